@@ -1,0 +1,1 @@
+//! A sealed little world for every test.

@@ -1,0 +1,1 @@
+//! What users of snowglobe would write, against real programs.
