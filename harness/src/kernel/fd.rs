@@ -34,11 +34,6 @@ impl Channel {
         Ok((Channel(a), Channel(b)))
     }
 
-    /// Another descriptor for the same end.
-    pub(crate) fn try_clone(&self) -> std::io::Result<Channel> {
-        self.0.try_clone().map(Channel)
-    }
-
     /// Sends one message.
     pub(crate) fn send(&self, message: &[u8]) -> nix::Result<()> {
         retry(|| send(self.0.as_raw_fd(), message, MsgFlags::MSG_NOSIGNAL)).map(drop)
@@ -70,6 +65,19 @@ impl Channel {
             Err(Errno::EAGAIN) => Ok(None),
             Err(errno) => Err(errno),
         }
+    }
+
+    /// As [`Channel::try_receive`], into no more memory than the message takes.
+    pub(crate) fn try_receive_whole(&self) -> nix::Result<Option<Vec<u8>>> {
+        let look = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC;
+        let length = match retry(|| recv(self.0.as_raw_fd(), &mut [], look)) {
+            Ok(length) => length,
+            Err(Errno::EAGAIN) => return Ok(None),
+            Err(errno) => return Err(errno),
+        };
+        let mut message = vec![0; length];
+        self.try_receive(&mut message)?;
+        Ok(Some(message))
     }
 
     /// Receives one message and the descriptors that came with it.

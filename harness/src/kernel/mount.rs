@@ -95,9 +95,6 @@ fn mount_setattr(dir: i32, path: &CStr, flags: i32, what: &Attributes<'_>) -> ni
 }
 
 /// Mounts a fresh filesystem of `kind` at `target`, without setuid programs or devices.
-///
-/// Where the one that is there is read-only, as `/sys` in a container, the kernel permits a
-/// fresh one only if it is read-only too, and then it is.
 pub(crate) fn fresh(kind: &str, target: &Path, data: Option<&str>) -> nix::Result<()> {
     let mut flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     match kind {
@@ -105,12 +102,19 @@ pub(crate) fn fresh(kind: &str, target: &Path, data: Option<&str>) -> nix::Resul
         "devpts" => flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC,
         _ => {}
     }
-    match mount(Some(kind), target, Some(kind), flags, data) {
-        Err(Errno::EPERM) if kind == "sysfs" => {
-            mount(Some(kind), target, Some(kind), flags | MsFlags::MS_RDONLY, data)
-        }
-        done => done,
-    }
+    mount(Some(kind), target, Some(kind), flags, data)
+}
+
+/// Mounts a fresh, read-only `/sys`.
+pub(crate) fn fresh_read_only_sys() -> nix::Result<()> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY;
+    mount(Some("sysfs"), "/sys", Some("sysfs"), flags, None::<&str>)
+}
+
+/// Whether what is mounted at `path` is read-only.
+pub(crate) fn is_read_only(path: &str) -> bool {
+    nix::sys::statvfs::statvfs(path)
+        .is_ok_and(|found| found.flags().contains(nix::sys::statvfs::FsFlags::ST_RDONLY))
 }
 
 /// Cuts `/` and all below it off from other namespaces' mounts, both ways.

@@ -7,11 +7,22 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::ForkResult;
 
-/// `fork`, through glibc, from a single-threaded process.
+/// Forks a single-threaded process.
+///
+/// This is `_Fork`, which does without the handlers that `fork` runs to take and give back locks
+/// (each touches a page that must then be copied): with one thread there is nobody to hold one.
 pub(crate) fn fork() -> nix::Result<ForkResult> {
+    unsafe extern "C" {
+        fn _Fork() -> libc::pid_t;
+    }
     // SAFETY: called by the single-threaded zygote and inits only, so the child may use
     // everything that its parent could.
-    unsafe { nix::unistd::fork() }
+    match nix::errno::Errno::result(unsafe { _Fork() })? {
+        0 => Ok(ForkResult::Child),
+        pid => Ok(ForkResult::Parent {
+            child: nix::unistd::Pid::from_raw(pid),
+        }),
+    }
 }
 
 /// Ends this process at once: no destructors, no flushing.

@@ -62,6 +62,8 @@ pub struct Arguments {
     pub seed: Option<u64>,
     /// `-h`.
     pub help: bool,
+    /// Nothing is printed but what went wrong: for the drop-in mode.
+    pub(crate) bare: bool,
 }
 
 /// How results are printed.
@@ -97,6 +99,17 @@ impl Arguments {
     /// Says which option is unknown or which value does not parse.
     pub fn from_env() -> Result<Arguments, RunError> {
         let mut args = Arguments::parse_from(std::env::args_os().skip(1))?;
+        args.read_environment(|key| std::env::var(key).ok())?;
+        Ok(args)
+    }
+
+    /// The environment's alone, for a trial that runs by itself under another harness.
+    pub(crate) fn bare() -> Result<Arguments, RunError> {
+        let mut args = Arguments {
+            no_capture: true,
+            bare: true,
+            ..Arguments::default()
+        };
         args.read_environment(|key| std::env::var(key).ok())?;
         Ok(args)
     }

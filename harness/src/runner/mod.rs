@@ -248,6 +248,7 @@ impl Started {
                 trials,
                 ids,
                 paths: zygote_paths,
+                sys_read_only: false,
                 supervisor,
             };
             zygote.first(channel, theirs)

@@ -64,6 +64,8 @@ pub(crate) struct Supervisor<'a> {
     not_before: Option<Instant>,
     interrupted: Option<i32>,
     conclusion: Conclusion,
+    /// What is read goes through here, so that none is made and cleared each time.
+    buffer: Vec<u8>,
 }
 
 /// A trial that runs.
@@ -115,6 +117,7 @@ impl<'a> Supervisor<'a> {
             not_before: None,
             interrupted: None,
             conclusion,
+            buffer: vec![0; MESSAGE_MAX],
         }
     }
 
@@ -298,17 +301,16 @@ impl<'a> Supervisor<'a> {
 
     fn read_output(&mut self, slot: usize) {
         if let Some(active) = &mut self.slots[slot] {
-            active.read(4);
+            active.read(4, &mut self.buffer);
         }
     }
 
     fn listen(&mut self, slot: usize) -> Result<(), RunError> {
-        let mut buffer = [0; MESSAGE_MAX];
         loop {
             let Some(active) = &mut self.slots[slot] else {
                 return Ok(());
             };
-            let over = match active.channel.try_receive(&mut buffer) {
+            let over = match active.channel.try_receive(&mut self.buffer) {
                 Ok(None) => return Ok(()),
                 Ok(Some([])) | Err(_) => true,
                 Ok(Some(bytes)) => Report::decode(bytes).is_some_and(|report| active.heard.hear(report)),
@@ -331,7 +333,7 @@ impl<'a> Supervisor<'a> {
         }
         self.refused_since = None;
         // Whoever wrote to the pipe is gone or about to be killed: take what is there.
-        active.read(usize::MAX);
+        active.read(usize::MAX, &mut self.buffer);
         let output = active.capture.into_text();
         let trial = self.trial(active.trial);
         let done = Done {
@@ -495,11 +497,10 @@ impl Active {
     }
 
     /// Reads what there is, at most so many pieces, never waiting.
-    fn read(&mut self, pieces: usize) {
-        let mut buffer = [0; 65_536];
+    fn read(&mut self, pieces: usize, buffer: &mut [u8]) {
         for _ in 0..pieces {
             let Some(output) = &mut self.output else { return };
-            match output.read(&mut buffer) {
+            match output.read(buffer) {
                 Ok(0) => self.output = None,
                 Ok(n) => self.capture.push(&buffer[..n]),
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}

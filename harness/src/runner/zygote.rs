@@ -17,7 +17,7 @@ use super::protocol::{Order, Report};
 use crate::Isolation;
 use crate::kernel::clone::{Cloned, clone_into};
 use crate::kernel::fd::{Channel, replace_standard};
-use crate::kernel::{process, signal};
+use crate::kernel::{mount, process, signal};
 use crate::sandbox::body;
 use crate::sandbox::init::{Init, MAPPED};
 use crate::sandbox::inner::World;
@@ -31,14 +31,16 @@ pub(crate) struct Zygote<'a> {
     pub(crate) trials: &'a mut [Option<Trial>],
     pub(crate) ids: Ids,
     pub(crate) paths: Paths,
+    pub(crate) sys_read_only: bool,
     /// Readable when the supervisor is gone.
     pub(crate) supervisor: OwnedFd,
 }
 
 impl Zygote<'_> {
     /// The first process of the outer sandbox: forks the other zygotes, then serves like them.
-    pub(crate) fn first(self, channel: Channel, others: Vec<Channel>) -> ! {
+    pub(crate) fn first(mut self, channel: Channel, others: Vec<Channel>) -> ! {
         let prepared = self.prepare();
+        self.sys_read_only = mount::is_read_only("/sys");
         let Ok(signals) = prepared else {
             process::exit_now(1);
         };
@@ -62,6 +64,7 @@ impl Zygote<'_> {
         let null = std::fs::File::open("/dev/null").map_err(|e| errno(&e))?;
         replace_standard(null.as_fd(), 0)?;
         no_core_files()?;
+        body::rehearse();
         signal::read_as_fd(&[Signal::SIGCHLD, MAPPED])
     }
 
@@ -170,6 +173,7 @@ impl Zygote<'_> {
                 nested: options.nested,
                 paths: &self.paths,
                 working_dir: here,
+                sys_read_only: self.sys_read_only,
             },
             ids: self.ids,
             channel,

@@ -7,9 +7,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use crate::kernel::fd::Channel;
-use crate::kernel::{process, signal};
+use crate::kernel::{process, signal, stack};
 use crate::runner::protocol::{Finish, Report};
-use crate::trial::{Failed, Options, ShouldPanic, Trial};
+use crate::trial::{Body, Failed, Options, ShouldPanic, Trial};
 
 /// What a test body can ask about itself.
 #[derive(Debug)]
@@ -27,6 +27,19 @@ pub(crate) fn current() -> Option<&'static Current> {
 
 static CHANNEL: OnceLock<Channel> = OnceLock::new();
 
+/// Does once, in the zygote, what every body will do: starts a thread and waits for its end.
+///
+/// What libc and std set up on that occasion (symbols looked up, a stack, a heap) is then there in
+/// every copy. The zygote has a single thread again when this returns.
+pub(crate) fn rehearse() {
+    // Twice, for the second takes other paths: it finds what the first has left.
+    for _ in 0..2 {
+        if let Ok(thread) = thread::Builder::new().name("rehearsal".to_owned()).spawn(|| ()) {
+            let _ = thread.join();
+        }
+    }
+}
+
 /// Runs the trial and reports; ends the process.
 pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel) -> ! {
     let name = trial.name().to_owned();
@@ -41,8 +54,9 @@ pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel) -> ! {
     let body = trial.into_body();
     let thread = thread::Builder::new().name(name).spawn(move || {
         signal::trace_this_thread(write_down_where);
+        stack::watch_this_thread();
         OWN_THREAD.with(|own| own.set(true));
-        body.run()
+        __rust_begin_short_backtrace(body)
     });
     let finish = match thread {
         Ok(thread) => judge(&options, thread.join(), &panics()),
@@ -56,6 +70,15 @@ pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel) -> ! {
     let _ = channel.send(&Report::Finished(finish).encode());
     // Not `_exit`: coverage profiles are written by exit handlers.
     std::process::exit(0)
+}
+
+/// The name tells std to end backtraces here.
+#[inline(never)]
+fn __rust_begin_short_backtrace(body: Body) -> Result<(), Failed> {
+    let result = body.run();
+    // Keeps the call above from becoming a jump, which would leave no frame.
+    std::hint::black_box(());
+    result
 }
 
 fn failed(reason: impl Into<String>, location: impl Into<String>) -> Finish {

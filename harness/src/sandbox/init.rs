@@ -29,14 +29,21 @@ pub(crate) struct Init<'a> {
     pub(crate) signals: &'a SignalFd,
 }
 
+/// The process of the test body, as its init sees it.
+struct Body {
+    pid: Pid,
+    /// What it has to say.
+    reports: Channel,
+}
+
 /// Says that the zygote has written the id mappings.
 pub(crate) const MAPPED: Signal = Signal::SIGUSR1;
 
 impl Init<'_> {
     /// Lives until the trial is over. `body` is run in a process of its own and does not return.
-    pub(crate) fn live(self, output: Option<OwnedFd>, body: impl FnOnce(Channel)) -> ! {
-        match self.start(output, body) {
-            Ok(child) => self.watch(child),
+    pub(crate) fn live(self, output: Option<OwnedFd>, run: impl FnOnce(Channel)) -> ! {
+        match self.start(output, run) {
+            Ok(body) => self.watch(&body),
             Err((step, errno)) => {
                 let step = step.to_owned();
                 let refused = Report::Refused { step, errno: errno as i32 };
@@ -46,7 +53,7 @@ impl Init<'_> {
         }
     }
 
-    fn start(&self, output: Option<OwnedFd>, body: impl FnOnce(Channel)) -> Result<Pid, Refused> {
+    fn start(&self, output: Option<OwnedFd>, run: impl FnOnce(Channel)) -> Result<Body, Refused> {
         nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(|e| ("set the parent-death signal", e))?;
         if signal::is_readable(self.supervisor.as_fd()) {
             process::exit_now(1);
@@ -62,19 +69,19 @@ impl Init<'_> {
         signal::default_children().map_err(|e| ("wait for children", e))?;
         // Out of reach of the terminal: the supervisor passes signals on as it sees fit.
         setpgid(Pid::this(), Pid::this()).map_err(|e| ("make a process group", e))?;
+        let (reports, theirs) = Channel::pair().map_err(|e| ("make a channel", e))?;
         match process::fork().map_err(|e| ("fork the test body", e))? {
             ForkResult::Child => {
+                drop(reports);
                 if let Some(output) = output {
                     let _ = replace_standard(output.as_fd(), 1);
                     let _ = replace_standard(output.as_fd(), 2);
                 }
                 let _ = signal::unblock_all();
-                if let Ok(channel) = self.channel.try_clone() {
-                    body(channel);
-                }
+                run(theirs);
                 process::exit_now(1)
             }
-            ForkResult::Parent { child } => Ok(child),
+            ForkResult::Parent { child: pid } => Ok(Body { pid, reports }),
         }
     }
 
@@ -89,44 +96,65 @@ impl Init<'_> {
         }
     }
 
-    fn watch(&self, body: Pid) -> ! {
+    fn watch(&self, body: &Body) -> ! {
+        // The body's report is read when the body is gone, together with how it went; only what it
+        // says when it hangs is wanted at once.
+        let mut listening = false;
         loop {
+            let interest = if listening { PollFlags::POLLIN } else { PollFlags::empty() };
             let mut fds = [
                 PollFd::new(self.channel.as_fd(), PollFlags::POLLIN),
                 PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
                 PollFd::new(self.supervisor.as_fd(), PollFlags::POLLIN),
+                PollFd::new(body.reports.as_fd(), interest),
             ];
-            if poll(&mut fds, PollTimeout::NONE).is_err() {
+            let fds = if listening { &mut fds[..] } else { &mut fds[..3] };
+            if poll(fds, PollTimeout::NONE).is_err() {
                 continue;
             }
-            let [channel, signals, supervisor] = fds.map(|fd| fd.any().unwrap_or(false));
-            if supervisor {
+            let ready = |i: usize| fds.get(i).is_some_and(|fd| fd.any().unwrap_or(false));
+            if ready(2) {
                 self.end()
             }
-            if signals && let Some(end) = self.reap(body) {
-                self.part(end)
+            if ready(1) && let Some(end) = self.reap(body.pid) {
+                self.part(body, end)
             }
-            if channel {
-                self.obey(body);
+            if ready(3) {
+                listening = self.relay(body);
+            }
+            if ready(0) {
+                listening |= self.obey(body.pid);
             }
         }
     }
 
-    fn obey(&self, body: Pid) {
-        let mut buffer = [0; 16];
-        match self.channel.try_receive(&mut buffer) {
-            Ok(None) => {}
-            Ok(Some([])) | Err(_) => self.end(),
-            Ok(Some(bytes)) => match Request::decode(bytes) {
-                Some(Request::Signal(number)) => self.signal_all(number),
-                Some(Request::Describe) => {
-                    let _ = signal::send_trace(body);
-                    let description = hang::describe(&self.members());
-                    let _ = self.channel.send(&Report::Described(description).encode());
-                }
-                None => {}
-            },
+    /// Passes one report of the body's on; false if there is none.
+    fn relay(&self, body: &Body) -> bool {
+        match body.reports.try_receive_whole() {
+            Ok(Some(report)) if !report.is_empty() => self.channel.send(&report).is_ok(),
+            _ => false,
         }
+    }
+
+    /// Does what the supervisor asks; true if the body will have something to say.
+    fn obey(&self, body: Pid) -> bool {
+        let mut buffer = [0; 16];
+        let request = match self.channel.try_receive(&mut buffer) {
+            Ok(None) => return false,
+            Ok(Some([])) | Err(_) => self.end(),
+            Ok(Some(bytes)) => Request::decode(bytes),
+        };
+        match request {
+            Some(Request::Signal(number)) => self.signal_all(number),
+            Some(Request::Describe) => {
+                let description = hang::describe(&self.members());
+                let _ = signal::send_trace(body);
+                let _ = self.channel.send(&Report::Described(description).encode());
+                return true;
+            }
+            None => {}
+        }
+        false
     }
 
     /// Reaps whoever has ended; the end of the body, if it was among them.
@@ -147,7 +175,8 @@ impl Init<'_> {
     }
 
     /// The body is gone: says so, with whoever is left, and ends.
-    fn part(&self, end: End) -> ! {
+    fn part(&self, body: &Body, end: End) -> ! {
+        while self.relay(body) {}
         let survivors = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
             // Everybody in here descends from us, so nobody is left.
             Err(Errno::ECHILD) => Vec::new(),

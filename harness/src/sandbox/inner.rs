@@ -27,6 +27,8 @@ pub(crate) struct World<'a> {
     pub(crate) nested: bool,
     pub(crate) paths: &'a Paths,
     pub(crate) working_dir: &'a Path,
+    /// As the outer one is, in a container: the kernel then permits no other.
+    pub(crate) sys_read_only: bool,
 }
 
 impl World<'_> {
@@ -62,7 +64,10 @@ impl World<'_> {
         }
         // /sys/class/net shows the network namespace that it was mounted from.
         if own(Isolation::NET) {
-            fresh("sysfs", "/sys", None, "mount /sys")?;
+            match self.sys_read_only {
+                true => mount::fresh_read_only_sys().map_err(|e| ("mount /sys", e))?,
+                false => fresh("sysfs", "/sys", None, "mount /sys")?,
+            }
         }
         if own(Isolation::IPC) {
             fresh("mqueue", "/dev/mqueue", None, "mount /dev/mqueue")?;

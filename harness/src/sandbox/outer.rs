@@ -190,7 +190,7 @@ fn hand_over(
     for (path, writable) in wanted_mounts(paths) {
         match mapped_copy(&path, writable, userns.as_fd()) {
             Ok((tree, mapped)) => {
-                if writable && !mapped {
+                if writable && !mapped && path != Path::new("/sys") {
                     notes.push(format!(
                         "{} is not writable in trials: its filesystem knows no id-mapped mounts",
                         path.display()
@@ -232,8 +232,10 @@ fn mapped_copy(
     if mount::set_attributes(tree.as_fd(), &mapped).is_ok() {
         return Ok((tree, true));
     }
+    // Over a read-only sysfs no writable one is permitted; the user mapping protects it.
+    let read_only = if path == Path::new("/sys") { 0 } else { mount::READ_ONLY };
     let plain = Attributes {
-        set: set | mount::READ_ONLY,
+        set: set | read_only,
         ..Attributes::default()
     };
     mount::set_attributes(tree.as_fd(), &plain)?;

@@ -132,6 +132,11 @@ impl Trial {
         &self.options
     }
 
+    /// Forgets that it is ignored by default.
+    pub(crate) fn ask_for(&mut self) {
+        self.options.ignore = None;
+    }
+
     /// Notes that something is missing that the trial needs; it is ignored then, unless what it
     /// needs is `required` to be there.
     pub(crate) fn lack(&mut self, reason: String, required: bool) {

@@ -1,5 +1,6 @@
 //! How a run is shown: in libtest's layouts, whichever was asked for.
 
+mod bare;
 mod failure;
 mod json;
 mod junit;
@@ -77,6 +78,7 @@ pub(crate) struct Printer {
 }
 
 enum Layout {
+    Bare(bare::Bare),
     Pretty(pretty::Pretty),
     Terse(terse::Terse),
     Json(json::Json),
@@ -95,6 +97,7 @@ trait Show {
 impl Layout {
     fn show(&mut self) -> &mut dyn Show {
         match self {
+            Layout::Bare(layout) => layout,
             Layout::Pretty(layout) => layout,
             Layout::Terse(layout) => layout,
             Layout::Json(layout) => layout,
@@ -108,6 +111,7 @@ impl Printer {
         let style = Style::chosen(args.color);
         let failures = failure::Failures::new(style, args.show_output);
         let layout = match args.chosen_format() {
+            _ if args.bare => Layout::Bare(bare::Bare::default()),
             Format::Pretty => Layout::Pretty(pretty::Pretty::new(style, args.report_time, failures)),
             Format::Terse => Layout::Terse(terse::Terse::new(style, failures)),
             Format::Json => Layout::Json(json::Json::default()),
