@@ -4,6 +4,7 @@
 //! short recipe of them. Nothing here knows what a trial or a node is.
 #![allow(unsafe_code)]
 
+pub(crate) mod attempt;
 pub(crate) mod clone;
 pub(crate) mod constructor;
 pub(crate) mod fd;

@@ -53,30 +53,18 @@ const RANGE_START: u32 = 1_500_000_000;
 const RANGE: u32 = 65_536;
 
 impl Ids {
-    /// The best that this process can give.
+    /// The best that this process can give: a range needs root on the host itself, for only there
+    /// can the workspace be shown with other ids.
     pub(crate) fn available() -> Ids {
-        let one = Ids::One {
-            uid: geteuid().as_raw(),
-            gid: getegid().as_raw(),
-        };
-        if !geteuid().is_root() {
-            return one;
-        }
-        match own_ids().unwrap_or(1) {
-            0 | 1 => one,
-            ids if ids > RANGE_START + RANGE => Ids::Range(IdMap {
+        if geteuid().is_root() && own_ids().is_ok_and(|ids| ids == u32::MAX) {
+            return Ids::Range(IdMap {
                 outside: RANGE_START,
                 count: RANGE,
-            }),
-            ids if ids > 2 * RANGE => Ids::Range(IdMap {
-                outside: ids - RANGE,
-                count: RANGE,
-            }),
-            // A container with few ids: the upper half of them.
-            ids => Ids::Range(IdMap {
-                outside: ids / 2,
-                count: ids - ids / 2,
-            }),
+            });
+        }
+        Ids::One {
+            uid: geteuid().as_raw(),
+            gid: getegid().as_raw(),
         }
     }
 

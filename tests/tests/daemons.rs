@@ -1,0 +1,2 @@
+//! placeholder
+snowglobe::main!();

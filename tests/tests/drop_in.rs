@@ -1,0 +1,1 @@
+//! The attribute under the standard harness.
