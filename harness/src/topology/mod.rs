@@ -16,6 +16,7 @@
 //! topology.plug(proxy, back);
 //! topology.plug_with(server, back, LinkSpec::new().mtu(1400));
 //!
+//! println!("{}", topology.sketch()); // [client]---(front)---[proxy]---(back)---[server]
 //! let plan = topology.plan()?;
 //! assert_eq!(plan.stack(client).interfaces[0].addresses[0].to_string(), "10.0.0.1/24");
 //! assert_eq!(plan.stack(server).interfaces[0].addresses[0].to_string(), "192.168.9.2/24");
@@ -37,14 +38,17 @@
 //!
 //! # The code
 //!
-//! `value` (with `id`, `node`, `link`, `storage`, `shape`) is what a test builds. `validate` (with `demands`) judges the parts; `wiring`, `allocate` (with `given` and `pool`), `route`, `switch`, `hosts` work out what
+//! `value` (with `id`, `node`, `link`, `storage`, `shape`) is what a test builds; `sketch`
+//! and `diagram` draw it. `validate` (with `demands`) judges the parts; `wiring`, `allocate` (with `given` and `pool`), `route`, `switch`, `hosts` work out what
 //! they mean; `build` puts that together as a `plan`. Nothing here knows a kernel, a process or a clock.
 
 mod allocate;
 mod build;
 mod demands;
+mod diagram;
 mod error;
 mod given;
+mod graph;
 mod hosts;
 mod id;
 mod limits;
@@ -55,6 +59,7 @@ pub mod plan;
 mod pool;
 mod route;
 pub mod shape;
+mod sketch;
 mod storage;
 mod subnet;
 mod switch;
