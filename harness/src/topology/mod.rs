@@ -38,7 +38,7 @@
 //!
 //! # The code
 //!
-//! `value` (with `id`, `node`, `link`, `storage`, `shape`) is what a test builds; `sketch`
+//! `value` (with `id`, `node`, `link`, `storage`, `shape`) is what a test builds; `document` reads and writes it as TOML; `sketch`
 //! and `diagram` draw it. `validate` (with `demands`) judges the parts; `wiring`, `allocate` (with `given` and `pool`), `route`, `switch`, `hosts` work out what
 //! they mean; `build` puts that together as a `plan`. Nothing here knows a kernel, a process or a clock.
 
@@ -46,6 +46,8 @@ mod allocate;
 mod build;
 mod demands;
 mod diagram;
+#[cfg(feature = "toml")]
+mod document;
 mod error;
 mod given;
 mod graph;
