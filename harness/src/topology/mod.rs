@@ -65,6 +65,8 @@ mod sketch;
 mod storage;
 mod subnet;
 mod switch;
+#[cfg(test)]
+mod tests;
 mod validate;
 mod value;
 mod wiring;
