@@ -94,7 +94,7 @@ pub(super) fn given_address(
 }
 
 /// Why no interface can have the address.
-fn unusable(ip: IpAddr) -> Option<&'static str> {
+pub(super) fn unusable(ip: IpAddr) -> Option<&'static str> {
     match ip {
         _ if ip.is_unspecified() => Some("no address at all"),
         _ if ip.is_loopback() => Some("every node's own loopback"),

@@ -1,6 +1,7 @@
 //! The pools that automatic subnets come from.
 
 use super::error::{Site, TopologyError};
+use super::given::unusable;
 use super::subnet::Subnet;
 use super::value::Topology;
 
@@ -25,19 +26,24 @@ impl Pool {
         taken: impl Iterator<Item = &'a Subnet>,
     ) -> Result<Pool, TopologyError> {
         let read = |text: &str, v6: bool, block: u8, field| {
-            let site = Site::new("settings", 0, field);
-            let subnet: Subnet = text.parse().map_err(|wrong: String| {
-                TopologyError::one(site, format!("address pool: {wrong}"))
-            })?;
-            match subnet.is_ipv6() == v6 && subnet.prefix() <= block {
-                true => Ok(subnet),
-                false => Err(TopologyError::one(
-                    site,
-                    format!(
-                        "address pool `{subnet}` is too small, or of the other family; it must hold a /{block}"
-                    ),
-                )),
+            let refuse = |wrong: String| {
+                TopologyError::one(
+                    Site::new("settings", 0, field),
+                    format!("address pool {wrong}"),
+                )
+            };
+            let subnet: Subnet = text
+                .parse()
+                .map_err(|wrong| refuse(format!("of the topology: {wrong}")))?;
+            if let Some(why) = unusable(subnet.network()) {
+                return Err(refuse(format!("`{subnet}` is {why}; choose another")));
             }
+            let fits = subnet.is_ipv6() == v6 && subnet.prefix() <= block;
+            fits.then_some(subnet).ok_or_else(|| {
+                refuse(format!(
+                    "`{subnet}` is too small, or of the other family; it must hold a /{block}"
+                ))
+            })
         };
         let v4 = read(&topology.settings.pool_v4, false, BLOCK_V4, "pool_v4")?;
         let v6 = read(&topology.settings.pool_v6, true, BLOCK_V6, "pool_v6")?;

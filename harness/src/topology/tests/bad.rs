@@ -104,6 +104,40 @@ fn sizes() {
 }
 
 #[test]
+fn the_smallest_shapes() {
+    for empty in [
+        shape::star(0),
+        shape::line(0),
+        shape::ring(0),
+        shape::full_mesh(0),
+        shape::random(0, 1),
+    ] {
+        assert!(complaint(&empty).contains("no nodes"));
+    }
+    let (alone, pods) = (shape::tree(0, 9), {
+        let mut topology = Topology::new();
+        let pod = topology.pod("web");
+        topology.container(pod, "app");
+        topology
+    });
+    for small in [
+        alone,
+        pods,
+        shape::star(1),
+        shape::line(1),
+        shape::ring(1),
+        shape::ring(2),
+        shape::dumbbell(0, 0),
+    ] {
+        small.validate().unwrap();
+    }
+    for nodes in 1..6 {
+        shape::random(nodes, 1).validate().unwrap();
+        shape::full_mesh(nodes).validate().unwrap();
+    }
+}
+
+#[test]
 fn sizes_that_only_the_plan_shows() {
     let mut star = shape::star(800);
     star.neighbours(Neighbours::Fixed);
@@ -254,6 +288,11 @@ fn subnets() {
     topology.address_pools("10.0.0.0/30", "fd00::/48");
     topology.edit_link(topology.links().nth(2).unwrap(), |_| LinkSpec::new());
     assert!(complaint(&topology).contains("address pool `10.0.0.0/30` is too small"));
+    topology.address_pools("0.0.0.0/0", "fd00::/48");
+    assert_eq!(
+        complaint(&topology),
+        "address pool `0.0.0.0/0` is no address at all; choose another"
+    );
 }
 
 #[test]

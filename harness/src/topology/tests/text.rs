@@ -1,5 +1,6 @@
 //! TOML there and back, and what it says about what is wrong.
 
+use super::super::shape::Dice;
 use super::super::{
     Families, LinkSpec, Neighbours, NodeSpec, PodSpec, Rootfs, Routing, Topology, shape,
 };
@@ -138,7 +139,7 @@ fn what_is_wrong_has_a_line_and_a_column() {
     );
     says(
         "[settings]\npool_v4 = \"x\"\n[[node]]\nname = \"a\"\n[[node]]\nname = \"b\"\n",
-        "line 2, column 11: address pool: `x`",
+        "line 2, column 11: address pool of the topology: `x`",
     );
     says("", "line 1, column 1: the topology has no nodes");
     says(
@@ -188,4 +189,41 @@ fn a_file_is_named() {
         error.starts_with(&format!("{}:2:8: node name `` is empty", path.display())),
         "{error}"
     );
+}
+
+#[test]
+fn no_text_makes_the_reader_panic() {
+    let odd = [
+        "",
+        "\"",
+        "[",
+        "=",
+        "-1",
+        "0",
+        "99999999999999999999",
+        "é",
+        "\n",
+        "/",
+        "n1",
+        "lan0",
+        "\u{0}",
+        "10.0.0.0/0",
+        "::/0",
+    ];
+    let mut dice = Dice(7);
+    for seed in 0..400 {
+        let mut text: Vec<char> = any(seed % 40).to_toml().unwrap().chars().collect();
+        for _ in 0..1 + dice.below(4) {
+            let at = dice.below(text.len() + 1);
+            let end = (at + dice.below(6)).min(text.len());
+            text.splice(at..end, odd[dice.below(odd.len())].chars());
+        }
+        if let Err(error) = Topology::from_toml(&text.into_iter().collect::<String>()) {
+            let problems: Vec<String> = error.problems().collect();
+            assert!(
+                problems.iter().all(|problem| problem.starts_with("line ")),
+                "{problems:?}"
+            );
+        }
+    }
 }
