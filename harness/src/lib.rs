@@ -103,6 +103,7 @@ mod trial;
 #[path = "private.rs"]
 pub mod __private;
 pub mod prelude;
+pub mod topology;
 
 pub use probe::{Feature, Missing};
 pub use runner::{Arguments, Color, Conclusion, Format, RunError, registered, run};
