@@ -1,1 +1,3 @@
 //! A sealed little world for every test.
+
+mod kernel;

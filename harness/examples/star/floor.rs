@@ -107,8 +107,6 @@ impl Buffer {
     }
 }
 
-fn opt(name: &str) -> bool { std::env::var_os(name).is_some() }
-
 fn check(result: isize) -> io::Result<usize> {
     usize::try_from(result).map_err(|_| io::Error::last_os_error())
 }
@@ -139,7 +137,14 @@ fn join(fd: &OwnedFd, groups: u32) -> io::Result<()> {
 
 fn send(fd: &OwnedFd, buffer: &Buffer) -> io::Result<()> {
     // SAFETY: the pointer and the length describe one live vector.
-    let sent = unsafe { libc::send(fd.as_raw_fd(), buffer.bytes.as_ptr().cast(), buffer.bytes.len(), 0) };
+    let sent = unsafe {
+        libc::send(
+            fd.as_raw_fd(),
+            buffer.bytes.as_ptr().cast(),
+            buffer.bytes.len(),
+            0,
+        )
+    };
     check(sent).map(drop)
 }
 
@@ -154,6 +159,15 @@ fn number(bytes: &[u8], at: usize) -> u32 {
 
 /// Sends everything and waits for the acknowledgement of the last message.
 fn execute(fd: &OwnedFd, buffer: &mut Buffer, scratch: &mut [u8]) -> io::Result<()> {
+    execute_tolerating(0, fd, buffer, scratch)
+}
+
+fn execute_tolerating(
+    tolerated: i32,
+    fd: &OwnedFd,
+    buffer: &mut Buffer,
+    scratch: &mut [u8],
+) -> io::Result<()> {
     buffer.acknowledge();
     send(fd, buffer)?;
     loop {
@@ -163,7 +177,7 @@ fn execute(fd: &OwnedFd, buffer: &mut Buffer, scratch: &mut [u8]) -> io::Result<
             let kind = u16::from_ne_bytes([scratch[at + 4], scratch[at + 5]]);
             if kind == 2 {
                 let errno = -(number(scratch, at + 16) as i32);
-                if errno != 0 {
+                if errno != 0 && errno != tolerated {
                     return Err(io::Error::from_raw_os_error(errno));
                 }
                 if number(scratch, at + 8) == buffer.sequence {
@@ -175,37 +189,66 @@ fn execute(fd: &OwnedFd, buffer: &mut Buffer, scratch: &mut [u8]) -> io::Result<
     }
 }
 
+/// The bridge stays down, and deaf to multicast, until every port is there: each port that a running bridge
+/// enables makes it walk over all the others.
 fn bridge(buffer: &mut Buffer) {
     let start = buffer.link(RTM_NEWLINK, CREATE_EXCL, BRIDGE, false);
     buffer.name(3, "br0");
     let info = buffer.open(18);
     buffer.name(1, "bridge");
     let data = buffer.open(2);
-    if opt("SNOOP") {
-        buffer.attribute(25, &[1]); // IFLA_BR_MCAST_QUERIER
-        buffer.number(28, 0); // STARTUP_QUERY_CNT
-        for (kind, value) in [(30u16, 100_000_000u64), (31, 100_000_000), (32, 100_000_000), (33, 100_000_000), (34, 0)] {
-            buffer.attribute(kind, &value.to_ne_bytes());
-        }
-    } else {
-        buffer.attribute(23, &[0]); // IFLA_BR_MCAST_SNOOPING
+    buffer.attribute(23, &[0]); // IFLA_BR_MCAST_SNOOPING
+    for (kind, value) in [
+        (30u16, 100_000_000u64),
+        (31, 100_000_000),
+        (32, 100_000_000),
+        (33, 100_000_000),
+        (34, 0),
+    ] {
+        buffer.attribute(kind, &value.to_ne_bytes());
     }
+    buffer.number(28, 0); // STARTUP_QUERY_CNT
     buffer.close(data);
     buffer.close(info);
     buffer.end(start);
     generation_off(buffer, BRIDGE);
+    address(
+        buffer,
+        10,
+        64,
+        &"fe80::1".parse::<std::net::Ipv6Addr>().unwrap().octets(),
+    );
+}
+
+fn bridge_up(buffer: &mut Buffer) {
     let start = buffer.link(RTM_NEWLINK, 0, BRIDGE, true);
+    buffer.end(start);
+}
+
+fn bridge_listens(buffer: &mut Buffer) {
+    let start = buffer.link(RTM_NEWLINK, 0, BRIDGE, false);
+    let info = buffer.open(18);
+    buffer.name(1, "bridge");
+    let data = buffer.open(2);
+    buffer.attribute(25, &[1]); // IFLA_BR_MCAST_QUERIER
+    buffer.attribute(23, &[1]); // IFLA_BR_MCAST_SNOOPING
+    buffer.close(data);
+    buffer.close(info);
     buffer.end(start);
 }
 
 fn generation_off(buffer: &mut Buffer, index: u32) {
     let start = buffer.link(RTM_NEWLINK, 0, index, false);
+    generation_none(buffer);
+    buffer.end(start);
+}
+
+fn generation_none(buffer: &mut Buffer) {
     let spec = buffer.open(26);
     let inet6 = buffer.open(10);
     buffer.attribute(8, &[1]);
     buffer.close(inet6);
     buffer.close(spec);
-    buffer.end(start);
 }
 
 fn cable(buffer: &mut Buffer, port: u32, node: RawFd, addresses: &Addresses) {
@@ -262,12 +305,26 @@ fn node(buffer: &mut Buffer, addresses: &Addresses) {
         buffer.end(start);
     }
     address(buffer, 2, 16, &addresses.v4.octets());
-    if !opt("NO_V6") { address(buffer, 10, 64, &addresses.v6.octets()); }
-    if !opt("NO_LL") { address(buffer, 10, 64, &addresses.link_local.octets()); }
-    if !opt("NO_ROUTES") {
-        default_route(buffer, 2, &addresses.gateway_v4.octets());
-        default_route(buffer, 10, &addresses.gateway_v6.octets());
-    }
+    address(buffer, 10, 64, &addresses.v6.octets());
+    address(buffer, 10, 64, &addresses.link_local.octets());
+    default_route(buffer, 2, &addresses.gateway_v4.octets());
+    default_route(buffer, 10, &addresses.gateway_v6.octets());
+}
+
+fn membership(buffer: &mut Buffer, port: u32, ip: std::net::Ipv6Addr) {
+    let start = buffer.message(84, CREATE_EXCL);
+    buffer.bytes.extend([7, 0, 0, 0]);
+    buffer.bytes.extend(BRIDGE.to_ne_bytes());
+    let mut entry = Vec::new();
+    entry.extend(port.to_ne_bytes());
+    entry.extend([1, 0, 0, 0]);
+    let o = ip.octets();
+    entry.extend([
+        0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, o[13], o[14], o[15],
+    ]);
+    entry.extend([0x86, 0xdd, 0, 0]);
+    buffer.attribute(1, &entry);
+    buffer.end(start);
 }
 
 /// Builds the star and returns when every port is up.
@@ -278,7 +335,12 @@ pub fn build(world: &World) -> io::Result<()> {
     let mut buffer = Buffer::default();
     bridge(&mut buffer);
     for (at, node) in world.nodes.iter().enumerate() {
-        cable(&mut buffer, PORT_BASE + at as u32, node.as_raw_fd(), &world.addresses[at]);
+        cable(
+            &mut buffer,
+            PORT_BASE + at as u32,
+            node.as_raw_fd(),
+            &world.addresses[at],
+        );
         if buffer.bytes.len() > 16 << 10 {
             execute(&hub, &mut buffer, &mut scratch)?;
             buffer.bytes.clear();
@@ -286,6 +348,7 @@ pub fn build(world: &World) -> io::Result<()> {
     }
     if !buffer.bytes.is_empty() {
         execute(&hub, &mut buffer, &mut scratch)?;
+        buffer.bytes.clear();
     }
     for at in 0..world.nodes.len() {
         world.enter(at)?;
@@ -293,12 +356,58 @@ pub fn build(world: &World) -> io::Result<()> {
         let mut buffer = Buffer::default();
         node(&mut buffer, &world.addresses[at]);
         execute(&fd, &mut buffer, &mut scratch)?;
-        if crate::world::ORPHANS {
+        if crate::orphans() {
             std::fs::write("/proc/sys/net/ipv4/tcp_orphan_retries", "1")?;
         }
     }
+    for at in 0..world.nodes.len() {
+        world.enter(at)?;
+        joined(&mut scratch)?;
+    }
     world.enter_hub()?;
+    bridge_up(&mut buffer);
+    bridge_listens(&mut buffer);
+    for at in 0..world.nodes.len() {
+        membership(&mut buffer, PORT_BASE + at as u32, world.addresses[at].v6);
+    }
+    execute_tolerating(libc::EEXIST, &hub, &mut buffer, &mut scratch)?;
     ready(world.nodes.len(), &mut scratch)
+}
+
+/// Waits until the kernel's address work has joined the solicited-node group of the node's addresses:
+/// until then a neighbour solicitation is not answered, although no address is tentative.
+fn joined(scratch: &mut [u8]) -> io::Result<()> {
+    let fd = socket(0x100)?;
+    let mut buffer = Buffer::default();
+    let start = buffer.message(58, DUMP);
+    buffer.bytes.extend([10, 0, 0, 0, 0, 0, 0, 0]);
+    buffer.end(start);
+    loop {
+        send(&fd, &buffer)?;
+        let mut done = false;
+        let mut found = false;
+        while !done {
+            let length = receive(&fd, scratch)?;
+            let mut at = 0;
+            while at + 16 <= length {
+                let size = number(scratch, at) as usize;
+                match u16::from_ne_bytes([scratch[at + 4], scratch[at + 5]]) {
+                    3 => done = true,
+                    56 | 58 => {
+                        found |= number(scratch, at + 20) == ETH0
+                            && scratch[at + 28 + 11] == 1
+                            && scratch[at + 28 + 12] == 0xff
+                    }
+                    _ => {}
+                }
+                at += size.next_multiple_of(4);
+            }
+        }
+        if found {
+            return Ok(());
+        }
+        receive(&fd, scratch)?;
+    }
 }
 
 /// Subscribes first, looks second: no transition can fall between the two.
@@ -306,13 +415,22 @@ fn ready(ports: usize, scratch: &mut [u8]) -> io::Result<()> {
     let fd = socket(1)?;
     let mut buffer = Buffer::default();
     let start = buffer.link(RTM_GETLINK, DUMP, 0, false);
+    buffer.bytes[start + 16] = 7; // AF_BRIDGE: only ports, and less about each
     buffer.number(29, 8); // IFLA_EXT_MASK: RTEXT_FILTER_SKIP_STATS
     buffer.end(start);
     send(&fd, &buffer)?;
     let mut up = vec![false; ports];
     let mut missing = ports;
     while missing > 0 {
-        let length = receive(&fd, scratch)?;
+        let length = match receive(&fd, scratch) {
+            Ok(length) => length,
+            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                // Notifications were lost: look again.
+                send(&fd, &buffer)?;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let mut at = 0;
         while at + 16 <= length {
             let size = number(scratch, at) as usize;
@@ -320,7 +438,10 @@ fn ready(ports: usize, scratch: &mut [u8]) -> io::Result<()> {
             if kind == RTM_NEWLINK {
                 let index = number(scratch, at + 20);
                 let port = index.wrapping_sub(PORT_BASE) as usize;
-                if port < ports && !up[port] && operstate(&scratch[at + 32..at + size]) == OPERSTATE_UP {
+                if port < ports
+                    && !up[port]
+                    && operstate(&scratch[at + 32..at + size]) == OPERSTATE_UP
+                {
                     up[port] = true;
                     missing -= 1;
                 }

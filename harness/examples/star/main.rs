@@ -1,14 +1,18 @@
 //! A star of N nodes: hand-written netlink against the layer of `src/kernel/netlink/`.
 //!
 //! Run as root; everything happens in network namespaces of its own threads.
-//! `star floor|layer N RUNS` prints one line per run: namespaces, build, total (ms), first connect (ms).
+//! `star floor,layer N RUNS` prints one line per run: namespaces, build, total (ms), and the time of the first TCP
+//! connection by IPv4, IPv6 and link-local address. `AFTER=1` adds the system CPU (ticks of 10 ms) of the six seconds after.
 #![allow(unsafe_code, missing_docs, unreachable_pub)]
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, SocketAddrV6, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 mod floor;
+#[path = "../../src/kernel/mod.rs"]
+mod kernel;
+mod layer;
 mod world;
 
 use world::World;
@@ -22,7 +26,9 @@ fn main() -> io::Result<()> {
     for _ in 0..runs {
         for contestant in contestants.split(',') {
             let contestant = contestant.to_owned();
-            std::thread::spawn(move || run(&contestant, nodes)).join().unwrap()?;
+            std::thread::spawn(move || run(&contestant, nodes))
+                .join()
+                .unwrap()?;
         }
     }
     Ok(())
@@ -30,7 +36,14 @@ fn main() -> io::Result<()> {
 
 fn system_ticks() -> u64 {
     let stat = std::fs::read_to_string("/proc/stat").unwrap();
-    let cpu: Vec<u64> = stat.lines().next().unwrap().split_whitespace().skip(1).map(|field| field.parse().unwrap()).collect();
+    let cpu: Vec<u64> = stat
+        .lines()
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .skip(1)
+        .map(|field| field.parse().unwrap())
+        .collect();
     cpu[2] + cpu[5] + cpu[6]
 }
 
@@ -42,12 +55,13 @@ fn run(contestant: &str, nodes: usize) -> io::Result<()> {
     let begin = Instant::now();
     match contestant {
         "floor" => floor::build(&world)?,
+        "layer" => layer::build(&world)?,
         other => return Err(io::Error::other(format!("unknown contestant {other}"))),
     }
     let build = begin.elapsed();
     let total = start.elapsed();
     let cost = system_ticks() - ticks;
-    let first = if nodes >= 2 { first_connect(&world)? } else { Duration::ZERO };
+    let first = first_connects(&world)?.map(ms);
     let after = if std::env::var_os("AFTER").is_some() {
         let ticks = system_ticks();
         std::thread::sleep(Duration::from_secs(6));
@@ -58,24 +72,38 @@ fn run(contestant: &str, nodes: usize) -> io::Result<()> {
     drop(world);
     let quiet = quiet();
     println!(
-        "{contestant:8} n={nodes} namespaces={:.2} build={:.2} total={:.2} first={:.3} ticks={cost} after={after} quiet={:.1}",
-        ms(namespaces), ms(build), ms(total), ms(first), ms(quiet)
+        "{contestant:8} n={nodes} namespaces={:.2} build={:.2} total={:.2} first={first:.2?} ticks={cost} after={after} quiet={:.1}",
+        ms(namespaces),
+        ms(build),
+        ms(total),
+        ms(quiet)
     );
     Ok(())
 }
 
-/// The first packets of a fresh star: one TCP connection between its first and last node.
-fn first_connect(world: &World) -> io::Result<Duration> {
-    world.enter(world.nodes.len() - 1)?;
-    let listener = TcpListener::bind("0.0.0.0:80")?;
+/// The first packets of a fresh star: between its first and last node, by IPv4, IPv6 and link-local address.
+fn first_connects(world: &World) -> io::Result<[Duration; 3]> {
+    let last = world.nodes.len() - 1;
+    world.enter(last)?;
+    let _listener = TcpListener::bind("[::]:80")?;
     world.enter(0)?;
-    let address = SocketAddr::from((world.addresses[world.nodes.len() - 1].v4, 80));
-    let start = Instant::now();
-    let _client = TcpStream::connect(address)?;
-    let elapsed = start.elapsed();
-    drop(listener);
+    let to = &world.addresses[last];
+    let v4 = connect((to.v4, 80).into())?;
+    let v6 = connect((to.v6, 80).into())?;
+    let link_local = connect(SocketAddrV6::new(to.link_local, 80, 0, 2).into())?;
     world.enter_hub()?;
-    Ok(elapsed)
+    Ok([v4, v6, link_local])
+}
+
+fn connect(address: SocketAddr) -> io::Result<Duration> {
+    let start = Instant::now();
+    TcpStream::connect(address)?;
+    Ok(start.elapsed())
+}
+
+/// Whether `tcp_orphan_retries` is written in each node's namespace as well.
+fn orphans() -> bool {
+    std::env::var_os("ORPHANS").is_some()
 }
 
 /// Waits until the kernel has destroyed what was dropped: creation waits for destruction.
@@ -83,9 +111,15 @@ fn quiet() -> Duration {
     let start = Instant::now();
     let count = || {
         let slab = std::fs::read_to_string("/proc/slabinfo").unwrap_or_default();
-        slab.lines().find(|line| line.starts_with("net_namespace")).map_or(0, |line| {
-            line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
-        })
+        slab.lines()
+            .find(|line| line.starts_with("net_namespace"))
+            .map_or(0, |line| {
+                line.split_whitespace()
+                    .nth(1)
+                    .unwrap()
+                    .parse::<u64>()
+                    .unwrap()
+            })
     };
     std::thread::sleep(Duration::from_millis(20));
     let mut last = count();

@@ -7,9 +7,6 @@ use std::os::fd::AsFd;
 
 use nix::sched::{CloneFlags, setns, unshare};
 
-/// Whether `tcp_orphan_retries` is written in each node's namespace.
-pub const ORPHANS: bool = true;
-
 /// The addresses of one node.
 #[derive(Clone, Debug)]
 pub struct Addresses {
@@ -29,7 +26,7 @@ impl Addresses {
             mac: [0x02, 0, 0, 0, high, low],
             v4: Ipv4Addr::new(10, 77, high, low),
             v6: Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, low16),
-            link_local: Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 1, low16),
+            link_local: Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0x1111, 0, low16),
             gateway_v4: Ipv4Addr::new(10, 77, 0, 1),
             gateway_v6: Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 1),
         }
@@ -47,9 +44,17 @@ impl World {
     /// Makes them on the current thread, which ends up in the last one.
     pub fn new(nodes: usize) -> io::Result<Self> {
         let hub = namespace()?;
-        let nodes = (0..nodes).map(|_| namespace()).collect::<io::Result<Vec<_>>>()?;
-        let addresses = (0..nodes.len()).map(|node| Addresses::of(node as u16)).collect();
-        Ok(Self { hub, nodes, addresses })
+        let nodes = (0..nodes)
+            .map(|_| namespace())
+            .collect::<io::Result<Vec<_>>>()?;
+        let addresses = (0..nodes.len())
+            .map(|node| Addresses::of(node as u16))
+            .collect();
+        Ok(Self {
+            hub,
+            nodes,
+            addresses,
+        })
     }
 
     pub fn enter_hub(&self) -> io::Result<()> {

@@ -1,0 +1,1 @@
+//! The layer against the kernel.

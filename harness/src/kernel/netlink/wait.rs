@@ -1,0 +1,329 @@
+//! Ready means ready: conditions that are waited for by events, with a deadline and the last state seen.
+//!
+//! - A *carrier* is not enough: the kernel raises it at once, but lets packets through only when its link watcher has
+//!   run, later and elsewhere. The operational state tells. Sending before it is UP loses the first packet for a second.
+//! - An IPv6 address that is *not tentative* is not enough either: the kernel joins its solicited-node group from a work
+//!   queue. Until then nobody who asks for its hardware address is heard. The membership tells.
+
+use std::net::Ipv6Addr;
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::libc;
+
+use super::bridge::solicited_node;
+use super::connection::{Netlink, error_of};
+use super::error::NetlinkError;
+use super::link::Device;
+use super::wire::{self, Message, NLMSG_DONE, NLMSG_ERROR};
+
+const RTM_NEWLINK: u16 = 16;
+const RTM_GETLINK: u16 = 18;
+/// The kernel once answered with the number of the question.
+const RTM_NEWMULTICAST: u16 = 56;
+const RTM_GETMULTICAST: u16 = 58;
+const RTNLGRP_LINK: u32 = 1;
+const RTNLGRP_IPV6_IFADDR: u32 = 9;
+const OPERSTATE_UP: u8 = 6;
+
+/// A condition that messages can make true.
+trait Condition {
+    /// Asks for the present state.
+    fn question(&self) -> (u16, Vec<u8>);
+    /// Takes a look at an answer or a notification.
+    fn observe(&mut self, message: &Message<'_>);
+    /// Whether nothing is missing.
+    fn holds(&self) -> bool;
+    /// Whether a notification says only that it is time to ask again.
+    const ASK_AGAIN: bool;
+    /// What is missing, and what was seen instead.
+    fn last_state(&self) -> String;
+}
+
+impl Netlink {
+    /// Waits until packets can pass these links of the namespace: operational state UP.
+    pub(crate) fn wait_until_up(
+        &mut self,
+        devices: &[Device<'_>],
+        deadline: Instant,
+    ) -> Result<(), NetlinkError> {
+        self.wait_for(
+            "bring into operation",
+            RTNLGRP_LINK,
+            LinksUp::new(libc::AF_UNSPEC as u8, devices),
+            deadline,
+        )
+    }
+
+    /// The same for ports of bridges, of which there may be a thousand: it asks for less.
+    pub(crate) fn wait_until_ports_up(
+        &mut self,
+        ports: &[Device<'_>],
+        deadline: Instant,
+    ) -> Result<(), NetlinkError> {
+        self.wait_for(
+            "bring into operation",
+            RTNLGRP_LINK,
+            LinksUp::new(libc::AF_BRIDGE as u8, ports),
+            deadline,
+        )
+    }
+
+    /// Waits until the interface answers for these IPv6 addresses.
+    pub(crate) fn wait_until_heard(
+        &mut self,
+        device: Device<'_>,
+        addresses: &[Ipv6Addr],
+        deadline: Instant,
+    ) -> Result<(), NetlinkError> {
+        self.wait_for(
+            "activate the IPv6 addresses of",
+            RTNLGRP_IPV6_IFADDR,
+            Joined::new(device, addresses),
+            deadline,
+        )
+    }
+
+    /// Subscribes first and looks second, so that no change falls between the two.
+    fn wait_for<C: Condition>(
+        &mut self,
+        operation: &'static str,
+        group: u32,
+        mut condition: C,
+        deadline: Instant,
+    ) -> Result<(), NetlinkError> {
+        if condition.holds() {
+            return Ok(());
+        }
+        let refused =
+            |errno| NetlinkError::refused(operation, "the network namespace", errno, None);
+        self.socket.join(group).map_err(refused)?;
+        let outcome = self.watch(&mut condition, deadline);
+        let left = self.socket.leave(group);
+        self.socket.drain(&mut self.buffer);
+        match outcome.and_then(|held| left.map(|()| held)) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(NetlinkError::timed_out(
+                operation,
+                "the network namespace",
+                condition.last_state(),
+            )),
+            Err(errno) => Err(refused(errno)),
+        }
+    }
+
+    fn watch<C: Condition>(&mut self, condition: &mut C, deadline: Instant) -> nix::Result<bool> {
+        self.look(condition)?;
+        while !condition.holds() {
+            if !self.socket.readable_before(deadline)? {
+                return Ok(false);
+            }
+            match self.socket.receive(&mut self.buffer) {
+                // Notifications were lost: look again.
+                Err(Errno::ENOBUFS) => self.look(condition)?,
+                Err(errno) => return Err(errno),
+                Ok(_) if C::ASK_AGAIN => self.look(condition)?,
+                Ok(datagram) => {
+                    wire::messages(datagram).for_each(|message| condition.observe(&message))
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Reads the present state. Notifications in between are as good as answers.
+    fn look<C: Condition>(&mut self, condition: &mut C) -> nix::Result<()> {
+        let (kind, payload) = condition.question();
+        let mut sequence = self.ask(kind, &payload)?;
+        let mut lost = false;
+        loop {
+            let datagram = match self.socket.receive(&mut self.buffer) {
+                Ok(datagram) => datagram,
+                // Notifications were lost, never pieces of the answer: read it to its end and ask once more.
+                Err(Errno::ENOBUFS) => {
+                    lost = true;
+                    continue;
+                }
+                Err(errno) => return Err(errno),
+            };
+            let mut done = false;
+            for message in wire::messages(datagram) {
+                match message.kind {
+                    NLMSG_DONE if message.sequence == sequence => done = true,
+                    NLMSG_ERROR if message.sequence == sequence => {
+                        return error_of(&message).map_or(Ok(()), Err);
+                    }
+                    _ => condition.observe(&message),
+                }
+            }
+            if done && !lost {
+                return Ok(());
+            }
+            if done {
+                lost = false;
+                sequence = self.ask(kind, &payload)?;
+            }
+        }
+    }
+}
+
+/// Links that have to be UP, with the state that was last seen.
+struct LinksUp<'a> {
+    family: u8,
+    /// By index, sorted.
+    missing: Vec<(Device<'a>, Option<u8>)>,
+    left: usize,
+}
+
+impl<'a> LinksUp<'a> {
+    fn new(family: u8, devices: &[Device<'a>]) -> Self {
+        let mut missing: Vec<_> = devices.iter().map(|device| (*device, None)).collect();
+        missing.sort_unstable_by_key(|(device, _)| device.index);
+        missing.dedup_by_key(|(device, _)| device.index);
+        Self {
+            family,
+            left: missing.len(),
+            missing,
+        }
+    }
+}
+
+impl Condition for LinksUp<'_> {
+    const ASK_AGAIN: bool = false;
+
+    fn question(&self) -> (u16, Vec<u8>) {
+        const IFLA_EXT_MASK: u16 = 29;
+        const RTEXT_FILTER_SKIP_STATS: u32 = 8;
+        let mut payload = vec![0; 16];
+        payload[0] = self.family;
+        wire::attribute(
+            &mut payload,
+            IFLA_EXT_MASK,
+            &RTEXT_FILTER_SKIP_STATS.to_ne_bytes(),
+        );
+        (RTM_GETLINK, payload)
+    }
+
+    fn observe(&mut self, message: &Message<'_>) {
+        const IFLA_OPERSTATE: u16 = 16;
+        if message.kind != RTM_NEWLINK || message.payload.len() < 16 {
+            return;
+        }
+        let Some(index) = wire::u32_at(message.payload, 4) else {
+            return;
+        };
+        let Ok(at) = self
+            .missing
+            .binary_search_by_key(&index, |(device, _)| device.index)
+        else {
+            return;
+        };
+        let Some(state) =
+            wire::find(&message.payload[16..], IFLA_OPERSTATE).and_then(|value| value.first())
+        else {
+            return;
+        };
+        let was_up = self.missing[at].1 == Some(OPERSTATE_UP);
+        self.missing[at].1 = Some(*state);
+        match (was_up, *state == OPERSTATE_UP) {
+            (false, true) => self.left -= 1,
+            (true, false) => self.left += 1,
+            _ => {}
+        }
+    }
+
+    fn holds(&self) -> bool {
+        self.left == 0
+    }
+
+    fn last_state(&self) -> String {
+        let not_up = self
+            .missing
+            .iter()
+            .filter(|(_, state)| *state != Some(OPERSTATE_UP));
+        let shown: Vec<String> = not_up
+            .clone()
+            .take(8)
+            .map(|(device, state)| format!("`{}` {}", device.name, operstate(*state)))
+            .collect();
+        format!(
+            "{} of {} not up: {}",
+            not_up.count(),
+            self.missing.len(),
+            shown.join(", ")
+        )
+    }
+}
+
+fn operstate(state: Option<u8>) -> &'static str {
+    match state {
+        None => "does not exist",
+        Some(1) => "is not present",
+        Some(2) => "is down",
+        Some(3) => "has no carrier (its other end is down)",
+        Some(4) => "is in a test mode",
+        Some(5) => "is dormant",
+        Some(OPERSTATE_UP) => "is up",
+        Some(_) => "is in an unknown state",
+    }
+}
+
+/// Solicited-node groups that an interface has to have joined.
+struct Joined<'a> {
+    device: Device<'a>,
+    missing: Vec<Ipv6Addr>,
+}
+
+impl<'a> Joined<'a> {
+    fn new(device: Device<'a>, addresses: &[Ipv6Addr]) -> Self {
+        let mut missing: Vec<Ipv6Addr> = addresses
+            .iter()
+            .map(|address| solicited_node(*address))
+            .collect();
+        missing.sort_unstable();
+        missing.dedup();
+        Self { device, missing }
+    }
+}
+
+impl Condition for Joined<'_> {
+    /// There is no notification of the membership itself before Linux 6.14, but one of the address right after it.
+    const ASK_AGAIN: bool = true;
+
+    fn question(&self) -> (u16, Vec<u8>) {
+        (
+            RTM_GETMULTICAST,
+            vec![libc::AF_INET6 as u8, 0, 0, 0, 0, 0, 0, 0],
+        )
+    }
+
+    fn observe(&mut self, message: &Message<'_>) {
+        const IFA_MULTICAST: u16 = 7;
+        if !matches!(message.kind, RTM_NEWMULTICAST | RTM_GETMULTICAST) || message.payload.len() < 8
+        {
+            return;
+        }
+        if wire::u32_at(message.payload, 4) != Some(self.device.index) {
+            return;
+        }
+        let Some(value) = wire::find(&message.payload[8..], IFA_MULTICAST) else {
+            return;
+        };
+        if let Ok(octets) = <[u8; 16]>::try_from(value) {
+            self.missing.retain(|group| group.octets() != octets);
+        }
+    }
+
+    fn holds(&self) -> bool {
+        self.missing.is_empty()
+    }
+
+    fn last_state(&self) -> String {
+        let groups: Vec<String> = self.missing.iter().map(Ipv6Addr::to_string).collect();
+        format!(
+            "`{}` has not joined {}",
+            self.device.name,
+            groups.join(", ")
+        )
+    }
+}
