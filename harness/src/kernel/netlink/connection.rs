@@ -97,21 +97,27 @@ impl Netlink {
             )
         })?;
         let mut refusal = None;
+        let mut lost = None;
         loop {
-            let datagram = match self.socket.receive(&mut self.buffer) {
-                Ok(datagram) => datagram,
-                Err(errno) => {
-                    self.socket.drain(&mut self.buffer);
-                    let lost = || {
-                        NetlinkError::refused(
-                            request(last).operation,
-                            request(last).subject.text(),
-                            errno,
-                            None,
-                        )
-                    };
-                    return Err(refusal.unwrap_or_else(lost));
+            // The work was done in `send`, and the answers are there. So many refusals that some did not fit end early.
+            let answer = match lost {
+                None => self.socket.receive(&mut self.buffer).map(Some),
+                Some(_) => self.socket.try_receive(&mut self.buffer),
+            };
+            let datagram = match (answer, lost) {
+                (Ok(Some(datagram)), _) => datagram,
+                (Err(errno), None) => {
+                    lost = Some(errno);
+                    continue;
                 }
+                (Err(errno), Some(_)) | (Ok(None), Some(errno)) => {
+                    let (operation, subject) =
+                        (request(last).operation, request(last).subject.text());
+                    return Err(refusal.unwrap_or_else(|| {
+                        NetlinkError::refused(operation, subject, errno, None)
+                    }));
+                }
+                (Ok(None), None) => unreachable!("a blocking receive waits"),
             };
             for message in wire::messages(datagram).filter(|message| message.kind == NLMSG_ERROR) {
                 let at = message.sequence.wrapping_sub(first) as usize;
@@ -120,13 +126,13 @@ impl Netlink {
                 }
                 let errno = error_of(&message);
                 if let Some(errno) = errno.filter(|errno| request(at).tolerated != Some(*errno)) {
-                    let words = words_of(&message);
+                    let subject = || request(at).subject.text();
                     refusal.get_or_insert_with(|| {
                         NetlinkError::refused(
                             request(at).operation,
-                            request(at).subject.text(),
+                            subject(),
                             errno,
-                            words,
+                            words_of(&message),
                         )
                     });
                 }

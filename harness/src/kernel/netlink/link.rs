@@ -80,17 +80,6 @@ impl Batch {
         self.create("create the veth pair of", veth.near.device, message);
     }
 
-    /// Makes a dummy interface, down.
-    pub(crate) fn add_dummy(&mut self, device: Device<'_>) {
-        let mut message = named(device);
-        message
-            .attributes
-            .push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(
-                InfoKind::Dummy,
-            )]));
-        self.create("create the dummy interface", device, message);
-    }
-
     /// Switches IPv6's automatic addresses off. On a bridge they cost time squared; do it before the link is up.
     pub(crate) fn give_no_addresses(&mut self, device: Device<'_>) {
         let spec = AfSpecUnspec::Inet6(vec![AfSpecInet6::AddrGenMode(In6AddrGenMode::None)]);

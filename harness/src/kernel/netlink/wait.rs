@@ -5,16 +5,19 @@
 //! - An IPv6 address that is *not tentative* is not enough either: the kernel joins its solicited-node group from a work
 //!   queue. Until then nobody who asks for its hardware address is heard. The membership tells.
 
+use std::fmt;
 use std::net::Ipv6Addr;
 use std::time::Instant;
 
+use netlink_packet_route::RouteNetlinkMessage;
 use nix::errno::Errno;
 use nix::libc;
 
+use super::batch::Batch;
 use super::bridge::solicited_node;
 use super::connection::{Netlink, error_of};
 use super::error::NetlinkError;
-use super::link::Device;
+use super::link::{Device, numbered};
 use super::wire::{self, Message, NLMSG_DONE, NLMSG_ERROR};
 
 const RTM_NEWLINK: u16 = 16;
@@ -24,7 +27,6 @@ const RTM_NEWMULTICAST: u16 = 56;
 const RTM_GETMULTICAST: u16 = 58;
 const RTNLGRP_LINK: u32 = 1;
 const RTNLGRP_IPV6_IFADDR: u32 = 9;
-const OPERSTATE_UP: u8 = 6;
 
 /// A condition that messages can make true.
 trait Condition {
@@ -47,26 +49,20 @@ impl Netlink {
         devices: &[Device<'_>],
         deadline: Instant,
     ) -> Result<(), NetlinkError> {
-        self.wait_for(
-            "bring into operation",
-            RTNLGRP_LINK,
-            LinksUp::new(libc::AF_UNSPEC as u8, devices),
-            deadline,
-        )
+        self.nudge(devices)?;
+        let condition = LinksUp::new(libc::AF_UNSPEC as u8, devices);
+        self.wait_for("bring into operation", RTNLGRP_LINK, condition, deadline)
     }
 
-    /// The same for ports of bridges, of which there may be a thousand: it asks for less.
+    /// The same for ports of bridges, of which there may be a thousand: it asks for less about each. A port and its
+    /// other end should have different indices, see [`Self::wait_until_up`].
     pub(crate) fn wait_until_ports_up(
         &mut self,
         ports: &[Device<'_>],
         deadline: Instant,
     ) -> Result<(), NetlinkError> {
-        self.wait_for(
-            "bring into operation",
-            RTNLGRP_LINK,
-            LinksUp::new(libc::AF_BRIDGE as u8, ports),
-            deadline,
-        )
+        let condition = LinksUp::new(libc::AF_BRIDGE as u8, ports);
+        self.wait_for("bring into operation", RTNLGRP_LINK, condition, deadline)
     }
 
     /// Waits until the interface answers for these IPv6 addresses.
@@ -82,6 +78,17 @@ impl Netlink {
             Joined::new(device, addresses),
             deadline,
         )
+    }
+
+    /// Asks about each link by itself, which on Linux 6.8 and later makes the link watcher look at it now. It lets
+    /// links wait for up to a second that have the same index as their other end and can already send.
+    fn nudge(&mut self, devices: &[Device<'_>]) -> Result<(), NetlinkError> {
+        let mut batch = Batch::new();
+        for device in devices {
+            let message = RouteNetlinkMessage::GetLink(numbered(*device));
+            batch.push("look at", device.name, 0, &message);
+        }
+        self.execute(batch)
     }
 
     /// Subscribes first and looks second, so that no change falls between the two.
@@ -170,20 +177,32 @@ impl Netlink {
 /// Links that have to be UP, with the state that was last seen.
 struct LinksUp<'a> {
     family: u8,
-    /// By index, sorted.
-    missing: Vec<(Device<'a>, Option<u8>)>,
-    left: usize,
+    /// By index.
+    links: Vec<(Device<'a>, Seen)>,
+    missing: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    Never,
+    Down,
+    NoCarrier,
+    Waiting,
+    Up,
 }
 
 impl<'a> LinksUp<'a> {
     fn new(family: u8, devices: &[Device<'a>]) -> Self {
-        let mut missing: Vec<_> = devices.iter().map(|device| (*device, None)).collect();
-        missing.sort_unstable_by_key(|(device, _)| device.index);
-        missing.dedup_by_key(|(device, _)| device.index);
+        let mut links: Vec<_> = devices
+            .iter()
+            .map(|device| (*device, Seen::Never))
+            .collect();
+        links.sort_unstable_by_key(|(device, _)| device.index);
+        links.dedup_by_key(|(device, _)| device.index);
         Self {
             family,
-            left: missing.len(),
-            missing,
+            missing: links.len(),
+            links,
         }
     }
 }
@@ -205,66 +224,71 @@ impl Condition for LinksUp<'_> {
     }
 
     fn observe(&mut self, message: &Message<'_>) {
-        const IFLA_OPERSTATE: u16 = 16;
-        if message.kind != RTM_NEWLINK || message.payload.len() < 16 {
+        if message.kind != RTM_NEWLINK {
             return;
         }
-        let Some(index) = wire::u32_at(message.payload, 4) else {
+        let Some((index, seen)) = seen(message.payload) else {
             return;
         };
-        let Ok(at) = self
-            .missing
+        if let Ok(at) = self
+            .links
             .binary_search_by_key(&index, |(device, _)| device.index)
-        else {
-            return;
-        };
-        let Some(state) =
-            wire::find(&message.payload[16..], IFLA_OPERSTATE).and_then(|value| value.first())
-        else {
-            return;
-        };
-        let was_up = self.missing[at].1 == Some(OPERSTATE_UP);
-        self.missing[at].1 = Some(*state);
-        match (was_up, *state == OPERSTATE_UP) {
-            (false, true) => self.left -= 1,
-            (true, false) => self.left += 1,
-            _ => {}
+        {
+            let before = std::mem::replace(&mut self.links[at].1, seen);
+            self.missing += usize::from(before == Seen::Up);
+            self.missing -= usize::from(seen == Seen::Up);
         }
     }
 
     fn holds(&self) -> bool {
-        self.left == 0
+        self.missing == 0
     }
 
     fn last_state(&self) -> String {
-        let not_up = self
-            .missing
+        let missing: Vec<_> = self
+            .links
             .iter()
-            .filter(|(_, state)| *state != Some(OPERSTATE_UP));
-        let shown: Vec<String> = not_up
-            .clone()
+            .filter(|(_, seen)| *seen != Seen::Up)
+            .collect();
+        let shown: Vec<String> = missing
+            .iter()
             .take(8)
-            .map(|(device, state)| format!("`{}` {}", device.name, operstate(*state)))
+            .map(|(device, seen)| format!("`{}` {seen}", device.name))
             .collect();
         format!(
             "{} of {} not up: {}",
-            not_up.count(),
-            self.missing.len(),
+            missing.len(),
+            self.links.len(),
             shown.join(", ")
         )
     }
 }
 
-fn operstate(state: Option<u8>) -> &'static str {
-    match state {
-        None => "does not exist",
-        Some(1) => "is not present",
-        Some(2) => "is down",
-        Some(3) => "has no carrier (its other end is down)",
-        Some(4) => "is in a test mode",
-        Some(5) => "is dormant",
-        Some(OPERSTATE_UP) => "is up",
-        Some(_) => "is in an unknown state",
+/// The index and the state in an `RTM_NEWLINK`.
+fn seen(payload: &[u8]) -> Option<(u32, Seen)> {
+    const IFLA_OPERSTATE: u16 = 16;
+    const OPERSTATE_UP: u8 = 6;
+    let (index, flags) = (wire::u32_at(payload, 4)?, wire::u32_at(payload, 8)?);
+    let state = *wire::find(payload.get(16..)?, IFLA_OPERSTATE)?.first()?;
+    let is = |flag: libc::c_int| flags & flag.cast_unsigned() != 0;
+    let seen = match state {
+        OPERSTATE_UP => Seen::Up,
+        _ if !is(libc::IFF_UP) => Seen::Down,
+        _ if !is(libc::IFF_LOWER_UP) => Seen::NoCarrier,
+        _ => Seen::Waiting,
+    };
+    Some((index, seen))
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Never => "was not seen",
+            Self::Down => "is down",
+            Self::NoCarrier => "has no carrier (its other end is down)",
+            Self::Waiting => "waits for the kernel's link watcher",
+            Self::Up => "is up",
+        })
     }
 }
 
