@@ -45,14 +45,15 @@ pub fn build(world: &World) -> io::Result<()> {
         cable(&mut batch, world, at, *port);
     }
     hub.execute_reusing(&mut batch).map_err(io::Error::other)?;
+    let mut inside = Netlink::open().map_err(io::Error::other)?;
     for at in 0..world.nodes.len() {
         let opened = home.excursion(world.nodes[at].as_fd(), || {
             if crate::orphans() {
                 sysctl::set(proc.as_fd(), sysctl::ORPHANS_DIE_EARLY)?;
             }
-            Netlink::open().map_err(io::Error::other)
+            inside.reopen().map_err(io::Error::other)
         });
-        let mut inside = opened??;
+        opened??;
         node(&mut batch, world, at);
         inside
             .execute_reusing(&mut batch)
@@ -60,8 +61,7 @@ pub fn build(world: &World) -> io::Result<()> {
     }
     let deadline = Instant::now() + Duration::from_secs(10);
     for (node, addresses) in world.nodes.iter().zip(&world.addresses) {
-        let mut inside = home
-            .excursion(node.as_fd(), Netlink::open)?
+        home.excursion(node.as_fd(), || inside.reopen())?
             .map_err(io::Error::other)?;
         inside
             .wait_until_heard(ETH0, &[addresses.v6, addresses.link_local], deadline)

@@ -23,9 +23,11 @@ fn main() -> io::Result<()> {
         return Err(io::Error::other("usage: star floor,layer N RUNS"));
     };
     let (nodes, runs): (usize, usize) = (nodes.parse().unwrap(), runs.parse().unwrap());
+    let mut contestants: Vec<&str> = contestants.split(',').collect();
     for _ in 0..runs {
-        for contestant in contestants.split(',') {
-            let contestant = contestant.to_owned();
+        contestants.rotate_left(1);
+        for contestant in &contestants {
+            let contestant = (*contestant).to_owned();
             std::thread::spawn(move || run(&contestant, nodes))
                 .join()
                 .unwrap()?;
@@ -124,7 +126,7 @@ fn quiet() -> Duration {
     std::thread::sleep(Duration::from_millis(20));
     let mut last = count();
     let mut same = 0;
-    while same < 10 && start.elapsed() < Duration::from_secs(20) {
+    while same < 25 && start.elapsed() < Duration::from_secs(20) {
         std::thread::sleep(Duration::from_millis(20));
         let now = count();
         same = if now == last { same + 1 } else { 0 };

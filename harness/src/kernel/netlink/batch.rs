@@ -8,8 +8,8 @@ use super::wire;
 
 /// Requests in the order in which the kernel shall do them.
 ///
-/// A request that fails does not stop those behind it: what can be wrong is checked before anything is sent, and a
-/// half-made network is thrown away as a whole.
+/// A request that fails does not stop those close behind it: what can be wrong is checked before anything is sent, and
+/// a half-made network is thrown away as a whole.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub(super) bytes: Vec<u8>,

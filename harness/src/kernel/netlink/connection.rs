@@ -54,9 +54,9 @@ impl Netlink {
         }
     }
 
-    /// Takes the place of this conversation with one about another namespace, keeping the memory.
-    pub(crate) fn reopen_in(&mut self, netns: BorrowedFd<'_>) -> Result<(), NetlinkError> {
-        self.socket = Self::open_in(netns)?.socket;
+    /// Goes on about the current thread's network namespace: for loops over many namespaces, to keep the memory.
+    pub(crate) fn reopen(&mut self) -> Result<(), NetlinkError> {
+        self.socket = Self::open()?.socket;
         Ok(())
     }
 
@@ -143,8 +143,8 @@ impl Netlink {
         }
     }
 
-    /// Asks for everything of a kind and hands each answer to `each`; a dump that was interrupted by a change is
-    /// read again from the start, after `restart`.
+    /// Asks for everything of a kind and hands each answer to `each`; what a change interrupted is read again from the
+    /// start.
     pub(super) fn dump<T>(
         &mut self,
         operation: &'static str,
