@@ -312,7 +312,7 @@ fn node(buffer: &mut Buffer, addresses: &Addresses) {
 }
 
 fn membership(buffer: &mut Buffer, port: u32, ip: std::net::Ipv6Addr) {
-    let start = buffer.message(84, CREATE_EXCL);
+    let start = buffer.message(84, 0x500);
     buffer.bytes.extend([7, 0, 0, 0]);
     buffer.bytes.extend(BRIDGE.to_ne_bytes());
     let mut entry = Vec::new();
@@ -362,52 +362,54 @@ pub fn build(world: &World) -> io::Result<()> {
     }
     for at in 0..world.nodes.len() {
         world.enter(at)?;
-        joined(&mut scratch)?;
+        heard(&mut scratch)?;
     }
     world.enter_hub()?;
     bridge_up(&mut buffer);
     bridge_listens(&mut buffer);
     for at in 0..world.nodes.len() {
         membership(&mut buffer, PORT_BASE + at as u32, world.addresses[at].v6);
+        if at % 128 == 127 {
+            execute_tolerating(libc::EEXIST, &hub, &mut buffer, &mut scratch)?;
+            buffer.bytes.clear();
+        }
     }
-    execute_tolerating(libc::EEXIST, &hub, &mut buffer, &mut scratch)?;
+    if !buffer.bytes.is_empty() {
+        execute_tolerating(libc::EEXIST, &hub, &mut buffer, &mut scratch)?;
+    }
     ready(world.nodes.len(), &mut scratch)
 }
 
-/// Waits until the kernel's address work has joined the solicited-node group of the node's addresses:
-/// until then a neighbour solicitation is not answered, although no address is tentative.
-fn joined(scratch: &mut [u8]) -> io::Result<()> {
-    let fd = socket(0x100)?;
+/// Waits until the kernel's address work has made the local routes of the node's two addresses: until then packets to
+/// them are dropped, although no address is tentative.
+fn heard(scratch: &mut [u8]) -> io::Result<()> {
+    let fd = socket(0x400)?; // RTMGRP_IPV6_ROUTE
     let mut buffer = Buffer::default();
-    let start = buffer.message(58, DUMP);
-    buffer.bytes.extend([10, 0, 0, 0, 0, 0, 0, 0]);
+    let start = buffer.message(26, DUMP);
+    buffer.bytes.extend([10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     buffer.end(start);
-    loop {
-        send(&fd, &buffer)?;
-        let mut done = false;
-        let mut found = false;
-        while !done {
-            let length = receive(&fd, scratch)?;
-            let mut at = 0;
-            while at + 16 <= length {
-                let size = number(scratch, at) as usize;
-                match u16::from_ne_bytes([scratch[at + 4], scratch[at + 5]]) {
-                    3 => done = true,
-                    56 | 58 => {
-                        found |= number(scratch, at + 20) == ETH0
-                            && scratch[at + 28 + 11] == 1
-                            && scratch[at + 28 + 12] == 0xff
-                    }
+    send(&fd, &buffer)?;
+    let mut found = [false; 2];
+    let mut done = false;
+    while !done || found != [true; 2] {
+        let length = receive(&fd, scratch)?;
+        let mut at = 0;
+        while at + 16 <= length {
+            let kind = u16::from_ne_bytes([scratch[at + 4], scratch[at + 5]]);
+            done |= kind == 3;
+            let route = &scratch[at + 16..];
+            if kind == 24 && route[1] == 128 && route[7] == 2 {
+                // RTA_TABLE comes first, then RTA_DST.
+                match route[12 + 8 + 4] {
+                    0xfd => found[0] = true,
+                    0xfe => found[1] = true,
                     _ => {}
                 }
-                at += size.next_multiple_of(4);
             }
+            at += (number(scratch, at) as usize).next_multiple_of(4);
         }
-        if found {
-            return Ok(());
-        }
-        receive(&fd, scratch)?;
     }
+    Ok(())
 }
 
 /// Subscribes first, looks second: no transition can fall between the two.

@@ -132,11 +132,12 @@ impl Batch {
         }
     }
 
-    /// Cuts the requests into pieces of about `bytes` and numbers them; the last of each piece asks for an
+    /// Cuts the requests into pieces of about `bytes` and at most `count`, and numbers them; the last of each piece asks for an
     /// acknowledgement. The others need none: the kernel reports every failure, and does the work in order.
     pub(super) fn seal(
         &mut self,
         bytes: usize,
+        count: usize,
         first_sequence: u32,
     ) -> Vec<std::ops::Range<usize>> {
         let mut pieces = Vec::new();
@@ -149,7 +150,8 @@ impl Batch {
                 .map_or(self.bytes.len(), |next| next.start);
             self.bytes[start + 8..start + 12]
                 .copy_from_slice(&first_sequence.wrapping_add(at as u32).to_ne_bytes());
-            if end - self.requests[from].start >= bytes || at + 1 == self.requests.len() {
+            let full = end - self.requests[from].start >= bytes || at + 1 - from >= count;
+            if full || at + 1 == self.requests.len() {
                 let flags = wire::u16_at(&self.bytes, start + 6).unwrap_or(0) | NLM_F_ACK;
                 self.bytes[start + 6..start + 8].copy_from_slice(&flags.to_ne_bytes());
                 pieces.push(from..at + 1);

@@ -14,7 +14,7 @@
 
 use std::net::Ipv6Addr;
 
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
 use netlink_packet_route::link::{InfoBridge, InfoData, InfoKind, LinkAttribute, LinkInfo};
 use nix::errno::Errno;
 use nix::libc;
@@ -96,7 +96,7 @@ impl Batch {
 
     /// Tells a listening bridge that `address` lives behind `port`, for neighbour discovery.
     ///
-    /// The bridge may have learned it already, and a kernel without snooping floods, which serves as well.
+    /// The bridge may have learned it already from a report: Linux before 6.3 leaves it at that, which serves as well.
     pub(crate) fn add_membership(
         &mut self,
         bridge: Device<'_>,
@@ -108,7 +108,7 @@ impl Batch {
             "add a multicast membership to",
             port.name,
             RTM_NEWMDB,
-            NLM_F_CREATE | NLM_F_EXCL,
+            NLM_F_CREATE | NLM_F_REPLACE,
             &payload,
         );
         self.tolerate(Errno::EEXIST);
@@ -140,7 +140,7 @@ fn info(data: Vec<InfoBridge>) -> LinkAttribute {
 }
 
 /// The group that hears who asks for the hardware address of `address`.
-pub(super) fn solicited_node(address: Ipv6Addr) -> Ipv6Addr {
+fn solicited_node(address: Ipv6Addr) -> Ipv6Addr {
     let octets = address.octets();
     Ipv6Addr::from([
         0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, octets[13], octets[14], octets[15],

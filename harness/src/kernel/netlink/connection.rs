@@ -24,6 +24,8 @@ pub(crate) struct Netlink {
 
 /// How much goes out with one system call.
 const PIECE_BYTES: usize = 16 << 10;
+/// The same in requests: a socket's queue has room for some two hundred refusals.
+const PIECE_COUNT: usize = 128;
 /// How often a dump that changed while we read it is read again before we take it as it is.
 const DUMP_ATTEMPTS: usize = 8;
 
@@ -70,7 +72,7 @@ impl Netlink {
         let first = self.sequence.wrapping_add(1);
         self.sequence = self.sequence.wrapping_add(batch.len() as u32);
         let mut result = Ok(());
-        for piece in batch.seal(PIECE_BYTES, first) {
+        for piece in batch.seal(PIECE_BYTES, PIECE_COUNT, first) {
             result = result.and(self.execute_piece(batch, piece, first));
             if result.is_err() {
                 break;

@@ -2,8 +2,9 @@
 //!
 //! - A *carrier* is not enough: the kernel raises it at once, but lets packets through only when its link watcher has
 //!   run, later and elsewhere. The operational state tells. Sending before it is UP loses the first packet for a second.
-//! - An IPv6 address that is *not tentative* is not enough either: the kernel joins its solicited-node group from a work
-//!   queue. Until then nobody who asks for its hardware address is heard. The membership tells.
+//! - An IPv6 address that is *not tentative* is not enough either: from a work queue, the kernel joins its solicited-node
+//!   group, without which nobody who asks for its hardware address is heard, and then makes its local route, without
+//!   which packets to it are dropped. The route tells.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -14,7 +15,6 @@ use nix::errno::Errno;
 use nix::libc;
 
 use super::batch::Batch;
-use super::bridge::solicited_node;
 use super::connection::{Netlink, error_of};
 use super::error::NetlinkError;
 use super::link::{Device, numbered};
@@ -22,11 +22,12 @@ use super::wire::{self, Message, NLMSG_DONE, NLMSG_ERROR};
 
 const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
-/// The kernel once answered with the number of the question.
-const RTM_NEWMULTICAST: u16 = 56;
-const RTM_GETMULTICAST: u16 = 58;
+const RTM_NEWROUTE: u16 = 24;
+const RTM_GETROUTE: u16 = 26;
 const RTNLGRP_LINK: u32 = 1;
-const RTNLGRP_IPV6_IFADDR: u32 = 9;
+const RTNLGRP_IPV6_ROUTE: u32 = 11;
+/// The length of `struct rtmsg`.
+const ROUTE_HEADER: usize = 12;
 
 /// A condition that messages can make true.
 trait Condition {
@@ -36,8 +37,6 @@ trait Condition {
     fn observe(&mut self, message: &Message<'_>);
     /// Whether nothing is missing.
     fn holds(&self) -> bool;
-    /// Whether a notification says only that it is time to ask again.
-    const ASK_AGAIN: bool;
     /// What is missing, and what was seen instead.
     fn last_state(&self) -> String;
 }
@@ -65,17 +64,21 @@ impl Netlink {
         self.wait_for("bring into operation", RTNLGRP_LINK, condition, deadline)
     }
 
-    /// Waits until the interface answers for these IPv6 addresses.
+    /// Waits until the interface, which must be up, answers for these IPv6 addresses.
     pub(crate) fn wait_until_heard(
         &mut self,
         device: Device<'_>,
         addresses: &[Ipv6Addr],
         deadline: Instant,
     ) -> Result<(), NetlinkError> {
+        let condition = Local {
+            device,
+            missing: addresses.to_vec(),
+        };
         self.wait_for(
             "activate the IPv6 addresses of",
-            RTNLGRP_IPV6_IFADDR,
-            Joined::new(device, addresses),
+            RTNLGRP_IPV6_ROUTE,
+            condition,
             deadline,
         )
     }
@@ -129,7 +132,6 @@ impl Netlink {
                 // Notifications were lost: look again.
                 Err(Errno::ENOBUFS) => self.look(condition)?,
                 Err(errno) => return Err(errno),
-                Ok(_) if C::ASK_AGAIN => self.look(condition)?,
                 Ok(datagram) => {
                     wire::messages(datagram).for_each(|message| condition.observe(&message))
                 }
@@ -208,8 +210,6 @@ impl<'a> LinksUp<'a> {
 }
 
 impl Condition for LinksUp<'_> {
-    const ASK_AGAIN: bool = false;
-
     fn question(&self) -> (u16, Vec<u8>) {
         const IFLA_EXT_MASK: u16 = 29;
         const RTEXT_FILTER_SKIP_STATS: u32 = 8;
@@ -292,49 +292,38 @@ impl fmt::Display for Seen {
     }
 }
 
-/// Solicited-node groups that an interface has to have joined.
-struct Joined<'a> {
+/// IPv6 addresses whose own routes have to be there.
+struct Local<'a> {
     device: Device<'a>,
     missing: Vec<Ipv6Addr>,
 }
 
-impl<'a> Joined<'a> {
-    fn new(device: Device<'a>, addresses: &[Ipv6Addr]) -> Self {
-        let mut missing: Vec<Ipv6Addr> = addresses
-            .iter()
-            .map(|address| solicited_node(*address))
-            .collect();
-        missing.sort_unstable();
-        missing.dedup();
-        Self { device, missing }
-    }
-}
-
-impl Condition for Joined<'_> {
-    /// There is no notification of the membership itself before Linux 6.14, but one of the address right after it.
-    const ASK_AGAIN: bool = true;
-
+impl Condition for Local<'_> {
     fn question(&self) -> (u16, Vec<u8>) {
-        (
-            RTM_GETMULTICAST,
-            vec![libc::AF_INET6 as u8, 0, 0, 0, 0, 0, 0, 0],
-        )
+        let mut payload = vec![0; ROUTE_HEADER];
+        payload[0] = libc::AF_INET6 as u8;
+        (RTM_GETROUTE, payload)
     }
 
     fn observe(&mut self, message: &Message<'_>) {
-        const IFA_MULTICAST: u16 = 7;
-        if !matches!(message.kind, RTM_NEWMULTICAST | RTM_GETMULTICAST) || message.payload.len() < 8
-        {
-            return;
-        }
-        if wire::u32_at(message.payload, 4) != Some(self.device.index) {
-            return;
-        }
-        let Some(value) = wire::find(&message.payload[8..], IFA_MULTICAST) else {
+        const RTA_DST: u16 = 1;
+        const RTA_OIF: u16 = 4;
+        let [family, prefix, _, _, _, _, _, kind, ..] = *message.payload else {
             return;
         };
-        if let Ok(octets) = <[u8; 16]>::try_from(value) {
-            self.missing.retain(|group| group.octets() != octets);
+        let is_local = (i32::from(family), prefix, kind) == (libc::AF_INET6, 128, libc::RTN_LOCAL);
+        let Some(attributes) = message
+            .payload
+            .get(ROUTE_HEADER..)
+            .filter(|_| message.kind == RTM_NEWROUTE && is_local)
+        else {
+            return;
+        };
+        let interface = wire::find(attributes, RTA_OIF).and_then(|value| wire::u32_at(value, 0));
+        if let Some(value) =
+            wire::find(attributes, RTA_DST).filter(|_| interface == Some(self.device.index))
+        {
+            self.missing.retain(|address| address.octets() != value);
         }
     }
 
@@ -343,11 +332,11 @@ impl Condition for Joined<'_> {
     }
 
     fn last_state(&self) -> String {
-        let groups: Vec<String> = self.missing.iter().map(Ipv6Addr::to_string).collect();
+        let missing: Vec<String> = self.missing.iter().map(Ipv6Addr::to_string).collect();
         format!(
-            "`{}` has not joined {}",
+            "`{}` does not answer yet for {}",
             self.device.name,
-            groups.join(", ")
+            missing.join(", ")
         )
     }
 }
