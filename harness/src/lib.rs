@@ -94,6 +94,7 @@
 #![warn(clippy::print_stdout, reason = "stdout belongs to the runner's reports")]
 
 mod kernel;
+pub mod lab;
 mod probe;
 mod runner;
 mod sandbox;
@@ -105,6 +106,7 @@ pub mod __private;
 pub mod prelude;
 pub mod topology;
 
+pub use lab::{Lab, LabError};
 pub use probe::{Feature, Missing};
 pub use runner::{Arguments, Color, Conclusion, Format, RunError, registered, run};
 pub use snowglobe_fixtures::Fixture;

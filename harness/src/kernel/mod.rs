@@ -16,6 +16,7 @@ pub(crate) mod net;
 pub(crate) mod netlink;
 #[allow(dead_code)]
 pub(crate) mod netns;
+pub(crate) mod ns;
 pub(crate) mod process;
 #[allow(dead_code)]
 pub(crate) mod procfs;

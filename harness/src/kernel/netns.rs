@@ -42,6 +42,22 @@ impl Netns {
         let _return = Return(self.fd.as_fd());
         Ok(work())
     }
+
+    /// Runs `work` in a network namespace of its own and comes back here; the new one vanishes unless `work` kept it.
+    ///
+    /// # Panics
+    /// If the thread cannot come back.
+    pub(crate) fn excursion_to_new<T>(&self, work: impl FnOnce() -> T) -> nix::Result<T> {
+        nix::sched::unshare(CloneFlags::CLONE_NEWNET)?;
+        let _return = Return(self.fd.as_fd());
+        Ok(work())
+    }
+}
+
+impl From<Netns> for OwnedFd {
+    fn from(netns: Netns) -> OwnedFd {
+        netns.fd
+    }
 }
 
 impl AsFd for Netns {

@@ -15,7 +15,7 @@ use crate::kernel::netns::Netns;
 /// A socket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "family")]
-pub(crate) enum SocketEntry {
+pub enum SocketEntry {
     /// TCP or UDP.
     Inet {
         /// `tcp` or `udp`.

@@ -14,103 +14,103 @@ use super::wire::Message;
 
 /// An interface.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct InterfaceEntry {
+pub struct InterfaceEntry {
     /// Its number in its namespace.
-    pub(crate) index: u32,
+    pub index: u32,
     /// Its name.
-    pub(crate) name: String,
+    pub name: String,
     /// Its other names.
-    pub(crate) altnames: Vec<String>,
+    pub altnames: Vec<String>,
     /// `veth`, `bridge`, …; nothing for `lo`.
-    pub(crate) kind: Option<String>,
+    pub kind: Option<String>,
     /// Its hardware address, as `02:00:00:00:00:01`.
-    pub(crate) mac: Option<String>,
+    pub mac: Option<String>,
     /// The largest packet.
-    pub(crate) mtu: u32,
+    pub mtu: u32,
     /// Whether it was brought up.
-    pub(crate) up: bool,
+    pub up: bool,
     /// Whether the other side is there.
-    pub(crate) carrier: bool,
+    pub carrier: bool,
     /// `up`, `down`, `lower-layer-down`, …: whether packets pass.
-    pub(crate) state: String,
+    pub state: String,
     /// The bridge that it is a port of.
-    pub(crate) master: Option<u32>,
+    pub master: Option<u32>,
     /// The index of its other end, in that end's namespace.
-    pub(crate) peer: Option<u32>,
+    pub peer: Option<u32>,
     /// Packets and bytes since it was made.
-    pub(crate) traffic: Traffic,
+    pub traffic: Traffic,
 }
 
 /// What passed an interface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Traffic {
+pub struct Traffic {
     /// Packets received.
-    pub(crate) rx_packets: u64,
+    pub rx_packets: u64,
     /// Bytes received.
-    pub(crate) rx_bytes: u64,
+    pub rx_bytes: u64,
     /// Received packets thrown away.
-    pub(crate) rx_dropped: u64,
+    pub rx_dropped: u64,
     /// Packets sent.
-    pub(crate) tx_packets: u64,
+    pub tx_packets: u64,
     /// Bytes sent.
-    pub(crate) tx_bytes: u64,
+    pub tx_bytes: u64,
     /// Packets thrown away instead of being sent.
-    pub(crate) tx_dropped: u64,
+    pub tx_dropped: u64,
 }
 
 /// An address of an interface.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct AddressEntry {
+pub struct AddressEntry {
     /// The interface.
-    pub(crate) interface: u32,
+    pub interface: u32,
     /// The address.
-    pub(crate) address: IpAddr,
+    pub address: IpAddr,
     /// How many of its bits name the network.
-    pub(crate) prefix: u8,
+    pub prefix: u8,
     /// `global`, `link`, `host`, …
-    pub(crate) scope: String,
+    pub scope: String,
     /// Whether duplicate address detection has still to end.
-    pub(crate) tentative: bool,
+    pub tentative: bool,
     /// Whether it never expires.
-    pub(crate) permanent: bool,
+    pub permanent: bool,
 }
 
 /// A route, of any table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct RouteEntry {
+pub struct RouteEntry {
     /// The network; nothing for the default route.
-    pub(crate) destination: Option<IpAddr>,
+    pub destination: Option<IpAddr>,
     /// How many bits of it count.
-    pub(crate) prefix: u8,
+    pub prefix: u8,
     /// Whether it is a route of IPv6.
-    pub(crate) v6: bool,
+    pub v6: bool,
     /// The router.
-    pub(crate) via: Option<IpAddr>,
+    pub via: Option<IpAddr>,
     /// The interface.
-    pub(crate) interface: Option<u32>,
+    pub interface: Option<u32>,
     /// The address that packets get as their source.
-    pub(crate) source: Option<IpAddr>,
+    pub source: Option<IpAddr>,
     /// Smaller wins.
-    pub(crate) metric: Option<u32>,
+    pub metric: Option<u32>,
     /// 254 is the main table, 255 the local one.
-    pub(crate) table: u32,
+    pub table: u32,
     /// `unicast`, `local`, `blackhole`, …
-    pub(crate) kind: String,
+    pub kind: String,
     /// Who made it: `kernel`, `static`, `boot`, `ra`, …
-    pub(crate) protocol: String,
+    pub protocol: String,
 }
 
 /// A neighbour.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct NeighbourEntry {
+pub struct NeighbourEntry {
     /// The interface.
-    pub(crate) interface: u32,
+    pub interface: u32,
     /// The address.
-    pub(crate) address: Option<IpAddr>,
+    pub address: Option<IpAddr>,
     /// The hardware address, if it is known.
-    pub(crate) mac: Option<String>,
+    pub mac: Option<String>,
     /// `reachable`, `stale`, `permanent`, `failed`, …
-    pub(crate) state: String,
+    pub state: String,
 }
 
 const RTM_GETLINK: u16 = 18;

@@ -15,8 +15,8 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::Mode;
 
-pub(crate) use mounts::MountEntry;
-pub(crate) use processes::ProcessEntry;
+pub use mounts::MountEntry;
+pub use processes::ProcessEntry;
 
 /// A mounted procfs.
 #[derive(Debug)]

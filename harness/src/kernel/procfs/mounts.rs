@@ -8,25 +8,25 @@ use super::Procfs;
 
 /// A mount, as its process sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct MountEntry {
+pub struct MountEntry {
     /// Its number.
-    pub(crate) id: u64,
+    pub id: u64,
     /// The mount that it lies on.
-    pub(crate) parent: u64,
+    pub parent: u64,
     /// Where in its filesystem it begins: `/` unless it is a bind.
-    pub(crate) root: String,
+    pub root: String,
     /// Where it is seen.
-    pub(crate) target: String,
+    pub target: String,
     /// `tmpfs`, `overlay`, `proc`, …
-    pub(crate) kind: String,
+    pub kind: String,
     /// The device, or what the mounter called it.
-    pub(crate) source: String,
+    pub source: String,
     /// `ro`, `nosuid`, …: of the mount.
-    pub(crate) options: Vec<String>,
+    pub options: Vec<String>,
     /// `size=…`, `lowerdir=…`: of the filesystem.
-    pub(crate) super_options: Vec<String>,
+    pub super_options: Vec<String>,
     /// `shared:2`, `master:1`, …; none for a private mount.
-    pub(crate) propagation: Vec<String>,
+    pub propagation: Vec<String>,
 }
 
 impl Procfs {

@@ -9,19 +9,19 @@ use super::Procfs;
 
 /// A process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct ProcessEntry {
+pub struct ProcessEntry {
     /// Its number, in the PID namespace of the procfs.
-    pub(crate) pid: i32,
+    pub pid: i32,
     /// Its parent's; 0 if the parent lives outside.
-    pub(crate) ppid: i32,
+    pub ppid: i32,
     /// The first fifteen bytes of its name.
-    pub(crate) comm: String,
+    pub comm: String,
     /// Its arguments; none for a zombie.
-    pub(crate) cmdline: Vec<String>,
+    pub cmdline: Vec<String>,
     /// `running`, `sleeping`, `stopped`, `zombie`, …
-    pub(crate) state: String,
+    pub state: String,
     /// The user that it runs as, as seen from the reader.
-    pub(crate) uid: u32,
+    pub uid: u32,
 }
 
 impl Procfs {
