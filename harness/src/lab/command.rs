@@ -73,9 +73,9 @@ pub enum OnDrop {
 /// # #[snowglobe::test]
 /// # fn t() -> snowglobe::TestResult {
 /// # let lab = snowglobe::topology::shape::pair().start()?;
-/// let a = lab.node("a").unwrap();
+/// let a = lab.node("alice").unwrap();
 /// let names = a.command("cat").arg("/etc/hosts").output()?;
-/// assert!(names.stdout_str().contains("b.lab"));
+/// assert!(names.stdout_str().contains("bob.lab"));
 ///
 /// let mut server = a.command("redis-server").args(["--port", "6379"]).spawn()?;
 /// server.wait_for_port(6379)?;
@@ -143,9 +143,9 @@ impl Node {
     /// # #[snowglobe::test]
     /// # fn t() -> snowglobe::TestResult {
     /// # let lab = snowglobe::topology::shape::pair().start()?;
-    /// # let a = lab.node("a").unwrap();
+    /// # let a = lab.node("alice").unwrap();
     /// let curl = Fixture::find("curl")?.command("curl")?;
-    /// let answer = a.command_like(&curl).arg("http://b/").output()?;
+    /// let answer = a.command_like(&curl).arg("http://bob/").output()?;
     /// # Ok(())
     /// # }
     /// ```

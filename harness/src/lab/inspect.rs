@@ -49,7 +49,7 @@ impl Lab {
     /// # #[snowglobe::test]
     /// # fn t() -> snowglobe::TestResult {
     /// # let lab = snowglobe::topology::shape::pair().start()?;
-    /// let a = lab.node("a").unwrap();
+    /// let a = lab.node("alice").unwrap();
     /// let seen = lab.inspect(a.id())?;
     /// assert_eq!(seen.interface("eth0").unwrap().state, "up");
     /// # Ok(())

@@ -96,7 +96,7 @@ impl Link {
     /// # let lab = snowglobe::topology::shape::pair().start()?;
     /// let cable = lab.links().next().unwrap();
     /// cable.down()?;
-    /// let (a, b) = (lab.node("a").unwrap(), lab.node("b").unwrap());
+    /// let (a, b) = (lab.node("alice").unwrap(), lab.node("bob").unwrap());
     /// assert!(a.run(|| std::net::TcpStream::connect((b.ip(), 80))).is_err());
     /// cable.up()?;
     /// # Ok(())

@@ -28,7 +28,7 @@ impl Node {
     /// # #[snowglobe::test]
     /// # async fn t() -> TestResult {
     /// # let lab = snowglobe::topology::shape::pair().start()?;
-    /// let a = lab.node("a").unwrap();
+    /// let a = lab.node("alice").unwrap();
     /// let server = a.spawn(async {
     ///     let listener = tokio::net::TcpListener::bind("0.0.0.0:80").await?;
     ///     listener.accept().await.map(|(_, peer)| peer)

@@ -21,9 +21,9 @@ impl Node {
     /// # #[snowglobe::test]
     /// # fn t() -> snowglobe::TestResult {
     /// # let lab = snowglobe::topology::shape::pair().start()?;
-    /// let (a, b) = (lab.node("a").unwrap(), lab.node("b").unwrap());
+    /// let (a, b) = (lab.node("alice").unwrap(), lab.node("bob").unwrap());
     /// let listener = a.run(|| TcpListener::bind("0.0.0.0:80"))?;
-    /// let client = b.run(|| TcpStream::connect("a:80"))?;
+    /// let client = b.run(|| TcpStream::connect("alice:80"))?;
     /// # Ok(())
     /// # }
     /// ```

@@ -44,14 +44,14 @@ fn both_families_work_from_the_first_packet_in_a_star() -> TestResult {
 #[snowglobe::test]
 fn every_node_has_its_own_name_files_and_localhost() -> TestResult {
     let lab = shape::pair().start()?;
-    let [a, b] = [lab.node("a"), lab.node("b")].map(|node| node.ok_or("a node is missing"));
+    let [a, b] = [lab.node("alice"), lab.node("bob")].map(|node| node.ok_or("a node is missing"));
     let (a, b) = (a?, b?);
     for node in [a, b] {
         assert_eq!(node.run(|| std::fs::read_to_string("/proc/sys/kernel/hostname"))?.trim(), node.name());
         node.run(|| std::fs::write("/tmp/mine", node.name()))?;
     }
-    assert_eq!(a.run(|| std::fs::read_to_string("/tmp/mine"))?, "a");
-    assert_eq!(b.run(|| std::fs::read_to_string("/tmp/mine"))?, "b");
+    assert_eq!(a.run(|| std::fs::read_to_string("/tmp/mine"))?, "alice");
+    assert_eq!(b.run(|| std::fs::read_to_string("/tmp/mine"))?, "bob");
     assert!(!std::path::Path::new("/tmp/mine").exists(), "a node wrote into the trial's /tmp");
     let _own = a.run(|| TcpListener::bind("127.0.0.1:80"))?;
     assert!(a.run(|| TcpStream::connect("localhost:80")).is_ok());
@@ -62,7 +62,7 @@ fn every_node_has_its_own_name_files_and_localhost() -> TestResult {
 #[snowglobe::test]
 fn threads_in_nodes_borrow_and_their_panics_are_the_tests() -> TestResult {
     let lab = shape::pair().start()?;
-    let a = lab.node("a").ok_or("a")?;
+    let a = lab.node("alice").ok_or("alice")?;
     let mut seen = Vec::new();
     a.run(|| seen.push(1));
     assert_eq!(seen, [1]);
@@ -140,22 +140,22 @@ fn one_family_can_be_left_out() -> TestResult {
     let mut topology = shape::pair();
     topology.families(Families::V6);
     let lab = topology.start()?;
-    let a = lab.node("a").ok_or("a")?;
-    let b = lab.node("b").ok_or("b")?;
+    let a = lab.node("alice").ok_or("alice")?;
+    let b = lab.node("bob").ok_or("bob")?;
     assert_eq!(a.ipv4(), None);
     let _listener = a.run(|| TcpListener::bind("[::]:80"))?;
-    b.run(|| TcpStream::connect("a:80"))?;
+    b.run(|| TcpStream::connect("alice:80"))?;
     Ok(())
 }
 
 #[snowglobe::test]
 fn several_labs_do_not_see_each_other() -> TestResult {
     let (one, two) = (shape::pair().start()?, shape::pair().start()?);
-    let ip = one.node("a").ok_or("a")?.ip();
-    assert_eq!(two.node("a").ok_or("a")?.ip(), ip);
-    let _listener = one.node("a").ok_or("a")?.run(|| TcpListener::bind("0.0.0.0:80"))?;
-    assert!(one.node("b").ok_or("b")?.run(|| TcpStream::connect((ip, 80))).is_ok());
-    assert!(two.node("b").ok_or("b")?.run(|| TcpStream::connect((ip, 80))).is_err());
+    let ip = one.node("alice").ok_or("alice")?.ip();
+    assert_eq!(two.node("alice").ok_or("alice")?.ip(), ip);
+    let _listener = one.node("alice").ok_or("alice")?.run(|| TcpListener::bind("0.0.0.0:80"))?;
+    assert!(one.node("bob").ok_or("bob")?.run(|| TcpStream::connect((ip, 80))).is_ok());
+    assert!(two.node("bob").ok_or("bob")?.run(|| TcpStream::connect((ip, 80))).is_err());
     Ok(())
 }
 
