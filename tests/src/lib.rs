@@ -5,6 +5,8 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
 /// A run of this same test program, with other arguments.
 #[derive(Debug)]
 pub struct Run {
@@ -68,6 +70,15 @@ impl Run {
             assert!(self.stdout.contains(part), "no {part:?} in\n{}\n{}", self.stdout, self.stderr);
         }
     }
+}
+
+/// A directory that this trial shares with the runs that it starts, in which `/tmp` is another.
+pub fn shared_dir() -> TempDir {
+    let program = std::env::current_exe().expect("this program has a path");
+    // Beside the programs, found at run time: an archive of tests is built somewhere else.
+    let dir = program.parent().expect("a program lies in a directory").join("shared");
+    std::fs::create_dir_all(&dir).expect("the target directory is writable");
+    tempfile::tempdir_in(dir).expect("the target directory is writable")
 }
 
 /// Waits until `condition` holds, looking often; false if it does not within `limit`.

@@ -3,7 +3,7 @@
 use std::net::{TcpListener, UdpSocket};
 use std::time::Duration;
 
-use snowglobe::{Isolation, Options, Trial};
+use snowglobe::{Isolation, Need, Options, Trial};
 
 /// One for each protocol and port.
 pub(crate) fn trials() -> Vec<Trial> {
@@ -25,6 +25,10 @@ pub(crate) fn trials() -> Vec<Trial> {
             .with_options(Options::NEW.isolation(Isolation::ALL))
             .with_ignored_flag(true),
     );
+    if std::env::var_os("SAMPLE_NEEDS").is_some() {
+        const NEEDS: Options = Options::NEW.requires(&[Need::Fixture("no-such-fixture")]);
+        trials.push(Trial::test("samples::needs_a_fixture", || ()).with_options(NEEDS));
+    }
     if std::env::var_os("SAMPLE_DUPLICATE").is_some() {
         trials.push(Trial::test("parameters::tcp::port_80", || ()));
     }

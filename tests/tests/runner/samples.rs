@@ -157,8 +157,8 @@ fn kills_what_it_started() {
 
 #[snowglobe::test(ignore = "a sample")]
 fn closes_stdout() {
-    drop(nix::unistd::close(1));
-    drop(nix::unistd::close(2));
+    nix::unistd::close(1).unwrap();
+    nix::unistd::close(2).unwrap();
 }
 
 #[snowglobe::test(ignore = "a sample")]
@@ -200,12 +200,6 @@ fn waits_long() {
     std::thread::sleep(Duration::from_secs(100));
 }
 
-#[snowglobe::test(ignore = "a sample")]
-fn forks_and_lets_the_child_return() {
-    let status = Command::new("true").status().unwrap();
-    assert!(status.success());
-}
-
 #[snowglobe::test(ignore = "a sample", seed = 42)]
 fn has_a_seed() {
     println!("seed {}", snowglobe::seed());
@@ -218,11 +212,23 @@ fn has_a_derived_seed() {
     panic!("to show it");
 }
 
-#[snowglobe::test(ignore = "a sample", requires(fixture("no-such-fixture")))]
-fn needs_a_fixture_that_is_missing() {}
-
 /// A file in the workspace by which a sample tells the test that runs it something.
 pub(crate) fn marker(name: &str) -> std::path::PathBuf {
     let dir = std::env::var_os("SAMPLE_DIR").expect("the test says where");
     std::path::PathBuf::from(dir).join(name)
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn ignores_interrupts() {
+    let ignore = "trap '' INT; echo > $SAMPLE_DIR/started; while :; do sleep 1; done";
+    let _ = Command::new("sh").args(["-c", ignore]).status();
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn changes_what_it_can() {
+    let script = "hostname changed; echo x > /tmp/x; echo x > /dev/shm/x; echo x > /run/x; \
+                  mount -t tmpfs none /mnt; echo 1 > /proc/sys/net/ipv4/ip_forward; \
+                  echo x > /etc/hostname; echo core > /proc/sys/kernel/core_pattern; \
+                  echo 3 > /proc/sys/vm/drop_caches; kill -9 -1; true";
+    let _ = Command::new("sh").args(["-c", script]).status();
 }

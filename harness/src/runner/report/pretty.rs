@@ -46,7 +46,7 @@ impl Show for Pretty {
             None => String::new(),
         };
         out.push(&format!("\nrunning {}{order}\n", plural(opening.trials, "test")));
-        if opening.trials > 0 {
+        if !opening.isolation.is_empty() {
             out.push(&format!("{}\n", opening.isolation));
         }
         for note in &opening.notes {
