@@ -28,8 +28,13 @@ fn exchange() -> TestResult {
 }
 
 fn thousand() -> Vec<snowglobe::Trial> {
-    let n: usize = std::env::var("N").ok().and_then(|n| n.parse().ok()).unwrap_or(1000);
-    (0..n).map(|i| snowglobe::Trial::test(format!("t{i}"), exchange)).collect()
+    let n: usize = std::env::var("N")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(1000);
+    (0..n)
+        .map(|i| snowglobe::Trial::test(format!("t{i}"), exchange))
+        .collect()
 }
 
 snowglobe::main!(thousand);

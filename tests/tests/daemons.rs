@@ -12,7 +12,9 @@ use snowglobe::{Fixture, Need, Options, TestResult, Trial};
 fn hundred_nginx() -> Vec<Trial> {
     const OPTIONS: Options = Options::NEW.requires(&[Need::Fixture("nginx")]);
     (0..100)
-        .map(|n| Trial::test(format!("nginx::world_{n:03}"), move || nginx(n)).with_options(OPTIONS))
+        .map(|n| {
+            Trial::test(format!("nginx::world_{n:03}"), move || nginx(n)).with_options(OPTIONS)
+        })
         .collect()
 }
 
@@ -20,7 +22,9 @@ fn hundred_nginx() -> Vec<Trial> {
 fn hundred_redis() -> Vec<Trial> {
     const OPTIONS: Options = Options::NEW.requires(&[Need::Fixture("redis")]);
     (0..100)
-        .map(|n| Trial::test(format!("redis::world_{n:03}"), move || redis(n)).with_options(OPTIONS))
+        .map(|n| {
+            Trial::test(format!("redis::world_{n:03}"), move || redis(n)).with_options(OPTIONS)
+        })
         .collect()
 }
 
@@ -61,14 +65,26 @@ fn nginx(n: u32) -> TestResult {
 
 fn redis(n: u32) -> TestResult {
     let mut command = Fixture::find("redis")?.command("redis-server")?;
-    command.args(["--port", "6379", "--save", "", "--dir", "/tmp", "--daemonize", "no"]);
+    command.args([
+        "--port",
+        "6379",
+        "--save",
+        "",
+        "--dir",
+        "/tmp",
+        "--daemonize",
+        "no",
+    ]);
     let mut server = Server::start(command)?;
     let mut stream = server.connect(6379)?;
     stream.write_all(format!("SET world {n}\r\nGET world\r\nDBSIZE\r\nQUIT\r\n").as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let value = n.to_string();
-    assert_eq!(answer, format!("+OK\r\n${}\r\n{value}\r\n:1\r\n+OK\r\n", value.len()));
+    assert_eq!(
+        answer,
+        format!("+OK\r\n${}\r\n{value}\r\n:1\r\n+OK\r\n", value.len())
+    );
     Ok(())
 }
 
@@ -87,7 +103,9 @@ impl Server {
             stream = TcpStream::connect(("127.0.0.1", port)).ok();
             stream.is_some() || self.0.try_wait().is_ok_and(|status| status.is_some())
         });
-        stream.ok_or_else(|| format!("nothing listens on port {port}: {:?}", self.0.try_wait()).into())
+        stream.ok_or_else(|| {
+            format!("nothing listens on port {port}: {:?}", self.0.try_wait()).into()
+        })
     }
 }
 

@@ -84,7 +84,10 @@ mod samples {
 
     #[snowglobe::test(ignore = "a sample")]
     fn leaves_a_child() {
-        std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        std::process::Command::new("sleep")
+            .arg("1000")
+            .spawn()
+            .unwrap();
     }
 }
 
@@ -97,11 +100,23 @@ fn sample(name: &str) -> snowglobe_tests::Run {
 #[test]
 fn failures_are_failures_with_the_same_verdicts() {
     for (name, parts) in [
-        ("panics", &["thread 'samples::panics' (", "as it should", "to stdout"][..]),
-        ("returns_an_error", &["No such file or directory", "drop_in.rs:"]),
-        ("exits_with_zero", &["exited with code 0 before the test had finished"]),
+        (
+            "panics",
+            &["thread 'samples::panics' (", "as it should", "to stdout"][..],
+        ),
+        (
+            "returns_an_error",
+            &["No such file or directory", "drop_in.rs:"],
+        ),
+        (
+            "exits_with_zero",
+            &["exited with code 0 before the test had finished"],
+        ),
         ("aborts", &["killed by SIGABRT (signal 6)"]),
-        ("overflows_its_stack", &["has overflowed its stack", "SIGABRT"]),
+        (
+            "overflows_its_stack",
+            &["has overflowed its stack", "SIGABRT"],
+        ),
         ("does_not_panic", &["did not panic as expected"]),
         ("hangs", &["timed out after 300ms", "hangs here:"]),
     ] {
@@ -111,7 +126,12 @@ fn failures_are_failures_with_the_same_verdicts() {
 
 #[test]
 fn survivors_are_told_of() {
-    let args = ["--exact", "samples::leaves_a_child", "--ignored", "--show-output"];
+    let args = [
+        "--exact",
+        "samples::leaves_a_child",
+        "--ignored",
+        "--show-output",
+    ];
     snowglobe_tests::run(&args).passed_with(&["left running, and killed:", "(sleep)"]);
 }
 
@@ -125,8 +145,14 @@ fn an_ignored_trial_that_fails_fails_whatever_the_order_of_arguments() {
 #[test]
 fn a_trial_that_was_never_registered_is_an_error() {
     let program = std::env::current_exe().unwrap();
-    let output = Command::new(program).env("SNOWGLOBE_TRIAL_PATH", "drop_in::nowhere").output().unwrap();
+    let output = Command::new(program)
+        .env("SNOWGLOBE_TRIAL_PATH", "drop_in::nowhere")
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(64));
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(error.contains("`drop_in::nowhere` was never registered"), "{error}");
+    assert!(
+        error.contains("`drop_in::nowhere` was never registered"),
+        "{error}"
+    );
 }

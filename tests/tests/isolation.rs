@@ -27,13 +27,41 @@ struct Resource {
 type Held = Box<dyn std::any::Any>;
 
 const RESOURCES: [Resource; 7] = [
-    Resource { name: "port_80", namespace: Isolation::NET, take: port_80 },
-    Resource { name: "abstract_socket", namespace: Isolation::NET, take: abstract_socket },
-    Resource { name: "path_in_tmp", namespace: Isolation::MNT, take: path_in_tmp },
-    Resource { name: "posix_shared_memory", namespace: Isolation::MNT, take: posix_shared_memory },
-    Resource { name: "posix_queue", namespace: Isolation::IPC, take: posix_queue },
-    Resource { name: "sysv_shared_memory", namespace: Isolation::IPC, take: sysv_shared_memory },
-    Resource { name: "hostname", namespace: Isolation::UTS, take: hostname },
+    Resource {
+        name: "port_80",
+        namespace: Isolation::NET,
+        take: port_80,
+    },
+    Resource {
+        name: "abstract_socket",
+        namespace: Isolation::NET,
+        take: abstract_socket,
+    },
+    Resource {
+        name: "path_in_tmp",
+        namespace: Isolation::MNT,
+        take: path_in_tmp,
+    },
+    Resource {
+        name: "posix_shared_memory",
+        namespace: Isolation::MNT,
+        take: posix_shared_memory,
+    },
+    Resource {
+        name: "posix_queue",
+        namespace: Isolation::IPC,
+        take: posix_queue,
+    },
+    Resource {
+        name: "sysv_shared_memory",
+        namespace: Isolation::IPC,
+        take: sysv_shared_memory,
+    },
+    Resource {
+        name: "hostname",
+        namespace: Isolation::UTS,
+        take: hostname,
+    },
 ];
 
 fn port_80() -> TestResult<Held> {
@@ -41,7 +69,9 @@ fn port_80() -> TestResult<Held> {
 }
 
 fn abstract_socket() -> TestResult<Held> {
-    Ok(Box::new(UnixListener::bind_addr(&SocketAddr::from_abstract_name("the-one")?)?))
+    Ok(Box::new(UnixListener::bind_addr(
+        &SocketAddr::from_abstract_name("the-one")?,
+    )?))
 }
 
 fn path_in_tmp() -> TestResult<Held> {
@@ -54,7 +84,12 @@ fn posix_shared_memory() -> TestResult<Held> {
 
 fn posix_queue() -> TestResult<Held> {
     let flags = MQ_OFlag::from_bits_retain((OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR).bits());
-    Ok(Box::new(mq_open("/the-one", flags, Mode::S_IRWXU, Some(&MqAttr::new(0, 4, 64, 0)))?))
+    Ok(Box::new(mq_open(
+        "/the-one",
+        flags,
+        Mode::S_IRWXU,
+        Some(&MqAttr::new(0, 4, 64, 0)),
+    )?))
 }
 
 /// By perl, which speaks System V IPC without a line of C: a key that must not exist yet.
@@ -62,7 +97,10 @@ fn sysv_shared_memory() -> TestResult<Held> {
     let script = "shmget(0x5e0, 64, 01000 | 02000 | 0600) // die $!; \
                   msgget(0x5e0, 01000 | 02000 | 0600) // die $!; \
                   semget(0x5e0, 1, 01000 | 02000 | 0600) // die $!;";
-    let done = Fixture::find("perl")?.command("perl")?.args(["-e", script]).output()?;
+    let done = Fixture::find("perl")?
+        .command("perl")?
+        .args(["-e", script])
+        .output()?;
     match done.status.success() {
         true => Ok(Box::new(())),
         false => Err(String::from_utf8_lossy(&done.stderr).into_owned().into()),
@@ -80,7 +118,10 @@ struct KeepsName(String);
 
 impl Drop for KeepsName {
     fn drop(&mut self) {
-        assert_eq!(nix::unistd::gethostname().unwrap().to_str(), Some(self.0.as_str()));
+        assert_eq!(
+            nix::unistd::gethostname().unwrap().to_str(),
+            Some(self.0.as_str())
+        );
     }
 }
 
@@ -89,9 +130,13 @@ fn pair(prefix: &str, resource: &'static Resource, isolation: Isolation) -> Vec<
     ["alice", "bob"]
         .into_iter()
         .map(|who| {
-            let options = Options::NEW.isolation(isolation).timeout(Duration::from_secs(30));
-            Trial::test(format!("{prefix}::{}::{who}", resource.name), move || meet(who, resource))
-                .with_options(options)
+            let options = Options::NEW
+                .isolation(isolation)
+                .timeout(Duration::from_secs(30));
+            Trial::test(format!("{prefix}::{}::{who}", resource.name), move || {
+                meet(who, resource)
+            })
+            .with_options(options)
         })
         .collect()
 }
@@ -116,9 +161,16 @@ fn samples() -> Vec<Trial> {
     let mut trials = Vec::new();
     for resource in &RESOURCES {
         trials.extend(pair("isolated", resource, Isolation::ALL));
-        trials.extend(pair("left_out", resource, Isolation::ALL.without(resource.namespace)));
+        trials.extend(pair(
+            "left_out",
+            resource,
+            Isolation::ALL.without(resource.namespace),
+        ));
     }
-    trials.into_iter().map(|trial| trial.with_ignored_flag(true)).collect()
+    trials
+        .into_iter()
+        .map(|trial| trial.with_ignored_flag(true))
+        .collect()
 }
 
 /// Both of a pair, at the same time.
@@ -136,7 +188,11 @@ fn run_pair(name: &str) -> snowglobe_tests::Run {
 fn is_given_by_its_namespace(resource: &str) {
     run_pair(&format!("isolated::{resource}")).passed_with(&["2 passed"]);
     let left_out = run_pair(&format!("left_out::{resource}"));
-    assert_eq!(left_out.code, Some(101), "two at a time without it: {left_out:#?}");
+    assert_eq!(
+        left_out.code,
+        Some(101),
+        "two at a time without it: {left_out:#?}"
+    );
 }
 
 macro_rules! given_by_its_namespace {
@@ -165,8 +221,10 @@ mod each_has_its_own {
 #[snowglobe::test]
 fn the_first_process_is_an_init_and_the_test_its_child() -> TestResult {
     assert_eq!(std::os::unix::process::parent_id(), 1);
-    let pids: Vec<u32> =
-        fs::read_dir("/proc")?.flatten().filter_map(|e| e.file_name().to_str()?.parse().ok()).collect();
+    let pids: Vec<u32> = fs::read_dir("/proc")?
+        .flatten()
+        .filter_map(|e| e.file_name().to_str()?.parse().ok())
+        .collect();
     assert_eq!(pids, [1, std::process::id()]);
     Ok(())
 }
@@ -184,9 +242,16 @@ fn root_inside_is_nobody_outside() -> TestResult {
     let outer: Vec<&str> = map.split_whitespace().collect();
     // Within the outer sandbox's mapping, which is what maps to an unprivileged id.
     assert_eq!(outer[..2], ["0", "0"], "{map}");
-    assert!(outer[2].parse::<u32>()? <= 65_536, "never the whole host: {map}");
+    assert!(
+        outer[2].parse::<u32>()? <= 65_536,
+        "never the whole host: {map}"
+    );
     // What only the host's root may do is refused.
-    for file in ["/proc/sys/kernel/core_pattern", "/proc/sys/vm/drop_caches", "/proc/sysrq-trigger"] {
+    for file in [
+        "/proc/sys/kernel/core_pattern",
+        "/proc/sys/vm/drop_caches",
+        "/proc/sysrq-trigger",
+    ] {
         assert!(fs::write(file, "1").is_err(), "{file}");
     }
     Ok(())
@@ -198,7 +263,9 @@ fn the_hosts_files_are_read_only() {
         let file = Path::new(dir).join("snowglobe-was-here");
         assert!(fs::write(&file, "x").is_err(), "{}", file.display());
     }
-    let remount = Command::new("mount").args(["-o", "remount,rw", "/"]).status();
+    let remount = Command::new("mount")
+        .args(["-o", "remount,rw", "/"])
+        .status();
     assert!(!remount.is_ok_and(|status| status.success()));
 }
 
@@ -207,7 +274,11 @@ fn the_workspace_is_writable_and_what_is_made_there_is_the_users() -> TestResult
     let dir = snowglobe_tests::shared_dir();
     let file = dir.path().join("mine");
     fs::write(&file, "x")?;
-    assert_eq!(fs::metadata(&file)?.uid(), 0, "seen from inside it is root's");
+    assert_eq!(
+        fs::metadata(&file)?.uid(),
+        0,
+        "seen from inside it is root's"
+    );
     let manifest = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap_or(".".into()));
     let beside = manifest.join(format!(".isolation-{}", snowglobe::seed()));
     fs::write(&beside, "x")?;
@@ -218,7 +289,9 @@ fn the_workspace_is_writable_and_what_is_made_there_is_the_users() -> TestResult
 #[snowglobe::test]
 fn tmp_is_empty_private_and_bounded() -> TestResult {
     assert_eq!(fs::read_dir("/tmp")?.count(), 0);
-    let status = Command::new("sh").args(["-c", "head -c 1100M /dev/zero > /tmp/fill 2>/dev/null"]).status()?;
+    let status = Command::new("sh")
+        .args(["-c", "head -c 1100M /dev/zero > /tmp/fill 2>/dev/null"])
+        .status()?;
     assert!(!status.success(), "1 GB is the most there is");
     assert!(fs::metadata("/tmp/fill")?.len() <= 1 << 30);
     Ok(())
@@ -226,8 +299,10 @@ fn tmp_is_empty_private_and_bounded() -> TestResult {
 
 #[snowglobe::test]
 fn sys_shows_the_trials_own_interfaces() -> TestResult {
-    let names: Vec<String> =
-        fs::read_dir("/sys/class/net")?.flatten().filter_map(|e| e.file_name().into_string().ok()).collect();
+    let names: Vec<String> = fs::read_dir("/sys/class/net")?
+        .flatten()
+        .filter_map(|e| e.file_name().into_string().ok())
+        .collect();
     assert_eq!(names, ["lo"]);
     Ok(())
 }
@@ -241,7 +316,9 @@ fn devices_are_harmless_ones() -> TestResult {
     for name in ["sda", "vda", "nvme0n1", "mem", "kmsg"] {
         assert!(!Path::new("/dev").join(name).exists(), "{name}");
     }
-    let terminal = Command::new("script").args(["-qec", "tty", "/dev/null"]).output();
+    let terminal = Command::new("script")
+        .args(["-qec", "tty", "/dev/null"])
+        .output();
     if let Ok(terminal) = terminal {
         let said = String::from_utf8_lossy(&terminal.stdout).into_owned();
         assert!(said.starts_with("/dev/pts/"), "{said}");
@@ -262,7 +339,10 @@ async fn async_trials_have_the_network_to_themselves_too() -> TestResult {
     let listener = tokio::net::TcpListener::bind("[::1]:80").await?;
     let server = tokio::spawn(async move { listener.accept().await?.0.write_all(b"hi").await });
     let mut heard = String::new();
-    tokio::net::TcpStream::connect("[::1]:80").await?.read_to_string(&mut heard).await?;
+    tokio::net::TcpStream::connect("[::1]:80")
+        .await?
+        .read_to_string(&mut heard)
+        .await?;
     server.await??;
     assert_eq!(heard, "hi");
     Ok(())
@@ -277,7 +357,12 @@ fn no_user_namespaces_can_be_made_unless_asked_for() -> TestResult {
 
 #[snowglobe::test(nested)]
 fn user_namespaces_can_be_made_when_asked_for() -> TestResult {
-    assert!(Command::new("unshare").args(["-Ur", "true"]).status()?.success());
+    assert!(
+        Command::new("unshare")
+            .args(["-Ur", "true"])
+            .status()?
+            .success()
+    );
     Ok(())
 }
 

@@ -44,7 +44,10 @@ fn check(function: &ItemFn) -> syn::Result<()> {
         return Err(Error::new(argument.span(), message));
     }
     if !signature.generics.params.is_empty() {
-        return Err(Error::new(signature.generics.span(), "a test cannot be generic"));
+        return Err(Error::new(
+            signature.generics.span(),
+            "a test cannot be generic",
+        ));
     }
     Ok(())
 }

@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recv, recvmsg,
-    send, sendmsg, socketpair,
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recv,
+    recvmsg, send, sendmsg, socketpair,
 };
 
 /// One end of a connected pair of sockets that keeps message boundaries.
@@ -47,7 +47,13 @@ impl Channel {
         let rights = [ControlMessage::ScmRights(fds)];
         let iov = [IoSlice::new(message)];
         retry(|| {
-            sendmsg::<()>(self.0.as_raw_fd(), &iov, &rights, MsgFlags::MSG_NOSIGNAL, None)
+            sendmsg::<()>(
+                self.0.as_raw_fd(),
+                &iov,
+                &rights,
+                MsgFlags::MSG_NOSIGNAL,
+                None,
+            )
         })
         .map(drop)
     }
@@ -81,14 +87,11 @@ impl Channel {
     }
 
     /// Receives one message and the descriptors that came with it.
-    pub(crate) fn receive_with<'a>(
-        &self,
-        buffer: &'a mut [u8],
-    ) -> nix::Result<(&'a [u8], Passed)> {
+    pub(crate) fn receive_with<'a>(&self, buffer: &'a mut [u8]) -> nix::Result<(&'a [u8], Passed)> {
         let mut space = cmsg_space!([RawFd; MAX_PASSED]);
         let (n, passed) = {
             let mut iov = [IoSliceMut::new(buffer)];
-            let got = retry(|| {
+            retry(|| {
                 recvmsg::<()>(
                     self.0.as_raw_fd(),
                     &mut iov,
@@ -96,8 +99,7 @@ impl Channel {
                     MsgFlags::MSG_CMSG_CLOEXEC,
                 )
                 .map(|m| (m.bytes, owned(m.cmsgs())))
-            })?;
-            got
+            })?
         };
         Ok((&buffer[..n], passed))
     }
@@ -112,7 +114,10 @@ fn owned(messages: nix::Result<nix::sys::socket::CmsgIterator<'_>>) -> Passed {
         if let ControlMessageOwned::ScmRights(fds) = message {
             // SAFETY: the kernel has just installed these descriptors for us, and nobody
             // else knows them.
-            passed.extend(fds.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
+            passed.extend(
+                fds.into_iter()
+                    .map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }),
+            );
         }
     }
     passed

@@ -42,7 +42,9 @@ impl Order {
 
     pub(crate) fn decode(bytes: &[u8]) -> Option<Order> {
         let bytes: &[u8; Order::LEN] = bytes.try_into().ok()?;
-        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let word = |at: usize| {
+            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+        };
         let slot = word(5);
         match bytes[0] {
             b'R' => Some(Order::Run {
@@ -239,7 +241,11 @@ mod tests {
     #[test]
     fn orders_and_requests_survive_the_way() {
         for order in [
-            Order::Run { trial: 7, slot: u32::MAX, seed: 0x0123_4567_89ab_cdef },
+            Order::Run {
+                trial: 7,
+                slot: u32::MAX,
+                seed: 0x0123_4567_89ab_cdef,
+            },
             Order::Kill { slot: 3 },
         ] {
             assert_eq!(Order::decode(&order.encode()), Some(order));
@@ -252,13 +258,28 @@ mod tests {
 
     #[test]
     fn reports_survive_the_way() {
-        let survivor = |pid, name: &str| Survivor { pid, name: name.to_owned() };
+        let survivor = |pid, name: &str| Survivor {
+            pid,
+            name: name.to_owned(),
+        };
         for report in [
-            Report::Refused { step: "mount /proc".into(), errno: 1 },
+            Report::Refused {
+                step: "mount /proc".into(),
+                errno: 1,
+            },
             Report::Finished(Finish::Passed),
-            Report::Finished(Finish::Failed { reason: "a\nb".into(), location: "f.rs:1:2".into() }),
-            Report::Exited { end: End::Code(-1), survivors: vec![] },
-            Report::Exited { end: End::Signal(9), survivors: vec![survivor(4, "nginx"), survivor(5, "")] },
+            Report::Finished(Finish::Failed {
+                reason: "a\nb".into(),
+                location: "f.rs:1:2".into(),
+            }),
+            Report::Exited {
+                end: End::Code(-1),
+                survivors: vec![],
+            },
+            Report::Exited {
+                end: End::Signal(9),
+                survivors: vec![survivor(4, "nginx"), survivor(5, "")],
+            },
             Report::Described("pid 2".into()),
             Report::Traced,
         ] {
@@ -271,7 +292,10 @@ mod tests {
     #[test]
     fn a_text_that_is_too_long_is_cut_between_characters() {
         let reason = "é".repeat(MESSAGE_MAX);
-        let report = Report::Finished(Finish::Failed { reason, location: String::new() });
+        let report = Report::Finished(Finish::Failed {
+            reason,
+            location: String::new(),
+        });
         let bytes = report.encode();
         assert!(bytes.len() <= MESSAGE_MAX);
         let Some(Report::Finished(Finish::Failed { reason, .. })) = Report::decode(&bytes) else {

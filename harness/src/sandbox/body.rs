@@ -34,7 +34,10 @@ static CHANNEL: OnceLock<Channel> = OnceLock::new();
 pub(crate) fn rehearse() {
     // Twice, for the second takes other paths: it finds what the first has left.
     for _ in 0..2 {
-        if let Ok(thread) = thread::Builder::new().name("rehearsal".to_owned()).spawn(|| ()) {
+        if let Ok(thread) = thread::Builder::new()
+            .name("rehearsal".to_owned())
+            .spawn(|| ())
+        {
             let _ = thread.join();
         }
     }
@@ -60,7 +63,10 @@ pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel) -> ! {
     });
     let finish = match thread {
         Ok(thread) => judge(&options, thread.join(), &panics()),
-        Err(error) => failed(format!("cannot start the test's thread: {error}"), String::new()),
+        Err(error) => failed(
+            format!("cannot start the test's thread: {error}"),
+            String::new(),
+        ),
     };
     if let Finish::Failed { reason, .. } = &finish
         && !reason.starts_with(PANICKED)
@@ -92,28 +98,30 @@ fn failed(reason: impl Into<String>, location: impl Into<String>) -> Finish {
 pub(crate) const PANICKED: &str = "panicked: ";
 
 /// What the body's end means.
-fn judge(
-    options: &Options,
-    end: thread::Result<Result<(), Failed>>,
-    panics: &[Panic],
-) -> Finish {
+fn judge(options: &Options, end: thread::Result<Result<(), Failed>>, panics: &[Panic]) -> Finish {
     let own = panics.iter().rev().find(|panic| panic.own);
     let location = own.map(|panic| panic.location.clone()).unwrap_or_default();
     match (end, &options.should_panic) {
-        (Err(payload), ShouldPanic::No) => failed(format!("{PANICKED}{}", message(&*payload)), location),
+        (Err(payload), ShouldPanic::No) => {
+            failed(format!("{PANICKED}{}", message(&*payload)), location)
+        }
         (Err(_), ShouldPanic::Yes) => Finish::Passed,
         (Err(payload), ShouldPanic::With(expected)) => {
             let message = message(&*payload);
             match message.contains(expected) {
                 true => Finish::Passed,
                 false => failed(
-                    format!("panic did not contain expected string\n      panic message: {message:?}\n expected substring: {expected:?}"),
+                    format!(
+                        "panic did not contain expected string\n      panic message: {message:?}\n expected substring: {expected:?}"
+                    ),
                     location,
                 ),
             }
         }
         (Ok(Err(error)), _) => {
-            let location = error.location().map(|(file, line, column)| format!("{file}:{line}:{column}"));
+            let location = error
+                .location()
+                .map(|(file, line, column)| format!("{file}:{line}:{column}"));
             failed(error.message(), location.unwrap_or_default())
         }
         (Ok(Ok(())), ShouldPanic::No) => match panics.iter().find(|panic| !panic.own) {
@@ -155,7 +163,10 @@ thread_local! {
 }
 
 fn panics() -> Vec<Panic> {
-    PANICS.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    PANICS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone()
 }
 
 fn remember_panics() {
@@ -184,7 +195,9 @@ fn remember(info: &PanicHookInfo<'_>) {
 }
 
 fn message_of(info: &PanicHookInfo<'_>) -> String {
-    info.payload_as_str().unwrap_or("(a value that is no text)").to_owned()
+    info.payload_as_str()
+        .unwrap_or("(a value that is no text)")
+        .to_owned()
 }
 
 /// A task that was spawned on the runtime of an async test runs on the test's own thread.
@@ -251,8 +264,14 @@ mod tests {
     #[test]
     fn a_panic_elsewhere_is_a_failure_unless_allowed() {
         assert!(reason(judge(&Options::NEW, Ok(Ok(())), &[panic(false)])).contains("swallowed"));
-        assert_eq!(judge(&Options::NEW.allow_panics(), Ok(Ok(())), &[panic(false)]), Finish::Passed);
-        assert_eq!(judge(&Options::NEW, Ok(Ok(())), &[panic(true)]), Finish::Passed);
+        assert_eq!(
+            judge(&Options::NEW.allow_panics(), Ok(Ok(())), &[panic(false)]),
+            Finish::Passed
+        );
+        assert_eq!(
+            judge(&Options::NEW, Ok(Ok(())), &[panic(true)]),
+            Finish::Passed
+        );
     }
 
     #[test]

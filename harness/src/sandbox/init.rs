@@ -46,7 +46,10 @@ impl Init<'_> {
             Ok(body) => self.watch(&body),
             Err((step, errno)) => {
                 let step = step.to_owned();
-                let refused = Report::Refused { step, errno: errno as i32 };
+                let refused = Report::Refused {
+                    step,
+                    errno: errno as i32,
+                };
                 let _ = self.channel.send(&refused.encode());
                 process::exit_now(1)
             }
@@ -54,7 +57,8 @@ impl Init<'_> {
     }
 
     fn start(&self, output: Option<OwnedFd>, run: impl FnOnce(Channel)) -> Result<Body, Refused> {
-        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(|e| ("set the parent-death signal", e))?;
+        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)
+            .map_err(|e| ("set the parent-death signal", e))?;
         if signal::is_readable(self.supervisor.as_fd()) {
             process::exit_now(1);
         }
@@ -101,14 +105,22 @@ impl Init<'_> {
         // says when it hangs is wanted at once.
         let mut listening = false;
         loop {
-            let interest = if listening { PollFlags::POLLIN } else { PollFlags::empty() };
+            let interest = if listening {
+                PollFlags::POLLIN
+            } else {
+                PollFlags::empty()
+            };
             let mut fds = [
                 PollFd::new(self.channel.as_fd(), PollFlags::POLLIN),
                 PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
                 PollFd::new(self.supervisor.as_fd(), PollFlags::POLLIN),
                 PollFd::new(body.reports.as_fd(), interest),
             ];
-            let fds = if listening { &mut fds[..] } else { &mut fds[..3] };
+            let fds = if listening {
+                &mut fds[..]
+            } else {
+                &mut fds[..3]
+            };
             if poll(fds, PollTimeout::NONE).is_err() {
                 continue;
             }
@@ -116,7 +128,9 @@ impl Init<'_> {
             if ready(2) {
                 self.end()
             }
-            if ready(1) && let Some(end) = self.reap(body.pid) {
+            if ready(1)
+                && let Some(end) = self.reap(body.pid)
+            {
                 self.part(body, end)
             }
             if ready(3) {
@@ -185,7 +199,9 @@ impl Init<'_> {
                 hang::survivors(&self.members())
             }
         };
-        let _ = self.channel.send(&Report::Exited { end, survivors }.encode());
+        let _ = self
+            .channel
+            .send(&Report::Exited { end, survivors }.encode());
         self.end()
     }
 
@@ -218,7 +234,8 @@ impl Init<'_> {
                 let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
             }
             while matches!(waitpid(None, Some(WaitPidFlag::WNOHANG)), Ok(status) if status != WaitStatus::StillAlive)
-            {}
+            {
+            }
         }
     }
 

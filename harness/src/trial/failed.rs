@@ -61,7 +61,9 @@ impl Failed {
 
     /// File, line and column of the `?`, as far as known.
     pub fn location(&self) -> Option<(&str, u32, u32)> {
-        self.at.as_ref().map(|(file, line, column)| (file.as_str(), *line, *column))
+        self.at
+            .as_ref()
+            .map(|(file, line, column)| (file.as_str(), *line, *column))
     }
 }
 
@@ -152,8 +154,13 @@ mod tests {
     fn the_place_survives_being_returned() {
         let failed = fails().unwrap_err();
         assert_eq!(fails().into_outcome().unwrap_err(), failed);
-        let plain = Err::<(), _>("look\n    at this").into_outcome().unwrap_err();
-        assert_eq!((plain.message(), plain.location()), ("look\n    at this", None));
+        let plain = Err::<(), _>("look\n    at this")
+            .into_outcome()
+            .unwrap_err();
+        assert_eq!(
+            (plain.message(), plain.location()),
+            ("look\n    at this", None)
+        );
     }
 
     #[test]

@@ -112,7 +112,11 @@ fn catches_its_own_panic() {
 
 #[snowglobe::test(ignore = "a sample")]
 fn swallows_a_threads_panic() {
-    let _ = std::thread::Builder::new().name("server".into()).spawn(|| panic!("nobody joins me")).unwrap().join();
+    let _ = std::thread::Builder::new()
+        .name("server".into())
+        .spawn(|| panic!("nobody joins me"))
+        .unwrap()
+        .join();
 }
 
 #[snowglobe::test(ignore = "a sample")]
@@ -131,7 +135,11 @@ fn expects_a_threads_panic() {
 fn leaves_a_daemon() {
     // A session of its own and two forks, as daemons do.
     let script = "setsid sh -c 'sleep 1000 & echo $! > /tmp/pid' & wait";
-    Command::new("sh").args(["-c", script]).stdout(Stdio::null()).status().unwrap();
+    Command::new("sh")
+        .args(["-c", script])
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
     until_it_sleeps(std::fs::read_to_string("/tmp/pid").unwrap().trim());
 }
 

@@ -36,7 +36,12 @@ impl Waiting {
 
     fn stdout(&mut self) -> String {
         let mut text = String::new();
-        self.child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+        self.child
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
         text
     }
 }
@@ -61,7 +66,10 @@ fn an_interrupt_ends_the_run_with_a_summary() {
         run.send(signal);
         let stdout = run.stdout();
         assert_eq!(run.child.wait().unwrap().code(), Some(128 + signal as i32));
-        assert!(stdout.contains(&format!("interrupted by {} (signal", signal.as_str())), "{stdout}");
+        assert!(
+            stdout.contains(&format!("interrupted by {} (signal", signal.as_str())),
+            "{stdout}"
+        );
         assert!(stdout.contains("test result: FAILED."), "{stdout}");
     }
 }
@@ -81,14 +89,27 @@ fn a_second_interrupt_is_immediate() {
     kill(pid, Signal::SIGINT).unwrap();
     // Until the first was noticed: it says so.
     let mut notice = [0; 8];
-    child.stderr.as_mut().unwrap().read_exact(&mut notice).unwrap();
+    child
+        .stderr
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut notice)
+        .unwrap();
     assert_eq!(child.try_wait().unwrap(), None, "the trial has ten seconds");
     let second = Instant::now();
     kill(pid, Signal::SIGINT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
     // The first grants 10 s; at once means well below that, even on a busy machine.
-    assert!(second.elapsed() < Duration::from_secs(5), "{:?}", second.elapsed());
-    assert!(wait_until(Duration::from_secs(10), || others().is_empty()), "{:?}", others());
+    assert!(
+        second.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        second.elapsed()
+    );
+    assert!(
+        wait_until(Duration::from_secs(10), || others().is_empty()),
+        "{:?}",
+        others()
+    );
 }
 
 #[snowglobe::test(nested)]
@@ -110,10 +131,18 @@ fn a_stopped_run_stops_its_trials_and_their_clocks() {
 fn a_killed_run_leaves_no_process() {
     for _ in 0..5 {
         let mut run = Waiting::start();
-        assert!(others().len() >= 3, "supervisor, zygote, init, body: {:#?}", others());
+        assert!(
+            others().len() >= 3,
+            "supervisor, zygote, init, body: {:#?}",
+            others()
+        );
         run.send(Signal::SIGKILL);
         assert_eq!(run.child.wait().unwrap().signal(), Some(9));
-        assert!(wait_until(Duration::from_secs(10), || others().is_empty()), "{:#?}", others());
+        assert!(
+            wait_until(Duration::from_secs(10), || others().is_empty()),
+            "{:#?}",
+            others()
+        );
     }
 }
 
@@ -122,11 +151,19 @@ fn the_terminals_signals_do_not_reach_trials_directly() {
     let mut run = Waiting::start();
     let groups = |pid: u32| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        stat.rsplit(')').next().unwrap().split_whitespace().nth(2).unwrap().to_owned()
+        stat.rsplit(')')
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .nth(2)
+            .unwrap()
+            .to_owned()
     };
     let ours = groups(run.child.id());
-    let bodies: Vec<String> =
-        others().into_iter().filter(|s| s.rsplit(')').next().unwrap().split_whitespace().nth(2) != Some(&ours)).collect();
+    let bodies: Vec<String> = others()
+        .into_iter()
+        .filter(|s| s.rsplit(')').next().unwrap().split_whitespace().nth(2) != Some(&ours))
+        .collect();
     assert!(!bodies.is_empty(), "{:#?}", others());
     run.child.kill().unwrap();
     run.child.wait().unwrap();

@@ -23,7 +23,11 @@ fn after(preparation: &str) -> Run {
 #[track_caller]
 fn refused(run: &Run, code: i32, parts: &[&str]) {
     assert_eq!(run.code, Some(code), "{run:#?}");
-    assert!(!run.stdout.contains("... ok"), "never without isolation: {}", run.stdout);
+    assert!(
+        !run.stdout.contains("... ok"),
+        "never without isolation: {}",
+        run.stdout
+    );
     let error: Vec<&str> = run.stderr.lines().filter(|line| !line.is_empty()).collect();
     assert_eq!(error.len(), 1, "one sentence: {}", run.stderr);
     for part in parts {
@@ -35,7 +39,11 @@ fn refused(run: &Run, code: i32, parts: &[&str]) {
 /// restricted host.
 #[snowglobe::test]
 fn no_user_namespaces() {
-    refused(&after(""), 71, &["clone3 the outer sandbox", "ENOSPC", "max_"]);
+    refused(
+        &after(""),
+        71,
+        &["clone3 the outer sandbox", "ENOSPC", "max_"],
+    );
 }
 
 #[snowglobe::test(nested)]
@@ -76,7 +84,11 @@ fn in_a_chroot_no_user_namespace_is_permitted() {
         .arg(program)
         .args(["--exact", "samples::passes", "--ignored"])
         .output();
-    refused(&finished(output.unwrap()), 77, &["clone3", "EPERM", "chroot"]);
+    refused(
+        &finished(output.unwrap()),
+        77,
+        &["clone3", "EPERM", "chroot"],
+    );
 }
 
 /// What must be the same before and after every run, as far as this trial's world has it; it is
@@ -87,14 +99,33 @@ fn fingerprint() -> BTreeMap<&'static str, String> {
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     BTreeMap::from([
-        ("links", shell("cd /sys/class/net && for i in *; do echo $i $(cat $i/flags $i/mtu $i/address); done")),
-        ("routes", shell("cat /proc/net/route /proc/net/fib_trie /proc/net/ipv6_route /proc/net/if_inet6")),
+        (
+            "links",
+            shell(
+                "cd /sys/class/net && for i in *; do echo $i $(cat $i/flags $i/mtu $i/address); done",
+            ),
+        ),
+        (
+            "routes",
+            shell("cat /proc/net/route /proc/net/fib_trie /proc/net/ipv6_route /proc/net/if_inet6"),
+        ),
         ("mounts", shell("cat /proc/self/mountinfo")),
         ("hostname", shell("hostname")),
-        ("sysctls", shell("find /proc/sys -type f -perm -200 ! -name 'inode-*' ! -name dentry-state ! -name ns_last_pid ! -path '*/random/*' -print0 2>/dev/null | sort -z | xargs -0 grep -sH ''")),
+        (
+            "sysctls",
+            shell(
+                "find /proc/sys -type f -perm -200 ! -name 'inode-*' ! -name dentry-state ! -name ns_last_pid ! -path '*/random/*' -print0 2>/dev/null | sort -z | xargs -0 grep -sH ''",
+            ),
+        ),
         ("processes", shell("ls /proc | grep '^[0-9]' | wc -l")),
-        ("ipc", shell("cat /proc/sysvipc/*; ls -R /dev/shm /dev/mqueue /tmp /run")),
-        ("sockets", shell("cat /proc/net/tcp /proc/net/udp; grep -v ' 0[13] ' /proc/net/unix | wc -l")),
+        (
+            "ipc",
+            shell("cat /proc/sysvipc/*; ls -R /dev/shm /dev/mqueue /tmp /run"),
+        ),
+        (
+            "sockets",
+            shell("cat /proc/net/tcp /proc/net/udp; grep -v ' 0[13] ' /proc/net/unix | wc -l"),
+        ),
     ])
 }
 
@@ -135,6 +166,10 @@ fn same(before: &BTreeMap<&'static str, String>, run: &[&str]) {
         after == *before
     });
     for (what, text) in before {
-        assert!(same || after[what] == *text, "{what} changed by {run:?}:\n{text}\n{}", after[what]);
+        assert!(
+            same || after[what] == *text,
+            "{what} changed by {run:?}:\n{text}\n{}",
+            after[what]
+        );
     }
 }

@@ -84,7 +84,11 @@ pub(crate) fn describe(done: &Done<'_>, failure: &Failure, run_seed: u64) -> Str
         Some(source) => format!("{}:{}, ", source.file, source.line),
         None => String::new(),
     };
-    text.push_str(&format!("{place}{:.3}s, seed {}\n", done.duration.as_secs_f64(), done.seed));
+    text.push_str(&format!(
+        "{place}{:.3}s, seed {}\n",
+        done.duration.as_secs_f64(),
+        done.seed
+    ));
     text.push_str(&with_newline(&done.output));
     if !failure.in_output && !done.output.contains(&format!("Error: {}", failure.reason)) {
         text.push_str(&format!("{}\n", failure.reason));
@@ -105,16 +109,28 @@ pub(crate) fn describe(done: &Done<'_>, failure: &Failure, run_seed: u64) -> Str
 /// A line to copy: by cargo if it was cargo that started this program, else the program itself.
 fn again(trial: &Trial, run_seed: u64) -> String {
     let program = std::env::current_exe().unwrap_or_default();
-    let stem = program.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-    let target = stem.rsplit_once('-').map_or(stem.as_str(), |(target, _)| target);
-    let ignored = if trial.has_ignored_flag() { " --ignored" } else { "" };
+    let stem = program
+        .file_stem()
+        .map(|s| s.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let target = stem
+        .rsplit_once('-')
+        .map_or(stem.as_str(), |(target, _)| target);
+    let ignored = if trial.has_ignored_flag() {
+        " --ignored"
+    } else {
+        ""
+    };
     let arguments = format!("--exact '{}'{ignored}", trial.name());
     match std::env::var("CARGO_PKG_NAME") {
         Ok(package) => {
             let target = target_option(target, &package);
             format!("SNOWGLOBE_SEED={run_seed} cargo test -p {package} {target} -- {arguments}")
         }
-        Err(_) => format!("SNOWGLOBE_SEED={run_seed} {} {arguments}", program.display()),
+        Err(_) => format!(
+            "SNOWGLOBE_SEED={run_seed} {} {arguments}",
+            program.display()
+        ),
     }
 }
 

@@ -51,7 +51,11 @@ impl<'a> Done<'a> {
 
     /// `7 (nginx), 9 (sleep)`.
     fn survivors(&self) -> Option<String> {
-        let list: Vec<String> = self.survivors.iter().map(|s| format!("{} ({})", s.pid, s.name)).collect();
+        let list: Vec<String> = self
+            .survivors
+            .iter()
+            .map(|s| format!("{} ({})", s.pid, s.name))
+            .collect();
         (!list.is_empty()).then(|| list.join(", "))
     }
 }
@@ -112,7 +116,9 @@ impl Printer {
         let failures = failure::Failures::new(style, args.show_output);
         let layout = match args.chosen_format() {
             _ if args.bare => Layout::Bare(bare::Bare::default()),
-            Format::Pretty => Layout::Pretty(pretty::Pretty::new(style, args.report_time, failures)),
+            Format::Pretty => {
+                Layout::Pretty(pretty::Pretty::new(style, args.report_time, failures))
+            }
             Format::Terse => Layout::Terse(terse::Terse::new(style, failures)),
             Format::Json => Layout::Json(json::Json::default()),
             Format::Junit => Layout::Junit(junit::Junit::default()),
@@ -121,9 +127,8 @@ impl Printer {
             .logfile
             .as_ref()
             .map(|path| {
-                File::create(path).map_err(|e| {
-                    usage(format!("--logfile: cannot create {}: {e}", path.display()))
-                })
+                File::create(path)
+                    .map_err(|e| usage(format!("--logfile: cannot create {}: {e}", path.display())))
             })
             .transpose()?;
         Ok(Printer {
@@ -185,7 +190,9 @@ impl Printer {
 
     pub(crate) fn closing(&mut self, conclusion: &Conclusion) {
         let elapsed = self.started.elapsed();
-        self.layout.show().closing(&mut self.out, conclusion, elapsed);
+        self.layout
+            .show()
+            .closing(&mut self.out, conclusion, elapsed);
         self.out.flush_all();
     }
 

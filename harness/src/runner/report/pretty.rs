@@ -45,7 +45,10 @@ impl Show for Pretty {
             Some(seed) => format!(" (shuffle seed: {seed})"),
             None => String::new(),
         };
-        out.push(&format!("\nrunning {}{order}\n", plural(opening.trials, "test")));
+        out.push(&format!(
+            "\nrunning {}{order}\n",
+            plural(opening.trials, "test")
+        ));
         if !opening.isolation.is_empty() {
             out.push(&format!("{}\n", opening.isolation));
         }
