@@ -28,23 +28,8 @@ fn hundred_redis() -> Vec<Trial> {
         .collect()
 }
 
-const NGINX_CONF: &str = "
-daemon off;
-user root;
-worker_processes 1;
-pid /tmp/nginx.pid;
-error_log stderr;
-events {}
-http {
-    access_log off;
-    client_body_temp_path /tmp/body;
-    proxy_temp_path /tmp/proxy;
-    fastcgi_temp_path /tmp/fastcgi;
-    uwsgi_temp_path /tmp/uwsgi;
-    scgi_temp_path /tmp/scgi;
-    server { listen 80; root /tmp/site; }
-}
-";
+/// Keeps all that it writes under `/tmp`.
+const NGINX_CONF: &str = include_str!("../nginx.conf");
 
 fn nginx(n: u32) -> TestResult {
     let page = format!("world {n} of a hundred");

@@ -62,8 +62,6 @@ pub struct Arguments {
     pub seed: Option<u64>,
     /// `-h`.
     pub help: bool,
-    /// Nothing is printed but what went wrong: for the drop-in mode.
-    pub(crate) bare: bool,
 }
 
 /// How results are printed.
@@ -78,6 +76,8 @@ pub enum Format {
     Json,
     /// JUnit XML.
     Junit,
+    /// Nothing but what went wrong: for where another program prints the rest.
+    Failures,
 }
 
 /// When to colour.
@@ -107,7 +107,7 @@ impl Arguments {
     pub(crate) fn bare() -> Result<Arguments, RunError> {
         let mut args = Arguments {
             no_capture: true,
-            bare: true,
+            format: Some(Format::Failures),
             ..Arguments::default()
         };
         args.read_environment(|key| std::env::var(key).ok())?;
@@ -320,8 +320,9 @@ fn format(text: &str) -> Result<Format, RunError> {
         "terse" => Ok(Format::Terse),
         "json" => Ok(Format::Json),
         "junit" => Ok(Format::Junit),
+        "failures" => Ok(Format::Failures),
         _ => Err(usage(format!(
-            "--format is `{text}`: give pretty, terse, json or junit"
+            "--format is `{text}`: give pretty, terse, json, junit or failures"
         ))),
     }
 }
@@ -346,7 +347,7 @@ Options:
     -q, --quiet             One character per trial (--format terse)
         --exact             Match filters against whole names
         --color WHEN        auto, always or never
-        --format FORMAT     pretty, terse, json or junit
+        --format FORMAT     pretty, terse, json, junit or failures
         --show-output       Show what passed trials wrote, too
     -Z unstable-options     Accepted
         --report-time       Show how long each trial took

@@ -1,7 +1,7 @@
 //! How a run is shown: in libtest's layouts, whichever was asked for.
 
-mod bare;
 mod failure;
+mod failures;
 mod json;
 mod junit;
 mod outbox;
@@ -82,7 +82,7 @@ pub(crate) struct Printer {
 }
 
 enum Layout {
-    Bare(bare::Bare),
+    Failures(failures::OnlyFailures),
     Pretty(pretty::Pretty),
     Terse(terse::Terse),
     Json(json::Json),
@@ -101,7 +101,7 @@ trait Show {
 impl Layout {
     fn show(&mut self) -> &mut dyn Show {
         match self {
-            Layout::Bare(layout) => layout,
+            Layout::Failures(layout) => layout,
             Layout::Pretty(layout) => layout,
             Layout::Terse(layout) => layout,
             Layout::Json(layout) => layout,
@@ -115,7 +115,7 @@ impl Printer {
         let style = Style::chosen(args.color);
         let failures = failure::Failures::new(style, args.show_output);
         let layout = match args.chosen_format() {
-            _ if args.bare => Layout::Bare(bare::Bare::default()),
+            Format::Failures => Layout::Failures(failures::OnlyFailures::default()),
             Format::Pretty => {
                 Layout::Pretty(pretty::Pretty::new(style, args.report_time, failures))
             }

@@ -9,11 +9,11 @@ use crate::runner::verdict::Verdict;
 use crate::trial::Trial;
 
 #[derive(Default)]
-pub(crate) struct Bare {
+pub(crate) struct OnlyFailures {
     run_seed: u64,
 }
 
-impl Show for Bare {
+impl Show for OnlyFailures {
     fn opening(&mut self, out: &mut Outbox, opening: &Opening) {
         self.run_seed = opening.run_seed;
         for note in &opening.notes {
