@@ -83,6 +83,7 @@ mod samples {
     }
 
     #[snowglobe::test(ignore = "a sample")]
+    #[expect(clippy::zombie_processes, reason = "what it is about")]
     fn leaves_a_child() {
         std::process::Command::new("sleep")
             .arg("1000")

@@ -187,14 +187,15 @@ struct Nginx(Child);
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        let _ = nginx_command().and_then(|mut nginx| Ok(nginx.args(["-s", "stop"]).status()?));
+        let _ = nginx_command("/dev/null")
+            .and_then(|mut nginx| Ok(nginx.args(["-s", "stop"]).status()?));
         let _ = self.0.wait();
     }
 }
 
-fn nginx_command() -> TestResult<Command> {
+fn nginx_command(errors: &str) -> TestResult<Command> {
     let mut command = Fixture::find("nginx")?.command("nginx")?;
-    command.args(["-c", "/tmp/nginx.conf", "-e", "stderr"]);
+    command.args(["-c", "/tmp/nginx.conf", "-e", errors]);
     Ok(command)
 }
 
@@ -202,7 +203,7 @@ fn nginx(page: &str) -> TestResult<Nginx> {
     fs::create_dir("/tmp/site")?;
     fs::write("/tmp/site/index.html", page)?;
     fs::write("/tmp/nginx.conf", include_str!("../../tests/nginx.conf"))?;
-    Ok(Nginx(nginx_command()?.spawn()?))
+    Ok(Nginx(nginx_command("stderr")?.spawn()?))
 }
 
 fn embedded(page: String) -> TestResult {
