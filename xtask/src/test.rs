@@ -19,7 +19,7 @@ pub(crate) fn test(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     println!("provisioning the fixtures that the tests need");
-    if snowglobe_fixtures::cli::provision(std::iter::empty()) != ExitCode::SUCCESS {
+    if snowglobe_fixtures::cli::provision([]) != ExitCode::SUCCESS {
         return ExitCode::FAILURE;
     }
     println!("running cargo test --workspace");

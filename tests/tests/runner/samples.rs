@@ -158,6 +158,7 @@ fn leaves_a_grandchild_with_the_pipe() {
 }
 
 #[snowglobe::test(ignore = "a sample")]
+#[expect(clippy::zombie_processes, reason = "what it is about")]
 fn kills_what_it_started() {
     let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
     child.kill().unwrap();
@@ -190,6 +191,7 @@ fn writes_a_lot_and_fails() {
 }
 
 #[snowglobe::test(ignore = "a sample", timeout = "300ms")]
+#[expect(clippy::zombie_processes, reason = "what it is about")]
 fn hangs() {
     let listener = std::net::TcpListener::bind("127.0.0.1:80").unwrap();
     let _child = Command::new("sleep").arg("1000").spawn().unwrap();

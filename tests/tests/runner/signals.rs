@@ -121,7 +121,7 @@ fn a_stopped_run_stops_its_trials_and_their_clocks() {
     let all = || others().iter().filter(|line| stopped(line)).count() >= 2;
     assert!(wait_until(Duration::from_secs(10), all), "{:#?}", others());
     run.send(Signal::SIGCONT);
-    let none = || !others().iter().any(|line| stopped(line));
+    let none = || !others().iter().any(stopped);
     assert!(wait_until(Duration::from_secs(10), none), "{:#?}", others());
     run.send(Signal::SIGINT);
     assert_eq!(run.child.wait().unwrap().code(), Some(130));
