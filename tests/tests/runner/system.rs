@@ -78,7 +78,7 @@ fn too_few_descriptors() {
 #[snowglobe::test(nested)]
 fn in_a_chroot_no_user_namespace_is_permitted() {
     let program = std::env::current_exe().unwrap();
-    let script = "mkdir /tmp/root && mount --rbind / /tmp/root && exec chroot /tmp/root \"$@\"";
+    let script = "mkdir /tmp/root && mount --rbind / /tmp/root && PATH=$PATH:/usr/sbin exec chroot /tmp/root \"$@\"";
     let output = Command::new("sh")
         .args(["-c", script, "sh"])
         .arg(program)
