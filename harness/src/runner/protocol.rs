@@ -94,11 +94,13 @@ pub(crate) enum Report {
         /// The kernel's answer.
         errno: i32,
     },
-    /// The body has come to its end (from the body's process).
+    /// The body has come to its end (from the body's process to the init).
     Finished(Finish),
-    /// The body's process is gone, and these were left (from the init). The last message.
+    /// The body's process is gone (from the init). The last message.
     Exited {
-        /// How it ended.
+        /// How the body says that it has come to its end, if it did.
+        finish: Option<Finish>,
+        /// How the process ended.
         end: End,
         /// Processes that outlived it.
         survivors: Vec<Survivor>,
@@ -157,7 +159,11 @@ impl Report {
                 bytes.push(0);
                 text(&mut bytes, reason);
             }
-            Report::Exited { end, survivors } => {
+            Report::Exited {
+                finish,
+                end,
+                survivors,
+            } => {
                 let (tag, number) = match *end {
                     End::Code(code) => (b'X', code),
                     End::Signal(signal) => (b'K', signal),
@@ -168,6 +174,13 @@ impl Report {
                     bytes.extend(survivor.pid.to_le_bytes());
                     text(&mut bytes, &survivor.name);
                     bytes.push(0);
+                }
+                bytes.extend(0i32.to_le_bytes());
+                if let Some(finish) = finish {
+                    let finish = Report::Finished(finish.clone()).encode();
+                    let room = MESSAGE_MAX - bytes.len();
+                    // A text at the end of a message may be cut without harm.
+                    bytes.extend_from_slice(&finish[..finish.len().min(room)]);
                 }
             }
             Report::Described(description) => {
@@ -196,13 +209,22 @@ impl Report {
                     reason: utf8(&rest[middle + 1..]),
                 })
             }
-            b'X' | b'K' => Report::Exited {
-                end: match tag {
+            b'X' | b'K' => {
+                let end = match tag {
                     b'X' => End::Code(number()?),
                     _ => End::Signal(number()?),
-                },
-                survivors: survivors(&rest[4..])?,
-            },
+                };
+                let (survivors, rest) = survivors(&rest[4..])?;
+                let finish = match Report::decode(rest) {
+                    Some(Report::Finished(finish)) => Some(finish),
+                    _ => None,
+                };
+                Report::Exited {
+                    finish,
+                    end,
+                    survivors,
+                }
+            }
             b'D' => Report::Described(utf8(rest)),
             b'T' => Report::Traced,
             _ => return None,
@@ -210,18 +232,22 @@ impl Report {
     }
 }
 
-fn survivors(mut bytes: &[u8]) -> Option<Vec<Survivor>> {
+/// Until the pid that nobody has; and what comes after it.
+fn survivors(mut bytes: &[u8]) -> Option<(Vec<Survivor>, &[u8])> {
     let mut all = Vec::new();
-    while !bytes.is_empty() {
+    loop {
         let (pid, rest) = bytes.split_at_checked(4)?;
+        let pid = i32::from_le_bytes(pid.try_into().ok()?);
+        if pid == 0 {
+            return Some((all, rest));
+        }
         let end = rest.iter().position(|b| *b == 0)?;
         all.push(Survivor {
-            pid: i32::from_le_bytes(pid.try_into().ok()?),
+            pid,
             name: String::from_utf8_lossy(&rest[..end]).into_owned(),
         });
         bytes = &rest[end + 1..];
     }
-    Some(all)
 }
 
 /// Appends a text, cut so that the whole still fits a message, at a character's boundary.
@@ -273,10 +299,15 @@ mod tests {
                 location: "f.rs:1:2".into(),
             }),
             Report::Exited {
+                finish: None,
                 end: End::Code(-1),
                 survivors: vec![],
             },
             Report::Exited {
+                finish: Some(Finish::Failed {
+                    reason: "a".into(),
+                    location: "b".into(),
+                }),
                 end: End::Signal(9),
                 survivors: vec![survivor(4, "nginx"), survivor(5, "")],
             },

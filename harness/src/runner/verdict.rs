@@ -58,8 +58,14 @@ impl Heard {
     /// Takes in one report; true if it is the last.
     pub(crate) fn hear(&mut self, report: Report) -> bool {
         match report {
-            Report::Finished(finish) => self.finish = Some(finish),
-            Report::Exited { end, survivors } => {
+            // The init keeps it until it can say the rest.
+            Report::Finished(_) => {}
+            Report::Exited {
+                finish,
+                end,
+                survivors,
+            } => {
+                self.finish = finish;
                 self.end = Some(end);
                 self.survivors = survivors;
                 return true;

@@ -3,6 +3,7 @@
 //! It furnishes the sandbox, forks the test body, reaps, passes signals on, says who outlives the body,
 //! and ends when the supervisor does. Its end is the end of everything in the sandbox.
 
+use std::cell::RefCell;
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -18,7 +19,7 @@ use crate::Isolation;
 use crate::kernel::fd::{Channel, replace_standard};
 use crate::kernel::{process, signal};
 use crate::runner::hang;
-use crate::runner::protocol::{End, Report, Request};
+use crate::runner::protocol::{End, Finish, Report, Request};
 
 /// What an init inherits from its zygote.
 pub(crate) struct Init<'a> {
@@ -34,6 +35,8 @@ struct Body {
     pid: Pid,
     /// What it has to say.
     reports: Channel,
+    /// What it has said before its end.
+    finish: RefCell<Option<Finish>>,
 }
 
 /// Says that the zygote has written the id mappings.
@@ -42,7 +45,7 @@ pub(crate) const MAPPED: Signal = Signal::SIGUSR1;
 impl Init<'_> {
     /// Lives until the trial is over. `body` is run in a process of its own and does not return.
     pub(crate) fn live(self, output: Option<OwnedFd>, run: impl FnOnce(Channel)) -> ! {
-        match self.start(output, run) {
+        match self.start(output.as_ref(), run) {
             Ok(body) => self.watch(&body),
             Err((step, errno)) => {
                 let step = step.to_owned();
@@ -56,12 +59,13 @@ impl Init<'_> {
         }
     }
 
-    fn start(&self, output: Option<OwnedFd>, run: impl FnOnce(Channel)) -> Result<Body, Refused> {
+    fn start(&self, output: Option<&OwnedFd>, run: impl FnOnce(Channel)) -> Result<Body, Refused> {
         nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)
             .map_err(|e| ("set the parent-death signal", e))?;
         if signal::is_readable(self.supervisor.as_fd()) {
             process::exit_now(1);
         }
+        self.world.furnish_early()?;
         if self.world.isolation.contains(Isolation::USER) {
             self.await_mapping()?;
         }
@@ -85,7 +89,11 @@ impl Init<'_> {
                 run(theirs);
                 process::exit_now(1)
             }
-            ForkResult::Parent { child: pid } => Ok(Body { pid, reports }),
+            ForkResult::Parent { child: pid } => Ok(Body {
+                pid,
+                reports,
+                finish: RefCell::default(),
+            }),
         }
     }
 
@@ -134,7 +142,13 @@ impl Init<'_> {
                 self.part(body, end)
             }
             if ready(3) {
-                listening = self.relay(body);
+                // That it has written down where it stands; or that it has finished after all,
+                // which is left to be read at its end.
+                match self.hear(body) {
+                    Some(Report::Traced) => drop(self.channel.send(&Report::Traced.encode())),
+                    Some(Report::Finished(finish)) => *body.finish.borrow_mut() = Some(finish),
+                    _ => listening = false,
+                }
             }
             if ready(0) {
                 listening |= self.obey(body.pid);
@@ -142,12 +156,10 @@ impl Init<'_> {
         }
     }
 
-    /// Passes one report of the body's on; false if there is none.
-    fn relay(&self, body: &Body) -> bool {
-        match body.reports.try_receive_whole() {
-            Ok(Some(report)) if !report.is_empty() => self.channel.send(&report).is_ok(),
-            _ => false,
-        }
+    /// One report of the body's, if there is one.
+    fn hear(&self, body: &Body) -> Option<Report> {
+        let report = body.reports.try_receive_whole().ok()??;
+        Report::decode(&report)
     }
 
     /// Does what the supervisor asks; true if the body will have something to say.
@@ -190,7 +202,13 @@ impl Init<'_> {
 
     /// The body is gone: says so, with whoever is left, and ends.
     fn part(&self, body: &Body, end: End) -> ! {
-        while self.relay(body) {}
+        let mut finish = body.finish.take();
+        while let Some(report) = self.hear(body) {
+            match report {
+                Report::Finished(said) => finish = Some(said),
+                report => drop(self.channel.send(&report.encode())),
+            }
+        }
         let survivors = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
             // Everybody in here descends from us, so nobody is left.
             Err(Errno::ECHILD) => Vec::new(),
@@ -199,9 +217,12 @@ impl Init<'_> {
                 hang::survivors(&self.members())
             }
         };
-        let _ = self
-            .channel
-            .send(&Report::Exited { end, survivors }.encode());
+        let exited = Report::Exited {
+            finish,
+            end,
+            survivors,
+        };
+        let _ = self.channel.send(&exited.encode());
         self.end()
     }
 
