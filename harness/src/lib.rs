@@ -91,7 +91,10 @@
 //! # Trials made at run time
 //!
 //! One for each file of a corpus, or each cell of a matrix: see [`Trial`] and [`main!`].
-#![warn(clippy::print_stdout, reason = "stdout belongs to the runner's reports")]
+#![warn(
+    clippy::print_stdout,
+    reason = "stdout belongs to the runner's reports"
+)]
 
 mod kernel;
 pub mod lab;

@@ -18,7 +18,12 @@ pub fn block_on<F: Future>(workers: usize, future: F) -> F::Output {
     use tokio::runtime::Builder;
     let runtime = match workers {
         0 => Builder::new_current_thread().enable_all().build(),
-        workers => Builder::new_multi_thread().worker_threads(workers).enable_all().build(),
+        workers => Builder::new_multi_thread()
+            .worker_threads(workers)
+            .enable_all()
+            .build(),
     };
-    runtime.expect("a tokio runtime can be started").block_on(future)
+    runtime
+        .expect("a tokio runtime can be started")
+        .block_on(future)
 }

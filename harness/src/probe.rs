@@ -175,7 +175,10 @@ fn in_a_sandbox(attempt: impl FnOnce() -> Result<(), Refusal>) -> Result<(), Ref
     }
     let (ours, theirs) = Channel::pair().map_err(step("make a channel"))?;
     let flags = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS;
-    let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+    let (uid, gid) = (
+        nix::unistd::geteuid().as_raw(),
+        nix::unistd::getegid().as_raw(),
+    );
     match clone_into(flags) {
         Err(error) => Err((
             "clone3 a user namespace".to_owned(),
@@ -199,7 +202,9 @@ fn in_a_sandbox(attempt: impl FnOnce() -> Result<(), Refusal>) -> Result<(), Ref
         Ok(Cloned::Parent { pid, .. }) => {
             drop(theirs);
             let mut buffer = [0; 512];
-            let answer = ours.receive(&mut buffer).map_err(step("hear from the probe"))?;
+            let answer = ours
+                .receive(&mut buffer)
+                .map_err(step("hear from the probe"))?;
             let answer = String::from_utf8_lossy(answer).into_owned();
             let _ = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None);
             match answer.split_once('\0') {

@@ -1,35 +1,33 @@
 //! A thousand trials, each of which binds port 80, connects and exchanges bytes.
+//!
+//! With `TRIALS` in the environment, so many more are made at run time.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use snowglobe::Trial;
 
-use snowglobe::TestResult;
+#[path = "shared/exchange.rs"]
+mod exchange;
 
-/// Ten to the third registered test functions, without a thousand lines.
-macro_rules! ten {
-    ($body:item) => {
-        ten!(@ $body, a b c d e f g h i j);
+macro_rules! leaf {
+    ($name:ident) => {
+        #[snowglobe::test]
+        fn $name() -> std::io::Result<()> {
+            crate::exchange::exchange(80)
+        }
     };
-    (@ $body:item, $($name:ident)*) => { $(mod $name { $body })* };
 }
 
-fn exchange() -> TestResult {
-    let listener = TcpListener::bind("127.0.0.1:80")?;
-    let mut client = TcpStream::connect("127.0.0.1:80")?;
-    client.write_all(b"hi")?;
-    let (mut server, _) = listener.accept()?;
-    let mut heard = [0; 2];
-    server.read_exact(&mut heard)?;
-    assert_eq!(&heard, b"hi");
-    server.write_all(b"ho")?;
-    client.read_exact(&mut heard)?;
-    assert_eq!(&heard, b"ho");
-    Ok(())
+include!("shared/shapes.rs");
+
+thousand!();
+
+fn more() -> Vec<Trial> {
+    let count = std::env::var("TRIALS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0);
+    (0..count)
+        .map(|i: u32| Trial::test(format!("more::t{i}"), || exchange::exchange(80)))
+        .collect()
 }
 
-fn thousand() -> Vec<snowglobe::Trial> {
-    let n: usize = std::env::var("N").ok().and_then(|n| n.parse().ok()).unwrap_or(1000);
-    (0..n).map(|i| snowglobe::Trial::test(format!("t{i}"), exchange)).collect()
-}
-
-snowglobe::main!(thousand);
+snowglobe::main!(more);

@@ -5,6 +5,8 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
 /// A run of this same test program, with other arguments.
 #[derive(Debug)]
 pub struct Run {
@@ -20,7 +22,10 @@ pub struct Run {
 pub fn this_program() -> Command {
     let mut command = Command::new(std::env::current_exe().expect("this program has a path"));
     for (key, _) in std::env::vars() {
-        if ["RUST_TEST", "SNOWGLOBE_", "NEXTEST"].iter().any(|prefix| key.starts_with(prefix)) {
+        if ["RUST_TEST", "SNOWGLOBE_", "NEXTEST"]
+            .iter()
+            .any(|prefix| key.starts_with(prefix))
+        {
             command.env_remove(key);
         }
     }
@@ -30,7 +35,12 @@ pub fn this_program() -> Command {
 
 /// Runs this test program with these arguments, to its end.
 pub fn run(args: &[&str]) -> Run {
-    finished(this_program().args(args).output().expect("this program starts"))
+    finished(
+        this_program()
+            .args(args)
+            .output()
+            .expect("this program starts"),
+    )
 }
 
 /// Runs one ignored sample by its exact name.
@@ -65,9 +75,26 @@ impl Run {
     #[track_caller]
     fn says(&self, parts: &[&str]) {
         for part in parts {
-            assert!(self.stdout.contains(part), "no {part:?} in\n{}\n{}", self.stdout, self.stderr);
+            assert!(
+                self.stdout.contains(part),
+                "no {part:?} in\n{}\n{}",
+                self.stdout,
+                self.stderr
+            );
         }
     }
+}
+
+/// A directory that this trial shares with the runs that it starts, in which `/tmp` is another.
+pub fn shared_dir() -> TempDir {
+    let program = std::env::current_exe().expect("this program has a path");
+    // Beside the programs, found at run time: an archive of tests is built somewhere else.
+    let dir = program
+        .parent()
+        .expect("a program lies in a directory")
+        .join("shared");
+    std::fs::create_dir_all(&dir).expect("the target directory is writable");
+    tempfile::tempdir_in(dir).expect("the target directory is writable")
 }
 
 /// Waits until `condition` holds, looking often; false if it does not within `limit`.

@@ -1,5 +1,10 @@
 //! The repository's own commands.
 
+mod bench;
+mod cargo;
+mod demo;
+mod test;
+
 use std::env;
 use std::process::ExitCode;
 
@@ -7,7 +12,10 @@ const HELP: &str = "\
 Usage: cargo xtask COMMAND
 
 Commands:
+  demo       a hundred worlds on port 80, made visible
+  test       provision what the tests need, then run all of them
   provision  put fixtures into the store, where tests find them
+  bench      measure, side by side with others
 
 `cargo xtask COMMAND --help` says more.
 ";
@@ -16,7 +24,12 @@ fn main() -> ExitCode {
     let mut arguments = env::args_os().skip(1);
     let command = arguments.next().unwrap_or_default();
     match command.to_str() {
+        Some("demo") => demo::demo(arguments),
+        // The second half of `demo`, for its own use.
+        Some("demo-worlds") => demo::worlds(arguments),
+        Some("test") => test::test(arguments),
         Some("provision") => snowglobe_fixtures::cli::provision(arguments),
+        Some("bench") => bench::bench(arguments),
         Some("help" | "-h" | "--help") => {
             print!("{HELP}");
             ExitCode::SUCCESS

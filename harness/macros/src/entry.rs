@@ -31,7 +31,7 @@ pub(crate) fn expand(input: TokenStream, file: Option<PathBuf>) -> TokenStream {
 /// silently never run.
 fn plain_tests(root: &Path) -> Vec<String> {
     let mut finder = Finder::default();
-    finder.file(root, &root.parent().unwrap_or(Path::new("")).to_owned());
+    finder.file(root, root.parent().unwrap_or(Path::new("")));
     finder.found
 }
 
@@ -54,7 +54,10 @@ impl Finder {
         if parsed.items.iter().any(imports_test) {
             return;
         }
-        let outer = (std::mem::take(&mut self.file), std::mem::take(&mut self.dir));
+        let outer = (
+            std::mem::take(&mut self.file),
+            std::mem::take(&mut self.dir),
+        );
         self.file = path.display().to_string();
         self.dir = dir.to_owned();
         self.visit_file(&parsed);
@@ -64,8 +67,13 @@ impl Finder {
 
 impl<'ast> Visit<'ast> for Finder {
     fn visit_item_fn(&mut self, function: &'ast syn::ItemFn) {
-        if function.attrs.iter().any(|attribute| attribute.path().is_ident("test")) {
-            self.found.push(format!("`{}` in {}", function.sig.ident, self.file));
+        if function
+            .attrs
+            .iter()
+            .any(|attribute| attribute.path().is_ident("test"))
+        {
+            self.found
+                .push(format!("`{}` in {}", function.sig.ident, self.file));
         }
     }
 
@@ -78,7 +86,11 @@ impl<'ast> Visit<'ast> for Finder {
             return;
         }
         let beside = self.dir.join(format!("{}.rs", module.ident));
-        let path = if beside.exists() { beside } else { inner.join("mod.rs") };
+        let path = if beside.exists() {
+            beside
+        } else {
+            inner.join("mod.rs")
+        };
         self.file(&path, &inner);
     }
 }
@@ -89,7 +101,10 @@ fn imports_test(item: &syn::Item) -> bool {
         syn::Item::Use(import) => {
             let tree = &import.tree;
             let text = quote!(#tree).to_string();
-            text.starts_with("snowglobe") && text.split(|c: char| !c.is_alphanumeric()).any(|word| word == "test")
+            text.starts_with("snowglobe")
+                && text
+                    .split(|c: char| !c.is_alphanumeric())
+                    .any(|word| word == "test")
         }
         _ => false,
     }

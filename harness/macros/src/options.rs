@@ -77,7 +77,10 @@ impl Options {
             "threads" => {
                 let threads: LitInt = value(input)?;
                 if threads.base10_parse::<usize>()? == 0 {
-                    return Err(syn::Error::new(threads.span(), "a test takes the room of 1 trial or more"));
+                    return Err(syn::Error::new(
+                        threads.span(),
+                        "a test takes the room of 1 trial or more",
+                    ));
                 }
                 self.call(quote!(.threads(#threads)));
             }
@@ -148,7 +151,8 @@ impl Options {
         let kinds = list::<Kind>(input)?;
         let without = kinds.iter().any(|kind| kind.not);
         if let Some(odd) = kinds.iter().find(|kind| kind.not != without) {
-            let message = "either name the namespaces that are wanted, or with `!` those that are not";
+            let message =
+                "either name the namespaces that are wanted, or with `!` those that are not";
             return Err(syn::Error::new(odd.ident.span(), message));
         }
         let mut set = quote!(::snowglobe::Isolation::NONE);
@@ -211,7 +215,10 @@ fn expected(input: ParseStream<'_>) -> syn::Result<LitStr> {
     let key: Ident = input.parse()?;
     match key == "expected" {
         true => value(input),
-        false => Err(syn::Error::new(key.span(), "should_panic takes `expected = \"…\"`")),
+        false => Err(syn::Error::new(
+            key.span(),
+            "should_panic takes `expected = \"…\"`",
+        )),
     }
 }
 
@@ -230,17 +237,22 @@ fn optional<T: Parse>(input: ParseStream<'_>) -> syn::Result<Option<T>> {
 fn list<T: Parse>(input: ParseStream<'_>) -> syn::Result<Vec<T>> {
     let inner;
     parenthesized!(inner in input);
-    Ok(Punctuated::<T, Token![,]>::parse_terminated(&inner)?.into_iter().collect())
+    Ok(Punctuated::<T, Token![,]>::parse_terminated(&inner)?
+        .into_iter()
+        .collect())
 }
 
 /// `30s`, `500ms`, `2m`.
 fn milliseconds(text: &LitStr) -> syn::Result<u64> {
     let value = text.value();
     let wrong = || {
-        let message = format!("`{value}` is no time: write for example \"30s\", \"500ms\" or \"2m\"");
+        let message =
+            format!("`{value}` is no time: write for example \"30s\", \"500ms\" or \"2m\"");
         syn::Error::new(text.span(), message)
     };
-    let split = value.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(value.len());
+    let split = value
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(value.len());
     let amount: f64 = value[..split].parse().map_err(|_| wrong())?;
     let unit = match value[split..].trim() {
         "ms" => 1.0,
@@ -258,9 +270,10 @@ fn milliseconds(text: &LitStr) -> syn::Result<u64> {
 
 fn one_line(name: LitStr) -> syn::Result<LitStr> {
     match name.value() {
-        text if text.is_empty() || text.contains(['\n', '\r']) => {
-            Err(syn::Error::new(name.span(), "a name is one line, and not empty"))
-        }
+        text if text.is_empty() || text.contains(['\n', '\r']) => Err(syn::Error::new(
+            name.span(),
+            "a name is one line, and not empty",
+        )),
         _ => Ok(name),
     }
 }
@@ -291,7 +304,9 @@ impl Parse for Need {
             })
             .collect();
         let variant = Ident::new(&variant, name.span());
-        Ok(Need(quote!(::snowglobe::Need::Feature(::snowglobe::Feature::#variant))))
+        Ok(Need(
+            quote!(::snowglobe::Need::Feature(::snowglobe::Feature::#variant)),
+        ))
     }
 }
 

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Error, ItemFn, parse2};
+use syn::{Attribute, Error, ItemFn, parse2};
 
 use crate::options::{Flavor, Options};
 
@@ -33,8 +33,11 @@ fn try_expand(options: TokenStream, function: TokenStream) -> syn::Result<TokenS
             kept.push(attribute);
         }
     }
+    let (conditions, kept) = kept
+        .into_iter()
+        .partition(|a: &Attribute| a.path().is_ident("cfg"));
     function.attrs = kept;
-    Ok(emit(&options, &function))
+    Ok(emit(&options, &function, &conditions))
 }
 
 fn check(function: &ItemFn) -> syn::Result<()> {
@@ -44,16 +47,19 @@ fn check(function: &ItemFn) -> syn::Result<()> {
         return Err(Error::new(argument.span(), message));
     }
     if !signature.generics.params.is_empty() {
-        return Err(Error::new(signature.generics.span(), "a test cannot be generic"));
+        return Err(Error::new(
+            signature.generics.span(),
+            "a test cannot be generic",
+        ));
     }
     Ok(())
 }
 
-fn emit(options: &Options, function: &ItemFn) -> TokenStream {
+/// `conditions` are the `#[cfg(…)]`s, which decide on all that is emitted.
+fn emit(options: &Options, function: &ItemFn, conditions: &[Attribute]) -> TokenStream {
     let ident = &function.sig.ident;
     let name = ident.to_string();
     let name = name.strip_prefix("r#").unwrap_or(&name);
-    let attributes = &function.attrs;
     let calls = &options.calls;
     let given_name = match &options.name {
         Some(name) => quote!(::core::option::Option::Some(#name)),
@@ -65,6 +71,7 @@ fn emit(options: &Options, function: &ItemFn) -> TokenStream {
     let span = function.sig.output.span();
     let body = quote_spanned!(span=> ::snowglobe::__private::outcome(#run));
     quote! {
+        #(#conditions)*
         #[cfg(test)]
         const _: () = {
             #function
@@ -82,7 +89,7 @@ fn emit(options: &Options, function: &ItemFn) -> TokenStream {
         };
 
         // Live under the standard harness only: rustc strips it where `harness = false`.
-        #(#attributes)*
+        #(#conditions)*
         #[::core::prelude::v1::test]
         #ignore
         fn #ident() {

@@ -31,7 +31,12 @@ pub(crate) fn link(kind: &str, stacked: bool) -> Result<(), Refusal> {
     let info = Nested::new().attribute(libc::IFLA_INFO_KIND, name.as_bytes());
     let info = match kind {
         "vlan" => info.nested(2, Nested::new().attribute(1, &7u16.to_ne_bytes())),
-        "vxlan" => info.nested(2, Nested::new().attribute(1, &7u32.to_ne_bytes()).attribute(15, &4789u16.to_be_bytes())),
+        "vxlan" => info.nested(
+            2,
+            Nested::new()
+                .attribute(1, &7u32.to_ne_bytes())
+                .attribute(15, &4789u16.to_be_bytes()),
+        ),
         _ => info,
     };
     message.attribute(libc::IFLA_LINKINFO, &info.0);
@@ -99,40 +104,63 @@ pub(crate) fn tap() -> Result<(), Refusal> {
         .read(true)
         .write(true)
         .open("/dev/net/tun")
-        .map_err(|e| ("open /dev/net/tun".to_owned(), Errno::from_raw(e.raw_os_error().unwrap_or(0))))?;
+        .map_err(|e| {
+            (
+                "open /dev/net/tun".to_owned(),
+                Errno::from_raw(e.raw_os_error().unwrap_or(0)),
+            )
+        })?;
     // SAFETY: an all-zero `ifreq` is a valid value of that plain structure.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI) as libc::c_short;
     // SAFETY: TUNSETIFF reads and writes one `ifreq`, which lives across the call.
     let done = unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF, &raw mut request) };
-    Errno::result(done).map(drop).map_err(|e| ("TUNSETIFF".to_owned(), e))
+    Errno::result(done)
+        .map(drop)
+        .map_err(|e| ("TUNSETIFF".to_owned(), e))
 }
 
 /// Opens a packet socket.
 pub(crate) fn packet_socket() -> Result<(), Refusal> {
-    socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None)
-        .map(drop)
-        .map_err(|e| ("socket(AF_PACKET)".to_owned(), e))
+    socket(
+        AddressFamily::Packet,
+        SockType::Raw,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )
+    .map(drop)
+    .map_err(|e| ("socket(AF_PACKET)".to_owned(), e))
 }
 
 /// Mounts an overlay, in a private tmpfs.
 pub(crate) fn overlay() -> Result<(), Refusal> {
     let at = "/tmp";
     let failed = |what: &str, e| (what.to_owned(), e);
-    mount(Some("tmpfs"), at, Some("tmpfs"), MsFlags::empty(), None::<&str>)
-        .map_err(|e| failed("mount a tmpfs", e))?;
+    mount(
+        Some("tmpfs"),
+        at,
+        Some("tmpfs"),
+        MsFlags::empty(),
+        None::<&str>,
+    )
+    .map_err(|e| failed("mount a tmpfs", e))?;
     for dir in ["lower", "upper", "work", "merged"] {
         fs::create_dir(format!("{at}/{dir}"))
             .map_err(|e| failed("mkdir", Errno::from_raw(e.raw_os_error().unwrap_or(0))))?;
     }
     let options = "lowerdir=/tmp/lower,upperdir=/tmp/upper,workdir=/tmp/work,userxattr";
-    mount(Some("overlay"), "/tmp/merged", Some("overlay"), MsFlags::empty(), Some(options))
-        .map_err(|e| failed("mount an overlay", e))
+    mount(
+        Some("overlay"),
+        "/tmp/merged",
+        Some("overlay"),
+        MsFlags::empty(),
+        Some(options),
+    )
+    .map_err(|e| failed("mount an overlay", e))
 }
 
 fn index_of(name: &str) -> Result<u32, Refusal> {
-    nix::net::if_::if_nametoindex(name)
-        .map_err(|e| (format!("find the interface {name}"), e))
+    nix::net::if_::if_nametoindex(name).map_err(|e| (format!("find the interface {name}"), e))
 }
 
 fn route(message: Message) -> nix::Result<()> {
@@ -147,11 +175,20 @@ fn exchange(protocol: SockProtocol, request: &[u8]) -> nix::Result<()> {
         SockFlag::SOCK_CLOEXEC,
         protocol,
     )?;
-    sendto(socket.as_raw_fd(), request, &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
+    sendto(
+        socket.as_raw_fd(),
+        request,
+        &NetlinkAddr::new(0, 0),
+        MsgFlags::empty(),
+    )?;
     let mut answer = [0; 4096];
     let length = recv(socket.as_raw_fd(), &mut answer, MsgFlags::empty())?;
     // nlmsghdr, then the negative errno of an nlmsgerr.
-    match answer[..length].get(16..20).and_then(|word| word.try_into().ok()).map(i32::from_ne_bytes) {
+    match answer[..length]
+        .get(16..20)
+        .and_then(|word| word.try_into().ok())
+        .map(i32::from_ne_bytes)
+    {
         Some(0) => Ok(()),
         Some(errno) => Err(Errno::from_raw(-errno)),
         None => Err(Errno::EPROTO),

@@ -38,13 +38,7 @@ pub(crate) fn clone_into(flags: CloneFlags) -> io::Result<Cloned> {
     };
     // SAFETY: the arguments live across the call; no stack is given, so the child runs on a
     // copy of ours; the caller is single-threaded, so no lock is held by a thread that is lost.
-    let mut pid = unsafe {
-        libc::syscall(
-            libc::SYS_clone3,
-            &raw mut args,
-            size_of::<CloneArgs>(),
-        )
-    };
+    let mut pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<CloneArgs>()) };
     if pid < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::ENOSYS) {
         // SAFETY: as above; the order of the arguments is that of x86_64 and aarch64 alike
         // for the three that are given, and the others are unused without their flags.
@@ -91,4 +85,3 @@ pub(crate) fn single_threaded() -> bool {
         Err(_) => true,
     }
 }
-

@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recv, recvmsg,
-    send, sendmsg, socketpair,
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recv,
+    recvmsg, send, sendmsg, socketpair,
 };
 
 /// One end of a connected pair of sockets that keeps message boundaries.
@@ -47,7 +47,13 @@ impl Channel {
         let rights = [ControlMessage::ScmRights(fds)];
         let iov = [IoSlice::new(message)];
         retry(|| {
-            sendmsg::<()>(self.0.as_raw_fd(), &iov, &rights, MsgFlags::MSG_NOSIGNAL, None)
+            sendmsg::<()>(
+                self.0.as_raw_fd(),
+                &iov,
+                &rights,
+                MsgFlags::MSG_NOSIGNAL,
+                None,
+            )
         })
         .map(drop)
     }
@@ -102,10 +108,7 @@ impl Channel {
     }
 
     /// Receives one message and the descriptors that came with it.
-    pub(crate) fn receive_with<'a>(
-        &self,
-        buffer: &'a mut [u8],
-    ) -> nix::Result<(&'a [u8], Passed)> {
+    pub(crate) fn receive_with<'a>(&self, buffer: &'a mut [u8]) -> nix::Result<(&'a [u8], Passed)> {
         let (n, passed) = self.receive_message(buffer, MsgFlags::empty())?;
         Ok((&buffer[..n], passed))
     }
@@ -134,7 +137,10 @@ fn owned(messages: nix::Result<nix::sys::socket::CmsgIterator<'_>>) -> Passed {
         if let ControlMessageOwned::ScmRights(fds) = message {
             // SAFETY: the kernel has just installed these descriptors for us, and nobody
             // else knows them.
-            passed.extend(fds.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
+            passed.extend(
+                fds.into_iter()
+                    .map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }),
+            );
         }
     }
     passed

@@ -22,7 +22,12 @@ impl IdMap {
     ///
     /// A single id is what an unprivileged process may map for itself; the kernel then wants
     /// `setgroups` denied first.
-    pub(crate) fn write(self, groups: IdMap, proc_dir: &Path, deny_setgroups: bool) -> io::Result<()> {
+    pub(crate) fn write(
+        self,
+        groups: IdMap,
+        proc_dir: &Path,
+        deny_setgroups: bool,
+    ) -> io::Result<()> {
         fs::write(proc_dir.join("uid_map"), self.line())?;
         if deny_setgroups {
             fs::write(proc_dir.join("setgroups"), "deny")?;
@@ -64,7 +69,10 @@ mod tests {
 
     #[test]
     fn counts_the_ids_from_zero_on() {
-        assert_eq!(contiguous("         0          0 4294967295\n"), 4_294_967_295);
+        assert_eq!(
+            contiguous("         0          0 4294967295\n"),
+            4_294_967_295
+        );
         assert_eq!(contiguous("0 1000 1\n"), 1);
         assert_eq!(contiguous("0 1000 1\n1 100000 65536\n"), 65_537);
         assert_eq!(contiguous("5 1000 1\n"), 0);

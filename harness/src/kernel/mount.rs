@@ -19,7 +19,11 @@ pub(crate) const NO_DEVICES: u64 = libc::MOUNT_ATTR_NODEV;
 /// `recursive`.
 pub(crate) fn detach_copy(path: &Path, recursive: bool) -> nix::Result<OwnedFd> {
     let path = c_path(path)?;
-    let recursive = if recursive { libc::AT_RECURSIVE as u32 } else { 0 };
+    let recursive = if recursive {
+        libc::AT_RECURSIVE as u32
+    } else {
+        0
+    };
     let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | recursive;
     // SAFETY: the path is a C string that lives across the call.
     let fd = unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags) };
@@ -79,7 +83,11 @@ fn mount_setattr(dir: i32, path: &CStr, flags: i32, what: &Attributes<'_>) -> ni
         attr.attr_set |= libc::MOUNT_ATTR_IDMAP;
         attr.userns_fd = userns.as_raw_fd() as u64;
     }
-    let flags = if what.recursive { flags | libc::AT_RECURSIVE } else { flags };
+    let flags = if what.recursive {
+        flags | libc::AT_RECURSIVE
+    } else {
+        flags
+    };
     // SAFETY: the path and the attributes live across the call, and the size is theirs.
     let done = unsafe {
         libc::syscall(
@@ -116,21 +124,41 @@ pub(crate) fn fresh_read_only_sys() -> nix::Result<()> {
 pub(crate) fn overlay(layers: &[PathBuf], disk: &Path, target: &Path) -> nix::Result<()> {
     let escaped = |path: &Path| -> nix::Result<String> {
         let text = path.to_str().ok_or(Errno::EILSEQ)?;
-        Ok(text.replace('\\', "\\\\").replace(':', "\\:").replace(',', "\\,"))
+        Ok(text
+            .replace('\\', "\\\\")
+            .replace(':', "\\:")
+            .replace(',', "\\,"))
     };
-    let lower: Vec<String> = layers.iter().map(|layer| escaped(layer)).collect::<nix::Result<_>>()?;
+    let lower: Vec<String> = layers
+        .iter()
+        .map(|layer| escaped(layer))
+        .collect::<nix::Result<_>>()?;
     let disk = escaped(disk)?;
-    let options = format!("lowerdir={},upperdir={disk}/upper,workdir={disk}/work", lower.join(":"));
+    let options = format!(
+        "lowerdir={},upperdir={disk}/upper,workdir={disk}/work",
+        lower.join(":")
+    );
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    let mount = |options: &str| mount(Some("overlay"), target, Some("overlay"), flags, Some(options));
+    let mount = |options: &str| {
+        mount(
+            Some("overlay"),
+            target,
+            Some("overlay"),
+            flags,
+            Some(options),
+        )
+    };
     // In a user namespace its own bookkeeping has to go into attributes that users may write.
     mount(&format!("{options},userxattr")).or_else(|_| mount(&options))
 }
 
 /// Whether what is mounted at `path` is read-only.
 pub(crate) fn is_read_only(path: &str) -> bool {
-    nix::sys::statvfs::statvfs(path)
-        .is_ok_and(|found| found.flags().contains(nix::sys::statvfs::FsFlags::ST_RDONLY))
+    nix::sys::statvfs::statvfs(path).is_ok_and(|found| {
+        found
+            .flags()
+            .contains(nix::sys::statvfs::FsFlags::ST_RDONLY)
+    })
 }
 
 /// Cuts `/` and all below it off from other namespaces' mounts, both ways.

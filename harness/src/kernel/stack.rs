@@ -39,7 +39,9 @@ pub(crate) fn watch_this_thread() {
         libc::pthread_attr_destroy(&raw mut attributes);
         LOWEST.store(lowest as usize, Ordering::Relaxed);
         let stack = libc::stack_t {
-            ss_sp: Box::leak(vec![0u8; SIGNAL_STACK].into_boxed_slice()).as_mut_ptr().cast(),
+            ss_sp: Box::leak(vec![0u8; SIGNAL_STACK].into_boxed_slice())
+                .as_mut_ptr()
+                .cast(),
             ss_flags: 0,
             ss_size: SIGNAL_STACK,
         };

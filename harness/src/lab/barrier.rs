@@ -58,13 +58,19 @@ impl Barrier {
             self.changed.notify_all();
             return Ok(true);
         }
-        let waited = self.changed.wait_timeout_while(state, self.limit, |state| state.round == round);
+        let waited = self
+            .changed
+            .wait_timeout_while(state, self.limit, |state| state.round == round);
         let (state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
         match waited.timed_out() && state.round == round {
             false => Ok(false),
             true => {
                 let what = format!("{} to meet", self.count);
-                Err(LabError::timed_out(what, self.limit, format!("only {} came", state.here.join(", "))))
+                Err(LabError::timed_out(
+                    what,
+                    self.limit,
+                    format!("only {} came", state.here.join(", ")),
+                ))
             }
         }
     }
@@ -76,7 +82,9 @@ mod tests {
 
     #[test]
     fn who_waits_alone_gives_up_and_says_who_came() {
-        let error = Barrier::new(2, Duration::from_millis(1)).wait("alice").unwrap_err();
+        let error = Barrier::new(2, Duration::from_millis(1))
+            .wait("alice")
+            .unwrap_err();
         assert!(error.to_string().ends_with("only alice came"), "{error}");
     }
 
@@ -85,12 +93,21 @@ mod tests {
         let barrier = Barrier::new(4, Duration::from_secs(10));
         let last: usize = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..4)
-                .map(|n| scope.spawn({
-                    let barrier = &barrier;
-                    move || (0..10).filter(|_| barrier.wait(&n.to_string()).unwrap()).count()
-                }))
+                .map(|n| {
+                    scope.spawn({
+                        let barrier = &barrier;
+                        move || {
+                            (0..10)
+                                .filter(|_| barrier.wait(&n.to_string()).unwrap())
+                                .count()
+                        }
+                    })
+                })
                 .collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .sum()
         });
         assert_eq!(last, 10);
     }

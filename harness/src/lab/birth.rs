@@ -70,8 +70,12 @@ pub(super) fn order(birth: &Birth, joined: Option<&OwnedFd>) -> Result<Expected>
     };
     let failed = |errno| LabError::refused(format!("ask for node `{}`", birth.name), errno);
     let (ours, theirs) = Channel::pair().map_err(failed)?;
-    let message = serde_json::to_vec(birth).map_err(|e| LabError::other(format!("node `{}`: {e}", birth.name)))?;
-    let fds: Vec<i32> = [theirs.as_raw_fd()].into_iter().chain(joined.map(AsRawFd::as_raw_fd)).collect();
+    let message = serde_json::to_vec(birth)
+        .map_err(|e| LabError::other(format!("node `{}`: {e}", birth.name)))?;
+    let fds: Vec<i32> = [theirs.as_raw_fd()]
+        .into_iter()
+        .chain(joined.map(AsRawFd::as_raw_fd))
+        .collect();
     factory.send_with(&message, &fds).map_err(failed)?;
     Ok(Expected {
         channel: ours,
@@ -89,7 +93,11 @@ impl Expected {
             if let (Some(_), Some(_)) = (&process, &netns)
                 && let (Some((pid, pidfd)), Some(netns)) = (process.take(), netns.take())
             {
-                let life = Life { channel, pidfd, pid };
+                let life = Life {
+                    channel,
+                    pidfd,
+                    pid,
+                };
                 return Ok(Born { life, netns });
             }
             let failed = |errno| LabError::refused(format!("hear from node `{name}`"), errno);
@@ -115,7 +123,10 @@ impl Expected {
 /// What a pod needs to be born.
 pub(super) fn of_pod(topology: &Topology, plan: &Plan, stack: usize) -> Birth {
     let planned = &plan.stacks[stack];
-    let share_pid = plan.nodes.iter().any(|node| node.stack == stack && node.share_pid);
+    let share_pid = plan
+        .nodes
+        .iter()
+        .any(|node| node.stack == stack && node.share_pid);
     let name = match planned.owner {
         Owner::Pod(pod) => topology[pod].name().to_owned(),
         Owner::Node(node) => topology.node_name(node),
@@ -130,14 +141,23 @@ pub(super) fn of_pod(topology: &Topology, plan: &Plan, stack: usize) -> Birth {
 }
 
 /// What a node needs to be born.
-pub(super) fn of_node(topology: &Topology, plan: &Plan, node: &NodePlan, place: &Place) -> Result<Birth> {
+pub(super) fn of_node(
+    topology: &Topology,
+    plan: &Plan,
+    node: &NodePlan,
+    place: &Place,
+) -> Result<Birth> {
     let stack = &plan.stacks[node.stack];
     let mut mounts = Vec::new();
     let in_pod = match stack.owner {
         Owner::Node(_) => false,
         Owner::Pod(pod) => {
             let memory = place.shared_memory(topology[pod].name())?;
-            mounts.push(Placed { at: "/dev/shm".into(), source: Source::Path(memory), read_only: false });
+            mounts.push(Placed {
+                at: "/dev/shm".into(),
+                source: Source::Path(memory),
+                read_only: false,
+            });
             true
         }
     };
@@ -155,15 +175,26 @@ pub(super) fn of_node(topology: &Topology, plan: &Plan, node: &NodePlan, place: 
         own_pids: !(in_pod && node.share_pid),
         own_mounts: true,
         ids: ids(node)?,
-        sysctls: if in_pod { Vec::new() } else { sysctls(&stack.sysctls) },
+        sysctls: if in_pod {
+            Vec::new()
+        } else {
+            sysctls(&stack.sysctls)
+        },
         etc: Some(place.names_of(plan, node.stack)),
         mounts,
-        root: node.rootfs.as_ref().map(|rootfs| root(rootfs, node, place)).transpose()?,
+        root: node
+            .rootfs
+            .as_ref()
+            .map(|rootfs| root(rootfs, node, place))
+            .transpose()?,
     })
 }
 
 fn sysctls(planned: &[Sysctl]) -> Vec<(String, String)> {
-    planned.iter().map(|sysctl| (sysctl.path.clone(), sysctl.value.clone())).collect()
+    planned
+        .iter()
+        .map(|sysctl| (sysctl.path.clone(), sysctl.value.clone()))
+        .collect()
 }
 
 fn placed(mount: &Mount, node: &NodePlan, place: &Place) -> Result<Placed> {
@@ -180,15 +211,25 @@ fn placed(mount: &Mount, node: &NodePlan, place: &Place) -> Result<Placed> {
 }
 
 fn found(path: &std::path::Path, node: &NodePlan) -> Result<PathBuf> {
-    path.canonicalize()
-        .map_err(|e| LabError::io(format!("find `{}`, which node `{}` mounts", path.display(), node.name), &e))
+    path.canonicalize().map_err(|e| {
+        LabError::io(
+            format!(
+                "find `{}`, which node `{}` mounts",
+                path.display(),
+                node.name
+            ),
+            &e,
+        )
+    })
 }
 
 fn root(rootfs: &Rootfs, node: &NodePlan, place: &Place) -> Result<Root> {
     let layers = match rootfs {
         Rootfs::Path(path) => vec![found(path, node)?],
         Rootfs::Fixture(name) => {
-            let explain = |e: snowglobe_fixtures::Error| LabError::other(format!("node `{}`: {e}", node.name));
+            let explain = |e: snowglobe_fixtures::Error| {
+                LabError::other(format!("node `{}`: {e}", node.name))
+            };
             let fixture = Fixture::find(name).map_err(explain)?;
             fixture.rootfs().map_err(explain)?;
             fixture.layers()

@@ -164,7 +164,14 @@ impl Node {
 
     /// Runs what the topology says runs when the node starts, and waits until it is ready.
     pub(super) fn run_commands(&self) -> Result<()> {
-        for StartCommand { program, args, env, dir, ready_port } in &self.commands {
+        for StartCommand {
+            program,
+            args,
+            env,
+            dir,
+            ready_port,
+        } in &self.commands
+        {
             let mut command = self.command(program);
             command.args(args).envs(env);
             if let Some(dir) = dir {
@@ -188,7 +195,8 @@ impl Command<'_> {
 
     /// Adds arguments.
     pub fn args<A: AsRef<OsStr>>(&mut self, args: impl IntoIterator<Item = A>) -> &mut Self {
-        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self.args
+            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
@@ -200,12 +208,16 @@ impl Command<'_> {
 
     /// Sets a variable, in addition to those of the test process.
     pub fn env(&mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Self {
-        self.variables().insert(key.as_ref().to_owned(), value.as_ref().to_owned());
+        self.variables()
+            .insert(key.as_ref().to_owned(), value.as_ref().to_owned());
         self
     }
 
     /// Sets variables.
-    pub fn envs<K: AsRef<OsStr>, V: AsRef<OsStr>>(&mut self, vars: impl IntoIterator<Item = (K, V)>) -> &mut Self {
+    pub fn envs<K: AsRef<OsStr>, V: AsRef<OsStr>>(
+        &mut self,
+        vars: impl IntoIterator<Item = (K, V)>,
+    ) -> &mut Self {
         for (key, value) in vars {
             self.env(key, value);
         }
@@ -225,7 +237,8 @@ impl Command<'_> {
     }
 
     fn variables(&mut self) -> &mut BTreeMap<OsString, OsString> {
-        self.env.get_or_insert_with(|| std::env::vars_os().collect())
+        self.env
+            .get_or_insert_with(|| std::env::vars_os().collect())
     }
 
     /// Starts it in this directory of the node. Without one it is the test's, or `/` where the node has no such.
@@ -277,7 +290,8 @@ impl Command<'_> {
 
     /// Runs it to its end, and gives what it wrote. Its failure is the caller's matter.
     pub fn output(&mut self) -> Result<Output> {
-        self.start([Stdio::Null, Stdio::Piped, Stdio::Piped])?.wait_with_output()
+        self.start([Stdio::Null, Stdio::Piped, Stdio::Piped])?
+            .wait_with_output()
     }
 
     /// Runs it to its end. Its failure is the caller's matter.
@@ -295,13 +309,20 @@ impl Command<'_> {
         for (which, default) in defaults.into_iter().enumerate() {
             let to = self.streams[which].take().unwrap_or(default);
             logged[which] = matches!(to, Stdio::Log);
-            let (mine, its) = connect(to, which == 0).map_err(|e| LabError::refused(self.verb(), e))?;
+            let (mine, its) =
+                connect(to, which == 0).map_err(|e| LabError::refused(self.verb(), e))?;
             ours[which] = mine;
             given.push(its);
         }
-        let fds: Vec<i32> = [theirs.as_raw_fd()].into_iter().chain(given.iter().map(AsRawFd::as_raw_fd)).collect();
+        let fds: Vec<i32> = [theirs.as_raw_fd()]
+            .into_iter()
+            .chain(given.iter().map(AsRawFd::as_raw_fd))
+            .collect();
         let errand = Errand::Run(order);
-        self.node.with_life(&format!("run `{}` on", self.name()), |life| life.ask(&errand, &fds))?;
+        self.node
+            .with_life(&format!("run `{}` on", self.name()), |life| {
+                life.ask(&errand, &fds)
+            })?;
         drop((theirs, given));
         let (pid, pidfd) = self.begun(&fate)?;
         self.adopt(pid, pidfd, fate, ours, logged)
@@ -310,13 +331,19 @@ impl Command<'_> {
     /// Hears whether it runs.
     fn begun(&self, fate: &Channel) -> Result<(i32, OwnedFd)> {
         let mut buffer = [0; 16];
-        let (message, passed) = fate.receive_with(&mut buffer).map_err(|e| LabError::refused(self.verb(), e))?;
+        let (message, passed) = fate
+            .receive_with(&mut buffer)
+            .map_err(|e| LabError::refused(self.verb(), e))?;
         match (Fate::decode(message), passed.into_iter().next()) {
             (Some(Fate::Runs(pid)), Some(pidfd)) => Ok((pid, pidfd)),
-            (Some(Fate::Refused(errno)), _) => {
-                Err(LabError::refused(self.verb(), nix::errno::Errno::from_raw(errno)))
-            }
-            _ => Err(LabError::other(format!("failed to {}: the node died", self.verb()))),
+            (Some(Fate::Refused(errno)), _) => Err(LabError::refused(
+                self.verb(),
+                nix::errno::Errno::from_raw(errno),
+            )),
+            _ => Err(LabError::other(format!(
+                "failed to {}: the node died",
+                self.verb()
+            ))),
         }
     }
 
@@ -331,9 +358,16 @@ impl Command<'_> {
         let label = self.label();
         let log = Arc::new(Log::default());
         let [stdin, mut stdout, mut stderr] = ours;
-        for (logged, fd, stream) in [(logged[1], &mut stdout, Stream::Stdout), (logged[2], &mut stderr, Stream::Stderr)] {
+        for (logged, fd, stream) in [
+            (logged[1], &mut stdout, Stream::Stdout),
+            (logged[2], &mut stderr, Stream::Stderr),
+        ] {
             if logged && let Some(fd) = fd.take() {
-                let read = self.node.shared.pump.read(fd, label.clone(), stream, Arc::clone(&log));
+                let read = self
+                    .node
+                    .shared
+                    .pump
+                    .read(fd, label.clone(), stream, Arc::clone(&log));
                 read.map_err(|e| LabError::io(format!("read the output of `{label}`"), &e))?;
             }
         }
@@ -354,7 +388,12 @@ impl Command<'_> {
         };
         let here = || std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         let text = |text: &OsStr| {
-            let nul = || LabError::other(format!("failed to {}: a zero byte in {text:?}", self.verb()));
+            let nul = || {
+                LabError::other(format!(
+                    "failed to {}: a zero byte in {text:?}",
+                    self.verb()
+                ))
+            };
             c_text(text).ok_or_else(nul)
         };
         let pair = |(key, value): (&OsString, &OsString)| {
@@ -366,7 +405,11 @@ impl Command<'_> {
         let arg0 = self.arg0.as_ref().unwrap_or(&self.program);
         Ok(Order {
             program: text(&self.program)?,
-            args: [arg0].into_iter().chain(&self.args).map(|arg| text(arg)).collect::<Result<Vec<CString>>>()?,
+            args: [arg0]
+                .into_iter()
+                .chain(&self.args)
+                .map(|arg| text(arg))
+                .collect::<Result<Vec<CString>>>()?,
             env: env.iter().map(pair).collect::<Result<_>>()?,
             dir: text(self.dir.clone().unwrap_or_else(here).as_os_str())?,
             strict_dir: self.dir.is_some(),
@@ -376,12 +419,18 @@ impl Command<'_> {
 
     /// The program's own name.
     fn name(&self) -> String {
-        let name = Path::new(&self.program).file_name().unwrap_or(&self.program);
+        let name = Path::new(&self.program)
+            .file_name()
+            .unwrap_or(&self.program);
         name.to_string_lossy().into_owned()
     }
 
     fn verb(&self) -> String {
-        format!("run `{}` on `{}`", self.program.to_string_lossy(), self.node.name())
+        format!(
+            "run `{}` on `{}`",
+            self.program.to_string_lossy(),
+            self.node.name()
+        )
     }
 
     /// `bob/nginx`, and `bob/nginx#2` for the second.
@@ -400,25 +449,37 @@ fn connect(to: Stdio, input: bool) -> nix::Result<(Option<OwnedFd>, OwnedFd)> {
     match to {
         Stdio::Null => {
             let null = File::options().read(true).write(true).open("/dev/null");
-            Ok((None, null.map_err(|e| crate::sandbox::outer::errno(&e))?.into()))
+            Ok((
+                None,
+                null.map_err(|e| crate::sandbox::outer::errno(&e))?.into(),
+            ))
         }
         Stdio::Fd(fd) => Ok((None, fd)),
         Stdio::Piped | Stdio::Log => {
             let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
-            Ok(if input { (Some(write), read) } else { (Some(read), write) })
+            Ok(if input {
+                (Some(write), read)
+            } else {
+                (Some(read), write)
+            })
         }
     }
 }
 
 /// Both pipes to their ends, at the same time.
-pub(super) fn read_both(stdout: Option<OwnedFd>, stderr: Option<OwnedFd>) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
+pub(super) fn read_both(
+    stdout: Option<OwnedFd>,
+    stderr: Option<OwnedFd>,
+) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
     if stderr.is_none() {
         return Ok((read_all(stdout)?, Vec::new()));
     }
     std::thread::scope(|scope| {
         let errors = scope.spawn(|| read_all(stderr));
         let output = read_all(stdout)?;
-        let errors = errors.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        let errors = errors
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         Ok((output, errors))
     })
 }

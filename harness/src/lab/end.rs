@@ -18,7 +18,12 @@ impl Drop for Lab {
         for node in &self.nodes {
             node.report_surprises();
             node.stop_runtime();
-            alive.extend(node.running().iter().filter(|running| running.ended().is_none()).cloned());
+            alive.extend(
+                node.running()
+                    .iter()
+                    .filter(|running| running.ended().is_none())
+                    .cloned(),
+            );
         }
         terminate(&alive);
         for node in &self.nodes {
@@ -35,7 +40,9 @@ impl Drop for Lab {
 
 /// Asks them to end, and waits a while until they have.
 pub(super) fn terminate(alive: &[Arc<Running>]) {
-    let asked = alive.iter().filter(|running| running.on_drop == OnDrop::Terminate);
+    let asked = alive
+        .iter()
+        .filter(|running| running.on_drop == OnDrop::Terminate);
     for running in asked.clone() {
         running.expect();
         let _ = running.signal(libc::SIGTERM);
@@ -61,6 +68,11 @@ impl Node {
 
     pub(super) fn stop_runtime(&self) {
         #[cfg(feature = "tokio")]
-        drop(self.runtime.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
+        drop(
+            self.runtime
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .take(),
+        );
     }
 }

@@ -20,9 +20,19 @@ pub struct LabError(Box<Cause>);
 
 enum Cause {
     Topology(TopologyError),
-    Refused { what: String, errno: Errno },
-    Network { whose: String, error: NetlinkError },
-    TimedOut { what: String, limit: Duration, last: String },
+    Refused {
+        what: String,
+        errno: Errno,
+    },
+    Network {
+        whose: String,
+        error: NetlinkError,
+    },
+    TimedOut {
+        what: String,
+        limit: Duration,
+        last: String,
+    },
     Other(String),
 }
 
@@ -32,7 +42,10 @@ pub type Result<T, E = LabError> = std::result::Result<T, E>;
 impl LabError {
     /// `what` is a verb with its object: ``run `nginx` on `bob` ``.
     pub(super) fn refused(what: impl Into<String>, errno: Errno) -> LabError {
-        LabError(Box::new(Cause::Refused { what: what.into(), errno }))
+        LabError(Box::new(Cause::Refused {
+            what: what.into(),
+            errno,
+        }))
     }
 
     pub(super) fn io(what: impl Into<String>, error: &io::Error) -> LabError {
@@ -43,10 +56,17 @@ impl LabError {
     }
 
     pub(super) fn network(whose: impl Into<String>, error: NetlinkError) -> LabError {
-        LabError(Box::new(Cause::Network { whose: whose.into(), error }))
+        LabError(Box::new(Cause::Network {
+            whose: whose.into(),
+            error,
+        }))
     }
 
-    pub(super) fn timed_out(what: impl Into<String>, limit: Duration, last: impl Into<String>) -> LabError {
+    pub(super) fn timed_out(
+        what: impl Into<String>,
+        limit: Duration,
+        last: impl Into<String>,
+    ) -> LabError {
         let (what, last) = (what.into(), last.into());
         LabError(Box::new(Cause::TimedOut { what, limit, last }))
     }

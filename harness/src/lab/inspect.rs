@@ -11,7 +11,9 @@ use crate::kernel::netlink::{Netlink, sockets};
 use crate::kernel::procfs::Procfs;
 use crate::topology::NodeId;
 
-pub use crate::kernel::netlink::{AddressEntry, InterfaceEntry, NeighbourEntry, RouteEntry, SocketEntry, Traffic};
+pub use crate::kernel::netlink::{
+    AddressEntry, InterfaceEntry, NeighbourEntry, RouteEntry, SocketEntry, Traffic,
+};
 pub use crate::kernel::procfs::{MountEntry, ProcessEntry};
 
 /// All that the kernel says about a node at one moment; made by [`Lab::inspect`].
@@ -38,7 +40,9 @@ pub struct Inspection {
 impl Inspection {
     /// The interface of this name.
     pub fn interface(&self, name: &str) -> Option<&InterfaceEntry> {
-        self.interfaces.iter().find(|interface| interface.name == name || interface.altnames.iter().any(|alt| alt == name))
+        self.interfaces.iter().find(|interface| {
+            interface.name == name || interface.altnames.iter().any(|alt| alt == name)
+        })
     }
 }
 

@@ -37,7 +37,9 @@ impl Node {
         }
         if !self.birth.own_pids {
             // The others of the pod have the same processes; only our first one knows which are ours.
-            self.with_life("crash node", |life| life.ask(&Errand::SignalAll(libc::SIGKILL), &[]))?;
+            self.with_life("crash node", |life| {
+                life.ask(&Errand::SignalAll(libc::SIGKILL), &[])
+            })?;
             self.settle()?;
         }
         self.kill();
@@ -49,7 +51,12 @@ impl Node {
     pub fn restart(&self) -> Result<()> {
         self.report_surprises();
         self.stop_runtime();
-        let alive: Vec<_> = self.running().iter().filter(|running| running.ended().is_none()).cloned().collect();
+        let alive: Vec<_> = self
+            .running()
+            .iter()
+            .filter(|running| running.ended().is_none())
+            .cloned()
+            .collect();
         terminate(&alive);
         self.running().clear();
         self.kill();
@@ -68,7 +75,11 @@ impl Node {
 
     /// Kills its first process, and waits until all of them are dead.
     pub(super) fn kill(&self) {
-        let life = self.life.write().unwrap_or_else(PoisonError::into_inner).take();
+        let life = self
+            .life
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(life) = life {
             life.kill();
             // Nobody waits for hundreds of them at the end of a lab.
@@ -82,12 +93,18 @@ impl Node {
     fn settle(&self) -> Result<()> {
         use crate::topology::plan::Sysctl;
         // It does one thing after the other, so the answer to a harmless question will do.
-        let harmless = Sysctl { path: "net/ipv4/tcp_orphan_retries".into(), value: "1".into() };
+        let harmless = Sysctl {
+            path: "net/ipv4/tcp_orphan_retries".into(),
+            value: "1".into(),
+        };
         self.set(&harmless)
     }
 }
 
 fn wait_for_death(life: &Life) {
     let mut fds = [PollFd::new(life.pidfd.as_fd(), PollFlags::POLLIN)];
-    while matches!(poll(&mut fds, PollTimeout::NONE), Err(nix::errno::Errno::EINTR)) {}
+    while matches!(
+        poll(&mut fds, PollTimeout::NONE),
+        Err(nix::errno::Errno::EINTR)
+    ) {}
 }

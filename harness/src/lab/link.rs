@@ -45,8 +45,18 @@ impl Given {
         Given {
             whose: of_stack.hostname.clone(),
             interface: of_stack.interfaces[index].clone(),
-            neighbours: of_stack.neighbours.iter().filter(|entry| entry.interface == index).copied().collect(),
-            routes: of_stack.routes.iter().filter(|route| route.interface == index).copied().collect(),
+            neighbours: of_stack
+                .neighbours
+                .iter()
+                .filter(|entry| entry.interface == index)
+                .copied()
+                .collect(),
+            routes: of_stack
+                .routes
+                .iter()
+                .filter(|route| route.interface == index)
+                .copied()
+                .collect(),
         }
     }
 }
@@ -136,22 +146,38 @@ impl Link {
 
     /// The ends that go down: at a switch the port, so that the node's interface keeps what it has.
     fn switched(&self) -> Vec<usize> {
-        let ports: Vec<usize> = (0..2).filter(|which| matches!(self.ends[*which], Plug::Hub(_))).collect();
+        let ports: Vec<usize> = (0..2)
+            .filter(|which| matches!(self.ends[*which], Plug::Hub(_)))
+            .collect();
         if ports.is_empty() { vec![0, 1] } else { ports }
     }
 
     /// What the kernel forgot when the interface went down: all but its IPv4 addresses.
     fn give_again(&self, batch: &mut Batch, which: usize, given: &Given) {
         let device = self.device(which);
-        for address in given.interface.addresses.iter().filter(|address| address.ip.is_ipv6()) {
+        for address in given
+            .interface
+            .addresses
+            .iter()
+            .filter(|address| address.ip.is_ipv6())
+        {
             batch.add_address(device, address.ip, address.prefix);
         }
         for plan::Neighbour { ip, mac, .. } in &given.neighbours {
-            batch.add_neighbour(&Neighbour { address: *ip, mac: *mac, device });
+            batch.add_neighbour(&Neighbour {
+                address: *ip,
+                mac: *mac,
+                device,
+            });
         }
         for route in &given.routes {
             let (destination, prefix) = (route.to.network(), route.to.prefix());
-            batch.add_route(&Route { destination, prefix, via: Some(route.via), device });
+            batch.add_route(&Route {
+                destination,
+                prefix,
+                via: Some(route.via),
+                device,
+            });
         }
     }
 
@@ -162,14 +188,25 @@ impl Link {
             let explain = |e| LabError::network(self.whose(which), e);
             let device = self.device(which);
             match &self.ends[which] {
-                Plug::Hub(_) => netlink.wait_until_ports_up(&[device], deadline).map_err(explain)?,
+                Plug::Hub(_) => netlink
+                    .wait_until_ports_up(&[device], deadline)
+                    .map_err(explain)?,
                 Plug::Stack(_, given) => {
-                    netlink.wait_until_up(&[device], deadline).map_err(explain)?;
-                    let v6 = given.interface.addresses.iter().filter_map(|address| match address.ip {
-                        IpAddr::V6(v6) => Some(v6),
-                        IpAddr::V4(_) => None,
-                    });
-                    netlink.wait_until_heard(device, &v6.collect::<Vec<_>>(), deadline).map_err(explain)?;
+                    netlink
+                        .wait_until_up(&[device], deadline)
+                        .map_err(explain)?;
+                    let v6 =
+                        given
+                            .interface
+                            .addresses
+                            .iter()
+                            .filter_map(|address| match address.ip {
+                                IpAddr::V6(v6) => Some(v6),
+                                IpAddr::V4(_) => None,
+                            });
+                    netlink
+                        .wait_until_heard(device, &v6.collect::<Vec<_>>(), deadline)
+                        .map_err(explain)?;
                 }
             }
         }
@@ -194,7 +231,10 @@ impl Link {
         let mut batch = Batch::new();
         let port = self.device(which);
         batch.set_master(port, Some(bridge_index(bridge)));
-        let to = Device { index: bridge_index(bridge), name: bridge };
+        let to = Device {
+            index: bridge_index(bridge),
+            name: bridge,
+        };
         if let Plug::Stack(_, given) = &self.ends[1 - which] {
             for address in &given.interface.addresses {
                 if let IpAddr::V6(v6) = address.ip {
@@ -250,12 +290,17 @@ impl Link {
 }
 
 fn plugs(lab: &Lab, cable: &Cable) -> [Plug; 2] {
-    cable.ends.each_ref().map(|end| match (end.place, end.interface, &lab.hub) {
-        (Place::Stack(stack), Some(interface), _) => {
-            let given = Given::of(&lab.plan, stack, interface);
-            Plug::Stack(Arc::clone(&lab.stacks[stack]), Box::new(given))
-        }
-        (_, _, Some(hub)) => Plug::Hub(Arc::clone(hub)),
-        _ => unreachable!("a plan with an end in the hub has switches, and a lab with switches a hub"),
-    })
+    cable
+        .ends
+        .each_ref()
+        .map(|end| match (end.place, end.interface, &lab.hub) {
+            (Place::Stack(stack), Some(interface), _) => {
+                let given = Given::of(&lab.plan, stack, interface);
+                Plug::Stack(Arc::clone(&lab.stacks[stack]), Box::new(given))
+            }
+            (_, _, Some(hub)) => Plug::Hub(Arc::clone(hub)),
+            _ => unreachable!(
+                "a plan with an end in the hub has switches, and a lab with switches a hub"
+            ),
+        })
 }

@@ -36,12 +36,19 @@ impl Lab {
         let value = edit(&mut topology);
         let plan = self.plan.grow(&topology)?;
         if plan.nodes.len() < self.nodes.len() || plan.cables.len() < self.links.len() {
-            return Err(LabError::other("a lab can grow only by what is added to its topology"));
+            return Err(LabError::other(
+                "a lab can grow only by what is added to its topology",
+            ));
         }
         let new = New {
             switches: self.plan.switches.len()..plan.switches.len(),
             cables: self.links.len()..plan.cables.len(),
-            running: self.plan.switches.iter().map(|switch| switch.bridges.len()).collect(),
+            running: self
+                .plan
+                .switches
+                .iter()
+                .map(|switch| switch.bridges.len())
+                .collect(),
         };
         self.shared.place.write_names(&plan)?;
         if self.hub.is_none() && !plan.switches.is_empty() {
@@ -63,7 +70,11 @@ impl Lab {
         node.running().iter().for_each(|running| running.expect());
         let alone = self.topology.pod_of(id).is_none();
         if alone {
-            for link in self.links.iter().filter(|link| self.topology.ends(link.id()).contains(&id.into())) {
+            for link in self
+                .links
+                .iter()
+                .filter(|link| self.topology.ends(link.id()).contains(&id.into()))
+            {
                 link.remove()?;
             }
             node.stack().remove();
@@ -88,7 +99,10 @@ impl Lab {
     pub fn move_link(&mut self, id: LinkId, to: SwitchId) -> Result<()> {
         let link = &mut self.links[id.index()];
         let Some(port) = link.port() else {
-            let sentence = format!("link `{}` does not lead from a node to a switch; only such a cable can be moved", link.name());
+            let sentence = format!(
+                "link `{}` does not lead from a node to a switch; only such a cable can be moved",
+                link.name()
+            );
             return Err(LabError::other(sentence));
         };
         let Some(bridge) = self.plan.switches[to.index()].bridges.last() else {
@@ -100,11 +114,17 @@ impl Lab {
     /// Sysctls, neighbours and routes that the old stacks did not have.
     fn update_stacks(&self, old: &Plan, new: &New) -> Result<()> {
         for (index, stack) in self.plan.stacks.iter().enumerate() {
-            let Some(before) = old.stacks.iter().find(|before| before.owner == stack.owner) else { continue };
+            let Some(before) = old.stacks.iter().find(|before| before.owner == stack.owner) else {
+                continue;
+            };
             if self.stacks[index].netns().is_none() {
                 continue;
             }
-            for sysctl in stack.sysctls.iter().filter(|sysctl| !before.sysctls.contains(sysctl)) {
+            for sysctl in stack
+                .sysctls
+                .iter()
+                .filter(|sysctl| !before.sysctls.contains(sysctl))
+            {
                 self.set_in_stack(index, sysctl)?;
             }
             self.update_routes(index, before, stack, new)?;
@@ -112,7 +132,13 @@ impl Lab {
         Ok(())
     }
 
-    fn update_routes(&self, index: usize, before: &StackPlan, now: &StackPlan, new: &New) -> Result<()> {
+    fn update_routes(
+        &self,
+        index: usize,
+        before: &StackPlan,
+        now: &StackPlan,
+        new: &New,
+    ) -> Result<()> {
         let mut builder = Builder::new(&self.plan, places(self))?;
         // Those over new interfaces are there already.
         let fresh = |interface: usize| new.cables.contains(&now.interfaces[interface].link.index());
@@ -122,7 +148,9 @@ impl Lab {
         }
         let mut netlink = builder.open_stack(index)?;
         let batch = std::mem::take(&mut builder.batch);
-        netlink.execute(batch).map_err(|e| builder.explain(Place::Stack(index), e))
+        netlink
+            .execute(batch)
+            .map_err(|e| builder.explain(Place::Stack(index), e))
     }
 
     fn refresh_links(&mut self) {

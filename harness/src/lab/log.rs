@@ -82,7 +82,11 @@ impl Log {
 
     /// The line of this number, counted from the beginning, once it is there: `Ok(None)` if it never will be, and an error
     /// with the number of lines at the deadline.
-    pub(super) fn line(&self, number: usize, deadline: Option<Instant>) -> Result<Option<Line>, usize> {
+    pub(super) fn line(
+        &self,
+        number: usize,
+        deadline: Option<Instant>,
+    ) -> Result<Option<Line>, usize> {
         let mut state = self.state();
         loop {
             let at = number.max(state.gone) - state.gone;
@@ -99,17 +103,30 @@ impl Log {
             if left.is_zero() {
                 return Err(state.gone + state.lines.len());
             }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self
+                .changed
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 
     /// The last lines, for an error.
     pub(super) fn tail(&self) -> String {
         let state = self.state();
-        let last: Vec<&str> = state.lines.iter().rev().take(10).map(|line| line.text.as_str()).collect();
+        let last: Vec<&str> = state
+            .lines
+            .iter()
+            .rev()
+            .take(10)
+            .map(|line| line.text.as_str())
+            .collect();
         match last.is_empty() {
             true => "it wrote nothing".to_owned(),
-            false => format!("its last lines:\n{}", last.into_iter().rev().collect::<Vec<_>>().join("\n")),
+            false => format!(
+                "its last lines:\n{}",
+                last.into_iter().rev().collect::<Vec<_>>().join("\n")
+            ),
         }
     }
 }
@@ -146,13 +163,25 @@ impl std::fmt::Debug for Source {
 
 impl Pump {
     /// Reads `fd` to its end, into `log`.
-    pub(super) fn read(&self, fd: OwnedFd, label: String, stream: Stream, log: Arc<Log>) -> std::io::Result<()> {
+    pub(super) fn read(
+        &self,
+        fd: OwnedFd,
+        label: String,
+        stream: Stream,
+        log: Arc<Log>,
+    ) -> std::io::Result<()> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if running.is_none() {
             *running = Some(start()?);
         }
         log.opened();
-        let source = Source { fd, label, stream, log, partial: Vec::new() };
+        let source = Source {
+            fd,
+            label,
+            stream,
+            log,
+            partial: Vec::new(),
+        };
         if let Some(running) = &*running {
             let _ = running.inbox.send(source);
             nix::unistd::write(&running.wake, b"!")?;
@@ -162,8 +191,17 @@ impl Pump {
 
     /// Waits until all has been read; those who wrote it are dead.
     pub(super) fn finish(&self) {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Running { inbox, wake, thread }) = running {
+        let running = self
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(Running {
+            inbox,
+            wake,
+            thread,
+        }) = running
+        {
             drop((inbox, wake));
             let _ = thread.join();
         }
@@ -173,8 +211,14 @@ impl Pump {
 fn start() -> std::io::Result<Running> {
     let (waker, wake) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
     let (inbox, arriving) = std::sync::mpsc::channel();
-    let thread = std::thread::Builder::new().name("lab output".to_owned()).spawn(move || pump(&waker, &arriving))?;
-    Ok(Running { inbox, wake, thread })
+    let thread = std::thread::Builder::new()
+        .name("lab output".to_owned())
+        .spawn(move || pump(&waker, &arriving))?;
+    Ok(Running {
+        inbox,
+        wake,
+        thread,
+    })
 }
 
 /// How long somebody may keep a pipe open after everybody in the lab is dead.
@@ -190,9 +234,13 @@ fn pump(waker: &OwnedFd, arriving: &std::sync::mpsc::Receiver<Source>) {
             sources.iter_mut().for_each(Source::close);
             return;
         }
-        let timeout = left.map_or(PollTimeout::NONE, |left| PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX));
-        let mut fds: Vec<PollFd<'_>> =
-            sources.iter().map(|source| PollFd::new(source.fd.as_fd(), PollFlags::POLLIN)).collect();
+        let timeout = left.map_or(PollTimeout::NONE, |left| {
+            PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+        });
+        let mut fds: Vec<PollFd<'_>> = sources
+            .iter()
+            .map(|source| PollFd::new(source.fd.as_fd(), PollFlags::POLLIN))
+            .collect();
         if end.is_none() {
             fds.push(PollFd::new(waker.as_fd(), PollFlags::POLLIN));
         }
@@ -245,14 +293,22 @@ impl Source {
     }
 
     fn flush(&mut self) {
-        let text = String::from_utf8_lossy(&self.partial).trim_end_matches('\r').to_owned();
+        let text = String::from_utf8_lossy(&self.partial)
+            .trim_end_matches('\r')
+            .to_owned();
         self.partial.clear();
         // One call each, so that lines of several programs do not mix.
-        let _ = match self.stream {
-            Stream::Stdout => std::io::stdout().write_all(format!("[{} stdout] {text}\n", self.label).as_bytes()),
-            Stream::Stderr => std::io::stderr().write_all(format!("[{} stderr] {text}\n", self.label).as_bytes()),
-        };
-        self.log.push(Line { stream: self.stream, text });
+        let _ =
+            match self.stream {
+                Stream::Stdout => std::io::stdout()
+                    .write_all(format!("[{} stdout] {text}\n", self.label).as_bytes()),
+                Stream::Stderr => std::io::stderr()
+                    .write_all(format!("[{} stderr] {text}\n", self.label).as_bytes()),
+            };
+        self.log.push(Line {
+            stream: self.stream,
+            text,
+        });
     }
 
     fn close(&mut self) {

@@ -67,13 +67,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::topology::{LinkId, NodeId, PodId, Plan, Topology};
+use crate::topology::{LinkId, NodeId, Plan, PodId, Topology};
 
 pub use barrier::Barrier;
 pub use command::{Command, OnDrop, Output, Stdio};
 pub use error::{LabError, Result};
 pub use inspect::{
-    AddressEntry, Inspection, InterfaceEntry, MountEntry, NeighbourEntry, ProcessEntry, RouteEntry, SocketEntry, Traffic,
+    AddressEntry, Inspection, InterfaceEntry, MountEntry, NeighbourEntry, ProcessEntry, RouteEntry,
+    SocketEntry, Traffic,
 };
 pub use link::Link;
 pub use log::{Line, Stream};

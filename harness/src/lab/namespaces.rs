@@ -48,7 +48,12 @@ impl Lab {
             let Some(pid) = node.pid() else { continue };
             for (kind, name) in KINDS.iter().enumerate() {
                 let path = format!("/proc/{pid}/ns/{name}");
-                let failed = |e| LabError::io(format!("look at the namespaces of node `{}`", node.name()), &e);
+                let failed = |e| {
+                    LabError::io(
+                        format!("look at the namespaces of node `{}`", node.name()),
+                        &e,
+                    )
+                };
                 let file = File::open(&path).map_err(failed)?;
                 let inode = file.metadata().map_err(failed)?.ino();
                 let entry = found.entry((kind, inode)).or_insert_with(|| {
@@ -63,8 +68,12 @@ impl Lab {
         let mut all: Vec<Namespace> = order.iter().filter_map(|key| found.remove(key)).collect();
         if let Some(hub) = &self.hub {
             let copy = hub.try_clone().map(File::from);
-            let file = copy.map_err(|e| LabError::io("look at the namespace of the switches", &e))?;
-            let inode = file.metadata().map_err(|e| LabError::io("look at the namespace of the switches", &e))?.ino();
+            let file =
+                copy.map_err(|e| LabError::io("look at the namespace of the switches", &e))?;
+            let inode = file
+                .metadata()
+                .map_err(|e| LabError::io("look at the namespace of the switches", &e))?
+                .ino();
             all.push(described("net", inode, &file, None));
         }
         Ok(all)
@@ -77,7 +86,10 @@ fn described(kind: &str, inode: u64, file: &File, pid: Option<u32>) -> Namespace
         _ => ns::owner_of(file.as_fd()),
     };
     // What lies outside of the trial is not ours to see.
-    let owner = owner.ok().and_then(|owner| File::from(owner).metadata().ok()).map(|meta| meta.ino());
+    let owner = owner
+        .ok()
+        .and_then(|owner| File::from(owner).metadata().ok())
+        .map(|meta| meta.ino());
     Namespace {
         kind: kind.to_owned(),
         inode,

@@ -9,7 +9,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use super::error::{LabError, Result};
-use crate::kernel::netlink::{Batch, Bridge, Device, End, Neighbour, Netlink, NetlinkError, Route, Veth};
+use crate::kernel::netlink::{
+    Batch, Bridge, Device, End, Neighbour, Netlink, NetlinkError, Route, Veth,
+};
 use crate::kernel::netns::Netns;
 use crate::topology::plan::{self, Cable, CableEnd, Interface, Place, Plan, StackPlan};
 
@@ -45,25 +47,47 @@ pub(super) fn index_of(end: &CableEnd, cable: &Cable, which: usize) -> u32 {
 
 /// `t3-7a` is the seventh trunk of the third switch.
 fn trunk_number(end: &CableEnd) -> usize {
-    let mut numbers = end.name.trim_matches(|c: char| !c.is_ascii_digit()).split('-');
-    let mut next = || numbers.next().and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
+    let mut numbers = end
+        .name
+        .trim_matches(|c: char| !c.is_ascii_digit())
+        .split('-');
+    let mut next = || {
+        numbers
+            .next()
+            .and_then(|text| text.parse::<usize>().ok())
+            .unwrap_or(0)
+    };
     next() * 32 + next()
 }
 
 /// `sw3-7` is the seventh bridge of the third switch besides the first.
 pub(super) fn bridge_index(name: &str) -> u32 {
     let mut numbers = name.trim_start_matches("sw").split('-');
-    let mut next = || numbers.next().and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
+    let mut next = || {
+        numbers
+            .next()
+            .and_then(|text| text.parse::<u32>().ok())
+            .unwrap_or(0)
+    };
     1_000_000 + next() * 32 + next()
 }
 
 pub(super) fn device<'a>(end: &'a CableEnd, cable: &Cable, which: usize) -> Device<'a> {
-    Device { index: index_of(end, cable, which), name: &end.name }
+    Device {
+        index: index_of(end, cable, which),
+        name: &end.name,
+    }
 }
 
 pub(super) fn bridge(planned: &plan::Bridge) -> Bridge<'_> {
-    let device = Device { index: bridge_index(&planned.name), name: &planned.name };
-    Bridge { device, mac: planned.mac }
+    let device = Device {
+        index: bridge_index(&planned.name),
+        name: &planned.name,
+    };
+    Bridge {
+        device,
+        mac: planned.mac,
+    }
 }
 
 /// Builds, and returns when packets pass.
@@ -76,9 +100,15 @@ pub(super) struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     pub(super) fn new(plan: &'a Plan, places: Places<'a>) -> Result<Builder<'a>> {
-        let home = Netns::current().map_err(|e| LabError::refused("look up the thread's network namespace", e))?;
+        let home = Netns::current()
+            .map_err(|e| LabError::refused("look up the thread's network namespace", e))?;
         let batch = Batch::new();
-        Ok(Builder { plan, places, home, batch })
+        Ok(Builder {
+            plan,
+            places,
+            home,
+            batch,
+        })
     }
 
     /// Makes `new` and all its addresses; the stacks have no interfaces but those made here.
@@ -126,13 +156,21 @@ impl<'a> Builder<'a> {
     /// An error about an interface, with the link that it is an end of.
     pub(super) fn explain(&self, place: Place, error: NetlinkError) -> LabError {
         let ends = |cable: &&Cable| {
-            cable.ends.iter().any(|end| end.place == place && end.name == error.subject())
+            cable
+                .ends
+                .iter()
+                .any(|end| end.place == place && end.name == error.subject())
         };
         let whose = match place {
             Place::Hub => "the switches".to_owned(),
             Place::Stack(stack) => self.whose(stack),
         };
-        let link = self.plan.cables.iter().find(ends).map(|cable| format!(", link `{}`", cable.name));
+        let link = self
+            .plan
+            .cables
+            .iter()
+            .find(ends)
+            .map(|cable| format!(", link `{}`", cable.name));
         LabError::network(format!("{whose}{}", link.unwrap_or_default()), error)
     }
 
@@ -141,7 +179,11 @@ impl<'a> Builder<'a> {
     fn wire_hub(&mut self, hub: &mut Netlink, new: &New) -> Result<()> {
         let plan = self.plan;
         for (index, switch) in plan.switches.iter().enumerate() {
-            let running = if new.switches.contains(&index) { 0 } else { new.running[index] };
+            let running = if new.switches.contains(&index) {
+                0
+            } else {
+                new.running[index]
+            };
             for planned in &switch.bridges[running..] {
                 self.batch.add_bridge(&bridge(planned));
                 if planned.mtu != 1500 {
@@ -163,18 +205,25 @@ impl<'a> Builder<'a> {
                 _ => {}
             }
         }
-        hub.execute_reusing(&mut self.batch).map_err(|e| self.explain(Place::Hub, e))
+        hub.execute_reusing(&mut self.batch)
+            .map_err(|e| self.explain(Place::Hub, e))
     }
 
     /// A cable from a port of the hub to a stack.
     fn plug(&mut self, cable: &Cable, port: usize, stack: usize) -> Result<()> {
         let Some(netns) = self.places.stacks[stack] else {
-            return Err(LabError::other(format!("{} was removed from the lab", self.whose(stack))));
+            return Err(LabError::other(format!(
+                "{} was removed from the lab",
+                self.whose(stack)
+            )));
         };
         let mut ends = ends(cable);
         ends[port].master = cable.ends[port].bridge.as_deref().map(bridge_index);
         ends[1 - port].netns = Some(netns);
-        self.batch.add_veth(&Veth { near: ends[port], far: ends[1 - port] });
+        self.batch.add_veth(&Veth {
+            near: ends[port],
+            far: ends[1 - port],
+        });
         self.batch.give_no_addresses(ends[port].device);
         self.batch.set_up(ends[port].device);
         Ok(())
@@ -183,9 +232,15 @@ impl<'a> Builder<'a> {
     /// A cable between two bridges, over which all that is not for one port has to go.
     fn lay_in_hub(&mut self, cable: &Cable) {
         let mut ends = ends(cable);
-        let masters = cable.ends.each_ref().map(|end| end.bridge.as_deref().map(bridge_index));
+        let masters = cable
+            .ends
+            .each_ref()
+            .map(|end| end.bridge.as_deref().map(bridge_index));
         ends[0].master = masters[0];
-        self.batch.add_veth(&Veth { near: ends[0], far: ends[1] });
+        self.batch.add_veth(&Veth {
+            near: ends[0],
+            far: ends[1],
+        });
         self.batch.set_master(ends[1].device, masters[1]);
         for end in ends {
             self.batch.give_no_addresses(end.device);
@@ -212,11 +267,19 @@ impl<'a> Builder<'a> {
                 let mut ends = ends(cable);
                 ends[1].netns = self.places.stacks[*far];
                 if ends[1].netns.is_none() {
-                    return Err(LabError::other(format!("{} was removed from the lab", self.whose(*far))));
+                    return Err(LabError::other(format!(
+                        "{} was removed from the lab",
+                        self.whose(*far)
+                    )));
                 }
-                self.batch.add_veth(&Veth { near: ends[0], far: ends[1] });
+                self.batch.add_veth(&Veth {
+                    near: ends[0],
+                    far: ends[1],
+                });
             }
-            netlink.execute_reusing(&mut self.batch).map_err(|e| self.explain(Place::Stack(near), e))?;
+            netlink
+                .execute_reusing(&mut self.batch)
+                .map_err(|e| self.explain(Place::Stack(near), e))?;
         }
         Ok(())
     }
@@ -226,7 +289,10 @@ impl<'a> Builder<'a> {
     /// The stacks that have new interfaces, and those.
     fn touched(&self, new: &New) -> Vec<(usize, Vec<usize>)> {
         let mut touched = std::collections::BTreeMap::<usize, Vec<usize>>::new();
-        for end in self.plan.cables[new.cables.clone()].iter().flat_map(|cable| &cable.ends) {
+        for end in self.plan.cables[new.cables.clone()]
+            .iter()
+            .flat_map(|cable| &cable.ends)
+        {
             if let (Place::Stack(stack), Some(interface)) = (end.place, end.interface) {
                 touched.entry(stack).or_default().push(interface);
             }
@@ -246,7 +312,9 @@ impl<'a> Builder<'a> {
         }
         self.routes(stack, |interface| interfaces.contains(&interface));
         let mut netlink = self.open_stack(stack)?;
-        netlink.execute_reusing(&mut self.batch).map_err(|e| self.explain(Place::Stack(stack), e))
+        netlink
+            .execute_reusing(&mut self.batch)
+            .map_err(|e| self.explain(Place::Stack(stack), e))
     }
 
     /// Raises an interface and gives it its addresses and neighbours.
@@ -257,9 +325,17 @@ impl<'a> Builder<'a> {
         for address in &plan.interfaces[interface].addresses {
             self.batch.add_address(device, address.ip, address.prefix);
         }
-        for neighbour in plan.neighbours.iter().filter(|entry| entry.interface == interface) {
+        for neighbour in plan
+            .neighbours
+            .iter()
+            .filter(|entry| entry.interface == interface)
+        {
             let (address, mac) = (neighbour.ip, neighbour.mac);
-            self.batch.add_neighbour(&Neighbour { address, mac, device });
+            self.batch.add_neighbour(&Neighbour {
+                address,
+                mac,
+                device,
+            });
         }
     }
 
@@ -269,12 +345,22 @@ impl<'a> Builder<'a> {
         for route in plan.routes.iter().filter(|route| over(route.interface)) {
             let (destination, prefix) = (route.to.network(), route.to.prefix());
             let device = self.device_of(stack, route.interface);
-            self.batch.add_route(&Route { destination, prefix, via: Some(route.via), device });
+            self.batch.add_route(&Route {
+                destination,
+                prefix,
+                via: Some(route.via),
+                device,
+            });
         }
     }
 
     /// Takes away the routes that are no longer planned, and adds those that were not yet; all neighbours of the plan as well.
-    pub(super) fn exchange_routes(&mut self, stack: usize, before: &StackPlan, fresh: &impl Fn(usize) -> bool) {
+    pub(super) fn exchange_routes(
+        &mut self,
+        stack: usize,
+        before: &StackPlan,
+        fresh: &impl Fn(usize) -> bool,
+    ) {
         let now = &self.plan.stacks[stack];
         let request = |builder: &Builder<'a>, route: &plan::Route| Route {
             destination: route.to.network(),
@@ -282,19 +368,30 @@ impl<'a> Builder<'a> {
             via: Some(route.via),
             device: builder.device_of(stack, route.interface),
         };
-        for route in before.routes.iter().filter(|route| !now.routes.contains(route)) {
+        for route in before
+            .routes
+            .iter()
+            .filter(|route| !now.routes.contains(route))
+        {
             let route = request(self, route);
             self.batch.delete_route(&route);
         }
-        let missing = |route: &&plan::Route| !before.routes.contains(route) && !fresh(route.interface);
+        let missing =
+            |route: &&plan::Route| !before.routes.contains(route) && !fresh(route.interface);
         for route in now.routes.iter().filter(missing) {
             let route = request(self, route);
             self.batch.add_route(&route);
         }
-        let unknown = |entry: &&plan::Neighbour| !before.neighbours.contains(entry) && !fresh(entry.interface);
+        let unknown = |entry: &&plan::Neighbour| {
+            !before.neighbours.contains(entry) && !fresh(entry.interface)
+        };
         for entry in now.neighbours.iter().filter(unknown) {
             let device = self.device_of(stack, entry.interface);
-            self.batch.add_neighbour(&Neighbour { address: entry.ip, mac: entry.mac, device });
+            self.batch.add_neighbour(&Neighbour {
+                address: entry.ip,
+                mac: entry.mac,
+                device,
+            });
         }
     }
 
@@ -315,7 +412,12 @@ impl<'a> Builder<'a> {
     }
 
     /// Waits until packets pass these interfaces. Those behind a switch are waited for at their ports.
-    pub(super) fn await_interfaces(&self, stack: usize, interfaces: &[usize], deadline: Instant) -> Result<()> {
+    pub(super) fn await_interfaces(
+        &self,
+        stack: usize,
+        interfaces: &[usize],
+        deadline: Instant,
+    ) -> Result<()> {
         let mut netlink = self.open_stack(stack)?;
         let failed = |e| self.explain(Place::Stack(stack), e);
         let direct: Vec<Device<'_>> = interfaces
@@ -343,7 +445,11 @@ impl<'a> Builder<'a> {
     fn start_bridges(&mut self, hub: &mut Netlink, new: &New) -> Result<()> {
         let plan = self.plan;
         for (index, switch) in plan.switches.iter().enumerate() {
-            let running = if new.switches.contains(&index) { 0 } else { new.running[index] };
+            let running = if new.switches.contains(&index) {
+                0
+            } else {
+                new.running[index]
+            };
             for planned in &switch.bridges[running..] {
                 self.batch.start_bridge(&bridge(planned));
             }
@@ -360,7 +466,8 @@ impl<'a> Builder<'a> {
         for (trunk, which) in trunks.flat_map(|trunk| [(trunk, 0), (trunk, 1)]) {
             ports.push(device(&trunk.ends[which], trunk, which));
         }
-        hub.execute_reusing(&mut self.batch).map_err(|e| self.explain(Place::Hub, e))?;
+        hub.execute_reusing(&mut self.batch)
+            .map_err(|e| self.explain(Place::Hub, e))?;
         hub.wait_until_ports_up(&ports, Instant::now() + READY)
             .map_err(|e| self.explain(Place::Hub, e))
     }
@@ -371,7 +478,10 @@ impl<'a> Builder<'a> {
         let (Place::Stack(stack), Some(interface)) = (other.place, other.interface) else {
             return;
         };
-        let bridge = Device { index: bridge_index(bridge), name: bridge };
+        let bridge = Device {
+            index: bridge_index(bridge),
+            name: bridge,
+        };
         let port = device(&cable.ends[port], cable, port);
         for address in v6(&self.plan.stacks[stack].interfaces[interface]) {
             self.batch.add_membership(bridge, port, address);
@@ -384,7 +494,11 @@ fn v6(interface: &Interface) -> Vec<Ipv6Addr> {
         IpAddr::V6(v6) => Some(v6),
         IpAddr::V4(_) => None,
     };
-    interface.addresses.iter().filter_map(|address| only(address.ip)).collect()
+    interface
+        .addresses
+        .iter()
+        .filter_map(|address| only(address.ip))
+        .collect()
 }
 
 fn ends<'a>(cable: &'a Cable) -> [End<'a>; 2] {
@@ -410,7 +524,13 @@ fn send_all_multicast(batch: &mut Batch, port: Device<'_>) {
         payload.extend(kind.to_ne_bytes());
     }
     payload.extend([ALWAYS, 0, 0, 0]);
-    batch.push_raw("let all multicast through", port.name, RTM_SETLINK, 0, &payload);
+    batch.push_raw(
+        "let all multicast through",
+        port.name,
+        RTM_SETLINK,
+        0,
+        &payload,
+    );
 }
 
 /// A network namespace that no process lives in.
@@ -429,7 +549,10 @@ pub(super) fn new_hub() -> Result<OwnedFd> {
 
 impl Places<'_> {
     /// All are known.
-    pub(super) fn of<'a>(hub: Option<&'a OwnedFd>, stacks: impl Iterator<Item = Option<&'a OwnedFd>>) -> Places<'a> {
+    pub(super) fn of<'a>(
+        hub: Option<&'a OwnedFd>,
+        stacks: impl Iterator<Item = Option<&'a OwnedFd>>,
+    ) -> Places<'a> {
         Places {
             hub: hub.map(AsFd::as_fd),
             stacks: stacks.map(|netns| netns.map(AsFd::as_fd)).collect(),

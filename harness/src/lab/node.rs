@@ -81,7 +81,9 @@ impl Node {
         stack: Arc<Stack>,
         shared: &Arc<Shared>,
     ) -> Node {
-        let hostname = topology.pod_of(plan.node).map_or(topology[plan.node].name(), |pod| topology[pod].name());
+        let hostname = topology
+            .pod_of(plan.node)
+            .map_or(topology[plan.node].name(), |pod| topology[pod].name());
         Node {
             id: plan.node,
             name: plan.name.clone(),
@@ -144,7 +146,8 @@ impl Node {
     /// Whether its first process runs: not so after [`crash`](Node::crash) and before [`restart`](Node::restart).
     pub fn is_running(&self) -> bool {
         let life = self.life.read().unwrap_or_else(PoisonError::into_inner);
-        let gone = |life: &Life| crate::kernel::signal::is_readable(std::os::fd::AsFd::as_fd(&life.pidfd));
+        let gone =
+            |life: &Life| crate::kernel::signal::is_readable(std::os::fd::AsFd::as_fd(&life.pidfd));
         life.as_ref().is_some_and(|life| !gone(life))
     }
 
@@ -171,20 +174,31 @@ impl Node {
     }
 
     /// Does something with its first process.
-    pub(super) fn with_life<T>(&self, what: &str, work: impl FnOnce(&Life) -> nix::Result<T>) -> Result<T> {
+    pub(super) fn with_life<T>(
+        &self,
+        what: &str,
+        work: impl FnOnce(&Life) -> nix::Result<T>,
+    ) -> Result<T> {
         let life = self.life.read().unwrap_or_else(PoisonError::into_inner);
         let explain = || format!("{what} `{}`", self.name);
         match life.as_ref() {
             Some(life) => work(life).map_err(|errno| match errno {
-                nix::errno::Errno::EPIPE | nix::errno::Errno::ESRCH | nix::errno::Errno::ECONNRESET => {
-                    LabError::other(format!("failed to {}: the node's first process is dead", explain()))
-                }
+                nix::errno::Errno::EPIPE
+                | nix::errno::Errno::ESRCH
+                | nix::errno::Errno::ECONNRESET => LabError::other(format!(
+                    "failed to {}: the node's first process is dead",
+                    explain()
+                )),
                 errno => LabError::refused(explain(), errno),
             }),
             None => Err(LabError::other(format!(
                 "failed to {}: the node {}",
                 explain(),
-                if self.is_removed() { "was removed" } else { "has crashed; restart it first" }
+                if self.is_removed() {
+                    "was removed"
+                } else {
+                    "has crashed; restart it first"
+                }
             ))),
         }
     }
@@ -197,6 +211,9 @@ impl Node {
 
 impl std::fmt::Debug for Node {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Node").field("name", &self.name).field("ips", &self.stack.primary).finish_non_exhaustive()
+        f.debug_struct("Node")
+            .field("name", &self.name)
+            .field("ips", &self.stack.primary)
+            .finish_non_exhaustive()
     }
 }

@@ -17,12 +17,20 @@ impl Place {
     pub(super) fn new() -> Result<Place> {
         loop {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            let dir = PathBuf::from(format!("/run/snowglobe/lab-{}-{number}", std::process::id()));
+            let dir = PathBuf::from(format!(
+                "/run/snowglobe/lab-{}-{number}",
+                std::process::id()
+            ));
             let made = fs::create_dir_all("/run/snowglobe").and_then(|()| fs::create_dir(&dir));
             match made {
                 Ok(()) => return Ok(Place(dir)),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(LabError::io(format!("make the lab's directory `{}`", dir.display()), &error)),
+                Err(error) => {
+                    return Err(LabError::io(
+                        format!("make the lab's directory `{}`", dir.display()),
+                        &error,
+                    ));
+                }
             }
         }
     }
@@ -31,7 +39,11 @@ impl Place {
     pub(super) fn write_names(&self, plan: &Plan) -> Result<()> {
         self.write("resolv.conf", &plan.resolv_conf)?;
         self.write("hosts", &format!("{LOCALHOST}{}", plan.hosts))?;
-        let own = plan.stacks.iter().enumerate().filter(|(_, stack)| !stack.own_hosts.is_empty());
+        let own = plan
+            .stacks
+            .iter()
+            .enumerate()
+            .filter(|(_, stack)| !stack.own_hosts.is_empty());
         for (index, stack) in own {
             self.write(&format!("hosts-{}", stack.hostname), &plan.hosts_of(index))?;
         }
@@ -69,7 +81,8 @@ impl Place {
 
     fn dir(&self, name: &str) -> Result<PathBuf> {
         let dir = self.0.join(name);
-        fs::create_dir_all(&dir).map_err(|e| LabError::io(format!("make `{}`", dir.display()), &e))?;
+        fs::create_dir_all(&dir)
+            .map_err(|e| LabError::io(format!("make `{}`", dir.display()), &e))?;
         Ok(dir)
     }
 
@@ -85,7 +98,9 @@ const LOCALHOST: &str = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-
 
 /// One path component, whatever the name.
 fn flat(name: &str) -> String {
-    name.replace('%', "%25").replace('/', "%2F").replace("..", "%2E%2E")
+    name.replace('%', "%25")
+        .replace('/', "%2F")
+        .replace("..", "%2E%2E")
 }
 
 impl AsRef<Path> for Place {

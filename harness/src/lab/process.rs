@@ -77,7 +77,8 @@ impl Running {
             }
             let timeout = match left {
                 // Rounded up: a wait of zero would spin through the last millisecond.
-                Some(left) => PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX),
+                Some(left) => PollTimeout::try_from(left + Duration::from_millis(1))
+                    .unwrap_or(PollTimeout::MAX),
                 None => PollTimeout::NONE,
             };
             let mut fds = [PollFd::new(self.fate.as_fd(), PollFlags::POLLIN)];
@@ -111,7 +112,11 @@ impl Running {
         let status = self.ended().filter(|status| !status.success())?;
         self.expect();
         let how = told(status);
-        Some(format!("`{}` {how} and nobody waited for it; {}", self.label, self.log.tail()))
+        Some(format!(
+            "`{}` {how} and nobody waited for it; {}",
+            self.label,
+            self.log.tail()
+        ))
     }
 }
 
@@ -199,17 +204,30 @@ impl Process {
         if status.is_some() {
             self.running.expect();
         }
-        status.ok_or_else(|| LabError::timed_out(format!("the end of `{}`", self.label()), limit, self.running.log.tail()))
+        status.ok_or_else(|| {
+            LabError::timed_out(
+                format!("the end of `{}`", self.label()),
+                limit,
+                self.running.log.tail(),
+            )
+        })
     }
 
     /// Waits for its end, and gives what came through its pipes meanwhile.
     pub fn wait_with_output(mut self) -> Result<Output> {
         drop(self.stdin.take());
         self.running.expect();
-        let (stdout, stderr) = read_both(self.stdout.take().map(OwnedFd::from), self.stderr.take().map(OwnedFd::from))
-            .map_err(|e| LabError::io(format!("read the output of `{}`", self.label()), &e))?;
+        let (stdout, stderr) = read_both(
+            self.stdout.take().map(OwnedFd::from),
+            self.stderr.take().map(OwnedFd::from),
+        )
+        .map_err(|e| LabError::io(format!("read the output of `{}`", self.label()), &e))?;
         let status = self.wait()?;
-        Ok(Output { status, stdout, stderr })
+        Ok(Output {
+            status,
+            stdout,
+            stderr,
+        })
     }
 
     /// Kills it by `SIGKILL`.
@@ -228,7 +246,9 @@ impl Process {
         match self.running.signal(number) {
             // As in std: whoever is gone needs no signal.
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
-            done => done.map_err(|e| LabError::io(format!("send signal {number} to `{}`", self.label()), &e)),
+            done => done.map_err(|e| {
+                LabError::io(format!("send signal {number} to `{}`", self.label()), &e)
+            }),
         }
     }
 
@@ -280,7 +300,11 @@ impl Process {
             let now = Instant::now();
             if now >= deadline {
                 let what = format!("`{}` to listen on TCP port {port}", self.label());
-                return Err(LabError::timed_out(what, limit, format!("{}; {}", shown(&ports), self.running.log.tail())));
+                return Err(LabError::timed_out(
+                    what,
+                    limit,
+                    format!("{}; {}", shown(&ports), self.running.log.tail()),
+                ));
             }
             // A pause that its end cuts short.
             if let Some(status) = self.running.ended_by(Some(deadline.min(now + pause)))
@@ -294,11 +318,18 @@ impl Process {
 
     fn died(&self, when: &str) -> LabError {
         self.running.expect();
-        let how = match self.running.ended_by(Some(Instant::now() + Duration::from_secs(1))) {
+        let how = match self
+            .running
+            .ended_by(Some(Instant::now() + Duration::from_secs(1)))
+        {
             Some(status) => told(status),
             None => "closed its outputs".to_owned(),
         };
-        LabError::other(format!("`{}` {how} {when}; {}", self.label(), self.running.log.tail()))
+        LabError::other(format!(
+            "`{}` {how} {when}; {}",
+            self.label(),
+            self.running.log.tail()
+        ))
     }
 }
 

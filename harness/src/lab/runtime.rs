@@ -1,8 +1,8 @@
 //! Futures that run in a node.
 
 use std::future::Future;
-use std::sync::mpsc;
 use std::sync::PoisonError;
+use std::sync::mpsc;
 use std::thread;
 
 use super::error::{LabError, Result};
@@ -60,12 +60,16 @@ impl Node {
     }
 
     fn start_runtime(&self) -> Result<Runtime> {
-        let failed = |e: std::io::Error| LabError::io(format!("start a runtime in node `{}`", self.name()), &e);
+        let failed = |e: std::io::Error| {
+            LabError::io(format!("start a runtime in node `{}`", self.name()), &e)
+        };
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let (ready, started) = mpsc::channel();
         let name = self.name().to_owned();
         let pidfd = self.with_life("enter node", |life| {
-            life.pidfd.try_clone().map_err(|e| crate::sandbox::outer::errno(&e))
+            life.pidfd
+                .try_clone()
+                .map_err(|e| crate::sandbox::outer::errno(&e))
         })?;
         let thread = thread::Builder::new()
             .name(name)
@@ -73,7 +77,11 @@ impl Node {
                 use std::os::fd::AsFd;
                 let built = super::visit::enter(pidfd.as_fd())
                     .map_err(std::io::Error::from)
-                    .and_then(|()| tokio::runtime::Builder::new_current_thread().enable_all().build());
+                    .and_then(|()| {
+                        tokio::runtime::Builder::new_current_thread()
+                            .enable_all()
+                            .build()
+                    });
                 match built {
                     Ok(runtime) => {
                         let _ = ready.send(Ok(runtime.handle().clone()));
@@ -86,15 +94,24 @@ impl Node {
             })
             .map_err(failed)?;
         let gone = || std::io::Error::from(std::io::ErrorKind::BrokenPipe);
-        let handle = started.recv().unwrap_or_else(|_| Err(gone())).map_err(failed)?;
-        Ok(Runtime { handle, stop: Some(stop), thread: Some(thread) })
+        let handle = started
+            .recv()
+            .unwrap_or_else(|_| Err(gone()))
+            .map_err(failed)?;
+        Ok(Runtime {
+            handle,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
     }
 }
 
 impl Drop for Runtime {
     fn drop(&mut self) {
         drop(self.stop.take());
-        let Some(thread) = self.thread.take() else { return };
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
         // A lab may be dropped by one of its own futures.
         if thread.thread().id() != thread::current().id() {
             let _ = thread.join();

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::Lab;
 use super::birth::{self, Born, Expected};
 use super::error::{LabError, Result};
 use super::link::Link;
 use super::network::{self, Builder, New, Places};
 use super::node::{Node, Stack};
 use super::shared::Shared;
-use super::Lab;
 use crate::kernel::process::raise_open_files;
 use crate::topology::plan::NodePlan;
 use crate::topology::{Limits, Owner, Topology};
@@ -86,7 +86,10 @@ impl Lab {
         let _ = raise_open_files(wanted);
         let first = self.nodes.len();
         self.bear(first)?;
-        let places = Places::of(self.hub.as_deref(), self.stacks.iter().map(|stack| stack.netns()));
+        let places = Places::of(
+            self.hub.as_deref(),
+            self.stacks.iter().map(|stack| stack.netns()),
+        );
         Builder::new(&self.plan, places)?.build(new)?;
         for index in self.links.len()..self.plan.cables.len() {
             self.links.push(Link::new(self, index));
@@ -102,22 +105,41 @@ impl Lab {
     fn bear(&mut self, first: usize) -> Result<()> {
         let plan = &self.plan;
         // In a plan that has grown, stacks have other numbers than before; whose they are tells.
-        let mut known: HashMap<Owner, Arc<Stack>> = self.stacks.drain(..).map(|stack| (stack.owner(), stack)).collect();
-        let mut stacks: Vec<Option<Arc<Stack>>> = plan.stacks.iter().map(|stack| known.remove(&stack.owner)).collect();
+        let mut known: HashMap<Owner, Arc<Stack>> = self
+            .stacks
+            .drain(..)
+            .map(|stack| (stack.owner(), stack))
+            .collect();
+        let mut stacks: Vec<Option<Arc<Stack>>> = plan
+            .stacks
+            .iter()
+            .map(|stack| known.remove(&stack.owner))
+            .collect();
         let alone = |node: &&NodePlan| matches!(plan.stacks[node.stack].owner, Owner::Node(_));
         let mut pods: Vec<(usize, Expected)> = Vec::new();
         for stack in 0..stacks.len() {
             if stacks[stack].is_none() && matches!(plan.stacks[stack].owner, Owner::Pod(_)) {
-                pods.push((stack, birth::order(&birth::of_pod(&self.topology, plan, stack), None)?));
+                pods.push((
+                    stack,
+                    birth::order(&birth::of_pod(&self.topology, plan, stack), None)?,
+                ));
             }
         }
         let mut births = Vec::new();
         let mut expected: Vec<(usize, Expected)> = Vec::new();
         for node in &plan.nodes[first..] {
-            births.push(birth::of_node(&self.topology, plan, node, &self.shared.place)?);
+            births.push(birth::of_node(
+                &self.topology,
+                plan,
+                node,
+                &self.shared.place,
+            )?);
         }
         for node in plan.nodes[first..].iter().filter(alone) {
-            expected.push((node.stack, birth::order(&births[node.node.index() - first], None)?));
+            expected.push((
+                node.stack,
+                birth::order(&births[node.node.index() - first], None)?,
+            ));
         }
         for (stack, pod) in pods {
             let Born { life, netns } = pod.wait()?;
@@ -140,12 +162,26 @@ impl Lab {
         for (node, birth) in plan.nodes[first..].iter().zip(births) {
             let life = match alone(&node) {
                 true => lives.next(),
-                false => containers.next().map(Expected::wait).transpose()?.map(|born| born.life),
+                false => containers
+                    .next()
+                    .map(Expected::wait)
+                    .transpose()?
+                    .map(|born| born.life),
             };
             let (Some(life), Some(stack)) = (life, &stacks[node.stack]) else {
-                return Err(LabError::other(format!("node `{}` was not made", node.name)));
+                return Err(LabError::other(format!(
+                    "node `{}` was not made",
+                    node.name
+                )));
             };
-            self.nodes.push(Node::new(&self.topology, node, birth, life, Arc::clone(stack), &self.shared));
+            self.nodes.push(Node::new(
+                &self.topology,
+                node,
+                birth,
+                life,
+                Arc::clone(stack),
+                &self.shared,
+            ));
         }
         self.stacks = stacks.into_iter().flatten().collect();
         Ok(())
@@ -153,9 +189,18 @@ impl Lab {
 
     fn late_sysctls(&self, new: &New) -> Result<()> {
         let touched = |stack: usize| {
-            self.plan.stacks[stack].interfaces.iter().any(|interface| new.cables.contains(&interface.link.index()))
+            self.plan.stacks[stack]
+                .interfaces
+                .iter()
+                .any(|interface| new.cables.contains(&interface.link.index()))
         };
-        for (index, stack) in self.plan.stacks.iter().enumerate().filter(|(index, _)| touched(*index)) {
+        for (index, stack) in self
+            .plan
+            .stacks
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| touched(*index))
+        {
             for sysctl in &stack.late_sysctls {
                 self.set_in_stack(index, sysctl)?;
             }
@@ -163,15 +208,26 @@ impl Lab {
         Ok(())
     }
 
-    pub(super) fn set_in_stack(&self, stack: usize, sysctl: &crate::topology::plan::Sysctl) -> Result<()> {
-        let members = self.nodes.iter().filter(|node| Arc::ptr_eq(node.stack(), &self.stacks[stack]));
-        let Some(node) = members.into_iter().next() else { return Ok(()) };
+    pub(super) fn set_in_stack(
+        &self,
+        stack: usize,
+        sysctl: &crate::topology::plan::Sysctl,
+    ) -> Result<()> {
+        let members = self
+            .nodes
+            .iter()
+            .filter(|node| Arc::ptr_eq(node.stack(), &self.stacks[stack]));
+        let Some(node) = members.into_iter().next() else {
+            return Ok(());
+        };
         node.set(sysctl)
     }
 }
 
 /// The network namespaces of a lab that is there.
 pub(super) fn places(lab: &Lab) -> Places<'_> {
-    Places::of(lab.hub.as_deref(), lab.stacks.iter().map(|stack| stack.netns()))
+    Places::of(
+        lab.hub.as_deref(),
+        lab.stacks.iter().map(|stack| stack.netns()),
+    )
 }
-

@@ -43,21 +43,26 @@ impl Node {
         let own = body::is_own_thread();
         let here = std::env::current_dir();
         let outcome = thread::scope(|scope| {
-            let visitor = thread::Builder::new().name(self.name().to_owned()).spawn_scoped(scope, || {
-                self.enter()?;
-                // The same directory, where the node has it.
-                let _ = here.map(std::env::set_current_dir);
-                if own {
-                    body::adopt_thread();
-                }
-                Ok(work())
-            });
+            let visitor = thread::Builder::new()
+                .name(self.name().to_owned())
+                .spawn_scoped(scope, || {
+                    self.enter()?;
+                    // The same directory, where the node has it.
+                    let _ = here.map(std::env::set_current_dir);
+                    if own {
+                        body::adopt_thread();
+                    }
+                    Ok(work())
+                });
             visitor.map(thread::ScopedJoinHandle::join)
         });
         match outcome {
             Ok(Ok(result)) => result,
             Ok(Err(panic)) => panic::resume_unwind(panic),
-            Err(error) => Err(LabError::io(format!("start a thread for node `{}`", self.name()), &error)),
+            Err(error) => Err(LabError::io(
+                format!("start a thread for node `{}`", self.name()),
+                &error,
+            )),
         }
     }
 
@@ -74,6 +79,9 @@ pub(super) fn enter(pidfd: BorrowedFd<'_>) -> nix::Result<()> {
     unshare(CloneFlags::CLONE_FS)?;
     setns(
         pidfd,
-        CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC,
+        CloneFlags::CLONE_NEWNET
+            | CloneFlags::CLONE_NEWNS
+            | CloneFlags::CLONE_NEWUTS
+            | CloneFlags::CLONE_NEWIPC,
     )
 }

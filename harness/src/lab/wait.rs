@@ -60,13 +60,18 @@ impl<T, E: Display> Condition for Result<T, E> {
 /// assert!(error.to_string().ends_with("last seen: the door is closed"));
 /// # Ok::<(), snowglobe::lab::LabError>(())
 /// ```
-pub fn wait_until<C: Condition>(limit: Duration, mut condition: impl FnMut() -> C) -> Result<C::Value> {
+pub fn wait_until<C: Condition>(
+    limit: Duration,
+    mut condition: impl FnMut() -> C,
+) -> Result<C::Value> {
     let deadline = Instant::now() + limit;
     let mut pause = Duration::from_micros(200);
     loop {
         match condition().judge() {
             Ok(value) => return Ok(value),
-            Err(last) if Instant::now() >= deadline => return Err(LabError::timed_out("a condition", limit, last)),
+            Err(last) if Instant::now() >= deadline => {
+                return Err(LabError::timed_out("a condition", limit, last));
+            }
             // Nothing tells when an arbitrary condition changes.
             Err(_) => std::thread::sleep(pause),
         }
@@ -79,7 +84,10 @@ impl Node {
     ///
     /// # Panics
     /// If `condition` does, or the node is not running.
-    pub fn wait_until<C: Condition<Value: Send> + Send>(&self, condition: impl FnMut() -> C + Send) -> Result<C::Value> {
+    pub fn wait_until<C: Condition<Value: Send> + Send>(
+        &self,
+        condition: impl FnMut() -> C + Send,
+    ) -> Result<C::Value> {
         let limit = self.shared.patience();
         self.run(move || wait_until(limit, condition))
     }
@@ -88,7 +96,8 @@ impl Node {
     pub fn wait_for_port(&self, port: u16) -> Result<()> {
         let limit = self.shared.patience();
         let deadline = Instant::now() + limit;
-        let failed = |e| LabError::refused(format!("look at the sockets of node `{}`", self.name()), e);
+        let failed =
+            |e| LabError::refused(format!("look at the sockets of node `{}`", self.name()), e);
         let mut pause = Duration::from_micros(500);
         loop {
             let listening = self.stack().listening_ports().map_err(failed)?;
@@ -112,9 +121,14 @@ impl Stack {
             return Err(Errno::ENOENT);
         };
         // Of the thread, and therefore of where it is at the moment.
-        let read = |name| std::fs::read_to_string(format!("/proc/thread-self/net/{name}")).unwrap_or_default();
+        let read = |name| {
+            std::fs::read_to_string(format!("/proc/thread-self/net/{name}")).unwrap_or_default()
+        };
         let tables = Netns::visit(netns.as_fd(), || [read("tcp"), read("tcp6")])?;
-        let mut ports: Vec<u16> = tables.iter().flat_map(|table| table.lines().filter_map(listener)).collect();
+        let mut ports: Vec<u16> = tables
+            .iter()
+            .flat_map(|table| table.lines().filter_map(listener))
+            .collect();
         ports.sort_unstable();
         ports.dedup();
         Ok(ports)
@@ -135,7 +149,9 @@ fn listener(line: &str) -> Option<u16> {
     let local = fields.nth(1)?;
     let state = fields.nth(1)?;
     let (_, port) = local.rsplit_once(':')?;
-    (state == LISTEN).then(|| u16::from_str_radix(port, 16).ok()).flatten()
+    (state == LISTEN)
+        .then(|| u16::from_str_radix(port, 16).ok())
+        .flatten()
 }
 
 #[cfg(test)]
@@ -159,6 +175,11 @@ mod tests {
         });
         let error = error.unwrap_err();
         assert!(error.is_timeout());
-        assert!(error.to_string().contains(&format!("last seen: {n} of 1000000")), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains(&format!("last seen: {n} of 1000000")),
+            "{error}"
+        );
     }
 }

@@ -62,8 +62,6 @@ pub struct Arguments {
     pub seed: Option<u64>,
     /// `-h`.
     pub help: bool,
-    /// Nothing is printed but what went wrong: for the drop-in mode.
-    pub(crate) bare: bool,
 }
 
 /// How results are printed.
@@ -78,6 +76,8 @@ pub enum Format {
     Json,
     /// JUnit XML.
     Junit,
+    /// Nothing but what went wrong: for where another program prints the rest.
+    Failures,
 }
 
 /// When to colour.
@@ -107,7 +107,7 @@ impl Arguments {
     pub(crate) fn bare() -> Result<Arguments, RunError> {
         let mut args = Arguments {
             no_capture: true,
-            bare: true,
+            format: Some(Format::Failures),
             ..Arguments::default()
         };
         args.read_environment(|key| std::env::var(key).ok())?;
@@ -164,8 +164,12 @@ impl Arguments {
             "ensure-time" => self.report_time = true,
             "skip" => self.skip.push(text(value(parser)?)?),
             "logfile" => self.logfile = Some(value(parser)?.into()),
-            "test-threads" => self.test_threads = Some(threads("--test-threads", &text(value(parser)?)?)?),
-            "shuffle-seed" => self.shuffle_seed = Some(number("--shuffle-seed", &text(value(parser)?)?)?),
+            "test-threads" => {
+                self.test_threads = Some(threads("--test-threads", &text(value(parser)?)?)?)
+            }
+            "shuffle-seed" => {
+                self.shuffle_seed = Some(number("--shuffle-seed", &text(value(parser)?)?)?)
+            }
             "seed" => self.seed = Some(number("--seed", &text(value(parser)?)?)?),
             "timeout" => self.timeout = Some(duration("--timeout", &text(value(parser)?)?)?),
             "color" => self.color = color(&text(value(parser)?)?)?,
@@ -177,7 +181,9 @@ impl Arguments {
 
     fn check(&self) -> Result<(), RunError> {
         if self.ignored && self.include_ignored {
-            return Err(usage("--ignored and --include-ignored exclude each other: give one of them"));
+            return Err(usage(
+                "--ignored and --include-ignored exclude each other: give one of them",
+            ));
         }
         Ok(())
     }
@@ -233,13 +239,17 @@ fn text(value: OsString) -> Result<String, RunError> {
 }
 
 fn unknown(option: &str) -> RunError {
-    usage(format!("there is no option `{option}`; --help lists those there are"))
+    usage(format!(
+        "there is no option `{option}`; --help lists those there are"
+    ))
 }
 
 fn unstable(what: &str) -> Result<(), RunError> {
     match what {
         "unstable-options" => Ok(()),
-        other => Err(usage(format!("`-Z {other}`: the only one there is is `-Z unstable-options`"))),
+        other => Err(usage(format!(
+            "`-Z {other}`: the only one there is is `-Z unstable-options`"
+        ))),
     }
 }
 
@@ -247,7 +257,9 @@ fn threads(from: &str, text: &str) -> Result<usize, RunError> {
     match text.parse::<usize>() {
         Ok(0) => Err(usage(format!("{from} is 0: give 1 or more"))),
         Ok(n) => Ok(n),
-        Err(_) => Err(usage(format!("{from} is `{text}`: give a whole number, 1 or more"))),
+        Err(_) => Err(usage(format!(
+            "{from} is `{text}`: give a whole number, 1 or more"
+        ))),
     }
 }
 
@@ -256,13 +268,23 @@ fn number(from: &str, text: &str) -> Result<u64, RunError> {
         Some(hex) => u64::from_str_radix(hex, 16),
         None => text.parse(),
     };
-    parsed.map_err(|_| usage(format!("{from} is `{text}`: give a whole number, as in 42 or 0x2a")))
+    parsed.map_err(|_| {
+        usage(format!(
+            "{from} is `{text}`: give a whole number, as in 42 or 0x2a"
+        ))
+    })
 }
 
 /// A time with its unit, as in `30s`, `500ms`, `2m`; a bare number is seconds.
 pub(crate) fn duration(from: &str, text: &str) -> Result<Duration, RunError> {
-    let wrong = || usage(format!("{from} is `{text}`: give a time such as 30s, 500ms or 2m"));
-    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let wrong = || {
+        usage(format!(
+            "{from} is `{text}`: give a time such as 30s, 500ms or 2m"
+        ))
+    };
+    let split = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     let (amount, unit) = text.split_at(split);
     let amount: f64 = amount.parse().map_err(|_| wrong())?;
     let seconds = match unit.trim() {
@@ -274,7 +296,9 @@ pub(crate) fn duration(from: &str, text: &str) -> Result<Duration, RunError> {
     };
     match Duration::try_from_secs_f64(seconds) {
         Ok(limit) if !limit.is_zero() => Ok(limit),
-        Ok(_) => Err(usage(format!("{from} is `{text}`: a time of zero lets nothing run"))),
+        Ok(_) => Err(usage(format!(
+            "{from} is `{text}`: a time of zero lets nothing run"
+        ))),
         Err(_) => Err(wrong()),
     }
 }
@@ -284,7 +308,9 @@ fn color(text: &str) -> Result<Color, RunError> {
         "auto" => Ok(Color::Auto),
         "always" => Ok(Color::Always),
         "never" => Ok(Color::Never),
-        _ => Err(usage(format!("--color is `{text}`: give auto, always or never"))),
+        _ => Err(usage(format!(
+            "--color is `{text}`: give auto, always or never"
+        ))),
     }
 }
 
@@ -294,7 +320,10 @@ fn format(text: &str) -> Result<Format, RunError> {
         "terse" => Ok(Format::Terse),
         "json" => Ok(Format::Json),
         "junit" => Ok(Format::Junit),
-        _ => Err(usage(format!("--format is `{text}`: give pretty, terse, json or junit"))),
+        "failures" => Ok(Format::Failures),
+        _ => Err(usage(format!(
+            "--format is `{text}`: give pretty, terse, json, junit or failures"
+        ))),
     }
 }
 
@@ -318,7 +347,7 @@ Options:
     -q, --quiet             One character per trial (--format terse)
         --exact             Match filters against whole names
         --color WHEN        auto, always or never
-        --format FORMAT     pretty, terse, json or junit
+        --format FORMAT     pretty, terse, json, junit or failures
         --show-output       Show what passed trials wrote, too
     -Z unstable-options     Accepted
         --report-time       Show how long each trial took
@@ -389,8 +418,17 @@ mod tests {
 
     #[test]
     fn times_have_units() {
-        for (text, millis) in [("30s", 30_000), ("500ms", 500), ("2m", 120_000), ("1.5", 1_500)] {
-            assert_eq!(duration("x", text).unwrap(), Duration::from_millis(millis), "{text}");
+        for (text, millis) in [
+            ("30s", 30_000),
+            ("500ms", 500),
+            ("2m", 120_000),
+            ("1.5", 1_500),
+        ] {
+            assert_eq!(
+                duration("x", text).unwrap(),
+                Duration::from_millis(millis),
+                "{text}"
+            );
         }
     }
 
@@ -406,6 +444,13 @@ mod tests {
         assert_eq!(args.test_threads, Some(2));
         assert_eq!(args.timeout, Some(Duration::from_secs(3)));
         let bad = |key: &str| (key == "SNOWGLOBE_TIMEOUT").then(|| "x".to_owned());
-        assert!(parse("").unwrap().read_environment(bad).unwrap_err().to_string().contains("SNOWGLOBE_TIMEOUT"));
+        assert!(
+            parse("")
+                .unwrap()
+                .read_environment(bad)
+                .unwrap_err()
+                .to_string()
+                .contains("SNOWGLOBE_TIMEOUT")
+        );
     }
 }

@@ -42,7 +42,8 @@ impl Capture {
             text.extend(note.into_bytes());
         }
         text.extend(self.tail);
-        String::from_utf8(text).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+        String::from_utf8(text)
+            .unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
     }
 }
 

@@ -28,7 +28,10 @@ pub(crate) fn take_over() {
     let code = match path.to_str().and_then(definition) {
         Some(definition) => run_alone(Trial::registered(definition)),
         None => {
-            eprintln!("error: `{}` was never registered in this program", path.display());
+            eprintln!(
+                "error: `{}` was never registered in this program",
+                path.display()
+            );
             64
         }
     };
@@ -52,6 +55,7 @@ fn run_alone(mut trial: Trial) -> i32 {
 
 /// What libtest calls in place of the test function.
 #[doc(hidden)]
+#[expect(clippy::print_stdout, reason = "the only way into libtest's capture")]
 pub fn drop_in(path: &'static str) {
     assert!(
         definition(path).is_some(),

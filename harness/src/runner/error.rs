@@ -78,17 +78,16 @@ pub(crate) fn explain(step: &str, errno: Errno) -> RunError {
         Errno::EMFILE | Errno::ENFILE => limit(format!(
             "{refused}: too few file descriptors; raise `ulimit -n`, or run with fewer --test-threads"
         )),
-        Errno::ENOMEM => limit(format!("{refused}: not enough memory; run with fewer --test-threads")),
+        Errno::ENOMEM => limit(format!(
+            "{refused}: not enough memory; run with fewer --test-threads"
+        )),
         Errno::EPERM | Errno::EACCES if namespaces || apparmor_restricts() => {
             permission(format!("{refused}: {}", user_namespace_fix()))
         }
         Errno::EPERM if step == "mount /proc" => permission(format!(
             "{refused}: something is mounted over parts of /proc, as in an unprivileged container, and then no fresh one is permitted; start the container with --privileged (or `--security-opt systempaths=unconfined`)"
         )),
-        Errno::EPERM | Errno::EACCES => permission(format!(
-            "{refused}: {}",
-            user_namespace_fix()
-        )),
+        Errno::EPERM | Errno::EACCES => permission(format!("{refused}: {}", user_namespace_fix())),
         _ => permission(format!("{refused}; `cargo xtask doctor` may say more")),
     }
 }
@@ -99,9 +98,7 @@ fn apparmor_restricts() -> bool {
 }
 
 fn user_namespace_fix() -> &'static str {
-    let zero = |file: &str| {
-        std::fs::read_to_string(file).is_ok_and(|text| text.trim() == "0")
-    };
+    let zero = |file: &str| std::fs::read_to_string(file).is_ok_and(|text| text.trim() == "0");
     if apparmor_restricts() {
         "AppArmor keeps user namespaces from ordinary users (Ubuntu 23.10 and later); run `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, or run the tests as root"
     } else if zero("/proc/sys/kernel/unprivileged_userns_clone") {
@@ -124,7 +121,10 @@ mod tests {
         assert!(limit.to_string().contains("max_"), "{limit}");
         let permission = explain("mount /proc", Errno::EPERM);
         assert_eq!(permission.exit_code(), 77);
-        assert!(permission.to_string().contains("mount /proc"), "{permission}");
+        assert!(
+            permission.to_string().contains("mount /proc"),
+            "{permission}"
+        );
         assert!(!permission.to_string().contains('\n'));
     }
 }

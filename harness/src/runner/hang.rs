@@ -84,7 +84,11 @@ fn below(ancestor: i32, parents: &BTreeMap<i32, i32>) -> Vec<i32> {
         }
         false
     };
-    parents.keys().copied().filter(|pid| descends(*pid)).collect()
+    parents
+        .keys()
+        .copied()
+        .filter(|pid| descends(*pid))
+        .collect()
 }
 
 /// Those among `members` who are alive.
@@ -102,7 +106,10 @@ pub(crate) fn survivors(members: &[i32]) -> Vec<Survivor> {
 
 /// Whether one of `members` has been killed and is not gone yet.
 pub(crate) fn any_dying(members: &[i32]) -> bool {
-    members.iter().filter_map(|pid| Stat::read(*pid)).any(|stat| stat.dying())
+    members
+        .iter()
+        .filter_map(|pid| Stat::read(*pid))
+        .any(|stat| stat.dying())
 }
 
 /// What each process and thread is doing, and the sockets of the sandbox.
@@ -111,7 +118,13 @@ pub(crate) fn describe(members: &[i32]) -> String {
     let mut text = String::from("processes:\n");
     let mut seen = BTreeSet::new();
     for stat in members.iter().filter_map(|pid| Stat::read(*pid)) {
-        let _ = writeln!(text, "  {:>5} {} ({})", stat.pid, command_line(&stat), state(stat.state));
+        let _ = writeln!(
+            text,
+            "  {:>5} {} ({})",
+            stat.pid,
+            command_line(&stat),
+            state(stat.state)
+        );
         for thread in threads(stat.pid) {
             let _ = writeln!(text, "        {}", doing(stat.pid, thread, &sockets));
         }
@@ -121,7 +134,11 @@ pub(crate) fn describe(members: &[i32]) -> String {
     if !listening.is_empty() {
         text.push_str("sockets:\n");
         for (inode, socket) in &sockets {
-            let holder = if seen.contains(inode) { "" } else { " (no process holds it)" };
+            let holder = if seen.contains(inode) {
+                ""
+            } else {
+                " (no process holds it)"
+            };
             let _ = writeln!(text, "  {socket}{holder}");
         }
     }
@@ -130,7 +147,9 @@ pub(crate) fn describe(members: &[i32]) -> String {
 
 fn command_line(stat: &Stat) -> String {
     let line = fs::read(format!("/proc/{}/cmdline", stat.pid)).unwrap_or_default();
-    let line = String::from_utf8_lossy(&line).trim_end_matches('\0').replace('\0', " ");
+    let line = String::from_utf8_lossy(&line)
+        .trim_end_matches('\0')
+        .replace('\0', " ");
     match line.is_empty() || line.len() > 200 {
         true => format!("[{}]", stat.name),
         false => line,
@@ -152,7 +171,11 @@ fn threads(pid: i32) -> Vec<i32> {
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
         return Vec::new();
     };
-    tasks.flatten().filter_map(|task| task.file_name().to_str()?.parse().ok()).take(64).collect()
+    tasks
+        .flatten()
+        .filter_map(|task| task.file_name().to_str()?.parse().ok())
+        .take(64)
+        .collect()
 }
 
 /// `thread 'name': read(socket tcp 127.0.0.1:80 listening) at inet_csk_accept`
@@ -179,7 +202,9 @@ fn system_call(pid: i32, text: &str, sockets: &BTreeMap<u64, String>) -> String 
             _ => "in the kernel".to_owned(),
         };
     };
-    let first = fields.next().and_then(|hex| i64::from_str_radix(hex.trim_start_matches("0x"), 16).ok());
+    let first = fields
+        .next()
+        .and_then(|hex| i64::from_str_radix(hex.trim_start_matches("0x"), 16).ok());
     let Some((name, on_descriptor)) = call_name(number) else {
         return format!("system call {number}");
     };
@@ -208,7 +233,11 @@ fn call_name(number: i64) -> Option<(&'static str, bool)> {
         (libc::SYS_ppoll, "ppoll", false),
         (libc::SYS_pselect6, "pselect", false),
         (libc::SYS_epoll_pwait, "epoll_wait", false),
-        (libc::SYS_futex, "futex (a lock, a channel or a join)", false),
+        (
+            libc::SYS_futex,
+            "futex (a lock, a channel or a join)",
+            false,
+        ),
         (libc::SYS_wait4, "wait4", false),
         (libc::SYS_waitid, "waitid", false),
         (libc::SYS_nanosleep, "nanosleep", false),
@@ -244,7 +273,11 @@ fn descriptor(pid: i32, fd: i64, sockets: &BTreeMap<u64, String>) -> String {
 }
 
 fn inode(target: &str) -> Option<u64> {
-    target.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+    target
+        .strip_prefix("socket:[")?
+        .strip_suffix(']')?
+        .parse()
+        .ok()
 }
 
 fn socket_inodes(pid: i32) -> Vec<u64> {
@@ -263,7 +296,11 @@ fn sockets() -> BTreeMap<u64, String> {
         .into_iter()
         .flat_map(|table| {
             let text = fs::read_to_string(format!("/proc/self/net/{table}")).unwrap_or_default();
-            text.lines().skip(1).filter_map(|line| socket(table, line)).take(200).collect::<Vec<_>>()
+            text.lines()
+                .skip(1)
+                .filter_map(|line| socket(table, line))
+                .take(200)
+                .collect::<Vec<_>>()
         })
         .collect()
 }
@@ -321,7 +358,10 @@ mod tests {
     #[test]
     fn a_name_with_brackets_is_read_whole() {
         let stat = Stat::parse("7 (a) b (c)) S 1 7 7 0 -1 4194560 0 0").unwrap();
-        assert_eq!((stat.pid, stat.name.as_str(), stat.parent), (7, "a) b (c)", 1));
+        assert_eq!(
+            (stat.pid, stat.name.as_str(), stat.parent),
+            (7, "a) b (c)", 1)
+        );
         assert_eq!(stat.flags, 4_194_560);
     }
 
@@ -335,8 +375,12 @@ mod tests {
 
     #[test]
     fn socket_tables_are_read() {
-        let line = "0: 0100007F:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 77 1";
-        assert_eq!(socket("tcp", line), Some((77, "tcp 127.0.0.1:80 listening".to_owned())));
+        let line =
+            "0: 0100007F:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 77 1";
+        assert_eq!(
+            socket("tcp", line),
+            Some((77, "tcp 127.0.0.1:80 listening".to_owned()))
+        );
         let six = "00000000000000000000000001000000:0050";
         assert_eq!(address(six).unwrap().to_string(), "[::1]:80");
     }
@@ -346,7 +390,10 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let sockets = sockets();
-        let ours: Vec<&String> = sockets.values().filter(|s| s.contains(&format!(":{port} "))).collect();
+        let ours: Vec<&String> = sockets
+            .values()
+            .filter(|s| s.contains(&format!(":{port} ")))
+            .collect();
         assert_eq!(ours, [&format!("tcp 127.0.0.1:{port} listening")]);
     }
 }

@@ -13,9 +13,15 @@ pub(crate) fn print(args: &Arguments, trials: &[Trial]) {
         Format::Json => as_json(trials),
         format => as_lines(trials, format != Format::Terse),
     };
-    // Whoever reads may have seen enough (`| head`).
+    write(&text);
+}
+
+/// To stdout, whose reader may have seen enough (`| head`).
+pub(crate) fn write(text: &str) {
     let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    let _ = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
 }
 
 fn as_lines(trials: &[Trial], counted: bool) -> String {
@@ -27,7 +33,11 @@ fn as_lines(trials: &[Trial], counted: bool) -> String {
         if !trials.is_empty() {
             text.push('\n');
         }
-        let _ = writeln!(text, "{}, 0 benchmarks", super::report::plural(trials.len(), "test"));
+        let _ = writeln!(
+            text,
+            "{}, 0 benchmarks",
+            super::report::plural(trials.len(), "test")
+        );
     }
     text
 }
@@ -45,7 +55,10 @@ fn as_json(trials: &[Trial]) -> String {
         });
         let _ = writeln!(text, "{event}");
     }
-    let ignored = trials.iter().filter(|trial| trial.has_ignored_flag()).count();
+    let ignored = trials
+        .iter()
+        .filter(|trial| trial.has_ignored_flag())
+        .count();
     let event = json!({
         "type": "suite", "event": "completed", "tests": trials.len(), "benchmarks": 0,
         "total": trials.len(), "ignored": ignored,

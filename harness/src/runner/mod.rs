@@ -56,7 +56,7 @@ pub fn registered() -> Vec<Trial> {
 pub fn main(stripped: &[&str], more: impl FnOnce() -> Vec<Trial>) -> ExitCode {
     let outcome = Arguments::from_env().and_then(|args| {
         if args.help {
-            print!("{}", args::HELP);
+            list::write(args::HELP);
             return Ok(Conclusion::default());
         }
         if let Some(first) = stripped.first() {
@@ -128,7 +128,8 @@ pub fn run(args: &Arguments, mut trials: Vec<Trial>) -> Result<Conclusion, RunEr
 
 /// Under nextest, a name that was listed and is not there any more must not pass for a pass.
 fn named_trial_exists(args: &Arguments, trials: &[Trial]) -> Result<(), RunError> {
-    let one_by_one = std::env::var("NEXTEST_EXECUTION_MODE").is_ok_and(|mode| mode == "process-per-test");
+    let one_by_one =
+        std::env::var("NEXTEST_EXECUTION_MODE").is_ok_and(|mode| mode == "process-per-test");
     match (&*args.filters, trials) {
         ([name], []) if args.exact && one_by_one => Err(usage(format!(
             "`{name}` was never registered in this program: build it anew and list it again"
@@ -149,7 +150,10 @@ fn run_selected(
     }
     let mut printer = Printer::new(args)?;
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = args.test_threads.unwrap_or(cores * PER_CORE).min(trials.len().max(1));
+    let threads = args
+        .test_threads
+        .unwrap_or(cores * PER_CORE)
+        .min(trials.len().max(1));
     enough_descriptors(threads)?;
     let plan = Plan {
         threads,
@@ -170,7 +174,11 @@ fn run_selected(
     };
     let mut trials: Vec<Option<Trial>> = trials.into_iter().map(Some).collect();
     // Where nothing runs, no sandbox is needed, nor need one be permitted.
-    let zygotes = if nothing_to_run { 0 } else { threads.min(cores * 2) };
+    let zygotes = if nothing_to_run {
+        0
+    } else {
+        threads.min(cores * 2)
+    };
     let world = Started::new(&mut trials, zygotes)?;
     opening.isolation = world.isolation;
     opening.notes = world.notes;
@@ -200,7 +208,9 @@ fn run_selected(
 /// A verdict that is known without running the trial.
 fn settled(args: &Arguments, trial: &Trial) -> Option<Verdict> {
     if !args.runs(trial.has_ignored_flag()) {
-        return Some(Verdict::Ignored(trial.options().ignore.unwrap_or("").to_owned()));
+        return Some(Verdict::Ignored(
+            trial.options().ignore.unwrap_or("").to_owned(),
+        ));
     }
     trial.lacks().map(|reason| {
         Verdict::Failed(Failure {
@@ -268,7 +278,10 @@ impl Started {
 fn describe_isolation(ids: Ids) -> String {
     let root = match ids {
         Ids::One { uid, .. } => format!("its root is uid {uid} outside"),
-        Ids::Range(map) => format!("its root is uid {} outside, and {} ids are mapped", map.outside, map.count),
+        Ids::Range(map) => format!(
+            "its root is uid {} outside, and {} ids are mapped",
+            map.outside, map.count
+        ),
     };
     format!("each in user, net, mnt, uts, ipc and pid namespaces of its own; {root}")
 }

@@ -42,7 +42,9 @@ impl Order {
 
     pub(crate) fn decode(bytes: &[u8]) -> Option<Order> {
         let bytes: &[u8; Order::LEN] = bytes.try_into().ok()?;
-        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let word = |at: usize| {
+            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+        };
         let slot = word(5);
         match bytes[0] {
             b'R' => Some(Order::Run {
@@ -92,11 +94,13 @@ pub(crate) enum Report {
         /// The kernel's answer.
         errno: i32,
     },
-    /// The body has come to its end (from the body's process).
+    /// The body has come to its end (from the body's process to the init).
     Finished(Finish),
-    /// The body's process is gone, and these were left (from the init). The last message.
+    /// The body's process is gone (from the init). The last message.
     Exited {
-        /// How it ended.
+        /// How the body says that it has come to its end, if it did.
+        finish: Option<Finish>,
+        /// How the process ended.
         end: End,
         /// Processes that outlived it.
         survivors: Vec<Survivor>,
@@ -155,7 +159,11 @@ impl Report {
                 bytes.push(0);
                 text(&mut bytes, reason);
             }
-            Report::Exited { end, survivors } => {
+            Report::Exited {
+                finish,
+                end,
+                survivors,
+            } => {
                 let (tag, number) = match *end {
                     End::Code(code) => (b'X', code),
                     End::Signal(signal) => (b'K', signal),
@@ -166,6 +174,13 @@ impl Report {
                     bytes.extend(survivor.pid.to_le_bytes());
                     text(&mut bytes, &survivor.name);
                     bytes.push(0);
+                }
+                bytes.extend(0i32.to_le_bytes());
+                if let Some(finish) = finish {
+                    let finish = Report::Finished(finish.clone()).encode();
+                    let room = MESSAGE_MAX - bytes.len();
+                    // A text at the end of a message may be cut without harm.
+                    bytes.extend_from_slice(&finish[..finish.len().min(room)]);
                 }
             }
             Report::Described(description) => {
@@ -194,13 +209,22 @@ impl Report {
                     reason: utf8(&rest[middle + 1..]),
                 })
             }
-            b'X' | b'K' => Report::Exited {
-                end: match tag {
+            b'X' | b'K' => {
+                let end = match tag {
                     b'X' => End::Code(number()?),
                     _ => End::Signal(number()?),
-                },
-                survivors: survivors(&rest[4..])?,
-            },
+                };
+                let (survivors, rest) = survivors(&rest[4..])?;
+                let finish = match Report::decode(rest) {
+                    Some(Report::Finished(finish)) => Some(finish),
+                    _ => None,
+                };
+                Report::Exited {
+                    finish,
+                    end,
+                    survivors,
+                }
+            }
             b'D' => Report::Described(utf8(rest)),
             b'T' => Report::Traced,
             _ => return None,
@@ -208,18 +232,22 @@ impl Report {
     }
 }
 
-fn survivors(mut bytes: &[u8]) -> Option<Vec<Survivor>> {
+/// Until the pid that nobody has; and what comes after it.
+fn survivors(mut bytes: &[u8]) -> Option<(Vec<Survivor>, &[u8])> {
     let mut all = Vec::new();
-    while !bytes.is_empty() {
+    loop {
         let (pid, rest) = bytes.split_at_checked(4)?;
+        let pid = i32::from_le_bytes(pid.try_into().ok()?);
+        if pid == 0 {
+            return Some((all, rest));
+        }
         let end = rest.iter().position(|b| *b == 0)?;
         all.push(Survivor {
-            pid: i32::from_le_bytes(pid.try_into().ok()?),
+            pid,
             name: String::from_utf8_lossy(&rest[..end]).into_owned(),
         });
         bytes = &rest[end + 1..];
     }
-    Some(all)
 }
 
 /// Appends a text, cut so that the whole still fits a message, at a character's boundary.
@@ -239,7 +267,11 @@ mod tests {
     #[test]
     fn orders_and_requests_survive_the_way() {
         for order in [
-            Order::Run { trial: 7, slot: u32::MAX, seed: 0x0123_4567_89ab_cdef },
+            Order::Run {
+                trial: 7,
+                slot: u32::MAX,
+                seed: 0x0123_4567_89ab_cdef,
+            },
             Order::Kill { slot: 3 },
         ] {
             assert_eq!(Order::decode(&order.encode()), Some(order));
@@ -252,13 +284,33 @@ mod tests {
 
     #[test]
     fn reports_survive_the_way() {
-        let survivor = |pid, name: &str| Survivor { pid, name: name.to_owned() };
+        let survivor = |pid, name: &str| Survivor {
+            pid,
+            name: name.to_owned(),
+        };
         for report in [
-            Report::Refused { step: "mount /proc".into(), errno: 1 },
+            Report::Refused {
+                step: "mount /proc".into(),
+                errno: 1,
+            },
             Report::Finished(Finish::Passed),
-            Report::Finished(Finish::Failed { reason: "a\nb".into(), location: "f.rs:1:2".into() }),
-            Report::Exited { end: End::Code(-1), survivors: vec![] },
-            Report::Exited { end: End::Signal(9), survivors: vec![survivor(4, "nginx"), survivor(5, "")] },
+            Report::Finished(Finish::Failed {
+                reason: "a\nb".into(),
+                location: "f.rs:1:2".into(),
+            }),
+            Report::Exited {
+                finish: None,
+                end: End::Code(-1),
+                survivors: vec![],
+            },
+            Report::Exited {
+                finish: Some(Finish::Failed {
+                    reason: "a".into(),
+                    location: "b".into(),
+                }),
+                end: End::Signal(9),
+                survivors: vec![survivor(4, "nginx"), survivor(5, "")],
+            },
             Report::Described("pid 2".into()),
             Report::Traced,
         ] {
@@ -271,7 +323,10 @@ mod tests {
     #[test]
     fn a_text_that_is_too_long_is_cut_between_characters() {
         let reason = "é".repeat(MESSAGE_MAX);
-        let report = Report::Finished(Finish::Failed { reason, location: String::new() });
+        let report = Report::Finished(Finish::Failed {
+            reason,
+            location: String::new(),
+        });
         let bytes = report.encode();
         assert!(bytes.len() <= MESSAGE_MAX);
         let Some(Report::Finished(Finish::Failed { reason, .. })) = Report::decode(&bytes) else {

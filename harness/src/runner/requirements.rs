@@ -11,7 +11,8 @@ use crate::trial::{Need, Trial};
 /// A trial that lacks something is ignored with the reason, or, under `SNOWGLOBE_REQUIRE=1` or
 /// when it is asked for with `--ignored`, fails with it.
 pub(crate) fn check(args: &Arguments, trials: &mut [Trial]) -> Result<(), RunError> {
-    let required = std::env::var("SNOWGLOBE_REQUIRE").is_ok_and(|value| value != "0" && !value.is_empty());
+    let required =
+        std::env::var("SNOWGLOBE_REQUIRE").is_ok_and(|value| value != "0" && !value.is_empty());
     let mut known: HashMap<Need, Option<String>> = HashMap::new();
     for trial in trials {
         if trial.options().needs.is_empty() || !args.lets_through(trial.name()) {
@@ -39,6 +40,8 @@ fn lack(need: &Need) -> Result<Option<String>, RunError> {
             Ok(()) => Ok(None),
             Err(missing) => Ok(Some(format!("needs {feature}: {missing}"))),
         },
-        Need::Fixture(name) => Ok(crate::Fixture::find(name).err().map(|error| error.to_string())),
+        Need::Fixture(name) => Ok(crate::Fixture::find(name)
+            .err()
+            .map(|error| error.to_string())),
     }
 }

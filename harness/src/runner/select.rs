@@ -22,7 +22,8 @@ impl Arguments {
             true => name == filter,
             false => name.contains(filter.as_str()),
         };
-        (self.filters.is_empty() || self.filters.iter().any(matches)) && !self.skip.iter().any(matches)
+        (self.filters.is_empty() || self.filters.iter().any(matches))
+            && !self.skip.iter().any(matches)
     }
 
     /// Whether a trial that was let through runs, or is shown as ignored.
@@ -115,7 +116,11 @@ mod tests {
 
     fn names(line: &str, all: &[&str]) -> Vec<String> {
         let args = Arguments::parse_from(line.split_whitespace()).unwrap();
-        select(&args, trials(all)).trials.iter().map(|t| t.name().to_owned()).collect()
+        select(&args, trials(all))
+            .trials
+            .iter()
+            .map(|t| t.name().to_owned())
+            .collect()
     }
 
     #[test]
@@ -125,7 +130,10 @@ mod tests {
         assert_eq!(names("tcp udp --skip b", &all), ["tcp::a", "udp::a"]);
         assert_eq!(names("--exact tcp::a", &all), ["tcp::a"]);
         assert_eq!(names("--exact a", &all), Vec::<String>::new());
-        assert_eq!(names("tcp --exact --skip tcp::a", &all), Vec::<String>::new());
+        assert_eq!(
+            names("tcp --exact --skip tcp::a", &all),
+            Vec::<String>::new()
+        );
     }
 
     #[test]

@@ -137,7 +137,9 @@ impl<'a> Supervisor<'a> {
     fn trial(&self, index: usize) -> &'a Trial {
         // Only zygotes take trials out, in their own copy.
         let trials: &'a [Option<Trial>] = self.trials;
-        trials[index].as_ref().expect("the supervisor keeps every trial")
+        trials[index]
+            .as_ref()
+            .expect("the supervisor keeps every trial")
     }
 
     fn running(&self) -> usize {
@@ -169,8 +171,16 @@ impl<'a> Supervisor<'a> {
 
     /// The first of the waiting trials that fits beside those that run.
     fn next(&self) -> Option<usize> {
-        let active: Vec<&Trial> = self.slots.iter().flatten().map(|a| self.trial(a.trial)).collect();
-        if active.iter().any(|trial| trial.options().weight == Weight::Machine) {
+        let active: Vec<&Trial> = self
+            .slots
+            .iter()
+            .flatten()
+            .map(|a| self.trial(a.trial))
+            .collect();
+        if active
+            .iter()
+            .any(|trial| trial.options().weight == Weight::Machine)
+        {
             return None;
         }
         let weight = |trial: &Trial| match trial.options().weight {
@@ -178,18 +188,25 @@ impl<'a> Supervisor<'a> {
             Weight::Machine => self.threads,
         };
         let taken: usize = active.iter().map(|trial| weight(trial)).sum();
-        let groups: HashSet<&str> = active.iter().filter_map(|trial| trial.options().group).collect();
+        let groups: HashSet<&str> = active
+            .iter()
+            .filter_map(|trial| trial.options().group)
+            .collect();
         self.waiting.iter().take(1000).position(|index| {
             let trial = self.trial(*index);
             taken + weight(trial) <= self.threads
-                && !trial.options().group.is_some_and(|group| groups.contains(group))
+                && !trial
+                    .options()
+                    .group
+                    .is_some_and(|group| groups.contains(group))
         })
     }
 
     fn start(&mut self, index: usize) -> Result<(), RunError> {
         let trial = self.trial(index);
         let Some(slot) = self.slots.iter().position(Option::is_none) else {
-            return Ok(self.waiting.push_front(index));
+            self.waiting.push_front(index);
+            return Ok(());
         };
         let seed = trial
             .options()
@@ -197,7 +214,9 @@ impl<'a> Supervisor<'a> {
             .unwrap_or_else(|| seed_for(self.plan.run_seed, trial.name()));
         let (channel, theirs) = Channel::pair().map_err(|e| explain("open a channel", e))?;
         let (output, pipe) = match self.plan.capture {
-            true => pipe().map(|(r, w)| (Some(r), Some(w))).map_err(|e| explain("open a pipe", e))?,
+            true => pipe()
+                .map(|(r, w)| (Some(r), Some(w)))
+                .map_err(|e| explain("open a pipe", e))?,
             false => (None, None),
         };
         let order = Order::Run {
@@ -234,10 +253,11 @@ impl<'a> Supervisor<'a> {
     // ---- listening ----------------------------------------------------------------------------
 
     fn wait(&mut self) -> Result<(), RunError> {
-        let mut fds = vec![
-            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
-        ];
-        fds.extend(self.first.map(|first| PollFd::new(first.as_fd(), PollFlags::POLLIN)));
+        let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        fds.extend(
+            self.first
+                .map(|first| PollFd::new(first.as_fd(), PollFlags::POLLIN)),
+        );
         if let Some(stdout) = self.printer.pending() {
             fds.push(PollFd::new(stdout, PollFlags::POLLOUT));
         }
@@ -270,7 +290,9 @@ impl<'a> Supervisor<'a> {
         // Outputs first, so that what was written before the last report is there when it comes.
         let of_kind = |wanted: bool| {
             let of_kind = owners.iter().zip(&ready[fixed..]);
-            of_kind.filter(move |((_, kind), ready)| **ready && *kind == wanted).map(|((slot, _), _)| *slot)
+            of_kind
+                .filter(move |((_, kind), ready)| **ready && *kind == wanted)
+                .map(|((slot, _), _)| *slot)
         };
         for slot in of_kind(false) {
             self.read_output(slot);
@@ -313,7 +335,9 @@ impl<'a> Supervisor<'a> {
             let over = match active.channel.try_receive(&mut self.buffer) {
                 Ok(None) => return Ok(()),
                 Ok(Some([])) | Err(_) => true,
-                Ok(Some(bytes)) => Report::decode(bytes).is_some_and(|report| active.heard.hear(report)),
+                Ok(Some(bytes)) => {
+                    Report::decode(bytes).is_some_and(|report| active.heard.hear(report))
+                }
             };
             if over {
                 return self.over(slot);
@@ -360,14 +384,19 @@ impl<'a> Supervisor<'a> {
     fn refused(&mut self, index: usize, step: &str, errno: Errno) -> Result<(), RunError> {
         let now = Instant::now();
         let since = *self.refused_since.get_or_insert(now);
-        let passing = matches!(errno, Errno::ENOSPC | Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE);
+        let passing = matches!(
+            errno,
+            Errno::ENOSPC | Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE
+        );
         let others = self.running();
         if passing && (others > 0 || now - since < PATIENCE) {
             self.waiting.push_front(index);
             if others > 0 {
                 self.threads = others;
             }
-            self.not_before = Some(now + (now - since).clamp(Duration::from_millis(5), Duration::from_millis(200)));
+            self.not_before = Some(
+                now + (now - since).clamp(Duration::from_millis(5), Duration::from_millis(200)),
+            );
             return Ok(());
         }
         let error = explain(step, errno);
@@ -375,14 +404,22 @@ impl<'a> Supervisor<'a> {
             return Err(error);
         }
         let reason = error.to_string();
-        self.settle(index, Verdict::Failed(Failure { reason, ..Failure::default() }));
+        self.settle(
+            index,
+            Verdict::Failed(Failure {
+                reason,
+                ..Failure::default()
+            }),
+        );
         Ok(())
     }
 
     fn keep_time(&mut self) {
         let now = Instant::now();
         for slot in 0..self.slots.len() {
-            let Some(active) = &mut self.slots[slot] else { continue };
+            let Some(active) = &mut self.slots[slot] else {
+                continue;
+            };
             if now >= active.slow_at && matches!(active.phase, Phase::Running(_)) {
                 let elapsed = active.started.elapsed();
                 active.slow_at = now + elapsed.max(SLOW);
@@ -396,11 +433,15 @@ impl<'a> Supervisor<'a> {
     /// Moves a trial on to its next phase when the present one's time is over.
     fn advance(&mut self, slot: usize, now: Instant) {
         let zygote = &self.zygotes[slot % self.zygotes.len()];
-        let Some(active) = &mut self.slots[slot] else { return };
+        let Some(active) = &mut self.slots[slot] else {
+            return;
+        };
         let trial = self.trials[active.trial].as_ref();
         match active.phase {
             Phase::Running(until) if now >= until => {
-                let limit = trial.and_then(|t| t.options().timeout).unwrap_or(self.plan.timeout);
+                let limit = trial
+                    .and_then(|t| t.options().timeout)
+                    .unwrap_or(self.plan.timeout);
                 active.heard.stopped = Some(Stopped::Timeout(limit));
                 let _ = active.channel.send(&Request::Describe.encode());
                 active.phase = Phase::Describing(now + LAST_WORDS);
@@ -499,7 +540,9 @@ impl Active {
     /// Reads what there is, at most so many pieces, never waiting.
     fn read(&mut self, pieces: usize, buffer: &mut [u8]) {
         for _ in 0..pieces {
-            let Some(output) = &mut self.output else { return };
+            let Some(output) = &mut self.output else {
+                return;
+            };
             match output.read(buffer) {
                 Ok(0) => self.output = None,
                 Ok(n) => self.capture.push(&buffer[..n]),

@@ -58,8 +58,14 @@ impl Heard {
     /// Takes in one report; true if it is the last.
     pub(crate) fn hear(&mut self, report: Report) -> bool {
         match report {
-            Report::Finished(finish) => self.finish = Some(finish),
-            Report::Exited { end, survivors } => {
+            // The init keeps it until it can say the rest.
+            Report::Finished(_) => {}
+            Report::Exited {
+                finish,
+                end,
+                survivors,
+            } => {
+                self.finish = finish;
                 self.end = Some(end);
                 self.survivors = survivors;
                 return true;
@@ -76,7 +82,9 @@ impl Heard {
 
     /// The step that the kernel refused, if the sandbox could not be made.
     pub(crate) fn refused(&self) -> Option<(&str, i32)> {
-        self.refused.as_ref().map(|(step, errno)| (step.as_str(), *errno))
+        self.refused
+            .as_ref()
+            .map(|(step, errno)| (step.as_str(), *errno))
     }
 
     /// The verdict on all that was heard.
@@ -119,7 +127,9 @@ fn ending(end: End, output: &str) -> String {
                 libc::SIGABRT if output.contains("has overflowed its stack") => ": stack overflow",
                 libc::SIGABRT => ": it aborted",
                 libc::SIGSEGV => ": invalid memory reference",
-                libc::SIGKILL => ": killed from inside the sandbox, or by the kernel when memory is short",
+                libc::SIGKILL => {
+                    ": killed from inside the sandbox, or by the kernel when memory is short"
+                }
                 _ => "",
             };
             format!("was killed by {}{cause}", signal_name(signal))
@@ -140,7 +150,11 @@ mod tests {
     use super::*;
 
     fn heard(finish: Option<Finish>, end: Option<End>) -> Heard {
-        Heard { finish, end, ..Heard::default() }
+        Heard {
+            finish,
+            end,
+            ..Heard::default()
+        }
     }
 
     fn reason(heard: &Heard, output: &str) -> String {
@@ -153,11 +167,23 @@ mod tests {
     #[test]
     fn only_finished_and_a_clean_exit_is_a_pass() {
         let passed = Some(Finish::Passed);
-        assert_eq!(heard(passed.clone(), Some(End::Code(0))).verdict(""), Verdict::Passed);
+        assert_eq!(
+            heard(passed.clone(), Some(End::Code(0))).verdict(""),
+            Verdict::Passed
+        );
         for end in [Some(End::Code(1)), Some(End::Signal(11)), None] {
-            assert_ne!(heard(passed.clone(), end).verdict(""), Verdict::Passed, "{end:?}");
+            assert_ne!(
+                heard(passed.clone(), end).verdict(""),
+                Verdict::Passed,
+                "{end:?}"
+            );
         }
-        for end in [Some(End::Code(0)), Some(End::Code(1)), Some(End::Signal(9)), None] {
+        for end in [
+            Some(End::Code(0)),
+            Some(End::Code(1)),
+            Some(End::Signal(9)),
+            None,
+        ] {
             assert_ne!(heard(None, end).verdict(""), Verdict::Passed, "{end:?}");
         }
     }

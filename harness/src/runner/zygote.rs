@@ -93,7 +93,10 @@ impl Zygote<'_> {
             match Order::decode(order) {
                 Some(Order::Run { trial, slot, seed }) => {
                     running.remove(&slot);
-                    running.extend(self.run(trial, seed, passed, signals, &here).map(|pidfd| (slot, pidfd)));
+                    running.extend(
+                        self.run(trial, seed, passed, signals, &here)
+                            .map(|pidfd| (slot, pidfd)),
+                    );
                 }
                 Some(Order::Kill { slot }) => {
                     if let Some(pidfd) = running.remove(&slot) {
@@ -146,14 +149,21 @@ impl Zygote<'_> {
             let map = self.ids.within();
             let written = map.write(map, &PathBuf::from(format!("/proc/{pid}")), false);
             // Whoever waits in vain for its ids would wait for ever.
-            let signal = if written.is_ok() { MAPPED as i32 } else { libc::SIGKILL };
+            let signal = if written.is_ok() {
+                MAPPED as i32
+            } else {
+                libc::SIGKILL
+            };
             process::pidfd_kill(pidfd, signal)?;
             written?;
         }
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "all that tells one trial from another")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "all that tells one trial from another"
+    )]
     fn child(
         &self,
         trial: Trial,
@@ -180,7 +190,9 @@ impl Zygote<'_> {
             supervisor: &self.supervisor,
             signals,
         };
-        init.live(output, |reports, nodes| body::run(trial, seed, index, reports, nodes))
+        init.live(output, |reports, nodes| {
+            body::run(trial, seed, index, reports, nodes)
+        })
     }
 }
 
@@ -216,7 +228,11 @@ pub(crate) fn hostname(name: &str) -> String {
         }
     }
     let host = host.trim_end_matches('-');
-    if host.is_empty() { "trial".to_owned() } else { host.to_owned() }
+    if host.is_empty() {
+        "trial".to_owned()
+    } else {
+        host.to_owned()
+    }
 }
 
 #[cfg(test)]

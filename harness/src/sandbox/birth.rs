@@ -119,7 +119,10 @@ impl Cry {
         Some(match tag {
             b'B' => Cry::Born(number),
             b'R' => Cry::Ready,
-            b'!' => Cry::Refused { step: text(), errno: number },
+            b'!' => Cry::Refused {
+                step: text(),
+                errno: number,
+            },
             b'N' => Cry::Note(text()),
             _ => return None,
         })
@@ -195,16 +198,30 @@ impl Order {
     fn encode(&self, bytes: &mut Vec<u8>) {
         bytes.push(b'X');
         let (has_ids, (uid, gid)) = (self.ids.is_some(), self.ids.unwrap_or_default());
-        let numbers = [uid, gid, u32::from(has_ids), u32::from(self.strict_dir), self.args.len() as u32];
+        let numbers = [
+            uid,
+            gid,
+            u32::from(has_ids),
+            u32::from(self.strict_dir),
+            self.args.len() as u32,
+        ];
         bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
-        for text in [&self.program, &self.dir].into_iter().chain(&self.args).chain(&self.env) {
+        for text in [&self.program, &self.dir]
+            .into_iter()
+            .chain(&self.args)
+            .chain(&self.env)
+        {
             bytes.extend(text.as_bytes_with_nul());
         }
     }
 
     fn decode(bytes: &[u8]) -> Option<Order> {
         let (numbers, texts) = bytes.split_at_checked(20)?;
-        let number = |at: usize| Some(u32::from_le_bytes(numbers.get(at * 4..at * 4 + 4)?.try_into().ok()?));
+        let number = |at: usize| {
+            Some(u32::from_le_bytes(
+                numbers.get(at * 4..at * 4 + 4)?.try_into().ok()?,
+            ))
+        };
         let mut texts = texts
             .split_inclusive(|byte| *byte == 0)
             .filter_map(|text| CString::from_vec_with_nul(text.to_vec()).ok());
@@ -242,7 +259,9 @@ impl Fate {
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Option<Fate> {
-        let [tag, number @ ..] = bytes else { return None };
+        let [tag, number @ ..] = bytes else {
+            return None;
+        };
         let number = i32::from_le_bytes(number.try_into().ok()?);
         match tag {
             b'R' => Some(Fate::Runs(number)),
@@ -282,8 +301,16 @@ mod tests {
 
     #[test]
     fn cries_and_fates_arrive_as_they_were_sent() {
-        let refused = Cry::Refused { step: "mount /proc".into(), errno: 1 };
-        for cry in [Cry::Born(7), Cry::Ready, refused, Cry::Note("a copy".into())] {
+        let refused = Cry::Refused {
+            step: "mount /proc".into(),
+            errno: 1,
+        };
+        for cry in [
+            Cry::Born(7),
+            Cry::Ready,
+            refused,
+            Cry::Note("a copy".into()),
+        ] {
             assert_eq!(Cry::decode(&cry.encode()), Some(cry));
         }
         for fate in [Fate::Runs(3), Fate::Refused(2), Fate::Ended(-1)] {

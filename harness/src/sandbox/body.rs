@@ -39,7 +39,10 @@ static COMPLAINTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Fails the trial, or adds to the reason why it fails.
 pub(crate) fn complain(sentence: String) {
-    COMPLAINTS.lock().unwrap_or_else(PoisonError::into_inner).push(sentence);
+    COMPLAINTS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(sentence);
 }
 
 /// The verdict in the light of the complaints.
@@ -71,7 +74,10 @@ pub(crate) fn adopt_thread() {
 pub(crate) fn rehearse() {
     // Twice, for the second takes other paths: it finds what the first has left.
     for _ in 0..2 {
-        if let Ok(thread) = thread::Builder::new().name("rehearsal".to_owned()).spawn(|| ()) {
+        if let Ok(thread) = thread::Builder::new()
+            .name("rehearsal".to_owned())
+            .spawn(|| ())
+        {
             let _ = thread.join();
         }
     }
@@ -98,9 +104,15 @@ pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel, nodes: 
     });
     let finish = match thread {
         Ok(thread) => judge(&options, thread.join(), &panics()),
-        Err(error) => failed(format!("cannot start the test's thread: {error}"), String::new()),
+        Err(error) => failed(
+            format!("cannot start the test's thread: {error}"),
+            String::new(),
+        ),
     };
-    let finish = consider(finish, &COMPLAINTS.lock().unwrap_or_else(PoisonError::into_inner));
+    let finish = consider(
+        finish,
+        &COMPLAINTS.lock().unwrap_or_else(PoisonError::into_inner),
+    );
     if let Finish::Failed { reason, .. } = &finish
         && !reason.starts_with(PANICKED)
     {
@@ -131,28 +143,30 @@ fn failed(reason: impl Into<String>, location: impl Into<String>) -> Finish {
 pub(crate) const PANICKED: &str = "panicked: ";
 
 /// What the body's end means.
-fn judge(
-    options: &Options,
-    end: thread::Result<Result<(), Failed>>,
-    panics: &[Panic],
-) -> Finish {
+fn judge(options: &Options, end: thread::Result<Result<(), Failed>>, panics: &[Panic]) -> Finish {
     let own = panics.iter().rev().find(|panic| panic.own);
     let location = own.map(|panic| panic.location.clone()).unwrap_or_default();
     match (end, &options.should_panic) {
-        (Err(payload), ShouldPanic::No) => failed(format!("{PANICKED}{}", message(&*payload)), location),
+        (Err(payload), ShouldPanic::No) => {
+            failed(format!("{PANICKED}{}", message(&*payload)), location)
+        }
         (Err(_), ShouldPanic::Yes) => Finish::Passed,
         (Err(payload), ShouldPanic::With(expected)) => {
             let message = message(&*payload);
             match message.contains(expected) {
                 true => Finish::Passed,
                 false => failed(
-                    format!("panic did not contain expected string\n      panic message: {message:?}\n expected substring: {expected:?}"),
+                    format!(
+                        "panic did not contain expected string\n      panic message: {message:?}\n expected substring: {expected:?}"
+                    ),
                     location,
                 ),
             }
         }
         (Ok(Err(error)), _) => {
-            let location = error.location().map(|(file, line, column)| format!("{file}:{line}:{column}"));
+            let location = error
+                .location()
+                .map(|(file, line, column)| format!("{file}:{line}:{column}"));
             failed(error.message(), location.unwrap_or_default())
         }
         (Ok(Ok(())), ShouldPanic::No) => match panics.iter().find(|panic| !panic.own) {
@@ -194,7 +208,10 @@ thread_local! {
 }
 
 fn panics() -> Vec<Panic> {
-    PANICS.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    PANICS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone()
 }
 
 fn remember_panics() {
@@ -223,7 +240,9 @@ fn remember(info: &PanicHookInfo<'_>) {
 }
 
 fn message_of(info: &PanicHookInfo<'_>) -> String {
-    info.payload_as_str().unwrap_or("(a value that is no text)").to_owned()
+    info.payload_as_str()
+        .unwrap_or("(a value that is no text)")
+        .to_owned()
 }
 
 /// A task that was spawned on the runtime of an async test runs on the test's own thread.
@@ -290,8 +309,14 @@ mod tests {
     #[test]
     fn a_panic_elsewhere_is_a_failure_unless_allowed() {
         assert!(reason(judge(&Options::NEW, Ok(Ok(())), &[panic(false)])).contains("swallowed"));
-        assert_eq!(judge(&Options::NEW.allow_panics(), Ok(Ok(())), &[panic(false)]), Finish::Passed);
-        assert_eq!(judge(&Options::NEW, Ok(Ok(())), &[panic(true)]), Finish::Passed);
+        assert_eq!(
+            judge(&Options::NEW.allow_panics(), Ok(Ok(())), &[panic(false)]),
+            Finish::Passed
+        );
+        assert_eq!(
+            judge(&Options::NEW, Ok(Ok(())), &[panic(true)]),
+            Finish::Passed
+        );
     }
 
     #[test]
@@ -305,8 +330,14 @@ mod tests {
     #[test]
     fn a_complaint_fails_a_test_that_has_passed_and_is_added_to_a_failure() {
         let complaints = ["nginx died".to_owned()];
-        assert_eq!(consider(Finish::Passed, &complaints), failed("nginx died", ""));
-        assert_eq!(consider(failed("boom", "a.rs:1:2"), &complaints), failed("boom\nnginx died", "a.rs:1:2"));
+        assert_eq!(
+            consider(Finish::Passed, &complaints),
+            failed("nginx died", "")
+        );
+        assert_eq!(
+            consider(failed("boom", "a.rs:1:2"), &complaints),
+            failed("boom\nnginx died", "a.rs:1:2")
+        );
         assert_eq!(consider(Finish::Passed, &[]), Finish::Passed);
     }
 

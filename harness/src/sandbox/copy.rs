@@ -72,8 +72,14 @@ mod tests {
         let target = dir.join("copy");
         merge(&[upper, lower], &target).unwrap();
         let read = |name: &str| fs::read_to_string(target.join("etc").join(name)).unwrap();
-        assert_eq!((read("name"), read("only"), read("link")), ("upper".into(), "lower".into(), "lower".into()));
-        assert_eq!(fs::read_link(target.join("etc/link")).unwrap(), Path::new("only"));
+        assert_eq!(
+            (read("name"), read("only"), read("link")),
+            ("upper".into(), "lower".into(), "lower".into())
+        );
+        assert_eq!(
+            fs::read_link(target.join("etc/link")).unwrap(),
+            Path::new("only")
+        );
         fs::remove_dir_all(dir).unwrap();
     }
 }

@@ -42,13 +42,21 @@ impl Factory<'_> {
                 Err(_) => Err(("read an order", Errno::EPROTO)),
             };
             if let Err((step, errno)) = born {
-                let refused = Cry::Refused { step: step.to_owned(), errno: errno as i32 };
+                let refused = Cry::Refused {
+                    step: step.to_owned(),
+                    errno: errno as i32,
+                };
                 let _ = channel.send(&refused.encode());
             }
         }
     }
 
-    fn bear(&self, birth: &Birth, channel: &Channel, joined: Option<OwnedFd>) -> Result<(), Refused> {
+    fn bear(
+        &self,
+        birth: &Birth,
+        channel: &Channel,
+        joined: Option<OwnedFd>,
+    ) -> Result<(), Refused> {
         let joins_pids = birth.joins == Joins::PodAndPids;
         let home = match (&joined, joins_pids) {
             (Some(pod), true) => Some(enter_pids(pod)?),
@@ -56,7 +64,8 @@ impl Factory<'_> {
         };
         let cloned = retry_while_limits_settle(|| self.clone_for(birth));
         if let Some(home) = home {
-            setns(home, CloneFlags::CLONE_NEWPID).map_err(|e| ("come back to the trial's processes", e))?;
+            setns(home, CloneFlags::CLONE_NEWPID)
+                .map_err(|e| ("come back to the trial's processes", e))?;
         }
         match cloned.map_err(|e| ("clone3 a node", e))? {
             Cloned::Child => node::live(birth, self.world, channel, joined.as_ref(), self.signals),
@@ -101,13 +110,17 @@ fn flags(birth: &Birth) -> CloneFlags {
 
 /// The next child will be one of the pod's processes; a way back.
 fn enter_pids(pod: &OwnedFd) -> Result<OwnedFd, Refused> {
-    let home = std::fs::File::open("/proc/self/ns/pid").map_err(|e| ("open our PID namespace", errno(&e)))?;
-    setns(pod.as_fd(), CloneFlags::CLONE_NEWPID).map_err(|e| ("enter the pod's PID namespace", e))?;
+    let home = std::fs::File::open("/proc/self/ns/pid")
+        .map_err(|e| ("open our PID namespace", errno(&e)))?;
+    setns(pod.as_fd(), CloneFlags::CLONE_NEWPID)
+        .map_err(|e| ("enter the pod's PID namespace", e))?;
     Ok(home.into())
 }
 
 /// The kernel gives back what namespaces counted against a limit only after a while.
-fn retry_while_limits_settle(mut clone: impl FnMut() -> nix::Result<Cloned>) -> nix::Result<Cloned> {
+fn retry_while_limits_settle(
+    mut clone: impl FnMut() -> nix::Result<Cloned>,
+) -> nix::Result<Cloned> {
     for pause in [1, 2, 4, 8, 16, 32, 64, 128] {
         match clone() {
             Err(Errno::ENOSPC | Errno::EAGAIN) => {
@@ -121,11 +134,20 @@ fn retry_while_limits_settle(mut clone: impl FnMut() -> nix::Result<Cloned>) -> 
 
 /// The newborn waits for its ids.
 fn map_ids(birth: &Birth, pid: i32, pidfd: &OwnedFd) -> Result<(), Refused> {
-    let map = IdMap { outside: 0, count: birth.ids.unwrap_or(1) };
+    let map = IdMap {
+        outside: 0,
+        count: birth.ids.unwrap_or(1),
+    };
     let dir = PathBuf::from(format!("/proc/{pid}"));
-    let written = map.write(map, &dir, false).or_else(|_| map.write(map, &dir, true));
+    let written = map
+        .write(map, &dir, false)
+        .or_else(|_| map.write(map, &dir, true));
     // Whoever waits in vain for its ids would wait for ever.
-    let signal = if written.is_ok() { super::init::MAPPED as i32 } else { libc::SIGKILL };
+    let signal = if written.is_ok() {
+        super::init::MAPPED as i32
+    } else {
+        libc::SIGKILL
+    };
     let _ = process::pidfd_kill(pidfd, signal);
     written.map_err(|e| ("map the ids of a node", errno(&e)))
 }

@@ -18,12 +18,20 @@ enum Held {
 }
 
 /// Makes the calling process' namespaces what `birth` says; `note` is told of detours.
-pub(super) fn furnish(birth: &Birth, world: &World<'_>, note: &dyn Fn(&str)) -> Result<(), Refused> {
+pub(super) fn furnish(
+    birth: &Birth,
+    world: &World<'_>,
+    note: &dyn Fn(&str),
+) -> Result<(), Refused> {
     let etc = match &birth.etc {
         Some([hosts, resolver]) => Some([hold(hosts)?, hold(resolver)?]),
         None => None,
     };
-    let held = birth.mounts.iter().map(in_hand).collect::<Result<Vec<Held>, Refused>>()?;
+    let held = birth
+        .mounts
+        .iter()
+        .map(in_hand)
+        .collect::<Result<Vec<Held>, Refused>>()?;
     let disk = match &birth.root {
         Some(root) => Some(hold(&root.disk)?),
         None => None,
@@ -37,10 +45,12 @@ pub(super) fn furnish(birth: &Birth, world: &World<'_>, note: &dyn Fn(&str)) -> 
     }
     if let Some([hosts, resolver]) = etc {
         lay_over("/etc/hosts", hosts.as_fd()).map_err(|e| ("mount /etc/hosts", e))?;
-        lay_over("/etc/resolv.conf", resolver.as_fd()).map_err(|e| ("mount /etc/resolv.conf", e))?;
+        lay_over("/etc/resolv.conf", resolver.as_fd())
+            .map_err(|e| ("mount /etc/resolv.conf", e))?;
     }
     for (path, value) in &birth.sysctls {
-        fs::write(Path::new("/proc/sys").join(path), value).map_err(|e| ("write a sysctl", errno(&e)))?;
+        fs::write(Path::new("/proc/sys").join(path), value)
+            .map_err(|e| ("write a sysctl", errno(&e)))?;
     }
     Ok(())
 }
@@ -51,7 +61,9 @@ fn hold(path: &Path) -> Result<OwnedFd, Refused> {
 
 fn in_hand(placed: &Placed) -> Result<Held, Refused> {
     Ok(match &placed.source {
-        Source::Path(path) => Held::Tree(mount::detach_copy(path, true).map_err(|e| ("find what is to be mounted", e))?),
+        Source::Path(path) => Held::Tree(
+            mount::detach_copy(path, true).map_err(|e| ("find what is to be mounted", e))?,
+        ),
         Source::Tmpfs(size) => Held::Tmpfs(*size),
     })
 }
@@ -132,7 +144,11 @@ fn follow(path: &Path) -> PathBuf {
 }
 
 /// Another root, with the `/proc`, `/sys` and `/dev` that are there by now.
-fn change_root(root: &Root, disk: std::os::fd::BorrowedFd<'_>, note: &dyn Fn(&str)) -> Result<(), Refused> {
+fn change_root(
+    root: &Root,
+    disk: std::os::fd::BorrowedFd<'_>,
+    note: &dyn Fn(&str),
+) -> Result<(), Refused> {
     // Any directory will do for a stage: nothing of this mount namespace remains.
     let stage = Path::new("/run");
     let kept: Vec<(&str, OwnedFd)> = ["/proc", "/sys", "/dev"]
@@ -145,8 +161,11 @@ fn change_root(root: &Root, disk: std::os::fd::BorrowedFd<'_>, note: &dyn Fn(&st
         make_point(&disk_at.join(dir), true).map_err(|e| ("furnish the node's disk", errno(&e)))?;
     }
     if let Err(refused) = mount::overlay(&root.layers, disk_at, stage) {
-        note(&format!("overlayfs is refused here ({refused}): its root filesystem is a copy"));
-        super::copy::merge(&root.layers, &disk_at.join("copy")).map_err(|e| ("copy a root filesystem", errno(&e)))?;
+        note(&format!(
+            "overlayfs is refused here ({refused}): its root filesystem is a copy"
+        ));
+        super::copy::merge(&root.layers, &disk_at.join("copy"))
+            .map_err(|e| ("copy a root filesystem", errno(&e)))?;
         let copy = hold(&disk_at.join("copy"))?;
         mount::attach(copy.as_fd(), stage).map_err(|e| ("mount a root filesystem", e))?;
     }

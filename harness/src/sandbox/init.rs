@@ -3,6 +3,7 @@
 //! It furnishes the sandbox, forks the test body, reaps, passes signals on, says who outlives the body,
 //! and ends when the supervisor does. Its end is the end of everything in the sandbox.
 
+use std::cell::RefCell;
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -19,7 +20,7 @@ use crate::Isolation;
 use crate::kernel::fd::{Channel, replace_standard};
 use crate::kernel::{process, signal};
 use crate::runner::hang;
-use crate::runner::protocol::{End, Report, Request};
+use crate::runner::protocol::{End, Finish, Report, Request};
 
 /// What an init inherits from its zygote.
 pub(crate) struct Init<'a> {
@@ -39,6 +40,8 @@ struct Body {
     orders: Channel,
     /// Its end of that, kept open so that its exit does not wake us twice.
     _orders: Channel,
+    /// What it has said before its end.
+    finish: RefCell<Option<Finish>>,
 }
 
 /// Says that the zygote has written the id mappings.
@@ -47,22 +50,31 @@ pub(crate) const MAPPED: Signal = Signal::SIGUSR1;
 impl Init<'_> {
     /// Lives until the trial is over. `body` is run in a process of its own and does not return.
     pub(crate) fn live(self, output: Option<OwnedFd>, run: impl FnOnce(Channel, Channel)) -> ! {
-        match self.start(output, run) {
+        match self.start(output.as_ref(), run) {
             Ok(body) => self.watch(&body),
             Err((step, errno)) => {
                 let step = step.to_owned();
-                let refused = Report::Refused { step, errno: errno as i32 };
+                let refused = Report::Refused {
+                    step,
+                    errno: errno as i32,
+                };
                 let _ = self.channel.send(&refused.encode());
                 process::exit_now(1)
             }
         }
     }
 
-    fn start(&self, output: Option<OwnedFd>, run: impl FnOnce(Channel, Channel)) -> Result<Body, Refused> {
-        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(|e| ("set the parent-death signal", e))?;
+    fn start(
+        &self,
+        output: Option<&OwnedFd>,
+        run: impl FnOnce(Channel, Channel),
+    ) -> Result<Body, Refused> {
+        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)
+            .map_err(|e| ("set the parent-death signal", e))?;
         if signal::is_readable(self.supervisor.as_fd()) {
             process::exit_now(1);
         }
+        self.world.furnish_early()?;
         if self.world.isolation.contains(Isolation::USER) {
             self.await_mapping()?;
         }
@@ -87,7 +99,13 @@ impl Init<'_> {
                 run(theirs, nodes);
                 process::exit_now(1)
             }
-            ForkResult::Parent { child: pid } => Ok(Body { pid, reports, orders, _orders: nodes }),
+            ForkResult::Parent { child: pid } => Ok(Body {
+                pid,
+                reports,
+                orders,
+                _orders: nodes,
+                finish: RefCell::default(),
+            }),
         }
     }
 
@@ -107,7 +125,11 @@ impl Init<'_> {
         // says when it hangs is wanted at once.
         let mut listening = false;
         loop {
-            let interest = if listening { PollFlags::POLLIN } else { PollFlags::empty() };
+            let interest = if listening {
+                PollFlags::POLLIN
+            } else {
+                PollFlags::empty()
+            };
             let mut fds = [
                 PollFd::new(self.channel.as_fd(), PollFlags::POLLIN),
                 PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
@@ -115,7 +137,11 @@ impl Init<'_> {
                 PollFd::new(body.orders.as_fd(), PollFlags::POLLIN),
                 PollFd::new(body.reports.as_fd(), interest),
             ];
-            let fds = if listening { &mut fds[..] } else { &mut fds[..4] };
+            let fds = if listening {
+                &mut fds[..]
+            } else {
+                &mut fds[..4]
+            };
             if poll(fds, PollTimeout::NONE).is_err() {
                 continue;
             }
@@ -123,15 +149,28 @@ impl Init<'_> {
             if ready(2) {
                 self.end()
             }
-            if ready(1) && let Some(end) = self.reap(body.pid) {
+            if ready(1)
+                && let Some(end) = self.reap(body.pid)
+            {
                 self.part(body, end)
             }
             if ready(3) {
                 let (orders, world, signals) = (&body.orders, &self.world, self.signals);
-                Factory { orders, world, signals }.serve();
+                Factory {
+                    orders,
+                    world,
+                    signals,
+                }
+                .serve();
             }
             if ready(4) {
-                listening = self.relay(body);
+                // That it has written down where it stands; or that it has finished after all,
+                // which is left to be read at its end.
+                match self.hear(body) {
+                    Some(Report::Traced) => drop(self.channel.send(&Report::Traced.encode())),
+                    Some(Report::Finished(finish)) => *body.finish.borrow_mut() = Some(finish),
+                    _ => listening = false,
+                }
             }
             if ready(0) {
                 listening |= self.obey(body.pid);
@@ -139,12 +178,10 @@ impl Init<'_> {
         }
     }
 
-    /// Passes one report of the body's on; false if there is none.
-    fn relay(&self, body: &Body) -> bool {
-        match body.reports.try_receive_whole() {
-            Ok(Some(report)) if !report.is_empty() => self.channel.send(&report).is_ok(),
-            _ => false,
-        }
+    /// One report of the body's, if there is one.
+    fn hear(&self, body: &Body) -> Option<Report> {
+        let report = body.reports.try_receive_whole().ok()??;
+        Report::decode(&report)
     }
 
     /// Does what the supervisor asks; true if the body will have something to say.
@@ -187,7 +224,13 @@ impl Init<'_> {
 
     /// The body is gone: says so, with whoever is left, and ends.
     fn part(&self, body: &Body, end: End) -> ! {
-        while self.relay(body) {}
+        let mut finish = body.finish.take();
+        while let Some(report) = self.hear(body) {
+            match report {
+                Report::Finished(said) => finish = Some(said),
+                report => drop(self.channel.send(&report.encode())),
+            }
+        }
         let survivors = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
             // Everybody in here descends from us, so nobody is left.
             Err(Errno::ECHILD) => Vec::new(),
@@ -196,7 +239,12 @@ impl Init<'_> {
                 hang::survivors(&self.members())
             }
         };
-        let _ = self.channel.send(&Report::Exited { end, survivors }.encode());
+        let exited = Report::Exited {
+            finish,
+            end,
+            survivors,
+        };
+        let _ = self.channel.send(&exited.encode());
         self.end()
     }
 
@@ -229,7 +277,8 @@ impl Init<'_> {
                 let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
             }
             while matches!(waitpid(None, Some(WaitPidFlag::WNOHANG)), Ok(status) if status != WaitStatus::StillAlive)
-            {}
+            {
+            }
         }
     }
 

@@ -32,8 +32,8 @@ pub(crate) struct World<'a> {
 }
 
 impl World<'_> {
-    /// Makes the calling process' namespaces a place to live in.
-    pub(crate) fn furnish(&self) -> Result<(), Refused> {
+    /// What can be done before the ids are mapped, which somebody else does meanwhile.
+    pub(crate) fn furnish_early(&self) -> Result<(), Refused> {
         let own = |kind| self.isolation.contains(kind);
         if own(Isolation::UTS) {
             sethostname(self.hostname).map_err(|e| ("set the hostname", e))?;
@@ -41,6 +41,12 @@ impl World<'_> {
         if own(Isolation::NET) {
             net::loopback_up().map_err(|e| ("bring up lo", e))?;
         }
+        Ok(())
+    }
+
+    /// Makes the calling process' namespaces a place to live in.
+    pub(crate) fn furnish(&self) -> Result<(), Refused> {
+        let own = |kind| self.isolation.contains(kind);
         if own(Isolation::MNT) {
             self.mounts()?;
         }
@@ -73,7 +79,12 @@ impl World<'_> {
             fresh("mqueue", "/dev/mqueue", None, "mount /dev/mqueue")?;
         }
         fresh("tmpfs", "/tmp", Some(TMPFS), "mount /tmp")?;
-        fresh("tmpfs", "/run", Some("mode=755,size=1g,nr_inodes=1m"), "mount /run")?;
+        fresh(
+            "tmpfs",
+            "/run",
+            Some("mode=755,size=1g,nr_inodes=1m"),
+            "mount /run",
+        )?;
         fresh("tmpfs", "/dev/shm", Some(TMPFS), "mount /dev/shm")?;
         fresh("devpts", "/dev/pts", Some(DEVPTS), "mount /dev/pts")?;
         if put_back(&hidden)? {
@@ -87,18 +98,17 @@ impl World<'_> {
 /// Terminals of one's own, that anyone in the sandbox may open.
 pub(crate) const DEVPTS: &str = "newinstance,ptmxmode=0666,mode=620";
 
-fn fresh(
-    kind: &str,
-    target: &str,
-    data: Option<&str>,
-    step: &'static str,
-) -> Result<(), Refused> {
+fn fresh(kind: &str, target: &str, data: Option<&str>, step: &'static str) -> Result<(), Refused> {
     mount::fresh(kind, Path::new(target), data).map_err(|e| (step, e))
 }
 
 fn sysctl(name: &'static str, value: &str) -> Result<(), Refused> {
-    fs::write(Path::new("/proc/sys").join(name), value)
-        .map_err(|e| ("write a sysctl", Errno::from_raw(e.raw_os_error().unwrap_or(0))))
+    fs::write(Path::new("/proc/sys").join(name), value).map_err(|e| {
+        (
+            "write a sysctl",
+            Errno::from_raw(e.raw_os_error().unwrap_or(0)),
+        )
+    })
 }
 
 /// Detached copies of what is about to be hidden.
@@ -117,8 +127,12 @@ pub(crate) fn carry<'a>(
 /// Attaches carried trees where they were; tells whether there were any.
 pub(crate) fn put_back(carried: &[(PathBuf, OwnedFd)]) -> Result<bool, Refused> {
     for (path, tree) in carried {
-        fs::create_dir_all(path)
-            .map_err(|e| ("make way for the workspace", Errno::from_raw(e.raw_os_error().unwrap_or(0))))?;
+        fs::create_dir_all(path).map_err(|e| {
+            (
+                "make way for the workspace",
+                Errno::from_raw(e.raw_os_error().unwrap_or(0)),
+            )
+        })?;
         mount::attach(tree.as_fd(), path).map_err(|e| ("mount the workspace", e))?;
     }
     Ok(!carried.is_empty())

@@ -6,7 +6,10 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::unistd::{ForkResult, Gid, Pid, Uid, chdir, execve, pipe2, setgroups, setpgid, setresgid, setresuid, write};
+use nix::unistd::{
+    ForkResult, Gid, Pid, Uid, chdir, execve, pipe2, setgroups, setpgid, setresgid, setresuid,
+    write,
+};
 
 use super::birth::Order;
 use crate::kernel::fd::replace_standard;
@@ -39,7 +42,10 @@ pub(super) fn start(order: &Order, streams: [OwnedFd; 3]) -> nix::Result<i32> {
 
 /// Only comes back if it failed.
 fn become_program(order: &Order, streams: &[OwnedFd; 3]) -> Errno {
-    prepare(order, streams).and_then(|()| execute(order)).err().unwrap_or(super::node::ODD)
+    prepare(order, streams)
+        .and_then(|()| execute(order))
+        .err()
+        .unwrap_or(super::node::ODD)
 }
 
 fn prepare(order: &Order, streams: &[OwnedFd; 3]) -> nix::Result<()> {
@@ -78,7 +84,10 @@ fn execute(order: &Order) -> nix::Result<()> {
         .find_map(|variable| variable.as_bytes().strip_prefix(b"PATH="))
         .unwrap_or_default();
     let mut refusal = Errno::ENOENT;
-    for dir in path.split(|byte| *byte == b':').chain(USUAL.as_bytes().split(|byte| *byte == b':')) {
+    for dir in path
+        .split(|byte| *byte == b':')
+        .chain(USUAL.as_bytes().split(|byte| *byte == b':'))
+    {
         if dir.is_empty() {
             continue;
         }

@@ -15,8 +15,8 @@ use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 
 use super::birth::{Birth, Cry, Errand, Fate, Joins};
-use super::inner::{Refused, World};
 use super::init::MAPPED;
+use super::inner::{Refused, World};
 use super::{furniture, launch};
 use crate::Isolation;
 use crate::kernel::fd::{Channel, close_all_but};
@@ -35,7 +35,10 @@ pub(super) fn live(
     let netns = match made {
         Ok(netns) => netns,
         Err((step, errno)) => {
-            let refused = Cry::Refused { step: step.to_owned(), errno: errno as i32 };
+            let refused = Cry::Refused {
+                step: step.to_owned(),
+                errno: errno as i32,
+            };
             let _ = channel.send(&refused.encode());
             process::exit_now(1)
         }
@@ -61,7 +64,8 @@ fn become_node(
     channel: &Channel,
     joined: Option<&OwnedFd>,
 ) -> Result<OwnedFd, Refused> {
-    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(|e| ("set the parent-death signal", e))?;
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)
+        .map_err(|e| ("set the parent-death signal", e))?;
     if birth.ids.is_some() {
         signal::wait_for(MAPPED).map_err(|e| ("wait for the ids", e))?;
     }
@@ -98,7 +102,8 @@ fn become_node(
     furniture::furnish(birth, &world, &|note| {
         let _ = channel.send(&Cry::Note(note.to_owned()).encode());
     })?;
-    let netns = std::fs::File::open("/proc/self/ns/net").map_err(|e| ("open its network namespace", super::outer::errno(&e)))?;
+    let netns = std::fs::File::open("/proc/self/ns/net")
+        .map_err(|e| ("open its network namespace", super::outer::errno(&e)))?;
     Ok(netns.into())
 }
 
@@ -204,7 +209,10 @@ impl Node<'_> {
         let mut known = Vec::new();
         loop {
             let members = hang::descendants(std::process::id() as i32);
-            let new: Vec<i32> = members.into_iter().filter(|pid| !known.contains(pid)).collect();
+            let new: Vec<i32> = members
+                .into_iter()
+                .filter(|pid| !known.contains(pid))
+                .collect();
             if new.is_empty() {
                 return;
             }

@@ -97,7 +97,8 @@ pub(crate) fn make(
     inside: impl FnOnce(Channel),
 ) -> Result<Outer, Refused> {
     let (ours, theirs) = Channel::pair().map_err(|e| ("make a channel", e))?;
-    let supervisor = process::pidfd_open(std::process::id() as i32).map_err(|e| ("open a pidfd", errno(&e)))?;
+    let supervisor =
+        process::pidfd_open(std::process::id() as i32).map_err(|e| ("open a pidfd", errno(&e)))?;
     match clone_into(namespaces()).map_err(|e| ("clone3 the outer sandbox", errno(&e)))? {
         Cloned::Child => {
             drop(ours);
@@ -144,12 +145,16 @@ fn die_with_parent(parent: &OwnedFd) -> Result<(), Refused> {
 
 fn await_ready(channel: &Channel) -> Result<(), Refused> {
     let mut buffer = [0; 256];
-    let answer = channel.receive(&mut buffer).map_err(|e| ("hear from the outer sandbox", e))?;
+    let answer = channel
+        .receive(&mut buffer)
+        .map_err(|e| ("hear from the outer sandbox", e))?;
     if answer == READY {
         return Ok(());
     }
     let text = String::from_utf8_lossy(answer);
-    let (errno, step) = text.split_once('\0').unwrap_or(("5", "hear from the outer sandbox"));
+    let (errno, step) = text
+        .split_once('\0')
+        .unwrap_or(("5", "hear from the outer sandbox"));
     // Steps are our own words; a failed start is rare enough to leak one.
     Err((
         Box::leak(step.to_owned().into_boxed_str()),
@@ -171,8 +176,10 @@ fn hand_over(
     channel: &Channel,
 ) -> Result<Vec<String>, Refused> {
     let proc_dir = PathBuf::from(format!("/proc/{pid}"));
-    map.write(map, &proc_dir, false).map_err(|e| ("map the ids", errno(&e)))?;
-    let userns = fs::File::open(proc_dir.join("ns/user")).map_err(|e| ("open the user namespace", errno(&e)))?;
+    map.write(map, &proc_dir, false)
+        .map_err(|e| ("map the ids", errno(&e)))?;
+    let userns = fs::File::open(proc_dir.join("ns/user"))
+        .map_err(|e| ("open the user namespace", errno(&e)))?;
     let mut notes = Vec::new();
     let mut trees = Vec::new();
     for (path, writable) in wanted_mounts(paths) {
@@ -191,7 +198,10 @@ fn hand_over(
         }
     }
     for batch in trees.chunks(200) {
-        let names: Vec<String> = batch.iter().map(|(path, _)| path.to_string_lossy().into_owned()).collect();
+        let names: Vec<String> = batch
+            .iter()
+            .map(|(path, _)| path.to_string_lossy().into_owned())
+            .collect();
         let fds: Vec<i32> = batch.iter().map(|(_, tree)| tree.as_raw_fd()).collect();
         channel
             .send_with(names.join("\0").as_bytes(), &fds)
@@ -221,7 +231,11 @@ fn mapped_copy(
         return Ok((tree, true));
     }
     // Over a read-only sysfs no writable one is permitted; the user mapping protects it.
-    let read_only = if path == Path::new("/sys") { 0 } else { mount::READ_ONLY };
+    let read_only = if path == Path::new("/sys") {
+        0
+    } else {
+        mount::READ_ONLY
+    };
     let plain = Attributes {
         set: set | read_only,
         ..Attributes::default()
@@ -233,14 +247,22 @@ fn mapped_copy(
 /// Filesystems that hold files worth seeing, each at its path, outer ones first.
 fn wanted_mounts(paths: &Paths) -> BTreeMap<PathBuf, bool> {
     let writable = |path: &Path| paths.writable.iter().any(|dir| path.starts_with(dir));
-    let kept = |path: &Path| writable(path) || paths.readable.iter().any(|dir| path.starts_with(dir));
+    let kept =
+        |path: &Path| writable(path) || paths.readable.iter().any(|dir| path.starts_with(dir));
     let mut wanted = BTreeMap::new();
     wanted.insert(PathBuf::from("/"), false);
     for (path, kind) in mount_points() {
-        let ours = ["/proc", "/sys", "/dev", "/boot", "/var/lib/docker", "/var/lib/containers"]
-            .iter()
-            .chain(&PRIVATE)
-            .any(|dir| path.starts_with(dir));
+        let ours = [
+            "/proc",
+            "/sys",
+            "/dev",
+            "/boot",
+            "/var/lib/docker",
+            "/var/lib/containers",
+        ]
+        .iter()
+        .chain(&PRIVATE)
+        .any(|dir| path.starts_with(dir));
         if kept(&path) || (!ours && !kind.starts_with("autofs")) {
             let write = writable(&path);
             wanted.insert(path, write);
@@ -269,8 +291,15 @@ fn mount_points() -> Vec<(PathBuf, String)> {
 
 /// Blanks and their like are written in octal.
 fn unescape(text: &str) -> String {
-    let octal = [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")];
-    octal.iter().fold(text.to_owned(), |text, (code, plain)| text.replace(code, plain))
+    let octal = [
+        ("\\040", " "),
+        ("\\011", "\t"),
+        ("\\012", "\n"),
+        ("\\134", "\\"),
+    ];
+    octal.iter().fold(text.to_owned(), |text, (code, plain)| {
+        text.replace(code, plain)
+    })
 }
 
 // ---- from inside ---------------------------------------------------------------------------
@@ -297,7 +326,9 @@ fn build(ids: Ids, paths: &Paths, channel: &Channel) -> Result<(), Refused> {
             furnish_dev(&devices)?;
         }
     }
-    chdir(&here).or_else(|_| chdir("/")).map_err(|e| ("enter the working directory", e))
+    chdir(&here)
+        .or_else(|_| chdir("/"))
+        .map_err(|e| ("enter the working directory", e))
 }
 
 /// The mapping is there, and our ids are still those of the host's root, which it does not have.
@@ -317,7 +348,9 @@ fn receive_trees(channel: &Channel) -> Result<Vec<(PathBuf, OwnedFd)>, Refused> 
     let mut trees = Vec::new();
     let mut buffer = vec![0; crate::kernel::fd::MESSAGE_MAX];
     loop {
-        let (names, fds) = channel.receive_with(&mut buffer).map_err(|e| ("receive the mounts", e))?;
+        let (names, fds) = channel
+            .receive_with(&mut buffer)
+            .map_err(|e| ("receive the mounts", e))?;
         match names {
             END => return Ok(trees),
             [] => return Err(("receive the mounts", Errno::EPIPE)),
@@ -372,7 +405,8 @@ fn make_read_only(paths: &Paths) -> Result<(), Refused> {
         clear: mount::READ_ONLY,
         ..Attributes::default()
     };
-    mount::set_attributes_at(Path::new("/proc"), &writable_again).map_err(|e| ("make /proc writable", e))?;
+    mount::set_attributes_at(Path::new("/proc"), &writable_again)
+        .map_err(|e| ("make /proc writable", e))?;
     // Read-only from the start, as in a container: then it stays so.
     let _ = mount::set_attributes_at(Path::new("/sys"), &writable_again);
     mount_private()?;

@@ -28,9 +28,11 @@ impl Paths {
         let manifest = environment("CARGO_MANIFEST_DIR").or_else(|| here.clone());
         writable.extend(environment("NEXTEST_WORKSPACE_ROOT"));
         writable.extend(manifest.as_deref().and_then(workspace_root));
-        writable.extend(environment("CARGO_TARGET_DIR").map(|dir| match (&here, dir.is_relative()) {
-            (Some(here), true) => here.join(dir),
-            _ => dir,
+        writable.extend(environment("CARGO_TARGET_DIR").map(|dir| {
+            match (&here, dir.is_relative()) {
+                (Some(here), true) => here.join(dir),
+                _ => dir,
+            }
         }));
         writable.extend(environment("CARGO_TARGET_TMPDIR"));
         if let Ok(program) = std::env::current_exe() {
@@ -41,14 +43,11 @@ impl Paths {
             writable.extend(std::env::split_paths(&more));
         }
         readable.extend(here);
+        // Where fixtures are kept, if that is somewhere unusual.
         readable.extend(environment("SNOWGLOBE_STORE"));
+        readable.extend(environment("XDG_CACHE_HOME").map(|dir| dir.join("snowglobe")));
+        readable.extend(environment("HOME").map(|dir| dir.join(".cache/snowglobe")));
         Paths::tidy(writable, readable)
-    }
-
-    /// Adds a directory that trials may read, wherever it lies.
-    pub(crate) fn also_readable(mut self, path: PathBuf) -> Paths {
-        self.readable.push(path);
-        Paths::tidy(self.writable, self.readable)
     }
 
     /// Canonical, existing, without those that lie inside another.
@@ -97,13 +96,20 @@ fn outermost(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
 /// `[workspace]` table, else the nearest with a lock file, else the package itself.
 fn workspace_root(package: &Path) -> Option<PathBuf> {
     let holds_workspace = |dir: &&Path| {
-        std::fs::read_to_string(dir.join("Cargo.toml"))
-            .is_ok_and(|manifest| manifest.lines().any(|line| line.trim().starts_with("[workspace")))
+        std::fs::read_to_string(dir.join("Cargo.toml")).is_ok_and(|manifest| {
+            manifest
+                .lines()
+                .any(|line| line.trim().starts_with("[workspace"))
+        })
     };
     package
         .ancestors()
         .find(holds_workspace)
-        .or_else(|| package.ancestors().find(|dir| dir.join("Cargo.lock").exists()))
+        .or_else(|| {
+            package
+                .ancestors()
+                .find(|dir| dir.join("Cargo.lock").exists())
+        })
         .or_else(|| package.join("Cargo.toml").exists().then_some(package))
         .map(Path::to_owned)
 }
@@ -142,7 +148,12 @@ mod tests {
     fn this_package_lies_in_a_workspace_with_a_target_directory() {
         let paths = Paths::find();
         let here = std::env::current_dir().unwrap();
-        assert!(paths.writable.iter().any(|dir| here.starts_with(dir) && dir.join("Cargo.lock").exists()));
+        assert!(
+            paths
+                .writable
+                .iter()
+                .any(|dir| here.starts_with(dir) && dir.join("Cargo.lock").exists())
+        );
         let program = std::env::current_exe().unwrap();
         assert!(paths.writable.iter().any(|dir| program.starts_with(dir)));
     }

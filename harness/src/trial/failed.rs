@@ -36,6 +36,24 @@ impl Failed {
         }
     }
 
+    /// From how it displays: of an error that only displays, this is all there is to know, and it
+    /// may have been one of these.
+    fn read_back(text: &str) -> Failed {
+        let place = || {
+            let (message, place) = text.rsplit_once(AT)?;
+            let mut parts = place.rsplitn(3, ':');
+            let (column, line) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+            Some((message, (parts.next()?.to_owned(), line, column)))
+        };
+        match place() {
+            Some((message, at)) => Failed {
+                message: message.to_owned(),
+                at: Some(at),
+            },
+            None => Failed::without_location(text),
+        }
+    }
+
     /// The text.
     pub fn message(&self) -> &str {
         &self.message
@@ -43,9 +61,14 @@ impl Failed {
 
     /// File, line and column of the `?`, as far as known.
     pub fn location(&self) -> Option<(&str, u32, u32)> {
-        self.at.as_ref().map(|(file, line, column)| (file.as_str(), *line, *column))
+        self.at
+            .as_ref()
+            .map(|(file, line, column)| (file.as_str(), *line, *column))
     }
 }
+
+/// Stands before the place.
+const AT: &str = "\n    at ";
 
 impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for Failed {
     #[track_caller]
@@ -74,7 +97,7 @@ impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
         match &self.at {
-            Some((file, line, column)) => write!(f, "\n    at {file}:{line}:{column}"),
+            Some((file, line, column)) => write!(f, "{AT}{file}:{line}:{column}"),
             None => Ok(()),
         }
     }
@@ -103,7 +126,7 @@ impl<T: Outcome, E: fmt::Display> Outcome for Result<T, E> {
     fn into_outcome(self) -> Result<(), Failed> {
         match self {
             Ok(value) => value.into_outcome(),
-            Err(error) => Err(Failed::without_location(format!("{error:#}"))),
+            Err(error) => Err(Failed::read_back(&format!("{error:#}"))),
         }
     }
 }
@@ -125,6 +148,19 @@ mod tests {
         let (file, at, _) = failed.location().unwrap();
         assert!(file.ends_with("failed.rs"), "{file}");
         assert_eq!(at, line);
+    }
+
+    #[test]
+    fn the_place_survives_being_returned() {
+        let failed = fails().unwrap_err();
+        assert_eq!(fails().into_outcome().unwrap_err(), failed);
+        let plain = Err::<(), _>("look\n    at this")
+            .into_outcome()
+            .unwrap_err();
+        assert_eq!(
+            (plain.message(), plain.location()),
+            ("look\n    at this", None)
+        );
     }
 
     #[test]

@@ -12,7 +12,9 @@ fn reaches(from: &Node, ip: IpAddr) -> bool {
 }
 
 fn listeners(lab: &Lab) -> TestResult<Vec<TcpListener>> {
-    lab.nodes().map(|node| Ok(node.run(|| TcpListener::bind("[::]:80"))?)).collect()
+    lab.nodes()
+        .map(|node| Ok(node.run(|| TcpListener::bind("[::]:80"))?))
+        .collect()
 }
 
 #[snowglobe::test]
@@ -27,21 +29,47 @@ fn links_of_a_ring_go_down_and_come_back() -> TestResult {
             // Of a node with two links, the name stands for an address on the first; ask for the one on this link.
             let on_link = |index: usize| -> Vec<IpAddr> {
                 let stack = lab.plan().stack(nodes[index].id());
-                let interface = stack.interfaces.iter().find(|interface| interface.link == link.id());
-                interface.map_or(Vec::new(), |interface| interface.addresses[..2].iter().map(|address| address.ip).collect())
+                let interface = stack
+                    .interfaces
+                    .iter()
+                    .find(|interface| interface.link == link.id());
+                interface.map_or(Vec::new(), |interface| {
+                    interface.addresses[..2]
+                        .iter()
+                        .map(|address| address.ip)
+                        .collect()
+                })
             };
-            assert!(on_link(b).iter().all(|ip| reaches(nodes[a], *ip)), "{} before, round {round}", link.name());
+            assert!(
+                on_link(b).iter().all(|ip| reaches(nodes[a], *ip)),
+                "{} before, round {round}",
+                link.name()
+            );
             link.down()?;
             assert!(link.is_down());
-            assert!(on_link(b).iter().all(|ip| !reaches(nodes[a], *ip)), "{} down, round {round}", link.name());
+            assert!(
+                on_link(b).iter().all(|ip| !reaches(nodes[a], *ip)),
+                "{} down, round {round}",
+                link.name()
+            );
             link.up()?;
             for ip in on_link(b) {
                 let begin = Instant::now();
-                assert!(reaches(nodes[a], ip), "{ip} over {} up, round {round}", link.name());
+                assert!(
+                    reaches(nodes[a], ip),
+                    "{ip} over {} up, round {round}",
+                    link.name()
+                );
                 assert!(begin.elapsed() < Duration::from_millis(250));
             }
         }
-        assert!(both(nodes[2]).iter().flatten().all(|ip| reaches(nodes[0], *ip)), "across, round {round}");
+        assert!(
+            both(nodes[2])
+                .iter()
+                .flatten()
+                .all(|ip| reaches(nodes[0], *ip)),
+            "across, round {round}"
+        );
     }
     Ok(())
 }
@@ -82,7 +110,14 @@ fn nodes_and_links_come_and_go() -> TestResult {
         lab[first].run(|| TcpStream::connect(name))?;
     }
     lab[pod].run(|| TcpStream::connect("n1:80"))?;
-    assert_eq!(lab[late].command("cat").arg("/proc/sys/kernel/hostname").output()?.stdout_str(), "late\n");
+    assert_eq!(
+        lab[late]
+            .command("cat")
+            .arg("/proc/sys/kernel/hostname")
+            .output()?
+            .stdout_str(),
+        "late\n"
+    );
 
     let later = lab.grow(|topology| {
         let later = topology.node("later");
@@ -98,7 +133,11 @@ fn nodes_and_links_come_and_go() -> TestResult {
     assert!(!lab[later].is_running());
     assert!(!reaches(&lab[first], lab[later].ip()));
     assert!(reaches(&lab[first], lab[late].ip()));
-    let cable = lab.links().find(|link| link.name().contains("late")).ok_or("link")?.id();
+    let cable = lab
+        .links()
+        .find(|link| link.name().contains("late"))
+        .ok_or("link")?
+        .id();
     lab.remove_link(cable)?;
     assert!(!reaches(&lab[first], lab[late].ip()));
     assert!(lab.grow(|topology| topology.node("late")).is_err());
@@ -108,13 +147,20 @@ fn nodes_and_links_come_and_go() -> TestResult {
 #[snowglobe::test]
 fn a_cable_moves_to_another_switch() -> TestResult {
     let mut topology = Topology::new();
-    let (left, right) = (topology.switch(SwitchSpec::new("left").subnet("10.9.0.0/24")), topology.switch("right"));
+    let (left, right) = (
+        topology.switch(SwitchSpec::new("left").subnet("10.9.0.0/24")),
+        topology.switch("right"),
+    );
     let a = topology.node("a");
     let b = topology.node("b");
     let c = topology.node("c");
     let cable = topology.plug(a, left);
     topology.plug(b, left);
-    topology.plug_with(c, right, LinkSpec::new().a(snowglobe::topology::EndSpec::new().address("10.8.0.1/16")));
+    topology.plug_with(
+        c,
+        right,
+        LinkSpec::new().a(snowglobe::topology::EndSpec::new().address("10.8.0.1/16")),
+    );
     topology.routing(snowglobe::topology::Routing::None);
     let mut lab = topology.start()?;
     let _listeners = listeners(&lab)?;

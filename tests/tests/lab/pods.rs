@@ -24,7 +24,13 @@ fn containers_share_the_network_but_not_processes_and_files() -> TestResult {
 
     let mut sleeper = lab[app].command("sleep").arg("1234").spawn()?;
     let ps = "cat /proc/[0-9]*/cmdline | tr '\\0' ' '";
-    let seen = |id: NodeId| lab[id].command("sh").args(["-c", ps]).output().map(|output| output.stdout_str());
+    let seen = |id: NodeId| {
+        lab[id]
+            .command("sh")
+            .args(["-c", ps])
+            .output()
+            .map(|output| output.stdout_str())
+    };
     assert!(seen(app)?.contains("sleep 1234"));
     assert!(!seen(sidecar)?.contains("sleep 1234"));
     sleeper.kill()?;
@@ -32,7 +38,14 @@ fn containers_share_the_network_but_not_processes_and_files() -> TestResult {
     lab[app].run(|| std::fs::write("/tmp/mine", "app"))?;
     assert!(lab[sidecar].run(|| std::fs::read("/tmp/mine")).is_err());
     for container in [app, sidecar] {
-        assert_eq!(lab[container].command("cat").arg("/proc/sys/kernel/hostname").output()?.stdout_str(), "web\n");
+        assert_eq!(
+            lab[container]
+                .command("cat")
+                .arg("/proc/sys/kernel/hostname")
+                .output()?
+                .stdout_str(),
+            "web\n"
+        );
     }
     Ok(())
 }
@@ -54,7 +67,14 @@ fn processes_are_shared_on_request() -> TestResult {
     let (lab, [app, sidecar, _]) = pod(PodSpec::new("web").share_pid())?;
     let _sleeper = lab[app].command("sleep").arg("1234").spawn()?;
     let ps = "cat /proc/[0-9]*/cmdline | tr '\\0' ' '";
-    assert!(lab[sidecar].command("sh").args(["-c", ps]).output()?.stdout_str().contains("sleep 1234"));
+    assert!(
+        lab[sidecar]
+            .command("sh")
+            .args(["-c", ps])
+            .output()?
+            .stdout_str()
+            .contains("sleep 1234")
+    );
     Ok(())
 }
 
@@ -67,7 +87,12 @@ fn a_container_dies_without_its_pod() -> TestResult {
         let server = lab[sidecar].run(|| TcpListener::bind("0.0.0.0:80"))?;
         lab[app].crash()?;
         assert!(!lab[app].is_running() && lab[sidecar].is_running());
-        assert!(theirs.wait_timeout(Duration::from_secs(5))?.code().is_none());
+        assert!(
+            theirs
+                .wait_timeout(Duration::from_secs(5))?
+                .code()
+                .is_none()
+        );
         assert_eq!(ours.try_wait()?, None);
         lab[outside].run(|| TcpStream::connect("web:80"))?;
         server.accept()?;
@@ -83,15 +108,31 @@ fn a_container_dies_without_its_pod() -> TestResult {
 fn memory_is_shared_within_a_pod_and_not_between_nodes() -> TestResult {
     let (lab, [app, sidecar, outside]) = pod(PodSpec::new("web"))?;
     lab[app].run(|| std::fs::write("/dev/shm/memory", "shared"))?;
-    assert_eq!(lab[sidecar].run(|| std::fs::read_to_string("/dev/shm/memory"))?, "shared");
-    assert!(lab[outside].run(|| std::fs::read("/dev/shm/memory")).is_err());
+    assert_eq!(
+        lab[sidecar].run(|| std::fs::read_to_string("/dev/shm/memory"))?,
+        "shared"
+    );
+    assert!(
+        lab[outside]
+            .run(|| std::fs::read("/dev/shm/memory"))
+            .is_err()
+    );
 
     let segments = |id: NodeId| {
         let table = lab[id].command("cat").arg("/proc/sysvipc/shm").output()?;
         TestResult::Ok(table.stdout_str().lines().count() - 1)
     };
     assert_eq!((segments(app)?, segments(outside)?), (0, 0));
-    assert!(lab[app].command("ipcmk").args(["-M", "4096"]).status()?.success());
-    assert_eq!((segments(app)?, segments(sidecar)?, segments(outside)?), (1, 1, 0));
+    assert!(
+        lab[app]
+            .command("ipcmk")
+            .args(["-M", "4096"])
+            .status()?
+            .success()
+    );
+    assert_eq!(
+        (segments(app)?, segments(sidecar)?, segments(outside)?),
+        (1, 1, 0)
+    );
     Ok(())
 }

@@ -28,13 +28,23 @@ fn both_families_work_from_the_first_packet_in_a_star() -> TestResult {
         .iter()
         .map(|node| node.run(|| TcpListener::bind("[::]:80")))
         .collect::<Result<_, _>>()?;
-    for (from, to) in (0..10).flat_map(|a| (0..10).map(move |b| (a, b))).filter(|(a, b)| a != b) {
-        for ip in [nodes[to].ipv4().map(IpAddr::from), nodes[to].ipv6().map(IpAddr::from)] {
+    for (from, to) in (0..10)
+        .flat_map(|a| (0..10).map(move |b| (a, b)))
+        .filter(|(a, b)| a != b)
+    {
+        for ip in [
+            nodes[to].ipv4().map(IpAddr::from),
+            nodes[to].ipv6().map(IpAddr::from),
+        ] {
             let ip = ip.ok_or("an address is missing")?;
             let begin = Instant::now();
             nodes[from].run(|| TcpStream::connect((ip, 80)))?;
             // A lost first packet is repeated after a second; nothing else here takes a tenth of that.
-            assert!(begin.elapsed() < Duration::from_millis(500), "{from} to {ip}: {:?}", begin.elapsed());
+            assert!(
+                begin.elapsed() < Duration::from_millis(500),
+                "{from} to {ip}: {:?}",
+                begin.elapsed()
+            );
             listeners[to].accept()?;
         }
     }
@@ -47,12 +57,19 @@ fn every_node_has_its_own_name_files_and_localhost() -> TestResult {
     let [a, b] = [lab.node("alice"), lab.node("bob")].map(|node| node.ok_or("a node is missing"));
     let (a, b) = (a?, b?);
     for node in [a, b] {
-        assert_eq!(node.run(|| std::fs::read_to_string("/proc/sys/kernel/hostname"))?.trim(), node.name());
+        assert_eq!(
+            node.run(|| std::fs::read_to_string("/proc/sys/kernel/hostname"))?
+                .trim(),
+            node.name()
+        );
         node.run(|| std::fs::write("/tmp/mine", node.name()))?;
     }
     assert_eq!(a.run(|| std::fs::read_to_string("/tmp/mine"))?, "alice");
     assert_eq!(b.run(|| std::fs::read_to_string("/tmp/mine"))?, "bob");
-    assert!(!std::path::Path::new("/tmp/mine").exists(), "a node wrote into the trial's /tmp");
+    assert!(
+        !std::path::Path::new("/tmp/mine").exists(),
+        "a node wrote into the trial's /tmp"
+    );
     let _own = a.run(|| TcpListener::bind("127.0.0.1:80"))?;
     assert!(a.run(|| TcpStream::connect("localhost:80")).is_ok());
     assert!(b.run(|| TcpStream::connect("localhost:80")).is_err());
@@ -66,8 +83,11 @@ fn threads_in_nodes_borrow_and_their_panics_are_the_tests() -> TestResult {
     let mut seen = Vec::new();
     a.run(|| seen.push(1));
     assert_eq!(seen, [1]);
-    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| a.run(|| panic!("boom"))));
-    let message = caught.err().and_then(|panic| panic.downcast_ref::<&str>().map(|text| text.to_string()));
+    let caught =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| a.run(|| panic!("boom"))));
+    let message = caught
+        .err()
+        .and_then(|panic| panic.downcast_ref::<&str>().map(|text| text.to_string()));
     assert_eq!(message.as_deref(), Some("boom"));
     Ok(())
 }
@@ -81,10 +101,17 @@ fn parallel_links_are_interfaces_of_their_own() -> TestResult {
     }
     let lab = topology.start()?;
     let seen = lab.inspect(b)?;
-    let mtus: Vec<_> = ["eth0", "eth1"].map(|name| seen.interface(name).map(|interface| interface.mtu)).into();
+    let mtus: Vec<_> = ["eth0", "eth1"]
+        .map(|name| seen.interface(name).map(|interface| interface.mtu))
+        .into();
     assert_eq!(mtus, [Some(1400), Some(9000)]);
     assert!(seen.interface("to-a").is_some(), "{:#?}", seen.interfaces);
-    assert!(seen.interfaces.iter().filter(|interface| interface.name != "lo").all(|interface| interface.state == "up"));
+    assert!(
+        seen.interfaces
+            .iter()
+            .filter(|interface| interface.name != "lo")
+            .all(|interface| interface.state == "up")
+    );
     assert!(seen.addresses.iter().all(|address| !address.tentative));
     let second = lab.plan().stack(b).interfaces[1].addresses[0].ip;
     let server = lab[b].run(|| UdpSocket::bind((second, 9)))?;
@@ -103,11 +130,21 @@ fn packets_find_their_way_over_a_line_of_nodes() -> TestResult {
     let nodes: Vec<_> = lab.nodes().collect();
     let (first, last) = (nodes[0], nodes[4]);
     let listener = last.run(|| TcpListener::bind("[::]:80"))?;
-    for ip in [last.ipv4().map(IpAddr::from), last.ipv6().map(IpAddr::from)].into_iter().flatten() {
+    for ip in [last.ipv4().map(IpAddr::from), last.ipv6().map(IpAddr::from)]
+        .into_iter()
+        .flatten()
+    {
         first.run(|| TcpStream::connect((ip, 80)))?;
         let (_, peer) = listener.accept()?;
         let seen = peer.ip().to_canonical();
-        assert!([first.ipv4().map(IpAddr::from), first.ipv6().map(IpAddr::from)].contains(&Some(seen)), "{seen}");
+        assert!(
+            [
+                first.ipv4().map(IpAddr::from),
+                first.ipv6().map(IpAddr::from)
+            ]
+            .contains(&Some(seen)),
+            "{seen}"
+        );
     }
     Ok(())
 }
@@ -129,7 +166,11 @@ fn a_node_that_nobody_is_linked_to_is_alone() -> TestResult {
 fn a_wrong_topology_is_refused_before_anything_starts() -> TestResult {
     let error = Topology::new().start().map(drop).unwrap_err().to_string();
     assert!(error.contains("no nodes"), "{error}");
-    let error = shape::star(20_000).start().map(drop).unwrap_err().to_string();
+    let error = shape::star(20_000)
+        .start()
+        .map(drop)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("at most 10000 nodes"), "{error}");
     assert!(std::fs::read_dir("/run/snowglobe").map_or(0, |entries| entries.count()) == 0);
     Ok(())
@@ -153,9 +194,22 @@ fn several_labs_do_not_see_each_other() -> TestResult {
     let (one, two) = (shape::pair().start()?, shape::pair().start()?);
     let ip = one.node("alice").ok_or("alice")?.ip();
     assert_eq!(two.node("alice").ok_or("alice")?.ip(), ip);
-    let _listener = one.node("alice").ok_or("alice")?.run(|| TcpListener::bind("0.0.0.0:80"))?;
-    assert!(one.node("bob").ok_or("bob")?.run(|| TcpStream::connect((ip, 80))).is_ok());
-    assert!(two.node("bob").ok_or("bob")?.run(|| TcpStream::connect((ip, 80))).is_err());
+    let _listener = one
+        .node("alice")
+        .ok_or("alice")?
+        .run(|| TcpListener::bind("0.0.0.0:80"))?;
+    assert!(
+        one.node("bob")
+            .ok_or("bob")?
+            .run(|| TcpStream::connect((ip, 80)))
+            .is_ok()
+    );
+    assert!(
+        two.node("bob")
+            .ok_or("bob")?
+            .run(|| TcpStream::connect((ip, 80)))
+            .is_err()
+    );
     Ok(())
 }
 
@@ -166,10 +220,18 @@ fn dropping_a_lab_leaves_no_process_and_no_file() -> TestResult {
     assert_eq!(pids.len(), 3);
     drop(lab);
     let alive = || {
-        let alive = pids.iter().filter(|pid| std::fs::exists(format!("/proc/{pid}/exe")).unwrap_or(false));
+        let alive = pids
+            .iter()
+            .filter(|pid| std::fs::exists(format!("/proc/{pid}/exe")).unwrap_or(false));
         alive.count()
     };
-    snowglobe::lab::wait_until(Duration::from_secs(5), || if alive() == 0 { Ok(()) } else { Err(format!("{} alive", alive())) })?;
+    snowglobe::lab::wait_until(Duration::from_secs(5), || {
+        if alive() == 0 {
+            Ok(())
+        } else {
+            Err(format!("{} alive", alive()))
+        }
+    })?;
     assert_eq!(std::fs::read_dir("/run/snowglobe")?.count(), 0);
     Ok(())
 }

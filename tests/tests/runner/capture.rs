@@ -21,7 +21,11 @@ fn nocapture_lets_it_through() {
         let run = run(&["--exact", "samples::panics", "--ignored", option]);
         run.failed_with(&["to stdout\n"]);
         assert!(run.stderr.contains("to stderr\n"), "{}", run.stderr);
-        assert!(run.stderr.contains("\nthread 'samples::panics' ("), "{}", run.stderr);
+        assert!(
+            run.stderr.contains("\nthread 'samples::panics' ("),
+            "{}",
+            run.stderr
+        );
     }
 }
 
@@ -39,7 +43,12 @@ fn a_failure_is_shown_in_libtests_layout() {
 
 #[snowglobe::test(nested)]
 fn a_gigabyte_is_cut_and_holds_nothing_up() {
-    let run = run(&["--exact", "samples::writes_a_gigabyte", "--ignored", "--show-output"]);
+    let run = run(&[
+        "--exact",
+        "samples::writes_a_gigabyte",
+        "--ignored",
+        "--show-output",
+    ]);
     run.passed_with(&["first line\n", "\nlast line\n", "bytes left out"]);
     assert!(run.stdout.len() < 2 << 20, "{} bytes", run.stdout.len());
 }
@@ -60,12 +69,27 @@ fn a_reader_that_stops_reading_holds_no_trial_up() {
     use std::process::Stdio;
     // More failures than a pipe takes, and nobody reads until the trials are over.
     let mut child = snowglobe_tests::this_program()
-        .args(["--include-ignored", "samples::writes_a_lot", "samples::passes", "--format", "json"])
+        .args([
+            "--include-ignored",
+            "samples::writes_a_lot",
+            "samples::passes",
+            "--format",
+            "json",
+        ])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut text = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut text)
+        .unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(101));
-    assert!(text.contains(r#""passed":1"#), "{}", &text[text.len() - 300..]);
+    assert!(
+        text.contains(r#""passed":1"#),
+        "{}",
+        &text[text.len() - 300..]
+    );
 }

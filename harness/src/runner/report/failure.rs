@@ -2,6 +2,7 @@
 
 use super::{Done, Outbox, Style};
 use crate::runner::verdict::{Failure, Verdict};
+use crate::trial::Trial;
 
 /// Failures (and, with `--show-output`, passes) as they will be shown at the end.
 #[derive(Debug)]
@@ -83,13 +84,17 @@ pub(crate) fn describe(done: &Done<'_>, failure: &Failure, run_seed: u64) -> Str
         Some(source) => format!("{}:{}, ", source.file, source.line),
         None => String::new(),
     };
-    text.push_str(&format!("{place}{:.3}s, seed {}\n", done.duration.as_secs_f64(), done.seed));
+    text.push_str(&format!(
+        "{place}{:.3}s, seed {}\n",
+        done.duration.as_secs_f64(),
+        done.seed
+    ));
     text.push_str(&with_newline(&done.output));
-    if !failure.in_output {
+    if !failure.in_output && !done.output.contains(&format!("Error: {}", failure.reason)) {
         text.push_str(&format!("{}\n", failure.reason));
-        if !failure.location.is_empty() {
-            text.push_str(&format!("    at {}\n", failure.location));
-        }
+    }
+    if !failure.in_output && !failure.location.is_empty() {
+        text.push_str(&format!("    at {}\n", failure.location));
     }
     if let Some(described) = &done.described {
         text.push_str(&format!("what hangs:\n{}", with_newline(described)));
@@ -97,21 +102,35 @@ pub(crate) fn describe(done: &Done<'_>, failure: &Failure, run_seed: u64) -> Str
     if let Some(survivors) = done.survivors() {
         text.push_str(&format!("left running, and killed: {survivors}\n"));
     }
-    text.push_str(&format!("run it again: {}\n", again(done.trial.name(), run_seed)));
+    text.push_str(&format!("run it again: {}\n", again(done.trial, run_seed)));
     text
 }
 
-/// A line to copy: the same program if cargo did not start it, else the target that cargo knows.
-fn again(name: &str, run_seed: u64) -> String {
+/// A line to copy: by cargo if it was cargo that started this program, else the program itself.
+fn again(trial: &Trial, run_seed: u64) -> String {
     let program = std::env::current_exe().unwrap_or_default();
-    let stem = program.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-    let target = stem.rsplit_once('-').map_or(stem.as_str(), |(target, _)| target);
-    match (std::env::var("CARGO_PKG_NAME"), std::env::var_os("CARGO_CRATE_NAME")) {
-        (Ok(package), None) => format!(
-            "SNOWGLOBE_SEED={run_seed} cargo test -p {package} {} -- --exact '{name}'",
-            target_option(target, &package)
+    let stem = program
+        .file_stem()
+        .map(|s| s.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let target = stem
+        .rsplit_once('-')
+        .map_or(stem.as_str(), |(target, _)| target);
+    let ignored = if trial.has_ignored_flag() {
+        " --ignored"
+    } else {
+        ""
+    };
+    let arguments = format!("--exact '{}'{ignored}", trial.name());
+    match std::env::var("CARGO_PKG_NAME") {
+        Ok(package) => {
+            let target = target_option(target, &package);
+            format!("SNOWGLOBE_SEED={run_seed} cargo test -p {package} {target} -- {arguments}")
+        }
+        Err(_) => format!(
+            "SNOWGLOBE_SEED={run_seed} {} {arguments}",
+            program.display()
         ),
-        _ => format!("SNOWGLOBE_SEED={run_seed} {} --exact '{name}'", program.display()),
     }
 }
 

@@ -32,11 +32,17 @@ impl Show for Json {
     }
 
     fn started(&mut self, out: &mut Outbox, trial: &Trial) {
-        line(out, &json!({"type": "test", "event": "started", "name": trial.name()}));
+        line(
+            out,
+            &json!({"type": "test", "event": "started", "name": trial.name()}),
+        );
     }
 
     fn slow(&mut self, out: &mut Outbox, trial: &Trial, _: Duration) {
-        line(out, &json!({"type": "test", "event": "timeout", "name": trial.name()}));
+        line(
+            out,
+            &json!({"type": "test", "event": "timeout", "name": trial.name()}),
+        );
     }
 
     fn done(&mut self, out: &mut Outbox, done: &Done<'_>) {
@@ -69,14 +75,21 @@ impl Show for Json {
             event["stdout"] = output.into();
         }
         if !done.survivors.is_empty() {
-            let survivors = done.survivors.iter().map(|s| json!({"pid": s.pid, "name": s.name}));
+            let survivors = done
+                .survivors
+                .iter()
+                .map(|s| json!({"pid": s.pid, "name": s.name}));
             event["survivors"] = survivors.collect();
         }
         line(out, &event);
     }
 
     fn closing(&mut self, out: &mut Outbox, conclusion: &Conclusion, elapsed: Duration) {
-        let event = if conclusion.has_failed() { "failed" } else { "ok" };
+        let event = if conclusion.has_failed() {
+            "failed"
+        } else {
+            "ok"
+        };
         line(
             out,
             &json!({

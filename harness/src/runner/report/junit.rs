@@ -79,7 +79,9 @@ fn escape(text: &str) -> String {
             '"' => escaped.push_str("&quot;"),
             '\n' => escaped.push_str("&#10;"),
             '\t' | '\r' => escaped.push_str(if c == '\t' { "&#9;" } else { "&#13;" }),
-            c if (c as u32) < 0x20 || matches!(c, '\u{fffe}' | '\u{ffff}') => escaped.push('\u{fffd}'),
+            c if (c as u32) < 0x20 || matches!(c, '\u{fffe}' | '\u{ffff}') => {
+                escaped.push('\u{fffd}')
+            }
             c => escaped.push(c),
         }
     }
@@ -92,6 +94,9 @@ mod tests {
 
     #[test]
     fn what_xml_reserves_or_forbids_is_replaced() {
-        assert_eq!(escape("a<b>&\"c\"\n\u{1b}[0m"), "a&lt;b&gt;&amp;&quot;c&quot;&#10;\u{fffd}[0m");
+        assert_eq!(
+            escape("a<b>&\"c\"\n\u{1b}[0m"),
+            "a&lt;b&gt;&amp;&quot;c&quot;&#10;\u{fffd}[0m"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! How a run is shown: in libtest's layouts, whichever was asked for.
 
-mod bare;
 mod failure;
+mod failures;
 mod json;
 mod junit;
 mod outbox;
@@ -51,7 +51,11 @@ impl<'a> Done<'a> {
 
     /// `7 (nginx), 9 (sleep)`.
     fn survivors(&self) -> Option<String> {
-        let list: Vec<String> = self.survivors.iter().map(|s| format!("{} ({})", s.pid, s.name)).collect();
+        let list: Vec<String> = self
+            .survivors
+            .iter()
+            .map(|s| format!("{} ({})", s.pid, s.name))
+            .collect();
         (!list.is_empty()).then(|| list.join(", "))
     }
 }
@@ -78,7 +82,7 @@ pub(crate) struct Printer {
 }
 
 enum Layout {
-    Bare(bare::Bare),
+    Failures(failures::OnlyFailures),
     Pretty(pretty::Pretty),
     Terse(terse::Terse),
     Json(json::Json),
@@ -97,7 +101,7 @@ trait Show {
 impl Layout {
     fn show(&mut self) -> &mut dyn Show {
         match self {
-            Layout::Bare(layout) => layout,
+            Layout::Failures(layout) => layout,
             Layout::Pretty(layout) => layout,
             Layout::Terse(layout) => layout,
             Layout::Json(layout) => layout,
@@ -111,8 +115,10 @@ impl Printer {
         let style = Style::chosen(args.color);
         let failures = failure::Failures::new(style, args.show_output);
         let layout = match args.chosen_format() {
-            _ if args.bare => Layout::Bare(bare::Bare::default()),
-            Format::Pretty => Layout::Pretty(pretty::Pretty::new(style, args.report_time, failures)),
+            Format::Failures => Layout::Failures(failures::OnlyFailures::default()),
+            Format::Pretty => {
+                Layout::Pretty(pretty::Pretty::new(style, args.report_time, failures))
+            }
             Format::Terse => Layout::Terse(terse::Terse::new(style, failures)),
             Format::Json => Layout::Json(json::Json::default()),
             Format::Junit => Layout::Junit(junit::Junit::default()),
@@ -121,9 +127,8 @@ impl Printer {
             .logfile
             .as_ref()
             .map(|path| {
-                File::create(path).map_err(|e| {
-                    usage(format!("--logfile: cannot create {}: {e}", path.display()))
-                })
+                File::create(path)
+                    .map_err(|e| usage(format!("--logfile: cannot create {}: {e}", path.display())))
             })
             .transpose()?;
         Ok(Printer {
@@ -185,7 +190,9 @@ impl Printer {
 
     pub(crate) fn closing(&mut self, conclusion: &Conclusion) {
         let elapsed = self.started.elapsed();
-        self.layout.show().closing(&mut self.out, conclusion, elapsed);
+        self.layout
+            .show()
+            .closing(&mut self.out, conclusion, elapsed);
         self.out.flush_all();
     }
 

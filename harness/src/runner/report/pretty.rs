@@ -45,8 +45,11 @@ impl Show for Pretty {
             Some(seed) => format!(" (shuffle seed: {seed})"),
             None => String::new(),
         };
-        out.push(&format!("\nrunning {}{order}\n", plural(opening.trials, "test")));
-        if opening.trials > 0 {
+        out.push(&format!(
+            "\nrunning {}{order}\n",
+            plural(opening.trials, "test")
+        ));
+        if !opening.isolation.is_empty() {
             out.push(&format!("{}\n", opening.isolation));
         }
         for note in &opening.notes {

@@ -9,11 +9,11 @@ use crate::runner::verdict::Verdict;
 use crate::trial::Trial;
 
 #[derive(Default)]
-pub(crate) struct Bare {
+pub(crate) struct OnlyFailures {
     run_seed: u64,
 }
 
-impl Show for Bare {
+impl Show for OnlyFailures {
     fn opening(&mut self, out: &mut Outbox, opening: &Opening) {
         self.run_seed = opening.run_seed;
         for note in &opening.notes {
@@ -24,7 +24,11 @@ impl Show for Bare {
     fn started(&mut self, _: &mut Outbox, _: &Trial) {}
 
     fn slow(&mut self, _: &mut Outbox, trial: &Trial, elapsed: Duration) {
-        eprintln!("test {} has been running for over {} seconds", trial.label(), elapsed.as_secs());
+        eprintln!(
+            "test {} has been running for over {} seconds",
+            trial.label(),
+            elapsed.as_secs()
+        );
     }
 
     fn done(&mut self, out: &mut Outbox, done: &Done<'_>) {
@@ -34,7 +38,9 @@ impl Show for Bare {
                     out.push(&format!("left running, and killed: {survivors}\n"));
                 }
             }
-            Verdict::Ignored(reason) => eprintln!("test {} ... ignored, {reason}", done.trial.label()),
+            Verdict::Ignored(reason) => {
+                eprintln!("test {} ... ignored, {reason}", done.trial.label())
+            }
             Verdict::Failed(failure) => out.push(&describe(done, failure, self.run_seed)),
         }
     }
