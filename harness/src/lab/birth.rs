@@ -48,6 +48,13 @@ impl Life {
     }
 }
 
+/// Who is forgotten is killed: also when a lab fails to start half-way.
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
 /// Somebody who lives.
 #[derive(Debug)]
 pub(super) struct Born {
@@ -57,8 +64,28 @@ pub(super) struct Born {
 
 /// A birth that has been asked for.
 pub(super) struct Expected {
-    channel: Channel,
+    channel: Option<Channel>,
     name: String,
+}
+
+/// Nobody waits for it any more: it must not be left when the lab has failed to start.
+impl Drop for Expected {
+    fn drop(&mut self) {
+        let Some(channel) = self.channel.take() else {
+            return;
+        };
+        let mut buffer = [0; 1024];
+        while let Ok((message, passed)) = channel.receive_with(&mut buffer) {
+            match (Cry::decode(message), passed.into_iter().next()) {
+                (Some(Cry::Born(_)), Some(pidfd)) => {
+                    let _ = process::pidfd_kill(&pidfd, libc::SIGKILL);
+                    return;
+                }
+                (Some(Cry::Ready | Cry::Note(_)), _) => {}
+                _ => return,
+            }
+        }
+    }
 }
 
 /// Asks for a node; what it joins comes along.
@@ -78,27 +105,34 @@ pub(super) fn order(birth: &Birth, joined: Option<&OwnedFd>) -> Result<Expected>
         .collect();
     factory.send_with(&message, &fds).map_err(failed)?;
     Ok(Expected {
-        channel: ours,
+        channel: Some(ours),
         name: birth.name.clone(),
     })
 }
 
 impl Expected {
     /// Waits until it is ready.
-    pub(super) fn wait(self) -> Result<Born> {
-        let Expected { channel, name } = self;
+    pub(super) fn wait(mut self) -> Result<Born> {
+        let name = std::mem::take(&mut self.name);
+        let Some(channel) = &self.channel else {
+            return Err(LabError::other(format!(
+                "node `{name}` was waited for twice"
+            )));
+        };
         let mut buffer = [0; 1024];
         let (mut process, mut netns) = (None, None);
         loop {
-            if let (Some(_), Some(_)) = (&process, &netns)
-                && let (Some((pid, pidfd)), Some(netns)) = (process.take(), netns.take())
-            {
-                let life = Life {
-                    channel,
-                    pidfd,
-                    pid,
-                };
-                return Ok(Born { life, netns });
+            match (process.take(), netns.take()) {
+                (Some((pid, pidfd)), Some(netns)) => {
+                    let channel = self.channel.take().expect("it was there above");
+                    let life = Life {
+                        channel,
+                        pidfd,
+                        pid,
+                    };
+                    return Ok(Born { life, netns });
+                }
+                missing => (process, netns) = missing,
             }
             let failed = |errno| LabError::refused(format!("hear from node `{name}`"), errno);
             let (message, passed) = channel.receive_with(&mut buffer).map_err(failed)?;

@@ -126,7 +126,8 @@ impl Link {
         Ok(())
     }
 
-    /// Puts the cable back; returns when packets pass again.
+    /// Puts the cable back; returns when packets pass again. Who was looking for a neighbour meanwhile finds it within a second, as on
+    /// any Ethernet.
     pub fn up(&self) -> Result<()> {
         let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
         if !*down {

@@ -63,7 +63,9 @@ impl Factory<'_> {
             _ => None,
         };
         let cloned = retry_while_limits_settle(|| self.clone_for(birth));
-        if let Some(home) = home {
+        if let Some(home) = home
+            && !matches!(cloned, Ok(Cloned::Child))
+        {
             setns(home, CloneFlags::CLONE_NEWPID)
                 .map_err(|e| ("come back to the trial's processes", e))?;
         }

@@ -1,10 +1,12 @@
 //! What a node finds: a recipe, on top of the one for a trial's own sandbox.
 
 use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
 
 use super::birth::{Birth, Placed, Root, Source};
 use super::inner::{Refused, TMPFS, World};
@@ -32,13 +34,11 @@ pub(super) fn furnish(
         .iter()
         .map(in_hand)
         .collect::<Result<Vec<Held>, Refused>>()?;
-    let disk = match &birth.root {
-        Some(root) => Some(hold(&root.disk)?),
-        None => None,
-    };
+    let root = birth.root.as_ref().map(RootDirs::open).transpose()?;
+    world.furnish_early()?;
     world.furnish()?;
-    if let (Some(root), Some(disk)) = (&birth.root, &disk) {
-        change_root(root, disk.as_fd(), note)?;
+    if let Some(root) = &root {
+        change_root(root, note)?;
     }
     for (placed, held) in birth.mounts.iter().zip(&held) {
         place(placed, held)?;
@@ -143,30 +143,52 @@ fn follow(path: &Path) -> PathBuf {
     at
 }
 
+/// The directories of another root filesystem, by names that hold whatever is mounted over them.
+struct RootDirs {
+    _held: Vec<OwnedFd>,
+    layers: Vec<PathBuf>,
+    disk: PathBuf,
+}
+
+impl RootDirs {
+    fn open(root: &Root) -> Result<RootDirs, Refused> {
+        let mut held = Vec::new();
+        let mut names = Vec::new();
+        for dir in root.layers.iter().chain([&root.disk]) {
+            let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+            let fd = open(dir, flags, Mode::empty()).map_err(|e| ("open a root filesystem", e))?;
+            names.push(PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd())));
+            held.push(fd);
+        }
+        let disk = names.pop().unwrap_or_default();
+        Ok(RootDirs {
+            _held: held,
+            layers: names,
+            disk,
+        })
+    }
+}
+
 /// Another root, with the `/proc`, `/sys` and `/dev` that are there by now.
-fn change_root(
-    root: &Root,
-    disk: std::os::fd::BorrowedFd<'_>,
-    note: &dyn Fn(&str),
-) -> Result<(), Refused> {
+fn change_root(root: &RootDirs, note: &dyn Fn(&str)) -> Result<(), Refused> {
     // Any directory will do for a stage: nothing of this mount namespace remains.
     let stage = Path::new("/run");
     let kept: Vec<(&str, OwnedFd)> = ["/proc", "/sys", "/dev"]
         .into_iter()
         .map(|path| Ok((path, hold(Path::new(path))?)))
         .collect::<Result<_, Refused>>()?;
-    let disk_at = Path::new("/tmp");
-    mount::attach(disk, disk_at).map_err(|e| ("mount the node's disk", e))?;
     for dir in ["upper", "work"] {
-        make_point(&disk_at.join(dir), true).map_err(|e| ("furnish the node's disk", errno(&e)))?;
+        make_point(&root.disk.join(dir), true)
+            .map_err(|e| ("furnish the node's disk", errno(&e)))?;
     }
-    if let Err(refused) = mount::overlay(&root.layers, disk_at, stage) {
+    if let Err(refused) = mount::overlay(&root.layers, &root.disk, stage) {
         note(&format!(
             "overlayfs is refused here ({refused}): its root filesystem is a copy"
         ));
-        super::copy::merge(&root.layers, &disk_at.join("copy"))
+        let copy = root.disk.join("copy");
+        super::copy::merge(&root.layers, &copy)
             .map_err(|e| ("copy a root filesystem", errno(&e)))?;
-        let copy = hold(&disk_at.join("copy"))?;
+        let copy = hold(&copy)?;
         mount::attach(copy.as_fd(), stage).map_err(|e| ("mount a root filesystem", e))?;
     }
     for (path, tree) in &kept {

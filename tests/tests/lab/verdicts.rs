@@ -60,7 +60,7 @@ fn sample_that_leaves_its_lab_behind() -> TestResult {
     Ok(())
 }
 
-#[snowglobe::test]
+#[snowglobe::test(nested)]
 fn a_process_that_dies_unexpectedly_fails_the_trial() {
     sample("verdicts::sample_whose_daemon_dies").failed_with(&[
         "`alice/sh` exited with 7 and nobody waited for it",
@@ -69,7 +69,7 @@ fn a_process_that_dies_unexpectedly_fails_the_trial() {
     sample("verdicts::sample_whose_daemon_may_die").passed_with(&[]);
 }
 
-#[snowglobe::test]
+#[snowglobe::test(nested)]
 fn a_panic_in_a_node_is_the_tests_and_output_is_labelled() {
     let run = sample("verdicts::sample_that_panics_in_a_node");
     run.failed_with(&[
@@ -80,7 +80,7 @@ fn a_panic_in_a_node_is_the_tests_and_output_is_labelled() {
     ]);
 }
 
-#[snowglobe::test]
+#[snowglobe::test(nested)]
 fn a_lab_that_is_forgotten_does_not_outlive_its_trial() {
     let run = sample("verdicts::sample_that_leaves_its_lab_behind");
     assert!(run.code.is_some(), "{run:#?}");
