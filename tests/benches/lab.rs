@@ -7,12 +7,17 @@ use std::time::Instant;
 use snowglobe::prelude::*;
 
 fn nodes() -> usize {
-    let wanted = std::env::var("NODES").ok().and_then(|text| text.parse().ok());
+    let wanted = std::env::var("NODES")
+        .ok()
+        .and_then(|text| text.parse().ok());
     wanted.unwrap_or(10)
 }
 
 fn tell(name: &str, since: Instant, times: u32) {
-    println!("{name} {:.1}", since.elapsed().as_secs_f64() * 1e6 / f64::from(times));
+    println!(
+        "{name} {:.1}",
+        since.elapsed().as_secs_f64() * 1e6 / f64::from(times)
+    );
 }
 
 /// A star, from the topology to the last packet that could pass; and its end.
