@@ -12,5 +12,6 @@ pub(crate) mod idmap;
 pub(crate) mod mount;
 pub(crate) mod net;
 pub(crate) mod process;
+pub(crate) mod profile;
 pub(crate) mod signal;
 pub(crate) mod stack;

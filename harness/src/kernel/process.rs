@@ -31,6 +31,12 @@ pub(crate) fn exit_now(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
+/// Writes out what C libraries have buffered for stdout and other streams.
+pub(crate) fn flush_c_streams() {
+    // SAFETY: a null stream stands for all of them.
+    unsafe { libc::fflush(std::ptr::null_mut()) };
+}
+
 /// Sets an environment variable.
 pub(crate) fn set_env(key: &str, value: impl AsRef<OsStr>) {
     // SAFETY: called before the first thread starts, in the zygote or a trial's first process.

@@ -35,6 +35,7 @@ use zygote::Zygote;
 
 use crate::kernel::fd::Channel;
 use crate::kernel::{clone, process};
+use crate::sandbox::body;
 use crate::sandbox::outer::{self, Ids};
 use crate::sandbox::paths::Paths;
 use crate::trial::{Definition, TRIALS, Trial};
@@ -253,6 +254,7 @@ impl Started {
             theirs.push(their);
         }
         let zygote_paths = paths.clone();
+        body::remember_supervisor();
         let world = outer::make(ids, &paths, |channel| {
             let zygote = Zygote {
                 trials,
