@@ -1,0 +1,3 @@
+//! The figures that the project promises, measured.
+
+pub(crate) mod fixtures;
