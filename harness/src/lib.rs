@@ -1,1 +1,146 @@
 //! A sealed little world for every test.
+//!
+//! Tests of network software fight over ports, leave daemons behind, and need root to build the
+//! network they are about. With snowglobe each test case, a *trial*, gets its own USER, NET, MNT,
+//! UTS, IPC and PID namespaces. A hundred of them bind port 80 at the same time; nothing of it
+//! reaches the host, and nothing is left when the run ends, however it ends. No root is needed.
+//!
+//! # A first test
+//!
+//! In `Cargo.toml`:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! snowglobe = "0.1"
+//!
+//! [[test]]
+//! name = "net"
+//! harness = false
+//! ```
+//!
+//! In `tests/net.rs`:
+//!
+//! ```no_run
+//! use std::io::{Read, Write};
+//! use std::net::{TcpListener, TcpStream};
+//!
+//! use snowglobe::TestResult;
+//!
+//! #[snowglobe::test]
+//! fn port_80_is_mine() -> TestResult {
+//!     let listener = TcpListener::bind("0.0.0.0:80")?;
+//!     TcpStream::connect("127.0.0.1:80")?.write_all(b"hi")?;
+//!     let mut heard = String::new();
+//!     listener.accept()?.0.read_to_string(&mut heard)?;
+//!     assert_eq!(heard, "hi");
+//!     Ok(())
+//! }
+//!
+//! snowglobe::main!();
+//! ```
+//!
+//! Then `cargo test`, or `cargo nextest run`; both know it for a test program like any other. Without
+//! `harness = false` (as in unit tests) the same attribute works too, at the price of one
+//! more program start per trial.
+//!
+//! # What a trial finds
+//!
+//! | | |
+//! |---|---|
+//! | user | it is root, with every capability over what is its own; outside it is an ordinary user |
+//! | network | `lo`, up; every port and every abstract socket name is free |
+//! | files | the host's, read-only; the workspace and the target directory as they are, writable |
+//! | `/tmp`, `/run`, `/dev/shm` | empty, private, at most 1 GB each |
+//! | `/proc`, `/sys`, `/dev` | fresh; harmless devices only |
+//! | hostname | its own, made of its name |
+//! | processes | its own; the first is a small init that reaps, and the test is a child of it |
+//! | working directory, environment | as cargo gave them |
+//!
+//! # Options
+//!
+//! `#[snowglobe::test(…)]` takes, separated by commas:
+//!
+//! | option | |
+//! |---|---|
+//! | `timeout = "30s"` | what hangs is shown and killed then; 60 s by default (`SNOWGLOBE_TIMEOUT`) |
+//! | `ignore`, `ignore = "why"` | run only with `--ignored` or `--include-ignored` |
+//! | `should_panic`, `should_panic = "text"` | a panic (with this text) is a pass |
+//! | `name = "…"` | instead of the function's path |
+//! | `seed = 42` | what [`seed`] gives, instead of one derived from the run's and the name |
+//! | `requires(netem, fixture("nginx"))` | ignored with the reason where one is missing; fails there under `SNOWGLOBE_REQUIRE=1`. See [`Feature`] |
+//! | `fixtures("nginx", "redis")` | the same, for fixtures |
+//! | `isolation(net, pid)`, `isolation(!net)` | these namespaces, or all but these. See [`Isolation`] |
+//! | `threads = 4` | counts as four trials against `--test-threads` |
+//! | `exclusive` | runs while nothing else runs |
+//! | `group = "gpu"` | runs while no other trial of the group runs |
+//! | `allow_panics` | a panic on another thread or in a task is no failure by itself |
+//! | `nested` | may make user namespaces of its own |
+//! | `flavor = "multi_thread"`, `worker_threads = 4` | the runtime of an `async` test, as in `tokio::test` |
+//!
+//! `#[ignore]` and `#[should_panic]` below the attribute mean what they always mean.
+//!
+//! # Verdicts
+//!
+//! A trial passes if its function has returned (`Ok`) and its process has then ended cleanly, and in
+//! no other way. `exit(0)` in a test fails, as do an abort, a crash, or a kill, each with its code or
+//! signal named. A panic that the test itself catches is the test's business; one on
+//! another thread or in a spawned task, which nobody joined, is a failure. Processes that outlive
+//! the test are reported and killed. What the whole process tree writes is captured and shown
+//! when the trial fails.
+//!
+//! # Trials made at run time
+//!
+//! One for each file of a corpus, or each cell of a matrix: see [`Trial`] and [`main!`].
+#![warn(
+    clippy::print_stdout,
+    reason = "stdout belongs to the runner's reports"
+)]
+
+mod kernel;
+mod probe;
+mod runner;
+mod sandbox;
+mod trial;
+
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+pub mod prelude;
+pub mod topology;
+
+pub use probe::{Feature, Missing};
+pub use runner::{Arguments, Color, Conclusion, Format, RunError, registered, run};
+pub use snowglobe_fixtures::Fixture;
+pub use snowglobe_macros::{main, test};
+pub use trial::{
+    Failed, Isolation, Need, Options, Outcome, ShouldPanic, TestResult, Trial, Weight,
+};
+
+/// The seed of the running trial: the source of every random choice that it makes.
+///
+/// Derived from the run's seed and the trial's name, or as the trial's options say. A failure
+/// prints it, and a line that runs the trial again with the same.
+///
+/// # Panics
+/// Outside of a trial, where there is none.
+///
+/// ```no_run
+/// #[snowglobe::test(seed = 42)]
+/// fn the_same_every_time() {
+///     assert_eq!(snowglobe::seed(), 42);
+/// }
+/// ```
+pub fn seed() -> u64 {
+    sandbox::body::current()
+        .expect("snowglobe::seed() was called outside of a trial, where there is none")
+        .seed
+}
+
+/// The name of the running trial, or nothing outside of one.
+///
+/// ```
+/// assert_eq!(snowglobe::trial_name(), None);
+/// ```
+pub fn trial_name() -> Option<&'static str> {
+    sandbox::body::current().map(|current| current.name.as_str())
+}

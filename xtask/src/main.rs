@@ -1,6 +1,9 @@
 //! The repository's own commands.
 
 mod bench;
+mod cargo;
+mod demo;
+mod test;
 
 use std::env;
 use std::process::ExitCode;
@@ -9,7 +12,10 @@ const HELP: &str = "\
 Usage: cargo xtask COMMAND
 
 Commands:
+  demo       a hundred worlds on port 80, made visible
+  test       provision what the tests need, then run all of them
   provision  put fixtures into the store, where tests find them
+  bench      measure, side by side with others
 
 `cargo xtask COMMAND --help` says more.
 ";
@@ -18,8 +24,12 @@ fn main() -> ExitCode {
     let mut arguments = env::args_os().skip(1);
     let command = arguments.next().unwrap_or_default();
     match command.to_str() {
+        Some("demo") => demo::demo(arguments),
+        // The second half of `demo`, for its own use.
+        Some("demo-worlds") => demo::worlds(arguments),
+        Some("test") => test::test(arguments),
         Some("provision") => snowglobe_fixtures::cli::provision(arguments),
-        Some("bench-fixtures") => bench_fixtures(),
+        Some("bench") => bench::bench(arguments),
         Some("help" | "-h" | "--help") => {
             print!("{HELP}");
             ExitCode::SUCCESS
@@ -30,26 +40,6 @@ fn main() -> ExitCode {
                 command.display()
             );
             ExitCode::from(2)
-        }
-    }
-}
-
-/// Prints the figures of the fixtures: `cargo xtask bench` will take them in.
-fn bench_fixtures() -> ExitCode {
-    match bench::fixtures::rows() {
-        Ok(rows) => {
-            for row in rows {
-                let (ours, other) = (row.ours.as_secs_f64() * 1e3, row.other.as_secs_f64() * 1e3);
-                println!(
-                    "{:<40} ours {ours:>9.3} ms  other {other:>9.3} ms  ratio {:>5.2}  target {:.2}",
-                    row.name, row.ratio, row.target
-                );
-            }
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
         }
     }
 }

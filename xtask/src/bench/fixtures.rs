@@ -5,62 +5,55 @@ use std::error::Error;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Instant;
 
 use snowglobe_fixtures::unpack::{Kind, remove, unpack};
 use snowglobe_fixtures::{Fixture, Workspace, provision};
 
-/// One figure: ours, the other's, their ratio and what it may be at most.
-#[derive(Clone, Debug)]
-pub(crate) struct Row {
-    pub(crate) name: String,
-    pub(crate) ours: Duration,
-    pub(crate) other: Duration,
-    pub(crate) ratio: f64,
-    pub(crate) target: f64,
-}
-
-/// Odd, so that there is one in the middle.
-const ROUNDS: usize = 5;
+use super::measure::{in_turns, time};
+use super::{Row, Target};
 
 /// A fixture of thirty packages and some hundred files; provisioned if it is not there.
 const SAMPLE: &str = "nginx";
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
 /// All figures of the fixtures.
-pub(crate) fn rows() -> Result<Vec<Row>> {
+pub(super) fn fixtures(rounds: usize) -> Result<Vec<Row>, String> {
+    rows(rounds).map_err(|error| error.to_string())
+}
+
+fn rows(rounds: usize) -> Result<Vec<Row>> {
     let options = provision::Options {
         names: vec![SAMPLE.to_owned()],
         ..Default::default()
     };
     provision::provision(&Workspace::locate()?, &options)?;
-    let mut rows = vec![find()?];
+    let mut rows = vec![find(rounds)?];
     for (packer, suffix) in [("--gzip", "gz"), ("--xz", "xz"), ("--zstd", "zst")] {
-        rows.push(unpacking(packer, suffix)?);
+        rows.push(unpacking(rounds, packer, suffix)?);
     }
-    rows.push(verifying()?);
+    rows.push(verifying(rounds)?);
     Ok(rows)
 }
 
 /// `Fixture::find` against the millisecond that it may take.
-fn find() -> Result<Row> {
+fn find(rounds: usize) -> Result<Row> {
     const FINDS: u32 = 200;
-    const MILLISECOND: Duration = Duration::from_millis(1);
-    let once = || -> Result<Duration> {
+    let ours = || {
         let started = Instant::now();
         for _ in 0..FINDS {
-            Fixture::find(SAMPLE)?;
+            Fixture::find(SAMPLE).map_err(|error| error.to_string())?;
         }
-        Ok(started.elapsed() / FINDS)
+        Ok(milliseconds(started) / f64::from(FINDS))
     };
-    let (ours, other) = interleaved(once, || Ok(MILLISECOND))?;
-    Ok(row("Fixture::find, against 1 ms", ours, other, 1.0))
+    let name = "Fixture::find; a millisecond";
+    compare(rounds, name, 1.0, Box::new(ours), Box::new(|| Ok(1.0)))
 }
 
 /// Unpacking, with all its checks and hashes, against `tar` on the same disk.
-fn unpacking(packer: &str, suffix: &str) -> Result<Row> {
+fn unpacking(rounds: usize, packer: &str, suffix: &str) -> Result<Row> {
     let fixture = Fixture::find(SAMPLE)?;
     let scratch = Scratch::new(fixture.store())?;
     let archive = scratch.0.join(format!("archive.tar.{suffix}"));
@@ -71,77 +64,89 @@ fn unpacking(packer: &str, suffix: &str) -> Result<Row> {
         .arg("-C")
         .arg(fixture.path())
         .arg(".");
-    run(&mut tar)?;
+    time(&mut tar)?;
     let tree = scratch.0.join("tree");
-    let ours = || -> Result<Duration> {
+    let ours = || {
         let started = Instant::now();
-        unpack(&archive, &tree, Kind::Layer)?;
-        let took = started.elapsed();
-        remove(&tree)?;
+        unpack(&archive, &tree, Kind::Layer).map_err(|error| error.to_string())?;
+        let took = milliseconds(started);
+        remove(&tree).map_err(|error| error.to_string())?;
         Ok(took)
     };
-    let theirs = || -> Result<Duration> {
-        let started = Instant::now();
-        fs::create_dir(&tree)?;
-        run(Command::new("tar")
-            .arg("-xf")
-            .arg(&archive)
-            .arg("-C")
-            .arg(&tree))?;
-        let took = started.elapsed();
-        remove(&tree)?;
+    let theirs = || {
+        fs::create_dir(&tree).map_err(|error| error.to_string())?;
+        let took = time(
+            Command::new("tar")
+                .arg("-xf")
+                .arg(&archive)
+                .arg("-C")
+                .arg(&tree),
+        )?;
+        remove(&tree).map_err(|error| error.to_string())?;
         Ok(took)
     };
-    let (ours, other) = interleaved(ours, theirs)?;
-    Ok(row(
-        &format!("unpack .tar.{suffix}, against tar"),
-        ours,
-        other,
-        1.2,
-    ))
+    let name = format!("unpacking a .tar.{suffix}; tar");
+    compare(rounds, &name, 1.2, Box::new(ours), Box::new(theirs))
 }
 
 /// Verifying a store against `sha256sum` on the same files, with as many threads.
-fn verifying() -> Result<Row> {
-    let workspace = Workspace::locate()?;
-    let stores = workspace.stores();
-    let mut files = Vec::new();
-    let mut seen = BTreeSet::new();
-    for store in stores
-        .iter()
-        .map(|store| store.join("v1/trees"))
-        .filter(|trees| trees.is_dir())
-    {
-        regular_files(&store, &mut files, &mut seen)?;
-    }
+fn verifying(rounds: usize) -> Result<Row> {
+    let fixture = Fixture::find(SAMPLE)?;
+    let manifest = Workspace::locate()?.manifest().to_owned();
+    let workspace = Workspace::at(manifest).with_store(fixture.store().to_owned());
+    let (mut files, mut seen) = (Vec::new(), BTreeSet::new());
+    regular_files(&fixture.store().join("v1/trees"), &mut files, &mut seen)?;
     let list = files
         .iter()
         .flat_map(|f| [f.as_os_str().as_encoded_bytes(), b"\0"].concat());
-    let scratch = Scratch::new(Fixture::find(SAMPLE)?.store())?;
+    let scratch = Scratch::new(fixture.store())?;
     let names = scratch.0.join("names");
     fs::write(&names, list.collect::<Vec<u8>>())?;
     let threads = std::thread::available_parallelism()?.to_string();
-    let ours = || -> Result<Duration> {
+    let ours = || {
         let started = Instant::now();
-        let report = provision::verify(&workspace)?;
-        let took = started.elapsed();
-        match report.quarantined.first() {
-            Some(wrong) => Err(wrong.clone().into()),
-            None => Ok(took),
-        }
+        let report = provision::verify(&workspace).map_err(|error| error.to_string())?;
+        let took = milliseconds(started);
+        report
+            .quarantined
+            .first()
+            .map_or(Ok(took), |wrong| Err(wrong.clone()))
     };
-    let theirs = || -> Result<Duration> {
-        let started = Instant::now();
+    let theirs = || {
         let mut xargs = Command::new("xargs");
         xargs
             .args(["-0", "-n", "64", "-P", &threads, "-a"])
             .arg(&names)
             .arg("sha256sum");
-        run(xargs.stdout(Stdio::null()))?;
-        Ok(started.elapsed())
+        time(&mut xargs)
     };
-    let (ours, other) = interleaved(ours, theirs)?;
-    Ok(row("verify the store, against sha256sum", ours, other, 1.3))
+    let name = "verifying the store; sha256sum";
+    compare(rounds, name, 1.3, Box::new(ours), Box::new(theirs))
+}
+
+/// A contestant, as `measure` has them.
+type Contestant<'a> = super::measure::Contestant<'a>;
+
+fn compare(
+    rounds: usize,
+    name: &str,
+    at_most: f64,
+    ours: Contestant<'_>,
+    other: Contestant<'_>,
+) -> Result<Row> {
+    let medians = in_turns(rounds, &mut [ours, other])?;
+    Ok(Row {
+        group: "fixtures",
+        name: name.to_owned(),
+        unit: "ms",
+        ours: medians[0],
+        other: medians[1],
+        target: Target::AtMost(at_most),
+    })
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1e3
 }
 
 /// Every regular file once, whatever its number of names.
@@ -165,45 +170,6 @@ fn regular_files(
         }
     }
     Ok(())
-}
-
-/// The medians of rounds that alternate, so that a busy moment meets both.
-fn interleaved(
-    mut ours: impl FnMut() -> Result<Duration>,
-    mut theirs: impl FnMut() -> Result<Duration>,
-) -> Result<(Duration, Duration)> {
-    let (mut first, mut second) = (Vec::new(), Vec::new());
-    ours()?; // the first of each finds a cold cache
-    theirs()?;
-    for _ in 0..ROUNDS {
-        first.push(ours()?);
-        second.push(theirs()?);
-    }
-    first.sort();
-    second.sort();
-    Ok((first[ROUNDS / 2], second[ROUNDS / 2]))
-}
-
-fn row(name: &str, ours: Duration, other: Duration, target: f64) -> Row {
-    let ratio = ours.as_secs_f64() / other.as_secs_f64();
-    Row {
-        name: name.to_owned(),
-        ours,
-        other,
-        ratio,
-        target,
-    }
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    let status = command
-        .status()
-        .map_err(|error| format!("{command:?}: {error}"))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("{command:?} ended with {status}").into())
-    }
 }
 
 /// A directory on the store's own disk, gone with its owner.

@@ -1,0 +1,107 @@
+//! `#[snowglobe::test]`.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Error, ItemFn, parse2};
+
+use crate::options::{Flavor, Options};
+
+pub(crate) fn expand(options: TokenStream, function: TokenStream) -> TokenStream {
+    match try_expand(options, function.clone()) {
+        Ok(tokens) => tokens,
+        Err(error) => {
+            let error = error.to_compile_error();
+            // The function stays, so that it is not reported as missing as well.
+            quote!(#error #function)
+        }
+    }
+}
+
+fn try_expand(options: TokenStream, function: TokenStream) -> syn::Result<TokenStream> {
+    let mut options: Options = parse2(options)?;
+    let mut function: ItemFn = parse2(function)
+        .map_err(|e| Error::new(e.span(), "#[snowglobe::test] goes on a function"))?;
+    check(&function)?;
+    let mut kept = Vec::new();
+    for attribute in function.attrs.drain(..) {
+        if attribute.path().is_ident("test") {
+            let message = "#[snowglobe::test] stands in for #[test]: remove the latter";
+            return Err(Error::new(attribute.span(), message));
+        }
+        if !options.take(&attribute)? {
+            kept.push(attribute);
+        }
+    }
+    function.attrs = kept;
+    Ok(emit(&options, &function))
+}
+
+fn check(function: &ItemFn) -> syn::Result<()> {
+    let signature = &function.sig;
+    if let Some(argument) = signature.inputs.first() {
+        let message = "a test takes no arguments; for parametrised tests make `snowglobe::Trial`s at run time and hand them to `snowglobe::main!`";
+        return Err(Error::new(argument.span(), message));
+    }
+    if !signature.generics.params.is_empty() {
+        return Err(Error::new(
+            signature.generics.span(),
+            "a test cannot be generic",
+        ));
+    }
+    Ok(())
+}
+
+fn emit(options: &Options, function: &ItemFn) -> TokenStream {
+    let ident = &function.sig.ident;
+    let name = ident.to_string();
+    let name = name.strip_prefix("r#").unwrap_or(&name);
+    let attributes = &function.attrs;
+    let calls = &options.calls;
+    let given_name = match &options.name {
+        Some(name) => quote!(::core::option::Option::Some(#name)),
+        None => quote!(::core::option::Option::None),
+    };
+    let run = run(options, function);
+    let ignore = options.ignored.then(|| quote!(#[ignore]));
+    // Where an error in the body's type is reported.
+    let span = function.sig.output.span();
+    let body = quote_spanned!(span=> ::snowglobe::__private::outcome(#run));
+    quote! {
+        #[cfg(test)]
+        const _: () = {
+            #function
+
+            #[::snowglobe::__private::linkme::distributed_slice(::snowglobe::__private::TRIALS)]
+            #[linkme(crate = ::snowglobe::__private::linkme)]
+            static TRIAL: ::snowglobe::__private::Definition = ::snowglobe::__private::Definition {
+                path: ::core::concat!(::core::module_path!(), "::", #name),
+                name: #given_name,
+                file: ::core::file!(),
+                line: ::core::line!(),
+                body: || #body,
+                options: ::snowglobe::Options::NEW #calls,
+            };
+        };
+
+        // Live under the standard harness only: rustc strips it where `harness = false`.
+        #(#attributes)*
+        #[::core::prelude::v1::test]
+        #ignore
+        fn #ident() {
+            ::snowglobe::__private::drop_in(::core::concat!(::core::module_path!(), "::", #name))
+        }
+    }
+}
+
+fn run(options: &Options, function: &ItemFn) -> TokenStream {
+    let ident = &function.sig.ident;
+    if function.sig.asyncness.is_none() {
+        return quote!(#ident());
+    }
+    let workers = match options.flavor {
+        Flavor::CurrentThread => 0,
+        Flavor::MultiThread(workers) => workers,
+    };
+    quote!(::snowglobe::__private::block_on(#workers, #ident()))
+}

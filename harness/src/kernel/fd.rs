@@ -1,0 +1,165 @@
+//! Private channels between our own processes, and descriptors passed over them.
+
+use std::io::{IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::cmsg_space;
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recv,
+    recvmsg, send, sendmsg, socketpair,
+};
+
+/// One end of a connected pair of sockets that keeps message boundaries.
+///
+/// Both ends are close-on-exec. The other end's death is seen as end of file.
+#[derive(Debug)]
+pub(crate) struct Channel(OwnedFd);
+
+/// The largest message that fits; longer texts are cut by their senders.
+pub(crate) const MESSAGE_MAX: usize = 64 * 1024;
+
+/// Descriptors that came with a message, at most three.
+pub(crate) type Passed = Vec<OwnedFd>;
+
+impl Channel {
+    /// Two connected ends.
+    pub(crate) fn pair() -> nix::Result<(Channel, Channel)> {
+        let (a, b) = socketpair(
+            AddressFamily::Unix,
+            SockType::SeqPacket,
+            None,
+            SockFlag::SOCK_CLOEXEC,
+        )?;
+        Ok((Channel(a), Channel(b)))
+    }
+
+    /// Sends one message.
+    pub(crate) fn send(&self, message: &[u8]) -> nix::Result<()> {
+        retry(|| send(self.0.as_raw_fd(), message, MsgFlags::MSG_NOSIGNAL)).map(drop)
+    }
+
+    /// Sends one message with descriptors.
+    pub(crate) fn send_with(&self, message: &[u8], fds: &[RawFd]) -> nix::Result<()> {
+        if fds.is_empty() {
+            return self.send(message);
+        }
+        let rights = [ControlMessage::ScmRights(fds)];
+        let iov = [IoSlice::new(message)];
+        retry(|| {
+            sendmsg::<()>(
+                self.0.as_raw_fd(),
+                &iov,
+                &rights,
+                MsgFlags::MSG_NOSIGNAL,
+                None,
+            )
+        })
+        .map(drop)
+    }
+
+    /// Receives one message, waiting for it; an empty slice means that the other end is gone.
+    pub(crate) fn receive<'a>(&self, buffer: &'a mut [u8]) -> nix::Result<&'a [u8]> {
+        let n = retry(|| recv(self.0.as_raw_fd(), buffer, MsgFlags::empty()))?;
+        Ok(&buffer[..n])
+    }
+
+    /// Receives one message if there is one.
+    pub(crate) fn try_receive<'a>(&self, buffer: &'a mut [u8]) -> nix::Result<Option<&'a [u8]>> {
+        match retry(|| recv(self.0.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT)) {
+            Ok(n) => Ok(Some(&buffer[..n])),
+            Err(Errno::EAGAIN) => Ok(None),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// As [`Channel::try_receive`], into no more memory than the message takes.
+    pub(crate) fn try_receive_whole(&self) -> nix::Result<Option<Vec<u8>>> {
+        let look = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC;
+        let length = match retry(|| recv(self.0.as_raw_fd(), &mut [], look)) {
+            Ok(length) => length,
+            Err(Errno::EAGAIN) => return Ok(None),
+            Err(errno) => return Err(errno),
+        };
+        let mut message = vec![0; length];
+        self.try_receive(&mut message)?;
+        Ok(Some(message))
+    }
+
+    /// Receives one message and the descriptors that came with it.
+    pub(crate) fn receive_with<'a>(&self, buffer: &'a mut [u8]) -> nix::Result<(&'a [u8], Passed)> {
+        let mut space = cmsg_space!([RawFd; MAX_PASSED]);
+        let (n, passed) = {
+            let mut iov = [IoSliceMut::new(buffer)];
+            retry(|| {
+                recvmsg::<()>(
+                    self.0.as_raw_fd(),
+                    &mut iov,
+                    Some(&mut space),
+                    MsgFlags::MSG_CMSG_CLOEXEC,
+                )
+                .map(|m| (m.bytes, owned(m.cmsgs())))
+            })?
+        };
+        Ok((&buffer[..n], passed))
+    }
+}
+
+/// How many descriptors one message can carry.
+pub(crate) const MAX_PASSED: usize = 253;
+
+fn owned(messages: nix::Result<nix::sys::socket::CmsgIterator<'_>>) -> Passed {
+    let mut passed = Passed::new();
+    for message in messages.into_iter().flatten() {
+        if let ControlMessageOwned::ScmRights(fds) = message {
+            // SAFETY: the kernel has just installed these descriptors for us, and nobody
+            // else knows them.
+            passed.extend(
+                fds.into_iter()
+                    .map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }),
+            );
+        }
+    }
+    passed
+}
+
+fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
+    loop {
+        match call() {
+            Err(Errno::EINTR) => {}
+            other => return other,
+        }
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsRawFd for Channel {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+impl From<OwnedFd> for Channel {
+    fn from(fd: OwnedFd) -> Channel {
+        Channel(fd)
+    }
+}
+
+impl From<Channel> for OwnedFd {
+    fn from(channel: Channel) -> OwnedFd {
+        channel.0
+    }
+}
+
+/// Makes `to` (0, 1 or 2) a copy of `from`, kept across `exec`.
+pub(crate) fn replace_standard(from: BorrowedFd<'_>, to: RawFd) -> nix::Result<()> {
+    debug_assert!((0..=2).contains(&to));
+    // SAFETY: the numbers 0, 1 and 2 are nobody's property in the processes that call this.
+    let done = unsafe { libc::dup2(from.as_raw_fd(), to) };
+    Errno::result(done).map(drop)
+}

@@ -1,0 +1,81 @@
+//! The id mappings of user namespaces.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// A contiguous range of ids: `count` of them, from 0 inside and from `outside` outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct IdMap {
+    /// The first id as the parent user namespace sees it.
+    pub(crate) outside: u32,
+    /// How many ids.
+    pub(crate) count: u32,
+}
+
+impl IdMap {
+    fn line(self) -> String {
+        format!("0 {} {}\n", self.outside, self.count)
+    }
+
+    /// Writes the mapping of users and groups of the process whose proc directory is given.
+    ///
+    /// A single id is what an unprivileged process may map for itself; the kernel then wants
+    /// `setgroups` denied first.
+    pub(crate) fn write(
+        self,
+        groups: IdMap,
+        proc_dir: &Path,
+        deny_setgroups: bool,
+    ) -> io::Result<()> {
+        fs::write(proc_dir.join("uid_map"), self.line())?;
+        if deny_setgroups {
+            fs::write(proc_dir.join("setgroups"), "deny")?;
+        }
+        fs::write(proc_dir.join("gid_map"), groups.line())
+    }
+}
+
+/// The ids that this process can hand out: how many there are from 0 on in its own user
+/// namespace (4,294,967,295 on a plain host, 65,536 in many containers).
+pub(crate) fn own_ids() -> io::Result<u32> {
+    Ok(contiguous(&fs::read_to_string("/proc/self/uid_map")?))
+}
+
+fn contiguous(map: &str) -> u32 {
+    let mut extents: Vec<(u64, u64)> = map
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split_whitespace().map(str::parse::<u64>);
+            let inside = fields.next()?.ok()?;
+            let _outside = fields.next()?;
+            Some((inside, fields.next()?.ok()?))
+        })
+        .collect();
+    extents.sort_unstable();
+    let mut end = 0;
+    for (inside, count) in extents {
+        if inside != end {
+            break;
+        }
+        end += count;
+    }
+    u32::try_from(end).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::contiguous;
+
+    #[test]
+    fn counts_the_ids_from_zero_on() {
+        assert_eq!(
+            contiguous("         0          0 4294967295\n"),
+            4_294_967_295
+        );
+        assert_eq!(contiguous("0 1000 1\n"), 1);
+        assert_eq!(contiguous("0 1000 1\n1 100000 65536\n"), 65_537);
+        assert_eq!(contiguous("5 1000 1\n"), 0);
+        assert_eq!(contiguous(""), 0);
+    }
+}

@@ -1,0 +1,154 @@
+//! Mounts: the new mount API where a tree is carried about detached, the old one elsewhere.
+
+use std::ffi::CStr;
+use std::ffi::CString;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::unistd::{chdir, fchdir, pivot_root};
+
+/// Read-only, see [`set_attributes`].
+pub(crate) const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY;
+/// No device nodes, see [`set_attributes`].
+pub(crate) const NO_DEVICES: u64 = libc::MOUNT_ATTR_NODEV;
+
+/// A copy of the mount at `path`, attached nowhere; with everything mounted below it if
+/// `recursive`.
+pub(crate) fn detach_copy(path: &Path, recursive: bool) -> nix::Result<OwnedFd> {
+    let path = c_path(path)?;
+    let recursive = if recursive {
+        libc::AT_RECURSIVE as u32
+    } else {
+        0
+    };
+    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | recursive;
+    // SAFETY: the path is a C string that lives across the call.
+    let fd = unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags) };
+    let fd = Errno::result(fd)?;
+    // SAFETY: the kernel has just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// Attaches a detached tree at `target`.
+pub(crate) fn attach(tree: BorrowedFd<'_>, target: &Path) -> nix::Result<()> {
+    let target = c_path(target)?;
+    // SAFETY: both paths are C strings that live across the call.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_move_mount,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_FDCWD,
+            target.as_ptr(),
+            libc::MOVE_MOUNT_F_EMPTY_PATH,
+        )
+    };
+    Errno::result(done).map(drop)
+}
+
+/// What to do to a tree of mounts.
+#[derive(Default)]
+pub(crate) struct Attributes<'a> {
+    /// `MOUNT_ATTR_*` to set.
+    pub(crate) set: u64,
+    /// `MOUNT_ATTR_*` to clear.
+    pub(crate) clear: u64,
+    /// The user namespace whose mapping the mount shows.
+    pub(crate) idmap: Option<BorrowedFd<'a>>,
+    /// Everything mounted below as well.
+    pub(crate) recursive: bool,
+}
+
+/// Changes the attributes of a (detached) tree.
+pub(crate) fn set_attributes(tree: BorrowedFd<'_>, what: &Attributes<'_>) -> nix::Result<()> {
+    mount_setattr(tree.as_raw_fd(), c"", libc::AT_EMPTY_PATH, what)
+}
+
+/// Changes the attributes of the tree at `path`.
+pub(crate) fn set_attributes_at(path: &Path, what: &Attributes<'_>) -> nix::Result<()> {
+    mount_setattr(libc::AT_FDCWD, &c_path(path)?, 0, what)
+}
+
+fn mount_setattr(dir: i32, path: &CStr, flags: i32, what: &Attributes<'_>) -> nix::Result<()> {
+    let mut attr = libc::mount_attr {
+        attr_set: what.set,
+        attr_clr: what.clear,
+        propagation: 0,
+        userns_fd: 0,
+    };
+    if let Some(userns) = what.idmap {
+        attr.attr_set |= libc::MOUNT_ATTR_IDMAP;
+        attr.userns_fd = userns.as_raw_fd() as u64;
+    }
+    let flags = if what.recursive {
+        flags | libc::AT_RECURSIVE
+    } else {
+        flags
+    };
+    // SAFETY: the path and the attributes live across the call, and the size is theirs.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            dir,
+            path.as_ptr(),
+            flags as u32,
+            &raw const attr,
+            size_of_val(&attr),
+        )
+    };
+    Errno::result(done).map(drop)
+}
+
+/// Mounts a fresh filesystem of `kind` at `target`, without setuid programs or devices.
+pub(crate) fn fresh(kind: &str, target: &Path, data: Option<&str>) -> nix::Result<()> {
+    let mut flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    match kind {
+        "proc" | "sysfs" | "mqueue" => flags |= MsFlags::MS_NOEXEC,
+        "devpts" => flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC,
+        _ => {}
+    }
+    mount(Some(kind), target, Some(kind), flags, data)
+}
+
+/// Mounts a fresh, read-only `/sys`.
+pub(crate) fn fresh_read_only_sys() -> nix::Result<()> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY;
+    mount(Some("sysfs"), "/sys", Some("sysfs"), flags, None::<&str>)
+}
+
+/// Whether what is mounted at `path` is read-only.
+pub(crate) fn is_read_only(path: &str) -> bool {
+    nix::sys::statvfs::statvfs(path).is_ok_and(|found| {
+        found
+            .flags()
+            .contains(nix::sys::statvfs::FsFlags::ST_RDONLY)
+    })
+}
+
+/// Cuts `/` and all below it off from other namespaces' mounts, both ways.
+pub(crate) fn make_private() -> nix::Result<()> {
+    let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
+}
+
+/// Makes the mount at `new_root` the root of this mount namespace and drops the old one.
+pub(crate) fn pivot(new_root: &Path) -> nix::Result<()> {
+    let old = nix::fcntl::open(
+        "/",
+        nix::fcntl::OFlag::O_PATH | nix::fcntl::OFlag::O_CLOEXEC,
+        nix::sys::stat::Mode::empty(),
+    )?;
+    chdir(new_root)?;
+    // Stacks the old root on top of the new one, so that no directory is needed for it.
+    pivot_root(".", ".")?;
+    fchdir(&old)?;
+    umount2(".", MntFlags::MNT_DETACH)?;
+    chdir("/")
+}
+
+fn c_path(path: &Path) -> nix::Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)
+}

@@ -1,0 +1,87 @@
+//! Processes: forking, exiting, environment, limits.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::unistd::ForkResult;
+
+/// Forks a single-threaded process.
+///
+/// This is `_Fork`, which does without the handlers that `fork` runs to take and give back locks
+/// (each touches a page that must then be copied): with one thread there is nobody to hold one.
+pub(crate) fn fork() -> nix::Result<ForkResult> {
+    unsafe extern "C" {
+        fn _Fork() -> libc::pid_t;
+    }
+    // SAFETY: called by the single-threaded zygote and inits only, so the child may use
+    // everything that its parent could.
+    match nix::errno::Errno::result(unsafe { _Fork() })? {
+        0 => Ok(ForkResult::Child),
+        pid => Ok(ForkResult::Parent {
+            child: nix::unistd::Pid::from_raw(pid),
+        }),
+    }
+}
+
+/// Ends this process at once: no destructors, no flushing.
+pub(crate) fn exit_now(code: i32) -> ! {
+    // SAFETY: `_exit` has no precondition.
+    unsafe { libc::_exit(code) }
+}
+
+/// Sets an environment variable.
+pub(crate) fn set_env(key: &str, value: impl AsRef<OsStr>) {
+    // SAFETY: called before the first thread starts, in the zygote or a trial's first process.
+    unsafe { std::env::set_var(key, value) }
+}
+
+/// Removes an environment variable.
+pub(crate) fn remove_env(key: &str) {
+    // SAFETY: as in `set_env`.
+    unsafe { std::env::remove_var(key) }
+}
+
+/// A descriptor that is readable once process `pid` has exited.
+pub(crate) fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: no pointers; the result is checked.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// Sends `signal` to the process behind `pidfd`.
+pub(crate) fn pidfd_kill(pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+    // SAFETY: no pointers but a null one; the result is checked.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signal,
+            0usize,
+            0,
+        )
+    };
+    if done < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
+/// Raises the soft limit of open files to what is wanted, as far as the hard limit allows.
+/// Returns the soft limit that holds then.
+pub(crate) fn raise_open_files(wanted: u64) -> nix::Result<u64> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    if soft >= wanted {
+        return Ok(soft);
+    }
+    let new = wanted.min(hard);
+    setrlimit(Resource::RLIMIT_NOFILE, new, hard)?;
+    Ok(new)
+}

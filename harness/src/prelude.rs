@@ -1,0 +1,7 @@
+//! What most tests use: `use snowglobe::prelude::*;`.
+
+pub use std::io::{Read, Write};
+pub use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+pub use std::time::Duration;
+
+pub use crate::{Feature, Fixture, Isolation, Options, TestResult, Trial};

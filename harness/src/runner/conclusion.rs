@@ -1,0 +1,56 @@
+//! What a run came to.
+
+use std::process::ExitCode;
+
+use super::verdict::Verdict;
+
+/// How many trials passed, failed and so on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "a run that failed must end the program with its exit code: see `Conclusion::exit`"]
+pub struct Conclusion {
+    /// Left out by the filters.
+    pub num_filtered_out: u64,
+    /// Passed.
+    pub num_passed: u64,
+    /// Failed.
+    pub num_failed: u64,
+    /// Ignored.
+    pub num_ignored: u64,
+    /// Benchmarks: none.
+    pub num_measured: u64,
+    /// The signal that ended the run early.
+    pub interrupted_by: Option<i32>,
+}
+
+impl Conclusion {
+    /// Whether a trial failed or the run was cut short.
+    pub fn has_failed(&self) -> bool {
+        self.num_failed > 0 || self.interrupted_by.is_some()
+    }
+
+    /// 0, 101 if a trial failed, or 128 and the number of the signal that ended the run.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.code())
+    }
+
+    /// Ends the program with [`Conclusion::exit_code`].
+    pub fn exit(&self) -> ! {
+        std::process::exit(i32::from(self.code()))
+    }
+
+    pub(crate) fn code(&self) -> u8 {
+        match self.interrupted_by {
+            Some(signal) => 128 + signal as u8,
+            None if self.num_failed > 0 => 101,
+            None => 0,
+        }
+    }
+
+    pub(crate) fn count(&mut self, verdict: &Verdict) {
+        match verdict {
+            Verdict::Passed => self.num_passed += 1,
+            Verdict::Failed(_) => self.num_failed += 1,
+            Verdict::Ignored(_) => self.num_ignored += 1,
+        }
+    }
+}

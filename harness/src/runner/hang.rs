@@ -1,0 +1,399 @@
+//! What the processes of a trial are, and what they are doing, read from `/proc` by its init.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+
+use super::protocol::Survivor;
+
+/// One line of `/proc/PID/stat`, as far as it matters here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stat {
+    pid: i32,
+    name: String,
+    state: char,
+    parent: i32,
+    flags: u64,
+}
+
+impl Stat {
+    fn read(pid: i32) -> Option<Stat> {
+        Stat::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// The name may hold blanks and brackets, so the last bracket counts.
+    fn parse(line: &str) -> Option<Stat> {
+        let (head, tail) = line.rsplit_once(')')?;
+        let (pid, name) = head.split_once(" (")?;
+        let mut fields = tail.split_whitespace();
+        Some(Stat {
+            pid: pid.parse().ok()?,
+            name: name.to_owned(),
+            state: fields.next()?.chars().next()?,
+            parent: fields.next()?.parse().ok()?,
+            flags: fields.nth(4)?.parse().ok()?,
+        })
+    }
+
+    fn dead(&self) -> bool {
+        matches!(self.state, 'Z' | 'X' | 'x')
+    }
+
+    /// On its way out, or with a SIGKILL that it has not noticed yet.
+    fn dying(&self) -> bool {
+        const EXITING: u64 = 4;
+        !self.dead() && (self.flags & EXITING != 0 || kill_pending(self.pid))
+    }
+}
+
+fn kill_pending(pid: i32) -> bool {
+    const KILL: u64 = 1 << 8;
+    fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|status| {
+        status
+            .lines()
+            .filter(|line| line.starts_with("SigPnd:") || line.starts_with("ShdPnd:"))
+            .filter_map(|line| u64::from_str_radix(line[7..].trim(), 16).ok())
+            .any(|pending| pending & KILL != 0)
+    })
+}
+
+/// Every process that descends from `ancestor`.
+pub(crate) fn descendants(ancestor: i32) -> Vec<i32> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let parents: BTreeMap<i32, i32> = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter_map(Stat::read)
+        .map(|stat| (stat.pid, stat.parent))
+        .collect();
+    below(ancestor, &parents)
+}
+
+fn below(ancestor: i32, parents: &BTreeMap<i32, i32>) -> Vec<i32> {
+    let descends = |pid: i32| {
+        let mut at = pid;
+        for _ in 0..=parents.len() {
+            match parents.get(&at) {
+                Some(parent) if *parent == ancestor => return true,
+                // Entered from outside: its parent has no number in here.
+                Some(0) | None => return ancestor == 1 && pid != 1,
+                Some(parent) => at = *parent,
+            }
+        }
+        false
+    };
+    parents
+        .keys()
+        .copied()
+        .filter(|pid| descends(*pid))
+        .collect()
+}
+
+/// Those among `members` who are alive.
+pub(crate) fn survivors(members: &[i32]) -> Vec<Survivor> {
+    members
+        .iter()
+        .filter_map(|pid| Stat::read(*pid))
+        .filter(|stat| !stat.dead())
+        .map(|stat| Survivor {
+            pid: stat.pid,
+            name: stat.name,
+        })
+        .collect()
+}
+
+/// Whether one of `members` has been killed and is not gone yet.
+pub(crate) fn any_dying(members: &[i32]) -> bool {
+    members
+        .iter()
+        .filter_map(|pid| Stat::read(*pid))
+        .any(|stat| stat.dying())
+}
+
+/// What each process and thread is doing, and the sockets of the sandbox.
+pub(crate) fn describe(members: &[i32]) -> String {
+    let sockets = sockets();
+    let mut text = String::from("processes:\n");
+    let mut seen = BTreeSet::new();
+    for stat in members.iter().filter_map(|pid| Stat::read(*pid)) {
+        let _ = writeln!(
+            text,
+            "  {:>5} {} ({})",
+            stat.pid,
+            command_line(&stat),
+            state(stat.state)
+        );
+        for thread in threads(stat.pid) {
+            let _ = writeln!(text, "        {}", doing(stat.pid, thread, &sockets));
+        }
+        seen.extend(socket_inodes(stat.pid));
+    }
+    let listening: Vec<&String> = sockets.values().collect();
+    if !listening.is_empty() {
+        text.push_str("sockets:\n");
+        for (inode, socket) in &sockets {
+            let holder = if seen.contains(inode) {
+                ""
+            } else {
+                " (no process holds it)"
+            };
+            let _ = writeln!(text, "  {socket}{holder}");
+        }
+    }
+    text
+}
+
+fn command_line(stat: &Stat) -> String {
+    let line = fs::read(format!("/proc/{}/cmdline", stat.pid)).unwrap_or_default();
+    let line = String::from_utf8_lossy(&line)
+        .trim_end_matches('\0')
+        .replace('\0', " ");
+    match line.is_empty() || line.len() > 200 {
+        true => format!("[{}]", stat.name),
+        false => line,
+    }
+}
+
+fn state(letter: char) -> &'static str {
+    match letter {
+        'R' => "running",
+        'S' => "sleeping",
+        'D' => "in an uninterruptible wait",
+        'T' | 't' => "stopped",
+        'Z' => "zombie",
+        _ => "other",
+    }
+}
+
+fn threads(pid: i32) -> Vec<i32> {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
+    tasks
+        .flatten()
+        .filter_map(|task| task.file_name().to_str()?.parse().ok())
+        .take(64)
+        .collect()
+}
+
+/// `thread 'name': read(socket tcp 127.0.0.1:80 listening) at inet_csk_accept`
+fn doing(pid: i32, thread: i32, sockets: &BTreeMap<u64, String>) -> String {
+    let read = |file: &str| {
+        fs::read_to_string(format!("/proc/{pid}/task/{thread}/{file}")).unwrap_or_default()
+    };
+    let name = read("comm");
+    let call = system_call(pid, &read("syscall"), sockets);
+    let channel = read("wchan");
+    let at = match channel.as_str() {
+        "" | "0" => String::new(),
+        symbol => format!(" at {symbol}"),
+    };
+    format!("thread {thread} '{}': {call}{at}", name.trim())
+}
+
+/// From `/proc/PID/syscall`: the number, then the arguments in hexadecimal.
+fn system_call(pid: i32, text: &str, sockets: &BTreeMap<u64, String>) -> String {
+    let mut fields = text.split_whitespace();
+    let Some(Ok(number)) = fields.next().map(str::parse::<i64>) else {
+        return match text.trim() {
+            "running" => "running".to_owned(),
+            _ => "in the kernel".to_owned(),
+        };
+    };
+    let first = fields
+        .next()
+        .and_then(|hex| i64::from_str_radix(hex.trim_start_matches("0x"), 16).ok());
+    let Some((name, on_descriptor)) = call_name(number) else {
+        return format!("system call {number}");
+    };
+    match (on_descriptor, first) {
+        (true, Some(fd)) => format!("{name}({})", descriptor(pid, fd, sockets)),
+        _ => name.to_owned(),
+    }
+}
+
+/// The calls that block, and whether their first argument is a descriptor.
+fn call_name(number: i64) -> Option<(&'static str, bool)> {
+    const NAMES: &[(i64, &str, bool)] = &[
+        (libc::SYS_read, "read", true),
+        (libc::SYS_readv, "readv", true),
+        (libc::SYS_write, "write", true),
+        (libc::SYS_writev, "writev", true),
+        (libc::SYS_accept, "accept", true),
+        (libc::SYS_accept4, "accept4", true),
+        (libc::SYS_connect, "connect", true),
+        (libc::SYS_recvfrom, "recvfrom", true),
+        (libc::SYS_recvmsg, "recvmsg", true),
+        (libc::SYS_sendto, "sendto", true),
+        (libc::SYS_sendmsg, "sendmsg", true),
+        (libc::SYS_flock, "flock", true),
+        (libc::SYS_fcntl, "fcntl", true),
+        (libc::SYS_ppoll, "ppoll", false),
+        (libc::SYS_pselect6, "pselect", false),
+        (libc::SYS_epoll_pwait, "epoll_wait", false),
+        (
+            libc::SYS_futex,
+            "futex (a lock, a channel or a join)",
+            false,
+        ),
+        (libc::SYS_wait4, "wait4", false),
+        (libc::SYS_waitid, "waitid", false),
+        (libc::SYS_nanosleep, "nanosleep", false),
+        (libc::SYS_clock_nanosleep, "clock_nanosleep", false),
+        (libc::SYS_rt_sigsuspend, "sigsuspend", false),
+        (libc::SYS_rt_sigtimedwait, "sigtimedwait", false),
+    ];
+    #[cfg(target_arch = "x86_64")]
+    const OLD: &[(i64, &str, bool)] = &[
+        (libc::SYS_poll, "poll", false),
+        (libc::SYS_select, "select", false),
+        (libc::SYS_epoll_wait, "epoll_wait", false),
+        (libc::SYS_pause, "pause", false),
+    ];
+    #[cfg(not(target_arch = "x86_64"))]
+    const OLD: &[(i64, &str, bool)] = &[];
+    NAMES
+        .iter()
+        .chain(OLD)
+        .find(|(n, _, _)| *n == number)
+        .map(|(_, name, on_descriptor)| (*name, *on_descriptor))
+}
+
+fn descriptor(pid: i32, fd: i64, sockets: &BTreeMap<u64, String>) -> String {
+    let Ok(target) = fs::read_link(format!("/proc/{pid}/fd/{fd}")) else {
+        return format!("fd {fd}");
+    };
+    let target = target.to_string_lossy().into_owned();
+    match inode(&target).and_then(|inode| sockets.get(&inode)) {
+        Some(socket) => format!("fd {fd}, {socket}"),
+        None => format!("fd {fd}, {target}"),
+    }
+}
+
+fn inode(target: &str) -> Option<u64> {
+    target
+        .strip_prefix("socket:[")?
+        .strip_suffix(']')?
+        .parse()
+        .ok()
+}
+
+fn socket_inodes(pid: i32) -> Vec<u64> {
+    let Ok(fds) = fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return Vec::new();
+    };
+    fds.flatten()
+        .filter_map(|fd| fs::read_link(fd.path()).ok())
+        .filter_map(|target| inode(&target.to_string_lossy()))
+        .collect()
+}
+
+/// The internet sockets of this network namespace, by inode.
+fn sockets() -> BTreeMap<u64, String> {
+    ["tcp", "tcp6", "udp", "udp6"]
+        .into_iter()
+        .flat_map(|table| {
+            let text = fs::read_to_string(format!("/proc/self/net/{table}")).unwrap_or_default();
+            text.lines()
+                .skip(1)
+                .filter_map(|line| socket(table, line))
+                .take(200)
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+fn socket(table: &str, line: &str) -> Option<(u64, String)> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let (local, remote) = (address(fields.get(1)?)?, address(fields.get(2)?)?);
+    let inode: u64 = fields.get(9)?.parse().ok()?;
+    let text = match (table.starts_with("tcp"), *fields.get(3)?) {
+        (true, "0A") => format!("{table} {local} listening"),
+        (true, state) => format!("{table} {local} -> {remote} {}", tcp_state(state)),
+        (false, _) => format!("{table} {local}"),
+    };
+    (inode != 0).then_some((inode, text))
+}
+
+fn tcp_state(code: &str) -> &'static str {
+    match code {
+        "01" => "established",
+        "02" => "syn sent",
+        "03" => "syn received",
+        "04" => "fin wait 1",
+        "05" => "fin wait 2",
+        "06" => "time wait",
+        "08" => "close wait",
+        "09" => "last ack",
+        "0B" => "closing",
+        _ => "closed",
+    }
+}
+
+/// `0100007F:0050`: words in the machine's byte order, then the port.
+fn address(text: &str) -> Option<std::net::SocketAddr> {
+    let (address, port) = text.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    let words: Vec<u8> = (0..address.len() / 8)
+        .map(|i| u32::from_str_radix(&address[i * 8..i * 8 + 8], 16))
+        .collect::<Result<Vec<u32>, _>>()
+        .ok()?
+        .into_iter()
+        .flat_map(u32::to_ne_bytes)
+        .collect();
+    let ip: std::net::IpAddr = match words.len() {
+        4 => <[u8; 4]>::try_from(words).ok()?.into(),
+        16 => <[u8; 16]>::try_from(words).ok()?.into(),
+        _ => return None,
+    };
+    Some((ip, port).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_brackets_is_read_whole() {
+        let stat = Stat::parse("7 (a) b (c)) S 1 7 7 0 -1 4194560 0 0").unwrap();
+        assert_eq!(
+            (stat.pid, stat.name.as_str(), stat.parent),
+            (7, "a) b (c)", 1)
+        );
+        assert_eq!(stat.flags, 4_194_560);
+    }
+
+    #[test]
+    fn descent_is_followed_to_the_end() {
+        let parents = BTreeMap::from([(1, 0), (2, 1), (3, 2), (9, 0), (10, 9)]);
+        assert_eq!(below(2, &parents), [3]);
+        // In a PID namespace everybody is the init's, those who entered from outside too.
+        assert_eq!(below(1, &parents), [2, 3, 9, 10]);
+    }
+
+    #[test]
+    fn socket_tables_are_read() {
+        let line =
+            "0: 0100007F:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 77 1";
+        assert_eq!(
+            socket("tcp", line),
+            Some((77, "tcp 127.0.0.1:80 listening".to_owned()))
+        );
+        let six = "00000000000000000000000001000000:0050";
+        assert_eq!(address(six).unwrap().to_string(), "[::1]:80");
+    }
+
+    #[test]
+    fn what_this_thread_waits_for_is_told() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let sockets = sockets();
+        let ours: Vec<&String> = sockets
+            .values()
+            .filter(|s| s.contains(&format!(":{port} ")))
+            .collect();
+        assert_eq!(ours, [&format!("tcp 127.0.0.1:{port} listening")]);
+    }
+}

@@ -1,0 +1,310 @@
+//! The runner: from the command line to the exit code.
+
+pub(crate) mod args;
+mod capture;
+mod conclusion;
+pub(crate) mod dropin;
+mod error;
+pub(crate) mod hang;
+mod list;
+pub(crate) mod protocol;
+mod report;
+mod requirements;
+mod select;
+mod signals;
+mod supervisor;
+mod verdict;
+mod zygote;
+
+use std::num::NonZero;
+use std::os::fd::OwnedFd;
+use std::process::ExitCode;
+use std::time::Duration;
+
+pub use args::{Arguments, Color, Format};
+pub use conclusion::Conclusion;
+pub use error::RunError;
+
+use error::{explain, limit, usage};
+use report::{Opening, Printer};
+use select::Selection;
+use signals::Signals;
+use supervisor::{Plan, Supervisor};
+use verdict::{Failure, Verdict};
+use zygote::Zygote;
+
+use crate::kernel::fd::Channel;
+use crate::kernel::{clone, process};
+use crate::sandbox::outer::{self, Ids};
+use crate::sandbox::paths::Paths;
+use crate::trial::{Definition, TRIALS, Trial};
+
+/// The time limit of a trial where nothing else is said.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Trials spend much of their time waiting for the kernel, so more run than there are cores.
+const PER_CORE: usize = 4;
+/// Descriptors that the supervisor needs for itself, and for each trial that runs.
+const DESCRIPTORS: (u64, u64) = (64, 8);
+
+/// The trials that `#[snowglobe::test]` has written down in this program.
+pub fn registered() -> Vec<Trial> {
+    TRIALS.iter().map(Trial::registered).collect()
+}
+
+/// What `snowglobe::main!` expands to: command line in, exit code out.
+#[doc(hidden)]
+pub fn main(stripped: &[&str], more: impl FnOnce() -> Vec<Trial>) -> ExitCode {
+    let outcome = Arguments::from_env().and_then(|args| {
+        if args.help {
+            list::write(args::HELP);
+            return Ok(Conclusion::default());
+        }
+        if let Some(first) = stripped.first() {
+            return Err(usage(format!(
+                "{} with a plain #[test] would never run, for this target has `harness = false` ({first}): write #[snowglobe::test], or move it to another target",
+                if stripped.len() == 1 { "a function" } else { "functions" }
+            )));
+        }
+        let mut trials = registered();
+        trials.extend(more());
+        run(&args, trials)
+    });
+    exit_code(outcome)
+}
+
+fn exit_code(outcome: Result<Conclusion, RunError>) -> ExitCode {
+    match outcome {
+        Ok(conclusion) => conclusion.exit_code(),
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Runs (or lists) trials as the arguments say, each in a sandbox of its own.
+///
+/// Prints as libtest does, and returns the counts; [`Conclusion::exit`] ends the program as
+/// cargo expects. Most programs use [`snowglobe::main!`](crate::main) instead.
+///
+/// ```no_run
+/// use snowglobe::{Arguments, Trial};
+///
+/// fn main() -> Result<(), snowglobe::RunError> {
+///     let args = Arguments::from_env()?;
+///     let trials = vec![Trial::test("port_80_is_mine", || {
+///         std::net::TcpListener::bind("0.0.0.0:80").map(drop)
+///     })];
+///     snowglobe::run(&args, trials)?.exit()
+/// }
+/// ```
+///
+/// # Errors
+/// Where no trial could be run at all: duplicate names, isolation that this system does not
+/// permit, a limit that was reached, or other threads running already (they would be lost in the
+/// fork).
+pub fn run(args: &Arguments, mut trials: Vec<Trial>) -> Result<Conclusion, RunError> {
+    select::check_names(&trials)?;
+    let mut args = args.clone();
+    if args.shuffle && args.shuffle_seed.is_none() {
+        args.shuffle_seed = Some(random_seed());
+    }
+    requirements::check(&args, &mut trials)?;
+    let Selection {
+        trials,
+        filtered_out,
+    } = select::select(&args, trials);
+    if args.list {
+        list::print(&args, &trials);
+        return Ok(Conclusion::default());
+    }
+    named_trial_exists(&args, &trials)?;
+    let conclusion = Conclusion {
+        num_filtered_out: filtered_out as u64,
+        ..Conclusion::default()
+    };
+    run_selected(&args, trials, conclusion)
+}
+
+/// Under nextest, a name that was listed and is not there any more must not pass for a pass.
+fn named_trial_exists(args: &Arguments, trials: &[Trial]) -> Result<(), RunError> {
+    let one_by_one =
+        std::env::var("NEXTEST_EXECUTION_MODE").is_ok_and(|mode| mode == "process-per-test");
+    match (&*args.filters, trials) {
+        ([name], []) if args.exact && one_by_one => Err(usage(format!(
+            "`{name}` was never registered in this program: build it anew and list it again"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn run_selected(
+    args: &Arguments,
+    trials: Vec<Trial>,
+    conclusion: Conclusion,
+) -> Result<Conclusion, RunError> {
+    if !clone::single_threaded() {
+        return Err(usage(
+            "other threads are running already, and a fork would lose them: call snowglobe::run before any is started",
+        ));
+    }
+    let mut printer = Printer::new(args)?;
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = args
+        .test_threads
+        .unwrap_or(cores * PER_CORE)
+        .min(trials.len().max(1));
+    enough_descriptors(threads)?;
+    let plan = Plan {
+        threads,
+        timeout: args.timeout.unwrap_or(TIMEOUT),
+        run_seed: args.seed.unwrap_or_else(random_seed),
+        capture: !args.no_capture,
+        fail_fast: args.fail_fast,
+        settled: trials.iter().map(|trial| settled(args, trial)).collect(),
+    };
+    let nothing_to_run = plan.settled.iter().all(Option::is_some);
+    let mut opening = Opening {
+        trials: trials.len(),
+        isolation: String::new(),
+        notes: Vec::new(),
+        run_seed: plan.run_seed,
+        shuffle_seed: args.shuffle_seed,
+        serial: threads == 1,
+    };
+    let mut trials: Vec<Option<Trial>> = trials.into_iter().map(Some).collect();
+    // Where nothing runs, no sandbox is needed, nor need one be permitted.
+    let zygotes = if nothing_to_run {
+        0
+    } else {
+        threads.min(cores * 2)
+    };
+    let world = Started::new(&mut trials, zygotes)?;
+    opening.isolation = world.isolation;
+    opening.notes = world.notes;
+    printer.opening(&opening);
+    let supervisor = Supervisor::new(
+        &trials,
+        &plan,
+        &mut printer,
+        &world.signals,
+        world.first.as_ref(),
+        &world.zygotes,
+        conclusion,
+    );
+    let outcome = supervisor.run();
+    if let Some(first) = &world.first {
+        // Ends whatever is left.
+        let _ = process::pidfd_kill(first, libc::SIGKILL);
+    }
+    if let Ok(conclusion) = &outcome {
+        printer.closing(conclusion);
+    } else {
+        printer.flush_all();
+    }
+    outcome
+}
+
+/// A verdict that is known without running the trial.
+fn settled(args: &Arguments, trial: &Trial) -> Option<Verdict> {
+    if !args.runs(trial.has_ignored_flag()) {
+        return Some(Verdict::Ignored(
+            trial.options().ignore.unwrap_or("").to_owned(),
+        ));
+    }
+    trial.lacks().map(|reason| {
+        Verdict::Failed(Failure {
+            reason: reason.to_owned(),
+            ..Failure::default()
+        })
+    })
+}
+
+/// The outer sandbox and the zygotes in it.
+struct Started {
+    signals: Signals,
+    first: Option<OwnedFd>,
+    zygotes: Vec<Channel>,
+    isolation: String,
+    notes: Vec<String>,
+}
+
+impl Started {
+    fn new(trials: &mut [Option<Trial>], count: usize) -> Result<Started, RunError> {
+        let signals = Signals::catch().map_err(|e| explain("catch signals", e))?;
+        if count == 0 {
+            return Ok(Started {
+                signals,
+                first: None,
+                zygotes: Vec::new(),
+                isolation: String::new(),
+                notes: Vec::new(),
+            });
+        }
+        let ids = Ids::available();
+        let paths = Paths::find();
+        let supervisor = process::pidfd_open(std::process::id() as i32)
+            .map_err(|e| explain("open a pidfd", outer::errno(&e)))?;
+        let mut zygotes = Vec::with_capacity(count);
+        let mut theirs = Vec::with_capacity(count);
+        for _ in 1..count {
+            let (ours, their) = Channel::pair().map_err(|e| explain("open a channel", e))?;
+            zygotes.push(ours);
+            theirs.push(their);
+        }
+        let zygote_paths = paths.clone();
+        let world = outer::make(ids, &paths, |channel| {
+            let zygote = Zygote {
+                trials,
+                ids,
+                paths: zygote_paths,
+                sys_read_only: false,
+                supervisor,
+            };
+            zygote.first(channel, theirs)
+        });
+        let world = world.map_err(|(step, errno)| explain(step, errno))?;
+        zygotes.push(world.channel);
+        Ok(Started {
+            signals,
+            first: Some(world.first),
+            zygotes,
+            isolation: describe_isolation(ids),
+            notes: world.notes,
+        })
+    }
+}
+
+fn describe_isolation(ids: Ids) -> String {
+    let root = match ids {
+        Ids::One { uid, .. } => format!("its root is uid {uid} outside"),
+        Ids::Range(map) => format!(
+            "its root is uid {} outside, and {} ids are mapped",
+            map.outside, map.count
+        ),
+    };
+    format!("each in user, net, mnt, uts, ipc and pid namespaces of its own; {root}")
+}
+
+fn enough_descriptors(count: usize) -> Result<(), RunError> {
+    let (fixed, each) = DESCRIPTORS;
+    let wanted = fixed + each * count as u64;
+    match process::raise_open_files(wanted) {
+        Ok(soft) if soft >= wanted => Ok(()),
+        Ok(soft) => Err(limit(format!(
+            "at most {soft} files may be open, and {wanted} are needed for what runs at a time: raise `ulimit -Hn`, or run with fewer --test-threads"
+        ))),
+        Err(errno) => Err(explain("raise the limit of open files", errno)),
+    }
+}
+
+/// A seed from the kernel's randomness, small enough to be typed again.
+fn random_seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id()) >> 32
+}
+
+/// The registered trial of this path, for the drop-in mode.
+fn definition(path: &str) -> Option<&'static Definition> {
+    TRIALS.iter().find(|definition| definition.path == path)
+}

@@ -1,0 +1,102 @@
+//! JUnit XML, one document at the end.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::failure::describe;
+use super::{Done, Opening, Outbox, Show};
+use crate::runner::conclusion::Conclusion;
+use crate::runner::verdict::Verdict;
+use crate::trial::Trial;
+
+#[derive(Default)]
+pub(crate) struct Junit {
+    cases: String,
+    run_seed: u64,
+}
+
+impl Show for Junit {
+    fn opening(&mut self, _: &mut Outbox, opening: &Opening) {
+        self.run_seed = opening.run_seed;
+    }
+
+    fn started(&mut self, _: &mut Outbox, _: &Trial) {}
+
+    fn slow(&mut self, _: &mut Outbox, _: &Trial, _: Duration) {}
+
+    fn done(&mut self, _: &mut Outbox, done: &Done<'_>) {
+        let (class, name) = match done.trial.name().rsplit_once("::") {
+            Some((class, name)) => (class, name),
+            None => ("crate", done.trial.name()),
+        };
+        let _ = write!(
+            self.cases,
+            r#"<testcase classname="{}" name="{}" time="{:.6}""#,
+            escape(class),
+            escape(name),
+            done.duration.as_secs_f64()
+        );
+        let inner = match &done.verdict {
+            Verdict::Passed if done.output.is_empty() => String::new(),
+            Verdict::Passed => format!("<system-out>{}</system-out>", escape(&done.output)),
+            Verdict::Ignored(reason) => format!(r#"<skipped message="{}"/>"#, escape(reason)),
+            Verdict::Failed(failure) => format!(
+                r#"<failure type="assert" message="{}">{}</failure><system-out>{}</system-out>"#,
+                escape(&failure.reason),
+                escape(&failure.location),
+                escape(&describe(done, failure, self.run_seed))
+            ),
+        };
+        match inner.is_empty() {
+            true => self.cases.push_str("/>"),
+            false => {
+                let _ = write!(self.cases, ">{inner}</testcase>");
+            }
+        }
+    }
+
+    fn closing(&mut self, out: &mut Outbox, conclusion: &Conclusion, elapsed: Duration) {
+        let tests = conclusion.num_passed + conclusion.num_failed + conclusion.num_ignored;
+        out.push(&format!(
+            r#"<?xml version="1.0" encoding="UTF-8"?><testsuites><testsuite name="test" package="test" id="0" errors="0" failures="{}" tests="{tests}" skipped="{}" time="{:.6}">{}</testsuite></testsuites>"#,
+            conclusion.num_failed,
+            conclusion.num_ignored,
+            elapsed.as_secs_f64(),
+            self.cases
+        ));
+        out.push("\n");
+    }
+}
+
+/// For text and for attributes: what XML cannot hold at all becomes a replacement character.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '"' => escaped.push_str("&quot;"),
+            '\n' => escaped.push_str("&#10;"),
+            '\t' | '\r' => escaped.push_str(if c == '\t' { "&#9;" } else { "&#13;" }),
+            c if (c as u32) < 0x20 || matches!(c, '\u{fffe}' | '\u{ffff}') => {
+                escaped.push('\u{fffd}')
+            }
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escape;
+
+    #[test]
+    fn what_xml_reserves_or_forbids_is_replaced() {
+        assert_eq!(
+            escape("a<b>&\"c\"\n\u{1b}[0m"),
+            "a&lt;b&gt;&amp;&quot;c&quot;&#10;\u{fffd}[0m"
+        );
+    }
+}

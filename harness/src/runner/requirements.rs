@@ -1,0 +1,47 @@
+//! What trials cannot do without, and what this machine lacks of it.
+
+use std::collections::HashMap;
+
+use super::args::Arguments;
+use super::error::RunError;
+use crate::trial::{Need, Trial};
+
+/// Probes what the trials that the filters let through require, each thing once.
+///
+/// A trial that lacks something is ignored with the reason, or, under `SNOWGLOBE_REQUIRE=1` or
+/// when it is asked for with `--ignored`, fails with it.
+pub(crate) fn check(args: &Arguments, trials: &mut [Trial]) -> Result<(), RunError> {
+    let required =
+        std::env::var("SNOWGLOBE_REQUIRE").is_ok_and(|value| value != "0" && !value.is_empty());
+    let mut known: HashMap<Need, Option<String>> = HashMap::new();
+    for trial in trials {
+        if trial.options().needs.is_empty() || !args.lets_through(trial.name()) {
+            continue;
+        }
+        let mut lacks = Vec::new();
+        for need in trial.options().needs {
+            let lack = match known.get(need) {
+                Some(lack) => lack.clone(),
+                None => known.entry(*need).or_insert(lack(need)?).clone(),
+            };
+            lacks.extend(lack);
+        }
+        if !lacks.is_empty() {
+            trial.lack(lacks.join("; "), required);
+        }
+    }
+    Ok(())
+}
+
+/// Why this need is not met, if it is not.
+fn lack(need: &Need) -> Result<Option<String>, RunError> {
+    match need {
+        Need::Feature(feature) => match feature.probe() {
+            Ok(()) => Ok(None),
+            Err(missing) => Ok(Some(format!("needs {feature}: {missing}"))),
+        },
+        Need::Fixture(name) => Ok(crate::Fixture::find(name)
+            .err()
+            .map(|error| error.to_string())),
+    }
+}

@@ -1,0 +1,165 @@
+//! Which trials run, and in which order.
+
+use std::collections::HashMap;
+
+use super::args::Arguments;
+use super::error::{RunError, usage};
+use crate::trial::{Trial, Weight};
+
+/// What is left of all trials.
+#[derive(Debug)]
+pub(crate) struct Selection {
+    /// In the order in which they run; those that are only shown as ignored among them.
+    pub(crate) trials: Vec<Trial>,
+    /// How many the filters left out.
+    pub(crate) filtered_out: usize,
+}
+
+impl Arguments {
+    /// Whether the filters let a trial of this name through.
+    pub(crate) fn lets_through(&self, name: &str) -> bool {
+        let matches = |filter: &String| match self.exact {
+            true => name == filter,
+            false => name.contains(filter.as_str()),
+        };
+        (self.filters.is_empty() || self.filters.iter().any(matches))
+            && !self.skip.iter().any(matches)
+    }
+
+    /// Whether a trial that was let through runs, or is shown as ignored.
+    pub(crate) fn runs(&self, ignored: bool) -> bool {
+        !self.bench && (!ignored || self.ignored || self.include_ignored)
+    }
+}
+
+/// Refuses names that stand twice: neither of the two could be run alone.
+pub(crate) fn check_names(trials: &[Trial]) -> Result<(), RunError> {
+    let mut seen: HashMap<&str, &Trial> = HashMap::with_capacity(trials.len());
+    for trial in trials {
+        if trial.name().is_empty() || trial.name().contains(['\n', '\r', '\0']) {
+            return Err(usage(format!(
+                "a trial's name is {:?}: give each a name, on one line",
+                trial.name()
+            )));
+        }
+        if let Some(other) = seen.insert(trial.name(), trial) {
+            return Err(usage(format!(
+                "two trials are named `{}` ({} and {}): give one of them another name",
+                trial.name(),
+                place(other),
+                place(trial)
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn place(trial: &Trial) -> String {
+    match trial.source() {
+        Some(source) => format!("{}:{}", source.file, source.line),
+        None => "added at run time".to_owned(),
+    }
+}
+
+/// Applies filters and order. Trials that need the machine to themselves come last.
+pub(crate) fn select(args: &Arguments, mut trials: Vec<Trial>) -> Selection {
+    let all = trials.len();
+    trials.retain(|trial| args.lets_through(trial.name()));
+    if args.ignored {
+        trials.retain(Trial::has_ignored_flag);
+    }
+    let filtered_out = all - trials.len();
+    trials.sort_by(|a, b| a.name().cmp(b.name()));
+    if let Some(seed) = args.shuffle_seed {
+        shuffle(&mut trials, seed);
+    }
+    trials.sort_by_key(|trial| trial.options().weight == Weight::Machine);
+    Selection {
+        trials,
+        filtered_out,
+    }
+}
+
+fn shuffle<T>(items: &mut [T], mut state: u64) {
+    for last in (1..items.len()).rev() {
+        let other = splitmix(&mut state) % (last as u64 + 1);
+        items.swap(last, other as usize);
+    }
+}
+
+/// SplitMix64: a good mixer of one word, as Java and the xoshiro authors use it for seeding.
+pub(crate) fn splitmix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// A trial's seed, from the run's and its name: the same whatever else runs.
+pub(crate) fn seed_for(run: u64, name: &str) -> u64 {
+    let mut state = run;
+    for byte in name.bytes() {
+        state ^= u64::from(byte);
+        state = splitmix(&mut state);
+    }
+    splitmix(&mut state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trials(names: &[&str]) -> Vec<Trial> {
+        names.iter().map(|name| Trial::test(*name, || ())).collect()
+    }
+
+    fn names(line: &str, all: &[&str]) -> Vec<String> {
+        let args = Arguments::parse_from(line.split_whitespace()).unwrap();
+        select(&args, trials(all))
+            .trials
+            .iter()
+            .map(|t| t.name().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn filters_are_parts_of_names_or_whole_ones() {
+        let all = ["tcp::a", "tcp::ab", "udp::a"];
+        assert_eq!(names("tcp", &all), ["tcp::a", "tcp::ab"]);
+        assert_eq!(names("tcp udp --skip b", &all), ["tcp::a", "udp::a"]);
+        assert_eq!(names("--exact tcp::a", &all), ["tcp::a"]);
+        assert_eq!(names("--exact a", &all), Vec::<String>::new());
+        assert_eq!(
+            names("tcp --exact --skip tcp::a", &all),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn order_is_by_name_or_by_seed() {
+        let all: Vec<String> = (0..50).map(|i| format!("t{i:02}")).collect();
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        assert_eq!(names("", &all), all);
+        let shuffled = names("--shuffle --shuffle-seed 3", &all);
+        assert_ne!(shuffled, all);
+        assert_eq!(shuffled, names("--shuffle-seed 3", &all));
+        assert_ne!(shuffled, names("--shuffle-seed 4", &all));
+    }
+
+    #[test]
+    fn names_that_stand_twice_are_refused() {
+        assert!(check_names(&trials(&["a", "b"])).is_ok());
+        let error = check_names(&trials(&["a", "b", "a"])).unwrap_err();
+        assert!(error.to_string().contains("`a`"), "{error}");
+        assert!(check_names(&trials(&[""])).is_err());
+        assert!(check_names(&trials(&["a\nb"])).is_err());
+    }
+
+    #[test]
+    fn seeds_depend_on_the_name_and_the_run_alone() {
+        assert_eq!(seed_for(1, "a"), seed_for(1, "a"));
+        assert_ne!(seed_for(1, "a"), seed_for(1, "b"));
+        assert_ne!(seed_for(1, "a"), seed_for(2, "a"));
+    }
+}

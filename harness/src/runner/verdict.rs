@@ -1,0 +1,201 @@
+//! How a trial's reports become a verdict. Only a "finished" report makes a pass.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::protocol::{End, Finish, Report, Survivor};
+use crate::sandbox::body::PANICKED;
+
+/// What became of a trial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It finished and said so.
+    Passed,
+    /// It did not.
+    Failed(Failure),
+    /// It was not run; the reason, if there is one.
+    Ignored(String),
+}
+
+/// Why a trial failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// One sentence or more; what libtest puts behind `FAILED`-lines as a note.
+    pub(crate) reason: String,
+    /// `file:line:column`, where known.
+    pub(crate) location: String,
+    /// The reason stands in the output already (a panic's message).
+    pub(crate) in_output: bool,
+}
+
+/// Everything that was heard of a trial.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Heard {
+    finish: Option<Finish>,
+    end: Option<End>,
+    refused: Option<(String, i32)>,
+    /// Processes that outlived the body.
+    pub(crate) survivors: Vec<Survivor>,
+    /// What was going on when the time was over.
+    pub(crate) described: Option<String>,
+    /// The body has written down where it stands.
+    pub(crate) traced: bool,
+    /// The supervisor's reason for ending it.
+    pub(crate) stopped: Option<Stopped>,
+}
+
+/// Why the supervisor ended a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stopped {
+    /// It took longer than this.
+    Timeout(Duration),
+    /// The run was interrupted by this signal.
+    Interrupted(i32),
+}
+
+impl Heard {
+    /// Takes in one report; true if it is the last.
+    pub(crate) fn hear(&mut self, report: Report) -> bool {
+        match report {
+            Report::Finished(finish) => self.finish = Some(finish),
+            Report::Exited { end, survivors } => {
+                self.end = Some(end);
+                self.survivors = survivors;
+                return true;
+            }
+            Report::Refused { step, errno } => {
+                self.refused = Some((step, errno));
+                return true;
+            }
+            Report::Described(text) => self.described = Some(text),
+            Report::Traced => self.traced = true,
+        }
+        false
+    }
+
+    /// The step that the kernel refused, if the sandbox could not be made.
+    pub(crate) fn refused(&self) -> Option<(&str, i32)> {
+        self.refused
+            .as_ref()
+            .map(|(step, errno)| (step.as_str(), *errno))
+    }
+
+    /// The verdict on all that was heard.
+    pub(crate) fn verdict(&self, output: &str) -> Verdict {
+        let plain = |reason: String| {
+            Verdict::Failed(Failure {
+                reason,
+                ..Failure::default()
+            })
+        };
+        match (self.stopped, &self.finish, self.end) {
+            (Some(Stopped::Timeout(limit)), _, _) => plain(format!("timed out after {limit:?}")),
+            (Some(Stopped::Interrupted(signal)), _, _) => plain(format!("interrupted by {}", signal_name(signal))),
+            (None, Some(Finish::Passed), Some(End::Code(0))) => Verdict::Passed,
+            (None, Some(Finish::Failed { reason, location }), _) => Verdict::Failed(Failure {
+                in_output: reason.starts_with(PANICKED),
+                reason: reason.clone(),
+                location: location.clone(),
+            }),
+            (None, Some(Finish::Passed), Some(end)) => {
+                plain(format!("the test finished, but then its process {}", ending(end, output)))
+            }
+            (None, None, Some(End::Code(code))) => plain(format!(
+                "the test's process exited with code {code} before the test had finished{}",
+                if code == 0 { " (did it call `std::process::exit`?)" } else { "" }
+            )),
+            (None, None, Some(end)) => plain(format!("the test's process {}", ending(end, output))),
+            (None, _, None) => plain(
+                "the sandbox died before the test had finished; was its first process killed, as by the kernel when memory is short?".to_owned(),
+            ),
+        }
+    }
+}
+
+fn ending(end: End, output: &str) -> String {
+    match end {
+        End::Code(code) => format!("exited with code {code}"),
+        End::Signal(signal) => {
+            let cause = match signal {
+                libc::SIGABRT if output.contains("has overflowed its stack") => ": stack overflow",
+                libc::SIGABRT => ": it aborted",
+                libc::SIGSEGV => ": invalid memory reference",
+                libc::SIGKILL => {
+                    ": killed from inside the sandbox, or by the kernel when memory is short"
+                }
+                _ => "",
+            };
+            format!("was killed by {}{cause}", signal_name(signal))
+        }
+    }
+}
+
+/// `SIGSEGV (signal 11)`.
+pub(crate) fn signal_name(number: i32) -> String {
+    match Signal::try_from(number) {
+        Ok(signal) => format!("{} (signal {number})", signal.as_str()),
+        Err(_) => format!("signal {number}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(finish: Option<Finish>, end: Option<End>) -> Heard {
+        Heard {
+            finish,
+            end,
+            ..Heard::default()
+        }
+    }
+
+    fn reason(heard: &Heard, output: &str) -> String {
+        match heard.verdict(output) {
+            Verdict::Failed(failure) => failure.reason,
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn only_finished_and_a_clean_exit_is_a_pass() {
+        let passed = Some(Finish::Passed);
+        assert_eq!(
+            heard(passed.clone(), Some(End::Code(0))).verdict(""),
+            Verdict::Passed
+        );
+        for end in [Some(End::Code(1)), Some(End::Signal(11)), None] {
+            assert_ne!(
+                heard(passed.clone(), end).verdict(""),
+                Verdict::Passed,
+                "{end:?}"
+            );
+        }
+        for end in [
+            Some(End::Code(0)),
+            Some(End::Code(1)),
+            Some(End::Signal(9)),
+            None,
+        ] {
+            assert_ne!(heard(None, end).verdict(""), Verdict::Passed, "{end:?}");
+        }
+    }
+
+    #[test]
+    fn ends_are_named() {
+        assert!(reason(&heard(None, Some(End::Code(0))), "").contains("code 0 before"));
+        assert!(reason(&heard(None, Some(End::Signal(11))), "").contains("SIGSEGV (signal 11)"));
+        let overflow = "thread 't' has overflowed its stack";
+        assert!(reason(&heard(None, Some(End::Signal(6))), overflow).contains("stack overflow"));
+        assert!(reason(&heard(None, Some(End::Signal(6))), "").contains("aborted"));
+        assert!(reason(&heard(None, Some(End::Signal(40))), "").contains("signal 40"));
+    }
+
+    #[test]
+    fn a_timeout_outweighs_what_was_heard_later() {
+        let mut late = heard(Some(Finish::Passed), Some(End::Code(0)));
+        late.stopped = Some(Stopped::Timeout(Duration::from_secs(2)));
+        assert_eq!(reason(&late, ""), "timed out after 2s");
+    }
+}

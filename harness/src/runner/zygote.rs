@@ -1,0 +1,247 @@
+//! The zygotes: single-threaded copies of the test program, forked before anything was started,
+//! that fork a trial when told to.
+//!
+//! A trial thus costs a fork and not a program start. There are several because making a network
+//! namespace takes the kernel most of a millisecond, in the caller.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use nix::sys::signalfd::SignalFd;
+use nix::unistd::ForkResult;
+
+use super::protocol::{Order, Report};
+use crate::Isolation;
+use crate::kernel::clone::{Cloned, clone_into};
+use crate::kernel::fd::{Channel, replace_standard};
+use crate::kernel::{mount, process, signal};
+use crate::sandbox::body;
+use crate::sandbox::init::{Init, MAPPED};
+use crate::sandbox::inner::World;
+use crate::sandbox::outer::{Ids, errno};
+use crate::sandbox::paths::Paths;
+use crate::trial::Trial;
+
+/// What every zygote knows.
+pub(crate) struct Zygote<'a> {
+    /// The trials, by the index that orders name; each is taken by the process that runs it.
+    pub(crate) trials: &'a mut [Option<Trial>],
+    pub(crate) ids: Ids,
+    pub(crate) paths: Paths,
+    pub(crate) sys_read_only: bool,
+    /// Readable when the supervisor is gone.
+    pub(crate) supervisor: OwnedFd,
+}
+
+impl Zygote<'_> {
+    /// The first process of the outer sandbox: forks the other zygotes, then serves like them.
+    pub(crate) fn first(mut self, channel: Channel, others: Vec<Channel>) -> ! {
+        let prepared = self.prepare();
+        self.sys_read_only = mount::is_read_only("/sys");
+        let Ok(signals) = prepared else {
+            process::exit_now(1);
+        };
+        let mut others = others.into_iter();
+        while let Some(other) = others.next() {
+            if let Ok(ForkResult::Child) = process::fork() {
+                drop((channel, others));
+                let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
+                self.serve(&other, &signals)
+            }
+        }
+        self.serve(&channel, &signals)
+    }
+
+    fn prepare(&self) -> nix::Result<SignalFd> {
+        signal::ignore_children()?;
+        // These lead to places that the sandbox hides.
+        for key in ["TMPDIR", "XDG_RUNTIME_DIR"] {
+            process::remove_env(key);
+        }
+        let null = std::fs::File::open("/dev/null").map_err(|e| errno(&e))?;
+        replace_standard(null.as_fd(), 0)?;
+        no_core_files()?;
+        body::rehearse();
+        signal::read_as_fd(&[Signal::SIGCHLD, MAPPED])
+    }
+
+    fn serve(mut self, orders: &Channel, signals: &SignalFd) -> ! {
+        let mut running: HashMap<u32, OwnedFd> = HashMap::new();
+        let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+        loop {
+            let mut fds = [
+                PollFd::new(orders.as_fd(), PollFlags::POLLIN),
+                PollFd::new(self.supervisor.as_fd(), PollFlags::POLLIN),
+            ];
+            if poll(&mut fds, PollTimeout::NONE).is_err() {
+                continue;
+            }
+            let [ordered, orphaned] = fds.map(|fd| fd.any().unwrap_or(false));
+            if orphaned {
+                process::exit_now(0);
+            }
+            if !ordered {
+                continue;
+            }
+            let mut buffer = [0; Order::LEN];
+            let Ok((order, passed)) = orders.receive_with(&mut buffer) else {
+                continue;
+            };
+            match Order::decode(order) {
+                Some(Order::Run { trial, slot, seed }) => {
+                    running.remove(&slot);
+                    running.extend(
+                        self.run(trial, seed, passed, signals, &here)
+                            .map(|pidfd| (slot, pidfd)),
+                    );
+                }
+                Some(Order::Kill { slot }) => {
+                    if let Some(pidfd) = running.remove(&slot) {
+                        let _ = process::pidfd_kill(&pidfd, libc::SIGKILL);
+                    }
+                }
+                // End of file: the supervisor is done with us.
+                None => process::exit_now(0),
+            }
+        }
+    }
+
+    /// Starts a trial; a handle on its init, unless the kernel refused.
+    fn run(
+        &mut self,
+        index: u32,
+        seed: u64,
+        passed: Vec<OwnedFd>,
+        signals: &SignalFd,
+        here: &Path,
+    ) -> Option<OwnedFd> {
+        let mut passed = passed.into_iter();
+        let channel = Channel::from(passed.next()?);
+        let output = passed.next();
+        let options = *self.trials.get(index as usize)?.as_ref()?.options();
+        match clone_into(options.isolation.clone_flags()) {
+            Ok(Cloned::Parent { pid, pidfd }) => {
+                if options.isolation.contains(Isolation::USER)
+                    && let Err(refused) = self.map_ids(pid, &pidfd)
+                {
+                    refuse(&channel, "map the ids", &refused);
+                    return None;
+                }
+                Some(pidfd)
+            }
+            Ok(Cloned::Child) => {
+                let trial = self.trials.get_mut(index as usize).and_then(Option::take)?;
+                self.child(trial, index, seed, channel, output, signals, here)
+            }
+            Err(refused) => {
+                refuse(&channel, "clone3 the sandbox", &refused);
+                None
+            }
+        }
+    }
+
+    /// A range of ids can only be mapped from outside.
+    fn map_ids(&self, pid: i32, pidfd: &OwnedFd) -> std::io::Result<()> {
+        if let Ids::Range(_) = self.ids {
+            let map = self.ids.within();
+            let written = map.write(map, &PathBuf::from(format!("/proc/{pid}")), false);
+            // Whoever waits in vain for its ids would wait for ever.
+            let signal = if written.is_ok() {
+                MAPPED as i32
+            } else {
+                libc::SIGKILL
+            };
+            process::pidfd_kill(pidfd, signal)?;
+            written?;
+        }
+        Ok(())
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "all that tells one trial from another"
+    )]
+    fn child(
+        &self,
+        trial: Trial,
+        index: u32,
+        seed: u64,
+        channel: Channel,
+        output: Option<OwnedFd>,
+        signals: &SignalFd,
+        here: &Path,
+    ) -> ! {
+        let options = *trial.options();
+        let hostname = hostname(trial.name());
+        let init = Init {
+            world: World {
+                isolation: options.isolation,
+                hostname: &hostname,
+                nested: options.nested,
+                paths: &self.paths,
+                working_dir: here,
+                sys_read_only: self.sys_read_only,
+            },
+            ids: self.ids,
+            channel,
+            supervisor: &self.supervisor,
+            signals,
+        };
+        init.live(output, |channel| body::run(trial, seed, index, channel))
+    }
+}
+
+fn refuse(channel: &Channel, step: &str, error: &std::io::Error) {
+    let refused = Report::Refused {
+        step: step.to_owned(),
+        errno: error.raw_os_error().unwrap_or(0),
+    };
+    let _ = channel.send(&refused.encode());
+}
+
+/// A test that is meant to crash should not leave a core file in the workspace.
+fn no_core_files() -> nix::Result<()> {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let (_, hard) = getrlimit(Resource::RLIMIT_CORE)?;
+    match std::env::var_os("SNOWGLOBE_CORE") {
+        Some(_) => Ok(()),
+        None => setrlimit(Resource::RLIMIT_CORE, 0, hard),
+    }
+}
+
+/// A name that a host may have, made of a trial's: `tcp::answers_bob` is `tcp-answers-bob`.
+pub(crate) fn hostname(name: &str) -> String {
+    let mut host = String::with_capacity(64);
+    for c in name.chars() {
+        match c {
+            c if c.is_ascii_alphanumeric() => host.push(c.to_ascii_lowercase()),
+            _ if host.is_empty() || host.ends_with('-') => {}
+            _ => host.push('-'),
+        }
+        if host.len() == 63 {
+            break;
+        }
+    }
+    let host = host.trim_end_matches('-');
+    if host.is_empty() {
+        "trial".to_owned()
+    } else {
+        host.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hostname;
+
+    #[test]
+    fn hostnames_are_ones_that_hosts_may_have() {
+        assert_eq!(hostname("tcp::answers_bob"), "tcp-answers-bob");
+        assert_eq!(hostname("__x__"), "x");
+        assert_eq!(hostname("日本"), "trial");
+        assert_eq!(hostname(&"ab_".repeat(100)).len(), 62);
+    }
+}

@@ -1,0 +1,289 @@
+//! The process of the test body: runs the test on a thread with its name, and tells the truth.
+
+use std::any::Any;
+use std::backtrace::Backtrace;
+use std::panic::{self, PanicHookInfo};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
+
+use crate::kernel::fd::Channel;
+use crate::kernel::{process, signal, stack};
+use crate::runner::protocol::{Finish, Report};
+use crate::trial::{Body, Failed, Options, ShouldPanic, Trial};
+
+/// What a test body can ask about itself.
+#[derive(Debug)]
+pub(crate) struct Current {
+    pub(crate) name: String,
+    pub(crate) seed: u64,
+}
+
+static CURRENT: OnceLock<Current> = OnceLock::new();
+
+/// The trial that this process runs, if it runs one.
+pub(crate) fn current() -> Option<&'static Current> {
+    CURRENT.get()
+}
+
+static CHANNEL: OnceLock<Channel> = OnceLock::new();
+
+/// Does once, in the zygote, what every body will do: starts a thread and waits for its end.
+///
+/// What libc and std set up on that occasion (symbols looked up, a stack, a heap) is then there in
+/// every copy. The zygote has a single thread again when this returns.
+pub(crate) fn rehearse() {
+    // Twice, for the second takes other paths: it finds what the first has left.
+    for _ in 0..2 {
+        if let Ok(thread) = thread::Builder::new()
+            .name("rehearsal".to_owned())
+            .spawn(|| ())
+        {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Runs the trial and reports; ends the process.
+pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel) -> ! {
+    let name = trial.name().to_owned();
+    let options = *trial.options();
+    let _ = CURRENT.set(Current {
+        name: name.clone(),
+        seed,
+    });
+    let channel = CHANNEL.get_or_init(|| channel);
+    separate_profiles(index);
+    remember_panics();
+    let body = trial.into_body();
+    let thread = thread::Builder::new().name(name).spawn(move || {
+        signal::trace_this_thread(write_down_where);
+        stack::watch_this_thread();
+        OWN_THREAD.with(|own| own.set(true));
+        __rust_begin_short_backtrace(body)
+    });
+    let finish = match thread {
+        Ok(thread) => judge(&options, thread.join(), &panics()),
+        Err(error) => failed(
+            format!("cannot start the test's thread: {error}"),
+            String::new(),
+        ),
+    };
+    if let Finish::Failed { reason, .. } = &finish
+        && !reason.starts_with(PANICKED)
+    {
+        eprintln!("Error: {reason}");
+    }
+    let _ = channel.send(&Report::Finished(finish).encode());
+    // Not `_exit`: coverage profiles are written by exit handlers.
+    std::process::exit(0)
+}
+
+/// The name tells std to end backtraces here.
+#[inline(never)]
+fn __rust_begin_short_backtrace(body: Body) -> Result<(), Failed> {
+    let result = body.run();
+    // Keeps the call above from becoming a jump, which would leave no frame.
+    std::hint::black_box(());
+    result
+}
+
+fn failed(reason: impl Into<String>, location: impl Into<String>) -> Finish {
+    Finish::Failed {
+        reason: reason.into(),
+        location: location.into(),
+    }
+}
+
+/// How the reason of a panic begins; the panic's own message is on stderr already.
+pub(crate) const PANICKED: &str = "panicked: ";
+
+/// What the body's end means.
+fn judge(options: &Options, end: thread::Result<Result<(), Failed>>, panics: &[Panic]) -> Finish {
+    let own = panics.iter().rev().find(|panic| panic.own);
+    let location = own.map(|panic| panic.location.clone()).unwrap_or_default();
+    match (end, &options.should_panic) {
+        (Err(payload), ShouldPanic::No) => {
+            failed(format!("{PANICKED}{}", message(&*payload)), location)
+        }
+        (Err(_), ShouldPanic::Yes) => Finish::Passed,
+        (Err(payload), ShouldPanic::With(expected)) => {
+            let message = message(&*payload);
+            match message.contains(expected) {
+                true => Finish::Passed,
+                false => failed(
+                    format!(
+                        "panic did not contain expected string\n      panic message: {message:?}\n expected substring: {expected:?}"
+                    ),
+                    location,
+                ),
+            }
+        }
+        (Ok(Err(error)), _) => {
+            let location = error
+                .location()
+                .map(|(file, line, column)| format!("{file}:{line}:{column}"));
+            failed(error.message(), location.unwrap_or_default())
+        }
+        (Ok(Ok(())), ShouldPanic::No) => match panics.iter().find(|panic| !panic.own) {
+            Some(panic) if !options.allow_panics => failed(
+                format!(
+                    "a panic was swallowed: thread '{}' panicked: {}\njoin that thread or task and pass its panic on, or expect it: #[snowglobe::test(allow_panics)]",
+                    panic.thread, panic.message
+                ),
+                panic.location.clone(),
+            ),
+            _ => Finish::Passed,
+        },
+        (Ok(Ok(())), _) => failed("test did not panic as expected", ""),
+    }
+}
+
+fn message(payload: &(dyn Any + Send)) -> String {
+    payload
+        .downcast_ref::<&'static str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "(a value that is no text)".to_owned())
+}
+
+/// A panic that has taken place in this process.
+#[derive(Debug, Clone)]
+struct Panic {
+    thread: String,
+    message: String,
+    location: String,
+    /// On the test's own thread and not in a task, where nobody but the test could catch it.
+    own: bool,
+}
+
+static PANICS: Mutex<Vec<Panic>> = Mutex::new(Vec::new());
+
+thread_local! {
+    static OWN_THREAD: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+fn panics() -> Vec<Panic> {
+    PANICS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone()
+}
+
+fn remember_panics() {
+    let print = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        remember(info);
+        print(info);
+    }));
+}
+
+fn remember(info: &PanicHookInfo<'_>) {
+    let panic = Panic {
+        thread: thread::current().name().unwrap_or("<unnamed>").to_owned(),
+        message: message_of(info),
+        location: info.location().map(ToString::to_string).unwrap_or_default(),
+        own: OWN_THREAD.with(std::cell::Cell::get) && !in_a_task(),
+    };
+    let mut panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
+    // A test may well loop over a thousand of them.
+    if panics.len() < 100 {
+        panics.push(panic);
+    } else if panic.own {
+        panics.truncate(99);
+        panics.push(panic);
+    }
+}
+
+fn message_of(info: &PanicHookInfo<'_>) -> String {
+    info.payload_as_str()
+        .unwrap_or("(a value that is no text)")
+        .to_owned()
+}
+
+/// A task that was spawned on the runtime of an async test runs on the test's own thread.
+fn in_a_task() -> bool {
+    #[cfg(feature = "tokio")]
+    return tokio::task::try_id().is_some();
+    #[cfg(not(feature = "tokio"))]
+    false
+}
+
+/// On the test's thread, from a signal handler, once, before the process is killed.
+fn write_down_where() {
+    let trace = Backtrace::force_capture();
+    let name = thread::current().name().unwrap_or("<unnamed>").to_owned();
+    eprintln!("thread '{name}' hangs here:\n{trace}");
+    if let Some(channel) = CHANNEL.get() {
+        let _ = channel.send(&Report::Traced.encode());
+    }
+}
+
+/// In a PID namespace `%p` is the same number for everybody: adds what tells trials apart.
+fn separate_profiles(index: u32) {
+    let Ok(pattern) = std::env::var("LLVM_PROFILE_FILE") else {
+        return;
+    };
+    process::set_env("LLVM_PROFILE_FILE", separated(&pattern, index));
+}
+
+fn separated(pattern: &str, index: u32) -> String {
+    pattern.replace("%p", &format!("%p-trial{index}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn panic(own: bool) -> Panic {
+        Panic {
+            thread: "t".into(),
+            message: "boom".into(),
+            location: "a.rs:1:2".into(),
+            own,
+        }
+    }
+
+    fn reason(finish: Finish) -> String {
+        match finish {
+            Finish::Passed => "passed".into(),
+            Finish::Failed { reason, .. } => reason,
+        }
+    }
+
+    #[test]
+    fn a_body_that_returns_has_passed() {
+        assert_eq!(judge(&Options::NEW, Ok(Ok(())), &[]), Finish::Passed);
+    }
+
+    #[test]
+    fn a_panic_is_a_failure_where_it_stood() {
+        let finish = judge(&Options::NEW, Err(Box::new("boom")), &[panic(true)]);
+        assert_eq!(finish, failed("panicked: boom", "a.rs:1:2"));
+    }
+
+    #[test]
+    fn a_panic_elsewhere_is_a_failure_unless_allowed() {
+        assert!(reason(judge(&Options::NEW, Ok(Ok(())), &[panic(false)])).contains("swallowed"));
+        assert_eq!(
+            judge(&Options::NEW.allow_panics(), Ok(Ok(())), &[panic(false)]),
+            Finish::Passed
+        );
+        assert_eq!(
+            judge(&Options::NEW, Ok(Ok(())), &[panic(true)]),
+            Finish::Passed
+        );
+    }
+
+    #[test]
+    fn an_expected_panic_is_a_pass_with_the_right_text_only() {
+        let options = Options::NEW.should_panic_with("boo");
+        assert_eq!(judge(&options, Err(Box::new("boom")), &[]), Finish::Passed);
+        assert!(reason(judge(&options, Err(Box::new("bang")), &[])).contains("\"bang\""));
+        assert!(reason(judge(&options, Ok(Ok(())), &[])).contains("did not panic"));
+    }
+
+    #[test]
+    fn profiles_of_trials_do_not_share_a_file() {
+        assert_eq!(separated("a-%p-%m.profraw", 3), "a-%p-trial3-%m.profraw");
+    }
+}

@@ -1,0 +1,133 @@
+//! The sandbox of one trial, made by its own first process from within the outer sandbox.
+//!
+//! A recipe: one call, one reason a line. It runs for every trial, so each line is paid a
+//! thousand times in a thousand trials.
+
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::unistd::{chdir, sethostname};
+
+use super::paths::Paths;
+use crate::Isolation;
+use crate::kernel::{mount, net};
+
+/// What a step of the recipe was, and why the kernel refused it.
+pub(crate) type Refused = (&'static str, Errno);
+
+/// How much a trial may write to each of its private filesystems.
+pub(crate) const TMPFS: &str = "mode=1777,size=1g,nr_inodes=1m";
+
+/// What the recipe needs to know of one trial.
+pub(crate) struct World<'a> {
+    pub(crate) isolation: Isolation,
+    pub(crate) hostname: &'a str,
+    pub(crate) nested: bool,
+    pub(crate) paths: &'a Paths,
+    pub(crate) working_dir: &'a Path,
+    /// As the outer one is, in a container: the kernel then permits no other.
+    pub(crate) sys_read_only: bool,
+}
+
+impl World<'_> {
+    /// Makes the calling process' namespaces a place to live in.
+    pub(crate) fn furnish(&self) -> Result<(), Refused> {
+        let own = |kind| self.isolation.contains(kind);
+        if own(Isolation::UTS) {
+            sethostname(self.hostname).map_err(|e| ("set the hostname", e))?;
+        }
+        if own(Isolation::NET) {
+            net::loopback_up().map_err(|e| ("bring up lo", e))?;
+        }
+        if own(Isolation::MNT) {
+            self.mounts()?;
+        }
+        if own(Isolation::NET) {
+            // An orphaned connection to a black hole would keep the namespace for 107 s.
+            sysctl("net/ipv4/tcp_orphan_retries", "1")?;
+        }
+        if own(Isolation::USER) && !self.nested {
+            // Most ways to abuse a user namespace begin with making another one.
+            sysctl("user/max_user_namespaces", "0")?;
+        }
+        Ok(())
+    }
+
+    fn mounts(&self) -> Result<(), Refused> {
+        let own = |kind| self.isolation.contains(kind);
+        let hidden = carry(self.paths.hidden())?;
+        // Over the outer one, whose process ids mean nothing here.
+        if own(Isolation::PID) {
+            fresh("proc", "/proc", None, "mount /proc")?;
+        }
+        // /sys/class/net shows the network namespace that it was mounted from.
+        if own(Isolation::NET) {
+            match self.sys_read_only {
+                true => mount::fresh_read_only_sys().map_err(|e| ("mount /sys", e))?,
+                false => fresh("sysfs", "/sys", None, "mount /sys")?,
+            }
+        }
+        if own(Isolation::IPC) {
+            fresh("mqueue", "/dev/mqueue", None, "mount /dev/mqueue")?;
+        }
+        fresh("tmpfs", "/tmp", Some(TMPFS), "mount /tmp")?;
+        fresh(
+            "tmpfs",
+            "/run",
+            Some("mode=755,size=1g,nr_inodes=1m"),
+            "mount /run",
+        )?;
+        fresh("tmpfs", "/dev/shm", Some(TMPFS), "mount /dev/shm")?;
+        fresh("devpts", "/dev/pts", Some(DEVPTS), "mount /dev/pts")?;
+        if put_back(&hidden)? {
+            // The working directory may have been one of those, as it was before.
+            chdir(self.working_dir).map_err(|e| ("enter the working directory", e))?;
+        }
+        Ok(())
+    }
+}
+
+/// Terminals of one's own, that anyone in the sandbox may open.
+pub(crate) const DEVPTS: &str = "newinstance,ptmxmode=0666,mode=620";
+
+fn fresh(kind: &str, target: &str, data: Option<&str>, step: &'static str) -> Result<(), Refused> {
+    mount::fresh(kind, Path::new(target), data).map_err(|e| (step, e))
+}
+
+fn sysctl(name: &'static str, value: &str) -> Result<(), Refused> {
+    fs::write(Path::new("/proc/sys").join(name), value).map_err(|e| {
+        (
+            "write a sysctl",
+            Errno::from_raw(e.raw_os_error().unwrap_or(0)),
+        )
+    })
+}
+
+/// Detached copies of what is about to be hidden.
+pub(crate) fn carry<'a>(
+    paths: impl Iterator<Item = &'a Path>,
+) -> Result<Vec<(PathBuf, OwnedFd)>, Refused> {
+    paths
+        .map(|path| {
+            mount::detach_copy(path, true)
+                .map(|tree| (path.to_owned(), tree))
+                .map_err(|e| ("copy the workspace's mount", e))
+        })
+        .collect()
+}
+
+/// Attaches carried trees where they were; tells whether there were any.
+pub(crate) fn put_back(carried: &[(PathBuf, OwnedFd)]) -> Result<bool, Refused> {
+    for (path, tree) in carried {
+        fs::create_dir_all(path).map_err(|e| {
+            (
+                "make way for the workspace",
+                Errno::from_raw(e.raw_os_error().unwrap_or(0)),
+            )
+        })?;
+        mount::attach(tree.as_fd(), path).map_err(|e| ("mount the workspace", e))?;
+    }
+    Ok(!carried.is_empty())
+}

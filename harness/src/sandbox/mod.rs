@@ -1,0 +1,12 @@
+//! What the world of a trial is made of.
+//!
+//! There are two layers. The *outer sandbox* ([`outer`]) is made once per run: a user, mount, PID,
+//! IPC and UTS namespace in which the host's files are read-only and the workspace is writable;
+//! the zygotes live in it, and when its first process dies the kernel ends everything inside. The
+//! *sandbox* proper is made for each trial, from within the outer one ([`inner`]).
+
+pub(crate) mod body;
+pub(crate) mod init;
+pub(crate) mod inner;
+pub(crate) mod outer;
+pub(crate) mod paths;

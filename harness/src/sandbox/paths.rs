@@ -1,0 +1,160 @@
+//! Which directories of the host a trial may write to.
+//!
+//! Found at run time, never at compile time, so that a test program that was built elsewhere
+//! (a nextest archive) finds its way.
+
+use std::path::{Path, PathBuf};
+
+/// Directories that keep their place in the sandbox whatever is mounted around them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Paths {
+    /// The source tree, the target directory and whatever the user names.
+    pub(crate) writable: Vec<PathBuf>,
+    /// What must stay visible though it lies where the sandbox has a mount of its own.
+    pub(crate) readable: Vec<PathBuf>,
+}
+
+/// Where every sandbox has a private filesystem of its own.
+pub(crate) const PRIVATE: [&str; 2] = ["/tmp", "/run"];
+
+impl Paths {
+    /// Looks around: the environment that cargo and nextest set, the program's own place, the
+    /// working directory.
+    pub(crate) fn find() -> Paths {
+        let environment = |key: &str| std::env::var_os(key).map(PathBuf::from);
+        let mut writable = Vec::new();
+        let mut readable = Vec::new();
+        let here = std::env::current_dir().ok();
+        let manifest = environment("CARGO_MANIFEST_DIR").or_else(|| here.clone());
+        writable.extend(environment("NEXTEST_WORKSPACE_ROOT"));
+        writable.extend(manifest.as_deref().and_then(workspace_root));
+        writable.extend(environment("CARGO_TARGET_DIR").map(|dir| {
+            match (&here, dir.is_relative()) {
+                (Some(here), true) => here.join(dir),
+                _ => dir,
+            }
+        }));
+        writable.extend(environment("CARGO_TARGET_TMPDIR"));
+        if let Ok(program) = std::env::current_exe() {
+            writable.extend(target_dir(&program));
+            readable.extend(program.parent().map(Path::to_owned));
+        }
+        if let Some(more) = std::env::var_os("SNOWGLOBE_WRITABLE") {
+            writable.extend(std::env::split_paths(&more));
+        }
+        readable.extend(here);
+        // Where fixtures are kept, if that is somewhere unusual.
+        readable.extend(environment("SNOWGLOBE_STORE"));
+        readable.extend(environment("XDG_CACHE_HOME").map(|dir| dir.join("snowglobe")));
+        readable.extend(environment("HOME").map(|dir| dir.join(".cache/snowglobe")));
+        Paths::tidy(writable, readable)
+    }
+
+    /// Canonical, existing, without those that lie inside another.
+    fn tidy(writable: Vec<PathBuf>, readable: Vec<PathBuf>) -> Paths {
+        let writable = outermost(canonical(writable));
+        let readable = outermost(canonical(readable))
+            .into_iter()
+            .filter(|path| !writable.iter().any(|outer| path.starts_with(outer)))
+            .filter(|path| PRIVATE.iter().any(|private| path.starts_with(private)))
+            .collect();
+        Paths { writable, readable }
+    }
+
+    /// The ones that a private mount of the sandbox would hide.
+    pub(crate) fn hidden(&self) -> impl Iterator<Item = &Path> {
+        self.writable
+            .iter()
+            .chain(&self.readable)
+            .map(PathBuf::as_path)
+            .filter(|path| PRIVATE.iter().any(|private| path.starts_with(private)))
+    }
+}
+
+/// Never a directory that would make the whole system writable, or hide a private mount.
+fn canonical(paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    paths
+        .into_iter()
+        .filter_map(|path| path.canonicalize().ok())
+        .filter(|path| path.is_dir() && path.parent().is_some())
+        .filter(|path| !PRIVATE.iter().any(|private| Path::new(private) == path))
+        .collect()
+}
+
+fn outermost(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    paths.sort();
+    let mut kept: Vec<PathBuf> = Vec::new();
+    for path in paths {
+        if !kept.iter().any(|outer| path.starts_with(outer)) {
+            kept.push(path);
+        }
+    }
+    kept
+}
+
+/// The workspace that a package belongs to: the nearest directory above it whose manifest has a
+/// `[workspace]` table, else the nearest with a lock file, else the package itself.
+fn workspace_root(package: &Path) -> Option<PathBuf> {
+    let holds_workspace = |dir: &&Path| {
+        std::fs::read_to_string(dir.join("Cargo.toml")).is_ok_and(|manifest| {
+            manifest
+                .lines()
+                .any(|line| line.trim().starts_with("[workspace"))
+        })
+    };
+    package
+        .ancestors()
+        .find(holds_workspace)
+        .or_else(|| {
+            package
+                .ancestors()
+                .find(|dir| dir.join("Cargo.lock").exists())
+        })
+        .or_else(|| package.join("Cargo.toml").exists().then_some(package))
+        .map(Path::to_owned)
+}
+
+/// The target directory that a program was built in: the nearest above it that cargo has tagged.
+fn target_dir(program: &Path) -> Option<PathBuf> {
+    program
+        .ancestors()
+        .skip(1)
+        .find(|dir| dir.join("CACHEDIR.TAG").exists())
+        .or_else(|| {
+            // target/debug/deps/program, unpacked from an archive that left the tag out.
+            let deps = program.parent().filter(|dir| dir.ends_with("deps"))?;
+            deps.parent()?.parent()
+        })
+        .map(Path::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_inside_another_goes_without_saying() {
+        let paths = ["/a/b", "/a", "/ab", "/c/d"].map(PathBuf::from).to_vec();
+        assert_eq!(outermost(paths), ["/a", "/ab", "/c/d"].map(PathBuf::from));
+    }
+
+    #[test]
+    fn neither_the_root_nor_a_private_mount_itself_is_made_writable() {
+        let paths = ["/", "/tmp", "/usr"].map(PathBuf::from).to_vec();
+        assert_eq!(canonical(paths), [PathBuf::from("/usr")]);
+    }
+
+    #[test]
+    fn this_package_lies_in_a_workspace_with_a_target_directory() {
+        let paths = Paths::find();
+        let here = std::env::current_dir().unwrap();
+        assert!(
+            paths
+                .writable
+                .iter()
+                .any(|dir| here.starts_with(dir) && dir.join("Cargo.lock").exists())
+        );
+        let program = std::env::current_exe().unwrap();
+        assert!(paths.writable.iter().any(|dir| program.starts_with(dir)));
+    }
+}

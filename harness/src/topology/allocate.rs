@@ -1,0 +1,346 @@
+//! Addresses: by hand where they were given, automatic elsewhere, never overlapping, always the same for the same topology.
+//!
+//! Segment number *n* gets the *n*-th /24 of the IPv4 pool and the *n*-th /64 of the IPv6 pool, so that `10.0.3.2` and
+//! `fd73:6e6f:77:3::2` are the same interface; a segment of more than 254 interfaces gets an aligned block of /24s. What was
+//! given by hand is stepped over.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use super::error::{Problems, TopologyError};
+use super::given::{
+    Given, families, given_address, given_subnets, is_link_local, place, segment_name,
+    segment_site, site,
+};
+use super::id::LinkId;
+use super::link::Families;
+use super::plan::{Address, Plan};
+use super::pool::Pool;
+use super::subnet::{self, Subnet};
+use super::value::Topology;
+use super::wiring::{Segment, Wiring};
+
+pub(super) struct Allocation {
+    /// The subnets of each segment; of each family, the first is the one that automatic addresses come from.
+    pub(super) subnets: Vec<Vec<Subnet>>,
+    /// The addresses of each interface of each stack.
+    pub(super) addresses: Vec<Vec<Vec<Address>>>,
+}
+
+impl Allocation {
+    /// Allocates for all segments; what `kept` has already is left as it is there.
+    pub(super) fn of(
+        topology: &Topology,
+        wiring: &Wiring,
+        kept: Option<&Plan>,
+    ) -> Result<Allocation, TopologyError> {
+        let mut problems = Problems::default();
+        let mut asked = Asked::read(topology, wiring, &mut problems);
+        if let Some(plan) = kept {
+            asked.keep(topology, wiring, plan);
+        }
+        problems.check()?;
+        asked.infer_subnets(topology, wiring, &mut problems);
+        asked.check_overlaps(topology, wiring, &mut problems);
+        problems.check()?;
+        asked.fill_subnets(topology, wiring)?;
+        asked.check_addresses(topology, wiring, &mut problems);
+        problems.check()?;
+        asked.fill_addresses(topology, wiring, &mut problems);
+        problems.check()?;
+        let addresses = asked
+            .given
+            .into_iter()
+            .map(|interfaces| interfaces.into_iter().map(settled).collect())
+            .collect();
+        Ok(Allocation {
+            subnets: asked.subnets,
+            addresses,
+        })
+    }
+}
+
+/// The addresses of an interface: IPv4 before IPv6, and within a family in the order given.
+fn settled(mut given: Vec<Given>) -> Vec<Address> {
+    given.sort_by_key(|(ip, _)| ip.is_ipv6());
+    let address = |(ip, prefix): Given| Address {
+        ip,
+        prefix: prefix.unwrap_or(subnet::width(ip.is_ipv6())),
+    };
+    given.into_iter().map(address).collect()
+}
+
+/// What was asked for by hand, completed step by step.
+struct Asked {
+    subnets: Vec<Vec<Subnet>>,
+    families: Vec<Families>,
+    /// By stack and interface.
+    given: Vec<Vec<Vec<Given>>>,
+}
+
+impl Asked {
+    fn read(topology: &Topology, wiring: &Wiring, problems: &mut Problems) -> Asked {
+        let subnets = wiring
+            .segments
+            .iter()
+            .map(|segment| given_subnets(topology, segment, problems))
+            .collect();
+        let families = wiring
+            .segments
+            .iter()
+            .map(|segment| families(topology, segment, problems))
+            .collect();
+        let mut interface = |link: LinkId, end: usize| {
+            let texts = &topology[link].ends[end].addresses;
+            texts
+                .iter()
+                .filter_map(|text| given_address(topology, link, end, text, problems))
+                .collect()
+        };
+        let given = wiring.stacks.iter();
+        let given = given
+            .map(|stack| {
+                stack
+                    .interfaces
+                    .iter()
+                    .map(|port| interface(port.link, port.end))
+                    .collect()
+            })
+            .collect();
+        Asked {
+            subnets,
+            families,
+            given,
+        }
+    }
+
+    /// Takes over what an earlier plan of a smaller topology has given.
+    fn keep(&mut self, topology: &Topology, wiring: &Wiring, plan: &Plan) {
+        for (segment, subnets) in wiring.segments.iter().zip(&mut self.subnets) {
+            let before = match (segment.switches.first(), segment.cable) {
+                (Some(switch), _) => plan.segment_of_switch.get(switch.index()),
+                (None, cable) => cable.and_then(|link| plan.segment_of_link.get(link.index())),
+            };
+            for subnet in before
+                .into_iter()
+                .flat_map(|index| &plan.segments[*index].subnets)
+            {
+                if !subnets.contains(subnet) {
+                    subnets.push(*subnet);
+                }
+            }
+        }
+        let known = topology.links.len().min(plan.cables.len());
+        for (stack, given) in wiring.stacks.iter().zip(&mut self.given) {
+            for (port, given) in stack
+                .interfaces
+                .iter()
+                .zip(given)
+                .filter(|(port, _)| port.link.index() < known)
+            {
+                let before = plan
+                    .interface(port.link, port.end)
+                    .into_iter()
+                    .flat_map(|interface| &interface.addresses);
+                *given = before
+                    .filter(|at| !is_link_local(at.ip))
+                    .map(|at| (at.ip, Some(at.prefix)))
+                    .collect();
+            }
+        }
+    }
+
+    /// Addresses with a prefix length name their subnet.
+    fn infer_subnets(&mut self, topology: &Topology, wiring: &Wiring, problems: &mut Problems) {
+        for (stack, interfaces) in wiring.stacks.iter().zip(&self.given) {
+            for (port, given) in stack.interfaces.iter().zip(interfaces) {
+                for (ip, prefix) in given {
+                    let Some(subnet) = prefix.and_then(|prefix| Subnet::around(*ip, prefix)) else {
+                        continue;
+                    };
+                    let known = &mut self.subnets[port.segment];
+                    if known.contains(&subnet) {
+                        continue;
+                    }
+                    if let Some(other) = known.iter().find(|other| other.overlaps(&subnet)) {
+                        problems.add(site(port.link, port.end), || {
+                            let place = place(topology, port.link, port.end);
+                            format!("address `{ip}/{}` {place} does not fit subnet `{other}` there; write `{ip}/{}`", subnet.prefix(), other.prefix())
+                        });
+                    } else {
+                        known.push(subnet);
+                    }
+                }
+            }
+        }
+    }
+
+    fn check_overlaps(&self, topology: &Topology, wiring: &Wiring, problems: &mut Problems) {
+        let of_segment = |(segment, subnets): (usize, &Vec<Subnet>)| {
+            subnets
+                .iter()
+                .map(move |subnet| (*subnet, segment))
+                .collect::<Vec<_>>()
+        };
+        let mut all: Vec<(Subnet, usize)> = self
+            .subnets
+            .iter()
+            .enumerate()
+            .flat_map(of_segment)
+            .collect();
+        all.sort();
+        let mut widest: Option<(Subnet, usize)> = None;
+        for (subnet, segment) in all {
+            if let Some((other, by)) = widest.filter(|(other, _)| other.overlaps(&subnet)) {
+                let (a, b) = (
+                    segment_name(topology, wiring, by),
+                    segment_name(topology, wiring, segment),
+                );
+                let site = segment_site(wiring, segment);
+                problems.add(site, || {
+                    format!("subnet `{subnet}` of {b} overlaps `{other}` of {a}; choose another")
+                });
+            }
+            if widest.is_none_or(|(other, _)| {
+                other.is_ipv6() != subnet.is_ipv6() || other.last() < subnet.last()
+            }) {
+                widest = Some((subnet, segment));
+            }
+        }
+    }
+
+    /// Gives subnets to the segments and families that have none.
+    fn fill_subnets(&mut self, topology: &Topology, wiring: &Wiring) -> Result<(), TopologyError> {
+        let mut pool = Pool::of(topology, self.subnets.iter().flatten())?;
+        for (segment, subnets) in self.subnets.iter_mut().enumerate() {
+            let lacks = |v6: bool| !subnets.iter().any(|subnet| subnet.is_ipv6() == v6);
+            let v4 = self.families[segment].has_v4() && lacks(false);
+            let v6 = self.families[segment].has_v6() && lacks(true);
+            let ports = wiring.segments[segment].ports.len();
+            if ports == 0 || !(v4 || v6) {
+                continue;
+            }
+            let place = || segment_name(topology, wiring, segment);
+            let index = pool.take(if v4 { pool.blocks_for(ports) } else { 1 }).ok_or_else(|| {
+                let text = format!(
+                    "the address pools `{}` and `{}` are exhausted at {}; give larger ones with `address_pools`",
+                    pool.v4, pool.v6, place()
+                );
+                TopologyError::one(segment_site(wiring, segment), text)
+            })?;
+            subnets.extend(v4.then(|| pool.v4_block(index, ports)));
+            subnets.extend(v6.then(|| pool.v6_block(index)));
+        }
+        Ok(())
+    }
+
+    /// Judges the addresses given by hand, and completes them with the prefix lengths of their subnets.
+    fn check_addresses(&mut self, topology: &Topology, wiring: &Wiring, problems: &mut Problems) {
+        let mut owners: HashMap<IpAddr, (LinkId, usize)> = HashMap::new();
+        for (stack, interfaces) in wiring.stacks.iter().zip(&mut self.given) {
+            for (port, given) in stack.interfaces.iter().zip(interfaces) {
+                let place = || place(topology, port.link, port.end);
+                for (ip, prefix) in given {
+                    let site = site(port.link, port.end);
+                    let Some(subnet) = self.subnets[port.segment]
+                        .iter()
+                        .find(|subnet| subnet.contains(*ip))
+                    else {
+                        problems.add(site, || {
+                            format!(
+                                "address `{ip}` {} is in no subnet there; write it like `{ip}/24`",
+                                place()
+                            )
+                        });
+                        continue;
+                    };
+                    *prefix = Some(subnet.prefix());
+                    let (first, last) = subnet.host_range();
+                    if !(first..=last).contains(&subnet.host_of(*ip)) {
+                        problems.add(site, || {
+                            format!(
+                                "address `{ip}` {} is one that no interface can have in `{subnet}`",
+                                place()
+                            )
+                        });
+                    }
+                    if let Some((link, end)) = owners.insert(*ip, (port.link, port.end)) {
+                        problems.add(site, || {
+                            format!(
+                                "address `{ip}` {} is taken {} already; choose another",
+                                place(),
+                                self::place(topology, link, end)
+                            )
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives every interface without an address of a family the next free one of its segment.
+    fn fill_addresses(&mut self, topology: &Topology, wiring: &Wiring, problems: &mut Problems) {
+        for (index, segment) in wiring.segments.iter().enumerate() {
+            for v6 in [false, true] {
+                let wanted = if v6 {
+                    self.families[index].has_v6()
+                } else {
+                    self.families[index].has_v4()
+                };
+                let Some(subnet) = self.subnets[index]
+                    .iter()
+                    .find(|subnet| subnet.is_ipv6() == v6)
+                    .copied()
+                else {
+                    continue;
+                };
+                if !wanted {
+                    continue;
+                }
+                if !self.number(segment, subnet) {
+                    problems.add(segment_site(wiring, index), || {
+                        format!(
+                            "subnet `{subnet}` of {} has room for {} interfaces, but {} are plugged in; give a larger one",
+                            segment_name(topology, wiring, index),
+                            subnet.capacity(),
+                            segment.ports.len()
+                        )
+                    });
+                }
+            }
+        }
+    }
+
+    /// Numbers the interfaces of a segment that have no address of this family; `false` if there is no room.
+    fn number(&mut self, segment: &Segment, subnet: Subnet) -> bool {
+        let mut used: Vec<u128> = Vec::new();
+        let mut bare: Vec<(usize, usize)> = Vec::new();
+        for (stack, interface) in &segment.ports {
+            let given = &self.given[*stack][*interface];
+            used.extend(
+                given
+                    .iter()
+                    .filter(|(ip, _)| subnet.contains(*ip))
+                    .map(|(ip, _)| subnet.host_of(*ip)),
+            );
+            if !given.iter().any(|(ip, _)| ip.is_ipv6() == subnet.is_ipv6()) {
+                bare.push((*stack, *interface));
+            }
+        }
+        used.sort_unstable();
+        let mut used = used.into_iter().peekable();
+        let (first, last) = subnet.host_range();
+        let mut next = first;
+        for (stack, interface) in bare {
+            while used.peek().is_some_and(|host| *host <= next) {
+                next += u128::from(used.next() == Some(next));
+            }
+            if next > last {
+                return false;
+            }
+            self.given[stack][interface].push((subnet.host(next), Some(subnet.prefix())));
+            next += 1;
+        }
+        true
+    }
+}

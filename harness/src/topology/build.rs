@@ -1,0 +1,401 @@
+//! Turns a topology into its plan.
+
+use std::collections::HashMap;
+use std::net::Ipv6Addr;
+
+use super::allocate::Allocation;
+use super::demands::normal;
+use super::error::{Problems, Site, TopologyError};
+use super::hosts;
+use super::id::{Endpoint, LinkId, NodeId};
+use super::limits;
+use super::link::Mac;
+use super::node::StackSpec;
+use super::plan::{
+    Address, Cable, CableEnd, Interface, Neighbour, NodePlan, Place, Plan, SegmentPlan, StackPlan,
+    Sysctl,
+};
+use super::route::Map;
+use super::subnet::Subnet;
+use super::switch::{Sockets, switches};
+use super::value::{Neighbours, Routing, Topology};
+use super::wiring::{Attachment, Owner, Segment, Wiring, interface_names};
+
+/// The MTU of Ethernet.
+pub(super) const DEFAULT_MTU: u32 = 1500;
+
+pub(super) fn plan(topology: &Topology, kept: Option<&Plan>) -> Result<Plan, TopologyError> {
+    topology.check_parts()?;
+    let wiring = Wiring::of(topology)?;
+    let allocation = Allocation::of(topology, &wiring, kept)?;
+    let forwards = forwards(topology, &wiring);
+    let mut stacks = stacks(topology, &wiring, &allocation, &forwards)?;
+    check_macs(topology, &stacks)?;
+    add_routes(topology, &wiring, &allocation, &forwards, &mut stacks)?;
+    add_neighbours(topology, &wiring.segments, &mut stacks)?;
+    let (switches, sockets) = switches(topology);
+    let hosts = hosts::shared(topology, &mut stacks);
+    Ok(Plan {
+        hosts,
+        resolv_conf: format!(
+            "nameserver 127.0.0.1\nsearch {}\noptions timeout:1 attempts:1\n",
+            topology.settings.domain
+        ),
+        cables: cables(topology, &stacks, sockets),
+        segments: allocation
+            .subnets
+            .into_iter()
+            .map(|subnets| SegmentPlan { subnets })
+            .collect(),
+        switches,
+        stacks,
+        nodes: topology
+            .nodes()
+            .map(|id| node(topology, id, wiring.stack_of_node[id.index()]))
+            .collect(),
+        segment_of_switch: wiring.segment_of_switch,
+        segment_of_link: wiring.segment_of_link,
+    })
+}
+
+/// Which stacks forward packets.
+fn forwards(topology: &Topology, wiring: &Wiring) -> Vec<bool> {
+    let interior = |ports: &[Attachment]| ports.iter().any(|port| port.segment != ports[0].segment);
+    let automatic = topology.settings.routing == Routing::Shortest;
+    let forwards = |owner, ports: &[Attachment]| {
+        network(topology, owner)
+            .forward
+            .unwrap_or(automatic && interior(ports))
+    };
+    wiring
+        .stacks
+        .iter()
+        .map(|stack| forwards(stack.owner, &stack.interfaces))
+        .collect()
+}
+
+fn network(topology: &Topology, owner: Owner) -> &StackSpec {
+    match owner {
+        Owner::Node(id) => &topology[id].network,
+        Owner::Pod(id) => &topology[id].network,
+    }
+}
+
+fn stacks(
+    topology: &Topology,
+    wiring: &Wiring,
+    allocation: &Allocation,
+    forwards: &[bool],
+) -> Result<Vec<StackPlan>, TopologyError> {
+    let mut problems = Problems::default();
+    let mut plans = Vec::with_capacity(wiring.stacks.len());
+    for (index, stack) in wiring.stacks.iter().enumerate() {
+        let names = interface_names(topology, stack, &mut problems);
+        let ports = stack
+            .interfaces
+            .iter()
+            .zip(names)
+            .zip(&allocation.addresses[index]);
+        let interfaces: Vec<Interface> = ports
+            .map(|((port, names), addresses)| {
+                let mac = mac(topology, port.link, port.end);
+                let mut addresses = addresses.clone();
+                if addresses.iter().any(|address| address.ip.is_ipv6()) {
+                    addresses.push(link_local(mac));
+                }
+                let Attachment { link, end, segment } = *port;
+                Interface {
+                    link,
+                    end,
+                    segment,
+                    name: names.name,
+                    altnames: names.altnames,
+                    mac,
+                    mtu: mtu(topology, link),
+                    addresses,
+                }
+            })
+            .collect();
+        let (sysctls, late_sysctls) =
+            sysctls(network(topology, stack.owner), &interfaces, forwards[index]);
+        plans.push(StackPlan {
+            owner: stack.owner,
+            hostname: match stack.owner {
+                Owner::Node(id) => topology[id].name.clone(),
+                Owner::Pod(id) => topology[id].name.clone(),
+            },
+            own_hosts: hosts::own(network(topology, stack.owner)),
+            sysctls,
+            late_sysctls,
+            interfaces,
+            routes: Vec::new(),
+            neighbours: Vec::new(),
+        });
+    }
+    problems.check()?;
+    Ok(plans)
+}
+
+/// The MAC address asked for, or a locally administered one that says which link and which end it is of.
+fn mac(topology: &Topology, link: LinkId, end: usize) -> [u8; 6] {
+    let asked = topology[link].ends[end]
+        .mac
+        .as_deref()
+        .and_then(|text| text.parse::<Mac>().ok());
+    asked.map(|mac| mac.0).unwrap_or_else(|| {
+        let [_, a, b, c] = (link.index() as u32).to_be_bytes();
+        [0x02, b'S', a, b, c, end as u8]
+    })
+}
+
+/// The link-local address that a MAC address makes (RFC 4291, appendix A).
+fn link_local(mac: [u8; 6]) -> Address {
+    let [a, b, c, d, e, f] = mac;
+    let tail = u64::from_be_bytes([a ^ 2, b, c, 0xff, 0xfe, d, e, f]);
+    Address {
+        ip: Ipv6Addr::from_bits((0xfe80 << 112) | u128::from(tail)).into(),
+        prefix: 64,
+    }
+}
+
+/// The MTU of a link: its own, or the least of the switches it is plugged into, or Ethernet's.
+fn mtu(topology: &Topology, link: LinkId) -> u32 {
+    let of_switch = |end: &Endpoint| match end {
+        Endpoint::Switch(id) => topology[*id].mtu,
+        _ => None,
+    };
+    let switches = topology.links[link.index()]
+        .ends
+        .iter()
+        .filter_map(of_switch)
+        .min();
+    topology[link].mtu.or(switches).unwrap_or(DEFAULT_MTU)
+}
+
+/// What to write before there are interfaces, and after.
+fn sysctls(
+    network: &StackSpec,
+    interfaces: &[Interface],
+    forwards: bool,
+) -> (Vec<Sysctl>, Vec<Sysctl>) {
+    let mut early = Vec::new();
+    let mut set = |path: &str, value: u8| {
+        early.push(Sysctl {
+            path: path.into(),
+            value: value.to_string(),
+        })
+    };
+    // A packet may come back by another way than it went.
+    if interfaces
+        .iter()
+        .any(|interface| interface.segment != interfaces[0].segment)
+    {
+        set("net/ipv4/conf/all/rp_filter", 0);
+        set("net/ipv4/conf/default/rp_filter", 0);
+    }
+    if forwards {
+        set("net/ipv4/ip_forward", 1);
+        set("net/ipv4/conf/all/send_redirects", 0);
+        set("net/ipv4/conf/default/send_redirects", 0);
+        if interfaces
+            .iter()
+            .flat_map(|interface| &interface.addresses)
+            .any(|address| address.ip.is_ipv6())
+        {
+            set("net/ipv6/conf/all/forwarding", 1);
+        }
+    }
+    let of_interface = |path: &str| {
+        path.split('/')
+            .any(|part| interfaces.iter().any(|interface| interface.name == part))
+    };
+    let mut late = Vec::new();
+    for (key, value) in &network.sysctls {
+        let path = if key.contains('/') {
+            key.clone()
+        } else {
+            key.replace('.', "/")
+        };
+        let list = if of_interface(&path) {
+            &mut late
+        } else {
+            &mut early
+        };
+        list.push(Sysctl {
+            path,
+            value: value.clone(),
+        });
+    }
+    (early, late)
+}
+
+/// Two interfaces of a segment with one MAC address would never hear each other.
+fn check_macs(topology: &Topology, stacks: &[StackPlan]) -> Result<(), TopologyError> {
+    let mut problems = Problems::default();
+    let mut owners = HashMap::new();
+    for interface in stacks.iter().flat_map(|stack| &stack.interfaces) {
+        if let Some(other) = owners.insert((interface.segment, interface.mac), interface.link) {
+            let site = Site::new("link", interface.link.index(), ["a", "b"][interface.end]);
+            problems.add(site, || {
+                let (a, b) = (topology.shown_link(other), topology.shown_link(interface.link));
+                format!("links {a} and {b} both have an interface with MAC `{}` on the same segment; choose another", Mac(interface.mac))
+            });
+        }
+    }
+    problems.check()
+}
+
+fn add_routes(
+    topology: &Topology,
+    wiring: &Wiring,
+    allocation: &Allocation,
+    forwards: &[bool],
+    stacks: &mut [StackPlan],
+) -> Result<(), TopologyError> {
+    if topology.settings.routing == Routing::None {
+        return Ok(());
+    }
+    let segments = wiring
+        .stacks
+        .iter()
+        .map(|stack| stack.interfaces.iter().map(|port| port.segment).collect());
+    let segments: Vec<Vec<usize>> = segments.collect();
+    let mut left = limits::ENTRIES;
+    for (v6, pool) in [
+        (false, &topology.settings.pool_v4),
+        (true, &topology.settings.pool_v6),
+    ] {
+        let pool: Subnet = pool
+            .parse()
+            .map_err(|wrong: String| TopologyError::one(Site::TOPOLOGY, wrong))?;
+        let map = Map::new(
+            v6,
+            pool,
+            &allocation.subnets,
+            &segments,
+            &allocation.addresses,
+            forwards,
+        );
+        let routes = map.routes(left).ok_or_else(|| {
+            let text = format!(
+                "the topology needs more than {} static routes, the most of a lab; let fewer nodes forward, or turn routing off",
+                limits::ENTRIES
+            );
+            TopologyError::one(Site::TOPOLOGY, text)
+        })?;
+        for (stack, routes) in stacks.iter_mut().zip(routes) {
+            left -= routes.len();
+            stack.routes.extend(routes);
+        }
+    }
+    Ok(())
+}
+
+fn add_neighbours(
+    topology: &Topology,
+    segments: &[Segment],
+    stacks: &mut [StackPlan],
+) -> Result<(), TopologyError> {
+    let known = |segment: &&Segment| match topology.settings.neighbours {
+        Neighbours::Auto => segment.cable.is_some(),
+        Neighbours::Learned => false,
+        Neighbours::Fixed => true,
+    };
+    let pairs: usize = segments
+        .iter()
+        .filter(known)
+        .map(|segment| segment.ports.len() * segment.ports.len())
+        .sum();
+    if pairs > limits::ENTRIES {
+        let text = format!(
+            "fixed neighbours for all would be about {pairs} entries; a lab has at most {}: let large switches learn them",
+            limits::ENTRIES
+        );
+        return Err(TopologyError::one(Site::TOPOLOGY, text));
+    }
+    for segment in segments.iter().filter(known) {
+        for (to, to_interface) in &segment.ports {
+            let Interface { mac, addresses, .. } = stacks[*to].interfaces[*to_interface].clone();
+            for (from, interface) in segment.ports.iter().filter(|(from, _)| from != to) {
+                let entry = |address: &Address| Neighbour {
+                    ip: address.ip,
+                    mac,
+                    interface: *interface,
+                };
+                stacks[*from].neighbours.extend(addresses.iter().map(entry));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn cables(topology: &Topology, stacks: &[StackPlan], mut sockets: Sockets) -> Vec<Cable> {
+    let mut ends: Vec<[Option<CableEnd>; 2]> = vec![[None, None]; topology.links.len()];
+    for (stack, plan) in stacks.iter().enumerate() {
+        for (
+            index,
+            Interface {
+                link,
+                end,
+                name,
+                mac,
+                ..
+            },
+        ) in plan.interfaces.iter().enumerate()
+        {
+            let place = Place::Stack(stack);
+            let end_plan = CableEnd {
+                place,
+                name: name.clone(),
+                mac: *mac,
+                bridge: None,
+                interface: Some(index),
+            };
+            ends[link.index()][*end] = Some(end_plan);
+        }
+    }
+    let names = topology.link_names();
+    let cable = |(id, (known, name)): (LinkId, ([Option<CableEnd>; 2], String))| {
+        let [a, b] = known;
+        let mut port = |end: usize| CableEnd {
+            place: Place::Hub,
+            name: format!("p{}{}", id.index(), ["a", "b"][end]),
+            mac: mac(topology, id, end),
+            bridge: sockets.next(topology.ends(id)[end]),
+            interface: None,
+        };
+        let ends = [a.unwrap_or_else(|| port(0)), b.unwrap_or_else(|| port(1))];
+        Cable {
+            link: Some(id),
+            name,
+            mtu: mtu(topology, id),
+            ends,
+        }
+    };
+    topology
+        .links()
+        .zip(ends.into_iter().zip(names))
+        .map(cable)
+        .collect()
+}
+
+fn node(topology: &Topology, id: NodeId, stack: usize) -> NodePlan {
+    let spec = &topology[id];
+    let mut mounts = spec.mounts.clone();
+    for mount in &mut mounts {
+        mount.at = normal(&mount.at);
+    }
+    mounts.sort_by_key(|mount| mount.at.matches('/').count());
+    NodePlan {
+        node: id,
+        name: topology.node_name(id),
+        stack,
+        share_pid: topology
+            .pod_of(id)
+            .is_some_and(|pod| topology[pod].share_pid),
+        rootfs: spec.rootfs.clone(),
+        users: spec.users,
+        mounts,
+        commands: spec.commands.clone(),
+    }
+}

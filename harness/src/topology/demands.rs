@@ -1,0 +1,179 @@
+//! What is asked of one node or pod, and whether it can be had: mounts, sysctls, commands, lines of hosts files.
+
+use std::collections::HashMap;
+use std::path::{Component, Path};
+
+use super::error::{Problems, Site};
+use super::name::{self, show};
+use super::node::{StackSpec, StartCommand};
+use super::storage::{Mount, MountSource, Volume};
+
+/// Directories that every node gets of its own.
+const OWN: [&str; 3] = ["/proc", "/sys", "/dev"];
+
+/// The sysctls that belong to a namespace; the others are the machine's.
+const SYSCTLS: [&str; 6] = [
+    "net.",
+    "fs.mqueue.",
+    "kernel.shm",
+    "kernel.msg",
+    "kernel.sem",
+    "kernel.domainname",
+];
+
+pub(super) fn check_stack(
+    network: &StackSpec,
+    site: Site,
+    place: &dyn Fn() -> String,
+    problems: &mut Problems,
+) {
+    for (address, host) in &network.hosts {
+        if address.parse::<std::net::IpAddr>().is_err() {
+            problems.add(site, || {
+                format!("hosts of {}: {} is not an address", place(), show(address))
+            });
+        }
+        if let Some(wrong) = name::wrong_hostname(host) {
+            problems.add(site, || {
+                format!("hosts of {}: name {} {wrong}", place(), show(host))
+            });
+        }
+    }
+    for (key, value) in &network.sysctls {
+        if let Some(wrong) = wrong_sysctl(key, value) {
+            problems.add(site, || {
+                format!("sysctl {} of {} {wrong}", show(key), place())
+            });
+        }
+    }
+}
+
+fn wrong_sysctl(key: &str, value: &str) -> Option<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
+    if !key.chars().all(plain) || key.split(['.', '/']).any(str::is_empty) {
+        return Some("is not a key; write it like `net.ipv4.ip_forward`".into());
+    }
+    if !SYSCTLS
+        .iter()
+        .any(|prefix| key.replace('/', ".").starts_with(prefix))
+    {
+        return Some("is the whole machine's, which tests cannot change; only those of a namespace, such as `net.…`, can be set".into());
+    }
+    (value.is_empty() || value.contains('\0')).then(|| "has no value".into())
+}
+
+pub(super) fn check_mounts(
+    mounts: &[Mount],
+    site: Site,
+    place: &dyn Fn() -> String,
+    problems: &mut Problems,
+) {
+    let mut taken = HashMap::new();
+    for Mount { at, source, .. } in mounts {
+        let wrong = match source {
+            MountSource::Bind(path) => wrong_workspace_path(path),
+            MountSource::Volume(Volume::Named(name)) => {
+                name::wrong_volume(name).map(|w| format!("volume name {} {w}", show(name)))
+            }
+            MountSource::Volume(Volume::Tmpfs(size)) => {
+                (size.as_bytes() == 0).then(|| "a tmpfs of no size".into())
+            }
+        };
+        let wrong = wrong.or_else(|| wrong_mount_point(at)).or_else(|| {
+            let before = taken.insert(normal(at), ());
+            before.map(|()| "something is mounted there already".into())
+        });
+        if let Some(wrong) = wrong {
+            problems.add(site, || {
+                format!("mount {} of {}: {wrong}", show(at), place())
+            });
+        }
+    }
+}
+
+/// A mount point without doubled and trailing slashes, so that two ways to write one are one.
+pub(super) fn normal(at: &str) -> String {
+    at.split('/')
+        .filter(|part| !part.is_empty() && *part != ".")
+        .fold(String::new(), |path, part| path + "/" + part)
+}
+
+fn wrong_mount_point(at: &str) -> Option<String> {
+    let path = normal(at);
+    if !at.starts_with('/') || at.contains('\0') || at.split('/').any(|part| part == "..") {
+        return Some("a mount point is an absolute path without `..`".into());
+    }
+    if path.is_empty() {
+        return Some(
+            "the root is not a mount point; ask for a root filesystem with `rootfs`".into(),
+        );
+    }
+    let own = OWN
+        .iter()
+        .find(|own| path == **own || path.starts_with(&format!("{own}/")));
+    own.map(|own| format!("every node has a `{own}` of its own"))
+}
+
+pub(super) fn wrong_workspace_path(path: &Path) -> Option<String> {
+    let text = path.to_string_lossy();
+    if text.is_empty() || text.contains('\0') {
+        return Some("the path to it is empty or has a NUL in it".into());
+    }
+    let up = path.components().any(|part| part == Component::ParentDir);
+    up.then(|| {
+        format!(
+            "{} leads upwards; only what is in the workspace can be mounted",
+            show(&text)
+        )
+    })
+}
+
+pub(super) fn check_commands(
+    commands: &[StartCommand],
+    site: Site,
+    place: &dyn Fn() -> String,
+    problems: &mut Problems,
+) {
+    for command in commands {
+        if command.program.is_empty() {
+            problems.add(site, || format!("a command of {} has no program", place()));
+        }
+        let env = command.env.iter().flat_map(|(key, value)| [key, value]);
+        if [&command.program]
+            .into_iter()
+            .chain(&command.args)
+            .chain(env)
+            .any(|word| word.contains('\0'))
+        {
+            problems.add(site, || {
+                format!(
+                    "command {} of {} has a NUL in it",
+                    show(&command.program),
+                    place()
+                )
+            });
+        }
+        if command
+            .env
+            .keys()
+            .any(|key| key.is_empty() || key.contains('='))
+        {
+            problems.add(site, || {
+                format!(
+                    "command {} of {}: a variable has an odd name",
+                    show(&command.program),
+                    place()
+                )
+            });
+        }
+        if command.ready_port == Some(0) {
+            problems.add(site, || {
+                format!(
+                    "command {} of {} cannot be ready on port 0",
+                    show(&command.program),
+                    place()
+                )
+            });
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! Topologies as TOML.
+//!
+//! Serde reads the text; what serde cannot know (an unknown node, an address taken twice) is found by the same code that judges
+//! any topology, and its place is then looked up in the text.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::{Site, TopologyError};
+use super::id::{Endpoint, LinkId, NodeId, PodId};
+use super::link::{EndSpec, Families, LinkSpec, SwitchSpec};
+use super::name::show;
+use super::node::{NodeSpec, PodSpec};
+use super::shape::Shape;
+use super::value::{Settings, Topology};
+
+/// The whole text.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Document {
+    #[serde(skip_serializing_if = "is_default")]
+    settings: Settings,
+    #[serde(skip_serializing)]
+    shape: Option<Shape>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    switch: Vec<SwitchSpec>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pod: Vec<PodSpec>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    node: Vec<NodeSpec>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    link: Vec<LinkText>,
+}
+
+/// A link, its ends by name.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LinkText {
+    ends: [String; 2],
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mtu: Option<u32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    subnets: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    families: Option<Families>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    a: EndSpec,
+    #[serde(default, skip_serializing_if = "is_default")]
+    b: EndSpec,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl Topology {
+    /// Reads a topology from TOML, and judges it as [`validate`](Topology::validate) does. An error names line and column.
+    ///
+    /// ```
+    /// use snowglobe::topology::Topology;
+    ///
+    /// let topology = Topology::from_toml(
+    ///     r#"
+    ///     shape = { kind = "star", nodes = 3 } # or none; what follows is added to it
+    ///
+    ///     [[pod]]
+    ///     name = "web"
+    ///
+    ///     [[node]]
+    ///     name = "app"
+    ///     pod = "web"
+    ///     mounts = [{ at = "/data", volume = "site" }]
+    ///
+    ///     [[link]]
+    ///     ends = ["web", "lan"]
+    ///     a.addresses = ["10.0.0.80/24"]
+    ///     "#,
+    /// )?;
+    /// assert_eq!(topology.nodes().len(), 4);
+    ///
+    /// let error = Topology::from_toml("[[node]]\nname = \"bob\"\n\n[[link]]\nends = [\"bob\", \"alise\"]").unwrap_err();
+    /// assert_eq!(error.to_string(), "line 5, column 16: there is no node, pod or switch named `alise`");
+    /// # Ok::<(), snowglobe::topology::TopologyError>(())
+    /// ```
+    pub fn from_toml(text: &str) -> Result<Topology, TopologyError> {
+        let map = Map::of(text)?;
+        let document: Document = toml::from_str(text).map_err(|error| syntax(text, &error))?;
+        let base = document.shape.map(Shape::build).unwrap_or_default();
+        let map = Map {
+            base: [
+                base.nodes.len(),
+                base.pods.len(),
+                base.switches.len(),
+                base.links.len(),
+            ],
+            ..map
+        };
+        let topology = document
+            .into_topology(base)
+            .map_err(|error| error.locate(|site| map.find(site)))?;
+        topology
+            .validate()
+            .map_err(|error| error.locate(|site| map.find(site)))?;
+        Ok(topology)
+    }
+
+    /// Reads a topology from a TOML file. An error names file, line and column.
+    pub fn from_toml_file(path: impl AsRef<Path>) -> Result<Topology, TopologyError> {
+        let path = path.as_ref();
+        let file = path.display().to_string();
+        let text = std::fs::read_to_string(path);
+        let text = text.map_err(|error| {
+            TopologyError::at(format!("failed to read the topology: {error}"), None).in_file(&file)
+        })?;
+        Topology::from_toml(&text).map_err(|error| error.in_file(file))
+    }
+
+    /// Writes it as TOML, from which [`from_toml`](Topology::from_toml) makes an equal one. It fails if a path is not UTF-8.
+    ///
+    /// ```
+    /// use snowglobe::topology::{Topology, shape};
+    ///
+    /// let tree = shape::tree(2, 3);
+    /// assert_eq!(Topology::from_toml(&tree.to_toml()?)?, tree);
+    /// # Ok::<(), snowglobe::topology::TopologyError>(())
+    /// ```
+    pub fn to_toml(&self) -> Result<String, TopologyError> {
+        let document = Document::from_topology(self);
+        toml::to_string(&document).map_err(|error| {
+            TopologyError::at(
+                format!("failed to write the topology as TOML: {error}"),
+                None,
+            )
+        })
+    }
+}
+
+impl Document {
+    fn from_topology(topology: &Topology) -> Document {
+        let node = |id: NodeId| {
+            let pod = topology
+                .pod_of(id)
+                .map(|pod| topology.end_name(Endpoint::Pod(pod)));
+            NodeSpec {
+                pod,
+                ..topology[id].clone()
+            }
+        };
+        let link = |id: LinkId| {
+            let LinkSpec {
+                name,
+                mtu,
+                subnets,
+                families,
+                ends: [a, b],
+            } = topology[id].clone();
+            LinkText {
+                ends: topology.ends(id).map(|end| topology.end_name(end)),
+                name,
+                mtu,
+                subnets,
+                families,
+                a,
+                b,
+            }
+        };
+        Document {
+            settings: topology.settings.clone(),
+            shape: None,
+            switch: topology.switches.clone(),
+            pod: topology.pods.clone(),
+            node: topology.nodes().map(node).collect(),
+            link: topology.links().map(link).collect(),
+        }
+    }
+
+    fn into_topology(self, mut topology: Topology) -> Result<Topology, TopologyError> {
+        topology.settings = self.settings;
+        topology.switches.extend(self.switch);
+        topology.pods.extend(self.pod);
+        let pods: HashMap<String, PodId> = topology
+            .pods()
+            .map(|pod| (topology[pod].name.clone(), pod))
+            .collect();
+        for mut spec in self.node {
+            let site = Site::new("node", topology.nodes.len(), "pod");
+            match spec.pod.take() {
+                None => topology.node(spec),
+                Some(name) => {
+                    let pod = pods.get(&name).copied();
+                    let pod = pod.ok_or_else(|| {
+                        TopologyError::one(site, format!("there is no pod named {}", show(&name)))
+                    })?;
+                    topology.container(pod, spec)
+                }
+            };
+        }
+        let names = endpoints(&topology);
+        for LinkText {
+            ends,
+            name,
+            mtu,
+            subnets,
+            families,
+            a,
+            b,
+        } in self.link
+        {
+            let index = topology.links.len();
+            let find = |end: usize| {
+                let unknown =
+                    || format!("there is no node, pod or switch named {}", show(&ends[end]));
+                let site = Site {
+                    item: Some(end),
+                    ..Site::new("link", index, "ends")
+                };
+                names
+                    .get(&ends[end])
+                    .copied()
+                    .ok_or_else(|| TopologyError::one(site, unknown()))
+            };
+            let (first, second) = (find(0)?, find(1)?);
+            topology.link_with(
+                first,
+                second,
+                LinkSpec {
+                    name,
+                    mtu,
+                    subnets,
+                    families,
+                    ends: [a, b],
+                },
+            );
+        }
+        Ok(topology)
+    }
+}
+
+/// What a link can be plugged into, by name; a container by `pod/container`.
+fn endpoints(topology: &Topology) -> HashMap<String, Endpoint> {
+    let nodes = topology
+        .nodes()
+        .map(|id| (topology.node_name(id), Endpoint::Node(id)));
+    let pods = topology
+        .pods()
+        .map(|id| (topology[id].name.clone(), Endpoint::Pod(id)));
+    let switches = topology
+        .switches()
+        .map(|id| (topology[id].name.clone(), Endpoint::Switch(id)));
+    nodes.chain(pods).chain(switches).collect()
+}
+
+fn syntax(text: &str, error: &toml::de::Error) -> TopologyError {
+    TopologyError::at(
+        error.message(),
+        Some(position(text, error.span().map_or(0, |span| span.start))),
+    )
+}
+
+/// Line and column of a byte, counted from 1.
+fn position(text: &str, byte: usize) -> (usize, usize) {
+    let before = text
+        .char_indices()
+        .take_while(|(at, _)| *at < byte)
+        .map(|(_, c)| c);
+    before.fold((1, 1), |(line, column), c| {
+        if c == '\n' {
+            (line + 1, 1)
+        } else {
+            (line, column + 1)
+        }
+    })
+}
+
+/// Where in the text each part of a topology is.
+struct Map<'t> {
+    text: &'t str,
+    root: Spanned<DeTable<'t>>,
+    /// How many nodes, pods, switches and links the shape made before those of the text.
+    base: [usize; 4],
+}
+
+impl<'t> Map<'t> {
+    fn of(text: &'t str) -> Result<Map<'t>, TopologyError> {
+        let root = DeTable::parse(text).map_err(|error| syntax(text, &error))?;
+        Ok(Map {
+            text,
+            root,
+            base: [0; 4],
+        })
+    }
+
+    fn find(&self, site: Site) -> Option<(usize, usize)> {
+        Some(position(self.text, self.byte(site).unwrap_or(0)))
+    }
+
+    /// The closest thing to what a site is about that the text has.
+    fn byte(&self, site: Site) -> Option<usize> {
+        let root = self.root.get_ref();
+        let base = match site.table {
+            "node" => self.base[0],
+            "pod" => self.base[1],
+            "switch" => self.base[2],
+            "link" => self.base[3],
+            _ => 0,
+        };
+        let of_shape = || Some(root.get("shape")?.span().start);
+        let (Some(value), Some(index)) = (root.get(site.table), site.index.checked_sub(base))
+        else {
+            return of_shape();
+        };
+        let entry = match value.get_ref() {
+            DeValue::Array(entries) => entries.get(index)?,
+            _ => value,
+        };
+        let field = site
+            .field
+            .and_then(|field| entry.get_ref().as_table()?.get(field));
+        let item = site
+            .item
+            .and_then(|item| field?.get_ref().as_array()?.get(item));
+        Some(item.or(field).unwrap_or(entry).span().start)
+    }
+}

@@ -1,0 +1,144 @@
+//! What was given by hand, read from its text; and how problems with it name the place.
+
+use std::net::IpAddr;
+
+use super::error::{Problems, Site};
+use super::id::LinkId;
+use super::link::Families;
+use super::name::show;
+use super::subnet::{Subnet, parse_address};
+use super::value::{Link, Topology};
+use super::wiring::{Segment, Wiring};
+
+/// An address with the prefix length that it was given, if any.
+pub(super) type Given = (IpAddr, Option<u8>);
+
+pub(super) fn given_subnets(
+    topology: &Topology,
+    segment: &Segment,
+    problems: &mut Problems,
+) -> Vec<Subnet> {
+    let of_switches = segment.switches.iter().flat_map(|id| {
+        let site = Site::new("switch", id.index(), "subnets");
+        topology[*id].subnets.iter().map(move |text| (text, site))
+    });
+    let of_cable = segment.cable.into_iter().flat_map(|id| {
+        let site = Site::new("link", id.index(), "subnets");
+        topology[id].subnets.iter().map(move |text| (text, site))
+    });
+    let mut subnets: Vec<Subnet> = Vec::new();
+    for (text, site) in of_switches.chain(of_cable) {
+        let place = || stretch_name(topology, segment);
+        match text.parse::<Subnet>() {
+            Err(wrong) => problems.add(site, || format!("subnet of {}: {wrong}", place())),
+            Ok(subnet) => match unusable(subnet.network()) {
+                Some(why) => problems.add(site, || {
+                    format!("subnet `{subnet}` of {} is {why}; choose another", place())
+                }),
+                None if subnets.contains(&subnet) => {}
+                None => subnets.push(subnet),
+            },
+        }
+    }
+    subnets
+}
+
+pub(super) fn families(
+    topology: &Topology,
+    segment: &Segment,
+    problems: &mut Problems,
+) -> Families {
+    let of_cable = segment.cable.and_then(|id| topology[id].families);
+    let asked: Vec<_> = segment
+        .switches
+        .iter()
+        .filter_map(|id| Some((*id, topology[*id].families?)))
+        .collect();
+    if let Some((id, _)) = asked.iter().find(|(_, families)| *families != asked[0].1) {
+        problems.add(Site::new("switch", id.index(), "families"), || {
+            let (a, b) = (
+                show(topology[asked[0].0].name()),
+                show(topology[*id].name()),
+            );
+            format!("switches {a} and {b} are joined but ask for different families")
+        });
+    }
+    asked
+        .first()
+        .map(|(_, families)| *families)
+        .or(of_cable)
+        .unwrap_or(topology.settings.families)
+}
+
+pub(super) fn given_address(
+    topology: &Topology,
+    link: LinkId,
+    end: usize,
+    text: &str,
+    problems: &mut Problems,
+) -> Option<Given> {
+    let wrong = match parse_address(text) {
+        None => format!(
+            "{} is not an address; write it like `10.9.0.1/24`",
+            show(text)
+        ),
+        Some(given) => match unusable(given.0) {
+            None => return Some(given),
+            Some(why) => format!("{} is {why}; choose another", show(text)),
+        },
+    };
+    problems.add(site(link, end), || {
+        format!("address {}: {wrong}", place(topology, link, end))
+    });
+    None
+}
+
+/// Why no interface can have the address.
+pub(super) fn unusable(ip: IpAddr) -> Option<&'static str> {
+    match ip {
+        _ if ip.is_unspecified() => Some("no address at all"),
+        _ if ip.is_loopback() => Some("every node's own loopback"),
+        _ if ip.is_multicast() => Some("for multicast"),
+        IpAddr::V4(ip) if ip.octets()[0] == 0 || ip.octets()[0] >= 240 => Some("reserved"),
+        IpAddr::V6(ip) if ip.to_ipv4_mapped().is_some() => Some("an IPv4 address in disguise"),
+        _ if is_link_local(ip) => Some("link-local, which every interface has without being asked"),
+        _ => None,
+    }
+}
+
+pub(super) fn is_link_local(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(ip) if ip.segments()[0] & 0xffc0 == 0xfe80)
+}
+
+pub(super) fn site(link: LinkId, end: usize) -> Site {
+    Site::new("link", link.index(), ["a", "b"][end])
+}
+
+pub(super) fn place(topology: &Topology, link: LinkId, end: usize) -> String {
+    let Link { ends, .. } = &topology.links[link.index()];
+    format!(
+        "at {} of link {}",
+        show(&topology.end_name(ends[end])),
+        topology.shown_link(link)
+    )
+}
+
+pub(super) fn segment_name(topology: &Topology, wiring: &Wiring, segment: usize) -> String {
+    stretch_name(topology, &wiring.segments[segment])
+}
+
+fn stretch_name(topology: &Topology, segment: &Segment) -> String {
+    match (segment.switches.first(), segment.cable) {
+        (Some(id), _) => format!("switch {}", show(topology[*id].name())),
+        (None, Some(id)) => format!("link {}", topology.shown_link(id)),
+        (None, None) => "a segment".into(),
+    }
+}
+
+pub(super) fn segment_site(wiring: &Wiring, segment: usize) -> Site {
+    let segment = &wiring.segments[segment];
+    match (segment.switches.first(), segment.cable) {
+        (Some(id), _) => Site::new("switch", id.index(), "subnets"),
+        (None, cable) => Site::new("link", cable.map_or(0, LinkId::index), "subnets"),
+    }
+}

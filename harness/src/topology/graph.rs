@@ -1,0 +1,154 @@
+//! A topology as a drawing sees it: boxes and lines. What is wrong with it is drawn as far as it can be.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::id::{Endpoint, SwitchId};
+use super::name::show;
+use super::value::Topology;
+use super::wiring::Owner;
+
+pub(super) struct Graph {
+    pub(super) boxes: Vec<Box>,
+    /// Of each box, its neighbours in the order of links, each with the number of cables to it.
+    pub(super) lines: Vec<Vec<(usize, usize)>>,
+    /// Every cable, by its two boxes.
+    pub(super) cables: Vec<[usize; 2]>,
+}
+
+pub(super) struct Box {
+    pub(super) kind: Kind,
+    pub(super) name: String,
+    /// The containers of a pod.
+    pub(super) members: Vec<String>,
+}
+
+pub(super) enum Kind {
+    Stack(Owner),
+    Switch(SwitchId),
+}
+
+impl Graph {
+    pub(super) fn of(topology: &Topology) -> Graph {
+        let clip = |name: &str| show(name).trim_matches('`').to_string();
+        let mut boxes = Vec::new();
+        let mut places: HashMap<Endpoint, usize> = HashMap::new();
+        let mut put = |end: Endpoint, kind: Kind, name: &str| {
+            places.insert(end, boxes.len());
+            boxes.push(Box {
+                kind,
+                name: clip(name),
+                members: Vec::new(),
+            });
+        };
+        for id in topology.nodes().filter(|id| topology.pod_of(*id).is_none()) {
+            put(
+                Endpoint::Node(id),
+                Kind::Stack(Owner::Node(id)),
+                topology[id].name(),
+            );
+        }
+        for id in topology.pods() {
+            put(
+                Endpoint::Pod(id),
+                Kind::Stack(Owner::Pod(id)),
+                topology[id].name(),
+            );
+        }
+        for id in topology.switches() {
+            put(Endpoint::Switch(id), Kind::Switch(id), topology[id].name());
+        }
+        for id in topology.nodes() {
+            let pod = topology
+                .pod_of(id)
+                .and_then(|pod| places.get(&Endpoint::Pod(pod)));
+            if let Some(place) = pod {
+                boxes[*place].members.push(clip(topology[id].name()));
+            }
+        }
+        let place = |end: Endpoint| places.get(&topology.stack_end(end).unwrap_or(end)).copied();
+        let cable = |ends: [Endpoint; 2]| Some([place(ends[0])?, place(ends[1])?]);
+        let cables: Vec<[usize; 2]> = topology
+            .links
+            .iter()
+            .filter_map(|link| cable(link.ends))
+            .collect();
+        let lines = lines(boxes.len(), &cables);
+        Graph {
+            boxes,
+            lines,
+            cables,
+        }
+    }
+
+    /// The boxes that are joined to each other, in order; the first of each is the first there is.
+    pub(super) fn components(&self) -> Vec<Vec<usize>> {
+        let mut seen = vec![false; self.boxes.len()];
+        let mut components = Vec::new();
+        for start in 0..self.boxes.len() {
+            if !seen[start] {
+                let mut component = self.breadth_first(start).0;
+                component.iter().for_each(|at| seen[*at] = true);
+                component.sort_unstable();
+                components.push(component);
+            }
+        }
+        components
+    }
+
+    /// The boxes in the order of their distance, and from where each was first reached.
+    pub(super) fn breadth_first(&self, start: usize) -> (Vec<usize>, HashMap<usize, usize>) {
+        let mut parents = HashMap::from([(start, start)]);
+        let mut order = Vec::new();
+        let mut queue = VecDeque::from([start]);
+        while let Some(at) = queue.pop_front() {
+            order.push(at);
+            for (next, _) in &self.lines[at] {
+                parents.entry(*next).or_insert_with(|| {
+                    queue.push_back(*next);
+                    at
+                });
+            }
+        }
+        (order, parents)
+    }
+
+    /// The middle of a longest way: of a star its switch, of a tree its root. The first box, if that is as much in the middle.
+    pub(super) fn centre(&self, first: usize) -> usize {
+        let (one, radius) = self.farthest(first);
+        let (two, _) = self.farthest(one);
+        let parents = self.breadth_first(one).1;
+        let mut way = vec![two];
+        while way[way.len() - 1] != one {
+            way.push(parents[&way[way.len() - 1]]);
+        }
+        let middle = way[way.len() / 2].min(way[(way.len() - 1) / 2]);
+        if radius <= self.farthest(middle).1 {
+            first
+        } else {
+            middle
+        }
+    }
+
+    /// A box that is as far away as any, and how far.
+    fn farthest(&self, from: usize) -> (usize, usize) {
+        let (order, parents) = self.breadth_first(from);
+        let end = order[order.len() - 1];
+        let way = std::iter::successors(Some(end), |at| Some(parents[at]).filter(|_| *at != from));
+        (end, way.count() - 1)
+    }
+}
+
+fn lines(boxes: usize, cables: &[[usize; 2]]) -> Vec<Vec<(usize, usize)>> {
+    let mut lines: Vec<Vec<(usize, usize)>> = vec![Vec::new(); boxes];
+    let mut places: HashMap<(usize, usize), usize> = HashMap::new();
+    for [a, b] in cables.iter().filter(|[a, b]| a != b) {
+        for (from, to) in [(*a, *b), (*b, *a)] {
+            let place = *places.entry((from, to)).or_insert_with(|| {
+                lines[from].push((to, 0));
+                lines[from].len() - 1
+            });
+            lines[from][place].1 += 1;
+        }
+    }
+    lines
+}

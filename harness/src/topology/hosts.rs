@@ -1,0 +1,96 @@
+//! Names as files: the hosts file that all nodes share, and what each adds to it.
+//!
+//! All nodes have the same text but for a few lines, so that a thousand nodes do not need a million lines.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use super::id::{NodeId, PodId};
+use super::node::StackSpec;
+use super::plan::StackPlan;
+use super::value::Topology;
+use super::wiring::Owner;
+
+/// The lines that a stack asked for itself.
+pub(super) fn own(network: &StackSpec) -> String {
+    network
+        .hosts
+        .iter()
+        .map(|(address, name)| format!("{address}\t{name}\n"))
+        .collect()
+}
+
+/// A line for each address that a name stands for. A stack that nobody can reach is known to itself only.
+pub(super) fn shared(topology: &Topology, stacks: &mut [StackPlan]) -> String {
+    let mut members: HashMap<PodId, Vec<NodeId>> = HashMap::new();
+    for id in topology.nodes() {
+        if let Some(pod) = topology.pod_of(id) {
+            members.entry(pod).or_default().push(id);
+        }
+    }
+    let uses = if members.is_empty() {
+        HashMap::new()
+    } else {
+        uses(topology)
+    };
+    let mut text = String::new();
+    for stack in stacks {
+        let names = match stack.owner {
+            Owner::Node(id) => names(topology, &topology[id].name, &topology[id].network),
+            Owner::Pod(id) => {
+                let containers = members.get(&id).map_or(&[][..], Vec::as_slice);
+                let pod = &topology[id];
+                let mut all = names(topology, &pod.name, &pod.network);
+                for name in containers
+                    .iter()
+                    .map(|container| &topology[*container].name)
+                {
+                    let _ = write!(
+                        all,
+                        " {name}.{pod} {name}.{pod}.{}",
+                        topology.settings.domain,
+                        pod = pod.name
+                    );
+                    if uses.get(&name.to_ascii_lowercase()) == Some(&1) {
+                        let _ = write!(all, " {name} {name}.{}", topology.settings.domain);
+                    }
+                }
+                all
+            }
+        };
+        let mut known = false;
+        for ip in stack.primary() {
+            let _ = writeln!(text, "{ip}\t{names}");
+            known = true;
+        }
+        if !known {
+            let _ = writeln!(stack.own_hosts, "127.0.1.1\t{names}");
+        }
+    }
+    text
+}
+
+fn names(topology: &Topology, name: &str, network: &StackSpec) -> String {
+    let mut names = format!("{name} {name}.{}", topology.settings.domain);
+    for alias in &network.aliases {
+        names.push(' ');
+        names.push_str(alias);
+    }
+    names
+}
+
+/// How often each name is used: the plain name of a container resolves if it is the only one.
+fn uses(topology: &Topology) -> HashMap<String, usize> {
+    let nodes = topology
+        .nodes
+        .iter()
+        .map(|node| (&node.spec.name, &node.spec.network));
+    let pods = topology.pods.iter().map(|pod| (&pod.name, &pod.network));
+    let mut uses = HashMap::new();
+    for (name, network) in nodes.chain(pods) {
+        for name in [name].into_iter().chain(&network.aliases) {
+            *uses.entry(name.to_ascii_lowercase()).or_default() += 1;
+        }
+    }
+    uses
+}

@@ -1,0 +1,128 @@
+//! How large a topology may be, known before anything starts.
+
+use super::error::{Site, TopologyError};
+use super::name::show;
+use super::switch::{PORTS, ports};
+use super::value::Topology;
+
+/// The most nodes of a lab: their namespaces alone take 3 GB of kernel memory.
+pub(super) const NODES: usize = 10_000;
+/// The most links of a lab.
+pub(super) const LINKS: usize = 50_000;
+/// The most switches of a lab.
+pub(super) const SWITCHES: usize = 10_000;
+/// The most static routes and fixed neighbours of a lab, all nodes together.
+pub(super) const ENTRIES: usize = 500_000;
+
+/// What this machine allows, as far as whoever starts the lab has found out.
+///
+/// ```
+/// use snowglobe::topology::{Limits, shape};
+///
+/// let limits = Limits { net_namespaces: Some(100), ..Limits::default() };
+/// let error = shape::star(200).check_limits(&limits).unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "200 nodes need 201 network namespaces, but this machine allows 100 more (`user.max_net_namespaces`); \
+///      use fewer nodes or raise it"
+/// );
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// How many more network namespaces may be made (`user.max_net_namespaces`).
+    pub net_namespaces: Option<u64>,
+    /// How many more PID namespaces may be made (`user.max_pid_namespaces`).
+    pub pid_namespaces: Option<u64>,
+    /// How many more mount namespaces may be made (`user.max_mnt_namespaces`).
+    pub mount_namespaces: Option<u64>,
+    /// How many more processes may be started (`RLIMIT_NPROC`, `kernel.pid_max`).
+    pub processes: Option<u64>,
+    /// How many more descriptors the test process may open (`RLIMIT_NOFILE`, the hard one).
+    pub descriptors: Option<u64>,
+}
+
+/// How many descriptors the test process holds for a node.
+const DESCRIPTORS: u64 = 3;
+
+impl Topology {
+    /// Refuses a topology that is too large for what the machine allows, naming the limit that would be hit.
+    pub fn check_limits(&self, limits: &Limits) -> Result<(), TopologyError> {
+        let nodes = self.nodes.len() as u64;
+        let stacks = self.nodes.iter().filter(|node| node.pod.is_none()).count() + self.pods.len();
+        let needs = [
+            (
+                stacks as u64 + 1,
+                "network namespaces",
+                limits.net_namespaces,
+                "`user.max_net_namespaces`",
+            ),
+            (
+                nodes,
+                "PID namespaces",
+                limits.pid_namespaces,
+                "`user.max_pid_namespaces`",
+            ),
+            (
+                nodes,
+                "mount namespaces",
+                limits.mount_namespaces,
+                "`user.max_mnt_namespaces`",
+            ),
+            (
+                nodes,
+                "processes",
+                limits.processes,
+                "`RLIMIT_NPROC` or `kernel.pid_max`",
+            ),
+            (
+                nodes * DESCRIPTORS,
+                "descriptors",
+                limits.descriptors,
+                "`RLIMIT_NOFILE`",
+            ),
+        ];
+        for (need, what, limit, name) in needs {
+            if let Some(limit) = limit.filter(|limit| *limit < need) {
+                let text = format!(
+                    "{nodes} nodes need {need} {what}, but this machine allows {limit} more ({name}); use fewer nodes or raise it"
+                );
+                return Err(TopologyError::one(Site::TOPOLOGY, text));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a topology that no lab could be, before anything looks at it more closely.
+    pub(super) fn check_size(&self) -> Result<(), TopologyError> {
+        let refuse = |text: String| Err(TopologyError::one(Site::TOPOLOGY, text));
+        if self.nodes.is_empty() {
+            return refuse(
+                "the topology has no nodes; add one with `topology.node(\"alice\")`".into(),
+            );
+        }
+        let sizes = [
+            (self.nodes.len(), NODES, "nodes"),
+            (self.pods.len(), NODES, "pods"),
+            (self.links.len(), LINKS, "links"),
+            (self.switches.len(), SWITCHES, "switches"),
+        ];
+        for (size, limit, what) in sizes {
+            if size > limit {
+                return refuse(format!(
+                    "the topology has {size} {what}; a lab has at most {limit} {what}"
+                ));
+            }
+        }
+        if let Some((id, ports)) = self
+            .switches()
+            .zip(ports(self))
+            .find(|(_, ports)| *ports > PORTS)
+        {
+            let name = show(self[id].name());
+            return refuse(format!(
+                "switch {name} has {ports} ports; a switch has at most {PORTS}, so join two by a cable"
+            ));
+        }
+        Ok(())
+    }
+}

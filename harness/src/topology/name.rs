@@ -1,0 +1,183 @@
+//! Names: which ones nodes, interfaces and aliases may have.
+//!
+//! The kernel's limits (64 bytes of hostname, 15 of an interface) and the resolver's habits (`10` is the address 0.0.0.10) are
+//! known here, so that nobody meets them later as an errno.
+
+/// The longest label of a domain name.
+const LABEL: usize = 63;
+/// The longest name of an interface, and the longest alternative name of one.
+pub(super) const INTERFACE: usize = 15;
+pub(super) const ALTNAME: usize = 127;
+
+/// A name for an error message: in backquotes, printable, and not longer than a line.
+pub(super) fn show(name: &str) -> String {
+    let mut text: String = name.chars().take(40).flat_map(char::escape_debug).collect();
+    if name.chars().nth(40).is_some() {
+        text.push('…');
+    }
+    format!("`{text}`")
+}
+
+/// What is wrong with the name of a node, a pod or a switch: the rest of a sentence that starts with the name.
+pub(super) fn wrong_label(name: &str) -> Option<String> {
+    wrong_part(name).or_else(|| match name.to_ascii_lowercase().as_str() {
+        "localhost" => Some("is reserved: every node is its own `localhost`".into()),
+        _ if is_numeric(name) => Some("would be read as an address; start it with a letter".into()),
+        _ => None,
+    })
+}
+
+/// What is wrong with an alias: a hostname, which may have dots.
+pub(super) fn wrong_hostname(name: &str) -> Option<String> {
+    if name.len() > 253 {
+        return Some(format!(
+            "has {} bytes; a hostname has at most 253",
+            name.len()
+        ));
+    }
+    let last = name.rsplit('.').next().unwrap_or(name);
+    name.split('.')
+        .find_map(wrong_part)
+        .or_else(|| wrong_label(last))
+}
+
+fn wrong_part(label: &str) -> Option<String> {
+    if label.is_empty() {
+        return Some("is empty; a name has 1 to 63 letters, digits and hyphens".into());
+    }
+    if let Some(odd) = label
+        .chars()
+        .find(|c| !c.is_ascii_alphanumeric() && *c != '-')
+    {
+        return Some(format!(
+            "has `{}` in it; a name is made of letters a–z, digits and hyphens",
+            odd.escape_debug()
+        ));
+    }
+    if label.len() > LABEL {
+        return Some(format!(
+            "has {} bytes; a name has at most {LABEL}",
+            label.len()
+        ));
+    }
+    (label.starts_with('-') || label.ends_with('-'))
+        .then(|| "starts or ends with a hyphen; resolvers refuse that".into())
+}
+
+/// Whether resolvers take it for an address, as `inet_aton` does: `10`, `0x7f`.
+fn is_numeric(label: &str) -> bool {
+    let hex = label
+        .strip_prefix("0x")
+        .or_else(|| label.strip_prefix("0X"));
+    match hex {
+        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        None => label.bytes().all(|byte| byte.is_ascii_digit()),
+    }
+}
+
+/// What is wrong with the name of an interface.
+pub(super) fn wrong_interface(name: &str) -> Option<String> {
+    if name.is_empty() || name.len() > ALTNAME {
+        return Some(format!(
+            "has {} bytes; an interface name has 1 to {ALTNAME}",
+            name.len()
+        ));
+    }
+    let odd = |c: &char| !c.is_ascii_graphic() || "/:%`\"'\\".contains(*c);
+    if let Some(odd) = name.chars().find(odd) {
+        return Some(format!(
+            "has `{}` in it; use letters, digits, `-`, `_` and `.`",
+            odd.escape_debug()
+        ));
+    }
+    match name {
+        "." | ".." | "all" | "default" => Some("is reserved by the kernel".into()),
+        "lo" => Some("is reserved for the loopback interface".into()),
+        _ => None,
+    }
+}
+
+/// What is wrong with the name of a volume, which becomes a directory.
+pub(super) fn wrong_volume(name: &str) -> Option<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if let Some(odd) = name.chars().find(|c| !plain(*c)) {
+        return Some(format!(
+            "has `{}` in it; use letters, digits, `-`, `_` and `.`",
+            odd.escape_debug()
+        ));
+    }
+    match name {
+        "" => Some("is empty".into()),
+        "." | ".." => Some("is a directory of its own meaning".into()),
+        _ if name.len() > LABEL => Some(format!(
+            "has {} bytes; a volume's name has at most {LABEL}",
+            name.len()
+        )),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinary_names_are_welcome() {
+        for name in [
+            "a",
+            "bob",
+            "N1",
+            "web-1",
+            "1st",
+            &"x".repeat(63),
+            "xn--bb-lka",
+        ] {
+            assert_eq!(wrong_label(name), None, "{name}");
+        }
+        for name in ["www.example.org", "a", "1.a"] {
+            assert_eq!(wrong_hostname(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_no_resolver_or_kernel_takes_are_refused() {
+        let long = "x".repeat(300);
+        for name in [
+            "",
+            &long,
+            "bøb",
+            "a b",
+            "a.b",
+            "-a",
+            "a-",
+            "10",
+            "0x7f",
+            "localhost",
+            "LocalHost",
+            "a\0",
+            "a_b",
+        ] {
+            assert!(wrong_label(name).is_some(), "{name}");
+        }
+        for name in [
+            "a..b",
+            ".a",
+            "1.2.3.4",
+            "a.10",
+            &format!("{long}.org"),
+            &["abc"; 64].join("."),
+        ] {
+            assert!(wrong_hostname(name).is_some(), "{name}");
+        }
+        for name in ["", &long, "a/b", "a:b", "lo", "..", "all", "a b", "é"] {
+            assert!(wrong_interface(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_in_a_message_fits_a_line() {
+        assert_eq!(show("bob"), "`bob`");
+        assert_eq!(show("a\nb"), "`a\\nb`");
+        assert_eq!(show(&"x".repeat(300)), format!("`{}…`", "x".repeat(40)));
+    }
+}

@@ -1,0 +1,327 @@
+//! What is asked of a node and of a pod.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::storage::{Mount, MountSource, Rootfs, Volume};
+
+/// How the user and group ids of a node map to the machine's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Users {
+    /// As the trial's own are mapped.
+    #[default]
+    Trial,
+    /// One id: root inside is the invoking user outside. Always possible.
+    One,
+    /// So many ids from 0 on, from `/etc/subuid` or because the tests were started as root.
+    Range(u32),
+}
+
+/// What is asked of a node, built by chained calls. A name alone is enough, and a `&str` is a `NodeSpec`.
+///
+/// ```
+/// use snowglobe::topology::{NodeSpec, Topology, Users, Volume};
+///
+/// let mut topology = Topology::new();
+/// let client = topology.node("client");
+/// let web = topology.node(
+///     NodeSpec::new("web")
+///         .rootfs("images/nginx")
+///         .volume("/data", Volume::named("site"))
+///         .bind("/logs", "logs")
+///         .users(Users::Range(65_536))
+///         .alias("www.example.org"),
+/// );
+/// topology.link(client, web);
+/// topology.validate()?;
+/// # Ok::<(), snowglobe::topology::TopologyError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeSpec {
+    pub(super) name: String,
+    /// The pod's name, in TOML only: in memory it is the topology that knows which node is in which pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) pod: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) rootfs: Option<Rootfs>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) users: Users,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) mounts: Vec<Mount>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) commands: Vec<StartCommand>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) network: StackSpec,
+}
+
+/// What is asked of a pod: containers that share NET, UTS and IPC. A `&str` is a `PodSpec`.
+///
+/// ```
+/// use snowglobe::topology::{PodSpec, Topology};
+///
+/// let mut topology = Topology::new();
+/// let pod = topology.pod(PodSpec::new("web").share_pid());
+/// let app = topology.container(pod, "app");
+/// let sidecar = topology.container(pod, "sidecar");
+/// assert_eq!(topology.containers(pod).collect::<Vec<_>>(), [app, sidecar]);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PodSpec {
+    pub(super) name: String,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) share_pid: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) network: StackSpec,
+}
+
+/// What is asked of a network stack, a node's own or the one that the containers of a pod share.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StackSpec {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) aliases: Vec<String>,
+    /// Lines for its own hosts file: address, name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) hosts: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) forward: Option<bool>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) sysctls: BTreeMap<String, String>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+macro_rules! network_methods {
+    () => {
+        /// Another name for it, which all nodes of the lab resolve.
+        pub fn alias(mut self, name: impl Into<String>) -> Self {
+            self.network.aliases.push(name.into());
+            self
+        }
+
+        /// Adds a line to its own hosts file, which no other node sees.
+        pub fn host(mut self, address: impl ToString, name: impl Into<String>) -> Self {
+            self.network.hosts.push((address.to_string(), name.into()));
+            self
+        }
+
+        /// A sysctl of its own namespaces, such as `net.ipv4.tcp_syncookies`.
+        pub fn sysctl(mut self, key: impl Into<String>, value: impl ToString) -> Self {
+            self.network.sysctls.insert(key.into(), value.to_string());
+            self
+        }
+
+        /// Whether it forwards packets between its interfaces. Unless said, it does where
+        /// [`Routing::Shortest`](super::Routing::Shortest) is in force and it has interfaces on two segments or more.
+        pub fn forward(mut self, yes: bool) -> Self {
+            self.network.forward = Some(yes);
+            self
+        }
+    };
+}
+
+impl NodeSpec {
+    /// A node of this name, which will be its hostname.
+    pub fn new(name: impl Into<String>) -> Self {
+        NodeSpec {
+            name: name.into(),
+            ..NodeSpec::default()
+        }
+    }
+
+    /// Another root filesystem than the trial's: a fixture, or a directory of the workspace.
+    pub fn rootfs(mut self, rootfs: impl Into<Rootfs>) -> Self {
+        self.rootfs = Some(rootfs.into());
+        self
+    }
+
+    /// How its ids map to the machine's.
+    pub fn users(mut self, users: Users) -> Self {
+        self.users = users;
+        self
+    }
+
+    /// Mounts a volume at this absolute path.
+    pub fn volume(self, at: impl Into<String>, volume: Volume) -> Self {
+        self.mount(Mount {
+            at: at.into(),
+            source: MountSource::Volume(volume),
+            read_only: false,
+        })
+    }
+
+    /// Mounts a directory or file of the workspace, which the node can write to.
+    pub fn bind(self, at: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        self.mount(Mount {
+            at: at.into(),
+            source: MountSource::Bind(path.into()),
+            read_only: false,
+        })
+    }
+
+    /// Mounts a directory or file of the workspace, which the node can only read.
+    pub fn bind_read_only(self, at: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        self.mount(Mount {
+            at: at.into(),
+            source: MountSource::Bind(path.into()),
+            read_only: true,
+        })
+    }
+
+    /// Mounts anything.
+    pub fn mount(mut self, mount: Mount) -> Self {
+        self.mounts.push(mount);
+        self
+    }
+
+    /// A program that runs when the node starts, and again when it restarts.
+    pub fn command(mut self, command: impl Into<StartCommand>) -> Self {
+        self.commands.push(command.into());
+        self
+    }
+
+    network_methods!();
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl PodSpec {
+    /// A pod of this name, which will be the hostname of all its containers.
+    pub fn new(name: impl Into<String>) -> Self {
+        PodSpec {
+            name: name.into(),
+            ..PodSpec::default()
+        }
+    }
+
+    /// Its containers see one another's processes.
+    pub fn share_pid(mut self) -> Self {
+        self.share_pid = true;
+        self
+    }
+
+    network_methods!();
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl From<&str> for NodeSpec {
+    fn from(name: &str) -> Self {
+        NodeSpec::new(name)
+    }
+}
+
+impl From<String> for NodeSpec {
+    fn from(name: String) -> Self {
+        NodeSpec::new(name)
+    }
+}
+
+impl From<&str> for PodSpec {
+    fn from(name: &str) -> Self {
+        PodSpec::new(name)
+    }
+}
+
+impl From<String> for PodSpec {
+    fn from(name: String) -> Self {
+        PodSpec::new(name)
+    }
+}
+
+/// A program that a node runs when it starts, and again when it restarts.
+///
+/// ```
+/// use snowglobe::topology::{NodeSpec, StartCommand};
+///
+/// let store = NodeSpec::new("store").command(StartCommand::new("redis-server").args(["--port", "6379"]).ready_port(6379));
+/// let simple = NodeSpec::new("web").command(["busybox", "httpd", "-f"]);
+/// # drop((store, simple));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StartCommand {
+    /// The program: a path, or a name to be found on the node's `PATH`.
+    pub program: String,
+    /// Its arguments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
+    /// Variables set in addition to the trial's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// The directory in the node to start in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dir: Option<PathBuf>,
+    /// The TCP port on which it listens when it is ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_port: Option<u16>,
+}
+
+impl StartCommand {
+    /// Runs `program` without arguments.
+    pub fn new(program: impl Into<String>) -> Self {
+        StartCommand {
+            program: program.into(),
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            dir: None,
+            ready_port: None,
+        }
+    }
+
+    /// Adds an argument.
+    pub fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args<A: Into<String>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets a variable.
+    pub fn env(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.env.insert(key.into(), value.into());
+        self
+    }
+
+    /// Sets the directory in the node to start in.
+    pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.dir = Some(dir.into());
+        self
+    }
+
+    /// Says on which TCP port it listens when it is ready.
+    pub fn ready_port(mut self, port: u16) -> Self {
+        self.ready_port = Some(port);
+        self
+    }
+}
+
+impl From<&str> for StartCommand {
+    fn from(program: &str) -> Self {
+        StartCommand::new(program)
+    }
+}
+
+impl<const N: usize> From<[&str; N]> for StartCommand {
+    fn from(words: [&str; N]) -> Self {
+        let mut words = words.into_iter();
+        StartCommand::new(words.next().unwrap_or_default()).args(words)
+    }
+}

@@ -1,0 +1,109 @@
+//! The pools that automatic subnets come from.
+
+use super::error::{Site, TopologyError};
+use super::given::unusable;
+use super::subnet::Subnet;
+use super::value::Topology;
+
+/// The ranges that automatic subnets come from, cut into numbered blocks.
+pub(super) struct Pool {
+    pub(super) v4: Subnet,
+    pub(super) v6: Subnet,
+    /// How many blocks there are.
+    blocks: u128,
+    next: u128,
+    /// Blocks taken by hand: first and last, in order, none touching another.
+    taken: Vec<(u128, u128)>,
+}
+
+/// The sizes of blocks.
+const BLOCK_V4: u8 = 24;
+const BLOCK_V6: u8 = 64;
+
+impl Pool {
+    pub(super) fn of<'a>(
+        topology: &Topology,
+        taken: impl Iterator<Item = &'a Subnet>,
+    ) -> Result<Pool, TopologyError> {
+        let read = |text: &str, v6: bool, block: u8, field| {
+            let refuse = |wrong: String| {
+                TopologyError::one(
+                    Site::new("settings", 0, field),
+                    format!("address pool {wrong}"),
+                )
+            };
+            let subnet: Subnet = text
+                .parse()
+                .map_err(|wrong| refuse(format!("of the topology: {wrong}")))?;
+            if let Some(why) = unusable(subnet.network()) {
+                return Err(refuse(format!("`{subnet}` is {why}; choose another")));
+            }
+            let fits = subnet.is_ipv6() == v6 && subnet.prefix() <= block;
+            fits.then_some(subnet).ok_or_else(|| {
+                refuse(format!(
+                    "`{subnet}` is too small, or of the other family; it must hold a /{block}"
+                ))
+            })
+        };
+        let v4 = read(&topology.settings.pool_v4, false, BLOCK_V4, "pool_v4")?;
+        let v6 = read(&topology.settings.pool_v6, true, BLOCK_V6, "pool_v6")?;
+        let blocks = (1u128 << (BLOCK_V4 - v4.prefix())).min(1u128 << (BLOCK_V6 - v6.prefix()));
+        let mut ranges: Vec<_> = taken
+            .filter_map(|subnet| blocks_under(if subnet.is_ipv6() { v6 } else { v4 }, subnet))
+            .collect();
+        ranges.sort_unstable();
+        let mut taken: Vec<(u128, u128)> = Vec::new();
+        for (first, last) in ranges {
+            match taken.last_mut() {
+                Some(before) if first <= before.1 + 1 => before.1 = before.1.max(last),
+                _ => taken.push((first, last)),
+            }
+        }
+        Ok(Pool {
+            v4,
+            v6,
+            blocks,
+            next: 0,
+            taken,
+        })
+    }
+
+    /// How many blocks a segment of so many interfaces needs: a power of two.
+    pub(super) fn blocks_for(&self, ports: usize) -> u128 {
+        ((ports as u128 + 2).div_ceil(256)).next_power_of_two()
+    }
+
+    /// The first of so many blocks in a row that are free and aligned.
+    pub(super) fn take(&mut self, blocks: u128) -> Option<u128> {
+        let mut first = self.next.next_multiple_of(blocks);
+        let from = self.taken.partition_point(|(_, last)| *last < first);
+        for (start, end) in &self.taken[from..] {
+            if *start >= first + blocks {
+                break;
+            }
+            if first <= *end {
+                first = (end + 1).next_multiple_of(blocks);
+            }
+        }
+        self.next = first + blocks;
+        (self.next <= self.blocks).then_some(first)
+    }
+
+    pub(super) fn v4_block(&self, index: u128, ports: usize) -> Subnet {
+        let bits = self.blocks_for(ports).trailing_zeros() as u8;
+        Subnet::from_bits(false, self.v4.base() + (index << 8), BLOCK_V4 - bits)
+    }
+
+    pub(super) fn v6_block(&self, index: u128) -> Subnet {
+        Subnet::from_bits(true, self.v6.base() + (index << 64), BLOCK_V6)
+    }
+}
+
+/// The numbers of the blocks of a pool that a subnet touches.
+fn blocks_under(pool: Subnet, subnet: &Subnet) -> Option<(u128, u128)> {
+    let shift = if pool.is_ipv6() { 64 } else { 8 };
+    let block = |bits: u128| (bits.clamp(pool.base(), pool.last()) - pool.base()) >> shift;
+    subnet
+        .overlaps(&pool)
+        .then(|| (block(subnet.base()), block(subnet.last())))
+}

@@ -1,0 +1,387 @@
+//! Static routes along the shortest paths.
+//!
+//! A node needs routes only beyond its own segments, so a thousand nodes on one switch need none. Routes to neighbouring
+//! subnets that leave by the same way are merged, so a node in a long line needs a few, not one for each segment.
+//!
+//! A node is known by its first address. Where the shortest way to that node is not the way to the segment of that address (in a
+//! full mesh, say, where every two have a cable of their own), it gets a route of its own.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use super::plan::{Address, Route};
+use super::subnet::{Subnet, to_bits, width};
+
+/// The network as routing sees it, in one address family.
+pub(super) struct Map<'a> {
+    v6: bool,
+    /// The subnets to reach, in order, each with its segment: those in the pool, which may be merged, and the others.
+    inside: Vec<(Subnet, usize)>,
+    outside: Vec<(Subnet, usize)>,
+    /// Of each stack, its interfaces with an address.
+    stacks: Vec<Vec<Port>>,
+    forwards: &'a [bool],
+    /// Of each segment, the stacks that are on others too.
+    multihomed: Vec<Vec<(usize, IpAddr)>>,
+}
+
+#[derive(Clone, Copy)]
+struct Port {
+    interface: usize,
+    segment: usize,
+    ip: IpAddr,
+}
+
+/// Where a packet goes first.
+#[derive(Clone, Copy)]
+struct Hop {
+    via: IpAddr,
+    interface: usize,
+}
+
+/// What is found by looking around from a stack. Used again for the next one, since a large network has many.
+#[derive(Default)]
+struct View {
+    /// The ways by which packets leave.
+    hops: Vec<Hop>,
+    /// The shortest way to each segment.
+    ways: Vec<Way>,
+    /// The shortest way to each stack that is on several segments, by the number of the stack.
+    met: Vec<(usize, Way)>,
+    seen: Vec<bool>,
+    queue: VecDeque<usize>,
+}
+
+/// A way to a segment or stack.
+#[derive(Clone, Copy)]
+struct Way {
+    /// A number in [`View::hops`], or one of the two below.
+    hop: u32,
+    /// How many stacks forward on the way to a segment, or are met on the way to a stack, itself included.
+    length: u32,
+    /// The last stack on it.
+    entry: usize,
+}
+
+/// There is no way.
+const NOWHERE: u32 = u32::MAX;
+/// It is one of one's own segments.
+const HERE: u32 = u32::MAX - 1;
+
+impl<'a> Map<'a> {
+    /// `segments` says on which segment each interface of each stack is.
+    pub(super) fn new(
+        v6: bool,
+        pool: Subnet,
+        subnets: &[Vec<Subnet>],
+        segments: &[Vec<usize>],
+        addresses: &[Vec<Vec<Address>>],
+        forwards: &'a [bool],
+    ) -> Self {
+        let port = |(interface, (segment, given)): (usize, (&usize, &Vec<Address>))| {
+            let ip = given
+                .iter()
+                .map(|address| address.ip)
+                .find(|ip| ip.is_ipv6() == v6)?;
+            Some(Port {
+                interface,
+                segment: *segment,
+                ip,
+            })
+        };
+        let ports = |(segments, given): (&Vec<usize>, &Vec<Vec<Address>>)| -> Vec<Port> {
+            segments
+                .iter()
+                .zip(given)
+                .enumerate()
+                .filter_map(port)
+                .collect()
+        };
+        let stacks: Vec<Vec<Port>> = segments.iter().zip(addresses).map(ports).collect();
+        let mut multihomed = vec![Vec::new(); subnets.len()];
+        for (stack, ports) in stacks.iter().enumerate() {
+            if ports.iter().any(|port| port.segment != ports[0].segment) {
+                for port in ports {
+                    multihomed[port.segment].push((stack, port.ip));
+                }
+            }
+        }
+        let of_segment = |(segment, subnets): (usize, &Vec<Subnet>)| -> Vec<(Subnet, usize)> {
+            subnets
+                .iter()
+                .filter(|subnet| subnet.is_ipv6() == v6)
+                .map(|subnet| (*subnet, segment))
+                .collect()
+        };
+        let mut all: Vec<(Subnet, usize)> =
+            subnets.iter().enumerate().flat_map(of_segment).collect();
+        all.sort();
+        let (inside, outside) = all
+            .into_iter()
+            .partition(|(subnet, _)| pool.contains(subnet.network()));
+        Map {
+            v6,
+            inside,
+            outside,
+            stacks,
+            forwards,
+            multihomed,
+        }
+    }
+
+    /// The routes of every stack; `None` if they are more than `limit` in all.
+    pub(super) fn routes(&self, limit: usize) -> Option<Vec<Vec<Route>>> {
+        let mut leaves: Vec<Option<Vec<Route>>> = vec![None; self.multihomed.len()];
+        let mut all = Vec::with_capacity(self.stacks.len());
+        let mut count = 0;
+        let mut view = View::default();
+        for (stack, ports) in self.stacks.iter().enumerate() {
+            // Those with one interface on the same segment have the same routes.
+            let routes = match ports[..] {
+                [] => Vec::new(),
+                [
+                    Port {
+                        interface: 0,
+                        segment,
+                        ..
+                    },
+                ] => leaves[segment]
+                    .get_or_insert_with(|| self.routes_from(stack, &mut view))
+                    .clone(),
+                _ => self.routes_from(stack, &mut view),
+            };
+            count += routes.len();
+            if count > limit {
+                return None;
+            }
+            all.push(routes);
+        }
+        Some(all)
+    }
+
+    fn routes_from(&self, from: usize, view: &mut View) -> Vec<Route> {
+        let gateway = |port: &Port| {
+            self.multihomed[port.segment]
+                .iter()
+                .any(|(stack, _)| *stack != from)
+        };
+        if !self.stacks[from].iter().any(gateway) {
+            return Vec::new();
+        }
+        self.search(from, view);
+        let mut routes: Vec<(Subnet, u32)> = Vec::new();
+        merge(&self.inside, &view.ways, &mut routes);
+        routes.extend(
+            self.outside
+                .iter()
+                .map(|(subnet, segment)| (*subnet, view.ways[*segment].hop)),
+        );
+        routes.extend(self.exceptions(view));
+        let route = |(to, hop): (Subnet, u32)| {
+            let Hop { via, interface } = *view.hops.get(hop as usize)?;
+            Some(Route { to, via, interface })
+        };
+        routes.into_iter().filter_map(route).collect()
+    }
+
+    /// Breadth first, over the stacks that forward.
+    fn search(&self, from: usize, view: &mut View) {
+        view.clear(self.multihomed.len(), self.stacks.len());
+        view.seen[from] = true;
+        for port in &self.stacks[from] {
+            view.reach(
+                port.segment,
+                Way {
+                    hop: HERE,
+                    length: 0,
+                    entry: from,
+                },
+            );
+        }
+        while let Some(segment) = view.queue.pop_front() {
+            let way = view.ways[segment];
+            for (stack, ip) in &self.multihomed[segment] {
+                if std::mem::replace(&mut view.seen[*stack], true) {
+                    continue;
+                }
+                let hop = if way.hop == HERE {
+                    self.first_hop(from, segment, *ip, view)
+                } else {
+                    way.hop
+                };
+                let way = Way {
+                    hop,
+                    length: way.length + 1,
+                    entry: *stack,
+                };
+                view.met.push((*stack, way));
+                if self.forwards[*stack] {
+                    self.stacks[*stack]
+                        .iter()
+                        .for_each(|port| view.reach(port.segment, way));
+                }
+            }
+        }
+    }
+
+    /// A new way to leave by: to a neighbour on one's own segment.
+    fn first_hop(&self, from: usize, segment: usize, via: IpAddr, view: &mut View) -> u32 {
+        let port = self.stacks[from]
+            .iter()
+            .find(|port| port.segment == segment);
+        view.hops.push(Hop {
+            via,
+            interface: port.map_or(0, |port| port.interface),
+        });
+        (view.hops.len() - 1) as u32
+    }
+
+    /// The stacks whose first address is not best reached by the way to its segment.
+    fn exceptions(&self, view: &View) -> Vec<(Subnet, u32)> {
+        let exception = |(stack, way): &(usize, Way)| {
+            let first = self.stacks[*stack].first()?;
+            let worse = match view.ways[first.segment] {
+                Way { hop: HERE, .. } => false,
+                Way { hop: NOWHERE, .. } => true,
+                Way { length, entry, .. } => entry != *stack && length + 1 > way.length,
+            };
+            worse.then(|| {
+                (
+                    Subnet::from_bits(self.v6, to_bits(first.ip), width(self.v6)),
+                    way.hop,
+                )
+            })
+        };
+        view.met.iter().filter_map(exception).collect()
+    }
+}
+
+impl View {
+    fn clear(&mut self, segments: usize, stacks: usize) {
+        self.hops.clear();
+        self.met.clear();
+        self.ways.clear();
+        self.ways.resize(
+            segments,
+            Way {
+                hop: NOWHERE,
+                length: 0,
+                entry: 0,
+            },
+        );
+        self.seen.clear();
+        self.seen.resize(stacks, false);
+    }
+
+    /// Takes a way to a segment, unless a shorter one is known.
+    fn reach(&mut self, segment: usize, way: Way) {
+        if self.ways[segment].hop == NOWHERE {
+            self.ways[segment] = way;
+            self.queue.push_back(segment);
+        }
+    }
+}
+
+/// Merges routes that leave by the same way and between which, by address, no other lies; what cannot be reached stays apart too,
+/// lest two nodes send such a packet to and fro. Own segments do not matter: their routes are closer ones. The subnets are in
+/// order.
+fn merge(subnets: &[(Subnet, usize)], ways: &[Way], merged: &mut Vec<(Subnet, u32)>) {
+    let hop = |(_, segment): &(Subnet, usize)| ways[*segment].hop;
+    let foreign = |subnet: &(Subnet, usize)| hop(subnet) != HERE;
+    let (Some(start), Some(end)) = (
+        subnets.iter().position(foreign),
+        subnets.iter().rposition(foreign),
+    ) else {
+        return;
+    };
+    let subnets = &subnets[start..=end];
+    let (first, last) = (&subnets[0], &subnets[subnets.len() - 1]);
+    let differing = 128 - (first.0.base() ^ last.0.last()).leading_zeros() as u8;
+    let prefix = (width(first.0.is_ipv6()) - differing).min(first.0.prefix());
+    let around = |prefix| Subnet::from_bits(first.0.is_ipv6(), first.0.base(), prefix);
+    if subnets
+        .iter()
+        .all(|subnet| hop(subnet) == hop(first) || hop(subnet) == HERE)
+    {
+        return merged.push((around(prefix), hop(first)));
+    }
+    let middle = around(prefix + 1).last();
+    let (low, high) =
+        subnets.split_at(subnets.partition_point(|(subnet, _)| subnet.base() <= middle));
+    merge(low, ways, merged);
+    merge(high, ways, merged);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Merges the routes to subnets by these ways.
+    fn merged(routes: &[(&str, u32)]) -> Vec<(String, u32)> {
+        let subnets: Vec<_> = routes
+            .iter()
+            .enumerate()
+            .map(|(n, (to, _))| (to.parse().unwrap(), n))
+            .collect();
+        let ways: Vec<_> = routes
+            .iter()
+            .map(|(_, hop)| Way {
+                hop: *hop,
+                length: 0,
+                entry: 0,
+            })
+            .collect();
+        let mut merged = Vec::new();
+        merge(&subnets, &ways, &mut merged);
+        merged
+            .into_iter()
+            .filter(|(_, hop)| *hop != NOWHERE)
+            .map(|(to, hop)| (to.to_string(), hop))
+            .collect()
+    }
+
+    #[test]
+    fn routes_by_the_same_way_merge() {
+        assert_eq!(merged(&[]), []);
+        assert_eq!(
+            merged(&[("10.0.1.0/24", 1)]),
+            [("10.0.1.0/24".to_string(), 1)]
+        );
+        assert_eq!(
+            merged(&[("10.0.1.0/24", 1), ("10.0.2.0/24", 1)]),
+            [("10.0.0.0/22".to_string(), 1)]
+        );
+    }
+
+    #[test]
+    fn own_segments_do_not_keep_routes_apart() {
+        let routes = [
+            ("10.0.0.0/24", HERE),
+            ("10.0.2.0/24", 1),
+            ("10.0.3.0/24", HERE),
+            ("10.0.4.0/24", 1),
+        ];
+        assert_eq!(merged(&routes), [("10.0.0.0/21".to_string(), 1)]);
+    }
+
+    #[test]
+    fn routes_by_other_ways_stay_apart() {
+        let routes = [
+            ("10.0.0.0/24", 1),
+            ("10.0.1.0/24", 1),
+            ("10.0.2.0/24", 2),
+            ("10.0.3.0/24", 2),
+            ("10.0.4.0/24", 1),
+        ];
+        let expected = [("10.0.0.0/23", 1), ("10.0.2.0/23", 2), ("10.0.4.0/24", 1)]
+            .map(|(to, n)| (to.to_string(), n));
+        assert_eq!(merged(&routes), expected);
+        let routes = [
+            ("10.0.0.0/24", 1),
+            ("10.0.1.0/24", NOWHERE),
+            ("10.0.2.0/24", 1),
+        ];
+        let expected = [("10.0.0.0/24", 1), ("10.0.2.0/24", 1)].map(|(to, n)| (to.to_string(), n));
+        assert_eq!(merged(&routes), expected);
+    }
+}

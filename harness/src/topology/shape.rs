@@ -1,0 +1,179 @@
+//! Ready-made topologies.
+//!
+//! Nodes are called `n1`, `n2`, … but for those with a part to play. A shape that asks for absurdly many nodes or links stops
+//! being built some way past what [`validate`](Topology::validate) accepts.
+//!
+//! ```
+//! use snowglobe::topology::shape;
+//!
+//! let mut ring = shape::ring(6);
+//! assert_eq!(ring.links().len(), 6);
+//! let observer = ring.node("observer"); // and more can be added
+//! ring.link(observer, ring.find("n1").unwrap());
+//! ring.validate()?;
+//! # Ok::<(), snowglobe::topology::TopologyError>(())
+//! ```
+
+use super::id::NodeId;
+use super::value::Topology;
+
+/// Where building stops.
+const ENOUGH: usize = 100_000;
+
+/// `alice` and `bob`, joined by a cable.
+pub fn pair() -> Topology {
+    let mut topology = Topology::new();
+    let (alice, bob) = (topology.node("alice"), topology.node("bob"));
+    topology.link(alice, bob);
+    topology
+}
+
+/// A switch, `lan`, with so many nodes.
+pub fn star(nodes: usize) -> Topology {
+    let mut topology = Topology::new();
+    let lan = topology.switch("lan");
+    for node in numbered(&mut topology, nodes) {
+        topology.plug(node, lan);
+    }
+    topology
+}
+
+/// So many nodes in a row. Those within forward.
+pub fn line(nodes: usize) -> Topology {
+    let mut topology = Topology::new();
+    let nodes = numbered(&mut topology, nodes);
+    for pair in nodes.windows(2) {
+        topology.link(pair[0], pair[1]);
+    }
+    topology
+}
+
+/// So many nodes in a circle; with fewer than three, a [`line()`].
+pub fn ring(nodes: usize) -> Topology {
+    let mut topology = line(nodes);
+    let nodes: Vec<NodeId> = topology.nodes().collect();
+    if let [first, _, .., last] = nodes[..] {
+        topology.link(last, first);
+    }
+    topology
+}
+
+/// So many nodes, every two of them joined by a cable.
+pub fn full_mesh(nodes: usize) -> Topology {
+    let mut topology = Topology::new();
+    let nodes = numbered(&mut topology, nodes);
+    for (index, a) in nodes.iter().enumerate() {
+        for b in &nodes[index + 1..] {
+            if topology.links.len() > ENOUGH {
+                return topology;
+            }
+            topology.link(*a, *b);
+        }
+    }
+    topology
+}
+
+/// A root, `n1`, with so many children, each of which has as many, and so on for so many levels of links.
+pub fn tree(levels: usize, children: usize) -> Topology {
+    let mut topology = Topology::new();
+    let mut row = vec![topology.node("n1")];
+    for _ in 0..levels {
+        let mut next = Vec::new();
+        for parent in row {
+            for _ in 0..children {
+                if topology.nodes.len() > ENOUGH {
+                    return topology;
+                }
+                let child = topology.node(format!("n{}", topology.nodes.len() + 1));
+                topology.link(parent, child);
+                next.push(child);
+            }
+        }
+        row = next;
+    }
+    topology
+}
+
+/// Two nodes, `left` and `right`, joined by the cable that all must share, with `left-1`, … and `right-1`, … around them. The
+/// first link is the shared one.
+pub fn dumbbell(left: usize, right: usize) -> Topology {
+    let mut topology = Topology::new();
+    let hubs = [("left", left), ("right", right)]
+        .map(|(name, around)| (topology.node(name), name, around));
+    topology.link(hubs[0].0, hubs[1].0);
+    for (hub, name, around) in hubs {
+        for number in 1..=around.min(ENOUGH) {
+            let node = topology.node(format!("{name}-{number}"));
+            topology.link(node, hub);
+        }
+    }
+    topology
+}
+
+/// So many nodes, all connected, by half as many cables again as are needed for that: always the same for the same seed.
+pub fn random(nodes: usize, seed: u64) -> Topology {
+    let mut topology = Topology::new();
+    let nodes = numbered(&mut topology, nodes);
+    let mut dice = Dice(seed);
+    for index in 1..nodes.len() {
+        let earlier = nodes[dice.below(index)];
+        topology.link(earlier, nodes[index]);
+    }
+    for _ in 0..if nodes.len() < 3 { 0 } else { nodes.len() / 2 } {
+        let a = dice.below(nodes.len());
+        let b = (a + 1 + dice.below(nodes.len() - 1)) % nodes.len();
+        topology.link(nodes[a], nodes[b]);
+    }
+    topology
+}
+
+fn numbered(topology: &mut Topology, nodes: usize) -> Vec<NodeId> {
+    (1..=nodes.min(ENOUGH))
+        .map(|number| topology.node(format!("n{number}")))
+        .collect()
+}
+
+/// SplitMix64: small, seeded, and the same for ever.
+pub(super) struct Dice(pub(super) u64);
+
+impl Dice {
+    /// A number from 0 to `bound`, without it.
+    pub(super) fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((u128::from(z ^ (z >> 31)) * bound as u128) >> 64) as usize
+    }
+}
+
+/// A shape as it is written in TOML: `[shape]`, `kind = "star"`, `nodes = 5`.
+#[cfg(feature = "toml")]
+#[derive(Clone, Copy, Debug, serde::Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum Shape {
+    Pair {},
+    Star { nodes: usize },
+    Line { nodes: usize },
+    Ring { nodes: usize },
+    FullMesh { nodes: usize },
+    Tree { levels: usize, children: usize },
+    Dumbbell { left: usize, right: usize },
+    Random { nodes: usize, seed: u64 },
+}
+
+#[cfg(feature = "toml")]
+impl Shape {
+    pub(super) fn build(self) -> Topology {
+        match self {
+            Shape::Pair {} => pair(),
+            Shape::Star { nodes } => star(nodes),
+            Shape::Line { nodes } => line(nodes),
+            Shape::Ring { nodes } => ring(nodes),
+            Shape::FullMesh { nodes } => full_mesh(nodes),
+            Shape::Tree { levels, children } => tree(levels, children),
+            Shape::Dumbbell { left, right } => dumbbell(left, right),
+            Shape::Random { nodes, seed } => random(nodes, seed),
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! What a node has on disk: its root filesystem, volumes and binds.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A number of bytes.
+///
+/// ```
+/// use snowglobe::topology::Size;
+///
+/// assert_eq!(Size::mib(64), "64 MiB".parse()?);
+/// assert_eq!(Size::mib(64).to_string(), "64 MiB");
+/// # Ok::<(), String>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Size(u64);
+
+const UNITS: [(&str, u32); 4] = [("GiB", 30), ("MiB", 20), ("KiB", 10), ("B", 0)];
+
+impl Size {
+    /// `n` bytes.
+    pub const fn bytes(n: u64) -> Self {
+        Size(n)
+    }
+
+    /// `n` times 1,024 bytes.
+    pub const fn kib(n: u64) -> Self {
+        Size(n.saturating_mul(1 << 10))
+    }
+
+    /// `n` times 1,024² bytes.
+    pub const fn mib(n: u64) -> Self {
+        Size(n.saturating_mul(1 << 20))
+    }
+
+    /// `n` times 1,024³ bytes.
+    pub const fn gib(n: u64) -> Self {
+        Size(n.saturating_mul(1 << 30))
+    }
+
+    /// The number of bytes.
+    pub const fn as_bytes(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = |shift: &u32| self.0 != 0 && self.0.trailing_zeros() >= *shift;
+        let (unit, shift) = UNITS
+            .iter()
+            .find(|(_, shift)| whole(shift))
+            .unwrap_or(&UNITS[3]);
+        write!(f, "{} {unit}", self.0 >> shift)
+    }
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = || {
+            format!(
+                "`{}` is not a size; write it like `64 MiB`",
+                text.escape_debug()
+            )
+        };
+        let (unit, shift) = UNITS
+            .iter()
+            .find(|(unit, _)| text.ends_with(unit))
+            .ok_or_else(bad)?;
+        let number: u64 = text[..text.len() - unit.len()]
+            .trim()
+            .parse()
+            .map_err(|_| bad())?;
+        number.checked_mul(1 << shift).map(Size).ok_or_else(bad)
+    }
+}
+
+impl TryFrom<String> for Size {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Size> for String {
+    fn from(size: Size) -> String {
+        size.to_string()
+    }
+}
+
+/// A directory that a node mounts and that is not part of its root filesystem.
+///
+/// ```
+/// use snowglobe::topology::{NodeSpec, Size, Volume};
+///
+/// let primary = NodeSpec::new("primary")
+///     .volume("/data", Volume::named("site")) // shared by all nodes that mount `site`, kept across restarts
+///     .volume("/scratch", Volume::tmpfs(Size::mib(64)));
+/// # drop(primary);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Volume {
+    /// Lives as long as the lab; all nodes that mount the name see the same files.
+    Named(String),
+    /// In memory, this node's own, at most so large.
+    Tmpfs(Size),
+}
+
+impl Volume {
+    /// A volume that lives as long as the lab and is shared by all nodes that mount this name.
+    pub fn named(name: impl Into<String>) -> Self {
+        Volume::Named(name.into())
+    }
+
+    /// A volume in memory of at most `size`, the node's own.
+    pub fn tmpfs(size: Size) -> Self {
+        Volume::Tmpfs(size)
+    }
+}
+
+/// Where the files of a [`Mount`] come from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum MountSource {
+    /// A volume.
+    Volume(Volume),
+    /// A directory or file of the workspace.
+    Bind(PathBuf),
+}
+
+/// Something mounted in a node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "MountText", into = "MountText")]
+pub struct Mount {
+    /// The absolute path in the node.
+    pub at: String,
+    /// What is seen there.
+    pub source: MountSource,
+    /// Whether the node can only read it.
+    pub read_only: bool,
+}
+
+/// How a mount is written: `{ at = "/data", volume = "site" }`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MountText {
+    at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    volume: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tmpfs: Option<Size>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bind: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    read_only: bool,
+}
+
+impl TryFrom<MountText> for Mount {
+    type Error = String;
+
+    fn try_from(text: MountText) -> Result<Self, String> {
+        let source = match (text.volume, text.tmpfs, text.bind) {
+            (Some(name), None, None) => MountSource::Volume(Volume::Named(name)),
+            (None, Some(size), None) => MountSource::Volume(Volume::Tmpfs(size)),
+            (None, None, Some(path)) => MountSource::Bind(path),
+            _ => {
+                return Err(format!(
+                    "mount `{}` needs exactly one of `volume`, `tmpfs` and `bind`",
+                    text.at
+                ));
+            }
+        };
+        Ok(Mount {
+            at: text.at,
+            source,
+            read_only: text.read_only,
+        })
+    }
+}
+
+impl From<Mount> for MountText {
+    fn from(mount: Mount) -> Self {
+        let (mut volume, mut tmpfs, mut bind) = (None, None, None);
+        match mount.source {
+            MountSource::Volume(Volume::Named(name)) => volume = Some(name),
+            MountSource::Volume(Volume::Tmpfs(size)) => tmpfs = Some(size),
+            MountSource::Bind(path) => bind = Some(path),
+        }
+        MountText {
+            at: mount.at,
+            volume,
+            tmpfs,
+            bind,
+            read_only: mount.read_only,
+        }
+    }
+}
+
+/// The root filesystem of a node, laid under it by overlay: what the node writes is its own and vanishes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rootfs {
+    /// A fixture, by name.
+    Fixture(String),
+    /// A directory of the workspace.
+    Path(PathBuf),
+}
+
+impl From<&str> for Rootfs {
+    fn from(path: &str) -> Self {
+        Rootfs::Path(path.into())
+    }
+}
+
+impl From<&Path> for Rootfs {
+    fn from(path: &Path) -> Self {
+        Rootfs::Path(path.into())
+    }
+}
+
+impl From<PathBuf> for Rootfs {
+    fn from(path: PathBuf) -> Self {
+        Rootfs::Path(path)
+    }
+}

@@ -1,0 +1,218 @@
+//! Ranges of addresses.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+/// A range of addresses that share a prefix, such as `10.0.0.0/24` or `fd00::/64`.
+///
+/// ```
+/// use snowglobe::topology::Subnet;
+///
+/// let lan: Subnet = "192.168.1.0/24".parse()?;
+/// assert!(lan.contains("192.168.1.7".parse().unwrap()));
+/// assert_eq!("192.168.1.7/24".parse::<Subnet>().unwrap_err(), "`192.168.1.7/24` is not a subnet; it is in `192.168.1.0/24`");
+/// # Ok::<(), String>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Subnet {
+    v6: bool,
+    /// The first address; of an IPv4 subnet, in the low 32 bits.
+    base: u128,
+    prefix: u8,
+}
+
+impl Subnet {
+    /// The subnet with this prefix length in which `address` lies; `None` if the length is more than the address has bits.
+    pub fn around(address: IpAddr, prefix: u8) -> Option<Self> {
+        (prefix <= width(address.is_ipv6())).then(|| {
+            let host = host_mask(address.is_ipv6(), prefix);
+            Subnet {
+                v6: address.is_ipv6(),
+                base: to_bits(address) & !host,
+                prefix,
+            }
+        })
+    }
+
+    /// The first address.
+    pub fn network(&self) -> IpAddr {
+        from_bits(self.v6, self.base)
+    }
+
+    /// The number of leading bits that its addresses share.
+    pub fn prefix(&self) -> u8 {
+        self.prefix
+    }
+
+    /// Whether it is one of IPv6 addresses.
+    pub fn is_ipv6(&self) -> bool {
+        self.v6
+    }
+
+    /// Whether `address` lies in it.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.v6 == address.is_ipv6() && to_bits(address) & !self.host_mask() == self.base
+    }
+
+    /// Whether an address lies in both.
+    pub fn overlaps(&self, other: &Subnet) -> bool {
+        self.v6 == other.v6 && self.base <= other.last() && other.base <= self.last()
+    }
+
+    pub(super) fn from_bits(v6: bool, base: u128, prefix: u8) -> Self {
+        Subnet {
+            v6,
+            base: base & !host_mask(v6, prefix),
+            prefix,
+        }
+    }
+
+    pub(super) fn base(&self) -> u128 {
+        self.base
+    }
+
+    /// The last address, as bits.
+    pub(super) fn last(&self) -> u128 {
+        self.base | self.host_mask()
+    }
+
+    /// How many interfaces it has room for.
+    pub(super) fn capacity(&self) -> u128 {
+        let (first, last) = self.host_range();
+        (last - first).saturating_add(1)
+    }
+
+    /// The host numbers that an interface may have: neither the network's own address, nor the one to all, where the
+    /// subnet is large enough to have those.
+    pub(super) fn host_range(&self) -> (u128, u128) {
+        let all = self.host_mask();
+        match (all, self.v6) {
+            (0 | 1, _) => (0, all),
+            (_, true) => (1, all),
+            (_, false) => (1, all - 1),
+        }
+    }
+
+    /// The address of host number `host`.
+    pub(super) fn host(&self, host: u128) -> IpAddr {
+        from_bits(self.v6, self.base | host)
+    }
+
+    /// The host number of an address that lies in it.
+    pub(super) fn host_of(&self, address: IpAddr) -> u128 {
+        to_bits(address) & self.host_mask()
+    }
+
+    fn host_mask(&self) -> u128 {
+        host_mask(self.v6, self.prefix)
+    }
+}
+
+pub(super) fn width(v6: bool) -> u8 {
+    if v6 { 128 } else { 32 }
+}
+
+fn host_mask(v6: bool, prefix: u8) -> u128 {
+    let bits = u32::from(width(v6) - prefix);
+    1u128
+        .checked_shl(bits)
+        .map_or(u128::MAX, |beyond| beyond - 1)
+}
+
+pub(super) fn to_bits(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => address.to_bits().into(),
+        IpAddr::V6(address) => address.to_bits(),
+    }
+}
+
+fn from_bits(v6: bool, bits: u128) -> IpAddr {
+    match v6 {
+        true => Ipv6Addr::from_bits(bits).into(),
+        false => Ipv4Addr::from_bits(bits as u32).into(),
+    }
+}
+
+impl fmt::Display for Subnet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.network(), self.prefix)
+    }
+}
+
+impl FromStr for Subnet {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = || {
+            format!(
+                "`{}` is not a subnet; write it like `192.168.1.0/24` or `fd00::/64`",
+                text.escape_debug()
+            )
+        };
+        let (address, prefix) = parse_address(text).ok_or_else(bad)?;
+        let subnet = Subnet::around(address, prefix.ok_or_else(bad)?).ok_or_else(bad)?;
+        if subnet.network() != address {
+            return Err(format!("`{text}` is not a subnet; it is in `{subnet}`"));
+        }
+        Ok(subnet)
+    }
+}
+
+/// Reads `10.0.0.1` or `10.0.0.1/24`.
+pub(super) fn parse_address(text: &str) -> Option<(IpAddr, Option<u8>)> {
+    let Some((address, prefix)) = text.split_once('/') else {
+        return Some((text.parse().ok()?, None));
+    };
+    let address: IpAddr = address.parse().ok()?;
+    let plain = !prefix.is_empty() && prefix.bytes().all(|byte| byte.is_ascii_digit());
+    let prefix: u8 = prefix
+        .parse()
+        .ok()
+        .filter(|&prefix| plain && prefix <= width(address.is_ipv6()))?;
+    Some((address, Some(prefix)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subnet(text: &str) -> Subnet {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn subnets_know_their_hosts() {
+        assert_eq!(subnet("10.0.0.0/24").capacity(), 254);
+        assert_eq!(subnet("10.0.0.0/30").capacity(), 2);
+        assert_eq!(subnet("10.0.0.0/31").capacity(), 2); // RFC 3021: no network and no broadcast address on a cable
+        assert_eq!(subnet("10.0.0.1/32").capacity(), 1);
+        assert_eq!(subnet("fd00::/127").capacity(), 2);
+        assert_eq!(subnet("::/0").capacity(), u128::MAX);
+        assert_eq!(subnet("10.0.1.0/24").host(7).to_string(), "10.0.1.7");
+    }
+
+    #[test]
+    fn overlap_is_containment_one_way_or_the_other() {
+        assert!(subnet("10.0.0.0/8").overlaps(&subnet("10.9.0.0/16")));
+        assert!(subnet("10.9.0.0/16").overlaps(&subnet("10.0.0.0/8")));
+        assert!(!subnet("10.0.0.0/24").overlaps(&subnet("10.0.1.0/24")));
+        assert!(!subnet("0.0.0.0/0").overlaps(&subnet("::/0")));
+    }
+
+    #[test]
+    fn what_is_not_a_subnet_is_refused() {
+        for text in [
+            "",
+            "10.0.0.0",
+            "10.0.0.0/33",
+            "10.0.0.0/+8",
+            "10.0.0/24",
+            "fd00::/129",
+            "10.0.0.0/24/24",
+            "x/8",
+        ] {
+            assert!(text.parse::<Subnet>().is_err(), "{text}");
+        }
+    }
+}

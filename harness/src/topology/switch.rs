@@ -1,0 +1,112 @@
+//! Switches as bridges. A bridge takes at most 1,023 ports, so a larger switch is several: the first, with the others around it.
+//!
+//! Port *i* is on the bridge that it is on whatever the number of ports, so that a switch can grow.
+
+use super::build::DEFAULT_MTU;
+use super::id::{Endpoint, SwitchId};
+use super::plan::{BRIDGE_PORTS, Bridge, Cable, CableEnd, Place, SwitchPlan};
+use super::value::Topology;
+
+/// Ports of the first bridge for nodes; the rest is for trunks. Each other bridge has one trunk.
+const FIRST: usize = 1000;
+const OTHERS: usize = BRIDGE_PORTS - 1;
+
+/// The most ports of a switch.
+pub(super) const PORTS: usize = FIRST + (BRIDGE_PORTS - FIRST) * OTHERS;
+
+/// Which port of which switch is the next to be plugged into.
+pub(super) struct Sockets {
+    used: Vec<usize>,
+}
+
+impl Sockets {
+    /// The bridge of the next port of a switch.
+    pub(super) fn next(&mut self, end: Endpoint) -> Option<String> {
+        let Endpoint::Switch(id) = end else {
+            return None;
+        };
+        let port = self.used[id.index()];
+        self.used[id.index()] += 1;
+        Some(bridge_name(id, bridge_of(port)))
+    }
+}
+
+fn bridge_of(port: usize) -> usize {
+    if port < FIRST {
+        0
+    } else {
+        1 + (port - FIRST) / OTHERS
+    }
+}
+
+fn bridge_name(switch: SwitchId, bridge: usize) -> String {
+    match bridge {
+        0 => format!("sw{}", switch.index()),
+        _ => format!("sw{}-{bridge}", switch.index()),
+    }
+}
+
+/// How many ports of each switch are in use.
+pub(super) fn ports(topology: &Topology) -> Vec<usize> {
+    let mut ports = vec![0; topology.switches.len()];
+    for end in topology.links.iter().flat_map(|link| link.ends) {
+        if let Endpoint::Switch(id) = end
+            && let Some(count) = ports.get_mut(id.index())
+        {
+            *count += 1;
+        }
+    }
+    ports
+}
+
+pub(super) fn switches(topology: &Topology) -> (Vec<SwitchPlan>, Sockets) {
+    let ports = ports(topology);
+    let plans = topology
+        .switches()
+        .map(|id| switch(topology, id, ports[id.index()]))
+        .collect();
+    (
+        plans,
+        Sockets {
+            used: vec![0; ports.len()],
+        },
+    )
+}
+
+fn switch(topology: &Topology, switch: SwitchId, ports: usize) -> SwitchPlan {
+    let mtu = topology[switch].mtu.unwrap_or(DEFAULT_MTU);
+    let count = 1 + bridge_of(ports.saturating_sub(1));
+    let bridge = |index: usize| Bridge {
+        name: bridge_name(switch, index),
+        altname: (index == 0).then(|| format!("switch-{}", topology[switch].name)),
+        mac: mac(b'B', switch, index, 0),
+        mtu,
+    };
+    let trunk = |index: usize| {
+        let end = |end: usize, bridge: usize| CableEnd {
+            place: Place::Hub,
+            name: format!("t{}-{index}{}", switch.index(), ["a", "b"][end]),
+            mac: mac(b'T', switch, index, end as u8),
+            bridge: Some(bridge_name(switch, bridge)),
+            interface: None,
+        };
+        let name = format!("{} trunk {index}", topology[switch].name);
+        Cable {
+            link: None,
+            name,
+            mtu,
+            ends: [end(0, 0), end(1, index)],
+        }
+    };
+    SwitchPlan {
+        switch,
+        bridges: (0..count).map(bridge).collect(),
+        trunks: (1..count).map(trunk).collect(),
+    }
+}
+
+/// A locally administered address that says what it is of.
+fn mac(kind: u8, switch: SwitchId, bridge: usize, end: u8) -> [u8; 6] {
+    let [_, _, a, b] = (switch.index() as u32).to_be_bytes();
+    [0x02, kind, a, b, bridge as u8, end]
+}

@@ -1,0 +1,288 @@
+//! What the kernel is asked for.
+
+use std::time::Instant;
+
+use super::super::plan::{BRIDGE_PORTS, Place, Plan, Step};
+use super::super::{EndSpec, Families, LinkSpec, Neighbours, NodeSpec, Topology, Volume, shape};
+use super::any;
+
+fn names(plan: &Plan, stack: usize) -> Vec<(String, Vec<String>)> {
+    plan.stacks[stack]
+        .interfaces
+        .iter()
+        .map(|interface| (interface.name.clone(), interface.altnames.clone()))
+        .collect()
+}
+
+#[test]
+fn interfaces_are_numbered_and_named_after_their_peers() {
+    let mut topology = Topology::new();
+    let (alice, bob) = (topology.node("alice"), topology.node("bob"));
+    let lan = topology.switch("lan");
+    topology.link(alice, bob);
+    topology.link(bob, alice);
+    topology.link_with(
+        alice,
+        bob,
+        LinkSpec::new().names("eth1", "an-uplink-of-some-length"),
+    );
+    topology.plug(alice, lan);
+    let plan = topology.plan().unwrap();
+    let expected = [
+        ("eth0", vec!["to-bob"]),
+        ("eth2", vec!["to-bob-2"]),
+        ("eth1", vec!["to-bob-3"]),
+        ("eth3", vec!["to-lan"]),
+    ];
+    assert_eq!(
+        names(&plan, 0),
+        expected.map(|(name, alt)| (
+            name.to_string(),
+            alt.iter().map(|a| a.to_string()).collect()
+        ))
+    );
+    assert_eq!(
+        names(&plan, 1)[2].1,
+        ["an-uplink-of-some-length", "to-alice-3"]
+    );
+}
+
+#[test]
+fn no_name_is_longer_than_the_kernel_takes() {
+    let mut topology = Topology::new();
+    let long = |c: char| c.to_string().repeat(63);
+    let (a, b) = (topology.node(long('a')), topology.node(long('b')));
+    let lan = topology.switch(long('c'));
+    for _ in 0..3 {
+        topology.link(a, b);
+        topology.plug(a, lan);
+    }
+    let plan = topology.plan().unwrap();
+    let bridges = plan.switches.iter().flat_map(|switch| &switch.bridges);
+    assert!(bridges.clone().all(|bridge| bridge.name.len() <= 15
+        && bridge.altname.as_ref().is_none_or(|name| name.len() <= 127)));
+    for end in plan.cables.iter().flat_map(|cable| &cable.ends) {
+        assert!(end.name.len() <= 15, "{}", end.name);
+    }
+    let altnames = plan
+        .stacks
+        .iter()
+        .flat_map(|stack| &stack.interfaces)
+        .flat_map(|interface| &interface.altnames);
+    assert!(altnames.clone().count() == 9 && altnames.clone().all(|name| name.len() <= 127));
+}
+
+#[test]
+fn a_large_switch_is_several_bridges() {
+    let plan = shape::star(5000).plan().unwrap();
+    let switch = &plan.switches[0];
+    let trunks = switch.trunks.iter().flat_map(|trunk| &trunk.ends);
+    let cables = plan.cables.iter().flat_map(|cable| &cable.ends);
+    let ends: Vec<_> = trunks
+        .chain(cables)
+        .filter(|end| end.place == Place::Hub)
+        .collect();
+    for bridge in &switch.bridges {
+        let ports = ends
+            .iter()
+            .filter(|end| end.bridge.as_ref() == Some(&bridge.name))
+            .count();
+        assert!(
+            (1..=BRIDGE_PORTS).contains(&ports),
+            "{} has {ports} ports",
+            bridge.name
+        );
+    }
+    assert_eq!((switch.bridges.len(), ends.len()), (5, 5000 + 2 * 4));
+    let mut names: Vec<_> = ends.iter().map(|end| &end.name).collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(
+        names.len(),
+        ends.len(),
+        "two ports in the hub have one name"
+    );
+}
+
+#[test]
+fn a_star_of_a_thousand_is_planned_at_once() {
+    let topology = shape::star(1000);
+    let start = Instant::now();
+    let plan = topology.plan().unwrap();
+    let steps = plan.steps().count();
+    // A few milliseconds in a release build; a debug build on a busy machine gets a hundred times that, and something
+    // quadratic (a million lines of hosts files) would still take longer.
+    assert!(start.elapsed().as_millis() < 1000, "{:?}", start.elapsed());
+    assert_eq!(steps, 1000 * (1 + 1 + 1 + 3 + 1) + 1); // stack, cable, interface, three addresses, node; one bridge
+    assert!(plan.hosts.len() < 100 * 1000);
+}
+
+#[test]
+fn steps_come_in_an_order_that_works() {
+    for seed in 0..50 {
+        let Ok(plan) = any(seed).plan() else { continue };
+        let rank = |step: &Step<'_>| match step {
+            Step::Stack { .. } | Step::Sysctl { .. } => 0,
+            Step::Bridge(_) => 1,
+            Step::Cable(_) => 2,
+            Step::Interface { .. }
+            | Step::Address { .. }
+            | Step::Neighbour { .. }
+            | Step::Route { .. } => 3,
+            Step::Node(_) => 4,
+        };
+        let ranks: Vec<u8> = plan
+            .steps()
+            .filter(|step| !matches!(step, Step::Sysctl { .. }))
+            .map(|step| rank(&step))
+            .collect();
+        assert!(ranks.is_sorted(), "seed {seed}: {ranks:?}");
+    }
+}
+
+#[test]
+fn neighbours_are_known_on_cables_and_learned_on_switches() {
+    let mut topology = shape::star(3);
+    let nodes: Vec<_> = topology.nodes().collect();
+    topology.link(nodes[0], nodes[1]);
+    let counts = |topology: &Topology| -> Vec<usize> {
+        topology
+            .plan()
+            .unwrap()
+            .stacks
+            .iter()
+            .map(|stack| stack.neighbours.len())
+            .collect()
+    };
+    assert_eq!(counts(&topology), [3, 3, 0]); // IPv4, IPv6 and link-local
+    assert_eq!(counts(topology.neighbours(Neighbours::Fixed)), [9, 9, 6]);
+    assert_eq!(counts(topology.neighbours(Neighbours::Learned)), [0, 0, 0]);
+    let plan = shape::pair().plan().unwrap();
+    assert_eq!(
+        plan.stacks[0].neighbours[0].mac,
+        plan.stacks[1].interfaces[0].mac
+    );
+}
+
+#[test]
+fn containers_live_in_the_stack_of_their_pod() {
+    let mut topology = Topology::new();
+    let pod = topology.pod("web");
+    let (app, sidecar) = (
+        topology.container(pod, "app"),
+        topology.container(pod, "sidecar"),
+    );
+    let client = topology.node("client");
+    topology.link(client, app);
+    let plan = topology.plan().unwrap();
+    assert_eq!(
+        plan.nodes[app.index()].stack,
+        plan.nodes[sidecar.index()].stack
+    );
+    assert_eq!(plan.stack(app).hostname, "web");
+    let line = plan
+        .hosts
+        .lines()
+        .find(|line| line.starts_with("10.0.0.2"))
+        .unwrap();
+    let expected = "10.0.0.2\tweb web.lab app.web app.web.lab app app.lab sidecar.web sidecar.web.lab sidecar sidecar.lab";
+    assert_eq!(line, expected);
+}
+
+#[test]
+fn a_name_that_two_containers_have_is_nobodys() {
+    let mut topology = Topology::new();
+    let client = topology.node("client");
+    for name in ["one", "two"] {
+        let pod = topology.pod(name);
+        topology.container(pod, "app");
+        topology.link(client, pod);
+    }
+    let hosts = topology.plan().unwrap().hosts;
+    assert!(
+        hosts.contains("app.one.lab") && !hosts.contains(" app "),
+        "{hosts}"
+    );
+}
+
+#[test]
+fn a_node_without_links_knows_itself() {
+    let mut topology = shape::pair();
+    topology.node("hermit");
+    let plan = topology.plan().unwrap();
+    assert!(plan.hosts_of(2).contains("127.0.1.1\thermit hermit.lab\n"));
+    assert!(!plan.hosts.contains("hermit"));
+}
+
+#[test]
+fn sysctls_of_an_interface_wait_for_it() {
+    let mut topology = Topology::new();
+    let spec = NodeSpec::new("a")
+        .sysctl("net.ipv4.conf.eth0.arp_ignore", 1)
+        .sysctl("net.ipv4.tcp_retries2", 3);
+    let (a, b) = (topology.node(spec), topology.node("b"));
+    topology.link(a, b);
+    let plan = topology.plan().unwrap();
+    let stack = plan.stack(a);
+    assert_eq!(stack.sysctls[0].path, "net/ipv4/tcp_retries2");
+    assert_eq!(stack.late_sysctls[0].path, "net/ipv4/conf/eth0/arp_ignore");
+}
+
+#[test]
+fn no_mount_hides_another() {
+    let mut topology = Topology::new();
+    topology.node(
+        NodeSpec::new("a")
+            .bind("/data//logs/", "logs")
+            .volume("/data", Volume::named("site")),
+    );
+    let plan = topology.plan().unwrap();
+    let at: Vec<_> = plan.nodes[0]
+        .mounts
+        .iter()
+        .map(|mount| mount.at.as_str())
+        .collect();
+    assert_eq!(at, ["/data", "/data/logs"]);
+}
+
+#[test]
+fn joined_switches_are_one_segment() {
+    let mut topology = Topology::new();
+    let (north, south) = (topology.switch("north"), topology.switch("south"));
+    let (a, b) = (topology.node("a"), topology.node("b"));
+    topology.plug(a, north);
+    topology.plug(b, south);
+    topology.link(north, south);
+    let plan = topology.plan().unwrap();
+    assert_eq!(plan.segments.len(), 1);
+    assert!(
+        plan.cables[2]
+            .ends
+            .iter()
+            .all(|end| end.place == Place::Hub && end.bridge.is_some())
+    );
+    assert_eq!(
+        plan.stack(b).interfaces[0].addresses[0].to_string(),
+        "10.0.0.2/24"
+    );
+}
+
+#[test]
+fn macs_are_local_and_link_local_addresses_follow_them() {
+    let mut topology = shape::pair();
+    let [alice, bob] = [0, 1].map(|n| topology.nodes().nth(n).unwrap());
+    topology.link_with(
+        alice,
+        bob,
+        LinkSpec::new()
+            .families(Families::V6)
+            .a(EndSpec::new().mac("02:00:5e:10:00:01")),
+    );
+    let plan = topology.plan().unwrap();
+    let interfaces = &plan.stack(alice).interfaces;
+    assert_eq!(interfaces[0].mac, [0x02, b'S', 0, 0, 0, 0]);
+    assert_eq!(
+        interfaces[1].addresses.last().unwrap().to_string(),
+        "fe80::5eff:fe10:1/64"
+    );
+}

@@ -1,0 +1,229 @@
+//! TOML there and back, and what it says about what is wrong.
+
+use super::super::shape::Dice;
+use super::super::{
+    Families, LinkSpec, Neighbours, NodeSpec, PodSpec, Rootfs, Routing, Topology, shape,
+};
+use super::any;
+
+#[test]
+fn what_is_written_is_read_again() {
+    let mut read = 0;
+    for seed in 0..300 {
+        let topology = any(seed);
+        if topology.validate().is_err() {
+            continue;
+        }
+        let text = topology.to_toml().unwrap();
+        let again = Topology::from_toml(&text)
+            .unwrap_or_else(|error| panic!("seed {seed}: {error}\n{text}"));
+        assert_eq!(again, topology, "seed {seed}:\n{text}");
+        read += 1;
+    }
+    assert!(read > 150, "only {read} of 300 topologies were sound");
+}
+
+#[test]
+fn settings_pods_and_fixtures_survive() {
+    let mut topology = Topology::new();
+    topology
+        .domain("corp")
+        .families(Families::V4)
+        .routing(Routing::None)
+        .neighbours(Neighbours::Fixed);
+    topology.address_pools("172.16.0.0/12", "fd01::/48");
+    let pod = topology.pod(
+        PodSpec::new("web")
+            .share_pid()
+            .sysctl("net.core.somaxconn", 8)
+            .host("10.1.1.1", "x")
+            .forward(false),
+    );
+    let app = topology.container(
+        pod,
+        NodeSpec::new("app")
+            .rootfs(Rootfs::Fixture("nginx".into()))
+            .command(["nginx", "-g", "daemon off;"]),
+    );
+    let other = topology.node("other");
+    topology.link_with(
+        other,
+        app,
+        LinkSpec::new()
+            .name("only")
+            .mtu(9000)
+            .names("left", "right"),
+    );
+    assert_eq!(
+        Topology::from_toml(&topology.to_toml().unwrap()).unwrap(),
+        topology
+    );
+}
+
+#[test]
+fn shapes_can_be_named() {
+    let shapes = [
+        ("kind = \"pair\"", shape::pair()),
+        ("kind = \"star\"\nnodes = 5", shape::star(5)),
+        ("kind = \"line\"\nnodes = 5", shape::line(5)),
+        ("kind = \"ring\"\nnodes = 5", shape::ring(5)),
+        ("kind = \"full_mesh\"\nnodes = 5", shape::full_mesh(5)),
+        (
+            "kind = \"tree\"\nlevels = 2\nchildren = 3",
+            shape::tree(2, 3),
+        ),
+        (
+            "kind = \"dumbbell\"\nleft = 2\nright = 3",
+            shape::dumbbell(2, 3),
+        ),
+        (
+            "kind = \"random\"\nnodes = 9\nseed = 7",
+            shape::random(9, 7),
+        ),
+    ];
+    for (text, expected) in shapes {
+        assert_eq!(
+            Topology::from_toml(&format!("[shape]\n{text}\n")).unwrap(),
+            expected,
+            "{text}"
+        );
+    }
+}
+
+#[track_caller]
+fn says(text: &str, expected: &str) {
+    let error = Topology::from_toml(text).unwrap_err().to_string();
+    assert!(error.starts_with(expected), "{error}");
+}
+
+#[test]
+fn what_is_wrong_has_a_line_and_a_column() {
+    says("[[node]\n", "line 1, column 8: ");
+    says(
+        "[[node]]\nname = \"a\"\ncolour = \"red\"\n",
+        "line 3, column 1: unknown field `colour`",
+    );
+    says(
+        "[[node]]\nname = 7\n",
+        "line 2, column 8: invalid type: integer `7`",
+    );
+    says("nodes = 3\n", "line 1, column 1: unknown field `nodes`");
+    says(
+        "[[link]]\nends = [\"a\"]\n",
+        "line 2, column 8: invalid length 1",
+    );
+    let nodes = "[[node]]\nname = \"a\"\n[[node]]\nname = \"b\"\n";
+    says(
+        &format!("{nodes}[[link]]\nends = [\"a\", \"c\"]\n"),
+        "line 6, column 14: there is no node, pod or switch named `c`",
+    );
+    says(
+        &format!("{nodes}[[link]]\nends = [\"a\", \"b\"]\nmtu = 1\n"),
+        "line 7, column 7: MTU 1 of link `a–b`",
+    );
+    says(
+        &format!("{nodes}[[node]]\nname = \"a\"\n"),
+        "line 6, column 8: node `a` has the name of another",
+    );
+    says(
+        &format!("{nodes}[[link]]\nends = [\"a\", \"a\"]\n"),
+        "line 6, column 8: link `a–a` joins node `a` to itself",
+    );
+    says(
+        &format!("{nodes}[[link]]\nends = [\"a\", \"b\"]\na.addresses = [\"x\"]\n"),
+        "line 7, column 1: address at `a`",
+    );
+    says(
+        &format!("{nodes}pod = \"web\"\n"),
+        "line 5, column 7: there is no pod named `web`",
+    );
+    says(
+        "[settings]\npool_v4 = \"x\"\n[[node]]\nname = \"a\"\n[[node]]\nname = \"b\"\n",
+        "line 2, column 11: address pool of the topology: `x`",
+    );
+    says("", "line 1, column 1: the topology has no nodes");
+    says(
+        "\n[shape]\nkind = \"star\"\nnodes = 20000\n",
+        "line 2, column 1: the topology has 20000 nodes",
+    );
+    says(
+        "[shape]\nkind = \"star\"\nnodes = 3\nmore = 4\n",
+        "line 1, column 1: unknown field `more`",
+    );
+    says(
+        "[shape]\nkind = \"blob\"\n",
+        "line 2, column 8: unknown variant `blob`",
+    );
+    says(
+        "shape = { kind = \"star\", nodes = 2 }\n[[node]]\nname = \"n_1\"\n",
+        "line 3, column 8: node name `n_1`",
+    );
+    says(
+        "# é\n[[node]]\nname = \"é\"\n",
+        "line 3, column 8: node name `é` has `é` in it",
+    );
+    says(
+        "[[node]]\nname = \"a\"\nmounts = [{ at = \"/data\" }]\n",
+        "line 3, column 10: mount `/data` needs exactly one of",
+    );
+    says(
+        "[[node]]\nname = \"a\"\nmounts = [{ at = \"/data\", tmpfs = \"7 apples\" }]\n",
+        "line 3, column 35: `7 apples` is not a size",
+    );
+}
+
+#[test]
+fn a_file_is_named() {
+    let error = Topology::from_toml_file("no/such/lab.toml")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("no/such/lab.toml: failed to read the topology: "),
+        "{error}"
+    );
+    let path = std::env::temp_dir().join(format!("snowglobe-topology-{}.toml", std::process::id()));
+    std::fs::write(&path, "[[node]]\nname = \"\"\n").unwrap();
+    let error = Topology::from_toml_file(&path).unwrap_err().to_string();
+    std::fs::remove_file(&path).unwrap();
+    assert!(
+        error.starts_with(&format!("{}:2:8: node name `` is empty", path.display())),
+        "{error}"
+    );
+}
+
+#[test]
+fn no_text_makes_the_reader_panic() {
+    let odd = [
+        "",
+        "\"",
+        "[",
+        "=",
+        "-1",
+        "0",
+        "99999999999999999999",
+        "é",
+        "\n",
+        "/",
+        "n1",
+        "lan0",
+        "\u{0}",
+        "10.0.0.0/0",
+        "::/0",
+    ];
+    let mut dice = Dice(7);
+    for seed in 0..400 {
+        let mut text: Vec<char> = any(seed % 40).to_toml().unwrap().chars().collect();
+        for _ in 0..1 + dice.below(4) {
+            let at = dice.below(text.len() + 1);
+            let end = (at + dice.below(6)).min(text.len());
+            text.splice(at..end, odd[dice.below(odd.len())].chars());
+        }
+        if let Err(error) = Topology::from_toml(&text.into_iter().collect::<String>()) {
+            let problems: Vec<String> = error.problems().collect();
+            assert!(
+                problems.iter().all(|problem| problem.starts_with("line ")),
+                "{problems:?}"
+            );
+        }
+    }
+}

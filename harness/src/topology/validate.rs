@@ -1,0 +1,397 @@
+//! What can be seen to be wrong without allocating anything: names, references, mounts, MTUs.
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+
+use super::demands::{check_commands, check_mounts, check_stack, wrong_workspace_path};
+use super::error::{Problems, Site, TopologyError};
+use super::id::{Endpoint, LinkId, NodeId, PodId, SwitchId};
+use super::link::{Families, Mac};
+use super::name::{self, show};
+use super::node::{NodeSpec, StackSpec, Users};
+use super::storage::Rootfs;
+use super::value::{Link, Topology};
+
+/// The MTUs that a veth takes, and the least that IPv6 does.
+const MTU: std::ops::RangeInclusive<u32> = 68..=65_535;
+const MTU_V6: u32 = 1280;
+
+impl Topology {
+    pub(super) fn check_parts(&self) -> Result<(), TopologyError> {
+        self.check_size()?;
+        let mut problems = Problems::default();
+        self.check_references(&mut problems);
+        problems.check()?; // what follows may look things up
+        self.check_names(&mut problems);
+        for id in self.nodes() {
+            self.check_node(id, &mut problems);
+        }
+        let inhabited: HashSet<PodId> = self.nodes.iter().filter_map(|node| node.pod).collect();
+        for id in self.pods() {
+            self.check_pod(id, inhabited.contains(&id), &mut problems);
+        }
+        for id in self.switches() {
+            let site = Site::new("switch", id.index(), "mtu");
+            self.check_mtu(
+                self[id].mtu,
+                self[id].families,
+                site,
+                || format!("switch {}", show(&self[id].name)),
+                &mut problems,
+            );
+        }
+        for id in self.links() {
+            self.check_link(id, &mut problems);
+        }
+        problems.check()
+    }
+
+    /// Ids that this topology never gave, and containers without a pod.
+    fn check_references(&self, problems: &mut Problems) {
+        let foreign = "that this topology does not have; ids belong to the topology that gave them";
+        let pods = self.pods.len();
+        for (index, node) in self.nodes.iter().enumerate() {
+            if node.pod.is_some_and(|pod| pod.index() >= pods) {
+                let name = show(&node.spec.name);
+                problems.add(Site::new("node", index, "pod"), || {
+                    format!("container {name} is in a pod {foreign}")
+                });
+            }
+        }
+        for (index, link) in self.links.iter().enumerate() {
+            for end in link.ends {
+                let (id, known, kind) = match end {
+                    Endpoint::Node(id) => (id.index(), self.nodes.len(), "node"),
+                    Endpoint::Pod(id) => (id.index(), pods, "pod"),
+                    Endpoint::Switch(id) => (id.index(), self.switches.len(), "switch"),
+                };
+                if id >= known {
+                    let site = Site::new("link", index, "ends");
+                    problems.add(site, || {
+                        format!(
+                            "link {} joins a {kind} {foreign}",
+                            self.shown_link(LinkId::new(index))
+                        )
+                    });
+                }
+            }
+        }
+    }
+
+    fn check_names(&self, problems: &mut Problems) {
+        if let Some(wrong) = name::wrong_hostname(&self.settings.domain) {
+            let domain = show(&self.settings.domain);
+            problems.add(Site::new("settings", 0, "domain"), || {
+                format!("domain {domain} {wrong}")
+            });
+        }
+        let mut taken = HashMap::new();
+        let mut claim = |scope: Option<PodId>,
+                         name: &str,
+                         kind: &'static str,
+                         site: Site,
+                         problems: &mut Problems| {
+            if let Some(wrong) = name::wrong_label(name) {
+                return problems.add(site, || format!("{kind} name {} {wrong}", show(name)));
+            }
+            match taken.entry((scope, name.to_ascii_lowercase())) {
+                Entry::Vacant(free) => drop(free.insert(kind)),
+                Entry::Occupied(other) => {
+                    let other = *other.get();
+                    let whose = if other == kind {
+                        "another".into()
+                    } else {
+                        format!("a {other}")
+                    };
+                    problems.add(site, || {
+                        format!(
+                            "{kind} {} has the name of {whose}; each needs its own",
+                            show(name)
+                        )
+                    });
+                }
+            }
+        };
+        for (index, node) in self.nodes.iter().enumerate() {
+            let kind = if node.pod.is_some() {
+                "container"
+            } else {
+                "node"
+            };
+            claim(
+                node.pod,
+                &node.spec.name,
+                kind,
+                Site::new("node", index, "name"),
+                problems,
+            );
+        }
+        for (index, pod) in self.pods.iter().enumerate() {
+            claim(
+                None,
+                &pod.name,
+                "pod",
+                Site::new("pod", index, "name"),
+                problems,
+            );
+        }
+        for (index, switch) in self.switches.iter().enumerate() {
+            claim(
+                None,
+                &switch.name,
+                "switch",
+                Site::new("switch", index, "name"),
+                problems,
+            );
+        }
+        self.check_aliases(problems);
+    }
+
+    /// Aliases share one space with the names of nodes and pods.
+    fn check_aliases(&self, problems: &mut Problems) {
+        let stacks = (self.nodes.iter().enumerate())
+            .map(|(index, node)| {
+                (
+                    &node.spec.name,
+                    &node.spec.network,
+                    Site::new("node", index, "network"),
+                )
+            })
+            .chain(
+                self.pods
+                    .iter()
+                    .enumerate()
+                    .map(|(i, pod)| (&pod.name, &pod.network, Site::new("pod", i, "network"))),
+            );
+        let stacks: Vec<_> = stacks.collect();
+        if stacks
+            .iter()
+            .all(|(_, network, _)| network.aliases.is_empty())
+        {
+            return;
+        }
+        let mut taken: HashMap<String, &str> = HashMap::new();
+        for (owner, _, _) in &stacks {
+            taken.insert(owner.to_ascii_lowercase(), owner);
+            taken.insert(
+                format!("{owner}.{}", self.settings.domain).to_ascii_lowercase(),
+                owner,
+            );
+        }
+        for (owner, network, site) in stacks {
+            for alias in &network.aliases {
+                if let Some(wrong) = name::wrong_hostname(alias) {
+                    problems.add(site, || {
+                        format!("alias {} of {} {wrong}", show(alias), show(owner))
+                    });
+                } else if let Some(other) = taken.insert(alias.to_ascii_lowercase(), owner) {
+                    problems.add(site, || {
+                        format!(
+                            "alias {} of {} is a name of {} already; take another",
+                            show(alias),
+                            show(owner),
+                            show(other)
+                        )
+                    });
+                }
+            }
+        }
+    }
+
+    fn check_node(&self, id: NodeId, problems: &mut Problems) {
+        let NodeSpec {
+            rootfs,
+            users,
+            mounts,
+            commands,
+            network,
+            ..
+        } = &self[id];
+        let node = || format!("node {}", show(&self.node_name(id)));
+        if self.pod_of(id).is_some() && *network != StackSpec::default() {
+            problems.add(Site::new("node", id.index(), "network"), || {
+                format!("{} is a container; aliases, hosts, sysctls and forwarding are its pod's: ask them of the pod", node())
+            });
+        } else {
+            check_stack(
+                network,
+                Site::new("node", id.index(), "network"),
+                &node,
+                problems,
+            );
+        }
+        if matches!(users, Users::Range(0)) {
+            problems.add(Site::new("node", id.index(), "users"), || {
+                format!("{} maps a range of no ids; 65536 is usual", node())
+            });
+        }
+        let wrong = match rootfs {
+            Some(Rootfs::Fixture(name)) if name.is_empty() => {
+                Some("a fixture without a name".into())
+            }
+            Some(Rootfs::Path(path)) => wrong_workspace_path(path),
+            _ => None,
+        };
+        if let Some(wrong) = wrong {
+            problems.add(Site::new("node", id.index(), "rootfs"), || {
+                format!("root filesystem of {}: {wrong}", node())
+            });
+        }
+        check_mounts(
+            mounts,
+            Site::new("node", id.index(), "mounts"),
+            &node,
+            problems,
+        );
+        check_commands(
+            commands,
+            Site::new("node", id.index(), "commands"),
+            &node,
+            problems,
+        );
+    }
+
+    fn check_pod(&self, id: PodId, inhabited: bool, problems: &mut Problems) {
+        let pod = || format!("pod {}", show(&self[id].name));
+        check_stack(
+            &self[id].network,
+            Site::new("pod", id.index(), "network"),
+            &pod,
+            problems,
+        );
+        if !inhabited {
+            problems.add(Site::new("pod", id.index(), "name"), || {
+                format!(
+                    "{} has no containers; add one with `topology.container(pod, \"app\")`",
+                    pod()
+                )
+            });
+        }
+    }
+
+    fn check_mtu(
+        &self,
+        mtu: Option<u32>,
+        families: Option<Families>,
+        site: Site,
+        place: impl Fn() -> String,
+        problems: &mut Problems,
+    ) {
+        let Some(mtu) = mtu else { return };
+        if !MTU.contains(&mtu) {
+            problems.add(site, || {
+                format!(
+                    "MTU {mtu} of {} is out of range; it is 68 to 65535",
+                    place()
+                )
+            });
+        } else if mtu < MTU_V6 && families.unwrap_or(self.settings.families).has_v6() {
+            problems.add(site, || {
+                format!("MTU {mtu} of {} is too small for IPv6, which needs {MTU_V6}; ask for Families::V4 there", place())
+            });
+        }
+    }
+
+    fn check_link(&self, id: LinkId, problems: &mut Problems) {
+        let Link { ends, spec } = &self.links[id.index()];
+        let site = |field| Site::new("link", id.index(), field);
+        let link = || format!("link {}", self.shown_link(id));
+        if let [Some(a), Some(b)] = ends.map(|end| self.stack_end(end))
+            && a == b
+        {
+            let what = format!(
+                "{} {}",
+                if matches!(a, Endpoint::Pod(_)) {
+                    "pod"
+                } else {
+                    "node"
+                },
+                show(&self.end_name(a))
+            );
+            problems.add(site("ends"), || {
+                format!("{} joins {what} to itself; a cable needs two ends", link())
+            });
+        }
+        let switches = ends.iter().filter_map(|end| match end {
+            Endpoint::Switch(id) => Some(*id),
+            _ => None,
+        });
+        let switches: Vec<SwitchId> = switches.collect();
+        if let [a, b] = switches[..]
+            && a == b
+        {
+            problems.add(site("ends"), || {
+                format!("{} joins switch {} to itself", link(), show(&self[a].name))
+            });
+        }
+        if !switches.is_empty() && (!spec.subnets.is_empty() || spec.families.is_some()) {
+            problems.add(site("subnets"), || {
+                format!(
+                    "{}: subnets and families are the switch's; ask them of {}",
+                    link(),
+                    show(&self[switches[0]].name)
+                )
+            });
+        }
+        let families = spec
+            .families
+            .or_else(|| switches.first().and_then(|id| self[*id].families));
+        self.check_mtu(spec.mtu, families, site("mtu"), link, problems);
+        self.check_ends(id, problems);
+    }
+
+    fn check_ends(&self, id: LinkId, problems: &mut Problems) {
+        let Link { ends, spec } = &self.links[id.index()];
+        for (end, side) in [0, 1].map(|n| (n, ["a", "b"][n])) {
+            let site = Site::new("link", id.index(), side);
+            let asked = &spec.ends[end];
+            let place = || {
+                format!(
+                    "{} of link {}",
+                    show(&self.end_name(ends[end])),
+                    self.shown_link(id)
+                )
+            };
+            if matches!(ends[end], Endpoint::Switch(_)) && *asked != Default::default() {
+                problems.add(site, || {
+                    format!(
+                        "{} is a switch, whose port has no name, MAC or address to ask for",
+                        place()
+                    )
+                });
+            }
+            if let Some(wrong) = asked.name.as_deref().and_then(name::wrong_interface) {
+                let name = show(asked.name.as_deref().unwrap_or_default());
+                problems.add(site, || {
+                    format!("interface name {name} at {} {wrong}", place())
+                });
+            }
+            if let Some(Err(wrong)) = asked.mac.as_deref().map(str::parse::<Mac>) {
+                problems.add(site, || format!("MAC at {}: {wrong}", place()));
+            }
+        }
+    }
+
+    /// The node or pod whose network stack an end is in; `None` for a switch.
+    pub(super) fn stack_end(&self, end: Endpoint) -> Option<Endpoint> {
+        match end {
+            Endpoint::Node(id) => Some(self.pod_of(id).map_or(end, Endpoint::Pod)),
+            Endpoint::Pod(_) => Some(end),
+            Endpoint::Switch(_) => None,
+        }
+    }
+
+    pub(super) fn shown_link(&self, id: LinkId) -> String {
+        let Link { ends, spec } = &self.links[id.index()];
+        let clip = |name: String| show(&name).trim_matches('`').to_string();
+        match &spec.name {
+            Some(name) => show(name),
+            None if self.link_name(id).ends_with(')') => format!("`{}`", self.link_name(id)),
+            None => format!(
+                "`{}–{}`",
+                clip(self.end_name(ends[0])),
+                clip(self.end_name(ends[1]))
+            ),
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Who is plugged into what: network stacks, their interfaces in order, and segments.
+//!
+//! A *stack* is a node that is in no pod, or a pod. A *segment* is what an Ethernet frame to everybody reaches: a cable between
+//! two stacks, or a switch, or several switches joined by cables.
+
+use std::collections::HashSet;
+
+use super::error::{Problems, Site, TopologyError};
+use super::id::{Endpoint, LinkId, NodeId, PodId, SwitchId};
+use super::name::{self, show};
+use super::value::{Link, Topology};
+
+/// The node or pod that a network stack is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Owner {
+    /// A node that is in no pod.
+    Node(NodeId),
+    /// A pod.
+    Pod(PodId),
+}
+
+pub(super) struct Wiring {
+    pub(super) stacks: Vec<Stack>,
+    pub(super) segments: Vec<Segment>,
+    pub(super) stack_of_node: Vec<usize>,
+    pub(super) segment_of_switch: Vec<usize>,
+    pub(super) segment_of_link: Vec<usize>,
+}
+
+pub(super) struct Stack {
+    pub(super) owner: Owner,
+    pub(super) interfaces: Vec<Attachment>,
+}
+
+/// An interface: the end of a link that is in a stack.
+#[derive(Clone, Copy)]
+pub(super) struct Attachment {
+    pub(super) link: LinkId,
+    pub(super) end: usize,
+    pub(super) segment: usize,
+}
+
+#[derive(Default)]
+pub(super) struct Segment {
+    pub(super) switches: Vec<SwitchId>,
+    /// The cable, if that is all there is.
+    pub(super) cable: Option<LinkId>,
+    /// Stack, and interface within it, in the order of links.
+    pub(super) ports: Vec<(usize, usize)>,
+}
+
+impl Wiring {
+    /// The topology's parts have been checked.
+    pub(super) fn of(topology: &Topology) -> Result<Wiring, TopologyError> {
+        let (stacks, stack_of_node, stack_of_pod) = stacks(topology);
+        let (segments, segment_of_switch) = segments_of_switches(topology)?;
+        let mut wiring = Wiring {
+            stacks,
+            segments,
+            stack_of_node,
+            segment_of_switch,
+            segment_of_link: Vec::new(),
+        };
+        for (index, link) in topology.links.iter().enumerate() {
+            let id = LinkId::new(index);
+            let segment = wiring.segment_for(id, link);
+            wiring.segment_of_link.push(segment);
+            for (end, endpoint) in link.ends.into_iter().enumerate() {
+                let stack = match endpoint {
+                    Endpoint::Node(id) => wiring.stack_of_node[id.index()],
+                    Endpoint::Pod(id) => stack_of_pod[id.index()],
+                    Endpoint::Switch(_) => continue,
+                };
+                let interfaces = &mut wiring.stacks[stack].interfaces;
+                wiring.segments[segment]
+                    .ports
+                    .push((stack, interfaces.len()));
+                interfaces.push(Attachment {
+                    link: id,
+                    end,
+                    segment,
+                });
+            }
+        }
+        Ok(wiring)
+    }
+
+    fn segment_for(&mut self, id: LinkId, link: &Link) -> usize {
+        let switch = link.ends.iter().find_map(|end| match end {
+            Endpoint::Switch(id) => Some(id.index()),
+            _ => None,
+        });
+        switch
+            .map(|switch| self.segment_of_switch[switch])
+            .unwrap_or_else(|| {
+                self.segments.push(Segment {
+                    cable: Some(id),
+                    ..Segment::default()
+                });
+                self.segments.len() - 1
+            })
+    }
+}
+
+fn stacks(topology: &Topology) -> (Vec<Stack>, Vec<usize>, Vec<usize>) {
+    let mut stacks = Vec::new();
+    let mut add = |owner| {
+        stacks.push(Stack {
+            owner,
+            interfaces: Vec::new(),
+        });
+        stacks.len() - 1
+    };
+    let alone = |id: NodeId| topology.pod_of(id).is_none();
+    let mut of_node: Vec<usize> = topology
+        .nodes()
+        .map(|id| if alone(id) { add(Owner::Node(id)) } else { 0 })
+        .collect();
+    let of_pod: Vec<usize> = topology.pods().map(|id| add(Owner::Pod(id))).collect();
+    for id in topology.nodes() {
+        if let Some(pod) = topology.pod_of(id) {
+            of_node[id.index()] = of_pod[pod.index()];
+        }
+    }
+    (stacks, of_node, of_pod)
+}
+
+/// Joined switches are one segment. A loop of them would carry every broadcast for ever.
+fn segments_of_switches(topology: &Topology) -> Result<(Vec<Segment>, Vec<usize>), TopologyError> {
+    let mut parent: Vec<usize> = (0..topology.switches.len()).collect();
+    let mut problems = Problems::default();
+    for (index, link) in topology.links.iter().enumerate() {
+        let [Endpoint::Switch(a), Endpoint::Switch(b)] = link.ends else {
+            continue;
+        };
+        let (a, b) = (root(&mut parent, a.index()), root(&mut parent, b.index()));
+        if a == b {
+            problems.add(Site::new("link", index, "ends"), || {
+                let link = topology.shown_link(LinkId::new(index));
+                format!("link {link} closes a loop of switches, in which a broadcast would go round for ever; leave it out")
+            });
+        }
+        parent[a.max(b)] = a.min(b);
+    }
+    problems.check()?;
+    let mut segments: Vec<Segment> = Vec::new();
+    let mut of_switch = Vec::with_capacity(parent.len());
+    for index in 0..parent.len() {
+        let root = root(&mut parent, index);
+        if root == index {
+            segments.push(Segment::default());
+        }
+        let segment = if root == index {
+            segments.len() - 1
+        } else {
+            of_switch[root]
+        };
+        segments[segment].switches.push(SwitchId::new(index));
+        of_switch.push(segment);
+    }
+    Ok((segments, of_switch))
+}
+
+fn root(parent: &mut [usize], mut index: usize) -> usize {
+    while parent[index] != index {
+        parent[index] = parent[parent[index]];
+        index = parent[index];
+    }
+    index
+}
+
+/// What the interfaces of a stack are called.
+pub(super) struct InterfaceName {
+    pub(super) name: String,
+    pub(super) altnames: Vec<String>,
+}
+
+/// `eth0`, `eth1`, … in the order of links, but for the names given by hand; and as alternative names the long ones given by
+/// hand and, for each, `to-bob`.
+pub(super) fn interface_names(
+    topology: &Topology,
+    stack: &Stack,
+    problems: &mut Problems,
+) -> Vec<InterfaceName> {
+    let asked = |port: &Attachment| topology[port.link].ends[port.end].name.as_deref();
+    let mut taken: HashSet<String> = HashSet::new();
+    for port in &stack.interfaces {
+        if let Some(name) = asked(port).filter(|name| !taken.insert(name.to_string())) {
+            let site = Site::new("link", port.link.index(), ["a", "b"][port.end]);
+            let node = show(&topology.end_name(topology.ends(port.link)[port.end]));
+            problems.add(site, || {
+                format!(
+                    "node {node} has two interfaces named {}; each needs its own",
+                    show(name)
+                )
+            });
+        }
+    }
+    let mut next = 0;
+    let mut eth = |taken: &HashSet<String>| {
+        while taken.contains(&format!("eth{next}")) {
+            next += 1;
+        }
+        next += 1;
+        format!("eth{}", next - 1)
+    };
+    let mut names = Vec::with_capacity(stack.interfaces.len());
+    for port in &stack.interfaces {
+        let (name, mut altnames) = match asked(port) {
+            Some(name) if name.len() <= name::INTERFACE => (name.to_string(), vec![]),
+            Some(name) => (eth(&taken), vec![name.to_string()]),
+            None => (eth(&taken), vec![]),
+        };
+        altnames.extend(altname(topology, port, &mut taken));
+        names.push(InterfaceName { name, altnames });
+    }
+    names
+}
+
+/// `to-bob`, `to-lan`; `to-bob-2` for the second.
+fn altname(topology: &Topology, port: &Attachment, taken: &mut HashSet<String>) -> Option<String> {
+    let other = topology.ends(port.link)[1 - port.end];
+    let other = topology.stack_end(other).unwrap_or(other);
+    let base = format!("to-{}", topology.end_name(other));
+    let mut tries = std::iter::once(base.clone()).chain((2..).map(|n| format!("{base}-{n}")));
+    tries.find(|name| taken.insert(name.clone()))
+}

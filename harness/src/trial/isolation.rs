@@ -1,0 +1,93 @@
+//! Which namespaces a trial gets of its own.
+
+use std::fmt;
+use std::ops::BitOr;
+
+use nix::sched::CloneFlags;
+
+/// The kinds of namespaces that a trial has of its own; all six unless it says otherwise.
+///
+/// What is left out is shared with the other trials of the run that leave it out, in the run's
+/// outer sandbox; only the network is then the host's.
+///
+/// ```
+/// use snowglobe::Isolation;
+///
+/// let own = Isolation::NET | Isolation::PID;
+/// assert!(own.contains(Isolation::NET));
+/// assert_eq!(Isolation::ALL.without(own).to_string(), "user+mnt+uts+ipc");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Isolation(u8);
+
+const NAMES: [(&str, Isolation, CloneFlags); 6] = [
+    ("user", Isolation::USER, CloneFlags::CLONE_NEWUSER),
+    ("net", Isolation::NET, CloneFlags::CLONE_NEWNET),
+    ("mnt", Isolation::MNT, CloneFlags::CLONE_NEWNS),
+    ("uts", Isolation::UTS, CloneFlags::CLONE_NEWUTS),
+    ("ipc", Isolation::IPC, CloneFlags::CLONE_NEWIPC),
+    ("pid", Isolation::PID, CloneFlags::CLONE_NEWPID),
+];
+
+impl Isolation {
+    /// No namespace of its own.
+    pub const NONE: Isolation = Isolation(0);
+    /// Users and capabilities.
+    pub const USER: Isolation = Isolation(1);
+    /// Interfaces, addresses, ports, abstract Unix sockets.
+    pub const NET: Isolation = Isolation(2);
+    /// Mounts: `/tmp`, `/run`, `/dev/shm`, `/proc`, `/sys`.
+    pub const MNT: Isolation = Isolation(4);
+    /// The hostname.
+    pub const UTS: Isolation = Isolation(8);
+    /// System V IPC and POSIX message queues.
+    pub const IPC: Isolation = Isolation(16);
+    /// Processes.
+    pub const PID: Isolation = Isolation(32);
+    /// All of them: the default.
+    pub const ALL: Isolation = Isolation(63);
+
+    /// Whether all of `other` are included.
+    pub const fn contains(self, other: Isolation) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// These, but not those of `other`.
+    pub const fn without(self, other: Isolation) -> Isolation {
+        Isolation(self.0 & !other.0)
+    }
+
+    /// These, and those of `other`.
+    pub const fn with(self, other: Isolation) -> Isolation {
+        Isolation(self.0 | other.0)
+    }
+
+    pub(crate) fn clone_flags(self) -> CloneFlags {
+        NAMES
+            .iter()
+            .filter(|(_, kind, _)| self.contains(*kind))
+            .fold(CloneFlags::empty(), |flags, (_, _, flag)| flags | *flag)
+    }
+}
+
+impl BitOr for Isolation {
+    type Output = Isolation;
+
+    fn bitor(self, other: Isolation) -> Isolation {
+        self.with(other)
+    }
+}
+
+impl fmt::Display for Isolation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = NAMES
+            .iter()
+            .filter(|(_, kind, _)| self.contains(*kind))
+            .map(|(name, _, _)| *name)
+            .collect();
+        match names.is_empty() {
+            true => f.write_str("none"),
+            false => f.write_str(&names.join("+")),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The same attribute under the standard harness: this file has no `harness = false`.
+
+use std::net::TcpListener;
+use std::process::Command;
+
+use snowglobe::TestResult;
+
+/// A plain test may stand beside them.
+#[test]
+fn a_plain_test_runs_here_too() {
+    assert_eq!(snowglobe::trial_name(), None);
+}
+
+#[snowglobe::test]
+fn port_80_is_mine() -> TestResult {
+    TcpListener::bind("0.0.0.0:80")?;
+    assert_eq!(std::os::unix::process::parent_id(), 1);
+    assert_eq!(snowglobe::trial_name(), Some("port_80_is_mine"));
+    Ok(())
+}
+
+mod inner {
+    #[snowglobe::test]
+    fn port_80_is_mine_as_well() -> std::io::Result<()> {
+        std::net::TcpListener::bind("0.0.0.0:80").map(drop)
+    }
+}
+
+#[snowglobe::test]
+async fn async_works() {
+    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+}
+
+#[snowglobe::test]
+#[should_panic(expected = "the right text")]
+fn panics_are_expected_where_they_are() {
+    panic!("this is the right text");
+}
+
+/// Trials that misbehave, run one by one by the tests below.
+mod samples {
+    use super::TestResult;
+
+    #[snowglobe::test(ignore = "a sample")]
+    fn panics() {
+        println!("to stdout");
+        panic!("as it should");
+    }
+
+    #[snowglobe::test(ignore = "a sample")]
+    fn returns_an_error() -> TestResult {
+        std::fs::read("/no/such/file")?;
+        Ok(())
+    }
+
+    #[snowglobe::test(ignore = "a sample")]
+    fn exits_with_zero() {
+        std::process::exit(0);
+    }
+
+    #[snowglobe::test(ignore = "a sample")]
+    fn aborts() {
+        std::process::abort();
+    }
+
+    #[snowglobe::test(ignore = "a sample")]
+    fn overflows_its_stack() {
+        #[expect(unconditional_recursion)]
+        fn deeper(n: u64) -> u64 {
+            let mut room = [n; 512];
+            std::hint::black_box(&mut room);
+            deeper(n + 1) + room[0]
+        }
+        println!("{}", deeper(0));
+    }
+
+    #[snowglobe::test(ignore = "a sample", should_panic)]
+    fn does_not_panic() {}
+
+    #[snowglobe::test(ignore = "a sample", timeout = "300ms")]
+    fn hangs() {
+        std::thread::park();
+    }
+
+    #[snowglobe::test(ignore = "a sample")]
+    #[expect(clippy::zombie_processes, reason = "what it is about")]
+    fn leaves_a_child() {
+        std::process::Command::new("sleep")
+            .arg("1000")
+            .spawn()
+            .unwrap();
+    }
+}
+
+/// What libtest makes of a sample; outside of any sandbox, for libtest is none.
+fn sample(name: &str) -> snowglobe_tests::Run {
+    let args = ["--exact", &format!("samples::{name}"), "--ignored"];
+    snowglobe_tests::run(&args)
+}
+
+#[test]
+fn failures_are_failures_with_the_same_verdicts() {
+    for (name, parts) in [
+        (
+            "panics",
+            &["thread 'samples::panics' (", "as it should", "to stdout"][..],
+        ),
+        (
+            "returns_an_error",
+            &["No such file or directory", "drop_in.rs:"],
+        ),
+        (
+            "exits_with_zero",
+            &["exited with code 0 before the test had finished"],
+        ),
+        ("aborts", &["killed by SIGABRT (signal 6)"]),
+        (
+            "overflows_its_stack",
+            &["has overflowed its stack", "SIGABRT"],
+        ),
+        ("does_not_panic", &["did not panic as expected"]),
+        ("hangs", &["timed out after 300ms", "hangs here:"]),
+    ] {
+        sample(name).failed_with(&[&["0 passed; 1 failed"], parts].concat());
+    }
+}
+
+#[test]
+fn survivors_are_told_of() {
+    let args = [
+        "--exact",
+        "samples::leaves_a_child",
+        "--ignored",
+        "--show-output",
+    ];
+    snowglobe_tests::run(&args).passed_with(&["left running, and killed:", "(sleep)"]);
+}
+
+/// The arguments say `--ignored` behind `--nocapture`: crates that rewrite them pass this.
+#[test]
+fn an_ignored_trial_that_fails_fails_whatever_the_order_of_arguments() {
+    let args = ["--exact", "samples::panics", "--nocapture", "--ignored"];
+    assert_eq!(snowglobe_tests::run(&args).code, Some(101));
+}
+
+#[test]
+fn a_trial_that_was_never_registered_is_an_error() {
+    let program = std::env::current_exe().unwrap();
+    let output = Command::new(program)
+        .env("SNOWGLOBE_TRIAL_PATH", "drop_in::nowhere")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        error.contains("`drop_in::nowhere` was never registered"),
+        "{error}"
+    );
+}

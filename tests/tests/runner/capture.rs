@@ -1,0 +1,95 @@
+//! What trials write is captured, bounded, and shown when it matters.
+
+use snowglobe_tests::{run, sample};
+
+#[snowglobe::test(nested)]
+fn what_a_passed_trial_writes_is_not_shown() {
+    let run = sample("samples::passes");
+    run.passed_with(&["samples::passes ... ok"]);
+    assert!(!run.stdout.contains("this passes"), "{}", run.stdout);
+}
+
+#[snowglobe::test(nested)]
+fn show_output_shows_it_under_successes() {
+    run(&["--exact", "samples::passes", "--ignored", "--show-output"])
+        .passed_with(&["successes:\n\n---- samples::passes stdout ----\nthis passes\n\n"]);
+}
+
+#[snowglobe::test(nested)]
+fn nocapture_lets_it_through() {
+    for option in ["--nocapture", "--no-capture"] {
+        let run = run(&["--exact", "samples::panics", "--ignored", option]);
+        run.failed_with(&["to stdout\n"]);
+        assert!(run.stderr.contains("to stderr\n"), "{}", run.stderr);
+        assert!(
+            run.stderr.contains("\nthread 'samples::panics' ("),
+            "{}",
+            run.stderr
+        );
+    }
+}
+
+#[snowglobe::test(nested)]
+fn a_failure_is_shown_in_libtests_layout() {
+    let run = sample("samples::panics");
+    run.failed_with(&[
+        "\nrunning 1 test\n",
+        "test samples::panics ... FAILED\n",
+        "\nfailures:\n\n---- samples::panics stdout ----\n",
+        "to stdout\nto stderr\n",
+        "\nfailures:\n    samples::panics\n\ntest result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; ",
+    ]);
+}
+
+#[snowglobe::test(nested)]
+fn a_gigabyte_is_cut_and_holds_nothing_up() {
+    let run = run(&[
+        "--exact",
+        "samples::writes_a_gigabyte",
+        "--ignored",
+        "--show-output",
+    ]);
+    run.passed_with(&["first line\n", "\nlast line\n", "bytes left out"]);
+    assert!(run.stdout.len() < 2 << 20, "{} bytes", run.stdout.len());
+}
+
+#[snowglobe::test(nested)]
+fn of_much_output_the_beginning_and_the_end_are_shown() {
+    sample("samples::writes_a_lot_and_fails").failed_with(&[
+        "line 0 of many\n",
+        "line 199999 of many\n",
+        "at last",
+        "bytes left out",
+    ]);
+}
+
+#[snowglobe::test(nested)]
+fn a_reader_that_stops_reading_holds_no_trial_up() {
+    use std::io::Read;
+    use std::process::Stdio;
+    // More failures than a pipe takes, and nobody reads until the trials are over.
+    let mut child = snowglobe_tests::this_program()
+        .args([
+            "--include-ignored",
+            "samples::writes_a_lot",
+            "samples::passes",
+            "--format",
+            "json",
+        ])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut text = String::new();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut text)
+        .unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(101));
+    assert!(
+        text.contains(r#""passed":1"#),
+        "{}",
+        &text[text.len() - 300..]
+    );
+}

@@ -1,0 +1,12 @@
+//! The runner, run by itself: each test starts this same program on samples that misbehave.
+
+mod capture;
+mod command_line;
+mod parameters;
+mod samples;
+mod scheduling;
+mod signals;
+mod system;
+mod verdicts;
+
+snowglobe::main!(parameters::trials);

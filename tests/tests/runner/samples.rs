@@ -1,0 +1,242 @@
+//! Trials that misbehave. All are ignored; the tests beside them run them one by one.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use snowglobe::TestResult;
+
+#[snowglobe::test(ignore = "a sample")]
+fn passes() {
+    println!("this passes");
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn panics() {
+    println!("to stdout");
+    eprintln!("to stderr");
+    panic!("as it should");
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn returns_an_error() -> TestResult {
+    std::fs::read("/no/such/file")?;
+    Ok(())
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn returns_what_only_displays() -> Result<(), Shown> {
+    Err(Shown)
+}
+
+struct Shown;
+
+impl std::fmt::Display for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("it only displays")
+    }
+}
+
+#[snowglobe::test(ignore = "a sample")]
+async fn async_panics() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    panic!("in async");
+}
+
+#[snowglobe::test(ignore = "a sample", should_panic = "the right text")]
+fn panics_with_the_right_text() {
+    panic!("this is the right text, indeed");
+}
+
+#[snowglobe::test(ignore = "a sample", should_panic = "the right text")]
+fn panics_with_the_wrong_text() {
+    panic!("something else");
+}
+
+#[snowglobe::test(ignore = "a sample")]
+#[should_panic]
+fn does_not_panic() {}
+
+#[snowglobe::test(ignore = "a sample")]
+fn exits_with_zero() {
+    std::process::exit(0);
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn exits_with_seven() {
+    std::process::exit(7);
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn aborts() {
+    std::process::abort();
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn segfaults() {
+    kill_self(nix::sys::signal::Signal::SIGSEGV);
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn kills_itself() {
+    kill_self(nix::sys::signal::Signal::SIGKILL);
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn terminates_itself() {
+    kill_self(nix::sys::signal::Signal::SIGTERM);
+}
+
+/// Twice, for std catches the first SIGSEGV and, seeing no overflow, lets the next one through.
+fn kill_self(signal: nix::sys::signal::Signal) {
+    for _ in 0..2 {
+        nix::sys::signal::raise(signal).unwrap();
+    }
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn overflows_its_stack() {
+    #[expect(unconditional_recursion)]
+    fn deeper(n: u64) -> u64 {
+        let mut room = [n; 512];
+        std::hint::black_box(&mut room);
+        deeper(n + 1) + room[0]
+    }
+    println!("{}", deeper(0));
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn catches_its_own_panic() {
+    assert!(std::panic::catch_unwind(|| panic!("caught")).is_err());
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn swallows_a_threads_panic() {
+    let _ = std::thread::Builder::new()
+        .name("server".into())
+        .spawn(|| panic!("nobody joins me"))
+        .unwrap()
+        .join();
+}
+
+#[snowglobe::test(ignore = "a sample")]
+async fn swallows_a_tasks_panic() {
+    tokio::spawn(async { panic!("nobody awaits me") });
+    tokio::task::yield_now().await;
+    tokio::task::yield_now().await;
+}
+
+#[snowglobe::test(ignore = "a sample", allow_panics)]
+fn expects_a_threads_panic() {
+    assert!(std::thread::spawn(|| panic!("expected")).join().is_err());
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn leaves_a_daemon() {
+    // A session of its own and two forks, as daemons do.
+    let script = "setsid sh -c 'sleep 1000 & echo $! > /tmp/pid' & wait";
+    Command::new("sh")
+        .args(["-c", script])
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    until_it_sleeps(std::fs::read_to_string("/tmp/pid").unwrap().trim());
+}
+
+/// Until the shell's copy has become the program.
+fn until_it_sleeps(pid: &str) {
+    let name = format!("/proc/{pid}/comm");
+    let asleep = || std::fs::read_to_string(&name).is_ok_and(|name| name.trim() == "sleep");
+    assert!(snowglobe_tests::wait_until(Duration::from_secs(20), asleep));
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn leaves_a_grandchild_with_the_pipe() {
+    let script = "sleep 1000 & echo $! > /tmp/pid";
+    Command::new("sh").args(["-c", script]).status().unwrap();
+    until_it_sleeps(std::fs::read_to_string("/tmp/pid").unwrap().trim());
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn kills_what_it_started() {
+    let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+    child.kill().unwrap();
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn closes_stdout() {
+    nix::unistd::close(1).unwrap();
+    nix::unistd::close(2).unwrap();
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn writes_a_gigabyte() {
+    let chunk = vec![b'x'; 1 << 20];
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "first line").unwrap();
+    for _ in 0..1024 {
+        stdout.write_all(&chunk).unwrap();
+    }
+    writeln!(stdout, "\nlast line").unwrap();
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn writes_a_lot_and_fails() {
+    let mut stdout = std::io::stdout().lock();
+    for i in 0..200_000 {
+        writeln!(stdout, "line {i} of many").unwrap();
+    }
+    panic!("at last");
+}
+
+#[snowglobe::test(ignore = "a sample", timeout = "300ms")]
+fn hangs() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:80").unwrap();
+    let _child = Command::new("sleep").arg("1000").spawn().unwrap();
+    println!("waiting for nobody");
+    let _ = listener.accept();
+}
+
+#[snowglobe::test(ignore = "a sample", timeout = "300ms")]
+async fn hangs_async() {
+    std::future::pending::<()>().await;
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn waits_long() {
+    std::fs::write(marker("started"), "").unwrap();
+    std::thread::sleep(Duration::from_secs(100));
+}
+
+#[snowglobe::test(ignore = "a sample", seed = 42)]
+fn has_a_seed() {
+    println!("seed {}", snowglobe::seed());
+    panic!("to show it");
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn has_a_derived_seed() {
+    println!("derived {}", snowglobe::seed());
+    panic!("to show it");
+}
+
+/// A file in the workspace by which a sample tells the test that runs it something.
+pub(crate) fn marker(name: &str) -> std::path::PathBuf {
+    let dir = std::env::var_os("SAMPLE_DIR").expect("the test says where");
+    std::path::PathBuf::from(dir).join(name)
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn ignores_interrupts() {
+    let ignore = "trap '' INT; echo > $SAMPLE_DIR/started; while :; do sleep 1; done";
+    let _ = Command::new("sh").args(["-c", ignore]).status();
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn changes_what_it_can() {
+    let script = "hostname changed; echo x > /tmp/x; echo x > /dev/shm/x; echo x > /run/x; \
+                  mount -t tmpfs none /mnt; echo 1 > /proc/sys/net/ipv4/ip_forward; \
+                  echo x > /etc/hostname; echo core > /proc/sys/kernel/core_pattern; \
+                  echo 3 > /proc/sys/vm/drop_caches; kill -9 -1; true";
+    let _ = Command::new("sh").args(["-c", script]).status();
+}

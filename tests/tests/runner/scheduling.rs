@@ -1,0 +1,136 @@
+//! Seeds, timeouts, requirements, order.
+
+use snowglobe_tests::{finished, run, sample, this_program};
+
+#[snowglobe::test(nested)]
+fn a_trial_that_hangs_shows_where_and_is_killed() {
+    sample("samples::hangs").failed_with(&[
+        "timed out after 300ms",
+        "waiting for nobody",
+        "thread 'samples::hangs' hangs here:",
+        "samples.rs:",
+        "what hangs:",
+        "accept4(fd",
+        "tcp 127.0.0.1:80 listening",
+        "sleep 1000",
+    ]);
+}
+
+#[snowglobe::test(nested)]
+fn an_async_trial_that_hangs_is_killed_too() {
+    sample("samples::hangs_async").failed_with(&["timed out after 300ms", "epoll_wait"]);
+}
+
+#[snowglobe::test(nested)]
+fn the_default_timeout_can_be_set() {
+    let dir = snowglobe_tests::shared_dir();
+    for (args, environment) in [(&["--timeout", "200ms"][..], None), (&[], Some("200ms"))] {
+        let mut command = this_program();
+        command
+            .args(["--exact", "samples::waits_long", "--ignored"])
+            .args(args);
+        command.env("SAMPLE_DIR", dir.path());
+        if let Some(limit) = environment {
+            command.env("SNOWGLOBE_TIMEOUT", limit);
+        }
+        finished(command.output().unwrap()).failed_with(&["timed out after 200ms"]);
+    }
+}
+
+#[snowglobe::test(nested)]
+fn a_seed_is_what_was_asked_for() {
+    sample("samples::has_a_seed").failed_with(&["seed 42\n"]);
+}
+
+#[snowglobe::test(nested)]
+fn a_derived_seed_is_the_same_for_the_same_run_seed() {
+    let derived = |seed: &str| {
+        let args = [
+            "--exact",
+            "samples::has_a_derived_seed",
+            "--ignored",
+            "--seed",
+            seed,
+        ];
+        let run = run(&args);
+        let line = run
+            .stdout
+            .lines()
+            .find(|line| line.starts_with("derived "))
+            .unwrap()
+            .to_owned();
+        // The failure's own header and the line to copy lead to the same.
+        assert!(
+            run.stdout.contains(&format!("SNOWGLOBE_SEED={seed} ")),
+            "{}",
+            run.stdout
+        );
+        assert!(
+            run.stdout.contains(&line.replace("derived", "seed")),
+            "{}",
+            run.stdout
+        );
+        line
+    };
+    assert_eq!(derived("5"), derived("5"));
+    assert_ne!(derived("5"), derived("6"));
+}
+
+#[snowglobe::test(nested)]
+fn what_is_missing_makes_a_trial_ignored_with_the_reason() {
+    let run = |args: &[&str], required: &str| {
+        let mut command = this_program();
+        command
+            .env("SAMPLE_NEEDS", "1")
+            .env("SNOWGLOBE_REQUIRE", required)
+            .args(args);
+        finished(command.output().unwrap())
+    };
+    let exact = ["--exact", "samples::needs_a_fixture"];
+    run(&exact, "0").passed_with(&["... ignored, ", "no-such-fixture", "1 ignored"]);
+    run(&exact, "1").failed_with(&["FAILED", "no-such-fixture"]);
+    let listed = run(&["--list", "--format", "terse", "--ignored"], "0");
+    assert!(
+        listed.stdout.contains("samples::needs_a_fixture: test\n"),
+        "{}",
+        listed.stdout
+    );
+}
+
+#[snowglobe::test(nested)]
+fn after_a_failure_fail_fast_starts_nothing_more() {
+    let args = [
+        "--fail-fast",
+        "--test-threads",
+        "1",
+        "--include-ignored",
+        "samples::panics",
+        "samples::passes",
+    ];
+    run(&args).failed_with(&["0 passed; 1 failed"]);
+}
+
+#[snowglobe::test(nested)]
+fn one_at_a_time_is_named_when_it_starts() {
+    let dir = snowglobe_tests::shared_dir();
+    let mut child = this_program()
+        .args([
+            "--test-threads",
+            "1",
+            "--exact",
+            "samples::waits_long",
+            "--ignored",
+        ])
+        .env("SAMPLE_DIR", dir.path())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    assert!(snowglobe_tests::wait_for_file(&dir.path().join("started")));
+    child.kill().unwrap();
+    let output = finished(child.wait_with_output().unwrap());
+    assert!(
+        output.stdout.contains("test samples::waits_long ... "),
+        "{}",
+        output.stdout
+    );
+}

@@ -1,0 +1,175 @@
+//! What the system refuses is said in one sentence, with its cause and its fix; and what the
+//! host is stays as it is.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use snowglobe_tests::{Run, finished, this_program};
+
+/// This program in a shell, after a preparation that takes something away.
+fn after(preparation: &str) -> Run {
+    let program = std::env::current_exe().unwrap();
+    let script = format!(
+        "{preparation}\nexec {} --exact samples::passes --ignored --test-threads 2",
+        program.display()
+    );
+    let mut command = Command::new("sh");
+    for (key, _) in std::env::vars().filter(|(key, _)| key.starts_with("SNOWGLOBE_")) {
+        command.env_remove(key);
+    }
+    finished(command.args(["-c", &script]).output().unwrap())
+}
+
+#[track_caller]
+fn refused(run: &Run, code: i32, parts: &[&str]) {
+    assert_eq!(run.code, Some(code), "{run:#?}");
+    assert!(
+        !run.stdout.contains("... ok"),
+        "never without isolation: {}",
+        run.stdout
+    );
+    let error: Vec<&str> = run.stderr.lines().filter(|line| !line.is_empty()).collect();
+    assert_eq!(error.len(), 1, "one sentence: {}", run.stderr);
+    for part in parts {
+        assert!(error[0].contains(part), "no {part:?} in {}", error[0]);
+    }
+}
+
+/// `nested` is left out: then a trial may make no user namespaces, like an ordinary user of a
+/// restricted host.
+#[snowglobe::test]
+fn no_user_namespaces() {
+    refused(
+        &after(""),
+        71,
+        &["clone3 the outer sandbox", "ENOSPC", "max_"],
+    );
+}
+
+#[snowglobe::test(nested)]
+fn a_limit_on_network_namespaces() {
+    let run = after("echo 0 > /proc/sys/user/max_net_namespaces");
+    refused(&run, 71, &["clone3 the sandbox", "ENOSPC", "max_", "raise"]);
+}
+
+#[snowglobe::test(nested)]
+fn a_low_limit_on_network_namespaces_is_lived_with() {
+    let program = std::env::current_exe().unwrap();
+    let script = format!(
+        "echo 2 > /proc/sys/user/max_net_namespaces\nexec {} parameters::tcp::port --test-threads 4",
+        program.display()
+    );
+    let run = finished(Command::new("sh").args(["-c", &script]).output().unwrap());
+    run.passed_with(&["4 passed"]);
+}
+
+#[snowglobe::test(nested)]
+fn parts_of_proc_that_are_covered() {
+    let run = after("mount -t tmpfs none /proc/fs");
+    refused(&run, 77, &["mount /proc", "EPERM", "--privileged"]);
+}
+
+#[snowglobe::test(nested)]
+fn too_few_descriptors() {
+    let run = after("ulimit -n 40");
+    refused(&run, 71, &["at most 40 files may be open", "ulimit"]);
+}
+
+#[snowglobe::test(nested)]
+fn in_a_chroot_no_user_namespace_is_permitted() {
+    let program = std::env::current_exe().unwrap();
+    let script = "mkdir /tmp/root && mount --rbind / /tmp/root && exec chroot /tmp/root \"$@\"";
+    let output = Command::new("sh")
+        .args(["-c", script, "sh"])
+        .arg(program)
+        .args(["--exact", "samples::passes", "--ignored"])
+        .output();
+    refused(
+        &finished(output.unwrap()),
+        77,
+        &["clone3", "EPERM", "chroot"],
+    );
+}
+
+/// What must be the same before and after every run, as far as this trial's world has it; it is
+/// the host of the runs that it starts.
+fn fingerprint() -> BTreeMap<&'static str, String> {
+    let shell = |script: &str| {
+        let output = Command::new("sh").args(["-c", script]).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    BTreeMap::from([
+        (
+            "links",
+            shell(
+                "cd /sys/class/net && for i in *; do echo $i $(cat $i/flags $i/mtu $i/address); done",
+            ),
+        ),
+        (
+            "routes",
+            shell("cat /proc/net/route /proc/net/fib_trie /proc/net/ipv6_route /proc/net/if_inet6"),
+        ),
+        ("mounts", shell("cat /proc/self/mountinfo")),
+        ("hostname", shell("hostname")),
+        (
+            "sysctls",
+            shell(
+                "find /proc/sys -type f -perm -200 ! -name 'inode-*' ! -name dentry-state ! -name ns_last_pid ! -path '*/random/*' -print0 2>/dev/null | sort -z | xargs -0 grep -sH ''",
+            ),
+        ),
+        ("processes", shell("ls /proc | grep '^[0-9]' | wc -l")),
+        (
+            "ipc",
+            shell("cat /proc/sysvipc/*; ls -R /dev/shm /dev/mqueue /tmp /run"),
+        ),
+        (
+            "sockets",
+            shell("cat /proc/net/tcp /proc/net/udp; grep -v ' 0[13] ' /proc/net/unix | wc -l"),
+        ),
+    ])
+}
+
+#[snowglobe::test(nested, timeout = "120s")]
+fn the_host_is_the_same_before_and_after_every_run() {
+    let before = fingerprint();
+    let arguments: [&[&str]; 5] = [
+        &["--exact", "samples::passes", "--ignored"],
+        &["--exact", "samples::panics", "--ignored"],
+        &["--exact", "samples::hangs", "--ignored"],
+        &["--exact", "samples::leaves_a_daemon", "--ignored"],
+        &["--exact", "samples::changes_what_it_can", "--ignored"],
+    ];
+    for args in arguments {
+        let run = snowglobe_tests::run(args);
+        assert!(matches!(run.code, Some(0 | 101)), "{run:#?}");
+        same(&before, args);
+    }
+    let dir = snowglobe_tests::shared_dir();
+    let mut child = this_program()
+        .args(["--exact", "samples::waits_long", "--ignored"])
+        .env("SAMPLE_DIR", dir.path())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    assert!(snowglobe_tests::wait_for_file(&dir.path().join("started")));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    same(&before, &["killed"]);
+}
+
+/// What is killed is gone a moment later.
+#[track_caller]
+fn same(before: &BTreeMap<&'static str, String>, run: &[&str]) {
+    let mut after = BTreeMap::new();
+    let same = snowglobe_tests::wait_until(std::time::Duration::from_secs(10), || {
+        after = fingerprint();
+        after == *before
+    });
+    for (what, text) in before {
+        assert!(
+            same || after[what] == *text,
+            "{what} changed by {run:?}:\n{text}\n{}",
+            after[what]
+        );
+    }
+}

@@ -1,0 +1,56 @@
+//! Taking turns, and medians.
+
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use super::quiet;
+
+/// Something to be timed: milliseconds, or why it could not be.
+pub(crate) type Contestant<'a> = Box<dyn FnMut() -> Result<f64, String> + 'a>;
+
+/// Lets the contestants take turns, each on a quiet machine, and returns the median of each.
+///
+/// Who begins changes from round to round, so that nobody always finds the machine as the same
+/// other has left it.
+pub(crate) fn in_turns(
+    rounds: usize,
+    contestants: &mut [Contestant<'_>],
+) -> Result<Vec<f64>, String> {
+    let mut times = vec![Vec::with_capacity(rounds); contestants.len()];
+    for contestant in contestants.iter_mut() {
+        contestant()?;
+    }
+    for round in 0..rounds {
+        for turn in 0..contestants.len() {
+            let who = (round + turn) % contestants.len();
+            quiet::wait();
+            times[who].push(contestants[who]()?);
+        }
+    }
+    Ok(times.iter_mut().map(|times| median(times)).collect())
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Runs a command that must succeed; how many milliseconds it took.
+pub(crate) fn time(command: &mut Command) -> Result<f64, String> {
+    let command = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let started = Instant::now();
+    let output = command
+        .output()
+        .map_err(|error| format!("cannot start {command:?}: {error}"))?;
+    let elapsed = started.elapsed();
+    match output.status.success() {
+        true => Ok(elapsed.as_secs_f64() * 1e3),
+        false => Err(format!(
+            "{command:?} failed: {}",
+            String::from_utf8_lossy(&output.stderr).trim_end()
+        )),
+    }
+}

@@ -1,0 +1,232 @@
+//! The runner against a bare loop of `clone3`, against nextest, and against libtest.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use super::measure::{Contestant, in_turns, time};
+use super::{Row, Target};
+use crate::cargo::{cargo, programs};
+
+/// A thousand trials that bind port 80, connect and exchange bytes.
+pub(crate) fn runner(rounds: usize) -> Result<Vec<Row>, String> {
+    let built = programs(&[
+        "bench",
+        "--no-run",
+        "--quiet",
+        "-p",
+        "snowglobe-tests",
+        "--bench",
+        "thousand",
+        "--bench",
+        "thousand_plain",
+    ])?;
+    let ours = find(&built, "thousand")?;
+    let plain = find(&built, "thousand_plain")?;
+    let floor = compile_floor(&ours)?;
+    let mut contestants: Vec<Contestant<'_>> = vec![
+        Box::new(|| time(Command::new(&ours).arg("-q"))),
+        // With as many workers as make it fastest here.
+        Box::new(|| time(Command::new(&floor).args(["1000", "8"]))),
+    ];
+    let nextest = nextest_runs();
+    if nextest {
+        contestants.push(Box::new(|| time(&mut nextest_command(&plain, false))));
+        contestants.push(Box::new(|| time(&mut nextest_command(&plain, true))));
+    } else {
+        eprintln!("note: cargo-nextest is not installed, so its rows are left out");
+    }
+    let medians = in_turns(rounds, &mut contestants)?;
+    let row = |name: &str, other: usize, most| Row {
+        group: "runner",
+        name: name.to_owned(),
+        unit: "ms",
+        ours: medians[0],
+        other: medians[other],
+        target: Target::AtMost(most),
+    };
+    let mut rows = vec![row("1,000 trials vs a bare loop of clone3", 1, 1.25)];
+    if nextest {
+        rows.push(row("1,000 trials vs nextest without isolation", 2, 0.45));
+        rows.push(row("1,000 trials vs nextest with unshare", 3, 0.25));
+    }
+    Ok(rows)
+}
+
+/// Listing ten thousand trials, and running one of them.
+pub(crate) fn listing(rounds: usize) -> Result<Vec<Row>, String> {
+    let built = programs(&[
+        "bench",
+        "--no-run",
+        "--quiet",
+        "-p",
+        "snowglobe-tests",
+        "--features",
+        "bench-listing",
+        "--bench",
+        "listing",
+        "--bench",
+        "listing_plain",
+    ])?;
+    let (ours, plain) = (find(&built, "listing")?, find(&built, "listing_plain")?);
+    let list = ["--list", "--format", "terse"];
+    let exact = ["--exact", "e::e::e::e", "--nocapture"];
+    let run = |program: &PathBuf, args: [&'static str; 3]| -> Contestant<'static> {
+        let program = program.clone();
+        Box::new(move || time(Command::new(&program).args(args)))
+    };
+    let medians = in_turns(
+        rounds.max(11),
+        &mut [
+            run(&ours, list),
+            run(&plain, list),
+            run(&ours, exact),
+            run(&plain, exact),
+        ],
+    )?;
+    let row = |name: &str, ours: usize, other: usize| Row {
+        group: "listing",
+        name: name.to_owned(),
+        unit: "ms",
+        ours: medians[ours],
+        other: medians[other],
+        target: Target::AtMost(1.5),
+    };
+    Ok(vec![
+        row("listing 10,000 trials vs libtest", 0, 1),
+        row("running one of 10,000 by --exact vs libtest", 2, 3),
+        Row {
+            name: "both, one after the other, vs libtest".to_owned(),
+            ours: medians[0] + medians[2],
+            other: medians[1] + medians[3],
+            ..row("", 0, 1)
+        },
+    ])
+}
+
+/// The supervisor's memory over a hundred thousand trials.
+pub(crate) fn memory(_: usize) -> Result<Vec<Row>, String> {
+    const TRIALS: u32 = 100_000;
+    let built = programs(&[
+        "bench",
+        "--no-run",
+        "--quiet",
+        "-p",
+        "snowglobe-tests",
+        "--bench",
+        "thousand",
+    ])?;
+    let program = find(&built, "thousand")?;
+    let mut child = Command::new(program)
+        .args(["-q", "more::"])
+        .env("TRIALS", TRIALS.to_string())
+        .stdout(Stdio::null())
+        .spawn()
+        .map_err(|error| error.to_string())?;
+    let mut sizes = Vec::new();
+    while child
+        .try_wait()
+        .map_err(|error| error.to_string())?
+        .is_none()
+    {
+        sizes.extend(resident_kb(child.id()));
+        thread::sleep(Duration::from_millis(500));
+    }
+    if !child.wait().is_ok_and(|status| status.success()) {
+        return Err("a trial failed".to_owned());
+    }
+    // The first tenth is for warming up.
+    let early = sizes[sizes.len() / 10];
+    let late = sizes.last().copied().unwrap_or(early);
+    Ok(vec![Row {
+        group: "memory",
+        name: format!("the runner's memory after {TRIALS} trials vs after a tenth"),
+        unit: "kB",
+        ours: late,
+        other: early,
+        target: Target::AtMost(1.05),
+    }])
+}
+
+fn resident_kb(pid: u32) -> Option<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+fn find(built: &[(String, PathBuf)], name: &str) -> Result<PathBuf, String> {
+    let found = built.iter().find(|(target, _)| target == name);
+    found
+        .map(|(_, path)| path.clone())
+        .ok_or_else(|| format!("cargo built no `{name}`"))
+}
+
+/// The floor is C, compiled by the compiler that also links Rust programs.
+fn compile_floor(beside: &Path) -> Result<PathBuf, String> {
+    let program = beside.with_file_name("floor");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/benches/floor.c");
+    let status = Command::new("cc")
+        .arg("-O2")
+        .arg("-o")
+        .arg(&program)
+        .arg(source)
+        .status();
+    match status {
+        Ok(status) if status.success() => Ok(program),
+        _ => Err("cannot compile tests/benches/floor.c with `cc`".to_owned()),
+    }
+}
+
+fn nextest_runs() -> bool {
+    let version = cargo()
+        .args(["nextest", "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    version.is_ok_and(|status| status.success())
+}
+
+/// `cargo nextest run` over the plain thousand; with `unshare` in front of each test if asked for.
+fn nextest_command(plain: &Path, unshare: bool) -> Command {
+    let mut command = cargo();
+    command.args([
+        "nextest",
+        "run",
+        "--cargo-profile",
+        "bench",
+        "-p",
+        "snowglobe-tests",
+        "--bench",
+        "thousand_plain",
+    ]);
+    command.args([
+        "--no-fail-fast",
+        "--status-level",
+        "none",
+        "--final-status-level",
+        "none",
+    ]);
+    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+    if unshare {
+        let target = format!(
+            "CARGO_TARGET_{}_RUNNER",
+            host().to_uppercase().replace(['-', '.'], "_")
+        );
+        command
+            .env(target, "unshare -Urnmuip --fork --mount-proc")
+            .env("UNSHARED", "1");
+    }
+    debug_assert!(plain.exists(), "built before it is timed");
+    command
+}
+
+fn host() -> String {
+    let output = Command::new("rustc").arg("-vV").output();
+    let text = output
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+        .unwrap_or_default();
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    host.unwrap_or("x86_64-unknown-linux-gnu").to_owned()
+}

@@ -1,0 +1,236 @@
+//! `cargo xtask demo`: a hundred worlds, all on port 80 at the same time.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use snowglobe::{Arguments, Fixture, Format, TestResult, Trial};
+
+const HELP: &str = "\
+Usage: cargo xtask demo
+
+Makes a hundred worlds at once. In each a web server listens on port 80 and serves its own page: nginx,
+or a server of our own where nginx cannot be had. When all hundred listen, each page is read.
+";
+
+const WORLDS: usize = 100;
+const PORT: u16 = 80;
+/// A hundred servers start at once, on however few cores.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) fn demo(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    match arguments.next() {
+        None => {}
+        Some(word) if word == "-h" || word == "--help" => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        Some(word) => {
+            eprint!("error: `{}` is not expected\n\n{HELP}", word.display());
+            return ExitCode::from(2);
+        }
+    }
+    println!("provisioning nginx");
+    let provisioned = snowglobe_fixtures::cli::provision(["nginx".into()].into_iter());
+    let server = match provisioned {
+        ExitCode::SUCCESS => Server::Nginx,
+        _ => {
+            println!(
+                "nginx cannot be had here, so each world gets a small server of our own instead"
+            );
+            Server::Embedded
+        }
+    };
+    // Anew, for provisioning has started threads, and worlds are made of a process with one.
+    let program = std::env::current_exe().expect("the path of this program is known");
+    let mut command = Command::new(program);
+    command.args(["demo-worlds", server.word()]);
+    match command.status() {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(status) => ExitCode::from(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1)),
+        Err(error) => {
+            eprintln!("error: cannot start this program once more: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Server {
+    Nginx,
+    Embedded,
+}
+
+impl Server {
+    fn word(self) -> &'static str {
+        match self {
+            Server::Nginx => "nginx",
+            Server::Embedded => "embedded",
+        }
+    }
+}
+
+/// The second half, in a process of its own.
+pub(crate) fn worlds(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let server = match arguments.next() {
+        Some(word) if word == "nginx" => Server::Nginx,
+        _ => Server::Embedded,
+    };
+    match try_worlds(server) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn try_worlds(server: Server) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let meeting = meeting_place()?;
+    let args = Arguments {
+        no_capture: true,
+        test_threads: Some(WORLDS),
+        format: Some(Format::Failures),
+        ..Arguments::default()
+    };
+    let trials = (1..=WORLDS)
+        .map(|n| {
+            let meeting = meeting.clone();
+            Trial::test(format!("world_{n:03}"), move || world(n, server, &meeting))
+        })
+        .collect();
+    println!(
+        "\n{WORLDS} worlds, each with its own {} on port {PORT}\n",
+        server.word()
+    );
+    println!(
+        "{:<12} {:<18} {:<18} {:>4}  page",
+        "hostname", "network namespace", "addresses", "port"
+    );
+    let started = Instant::now();
+    let outcome = snowglobe::run(&args, trials);
+    let elapsed = started.elapsed();
+    fs::remove_file(&meeting)?;
+    match outcome {
+        Ok(conclusion) => {
+            println!(
+                "\n{} of {WORLDS} worlds served their page on port {PORT}, all at the same time, in {:.2} s",
+                conclusion.num_passed,
+                elapsed.as_secs_f64()
+            );
+            Ok(conclusion.exit_code())
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            Ok(ExitCode::from(error.exit_code()))
+        }
+    }
+}
+
+/// A file that every world can write to: as many bytes as worlds are ready.
+fn meeting_place() -> std::io::Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    let path = program.with_file_name(format!("demo-{}", std::process::id()));
+    File::create(&path)?;
+    Ok(path)
+}
+
+fn world(n: usize, server: Server, meeting: &Path) -> TestResult {
+    let page = format!("Hello from world {n}");
+    let _server = match server {
+        Server::Nginx => Some(nginx(&page)?),
+        Server::Embedded => {
+            embedded(page.clone())?;
+            None
+        }
+    };
+    wait_until(|| TcpStream::connect(("127.0.0.1", PORT)).is_ok())?;
+    // Nobody goes on before all have come: a hundred servers listen on port 80 at this moment.
+    File::options()
+        .append(true)
+        .open(meeting)?
+        .write_all(b".")?;
+    wait_until(|| fs::metadata(meeting).is_ok_and(|file| file.len() == WORLDS as u64))?;
+    let served = get()?;
+    if served != page {
+        return Err(format!("world {n} was served {served:?}").into());
+    }
+    let hostname = fs::read_to_string("/proc/sys/kernel/hostname")?;
+    let namespace = fs::read_link("/proc/self/ns/net")?;
+    println!(
+        "{:<12} {:<18} {:<18} {PORT:>4}  {served}",
+        hostname.trim(),
+        namespace.display(),
+        "127.0.0.1, ::1"
+    );
+    Ok(())
+}
+
+fn wait_until(mut condition: impl FnMut() -> bool) -> TestResult {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        if Instant::now() > deadline {
+            return Err("this took too long".into());
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
+}
+
+/// Ends with its world, its workers too: it is told so as nginx is told.
+struct Nginx(Child);
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        let _ = nginx_command("/dev/null")
+            .and_then(|mut nginx| Ok(nginx.args(["-s", "stop"]).status()?));
+        let _ = self.0.wait();
+    }
+}
+
+fn nginx_command(errors: &str) -> TestResult<Command> {
+    let mut command = Fixture::find("nginx")?.command("nginx")?;
+    command.args(["-c", "/tmp/nginx.conf", "-e", errors]);
+    Ok(command)
+}
+
+fn nginx(page: &str) -> TestResult<Nginx> {
+    fs::create_dir("/tmp/site")?;
+    fs::write("/tmp/site/index.html", page)?;
+    fs::write("/tmp/nginx.conf", include_str!("../../tests/nginx.conf"))?;
+    Ok(Nginx(nginx_command("stderr")?.spawn()?))
+}
+
+fn embedded(page: String) -> TestResult {
+    let listener = TcpListener::bind(("0.0.0.0", PORT))?;
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let _ = answer(stream, &page);
+        }
+    });
+    Ok(())
+}
+
+fn answer(mut stream: TcpStream, page: &str) -> std::io::Result<()> {
+    let mut request = [0; 1024];
+    let _ = stream.read(&mut request)?;
+    write!(
+        stream,
+        "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{page}",
+        page.len()
+    )
+}
+
+fn get() -> TestResult<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", PORT))?;
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (_, body) = answer.split_once("\r\n\r\n").ok_or("no HTTP answer")?;
+    Ok(body.to_owned())
+}
