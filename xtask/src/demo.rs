@@ -36,7 +36,7 @@ pub(crate) fn demo(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
     }
     println!("provisioning nginx");
-    let provisioned = snowglobe_fixtures::cli::provision(["nginx".into()].into_iter());
+    let provisioned = snowglobe_fixtures::cli::provision(["nginx".into()]);
     let server = match provisioned {
         ExitCode::SUCCESS => Server::Nginx,
         _ => {
