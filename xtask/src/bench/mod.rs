@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: ratios, measured side by side in one run on a machine that is quiet.
 
+mod fixtures;
 mod measure;
 mod quiet;
 mod runner;
@@ -15,7 +16,7 @@ Usage: cargo xtask bench [GROUP…] [--json FILE] [--check] [--rounds N]
 
 Measures ours and others in turns and prints the medians, their ratio and its target.
 
-Groups: runner listing memory (all by default)
+Groups: runner listing memory fixtures (all by default)
 
   --json FILE  write the rows to FILE as well
   --check      exit with 1 if a ratio misses its target
@@ -78,10 +79,11 @@ impl Row {
 /// What a group measures: rows, or why it could not.
 type Group = fn(usize) -> Result<Vec<Row>, String>;
 
-const GROUPS: [(&str, Group); 3] = [
+const GROUPS: [(&str, Group); 4] = [
     ("runner", runner::runner),
     ("listing", runner::listing),
     ("memory", runner::memory),
+    ("fixtures", fixtures::fixtures),
 ];
 
 struct Options {
