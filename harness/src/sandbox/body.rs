@@ -9,7 +9,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use crate::kernel::fd::Channel;
-use crate::kernel::{process, profile, signal, stack};
+use crate::kernel::{clone, process, profile, signal, stack};
 use crate::runner::protocol::{Finish, Report};
 use crate::trial::{Body, Failed, Options, ShouldPanic, Trial};
 
@@ -42,6 +42,10 @@ pub(crate) fn rehearse() {
         {
             let _ = thread.join();
         }
+    }
+    // A thread that has been joined is still on its way out for a moment.
+    while !clone::single_threaded() {
+        thread::yield_now();
     }
 }
 
