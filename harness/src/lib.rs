@@ -97,6 +97,7 @@
 )]
 
 mod kernel;
+pub mod lab;
 mod probe;
 mod runner;
 mod sandbox;
@@ -108,6 +109,7 @@ pub mod __private;
 pub mod prelude;
 pub mod topology;
 
+pub use lab::{Lab, LabError};
 pub use probe::{Feature, Missing};
 pub use runner::{Arguments, Color, Conclusion, Format, RunError, registered, run};
 pub use snowglobe_fixtures::Fixture;

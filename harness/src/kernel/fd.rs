@@ -86,22 +86,45 @@ impl Channel {
         Ok(Some(message))
     }
 
+    /// As [`Channel::receive_with`], if there is a message.
+    pub(crate) fn try_receive_with<'a>(
+        &self,
+        buffer: &'a mut [u8],
+    ) -> nix::Result<Option<(&'a [u8], Passed)>> {
+        match self.receive_message(buffer, MsgFlags::MSG_DONTWAIT) {
+            Ok((n, passed)) => Ok(Some((&buffer[..n], passed))),
+            Err(Errno::EAGAIN) => Ok(None),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// Receives one message of any length and the descriptors that came with it.
+    pub(crate) fn receive_whole_with(&self) -> nix::Result<(Vec<u8>, Passed)> {
+        let look = MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC;
+        let length = retry(|| recv(self.0.as_raw_fd(), &mut [], look))?;
+        let mut message = vec![0; length];
+        let (_, passed) = self.receive_message(&mut message, MsgFlags::empty())?;
+        Ok((message, passed))
+    }
+
     /// Receives one message and the descriptors that came with it.
     pub(crate) fn receive_with<'a>(&self, buffer: &'a mut [u8]) -> nix::Result<(&'a [u8], Passed)> {
-        let mut space = cmsg_space!([RawFd; MAX_PASSED]);
-        let (n, passed) = {
-            let mut iov = [IoSliceMut::new(buffer)];
-            retry(|| {
-                recvmsg::<()>(
-                    self.0.as_raw_fd(),
-                    &mut iov,
-                    Some(&mut space),
-                    MsgFlags::MSG_CMSG_CLOEXEC,
-                )
-                .map(|m| (m.bytes, owned(m.cmsgs())))
-            })?
-        };
+        let (n, passed) = self.receive_message(buffer, MsgFlags::empty())?;
         Ok((&buffer[..n], passed))
+    }
+
+    fn receive_message(&self, buffer: &mut [u8], flags: MsgFlags) -> nix::Result<(usize, Passed)> {
+        let mut space = cmsg_space!([RawFd; MAX_PASSED]);
+        let mut iov = [IoSliceMut::new(buffer)];
+        retry(|| {
+            recvmsg::<()>(
+                self.0.as_raw_fd(),
+                &mut iov,
+                Some(&mut space),
+                flags | MsgFlags::MSG_CMSG_CLOEXEC,
+            )
+            .map(|m| (m.bytes, owned(m.cmsgs())))
+        })
     }
 }
 
@@ -162,4 +185,20 @@ pub(crate) fn replace_standard(from: BorrowedFd<'_>, to: RawFd) -> nix::Result<(
     // SAFETY: the numbers 0, 1 and 2 are nobody's property in the processes that call this.
     let done = unsafe { libc::dup2(from.as_raw_fd(), to) };
     Errno::result(done).map(drop)
+}
+
+/// Closes every descriptor but 0, 1, 2 and these; for a process that will never drop what owned them.
+pub(crate) fn close_all_but(kept: &[RawFd]) -> nix::Result<()> {
+    let mut kept: Vec<u32> = kept.iter().map(|fd| fd.cast_unsigned()).collect();
+    kept.sort_unstable();
+    let mut from = 3;
+    for kept in kept.into_iter().chain([u32::MAX]) {
+        if kept > from {
+            // SAFETY: the caller promises that nobody uses the descriptors any more.
+            let done = unsafe { libc::syscall(libc::SYS_close_range, from, kept - 1, 0u32) };
+            Errno::result(done)?;
+        }
+        from = from.max(kept.saturating_add(1));
+    }
+    Ok(())
 }

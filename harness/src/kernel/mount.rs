@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -117,6 +117,39 @@ pub(crate) fn fresh(kind: &str, target: &Path, data: Option<&str>) -> nix::Resul
 pub(crate) fn fresh_read_only_sys() -> nix::Result<()> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY;
     mount(Some("sysfs"), "/sys", Some("sysfs"), flags, None::<&str>)
+}
+
+/// Lays `layers`, the uppermost first, over each other at `target`; what is written goes to `disk`, which
+/// has the directories `upper` and `work`.
+pub(crate) fn overlay(layers: &[PathBuf], disk: &Path, target: &Path) -> nix::Result<()> {
+    let escaped = |path: &Path| -> nix::Result<String> {
+        let text = path.to_str().ok_or(Errno::EILSEQ)?;
+        Ok(text
+            .replace('\\', "\\\\")
+            .replace(':', "\\:")
+            .replace(',', "\\,"))
+    };
+    let lower: Vec<String> = layers
+        .iter()
+        .map(|layer| escaped(layer))
+        .collect::<nix::Result<_>>()?;
+    let disk = escaped(disk)?;
+    let options = format!(
+        "lowerdir={},upperdir={disk}/upper,workdir={disk}/work",
+        lower.join(":")
+    );
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    let mount = |options: &str| {
+        mount(
+            Some("overlay"),
+            target,
+            Some("overlay"),
+            flags,
+            Some(options),
+        )
+    };
+    // In a user namespace its own bookkeeping has to go into attributes that users may write.
+    mount(&format!("{options},userxattr")).or_else(|_| mount(&options))
 }
 
 /// Whether what is mounted at `path` is read-only.

@@ -98,3 +98,11 @@ pub(crate) fn raise_open_files(wanted: u64) -> nix::Result<u64> {
     setrlimit(Resource::RLIMIT_NOFILE, new, hard)?;
     Ok(new)
 }
+
+/// Reaps one child that has ended, if there is one: its number and its wait status, as `wait` gives it.
+pub(crate) fn reap_any() -> Option<(i32, i32)> {
+    let mut status = 0;
+    // SAFETY: the status is ours and lives across the call.
+    let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
+    (pid > 0).then_some((pid, status))
+}

@@ -191,7 +191,9 @@ impl Zygote<'_> {
             supervisor: &self.supervisor,
             signals,
         };
-        init.live(output, |channel| body::run(trial, seed, index, channel))
+        init.live(output, |reports, nodes| {
+            body::run(trial, seed, index, reports, nodes)
+        })
     }
 }
 

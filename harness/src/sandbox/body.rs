@@ -29,6 +29,46 @@ pub(crate) fn current() -> Option<&'static Current> {
 
 static CHANNEL: OnceLock<Channel> = OnceLock::new();
 
+static NODES: OnceLock<Channel> = OnceLock::new();
+
+/// Where nodes are ordered, in the process of a trial's body.
+pub(crate) fn factory() -> Option<&'static Channel> {
+    NODES.get()
+}
+
+/// What happened behind the test's back, a sentence each.
+static COMPLAINTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Fails the trial, or adds to the reason why it fails.
+pub(crate) fn complain(sentence: String) {
+    COMPLAINTS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(sentence);
+}
+
+/// The verdict in the light of the complaints.
+fn consider(finish: Finish, complaints: &[String]) -> Finish {
+    if complaints.is_empty() {
+        return finish;
+    }
+    let complaints = complaints.join("\n");
+    match finish {
+        Finish::Passed => failed(complaints, ""),
+        Finish::Failed { reason, location } => failed(format!("{reason}\n{complaints}"), location),
+    }
+}
+
+/// Whether the calling thread is the test's own, or works for it.
+pub(crate) fn is_own_thread() -> bool {
+    OWN_THREAD.with(std::cell::Cell::get)
+}
+
+/// From now on the calling thread's panics are the test's.
+pub(crate) fn adopt_thread() {
+    OWN_THREAD.with(|own| own.set(true));
+}
+
 /// Does once, in the zygote, what every body will do: starts a thread and waits for its end.
 ///
 /// What libc and std set up on that occasion (symbols looked up, a stack, a heap) is then there in
@@ -50,7 +90,7 @@ pub(crate) fn rehearse() {
 }
 
 /// Runs the trial and reports; ends the process.
-pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel) -> ! {
+pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel, nodes: Channel) -> ! {
     let name = trial.name().to_owned();
     let options = *trial.options();
     let _ = CURRENT.set(Current {
@@ -58,6 +98,7 @@ pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel) -> ! {
         seed,
     });
     let channel = CHANNEL.get_or_init(|| channel);
+    let _ = NODES.set(nodes);
     separate_profiles(index);
     remember_panics();
     let body = trial.into_body();
@@ -74,6 +115,10 @@ pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel) -> ! {
             String::new(),
         ),
     };
+    let finish = consider(
+        finish,
+        &COMPLAINTS.lock().unwrap_or_else(PoisonError::into_inner),
+    );
     if let Finish::Failed { reason, .. } = &finish
         && !reason.starts_with(PANICKED)
     {
@@ -312,6 +357,20 @@ mod tests {
         assert_eq!(judge(&options, Err(Box::new("boom")), &[]), Finish::Passed);
         assert!(reason(judge(&options, Err(Box::new("bang")), &[])).contains("\"bang\""));
         assert!(reason(judge(&options, Ok(Ok(())), &[])).contains("did not panic"));
+    }
+
+    #[test]
+    fn a_complaint_fails_a_test_that_has_passed_and_is_added_to_a_failure() {
+        let complaints = ["nginx died".to_owned()];
+        assert_eq!(
+            consider(Finish::Passed, &complaints),
+            failed("nginx died", "")
+        );
+        assert_eq!(
+            consider(failed("boom", "a.rs:1:2"), &complaints),
+            failed("boom\nnginx died", "a.rs:1:2")
+        );
+        assert_eq!(consider(Finish::Passed, &[]), Finish::Passed);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, setpgid};
 
+use super::factory::Factory;
 use super::inner::{Refused, World};
 use super::outer::{Ids, errno};
 use crate::Isolation;
@@ -35,6 +36,10 @@ struct Body {
     pid: Pid,
     /// What it has to say.
     reports: Channel,
+    /// The nodes that it wants.
+    orders: Channel,
+    /// Its end of that, kept open so that its exit does not wake us twice.
+    _orders: Channel,
     /// What it has said before its end.
     finish: RefCell<Option<Finish>>,
 }
@@ -44,7 +49,7 @@ pub(crate) const MAPPED: Signal = Signal::SIGUSR1;
 
 impl Init<'_> {
     /// Lives until the trial is over. `body` is run in a process of its own and does not return.
-    pub(crate) fn live(self, output: Option<OwnedFd>, run: impl FnOnce(Channel)) -> ! {
+    pub(crate) fn live(self, output: Option<OwnedFd>, run: impl FnOnce(Channel, Channel)) -> ! {
         match self.start(output.as_ref(), run) {
             Ok(body) => self.watch(&body),
             Err((step, errno)) => {
@@ -59,7 +64,11 @@ impl Init<'_> {
         }
     }
 
-    fn start(&self, output: Option<&OwnedFd>, run: impl FnOnce(Channel)) -> Result<Body, Refused> {
+    fn start(
+        &self,
+        output: Option<&OwnedFd>,
+        run: impl FnOnce(Channel, Channel),
+    ) -> Result<Body, Refused> {
         nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)
             .map_err(|e| ("set the parent-death signal", e))?;
         if signal::is_readable(self.supervisor.as_fd()) {
@@ -78,20 +87,23 @@ impl Init<'_> {
         // Out of reach of the terminal: the supervisor passes signals on as it sees fit.
         setpgid(Pid::this(), Pid::this()).map_err(|e| ("make a process group", e))?;
         let (reports, theirs) = Channel::pair().map_err(|e| ("make a channel", e))?;
+        let (orders, nodes) = Channel::pair().map_err(|e| ("make a channel", e))?;
         match process::fork().map_err(|e| ("fork the test body", e))? {
             ForkResult::Child => {
-                drop(reports);
+                drop((reports, orders));
                 if let Some(output) = output {
                     let _ = replace_standard(output.as_fd(), 1);
                     let _ = replace_standard(output.as_fd(), 2);
                 }
                 let _ = signal::unblock_all();
-                run(theirs);
+                run(theirs, nodes);
                 process::exit_now(1)
             }
             ForkResult::Parent { child: pid } => Ok(Body {
                 pid,
                 reports,
+                orders,
+                _orders: nodes,
                 finish: RefCell::default(),
             }),
         }
@@ -122,12 +134,13 @@ impl Init<'_> {
                 PollFd::new(self.channel.as_fd(), PollFlags::POLLIN),
                 PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
                 PollFd::new(self.supervisor.as_fd(), PollFlags::POLLIN),
+                PollFd::new(body.orders.as_fd(), PollFlags::POLLIN),
                 PollFd::new(body.reports.as_fd(), interest),
             ];
             let fds = if listening {
                 &mut fds[..]
             } else {
-                &mut fds[..3]
+                &mut fds[..4]
             };
             if poll(fds, PollTimeout::NONE).is_err() {
                 continue;
@@ -142,6 +155,15 @@ impl Init<'_> {
                 self.part(body, end)
             }
             if ready(3) {
+                let (orders, world, signals) = (&body.orders, &self.world, self.signals);
+                Factory {
+                    orders,
+                    world,
+                    signals,
+                }
+                .serve();
+            }
+            if ready(4) {
                 // That it has written down where it stands; or that it has finished after all,
                 // which is left to be read at its end.
                 match self.hear(body) {

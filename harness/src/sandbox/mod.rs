@@ -4,9 +4,18 @@
 //! IPC and UTS namespace in which the host's files are read-only and the workspace is writable;
 //! the zygotes live in it, and when its first process dies the kernel ends everything inside. The
 //! *sandbox* proper is made for each trial, from within the outer one ([`inner`]).
+//!
+//! The nodes of a lab are made by the trial's init as well ([`factory`]), each with a first process of
+//! its own ([`node`]) that furnishes it ([`furniture`]) and starts its programs ([`launch`]).
 
+pub(crate) mod birth;
 pub(crate) mod body;
+mod copy;
+mod factory;
+mod furniture;
 pub(crate) mod init;
 pub(crate) mod inner;
+mod launch;
+mod node;
 pub(crate) mod outer;
 pub(crate) mod paths;

@@ -308,9 +308,8 @@ impl Plan {
     pub fn grow(&self, topology: &Topology) -> Result<Plan, TopologyError> {
         let grown = super::build::plan(topology, Some(self))?;
         let kept = |cable: &Cable| {
-            cable
-                .link
-                .is_some_and(|link| grown.cables.get(link.index()) == Some(cable))
+            let now = cable.link.and_then(|link| grown.cables.get(link.index()));
+            now.is_some_and(|now| grown.shows(now) == self.shows(cable))
         };
         if let Some(changed) = self.cables.iter().find(|cable| !kept(cable)) {
             let text = format!(
@@ -321,6 +320,19 @@ impl Plan {
             return Err(TopologyError::one(Site::new("link", index, "ends"), text));
         }
         Ok(grown)
+    }
+
+    /// A cable without numbers that change when stacks are added: a new node comes before an old pod.
+    fn shows(&self, cable: &Cable) -> (Cable, [Option<Owner>; 2]) {
+        let mut cable = cable.clone();
+        let owners = cable.ends.each_mut().map(|end| match end.place {
+            Place::Hub => None,
+            Place::Stack(stack) => {
+                end.place = Place::Hub;
+                Some(self.stacks[stack].owner)
+            }
+        });
+        (cable, owners)
     }
 
     /// The steps, in order.

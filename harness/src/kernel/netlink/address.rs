@@ -1,0 +1,207 @@
+//! Addresses, routes and neighbours, given by hand: nothing is guessed, detected or tentative.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
+use netlink_packet_route::address::{
+    AddressAttribute, AddressHeader, AddressHeaderFlags, AddressMessage, AddressScope,
+};
+use netlink_packet_route::neighbour::{
+    NeighbourAddress, NeighbourAttribute, NeighbourHeader, NeighbourMessage, NeighbourState,
+};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+
+use super::batch::Batch;
+use super::link::Device;
+
+/// Where packets go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Route<'a> {
+    /// The network; `0.0.0.0` or `::` with a prefix of 0 is the default.
+    pub(crate) destination: IpAddr,
+    /// How many bits of it count.
+    pub(crate) prefix: u8,
+    /// The router; none if the network is on the link.
+    pub(crate) via: Option<IpAddr>,
+    /// The interface.
+    pub(crate) device: Device<'a>,
+}
+
+impl<'a> Route<'a> {
+    /// Everything else goes to this router.
+    pub(crate) fn default_via(router: IpAddr, device: Device<'a>) -> Self {
+        let destination = match router {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        Self {
+            destination,
+            prefix: 0,
+            via: Some(router),
+            device,
+        }
+    }
+}
+
+/// Who is behind an address, known beforehand: nobody has to ask on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Neighbour<'a> {
+    /// The address.
+    pub(crate) address: IpAddr,
+    /// The hardware address that answers for it.
+    pub(crate) mac: [u8; 6],
+    /// The interface on which it is reached.
+    pub(crate) device: Device<'a>,
+}
+
+impl Batch {
+    /// Gives an interface an address at once, without duplicate address detection.
+    pub(crate) fn add_address(&mut self, device: Device<'_>, address: IpAddr, prefix: u8) {
+        let message = RouteNetlinkMessage::NewAddress(address_message(device, address, prefix));
+        self.push(
+            "add an address to",
+            device.name,
+            NLM_F_CREATE | NLM_F_EXCL,
+            &message,
+        );
+    }
+
+    /// Takes an address away.
+    pub(crate) fn delete_address(&mut self, device: Device<'_>, address: IpAddr, prefix: u8) {
+        let message = RouteNetlinkMessage::DelAddress(address_message(device, address, prefix));
+        self.push("delete an address of", device.name, 0, &message);
+    }
+
+    /// Adds a route to the main table; the interface must be up.
+    pub(crate) fn add_route(&mut self, route: &Route<'_>) {
+        let message = RouteNetlinkMessage::NewRoute(route_message(route));
+        self.push(
+            "add a route through",
+            route.device.name,
+            NLM_F_CREATE | NLM_F_EXCL,
+            &message,
+        );
+    }
+
+    /// Removes a route from the main table.
+    pub(crate) fn delete_route(&mut self, route: &Route<'_>) {
+        let message = RouteNetlinkMessage::DelRoute(route_message(route));
+        self.push("delete a route through", route.device.name, 0, &message);
+    }
+
+    /// Enters a permanent neighbour, in the place of what was known.
+    pub(crate) fn add_neighbour(&mut self, neighbour: &Neighbour<'_>) {
+        let message = RouteNetlinkMessage::NewNeighbour(neighbour_message(neighbour));
+        self.push(
+            "add a neighbour to",
+            neighbour.device.name,
+            NLM_F_CREATE | NLM_F_REPLACE,
+            &message,
+        );
+    }
+
+    /// Forgets a neighbour.
+    pub(crate) fn delete_neighbour(&mut self, neighbour: &Neighbour<'_>) {
+        let message = RouteNetlinkMessage::DelNeighbour(neighbour_message(neighbour));
+        self.push("delete a neighbour of", neighbour.device.name, 0, &message);
+    }
+}
+
+fn family(address: IpAddr) -> AddressFamily {
+    if address.is_ipv4() {
+        AddressFamily::Inet
+    } else {
+        AddressFamily::Inet6
+    }
+}
+
+fn address_message(device: Device<'_>, address: IpAddr, prefix: u8) -> AddressMessage {
+    let scope = match address {
+        IpAddr::V6(v6) if v6.is_unicast_link_local() => AddressScope::Link,
+        _ if address.is_loopback() => AddressScope::Host,
+        _ => AddressScope::Universe,
+    };
+    let flags = if address.is_ipv6() {
+        AddressHeaderFlags::Nodad
+    } else {
+        AddressHeaderFlags::empty()
+    };
+    let mut message = AddressMessage::default();
+    message.header = AddressHeader {
+        family: family(address),
+        prefix_len: prefix,
+        flags,
+        scope,
+        index: device.index,
+    };
+    message.attributes.push(AddressAttribute::Address(address));
+    if let IpAddr::V4(v4) = address {
+        message.attributes.push(AddressAttribute::Local(address));
+        if prefix < 31 {
+            let broadcast = Ipv4Addr::from_bits(
+                v4.to_bits() | u32::MAX.checked_shr(prefix.into()).unwrap_or(0),
+            );
+            message
+                .attributes
+                .push(AddressAttribute::Broadcast(broadcast));
+        }
+    }
+    message
+}
+
+fn route_message(route: &Route<'_>) -> RouteMessage {
+    let mut message = RouteMessage::default();
+    message.header = RouteHeader {
+        address_family: family(route.destination),
+        destination_prefix_length: route.prefix,
+        table: RouteHeader::RT_TABLE_MAIN,
+        protocol: RouteProtocol::Static,
+        scope: if route.via.is_none() && route.destination.is_ipv4() {
+            RouteScope::Link
+        } else {
+            RouteScope::Universe
+        },
+        kind: RouteType::Unicast,
+        ..RouteHeader::default()
+    };
+    if route.prefix > 0 {
+        message
+            .attributes
+            .push(RouteAttribute::Destination(RouteAddress::from(
+                route.destination,
+            )));
+    }
+    message.attributes.extend(
+        route
+            .via
+            .map(|via| RouteAttribute::Gateway(RouteAddress::from(via))),
+    );
+    message
+        .attributes
+        .push(RouteAttribute::Oif(route.device.index));
+    message
+}
+
+fn neighbour_message(neighbour: &Neighbour<'_>) -> NeighbourMessage {
+    let mut message = NeighbourMessage::default();
+    message.header = NeighbourHeader {
+        family: family(neighbour.address),
+        ifindex: neighbour.device.index,
+        state: NeighbourState::Permanent,
+        ..NeighbourHeader::default()
+    };
+    let destination = match neighbour.address {
+        IpAddr::V4(v4) => NeighbourAddress::Inet(v4),
+        IpAddr::V6(v6) => NeighbourAddress::Inet6(v6),
+    };
+    message
+        .attributes
+        .push(NeighbourAttribute::Destination(destination));
+    message
+        .attributes
+        .push(NeighbourAttribute::LinkLayerAddress(neighbour.mac.to_vec()));
+    message
+}

@@ -1,0 +1,164 @@
+//! Ethernet segments that stay quiet.
+//!
+//! A plain bridge floods every multicast frame to every port, and IPv6 sends several per address when a link comes up
+//! (listener reports, router solicitations): with N ports that is N² deliveries, seconds of work *after* a network is
+//! ready, and queues so full that the first neighbour solicitation is lost for a second. So the bridge is a snooping
+//! switch that believes itself to be the only querier: reports and solicitations end at it, and a solicitation of a
+//! neighbour reaches the port that it is for. Because reports arrive late, the memberships of the addresses that we
+//! give are entered by hand ([`Batch::add_membership`]); what a node joins later is learned from its reports.
+//!
+//! The order matters as well. Each port that a *running* bridge enables makes it walk over all the others, so:
+//! 1. [`Batch::add_bridge`], down; the ports, up; the nodes' ends, up, with their addresses;
+//! 2. [`Batch::start_bridge`], when all ports are there;
+//! 3. [`Batch::add_membership`] for each port and address; [`super::Netlink::wait_until_ports_up`].
+
+use std::net::Ipv6Addr;
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
+use netlink_packet_route::link::{InfoBridge, InfoData, InfoKind, LinkAttribute, LinkInfo};
+use nix::errno::Errno;
+use nix::libc;
+
+use super::batch::Batch;
+use super::link::{Device, named};
+use super::wire;
+
+const RTM_NEWMDB: u16 = 84;
+const RTM_DELMDB: u16 = 85;
+
+/// An Ethernet segment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bridge<'a> {
+    /// Its own interface.
+    pub(crate) device: Device<'a>,
+    /// Its hardware address, fixed: otherwise it changes with the ports.
+    pub(crate) mac: [u8; 6],
+}
+
+impl Bridge<'_> {
+    /// The link-local address without which it cannot be IPv6's querier.
+    fn link_local(&self) -> Ipv6Addr {
+        let [a, b, c, d, e, f] = self.mac;
+        Ipv6Addr::from([
+            0xfe,
+            0x80,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            a ^ 2,
+            b,
+            c,
+            0xff,
+            0xfe,
+            d,
+            e,
+            f,
+        ])
+    }
+}
+
+impl Batch {
+    /// Makes a bridge, down: no spanning tree, no timers that matter, not listening yet.
+    pub(crate) fn add_bridge(&mut self, bridge: &Bridge<'_>) {
+        /// In hundredths of a second: eleven days.
+        const NEVER: u64 = 100_000_000;
+        let data = vec![
+            InfoBridge::MulticastSnooping(false),
+            InfoBridge::MulticastStartupQueryCount(0),
+            InfoBridge::MulticastMembershipInterval(NEVER),
+            InfoBridge::MulticastQuerierInterval(NEVER),
+            InfoBridge::MulticastQueryInterval(NEVER),
+            // A querier only counts after this time has passed.
+            InfoBridge::MulticastQueryResponseInterval(0),
+        ];
+        let mut message = named(bridge.device);
+        message
+            .attributes
+            .push(LinkAttribute::Address(bridge.mac.to_vec()));
+        message.attributes.push(info(data));
+        self.create("create the bridge", bridge.device, message);
+        self.give_no_addresses(bridge.device);
+        self.add_address(bridge.device, bridge.link_local().into(), 64);
+    }
+
+    /// Brings a bridge up and has it listen: to be done when its ports are there.
+    pub(crate) fn start_bridge(&mut self, bridge: &Bridge<'_>) {
+        self.set_up(bridge.device);
+        let data = vec![
+            InfoBridge::MulticastQuerier(true),
+            InfoBridge::MulticastSnooping(true),
+        ];
+        self.change("start multicast snooping on", bridge.device, info(data));
+    }
+
+    /// Tells a listening bridge that `address` lives behind `port`, for neighbour discovery.
+    ///
+    /// The bridge may have learned it already from a report: Linux before 6.3 leaves it at that, which serves as well.
+    pub(crate) fn add_membership(
+        &mut self,
+        bridge: Device<'_>,
+        port: Device<'_>,
+        address: Ipv6Addr,
+    ) {
+        let payload = membership(bridge, port, solicited_node(address));
+        self.push_raw(
+            "add a multicast membership to",
+            port.name,
+            RTM_NEWMDB,
+            NLM_F_CREATE | NLM_F_REPLACE,
+            &payload,
+        );
+        self.tolerate(Errno::EEXIST);
+    }
+
+    /// Forgets it again: when a cable moves.
+    pub(crate) fn delete_membership(
+        &mut self,
+        bridge: Device<'_>,
+        port: Device<'_>,
+        address: Ipv6Addr,
+    ) {
+        let payload = membership(bridge, port, solicited_node(address));
+        self.push_raw(
+            "delete a multicast membership of",
+            port.name,
+            RTM_DELMDB,
+            0,
+            &payload,
+        );
+    }
+}
+
+fn info(data: Vec<InfoBridge>) -> LinkAttribute {
+    LinkAttribute::LinkInfo(vec![
+        LinkInfo::Kind(InfoKind::Bridge),
+        LinkInfo::Data(InfoData::Bridge(data)),
+    ])
+}
+
+/// The group that hears who asks for the hardware address of `address`.
+fn solicited_node(address: Ipv6Addr) -> Ipv6Addr {
+    let octets = address.octets();
+    Ipv6Addr::from([
+        0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, octets[13], octets[14], octets[15],
+    ])
+}
+
+/// `struct br_port_msg` and one `struct br_mdb_entry`, permanent.
+fn membership(bridge: Device<'_>, port: Device<'_>, group: Ipv6Addr) -> Vec<u8> {
+    const MDBA_SET_ENTRY: u16 = 1;
+    const MDB_PERMANENT: u8 = 1;
+    const ETH_P_IPV6: [u8; 2] = [0x86, 0xdd];
+    let mut payload = vec![libc::AF_BRIDGE as u8, 0, 0, 0];
+    payload.extend(bridge.index.to_ne_bytes());
+    let mut entry = port.index.to_ne_bytes().to_vec();
+    entry.extend([MDB_PERMANENT, 0, 0, 0]);
+    entry.extend(group.octets());
+    entry.extend(ETH_P_IPV6);
+    entry.extend([0, 0]);
+    wire::attribute(&mut payload, MDBA_SET_ENTRY, &entry);
+    payload
+}

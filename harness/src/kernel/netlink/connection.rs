@@ -1,0 +1,228 @@
+//! One conversation with the kernel about one network namespace.
+
+use std::ops::Range;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use netlink_packet_core::{
+    NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST,
+};
+use nix::errno::Errno;
+
+use super::batch::Batch;
+use super::error::NetlinkError;
+use super::socket::{Protocol, Socket};
+use super::wire::{self, Message, NLMSG_DONE, NLMSG_ERROR};
+use crate::kernel::netns::Netns;
+
+/// A routing socket, bound to the network namespace in which it was opened.
+#[derive(Debug)]
+pub(crate) struct Netlink {
+    pub(super) socket: Socket,
+    pub(super) buffer: Vec<u8>,
+    sequence: u32,
+}
+
+/// How much goes out with one system call.
+const PIECE_BYTES: usize = 16 << 10;
+/// The same in requests: a socket's queue has room for some two hundred refusals.
+const PIECE_COUNT: usize = 128;
+/// How often a dump that changed while we read it is read again before we take it as it is.
+const DUMP_ATTEMPTS: usize = 8;
+
+impl Netlink {
+    /// A conversation about the current thread's network namespace.
+    pub(crate) fn open() -> Result<Self, NetlinkError> {
+        Socket::open(Protocol::Route)
+            .map(Self::from_socket)
+            .map_err(|errno| NetlinkError::refused("open", "a netlink socket", errno, None))
+    }
+
+    /// A conversation about that network namespace; the current thread enters it for a moment.
+    pub(crate) fn open_in(netns: BorrowedFd<'_>) -> Result<Self, NetlinkError> {
+        Netns::visit(netns, Self::open)
+            .map_err(|errno| NetlinkError::refused("enter", "a network namespace", errno, None))?
+    }
+
+    /// A conversation over a routing socket that somebody opened.
+    pub(crate) fn from_fd(socket: OwnedFd) -> Self {
+        Self::from_socket(Socket::from_fd(socket))
+    }
+
+    pub(super) fn from_socket(socket: Socket) -> Self {
+        Self {
+            socket,
+            buffer: Vec::new(),
+            sequence: 0,
+        }
+    }
+
+    /// Goes on about the current thread's network namespace: for loops over many namespaces, to keep the memory.
+    pub(crate) fn reopen(&mut self) -> Result<(), NetlinkError> {
+        self.socket = Self::open()?.socket;
+        Ok(())
+    }
+
+    /// Has the kernel do everything in the batch; the error is the first refusal.
+    pub(crate) fn execute(&mut self, mut batch: Batch) -> Result<(), NetlinkError> {
+        self.execute_reusing(&mut batch)
+    }
+
+    /// The same, for loops: the batch is emptied and keeps its memory.
+    pub(crate) fn execute_reusing(&mut self, batch: &mut Batch) -> Result<(), NetlinkError> {
+        let first = self.sequence.wrapping_add(1);
+        self.sequence = self.sequence.wrapping_add(batch.len() as u32);
+        let mut result = Ok(());
+        for piece in batch.seal(PIECE_BYTES, PIECE_COUNT, first) {
+            result = result.and(self.execute_piece(batch, piece, first));
+            if result.is_err() {
+                break;
+            }
+        }
+        batch.clear();
+        result
+    }
+
+    fn execute_piece(
+        &mut self,
+        batch: &Batch,
+        piece: Range<usize>,
+        first: u32,
+    ) -> Result<(), NetlinkError> {
+        let request = |at: usize| &batch.requests[at];
+        let last = piece.end - 1;
+        self.socket.send(batch.slice(&piece)).map_err(|errno| {
+            NetlinkError::refused(
+                request(piece.start).operation,
+                request(piece.start).subject.text(),
+                errno,
+                None,
+            )
+        })?;
+        let mut refusal = None;
+        let mut lost = None;
+        loop {
+            // The work was done in `send`, and the answers are there. So many refusals that some did not fit end early.
+            let answer = match lost {
+                None => self.socket.receive(&mut self.buffer).map(Some),
+                Some(_) => self.socket.try_receive(&mut self.buffer),
+            };
+            let datagram = match (answer, lost) {
+                (Ok(Some(datagram)), _) => datagram,
+                (Err(errno), None) => {
+                    lost = Some(errno);
+                    continue;
+                }
+                (Err(errno), Some(_)) | (Ok(None), Some(errno)) => {
+                    let (operation, subject) =
+                        (request(last).operation, request(last).subject.text());
+                    return Err(refusal.unwrap_or_else(|| {
+                        NetlinkError::refused(operation, subject, errno, None)
+                    }));
+                }
+                (Ok(None), None) => unreachable!("a blocking receive waits"),
+            };
+            for message in wire::messages(datagram).filter(|message| message.kind == NLMSG_ERROR) {
+                let at = message.sequence.wrapping_sub(first) as usize;
+                if !piece.contains(&at) {
+                    continue;
+                }
+                let errno = error_of(&message);
+                if let Some(errno) = errno.filter(|errno| request(at).tolerated != Some(*errno)) {
+                    let subject = || request(at).subject.text();
+                    refusal.get_or_insert_with(|| {
+                        NetlinkError::refused(
+                            request(at).operation,
+                            subject(),
+                            errno,
+                            words_of(&message),
+                        )
+                    });
+                }
+                if at == last {
+                    return refusal.map_or(Ok(()), Err);
+                }
+            }
+        }
+    }
+
+    /// Asks for everything of a kind and hands each answer to `each`; what a change interrupted is read again from the
+    /// start.
+    pub(super) fn dump<T>(
+        &mut self,
+        operation: &'static str,
+        kind: u16,
+        payload: &[u8],
+        mut each: impl FnMut(&Message<'_>) -> Option<T>,
+    ) -> Result<Vec<T>, NetlinkError> {
+        let refused =
+            |errno, words| NetlinkError::refused(operation, "the network namespace", errno, words);
+        let mut found = Vec::new();
+        for _ in 0..DUMP_ATTEMPTS {
+            found.clear();
+            let sequence = self
+                .ask(kind, payload)
+                .map_err(|errno| refused(errno, None))?;
+            let mut interrupted = false;
+            'answers: loop {
+                let datagram = self
+                    .socket
+                    .receive(&mut self.buffer)
+                    .map_err(|errno| refused(errno, None))?;
+                for message in
+                    wire::messages(datagram).filter(|message| message.sequence == sequence)
+                {
+                    interrupted |= message.flags & NLM_F_DUMP_INTR != 0;
+                    match message.kind {
+                        NLMSG_DONE => break 'answers,
+                        NLMSG_ERROR => {
+                            return Err(refused(
+                                error_of(&message).unwrap_or(Errno::EIO),
+                                words_of(&message),
+                            ));
+                        }
+                        _ => found.extend(each(&message)),
+                    }
+                }
+            }
+            if !interrupted {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Sends one dump request and returns the number by which its answers are known.
+    pub(super) fn ask(&mut self, kind: u16, payload: &[u8]) -> nix::Result<u32> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut bytes = vec![0; wire::HEADER];
+        bytes.extend(payload);
+        wire::header(&mut bytes, kind, NLM_F_REQUEST | NLM_F_DUMP, self.sequence);
+        self.socket.send(&bytes)?;
+        Ok(self.sequence)
+    }
+}
+
+/// The error of an `NLMSG_ERROR`, unless it is an acknowledgement.
+pub(super) fn error_of(message: &Message<'_>) -> Option<Errno> {
+    match wire::u32_at(message.payload, 0).map(u32::cast_signed) {
+        Some(0) => None,
+        Some(code) => Some(Errno::from_raw(code.wrapping_neg())),
+        None => Some(Errno::EIO),
+    }
+}
+
+/// The sentence that the kernel added to its refusal.
+fn words_of(message: &Message<'_>) -> Option<String> {
+    const NLMSGERR_ATTR_MSG: u16 = 1;
+    if message.flags & NLM_F_ACK_TLVS == 0 {
+        return None;
+    }
+    // The refused message follows the code: only its header where the kernel was told to cut it (NETLINK_CAP_ACK).
+    let whole = usize::try_from(wire::u32_at(message.payload, 4)?).ok()?;
+    let echoed = if message.flags & NLM_F_CAPPED != 0 {
+        wire::HEADER
+    } else {
+        wire::align(whole)
+    };
+    wire::find(message.payload.get(4 + echoed..)?, NLMSGERR_ATTR_MSG).map(wire::text)
+}

@@ -1,0 +1,137 @@
+//! What went wrong: the verb, the object, the errno, the kernel's own words and ours.
+
+use std::fmt;
+
+use nix::errno::Errno;
+
+/// A refusal by the kernel, or an answer that never came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NetlinkError {
+    operation: &'static str,
+    subject: String,
+    cause: Cause,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Cause {
+    Refused {
+        errno: Errno,
+        kernel: Option<String>,
+    },
+    TimedOut {
+        last_state: String,
+    },
+    Malformed {
+        reason: String,
+    },
+}
+
+impl NetlinkError {
+    /// The kernel answered with `errno`, and maybe with a sentence.
+    pub(crate) fn refused(
+        operation: &'static str,
+        subject: impl Into<String>,
+        errno: Errno,
+        kernel: Option<String>,
+    ) -> Self {
+        Self {
+            operation,
+            subject: subject.into(),
+            cause: Cause::Refused { errno, kernel },
+        }
+    }
+
+    /// The deadline passed in this state.
+    pub(crate) fn timed_out(
+        operation: &'static str,
+        subject: impl Into<String>,
+        last_state: String,
+    ) -> Self {
+        Self {
+            operation,
+            subject: subject.into(),
+            cause: Cause::TimedOut { last_state },
+        }
+    }
+
+    /// The kernel sent what we cannot read.
+    pub(crate) fn malformed(
+        operation: &'static str,
+        subject: impl Into<String>,
+        reason: impl fmt::Display,
+    ) -> Self {
+        Self {
+            operation,
+            subject: subject.into(),
+            cause: Cause::Malformed {
+                reason: reason.to_string(),
+            },
+        }
+    }
+
+    /// What was being done: a verb phrase, such as `create the veth pair`.
+    pub(crate) fn operation(&self) -> &str {
+        self.operation
+    }
+
+    /// What it was done to, usually an interface.
+    pub(crate) fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// The error number, if the kernel gave one.
+    pub(crate) fn errno(&self) -> Option<Errno> {
+        match self.cause {
+            Cause::Refused { errno, .. } => Some(errno),
+            _ => None,
+        }
+    }
+
+    /// Whether a deadline passed.
+    pub(crate) fn is_timeout(&self) -> bool {
+        matches!(self.cause, Cause::TimedOut { .. })
+    }
+}
+
+impl fmt::Display for NetlinkError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "failed to {} `{}`: ", self.operation, self.subject)?;
+        match &self.cause {
+            Cause::Refused { errno, kernel } => {
+                write!(out, "{errno}")?;
+                if let Some(words) = kernel {
+                    write!(out, "; the kernel says: {words}")?;
+                }
+                match explanation(*errno) {
+                    Some(why) => write!(out, " ({why})"),
+                    None => Ok(()),
+                }
+            }
+            Cause::TimedOut { last_state } => write!(out, "timed out; last seen: {last_state}"),
+            Cause::Malformed { reason } => write!(out, "cannot read the kernel's answer: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for NetlinkError {}
+
+/// What an errno usually means in this layer, where its name alone would mislead.
+fn explanation(errno: Errno) -> Option<&'static str> {
+    Some(match errno {
+        Errno::EPERM | Errno::EACCES => {
+            "this needs CAP_NET_ADMIN in the user namespace that owns the network namespace"
+        }
+        Errno::EXFULL => "a bridge takes at most 1023 ports: use several bridges",
+        Errno::EEXIST => {
+            "the name, the index or the address is already taken in that network namespace"
+        }
+        Errno::ENODEV => "there is no such interface in that network namespace",
+        Errno::EOPNOTSUPP => "this kernel was built without it, or its module is not loaded",
+        Errno::EBADF => "the descriptor does not refer to a network namespace",
+        Errno::ENOBUFS => "the socket's queue overflowed and answers were lost",
+        Errno::ENETUNREACH | Errno::EHOSTUNREACH => {
+            "the gateway is not on a network that the interface has an address in, or the interface is down"
+        }
+        _ => return None,
+    })
+}

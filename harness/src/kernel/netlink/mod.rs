@@ -1,0 +1,52 @@
+//! Networks are made by messages, not by programs.
+//!
+//! A [`Netlink`] is a conversation with the kernel about *one* network namespace: the one in which its socket was
+//! born, whatever the thread does later. Requests are written into a [`Batch`], which goes out with one system call
+//! per sixteen kilobytes; the kernel answers while it is in that call, so that a batch costs what the kernel's work
+//! costs. Everything blocks for microseconds and needs no runtime: it may be called from a test thread, from inside a
+//! tokio runtime, or from a single-threaded init.
+//!
+//! ```text
+//! let mut batch = Batch::new();
+//! batch.add_veth(&Veth { near: End { device: port, .. }, far: End { device: eth0, netns: Some(node), .. } });
+//! batch.set_up(port);
+//! netlink.execute(batch)?;
+//! netlink.wait_until_up(&[port], deadline)?;
+//! ```
+//!
+//! | file | what it is about |
+//! |---|---|
+//! | `socket` | a netlink socket of any protocol: bytes in, bytes out |
+//! | `batch` | requests on their way out, each with the words that an error needs |
+//! | `connection` | sending a batch, reading what came back, dumps |
+//! | `link`, `bridge`, `address` | the requests |
+//! | `wait` | ready means ready: conditions, by events, with a deadline |
+//! | `view`, `view_parse` | interfaces, addresses, routes and neighbours as plain values |
+//! | `diag` | sockets as plain values |
+//! | `wire` | the few bytes that the packet crates do not know |
+
+mod address;
+mod batch;
+mod bridge;
+mod connection;
+mod diag;
+mod error;
+mod link;
+mod socket;
+#[cfg(test)]
+mod tests;
+mod view;
+mod view_parse;
+mod wait;
+mod wire;
+
+pub(crate) use address::{Neighbour, Route};
+pub(crate) use batch::Batch;
+pub(crate) use bridge::Bridge;
+pub(crate) use connection::Netlink;
+pub use diag::SocketEntry;
+pub(crate) use diag::sockets;
+pub(crate) use error::NetlinkError;
+pub(crate) use link::{Device, End, Veth};
+pub(crate) use socket::{Protocol, Socket};
+pub use view::{AddressEntry, InterfaceEntry, NeighbourEntry, RouteEntry, Traffic};

@@ -1,0 +1,168 @@
+//! A netlink socket of any protocol: bytes in, bytes out, no meaning.
+
+use std::io::IoSlice;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, sendmsg, socket,
+};
+
+/// Whom a socket speaks to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// Links, addresses, routes, neighbours, queueing disciplines.
+    Route,
+    /// Sockets.
+    SocketDiagnosis,
+    /// nftables and connection tracking.
+    Netfilter,
+}
+
+impl Protocol {
+    fn number(self) -> SockProtocol {
+        match self {
+            Self::Route => SockProtocol::NetlinkRoute,
+            Self::SocketDiagnosis => SockProtocol::NetlinkSockDiag,
+            Self::Netfilter => SockProtocol::NetlinkNetFilter,
+        }
+    }
+}
+
+/// A netlink socket, bound for ever to the network namespace in which it was opened.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    fd: OwnedFd,
+}
+
+/// Dumps come in pieces of at most 32 KB; nothing that the kernel sends is longer than this.
+const RECEIVE_BYTES: usize = 64 << 10;
+
+impl Socket {
+    /// Opens a socket in the current thread's network namespace.
+    pub(crate) fn open(protocol: Protocol) -> nix::Result<Self> {
+        let fd = socket(
+            AddressFamily::Netlink,
+            SockType::Raw,
+            SockFlag::SOCK_CLOEXEC,
+            protocol.number(),
+        )?;
+        Ok(Self::from_fd(fd))
+    }
+
+    /// Takes a netlink socket that somebody opened, perhaps in another network namespace.
+    pub(crate) fn from_fd(fd: OwnedFd) -> Self {
+        let socket = Self { fd };
+        // Without these two we still work: the first makes errors shorter, the second gives them words.
+        let _ = socket.set_option(libc::NETLINK_CAP_ACK, 1);
+        let _ = socket.set_option(libc::NETLINK_EXT_ACK, 1);
+        socket
+    }
+
+    /// Starts to receive the notifications of a group (`RTNLGRP_*`).
+    pub(crate) fn join(&self, group: u32) -> nix::Result<()> {
+        self.set_option(libc::NETLINK_ADD_MEMBERSHIP, group)
+    }
+
+    /// Stops receiving them; those already queued stay queued.
+    pub(crate) fn leave(&self, group: u32) -> nix::Result<()> {
+        self.set_option(libc::NETLINK_DROP_MEMBERSHIP, group)
+    }
+
+    fn set_option(&self, name: libc::c_int, value: u32) -> nix::Result<()> {
+        // SAFETY: the pointer and the length describe one live `u32`, which is what these options take.
+        let result = unsafe {
+            libc::setsockopt(
+                self.fd.as_raw_fd(),
+                libc::SOL_NETLINK,
+                name,
+                (&raw const value).cast(),
+                size_of::<u32>() as libc::socklen_t,
+            )
+        };
+        Errno::result(result).map(drop)
+    }
+
+    /// Sends whole messages; for most protocols the kernel has done the work when this returns.
+    pub(crate) fn send(&self, bytes: &[u8]) -> nix::Result<()> {
+        loop {
+            match sendmsg::<()>(
+                self.fd.as_raw_fd(),
+                &[IoSlice::new(bytes)],
+                &[],
+                MsgFlags::empty(),
+                None,
+            ) {
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno),
+                Ok(_) => return Ok(()),
+            }
+        }
+    }
+
+    /// The next datagram, waiting for it.
+    pub(crate) fn receive<'buffer>(
+        &self,
+        buffer: &'buffer mut Vec<u8>,
+    ) -> nix::Result<&'buffer [u8]> {
+        self.receive_with(buffer, MsgFlags::empty())
+    }
+
+    /// The next datagram, or `None` if there is none.
+    pub(crate) fn try_receive<'buffer>(
+        &self,
+        buffer: &'buffer mut Vec<u8>,
+    ) -> nix::Result<Option<&'buffer [u8]>> {
+        match self.receive_with(buffer, MsgFlags::MSG_DONTWAIT) {
+            Err(Errno::EAGAIN) => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    fn receive_with<'buffer>(
+        &self,
+        buffer: &'buffer mut Vec<u8>,
+        flags: MsgFlags,
+    ) -> nix::Result<&'buffer [u8]> {
+        buffer.resize(RECEIVE_BYTES, 0);
+        loop {
+            match recv(self.fd.as_raw_fd(), buffer, flags | MsgFlags::MSG_TRUNC) {
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno),
+                Ok(length) if length > RECEIVE_BYTES => return Err(Errno::EMSGSIZE),
+                Ok(length) => return Ok(&buffer[..length]),
+            }
+        }
+    }
+
+    /// Whether something arrives before the deadline.
+    pub(crate) fn readable_before(&self, deadline: Instant) -> nix::Result<bool> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            // Rounded up: a wait of zero would spin through the last millisecond.
+            let milliseconds = i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
+            let timeout = PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX);
+            let mut fds = [PollFd::new(self.fd.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut fds, timeout) {
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno),
+                Ok(0) if Instant::now() < deadline => {}
+                Ok(ready) => return Ok(ready > 0),
+            }
+        }
+    }
+
+    /// Forgets everything that is queued.
+    pub(crate) fn drain(&self, buffer: &mut Vec<u8>) {
+        while matches!(self.try_receive(buffer), Ok(Some(_)) | Err(Errno::ENOBUFS)) {}
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}

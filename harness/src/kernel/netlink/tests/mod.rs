@@ -1,0 +1,196 @@
+//! The layer against the kernel, in network namespaces of the tests' own threads.
+
+mod ready;
+mod refusals;
+mod views;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, unshare};
+
+pub(super) use super::*;
+use crate::kernel::netns::Netns;
+
+const ETH0: Device<'static> = Device {
+    index: 2,
+    name: "eth0",
+};
+const BRIDGE: Bridge<'static> = Bridge {
+    device: Device {
+        index: 2,
+        name: "br0",
+    },
+    mac: [2, 0xff, 0, 0, 0, 1],
+};
+
+/// Runs a test on a thread of its own in a network namespace of its own. An ordinary user gets it in a user
+/// namespace, which needs a process of its own: the test binary runs itself again, for that one test.
+fn sealed(test: fn()) {
+    let outcome = std::thread::spawn(move || match unshare(CloneFlags::CLONE_NEWNET) {
+        Ok(()) => {
+            test();
+            true
+        }
+        Err(Errno::EPERM) => false,
+        Err(errno) => panic!("failed to unshare a network namespace: {errno}"),
+    });
+    match outcome.join() {
+        Ok(true) => {}
+        Ok(false) => run_again_in_a_user_namespace(),
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+fn run_again_in_a_user_namespace() {
+    let name = std::thread::current()
+        .name()
+        .expect("libtest names its threads")
+        .to_owned();
+    let mut command = Command::new(std::env::current_exe().expect("a test has an executable"));
+    command.args(["--exact", &name, "--nocapture", "--test-threads=1"]);
+    let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
+    let (uid_map, gid_map) = (format!("0 {uid} 1"), format!("0 {gid} 1"));
+    // SAFETY: between fork and exec only system calls are made; these short paths need no memory.
+    unsafe {
+        command.pre_exec(move || {
+            unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET)?;
+            std::fs::write("/proc/self/setgroups", "deny")?;
+            std::fs::write("/proc/self/uid_map", &uid_map)?;
+            std::fs::write("/proc/self/gid_map", &gid_map)
+        });
+    }
+    assert!(
+        command.status().expect("the test binary runs").success(),
+        "{name} failed in its user namespace"
+    );
+}
+
+fn netns() -> Netns {
+    let made = std::thread::spawn(|| {
+        unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace");
+        Netns::current().expect("procfs")
+    });
+    made.join().expect("a thread")
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(10)
+}
+
+fn v4(node: u8) -> IpAddr {
+    Ipv4Addr::new(10, 0, 0, node).into()
+}
+
+fn v6(node: u8) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, node.into())
+}
+
+fn link_local(node: u8) -> Ipv6Addr {
+    Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, node.into())
+}
+
+fn address(batch: &mut Batch, node: u8) {
+    batch.set_up(Device::LOOPBACK);
+    batch.give_no_addresses(ETH0);
+    batch.set_up(ETH0);
+    batch.add_address(ETH0, v4(node), 24);
+    batch.add_address(ETH0, v6(node).into(), 64);
+    batch.add_address(ETH0, link_local(node).into(), 64);
+}
+
+/// Two namespaces and a cable between their `eth0`s.
+fn pair() -> [(Netns, Netlink); 2] {
+    let (alice, bob) = (netns(), netns());
+    let mut near = Netlink::open_in(alice.as_fd()).expect("alice");
+    let mut far = Netlink::open_in(bob.as_fd()).expect("bob");
+    let mut batch = Batch::new();
+    let end = |mac| End {
+        mac: Some([2, 0, 0, 0, 0, mac]),
+        mtu: Some(1400),
+        ..End::new(ETH0)
+    };
+    batch.add_veth(&Veth {
+        near: end(1),
+        far: End {
+            netns: Some(bob.as_fd()),
+            ..end(2)
+        },
+    });
+    near.execute(batch).expect("a cable");
+    for (node, netlink) in [(1, &mut near), (2, &mut far)] {
+        let mut batch = Batch::new();
+        address(&mut batch, node);
+        netlink.execute(batch).expect("addresses");
+    }
+    for (node, netlink) in [(1, &mut near), (2, &mut far)] {
+        netlink.wait_until_up(&[ETH0], soon()).expect("up");
+        netlink
+            .wait_until_heard(ETH0, &[v6(node), link_local(node)], soon())
+            .expect("heard");
+    }
+    [(alice, near), (bob, far)]
+}
+
+/// Three namespaces on one bridge in the current namespace.
+fn star() -> (Netlink, Vec<Netns>) {
+    let nodes: Vec<Netns> = (0..3).map(|_| netns()).collect();
+    let mut hub = Netlink::open().expect("hub");
+    let ports = ports();
+    let mut batch = Batch::new();
+    batch.add_bridge(&BRIDGE);
+    for (node, port) in nodes.iter().zip(ports) {
+        let near = End {
+            master: Some(BRIDGE.device.index),
+            ..End::new(port)
+        };
+        batch.add_veth(&Veth {
+            near,
+            far: End {
+                netns: Some(node.as_fd()),
+                ..End::new(ETH0)
+            },
+        });
+        batch.give_no_addresses(port);
+        batch.set_up(port);
+    }
+    hub.execute_reusing(&mut batch).expect("cables");
+    for (at, node) in (1..).zip(&nodes) {
+        let mut inside = Netlink::open_in(node.as_fd()).expect("a node");
+        address(&mut batch, at);
+        inside.execute_reusing(&mut batch).expect("addresses");
+        inside
+            .wait_until_heard(ETH0, &[v6(at), link_local(at)], soon())
+            .expect("heard");
+    }
+    batch.start_bridge(&BRIDGE);
+    for (at, port) in (1..).zip(ports) {
+        batch.add_membership(BRIDGE.device, port, v6(at));
+    }
+    hub.execute(batch).expect("the bridge");
+    hub.wait_until_ports_up(&ports, soon()).expect("ready");
+    (hub, nodes)
+}
+
+fn ports() -> [Device<'static>; 3] {
+    [(10, "p1"), (11, "p2"), (12, "p3")].map(|(index, name)| Device { index, name })
+}
+
+fn connect(from: &Netns, to: &Netns, address: SocketAddr) -> Duration {
+    let home = Netns::current().expect("procfs");
+    let bind = |port| TcpListener::bind((Ipv6Addr::UNSPECIFIED, port));
+    let _listener = home
+        .excursion(to.as_fd(), || bind(address.port()))
+        .expect("bob")
+        .expect("a port");
+    home.excursion(from.as_fd(), || {
+        let start = Instant::now();
+        TcpStream::connect_timeout(&address, Duration::from_secs(5)).expect("a connection");
+        start.elapsed()
+    })
+    .expect("alice")
+}

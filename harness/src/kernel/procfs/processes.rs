@@ -1,0 +1,101 @@
+//! Processes, as plain values.
+
+use std::io;
+
+use nix::libc;
+use serde::Serialize;
+
+use super::Procfs;
+
+/// A process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ProcessEntry {
+    /// Its number, in the PID namespace of the procfs.
+    pub pid: i32,
+    /// Its parent's; 0 if the parent lives outside.
+    pub ppid: i32,
+    /// The first fifteen bytes of its name.
+    pub comm: String,
+    /// Its arguments; none for a zombie.
+    pub cmdline: Vec<String>,
+    /// `running`, `sleeping`, `stopped`, `zombie`, …
+    pub state: String,
+    /// The user that it runs as, as seen from the reader.
+    pub uid: u32,
+}
+
+impl Procfs {
+    /// All processes, by number. One that ends while we look is left out.
+    pub(crate) fn processes(&self) -> io::Result<Vec<ProcessEntry>> {
+        let mut found = Vec::new();
+        for pid in self.pids()? {
+            match self.process(pid) {
+                Ok(process) => found.push(process),
+                Err(error) if has_ended(&error) => {}
+                Err(error) => {
+                    return Err(io::Error::new(
+                        error.kind(),
+                        format!("failed to read process {pid}: {error}"),
+                    ));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn process(&self, pid: i32) -> io::Result<ProcessEntry> {
+        let status = self.read(&format!("{pid}/status"))?;
+        let cmdline = self.read(&format!("{pid}/cmdline"))?;
+        parse(pid, &String::from_utf8_lossy(&status), &cmdline).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("failed to parse procfs file `{pid}/status`"),
+            )
+        })
+    }
+}
+
+/// `ESRCH` is what reading gives when the process ended after its file was opened.
+fn has_ended(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
+}
+
+/// Takes the two files apart.
+pub(super) fn parse(pid: i32, status: &str, cmdline: &[u8]) -> Option<ProcessEntry> {
+    let field = |name: &str| {
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+            .map(str::trim)
+    };
+    let arguments = cmdline.strip_suffix(b"\0").unwrap_or(cmdline);
+    Some(ProcessEntry {
+        pid,
+        ppid: field("PPid")?.parse().ok()?,
+        comm: field("Name")?.to_owned(),
+        cmdline: match arguments {
+            [] => Vec::new(),
+            _ => arguments
+                .split(|byte| *byte == 0)
+                .map(|argument| String::from_utf8_lossy(argument).into_owned())
+                .collect(),
+        },
+        state: state(field("State")?).to_owned(),
+        // Real, effective, saved, filesystem: what it may do is the second.
+        uid: field("Uid")?.split_whitespace().nth(1)?.parse().ok()?,
+    })
+}
+
+fn state(field: &str) -> &str {
+    match field.as_bytes().first() {
+        Some(b'R') => "running",
+        Some(b'S') => "sleeping",
+        Some(b'D') => "waiting",
+        Some(b'T') => "stopped",
+        Some(b't') => "traced",
+        Some(b'Z') => "zombie",
+        Some(b'X') => "dead",
+        Some(b'I') => "idle",
+        _ => "unknown",
+    }
+}

@@ -1,0 +1,78 @@
+//! The end of a lab, and of what runs in it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Lab;
+use super::command::OnDrop;
+use super::node::Node;
+use super::process::Running;
+use crate::sandbox::body;
+
+/// How long a program that was asked to end may take.
+const GRACE: Duration = Duration::from_secs(1);
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let mut alive = Vec::new();
+        for node in &self.nodes {
+            node.report_surprises();
+            node.stop_runtime();
+            alive.extend(
+                node.running()
+                    .iter()
+                    .filter(|running| running.ended().is_none())
+                    .cloned(),
+            );
+        }
+        terminate(&alive);
+        for node in &self.nodes {
+            node.mark_removed();
+            node.kill();
+        }
+        for stack in &self.stacks {
+            stack.remove();
+        }
+        // What they wrote last comes before the end of the trial.
+        self.shared.pump.finish();
+    }
+}
+
+/// Asks them to end, and waits a while until they have.
+pub(super) fn terminate(alive: &[Arc<Running>]) {
+    let asked = alive
+        .iter()
+        .filter(|running| running.on_drop == OnDrop::Terminate);
+    for running in asked.clone() {
+        running.expect();
+        let _ = running.signal(libc::SIGTERM);
+        // It may be paused.
+        let _ = running.signal(libc::SIGCONT);
+    }
+    let deadline = Instant::now() + GRACE;
+    for running in asked {
+        let _ = running.ended_by(Some(deadline));
+    }
+    alive.iter().for_each(|running| running.expect());
+}
+
+impl Node {
+    /// Says which programs ended without anybody having expected it.
+    pub(super) fn report_surprises(&self) {
+        for running in self.running().iter() {
+            if let Some(sentence) = running.surprise() {
+                body::complain(sentence);
+            }
+        }
+    }
+
+    pub(super) fn stop_runtime(&self) {
+        #[cfg(feature = "tokio")]
+        drop(
+            self.runtime
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .take(),
+        );
+    }
+}

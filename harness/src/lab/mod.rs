@@ -1,0 +1,198 @@
+//! A topology brought to life.
+//!
+//! ```no_run
+//! use snowglobe::prelude::*;
+//! use snowglobe::topology::Topology;
+//!
+//! #[snowglobe::test]
+//! fn bob_answers_alice() -> TestResult {
+//!     let mut topology = Topology::new();
+//!     let (alice, bob) = (topology.node("alice"), topology.node("bob"));
+//!     topology.link(alice, bob);
+//!     let lab = topology.start()?; // ready: no sleep needed
+//!
+//!     let listener = lab[bob].run(|| TcpListener::bind("0.0.0.0:80"))?;
+//!     let _client = lab[alice].run(|| TcpStream::connect("bob:80"))?;
+//!     let (_, peer) = listener.accept()?;
+//!     assert_eq!(peer.ip(), lab[alice].ip());
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # What a node is
+//!
+//! A host, with NET, MNT, UTS, IPC and PID namespaces of its own: its name is its hostname, all names of the lab resolve in
+//! it, it has its own `/tmp`, `/run`, `/dev/shm`, `/proc` and `/sys`, and otherwise the files that the trial has, or
+//! another root filesystem. Nothing runs in it but what the test runs there:
+//!
+//! - [`run`](Node::run) a closure in it, on a thread of the test process; what it makes (a socket, a file) can be used
+//!   outside of it afterwards;
+//! - `spawn` a future in it, on a runtime that lives there;
+//! - run a program in it with [`command`](Node::command), as with [`std::process::Command`].
+//!
+//! Threads of the test process that are in a node see its network, files, hostname and IPC, but keep the trial's
+//! process numbers, for a thread cannot change those; so use [`command`](Node::command) for programs.
+//!
+//! # The code
+//!
+//! `birth` asks the trial's init for processes (the other side is in `sandbox::factory`), `network` speaks netlink, `place`
+//! keeps the files. `node`, `link`, `command`, `process` are what a test holds; `live` is what changes while a lab runs;
+//! `inspect` and `namespaces` look at it from outside.
+
+mod barrier;
+mod birth;
+mod command;
+mod end;
+mod error;
+mod inspect;
+mod life;
+mod link;
+mod live;
+mod log;
+mod namespaces;
+mod network;
+mod node;
+mod place;
+mod process;
+#[cfg(feature = "tokio")]
+mod runtime;
+mod shared;
+mod start;
+mod visit;
+mod wait;
+
+use std::ops::Index;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::topology::{LinkId, NodeId, Plan, PodId, Topology};
+
+pub use barrier::Barrier;
+pub use command::{Command, OnDrop, Output, Stdio};
+pub use error::{LabError, Result};
+pub use inspect::{
+    AddressEntry, Inspection, InterfaceEntry, MountEntry, NeighbourEntry, ProcessEntry, RouteEntry,
+    SocketEntry, Traffic,
+};
+pub use link::Link;
+pub use log::{Line, Stream};
+pub use namespaces::Namespace;
+pub use node::Node;
+pub use process::Process;
+#[cfg(feature = "tokio")]
+pub use runtime::JoinHandle;
+pub use wait::{Condition, wait_until};
+
+use node::Stack;
+use shared::Shared;
+
+/// A topology brought to life; dropping it takes everything away.
+///
+/// Nodes and links are found by the ids that the topology gave: `lab[bob]`, `lab[cable]`.
+///
+/// ```no_run
+/// use snowglobe::topology::shape;
+///
+/// #[snowglobe::test]
+/// fn ten_in_a_star() -> snowglobe::TestResult {
+///     let lab = shape::star(10).start()?;
+///     for node in lab.nodes() {
+///         println!("{} is {}", node.name(), node.ip());
+///     }
+///     Ok(())
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Lab {
+    topology: Topology,
+    plan: Plan,
+    nodes: Vec<Node>,
+    links: Vec<Link>,
+    /// By number of the stack.
+    stacks: Vec<Arc<Stack>>,
+    hub: Option<Arc<OwnedFd>>,
+    shared: Arc<Shared>,
+}
+
+impl Lab {
+    /// The topology that it is made of.
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// What was worked out for the topology: subnets, addresses, routes.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// All nodes that were not removed, containers included.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(|node| !node.is_removed())
+    }
+
+    /// All links that were not removed.
+    pub fn links(&self) -> impl Iterator<Item = &Link> {
+        self.links.iter().filter(|link| !link.is_removed())
+    }
+
+    /// The node of this name; a container is found by `pod/container` too.
+    pub fn node(&self, name: &str) -> Option<&Node> {
+        let id = self.topology.find(name)?;
+        Some(&self[id])
+    }
+
+    /// The containers of a pod.
+    pub fn containers(&self, pod: PodId) -> impl Iterator<Item = &Node> {
+        self.topology.containers(pod).map(|id| &self[id])
+    }
+
+    /// The directory of a volume, as the test sees it: what it writes there, nodes that mount the volume read.
+    ///
+    /// ```no_run
+    /// # use snowglobe::topology::{NodeSpec, Topology, Volume};
+    /// # #[snowglobe::test]
+    /// # fn t() -> snowglobe::TestResult {
+    /// let mut topology = Topology::new();
+    /// topology.node(NodeSpec::new("web").volume("/srv", Volume::named("site")));
+    /// let lab = topology.start()?;
+    /// std::fs::write(lab.volume("site")?.join("index.html"), "hello")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn volume(&self, name: &str) -> Result<PathBuf> {
+        self.shared.place.volume(name)
+    }
+
+    /// Sets how long `wait_for_port`, `wait_for_log`, `wait_until` and barriers wait before they fail: 10 s unless changed.
+    pub fn set_patience(&self, limit: Duration) {
+        self.shared.set_patience(limit);
+    }
+
+    /// A meeting point for `count` threads, in whichever nodes they are.
+    pub fn barrier(&self, count: usize) -> Barrier {
+        Barrier::new(count, self.shared.patience())
+    }
+
+    /// Waits until `condition` holds: a `bool`, an `Option` or a `Result`, looked at again and again. The error has what was seen last.
+    pub fn wait_until<C: Condition>(&self, condition: impl FnMut() -> C) -> Result<C::Value> {
+        wait_until(self.shared.patience(), condition)
+    }
+}
+
+impl Index<NodeId> for Lab {
+    type Output = Node;
+
+    fn index(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+}
+
+impl Index<LinkId> for Lab {
+    type Output = Link;
+
+    fn index(&self, id: LinkId) -> &Link {
+        &self.links[id.index()]
+    }
+}

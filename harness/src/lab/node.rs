@@ -1,0 +1,219 @@
+//! A node of a running lab.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use super::birth::Life;
+use super::error::{LabError, Result};
+use super::process::Running;
+use super::shared::Shared;
+use crate::sandbox::birth::Birth;
+use crate::topology::plan::{NodePlan, Sysctl};
+use crate::topology::{NodeId, Owner, Plan, StartCommand, Topology};
+
+/// The network stack of a node, or the one that the containers of a pod share.
+#[derive(Debug)]
+pub(super) struct Stack {
+    owner: Owner,
+    netns: OwnedFd,
+    pod: Option<Life>,
+    primary: Vec<IpAddr>,
+    removed: AtomicBool,
+}
+
+impl Stack {
+    pub(super) fn new(plan: &Plan, stack: usize, netns: OwnedFd, pod: Option<Life>) -> Stack {
+        Stack {
+            owner: plan.stacks[stack].owner,
+            netns,
+            pod,
+            primary: plan.stacks[stack].primary().collect(),
+            removed: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn owner(&self) -> Owner {
+        self.owner
+    }
+
+    /// Nothing if it was removed.
+    pub(super) fn netns(&self) -> Option<&OwnedFd> {
+        (!self.removed.load(Ordering::Relaxed)).then_some(&self.netns)
+    }
+
+    /// The pod's first process.
+    pub(super) fn pidfd(&self) -> Option<&OwnedFd> {
+        self.pod.as_ref().map(|pod| &pod.pidfd)
+    }
+
+    pub(super) fn remove(&self) {
+        self.removed.store(true, Ordering::Relaxed);
+        if let Some(pod) = &self.pod {
+            pod.kill();
+        }
+    }
+}
+
+/// A host of a lab: see the [module](self).
+pub struct Node {
+    id: NodeId,
+    name: String,
+    hostname: String,
+    pub(super) birth: Birth,
+    pub(super) commands: Vec<StartCommand>,
+    pub(super) life: RwLock<Option<Life>>,
+    stack: Arc<Stack>,
+    pub(super) running: Mutex<Vec<Arc<Running>>>,
+    pub(super) shared: Arc<Shared>,
+    removed: AtomicBool,
+    #[cfg(feature = "tokio")]
+    pub(super) runtime: Mutex<Option<super::runtime::Runtime>>,
+}
+
+impl Node {
+    pub(super) fn new(
+        topology: &Topology,
+        plan: &NodePlan,
+        birth: Birth,
+        life: Life,
+        stack: Arc<Stack>,
+        shared: &Arc<Shared>,
+    ) -> Node {
+        let hostname = topology
+            .pod_of(plan.node)
+            .map_or(topology[plan.node].name(), |pod| topology[pod].name());
+        Node {
+            id: plan.node,
+            name: plan.name.clone(),
+            hostname: hostname.to_owned(),
+            birth,
+            commands: plan.commands.clone(),
+            life: RwLock::new(Some(life)),
+            stack,
+            running: Mutex::new(Vec::new()),
+            shared: Arc::clone(shared),
+            removed: AtomicBool::new(false),
+            #[cfg(feature = "tokio")]
+            runtime: Mutex::new(None),
+        }
+    }
+
+    /// Its id in the topology.
+    pub fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// Its name for people: `bob`, or `web/app` for a container.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What `hostname` says in it: its name, or its pod's.
+    pub fn hostname(&self) -> &str {
+        &self.hostname
+    }
+
+    /// The address that its name stands for: IPv4 if it has one.
+    ///
+    /// # Panics
+    /// If it has no interface.
+    pub fn ip(&self) -> IpAddr {
+        *self
+            .stack
+            .primary
+            .first()
+            .unwrap_or_else(|| panic!("node `{}` has no address: no link leads to it", self.name))
+    }
+
+    /// The IPv4 address that its name stands for.
+    pub fn ipv4(&self) -> Option<Ipv4Addr> {
+        self.stack.primary.iter().find_map(|ip| match ip {
+            IpAddr::V4(v4) => Some(*v4),
+            IpAddr::V6(_) => None,
+        })
+    }
+
+    /// The IPv6 address that its name stands for.
+    pub fn ipv6(&self) -> Option<Ipv6Addr> {
+        self.stack.primary.iter().find_map(|ip| match ip {
+            IpAddr::V6(v6) => Some(*v6),
+            IpAddr::V4(_) => None,
+        })
+    }
+
+    /// Whether its first process runs: not so after [`crash`](Node::crash) and before [`restart`](Node::restart).
+    pub fn is_running(&self) -> bool {
+        let life = self.life.read().unwrap_or_else(PoisonError::into_inner);
+        let gone =
+            |life: &Life| crate::kernel::signal::is_readable(std::os::fd::AsFd::as_fd(&life.pidfd));
+        life.as_ref().is_some_and(|life| !gone(life))
+    }
+
+    /// The number of its first process, as the trial numbers processes.
+    pub fn pid(&self) -> Option<u32> {
+        let life = self.life.read().unwrap_or_else(PoisonError::into_inner);
+        life.as_ref().map(|life| life.pid.cast_unsigned())
+    }
+
+    pub(super) fn stack(&self) -> &Arc<Stack> {
+        &self.stack
+    }
+
+    pub(super) fn is_removed(&self) -> bool {
+        self.removed.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn mark_removed(&self) {
+        self.removed.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn running(&self) -> MutexGuard<'_, Vec<Arc<Running>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something with its first process.
+    pub(super) fn with_life<T>(
+        &self,
+        what: &str,
+        work: impl FnOnce(&Life) -> nix::Result<T>,
+    ) -> Result<T> {
+        let life = self.life.read().unwrap_or_else(PoisonError::into_inner);
+        let explain = || format!("{what} `{}`", self.name);
+        match life.as_ref() {
+            Some(life) => work(life).map_err(|errno| match errno {
+                nix::errno::Errno::EPIPE
+                | nix::errno::Errno::ESRCH
+                | nix::errno::Errno::ECONNRESET => LabError::other(format!(
+                    "failed to {}: the node's first process is dead",
+                    explain()
+                )),
+                errno => LabError::refused(explain(), errno),
+            }),
+            None => Err(LabError::other(format!(
+                "failed to {}: the node {}",
+                explain(),
+                if self.is_removed() {
+                    "was removed"
+                } else {
+                    "has crashed; restart it first"
+                }
+            ))),
+        }
+    }
+
+    pub(super) fn set(&self, sysctl: &Sysctl) -> Result<()> {
+        let what = format!("set sysctl `{}` to {} on", sysctl.path, sysctl.value);
+        self.with_life(&what, |life| life.set(sysctl))
+    }
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node")
+            .field("name", &self.name)
+            .field("ips", &self.stack.primary)
+            .finish_non_exhaustive()
+    }
+}

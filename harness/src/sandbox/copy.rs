@@ -1,0 +1,85 @@
+//! Trees copied where they cannot be laid over each other.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown, lchown, symlink};
+use std::path::{Path, PathBuf};
+
+/// Copies `layers`, the uppermost first, into `target`, unless that has been done before.
+pub(super) fn merge(layers: &[PathBuf], target: &Path) -> io::Result<()> {
+    if target.exists() {
+        return Ok(());
+    }
+    let unfinished = target.with_extension("unfinished");
+    fs::create_dir_all(&unfinished)?;
+    for layer in layers.iter().rev() {
+        copy_dir(layer, &unfinished)?;
+    }
+    fs::rename(unfinished, target)
+}
+
+fn copy_dir(from: &Path, to: &Path) -> io::Result<()> {
+    let meta = fs::metadata(from)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        copy(&entry.path(), &to.join(entry.file_name()))?;
+    }
+    // Ownership needs ids that may not be mapped here; modes come after, for a change of owner clears them.
+    let _ = lchown(to, Some(meta.uid()), Some(meta.gid()));
+    fs::set_permissions(to, meta.permissions())
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let meta = fs::symlink_metadata(from)?;
+    let kind = meta.file_type();
+    if kind.is_dir() {
+        match fs::create_dir(to) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        return copy_dir(from, to);
+    }
+    match fs::remove_file(to) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    if kind.is_symlink() {
+        symlink(fs::read_link(from)?, to)?;
+        let _ = lchown(to, Some(meta.uid()), Some(meta.gid()));
+    } else if kind.is_file() {
+        fs::copy(from, to)?;
+        let file = fs::File::open(to)?;
+        let _ = fchown(&file, Some(meta.uid()), Some(meta.gid()));
+        file.set_permissions(fs::Permissions::from_mode(meta.mode() & 0o7777))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_uppermost_layer_wins() {
+        let dir = std::env::temp_dir().join(format!("snowglobe-copy-{}", std::process::id()));
+        let (upper, lower) = (dir.join("upper"), dir.join("lower"));
+        fs::create_dir_all(upper.join("etc")).unwrap();
+        fs::create_dir_all(lower.join("etc")).unwrap();
+        fs::write(upper.join("etc/name"), "upper").unwrap();
+        fs::write(lower.join("etc/name"), "lower").unwrap();
+        fs::write(lower.join("etc/only"), "lower").unwrap();
+        symlink("only", lower.join("etc/link")).unwrap();
+        let target = dir.join("copy");
+        merge(&[upper, lower], &target).unwrap();
+        let read = |name: &str| fs::read_to_string(target.join("etc").join(name)).unwrap();
+        assert_eq!(
+            (read("name"), read("only"), read("link")),
+            ("upper".into(), "lower".into(), "lower".into())
+        );
+        assert_eq!(
+            fs::read_link(target.join("etc/link")).unwrap(),
+            Path::new("only")
+        );
+        fs::remove_dir_all(dir).unwrap();
+    }
+}

@@ -1,0 +1,155 @@
+//! The trial's init as the factory of nodes.
+//!
+//! It can be that because it has a single thread: it forks with `clone3` and no `exec`, so that a
+//! node costs a fork and its namespaces. What a node is made of is done by the node's own first
+//! process ([`super::node`]), while the init is at the next one.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::PathBuf;
+
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, setns};
+use nix::sys::signalfd::SignalFd;
+
+use super::birth::{Birth, Cry, Joins};
+use super::inner::{Refused, World};
+use super::node;
+use super::outer::errno;
+use crate::kernel::clone::{Cloned, clone_into};
+use crate::kernel::fd::Channel;
+use crate::kernel::idmap::IdMap;
+use crate::kernel::process;
+
+/// Makes nodes for whoever holds the other end of its channel.
+pub(crate) struct Factory<'a> {
+    pub(crate) orders: &'a Channel,
+    pub(crate) world: &'a World<'a>,
+    pub(crate) signals: &'a SignalFd,
+}
+
+impl Factory<'_> {
+    /// Does what has been asked; never waits.
+    pub(crate) fn serve(&self) {
+        let mut buffer = vec![0; crate::kernel::fd::MESSAGE_MAX];
+        while let Ok(Some((message, passed))) = self.orders.try_receive_with(&mut buffer) {
+            let mut passed = passed.into_iter();
+            let Some(channel) = passed.next().map(Channel::from) else {
+                // The other end is gone, or talks nonsense.
+                return;
+            };
+            let born = match serde_json::from_slice::<Birth>(message) {
+                Ok(birth) => self.bear(&birth, &channel, passed.next()),
+                Err(_) => Err(("read an order", Errno::EPROTO)),
+            };
+            if let Err((step, errno)) = born {
+                let refused = Cry::Refused {
+                    step: step.to_owned(),
+                    errno: errno as i32,
+                };
+                let _ = channel.send(&refused.encode());
+            }
+        }
+    }
+
+    fn bear(
+        &self,
+        birth: &Birth,
+        channel: &Channel,
+        joined: Option<OwnedFd>,
+    ) -> Result<(), Refused> {
+        let joins_pids = birth.joins == Joins::PodAndPids;
+        let home = match (&joined, joins_pids) {
+            (Some(pod), true) => Some(enter_pids(pod)?),
+            _ => None,
+        };
+        let cloned = retry_while_limits_settle(|| self.clone_for(birth));
+        if let Some(home) = home
+            && !matches!(cloned, Ok(Cloned::Child))
+        {
+            setns(home, CloneFlags::CLONE_NEWPID)
+                .map_err(|e| ("come back to the trial's processes", e))?;
+        }
+        match cloned.map_err(|e| ("clone3 a node", e))? {
+            Cloned::Child => node::live(birth, self.world, channel, joined.as_ref(), self.signals),
+            Cloned::Parent { pid, pidfd } => {
+                if birth.ids.is_some() {
+                    map_ids(birth, pid, &pidfd)?;
+                }
+                let _ = channel.send_with(&Cry::Born(pid).encode(), &[pidfd.as_raw_fd()]);
+                Ok(())
+            }
+        }
+    }
+
+    fn clone_for(&self, birth: &Birth) -> nix::Result<Cloned> {
+        // The trial may make no user namespaces, but its init may for a moment.
+        let closed = birth.ids.is_some() && !self.world.nested;
+        if closed {
+            user_namespaces("2147483647");
+        }
+        let cloned = clone_into(flags(birth)).map_err(|e| errno(&e));
+        if closed && !matches!(cloned, Ok(Cloned::Child)) {
+            user_namespaces("0");
+        }
+        cloned
+    }
+}
+
+fn user_namespaces(most: &str) {
+    let _ = std::fs::write("/proc/sys/user/max_user_namespaces", most);
+}
+
+fn flags(birth: &Birth) -> CloneFlags {
+    let mut flags = CloneFlags::empty();
+    flags.set(CloneFlags::CLONE_NEWNET, birth.joins == Joins::Nothing);
+    flags.set(CloneFlags::CLONE_NEWUTS, birth.hostname.is_some());
+    flags.set(CloneFlags::CLONE_NEWIPC, birth.hostname.is_some());
+    flags.set(CloneFlags::CLONE_NEWPID, birth.own_pids);
+    flags.set(CloneFlags::CLONE_NEWNS, birth.own_mounts);
+    flags.set(CloneFlags::CLONE_NEWUSER, birth.ids.is_some());
+    flags
+}
+
+/// The next child will be one of the pod's processes; a way back.
+fn enter_pids(pod: &OwnedFd) -> Result<OwnedFd, Refused> {
+    let home = std::fs::File::open("/proc/self/ns/pid")
+        .map_err(|e| ("open our PID namespace", errno(&e)))?;
+    setns(pod.as_fd(), CloneFlags::CLONE_NEWPID)
+        .map_err(|e| ("enter the pod's PID namespace", e))?;
+    Ok(home.into())
+}
+
+/// The kernel gives back what namespaces counted against a limit only after a while.
+fn retry_while_limits_settle(
+    mut clone: impl FnMut() -> nix::Result<Cloned>,
+) -> nix::Result<Cloned> {
+    for pause in [1, 2, 4, 8, 16, 32, 64, 128] {
+        match clone() {
+            Err(Errno::ENOSPC | Errno::EAGAIN) => {
+                std::thread::sleep(std::time::Duration::from_millis(pause));
+            }
+            other => return other,
+        }
+    }
+    clone()
+}
+
+/// The newborn waits for its ids.
+fn map_ids(birth: &Birth, pid: i32, pidfd: &OwnedFd) -> Result<(), Refused> {
+    let map = IdMap {
+        outside: 0,
+        count: birth.ids.unwrap_or(1),
+    };
+    let dir = PathBuf::from(format!("/proc/{pid}"));
+    let written = map
+        .write(map, &dir, false)
+        .or_else(|_| map.write(map, &dir, true));
+    // Whoever waits in vain for its ids would wait for ever.
+    let signal = if written.is_ok() {
+        super::init::MAPPED as i32
+    } else {
+        libc::SIGKILL
+    };
+    let _ = process::pidfd_kill(pidfd, signal);
+    written.map_err(|e| ("map the ids of a node", errno(&e)))
+}

@@ -1,0 +1,12 @@
+//! Labs: nodes, links, switches, pods, volumes and root filesystems, as a user builds them.
+
+mod disks;
+mod life;
+mod live;
+mod outside;
+mod pods;
+mod processes;
+mod start;
+mod verdicts;
+
+snowglobe::main!();

@@ -1,0 +1,176 @@
+//! Programs in nodes.
+
+use std::io::BufRead;
+
+use snowglobe::lab::Stdio;
+use snowglobe::prelude::*;
+
+#[snowglobe::test]
+fn a_program_runs_in_its_node() -> TestResult {
+    let lab = shape::pair().start()?;
+    let a = lab.node("alice").ok_or("alice")?;
+    let names = a
+        .command("cat")
+        .args(["/proc/sys/kernel/hostname", "/etc/hosts"])
+        .output()?;
+    assert!(names.status.success());
+    assert!(
+        names
+            .stdout_str()
+            .starts_with("alice\n127.0.0.1\tlocalhost\n"),
+        "{}",
+        names.stdout_str()
+    );
+    assert!(
+        names.stdout_str().contains("\tbob bob.lab\n"),
+        "{}",
+        names.stdout_str()
+    );
+    let failed = a
+        .command("sh")
+        .args(["-c", "echo no >&2; exit 3"])
+        .output()?;
+    assert_eq!(
+        (failed.status.code(), failed.stderr_str().as_str()),
+        (Some(3), "no\n")
+    );
+    Ok(())
+}
+
+#[snowglobe::test]
+fn programs_are_children_of_their_nodes_first_process() -> TestResult {
+    let lab = shape::pair().start()?;
+    let a = lab.node("alice").ok_or("alice")?;
+    let parent = a
+        .command("sh")
+        .args(["-c", "echo $PPID; ls /proc | grep -c '^[0-9]'"])
+        .output()?;
+    let numbers: Vec<u32> = parent
+        .stdout_str()
+        .lines()
+        .filter_map(|line| line.parse().ok())
+        .collect();
+    assert_eq!(numbers[0], 1);
+    // The first process, the shell, ls and grep.
+    assert_eq!(numbers[1], 4);
+    Ok(())
+}
+
+#[snowglobe::test]
+fn what_cannot_be_run_is_named() -> TestResult {
+    let lab = shape::pair().start()?;
+    let a = lab.node("alice").ok_or("alice")?;
+    let error = a.command("no-such-program").spawn().map(drop).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(2));
+    assert!(
+        error
+            .to_string()
+            .starts_with("failed to run `no-such-program` on `alice`: ENOENT"),
+        "{error}"
+    );
+    let error = a.command("/etc/passwd").spawn().map(drop).unwrap_err();
+    assert!(error.to_string().contains("EACCES"), "{error}");
+    let error = a
+        .command("true")
+        .current_dir("/no/such/dir")
+        .spawn()
+        .map(drop)
+        .unwrap_err();
+    assert!(error.to_string().contains("ENOENT"), "{error}");
+    Ok(())
+}
+
+#[snowglobe::test]
+fn pipes_lines_signals_and_environment_are_as_in_std() -> TestResult {
+    let lab = shape::pair().start()?;
+    let a = lab.node("alice").ok_or("alice")?;
+    let mut cat = a
+        .command("cat")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    cat.stdin.take().ok_or("stdin")?.write_all(b"one\ntwo\n")?;
+    let lines: Vec<String> = std::io::BufReader::new(cat.stdout.take().ok_or("stdout")?)
+        .lines()
+        .collect::<Result<_, _>>()?;
+    assert_eq!(lines, ["one", "two"]);
+    assert!(cat.wait()?.success());
+
+    let env = a
+        .command("sh")
+        .args(["-c", "echo $A$B; pwd"])
+        .env_clear()
+        .env("A", "1")
+        .current_dir("/tmp")
+        .output()?;
+    assert_eq!(env.stdout_str(), "1\n/tmp\n");
+
+    let mut sleeper = a.command("sleep").arg("1000").spawn()?;
+    assert_eq!(sleeper.try_wait()?, None);
+    let error = sleeper.wait_timeout(Duration::from_millis(20)).unwrap_err();
+    assert!(error.is_timeout());
+    sleeper.kill()?;
+    assert_eq!(
+        std::os::unix::process::ExitStatusExt::signal(&sleeper.wait()?),
+        Some(9)
+    );
+    sleeper.kill()?;
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_log_can_be_waited_for_and_followed() -> TestResult {
+    let lab = shape::pair().start()?;
+    let a = lab.node("alice").ok_or("alice")?;
+    let mut shell = a
+        .command("sh")
+        .args(["-c", "echo early; read x; echo \"ready $x\" >&2; echo late"])
+        .stdin(Stdio::piped())
+        .spawn()?;
+    shell.wait_for_log("early")?;
+    shell.stdin.take().ok_or("stdin")?.write_all(b"now\n")?;
+    assert_eq!(shell.wait_for_log("ready")?.text, "ready now");
+    let error = shell.wait_for_log("never").unwrap_err().to_string();
+    assert!(
+        error.contains("`alice/sh` exited with 0 before it wrote \"never\""),
+        "{error}"
+    );
+    let lines: Vec<String> = shell.lines().map(|line| line.text).collect();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(shell.wait()?.success());
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_port_is_waited_for_without_touching_it() -> TestResult {
+    let lab = shape::pair().start()?;
+    let (a, b) = (
+        lab.node("alice").ok_or("alice")?,
+        lab.node("bob").ok_or("bob")?,
+    );
+    lab.set_patience(Duration::from_millis(50));
+    let error = b.wait_for_port(80).unwrap_err().to_string();
+    assert!(
+        error.contains("TCP port 80 of node `bob`") && error.contains("no listener at all"),
+        "{error}"
+    );
+    let listener = b.run(|| TcpListener::bind("0.0.0.0:80"))?;
+    b.wait_for_port(80)?;
+    listener.set_nonblocking(true)?;
+    assert_eq!(
+        listener.accept().map(drop).unwrap_err().kind(),
+        std::io::ErrorKind::WouldBlock
+    );
+    let mut failing = a
+        .command("sh")
+        .args(["-c", "echo cannot bind >&2; exit 4"])
+        .spawn()?;
+    let error = failing.wait_for_port(80).unwrap_err().to_string();
+    assert!(
+        error.contains("exited with 4 before it listened on TCP port 80")
+            && error.contains("cannot bind"),
+        "{error}"
+    );
+    failing.wait()?;
+    Ok(())
+}
