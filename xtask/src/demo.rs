@@ -67,6 +67,13 @@ enum Server {
 }
 
 impl Server {
+    fn described(self) -> &'static str {
+        match self {
+            Server::Nginx => "its own nginx",
+            Server::Embedded => "a small server of its own",
+        }
+    }
+
     fn word(self) -> &'static str {
         match self {
             Server::Nginx => "nginx",
