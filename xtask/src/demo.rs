@@ -112,8 +112,8 @@ fn try_worlds(server: Server) -> Result<ExitCode, Box<dyn std::error::Error>> {
         })
         .collect();
     println!(
-        "\n{WORLDS} worlds, each with its own {} on port {PORT}\n",
-        server.word()
+        "\n{WORLDS} worlds, each with {} on port {PORT}\n",
+        server.described()
     );
     println!(
         "{:<12} {:<18} {:<18} {:>4}  page",
