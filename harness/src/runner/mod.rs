@@ -66,11 +66,28 @@ pub fn main(stripped: &[&str], more: impl FnOnce() -> Vec<Trial>) -> ExitCode {
                 if stripped.len() == 1 { "a function" } else { "functions" }
             )));
         }
-        let mut trials = registered();
+        let (mut trials, left_out) = wanted(&args);
         trials.extend(more());
-        run(&args, trials)
+        run_counted(&args, trials, left_out)
     });
     exit_code(outcome)
+}
+
+/// The registered trials, or just those that are asked for by name; and how many were left out.
+///
+/// Under nextest every trial is asked for by name in a process of its own: ten thousand processes
+/// should not look at ten thousand trials each.
+fn wanted(args: &Arguments) -> (Vec<Trial>, u64) {
+    if !args.exact || args.filters.is_empty() {
+        return (registered(), 0);
+    }
+    let named = |definition: &&Definition| {
+        let name = definition.trial_name();
+        args.filters.iter().any(|filter| filter == name)
+    };
+    let trials: Vec<Trial> = TRIALS.iter().filter(named).map(Trial::registered).collect();
+    let left_out = (TRIALS.len() - trials.len()) as u64;
+    (trials, left_out)
 }
 
 fn exit_code(outcome: Result<Conclusion, RunError>) -> ExitCode {
@@ -104,7 +121,16 @@ fn exit_code(outcome: Result<Conclusion, RunError>) -> ExitCode {
 /// Where no trial could be run at all: duplicate names, isolation that this system does not
 /// permit, a limit that was reached, or other threads running already (they would be lost in the
 /// fork).
-pub fn run(args: &Arguments, mut trials: Vec<Trial>) -> Result<Conclusion, RunError> {
+pub fn run(args: &Arguments, trials: Vec<Trial>) -> Result<Conclusion, RunError> {
+    run_counted(args, trials, 0)
+}
+
+/// As [`run`], where so many trials have been left out already.
+fn run_counted(
+    args: &Arguments,
+    mut trials: Vec<Trial>,
+    left_out: u64,
+) -> Result<Conclusion, RunError> {
     select::check_names(&trials)?;
     let mut args = args.clone();
     if args.shuffle && args.shuffle_seed.is_none() {
@@ -121,7 +147,7 @@ pub fn run(args: &Arguments, mut trials: Vec<Trial>) -> Result<Conclusion, RunEr
     }
     named_trial_exists(&args, &trials)?;
     let conclusion = Conclusion {
-        num_filtered_out: filtered_out as u64,
+        num_filtered_out: left_out + filtered_out as u64,
         ..Conclusion::default()
     };
     run_selected(&args, trials, conclusion)
