@@ -249,9 +249,8 @@ fn pump(waker: &OwnedFd, arriving: &std::sync::mpsc::Receiver<Source>) {
         }
         let ready: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap_or(false)).collect();
         if end.is_none() && ready.last() == Some(&true) {
-            match nix::unistd::read(waker, &mut buffer) {
-                Ok(0) => end = Some(Instant::now() + LAST_WORDS),
-                _ => {}
+            if let Ok(0) = nix::unistd::read(waker, &mut buffer) {
+                end = Some(Instant::now() + LAST_WORDS);
             }
         }
         let mut at = 0;

@@ -117,8 +117,8 @@ impl Lab {
             .collect();
         let alone = |node: &&NodePlan| matches!(plan.stacks[node.stack].owner, Owner::Node(_));
         let mut pods: Vec<(usize, Expected)> = Vec::new();
-        for stack in 0..stacks.len() {
-            if stacks[stack].is_none() && matches!(plan.stacks[stack].owner, Owner::Pod(_)) {
+        for (stack, known) in stacks.iter().enumerate() {
+            if known.is_none() && matches!(plan.stacks[stack].owner, Owner::Pod(_)) {
                 pods.push((
                     stack,
                     birth::order(&birth::of_pod(&self.topology, plan, stack), None)?,

@@ -3,9 +3,11 @@
 mod disks;
 mod life;
 mod live;
+mod many;
 mod outside;
 mod pods;
 mod processes;
+mod real;
 mod start;
 mod verdicts;
 

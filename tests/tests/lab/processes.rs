@@ -43,16 +43,10 @@ fn programs_are_children_of_their_nodes_first_process() -> TestResult {
     let a = lab.node("alice").ok_or("alice")?;
     let parent = a
         .command("sh")
-        .args(["-c", "echo $PPID; ls /proc | grep -c '^[0-9]'"])
+        .args(["-c", "echo $PPID; echo /proc/[0-9]*"])
         .output()?;
-    let numbers: Vec<u32> = parent
-        .stdout_str()
-        .lines()
-        .filter_map(|line| line.parse().ok())
-        .collect();
-    assert_eq!(numbers[0], 1);
-    // The first process, the shell, ls and grep.
-    assert_eq!(numbers[1], 4);
+    // The first process, and the shell.
+    assert_eq!(parent.stdout_str(), "1\n/proc/1 /proc/2\n");
     Ok(())
 }
 
@@ -60,7 +54,12 @@ fn programs_are_children_of_their_nodes_first_process() -> TestResult {
 fn what_cannot_be_run_is_named() -> TestResult {
     let lab = shape::pair().start()?;
     let a = lab.node("alice").ok_or("alice")?;
-    let error = a.command("no-such-program").spawn().map(drop).unwrap_err();
+    let error = a
+        .command("no-such-program")
+        .env("PATH", "/usr/bin:/bin")
+        .spawn()
+        .map(drop)
+        .unwrap_err();
     assert_eq!(error.raw_os_error(), Some(2));
     assert!(
         error
@@ -161,6 +160,7 @@ fn a_port_is_waited_for_without_touching_it() -> TestResult {
         listener.accept().map(drop).unwrap_err().kind(),
         std::io::ErrorKind::WouldBlock
     );
+    lab.set_patience(Duration::from_secs(20));
     let mut failing = a
         .command("sh")
         .args(["-c", "echo cannot bind >&2; exit 4"])

@@ -1,0 +1,277 @@
+//! Real programs in labs.
+
+use std::fs;
+
+use snowglobe::Lab;
+use snowglobe::prelude::*;
+use snowglobe::topology::{NodeId, StartCommand};
+
+const PAGE: &str = "
+worker_processes 1;
+error_log stderr;
+events {}
+http { access_log /run/site/access.log; server { listen 80; root /run/site; } }
+";
+
+/// Asks for `/` by HTTP, from a node.
+fn get(lab: &Lab, from: NodeId, host: &str) -> TestResult<String> {
+    let answer = lab[from].run(|| {
+        let mut stream = TcpStream::connect((host, 80))?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        stream.write_all(format!("GET /index.html HTTP/1.0\r\nHost: {host}\r\n\r\n").as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        std::io::Result::Ok(answer)
+    })?;
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or("no answer")?;
+    assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
+    Ok(body.to_owned())
+}
+
+/// Makes nodes serve their names, each from a root filesystem of its own.
+fn sites(topology: &mut Topology, names: &[&str]) -> TestResult<tempfile::TempDir> {
+    let dir = snowglobe_tests::shared_dir();
+    for name in names {
+        let site = dir.path().join(name);
+        fs::create_dir(&site)?;
+        fs::write(site.join("nginx.conf"), PAGE)?;
+        fs::write(site.join("index.html"), name)?;
+        let id = topology.find(name).ok_or("a node is missing")?;
+        let nginx = Fixture::find("nginx")?;
+        let serve = StartCommand::new("nginx")
+            .args(["-c", "/run/site/nginx.conf", "-g", "daemon off;"])
+            .ready_port(80);
+        topology.edit_node(id, |_| {
+            NodeSpec::new(*name)
+                .rootfs(&nginx)
+                .bind("/run/site", site)
+                .command(serve)
+        });
+    }
+    Ok(dir)
+}
+
+#[snowglobe::test(fixtures("nginx", "haproxy"), timeout = "60s")]
+fn haproxy_spreads_over_three_nginx_all_on_port_80() -> TestResult {
+    let mut topology = Topology::new();
+    let (front, back) = (topology.switch("front"), topology.switch("back"));
+    let client = topology.node("client");
+    let names = ["web1", "web2", "web3"];
+    for name in names {
+        let node = topology.node(name);
+        topology.plug(node, back);
+    }
+    let dir = sites(&mut topology, &names)?;
+    fs::write(
+        dir.path().join("haproxy.cfg"),
+        "
+global
+    log stderr local0
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 5s
+    timeout server 5s
+frontend web
+    bind :80
+    default_backend webs
+backend webs
+    balance roundrobin
+    server web1 web1:80
+    server web2 web2:80
+    server web3 web3:80
+",
+    )?;
+    let balance = StartCommand::new("haproxy")
+        .args(["-db", "-f", "/run/haproxy/haproxy.cfg"])
+        .ready_port(80);
+    let haproxy = Fixture::find("haproxy")?;
+    let proxy = topology.node(
+        NodeSpec::new("proxy")
+            .rootfs(&haproxy)
+            .bind("/run/haproxy", dir.path())
+            .command(balance),
+    );
+    topology.plug(client, front);
+    topology.plug(proxy, front);
+    topology.plug(proxy, back);
+    let lab = topology.start()?;
+    let mut answers: Vec<String> = (0..6)
+        .map(|_| get(&lab, client, "proxy"))
+        .collect::<Result<_, _>>()?;
+    answers.sort();
+    assert_eq!(answers, ["web1", "web1", "web2", "web2", "web3", "web3"]);
+    // Without the detour, too: all of them listen on port 80.
+    assert_eq!(get(&lab, proxy, "web2")?, "web2");
+    Ok(())
+}
+
+#[snowglobe::test(fixtures("nginx"))]
+fn a_sidecar_reads_nginx_log_from_a_shared_volume() -> TestResult {
+    let nginx = Fixture::find("nginx")?;
+    let mut topology = Topology::new();
+    let pod = topology.pod("web");
+    let app = topology.container(
+        pod,
+        NodeSpec::new("nginx")
+            .rootfs(&nginx)
+            .volume("/run/site", Volume::named("site")),
+    );
+    let sidecar = topology.container(
+        pod,
+        NodeSpec::new("sidecar").volume("/tmp/logs", Volume::named("site")),
+    );
+    let client = topology.node("client");
+    topology.link(client, pod);
+    let lab = topology.start()?;
+    fs::write(lab.volume("site")?.join("nginx.conf"), PAGE)?;
+    fs::write(lab.volume("site")?.join("index.html"), "from the pod")?;
+    let server = lab[app]
+        .command("nginx")
+        .args(["-c", "/run/site/nginx.conf", "-g", "daemon off;"])
+        .spawn()?;
+    server.wait_for_port(80)?;
+    assert_eq!(get(&lab, client, "web")?, "from the pod");
+    assert_eq!(get(&lab, sidecar, "localhost")?, "from the pod");
+    let line = format!("{} - - ", lab[client].ip());
+    lab[sidecar].wait_until(|| {
+        let log = fs::read_to_string("/tmp/logs/access.log").unwrap_or_default();
+        if log.contains(&line) {
+            Ok(())
+        } else {
+            Err(log)
+        }
+    })?;
+    Ok(())
+}
+
+#[snowglobe::test(fixtures("nginx"))]
+fn nginx_runs_as_the_user_that_it_wants_to_be() -> TestResult {
+    let nginx = Fixture::find("nginx")?;
+    let can_map = fs::read_to_string("/proc/self/uid_map")?
+        .split_whitespace()
+        .last()
+        == Some("65536");
+    let mut topology = Topology::new();
+    let web = topology.node(
+        NodeSpec::new("web")
+            .rootfs(&nginx)
+            .volume("/run/site", Volume::named("site")),
+    );
+    let lab = topology.start()?;
+    let user = if can_map { "www-data" } else { "root" };
+    fs::write(
+        lab.volume("site")?.join("nginx.conf"),
+        format!("user {user};{PAGE}"),
+    )?;
+    fs::write(lab.volume("site")?.join("index.html"), "hello")?;
+    let server = lab[web]
+        .command("nginx")
+        .args(["-c", "/run/site/nginx.conf", "-g", "daemon off;"])
+        .spawn()?;
+    server.wait_for_port(80)?;
+    assert_eq!(get(&lab, web, "localhost")?, "hello");
+    let seen = lab.inspect(web)?;
+    let worker = seen
+        .processes
+        .iter()
+        .find(|process| process.cmdline.join(" ").contains("worker process"));
+    let expected = if can_map { 33 } else { 0 };
+    assert_eq!(
+        worker.ok_or("worker")?.uid,
+        expected,
+        "{:#?}",
+        seen.processes
+    );
+    Ok(())
+}
+
+/// One command of redis' protocol, and the line that answers it.
+fn redis(lab: &Lab, node: NodeId, command: &str) -> TestResult<String> {
+    let answer = lab[node].run(|| {
+        let mut stream = TcpStream::connect("localhost:6379")?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        std::io::Result::Ok(answer)
+    })?;
+    let answer = answer.strip_suffix("+OK\r\n").ok_or("no farewell")?;
+    Ok(answer.trim_end().to_owned())
+}
+
+#[snowglobe::test(fixtures("redis"), timeout = "60s")]
+fn a_redis_primary_crashes_and_comes_back_from_its_volume() -> TestResult {
+    let fixture = Fixture::find("redis")?;
+    let mut topology = Topology::new();
+    let lan = topology.switch("lan");
+    let serve = |extra: &[&str]| {
+        let common = [
+            "--port",
+            "6379",
+            "--bind",
+            "*",
+            "--protected-mode",
+            "no",
+            "--dir",
+            "/run/data",
+            "--appendonly",
+            "yes",
+        ];
+        let always = [
+            "--appendfsync",
+            "always",
+            "--save",
+            "",
+            "--repl-diskless-sync-delay",
+            "0",
+        ];
+        StartCommand::new("redis-server")
+            .args(common)
+            .args(always)
+            .args(extra.iter().copied())
+            .ready_port(6379)
+    };
+    let spec = |name: &str, extra: &[&str]| {
+        NodeSpec::new(name)
+            .rootfs(&fixture)
+            .volume("/run/data", Volume::named(name))
+            .command(serve(extra))
+    };
+    let primary = topology.node(spec("primary", &[]));
+    let replicas = ["replica1", "replica2"]
+        .map(|name| topology.node(spec(name, &["--replicaof", "primary", "6379"])));
+    for node in [primary, replicas[0], replicas[1]] {
+        topology.plug(node, lan);
+    }
+    let lab = topology.start()?;
+    lab.set_patience(Duration::from_secs(30));
+    assert_eq!(redis(&lab, primary, "SET colour blue")?, "+OK");
+    let has = |node: NodeId, value: &str| {
+        let seen = redis(&lab, node, "GET colour").map_err(|error| format!("{error:?}"))?;
+        if seen.ends_with(value) {
+            Ok(())
+        } else {
+            Err(seen)
+        }
+    };
+    for replica in replicas {
+        lab.wait_until(|| has(replica, "blue"))?;
+    }
+    lab[primary].crash()?;
+    assert!(
+        lab[replicas[0]]
+            .run(|| TcpStream::connect("primary:6379"))
+            .is_err()
+    );
+    for replica in replicas {
+        has(replica, "blue")?;
+    }
+    lab[primary].restart()?;
+    has(primary, "blue")?;
+    assert_eq!(redis(&lab, primary, "SET colour red")?, "+OK");
+    for replica in replicas {
+        lab.wait_until(|| has(replica, "red"))?;
+    }
+    Ok(())
+}
