@@ -248,10 +248,11 @@ fn pump(waker: &OwnedFd, arriving: &std::sync::mpsc::Receiver<Source>) {
             continue;
         }
         let ready: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap_or(false)).collect();
-        if end.is_none() && ready.last() == Some(&true) {
-            if let Ok(0) = nix::unistd::read(waker, &mut buffer) {
-                end = Some(Instant::now() + LAST_WORDS);
-            }
+        if end.is_none()
+            && ready.last() == Some(&true)
+            && let Ok(0) = nix::unistd::read(waker, &mut buffer)
+        {
+            end = Some(Instant::now() + LAST_WORDS);
         }
         let mut at = 0;
         sources.retain_mut(|source| {
