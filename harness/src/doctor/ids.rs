@@ -93,7 +93,8 @@ fn complaint(program: &str, arguments: &[String]) -> Option<(String, String)> {
     let said = match Command::new(program).args(arguments).output() {
         Ok(output) if output.status.success() => return None,
         Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-        Err(error) => error.to_string(),
+        // Whether it is absent or lies behind a closed directory of PATH, which is the same to us.
+        Err(_) => "not found in PATH".to_owned(),
     };
     Some((program.to_owned(), said))
 }
