@@ -4,7 +4,7 @@ pub(crate) mod args;
 mod capture;
 mod conclusion;
 pub(crate) mod dropin;
-mod error;
+pub(crate) mod error;
 pub(crate) mod hang;
 mod list;
 pub(crate) mod protocol;
@@ -314,9 +314,16 @@ fn describe_isolation(ids: Ids) -> String {
     format!("each in user, net, mnt, uts, ipc and pid namespaces of its own; {root}")
 }
 
-fn enough_descriptors(count: usize) -> Result<(), RunError> {
+/// How many descriptors a run needs with this many trials at a time, and how many those are if
+/// nothing is said.
+pub(crate) fn descriptors(count: Option<usize>) -> u64 {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let (fixed, each) = DESCRIPTORS;
-    let wanted = fixed + each * count as u64;
+    fixed + each * count.unwrap_or(cores * PER_CORE) as u64
+}
+
+fn enough_descriptors(count: usize) -> Result<(), RunError> {
+    let wanted = descriptors(Some(count));
     match process::raise_open_files(wanted) {
         Ok(soft) if soft >= wanted => Ok(()),
         Ok(soft) => Err(limit(format!(

@@ -329,7 +329,7 @@ fn build(ids: Ids, paths: &Paths, channel: &Channel) -> Result<(), Refused> {
 }
 
 /// The mapping is there, and our ids are still those of the host's root, which it does not have.
-fn become_root() -> Result<(), Refused> {
+pub(crate) fn become_root() -> Result<(), Refused> {
     use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
     let (uid, gid) = (Uid::from_raw(0), Gid::from_raw(0));
     setgroups(&[]).map_err(|e| ("drop the groups", e))?;
