@@ -10,7 +10,6 @@ use std::net::{SocketAddr, SocketAddrV6, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 mod floor;
-#[path = "../../src/kernel/mod.rs"]
 mod kernel;
 mod layer;
 mod world;

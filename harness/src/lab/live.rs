@@ -1,10 +1,8 @@
 //! What changes while a lab runs.
 
-use std::sync::Arc;
-
 use super::Lab;
 use super::error::{LabError, Result};
-use super::network::{self, Builder, New};
+use super::network::{Builder, New};
 use super::start::places;
 use crate::topology::plan::{Place, Plan, StackPlan};
 use crate::topology::{LinkId, NodeId, SwitchId, Topology};
@@ -51,9 +49,6 @@ impl Lab {
                 .collect(),
         };
         self.shared.place.write_names(&plan)?;
-        if self.hub.is_none() && !plan.switches.is_empty() {
-            self.hub = Some(Arc::new(network::new_hub()?));
-        }
         let old = std::mem::replace(&mut self.plan, plan);
         self.topology = topology;
         self.complete(&new)?;

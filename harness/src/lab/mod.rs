@@ -41,6 +41,7 @@
 
 mod barrier;
 mod birth;
+mod births;
 mod command;
 mod end;
 mod error;
@@ -60,6 +61,7 @@ mod shared;
 mod start;
 mod visit;
 mod wait;
+mod works;
 
 use std::ops::Index;
 use std::os::fd::OwnedFd;

@@ -4,6 +4,7 @@
 //! both ends of a cable are born where they belong. The order matters: see
 //! `kernel::netlink::bridge` for why bridges start last.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -32,6 +33,16 @@ pub(super) struct New {
     pub(super) cables: std::ops::Range<usize>,
     /// Bridges that a switch has already, which keep running.
     pub(super) running: Vec<usize>,
+}
+
+impl New {
+    /// How many bridges of a switch run already.
+    fn bridges_of(&self, switch: usize) -> usize {
+        match self.switches.contains(&switch) {
+            true => 0,
+            false => self.running[switch],
+        }
+    }
 }
 
 /// The index of an interface. Those of the two ends of a cable always differ, by which the kernel knows
@@ -111,25 +122,27 @@ impl<'a> Builder<'a> {
         })
     }
 
-    /// Makes `new` and all its addresses; the stacks have no interfaces but those made here.
-    pub(super) fn build(&mut self, new: &New) -> Result<()> {
-        let mut hub = match self.places.hub {
-            Some(hub) => Some(self.open(hub, "the hub")?),
-            None => None,
-        };
-        if let Some(hub) = &mut hub {
-            self.wire_hub(hub, new)?;
-        }
-        self.lay_cables(new)?;
-        let touched = self.touched(new);
-        for (stack, interfaces) in &touched {
-            self.settle(*stack, interfaces)?;
-        }
-        self.await_stacks(&touched)?;
-        if let Some(hub) = &mut hub {
-            self.start_bridges(hub, new)?;
-        }
-        Ok(())
+    /// Lays these cables; whoever is at their ends is there.
+    pub(super) fn lay(&mut self, cables: &[usize]) -> Result<()> {
+        self.lay_at_hub(cables)?;
+        self.lay_between_stacks(cables)
+    }
+
+    /// Waits until packets pass all that was made.
+    pub(super) fn await_ready(
+        &mut self,
+        touched: &BTreeMap<usize, Vec<usize>>,
+        new: &New,
+    ) -> Result<()> {
+        self.await_stacks(touched)?;
+        self.start_bridges(new)
+    }
+
+    fn open_hub(&self) -> Result<Option<Netlink>> {
+        self.places
+            .hub
+            .map(|hub| self.open(hub, "the switches"))
+            .transpose()
     }
 
     fn open(&self, netns: BorrowedFd<'_>, whose: &str) -> Result<Netlink> {
@@ -176,14 +189,14 @@ impl<'a> Builder<'a> {
 
     // ---- wires ---------------------------------------------------------------------------------
 
-    fn wire_hub(&mut self, hub: &mut Netlink, new: &New) -> Result<()> {
+    /// Makes bridges and the trunks between them.
+    pub(super) fn make_bridges(&mut self, new: &New) -> Result<()> {
+        let Some(mut hub) = self.open_hub()? else {
+            return Ok(());
+        };
         let plan = self.plan;
         for (index, switch) in plan.switches.iter().enumerate() {
-            let running = if new.switches.contains(&index) {
-                0
-            } else {
-                new.running[index]
-            };
+            let running = new.bridges_of(index);
             for planned in &switch.bridges[running..] {
                 self.batch.add_bridge(&bridge(planned));
                 if planned.mtu != 1500 {
@@ -197,7 +210,13 @@ impl<'a> Builder<'a> {
                 self.lay_in_hub(trunk);
             }
         }
-        for cable in &plan.cables[new.cables.clone()] {
+        hub.execute_reusing(&mut self.batch)
+            .map_err(|e| self.explain(Place::Hub, e))
+    }
+
+    fn lay_at_hub(&mut self, cables: &[usize]) -> Result<()> {
+        let plan = self.plan;
+        for cable in cables.iter().map(|index| &plan.cables[*index]) {
             match cable.ends.each_ref().map(|end| end.place) {
                 [Place::Hub, Place::Hub] => self.lay_in_hub(cable),
                 [Place::Hub, Place::Stack(stack)] => self.plug(cable, 0, stack)?,
@@ -205,8 +224,12 @@ impl<'a> Builder<'a> {
                 _ => {}
             }
         }
-        hub.execute_reusing(&mut self.batch)
-            .map_err(|e| self.explain(Place::Hub, e))
+        match self.open_hub()? {
+            Some(mut hub) => hub
+                .execute_reusing(&mut self.batch)
+                .map_err(|e| self.explain(Place::Hub, e)),
+            None => Ok(()),
+        }
     }
 
     /// A cable from a port of the hub to a stack.
@@ -250,10 +273,11 @@ impl<'a> Builder<'a> {
     }
 
     /// The cables between two stacks, each made from where its first end is.
-    fn lay_cables(&mut self, new: &New) -> Result<()> {
+    fn lay_between_stacks(&mut self, cables: &[usize]) -> Result<()> {
         let plan = self.plan;
-        let mut direct: Vec<(usize, usize, &Cable)> = plan.cables[new.cables.clone()]
+        let mut direct: Vec<(usize, usize, &Cable)> = cables
             .iter()
+            .map(|index| &plan.cables[*index])
             .filter_map(|cable| match cable.ends.each_ref().map(|end| end.place) {
                 [Place::Stack(near), Place::Stack(far)] => Some((near, far, cable)),
                 _ => None,
@@ -286,21 +310,8 @@ impl<'a> Builder<'a> {
 
     // ---- addresses -----------------------------------------------------------------------------
 
-    /// The stacks that have new interfaces, and those.
-    fn touched(&self, new: &New) -> Vec<(usize, Vec<usize>)> {
-        let mut touched = std::collections::BTreeMap::<usize, Vec<usize>>::new();
-        for end in self.plan.cables[new.cables.clone()]
-            .iter()
-            .flat_map(|cable| &cable.ends)
-        {
-            if let (Place::Stack(stack), Some(interface)) = (end.place, end.interface) {
-                touched.entry(stack).or_default().push(interface);
-            }
-        }
-        touched.into_iter().collect()
-    }
-
-    fn settle(&mut self, stack: usize, interfaces: &[usize]) -> Result<()> {
+    /// Gives new interfaces all that they are to have.
+    pub(super) fn settle(&mut self, stack: usize, interfaces: &[usize]) -> Result<()> {
         let plan = &self.plan.stacks[stack];
         for interface in interfaces {
             let device = self.device_of(stack, *interface);
@@ -403,7 +414,7 @@ impl<'a> Builder<'a> {
 
     // ---- readiness -----------------------------------------------------------------------------
 
-    fn await_stacks(&self, touched: &[(usize, Vec<usize>)]) -> Result<()> {
+    fn await_stacks(&self, touched: &BTreeMap<usize, Vec<usize>>) -> Result<()> {
         let deadline = Instant::now() + READY;
         for (stack, interfaces) in touched {
             self.await_interfaces(*stack, interfaces, deadline)?;
@@ -442,14 +453,13 @@ impl<'a> Builder<'a> {
         self.plan.cables[link.index()].ends[1 - end].place != Place::Hub
     }
 
-    fn start_bridges(&mut self, hub: &mut Netlink, new: &New) -> Result<()> {
+    fn start_bridges(&mut self, new: &New) -> Result<()> {
+        let Some(mut hub) = self.open_hub()? else {
+            return Ok(());
+        };
         let plan = self.plan;
         for (index, switch) in plan.switches.iter().enumerate() {
-            let running = if new.switches.contains(&index) {
-                0
-            } else {
-                new.running[index]
-            };
+            let running = new.bridges_of(index);
             for planned in &switch.bridges[running..] {
                 self.batch.start_bridge(&bridge(planned));
             }

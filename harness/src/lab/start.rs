@@ -1,18 +1,17 @@
 //! `topology.start()`.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Lab;
-use super::birth::{self, Born, Expected};
+use super::births::Births;
 use super::error::{LabError, Result};
 use super::link::Link;
-use super::network::{self, Builder, New, Places};
-use super::node::{Node, Stack};
+use super::network::{self, New, Places};
+use super::node::Node;
 use super::shared::Shared;
+use super::works::Works;
 use crate::kernel::process::raise_open_files;
-use crate::topology::plan::NodePlan;
-use crate::topology::{Limits, Owner, Topology};
+use crate::topology::{Limits, Topology};
 
 impl Topology {
     /// Brings it to life: makes the nodes, lays the cables, gives the addresses, runs the nodes' commands, and returns when
@@ -37,17 +36,13 @@ impl Topology {
         self.check_limits(&limits())?;
         let shared = Arc::new(Shared::new()?);
         shared.place.write_names(&plan)?;
-        let hub = match plan.switches.is_empty() {
-            true => None,
-            false => Some(Arc::new(network::new_hub()?)),
-        };
         let mut lab = Lab {
             topology: self.clone(),
             plan,
             nodes: Vec::new(),
             links: Vec::new(),
             stacks: Vec::new(),
-            hub,
+            hub: None,
             shared,
         };
         let new = lab.everything();
@@ -70,6 +65,9 @@ fn limits() -> Limits {
     }
 }
 
+/// So many births are waited for before the next cables are laid.
+const TOGETHER: usize = 32;
+
 impl Lab {
     fn everything(&self) -> New {
         New {
@@ -80,17 +78,33 @@ impl Lab {
     }
 
     /// Makes what the plan has and the lab does not.
+    ///
+    /// While the init is at the next births, the cables of those who live already are laid.
     pub(super) fn complete(&mut self, new: &New) -> Result<()> {
         // Three for each node, and some for what the test does itself.
         let wanted = 3 * self.plan.nodes.len() as u64 + self.plan.stacks.len() as u64 + 512;
         let _ = raise_open_files(wanted);
         let first = self.nodes.len();
-        self.bear(first)?;
-        let places = Places::of(
-            self.hub.as_deref(),
-            self.stacks.iter().map(|stack| stack.netns()),
-        );
-        Builder::new(&self.plan, places)?.build(new)?;
+        let mut births = Births::order(self, first)?;
+        if self.hub.is_none() && !self.plan.switches.is_empty() {
+            self.hub = Some(Arc::new(network::new_hub()?));
+        }
+        let mut works = Works::of(&self.plan, new);
+        births.builder(self)?.make_bridges(new)?;
+        loop {
+            let more = births.next(&self.plan, TOGETHER)?;
+            let possible = works.possible(|stack| births.stacks[stack].is_some());
+            let mut builder = births.builder(self)?;
+            builder.lay(&possible.cables)?;
+            for (stack, interfaces) in &possible.settled {
+                builder.settle(*stack, interfaces)?;
+            }
+            if !more {
+                builder.await_ready(&works.touched, new)?;
+                break;
+            }
+        }
+        self.adopt(births, first)?;
         for index in self.links.len()..self.plan.cables.len() {
             self.links.push(Link::new(self, index));
         }
@@ -101,89 +115,22 @@ impl Lab {
         Ok(())
     }
 
-    /// Asks for all nodes from the `first` on, and for the pods that they need.
-    fn bear(&mut self, first: usize) -> Result<()> {
-        let plan = &self.plan;
-        // In a plan that has grown, stacks have other numbers than before; whose they are tells.
-        let mut known: HashMap<Owner, Arc<Stack>> = self
-            .stacks
-            .drain(..)
-            .map(|stack| (stack.owner(), stack))
-            .collect();
-        let mut stacks: Vec<Option<Arc<Stack>>> = plan
-            .stacks
-            .iter()
-            .map(|stack| known.remove(&stack.owner))
-            .collect();
-        let alone = |node: &&NodePlan| matches!(plan.stacks[node.stack].owner, Owner::Node(_));
-        let mut pods: Vec<(usize, Expected)> = Vec::new();
-        for (stack, known) in stacks.iter().enumerate() {
-            if known.is_none() && matches!(plan.stacks[stack].owner, Owner::Pod(_)) {
-                pods.push((
-                    stack,
-                    birth::order(&birth::of_pod(&self.topology, plan, stack), None)?,
-                ));
-            }
-        }
-        let mut births = Vec::new();
-        let mut expected: Vec<(usize, Expected)> = Vec::new();
-        for node in &plan.nodes[first..] {
-            births.push(birth::of_node(
-                &self.topology,
-                plan,
-                node,
-                &self.shared.place,
-            )?);
-        }
-        for node in plan.nodes[first..].iter().filter(alone) {
-            expected.push((
-                node.stack,
-                birth::order(&births[node.node.index() - first], None)?,
-            ));
-        }
-        for (stack, pod) in pods {
-            let Born { life, netns } = pod.wait()?;
-            stacks[stack] = Some(Arc::new(Stack::new(plan, stack, netns, Some(life))));
-        }
-        let mut containers = Vec::new();
-        for node in plan.nodes[first..].iter().filter(|node| !alone(node)) {
-            let joined = stacks[node.stack].as_ref().and_then(|stack| stack.pidfd());
-            let expected = birth::order(&births[node.node.index() - first], joined)?;
-            containers.push(expected);
-        }
-        let mut lives = Vec::with_capacity(births.len());
-        for (stack, node) in expected {
-            let Born { life, netns } = node.wait()?;
-            stacks[stack] = Some(Arc::new(Stack::new(plan, stack, netns, None)));
-            lives.push(life);
-        }
-        let mut lives = lives.into_iter();
-        let mut containers = containers.into_iter();
-        for (node, birth) in plan.nodes[first..].iter().zip(births) {
-            let life = match alone(&node) {
-                true => lives.next(),
-                false => containers
-                    .next()
-                    .map(Expected::wait)
-                    .transpose()?
-                    .map(|born| born.life),
-            };
-            let (Some(life), Some(stack)) = (life, &stacks[node.stack]) else {
-                return Err(LabError::other(format!(
-                    "node `{}` was not made",
-                    node.name
-                )));
-            };
-            self.nodes.push(Node::new(
-                &self.topology,
-                node,
-                birth,
-                life,
-                Arc::clone(stack),
-                &self.shared,
-            ));
-        }
+    /// All are born.
+    fn adopt(&mut self, births: Births, first: usize) -> Result<()> {
+        let Births {
+            stacks,
+            born,
+            births,
+            ..
+        } = births;
         self.stacks = stacks.into_iter().flatten().collect();
+        for ((node, birth), life) in self.plan.nodes[first..].iter().zip(births).zip(born) {
+            let life =
+                life.ok_or_else(|| LabError::other(format!("node `{}` was not made", node.name)))?;
+            let stack = Arc::clone(&self.stacks[node.stack]);
+            let node = Node::new(&self.topology, node, birth, life, stack, &self.shared);
+            self.nodes.push(node);
+        }
         Ok(())
     }
 

@@ -36,6 +36,24 @@ pub(crate) fn factory() -> Option<&'static Channel> {
     NODES.get()
 }
 
+/// Work that must be done before the verdict is told.
+static LAST_WORKS: Mutex<Vec<thread::JoinHandle<()>>> = Mutex::new(Vec::new());
+
+/// Has the trial wait for that thread when it is over.
+pub(crate) fn wait_at_the_end(thread: thread::JoinHandle<()>) {
+    LAST_WORKS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(thread);
+}
+
+fn finish_last_works() {
+    let works = std::mem::take(&mut *LAST_WORKS.lock().unwrap_or_else(PoisonError::into_inner));
+    for work in works {
+        let _ = work.join();
+    }
+}
+
 /// What happened behind the test's back, a sentence each.
 static COMPLAINTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
@@ -115,6 +133,7 @@ pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel, nodes: 
             String::new(),
         ),
     };
+    finish_last_works();
     let finish = consider(
         finish,
         &COMPLAINTS.lock().unwrap_or_else(PoisonError::into_inner),

@@ -9,6 +9,7 @@ mod pods;
 mod processes;
 mod real;
 mod start;
+mod users;
 mod verdicts;
 
 snowglobe::main!();

@@ -54,3 +54,31 @@ fn everybody_answers_in_a_star_of_a_thousand() -> TestResult {
     println!("drop: {:?}", begin.elapsed());
     Ok(())
 }
+
+/// A bridge takes 1,023; so this is three, and packets cross all of them.
+#[snowglobe::test(timeout = "180s", exclusive)]
+fn a_switch_has_two_thousand_ports() -> TestResult {
+    let mut topology = Topology::new();
+    let lan = topology.switch("lan");
+    for number in 0..1000 {
+        let node = topology.node(format!("n{number}"));
+        topology.plug(node, lan);
+        topology.plug(node, lan);
+    }
+    let lab = topology.start()?;
+    let ports = lab.links().count();
+    assert_eq!(ports, 2000);
+    let nodes: Vec<&Node> = lab.nodes().collect();
+    for (from, to) in [(0, 999), (999, 0), (0, 499), (501, 2), (700, 300)] {
+        let listener = nodes[to].run(|| TcpListener::bind("[::]:80"))?;
+        for ip in [
+            nodes[to].ipv4().map(IpAddr::from),
+            nodes[to].ipv6().map(IpAddr::from),
+        ] {
+            let to = (ip.ok_or("an address")?, 80).into();
+            nodes[from].run(|| TcpStream::connect_timeout(&to, Duration::from_secs(5)))?;
+            listener.accept()?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! Whom a node's users are.
+
+use snowglobe::prelude::*;
+use snowglobe::topology::Users;
+
+fn lines(text: &str) -> Vec<Vec<u32>> {
+    let line = |line: &str| {
+        line.split_whitespace()
+            .filter_map(|word| word.parse().ok())
+            .collect()
+    };
+    text.lines().map(line).collect()
+}
+
+#[snowglobe::test]
+fn a_node_has_users_of_its_own_on_request() -> TestResult {
+    let mut topology = Topology::new();
+    let one = topology.node(NodeSpec::new("one").users(Users::One));
+    let shared = topology.node("shared");
+    topology.link(one, shared);
+    let lab = topology.start()?;
+    let map = |node: snowglobe::topology::NodeId| {
+        lab[node]
+            .command("cat")
+            .arg("/proc/self/uid_map")
+            .output()
+            .map(|output| lines(&output.stdout_str()))
+    };
+    assert_eq!(map(one)?, [[0, 0, 1]]);
+    let users: Vec<_> = lab
+        .namespaces()?
+        .into_iter()
+        .filter(|namespace| namespace.kind == "user")
+        .collect();
+    assert_eq!(users.len(), 2, "{users:#?}");
+    // It is the root of its own network all the same, and the kernel knows its owner.
+    let of_one = users
+        .iter()
+        .find(|user| user.nodes == ["one"])
+        .ok_or("one")?;
+    assert_eq!(
+        of_one.owner,
+        users
+            .iter()
+            .find(|user| user.nodes == ["shared"])
+            .map(|user| user.inode)
+    );
+    let net = lab
+        .namespaces()?
+        .into_iter()
+        .find(|namespace| namespace.kind == "net" && namespace.nodes == ["one"]);
+    assert_eq!(net.ok_or("net")?.owner, Some(of_one.inode));
+    let _listener = lab[one].run(|| TcpListener::bind("0.0.0.0:80"))?;
+    lab[shared].run(|| TcpStream::connect("one:80"))?;
+    Ok(())
+}
+
+#[snowglobe::test]
+fn more_ids_than_there_are_is_an_error_with_a_way_out() -> TestResult {
+    let mut topology = Topology::new();
+    let many = topology.node(NodeSpec::new("many").users(Users::Range(65_536)));
+    let available = lines(&std::fs::read_to_string("/proc/self/uid_map")?)[0][2];
+    match (available, topology.start()) {
+        (65_536.., lab) => {
+            let lab = lab?;
+            let ids = lab[many]
+                .command("sh")
+                .args(["-c", "id -u; cat /proc/self/uid_map"])
+                .user(33, 33)
+                .output()?
+                .stdout_str();
+            assert!(ids.starts_with("33\n"), "{ids}");
+            assert_eq!(lines(&ids)[1], [0, 0, 65_536]);
+        }
+        (_, Ok(_)) => return Err("65,536 ids were given where there are not so many".into()),
+        (_, Err(error)) => {
+            assert!(
+                error.to_string().contains(
+                    "node `many` wants 65536 ids, but the trial has 1; run the tests as root"
+                ),
+                "{error}"
+            );
+        }
+    }
+    Ok(())
+}
