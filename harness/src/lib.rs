@@ -96,6 +96,7 @@
     reason = "stdout belongs to the runner's reports"
 )]
 
+pub mod doctor;
 mod kernel;
 pub mod lab;
 mod probe;

@@ -1,15 +1,14 @@
 //! What the kernel can do here, found out by doing it in a throw-away sandbox.
 
+pub(crate) mod throwaway;
+
 use std::fmt;
 
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
 
 use crate::kernel::attempt::{self, Refusal};
-use crate::kernel::clone::{Cloned, clone_into, single_threaded};
-use crate::kernel::fd::Channel;
-use crate::kernel::idmap::IdMap;
-use crate::kernel::{mount, net, process};
+use crate::sandbox::outer::Ids;
 
 /// Something that not every kernel or machine can do, for `requires(…)`.
 ///
@@ -41,8 +40,10 @@ pub enum Feature {
     Tbf,
     /// The hierarchical token bucket.
     Htb,
-    /// Packet filtering and address translation by nftables.
+    /// Packet filtering by nftables.
     NfTables,
+    /// Address translation by nftables: masquerading, and other destinations.
+    Nat,
     /// Overlay filesystems in a user namespace.
     Overlayfs,
     /// More than one user id in a sandbox.
@@ -68,6 +69,12 @@ impl Missing {
     }
 }
 
+impl From<Refusal> for Missing {
+    fn from((call, errno): Refusal) -> Missing {
+        Missing { call, errno }
+    }
+}
+
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.call, self.errno)
@@ -78,7 +85,7 @@ impl std::error::Error for Missing {}
 
 impl Feature {
     /// All of them.
-    pub const ALL: [Feature; 15] = [
+    pub const ALL: [Feature; 16] = [
         Feature::Veth,
         Feature::Bridge,
         Feature::Macvlan,
@@ -92,6 +99,7 @@ impl Feature {
         Feature::Tbf,
         Feature::Htb,
         Feature::NfTables,
+        Feature::Nat,
         Feature::Overlayfs,
         Feature::IdRange,
     ];
@@ -107,7 +115,21 @@ impl Feature {
         if self == Feature::IdRange {
             return id_range();
         }
-        in_a_sandbox(|| self.attempt()).map_err(|(call, errno)| Missing { call, errno })
+        throwaway::within(NETWORK, || self.attempt()).map_err(Missing::from)
+    }
+
+    /// What is tried, in the words of [`Missing::call`].
+    pub(crate) fn tried(self) -> String {
+        match self {
+            Feature::Tun => "TUNSETIFF".to_owned(),
+            Feature::Packet => "socket(AF_PACKET)".to_owned(),
+            Feature::Netem | Feature::Tbf | Feature::Htb => format!("RTM_NEWQDISC {self}"),
+            Feature::NfTables => "NFT_MSG_NEWTABLE".to_owned(),
+            Feature::Nat => "NFT_MSG_NEWRULE masquerade, dnat".to_owned(),
+            Feature::Overlayfs => "mount an overlay".to_owned(),
+            Feature::IdRange => "map the ids".to_owned(),
+            _ => format!("RTM_NEWLINK {self}"),
+        }
     }
 
     fn attempt(self) -> Result<(), Refusal> {
@@ -125,6 +147,7 @@ impl Feature {
             Feature::Tbf => attempt::qdisc("tbf"),
             Feature::Htb => attempt::qdisc("htb"),
             Feature::NfTables => attempt::nft_table(),
+            Feature::Nat => attempt::nat(),
             Feature::Overlayfs => attempt::overlay(),
             Feature::IdRange => Ok(()),
         }
@@ -147,73 +170,24 @@ impl fmt::Display for Feature {
             Feature::Tbf => "tbf",
             Feature::Htb => "htb",
             Feature::NfTables => "nf_tables",
+            Feature::Nat => "nat",
             Feature::Overlayfs => "overlayfs",
             Feature::IdRange => "id_range",
         })
     }
 }
 
+/// What most features need: a network, and mounts to change.
+pub(crate) const NETWORK: CloneFlags = CloneFlags::CLONE_NEWNET.union(CloneFlags::CLONE_NEWNS);
+
 fn id_range() -> Result<(), Missing> {
-    use crate::sandbox::outer::Ids;
     match Ids::available() {
-        Ids::Range(_) => Ok(()),
+        Ids::Range(map) => {
+            throwaway::beside(|pid| throwaway::map_from_outside(pid, map)).map_err(Missing::from)
+        }
         Ids::One { .. } => Err(Missing {
             call: "map a range of ids without being root".to_owned(),
             errno: Errno::EPERM,
         }),
-    }
-}
-
-/// Runs `attempt` as root of fresh namespaces, in a process that ends then.
-fn in_a_sandbox(attempt: impl FnOnce() -> Result<(), Refusal>) -> Result<(), Refusal> {
-    let step = |what: &str| {
-        let what = what.to_owned();
-        move |errno| (what, errno)
-    };
-    if !single_threaded() {
-        return Err(("probe while other threads run".to_owned(), Errno::EINVAL));
-    }
-    let (ours, theirs) = Channel::pair().map_err(step("make a channel"))?;
-    let flags = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS;
-    let (uid, gid) = (
-        nix::unistd::geteuid().as_raw(),
-        nix::unistd::getegid().as_raw(),
-    );
-    match clone_into(flags) {
-        Err(error) => Err((
-            "clone3 a user namespace".to_owned(),
-            Errno::from_raw(error.raw_os_error().unwrap_or(0)),
-        )),
-        Ok(Cloned::Child) => {
-            let map = |outside| IdMap { outside, count: 1 };
-            let outcome = map(uid)
-                .write(map(gid), std::path::Path::new("/proc/self"), true)
-                .map_err(|e| ("map the ids".to_owned(), crate::sandbox::outer::errno(&e)))
-                .and_then(|()| net::loopback_up().map_err(step("bring up lo")))
-                .and_then(|()| mount::make_private().map_err(step("make the mounts private")))
-                .and_then(|()| attempt());
-            let answer = match outcome {
-                Ok(()) => "0\0".to_owned(),
-                Err((call, errno)) => format!("{}\0{call}", errno as i32),
-            };
-            let _ = theirs.send(answer.as_bytes());
-            process::exit_now(0)
-        }
-        Ok(Cloned::Parent { pid, .. }) => {
-            drop(theirs);
-            let mut buffer = [0; 512];
-            let answer = ours
-                .receive(&mut buffer)
-                .map_err(step("hear from the probe"))?;
-            let answer = String::from_utf8_lossy(answer).into_owned();
-            let _ = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None);
-            match answer.split_once('\0') {
-                Some(("0", _)) => Ok(()),
-                Some((errno, call)) => {
-                    Err((call.to_owned(), Errno::from_raw(errno.parse().unwrap_or(0))))
-                }
-                None => Err(("hear from the probe".to_owned(), Errno::EPIPE)),
-            }
-        }
     }
 }

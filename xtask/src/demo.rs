@@ -67,6 +67,13 @@ enum Server {
 }
 
 impl Server {
+    fn described(self) -> &'static str {
+        match self {
+            Server::Nginx => "its own nginx",
+            Server::Embedded => "a small server of its own",
+        }
+    }
+
     fn word(self) -> &'static str {
         match self {
             Server::Nginx => "nginx",
@@ -105,8 +112,8 @@ fn try_worlds(server: Server) -> Result<ExitCode, Box<dyn std::error::Error>> {
         })
         .collect();
     println!(
-        "\n{WORLDS} worlds, each with its own {} on port {PORT}\n",
-        server.word()
+        "\n{WORLDS} worlds, each with {} on port {PORT}\n",
+        server.described()
     );
     println!(
         "{:<12} {:<18} {:<18} {:>4}  page",

@@ -15,6 +15,7 @@ Commands:
   demo       a hundred worlds on port 80, made visible
   test       provision what the tests need, then run all of them
   provision  put fixtures into the store, where tests find them
+  doctor     what this machine lacks, and the command that mends it
   bench      measure, side by side with others
 
 `cargo xtask COMMAND --help` says more.
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Some("demo-worlds") => demo::worlds(arguments),
         Some("test") => test::test(arguments),
         Some("provision") => snowglobe_fixtures::cli::provision(arguments),
+        Some("doctor") => snowglobe::doctor::cli(arguments),
         Some("bench") => bench::bench(arguments),
         Some("help" | "-h" | "--help") => {
             print!("{HELP}");

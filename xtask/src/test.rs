@@ -22,9 +22,9 @@ pub(crate) fn test(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     if snowglobe_fixtures::cli::provision([]) != ExitCode::SUCCESS {
         return ExitCode::FAILURE;
     }
-    println!("running cargo test --workspace");
+    println!("running cargo test --workspace --no-fail-fast");
     match cargo()
-        .args(["test", "--workspace"])
+        .args(["test", "--workspace", "--no-fail-fast"])
         .args(arguments)
         .status()
     {

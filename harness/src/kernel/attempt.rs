@@ -2,22 +2,23 @@
 //!
 //! Called in namespaces made for the purpose: nothing is undone.
 
+mod message;
+mod nft;
+
 use std::fs;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, socket,
-};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+
+use super::mount::fresh;
+use message::{CREATE, Message, Nested, route};
+pub(crate) use nft::{nat, nft_table};
 
 /// What was tried, and the kernel's answer.
 pub(crate) type Refusal = (String, Errno);
-
-/// `NFTA_TABLE_NAME` of `linux/netfilter/nf_tables.h`.
-const NFTA_TABLE_NAME: u16 = 1;
-const ACK: u16 = (libc::NLM_F_REQUEST | libc::NLM_F_ACK) as u16;
-const CREATE: u16 = ACK | (libc::NLM_F_CREATE | libc::NLM_F_EXCL) as u16;
 
 /// Creates an interface of `kind`; if `stacked`, on top of one end of a veth pair.
 pub(crate) fn link(kind: &str, stacked: bool) -> Result<(), Refusal> {
@@ -74,30 +75,6 @@ fn words(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_ne_bytes()).collect()
 }
 
-/// Creates a table of packet filters.
-pub(crate) fn nft_table() -> Result<(), Refusal> {
-    let failed = |e| ("NFT_MSG_NEWTABLE".to_owned(), e);
-    const BEGIN: u16 = libc::NFNL_MSG_BATCH_BEGIN as u16;
-    const END: u16 = libc::NFNL_MSG_BATCH_END as u16;
-    const NEW_TABLE: u16 = (libc::NFNL_SUBSYS_NFTABLES << 8) as u16 | libc::NFT_MSG_NEWTABLE as u16;
-    // struct nfgenmsg: family, version, resource id (of the subsystem, in a batch's brackets).
-    let bracket = [0, 0, 0, libc::NFNL_SUBSYS_NFTABLES as u8];
-    let mut batch = Vec::new();
-    for (kind, flags, header) in [
-        (BEGIN, libc::NLM_F_REQUEST as u16, bracket),
-        (NEW_TABLE, CREATE, [libc::NFPROTO_INET as u8, 0, 0, 0]),
-        (END, libc::NLM_F_REQUEST as u16, bracket),
-    ] {
-        let mut message = Message::new(kind, flags);
-        message.bytes(&header);
-        if kind == NEW_TABLE {
-            message.attribute(NFTA_TABLE_NAME, b"probe\0");
-        }
-        batch.extend(message.finish());
-    }
-    exchange(SockProtocol::NetlinkNetFilter, &batch).map_err(failed)
-}
-
 /// Creates a TAP interface.
 pub(crate) fn tap() -> Result<(), Refusal> {
     let file = fs::File::options()
@@ -132,6 +109,52 @@ pub(crate) fn packet_socket() -> Result<(), Refusal> {
     .map_err(|e| ("socket(AF_PACKET)".to_owned(), e))
 }
 
+/// Mounts an empty filesystem of memory over `/tmp`, and makes a file in it.
+pub(crate) fn tmpfs() -> Result<(), Refusal> {
+    fresh("tmpfs", Path::new("/tmp"), None).map_err(|e| ("mount /tmp".to_owned(), e))?;
+    let made = fs::write("/tmp/file", "");
+    made.map_err(|e| ("create /tmp/file".to_owned(), raw(&e)))
+}
+
+/// Mounts the `/proc` of this PID namespace.
+pub(crate) fn proc() -> Result<(), Refusal> {
+    fresh("proc", Path::new("/proc"), None).map_err(|e| ("mount /proc".to_owned(), e))
+}
+
+/// Mounts the message queues of this IPC namespace.
+pub(crate) fn mqueue() -> Result<(), Refusal> {
+    fresh("mqueue", Path::new("/tmp"), None).map_err(|e| ("mount a mqueue".to_owned(), e))
+}
+
+/// Gives this UTS namespace another name.
+pub(crate) fn hostname() -> Result<(), Refusal> {
+    nix::unistd::sethostname("probe").map_err(|e| ("sethostname".to_owned(), e))
+}
+
+/// Listens on a port that only root may have.
+pub(crate) fn low_port() -> Result<(), Refusal> {
+    std::net::TcpListener::bind("127.0.0.1:80")
+        .map(drop)
+        .map_err(|e| ("bind 127.0.0.1:80".to_owned(), raw(&e)))
+}
+
+/// Shows the files of `path` with the ids of another user namespace, on a copy of their mount.
+pub(crate) fn idmapped(path: &Path, userns: &fs::File) -> Result<(), Refusal> {
+    use super::mount::{Attributes, detach_copy, set_attributes};
+    use std::os::fd::AsFd;
+    let tree = detach_copy(path, false).map_err(|e| ("open_tree".to_owned(), e))?;
+    let mapped = Attributes {
+        idmap: Some(userns.as_fd()),
+        ..Attributes::default()
+    };
+    set_attributes(tree.as_fd(), &mapped)
+        .map_err(|e| ("mount_setattr MOUNT_ATTR_IDMAP".to_owned(), e))
+}
+
+fn raw(error: &std::io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(0))
+}
+
 /// Mounts an overlay, in a private tmpfs.
 pub(crate) fn overlay() -> Result<(), Refusal> {
     let at = "/tmp";
@@ -161,88 +184,4 @@ pub(crate) fn overlay() -> Result<(), Refusal> {
 
 fn index_of(name: &str) -> Result<u32, Refusal> {
     nix::net::if_::if_nametoindex(name).map_err(|e| (format!("find the interface {name}"), e))
-}
-
-fn route(message: Message) -> nix::Result<()> {
-    exchange(SockProtocol::NetlinkRoute, &message.finish())
-}
-
-/// Sends a request and waits for its acknowledgement.
-fn exchange(protocol: SockProtocol, request: &[u8]) -> nix::Result<()> {
-    let socket: OwnedFd = socket(
-        AddressFamily::Netlink,
-        SockType::Raw,
-        SockFlag::SOCK_CLOEXEC,
-        protocol,
-    )?;
-    sendto(
-        socket.as_raw_fd(),
-        request,
-        &NetlinkAddr::new(0, 0),
-        MsgFlags::empty(),
-    )?;
-    let mut answer = [0; 4096];
-    let length = recv(socket.as_raw_fd(), &mut answer, MsgFlags::empty())?;
-    // nlmsghdr, then the negative errno of an nlmsgerr.
-    match answer[..length]
-        .get(16..20)
-        .and_then(|word| word.try_into().ok())
-        .map(i32::from_ne_bytes)
-    {
-        Some(0) => Ok(()),
-        Some(errno) => Err(Errno::from_raw(-errno)),
-        None => Err(Errno::EPROTO),
-    }
-}
-
-/// One netlink message.
-struct Message(Vec<u8>);
-
-impl Message {
-    fn new(kind: u16, flags: u16) -> Message {
-        let mut message = Message(vec![0; 4]);
-        message.bytes(&kind.to_ne_bytes());
-        message.bytes(&flags.to_ne_bytes());
-        message.bytes(&[0; 8]);
-        message
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-    }
-
-    fn attribute(&mut self, kind: u16, value: &[u8]) {
-        put_attribute(&mut self.0, kind, value);
-    }
-
-    fn finish(mut self) -> Vec<u8> {
-        let length = self.0.len() as u32;
-        self.0[..4].copy_from_slice(&length.to_ne_bytes());
-        self.0
-    }
-}
-
-/// Attributes within an attribute.
-struct Nested(Vec<u8>);
-
-impl Nested {
-    fn new() -> Nested {
-        Nested(Vec::new())
-    }
-
-    fn attribute(mut self, kind: u16, value: &[u8]) -> Nested {
-        put_attribute(&mut self.0, kind, value);
-        self
-    }
-
-    fn nested(self, kind: u16, inner: Nested) -> Nested {
-        self.attribute(kind, &inner.0)
-    }
-}
-
-fn put_attribute(out: &mut Vec<u8>, kind: u16, value: &[u8]) {
-    out.extend_from_slice(&(value.len() as u16 + 4).to_ne_bytes());
-    out.extend_from_slice(&kind.to_ne_bytes());
-    out.extend_from_slice(value);
-    out.resize(out.len().next_multiple_of(4), 0);
 }

@@ -20,6 +20,7 @@ pub(crate) mod ns;
 pub(crate) mod process;
 #[allow(dead_code)]
 pub(crate) mod procfs;
+pub(crate) mod profile;
 pub(crate) mod signal;
 pub(crate) mod stack;
 #[allow(dead_code)]

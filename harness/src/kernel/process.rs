@@ -25,10 +25,23 @@ pub(crate) fn fork() -> nix::Result<ForkResult> {
     }
 }
 
+/// Runs what a forked copy of this process is there for, and ends it: a panic must not unwind into
+/// what the original was doing.
+pub(crate) fn never_return(run: impl FnOnce()) -> ! {
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+    exit_now(if outcome.is_ok() { 0 } else { 101 })
+}
+
 /// Ends this process at once: no destructors, no flushing.
 pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: `_exit` has no precondition.
     unsafe { libc::_exit(code) }
+}
+
+/// Writes out what C libraries have buffered for stdout and other streams.
+pub(crate) fn flush_c_streams() {
+    // SAFETY: a null stream stands for all of them.
+    unsafe { libc::fflush(std::ptr::null_mut()) };
 }
 
 /// Sets an environment variable.

@@ -92,21 +92,39 @@ pub(crate) fn explain(step: &str, errno: Errno) -> RunError {
     }
 }
 
-fn apparmor_restricts() -> bool {
+pub(crate) fn apparmor_restricts() -> bool {
     std::fs::read_to_string("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
         .is_ok_and(|text| text.trim() != "0")
 }
 
-fn user_namespace_fix() -> &'static str {
+fn user_namespace_fix() -> String {
+    let (cause, fix) = user_namespace_remedy();
+    format!("{cause}; {fix}")
+}
+
+/// Why this process may not make user namespaces or has no privileges in them, and what to do.
+pub(crate) fn user_namespace_remedy() -> (&'static str, &'static str) {
     let zero = |file: &str| std::fs::read_to_string(file).is_ok_and(|text| text.trim() == "0");
     if apparmor_restricts() {
-        "AppArmor keeps user namespaces from ordinary users (Ubuntu 23.10 and later); run `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, or run the tests as root"
+        (
+            "AppArmor keeps user namespaces from ordinary users (Ubuntu 23.10 and later)",
+            "run `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, or run the tests as root",
+        )
     } else if zero("/proc/sys/kernel/unprivileged_userns_clone") {
-        "user namespaces are switched off for ordinary users; run `sudo sysctl -w kernel.unprivileged_userns_clone=1`"
+        (
+            "user namespaces are switched off for ordinary users",
+            "run `sudo sysctl -w kernel.unprivileged_userns_clone=1`",
+        )
     } else if zero("/proc/sys/user/max_user_namespaces") {
-        "user namespaces are switched off; run `sudo sysctl -w user.max_user_namespaces=15000`"
+        (
+            "user namespaces are switched off",
+            "run `sudo sysctl -w user.max_user_namespaces=15000`",
+        )
     } else {
-        "this process may not make user namespaces, as in a container with the default seccomp profile or in a chroot; start the container with --privileged (GitHub Actions: `options: --privileged`), or run outside of it"
+        (
+            "this process may not make user namespaces, as in a container with the default seccomp profile or in a chroot",
+            "start the container with --privileged (GitHub Actions: `options: --privileged`), or run outside of it",
+        )
     }
 }
 

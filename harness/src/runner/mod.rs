@@ -4,7 +4,7 @@ pub(crate) mod args;
 mod capture;
 mod conclusion;
 pub(crate) mod dropin;
-mod error;
+pub(crate) mod error;
 pub(crate) mod hang;
 mod list;
 pub(crate) mod protocol;
@@ -35,6 +35,7 @@ use zygote::Zygote;
 
 use crate::kernel::fd::Channel;
 use crate::kernel::{clone, process};
+use crate::sandbox::body;
 use crate::sandbox::outer::{self, Ids};
 use crate::sandbox::paths::Paths;
 use crate::trial::{Definition, TRIALS, Trial};
@@ -65,11 +66,28 @@ pub fn main(stripped: &[&str], more: impl FnOnce() -> Vec<Trial>) -> ExitCode {
                 if stripped.len() == 1 { "a function" } else { "functions" }
             )));
         }
-        let mut trials = registered();
+        let (mut trials, left_out) = wanted(&args);
         trials.extend(more());
-        run(&args, trials)
+        run_counted(&args, trials, left_out)
     });
     exit_code(outcome)
+}
+
+/// The registered trials, or just those that are asked for by name; and how many were left out.
+///
+/// Under nextest every trial is asked for by name in a process of its own: ten thousand processes
+/// should not look at ten thousand trials each.
+fn wanted(args: &Arguments) -> (Vec<Trial>, u64) {
+    if !args.exact || args.filters.is_empty() {
+        return (registered(), 0);
+    }
+    let named = |definition: &&Definition| {
+        let name = definition.trial_name();
+        args.filters.iter().any(|filter| filter == name)
+    };
+    let trials: Vec<Trial> = TRIALS.iter().filter(named).map(Trial::registered).collect();
+    let left_out = (TRIALS.len() - trials.len()) as u64;
+    (trials, left_out)
 }
 
 fn exit_code(outcome: Result<Conclusion, RunError>) -> ExitCode {
@@ -103,7 +121,16 @@ fn exit_code(outcome: Result<Conclusion, RunError>) -> ExitCode {
 /// Where no trial could be run at all: duplicate names, isolation that this system does not
 /// permit, a limit that was reached, or other threads running already (they would be lost in the
 /// fork).
-pub fn run(args: &Arguments, mut trials: Vec<Trial>) -> Result<Conclusion, RunError> {
+pub fn run(args: &Arguments, trials: Vec<Trial>) -> Result<Conclusion, RunError> {
+    run_counted(args, trials, 0)
+}
+
+/// As [`run`], where so many trials have been left out already.
+fn run_counted(
+    args: &Arguments,
+    mut trials: Vec<Trial>,
+    left_out: u64,
+) -> Result<Conclusion, RunError> {
     select::check_names(&trials)?;
     let mut args = args.clone();
     if args.shuffle && args.shuffle_seed.is_none() {
@@ -120,7 +147,7 @@ pub fn run(args: &Arguments, mut trials: Vec<Trial>) -> Result<Conclusion, RunEr
     }
     named_trial_exists(&args, &trials)?;
     let conclusion = Conclusion {
-        num_filtered_out: filtered_out as u64,
+        num_filtered_out: left_out + filtered_out as u64,
         ..Conclusion::default()
     };
     run_selected(&args, trials, conclusion)
@@ -253,6 +280,7 @@ impl Started {
             theirs.push(their);
         }
         let zygote_paths = paths.clone();
+        body::remember_supervisor();
         let world = outer::make(ids, &paths, |channel| {
             let zygote = Zygote {
                 trials,
@@ -286,9 +314,16 @@ fn describe_isolation(ids: Ids) -> String {
     format!("each in user, net, mnt, uts, ipc and pid namespaces of its own; {root}")
 }
 
-fn enough_descriptors(count: usize) -> Result<(), RunError> {
+/// How many descriptors a run needs with this many trials at a time, and how many those are if
+/// nothing is said.
+pub(crate) fn descriptors(count: Option<usize>) -> u64 {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let (fixed, each) = DESCRIPTORS;
-    let wanted = fixed + each * count as u64;
+    fixed + each * count.unwrap_or(cores * PER_CORE) as u64
+}
+
+fn enough_descriptors(count: usize) -> Result<(), RunError> {
+    let wanted = descriptors(Some(count));
     match process::raise_open_files(wanted) {
         Ok(soft) if soft >= wanted => Ok(()),
         Ok(soft) => Err(limit(format!(

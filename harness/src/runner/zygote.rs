@@ -132,10 +132,11 @@ impl Zygote<'_> {
                 }
                 Some(pidfd)
             }
-            Ok(Cloned::Child) => {
-                let trial = self.trials.get_mut(index as usize).and_then(Option::take)?;
-                self.child(trial, index, seed, channel, output, signals, here)
-            }
+            Ok(Cloned::Child) => process::never_return(|| {
+                if let Some(trial) = self.trials.get_mut(index as usize).and_then(Option::take) {
+                    self.child(trial, index, seed, channel, output, signals, here)
+                }
+            }),
             Err(refused) => {
                 refuse(&channel, "clone3 the sandbox", &refused);
                 None

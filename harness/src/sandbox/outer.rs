@@ -100,21 +100,18 @@ pub(crate) fn make(
     let supervisor =
         process::pidfd_open(std::process::id() as i32).map_err(|e| ("open a pidfd", errno(&e)))?;
     match clone_into(namespaces()).map_err(|e| ("clone3 the outer sandbox", errno(&e)))? {
-        Cloned::Child => {
+        Cloned::Child => process::never_return(|| {
             drop(ours);
-            let built = die_with_parent(&supervisor).and_then(|()| build(ids, paths, &theirs));
-            match built {
+            match die_with_parent(&supervisor).and_then(|()| build(ids, paths, &theirs)) {
                 Ok(()) => {
                     let _ = theirs.send(READY);
                     inside(theirs);
-                    process::exit_now(0)
                 }
                 Err((step, errno)) => {
                     let _ = theirs.send(format!("{}\0{step}", errno as i32).as_bytes());
-                    process::exit_now(1)
                 }
             }
-        }
+        }),
         Cloned::Parent { pid, pidfd } => {
             drop(theirs);
             let notes = match ids {
@@ -332,7 +329,7 @@ fn build(ids: Ids, paths: &Paths, channel: &Channel) -> Result<(), Refused> {
 }
 
 /// The mapping is there, and our ids are still those of the host's root, which it does not have.
-fn become_root() -> Result<(), Refused> {
+pub(crate) fn become_root() -> Result<(), Refused> {
     use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
     let (uid, gid) = (Uid::from_raw(0), Gid::from_raw(0));
     setgroups(&[]).map_err(|e| ("drop the groups", e))?;

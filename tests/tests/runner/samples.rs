@@ -229,9 +229,11 @@ pub(crate) fn marker(name: &str) -> std::path::PathBuf {
 }
 
 #[snowglobe::test(ignore = "a sample")]
-fn ignores_interrupts() {
+fn ignores_interrupts() -> TestResult {
+    use std::os::unix::process::CommandExt;
     let ignore = "trap '' INT; echo > $SAMPLE_DIR/started; while :; do sleep 1; done";
-    let _ = Command::new("sh").args(["-c", ignore]).status();
+    // In place of the test body, which would not ignore them.
+    Err(Command::new("sh").args(["-c", ignore]).exec())?
 }
 
 #[snowglobe::test(ignore = "a sample")]
@@ -241,4 +243,43 @@ fn changes_what_it_can() {
                   echo x > /etc/hostname; echo core > /proc/sys/kernel/core_pattern; \
                   echo 3 > /proc/sys/vm/drop_caches; kill -9 -1; true";
     let _ = Command::new("sh").args(["-c", script]).status();
+}
+
+#[snowglobe::test(ignore = "a sample", group = "lonely")]
+fn lonely_in_its_group_1() -> TestResult {
+    alone()
+}
+
+#[snowglobe::test(ignore = "a sample", group = "lonely")]
+fn lonely_in_its_group_2() -> TestResult {
+    alone()
+}
+
+#[snowglobe::test(ignore = "a sample", exclusive)]
+fn lonely_on_the_machine() -> TestResult {
+    alone()
+}
+
+#[snowglobe::test(ignore = "a sample", threads = 100)]
+fn lonely_by_its_weight() -> TestResult {
+    alone()
+}
+
+/// Fails if another does the same at the same time.
+fn alone() -> TestResult {
+    let lock = marker("alone");
+    std::fs::File::create_new(&lock)?;
+    std::thread::sleep(Duration::from_millis(100));
+    std::fs::remove_file(&lock)?;
+    Ok(())
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn not_alone_1() -> TestResult {
+    alone()
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn not_alone_2() -> TestResult {
+    alone()
 }

@@ -134,3 +134,17 @@ fn one_at_a_time_is_named_when_it_starts() {
         output.stdout
     );
 }
+
+#[snowglobe::test(nested)]
+fn groups_weights_and_the_machine_to_oneself_keep_others_away() {
+    let run = |filter: &str| {
+        let dir = snowglobe_tests::shared_dir();
+        let args = [filter, "--include-ignored", "--test-threads", "4"];
+        let mut command = this_program();
+        command.args(args).env("SAMPLE_DIR", dir.path());
+        finished(command.output().unwrap())
+    };
+    run("samples::lonely").passed_with(&["4 passed"]);
+    // Without, they meet.
+    run("samples::not_alone").failed_with(&["File exists"]);
+}

@@ -1,0 +1,160 @@
+//! One thing that was looked at.
+
+use std::fmt;
+
+use nix::errno::Errno;
+use serde::Serialize;
+
+/// How something stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// As it should be.
+    Ok,
+    /// There, but less than it could be.
+    Degraded,
+    /// Not to be had.
+    Missing,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            State::Ok => "ok",
+            State::Degraded => "degraded",
+            State::Missing => "missing",
+        })
+    }
+}
+
+/// What a finding rests on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+#[non_exhaustive]
+pub enum Evidence {
+    /// Something was done.
+    Call {
+        /// What, as in `RTM_NEWQDISC netem`.
+        call: String,
+        /// The kernel's answer, as a number of `errno.h`; 0 if it was done.
+        errno: i32,
+        /// The same as a name, as in `ENOENT`, if it was not done.
+        error: Option<String>,
+    },
+    /// Something was read.
+    Read {
+        /// What, as in `user.max_net_namespaces`.
+        read: String,
+        /// What it said.
+        value: String,
+    },
+}
+
+impl Evidence {
+    pub(super) fn done(call: impl Into<String>) -> Evidence {
+        Evidence::Call {
+            call: call.into(),
+            errno: 0,
+            error: None,
+        }
+    }
+
+    pub(super) fn refused(call: impl Into<String>, errno: Errno) -> Evidence {
+        Evidence::Call {
+            call: call.into(),
+            errno: errno as i32,
+            error: Some(format!("{errno:?}")),
+        }
+    }
+
+    pub(super) fn read(read: impl Into<String>, value: impl Into<String>) -> Evidence {
+        Evidence::Read {
+            read: read.into(),
+            value: value.into(),
+        }
+    }
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Evidence::Call { call, errno: 0, .. } => write!(f, "{call}: done"),
+            Evidence::Call { call, errno, .. } => {
+                write!(f, "{call}: {}", Errno::from_raw(*errno))
+            }
+            Evidence::Read { read, value } => write!(f, "{read}: {value}"),
+        }
+    }
+}
+
+/// What was found out about one thing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Finding {
+    /// What it is about, as in `netem`; the same on every machine.
+    pub name: String,
+    /// Whether it is there.
+    pub state: State,
+    /// Whether no trial can run without it.
+    pub essential: bool,
+    /// What was done and answered, or read.
+    pub evidence: Evidence,
+    /// What is lost, unless all is well.
+    pub lost: Option<String>,
+    /// What to do, with the exact command where there is one, unless all is well.
+    pub fix: Option<String>,
+}
+
+impl Finding {
+    pub(super) fn new(name: impl Into<String>, state: State, evidence: Evidence) -> Finding {
+        Finding {
+            name: name.into(),
+            state,
+            essential: false,
+            evidence,
+            lost: None,
+            fix: None,
+        }
+    }
+
+    pub(super) fn ok(name: impl Into<String>, evidence: Evidence) -> Finding {
+        Finding::new(name, State::Ok, evidence)
+    }
+
+    pub(super) fn degraded(name: impl Into<String>, evidence: Evidence) -> Finding {
+        Finding::new(name, State::Degraded, evidence)
+    }
+
+    pub(super) fn missing(name: impl Into<String>, evidence: Evidence) -> Finding {
+        Finding::new(name, State::Missing, evidence)
+    }
+
+    pub(super) fn lost(self, lost: impl Into<String>) -> Finding {
+        Finding {
+            lost: Some(lost.into()),
+            ..self
+        }
+    }
+
+    pub(super) fn fix(self, fix: impl Into<String>) -> Finding {
+        Finding {
+            fix: Some(fix.into()),
+            ..self
+        }
+    }
+
+    pub(super) fn essential(self) -> Finding {
+        Finding {
+            essential: true,
+            ..self
+        }
+    }
+
+    pub(super) fn exit_code(&self) -> u8 {
+        match self.state {
+            State::Ok => 0,
+            State::Missing if self.essential => 2,
+            State::Degraded | State::Missing => 1,
+        }
+    }
+}

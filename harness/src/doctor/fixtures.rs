@@ -1,0 +1,65 @@
+//! Whether what tests need from outside is there.
+
+use snowglobe_fixtures::{Fixture, Manifest, Workspace};
+
+use super::{Evidence, Finding};
+
+const NAME: &str = "fixtures";
+
+/// All of the workspace's fixtures.
+pub(super) fn finding() -> Finding {
+    let Ok(workspace) = Workspace::locate() else {
+        return Finding::ok(NAME, Evidence::read("fixtures.toml", "none here"));
+    };
+    let manifest = match Manifest::read(workspace.manifest()) {
+        Ok(manifest) => manifest,
+        Err(error) => {
+            return Finding::degraded(NAME, Evidence::read("fixtures.toml", error.to_string()))
+                .lost("all fixtures")
+                .fix("correct that line");
+        }
+    };
+    let names: Vec<&str> = manifest.names().collect();
+    let absent: Vec<&str> = names
+        .iter()
+        .copied()
+        .filter(|name| Fixture::find_in(&workspace, name).is_err())
+        .collect();
+    judge(names.len(), &absent)
+}
+
+fn judge(all: usize, absent: &[&str]) -> Finding {
+    if absent.is_empty() {
+        return Finding::ok(
+            NAME,
+            Evidence::read("fixtures.toml", format!("all {all} are there")),
+        );
+    }
+    let names = absent.join(" ");
+    let evidence = Evidence::read("fixtures.toml", format!("not there: {names}"));
+    let finding = match absent.len() == all {
+        true => Finding::missing(NAME, evidence),
+        false => Finding::degraded(NAME, evidence),
+    };
+    finding
+        .lost("the trials that need them")
+        .fix(format!("cargo xtask provision {names}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::State;
+    use super::judge;
+
+    #[test]
+    fn the_command_names_what_is_absent() {
+        assert_eq!(judge(3, &[]).state, State::Ok);
+        let some = judge(3, &["nginx", "redis"]);
+        assert_eq!(some.state, State::Degraded);
+        assert_eq!(
+            some.fix.as_deref(),
+            Some("cargo xtask provision nginx redis")
+        );
+        assert_eq!(judge(1, &["nginx"]).state, State::Missing);
+    }
+}

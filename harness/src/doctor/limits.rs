@@ -1,0 +1,210 @@
+//! Numbers that the system keeps us to.
+
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::sys::resource::{Resource, getrlimit};
+use nix::unistd::{AccessFlags, access};
+
+use super::fix::raise;
+use super::host::read;
+use super::{Evidence, Finding};
+
+/// The namespaces that each trial has of its own.
+const KINDS: [&str; 6] = ["user", "net", "mnt", "pid", "uts", "ipc"];
+/// Enough for what runs at a time on a big machine, and for what is being destroyed meanwhile.
+const ENOUGH_NAMESPACES: u64 = 256;
+/// Enough for a lab of a hundred nodes with a few processes each.
+const ENOUGH_PROCESSES: u64 = 1024;
+
+fn setting(kind: &str) -> String {
+    format!("user.max_{kind}_namespaces")
+}
+
+fn limit(kind: &str) -> String {
+    read(&format!("/proc/sys/user/max_{kind}_namespaces"))
+}
+
+/// The kinds of which too few are permitted, or none.
+pub(super) fn scarce() -> Vec<&'static str> {
+    let few = |kind: &str| {
+        limit(kind)
+            .parse()
+            .is_ok_and(|limit: u64| limit < ENOUGH_NAMESPACES)
+    };
+    let mut kinds = KINDS.to_vec();
+    kinds.retain(|kind| few(kind));
+    kinds
+}
+
+/// How many namespaces of each kind are permitted.
+pub(super) fn namespaces() -> Vec<Finding> {
+    KINDS
+        .iter()
+        .map(|kind| limited(kind, &limit(kind)))
+        .collect()
+}
+
+fn limited(kind: &str, value: &str) -> Finding {
+    let name = setting(kind);
+    let evidence = Evidence::read(&name, value);
+    let fix = format!("sudo sysctl -w {}", raise(kind));
+    let finding = match value.parse() {
+        Ok(0) => Finding::missing(name, evidence)
+            .lost(format!("all: each trial has a {kind} namespace of its own"))
+            .fix(fix),
+        Ok(few) if few < ENOUGH_NAMESPACES => Finding::degraded(name, evidence)
+            .lost("trials wait for each other's namespaces, and large labs fail with ENOSPC")
+            .fix(fix),
+        _ => Finding::ok(name, evidence),
+    };
+    finding.essential()
+}
+
+/// What processes, files and nodes may take.
+pub(super) fn resources() -> Vec<Finding> {
+    vec![open_files(), processes(), cgroup()]
+}
+
+fn open_files() -> Finding {
+    match getrlimit(Resource::RLIMIT_NOFILE) {
+        Ok((soft, hard)) => files(soft, hard, crate::runner::descriptors(None)),
+        Err(errno) => Finding::degraded("open_files", Evidence::refused("getrlimit", errno)),
+    }
+}
+
+/// The runner raises the soft limit by itself, as far as the hard one lets it.
+fn files(soft: u64, hard: u64, wanted: u64) -> Finding {
+    let evidence = Evidence::read("RLIMIT_NOFILE", format!("{soft} of at most {hard}"));
+    if hard >= wanted {
+        return Finding::ok("open_files", evidence);
+    }
+    Finding::degraded("open_files", evidence)
+        .lost(format!("as many trials at a time as usual: they need {wanted} descriptors, and with fewer --test-threads less"))
+        .fix("sudo prlimit --pid $$ --nofile=65536:65536")
+}
+
+fn processes() -> Finding {
+    match getrlimit(Resource::RLIMIT_NPROC) {
+        Ok((soft, hard)) => few_processes(soft, hard),
+        Err(errno) => Finding::degraded("processes", Evidence::refused("getrlimit", errno)),
+    }
+}
+
+fn few_processes(soft: u64, hard: u64) -> Finding {
+    let shown = |number| match number {
+        u64::MAX => "unlimited".to_owned(),
+        number => number.to_string(),
+    };
+    let value = format!("{} of at most {}", shown(soft), shown(hard));
+    let evidence = Evidence::read("RLIMIT_NPROC", value);
+    if soft >= ENOUGH_PROCESSES {
+        return Finding::ok("processes", evidence);
+    }
+    let fix = match hard >= ENOUGH_PROCESSES {
+        true => format!("ulimit -u {}", shown(hard)),
+        false => "sudo prlimit --pid $$ --nproc=unlimited:unlimited".to_owned(),
+    };
+    Finding::degraded("processes", evidence)
+        .lost("large labs: all of a user's processes count, on the whole machine")
+        .fix(fix)
+}
+
+/// Asked for, and not tried: a cgroup made here would be one of the host's.
+fn cgroup() -> Finding {
+    let lost = "limits of memory, CPU time and processes";
+    let Some(directory) = own_cgroup() else {
+        return Finding::degraded("cgroup", Evidence::read("cgroup2 of this process", "none"))
+            .lost(lost)
+            .fix("boot with `systemd.unified_cgroup_hierarchy=1`");
+    };
+    let call = format!("access W_OK {}", directory.display());
+    if let Err(errno) = writable(&directory) {
+        return Finding::degraded("cgroup", Evidence::refused(call, errno))
+            .lost(lost)
+            .fix("systemd-run --user --scope -p Delegate=yes cargo test");
+    }
+    let controllers = directory.join("cgroup.controllers");
+    let found = read(&controllers.to_string_lossy());
+    if ["memory", "pids", "cpu"]
+        .iter()
+        .all(|kind| found.split(' ').any(|word| word == *kind))
+    {
+        return Finding::ok("cgroup", Evidence::done(call));
+    }
+    let value = if found.is_empty() { "none" } else { &found };
+    let evidence = Evidence::read(controllers.to_string_lossy(), value);
+    Finding::degraded("cgroup", evidence)
+        .lost(lost)
+        .fix("boot with `systemd.unified_cgroup_hierarchy=1`: version 1 has the other controllers")
+}
+
+fn writable(directory: &Path) -> Result<(), Errno> {
+    access(directory, AccessFlags::W_OK)?;
+    access(&directory.join("cgroup.procs"), AccessFlags::W_OK)
+}
+
+/// The directory of this process' cgroup of version 2.
+fn own_cgroup() -> Option<PathBuf> {
+    let own = read("/proc/self/cgroup");
+    let path = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let mounts = read("/proc/self/mountinfo");
+    let root = mounts.lines().find_map(cgroup2_mount)?;
+    let directory = Path::new(root).join(path);
+    directory.is_dir().then_some(directory)
+}
+
+/// Where a line of mountinfo shows a cgroup2 filesystem.
+fn cgroup2_mount(line: &str) -> Option<&str> {
+    let (mount, filesystem) = line.split_once(" - ")?;
+    filesystem.starts_with("cgroup2 ").then_some(())?;
+    mount.split(' ').nth(4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::State;
+    use super::*;
+
+    #[test]
+    fn a_limit_on_namespaces_is_enough_low_or_zero() {
+        let none = limited("net", "0");
+        assert_eq!(none.exit_code(), 2);
+        assert_eq!(none.name, "user.max_net_namespaces");
+        assert_eq!(
+            none.fix.as_deref(),
+            Some("sudo sysctl -w user.max_net_namespaces=15000")
+        );
+        assert_eq!(limited("net", "64").state, State::Degraded);
+        assert_eq!(limited("net", "96365").state, State::Ok);
+        assert_eq!(
+            limited("net", "").state,
+            State::Ok,
+            "an old kernel has no such limit"
+        );
+    }
+
+    #[test]
+    fn only_the_hard_limit_of_open_files_counts() {
+        assert_eq!(files(20, 4096, 128).state, State::Ok);
+        let few = files(40, 40, 128);
+        assert_eq!(few.state, State::Degraded);
+        assert!(few.lost.unwrap().contains("128"));
+    }
+
+    #[test]
+    fn the_soft_limit_of_processes_is_raised_as_far_as_it_goes() {
+        assert_eq!(few_processes(u64::MAX, u64::MAX).state, State::Ok);
+        let soft = few_processes(10, 5000);
+        assert_eq!(soft.fix.as_deref(), Some("ulimit -u 5000"));
+        assert!(few_processes(10, 10).fix.unwrap().starts_with("sudo"));
+    }
+
+    #[test]
+    fn version_2_is_found_among_the_mounts() {
+        let line = "35 24 0:30 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw";
+        assert_eq!(cgroup2_mount(line), Some("/sys/fs/cgroup"));
+        let old = "36 24 0:31 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu";
+        assert_eq!(cgroup2_mount(old), None);
+    }
+}
