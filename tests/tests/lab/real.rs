@@ -6,11 +6,22 @@ use snowglobe::Lab;
 use snowglobe::prelude::*;
 use snowglobe::topology::{NodeId, StartCommand};
 
+/// Temporary files go to the node's own `/tmp`: in a fixture that another user provisioned, a trial that has a single id can
+/// write to no directory that is not open to everybody.
 const PAGE: &str = "
+user root;
 worker_processes 1;
 error_log stderr;
 events {}
-http { access_log /run/site/access.log; server { listen 80; root /run/site; } }
+http {
+    access_log /run/site/access.log;
+    client_body_temp_path /tmp/body;
+    proxy_temp_path /tmp/proxy;
+    fastcgi_temp_path /tmp/fastcgi;
+    uwsgi_temp_path /tmp/uwsgi;
+    scgi_temp_path /tmp/scgi;
+    server { listen 80; root /run/site; }
+}
 ";
 
 /// Asks for `/` by HTTP, from a node.
@@ -162,7 +173,7 @@ fn nginx_runs_as_the_user_that_it_wants_to_be() -> TestResult {
     let user = if can_map { "www-data" } else { "root" };
     fs::write(
         lab.volume("site")?.join("nginx.conf"),
-        format!("user {user};{PAGE}"),
+        PAGE.replace("user root", &format!("user {user}")),
     )?;
     fs::write(lab.volume("site")?.join("index.html"), "hello")?;
     let server = lab[web]
