@@ -35,10 +35,11 @@
 //!
 //! # The code
 //!
-//! `birth` asks the trial's init for processes (the other side is in `sandbox::factory`), `network` speaks netlink, `place`
-//! keeps the files. `node`, `link`, `command`, `process` are what a test holds; `live` is what changes while a lab runs;
+//! `birth` asks the trial's init for processes (the other side is in `sandbox::factory`), `network`, `wires` and `addresses`
+//! speak netlink, `place` keeps the files. `node`, `link`, `command`, `process` are what a test holds; `live` is what changes while a lab runs;
 //! `inspect` and `namespaces` look at it from outside.
 
+mod addresses;
 mod barrier;
 mod birth;
 mod births;
@@ -46,6 +47,7 @@ mod command;
 mod end;
 mod error;
 mod inspect;
+mod launch;
 mod life;
 mod link;
 mod live;
@@ -61,6 +63,7 @@ mod shared;
 mod start;
 mod visit;
 mod wait;
+mod wires;
 mod works;
 
 use std::ops::Index;

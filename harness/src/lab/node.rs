@@ -56,7 +56,7 @@ impl Stack {
     }
 }
 
-/// A host of a lab: see the [module](self).
+/// A host of a lab: see [`crate::lab`].
 pub struct Node {
     id: NodeId,
     name: String,

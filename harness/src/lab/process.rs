@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::command::{OnDrop, Output, read_both};
+use super::command::{OnDrop, Output};
 use super::error::{LabError, Result};
+use super::launch::read_both;
 use super::log::{Line, Log};
 use super::node::{Node, Stack};
 use super::shared::Shared;

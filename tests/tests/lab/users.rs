@@ -52,6 +52,8 @@ fn a_node_has_users_of_its_own_on_request() -> TestResult {
     assert_eq!(net.ok_or("net")?.owner, Some(of_one.inode));
     let _listener = lab[one].run(|| TcpListener::bind("0.0.0.0:80"))?;
     lab[shared].run(|| TcpStream::connect("one:80"))?;
+    let error = lab[one].restart().unwrap_err().to_string();
+    assert!(error.contains("node `one` has users of its own"), "{error}");
     Ok(())
 }
 

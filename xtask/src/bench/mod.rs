@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: ratios, measured side by side in one run on a machine that is quiet.
 
 mod fixtures;
+mod lab;
 mod measure;
 mod quiet;
 mod runner;
@@ -16,7 +17,7 @@ Usage: cargo xtask bench [GROUP…] [--json FILE] [--check] [--rounds N]
 
 Measures ours and others in turns and prints the medians, their ratio and its target.
 
-Groups: runner listing memory fixtures (all by default)
+Groups: runner listing memory fixtures lab (all by default)
 
   --json FILE  write the rows to FILE as well
   --check      exit with 1 if a ratio misses its target
@@ -79,11 +80,12 @@ impl Row {
 /// What a group measures: rows, or why it could not.
 type Group = fn(usize) -> Result<Vec<Row>, String>;
 
-const GROUPS: [(&str, Group); 4] = [
+const GROUPS: [(&str, Group); 5] = [
     ("runner", runner::runner),
     ("listing", runner::listing),
     ("memory", runner::memory),
     ("fixtures", fixtures::fixtures),
+    ("lab", lab::lab),
 ];
 
 struct Options {
