@@ -1,5 +1,6 @@
 //! The runner: from the command line to the exit code.
 
+mod active;
 pub(crate) mod args;
 mod capture;
 mod conclusion;

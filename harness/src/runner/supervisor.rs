@@ -4,16 +4,14 @@
 //! own output, so that no trial is ever held up by the runner.
 
 use std::collections::{HashSet, VecDeque};
-use std::fs::File;
-use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
+use super::active::{Active, Phase, pipe};
 use super::capture::Capture;
 use super::conclusion::Conclusion;
 use super::error::{RunError, explain, limit};
@@ -66,31 +64,6 @@ pub(crate) struct Supervisor<'a> {
     conclusion: Conclusion,
     /// What is read goes through here, so that none is made and cleared each time.
     buffer: Vec<u8>,
-}
-
-/// A trial that runs.
-struct Active {
-    trial: usize,
-    seed: u64,
-    channel: Channel,
-    output: Option<File>,
-    capture: Capture,
-    heard: Heard,
-    started: Instant,
-    phase: Phase,
-    slow_at: Instant,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// Until its time is over.
-    Running(Instant),
-    /// Its time is over, and it says what it is doing until then.
-    Describing(Instant),
-    /// It has been asked to end, until then.
-    Ending(Instant),
-    /// It has been killed.
-    Killed,
 }
 
 impl<'a> Supervisor<'a> {
@@ -510,52 +483,4 @@ impl<'a> Supervisor<'a> {
             active.postpone(pause);
         }
     }
-}
-
-impl Active {
-    fn due(&self) -> Instant {
-        match self.phase {
-            Phase::Running(until) => until.min(self.slow_at),
-            Phase::Describing(until) | Phase::Ending(until) => until,
-            Phase::Killed => self.slow_at + Duration::from_secs(3600),
-        }
-    }
-
-    fn kill(&mut self, zygote: &Channel, slot: usize) {
-        let _ = zygote.send(&Order::Kill { slot: slot as u32 }.encode());
-        self.phase = Phase::Killed;
-    }
-
-    fn postpone(&mut self, pause: Duration) {
-        self.started += pause;
-        self.slow_at += pause;
-        self.phase = match self.phase {
-            Phase::Running(until) => Phase::Running(until + pause),
-            Phase::Describing(until) => Phase::Describing(until + pause),
-            Phase::Ending(until) => Phase::Ending(until + pause),
-            Phase::Killed => Phase::Killed,
-        };
-    }
-
-    /// Reads what there is, at most so many pieces, never waiting.
-    fn read(&mut self, pieces: usize, buffer: &mut [u8]) {
-        for _ in 0..pieces {
-            let Some(output) = &mut self.output else {
-                return;
-            };
-            match output.read(buffer) {
-                Ok(0) => self.output = None,
-                Ok(n) => self.capture.push(&buffer[..n]),
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(_) => return,
-            }
-        }
-    }
-}
-
-/// A pipe whose reading end never blocks and whose writing end does.
-fn pipe() -> nix::Result<(File, OwnedFd)> {
-    let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
-    nix::fcntl::fcntl(&read, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    Ok((File::from(read), write))
 }
