@@ -283,3 +283,11 @@ fn not_alone_1() -> TestResult {
 fn not_alone_2() -> TestResult {
     alone()
 }
+
+#[snowglobe::test(ignore = "a sample")]
+fn prints_what_libtest_mimic_prints() {
+    use libtest_mimic::{Arguments, Trial, run};
+    let args = Arguments::from_iter(["", "--color", "never"]);
+    let trials = vec![Trial::test("shown_by_libtest_mimic", || Ok(()))];
+    assert!(!run(&args, trials).has_failed());
+}
