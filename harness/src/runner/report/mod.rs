@@ -147,6 +147,8 @@ impl Printer {
 
     pub(crate) fn started(&mut self, trial: &Trial) {
         self.layout.show().started(&mut self.out, trial);
+        // At once: whoever looks at a run that hangs wants to see in what.
+        self.out.flush_some();
     }
 
     pub(crate) fn slow(&mut self, trial: &Trial, elapsed: Duration) {
