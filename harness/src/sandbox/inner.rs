@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::unistd::{chdir, sethostname};
 
+use super::outer::errno;
 use super::paths::Paths;
 use crate::Isolation;
 use crate::kernel::{mount, net};
@@ -103,12 +104,7 @@ fn fresh(kind: &str, target: &str, data: Option<&str>, step: &'static str) -> Re
 }
 
 fn sysctl(name: &'static str, value: &str) -> Result<(), Refused> {
-    fs::write(Path::new("/proc/sys").join(name), value).map_err(|e| {
-        (
-            "write a sysctl",
-            Errno::from_raw(e.raw_os_error().unwrap_or(0)),
-        )
-    })
+    fs::write(Path::new("/proc/sys").join(name), value).map_err(|e| ("write a sysctl", errno(&e)))
 }
 
 /// Detached copies of what is about to be hidden.
@@ -127,12 +123,7 @@ pub(crate) fn carry<'a>(
 /// Attaches carried trees where they were; tells whether there were any.
 pub(crate) fn put_back(carried: &[(PathBuf, OwnedFd)]) -> Result<bool, Refused> {
     for (path, tree) in carried {
-        fs::create_dir_all(path).map_err(|e| {
-            (
-                "make way for the workspace",
-                Errno::from_raw(e.raw_os_error().unwrap_or(0)),
-            )
-        })?;
+        fs::create_dir_all(path).map_err(|e| ("make way for the workspace", errno(&e)))?;
         mount::attach(tree.as_fd(), path).map_err(|e| ("mount the workspace", e))?;
     }
     Ok(!carried.is_empty())

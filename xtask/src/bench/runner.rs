@@ -12,17 +12,7 @@ use crate::cargo::{cargo, programs};
 
 /// A thousand trials that bind port 80, connect and exchange bytes.
 pub(crate) fn runner(rounds: usize) -> Result<Vec<Row>, String> {
-    let built = programs(&[
-        "bench",
-        "--no-run",
-        "--quiet",
-        "-p",
-        "snowglobe-tests",
-        "--bench",
-        "thousand",
-        "--bench",
-        "thousand_plain",
-    ])?;
+    let built = build(&["--bench", "thousand", "--bench", "thousand_plain"])?;
     let ours = find(&built, "thousand")?;
     let plain = find(&built, "thousand_plain")?;
     let floor = compile_floor(&ours)?;
@@ -57,12 +47,7 @@ pub(crate) fn runner(rounds: usize) -> Result<Vec<Row>, String> {
 
 /// Listing ten thousand trials, and running one of them.
 pub(crate) fn listing(rounds: usize) -> Result<Vec<Row>, String> {
-    let built = programs(&[
-        "bench",
-        "--no-run",
-        "--quiet",
-        "-p",
-        "snowglobe-tests",
+    let built = build(&[
         "--features",
         "bench-listing",
         "--bench",
@@ -109,15 +94,7 @@ pub(crate) fn listing(rounds: usize) -> Result<Vec<Row>, String> {
 /// The supervisor's memory over a hundred thousand trials.
 pub(crate) fn memory(_: usize) -> Result<Vec<Row>, String> {
     const TRIALS: u32 = 100_000;
-    let built = programs(&[
-        "bench",
-        "--no-run",
-        "--quiet",
-        "-p",
-        "snowglobe-tests",
-        "--bench",
-        "thousand",
-    ])?;
+    let built = build(&["--bench", "thousand"])?;
     let program = find(&built, "thousand")?;
     let mut child = Command::new(program)
         .args(["-q", "more::"])
@@ -154,6 +131,12 @@ fn resident_kb(pid: u32) -> Option<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
     line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// The benchmarks' programs, in release.
+fn build(which: &[&str]) -> Result<Vec<(String, PathBuf)>, String> {
+    let every = ["bench", "--no-run", "--quiet", "-p", "snowglobe-tests"];
+    programs(&[&every, which].concat())
 }
 
 fn find(built: &[(String, PathBuf)], name: &str) -> Result<PathBuf, String> {
