@@ -97,9 +97,11 @@
 )]
 
 pub mod doctor;
+pub mod impair;
 mod kernel;
 pub mod lab;
 mod probe;
+mod random;
 mod runner;
 mod sandbox;
 mod trial;

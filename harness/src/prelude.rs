@@ -4,6 +4,7 @@ pub use std::io::{Read, Write};
 pub use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 pub use std::time::Duration;
 
+pub use crate::impair::{Impairment, Percent, Rate};
 pub use crate::lab::Lab;
 pub use crate::topology::{LinkSpec, NodeSpec, PodSpec, SwitchSpec, Topology, Volume, shape};
 pub use crate::{Feature, Fixture, Isolation, Options, TestResult, Trial};
