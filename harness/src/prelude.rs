@@ -6,5 +6,6 @@ pub use std::time::Duration;
 
 pub use crate::impair::{Impairment, Percent, Rate};
 pub use crate::lab::Lab;
+pub use crate::observe::{Verdict, arp, icmp, tcp, udp};
 pub use crate::topology::{LinkSpec, NodeSpec, PodSpec, SwitchSpec, Topology, Volume, shape};
 pub use crate::{Feature, Fixture, Isolation, Options, TestResult, Trial};
