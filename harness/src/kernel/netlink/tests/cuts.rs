@@ -5,6 +5,8 @@
 
 use std::net::UdpSocket;
 
+use nix::errno::Errno;
+
 use super::*;
 
 /// A bound socket of that namespace, which waits long enough for any datagram that is under way.
