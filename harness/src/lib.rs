@@ -86,7 +86,7 @@
 //! signal named. A panic that the test itself catches is the test's business; one on
 //! another thread or in a spawned task, which nobody joined, is a failure. Processes that outlive
 //! the test are reported and killed. What the whole process tree writes is captured and shown
-//! when the trial fails.
+//! when the trial fails. A test can have a [`note`] shown beside its verdict, and be told of it [`at_end`].
 //!
 //! # Trials made at run time
 //!
@@ -146,4 +146,54 @@ pub fn seed() -> u64 {
 /// ```
 pub fn trial_name() -> Option<&'static str> {
     sandbox::body::current().map(|current| current.name.as_str())
+}
+
+/// Has a short note shown beside the verdict of the running trial, whether it passes or fails.
+///
+/// For what a reader of the verdict should know, and what does not decide it: that the host was too
+/// busy for a measurement to mean much, say, or where a capture was kept. It is one line: line breaks
+/// become spaces, what is longer than 500 bytes is cut, and after ten notes of a trial the others
+/// are left out. Outside of a trial it goes to stderr.
+///
+/// ```no_run
+/// #[snowglobe::test]
+/// fn answers_within_a_millisecond() {
+///     snowglobe::note("measured on a busy host");
+/// }
+/// // test answers_within_a_millisecond ... ok (note: measured on a busy host)
+/// ```
+pub fn note(text: impl AsRef<str>) {
+    let text = text.as_ref();
+    if !sandbox::body::note(text) {
+        eprintln!("note: {text}");
+    }
+}
+
+/// Has `work` called at the end of the running trial, with whether it has passed: to keep
+/// what a failure left behind, or to throw it away.
+///
+/// It is called in the process of the test, after the test function has returned or panicked; what was
+/// handed over last is called first. It may call [`note`]. A panic in it fails the trial. It is not called
+/// where the process does not reach its end: after an abort, a crash or a time-out. So keep first,
+/// and throw away when the trial has passed.
+///
+/// # Panics
+/// Outside of a trial, which has no end to wait for.
+///
+/// ```no_run
+/// # const LOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/server.log");
+/// #[snowglobe::test]
+/// fn serves() {
+///     snowglobe::at_end(|passed| match passed {
+///         true => drop(std::fs::remove_file(LOG)),
+///         false => snowglobe::note(format!("log kept: {LOG}")),
+///     });
+/// }
+/// ```
+pub fn at_end(work: impl FnOnce(bool) + Send + 'static) {
+    assert!(
+        sandbox::body::current().is_some(),
+        "snowglobe::at_end() was called outside of a trial, which has no end to wait for"
+    );
+    sandbox::body::at_end(Box::new(work));
 }

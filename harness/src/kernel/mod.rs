@@ -8,6 +8,8 @@ pub(crate) mod attempt;
 pub(crate) mod clone;
 pub(crate) mod constructor;
 pub(crate) mod fd;
+#[allow(dead_code)]
+pub(crate) mod frame;
 pub(crate) mod idmap;
 pub(crate) mod mount;
 pub(crate) mod net;
@@ -17,6 +19,8 @@ pub(crate) mod netlink;
 #[allow(dead_code)]
 pub(crate) mod netns;
 pub(crate) mod ns;
+#[allow(dead_code)]
+pub(crate) mod packet;
 pub(crate) mod process;
 #[allow(dead_code)]
 pub(crate) mod procfs;
@@ -25,3 +29,5 @@ pub(crate) mod signal;
 pub(crate) mod stack;
 #[allow(dead_code)]
 pub(crate) mod sysctl;
+#[cfg(test)]
+pub(crate) mod testing;

@@ -109,6 +109,8 @@ pub(crate) enum Report {
     Described(String),
     /// The body has written where it stands to its stderr (from the body's process).
     Traced,
+    /// To be shown beside the verdict (from the body's process).
+    Note(String),
 }
 
 /// How a test body came to its end.
@@ -188,6 +190,10 @@ impl Report {
                 text(&mut bytes, description);
             }
             Report::Traced => bytes.push(b'T'),
+            Report::Note(note) => {
+                bytes.push(b'N');
+                text(&mut bytes, note);
+            }
         }
         bytes
     }
@@ -227,6 +233,7 @@ impl Report {
             }
             b'D' => Report::Described(utf8(rest)),
             b'T' => Report::Traced,
+            b'N' => Report::Note(utf8(rest)),
             _ => return None,
         })
     }
@@ -313,6 +320,7 @@ mod tests {
             },
             Report::Described("pid 2".into()),
             Report::Traced,
+            Report::Note("the host was busy".into()),
         ] {
             assert_eq!(Report::decode(&report.encode()), Some(report));
         }

@@ -341,6 +341,7 @@ impl<'a> Supervisor<'a> {
             output,
             survivors: active.heard.survivors,
             described: active.heard.described,
+            notes: active.heard.notes,
             captured: self.plan.capture,
         };
         self.conclusion.count(&done.verdict);

@@ -41,6 +41,8 @@ pub(crate) struct Heard {
     pub(crate) described: Option<String>,
     /// The body has written down where it stands.
     pub(crate) traced: bool,
+    /// What the body wants to have shown beside the verdict.
+    pub(crate) notes: Vec<String>,
     /// The supervisor's reason for ending it.
     pub(crate) stopped: Option<Stopped>,
 }
@@ -76,6 +78,7 @@ impl Heard {
             }
             Report::Described(text) => self.described = Some(text),
             Report::Traced => self.traced = true,
+            Report::Note(note) => self.notes.push(note),
         }
         false
     }

@@ -3,11 +3,12 @@
 use std::any::Any;
 use std::backtrace::Backtrace;
 use std::io::Write;
-use std::panic::{self, PanicHookInfo};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
+use super::panics::{self, Panic};
 use crate::kernel::fd::Channel;
 use crate::kernel::{clone, process, profile, signal, stack};
 use crate::runner::protocol::{Finish, Report};
@@ -54,6 +55,57 @@ fn finish_last_works() {
     }
 }
 
+/// What [`at_end`] was given.
+static ENDINGS: Mutex<Vec<Ending>> = Mutex::new(Vec::new());
+
+type Ending = Box<dyn FnOnce(bool) + Send>;
+
+/// Has `work` called when it is known whether the trial has passed.
+pub(crate) fn at_end(work: Ending) {
+    ENDINGS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(work);
+}
+
+/// Tells everybody who asked, the last first, as values are dropped. Whoever panics over it fails the trial.
+fn tell(mut finish: Finish) -> Finish {
+    let next = || {
+        let mut endings = ENDINGS.lock().unwrap_or_else(PoisonError::into_inner);
+        endings.pop()
+    };
+    while let Some(work) = next() {
+        let passed = finish == Finish::Passed;
+        if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| work(passed))) {
+            let complaint = format!("at the trial's end: {PANICKED}{}", message(&*payload));
+            finish = consider(finish, &[complaint]);
+        }
+    }
+    finish
+}
+
+/// So many notes of one trial are kept, and so much of each, in bytes.
+const NOTES: (usize, usize) = (10, 500);
+
+/// Has `text` shown beside the verdict, on one line; false where there is no trial.
+///
+/// It is sent at once, so that it is known however the trial ends.
+pub(crate) fn note(text: &str) -> bool {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let Some(channel) = CHANNEL.get() else {
+        return false;
+    };
+    if COUNT.fetch_add(1, Ordering::Relaxed) < NOTES.0 {
+        let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if line.len() > NOTES.1 {
+            line.truncate(line.floor_char_boundary(NOTES.1));
+            line.push('…');
+        }
+        let _ = channel.send(&Report::Note(line).encode());
+    }
+    true
+}
+
 /// What happened behind the test's back, a sentence each.
 static COMPLAINTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
@@ -75,6 +127,10 @@ fn consider(finish: Finish, complaints: &[String]) -> Finish {
         Finish::Passed => failed(complaints, ""),
         Finish::Failed { reason, location } => failed(format!("{reason}\n{complaints}"), location),
     }
+}
+
+thread_local! {
+    static OWN_THREAD: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
 /// Whether the calling thread is the test's own, or works for it.
@@ -118,7 +174,7 @@ pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel, nodes: 
     let channel = CHANNEL.get_or_init(|| channel);
     let _ = NODES.set(nodes);
     separate_profiles(index);
-    remember_panics();
+    panics::watch();
     let body = trial.into_body();
     let thread = thread::Builder::new().name(name).spawn(move || {
         signal::trace_this_thread(write_down_where);
@@ -127,7 +183,7 @@ pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel, nodes: 
         __rust_begin_short_backtrace(body)
     });
     let finish = match thread {
-        Ok(thread) => judge(&options, thread.join(), &panics()),
+        Ok(thread) => judge(&options, thread.join(), &panics::all()),
         Err(error) => failed(
             format!("cannot start the test's thread: {error}"),
             String::new(),
@@ -138,6 +194,7 @@ pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel, nodes: 
         finish,
         &COMPLAINTS.lock().unwrap_or_else(PoisonError::into_inner),
     );
+    let finish = tell(finish);
     if let Finish::Failed { reason, .. } = &finish
         && !reason.starts_with(PANICKED)
     {
@@ -224,68 +281,6 @@ fn message(payload: &(dyn Any + Send)) -> String {
         .map(|text| (*text).to_owned())
         .or_else(|| payload.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "(a value that is no text)".to_owned())
-}
-
-/// A panic that has taken place in this process.
-#[derive(Debug, Clone)]
-struct Panic {
-    thread: String,
-    message: String,
-    location: String,
-    /// On the test's own thread and not in a task, where nobody but the test could catch it.
-    own: bool,
-}
-
-static PANICS: Mutex<Vec<Panic>> = Mutex::new(Vec::new());
-
-thread_local! {
-    static OWN_THREAD: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
-}
-
-fn panics() -> Vec<Panic> {
-    PANICS
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone()
-}
-
-fn remember_panics() {
-    let print = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
-        remember(info);
-        print(info);
-    }));
-}
-
-fn remember(info: &PanicHookInfo<'_>) {
-    let panic = Panic {
-        thread: thread::current().name().unwrap_or("<unnamed>").to_owned(),
-        message: message_of(info),
-        location: info.location().map(ToString::to_string).unwrap_or_default(),
-        own: OWN_THREAD.with(std::cell::Cell::get) && !in_a_task(),
-    };
-    let mut panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
-    // A test may well loop over a thousand of them.
-    if panics.len() < 100 {
-        panics.push(panic);
-    } else if panic.own {
-        panics.truncate(99);
-        panics.push(panic);
-    }
-}
-
-fn message_of(info: &PanicHookInfo<'_>) -> String {
-    info.payload_as_str()
-        .unwrap_or("(a value that is no text)")
-        .to_owned()
-}
-
-/// A task that was spawned on the runtime of an async test runs on the test's own thread.
-fn in_a_task() -> bool {
-    #[cfg(feature = "tokio")]
-    return tokio::task::try_id().is_some();
-    #[cfg(not(feature = "tokio"))]
-    false
 }
 
 /// On the test's thread, from a signal handler, once, before the process is killed.

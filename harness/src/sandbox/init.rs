@@ -167,7 +167,9 @@ impl Init<'_> {
                 // That it has written down where it stands; or that it has finished after all,
                 // which is left to be read at its end.
                 match self.hear(body) {
-                    Some(Report::Traced) => drop(self.channel.send(&Report::Traced.encode())),
+                    Some(report @ (Report::Traced | Report::Note(_))) => {
+                        let _ = self.channel.send(&report.encode());
+                    }
                     Some(Report::Finished(finish)) => *body.finish.borrow_mut() = Some(finish),
                     _ => listening = false,
                 }

@@ -18,4 +18,5 @@ pub(crate) mod inner;
 mod launch;
 mod node;
 pub(crate) mod outer;
+mod panics;
 pub(crate) mod paths;

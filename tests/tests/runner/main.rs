@@ -2,6 +2,7 @@
 
 mod capture;
 mod command_line;
+mod notes;
 mod parameters;
 mod samples;
 mod scheduling;

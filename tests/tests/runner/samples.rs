@@ -291,3 +291,52 @@ fn prints_what_libtest_mimic_prints() {
     let trials = vec![Trial::test("shown_by_libtest_mimic", || Ok(()))];
     assert!(!run(&args, trials).has_failed());
 }
+
+#[snowglobe::test(ignore = "a sample")]
+fn passes_with_a_note() {
+    snowglobe::note("the host was\n  busy");
+    snowglobe::note("<twice>");
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn notes_and_aborts() {
+    snowglobe::note("about to abort");
+    std::process::abort();
+}
+
+#[snowglobe::test(ignore = "a sample", timeout = "300ms")]
+fn notes_and_hangs() {
+    snowglobe::note("about to hang");
+    std::thread::sleep(Duration::from_secs(100));
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn notes_too_much() {
+    snowglobe::note("é".repeat(1000));
+    for i in 0..1_000_000 {
+        snowglobe::note(format!("note {i}"));
+    }
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn is_told_that_it_passed() {
+    told();
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn is_told_that_it_failed() {
+    told();
+    panic!("on purpose");
+}
+
+/// Has the verdict written down, and that the last to ask is the first to be told.
+fn told() {
+    snowglobe::at_end(|passed| snowglobe::note(format!("first: {passed}")));
+    snowglobe::at_end(|passed| snowglobe::note(format!("last: {passed}")));
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn panics_at_its_end() {
+    snowglobe::at_end(|passed| snowglobe::note(format!("told {passed}")));
+    snowglobe::at_end(|_| panic!("no room left"));
+}

@@ -96,6 +96,9 @@ pub(crate) fn describe(done: &Done<'_>, failure: &Failure, run_seed: u64) -> Str
     if !failure.in_output && !failure.location.is_empty() {
         text.push_str(&format!("    at {}\n", failure.location));
     }
+    for note in &done.notes {
+        text.push_str(&format!("note: {note}\n"));
+    }
     if let Some(described) = &done.described {
         text.push_str(&format!("what hangs:\n{}", with_newline(described)));
     }

@@ -34,6 +34,9 @@ impl Show for OnlyFailures {
     fn done(&mut self, out: &mut Outbox, done: &Done<'_>) {
         match &done.verdict {
             Verdict::Passed => {
+                for note in &done.notes {
+                    out.push(&format!("note: {note}\n"));
+                }
                 if let Some(survivors) = done.survivors() {
                     out.push(&format!("left running, and killed: {survivors}\n"));
                 }

@@ -74,6 +74,9 @@ impl Show for Json {
         if !output.is_empty() {
             event["stdout"] = output.into();
         }
+        if !done.notes.is_empty() {
+            event["notes"] = done.notes.as_slice().into();
+        }
         if !done.survivors.is_empty() {
             let survivors = done
                 .survivors

@@ -36,7 +36,8 @@ impl Show for Junit {
             escape(name),
             done.duration.as_secs_f64()
         );
-        let inner = match &done.verdict {
+        let mut inner = properties(&done.notes);
+        inner += &match &done.verdict {
             Verdict::Passed if done.output.is_empty() => String::new(),
             Verdict::Passed => format!("<system-out>{}</system-out>", escape(&done.output)),
             Verdict::Ignored(reason) => format!(r#"<skipped message="{}"/>"#, escape(reason)),
@@ -66,6 +67,20 @@ impl Show for Junit {
         ));
         out.push("\n");
     }
+}
+
+/// The notes, as JUnit knows such things.
+fn properties(notes: &[String]) -> String {
+    if notes.is_empty() {
+        return String::new();
+    }
+    let properties = notes
+        .iter()
+        .map(|note| format!(r#"<property name="note" value="{}"/>"#, escape(note)));
+    format!(
+        "<properties>{}</properties>",
+        properties.collect::<String>()
+    )
 }
 
 /// For text and for attributes: what XML cannot hold at all becomes a replacement character.

@@ -31,6 +31,7 @@ pub(crate) struct Done<'a> {
     pub(crate) output: String,
     pub(crate) survivors: Vec<Survivor>,
     pub(crate) described: Option<String>,
+    pub(crate) notes: Vec<String>,
     pub(crate) captured: bool,
 }
 
@@ -45,6 +46,7 @@ impl<'a> Done<'a> {
             output: String::new(),
             survivors: Vec::new(),
             described: None,
+            notes: Vec::new(),
             captured: true,
         }
     }

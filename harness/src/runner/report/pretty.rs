@@ -95,6 +95,9 @@ impl Show for Pretty {
         if let (Verdict::Passed, Some(survivors)) = (&done.verdict, done.survivors()) {
             out.push(&format!(" (left running, and killed: {survivors})"));
         }
+        if !done.notes.is_empty() {
+            out.push(&format!(" (note: {})", done.notes.join("; ")));
+        }
         out.push("\n");
         self.failures.keep(done);
     }

@@ -2,6 +2,8 @@
 
 use std::net::Ipv4Addr;
 
+use nix::errno::Errno;
+
 use super::*;
 
 #[test]

@@ -1,0 +1,178 @@
+//! Ethernet frames in memory, as the kernel hands them out and takes them.
+//!
+//! A sender's kernel does not cut a TCP stream into packets of 1,500 bytes: it passes *super-frames* of up to 64 KB,
+//! often with a checksum that somebody else is to complete, and the virtio-net header in front of each frame
+//! says so. Who passes both on untouched is an order of magnitude faster than who asks for plain packets.
+//! So every frame here has its header in front of it.
+
+/// The length of the virtio-net header.
+pub(crate) const VNET_HEADER: usize = 10;
+
+/// The longest frame: a super-frame of an IP packet's full length, an Ethernet header and two VLAN tags.
+pub(crate) const FRAME_MAX: usize = 65_535 + 14 + 8;
+
+/// Room for a VLAN tag that the kernel keeps apart; eight bytes also align the network header.
+const HEADROOM: usize = 8;
+const VLAN_TAG: usize = 4;
+const MAC_ADDRESSES: usize = 12;
+
+/// Memory for one frame of any length.
+pub(crate) struct Buffer {
+    memory: Box<[u8]>,
+    start: usize,
+    end: usize,
+}
+
+impl Buffer {
+    /// An empty one.
+    pub(crate) fn new() -> Buffer {
+        Buffer {
+            memory: vec![0; HEADROOM + VNET_HEADER + FRAME_MAX].into_boxed_slice(),
+            start: HEADROOM,
+            end: HEADROOM,
+        }
+    }
+
+    /// The header and the frame: what a port takes.
+    pub(crate) fn whole(&self) -> &[u8] {
+        &self.memory[self.start..self.end]
+    }
+
+    /// The frame, from the destination's hardware address on; empty if nothing whole was received.
+    pub(crate) fn frame(&self) -> &[u8] {
+        self.whole().get(VNET_HEADER..).unwrap_or(&[])
+    }
+
+    /// The virtio-net header.
+    pub(crate) fn header(&self) -> &[u8] {
+        &self.whole()[..VNET_HEADER.min(self.end - self.start)]
+    }
+
+    /// Where the next frame is to be written to; then say how long it was.
+    pub(super) fn space(&mut self) -> &mut [u8] {
+        self.start = HEADROOM;
+        self.end = HEADROOM;
+        &mut self.memory[HEADROOM..]
+    }
+
+    /// So many bytes were written.
+    pub(super) fn set_filled(&mut self, length: usize) {
+        self.end = (self.start + length).min(self.memory.len());
+    }
+
+    /// Puts a VLAN tag back into the frame: the kernel takes it out before a packet socket sees it.
+    pub(super) fn insert_vlan_tag(&mut self, protocol: u16, control: u16) {
+        let front = VNET_HEADER + MAC_ADDRESSES;
+        if self.end - self.start < front || self.start < VLAN_TAG {
+            return;
+        }
+        let from = self.start;
+        self.start -= VLAN_TAG;
+        self.memory.copy_within(from..from + front, from - VLAN_TAG);
+        let tag = self.start + front;
+        self.memory[tag..tag + 2].copy_from_slice(&protocol.to_be_bytes());
+        self.memory[tag + 2..tag + 4].copy_from_slice(&control.to_be_bytes());
+        self.shift_offsets();
+    }
+
+    /// What the virtio-net header says of places in the frame lies four bytes further back now.
+    fn shift_offsets(&mut self) {
+        const NEEDS_CHECKSUM: u8 = 1;
+        const HEADERS_LENGTH: usize = 2;
+        const CHECKSUM_START: usize = 6;
+        let header = &mut self.memory[self.start..self.start + VNET_HEADER];
+        let segmented = header[1] != 0;
+        let partial = header[0] & NEEDS_CHECKSUM != 0;
+        for (shift, at) in [(segmented, HEADERS_LENGTH), (partial, CHECKSUM_START)] {
+            if shift {
+                let old = u16::from_ne_bytes([header[at], header[at + 1]]);
+                let new = old.saturating_add(VLAN_TAG as u16);
+                header[at..at + 2].copy_from_slice(&new.to_ne_bytes());
+            }
+        }
+    }
+}
+
+/// A frame that was received, and what is known of it.
+pub(crate) struct Slot {
+    /// The frame, with its header.
+    pub(crate) buffer: Buffer,
+    /// When the kernel had it, in nanoseconds of `CLOCK_REALTIME`; only from sockets that were opened for captures.
+    pub(crate) time: Option<u64>,
+    /// Whether it left by that interface, rather than arrived; only from sockets that were opened for captures.
+    pub(crate) outgoing: bool,
+}
+
+/// Where frames are received into, several with one system call.
+pub(crate) struct Inbox {
+    slots: Vec<Slot>,
+    filled: usize,
+}
+
+/// The most frames that one system call receives or sends.
+pub(crate) const BATCH: usize = 32;
+
+impl Inbox {
+    /// Room for so many frames, at most [`BATCH`]; each takes 64 KB, of which only what was used is resident.
+    pub(crate) fn new(slots: usize) -> Inbox {
+        let slot = || Slot {
+            buffer: Buffer::new(),
+            time: None,
+            outgoing: false,
+        };
+        Inbox {
+            slots: std::iter::repeat_with(slot)
+                .take(slots.clamp(1, BATCH))
+                .collect(),
+            filled: 0,
+        }
+    }
+
+    /// What the last call received, in order. A buffer may be swapped for another.
+    pub(crate) fn received(&mut self) -> &mut [Slot] {
+        &mut self.slots[..self.filled]
+    }
+
+    pub(super) fn slots(&mut self) -> &mut [Slot] {
+        self.filled = 0;
+        &mut self.slots
+    }
+
+    pub(super) fn set_received(&mut self, count: usize) {
+        self.filled = count;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vlan_tag_comes_back_and_moves_what_the_header_points_at() {
+        let mut buffer = Buffer::new();
+        // Partial checksum, TCPv4, headers of 54, segments of 1448, checksum at 34 + 16.
+        let header = [1, 1, 54, 0, 0xa8, 5, 34, 0, 16, 0];
+        let frame: Vec<u8> = (0..60).collect();
+        let space = buffer.space();
+        space[..10].copy_from_slice(&header);
+        space[10..70].copy_from_slice(&frame);
+        buffer.set_filled(70);
+        buffer.insert_vlan_tag(0x8100, 42);
+        assert_eq!(buffer.frame()[..12], frame[..12]);
+        assert_eq!(buffer.frame()[12..16], [0x81, 0, 0, 42]);
+        assert_eq!(buffer.frame()[16..], frame[12..]);
+        assert_eq!(buffer.header(), [1, 1, 58, 0, 0xa8, 5, 38, 0, 16, 0]);
+    }
+
+    #[test]
+    fn a_runt_gets_no_tag_and_no_panic() {
+        let mut buffer = Buffer::new();
+        for length in 0..22 {
+            buffer.space();
+            buffer.set_filled(length);
+            buffer.insert_vlan_tag(0x8100, 1);
+            assert_eq!(buffer.whole().len(), length);
+            assert_eq!(buffer.frame().len(), length.saturating_sub(VNET_HEADER));
+        }
+    }
+}
