@@ -97,8 +97,11 @@
 )]
 
 pub mod doctor;
+pub mod impair;
 mod kernel;
 pub mod lab;
+#[allow(dead_code, unused_imports)] // Wires will come for it.
+pub mod observe;
 mod probe;
 mod runner;
 mod sandbox;

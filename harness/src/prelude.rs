@@ -5,5 +5,6 @@ pub use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStrea
 pub use std::time::Duration;
 
 pub use crate::lab::Lab;
+pub use crate::observe::{Verdict, arp, icmp, tcp, udp};
 pub use crate::topology::{LinkSpec, NodeSpec, PodSpec, SwitchSpec, Topology, Volume, shape};
 pub use crate::{Feature, Fixture, Isolation, Options, TestResult, Trial};

@@ -6,7 +6,7 @@ use super::{Evidence, Finding};
 
 const NAME: &str = "fixtures";
 
-/// All of the workspace's fixtures.
+/// All of the workspace's fixtures that are provisioned without being named.
 pub(super) fn finding() -> Finding {
     let Ok(workspace) = Workspace::locate() else {
         return Finding::ok(NAME, Evidence::read("fixtures.toml", "none here"));
@@ -19,7 +19,8 @@ pub(super) fn finding() -> Finding {
                 .fix("correct that line");
         }
     };
-    let names: Vec<&str> = manifest.names().collect();
+    let wanted = manifest.names().filter(|name| !manifest.is_on_demand(name));
+    let names: Vec<&str> = wanted.collect();
     let absent: Vec<&str> = names
         .iter()
         .copied()

@@ -275,7 +275,7 @@ fn judge(options: &Options, end: thread::Result<Result<(), Failed>>, panics: &[P
     }
 }
 
-fn message(payload: &(dyn Any + Send)) -> String {
+pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
     payload
         .downcast_ref::<&'static str>()
         .map(|text| (*text).to_owned())

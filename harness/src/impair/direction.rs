@@ -1,0 +1,50 @@
+//! The two directions of a link.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One of the two directions of a link, whose ends are a and b in the order in which the topology named them.
+///
+/// ```
+/// use snowglobe::impair::Direction;
+///
+/// assert_eq!(Direction::AToB.reverse(), Direction::BToA);
+/// assert_eq!(Direction::BToA.to_string(), "b→a");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Direction {
+    /// What a sends to b.
+    #[serde(rename = "a_to_b")]
+    AToB,
+    /// What b sends to a.
+    #[serde(rename = "b_to_a")]
+    BToA,
+}
+
+impl Direction {
+    /// Both, in the order of their index.
+    pub const BOTH: [Direction; 2] = [Direction::AToB, Direction::BToA];
+
+    /// 0 for a to b, 1 for b to a.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The other one.
+    pub const fn reverse(self) -> Self {
+        match self {
+            Direction::AToB => Direction::BToA,
+            Direction::BToA => Direction::AToB,
+        }
+    }
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Direction::AToB => "a→b",
+            Direction::BToA => "b→a",
+        })
+    }
+}

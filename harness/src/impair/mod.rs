@@ -1,0 +1,5 @@
+//! What a bad link does to packets, as a value.
+
+mod direction;
+
+pub use direction::Direction;

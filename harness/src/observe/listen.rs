@@ -1,0 +1,44 @@
+//! How a wire tells what happens to its frames.
+
+use std::fmt;
+
+use crate::impair::Direction;
+
+/// Something that wants to hear of every frame of a wire: a capture, a recorder.
+///
+/// A wire tells of each frame that comes to it **once on arrival**, as [`Entered`](FrameFate::Entered) or, if it is lost
+/// right then, as [`Dropped`](FrameFate::Dropped); and then once for each time that it is
+/// [`Delivered`](FrameFate::Delivered), or as [`DroppedLate`](FrameFate::DroppedLate) if it was lost on its way. So who counts
+/// arrivals counts packets, and a frame with a comment never stands in a file twice.
+///
+/// Called on the wire's own thread: it must neither block nor panic.
+pub(crate) trait Listener: Send + Sync + fmt::Debug {
+    /// A frame has come or gone.
+    fn frame(&self, event: &FrameEvent<'_>);
+}
+
+/// What a wire tells of a frame.
+pub(crate) struct FrameEvent<'a> {
+    pub(crate) link: &'a str,
+    pub(crate) direction: Direction,
+    /// Nanoseconds of CLOCK_MONOTONIC: when it came, or when it was handed to the other side.
+    pub(crate) time: u64,
+    /// From the Ethernet header on, without a virtio-net header; a segment that nobody has cut yet is one frame.
+    pub(crate) frame: &'a [u8],
+    pub(crate) fate: FrameFate<'a>,
+    /// What was done to it, for people: which rule had its way, `duplicate`, `bit flipped in byte 57`.
+    pub(crate) remark: Option<&'a dyn fmt::Display>,
+}
+
+/// What has become of a frame.
+#[derive(Clone, Copy)]
+pub(crate) enum FrameFate<'a> {
+    /// It came, and is on its way.
+    Entered,
+    /// It has arrived at the other side.
+    Delivered,
+    /// It came and was lost at once, by this cause.
+    Dropped(&'a dyn fmt::Display),
+    /// It had been on its way and was lost then, by this cause.
+    DroppedLate(&'a dyn fmt::Display),
+}

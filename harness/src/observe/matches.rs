@@ -1,0 +1,376 @@
+//! Which packets a rule is about.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
+
+use super::error::{ObserveError, Result};
+use super::headers::{ETHERTYPE_ARP, TcpFlags, Transport};
+use super::packet::{Packet, View};
+use crate::impair::Direction;
+
+/// Which packets a rule or an expectation is about: a protocol, narrowed step by step.
+///
+/// A packet matches if all conditions hold. Of those that match, [`nth`](Match::nth), [`first`](Match::first) and
+/// [`every`](Match::every) then pick some, wherever in the chain they stand.
+///
+/// ```
+/// use snowglobe::observe::{tcp, udp};
+///
+/// let first_answer = tcp().syn_ack().from([10, 0, 0, 2]).nth(1);
+/// let queries_for_example = udp().port(53).payload(|bytes| bytes.windows(7).any(|part| part == b"example"));
+/// assert_eq!(first_answer.to_string(), "tcp, syn-ack, from 10.0.0.2, number 1");
+/// ```
+#[derive(Clone)]
+#[must_use = "a match does nothing until a rule or an expectation is made of it"]
+pub struct Match {
+    conditions: Vec<Condition>,
+    pick: Pick,
+}
+
+type OfBytes = dyn Fn(&[u8]) -> bool + Send + Sync;
+type OfPacket = dyn Fn(&Packet) -> bool + Send + Sync;
+
+#[derive(Clone)]
+enum Condition {
+    Protocol(Protocol),
+    Flags {
+        name: &'static str,
+        set: TcpFlags,
+        clear: TcpFlags,
+    },
+    Port(u16),
+    FromPort(u16),
+    ToPort(u16),
+    From(IpAddr),
+    To(IpAddr),
+    Direction(Direction),
+    Length(Bound<usize>, Bound<usize>),
+    Payload(Arc<OfBytes>),
+    Matching(Arc<OfPacket>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Protocol {
+    Any,
+    Tcp,
+    Udp,
+    Icmp,
+    Arp,
+    Ip,
+}
+
+/// Of the packets that match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pick {
+    All,
+    Nth(u64),
+    First(u64),
+    Every(u64),
+}
+
+/// Every frame.
+pub fn any() -> Match {
+    Match::of(Protocol::Any)
+}
+
+/// TCP segments, over IPv4 or IPv6.
+pub fn tcp() -> Match {
+    Match::of(Protocol::Tcp)
+}
+
+/// UDP datagrams, over IPv4 or IPv6.
+pub fn udp() -> Match {
+    Match::of(Protocol::Udp)
+}
+
+/// ICMP and ICMPv6 packets; the latter include the neighbour discovery of IPv6.
+pub fn icmp() -> Match {
+    Match::of(Protocol::Icmp)
+}
+
+/// ARP packets.
+pub fn arp() -> Match {
+    Match::of(Protocol::Arp)
+}
+
+/// IPv4 and IPv6 packets, whatever they carry.
+pub fn ip() -> Match {
+    Match::of(Protocol::Ip)
+}
+
+impl Match {
+    fn of(protocol: Protocol) -> Match {
+        Match {
+            conditions: vec![Condition::Protocol(protocol)],
+            pick: Pick::All,
+        }
+    }
+
+    fn and(mut self, condition: Condition) -> Match {
+        self.conditions.push(condition);
+        self
+    }
+
+    fn flags(self, name: &'static str, set: TcpFlags, clear: TcpFlags) -> Match {
+        self.and(Condition::Flags { name, set, clear })
+    }
+
+    /// That ask for a connection: SYN without ACK.
+    pub fn syn(self) -> Match {
+        self.flags("syn", TcpFlags::SYN, TcpFlags::ACK)
+    }
+
+    /// That accept a connection: SYN and ACK.
+    pub fn syn_ack(self) -> Match {
+        self.flags("syn-ack", TcpFlags::SYN.union(TcpFlags::ACK), TcpFlags(0))
+    }
+
+    /// With FIN.
+    pub fn fin(self) -> Match {
+        self.flags("fin", TcpFlags::FIN, TcpFlags(0))
+    }
+
+    /// With RST.
+    pub fn rst(self) -> Match {
+        self.flags("rst", TcpFlags::RST, TcpFlags(0))
+    }
+
+    /// With ACK and without SYN, FIN and RST: what an established connection exchanges.
+    pub fn ack(self) -> Match {
+        let others = TcpFlags::SYN.union(TcpFlags::FIN).union(TcpFlags::RST);
+        self.flags("ack", TcpFlags::ACK, others)
+    }
+
+    /// Sent from or to this port.
+    pub fn port(self, port: u16) -> Match {
+        self.and(Condition::Port(port))
+    }
+
+    /// Sent from this port.
+    pub fn from_port(self, port: u16) -> Match {
+        self.and(Condition::FromPort(port))
+    }
+
+    /// Sent to this port.
+    pub fn to_port(self, port: u16) -> Match {
+        self.and(Condition::ToPort(port))
+    }
+
+    /// Sent from this address.
+    pub fn from(self, ip: impl Into<IpAddr>) -> Match {
+        self.and(Condition::From(ip.into()))
+    }
+
+    /// Sent to this address.
+    pub fn to(self, ip: impl Into<IpAddr>) -> Match {
+        self.and(Condition::To(ip.into()))
+    }
+
+    /// That go this way over the link.
+    pub fn direction(self, direction: Direction) -> Match {
+        self.and(Condition::Direction(direction))
+    }
+
+    /// Whose whole frame, Ethernet header included, has so many bytes.
+    ///
+    /// ```
+    /// # use snowglobe::observe::udp;
+    /// let large = udp().length(1000..);
+    /// ```
+    pub fn length(self, bytes: impl RangeBounds<usize>) -> Match {
+        let (from, to) = (bytes.start_bound().cloned(), bytes.end_bound().cloned());
+        self.and(Condition::Length(from, to))
+    }
+
+    /// Whose payload, what TCP, UDP or ICMP carry, satisfies `predicate`.
+    ///
+    /// It is called on the wire's own thread, so it should be quick; while it works, the link stands still.
+    ///
+    /// ```
+    /// # use snowglobe::observe::tcp;
+    /// let requests = tcp().port(80).payload(|bytes| bytes.starts_with(b"GET "));
+    /// ```
+    pub fn payload(self, predicate: impl Fn(&[u8]) -> bool + Send + Sync + 'static) -> Match {
+        self.and(Condition::Payload(Arc::new(predicate)))
+    }
+
+    /// That satisfy `predicate`, which sees the whole packet.
+    ///
+    /// It is called on the wire's own thread, so it should be quick; while it works, the link stands still. A panic
+    /// in it fails the trial, the rule is void from then on, and the packet passes.
+    ///
+    /// ```
+    /// # use snowglobe::observe::tcp;
+    /// let narrow = tcp().matching(|packet| packet.tcp().is_some_and(|tcp| tcp.window < 1000));
+    /// ```
+    pub fn matching(self, predicate: impl Fn(&Packet) -> bool + Send + Sync + 'static) -> Match {
+        self.and(Condition::Matching(Arc::new(predicate)))
+    }
+
+    /// Of those that match only number `n`, counted from 1.
+    pub fn nth(self, n: u64) -> Match {
+        self.pick(Pick::Nth(n))
+    }
+
+    /// Of those that match only the first `n`.
+    pub fn first(self, n: u64) -> Match {
+        self.pick(Pick::First(n))
+    }
+
+    /// Of those that match only every `n`-th: for 3 the third, the sixth and so on.
+    pub fn every(self, n: u64) -> Match {
+        self.pick(Pick::Every(n))
+    }
+
+    fn pick(self, pick: Pick) -> Match {
+        Match { pick, ..self }
+    }
+
+    /// Refuses what can never match.
+    pub(crate) fn validate(&self) -> Result<()> {
+        let impossible = |why: &str| {
+            Err(ObserveError::invalid(format!(
+                "no packet can match `{self}`: {why}"
+            )))
+        };
+        if let Pick::Nth(0) | Pick::First(0) | Pick::Every(0) = self.pick {
+            return impossible("packets are counted from 1");
+        }
+        let Condition::Protocol(protocol) = self.conditions[0] else {
+            return Ok(());
+        };
+        for condition in &self.conditions {
+            match condition {
+                Condition::Flags { .. }
+                    if !matches!(protocol, Protocol::Any | Protocol::Ip | Protocol::Tcp) =>
+                {
+                    return impossible("only TCP has flags");
+                }
+                Condition::Port(_) | Condition::FromPort(_) | Condition::ToPort(_)
+                    if matches!(protocol, Protocol::Icmp | Protocol::Arp) =>
+                {
+                    return impossible("only TCP and UDP have ports");
+                }
+                Condition::From(_) | Condition::To(_) if protocol == Protocol::Arp => {
+                    return impossible("ARP is not carried by IP; look into its payload");
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether all conditions hold.
+    pub(super) fn holds(&self, view: &View<'_>) -> bool {
+        self.conditions
+            .iter()
+            .all(|condition| condition.holds(view))
+    }
+
+    /// Whether it is about the packet that is number `n` of those for which all conditions hold.
+    pub(super) fn picks(&self, n: u64) -> bool {
+        match self.pick {
+            Pick::All => true,
+            Pick::Nth(nth) => n == nth,
+            Pick::First(first) => n <= first,
+            Pick::Every(every) => n.is_multiple_of(every),
+        }
+    }
+}
+
+impl Condition {
+    fn holds(&self, view: &View<'_>) -> bool {
+        let headers = &view.headers;
+        match self {
+            Condition::Protocol(protocol) => protocol.is_of(view),
+            Condition::Flags { set, clear, .. } => headers
+                .tcp()
+                .is_some_and(|tcp| tcp.flags.contains(*set) && !tcp.flags.intersects(*clear)),
+            Condition::Port(port) => headers.ports().is_some_and(|ports| ports.contains(port)),
+            Condition::FromPort(port) => headers.ports().is_some_and(|ports| ports[0] == *port),
+            Condition::ToPort(port) => headers.ports().is_some_and(|ports| ports[1] == *port),
+            Condition::From(ip) => headers.ips.is_some_and(|ips| ips[0] == *ip),
+            Condition::To(ip) => headers.ips.is_some_and(|ips| ips[1] == *ip),
+            Condition::Direction(direction) => view.direction == *direction,
+            Condition::Length(from, to) => (*from, *to).contains(&view.frame.len()),
+            Condition::Payload(predicate) => predicate(view.payload()),
+            Condition::Matching(predicate) => predicate(&view.to_packet()),
+        }
+    }
+}
+
+impl Protocol {
+    fn is_of(self, view: &View<'_>) -> bool {
+        let headers = &view.headers;
+        match self {
+            Protocol::Any => true,
+            Protocol::Tcp => matches!(headers.transport, Transport::Tcp(_)),
+            Protocol::Udp => matches!(headers.transport, Transport::Udp { .. }),
+            Protocol::Icmp => matches!(headers.transport, Transport::Icmp { .. }),
+            Protocol::Arp => headers.ethertype == ETHERTYPE_ARP,
+            Protocol::Ip => headers.ips.is_some(),
+        }
+    }
+}
+
+/// In words: `tcp, syn-ack, port 80, number 1`.
+impl fmt::Display for Match {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut between = "";
+        for condition in &self.conditions {
+            write!(f, "{between}{condition}")?;
+            between = ", ";
+        }
+        match self.pick {
+            Pick::All => Ok(()),
+            Pick::Nth(n) => write!(f, ", number {n}"),
+            Pick::First(n) => write!(f, ", the first {n}"),
+            Pick::Every(n) => write!(f, ", one in {n}"),
+        }
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Condition::Protocol(protocol) => f.write_str(match protocol {
+                Protocol::Any => "any",
+                Protocol::Tcp => "tcp",
+                Protocol::Udp => "udp",
+                Protocol::Icmp => "icmp",
+                Protocol::Arp => "arp",
+                Protocol::Ip => "ip",
+            }),
+            Condition::Flags { name, .. } => f.write_str(name),
+            Condition::Port(port) => write!(f, "port {port}"),
+            Condition::FromPort(port) => write!(f, "from port {port}"),
+            Condition::ToPort(port) => write!(f, "to port {port}"),
+            Condition::From(ip) => write!(f, "from {ip}"),
+            Condition::To(ip) => write!(f, "to {ip}"),
+            Condition::Direction(direction) => write!(f, "{direction}"),
+            Condition::Length(from, to) => {
+                f.write_str("length ")?;
+                match from {
+                    Bound::Included(from) => write!(f, "{from}..")?,
+                    Bound::Excluded(from) => write!(f, "{}..", from + 1)?,
+                    Bound::Unbounded => f.write_str("..")?,
+                }
+                match to {
+                    Bound::Included(to) => write!(f, "={to}"),
+                    Bound::Excluded(to) => write!(f, "{to}"),
+                    Bound::Unbounded => Ok(()),
+                }
+            }
+            Condition::Payload(_) => f.write_str("a payload that satisfies a closure"),
+            Condition::Matching(_) => f.write_str("satisfying a closure"),
+        }
+    }
+}
+
+impl fmt::Debug for Match {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Match({self})")
+    }
+}

@@ -1,0 +1,252 @@
+//! A packet, as a test sees it.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::clock::clock;
+use super::headers::{ETHERTYPE_ARP, Headers, Tcp, Transport};
+use crate::impair::Direction;
+
+/// A packet that was seen on a link: where, when, its headers and its bytes.
+///
+/// It displays as one line, for messages:
+///
+/// ```text
+/// +1.204312s a→b TCP 10.0.0.1:40000 → 10.0.0.2:80 [SYN] seq 2917, 74 bytes
+/// ```
+///
+/// ```no_run
+/// use snowglobe::prelude::*;
+/// # fn t(packets: Vec<snowglobe::observe::Packet>) {
+/// let opened = packets.iter().filter(|packet| packet.is_syn()).count();
+/// assert_eq!(opened, 1, "one connection was enough");
+/// # }
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Packet {
+    link: Arc<str>,
+    direction: Direction,
+    /// Nanoseconds of CLOCK_MONOTONIC.
+    time: u64,
+    headers: Headers,
+    frame: Arc<[u8]>,
+    lost: Option<Arc<str>>,
+}
+
+impl Packet {
+    /// The name of the link.
+    pub fn link(&self) -> &str {
+        &self.link
+    }
+
+    /// From which end it went to which.
+    pub fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    /// When it was seen, counted from the start of the trial.
+    pub fn at(&self) -> Duration {
+        clock().since_start(self.time)
+    }
+
+    /// Why the link lost it on arrival, if it did: `loss`, `queue`, or the rule that dropped it.
+    pub fn lost(&self) -> Option<&str> {
+        self.lost.as_deref()
+    }
+
+    /// The MAC address of the sender.
+    pub fn source_mac(&self) -> Option<[u8; 6]> {
+        self.headers.macs.map(|macs| macs[0])
+    }
+
+    /// The MAC address of the receiver.
+    pub fn destination_mac(&self) -> Option<[u8; 6]> {
+        self.headers.macs.map(|macs| macs[1])
+    }
+
+    /// What the frame carries, below VLAN tags: 0x0800 is IPv4, 0x86dd IPv6, 0x0806 ARP.
+    pub fn ethertype(&self) -> u16 {
+        self.headers.ethertype
+    }
+
+    /// The outermost VLAN.
+    pub fn vlan(&self) -> Option<u16> {
+        self.headers.vlan
+    }
+
+    /// The sender's address.
+    pub fn source(&self) -> Option<IpAddr> {
+        self.headers.ips.map(|ips| ips[0])
+    }
+
+    /// The receiver's address.
+    pub fn destination(&self) -> Option<IpAddr> {
+        self.headers.ips.map(|ips| ips[1])
+    }
+
+    /// The sender's port, of TCP or UDP.
+    pub fn source_port(&self) -> Option<u16> {
+        self.headers.ports().map(|ports| ports[0])
+    }
+
+    /// The receiver's port, of TCP or UDP.
+    pub fn destination_port(&self) -> Option<u16> {
+        self.headers.ports().map(|ports| ports[1])
+    }
+
+    /// Its TCP header, if it is a TCP segment.
+    pub fn tcp(&self) -> Option<&Tcp> {
+        self.headers.tcp()
+    }
+
+    /// Whether it is a UDP datagram.
+    pub fn is_udp(&self) -> bool {
+        matches!(self.headers.transport, Transport::Udp { .. })
+    }
+
+    /// Whether it is an ARP packet.
+    pub fn is_arp(&self) -> bool {
+        self.ethertype() == ETHERTYPE_ARP
+    }
+
+    /// Type and code, if it is of ICMP or ICMPv6.
+    pub fn icmp(&self) -> Option<(u8, u8)> {
+        match self.headers.transport {
+            Transport::Icmp { kind, code } => Some((kind, code)),
+            _ => None,
+        }
+    }
+
+    /// Whether it asks for a TCP connection: SYN without ACK.
+    pub fn is_syn(&self) -> bool {
+        self.flags_are(super::TcpFlags::SYN, super::TcpFlags::ACK)
+    }
+
+    /// Whether it accepts a TCP connection: SYN and ACK.
+    pub fn is_syn_ack(&self) -> bool {
+        let both = super::TcpFlags::SYN.union(super::TcpFlags::ACK);
+        self.flags_are(both, super::TcpFlags::default())
+    }
+
+    /// Whether it resets a TCP connection.
+    pub fn is_rst(&self) -> bool {
+        self.flags_are(super::TcpFlags::RST, super::TcpFlags::default())
+    }
+
+    fn flags_are(&self, set: super::TcpFlags, clear: super::TcpFlags) -> bool {
+        self.tcp()
+            .is_some_and(|tcp| tcp.flags.contains(set) && !tcp.flags.intersects(clear))
+    }
+
+    /// What the innermost known protocol carries; of a TCP segment its data.
+    pub fn payload(&self) -> &[u8] {
+        let [begin, end] = self.headers.payload;
+        &self.frame[begin..end]
+    }
+
+    /// All of it, from the Ethernet header on.
+    pub fn frame(&self) -> &[u8] {
+        &self.frame
+    }
+
+    /// Its length in bytes, Ethernet header included.
+    #[expect(clippy::len_without_is_empty, reason = "a frame has at least a header")]
+    pub fn len(&self) -> usize {
+        self.frame.len()
+    }
+}
+
+impl fmt::Display for Packet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = self.at().as_secs_f64();
+        write!(f, "+{at:.6}s {} ", self.direction)?;
+        self.describe(f)?;
+        write!(f, ", {} bytes", self.frame.len())?;
+        match &self.lost {
+            Some(cause) => write!(f, ", lost: {cause}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Packet {
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some([from, to]) = self.headers.ips else {
+            return match self.is_arp() {
+                true => f.write_str("ARP"),
+                false => write!(f, "ethertype {:#06x}", self.headers.ethertype),
+            };
+        };
+        match self.headers.transport {
+            Transport::Tcp(tcp) => {
+                let (from, to) = (
+                    SocketAddr::new(from, tcp.source),
+                    SocketAddr::new(to, tcp.destination),
+                );
+                write!(f, "TCP {from} → {to} [{}] seq {}", tcp.flags, tcp.seq)?;
+                if tcp.flags.contains(super::TcpFlags::ACK) {
+                    write!(f, " ack {}", tcp.ack)?;
+                }
+                Ok(())
+            }
+            Transport::Udp {
+                source,
+                destination,
+            } => {
+                let (from, to) = (
+                    SocketAddr::new(from, source),
+                    SocketAddr::new(to, destination),
+                );
+                write!(f, "UDP {from} → {to}")
+            }
+            Transport::Icmp { kind, code } => {
+                write!(f, "ICMP {from} → {to} type {kind} code {code}")
+            }
+            Transport::Other => write!(f, "IP {from} → {to}"),
+        }
+    }
+}
+
+/// As it is displayed, so that a failed assertion about packets can be read.
+impl fmt::Debug for Packet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A packet that is not kept: what rules look at while it passes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View<'a> {
+    pub(crate) link: &'a Arc<str>,
+    pub(crate) direction: Direction,
+    pub(crate) time: u64,
+    pub(crate) headers: Headers,
+    pub(crate) frame: &'a [u8],
+}
+
+impl View<'_> {
+    pub(crate) fn payload(&self) -> &[u8] {
+        let [begin, end] = self.headers.payload;
+        &self.frame[begin..end]
+    }
+
+    pub(crate) fn to_packet(self) -> Packet {
+        Packet {
+            link: Arc::clone(self.link),
+            direction: self.direction,
+            time: self.time,
+            headers: self.headers,
+            frame: self.frame.into(),
+            lost: None,
+        }
+    }
+
+    pub(crate) fn to_lost_packet(self, cause: impl fmt::Display) -> Packet {
+        Packet {
+            lost: Some(cause.to_string().into()),
+            ..self.to_packet()
+        }
+    }
+}

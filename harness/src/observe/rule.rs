@@ -1,0 +1,304 @@
+//! The rules of one wire, and their word on each packet.
+//!
+//! A wire asks its book about every frame, so a book without rules costs one load of an atomic. Rules come and go
+//! while the wire runs, and closures of the test run in between: no lock is held while one of them does.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+
+use super::error::Result;
+use super::headers::Headers;
+use super::matches::Match;
+use super::packet::{Packet, View};
+use super::reset;
+use super::verdict::Verdict;
+use crate::impair::Direction;
+
+/// Which rule of a book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct RuleId(u64);
+
+/// A rule's word on a packet. Never [`Verdict::Pass`]: that is no word at all.
+#[derive(Clone, Debug)]
+pub(crate) struct Ruling {
+    pub(crate) verdict: Verdict,
+    pub(crate) rule: RuleId,
+    why: Arc<str>,
+}
+
+/// `drop by rule: tcp, syn-ack, number 1`, as it stands in captures.
+impl fmt::Display for Ruling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+/// What a wire is to do besides judging packets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// The packets that were held by this rule go on now, in the order in which they came.
+    Release(RuleId),
+    /// This frame goes out in this direction, undelayed and unjudged.
+    Send {
+        direction: Direction,
+        frame: Vec<u8>,
+    },
+}
+
+/// The rules of one wire.
+pub(crate) struct RuleBook {
+    link: Arc<str>,
+    /// As many as `rules`.
+    count: AtomicUsize,
+    next: AtomicU64,
+    rules: RwLock<Arc<[Arc<Rule>]>>,
+    orders: Mutex<Vec<Order>>,
+    waker: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+impl RuleBook {
+    pub(crate) fn new(link: &str) -> Arc<RuleBook> {
+        Arc::new(RuleBook {
+            link: link.into(),
+            count: AtomicUsize::new(0),
+            next: AtomicU64::new(0),
+            rules: RwLock::new(Arc::default()),
+            orders: Mutex::default(),
+            waker: OnceLock::new(),
+        })
+    }
+
+    /// Whether nobody has to be asked.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count.load(Ordering::Acquire) == 0
+    }
+
+    /// What to do with a frame; nothing if it passes. `now`: nanoseconds of CLOCK_MONOTONIC.
+    ///
+    /// All rules see all packets, so that each counts for itself. The oldest one that picks the packet, and
+    /// does not let it pass, decides.
+    pub(crate) fn judge(&self, direction: Direction, frame: &[u8], now: u64) -> Option<Ruling> {
+        if self.is_empty() {
+            return None;
+        }
+        let rules = Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner));
+        let view = View {
+            link: &self.link,
+            direction,
+            time: now,
+            headers: Headers::of(frame),
+            frame,
+        };
+        let mut ruling = None;
+        for rule in rules.iter() {
+            if !rule.sees(&view) {
+                continue;
+            }
+            if rule.verdict == Verdict::Pass {
+                rule.hit(&view);
+            } else if ruling.is_none() && rule.hit(&view) {
+                ruling = Some(rule.ruling());
+            }
+        }
+        if let Some(Verdict::Reset) = ruling.as_ref().map(|ruling| ruling.verdict) {
+            self.order_resets(&view);
+        }
+        ruling
+    }
+
+    fn order_resets(&self, view: &View<'_>) {
+        let Some(resets) = reset::of(view.frame, &view.headers) else {
+            return;
+        };
+        let [onward, back] = resets;
+        self.order([
+            Order::Send {
+                direction: view.direction,
+                frame: onward,
+            },
+            Order::Send {
+                direction: view.direction.reverse(),
+                frame: back,
+            },
+        ]);
+    }
+
+    /// What is to be done by the wire: asked for by it after it was woken.
+    ///
+    /// A packet is held from the moment it was judged, so a wire asks for this on the thread that judges, or while it keeps
+    /// others from judging: else it could release before it has put aside what is to be released.
+    pub(crate) fn take_orders(&self) -> Vec<Order> {
+        std::mem::take(&mut *self.orders.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Has `wake` called after an order was given. Once per book.
+    pub(crate) fn set_waker(&self, wake: impl Fn() + Send + Sync + 'static) {
+        let _ = self.waker.set(Box::new(wake));
+    }
+
+    fn order(&self, orders: impl IntoIterator<Item = Order>) {
+        self.orders
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(orders);
+        if let Some(wake) = self.waker.get() {
+            wake();
+        }
+    }
+
+    pub(super) fn link(&self) -> &str {
+        &self.link
+    }
+
+    pub(super) fn add(
+        &self,
+        matching: Match,
+        verdict: Verdict,
+        bystanders: bool,
+    ) -> Result<Arc<Rule>> {
+        matching.validate()?;
+        let rule = Arc::new(Rule {
+            id: RuleId(self.next.fetch_add(1, Ordering::Relaxed)),
+            why: format!("{verdict} by rule: {matching}").into(),
+            matching,
+            verdict,
+            bystanders,
+            matched: AtomicU64::new(0),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        self.edit(|rules| rules.push(Arc::clone(&rule)));
+        Ok(rule)
+    }
+
+    pub(super) fn remove(&self, rule: &Rule) {
+        self.edit(|rules| rules.retain(|other| other.id != rule.id));
+        rule.state().over = true;
+        self.release(rule);
+    }
+
+    /// Lets go what a rule holds, and says how many packets that are.
+    pub(super) fn release(&self, rule: &Rule) -> u64 {
+        let held = std::mem::take(&mut rule.state().held);
+        if held > 0 {
+            self.order([Order::Release(rule.id)]);
+        }
+        held
+    }
+
+    fn edit(&self, change: impl FnOnce(&mut Vec<Arc<Rule>>)) {
+        let mut rules = self.rules.write().unwrap_or_else(PoisonError::into_inner);
+        let mut edited = rules.to_vec();
+        change(&mut edited);
+        self.count.store(edited.len(), Ordering::Release);
+        *rules = edited.into();
+    }
+}
+
+impl fmt::Debug for RuleBook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RuleBook")
+            .field("link", &self.link)
+            .field("count", &self.count)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A match, its verdict, and what has come of it.
+#[derive(Debug)]
+pub(super) struct Rule {
+    id: RuleId,
+    why: Arc<str>,
+    pub(super) matching: Match,
+    verdict: Verdict,
+    /// Whether to remember packets that it does not pick, for a message.
+    bystanders: bool,
+    /// Packets for which all conditions held.
+    matched: AtomicU64,
+    state: Mutex<State>,
+    pub(super) changed: Condvar,
+}
+
+/// What has come of a rule.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) hits: u64,
+    /// The last ones that it picked.
+    pub(super) events: VecDeque<Packet>,
+    /// Since the last release.
+    held: u64,
+    /// Its guard is gone; a packet that is being judged just now must not be held any more.
+    over: bool,
+    /// All packets that it saw and did not pick, and the last of them.
+    pub(super) passed_by: u64,
+    pub(super) bystanders: VecDeque<Packet>,
+    pub(super) panic: Option<String>,
+}
+
+/// How many packets a rule remembers of those that it picked.
+const EVENTS: usize = 1000;
+/// How many packets a message shows of those that were not waited for.
+const BYSTANDERS: usize = 10;
+
+impl Rule {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ruling(&self) -> Ruling {
+        Ruling {
+            verdict: self.verdict,
+            rule: self.id,
+            why: Arc::clone(&self.why),
+        }
+    }
+
+    /// Whether it picks this packet. A closure that panics is the trial's failure, which the panic hook takes
+    /// care of, and this rule's end; never the wire's.
+    fn sees(&self, view: &View<'_>) -> bool {
+        if self.state().panic.is_some() {
+            return false;
+        }
+        let holds = catch_unwind(AssertUnwindSafe(|| self.matching.holds(view)));
+        let picked = match holds {
+            Ok(true) => self
+                .matching
+                .picks(self.matched.fetch_add(1, Ordering::Relaxed) + 1),
+            Ok(false) => false,
+            Err(payload) => {
+                self.state().panic = Some(crate::sandbox::body::message(&*payload));
+                self.changed.notify_all();
+                false
+            }
+        };
+        if !picked && self.bystanders {
+            let mut state = self.state();
+            state.passed_by += 1;
+            remember(&mut state.bystanders, BYSTANDERS, view);
+        }
+        picked
+    }
+
+    /// Takes note of a packet that it picks; false if its time is over.
+    fn hit(&self, view: &View<'_>) -> bool {
+        let mut state = self.state();
+        if state.over {
+            return false;
+        }
+        state.hits += 1;
+        state.held += u64::from(self.verdict == Verdict::Hold);
+        remember(&mut state.events, EVENTS, view);
+        self.changed.notify_all();
+        true
+    }
+}
+
+fn remember(packets: &mut VecDeque<Packet>, limit: usize, view: &View<'_>) {
+    if packets.len() == limit {
+        packets.pop_front();
+    }
+    packets.push_back(view.to_packet());
+}
