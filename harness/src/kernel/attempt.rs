@@ -14,8 +14,9 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 use super::mount::fresh;
+use super::netlink::wire::Attributes;
 use super::tap::Tap;
-use message::{CREATE, Message, Nested, route};
+use message::{CREATE, Message, route};
 pub(crate) use nft::{nat, nft_table};
 
 /// What was tried, and the kernel's answer.
@@ -30,14 +31,14 @@ pub(crate) fn link(kind: &str, stacked: bool) -> Result<(), Refusal> {
         message.attribute(libc::IFLA_LINK, &index_of("veth0")?.to_ne_bytes());
     }
     let name = format!("{kind}\0");
-    let info = Nested::new().attribute(libc::IFLA_INFO_KIND, name.as_bytes());
+    let info = Attributes::new().with(libc::IFLA_INFO_KIND, name.as_bytes());
     let info = match kind {
-        "vlan" => info.nested(2, Nested::new().attribute(1, &7u16.to_ne_bytes())),
-        "vxlan" => info.nested(
+        "vlan" => info.nest(2, Attributes::new().with(1, &7u16.to_ne_bytes())),
+        "vxlan" => info.nest(
             2,
-            Nested::new()
-                .attribute(1, &7u32.to_ne_bytes())
-                .attribute(15, &4789u16.to_be_bytes()),
+            Attributes::new()
+                .with(1, &7u32.to_ne_bytes())
+                .with(15, &4789u16.to_be_bytes()),
         ),
         _ => info,
     };
@@ -63,10 +64,10 @@ pub(crate) fn qdisc(kind: &str) -> Result<(), Refusal> {
         "tbf" => {
             let rate = [0x0001_0001, 0, 125_000];
             let parms = [&rate[..], &[0, 0, 0], &[30_000, 200_000, 0]].concat();
-            Nested::new().attribute(1, &words(&parms)).0
+            Attributes::new().with(1, &words(&parms)).0
         }
         // TCA_HTB_INIT, struct tc_htb_glob: version, rate2quantum, defcls, debug, direct_pkts.
-        _ => Nested::new().attribute(2, &words(&[3, 10, 0, 0, 0])).0,
+        _ => Attributes::new().with(2, &words(&[3, 10, 0, 0, 0])).0,
     };
     message.attribute(libc::TCA_OPTIONS, &options);
     route(message).map_err(failed)

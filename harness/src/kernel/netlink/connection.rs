@@ -48,7 +48,7 @@ impl Netlink {
         Self::from_socket(Socket::from_fd(socket))
     }
 
-    pub(super) fn from_socket(socket: Socket) -> Self {
+    pub(crate) fn from_socket(socket: Socket) -> Self {
         Self {
             socket,
             buffer: Vec::new(),
@@ -69,8 +69,7 @@ impl Netlink {
 
     /// The same, for loops: the batch is emptied and keeps its memory.
     pub(crate) fn execute_reusing(&mut self, batch: &mut Batch) -> Result<(), NetlinkError> {
-        let first = self.sequence.wrapping_add(1);
-        self.sequence = self.sequence.wrapping_add(batch.len() as u32);
+        let first = self.reserve(batch.len() as u32);
         let mut result = Ok(());
         for piece in batch.seal(PIECE_BYTES, PIECE_COUNT, first) {
             result = result.and(self.execute_piece(batch, piece, first));
@@ -80,6 +79,13 @@ impl Netlink {
         }
         batch.clear();
         result
+    }
+
+    /// Takes the next numbers for as many requests, and returns the first.
+    pub(super) fn reserve(&mut self, requests: u32) -> u32 {
+        let first = self.sequence.wrapping_add(1);
+        self.sequence = self.sequence.wrapping_add(requests);
+        first
     }
 
     fn execute_piece(
@@ -212,7 +218,7 @@ pub(super) fn error_of(message: &Message<'_>) -> Option<Errno> {
 }
 
 /// The sentence that the kernel added to its refusal.
-fn words_of(message: &Message<'_>) -> Option<String> {
+pub(super) fn words_of(message: &Message<'_>) -> Option<String> {
     const NLMSGERR_ATTR_MSG: u16 = 1;
     if message.flags & NLM_F_ACK_TLVS == 0 {
         return None;

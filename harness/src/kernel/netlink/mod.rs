@@ -23,27 +23,31 @@
 //! | `wait` | ready means ready: conditions, by events, with a deadline |
 //! | `view`, `view_parse` | interfaces, addresses, routes and neighbours as plain values |
 //! | `diag` | sockets as plain values |
+//! | `nft`, `cut` | nftables, and what is built of it: cables that are cut |
 //! | `wire` | the few bytes that the packet crates do not know |
 
 mod address;
 mod batch;
 mod bridge;
 mod connection;
+mod cut;
 mod diag;
 mod error;
 mod link;
+pub(crate) mod nft;
 mod socket;
 #[cfg(test)]
 mod tests;
 mod view;
 mod view_parse;
 mod wait;
-mod wire;
+pub(crate) mod wire;
 
 pub(crate) use address::{Neighbour, Route};
 pub(crate) use batch::Batch;
 pub(crate) use bridge::Bridge;
 pub(crate) use connection::Netlink;
+pub(crate) use cut::{Cut, CutFrom};
 pub use diag::SocketEntry;
 pub(crate) use diag::sockets;
 pub(crate) use error::NetlinkError;

@@ -23,11 +23,35 @@ pub(super) fn header(bytes: &mut [u8], kind: u16, flags: u16, sequence: u32) {
 }
 
 /// One attribute in front of `payload`'s end.
-pub(super) fn attribute(payload: &mut Vec<u8>, kind: u16, value: &[u8]) {
+pub(crate) fn attribute(payload: &mut Vec<u8>, kind: u16, value: &[u8]) {
     payload.extend((4 + value.len() as u16).to_ne_bytes());
     payload.extend(kind.to_ne_bytes());
     payload.extend(value);
     payload.resize(align(payload.len()), 0);
+}
+
+/// Attributes to be sent, perhaps within another attribute.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Attributes(pub(crate) Vec<u8>);
+
+impl Attributes {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn with(mut self, kind: u16, value: &[u8]) -> Self {
+        attribute(&mut self.0, kind, value);
+        self
+    }
+
+    /// A string, with the zero that ends it.
+    pub(crate) fn text(self, kind: u16, value: &str) -> Self {
+        self.with(kind, &[value.as_bytes(), &[0]].concat())
+    }
+
+    pub(crate) fn nest(self, kind: u16, inner: Self) -> Self {
+        self.with(kind, &inner.0)
+    }
 }
 
 /// One message of a datagram, borrowed.
@@ -60,11 +84,20 @@ pub(super) fn find(attributes: &[u8], kind: u16) -> Option<&[u8]> {
     NlasIterator::new(attributes)
         .map_while(Result::ok)
         .find(|nla: &NlaBuffer<&[u8]>| nla.kind() == kind)
-        .map(|nla| {
-            let start = 4;
-            let bytes = nla.into_inner();
-            &bytes[start..u16_at(bytes, 0).map_or(start, |length| usize::from(length).max(start))]
-        })
+        .map(value)
+}
+
+/// The values of all attributes, whatever their kinds.
+pub(super) fn each(attributes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    NlasIterator::new(attributes)
+        .map_while(Result::ok)
+        .map(value)
+}
+
+fn value(nla: NlaBuffer<&[u8]>) -> &[u8] {
+    let start = 4;
+    let bytes = nla.into_inner();
+    &bytes[start..u16_at(bytes, 0).map_or(start, |length| usize::from(length).max(start))]
 }
 
 /// A number in native byte order.
