@@ -188,6 +188,11 @@ fn id_range() -> Result<(), Missing> {
         Ids::Range(map) => {
             throwaway::beside(|pid| throwaway::map_from_outside(pid, map)).map_err(Missing::from)
         }
+        Ids::Subordinate(ids) => throwaway::beside(|pid| {
+            let refused = |(program, said)| (format!("{program}: {said}"), Errno::EPERM);
+            ids.map(pid).map_err(refused)
+        })
+        .map_err(Missing::from),
         Ids::One { .. } => Err(Missing {
             call: "map a range of ids without being root".to_owned(),
             errno: Errno::EPERM,

@@ -97,6 +97,12 @@ pub fn shared_dir() -> TempDir {
     tempfile::tempdir_in(dir).expect("the target directory is writable")
 }
 
+/// How many ids a mapping of `/proc` has: it may be in several pieces.
+pub fn ids_in(map: &str) -> u32 {
+    let count = |line: &str| line.split_whitespace().nth(2)?.parse::<u32>().ok();
+    map.lines().filter_map(count).sum()
+}
+
 /// Waits until `condition` holds, looking often; false if it does not within `limit`.
 pub fn wait_until(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + limit;

@@ -74,6 +74,30 @@ mod samples {
         println!("{}", deeper(0));
     }
 
+    /// In the trial, in a node, and in a node with a user of its own.
+    #[snowglobe::test(ignore = "a sample")]
+    fn is_root_for_a_while() -> TestResult {
+        use snowglobe::prelude::*;
+        use snowglobe::topology::Users;
+        let dir = std::path::PathBuf::from(std::env::var("SAMPLE_DIR")?);
+        let mut topology = Topology::new();
+        let node = topology.node("node");
+        let alone = topology.node(NodeSpec::new("alone").users(Users::One));
+        let lab = topology.start()?;
+        let script = "[ $(id -u) = 0 ] && touch $1 && exec sleep 1000";
+        let _programs = [(node, "node"), (alone, "alone")].map(|(node, name)| {
+            let mut command = lab[node].command("sh");
+            command
+                .args(["-c", script, "sh"])
+                .arg(dir.join(name))
+                .spawn()
+        });
+        assert!(nix::unistd::geteuid().is_root());
+        std::fs::write(dir.join("trial"), "")?;
+        assert!(snowglobe_tests::wait_for_file(&dir.join("over")));
+        Ok(())
+    }
+
     #[snowglobe::test(ignore = "a sample", should_panic)]
     fn does_not_panic() {}
 
@@ -89,6 +113,59 @@ mod samples {
             .arg("1000")
             .spawn()
             .unwrap();
+    }
+}
+
+/// The numbers of a line of a process' status, as whoever reads this sees them.
+fn status(pid: u32, field: &str) -> Vec<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
+    let numbers = line.unwrap_or_default().split_whitespace();
+    numbers.flat_map(str::parse).collect()
+}
+
+/// A process' descendants, itself left out.
+fn descendants(of: u32) -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| status(*pid, "PPid:") == [of])
+        .flat_map(|child| [vec![child], descendants(child)].concat())
+        .collect()
+}
+
+/// Looked at from outside of any sandbox, as nobody in a trial can.
+#[test]
+fn root_inside_is_an_unprivileged_user_outside() {
+    let dir = snowglobe_tests::shared_dir();
+    let args = ["--exact", "samples::is_root_for_a_while", "--ignored"];
+    let mut run = snowglobe_tests::this_program()
+        .args(args)
+        .env("SAMPLE_DIR", dir.path())
+        .spawn()
+        .unwrap();
+    let started =
+        ["trial", "node", "alone"].map(|who| snowglobe_tests::wait_for_file(&dir.path().join(who)));
+    let inside = descendants(run.id());
+    let seen: Vec<_> = inside.into_iter().map(|pid| status(pid, "Uid:")).collect();
+    std::fs::write(dir.path().join("over"), "").unwrap();
+    assert!(run.wait().unwrap().success());
+    assert_eq!(started, [true; 3]);
+    // The program of libtest started again, two of the sandbox' own, the trial, two nodes and two programs.
+    assert!(seen.len() >= 8, "{seen:?}");
+    let own = nix::unistd::geteuid();
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap();
+    let hosts_root = own.is_root() && snowglobe_tests::ids_in(&map) == u32::MAX;
+    let (supervisors, inside): (Vec<_>, Vec<_>) =
+        seen.iter().partition(|uids| hosts_root && uids[0] == 0);
+    // The program that supervises is the host's root; all that it has made is not.
+    assert!(supervisors.len() <= 1, "{seen:?}");
+    for uids in inside {
+        let whose = if hosts_root {
+            1_500_000_000
+        } else {
+            own.as_raw()
+        };
+        assert_eq!(*uids, [whose; 4], "{seen:?}");
     }
 }
 

@@ -18,6 +18,18 @@ impl IdMap {
         format!("0 {} {}\n", self.outside, self.count)
     }
 
+    /// The kernel takes no extent that lies in two of the parent's; an ordinary user has itself apart from the ids that belong to it.
+    fn write_to(self, file: &Path) -> io::Result<()> {
+        let IdMap { outside, count } = self;
+        match fs::write(file, self.line()) {
+            Err(error) if error.raw_os_error() == Some(libc::EPERM) && count > 1 => {
+                let apart = format!("0 {outside} 1\n1 {} {}\n", outside + 1, count - 1);
+                fs::write(file, apart)
+            }
+            done => done,
+        }
+    }
+
     /// Writes the mapping of users and groups of the process whose proc directory is given.
     ///
     /// A single id is what an unprivileged process may map for itself; the kernel then wants
@@ -28,11 +40,11 @@ impl IdMap {
         proc_dir: &Path,
         deny_setgroups: bool,
     ) -> io::Result<()> {
-        fs::write(proc_dir.join("uid_map"), self.line())?;
+        self.write_to(&proc_dir.join("uid_map"))?;
         if deny_setgroups {
             fs::write(proc_dir.join("setgroups"), "deny")?;
         }
-        fs::write(proc_dir.join("gid_map"), groups.line())
+        groups.write_to(&proc_dir.join("gid_map"))
     }
 }
 

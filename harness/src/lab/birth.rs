@@ -286,7 +286,7 @@ fn ids(node: &NodePlan) -> Result<Option<u32>> {
     match wanted <= available {
         true => Ok(Some(wanted)),
         false => Err(LabError::other(format!(
-            "node `{}` wants {wanted} ids, but the trial has {available}; run the tests as root, or use `Users::One`",
+            "node `{}` wants {wanted} ids, but the trial has {available}; run the tests as root, or give the user a range in /etc/subuid and /etc/subgid and install `newuidmap` (`cargo xtask doctor` says how), or use `Users::One`",
             node.name
         ))),
     }

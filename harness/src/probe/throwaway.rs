@@ -11,7 +11,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
 use nix::sys::wait::waitpid;
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getegid, geteuid};
 
 use crate::kernel::attempt::Refusal;
 use crate::kernel::clone::{Cloned, clone_into, single_threaded};
@@ -28,11 +28,16 @@ pub(crate) fn within(
     kinds: CloneFlags,
     attempt: impl FnOnce() -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
-    let ids = Ids::available();
+    // One of an ordinary user's ids is enough for all that is tried here.
+    let range = match Ids::available() {
+        Ids::Range(map) => Some(map),
+        Ids::One { .. } | Ids::Subordinate(_) => None,
+    };
+    let own = (geteuid().as_raw(), getegid().as_raw());
     let (ours, theirs) = pair()?;
     let Some(pid) = cloned(kinds | CloneFlags::CLONE_NEWUSER)? else {
         drop(ours);
-        let outcome = settle(ids, kinds, &theirs).and_then(|()| attempt());
+        let outcome = settle(range.is_some(), own, kinds, &theirs).and_then(|()| attempt());
         let answer = match outcome {
             Ok(()) => "0\0".to_owned(),
             Err((call, errno)) => format!("{}\0{call}", errno as i32),
@@ -41,9 +46,9 @@ pub(crate) fn within(
         process::exit_now(0)
     };
     drop(theirs);
-    let mapped = match ids {
-        Ids::One { .. } => Ok(()),
-        Ids::Range(map) => map_from_outside(pid, map)
+    let mapped = match range {
+        None => Ok(()),
+        Some(map) => map_from_outside(pid, map)
             .and_then(|()| ours.send(MAPPED).map_err(step("speak to the probe"))),
     };
     let answer = mapped.and_then(|()| heard(&ours));
@@ -143,24 +148,26 @@ fn names(flags: CloneFlags) -> String {
 }
 
 /// The first steps of the new process.
-fn settle(ids: Ids, kinds: CloneFlags, channel: &Channel) -> Result<(), Refusal> {
-    match ids {
-        Ids::One { uid, gid } => {
-            let map = |outside| IdMap { outside, count: 1 };
-            map(uid)
-                .write(map(gid), Path::new("/proc/self"), true)
-                .map_err(|e| ("map the ids".to_owned(), errno(&e)))?;
+fn settle(
+    mapped_from_outside: bool,
+    (uid, gid): (u32, u32),
+    kinds: CloneFlags,
+    channel: &Channel,
+) -> Result<(), Refusal> {
+    if mapped_from_outside {
+        let mut buffer = [0; 16];
+        let heard = channel
+            .receive(&mut buffer)
+            .map_err(step("await the ids"))?;
+        if heard != MAPPED {
+            process::exit_now(1);
         }
-        Ids::Range(_) => {
-            let mut buffer = [0; 16];
-            let heard = channel
-                .receive(&mut buffer)
-                .map_err(step("await the ids"))?;
-            if heard != MAPPED {
-                process::exit_now(1);
-            }
-            become_root().map_err(|(what, errno)| (what.to_owned(), errno))?;
-        }
+        become_root().map_err(|(what, errno)| (what.to_owned(), errno))?;
+    } else {
+        let map = |outside| IdMap { outside, count: 1 };
+        map(uid)
+            .write(map(gid), Path::new("/proc/self"), true)
+            .map_err(|e| ("map the ids".to_owned(), errno(&e)))?;
     }
     if kinds.contains(CloneFlags::CLONE_NEWNET) {
         net::loopback_up().map_err(step("bring up lo"))?;

@@ -282,7 +282,7 @@ impl Started {
         }
         let zygote_paths = paths.clone();
         body::remember_supervisor();
-        let world = outer::make(ids, &paths, |channel| {
+        let world = outer::make(ids, &paths, |channel, ids| {
             let zygote = Zygote {
                 trials,
                 ids,
@@ -298,7 +298,7 @@ impl Started {
             signals,
             first: Some(world.first),
             zygotes,
-            isolation: describe_isolation(ids),
+            isolation: describe_isolation(world.ids),
             notes: world.notes,
         })
     }
@@ -307,6 +307,10 @@ impl Started {
 fn describe_isolation(ids: Ids) -> String {
     let root = match ids {
         Ids::One { uid, .. } => format!("its root is uid {uid} outside"),
+        Ids::Subordinate(ids) => format!(
+            "its root is uid {} outside, and {} ids are mapped",
+            ids.uid, ids.count
+        ),
         Ids::Range(map) => format!(
             "its root is uid {} outside, and {} ids are mapped",
             map.outside, map.count

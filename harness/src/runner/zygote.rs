@@ -146,7 +146,7 @@ impl Zygote<'_> {
 
     /// A range of ids can only be mapped from outside.
     fn map_ids(&self, pid: i32, pidfd: &OwnedFd) -> std::io::Result<()> {
-        if let Ids::Range(_) = self.ids {
+        if !matches!(self.ids, Ids::One { .. }) {
             let map = self.ids.within();
             let written = map.write(map, &PathBuf::from(format!("/proc/{pid}")), false);
             // Whoever waits in vain for its ids would wait for ever.

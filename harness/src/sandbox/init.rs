@@ -116,7 +116,9 @@ impl Init<'_> {
                 map.write(map, std::path::Path::new("/proc/self"), true)
                     .map_err(|e| ("map the ids", errno(&e)))
             }
-            Ids::Range(_) => signal::wait_for(MAPPED).map_err(|e| ("wait for the ids", e)),
+            Ids::Subordinate(_) | Ids::Range(_) => {
+                signal::wait_for(MAPPED).map_err(|e| ("wait for the ids", e))
+            }
         }
     }
 

@@ -20,3 +20,4 @@ mod node;
 pub(crate) mod outer;
 mod panics;
 pub(crate) mod paths;
+pub(crate) mod subordinate;

@@ -18,6 +18,7 @@ use nix::unistd::{chdir, getegid, geteuid};
 
 use super::inner::{DEVPTS, Refused, TMPFS, carry, put_back};
 use super::paths::{PRIVATE, Paths};
+use super::subordinate::Subordinate;
 use crate::kernel::clone::{Cloned, clone_into};
 use crate::kernel::fd::Channel;
 use crate::kernel::idmap::{IdMap, own_ids};
@@ -43,6 +44,8 @@ pub(crate) enum Ids {
         /// The group.
         gid: u32,
     },
+    /// The invoking user as root, and the ids that belong to it.
+    Subordinate(Subordinate),
     /// A range of ids that belongs to nobody.
     Range(IdMap),
 }
@@ -50,11 +53,11 @@ pub(crate) enum Ids {
 /// Where the range begins when started as root, as far from the ranges of `/etc/subuid` as from
 /// real users.
 const RANGE_START: u32 = 1_500_000_000;
-const RANGE: u32 = 65_536;
+pub(super) const RANGE: u32 = 65_536;
 
 impl Ids {
-    /// The best that this process can give: a range needs root on the host itself, for only there
-    /// can the workspace be shown with other ids.
+    /// The best that this process can give. A range that belongs to nobody needs root on the host itself, for only there can the
+    /// workspace be shown with other ids.
     pub(crate) fn available() -> Ids {
         if geteuid().is_root() && own_ids().is_ok_and(|ids| ids == u32::MAX) {
             return Ids::Range(IdMap {
@@ -62,9 +65,13 @@ impl Ids {
                 count: RANGE,
             });
         }
-        Ids::One {
-            uid: geteuid().as_raw(),
-            gid: getegid().as_raw(),
+        match Subordinate::of_this_user() {
+            // Root of a container is not among those for whom there are programs that map.
+            Ok(ids) if ids.uid != 0 && Subordinate::can_be_mapped() => Ids::Subordinate(ids),
+            _ => Ids::One {
+                uid: geteuid().as_raw(),
+                gid: getegid().as_raw(),
+            },
         }
     }
 
@@ -72,6 +79,7 @@ impl Ids {
     pub(crate) fn within(self) -> IdMap {
         let count = match self {
             Ids::One { .. } => 1,
+            Ids::Subordinate(ids) => ids.count,
             Ids::Range(map) => map.count,
         };
         IdMap { outside: 0, count }
@@ -84,6 +92,8 @@ pub(crate) struct Outer {
     pub(crate) first: OwnedFd,
     /// To the first process.
     pub(crate) channel: Channel,
+    /// Whom the trials' root is: fewer ids than were asked for where they could not be mapped.
+    pub(crate) ids: Ids,
     /// What could not be had, in a sentence each.
     pub(crate) notes: Vec<String>,
 }
@@ -94,7 +104,7 @@ pub(crate) struct Outer {
 pub(crate) fn make(
     ids: Ids,
     paths: &Paths,
-    inside: impl FnOnce(Channel),
+    inside: impl FnOnce(Channel, Ids),
 ) -> Result<Outer, Refused> {
     let (ours, theirs) = Channel::pair().map_err(|e| ("make a channel", e))?;
     let supervisor =
@@ -103,9 +113,9 @@ pub(crate) fn make(
         Cloned::Child => process::never_return(|| {
             drop(ours);
             match die_with_parent(&supervisor).and_then(|()| build(ids, paths, &theirs)) {
-                Ok(()) => {
+                Ok(ids) => {
                     let _ = theirs.send(READY);
-                    inside(theirs);
+                    inside(theirs, ids);
                 }
                 Err((step, errno)) => {
                     let _ = theirs.send(format!("{}\0{step}", errno as i32).as_bytes());
@@ -114,14 +124,16 @@ pub(crate) fn make(
         }),
         Cloned::Parent { pid, pidfd } => {
             drop(theirs);
-            let notes = match ids {
-                Ids::One { .. } => Vec::new(),
-                Ids::Range(map) => hand_over(pid, map, paths, &ours)?,
+            let (ids, notes) = match ids {
+                Ids::One { .. } => (ids, Vec::new()),
+                Ids::Subordinate(subordinate) => map_subordinate(pid, subordinate, &ours)?,
+                Ids::Range(map) => (ids, hand_over(pid, map, paths, &ours)?),
             };
             await_ready(&ours)?;
             Ok(Outer {
                 first: pidfd,
                 channel: ours,
+                ids,
                 notes,
             })
         }
@@ -162,6 +174,31 @@ fn await_ready(channel: &Channel) -> Result<(), Refused> {
 pub(crate) fn errno(error: &std::io::Error) -> Errno {
     Errno::from_raw(error.raw_os_error().unwrap_or(0))
 }
+
+/// Gives the first process its ids, or tells it to do with its own.
+fn map_subordinate(
+    pid: i32,
+    subordinate: Subordinate,
+    channel: &Channel,
+) -> Result<(Ids, Vec<String>), Refused> {
+    let (ids, answer, notes) = match subordinate.map(pid) {
+        Ok(()) => (Ids::Subordinate(subordinate), MAPPED, Vec::new()),
+        Err((program, said)) => {
+            let note = format!(
+                "one id is mapped instead of {}: {program}: {said}",
+                subordinate.count
+            );
+            (subordinate.alone(), ALONE, vec![note])
+        }
+    };
+    channel
+        .send(answer)
+        .map_err(|e| ("speak to the outer sandbox", e))?;
+    Ok((ids, notes))
+}
+
+const MAPPED: &[u8] = b"mapped";
+const ALONE: &[u8] = b"alone";
 
 // ---- from outside, with root's privileges --------------------------------------------------
 
@@ -223,7 +260,7 @@ const TUN_DIRECTORY: &str = "/dev/net";
 pub(crate) fn tun_directory() -> Option<OwnedFd> {
     match Ids::available() {
         Ids::Range(_) => mount::device_directory("tun", 10, 200).ok(),
-        Ids::One { .. } => None,
+        Ids::One { .. } | Ids::Subordinate(_) => None,
     }
 }
 
@@ -318,14 +355,20 @@ fn unescape(text: &str) -> String {
 
 // ---- from inside ---------------------------------------------------------------------------
 
-fn build(ids: Ids, paths: &Paths, channel: &Channel) -> Result<(), Refused> {
+fn build(ids: Ids, paths: &Paths, channel: &Channel) -> Result<Ids, Refused> {
+    let ids = match ids {
+        Ids::Subordinate(asked) => await_ids(asked, channel)?,
+        _ => ids,
+    };
     let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     match ids {
-        Ids::One { uid, gid } => {
-            let map = |outside| IdMap { outside, count: 1 };
-            map(uid)
-                .write(map(gid), Path::new("/proc/self"), true)
-                .map_err(|e| ("map the ids", errno(&e)))?;
+        Ids::One { .. } | Ids::Subordinate(_) => {
+            if let Ids::One { uid, gid } = ids {
+                let map = |outside| IdMap { outside, count: 1 };
+                map(uid)
+                    .write(map(gid), Path::new("/proc/self"), true)
+                    .map_err(|e| ("map the ids", errno(&e)))?;
+            }
             mount::make_private().map_err(|e| ("make the mounts private", e))?;
             let devices = devices();
             make_read_only(paths)?;
@@ -346,7 +389,21 @@ fn build(ids: Ids, paths: &Paths, channel: &Channel) -> Result<(), Refused> {
     }
     chdir(&here)
         .or_else(|_| chdir("/"))
-        .map_err(|e| ("enter the working directory", e))
+        .map_err(|e| ("enter the working directory", e))?;
+    Ok(ids)
+}
+
+/// Whether the ids have been mapped that were asked for.
+fn await_ids(asked: Subordinate, channel: &Channel) -> Result<Ids, Refused> {
+    let mut buffer = [0; 16];
+    match channel
+        .receive(&mut buffer)
+        .map_err(|e| ("wait for the ids", e))?
+    {
+        MAPPED => Ok(Ids::Subordinate(asked)),
+        ALONE => Ok(asked.alone()),
+        _ => Err(("wait for the ids", Errno::EPIPE)),
+    }
 }
 
 /// The mapping is there, and our ids are still those of the host's root, which it does not have.

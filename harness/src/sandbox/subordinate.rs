@@ -1,0 +1,138 @@
+//! More ids than one for an ordinary user.
+//!
+//! The kernel lets an ordinary user map its own id and no other. Which others belong to it stands in `/etc/subuid` and
+//! `/etc/subgid`, and two programs that are setuid, `newuidmap` and `newgidmap`, map those. They are the only programs that a
+//! run needs to start, once, and only where they are to be had.
+
+use std::fs;
+use std::io;
+use std::process::{Child, Command, Stdio};
+
+use nix::unistd::{User, getegid, geteuid};
+
+use super::outer::{Ids, RANGE};
+
+/// The ids that an ordinary user can have mapped: itself as root, and those that belong to it from 1 on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Subordinate {
+    /// The user itself.
+    pub(crate) uid: u32,
+    gid: u32,
+    first_uid: u32,
+    first_gid: u32,
+    /// How many ids are mapped, root included.
+    pub(crate) count: u32,
+}
+
+/// The file in which there is nothing for a user.
+#[derive(Debug)]
+pub(crate) struct Nothing {
+    pub(crate) file: &'static str,
+    pub(crate) user: String,
+}
+
+impl Subordinate {
+    /// What the files say of the user of this process.
+    pub(crate) fn of_this_user() -> Result<Subordinate, Nothing> {
+        let (uid, gid) = (geteuid(), getegid());
+        let name = || User::from_uid(uid).ok().flatten().map(|user| user.name);
+        let mut known = None;
+        let mut look = |file| {
+            let text = fs::read_to_string(file).unwrap_or_default();
+            let user = if text.is_empty() {
+                None
+            } else {
+                known.get_or_insert_with(name).as_deref()
+            };
+            range(&text, user, &uid.to_string()).ok_or_else(|| Nothing {
+                file,
+                user: user.map_or_else(|| uid.to_string(), str::to_owned),
+            })
+        };
+        let (first_uid, uids) = look("/etc/subuid")?;
+        let (first_gid, gids) = look("/etc/subgid")?;
+        Ok(Subordinate {
+            uid: uid.as_raw(),
+            gid: gid.as_raw(),
+            first_uid,
+            first_gid,
+            count: uids.min(gids).min(RANGE - 1) + 1,
+        })
+    }
+
+    /// The user without them, which is always possible.
+    pub(crate) fn alone(self) -> Ids {
+        Ids::One {
+            uid: self.uid,
+            gid: self.gid,
+        }
+    }
+
+    /// Whether the programs are there that can map them.
+    pub(crate) fn can_be_mapped() -> bool {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        PROGRAMS
+            .iter()
+            .all(|program| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
+    }
+
+    /// Maps them for a process of this user that is in a user namespace of its own.
+    ///
+    /// # Errors
+    /// The name of a program, and what it says.
+    pub(crate) fn map(self, pid: i32) -> Result<(), (&'static str, String)> {
+        let others = self.count - 1;
+        let kinds = [(self.uid, self.first_uid), (self.gid, self.first_gid)];
+        let start = |(program, (own, first))| {
+            let ids = [pid as u32, 0, own, 1, 1, first, others];
+            let child = Command::new(program)
+                .args(ids.map(|number| number.to_string()))
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn();
+            (program, child)
+        };
+        // Both at once: they have nothing to do with each other, and each takes a millisecond.
+        let started: Vec<_> = PROGRAMS.into_iter().zip(kinds).map(start).collect();
+        let ended = started
+            .into_iter()
+            .map(|(program, child)| end(child).map_err(|said| (program, said)));
+        ended.fold(Ok(()), Result::and)
+    }
+}
+
+const PROGRAMS: [&str; 2] = ["newuidmap", "newgidmap"];
+
+fn end(child: io::Result<Child>) -> Result<(), String> {
+    match child.and_then(Child::wait_with_output) {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+        // Whether it is absent or lies behind a closed directory of PATH, which is the same to us.
+        Err(_) => Err("not found in PATH".to_owned()),
+    }
+}
+
+/// The first and the number of the subordinate ids of a user, who is named or numbered there.
+fn range(text: &str, user: Option<&str>, uid: &str) -> Option<(u32, u32)> {
+    text.lines().find_map(|line| {
+        let mut fields = line.trim().split(':');
+        let who = fields.next()?;
+        (Some(who) == user || who == uid).then_some(())?;
+        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::range;
+
+    #[test]
+    fn a_range_belongs_to_a_name_or_a_number() {
+        let text = "root:1:2\nalice:100000:65536\n1001:165536:65536\nbroken\n";
+        assert_eq!(range(text, Some("alice"), "1000"), Some((100_000, 65_536)));
+        assert_eq!(range(text, Some("bob"), "1001"), Some((165_536, 65_536)));
+        assert_eq!(range(text, None, "1000"), None);
+        assert_eq!(range("", None, "1000"), None);
+    }
+}
