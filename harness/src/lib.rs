@@ -103,6 +103,7 @@ pub mod lab;
 #[allow(dead_code, unused_imports)] // Wires will come for it.
 pub mod observe;
 mod probe;
+mod random;
 mod runner;
 mod sandbox;
 mod trial;

@@ -3,12 +3,13 @@
 pub(crate) mod throwaway;
 
 use std::fmt;
+use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
 
 use crate::kernel::attempt::{self, Refusal};
-use crate::sandbox::outer::Ids;
+use crate::sandbox::outer::{Ids, tun_directory};
 
 /// Something that not every kernel or machine can do, for `requires(…)`.
 ///
@@ -115,7 +116,9 @@ impl Feature {
         if self == Feature::IdRange {
             return id_range();
         }
-        throwaway::within(NETWORK, || self.attempt()).map_err(Missing::from)
+        // It has to be made with the privileges that a sandbox gives up.
+        let tun = (self == Feature::Tun).then(tun_directory).flatten();
+        throwaway::within(NETWORK, || self.attempt(tun.as_ref())).map_err(Missing::from)
     }
 
     /// What is tried, in the words of [`Missing::call`].
@@ -132,7 +135,7 @@ impl Feature {
         }
     }
 
-    fn attempt(self) -> Result<(), Refusal> {
+    fn attempt(self, tun: Option<&OwnedFd>) -> Result<(), Refusal> {
         match self {
             Feature::Veth => attempt::link("veth", false),
             Feature::Bridge => attempt::link("bridge", false),
@@ -141,7 +144,7 @@ impl Feature {
             Feature::Vxlan => attempt::link("vxlan", false),
             Feature::Dummy => attempt::link("dummy", false),
             Feature::Wireguard => attempt::link("wireguard", false),
-            Feature::Tun => attempt::tap(),
+            Feature::Tun => attempt::tap(tun.map(AsFd::as_fd)),
             Feature::Packet => attempt::packet_socket(),
             Feature::Netem => attempt::qdisc("netem"),
             Feature::Tbf => attempt::qdisc("tbf"),

@@ -335,6 +335,18 @@ fn devices_are_harmless_ones() -> TestResult {
     Ok(())
 }
 
+/// Also where the host keeps its own device for its root: what it makes belongs to the trial's network.
+#[snowglobe::test(requires(tun))]
+fn the_tun_device_may_be_opened_and_nothing_put_beside_it() -> TestResult {
+    let mut options = fs::File::options();
+    options.read(true).write(true).open("/dev/net/tun")?;
+    let error = fs::File::create("/dev/net/other").expect_err("a read-only directory");
+    assert_eq!(error.kind(), std::io::ErrorKind::ReadOnlyFilesystem);
+    let error = fs::remove_file("/dev/net/tun").expect_err("a read-only directory");
+    assert_ne!(error.kind(), std::io::ErrorKind::NotFound);
+    Ok(())
+}
+
 #[snowglobe::test]
 fn the_hostname_is_the_trials() -> TestResult {
     let host = nix::unistd::gethostname()?;

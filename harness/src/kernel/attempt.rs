@@ -6,7 +6,7 @@ mod message;
 mod nft;
 
 use std::fs;
-use std::os::fd::AsRawFd;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -15,6 +15,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 use super::mount::fresh;
 use super::netlink::wire::Attributes;
+use super::tap::Tap;
 use message::{CREATE, Message, route};
 pub(crate) use nft::{nat, nft_table};
 
@@ -76,26 +77,9 @@ fn words(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_ne_bytes()).collect()
 }
 
-/// Creates a TAP interface.
-pub(crate) fn tap() -> Result<(), Refusal> {
-    let file = fs::File::options()
-        .read(true)
-        .write(true)
-        .open("/dev/net/tun")
-        .map_err(|e| {
-            (
-                "open /dev/net/tun".to_owned(),
-                Errno::from_raw(e.raw_os_error().unwrap_or(0)),
-            )
-        })?;
-    // SAFETY: an all-zero `ifreq` is a valid value of that plain structure.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI) as libc::c_short;
-    // SAFETY: TUNSETIFF reads and writes one `ifreq`, which lives across the call.
-    let done = unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF, &raw mut request) };
-    Errno::result(done)
-        .map(drop)
-        .map_err(|e| ("TUNSETIFF".to_owned(), e))
+/// Creates a TAP interface, by a device that was made for trials, if there is one, or else by the host's.
+pub(crate) fn tap(directory: Option<BorrowedFd<'_>>) -> Result<(), Refusal> {
+    Tap::create_by(directory, "probe0", 2).map(drop)
 }
 
 /// Opens a packet socket.

@@ -21,6 +21,8 @@ pub(crate) mod netns;
 pub(crate) mod ns;
 #[allow(dead_code)]
 pub(crate) mod packet;
+#[allow(dead_code)]
+pub(crate) mod poller;
 pub(crate) mod process;
 #[allow(dead_code)]
 pub(crate) mod procfs;
@@ -29,5 +31,7 @@ pub(crate) mod signal;
 pub(crate) mod stack;
 #[allow(dead_code)]
 pub(crate) mod sysctl;
+#[allow(dead_code)]
+pub(crate) mod tap;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -39,17 +39,10 @@ impl<'a> Builder<'a> {
         for address in &plan.interfaces[interface].addresses {
             self.batch.add_address(device, address.ip, address.prefix);
         }
-        for neighbour in plan
-            .neighbours
-            .iter()
-            .filter(|entry| entry.interface == interface)
-        {
-            let (address, mac) = (neighbour.ip, neighbour.mac);
-            self.batch.add_neighbour(&Neighbour {
-                address,
-                mac,
-                device,
-            });
+        let known = plan.neighbours.iter();
+        for entry in known.filter(|entry| entry.interface == interface) {
+            let entry = self.neighbour(stack, entry);
+            self.batch.add_neighbour(&entry);
         }
     }
 
@@ -57,55 +50,76 @@ impl<'a> Builder<'a> {
     pub(super) fn routes(&mut self, stack: usize, over: impl Fn(usize) -> bool) {
         let plan = &self.plan.stacks[stack];
         for route in plan.routes.iter().filter(|route| over(route.interface)) {
-            let (destination, prefix) = (route.to.network(), route.to.prefix());
-            let device = self.device_of(stack, route.interface);
-            self.batch.add_route(&Route {
-                destination,
-                prefix,
-                via: Some(route.via),
-                device,
-            });
+            let route = self.route(stack, route);
+            self.batch.add_route(&route);
         }
     }
 
-    /// Takes away the routes that are no longer planned, and adds those that were not yet; all neighbours of the plan as well.
-    pub(super) fn exchange_routes(
+    /// Makes what a stack has from what it had: names, addresses, neighbours and routes. Not of interfaces that are `elsewhere`:
+    /// those that were settled just now, and those that are gone or down.
+    pub(super) fn exchange(
         &mut self,
         stack: usize,
         before: &StackPlan,
-        fresh: &impl Fn(usize) -> bool,
+        elsewhere: &impl Fn(usize) -> bool,
     ) {
         let now = &self.plan.stacks[stack];
-        let request = |builder: &Builder<'a>, route: &plan::Route| Route {
+        let here = |interface: usize| !elsewhere(interface);
+        for route in only(&before.routes, &now.routes).filter(|route| here(route.interface)) {
+            let route = self.route(stack, route);
+            self.batch.delete_route(&route);
+        }
+        for entry in only(&before.neighbours, &now.neighbours).filter(|it| here(it.interface)) {
+            let entry = self.neighbour(stack, entry);
+            self.batch.delete_neighbour(&entry);
+        }
+        let both = before.interfaces.iter().zip(&now.interfaces).enumerate();
+        for (index, (before, now)) in both.filter(|(index, _)| here(*index)) {
+            self.exchange_interface(self.device_of(stack, index), before, now);
+        }
+        for entry in only(&now.neighbours, &before.neighbours).filter(|it| here(it.interface)) {
+            let entry = self.neighbour(stack, entry);
+            self.batch.add_neighbour(&entry);
+        }
+        for route in only(&now.routes, &before.routes).filter(|route| here(route.interface)) {
+            let route = self.route(stack, route);
+            self.batch.add_route(&route);
+        }
+    }
+
+    fn exchange_interface(&mut self, device: Device<'_>, before: &Interface, now: &Interface) {
+        for altname in only(&before.altnames, &now.altnames) {
+            self.batch.delete_altname(device, altname);
+        }
+        for altname in only(&now.altnames, &before.altnames) {
+            self.batch.add_altname(device, altname);
+        }
+        if now.mtu != before.mtu {
+            self.batch.set_mtu(device, now.mtu);
+        }
+        for address in only(&before.addresses, &now.addresses) {
+            self.batch
+                .delete_address(device, address.ip, address.prefix);
+        }
+        for address in only(&now.addresses, &before.addresses) {
+            self.batch.add_address(device, address.ip, address.prefix);
+        }
+    }
+
+    fn route(&self, stack: usize, route: &plan::Route) -> Route<'a> {
+        Route {
             destination: route.to.network(),
             prefix: route.to.prefix(),
             via: Some(route.via),
-            device: builder.device_of(stack, route.interface),
-        };
-        for route in before
-            .routes
-            .iter()
-            .filter(|route| !now.routes.contains(route))
-        {
-            let route = request(self, route);
-            self.batch.delete_route(&route);
+            device: self.device_of(stack, route.interface),
         }
-        let missing =
-            |route: &&plan::Route| !before.routes.contains(route) && !fresh(route.interface);
-        for route in now.routes.iter().filter(missing) {
-            let route = request(self, route);
-            self.batch.add_route(&route);
-        }
-        let unknown = |entry: &&plan::Neighbour| {
-            !before.neighbours.contains(entry) && !fresh(entry.interface)
-        };
-        for entry in now.neighbours.iter().filter(unknown) {
-            let device = self.device_of(stack, entry.interface);
-            self.batch.add_neighbour(&Neighbour {
-                address: entry.ip,
-                mac: entry.mac,
-                device,
-            });
+    }
+
+    fn neighbour(&self, stack: usize, entry: &plan::Neighbour) -> Neighbour<'a> {
+        Neighbour {
+            address: entry.ip,
+            mac: entry.mac,
+            device: self.device_of(stack, entry.interface),
         }
     }
 
@@ -159,11 +173,8 @@ impl<'a> Builder<'a> {
             return Ok(());
         };
         let plan = self.plan;
-        for (index, switch) in plan.switches.iter().enumerate() {
-            let running = new.bridges_of(index);
-            for planned in &switch.bridges[running..] {
-                self.batch.start_bridge(&bridge(planned));
-            }
+        for planned in new.bridges(plan) {
+            self.batch.start_bridge(&bridge(planned));
         }
         let cables = &plan.cables[new.cables.clone()];
         let mut ports = Vec::new();
@@ -198,6 +209,11 @@ impl<'a> Builder<'a> {
             self.batch.add_membership(bridge, port, address);
         }
     }
+}
+
+/// Those that the others do not have.
+fn only<'p, T: PartialEq>(these: &'p [T], others: &'p [T]) -> impl Iterator<Item = &'p T> {
+    these.iter().filter(|one| !others.contains(one))
 }
 
 fn v6(interface: &Interface) -> Vec<Ipv6Addr> {

@@ -214,7 +214,7 @@ pub(super) fn of_node(
         } else {
             sysctls(&stack.sysctls)
         },
-        etc: Some(place.names_of(plan, node.stack)),
+        etc: Some(place.names_of(plan, node)?),
         mounts,
         root: node
             .rootfs

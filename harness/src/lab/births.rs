@@ -9,7 +9,6 @@ use super::error::Result;
 use super::network::{Builder, Places};
 use super::node::Stack;
 use crate::sandbox::birth::Birth;
-use crate::topology::plan::NodePlan;
 use crate::topology::{Owner, Plan};
 
 /// Births that were asked for all at once, and are heard of one after the other.
@@ -45,15 +44,15 @@ impl Births {
             ));
         }
         let new = &plan.nodes[first..];
-        let birth = |node: &NodePlan| birth::of_node(&lab.topology, plan, node, &lab.shared.place);
-        let births: Vec<Birth> = new.iter().map(birth).collect::<Result<_>>()?;
+        let mut births = Vec::with_capacity(new.len());
         let mut expected = VecDeque::with_capacity(new.len());
-        for (index, node) in new
-            .iter()
-            .enumerate()
-            .filter(|(_, node)| !is_pod(node.stack))
-        {
-            expected.push_back((index, Some(node.stack), birth::order(&births[index], None)?));
+        for (index, node) in new.iter().enumerate() {
+            let birth = birth::of_node(&lab.topology, plan, node, &lab.shared.place)?;
+            // At once: the init is at it while the next one's files are written.
+            if !is_pod(node.stack) {
+                expected.push_back((index, Some(node.stack), birth::order(&birth, None)?));
+            }
+            births.push(birth);
         }
         for (stack, pod) in pods {
             let Born { life, netns } = pod.wait()?;
@@ -67,7 +66,7 @@ impl Births {
             let joined = stacks[node.stack].as_ref().and_then(|stack| stack.pidfd());
             expected.push_back((index, None, birth::order(&births[index], joined)?));
         }
-        let born = births.iter().map(|_| None).collect();
+        let born = births.iter().map(|_: &Birth| None).collect();
         Ok(Births {
             births,
             born,

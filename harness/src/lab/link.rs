@@ -1,16 +1,20 @@
 //! A cable of a running lab.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::BindToDevice;
 
 use super::Lab;
 use super::error::{LabError, Result};
 use super::network::{bridge_index, device};
 use super::node::Stack;
 use crate::kernel::netlink::{Batch, Device, Neighbour, Netlink, Route};
+use crate::kernel::netns::Netns;
 use crate::topology::LinkId;
 use crate::topology::plan::{self, Cable, Interface, Place, Plan};
 
@@ -73,10 +77,13 @@ impl Link {
         }
     }
 
-    /// Takes note of routes that have changed.
-    pub(super) fn refresh(&mut self, lab_ends: [Option<(usize, usize)>; 2], plan: &Plan) {
-        for (plug, at) in self.ends.iter_mut().zip(lab_ends) {
-            if let (Plug::Stack(_, given), Some((stack, interface))) = (plug, at) {
+    /// Takes note of a plan that has changed.
+    pub(super) fn refresh(&mut self, plan: &Plan) {
+        self.cable = plan.cables[self.id.index()].clone();
+        for (plug, end) in self.ends.iter_mut().zip(&self.cable.ends) {
+            if let (Plug::Stack(_, given), Place::Stack(stack), Some(interface)) =
+                (plug, end.place, end.interface)
+            {
                 **given = Given::of(plan, stack, interface);
             }
         }
@@ -227,25 +234,55 @@ impl Link {
         self.execute(which, batch)
     }
 
-    /// Plugs it into another bridge of the hub.
-    pub(super) fn replug(&mut self, which: usize, bridge: &str) -> Result<()> {
+    /// Plugs it into the bridge that it is in by now, and returns when packets pass; the plan that says so is noted already.
+    pub(super) fn replug(&self, which: usize) -> Result<()> {
         let mut batch = Batch::new();
         let port = self.device(which);
-        batch.set_master(port, Some(bridge_index(bridge)));
-        let to = Device {
-            index: bridge_index(bridge),
-            name: bridge,
+        let Some(name) = &self.cable.ends[which].bridge else {
+            return Err(LabError::other(format!(
+                "link `{}` has no bridge",
+                self.name()
+            )));
         };
+        let index = bridge_index(name);
+        batch.set_mtu(port, self.cable.mtu);
+        batch.set_master(port, Some(index));
         if let Plug::Stack(_, given) = &self.ends[1 - which] {
             for address in &given.interface.addresses {
                 if let IpAddr::V6(v6) = address.ip {
-                    batch.add_membership(to, port, v6);
+                    batch.add_membership(Device { index, name }, port, v6);
                 }
             }
         }
         self.execute(which, batch)?;
-        self.cable.ends[which].bridge = Some(bridge.to_owned());
-        self.await_up()
+        if self.is_down() {
+            Ok(())
+        } else {
+            self.await_up()
+        }
+    }
+
+    /// Lets all switches hear from the node where it is plugged in now: they remember where it was.
+    pub(super) fn announce(&self) -> Result<()> {
+        for (which, plug) in self.ends.iter().enumerate() {
+            if let Plug::Stack(stack, given) = plug
+                && let Some(netns) = stack.netns()
+                && !self.is_down()
+            {
+                let name = self.cable.ends[which].name.as_str();
+                let v4 = given.interface.addresses.iter().any(|it| it.ip.is_ipv4());
+                let index = self.device(which).index;
+                Netns::visit(netns.as_fd(), || call_out(name, index, v4))
+                    .map_err(|e| LabError::refused(format!("enter {}", self.whose(which)), e))?
+                    .map_err(|e| LabError::io(format!("send from {}", self.whose(which)), &e))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an interface of a node is down with it: at a switch it is not.
+    pub(super) fn is_down_at_nodes(&self) -> bool {
+        self.is_down() && self.switched().len() == 2
     }
 
     /// Which of its ends is in a switch, if one and only one is.
@@ -288,6 +325,29 @@ impl Link {
         let done = self.open(which)?.execute(batch);
         done.map_err(|e| LabError::network(self.whose(which), e))
     }
+}
+
+/// Sends a datagram that everybody hears and nobody takes.
+fn call_out(interface: &str, index: u32, v4: bool) -> std::io::Result<()> {
+    const DISCARD: u16 = 9;
+    let (from, to): (SocketAddr, SocketAddr) = if v4 {
+        (
+            (Ipv4Addr::UNSPECIFIED, 0).into(),
+            (Ipv4Addr::BROADCAST, DISCARD).into(),
+        )
+    } else {
+        let all_nodes = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+        (
+            (Ipv6Addr::UNSPECIFIED, 0).into(),
+            SocketAddrV6::new(all_nodes, DISCARD, 0, index).into(),
+        )
+    };
+    let socket = UdpSocket::bind(from)?;
+    setsockopt(&socket, BindToDevice, &interface.into())?;
+    if v4 {
+        socket.set_broadcast(true)?;
+    }
+    socket.send_to(b"", to).map(drop)
 }
 
 fn plugs(lab: &Lab, cable: &Cable) -> [Plug; 2] {

@@ -1,10 +1,10 @@
 //! What changes while a lab runs.
 
 use super::Lab;
+use super::change::Before;
 use super::error::{LabError, Result};
-use super::network::{Builder, New};
-use super::start::places;
-use crate::topology::plan::{Place, Plan, StackPlan};
+use super::network::New;
+use super::start::limits;
 use crate::topology::{LinkId, NodeId, SwitchId, Topology};
 
 impl Lab {
@@ -28,36 +28,42 @@ impl Lab {
     /// ```
     ///
     /// # Errors
-    /// The new topology is wrong, or changes what exists, or the kernel refuses something; the lab is then best dropped.
+    /// The new topology is wrong, or changes what exists, or the kernel refuses something, or a new node's command fails. The lab is
+    /// then as it was before.
     pub fn grow<T>(&mut self, edit: impl FnOnce(&mut Topology) -> T) -> Result<T> {
         let mut topology = self.topology.clone();
         let value = edit(&mut topology);
-        let plan = self.plan.grow(&topology)?;
+        let plan = self.plan.follow(&topology, &self.removed(), None)?;
         if plan.nodes.len() < self.nodes.len() || plan.cables.len() < self.links.len() {
             return Err(LabError::other(
                 "a lab can grow only by what is added to its topology",
             ));
         }
+        topology.check_limits(&limits())?;
         let new = New {
             switches: self.plan.switches.len()..plan.switches.len(),
             cables: self.links.len()..plan.cables.len(),
-            running: self
-                .plan
-                .switches
-                .iter()
-                .map(|switch| switch.bridges.len())
-                .collect(),
+            ..New::nothing(&self.plan)
         };
-        self.shared.place.write_names(&plan)?;
-        let old = std::mem::replace(&mut self.plan, plan);
+        let first = self.nodes.len();
+        let mut before = Before::of(self);
+        self.plan = plan;
         self.topology = topology;
-        self.complete(&new)?;
-        self.update_stacks(&old, &new)?;
-        self.refresh_links();
-        Ok(value)
+        let grown = self
+            .make(&new)
+            .and_then(|()| self.follow(&mut before, &new))
+            .and_then(|()| self.run_commands(first));
+        match grown {
+            Ok(()) => Ok(value),
+            Err(error) => {
+                self.take_back(before, &new);
+                Err(error)
+            }
+        }
     }
 
-    /// Takes a node and its links away. Its name still resolves, to where nobody is.
+    /// Takes a node and its links away. Its name still resolves, to where nobody is; routes that led over it go other ways, where
+    /// there are any.
     pub fn remove_node(&mut self, id: NodeId) -> Result<()> {
         let node = &self.nodes[id.index()];
         node.report_surprises();
@@ -78,87 +84,67 @@ impl Lab {
         }
         node.kill();
         node.mark_removed();
-        Ok(())
+        self.reroute()
     }
 
-    /// Takes a cable away. Routes that led over it stay, and lead nowhere.
+    /// Takes a cable away. Routes that led over it go other ways, where there are any.
     pub fn remove_link(&mut self, id: LinkId) -> Result<()> {
-        self.links[id.index()].remove()
+        self.links[id.index()].remove()?;
+        self.reroute()
     }
 
-    /// Plugs a cable out of its switch and into another one. The node at its other end keeps its addresses, and needs some that
-    /// fit there to be understood.
+    /// Plugs a cable out of its switch and into another one, and returns when packets pass there.
+    ///
+    /// The node at its other end keeps its addresses where they fit: when the switches are joined by a cable. Elsewhere it gets new
+    /// ones, as somebody who moves to another network does; its name stands for those from then on, and routes follow. Back in the
+    /// first switch it has its first addresses again, unless they were given to somebody else meanwhile.
+    ///
+    /// ```no_run
+    /// # use snowglobe::prelude::*;
+    /// # #[snowglobe::test]
+    /// # fn t() -> TestResult {
+    /// let mut topology = Topology::new();
+    /// let (phone, server) = (topology.node("phone"), topology.node("server"));
+    /// let (wifi, mobile) = (topology.switch("wifi"), topology.switch("mobile"));
+    /// let cable = topology.plug(phone, wifi);
+    /// topology.plug(server, wifi);
+    /// topology.plug(server, mobile);
+    /// let mut lab = topology.start()?;
+    /// let before = lab[phone].ip();
+    /// lab.move_link(cable, mobile)?;
+    /// assert_ne!(lab[phone].ip(), before);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// The cable does not lead from a node to a switch.
+    /// The cable does not lead from a node to a switch; or addresses that were given by hand do not fit there. Nothing has changed
+    /// then.
     pub fn move_link(&mut self, id: LinkId, to: SwitchId) -> Result<()> {
-        let link = &mut self.links[id.index()];
+        let link = &self.links[id.index()];
+        let refuse = |why: &str| Err(LabError::other(format!("link `{}` {why}", link.name())));
+        if link.is_removed() {
+            return refuse("was removed");
+        }
         let Some(port) = link.port() else {
-            let sentence = format!(
-                "link `{}` does not lead from a node to a switch; only such a cable can be moved",
-                link.name()
-            );
-            return Err(LabError::other(sentence));
+            return refuse("does not lead from a node to a switch; only such a cable can be moved");
         };
-        let Some(bridge) = self.plan.switches[to.index()].bridges.last() else {
-            return Err(LabError::other("the switch has no bridge"));
-        };
-        link.replug(port, &bridge.name)
-    }
-
-    /// Sysctls, neighbours and routes that the old stacks did not have.
-    fn update_stacks(&self, old: &Plan, new: &New) -> Result<()> {
-        for (index, stack) in self.plan.stacks.iter().enumerate() {
-            let Some(before) = old.stacks.iter().find(|before| before.owner == stack.owner) else {
-                continue;
-            };
-            if self.stacks[index].netns().is_none() {
-                continue;
-            }
-            for sysctl in stack
-                .sysctls
-                .iter()
-                .filter(|sysctl| !before.sysctls.contains(sysctl))
-            {
-                self.set_in_stack(index, sysctl)?;
-            }
-            self.update_routes(index, before, stack, new)?;
+        let mut topology = self.topology.clone();
+        topology.replug(id, port, to);
+        let plan = self.plan.follow(&topology, &self.removed(), Some(id))?;
+        let new = New::nothing(&plan);
+        let mut before = Before::of(self);
+        self.plan = plan;
+        self.topology = topology;
+        self.links[id.index()].refresh(&self.plan);
+        let moved = self.links[id.index()].replug(port);
+        let moved = moved
+            .and_then(|()| self.follow(&mut before, &new))
+            .and_then(|()| self.links[id.index()].announce());
+        if moved.is_err() {
+            self.take_back(before, &new);
+            let _ = self.links[id.index()].replug(port);
         }
-        Ok(())
-    }
-
-    fn update_routes(
-        &self,
-        index: usize,
-        before: &StackPlan,
-        now: &StackPlan,
-        new: &New,
-    ) -> Result<()> {
-        let mut builder = Builder::new(&self.plan, places(self))?;
-        // Those over new interfaces are there already.
-        let fresh = |interface: usize| new.cables.contains(&now.interfaces[interface].link.index());
-        builder.exchange_routes(index, before, &fresh);
-        if builder.batch.is_empty() {
-            return Ok(());
-        }
-        let mut netlink = builder.open_stack(index)?;
-        let batch = std::mem::take(&mut builder.batch);
-        netlink
-            .execute(batch)
-            .map_err(|e| builder.explain(Place::Stack(index), e))
-    }
-
-    fn refresh_links(&mut self) {
-        for link in &mut self.links {
-            // The numbers are those of the new plan.
-            let ends = [0, 1].map(|which| {
-                let planned = &self.plan.cables[link.id().index()].ends[which];
-                match planned.place {
-                    Place::Stack(stack) => planned.interface.map(|interface| (stack, interface)),
-                    Place::Hub => None,
-                }
-            });
-            link.refresh(ends, &self.plan);
-        }
+        moved
     }
 }

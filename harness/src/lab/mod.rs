@@ -36,13 +36,14 @@
 //! # The code
 //!
 //! `birth` asks the trial's init for processes (the other side is in `sandbox::factory`), `network`, `wires` and `addresses`
-//! speak netlink, `place` keeps the files. `node`, `link`, `command`, `process` are what a test holds; `live` is what changes while a lab runs;
+//! speak netlink, `place` keeps the files. `node`, `link`, `command`, `process` are what a test holds; `live` is what changes while a lab runs, `change` carries it out;
 //! `inspect` and `namespaces` look at it from outside.
 
 mod addresses;
 mod barrier;
 mod birth;
 mod births;
+mod change;
 mod command;
 mod end;
 mod error;

@@ -29,12 +29,38 @@ pub(super) struct New {
 }
 
 impl New {
+    /// Nothing.
+    pub(super) fn nothing(plan: &Plan) -> New {
+        New {
+            switches: plan.switches.len()..plan.switches.len(),
+            cables: plan.cables.len()..plan.cables.len(),
+            running: plan
+                .switches
+                .iter()
+                .map(|switch| switch.bridges.len())
+                .collect(),
+        }
+    }
+
     /// How many bridges of a switch run already.
-    pub(super) fn bridges_of(&self, switch: usize) -> usize {
+    fn bridges_of(&self, switch: usize) -> usize {
         match self.switches.contains(&switch) {
             true => 0,
             false => self.running[switch],
         }
+    }
+
+    /// The bridges that do not run yet.
+    pub(super) fn bridges<'p>(&self, plan: &'p Plan) -> impl Iterator<Item = &'p plan::Bridge> {
+        let switches = plan.switches.iter().enumerate();
+        switches.flat_map(|(index, switch)| &switch.bridges[self.bridges_of(index)..])
+    }
+
+    /// The trunks that are not laid yet.
+    pub(super) fn trunks<'p>(&self, plan: &'p Plan) -> impl Iterator<Item = &'p Cable> {
+        let switches = plan.switches.iter().enumerate();
+        switches
+            .flat_map(|(index, switch)| &switch.trunks[self.bridges_of(index).saturating_sub(1)..])
     }
 }
 
@@ -153,10 +179,7 @@ impl<'a> Builder<'a> {
     }
 
     pub(super) fn whose(&self, stack: usize) -> String {
-        match self.plan.nodes.iter().find(|node| node.stack == stack) {
-            Some(node) => format!("node `{}`", node.name),
-            None => format!("pod `{}`", self.plan.stacks[stack].hostname),
-        }
+        self.plan.whose(stack)
     }
 
     /// An error about an interface, with the link that it is an end of.

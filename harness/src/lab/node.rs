@@ -10,7 +10,7 @@ use super::error::{LabError, Result};
 use super::process::Running;
 use super::shared::Shared;
 use crate::sandbox::birth::Birth;
-use crate::topology::plan::{NodePlan, Sysctl};
+use crate::topology::plan::{NodePlan, StackPlan, Sysctl};
 use crate::topology::{NodeId, Owner, Plan, StartCommand, Topology};
 
 /// The network stack of a node, or the one that the containers of a pod share.
@@ -19,7 +19,8 @@ pub(super) struct Stack {
     owner: Owner,
     netns: OwnedFd,
     pod: Option<Life>,
-    primary: Vec<IpAddr>,
+    /// It changes when a cable is laid or moved.
+    primary: RwLock<Vec<IpAddr>>,
     removed: AtomicBool,
 }
 
@@ -29,13 +30,25 @@ impl Stack {
             owner: plan.stacks[stack].owner,
             netns,
             pod,
-            primary: plan.stacks[stack].primary().collect(),
+            primary: RwLock::new(plan.stacks[stack].primary().collect()),
             removed: AtomicBool::new(false),
         }
     }
 
     pub(super) fn owner(&self) -> Owner {
         self.owner
+    }
+
+    /// The addresses that its name stands for.
+    fn primary(&self) -> Vec<IpAddr> {
+        let primary = self.primary.read().unwrap_or_else(PoisonError::into_inner);
+        primary.clone()
+    }
+
+    /// Takes note of a plan that has changed.
+    pub(super) fn refresh(&self, plan: &StackPlan) {
+        let mut primary = self.primary.write().unwrap_or_else(PoisonError::into_inner);
+        *primary = plan.primary().collect();
     }
 
     /// Nothing if it was removed.
@@ -122,23 +135,23 @@ impl Node {
     pub fn ip(&self) -> IpAddr {
         *self
             .stack
-            .primary
+            .primary()
             .first()
             .unwrap_or_else(|| panic!("node `{}` has no address: no link leads to it", self.name))
     }
 
     /// The IPv4 address that its name stands for.
     pub fn ipv4(&self) -> Option<Ipv4Addr> {
-        self.stack.primary.iter().find_map(|ip| match ip {
-            IpAddr::V4(v4) => Some(*v4),
+        self.stack.primary().into_iter().find_map(|ip| match ip {
+            IpAddr::V4(v4) => Some(v4),
             IpAddr::V6(_) => None,
         })
     }
 
     /// The IPv6 address that its name stands for.
     pub fn ipv6(&self) -> Option<Ipv6Addr> {
-        self.stack.primary.iter().find_map(|ip| match ip {
-            IpAddr::V6(v6) => Some(*v6),
+        self.stack.primary().into_iter().find_map(|ip| match ip {
+            IpAddr::V6(v6) => Some(v6),
             IpAddr::V4(_) => None,
         })
     }
@@ -213,7 +226,7 @@ impl std::fmt::Debug for Node {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Node")
             .field("name", &self.name)
-            .field("ips", &self.stack.primary)
+            .field("ips", &self.stack.primary())
             .finish_non_exhaustive()
     }
 }

@@ -1,11 +1,14 @@
 //! Where a lab keeps its files: a directory in the trial's `/run`, which nodes do not see.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::error::{LabError, Result};
+use crate::sandbox::birth::Etc;
 use crate::topology::Plan;
+use crate::topology::plan::NodePlan;
 
 /// The directory of one lab; removed when dropped.
 #[derive(Debug)]
@@ -35,29 +38,61 @@ impl Place {
         }
     }
 
-    /// Writes, or writes anew, what all nodes find in `/etc`.
-    pub(super) fn write_names(&self, plan: &Plan) -> Result<()> {
-        self.write("resolv.conf", &plan.resolv_conf)?;
-        self.write("hosts", &format!("{LOCALHOST}{}", plan.hosts))?;
-        let own = plan
-            .stacks
-            .iter()
-            .enumerate()
-            .filter(|(_, stack)| !stack.own_hosts.is_empty());
-        for (index, stack) in own {
-            self.write(&format!("hosts-{}", stack.hostname), &plan.hosts_of(index))?;
+    /// What a new node finds in `/etc`: files of its own, so that what is written in one node is not seen in another.
+    pub(super) fn names_of(&self, plan: &Plan, node: &NodePlan) -> Result<Etc> {
+        self.dir("etc")?;
+        let all = plan.hosts.len().saturating_mul(plan.nodes.len());
+        let shared = all > OF_THEIR_OWN && plan.stacks[node.stack].own_hosts.is_empty();
+        let hosts = if shared {
+            self.shared_hosts()
+        } else {
+            self.hosts(node)
+        };
+        let resolver = self.0.join(format!("etc/{}.resolv.conf", flat(&node.name)));
+        if !(shared && hosts.exists()) {
+            write(&hosts, &plan.hosts_of(node.stack))?;
         }
-        Ok(())
+        write(&resolver, &plan.resolv_conf)?;
+        Ok(Etc {
+            hosts,
+            hosts_read_only: shared,
+            resolver,
+        })
     }
 
-    /// The hosts file and the `resolv.conf` of a stack.
-    pub(super) fn names_of(&self, plan: &Plan, stack: usize) -> [PathBuf; 2] {
-        let stack = &plan.stacks[stack];
-        let hosts = match stack.own_hosts.is_empty() {
-            true => "hosts".to_owned(),
-            false => format!("hosts-{}", stack.hostname),
+    /// Tells a node that has been there before the names that it did not know.
+    ///
+    /// What the node has written to its hosts file itself stays: then the new lines come after it.
+    pub(super) fn renew_names(&self, node: &NodePlan, before: &str, now: &str) -> Result<()> {
+        if before == now {
+            return Ok(());
+        }
+        let own = self.hosts(node);
+        let path = if own.exists() {
+            own
+        } else {
+            self.shared_hosts()
         };
-        [self.0.join(hosts), self.0.join("resolv.conf")]
+        let failed = |e| LabError::io(format!("read `{}`", path.display()), &e);
+        let seen = fs::read_to_string(&path).map_err(failed)?;
+        if seen == now {
+            return Ok(());
+        }
+        if seen == before {
+            return write(&path, now);
+        }
+        let known: HashSet<&str> = seen.lines().collect();
+        let new = now.lines().filter(|line| !known.contains(line));
+        let lines: String = new.flat_map(|line| [line, "\n"]).collect();
+        write(&path, &format!("{}\n{lines}", seen.trim_end_matches('\n')))
+    }
+
+    fn hosts(&self, node: &NodePlan) -> PathBuf {
+        self.0.join(format!("etc/{}.hosts", flat(&node.name)))
+    }
+
+    fn shared_hosts(&self) -> PathBuf {
+        self.0.join("etc/hosts")
     }
 
     /// A volume's directory, made when first asked for.
@@ -85,16 +120,16 @@ impl Place {
             .map_err(|e| LabError::io(format!("make `{}`", dir.display()), &e))?;
         Ok(dir)
     }
-
-    /// In place, so that those who have it mounted see it.
-    fn write(&self, name: &str, text: &str) -> Result<()> {
-        let path = self.0.join(name);
-        fs::write(&path, text).map_err(|e| LabError::io(format!("write `{}`", path.display()), &e))
-    }
 }
 
-/// As [`Plan::hosts_of`] begins.
-const LOCALHOST: &str = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
+/// So many bytes of memory may go into hosts files. In a lab that would need more, nodes share one that they can only read: a node
+/// knows all others, so the files of all grow with the square of the nodes.
+const OF_THEIR_OWN: usize = 256 << 20;
+
+/// In place, so that those who have it mounted see it.
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).map_err(|e| LabError::io(format!("write `{}`", path.display()), &e))
+}
 
 /// One path component, whatever the name.
 fn flat(name: &str) -> String {

@@ -1,5 +1,7 @@
 //! `topology.start()`.
 
+use std::os::fd::AsFd;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::Lab;
@@ -10,7 +12,9 @@ use super::network::{self, New, Places};
 use super::node::Node;
 use super::shared::Shared;
 use super::works::Works;
+use crate::kernel::netns::Netns;
 use crate::kernel::process::raise_open_files;
+use crate::topology::plan::Sysctl;
 use crate::topology::{Limits, Topology};
 
 impl Topology {
@@ -35,7 +39,6 @@ impl Topology {
         let plan = self.plan()?;
         self.check_limits(&limits())?;
         let shared = Arc::new(Shared::new()?);
-        shared.place.write_names(&plan)?;
         let mut lab = Lab {
             topology: self.clone(),
             plan,
@@ -46,13 +49,14 @@ impl Topology {
             shared,
         };
         let new = lab.everything();
-        lab.complete(&new)?;
+        lab.make(&new)?;
+        lab.run_commands(0)?;
         Ok(lab)
     }
 }
 
 /// What this machine allows, as far as it can be known beforehand.
-fn limits() -> Limits {
+pub(super) fn limits() -> Limits {
     let sysctl = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse().ok();
     let most = |kind: &str| sysctl(&format!("/proc/sys/user/max_{kind}_namespaces"));
     let hard = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE);
@@ -80,7 +84,7 @@ impl Lab {
     /// Makes what the plan has and the lab does not.
     ///
     /// While the init is at the next births, the cables of those who live already are laid.
-    pub(super) fn complete(&mut self, new: &New) -> Result<()> {
+    pub(super) fn make(&mut self, new: &New) -> Result<()> {
         // Three for each node, and some for what the test does itself.
         let wanted = 3 * self.plan.nodes.len() as u64 + self.plan.stacks.len() as u64 + 512;
         let _ = raise_open_files(wanted);
@@ -108,11 +112,12 @@ impl Lab {
         for index in self.links.len()..self.plan.cables.len() {
             self.links.push(Link::new(self, index));
         }
-        self.late_sysctls(new)?;
-        for node in &self.nodes[first..] {
-            node.run_commands()?;
-        }
-        Ok(())
+        self.late_sysctls(new)
+    }
+
+    /// Runs what is to run in the nodes from `first` on.
+    pub(super) fn run_commands(&self, first: usize) -> Result<()> {
+        self.nodes[first..].iter().try_for_each(Node::run_commands)
     }
 
     /// All are born.
@@ -155,19 +160,49 @@ impl Lab {
         Ok(())
     }
 
-    pub(super) fn set_in_stack(
+    pub(super) fn set_in_stack(&self, stack: usize, sysctl: &Sysctl) -> Result<()> {
+        let Sysctl { path, value } = sysctl;
+        let what = || {
+            format!(
+                "set sysctl `{path}` to {value} on {}",
+                self.plan.whose(stack)
+            )
+        };
+        match self.in_network(stack, path, |file| std::fs::write(file, value)) {
+            Some(written) => written.map_err(|e| LabError::io(what(), &e)),
+            None => self.member(stack).map_or(Ok(()), |node| node.set(sysctl)),
+        }
+    }
+
+    /// What a sysctl of the network is at present, if that can be found out.
+    pub(super) fn value_in_stack(&self, stack: usize, path: &str) -> Option<String> {
+        let read = self.in_network(stack, path, |file| std::fs::read_to_string(file))?;
+        Some(read.ok()?.trim().to_owned())
+    }
+
+    /// Does something with a sysctl of a network namespace, which may have no process. Nothing for other sysctls.
+    fn in_network<T>(
         &self,
         stack: usize,
-        sysctl: &crate::topology::plan::Sysctl,
-    ) -> Result<()> {
-        let members = self
-            .nodes
+        path: &str,
+        work: impl FnOnce(&Path) -> std::io::Result<T>,
+    ) -> Option<std::io::Result<T>> {
+        let netns = self.stacks[stack].netns()?;
+        let file = path
+            .starts_with("net/")
+            .then(|| Path::new("/proc/sys").join(path))?;
+        // It is the namespace of whoever looks that counts, and not the mount's.
+        let done = Netns::visit(netns.as_fd(), || work(&file));
+        Some(done.unwrap_or_else(|errno| Err(errno.into())))
+    }
+
+    /// A node that lives in the stack.
+    fn member(&self, stack: usize) -> Option<&Node> {
+        let lives = |node: &&Node| Arc::ptr_eq(node.stack(), &self.stacks[stack]);
+        self.nodes
             .iter()
-            .filter(|node| Arc::ptr_eq(node.stack(), &self.stacks[stack]));
-        let Some(node) = members.into_iter().next() else {
-            return Ok(());
-        };
-        node.set(sysctl)
+            .filter(lives)
+            .find(|node| node.is_running())
     }
 }
 

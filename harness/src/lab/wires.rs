@@ -12,20 +12,17 @@ impl Builder<'_> {
             return Ok(());
         };
         let plan = self.plan;
-        for (index, switch) in plan.switches.iter().enumerate() {
-            let running = new.bridges_of(index);
-            for planned in &switch.bridges[running..] {
-                self.batch.add_bridge(&bridge(planned));
-                if planned.mtu != 1500 {
-                    self.batch.set_mtu(bridge(planned).device, planned.mtu);
-                }
-                if let Some(altname) = &planned.altname {
-                    self.batch.add_altname(bridge(planned).device, altname);
-                }
+        for planned in new.bridges(plan) {
+            self.batch.add_bridge(&bridge(planned));
+            if planned.mtu != 1500 {
+                self.batch.set_mtu(bridge(planned).device, planned.mtu);
             }
-            for trunk in &switch.trunks[running.saturating_sub(1)..] {
-                self.lay_in_hub(trunk);
+            if let Some(altname) = &planned.altname {
+                self.batch.add_altname(bridge(planned).device, altname);
             }
+        }
+        for trunk in new.trunks(plan) {
+            self.lay_in_hub(trunk);
         }
         hub.execute_reusing(&mut self.batch)
             .map_err(|e| self.explain(Place::Hub, e))

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::args::Arguments;
 use super::error::{RunError, usage};
+use crate::random::splitmix;
 use crate::trial::{Trial, Weight};
 
 /// What is left of all trials.
@@ -87,25 +88,6 @@ fn shuffle<T>(items: &mut [T], mut state: u64) {
     }
 }
 
-/// SplitMix64: a good mixer of one word, as Java and the xoshiro authors use it for seeding.
-pub(crate) fn splitmix(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
-/// A trial's seed, from the run's and its name: the same whatever else runs.
-pub(crate) fn seed_for(run: u64, name: &str) -> u64 {
-    let mut state = run;
-    for byte in name.bytes() {
-        state ^= u64::from(byte);
-        state = splitmix(&mut state);
-    }
-    splitmix(&mut state)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,12 +136,5 @@ mod tests {
         assert!(error.to_string().contains("`a`"), "{error}");
         assert!(check_names(&trials(&[""])).is_err());
         assert!(check_names(&trials(&["a\nb"])).is_err());
-    }
-
-    #[test]
-    fn seeds_depend_on_the_name_and_the_run_alone() {
-        assert_eq!(seed_for(1, "a"), seed_for(1, "a"));
-        assert_ne!(seed_for(1, "a"), seed_for(1, "b"));
-        assert_ne!(seed_for(1, "a"), seed_for(2, "a"));
     }
 }

@@ -17,12 +17,12 @@ use super::conclusion::Conclusion;
 use super::error::{RunError, explain, limit};
 use super::protocol::{Order, Report, Request};
 use super::report::{Done, Printer};
-use super::select::seed_for;
 use super::signals::{Caught, Signals};
 use super::verdict::{Failure, Heard, Stopped, Verdict};
 use crate::Isolation;
 use crate::kernel::fd::{Channel, MESSAGE_MAX};
 use crate::kernel::process;
+use crate::random::seed_for;
 use crate::trial::{Trial, Weight};
 
 /// How a run is to go.

@@ -28,8 +28,8 @@ pub(crate) struct Birth {
     pub(crate) ids: Option<u32>,
     /// Written before there is an interface.
     pub(crate) sysctls: Vec<(String, String)>,
-    /// What it finds at `/etc/hosts` and at `/etc/resolv.conf`.
-    pub(crate) etc: Option<[PathBuf; 2]>,
+    /// What it finds in `/etc`.
+    pub(crate) etc: Option<Etc>,
     /// In an order in which none hides another.
     pub(crate) mounts: Vec<Placed>,
     /// Another root filesystem.
@@ -48,6 +48,17 @@ pub(crate) enum Joins {
     Pod,
     /// The same and PID.
     PodAndPids,
+}
+
+/// The files by which a node knows the names of the others.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Etc {
+    /// At `/etc/hosts`.
+    pub(crate) hosts: PathBuf,
+    /// Whether others have the same.
+    pub(crate) hosts_read_only: bool,
+    /// At `/etc/resolv.conf`.
+    pub(crate) resolver: PathBuf,
 }
 
 /// Something to be mounted.

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
-use super::birth::{Birth, Placed, Root, Source};
+use super::birth::{Birth, Etc, Placed, Root, Source};
 use super::inner::{Refused, TMPFS, World};
 use super::outer::errno;
 use crate::kernel::mount::{self, Attributes};
@@ -26,7 +26,7 @@ pub(super) fn furnish(
     note: &dyn Fn(&str),
 ) -> Result<(), Refused> {
     let etc = match &birth.etc {
-        Some([hosts, resolver]) => Some([hold(hosts)?, hold(resolver)?]),
+        Some(etc) => Some([hold_hosts(etc)?, hold(&etc.resolver)?]),
         None => None,
     };
     let held = birth
@@ -59,6 +59,22 @@ fn hold(path: &Path) -> Result<OwnedFd, Refused> {
     mount::detach_copy(path, true).map_err(|e| ("copy a mount", e))
 }
 
+fn hold_hosts(etc: &Etc) -> Result<OwnedFd, Refused> {
+    let tree = hold(&etc.hosts)?;
+    if etc.hosts_read_only {
+        mount::set_attributes(tree.as_fd(), &READ_ONLY)
+            .map_err(|e| ("make /etc/hosts read-only", e))?;
+    }
+    Ok(tree)
+}
+
+const READ_ONLY: Attributes<'static> = Attributes {
+    set: mount::READ_ONLY,
+    clear: 0,
+    idmap: None,
+    recursive: true,
+};
+
 fn in_hand(placed: &Placed) -> Result<Held, Refused> {
     Ok(match &placed.source {
         Source::Path(path) => Held::Tree(
@@ -82,12 +98,7 @@ fn place(placed: &Placed, held: &Held) -> Result<(), Refused> {
         }
     }
     if placed.read_only {
-        let read_only = Attributes {
-            set: mount::READ_ONLY,
-            recursive: true,
-            ..Attributes::default()
-        };
-        mount::set_attributes_at(at, &read_only).map_err(|e| ("make a mount read-only", e))?;
+        mount::set_attributes_at(at, &READ_ONLY).map_err(|e| ("make a mount read-only", e))?;
     }
     Ok(())
 }

@@ -194,6 +194,9 @@ fn hand_over(
             Err(errno) => return Err(("copy a mount", errno)),
         }
     }
+    if let Some(tree) = tun_directory() {
+        trees.push((PathBuf::from(TUN_DIRECTORY), tree));
+    }
     for batch in trees.chunks(200) {
         let names: Vec<String> = batch
             .iter()
@@ -209,6 +212,20 @@ fn hand_over(
 }
 
 const END: &[u8] = b"\0";
+
+/// Where the device lies that makes TUN and TAP interfaces.
+const TUN_DIRECTORY: &str = "/dev/net";
+
+/// That directory for trials, where this process may make one; otherwise they have what the host permits.
+///
+/// The host's device may be for its root alone, which no trial is. To let everybody open it does no harm: it makes interfaces only where
+/// its user may make interfaces.
+pub(crate) fn tun_directory() -> Option<OwnedFd> {
+    match Ids::available() {
+        Ids::Range(_) => mount::device_directory("tun", 10, 200).ok(),
+        Ids::One { .. } => None,
+    }
+}
 
 /// A detached copy of one mount, and whether it shows the trials' ids.
 fn mapped_copy(
@@ -315,10 +332,14 @@ fn build(ids: Ids, paths: &Paths, channel: &Channel) -> Result<(), Refused> {
             furnish_dev(&devices)?;
         }
         Ids::Range(_) => {
-            let trees = receive_trees(channel)?;
+            let mut trees = receive_trees(channel)?;
             become_root()?;
             mount::make_private().map_err(|e| ("make the mounts private", e))?;
-            let devices = devices();
+            let mut devices = devices();
+            for (_, tree) in trees.extract_if(.., |(path, _)| path == Path::new(TUN_DIRECTORY)) {
+                devices.retain(|(name, _)| *name != "net/tun");
+                devices.push(("net", tree));
+            }
             put_together(&trees, paths)?;
             furnish_dev(&devices)?;
         }
@@ -443,7 +464,9 @@ fn furnish_dev(devices: &[(&str, OwnedFd)]) -> Result<(), Refused> {
     }
     for (name, tree) in devices {
         let place = dev.join(name);
-        fs::File::create(&place).map_err(step)?;
+        if !place.is_dir() {
+            fs::File::create(&place).map_err(step)?;
+        }
         mount::attach(tree.as_fd(), &place).map_err(|e| ("mount a device", e))?;
     }
     let links = [

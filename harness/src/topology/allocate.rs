@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use super::change::Kept;
 use super::error::{Problems, TopologyError};
 use super::given::{
     Given, families, given_address, given_subnets, is_link_local, place, segment_name,
@@ -14,7 +15,7 @@ use super::given::{
 };
 use super::id::LinkId;
 use super::link::Families;
-use super::plan::{Address, Plan};
+use super::plan::Address;
 use super::pool::Pool;
 use super::subnet::{self, Subnet};
 use super::value::Topology;
@@ -28,16 +29,16 @@ pub(super) struct Allocation {
 }
 
 impl Allocation {
-    /// Allocates for all segments; what `kept` has already is left as it is there.
+    /// Allocates for all segments; what `kept` has already is left as it is there, but for a cable that was moved.
     pub(super) fn of(
         topology: &Topology,
         wiring: &Wiring,
-        kept: Option<&Plan>,
+        kept: Option<&Kept<'_>>,
     ) -> Result<Allocation, TopologyError> {
         let mut problems = Problems::default();
         let mut asked = Asked::read(topology, wiring, &mut problems);
-        if let Some(plan) = kept {
-            asked.keep(topology, wiring, plan);
+        if let Some(kept) = kept {
+            asked.keep(topology, wiring, kept);
         }
         problems.check()?;
         asked.infer_subnets(topology, wiring, &mut problems);
@@ -115,7 +116,8 @@ impl Asked {
     }
 
     /// Takes over what an earlier plan of a smaller topology has given.
-    fn keep(&mut self, topology: &Topology, wiring: &Wiring, plan: &Plan) {
+    fn keep(&mut self, topology: &Topology, wiring: &Wiring, kept: &Kept<'_>) {
+        let plan = kept.plan;
         for (segment, subnets) in wiring.segments.iter().zip(&mut self.subnets) {
             let before = match (segment.switches.first(), segment.cable) {
                 (Some(switch), _) => plan.segment_of_switch.get(switch.index()),
@@ -142,10 +144,19 @@ impl Asked {
                     .interface(port.link, port.end)
                     .into_iter()
                     .flat_map(|interface| &interface.addresses);
-                *given = before
+                let before = before
                     .filter(|at| !is_link_local(at.ip))
-                    .map(|at| (at.ip, Some(at.prefix)))
-                    .collect();
+                    .map(|at| (at.ip, Some(at.prefix)));
+                if kept.moved != Some(port.link) {
+                    *given = before.collect();
+                    continue;
+                }
+                // What fits where it is plugged in now, beside what was given by hand.
+                let known = |ip| given.iter().any(|(known, _)| *known == ip);
+                let subnets = &self.subnets[port.segment];
+                let fits = |ip| subnets.iter().any(|subnet| subnet.contains(ip));
+                let stay: Vec<Given> = before.filter(|(ip, _)| fits(*ip) && !known(*ip)).collect();
+                given.extend(stay);
             }
         }
     }

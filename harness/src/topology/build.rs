@@ -1,39 +1,43 @@
 //! Turns a topology into its plan.
 
 use std::collections::HashMap;
-use std::net::Ipv6Addr;
 
 use super::allocate::Allocation;
+use super::cables::{cables, link_local, mac, mtu};
+use super::change::Kept;
 use super::demands::normal;
 use super::error::{Problems, Site, TopologyError};
 use super::hosts;
-use super::id::{Endpoint, LinkId, NodeId};
+use super::id::NodeId;
 use super::limits;
 use super::link::Mac;
 use super::node::StackSpec;
-use super::plan::{
-    Address, Cable, CableEnd, Interface, Neighbour, NodePlan, Place, Plan, SegmentPlan, StackPlan,
-    Sysctl,
-};
+use super::plan::{Address, Interface, Neighbour, NodePlan, Plan, SegmentPlan, StackPlan, Sysctl};
 use super::route::Map;
 use super::subnet::Subnet;
-use super::switch::{Sockets, switches};
+use super::switch::switches;
 use super::value::{Neighbours, Routing, Topology};
 use super::wiring::{Attachment, Owner, Segment, Wiring, interface_names};
 
-/// The MTU of Ethernet.
-pub(super) const DEFAULT_MTU: u32 = 1500;
-
-pub(super) fn plan(topology: &Topology, kept: Option<&Plan>) -> Result<Plan, TopologyError> {
+pub(super) fn plan(topology: &Topology, kept: Option<&Kept<'_>>) -> Result<Plan, TopologyError> {
     topology.check_parts()?;
     let wiring = Wiring::of(topology)?;
     let allocation = Allocation::of(topology, &wiring, kept)?;
     let forwards = forwards(topology, &wiring);
     let mut stacks = stacks(topology, &wiring, &allocation, &forwards)?;
     check_macs(topology, &stacks)?;
-    add_routes(topology, &wiring, &allocation, &forwards, &mut stacks)?;
+    let gone = |link| kept.is_some_and(|kept| kept.removed.contains(&link));
+    let addresses = wiring.reached(&allocation.addresses, gone);
+    add_routes(
+        topology,
+        &wiring,
+        &allocation.subnets,
+        &addresses,
+        &forwards,
+        &mut stacks,
+    )?;
     add_neighbours(topology, &wiring.segments, &mut stacks)?;
-    let (switches, sockets) = switches(topology);
+    let (switches, sockets) = switches(topology, kept);
     let hosts = hosts::shared(topology, &mut stacks);
     Ok(Plan {
         hosts,
@@ -41,7 +45,7 @@ pub(super) fn plan(topology: &Topology, kept: Option<&Plan>) -> Result<Plan, Top
             "nameserver 127.0.0.1\nsearch {}\noptions timeout:1 attempts:1\n",
             topology.settings.domain
         ),
-        cables: cables(topology, &stacks, sockets),
+        cables: cables(topology, &stacks, sockets, kept),
         segments: allocation
             .subnets
             .into_iter()
@@ -136,42 +140,6 @@ fn stacks(
     Ok(plans)
 }
 
-/// The MAC address asked for, or a locally administered one that says which link and which end it is of.
-fn mac(topology: &Topology, link: LinkId, end: usize) -> [u8; 6] {
-    let asked = topology[link].ends[end]
-        .mac
-        .as_deref()
-        .and_then(|text| text.parse::<Mac>().ok());
-    asked.map(|mac| mac.0).unwrap_or_else(|| {
-        let [_, a, b, c] = (link.index() as u32).to_be_bytes();
-        [0x02, b'S', a, b, c, end as u8]
-    })
-}
-
-/// The link-local address that a MAC address makes (RFC 4291, appendix A).
-fn link_local(mac: [u8; 6]) -> Address {
-    let [a, b, c, d, e, f] = mac;
-    let tail = u64::from_be_bytes([a ^ 2, b, c, 0xff, 0xfe, d, e, f]);
-    Address {
-        ip: Ipv6Addr::from_bits((0xfe80 << 112) | u128::from(tail)).into(),
-        prefix: 64,
-    }
-}
-
-/// The MTU of a link: its own, or the least of the switches it is plugged into, or Ethernet's.
-fn mtu(topology: &Topology, link: LinkId) -> u32 {
-    let of_switch = |end: &Endpoint| match end {
-        Endpoint::Switch(id) => topology[*id].mtu,
-        _ => None,
-    };
-    let switches = topology.links[link.index()]
-        .ends
-        .iter()
-        .filter_map(of_switch)
-        .min();
-    topology[link].mtu.or(switches).unwrap_or(DEFAULT_MTU)
-}
-
 /// What to write before there are interfaces, and after.
 fn sysctls(
     network: &StackSpec,
@@ -248,7 +216,8 @@ fn check_macs(topology: &Topology, stacks: &[StackPlan]) -> Result<(), TopologyE
 fn add_routes(
     topology: &Topology,
     wiring: &Wiring,
-    allocation: &Allocation,
+    subnets: &[Vec<Subnet>],
+    addresses: &[Vec<Vec<Address>>],
     forwards: &[bool],
     stacks: &mut [StackPlan],
 ) -> Result<(), TopologyError> {
@@ -268,14 +237,7 @@ fn add_routes(
         let pool: Subnet = pool
             .parse()
             .map_err(|wrong: String| TopologyError::one(Site::TOPOLOGY, wrong))?;
-        let map = Map::new(
-            v6,
-            pool,
-            &allocation.subnets,
-            &segments,
-            &allocation.addresses,
-            forwards,
-        );
+        let map = Map::new(v6, pool, subnets, &segments, addresses, forwards);
         let routes = map.routes(left).ok_or_else(|| {
             let text = format!(
                 "the topology needs more than {} static routes, the most of a lab; let fewer nodes forward, or turn routing off",
@@ -327,56 +289,6 @@ fn add_neighbours(
         }
     }
     Ok(())
-}
-
-fn cables(topology: &Topology, stacks: &[StackPlan], mut sockets: Sockets) -> Vec<Cable> {
-    let mut ends: Vec<[Option<CableEnd>; 2]> = vec![[None, None]; topology.links.len()];
-    for (stack, plan) in stacks.iter().enumerate() {
-        for (
-            index,
-            Interface {
-                link,
-                end,
-                name,
-                mac,
-                ..
-            },
-        ) in plan.interfaces.iter().enumerate()
-        {
-            let place = Place::Stack(stack);
-            let end_plan = CableEnd {
-                place,
-                name: name.clone(),
-                mac: *mac,
-                bridge: None,
-                interface: Some(index),
-            };
-            ends[link.index()][*end] = Some(end_plan);
-        }
-    }
-    let names = topology.link_names();
-    let cable = |(id, (known, name)): (LinkId, ([Option<CableEnd>; 2], String))| {
-        let [a, b] = known;
-        let mut port = |end: usize| CableEnd {
-            place: Place::Hub,
-            name: format!("p{}{}", id.index(), ["a", "b"][end]),
-            mac: mac(topology, id, end),
-            bridge: sockets.next(topology.ends(id)[end]),
-            interface: None,
-        };
-        let ends = [a.unwrap_or_else(|| port(0)), b.unwrap_or_else(|| port(1))];
-        Cable {
-            link: Some(id),
-            name,
-            mtu: mtu(topology, id),
-            ends,
-        }
-    };
-    topology
-        .links()
-        .zip(ends.into_iter().zip(names))
-        .map(cable)
-        .collect()
 }
 
 fn node(topology: &Topology, id: NodeId, stack: usize) -> NodePlan {

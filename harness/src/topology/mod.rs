@@ -44,6 +44,8 @@
 
 mod allocate;
 mod build;
+mod cables;
+mod change;
 mod demands;
 mod diagram;
 #[cfg(feature = "toml")]

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use super::error::{Site, TopologyError};
+use super::error::TopologyError;
 use super::id::{LinkId, NodeId, SwitchId};
 use super::node::{StartCommand, Users};
 use super::storage::{Mount, Rootfs};
@@ -291,50 +291,6 @@ impl Plan {
         super::build::plan(topology, None)
     }
 
-    /// Plans the same topology with more nodes, switches and links, leaving all that it has already as it is. Routes may differ.
-    ///
-    /// ```
-    /// use snowglobe::topology::shape;
-    ///
-    /// let mut topology = shape::star(2);
-    /// let before = topology.plan()?;
-    /// let third = topology.node("n3");
-    /// topology.plug(third, topology.find_switch("lan").unwrap());
-    /// let after = before.grow(&topology)?;
-    /// assert_eq!(before.cables[..], after.cables[..2]);
-    /// assert_eq!(after.stack(third).interfaces[0].addresses[0].to_string(), "10.0.0.3/24");
-    /// # Ok::<(), snowglobe::topology::TopologyError>(())
-    /// ```
-    pub fn grow(&self, topology: &Topology) -> Result<Plan, TopologyError> {
-        let grown = super::build::plan(topology, Some(self))?;
-        let kept = |cable: &Cable| {
-            let now = cable.link.and_then(|link| grown.cables.get(link.index()));
-            now.is_some_and(|now| grown.shows(now) == self.shows(cable))
-        };
-        if let Some(changed) = self.cables.iter().find(|cable| !kept(cable)) {
-            let text = format!(
-                "link `{}` is in use and cannot change; add another link beside it",
-                changed.name
-            );
-            let index = changed.link.map_or(0, LinkId::index);
-            return Err(TopologyError::one(Site::new("link", index, "ends"), text));
-        }
-        Ok(grown)
-    }
-
-    /// A cable without numbers that change when stacks are added: a new node comes before an old pod.
-    fn shows(&self, cable: &Cable) -> (Cable, [Option<Owner>; 2]) {
-        let mut cable = cable.clone();
-        let owners = cable.ends.each_mut().map(|end| match end.place {
-            Place::Hub => None,
-            Place::Stack(stack) => {
-                end.place = Place::Hub;
-                Some(self.stacks[stack].owner)
-            }
-        });
-        (cable, owners)
-    }
-
     /// The steps, in order.
     pub fn steps(&self) -> impl Iterator<Item = Step<'_>> {
         let stacks = || self.stacks.iter().enumerate();
@@ -360,6 +316,14 @@ impl Plan {
     /// The stack that a node lives in.
     pub fn stack(&self, node: NodeId) -> &StackPlan {
         &self.stacks[self.nodes[node.index()].stack]
+    }
+
+    /// Whose a stack is, for people.
+    pub(crate) fn whose(&self, stack: usize) -> String {
+        match self.nodes.iter().find(|node| node.stack == stack) {
+            Some(node) => format!("node `{}`", node.name),
+            None => format!("pod `{}`", self.stacks[stack].hostname),
+        }
     }
 
     /// The interface at an end of a link; `None` where that is plugged into a switch.

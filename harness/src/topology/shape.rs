@@ -16,6 +16,7 @@
 
 use super::id::NodeId;
 use super::value::Topology;
+use crate::random::splitmix;
 
 /// Where building stops.
 const ENOUGH: usize = 100_000;
@@ -133,17 +134,13 @@ fn numbered(topology: &mut Topology, nodes: usize) -> Vec<NodeId> {
         .collect()
 }
 
-/// SplitMix64: small, seeded, and the same for ever.
+/// Seeded, and the same for ever.
 pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
     /// A number from 0 to `bound`, without it.
     pub(super) fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((u128::from(z ^ (z >> 31)) * bound as u128) >> 64) as usize
+        ((u128::from(splitmix(&mut self.0)) * bound as u128) >> 64) as usize
     }
 }
 

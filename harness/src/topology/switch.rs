@@ -2,7 +2,8 @@
 //!
 //! Port *i* is on the bridge that it is on whatever the number of ports, so that a switch can grow.
 
-use super::build::DEFAULT_MTU;
+use super::cables::DEFAULT_MTU;
+use super::change::Kept;
 use super::id::{Endpoint, SwitchId};
 use super::plan::{BRIDGE_PORTS, Bridge, Cable, CableEnd, Place, SwitchPlan};
 use super::value::Topology;
@@ -59,11 +60,15 @@ pub(super) fn ports(topology: &Topology) -> Vec<usize> {
     ports
 }
 
-pub(super) fn switches(topology: &Topology) -> (Vec<SwitchPlan>, Sockets) {
+pub(super) fn switches(topology: &Topology, kept: Option<&Kept<'_>>) -> (Vec<SwitchPlan>, Sockets) {
     let ports = ports(topology);
     let plans = topology
         .switches()
-        .map(|id| switch(topology, id, ports[id.index()]))
+        .map(|id| {
+            let enough = 1 + bridge_of(ports[id.index()].saturating_sub(1));
+            let count = kept.map_or(enough, |kept| kept.bridges(id, enough));
+            switch(topology, id, count)
+        })
         .collect();
     (
         plans,
@@ -73,9 +78,8 @@ pub(super) fn switches(topology: &Topology) -> (Vec<SwitchPlan>, Sockets) {
     )
 }
 
-fn switch(topology: &Topology, switch: SwitchId, ports: usize) -> SwitchPlan {
+fn switch(topology: &Topology, switch: SwitchId, count: usize) -> SwitchPlan {
     let mtu = topology[switch].mtu.unwrap_or(DEFAULT_MTU);
-    let count = 1 + bridge_of(ports.saturating_sub(1));
     let bridge = |index: usize| Bridge {
         name: bridge_name(switch, index),
         altname: (index == 0).then(|| format!("switch-{}", topology[switch].name)),

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use super::error::{Problems, Site, TopologyError};
 use super::id::{Endpoint, LinkId, NodeId, PodId, SwitchId};
 use super::name::{self, show};
+use super::plan::Address;
 use super::value::{Link, Topology};
 
 /// The node or pod that a network stack is of.
@@ -83,6 +84,22 @@ impl Wiring {
             }
         }
         Ok(wiring)
+    }
+
+    /// The addresses of all interfaces, without those whose cable is gone.
+    pub(super) fn reached(
+        &self,
+        addresses: &[Vec<Vec<Address>>],
+        gone: impl Fn(LinkId) -> bool,
+    ) -> Vec<Vec<Vec<Address>>> {
+        let of_port = |(port, given): (&Attachment, &Vec<Address>)| match gone(port.link) {
+            true => Vec::new(),
+            false => given.clone(),
+        };
+        let stacks = self.stacks.iter().zip(addresses);
+        stacks
+            .map(|(stack, given)| stack.interfaces.iter().zip(given).map(of_port).collect())
+            .collect()
     }
 
     fn segment_for(&mut self, id: LinkId, link: &Link) -> usize {

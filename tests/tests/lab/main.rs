@@ -1,6 +1,8 @@
 //! Labs: nodes, links, switches, pods, volumes and root filesystems, as a user builds them.
 
+mod change;
 mod disks;
+mod hosts;
 mod life;
 mod live;
 mod many;

@@ -13,6 +13,7 @@ use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use nix::errno::Errno;
 
 use super::batch::Batch;
 use super::link::Device;
@@ -69,10 +70,11 @@ impl Batch {
         );
     }
 
-    /// Takes an address away.
+    /// Takes an address away, if it is there.
     pub(crate) fn delete_address(&mut self, device: Device<'_>, address: IpAddr, prefix: u8) {
         let message = RouteNetlinkMessage::DelAddress(address_message(device, address, prefix));
         self.push("delete an address of", device.name, 0, &message);
+        self.tolerate(Errno::EADDRNOTAVAIL);
     }
 
     /// Adds a route to the main table; the interface must be up.
@@ -86,10 +88,11 @@ impl Batch {
         );
     }
 
-    /// Removes a route from the main table.
+    /// Removes a route from the main table, if it is there: the kernel forgets those of an interface that goes down.
     pub(crate) fn delete_route(&mut self, route: &Route<'_>) {
         let message = RouteNetlinkMessage::DelRoute(route_message(route));
         self.push("delete a route through", route.device.name, 0, &message);
+        self.tolerate(Errno::ESRCH);
     }
 
     /// Enters a permanent neighbour, in the place of what was known.
@@ -103,10 +106,11 @@ impl Batch {
         );
     }
 
-    /// Forgets a neighbour.
+    /// Forgets a neighbour, if it is known.
     pub(crate) fn delete_neighbour(&mut self, neighbour: &Neighbour<'_>) {
         let message = RouteNetlinkMessage::DelNeighbour(neighbour_message(neighbour));
         self.push("delete a neighbour of", neighbour.device.name, 0, &message);
+        self.tolerate(Errno::ENOENT);
     }
 }
 

@@ -125,19 +125,19 @@ impl Batch {
 
     /// Gives an interface another, longer name (at most 127 bytes) by which it is found as well.
     pub(crate) fn add_altname(&mut self, device: Device<'_>, altname: &str) {
-        let mut message = numbered(device);
-        message
-            .attributes
-            .push(LinkAttribute::PropList(vec![Prop::AltIfName(
-                altname.to_owned(),
-            )]));
-        let message = RouteNetlinkMessage::NewLinkProp(message);
+        let message = RouteNetlinkMessage::NewLinkProp(with_altname(device, altname));
         self.push(
             "add an alternative name to",
             device.name,
             NLM_F_CREATE | NLM_F_EXCL,
             &message,
         );
+    }
+
+    /// Takes such a name away again.
+    pub(crate) fn delete_altname(&mut self, device: Device<'_>, altname: &str) {
+        let message = RouteNetlinkMessage::DelLinkProp(with_altname(device, altname));
+        self.push("delete an alternative name of", device.name, 0, &message);
     }
 
     /// Removes an interface; of a veth pair both ends go.
@@ -200,6 +200,13 @@ pub(super) fn numbered(device: Device<'_>) -> LinkMessage {
         index: device.index,
         ..LinkHeader::default()
     };
+    message
+}
+
+fn with_altname(device: Device<'_>, altname: &str) -> LinkMessage {
+    let mut message = numbered(device);
+    let name = Prop::AltIfName(altname.to_owned());
+    message.attributes.push(LinkAttribute::PropList(vec![name]));
     message
 }
 

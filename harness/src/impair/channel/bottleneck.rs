@@ -1,0 +1,166 @@
+//! What passes only so fast: packets that come sooner wait for their turn.
+
+use super::schedule::{Opportunities, Profile};
+use crate::impair::impairment::Impairment;
+use crate::impair::trace::Kind;
+
+/// Bits in a byte times nanoseconds in a second: a rate times nanoseconds is counted in these, so that nothing is lost by rounding.
+pub(super) const PER_BYTE: u64 = 8 * 1_000_000_000;
+
+pub(super) enum Bottleneck {
+    None,
+    Line(Line),
+    Bucket(Bucket),
+    Opportunities(Opportunities),
+    Profile(Profile),
+}
+
+impl Bottleneck {
+    /// One behind which packets wait until `free` for those of the one before it.
+    pub(super) fn of(impairment: &Impairment, free: u64) -> Bottleneck {
+        let trace = impairment.trace.as_ref();
+        match (trace.filter(|trace| trace.has_rate()), impairment.rate) {
+            (Some(trace), rate) => match trace.kind() {
+                Kind::Deliveries(_) => Bottleneck::Opportunities(Opportunities::new(trace, free)),
+                Kind::Table(_) => Bottleneck::Profile(Profile::new(trace, rate, free)),
+            },
+            (None, None) => Bottleneck::None,
+            (None, Some(rate)) => match impairment.burst {
+                None => Bottleneck::Line(Line::new(rate.as_bit(), free)),
+                Some(burst) => Bottleneck::Bucket(Bucket::new(rate.as_bit(), burst, free)),
+            },
+        }
+    }
+
+    /// Says when the trace starts.
+    pub(super) fn start(&mut self, origin: u64) {
+        match self {
+            Bottleneck::Opportunities(of) => of.start(origin),
+            Bottleneck::Profile(profile) => profile.start(origin),
+            _ => {}
+        }
+    }
+
+    /// When a packet is through that comes at `arrival`. Packets pass in the order in which this is asked, whenever they come.
+    pub(super) fn serve(&mut self, arrival: u64, length: usize) -> u64 {
+        match self {
+            Bottleneck::None => arrival,
+            Bottleneck::Line(line) => line.serve(arrival, length),
+            Bottleneck::Bucket(bucket) => bucket.serve(arrival, length),
+            Bottleneck::Opportunities(of) => of.serve(arrival, length),
+            Bottleneck::Profile(profile) => profile.serve(arrival, length),
+        }
+    }
+
+    /// When a packet is through that comes now and passes by those that wait. They wait no longer for it, but those to come do: what passes
+    /// in all is the same.
+    pub(super) fn overtake(&mut self, now: u64, length: usize) -> u64 {
+        match self {
+            Bottleneck::None => now,
+            Bottleneck::Line(line) => line.overtake(now, length),
+            Bottleneck::Bucket(bucket) => bucket.overtake(now, length),
+            Bottleneck::Opportunities(of) => of.overtake(now, length),
+            Bottleneck::Profile(profile) => profile.overtake(now, length),
+        }
+    }
+
+    /// When the last packet is through.
+    pub(super) fn free(&self) -> u64 {
+        match self {
+            Bottleneck::None => 0,
+            Bottleneck::Line(line) => line.free,
+            Bottleneck::Bucket(bucket) => bucket.last,
+            Bottleneck::Opportunities(of) => of.free(),
+            Bottleneck::Profile(profile) => profile.free(),
+        }
+    }
+}
+
+/// How long packets take at a rate.
+struct Pace {
+    /// Bits per second.
+    rate: u64,
+    /// What the nanoseconds so far were too few, so that many small roundings do not add up.
+    rest: u64,
+}
+
+impl Pace {
+    fn new(rate: u64) -> Pace {
+        Pace { rate, rest: 0 }
+    }
+
+    fn take(&mut self, length: usize) -> u64 {
+        let work = length as u64 * PER_BYTE + self.rest;
+        self.rest = work % self.rate;
+        work / self.rate
+    }
+}
+
+/// A line on which bits follow each other at a rate, as netem's `rate`.
+pub(super) struct Line {
+    pace: Pace,
+    free: u64,
+}
+
+impl Line {
+    fn new(rate: u64, free: u64) -> Line {
+        Line {
+            pace: Pace::new(rate),
+            free,
+        }
+    }
+
+    fn serve(&mut self, arrival: u64, length: usize) -> u64 {
+        self.free = self
+            .free
+            .max(arrival)
+            .saturating_add(self.pace.take(length));
+        self.free
+    }
+
+    fn overtake(&mut self, now: u64, length: usize) -> u64 {
+        let time = self.pace.take(length);
+        self.free = self.free.max(now).saturating_add(time);
+        now.saturating_add(time)
+    }
+}
+
+/// A bucket that fills with tokens at a rate, as tbf's: a packet leaves as soon as there is a token for each of its bytes.
+pub(super) struct Bucket {
+    pace: Pace,
+    /// Bytes.
+    size: usize,
+    /// When the bucket is full again.
+    full: u64,
+    /// When the last packet left.
+    last: u64,
+}
+
+impl Bucket {
+    fn new(rate: u64, size: u32, free: u64) -> Bucket {
+        Bucket {
+            pace: Pace::new(rate),
+            size: size as usize,
+            full: free,
+            last: free,
+        }
+    }
+
+    fn serve(&mut self, arrival: u64, length: usize) -> u64 {
+        // A packet that is larger than the bucket leaves when that is full, and what it owes has to be paid first afterwards.
+        let spare = self.size.saturating_sub(length) as u64 * PER_BYTE / self.pace.rate;
+        let enough = self.full.saturating_sub(spare);
+        self.last = arrival.max(self.last).max(enough);
+        self.spend(self.last, length);
+        self.last
+    }
+
+    fn overtake(&mut self, now: u64, length: usize) -> u64 {
+        self.spend(now, length);
+        now
+    }
+
+    fn spend(&mut self, now: u64, length: usize) {
+        self.full = self.full.max(now).saturating_add(self.pace.take(length));
+    }
+}

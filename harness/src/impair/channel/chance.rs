@@ -1,0 +1,206 @@
+//! Chances: an impairment as it is asked of each packet.
+
+use std::sync::Arc;
+
+use super::ETHERNET;
+use super::flow::{Flow, Turn, network};
+use crate::impair::counters::Cause;
+use crate::impair::impairment::Impairment;
+use crate::impair::jitter::Jitter;
+use crate::impair::percent::Percent;
+use crate::impair::quantiles::SCALE;
+
+/// What a packet draws a random number for.
+#[derive(Clone, Copy)]
+#[repr(u64)]
+pub(super) enum Draw {
+    Loss = 1,
+    BurstLoss,
+    BurstChange,
+    Duplicate,
+    Reorder,
+    ReorderAgain,
+    Jitter,
+    Corrupt,
+    CorruptBit,
+    /// The numbers of the second copy.
+    Again,
+}
+
+/// A probability, to be compared with a random number: in parts of 2⁵³, since a float knows no finer ones. So 100 % always hits, and 0 % never.
+#[derive(Clone, Copy)]
+pub(super) struct Threshold(u64);
+
+impl Threshold {
+    const BITS: u32 = 53;
+
+    pub(super) fn of(share: Percent) -> Threshold {
+        Threshold((share.fraction() * (1u64 << Threshold::BITS) as f64).round() as u64)
+    }
+
+    pub(super) fn hit(self, number: u64) -> bool {
+        number >> (u64::BITS - Threshold::BITS) < self.0
+    }
+}
+
+/// The chances of an impairment, and what else is asked of each packet by itself.
+pub(super) struct Odds {
+    pub(super) loss: Threshold,
+    pub(super) duplicate: Threshold,
+    pub(super) reorder: Threshold,
+    /// Nanoseconds.
+    pub(super) delay: u64,
+    bursts: Option<Bursts>,
+    every: Option<u32>,
+    correlation: Threshold,
+    gap: u32,
+    reorders: bool,
+    corrupts: bool,
+    corrupt: Threshold,
+    spread: Spread,
+    /// The largest IP packet.
+    mtu: Option<usize>,
+}
+
+struct Bursts {
+    begin: Threshold,
+    end: Threshold,
+    loss_in_bad: Threshold,
+    loss_in_good: Threshold,
+}
+
+/// Jitter, in nanoseconds.
+enum Spread {
+    None,
+    Uniform(u64),
+    Quantiles { spread: i64, table: Arc<[i16]> },
+}
+
+impl Odds {
+    pub(super) fn of(impairment: &Impairment) -> Odds {
+        let bursts = impairment.bursts.map(|bursts| Bursts {
+            begin: Threshold::of(bursts.p),
+            end: Threshold::of(bursts.r),
+            loss_in_bad: Threshold::of(bursts.loss_in_bad),
+            loss_in_good: Threshold::of(bursts.loss_in_good),
+        });
+        Odds {
+            loss: Threshold::of(impairment.loss),
+            duplicate: Threshold::of(impairment.duplicate),
+            reorder: Threshold::of(impairment.reorder.percent),
+            delay: impairment.delay.as_nanos() as u64,
+            bursts,
+            every: impairment.lose_every,
+            correlation: Threshold::of(impairment.reorder.correlation),
+            gap: impairment.reorder.gap.max(1),
+            reorders: !impairment.reorder.is_none(),
+            corrupts: impairment.corrupt != Percent::ZERO,
+            corrupt: Threshold::of(impairment.corrupt),
+            spread: Spread::of(&impairment.jitter),
+            mtu: impairment.mtu.map(|mtu| mtu as usize),
+        }
+    }
+
+    pub(super) fn is_too_large(&self, frame: &[u8]) -> bool {
+        const IPV4: u16 = 0x0800;
+        const IPV6: u16 = 0x86dd;
+        self.mtu.is_some_and(|mtu| {
+            let (ethertype, packet) = network(frame);
+            matches!(ethertype, IPV4 | IPV6) && packet.len() > mtu
+        })
+    }
+
+    /// Whether a packet is lost, and why. The flow goes on whatever comes of it.
+    pub(super) fn lost(&self, loss: Threshold, flow: &mut Flow, turn: &Turn) -> Option<Cause> {
+        let lost = self.lost_again(loss, turn);
+        if let Some(bursts) = &self.bursts {
+            let change = match flow.is_bad {
+                true => bursts.end,
+                false => bursts.begin,
+            };
+            flow.is_bad ^= turn.hits(Draw::BurstChange, change);
+        }
+        let every = self.every?;
+        flow.since_lost += 1;
+        match flow.since_lost >= every {
+            true => {
+                flow.since_lost = 0;
+                lost.or(Some(Cause::Every))
+            }
+            false => lost,
+        }
+    }
+
+    /// Whether chance loses a packet that leaves its flow as it is.
+    pub(super) fn lost_again(&self, loss: Threshold, turn: &Turn) -> Option<Cause> {
+        if turn.hits(Draw::Loss, loss) {
+            return Some(Cause::Loss);
+        }
+        let bursts = self.bursts.as_ref()?;
+        let loss = match turn.found_bad {
+            true => bursts.loss_in_bad,
+            false => bursts.loss_in_good,
+        };
+        turn.hits(Draw::BurstLoss, loss).then_some(Cause::Burst)
+    }
+
+    /// Whether a packet overtakes those before it.
+    pub(super) fn overtakes(&self, flow: &mut Flow, turn: &mut Turn) -> bool {
+        if !self.reorders {
+            return false;
+        }
+        turn.may_overtake = flow.since_reordered >= self.gap - 1;
+        if !turn.may_overtake {
+            flow.since_reordered += 1;
+            return false;
+        }
+        let overtakes = match turn.hits(Draw::ReorderAgain, self.correlation) {
+            true => flow.was_reordered,
+            false => turn.hits(Draw::Reorder, self.reorder),
+        };
+        flow.was_reordered = overtakes;
+        flow.since_reordered = match overtakes {
+            true => 0,
+            false => flow.since_reordered.saturating_add(1),
+        };
+        overtakes
+    }
+
+    /// The delay of one packet, jitter included.
+    pub(super) fn delay_of(&self, delay: u64, turn: &Turn) -> u64 {
+        let random = || turn.draw(Draw::Jitter);
+        let scaled = |range: u64| ((u128::from(random()) * u128::from(range)) >> 64) as u64;
+        match &self.spread {
+            Spread::None => delay,
+            Spread::Uniform(spread) => (delay + scaled(2 * spread)).saturating_sub(*spread),
+            Spread::Quantiles { spread, table } => {
+                let quantile = i64::from(table[scaled(table.len() as u64) as usize]);
+                delay.saturating_add_signed(spread * quantile / SCALE)
+            }
+        }
+    }
+
+    /// The bit of a frame that is spoiled, if one is.
+    pub(super) fn flip(&self, turn: &Turn, length: usize) -> Option<(usize, u8)> {
+        if !self.corrupts || length <= ETHERNET || !turn.hits(Draw::Corrupt, self.corrupt) {
+            return None;
+        }
+        let bits = (length - ETHERNET) as u64 * 8;
+        let bit = ((u128::from(turn.draw(Draw::CorruptBit)) * u128::from(bits)) >> 64) as usize;
+        Some((ETHERNET + bit / 8, 1 << (bit % 8)))
+    }
+}
+
+impl Spread {
+    fn of(jitter: &Jitter) -> Spread {
+        let spread = jitter.spread().as_nanos() as u64;
+        match jitter.quantiles() {
+            _ if spread == 0 => Spread::None,
+            None => Spread::Uniform(spread),
+            Some(table) => Spread::Quantiles {
+                spread: spread as i64,
+                table: table.into(),
+            },
+        }
+    }
+}

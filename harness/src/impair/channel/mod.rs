@@ -1,0 +1,206 @@
+//! One direction of a wire: it decides what becomes of each packet, and when.
+//!
+//! It has no clock and no packets. Whoever carries them says what time it is, and keeps each packet until it is due. So a second of traffic takes
+//! a moment to test, and what is decided depends on nothing that is not passed in.
+//!
+//! Nothing is allocated for a packet, but for room that grows with what is under way, up to the queue's limit.
+
+mod bottleneck;
+mod chance;
+mod flow;
+mod held;
+mod schedule;
+
+use self::bottleneck::Bottleneck;
+use self::chance::{Draw, Odds, Threshold};
+use self::flow::{Flows, Turn};
+use self::held::Held;
+use self::schedule::Conditions;
+use super::counters::{Cause, Counters};
+use super::impairment::Impairment;
+
+/// How long an Ethernet header is, without a VLAN tag.
+const ETHERNET: usize = 14;
+
+/// One direction of a wire.
+pub(crate) struct Channel {
+    impairment: Impairment,
+    odds: Odds,
+    flows: Flows,
+    conditions: Conditions,
+    bottleneck: Bottleneck,
+    held: Held,
+    /// When the last of what is under way is due: what is due before it overtakes.
+    latest: u64,
+    counters: Counters,
+}
+
+/// What becomes of a packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Fate {
+    pub(crate) first: Option<Delivery>,
+    /// The duplicate.
+    pub(crate) second: Option<Delivery>,
+    /// Why the packet was dropped, if it was.
+    pub(crate) cause: Option<Cause>,
+}
+
+/// When a packet comes out, and how.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Delivery {
+    /// Nanoseconds, of the clock whose `now` was passed in. What is due at the same time comes out in the order in which it was admitted.
+    pub(crate) due: u64,
+    /// Which byte of the frame is spoiled, and the bit in it.
+    pub(crate) flip: Option<(usize, u8)>,
+    /// It comes out before something that was admitted before it.
+    pub(crate) reordered: bool,
+}
+
+impl Channel {
+    /// A direction with this impairment, which has been validated. The seed is the link's: of the trial's and the link's name.
+    /// A trace starts with the first packet.
+    pub(crate) fn new(impairment: &Impairment, seed: u64) -> Channel {
+        Channel {
+            odds: Odds::of(impairment),
+            flows: Flows::new(seed),
+            conditions: Conditions::of(impairment),
+            bottleneck: Bottleneck::of(impairment, 0),
+            held: Held::new(impairment.queue),
+            latest: 0,
+            counters: Counters::default(),
+            impairment: impairment.clone(),
+        }
+    }
+
+    /// Changes what is done to packets from now on. What is under way comes out as it was decided, and what has to wait for a rate waits behind it.
+    /// The flows' random streams go on; a trace goes on if it stays the same, and else starts now.
+    pub(crate) fn change(&mut self, impairment: &Impairment, now: u64) {
+        let goes_on = self.impairment.trace.is_some() && self.impairment.trace == impairment.trace;
+        let origin = self.conditions.origin().filter(|_| goes_on);
+        self.odds = Odds::of(impairment);
+        self.conditions = Conditions::of(impairment);
+        self.held.limit(impairment.queue);
+        self.bottleneck = Bottleneck::of(impairment, self.bottleneck.free());
+        self.impairment = impairment.clone();
+        self.start(origin.unwrap_or(now));
+    }
+
+    /// The impairment as it is in force.
+    pub(crate) fn impairment(&self) -> &Impairment {
+        &self.impairment
+    }
+
+    /// Decides about one packet: an Ethernet frame as it is on a wire, not a batch. `now`, in nanoseconds, never goes back.
+    pub(crate) fn admit(&mut self, now: u64, frame: &[u8]) -> Fate {
+        let length = frame.len();
+        self.held.release(now, &mut self.counters);
+        self.counters.sent.add(length);
+        if self.conditions.origin().is_none() {
+            self.start(now);
+        }
+        let flow = self.flows.of(frame);
+        let mut turn = flow.turn();
+        let loss = self.conditions.loss(now).unwrap_or(self.odds.loss);
+        let lost = self.odds.lost(loss, flow, &turn);
+        let twice = turn.hits(Draw::Duplicate, self.odds.duplicate);
+        let overtakes = self.odds.overtakes(flow, &mut turn);
+
+        if self.odds.is_too_large(frame) {
+            return self.dropped(Cause::Mtu, length);
+        }
+        // As in netem: one that is lost and sent twice is sent once.
+        let copies = 1 + usize::from(twice) - usize::from(lost.is_some());
+        if let (0, Some(cause)) = (copies, lost) {
+            return self.dropped(cause, length);
+        }
+        let Some(first) = self.send(now, &turn, overtakes, length) else {
+            return self.dropped(Cause::Queue, length);
+        };
+        let second = match copies {
+            2 => self.duplicate(now, &turn.again(), loss, length),
+            _ => None,
+        };
+        Fate {
+            first: Some(first),
+            second,
+            cause: None,
+        }
+    }
+
+    /// Counts a packet that was dropped before it was admitted, by a rule or because the link is cut.
+    pub(crate) fn refuse(&mut self, cause: Cause, length: usize) {
+        self.counters.sent.add(length);
+        self.counters.lost.of(cause).add(length);
+    }
+
+    /// What has passed by now.
+    pub(crate) fn counters(&mut self, now: u64) -> Counters {
+        self.held.release(now, &mut self.counters);
+        Counters {
+            queued: self.held.traffic(),
+            ..self.counters
+        }
+    }
+
+    fn start(&mut self, origin: u64) {
+        self.conditions.start(origin);
+        self.bottleneck.start(origin);
+    }
+
+    fn dropped(&mut self, cause: Cause, length: usize) -> Fate {
+        self.counters.lost.of(cause).add(length);
+        Fate {
+            cause: Some(cause),
+            ..Fate::default()
+        }
+    }
+
+    /// The second copy takes its own chances, but leaves the flow's state alone: how many packets are duplicated does not change which are lost.
+    fn duplicate(
+        &mut self,
+        now: u64,
+        turn: &Turn,
+        loss: Threshold,
+        length: usize,
+    ) -> Option<Delivery> {
+        self.counters.duplicated.add(length);
+        let lost = self.odds.lost_again(loss, turn);
+        let overtakes = turn.may_overtake && turn.hits(Draw::Reorder, self.odds.reorder);
+        let sent = match lost {
+            Some(cause) => Err(cause),
+            None => self.send(now, turn, overtakes, length).ok_or(Cause::Queue),
+        };
+        sent.map_err(|cause| self.counters.lost.of(cause).add(length))
+            .ok()
+    }
+
+    /// Puts a packet on its way, if there is room.
+    fn send(&mut self, now: u64, turn: &Turn, overtakes: bool, length: usize) -> Option<Delivery> {
+        if !self.held.has_room(length) {
+            return None;
+        }
+        let due = match overtakes {
+            true => self.bottleneck.overtake(now, length),
+            false => {
+                let delay = self.conditions.delay(now).unwrap_or(self.odds.delay);
+                let arrival = now.saturating_add(self.odds.delay_of(delay, turn));
+                self.bottleneck.serve(arrival, length)
+            }
+        };
+        let reordered = due < self.latest;
+        self.latest = self.latest.max(due);
+        let flip = self.odds.flip(turn, length);
+        self.held.add(due, length, &mut self.counters);
+        if reordered {
+            self.counters.reordered.add(length);
+        }
+        if flip.is_some() {
+            self.counters.corrupted.add(length);
+        }
+        Some(Delivery {
+            due,
+            flip,
+            reordered,
+        })
+    }
+}

@@ -1,0 +1,184 @@
+//! What a link counts.
+
+use std::fmt;
+use std::ops::AddAssign;
+
+use serde::{Deserialize, Serialize};
+
+/// A number of packets, and of bytes in their Ethernet frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Packets, as they are on a wire: no larger than an MTU.
+    pub packets: u64,
+    /// Bytes of their Ethernet frames, without preamble and check sequence.
+    pub bytes: u64,
+}
+
+impl Traffic {
+    /// One frame more.
+    pub(crate) fn add(&mut self, bytes: usize) {
+        self.packets += 1;
+        self.bytes += bytes as u64;
+    }
+
+    pub(crate) fn remove(&mut self, bytes: usize) {
+        self.packets -= 1;
+        self.bytes -= bytes as u64;
+    }
+}
+
+impl AddAssign for Traffic {
+    fn add_assign(&mut self, other: Traffic) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+    }
+}
+
+impl fmt::Display for Traffic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} packets ({} B)", self.packets, self.bytes)
+    }
+}
+
+/// Why a packet was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Cause {
+    /// By independent loss, the impairment's or its trace's.
+    Loss,
+    /// By the Gilbert–Elliott model.
+    Burst,
+    /// As the n-th of every n.
+    Every,
+    /// The link held as much as it may.
+    Queue,
+    /// Larger than the link's impairment lets through.
+    Mtu,
+    /// The link was cut.
+    Cut,
+    /// By a packet rule.
+    Rule,
+    /// It came faster than the process that carries the link's packets could take it, or it could not be sent on. The link did not do that on purpose.
+    Overrun,
+}
+
+impl Cause {
+    /// All of them.
+    pub const ALL: [Cause; 8] = [
+        Cause::Loss,
+        Cause::Burst,
+        Cause::Every,
+        Cause::Queue,
+        Cause::Mtu,
+        Cause::Cut,
+        Cause::Rule,
+        Cause::Overrun,
+    ];
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Cause::Loss => "loss",
+            Cause::Burst => "burst loss",
+            Cause::Every => "loss of every n-th",
+            Cause::Queue => "queue full",
+            Cause::Mtu => "larger than the MTU",
+            Cause::Cut => "link cut",
+            Cause::Rule => "packet rule",
+            Cause::Overrun => "overrun",
+        })
+    }
+}
+
+/// What was dropped, by cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Lost {
+    /// [`Cause::Loss`].
+    pub loss: Traffic,
+    /// [`Cause::Burst`].
+    pub burst: Traffic,
+    /// [`Cause::Every`].
+    pub every: Traffic,
+    /// [`Cause::Queue`].
+    pub queue: Traffic,
+    /// [`Cause::Mtu`].
+    pub mtu: Traffic,
+    /// [`Cause::Cut`].
+    pub cut: Traffic,
+    /// [`Cause::Rule`].
+    pub rule: Traffic,
+    /// [`Cause::Overrun`].
+    pub overrun: Traffic,
+}
+
+impl Lost {
+    /// By this cause.
+    pub fn by(&self, cause: Cause) -> Traffic {
+        match cause {
+            Cause::Loss => self.loss,
+            Cause::Burst => self.burst,
+            Cause::Every => self.every,
+            Cause::Queue => self.queue,
+            Cause::Mtu => self.mtu,
+            Cause::Cut => self.cut,
+            Cause::Rule => self.rule,
+            Cause::Overrun => self.overrun,
+        }
+    }
+
+    /// By all causes together.
+    pub fn total(&self) -> Traffic {
+        let mut total = Traffic::default();
+        for cause in Cause::ALL {
+            total += self.by(cause);
+        }
+        total
+    }
+
+    pub(crate) fn of(&mut self, cause: Cause) -> &mut Traffic {
+        match cause {
+            Cause::Loss => &mut self.loss,
+            Cause::Burst => &mut self.burst,
+            Cause::Every => &mut self.every,
+            Cause::Queue => &mut self.queue,
+            Cause::Mtu => &mut self.mtu,
+            Cause::Cut => &mut self.cut,
+            Cause::Rule => &mut self.rule,
+            Cause::Overrun => &mut self.overrun,
+        }
+    }
+}
+
+/// What one direction of a link has seen since it was made.
+///
+/// The books balance: `sent` + `duplicated` = `delivered` + `lost` + `queued`, in packets and in bytes.
+///
+/// ```
+/// use snowglobe::impair::{Cause, Counters};
+///
+/// fn report(counters: &Counters) {
+///     println!("{} lost, {} of them to a full queue", counters.lost.total(), counters.lost.by(Cause::Queue));
+/// }
+/// # report(&Counters::default());
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Counters {
+    /// What was sent into the link.
+    pub sent: Traffic,
+    /// What came out at the other end.
+    pub delivered: Traffic,
+    /// What was dropped.
+    pub lost: Lost,
+    /// What overtook something that was sent before it.
+    pub reordered: Traffic,
+    /// Second copies that were made.
+    pub duplicated: Traffic,
+    /// What had a bit flipped.
+    pub corrupted: Traffic,
+    /// What the link holds now: waiting for the rate, or under way.
+    pub queued: Traffic,
+    /// The most packets, and the most bytes, that it held.
+    pub most_queued: Traffic,
+}

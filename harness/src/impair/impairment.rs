@@ -1,0 +1,168 @@
+//! The value that says what a link does.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::jitter::Jitter;
+use super::loss::GilbertElliott;
+use super::percent::Percent;
+use super::queue::QueueLimit;
+use super::rate::Rate;
+use super::reorder::Reorder;
+use super::text;
+use super::trace::Trace;
+
+/// What one direction of a link does to packets. See the [module](self) for the order in which it is done.
+///
+/// Name what you want and take the rest from [`NONE`](Impairment::NONE) or from a [preset](super::preset):
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use snowglobe::impair::{Impairment, Percent, Rate};
+///
+/// let radio = Impairment {
+///     delay: Duration::from_millis(25),
+///     loss: Percent(5.0),
+///     rate: Some(Rate::mbit(10)),
+///     ..Impairment::NONE
+/// };
+/// # assert!(radio.validate().is_ok());
+/// ```
+///
+/// In TOML each value is a string with its unit, and an unknown field is an error:
+///
+/// ```toml
+/// delay = "25ms"
+/// jitter = "normal 3ms"                                 # or "3ms": uniform
+/// loss = "5%"
+/// bursts = { p = "0.1%", r = "25%" }
+/// reorder = { percent = "25%", correlation = "50%" }    # or "25%"
+/// rate = "10mbit"
+/// burst = "15 kB"
+/// queue = "100 packets, 64 KiB"
+/// mtu = 1400
+/// trace = "verizon-lte.down"
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Impairment {
+    /// How long each packet takes.
+    #[serde(
+        with = "text::serde_duration",
+        skip_serializing_if = "Duration::is_zero"
+    )]
+    pub delay: Duration,
+    /// How much more or less than `delay` that is.
+    #[serde(skip_serializing_if = "Jitter::is_none")]
+    pub jitter: Jitter,
+    /// How many packets are lost, each by its own chance.
+    #[serde(skip_serializing_if = "is_none")]
+    pub loss: Percent,
+    /// Loss in bursts, besides `loss`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bursts: Option<GilbertElliott>,
+    /// Of how many packets of a flow the last one is lost: 3 loses the third, the sixth, and so on. Besides `loss` and `bursts`; netem cannot do it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lose_every: Option<u32>,
+    /// How many packets are sent twice. As in netem, one that chance would also lose is sent once.
+    #[serde(skip_serializing_if = "is_none")]
+    pub duplicate: Percent,
+    /// How many packets overtake others.
+    #[serde(skip_serializing_if = "Reorder::is_none")]
+    pub reorder: Reorder,
+    /// How many packets have one bit flipped, anywhere beyond the Ethernet header. (netem may also hit the header, and then the frame is lost.)
+    #[serde(skip_serializing_if = "is_none")]
+    pub corrupt: Percent,
+    /// How much passes in a second, whole Ethernet frames counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+    /// How many bytes pass at once after a pause: the bucket of a token bucket filter. Without it packets are spaced as on a line of that rate.
+    #[serde(
+        with = "text::serde_optional_bytes",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub burst: Option<u32>,
+    /// How much the link holds, waiting and under way.
+    #[serde(skip_serializing_if = "is_default")]
+    pub queue: QueueLimit,
+    /// The largest IP packet that passes, in bytes. Larger ones vanish, and nobody is told: a black hole, as tunnels with a smaller MTU
+    /// make it. (The MTU of a link's interfaces is the topology's matter.)
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u32>,
+    /// What changes over time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
+}
+
+fn is_none(share: &Percent) -> bool {
+    *share == Percent::ZERO
+}
+
+fn is_default(queue: &QueueLimit) -> bool {
+    *queue == QueueLimit::DEFAULT
+}
+
+impl Impairment {
+    /// Nothing is done to packets.
+    pub const NONE: Impairment = Impairment {
+        delay: Duration::ZERO,
+        jitter: Jitter::NONE,
+        loss: Percent::ZERO,
+        bursts: None,
+        lose_every: None,
+        duplicate: Percent::ZERO,
+        reorder: Reorder::NONE,
+        corrupt: Percent::ZERO,
+        rate: None,
+        burst: None,
+        queue: QueueLimit::DEFAULT,
+        mtu: None,
+        trace: None,
+    };
+
+    /// A delay and nothing else.
+    pub fn delayed(delay: Duration) -> Self {
+        Impairment {
+            delay,
+            ..Impairment::NONE
+        }
+    }
+
+    /// Whether nothing is done to packets. A queue limit alone does nothing, since nothing is held.
+    ///
+    /// ```
+    /// use snowglobe::impair::{Impairment, QueueLimit};
+    ///
+    /// assert!(Impairment { queue: QueueLimit::packets(10), ..Impairment::NONE }.is_none());
+    /// ```
+    pub fn is_none(&self) -> bool {
+        let nothing = Impairment {
+            queue: self.queue,
+            ..Impairment::NONE
+        };
+        *self == nothing
+    }
+
+    /// Whether each packet has to be looked at by itself. What only waits for a delay may stay in batches of up to 64 KB, as the kernel hands it over.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use snowglobe::impair::{Impairment, Percent};
+    ///
+    /// let slow = Impairment::delayed(Duration::from_millis(25));
+    /// assert!(!slow.needs_segments());
+    /// assert!(Impairment { loss: Percent(1.0), ..slow }.needs_segments());
+    /// ```
+    pub fn needs_segments(&self) -> bool {
+        *self != Impairment::delayed(self.delay)
+    }
+}
+
+impl Default for Impairment {
+    fn default() -> Self {
+        Impairment::NONE
+    }
+}

@@ -1,0 +1,261 @@
+//! Delays that differ from packet to packet.
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::error::ImpairmentError;
+use super::quantiles::{NORMAL, PARETO};
+use super::text::{self, show, show_duration};
+
+/// By how much the delay of each packet differs from the link's, and how that is distributed.
+///
+/// As in netem: each packet draws for itself, so packets overtake each other where the jitter is larger than the time between them; and a
+/// delay is never less than zero, so with a jitter larger than the delay the mean grows. In TOML: `"5ms"`, `"normal 5ms"`, `"pareto 5ms"`, or
+/// `{ spread = "5ms", table = [-8192, 0, 8192] }`, or `{ spread = "5ms", file = "wifi.dist" }`.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use snowglobe::impair::Jitter;
+///
+/// assert_eq!("normal 5ms".parse::<Jitter>()?, Jitter::normal(Duration::from_millis(5)));
+/// assert_eq!("5ms".parse::<Jitter>()?, Jitter::uniform(Duration::from_millis(5)));
+/// # Ok::<(), snowglobe::impair::ImpairmentError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Jitter {
+    spread: Duration,
+    shape: Shape,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Shape {
+    Uniform,
+    Normal,
+    Pareto,
+    Table(JitterTable),
+}
+
+impl Jitter {
+    /// Every packet has the same delay.
+    pub const NONE: Jitter = Jitter::uniform(Duration::ZERO);
+
+    /// Any difference from −`spread` to +`spread` is as likely as the others.
+    pub const fn uniform(spread: Duration) -> Self {
+        Jitter {
+            spread,
+            shape: Shape::Uniform,
+        }
+    }
+
+    /// Normally distributed, with this standard deviation, cut off at four of them.
+    pub const fn normal(sigma: Duration) -> Self {
+        Jitter {
+            spread: sigma,
+            shape: Shape::Normal,
+        }
+    }
+
+    /// netem's Pareto distribution (shape 3): most packets are up to two thirds of `spread` early, few are late, 1 % by four times `spread`,
+    /// where it is cut off.
+    pub const fn pareto(spread: Duration) -> Self {
+        Jitter {
+            spread,
+            shape: Shape::Pareto,
+        }
+    }
+
+    /// As a table says, in which 8,192 stands for `spread`.
+    pub fn table(spread: Duration, table: JitterTable) -> Self {
+        Jitter {
+            spread,
+            shape: Shape::Table(table),
+        }
+    }
+
+    /// What the distribution is scaled by: half the width of a uniform one, the standard deviation of a normal one.
+    pub fn spread(&self) -> Duration {
+        self.spread
+    }
+
+    /// Whether every packet has the same delay.
+    pub fn is_none(&self) -> bool {
+        self.spread.is_zero()
+    }
+
+    /// The quantiles of the distribution in netem's units; nothing if it is uniform.
+    pub(crate) fn quantiles(&self) -> Option<&[i16]> {
+        match &self.shape {
+            Shape::Uniform => None,
+            Shape::Normal => Some(&NORMAL),
+            Shape::Pareto => Some(&PARETO),
+            Shape::Table(table) => Some(table.values()),
+        }
+    }
+}
+
+impl Default for Jitter {
+    fn default() -> Self {
+        Jitter::NONE
+    }
+}
+
+impl fmt::Display for Jitter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let spread = show_duration(self.spread);
+        match &self.shape {
+            Shape::Uniform => f.write_str(&spread),
+            Shape::Normal => write!(f, "normal {spread}"),
+            Shape::Pareto => write!(f, "pareto {spread}"),
+            Shape::Table(table) => write!(f, "table of {} × {spread}", table.values().len()),
+        }
+    }
+}
+
+impl FromStr for Jitter {
+    type Err = ImpairmentError;
+
+    fn from_str(text: &str) -> Result<Self, ImpairmentError> {
+        let (shape, spread) = match text.trim().split_once(' ') {
+            Some(("uniform", spread)) => (Shape::Uniform, spread),
+            Some(("normal", spread)) => (Shape::Normal, spread),
+            Some(("pareto", spread)) => (Shape::Pareto, spread),
+            Some((word, _)) if word.starts_with(char::is_alphabetic) => {
+                return Err(ImpairmentError::new(format!(
+                    "{} is not a jitter: distributions are `uniform`, `normal` and `pareto`, as in `normal 5ms`",
+                    show(text)
+                )));
+            }
+            _ => (Shape::Uniform, text),
+        };
+        let spread = text::duration(spread)?;
+        Ok(Jitter { spread, shape })
+    }
+}
+
+impl Serialize for Jitter {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match &self.shape {
+            Shape::Table(table) => {
+                let mut fields = to.serialize_struct("Jitter", 2)?;
+                fields.serialize_field("spread", &show_duration(self.spread))?;
+                fields.serialize_field("table", table.values())?;
+                fields.end()
+            }
+            _ => to.collect_str(self),
+        }
+    }
+}
+
+/// `{ spread = "5ms", table = [-8192, 0, 8192] }`, or `file` instead of `table`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    #[serde(with = "text::serde_duration")]
+    spread: Duration,
+    table: Option<Vec<i16>>,
+    file: Option<String>,
+}
+
+impl TryFrom<Table> for Jitter {
+    type Error = ImpairmentError;
+
+    fn try_from(text: Table) -> Result<Self, ImpairmentError> {
+        let table = match (text.table, text.file) {
+            (Some(values), None) => JitterTable::new(values)?,
+            (None, Some(path)) => JitterTable::from_file(path)?,
+            _ => {
+                return Err(ImpairmentError::new(
+                    "a jitter's table has either `table` or `file`; for the usual distributions write a string like `normal 5ms`",
+                ));
+            }
+        };
+        Ok(Jitter::table(text.spread, table))
+    }
+}
+
+impl<'de> Deserialize<'de> for Jitter {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        text::text_or_table::<Jitter, Table, D>(
+            "a jitter like `5ms` or `normal 5ms`, or a table of `spread` and `table` or `file`",
+            str::parse,
+            from,
+        )
+    }
+}
+
+/// A distribution as netem's tables have it (`/usr/lib/tc/*.dist`): values of which each is as likely as the others, 8,192 standing
+/// for the spread. Cheap to clone.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use snowglobe::impair::{Jitter, JitterTable};
+///
+/// let mostly_early = JitterTable::parse("# three in four come early\n-4096 -4096 -4096 12288")?;
+/// let jitter = Jitter::table(Duration::from_millis(8), mostly_early); // 4 ms early, or 12 ms late
+///
+/// let error = JitterTable::parse("-4096 early").unwrap_err();
+/// assert_eq!(error.to_string(), "line 1: `early` is not a value of a jitter table: they are whole numbers from -32768 to 32767, 8192 for the spread");
+/// # Ok::<(), snowglobe::impair::ImpairmentError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct JitterTable(Arc<[i16]>);
+
+impl JitterTable {
+    /// How many values a table may have: what netem takes.
+    pub const MOST: usize = 16_384;
+
+    /// Of 1 to 16,384 values.
+    pub fn new(values: impl Into<Vec<i16>>) -> Result<Self, ImpairmentError> {
+        let values = values.into();
+        match values.len() {
+            1..=JitterTable::MOST => Ok(JitterTable(values.into())),
+            0 => Err(ImpairmentError::new(
+                "a jitter table without values: it needs at least one",
+            )),
+            n => Err(ImpairmentError::new(format!(
+                "a jitter table of {n} values: it can have at most {}",
+                JitterTable::MOST
+            ))),
+        }
+    }
+
+    /// Reads netem's format: whole numbers with space between them; lines that start with `#` are comments.
+    pub fn parse(text: &str) -> Result<Self, ImpairmentError> {
+        let mut values = Vec::new();
+        for (index, line) in text.lines().enumerate() {
+            if line.trim_start().starts_with('#') {
+                continue;
+            }
+            for word in line.split_whitespace() {
+                let value: i16 = word.parse().map_err(|_| {
+                    let range = "whole numbers from -32768 to 32767, 8192 for the spread";
+                    let what = format!("{} is not a value of a jitter table", show(word));
+                    ImpairmentError::new(format!("{what}: they are {range}")).at_line(index + 1)
+                })?;
+                values.push(value);
+            }
+        }
+        JitterTable::new(values)
+    }
+
+    /// Reads a file in netem's format. An error names file and line.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ImpairmentError> {
+        let path = path.as_ref();
+        text::read_file(path, "jitter table")
+            .and_then(|text| JitterTable::parse(&text))
+            .map_err(|error| error.in_file(path))
+    }
+
+    /// The values, in the order in which they were given.
+    pub fn values(&self) -> &[i16] {
+        &self.0
+    }
+}

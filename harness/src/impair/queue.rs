@@ -1,0 +1,125 @@
+//! How much a link holds.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::error::ImpairmentError;
+use super::text::{self, serde_text, show};
+
+/// How much one direction of a link holds; what comes when it is full is dropped.
+///
+/// As in netem, all that the link holds counts: what waits for the rate and what is under way. A link of rate r and delay d is only
+/// filled if it may hold r × d: 1 Gbit/s over 40 ms are 3,300 packets of 1,514 bytes.
+///
+/// ```
+/// use snowglobe::impair::QueueLimit;
+///
+/// assert_eq!("64 KiB".parse::<QueueLimit>()?, QueueLimit::bytes(65_536));
+/// assert_eq!("100 packets, 150 kB".parse::<QueueLimit>()?, QueueLimit::packets(100).and_bytes(150_000));
+/// assert_eq!(QueueLimit::default().to_string(), "1000 packets");
+/// # Ok::<(), snowglobe::impair::ImpairmentError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct QueueLimit {
+    /// How many packets.
+    pub packets: Option<u32>,
+    /// How many bytes, in Ethernet frames.
+    pub bytes: Option<u64>,
+}
+
+impl QueueLimit {
+    /// 1,000 packets, as netem has it.
+    pub const DEFAULT: QueueLimit = QueueLimit::packets(1000);
+
+    /// What a link holds where no limit is set, so that memory stays bounded: this many packets …
+    pub const MOST_PACKETS: u32 = 1 << 18;
+
+    /// … and this many bytes.
+    pub const MOST_BYTES: u64 = 256 << 20;
+
+    /// No limit but what keeps memory bounded: 262,144 packets and 256 MiB.
+    pub const UNLIMITED: QueueLimit = QueueLimit {
+        packets: None,
+        bytes: None,
+    };
+
+    /// So many packets.
+    pub const fn packets(n: u32) -> Self {
+        QueueLimit {
+            packets: Some(n),
+            bytes: None,
+        }
+    }
+
+    /// So many bytes.
+    pub const fn bytes(n: u64) -> Self {
+        QueueLimit {
+            packets: None,
+            bytes: Some(n),
+        }
+    }
+
+    /// And not more than so many bytes either.
+    pub const fn and_bytes(self, n: u64) -> Self {
+        QueueLimit {
+            bytes: Some(n),
+            ..self
+        }
+    }
+}
+
+impl Default for QueueLimit {
+    fn default() -> Self {
+        QueueLimit::DEFAULT
+    }
+}
+
+impl fmt::Display for QueueLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.packets, self.bytes) {
+            (Some(packets), Some(bytes)) => write!(f, "{packets} packets, {bytes} B"),
+            (Some(packets), None) => write!(f, "{packets} packets"),
+            (None, Some(bytes)) => write!(f, "{bytes} B"),
+            (None, None) => f.write_str("unlimited"),
+        }
+    }
+}
+
+impl FromStr for QueueLimit {
+    type Err = ImpairmentError;
+
+    fn from_str(text: &str) -> Result<Self, ImpairmentError> {
+        let wrong = || {
+            ImpairmentError::new(format!(
+                "{} is not a queue limit: give packets or bytes or both, as in `1000 packets`, `64 KiB` or `1000 packets, 64 KiB`",
+                show(text)
+            ))
+        };
+        if text.trim() == "unlimited" {
+            return Ok(QueueLimit::UNLIMITED);
+        }
+        let mut limit = QueueLimit::UNLIMITED;
+        for part in text.split(',') {
+            let packets = part.trim().strip_suffix("packets");
+            let twice = match packets {
+                Some(number) => {
+                    let number = number.trim().parse().map_err(|_| wrong())?;
+                    limit.packets.replace(number).is_some()
+                }
+                None => {
+                    let number = text::bytes(part).map_err(|_| wrong())?;
+                    limit.bytes.replace(number).is_some()
+                }
+            };
+            if twice {
+                return Err(wrong());
+            }
+        }
+        Ok(limit)
+    }
+}
+
+serde_text!(
+    QueueLimit,
+    "a queue limit with its unit, like `1000 packets` or `64 KiB`"
+);

@@ -1,0 +1,114 @@
+//! Packets that overtake others.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::ImpairmentError;
+use super::percent::Percent;
+use super::text;
+
+/// How many packets overtake those before them: a reordered packet skips the delay, as in netem. So there must be a delay, and it
+/// must be longer than the time between packets.
+///
+/// ```
+/// use snowglobe::impair::{Percent, Reorder};
+///
+/// assert_eq!("25%".parse::<Reorder>()?, Reorder { percent: Percent(25.0), ..Reorder::NONE });
+/// # Ok::<(), snowglobe::impair::ImpairmentError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Reorder {
+    /// How many packets are sent at once instead of being delayed.
+    pub percent: Percent,
+    /// How often a packet meets the same fate as the one before it in its flow, whatever the chance; so how much reordered packets come in rows.
+    /// The share of reordered packets stays `percent`. (netem mixes each random number with the last one instead, which
+    /// shifts the share: of "25 % with 50 %" it reorders about 16 %. A link with a correlation is therefore made by the userspace wire.)
+    #[serde(skip_serializing_if = "is_zero")]
+    pub correlation: Percent,
+    /// At least `gap - 1` packets are delayed before one can be reordered; with 100 % exactly each `gap`-th is. 0 and 1 mean no such rule.
+    #[serde(skip_serializing_if = "is_one_or_less")]
+    pub gap: u32,
+}
+
+fn is_zero(share: &Percent) -> bool {
+    *share == Percent::ZERO
+}
+
+fn is_one_or_less(gap: &u32) -> bool {
+    *gap < 2
+}
+
+impl Reorder {
+    /// Packets stay in order.
+    pub const NONE: Reorder = Reorder {
+        percent: Percent::ZERO,
+        correlation: Percent::ZERO,
+        gap: 0,
+    };
+
+    /// This share of packets, each by its own chance.
+    pub const fn independent(percent: Percent) -> Self {
+        Reorder {
+            percent,
+            ..Reorder::NONE
+        }
+    }
+
+    /// Whether nothing is reordered.
+    pub fn is_none(&self) -> bool {
+        self.percent == Percent::ZERO
+    }
+}
+
+impl Default for Reorder {
+    fn default() -> Self {
+        Reorder::NONE
+    }
+}
+
+impl FromStr for Reorder {
+    type Err = ImpairmentError;
+
+    fn from_str(text: &str) -> Result<Self, ImpairmentError> {
+        text.parse().map(Reorder::independent)
+    }
+}
+
+/// `{ percent = "25%", correlation = "50%", gap = 5 }`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    percent: Percent,
+    #[serde(default)]
+    correlation: Percent,
+    #[serde(default)]
+    gap: u32,
+}
+
+impl TryFrom<Table> for Reorder {
+    type Error = ImpairmentError;
+
+    fn try_from(table: Table) -> Result<Self, ImpairmentError> {
+        let Table {
+            percent,
+            correlation,
+            gap,
+        } = table;
+        Ok(Reorder {
+            percent,
+            correlation,
+            gap,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Reorder {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        text::text_or_table::<Reorder, Table, D>(
+            "a share like `25%`, or a table of `percent`, `correlation` and `gap`",
+            str::parse,
+            from,
+        )
+    }
+}

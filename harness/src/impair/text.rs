@@ -1,0 +1,283 @@
+//! Values with units, as people write them: `25ms`, `5%`, `10 Mbit/s`, `64 KiB`.
+//!
+//! In TOML all of them are strings, since a bare number says nothing of its unit.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::marker::PhantomData;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+
+use super::error::ImpairmentError;
+
+/// A number and what follows it.
+pub(super) fn number_and_unit(text: &str) -> Option<(f64, &str)> {
+    let text = text.trim();
+    let end = text
+        .find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-' | '+')))
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    Some((number.parse().ok()?, unit.trim()))
+}
+
+/// How a text is shown in an error: quoted, without control characters, and not the whole of a file.
+pub(super) fn show(text: &str) -> String {
+    const ENOUGH: usize = 60;
+    let mut shown: String = text.chars().take(ENOUGH).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    format!("`{}`", shown.escape_debug())
+}
+
+/// A time with its unit.
+pub(super) fn duration(text: &str) -> Result<Duration, ImpairmentError> {
+    let wrong = || {
+        ImpairmentError::new(format!(
+            "{} is not a time: give a number and its unit, as in `25ms`, `1.5s` or `300us`",
+            show(text)
+        ))
+    };
+    let (number, unit) = number_and_unit(text).ok_or_else(wrong)?;
+    let nanoseconds = match unit {
+        "ns" => 1.0,
+        "us" | "µs" | "μs" => 1e3,
+        "ms" => 1e6,
+        "s" => 1e9,
+        "min" => 60e9,
+        _ => return Err(wrong()),
+    };
+    if number < 0.0 {
+        return Err(ImpairmentError::new(format!(
+            "{} is negative: no time here may be less than `0ms`",
+            show(text)
+        )));
+    }
+    let time = (number * nanoseconds).round();
+    if time < u64::MAX as f64 {
+        Ok(Duration::from_nanos(time as u64))
+    } else {
+        Err(wrong())
+    }
+}
+
+/// The shortest exact way to write a time.
+pub(super) fn show_duration(time: Duration) -> String {
+    let nanoseconds = time.as_nanos();
+    let units = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")];
+    let whole = units
+        .iter()
+        .find(|(size, _)| nanoseconds.is_multiple_of(*size));
+    let (size, unit) = whole.unwrap_or(&(1, "ns"));
+    format!("{}{unit}", nanoseconds / size)
+}
+
+/// A number of bytes with its unit.
+pub(super) fn bytes(text: &str) -> Result<u64, ImpairmentError> {
+    let wrong = || {
+        ImpairmentError::new(format!(
+            "{} is not a size: give a number and its unit, as in `3000 B`, `15 kB` or `64 KiB`",
+            show(text)
+        ))
+    };
+    let (number, unit) = number_and_unit(text).ok_or_else(wrong)?;
+    let size = match unit {
+        "B" | "bytes" => 1.0,
+        "kB" | "KB" => 1e3,
+        "MB" => 1e6,
+        "GB" => 1e9,
+        "KiB" => 1024.0,
+        "MiB" => 1024.0 * 1024.0,
+        "GiB" => 1024.0 * 1024.0 * 1024.0,
+        _ => return Err(wrong()),
+    };
+    let bytes = number * size;
+    if bytes.fract() == 0.0 && (0.0..1e15).contains(&bytes) {
+        Ok(bytes as u64)
+    } else {
+        Err(wrong())
+    }
+}
+
+/// Serde for a `Duration`: `delay = "25ms"`.
+pub(super) mod serde_duration {
+    use super::*;
+
+    pub(in crate::impair) fn serialize<S: serde::Serializer>(
+        time: &Duration,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_str(&show_duration(*time))
+    }
+
+    pub(in crate::impair) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Duration, D::Error> {
+        from.deserialize_str(Text::new("a time with its unit, like `25ms`", duration))
+    }
+}
+
+/// Serde for an optional `Duration`.
+pub(super) mod serde_optional_duration {
+    use super::*;
+
+    pub(in crate::impair) fn serialize<S: serde::Serializer>(
+        time: &Option<Duration>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match time {
+            Some(time) => serde_duration::serialize(time, to),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(in crate::impair) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        serde_duration::deserialize(from).map(Some)
+    }
+}
+
+/// Serde for an optional number of bytes: `burst = "15 kB"`.
+pub(super) mod serde_optional_bytes {
+    use super::*;
+
+    pub(in crate::impair) fn serialize<S: serde::Serializer>(
+        size: &Option<u32>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match size {
+            Some(size) => to.collect_str(&format_args!("{size} B")),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(in crate::impair) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<u32>, D::Error> {
+        let read = |text: &str| {
+            bytes(text)?.try_into().map_err(|_| {
+                ImpairmentError::new(format!("{} is more than 4 GiB can hold", show(text)))
+            })
+        };
+        from.deserialize_str(Text::new("a size with its unit, like `15 kB`", read))
+            .map(Some)
+    }
+}
+
+/// Reads a string that `read` understands.
+pub(super) struct Text<T, F> {
+    expected: &'static str,
+    read: F,
+    made: PhantomData<T>,
+}
+
+impl<T, F: Fn(&str) -> Result<T, ImpairmentError>> Text<T, F> {
+    pub(super) fn new(expected: &'static str, read: F) -> Self {
+        Text {
+            expected,
+            read,
+            made: PhantomData,
+        }
+    }
+}
+
+impl<T, F: Fn(&str) -> Result<T, ImpairmentError>> Visitor<'_> for Text<T, F> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.expected)
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        (self.read)(text).map_err(E::custom)
+    }
+}
+
+/// Reads a string that `read` understands, or a table: the short way to write something, and the long one.
+pub(super) fn text_or_table<'de, T, Table, D>(
+    expected: &'static str,
+    read: Reader<T>,
+    from: D,
+) -> Result<T, D::Error>
+where
+    T: TryFrom<Table, Error = ImpairmentError>,
+    Table: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    from.deserialize_any(Either {
+        text: Text::new(expected, read),
+        table: PhantomData::<Table>,
+    })
+}
+
+type Reader<T> = fn(&str) -> Result<T, ImpairmentError>;
+
+struct Either<T, Table> {
+    text: Text<T, Reader<T>>,
+    table: PhantomData<Table>,
+}
+
+impl<'de, T, Table> Visitor<'de> for Either<T, Table>
+where
+    T: TryFrom<Table, Error = ImpairmentError>,
+    Table: Deserialize<'de>,
+{
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.text.expecting(f)
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        self.text.visit_str(text)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        let table = Table::deserialize(MapAccessDeserializer::new(map))?;
+        T::try_from(table).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Serde by `Display` and `FromStr`: `loss = "5 %"`.
+macro_rules! serde_text {
+    ($type:ty, $expected:literal) => {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                from.deserialize_str($crate::impair::text::Text::new($expected, str::parse))
+            }
+        }
+    };
+}
+pub(super) use serde_text;
+
+/// The largest file that is read: a minute of 1 Gbit/s in Mahimahi's format has 30 MB.
+const LARGEST_FILE: u64 = 128 << 20;
+
+/// The text of a file, if it is one and not too large. The caller adds the file's name to the error.
+pub(super) fn read_file(path: &Path, what: &str) -> Result<String, ImpairmentError> {
+    let failed =
+        |error: io::Error| ImpairmentError::new(format!("failed to read the {what}: {error}"));
+    let file = File::open(path).map_err(failed)?;
+    let mut text = String::new();
+    let size = file
+        .take(LARGEST_FILE + 1)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
+    if size as u64 > LARGEST_FILE {
+        return Err(ImpairmentError::new(format!(
+            "failed to read the {what}: it is larger than 128 MiB"
+        )));
+    }
+    Ok(text)
+}

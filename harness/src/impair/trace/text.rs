@@ -1,0 +1,75 @@
+//! Traces in TOML: a file's name, or the whole thing.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{Kind, Row, Trace};
+use crate::impair::error::ImpairmentError;
+use crate::impair::text;
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Document {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deliveries: Option<Vec<u64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<Vec<Row>>,
+    #[serde(
+        with = "text::serde_optional_duration",
+        skip_serializing_if = "Option::is_none"
+    )]
+    repeat: Option<Duration>,
+}
+
+impl TryFrom<Document> for Trace {
+    type Error = ImpairmentError;
+
+    fn try_from(document: Document) -> Result<Self, ImpairmentError> {
+        let Document {
+            deliveries,
+            rows,
+            repeat,
+        } = document;
+        match (deliveries, rows, repeat) {
+            (Some(times), None, None) => Trace::deliveries(times),
+            (None, Some(rows), repeat) => Trace::table(rows, repeat),
+            _ => Err(ImpairmentError::new(
+                "a trace is a file's name, or has `deliveries`, or has `rows` and perhaps `repeat`",
+            )),
+        }
+    }
+}
+
+impl Serialize for Trace {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        const MILLISECOND: u64 = 1_000_000;
+        if let Some(file) = &self.0.file {
+            return file.serialize(to);
+        }
+        let mut document = Document::default();
+        match self.kind() {
+            Kind::Deliveries(of) => {
+                let times = of.steps.iter().flat_map(|step| {
+                    std::iter::repeat_n(step.at / MILLISECOND, step.packets as usize)
+                });
+                document.deliveries = Some(times.collect());
+            }
+            Kind::Table(table) => {
+                document.rows = Some(table.rows.clone());
+                document.repeat = table.repeat;
+            }
+        }
+        document.serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Trace {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        text::text_or_table::<Trace, Document, D>(
+            "the name of a trace file, or a table of `deliveries` or of `rows` and `repeat`",
+            |path| Trace::from_file(path),
+            from,
+        )
+    }
+}

@@ -1,0 +1,156 @@
+//! TAP devices: a node's own interface, whose frames come to a descriptor instead of a cable.
+//!
+//! With a virtio-net header and offloads its kernel hands out, and takes, super-frames of 64 KB. No other interface is in between,
+//! which makes it the fastest end of a userspace wire; but it needs `/dev/net/tun`.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+use nix::unistd::{read, write};
+
+use super::attempt::Refusal;
+use super::frame::Inbox;
+
+/// Where the device that makes such devices is found.
+pub(crate) const DEVICE: &str = "/dev/net/tun";
+
+/// A TAP device; it is gone when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Tap {
+    fd: OwnedFd,
+}
+
+impl Tap {
+    /// Whether [`DEVICE`] may be opened here.
+    pub(crate) fn is_available() -> bool {
+        open(None).is_ok()
+    }
+
+    /// Makes one in the calling thread's network namespace, with a carrier but down. An error says which call was refused.
+    pub(crate) fn create(name: &str, index: u32) -> Result<Tap, Refusal> {
+        Self::create_by(None, name, index)
+    }
+
+    /// The same by a device `tun` in this directory.
+    pub(super) fn create_by(
+        directory: Option<BorrowedFd<'_>>,
+        name: &str,
+        index: u32,
+    ) -> Result<Tap, Refusal> {
+        let refused = |call: &str| {
+            let call = call.to_owned();
+            move |errno| (call, errno)
+        };
+        let fd = open(directory).map_err(refused("open /dev/net/tun"))?;
+        let tap = Tap { fd };
+        let index = index.cast_signed();
+        tap.control(libc::TUNSETIFINDEX, (&raw const index).cast())
+            .map_err(refused("TUNSETIFINDEX"))?;
+        tap.name(name).map_err(refused("TUNSETIFF"))?;
+        tap.offload().map_err(refused("TUNSETOFFLOAD"))?;
+        // A change of carrier is what lets the kernel say that the interface is operational.
+        tap.set_carrier(false)
+            .and_then(|()| tap.set_carrier(true))
+            .map_err(refused("TUNSETCARRIER"))?;
+        Ok(tap)
+    }
+
+    /// Creates the interface.
+    fn name(&self, name: &str) -> nix::Result<()> {
+        // SAFETY: an all-zero `ifreq` is a valid value of that plain structure.
+        let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+        if name.len() >= request.ifr_name.len() {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+            *to = from.cast_signed();
+        }
+        let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR;
+        request.ifr_ifru.ifru_flags = flags as libc::c_short;
+        self.control(libc::TUNSETIFF, (&raw const request).cast())
+    }
+
+    /// Promises to take whatever the kernel leaves to be done.
+    fn offload(&self) -> nix::Result<()> {
+        let tcp = libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_TSO6 | libc::TUN_F_TSO_ECN;
+        let udp = libc::TUN_F_USO4 | libc::TUN_F_USO6;
+        let promise = |what: u32| {
+            // SAFETY: TUNSETOFFLOAD takes its argument by value.
+            let done = unsafe { libc::ioctl(self.fd.as_raw_fd(), libc::TUNSETOFFLOAD, what) };
+            Errno::result(done).map(drop)
+        };
+        match promise(tcp | udp) {
+            // Linux before 6.2 has no UDP segmentation here.
+            Err(Errno::EINVAL) => promise(tcp),
+            done => done,
+        }
+    }
+
+    /// Whether a cable is plugged in, as far as the interface knows.
+    pub(crate) fn set_carrier(&self, on: bool) -> nix::Result<()> {
+        const TUNSETCARRIER: libc::Ioctl = 0x4004_54e2;
+        let on = i32::from(on);
+        self.control(TUNSETCARRIER, (&raw const on).cast())
+    }
+
+    /// `argument` must be what `request` reads.
+    fn control(&self, request: libc::Ioctl, argument: *const libc::c_void) -> nix::Result<()> {
+        // SAFETY: the callers pass a structure of the request's own that lives across the call.
+        let done = unsafe { libc::ioctl(self.fd.as_raw_fd(), request, argument) };
+        Errno::result(done).map(drop)
+    }
+
+    /// Receives what the interface has sent, at most an inbox full and never waiting; says how many frames.
+    pub(crate) fn receive(&self, inbox: &mut Inbox) -> nix::Result<usize> {
+        let mut received = 0;
+        let slots = inbox.slots();
+        for slot in slots {
+            match read(&self.fd, slot.buffer.space()) {
+                Ok(0) | Err(Errno::EAGAIN | Errno::EINTR) => break,
+                Ok(length) => {
+                    slot.buffer.set_filled(length);
+                    slot.time = None;
+                    slot.outgoing = false;
+                    received += 1;
+                }
+                Err(errno) if received == 0 => return Err(errno),
+                Err(_) => break,
+            }
+        }
+        inbox.set_received(received);
+        Ok(received)
+    }
+
+    /// Has the interface receive frames, each with its header in front; says how many.
+    ///
+    /// An error is about the first of them.
+    pub(crate) fn send(&self, frames: &[&[u8]]) -> nix::Result<usize> {
+        for (sent, frame) in frames.iter().enumerate() {
+            match write(&self.fd, frame) {
+                Ok(_) => {}
+                Err(errno) if sent == 0 => return Err(errno),
+                Err(_) => return Ok(sent),
+            }
+        }
+        Ok(frames.len())
+    }
+}
+
+impl AsFd for Tap {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+fn open(directory: Option<BorrowedFd<'_>>) -> nix::Result<OwnedFd> {
+    let flags = OFlag::O_RDWR | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    match directory {
+        Some(directory) => nix::fcntl::openat(directory, "tun", flags, Mode::empty()),
+        None => nix::fcntl::open(DEVICE, flags, Mode::empty()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

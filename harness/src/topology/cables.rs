@@ -1,0 +1,109 @@
+//! Cables: what both ends of each are called, where they are born, and what is true of the whole.
+
+use std::net::Ipv6Addr;
+
+use super::change::Kept;
+use super::id::{Endpoint, LinkId};
+use super::link::Mac;
+use super::plan::{Address, Cable, CableEnd, Interface, Place, StackPlan};
+use super::switch::Sockets;
+use super::value::Topology;
+
+/// The MTU of Ethernet.
+pub(super) const DEFAULT_MTU: u32 = 1500;
+
+/// All cables, by number. Those that were there before stay in the bridges that they are in.
+pub(super) fn cables(
+    topology: &Topology,
+    stacks: &[StackPlan],
+    mut sockets: Sockets,
+    kept: Option<&Kept<'_>>,
+) -> Vec<Cable> {
+    let mut ends: Vec<[Option<CableEnd>; 2]> = vec![[None, None]; topology.links.len()];
+    for (stack, plan) in stacks.iter().enumerate() {
+        for (
+            index,
+            Interface {
+                link,
+                end,
+                name,
+                mac,
+                ..
+            },
+        ) in plan.interfaces.iter().enumerate()
+        {
+            let place = Place::Stack(stack);
+            let end_plan = CableEnd {
+                place,
+                name: name.clone(),
+                mac: *mac,
+                bridge: None,
+                interface: Some(index),
+            };
+            ends[link.index()][*end] = Some(end_plan);
+        }
+    }
+    let names = topology.link_names();
+    let cable = |(id, (known, name)): (LinkId, ([Option<CableEnd>; 2], String))| {
+        let [a, b] = known;
+        let mut port = |end: usize| {
+            let to = topology.ends(id)[end];
+            let next = sockets.next(to);
+            CableEnd {
+                place: Place::Hub,
+                name: format!("p{}{}", id.index(), ["a", "b"][end]),
+                mac: mac(topology, id, end),
+                bridge: kept.and_then(|kept| kept.bridge(id, end, to)).or(next),
+                interface: None,
+            }
+        };
+        let ends = [a.unwrap_or_else(|| port(0)), b.unwrap_or_else(|| port(1))];
+        Cable {
+            link: Some(id),
+            name,
+            mtu: mtu(topology, id),
+            ends,
+        }
+    };
+    topology
+        .links()
+        .zip(ends.into_iter().zip(names))
+        .map(cable)
+        .collect()
+}
+
+/// The MAC address asked for, or a locally administered one that says which link and which end it is of.
+pub(super) fn mac(topology: &Topology, link: LinkId, end: usize) -> [u8; 6] {
+    let asked = topology[link].ends[end]
+        .mac
+        .as_deref()
+        .and_then(|text| text.parse::<Mac>().ok());
+    asked.map(|mac| mac.0).unwrap_or_else(|| {
+        let [_, a, b, c] = (link.index() as u32).to_be_bytes();
+        [0x02, b'S', a, b, c, end as u8]
+    })
+}
+
+/// The link-local address that a MAC address makes (RFC 4291, appendix A).
+pub(super) fn link_local(mac: [u8; 6]) -> Address {
+    let [a, b, c, d, e, f] = mac;
+    let tail = u64::from_be_bytes([a ^ 2, b, c, 0xff, 0xfe, d, e, f]);
+    Address {
+        ip: Ipv6Addr::from_bits((0xfe80 << 112) | u128::from(tail)).into(),
+        prefix: 64,
+    }
+}
+
+/// The MTU of a link: its own, or the least of the switches it is plugged into, or Ethernet's.
+pub(super) fn mtu(topology: &Topology, link: LinkId) -> u32 {
+    let of_switch = |end: &Endpoint| match end {
+        Endpoint::Switch(id) => topology[*id].mtu,
+        _ => None,
+    };
+    let switches = topology.links[link.index()]
+        .ends
+        .iter()
+        .filter_map(of_switch)
+        .min();
+    topology[link].mtu.or(switches).unwrap_or(DEFAULT_MTU)
+}

@@ -1,0 +1,113 @@
+//! What a running lab changes: it grows, loses cables, and has one moved to another switch.
+//!
+//! Nodes and links keep their numbers for ever, so nothing is ever taken out of a topology; what is gone is left out of the
+//! routes. Whatever was not touched keeps its addresses, names and bridges.
+
+use std::collections::BTreeSet;
+
+use super::error::{Site, TopologyError};
+use super::id::{Endpoint, LinkId, SwitchId};
+use super::plan::{Cable, Place, Plan};
+use super::value::Topology;
+use super::wiring::Owner;
+
+/// The plan that is carried out already, and what may differ from it.
+pub(super) struct Kept<'a> {
+    pub(super) plan: &'a Plan,
+    /// Cables that are gone: no route leads over them.
+    pub(super) removed: &'a BTreeSet<LinkId>,
+    /// A cable that is plugged into another switch now.
+    pub(super) moved: Option<LinkId>,
+}
+
+impl Kept<'_> {
+    /// The bridge of an end that was there before; of a moved one, the last of its new switch.
+    pub(super) fn bridge(&self, link: LinkId, end: usize, now: Endpoint) -> Option<String> {
+        let before = &self.plan.cables.get(link.index())?.ends[end].bridge;
+        match (self.moved == Some(link), now) {
+            (true, Endpoint::Switch(to)) => {
+                let bridges = &self.plan.switches.get(to.index())?.bridges;
+                Some(bridges.last()?.name.clone())
+            }
+            _ => before.clone(),
+        }
+    }
+
+    /// How many bridges a switch has, of which so many would do now.
+    pub(super) fn bridges(&self, switch: SwitchId, enough: usize) -> usize {
+        let before = self.plan.switches.get(switch.index());
+        match (before.map(|switch| switch.bridges.len()), self.moved) {
+            (Some(before), Some(_)) => before,
+            (before, _) => enough.max(before.unwrap_or(0)),
+        }
+    }
+}
+
+impl Plan {
+    /// Plans the same topology with more nodes, switches and links, leaving all that it has already as it is. Routes may differ.
+    ///
+    /// ```
+    /// use snowglobe::topology::shape;
+    ///
+    /// let mut topology = shape::star(2);
+    /// let before = topology.plan()?;
+    /// let third = topology.node("n3");
+    /// topology.plug(third, topology.find_switch("lan").unwrap());
+    /// let after = before.grow(&topology)?;
+    /// assert_eq!(before.cables[..], after.cables[..2]);
+    /// assert_eq!(after.stack(third).interfaces[0].addresses[0].to_string(), "10.0.0.3/24");
+    /// # Ok::<(), snowglobe::topology::TopologyError>(())
+    /// ```
+    pub fn grow(&self, topology: &Topology) -> Result<Plan, TopologyError> {
+        self.follow(topology, &BTreeSet::new(), None)
+    }
+
+    /// The same for a lab whose cables of these numbers are gone, or one of whose cables was moved.
+    pub(crate) fn follow(
+        &self,
+        topology: &Topology,
+        removed: &BTreeSet<LinkId>,
+        moved: Option<LinkId>,
+    ) -> Result<Plan, TopologyError> {
+        let kept = Kept {
+            plan: self,
+            removed,
+            moved,
+        };
+        let grown = super::build::plan(topology, Some(&kept))?;
+        let same = |cable: &Cable| {
+            let now = cable.link.and_then(|link| grown.cables.get(link.index()));
+            now.is_some_and(|now| grown.shows(now) == self.shows(cable))
+        };
+        let mut still = self.cables.iter().filter(|cable| cable.link != moved);
+        if let Some(changed) = still.find(|cable| !same(cable)) {
+            let text = format!(
+                "link `{}` is in use and cannot change; add another link beside it",
+                changed.name
+            );
+            let index = changed.link.map_or(0, LinkId::index);
+            return Err(TopologyError::one(Site::new("link", index, "ends"), text));
+        }
+        Ok(grown)
+    }
+
+    /// A cable without numbers that change when stacks are added: a new node comes before an old pod.
+    fn shows(&self, cable: &Cable) -> (Cable, [Option<Owner>; 2]) {
+        let mut cable = cable.clone();
+        let owners = cable.ends.each_mut().map(|end| match end.place {
+            Place::Hub => None,
+            Place::Stack(stack) => {
+                end.place = Place::Hub;
+                Some(self.stacks[stack].owner)
+            }
+        });
+        (cable, owners)
+    }
+}
+
+impl Topology {
+    /// Plugs the end of a cable that is in a switch into another one.
+    pub(crate) fn replug(&mut self, link: LinkId, end: usize, to: SwitchId) {
+        self.links[link.index()].ends[end] = Endpoint::Switch(to);
+    }
+}
