@@ -50,7 +50,10 @@ cat /ports/out.pipe >/ports/out &
 out=$!
 cat /ports/err.pipe >/ports/err &
 err=$!
-chroot /system /bin/sh -c "$(cat /run/command)" </dev/null 3>&- >/ports/out.pipe 2>/ports/err.pipe
+# A process in a mere chroot may not make user namespaces: the system has to be the root of all, beneath which this
+# script goes on in the first root.
+cd /system && mount --move . / || fail "make the files of the host the root"
+chroot . /bin/sh -c "$(cat /run/command)" </dev/null 3>&- >/ports/out.pipe 2>/ports/err.pipe
 code=$?
 # Whatever the command left running holds the pipes open.
 for process in /proc/[0-9]*; do

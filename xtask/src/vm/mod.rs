@@ -38,6 +38,9 @@ It needs the fixtures busybox, linux and qemu: `cargo xtask provision busybox li
 where it works. Without it the machine is about twenty times slower.
 ";
 
+/// Megabytes for the kernel, its modules, and a program.
+const LEAST_MEMORY: u32 = 512;
+
 /// What was asked for.
 struct Options {
     user: bool,
@@ -107,6 +110,12 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Option<Options>, S
             }
             _ => return Err(argument.unexpected().to_string()),
         }
+    }
+    if options.memory < LEAST_MEMORY {
+        return Err(format!(
+            "--memory {} is too little: a machine needs {LEAST_MEMORY} MB to start",
+            options.memory
+        ));
     }
     if options.command.is_empty() {
         return Err("there is no command to run".to_owned());

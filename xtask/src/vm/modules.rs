@@ -15,6 +15,8 @@ const BOOT: &[&str] = &[
 
 /// What tests may ask of a kernel; nothing is loaded later. One that a kernel has not as a module is left out.
 const WANTED: &[&str] = &[
+    // What nf_tables needs and does not say: a checksum that is looked for when it starts.
+    "crc32c_generic",
     // Interfaces.
     "8021q",
     "bridge",
