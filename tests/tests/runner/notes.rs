@@ -4,9 +4,8 @@ use snowglobe_tests::{run, sample};
 
 #[snowglobe::test(nested)]
 fn a_note_stands_beside_a_pass() {
-    sample("samples::leaves_notes").passed_with(&[
-        "test samples::leaves_notes ... ok (note: the host was busy; <twice>)\n",
-    ]);
+    sample("samples::leaves_notes")
+        .passed_with(&["test samples::leaves_notes ... ok (note: the host was busy; <twice>)\n"]);
 }
 
 #[snowglobe::test(nested)]
