@@ -8,11 +8,31 @@ pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
+/// A program that cargo built.
+pub(crate) struct Artifact {
+    /// The target's name.
+    pub(crate) name: String,
+    pub(crate) program: PathBuf,
+    /// Where the package's manifest is.
+    pub(crate) package: PathBuf,
+}
+
 /// Builds with these arguments (`build …`, `bench --no-run …`) and returns the programs that came of it, by target name.
 ///
 /// # Errors
 /// The text to show: cargo has shown its own already.
 pub(crate) fn programs(arguments: &[&str]) -> Result<Vec<(String, PathBuf)>, String> {
+    let artifacts = artifacts(arguments)?.into_iter();
+    Ok(artifacts
+        .map(|artifact| (artifact.name, artifact.program))
+        .collect())
+}
+
+/// The same, with all that is known of them.
+///
+/// # Errors
+/// The text to show.
+pub(crate) fn artifacts(arguments: &[&str]) -> Result<Vec<Artifact>, String> {
     let output = cargo()
         .args(arguments)
         .args(["--message-format", "json-render-diagnostics"])
@@ -23,13 +43,16 @@ pub(crate) fn programs(arguments: &[&str]) -> Result<Vec<(String, PathBuf)>, Str
         return Err(format!("`cargo {}` failed", arguments.join(" ")));
     }
     let text = String::from_utf8_lossy(&output.stdout);
-    Ok(text.lines().filter_map(program).collect())
+    Ok(text.lines().filter_map(artifact).collect())
 }
 
 /// The program that one of cargo's messages tells of.
-fn program(line: &str) -> Option<(String, PathBuf)> {
+fn artifact(line: &str) -> Option<Artifact> {
     let message: serde_json::Value = serde_json::from_str(line).ok()?;
-    let path = message.get("executable")?.as_str()?;
-    let name = message.get("target")?.get("name")?.as_str()?;
-    Some((name.to_owned(), PathBuf::from(path)))
+    let manifest = PathBuf::from(message.get("manifest_path")?.as_str()?);
+    Some(Artifact {
+        program: PathBuf::from(message.get("executable")?.as_str()?),
+        name: message.get("target")?.get("name")?.as_str()?.to_owned(),
+        package: manifest.parent()?.to_owned(),
+    })
 }

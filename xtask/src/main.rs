@@ -4,6 +4,7 @@ mod bench;
 mod cargo;
 mod demo;
 mod test;
+mod vm;
 
 use std::env;
 use std::process::ExitCode;
@@ -17,6 +18,7 @@ Commands:
   provision  put fixtures into the store, where tests find them
   doctor     what this machine lacks, and the command that mends it
   bench      measure, side by side with others
+  vm         run a command under another kernel, in qemu
 
 `cargo xtask COMMAND --help` says more.
 ";
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         Some("provision") => snowglobe_fixtures::cli::provision(arguments),
         Some("doctor") => snowglobe::doctor::cli(arguments),
         Some("bench") => bench::bench(arguments),
+        Some("vm") => vm::vm(arguments),
         Some("help" | "-h" | "--help") => {
             print!("{HELP}");
             ExitCode::SUCCESS

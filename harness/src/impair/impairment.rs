@@ -13,7 +13,7 @@ use super::reorder::Reorder;
 use super::text;
 use super::trace::Trace;
 
-/// What one direction of a link does to packets. See the [module](self) for the order in which it is done.
+/// What one direction of a link does to packets. See the [module](crate::impair) for the order in which it is done.
 ///
 /// Name what you want and take the rest from [`NONE`](Impairment::NONE) or from a [preset](super::preset):
 ///

@@ -26,7 +26,7 @@
 //! # The code
 //!
 //! `headers` reads a frame, `packet` is one that is kept. `matches`, `verdict` and `rule` judge frames for a wire, which asks
-//! for nothing but a [`RuleBook`]; `guard` is what a test holds; `reset` makes RSTs. All of these are pure: no system
+//! for nothing but a `RuleBook`; `guard` is what a test holds; `reset` makes RSTs. All of these are pure: no system
 //! call but for the time. A wire tells of its frames through `listen`.
 
 mod clock;

@@ -4,9 +4,8 @@ use snowglobe_tests::{run, sample};
 
 #[snowglobe::test(nested)]
 fn a_note_stands_beside_a_pass() {
-    sample("samples::passes_with_a_note").passed_with(&[
-        "test samples::passes_with_a_note ... ok (note: the host was busy; <twice>)\n",
-    ]);
+    sample("samples::leaves_notes")
+        .passed_with(&["test samples::leaves_notes ... ok (note: the host was busy; <twice>)\n"]);
 }
 
 #[snowglobe::test(nested)]
@@ -25,7 +24,7 @@ fn a_note_stands_beside_a_failure_however_it_came_about() {
 #[snowglobe::test(nested)]
 fn notes_are_in_json_and_junit() {
     let with = |format| {
-        let name = "samples::passes_with_a_note";
+        let name = "samples::leaves_notes";
         let args = ["--exact", name, "--ignored", "--format", format];
         run(&[&args[..], &["-Z", "unstable-options"]].concat())
     };
@@ -50,7 +49,7 @@ fn a_test_is_told_at_its_end_whether_it_passed() {
 
 #[snowglobe::test(nested)]
 fn a_panic_at_the_end_fails_the_trial_and_the_others_hear_of_it() {
-    sample("samples::panics_at_its_end").failed_with(&[
+    sample("samples::breaks_down_at_its_end").failed_with(&[
         "FAILED (note: told false)",
         "at the trial's end: panicked: no room left",
     ]);

@@ -293,7 +293,7 @@ fn prints_what_libtest_mimic_prints() {
 }
 
 #[snowglobe::test(ignore = "a sample")]
-fn passes_with_a_note() {
+fn leaves_notes() {
     snowglobe::note("the host was\n  busy");
     snowglobe::note("<twice>");
 }
@@ -336,7 +336,7 @@ fn told() {
 }
 
 #[snowglobe::test(ignore = "a sample")]
-fn panics_at_its_end() {
+fn breaks_down_at_its_end() {
     snowglobe::at_end(|passed| snowglobe::note(format!("told {passed}")));
     snowglobe::at_end(|_| panic!("no room left"));
 }

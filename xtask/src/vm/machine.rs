@@ -1,0 +1,319 @@
+//! A machine: qemu, its kernel, and the three ports over which it is heard.
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use snowglobe_fixtures::Fixture;
+use tempfile::TempDir;
+
+use super::command::Guest;
+use super::initramfs::{self, Kernel};
+
+/// Within this time the command has to be running, however slow the machine.
+const BOOT: Duration = Duration::from_secs(180);
+/// Within this time qemu has to go when the machine has switched itself off.
+const END: Duration = Duration::from_secs(20);
+/// With KVM a boot sector runs in a tenth of it.
+const PROBE: Duration = Duration::from_secs(3);
+/// What the probe's boot sector makes of qemu's exit status.
+const ALIVE: i32 = 33;
+
+/// What a machine is made of.
+pub(super) struct Machine {
+    qemu: Fixture,
+    busybox: Fixture,
+    kernel: Kernel,
+    memory: u32,
+    timeout: Duration,
+}
+
+/// What the machine says of itself.
+enum Event {
+    Ready(String),
+    Failed(String),
+    Exit(u8),
+}
+
+impl Machine {
+    /// Finds the parts.
+    pub(super) fn find(memory: u32, timeout: Duration) -> Result<Machine, String> {
+        let missing = Fixture::missing(["qemu", "linux", "busybox"]);
+        if !missing.is_empty() {
+            let lines: Vec<String> = missing.iter().map(ToString::to_string).collect();
+            return Err(lines.join("\nerror: "));
+        }
+        let find = |name| Fixture::find(name).map_err(|error| error.to_string());
+        Ok(Machine {
+            qemu: find("qemu")?,
+            busybox: find("busybox")?,
+            kernel: Kernel::find(find("linux")?.path())?,
+            memory,
+            timeout,
+        })
+    }
+
+    /// Boots, passes the output on, and returns the command's exit code.
+    pub(super) fn run(&self, guest: &Guest) -> Result<u8, String> {
+        let start = Instant::now();
+        let place = TempDir::with_prefix("snowglobe-vm-")
+            .map_err(|e| format!("cannot make a directory: {e}"))?;
+        let accelerator = self.accelerator(place.path())?;
+        let busybox = self
+            .busybox
+            .program("busybox")
+            .map_err(|error| error.to_string())?;
+        let archive = initramfs::make(&self.kernel, &busybox, guest)?;
+        let initramfs = place.path().join("initramfs");
+        fs::write(&initramfs, archive)
+            .map_err(|e| format!("cannot write `{}`: {e}", initramfs.display()))?;
+        eprintln!(
+            "vm: booting Linux {} under {accelerator}",
+            self.kernel.release
+        );
+
+        let (sender, events) = mpsc::channel();
+        let out = listen(place.path(), "out", |stream| copy(stream, io::stdout()))?;
+        let err = listen(place.path(), "err", |stream| copy(stream, io::stderr()))?;
+        listen(place.path(), "control", move |stream| hear(stream, &sender))?;
+        let mut qemu = Running(self.boot(place.path(), accelerator)?);
+        let outcome = self.watch(&mut qemu, &events, start);
+        if outcome.is_ok() {
+            qemu.wait(END);
+        }
+        drop(qemu);
+        if outcome.is_ok() {
+            // The other ends are gone with qemu.
+            let _ = (out.join(), err.join());
+        }
+        outcome.map_err(|error| format!("{error}{}", last_words(place.path())))
+    }
+
+    /// Waits for what the machine has to say, in time.
+    fn watch(
+        &self,
+        qemu: &mut Running,
+        events: &Receiver<Event>,
+        start: Instant,
+    ) -> Result<u8, String> {
+        let mut deadline = start + BOOT;
+        let mut ready = false;
+        loop {
+            match events.recv_timeout(Duration::from_millis(200)) {
+                Ok(Event::Ready(release)) => {
+                    let seconds = start.elapsed().as_secs_f64();
+                    eprintln!("vm: Linux {release} is up after {seconds:.1} s");
+                    (ready, deadline) = (true, start + self.timeout);
+                }
+                Ok(Event::Failed(what)) => return Err(format!("the machine could not {what}")),
+                Ok(Event::Exit(code)) => {
+                    let seconds = start.elapsed().as_secs_f64();
+                    eprintln!("vm: the command ended with {code} after {seconds:.1} s");
+                    return Ok(code);
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    let status = qemu.wait(END);
+                    let status =
+                        status.map_or("still runs".to_owned(), |status| status.to_string());
+                    return Err(format!(
+                        "the machine went down before the command ended (qemu: {status})"
+                    ));
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    // A qemu that could not even start never opens the ports.
+                    if let Some(status) = qemu.ended().filter(|_| !ready) {
+                        return Err(format!("qemu ended before the machine was up ({status})"));
+                    }
+                }
+            }
+            if Instant::now() > deadline {
+                return Err(match ready {
+                    true => format!(
+                        "the command did not end within {} s; allow more with --timeout",
+                        self.timeout.as_secs()
+                    ),
+                    false => format!("the machine was not up within {} s", BOOT.as_secs()),
+                });
+            }
+        }
+    }
+
+    fn boot(&self, place: &Path, accelerator: &str) -> Result<Child, String> {
+        let mut command = self.qemu()?;
+        let path = |name: &str| place.join(name).display().to_string();
+        command.args(["-accel", accelerator, "-cpu", "max", "-smp", "2"]);
+        command.args([
+            "-m",
+            &self.memory.to_string(),
+            "-no-reboot",
+            "-rtc",
+            "base=utc",
+        ]);
+        command.arg("-kernel").arg(&self.kernel.image);
+        command.args(["-initrd", &path("initramfs")]);
+        command.args([
+            "-append",
+            "console=ttyS0 panic=-1 quiet mitigations=off random.trust_cpu=on audit=0",
+        ]);
+        command.args(["-serial", &format!("file:{}", path("console"))]);
+        command.args([
+            "-fsdev",
+            "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap",
+        ]);
+        command.args(["-device", "virtio-9p-pci,fsdev=host,mount_tag=host"]);
+        command.args(["-device", "virtio-serial-pci"]);
+        for port in ["control", "out", "err"] {
+            command.args(["-chardev", &format!("socket,id={port},path={}", path(port))]);
+            command.args([
+                "-device",
+                &format!("virtserialport,chardev={port},name={port}"),
+            ]);
+        }
+        let log = fs::File::create(place.join("qemu"))
+            .map_err(|e| format!("cannot write qemu's log: {e}"))?;
+        command
+            .stderr(log)
+            .spawn()
+            .map_err(|e| format!("cannot start qemu: {e}"))
+    }
+
+    /// qemu, as far as it is the same for every use.
+    fn qemu(&self) -> Result<Command, String> {
+        let mut command = self
+            .qemu
+            .command("qemu-system-x86_64")
+            .map_err(|e| e.to_string())?;
+        let root = self.qemu.path();
+        for data in ["usr/share/qemu", "usr/share/seabios"] {
+            command.arg("-L").arg(root.join(data));
+        }
+        command.env(
+            "QEMU_MODULE_DIR",
+            root.join("usr/lib/x86_64-linux-gnu/qemu"),
+        );
+        command.args(["-nodefaults", "-no-user-config", "-display", "none"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        Ok(command)
+    }
+
+    /// Whether KVM works is found out by running eleven bytes under it: a device that is there may still not run a thing.
+    fn accelerator(&self, place: &Path) -> Result<&'static str, String> {
+        const TCG: &str = "tcg";
+        let kvm = fs::File::options().read(true).write(true).open("/dev/kvm");
+        if kvm.is_err() {
+            return Ok(TCG);
+        }
+        // mov dx, 0xf4; mov al, 0x10; out dx, al; hlt; jmp to the hlt
+        let mut sector = vec![0xba, 0xf4, 0, 0xb0, 0x10, 0xee, 0xf4, 0xeb, 0xfd];
+        sector.resize(510, 0);
+        sector.extend([0x55, 0xaa]);
+        let disk = place.join("probe");
+        fs::write(&disk, sector).map_err(|e| format!("cannot write `{}`: {e}", disk.display()))?;
+        let mut command = self.qemu()?;
+        command.args(["-accel", "kvm", "-no-reboot"]);
+        command.args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]);
+        command.args([
+            "-drive",
+            &format!("if=ide,format=raw,file={}", disk.display()),
+        ]);
+        let child = command.stderr(Stdio::null()).spawn();
+        let mut qemu = Running(child.map_err(|error| format!("cannot start qemu: {error}"))?);
+        let alive = qemu
+            .wait(PROBE)
+            .is_some_and(|status| status.code() == Some(ALIVE));
+        Ok(if alive { "kvm" } else { TCG })
+    }
+}
+
+/// qemu, which ends with us.
+struct Running(Child);
+
+impl Running {
+    fn ended(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().ok().flatten()
+    }
+
+    fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + limit;
+        while Instant::now() < deadline {
+            if let Some(status) = self.ended() {
+                return Some(status);
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        None
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+type Stream = std::os::unix::net::UnixStream;
+
+/// Serves the one connection that qemu will make to this port.
+fn listen(
+    place: &Path,
+    name: &str,
+    serve: impl FnOnce(Stream) + Send + 'static,
+) -> Result<JoinHandle<()>, String> {
+    let path = place.join(name);
+    let listener = UnixListener::bind(&path)
+        .map_err(|e| format!("cannot listen on `{}`: {e}", path.display()))?;
+    Ok(thread::spawn(move || {
+        if let Ok((stream, _)) = listener.accept() {
+            serve(stream);
+        }
+    }))
+}
+
+/// Passes on what comes, as it comes.
+fn copy(mut from: Stream, mut to: impl Write) {
+    let mut buffer = [0; 64 << 10];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        if to
+            .write_all(&buffer[..length])
+            .and_then(|()| to.flush())
+            .is_err()
+        {
+            break;
+        }
+    }
+}
+
+fn hear(stream: Stream, events: &Sender<Event>) {
+    for line in BufReader::new(stream).lines().map_while(Result::ok) {
+        let event = match line.split_once(' ') {
+            Some(("ready", release)) => Event::Ready(release.to_owned()),
+            Some(("failed", what)) => Event::Failed(what.to_owned()),
+            Some(("exit", code)) => Event::Exit(code.parse().unwrap_or(1)),
+            _ => continue,
+        };
+        if events.send(event).is_err() {
+            break;
+        }
+    }
+}
+
+/// The end of what qemu and the kernel wrote.
+fn last_words(place: &Path) -> String {
+    let mut text = String::new();
+    for (name, whose) in [("qemu", "qemu"), ("console", "the machine's console")] {
+        let log = fs::read(place.join(name)).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log).replace('\r', "");
+        let lines: Vec<&str> = log.lines().collect();
+        if !lines.is_empty() {
+            text += &format!("\nthe last lines of {whose}:\n");
+            text += &lines[lines.len().saturating_sub(30)..].join("\n");
+        }
+    }
+    text
+}
