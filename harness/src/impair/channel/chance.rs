@@ -120,7 +120,9 @@ impl Odds {
             };
             flow.is_bad ^= turn.hits(Draw::BurstChange, change);
         }
-        let every = self.every?;
+        let Some(every) = self.every else {
+            return lost;
+        };
         flow.since_lost += 1;
         match flow.since_lost >= every {
             true => {
