@@ -71,6 +71,7 @@ mod tests;
 mod text;
 mod trace;
 mod validate;
+mod worse;
 
 #[allow(unused_imports, reason = "the wire, which uses it, is not there yet")]
 pub(crate) use channel::{Channel, Delivery, Fate};
