@@ -25,6 +25,8 @@
 //! # Ok::<(), snowglobe::impair::ImpairmentError>(())
 //! ```
 //!
+//! A link is asked for it in its topology, [`LinkSpec::impair`](crate::topology::LinkSpec::impair), or while the lab runs, [`Link::impair`](crate::lab::Link::impair).
+//!
 //! # What is done to a packet
 //!
 //! In this order, which is that of the kernel's netem:
@@ -50,7 +52,6 @@
 //!
 //! The choices do not depend on each other either: a link with more jitter loses the same packets.
 
-#[allow(dead_code, reason = "the wire, which uses it, is not there yet")]
 mod channel;
 mod counters;
 mod direction;
@@ -58,23 +59,22 @@ mod error;
 mod impairment;
 mod jitter;
 mod loss;
+pub(crate) mod netem;
 mod percent;
 pub mod preset;
 mod quantiles;
 mod queue;
 mod rate;
 mod reorder;
-#[allow(dead_code, reason = "the wire, which uses it, is not there yet")]
-pub(crate) mod segment;
+mod segment;
 #[cfg(test)]
 mod tests;
 mod text;
 mod trace;
 mod validate;
+pub(crate) mod wire;
 mod worse;
 
-#[allow(unused_imports, reason = "the wire, which uses it, is not there yet")]
-pub(crate) use channel::{Channel, Delivery, Fate};
 pub use counters::{Cause, Counters, Lost, Traffic};
 pub use direction::Direction;
 pub use error::ImpairmentError;

@@ -129,12 +129,7 @@ pub struct Flap {
     thread: Option<JoinHandle<()>>,
 }
 
-fn flap(
-    middle: &Arc<Mutex<Middle>>,
-    first: Cut,
-    half: Duration,
-    stopped: &mpsc::Receiver<()>,
-) {
+fn flap(middle: &Arc<Mutex<Middle>>, first: Cut, half: Duration, stopped: &mpsc::Receiver<()>) {
     let mut cut = Some(first);
     while stopped.recv_timeout(half) == Err(RecvTimeoutError::Timeout) {
         cut = match cut.take() {
@@ -283,7 +278,11 @@ impl Sieve {
     }
 
     fn end(&self) -> Result<()> {
-        let cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let cut = self
+            .cut
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         let (Some(cut), Some(_)) = (cut, self.stack.netns()) else {
             return Ok(());
         };

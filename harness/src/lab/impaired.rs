@@ -111,7 +111,9 @@ impl Link {
     /// Has the wire wait busily for the last moment before a packet is due: exacter, for a core that does nothing else then. The link
     /// is carried by the userspace wire from then on.
     pub fn spin(&self, on: bool) -> Result<()> {
-        self.middle().need_wire("spinning").map(|wire| wire.spin(on))
+        self.middle()
+            .need_wire("spinning")
+            .map(|wire| wire.spin(on))
     }
 }
 
@@ -145,14 +147,11 @@ impl Middle {
         let (from, to) = (direction.index(), direction.reverse().index());
         let of = |which: usize| {
             let explain = |e| LabError::network(self.line.whose(which), e);
-            let mut netlink =
-                Netlink::open_in(self.line.place(which)?.as_fd()).map_err(explain)?;
+            let mut netlink = Netlink::open_in(self.line.place(which)?.as_fd()).map_err(explain)?;
             let interfaces = netlink.interfaces().map_err(explain)?;
             let index = self.line.device(which).index;
             let found = interfaces.into_iter().find(|it| it.index == index);
-            found
-                .map(|it| it.traffic)
-                .ok_or_else(|| self.removed())
+            found.map(|it| it.traffic).ok_or_else(|| self.removed())
         };
         let (sent, received) = (of(from)?, of(to)?);
         Ok(Counters {

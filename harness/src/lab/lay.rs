@@ -227,7 +227,10 @@ fn tap(line: &Line, which: usize) -> Result<Port> {
     let made = Netns::visit(line.place(which)?, || Tap::create(name, index))
         .map_err(|e| LabError::refused(format!("enter {whose}"), e))?;
     let tap = made.map_err(|(call, errno)| {
-        LabError::refused(format!("make the TAP device `{name}` ({call}), in {whose}"), errno)
+        LabError::refused(
+            format!("make the TAP device `{name}` ({call}), in {whose}"),
+            errno,
+        )
     })?;
     let end = &line.cable.ends[which];
     let mut batch = Batch::new();
@@ -308,8 +311,8 @@ fn carry(
         impairments: impairments.clone(),
         spin: false,
     };
-    let wire = wire::carry(spec, ports)
-        .map_err(|e| LabError::io(format!("carry link `{name}`"), &e))?;
+    let wire =
+        wire::carry(spec, ports).map_err(|e| LabError::io(format!("carry link `{name}`"), &e))?;
     for (direction, asked) in Direction::BOTH.into_iter().zip(impairments) {
         let in_force = wire.impairment(direction);
         if in_force != *asked {
@@ -322,11 +325,7 @@ fn carry(
 }
 
 /// A repeater between the inner ends, and netem where packets leave it.
-fn repeat(
-    line: &Line,
-    backstage: Arc<OwnedFd>,
-    impairments: &[Impairment; 2],
-) -> Result<Carried> {
+fn repeat(line: &Line, backstage: Arc<OwnedFd>, impairments: &[Impairment; 2]) -> Result<Carried> {
     let repeater = Inner::repeater(line);
     let mut batch = Batch::new();
     batch.add_repeater(repeater.device());

@@ -89,13 +89,16 @@ impl Line {
     ) -> Line {
         let cable = plan.cables[index].clone();
         let there = "a cable is laid when its ends are there";
-        let ends = cable.ends.each_ref().map(|end| match (end.place, end.interface) {
-            (Place::Stack(stack), Some(interface)) => {
-                let given = Box::new(Given::of(plan, stack, interface));
-                Plug::Stack(Arc::clone(stacks[stack].as_ref().expect(there)), given)
-            }
-            _ => Plug::Hub(Arc::clone(hub.expect(there))),
-        });
+        let ends = cable
+            .ends
+            .each_ref()
+            .map(|end| match (end.place, end.interface) {
+                (Place::Stack(stack), Some(interface)) => {
+                    let given = Box::new(Given::of(plan, stack, interface));
+                    Plug::Stack(Arc::clone(stacks[stack].as_ref().expect(there)), given)
+                }
+                _ => Plug::Hub(Arc::clone(hub.expect(there))),
+            });
         Line { cable, ends }
     }
 

@@ -212,15 +212,16 @@ impl Middle {
                 Ok(())
             }
             Carried::Netem { egress, .. } => {
-                if self.engine == Engine::Auto && wanted.iter().any(|it| netem::cannot(it).is_some())
+                if self.engine == Engine::Auto
+                    && wanted.iter().any(|it| netem::cannot(it).is_some())
                 {
                     return self.exchange(Engine::Wire);
                 }
                 lay::netem_can(&self.line, &wanted)?;
                 for (egress, wanted) in egress.iter_mut().zip(&wanted) {
-                    egress
-                        .change(wanted)
-                        .map_err(|e| LabError::network(format!("link `{}`", self.line.cable.name), e))?;
+                    egress.change(wanted).map_err(|e| {
+                        LabError::network(format!("link `{}`", self.line.cable.name), e)
+                    })?;
                 }
                 Ok(())
             }
@@ -233,7 +234,14 @@ impl Middle {
         let carrier = lay::choose(&self.line, &self.shared, engine, &wanted)?;
         self.drop_sieves();
         let before = std::mem::replace(&mut self.carried, Carried::Nobody);
-        self.carried = lay::exchange(&self.line, &self.shared, before, carrier, &wanted, self.down)?;
+        self.carried = lay::exchange(
+            &self.line,
+            &self.shared,
+            before,
+            carrier,
+            &wanted,
+            self.down,
+        )?;
         for direction in Direction::BOTH {
             if self.cuts[direction.index()] > 0 {
                 self.sever(direction)?;

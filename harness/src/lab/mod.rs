@@ -85,12 +85,12 @@ use crate::topology::{LinkId, NodeId, Plan, PodId, Topology};
 pub use barrier::Barrier;
 pub use command::{Command, OnDrop, Output, Stdio};
 pub use error::{LabError, Result};
+pub use faults::{Cut, Flap, Partition};
+pub use impaired::Degraded;
 pub use inspect::{
     AddressEntry, Inspection, InterfaceEntry, MountEntry, NeighbourEntry, ProcessEntry, RouteEntry,
     SocketEntry, Traffic,
 };
-pub use faults::{Cut, Flap, Partition};
-pub use impaired::Degraded;
 pub use link::Link;
 pub use log::{Line, Stream};
 pub use middle::Carrier;

@@ -35,7 +35,10 @@ impl Shared {
 
     /// The network namespace where the middles of links are, made for the first of them.
     pub(super) fn backstage(&self) -> Result<Arc<OwnedFd>> {
-        let mut backstage = self.backstage.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut backstage = self
+            .backstage
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(backstage) = &*backstage {
             return Ok(Arc::clone(backstage));
         }
