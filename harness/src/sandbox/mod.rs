@@ -13,6 +13,7 @@ pub(crate) mod body;
 mod copy;
 mod factory;
 mod furniture;
+pub(crate) mod ids;
 pub(crate) mod init;
 pub(crate) mod inner;
 mod launch;
