@@ -13,5 +13,6 @@ mod real;
 mod start;
 mod users;
 mod verdicts;
+mod visits;
 
 snowglobe::main!();
