@@ -14,5 +14,6 @@ mod roots;
 mod start;
 mod users;
 mod verdicts;
+mod visits;
 
 snowglobe::main!();
