@@ -29,6 +29,7 @@
 //! for nothing but a `RuleBook`; `guard` is what a test holds; `reset` makes RSTs. All of these are pure: no system
 //! call but for the time. A wire tells of its frames through `listen`.
 
+mod capture;
 mod clock;
 mod error;
 mod guard;

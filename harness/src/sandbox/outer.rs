@@ -7,29 +7,25 @@
 //! the host and still sees root's files as its own, and what it writes in the workspace
 //! belongs to root.
 
-mod copies;
-mod devices;
-
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
-use nix::unistd::chdir;
+use nix::sys::wait::waitpid;
+use nix::unistd::{Pid, chdir};
 
+use super::copies::{self, TUN_DIRECTORY};
+use super::devices::{devices, furnish_dev};
 use super::ids::Ids;
 use super::inner::{Refused, TMPFS, carry, put_back};
 use super::paths::Paths;
-use super::subordinate::Subordinate;
 use crate::kernel::clone::{Cloned, clone_into};
 use crate::kernel::errno::errno;
 use crate::kernel::fd::Channel;
 use crate::kernel::idmap::IdMap;
 use crate::kernel::mount::{self, Attributes};
 use crate::kernel::{process, signal};
-use copies::{hand_over, put_together, receive_trees};
-pub(crate) use devices::tun_directory;
-use devices::{TUN_DIRECTORY, devices, furnish_dev};
 
 /// The namespaces of the outer sandbox. The network stays the host's: trials have their own.
 fn namespaces() -> CloneFlags {
@@ -56,40 +52,56 @@ pub(crate) struct Outer {
 ///
 /// Must be called while this process has a single thread.
 pub(crate) fn make(
-    ids: Ids,
+    mut ids: Ids,
     paths: &Paths,
     inside: impl FnOnce(Channel, Ids),
 ) -> Result<Outer, Refused> {
-    let (ours, theirs) = Channel::pair().map_err(|e| ("make a channel", e))?;
     let supervisor =
         process::pidfd_open(std::process::id() as i32).map_err(|e| ("open a pidfd", errno(&e)))?;
-    match clone_into(namespaces()).map_err(|e| ("clone3 the outer sandbox", errno(&e)))? {
-        Cloned::Child => process::never_return(|| {
-            drop(ours);
-            match die_with_parent(&supervisor).and_then(|()| build(ids, paths, &theirs)) {
-                Ok(ids) => {
-                    let _ = theirs.send(READY);
-                    inside(theirs, ids);
+    let mut notes = Vec::new();
+    loop {
+        let (ours, theirs) = Channel::pair().map_err(|e| ("make a channel", e))?;
+        match clone_into(namespaces()).map_err(|e| ("clone3 the outer sandbox", errno(&e)))? {
+            Cloned::Child => process::never_return(|| {
+                drop(ours);
+                begin(ids, paths, theirs, &supervisor, inside);
+            }),
+            Cloned::Parent { pid, pidfd } => {
+                drop(theirs);
+                let given = give_ids(ids, pid, paths, &ours, &mut notes)?;
+                if given == ids {
+                    await_ready(&ours)?;
+                    return Ok(Outer {
+                        first: pidfd,
+                        channel: ours,
+                        ids,
+                        notes,
+                    });
                 }
-                Err((step, errno)) => {
-                    let _ = theirs.send(format!("{}\0{step}", errno as i32).as_bytes());
-                }
+                // It may have got half of them, and a mapping can be written once; so another one.
+                let _ = process::pidfd_kill(&pidfd, libc::SIGKILL);
+                let _ = waitpid(Pid::from_raw(pid), None);
+                ids = given;
             }
-        }),
-        Cloned::Parent { pid, pidfd } => {
-            drop(theirs);
-            let (ids, notes) = match ids {
-                Ids::One { .. } => (ids, Vec::new()),
-                Ids::Subordinate(subordinate) => map_subordinate(pid, subordinate, &ours)?,
-                Ids::Range(map) => (ids, hand_over(pid, map, paths, &ours)?),
-            };
-            await_ready(&ours)?;
-            Ok(Outer {
-                first: pidfd,
-                channel: ours,
-                ids,
-                notes,
-            })
+        }
+    }
+}
+
+/// The life of the first process.
+fn begin(
+    ids: Ids,
+    paths: &Paths,
+    channel: Channel,
+    supervisor: &OwnedFd,
+    inside: impl FnOnce(Channel, Ids),
+) {
+    match die_with_parent(supervisor).and_then(|()| build(ids, paths, &channel)) {
+        Ok(()) => {
+            let _ = channel.send(READY);
+            inside(channel, ids);
+        }
+        Err((step, errno)) => {
+            let _ = channel.send(format!("{}\0{step}", errno as i32).as_bytes());
         }
     }
 }
@@ -125,46 +137,41 @@ fn await_ready(channel: &Channel) -> Result<(), Refused> {
     ))
 }
 
-/// Gives the first process its ids, or tells it to do with its own.
-fn map_subordinate(
+/// Gives the first process the ids that it waits for; if it cannot have them, those that another one can.
+fn give_ids(
+    ids: Ids,
     pid: i32,
-    subordinate: Subordinate,
+    paths: &Paths,
     channel: &Channel,
-) -> Result<(Ids, Vec<String>), Refused> {
-    let (ids, answer, notes) = match subordinate.map(pid) {
-        Ok(()) => (Ids::Subordinate(subordinate), MAPPED, Vec::new()),
-        Err((program, said)) => {
-            let note = format!(
-                "one id is mapped instead of {}: {program}: {said}",
-                subordinate.count
-            );
-            (subordinate.alone(), ALONE, vec![note])
+    notes: &mut Vec<String>,
+) -> Result<Ids, Refused> {
+    match ids {
+        Ids::One { .. } => {}
+        Ids::Subordinate(wanted) => {
+            if let Err((program, said)) = wanted.map(pid) {
+                notes.push(format!(
+                    "one id is mapped instead of {}: {program}: {said}",
+                    wanted.count
+                ));
+                return Ok(wanted.alone());
+            }
+            let told = channel.send(MAPPED);
+            told.map_err(|e| ("speak to the outer sandbox", e))?;
         }
-    };
-    channel
-        .send(answer)
-        .map_err(|e| ("speak to the outer sandbox", e))?;
-    Ok((ids, notes))
+        Ids::Range(map) => notes.extend(copies::hand_over(pid, map, paths, channel)?),
+    }
+    Ok(ids)
 }
 
 const MAPPED: &[u8] = b"mapped";
-const ALONE: &[u8] = b"alone";
 
-// ---- from inside ---------------------------------------------------------------------------
-
-fn build(ids: Ids, paths: &Paths, channel: &Channel) -> Result<Ids, Refused> {
-    let ids = match ids {
-        Ids::Subordinate(asked) => await_ids(asked, channel)?,
-        _ => ids,
-    };
+fn build(ids: Ids, paths: &Paths, channel: &Channel) -> Result<(), Refused> {
     let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     match ids {
         Ids::One { .. } | Ids::Subordinate(_) => {
-            if let Ids::One { uid, gid } = ids {
-                let map = |outside| IdMap { outside, count: 1 };
-                map(uid)
-                    .write(map(gid), Path::new("/proc/self"), true)
-                    .map_err(|e| ("map the ids", errno(&e)))?;
+            match ids {
+                Ids::One { uid, gid } => map_alone(uid, gid)?,
+                _ => await_mapped(channel)?,
             }
             mount::make_private().map_err(|e| ("make the mounts private", e))?;
             let devices = devices();
@@ -172,7 +179,7 @@ fn build(ids: Ids, paths: &Paths, channel: &Channel) -> Result<Ids, Refused> {
             furnish_dev(&devices)?;
         }
         Ids::Range(_) => {
-            let mut trees = receive_trees(channel)?;
+            let mut trees = copies::receive_trees(channel)?;
             become_root()?;
             mount::make_private().map_err(|e| ("make the mounts private", e))?;
             let mut devices = devices();
@@ -180,26 +187,29 @@ fn build(ids: Ids, paths: &Paths, channel: &Channel) -> Result<Ids, Refused> {
                 devices.retain(|(name, _)| *name != "net/tun");
                 devices.push(("net", tree));
             }
-            put_together(&trees, paths)?;
+            copies::put_together(&trees, paths)?;
             furnish_dev(&devices)?;
         }
     }
     chdir(&here)
         .or_else(|_| chdir("/"))
-        .map_err(|e| ("enter the working directory", e))?;
-    Ok(ids)
+        .map_err(|e| ("enter the working directory", e))
 }
 
-/// Whether the ids have been mapped that were asked for.
-fn await_ids(asked: Subordinate, channel: &Channel) -> Result<Ids, Refused> {
+/// The invoking user as root, which it may do itself.
+fn map_alone(uid: u32, gid: u32) -> Result<(), Refused> {
+    let map = |outside| IdMap { outside, count: 1 };
+    map(uid)
+        .write(map(gid), Path::new("/proc/self"), true)
+        .map_err(|e| ("map the ids", errno(&e)))
+}
+
+fn await_mapped(channel: &Channel) -> Result<(), Refused> {
     let mut buffer = [0; 16];
-    match channel
-        .receive(&mut buffer)
-        .map_err(|e| ("wait for the ids", e))?
-    {
-        MAPPED => Ok(Ids::Subordinate(asked)),
-        ALONE => Ok(asked.alone()),
-        _ => Err(("wait for the ids", Errno::EPIPE)),
+    match channel.receive(&mut buffer) {
+        Ok(MAPPED) => Ok(()),
+        Ok(_) => Err(("wait for the ids", Errno::EPIPE)),
+        Err(errno) => Err(("wait for the ids", errno)),
     }
 }
 
@@ -243,7 +253,7 @@ fn make_read_only(paths: &Paths) -> Result<(), Refused> {
 }
 
 /// What trials without a mount namespace of their own share.
-fn mount_private() -> Result<(), Refused> {
+pub(super) fn mount_private() -> Result<(), Refused> {
     mount::fresh("tmpfs", Path::new("/tmp"), Some(TMPFS)).map_err(|e| ("mount /tmp", e))?;
     mount::fresh("tmpfs", Path::new("/run"), Some("mode=755")).map_err(|e| ("mount /run", e))
 }

@@ -1,27 +1,12 @@
-//! A `/dev` of devices that do no harm.
+//! A `/dev` of harmless devices.
 
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
+use super::inner::{DEVPTS, Refused, TMPFS};
 use crate::kernel::errno::errno;
 use crate::kernel::mount::{self, Attributes};
-use crate::sandbox::ids::Ids;
-use crate::sandbox::inner::{DEVPTS, Refused, TMPFS};
-
-/// Where the device lies that makes TUN and TAP interfaces.
-pub(super) const TUN_DIRECTORY: &str = "/dev/net";
-
-/// That directory for trials, where this process may make one; otherwise they have what the host permits.
-///
-/// The host's device may be for its root alone, which no trial is. To let everybody open it does no harm: it makes interfaces only where
-/// its user may make interfaces.
-pub(crate) fn tun_directory() -> Option<OwnedFd> {
-    match Ids::available() {
-        Ids::Range(_) => mount::device_directory("tun", 10, 200).ok(),
-        Ids::One { .. } | Ids::Subordinate(_) => None,
-    }
-}
 
 /// The devices that do no harm, as far as the host has them.
 const DEVICES: [&str; 9] = [

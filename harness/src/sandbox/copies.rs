@@ -1,6 +1,6 @@
-//! Started as root: a root directory put together from id-mapped copies of the host's mounts.
+//! Started as root: id-mapped, detached copies of the host's mounts, and a root directory put together from them.
 //!
-//! They are made from outside, with the privileges that takes, and attached from inside.
+//! They are made outside, with root's privileges, and handed to the first process of the outer sandbox.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-use super::devices::{TUN_DIRECTORY, tun_directory};
-use super::mount_private;
+use super::ids::Ids;
+use super::inner::Refused;
+use super::outer::mount_private;
+use super::paths::{PRIVATE, Paths};
 use crate::kernel::errno::errno;
 use crate::kernel::fd::Channel;
 use crate::kernel::idmap::IdMap;
 use crate::kernel::mount::{self, Attributes};
-use crate::sandbox::inner::Refused;
-use crate::sandbox::paths::{PRIVATE, Paths};
 
 /// Gives the first process its ids, and id-mapped copies of the host's mounts.
 pub(super) fn hand_over(
@@ -65,6 +65,20 @@ pub(super) fn hand_over(
 }
 
 const END: &[u8] = b"\0";
+
+/// Where the device lies that makes TUN and TAP interfaces.
+pub(super) const TUN_DIRECTORY: &str = "/dev/net";
+
+/// That directory for trials, where this process may make one; otherwise they have what the host permits.
+///
+/// The host's device may be for its root alone, which no trial is. To let everybody open it does no harm: it makes interfaces only where
+/// its user may make interfaces.
+pub(crate) fn tun_directory() -> Option<OwnedFd> {
+    match Ids::available() {
+        Ids::Range(_) => mount::device_directory("tun", 10, 200).ok(),
+        Ids::One { .. } | Ids::Subordinate(_) => None,
+    }
+}
 
 /// A detached copy of one mount, and whether it shows the trials' ids.
 fn mapped_copy(

@@ -1,0 +1,3 @@
+//! What a capture writes, read back by somebody else's parser.
+
+mod pcapng;
