@@ -13,6 +13,7 @@ pub(crate) mod fd;
 #[allow(dead_code)]
 pub(crate) mod frame;
 pub(crate) mod idmap;
+pub(crate) mod lend;
 pub(crate) mod mount;
 pub(crate) mod net;
 // Not all of these three is used yet: impairments and observations will come for the rest.
@@ -37,3 +38,4 @@ pub(crate) mod sysctl;
 pub(crate) mod tap;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod thread;

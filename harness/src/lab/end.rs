@@ -31,6 +31,7 @@ impl Drop for Lab {
             std::mem::take(&mut self.stacks),
         );
         self.links.clear();
+        self.shared.visitors.dismiss();
         bury(nodes, stacks);
         // What they wrote last comes before the end of the trial.
         self.shared.pump.finish();

@@ -6,12 +6,14 @@ use std::time::Duration;
 use super::error::Result;
 use super::log::Pump;
 use super::place::Place;
+use super::visitors::Visitors;
 
 /// One for each lab.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) place: Place,
     pub(super) pump: Pump,
+    pub(super) visitors: Visitors,
     patience_ms: AtomicU64,
 }
 
@@ -20,6 +22,7 @@ impl Shared {
         Ok(Shared {
             place: Place::new()?,
             pump: Pump::default(),
+            visitors: Visitors::new()?,
             patience_ms: AtomicU64::new(10_000),
         })
     }

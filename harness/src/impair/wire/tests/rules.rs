@@ -82,8 +82,8 @@ fn what_is_held_stays_until_its_release_and_keeps_its_order() {
         let pair = plain();
         let [alice, bob] = pair.udp();
         let hold = rule(&pair, udp().length(..60), Verdict::Hold);
-        let other = rule(&pair, says(&OTHER), Verdict::Hold);
-        send(&alice, &["one", &OTHER, "two", &PASSES]);
+        let other = rule(&pair, says(OTHER), Verdict::Hold);
+        send(&alice, &["one", OTHER, "two", PASSES]);
         assert_eq!(hear(&bob), PASSES);
         let counters = pair.wire.counters(Direction::AToB);
         assert_eq!((counters.sent.packets, counters.queued.packets), (4, 3));
