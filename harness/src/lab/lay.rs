@@ -136,13 +136,13 @@ fn make(
         }
         Carrier::PacketSocket => {
             let backstage = shared.backstage()?;
-            lay_to(line, &backstage)?;
+            lay_to(line, &backstage, false)?;
             let ports = sockets(line, &backstage)?;
             carry(line, ports, impairments, Some(backstage))
         }
         Carrier::Netem => {
             let backstage = shared.backstage()?;
-            lay_to(line, &backstage)?;
+            lay_to(line, &backstage, true)?;
             repeat(line, backstage, impairments)
         }
         Carrier::Veth | Carrier::Nobody => Ok(Carried::Veth),
@@ -246,7 +246,9 @@ fn tap(line: &Line, which: usize) -> Result<Port> {
 }
 
 /// A veth pair from each end to the backstage, the inner ends up.
-fn lay_to(line: &Line, backstage: &OwnedFd) -> Result<()> {
+///
+/// netem decides about what it is handed, so it must be handed packets one by one.
+fn lay_to(line: &Line, backstage: &OwnedFd, one_by_one: bool) -> Result<()> {
     for which in 0..2 {
         let inner = Inner::of(line, which);
         let end = &line.cable.ends[which];
@@ -263,6 +265,9 @@ fn lay_to(line: &Line, backstage: &OwnedFd) -> Result<()> {
         };
         let mut batch = Batch::new();
         batch.add_veth(&Veth { near, far });
+        if one_by_one {
+            batch.send_one_by_one(near.device);
+        }
         if let Plug::Hub(_) = &line.ends[which] {
             batch.give_no_addresses(near.device);
             batch.set_up(near.device);
@@ -337,11 +342,10 @@ fn repeat(line: &Line, backstage: Arc<OwnedFd>, impairments: &[Impairment; 2]) -
     let apply = |direction: Direction| {
         let leaves = Inner::of(line, direction.reverse().index());
         let impairment = &impairments[direction.index()];
-        let seed = seed(line) ^ direction.index() as u64;
-        Netem::apply(backstage.as_fd(), leaves.device(), impairment, seed)
+        Netem::apply(backstage.as_fd(), leaves.device(), impairment, seed(line))
             .map_err(|e| backstage_error(line, e))
     };
-    let egress = [apply(Direction::AToB)?, apply(Direction::BToA)?];
+    let egress = Box::new([apply(Direction::AToB)?, apply(Direction::BToA)?]);
     Ok(Carried::Netem { egress, backstage })
 }
 
