@@ -9,6 +9,7 @@ pub(crate) mod attempt;
 pub(crate) mod clock;
 pub(crate) mod clone;
 pub(crate) mod constructor;
+pub(crate) mod errno;
 pub(crate) mod fd;
 #[allow(dead_code)]
 pub(crate) mod frame;
