@@ -4,6 +4,8 @@ mod delay;
 mod fate;
 mod faults;
 mod live;
+mod quic;
+mod real;
 mod refused;
 mod rules;
 
