@@ -32,6 +32,9 @@ use options::{filter, options, table};
 /// What the kernel must have for it.
 pub(crate) const NEEDS: [Feature; 2] = [Feature::Netem, Feature::Tbf];
 
+/// What a frame is longer than its packet.
+const ETHERNET: u32 = 14;
+
 /// What one device does to what it sends.
 #[derive(Debug)]
 pub(crate) struct Netem {
@@ -65,8 +68,8 @@ impl Netem {
             netlink: Netlink::open_in(netns)?,
             index: device.index,
             name: device.name.to_owned(),
-            // The two directions of a link have one seed, and shall not lose the same packets.
-            seed: seed_for(seed, device.name),
+            // The kernel's generator makes much the same of seeds that are close to each other.
+            seed: seed_for(seed, "netem"),
             changes: 0,
             has_table: false,
             impairment: impairment.clone(),
@@ -146,6 +149,17 @@ impl Netem {
         let unlike = |what| NetlinkError::unlike("impair", device.name, what);
         if let Some(what) = cannot(impairment) {
             return Err(unlike(format!("netem cannot do {what}")));
+        }
+        if let Some(burst) = impairment.burst {
+            let interfaces = self.netlink.interfaces()?;
+            let us = interfaces.iter().find(|it| it.index == self.index);
+            let mtu = us.map_or(0, |us| us.mtu);
+            // The filter would drop what is larger than its bucket.
+            if burst < mtu + ETHERNET {
+                return Err(unlike(format!(
+                    "netem cannot do a burst of {burst} B on a link whose MTU is {mtu}: a frame can be larger than that"
+                )));
+            }
         }
         let seed = self.seed.wrapping_add(self.changes.wrapping_mul(GOLDEN));
         let (filter, netem) = (filter(impairment), options(impairment, seed));

@@ -257,6 +257,15 @@ fn everything_is_set_changed_and_read_back() {
             error.to_string(),
             "failed to impair `eth0`: netem cannot do `mtu`, which netem has no word for"
         );
+        let mut netlink = Netlink::open_in(near.as_fd()).expect("a namespace");
+        let mut batch = Batch::new();
+        batch.set_mtu(DEVICE, 15_000);
+        netlink.execute(batch).expect("an MTU");
+        let error = netem.change(&rich()).unwrap_err().to_string();
+        assert!(
+            error.contains("a burst of 15000 B on a link whose MTU is 15000"),
+            "{error}"
+        );
     });
 }
 
