@@ -1,10 +1,14 @@
 //! What all parts of a lab know.
 
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use super::error::Result;
+use super::faults::Sieve;
 use super::log::Pump;
+use super::network::new_place;
 use super::place::Place;
 
 /// One for each lab.
@@ -13,6 +17,9 @@ pub(super) struct Shared {
     pub(super) place: Place,
     pub(super) pump: Pump,
     patience_ms: AtomicU64,
+    backstage: Mutex<Option<Arc<OwnedFd>>>,
+    /// Those of partitions.
+    pub(super) sieves: Mutex<Vec<Weak<Sieve>>>,
 }
 
 impl Shared {
@@ -21,7 +28,23 @@ impl Shared {
             place: Place::new()?,
             pump: Pump::default(),
             patience_ms: AtomicU64::new(10_000),
+            backstage: Mutex::new(None),
+            sieves: Mutex::default(),
         })
+    }
+
+    /// The network namespace where the middles of links are, made for the first of them.
+    pub(super) fn backstage(&self) -> Result<Arc<OwnedFd>> {
+        let mut backstage = self
+            .backstage
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(backstage) = &*backstage {
+            return Ok(Arc::clone(backstage));
+        }
+        let made = Arc::new(new_place("the middles of links")?);
+        *backstage = Some(Arc::clone(&made));
+        Ok(made)
     }
 
     pub(super) fn patience(&self) -> Duration {

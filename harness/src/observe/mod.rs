@@ -5,13 +5,8 @@
 //!
 //! ```no_run
 //! use snowglobe::prelude::*;
-//! # use snowglobe::observe::{Expectation, Match, Result, RuleGuard};
-//! # struct Link;
-//! # impl Link {
-//! #     fn rule(&self, _: Match, _: Verdict) -> Result<RuleGuard> { unimplemented!() }
-//! #     fn expect(&self, _: Match) -> Result<Expectation> { unimplemented!() }
-//! # }
-//! # fn t(link: Link) -> TestResult {
+//!
+//! # fn t(link: &snowglobe::lab::Link) -> TestResult {
 //! // The first answer of the server is lost; its retransmission is not.
 //! let rule = link.rule(tcp().syn_ack().nth(1), Verdict::Drop)?;
 //! let second = link.expect(tcp().syn_ack().nth(2))?;
@@ -50,6 +45,11 @@ pub use headers::{Tcp, TcpFlags};
 pub use matches::{Match, any, arp, icmp, ip, tcp, udp};
 pub use packet::Packet;
 pub use verdict::Verdict;
+
+/// Starts the clock that packets are seen by: at the start of a trial.
+pub(crate) fn start_clock() {
+    clock::clock();
+}
 
 pub(crate) use listen::{FrameEvent, FrameFate, Listener};
 pub(crate) use rule::{Order, RuleBook, RuleId, Ruling};

@@ -100,6 +100,15 @@ impl Batch {
         self.set_flags("take down", device, LinkFlags::empty());
     }
 
+    /// Says whether the other side is there, of an interface that lets itself be told.
+    pub(crate) fn set_carrier(&mut self, device: Device<'_>, on: bool) {
+        self.change(
+            "change the carrier of",
+            device,
+            LinkAttribute::Carrier(on.into()),
+        );
+    }
+
     /// Plugs an interface into a bridge, out of the one that it was in; `None` only unplugs.
     pub(crate) fn set_master(&mut self, device: Device<'_>, master: Option<u32>) {
         self.change(
