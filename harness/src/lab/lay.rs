@@ -81,7 +81,7 @@ pub(super) fn choose(
             match has_netem(shared)? {
                 true => Ok(Carrier::Netem),
                 false => Err(LabError::other(format!(
-                    "link `{name}` cannot be carried by netem: this kernel has none (module sch_netem); take `Engine::Auto` or `Engine::Wire`"
+                    "link `{name}` cannot be carried by netem: this kernel has none (modules sch_netem and sch_tbf); take `Engine::Auto` or `Engine::Wire`"
                 ))),
             }
         }
@@ -167,6 +167,9 @@ pub(super) fn exchange(
         batch.delete_link(Inner::repeater(line).device());
         backstage_do(line, &backstage, batch)?;
         let _ = egress;
+        for which in 0..2 {
+            limit_batches(line, which, u16::MAX)?;
+        }
         let ports = sockets(line, &backstage)?;
         return carry(line, ports, impairments, Some(backstage));
     }
@@ -282,7 +285,10 @@ fn backstage_do(line: &Line, backstage: &OwnedFd, batch: Batch) -> Result<()> {
         .map_err(|e| backstage_error(line, e))
 }
 
-fn backstage_error(line: &Line, error: crate::kernel::netlink::NetlinkError) -> LabError {
+pub(super) fn backstage_error(
+    line: &Line,
+    error: crate::kernel::netlink::NetlinkError,
+) -> LabError {
     LabError::network(format!("the middle of link `{}`", line.cable.name), error)
 }
 
@@ -326,6 +332,10 @@ fn carry(
 
 /// A repeater between the inner ends, and netem where packets leave it.
 fn repeat(line: &Line, backstage: Arc<OwnedFd>, impairments: &[Impairment; 2]) -> Result<Carried> {
+    // netem decides about what it is handed, and that shall be a packet, as on a wire.
+    for which in 0..2 {
+        limit_batches(line, which, 1)?;
+    }
     let repeater = Inner::repeater(line);
     let mut batch = Batch::new();
     batch.add_repeater(repeater.device());
@@ -343,6 +353,12 @@ fn repeat(line: &Line, backstage: Arc<OwnedFd>, impairments: &[Impairment; 2]) -
     };
     let egress = [apply(Direction::AToB)?, apply(Direction::BToA)?];
     Ok(Carried::Netem { egress, backstage })
+}
+
+fn limit_batches(line: &Line, which: usize, packets: u16) -> Result<()> {
+    let mut batch = Batch::new();
+    batch.set_largest_batch(line.device(which), packets);
+    line.execute(which, batch)
 }
 
 /// Of the trial's seed and the link's name: no other link has a say in what happens on this one.

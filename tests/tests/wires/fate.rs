@@ -9,7 +9,12 @@ use snowglobe::topology::Engine;
 use crate::{MS, Pair};
 
 /// Sends numbered datagrams and says which arrived, in their order. They go in small lots, so that nothing but the link loses any.
-fn sent(pair: &Pair, direction: Direction, count: u32, length: usize) -> TestResult<Vec<u32>> {
+pub(super) fn sent(
+    pair: &Pair,
+    direction: Direction,
+    count: u32,
+    length: usize,
+) -> TestResult<Vec<u32>> {
     let [a, b] = pair.sockets()?;
     let (from, to) = match direction {
         Direction::AToB => (a, b),
@@ -37,12 +42,12 @@ fn sent(pair: &Pair, direction: Direction, count: u32, length: usize) -> TestRes
 }
 
 /// Whether `hits` of `n` are within the 99.9 % interval around `p`: 3.29 standard deviations.
-fn is_likely(hits: usize, n: u32, p: f64) -> bool {
+pub(super) fn is_likely(hits: usize, n: u32, p: f64) -> bool {
     let (n, hits) = (f64::from(n), hits as f64);
     (hits - n * p).abs() <= 3.29 * (n * p * (1.0 - p)).sqrt() + 0.5
 }
 
-fn balanced(counters: &Counters) -> bool {
+pub(super) fn balanced(counters: &Counters) -> bool {
     let into = counters.sent.packets + counters.duplicated.packets;
     let out = counters.delivered.packets + counters.lost.total().packets + counters.queued.packets;
     into == out

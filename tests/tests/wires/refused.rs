@@ -76,11 +76,6 @@ fn an_engine_that_cannot_be_is_named() -> TestResult {
         error.starts_with("link `alice–bob`, a→b, cannot be carried by netem: "),
         "{error}"
     );
-    if Feature::Netem.probe().is_err() {
-        let error = wrong(LinkSpec::from(Impairment::delayed(MS)).engine(Engine::Netem));
-        assert!(error.contains("`alice–bob`"), "{error}");
-        assert!(error.contains("cannot be carried by netem: "), "{error}");
-    }
     let huge = LinkSpec::new().mtu(65_535).engine(Engine::Tap);
     let error = wrong(huge);
     assert!(

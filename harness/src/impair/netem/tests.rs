@@ -217,7 +217,7 @@ fn cable() -> [Netns; 2] {
         near: End::new(DEVICE),
         far,
     });
-    batch.send_one_by_one(DEVICE);
+    batch.set_largest_batch(DEVICE, 1);
     batch.give_no_addresses(DEVICE);
     batch.add_address(DEVICE, [10, 0, 0, 1].into(), 24);
     batch.set_up(DEVICE);
@@ -288,12 +288,10 @@ fn what_was_sent_delivered_lost_and_held_is_counted() {
         };
         let mut netem = Netem::apply(near.as_fd(), DEVICE, &held, 1).expect("held");
         send(5);
-        let counters = netem.counters().expect("counters");
-        assert_eq!((counters.sent.packets, counters.lost.queue.packets), (5, 2));
-        assert_eq!(
-            (counters.queued.packets, counters.queued.bytes),
-            (3, 3 * 1042)
-        );
+        let counters = netem.counters(frames(5)).expect("counters");
+        assert_eq!(counters.sent, frames(5));
+        assert_eq!(counters.queued, frames(3));
+        assert_eq!(counters.lost.queue, frames(2));
 
         let lossy = Impairment {
             loss: Percent(100.0),
@@ -301,20 +299,29 @@ fn what_was_sent_delivered_lost_and_held_is_counted() {
         };
         netem.change(&lossy).expect("lossy");
         send(4);
-        let counters = netem.counters().expect("counters");
-        assert_eq!(
-            (counters.lost.queue.packets, counters.lost.loss.packets),
-            (2, 4)
-        );
-        assert_eq!(counters.queued.packets, 3, "what is under way stays");
+        let counters = netem.counters(frames(9)).expect("counters");
+        assert_eq!(counters.lost.queue, frames(2));
+        assert_eq!(counters.lost.loss, frames(4));
+        assert_eq!(counters.queued, frames(3), "what is under way stays");
 
-        netem.change(&Impairment::NONE).expect("none");
+        let twice = Impairment {
+            duplicate: Percent(100.0),
+            ..Impairment::NONE
+        };
+        netem.change(&twice).expect("twice");
         send(7);
-        let counters = netem.counters().expect("counters");
-        assert_eq!(
-            (counters.delivered.packets, counters.delivered.bytes),
-            (7, 7 * 1042)
-        );
-        assert_eq!(counters.sent.packets, 16);
+        let counters = netem.counters(frames(16)).expect("counters");
+        assert_eq!(counters.delivered, frames(14));
+        assert_eq!(counters.duplicated, frames(7));
+        assert_eq!(counters.sent, frames(16));
+        assert_eq!(counters.lost.total(), frames(6));
     });
+}
+
+/// So many of the frames that this test sends.
+fn frames(packets: u64) -> Traffic {
+    Traffic {
+        packets,
+        bytes: packets * 1042,
+    }
 }
