@@ -33,6 +33,7 @@ impl Drop for Lab {
         for link in self.links.drain(..) {
             link.middle().close();
         }
+        self.shared.visitors.dismiss();
         bury(nodes, stacks);
         // What they wrote last comes before the end of the trial.
         self.shared.pump.finish();

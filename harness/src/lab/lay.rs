@@ -136,13 +136,13 @@ fn make(
         }
         Carrier::PacketSocket => {
             let backstage = shared.backstage()?;
-            lay_to(line, &backstage)?;
+            lay_to(line, &backstage, false)?;
             let ports = sockets(line, &backstage)?;
             carry(line, ports, impairments, Some(backstage))
         }
         Carrier::Netem => {
             let backstage = shared.backstage()?;
-            lay_to(line, &backstage)?;
+            lay_to(line, &backstage, true)?;
             repeat(line, backstage, impairments)
         }
         Carrier::Veth | Carrier::Nobody => Ok(Carried::Veth),
@@ -159,16 +159,17 @@ pub(super) fn exchange(
     impairments: &[Impairment; 2],
     down: bool,
 ) -> Result<Carried> {
-    if let (Carried::Netem { backstage, egress }, Carrier::Tap | Carrier::PacketSocket) =
+    if let (Carried::Netem { backstage, .. }, Carrier::Tap | Carrier::PacketSocket) =
         (&before, carrier)
     {
         let backstage = Arc::clone(backstage);
         let mut batch = Batch::new();
         batch.delete_link(Inner::repeater(line).device());
         backstage_do(line, &backstage, batch)?;
-        let _ = egress;
         for which in 0..2 {
-            limit_batches(line, which, u16::MAX)?;
+            let mut batch = Batch::new();
+            batch.set_largest_batch(line.device(which), u16::MAX);
+            line.execute(which, batch)?;
         }
         let ports = sockets(line, &backstage)?;
         return carry(line, ports, impairments, Some(backstage));
@@ -249,7 +250,9 @@ fn tap(line: &Line, which: usize) -> Result<Port> {
 }
 
 /// A veth pair from each end to the backstage, the inner ends up.
-fn lay_to(line: &Line, backstage: &OwnedFd) -> Result<()> {
+///
+/// netem decides about what it is handed, so it must be handed packets one by one.
+fn lay_to(line: &Line, backstage: &OwnedFd, one_by_one: bool) -> Result<()> {
     for which in 0..2 {
         let inner = Inner::of(line, which);
         let end = &line.cable.ends[which];
@@ -266,6 +269,9 @@ fn lay_to(line: &Line, backstage: &OwnedFd) -> Result<()> {
         };
         let mut batch = Batch::new();
         batch.add_veth(&Veth { near, far });
+        if one_by_one {
+            batch.set_largest_batch(near.device, 1);
+        }
         if let Plug::Hub(_) = &line.ends[which] {
             batch.give_no_addresses(near.device);
             batch.set_up(near.device);
@@ -332,10 +338,6 @@ fn carry(
 
 /// A repeater between the inner ends, and netem where packets leave it.
 fn repeat(line: &Line, backstage: Arc<OwnedFd>, impairments: &[Impairment; 2]) -> Result<Carried> {
-    // netem decides about what it is handed, and that shall be a packet, as on a wire.
-    for which in 0..2 {
-        limit_batches(line, which, 1)?;
-    }
     let repeater = Inner::repeater(line);
     let mut batch = Batch::new();
     batch.add_repeater(repeater.device());
@@ -347,18 +349,13 @@ fn repeat(line: &Line, backstage: Arc<OwnedFd>, impairments: &[Impairment; 2]) -
     let apply = |direction: Direction| {
         let leaves = Inner::of(line, direction.reverse().index());
         let impairment = &impairments[direction.index()];
+        // The two directions shall not lose the same packets.
         let seed = seed(line) ^ direction.index() as u64;
         Netem::apply(backstage.as_fd(), leaves.device(), impairment, seed)
             .map_err(|e| backstage_error(line, e))
     };
-    let egress = [apply(Direction::AToB)?, apply(Direction::BToA)?];
+    let egress = Box::new([apply(Direction::AToB)?, apply(Direction::BToA)?]);
     Ok(Carried::Netem { egress, backstage })
-}
-
-fn limit_batches(line: &Line, which: usize, packets: u16) -> Result<()> {
-    let mut batch = Batch::new();
-    batch.set_largest_batch(line.device(which), packets);
-    line.execute(which, batch)
 }
 
 /// Of the trial's seed and the link's name: no other link has a say in what happens on this one.

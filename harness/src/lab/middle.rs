@@ -48,7 +48,7 @@ pub(super) enum Carried {
     Veth,
     Netem {
         /// By direction.
-        egress: [Netem; 2],
+        egress: Box<[Netem; 2]>,
         backstage: Arc<OwnedFd>,
     },
     Wire {

@@ -70,6 +70,7 @@ mod runtime;
 mod shared;
 mod start;
 mod visit;
+mod visitors;
 mod wait;
 mod wires;
 mod works;

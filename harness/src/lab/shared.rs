@@ -10,12 +10,14 @@ use super::faults::Sieve;
 use super::log::Pump;
 use super::network::new_place;
 use super::place::Place;
+use super::visitors::Visitors;
 
 /// One for each lab.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) place: Place,
     pub(super) pump: Pump,
+    pub(super) visitors: Visitors,
     patience_ms: AtomicU64,
     backstage: Mutex<Option<Arc<OwnedFd>>>,
     /// Those of partitions.
@@ -27,6 +29,7 @@ impl Shared {
         Ok(Shared {
             place: Place::new()?,
             pump: Pump::default(),
+            visitors: Visitors::new()?,
             patience_ms: AtomicU64::new(10_000),
             backstage: Mutex::new(None),
             sieves: Mutex::default(),
