@@ -131,10 +131,11 @@ fn the_third_of_three_is_lost_and_every_copy_is_counted() -> TestResult {
 
 #[snowglobe::test]
 fn what_is_corrupt_does_not_pass_a_checksum() -> TestResult {
-    let pair = Pair::new(Impairment {
+    let spoiling = Impairment {
         corrupt: Percent(20.0),
         ..Impairment::NONE
-    })?;
+    };
+    let pair = Pair::new(LinkSpec::from(spoiling).engine(Engine::Wire))?;
     const COUNT: u32 = 2_000;
     let arrived = sent(&pair, Direction::AToB, COUNT, 400)?;
     let spoiled = COUNT as usize - arrived.len();
@@ -166,11 +167,12 @@ fn reordered_packets_overtake() -> TestResult {
 #[snowglobe::test]
 fn a_queue_holds_so_much_and_a_rate_lets_so_much_pass() -> TestResult {
     const FRAME: u64 = 1_000 + 8 + 20 + 14;
-    let pair = Pair::new(Impairment {
+    let narrow = Impairment {
         rate: Some(Rate::mbit(1)),
         queue: QueueLimit::packets(20),
         ..Impairment::NONE
-    })?;
+    };
+    let pair = Pair::new(LinkSpec::from(narrow).engine(Engine::Wire))?;
     let [a, b] = pair.sockets()?;
     let start = std::time::Instant::now();
     for _ in 0..20 {

@@ -26,27 +26,6 @@ fn counters(pair: &Pair) -> TestResult<Counters> {
     Ok(pair.link().counters(Direction::AToB)?)
 }
 
-#[snowglobe::test]
-fn who_leaves_the_choice_gets_netem_where_there_is_one_that_can_do_it() -> TestResult {
-    let slow = LinkSpec::from(Impairment::delayed(5 * MS));
-    let forced = Pair::new(slow.clone().engine(Engine::Netem));
-    let free = Pair::new(slow)?;
-    assert_eq!(free.link().carrier() == Carrier::Netem, forced.is_ok());
-    if let Err(error) = forced {
-        let error = error.to_string();
-        assert!(
-            error.starts_with("link `alice–bob` cannot be carried by netem: this kernel has none"),
-            "{error}"
-        );
-    }
-    let cannot = Pair::new(Impairment {
-        mtu: Some(1400),
-        ..Impairment::NONE
-    })?;
-    assert!(![Carrier::Netem, Carrier::Veth].contains(&cannot.link().carrier()));
-    Ok(())
-}
-
 #[snowglobe::test(requires(netem, tbf))]
 fn each_direction_has_its_own_delay() -> TestResult {
     let spec = LinkSpec::from(Impairment::delayed(100 * MS))
