@@ -5,6 +5,8 @@ mod fate;
 mod faults;
 mod live;
 mod netem;
+mod quic;
+mod real;
 mod refused;
 mod rules;
 
