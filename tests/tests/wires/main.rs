@@ -4,6 +4,7 @@ mod delay;
 mod fate;
 mod faults;
 mod live;
+mod netem;
 mod quic;
 mod real;
 mod refused;
