@@ -15,6 +15,7 @@ use super::network::{bridge_index, device};
 use super::node::Stack;
 use crate::kernel::netlink::{Batch, Device, Neighbour, Netlink, Route};
 use crate::kernel::netns::Netns;
+use crate::observe::Captured;
 use crate::topology::LinkId;
 use crate::topology::plan::{self, Cable, Interface, Place, Plan};
 
@@ -26,6 +27,7 @@ pub struct Link {
     ends: [Plug; 2],
     removed: AtomicBool,
     down: Mutex<bool>,
+    pub(super) captured: Captured,
 }
 
 /// What an end of a cable is in, and all that was given to it there.
@@ -74,6 +76,7 @@ impl Link {
             cable,
             removed: AtomicBool::new(false),
             down: Mutex::new(false),
+            captured: Captured::default(),
         }
     }
 
@@ -297,11 +300,11 @@ impl Link {
         self.removed.load(Ordering::Relaxed)
     }
 
-    fn device(&self, which: usize) -> Device<'_> {
+    pub(super) fn device(&self, which: usize) -> Device<'_> {
         device(&self.cable.ends[which], &self.cable, which)
     }
 
-    fn netns(&self, which: usize) -> Option<BorrowedFd<'_>> {
+    pub(super) fn netns(&self, which: usize) -> Option<BorrowedFd<'_>> {
         match &self.ends[which] {
             Plug::Hub(hub) => Some(hub.as_fd()),
             Plug::Stack(stack, _) => stack.netns().map(AsFd::as_fd),

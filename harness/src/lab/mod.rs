@@ -43,6 +43,7 @@ mod addresses;
 mod barrier;
 mod birth;
 mod births;
+mod capture;
 mod change;
 mod command;
 mod end;

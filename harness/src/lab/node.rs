@@ -9,6 +9,7 @@ use super::birth::Life;
 use super::error::{LabError, Result};
 use super::process::Running;
 use super::shared::Shared;
+use crate::observe::Captured;
 use crate::sandbox::birth::Birth;
 use crate::topology::plan::{NodePlan, StackPlan, Sysctl};
 use crate::topology::{NodeId, Owner, Plan, StartCommand, Topology};
@@ -81,6 +82,7 @@ pub struct Node {
     pub(super) running: Mutex<Vec<Arc<Running>>>,
     pub(super) shared: Arc<Shared>,
     removed: AtomicBool,
+    pub(super) captured: Captured,
     #[cfg(feature = "tokio")]
     pub(super) runtime: Mutex<Option<super::runtime::Runtime>>,
 }
@@ -108,6 +110,7 @@ impl Node {
             running: Mutex::new(Vec::new()),
             shared: Arc::clone(shared),
             removed: AtomicBool::new(false),
+            captured: Captured::default(),
             #[cfg(feature = "tokio")]
             runtime: Mutex::new(None),
         }

@@ -1,11 +1,13 @@
 //! What all parts of a lab know.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::error::Result;
 use super::log::Pump;
 use super::place::Place;
+use crate::observe::CaptureGuard;
 
 /// One for each lab.
 #[derive(Debug)]
@@ -13,6 +15,8 @@ pub(super) struct Shared {
     pub(super) place: Place,
     pub(super) pump: Pump,
     patience_ms: AtomicU64,
+    /// What the environment has asked for.
+    pub(super) captures: Mutex<Vec<CaptureGuard>>,
 }
 
 impl Shared {
@@ -21,6 +25,7 @@ impl Shared {
             place: Place::new()?,
             pump: Pump::default(),
             patience_ms: AtomicU64::new(10_000),
+            captures: Mutex::default(),
         })
     }
 

@@ -109,9 +109,11 @@ impl Lab {
             }
         }
         self.adopt(births, first)?;
-        for index in self.links.len()..self.plan.cables.len() {
+        let first_link = self.links.len();
+        for index in first_link..self.plan.cables.len() {
             self.links.push(Link::new(self, index));
         }
+        self.capture_as_the_environment_says(first_link)?;
         self.late_sysctls(new)
     }
 

@@ -1,5 +1,23 @@
 //! Captures: the frames of links and of nodes' interfaces, in one pcapng file for the whole trial.
+//!
+//! A `Tap` is told of frames, by a wire or by a `Watch`, and hands each to the trial's `Session` as a block; a thread of its own
+//! writes what came together. `pcapng` knows the format, `file` the file, `place` where it is, `policy` what the environment asks
+//! for; `guard` is what a test holds.
 
+mod batch;
+mod file;
+mod guard;
 mod pcapng;
+mod place;
+mod policy;
+mod session;
+mod tap;
 #[cfg(test)]
 mod tests;
+
+pub use guard::CaptureGuard;
+
+pub(crate) use guard::{Captured, Labels};
+pub(crate) use policy::Policy;
+pub(crate) use session::Session;
+pub(crate) use tap::Source;

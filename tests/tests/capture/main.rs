@@ -1,0 +1,8 @@
+//! Captures and recordings, as a user makes them; read back by tshark.
+
+mod kept;
+mod plain;
+mod recordings;
+mod tshark;
+
+snowglobe::main!();
