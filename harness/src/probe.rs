@@ -9,7 +9,8 @@ use nix::errno::Errno;
 use nix::sched::CloneFlags;
 
 use crate::kernel::attempt::{self, Refusal};
-use crate::sandbox::outer::{Ids, tun_directory};
+use crate::sandbox::copies::tun_directory;
+use crate::sandbox::outer::Ids;
 
 /// Something that not every kernel or machine can do, for `requires(…)`.
 ///

@@ -20,7 +20,12 @@ pub struct Run {
 
 /// This test program, to be run once more; nothing of how it was started itself is passed on.
 pub fn this_program() -> Command {
-    let mut command = Command::new(std::env::current_exe().expect("this program has a path"));
+    program_at(&std::env::current_exe().expect("this program has a path"))
+}
+
+/// The same of a copy that lies elsewhere.
+pub fn program_at(path: &Path) -> Command {
+    let mut command = Command::new(path);
     for (key, _) in std::env::vars() {
         if ["RUST_TEST", "SNOWGLOBE_", "NEXTEST"]
             .iter()

@@ -1,7 +1,7 @@
 //! What a link counts.
 
 use std::fmt;
-use std::ops::AddAssign;
+use std::ops::{AddAssign, Sub};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,15 +15,12 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// One frame more.
-    pub(crate) fn add(&mut self, bytes: usize) {
-        self.packets += 1;
-        self.bytes += bytes as u64;
-    }
-
-    pub(crate) fn remove(&mut self, bytes: usize) {
-        self.packets -= 1;
-        self.bytes -= bytes as u64;
+    /// One frame.
+    pub(crate) fn frame(bytes: usize) -> Traffic {
+        Traffic {
+            packets: 1,
+            bytes: bytes as u64,
+        }
     }
 }
 
@@ -31,6 +28,17 @@ impl AddAssign for Traffic {
     fn add_assign(&mut self, other: Traffic) {
         self.packets += other.packets;
         self.bytes += other.bytes;
+    }
+}
+
+impl Sub for Traffic {
+    type Output = Traffic;
+
+    fn sub(self, other: Traffic) -> Traffic {
+        Traffic {
+            packets: self.packets - other.packets,
+            bytes: self.bytes - other.bytes,
+        }
     }
 }
 

@@ -182,12 +182,12 @@ pub fn transatlantic() -> Impairment {
     }
 }
 
-/// Within a data centre: 0.2 ms there and back, 10 Gbit/s, shallow buffers.
+/// Within a data centre: 0.2 ms there and back, 10 Gbit/s, shallow buffers of a megabyte.
 pub fn datacentre() -> Impairment {
     Impairment {
         delay: us(100),
         rate: Some(Rate::gbit(10)),
-        queue: QueueLimit::packets(1000).and_bytes(1_000_000),
+        queue: QueueLimit::packets(660),
         ..Impairment::NONE
     }
 }

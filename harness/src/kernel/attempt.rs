@@ -14,7 +14,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 use super::mount::fresh;
-use super::netlink::wire::Attributes;
+use super::netlink::wire::{Attributes, words};
 use super::tap::Tap;
 use message::{CREATE, Message, route};
 pub(crate) use nft::{nat, nft_table};
@@ -71,10 +71,6 @@ pub(crate) fn qdisc(kind: &str) -> Result<(), Refusal> {
     };
     message.attribute(libc::TCA_OPTIONS, &options);
     route(message).map_err(failed)
-}
-
-fn words(words: &[u32]) -> Vec<u8> {
-    words.iter().flat_map(|word| word.to_ne_bytes()).collect()
 }
 
 /// Creates a TAP interface, by a device that was made for trials, if there is one, or else by the host's.

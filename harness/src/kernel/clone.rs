@@ -27,13 +27,23 @@ pub(crate) enum Cloned {
 ///
 /// Falls back to `clone` where a seccomp filter answers `ENOSYS` to `clone3`.
 pub(crate) fn clone_into(flags: CloneFlags) -> io::Result<Cloned> {
+    clone(flags, libc::SIGCHLD)
+}
+
+/// The same, but the new process is a child of the caller's parent.
+pub(crate) fn clone_sibling(flags: CloneFlags) -> io::Result<Cloned> {
+    // It ends with the caller's own signal, and another may not be given.
+    clone(flags | CloneFlags::CLONE_PARENT, 0)
+}
+
+fn clone(flags: CloneFlags, exit_signal: i32) -> io::Result<Cloned> {
     debug_assert!(single_threaded(), "clone_into called with threads running");
     let mut pidfd: RawFd = -1;
     let flags = flags.bits() as u32 as u64 | libc::CLONE_PIDFD as u64;
     let mut args = CloneArgs {
         flags,
         pidfd: (&raw mut pidfd) as u64,
-        exit_signal: libc::SIGCHLD as u64,
+        exit_signal: exit_signal as u64,
         ..CloneArgs::default()
     };
     // SAFETY: the arguments live across the call; no stack is given, so the child runs on a
@@ -45,7 +55,7 @@ pub(crate) fn clone_into(flags: CloneFlags) -> io::Result<Cloned> {
         pid = unsafe {
             libc::syscall(
                 libc::SYS_clone,
-                flags | libc::SIGCHLD as u64,
+                flags | exit_signal as u64,
                 0usize,
                 &raw mut pidfd,
                 0usize,

@@ -5,6 +5,8 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod attempt;
+#[allow(dead_code)]
+pub(crate) mod clock;
 pub(crate) mod clone;
 pub(crate) mod constructor;
 pub(crate) mod fd;

@@ -7,7 +7,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::birth::{self, Life};
 use super::end::terminate;
-use super::error::{LabError, Result};
+use super::error::Result;
 use super::node::Node;
 use crate::sandbox::birth::{Errand, Joins};
 
@@ -50,16 +50,8 @@ impl Node {
     /// `/tmp`, and the commands of its [`NodeSpec`](crate::topology::NodeSpec::command) running.
     ///
     /// # Errors
-    /// A command fails to start again; or the node has [users](crate::topology::Users) of its own: its network belongs to them,
-    /// and they end with its last process.
+    /// A command fails to start again.
     pub fn restart(&self) -> Result<()> {
-        if self.birth.ids.is_some() {
-            let sentence = format!(
-                "node `{}` has users of its own, and such a node cannot be restarted; leave its users to the trial",
-                self.name()
-            );
-            return Err(LabError::other(sentence));
-        }
         self.report_surprises();
         self.stop_runtime();
         let alive: Vec<_> = self

@@ -38,6 +38,12 @@ impl Topology {
     pub fn start(&self) -> Result<Lab> {
         let plan = self.plan()?;
         self.check_limits(&limits())?;
+        if let Some(cable) = plan.cables.iter().find(|cable| cable.middle.is_some()) {
+            let name = &cable.name;
+            return Err(LabError::other(format!(
+                "link `{name}` has an impairment, which no engine carries yet"
+            )));
+        }
         let shared = Arc::new(Shared::new()?);
         let mut lab = Lab {
             topology: self.clone(),

@@ -6,7 +6,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use nix::time::{ClockId, clock_gettime};
+use crate::kernel::clock::{monotonic, realtime};
 
 /// The trial's clock.
 #[derive(Debug)]
@@ -38,16 +38,11 @@ impl Clock {
     }
 }
 
-/// CLOCK_MONOTONIC, in nanoseconds.
-pub(crate) fn monotonic() -> u64 {
-    nanoseconds(ClockId::CLOCK_MONOTONIC)
-}
-
 /// CLOCK_REALTIME less CLOCK_MONOTONIC, now: of a few tries the one that took the shortest.
 pub(crate) fn offset() -> i64 {
     let attempt = || {
         let before = monotonic();
-        let real = nanoseconds(ClockId::CLOCK_REALTIME);
+        let real = realtime();
         let took = monotonic() - before;
         (took, real.cast_signed() - (before + took / 2).cast_signed())
     };
@@ -55,14 +50,4 @@ pub(crate) fn offset() -> i64 {
         .map(|_| attempt())
         .min()
         .map_or(0, |(_, offset)| offset)
-}
-
-fn nanoseconds(id: ClockId) -> u64 {
-    // Both exist on every Linux, so there is nothing to be said about a failure.
-    clock_gettime(id).map_or(0, |time| {
-        Duration::from(time)
-            .as_nanos()
-            .try_into()
-            .unwrap_or(u64::MAX)
-    })
 }

@@ -10,15 +10,16 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signalfd::SignalFd;
+use nix::unistd::ForkResult;
 
 use super::birth::{Birth, Cry, Joins};
 use super::inner::{Refused, World};
 use super::node;
 use super::outer::errno;
-use crate::kernel::clone::{Cloned, clone_into};
+use crate::kernel::clone::{Cloned, clone_into, clone_sibling};
 use crate::kernel::fd::Channel;
 use crate::kernel::idmap::IdMap;
-use crate::kernel::process;
+use crate::kernel::{ns, process};
 
 /// Makes nodes for whoever holds the other end of its channel.
 pub(crate) struct Factory<'a> {
@@ -41,12 +42,8 @@ impl Factory<'_> {
                 Ok(birth) => self.bear(&birth, &channel, passed.next()),
                 Err(_) => Err(("read an order", Errno::EPROTO)),
             };
-            if let Err((step, errno)) = born {
-                let refused = Cry::Refused {
-                    step: step.to_owned(),
-                    errno: errno as i32,
-                };
-                let _ = channel.send(&refused.encode());
+            if let Err(refused) = born {
+                refuse(&channel, refused);
             }
         }
     }
@@ -57,6 +54,9 @@ impl Factory<'_> {
         channel: &Channel,
         joined: Option<OwnedFd>,
     ) -> Result<(), Refused> {
+        if let (Some(network), Some(_), Joins::Network) = (&joined, birth.ids, birth.joins) {
+            return self.bear_again(birth, channel, network);
+        }
         let joins_pids = birth.joins == Joins::PodAndPids;
         let home = match (&joined, joins_pids) {
             (Some(pod), true) => Some(enter_pids(pod)?),
@@ -75,9 +75,34 @@ impl Factory<'_> {
                 if birth.ids.is_some() {
                     map_ids(birth, pid, &pidfd)?;
                 }
-                let _ = channel.send_with(&Cry::Born(pid).encode(), &[pidfd.as_raw_fd()]);
+                announce(channel, pid, &pidfd);
                 Ok(())
             }
+        }
+    }
+
+    /// A node whose users are its own, and who own the network that it had before: its processes have to be made by one of them, and
+    /// nobody who has become that comes back.
+    fn bear_again(
+        &self,
+        birth: &Birth,
+        channel: &Channel,
+        network: &OwnedFd,
+    ) -> Result<(), Refused> {
+        match process::fork().map_err(|e| ("fork a node", e))? {
+            ForkResult::Parent { .. } => Ok(()),
+            ForkResult::Child => process::never_return(|| {
+                let cloned = enter_users(network).and_then(|()| {
+                    clone_sibling(flags(birth)).map_err(|e| ("clone3 a node", errno(&e)))
+                });
+                match cloned {
+                    Ok(Cloned::Child) => {
+                        node::live(birth, self.world, channel, Some(network), self.signals)
+                    }
+                    Ok(Cloned::Parent { pid, pidfd }) => announce(channel, pid, &pidfd),
+                    Err(refused) => refuse(channel, refused),
+                }
+            }),
         }
     }
 
@@ -95,6 +120,25 @@ impl Factory<'_> {
     }
 }
 
+fn announce(channel: &Channel, pid: i32, pidfd: &OwnedFd) {
+    let _ = channel.send_with(&Cry::Born(pid).encode(), &[pidfd.as_raw_fd()]);
+}
+
+fn refuse(channel: &Channel, (step, errno): Refused) {
+    let refused = Cry::Refused {
+        step: step.to_owned(),
+        errno: errno as i32,
+    };
+    let _ = channel.send(&refused.encode());
+}
+
+/// Becomes the root of those who own a network.
+fn enter_users(network: &OwnedFd) -> Result<(), Refused> {
+    ns::owner_of(network.as_fd())
+        .and_then(|users| setns(users, CloneFlags::CLONE_NEWUSER))
+        .map_err(|e| ("enter the node's user namespace", e))
+}
+
 fn user_namespaces(most: &str) {
     let _ = std::fs::write("/proc/sys/user/max_user_namespaces", most);
 }
@@ -106,7 +150,8 @@ fn flags(birth: &Birth) -> CloneFlags {
     flags.set(CloneFlags::CLONE_NEWIPC, birth.hostname.is_some());
     flags.set(CloneFlags::CLONE_NEWPID, birth.own_pids);
     flags.set(CloneFlags::CLONE_NEWNS, birth.own_mounts);
-    flags.set(CloneFlags::CLONE_NEWUSER, birth.ids.is_some());
+    let new_users = birth.ids.is_some() && birth.joins == Joins::Nothing;
+    flags.set(CloneFlags::CLONE_NEWUSER, new_users);
     flags
 }
 

@@ -10,7 +10,9 @@
 
 pub(crate) mod birth;
 pub(crate) mod body;
+pub(crate) mod copies;
 mod copy;
+mod devices;
 mod factory;
 mod furniture;
 pub(crate) mod init;

@@ -66,7 +66,7 @@ fn become_node(
 ) -> Result<OwnedFd, Refused> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)
         .map_err(|e| ("set the parent-death signal", e))?;
-    if birth.ids.is_some() {
+    if birth.ids.is_some() && birth.joins == Joins::Nothing {
         signal::wait_for(MAPPED).map_err(|e| ("wait for the ids", e))?;
     }
     name_process(&birth.name);

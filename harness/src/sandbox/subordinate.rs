@@ -119,7 +119,8 @@ fn range(text: &str, user: Option<&str>, uid: &str) -> Option<(u32, u32)> {
         let mut fields = line.trim().split(':');
         let who = fields.next()?;
         (Some(who) == user || who == uid).then_some(())?;
-        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+        let (first, count) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+        (count > 0).then_some((first, count))
     })
 }
 
@@ -129,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_range_belongs_to_a_name_or_a_number() {
-        let text = "root:1:2\nalice:100000:65536\n1001:165536:65536\nbroken\n";
+        let text = "root:1:2\nalice:7:0\nalice:100000:65536\n1001:165536:65536\nbroken\n";
         assert_eq!(range(text, Some("alice"), "1000"), Some((100_000, 65_536)));
         assert_eq!(range(text, Some("bob"), "1001"), Some((165_536, 65_536)));
         assert_eq!(range(text, None, "1000"), None);

@@ -4,8 +4,8 @@ use std::net::Ipv6Addr;
 
 use super::change::Kept;
 use super::id::{Endpoint, LinkId};
-use super::link::Mac;
-use super::plan::{Address, Cable, CableEnd, Interface, Place, StackPlan};
+use super::link::{Engine, LinkSpec, Mac};
+use super::plan::{Address, Cable, CableEnd, Interface, Middle, Place, StackPlan};
 use super::switch::Sockets;
 use super::value::Topology;
 
@@ -63,6 +63,7 @@ pub(super) fn cables(
             name,
             mtu: mtu(topology, id),
             ends,
+            middle: middle(&topology[id]),
         }
     };
     topology
@@ -70,6 +71,15 @@ pub(super) fn cables(
         .zip(ends.into_iter().zip(names))
         .map(cable)
         .collect()
+}
+
+fn middle(spec: &LinkSpec) -> Option<Box<Middle>> {
+    let plain = spec.impairments.iter().all(|one| one.is_none()) && spec.engine == Engine::Auto;
+    let middle = || Middle {
+        impairments: spec.impairments.clone(),
+        engine: spec.engine,
+    };
+    (!plain).then(|| Box::new(middle()))
 }
 
 /// The MAC address asked for, or a locally administered one that says which link and which end it is of.

@@ -12,11 +12,12 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{Site, TopologyError};
 use super::id::{Endpoint, LinkId, NodeId, PodId};
-use super::link::{EndSpec, Families, LinkSpec, SwitchSpec};
+use super::link::{EndSpec, Engine, Families, LinkSpec, SwitchSpec};
 use super::name::show;
 use super::node::{NodeSpec, PodSpec};
 use super::shape::Shape;
 use super::value::{Settings, Topology};
+use crate::impair::Impairment;
 
 /// The whole text.
 #[derive(Default, Serialize, Deserialize)]
@@ -53,6 +54,15 @@ struct LinkText {
     a: EndSpec,
     #[serde(default, skip_serializing_if = "is_default")]
     b: EndSpec,
+    /// Of both directions, where it is not said of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    impair: Option<Impairment>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    a_to_b: Option<Impairment>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    b_to_a: Option<Impairment>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    engine: Engine,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -159,7 +169,11 @@ impl Document {
                 subnets,
                 families,
                 ends: [a, b],
+                impairments: [there, back],
+                engine,
             } = topology[id].clone();
+            let same = there == back;
+            let unless_none = |one: Impairment| (one != Impairment::NONE).then_some(one);
             LinkText {
                 ends: topology.ends(id).map(|end| topology.end_name(end)),
                 name,
@@ -168,6 +182,10 @@ impl Document {
                 families,
                 a,
                 b,
+                impair: unless_none(there.clone()).filter(|_| same),
+                a_to_b: unless_none(there).filter(|_| !same),
+                b_to_a: unless_none(back).filter(|_| !same),
+                engine,
             }
         };
         Document {
@@ -210,6 +228,10 @@ impl Document {
             families,
             a,
             b,
+            impair,
+            a_to_b,
+            b_to_a,
+            engine,
         } in self.link
         {
             let index = topology.links.len();
@@ -226,6 +248,8 @@ impl Document {
                     .ok_or_else(|| TopologyError::one(site, unknown()))
             };
             let (first, second) = (find(0)?, find(1)?);
+            let impairments =
+                [a_to_b, b_to_a].map(|one| one.or(impair.clone()).unwrap_or_default());
             topology.link_with(
                 first,
                 second,
@@ -235,6 +259,8 @@ impl Document {
                     subnets,
                     families,
                     ends: [a, b],
+                    impairments,
+                    engine,
                 },
             );
         }

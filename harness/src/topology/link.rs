@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::impair::{Asymmetric, Direction, Impairment};
+
 /// The address families that a segment gets addresses of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -45,7 +47,9 @@ impl Families {
 /// topology.validate()?;
 /// # Ok::<(), snowglobe::topology::TopologyError>(())
 /// ```
-// An impairment of each direction will be one more field, with `From<Impairment> for LinkSpec` beside it.
+///
+/// An [`Impairment`] is a `LinkSpec` that asks for it in both directions; an [`Asymmetric`] preset is one for a link whose first end has
+/// the access, so that it downloads from the second.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LinkSpec {
     pub(super) name: Option<String>,
@@ -53,6 +57,41 @@ pub struct LinkSpec {
     pub(super) subnets: Vec<String>,
     pub(super) families: Option<Families>,
     pub(super) ends: [EndSpec; 2],
+    /// By [`Direction::index`].
+    pub(super) impairments: [Impairment; 2],
+    pub(super) engine: Engine,
+}
+
+/// Who carries the packets of a link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Engine {
+    /// The kernel alone for a link without an impairment; its netem where it has that and it can do all that is asked of the
+    /// link; else the userspace wire.
+    #[default]
+    Auto,
+    /// The kernel's netem. An error where the kernel has none, or it cannot do all that is asked.
+    Netem,
+    /// The userspace wire: the same fate for the same packets in every run, and packet rules without a change of carrier. Over TAP
+    /// devices where they can be had, else over packet sockets.
+    Wire,
+    /// The userspace wire over TAP devices. An error where there are none.
+    Tap,
+    /// The userspace wire over packet sockets.
+    PacketSocket,
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Engine::Auto => "any engine",
+            Engine::Netem => "netem",
+            Engine::Wire => "a userspace wire",
+            Engine::Tap => "a userspace wire over TAP",
+            Engine::PacketSocket => "a userspace wire over packet sockets",
+        })
+    }
 }
 
 impl LinkSpec {
@@ -85,6 +124,37 @@ impl LinkSpec {
         self
     }
 
+    /// What it does to packets, in both directions.
+    ///
+    /// ```
+    /// use snowglobe::impair::{Direction, Impairment, Percent, preset};
+    /// use snowglobe::topology::{LinkSpec, Topology};
+    ///
+    /// let mut topology = Topology::new();
+    /// let (phone, server) = (topology.node("phone"), topology.node("server"));
+    /// topology.link_with(phone, server, preset::lte());
+    /// let lossy = Impairment { loss: Percent(5.0), ..Impairment::NONE };
+    /// topology.link_with(phone, server, LinkSpec::from(preset::wifi()).impair_one_way(Direction::AToB, lossy));
+    /// topology.validate()?;
+    /// # Ok::<(), snowglobe::topology::TopologyError>(())
+    /// ```
+    pub fn impair(mut self, impairment: Impairment) -> Self {
+        self.impairments = [impairment.clone(), impairment];
+        self
+    }
+
+    /// What it does to packets in one direction.
+    pub fn impair_one_way(mut self, direction: Direction, impairment: Impairment) -> Self {
+        self.impairments[direction.index()] = impairment;
+        self
+    }
+
+    /// Who carries its packets, where that is not the library's choice.
+    pub fn engine(mut self, engine: Engine) -> Self {
+        self.engine = engine;
+        self
+    }
+
     /// What is asked of the first end.
     pub fn a(mut self, end: EndSpec) -> Self {
         self.ends[0] = end;
@@ -109,6 +179,21 @@ impl LinkSpec {
         self.ends[0].name = Some(a.into());
         self.ends[1].name = Some(b.into());
         self
+    }
+}
+
+impl From<Impairment> for LinkSpec {
+    fn from(impairment: Impairment) -> Self {
+        LinkSpec::new().impair(impairment)
+    }
+}
+
+impl From<Asymmetric> for LinkSpec {
+    fn from(access: Asymmetric) -> Self {
+        LinkSpec {
+            impairments: [access.up, access.down],
+            ..LinkSpec::new()
+        }
     }
 }
 

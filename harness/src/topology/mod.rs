@@ -35,6 +35,8 @@
 //! - **Routes.** Nodes between segments forward, and every node has static routes along shortest paths, so that all can reach each
 //!   other by name. [`Routing::None`] switches that off, and [`NodeSpec::forward`] does for one node. There is no default route: what
 //!   is not in the lab is unreachable at once. Packets live for 64 hops, as everywhere.
+//! - **Impairments.** A link may be slow, lossy and more: see [`LinkSpec::impair`] and [`crate::impair`]. Which [`Engine`] carries it is worked
+//!   out when the lab starts.
 //!
 //! # The code
 //!
@@ -76,7 +78,7 @@ mod wiring;
 pub use error::TopologyError;
 pub use id::{Endpoint, LinkId, NodeId, PodId, SwitchId};
 pub use limits::Limits;
-pub use link::{EndSpec, Families, LinkSpec, Mac, SwitchSpec};
+pub use link::{EndSpec, Engine, Families, LinkSpec, Mac, SwitchSpec};
 pub use node::{NodeSpec, PodSpec, StartCommand, Users};
 pub use plan::Plan;
 pub use storage::{Mount, MountSource, Rootfs, Size, Volume};

@@ -7,11 +7,13 @@ use std::net::IpAddr;
 
 use super::error::TopologyError;
 use super::id::{LinkId, NodeId, SwitchId};
+use super::link::Engine;
 use super::node::{StartCommand, Users};
 use super::storage::{Mount, Rootfs};
 use super::subnet::Subnet;
 use super::value::Topology;
 use super::wiring::Owner;
+use crate::impair::Impairment;
 
 /// The most ports that the kernel gives a bridge.
 pub const BRIDGE_PORTS: usize = 1023;
@@ -84,7 +86,7 @@ pub struct Bridge {
     pub mtu: u32,
 }
 
-/// A veth pair.
+/// A veth pair, or something in its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cable {
     /// The link that it is; `None` for the trunk of a switch.
@@ -95,6 +97,17 @@ pub struct Cable {
     pub mtu: u32,
     /// Both ends, in the order of the link's.
     pub ends: [CableEnd; 2],
+    /// What is between the ends; nothing if they are a plain veth pair.
+    pub middle: Option<Box<Middle>>,
+}
+
+/// What is between the ends of a link that is more than a veth pair.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Middle {
+    /// What is done to packets: from the first end to the second, and back.
+    pub impairments: [Impairment; 2],
+    /// Who is to do it.
+    pub engine: Engine,
 }
 
 /// One end of a veth pair.
@@ -249,7 +262,7 @@ pub enum Step<'p> {
     },
     /// Make a bridge in the hub and bring it up.
     Bridge(&'p Bridge),
-    /// Make a veth pair, its ends in the hub as ports of their bridges, and bring those up.
+    /// Make a veth pair (or what stands for it), its ends in the hub as ports of their bridges, and bring those up.
     Cable(&'p Cable),
     /// Bring an interface up, without automatic addresses, and give it its other names.
     Interface {

@@ -100,6 +100,7 @@ fn switch(topology: &Topology, switch: SwitchId, count: usize) -> SwitchPlan {
             name,
             mtu,
             ends: [end(0, 0), end(1, index)],
+            middle: None,
         }
     };
     SwitchPlan {

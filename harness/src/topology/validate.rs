@@ -11,6 +11,7 @@ use super::name::{self, show};
 use super::node::{NodeSpec, StackSpec, Users};
 use super::storage::Rootfs;
 use super::value::{Link, Topology};
+use crate::impair::Direction;
 
 /// The MTUs that a veth takes, and the least that IPv6 does.
 const MTU: std::ops::RangeInclusive<u32> = 68..=65_535;
@@ -337,7 +338,31 @@ impl Topology {
             .families
             .or_else(|| switches.first().and_then(|id| self[*id].families));
         self.check_mtu(spec.mtu, families, site("mtu"), link, problems);
+        self.check_impairments(id, problems);
         self.check_ends(id, problems);
+    }
+
+    fn check_impairments(&self, id: LinkId, problems: &mut Problems) {
+        let [there, back] = &self.links[id.index()].spec.impairments;
+        let site = |field| Site::new("link", id.index(), field);
+        if there.is_none() && back.is_none() {
+            return;
+        }
+        let link = self.shown_link(id);
+        if there == back {
+            if let Err(wrong) = there.validate() {
+                problems.add(site("impair"), || format!("link {link}: {wrong}"));
+            }
+            return;
+        }
+        for (direction, field, asked) in [
+            (Direction::AToB, "a_to_b", there),
+            (Direction::BToA, "b_to_a", back),
+        ] {
+            if let Err(wrong) = asked.validate() {
+                problems.add(site(field), || format!("link {link}, {direction}: {wrong}"));
+            }
+        }
     }
 
     fn check_ends(&self, id: LinkId, problems: &mut Problems) {

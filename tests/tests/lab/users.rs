@@ -1,7 +1,7 @@
 //! Whom a node's users are.
 
 use snowglobe::prelude::*;
-use snowglobe::topology::Users;
+use snowglobe::topology::{StartCommand, Users};
 use snowglobe_tests::ids_in;
 
 fn lines(text: &str) -> Vec<Vec<u32>> {
@@ -53,8 +53,6 @@ fn a_node_has_users_of_its_own_on_request() -> TestResult {
     assert_eq!(net.ok_or("net")?.owner, Some(of_one.inode));
     let _listener = lab[one].run(|| TcpListener::bind("0.0.0.0:80"))?;
     lab[shared].run(|| TcpStream::connect("one:80"))?;
-    let error = lab[one].restart().unwrap_err().to_string();
-    assert!(error.contains("node `one` has users of its own"), "{error}");
     Ok(())
 }
 
@@ -84,6 +82,58 @@ fn more_ids_than_there_are_is_an_error_with_a_way_out() -> TestResult {
                 "{error}"
             );
         }
+    }
+    Ok(())
+}
+
+/// Its network belongs to its users, who therefore outlive its processes.
+#[snowglobe::test]
+fn a_node_with_users_of_its_own_is_restarted() -> TestResult {
+    let available = ids_in(&std::fs::read_to_string("/proc/self/uid_map")?);
+    let users = match available {
+        1 => Users::One,
+        more => Users::Range(more / 2),
+    };
+    let mut topology = Topology::new();
+    let spec = NodeSpec::new("own")
+        .users(users)
+        .volume("/run/disk", Volume::named("disk"))
+        .command(StartCommand::new("sh").args(["-c", "id -u >> /run/disk/log; exec sleep 1000"]));
+    let (own, other) = (topology.node(spec), topology.node("other"));
+    topology.link(own, other);
+    let lab = topology.start()?;
+    let log = lab.volume("disk")?.join("log");
+    let started = |times: usize| {
+        let log = std::fs::read_to_string(&log).unwrap_or_default();
+        if log == "0\n".repeat(times) {
+            Ok(())
+        } else {
+            Err(log)
+        }
+    };
+    let namespace = || -> TestResult<_> {
+        let all = lab.namespaces()?;
+        let its = |it: &snowglobe::lab::Namespace| it.kind == "user" && it.nodes == ["own"];
+        Ok(all.into_iter().find(its).ok_or("a user namespace")?.inode)
+    };
+    let (first, ip) = (namespace()?, lab[own].ip());
+    lab.wait_until(|| started(1))?;
+    for time in 2..5 {
+        if time > 2 {
+            lab[own].crash()?;
+        }
+        lab[own].restart()?;
+        lab.wait_until(|| started(time))?;
+        assert_eq!(namespace()?, first);
+        let map = lab[own].command("cat").arg("/proc/self/uid_map").output()?;
+        assert_eq!(ids_in(&map.stdout_str()), (available / 2).max(1));
+        // It is root of its network and its files, and of no other process than its own.
+        let listener = lab[own].run(|| TcpListener::bind("0.0.0.0:80"))?;
+        lab[other].run(|| TcpStream::connect((ip, 80)))?;
+        listener.accept()?;
+        let script = "hostname changed && mount -t tmpfs none /mnt && echo 1 > /proc/sys/net/ipv4/ip_forward && echo $PPID";
+        let root = lab[own].command("sh").args(["-c", script]).output()?;
+        assert_eq!(root.stdout_str(), "1\n", "{}", root.stderr_str());
     }
     Ok(())
 }

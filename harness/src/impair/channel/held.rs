@@ -1,4 +1,4 @@
-//! What a direction holds: packets that have been admitted and are not out yet.
+//! What a direction holds: packets that have been admitted and are not due yet.
 //!
 //! Only their times and lengths are kept, to know when there is room again. Most packets are due in the order in which they come, and wait in a queue;
 //! those that are due earlier than one before them wait in a heap.
@@ -6,24 +6,32 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use crate::impair::counters::{Counters, Traffic};
+use crate::impair::counters::Traffic;
 use crate::impair::queue::QueueLimit;
 
 pub(super) struct Held {
-    most_packets: u64,
-    most_bytes: u64,
+    limit: Traffic,
     traffic: Traffic,
-    /// Due times and lengths, in order.
-    in_order: VecDeque<(u64, u32)>,
-    strays: BinaryHeap<Reverse<(u64, u32)>>,
+    /// The most that there was of it.
+    most: Traffic,
+    in_order: VecDeque<Load>,
+    strays: BinaryHeap<Reverse<Load>>,
+}
+
+/// Packets that are due at the same time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Load {
+    due: u64,
+    packets: u32,
+    bytes: u32,
 }
 
 impl Held {
     pub(super) fn new(limit: QueueLimit) -> Held {
         let mut held = Held {
-            most_packets: 0,
-            most_bytes: 0,
+            limit: Traffic::default(),
             traffic: Traffic::default(),
+            most: Traffic::default(),
             in_order: VecDeque::new(),
             strays: BinaryHeap::new(),
         };
@@ -33,52 +41,56 @@ impl Held {
 
     /// From now on, so much; what is held stays.
     pub(super) fn limit(&mut self, limit: QueueLimit) {
-        let most = u64::from(QueueLimit::MOST_PACKETS);
-        self.most_packets = limit.packets.map_or(most, |n| most.min(u64::from(n)));
-        self.most_bytes = limit
-            .bytes
-            .map_or(QueueLimit::MOST_BYTES, |n| n.min(QueueLimit::MOST_BYTES));
+        let packets = limit.packets.unwrap_or(u32::MAX);
+        let bytes = limit.bytes.unwrap_or(u64::MAX);
+        self.limit = Traffic {
+            packets: packets.min(QueueLimit::MOST_PACKETS).into(),
+            bytes: bytes.min(QueueLimit::MOST_BYTES),
+        };
     }
 
-    pub(super) fn has_room(&self, length: usize) -> bool {
-        self.traffic.packets < self.most_packets
-            && self.traffic.bytes + length as u64 <= self.most_bytes
+    pub(super) fn has_room(&self, load: Traffic) -> bool {
+        self.traffic.packets + load.packets <= self.limit.packets
+            && self.traffic.bytes + load.bytes <= self.limit.bytes
     }
 
-    pub(super) fn traffic(&self) -> Traffic {
-        self.traffic
+    pub(super) fn most(&self) -> Traffic {
+        self.most
     }
 
-    pub(super) fn add(&mut self, due: u64, length: usize, counters: &mut Counters) {
-        let packet = (due, length as u32);
+    pub(super) fn add(&mut self, due: u64, load: Traffic) {
+        self.traffic += load;
+        self.most.packets = self.most.packets.max(self.traffic.packets);
+        self.most.bytes = self.most.bytes.max(self.traffic.bytes);
+        let load = Load {
+            due,
+            packets: load.packets as u32,
+            bytes: load.bytes as u32,
+        };
         match self.in_order.back() {
-            Some((last, _)) if due < *last => self.strays.push(Reverse(packet)),
-            _ => self.in_order.push_back(packet),
+            Some(last) if due < last.due => self.strays.push(Reverse(load)),
+            _ => self.in_order.push_back(load),
         }
-        self.traffic.add(length);
-        let most = &mut counters.most_queued;
-        most.packets = most.packets.max(self.traffic.packets);
-        most.bytes = most.bytes.max(self.traffic.bytes);
     }
 
-    /// Lets out what is due.
-    pub(super) fn release(&mut self, now: u64, counters: &mut Counters) {
-        while let Some((due, length)) = self.in_order.front().copied()
-            && due <= now
+    /// Makes room of what is due.
+    pub(super) fn release(&mut self, now: u64) {
+        while let Some(load) = self.in_order.front().copied()
+            && load.due <= now
         {
             self.in_order.pop_front();
-            self.out(length, counters);
+            self.out(load);
         }
-        while let Some(Reverse((due, length))) = self.strays.peek().copied()
-            && due <= now
+        while let Some(Reverse(load)) = self.strays.peek().copied()
+            && load.due <= now
         {
             self.strays.pop();
-            self.out(length, counters);
+            self.out(load);
         }
     }
 
-    fn out(&mut self, length: u32, counters: &mut Counters) {
-        self.traffic.remove(length as usize);
-        counters.delivered.add(length as usize);
+    fn out(&mut self, load: Load) {
+        self.traffic.packets -= u64::from(load.packets);
+        self.traffic.bytes -= u64::from(load.bytes);
     }
 }

@@ -16,7 +16,7 @@ use self::chance::{Draw, Odds, Threshold};
 use self::flow::{Flows, Turn};
 use self::held::Held;
 use self::schedule::Conditions;
-use super::counters::{Cause, Counters};
+use super::counters::{Cause, Counters, Traffic};
 use super::impairment::Impairment;
 
 /// How long an Ethernet header is, without a VLAN tag.
@@ -25,6 +25,7 @@ const ETHERNET: usize = 14;
 /// One direction of a wire.
 pub(crate) struct Channel {
     impairment: Impairment,
+    needs_segments: bool,
     odds: Odds,
     flows: Flows,
     conditions: Conditions,
@@ -43,6 +44,15 @@ pub(crate) struct Fate {
     pub(crate) second: Option<Delivery>,
     /// Why the packet was dropped, if it was.
     pub(crate) cause: Option<Cause>,
+}
+
+impl Fate {
+    fn one(delivery: Delivery) -> Fate {
+        Fate {
+            first: Some(delivery),
+            ..Fate::default()
+        }
+    }
 }
 
 /// When a packet comes out, and how.
@@ -68,6 +78,7 @@ impl Channel {
             held: Held::new(impairment.queue),
             latest: 0,
             counters: Counters::default(),
+            needs_segments: impairment.needs_segments(),
             impairment: impairment.clone(),
         }
     }
@@ -81,6 +92,7 @@ impl Channel {
         self.conditions = Conditions::of(impairment);
         self.held.limit(impairment.queue);
         self.bottleneck = Bottleneck::of(impairment, self.bottleneck.free());
+        self.needs_segments = impairment.needs_segments();
         self.impairment = impairment.clone();
         self.start(origin.unwrap_or(now));
     }
@@ -90,11 +102,96 @@ impl Channel {
         &self.impairment
     }
 
+    /// Whether each packet has to be admitted by itself; else whole batches may [pass](Channel::pass).
+    pub(crate) fn needs_segments(&self) -> bool {
+        self.needs_segments
+    }
+
     /// Decides about one packet: an Ethernet frame as it is on a wire, not a batch. `now`, in nanoseconds, never goes back.
     pub(crate) fn admit(&mut self, now: u64, frame: &[u8]) -> Fate {
+        self.counters.sent += Traffic::frame(frame.len());
+        self.decide(now, frame)
+    }
+
+    /// Decides about a packet that was [kept back](Channel::keep_back).
+    pub(crate) fn admit_late(&mut self, now: u64, frame: &[u8]) -> Fate {
+        self.decide(now, frame)
+    }
+
+    /// Decides about a copy of a packet, made by a rule.
+    pub(crate) fn admit_copy(&mut self, now: u64, frame: &[u8]) -> Fate {
+        self.counters.duplicated += Traffic::frame(frame.len());
+        self.decide(now, frame)
+    }
+
+    /// Lets packets pass that have nothing but the delay before them, and says when they are due; nothing if there is no room for all of
+    /// them, and then each is to be admitted by itself.
+    ///
+    /// No chance is asked about them, so their flows' random numbers are not used up: it makes no difference in how many batches they came.
+    pub(crate) fn pass(&mut self, now: u64, packets: Traffic) -> Option<u64> {
+        debug_assert!(!self.needs_segments);
+        let due = self.pass_by(now, packets)?.due;
+        self.counters.sent += packets;
+        Some(due)
+    }
+
+    /// Counts a packet that was dropped before it was admitted, by a rule or because the link is cut.
+    pub(crate) fn refuse(&mut self, cause: Cause, length: usize) {
+        self.counters.sent += Traffic::frame(length);
+        self.lose(cause, Traffic::frame(length));
+    }
+
+    /// The same for one that was [kept back](Channel::keep_back).
+    pub(crate) fn refuse_late(&mut self, cause: Cause, length: usize) -> Fate {
+        self.dropped(cause, length)
+    }
+
+    /// Counts a packet that came, and is to be admitted later.
+    pub(crate) fn keep_back(&mut self, length: usize) {
+        self.counters.sent += Traffic::frame(length);
+    }
+
+    /// Counts what has come out at the other end.
+    pub(crate) fn deliver(&mut self, packets: Traffic) {
+        self.counters.delivered += packets;
+    }
+
+    /// Counts what did not come out, though it was under way or kept back.
+    pub(crate) fn lose(&mut self, cause: Cause, packets: Traffic) {
+        *self.counters.lost.of(cause) += packets;
+    }
+
+    /// Counts a packet that a rule has spoiled.
+    pub(crate) fn spoil(&mut self, length: usize) {
+        self.counters.corrupted += Traffic::frame(length);
+    }
+
+    /// Makes a packet that was admitted come later by so many nanoseconds; others overtake it.
+    pub(crate) fn put_off(&mut self, delivery: &mut Delivery, by: u64) {
+        delivery.due = delivery.due.saturating_add(by);
+        self.latest = self.latest.max(delivery.due);
+    }
+
+    /// What has passed so far.
+    pub(crate) fn counters(&self) -> Counters {
+        let mut all = self.counters.sent;
+        all += self.counters.duplicated;
+        Counters {
+            queued: all - self.counters.delivered - self.counters.lost.total(),
+            most_queued: self.held.most(),
+            ..self.counters
+        }
+    }
+
+    fn decide(&mut self, now: u64, frame: &[u8]) -> Fate {
         let length = frame.len();
-        self.held.release(now, &mut self.counters);
-        self.counters.sent.add(length);
+        if !self.needs_segments {
+            return match self.pass_by(now, Traffic::frame(length)) {
+                Some(delivery) => Fate::one(delivery),
+                None => self.dropped(Cause::Queue, length),
+            };
+        }
+        self.held.release(now);
         if self.conditions.origin().is_none() {
             self.start(now);
         }
@@ -121,25 +218,18 @@ impl Channel {
             _ => None,
         };
         Fate {
-            first: Some(first),
             second,
-            cause: None,
+            ..Fate::one(first)
         }
     }
 
-    /// Counts a packet that was dropped before it was admitted, by a rule or because the link is cut.
-    pub(crate) fn refuse(&mut self, cause: Cause, length: usize) {
-        self.counters.sent.add(length);
-        self.counters.lost.of(cause).add(length);
-    }
-
-    /// What has passed by now.
-    pub(crate) fn counters(&mut self, now: u64) -> Counters {
-        self.held.release(now, &mut self.counters);
-        Counters {
-            queued: self.held.traffic(),
-            ..self.counters
+    fn pass_by(&mut self, now: u64, packets: Traffic) -> Option<Delivery> {
+        self.held.release(now);
+        if !self.held.has_room(packets) {
+            return None;
         }
+        let due = now.saturating_add(self.odds.delay);
+        Some(self.under_way(due, None, packets))
     }
 
     fn start(&mut self, origin: u64) {
@@ -148,7 +238,7 @@ impl Channel {
     }
 
     fn dropped(&mut self, cause: Cause, length: usize) -> Fate {
-        self.counters.lost.of(cause).add(length);
+        self.lose(cause, Traffic::frame(length));
         Fate {
             cause: Some(cause),
             ..Fate::default()
@@ -163,20 +253,20 @@ impl Channel {
         loss: Threshold,
         length: usize,
     ) -> Option<Delivery> {
-        self.counters.duplicated.add(length);
+        self.counters.duplicated += Traffic::frame(length);
         let lost = self.odds.lost_again(loss, turn);
         let overtakes = turn.may_overtake && turn.hits(Draw::Reorder, self.odds.reorder);
         let sent = match lost {
             Some(cause) => Err(cause),
             None => self.send(now, turn, overtakes, length).ok_or(Cause::Queue),
         };
-        sent.map_err(|cause| self.counters.lost.of(cause).add(length))
+        sent.map_err(|cause| self.lose(cause, Traffic::frame(length)))
             .ok()
     }
 
     /// Puts a packet on its way, if there is room.
     fn send(&mut self, now: u64, turn: &Turn, overtakes: bool, length: usize) -> Option<Delivery> {
-        if !self.held.has_room(length) {
+        if !self.held.has_room(Traffic::frame(length)) {
             return None;
         }
         let due = match overtakes {
@@ -187,20 +277,24 @@ impl Channel {
                 self.bottleneck.serve(arrival, length)
             }
         };
+        let flip = self.odds.flip(turn, length);
+        if flip.is_some() {
+            self.spoil(length);
+        }
+        Some(self.under_way(due, flip, Traffic::frame(length)))
+    }
+
+    fn under_way(&mut self, due: u64, flip: Option<(usize, u8)>, packets: Traffic) -> Delivery {
         let reordered = due < self.latest;
         self.latest = self.latest.max(due);
-        let flip = self.odds.flip(turn, length);
-        self.held.add(due, length, &mut self.counters);
+        self.held.add(due, packets);
         if reordered {
-            self.counters.reordered.add(length);
+            self.counters.reordered += packets;
         }
-        if flip.is_some() {
-            self.counters.corrupted.add(length);
-        }
-        Some(Delivery {
+        Delivery {
             due,
             flip,
             reordered,
-        })
+        }
     }
 }

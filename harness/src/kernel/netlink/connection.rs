@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use netlink_packet_core::{
-    NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST,
+    NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST,
 };
 use nix::errno::Errno;
 
@@ -197,12 +197,49 @@ impl Netlink {
         Ok(found)
     }
 
+    /// Asks for one thing and hands what is answered to `read`, until the kernel says that it is done.
+    pub(super) fn get<T>(
+        &mut self,
+        operation: &'static str,
+        subject: &str,
+        kind: u16,
+        flags: u16,
+        payload: &[u8],
+        mut read: impl FnMut(&Message<'_>) -> Option<T>,
+    ) -> Result<Option<T>, NetlinkError> {
+        let refused = |errno, words| NetlinkError::refused(operation, subject, errno, words);
+        let sequence = self
+            .send(kind, flags | NLM_F_ACK, payload)
+            .map_err(|errno| refused(errno, None))?;
+        let mut found = None;
+        loop {
+            let datagram = self
+                .socket
+                .receive(&mut self.buffer)
+                .map_err(|errno| refused(errno, None))?;
+            for message in wire::messages(datagram).filter(|message| message.sequence == sequence) {
+                if message.kind != NLMSG_ERROR {
+                    found = read(&message).or(found);
+                    continue;
+                }
+                return match error_of(&message) {
+                    Some(errno) => Err(refused(errno, words_of(&message))),
+                    None => Ok(found),
+                };
+            }
+        }
+    }
+
     /// Sends one dump request and returns the number by which its answers are known.
     pub(super) fn ask(&mut self, kind: u16, payload: &[u8]) -> nix::Result<u32> {
+        self.send(kind, NLM_F_DUMP, payload)
+    }
+
+    fn send(&mut self, kind: u16, flags: u16, payload: &[u8]) -> nix::Result<u32> {
         self.sequence = self.sequence.wrapping_add(1);
         let mut bytes = vec![0; wire::HEADER];
         bytes.extend(payload);
-        wire::header(&mut bytes, kind, NLM_F_REQUEST | NLM_F_DUMP, self.sequence);
+        wire::header(&mut bytes, kind, flags | NLM_F_REQUEST, self.sequence);
         self.socket.send(&bytes)?;
         Ok(self.sequence)
     }

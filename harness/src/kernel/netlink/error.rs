@@ -24,6 +24,9 @@ enum Cause {
     Malformed {
         reason: String,
     },
+    Unlike {
+        what: String,
+    },
 }
 
 impl NetlinkError {
@@ -69,6 +72,19 @@ impl NetlinkError {
         }
     }
 
+    /// The kernel said yes, and what is in force is something else; or it has no word for what was wanted.
+    pub(crate) fn unlike(
+        operation: &'static str,
+        subject: impl Into<String>,
+        what: impl Into<String>,
+    ) -> Self {
+        Self {
+            operation,
+            subject: subject.into(),
+            cause: Cause::Unlike { what: what.into() },
+        }
+    }
+
     /// What was being done: a verb phrase, such as `create the veth pair`.
     pub(crate) fn operation(&self) -> &str {
         self.operation
@@ -108,6 +124,7 @@ impl fmt::Display for NetlinkError {
                 }
             }
             Cause::TimedOut { last_state } => write!(out, "timed out; last seen: {last_state}"),
+            Cause::Unlike { what } => out.write_str(what),
             Cause::Malformed { reason } => write!(out, "cannot read the kernel's answer: {reason}"),
         }
     }

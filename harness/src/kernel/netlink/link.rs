@@ -114,6 +114,17 @@ impl Batch {
         self.change("set the MTU of", device, LinkAttribute::Mtu(mtu));
     }
 
+    /// Has the kernel hand no more than one packet at a time to the device: batches of up to 64 KB, which sockets and other devices
+    /// make, are cut into packets before. For devices in front of something that must see each packet by itself.
+    #[allow(dead_code, reason = "the lab, which uses it, is not there yet")]
+    pub(crate) fn send_one_by_one(&mut self, device: Device<'_>) {
+        self.change(
+            "have single packets on",
+            device,
+            LinkAttribute::GsoMaxSegs(1),
+        );
+    }
+
     /// Changes the hardware address.
     pub(crate) fn set_mac(&mut self, device: Device<'_>, mac: [u8; 6]) {
         self.change(

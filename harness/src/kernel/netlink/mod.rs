@@ -23,6 +23,7 @@
 //! | `wait` | ready means ready: conditions, by events, with a deadline |
 //! | `view`, `view_parse` | interfaces, addresses, routes and neighbours as plain values |
 //! | `diag` | sockets as plain values |
+//! | `qdisc`, `qdisc_options` | netem and the token bucket filter, set and read back |
 //! | `nft`, `cut` | nftables, and what is built of it: cables that are cut |
 //! | `wire` | the few bytes that the packet crates do not know |
 
@@ -35,6 +36,10 @@ mod diag;
 mod error;
 mod link;
 pub(crate) mod nft;
+#[allow(dead_code, reason = "the lab, which uses it, is not there yet")]
+mod qdisc;
+#[allow(dead_code, reason = "the lab, which uses it, is not there yet")]
+mod qdisc_options;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -52,5 +57,9 @@ pub use diag::SocketEntry;
 pub(crate) use diag::sockets;
 pub(crate) use error::NetlinkError;
 pub(crate) use link::{Device, End, Veth};
+#[allow(unused_imports, reason = "the lab, which uses it, is not there yet")]
+pub(crate) use qdisc::{Place, Qdisc, QdiscEntry, Statistics};
+#[allow(unused_imports, reason = "the lab, which uses it, is not there yet")]
+pub(crate) use qdisc_options::{Bursts, NetemOptions, TbfOptions};
 pub(crate) use socket::{Protocol, Socket};
 pub use view::{AddressEntry, InterfaceEntry, NeighbourEntry, RouteEntry, Traffic};

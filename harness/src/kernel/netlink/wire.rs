@@ -100,6 +100,11 @@ fn value(nla: NlaBuffer<&[u8]>) -> &[u8] {
     &bytes[start..u16_at(bytes, 0).map_or(start, |length| usize::from(length).max(start))]
 }
 
+/// Numbers in native byte order, as the kernel's structures have them.
+pub(crate) fn words(words: &[u32]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_ne_bytes()).collect()
+}
+
 /// A number in native byte order.
 pub(super) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_ne_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
@@ -108,6 +113,11 @@ pub(super) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
 /// A number in native byte order.
 pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+/// A number in native byte order.
+pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_ne_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
 }
 
 /// A C string, or what was meant to be one.

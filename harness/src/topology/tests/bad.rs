@@ -5,6 +5,7 @@ use super::super::{
     StartCommand, SwitchSpec, Topology, Users, Volume, shape,
 };
 use super::complaint;
+use crate::impair::{Direction, Impairment, Percent, Rate};
 
 fn node(spec: NodeSpec) -> String {
     let mut topology = Topology::new();
@@ -431,4 +432,28 @@ fn many_problems_are_told_at_once_and_very_many_are_counted() {
         "{text}"
     );
     assert!(text.ends_with("\n  - and 80 more"), "{text}");
+}
+
+#[test]
+fn an_impairment_is_named_with_its_link_and_direction() {
+    let lossy = Impairment {
+        loss: Percent(130.0),
+        ..Impairment::NONE
+    };
+    assert_eq!(
+        link(LinkSpec::from(lossy.clone())),
+        "link `alice–bob`: loss of 130 % is not between 0 % and 100 %"
+    );
+    assert_eq!(
+        link(LinkSpec::new().impair_one_way(Direction::BToA, lossy)),
+        "link `alice–bob`, b→a: loss of 130 % is not between 0 % and 100 %"
+    );
+    let stopped = Impairment {
+        rate: Some(Rate::bit(0)),
+        ..Impairment::NONE
+    };
+    assert!(
+        link(LinkSpec::from(stopped).name("uplink"))
+            .starts_with("link `uplink`: rate of 0 bit/s: nothing would ever pass")
+    );
 }

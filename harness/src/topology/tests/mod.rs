@@ -11,9 +11,10 @@ use std::net::IpAddr;
 
 use super::shape::Dice;
 use super::{
-    EndSpec, Endpoint, Families, LinkSpec, NodeId, NodeSpec, Plan, PodSpec, Size, StartCommand,
-    SwitchSpec, Topology, Users, Volume,
+    EndSpec, Endpoint, Engine, Families, LinkSpec, NodeId, NodeSpec, Plan, PodSpec, Size,
+    StartCommand, SwitchSpec, Topology, Users, Volume,
 };
+use crate::impair::{Direction, preset};
 
 /// Any topology that is not wrong: all that a generator can think of, always the same for the same seed.
 pub(super) fn any(seed: u64) -> Topology {
@@ -59,7 +60,7 @@ pub(super) fn any(seed: u64) -> Topology {
 
 fn any_node(n: usize, dice: &mut Dice) -> NodeSpec {
     let spec = NodeSpec::new(format!("n{n}"));
-    match dice.below(6) {
+    match dice.below(9) {
         0 => spec.forward(dice.below(2) == 0).users(Users::Range(65_536)),
         1 => spec
             .volume("/scratch", Volume::tmpfs(Size::mib(64)))
@@ -91,6 +92,9 @@ fn any_link(n: usize, dice: &mut Dice) -> LinkSpec {
         4 => LinkSpec::new().a(EndSpec::new()
             .name(format!("a-rather-long-name-{n}"))
             .mac(format!("02:00:00:00:00:{n:02x}"))),
+        5 => LinkSpec::from(preset::lte()).engine(Engine::Wire),
+        6 => LinkSpec::from(preset::lossy_cafe()),
+        7 => LinkSpec::new().impair_one_way(Direction::BToA, preset::wifi()),
         _ => LinkSpec::new(),
     }
 }

@@ -1,10 +1,13 @@
 //! TOML there and back, and what it says about what is wrong.
 
+use std::time::Duration;
+
 use super::super::shape::Dice;
 use super::super::{
-    Families, LinkSpec, Neighbours, NodeSpec, PodSpec, Rootfs, Routing, Topology, shape,
+    Engine, Families, LinkSpec, Neighbours, NodeSpec, PodSpec, Rootfs, Routing, Topology, shape,
 };
 use super::any;
+use crate::impair::{Direction, Impairment, Percent};
 
 #[test]
 fn what_is_written_is_read_again() {
@@ -226,4 +229,38 @@ fn no_text_makes_the_reader_panic() {
             );
         }
     }
+}
+
+#[test]
+fn impairments_are_read_with_their_units_and_judged_where_they_stand() {
+    let text = |link: &str| {
+        format!(
+            "[[node]]\nname = \"a\"\n[[node]]\nname = \"b\"\n[[link]]\nends = [\"a\", \"b\"]\n{link}"
+        )
+    };
+    let read = Topology::from_toml(&text(
+        "engine = \"wire\"\nimpair = { delay = \"25ms\" }\nb_to_a = { loss = \"5%\" }",
+    ));
+    let mut built = Topology::new();
+    let (a, b) = (built.node("a"), built.node("b"));
+    let (slow, lossy) = (
+        Impairment::delayed(Duration::from_millis(25)),
+        Impairment {
+            loss: Percent(5.0),
+            ..Impairment::NONE
+        },
+    );
+    let spec = LinkSpec::from(slow).impair_one_way(Direction::BToA, lossy);
+    built.link_with(a, b, spec.engine(Engine::Wire));
+    assert_eq!(read.unwrap(), built);
+
+    let wrong = |link: &str| Topology::from_toml(&text(link)).unwrap_err().to_string();
+    assert_eq!(
+        wrong("a_to_b = { reorder = \"25%\" }"),
+        "line 7, column 10: link `a–b`, a→b: reorder of 25 % without a delay: a reordered packet skips the delay, so give one, as in `delay = \"10ms\"`"
+    );
+    let negative = wrong("impair = { delay = \"-5ms\" }");
+    assert!(negative.starts_with("line 7, column 20: "), "{negative}");
+    let unknown = wrong("impair = { lag = \"5ms\" }");
+    assert!(unknown.contains("unknown field `lag`"), "{unknown}");
 }

@@ -1,6 +1,7 @@
 //! The layer against the kernel, in network namespaces of the tests' own threads.
 
 mod cuts;
+mod qdiscs;
 mod ready;
 mod refusals;
 mod views;

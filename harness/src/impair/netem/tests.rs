@@ -1,0 +1,311 @@
+//! What netem is told, and what it is not asked. Whether it does it is seen where there is a kernel that has it:
+//! `cargo xtask vm -- cargo test -p snowglobe --lib netem -- --include-ignored`.
+
+use std::net::UdpSocket;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use super::*;
+use crate::impair::{
+    GilbertElliott, Jitter, JitterTable, QueueLimit, Rate, Reorder, Trace, preset,
+};
+use crate::kernel::netlink::{End, Neighbour, Veth};
+use crate::kernel::netns::Netns;
+use crate::kernel::testing::{netns, sealed};
+
+const MS: Duration = Duration::from_millis(1);
+
+/// An impairment with everything in it that netem can do at once.
+fn rich() -> Impairment {
+    Impairment {
+        delay: 50 * MS,
+        jitter: Jitter::normal(5 * MS),
+        loss: Percent(10.0),
+        bursts: Some(GilbertElliott {
+            p: Percent(1.0),
+            r: Percent(25.0),
+            loss_in_bad: Percent(80.0),
+            loss_in_good: Percent(20.0),
+        }),
+        duplicate: Percent(2.0),
+        reorder: Reorder {
+            gap: 5,
+            ..Reorder::independent(Percent(50.0))
+        },
+        corrupt: Percent(1.0),
+        rate: Some(Rate::mbit(10)),
+        burst: Some(15_000),
+        queue: QueueLimit::packets(100),
+        ..Impairment::NONE
+    }
+}
+
+#[test]
+fn what_netem_cannot_do_is_named() {
+    let none = Impairment::NONE;
+    let trace = Trace::parse("1\n2\n").expect("a trace");
+    for (impairment, name) in [
+        (
+            Impairment {
+                lose_every: Some(3),
+                ..none.clone()
+            },
+            "`lose_every`",
+        ),
+        (
+            Impairment {
+                mtu: Some(1400),
+                ..none.clone()
+            },
+            "`mtu`",
+        ),
+        (
+            Impairment {
+                trace: Some(trace),
+                ..none.clone()
+            },
+            "a trace",
+        ),
+        (
+            Impairment {
+                queue: QueueLimit::bytes(65_536),
+                ..none.clone()
+            },
+            "a queue of 65536 B",
+        ),
+        (
+            Impairment {
+                delay: MS,
+                reorder: Reorder {
+                    correlation: Percent(50.0),
+                    ..Reorder::independent(Percent(25.0))
+                },
+                ..none.clone()
+            },
+            "a correlation of 50 %",
+        ),
+        (
+            Impairment {
+                delay: MS,
+                reorder: Reorder::independent(Percent(25.0)),
+                rate: Some(Rate::mbit(1)),
+                ..none.clone()
+            },
+            "a rate of 1 Mbit/s and no burst",
+        ),
+        (
+            Impairment {
+                jitter: Jitter::uniform(3000 * MS),
+                ..none.clone()
+            },
+            "a jitter of 3s",
+        ),
+        (
+            Impairment {
+                rate: Some(Rate::bit(8001)),
+                ..none.clone()
+            },
+            "a rate of 8.001 kbit/s",
+        ),
+        (
+            Impairment {
+                rate: Some(Rate::kbit(8)),
+                burst: Some(1 << 20),
+                ..none.clone()
+            },
+            "a burst of 1048576 B at 8 kbit/s",
+        ),
+    ] {
+        impairment.validate().expect("possible in general");
+        let said = cannot(&impairment).unwrap_or_default();
+        assert!(said.contains(name), "{said:?} does not name {name:?}");
+    }
+    assert_eq!(cannot(&rich()), None);
+}
+
+#[test]
+fn netem_can_do_the_presets() {
+    for (name, of) in preset::all() {
+        for impairment in [&of.down, &of.up] {
+            assert_eq!(cannot(impairment), None, "{name}");
+        }
+    }
+}
+
+#[test]
+fn an_impairment_is_told_in_the_kernels_units() {
+    let told = options(&rich(), 7);
+    let share = |fraction: f64| (fraction * 4_294_967_295.0).round() as u32;
+    let bursts = told.bursts.expect("bursts");
+    // Independent loss of 10 % besides: of what the model lets pass, nine in ten pass.
+    assert_eq!(bursts.pass_in_bad, share(0.2 * 0.9));
+    assert_eq!(bursts.loss_in_good, share(1.0 - 0.8 * 0.9));
+    assert_eq!((bursts.begin, bursts.end), (share(0.01), share(0.25)));
+    assert_eq!((told.loss, told.limit, told.gap), (0, 100, 5));
+    assert_eq!((told.latency, told.jitter), (50_000_000, 5_000_000));
+    assert_eq!(filter(&rich()).rate, 1_250_000);
+    assert!(told.rate > 1 << 32, "the rate is the filter's: {told:?}");
+
+    let line = Impairment {
+        rate: Some(Rate::kbit(256)),
+        loss: Percent(100.0),
+        ..Impairment::NONE
+    };
+    let told = options(&line, 7);
+    assert_eq!((told.rate, told.loss, told.gap), (32_000, u32::MAX, 0));
+    assert_eq!(filter(&line), filter(&Impairment::NONE));
+}
+
+#[test]
+fn a_value_that_is_another_one_is_named() {
+    let wanted = options(&rich(), 7);
+    assert_eq!(compare(&netem_values(&wanted, &wanted)), Ok(()));
+    // A kernel that knows no seeds says none.
+    let old = NetemOptions {
+        seed: None,
+        ..wanted.clone()
+    };
+    assert_eq!(compare(&netem_values(&wanted, &old)), Ok(()));
+    let found = NetemOptions {
+        latency: 40_000_000,
+        limit: 1000,
+        ..wanted.clone()
+    };
+    assert_eq!(
+        compare(&netem_values(&wanted, &found)).unwrap_err(),
+        "the kernel has a delay of 40000000 ns where 50000000 ns were wanted, a queue of 1000 packets where 100 packets were wanted",
+    );
+    let wanted = filter(&rich());
+    let near = TbfOptions {
+        burst: wanted.burst - 1,
+        ..wanted
+    };
+    assert_eq!(compare(&filter_values(&wanted, &near)), Ok(()));
+    let far = TbfOptions {
+        burst: wanted.burst - 10,
+        ..wanted
+    };
+    assert!(compare(&filter_values(&wanted, &far)).is_err());
+}
+
+#[test]
+fn uniform_jitter_needs_a_table_only_after_another() {
+    let (uniform, normal) = (Jitter::uniform(MS), Jitter::normal(MS));
+    assert_eq!(table(&uniform, false), None);
+    assert_eq!(table(&normal, false), normal.quantiles());
+    let values = table(&uniform, true).expect("a table");
+    assert_eq!((values[0], values.len()), (-8192, JitterTable::MOST));
+    assert!(values.windows(2).all(|two| two[1] == two[0] + 1));
+    assert_eq!(table(&Jitter::NONE, true), None);
+}
+
+const DEVICE: Device<'static> = Device {
+    index: 2,
+    name: "eth0",
+};
+
+/// A cable, with an address at its near end.
+fn cable() -> [Netns; 2] {
+    let ends = [netns(), netns()];
+    let mut netlink = Netlink::open_in(ends[0].as_fd()).expect("a namespace");
+    let mut batch = Batch::new();
+    let far = End {
+        netns: Some(ends[1].as_fd()),
+        ..End::new(DEVICE)
+    };
+    batch.add_veth(&Veth {
+        near: End::new(DEVICE),
+        far,
+    });
+    batch.send_one_by_one(DEVICE);
+    batch.give_no_addresses(DEVICE);
+    batch.add_address(DEVICE, [10, 0, 0, 1].into(), 24);
+    batch.set_up(DEVICE);
+    batch.add_neighbour(&Neighbour {
+        address: [10, 0, 0, 2].into(),
+        mac: [2, 0, 0, 0, 0, 2],
+        device: DEVICE,
+    });
+    netlink.execute(batch).expect("a cable");
+    let mut far = Netlink::open_in(ends[1].as_fd()).expect("a namespace");
+    let mut batch = Batch::new();
+    batch.set_up(DEVICE);
+    far.execute(batch).expect("the far end");
+    ends
+}
+
+#[test]
+#[ignore = "needs a kernel with netem"]
+fn everything_is_set_changed_and_read_back() {
+    sealed(|| {
+        let [near, _far] = cable();
+        let mut netem = Netem::apply(near.as_fd(), DEVICE, &rich(), 1).expect("rich");
+        let all = preset::all()
+            .into_iter()
+            .flat_map(|(_, of)| [of.down, of.up]);
+        for impairment in [Impairment::NONE].into_iter().chain(all).chain([rich()]) {
+            netem.change(&impairment).expect("a change");
+            Netem::apply(near.as_fd(), DEVICE, &impairment, 1).expect("a new one");
+        }
+        let error = netem
+            .change(&Impairment {
+                mtu: Some(1400),
+                ..Impairment::NONE
+            })
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "failed to impair `eth0`: netem cannot do `mtu`, which netem has no word for"
+        );
+    });
+}
+
+#[test]
+#[ignore = "needs a kernel with netem"]
+fn what_was_sent_delivered_lost_and_held_is_counted() {
+    sealed(|| {
+        let [near, _far] = cable();
+        let socket = Netns::visit(near.as_fd(), || UdpSocket::bind("10.0.0.1:0"));
+        let socket = socket.expect("a namespace").expect("a socket");
+        let send = |n| {
+            for _ in 0..n {
+                socket.send_to(&[0; 1000], "10.0.0.2:9").expect("sent");
+            }
+        };
+        let held = Impairment {
+            delay: Duration::from_secs(3600),
+            queue: QueueLimit::packets(3),
+            ..Impairment::NONE
+        };
+        let mut netem = Netem::apply(near.as_fd(), DEVICE, &held, 1).expect("held");
+        send(5);
+        let counters = netem.counters().expect("counters");
+        assert_eq!((counters.sent.packets, counters.lost.queue.packets), (5, 2));
+        assert_eq!(
+            (counters.queued.packets, counters.queued.bytes),
+            (3, 3 * 1042)
+        );
+
+        let lossy = Impairment {
+            loss: Percent(100.0),
+            ..Impairment::NONE
+        };
+        netem.change(&lossy).expect("lossy");
+        send(4);
+        let counters = netem.counters().expect("counters");
+        assert_eq!(
+            (counters.lost.queue.packets, counters.lost.loss.packets),
+            (2, 4)
+        );
+        assert_eq!(counters.queued.packets, 3, "what is under way stays");
+
+        netem.change(&Impairment::NONE).expect("none");
+        send(7);
+        let counters = netem.counters().expect("counters");
+        assert_eq!(
+            (counters.delivered.packets, counters.delivered.bytes),
+            (7, 7 * 1042)
+        );
+        assert_eq!(counters.sent.packets, 16);
+    });
+}

@@ -1,0 +1,102 @@
+//! What has to be known of a frame's headers to cut it.
+
+use super::vnet::Vnet;
+
+/// Where the headers of a super-frame are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    pub(super) ip: Ip,
+    /// Where the IP header begins.
+    pub(super) network: usize,
+    pub(super) transport: Transport,
+    /// Where the transport header begins.
+    pub(super) transport_at: usize,
+    /// Where the payload begins.
+    pub(super) payload: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ip {
+    V4,
+    V6,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transport {
+    Tcp,
+    Udp,
+}
+
+impl Layout {
+    /// That of a super-frame; nothing if its headers are not what its virtio-net header says.
+    ///
+    /// The length of the headers is not taken from there: Linux gives it as a hint only.
+    pub(super) fn of(vnet: &Vnet, frame: &[u8]) -> Option<Layout> {
+        let (ethertype, network) = network(frame)?;
+        let ip = match ethertype {
+            [0x08, 0x00] => Ip::V4,
+            [0x86, 0xdd] => Ip::V6,
+            _ => return None,
+        };
+        let transport = vnet.transport()?;
+        let shortest = match ip {
+            Ip::V4 => 20.max(usize::from(frame.get(network)? & 0x0f) * 4),
+            Ip::V6 => 40,
+        };
+        let transport_at = vnet.checksum_start()?;
+        if transport_at < network + shortest {
+            return None;
+        }
+        let length = match transport {
+            Transport::Tcp => usize::from(frame.get(transport_at + 12)? >> 4) * 4,
+            Transport::Udp => 8,
+        };
+        let payload = transport_at + length;
+        let whole = length >= transport.shortest() && payload <= frame.len();
+        whole.then_some(Layout {
+            ip,
+            network,
+            transport,
+            transport_at,
+            payload,
+        })
+    }
+}
+
+impl Transport {
+    fn shortest(self) -> usize {
+        match self {
+            Transport::Tcp => 20,
+            Transport::Udp => 8,
+        }
+    }
+
+    /// The protocol's number.
+    pub(super) fn number(self) -> u16 {
+        match self {
+            Transport::Tcp => 6,
+            Transport::Udp => 17,
+        }
+    }
+
+    /// Where the checksum stands in the header.
+    pub(super) fn checksum_at(self) -> usize {
+        match self {
+            Transport::Tcp => 16,
+            Transport::Udp => 6,
+        }
+    }
+}
+
+/// The type of what is behind any VLAN tags, and where that begins.
+fn network(frame: &[u8]) -> Option<([u8; 2], usize)> {
+    const VLAN: [[u8; 2]; 2] = [[0x81, 0x00], [0x88, 0xa8]];
+    let mut at = 12;
+    loop {
+        let ethertype = *frame.get(at..)?.first_chunk::<2>()?;
+        if !VLAN.contains(&ethertype) {
+            return Some((ethertype, at + 2));
+        }
+        at += 4;
+    }
+}

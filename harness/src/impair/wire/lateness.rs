@@ -1,0 +1,114 @@
+//! How late deliveries were.
+
+use std::time::Duration;
+
+/// How late a wire's deliveries were against their due time, since it was made. What was not delayed at all does not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lateness {
+    pub(crate) deliveries: u64,
+    /// Later than 1 ms.
+    pub(crate) late: u64,
+    pub(crate) worst: Duration,
+    pub(crate) p99: Duration,
+}
+
+/// A count by size: each power of two is divided into eight.
+pub(super) struct Histogram {
+    counts: [u64; BUCKETS],
+    late: u64,
+    worst: u64,
+}
+
+const STEPS: u64 = 8;
+const BUCKETS: usize = 320;
+/// Nanoseconds.
+const LATE: u64 = 1_000_000;
+
+impl Histogram {
+    pub(super) const NONE: Histogram = Histogram {
+        counts: [0; BUCKETS],
+        late: 0,
+        worst: 0,
+    };
+
+    /// So many deliveries came so many nanoseconds late.
+    pub(super) fn add(&mut self, late: u64, deliveries: u64) {
+        self.counts[bucket(late)] += deliveries;
+        self.late += if late > LATE { deliveries } else { 0 };
+        self.worst = self.worst.max(late);
+    }
+
+    /// Those of both.
+    pub(super) fn merge(&mut self, other: &Histogram) {
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
+        }
+        self.late += other.late;
+        self.worst = self.worst.max(other.worst);
+    }
+
+    pub(super) fn summary(&self) -> Lateness {
+        let deliveries: u64 = self.counts.iter().sum();
+        let below = deliveries - deliveries / 100;
+        let mut seen = 0;
+        let p99 = self.counts.iter().position(|count| {
+            seen += count;
+            seen >= below
+        });
+        Lateness {
+            deliveries,
+            late: self.late,
+            worst: Duration::from_nanos(self.worst),
+            p99: Duration::from_nanos(p99.map_or(0, ceiling).min(self.worst)),
+        }
+    }
+}
+
+fn bucket(value: u64) -> usize {
+    if value < STEPS {
+        return value as usize;
+    }
+    let power = value.ilog2() - STEPS.ilog2();
+    let step = (value >> power) - STEPS;
+    ((u64::from(power) + 1) * STEPS + step).min(BUCKETS as u64 - 1) as usize
+}
+
+/// The largest value of a bucket.
+fn ceiling(bucket: usize) -> u64 {
+    let (power, step) = (bucket as u64 / STEPS, bucket as u64 % STEPS);
+    match power {
+        0 => step,
+        power => ((STEPS + step + 1) << (power - 1)) - 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_is_no_wider_than_an_eighth_of_its_values() {
+        let mut expected = 0;
+        for value in 0..100_000 {
+            let found = bucket(value);
+            assert!(found == expected || found == expected + 1, "{value}");
+            expected = found;
+            assert!(ceiling(found) >= value, "{value}");
+            assert!(ceiling(found) - value <= value / 8, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_summary_tells_the_worst_and_the_99th_percentile() {
+        let mut histogram = Histogram::NONE;
+        histogram.add(40_000, 990);
+        histogram.add(3_000_000, 9);
+        histogram.add(u64::MAX, 1);
+        let summary = histogram.summary();
+        assert_eq!((summary.deliveries, summary.late), (1000, 10));
+        assert_eq!(summary.worst, Duration::from_nanos(u64::MAX));
+        let p99 = summary.p99.as_nanos();
+        assert!((40_000..45_000).contains(&p99), "{p99}");
+        assert_eq!(Histogram::NONE.summary(), Lateness::default());
+    }
+}

@@ -1,0 +1,43 @@
+//! The ends of a wire.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use crate::kernel::frame::Inbox;
+use crate::kernel::packet::PacketSocket;
+use crate::kernel::tap::Tap;
+
+/// One end: what takes frames from, and gives frames to, one side of a link.
+#[derive(Debug)]
+pub(crate) enum Port {
+    /// The node's own interface.
+    Tap(Tap),
+    /// The other end of the node's cable.
+    Packet(PacketSocket),
+}
+
+impl Port {
+    /// Receives what is there, at most an inbox full and never waiting; says how many frames.
+    pub(super) fn receive(&self, inbox: &mut Inbox) -> nix::Result<usize> {
+        match self {
+            Port::Tap(tap) => tap.receive(inbox),
+            Port::Packet(socket) => socket.receive(inbox),
+        }
+    }
+
+    /// Sends frames, each with its header in front; says how many. An error is about the first of them.
+    pub(super) fn send(&self, frames: &[&[u8]]) -> nix::Result<usize> {
+        match self {
+            Port::Tap(tap) => tap.send(frames),
+            Port::Packet(socket) => socket.send(frames),
+        }
+    }
+}
+
+impl AsFd for Port {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Port::Tap(tap) => tap.as_fd(),
+            Port::Packet(socket) => socket.as_fd(),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Two namespaces and a wire between them.
+
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use super::super::{Port, Wire, WireSpec, carry};
+use crate::impair::counters::Counters;
+use crate::impair::direction::Direction;
+use crate::impair::impairment::Impairment;
+use crate::kernel::netlink::{Batch, Device, End, Neighbour, Netlink, Veth};
+use crate::kernel::netns::Netns;
+use crate::kernel::packet::PacketSocket;
+use crate::kernel::tap::Tap;
+use crate::kernel::testing::netns;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    Tap,
+    Packet,
+}
+
+impl Kind {
+    /// Those that can be had here.
+    pub(super) fn available() -> Vec<Kind> {
+        match Tap::is_available() {
+            true => vec![Kind::Tap, Kind::Packet],
+            false => vec![Kind::Packet],
+        }
+    }
+}
+
+/// Alice, Bob, and what is between them.
+pub(super) struct Pair {
+    pub(super) wire: Wire,
+    nodes: [Netns; 2],
+    /// Where the inner ends of cables are.
+    _middle: Netns,
+}
+
+const ETH0: Device<'static> = Device {
+    index: 7,
+    name: "eth0",
+};
+
+fn address(node: usize) -> Ipv4Addr {
+    Ipv4Addr::new(10, 0, 0, 1 + node as u8)
+}
+
+fn mac(node: usize) -> [u8; 6] {
+    [2, 0, 0, 0, 0, 1 + node as u8]
+}
+
+impl Pair {
+    pub(super) fn new(kind: Kind, impairments: [Impairment; 2]) -> Pair {
+        let nodes = [netns(), netns()];
+        let middle = netns();
+        let ports = [0, 1].map(|node| match kind {
+            Kind::Tap => tap(&nodes[node]),
+            Kind::Packet => packet(&nodes[node], &middle, node),
+        });
+        for (node, netns) in nodes.iter().enumerate() {
+            furnish(netns, node);
+        }
+        let spec = WireSpec {
+            name: "alice–bob".into(),
+            seed: 1,
+            impairments,
+            spin: false,
+        };
+        Pair {
+            wire: carry(spec, ports).expect("a wire"),
+            nodes,
+            _middle: middle,
+        }
+    }
+
+    pub(super) fn visit<T>(&self, node: usize, work: impl FnOnce() -> T) -> T {
+        Netns::visit(self.nodes[node].as_fd(), work).expect("a visit")
+    }
+
+    /// Alice's and Bob's socket, connected to each other.
+    pub(super) fn udp(&self) -> [UdpSocket; 2] {
+        [0, 1].map(|node| {
+            self.visit(node, || {
+                let socket = UdpSocket::bind((address(node), 9)).expect("a port");
+                socket.connect((address(1 - node), 9)).expect("an address");
+                socket
+                    .set_read_timeout(Some(Duration::from_secs(10)))
+                    .expect("a time limit");
+                socket
+            })
+        })
+    }
+
+    /// The same by TCP; Bob listens.
+    pub(super) fn tcp(&self) -> [TcpStream; 2] {
+        let listener = self.visit(1, || TcpListener::bind((address(1), 80)).expect("a port"));
+        let alice = self.visit(0, || {
+            TcpStream::connect((address(1), 80)).expect("connected")
+        });
+        let (bob, _) = listener.accept().expect("accepted");
+        for stream in [&alice, &bob] {
+            stream
+                .set_read_timeout(Some(Duration::from_secs(10)))
+                .expect("a time limit");
+        }
+        [alice, bob]
+    }
+
+    /// Waits until the wire has counted that much.
+    pub(super) fn until(&self, direction: Direction, holds: impl Fn(&Counters) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let counters = self.wire.counters(direction);
+            if holds(&counters) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{counters:?}");
+            std::thread::yield_now();
+        }
+    }
+}
+
+fn tap(netns: &Netns) -> Port {
+    let create = || Tap::create(ETH0.name, ETH0.index);
+    let made = Netns::visit(netns.as_fd(), create).expect("a visit");
+    Port::Tap(made.expect("a device"))
+}
+
+fn packet(netns: &Netns, middle: &Netns, node: usize) -> Port {
+    let name = ["a", "b"][node];
+    let near = Device {
+        index: 2 + node as u32,
+        name,
+    };
+    let mut netlink = Netlink::open_in(middle.as_fd()).expect("netlink");
+    let mut batch = Batch::new();
+    batch.add_veth(&Veth {
+        near: End::new(near),
+        far: End {
+            netns: Some(netns.as_fd()),
+            ..End::new(ETH0)
+        },
+    });
+    batch.give_no_addresses(near);
+    batch.set_up(near);
+    netlink.execute(batch).expect("a cable");
+    Port::Packet(PacketSocket::for_wire(middle.as_fd(), near.index).expect("a socket"))
+}
+
+fn furnish(netns: &Netns, node: usize) {
+    let mut netlink = Netlink::open_in(netns.as_fd()).expect("netlink");
+    let mut batch = Batch::new();
+    batch.set_mac(ETH0, mac(node));
+    batch.give_no_addresses(ETH0);
+    batch.set_up(ETH0);
+    batch.add_address(ETH0, address(node).into(), 24);
+    batch.add_neighbour(&Neighbour {
+        device: ETH0,
+        address: address(1 - node).into(),
+        mac: mac(1 - node),
+    });
+    netlink.execute(batch).expect("addresses");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    netlink.wait_until_up(&[ETH0], deadline).expect("up");
+}

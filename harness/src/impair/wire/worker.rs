@@ -1,0 +1,225 @@
+//! A thread that carries wires.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender};
+
+use super::line::Line;
+use super::parcel::Pool;
+use crate::kernel::clock::monotonic;
+use crate::kernel::frame::{BATCH, Inbox};
+use crate::kernel::poller::{Poller, Ready, exact_timers};
+
+/// What others want of a worker.
+pub(super) enum Request {
+    /// Carry a wire, and say which number it has.
+    Carry(Box<Line>, SyncSender<io::Result<usize>>),
+    /// Carry that wire no longer, and give it back.
+    End(usize, SyncSender<Option<Box<Line>>>),
+    /// Look after it.
+    Do(usize, Work),
+    /// See what its rules have ordered.
+    Obey(usize),
+    /// There are no wires any more.
+    Stop,
+}
+
+/// Something to be done to a wire, at this time.
+pub(super) type Work = Box<dyn FnOnce(&mut Line, u64) + Send>;
+
+pub(super) struct Worker {
+    poller: Arc<Poller>,
+    requests: Receiver<Request>,
+    /// By their numbers.
+    lines: Vec<Option<Place>>,
+    /// When a wire is to be looked after. One that is out of date does no harm.
+    alarms: BinaryHeap<Reverse<(u64, usize)>>,
+    inbox: Inbox,
+    pool: Pool,
+    /// How late a wait ends, typically.
+    lag: u64,
+}
+
+/// A wire, and the earliest of its alarms.
+struct Place {
+    line: Box<Line>,
+    alarm: Option<u64>,
+}
+
+/// How long a packet takes from a sender to here and from here to a receiver, beyond what it would have taken on a cable: threads have to wake up. So much less does it wait.
+const PATH: u64 = 30_000;
+
+/// How long a wait is spun for, if at all.
+const SPIN: u64 = 100_000;
+
+/// What is taken for the lag at first, and at most.
+const FIRST_LAG: u64 = 30_000;
+const MOST_LAG: u64 = 100_000;
+
+impl Worker {
+    pub(super) fn new(poller: Arc<Poller>, requests: Receiver<Request>) -> Worker {
+        Worker {
+            poller,
+            requests,
+            lines: Vec::new(),
+            alarms: BinaryHeap::new(),
+            inbox: Inbox::new(BATCH),
+            pool: Pool::default(),
+            lag: FIRST_LAG,
+        }
+    }
+
+    /// Carries wires until told to stop.
+    pub(super) fn run(mut self) {
+        // Else timers are up to 50 µs late, and each wire's lateness says so.
+        let _ = exact_timers();
+        let mut ready = Ready::new();
+        loop {
+            self.deliver();
+            self.wait(&mut ready);
+            if ready.woken() && !self.obey() {
+                return;
+            }
+            for token in ready.tokens() {
+                self.receive(token);
+            }
+        }
+    }
+
+    /// Waits for packets, requests, and the next alarm.
+    fn wait(&mut self, ready: &mut Ready) {
+        let Some(&Reverse((due, index))) = self.alarms.peek() else {
+            return self.poll(None, ready);
+        };
+        let now = monotonic();
+        let spins = self.place(index).is_some_and(|place| place.line.spin);
+        let rest = due.saturating_sub(PATH).saturating_sub(now);
+        if spins {
+            return self.poll(Some(rest.saturating_sub(SPIN)), ready);
+        }
+        let limit = rest.saturating_sub(self.lag).max(1);
+        self.poll(Some(limit), ready);
+        if ready.tokens().next().is_none() && !ready.woken() {
+            let lag = (monotonic() - now).saturating_sub(limit).min(MOST_LAG);
+            self.lag = self.lag - self.lag / 16 + lag / 16;
+        }
+    }
+
+    fn poll(&self, limit: Option<u64>, ready: &mut Ready) {
+        self.poller
+            .wait(limit, ready)
+            .expect("a poller's own descriptor can be waited for");
+    }
+
+    /// Does what is wanted; false if that is to stop.
+    fn obey(&mut self) -> bool {
+        while let Ok(request) = self.requests.try_recv() {
+            match request {
+                Request::Carry(line, reply) => {
+                    let _ = reply.send(self.carry(line));
+                }
+                Request::End(index, reply) => {
+                    let _ = reply.send(self.end(index));
+                }
+                Request::Do(index, work) => self.visit(index, |line, _, now| work(line, now)),
+                Request::Obey(index) => self.visit(index, Line::obey),
+                Request::Stop => return false,
+            }
+        }
+        true
+    }
+
+    fn carry(&mut self, line: Box<Line>) -> io::Result<usize> {
+        let free = self.lines.iter().position(Option::is_none);
+        let index = free.unwrap_or(self.lines.len());
+        for (end, port) in line.ports.iter().enumerate() {
+            self.poller.add(port.as_fd(), token(index, end))?;
+        }
+        let place = Some(Place { line, alarm: None });
+        match free {
+            Some(index) => self.lines[index] = place,
+            None => self.lines.push(place),
+        }
+        Ok(index)
+    }
+
+    fn end(&mut self, index: usize) -> Option<Box<Line>> {
+        let line = self.lines.get_mut(index)?.take()?.line;
+        for port in &line.ports {
+            let _ = self.poller.remove(port.as_fd());
+        }
+        Some(line)
+    }
+
+    fn receive(&mut self, token: u64) {
+        let (index, end) = ((token / 2) as usize, (token % 2) as usize);
+        let Some(Some(place)) = self.lines.get_mut(index) else {
+            return;
+        };
+        let received = place
+            .line
+            .receive(end, &mut self.pool, &mut self.inbox, monotonic);
+        if received.is_err() {
+            // Its interface is gone, and would be reported as ready for ever.
+            let _ = self.poller.remove(place.line.ports[end].as_fd());
+        }
+        self.set_alarm(index);
+    }
+
+    /// Delivers what is due.
+    fn deliver(&mut self) {
+        let Some(&Reverse((first, _))) = self.alarms.peek() else {
+            return;
+        };
+        let now = monotonic();
+        let until = now + PATH + self.lag / 2;
+        if first > until {
+            return;
+        }
+        while let Some(&Reverse((due, index))) = self.alarms.peek()
+            && due <= until
+        {
+            self.alarms.pop();
+            let Some(Some(place)) = self.lines.get_mut(index) else {
+                continue;
+            };
+            if place.alarm == Some(due) {
+                place.alarm = None;
+                let until = if place.line.spin { now + PATH } else { until };
+                place.line.deliver(&mut self.pool, now, until);
+                self.set_alarm(index);
+            }
+        }
+    }
+
+    fn visit(&mut self, index: usize, work: impl FnOnce(&mut Line, &mut Pool, u64)) {
+        if let Some(Some(place)) = self.lines.get_mut(index) {
+            work(&mut place.line, &mut self.pool, monotonic());
+            self.set_alarm(index);
+        }
+    }
+
+    fn place(&self, index: usize) -> Option<&Place> {
+        self.lines.get(index)?.as_ref()
+    }
+
+    fn set_alarm(&mut self, index: usize) {
+        let Some(Some(place)) = self.lines.get_mut(index) else {
+            return;
+        };
+        let Some(due) = place.line.next_due() else {
+            return;
+        };
+        if place.alarm.is_none_or(|alarm| due < alarm) {
+            place.alarm = Some(due);
+            self.alarms.push(Reverse((due, index)));
+        }
+    }
+}
+
+fn token(index: usize, end: usize) -> u64 {
+    index as u64 * 2 + end as u64
+}

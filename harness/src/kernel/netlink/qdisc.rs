@@ -1,0 +1,190 @@
+//! Queueing disciplines: what a device does with what it shall send.
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_ECHO, NLM_F_REPLACE};
+use nix::libc;
+
+use super::batch::Batch;
+use super::connection::Netlink;
+use super::error::NetlinkError;
+use super::link::Device;
+use super::qdisc_options::{NetemOptions, TbfOptions};
+use super::wire;
+
+/// Where a discipline hangs: at the device itself, or below another discipline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    handle: u32,
+    parent: u32,
+}
+
+impl Place {
+    /// `1:`, at the device.
+    pub(crate) const ROOT: Place = Place {
+        handle: 1 << 16,
+        parent: 0xffff_ffff,
+    };
+
+    /// `2:`, below the one and only class of the root.
+    pub(crate) const BELOW_ROOT: Place = Place {
+        handle: 2 << 16,
+        parent: (1 << 16) | 1,
+    };
+}
+
+/// A discipline, to be set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Qdisc<'a> {
+    /// With the table of its jitter's distribution; without one it keeps the table that it has, and at first that is none: uniform.
+    Netem(&'a NetemOptions, Option<&'a [i16]>),
+    /// With what is put below it as its queue.
+    Tbf(TbfOptions),
+}
+
+/// A discipline as the kernel tells of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct QdiscEntry {
+    pub(crate) kind: String,
+    /// To be read by [`NetemOptions::read`] or [`TbfOptions::read`].
+    pub(super) options: Vec<u8>,
+    pub(crate) statistics: Statistics,
+}
+
+/// What a discipline has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Statistics {
+    /// Sent on.
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+    /// Held at the moment.
+    pub(crate) queued_packets: u32,
+    pub(crate) queued_bytes: u32,
+    /// Thrown away, for whatever reason.
+    pub(crate) drops: u32,
+    /// Put in front of the queue; netem does that to what it reorders.
+    pub(crate) requeues: u32,
+}
+
+const KIND: u16 = libc::TCA_KIND;
+const OPTIONS: u16 = libc::TCA_OPTIONS;
+const STATS2: u16 = libc::TCA_STATS2;
+
+impl Batch {
+    /// Puts a discipline in its place; what was there before goes, with all that it holds.
+    pub(crate) fn replace_qdisc(&mut self, device: Device<'_>, place: Place, qdisc: Qdisc<'_>) {
+        let flags = NLM_F_CREATE | NLM_F_REPLACE;
+        self.qdisc(qdisc.words(), device, place, flags, qdisc);
+    }
+
+    /// Tells a discipline that is there other values; what it holds stays.
+    pub(crate) fn change_qdisc(&mut self, device: Device<'_>, place: Place, qdisc: Qdisc<'_>) {
+        self.qdisc(qdisc.words(), device, place, 0, qdisc);
+    }
+
+    fn qdisc(
+        &mut self,
+        operation: &'static str,
+        device: Device<'_>,
+        place: Place,
+        flags: u16,
+        qdisc: Qdisc<'_>,
+    ) {
+        let mut payload = tcmsg(device, place);
+        wire::attribute(
+            &mut payload,
+            KIND,
+            &[qdisc.kind().as_bytes(), &[0]].concat(),
+        );
+        wire::attribute(&mut payload, OPTIONS, &qdisc.options());
+        self.push_raw(operation, device.name, libc::RTM_NEWQDISC, flags, &payload);
+    }
+}
+
+impl Netlink {
+    /// A discipline as it is in force, with what it has counted.
+    pub(crate) fn qdisc(
+        &mut self,
+        device: Device<'_>,
+        place: Place,
+    ) -> Result<QdiscEntry, NetlinkError> {
+        const OPERATION: &str = "read back the queueing discipline of";
+        let payload = tcmsg(device, place);
+        // Told to the one who asks only if he wants to hear what all are told.
+        let found = self.get(
+            OPERATION,
+            device.name,
+            libc::RTM_GETQDISC,
+            NLM_F_ECHO,
+            &payload,
+            |message| {
+                (message.kind == libc::RTM_NEWQDISC).then(|| QdiscEntry::read(message.payload))
+            },
+        )?;
+        found.flatten().ok_or_else(|| {
+            NetlinkError::malformed(OPERATION, device.name, "there is no answer in it")
+        })
+    }
+}
+
+/// `struct tcmsg`: family and padding, device, handle, parent, information.
+fn tcmsg(device: Device<'_>, place: Place) -> Vec<u8> {
+    wire::words(&[0, device.index, place.handle, place.parent, 0])
+}
+
+impl Qdisc<'_> {
+    fn kind(&self) -> &'static str {
+        match self {
+            Qdisc::Netem(..) => "netem",
+            Qdisc::Tbf(_) => "tbf",
+        }
+    }
+
+    fn words(&self) -> &'static str {
+        match self {
+            Qdisc::Netem(..) => "set netem on",
+            Qdisc::Tbf(_) => "set a token bucket filter on",
+        }
+    }
+
+    fn options(&self) -> Vec<u8> {
+        match self {
+            Qdisc::Netem(options, table) => options.write(*table),
+            Qdisc::Tbf(options) => options.write(),
+        }
+    }
+}
+
+impl QdiscEntry {
+    pub(super) fn read(payload: &[u8]) -> Option<Self> {
+        let attributes = payload.get(20..)?;
+        Some(QdiscEntry {
+            kind: wire::text(wire::find(attributes, KIND)?),
+            options: wire::find(attributes, OPTIONS).unwrap_or_default().to_vec(),
+            statistics: wire::find(attributes, STATS2)
+                .and_then(Statistics::read)
+                .unwrap_or_default(),
+        })
+    }
+}
+
+impl Statistics {
+    /// From the attributes in `TCA_STATS2`.
+    fn read(attributes: &[u8]) -> Option<Self> {
+        const BASIC: u16 = 1;
+        const QUEUE: u16 = 3;
+        const PACKETS64: u16 = 8;
+        let basic = wire::find(attributes, BASIC)?;
+        let queue = wire::find(attributes, QUEUE)?;
+        // There only when 32 bits are not enough.
+        let packets =
+            wire::find(attributes, PACKETS64).and_then(|packets| wire::u64_at(packets, 0));
+        let of = |at: usize| wire::u32_at(queue, 4 * at);
+        Some(Statistics {
+            packets: packets.or(wire::u32_at(basic, 8).map(u64::from))?,
+            bytes: wire::u64_at(basic, 0)?,
+            queued_packets: of(0)?,
+            queued_bytes: of(1)?,
+            drops: of(2)?,
+            requeues: of(3)?,
+        })
+    }
+}
