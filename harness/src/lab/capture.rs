@@ -10,7 +10,6 @@ use super::link::Link;
 use super::node::Node;
 use crate::impair::Direction;
 use crate::kernel::netns::Netns;
-use crate::kernel::packet::PacketSocket;
 use crate::observe::{
     CaptureGuard, Labels, Listener, ObserveError, Policy, Recording, Result, Source, Subject, Watch,
 };
@@ -154,7 +153,6 @@ fn watch(
             "failed to capture {whose}: it was removed"
         )));
     };
-    PacketSocket::for_capture(netns, index)
-        .and_then(|socket| Watch::begin(socket, subject))
+    Watch::begin(netns, index, subject)
         .map_err(|e| ObserveError::invalid(format!("failed to capture {whose}: {e}")))
 }

@@ -3,16 +3,18 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use super::clock::{monotonic, offset};
+use super::clock::offset;
 use super::listen::{FrameEvent, FrameFate, Listener};
 use crate::impair::Direction;
+use crate::kernel::clock::monotonic;
 use crate::kernel::frame::{BATCH, Inbox};
 use crate::kernel::packet::PacketSocket;
 use crate::kernel::poller::{Poller, Ready};
+use crate::kernel::stamps::Stamps;
 
 /// What is looked at, and who is told.
 pub(crate) struct Subject {
@@ -40,14 +42,15 @@ struct Source {
 }
 
 impl Watch {
-    /// Begins to look; `socket` was opened for captures.
-    pub(crate) fn begin(socket: PacketSocket, subject: Subject) -> io::Result<Watch> {
+    /// Begins to look at the interface `index` of a network namespace.
+    pub(crate) fn begin(netns: BorrowedFd<'_>, index: u32, subject: Subject) -> io::Result<Watch> {
+        // It has to be there first, so that no frame has a wrong time.
+        let reader = Reader::of_process()?;
         let source = Source {
             subject,
-            socket,
+            socket: PacketSocket::for_capture(netns, index)?,
             over: Mutex::new(false),
         };
-        let reader = Reader::of_process()?;
         let (token, source) = reader.add(source)?;
         Ok(Watch {
             reader,
@@ -115,6 +118,7 @@ impl Source {
 /// The thread that reads, and what it reads from.
 struct Reader {
     poller: Poller,
+    _stamps: Stamps,
     sources: Mutex<Sources>,
 }
 
@@ -134,6 +138,7 @@ impl Reader {
         }
         let new = Arc::new(Reader {
             poller: Poller::new()?,
+            _stamps: Stamps::begin()?,
             sources: Mutex::default(),
         });
         let reading = Arc::clone(&new);

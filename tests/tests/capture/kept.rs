@@ -135,7 +135,6 @@ fn the_environment_can_ask_for_captures_of_everything() -> TestResult {
         ("sample_that_fails_without_asking", None, false),
         ("sample_that_passes_without_asking", Some("failure"), false),
         ("sample_that_passes_without_asking", Some("always"), true),
-        ("sample_that_passes", Some("always"), true),
     ] {
         let run = sample(name, value);
         let file = noted(&run);

@@ -17,7 +17,8 @@ use super::pcapng::{self, PacketBlock};
 use super::place;
 use super::policy::Policy;
 use super::tap::Tap;
-use crate::observe::clock::{clock, monotonic};
+use crate::kernel::clock::monotonic;
+use crate::observe::clock::clock;
 use crate::observe::{ObserveError, Result};
 use crate::sandbox::body;
 
