@@ -9,10 +9,12 @@ pub(crate) mod attempt;
 pub(crate) mod clock;
 pub(crate) mod clone;
 pub(crate) mod constructor;
+pub(crate) mod errno;
 pub(crate) mod fd;
 #[allow(dead_code)]
 pub(crate) mod frame;
 pub(crate) mod idmap;
+pub(crate) mod lend;
 pub(crate) mod mount;
 pub(crate) mod net;
 // Not all of these three is used yet: impairments and observations will come for the rest.
@@ -38,3 +40,4 @@ pub(crate) mod sysctl;
 pub(crate) mod tap;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod thread;

@@ -165,7 +165,8 @@ impl<'a> Builder<'a> {
 
     pub(super) fn is_direct(&self, stack: usize, interface: usize) -> bool {
         let Interface { link, end, .. } = &self.plan.stacks[stack].interfaces[interface];
-        self.plan.cables[link.index()].ends[1 - end].place != Place::Hub
+        let cable = &self.plan.cables[link.index()];
+        cable.middle.is_some() || cable.ends[1 - end].place != Place::Hub
     }
 
     pub(super) fn start_bridges(&mut self, new: &New) -> Result<()> {

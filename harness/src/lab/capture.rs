@@ -1,18 +1,17 @@
 //! Captures and recordings of links, and of nodes' interfaces.
 
 use std::ffi::CString;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::Lab;
-use super::error::LabError;
+use super::ears::Ear;
+use super::error::{LabError, Result};
 use super::link::Link;
-use super::node::Node;
+use super::middle::Middle;
+use super::node::{Node, Stack};
 use crate::impair::Direction;
 use crate::kernel::netns::Netns;
-use crate::observe::{
-    CaptureGuard, Labels, Listener, ObserveError, Policy, Recording, Result, Source, Subject, Watch,
-};
+use crate::observe::{CaptureGuard, Labels, Listener, Policy, Recording, Source};
 
 impl Lab {
     /// Captures all links; see [`CaptureGuard`].
@@ -32,12 +31,11 @@ impl Lab {
     }
 
     /// Captures the links from the one with this number on, if that is asked for.
-    pub(super) fn capture_as_the_environment_says(&self, first: usize) -> super::Result<()> {
-        let explain = |error: ObserveError| LabError::other(error.to_string());
-        if !Policy::of_environment().map_err(explain)?.wants_all() {
+    pub(super) fn capture_as_the_environment_says(&self, first: usize) -> Result<()> {
+        if first == self.links.len() || !Policy::of_environment()?.wants_all() {
             return Ok(());
         }
-        let guard = self.capture_from(first).map_err(explain)?;
+        let guard = self.capture_from(first)?;
         let captures = self.shared.captures.lock();
         captures.unwrap_or_else(PoisonError::into_inner).push(guard);
         Ok(())
@@ -47,8 +45,10 @@ impl Lab {
 impl Link {
     /// Captures what passes it; see [`CaptureGuard`].
     ///
-    /// A frame stands in the file once, as it was and when it was at the link's first end. Frames that a userspace wire has lost are there
-    /// too, with the reason as a comment. What goes from the first end to the second is outbound.
+    /// A frame stands in the file once, as it was and when it was when it came to the link. Where the userspace wire carries the link,
+    /// what has happened to a frame is a comment there: why it was lost, which rule had its way; and what comes of it later (a duplicate, a
+    /// flipped bit, a loss on the way) stands in the file once more, with a comment. What goes from the link's first end to the second is
+    /// outbound.
     ///
     /// ```no_run
     /// # use snowglobe::topology::shape;
@@ -69,7 +69,7 @@ impl Link {
 
     /// Keeps what passes it from now on, as [packets](crate::observe::Packet) that the test can look at; see [`Recording`].
     pub fn record(&self) -> Result<Recording> {
-        Recording::begin(self.name(), |listener| self.watch(listener).map(Some))
+        Recording::begin(self.name(), |listener| self.listen(listener))
     }
 
     fn capture_in(&self, guard: &mut CaptureGuard) -> Result<()> {
@@ -78,19 +78,15 @@ impl Link {
             description: &format!("link {}, from its first end", self.name()),
             outbound: Direction::AToB,
         };
-        let connect = |listener| self.watch(listener).map(Source::Watch);
-        guard.add(&self.captured, &labels, connect)
+        guard.add(&self.captured, &labels, |listener| self.listen(listener))
     }
 
-    fn watch(&self, listener: Arc<dyn Listener>) -> Result<Watch> {
-        let whose = format!("link `{}`", self.name());
-        let subject = Subject {
-            link: self.name().into(),
-            outgoing: Direction::AToB,
-            loopback: false,
-            listener,
-        };
-        watch(&whose, self.netns(0), self.device(0).index, subject)
+    fn listen(&self, listener: Arc<dyn Listener>) -> Result<Box<dyn Source>> {
+        let number = self.middle().listen(listener)?;
+        Ok(Box::new(OnLink {
+            middle: Arc::downgrade(&self.middle),
+            number,
+        }))
     }
 }
 
@@ -103,56 +99,80 @@ impl Node {
         let mut guard = CaptureGuard::begin()?;
         let (index, interface) = self.find_interface(interface)?;
         let name = format!("{}/{interface}", self.name());
-        let whose = format!("`{interface}` of node `{}`", self.name());
         let labels = Labels {
             name: &name,
             description: &format!("interface {interface} of node {}", self.name()),
             outbound: Direction::AToB,
         };
-        let connect = |listener| {
-            let subject = Subject {
-                link: name.as_str().into(),
-                outgoing: Direction::AToB,
-                loopback: interface == "lo",
-                listener,
-            };
-            let netns = self.stack().netns().map(AsFd::as_fd);
-            watch(&whose, netns, index, subject).map(Source::Watch)
-        };
-        guard.add(&self.captured, &labels, connect)?;
+        guard.add(&self.captured, &labels, |listener| {
+            let number = self.stack().listen(Ear::new(&name, index, listener))?;
+            let stack = Arc::downgrade(self.stack());
+            Ok::<Box<dyn Source>, LabError>(Box::new(OnInterface { stack, number }))
+        })?;
         Ok(guard)
     }
 
     /// Its index, and the name that the kernel has for it: it may have been asked for by another.
     fn find_interface(&self, name: &str) -> Result<(u32, String)> {
-        let gone = || ObserveError::invalid(format!("node `{}` was removed", self.name()));
-        let netns = self.stack().netns().ok_or_else(gone)?;
-        let found = Netns::visit(netns.as_fd(), || {
+        let found = Netns::visit(self.stack().place()?, || {
             let index = nix::net::if_::if_nametoindex(name)?;
             let canonical = nix::net::if_::if_indextoname(index)?;
             Ok::<(u32, CString), nix::Error>((index, canonical))
         });
-        match found.and_then(|found| found) {
-            Ok((index, canonical)) => Ok((index, canonical.to_string_lossy().into_owned())),
-            Err(errno) => {
-                let what = format!("find interface `{name}` of node `{}`", self.name());
-                Err(ObserveError::refused(what, errno))
-            }
+        let what = || format!("find interface `{name}` of node `{}`", self.name());
+        let (index, canonical) = found
+            .and_then(|found| found)
+            .map_err(|errno| LabError::refused(what(), errno))?;
+        Ok((index, canonical.to_string_lossy().into_owned()))
+    }
+}
+
+/// What has a listener told of a link's frames, while the link is there.
+#[derive(Debug)]
+struct OnLink {
+    middle: Weak<Mutex<Middle>>,
+    number: u64,
+}
+
+impl OnLink {
+    fn with(&self, work: impl FnOnce(&mut Middle)) {
+        if let Some(middle) = self.middle.upgrade() {
+            work(&mut middle.lock().unwrap_or_else(PoisonError::into_inner));
         }
     }
 }
 
-fn watch(
-    whose: &str,
-    netns: Option<BorrowedFd<'_>>,
-    index: u32,
-    subject: Subject,
-) -> Result<Watch> {
-    let Some(netns) = netns else {
-        return Err(ObserveError::invalid(format!(
-            "failed to capture {whose}: it was removed"
-        )));
-    };
-    Watch::begin(netns, index, subject)
-        .map_err(|e| ObserveError::invalid(format!("failed to capture {whose}: {e}")))
+impl Source for OnLink {
+    fn drain(&self) {
+        self.with(|middle| middle.ears.drain(self.number));
+    }
+}
+
+impl Drop for OnLink {
+    fn drop(&mut self) {
+        self.with(|middle| middle.forget(self.number));
+    }
+}
+
+/// The same for an interface of a node.
+#[derive(Debug)]
+struct OnInterface {
+    stack: Weak<Stack>,
+    number: u64,
+}
+
+impl Source for OnInterface {
+    fn drain(&self) {
+        if let Some(stack) = self.stack.upgrade() {
+            stack.ears().drain(self.number);
+        }
+    }
+}
+
+impl Drop for OnInterface {
+    fn drop(&mut self) {
+        if let Some(stack) = self.stack.upgrade() {
+            stack.ears().remove(self.number);
+        }
+    }
 }

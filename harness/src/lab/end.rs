@@ -30,7 +30,10 @@ impl Drop for Lab {
             std::mem::take(&mut self.nodes),
             std::mem::take(&mut self.stacks),
         );
-        self.links.clear();
+        for link in self.links.drain(..) {
+            link.middle().close();
+        }
+        self.shared.visitors.dismiss();
         bury(nodes, stacks);
         // What they wrote last comes before the end of the trial.
         self.shared.pump.finish();

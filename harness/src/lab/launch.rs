@@ -169,7 +169,7 @@ fn connect(to: Stdio, input: bool) -> nix::Result<(Option<OwnedFd>, OwnedFd)> {
             let null = File::options().read(true).write(true).open("/dev/null");
             Ok((
                 None,
-                null.map_err(|e| crate::sandbox::outer::errno(&e))?.into(),
+                null.map_err(|e| crate::kernel::errno::errno(&e))?.into(),
             ))
         }
         Stdio::Fd(fd) => Ok((None, fd)),

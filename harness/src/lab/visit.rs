@@ -2,19 +2,23 @@
 
 use std::os::fd::BorrowedFd;
 use std::panic;
-use std::thread;
 
 use nix::sched::{CloneFlags, setns, unshare};
 
-use super::error::{LabError, Result};
+use super::error::Result;
 use super::node::Node;
+use crate::kernel::thread::{set_umask, umask};
 use crate::sandbox::body;
 
 impl Node {
     /// Runs `work` in the node and gives back what it gives. It may borrow; a panic in it is a panic here.
     ///
-    /// It runs on a thread of its own, which is in the node's network, mount, UTS and IPC namespaces: names resolve as they do in
-    /// the node, files are the node's. A socket that it makes stays in the node wherever it is used.
+    /// It runs on another thread, which is in the node's network, mount, UTS and IPC namespaces: names resolve as they do in the node,
+    /// files are the node's. A socket that it makes stays in the node wherever it is used. The thread has the caller's working directory
+    /// (where the node has that), umask, signal mask and capabilities.
+    ///
+    /// It may be a thread that was in this node before: its thread-local values may be there still, and what a closure cannot be seen to
+    /// have done to its thread, like giving up rights by Landlock. A thread that is started in the closure is new, and in the node too.
     ///
     /// ```no_run
     /// # use std::net::{TcpListener, TcpStream};
@@ -42,27 +46,18 @@ impl Node {
     pub fn try_run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
         let own = body::is_own_thread();
         let here = std::env::current_dir();
-        let outcome = thread::scope(|scope| {
-            let visitor = thread::Builder::new()
-                .name(self.name().to_owned())
-                .spawn_scoped(scope, || {
-                    self.enter()?;
-                    // The same directory, where the node has it.
-                    let _ = here.map(std::env::set_current_dir);
-                    if own {
-                        body::adopt_thread();
-                    }
-                    Ok(work())
-                });
-            visitor.map(thread::ScopedJoinHandle::join)
-        });
-        match outcome {
-            Ok(Ok(result)) => result,
-            Ok(Err(panic)) => panic::resume_unwind(panic),
-            Err(error) => Err(LabError::io(
-                format!("start a thread for node `{}`", self.name()),
-                &error,
-            )),
+        let umask = umask();
+        let visit = || {
+            self.enter()?;
+            // The same directory, where the node has it.
+            let _ = here.map(std::env::set_current_dir);
+            set_umask(umask);
+            body::set_own_thread(own);
+            Ok(work())
+        };
+        match self.shared.visitors.visit(self.name(), visit)? {
+            Ok(result) => result,
+            Err(panic) => panic::resume_unwind(panic),
         }
     }
 

@@ -5,13 +5,8 @@
 //!
 //! ```no_run
 //! use snowglobe::prelude::*;
-//! # use snowglobe::observe::{Expectation, Match, Result, RuleGuard};
-//! # struct Link;
-//! # impl Link {
-//! #     fn rule(&self, _: Match, _: Verdict) -> Result<RuleGuard> { unimplemented!() }
-//! #     fn expect(&self, _: Match) -> Result<Expectation> { unimplemented!() }
-//! # }
-//! # fn t(link: Link) -> TestResult {
+//!
+//! # fn t(link: &snowglobe::lab::Link) -> TestResult {
 //! // The first answer of the server is lost; its retransmission is not.
 //! let rule = link.rule(tcp().syn_ack().nth(1), Verdict::Drop)?;
 //! let second = link.expect(tcp().syn_ack().nth(2))?;
@@ -80,8 +75,13 @@ pub use packet::Packet;
 pub use recorder::Recording;
 pub use verdict::Verdict;
 
-pub(crate) use capture::{Captured, Labels, Policy, Session, Source};
-pub(crate) use listen::{FrameEvent, FrameFate, Listener};
+/// Starts the clock that packets are seen by: at the start of a trial.
+pub(crate) fn start_clock() {
+    clock::clock();
+}
+
+pub(crate) use capture::{Captured, Labels, Policy, Session};
+pub(crate) use listen::{FrameEvent, FrameFate, Listener, Source};
 pub(crate) use rule::{Order, RuleBook, RuleId, Ruling};
 pub(crate) use verdict::bit_to_flip;
 pub(crate) use watch::{Subject, Watch};

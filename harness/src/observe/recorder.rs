@@ -2,12 +2,11 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::headers::Headers;
-use super::listen::{FrameEvent, FrameFate, Listener};
+use super::listen::{FrameEvent, FrameFate, Listener, Source};
 use super::packet::{Packet, View};
-use super::watch::Watch;
 
 /// So many packets are kept, and so many bytes of them.
 const KEPT: (usize, usize) = (100_000, 64 << 20);
@@ -33,22 +32,21 @@ const KEPT: (usize, usize) = (100_000, 64 << 20);
 #[must_use = "nothing is recorded any more when it is dropped"]
 pub struct Recording {
     recorder: Arc<Recorder>,
-    watch: Option<Watch>,
+    source: Box<dyn Source>,
 }
 
 impl Recording {
-    /// `connect` has the listener told of frames: by a wire, or by the watch that it gives back.
+    /// `connect` has the listener told of frames.
     pub(crate) fn begin<E>(
         link: &str,
-        connect: impl FnOnce(Arc<dyn Listener>) -> Result<Option<Watch>, E>,
+        connect: impl FnOnce(Arc<dyn Listener>) -> Result<Box<dyn Source>, E>,
     ) -> Result<Recording, E> {
         let recorder = Arc::new(Recorder {
             link: link.into(),
             kept: Mutex::default(),
         });
-        let ear = Ear(Arc::downgrade(&recorder));
         Ok(Recording {
-            watch: connect(Arc::new(ear))?,
+            source: connect(Arc::clone(&recorder) as Arc<dyn Listener>)?,
             recorder,
         })
     }
@@ -58,18 +56,14 @@ impl Recording {
     /// Each is there once, at the time when it came, and those that the link [lost](Packet::lost) at once are among them. On a link
     /// without an impairment, what the kernel hands over as one piece to be cut by a network card is one packet, of up to 64 KB.
     pub fn packets(&self) -> Vec<Packet> {
-        if let Some(watch) = &self.watch {
-            watch.drain();
-        }
+        self.source.drain();
         self.recorder.kept().packets.iter().cloned().collect()
     }
 
     /// How many packets came that are not, or no longer, among [`packets`](Recording::packets).
     pub fn left_out(&self) -> u64 {
-        let missed = self.watch.as_ref().map_or(0, Watch::take_lost);
-        let mut kept = self.recorder.kept();
-        kept.left_out += missed;
-        kept.left_out
+        self.source.drain();
+        self.recorder.kept().left_out
     }
 }
 
@@ -98,8 +92,10 @@ impl Recorder {
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn record(&self, event: &FrameEvent<'_>) {
+impl Listener for Recorder {
+    fn frame(&self, event: &FrameEvent<'_>) {
         let view = View {
             link: &self.link,
             direction: event.direction,
@@ -114,6 +110,16 @@ impl Recorder {
         };
         self.kept().push(packet);
     }
+
+    fn missed(&self, frames: u64) {
+        self.kept().left_out += frames;
+    }
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Recorder").field(&self.link).finish()
+    }
 }
 
 impl Kept {
@@ -125,22 +131,5 @@ impl Kept {
             self.bytes -= oldest.as_ref().map_or(0, Packet::len);
             self.left_out += 1;
         }
-    }
-}
-
-/// A wire tells a listener of frames for the rest of its life, which may be longer than the recording's.
-struct Ear(Weak<Recorder>);
-
-impl Listener for Ear {
-    fn frame(&self, event: &FrameEvent<'_>) {
-        if let Some(recorder) = self.0.upgrade() {
-            recorder.record(event);
-        }
-    }
-}
-
-impl fmt::Debug for Ear {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Ear")
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::clock::offset;
-use super::listen::{FrameEvent, FrameFate, Listener};
+use super::listen::{FrameEvent, FrameFate, Listener, Source};
 use crate::impair::Direction;
 use crate::kernel::clock::monotonic;
 use crate::kernel::frame::{BATCH, Inbox};
@@ -31,10 +31,10 @@ pub(crate) struct Subject {
 pub(crate) struct Watch {
     reader: Arc<Reader>,
     token: u64,
-    source: Arc<Source>,
+    source: Arc<Looked>,
 }
 
-struct Source {
+struct Looked {
     subject: Subject,
     socket: PacketSocket,
     /// Whether nobody wants to be told any more; held while frames are read, so that they are told in order.
@@ -46,7 +46,7 @@ impl Watch {
     pub(crate) fn begin(netns: BorrowedFd<'_>, index: u32, subject: Subject) -> io::Result<Watch> {
         // It has to be there first, so that no frame has a wrong time.
         let reader = Reader::of_process()?;
-        let source = Source {
+        let source = Looked {
             subject,
             socket: PacketSocket::for_capture(netns, index)?,
             over: Mutex::new(false),
@@ -58,28 +58,27 @@ impl Watch {
             source,
         })
     }
+}
 
-    /// Tells, on this thread, of all that has passed by now.
-    pub(crate) fn drain(&self) {
+impl Source for Watch {
+    fn drain(&self) {
         let mut inbox = Inbox::new(BATCH);
         while self.source.read(&mut inbox).is_ok_and(|count| count > 0) {}
-    }
-
-    /// How many frames have passed, since this was last asked, that were not told of because they came too fast.
-    pub(crate) fn take_lost(&self) -> u64 {
-        self.source.socket.take_lost().unwrap_or(0)
+        let missed = self.source.socket.take_lost().unwrap_or(0);
+        self.source.subject.listener.missed(missed);
     }
 }
 
-/// Nothing is told of after this.
+/// Tells of all that has passed by now, and of nothing after that.
 impl Drop for Watch {
     fn drop(&mut self) {
         self.reader.remove(self.token, &self.source);
+        self.drain();
         *self.source.over() = true;
     }
 }
 
-impl Source {
+impl Looked {
     fn over(&self) -> MutexGuard<'_, bool> {
         self.over.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -125,7 +124,7 @@ struct Reader {
 #[derive(Default)]
 struct Sources {
     next: u64,
-    by_token: HashMap<u64, Arc<Source>>,
+    by_token: HashMap<u64, Arc<Looked>>,
 }
 
 impl Reader {
@@ -152,7 +151,7 @@ impl Reader {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, source: Source) -> nix::Result<(u64, Arc<Source>)> {
+    fn add(&self, source: Looked) -> nix::Result<(u64, Arc<Looked>)> {
         let source = Arc::new(source);
         let mut sources = self.sources();
         let token = sources.next;
@@ -162,7 +161,7 @@ impl Reader {
         Ok((token, source))
     }
 
-    fn remove(&self, token: u64, source: &Source) {
+    fn remove(&self, token: u64, source: &Looked) {
         if self.sources().by_token.remove(&token).is_some() {
             let _ = self.poller.remove(source.socket.as_fd());
         }

@@ -138,9 +138,9 @@ pub(crate) fn is_own_thread() -> bool {
     OWN_THREAD.with(std::cell::Cell::get)
 }
 
-/// From now on the calling thread's panics are the test's.
-pub(crate) fn adopt_thread() {
-    OWN_THREAD.with(|own| own.set(true));
+/// From now on the calling thread's panics are the test's, or are not.
+pub(crate) fn set_own_thread(own: bool) {
+    OWN_THREAD.with(|cell| cell.set(own));
 }
 
 /// Does once, in the zygote, what every body will do: starts a thread and waits for its end.
@@ -167,6 +167,7 @@ pub(crate) fn rehearse() {
 pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel, nodes: Channel) -> ! {
     let name = trial.name().to_owned();
     let options = *trial.options();
+    crate::observe::start_clock();
     let _ = CURRENT.set(Current {
         name: name.clone(),
         seed,
@@ -179,7 +180,7 @@ pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel, nodes: 
     let thread = thread::Builder::new().name(name).spawn(move || {
         signal::trace_this_thread(write_down_where);
         stack::watch_this_thread();
-        OWN_THREAD.with(|own| own.set(true));
+        set_own_thread(true);
         __rust_begin_short_backtrace(body)
     });
     let finish = match thread {

@@ -10,8 +10,10 @@ mod outside;
 mod pods;
 mod processes;
 mod real;
+mod roots;
 mod start;
 mod users;
 mod verdicts;
+mod visits;
 
 snowglobe::main!();

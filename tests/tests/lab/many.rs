@@ -5,7 +5,7 @@ use std::time::Instant;
 use snowglobe::lab::Node;
 use snowglobe::prelude::*;
 
-fn status(field: &str) -> usize {
+pub(super) fn status(field: &str) -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status
         .lines()

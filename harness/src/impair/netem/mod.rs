@@ -23,14 +23,10 @@ use super::percent::Percent;
 use crate::kernel::netlink::{
     Batch, Device, NetemOptions, Netlink, NetlinkError, Place, Qdisc, TbfOptions,
 };
-use crate::probe::Feature;
 use crate::random::{GOLDEN, seed_for};
 pub(crate) use cannot::cannot;
 use compare::{compare, filter_values, netem_values};
 use options::{filter, options, table};
-
-/// What the kernel must have for it.
-pub(crate) const NEEDS: [Feature; 2] = [Feature::Netem, Feature::Tbf];
 
 /// What one device does to what it sends.
 #[derive(Debug)]

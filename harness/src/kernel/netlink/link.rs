@@ -100,6 +100,15 @@ impl Batch {
         self.set_flags("take down", device, LinkFlags::empty());
     }
 
+    /// Says whether the other side is there, of an interface that lets itself be told.
+    pub(crate) fn set_carrier(&mut self, device: Device<'_>, on: bool) {
+        self.change(
+            "change the carrier of",
+            device,
+            LinkAttribute::Carrier(on.into()),
+        );
+    }
+
     /// Plugs an interface into a bridge, out of the one that it was in; `None` only unplugs.
     pub(crate) fn set_master(&mut self, device: Device<'_>, master: Option<u32>) {
         self.change(
@@ -116,7 +125,6 @@ impl Batch {
 
     /// Has the kernel hand no more than one packet at a time to the device: batches of up to 64 KB, which sockets and other devices
     /// make, are cut into packets before. For devices in front of something that must see each packet by itself.
-    #[allow(dead_code, reason = "the lab, which uses it, is not there yet")]
     pub(crate) fn send_one_by_one(&mut self, device: Device<'_>) {
         self.change(
             "have single packets on",

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::session::Session;
-use super::tap::{Source, Tap};
+use super::tap::Tap;
 use crate::impair::Direction;
-use crate::observe::Result;
-use crate::observe::listen::Listener;
+use crate::observe::listen::{Listener, Source};
+use crate::observe::{ObserveError, Result};
 
 /// Captures a link, all links, or an interface of a node, for as long as it lives.
 ///
@@ -48,12 +48,12 @@ impl CaptureGuard {
     }
 
     /// Captures this as well.
-    pub(crate) fn add(
+    pub(crate) fn add<E: From<ObserveError>>(
         &mut self,
         of: &Captured,
         labels: &Labels<'_>,
-        connect: impl FnOnce(Arc<dyn Listener>) -> Result<Source>,
-    ) -> Result<()> {
+        connect: impl FnOnce(Arc<dyn Listener>) -> Result<Box<dyn Source>, E>,
+    ) -> Result<(), E> {
         let tap = of.tap(&self.session, labels)?;
         tap.acquire(connect)?;
         self.taps.push(tap);

@@ -20,4 +20,3 @@ pub use guard::CaptureGuard;
 pub(crate) use guard::{Captured, Labels};
 pub(crate) use policy::Policy;
 pub(crate) use session::Session;
-pub(crate) use tap::Source;

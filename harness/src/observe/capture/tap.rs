@@ -1,25 +1,14 @@
 //! One interface of a capture: what puts the frames of a link, or of a node's interface, into it.
 
 use std::fmt::{self, Write};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::pcapng::PacketBlock;
 use super::session::Session;
 use crate::impair::Direction;
-use crate::observe::Result;
 use crate::observe::clock::clock;
-use crate::observe::listen::{FrameEvent, FrameFate, Listener};
-use crate::observe::watch::Watch;
-
-/// How a tap comes by its frames.
-#[derive(Debug)]
-pub(crate) enum Source {
-    /// A packet socket, for as long as somebody captures.
-    Watch(Watch),
-    /// A wire, which tells of its frames for the rest of its life.
-    Wire,
-}
+use crate::observe::listen::{FrameEvent, FrameFate, Listener, Source};
 
 /// An interface of the trial's capture, which several guards may want.
 pub(crate) struct Tap {
@@ -28,7 +17,6 @@ pub(crate) struct Tap {
     interface: u32,
     /// The direction in which frames are outbound.
     outbound: Direction,
-    open: AtomicBool,
     used: Mutex<Use>,
     seen: AtomicU64,
     lost: AtomicU64,
@@ -37,7 +25,7 @@ pub(crate) struct Tap {
 #[derive(Default)]
 struct Use {
     guards: u32,
-    source: Option<Source>,
+    source: Option<Box<dyn Source>>,
 }
 
 impl Tap {
@@ -46,7 +34,6 @@ impl Tap {
             session: Arc::clone(session),
             interface,
             outbound,
-            open: AtomicBool::new(false),
             used: Mutex::default(),
             seen: AtomicU64::new(0),
             lost: AtomicU64::new(0),
@@ -57,13 +44,12 @@ impl Tap {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Captures from now on, until it was released as often.
-    pub(super) fn acquire(
+    /// Captures from now on, until it was released as often. `connect` has the listener told of frames.
+    pub(super) fn acquire<E>(
         self: &Arc<Self>,
-        connect: impl FnOnce(Arc<dyn Listener>) -> Result<Source>,
-    ) -> Result<()> {
+        connect: impl FnOnce(Arc<dyn Listener>) -> Result<Box<dyn Source>, E>,
+    ) -> Result<(), E> {
         let mut in_use = self.in_use();
-        self.open.store(true, Ordering::Relaxed);
         if in_use.source.is_none() {
             in_use.source = Some(connect(Arc::clone(self) as Arc<dyn Listener>)?);
         }
@@ -76,39 +62,20 @@ impl Tap {
         let mut in_use = self.in_use();
         in_use.guards = in_use.guards.saturating_sub(1);
         if in_use.guards == 0 {
-            self.close(&mut in_use);
+            in_use.source = None;
         }
     }
 
     /// Nobody captures any more.
     pub(super) fn end(&self) {
-        let mut in_use = self.in_use();
-        in_use.guards = 0;
-        self.close(&mut in_use);
-    }
-
-    fn close(&self, in_use: &mut Use) {
-        if let Some(Source::Watch(watch)) = &in_use.source {
-            self.catch_up(watch);
-            in_use.source = None;
-        }
-        self.open.store(false, Ordering::Relaxed);
+        *self.in_use() = Use::default();
     }
 
     /// Takes what has passed by now.
     pub(super) fn drain(&self) {
-        if let Some(Source::Watch(watch)) = &self.in_use().source {
-            self.catch_up(watch);
+        if let Some(source) = &self.in_use().source {
+            source.drain();
         }
-    }
-
-    fn catch_up(&self, watch: &Watch) {
-        watch.drain();
-        self.lose(watch.take_lost());
-    }
-
-    fn lose(&self, frames: u64) {
-        self.lost.fetch_add(frames, Ordering::Relaxed);
     }
 
     /// How many frames have passed, and how many of them are not in the file.
@@ -124,9 +91,6 @@ impl Tap {
 
 impl Listener for Tap {
     fn frame(&self, event: &FrameEvent<'_>) {
-        if !self.open.load(Ordering::Relaxed) {
-            return;
-        }
         let Some(comment) = comment(event) else {
             return;
         };
@@ -139,8 +103,12 @@ impl Listener for Tap {
         });
         match kept {
             true => drop(self.seen.fetch_add(1, Ordering::Relaxed)),
-            false => self.lose(1),
+            false => self.missed(1),
         }
+    }
+
+    fn missed(&self, frames: u64) {
+        self.lost.fetch_add(frames, Ordering::Relaxed);
     }
 }
 

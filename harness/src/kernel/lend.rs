@@ -1,0 +1,100 @@
+//! Work on borrowed values for a thread that outlives them.
+//!
+//! A scoped thread may borrow because it ends before what it borrows does. A thread that is kept for the next work may
+//! borrow all the same while the lender waits; that it waits, whatever happens, is what this file is for.
+
+use std::io;
+use std::mem::transmute;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::{self, JoinHandle};
+
+/// A thread that does one work after the other, and ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    works: Option<Sender<Work>>,
+    done: Receiver<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+type Work = Box<dyn FnOnce() + Send>;
+
+impl Worker {
+    /// Starts the thread.
+    pub(crate) fn start(name: String) -> io::Result<Worker> {
+        let (works, todo) = mpsc::channel::<Work>();
+        let (tell, done) = mpsc::channel();
+        let thread = thread::Builder::new().name(name).spawn(move || {
+            for work in todo {
+                work();
+                if tell.send(()).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Worker {
+            works: Some(works),
+            done,
+            thread: Some(thread),
+        })
+    }
+
+    /// Has the thread do `work`, and waits until it has; an error is the payload of a panic.
+    pub(crate) fn lend<'w, T: Send + 'w>(
+        &mut self,
+        work: impl FnOnce() -> T + Send + 'w,
+    ) -> thread::Result<T> {
+        let mut outcome = None;
+        let work: Box<dyn FnOnce() + Send + '_> =
+            Box::new(|| outcome = Some(catch_unwind(AssertUnwindSafe(work))));
+        // SAFETY: the type forgets for how long `work` and `outcome` may be used. Both outlive the use: this function
+        // does not return, nor unwind, before the thread has said that it is done, by which time it has consumed the
+        // work; or before the channel is closed, which is when the thread has unwound and dropped it.
+        let work = unsafe { transmute::<Box<dyn FnOnce() + Send + '_>, Work>(work) };
+        if let Some(works) = &self.works
+            && works.send(work).is_ok()
+        {
+            let _ = self.done.recv();
+        }
+        outcome.unwrap_or_else(|| Err(Box::new("the thread that was to do this has ended")))
+    }
+}
+
+/// Waits for the end of the thread.
+impl Drop for Worker {
+    fn drop(&mut self) {
+        drop(self.works.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_borrows_and_is_the_same_thread_each_time() {
+        let mut worker = Worker::start("lent".to_owned()).unwrap();
+        let (text, mut seen) = (String::from("borrowed"), Vec::new());
+        let first = worker.lend(|| thread::current().id()).unwrap();
+        for _ in 0..3 {
+            let length = worker.lend(|| {
+                seen.push(thread::current().id());
+                text.len()
+            });
+            assert_eq!(length.unwrap(), 8);
+        }
+        assert_eq!(seen, [first; 3]);
+        assert_ne!(first, thread::current().id());
+    }
+
+    #[test]
+    fn a_panic_comes_back_and_the_worker_goes_on() {
+        let mut worker = Worker::start("lent".to_owned()).unwrap();
+        let payload = worker.lend(|| panic!("boom")).unwrap_err();
+        assert_eq!(payload.downcast_ref::<&str>(), Some(&"boom"));
+        assert_eq!(worker.lend(|| 7).unwrap(), 7);
+    }
+}

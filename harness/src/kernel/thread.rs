@@ -1,0 +1,124 @@
+//! What a thread has of its own beside its stack, and hands down to the threads that it starts.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, CpuSet, sched_getaffinity, setns};
+use nix::sys::signal::SigSet;
+use nix::sys::stat::Mode;
+use nix::unistd::Pid;
+
+/// By these a thread that has been used differs from a new one, if it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Traits {
+    capabilities: [u32; 6],
+    blocked: SigSet,
+    cpus: CpuSet,
+    no_new_privs: bool,
+    filtered: i32,
+}
+
+impl Traits {
+    /// Those of the calling thread.
+    pub(crate) fn current() -> nix::Result<Traits> {
+        // SAFETY: without pointers.
+        let filtered = Errno::result(unsafe { libc::prctl(libc::PR_GET_SECCOMP) })?;
+        Ok(Traits {
+            capabilities: capabilities()?,
+            blocked: SigSet::thread_get_mask()?,
+            cpus: sched_getaffinity(Pid::from_raw(0))?,
+            no_new_privs: nix::sys::prctl::get_no_new_privs()?,
+            filtered,
+        })
+    }
+}
+
+fn capabilities() -> nix::Result<[u32; 6]> {
+    const VERSION_3: u32 = 0x2008_0522;
+    /// The calling thread.
+    const HERE: u32 = 0;
+    let (mut header, mut sets) = ([VERSION_3, HERE], [0; 6]);
+    // SAFETY: the kernel reads a header of these two numbers, and writes two times three numbers for this version.
+    let done = unsafe { libc::syscall(libc::SYS_capget, header.as_mut_ptr(), sets.as_mut_ptr()) };
+    Errno::result(done).map(|_| sets)
+}
+
+/// The calling thread's umask, which it may share with others.
+///
+/// So it is not to be had by setting it, as usual. Where `/proc` is another PID namespace's and does not know the
+/// thread, that has to do: such a thread has gone there, and has its umask for itself since.
+pub(crate) fn umask() -> Mode {
+    read_umask().unwrap_or_else(|| {
+        let found = set_umask(Mode::S_IRWXG | Mode::S_IRWXO);
+        set_umask(found);
+        found
+    })
+}
+
+fn read_umask() -> Option<Mode> {
+    // It is in the second line; the first has no more than the thread's name.
+    let mut start = [0; 128];
+    let length = File::open("/proc/thread-self/status")
+        .ok()?
+        .read(&mut start)
+        .ok()?;
+    let text = std::str::from_utf8(&start[..length]).ok()?;
+    let octal = text.lines().find_map(|line| line.strip_prefix("Umask:"))?;
+    Mode::from_bits(u32::from_str_radix(octal.trim(), 8).ok()?)
+}
+
+/// Sets it, and returns what it was.
+pub(crate) fn set_umask(mask: Mode) -> Mode {
+    nix::sys::stat::umask(mask)
+}
+
+/// Takes the calling thread to where this process's first thread is, from whichever namespaces it has entered.
+pub(crate) fn go_home(process: &OwnedFd) -> nix::Result<()> {
+    let kinds = CloneFlags::CLONE_NEWNET
+        | CloneFlags::CLONE_NEWNS
+        | CloneFlags::CLONE_NEWUTS
+        | CloneFlags::CLONE_NEWIPC
+        | CloneFlags::CLONE_NEWPID;
+    setns(process, kinds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_umask_is_read_as_it_was_set() {
+        // A thread of its own, whose umask is nobody else's.
+        std::thread::spawn(|| {
+            nix::sched::unshare(CloneFlags::CLONE_FS).unwrap();
+            for bits in [0o027, 0, 0o777] {
+                let mask = Mode::from_bits(bits).unwrap();
+                set_umask(mask);
+                assert_eq!(umask(), mask);
+                assert_eq!(read_umask(), Some(mask));
+            }
+        })
+        .join()
+        .unwrap();
+    }
+
+    #[test]
+    fn a_thread_that_blocks_a_signal_or_leaves_a_core_is_another() {
+        let before = Traits::current().unwrap();
+        assert_eq!(before, Traits::current().unwrap());
+        std::thread::spawn(move || {
+            assert_eq!(before, Traits::current().unwrap());
+            let blocked: SigSet = [nix::sys::signal::Signal::SIGUSR2].into_iter().collect();
+            blocked.thread_block().unwrap();
+            assert_ne!(before, Traits::current().unwrap());
+            blocked.thread_unblock().unwrap();
+            assert_eq!(before, Traits::current().unwrap());
+            nix::sys::prctl::set_no_new_privs().unwrap();
+            assert_ne!(before, Traits::current().unwrap());
+        })
+        .join()
+        .unwrap();
+    }
+}
