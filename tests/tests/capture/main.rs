@@ -4,5 +4,6 @@ mod kept;
 mod plain;
 mod recordings;
 mod tshark;
+mod wires;
 
 snowglobe::main!();
