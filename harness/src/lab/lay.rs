@@ -81,7 +81,7 @@ pub(super) fn choose(
             match has_netem(shared)? {
                 true => Ok(Carrier::Netem),
                 false => Err(LabError::other(format!(
-                    "link `{name}` cannot be carried by netem: this kernel has none (module sch_netem); take `Engine::Auto` or `Engine::Wire`"
+                    "link `{name}` cannot be carried by netem: this kernel has none (modules sch_netem and sch_tbf); take `Engine::Auto` or `Engine::Wire`"
                 ))),
             }
         }
@@ -159,14 +159,18 @@ pub(super) fn exchange(
     impairments: &[Impairment; 2],
     down: bool,
 ) -> Result<Carried> {
-    if let (Carried::Netem { backstage, egress }, Carrier::Tap | Carrier::PacketSocket) =
+    if let (Carried::Netem { backstage, .. }, Carrier::Tap | Carrier::PacketSocket) =
         (&before, carrier)
     {
         let backstage = Arc::clone(backstage);
         let mut batch = Batch::new();
         batch.delete_link(Inner::repeater(line).device());
         backstage_do(line, &backstage, batch)?;
-        let _ = egress;
+        for which in 0..2 {
+            let mut batch = Batch::new();
+            batch.set_largest_batch(line.device(which), u16::MAX);
+            line.execute(which, batch)?;
+        }
         let ports = sockets(line, &backstage)?;
         return carry(line, ports, impairments, Some(backstage));
     }
@@ -266,7 +270,7 @@ fn lay_to(line: &Line, backstage: &OwnedFd, one_by_one: bool) -> Result<()> {
         let mut batch = Batch::new();
         batch.add_veth(&Veth { near, far });
         if one_by_one {
-            batch.send_one_by_one(near.device);
+            batch.set_largest_batch(near.device, 1);
         }
         if let Plug::Hub(_) = &line.ends[which] {
             batch.give_no_addresses(near.device);
@@ -287,7 +291,10 @@ fn backstage_do(line: &Line, backstage: &OwnedFd, batch: Batch) -> Result<()> {
         .map_err(|e| backstage_error(line, e))
 }
 
-fn backstage_error(line: &Line, error: crate::kernel::netlink::NetlinkError) -> LabError {
+pub(super) fn backstage_error(
+    line: &Line,
+    error: crate::kernel::netlink::NetlinkError,
+) -> LabError {
     LabError::network(format!("the middle of link `{}`", line.cable.name), error)
 }
 
@@ -342,7 +349,9 @@ fn repeat(line: &Line, backstage: Arc<OwnedFd>, impairments: &[Impairment; 2]) -
     let apply = |direction: Direction| {
         let leaves = Inner::of(line, direction.reverse().index());
         let impairment = &impairments[direction.index()];
-        Netem::apply(backstage.as_fd(), leaves.device(), impairment, seed(line))
+        // The two directions shall not lose the same packets.
+        let seed = seed(line) ^ direction.index() as u64;
+        Netem::apply(backstage.as_fd(), leaves.device(), impairment, seed)
             .map_err(|e| backstage_error(line, e))
     };
     let egress = Box::new([apply(Direction::AToB)?, apply(Direction::BToA)?]);
