@@ -53,6 +53,7 @@ mod error;
 mod faults;
 mod impaired;
 mod inspect;
+mod keys;
 mod launch;
 mod lay;
 mod life;

@@ -113,6 +113,8 @@ pub struct Node {
     pub(super) shared: Arc<Shared>,
     removed: AtomicBool,
     pub(super) captured: Captured,
+    /// The first process whose file of TLS keys is read.
+    pub(super) logs_keys_of: Mutex<Option<u32>>,
     #[cfg(feature = "tokio")]
     pub(super) runtime: Mutex<Option<super::runtime::Runtime>>,
 }
@@ -141,6 +143,7 @@ impl Node {
             shared: Arc::clone(shared),
             removed: AtomicBool::new(false),
             captured: Captured::default(),
+            logs_keys_of: Mutex::default(),
             #[cfg(feature = "tokio")]
             runtime: Mutex::new(None),
         }

@@ -75,12 +75,15 @@ pub use packet::Packet;
 pub use recorder::Recording;
 pub use verdict::Verdict;
 
-/// Starts the clock that packets are seen by: at the start of a trial.
-pub(crate) fn start_clock() {
+/// At the start of a trial, before its process has threads: starts the clock that packets are seen by.
+pub(crate) fn begin() {
     clock::clock();
+    capture::tell_this_process();
 }
 
-pub(crate) use capture::{Captured, Labels, Policy, Session};
+pub(crate) use capture::{
+    Captured, KEY_LOG, KEY_LOG_VARIABLE, Labels, Policy, Session, open_key_log,
+};
 pub(crate) use listen::{FrameEvent, FrameFate, Listener, Source};
 pub(crate) use rule::{Order, RuleBook, RuleId, Ruling};
 pub(crate) use verdict::bit_to_flip;

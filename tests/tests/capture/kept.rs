@@ -66,6 +66,18 @@ fn sample_that_aborts() -> TestResult {
     std::process::abort();
 }
 
+#[snowglobe::test(ignore = "a sample")]
+fn sample_that_says_where_keys_are_logged() -> TestResult {
+    let own = std::env::var("SSLKEYLOGFILE");
+    let lab = shape::pair().start()?;
+    let alice = lab.node("alice").ok_or("alice")?;
+    let say = "echo ${SSLKEYLOGFILE-nowhere}";
+    let nodes = alice.command("sh").args(["-c", say]).output()?;
+    let own = own.as_deref().unwrap_or("nowhere");
+    snowglobe::note(format!("{own}, {}", nodes.stdout_str()));
+    Ok(())
+}
+
 /// Runs a sample of its own name, with this in `SNOWGLOBE_CAPTURE`.
 fn sample(name: &str, environment: Option<&str>) -> Run {
     let name = format!("kept::{name}");
@@ -158,4 +170,12 @@ fn what_an_abort_leaves_can_be_read() -> TestResult {
     is_whole(&file)?;
     std::fs::remove_file(file)?;
     Ok(())
+}
+
+#[snowglobe::test(nested)]
+fn keys_are_logged_where_everything_is_captured_and_nowhere_else() {
+    let name = "sample_that_says_where_keys_are_logged";
+    let logged = "(note: /tmp/.tls-keys, /tmp/.tls-keys)";
+    sample(name, Some("failure")).passed_with(&[logged]);
+    sample(name, None).passed_with(&["(note: nowhere, nowhere)"]);
 }

@@ -3,6 +3,7 @@
 mod kept;
 mod plain;
 mod recordings;
+mod tls;
 mod tshark;
 mod wires;
 

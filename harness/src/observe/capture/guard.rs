@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::keys::{KEY_LOG, open_key_log};
 use super::session::Session;
 use super::tap::Tap;
 use crate::impair::Direction;
@@ -30,6 +32,15 @@ use crate::observe::{ObserveError, Result};
 ///     Ok(())
 /// }
 /// ```
+///
+/// # TLS
+///
+/// While something is captured, programs that are started in nodes have `SSLKEYLOGFILE` set, unless the test sets it: what they write there
+/// is embedded in the file, so that Wireshark and tshark show what was said over TLS. One side of a connection that logs its keys is
+/// enough; curl does. Of the test's own process that is true where `SNOWGLOBE_CAPTURE` asks for captures of everything; else
+/// give what it logs to [`key_log`](CaptureGuard::key_log).
+///
+/// # Limits
 ///
 /// At most 1 GiB is written for a trial. Where frames were missing, the note says how many.
 #[must_use = "a capture ends when its guard is dropped"]
@@ -69,6 +80,17 @@ impl CaptureGuard {
     /// Where the file is.
     pub fn path(&self) -> PathBuf {
         self.session.path()
+    }
+
+    /// A file, open for appending, for the TLS keys of the test's own process, in the format of `SSLKEYLOGFILE`: they are embedded in the
+    /// capture.
+    ///
+    /// # Errors
+    /// The trial's `/tmp` cannot be written to.
+    pub fn key_log(&self) -> Result<File> {
+        let failed = |e| ObserveError::io(format!("open `{KEY_LOG}`"), &e);
+        self.session.add_key_log(open_key_log().map_err(failed)?);
+        open_key_log().map_err(failed)
     }
 
     /// Brings the file up to date, for a test that reads it: all that has passed by now is in it, in the order of time, with the TLS

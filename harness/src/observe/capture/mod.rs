@@ -2,11 +2,12 @@
 //!
 //! A `Tap` is told of frames, by a wire or by a `Watch`, and hands each to the trial's `Session` as a block; a thread of its own
 //! writes what came together. `pcapng` knows the format, `file` the file, `place` where it is, `policy` what the environment asks
-//! for; `guard` is what a test holds.
+//! for, `keys` where TLS keys are logged; `guard` is what a test holds.
 
 mod batch;
 mod file;
 mod guard;
+mod keys;
 mod pcapng;
 mod place;
 mod policy;
@@ -18,5 +19,6 @@ mod tests;
 pub use guard::CaptureGuard;
 
 pub(crate) use guard::{Captured, Labels};
+pub(crate) use keys::{KEY_LOG, KEY_LOG_VARIABLE, open_key_log, tell_this_process};
 pub(crate) use policy::Policy;
 pub(crate) use session::Session;

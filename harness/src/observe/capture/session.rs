@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::batch::Batch;
 use super::file::CaptureFile;
 use super::guard::Labels;
+use super::keys;
 use super::pcapng::{self, PacketBlock};
 use super::place;
 use super::policy::Policy;
@@ -71,6 +72,12 @@ impl Session {
         Ok(Arc::clone(session.insert(new)))
     }
 
+    /// The one of this trial, if something is or was captured.
+    pub(crate) fn under_way() -> Option<Arc<Session>> {
+        let session = SESSION.lock();
+        session.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn begin() -> Result<Arc<Session>> {
         let Some(trial) = body::current() else {
             return Err(ObserveError::invalid(
@@ -96,6 +103,11 @@ impl Session {
             key_logs: Mutex::default(),
             keep_always: AtomicBool::new(policy == Policy::Always),
         });
+        if keys::is_told()
+            && let Ok(log) = keys::open_key_log()
+        {
+            session.add_key_log(log);
+        }
         let writing = Arc::clone(&session);
         let writer = thread::Builder::new()
             .name("capture writer".to_owned())
@@ -145,9 +157,13 @@ impl Session {
         Ok(tap)
     }
 
-    /// TLS keys that are written to this file will be embedded.
+    /// TLS keys that are written to this file will be embedded. Containers may share it.
     pub(crate) fn add_key_log(&self, log: File) {
-        self.key_logs().push(log);
+        let identity = |file: &File| file.metadata().ok().map(|it| (it.dev(), it.ino()));
+        let mut logs = self.key_logs();
+        if logs.iter().all(|other| identity(other) != identity(&log)) {
+            logs.push(log);
+        }
     }
 
     /// Has a packet written soon; false if there is no room for it.
