@@ -33,6 +33,7 @@ pub(crate) mod procfs;
 pub(crate) mod profile;
 pub(crate) mod signal;
 pub(crate) mod stack;
+pub(crate) mod stamps;
 #[allow(dead_code)]
 pub(crate) mod sysctl;
 #[allow(dead_code)]

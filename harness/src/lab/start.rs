@@ -120,7 +120,8 @@ impl Lab {
         }
         self.adopt(births, first)?;
         let stacks: Vec<_> = self.stacks.iter().cloned().map(Some).collect();
-        for index in self.links.len()..self.plan.cables.len() {
+        let first_link = self.links.len();
+        for index in first_link..self.plan.cables.len() {
             let line = Line::of(&self.plan, index, self.hub.as_ref(), &stacks);
             let carried = match (laid.remove(&index), &line.cable.middle) {
                 (Some(laid), Some(middle)) => laid.join(&line, &middle.impairments)?,
@@ -128,6 +129,7 @@ impl Lab {
             };
             self.links.push(Link::new(line, carried, &self.shared));
         }
+        self.capture_as_the_environment_says(first_link)?;
         self.late_sysctls(new)
     }
 
