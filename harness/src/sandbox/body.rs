@@ -2,12 +2,19 @@
 
 use std::any::Any;
 use std::backtrace::Backtrace;
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::io::Write;
+use std::os::fd::AsRawFd;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+
+use super::init::ORDERED;
 use super::panics::{self, Panic};
 use crate::kernel::fd::Channel;
 use crate::kernel::{clone, process, profile, signal, stack};
@@ -17,7 +24,7 @@ use crate::trial::{Body, Failed, Options, ShouldPanic, Trial};
 /// What a test body can ask about itself.
 #[derive(Debug)]
 pub(crate) struct Current {
-    pub(crate) name: String,
+    pub(crate) name: Cow<'static, str>,
     pub(crate) seed: u64,
 }
 
@@ -30,11 +37,20 @@ pub(crate) fn current() -> Option<&'static Current> {
 
 static CHANNEL: OnceLock<Channel> = OnceLock::new();
 
-static NODES: OnceLock<Channel> = OnceLock::new();
-
-/// Where nodes are ordered, in the process of a trial's body.
-pub(crate) fn factory() -> Option<&'static Channel> {
-    NODES.get()
+/// Where nodes are ordered; nothing where there is no trial.
+///
+/// Most trials have none, so the init hears of that channel only when there is to be one.
+pub(crate) fn factory() -> nix::Result<Option<&'static Channel>> {
+    static ORDERS: OnceLock<Channel> = OnceLock::new();
+    static OPENING: Mutex<()> = Mutex::new(());
+    let _alone = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+    let (Some(reports), None) = (CHANNEL.get(), ORDERS.get()) else {
+        return Ok(ORDERS.get());
+    };
+    let (ours, theirs) = Channel::pair()?;
+    reports.send_with(&Report::Orders.encode(), &[theirs.as_raw_fd()])?;
+    kill(Pid::parent(), ORDERED)?;
+    Ok(Some(ORDERS.get_or_init(|| ours)))
 }
 
 /// Work that must be done before the verdict is told.
@@ -130,12 +146,12 @@ fn consider(finish: Finish, complaints: &[String]) -> Finish {
 }
 
 thread_local! {
-    static OWN_THREAD: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    static OWN_THREAD: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Whether the calling thread is the test's own, or works for it.
 pub(crate) fn is_own_thread() -> bool {
-    OWN_THREAD.with(std::cell::Cell::get)
+    OWN_THREAD.with(Cell::get)
 }
 
 /// From now on the calling thread's panics are the test's, or are not.
@@ -143,11 +159,20 @@ pub(crate) fn set_own_thread(own: bool) {
     OWN_THREAD.with(|cell| cell.set(own));
 }
 
-/// Does once, in the zygote, what every body will do: starts a thread and waits for its end.
+/// Does once, in the zygote, what every body would do and what does not depend on the trial.
+pub(crate) fn prepare() {
+    let wanted = profile::is_instrumented() || std::env::var_os(PROFILE).is_some();
+    PROFILED.store(wanted, Ordering::Relaxed);
+    panics::watch();
+    signal::on_trace_signal(write_down_where);
+    rehearse();
+}
+
+/// Does what every body will do: starts a thread and waits for its end.
 ///
 /// What libc and std set up on that occasion (symbols looked up, a stack, a heap) is then there in
 /// every copy. The zygote has a single thread again when this returns.
-pub(crate) fn rehearse() {
+fn rehearse() {
     // Twice, for the second takes other paths: it finds what the first has left.
     for _ in 0..2 {
         if let Ok(thread) = thread::Builder::new()
@@ -164,44 +189,93 @@ pub(crate) fn rehearse() {
 }
 
 /// Runs the trial and reports; ends the process.
-pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel, nodes: Channel) -> ! {
-    let name = trial.name().to_owned();
+pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel) -> ! {
     let options = *trial.options();
-    crate::observe::start_clock();
-    let _ = CURRENT.set(Current {
-        name: name.clone(),
-        seed,
-    });
-    let channel = CHANNEL.get_or_init(|| channel);
-    let _ = NODES.set(nodes);
-    separate_profiles(index);
-    panics::watch();
-    let body = trial.into_body();
-    let thread = thread::Builder::new().name(name).spawn(move || {
-        signal::trace_this_thread(write_down_where);
+    let (name, body) = trial.into_name_and_body();
+    let of_thread = name.clone().into_owned();
+    let _ = CURRENT.set(Current { name, seed });
+    let _ = CHANNEL.set(channel);
+    if PROFILED.load(Ordering::Relaxed) {
+        separate_profiles(index);
+    }
+    let thread = thread::Builder::new().name(of_thread).spawn(move || {
+        FAREWELL.with(|_| ());
+        signal::trace_this_thread();
         stack::watch_this_thread();
-        set_own_thread(true);
-        __rust_begin_short_backtrace(body)
+        OWN_THREAD.with(|own| own.set(true));
+        let end = panic::catch_unwind(AssertUnwindSafe(|| __rust_begin_short_backtrace(body)));
+        FAREWELL.with(|farewell| farewell.0.set(Some((options, end))));
     });
-    let finish = match thread {
-        Ok(thread) => judge(&options, thread.join(), &panics::all()),
-        Err(error) => failed(
-            format!("cannot start the test's thread: {error}"),
-            String::new(),
-        ),
+    let finish = match thread.map(thread::JoinHandle::join) {
+        Ok(_) => match take_end() {
+            Some(end) => judge(&options, end, &panics::all()),
+            None => failed("the test's thread ended before the test did", ""),
+        },
+        Err(error) => failed(format!("cannot start the test's thread: {error}"), ""),
     };
     finish_last_works();
-    let finish = consider(
-        finish,
-        &COMPLAINTS.lock().unwrap_or_else(PoisonError::into_inner),
-    );
+    let finish = consider(finish, &complaints());
     let finish = tell(finish);
     if let Finish::Failed { reason, .. } = &finish
         && !reason.starts_with(PANICKED)
     {
         eprintln!("Error: {reason}");
     }
-    let _ = channel.send(&Report::Finished(finish).encode());
+    report(finish)
+}
+
+/// How the function came to its end: it returned or panicked.
+type End = thread::Result<Result<(), Failed>>;
+
+thread_local! {
+    /// Made before anything else on the test's thread, so that it is dropped after everything else.
+    static FAREWELL: Farewell = const { Farewell(Cell::new(None)) };
+}
+
+/// What remains to be done when the values of the test's thread are gone.
+struct Farewell(Cell<Option<(Options, End)>>);
+
+/// How the function came to its end, where there is more to be done about it.
+static END: Mutex<Option<End>> = Mutex::new(None);
+
+fn take_end() -> Option<End> {
+    END.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        let Some((options, end)) = self.0.take() else {
+            return;
+        };
+        // Where all is well, this is the quickest way out: the end of a thread, and of another one
+        // that waits for it, would cost a dozen page faults more.
+        if matches!(end, Ok(Ok(())))
+            && !profile::is_instrumented()
+            && nothing_is_left_to_do()
+            && judge(&options, Ok(Ok(())), &panics::all()) == Finish::Passed
+        {
+            report(Finish::Passed)
+        }
+        *END.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+    }
+}
+
+fn nothing_is_left_to_do() -> bool {
+    fn is_empty<T>(list: &Mutex<Vec<T>>) -> bool {
+        list.lock().is_ok_and(|list| list.is_empty())
+    }
+    is_empty(&LAST_WORKS) && is_empty(&ENDINGS) && is_empty(&COMPLAINTS)
+}
+
+fn complaints() -> Vec<String> {
+    std::mem::take(&mut *COMPLAINTS.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Tells the init, and ends the process.
+fn report(finish: Finish) -> ! {
+    if let Some(channel) = CHANNEL.get() {
+        let _ = channel.send(&Report::Finished(finish).encode());
+    }
     leave()
 }
 
@@ -294,16 +368,19 @@ fn write_down_where() {
     }
 }
 
+/// Where LLVM's profiles go.
+const PROFILE: &str = "LLVM_PROFILE_FILE";
+
+/// Whether a profile will be made, by this program or by those that trials start.
+static PROFILED: AtomicBool = AtomicBool::new(false);
+
 /// In a PID namespace `%p` is the same number for everybody, and a profile's file is chosen before
 /// the fork: adds what tells trials apart, for this process and for those that it starts.
 fn separate_profiles(index: u32) {
-    let given = std::env::var("LLVM_PROFILE_FILE").ok();
-    if given.is_none() && !profile::is_instrumented() {
-        return;
-    }
+    let given = std::env::var(PROFILE).ok();
     let pattern = separated(given.as_deref().unwrap_or("default_%p.profraw"), index);
     profile::write_to(&pattern);
-    process::set_env("LLVM_PROFILE_FILE", &pattern);
+    process::set_env(PROFILE, &pattern);
 }
 
 fn separated(pattern: &str, index: u32) -> String {
