@@ -1,13 +1,15 @@
 //! The process of the test body: runs the test on a thread with its name, and tells the truth.
 
-use std::any::Any;
+mod profiles;
+mod verdict;
+
 use std::backtrace::Backtrace;
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
@@ -15,11 +17,14 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
 use super::init::ORDERED;
-use super::panics::{self, Panic};
+use super::panics;
 use crate::kernel::fd::Channel;
 use crate::kernel::{clone, process, profile, signal, stack};
 use crate::runner::protocol::{Finish, Report};
-use crate::trial::{Body, Failed, Options, ShouldPanic, Trial};
+use crate::trial::{Body, Failed, Options, Trial};
+pub(crate) use profiles::remember_supervisor;
+use verdict::{End, consider, failed, judge};
+pub(crate) use verdict::{PANICKED, message};
 
 /// What a test body can ask about itself.
 #[derive(Debug)]
@@ -133,18 +138,6 @@ pub(crate) fn complain(sentence: String) {
         .push(sentence);
 }
 
-/// The verdict in the light of the complaints.
-fn consider(finish: Finish, complaints: &[String]) -> Finish {
-    if complaints.is_empty() {
-        return finish;
-    }
-    let complaints = complaints.join("\n");
-    match finish {
-        Finish::Passed => failed(complaints, ""),
-        Finish::Failed { reason, location } => failed(format!("{reason}\n{complaints}"), location),
-    }
-}
-
 thread_local! {
     static OWN_THREAD: Cell<bool> = const { Cell::new(false) };
 }
@@ -161,8 +154,7 @@ pub(crate) fn set_own_thread(own: bool) {
 
 /// Does once, in the zygote, what every body would do and what does not depend on the trial.
 pub(crate) fn prepare() {
-    let wanted = profile::is_instrumented() || std::env::var_os(PROFILE).is_some();
-    PROFILED.store(wanted, Ordering::Relaxed);
+    profiles::prepare();
     panics::watch();
     signal::on_trace_signal(write_down_where);
     rehearse();
@@ -195,9 +187,7 @@ pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel) -> ! {
     let of_thread = name.clone().into_owned();
     let _ = CURRENT.set(Current { name, seed });
     let _ = CHANNEL.set(channel);
-    if PROFILED.load(Ordering::Relaxed) {
-        separate_profiles(index);
-    }
+    profiles::separate(index);
     let thread = thread::Builder::new().name(of_thread).spawn(move || {
         FAREWELL.with(|_| ());
         signal::trace_this_thread();
@@ -223,9 +213,6 @@ pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel) -> ! {
     }
     report(finish)
 }
-
-/// How the function came to its end: it returned or panicked.
-type End = thread::Result<Result<(), Failed>>;
 
 thread_local! {
     /// Made before anything else on the test's thread, so that it is dropped after everything else.
@@ -299,65 +286,6 @@ fn __rust_begin_short_backtrace(body: Body) -> Result<(), Failed> {
     result
 }
 
-fn failed(reason: impl Into<String>, location: impl Into<String>) -> Finish {
-    Finish::Failed {
-        reason: reason.into(),
-        location: location.into(),
-    }
-}
-
-/// How the reason of a panic begins; the panic's own message is on stderr already.
-pub(crate) const PANICKED: &str = "panicked: ";
-
-/// What the body's end means.
-fn judge(options: &Options, end: thread::Result<Result<(), Failed>>, panics: &[Panic]) -> Finish {
-    let own = panics.iter().rev().find(|panic| panic.own);
-    let location = own.map(|panic| panic.location.clone()).unwrap_or_default();
-    match (end, &options.should_panic) {
-        (Err(payload), ShouldPanic::No) => {
-            failed(format!("{PANICKED}{}", message(&*payload)), location)
-        }
-        (Err(_), ShouldPanic::Yes) => Finish::Passed,
-        (Err(payload), ShouldPanic::With(expected)) => {
-            let message = message(&*payload);
-            match message.contains(expected) {
-                true => Finish::Passed,
-                false => failed(
-                    format!(
-                        "panic did not contain expected string\n      panic message: {message:?}\n expected substring: {expected:?}"
-                    ),
-                    location,
-                ),
-            }
-        }
-        (Ok(Err(error)), _) => {
-            let location = error
-                .location()
-                .map(|(file, line, column)| format!("{file}:{line}:{column}"));
-            failed(error.message(), location.unwrap_or_default())
-        }
-        (Ok(Ok(())), ShouldPanic::No) => match panics.iter().find(|panic| !panic.own) {
-            Some(panic) if !options.allow_panics => failed(
-                format!(
-                    "a panic was swallowed: thread '{}' panicked: {}\njoin that thread or task and pass its panic on, or expect it: #[snowglobe::test(allow_panics)]",
-                    panic.thread, panic.message
-                ),
-                panic.location.clone(),
-            ),
-            _ => Finish::Passed,
-        },
-        (Ok(Ok(())), _) => failed("test did not panic as expected", ""),
-    }
-}
-
-pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
-    payload
-        .downcast_ref::<&'static str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "(a value that is no text)".to_owned())
-}
-
 /// On the test's thread, from a signal handler, once, before the process is killed.
 fn write_down_where() {
     let trace = Backtrace::force_capture();
@@ -365,108 +293,5 @@ fn write_down_where() {
     eprintln!("thread '{name}' hangs here:\n{trace}");
     if let Some(channel) = CHANNEL.get() {
         let _ = channel.send(&Report::Traced.encode());
-    }
-}
-
-/// Where LLVM's profiles go.
-const PROFILE: &str = "LLVM_PROFILE_FILE";
-
-/// Whether a profile will be made, by this program or by those that trials start.
-static PROFILED: AtomicBool = AtomicBool::new(false);
-
-/// In a PID namespace `%p` is the same number for everybody, and a profile's file is chosen before
-/// the fork: adds what tells trials apart, for this process and for those that it starts.
-fn separate_profiles(index: u32) {
-    let given = std::env::var(PROFILE).ok();
-    let pattern = separated(given.as_deref().unwrap_or("default_%p.profraw"), index);
-    profile::write_to(&pattern);
-    process::set_env(PROFILE, &pattern);
-}
-
-fn separated(pattern: &str, index: u32) -> String {
-    let run = supervisor_pid();
-    pattern.replace("%p", &format!("{run}-{index}-%p"))
-}
-
-static SUPERVISOR: AtomicU32 = AtomicU32::new(0);
-
-/// Remembers the supervisor's process id, which no other run has at the same time.
-pub(crate) fn remember_supervisor() {
-    SUPERVISOR.store(std::process::id(), Ordering::Relaxed);
-}
-
-fn supervisor_pid() -> u32 {
-    SUPERVISOR.load(Ordering::Relaxed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn panic(own: bool) -> Panic {
-        Panic {
-            thread: "t".into(),
-            message: "boom".into(),
-            location: "a.rs:1:2".into(),
-            own,
-        }
-    }
-
-    fn reason(finish: Finish) -> String {
-        match finish {
-            Finish::Passed => "passed".into(),
-            Finish::Failed { reason, .. } => reason,
-        }
-    }
-
-    #[test]
-    fn a_body_that_returns_has_passed() {
-        assert_eq!(judge(&Options::NEW, Ok(Ok(())), &[]), Finish::Passed);
-    }
-
-    #[test]
-    fn a_panic_is_a_failure_where_it_stood() {
-        let finish = judge(&Options::NEW, Err(Box::new("boom")), &[panic(true)]);
-        assert_eq!(finish, failed("panicked: boom", "a.rs:1:2"));
-    }
-
-    #[test]
-    fn a_panic_elsewhere_is_a_failure_unless_allowed() {
-        assert!(reason(judge(&Options::NEW, Ok(Ok(())), &[panic(false)])).contains("swallowed"));
-        assert_eq!(
-            judge(&Options::NEW.allow_panics(), Ok(Ok(())), &[panic(false)]),
-            Finish::Passed
-        );
-        assert_eq!(
-            judge(&Options::NEW, Ok(Ok(())), &[panic(true)]),
-            Finish::Passed
-        );
-    }
-
-    #[test]
-    fn an_expected_panic_is_a_pass_with_the_right_text_only() {
-        let options = Options::NEW.should_panic_with("boo");
-        assert_eq!(judge(&options, Err(Box::new("boom")), &[]), Finish::Passed);
-        assert!(reason(judge(&options, Err(Box::new("bang")), &[])).contains("\"bang\""));
-        assert!(reason(judge(&options, Ok(Ok(())), &[])).contains("did not panic"));
-    }
-
-    #[test]
-    fn a_complaint_fails_a_test_that_has_passed_and_is_added_to_a_failure() {
-        let complaints = ["nginx died".to_owned()];
-        assert_eq!(
-            consider(Finish::Passed, &complaints),
-            failed("nginx died", "")
-        );
-        assert_eq!(
-            consider(failed("boom", "a.rs:1:2"), &complaints),
-            failed("boom\nnginx died", "a.rs:1:2")
-        );
-        assert_eq!(consider(Finish::Passed, &[]), Finish::Passed);
-    }
-
-    #[test]
-    fn profiles_of_trials_do_not_share_a_file() {
-        assert_eq!(separated("a-%p-%m.profraw", 3), "a-0-3-%p-%m.profraw");
     }
 }
