@@ -8,6 +8,19 @@ pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
+/// Where the compiler has the libraries that what it built may be linked with.
+///
+/// # Errors
+/// The text to show.
+pub(crate) fn libraries() -> Result<PathBuf, String> {
+    let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(compiler)
+        .args(["--print", "target-libdir"])
+        .output()
+        .map_err(|error| format!("cannot start rustc: {error}"))?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().into())
+}
+
 /// A program that cargo built.
 pub(crate) struct Artifact {
     /// The target's name.

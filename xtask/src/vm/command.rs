@@ -47,7 +47,7 @@ impl Guest {
             _ => None,
         };
         let body = match &programs {
-            Some(programs) => script_of(programs),
+            Some(programs) => libraries()? + &script_of(programs),
             None => {
                 let words: Vec<String> = words.iter().copied().map(quote).collect();
                 format!("cd {}\n{}\n", quote_path(&here), words.join(" "))
@@ -171,6 +171,15 @@ fn split_filter<'a>(arguments: &[&'a str]) -> (Vec<&'a str>, Option<&'a str>) {
         value = !value && WITH_VALUE.contains(word);
     }
     (options, filter)
+}
+
+/// Where the programs of procedural macros find the standard library, as cargo would tell them.
+fn libraries() -> Result<String, String> {
+    let directory = cargo::libraries()?;
+    Ok(format!(
+        "export LD_LIBRARY_PATH={}\n",
+        quote_path(&directory)
+    ))
 }
 
 /// One program after the other, with cargo's words; without `--no-fail-fast` the first that fails is the last.
