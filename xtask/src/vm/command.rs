@@ -18,17 +18,8 @@ pub(super) struct Guest {
 /// Whoever `--user` means if we are root.
 const NOBODY: u32 = 65534;
 
-/// What of this environment is about us, and not about the command.
-const OURS: &[&str] = &[
-    "CARGO_MANIFEST_",
-    "CARGO_PKG_",
-    "CARGO_BIN_",
-    "CARGO_CRATE_",
-    "LD_LIBRARY_PATH",
-    "OLDPWD",
-    "PWD",
-    "_",
-];
+/// What else of this environment is about us, and not about the command.
+const OURS: &[&str] = &["LD_LIBRARY_PATH", "OLDPWD", "PWD", "_"];
 
 impl Guest {
     /// Builds what is to be built, and says how to run it.
@@ -203,11 +194,8 @@ fn script_of(programs: &[Program]) -> String {
 
 /// This environment, but for what is about us.
 fn exports() -> String {
-    let ours = |name: &str| {
-        OURS.iter().any(|ours| {
-            name == *ours || (ours.ends_with('_') && name.starts_with(ours) && ours.len() > 1)
-        })
-    };
+    let ours =
+        |name: &str| OURS.contains(&name) || cargo::OURS.iter().any(|ours| name.starts_with(ours));
     let is_name = |name: &str| {
         !name.starts_with(|c: char| c.is_ascii_digit())
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
