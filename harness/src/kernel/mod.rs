@@ -33,8 +33,6 @@ pub(crate) mod profile;
 pub(crate) mod signal;
 pub(crate) mod stack;
 #[allow(dead_code)]
-pub(crate) mod sysctl;
-#[allow(dead_code)]
 pub(crate) mod tap;
 #[cfg(test)]
 pub(crate) mod testing;
