@@ -97,6 +97,7 @@
 )]
 
 pub mod doctor;
+mod duration;
 pub mod impair;
 mod kernel;
 pub mod lab;

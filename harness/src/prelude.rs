@@ -4,7 +4,7 @@ pub use std::io::{Read, Write};
 pub use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 pub use std::time::Duration;
 
-pub use crate::impair::{Impairment, Percent, Rate};
+pub use crate::impair::{Direction, Impairment, Percent, Rate, preset};
 pub use crate::lab::Lab;
 pub use crate::observe::{Verdict, arp, icmp, tcp, udp};
 pub use crate::topology::{LinkSpec, NodeSpec, PodSpec, SwitchSpec, Topology, Volume, shape};

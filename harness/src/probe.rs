@@ -10,7 +10,7 @@ use nix::sched::CloneFlags;
 
 use crate::kernel::attempt::{self, Refusal};
 use crate::sandbox::copies::tun_directory;
-use crate::sandbox::outer::Ids;
+use crate::sandbox::ids::Ids;
 
 /// Something that not every kernel or machine can do, for `requires(…)`.
 ///

@@ -290,6 +290,21 @@ fn a_wrong_command_line_is_told_from_a_finding() {
     assert_eq!(doctor(&["--help"]).code, Some(0));
 }
 
+/// The cgroups that a trial could mount belong to its host.
+#[snowglobe::test(nested)]
+fn a_cgroup_that_is_not_delegated_is_found_by_making_one() {
+    let seen = after(
+        "mount -t tmpfs none /sys/fs\nmkdir /sys/fs/cgroup\n\
+         exec unshare --cgroup sh -c 'mount -t cgroup2 none /sys/fs/cgroup; exec \"$0\" doctor --json' \"$0\"",
+    );
+    let cgroup = seen.find("cgroup");
+    println!("{cgroup}");
+    assert_eq!(cgroup["state"], "degraded");
+    let call = cgroup["evidence"]["call"].as_str().unwrap_or_default();
+    assert!(call.starts_with("mkdir /sys/fs/cgroup"), "{cgroup}");
+    assert_eq!(cgroup["evidence"]["error"], "EACCES");
+}
+
 #[snowglobe::test(nested)]
 fn the_host_is_the_same_afterwards() {
     let before = fingerprint();

@@ -1,7 +1,7 @@
 //! The options of `#[snowglobe::test(…)]`.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
@@ -55,8 +55,8 @@ impl Options {
         match key.to_string().as_str() {
             "timeout" => {
                 let text: LitStr = value(input)?;
-                let millis = milliseconds(&text)?;
-                self.call(quote!(.timeout(::core::time::Duration::from_millis(#millis))));
+                let time = quote_spanned!(text.span()=> ::snowglobe::__private::time(#text));
+                self.call(quote!(.timeout(const { #time })));
             }
             "name" => self.name = Some(one_line(value(input)?)?),
             "seed" => {
@@ -240,32 +240,6 @@ fn list<T: Parse>(input: ParseStream<'_>) -> syn::Result<Vec<T>> {
     Ok(Punctuated::<T, Token![,]>::parse_terminated(&inner)?
         .into_iter()
         .collect())
-}
-
-/// `30s`, `500ms`, `2m`.
-fn milliseconds(text: &LitStr) -> syn::Result<u64> {
-    let value = text.value();
-    let wrong = || {
-        let message =
-            format!("`{value}` is no time: write for example \"30s\", \"500ms\" or \"2m\"");
-        syn::Error::new(text.span(), message)
-    };
-    let split = value
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(value.len());
-    let amount: f64 = value[..split].parse().map_err(|_| wrong())?;
-    let unit = match value[split..].trim() {
-        "ms" => 1.0,
-        "" | "s" => 1e3,
-        "m" | "min" => 6e4,
-        "h" => 3.6e6,
-        _ => return Err(wrong()),
-    };
-    let millis = amount * unit;
-    if !(1.0..1e15).contains(&millis) {
-        return Err(wrong());
-    }
-    Ok(millis as u64)
 }
 
 fn one_line(name: LitStr) -> syn::Result<LitStr> {

@@ -6,7 +6,7 @@ use super::host::Machine;
 use super::{Evidence, Finding, sandbox};
 use crate::kernel::attempt::{self, Refusal};
 use crate::probe::throwaway::{beside, map_from_outside, user_namespace};
-use crate::sandbox::outer::Ids;
+use crate::sandbox::ids::Ids;
 use crate::sandbox::paths::Paths;
 use crate::sandbox::subordinate::{Nothing, Subordinate};
 

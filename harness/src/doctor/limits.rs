@@ -1,10 +1,6 @@
 //! Numbers that the system keeps us to.
 
-use std::path::{Path, PathBuf};
-
-use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit};
-use nix::unistd::{AccessFlags, access};
 
 use super::fix::raise;
 use super::host::read;
@@ -61,9 +57,9 @@ fn limited(kind: &str, value: &str) -> Finding {
     finding.essential()
 }
 
-/// What processes, files and nodes may take.
+/// How many files and processes there may be.
 pub(super) fn resources() -> Vec<Finding> {
-    vec![open_files(), processes(), cgroup()]
+    vec![open_files(), processes()]
 }
 
 fn open_files() -> Finding {
@@ -110,57 +106,6 @@ fn few_processes(soft: u64, hard: u64) -> Finding {
         .fix(fix)
 }
 
-/// Asked for, and not tried: a cgroup made here would be one of the host's.
-fn cgroup() -> Finding {
-    let lost = "limits of memory, CPU time and processes";
-    let Some(directory) = own_cgroup() else {
-        return Finding::degraded("cgroup", Evidence::read("cgroup2 of this process", "none"))
-            .lost(lost)
-            .fix("boot with `systemd.unified_cgroup_hierarchy=1`");
-    };
-    let call = format!("access W_OK {}", directory.display());
-    if let Err(errno) = writable(&directory) {
-        return Finding::degraded("cgroup", Evidence::refused(call, errno))
-            .lost(lost)
-            .fix("systemd-run --user --scope -p Delegate=yes cargo test");
-    }
-    let controllers = directory.join("cgroup.controllers");
-    let found = read(&controllers.to_string_lossy());
-    if ["memory", "pids", "cpu"]
-        .iter()
-        .all(|kind| found.split(' ').any(|word| word == *kind))
-    {
-        return Finding::ok("cgroup", Evidence::done(call));
-    }
-    let value = if found.is_empty() { "none" } else { &found };
-    let evidence = Evidence::read(controllers.to_string_lossy(), value);
-    Finding::degraded("cgroup", evidence)
-        .lost(lost)
-        .fix("boot with `systemd.unified_cgroup_hierarchy=1`: version 1 has the other controllers")
-}
-
-fn writable(directory: &Path) -> Result<(), Errno> {
-    access(directory, AccessFlags::W_OK)?;
-    access(&directory.join("cgroup.procs"), AccessFlags::W_OK)
-}
-
-/// The directory of this process' cgroup of version 2.
-fn own_cgroup() -> Option<PathBuf> {
-    let own = read("/proc/self/cgroup");
-    let path = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    let mounts = read("/proc/self/mountinfo");
-    let root = mounts.lines().find_map(cgroup2_mount)?;
-    let directory = Path::new(root).join(path);
-    directory.is_dir().then_some(directory)
-}
-
-/// Where a line of mountinfo shows a cgroup2 filesystem.
-fn cgroup2_mount(line: &str) -> Option<&str> {
-    let (mount, filesystem) = line.split_once(" - ")?;
-    filesystem.starts_with("cgroup2 ").then_some(())?;
-    mount.split(' ').nth(4)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::State;
@@ -198,13 +143,5 @@ mod tests {
         let soft = few_processes(10, 5000);
         assert_eq!(soft.fix.as_deref(), Some("ulimit -u 5000"));
         assert!(few_processes(10, 10).fix.unwrap().starts_with("sudo"));
-    }
-
-    #[test]
-    fn version_2_is_found_among_the_mounts() {
-        let line = "35 24 0:30 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw";
-        assert_eq!(cgroup2_mount(line), Some("/sys/fs/cgroup"));
-        let old = "36 24 0:31 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu";
-        assert_eq!(cgroup2_mount(old), None);
     }
 }

@@ -16,6 +16,7 @@
 //!
 //! [`cli`] is the command line that `cargo xtask doctor` is, for an xtask of your own.
 
+mod cgroup;
 mod cli;
 mod finding;
 mod fix;
@@ -79,6 +80,7 @@ pub fn examine() -> Report {
     findings.extend(sandbox::features(&machine, refusal.as_ref()));
     findings.extend(ids::findings(&machine, refusal.as_ref()));
     findings.extend(limits::resources());
+    findings.push(cgroup::finding(refusal.as_ref()));
     findings.push(fixtures::finding());
     Report { findings }
 }

@@ -25,6 +25,8 @@
 //! # Ok::<(), snowglobe::impair::ImpairmentError>(())
 //! ```
 //!
+//! A link is asked for it in its topology, [`LinkSpec::impair`](crate::topology::LinkSpec::impair), or while the lab runs, [`Link::impair`](crate::lab::Link::impair).
+//!
 //! # What is done to a packet
 //!
 //! In this order, which is that of the kernel's netem:
@@ -57,7 +59,6 @@ mod error;
 mod impairment;
 mod jitter;
 mod loss;
-#[allow(dead_code, reason = "the lab, which uses it, is not there yet")]
 pub(crate) mod netem;
 mod percent;
 pub mod preset;
@@ -71,8 +72,8 @@ mod tests;
 mod text;
 mod trace;
 mod validate;
-#[allow(dead_code, reason = "labs, which have wires, are not that far yet")]
 pub(crate) mod wire;
+mod worse;
 
 pub use counters::{Cause, Counters, Lost, Traffic};
 pub use direction::Direction;

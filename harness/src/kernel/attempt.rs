@@ -13,6 +13,7 @@ use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
+use super::errno::errno;
 use super::mount::fresh;
 use super::netlink::wire::{Attributes, words};
 use super::tap::Tap;
@@ -94,7 +95,7 @@ pub(crate) fn packet_socket() -> Result<(), Refusal> {
 pub(crate) fn tmpfs() -> Result<(), Refusal> {
     fresh("tmpfs", Path::new("/tmp"), None).map_err(|e| ("mount /tmp".to_owned(), e))?;
     let made = fs::write("/tmp/file", "");
-    made.map_err(|e| ("create /tmp/file".to_owned(), raw(&e)))
+    made.map_err(|e| ("create /tmp/file".to_owned(), errno(&e)))
 }
 
 /// Mounts the `/proc` of this PID namespace.
@@ -116,7 +117,7 @@ pub(crate) fn hostname() -> Result<(), Refusal> {
 pub(crate) fn low_port() -> Result<(), Refusal> {
     std::net::TcpListener::bind("127.0.0.1:80")
         .map(drop)
-        .map_err(|e| ("bind 127.0.0.1:80".to_owned(), raw(&e)))
+        .map_err(|e| ("bind 127.0.0.1:80".to_owned(), errno(&e)))
 }
 
 /// Shows the files of `path` with the ids of another user namespace, on a copy of their mount.
@@ -132,10 +133,6 @@ pub(crate) fn idmapped(path: &Path, userns: &fs::File) -> Result<(), Refusal> {
         .map_err(|e| ("mount_setattr MOUNT_ATTR_IDMAP".to_owned(), e))
 }
 
-fn raw(error: &std::io::Error) -> Errno {
-    Errno::from_raw(error.raw_os_error().unwrap_or(0))
-}
-
 /// Mounts an overlay, in a private tmpfs.
 pub(crate) fn overlay() -> Result<(), Refusal> {
     let at = "/tmp";
@@ -149,8 +146,7 @@ pub(crate) fn overlay() -> Result<(), Refusal> {
     )
     .map_err(|e| failed("mount a tmpfs", e))?;
     for dir in ["lower", "upper", "work", "merged"] {
-        fs::create_dir(format!("{at}/{dir}"))
-            .map_err(|e| failed("mkdir", Errno::from_raw(e.raw_os_error().unwrap_or(0))))?;
+        fs::create_dir(format!("{at}/{dir}")).map_err(|e| failed("mkdir", errno(&e)))?;
     }
     let options = "lowerdir=/tmp/lower,upperdir=/tmp/upper,workdir=/tmp/work,userxattr";
     mount(

@@ -9,6 +9,7 @@ pub(crate) mod attempt;
 pub(crate) mod clock;
 pub(crate) mod clone;
 pub(crate) mod constructor;
+pub(crate) mod errno;
 pub(crate) mod fd;
 #[allow(dead_code)]
 pub(crate) mod frame;
@@ -32,6 +33,7 @@ pub(crate) mod procfs;
 pub(crate) mod profile;
 pub(crate) mod signal;
 pub(crate) mod stack;
+pub(crate) mod stamps;
 #[allow(dead_code)]
 pub(crate) mod tap;
 #[cfg(test)]

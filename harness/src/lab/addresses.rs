@@ -36,6 +36,10 @@ impl<'a> Builder<'a> {
         let device = self.device_of(stack, interface);
         let plan = &self.plan.stacks[stack];
         self.batch.set_up(device);
+        let link = plan.interfaces[interface].link;
+        if self.plan.cables[link.index()].middle.is_some() {
+            self.batch.look_at(device);
+        }
         for address in &plan.interfaces[interface].addresses {
             self.batch.add_address(device, address.ip, address.prefix);
         }
@@ -165,7 +169,8 @@ impl<'a> Builder<'a> {
 
     pub(super) fn is_direct(&self, stack: usize, interface: usize) -> bool {
         let Interface { link, end, .. } = &self.plan.stacks[stack].interfaces[interface];
-        self.plan.cables[link.index()].ends[1 - end].place != Place::Hub
+        let cable = &self.plan.cables[link.index()];
+        cable.middle.is_some() || cable.ends[1 - end].place != Place::Hub
     }
 
     pub(super) fn start_bridges(&mut self, new: &New) -> Result<()> {

@@ -140,7 +140,7 @@ impl Expected {
             match (Cry::decode(message), passed) {
                 (Some(Cry::Born(pid)), Some(pidfd)) => process = Some((pid, pidfd)),
                 (Some(Cry::Ready), Some(fd)) => netns = Some(fd),
-                (Some(Cry::Note(note)), _) => eprintln!("[{name}] note: {note}"),
+                (Some(Cry::Note(note)), _) => crate::note(format!("node `{name}`: {note}")),
                 (Some(Cry::Refused { step, errno }), _) => {
                     let what = format!("make node `{name}`: {step}");
                     return Err(LabError::refused(what, Errno::from_raw(errno)));

@@ -126,7 +126,7 @@ impl Lab {
         if link.is_removed() {
             return refuse("was removed");
         }
-        let Some(port) = link.port() else {
+        let Some(port) = link.line.port() else {
             return refuse("does not lead from a node to a switch; only such a cable can be moved");
         };
         let mut topology = self.topology.clone();

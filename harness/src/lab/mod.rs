@@ -36,28 +36,38 @@
 //! # The code
 //!
 //! `birth` asks the trial's init for processes (the other side is in `sandbox::factory`), `network`, `wires` and `addresses`
-//! speak netlink, `place` keeps the files. `node`, `link`, `command`, `process` are what a test holds; `live` is what changes while a lab runs, `change` carries it out;
+//! speak netlink, `place` keeps the files. `line` is a link's two ends, `middle` what is between them, `lay` makes that; `impaired`, `faults` and `rules`
+//! change it while the lab runs. `node`, `link`, `command`, `process` are what a test holds; `live` is what changes while a lab runs, `change` carries it out;
 //! `inspect` and `namespaces` look at it from outside.
 
 mod addresses;
 mod barrier;
 mod birth;
 mod births;
+mod capture;
 mod change;
 mod command;
+mod ears;
 mod end;
 mod error;
+mod faults;
+mod impaired;
 mod inspect;
+mod keys;
 mod launch;
+mod lay;
 mod life;
+mod line;
 mod link;
 mod live;
 mod log;
+mod middle;
 mod namespaces;
 mod network;
 mod node;
 mod place;
 mod process;
+mod rules;
 #[cfg(feature = "tokio")]
 mod runtime;
 mod shared;
@@ -79,12 +89,15 @@ use crate::topology::{LinkId, NodeId, Plan, PodId, Topology};
 pub use barrier::Barrier;
 pub use command::{Command, OnDrop, Output, Stdio};
 pub use error::{LabError, Result};
+pub use faults::{Cut, Flap, Partition};
+pub use impaired::Degraded;
 pub use inspect::{
     AddressEntry, Inspection, InterfaceEntry, MountEntry, NeighbourEntry, ProcessEntry, RouteEntry,
     SocketEntry, Traffic,
 };
 pub use link::Link;
 pub use log::{Line, Stream};
+pub use middle::Carrier;
 pub use namespaces::Namespace;
 pub use node::Node;
 pub use process::Process;

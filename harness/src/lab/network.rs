@@ -204,17 +204,17 @@ impl<'a> Builder<'a> {
     }
 }
 /// A network namespace that no process lives in.
-pub(super) fn new_hub() -> Result<OwnedFd> {
-    let failed = |e| LabError::refused("make a network namespace for the switches", e);
+pub(super) fn new_place(for_what: &str) -> Result<OwnedFd> {
+    let failed = |e| LabError::refused(format!("make a network namespace for {for_what}"), e);
     let home = Netns::current().map_err(failed)?;
-    let hub = home
+    let place = home
         .excursion_to_new(|| {
             crate::kernel::net::loopback_up()?;
             Netns::current()
         })
         .map_err(failed)?
         .map_err(failed)?;
-    Ok(hub.into())
+    Ok(place.into())
 }
 
 impl Places<'_> {

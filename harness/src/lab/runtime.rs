@@ -69,7 +69,7 @@ impl Node {
         let pidfd = self.with_life("enter node", |life| {
             life.pidfd
                 .try_clone()
-                .map_err(|e| crate::sandbox::outer::errno(&e))
+                .map_err(|e| crate::kernel::errno::errno(&e))
         })?;
         let thread = thread::Builder::new()
             .name(name)

@@ -1,12 +1,17 @@
 //! What all parts of a lab know.
 
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use super::error::Result;
+use super::faults::Sieve;
 use super::log::Pump;
+use super::network::new_place;
 use super::place::Place;
 use super::visitors::Visitors;
+use crate::observe::CaptureGuard;
 
 /// One for each lab.
 #[derive(Debug)]
@@ -15,6 +20,11 @@ pub(super) struct Shared {
     pub(super) pump: Pump,
     pub(super) visitors: Visitors,
     patience_ms: AtomicU64,
+    /// What the environment has asked for.
+    pub(super) captures: Mutex<Vec<CaptureGuard>>,
+    backstage: Mutex<Option<Arc<OwnedFd>>>,
+    /// Those of partitions.
+    pub(super) sieves: Mutex<Vec<Weak<Sieve>>>,
 }
 
 impl Shared {
@@ -24,7 +34,24 @@ impl Shared {
             pump: Pump::default(),
             visitors: Visitors::new()?,
             patience_ms: AtomicU64::new(10_000),
+            captures: Mutex::default(),
+            backstage: Mutex::new(None),
+            sieves: Mutex::default(),
         })
+    }
+
+    /// The network namespace where the middles of links are, made for the first of them.
+    pub(super) fn backstage(&self) -> Result<Arc<OwnedFd>> {
+        let mut backstage = self
+            .backstage
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(backstage) = &*backstage {
+            return Ok(Arc::clone(backstage));
+        }
+        let made = Arc::new(new_place("the middles of links")?);
+        *backstage = Some(Arc::clone(&made));
+        Ok(made)
     }
 
     pub(super) fn patience(&self) -> Duration {

@@ -1,5 +1,6 @@
 //! `topology.start()`.
 
+use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,7 +8,10 @@ use std::sync::Arc;
 use super::Lab;
 use super::births::Births;
 use super::error::{LabError, Result};
+use super::lay::lay;
+use super::line::Line;
 use super::link::Link;
+use super::middle::Carried;
 use super::network::{self, New, Places};
 use super::node::Node;
 use super::shared::Shared;
@@ -38,12 +42,6 @@ impl Topology {
     pub fn start(&self) -> Result<Lab> {
         let plan = self.plan()?;
         self.check_limits(&limits())?;
-        if let Some(cable) = plan.cables.iter().find(|cable| cable.middle.is_some()) {
-            let name = &cable.name;
-            return Err(LabError::other(format!(
-                "link `{name}` has an impairment, which no engine carries yet"
-            )));
-        }
         let shared = Arc::new(Shared::new()?);
         let mut lab = Lab {
             topology: self.clone(),
@@ -97,15 +95,21 @@ impl Lab {
         let first = self.nodes.len();
         let mut births = Births::order(self, first)?;
         if self.hub.is_none() && !self.plan.switches.is_empty() {
-            self.hub = Some(Arc::new(network::new_hub()?));
+            self.hub = Some(Arc::new(network::new_place("the switches")?));
         }
         let mut works = Works::of(&self.plan, new);
+        let mut laid = BTreeMap::new();
         births.builder(self)?.make_bridges(new)?;
         loop {
             let more = births.next(&self.plan, TOGETHER)?;
             let possible = works.possible(|stack| births.stacks[stack].is_some());
+            let (plain, others) = self.plan.plain(possible.cables);
             let mut builder = births.builder(self)?;
-            builder.lay(&possible.cables)?;
+            builder.lay(&plain)?;
+            for index in others {
+                let line = Line::of(&self.plan, index, self.hub.as_ref(), &births.stacks);
+                laid.insert(index, lay(&line, &self.shared)?);
+            }
             for (stack, interfaces) in &possible.settled {
                 builder.settle(*stack, interfaces)?;
             }
@@ -115,9 +119,17 @@ impl Lab {
             }
         }
         self.adopt(births, first)?;
-        for index in self.links.len()..self.plan.cables.len() {
-            self.links.push(Link::new(self, index));
+        let stacks: Vec<_> = self.stacks.iter().cloned().map(Some).collect();
+        let first_link = self.links.len();
+        for index in first_link..self.plan.cables.len() {
+            let line = Line::of(&self.plan, index, self.hub.as_ref(), &stacks);
+            let carried = match (laid.remove(&index), &line.cable.middle) {
+                (Some(laid), Some(middle)) => laid.join(&line, &middle.impairments)?,
+                _ => Carried::Veth,
+            };
+            self.links.push(Link::new(line, carried, &self.shared));
         }
+        self.capture_as_the_environment_says(first_link)?;
         self.late_sysctls(new)
     }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
+use crate::kernel::errno::errno;
+
 /// Why something could not be observed, or was waited for in vain.
 ///
 /// ```text
@@ -57,7 +59,7 @@ impl ObserveError {
 
     /// `what` is a verb with its object.
     pub(crate) fn io(what: impl Into<String>, error: &std::io::Error) -> ObserveError {
-        ObserveError::refused(what, Errno::from_raw(error.raw_os_error().unwrap_or(0)))
+        ObserveError::refused(what, errno(error))
     }
 
     /// Whether it was waited for in vain.

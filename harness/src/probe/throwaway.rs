@@ -15,10 +15,12 @@ use nix::unistd::{Pid, getegid, geteuid};
 
 use crate::kernel::attempt::Refusal;
 use crate::kernel::clone::{Cloned, clone_into, single_threaded};
+use crate::kernel::errno::errno;
 use crate::kernel::fd::Channel;
 use crate::kernel::idmap::IdMap;
 use crate::kernel::{mount, net, process};
-use crate::sandbox::outer::{Ids, become_root, errno};
+use crate::sandbox::ids::Ids;
+use crate::sandbox::outer::become_root;
 
 /// Runs `attempt` as root of fresh namespaces of these `kinds` (and a user namespace), in a
 /// process that ends then.

@@ -12,6 +12,9 @@ use super::protocol::Order;
 use super::verdict::Heard;
 use crate::kernel::fd::Channel;
 
+/// After this long a running trial is named.
+pub(crate) const SLOW: Duration = Duration::from_secs(10);
+
 /// A trial that runs.
 pub(crate) struct Active {
     pub(crate) trial: usize,

@@ -1,11 +1,16 @@
 //! The command line: libtest's, and a little more.
 
+mod help;
+mod values;
+
 use std::ffi::OsString;
 use std::time::Duration;
 
 use lexopt::prelude::{Long, Short, Value};
 
 use super::error::{RunError, usage};
+pub(crate) use help::HELP;
+use values::{color, duration, format, number, text, threads, unknown, unstable, value};
 
 /// The command line of a test program, as libtest understands it.
 ///
@@ -228,151 +233,6 @@ impl Arguments {
     }
 }
 
-fn value(parser: &mut lexopt::Parser) -> Result<OsString, RunError> {
-    parser.value().map_err(|e| usage(e.to_string()))
-}
-
-fn text(value: OsString) -> Result<String, RunError> {
-    value
-        .into_string()
-        .map_err(|v| usage(format!("the argument {v:?} is not UTF-8")))
-}
-
-fn unknown(option: &str) -> RunError {
-    usage(format!(
-        "there is no option `{option}`; --help lists those there are"
-    ))
-}
-
-fn unstable(what: &str) -> Result<(), RunError> {
-    match what {
-        "unstable-options" => Ok(()),
-        other => Err(usage(format!(
-            "`-Z {other}`: the only one there is is `-Z unstable-options`"
-        ))),
-    }
-}
-
-fn threads(from: &str, text: &str) -> Result<usize, RunError> {
-    match text.parse::<usize>() {
-        Ok(0) => Err(usage(format!("{from} is 0: give 1 or more"))),
-        Ok(n) => Ok(n),
-        Err(_) => Err(usage(format!(
-            "{from} is `{text}`: give a whole number, 1 or more"
-        ))),
-    }
-}
-
-fn number(from: &str, text: &str) -> Result<u64, RunError> {
-    let parsed = match text.strip_prefix("0x") {
-        Some(hex) => u64::from_str_radix(hex, 16),
-        None => text.parse(),
-    };
-    parsed.map_err(|_| {
-        usage(format!(
-            "{from} is `{text}`: give a whole number, as in 42 or 0x2a"
-        ))
-    })
-}
-
-/// A time with its unit, as in `30s`, `500ms`, `2m`; a bare number is seconds.
-pub(crate) fn duration(from: &str, text: &str) -> Result<Duration, RunError> {
-    let wrong = || {
-        usage(format!(
-            "{from} is `{text}`: give a time such as 30s, 500ms or 2m"
-        ))
-    };
-    let split = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
-    let (amount, unit) = text.split_at(split);
-    let amount: f64 = amount.parse().map_err(|_| wrong())?;
-    let seconds = match unit.trim() {
-        "ms" => amount / 1e3,
-        "" | "s" => amount,
-        "m" | "min" => amount * 60.0,
-        "h" => amount * 3600.0,
-        _ => return Err(wrong()),
-    };
-    match Duration::try_from_secs_f64(seconds) {
-        Ok(limit) if !limit.is_zero() => Ok(limit),
-        Ok(_) => Err(usage(format!(
-            "{from} is `{text}`: a time of zero lets nothing run"
-        ))),
-        Err(_) => Err(wrong()),
-    }
-}
-
-fn color(text: &str) -> Result<Color, RunError> {
-    match text {
-        "auto" => Ok(Color::Auto),
-        "always" => Ok(Color::Always),
-        "never" => Ok(Color::Never),
-        _ => Err(usage(format!(
-            "--color is `{text}`: give auto, always or never"
-        ))),
-    }
-}
-
-fn format(text: &str) -> Result<Format, RunError> {
-    match text {
-        "pretty" => Ok(Format::Pretty),
-        "terse" => Ok(Format::Terse),
-        "json" => Ok(Format::Json),
-        "junit" => Ok(Format::Junit),
-        "failures" => Ok(Format::Failures),
-        _ => Err(usage(format!(
-            "--format is `{text}`: give pretty, terse, json, junit or failures"
-        ))),
-    }
-}
-
-/// What `--help` prints.
-pub(crate) const HELP: &str = "\
-Usage: [OPTIONS] [FILTERS...]
-
-Runs each trial whose name contains one of the FILTERS in namespaces of its own.
-
-Options:
-        --include-ignored   Run ignored trials too
-        --ignored           Run only ignored trials
-        --test              Run tests (they are all there is)
-        --bench             Run benchmarks only (there are none)
-        --list              List trials instead of running them
-    -h, --help              Display this message
-        --logfile PATH      Write a line per trial to the specified file
-        --no-capture        Let output through (also --nocapture)
-        --test-threads N    Run N trials at a time (4 per core by default)
-        --skip FILTER       Skip trials whose names contain FILTER (repeatable)
-    -q, --quiet             One character per trial (--format terse)
-        --exact             Match filters against whole names
-        --color WHEN        auto, always or never
-        --format FORMAT     pretty, terse, json, junit or failures
-        --show-output       Show what passed trials wrote, too
-    -Z unstable-options     Accepted
-        --report-time       Show how long each trial took
-        --fail-fast         Stop after the first failure
-        --shuffle           Run in random order
-        --shuffle-seed SEED Run in the random order of SEED
-        --timeout TIME      Default timeout of a trial, as in 30s (60s by default)
-        --seed SEED         The run's seed, as printed with each failure
-
-Environment:
-    RUST_TEST_THREADS, RUST_TEST_NOCAPTURE, RUST_TEST_SHUFFLE, RUST_TEST_SHUFFLE_SEED
-    SNOWGLOBE_TIMEOUT   as --timeout
-    SNOWGLOBE_SEED      as --seed
-    SNOWGLOBE_REQUIRE   1: a trial whose requirements are missing fails
-    SNOWGLOBE_WRITABLE  more directories that trials may write to, separated by `:`
-
-Exit status:
-    0    every trial that ran passed
-    64   the command line, the environment or the registered trials are wrong
-    71   a limit of the system was reached
-    77   this system does not permit the isolation that was asked for
-    101  a trial failed
-    128+N  ended by signal N
-";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -413,22 +273,6 @@ mod tests {
             let error = parse(line).expect_err(line).to_string();
             assert!(error.contains(named), "{line}: {error}");
             assert!(!error.contains('\n'), "one sentence: {error}");
-        }
-    }
-
-    #[test]
-    fn times_have_units() {
-        for (text, millis) in [
-            ("30s", 30_000),
-            ("500ms", 500),
-            ("2m", 120_000),
-            ("1.5", 1_500),
-        ] {
-            assert_eq!(
-                duration("x", text).unwrap(),
-                Duration::from_millis(millis),
-                "{text}"
-            );
         }
     }
 

@@ -9,6 +9,7 @@ pub(crate) mod error;
 pub(crate) mod hang;
 mod list;
 pub(crate) mod protocol;
+mod queue;
 mod report;
 mod requirements;
 mod select;
@@ -34,10 +35,12 @@ use supervisor::{Plan, Supervisor};
 use verdict::{Failure, Verdict};
 use zygote::Zygote;
 
+use crate::kernel::errno::errno;
 use crate::kernel::fd::Channel;
 use crate::kernel::{clone, process};
 use crate::sandbox::body;
-use crate::sandbox::outer::{self, Ids};
+use crate::sandbox::ids::Ids;
+use crate::sandbox::outer;
 use crate::sandbox::paths::Paths;
 use crate::trial::{Definition, TRIALS, Trial};
 
@@ -272,7 +275,7 @@ impl Started {
         let ids = Ids::available();
         let paths = Paths::find();
         let supervisor = process::pidfd_open(std::process::id() as i32)
-            .map_err(|e| explain("open a pidfd", outer::errno(&e)))?;
+            .map_err(|e| explain("open a pidfd", errno(&e)))?;
         let mut zygotes = Vec::with_capacity(count);
         let mut theirs = Vec::with_capacity(count);
         for _ in 1..count {

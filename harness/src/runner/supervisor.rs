@@ -3,27 +3,27 @@
 //! It is one thread around one `poll`. It always reads what trials write, and never waits for its
 //! own output, so that no trial is ever held up by the runner.
 
-use std::collections::{HashSet, VecDeque};
+mod time;
+
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::Signal;
 
-use super::active::{Active, Phase, pipe};
+use super::active::{Active, Phase, SLOW, pipe};
 use super::capture::Capture;
 use super::conclusion::Conclusion;
 use super::error::{RunError, explain, limit};
-use super::protocol::{Order, Report, Request};
+use super::protocol::{Order, Report};
+use super::queue::Queue;
 use super::report::{Done, Printer};
-use super::signals::{Caught, Signals};
-use super::verdict::{Failure, Heard, Stopped, Verdict};
+use super::signals::Signals;
+use super::verdict::{Failure, Heard, Verdict};
 use crate::Isolation;
 use crate::kernel::fd::{Channel, MESSAGE_MAX};
-use crate::kernel::process;
 use crate::random::seed_for;
-use crate::trial::{Trial, Weight};
+use crate::trial::Trial;
 
 /// How a run is to go.
 pub(crate) struct Plan {
@@ -38,15 +38,6 @@ pub(crate) struct Plan {
     pub(crate) settled: Vec<Option<Verdict>>,
 }
 
-/// After this long a running trial is named.
-const SLOW: Duration = Duration::from_secs(10);
-/// How long a trial has for saying what hangs.
-const LAST_WORDS: Duration = Duration::from_secs(4);
-/// How long a trial has to end after an interruption.
-const GRACE: Duration = Duration::from_secs(10);
-/// How long the kernel may go on refusing namespaces, which it gives back late, before it counts.
-const PATIENCE: Duration = Duration::from_secs(3);
-
 /// The supervisor of one run.
 pub(crate) struct Supervisor<'a> {
     trials: &'a [Option<Trial>],
@@ -55,11 +46,8 @@ pub(crate) struct Supervisor<'a> {
     signals: &'a Signals,
     first: Option<&'a OwnedFd>,
     zygotes: &'a [Channel],
-    waiting: VecDeque<usize>,
+    queue: Queue,
     slots: Vec<Option<Active>>,
-    threads: usize,
-    refused_since: Option<Instant>,
-    not_before: Option<Instant>,
     interrupted: Option<i32>,
     conclusion: Conclusion,
     /// What is read goes through here, so that none is made and cleared each time.
@@ -83,11 +71,8 @@ impl<'a> Supervisor<'a> {
             signals,
             first,
             zygotes,
-            waiting: (0..trials.len()).collect(),
+            queue: Queue::new(trials.len(), plan.threads),
             slots: (0..plan.threads).map(|_| None).collect(),
-            threads: plan.threads,
-            refused_since: None,
-            not_before: None,
             interrupted: None,
             conclusion,
             buffer: vec![0; MESSAGE_MAX],
@@ -98,7 +83,7 @@ impl<'a> Supervisor<'a> {
     pub(crate) fn run(mut self) -> Result<Conclusion, RunError> {
         loop {
             self.launch()?;
-            if self.running() == 0 && (self.waiting.is_empty() || self.ending()) {
+            if self.running() == 0 && (self.queue.is_empty() || self.ending()) {
                 self.conclusion.interrupted_by = self.interrupted;
                 return Ok(self.conclusion);
             }
@@ -108,11 +93,7 @@ impl<'a> Supervisor<'a> {
     }
 
     fn trial(&self, index: usize) -> &'a Trial {
-        // Only zygotes take trials out, in their own copy.
-        let trials: &'a [Option<Trial>] = self.trials;
-        trials[index]
-            .as_ref()
-            .expect("the supervisor keeps every trial")
+        kept(self.trials, index)
     }
 
     fn running(&self) -> usize {
@@ -126,12 +107,15 @@ impl<'a> Supervisor<'a> {
     // ---- starting -----------------------------------------------------------------------------
 
     fn launch(&mut self) -> Result<(), RunError> {
-        if self.ending() || self.not_before.is_some_and(|time| Instant::now() < time) {
-            return Ok(());
-        }
-        self.not_before = None;
-        while let Some(position) = self.next() {
-            let Some(index) = self.waiting.remove(position) else {
+        while !self.ending() {
+            let trials = self.trials;
+            let active: Vec<&Trial> = self
+                .slots
+                .iter()
+                .flatten()
+                .map(|active| kept(trials, active.trial))
+                .collect();
+            let Some(index) = self.queue.next(&active, |index| kept(trials, index)) else {
                 break;
             };
             match &self.plan.settled[index] {
@@ -142,43 +126,10 @@ impl<'a> Supervisor<'a> {
         Ok(())
     }
 
-    /// The first of the waiting trials that fits beside those that run.
-    fn next(&self) -> Option<usize> {
-        let active: Vec<&Trial> = self
-            .slots
-            .iter()
-            .flatten()
-            .map(|a| self.trial(a.trial))
-            .collect();
-        if active
-            .iter()
-            .any(|trial| trial.options().weight == Weight::Machine)
-        {
-            return None;
-        }
-        let weight = |trial: &Trial| match trial.options().weight {
-            Weight::Threads(n) => n.min(self.threads),
-            Weight::Machine => self.threads,
-        };
-        let taken: usize = active.iter().map(|trial| weight(trial)).sum();
-        let groups: HashSet<&str> = active
-            .iter()
-            .filter_map(|trial| trial.options().group)
-            .collect();
-        self.waiting.iter().take(1000).position(|index| {
-            let trial = self.trial(*index);
-            taken + weight(trial) <= self.threads
-                && !trial
-                    .options()
-                    .group
-                    .is_some_and(|group| groups.contains(group))
-        })
-    }
-
     fn start(&mut self, index: usize) -> Result<(), RunError> {
         let trial = self.trial(index);
         let Some(slot) = self.slots.iter().position(Option::is_none) else {
-            self.waiting.push_front(index);
+            self.queue.put_back(index);
             return Ok(());
         };
         let seed = trial
@@ -283,7 +234,7 @@ impl<'a> Supervisor<'a> {
             .iter()
             .flatten()
             .map(Active::due)
-            .chain(self.not_before)
+            .chain(self.queue.not_before())
             .min();
         match due {
             None => PollTimeout::NONE,
@@ -328,7 +279,7 @@ impl<'a> Supervisor<'a> {
             let (step, errno) = (step.to_owned(), Errno::from_raw(errno));
             return self.refused(active.trial, &step, errno);
         }
-        self.refused_since = None;
+        self.queue.granted();
         // Whoever wrote to the pipe is gone or about to be killed: take what is there.
         active.read(usize::MAX, &mut self.buffer);
         let output = active.capture.into_text();
@@ -356,21 +307,12 @@ impl<'a> Supervisor<'a> {
 
     /// The kernel did not give a sandbox. It gives namespaces back late, so limits are tried again.
     fn refused(&mut self, index: usize, step: &str, errno: Errno) -> Result<(), RunError> {
-        let now = Instant::now();
-        let since = *self.refused_since.get_or_insert(now);
         let passing = matches!(
             errno,
             Errno::ENOSPC | Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE
         );
         let others = self.running();
-        if passing && (others > 0 || now - since < PATIENCE) {
-            self.waiting.push_front(index);
-            if others > 0 {
-                self.threads = others;
-            }
-            self.not_before = Some(
-                now + (now - since).clamp(Duration::from_millis(5), Duration::from_millis(200)),
-            );
+        if passing && self.queue.try_again(index, others) {
             return Ok(());
         }
         let error = explain(step, errno);
@@ -387,101 +329,11 @@ impl<'a> Supervisor<'a> {
         );
         Ok(())
     }
+}
 
-    fn keep_time(&mut self) {
-        let now = Instant::now();
-        for slot in 0..self.slots.len() {
-            let Some(active) = &mut self.slots[slot] else {
-                continue;
-            };
-            if now >= active.slow_at && matches!(active.phase, Phase::Running(_)) {
-                let elapsed = active.started.elapsed();
-                active.slow_at = now + elapsed.max(SLOW);
-                let trial = active.trial;
-                self.printer.slow(self.trial(trial), elapsed);
-            }
-            self.advance(slot, now);
-        }
-    }
-
-    /// Moves a trial on to its next phase when the present one's time is over.
-    fn advance(&mut self, slot: usize, now: Instant) {
-        let zygote = &self.zygotes[slot % self.zygotes.len()];
-        let Some(active) = &mut self.slots[slot] else {
-            return;
-        };
-        let trial = self.trials[active.trial].as_ref();
-        match active.phase {
-            Phase::Running(until) if now >= until => {
-                let limit = trial
-                    .and_then(|t| t.options().timeout)
-                    .unwrap_or(self.plan.timeout);
-                active.heard.stopped = Some(Stopped::Timeout(limit));
-                let _ = active.channel.send(&Request::Describe.encode());
-                active.phase = Phase::Describing(now + LAST_WORDS);
-            }
-            Phase::Describing(until)
-                if now >= until || (active.heard.traced && active.heard.described.is_some()) =>
-            {
-                active.kill(zygote, slot);
-            }
-            Phase::Ending(until) if now >= until => active.kill(zygote, slot),
-            _ => {}
-        }
-    }
-
-    // ---- signals ------------------------------------------------------------------------------
-
-    fn caught(&mut self) {
-        for caught in self.signals.caught() {
-            match caught {
-                Caught::End(signal) if self.interrupted.is_some() => self.end_now(signal),
-                Caught::End(signal) => self.interrupt(signal),
-                Caught::Suspend => self.suspend(),
-            }
-        }
-    }
-
-    /// Passes the signal on, and gives everybody some time.
-    fn interrupt(&mut self, signal: i32) {
-        self.interrupted = Some(signal);
-        let now = Instant::now();
-        // nextest's way to say that the time is over: show what hangs.
-        let timeout = signal == libc::SIGTERM && std::env::var_os("NEXTEST").is_some();
-        for active in self.slots.iter_mut().flatten() {
-            active.heard.stopped = Some(Stopped::Interrupted(signal));
-            let (request, phase) = match timeout {
-                true => (Request::Describe, Phase::Describing(now + LAST_WORDS)),
-                false => (Request::Signal(signal), Phase::Ending(now + GRACE)),
-            };
-            let _ = active.channel.send(&request.encode());
-            active.phase = phase;
-        }
-        self.printer.interrupted(signal, self.running(), GRACE);
-    }
-
-    fn end_now(&mut self, signal: i32) -> ! {
-        if let Some(first) = self.first {
-            let _ = process::pidfd_kill(first, libc::SIGKILL);
-        }
-        self.printer.flush_all();
-        std::process::exit(128 + signal)
-    }
-
-    /// Stops with all trials until the shell lets us go on; their clocks stand still meanwhile.
-    fn suspend(&mut self) {
-        let all = |slots: &[Option<Active>], signal: i32| {
-            for active in slots.iter().flatten() {
-                let _ = active.channel.send(&Request::Signal(signal).encode());
-            }
-        };
-        all(&self.slots, libc::SIGSTOP);
-        let stopped = Instant::now();
-        let _ = nix::sys::signal::raise(Signal::SIGSTOP);
-        let pause = stopped.elapsed();
-        all(&self.slots, libc::SIGCONT);
-        for active in self.slots.iter_mut().flatten() {
-            active.postpone(pause);
-        }
-    }
+/// Only zygotes take trials out, in their own copy.
+fn kept(trials: &[Option<Trial>], index: usize) -> &Trial {
+    trials[index]
+        .as_ref()
+        .expect("the supervisor keeps every trial")
 }

@@ -16,12 +16,13 @@ use nix::unistd::ForkResult;
 use super::protocol::{Order, Report};
 use crate::Isolation;
 use crate::kernel::clone::{Cloned, clone_into};
+use crate::kernel::errno::errno;
 use crate::kernel::fd::{Channel, replace_standard};
 use crate::kernel::{mount, process, signal};
 use crate::sandbox::body;
+use crate::sandbox::ids::Ids;
 use crate::sandbox::init::{Init, MAPPED};
 use crate::sandbox::inner::World;
-use crate::sandbox::outer::{Ids, errno};
 use crate::sandbox::paths::Paths;
 use crate::trial::Trial;
 
@@ -200,7 +201,7 @@ impl Zygote<'_> {
 fn refuse(channel: &Channel, step: &str, error: &std::io::Error) {
     let refused = Report::Refused {
         step: step.to_owned(),
-        errno: error.raw_os_error().unwrap_or(0),
+        errno: errno(error) as i32,
     };
     let _ = channel.send(&refused.encode());
 }

@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
+use super::ids::Ids;
 use super::inner::Refused;
-use super::outer::{Ids, errno, mount_private};
+use super::outer::mount_private;
 use super::paths::{PRIVATE, Paths};
+use crate::kernel::errno::errno;
 use crate::kernel::fd::Channel;
 use crate::kernel::idmap::IdMap;
 use crate::kernel::mount::{self, Attributes};

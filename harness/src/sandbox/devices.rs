@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use super::inner::{DEVPTS, Refused, TMPFS};
-use super::outer::errno;
+use crate::kernel::errno::errno;
 use crate::kernel::mount::{self, Attributes};
 
 /// The devices that do no harm, as far as the host has them.

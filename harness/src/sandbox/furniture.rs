@@ -10,7 +10,7 @@ use nix::sys::stat::Mode;
 
 use super::birth::{Birth, Etc, Placed, Root, Source};
 use super::inner::{Refused, TMPFS, World};
-use super::outer::errno;
+use crate::kernel::errno::errno;
 use crate::kernel::mount::{self, Attributes};
 
 /// Something to be mounted, in hand: what it was may be out of sight by then.

@@ -14,9 +14,10 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, setpgid};
 
 use super::factory::Factory;
+use super::ids::Ids;
 use super::inner::{Refused, World};
-use super::outer::{Ids, errno};
 use crate::Isolation;
+use crate::kernel::errno::errno;
 use crate::kernel::fd::{Channel, replace_standard};
 use crate::kernel::{process, signal};
 use crate::runner::hang;

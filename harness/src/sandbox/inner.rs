@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::unistd::{chdir, sethostname};
 
-use super::outer::errno;
 use super::paths::Paths;
 use crate::Isolation;
+use crate::kernel::errno::errno;
 use crate::kernel::{mount, net};
 
 /// What a step of the recipe was, and why the kernel refused it.

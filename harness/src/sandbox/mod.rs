@@ -15,6 +15,7 @@ mod copy;
 mod devices;
 mod factory;
 mod furniture;
+pub(crate) mod ids;
 pub(crate) mod init;
 pub(crate) mod inner;
 mod launch;

@@ -19,6 +19,7 @@ use super::init::MAPPED;
 use super::inner::{Refused, World};
 use super::{furniture, launch};
 use crate::Isolation;
+use crate::kernel::errno::errno;
 use crate::kernel::fd::{Channel, close_all_but};
 use crate::kernel::{process, signal};
 use crate::runner::hang;
@@ -103,7 +104,7 @@ fn become_node(
         let _ = channel.send(&Cry::Note(note.to_owned()).encode());
     })?;
     let netns = std::fs::File::open("/proc/self/ns/net")
-        .map_err(|e| ("open its network namespace", super::outer::errno(&e)))?;
+        .map_err(|e| ("open its network namespace", errno(&e)))?;
     Ok(netns.into())
 }
 
@@ -174,7 +175,7 @@ impl Node<'_> {
 
     fn run(&mut self, order: &super::birth::Order, fate: Channel, streams: [OwnedFd; 3]) {
         let started = launch::start(order, streams).and_then(|pid| {
-            let pidfd = process::pidfd_open(pid).map_err(|e| super::outer::errno(&e))?;
+            let pidfd = process::pidfd_open(pid).map_err(|e| errno(&e))?;
             Ok((pid, pidfd))
         });
         match started {

@@ -13,16 +13,17 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
 use nix::sys::wait::waitpid;
-use nix::unistd::{Pid, chdir, getegid, geteuid};
+use nix::unistd::{Pid, chdir};
 
 use super::copies::{self, TUN_DIRECTORY};
 use super::devices::{devices, furnish_dev};
+use super::ids::Ids;
 use super::inner::{Refused, TMPFS, carry, put_back};
 use super::paths::Paths;
-use super::subordinate::Subordinate;
 use crate::kernel::clone::{Cloned, clone_into};
+use crate::kernel::errno::errno;
 use crate::kernel::fd::Channel;
-use crate::kernel::idmap::{IdMap, own_ids};
+use crate::kernel::idmap::IdMap;
 use crate::kernel::mount::{self, Attributes};
 use crate::kernel::{process, signal};
 
@@ -33,58 +34,6 @@ fn namespaces() -> CloneFlags {
         | CloneFlags::CLONE_NEWPID
         | CloneFlags::CLONE_NEWIPC
         | CloneFlags::CLONE_NEWUTS
-}
-
-/// Whom the trials' root is outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ids {
-    /// The invoking user and nobody else.
-    One {
-        /// The user.
-        uid: u32,
-        /// The group.
-        gid: u32,
-    },
-    /// The invoking user as root, and the ids that belong to it.
-    Subordinate(Subordinate),
-    /// A range of ids that belongs to nobody.
-    Range(IdMap),
-}
-
-/// Where the range begins when started as root, as far from the ranges of `/etc/subuid` as from
-/// real users.
-const RANGE_START: u32 = 1_500_000_000;
-pub(super) const RANGE: u32 = 65_536;
-
-impl Ids {
-    /// The best that this process can give. A range that belongs to nobody needs root on the host itself, for only there can the
-    /// workspace be shown with other ids.
-    pub(crate) fn available() -> Ids {
-        if geteuid().is_root() && own_ids().is_ok_and(|ids| ids == u32::MAX) {
-            return Ids::Range(IdMap {
-                outside: RANGE_START,
-                count: RANGE,
-            });
-        }
-        match Subordinate::of_this_user() {
-            // Root of a container is not among those for whom there are programs that map.
-            Ok(ids) if ids.uid != 0 && Subordinate::can_be_mapped() => Ids::Subordinate(ids),
-            _ => Ids::One {
-                uid: geteuid().as_raw(),
-                gid: getegid().as_raw(),
-            },
-        }
-    }
-
-    /// The mapping that a trial's own user namespace has within the outer one.
-    pub(crate) fn within(self) -> IdMap {
-        let count = match self {
-            Ids::One { .. } => 1,
-            Ids::Subordinate(ids) => ids.count,
-            Ids::Range(map) => map.count,
-        };
-        IdMap { outside: 0, count }
-    }
 }
 
 /// The outer sandbox as its maker sees it.
@@ -186,10 +135,6 @@ fn await_ready(channel: &Channel) -> Result<(), Refused> {
         Box::leak(step.to_owned().into_boxed_str()),
         Errno::from_raw(errno.parse().unwrap_or(0)),
     ))
-}
-
-pub(crate) fn errno(error: &std::io::Error) -> Errno {
-    Errno::from_raw(error.raw_os_error().unwrap_or(0))
 }
 
 /// Gives the first process the ids that it waits for; if it cannot have them, those that another one can.

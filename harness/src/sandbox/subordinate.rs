@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 
 use nix::unistd::{User, getegid, geteuid};
 
-use super::outer::{Ids, RANGE};
+use super::ids::{Ids, RANGE};
 
 /// The ids that an ordinary user can have mapped: itself as root, and those that belong to it from 1 on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

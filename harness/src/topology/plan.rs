@@ -339,6 +339,12 @@ impl Plan {
         }
     }
 
+    /// Of these cables, those that are plain veth pairs, and the others.
+    pub(crate) fn plain(&self, cables: Vec<usize>) -> (Vec<usize>, Vec<usize>) {
+        let plain = |index: &usize| self.cables[*index].middle.is_none();
+        cables.into_iter().partition(plain)
+    }
+
     /// The interface at an end of a link; `None` where that is plugged into a switch.
     pub fn interface(&self, link: LinkId, end: usize) -> Option<&Interface> {
         let end = &self.cables.get(link.index())?.ends[end];

@@ -10,6 +10,7 @@ mod outside;
 mod pods;
 mod processes;
 mod real;
+mod roots;
 mod start;
 mod users;
 mod verdicts;

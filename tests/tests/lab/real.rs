@@ -4,7 +4,7 @@ use std::fs;
 
 use snowglobe::Lab;
 use snowglobe::prelude::*;
-use snowglobe::topology::{NodeId, StartCommand};
+use snowglobe::topology::{NodeId, StartCommand, Users};
 
 /// Temporary files go to the node's own `/tmp`: in a fixture that another user provisioned, a trial that has a single id can
 /// write to no directory that is not open to everybody.
@@ -156,41 +156,73 @@ fn a_sidecar_reads_nginx_log_from_a_shared_volume() -> TestResult {
     Ok(())
 }
 
-#[snowglobe::test(fixtures("nginx"))]
-fn nginx_runs_as_the_user_that_it_wants_to_be() -> TestResult {
+/// The user and group of nginx' worker, as the node's own `/proc` has them. It has its name only when it is who it wants to be.
+fn worker(lab: &Lab, node: NodeId) -> TestResult<[u32; 2]> {
+    let find = || -> std::io::Result<String> {
+        for entry in fs::read_dir("/proc")? {
+            let dir = entry?.path();
+            let cmdline = fs::read_to_string(dir.join("cmdline")).unwrap_or_default();
+            if cmdline.starts_with("nginx: worker process") {
+                return fs::read_to_string(dir.join("status"));
+            }
+        }
+        Err(std::io::ErrorKind::NotFound.into())
+    };
+    let status = lab.wait_until(|| lab[node].run(find))?;
+    let of = |field: &str| -> TestResult<u32> {
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
+        let first = line.and_then(|line| line.split_whitespace().next());
+        Ok(first.ok_or("an id is missing")?.parse()?)
+    };
+    Ok([of("Uid:")?, of("Gid:")?])
+}
+
+/// Nothing is told to it but to stay in the foreground; its configuration says `user www-data`.
+#[snowglobe::test(fixtures("nginx"), requires(id_range))]
+fn nginx_as_debian_has_it_is_www_data() -> TestResult {
     let nginx = Fixture::find("nginx")?;
-    let can_map = snowglobe_tests::ids_in(&fs::read_to_string("/proc/self/uid_map")?) > 33;
+    for users in [Users::Trial, Users::Range(1000)] {
+        let serve = StartCommand::new("nginx").args(["-g", "daemon off;"]);
+        let spec = NodeSpec::new("web").rootfs(&nginx).users(users);
+        let mut topology = Topology::new();
+        let web = topology.node(spec.command(serve.ready_port(80)));
+        let client = topology.node("client");
+        topology.link(web, client);
+        let lab = topology.start()?;
+        let passwd = lab[web].run(|| fs::read_to_string("/etc/passwd"))?;
+        let line = passwd
+            .lines()
+            .find_map(|line| line.strip_prefix("www-data:x:"));
+        let ids: Vec<&str> = line.ok_or("www-data")?.split(':').take(2).collect();
+        assert_eq!(ids, ["33", "33"], "{passwd}");
+        assert_eq!(worker(&lab, web)?, [33, 33]);
+        let outside = lab.inspect(web)?.processes;
+        assert!(
+            outside.iter().any(|process| process.uid == 33),
+            "{outside:#?}"
+        );
+        // What it serves it reads as www-data, and what it was given to write to is www-data's.
+        lab[web].run(|| fs::write("/var/www/html/index.html", "hello"))?;
+        assert_eq!(get(&lab, client, "web")?, "hello");
+        let body = lab[web].run(|| fs::metadata("/var/lib/nginx/body"))?;
+        assert_eq!(std::os::unix::fs::MetadataExt::uid(&body), 33);
+        lab[web].restart()?;
+        assert_eq!(get(&lab, client, "web")?, "hello");
+        assert_eq!(worker(&lab, web)?, [33, 33]);
+    }
+    Ok(())
+}
+
+/// Where there is a single id, everybody is root.
+#[snowglobe::test(fixtures("nginx"))]
+fn nginx_is_root_where_a_single_id_is_mapped() -> TestResult {
     let mut topology = Topology::new();
-    let web = topology.node(
-        NodeSpec::new("web")
-            .rootfs(&nginx)
-            .volume("/run/site", Volume::named("site")),
-    );
+    let web = topology.node("web");
+    let _dir = sites(&mut topology, &["web"])?;
+    topology.edit_node(web, |spec| spec.users(Users::One));
     let lab = topology.start()?;
-    let user = if can_map { "www-data" } else { "root" };
-    fs::write(
-        lab.volume("site")?.join("nginx.conf"),
-        PAGE.replace("user root", &format!("user {user}")),
-    )?;
-    fs::write(lab.volume("site")?.join("index.html"), "hello")?;
-    let server = lab[web]
-        .command("nginx")
-        .args(["-c", "/run/site/nginx.conf", "-g", "daemon off;"])
-        .spawn()?;
-    server.wait_for_port(80)?;
-    assert_eq!(get(&lab, web, "localhost")?, "hello");
-    let seen = lab.inspect(web)?;
-    let worker = seen
-        .processes
-        .iter()
-        .find(|process| process.cmdline.join(" ").contains("worker process"));
-    let expected = if can_map { 33 } else { 0 };
-    assert_eq!(
-        worker.ok_or("worker")?.uid,
-        expected,
-        "{:#?}",
-        seen.processes
-    );
+    assert_eq!(get(&lab, web, "localhost")?, "web");
+    assert_eq!(worker(&lab, web)?, [0, 0]);
     Ok(())
 }
 

@@ -23,18 +23,6 @@ mod tests;
 mod watch;
 mod worker;
 
-#[allow(
-    unused_imports,
-    reason = "labs, which have wires, are not that far yet"
-)]
 pub(crate) use handle::{Wire, WireSpec, carry};
-#[allow(
-    unused_imports,
-    reason = "labs, which have wires, are not that far yet"
-)]
 pub(crate) use lateness::Lateness;
-#[allow(
-    unused_imports,
-    reason = "labs, which have wires, are not that far yet"
-)]
 pub(crate) use port::Port;

@@ -1,6 +1,9 @@
 //! Wires between two network namespaces, with sockets at both ends.
 
+mod life;
+mod listeners;
 mod pair;
+mod rules;
 
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};

@@ -95,9 +95,8 @@ impl Worker {
             return self.poll(None, ready);
         };
         let now = monotonic();
-        let spins = self.place(index).is_some_and(|place| place.line.spin);
         let rest = due.saturating_sub(PATH).saturating_sub(now);
-        if spins {
+        if self.spins(index) {
             return self.poll(Some(rest.saturating_sub(SPIN)), ready);
         }
         let limit = rest.saturating_sub(self.lag).max(1);
@@ -171,28 +170,38 @@ impl Worker {
 
     /// Delivers what is due.
     fn deliver(&mut self) {
-        let Some(&Reverse((first, _))) = self.alarms.peek() else {
-            return;
-        };
-        let now = monotonic();
-        let until = now + PATH + self.lag / 2;
-        if first > until {
+        if self.alarms.is_empty() {
             return;
         }
-        while let Some(&Reverse((due, index))) = self.alarms.peek()
-            && due <= until
-        {
+        let now = monotonic();
+        while let Some(&Reverse((due, index))) = self.alarms.peek() {
+            let until = now + self.head_start(index);
+            if due > until {
+                return;
+            }
             self.alarms.pop();
             let Some(Some(place)) = self.lines.get_mut(index) else {
                 continue;
             };
             if place.alarm == Some(due) {
                 place.alarm = None;
-                let until = if place.line.spin { now + PATH } else { until };
                 place.line.deliver(&mut self.pool, now, until);
                 self.set_alarm(index);
             }
         }
+    }
+
+    /// How long before it is due a wire's packet is delivered at the earliest. Who does not spin cannot wait for less than the lag.
+    fn head_start(&self, index: usize) -> u64 {
+        match self.spins(index) {
+            true => PATH,
+            false => PATH + self.lag / 2,
+        }
+    }
+
+    fn spins(&self, index: usize) -> bool {
+        let place = self.lines.get(index).and_then(Option::as_ref);
+        place.is_some_and(|place| place.line.spin)
     }
 
     fn visit(&mut self, index: usize, work: impl FnOnce(&mut Line, &mut Pool, u64)) {
@@ -200,10 +209,6 @@ impl Worker {
             work(&mut place.line, &mut self.pool, monotonic());
             self.set_alarm(index);
         }
-    }
-
-    fn place(&self, index: usize) -> Option<&Place> {
-        self.lines.get(index)?.as_ref()
     }
 
     fn set_alarm(&mut self, index: usize) {

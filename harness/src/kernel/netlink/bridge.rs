@@ -84,6 +84,21 @@ impl Batch {
         self.add_address(bridge.device, bridge.link_local().into(), 64);
     }
 
+    /// Makes a bridge for two ports, down, which passes all that comes to the one on to the other: it learns and says nothing.
+    pub(crate) fn add_repeater(&mut self, device: Device<'_>) {
+        /// Frames that a bridge keeps to itself, but for the three that the kernel does not let go.
+        const LINK_LOCAL: u16 = 0xfff8;
+        let data = vec![
+            InfoBridge::MulticastSnooping(false),
+            InfoBridge::AgeingTime(0),
+            InfoBridge::GroupFwdMask(LINK_LOCAL),
+        ];
+        let mut message = named(device);
+        message.attributes.push(info(data));
+        self.create("create the repeater", device, message);
+        self.give_no_addresses(device);
+    }
+
     /// Brings a bridge up and has it listen: to be done when its ports are there.
     pub(crate) fn start_bridge(&mut self, bridge: &Bridge<'_>) {
         self.set_up(bridge.device);

@@ -38,7 +38,7 @@ pub(super) struct Pair {
     _middle: Netns,
 }
 
-const ETH0: Device<'static> = Device {
+pub(super) const ETH0: Device<'static> = Device {
     index: 7,
     name: "eth0",
 };
@@ -72,6 +72,19 @@ impl Pair {
             wire: carry(spec, ports).expect("a wire"),
             nodes,
             _middle: middle,
+        }
+    }
+
+    /// Ends the wire, and gives back the namespaces.
+    pub(super) fn end(self) -> [Netns; 2] {
+        drop(self.wire);
+        self.nodes
+    }
+
+    pub(super) fn wait_until_up(&self, deadline: Instant) {
+        for node in &self.nodes {
+            let mut netlink = Netlink::open_in(node.as_fd()).expect("netlink");
+            netlink.wait_until_up(&[ETH0], deadline).expect("up");
         }
     }
 

@@ -1,0 +1,129 @@
+//! Whether cgroups are delegated to us: made, moved into, and removed again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::host::read;
+use super::sandbox::untried;
+use super::{Evidence, Finding};
+use crate::kernel::attempt::Refusal;
+use crate::kernel::errno::errno;
+use crate::probe::throwaway;
+
+const NAME: &str = "cgroup";
+const LOST: &str = "limits of memory, CPU time and processes";
+
+/// What can be had of version 2; with `without` a sandbox, there is no process to be moved.
+pub(super) fn finding(without: Option<&Finding>) -> Finding {
+    if let Some(refusal) = without {
+        return untried(NAME, LOST, refusal);
+    }
+    let Some(own) = own() else {
+        return Finding::degraded(NAME, Evidence::read("cgroup2 of this process", "none"))
+            .lost(LOST)
+            .fix("boot with `systemd.unified_cgroup_hierarchy=1`");
+    };
+    match delegated(&own) {
+        Ok(()) => controllers(
+            &own,
+            &read(&own.join("cgroup.controllers").to_string_lossy()),
+        ),
+        Err((call, errno)) => Finding::degraded(NAME, Evidence::refused(call, errno))
+            .lost(LOST)
+            .fix("systemd-run --user --scope -p Delegate=yes cargo test"),
+    }
+}
+
+/// Makes a cgroup below our own and moves a process that is thrown away into it. Only what we are
+/// permitted to do to our own cgroup is changed, for a moment.
+fn delegated(own: &Path) -> Result<(), Refusal> {
+    let made = Made::below(own)?;
+    throwaway::beside(|pid| made.take_in(pid))
+}
+
+/// A cgroup, gone with its owner: its process must have ended by then.
+struct Made(PathBuf);
+
+impl Made {
+    fn below(own: &Path) -> Result<Made, Refusal> {
+        let made = own.join(format!("snowglobe-doctor.{}", std::process::id()));
+        match fs::create_dir(&made) {
+            Ok(()) => Ok(Made(made)),
+            Err(error) => Err((format!("mkdir {}", made.display()), errno(&error))),
+        }
+    }
+
+    fn take_in(&self, pid: i32) -> Result<(), Refusal> {
+        let procs = self.0.join("cgroup.procs");
+        fs::write(&procs, pid.to_string()).map_err(|error| {
+            (
+                format!("move a process: {}", procs.display()),
+                errno(&error),
+            )
+        })
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        // It is empty, and ours; if it cannot be removed all the same, nobody would miss the reason.
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+/// Judges by what a cgroup that is delegated can limit.
+fn controllers(own: &Path, found: &str) -> Finding {
+    let has = |kind: &&str| found.split(' ').any(|word| word == *kind);
+    if ["memory", "pids", "cpu"].iter().all(has) {
+        let call = format!("mkdir and move a process, in {}", own.display());
+        return Finding::ok(NAME, Evidence::done(call));
+    }
+    let read = own.join("cgroup.controllers").display().to_string();
+    let value = if found.is_empty() { "none" } else { found };
+    Finding::degraded(NAME, Evidence::read(read, value))
+        .lost(LOST)
+        .fix("boot with `systemd.unified_cgroup_hierarchy=1`: version 1 has the other controllers")
+}
+
+/// The directory of this process' cgroup of version 2.
+fn own() -> Option<PathBuf> {
+    let own = read("/proc/self/cgroup");
+    let path = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let mounts = read("/proc/self/mountinfo");
+    let root = mounts.lines().find_map(cgroup2_mount)?;
+    let directory = Path::new(root).join(path);
+    directory.is_dir().then_some(directory)
+}
+
+/// Where a line of mountinfo shows a cgroup2 filesystem.
+fn cgroup2_mount(line: &str) -> Option<&str> {
+    let (mount, filesystem) = line.split_once(" - ")?;
+    filesystem.starts_with("cgroup2 ").then_some(())?;
+    mount.split(' ').nth(4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::State;
+    use super::*;
+
+    #[test]
+    fn version_2_is_found_among_the_mounts() {
+        let line = "35 24 0:30 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw";
+        assert_eq!(cgroup2_mount(line), Some("/sys/fs/cgroup"));
+        let old = "36 24 0:31 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu";
+        assert_eq!(cgroup2_mount(old), None);
+    }
+
+    #[test]
+    fn what_is_delegated_without_its_controllers_limits_nothing() {
+        let all = controllers(Path::new("/x"), "cpuset cpu io memory hugetlb pids");
+        assert_eq!(all.state, State::Ok);
+        let some = controllers(Path::new("/x"), "cpuset hugetlb");
+        assert_eq!(some.state, State::Degraded);
+        assert_eq!(
+            some.evidence.to_string(),
+            "/x/cgroup.controllers: cpuset hugetlb"
+        );
+    }
+}

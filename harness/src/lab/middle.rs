@@ -1,0 +1,433 @@
+//! What is between the ends of a link while the lab runs: who carries its packets, what is done to them, and whether it is cut.
+
+use std::fmt;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use super::ears::{Ear, Ears};
+use super::error::{LabError, Result};
+use super::lay;
+use super::line::{Line, Plug};
+use super::shared::Shared;
+use crate::impair::netem::{self, Netem};
+use crate::impair::wire::{Lateness, Wire};
+use crate::impair::{Direction, Impairment, Traffic};
+use crate::kernel::netlink::{Batch, Cut, CutFrom, Netlink};
+use crate::observe::Listener;
+use crate::topology::Engine;
+use crate::topology::plan;
+
+/// Who carries the packets of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Carrier {
+    /// The kernel, over a plain veth pair.
+    Veth,
+    /// The kernel, with its netem in the middle.
+    Netem,
+    /// The userspace wire, over TAP devices.
+    Tap,
+    /// The userspace wire, over packet sockets.
+    PacketSocket,
+    /// Nobody: the link was removed.
+    Nobody,
+}
+
+impl fmt::Display for Carrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Carrier::Veth => "a veth pair",
+            Carrier::Netem => "netem",
+            Carrier::Tap => "the userspace wire over TAP devices",
+            Carrier::PacketSocket => "the userspace wire over packet sockets",
+            Carrier::Nobody => "nobody: it was removed",
+        })
+    }
+}
+
+/// What a carrier needs to live.
+pub(super) enum Carried {
+    Veth,
+    Netem {
+        /// By direction.
+        egress: Box<[Netem; 2]>,
+        backstage: Arc<OwnedFd>,
+    },
+    Wire {
+        wire: Wire,
+        /// Where the packet sockets are, if it has those.
+        backstage: Option<Arc<OwnedFd>>,
+    },
+    Nobody,
+}
+
+impl Carried {
+    pub(super) fn carrier(&self) -> Carrier {
+        match self {
+            Carried::Veth => Carrier::Veth,
+            Carried::Netem { .. } => Carrier::Netem,
+            Carried::Wire {
+                backstage: None, ..
+            } => Carrier::Tap,
+            Carried::Wire { .. } => Carrier::PacketSocket,
+            Carried::Nobody => Carrier::Nobody,
+        }
+    }
+}
+
+impl fmt::Debug for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.carrier().fmt(f)
+    }
+}
+
+/// The state of a link: what was asked of it, and what does that.
+#[derive(Debug)]
+pub(super) struct Middle {
+    pub(super) line: Line,
+    shared: Arc<Shared>,
+    pub(super) carried: Carried,
+    pub(super) down: bool,
+    engine: Engine,
+    /// By direction, without what degrades it for a while.
+    asked: [Impairment; 2],
+    /// What degrades it, each with its number.
+    worse: Vec<(u64, Impairment)>,
+    /// By direction, how many want it cut.
+    cuts: [u32; 2],
+    /// By direction, what cuts it where the kernel carries it.
+    sieves: [Option<Cut>; 2],
+    /// By direction, what sieves that are gone have dropped.
+    pub(super) sieved: [Traffic; 2],
+    pub(super) ears: Ears,
+}
+
+impl Middle {
+    pub(super) fn new(line: Line, carried: Carried, shared: &Arc<Shared>) -> Middle {
+        let middle = line.cable.middle.as_deref().cloned();
+        let plan::Middle {
+            impairments,
+            engine,
+        } = middle.unwrap_or(plan::Middle {
+            impairments: Default::default(),
+            engine: Engine::Auto,
+        });
+        Middle {
+            line,
+            shared: Arc::clone(shared),
+            carried,
+            down: false,
+            engine,
+            asked: impairments,
+            worse: Vec::new(),
+            cuts: [0; 2],
+            sieves: [None, None],
+            sieved: Default::default(),
+            ears: Ears::default(),
+        }
+    }
+
+    pub(super) fn wire(&self) -> Option<&Wire> {
+        match &self.carried {
+            Carried::Wire { wire, .. } => Some(wire),
+            _ => None,
+        }
+    }
+
+    /// The userspace wire, which takes the place of whatever carries the link, if another carrier may be taken.
+    pub(super) fn need_wire(&mut self, what_for: &str) -> Result<&Wire> {
+        match self.carried {
+            Carried::Wire { .. } => {}
+            Carried::Nobody => return Err(self.removed()),
+            _ if self.engine == Engine::Netem => {
+                return Err(LabError::other(format!(
+                    "link `{}` was asked to be carried by netem, which knows no {what_for}; take `Engine::Auto` or `Engine::Wire`",
+                    self.line.cable.name
+                )));
+            }
+            _ => self.exchange(Engine::Wire)?,
+        }
+        self.wire().ok_or_else(|| self.removed())
+    }
+
+    pub(super) fn patience(&self) -> std::time::Duration {
+        self.shared.patience()
+    }
+
+    pub(super) fn removed(&self) -> LabError {
+        LabError::other(format!("link `{}` was removed", self.line.cable.name))
+    }
+
+    /// What is asked of a direction, with all that degrades it.
+    pub(super) fn wanted(&self, direction: Direction) -> Impairment {
+        let asked = self.asked[direction.index()].clone();
+        let worse = self.worse.iter().map(|(_, worse)| worse);
+        worse.fold(asked, |so_far, worse| so_far.worsened_by(worse))
+    }
+
+    /// Asks for other impairments, and returns when they are in force. After an error it is as before.
+    pub(super) fn ask(&mut self, asked: [Impairment; 2]) -> Result<()> {
+        let before = std::mem::replace(&mut self.asked, asked);
+        let done = self.enforce();
+        if done.is_err() {
+            self.asked = before;
+            let _ = self.enforce();
+        }
+        done
+    }
+
+    pub(super) fn asked(&self) -> &[Impairment; 2] {
+        &self.asked
+    }
+
+    pub(super) fn degrade(&mut self, number: u64, worse: Impairment) -> Result<()> {
+        self.worse.push((number, worse));
+        let done = self.enforce();
+        if done.is_err() {
+            let _ = self.recover(number);
+        }
+        done
+    }
+
+    pub(super) fn recover(&mut self, number: u64) -> Result<()> {
+        self.worse.retain(|(other, _)| *other != number);
+        self.enforce()
+    }
+
+    /// Makes true what is wanted.
+    fn enforce(&mut self) -> Result<()> {
+        let wanted = Direction::BOTH.map(|direction| self.wanted(direction));
+        for (direction, wanted) in Direction::BOTH.into_iter().zip(&wanted) {
+            wanted.validate().map_err(|wrong| {
+                LabError::other(format!(
+                    "link `{}`, {direction}: {wrong}",
+                    self.line.cable.name
+                ))
+            })?;
+        }
+        match &mut self.carried {
+            Carried::Nobody => Err(self.removed()),
+            Carried::Veth if wanted.iter().all(Impairment::is_none) => Ok(()),
+            Carried::Veth => self.exchange(self.engine),
+            Carried::Wire { wire, .. } => {
+                for (direction, wanted) in Direction::BOTH.into_iter().zip(&wanted) {
+                    wire.change(direction, wanted);
+                }
+                Ok(())
+            }
+            Carried::Netem { egress, .. } => {
+                if self.engine == Engine::Auto
+                    && wanted.iter().any(|it| netem::cannot(it).is_some())
+                {
+                    return self.exchange(Engine::Wire);
+                }
+                lay::netem_can(&self.line, &wanted)?;
+                for (egress, wanted) in egress.iter_mut().zip(&wanted) {
+                    egress.change(wanted).map_err(|e| {
+                        LabError::network(format!("link `{}`", self.line.cable.name), e)
+                    })?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Puts another carrier in the place of the one that is there.
+    fn exchange(&mut self, engine: Engine) -> Result<()> {
+        let wanted = Direction::BOTH.map(|direction| self.wanted(direction));
+        let carrier = lay::choose(&self.line, &self.shared, engine, &wanted)?;
+        self.drop_sieves();
+        self.ears.iter_mut().for_each(Ear::look_away);
+        let before = std::mem::replace(&mut self.carried, Carried::Nobody);
+        self.carried = lay::exchange(
+            &self.line,
+            &self.shared,
+            before,
+            carrier,
+            &wanted,
+            self.down,
+        )?;
+        for direction in Direction::BOTH {
+            if self.cuts[direction.index()] > 0 {
+                self.sever(direction)?;
+            }
+        }
+        self.shared.restore_sieves(&self.line)?;
+        self.listen_again()?;
+        eprintln!(
+            "link `{}` is carried by {carrier} from now on",
+            self.line.cable.name
+        );
+        Ok(())
+    }
+
+    /// One more wants it cut.
+    pub(super) fn cut(&mut self, direction: Direction) -> Result<()> {
+        if matches!(self.carried, Carried::Nobody) {
+            return Err(self.removed());
+        }
+        if self.cuts[direction.index()] == 0 {
+            self.sever(direction)?;
+        }
+        self.cuts[direction.index()] += 1;
+        Ok(())
+    }
+
+    /// One less wants it cut.
+    pub(super) fn heal(&mut self, direction: Direction) -> Result<()> {
+        self.cuts[direction.index()] -= 1;
+        if self.cuts[direction.index()] > 0 {
+            return Ok(());
+        }
+        if let Some(wire) = self.wire() {
+            wire.heal(direction);
+        }
+        self.take_sieve(direction).map_or(Ok(()), |sieve| {
+            sieve
+                .heal()
+                .map_err(|e| LabError::network(format!("link `{}`", self.line.cable.name), e))
+        })
+    }
+
+    fn sever(&mut self, direction: Direction) -> Result<()> {
+        // What one end sends is sieved where the other receives it.
+        let (from, to) = (direction.index(), direction.reverse().index());
+        let sieve = match &self.carried {
+            Carried::Nobody => return Ok(()),
+            Carried::Wire { wire, .. } => {
+                wire.cut(direction);
+                return Ok(());
+            }
+            Carried::Veth => {
+                Cut::make(self.line.place(to)?, self.line.device(to), &CutFrom::Anyone)
+            }
+            Carried::Netem { backstage, .. } => {
+                let inner = lay::Inner::of(&self.line, from);
+                Cut::make(backstage.as_fd(), inner.device(), &CutFrom::Anyone)
+            }
+        };
+        let sieve =
+            sieve.map_err(|e| LabError::network(format!("link `{}`", self.line.cable.name), e))?;
+        self.sieves[direction.index()] = Some(sieve);
+        Ok(())
+    }
+
+    fn take_sieve(&mut self, direction: Direction) -> Option<Cut> {
+        let mut sieve = self.sieves[direction.index()].take()?;
+        if let Ok((packets, bytes)) = sieve.dropped() {
+            self.sieved[direction.index()] += Traffic { packets, bytes };
+        }
+        Some(sieve)
+    }
+
+    fn drop_sieves(&mut self) {
+        for direction in Direction::BOTH {
+            drop(self.take_sieve(direction));
+        }
+    }
+
+    /// What the sieves have dropped by now.
+    pub(super) fn sieved(&mut self, direction: Direction) -> Traffic {
+        let mut traffic = self.sieved[direction.index()];
+        if let Some(sieve) = &mut self.sieves[direction.index()]
+            && let Ok((packets, bytes)) = sieve.dropped()
+        {
+            traffic += Traffic { packets, bytes };
+        }
+        traffic
+    }
+
+    /// Has a listener told of all frames, whoever carries them; says by which number it can be forgotten.
+    pub(super) fn listen(&mut self, listener: Arc<dyn Listener>) -> Result<u64> {
+        let name = &self.line.cable.name;
+        let mut ear = Ear::new(name, self.line.device(0).index, listener);
+        self.connect(&mut ear)?;
+        Ok(self.ears.add(ear))
+    }
+
+    pub(super) fn forget(&mut self, number: u64) {
+        let ear = self.ears.remove(number);
+        if let (Some(ear), Some(wire)) = (ear, self.wire()) {
+            wire.forget(&ear.listener);
+        }
+    }
+
+    /// To a wire, or to the first end of what the kernel carries.
+    fn connect(&self, ear: &mut Ear) -> Result<()> {
+        match &self.carried {
+            Carried::Nobody => return Err(self.removed()),
+            Carried::Wire { wire, .. } => wire.listen(Arc::clone(&ear.listener)),
+            Carried::Veth | Carried::Netem { .. } => ear.look(self.line.place(0)?)?,
+        }
+        Ok(())
+    }
+
+    /// After the carrier has changed: interfaces may have been made anew.
+    fn listen_again(&mut self) -> Result<()> {
+        let mut ears = std::mem::take(&mut self.ears);
+        let connected = ears.iter_mut().try_for_each(|ear| self.connect(ear));
+        self.ears = ears;
+        connected?;
+        for (which, plug) in self.line.ends.iter().enumerate() {
+            if let Plug::Stack(stack, _) = plug {
+                stack.look_again(self.line.device(which).index)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the carrier from the interfaces of nodes, or gives it back, where a port at a switch goes down.
+    pub(super) fn set_carriers(&self, on: bool) -> Result<()> {
+        for which in 0..2 {
+            let Plug::Stack(..) = &self.line.ends[which] else {
+                continue;
+            };
+            if self.line.port().is_none() {
+                continue;
+            }
+            match &self.carried {
+                Carried::Veth | Carried::Nobody => {}
+                Carried::Wire {
+                    backstage: None, ..
+                } => {
+                    let mut batch = Batch::new();
+                    batch.set_carrier(self.line.device(which), on);
+                    self.line.execute(which, batch)?;
+                }
+                Carried::Wire {
+                    backstage: Some(backstage),
+                    ..
+                }
+                | Carried::Netem { backstage, .. } => {
+                    let inner = lay::Inner::of(&self.line, which);
+                    let mut batch = Batch::new();
+                    match on {
+                        true => batch.set_up(inner.device()),
+                        false => batch.set_down(inner.device()),
+                    }
+                    Netlink::open_in(backstage.as_fd())
+                        .and_then(|mut netlink| netlink.execute(batch))
+                        .map_err(|e| LabError::network(self.line.whose(which), e))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the link away for good.
+    pub(super) fn remove(&mut self) -> Result<()> {
+        self.drop_sieves();
+        self.ears = Ears::default();
+        let before = std::mem::replace(&mut self.carried, Carried::Nobody);
+        lay::unlay(&self.line, before)
+    }
+
+    /// The end of the lab. Guards may live on, with nothing to guard.
+    pub(super) fn close(&mut self) -> Option<Lateness> {
+        let lateness = self.wire().map(Wire::lateness);
+        self.ears = Ears::default();
+        self.carried = Carried::Nobody;
+        self.sieves = [None, None];
+        lateness
+    }
+}

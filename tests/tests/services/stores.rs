@@ -1,0 +1,182 @@
+//! etcd and PostgreSQL, from first start to the answer to a query from another node.
+
+use std::fs;
+
+use snowglobe::Lab;
+use snowglobe::prelude::*;
+use snowglobe::topology::{NodeId, StartCommand};
+
+/// Three of them need a moment to elect one of them.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+fn etcd(name: &str, peers: &str, fixture: &Fixture) -> NodeSpec {
+    let (client, peer) = (format!("http://{name}:2379"), format!("http://{name}:2380"));
+    let serve = StartCommand::new("etcd")
+        .args(["--name", name, "--data-dir", "/run/data"])
+        .args([
+            "--listen-client-urls",
+            "http://0.0.0.0:2379",
+            "--listen-peer-urls",
+            "http://0.0.0.0:2380",
+        ])
+        .args([
+            "--advertise-client-urls",
+            &client,
+            "--initial-advertise-peer-urls",
+            &peer,
+        ])
+        .args([
+            "--initial-cluster",
+            peers,
+            "--logger",
+            "zap",
+            "--log-level",
+            "error",
+        ]);
+    NodeSpec::new(name)
+        .rootfs(fixture)
+        .volume("/run/data", Volume::named(name))
+        .command(serve)
+}
+
+/// What `etcdctl` says on a node, once it succeeds.
+fn etcdctl(lab: &Lab, node: NodeId, arguments: &[&str]) -> TestResult<String> {
+    let said = lab.wait_until(|| {
+        let output = lab[node]
+            .command("etcdctl")
+            .env("ETCDCTL_API", "3")
+            .args(arguments)
+            .output()
+            .map_err(|error| error.to_string())?;
+        match output.status.success() {
+            true => Ok(output.stdout_str()),
+            false => Err(output.stderr_str()),
+        }
+    })?;
+    Ok(said)
+}
+
+#[snowglobe::test(fixtures("etcd"), timeout = "90s")]
+fn three_etcd_agree_and_go_on_without_one() -> TestResult {
+    let fixture = Fixture::find("etcd")?;
+    let mut topology = Topology::new();
+    let lan = topology.switch("lan");
+    let names = ["one", "two", "three"];
+    let peers = names
+        .map(|name| format!("{name}=http://{name}:2380"))
+        .join(",");
+    let members = names.map(|name| topology.node(etcd(name, &peers, &fixture)));
+    let client = topology.node(NodeSpec::new("client").rootfs(&fixture));
+    for node in members.into_iter().chain([client]) {
+        topology.plug(node, lan);
+    }
+    let lab = topology.start()?;
+    lab.set_patience(PATIENCE);
+    let put = ["--endpoints", "http://one:2379", "put", "colour", "blue"];
+    assert_eq!(etcdctl(&lab, client, &put)?, "OK\n");
+    lab[members[0]].crash()?;
+    let get = [
+        "--endpoints",
+        "http://two:2379,http://three:2379",
+        "get",
+        "colour",
+    ];
+    assert_eq!(etcdctl(&lab, client, &get)?, "colour\nblue\n");
+    Ok(())
+}
+
+/// The id of an account of a fixture's root.
+fn account(fixture: &Fixture, name: &str) -> TestResult<(u32, u32)> {
+    let passwd = fs::read_to_string(fixture.rootfs()?.join("etc/passwd"))?;
+    let mut accounts = passwd
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>());
+    let fields = accounts
+        .find(|fields| fields[0] == name)
+        .ok_or("no such account")?;
+    Ok((fields[2].parse()?, fields[3].parse()?))
+}
+
+/// Where Debian puts a release's programs that are no commands of the user's.
+fn programs(fixture: &Fixture) -> TestResult<String> {
+    let releases = fs::read_dir(fixture.path().join("usr/lib/postgresql"))?;
+    let release = releases
+        .flatten()
+        .next()
+        .ok_or("no release of PostgreSQL")?;
+    Ok(format!(
+        "/usr/lib/postgresql/{}/bin",
+        release.file_name().display()
+    ))
+}
+
+/// It refuses to run as root, so the trial must have more ids than root's.
+#[snowglobe::test(fixtures("postgresql"), requires(id_range), timeout = "90s")]
+fn postgresql_answers_over_the_network() -> TestResult {
+    let fixture = Fixture::find("postgresql")?;
+    let (uid, gid) = account(&fixture, "postgres")?;
+    let bin = programs(&fixture)?;
+    let mut topology = Topology::new();
+    let database = topology.node(NodeSpec::new("database").rootfs(&fixture));
+    let client = topology.node(NodeSpec::new("client").rootfs(&fixture));
+    topology.link(client, database);
+    let lab = topology.start()?;
+    lab.set_patience(PATIENCE);
+    lab[database].run(|| fs::write("/tmp/password", "secret\n"))?;
+    let as_postgres = |program: &str| {
+        let mut command = lab[database].command(format!("{bin}/{program}"));
+        command
+            .user(uid, gid)
+            .current_dir("/tmp")
+            .args(["-D", "/tmp/data"]);
+        command
+    };
+    let made = as_postgres("initdb")
+        .args([
+            "--no-sync",
+            "--locale=C",
+            "--auth=trust",
+            "--pwfile=/tmp/password",
+        ])
+        .output()?;
+    assert!(made.status.success(), "{made:?}");
+    lab[database].run(|| {
+        let rules = fs::File::options()
+            .append(true)
+            .open("/tmp/data/pg_hba.conf");
+        rules.and_then(|mut rules| rules.write_all(b"host all all samenet scram-sha-256\n"))
+    })?;
+    let server = as_postgres("postgres")
+        .args(["-h", "*", "-k", "/tmp"])
+        .spawn()?;
+    server.wait_for_port(5432)?;
+    let ask = |password: &str, query: &str| {
+        lab[client]
+            .command(format!("{bin}/psql"))
+            .args(["-h", "database", "-U", "postgres", "-tAc", query])
+            .env("PGPASSWORD", password)
+            .output()
+    };
+    // It listens before it has recovered, and says so to whoever is early.
+    let added = lab.wait_until(|| {
+        let query = "create table t as select generate_series(1, 100) as n";
+        let output = ask("secret", query).map_err(|error| error.to_string())?;
+        match output.stderr_str() {
+            early if early.contains("starting up") => Err(early),
+            _ => Ok(output),
+        }
+    })?;
+    assert_eq!(added.stdout_str(), "SELECT 100\n", "{added:?}");
+    assert_eq!(
+        ask("secret", "select sum(n) from t")?.stdout_str(),
+        "5050\n"
+    );
+    let refused = ask("wrong", "select 1")?;
+    assert!(
+        refused
+            .stderr_str()
+            .contains("password authentication failed"),
+        "{refused:?}"
+    );
+    Ok(())
+}
