@@ -33,8 +33,7 @@ pub(crate) mod procfs;
 pub(crate) mod profile;
 pub(crate) mod signal;
 pub(crate) mod stack;
-#[allow(dead_code)]
-pub(crate) mod sysctl;
+pub(crate) mod stamps;
 #[allow(dead_code)]
 pub(crate) mod tap;
 #[cfg(test)]

@@ -167,7 +167,7 @@ pub(crate) fn rehearse() {
 pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel, nodes: Channel) -> ! {
     let name = trial.name().to_owned();
     let options = *trial.options();
-    crate::observe::start_clock();
+    crate::observe::begin();
     let _ = CURRENT.set(Current {
         name: name.clone(),
         seed,
