@@ -34,8 +34,7 @@ pub(crate) mod profile;
 pub(crate) mod renew;
 pub(crate) mod signal;
 pub(crate) mod stack;
-#[allow(dead_code)]
-pub(crate) mod sysctl;
+pub(crate) mod stamps;
 #[allow(dead_code)]
 pub(crate) mod tap;
 #[cfg(test)]

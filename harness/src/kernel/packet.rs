@@ -130,9 +130,10 @@ impl PacketSocket {
                 )
             };
             match Errno::result(received) {
-                Err(Errno::EINTR) => {}
+                // That the interface has gone down, or away, is told once; what came before may still be there.
+                Err(Errno::EINTR | Errno::ENETDOWN) => {}
                 // EINVAL is about one frame that a virtio-net header has no words for, as of a tunnel; it is gone.
-                Err(Errno::EAGAIN | Errno::ENETDOWN | Errno::EINVAL) => return Ok(0),
+                Err(Errno::EAGAIN | Errno::EINVAL) => return Ok(0),
                 Err(errno) => return Err(errno),
                 Ok(received) => break received as usize,
             }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use crate::kernel::netlink::NetlinkError;
+use crate::observe::ObserveError;
 use crate::topology::TopologyError;
 
 /// Why a lab could not do something.
@@ -133,5 +134,11 @@ impl std::error::Error for LabError {}
 impl From<TopologyError> for LabError {
     fn from(error: TopologyError) -> LabError {
         LabError(Box::new(Cause::Topology(error)))
+    }
+}
+
+impl From<ObserveError> for LabError {
+    fn from(error: ObserveError) -> LabError {
+        LabError::other(error.to_string())
     }
 }

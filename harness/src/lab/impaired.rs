@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::{LabError, Result};
+use super::lay;
 use super::link::Link;
 use super::middle::{Carried, Middle};
 use crate::impair::{Asymmetric, Cause, Counters, Direction, Impairment, Traffic};
@@ -89,7 +90,8 @@ impl Link {
 
     /// What has passed in a direction since the link has its [carrier](Link::carrier).
     ///
-    /// The userspace wire counts everything by its cause, and its books balance. netem tells of some causes only in sum. Of a
+    /// The userspace wire counts everything by its cause, and its books balance. Those of netem balance too, but it tells of its losses only in sum
+    /// (by chance where there is a chance, else by a full queue), not what was corrupted, and of the longest queue only what is asked for in time. Of a
     /// plain link the kernel knows what was sent and received (there, 64 KB that it hands over at once are one packet), and what was lost while it was cut.
     ///
     /// ```no_run
@@ -123,11 +125,18 @@ impl Middle {
         let mut counters = match &mut self.carried {
             Carried::Nobody => return Err(self.removed()),
             Carried::Wire { wire, .. } => return Ok(wire.counters(direction)),
-            Carried::Netem { egress, .. } => {
-                let counted = egress[direction.index()].counters();
-                counted.map_err(|e| {
-                    LabError::network(format!("the middle of link `{}`", self.line.cable.name), e)
-                })?
+            Carried::Netem { egress, backstage } => {
+                let enters = lay::Inner::of(&self.line, direction.index());
+                let counted = Netlink::open_in(backstage.as_fd())
+                    .and_then(|mut netlink| netlink.interface(enters.device()))
+                    .and_then(|it| {
+                        let entered = Traffic {
+                            packets: it.traffic.rx_packets.saturating_sub(sieved.packets),
+                            bytes: it.traffic.rx_bytes.saturating_sub(sieved.bytes),
+                        };
+                        egress[direction.index()].counters(entered)
+                    });
+                counted.map_err(|e| lay::backstage_error(&self.line, e))?
             }
             Carried::Veth => self.kernel_counters(direction)?,
         };
@@ -148,10 +157,8 @@ impl Middle {
         let of = |which: usize| {
             let explain = |e| LabError::network(self.line.whose(which), e);
             let mut netlink = Netlink::open_in(self.line.place(which)?.as_fd()).map_err(explain)?;
-            let interfaces = netlink.interfaces().map_err(explain)?;
-            let index = self.line.device(which).index;
-            let found = interfaces.into_iter().find(|it| it.index == index);
-            found.map(|it| it.traffic).ok_or_else(|| self.removed())
+            let found = netlink.interface(self.line.device(which));
+            found.map(|it| it.traffic).map_err(explain)
         };
         let (sent, received) = (of(from)?, of(to)?);
         Ok(Counters {

@@ -120,6 +120,7 @@ impl Command<'_> {
             pair.push(value);
             text(&pair)
         };
+        let key_log = self.key_log(env);
         let arg0 = self.arg0.as_ref().unwrap_or(&self.program);
         Ok(Order {
             program: text(&self.program)?,
@@ -128,7 +129,11 @@ impl Command<'_> {
                 .chain(&self.args)
                 .map(|arg| text(arg))
                 .collect::<Result<Vec<CString>>>()?,
-            env: env.iter().map(pair).collect::<Result<_>>()?,
+            env: env
+                .iter()
+                .chain(key_log.as_ref().map(|(key, value)| (key, value)))
+                .map(pair)
+                .collect::<Result<_>>()?,
             dir: text(self.dir.clone().unwrap_or_else(here).as_os_str())?,
             strict_dir: self.dir.is_some(),
             ids: self.ids,

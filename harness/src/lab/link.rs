@@ -8,6 +8,7 @@ use super::line::Line;
 use super::middle::{Carried, Carrier, Middle};
 use super::shared::Shared;
 use crate::kernel::netlink::Batch;
+use crate::observe::Captured;
 use crate::topology::LinkId;
 use crate::topology::plan::Plan;
 
@@ -18,6 +19,7 @@ pub struct Link {
     pub(super) line: Line,
     removed: AtomicBool,
     pub(super) middle: Arc<Mutex<Middle>>,
+    pub(super) captured: Captured,
 }
 
 impl Link {
@@ -27,6 +29,7 @@ impl Link {
             middle: Arc::new(Mutex::new(Middle::new(line.clone(), carried, shared))),
             line,
             removed: AtomicBool::new(false),
+            captured: Captured::default(),
         }
     }
 

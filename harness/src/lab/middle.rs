@@ -4,14 +4,16 @@ use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
+use super::ears::{Ear, Ears};
 use super::error::{LabError, Result};
 use super::lay;
 use super::line::{Line, Plug};
 use super::shared::Shared;
 use crate::impair::netem::{self, Netem};
-use crate::impair::wire::Wire;
+use crate::impair::wire::{Lateness, Wire};
 use crate::impair::{Direction, Impairment, Traffic};
 use crate::kernel::netlink::{Batch, Cut, CutFrom, Netlink};
+use crate::observe::Listener;
 use crate::topology::Engine;
 use crate::topology::plan;
 
@@ -97,6 +99,7 @@ pub(super) struct Middle {
     sieves: [Option<Cut>; 2],
     /// By direction, what sieves that are gone have dropped.
     pub(super) sieved: [Traffic; 2],
+    pub(super) ears: Ears,
 }
 
 impl Middle {
@@ -120,6 +123,7 @@ impl Middle {
             cuts: [0; 2],
             sieves: [None, None],
             sieved: Default::default(),
+            ears: Ears::default(),
         }
     }
 
@@ -233,6 +237,7 @@ impl Middle {
         let wanted = Direction::BOTH.map(|direction| self.wanted(direction));
         let carrier = lay::choose(&self.line, &self.shared, engine, &wanted)?;
         self.drop_sieves();
+        self.ears.iter_mut().for_each(Ear::look_away);
         let before = std::mem::replace(&mut self.carried, Carried::Nobody);
         self.carried = lay::exchange(
             &self.line,
@@ -248,6 +253,7 @@ impl Middle {
             }
         }
         self.shared.restore_sieves(&self.line)?;
+        self.listen_again()?;
         eprintln!(
             "link `{}` is carried by {carrier} from now on",
             self.line.cable.name
@@ -331,6 +337,45 @@ impl Middle {
         traffic
     }
 
+    /// Has a listener told of all frames, whoever carries them; says by which number it can be forgotten.
+    pub(super) fn listen(&mut self, listener: Arc<dyn Listener>) -> Result<u64> {
+        let name = &self.line.cable.name;
+        let mut ear = Ear::new(name, self.line.device(0).index, listener);
+        self.connect(&mut ear)?;
+        Ok(self.ears.add(ear))
+    }
+
+    pub(super) fn forget(&mut self, number: u64) {
+        let ear = self.ears.remove(number);
+        if let (Some(ear), Some(wire)) = (ear, self.wire()) {
+            wire.forget(&ear.listener);
+        }
+    }
+
+    /// To a wire, or to the first end of what the kernel carries.
+    fn connect(&self, ear: &mut Ear) -> Result<()> {
+        match &self.carried {
+            Carried::Nobody => return Err(self.removed()),
+            Carried::Wire { wire, .. } => wire.listen(Arc::clone(&ear.listener)),
+            Carried::Veth | Carried::Netem { .. } => ear.look(self.line.place(0)?)?,
+        }
+        Ok(())
+    }
+
+    /// After the carrier has changed: interfaces may have been made anew.
+    fn listen_again(&mut self) -> Result<()> {
+        let mut ears = std::mem::take(&mut self.ears);
+        let connected = ears.iter_mut().try_for_each(|ear| self.connect(ear));
+        self.ears = ears;
+        connected?;
+        for (which, plug) in self.line.ends.iter().enumerate() {
+            if let Plug::Stack(stack, _) = plug {
+                stack.look_again(self.line.device(which).index)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes the carrier from the interfaces of nodes, or gives it back, where a port at a switch goes down.
     pub(super) fn set_carriers(&self, on: bool) -> Result<()> {
         for which in 0..2 {
@@ -372,29 +417,17 @@ impl Middle {
     /// Takes the link away for good.
     pub(super) fn remove(&mut self) -> Result<()> {
         self.drop_sieves();
+        self.ears = Ears::default();
         let before = std::mem::replace(&mut self.carried, Carried::Nobody);
         lay::unlay(&self.line, before)
     }
 
     /// The end of the lab. Guards may live on, with nothing to guard.
-    pub(super) fn close(&mut self) {
-        if let Some(wire) = self.wire() {
-            report_lateness(&self.line.cable.name, wire);
-        }
+    pub(super) fn close(&mut self) -> Option<Lateness> {
+        let lateness = self.wire().map(Wire::lateness);
+        self.ears = Ears::default();
         self.carried = Carried::Nobody;
         self.sieves = [None, None];
-    }
-}
-
-/// Says beside the verdict when the machine was too busy for what the wire promises.
-fn report_lateness(link: &str, wire: &Wire) {
-    let lateness = wire.lateness();
-    // One in a hundred, and enough of them to say so.
-    let starved = lateness.deliveries >= 100 && lateness.late * 100 > lateness.deliveries;
-    if starved {
-        crate::note(format!(
-            "host starved: {} of {} packets on link `{link}` were more than 1 ms late, the worst {:?}",
-            lateness.late, lateness.deliveries, lateness.worst
-        ));
+        lateness
     }
 }

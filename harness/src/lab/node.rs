@@ -1,14 +1,16 @@
 //! A node of a running lab.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::birth::Life;
+use super::ears::{Ear, Ears};
 use super::error::{LabError, Result};
 use super::process::Running;
 use super::shared::Shared;
+use crate::observe::Captured;
 use crate::sandbox::birth::Birth;
 use crate::topology::plan::{NodePlan, StackPlan, Sysctl};
 use crate::topology::{NodeId, Owner, Plan, StartCommand, Topology};
@@ -22,6 +24,7 @@ pub(super) struct Stack {
     /// It changes when a cable is laid or moved.
     primary: RwLock<Vec<IpAddr>>,
     removed: AtomicBool,
+    ears: Mutex<Ears>,
 }
 
 impl Stack {
@@ -32,6 +35,7 @@ impl Stack {
             pod,
             primary: RwLock::new(plan.stacks[stack].primary().collect()),
             removed: AtomicBool::new(false),
+            ears: Mutex::default(),
         }
     }
 
@@ -56,6 +60,32 @@ impl Stack {
         (!self.removed.load(Ordering::Relaxed)).then_some(&self.netns)
     }
 
+    /// Its network namespace; an error if it was removed.
+    pub(super) fn place(&self) -> Result<BorrowedFd<'_>> {
+        let gone = || LabError::other("the node was removed");
+        self.netns().map(AsFd::as_fd).ok_or_else(gone)
+    }
+
+    pub(super) fn ears(&self) -> MutexGuard<'_, Ears> {
+        self.ears.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has a listener told of the frames of an interface; says by which number it can be forgotten.
+    pub(super) fn listen(&self, mut ear: Ear) -> Result<u64> {
+        ear.look(self.place()?)?;
+        Ok(self.ears().add(ear))
+    }
+
+    /// After an interface may have been made anew.
+    pub(super) fn look_again(&self, index: u32) -> Result<()> {
+        let Some(netns) = self.netns() else {
+            return Ok(());
+        };
+        let mut ears = self.ears();
+        let mut concerned = ears.iter_mut().filter(|ear| ear.index == index);
+        concerned.try_for_each(|ear| ear.look(netns.as_fd()))
+    }
+
     /// The pod's first process.
     pub(super) fn pidfd(&self) -> Option<&OwnedFd> {
         self.pod.as_ref().map(|pod| &pod.pidfd)
@@ -63,6 +93,7 @@ impl Stack {
 
     pub(super) fn remove(&self) {
         self.removed.store(true, Ordering::Relaxed);
+        *self.ears() = Ears::default();
         if let Some(pod) = &self.pod {
             pod.kill();
         }
@@ -81,6 +112,9 @@ pub struct Node {
     pub(super) running: Mutex<Vec<Arc<Running>>>,
     pub(super) shared: Arc<Shared>,
     removed: AtomicBool,
+    pub(super) captured: Captured,
+    /// The first process whose file of TLS keys is read.
+    pub(super) logs_keys_of: Mutex<Option<u32>>,
     #[cfg(feature = "tokio")]
     pub(super) runtime: Mutex<Option<super::runtime::Runtime>>,
 }
@@ -108,6 +142,8 @@ impl Node {
             running: Mutex::new(Vec::new()),
             shared: Arc::clone(shared),
             removed: AtomicBool::new(false),
+            captured: Captured::default(),
+            logs_keys_of: Mutex::default(),
             #[cfg(feature = "tokio")]
             runtime: Mutex::new(None),
         }
@@ -159,8 +195,7 @@ impl Node {
     /// Whether its first process runs: not so after [`crash`](Node::crash) and before [`restart`](Node::restart).
     pub fn is_running(&self) -> bool {
         let life = self.life.read().unwrap_or_else(PoisonError::into_inner);
-        let gone =
-            |life: &Life| crate::kernel::signal::is_readable(std::os::fd::AsFd::as_fd(&life.pidfd));
+        let gone = |life: &Life| crate::kernel::signal::is_readable(life.pidfd.as_fd());
         life.as_ref().is_some_and(|life| !gone(life))
     }
 

@@ -11,6 +11,7 @@ use super::log::Pump;
 use super::network::new_place;
 use super::place::Place;
 use super::visitors::Visitors;
+use crate::observe::CaptureGuard;
 
 /// One for each lab.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(super) struct Shared {
     pub(super) pump: Pump,
     pub(super) visitors: Visitors,
     patience_ms: AtomicU64,
+    /// What the environment has asked for.
+    pub(super) captures: Mutex<Vec<CaptureGuard>>,
     backstage: Mutex<Option<Arc<OwnedFd>>>,
     /// Those of partitions.
     pub(super) sieves: Mutex<Vec<Weak<Sieve>>>,
@@ -31,6 +34,7 @@ impl Shared {
             pump: Pump::default(),
             visitors: Visitors::new()?,
             patience_ms: AtomicU64::new(10_000),
+            captures: Mutex::default(),
             backstage: Mutex::new(None),
             sieves: Mutex::default(),
         })

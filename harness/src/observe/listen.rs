@@ -15,6 +15,15 @@ use crate::impair::Direction;
 pub(crate) trait Listener: Send + Sync + fmt::Debug {
     /// A frame has come or gone.
     fn frame(&self, event: &FrameEvent<'_>);
+
+    /// So many frames have passed that are not told of, because they came too fast.
+    fn missed(&self, frames: u64);
+}
+
+/// Where a listener's frames come from; it is told of nothing any more when this is dropped.
+pub(crate) trait Source: Send + Sync + fmt::Debug {
+    /// Has the listener told, before this returns, of all that has passed by now.
+    fn drain(&self);
 }
 
 /// What a wire tells of a frame.

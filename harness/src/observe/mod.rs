@@ -18,11 +18,36 @@
 //! # }
 //! ```
 //!
+//! # Captures and recordings
+//!
+//! Any link, and any interface of a node, can be captured, impaired or not: to one [pcapng](CaptureGuard) file for the whole
+//! trial, for Wireshark and tshark, that is kept if the trial fails. And the packets of a link can be kept as
+//! [values](Recording), for the test to look at:
+//!
+//! ```no_run
+//! use snowglobe::prelude::*;
+//!
+//! # fn main() {}
+//! #[snowglobe::test]
+//! fn an_idle_link_is_quiet() -> TestResult {
+//!     let lab = shape::pair().start()?;
+//!     let _capture = lab.capture_all()?;
+//!     let recording = lab.links().next().unwrap().record()?;
+//!     // … nothing should happen …
+//!     assert!(recording.packets().iter().all(|packet| packet.tcp().is_none()));
+//!     Ok(())
+//! }
+//! ```
+//!
+//! `SNOWGLOBE_CAPTURE=failure` (or `always`) in the environment captures all links of all labs, without a change of the
+//! tests.
+//!
 //! # The code
 //!
 //! `headers` reads a frame, `packet` is one that is kept. `matches`, `verdict` and `rule` judge frames for a wire, which asks
 //! for nothing but a `RuleBook`; `guard` is what a test holds; `reset` makes RSTs. All of these are pure: no system
-//! call but for the time. A wire tells of its frames through `listen`.
+//! call but for the time. A wire tells of its frames through `listen`, and `watch` does for an interface of the kernel; `capture`
+//! and `recorder` are who is told.
 
 mod capture;
 mod clock;
@@ -32,25 +57,34 @@ mod headers;
 mod listen;
 mod matches;
 mod packet;
+mod recorder;
 mod reset;
 mod rule;
 mod verdict;
+mod watch;
 
 #[cfg(test)]
 mod tests;
 
+pub use capture::CaptureGuard;
 pub use error::{ObserveError, Result};
 pub use guard::{Expectation, RuleGuard};
 pub use headers::{Tcp, TcpFlags};
 pub use matches::{Match, any, arp, icmp, ip, tcp, udp};
 pub use packet::Packet;
+pub use recorder::Recording;
 pub use verdict::Verdict;
 
-/// Starts the clock that packets are seen by: at the start of a trial.
-pub(crate) fn start_clock() {
+/// At the start of a trial, before its process has threads: starts the clock that packets are seen by.
+pub(crate) fn begin() {
     clock::clock();
+    capture::tell_this_process();
 }
 
-pub(crate) use listen::{FrameEvent, FrameFate, Listener};
+pub(crate) use capture::{
+    Captured, KEY_LOG, KEY_LOG_VARIABLE, Labels, Policy, Session, open_key_log,
+};
+pub(crate) use listen::{FrameEvent, FrameFate, Listener, Source};
 pub(crate) use rule::{Order, RuleBook, RuleId, Ruling};
 pub(crate) use verdict::bit_to_flip;
+pub(crate) use watch::{Subject, Watch};

@@ -183,6 +183,7 @@ fn rehearse() {
 /// Runs the trial and reports; ends the process.
 pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel) -> ! {
     let options = *trial.options();
+    crate::observe::begin();
     let (name, body) = trial.into_name_and_body();
     let of_thread = name.clone().into_owned();
     let _ = CURRENT.set(Current { name, seed });
@@ -192,7 +193,7 @@ pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel) -> ! {
         FAREWELL.with(|_| ());
         signal::trace_this_thread();
         stack::watch_this_thread();
-        OWN_THREAD.with(|own| own.set(true));
+        set_own_thread(true);
         let end = panic::catch_unwind(AssertUnwindSafe(|| __rust_begin_short_backtrace(body)));
         FAREWELL.with(|farewell| farewell.0.set(Some((options, end))));
     });

@@ -115,7 +115,7 @@ fn workspace_root(package: &Path) -> Option<PathBuf> {
 }
 
 /// The target directory that a program was built in: the nearest above it that cargo has tagged.
-fn target_dir(program: &Path) -> Option<PathBuf> {
+pub(crate) fn target_dir(program: &Path) -> Option<PathBuf> {
     program
         .ancestors()
         .skip(1)

@@ -17,7 +17,7 @@ use super::name::show;
 use super::node::{NodeSpec, PodSpec};
 use super::shape::Shape;
 use super::value::{Settings, Topology};
-use crate::impair::Impairment;
+use crate::impair::{Asymmetric, Impairment, preset};
 
 /// The whole text.
 #[derive(Default, Serialize, Deserialize)]
@@ -54,6 +54,9 @@ struct LinkText {
     a: EndSpec,
     #[serde(default, skip_serializing_if = "is_default")]
     b: EndSpec,
+    /// For a link whose first end has the access, where nothing else is said.
+    #[serde(default, skip_serializing)]
+    preset: Option<Preset>,
     /// Of both directions, where it is not said of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     impair: Option<Impairment>,
@@ -63,6 +66,22 @@ struct LinkText {
     b_to_a: Option<Impairment>,
     #[serde(default, skip_serializing_if = "is_default")]
     engine: Engine,
+}
+
+/// An impairment by its name.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct Preset(Asymmetric);
+
+impl TryFrom<String> for Preset {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Preset, String> {
+        preset::named(&name).map(Preset).ok_or_else(|| {
+            let known = preset::all().map(|(name, _)| name).join(", ");
+            format!("there is no preset {}; there are {known}", show(&name))
+        })
+    }
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -182,6 +201,7 @@ impl Document {
                 families,
                 a,
                 b,
+                preset: None,
                 impair: unless_none(there.clone()).filter(|_| same),
                 a_to_b: unless_none(there).filter(|_| !same),
                 b_to_a: unless_none(back).filter(|_| !same),
@@ -228,6 +248,7 @@ impl Document {
             families,
             a,
             b,
+            preset,
             impair,
             a_to_b,
             b_to_a,
@@ -248,8 +269,11 @@ impl Document {
                     .ok_or_else(|| TopologyError::one(site, unknown()))
             };
             let (first, second) = (find(0)?, find(1)?);
-            let impairments =
-                [a_to_b, b_to_a].map(|one| one.or(impair.clone()).unwrap_or_default());
+            let [up, down] = preset.map_or([None, None], |Preset(of)| [Some(of.up), Some(of.down)]);
+            let impairments = [(a_to_b, up), (b_to_a, down)].map(|(own, named)| {
+                let said = own.or(impair.clone()).or(named);
+                said.unwrap_or_default()
+            });
             topology.link_with(
                 first,
                 second,

@@ -126,6 +126,8 @@ impl LinkSpec {
 
     /// What it does to packets, in both directions.
     ///
+    /// In TOML a link has `preset = "lte"`, or `impair = { delay = "25ms", loss = "5%" }`, or `a_to_b` and `b_to_a`; and `engine = "wire"`.
+    ///
     /// ```
     /// use snowglobe::impair::{Direction, Impairment, Percent, preset};
     /// use snowglobe::topology::{LinkSpec, Topology};

@@ -83,3 +83,40 @@ fn a_cable_at_a_switch_is_slow_for_who_is_behind_it_and_for_nobody_else() -> Tes
     }
     Ok(())
 }
+
+#[snowglobe::test(timeout = "120s")]
+fn a_hundred_impaired_links_at_once() -> TestResult {
+    let mut topology = Topology::new();
+    let lan = topology.switch("lan");
+    let centre = topology.node("centre");
+    topology.plug(centre, lan);
+    let nodes: Vec<NodeId> = (0..100)
+        .map(|number| {
+            let node = topology.node(format!("n{number}"));
+            topology.plug_with(node, lan, Impairment::delayed(5 * MS));
+            node
+        })
+        .collect();
+    let lab = topology.start()?;
+    let server = &lab[centre];
+    let there = server.run(|| UdpSocket::bind((server.ip(), 7)))?;
+    there.set_read_timeout(Some(Duration::from_secs(20)))?;
+    let sockets: Vec<UdpSocket> = nodes
+        .iter()
+        .map(|id| lab[*id].run(|| UdpSocket::bind((lab[*id].ip(), 7))))
+        .collect::<std::io::Result<_>>()?;
+    let start = std::time::Instant::now();
+    for socket in &sockets {
+        socket.send_to(b"hello", there.local_addr()?)?;
+    }
+    let mut heard: Vec<SocketAddr> = Vec::new();
+    for _ in &sockets {
+        heard.push(there.recv_from(&mut [0; 8])?.1);
+        assert!(start.elapsed() >= 5 * MS - EARLY);
+    }
+    let mut expected: Vec<SocketAddr> = nodes.iter().map(|id| (lab[*id].ip(), 7).into()).collect();
+    heard.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(heard, expected);
+    Ok(())
+}

@@ -9,7 +9,12 @@ use snowglobe::topology::Engine;
 use crate::{MS, Pair};
 
 /// Sends numbered datagrams and says which arrived, in their order. They go in small lots, so that nothing but the link loses any.
-fn sent(pair: &Pair, direction: Direction, count: u32, length: usize) -> TestResult<Vec<u32>> {
+pub(super) fn sent(
+    pair: &Pair,
+    direction: Direction,
+    count: u32,
+    length: usize,
+) -> TestResult<Vec<u32>> {
     let [a, b] = pair.sockets()?;
     let (from, to) = match direction {
         Direction::AToB => (a, b),
@@ -37,12 +42,12 @@ fn sent(pair: &Pair, direction: Direction, count: u32, length: usize) -> TestRes
 }
 
 /// Whether `hits` of `n` are within the 99.9 % interval around `p`: 3.29 standard deviations.
-fn is_likely(hits: usize, n: u32, p: f64) -> bool {
+pub(super) fn is_likely(hits: usize, n: u32, p: f64) -> bool {
     let (n, hits) = (f64::from(n), hits as f64);
     (hits - n * p).abs() <= 3.29 * (n * p * (1.0 - p)).sqrt() + 0.5
 }
 
-fn balanced(counters: &Counters) -> bool {
+pub(super) fn balanced(counters: &Counters) -> bool {
     let into = counters.sent.packets + counters.duplicated.packets;
     let out = counters.delivered.packets + counters.lost.total().packets + counters.queued.packets;
     into == out
@@ -126,10 +131,11 @@ fn the_third_of_three_is_lost_and_every_copy_is_counted() -> TestResult {
 
 #[snowglobe::test]
 fn what_is_corrupt_does_not_pass_a_checksum() -> TestResult {
-    let pair = Pair::new(Impairment {
+    let spoiling = Impairment {
         corrupt: Percent(20.0),
         ..Impairment::NONE
-    })?;
+    };
+    let pair = Pair::new(LinkSpec::from(spoiling).engine(Engine::Wire))?;
     const COUNT: u32 = 2_000;
     let arrived = sent(&pair, Direction::AToB, COUNT, 400)?;
     let spoiled = COUNT as usize - arrived.len();
@@ -161,11 +167,12 @@ fn reordered_packets_overtake() -> TestResult {
 #[snowglobe::test]
 fn a_queue_holds_so_much_and_a_rate_lets_so_much_pass() -> TestResult {
     const FRAME: u64 = 1_000 + 8 + 20 + 14;
-    let pair = Pair::new(Impairment {
+    let narrow = Impairment {
         rate: Some(Rate::mbit(1)),
         queue: QueueLimit::packets(20),
         ..Impairment::NONE
-    })?;
+    };
+    let pair = Pair::new(LinkSpec::from(narrow).engine(Engine::Wire))?;
     let [a, b] = pair.sockets()?;
     let start = std::time::Instant::now();
     for _ in 0..20 {

@@ -4,6 +4,9 @@ mod delay;
 mod fate;
 mod faults;
 mod live;
+mod netem;
+mod quic;
+mod real;
 mod refused;
 mod rules;
 

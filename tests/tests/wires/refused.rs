@@ -1,6 +1,7 @@
 //! What cannot be is said, with the link and the value.
 
 use snowglobe::impair::Trace;
+use snowglobe::lab::Carrier;
 use snowglobe::prelude::*;
 use snowglobe::topology::Engine;
 
@@ -76,16 +77,32 @@ fn an_engine_that_cannot_be_is_named() -> TestResult {
         error.starts_with("link `alice–bob`, a→b, cannot be carried by netem: "),
         "{error}"
     );
-    if Feature::Netem.probe().is_err() {
-        let error = wrong(LinkSpec::from(Impairment::delayed(MS)).engine(Engine::Netem));
-        assert!(error.contains("`alice–bob`"), "{error}");
-        assert!(error.contains("cannot be carried by netem: "), "{error}");
-    }
     let huge = LinkSpec::new().mtu(65_535).engine(Engine::Tap);
     let error = wrong(huge);
     assert!(
         error.starts_with("link `alice–bob` cannot be carried over TAP devices: "),
         "{error}"
     );
+    Ok(())
+}
+
+#[snowglobe::test]
+fn who_leaves_the_choice_gets_netem_where_there_is_one_that_can_do_it() -> TestResult {
+    let slow = LinkSpec::from(Impairment::delayed(5 * MS));
+    let forced = Pair::new(slow.clone().engine(Engine::Netem));
+    let free = Pair::new(slow)?;
+    assert_eq!(free.link().carrier() == Carrier::Netem, forced.is_ok());
+    if let Err(error) = forced {
+        let error = error.to_string();
+        assert!(
+            error.starts_with("link `alice–bob` cannot be carried by netem: this kernel has none"),
+            "{error}"
+        );
+    }
+    let cannot = Pair::new(Impairment {
+        mtu: Some(1400),
+        ..Impairment::NONE
+    })?;
+    assert!(![Carrier::Netem, Carrier::Veth].contains(&cannot.link().carrier()));
     Ok(())
 }

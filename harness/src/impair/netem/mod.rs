@@ -7,7 +7,7 @@
 //! What is set is read back, each value. (But the table of a jitter: the kernel tells nobody.)
 //!
 //! netem decides about what it is handed, and that may be a batch of 64 KB. So whatever sends *into* the link
-//! must be told to send packets one by one: `Batch::send_one_by_one`.
+//! must be told to send packets one by one: `Batch::set_largest_batch`.
 
 mod cannot;
 mod compare;
@@ -28,6 +28,9 @@ pub(crate) use cannot::cannot;
 use compare::{compare, filter_values, netem_values};
 use options::{filter, options, table};
 
+/// What a frame is longer than its packet.
+const ETHERNET: u32 = 14;
+
 /// What one device does to what it sends.
 #[derive(Debug)]
 pub(crate) struct Netem {
@@ -39,6 +42,8 @@ pub(crate) struct Netem {
     changes: u64,
     /// Whether netem has a table for its jitter.
     has_table: bool,
+    /// Whether it has ever sent packets twice.
+    duplicates: bool,
     impairment: Impairment,
     /// What was dropped so far, and the kernel's count at that time.
     lost: Lost,
@@ -61,10 +66,11 @@ impl Netem {
             netlink: Netlink::open_in(netns)?,
             index: device.index,
             name: device.name.to_owned(),
-            // The two directions of a link have one seed, and shall not lose the same packets.
-            seed: seed_for(seed, device.name),
+            // The kernel's generator makes much the same of seeds that are close to each other.
+            seed: seed_for(seed, "netem"),
             changes: 0,
             has_table: false,
+            duplicates: impairment.duplicate != Percent::ZERO,
             impairment: impairment.clone(),
             lost: Lost::default(),
             drops: 0,
@@ -79,16 +85,47 @@ impl Netem {
     /// # Errors
     /// As for [`apply`](Netem::apply).
     pub(crate) fn change(&mut self, impairment: &Impairment) -> Result<(), NetlinkError> {
-        self.counters()?;
+        self.look()?;
         self.changes += 1;
         self.set(impairment, Batch::change_qdisc)?;
+        self.duplicates |= impairment.duplicate != Percent::ZERO;
         self.impairment = impairment.clone();
         Ok(())
     }
 
-    /// What has passed by now, as far as the kernel's statistics tell. They do not tell how many bytes were lost, nor what was corrupted or
-    /// duplicated: duplicates count as sent. All that is dropped is one number: it counts as loss where there is loss by chance, and else for a full queue.
-    pub(crate) fn counters(&mut self) -> Result<Counters, NetlinkError> {
+    /// What has passed by now, as far as it can be told from the kernel's statistics and from what has entered the link.
+    ///
+    /// The kernel has one number for all that it drops: it counts as loss where packets are lost by chance, and else as dropped by a full queue.
+    /// Nothing tells what was corrupted. Where packets are duplicated, the lengths of duplicates are taken to be those of all packets.
+    pub(crate) fn counters(&mut self, entered: Traffic) -> Result<Counters, NetlinkError> {
+        let mut counters = self.look()?;
+        let lost = counters.lost.total().packets;
+        let out = |of: fn(Traffic) -> u64| of(counters.delivered) + of(counters.queued);
+        let (packets, bytes) = (out(|of| of.packets), out(|of| of.bytes));
+        if self.duplicates {
+            let twice = (packets + lost).saturating_sub(entered.packets);
+            counters.duplicated = Traffic {
+                packets: twice,
+                bytes: match lost {
+                    0 => bytes.saturating_sub(entered.bytes),
+                    _ => twice * entered.bytes / entered.packets.max(1),
+                },
+            };
+        }
+        let twice = counters.duplicated;
+        if lost > 0 {
+            let gone = (entered.bytes + twice.bytes).saturating_sub(bytes);
+            share_out(gone, &mut counters.lost);
+        }
+        counters.sent = Traffic {
+            packets: packets + lost - twice.packets,
+            bytes: (bytes + counters.lost.total().bytes).saturating_sub(twice.bytes),
+        };
+        Ok(counters)
+    }
+
+    /// What the kernel's statistics say.
+    fn look(&mut self) -> Result<Counters, NetlinkError> {
         let device = Device {
             index: self.index,
             name: &self.name,
@@ -102,10 +139,6 @@ impl Netem {
         };
         self.lost.of(cause).packets += u64::from(all.drops.wrapping_sub(self.drops));
         self.drops = all.drops;
-        let delivered = Traffic {
-            packets: all.packets,
-            bytes: all.bytes,
-        };
         let queued = Traffic {
             packets: all.queued_packets.into(),
             bytes: all.queued_bytes.into(),
@@ -113,12 +146,11 @@ impl Netem {
         let most = &mut self.most_queued;
         most.packets = most.packets.max(queued.packets);
         most.bytes = most.bytes.max(queued.bytes);
-        let mut sent = delivered;
-        sent += queued;
-        sent += self.lost.total();
         Ok(Counters {
-            sent,
-            delivered,
+            delivered: Traffic {
+                packets: all.packets,
+                bytes: all.bytes,
+            },
             lost: self.lost,
             reordered: Traffic {
                 packets: netem.requeues.into(),
@@ -143,6 +175,15 @@ impl Netem {
         if let Some(what) = cannot(impairment) {
             return Err(unlike(format!("netem cannot do {what}")));
         }
+        if let Some(burst) = impairment.burst {
+            let mtu = self.netlink.interface(device)?.mtu;
+            // The filter would drop what is larger than its bucket.
+            if burst < mtu + ETHERNET {
+                return Err(unlike(format!(
+                    "netem cannot do a burst of {burst} B on a link whose MTU is {mtu}: a frame can be larger than that"
+                )));
+            }
+        }
         let seed = self.seed.wrapping_add(self.changes.wrapping_mul(GOLDEN));
         let (filter, netem) = (filter(impairment), options(impairment, seed));
         let table = table(&impairment.jitter, self.has_table);
@@ -164,6 +205,20 @@ impl Netem {
         let found =
             NetemOptions::read(&found).ok_or_else(|| unlike(nothing("netem", &found.kind)))?;
         compare(&netem_values(&netem, &found)).map_err(unlike)
+    }
+}
+
+/// Gives each cause its share of the bytes, by its packets.
+fn share_out(bytes: u64, lost: &mut Lost) {
+    let packets = lost.total().packets;
+    let mut left = bytes;
+    for cause in Cause::ALL {
+        let of = lost.of(cause);
+        of.bytes = match of.packets == packets {
+            true => bytes,
+            false => left.min(bytes * of.packets / packets),
+        };
+        left -= of.bytes;
     }
 }
 

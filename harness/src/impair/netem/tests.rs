@@ -217,7 +217,7 @@ fn cable() -> [Netns; 2] {
         near: End::new(DEVICE),
         far,
     });
-    batch.send_one_by_one(DEVICE);
+    batch.set_largest_batch(DEVICE, 1);
     batch.give_no_addresses(DEVICE);
     batch.add_address(DEVICE, [10, 0, 0, 1].into(), 24);
     batch.set_up(DEVICE);
@@ -257,6 +257,15 @@ fn everything_is_set_changed_and_read_back() {
             error.to_string(),
             "failed to impair `eth0`: netem cannot do `mtu`, which netem has no word for"
         );
+        let mut netlink = Netlink::open_in(near.as_fd()).expect("a namespace");
+        let mut batch = Batch::new();
+        batch.set_mtu(DEVICE, 15_000);
+        netlink.execute(batch).expect("an MTU");
+        let error = netem.change(&rich()).unwrap_err().to_string();
+        assert!(
+            error.contains("a burst of 15000 B on a link whose MTU is 15000"),
+            "{error}"
+        );
     });
 }
 
@@ -279,12 +288,10 @@ fn what_was_sent_delivered_lost_and_held_is_counted() {
         };
         let mut netem = Netem::apply(near.as_fd(), DEVICE, &held, 1).expect("held");
         send(5);
-        let counters = netem.counters().expect("counters");
-        assert_eq!((counters.sent.packets, counters.lost.queue.packets), (5, 2));
-        assert_eq!(
-            (counters.queued.packets, counters.queued.bytes),
-            (3, 3 * 1042)
-        );
+        let counters = netem.counters(frames(5)).expect("counters");
+        assert_eq!(counters.sent, frames(5));
+        assert_eq!(counters.queued, frames(3));
+        assert_eq!(counters.lost.queue, frames(2));
 
         let lossy = Impairment {
             loss: Percent(100.0),
@@ -292,20 +299,29 @@ fn what_was_sent_delivered_lost_and_held_is_counted() {
         };
         netem.change(&lossy).expect("lossy");
         send(4);
-        let counters = netem.counters().expect("counters");
-        assert_eq!(
-            (counters.lost.queue.packets, counters.lost.loss.packets),
-            (2, 4)
-        );
-        assert_eq!(counters.queued.packets, 3, "what is under way stays");
+        let counters = netem.counters(frames(9)).expect("counters");
+        assert_eq!(counters.lost.queue, frames(2));
+        assert_eq!(counters.lost.loss, frames(4));
+        assert_eq!(counters.queued, frames(3), "what is under way stays");
 
-        netem.change(&Impairment::NONE).expect("none");
+        let twice = Impairment {
+            duplicate: Percent(100.0),
+            ..Impairment::NONE
+        };
+        netem.change(&twice).expect("twice");
         send(7);
-        let counters = netem.counters().expect("counters");
-        assert_eq!(
-            (counters.delivered.packets, counters.delivered.bytes),
-            (7, 7 * 1042)
-        );
-        assert_eq!(counters.sent.packets, 16);
+        let counters = netem.counters(frames(16)).expect("counters");
+        assert_eq!(counters.delivered, frames(14));
+        assert_eq!(counters.duplicated, frames(7));
+        assert_eq!(counters.sent, frames(16));
+        assert_eq!(counters.lost.total(), frames(6));
     });
+}
+
+/// So many of the frames that this test sends.
+fn frames(packets: u64) -> Traffic {
+    Traffic {
+        packets,
+        bytes: packets * 1042,
+    }
 }

@@ -85,10 +85,16 @@ impl Wire {
         &self.rules
     }
 
-    /// Tells one more listener of each frame, for the rest of the wire's life.
-    #[allow(dead_code, reason = "captures, which listen, are not that far yet")]
+    /// Tells one more listener of each frame, until it is forgotten.
     pub(crate) fn listen(&self, listener: Arc<dyn Listener>) {
         self.ask(move |line, _| line.watch.listeners.push(listener));
+    }
+
+    /// Tells a listener of nothing any more; it is not being told when this returns.
+    pub(crate) fn forget(&self, listener: &Arc<dyn Listener>) {
+        let which = Arc::as_ptr(listener).addr();
+        let is_other = move |one: &Arc<dyn Listener>| Arc::as_ptr(one).addr() != which;
+        self.ask(move |line, _| line.watch.listeners.retain(is_other));
     }
 
     /// Whether to busy-wait for the last part of a wait.

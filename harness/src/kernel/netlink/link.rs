@@ -123,14 +123,11 @@ impl Batch {
         self.change("set the MTU of", device, LinkAttribute::Mtu(mtu));
     }
 
-    /// Has the kernel hand no more than one packet at a time to the device: batches of up to 64 KB, which sockets and other devices
-    /// make, are cut into packets before. For devices in front of something that must see each packet by itself.
-    pub(crate) fn send_one_by_one(&mut self, device: Device<'_>) {
-        self.change(
-            "have single packets on",
-            device,
-            LinkAttribute::GsoMaxSegs(1),
-        );
+    /// How many packets the kernel may hand to the device at once. Batches of up to 64 KB, which sockets and other devices make, are cut to
+    /// that before: 1 for devices in front of something that must see each packet by itself.
+    pub(crate) fn set_largest_batch(&mut self, device: Device<'_>, packets: u16) {
+        let packets = LinkAttribute::GsoMaxSegs(packets.into());
+        self.change("limit the batches of", device, packets);
     }
 
     /// Changes the hardware address.

@@ -36,9 +36,7 @@ mod diag;
 mod error;
 mod link;
 pub(crate) mod nft;
-#[allow(dead_code, reason = "the lab, which uses it, is not there yet")]
 mod qdisc;
-#[allow(dead_code, reason = "the lab, which uses it, is not there yet")]
 mod qdisc_options;
 mod socket;
 #[cfg(test)]
@@ -57,9 +55,7 @@ pub use diag::SocketEntry;
 pub(crate) use diag::sockets;
 pub(crate) use error::NetlinkError;
 pub(crate) use link::{Device, End, Veth};
-#[allow(unused_imports, reason = "the lab, which uses it, is not there yet")]
 pub(crate) use qdisc::{Place, Qdisc, QdiscEntry, Statistics};
-#[allow(unused_imports, reason = "the lab, which uses it, is not there yet")]
 pub(crate) use qdisc_options::{Bursts, NetemOptions, TbfOptions};
 pub(crate) use socket::{Protocol, Socket};
 pub use view::{AddressEntry, InterfaceEntry, NeighbourEntry, RouteEntry, Traffic};

@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use super::connection::Netlink;
 use super::error::NetlinkError;
+use super::link::Device;
 use super::view_parse;
-use super::wire::Message;
+use super::wire::{self, Message};
 
 /// An interface.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -129,6 +130,25 @@ impl Netlink {
         )?;
         found.sort_by_key(|entry| entry.index);
         Ok(found)
+    }
+
+    /// One interface.
+    pub(crate) fn interface(&mut self, device: Device<'_>) -> Result<InterfaceEntry, NetlinkError> {
+        const OPERATION: &str = "look at";
+        let question = wire::words(&[0, device.index, 0, 0]);
+        let mut unreadable = "there is no interface in it".to_owned();
+        let found = self.get(
+            OPERATION,
+            device.name,
+            RTM_GETLINK,
+            0,
+            &question,
+            |message| {
+                let decoded = decode(message).map_err(|reason| unreadable = reason).ok()?;
+                view_parse::interface(decoded)
+            },
+        )?;
+        found.ok_or_else(|| NetlinkError::malformed(OPERATION, device.name, unreadable))
     }
 
     /// All addresses, by interface.

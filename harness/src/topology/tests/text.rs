@@ -7,7 +7,7 @@ use super::super::{
     Engine, Families, LinkSpec, Neighbours, NodeSpec, PodSpec, Rootfs, Routing, Topology, shape,
 };
 use super::any;
-use crate::impair::{Direction, Impairment, Percent};
+use crate::impair::{Direction, Impairment, Percent, preset};
 
 #[test]
 fn what_is_written_is_read_again() {
@@ -261,6 +261,20 @@ fn impairments_are_read_with_their_units_and_judged_where_they_stand() {
     );
     let negative = wrong("impair = { delay = \"-5ms\" }");
     assert!(negative.starts_with("line 7, column 20: "), "{negative}");
+    let mut built = Topology::new();
+    let (a, b) = (built.node("a"), built.node("b"));
+    built.link_with(a, b, preset::lte());
+    assert_eq!(
+        Topology::from_toml(&text("preset = \"lte\"")).unwrap(),
+        built
+    );
+    let pigeon = wrong("preset = \"pigeon\"");
+    assert!(
+        pigeon.starts_with(
+            "line 7, column 10: there is no preset `pigeon`; there are wifi, lossy_cafe, lte"
+        ),
+        "{pigeon}"
+    );
     let unknown = wrong("impair = { lag = \"5ms\" }");
     assert!(unknown.contains("unknown field `lag`"), "{unknown}");
 }

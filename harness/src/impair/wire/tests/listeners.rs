@@ -32,6 +32,10 @@ impl Listener for Log {
         let line = format!("{link} {direction} {text}: {fate}{remark}");
         self.0.lock().expect("no panic").push(line);
     }
+
+    fn missed(&self, frames: u64) {
+        panic!("a wire misses nothing, and not {frames} frames");
+    }
 }
 
 /// What was heard after Alice said these, as soon as it is so many lines.
@@ -135,5 +139,19 @@ fn a_flipped_bit_is_named_when_the_frame_goes() {
             heard[1].contains("delivered (bit flipped in byte "),
             "{heard:?}"
         );
+    });
+}
+
+#[test]
+fn who_is_forgotten_hears_nothing_more() {
+    sealed(|| {
+        let (pair, log) = listened_to(Impairment::NONE);
+        let other = Arc::new(Log::default());
+        pair.wire.listen(Arc::clone(&other) as Arc<dyn Listener>);
+        assert_eq!(hear(&pair, &log, &["one"], 2).len(), 2);
+        let listener = Arc::clone(&log) as Arc<dyn Listener>;
+        pair.wire.forget(&listener);
+        assert_eq!(hear(&pair, &other, &["two"], 4).len(), 4);
+        assert_eq!(log.0.lock().expect("no panic").len(), 2);
     });
 }

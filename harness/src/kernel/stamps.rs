@@ -1,0 +1,89 @@
+//! Has the kernel stamp frames with the time at which it has them.
+//!
+//! It does so only while some socket on the machine asks for it, and begins a while after the first one has asked, from a work
+//! queue. A frame that has none by the time that it is read is stamped then: which would be wrong, and cannot be told.
+
+use std::io::{self, IoSliceMut};
+use std::net::{Ipv4Addr, UdpSocket};
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt,
+};
+use nix::sys::time::TimeSpec;
+
+use super::clock::realtime;
+
+/// Frames are stamped when they come, on all sockets that ask for it, for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Stamps {
+    _asks: UdpSocket,
+}
+
+/// The work queue may be busy; this is for kernels that would never do it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Stamps {
+    /// Returns when the kernel does it. `lo` has to be up.
+    pub(crate) fn begin() -> io::Result<Stamps> {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        socket.connect(socket.local_addr()?)?;
+        setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
+        let deadline = Instant::now() + PATIENCE;
+        while !stamped_before_it_was_read(&socket)? {
+            if Instant::now() > deadline {
+                let why = format!("the kernel has not begun to stamp frames within {PATIENCE:?}");
+                return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+            }
+            std::thread::yield_now();
+        }
+        Ok(Stamps { _asks: socket })
+    }
+}
+
+/// Sends itself a datagram, which is there when that returns, and looks at its stamp.
+fn stamped_before_it_was_read(socket: &UdpSocket) -> io::Result<bool> {
+    socket.send(b"when?")?;
+    let there = realtime();
+    let mut datagram = [0; 8];
+    let mut parts = [IoSliceMut::new(&mut datagram)];
+    let mut control = nix::cmsg_space!(TimeSpec);
+    let received = loop {
+        let fd = socket.as_raw_fd();
+        let flags = MsgFlags::empty();
+        match recvmsg::<SockaddrStorage>(fd, &mut parts, Some(&mut control), flags) {
+            Err(Errno::EINTR) => {}
+            received => break received?,
+        }
+    };
+    let stamp = received.cmsgs()?.find_map(|message| match message {
+        ControlMessageOwned::ScmTimestampns(time) => Some(time),
+        _ => None,
+    });
+    let nanoseconds = |time: TimeSpec| Duration::from(time).as_nanos();
+    Ok(stamp.is_some_and(|stamp| nanoseconds(stamp) <= u128::from(there)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::testing::sealed;
+
+    #[test]
+    fn datagrams_are_stamped_when_they_come() {
+        sealed(|| {
+            crate::kernel::net::loopback_up().expect("lo");
+            let _stamps = Stamps::begin().expect("stamps");
+            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+            socket
+                .connect(socket.local_addr().expect("an address"))
+                .expect("connected");
+            setsockopt(&socket, sockopt::ReceiveTimestampns, &true).expect("an option");
+            for _ in 0..100 {
+                assert!(stamped_before_it_was_read(&socket).expect("a datagram"));
+            }
+        });
+    }
+}

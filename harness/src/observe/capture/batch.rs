@@ -1,0 +1,58 @@
+//! Packets on their way to the file.
+
+use super::pcapng::{self, PacketBlock};
+
+/// Packet blocks in memory. Several threads put them in, each in the order of time, so all of them nearly are.
+#[derive(Default)]
+pub(super) struct Batch {
+    bytes: Vec<u8>,
+    /// The time of each packet, and where its block begins.
+    packets: Vec<(u64, usize)>,
+}
+
+impl Batch {
+    pub(super) fn push(&mut self, packet: &PacketBlock<'_>) {
+        self.packets.push((packet.time, self.bytes.len()));
+        pcapng::packet(&mut self.bytes, packet);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.packets.is_empty()
+    }
+
+    /// How many packets.
+    pub(super) fn count(&self) -> u64 {
+        self.packets.len() as u64
+    }
+
+    /// In bytes.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The time of the first and of the last packet.
+    pub(super) fn span(&self) -> Option<(u64, u64)> {
+        let times = || self.packets.iter().map(|(time, _)| *time);
+        Some((times().min()?, times().max()?))
+    }
+
+    /// The blocks, in the order of time.
+    pub(super) fn sorted(self) -> Vec<u8> {
+        if self.packets.is_sorted_by_key(|(time, _)| *time) {
+            return self.bytes;
+        }
+        let ends = self.packets.iter().skip(1).map(|(_, start)| *start);
+        let mut blocks: Vec<(u64, &[u8])> = self
+            .packets
+            .iter()
+            .zip(ends.chain([self.bytes.len()]))
+            .map(|((time, start), end)| (*time, &self.bytes[*start..end]))
+            .collect();
+        blocks.sort_by_key(|(time, _)| *time);
+        blocks
+            .iter()
+            .flat_map(|(_, block)| *block)
+            .copied()
+            .collect()
+    }
+}

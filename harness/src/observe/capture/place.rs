@@ -1,0 +1,141 @@
+//! Where captures are kept: `snowglobe/captures` below the target directory, one file for each trial.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::observe::{ObserveError, Result};
+use crate::random::seed_for;
+use crate::sandbox::paths;
+
+/// The directory of this program's captures.
+pub(super) fn directory() -> Result<PathBuf> {
+    let program = std::env::current_exe()
+        .map_err(|e| ObserveError::io("find out where this program lies", &e))?;
+    let target = paths::target_dir(&program).ok_or_else(|| {
+        ObserveError::invalid(format!(
+            "there is no target directory above `{}` to keep captures in",
+            program.display()
+        ))
+    })?;
+    let stem = program.file_stem().unwrap_or_default().to_string_lossy();
+    Ok(target.join("snowglobe/captures").join(without_hash(&stem)))
+}
+
+/// `net` for `net-0123456789abcdef`, as cargo names test programs.
+fn without_hash(stem: &str) -> &str {
+    match stem.rsplit_once('-') {
+        Some((name, hash)) if hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            name
+        }
+        _ => stem,
+    }
+}
+
+/// A file for the captures of a trial, empty, and nobody else's while it is open.
+///
+/// Another run of the same trial may be under way: then it has another name.
+pub(super) fn create(directory: &Path, trial: &str) -> Result<(File, PathBuf)> {
+    let stem = file_stem(trial);
+    let failed = |path: &Path, e: &io::Error| {
+        ObserveError::io(format!("make the capture `{}`", path.display()), e)
+    };
+    fs::create_dir_all(directory).map_err(|e| failed(directory, &e))?;
+    let mut number = 1;
+    loop {
+        let name = match number {
+            1 => format!("{stem}.pcapng"),
+            _ => format!("{stem}-{number}.pcapng"),
+        };
+        let path = directory.join(name);
+        let open = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path);
+        let file = open.map_err(|e| failed(&path, &e))?;
+        match lock(&file) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => number += 1,
+            Err(error) => return Err(failed(&path, &error)),
+            // Whoever had it may have removed or replaced it meanwhile.
+            Ok(()) if !is_at(&file, &path) => {}
+            Ok(()) => {
+                file.set_len(0).map_err(|e| failed(&path, &e))?;
+                return Ok((file, path));
+            }
+        }
+    }
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
+        _ => false,
+    }
+}
+
+/// Makes it one's own, until it is closed. A filesystem that has no locks has to do without.
+pub(super) fn lock(file: &File) -> io::Result<()> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(fs::TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+        Err(fs::TryLockError::Error(error)) => match error.kind() {
+            io::ErrorKind::Unsupported => Ok(()),
+            _ => Err(error),
+        },
+    }
+}
+
+/// `lossy.the_syn_ack_comes_again` for `lossy::the_syn_ack_comes_again`: nothing in it means anything to a filesystem, a shell,
+/// or those who store what a build leaves behind.
+fn file_stem(trial: &str) -> String {
+    const LONGEST: usize = 150;
+    let plain = |c: char| match c {
+        c if c.is_ascii_alphanumeric() || "_.-+=".contains(c) => c,
+        _ => '_',
+    };
+    let whole = trial.replace("::", ".");
+    let stem: String = whole.chars().map(plain).collect();
+    if stem == whole && stem.len() <= LONGEST && !stem.starts_with('.') {
+        return stem;
+    }
+    // Names that become the same are still told apart.
+    let cut = &stem[..stem.len().min(LONGEST)];
+    format!(
+        "{}-{:08x}",
+        cut.trim_start_matches('.'),
+        seed_for(0, trial) as u32
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_trial_becomes_that_of_a_file() {
+        assert_eq!(file_stem("lossy::syn_ack"), "lossy.syn_ack");
+        for (trial, start) in [
+            ("matrix/a b", "matrix_a_b-"),
+            ("../../etc", "_.._etc-"),
+            ("für::alle", "f_r.alle-"),
+            (".", "-"),
+        ] {
+            let stem = file_stem(trial);
+            assert!(stem.starts_with(start), "{stem}");
+            assert_eq!(stem.len(), start.len() + 8, "{stem}");
+        }
+        assert_ne!(file_stem("a b"), file_stem("a/b"));
+        let long = "x".repeat(300);
+        assert_eq!(file_stem(&long).len(), 159);
+    }
+
+    #[test]
+    fn a_programs_hash_is_left_out() {
+        assert_eq!(without_hash("net-0123456789abcdef"), "net");
+        assert_eq!(without_hash("net-0123"), "net-0123");
+        assert_eq!(without_hash("net"), "net");
+    }
+}

@@ -1,0 +1,200 @@
+//! Real programs over bad links.
+
+use std::fs;
+
+use serde_json::Value;
+use snowglobe::impair::{Asymmetric, Cause, QueueLimit, Trace};
+use snowglobe::prelude::*;
+
+use crate::{EARLY, MS, Pair};
+
+/// What iperf3 measured over a link: from alice to bob, or back.
+fn iperf3(pair: &Pair, direction: Direction) -> TestResult<Value> {
+    let iperf3 = Fixture::find("iperf3")?;
+    let (alice, bob) = (&pair.lab[pair.alice], &pair.lab[pair.bob]);
+    let mut server = bob.command_like(&iperf3.command("iperf3")?);
+    let mut server = server
+        .args(["--server", "--one-off", "--forceflush"])
+        .spawn()?;
+    server.wait_for_port(5201)?;
+    let mut client = alice.command_like(&iperf3.command("iperf3")?);
+    client.args(["--client", &bob.ip().to_string()]);
+    client.args(["--time", "2", "--json"]);
+    if direction == Direction::BToA {
+        client.arg("--reverse");
+    }
+    let output = client.output()?;
+    assert!(output.status.success(), "{}", output.stdout_str());
+    server.wait_timeout(Duration::from_secs(20))?;
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+fn passes(asked: impl Into<Asymmetric>) -> TestResult {
+    let asked = asked.into();
+    let pair = Pair::new(LinkSpec::from(asked.clone()))?;
+    for (direction, impairment) in [(Direction::AToB, &asked.up), (Direction::BToA, &asked.down)] {
+        let measured = iperf3(&pair, direction)?;
+        let number = |path: &str| measured.pointer(path).and_then(Value::as_f64);
+        let received = number("/end/sum_received/bits_per_second").ok_or("no figure")?;
+        let rate = impairment
+            .rate
+            .map_or(f64::INFINITY, |rate| rate.as_bit() as f64);
+        assert!(
+            received > 0.0 && received < rate,
+            "{direction}: {received} bit/s over a link of {rate}"
+        );
+        let round_trip = number("/end/streams/0/sender/min_rtt");
+        // Jitter makes single packets quicker, by no more than the delay.
+        let delays = asked.up.delay + asked.down.delay;
+        let steady = asked.up.jitter.is_none() && asked.down.jitter.is_none();
+        if let (Some(us), true) = (round_trip, steady) {
+            let round_trip = Duration::from_secs_f64(us / 1e6);
+            assert!(
+                round_trip >= delays - 2 * EARLY,
+                "{direction}: {round_trip:?}"
+            );
+        }
+        let counters = pair.link().counters(direction)?;
+        assert!(counters.delivered.packets > 10, "{counters:?}");
+    }
+    Ok(())
+}
+
+macro_rules! presets {
+    ($($name:ident),*) => {
+        $(
+            #[snowglobe::test(fixtures("iperf3"), timeout = "120s")]
+            fn $name() -> TestResult {
+                passes(preset::$name())
+            }
+        )*
+    };
+}
+
+mod iperf3_over {
+    use super::*;
+
+    presets!(
+        wifi,
+        lossy_cafe,
+        lte,
+        nr_5g,
+        dsl,
+        satellite,
+        transatlantic,
+        datacentre
+    );
+}
+
+const SITE: &str = "
+user root;
+worker_processes 1;
+error_log stderr;
+pid /tmp/nginx.pid;
+events {}
+http {
+    access_log off;
+    client_body_temp_path /tmp/body;
+    proxy_temp_path /tmp/proxy;
+    fastcgi_temp_path /tmp/fastcgi;
+    uwsgi_temp_path /tmp/uwsgi;
+    scgi_temp_path /tmp/scgi;
+    server { listen 80; root DIRECTORY; }
+}
+";
+
+#[snowglobe::test(fixtures("nginx", "curl"), timeout = "120s")]
+fn curl_gets_it_all_over_a_link_that_is_cut_meanwhile_and_healed() -> TestResult {
+    const LENGTH: usize = 6_000_000;
+    let pair = Pair::new(Impairment {
+        rate: Some(Rate::mbit(40)),
+        ..Impairment::delayed(5 * MS)
+    })?;
+    let dir = snowglobe_tests::shared_dir();
+    let content: Vec<u8> = (0..LENGTH).map(|at| (at % 251) as u8).collect();
+    fs::write(dir.path().join("large"), &content)?;
+    let configuration = dir.path().join("nginx.conf");
+    let site = SITE.replace("DIRECTORY", &dir.path().display().to_string());
+    fs::write(&configuration, site)?;
+
+    let (alice, bob) = (&pair.lab[pair.alice], &pair.lab[pair.bob]);
+    let nginx = Fixture::find("nginx")?.command("nginx")?;
+    let mut nginx = bob.command_like(&nginx);
+    nginx
+        .arg("-c")
+        .arg(&configuration)
+        .args(["-e", "stderr", "-g", "daemon off;"]);
+    let nginx = nginx.spawn()?;
+    nginx.wait_for_port(80)?;
+
+    let mut curl = alice.command_like(&Fixture::find("curl")?.command("curl")?);
+    let fetched = dir.path().join("fetched");
+    curl.args(["--silent", "--show-error", "--output"])
+        .arg(&fetched);
+    let mut curl = curl.arg(format!("http://{}/large", bob.ip())).spawn()?;
+    pair.wait_for(Direction::BToA, |it| it.delivered.bytes > 1_000_000)?;
+    let cut = pair.link().cut()?;
+    // Until the server has sent into the void, and has sent again.
+    pair.wait_for(Direction::BToA, |it| it.lost.by(Cause::Cut).packets > 0)?;
+    assert!(curl.try_wait()?.is_none(), "it was too quick to be cut off");
+    cut.heal()?;
+    let status = curl.wait_timeout(Duration::from_secs(60))?;
+    assert!(status.success(), "{status}");
+    assert!(fs::read(&fetched)? == content);
+    Ok(())
+}
+
+/// A second of 12 Mbit/s, and one of 3: so many packets of full size can have passed by then.
+fn passed_by(time: Duration) -> u64 {
+    let ms = time.as_millis() as u64;
+    let (cycles, rest) = (ms / 2000, ms % 2000);
+    cycles * 1250 + rest.min(1000) + rest.saturating_sub(1000) / 4
+}
+
+#[snowglobe::test(timeout = "60s")]
+fn throughput_follows_a_mahimahi_trace() -> TestResult {
+    const FULL: u64 = 1514;
+    let fast = (1..=1000).map(|ms| format!("{ms}\n"));
+    let slow = (1..=250).map(|quarter| format!("{}\n", 1000 + 4 * quarter));
+    let trace = Trace::parse(&fast.chain(slow).collect::<String>())?;
+    let pair = Pair::new(Impairment {
+        trace: Some(trace),
+        queue: QueueLimit::UNLIMITED,
+        ..Impairment::NONE
+    })?;
+    let [a, _b] = pair.sockets()?;
+    let delivered =
+        || -> TestResult<u64> { Ok(pair.link().counters(Direction::AToB)?.delivered.bytes / FULL) };
+    // All come at once, however busy the machine is, so that there is always one that waits.
+    let dam = pair.link().rule(udp(), Verdict::Hold)?;
+    for lot in 1..=26 {
+        for _ in 0..100 {
+            a.send(&[0; FULL as usize - 14 - 20 - 8])?;
+        }
+        dam.wait_for_hits(100 * lot)?;
+    }
+    assert_eq!(delivered()?, 0);
+    // The trace begins with the first packet.
+    let before = std::time::Instant::now();
+    drop(dam);
+    pair.wait_for(Direction::AToB, |it| it.sent.packets == 2600)?;
+    let after = std::time::Instant::now();
+    let mut looks = 0;
+    loop {
+        // Never too soon; on a busy machine a little late.
+        let earliest = after.elapsed().saturating_sub(250 * MS);
+        let count = delivered()?;
+        let latest = before.elapsed();
+        assert!(
+            (passed_by(earliest)..=passed_by(latest)).contains(&count),
+            "{count} packets between {earliest:?} and {latest:?}"
+        );
+        looks += 1;
+        if count >= 2500 {
+            break;
+        }
+        std::thread::sleep(10 * MS);
+    }
+    assert!(looks > 50, "a look now and then");
+    Ok(())
+}
