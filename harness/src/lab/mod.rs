@@ -71,6 +71,7 @@ mod process;
 mod rules;
 #[cfg(feature = "tokio")]
 mod runtime;
+mod severed;
 mod shared;
 mod start;
 mod visit;
