@@ -111,6 +111,8 @@ pub(crate) enum Report {
     Traced,
     /// To be shown beside the verdict (from the body's process).
     Note(String),
+    /// To be shown there only if the body does not come to its end (from the body's process).
+    LastWords(String),
 }
 
 /// How a test body came to its end.
@@ -194,6 +196,10 @@ impl Report {
                 bytes.push(b'N');
                 text(&mut bytes, note);
             }
+            Report::LastWords(note) => {
+                bytes.push(b'L');
+                text(&mut bytes, note);
+            }
         }
         bytes
     }
@@ -234,6 +240,7 @@ impl Report {
             b'D' => Report::Described(utf8(rest)),
             b'T' => Report::Traced,
             b'N' => Report::Note(utf8(rest)),
+            b'L' => Report::LastWords(utf8(rest)),
             _ => return None,
         })
     }
@@ -321,6 +328,7 @@ mod tests {
             Report::Described("pid 2".into()),
             Report::Traced,
             Report::Note("the host was busy".into()),
+            Report::LastWords("see the log".into()),
         ] {
             assert_eq!(Report::decode(&report.encode()), Some(report));
         }

@@ -170,7 +170,7 @@ impl Init<'_> {
                 // That it has written down where it stands; or that it has finished after all,
                 // which is left to be read at its end.
                 match self.hear(body) {
-                    Some(report @ (Report::Traced | Report::Note(_))) => {
+                    Some(report @ (Report::Traced | Report::Note(_) | Report::LastWords(_))) => {
                         let _ = self.channel.send(&report.encode());
                     }
                     Some(Report::Finished(finish)) => *body.finish.borrow_mut() = Some(finish),
