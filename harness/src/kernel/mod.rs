@@ -31,13 +31,13 @@ pub(crate) mod process;
 #[allow(dead_code)]
 pub(crate) mod procfs;
 pub(crate) mod profile;
+pub(crate) mod renew;
 pub(crate) mod signal;
 pub(crate) mod stack;
 pub(crate) mod stamps;
 #[allow(dead_code)]
-pub(crate) mod sysctl;
-#[allow(dead_code)]
 pub(crate) mod tap;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod text;
 pub(crate) mod thread;

@@ -36,6 +36,10 @@ impl<'a> Builder<'a> {
         let device = self.device_of(stack, interface);
         let plan = &self.plan.stacks[stack];
         self.batch.set_up(device);
+        let link = plan.interfaces[interface].link;
+        if self.plan.cables[link.index()].middle.is_some() {
+            self.batch.look_at(device);
+        }
         for address in &plan.interfaces[interface].addresses {
             self.batch.add_address(device, address.ip, address.prefix);
         }

@@ -30,13 +30,37 @@ impl Drop for Lab {
             std::mem::take(&mut self.nodes),
             std::mem::take(&mut self.stacks),
         );
-        for link in self.links.drain(..) {
-            link.middle().close();
-        }
+        self.close_links();
         self.shared.visitors.dismiss();
         bury(nodes, stacks);
         // What they wrote last comes before the end of the trial.
         self.shared.pump.finish();
+    }
+}
+
+impl Lab {
+    /// Ends all wires, and says beside the verdict when the machine was too busy for what they promise.
+    fn close_links(&mut self) {
+        let (mut late, mut deliveries, mut links) = (0, 0, 0);
+        let mut worst = (Duration::ZERO, String::new());
+        for link in self.links.drain(..) {
+            let Some(lateness) = link.middle().close() else {
+                continue;
+            };
+            late += lateness.late;
+            deliveries += lateness.deliveries;
+            links += u32::from(lateness.late > 0);
+            if lateness.worst > worst.0 {
+                worst = (lateness.worst, link.name().to_owned());
+            }
+        }
+        // One in a hundred, and enough of them to say so.
+        if deliveries >= 100 && late * 100 > deliveries {
+            let (worst, link) = worst;
+            crate::note(format!(
+                "host starved: {late} of {deliveries} packets were more than 1 ms late, on {links} links; the worst, on `{link}`, {worst:.1?}"
+            ));
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use super::shared::Shared;
 use crate::impair::netem::{self, Netem};
 use crate::impair::wire::{self, Port, WireSpec};
 use crate::impair::{Direction, Impairment};
+use crate::kernel::frame::{BATCH, Inbox};
 use crate::kernel::netlink::{Batch, Device, End, Netlink, Veth};
 use crate::kernel::netns::Netns;
 use crate::kernel::packet::PacketSocket;
@@ -55,15 +56,69 @@ impl Inner {
     }
 }
 
-/// Lays a link as its plan says.
-pub(super) fn lay(line: &Line, shared: &Shared) -> Result<Carried> {
+/// The ends of a link, with nothing between them yet.
+pub(super) enum Laid {
+    Veth,
+    Taps([Tap; 2]),
+    /// Their inner ends are there, for this carrier.
+    Inner(Carrier, Arc<OwnedFd>),
+}
+
+/// Lays a link as its plan says, up to what joins its ends: that follows when both are ready, so that what kernels have to say of new
+/// interfaces is not carried, as it is not over a plain link.
+pub(super) fn lay(line: &Line, shared: &Shared) -> Result<Laid> {
     let Some(middle) = line.cable.middle.as_deref() else {
-        return Ok(Carried::Veth);
+        return Ok(Laid::Veth);
     };
     let carrier = choose(line, shared, middle.engine, &middle.impairments)?;
-    let carried = make(line, shared, carrier, &middle.impairments)?;
+    let laid = lay_ends(line, shared, carrier)?;
     eprintln!("link `{}` is carried by {carrier}", line.cable.name);
-    Ok(carried)
+    Ok(laid)
+}
+
+fn lay_ends(line: &Line, shared: &Shared, carrier: Carrier) -> Result<Laid> {
+    Ok(match carrier {
+        Carrier::Tap => Laid::Taps([tap(line, 0)?, tap(line, 1)?]),
+        Carrier::PacketSocket | Carrier::Netem => {
+            let backstage = shared.backstage()?;
+            lay_to(line, &backstage, carrier == Carrier::Netem)?;
+            Laid::Inner(carrier, backstage)
+        }
+        Carrier::Veth | Carrier::Nobody => Laid::Veth,
+    })
+}
+
+impl Laid {
+    /// Joins the ends.
+    pub(super) fn join(self, line: &Line, impairments: &[Impairment; 2]) -> Result<Carried> {
+        match self {
+            Laid::Veth => Ok(Carried::Veth),
+            Laid::Taps(taps) => {
+                taps.iter().try_for_each(|tap| empty(line, tap))?;
+                carry(line, taps.map(Port::Tap), impairments, None)
+            }
+            Laid::Inner(Carrier::Netem, backstage) => repeat(line, backstage, impairments),
+            Laid::Inner(_, backstage) => {
+                let ports = sockets(line, &backstage)?;
+                carry(line, ports, impairments, Some(backstage))
+            }
+        }
+    }
+}
+
+/// Throws away what its kernel has sent so far.
+fn empty(line: &Line, tap: &Tap) -> Result<()> {
+    let mut inbox = Inbox::new(BATCH);
+    loop {
+        match tap.receive(&mut inbox) {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            Err(errno) => {
+                let what = format!("read from an end of link `{}`", line.cable.name);
+                return Err(LabError::refused(what, errno));
+            }
+        }
+    }
 }
 
 /// Who is to carry a link.
@@ -123,32 +178,6 @@ fn has_netem(shared: &Shared) -> Result<bool> {
     Ok(*HAS.get_or_init(|| attempt.is_ok()))
 }
 
-fn make(
-    line: &Line,
-    shared: &Shared,
-    carrier: Carrier,
-    impairments: &[Impairment; 2],
-) -> Result<Carried> {
-    match carrier {
-        Carrier::Tap => {
-            let ports = [tap(line, 0)?, tap(line, 1)?];
-            carry(line, ports, impairments, None)
-        }
-        Carrier::PacketSocket => {
-            let backstage = shared.backstage()?;
-            lay_to(line, &backstage, false)?;
-            let ports = sockets(line, &backstage)?;
-            carry(line, ports, impairments, Some(backstage))
-        }
-        Carrier::Netem => {
-            let backstage = shared.backstage()?;
-            lay_to(line, &backstage, true)?;
-            repeat(line, backstage, impairments)
-        }
-        Carrier::Veth | Carrier::Nobody => Ok(Carried::Veth),
-    }
-}
-
 /// Puts a carrier in the place of another one. Interfaces of nodes are made anew where that has to be, with all that they had: programs
 /// notice nothing but a pause, unless they hold on to the interface itself.
 pub(super) fn exchange(
@@ -175,7 +204,7 @@ pub(super) fn exchange(
         return carry(line, ports, impairments, Some(backstage));
     }
     unlay(line, before)?;
-    let carried = make(line, shared, carrier, impairments)?;
+    let laid = lay_ends(line, shared, carrier)?;
     for which in 0..2 {
         line.settle(which)?;
     }
@@ -185,10 +214,11 @@ pub(super) fn exchange(
             batch.set_down(line.device(which));
             line.execute(which, batch)?;
         }
-    } else {
-        line.await_up(&[0, 1])?;
-        line.announce()?;
+        return laid.join(line, impairments);
     }
+    line.await_up(&[0, 1])?;
+    let carried = laid.join(line, impairments)?;
+    line.announce()?;
     Ok(carried)
 }
 
@@ -225,7 +255,7 @@ pub(super) fn unlay(line: &Line, carried: Carried) -> Result<()> {
 }
 
 /// A TAP device as one end, down and without addresses; as a port of a bridge it is up.
-fn tap(line: &Line, which: usize) -> Result<Port> {
+fn tap(line: &Line, which: usize) -> Result<Tap> {
     let Device { index, name } = line.device(which);
     let whose = line.whose(which);
     let made = Netns::visit(line.place(which)?, || Tap::create(name, index))
@@ -244,9 +274,10 @@ fn tap(line: &Line, which: usize) -> Result<Port> {
         batch.give_no_addresses(line.device(which));
         batch.set_master(line.device(which), Some(bridge_index(bridge)));
         batch.set_up(line.device(which));
+        batch.look_at(line.device(which));
     }
     line.execute(which, batch)?;
-    Ok(Port::Tap(tap))
+    Ok(tap)
 }
 
 /// A veth pair from each end to the backstage, the inner ends up.

@@ -174,6 +174,7 @@ impl Line {
     pub(super) fn raise(&self, which: usize) -> Result<()> {
         let mut batch = Batch::new();
         batch.set_up(self.device(which));
+        batch.look_at(self.device(which));
         if let Plug::Stack(_, given) = &self.ends[which] {
             self.give(&mut batch, which, given, IpAddr::is_ipv6);
         }
@@ -192,6 +193,7 @@ impl Line {
             batch.add_altname(device, altname);
         }
         batch.set_up(device);
+        batch.look_at(device);
         self.give(&mut batch, which, given, |_| true);
         self.execute(which, batch)?;
         let Some(netns) = stack.netns() else {

@@ -10,7 +10,7 @@ use super::lay;
 use super::line::{Line, Plug};
 use super::shared::Shared;
 use crate::impair::netem::{self, Netem};
-use crate::impair::wire::Wire;
+use crate::impair::wire::{Lateness, Wire};
 use crate::impair::{Direction, Impairment, Traffic};
 use crate::kernel::netlink::{Batch, Cut, CutFrom, Netlink};
 use crate::observe::Listener;
@@ -423,25 +423,11 @@ impl Middle {
     }
 
     /// The end of the lab. Guards may live on, with nothing to guard.
-    pub(super) fn close(&mut self) {
-        if let Some(wire) = self.wire() {
-            report_lateness(&self.line.cable.name, wire);
-        }
+    pub(super) fn close(&mut self) -> Option<Lateness> {
+        let lateness = self.wire().map(Wire::lateness);
         self.ears = Ears::default();
         self.carried = Carried::Nobody;
         self.sieves = [None, None];
-    }
-}
-
-/// Says beside the verdict when the machine was too busy for what the wire promises.
-fn report_lateness(link: &str, wire: &Wire) {
-    let lateness = wire.lateness();
-    // One in a hundred, and enough of them to say so.
-    let starved = lateness.deliveries >= 100 && lateness.late * 100 > lateness.deliveries;
-    if starved {
-        crate::note(format!(
-            "host starved: {} of {} packets on link `{link}` were more than 1 ms late, the worst {:?}",
-            lateness.late, lateness.deliveries, lateness.worst
-        ));
+        lateness
     }
 }

@@ -98,7 +98,7 @@ impl Lab {
             self.hub = Some(Arc::new(network::new_place("the switches")?));
         }
         let mut works = Works::of(&self.plan, new);
-        let mut carried = BTreeMap::new();
+        let mut laid = BTreeMap::new();
         births.builder(self)?.make_bridges(new)?;
         loop {
             let more = births.next(&self.plan, TOGETHER)?;
@@ -108,7 +108,7 @@ impl Lab {
             builder.lay(&plain)?;
             for index in others {
                 let line = Line::of(&self.plan, index, self.hub.as_ref(), &births.stacks);
-                carried.insert(index, lay(&line, &self.shared)?);
+                laid.insert(index, lay(&line, &self.shared)?);
             }
             for (stack, interfaces) in &possible.settled {
                 builder.settle(*stack, interfaces)?;
@@ -123,7 +123,10 @@ impl Lab {
         let first_link = self.links.len();
         for index in first_link..self.plan.cables.len() {
             let line = Line::of(&self.plan, index, self.hub.as_ref(), &stacks);
-            let carried = carried.remove(&index).unwrap_or(Carried::Veth);
+            let carried = match (laid.remove(&index), &line.cable.middle) {
+                (Some(laid), Some(middle)) => laid.join(&line, &middle.impairments)?,
+                _ => Carried::Veth,
+            };
             self.links.push(Link::new(line, carried, &self.shared));
         }
         self.capture_as_the_environment_says(first_link)?;

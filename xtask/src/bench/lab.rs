@@ -1,122 +1,150 @@
-//! Labs against the floor: a star by hand-written netlink, with network namespaces and nothing else.
+//! Labs against floors in C: the same stars, and the same cables, with no lab.
 
+use std::path::PathBuf;
 use std::process::Command;
 
+use super::build::{build, compile, find};
 use super::measure::{Contestant, in_turns};
 use super::{Row, Target};
-use crate::cargo::programs;
 
 /// How many nodes the stars have.
 const SIZES: [usize; 5] = [2, 10, 50, 200, 1000];
 
-/// `topology.start()` of stars, `run` in a node, `drop` of a lab.
+/// Runs of the largest star take seconds, and a look at what goes on after it six more.
+const FEW: usize = 3;
+
+/// `topology.start()` of stars and what it leaves to do, `run` in a node, `drop` of a lab, and a link.
 pub(crate) fn lab(rounds: usize) -> Result<Vec<Row>, String> {
-    let ours = built(
-        &[
-            "bench",
-            "--no-run",
-            "--quiet",
-            "-p",
-            "snowglobe-tests",
-            "--bench",
-            "lab",
-        ],
-        "lab",
-    )?;
-    let floor = built(
-        &[
-            "build",
-            "--release",
-            "--quiet",
-            "-p",
-            "snowglobe",
-            "--example",
-            "star",
-        ],
-        "star",
-    )?;
+    let programs = Programs::build()?;
     let mut rows = Vec::new();
     for size in SIZES {
-        let nodes = size.to_string();
-        let mut contestants: Vec<Contestant<'_>> = vec![
-            Box::new(|| ours_says(&ours, "star", "start", &nodes).map(|us| us / 1e3)),
-            Box::new(|| floor_says(&floor, &nodes)),
-        ];
-        let medians = in_turns(rounds, &mut contestants)?;
-        rows.push(row(
-            format!("start of a star of {size} vs a netlink floor"),
-            "ms",
-            medians[0],
-            medians[1],
-            1.3,
-        ));
+        rows.push(programs.start(rounds, size)?);
     }
-    let mut figures: Vec<Contestant<'_>> = vec![
-        Box::new(|| ours_says(&ours, "visit", "run", "2")),
-        Box::new(|| ours_says(&ours, "star", "drop", "200").map(|us| us / 1e3)),
-    ];
-    let medians = in_turns(rounds, &mut figures)?;
-    rows.push(row(
-        "run(|| ()) in a node vs 60 µs".into(),
-        "µs",
-        medians[0],
-        60.0,
-        1.0,
-    ));
-    rows.push(row(
-        "drop of a star of 200 vs 10 ms".into(),
-        "ms",
-        medians[1],
-        10.0,
-        1.0,
-    ));
+    rows.push(programs.after(rounds.min(FEW))?);
+    rows.push(programs.visit(rounds)?);
+    rows.push(programs.end(rounds)?);
+    rows.push(programs.stream(rounds)?);
     Ok(rows)
 }
 
-fn row(name: String, unit: &'static str, ours: f64, other: f64, most: f64) -> Row {
-    Row {
-        group: "lab",
-        name,
-        unit,
-        ours,
-        other,
-        target: Target::AtMost(most),
+struct Programs {
+    ours: PathBuf,
+    star: PathBuf,
+    stream: PathBuf,
+}
+
+impl Programs {
+    fn build() -> Result<Programs, String> {
+        let ours = find(&build(&["--bench", "lab"])?, "lab")?;
+        Ok(Programs {
+            star: compile("star", &ours)?,
+            stream: compile("stream", &ours)?,
+            ours,
+        })
+    }
+
+    /// A trial of the benchmark.
+    fn trial(&self, name: &str) -> Command {
+        let mut command = Command::new(&self.ours);
+        command.args(["--exact", name, "--nocapture"]);
+        command.env("STREAM", &self.stream);
+        command
+    }
+
+    fn star_of(&self, nodes: usize) -> Command {
+        let mut command = self.trial("star");
+        command.env("NODES", nodes.to_string());
+        command
+    }
+
+    fn start(&self, rounds: usize, nodes: usize) -> Result<Row, String> {
+        let rounds = if nodes < 1000 {
+            rounds
+        } else {
+            rounds.min(FEW)
+        };
+        let ours = || said(&mut self.star_of(nodes), "start");
+        let floor = || said(Command::new(&self.star).arg(nodes.to_string()), "start");
+        Ok(Row {
+            name: format!("start of a star of {nodes} vs the same in C"),
+            unit: "ms",
+            target: Target::AtMost(1.3),
+            ..compared(rounds, Box::new(ours), Box::new(floor))?
+        })
+    }
+
+    /// The work that goes on when `start` has returned.
+    fn after(&self, rounds: usize) -> Result<Row, String> {
+        let mut both = [Vec::new(), Vec::new()];
+        let mut watched = || {
+            let said = output(self.star_of(1000).env("AFTER", "1"))?;
+            both[0].push(figure(&said, "after")?);
+            both[1].push(figure(&said, "cost")?);
+            Ok(0.0)
+        };
+        in_turns(rounds, &mut [Box::new(&mut watched)])?;
+        let [ours, other] = both.map(|mut ticks| super::measure::median(&mut ticks));
+        Ok(Row {
+            group: "lab",
+            name: "system CPU in the 6 s after a start of 1000 vs the start's".to_owned(),
+            unit: "tick",
+            ours,
+            other,
+            target: Target::AtMost(0.1),
+        })
+    }
+
+    fn visit(&self, rounds: usize) -> Result<Row, String> {
+        let ours = || said(&mut self.trial("visit"), "run");
+        Ok(Row {
+            name: "run(|| ()) in a node; 60 microseconds".to_owned(),
+            unit: "us",
+            ..compared(rounds, Box::new(ours), Box::new(|| Ok(60.0)))?
+        })
+    }
+
+    fn end(&self, rounds: usize) -> Result<Row, String> {
+        let ours = || said(&mut self.star_of(200), "drop");
+        Ok(Row {
+            name: "drop of a star of 200; ten milliseconds".to_owned(),
+            unit: "ms",
+            ..compared(rounds, Box::new(ours), Box::new(|| Ok(10.0)))?
+        })
+    }
+
+    fn stream(&self, rounds: usize) -> Result<Row, String> {
+        let ours = || said(&mut self.trial("stream"), "gbit");
+        let pair = || said(Command::new(&self.stream).args(["pair", "1000"]), "gbit");
+        Ok(Row {
+            name: "a TCP stream over a link vs a veth pair made by hand".to_owned(),
+            unit: "Gb/s",
+            target: Target::AtLeast(0.95),
+            ..compared(rounds, Box::new(ours), Box::new(pair))?
+        })
     }
 }
 
-fn built(arguments: &[&str], name: &str) -> Result<std::path::PathBuf, String> {
-    let built = programs(arguments)?;
-    let found = built.into_iter().find(|(built, _)| built == name);
-    found
-        .map(|(_, path)| path)
-        .ok_or_else(|| format!("cargo did not build `{name}`"))
+fn compared(rounds: usize, ours: Contestant<'_>, other: Contestant<'_>) -> Result<Row, String> {
+    let medians = in_turns(rounds, &mut [ours, other])?;
+    Ok(Row {
+        group: "lab",
+        name: String::new(),
+        unit: "",
+        ours: medians[0],
+        other: medians[1],
+        target: Target::AtMost(1.0),
+    })
 }
 
-/// The figure that a trial of the benchmark prints, in microseconds.
-fn ours_says(
-    program: &std::path::Path,
-    trial: &str,
-    figure: &str,
-    nodes: &str,
-) -> Result<f64, String> {
-    let mut command = Command::new(program);
-    command
-        .args(["--exact", trial, "--nocapture"])
-        .env("NODES", nodes);
-    let text = output(&mut command)?;
-    let mut words = text.split_whitespace().skip_while(|word| *word != figure);
+/// The figure of that name that a program prints.
+fn said(command: &mut Command, name: &str) -> Result<f64, String> {
+    figure(&output(command)?, name)
+}
+
+fn figure(text: &str, name: &str) -> Result<f64, String> {
+    let mut words = text.split_whitespace().skip_while(|word| *word != name);
     let value = words.nth(1).and_then(|word| word.parse().ok());
-    value.ok_or_else(|| format!("the benchmark did not say its `{figure}`: {text}"))
-}
-
-/// `floor n=10 namespaces=4.1 build=7.3 total=11.4 …`, in milliseconds.
-fn floor_says(program: &std::path::Path, nodes: &str) -> Result<f64, String> {
-    let text = output(Command::new(program).args(["floor", nodes, "1"]))?;
-    let total = text
-        .split_whitespace()
-        .find_map(|word| word.strip_prefix("total="));
-    let value = total.and_then(|word| word.parse().ok());
-    value.ok_or_else(|| format!("the floor did not say its total (it needs root): {text}"))
+    value.ok_or_else(|| format!("no figure `{name}` was said: {text}"))
 }
 
 fn output(command: &mut Command) -> Result<String, String> {

@@ -30,7 +30,7 @@ pub(crate) fn in_turns(
     Ok(times.iter_mut().map(|times| median(times)).collect())
 }
 
-fn median(values: &mut [f64]) -> f64 {
+pub(super) fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: ratios, measured side by side in one run on a machine that is quiet.
 
+mod build;
 mod fixtures;
 mod lab;
 mod measure;
@@ -7,6 +8,7 @@ mod quiet;
 mod runner;
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -40,6 +42,27 @@ pub(crate) struct Row {
 pub(crate) enum Target {
     /// No more than this.
     AtMost(f64),
+    /// No less.
+    AtLeast(f64),
+}
+
+impl Target {
+    fn holds(self, ratio: f64) -> bool {
+        match self {
+            Target::AtMost(most) => ratio <= most,
+            Target::AtLeast(least) => ratio >= least,
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Target::AtMost(most) => format!("<= {most}"),
+            Target::AtLeast(least) => format!(">= {least}"),
+        };
+        out.pad(&text)
+    }
 }
 
 impl Row {
@@ -48,13 +71,10 @@ impl Row {
     }
 
     fn holds(&self) -> bool {
-        match self.target {
-            Target::AtMost(most) => self.ratio() <= most,
-        }
+        self.target.holds(self.ratio())
     }
 
     fn print(&self) {
-        let Target::AtMost(most) = self.target;
         println!(
             "{:<8} {:<58} {:>10.1} {:>10.1} {:>4} {:>7.3} {:>8} {}",
             self.group,
@@ -63,16 +83,19 @@ impl Row {
             self.other,
             self.unit,
             self.ratio(),
-            format!("<= {most}"),
+            self.target,
             if self.holds() { "ok" } else { "MISSED" }
         );
     }
 
     fn json(&self) -> serde_json::Value {
-        let Target::AtMost(most) = self.target;
+        let (bound, value) = match self.target {
+            Target::AtMost(most) => ("at_most", most),
+            Target::AtLeast(least) => ("at_least", least),
+        };
         json!({
             "group": self.group, "name": self.name, "unit": self.unit, "ours": self.ours,
-            "other": self.other, "ratio": self.ratio(), "at_most": most, "ok": self.holds(),
+            "other": self.other, "ratio": self.ratio(), bound: value, "ok": self.holds(),
         })
     }
 }

@@ -6,16 +6,17 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use super::build::{build, compile, find};
 use super::measure::{Contestant, in_turns, time};
 use super::{Row, Target};
-use crate::cargo::{cargo, programs};
+use crate::cargo::cargo;
 
 /// A thousand trials that bind port 80, connect and exchange bytes.
 pub(crate) fn runner(rounds: usize) -> Result<Vec<Row>, String> {
     let built = build(&["--bench", "thousand", "--bench", "thousand_plain"])?;
     let ours = find(&built, "thousand")?;
     let plain = find(&built, "thousand_plain")?;
-    let floor = compile_floor(&ours)?;
+    let floor = compile("floor", &ours)?;
     let mut contestants: Vec<Contestant<'_>> = vec![
         Box::new(|| time(Command::new(&ours).arg("-q"))),
         // With as many workers as make it fastest here.
@@ -131,35 +132,6 @@ fn resident_kb(pid: u32) -> Option<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
     line.split_whitespace().nth(1)?.parse().ok()
-}
-
-/// The benchmarks' programs, in release.
-fn build(which: &[&str]) -> Result<Vec<(String, PathBuf)>, String> {
-    let every = ["bench", "--no-run", "--quiet", "-p", "snowglobe-tests"];
-    programs(&[&every, which].concat())
-}
-
-fn find(built: &[(String, PathBuf)], name: &str) -> Result<PathBuf, String> {
-    let found = built.iter().find(|(target, _)| target == name);
-    found
-        .map(|(_, path)| path.clone())
-        .ok_or_else(|| format!("cargo built no `{name}`"))
-}
-
-/// The floor is C, compiled by the compiler that also links Rust programs.
-fn compile_floor(beside: &Path) -> Result<PathBuf, String> {
-    let program = beside.with_file_name("floor");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/benches/floor.c");
-    let status = Command::new("cc")
-        .arg("-O2")
-        .arg("-o")
-        .arg(&program)
-        .arg(source)
-        .status();
-    match status {
-        Ok(status) if status.success() => Ok(program),
-        _ => Err("cannot compile tests/benches/floor.c with `cc`".to_owned()),
-    }
 }
 
 fn nextest_runs() -> bool {

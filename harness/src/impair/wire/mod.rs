@@ -24,6 +24,5 @@ mod watch;
 mod worker;
 
 pub(crate) use handle::{Wire, WireSpec, carry};
-#[allow(unused_imports, reason = "its users name it by what they ask")]
 pub(crate) use lateness::Lateness;
 pub(crate) use port::Port;

@@ -56,12 +56,6 @@ impl Netlink {
         }
     }
 
-    /// Goes on about the current thread's network namespace: for loops over many namespaces, to keep the memory.
-    pub(crate) fn reopen(&mut self) -> Result<(), NetlinkError> {
-        self.socket = Self::open()?.socket;
-        Ok(())
-    }
-
     /// Has the kernel do everything in the batch; the error is the first refusal.
     pub(crate) fn execute(&mut self, mut batch: Batch) -> Result<(), NetlinkError> {
         self.execute_reusing(&mut batch)

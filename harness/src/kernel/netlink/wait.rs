@@ -41,6 +41,15 @@ trait Condition {
     fn last_state(&self) -> String;
 }
 
+impl Batch {
+    /// Asks about a link by itself, which on Linux 6.8 and later makes the link watcher look at it now. It lets
+    /// links wait for up to a second that have the same index as their other end, or have none, and can already send.
+    pub(crate) fn look_at(&mut self, device: Device<'_>) {
+        let message = RouteNetlinkMessage::GetLink(numbered(device));
+        self.push("look at", device.name, 0, &message);
+    }
+}
+
 impl Netlink {
     /// Waits until packets can pass these links of the namespace: operational state UP.
     pub(crate) fn wait_until_up(
@@ -83,13 +92,10 @@ impl Netlink {
         )
     }
 
-    /// Asks about each link by itself, which on Linux 6.8 and later makes the link watcher look at it now. It lets
-    /// links wait for up to a second that have the same index as their other end and can already send.
     fn nudge(&mut self, devices: &[Device<'_>]) -> Result<(), NetlinkError> {
         let mut batch = Batch::new();
         for device in devices {
-            let message = RouteNetlinkMessage::GetLink(numbered(*device));
-            batch.push("look at", device.name, 0, &message);
+            batch.look_at(*device);
         }
         self.execute(batch)
     }

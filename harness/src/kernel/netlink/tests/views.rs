@@ -4,7 +4,6 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 
 use super::*;
-use crate::kernel::sysctl;
 
 #[test]
 fn a_cable_has_both_ends_where_they_belong() {
@@ -143,23 +142,5 @@ fn sockets_are_seen_with_their_states() {
         assert_eq!(states(&alice), [("established", own, Some(peer))]);
         assert!(states(&bob).contains(&("listen", peer, None)));
         assert!(states(&bob).contains(&("established", peer, Some(own))));
-    });
-}
-
-#[test]
-fn a_setting_is_written_where_the_thread_is() {
-    sealed(|| {
-        let proc = std::fs::File::open("/proc").expect("procfs");
-        let read =
-            || std::fs::read_to_string("/proc/sys/net/ipv4/tcp_orphan_retries").expect("readable");
-        let other = netns();
-        let inside = Netns::visit(other.as_fd(), || {
-            sysctl::set(proc.as_fd(), sysctl::ORPHANS_DIE_EARLY).expect("writable");
-            read()
-        });
-        assert_eq!((inside.expect("a visit").trim(), read().trim()), ("1", "0"));
-        let error =
-            sysctl::set(proc.as_fd(), ("net/ipv4/no_such", "1")).expect_err("there is none");
-        assert!(error.to_string().contains("`net/ipv4/no_such`"), "{error}");
     });
 }

@@ -1,0 +1,36 @@
+//! The programs that are measured.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::cargo::programs;
+
+/// The benchmarks' programs, in release.
+pub(super) fn build(which: &[&str]) -> Result<Vec<(String, PathBuf)>, String> {
+    let every = ["bench", "--no-run", "--quiet", "-p", "snowglobe-tests"];
+    programs(&[&every, which].concat())
+}
+
+/// One of those that were built.
+pub(super) fn find(built: &[(String, PathBuf)], name: &str) -> Result<PathBuf, String> {
+    let found = built.iter().find(|(target, _)| target == name);
+    found
+        .map(|(_, path)| path.clone())
+        .ok_or_else(|| format!("cargo built no `{name}`"))
+}
+
+/// The floors are C, compiled by the compiler that also links Rust programs, and put beside one of those.
+pub(super) fn compile(name: &str, beside: &Path) -> Result<PathBuf, String> {
+    let program = beside.with_file_name(name);
+    let source = format!("../tests/benches/{name}.c");
+    let status = Command::new("cc")
+        .arg("-O2")
+        .arg("-o")
+        .arg(&program)
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(&source))
+        .status();
+    match status {
+        Ok(status) if status.success() => Ok(program),
+        _ => Err(format!("cannot compile tests/benches/{name}.c with `cc`")),
+    }
+}
