@@ -1,6 +1,6 @@
 //! `topology.start()`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -50,6 +50,7 @@ impl Topology {
             links: Vec::new(),
             stacks: Vec::new(),
             hub: None,
+            relieved: BTreeSet::new(),
             shared,
         };
         let new = lab.everything();
@@ -129,6 +130,7 @@ impl Lab {
             };
             self.links.push(Link::new(line, carried, &self.shared));
         }
+        self.relieve()?;
         self.capture_as_the_environment_says(first_link)?;
         self.late_sysctls(new)
     }

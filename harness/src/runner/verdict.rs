@@ -61,7 +61,7 @@ impl Heard {
     pub(crate) fn hear(&mut self, report: Report) -> bool {
         match report {
             // The init keeps it until it can say the rest.
-            Report::Finished(_) => {}
+            Report::Finished(_) | Report::Orders => {}
             Report::Exited {
                 finish,
                 end,
