@@ -47,6 +47,7 @@ mod births;
 mod capture;
 mod change;
 mod command;
+mod cuts;
 mod ears;
 mod end;
 mod error;
