@@ -48,6 +48,7 @@ mod capture;
 mod change;
 mod command;
 mod crowd;
+mod cuts;
 mod ears;
 mod end;
 mod error;

@@ -12,10 +12,14 @@ use crate::{Pair, asked, quantile, tell};
 
 const TIME: Duration = Duration::from_secs(1);
 
-/// `STREAMS` at once, in Gbit/s, with cubic: other congestion controls pace themselves.
+/// `STREAMS` at once, in Gbit/s, with cubic: other congestion controls pace themselves. With a `LOSS` in percent, however small, super-frames
+/// have to be cut.
 #[snowglobe::test]
 fn stream() -> TestResult {
-    let pair = Pair::new(Impairment::NONE)?;
+    let pair = Pair::new(Impairment {
+        loss: Percent(asked("LOSS", 0.0)),
+        ..Impairment::NONE
+    })?;
     let bob = &pair.lab[pair.nodes[1]];
     let listener = bob.run(|| TcpListener::bind((bob.ip(), 80)))?;
     let cubic = OsString::from("cubic");
@@ -47,6 +51,8 @@ fn stream() -> TestResult {
         "gbit",
         heard as f64 * 8.0 / begin.elapsed().as_secs_f64() / 1e9,
     );
+    let lost = pair.link().counters(Direction::AToB)?.lost.total();
+    tell("lost", lost.packets);
     Ok(())
 }
 
