@@ -150,7 +150,7 @@ pub fn seed() -> u64 {
 /// assert_eq!(snowglobe::trial_name(), None);
 /// ```
 pub fn trial_name() -> Option<&'static str> {
-    sandbox::body::current().map(|current| current.name.as_str())
+    sandbox::body::current().map(|current| &*current.name)
 }
 
 /// Has a short note shown beside the verdict of the running trial, whether it passes or fails.

@@ -3,9 +3,38 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+/// How variables begin by which cargo tells a program of its package.
+pub(crate) const OURS: &[&str] = &[
+    "CARGO_MANIFEST_",
+    "CARGO_PKG_",
+    "CARGO_BIN_",
+    "CARGO_CRATE_",
+];
+
 /// The cargo that runs us.
 pub(crate) fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // Some build scripts look at them, and would have everything built anew whenever we run cargo after somebody else.
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if OURS.iter().any(|ours| name.starts_with(ours)) {
+            command.env_remove(&*name);
+        }
+    }
+    command
+}
+
+/// Where the compiler has the libraries that what it built may be linked with.
+///
+/// # Errors
+/// The text to show.
+pub(crate) fn libraries() -> Result<PathBuf, String> {
+    let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(compiler)
+        .args(["--print", "target-libdir"])
+        .output()
+        .map_err(|error| format!("cannot start rustc: {error}"))?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().into())
 }
 
 /// A program that cargo built.

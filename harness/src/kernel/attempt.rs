@@ -93,19 +93,19 @@ pub(crate) fn packet_socket() -> Result<(), Refusal> {
 
 /// Mounts an empty filesystem of memory over `/tmp`, and makes a file in it.
 pub(crate) fn tmpfs() -> Result<(), Refusal> {
-    fresh("tmpfs", Path::new("/tmp"), None).map_err(|e| ("mount /tmp".to_owned(), e))?;
+    fresh(c"tmpfs", Path::new("/tmp"), None).map_err(|e| ("mount /tmp".to_owned(), e))?;
     let made = fs::write("/tmp/file", "");
     made.map_err(|e| ("create /tmp/file".to_owned(), errno(&e)))
 }
 
 /// Mounts the `/proc` of this PID namespace.
 pub(crate) fn proc() -> Result<(), Refusal> {
-    fresh("proc", Path::new("/proc"), None).map_err(|e| ("mount /proc".to_owned(), e))
+    fresh(c"proc", Path::new("/proc"), None).map_err(|e| ("mount /proc".to_owned(), e))
 }
 
 /// Mounts the message queues of this IPC namespace.
 pub(crate) fn mqueue() -> Result<(), Refusal> {
-    fresh("mqueue", Path::new("/tmp"), None).map_err(|e| ("mount a mqueue".to_owned(), e))
+    fresh(c"mqueue", Path::new("/tmp"), None).map_err(|e| ("mount a mqueue".to_owned(), e))
 }
 
 /// Gives this UTS namespace another name.

@@ -73,17 +73,15 @@ impl Channel {
         }
     }
 
-    /// As [`Channel::try_receive`], into no more memory than the message takes.
-    pub(crate) fn try_receive_whole(&self) -> nix::Result<Option<Vec<u8>>> {
+    /// How long the message is that is to be received next, if there is one; its beginning is in
+    /// the buffer then.
+    pub(crate) fn peek(&self, buffer: &mut [u8]) -> nix::Result<Option<usize>> {
         let look = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC;
-        let length = match retry(|| recv(self.0.as_raw_fd(), &mut [], look)) {
-            Ok(length) => length,
-            Err(Errno::EAGAIN) => return Ok(None),
-            Err(errno) => return Err(errno),
-        };
-        let mut message = vec![0; length];
-        self.try_receive(&mut message)?;
-        Ok(Some(message))
+        match retry(|| recv(self.0.as_raw_fd(), buffer, look)) {
+            Ok(length) => Ok(Some(length)),
+            Err(Errno::EAGAIN) => Ok(None),
+            Err(errno) => Err(errno),
+        }
     }
 
     /// As [`Channel::receive_with`], if there is a message.
@@ -113,6 +111,53 @@ impl Channel {
         Ok((&buffer[..n], passed))
     }
 
+    /// Receives one message and at most two descriptors that came with it, and leaves the heap alone.
+    pub(crate) fn receive_few_with<'a>(
+        &self,
+        buffer: &'a mut [u8],
+    ) -> nix::Result<(&'a [u8], [Option<OwnedFd>; FEW])> {
+        /// Room for one message of descriptors, aligned as the kernel's structures are.
+        #[repr(align(8))]
+        struct Space([u8; 32]);
+        let mut space = Space([0; 32]);
+        let mut part = libc::iovec {
+            iov_base: buffer.as_mut_ptr().cast(),
+            iov_len: buffer.len(),
+        };
+        let mut passed = [const { None }; FEW];
+        // SAFETY: an all-zero `msghdr` is a valid value; the buffers live across the call, and are
+        // as long as it is told. The control messages are read by libc's own macros, within what
+        // the kernel has written; descriptors in them have just been installed for us.
+        let length = unsafe {
+            let mut header: libc::msghdr = std::mem::zeroed();
+            header.msg_iov = &raw mut part;
+            header.msg_iovlen = 1;
+            header.msg_control = space.0.as_mut_ptr().cast();
+            header.msg_controllen = libc::CMSG_SPACE((FEW * size_of::<RawFd>()) as u32) as _;
+            let length = retry(|| {
+                Errno::result(libc::recvmsg(
+                    self.0.as_raw_fd(),
+                    &raw mut header,
+                    libc::MSG_CMSG_CLOEXEC,
+                ))
+            })?;
+            let control = libc::CMSG_FIRSTHDR(&raw const header);
+            if !control.is_null() && (*control).cmsg_type == libc::SCM_RIGHTS {
+                let bytes = (*control).cmsg_len as usize - libc::CMSG_LEN(0) as usize;
+                let fds: *const RawFd = libc::CMSG_DATA(control).cast();
+                for (i, place) in passed
+                    .iter_mut()
+                    .take(bytes / size_of::<RawFd>())
+                    .enumerate()
+                {
+                    *place = Some(OwnedFd::from_raw_fd(fds.add(i).read_unaligned()));
+                }
+            }
+            length
+        };
+        Ok((&buffer[..length as usize], passed))
+    }
+
     fn receive_message(&self, buffer: &mut [u8], flags: MsgFlags) -> nix::Result<(usize, Passed)> {
         let mut space = cmsg_space!([RawFd; MAX_PASSED]);
         let mut iov = [IoSliceMut::new(buffer)];
@@ -127,6 +172,9 @@ impl Channel {
         })
     }
 }
+
+/// So many come with an order to run a trial at most.
+const FEW: usize = 2;
 
 /// How many descriptors one message can carry.
 pub(crate) const MAX_PASSED: usize = 253;

@@ -1,8 +1,10 @@
 //! The id mappings of user namespaces.
 
+use std::fmt;
 use std::fs;
 use std::io;
-use std::path::Path;
+
+use super::text::Text;
 
 /// A contiguous range of ids: `count` of them, from 0 inside and from `outside` outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,38 +16,42 @@ pub(crate) struct IdMap {
 }
 
 impl IdMap {
-    fn line(self) -> String {
-        format!("0 {} {}\n", self.outside, self.count)
-    }
-
     /// The kernel takes no extent that lies in two of the parent's; an ordinary user has itself apart from the ids that belong to it.
-    fn write_to(self, file: &Path) -> io::Result<()> {
+    fn write_to(self, process: &str, file: &str) -> io::Result<()> {
         let IdMap { outside, count } = self;
-        match fs::write(file, self.line()) {
+        let whole = Text::<32>::of(format_args!("0 {outside} {count}\n"));
+        match write(process, file, &whole) {
             Err(error) if error.raw_os_error() == Some(libc::EPERM) && count > 1 => {
-                let apart = format!("0 {outside} 1\n1 {} {}\n", outside + 1, count - 1);
-                fs::write(file, apart)
+                let (next, rest) = (outside + 1, count - 1);
+                let apart = Text::<64>::of(format_args!("0 {outside} 1\n1 {next} {rest}\n"));
+                write(process, file, &apart)
             }
             done => done,
         }
     }
 
-    /// Writes the mapping of users and groups of the process whose proc directory is given.
+    /// Writes the mapping of users and groups of `process`: a number, or `self`.
     ///
     /// A single id is what an unprivileged process may map for itself; the kernel then wants
     /// `setgroups` denied first.
     pub(crate) fn write(
         self,
         groups: IdMap,
-        proc_dir: &Path,
+        process: impl fmt::Display,
         deny_setgroups: bool,
     ) -> io::Result<()> {
-        self.write_to(&proc_dir.join("uid_map"))?;
+        let process = &*Text::<16>::of(format_args!("{process}"));
+        self.write_to(process, "uid_map")?;
         if deny_setgroups {
-            fs::write(proc_dir.join("setgroups"), "deny")?;
+            write(process, "setgroups", "deny")?;
         }
-        groups.write_to(&proc_dir.join("gid_map"))
+        groups.write_to(process, "gid_map")
     }
+}
+
+fn write(process: &str, file: &str, text: &str) -> io::Result<()> {
+    let path = Text::<64>::of(format_args!("/proc/{process}/{file}"));
+    fs::write(&*path, text)
 }
 
 /// The ids that this process can hand out: how many there are from 0 on in its own user

@@ -31,6 +31,7 @@ pub(crate) mod process;
 #[allow(dead_code)]
 pub(crate) mod procfs;
 pub(crate) mod profile;
+pub(crate) mod renew;
 pub(crate) mod signal;
 pub(crate) mod stack;
 pub(crate) mod stamps;
@@ -38,4 +39,5 @@ pub(crate) mod stamps;
 pub(crate) mod tap;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod text;
 pub(crate) mod thread;

@@ -149,14 +149,30 @@ fn mount_setattr(dir: i32, path: &CStr, flags: i32, what: &Attributes<'_>) -> ni
 }
 
 /// Mounts a fresh filesystem of `kind` at `target`, without setuid programs or devices.
-pub(crate) fn fresh(kind: &str, target: &Path, data: Option<&str>) -> nix::Result<()> {
-    let mut flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    match kind {
-        "proc" | "sysfs" | "mqueue" => flags |= MsFlags::MS_NOEXEC,
-        "devpts" => flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC,
+pub(crate) fn fresh(kind: &CStr, target: &Path, data: Option<&CStr>) -> nix::Result<()> {
+    fresh_at(kind, &c_path(target)?, data)
+}
+
+/// As [`fresh`], with nothing left to be done but the system call.
+pub(crate) fn fresh_at(kind: &CStr, target: &CStr, data: Option<&CStr>) -> nix::Result<()> {
+    let mut flags = libc::MS_NOSUID | libc::MS_NODEV;
+    match kind.to_bytes() {
+        b"proc" | b"sysfs" | b"mqueue" => flags |= libc::MS_NOEXEC,
+        b"devpts" => flags = libc::MS_NOSUID | libc::MS_NOEXEC,
         _ => {}
     }
-    mount(Some(kind), target, Some(kind), flags, data)
+    let data = data.map_or(std::ptr::null(), CStr::as_ptr);
+    // SAFETY: all are C strings that live across the call, or null where that is permitted.
+    let done = unsafe {
+        libc::mount(
+            kind.as_ptr(),
+            target.as_ptr(),
+            kind.as_ptr(),
+            flags,
+            data.cast(),
+        )
+    };
+    Errno::result(done).map(drop)
 }
 
 /// Mounts a fresh, read-only `/sys`.

@@ -1,23 +1,68 @@
 //! Signals as descriptors, and their default dispositions.
+//!
+//! What every trial does is done by bare system calls: libc's own functions lie on pages that each
+//! process would have to be given first.
 
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::errno::Errno;
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 
-/// Blocks `signals` for this process and its children and returns a descriptor to read them from.
+/// Signals that wait to be read.
 ///
 /// The descriptor stays good across `fork`: whoever reads it reads its own signals.
-pub(crate) fn read_as_fd(signals: &[Signal]) -> nix::Result<SignalFd> {
-    let set: SigSet = signals.iter().copied().collect();
-    set.thread_block()?;
-    SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+pub(crate) struct Pending(OwnedFd);
+
+impl Pending {
+    /// Blocks `signals` for this process and its children, to be read from here.
+    pub(crate) fn of(signals: &[Signal]) -> nix::Result<Pending> {
+        let set: SigSet = signals.iter().copied().collect();
+        set.thread_block()?;
+        let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
+        // SAFETY: the set lives across the call.
+        let fd = Errno::result(unsafe { libc::signalfd(-1, set.as_ref(), flags) })?;
+        // SAFETY: the kernel has just made this descriptor for us.
+        Ok(Pending(unsafe { OwnedFd::from_raw_fd(fd) }))
+    }
+
+    /// The number of the next signal, if one has come.
+    pub(crate) fn next(&self) -> Option<i32> {
+        let mut info = MaybeUninit::<libc::signalfd_siginfo>::uninit();
+        let size = size_of_val(&info);
+        // SAFETY: the kernel writes at most as much as there is room for.
+        let read = unsafe { libc::read(self.0.as_raw_fd(), info.as_mut_ptr().cast(), size) };
+        // SAFETY: what was read is whole, for it is never read in parts.
+        (read > 0).then(|| unsafe { info.assume_init() }.ssi_signo.cast_signed())
+    }
 }
+
+impl AsFd for Pending {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// The kernel's set of signals: a bit each. Its size goes with every call.
+type Mask = u64;
 
 /// Unblocks every signal.
 pub(crate) fn unblock_all() -> nix::Result<()> {
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
+    let none: Mask = 0;
+    // SAFETY: the set lives across the call, and the size is its own.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            &raw const none,
+            ptr::null_mut::<Mask>(),
+            size_of::<Mask>(),
+        )
+    };
+    Errno::result(done).map(drop)
 }
 
 /// Lets the kernel reap children: no zombies, no `wait`.
@@ -28,12 +73,23 @@ pub(crate) fn ignore_children() -> nix::Result<()> {
 
 /// Gives back the default disposition of `SIGCHLD`, so that children can be waited for.
 pub(crate) fn default_children() -> nix::Result<()> {
-    // SAFETY: SIG_DFL runs no code of ours.
-    unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }.map(drop)
+    // `struct sigaction` as the kernel has it: all zero is SIG_DFL, no flags, and an empty mask.
+    let default = [0u64; 4];
+    // SAFETY: the structure lives across the call and is no shorter than the kernel's.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigaction,
+            libc::SIGCHLD,
+            &raw const default,
+            ptr::null_mut::<u64>(),
+            size_of::<Mask>(),
+        )
+    };
+    Errno::result(done).map(drop)
 }
 
 /// Whether something can be read from `fd` right now.
-pub(crate) fn is_readable(fd: std::os::fd::BorrowedFd<'_>) -> bool {
+pub(crate) fn is_readable(fd: BorrowedFd<'_>) -> bool {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     let mut polled = [PollFd::new(fd, PollFlags::POLLIN)];
     matches!(poll(&mut polled, PollTimeout::ZERO), Ok(n) if n > 0)
@@ -41,10 +97,20 @@ pub(crate) fn is_readable(fd: std::os::fd::BorrowedFd<'_>) -> bool {
 
 /// Waits for `signal`, which must be blocked.
 pub(crate) fn wait_for(signal: Signal) -> nix::Result<()> {
-    let set: SigSet = [signal].into_iter().collect();
+    let only: Mask = 1 << (signal as u32 - 1);
     loop {
-        match set.wait() {
-            Err(nix::errno::Errno::EINTR) => {}
+        // SAFETY: the set lives across the call, and the size is its own; nothing is written.
+        let done = unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigtimedwait,
+                &raw const only,
+                ptr::null_mut::<libc::siginfo_t>(),
+                ptr::null::<libc::timespec>(),
+                size_of::<Mask>(),
+            )
+        };
+        match Errno::result(done) {
+            Err(Errno::EINTR) => {}
             done => return done.map(drop),
         }
     }
@@ -58,26 +124,31 @@ fn trace_signal() -> i32 {
 /// Asks the test body `pid` to write down where it stands.
 pub(crate) fn send_trace(pid: nix::unistd::Pid) -> nix::Result<()> {
     // SAFETY: no pointers.
-    nix::errno::Errno::result(unsafe { libc::kill(pid.as_raw(), trace_signal()) }).map(drop)
+    Errno::result(unsafe { libc::kill(pid.as_raw(), trace_signal()) }).map(drop)
 }
 
 static TRACED_THREAD: AtomicI32 = AtomicI32::new(0);
 static TRACE: OnceLock<fn()> = OnceLock::new();
 
-/// From now on the trace signal makes the calling thread run `trace`, wherever it is.
+/// The calling thread is the one that traces are about.
+pub(crate) fn trace_this_thread() {
+    // SAFETY: `gettid` has no precondition.
+    TRACED_THREAD.store(unsafe { libc::gettid() }, Ordering::Relaxed);
+}
+
+/// From now on the trace signal makes the traced thread of this process, or of a copy of it, run
+/// `trace`, wherever it is.
 ///
 /// `trace` may allocate, which a signal handler must not: it may deadlock. It runs once, in a
 /// process that has hung and is about to be killed, with a time limit kept by somebody else.
-pub(crate) fn trace_this_thread(trace: fn()) {
+pub(crate) fn on_trace_signal(trace: fn()) {
     let _ = TRACE.set(trace);
-    // SAFETY: `gettid` has no precondition.
-    TRACED_THREAD.store(unsafe { libc::gettid() }, Ordering::Relaxed);
     // SAFETY: the structure is plain data; the handler has the signature for no SA_SIGINFO.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = on_trace as extern "C" fn(i32) as usize;
         action.sa_flags = libc::SA_RESTART;
-        libc::sigaction(trace_signal(), &raw const action, std::ptr::null_mut());
+        libc::sigaction(trace_signal(), &raw const action, ptr::null_mut());
     }
 }
 

@@ -90,12 +90,12 @@ impl Drop for Expected {
 
 /// Asks for a node; what it joins comes along.
 pub(super) fn order(birth: &Birth, joined: Option<&OwnedFd>) -> Result<Expected> {
-    let Some(factory) = body::factory() else {
+    let failed = |errno| LabError::refused(format!("ask for node `{}`", birth.name), errno);
+    let Some(factory) = body::factory().map_err(failed)? else {
         return Err(LabError::other(
             "a lab needs a trial to live in; call `start()` in a function with `#[snowglobe::test]`",
         ));
     };
-    let failed = |errno| LabError::refused(format!("ask for node `{}`", birth.name), errno);
     let (ours, theirs) = Channel::pair().map_err(failed)?;
     let message = serde_json::to_vec(birth)
         .map_err(|e| LabError::other(format!("node `{}`: {e}", birth.name)))?;

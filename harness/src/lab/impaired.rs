@@ -90,7 +90,8 @@ impl Link {
 
     /// What has passed in a direction since the link has its [carrier](Link::carrier).
     ///
-    /// The userspace wire counts everything by its cause, and its books balance. netem tells of some causes only in sum. Of a
+    /// The userspace wire counts everything by its cause, and its books balance. Those of netem balance too, but it tells of its losses only in sum
+    /// (by chance where there is a chance, else by a full queue), not what was corrupted, and of the longest queue only what is asked for in time. Of a
     /// plain link the kernel knows what was sent and received (there, 64 KB that it hands over at once are one packet), and what was lost while it was cut.
     ///
     /// ```no_run

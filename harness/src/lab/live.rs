@@ -140,7 +140,8 @@ impl Lab {
         let moved = self.links[id.index()].replug(port);
         let moved = moved
             .and_then(|()| self.follow(&mut before, &new))
-            .and_then(|()| self.links[id.index()].announce());
+            .and_then(|()| self.links[id.index()].announce())
+            .and_then(|()| self.relieve());
         if moved.is_err() {
             self.take_back(before, &new);
             let _ = self.links[id.index()].replug(port);

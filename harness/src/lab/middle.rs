@@ -4,6 +4,7 @@ use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
+use super::cuts::Cuts;
 use super::ears::{Ear, Ears};
 use super::error::{LabError, Result};
 use super::lay;
@@ -11,8 +12,8 @@ use super::line::{Line, Plug};
 use super::shared::Shared;
 use crate::impair::netem::{self, Netem};
 use crate::impair::wire::{Lateness, Wire};
-use crate::impair::{Direction, Impairment, Traffic};
-use crate::kernel::netlink::{Batch, Cut, CutFrom, Netlink};
+use crate::impair::{Direction, Impairment};
+use crate::kernel::netlink::{Batch, Netlink};
 use crate::observe::Listener;
 use crate::topology::Engine;
 use crate::topology::plan;
@@ -93,12 +94,7 @@ pub(super) struct Middle {
     asked: [Impairment; 2],
     /// What degrades it, each with its number.
     worse: Vec<(u64, Impairment)>,
-    /// By direction, how many want it cut.
-    cuts: [u32; 2],
-    /// By direction, what cuts it where the kernel carries it.
-    sieves: [Option<Cut>; 2],
-    /// By direction, what sieves that are gone have dropped.
-    pub(super) sieved: [Traffic; 2],
+    pub(super) cuts: Cuts,
     pub(super) ears: Ears,
 }
 
@@ -120,9 +116,7 @@ impl Middle {
             engine,
             asked: impairments,
             worse: Vec::new(),
-            cuts: [0; 2],
-            sieves: [None, None],
-            sieved: Default::default(),
+            cuts: Cuts::default(),
             ears: Ears::default(),
         }
     }
@@ -247,11 +241,7 @@ impl Middle {
             &wanted,
             self.down,
         )?;
-        for direction in Direction::BOTH {
-            if self.cuts[direction.index()] > 0 {
-                self.sever(direction)?;
-            }
-        }
+        self.sever_again()?;
         self.shared.restore_sieves(&self.line)?;
         self.listen_again()?;
         eprintln!(
@@ -259,82 +249,6 @@ impl Middle {
             self.line.cable.name
         );
         Ok(())
-    }
-
-    /// One more wants it cut.
-    pub(super) fn cut(&mut self, direction: Direction) -> Result<()> {
-        if matches!(self.carried, Carried::Nobody) {
-            return Err(self.removed());
-        }
-        if self.cuts[direction.index()] == 0 {
-            self.sever(direction)?;
-        }
-        self.cuts[direction.index()] += 1;
-        Ok(())
-    }
-
-    /// One less wants it cut.
-    pub(super) fn heal(&mut self, direction: Direction) -> Result<()> {
-        self.cuts[direction.index()] -= 1;
-        if self.cuts[direction.index()] > 0 {
-            return Ok(());
-        }
-        if let Some(wire) = self.wire() {
-            wire.heal(direction);
-        }
-        self.take_sieve(direction).map_or(Ok(()), |sieve| {
-            sieve
-                .heal()
-                .map_err(|e| LabError::network(format!("link `{}`", self.line.cable.name), e))
-        })
-    }
-
-    fn sever(&mut self, direction: Direction) -> Result<()> {
-        // What one end sends is sieved where the other receives it.
-        let (from, to) = (direction.index(), direction.reverse().index());
-        let sieve = match &self.carried {
-            Carried::Nobody => return Ok(()),
-            Carried::Wire { wire, .. } => {
-                wire.cut(direction);
-                return Ok(());
-            }
-            Carried::Veth => {
-                Cut::make(self.line.place(to)?, self.line.device(to), &CutFrom::Anyone)
-            }
-            Carried::Netem { backstage, .. } => {
-                let inner = lay::Inner::of(&self.line, from);
-                Cut::make(backstage.as_fd(), inner.device(), &CutFrom::Anyone)
-            }
-        };
-        let sieve =
-            sieve.map_err(|e| LabError::network(format!("link `{}`", self.line.cable.name), e))?;
-        self.sieves[direction.index()] = Some(sieve);
-        Ok(())
-    }
-
-    fn take_sieve(&mut self, direction: Direction) -> Option<Cut> {
-        let mut sieve = self.sieves[direction.index()].take()?;
-        if let Ok((packets, bytes)) = sieve.dropped() {
-            self.sieved[direction.index()] += Traffic { packets, bytes };
-        }
-        Some(sieve)
-    }
-
-    fn drop_sieves(&mut self) {
-        for direction in Direction::BOTH {
-            drop(self.take_sieve(direction));
-        }
-    }
-
-    /// What the sieves have dropped by now.
-    pub(super) fn sieved(&mut self, direction: Direction) -> Traffic {
-        let mut traffic = self.sieved[direction.index()];
-        if let Some(sieve) = &mut self.sieves[direction.index()]
-            && let Ok((packets, bytes)) = sieve.dropped()
-        {
-            traffic += Traffic { packets, bytes };
-        }
-        traffic
     }
 
     /// Has a listener told of all frames, whoever carries them; says by which number it can be forgotten.
@@ -427,7 +341,7 @@ impl Middle {
         let lateness = self.wire().map(Wire::lateness);
         self.ears = Ears::default();
         self.carried = Carried::Nobody;
-        self.sieves = [None, None];
+        self.cuts = Cuts::default();
         lateness
     }
 }

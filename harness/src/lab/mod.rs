@@ -47,6 +47,8 @@ mod births;
 mod capture;
 mod change;
 mod command;
+mod crowd;
+mod cuts;
 mod ears;
 mod end;
 mod error;
@@ -78,6 +80,7 @@ mod wait;
 mod wires;
 mod works;
 
+use std::collections::BTreeSet;
 use std::ops::Index;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -133,6 +136,8 @@ pub struct Lab {
     /// By number of the stack.
     stacks: Vec<Arc<Stack>>,
     hub: Option<Arc<OwnedFd>>,
+    /// Links to crowded switches whose nodes have queues of their own.
+    relieved: BTreeSet<LinkId>,
     shared: Arc<Shared>,
 }
 

@@ -1,6 +1,6 @@
 //! `topology.start()`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -50,6 +50,7 @@ impl Topology {
             links: Vec::new(),
             stacks: Vec::new(),
             hub: None,
+            relieved: BTreeSet::new(),
             shared,
         };
         let new = lab.everything();
@@ -73,8 +74,8 @@ pub(super) fn limits() -> Limits {
     }
 }
 
-/// So many births are waited for before the next cables are laid.
-const TOGETHER: usize = 32;
+/// So many births are waited for before the next cables are laid: the sooner the better, but each time a conversation begins.
+const TOGETHER: usize = 4;
 
 impl Lab {
     fn everything(&self) -> New {
@@ -101,7 +102,7 @@ impl Lab {
         let mut laid = BTreeMap::new();
         births.builder(self)?.make_bridges(new)?;
         loop {
-            let more = births.next(&self.plan, TOGETHER)?;
+            let more = births.next(self, TOGETHER)?;
             let possible = works.possible(|stack| births.stacks[stack].is_some());
             let (plain, others) = self.plan.plain(possible.cables);
             let mut builder = births.builder(self)?;
@@ -129,6 +130,7 @@ impl Lab {
             };
             self.links.push(Link::new(line, carried, &self.shared));
         }
+        self.relieve()?;
         self.capture_as_the_environment_says(first_link)?;
         self.late_sysctls(new)
     }

@@ -4,7 +4,7 @@
 //! permitted there.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ pub(crate) fn beside(work: impl FnOnce(i32) -> Result<(), Refusal>) -> Result<()
 
 /// Maps a range of ids for a process of another user namespace.
 pub(crate) fn map_from_outside(pid: i32, map: IdMap) -> Result<(), Refusal> {
-    map.write(map, &proc_dir(pid), false)
+    map.write(map, pid, false)
         .map_err(|e| ("map the ids".to_owned(), errno(&e)))
 }
 
@@ -168,7 +168,7 @@ fn settle(
     } else {
         let map = |outside| IdMap { outside, count: 1 };
         map(uid)
-            .write(map(gid), Path::new("/proc/self"), true)
+            .write(map(gid), "self", true)
             .map_err(|e| ("map the ids".to_owned(), errno(&e)))?;
     }
     if kinds.contains(CloneFlags::CLONE_NEWNET) {

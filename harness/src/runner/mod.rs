@@ -20,6 +20,7 @@ mod zygote;
 
 use std::num::NonZero;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -283,13 +284,13 @@ impl Started {
             zygotes.push(ours);
             theirs.push(their);
         }
-        let zygote_paths = paths.clone();
+        let hidden = paths.hidden().map(Path::to_owned).collect();
         body::remember_supervisor();
         let world = outer::make(ids, &paths, |channel, ids| {
             let zygote = Zygote {
                 trials,
                 ids,
-                paths: zygote_paths,
+                hidden,
                 sys_read_only: false,
                 supervisor,
             };

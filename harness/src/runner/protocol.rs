@@ -111,6 +111,11 @@ pub(crate) enum Report {
     Traced,
     /// To be shown beside the verdict (from the body's process).
     Note(String),
+    /// To be shown there only if the body does not come to its end (from the body's process).
+    LastWords(String),
+    /// Nodes are going to be wanted; the channel for that comes along (from the body's process to
+    /// the init, which must be woken).
+    Orders,
 }
 
 /// How a test body came to its end.
@@ -146,6 +151,10 @@ pub(crate) struct Survivor {
 }
 
 impl Report {
+    /// The last message of nearly every init, as [`Report::encode`] makes it: passed, ended with 0,
+    /// nobody left.
+    pub(crate) const ALL_WELL: [u8; 10] = *b"X\0\0\0\0\0\0\0\0P";
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(64);
         match self {
@@ -194,6 +203,11 @@ impl Report {
                 bytes.push(b'N');
                 text(&mut bytes, note);
             }
+            Report::LastWords(note) => {
+                bytes.push(b'L');
+                text(&mut bytes, note);
+            }
+            Report::Orders => bytes.push(b'O'),
         }
         bytes
     }
@@ -234,6 +248,8 @@ impl Report {
             b'D' => Report::Described(utf8(rest)),
             b'T' => Report::Traced,
             b'N' => Report::Note(utf8(rest)),
+            b'L' => Report::LastWords(utf8(rest)),
+            b'O' => Report::Orders,
             _ => return None,
         })
     }
@@ -321,9 +337,17 @@ mod tests {
             Report::Described("pid 2".into()),
             Report::Traced,
             Report::Note("the host was busy".into()),
+            Report::LastWords("see the log".into()),
+            Report::Orders,
         ] {
             assert_eq!(Report::decode(&report.encode()), Some(report));
         }
+        let all_well = Report::Exited {
+            finish: Some(Finish::Passed),
+            end: End::Code(0),
+            survivors: vec![],
+        };
+        assert_eq!(Report::decode(&Report::ALL_WELL), Some(all_well));
         assert_eq!(Report::decode(b""), None);
         assert_eq!(Report::decode(b"K1"), None);
     }

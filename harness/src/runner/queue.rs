@@ -63,6 +63,9 @@ impl Queue {
             Weight::Machine => self.threads,
         };
         let taken: usize = active.iter().map(|trial| weight(trial)).sum();
+        if taken >= self.threads {
+            return None;
+        }
         let groups: HashSet<&str> = active
             .iter()
             .filter_map(|trial| trial.options().group)

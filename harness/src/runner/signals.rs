@@ -3,13 +3,12 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
-use nix::sys::signalfd::SignalFd;
 
-use crate::kernel::signal;
+use crate::kernel::signal::Pending;
 
 /// Catches them as long as it lives.
 pub(crate) struct Signals {
-    fd: SignalFd,
+    fd: Pending,
     before: SigSet,
 }
 
@@ -35,15 +34,15 @@ impl Signals {
     pub(crate) fn catch() -> nix::Result<Signals> {
         let mut before = SigSet::empty();
         sigprocmask(SigmaskHow::SIG_SETMASK, None, Some(&mut before))?;
-        let fd = signal::read_as_fd(&CAUGHT)?;
+        let fd = Pending::of(&CAUGHT)?;
         Ok(Signals { fd, before })
     }
 
     /// What has come since the last call.
     pub(crate) fn caught(&self) -> Vec<Caught> {
         let mut caught = Vec::new();
-        while let Ok(Some(info)) = self.fd.read_signal() {
-            caught.push(match info.ssi_signo as i32 {
+        while let Some(number) = self.fd.next() {
+            caught.push(match number {
                 libc::SIGTSTP => Caught::Suspend,
                 number => Caught::End(number),
             });

@@ -4,13 +4,12 @@
 //! A trial thus costs a fork and not a program start. There are several because making a network
 //! namespace takes the kernel most of a millisecond, in the caller.
 
-use std::collections::HashMap;
+use std::fmt::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
-use nix::sys::signalfd::SignalFd;
 use nix::unistd::ForkResult;
 
 use super::protocol::{Order, Report};
@@ -18,20 +17,25 @@ use crate::Isolation;
 use crate::kernel::clone::{Cloned, clone_into};
 use crate::kernel::errno::errno;
 use crate::kernel::fd::{Channel, replace_standard};
-use crate::kernel::{mount, process, signal};
+use crate::kernel::signal::{self, Pending};
+use crate::kernel::text::Text;
+use crate::kernel::{mount, process, renew};
 use crate::sandbox::body;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::init::{Init, MAPPED};
 use crate::sandbox::inner::World;
-use crate::sandbox::paths::Paths;
 use crate::trial::Trial;
+
+/// With so many trials it is worth the while to make forking cheaper.
+const MANY: usize = 100;
 
 /// What every zygote knows.
 pub(crate) struct Zygote<'a> {
     /// The trials, by the index that orders name; each is taken by the process that runs it.
     pub(crate) trials: &'a mut [Option<Trial>],
     pub(crate) ids: Ids,
-    pub(crate) paths: Paths,
+    /// What a private mount of a trial would hide, and must not.
+    pub(crate) hidden: Vec<PathBuf>,
     pub(crate) sys_read_only: bool,
     /// Readable when the supervisor is gone.
     pub(crate) supervisor: OwnedFd,
@@ -56,7 +60,7 @@ impl Zygote<'_> {
         self.serve(&channel, &signals)
     }
 
-    fn prepare(&self) -> nix::Result<SignalFd> {
+    fn prepare(&self) -> nix::Result<Pending> {
         signal::ignore_children()?;
         // These lead to places that the sandbox hides.
         for key in ["TMPDIR", "XDG_RUNTIME_DIR"] {
@@ -65,12 +69,15 @@ impl Zygote<'_> {
         let null = std::fs::File::open("/dev/null").map_err(|e| errno(&e))?;
         replace_standard(null.as_fd(), 0)?;
         no_core_files()?;
-        body::rehearse();
-        signal::read_as_fd(&[Signal::SIGCHLD, MAPPED])
+        body::prepare();
+        Pending::of(&[Signal::SIGCHLD, MAPPED])
     }
 
-    fn serve(mut self, orders: &Channel, signals: &SignalFd) -> ! {
-        let mut running: HashMap<u32, OwnedFd> = HashMap::new();
+    fn serve(mut self, orders: &Channel, signals: &Pending) -> ! {
+        if self.trials.len() >= MANY {
+            renew::memory();
+        }
+        let mut running: Vec<Option<OwnedFd>> = Vec::new();
         let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         loop {
             let mut fds = [
@@ -88,19 +95,19 @@ impl Zygote<'_> {
                 continue;
             }
             let mut buffer = [0; Order::LEN];
-            let Ok((order, passed)) = orders.receive_with(&mut buffer) else {
+            let Ok((order, passed)) = orders.receive_few_with(&mut buffer) else {
                 continue;
             };
             match Order::decode(order) {
                 Some(Order::Run { trial, slot, seed }) => {
-                    running.remove(&slot);
-                    running.extend(
-                        self.run(trial, seed, passed, signals, &here)
-                            .map(|pidfd| (slot, pidfd)),
-                    );
+                    let slot = slot as usize;
+                    if slot >= running.len() {
+                        running.resize_with(slot + 1, || None);
+                    }
+                    running[slot] = self.run(trial, seed, passed, signals, &here);
                 }
                 Some(Order::Kill { slot }) => {
-                    if let Some(pidfd) = running.remove(&slot) {
+                    if let Some(pidfd) = running.get_mut(slot as usize).and_then(Option::take) {
                         let _ = process::pidfd_kill(&pidfd, libc::SIGKILL);
                     }
                 }
@@ -115,13 +122,11 @@ impl Zygote<'_> {
         &mut self,
         index: u32,
         seed: u64,
-        passed: Vec<OwnedFd>,
-        signals: &SignalFd,
+        [channel, output]: [Option<OwnedFd>; 2],
+        signals: &Pending,
         here: &Path,
     ) -> Option<OwnedFd> {
-        let mut passed = passed.into_iter();
-        let channel = Channel::from(passed.next()?);
-        let output = passed.next();
+        let channel = Channel::from(channel?);
         let options = *self.trials.get(index as usize)?.as_ref()?.options();
         match clone_into(options.isolation.clone_flags()) {
             Ok(Cloned::Parent { pid, pidfd }) => {
@@ -149,7 +154,7 @@ impl Zygote<'_> {
     fn map_ids(&self, pid: i32, pidfd: &OwnedFd) -> std::io::Result<()> {
         if !matches!(self.ids, Ids::One { .. }) {
             let map = self.ids.within();
-            let written = map.write(map, &PathBuf::from(format!("/proc/{pid}")), false);
+            let written = map.write(map, pid, false);
             // Whoever waits in vain for its ids would wait for ever.
             let signal = if written.is_ok() {
                 MAPPED as i32
@@ -173,7 +178,7 @@ impl Zygote<'_> {
         seed: u64,
         channel: Channel,
         output: Option<OwnedFd>,
-        signals: &SignalFd,
+        signals: &Pending,
         here: &Path,
     ) -> ! {
         let options = *trial.options();
@@ -183,7 +188,7 @@ impl Zygote<'_> {
                 isolation: options.isolation,
                 hostname: &hostname,
                 nested: options.nested,
-                paths: &self.paths,
+                hidden: &self.hidden,
                 working_dir: here,
                 sys_read_only: self.sys_read_only,
             },
@@ -192,9 +197,7 @@ impl Zygote<'_> {
             supervisor: &self.supervisor,
             signals,
         };
-        init.live(output, |reports, nodes| {
-            body::run(trial, seed, index, reports, nodes)
-        })
+        init.live(output, |reports| body::run(trial, seed, index, reports))
     }
 }
 
@@ -217,24 +220,24 @@ fn no_core_files() -> nix::Result<()> {
 }
 
 /// A name that a host may have, made of a trial's: `tcp::answers_bob` is `tcp-answers-bob`.
-pub(crate) fn hostname(name: &str) -> String {
-    let mut host = String::with_capacity(64);
+pub(crate) fn hostname(name: &str) -> Text<63> {
+    let mut host = Text::<63>::new();
     for c in name.chars() {
-        match c {
-            c if c.is_ascii_alphanumeric() => host.push(c.to_ascii_lowercase()),
-            _ if host.is_empty() || host.ends_with('-') => {}
-            _ => host.push('-'),
-        }
-        if host.len() == 63 {
+        let c = match c {
+            c if c.is_ascii_alphanumeric() => c.to_ascii_lowercase(),
+            _ if host.is_empty() || host.ends_with('-') => continue,
+            _ => '-',
+        };
+        if host.write_char(c).is_err() {
             break;
         }
     }
-    let host = host.trim_end_matches('-');
+    let length = host.trim_end_matches('-').len();
+    host.truncate(length);
     if host.is_empty() {
-        "trial".to_owned()
-    } else {
-        host.to_owned()
+        host = Text::of(format_args!("trial"));
     }
+    host
 }
 
 #[cfg(test)]
@@ -243,9 +246,9 @@ mod tests {
 
     #[test]
     fn hostnames_are_ones_that_hosts_may_have() {
-        assert_eq!(hostname("tcp::answers_bob"), "tcp-answers-bob");
-        assert_eq!(hostname("__x__"), "x");
-        assert_eq!(hostname("日本"), "trial");
+        assert_eq!(&*hostname("tcp::answers_bob"), "tcp-answers-bob");
+        assert_eq!(&*hostname("__x__"), "x");
+        assert_eq!(&*hostname("日本"), "trial");
         assert_eq!(hostname(&"ab_".repeat(100)).len(), 62);
     }
 }

@@ -1,23 +1,35 @@
 //! The process of the test body: runs the test on a thread with its name, and tells the truth.
 
-use std::any::Any;
+mod profiles;
+mod verdict;
+
 use std::backtrace::Backtrace;
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::io::Write;
+use std::os::fd::AsRawFd;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
-use super::panics::{self, Panic};
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+
+use super::init::ORDERED;
+use super::panics;
 use crate::kernel::fd::Channel;
 use crate::kernel::{clone, process, profile, signal, stack};
 use crate::runner::protocol::{Finish, Report};
-use crate::trial::{Body, Failed, Options, ShouldPanic, Trial};
+use crate::trial::{Body, Failed, Options, Trial};
+pub(crate) use profiles::remember_supervisor;
+use verdict::{End, consider, failed, judge};
+pub(crate) use verdict::{PANICKED, message};
 
 /// What a test body can ask about itself.
 #[derive(Debug)]
 pub(crate) struct Current {
-    pub(crate) name: String,
+    pub(crate) name: Cow<'static, str>,
     pub(crate) seed: u64,
 }
 
@@ -30,11 +42,20 @@ pub(crate) fn current() -> Option<&'static Current> {
 
 static CHANNEL: OnceLock<Channel> = OnceLock::new();
 
-static NODES: OnceLock<Channel> = OnceLock::new();
-
-/// Where nodes are ordered, in the process of a trial's body.
-pub(crate) fn factory() -> Option<&'static Channel> {
-    NODES.get()
+/// Where nodes are ordered; nothing where there is no trial.
+///
+/// Most trials have none, so the init hears of that channel only when there is to be one.
+pub(crate) fn factory() -> nix::Result<Option<&'static Channel>> {
+    static ORDERS: OnceLock<Channel> = OnceLock::new();
+    static OPENING: Mutex<()> = Mutex::new(());
+    let _alone = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+    let (Some(reports), None) = (CHANNEL.get(), ORDERS.get()) else {
+        return Ok(ORDERS.get());
+    };
+    let (ours, theirs) = Channel::pair()?;
+    reports.send_with(&Report::Orders.encode(), &[theirs.as_raw_fd()])?;
+    kill(Pid::parent(), ORDERED)?;
+    Ok(Some(ORDERS.get_or_init(|| ours)))
 }
 
 /// Work that must be done before the verdict is told.
@@ -96,14 +117,25 @@ pub(crate) fn note(text: &str) -> bool {
         return false;
     };
     if COUNT.fetch_add(1, Ordering::Relaxed) < NOTES.0 {
-        let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        if line.len() > NOTES.1 {
-            line.truncate(line.floor_char_boundary(NOTES.1));
-            line.push('…');
-        }
-        let _ = channel.send(&Report::Note(line).encode());
+        let _ = channel.send(&Report::Note(one_line(text)).encode());
     }
     true
+}
+
+/// Has `text` shown beside the verdict if the process does not come to its end, and so cannot say more: after a crash or a time-out.
+pub(crate) fn leave_last_words(text: &str) {
+    if let Some(channel) = CHANNEL.get() {
+        let _ = channel.send(&Report::LastWords(one_line(text)).encode());
+    }
+}
+
+fn one_line(text: &str) -> String {
+    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.len() > NOTES.1 {
+        line.truncate(line.floor_char_boundary(NOTES.1));
+        line.push('…');
+    }
+    line
 }
 
 /// What happened behind the test's back, a sentence each.
@@ -117,25 +149,13 @@ pub(crate) fn complain(sentence: String) {
         .push(sentence);
 }
 
-/// The verdict in the light of the complaints.
-fn consider(finish: Finish, complaints: &[String]) -> Finish {
-    if complaints.is_empty() {
-        return finish;
-    }
-    let complaints = complaints.join("\n");
-    match finish {
-        Finish::Passed => failed(complaints, ""),
-        Finish::Failed { reason, location } => failed(format!("{reason}\n{complaints}"), location),
-    }
-}
-
 thread_local! {
-    static OWN_THREAD: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    static OWN_THREAD: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Whether the calling thread is the test's own, or works for it.
 pub(crate) fn is_own_thread() -> bool {
-    OWN_THREAD.with(std::cell::Cell::get)
+    OWN_THREAD.with(Cell::get)
 }
 
 /// From now on the calling thread's panics are the test's, or are not.
@@ -143,11 +163,20 @@ pub(crate) fn set_own_thread(own: bool) {
     OWN_THREAD.with(|cell| cell.set(own));
 }
 
-/// Does once, in the zygote, what every body will do: starts a thread and waits for its end.
+/// Does once, in the zygote, what every body would do and what does not depend on the trial.
+pub(crate) fn prepare() {
+    profiles::prepare();
+    crate::observe::prepare();
+    panics::watch();
+    signal::on_trace_signal(write_down_where);
+    rehearse();
+}
+
+/// Does what every body will do: starts a thread and waits for its end.
 ///
 /// What libc and std set up on that occasion (symbols looked up, a stack, a heap) is then there in
 /// every copy. The zygote has a single thread again when this returns.
-pub(crate) fn rehearse() {
+fn rehearse() {
     // Twice, for the second takes other paths: it finds what the first has left.
     for _ in 0..2 {
         if let Ok(thread) = thread::Builder::new()
@@ -164,44 +193,89 @@ pub(crate) fn rehearse() {
 }
 
 /// Runs the trial and reports; ends the process.
-pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel, nodes: Channel) -> ! {
-    let name = trial.name().to_owned();
+pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel) -> ! {
     let options = *trial.options();
     crate::observe::begin();
-    let _ = CURRENT.set(Current {
-        name: name.clone(),
-        seed,
-    });
-    let channel = CHANNEL.get_or_init(|| channel);
-    let _ = NODES.set(nodes);
-    separate_profiles(index);
-    panics::watch();
-    let body = trial.into_body();
-    let thread = thread::Builder::new().name(name).spawn(move || {
-        signal::trace_this_thread(write_down_where);
+    let (name, body) = trial.into_name_and_body();
+    let of_thread = name.clone().into_owned();
+    let _ = CURRENT.set(Current { name, seed });
+    let _ = CHANNEL.set(channel);
+    profiles::separate(index);
+    let thread = thread::Builder::new().name(of_thread).spawn(move || {
+        FAREWELL.with(|_| ());
+        signal::trace_this_thread();
         stack::watch_this_thread();
         set_own_thread(true);
-        __rust_begin_short_backtrace(body)
+        let end = panic::catch_unwind(AssertUnwindSafe(|| __rust_begin_short_backtrace(body)));
+        FAREWELL.with(|farewell| farewell.0.set(Some((options, end))));
     });
-    let finish = match thread {
-        Ok(thread) => judge(&options, thread.join(), &panics::all()),
-        Err(error) => failed(
-            format!("cannot start the test's thread: {error}"),
-            String::new(),
-        ),
+    let finish = match thread.map(thread::JoinHandle::join) {
+        Ok(_) => match take_end() {
+            Some(end) => judge(&options, end, &panics::all()),
+            None => failed("the test's thread ended before the test did", ""),
+        },
+        Err(error) => failed(format!("cannot start the test's thread: {error}"), ""),
     };
     finish_last_works();
-    let finish = consider(
-        finish,
-        &COMPLAINTS.lock().unwrap_or_else(PoisonError::into_inner),
-    );
+    let finish = consider(finish, &complaints());
     let finish = tell(finish);
     if let Finish::Failed { reason, .. } = &finish
         && !reason.starts_with(PANICKED)
     {
         eprintln!("Error: {reason}");
     }
-    let _ = channel.send(&Report::Finished(finish).encode());
+    report(finish)
+}
+
+thread_local! {
+    /// Made before anything else on the test's thread, so that it is dropped after everything else.
+    static FAREWELL: Farewell = const { Farewell(Cell::new(None)) };
+}
+
+/// What remains to be done when the values of the test's thread are gone.
+struct Farewell(Cell<Option<(Options, End)>>);
+
+/// How the function came to its end, where there is more to be done about it.
+static END: Mutex<Option<End>> = Mutex::new(None);
+
+fn take_end() -> Option<End> {
+    END.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        let Some((options, end)) = self.0.take() else {
+            return;
+        };
+        // Where all is well, this is the quickest way out: the end of a thread, and of another one
+        // that waits for it, would cost a dozen page faults more.
+        if matches!(end, Ok(Ok(())))
+            && !profile::is_instrumented()
+            && nothing_is_left_to_do()
+            && judge(&options, Ok(Ok(())), &panics::all()) == Finish::Passed
+        {
+            report(Finish::Passed)
+        }
+        *END.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+    }
+}
+
+fn nothing_is_left_to_do() -> bool {
+    fn is_empty<T>(list: &Mutex<Vec<T>>) -> bool {
+        list.lock().is_ok_and(|list| list.is_empty())
+    }
+    is_empty(&LAST_WORKS) && is_empty(&ENDINGS) && is_empty(&COMPLAINTS)
+}
+
+fn complaints() -> Vec<String> {
+    std::mem::take(&mut *COMPLAINTS.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Tells the init, and ends the process.
+fn report(finish: Finish) -> ! {
+    if let Some(channel) = CHANNEL.get() {
+        let _ = channel.send(&Report::Finished(finish).encode());
+    }
     leave()
 }
 
@@ -225,65 +299,6 @@ fn __rust_begin_short_backtrace(body: Body) -> Result<(), Failed> {
     result
 }
 
-fn failed(reason: impl Into<String>, location: impl Into<String>) -> Finish {
-    Finish::Failed {
-        reason: reason.into(),
-        location: location.into(),
-    }
-}
-
-/// How the reason of a panic begins; the panic's own message is on stderr already.
-pub(crate) const PANICKED: &str = "panicked: ";
-
-/// What the body's end means.
-fn judge(options: &Options, end: thread::Result<Result<(), Failed>>, panics: &[Panic]) -> Finish {
-    let own = panics.iter().rev().find(|panic| panic.own);
-    let location = own.map(|panic| panic.location.clone()).unwrap_or_default();
-    match (end, &options.should_panic) {
-        (Err(payload), ShouldPanic::No) => {
-            failed(format!("{PANICKED}{}", message(&*payload)), location)
-        }
-        (Err(_), ShouldPanic::Yes) => Finish::Passed,
-        (Err(payload), ShouldPanic::With(expected)) => {
-            let message = message(&*payload);
-            match message.contains(expected) {
-                true => Finish::Passed,
-                false => failed(
-                    format!(
-                        "panic did not contain expected string\n      panic message: {message:?}\n expected substring: {expected:?}"
-                    ),
-                    location,
-                ),
-            }
-        }
-        (Ok(Err(error)), _) => {
-            let location = error
-                .location()
-                .map(|(file, line, column)| format!("{file}:{line}:{column}"));
-            failed(error.message(), location.unwrap_or_default())
-        }
-        (Ok(Ok(())), ShouldPanic::No) => match panics.iter().find(|panic| !panic.own) {
-            Some(panic) if !options.allow_panics => failed(
-                format!(
-                    "a panic was swallowed: thread '{}' panicked: {}\njoin that thread or task and pass its panic on, or expect it: #[snowglobe::test(allow_panics)]",
-                    panic.thread, panic.message
-                ),
-                panic.location.clone(),
-            ),
-            _ => Finish::Passed,
-        },
-        (Ok(Ok(())), _) => failed("test did not panic as expected", ""),
-    }
-}
-
-pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
-    payload
-        .downcast_ref::<&'static str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "(a value that is no text)".to_owned())
-}
-
 /// On the test's thread, from a signal handler, once, before the process is killed.
 fn write_down_where() {
     let trace = Backtrace::force_capture();
@@ -291,105 +306,5 @@ fn write_down_where() {
     eprintln!("thread '{name}' hangs here:\n{trace}");
     if let Some(channel) = CHANNEL.get() {
         let _ = channel.send(&Report::Traced.encode());
-    }
-}
-
-/// In a PID namespace `%p` is the same number for everybody, and a profile's file is chosen before
-/// the fork: adds what tells trials apart, for this process and for those that it starts.
-fn separate_profiles(index: u32) {
-    let given = std::env::var("LLVM_PROFILE_FILE").ok();
-    if given.is_none() && !profile::is_instrumented() {
-        return;
-    }
-    let pattern = separated(given.as_deref().unwrap_or("default_%p.profraw"), index);
-    profile::write_to(&pattern);
-    process::set_env("LLVM_PROFILE_FILE", &pattern);
-}
-
-fn separated(pattern: &str, index: u32) -> String {
-    let run = supervisor_pid();
-    pattern.replace("%p", &format!("{run}-{index}-%p"))
-}
-
-static SUPERVISOR: AtomicU32 = AtomicU32::new(0);
-
-/// Remembers the supervisor's process id, which no other run has at the same time.
-pub(crate) fn remember_supervisor() {
-    SUPERVISOR.store(std::process::id(), Ordering::Relaxed);
-}
-
-fn supervisor_pid() -> u32 {
-    SUPERVISOR.load(Ordering::Relaxed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn panic(own: bool) -> Panic {
-        Panic {
-            thread: "t".into(),
-            message: "boom".into(),
-            location: "a.rs:1:2".into(),
-            own,
-        }
-    }
-
-    fn reason(finish: Finish) -> String {
-        match finish {
-            Finish::Passed => "passed".into(),
-            Finish::Failed { reason, .. } => reason,
-        }
-    }
-
-    #[test]
-    fn a_body_that_returns_has_passed() {
-        assert_eq!(judge(&Options::NEW, Ok(Ok(())), &[]), Finish::Passed);
-    }
-
-    #[test]
-    fn a_panic_is_a_failure_where_it_stood() {
-        let finish = judge(&Options::NEW, Err(Box::new("boom")), &[panic(true)]);
-        assert_eq!(finish, failed("panicked: boom", "a.rs:1:2"));
-    }
-
-    #[test]
-    fn a_panic_elsewhere_is_a_failure_unless_allowed() {
-        assert!(reason(judge(&Options::NEW, Ok(Ok(())), &[panic(false)])).contains("swallowed"));
-        assert_eq!(
-            judge(&Options::NEW.allow_panics(), Ok(Ok(())), &[panic(false)]),
-            Finish::Passed
-        );
-        assert_eq!(
-            judge(&Options::NEW, Ok(Ok(())), &[panic(true)]),
-            Finish::Passed
-        );
-    }
-
-    #[test]
-    fn an_expected_panic_is_a_pass_with_the_right_text_only() {
-        let options = Options::NEW.should_panic_with("boo");
-        assert_eq!(judge(&options, Err(Box::new("boom")), &[]), Finish::Passed);
-        assert!(reason(judge(&options, Err(Box::new("bang")), &[])).contains("\"bang\""));
-        assert!(reason(judge(&options, Ok(Ok(())), &[])).contains("did not panic"));
-    }
-
-    #[test]
-    fn a_complaint_fails_a_test_that_has_passed_and_is_added_to_a_failure() {
-        let complaints = ["nginx died".to_owned()];
-        assert_eq!(
-            consider(Finish::Passed, &complaints),
-            failed("nginx died", "")
-        );
-        assert_eq!(
-            consider(failed("boom", "a.rs:1:2"), &complaints),
-            failed("boom\nnginx died", "a.rs:1:2")
-        );
-        assert_eq!(consider(Finish::Passed, &[]), Finish::Passed);
-    }
-
-    #[test]
-    fn profiles_of_trials_do_not_share_a_file() {
-        assert_eq!(separated("a-%p-%m.profraw", 3), "a-0-3-%p-%m.profraw");
     }
 }

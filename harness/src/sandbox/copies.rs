@@ -26,7 +26,7 @@ pub(super) fn hand_over(
     channel: &Channel,
 ) -> Result<Vec<String>, Refused> {
     let proc_dir = PathBuf::from(format!("/proc/{pid}"));
-    map.write(map, &proc_dir, false)
+    map.write(map, pid, false)
         .map_err(|e| ("map the ids", errno(&e)))?;
     let userns = fs::File::open(proc_dir.join("ns/user"))
         .map_err(|e| ("open the user namespace", errno(&e)))?;
@@ -204,7 +204,7 @@ pub(super) fn put_together(trees: &[(PathBuf, OwnedFd)], paths: &Paths) -> Resul
         }
     }
     // While the host's /proc is still in sight: the kernel wants to see one before it gives one.
-    mount::fresh("proc", &at(Path::new("/proc")), None).map_err(|e| ("mount /proc", e))?;
+    mount::fresh(c"proc", &at(Path::new("/proc")), None).map_err(|e| ("mount /proc", e))?;
     mount::pivot(stage).map_err(|e| ("change the root", e))?;
     mount_private()?;
     for (path, tree) in late {

@@ -27,7 +27,7 @@ pub(super) fn devices() -> Vec<(&'static str, OwnedFd)> {
 pub(super) fn furnish_dev(devices: &[(&str, OwnedFd)]) -> Result<(), Refused> {
     let dev = Path::new("/dev");
     let step = |e: std::io::Error| ("furnish /dev", errno(&e));
-    mount::fresh("tmpfs", dev, Some("mode=755,size=64k")).map_err(|e| ("mount /dev", e))?;
+    mount::fresh(c"tmpfs", dev, Some(c"mode=755,size=64k")).map_err(|e| ("mount /dev", e))?;
     for dir in ["net", "pts", "shm", "mqueue"] {
         fs::create_dir(dev.join(dir)).map_err(step)?;
     }
@@ -48,9 +48,9 @@ pub(super) fn furnish_dev(devices: &[(&str, OwnedFd)]) -> Result<(), Refused> {
     for (name, target) in links {
         std::os::unix::fs::symlink(target, dev.join(name)).map_err(step)?;
     }
-    mount::fresh("tmpfs", &dev.join("shm"), Some(TMPFS)).map_err(|e| ("mount /dev/shm", e))?;
-    mount::fresh("mqueue", &dev.join("mqueue"), None).map_err(|e| ("mount /dev/mqueue", e))?;
-    mount::fresh("devpts", &dev.join("pts"), Some(DEVPTS)).map_err(|e| ("mount /dev/pts", e))?;
+    mount::fresh(c"tmpfs", &dev.join("shm"), Some(TMPFS)).map_err(|e| ("mount /dev/shm", e))?;
+    mount::fresh(c"mqueue", &dev.join("mqueue"), None).map_err(|e| ("mount /dev/mqueue", e))?;
+    mount::fresh(c"devpts", &dev.join("pts"), Some(DEVPTS)).map_err(|e| ("mount /dev/pts", e))?;
     let read_only = Attributes {
         set: mount::READ_ONLY,
         ..Attributes::default()

@@ -5,11 +5,9 @@
 //! process ([`super::node`]), while the init is at the next one.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::PathBuf;
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
-use nix::sys::signalfd::SignalFd;
 use nix::unistd::ForkResult;
 
 use super::birth::{Birth, Cry, Joins};
@@ -19,24 +17,25 @@ use crate::kernel::clone::{Cloned, clone_into, clone_sibling};
 use crate::kernel::errno::errno;
 use crate::kernel::fd::Channel;
 use crate::kernel::idmap::IdMap;
+use crate::kernel::signal::Pending;
 use crate::kernel::{ns, process};
 
 /// Makes nodes for whoever holds the other end of its channel.
 pub(crate) struct Factory<'a> {
     pub(crate) orders: &'a Channel,
     pub(crate) world: &'a World<'a>,
-    pub(crate) signals: &'a SignalFd,
+    pub(crate) signals: &'a Pending,
 }
 
 impl Factory<'_> {
-    /// Does what has been asked; never waits.
-    pub(crate) fn serve(&self) {
+    /// Does what has been asked, and never waits; false if nothing will be asked any more.
+    pub(crate) fn serve(&self) -> bool {
         let mut buffer = vec![0; crate::kernel::fd::MESSAGE_MAX];
         while let Ok(Some((message, passed))) = self.orders.try_receive_with(&mut buffer) {
             let mut passed = passed.into_iter();
             let Some(channel) = passed.next().map(Channel::from) else {
                 // The other end is gone, or talks nonsense.
-                return;
+                return false;
             };
             let born = match serde_json::from_slice::<Birth>(message) {
                 Ok(birth) => self.bear(&birth, &channel, passed.next()),
@@ -46,6 +45,7 @@ impl Factory<'_> {
                 refuse(&channel, refused);
             }
         }
+        true
     }
 
     fn bear(
@@ -140,7 +140,7 @@ fn enter_users(network: &OwnedFd) -> Result<(), Refused> {
 }
 
 fn user_namespaces(most: &str) {
-    let _ = std::fs::write("/proc/sys/user/max_user_namespaces", most);
+    let _ = process::write_file(c"/proc/sys/user/max_user_namespaces", most);
 }
 
 fn flags(birth: &Birth) -> CloneFlags {
@@ -185,10 +185,9 @@ fn map_ids(birth: &Birth, pid: i32, pidfd: &OwnedFd) -> Result<(), Refused> {
         outside: 0,
         count: birth.ids.unwrap_or(1),
     };
-    let dir = PathBuf::from(format!("/proc/{pid}"));
     let written = map
-        .write(map, &dir, false)
-        .or_else(|_| map.write(map, &dir, true));
+        .write(map, pid, false)
+        .or_else(|_| map.write(map, pid, true));
     // Whoever waits in vain for its ids would wait for ever.
     let signal = if written.is_ok() {
         super::init::MAPPED as i32

@@ -1,5 +1,6 @@
 //! What a node finds: a recipe, on top of the one for a trial's own sandbox.
 
+use std::ffi::CString;
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
 use super::birth::{Birth, Etc, Placed, Root, Source};
-use super::inner::{Refused, TMPFS, World};
+use super::inner::{RUN, Refused, TMPFS, World};
 use crate::kernel::errno::errno;
 use crate::kernel::mount::{self, Attributes};
 
@@ -89,8 +90,9 @@ fn place(placed: &Placed, held: &Held) -> Result<(), Refused> {
     match held {
         Held::Tmpfs(size) => {
             fs::create_dir_all(at).map_err(|e| ("make a mount point", errno(&e)))?;
-            let data = format!("mode=1777,size={size}");
-            mount::fresh("tmpfs", at, Some(&data)).map_err(|e| ("mount a tmpfs", e))?;
+            let data = CString::new(format!("mode=1777,size={size}"))
+                .map_err(|_| ("mount a tmpfs", Errno::EINVAL))?;
+            mount::fresh(c"tmpfs", at, Some(&data)).map_err(|e| ("mount a tmpfs", e))?;
         }
         Held::Tree(tree) => {
             make_point(at, is_dir(tree)).map_err(|e| ("make a mount point", errno(&e)))?;
@@ -207,10 +209,10 @@ fn change_root(root: &RootDirs, note: &dyn Fn(&str)) -> Result<(), Refused> {
         make_point(&place, true).map_err(|e| ("make a mount point", errno(&e)))?;
         mount::attach(tree.as_fd(), &place).map_err(|e| ("mount /proc, /sys and /dev", e))?;
     }
-    for (path, data) in [("tmp", TMPFS), ("run", "mode=755,size=1g,nr_inodes=1m")] {
+    for (path, data) in [("tmp", TMPFS), ("run", RUN)] {
         let place = stage.join(path);
         make_point(&place, true).map_err(|e| ("make a mount point", errno(&e)))?;
-        mount::fresh("tmpfs", &place, Some(data)).map_err(|e| ("mount /tmp and /run", e))?;
+        mount::fresh(c"tmpfs", &place, Some(data)).map_err(|e| ("mount /tmp and /run", e))?;
     }
     mount::pivot(stage).map_err(|e| ("change the root", e))
 }

@@ -6,11 +6,8 @@
 use std::cell::RefCell;
 use std::os::fd::{AsFd, OwnedFd};
 
-use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::signalfd::SignalFd;
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, setpgid};
 
 use super::factory::Factory;
@@ -19,7 +16,8 @@ use super::inner::{Refused, World};
 use crate::Isolation;
 use crate::kernel::errno::errno;
 use crate::kernel::fd::{Channel, replace_standard};
-use crate::kernel::{process, signal};
+use crate::kernel::process::{self, Reaped};
+use crate::kernel::signal::{self, Pending};
 use crate::runner::hang;
 use crate::runner::protocol::{End, Finish, Report, Request};
 
@@ -29,7 +27,7 @@ pub(crate) struct Init<'a> {
     pub(crate) ids: Ids,
     pub(crate) channel: Channel,
     pub(crate) supervisor: &'a OwnedFd,
-    pub(crate) signals: &'a SignalFd,
+    pub(crate) signals: &'a Pending,
 }
 
 /// The process of the test body, as its init sees it.
@@ -37,20 +35,39 @@ struct Body {
     pid: Pid,
     /// What it has to say.
     reports: Channel,
-    /// The nodes that it wants.
-    orders: Channel,
-    /// Its end of that, kept open so that its exit does not wake us twice.
-    _orders: Channel,
+    /// The nodes that it wants, if it ever wants one.
+    orders: RefCell<Option<Channel>>,
     /// What it has said before its end.
     finish: RefCell<Option<Finish>>,
 }
 
+/// What an init has been woken for.
+struct Ready {
+    /// The supervisor asks for something.
+    asked: bool,
+    signalled: bool,
+    /// The supervisor is gone.
+    orphaned: bool,
+    /// The body says something, if that is listened to.
+    reported: bool,
+    /// The body wants nodes.
+    ordered: bool,
+}
+
 /// Says that the zygote has written the id mappings.
 pub(crate) const MAPPED: Signal = Signal::SIGUSR1;
+/// Says, later on, that the body has sent a channel on which it will ask for nodes.
+pub(crate) const ORDERED: Signal = MAPPED;
+
+/// As system calls take it, for whoever calls.
+const OURSELVES: Pid = Pid::from_raw(0);
+
+/// Nearly all reports are no longer.
+const SHORT: usize = 256;
 
 impl Init<'_> {
     /// Lives until the trial is over. `body` is run in a process of its own and does not return.
-    pub(crate) fn live(self, output: Option<OwnedFd>, run: impl FnOnce(Channel, Channel)) -> ! {
+    pub(crate) fn live(self, output: Option<OwnedFd>, run: impl FnOnce(Channel)) -> ! {
         match self.start(output.as_ref(), run) {
             Ok(body) => self.watch(&body),
             Err((step, errno)) => {
@@ -65,11 +82,7 @@ impl Init<'_> {
         }
     }
 
-    fn start(
-        &self,
-        output: Option<&OwnedFd>,
-        run: impl FnOnce(Channel, Channel),
-    ) -> Result<Body, Refused> {
+    fn start(&self, output: Option<&OwnedFd>, run: impl FnOnce(Channel)) -> Result<Body, Refused> {
         nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)
             .map_err(|e| ("set the parent-death signal", e))?;
         if signal::is_readable(self.supervisor.as_fd()) {
@@ -86,25 +99,23 @@ impl Init<'_> {
         self.world.furnish()?;
         signal::default_children().map_err(|e| ("wait for children", e))?;
         // Out of reach of the terminal: the supervisor passes signals on as it sees fit.
-        setpgid(Pid::this(), Pid::this()).map_err(|e| ("make a process group", e))?;
+        setpgid(OURSELVES, OURSELVES).map_err(|e| ("make a process group", e))?;
         let (reports, theirs) = Channel::pair().map_err(|e| ("make a channel", e))?;
-        let (orders, nodes) = Channel::pair().map_err(|e| ("make a channel", e))?;
         match process::fork().map_err(|e| ("fork the test body", e))? {
             ForkResult::Child => {
-                drop((reports, orders));
+                drop(reports);
                 if let Some(output) = output {
                     let _ = replace_standard(output.as_fd(), 1);
                     let _ = replace_standard(output.as_fd(), 2);
                 }
                 let _ = signal::unblock_all();
-                run(theirs, nodes);
+                run(theirs);
                 process::exit_now(1)
             }
             ForkResult::Parent { child: pid } => Ok(Body {
                 pid,
                 reports,
-                orders,
-                _orders: nodes,
+                orders: RefCell::default(),
                 finish: RefCell::default(),
             }),
         }
@@ -114,7 +125,7 @@ impl Init<'_> {
         match self.ids {
             Ids::One { .. } => {
                 let map = self.ids.within();
-                map.write(map, std::path::Path::new("/proc/self"), true)
+                map.write(map, "self", true)
                     .map_err(|e| ("map the ids", errno(&e)))
             }
             Ids::Subordinate(_) | Ids::Range(_) => {
@@ -128,65 +139,113 @@ impl Init<'_> {
         // says when it hangs is wanted at once.
         let mut listening = false;
         loop {
-            let interest = if listening {
-                PollFlags::POLLIN
-            } else {
-                PollFlags::empty()
-            };
-            let mut fds = [
-                PollFd::new(self.channel.as_fd(), PollFlags::POLLIN),
-                PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
-                PollFd::new(self.supervisor.as_fd(), PollFlags::POLLIN),
-                PollFd::new(body.orders.as_fd(), PollFlags::POLLIN),
-                PollFd::new(body.reports.as_fd(), interest),
-            ];
-            let fds = if listening {
-                &mut fds[..]
-            } else {
-                &mut fds[..4]
-            };
-            if poll(fds, PollTimeout::NONE).is_err() {
-                continue;
-            }
-            let ready = |i: usize| fds.get(i).is_some_and(|fd| fd.any().unwrap_or(false));
-            if ready(2) {
+            let Ready {
+                asked,
+                signalled,
+                orphaned,
+                reported,
+                ordered,
+            } = self.wait(body, listening);
+            if orphaned {
                 self.end()
             }
-            if ready(1)
-                && let Some(end) = self.reap(body.pid)
-            {
+            let called = signalled && self.read_signals();
+            if signalled && let Some(end) = self.reap(body.pid) {
                 self.part(body, end)
             }
-            if ready(3) {
-                let (orders, world, signals) = (&body.orders, &self.world, self.signals);
-                Factory {
-                    orders,
-                    world,
-                    signals,
-                }
-                .serve();
+            if ordered {
+                self.serve(body);
             }
-            if ready(4) {
-                // That it has written down where it stands; or that it has finished after all,
-                // which is left to be read at its end.
-                match self.hear(body) {
-                    Some(report @ (Report::Traced | Report::Note(_))) => {
-                        let _ = self.channel.send(&report.encode());
-                    }
-                    Some(Report::Finished(finish)) => *body.finish.borrow_mut() = Some(finish),
-                    _ => listening = false,
-                }
+            if reported || called {
+                let heard = self.heed(body);
+                // Readable, and nothing there: it will say nothing any more.
+                listening &= heard || !reported;
             }
-            if ready(0) {
+            if asked {
                 listening |= self.obey(body.pid);
             }
         }
     }
 
+    /// Until there is something to do.
+    fn wait(&self, body: &Body, listening: bool) -> Ready {
+        let interest = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        let channel = self.channel.as_fd();
+        let (signals, supervisor) = (self.signals.as_fd(), self.supervisor.as_fd());
+        // The last two stand for those that may be there or not.
+        let mut fds = [channel, signals, supervisor, channel, channel].map(interest);
+        let mut count = 3;
+        let orders = body.orders.borrow();
+        let reports = listening.then_some(&body.reports);
+        for channel in reports.into_iter().chain(&*orders) {
+            fds[count] = interest(channel.as_fd());
+            count += 1;
+        }
+        let polled = poll(&mut fds[..count], PollTimeout::NONE);
+        let ready = fds.map(|fd| polled.is_ok() && fd.any().unwrap_or(false));
+        Ready {
+            asked: ready[0],
+            signalled: ready[1],
+            orphaned: ready[2],
+            reported: listening && ready[3],
+            ordered: ready[if listening { 4 } else { 3 }],
+        }
+    }
+
+    /// Makes the nodes that the body has asked for.
+    fn serve(&self, body: &Body) {
+        let mut orders = body.orders.borrow_mut();
+        let (world, signals) = (&self.world, self.signals);
+        let more = orders.as_ref().is_some_and(|orders| {
+            Factory {
+                orders,
+                world,
+                signals,
+            }
+            .serve()
+        });
+        if !more {
+            *orders = None;
+        }
+    }
+
+    /// Takes what the body says before its end, as that it has written down where it stands; false
+    /// if that was nothing.
+    fn heed(&self, body: &Body) -> bool {
+        let mut heard = false;
+        while let Some(report) = self.hear(body) {
+            heard = true;
+            match report {
+                // It has finished after all, which is left to be told at its end.
+                Report::Finished(finish) => *body.finish.borrow_mut() = Some(finish),
+                Report::Orders => {}
+                report => drop(self.channel.send(&report.encode())),
+            }
+        }
+        heard
+    }
+
     /// One report of the body's, if there is one.
     fn hear(&self, body: &Body) -> Option<Report> {
-        let report = body.reports.try_receive_whole().ok()??;
-        Report::decode(&report)
+        let mut short = [0; SHORT];
+        let length = body.reports.peek(&mut short).ok()??;
+        if length == 0 {
+            return None;
+        }
+        let mut long = Vec::new();
+        let buffer = match length > SHORT {
+            true => {
+                long.resize(length, 0);
+                &mut long[..]
+            }
+            false => &mut short[..],
+        };
+        let (message, [passed, _]) = body.reports.receive_few_with(buffer).ok()?;
+        let report = Report::decode(message);
+        if report == Some(Report::Orders) {
+            *body.orders.borrow_mut() = passed.map(Channel::from);
+        }
+        report
     }
 
     /// Does what the supervisor asks; true if the body will have something to say.
@@ -210,46 +269,52 @@ impl Init<'_> {
         false
     }
 
+    /// Whether [`ORDERED`] was among the signals that have come.
+    fn read_signals(&self) -> bool {
+        let mut called = false;
+        while let Some(signal) = self.signals.next() {
+            called |= signal == ORDERED as i32;
+        }
+        called
+    }
+
     /// Reaps whoever has ended; the end of the body, if it was among them.
     fn reap(&self, body: Pid) -> Option<End> {
-        while let Ok(Some(_)) = self.signals.read_signal() {}
         let mut end = None;
-        loop {
-            match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::Exited(pid, code)) if pid == body => end = Some(End::Code(code)),
-                Ok(WaitStatus::Signaled(pid, signal, _)) if pid == body => {
-                    end = Some(End::Signal(signal as i32));
-                }
-                Ok(WaitStatus::StillAlive) => return end,
-                Err(Errno::EINTR) | Ok(_) => {}
-                Err(_) => return end,
+        while let Reaped::One(pid, status) = process::reap() {
+            if pid == body.as_raw() {
+                end = Some(match libc::WIFSIGNALED(status) {
+                    true => End::Signal(libc::WTERMSIG(status)),
+                    false => End::Code(libc::WEXITSTATUS(status)),
+                });
             }
         }
+        end
     }
 
     /// The body is gone: says so, with whoever is left, and ends.
     fn part(&self, body: &Body, end: End) -> ! {
-        let mut finish = body.finish.take();
-        while let Some(report) = self.hear(body) {
-            match report {
-                Report::Finished(said) => finish = Some(said),
-                report => drop(self.channel.send(&report.encode())),
-            }
-        }
-        let survivors = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+        self.heed(body);
+        let finish = body.finish.take();
+        let survivors = match process::reap() {
             // Everybody in here descends from us, so nobody is left.
-            Err(Errno::ECHILD) => Vec::new(),
+            Reaped::Childless => Vec::new(),
             _ => {
                 self.let_die();
                 hang::survivors(&self.members())
             }
         };
-        let exited = Report::Exited {
-            finish,
-            end,
-            survivors,
+        let _ = match (&finish, end, survivors.is_empty()) {
+            (Some(Finish::Passed), End::Code(0), true) => self.channel.send(&Report::ALL_WELL),
+            _ => {
+                let exited = Report::Exited {
+                    finish,
+                    end,
+                    survivors,
+                };
+                self.channel.send(&exited.encode())
+            }
         };
-        let _ = self.channel.send(&exited.encode());
         self.end()
     }
 
@@ -259,6 +324,7 @@ impl Init<'_> {
         while hang::any_dying(&self.members()) && std::time::Instant::now() < patience {
             let mut fds = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
             let _ = poll(&mut fds, PollTimeout::from(10u8));
+            let _ = self.read_signals();
             let _ = self.reap(Pid::from_raw(0));
         }
     }
@@ -281,9 +347,7 @@ impl Init<'_> {
             for pid in members {
                 let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
             }
-            while matches!(waitpid(None, Some(WaitPidFlag::WNOHANG)), Ok(status) if status != WaitStatus::StillAlive)
-            {
-            }
+            while matches!(process::reap(), Reaped::One(..)) {}
         }
     }
 

@@ -11,7 +11,6 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 
 use super::birth::{Birth, Cry, Errand, Fate, Joins};
@@ -21,7 +20,8 @@ use super::{furniture, launch};
 use crate::Isolation;
 use crate::kernel::errno::errno;
 use crate::kernel::fd::{Channel, close_all_but};
-use crate::kernel::{process, signal};
+use crate::kernel::process::{self, Reaped};
+use crate::kernel::signal::{self, Pending};
 use crate::runner::hang;
 
 /// Lives until it is killed, or nobody is left to ask for anything.
@@ -30,7 +30,7 @@ pub(super) fn live(
     world: &World<'_>,
     channel: &Channel,
     joined: Option<&OwnedFd>,
-    signals: &SignalFd,
+    signals: &Pending,
 ) -> ! {
     let made = become_node(birth, world, channel, joined);
     let netns = match made {
@@ -96,7 +96,7 @@ fn become_node(
         isolation,
         hostname: birth.hostname.as_deref().unwrap_or_default(),
         nested: true,
-        paths: world.paths,
+        hidden: world.hidden,
         working_dir: world.working_dir,
         sys_read_only: world.sys_read_only,
     };
@@ -118,7 +118,7 @@ fn name_process(name: &str) {
 
 struct Node<'a> {
     channel: &'a Channel,
-    signals: &'a SignalFd,
+    signals: &'a Pending,
     own_pids: bool,
     /// Where the end of each program is told.
     running: HashMap<i32, Channel>,
@@ -190,8 +190,8 @@ impl Node<'_> {
     }
 
     fn reap(&mut self) {
-        while let Ok(Some(_)) = self.signals.read_signal() {}
-        while let Some((pid, status)) = process::reap_any() {
+        while self.signals.next().is_some() {}
+        while let Reaped::One(pid, status) = process::reap() {
             if let Some(fate) = self.running.remove(&pid) {
                 let _ = fate.send(&Fate::Ended(status).encode());
             }

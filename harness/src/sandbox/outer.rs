@@ -200,7 +200,7 @@ fn build(ids: Ids, paths: &Paths, channel: &Channel) -> Result<(), Refused> {
 fn map_alone(uid: u32, gid: u32) -> Result<(), Refused> {
     let map = |outside| IdMap { outside, count: 1 };
     map(uid)
-        .write(map(gid), Path::new("/proc/self"), true)
+        .write(map(gid), "self", true)
         .map_err(|e| ("map the ids", errno(&e)))
 }
 
@@ -230,7 +230,7 @@ pub(crate) fn become_root() -> Result<(), Refused> {
 fn make_read_only(paths: &Paths) -> Result<(), Refused> {
     let writable = carry(paths.writable.iter().map(PathBuf::as_path))?;
     let readable = carry(paths.readable.iter().map(PathBuf::as_path))?;
-    mount::fresh("proc", Path::new("/proc"), None).map_err(|e| ("mount /proc", e))?;
+    mount::fresh(c"proc", Path::new("/proc"), None).map_err(|e| ("mount /proc", e))?;
     let everything = Attributes {
         set: mount::READ_ONLY,
         recursive: true,
@@ -254,6 +254,6 @@ fn make_read_only(paths: &Paths) -> Result<(), Refused> {
 
 /// What trials without a mount namespace of their own share.
 pub(super) fn mount_private() -> Result<(), Refused> {
-    mount::fresh("tmpfs", Path::new("/tmp"), Some(TMPFS)).map_err(|e| ("mount /tmp", e))?;
-    mount::fresh("tmpfs", Path::new("/run"), Some("mode=755")).map_err(|e| ("mount /run", e))
+    mount::fresh(c"tmpfs", Path::new("/tmp"), Some(TMPFS)).map_err(|e| ("mount /tmp", e))?;
+    mount::fresh(c"tmpfs", Path::new("/run"), Some(c"mode=755")).map_err(|e| ("mount /run", e))
 }

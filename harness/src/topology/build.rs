@@ -15,7 +15,7 @@ use super::node::StackSpec;
 use super::plan::{Address, Interface, Neighbour, NodePlan, Plan, SegmentPlan, StackPlan, Sysctl};
 use super::route::Map;
 use super::subnet::Subnet;
-use super::switch::switches;
+use super::switch::{CROWD, switches};
 use super::value::{Neighbours, Routing, Topology};
 use super::wiring::{Attachment, Owner, Segment, Wiring, interface_names};
 
@@ -258,16 +258,18 @@ fn add_neighbours(
     segments: &[Segment],
     stacks: &mut [StackPlan],
 ) -> Result<(), TopologyError> {
-    let known = |segment: &&Segment| match topology.settings.neighbours {
-        Neighbours::Auto => segment.cable.is_some(),
-        Neighbours::Learned => false,
-        Neighbours::Fixed => true,
+    let known = |segment: &Segment| match topology.settings.neighbours {
+        Neighbours::Auto if segment.cable.is_some() => Known::All,
+        Neighbours::Auto if segment.ports.len() > CROWD => Known::First,
+        Neighbours::Auto | Neighbours::Learned => Known::None,
+        Neighbours::Fixed => Known::All,
     };
-    let pairs: usize = segments
-        .iter()
-        .filter(known)
-        .map(|segment| segment.ports.len() * segment.ports.len())
-        .sum();
+    let pairs = |segment: &Segment| match known(segment) {
+        Known::All => segment.ports.len() * segment.ports.len(),
+        Known::First => 2 * segment.ports.len(),
+        Known::None => 0,
+    };
+    let pairs: usize = segments.iter().map(pairs).sum();
     if pairs > limits::ENTRIES {
         let text = format!(
             "fixed neighbours for all would be about {pairs} entries; a lab has at most {}: let large switches learn them",
@@ -275,20 +277,43 @@ fn add_neighbours(
         );
         return Err(TopologyError::one(Site::TOPOLOGY, text));
     }
-    for segment in segments.iter().filter(known) {
-        for (to, to_interface) in &segment.ports {
-            let Interface { mac, addresses, .. } = stacks[*to].interfaces[*to_interface].clone();
-            for (from, interface) in segment.ports.iter().filter(|(from, _)| from != to) {
-                let entry = |address: &Address| Neighbour {
-                    ip: address.ip,
-                    mac,
-                    interface: *interface,
-                };
-                stacks[*from].neighbours.extend(addresses.iter().map(entry));
+    for segment in segments {
+        let ports = &segment.ports;
+        match known(segment) {
+            Known::All => ports.iter().for_each(|to| introduce(*to, ports, stacks)),
+            Known::First => {
+                introduce(ports[0], &ports[1..], stacks);
+                ports[1..]
+                    .iter()
+                    .for_each(|to| introduce(*to, &ports[..1], stacks));
             }
+            Known::None => {}
         }
     }
     Ok(())
+}
+
+/// Who is known from the start on a segment.
+enum Known {
+    None,
+    /// To all the first, and all to the first.
+    First,
+    All,
+}
+
+/// Tells others of an interface: who each is, is its stack and its interface there.
+fn introduce(who: (usize, usize), others: &[(usize, usize)], stacks: &mut [StackPlan]) {
+    let Interface { mac, addresses, .. } = stacks[who.0].interfaces[who.1].clone();
+    for (stack, interface) in others.iter().filter(|(stack, _)| *stack != who.0) {
+        let entry = |address: &Address| Neighbour {
+            ip: address.ip,
+            mac,
+            interface: *interface,
+        };
+        stacks[*stack]
+            .neighbours
+            .extend(addresses.iter().map(entry));
+    }
 }
 
 fn node(topology: &Topology, id: NodeId, stack: usize) -> NodePlan {

@@ -71,6 +71,8 @@ pub struct SwitchPlan {
     pub bridges: Vec<Bridge>,
     /// The cables that join them.
     pub trunks: Vec<Cable>,
+    /// Whether it has so many ports that nodes need queues of their own for what all of them are sent.
+    pub crowded: bool,
 }
 
 /// A bridge in the hub, without spanning tree and forward delay.

@@ -12,6 +12,9 @@ use super::value::Topology;
 const FIRST: usize = 1000;
 const OTHERS: usize = BRIDGE_PORTS - 1;
 
+/// With more ports than these a switch is crowded: what the kernel does for few is not enough for so many.
+pub(super) const CROWD: usize = 250;
+
 /// The most ports of a switch.
 pub(super) const PORTS: usize = FIRST + (BRIDGE_PORTS - FIRST) * OTHERS;
 
@@ -67,7 +70,7 @@ pub(super) fn switches(topology: &Topology, kept: Option<&Kept<'_>>) -> (Vec<Swi
         .map(|id| {
             let enough = 1 + bridge_of(ports[id.index()].saturating_sub(1));
             let count = kept.map_or(enough, |kept| kept.bridges(id, enough));
-            switch(topology, id, count)
+            switch(topology, id, count, ports[id.index()] > CROWD)
         })
         .collect();
     (
@@ -78,7 +81,7 @@ pub(super) fn switches(topology: &Topology, kept: Option<&Kept<'_>>) -> (Vec<Swi
     )
 }
 
-fn switch(topology: &Topology, switch: SwitchId, count: usize) -> SwitchPlan {
+fn switch(topology: &Topology, switch: SwitchId, count: usize, crowded: bool) -> SwitchPlan {
     let mtu = topology[switch].mtu.unwrap_or(DEFAULT_MTU);
     let bridge = |index: usize| Bridge {
         name: bridge_name(switch, index),
@@ -107,6 +110,7 @@ fn switch(topology: &Topology, switch: SwitchId, count: usize) -> SwitchPlan {
         switch,
         bridges: (0..count).map(bridge).collect(),
         trunks: (1..count).map(trunk).collect(),
+        crowded,
     }
 }
 

@@ -27,7 +27,9 @@ pub enum Routing {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Neighbours {
-    /// Known from the start on cables between two nodes, learned on switches.
+    /// Known from the start on cables between two nodes, learned on switches. On a network with more than 250 interfaces, all know the first
+    /// that was plugged in, and that one knows all: the kernel learns no more than 1,024 neighbours at a time (`gc_thresh3`), those of all labs
+    /// together, and two who talk are two.
     #[default]
     Auto,
     /// Learned by ARP and neighbour discovery everywhere.

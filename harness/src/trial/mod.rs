@@ -155,8 +155,8 @@ impl Trial {
         self.source
     }
 
-    pub(crate) fn into_body(self) -> Body {
-        self.body
+    pub(crate) fn into_name_and_body(self) -> (Cow<'static, str>, Body) {
+        (self.name, self.body)
     }
 
     /// The name with its kind, as it is printed.

@@ -16,6 +16,12 @@ fn show_output_shows_it_under_successes() {
 }
 
 #[snowglobe::test(nested)]
+fn what_belongs_to_the_tests_thread_is_dropped_before_the_verdict() {
+    let sample = "samples::leaves_a_value_to_its_thread";
+    run(&["--exact", sample, "--ignored", "--show-output"]).passed_with(&["this value is gone\n"]);
+}
+
+#[snowglobe::test(nested)]
 fn nocapture_lets_it_through() {
     for option in ["--nocapture", "--no-capture"] {
         let run = run(&["--exact", "samples::panics", "--ignored", option]);

@@ -11,6 +11,23 @@ fn passes() {
     println!("this passes");
 }
 
+struct Spoken;
+
+impl Drop for Spoken {
+    fn drop(&mut self) {
+        println!("this value is gone");
+    }
+}
+
+thread_local! {
+    static SPOKEN: Spoken = const { Spoken };
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn leaves_a_value_to_its_thread() {
+    SPOKEN.with(|_| ());
+}
+
 #[snowglobe::test(ignore = "a sample")]
 fn panics() {
     println!("to stdout");

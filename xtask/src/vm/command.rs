@@ -18,17 +18,8 @@ pub(super) struct Guest {
 /// Whoever `--user` means if we are root.
 const NOBODY: u32 = 65534;
 
-/// What of this environment is about us, and not about the command.
-const OURS: &[&str] = &[
-    "CARGO_MANIFEST_",
-    "CARGO_PKG_",
-    "CARGO_BIN_",
-    "CARGO_CRATE_",
-    "LD_LIBRARY_PATH",
-    "OLDPWD",
-    "PWD",
-    "_",
-];
+/// What else of this environment is about us, and not about the command.
+const OURS: &[&str] = &["LD_LIBRARY_PATH", "OLDPWD", "PWD", "_"];
 
 impl Guest {
     /// Builds what is to be built, and says how to run it.
@@ -47,7 +38,7 @@ impl Guest {
             _ => None,
         };
         let body = match &programs {
-            Some(programs) => script_of(programs),
+            Some(programs) => libraries()? + &script_of(programs),
             None => {
                 let words: Vec<String> = words.iter().copied().map(quote).collect();
                 format!("cd {}\n{}\n", quote_path(&here), words.join(" "))
@@ -173,6 +164,15 @@ fn split_filter<'a>(arguments: &[&'a str]) -> (Vec<&'a str>, Option<&'a str>) {
     (options, filter)
 }
 
+/// Where the programs of procedural macros find the standard library, as cargo would tell them.
+fn libraries() -> Result<String, String> {
+    let directory = cargo::libraries()?;
+    Ok(format!(
+        "export LD_LIBRARY_PATH={}\n",
+        quote_path(&directory)
+    ))
+}
+
 /// One program after the other, with cargo's words; without `--no-fail-fast` the first that fails is the last.
 fn script_of(programs: &[Program]) -> String {
     let mut script = "failed=0\n".to_owned();
@@ -194,11 +194,8 @@ fn script_of(programs: &[Program]) -> String {
 
 /// This environment, but for what is about us.
 fn exports() -> String {
-    let ours = |name: &str| {
-        OURS.iter().any(|ours| {
-            name == *ours || (ours.ends_with('_') && name.starts_with(ours) && ours.len() > 1)
-        })
-    };
+    let ours =
+        |name: &str| OURS.contains(&name) || cargo::OURS.iter().any(|ours| name.starts_with(ours));
     let is_name = |name: &str| {
         !name.starts_with(|c: char| c.is_ascii_digit())
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')

@@ -1,5 +1,9 @@
 //! What impairments do, and what they refuse.
 
+mod chance;
+mod flows;
+mod times;
+
 use std::time::Duration;
 
 use super::channel::Channel;

@@ -31,6 +31,15 @@ impl Port {
             Port::Packet(socket) => socket.send(frames),
         }
     }
+
+    /// How many frames have come faster than they were received, since this was last asked. A device that has nowhere to put them tells its
+    /// sender, or its own statistics, and not us.
+    pub(super) fn take_lost(&self) -> u64 {
+        match self {
+            Port::Tap(_) => 0,
+            Port::Packet(socket) => socket.take_lost().unwrap_or(0),
+        }
+    }
 }
 
 impl AsFd for Port {

@@ -20,6 +20,7 @@
 //! | `batch` | requests on their way out, each with the words that an error needs |
 //! | `connection` | sending a batch, reading what came back, dumps |
 //! | `link`, `bridge`, `address` | the requests |
+//! | `offload` | what interfaces do for the protocols above them |
 //! | `wait` | ready means ready: conditions, by events, with a deadline |
 //! | `view`, `view_parse` | interfaces, addresses, routes and neighbours as plain values |
 //! | `diag` | sockets as plain values |
@@ -36,6 +37,7 @@ mod diag;
 mod error;
 mod link;
 pub(crate) mod nft;
+mod offload;
 mod qdisc;
 mod qdisc_options;
 mod socket;
@@ -55,6 +57,7 @@ pub use diag::SocketEntry;
 pub(crate) use diag::sockets;
 pub(crate) use error::NetlinkError;
 pub(crate) use link::{Device, End, Veth};
+pub(crate) use offload::Offload;
 pub(crate) use qdisc::{Place, Qdisc, QdiscEntry, Statistics};
 pub(crate) use qdisc_options::{Bursts, NetemOptions, TbfOptions};
 pub(crate) use socket::{Protocol, Socket};

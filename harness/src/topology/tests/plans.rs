@@ -165,6 +165,18 @@ fn neighbours_are_known_on_cables_and_learned_on_switches() {
 }
 
 #[test]
+fn in_a_crowd_everybody_knows_the_first_and_the_first_knows_everybody() {
+    let counts = |nodes: usize| -> (bool, Vec<usize>) {
+        let plan = shape::star(nodes).plan().unwrap();
+        let counts = plan.stacks.iter().map(|stack| stack.neighbours.len());
+        (plan.switches[0].crowded, counts.collect())
+    };
+    assert_eq!(counts(250), (false, vec![0; 250]));
+    let expected = [vec![250 * 3], vec![3; 250]].concat();
+    assert_eq!(counts(251), (true, expected));
+}
+
+#[test]
 fn containers_live_in_the_stack_of_their_pod() {
     let mut topology = Topology::new();
     let pod = topology.pod("web");

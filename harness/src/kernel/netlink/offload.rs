@@ -1,0 +1,68 @@
+//! What an interface does for the protocols above it, set the old way, by `SIOCETHTOOL`.
+
+use std::os::fd::{AsFd, AsRawFd};
+
+use nix::errno::Errno;
+
+use super::connection::Netlink;
+use super::error::NetlinkError;
+use super::link::Device;
+
+/// Something that the kernel may leave to an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offload {
+    /// Cutting large TCP segments into small ones: whoever sends over it need not.
+    Segmentation,
+    /// Gathering small packets into large ones. A veth end that does so has a queue of its own for what comes from an end that does no
+    /// [`Segmentation`](Offload::Segmentation).
+    Gathering,
+}
+
+impl Netlink {
+    /// Switches it on or off, in the network namespace that this conversation is about.
+    pub(crate) fn offload(
+        &self,
+        device: Device<'_>,
+        what: Offload,
+        on: bool,
+    ) -> Result<(), NetlinkError> {
+        // `ETHTOOL_STSO` and `ETHTOOL_SGRO` of `linux/ethtool.h`.
+        let (command, operation) = match what {
+            Offload::Segmentation => (0x1f, "set TSO of"),
+            Offload::Gathering => (0x2c, "set GRO of"),
+        };
+        let value = Value {
+            command,
+            value: u32::from(on),
+        };
+        self.ethtool(device.name, value)
+            .map_err(|errno| NetlinkError::refused(operation, device.name, errno, None))
+    }
+
+    fn ethtool(&self, name: &str, mut value: Value) -> nix::Result<()> {
+        // SAFETY: an all-zero `ifreq` is a valid value of that plain structure.
+        let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+        let (_, room) = request.ifr_name.split_last_mut().expect("it has 16 bytes");
+        for (to, from) in room.iter_mut().zip(name.bytes()) {
+            *to = from as libc::c_char;
+        }
+        request.ifr_ifru.ifru_data = (&raw mut value).cast();
+        const SIOCETHTOOL: libc::Ioctl = 0x8946;
+        // SAFETY: the request, and the `struct ethtool_value` that it points to, live across the call.
+        let done = unsafe {
+            libc::ioctl(
+                self.socket.as_fd().as_raw_fd(),
+                SIOCETHTOOL,
+                &raw mut request,
+            )
+        };
+        Errno::result(done).map(drop)
+    }
+}
+
+/// `struct ethtool_value` of `linux/ethtool.h`.
+#[repr(C)]
+struct Value {
+    command: u32,
+    value: u32,
+}

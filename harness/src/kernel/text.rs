@@ -1,0 +1,71 @@
+//! Short texts on the stack, for processes that keep away from the heap: what they write there has
+//! to be copied first, page by page.
+
+use std::fmt;
+use std::ops::Deref;
+
+/// A text of at most `N` bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Text<const N: usize> {
+    bytes: [u8; N],
+    length: usize,
+}
+
+impl<const N: usize> Text<N> {
+    pub(crate) const fn new() -> Text<N> {
+        Text {
+            bytes: [0; N],
+            length: 0,
+        }
+    }
+
+    /// Cut where there is no more room.
+    pub(crate) fn of(what: fmt::Arguments<'_>) -> Text<N> {
+        let mut text = Text::new();
+        let _ = fmt::Write::write_fmt(&mut text, what);
+        text
+    }
+
+    pub(crate) fn truncate(&mut self, length: usize) {
+        assert!(self.is_char_boundary(length));
+        self.length = self.length.min(length);
+    }
+}
+
+impl<const N: usize> fmt::Write for Text<N> {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        let end = self.length + piece.len();
+        let room = self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?;
+        room.copy_from_slice(piece.as_bytes());
+        self.length = end;
+        Ok(())
+    }
+}
+
+impl<const N: usize> Deref for Text<N> {
+    type Target = str;
+
+    #[inline]
+    fn deref(&self) -> &str {
+        // SAFETY: pieces are written whole, and cut between characters.
+        unsafe { std::str::from_utf8_unchecked(&self.bytes[..self.length]) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use super::*;
+
+    #[test]
+    fn what_has_no_room_is_left_out_whole() {
+        let mut text = Text::<4>::of(format_args!("{}é", 7));
+        assert_eq!(&*text, "7é");
+        assert!(text.write_str("ü").is_err());
+        assert!(text.write_str("x").is_ok());
+        assert_eq!(&*text, "7éx");
+        text.truncate(1);
+        assert_eq!(&*text, "7");
+    }
+}

@@ -1,0 +1,55 @@
+//! Where LLVM's profiles of a trial go, in a coverage build.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use crate::kernel::{process, profile};
+
+/// Where LLVM's profiles go.
+const PROFILE: &str = "LLVM_PROFILE_FILE";
+
+/// Whether a profile will be made, by this program or by those that trials start.
+static WANTED: AtomicBool = AtomicBool::new(false);
+
+/// Finds that out, once, in the zygote.
+pub(super) fn prepare() {
+    let wanted = profile::is_instrumented() || std::env::var_os(PROFILE).is_some();
+    WANTED.store(wanted, Ordering::Relaxed);
+}
+
+/// In a PID namespace `%p` is the same number for everybody, and a profile's file is chosen before
+/// the fork: adds what tells trials apart, for this process and for those that it starts.
+pub(super) fn separate(index: u32) {
+    if !WANTED.load(Ordering::Relaxed) {
+        return;
+    }
+    let given = std::env::var(PROFILE).ok();
+    let pattern = separated(given.as_deref().unwrap_or("default_%p.profraw"), index);
+    profile::write_to(&pattern);
+    process::set_env(PROFILE, &pattern);
+}
+
+fn separated(pattern: &str, index: u32) -> String {
+    let run = supervisor_pid();
+    pattern.replace("%p", &format!("{run}-{index}-%p"))
+}
+
+static SUPERVISOR: AtomicU32 = AtomicU32::new(0);
+
+/// Remembers the supervisor's process id, which no other run has at the same time.
+pub(crate) fn remember_supervisor() {
+    SUPERVISOR.store(std::process::id(), Ordering::Relaxed);
+}
+
+fn supervisor_pid() -> u32 {
+    SUPERVISOR.load(Ordering::Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn profiles_of_trials_do_not_share_a_file() {
+        assert_eq!(separated("a-%p-%m.profraw", 3), "a-0-3-%p-%m.profraw");
+    }
+}

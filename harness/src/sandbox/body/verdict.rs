@@ -1,0 +1,149 @@
+//! What the end of a test body means.
+
+use std::any::Any;
+use std::thread;
+
+use crate::runner::protocol::Finish;
+use crate::sandbox::panics::Panic;
+use crate::trial::{Failed, Options, ShouldPanic};
+
+/// How the function came to its end: it returned or panicked.
+pub(super) type End = thread::Result<Result<(), Failed>>;
+
+/// The verdict in the light of the complaints.
+pub(super) fn consider(finish: Finish, complaints: &[String]) -> Finish {
+    if complaints.is_empty() {
+        return finish;
+    }
+    let complaints = complaints.join("\n");
+    match finish {
+        Finish::Passed => failed(complaints, ""),
+        Finish::Failed { reason, location } => failed(format!("{reason}\n{complaints}"), location),
+    }
+}
+
+pub(super) fn failed(reason: impl Into<String>, location: impl Into<String>) -> Finish {
+    Finish::Failed {
+        reason: reason.into(),
+        location: location.into(),
+    }
+}
+
+/// How the reason of a panic begins; the panic's own message is on stderr already.
+pub(crate) const PANICKED: &str = "panicked: ";
+
+/// What the body's end means.
+pub(super) fn judge(options: &Options, end: End, panics: &[Panic]) -> Finish {
+    let own = panics.iter().rev().find(|panic| panic.own);
+    let location = own.map(|panic| panic.location.clone()).unwrap_or_default();
+    match (end, &options.should_panic) {
+        (Err(payload), ShouldPanic::No) => {
+            failed(format!("{PANICKED}{}", message(&*payload)), location)
+        }
+        (Err(_), ShouldPanic::Yes) => Finish::Passed,
+        (Err(payload), ShouldPanic::With(expected)) => {
+            let message = message(&*payload);
+            match message.contains(expected) {
+                true => Finish::Passed,
+                false => failed(
+                    format!(
+                        "panic did not contain expected string\n      panic message: {message:?}\n expected substring: {expected:?}"
+                    ),
+                    location,
+                ),
+            }
+        }
+        (Ok(Err(error)), _) => {
+            let location = error
+                .location()
+                .map(|(file, line, column)| format!("{file}:{line}:{column}"));
+            failed(error.message(), location.unwrap_or_default())
+        }
+        (Ok(Ok(())), ShouldPanic::No) => match panics.iter().find(|panic| !panic.own) {
+            Some(panic) if !options.allow_panics => failed(
+                format!(
+                    "a panic was swallowed: thread '{}' panicked: {}\njoin that thread or task and pass its panic on, or expect it: #[snowglobe::test(allow_panics)]",
+                    panic.thread, panic.message
+                ),
+                panic.location.clone(),
+            ),
+            _ => Finish::Passed,
+        },
+        (Ok(Ok(())), _) => failed("test did not panic as expected", ""),
+    }
+}
+
+pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
+    payload
+        .downcast_ref::<&'static str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "(a value that is no text)".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn panic(own: bool) -> Panic {
+        Panic {
+            thread: "t".into(),
+            message: "boom".into(),
+            location: "a.rs:1:2".into(),
+            own,
+        }
+    }
+
+    fn reason(finish: Finish) -> String {
+        match finish {
+            Finish::Passed => "passed".into(),
+            Finish::Failed { reason, .. } => reason,
+        }
+    }
+
+    #[test]
+    fn a_body_that_returns_has_passed() {
+        assert_eq!(judge(&Options::NEW, Ok(Ok(())), &[]), Finish::Passed);
+    }
+
+    #[test]
+    fn a_panic_is_a_failure_where_it_stood() {
+        let finish = judge(&Options::NEW, Err(Box::new("boom")), &[panic(true)]);
+        assert_eq!(finish, failed("panicked: boom", "a.rs:1:2"));
+    }
+
+    #[test]
+    fn a_panic_elsewhere_is_a_failure_unless_allowed() {
+        assert!(reason(judge(&Options::NEW, Ok(Ok(())), &[panic(false)])).contains("swallowed"));
+        assert_eq!(
+            judge(&Options::NEW.allow_panics(), Ok(Ok(())), &[panic(false)]),
+            Finish::Passed
+        );
+        assert_eq!(
+            judge(&Options::NEW, Ok(Ok(())), &[panic(true)]),
+            Finish::Passed
+        );
+    }
+
+    #[test]
+    fn an_expected_panic_is_a_pass_with_the_right_text_only() {
+        let options = Options::NEW.should_panic_with("boo");
+        assert_eq!(judge(&options, Err(Box::new("boom")), &[]), Finish::Passed);
+        assert!(reason(judge(&options, Err(Box::new("bang")), &[])).contains("\"bang\""));
+        assert!(reason(judge(&options, Ok(Ok(())), &[])).contains("did not panic"));
+    }
+
+    #[test]
+    fn a_complaint_fails_a_test_that_has_passed_and_is_added_to_a_failure() {
+        let complaints = ["nginx died".to_owned()];
+        assert_eq!(
+            consider(Finish::Passed, &complaints),
+            failed("nginx died", "")
+        );
+        assert_eq!(
+            consider(failed("boom", "a.rs:1:2"), &complaints),
+            failed("boom\nnginx died", "a.rs:1:2")
+        );
+        assert_eq!(consider(Finish::Passed, &[]), Finish::Passed);
+    }
+}
