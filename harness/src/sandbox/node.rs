@@ -20,7 +20,7 @@ use super::{furniture, launch};
 use crate::Isolation;
 use crate::kernel::errno::errno;
 use crate::kernel::fd::{Channel, close_all_but};
-use crate::kernel::process;
+use crate::kernel::process::{self, Reaped};
 use crate::kernel::signal::{self, Pending};
 use crate::kernel::thread::show_as;
 use crate::runner::hang;
@@ -184,7 +184,7 @@ impl Node<'_> {
 
     fn reap(&mut self) {
         while self.signals.next().is_some() {}
-        while let Some((pid, status)) = process::reap_any() {
+        while let Reaped::One(pid, status) = process::reap() {
             if let Some(fate) = self.running.remove(&pid) {
                 let _ = fate.send(&Fate::Ended(status).encode());
             }
