@@ -166,6 +166,7 @@ pub(crate) fn set_own_thread(own: bool) {
 /// Does once, in the zygote, what every body would do and what does not depend on the trial.
 pub(crate) fn prepare() {
     profiles::prepare();
+    crate::observe::prepare();
     panics::watch();
     signal::on_trace_signal(write_down_where);
     rehearse();

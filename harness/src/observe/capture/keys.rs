@@ -31,7 +31,8 @@ pub(super) fn is_told() -> bool {
     std::env::var_os(KEY_LOG_VARIABLE).as_deref() == Some(OsStr::new(KEY_LOG))
 }
 
-/// Tells the test's own process to log its keys, where all is captured and nobody else has told it. Called before it has threads.
+/// Tells this process, and the tests' that will be copies of it, to log their keys, where all is captured and nobody else has told
+/// it. Called before there are threads.
 pub(crate) fn tell_this_process() {
     let wants_all = Policy::of_environment().is_ok_and(Policy::wants_all);
     if wants_all && std::env::var_os(KEY_LOG_VARIABLE).is_none() {
