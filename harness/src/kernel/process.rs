@@ -1,9 +1,10 @@
 //! Processes: forking, exiting, environment, limits.
 
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
+use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::ForkResult;
 
@@ -17,7 +18,7 @@ pub(crate) fn fork() -> nix::Result<ForkResult> {
     }
     // SAFETY: called by the single-threaded zygote and inits only, so the child may use
     // everything that its parent could.
-    match nix::errno::Errno::result(unsafe { _Fork() })? {
+    match Errno::result(unsafe { _Fork() })? {
         0 => Ok(ForkResult::Child),
         pid => Ok(ForkResult::Parent {
             child: nix::unistd::Pid::from_raw(pid),
@@ -69,7 +70,6 @@ pub(crate) fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
 
 /// Sends `signal` to the process behind `pidfd`.
 pub(crate) fn pidfd_kill(pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
-    use std::os::fd::AsRawFd;
     // SAFETY: no pointers but a null one; the result is checked.
     let done = unsafe {
         libc::syscall(
@@ -99,10 +99,35 @@ pub(crate) fn raise_open_files(wanted: u64) -> nix::Result<u64> {
     Ok(new)
 }
 
-/// Reaps one child that has ended, if there is one: its number and its wait status, as `wait` gives it.
-pub(crate) fn reap_any() -> Option<(i32, i32)> {
+/// What there was to reap.
+pub(crate) enum Reaped {
+    /// A child that has ended: its number and its wait status, as `wait` gives it.
+    One(i32, i32),
+    /// No child has ended.
+    NoneYet,
+    /// There are no children.
+    Childless,
+}
+
+/// Reaps one child that has ended, if there is one.
+pub(crate) fn reap() -> Reaped {
     let mut status = 0;
     // SAFETY: the status is ours and lives across the call.
-    let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
-    (pid > 0).then_some((pid, status))
+    match unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) } {
+        0 => Reaped::NoneYet,
+        pid if pid > 0 => Reaped::One(pid, status),
+        _ => Reaped::Childless,
+    }
+}
+
+/// Writes `text` to a file that is there, such as one of the kernel's, in one piece.
+pub(crate) fn write_file(path: &CStr, text: &str) -> nix::Result<()> {
+    // SAFETY: the path is a C string that lives across the call.
+    let fd = unsafe { libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) };
+    let fd = Errno::result(fd)?;
+    // SAFETY: the kernel has just made this descriptor for us.
+    let file = unsafe { OwnedFd::from_raw_fd(fd) };
+    // SAFETY: the text lives across the call, and its length is its own.
+    let done = unsafe { libc::write(file.as_raw_fd(), text.as_ptr().cast(), text.len()) };
+    Errno::result(done).map(drop)
 }

@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io;
+use std::iter;
 use std::os::unix::fs::FileExt;
 use std::ptr;
 
@@ -48,8 +49,21 @@ pub(crate) fn memory() {
     }
 }
 
-/// From the text of `/proc/self/smaps`.
+/// From the text of `/proc/self/smaps`; neighbours that can be one are.
 fn stretches(map: &str) -> impl Iterator<Item = Stretch> {
+    let mut single = singles(map).peekable();
+    iter::from_fn(move || {
+        let mut stretch = single.next()?;
+        while let Some(next) = single.next_if(|next| {
+            next.start == stretch.start + stretch.size && next.writable == stretch.writable
+        }) {
+            stretch.size += next.size;
+        }
+        Some(stretch)
+    })
+}
+
+fn singles(map: &str) -> impl Iterator<Item = Stretch> {
     let mut last = None;
     map.lines().filter_map(move |line| {
         let mut words = line.split_whitespace();
@@ -164,7 +178,9 @@ Anonymous:             0 kB
 Anonymous:            12 kB
 7f0000000000-7f0000001000 rw-p 00000000 00:00 0
 Anonymous:             4 kB
-7f0000001000-7f0000002000 rw-s 00000000 00:01 9 /dev/zero
+7f0000001000-7f0000003000 rw-p 00000000 00:00 0
+Anonymous:             8 kB
+7f0000003000-7f0000004000 rw-s 00000000 00:01 9 /dev/zero
 Anonymous:             4 kB
 7ffd00000000-7ffd00021000 rw-p 00000000 00:00 0 [stack]
 Anonymous:             8 kB
@@ -180,7 +196,7 @@ Anonymous:             8 kB
             [
                 stretch(0x55d0_c000_2000, 0x1000, false),
                 stretch(0x55d0_c100_0000, 0x21000, true),
-                stretch(0x7f00_0000_0000, 0x1000, true),
+                stretch(0x7f00_0000_0000, 0x3000, true),
             ]
         );
     }

@@ -45,6 +45,7 @@ impl<const N: usize> fmt::Write for Text<N> {
 impl<const N: usize> Deref for Text<N> {
     type Target = str;
 
+    #[inline]
     fn deref(&self) -> &str {
         // SAFETY: pieces are written whole, and cut between characters.
         unsafe { std::str::from_utf8_unchecked(&self.bytes[..self.length]) }

@@ -11,78 +11,99 @@ use super::node::Stack;
 use crate::sandbox::birth::Birth;
 use crate::topology::{Owner, Plan};
 
-/// Births that were asked for all at once, and are heard of one after the other.
+/// Births that are asked for ahead of time, and heard of one after the other.
 pub(super) struct Births {
-    /// What each new node is to be.
+    /// What each new node is to be, of those that were asked for.
     pub(super) births: Vec<Birth>,
     /// The first process of each new node, once it is ready.
     pub(super) born: Vec<Option<Life>>,
     /// The network stacks that are there, old ones included, by number of the stack.
     pub(super) stacks: Vec<Option<Arc<Stack>>>,
-    /// Those who are not ready: which new node, and its stack if it is its own.
+    /// The number of the first new node.
+    first: usize,
+    /// Pods that are not ready, by number of the stack.
+    pods: HashMap<usize, Expected>,
+    /// Nodes that are not ready: which new node, and its stack if it is its own.
     expected: VecDeque<(usize, Option<usize>, Expected)>,
 }
 
+/// So many nodes are asked for before the first is heard of: enough for the init to have something to do always, and so few that the
+/// channel to it is never full, where this would wait for it instead of doing its own part.
+const AHEAD: usize = 32;
+
 impl Births {
-    /// Asks for all nodes from the `first` on, and for the pods that they need.
+    /// Asks for the pods that the nodes from the `first` on need, and for the first of these.
     pub(super) fn order(lab: &mut Lab, first: usize) -> Result<Births> {
         // In a plan that has grown, stacks have other numbers than before; whose they are tells.
         let known = lab.stacks.drain(..).map(|stack| (stack.owner(), stack));
         let mut known: HashMap<Owner, Arc<Stack>> = known.collect();
         let plan = &lab.plan;
-        let mut stacks: Vec<Option<Arc<Stack>>> = plan
-            .stacks
-            .iter()
-            .map(|stack| known.remove(&stack.owner))
-            .collect();
-        let is_pod = |stack: usize| matches!(plan.stacks[stack].owner, Owner::Pod(_));
-        let mut pods = Vec::new();
-        for stack in (0..stacks.len()).filter(|stack| stacks[*stack].is_none() && is_pod(*stack)) {
-            pods.push((
-                stack,
-                birth::order(&birth::of_pod(&lab.topology, plan, stack), None)?,
-            ));
-        }
-        let new = &plan.nodes[first..];
-        let mut births = Vec::with_capacity(new.len());
-        let mut expected = VecDeque::with_capacity(new.len());
-        for (index, node) in new.iter().enumerate() {
-            let birth = birth::of_node(&lab.topology, plan, node, &lab.shared.place)?;
-            // At once: the init is at it while the next one's files are written.
-            if !is_pod(node.stack) {
-                expected.push_back((index, Some(node.stack), birth::order(&birth, None)?));
-            }
-            births.push(birth);
-        }
-        for (stack, pod) in pods {
-            let Born { life, netns } = pod.wait()?;
-            stacks[stack] = Some(Arc::new(Stack::new(plan, stack, netns, Some(life))));
-        }
-        for (index, node) in new
-            .iter()
-            .enumerate()
-            .filter(|(_, node)| is_pod(node.stack))
+        let owners = plan.stacks.iter().map(|stack| stack.owner);
+        let stacks: Vec<_> = owners.map(|owner| known.remove(&owner)).collect();
+        let mut pods = HashMap::new();
+        for stack in
+            (0..stacks.len()).filter(|stack| stacks[*stack].is_none() && is_pod(plan, *stack))
         {
-            let joined = stacks[node.stack].as_ref().and_then(|stack| stack.pidfd());
-            expected.push_back((index, None, birth::order(&births[index], joined)?));
+            let birth = birth::of_pod(&lab.topology, plan, stack);
+            pods.insert(stack, birth::order(&birth, None)?);
         }
-        let born = births.iter().map(|_: &Birth| None).collect();
-        Ok(Births {
-            births,
-            born,
+        let mut births = Births {
+            births: Vec::new(),
+            born: Vec::new(),
             stacks,
-            expected,
-        })
+            first,
+            pods,
+            expected: VecDeque::new(),
+        };
+        births.order_more(lab)?;
+        Ok(births)
+    }
+
+    fn order_more(&mut self, lab: &Lab) -> Result<()> {
+        let plan = &lab.plan;
+        while self.expected.len() < AHEAD
+            && let Some(node) = plan.nodes.get(self.first + self.births.len())
+        {
+            let birth = birth::of_node(&lab.topology, plan, node, &lab.shared.place)?;
+            let in_pod = is_pod(plan, node.stack);
+            if let Some(pod) = self.pods.remove(&node.stack) {
+                self.await_pod(plan, node.stack, pod)?;
+            }
+            let stack = self.stacks[node.stack].as_ref();
+            let joined = stack.and_then(|stack| stack.pidfd()).filter(|_| in_pod);
+            let expected = birth::order(&birth, joined)?;
+            let own = (!in_pod).then_some(node.stack);
+            self.expected.push_back((self.births.len(), own, expected));
+            self.births.push(birth);
+            self.born.push(None);
+        }
+        if self.expected.len() < AHEAD {
+            // Nobody lives in these.
+            for (stack, pod) in std::mem::take(&mut self.pods) {
+                self.await_pod(plan, stack, pod)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn await_pod(&mut self, plan: &Plan, stack: usize, pod: Expected) -> Result<()> {
+        let Born { life, netns } = pod.wait()?;
+        self.stacks[stack] = Some(Arc::new(Stack::new(plan, stack, netns, Some(life))));
+        Ok(())
     }
 
     /// Waits for some of them; false if those were the last.
-    pub(super) fn next(&mut self, plan: &Plan, count: usize) -> Result<bool> {
-        for (index, stack, expected) in self.expected.drain(..count.min(self.expected.len())) {
+    pub(super) fn next(&mut self, lab: &Lab, count: usize) -> Result<bool> {
+        for _ in 0..count {
+            let Some((index, stack, expected)) = self.expected.pop_front() else {
+                break;
+            };
             let Born { life, netns } = expected.wait()?;
             self.born[index] = Some(life);
             if let Some(stack) = stack {
-                self.stacks[stack] = Some(Arc::new(Stack::new(plan, stack, netns, None)));
+                self.stacks[stack] = Some(Arc::new(Stack::new(&lab.plan, stack, netns, None)));
             }
+            self.order_more(lab)?;
         }
         Ok(!self.expected.is_empty())
     }
@@ -95,4 +116,8 @@ impl Births {
             Places::of(lab.hub.as_deref(), self.stacks.iter().map(netns)),
         )
     }
+}
+
+fn is_pod(plan: &Plan, stack: usize) -> bool {
+    matches!(plan.stacks[stack].owner, Owner::Pod(_))
 }

@@ -4,11 +4,11 @@ use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::cuts::Sieved;
 use super::error::{LabError, Result};
 use super::lay;
 use super::link::Link;
 use super::middle::{Carried, Middle};
-use super::severed::Sieved;
 use crate::impair::{Asymmetric, Cause, Counters, Direction, Impairment, Traffic};
 use crate::kernel::netlink::Netlink;
 

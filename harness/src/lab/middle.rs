@@ -4,11 +4,11 @@ use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
+use super::cuts::Cuts;
 use super::ears::{Ear, Ears};
 use super::error::{LabError, Result};
 use super::lay;
 use super::line::{Line, Plug};
-use super::severed::Sieves;
 use super::shared::Shared;
 use crate::impair::netem::{self, Netem};
 use crate::impair::wire::{Lateness, Wire};
@@ -94,10 +94,7 @@ pub(super) struct Middle {
     asked: [Impairment; 2],
     /// What degrades it, each with its number.
     worse: Vec<(u64, Impairment)>,
-    /// By direction, how many want it cut.
-    pub(super) cuts: [u32; 2],
-    /// By direction, what cuts it where the kernel carries it.
-    pub(super) sieves: [Sieves; 2],
+    pub(super) cuts: Cuts,
     pub(super) ears: Ears,
 }
 
@@ -119,8 +116,7 @@ impl Middle {
             engine,
             asked: impairments,
             worse: Vec::new(),
-            cuts: [0; 2],
-            sieves: Default::default(),
+            cuts: Cuts::default(),
             ears: Ears::default(),
         }
     }
@@ -245,11 +241,7 @@ impl Middle {
             &wanted,
             self.down,
         )?;
-        for direction in Direction::BOTH {
-            if self.cuts[direction.index()] > 0 {
-                self.sever(direction)?;
-            }
-        }
+        self.sever_again()?;
         self.shared.restore_sieves(&self.line)?;
         self.listen_again()?;
         eprintln!(
@@ -349,7 +341,7 @@ impl Middle {
         let lateness = self.wire().map(Wire::lateness);
         self.ears = Ears::default();
         self.carried = Carried::Nobody;
-        self.sieves = Default::default();
+        self.cuts = Cuts::default();
         lateness
     }
 }

@@ -48,6 +48,7 @@ mod capture;
 mod change;
 mod command;
 mod crowd;
+mod cuts;
 mod ears;
 mod end;
 mod error;
@@ -71,7 +72,6 @@ mod process;
 mod rules;
 #[cfg(feature = "tokio")]
 mod runtime;
-mod severed;
 mod shared;
 mod start;
 mod visit;

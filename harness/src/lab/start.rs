@@ -74,8 +74,8 @@ pub(super) fn limits() -> Limits {
     }
 }
 
-/// So many births are waited for before the next cables are laid.
-const TOGETHER: usize = 32;
+/// So many births are waited for before the next cables are laid: the sooner the better, but each time a conversation begins.
+const TOGETHER: usize = 4;
 
 impl Lab {
     fn everything(&self) -> New {
@@ -102,7 +102,7 @@ impl Lab {
         let mut laid = BTreeMap::new();
         births.builder(self)?.make_bridges(new)?;
         loop {
-            let more = births.next(&self.plan, TOGETHER)?;
+            let more = births.next(self, TOGETHER)?;
             let possible = works.possible(|stack| births.stacks[stack].is_some());
             let (plain, others) = self.plan.plain(possible.cables);
             let mut builder = births.builder(self)?;

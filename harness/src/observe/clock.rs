@@ -1,9 +1,11 @@
 //! One clock for everything that is observed in a trial.
 //!
 //! Wires and packet sockets stamp with CLOCK_MONOTONIC, people and capture files want the time of day. The offset between
-//! the two is taken once, so that the order of what happened is the same by both, whatever is done to the host's clock.
+//! the two is taken once, so that the order of what happened is the same by both, whatever is done to the host's clock. (It is
+//! constant, but when somebody sets the time of day: both are steered alike.)
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use crate::kernel::clock::{monotonic, realtime};
@@ -13,16 +15,22 @@ use crate::kernel::clock::{monotonic, realtime};
 pub(crate) struct Clock {
     /// CLOCK_MONOTONIC at the start.
     start: u64,
-    /// CLOCK_REALTIME less CLOCK_MONOTONIC.
+    /// CLOCK_REALTIME less CLOCK_MONOTONIC, at the start.
     offset: i64,
+    /// The same as far as is known by now.
+    current: AtomicI64,
 }
 
 /// The clock of this process; it starts when it is first asked for.
 pub(crate) fn clock() -> &'static Clock {
     static CLOCK: OnceLock<Clock> = OnceLock::new();
-    CLOCK.get_or_init(|| Clock {
-        start: monotonic(),
-        offset: offset(),
+    CLOCK.get_or_init(|| {
+        let offset = offset();
+        Clock {
+            start: monotonic(),
+            offset,
+            current: AtomicI64::new(offset),
+        }
     })
 }
 
@@ -36,10 +44,27 @@ impl Clock {
     pub(crate) fn time_of_day(&self, time: u64) -> u64 {
         time.saturating_add_signed(self.offset)
     }
+
+    /// CLOCK_REALTIME less CLOCK_MONOTONIC, now. It is the same as before unless the time of day was set: what was measured again would
+    /// be another by microseconds, by which packets would change places.
+    pub(crate) fn offset(&self) -> i64 {
+        const SET_BY: i64 = 100_000;
+        let known = self.current.load(Ordering::Relaxed);
+        let before = monotonic().cast_signed();
+        let real = realtime().cast_signed();
+        let after = monotonic().cast_signed();
+        let possible = real - after - SET_BY..=real - before + SET_BY;
+        if possible.contains(&known) {
+            return known;
+        }
+        let new = offset();
+        self.current.store(new, Ordering::Relaxed);
+        new
+    }
 }
 
 /// CLOCK_REALTIME less CLOCK_MONOTONIC, now: of a few tries the one that took the shortest.
-pub(crate) fn offset() -> i64 {
+fn offset() -> i64 {
     let attempt = || {
         let before = monotonic();
         let real = realtime();
@@ -50,4 +75,26 @@ pub(crate) fn offset() -> i64 {
         .map(|_| attempt())
         .min()
         .map_or(0, |(_, offset)| offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_offset_stays_what_it_was_until_the_time_of_day_is_set() {
+        let offset = offset();
+        let clock = |current| Clock {
+            start: 0,
+            offset,
+            current: AtomicI64::new(current),
+        };
+        for nearly in [offset - 1000, offset + 1000] {
+            assert_eq!(clock(nearly).offset(), nearly);
+        }
+        for before in [offset - 3_600_000_000_000, offset + 10_000_000_000] {
+            let found = clock(before).offset();
+            assert!(found.abs_diff(offset) < 1_000_000_000, "{found} {offset}");
+        }
+    }
 }

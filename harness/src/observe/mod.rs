@@ -75,10 +75,14 @@ pub use packet::Packet;
 pub use recorder::Recording;
 pub use verdict::Verdict;
 
-/// At the start of a trial, before its process has threads: starts the clock that packets are seen by.
+/// What is the same for every trial, done once before there is one.
+pub(crate) fn prepare() {
+    capture::tell_this_process();
+}
+
+/// At the start of a trial: starts the clock that packets are seen by.
 pub(crate) fn begin() {
     clock::clock();
-    capture::tell_this_process();
 }
 
 pub(crate) use capture::{

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use super::clock::offset;
+use super::clock::clock;
 use super::listen::{FrameEvent, FrameFate, Listener, Source};
 use crate::impair::Direction;
 use crate::kernel::clock::monotonic;
@@ -90,7 +90,7 @@ impl Looked {
             return Ok(0);
         }
         let count = self.socket.receive(inbox)?;
-        let offset = offset();
+        let offset = clock().offset();
         for slot in inbox.received() {
             if self.subject.loopback && slot.outgoing {
                 continue;

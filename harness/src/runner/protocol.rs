@@ -111,6 +111,8 @@ pub(crate) enum Report {
     Traced,
     /// To be shown beside the verdict (from the body's process).
     Note(String),
+    /// To be shown there only if the body does not come to its end (from the body's process).
+    LastWords(String),
     /// Nodes are going to be wanted; the channel for that comes along (from the body's process to
     /// the init, which must be woken).
     Orders,
@@ -201,6 +203,10 @@ impl Report {
                 bytes.push(b'N');
                 text(&mut bytes, note);
             }
+            Report::LastWords(note) => {
+                bytes.push(b'L');
+                text(&mut bytes, note);
+            }
             Report::Orders => bytes.push(b'O'),
         }
         bytes
@@ -242,6 +248,7 @@ impl Report {
             b'D' => Report::Described(utf8(rest)),
             b'T' => Report::Traced,
             b'N' => Report::Note(utf8(rest)),
+            b'L' => Report::LastWords(utf8(rest)),
             b'O' => Report::Orders,
             _ => return None,
         })
@@ -330,6 +337,7 @@ mod tests {
             Report::Described("pid 2".into()),
             Report::Traced,
             Report::Note("the host was busy".into()),
+            Report::LastWords("see the log".into()),
             Report::Orders,
         ] {
             assert_eq!(Report::decode(&report.encode()), Some(report));

@@ -290,9 +290,9 @@ impl<'a> Supervisor<'a> {
             duration: active.started.elapsed(),
             seed: active.seed,
             output,
+            notes: active.heard.notes(),
             survivors: active.heard.survivors,
             described: active.heard.described,
-            notes: active.heard.notes,
             captured: self.plan.capture,
         };
         self.conclusion.count(&done.verdict);

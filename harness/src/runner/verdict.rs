@@ -42,7 +42,9 @@ pub(crate) struct Heard {
     /// The body has written down where it stands.
     pub(crate) traced: bool,
     /// What the body wants to have shown beside the verdict.
-    pub(crate) notes: Vec<String>,
+    notes: Vec<String>,
+    /// The same, if it does not come to its end.
+    last_words: Vec<String>,
     /// The supervisor's reason for ending it.
     pub(crate) stopped: Option<Stopped>,
 }
@@ -79,6 +81,7 @@ impl Heard {
             Report::Described(text) => self.described = Some(text),
             Report::Traced => self.traced = true,
             Report::Note(note) => self.notes.push(note),
+            Report::LastWords(note) => self.last_words.push(note),
         }
         false
     }
@@ -88,6 +91,12 @@ impl Heard {
         self.refused
             .as_ref()
             .map(|(step, errno)| (step.as_str(), *errno))
+    }
+
+    /// What is to be shown beside the verdict.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let last_words = self.last_words.iter().filter(|_| self.finish.is_none());
+        self.notes.iter().chain(last_words).cloned().collect()
     }
 
     /// The verdict on all that was heard.
@@ -199,6 +208,18 @@ mod tests {
         assert!(reason(&heard(None, Some(End::Signal(6))), overflow).contains("stack overflow"));
         assert!(reason(&heard(None, Some(End::Signal(6))), "").contains("aborted"));
         assert!(reason(&heard(None, Some(End::Signal(40))), "").contains("signal 40"));
+    }
+
+    #[test]
+    fn last_words_are_shown_of_a_body_that_did_not_come_to_its_end() {
+        let notes = |mut heard: Heard| {
+            heard.hear(Report::LastWords("see the log".into()));
+            heard.hear(Report::Note("busy".into()));
+            heard.notes()
+        };
+        assert_eq!(notes(heard(None, None)), ["busy", "see the log"]);
+        let passed = Some(Finish::Passed);
+        assert_eq!(notes(heard(passed, Some(End::Code(0)))), ["busy"]);
     }
 
     #[test]

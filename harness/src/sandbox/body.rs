@@ -117,14 +117,25 @@ pub(crate) fn note(text: &str) -> bool {
         return false;
     };
     if COUNT.fetch_add(1, Ordering::Relaxed) < NOTES.0 {
-        let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        if line.len() > NOTES.1 {
-            line.truncate(line.floor_char_boundary(NOTES.1));
-            line.push('…');
-        }
-        let _ = channel.send(&Report::Note(line).encode());
+        let _ = channel.send(&Report::Note(one_line(text)).encode());
     }
     true
+}
+
+/// Has `text` shown beside the verdict if the process does not come to its end, and so cannot say more: after a crash or a time-out.
+pub(crate) fn leave_last_words(text: &str) {
+    if let Some(channel) = CHANNEL.get() {
+        let _ = channel.send(&Report::LastWords(one_line(text)).encode());
+    }
+}
+
+fn one_line(text: &str) -> String {
+    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.len() > NOTES.1 {
+        line.truncate(line.floor_char_boundary(NOTES.1));
+        line.push('…');
+    }
+    line
 }
 
 /// What happened behind the test's back, a sentence each.
@@ -155,6 +166,7 @@ pub(crate) fn set_own_thread(own: bool) {
 /// Does once, in the zygote, what every body would do and what does not depend on the trial.
 pub(crate) fn prepare() {
     profiles::prepare();
+    crate::observe::prepare();
     panics::watch();
     signal::on_trace_signal(write_down_where);
     rehearse();

@@ -140,7 +140,7 @@ fn enter_users(network: &OwnedFd) -> Result<(), Refused> {
 }
 
 fn user_namespaces(most: &str) {
-    let _ = std::fs::write("/proc/sys/user/max_user_namespaces", most);
+    let _ = process::write_file(c"/proc/sys/user/max_user_namespaces", most);
 }
 
 fn flags(birth: &Birth) -> CloneFlags {

@@ -6,10 +6,8 @@
 use std::cell::RefCell;
 use std::os::fd::{AsFd, OwnedFd};
 
-use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, setpgid};
 
 use super::factory::Factory;
@@ -18,7 +16,7 @@ use super::inner::{Refused, World};
 use crate::Isolation;
 use crate::kernel::errno::errno;
 use crate::kernel::fd::{Channel, replace_standard};
-use crate::kernel::process;
+use crate::kernel::process::{self, Reaped};
 use crate::kernel::signal::{self, Pending};
 use crate::runner::hang;
 use crate::runner::protocol::{End, Finish, Report, Request};
@@ -283,26 +281,24 @@ impl Init<'_> {
     /// Reaps whoever has ended; the end of the body, if it was among them.
     fn reap(&self, body: Pid) -> Option<End> {
         let mut end = None;
-        loop {
-            match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::Exited(pid, code)) if pid == body => end = Some(End::Code(code)),
-                Ok(WaitStatus::Signaled(pid, signal, _)) if pid == body => {
-                    end = Some(End::Signal(signal as i32));
-                }
-                Ok(WaitStatus::StillAlive) => return end,
-                Err(Errno::EINTR) | Ok(_) => {}
-                Err(_) => return end,
+        while let Reaped::One(pid, status) = process::reap() {
+            if pid == body.as_raw() {
+                end = Some(match libc::WIFSIGNALED(status) {
+                    true => End::Signal(libc::WTERMSIG(status)),
+                    false => End::Code(libc::WEXITSTATUS(status)),
+                });
             }
         }
+        end
     }
 
     /// The body is gone: says so, with whoever is left, and ends.
     fn part(&self, body: &Body, end: End) -> ! {
         self.heed(body);
         let finish = body.finish.take();
-        let survivors = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+        let survivors = match process::reap() {
             // Everybody in here descends from us, so nobody is left.
-            Err(Errno::ECHILD) => Vec::new(),
+            Reaped::Childless => Vec::new(),
             _ => {
                 self.let_die();
                 hang::survivors(&self.members())
@@ -351,9 +347,7 @@ impl Init<'_> {
             for pid in members {
                 let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
             }
-            while matches!(waitpid(None, Some(WaitPidFlag::WNOHANG)), Ok(status) if status != WaitStatus::StillAlive)
-            {
-            }
+            while matches!(process::reap(), Reaped::One(..)) {}
         }
     }
 

@@ -14,7 +14,7 @@ use nix::unistd::{chdir, sethostname};
 
 use crate::Isolation;
 use crate::kernel::errno::errno;
-use crate::kernel::{mount, net};
+use crate::kernel::{mount, net, process};
 
 /// What a step of the recipe was, and why the kernel refused it.
 pub(crate) type Refused = (&'static str, Errno);
@@ -57,11 +57,11 @@ impl World<'_> {
         }
         if own(Isolation::NET) {
             // An orphaned connection to a black hole would keep the namespace for 107 s.
-            sysctl("/proc/sys/net/ipv4/tcp_orphan_retries", "1")?;
+            sysctl(c"/proc/sys/net/ipv4/tcp_orphan_retries", "1")?;
         }
         if own(Isolation::USER) && !self.nested {
             // Most ways to abuse a user namespace begin with making another one.
-            sysctl("/proc/sys/user/max_user_namespaces", "0")?;
+            sysctl(c"/proc/sys/user/max_user_namespaces", "0")?;
         }
         Ok(())
     }
@@ -107,8 +107,8 @@ fn fresh(
     mount::fresh_at(kind, target, data).map_err(|e| (step, e))
 }
 
-fn sysctl(path: &'static str, value: &str) -> Result<(), Refused> {
-    fs::write(path, value).map_err(|e| ("write a sysctl", errno(&e)))
+fn sysctl(path: &CStr, value: &str) -> Result<(), Refused> {
+    process::write_file(path, value).map_err(|e| ("write a sysctl", e))
 }
 
 /// Detached copies of what is about to be hidden.

@@ -78,6 +78,14 @@ fn sample_that_says_where_keys_are_logged() -> TestResult {
     Ok(())
 }
 
+#[snowglobe::test(ignore = "a sample", timeout = "2s")]
+fn sample_that_hangs() -> TestResult {
+    let _capture = captured()?;
+    loop {
+        std::thread::park();
+    }
+}
+
 /// Runs a sample of its own name, with this in `SNOWGLOBE_CAPTURE`.
 fn sample(name: &str, environment: Option<&str>) -> Run {
     let name = format!("kept::{name}");
@@ -163,10 +171,11 @@ fn the_environment_can_ask_for_captures_of_everything() -> TestResult {
 }
 
 #[snowglobe::test(nested, requires(fixture("tshark")))]
-fn what_an_abort_leaves_can_be_read() -> TestResult {
+fn what_a_crash_leaves_can_be_read_and_is_noted() -> TestResult {
     let run = sample("sample_that_aborts", None);
     run.failed_with(&["SIGABRT"]);
-    let file = place("sample_that_aborts");
+    let file = noted(&run).ok_or("no note")?;
+    assert_eq!(file, place("sample_that_aborts"));
     is_whole(&file)?;
     std::fs::remove_file(file)?;
     Ok(())
@@ -178,4 +187,14 @@ fn keys_are_logged_where_everything_is_captured_and_nowhere_else() {
     let logged = "(note: /tmp/.tls-keys, /tmp/.tls-keys)";
     sample(name, Some("failure")).passed_with(&[logged]);
     sample(name, None).passed_with(&["(note: nowhere, nowhere)"]);
+}
+
+#[snowglobe::test(nested, requires(fixture("tshark")))]
+fn what_a_timeout_leaves_can_be_read_and_is_noted() -> TestResult {
+    let run = sample("sample_that_hangs", None);
+    run.failed_with(&["timed out after 2s"]);
+    let file = noted(&run).ok_or("no note")?;
+    is_whole(&file)?;
+    std::fs::remove_file(file)?;
+    Ok(())
 }

@@ -1,12 +1,13 @@
 //! TLS, decrypted by what the programs logged of their keys.
 
 use std::fs;
+use std::path::Path;
 
 use snowglobe::lab::Output;
 use snowglobe::prelude::*;
 use snowglobe::topology::NodeId;
 
-use crate::tshark::read;
+use crate::tshark::{read, read_with};
 
 const CONFIGURATION: &str = "
 user root;
@@ -106,6 +107,39 @@ fn what_curl_asked_over_tls_can_be_read_in_the_capture() -> TestResult {
         &["tls.handshake.extensions_server_name"],
     )?;
     assert_eq!(handshakes, [["web.test"], ["web.test"], ["web.test"]]);
+    Ok(())
+}
+
+#[snowglobe::test(ignore = "a sample", fixtures("certificates", "curl", "nginx"))]
+fn sample_that_aborts() -> TestResult {
+    let (lab, client) = start()?;
+    let capture = lab.capture_all()?;
+    curl(&lab, client, "last", None)?;
+    // What comes last is written last.
+    let mark = b"this is the end";
+    let web = (lab.node("web").ok_or("web")?.ip(), 9);
+    lab[client].run(|| UdpSocket::bind("0.0.0.0:0")?.send_to(mark, web))?;
+    let is_mark = |part: &[u8]| part == mark;
+    let holds = || fs::read(capture.path()).is_ok_and(|all| all.windows(mark.len()).any(is_mark));
+    lab.wait_until(holds)?;
+    std::process::abort();
+}
+
+#[snowglobe::test(nested, fixtures("certificates", "curl", "nginx", "tshark"))]
+fn keys_are_in_the_file_when_the_test_crashes() -> TestResult {
+    let run = snowglobe_tests::sample("tls::sample_that_aborts");
+    run.failed_with(&["SIGABRT"]);
+    let (_, rest) = run.stdout.split_once("(note: capture: ").ok_or("no note")?;
+    let (file, _) = rest.split_once(')').ok_or("no end")?;
+    // They may stand behind what they decrypt, so it takes a second look.
+    let asked = read_with(
+        &["-2"],
+        Path::new(file),
+        "http.request",
+        &["http.request.uri"],
+    )?;
+    assert_eq!(asked, [["/last"]]);
+    fs::remove_file(file)?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@ mod packages;
 mod registry;
 mod stores;
 mod tls;
+mod trouble;
 
 use std::process::ExitCode;
 

@@ -165,7 +165,7 @@ fn succeeded(output: &Output) {
 }
 
 #[track_caller]
-fn failed_with(output: &Output, parts: &[&str]) {
+pub(crate) fn failed_with(output: &Output, parts: &[&str]) {
     let said = output.stderr_str();
     assert_eq!(output.status.code(), Some(1), "{said}");
     for part in parts {

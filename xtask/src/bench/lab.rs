@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::build::{build, compile, find};
-use super::measure::{Contestant, in_turns};
+use super::measure::{Contestant, figure, in_turns, output, said};
 use super::{Row, Target};
 
 /// How many nodes the stars have.
@@ -134,29 +134,4 @@ fn compared(rounds: usize, ours: Contestant<'_>, other: Contestant<'_>) -> Resul
         other: medians[1],
         target: Target::AtMost(1.0),
     })
-}
-
-/// The figure of that name that a program prints.
-fn said(command: &mut Command, name: &str) -> Result<f64, String> {
-    figure(&output(command)?, name)
-}
-
-fn figure(text: &str, name: &str) -> Result<f64, String> {
-    let mut words = text.split_whitespace().skip_while(|word| *word != name);
-    let value = words.nth(1).and_then(|word| word.parse().ok());
-    value.ok_or_else(|| format!("no figure `{name}` was said: {text}"))
-}
-
-fn output(command: &mut Command) -> Result<String, String> {
-    let output = command
-        .output()
-        .map_err(|error| format!("cannot start {command:?}: {error}"))?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    match output.status.success() {
-        true => Ok(text),
-        false => Err(format!(
-            "{command:?} failed: {text}{}",
-            String::from_utf8_lossy(&output.stderr)
-        )),
-    }
 }

@@ -54,3 +54,30 @@ pub(crate) fn time(command: &mut Command) -> Result<f64, String> {
         )),
     }
 }
+
+/// The figure of that name that a program prints.
+pub(super) fn said(command: &mut Command, name: &str) -> Result<f64, String> {
+    figure(&output(command)?, name)
+}
+
+/// The number behind that word.
+pub(super) fn figure(text: &str, name: &str) -> Result<f64, String> {
+    let mut words = text.split_whitespace().skip_while(|word| *word != name);
+    let value = words.nth(1).and_then(|word| word.parse().ok());
+    value.ok_or_else(|| format!("no figure `{name}` was said: {text}"))
+}
+
+/// What a command prints; it must succeed.
+pub(super) fn output(command: &mut Command) -> Result<String, String> {
+    let output = command
+        .output()
+        .map_err(|error| format!("cannot start {command:?}: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    match output.status.success() {
+        true => Ok(text),
+        false => Err(format!(
+            "{command:?} failed: {text}{}",
+            String::from_utf8_lossy(&output.stderr)
+        )),
+    }
+}

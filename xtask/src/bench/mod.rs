@@ -6,6 +6,7 @@ mod lab;
 mod measure;
 mod quiet;
 mod runner;
+mod wire;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -19,7 +20,7 @@ Usage: cargo xtask bench [GROUP…] [--json FILE] [--check] [--rounds N]
 
 Measures ours and others in turns and prints the medians, their ratio and its target.
 
-Groups: runner listing memory fixtures lab (all by default)
+Groups: runner listing memory fixtures lab wire (all by default)
 
   --json FILE  write the rows to FILE as well
   --check      exit with 1 if a ratio misses its target
@@ -103,12 +104,13 @@ impl Row {
 /// What a group measures: rows, or why it could not.
 type Group = fn(usize) -> Result<Vec<Row>, String>;
 
-const GROUPS: [(&str, Group); 5] = [
+const GROUPS: [(&str, Group); 6] = [
     ("runner", runner::runner),
     ("listing", runner::listing),
     ("memory", runner::memory),
     ("fixtures", fixtures::fixtures),
     ("lab", lab::lab),
+    ("wire", wire::wire),
 ];
 
 struct Options {

@@ -161,6 +161,13 @@ impl Channel {
         *self.counters.lost.of(cause) += packets;
     }
 
+    /// Counts packets that nobody had time to look at; how long they were is not known.
+    pub(crate) fn overrun(&mut self, packets: u64) {
+        let packets = Traffic { packets, bytes: 0 };
+        self.counters.sent += packets;
+        self.lose(Cause::Overrun, packets);
+    }
+
     /// Counts a packet that a rule has spoiled.
     pub(crate) fn spoil(&mut self, length: usize) {
         self.counters.corrupted += Traffic::frame(length);

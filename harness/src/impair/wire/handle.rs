@@ -65,7 +65,7 @@ impl Wire {
     }
 
     pub(crate) fn counters(&self, direction: Direction) -> Counters {
-        self.ask(move |line, _| line.lane(direction).channel.counters())
+        self.ask(move |line, _| line.counters(direction))
     }
 
     /// Lets nothing pass any more, until it is healed as often as it was cut. What comes is lost, and what is under way is lost when it would have come out.

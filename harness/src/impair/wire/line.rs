@@ -9,6 +9,7 @@ use super::parcel::Pool;
 use super::port::Port;
 use super::watch::Watch;
 use crate::impair::channel::Channel;
+use crate::impair::counters::Counters;
 use crate::impair::direction::Direction;
 use crate::kernel::frame::Inbox;
 use crate::observe::{Order, RuleBook};
@@ -49,6 +50,13 @@ impl Line {
     /// When something is due next.
     pub(super) fn next_due(&self) -> Option<u64> {
         self.lanes.iter().filter_map(Lane::next_due).min()
+    }
+
+    pub(super) fn counters(&mut self, direction: Direction) -> Counters {
+        let lost = self.ports[direction.index()].take_lost();
+        let channel = &mut self.lanes[direction.index()].channel;
+        channel.overrun(lost);
+        channel.counters()
     }
 
     pub(super) fn lateness(&self) -> Lateness {

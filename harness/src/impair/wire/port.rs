@@ -2,6 +2,8 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
+use nix::poll::{PollFd, PollFlags, poll};
+
 use crate::kernel::frame::Inbox;
 use crate::kernel::packet::PacketSocket;
 use crate::kernel::tap::Tap;
@@ -29,6 +31,23 @@ impl Port {
         match self {
             Port::Tap(tap) => tap.send(frames),
             Port::Packet(socket) => socket.send(frames),
+        }
+    }
+
+    /// Waits, but not for long, until frames can be sent again: the kernel has yet to look at those that were.
+    pub(super) fn wait_for_room(&self) {
+        const MILLISECONDS: u8 = 1;
+        let mut room = [PollFd::new(self.as_fd(), PollFlags::POLLOUT)];
+        // What cannot be waited for cannot be sent either, and that is counted.
+        let _ = poll(&mut room, MILLISECONDS);
+    }
+
+    /// How many frames have come faster than they were received, since this was last asked. A device that has nowhere to put them tells its
+    /// sender, or its own statistics, and not us.
+    pub(super) fn take_lost(&self) -> u64 {
+        match self {
+            Port::Tap(_) => 0,
+            Port::Packet(socket) => socket.take_lost().unwrap_or(0),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::batch::Batch;
-use super::pcapng::BlockHead;
+use super::pcapng::{self, BlockHead};
 use super::place;
 
 /// So much is written of one trial, in bytes; what comes later is counted as lost.
@@ -26,7 +26,7 @@ pub(super) struct CaptureFile {
     latest: u64,
     /// Whether a packet stands behind a later one.
     unsorted: bool,
-    /// How many bytes of keys are in it.
+    /// How many bytes of keys are in front of the packets.
     keys: usize,
 }
 
@@ -82,17 +82,20 @@ impl CaptureFile {
         Ok(())
     }
 
-    /// Puts what is there in order: the keys first, as a block, then packets by time, then the statistics. `keys_length` is how many
-    /// bytes of keys the block has; it may be called again when there is more.
-    pub(super) fn complete(
-        &mut self,
-        keys: &[u8],
-        keys_length: usize,
-        statistics: &[u8],
-    ) -> io::Result<()> {
-        if self.unsorted || keys_length != self.keys {
-            self.rewrite(keys)?;
-            self.keys = keys_length;
+    /// Adds TLS keys, if there are any.
+    pub(super) fn write_keys(&mut self, keys: &[u8]) -> io::Result<()> {
+        match keys {
+            [] => Ok(()),
+            _ => self.append(&block_of(keys)),
+        }
+    }
+
+    /// Puts what is there in order: first all TLS keys that there are, then packets by time, then the statistics. It may be called
+    /// again when there is more.
+    pub(super) fn complete(&mut self, keys: &[u8], statistics: &[u8]) -> io::Result<()> {
+        if self.unsorted || keys.len() != self.keys {
+            self.rewrite(&block_of(keys))?;
+            self.keys = keys.len();
             self.unsorted = false;
         }
         self.append(statistics)
@@ -161,4 +164,13 @@ impl CaptureFile {
         packets.sort_by_key(|(time, ..)| *time);
         Ok(packets)
     }
+}
+
+/// Nothing of nothing.
+fn block_of(keys: &[u8]) -> Vec<u8> {
+    let mut block = Vec::new();
+    if !keys.is_empty() {
+        pcapng::tls_keys(&mut block, keys);
+    }
+    block
 }

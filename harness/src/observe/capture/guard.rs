@@ -42,7 +42,9 @@ use crate::observe::{ObserveError, Result};
 ///
 /// # Limits
 ///
-/// At most 1 GiB is written for a trial. Where frames were missing, the note says how many.
+/// At most 1 GiB is written for a trial. Of a link that the kernel carries by the gigabit, frames may come faster than they are read: the
+/// kernel keeps no more than a few hundred kilobytes for a capture (`net.core.rmem_max`). The userspace wire misses none. The
+/// note says how many frames are missing.
 #[must_use = "a capture ends when its guard is dropped"]
 pub struct CaptureGuard {
     session: Arc<Session>,

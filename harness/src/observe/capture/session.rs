@@ -3,7 +3,6 @@
 use std::fmt::Write;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,7 +12,7 @@ use std::time::Duration;
 use super::batch::Batch;
 use super::file::CaptureFile;
 use super::guard::Labels;
-use super::keys;
+use super::keys::{self, KeyLog};
 use super::pcapng::{self, PacketBlock};
 use super::place;
 use super::policy::Policy;
@@ -35,7 +34,7 @@ pub(crate) struct Session {
     /// Locked before `waiting`: what was taken from there first is written first.
     file: Mutex<Written>,
     taps: Mutex<Vec<Arc<Tap>>>,
-    key_logs: Mutex<Vec<File>>,
+    key_logs: Mutex<Vec<KeyLog>>,
     keep_always: AtomicBool,
 }
 
@@ -113,6 +112,7 @@ impl Session {
             .name("capture writer".to_owned())
             .spawn(move || writing.write_all())
             .map_err(failed)?;
+        body::leave_last_words(&format!("capture: {}", path.display()));
         let ending = Arc::clone(&session);
         crate::at_end(move |passed| ending.end(passed, writer));
         Ok(session)
@@ -130,7 +130,7 @@ impl Session {
         self.taps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn key_logs(&self) -> MutexGuard<'_, Vec<File>> {
+    fn key_logs(&self) -> MutexGuard<'_, Vec<KeyLog>> {
         self.key_logs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -159,9 +159,9 @@ impl Session {
 
     /// TLS keys that are written to this file will be embedded. Containers may share it.
     pub(crate) fn add_key_log(&self, log: File) {
-        let identity = |file: &File| file.metadata().ok().map(|it| (it.dev(), it.ino()));
+        let log = KeyLog::new(log);
         let mut logs = self.key_logs();
-        if logs.iter().all(|other| identity(other) != identity(&log)) {
+        if logs.iter().all(|other| !other.is_same(&log)) {
             logs.push(log);
         }
     }
@@ -189,11 +189,23 @@ impl Session {
             let few = |waiting: &mut Waiting| waiting.batch.len() < MANY && !waiting.over;
             let waited = self.more.wait_timeout_while(waiting, TOGETHER, few);
             let over = waited.unwrap_or_else(PoisonError::into_inner).0.over;
-            self.file().write_from(&self.waiting);
+            self.write();
             if over {
                 return;
             }
         }
+    }
+
+    /// Writes what waits; and before it what was logged of keys since, so that they are there however the run ends.
+    fn write(&self) {
+        let mut written = self.file();
+        let keys: Vec<u8> = self
+            .key_logs()
+            .iter_mut()
+            .flat_map(KeyLog::new_ones)
+            .collect();
+        written.write_keys(&keys);
+        written.write_from(&self.waiting);
     }
 
     /// Puts all into the file that has passed by now, and the file in order.
@@ -203,10 +215,10 @@ impl Session {
         let mut written = self.file();
         written.write_from(&self.waiting);
         let path = written.file.path().to_owned();
-        let (keys, length) = self.keys();
+        let keys: Vec<u8> = self.key_logs().iter_mut().flat_map(KeyLog::all).collect();
         let done = match &written.stopped {
             Some(Stop::Failed(error)) => Err(again(error)),
-            _ => written.file.complete(&keys, length, &statistics(&taps)),
+            _ => written.file.complete(&keys, &statistics(&taps)),
         };
         match done {
             Ok(()) => Ok(path),
@@ -215,22 +227,6 @@ impl Session {
                 Err(ObserveError::io(what, &error))
             }
         }
-    }
-
-    /// What was logged by now as a block, and how many bytes that were.
-    fn keys(&self) -> (Vec<u8>, usize) {
-        let mut keys = Vec::new();
-        for log in &*self.key_logs() {
-            // Programs may be about to write a line: it is no use before it is whole.
-            let text = read_whole(log).unwrap_or_default();
-            let whole = text.iter().rposition(|byte| *byte == b'\n');
-            keys.extend(&text[..whole.map_or(0, |end| end + 1)]);
-        }
-        let mut block = Vec::new();
-        if !keys.is_empty() {
-            pcapng::tls_keys(&mut block, &keys);
-        }
-        (block, keys.len())
     }
 
     /// The end of the trial: what is to be kept is completed, and the rest is taken away.
@@ -267,6 +263,14 @@ impl Session {
 }
 
 impl Written {
+    fn write_keys(&mut self, keys: &[u8]) {
+        if self.stopped.is_none()
+            && let Err(error) = self.file.write_keys(keys)
+        {
+            self.stopped = Some(Stop::Failed(error));
+        }
+    }
+
     /// Writes what waits. The other lock is held no longer than it takes to see what that is.
     fn write_from(&mut self, waiting: &Mutex<Waiting>) {
         let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -303,10 +307,4 @@ fn again(error: &io::Error) -> io::Error {
         Some(number) => io::Error::from_raw_os_error(number),
         None => error.kind().into(),
     }
-}
-
-fn read_whole(file: &File) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; file.metadata()?.len() as usize];
-    file.read_exact_at(&mut bytes, 0)?;
-    Ok(bytes)
 }

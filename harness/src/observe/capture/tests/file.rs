@@ -76,12 +76,6 @@ fn blocks(path: &Path) -> String {
     found.join(" ")
 }
 
-fn keys(text: &[u8]) -> Vec<u8> {
-    let mut block = Vec::new();
-    pcapng::tls_keys(&mut block, text);
-    block
-}
-
 #[test]
 fn a_batch_is_written_in_the_order_of_time() {
     let scratch = Scratch::new("order");
@@ -106,17 +100,18 @@ fn a_complete_file_is_in_order_and_goes_on() {
 
     let mut losses = Vec::new();
     pcapng::statistics(&mut losses, 0, 9, 5, 1);
-    file.complete(&keys(b"key\n"), 4, &losses)
-        .expect("complete");
+    file.complete(b"key\n", &losses).expect("complete");
     assert_eq!(blocks(file.path()), "S I I K 1 5 6 7 8 L");
 
     file.write(batch(&[9])).expect("written");
-    file.complete(&keys(b"key\n"), 4, &[]).expect("complete");
+    file.complete(b"key\n", &[]).expect("complete");
     assert_eq!(blocks(file.path()), "S I I K 1 5 6 7 8 L 9");
 
+    file.write_keys(b"more\n").expect("written");
+    file.write_keys(b"").expect("written");
     file.write(batch(&[2])).expect("written");
-    file.complete(&keys(b"key\nmore\n"), 9, &[])
-        .expect("complete");
+    assert_eq!(blocks(file.path()), "S I I K 1 5 6 7 8 L 9 K 2");
+    file.complete(b"key\nmore\n", &[]).expect("complete");
     assert_eq!(blocks(file.path()), "S I I K 1 2 5 6 7 8 9");
 }
 
@@ -128,7 +123,7 @@ fn two_runs_of_a_trial_have_a_file_each() {
     assert!(first.path().ends_with("a.trial.pcapng"));
     assert!(second.path().ends_with("a.trial-2.pcapng"));
     // Also when the first one's was written anew meanwhile.
-    first.complete(&keys(b"key\n"), 4, &[]).expect("complete");
+    first.complete(b"key\n", &[]).expect("complete");
     let third = begin(&scratch);
     assert!(third.path().ends_with("a.trial-3.pcapng"));
     drop(first);

@@ -1,4 +1,4 @@
-//! How a link is cut.
+//! How a link is cut, whoever carries it.
 //!
 //! A userspace wire does that itself. Where the kernel carries a link, sieves of its packet filter do: at the receiving interface, for what arrives
 //! during the cut, and where netem delays packets also in front of it, for what is sent during the cut and would arrive after it.
@@ -11,9 +11,18 @@ use super::middle::{Carried, Middle};
 use crate::impair::{Direction, Traffic};
 use crate::kernel::netlink::{Cut, CutFrom, NetlinkError};
 
+/// The cuts of a link, each by direction.
+#[derive(Debug, Default)]
+pub(super) struct Cuts {
+    /// How many want it cut.
+    wanted: [u32; 2],
+    /// What cuts it where the kernel carries it.
+    sieves: [Sieves; 2],
+}
+
 /// What cuts one direction of a link.
 #[derive(Debug, Default)]
-pub(super) struct Sieves {
+struct Sieves {
     before: Sieve,
     behind: Sieve,
 }
@@ -63,27 +72,37 @@ impl Middle {
         if matches!(self.carried, Carried::Nobody) {
             return Err(self.removed());
         }
-        if self.cuts[direction.index()] == 0 {
+        if self.cuts.wanted[direction.index()] == 0 {
             self.sever(direction)?;
         }
-        self.cuts[direction.index()] += 1;
+        self.cuts.wanted[direction.index()] += 1;
         Ok(())
     }
 
     /// One less wants it cut.
     pub(super) fn heal(&mut self, direction: Direction) -> Result<()> {
-        self.cuts[direction.index()] -= 1;
-        if self.cuts[direction.index()] > 0 {
+        self.cuts.wanted[direction.index()] -= 1;
+        if self.cuts.wanted[direction.index()] > 0 {
             return Ok(());
         }
         if let Some(wire) = self.wire() {
             wire.heal(direction);
         }
-        let ended = self.sieves[direction.index()].end();
+        let ended = self.cuts.sieves[direction.index()].end();
         ended.map_err(|e| self.refused(e))
     }
 
-    pub(super) fn sever(&mut self, direction: Direction) -> Result<()> {
+    /// Cuts it again, after it has got another carrier.
+    pub(super) fn sever_again(&mut self) -> Result<()> {
+        for direction in Direction::BOTH {
+            if self.cuts.wanted[direction.index()] > 0 {
+                self.sever(direction)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn sever(&mut self, direction: Direction) -> Result<()> {
         let (from, to) = (direction.index(), direction.reverse().index());
         let before = match &self.carried {
             Carried::Nobody => return Ok(()),
@@ -101,7 +120,7 @@ impl Middle {
         let arrives = self.line.device(to);
         let behind = Cut::make(self.line.place(to)?, arrives, &CutFrom::Anyone);
         let behind = behind.map_err(|e| self.refused(e))?;
-        let sieves = &mut self.sieves[direction.index()];
+        let sieves = &mut self.cuts.sieves[direction.index()];
         sieves.before.cut = before;
         sieves.behind.cut = Some(behind);
         Ok(())
@@ -113,14 +132,14 @@ impl Middle {
 
     /// Takes the sieves away, whether or not they heal.
     pub(super) fn drop_sieves(&mut self) {
-        for sieves in &mut self.sieves {
+        for sieves in &mut self.cuts.sieves {
             let _ = sieves.end();
         }
     }
 
     /// What the sieves have dropped by now.
     pub(super) fn sieved(&mut self, direction: Direction) -> Sieved {
-        let sieves = &mut self.sieves[direction.index()];
+        let sieves = &mut self.cuts.sieves[direction.index()];
         Sieved {
             before: sieves.before.dropped(),
             behind: sieves.behind.dropped(),

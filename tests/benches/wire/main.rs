@@ -1,0 +1,82 @@
+//! What wires cost, and how true they are: each trial prints its figures, one a line, as `name value`.
+//!
+//! `WIRE` says who carries the link: `veth`, `tap` or `packet`. Other variables are each trial's own.
+
+mod flood;
+mod punctual;
+mod true_to_word;
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use snowglobe::prelude::*;
+use snowglobe::topology::{Engine, Families, LinkId, NodeId};
+
+snowglobe::main!();
+
+/// Two nodes, and the link that is measured.
+struct Pair {
+    lab: Lab,
+    nodes: [NodeId; 2],
+    link: LinkId,
+}
+
+impl Pair {
+    fn new(impairment: Impairment) -> TestResult<Pair> {
+        let mut topology = Topology::new();
+        let nodes = [topology.node("alice"), topology.node("bob")];
+        let spec = carried(impairment).families(Families::V4);
+        let link = topology.link_with(nodes[0], nodes[1], spec);
+        let lab = topology.start()?;
+        Ok(Pair { lab, nodes, link })
+    }
+
+    fn link(&self) -> &snowglobe::lab::Link {
+        &self.lab[self.link]
+    }
+
+    /// Alice's and Bob's socket, connected to each other.
+    fn udp(&self) -> TestResult<[UdpSocket; 2]> {
+        let [a, b] = self.nodes.map(|id| {
+            let node = &self.lab[id];
+            node.run(|| UdpSocket::bind((node.ip(), 5000)))
+        });
+        let (a, b) = (a?, b?);
+        a.connect(b.local_addr()?)?;
+        b.connect(a.local_addr()?)?;
+        b.set_read_timeout(Some(Duration::from_secs(20)))?;
+        Ok([a, b])
+    }
+}
+
+/// A link that does this, carried by what `WIRE` says.
+fn carried(impairment: Impairment) -> LinkSpec {
+    let engine = match std::env::var("WIRE").as_deref() {
+        Ok("tap") => Engine::Tap,
+        Ok("packet") => Engine::PacketSocket,
+        _ => Engine::Auto,
+    };
+    LinkSpec::from(impairment).engine(engine)
+}
+
+/// What a variable says.
+fn asked<T: FromStr>(name: &str, otherwise: T) -> T {
+    let text = std::env::var(name).ok();
+    text.and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+fn tell(name: &str, value: impl Display) {
+    println!("{name} {value}");
+}
+
+/// The value below which that share of all lies.
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let at = (sorted.len() as f64 * share) as usize;
+    sorted[at.min(sorted.len() - 1)]
+}
+
+/// Nanoseconds of a clock that all nodes share.
+fn now() -> u64 {
+    let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC);
+    Duration::from(time.expect("every Linux has that clock")).as_nanos() as u64
+}

@@ -1,0 +1,94 @@
+//! How punctual deliveries are.
+
+use std::thread;
+
+use snowglobe::prelude::*;
+use snowglobe::topology::NodeId;
+
+use crate::{Pair, asked, carried, now, quantile, tell};
+
+/// How much longer datagrams took than they should have, in µs.
+fn report(mut errors: Vec<f64>) {
+    errors.sort_by(f64::total_cmp);
+    tell("p1", quantile(&errors, 0.01));
+    tell("p50", quantile(&errors, 0.5));
+    tell("p99", quantile(&errors, 0.99));
+}
+
+/// Receives so many datagrams, each with the time at which it was sent; how much longer than `delay` each took, in µs.
+fn errors(socket: &UdpSocket, count: usize, delay: Duration) -> TestResult<Vec<f64>> {
+    let mut errors = Vec::with_capacity(count);
+    for _ in 0..count {
+        let mut sent = [0; 8];
+        socket.recv(&mut sent)?;
+        let took = (now() - u64::from_ne_bytes(sent)) as f64;
+        errors.push((took - delay.as_nanos() as f64) / 1e3);
+    }
+    Ok(errors)
+}
+
+/// One datagram every few milliseconds over a link with a delay of `MS` milliseconds; `SPIN` is 1 to spin.
+#[snowglobe::test]
+fn one_way() -> TestResult {
+    const COUNT: usize = 500;
+    let delay = Duration::from_millis(asked("MS", 10));
+    let pair = Pair::new(Impairment::delayed(delay))?;
+    if asked("SPIN", 0) == 1 {
+        pair.link().spin(true)?;
+    }
+    let [alice, bob] = pair.udp()?;
+    let sender = thread::spawn(move || {
+        for number in 0..COUNT as u64 {
+            // Never in step with a timer.
+            thread::sleep(Duration::from_micros(3000 + number * 377 % 2000));
+            alice.send(&now().to_ne_bytes()).expect("sent");
+        }
+    });
+    report(errors(&bob, COUNT, delay)?);
+    sender.join().map_err(|_| "the sender panicked".into())
+}
+
+/// A hundred datagrams a second over each of 200 links with 5 ms.
+#[snowglobe::test(timeout = "120s")]
+fn crowd() -> TestResult {
+    const LINKS: usize = 200;
+    const ROUNDS: usize = 300;
+    let delay = Duration::from_millis(5);
+    let mut topology = Topology::new();
+    let lan = topology.switch("lan");
+    let centre = topology.node("centre");
+    topology.plug(centre, lan);
+    let nodes: Vec<NodeId> = (0..LINKS)
+        .map(|number| {
+            let node = topology.node(format!("n{number}"));
+            topology.plug_with(node, lan, carried(Impairment::delayed(delay)));
+            node
+        })
+        .collect();
+    let lab = topology.start()?;
+    let centre = &lab[centre];
+    let bob = centre.run(|| UdpSocket::bind((centre.ip(), 7)))?;
+    bob.set_read_timeout(Some(Duration::from_secs(20)))?;
+    let to = bob.local_addr()?;
+    let sockets: Vec<UdpSocket> = nodes
+        .iter()
+        .map(|id| lab[*id].run(|| UdpSocket::bind((lab[*id].ip(), 7))))
+        .collect::<std::io::Result<_>>()?;
+    // The first packet of each waits for an answer to its ARP request.
+    for socket in &sockets {
+        socket.send_to(&now().to_ne_bytes(), to)?;
+        errors(&bob, 1, delay)?;
+    }
+    let sender = thread::spawn(move || {
+        for _ in 0..ROUNDS {
+            for some in sockets.chunks(LINKS / 10) {
+                thread::sleep(Duration::from_millis(1));
+                for socket in some {
+                    socket.send_to(&now().to_ne_bytes(), to).expect("sent");
+                }
+            }
+        }
+    });
+    report(errors(&bob, LINKS * ROUNDS, delay)?);
+    sender.join().map_err(|_| "the sender panicked".into())
+}

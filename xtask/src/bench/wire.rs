@@ -1,0 +1,242 @@
+//! Userspace wires against a plain veth pair, and against what they promise.
+
+use std::fs::OpenOptions;
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::build::{build, find};
+use super::measure::{Contestant, figure, in_turns, median, output, said};
+use super::quiet;
+use super::{Row, Target};
+
+/// Delays, in milliseconds, at which punctuality is measured.
+const DELAYS: [u32; 3] = [1, 10, 50];
+
+/// Bits per second.
+const RATES: [(&str, u64); 4] = [
+    ("256 kbit/s", 256_000),
+    ("10 Mbit/s", 10_000_000),
+    ("100 Mbit/s", 100_000_000),
+    ("1 Gbit/s", 1_000_000_000),
+];
+
+/// Percent.
+const LOSSES: [f64; 4] = [0.1, 1.0, 5.0, 30.0];
+
+/// What does not get truer by being repeated.
+const FEW: usize = 3;
+
+/// Throughput and round trips with nothing to do; then how punctual and how true to their word impaired wires are.
+pub(crate) fn wire(rounds: usize) -> Result<Vec<Row>, String> {
+    let bench = Bench {
+        program: find(&build(&["--bench", "wire"])?, "wire")?,
+        rounds,
+    };
+    let wires = wires();
+    let mut rows = Vec::new();
+    rows.extend(bench.throughput(&wires, "flood::stream", 1)?);
+    rows.extend(bench.throughput(&wires, "flood::stream", 4)?);
+    rows.extend(bench.throughput(&wires, "flood::datagrams", 1)?);
+    rows.extend(bench.round_trips(&wires)?);
+    for wire in &wires {
+        for ms in DELAYS {
+            for spin in [false, true] {
+                rows.extend(bench.punctuality(wire, ms, spin)?);
+            }
+        }
+    }
+    for wire in &wires {
+        rows.push(bench.crowd(wire)?);
+    }
+    for wire in &wires {
+        for percent in LOSSES {
+            rows.extend(bench.loss(wire, percent)?);
+        }
+        for rate in RATES {
+            rows.push(bench.rate(wire, rate)?);
+        }
+    }
+    Ok(rows)
+}
+
+/// What carries a wire's packets here.
+struct Wire {
+    name: &'static str,
+    /// How much of a veth pair's throughput it shall have.
+    share: f64,
+}
+
+fn wires() -> Vec<Wire> {
+    let tap = Wire {
+        name: "tap",
+        share: 0.65,
+    };
+    let packet = Wire {
+        name: "packet",
+        share: 0.5,
+    };
+    let device = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/net/tun");
+    match device {
+        Ok(_) => vec![tap, packet],
+        Err(why) => {
+            eprintln!("note: no wires over TAP are measured: /dev/net/tun: {why}");
+            vec![packet]
+        }
+    }
+}
+
+struct Bench {
+    program: PathBuf,
+    rounds: usize,
+}
+
+impl Bench {
+    fn trial(&self, wire: &str, name: &str, variables: &[(&str, String)]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(["--exact", name, "--nocapture"]);
+        command.env("WIRE", wire).envs(variables.iter().cloned());
+        command
+    }
+
+    /// The medians of a figure: of a plain veth pair, and of each wire.
+    fn in_turns(
+        &self,
+        wires: &[Wire],
+        trial: &str,
+        variables: &[(&str, String)],
+        name: &str,
+    ) -> Result<Vec<f64>, String> {
+        let carriers = ["veth"]
+            .into_iter()
+            .chain(wires.iter().map(|wire| wire.name));
+        let mut contestants: Vec<Contestant<'_>> = carriers
+            .map(|carrier| {
+                let measure = move || said(&mut self.trial(carrier, trial, variables), name);
+                Box::new(measure) as Contestant<'_>
+            })
+            .collect();
+        in_turns(self.rounds, &mut contestants)
+    }
+
+    fn throughput(&self, wires: &[Wire], trial: &str, streams: u32) -> Result<Vec<Row>, String> {
+        let is_stream = trial == "flood::stream";
+        let (name, unit) = match is_stream {
+            true => ("gbit", "Gb/s"),
+            false => ("kpps", "k/s"),
+        };
+        let variables = [("STREAMS", streams.to_string())];
+        let medians = self.in_turns(wires, trial, &variables, name)?;
+        let rows = wires.iter().zip(&medians[1..]).map(|(wire, ours)| Row {
+            group: "wire",
+            name: match is_stream {
+                true => format!("{streams} TCP stream(s) over {} vs a veth pair", wire.name),
+                false => format!("smallest datagrams over {} vs a veth pair", wire.name),
+            },
+            unit,
+            ours: *ours,
+            other: medians[0],
+            target: Target::AtLeast(match (is_stream, streams) {
+                (true, 1) => wire.share,
+                // Nothing was promised; four streams take the cores that a wire needs.
+                (true, _) => 0.4,
+                (false, _) => 0.8,
+            }),
+        });
+        Ok(rows.collect())
+    }
+
+    fn round_trips(&self, wires: &[Wire]) -> Result<Vec<Row>, String> {
+        let medians = self.in_turns(wires, "flood::round_trip", &[], "us")?;
+        let rows = wires.iter().zip(&medians[1..]).map(|(wire, ours)| {
+            let name = format!("added to a round trip by {}; 50 microseconds", wire.name);
+            within(name, "us", ours - medians[0], 50.0)
+        });
+        Ok(rows.collect())
+    }
+
+    /// The medians of several figures that one trial prints.
+    fn figures<const N: usize>(
+        &self,
+        command: impl Fn() -> Command,
+        names: [&str; N],
+    ) -> Result<[f64; N], String> {
+        let mut all = [const { Vec::new() }; N];
+        for _ in 0..self.rounds.min(FEW) {
+            quiet::wait();
+            let text = output(&mut command())?;
+            for (values, name) in all.iter_mut().zip(names) {
+                values.push(figure(&text, name)?);
+            }
+        }
+        Ok(all.map(|mut values| median(&mut values)))
+    }
+
+    fn punctuality(&self, wire: &Wire, ms: u32, spin: bool) -> Result<Vec<Row>, String> {
+        let variables = [("MS", ms.to_string()), ("SPIN", u8::from(spin).to_string())];
+        let trial = || self.trial(wire.name, "punctual::one_way", &variables);
+        let [p50, p99] = self.figures(trial, ["p50", "p99"])?;
+        let (spinning, most) = match spin {
+            true => (", spinning", 20.0),
+            false => ("", 40.0),
+        };
+        let what = format!("of a delay of {ms} ms over {}{spinning}", wire.name);
+        Ok(vec![
+            within(
+                format!("error {what}, p50; {most} us"),
+                "us",
+                p50.abs(),
+                most,
+            ),
+            within(format!("error {what}, p99; 200 us"), "us", p99, 200.0),
+        ])
+    }
+
+    fn crowd(&self, wire: &Wire) -> Result<Row, String> {
+        let trial = || self.trial(wire.name, "punctual::crowd", &[]);
+        let [p99] = self.figures(trial, ["p99"])?;
+        let name = format!("error of 200 links over {}, p99; 1 ms", wire.name);
+        Ok(within(name, "us", p99, 1000.0))
+    }
+
+    /// How far the losses are from what was asked for, against what they may be in 999 of 1000 cases.
+    fn loss(&self, wire: &Wire, percent: f64) -> Result<Vec<Row>, String> {
+        let variables = [("PERCENT", percent.to_string())];
+        let text = output(&mut self.trial(wire.name, "true_to_word::loss", &variables))?;
+        let count = figure(&text, "of")?;
+        let share = percent / 100.0;
+        let bound = 3.29 * (count * share * (1.0 - share)).sqrt();
+        let row = |direction: &str| {
+            let lost = figure(&text, direction)?;
+            let name = format!(
+                "loss of {percent} % over {}, {direction}: off by",
+                wire.name
+            );
+            Ok(within(name, "pkt", (lost - count * share).abs(), bound))
+        };
+        ["there", "back"].into_iter().map(row).collect()
+    }
+
+    fn rate(&self, wire: &Wire, (text, rate): (&str, u64)) -> Result<Row, String> {
+        let variables = [("RATE", rate.to_string())];
+        let trial = || self.trial(wire.name, "true_to_word::rate", &variables);
+        let [bits] = self.figures(trial, ["bits"])?;
+        let off = (bits / rate as f64 - 1.0).abs() * 100.0;
+        let name = format!("rate of {text} over {}: off by; 2 %", wire.name);
+        Ok(within(name, "%", off, 2.0))
+    }
+}
+
+/// A figure and its bound.
+fn within(name: String, unit: &'static str, ours: f64, bound: f64) -> Row {
+    Row {
+        group: "wire",
+        name,
+        unit,
+        ours,
+        other: bound,
+        target: Target::AtMost(1.0),
+    }
+}
