@@ -41,38 +41,7 @@ fn panics_are_expected_where_they_are() {
 mod samples {
     use super::TestResult;
 
-    #[snowglobe::test(ignore = "a sample")]
-    fn panics() {
-        println!("to stdout");
-        panic!("as it should");
-    }
-
-    #[snowglobe::test(ignore = "a sample")]
-    fn returns_an_error() -> TestResult {
-        std::fs::read("/no/such/file")?;
-        Ok(())
-    }
-
-    #[snowglobe::test(ignore = "a sample")]
-    fn exits_with_zero() {
-        std::process::exit(0);
-    }
-
-    #[snowglobe::test(ignore = "a sample")]
-    fn aborts() {
-        std::process::abort();
-    }
-
-    #[snowglobe::test(ignore = "a sample")]
-    fn overflows_its_stack() {
-        #[expect(unconditional_recursion)]
-        fn deeper(n: u64) -> u64 {
-            let mut room = [n; 512];
-            std::hint::black_box(&mut room);
-            deeper(n + 1) + room[0]
-        }
-        println!("{}", deeper(0));
-    }
+    include!("shared/samples.rs");
 
     /// In the trial, in a node, and in a node with a user of its own.
     #[snowglobe::test(ignore = "a sample")]
@@ -97,9 +66,6 @@ mod samples {
         assert!(snowglobe_tests::wait_for_file(&dir.join("over")));
         Ok(())
     }
-
-    #[snowglobe::test(ignore = "a sample", should_panic)]
-    fn does_not_panic() {}
 
     #[snowglobe::test(ignore = "a sample", timeout = "300ms")]
     fn hangs() {
@@ -184,7 +150,7 @@ fn failures_are_failures_with_the_same_verdicts() {
         ),
         (
             "returns_an_error",
-            &["No such file or directory", "drop_in.rs:"],
+            &["No such file or directory", "shared/samples.rs:"],
         ),
         (
             "exits_with_zero",

@@ -1,5 +1,6 @@
 //! What a thread has of its own beside its stack, and hands down to the threads that it starts.
 
+use std::ffi::CString;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
@@ -72,6 +73,13 @@ fn read_umask() -> Option<Mode> {
 /// Sets it, and returns what it was.
 pub(crate) fn set_umask(mask: Mode) -> Mode {
     nix::sys::stat::umask(mask)
+}
+
+/// Has `ps` and debuggers show the calling thread by this name, of which they see fifteen bytes.
+pub(crate) fn show_as(name: &str) {
+    if let Ok(name) = CString::new(name) {
+        let _ = nix::sys::prctl::set_name(&name);
+    }
 }
 
 /// Takes the calling thread to where this process's first thread is, from whichever namespaces it has entered.

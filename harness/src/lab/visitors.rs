@@ -10,7 +10,7 @@ use std::thread;
 use super::error::{LabError, Result};
 use crate::kernel::lend::Worker;
 use crate::kernel::process::pidfd_open;
-use crate::kernel::thread::{Traits, go_home};
+use crate::kernel::thread::{Traits, go_home, show_as};
 
 /// Those of a lab.
 #[derive(Debug)]
@@ -61,7 +61,10 @@ impl Visitors {
         let traits = &visitor.traits;
         let mut as_new = false;
         let outcome = visitor.worker.lend(|| {
+            show_as(node);
             let value = work();
+            // Whoever looks for what hangs is not to take it for something in the node.
+            show_as("idle");
             as_new = go_home(&self.home).is_ok() && Traits::current().as_ref() == Ok(traits);
             value
         });

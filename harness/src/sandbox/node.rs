@@ -22,6 +22,7 @@ use crate::kernel::errno::errno;
 use crate::kernel::fd::{Channel, close_all_but};
 use crate::kernel::process::{self, Reaped};
 use crate::kernel::signal::{self, Pending};
+use crate::kernel::thread::show_as;
 use crate::runner::hang;
 
 /// Lives until it is killed, or nobody is left to ask for anything.
@@ -70,7 +71,7 @@ fn become_node(
     if birth.ids.is_some() && birth.joins == Joins::Nothing {
         signal::wait_for(MAPPED).map_err(|e| ("wait for the ids", e))?;
     }
-    name_process(&birth.name);
+    show_as(&format!("node:{}", birth.name));
     if let Some(joined) = joined {
         let kinds = match birth.joins {
             Joins::Nothing => CloneFlags::empty(),
@@ -106,14 +107,6 @@ fn become_node(
     let netns = std::fs::File::open("/proc/self/ns/net")
         .map_err(|e| ("open its network namespace", errno(&e)))?;
     Ok(netns.into())
-}
-
-/// What `ps` shows.
-fn name_process(name: &str) {
-    let short: String = format!("node:{name}").chars().take(15).collect();
-    if let Ok(name) = std::ffi::CString::new(short) {
-        let _ = nix::sys::prctl::set_name(&name);
-    }
 }
 
 struct Node<'a> {

@@ -32,6 +32,11 @@ fn thread_dir(tid: nix::unistd::Pid) -> PathBuf {
     PathBuf::from(format!("/proc/self/task/{tid}"))
 }
 
+fn shown_as(tid: nix::unistd::Pid) -> String {
+    let name = std::fs::read_to_string(thread_dir(tid).join("comm"));
+    name.unwrap_or_default().trim().to_owned()
+}
+
 #[snowglobe::test]
 fn a_closure_is_in_the_nodes_namespaces_and_its_thread_comes_back() -> TestResult {
     let lab = shape::pair().start()?;
@@ -52,11 +57,13 @@ fn a_closure_is_in_the_nodes_namespaces_and_its_thread_comes_back() -> TestResul
             scope.spawn(|| alice.run(visit));
             let tid = told.recv()?;
             assert_eq!(namespaces(&thread_dir(tid)), of_node);
+            assert_eq!(shown_as(tid), "alice");
             drop(go_on);
             Ok::<(), mpsc::RecvError>(())
         })?;
         let tid = alice.run(gettid);
         assert_eq!(namespaces(&thread_dir(tid)), home, "it waits at home");
+        assert_eq!(shown_as(tid), "idle");
     }
     assert!(home.iter().zip(&of_node).all(|(home, node)| home != node));
     Ok(())

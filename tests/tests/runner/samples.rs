@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use snowglobe::TestResult;
 
+include!("../shared/samples.rs");
+
 #[snowglobe::test(ignore = "a sample")]
 fn passes() {
     println!("this passes");
@@ -26,19 +28,6 @@ thread_local! {
 #[snowglobe::test(ignore = "a sample")]
 fn leaves_a_value_to_its_thread() {
     SPOKEN.with(|_| ());
-}
-
-#[snowglobe::test(ignore = "a sample")]
-fn panics() {
-    println!("to stdout");
-    eprintln!("to stderr");
-    panic!("as it should");
-}
-
-#[snowglobe::test(ignore = "a sample")]
-fn returns_an_error() -> TestResult {
-    std::fs::read("/no/such/file")?;
-    Ok(())
 }
 
 #[snowglobe::test(ignore = "a sample")]
@@ -71,22 +60,8 @@ fn panics_with_the_wrong_text() {
 }
 
 #[snowglobe::test(ignore = "a sample")]
-#[should_panic]
-fn does_not_panic() {}
-
-#[snowglobe::test(ignore = "a sample")]
-fn exits_with_zero() {
-    std::process::exit(0);
-}
-
-#[snowglobe::test(ignore = "a sample")]
 fn exits_with_seven() {
     std::process::exit(7);
-}
-
-#[snowglobe::test(ignore = "a sample")]
-fn aborts() {
-    std::process::abort();
 }
 
 #[snowglobe::test(ignore = "a sample")]
@@ -109,17 +84,6 @@ fn kill_self(signal: nix::sys::signal::Signal) {
     for _ in 0..2 {
         nix::sys::signal::raise(signal).unwrap();
     }
-}
-
-#[snowglobe::test(ignore = "a sample")]
-fn overflows_its_stack() {
-    #[expect(unconditional_recursion)]
-    fn deeper(n: u64) -> u64 {
-        let mut room = [n; 512];
-        std::hint::black_box(&mut room);
-        deeper(n + 1) + room[0]
-    }
-    println!("{}", deeper(0));
 }
 
 #[snowglobe::test(ignore = "a sample")]

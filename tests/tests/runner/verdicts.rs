@@ -14,8 +14,8 @@ macro_rules! fails {
 }
 
 fails! {
-    panics: "thread 'samples::panics' (", "panicked at tests/tests/runner/samples.rs:", "as it should";
-    returns_an_error: "No such file or directory", "at tests/tests/runner/samples.rs:";
+    panics: "thread 'samples::panics' (", "panicked at tests/tests/runner/../shared/samples.rs:", "as it should";
+    returns_an_error: "No such file or directory", "at tests/tests/runner/../shared/samples.rs:";
     returns_what_only_displays: "it only displays";
     async_panics: "thread 'samples::async_panics'", "in async";
     panics_with_the_wrong_text: "panic did not contain expected string", "something else";

@@ -42,6 +42,24 @@ impl Agenda {
         }
     }
 
+    /// How many packets have been added so far.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Takes back all that was added since `count`, if it is this many packets that come out one after the other at one time, just as they came in.
+    pub(super) fn take_back(&mut self, count: u64, packets: usize) -> Option<Vec<Parcel>> {
+        let first = self.in_order.len().checked_sub(packets)?;
+        let due = self.in_order.get(first)?.parcel.due;
+        let is_plain = |entry: &Entry| entry.parcel.due == due && entry.parcel.marks.is_none();
+        let are_all = self.count - count == packets as u64 && self.in_order[first].number == count;
+        if !are_all || !self.in_order.range(first..).all(is_plain) {
+            return None;
+        }
+        let taken = self.in_order.drain(first..);
+        Some(taken.map(|entry| entry.parcel).collect())
+    }
+
     /// When something is due next.
     pub(super) fn next_due(&self) -> Option<u64> {
         let first = self.in_order.front().map(|entry| entry.parcel.due);
@@ -130,5 +148,40 @@ mod tests {
         agenda.add(parcel(55, 8));
         assert_eq!(drain(&mut agenda, u64::MAX), [8, 2, 6, 1, 5]);
         assert!(agenda.is_empty() && agenda.next_due().is_none());
+    }
+
+    #[test]
+    fn only_what_stayed_together_is_taken_back() {
+        let mut agenda = Agenda::default();
+        agenda.add(parcel(50, 0));
+        let count = agenda.count();
+        for name in 1..=3 {
+            agenda.add(parcel(50, name));
+        }
+        assert!(agenda.take_back(count, 4).is_none(), "one was lost");
+        assert!(agenda.take_back(count, 2).is_none(), "one is a duplicate");
+        let taken = agenda.take_back(count, 3).expect("all three");
+        assert_eq!(taken.len(), 3);
+        assert_eq!(drain(&mut agenda, 50), [0]);
+
+        for dues in [[50, 60, 60], [60, 60, 50]] {
+            let count = agenda.count();
+            for due in dues {
+                agenda.add(parcel(due, 1));
+            }
+            assert!(agenda.take_back(count, 3).is_none(), "{dues:?}");
+            assert_eq!(drain(&mut agenda, 60).len(), 3);
+        }
+
+        let count = agenda.count();
+        agenda.add(Parcel {
+            marks: Marks {
+                is_copy: false,
+                flipped: Some(20),
+            },
+            ..parcel(50, 1)
+        });
+        agenda.add(parcel(50, 2));
+        assert!(agenda.take_back(count, 2).is_none(), "one is spoiled");
     }
 }

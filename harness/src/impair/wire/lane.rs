@@ -1,5 +1,7 @@
 //! One direction of a wire.
 
+use nix::errno::Errno;
+
 use super::agenda::Agenda;
 use super::lateness::Histogram;
 use super::parcel::{Marks, Memory, Parcel, Pool};
@@ -72,10 +74,26 @@ impl Lane {
                 });
                 continue;
             }
-            for index in 0..segments.count() {
+            let (count, before) = (segments.count(), self.agenda.count());
+            for index in 0..count {
                 let mut bytes = pool.small();
                 segments.write(index, &mut bytes);
                 self.judge(watch, pool, bytes, now);
+            }
+            // What nothing was done to goes on as it came: that is several times as fast. Who listens hears of single packets.
+            if count > 1
+                && watch.listeners.is_empty()
+                && let Some(parcels) = self.agenda.take_back(before, count)
+            {
+                self.agenda.add(Parcel {
+                    due: parcels[0].due,
+                    marks: Marks::default(),
+                    packets,
+                    memory: pool.take(&mut slot.buffer),
+                });
+                for parcel in parcels {
+                    pool.give_back(parcel.memory);
+                }
             }
         }
     }
@@ -167,11 +185,18 @@ impl Lane {
             self.channel.spoil(frame.len());
             bytes[VNET_HEADER + byte] ^= mask;
         }
-        self.set_off(pool, bytes, &deliveries);
+        let flipped = flip.map(|(byte, _)| byte);
+        self.set_off(pool, bytes, flipped, &deliveries);
     }
 
-    /// Puts a packet onto the agenda, as often as it is to come out.
-    fn set_off(&mut self, pool: &mut Pool, mut bytes: Vec<u8>, deliveries: &[Option<Delivery>]) {
+    /// Puts a packet, a byte of which a rule may have spoiled, onto the agenda as often as it is to come out.
+    fn set_off(
+        &mut self,
+        pool: &mut Pool,
+        mut bytes: Vec<u8>,
+        flipped: Option<usize>,
+        deliveries: &[Option<Delivery>],
+    ) {
         let mut left = deliveries.iter().flatten().count();
         for (at, delivery) in deliveries.iter().enumerate() {
             let Some(delivery) = delivery else { continue };
@@ -187,7 +212,7 @@ impl Lane {
                 due: delivery.due,
                 marks: Marks {
                     is_copy: at > 0,
-                    flipped: delivery.flip.map(|(byte, _)| byte),
+                    flipped: delivery.flip.map(|(byte, _)| byte).or(flipped),
                 },
                 packets: Traffic::frame(memory.len() - VNET_HEADER),
                 memory: Memory::Small(memory),
@@ -212,7 +237,7 @@ impl Lane {
             if let Some(cause) = fate.cause {
                 self.tell(watch, now, frame, FrameFate::DroppedLate(&cause), None);
             }
-            self.set_off(pool, bytes, &[fate.first, fate.second]);
+            self.set_off(pool, bytes, None, &[fate.first, fate.second]);
         }
     }
 
@@ -304,12 +329,17 @@ impl Lane {
 
 /// Sends frames, and tells of each whether it went out. Nothing stops a wire: an interface that is down takes nothing, and may be up again later.
 fn send(to: &Port, frames: &[&[u8]], mut told: impl FnMut(usize, bool)) {
-    let mut at = 0;
+    let (mut at, mut has_waited) = (0, false);
     while at < frames.len() {
         match to.send(&frames[at..]) {
             Ok(sent @ 1..) => {
                 (at..at + sent).for_each(|at| told(at, true));
                 at += sent;
+                has_waited = false;
+            }
+            Err(Errno::EAGAIN | Errno::ENOBUFS) if !has_waited => {
+                to.wait_for_room();
+                has_waited = true;
             }
             Ok(0) | Err(_) => {
                 told(at, false);

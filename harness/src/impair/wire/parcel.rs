@@ -38,9 +38,14 @@ pub(super) struct Marks {
 }
 
 impl Marks {
+    /// Whether nothing was done.
+    pub(super) fn is_none(&self) -> bool {
+        !self.is_copy && self.flipped.is_none()
+    }
+
     /// For a listener; nothing if nothing was done.
     pub(super) fn remark(&self) -> Option<&dyn fmt::Display> {
-        (self.is_copy || self.flipped.is_some()).then_some(self)
+        (!self.is_none()).then_some(self)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
+use nix::poll::{PollFd, PollFlags, poll};
+
 use crate::kernel::frame::Inbox;
 use crate::kernel::packet::PacketSocket;
 use crate::kernel::tap::Tap;
@@ -30,6 +32,14 @@ impl Port {
             Port::Tap(tap) => tap.send(frames),
             Port::Packet(socket) => socket.send(frames),
         }
+    }
+
+    /// Waits, but not for long, until frames can be sent again: the kernel has yet to look at those that were.
+    pub(super) fn wait_for_room(&self) {
+        const MILLISECONDS: u8 = 1;
+        let mut room = [PollFd::new(self.as_fd(), PollFlags::POLLOUT)];
+        // What cannot be waited for cannot be sent either, and that is counted.
+        let _ = poll(&mut room, MILLISECONDS);
     }
 
     /// How many frames have come faster than they were received, since this was last asked. A device that has nowhere to put them tells its

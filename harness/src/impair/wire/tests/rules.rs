@@ -4,6 +4,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
+use nix::sys::socket::{setsockopt, sockopt::UdpGsoSegment};
+
 use super::pair::{Kind, Pair};
 use crate::impair::direction::Direction;
 use crate::impair::impairment::Impairment;
@@ -73,6 +75,39 @@ fn a_corrupt_datagram_does_not_get_past_its_checksum() {
         let counters = pair.wire.counters(Direction::AToB);
         assert_eq!(counters.corrupted.packets, 1);
         assert_eq!(counters.delivered.packets, 2);
+    });
+}
+
+/// The datagrams that arrive of ten that are sent as one super-frame, while a rule is about the third.
+fn survivors(verdict: Verdict) -> Vec<u8> {
+    let pair = plain();
+    let [alice, bob] = pair.udp();
+    setsockopt(&alice, UdpGsoSegment, &100).expect("segmentation");
+    let rule = rule(&pair, udp().nth(3), verdict);
+    let payload: Vec<u8> = (0..10).flat_map(|number| [number; 100]).collect();
+    alice.send(&payload).expect("sent");
+    pair.until(Direction::AToB, |counters| {
+        counters.sent.packets == 10 && counters.queued.packets == 0
+    });
+    assert_eq!(rule.hits(), 1);
+    alice.send(&[99; 100]).expect("sent");
+    let mut heard = [0; 200];
+    let hear = || {
+        assert_eq!(bob.recv(&mut heard).expect("a datagram"), 100);
+        (heard[0] != 99).then_some(heard[0])
+    };
+    std::iter::from_fn(hear).collect()
+}
+
+#[test]
+fn a_rule_meets_one_packet_of_a_super_frame() {
+    sealed(|| {
+        let all: Vec<u8> = (0..10).collect();
+        let others: Vec<u8> = all.iter().copied().filter(|number| *number != 2).collect();
+        assert_eq!(survivors(Verdict::Pass), all);
+        assert_eq!(survivors(Verdict::Drop), others);
+        assert_eq!(survivors(Verdict::Corrupt), others);
+        assert_eq!(survivors(Verdict::Duplicate).len(), 11);
     });
 }
 
