@@ -1,4 +1,7 @@
 //! How a link is cut, whoever carries it.
+//!
+//! A userspace wire does that itself. Where the kernel carries a link, sieves of its packet filter do: at the receiving interface, for what arrives
+//! during the cut, and where netem delays packets also in front of it, for what is sent during the cut and would arrive after it.
 
 use std::os::fd::AsFd;
 
@@ -6,7 +9,7 @@ use super::error::{LabError, Result};
 use super::lay;
 use super::middle::{Carried, Middle};
 use crate::impair::{Direction, Traffic};
-use crate::kernel::netlink::{Cut, CutFrom};
+use crate::kernel::netlink::{Cut, CutFrom, NetlinkError};
 
 /// The cuts of a link, each by direction.
 #[derive(Debug, Default)]
@@ -14,9 +17,53 @@ pub(super) struct Cuts {
     /// How many want it cut.
     wanted: [u32; 2],
     /// What cuts it where the kernel carries it.
-    sieves: [Option<Cut>; 2],
-    /// What sieves that are gone have dropped.
-    sieved: [Traffic; 2],
+    sieves: [Sieves; 2],
+}
+
+/// What cuts one direction of a link.
+#[derive(Debug, Default)]
+struct Sieves {
+    before: Sieve,
+    behind: Sieve,
+}
+
+/// A place where a cut may be, and what cuts that are gone have dropped there.
+#[derive(Debug, Default)]
+struct Sieve {
+    cut: Option<Cut>,
+    dropped: Traffic,
+}
+
+/// What was dropped by cuts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sieved {
+    /// In front of netem, which has not seen it.
+    pub(super) before: Traffic,
+    /// By the receiving interface, which has counted it.
+    pub(super) behind: Traffic,
+}
+
+impl Sieve {
+    fn end(&mut self) -> std::result::Result<(), NetlinkError> {
+        self.dropped = self.dropped();
+        self.cut.take().map_or(Ok(()), Cut::heal)
+    }
+
+    fn dropped(&mut self) -> Traffic {
+        let mut traffic = self.dropped;
+        if let Some(cut) = &mut self.cut
+            && let Ok((packets, bytes)) = cut.dropped()
+        {
+            traffic += Traffic { packets, bytes };
+        }
+        traffic
+    }
+}
+
+impl Sieves {
+    fn end(&mut self) -> std::result::Result<(), NetlinkError> {
+        self.before.end().and(self.behind.end())
+    }
 }
 
 impl Middle {
@@ -41,11 +88,8 @@ impl Middle {
         if let Some(wire) = self.wire() {
             wire.heal(direction);
         }
-        self.take_sieve(direction).map_or(Ok(()), |sieve| {
-            sieve
-                .heal()
-                .map_err(|e| LabError::network(format!("link `{}`", self.line.cable.name), e))
-        })
+        let ended = self.cuts.sieves[direction.index()].end();
+        ended.map_err(|e| self.refused(e))
     }
 
     /// Cuts it again, after it has got another carrier.
@@ -59,50 +103,46 @@ impl Middle {
     }
 
     fn sever(&mut self, direction: Direction) -> Result<()> {
-        // What one end sends is sieved where the other receives it.
         let (from, to) = (direction.index(), direction.reverse().index());
-        let sieve = match &self.carried {
+        let before = match &self.carried {
             Carried::Nobody => return Ok(()),
             Carried::Wire { wire, .. } => {
                 wire.cut(direction);
                 return Ok(());
             }
-            Carried::Veth => {
-                Cut::make(self.line.place(to)?, self.line.device(to), &CutFrom::Anyone)
-            }
+            Carried::Veth => None,
             Carried::Netem { backstage, .. } => {
-                let inner = lay::Inner::of(&self.line, from);
-                Cut::make(backstage.as_fd(), inner.device(), &CutFrom::Anyone)
+                let enters = lay::Inner::of(&self.line, from);
+                let cut = Cut::make(backstage.as_fd(), enters.device(), &CutFrom::Anyone);
+                Some(cut.map_err(|e| self.refused(e))?)
             }
         };
-        let sieve =
-            sieve.map_err(|e| LabError::network(format!("link `{}`", self.line.cable.name), e))?;
-        self.cuts.sieves[direction.index()] = Some(sieve);
+        let arrives = self.line.device(to);
+        let behind = Cut::make(self.line.place(to)?, arrives, &CutFrom::Anyone);
+        let behind = behind.map_err(|e| self.refused(e))?;
+        let sieves = &mut self.cuts.sieves[direction.index()];
+        sieves.before.cut = before;
+        sieves.behind.cut = Some(behind);
         Ok(())
     }
 
-    fn take_sieve(&mut self, direction: Direction) -> Option<Cut> {
-        let mut sieve = self.cuts.sieves[direction.index()].take()?;
-        if let Ok((packets, bytes)) = sieve.dropped() {
-            self.cuts.sieved[direction.index()] += Traffic { packets, bytes };
-        }
-        Some(sieve)
+    fn refused(&self, error: NetlinkError) -> LabError {
+        LabError::network(format!("link `{}`", self.line.cable.name), error)
     }
 
+    /// Takes the sieves away, whether or not they heal.
     pub(super) fn drop_sieves(&mut self) {
-        for direction in Direction::BOTH {
-            drop(self.take_sieve(direction));
+        for sieves in &mut self.cuts.sieves {
+            let _ = sieves.end();
         }
     }
 
     /// What the sieves have dropped by now.
-    pub(super) fn sieved(&mut self, direction: Direction) -> Traffic {
-        let mut traffic = self.cuts.sieved[direction.index()];
-        if let Some(sieve) = &mut self.cuts.sieves[direction.index()]
-            && let Ok((packets, bytes)) = sieve.dropped()
-        {
-            traffic += Traffic { packets, bytes };
+    pub(super) fn sieved(&mut self, direction: Direction) -> Sieved {
+        let sieves = &mut self.cuts.sieves[direction.index()];
+        Sieved {
+            before: sieves.before.dropped(),
+            behind: sieves.behind.dropped(),
         }
-        traffic
     }
 }

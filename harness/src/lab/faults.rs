@@ -21,8 +21,8 @@ use crate::sandbox::body;
 use crate::topology::NodeId;
 
 impl Link {
-    /// Cuts the link: packets vanish in both directions, those under way too where the userspace wire carries it, and nobody is told: no carrier is
-    /// lost, no interface goes down. It is healed when the guard is dropped; a link that is cut twice is healed when both are.
+    /// Cuts the link: packets vanish in both directions, those under way too, and nobody is told: no carrier is lost, no interface goes
+    /// down. It is healed when the guard is dropped; a link that is cut twice is healed when both are.
     ///
     /// ```no_run
     /// # use snowglobe::prelude::*;

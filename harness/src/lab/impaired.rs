@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::cuts::Sieved;
 use super::error::{LabError, Result};
 use super::lay;
 use super::link::Link;
@@ -131,8 +132,8 @@ impl Middle {
                     .and_then(|mut netlink| netlink.interface(enters.device()))
                     .and_then(|it| {
                         let entered = Traffic {
-                            packets: it.traffic.rx_packets.saturating_sub(sieved.packets),
-                            bytes: it.traffic.rx_bytes.saturating_sub(sieved.bytes),
+                            packets: it.traffic.rx_packets.saturating_sub(sieved.before.packets),
+                            bytes: it.traffic.rx_bytes.saturating_sub(sieved.before.bytes),
                         };
                         egress[direction.index()].counters(entered)
                     });
@@ -140,14 +141,14 @@ impl Middle {
             }
             Carried::Veth => self.kernel_counters(direction)?,
         };
-        // netem is behind the sieve, and the receiving interface's count before it.
-        if let Carried::Netem { .. } = self.carried {
-            counters.sent += sieved;
-        } else {
-            counters.delivered.packets -= sieved.packets.min(counters.delivered.packets);
-            counters.delivered.bytes -= sieved.bytes.min(counters.delivered.bytes);
+        let Sieved { before, behind } = sieved;
+        counters.sent += before;
+        let delivered = &mut counters.delivered;
+        delivered.packets = delivered.packets.saturating_sub(behind.packets);
+        delivered.bytes = delivered.bytes.saturating_sub(behind.bytes);
+        for sieved in [before, behind] {
+            *counters.lost.of(Cause::Cut) += sieved;
         }
-        *counters.lost.of(Cause::Cut) += sieved;
         Ok(counters)
     }
 

@@ -74,8 +74,7 @@ fn a_cut_outlives_a_change_of_carrier() -> TestResult {
 
 #[snowglobe::test]
 fn what_is_under_way_when_the_link_is_cut_does_not_arrive() -> TestResult {
-    let slow = LinkSpec::from(Impairment::delayed(100 * MS));
-    let pair = Pair::new(slow.engine(Engine::Wire))?;
+    let pair = Pair::new(Impairment::delayed(100 * MS))?;
     let [a, b] = pair.sockets()?;
     a.send(b"hello")?;
     pair.wait_for(Direction::AToB, |counters| counters.queued.packets == 1)?;
