@@ -10,6 +10,7 @@ use super::ears::{Ear, Ears};
 use super::error::{LabError, Result};
 use super::process::Running;
 use super::shared::Shared;
+use crate::kernel::netns::Netns;
 use crate::observe::Captured;
 use crate::sandbox::birth::Birth;
 use crate::topology::plan::{NodePlan, StackPlan, Sysctl};
@@ -91,8 +92,16 @@ impl Stack {
         self.pod.as_ref().map(|pod| &pod.pidfd)
     }
 
+    /// A connection with something unsent would keep the namespace for 107 s.
+    fn be_impatient(&self) {
+        let path = "/proc/sys/net/ipv4/tcp_orphan_retries";
+        let _ = Netns::visit(self.netns.as_fd(), || std::fs::write(path, "1"));
+    }
+
     pub(super) fn remove(&self) {
-        self.removed.store(true, Ordering::Relaxed);
+        if !self.removed.swap(true, Ordering::Relaxed) {
+            self.be_impatient();
+        }
         *self.ears() = Ears::default();
         if let Some(pod) = &self.pod {
             pod.kill();

@@ -191,6 +191,7 @@ impl Zygote<'_> {
                 hidden: &self.hidden,
                 working_dir: here,
                 sys_read_only: self.sys_read_only,
+                patient: false,
             },
             ids: self.ids,
             channel,

@@ -100,6 +100,7 @@ fn become_node(
         hidden: world.hidden,
         working_dir: world.working_dir,
         sys_read_only: world.sys_read_only,
+        patient: true,
     };
     furniture::furnish(birth, &world, &|note| {
         let _ = channel.send(&Cry::Note(note.to_owned()).encode());

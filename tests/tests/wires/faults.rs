@@ -61,6 +61,23 @@ fn a_cut_swallows_and_heals_on_every_carrier() -> TestResult {
 }
 
 #[snowglobe::test]
+fn what_was_sent_before_a_connection_was_closed_outlasts_a_cut() -> TestResult {
+    let pair = Pair::new(LinkSpec::new().engine(Engine::Wire))?;
+    let [mut a, mut b] = pair.connection(80)?;
+    let cut = pair.link().cut()?;
+    a.write_all(b"farewell")?;
+    drop(a);
+    // It was sent, and sent again: longer than the kernel tries where it is told to be impatient.
+    pair.wait_for(Direction::AToB, |it| it.lost.by(Cause::Cut).packets >= 5)?;
+    cut.heal()?;
+    b.set_read_timeout(Some(Duration::from_secs(20)))?;
+    let mut heard = String::new();
+    b.read_to_string(&mut heard)?;
+    assert_eq!(heard, "farewell");
+    Ok(())
+}
+
+#[snowglobe::test]
 fn a_cut_outlives_a_change_of_carrier() -> TestResult {
     let pair = Pair::new(LinkSpec::new())?;
     let [a, b] = pair.sockets()?;
