@@ -144,18 +144,18 @@ fn curl_gets_it_all_over_a_link_that_is_cut_meanwhile_and_healed() -> TestResult
     Ok(())
 }
 
-/// A second of 12 Mbit/s, and one of 3: so many packets of full size can have passed by then.
+/// A second of 12 Mbit/s, and one of a tenth of that: so many packets of full size can have passed by then.
 fn passed_by(time: Duration) -> u64 {
     let ms = time.as_millis() as u64;
     let (cycles, rest) = (ms / 2000, ms % 2000);
-    cycles * 1250 + rest.min(1000) + rest.saturating_sub(1000) / 4
+    cycles * 1100 + rest.min(1000) + rest.saturating_sub(1000) / 10
 }
 
 #[snowglobe::test(timeout = "60s")]
 fn throughput_follows_a_mahimahi_trace() -> TestResult {
     const FULL: u64 = 1514;
     let fast = (1..=1000).map(|ms| format!("{ms}\n"));
-    let slow = (1..=250).map(|quarter| format!("{}\n", 1000 + 4 * quarter));
+    let slow = (1..=100).map(|tenth| format!("{}\n", 1000 + 10 * tenth));
     let trace = Trace::parse(&fast.chain(slow).collect::<String>())?;
     let pair = Pair::new(Impairment {
         trace: Some(trace),
@@ -167,7 +167,7 @@ fn throughput_follows_a_mahimahi_trace() -> TestResult {
         || -> TestResult<u64> { Ok(pair.link().counters(Direction::AToB)?.delivered.bytes / FULL) };
     // All come at once, however busy the machine is, so that there is always one that waits.
     let dam = pair.link().rule(udp(), Verdict::Hold)?;
-    for lot in 1..=26 {
+    for lot in 1..=23 {
         for _ in 0..100 {
             a.send(&[0; FULL as usize - 14 - 20 - 8])?;
         }
@@ -177,12 +177,12 @@ fn throughput_follows_a_mahimahi_trace() -> TestResult {
     // The trace begins with the first packet.
     let before = std::time::Instant::now();
     drop(dam);
-    pair.wait_for(Direction::AToB, |it| it.sent.packets == 2600)?;
+    pair.wait_for(Direction::AToB, |it| it.sent.packets == 2300)?;
     let after = std::time::Instant::now();
     let mut looks = 0;
     loop {
         // Never too soon; on a busy machine a little late.
-        let earliest = after.elapsed().saturating_sub(250 * MS);
+        let earliest = after.elapsed().saturating_sub(500 * MS);
         let count = delivered()?;
         let latest = before.elapsed();
         assert!(
@@ -190,7 +190,7 @@ fn throughput_follows_a_mahimahi_trace() -> TestResult {
             "{count} packets between {earliest:?} and {latest:?}"
         );
         looks += 1;
-        if count >= 2500 {
+        if count >= 2200 {
             break;
         }
         std::thread::sleep(10 * MS);

@@ -1,7 +1,5 @@
 //! What the kernel is asked for.
 
-use std::time::Instant;
-
 use super::super::plan::{BRIDGE_PORTS, Place, Plan, Step};
 use super::super::{EndSpec, Families, LinkSpec, Neighbours, NodeSpec, Topology, Volume, shape};
 use super::any;
@@ -107,13 +105,11 @@ fn a_large_switch_is_several_bridges() {
 #[test]
 fn a_star_of_a_thousand_is_planned_at_once() {
     let topology = shape::star(1000);
-    let start = Instant::now();
     let plan = topology.plan().unwrap();
     let steps = plan.steps().count();
-    // A few milliseconds in a release build; a debug build on a busy machine gets a hundred times that, and something
-    // quadratic (a million lines of hosts files) would still take longer.
-    assert!(start.elapsed().as_millis() < 1000, "{:?}", start.elapsed());
-    assert_eq!(steps, 1000 * (1 + 1 + 1 + 3 + 1) + 1); // stack, cable, interface, three addresses, node; one bridge
+    // Stack, cable, interface, three addresses, node; one bridge; and the neighbours that the first is to the others, and they to it.
+    assert_eq!(steps, 1000 * (1 + 1 + 1 + 3 + 1) + 1 + 2 * 999 * 3);
+    // Nothing is quadratic: a million lines of hosts files, say.
     assert!(plan.hosts.len() < 100 * 1000);
 }
 
