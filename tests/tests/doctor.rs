@@ -198,10 +198,10 @@ fn few_descriptors_are_a_degraded_limit() {
     fixed_by(files, "prlimit --pid $$ --nofile=65536");
 }
 
-/// Four are enough to start a program, and too few for a channel.
+/// Four are enough to start a program, if none was inherited, and too few for a channel.
 #[snowglobe::test(nested)]
 fn no_descriptors_at_all_are_told_from_what_is_forbidden() {
-    let diagnosis = after("ulimit -n 4");
+    let diagnosis = after("exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-\nulimit -n 4");
     assert_eq!(diagnosis.code, Some(2));
     diagnosis.misses("user_namespace", "EMFILE", "ulimit -n 65536");
 }

@@ -104,9 +104,10 @@ fn noted(run: &Run) -> Option<PathBuf> {
 /// Where a sample's capture would be.
 fn place(name: &str) -> PathBuf {
     let program = std::env::current_exe().expect("this program has a path");
-    let target = program
-        .ancestors()
-        .find(|dir| dir.join("CACHEDIR.TAG").exists());
+    let tagged = |dir: &&Path| dir.join("CACHEDIR.TAG").exists();
+    let above = program.ancestors();
+    // An archive of test programs leaves the tag out: target/debug/deps/program.
+    let target = above.clone().find(tagged).or_else(|| above.clone().nth(3));
     let captures = target
         .expect("a target directory")
         .join("snowglobe/captures/capture");
