@@ -21,6 +21,8 @@ const BOOT: Duration = Duration::from_secs(180);
 const END: Duration = Duration::from_secs(20);
 /// With KVM a boot sector runs in a tenth of it.
 const PROBE: Duration = Duration::from_secs(3);
+/// The processors of a machine.
+const PROCESSORS: [&str; 4] = ["-cpu", "max", "-smp", "2"];
 /// What the probe's boot sector makes of qemu's exit status.
 const ALIVE: i32 = 33;
 
@@ -146,7 +148,7 @@ impl Machine {
     fn boot(&self, place: &Path, accelerator: &str) -> Result<Child, String> {
         let mut command = self.qemu()?;
         let path = |name: &str| place.join(name).display().to_string();
-        command.args(["-accel", accelerator, "-cpu", "max", "-smp", "2"]);
+        command.args(["-accel", accelerator]).args(PROCESSORS);
         command.args([
             "-m",
             &self.memory.to_string(),
@@ -201,7 +203,8 @@ impl Machine {
         Ok(command)
     }
 
-    /// Whether KVM works is found out by running eleven bytes under it: a device that is there may still not run a thing.
+    /// Whether KVM works is found out by running eleven bytes under it, on the same processors: a device that is there may still not run a
+    /// thing, or not all that a processor is said to have.
     fn accelerator(&self, place: &Path) -> Result<&'static str, String> {
         const TCG: &str = "tcg";
         let kvm = fs::File::options().read(true).write(true).open("/dev/kvm");
@@ -215,7 +218,9 @@ impl Machine {
         let disk = place.join("probe");
         fs::write(&disk, sector).map_err(|e| format!("cannot write `{}`: {e}", disk.display()))?;
         let mut command = self.qemu()?;
-        command.args(["-accel", "kvm", "-no-reboot"]);
+        command
+            .args(["-accel", "kvm", "-no-reboot"])
+            .args(PROCESSORS);
         command.args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]);
         command.args([
             "-drive",
