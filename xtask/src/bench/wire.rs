@@ -197,7 +197,7 @@ impl Bench {
     fn loss(&self, wire: &Wire, percent: f64) -> Result<Vec<Row>, String> {
         let variables = [("PERCENT", percent.to_string())];
         let text = output(&mut self.trial(wire.name, "true_to_word::loss", &variables))?;
-        let count = figure(&text, "of")?;
+        let count = figure(&text, "sent")?;
         let share = percent / 100.0;
         let bound = 3.29 * (count * share * (1.0 - share)).sqrt();
         let row = |direction: &str| {
