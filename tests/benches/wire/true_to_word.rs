@@ -35,7 +35,7 @@ fn loss() -> TestResult {
         }
         let after = counters()?;
         tell(name, after.lost.by(Cause::Loss).packets);
-        tell("of", after.sent.packets);
+        tell("sent", after.sent.packets);
     }
     Ok(())
 }

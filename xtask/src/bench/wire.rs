@@ -34,9 +34,8 @@ pub(crate) fn wire(rounds: usize) -> Result<Vec<Row>, String> {
     };
     let wires = wires();
     let mut rows = Vec::new();
-    rows.extend(bench.throughput(&wires, "flood::stream", 1)?);
-    rows.extend(bench.throughput(&wires, "flood::stream", 4)?);
-    rows.extend(bench.throughput(&wires, "flood::datagrams", 1)?);
+    rows.extend(bench.streams(&wires)?);
+    rows.extend(bench.datagrams(&wires)?);
     rows.extend(bench.round_trips(&wires)?);
     for wire in &wires {
         for ms in DELAYS {
@@ -102,54 +101,47 @@ impl Bench {
     }
 
     /// The medians of a figure: of a plain veth pair, and of each wire.
-    fn in_turns(
-        &self,
-        wires: &[Wire],
-        trial: &str,
-        variables: &[(&str, String)],
-        name: &str,
-    ) -> Result<Vec<f64>, String> {
+    fn in_turns(&self, wires: &[Wire], trial: &str, name: &str) -> Result<Vec<f64>, String> {
         let carriers = ["veth"]
             .into_iter()
             .chain(wires.iter().map(|wire| wire.name));
         let mut contestants: Vec<Contestant<'_>> = carriers
             .map(|carrier| {
-                let measure = move || said(&mut self.trial(carrier, trial, variables), name);
+                let measure = move || said(&mut self.trial(carrier, trial, &[]), name);
                 Box::new(measure) as Contestant<'_>
             })
             .collect();
         in_turns(self.rounds, &mut contestants)
     }
 
-    fn throughput(&self, wires: &[Wire], trial: &str, streams: u32) -> Result<Vec<Row>, String> {
-        let is_stream = trial == "flood::stream";
-        let (name, unit) = match is_stream {
-            true => ("gbit", "Gb/s"),
-            false => ("kpps", "k/s"),
-        };
-        let variables = [("STREAMS", streams.to_string())];
-        let medians = self.in_turns(wires, trial, &variables, name)?;
+    fn streams(&self, wires: &[Wire]) -> Result<Vec<Row>, String> {
+        let medians = self.in_turns(wires, "flood::stream", "gbit")?;
         let rows = wires.iter().zip(&medians[1..]).map(|(wire, ours)| Row {
             group: "wire",
-            name: match is_stream {
-                true => format!("{streams} TCP stream(s) over {} vs a veth pair", wire.name),
-                false => format!("smallest datagrams over {} vs a veth pair", wire.name),
-            },
-            unit,
+            name: format!("a TCP stream over {} vs a veth pair", wire.name),
+            unit: "Gb/s",
             ours: *ours,
             other: medians[0],
-            target: Target::AtLeast(match (is_stream, streams) {
-                (true, 1) => wire.share,
-                // Nothing was promised; four streams take the cores that a wire needs.
-                (true, _) => 0.4,
-                (false, _) => 0.8,
-            }),
+            target: Target::AtLeast(wire.share),
+        });
+        Ok(rows.collect())
+    }
+
+    fn datagrams(&self, wires: &[Wire]) -> Result<Vec<Row>, String> {
+        let medians = self.in_turns(wires, "flood::datagrams", "kpps")?;
+        let rows = wires.iter().zip(&medians[1..]).map(|(wire, ours)| Row {
+            group: "wire",
+            name: format!("smallest datagrams over {} vs a veth pair", wire.name),
+            unit: "k/s",
+            ours: *ours,
+            other: medians[0],
+            target: Target::AtLeast(0.8),
         });
         Ok(rows.collect())
     }
 
     fn round_trips(&self, wires: &[Wire]) -> Result<Vec<Row>, String> {
-        let medians = self.in_turns(wires, "flood::round_trip", &[], "us")?;
+        let medians = self.in_turns(wires, "flood::round_trip", "us")?;
         let rows = wires.iter().zip(&medians[1..]).map(|(wire, ours)| {
             let name = format!("added to a round trip by {}; 50 microseconds", wire.name);
             within(name, "us", ours - medians[0], 50.0)
@@ -205,7 +197,7 @@ impl Bench {
     fn loss(&self, wire: &Wire, percent: f64) -> Result<Vec<Row>, String> {
         let variables = [("PERCENT", percent.to_string())];
         let text = output(&mut self.trial(wire.name, "true_to_word::loss", &variables))?;
-        let count = figure(&text, "of")?;
+        let count = figure(&text, "sent")?;
         let share = percent / 100.0;
         let bound = 3.29 * (count * share * (1.0 - share)).sqrt();
         let row = |direction: &str| {
