@@ -7,7 +7,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::birth::{self, Life};
 use super::end::terminate;
-use super::error::Result;
+use super::error::{LabError, Result};
 use super::node::Node;
 use crate::sandbox::birth::{Errand, Joins};
 
@@ -50,8 +50,12 @@ impl Node {
     /// `/tmp`, and the commands of its [`NodeSpec`](crate::topology::NodeSpec::command) running.
     ///
     /// # Errors
-    /// A command fails to start again.
+    /// A command fails to start again; or the node was removed.
     pub fn restart(&self) -> Result<()> {
+        if self.is_removed() {
+            let sentence = format!("failed to restart node `{}`: it was removed", self.name());
+            return Err(LabError::other(sentence));
+        }
         self.report_surprises();
         self.stop_runtime();
         let alive: Vec<_> = self

@@ -243,7 +243,7 @@ impl Node {
                 nix::errno::Errno::EPIPE
                 | nix::errno::Errno::ESRCH
                 | nix::errno::Errno::ECONNRESET => LabError::other(format!(
-                    "failed to {}: the node's first process is dead",
+                    "failed to {}: the node's first process is dead; restart the node",
                     explain()
                 )),
                 errno => LabError::refused(explain(), errno),

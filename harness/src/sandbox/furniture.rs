@@ -51,9 +51,18 @@ pub(super) fn furnish(
     }
     for (path, value) in &birth.sysctls {
         fs::write(Path::new("/proc/sys").join(path), value)
-            .map_err(|e| ("write a sysctl", errno(&e)))?;
+            .map_err(|e| (with("set sysctl", path, &format!(" to {value}")), errno(&e)))?;
     }
     Ok(())
+}
+
+/// What was done to what: steps are our own words, and a process that was refused ends with the one that it leaks.
+fn with(step: &str, object: &str, how: &str) -> &'static str {
+    Box::leak(format!("{step} `{object}`{how}").into_boxed_str())
+}
+
+fn point(at: &Path) -> &'static str {
+    with("make mount point", &at.to_string_lossy(), "")
 }
 
 fn hold(path: &Path) -> Result<OwnedFd, Refused> {
@@ -89,13 +98,13 @@ fn place(placed: &Placed, held: &Held) -> Result<(), Refused> {
     let at = &placed.at;
     match held {
         Held::Tmpfs(size) => {
-            fs::create_dir_all(at).map_err(|e| ("make a mount point", errno(&e)))?;
+            fs::create_dir_all(at).map_err(|e| (point(at), errno(&e)))?;
             let data = CString::new(format!("mode=1777,size={size}"))
                 .map_err(|_| ("mount a tmpfs", Errno::EINVAL))?;
             mount::fresh(c"tmpfs", at, Some(&data)).map_err(|e| ("mount a tmpfs", e))?;
         }
         Held::Tree(tree) => {
-            make_point(at, is_dir(tree)).map_err(|e| ("make a mount point", errno(&e)))?;
+            make_point(at, is_dir(tree)).map_err(|e| (point(at), errno(&e)))?;
             mount::attach(tree.as_fd(), at).map_err(|e| ("mount", e))?;
         }
     }

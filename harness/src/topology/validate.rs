@@ -221,6 +221,11 @@ impl Topology {
                 problems,
             );
         }
+        if self.pod_of(id).is_some() && *users != Users::Trial {
+            problems.add(Site::new("node", id.index(), "users"), || {
+                format!("{} is a container, and cannot have users of its own: its network is its pod's, whose users are the trial's", node())
+            });
+        }
         if matches!(users, Users::Range(0)) {
             problems.add(Site::new("node", id.index(), "users"), || {
                 format!("{} maps a range of no ids; 65536 is usual", node())

@@ -132,6 +132,8 @@ fn nodes_and_links_come_and_go() -> TestResult {
 
     lab.remove_node(later)?;
     assert!(!lab[later].is_running());
+    let error = lab[later].restart().unwrap_err().to_string();
+    assert_eq!(error, "failed to restart node `later`: it was removed");
     assert!(!reaches(&lab[first], lab[later].ip()));
     assert!(reaches(&lab[first], lab[late].ip()));
     let cable = lab

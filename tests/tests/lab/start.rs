@@ -176,6 +176,33 @@ fn a_wrong_topology_is_refused_before_anything_starts() -> TestResult {
     Ok(())
 }
 
+/// What only the kernel knows is refused by it half-way, and nothing is left.
+#[snowglobe::test]
+fn what_the_kernel_refuses_is_named_with_its_node() -> TestResult {
+    for (spec, expected) in [
+        (
+            NodeSpec::new("bob").sysctl("net.ipv4.no_such_thing", 1),
+            "failed to make node `bob`: set sysctl `net/ipv4/no_such_thing` to 1: ENOENT",
+        ),
+        (
+            NodeSpec::new("bob").sysctl("net.ipv4.ip_forward", "many"),
+            "failed to make node `bob`: set sysctl `net/ipv4/ip_forward` to many: EINVAL",
+        ),
+        (
+            NodeSpec::new("bob").volume("/usr/no/such/place", Volume::named("data")),
+            "failed to make node `bob`: make mount point `/usr/no/such/place`: E",
+        ),
+    ] {
+        let mut topology = Topology::new();
+        let (alice, bob) = (topology.node("alice"), topology.node(spec));
+        topology.link(alice, bob);
+        let error = topology.start().map(drop).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}");
+        assert_eq!(std::fs::read_dir("/run/snowglobe")?.count(), 0);
+    }
+    Ok(())
+}
+
 #[snowglobe::test]
 fn one_family_can_be_left_out() -> TestResult {
     let mut topology = shape::pair();

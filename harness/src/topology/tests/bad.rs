@@ -405,6 +405,13 @@ fn sysctls_users_and_commands() {
     assert!(
         node(NodeSpec::new("a").users(Users::Range(0))).contains("node `a` maps a range of no ids")
     );
+    let mut topology = Topology::new();
+    let pod = topology.pod("web");
+    topology.container(pod, NodeSpec::new("app").users(Users::One));
+    assert_eq!(
+        complaint(&topology),
+        "node `web/app` is a container, and cannot have users of its own: its network is its pod's, whose users are the trial's"
+    );
     assert!(node(NodeSpec::new("a").command("")).contains("a command of node `a` has no program"));
     assert!(
         node(NodeSpec::new("a").command(StartCommand::new("x").arg("a\0b")))
