@@ -42,6 +42,9 @@
 //! than the interface's MTU, though the kernel hands them over in batches of 64 KB. **What counts is the length of the Ethernet
 //! frame**, 14 bytes more than the IP packet: for rates, for bursts, for limits in bytes, in traces and in [`Counters`]. Only `mtu` is about the IP packet.
 //!
+//! What is due together may come out in batches as well, TCP segments and datagrams alike, as behind a network card that gathers packets (GRO): a
+//! program reads what was sent, but a packet sniffer inside the receiving node sees one frame for several. Captures of the link have each packet.
+//!
 //! # Chance
 //!
 //! Every choice comes from the trial's seed and the link's name. What happens to a packet depends on its *flow* and on how many packets of that

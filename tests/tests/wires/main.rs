@@ -1,5 +1,6 @@
 //! Links that are slow, lossy, cut, and watched packet by packet.
 
+mod datagrams;
 mod delay;
 mod fate;
 mod faults;

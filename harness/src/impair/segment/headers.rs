@@ -61,6 +61,40 @@ impl Layout {
             payload,
         })
     }
+
+    /// That of a plain frame with nothing but one whole datagram in it, whose checksum is yet to be completed.
+    pub(super) fn of_datagram(vnet: &Vnet, frame: &[u8]) -> Option<Layout> {
+        let (ethertype, network) = network(frame)?;
+        let packet = frame.get(network..)?;
+        let number = |at: usize| {
+            Some(usize::from(u16::from_be_bytes([
+                *packet.get(at)?,
+                *packet.get(at + 1)?,
+            ])))
+        };
+        let (ip, headers, length, protocol) = match ethertype {
+            // No options, no fragment.
+            [0x08, 0x00] if *packet.first()? == 0x45 && number(6)? & 0x3fff == 0 => {
+                (Ip::V4, 20, number(2)?, packet.get(9)?)
+            }
+            [0x86, 0xdd] => (Ip::V6, 40, 40 + number(4)?, packet.get(6)?),
+            _ => return None,
+        };
+        let transport_at = network + headers;
+        let layout = Layout {
+            ip,
+            network,
+            transport: Transport::Udp,
+            transport_at,
+            payload: transport_at + 8,
+        };
+        let is_datagram = usize::from(*protocol) == usize::from(Transport::Udp.number())
+            && length == packet.len()
+            && number(headers + 4)? == length - headers
+            && frame.len() > layout.payload
+            && vnet.is_plain_but_for_checksum(transport_at, Transport::Udp.checksum_at());
+        is_datagram.then_some(layout)
+    }
 }
 
 impl Transport {

@@ -3,12 +3,14 @@
 //! A sender's kernel leaves this to the network card, and here we are the card: TCP segmentation (TSO), UDP segmentation (USO) and the
 //! completion of checksums, as Linux does it in software (`net/ipv4/tcp_offload.c`, `udp_offload.c`).
 
+mod bundle;
 mod checksum;
 mod headers;
 #[cfg(test)]
 mod tests;
 mod vnet;
 
+pub(crate) use self::bundle::{bundle, bundled};
 use self::checksum::Sum;
 use self::headers::{Ip, Layout, Transport};
 use self::vnet::Vnet;

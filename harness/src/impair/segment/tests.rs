@@ -1,6 +1,6 @@
 //! Super-frames and their segments, byte by byte. What is expected was computed by a program that shares no code with ours.
 
-use super::Segments;
+use super::{Segments, bundle, bundled};
 use crate::impair::counters::Traffic;
 
 /// An address and a type.
@@ -208,4 +208,136 @@ fn nonsense_is_neither_cut_nor_a_panic() {
         }
         assert_eq!(segments.traffic().bytes, length);
     }
+}
+
+/// Datagrams from A to B as a kernel hands them out: each with the sum of its pseudo-header for a checksum.
+const DATAGRAMS_V4: [&str; 3] = [
+    "0800 4500002010004000401116cb0a0000010a000002 0fa00035000c1420 a0a1a2a3",
+    "0800 4500002010014000401116ca0a0000010a000002 0fa00035000c1420 a4a5a6a7",
+    "0800 4500001e10024000401116cb0a0000010a000002 0fa00035000a141e a8a9",
+];
+
+fn datagrams(frames: &[&str]) -> Vec<Vec<u8>> {
+    let datagram = |frame: &&str| {
+        let start = if frame.starts_with("0800") { 34 } else { 54 };
+        framed([1, 0], [0, start, 6], frame)
+    };
+    frames.iter().map(datagram).collect()
+}
+
+/// How many of these go as one.
+fn bundled_of(frames: &[Vec<u8>]) -> usize {
+    bundled(&frames.iter().map(Vec::as_slice).collect::<Vec<_>>())
+}
+
+#[test]
+fn datagrams_that_follow_each_other_are_bundled_and_cut_again() {
+    let v6 = [
+        format!("86dd 60000000000c1140{FROM_TO_V6} 0fa00035000cfa21 a0a1a2a3"),
+        format!("86dd 60000000000c1140{FROM_TO_V6} 0fa00035000cfa21 a4a5a6a7"),
+        format!("86dd 60000000000a1140{FROM_TO_V6} 0fa00035000afa1f a8a9"),
+    ];
+    for (frames, start, expected) in [
+        (
+            DATAGRAMS_V4,
+            34,
+            "0800 4500002610004000401116c50a0000010a000002 0fa0003500121426 a0a1a2a3a4a5a6a7a8a9",
+        ),
+        (
+            v6.each_ref().map(String::as_str),
+            54,
+            &format!("86dd 6000000000121140{FROM_TO_V6} 0fa000350012fa27 a0a1a2a3a4a5a6a7a8a9"),
+        ),
+    ] {
+        let frames = datagrams(&frames);
+        let slices: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
+        assert_eq!(bundled(&slices), 3);
+        let mut whole = vec![0xee];
+        bundle(&slices, &mut whole);
+        let mut wanted = framed([1, 5], [4, start, 6], expected);
+        wanted[2..4].copy_from_slice(&(start + 8).to_ne_bytes());
+        assert_eq!(whole[1..], wanted);
+
+        let cut = Segments::of(&whole[1..]).expect("a whole header");
+        let (mut segment, mut alone) = (Vec::new(), Vec::new());
+        for (index, frame) in frames.iter().enumerate() {
+            cut.write(index, &mut segment);
+            let single = Segments::of(frame).expect("a whole header");
+            single.write(0, &mut alone);
+            assert_eq!(segment, alone, "segment {index}");
+        }
+    }
+}
+
+#[test]
+fn what_a_segment_could_not_be_is_not_bundled() {
+    let [first, second, short] = DATAGRAMS_V4;
+    assert_eq!(bundled(&[]), 0);
+    assert_eq!(bundled_of(&datagrams(&[first])), 1);
+    let last = short.replace("1002", "1001");
+    assert_eq!(
+        bundled_of(&datagrams(&[first, &last, short])),
+        2,
+        "a short one is the last"
+    );
+    assert_eq!(bundled_of(&datagrams(&[short, second])), 1, "longer");
+    assert_eq!(
+        bundled_of(&datagrams(&[first, first])),
+        2,
+        "the same id, never fragmented"
+    );
+    // Where each differs, and how: the type of service, the id, a fragment, the time to live, the addresses and ports.
+    for (at, mask) in [
+        (15, 0x01),
+        (19, 0x04),
+        (20, 0x20),
+        (22, 0x01),
+        (26, 0x01),
+        (33, 0x01),
+        (35, 0x01),
+        (37, 0x01),
+    ] {
+        let mut frames = datagrams(&[first, second]);
+        frames[1][10 + at] ^= mask;
+        assert_eq!(bundled_of(&frames), 1, "byte {at}");
+    }
+    let mut frames = datagrams(&[first, second]);
+    frames[1][0] = 0;
+    assert_eq!(bundled_of(&frames), 1, "a checksum that may be wrong");
+    // Without "don't fragment" the id is looked at by whoever puts fragments together.
+    let mut frames = datagrams(&[first, first]);
+    frames.iter_mut().for_each(|frame| frame[10 + 20] = 0);
+    assert_eq!(bundled_of(&frames), 1, "the same id");
+    let tcp = "0800 4500002a10004000400616cb0a0000010a000002 9c400050fffffffe11223344501901f414330000 a0a1";
+    let tcp = framed([1, 0], [0, 34, 16], tcp);
+    assert_eq!(bundled_of(&[tcp.clone(), tcp]), 1, "TCP");
+}
+
+#[test]
+fn a_bundle_of_nonsense_is_no_panic() {
+    let mut seed = 2;
+    let mut together = 0;
+    for _ in 0..20_000 {
+        let mut random = || crate::random::splitmix(&mut seed) as usize;
+        let mut frames = datagrams(&DATAGRAMS_V4);
+        for frame in &mut frames {
+            if random() % 4 == 0 {
+                let spoiled = random() % frame.len();
+                frame[spoiled] = random() as u8;
+            }
+            if random() % 16 == 0 {
+                frame.truncate(random() % (frame.len() + 1));
+            }
+        }
+        let slices: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
+        let count = bundled(&slices);
+        let mut whole = Vec::new();
+        if count > 1 {
+            bundle(&slices[..count], &mut whole);
+            let cut = Segments::of(&whole).expect("a whole header");
+            assert_eq!(cut.count(), count);
+            together += 1;
+        }
+    }
+    assert!(together > 1000, "{together}");
 }

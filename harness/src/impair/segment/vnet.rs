@@ -1,6 +1,6 @@
 //! The virtio-net header: what the kernel has left to be done for a frame.
 
-use super::headers::Transport;
+use super::headers::{Layout, Transport};
 use crate::kernel::frame::VNET_HEADER;
 
 /// One of them, in the machine's own byte order.
@@ -18,6 +18,7 @@ const NEEDS_CHECKSUM: u8 = 1;
 const TCP_V4: u8 = 1;
 const TCP_V6: u8 = 4;
 const UDP: u8 = 5;
+const UDP_HEADER: u16 = 8;
 /// Explicit congestion notification, in addition to one of these.
 const ECN: u8 = 0x80;
 
@@ -31,6 +32,33 @@ impl Vnet {
             start: number(6),
             offset: number(8),
         }
+    }
+
+    /// That of datagrams of so many bytes each, laid out like this, with checksums to be completed.
+    pub(super) fn udp(size: usize, layout: &Layout) -> Vnet {
+        Vnet {
+            flags: NEEDS_CHECKSUM,
+            kind: UDP,
+            segment: size as u16,
+            start: layout.transport_at as u16,
+            offset: layout.transport.checksum_at() as u16,
+        }
+    }
+
+    /// That of datagrams, as the kernel takes it.
+    pub(super) fn bytes(&self) -> [u8; VNET_HEADER] {
+        let headers = self.start + UDP_HEADER;
+        let mut bytes = [self.flags, self.kind, 0, 0, 0, 0, 0, 0, 0, 0];
+        let numbers = [headers, self.segment, self.start, self.offset];
+        for (to, number) in bytes[2..].as_chunks_mut::<2>().0.iter_mut().zip(numbers) {
+            *to = number.to_ne_bytes();
+        }
+        bytes
+    }
+
+    /// Whether nothing is left to be done but the checksum that is there, of what begins there.
+    pub(super) fn is_plain_but_for_checksum(&self, start: usize, offset: usize) -> bool {
+        self.kind == 0 && self.checksum_start() == Some(start) && usize::from(self.offset) == offset
     }
 
     /// Of which protocol it is to be cut, if it is.

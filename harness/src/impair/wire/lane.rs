@@ -1,9 +1,8 @@
 //! One direction of a wire.
 
-use nix::errno::Errno;
-
 use super::agenda::Agenda;
 use super::lateness::Histogram;
+use super::outbox::Outbox;
 use super::parcel::{Marks, Memory, Parcel, Pool};
 use super::port::Port;
 use super::watch::Watch;
@@ -26,6 +25,7 @@ pub(super) struct Lane {
     pub(super) lateness: Histogram,
     /// What is being delivered: room that is used again.
     batch: Vec<Parcel>,
+    outbox: Outbox,
 }
 
 impl Lane {
@@ -38,6 +38,7 @@ impl Lane {
             cuts: 0,
             lateness: Histogram::NONE,
             batch: Vec::with_capacity(BATCH),
+            outbox: Outbox::default(),
         }
     }
 
@@ -115,10 +116,11 @@ impl Lane {
             }
         }
         let channel = &mut self.channel;
-        send(to, &frames[..count], |at, is_out| match is_out {
-            true => channel.deliver(packets[at]),
-            false => channel.lose(Cause::Overrun, packets[at]),
-        });
+        self.outbox
+            .send(to, &frames[..count], |at, is_out| match is_out {
+                true => channel.deliver(packets[at]),
+                false => channel.lose(Cause::Overrun, packets[at]),
+            });
     }
 
     /// Decides what becomes of one packet, in front of which there is an empty virtio-net header.
@@ -290,7 +292,7 @@ impl Lane {
             *frame = parcel.whole();
         }
         let (channel, lateness, batch) = (&mut self.channel, &mut self.lateness, &self.batch);
-        send(to, &frames[..batch.len()], |at, is_out| {
+        self.outbox.send(to, &frames[..batch.len()], |at, is_out| {
             let parcel = &batch[at];
             let tell = |fate| {
                 let remark = parcel.marks.remark();
@@ -324,27 +326,5 @@ impl Lane {
         remark: Option<&dyn std::fmt::Display>,
     ) {
         watch.tell(self.direction, now, frame, fate, remark);
-    }
-}
-
-/// Sends frames, and tells of each whether it went out. Nothing stops a wire: an interface that is down takes nothing, and may be up again later.
-fn send(to: &Port, frames: &[&[u8]], mut told: impl FnMut(usize, bool)) {
-    let (mut at, mut has_waited) = (0, false);
-    while at < frames.len() {
-        match to.send(&frames[at..]) {
-            Ok(sent @ 1..) => {
-                (at..at + sent).for_each(|at| told(at, true));
-                at += sent;
-                has_waited = false;
-            }
-            Err(Errno::EAGAIN | Errno::ENOBUFS) if !has_waited => {
-                to.wait_for_room();
-                has_waited = true;
-            }
-            Ok(0) | Err(_) => {
-                told(at, false);
-                at += 1;
-            }
-        }
     }
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::handle::WireSpec;
 use super::lane::Lane;
 use super::lateness::{Histogram, Lateness};
-use super::parcel::Pool;
+use super::parcel::{Pool, SMALL};
 use super::port::Port;
 use super::watch::Watch;
 use crate::impair::channel::Channel;
 use crate::impair::counters::Counters;
 use crate::impair::direction::Direction;
-use crate::kernel::frame::Inbox;
+use crate::kernel::frame::{Inbox, Slot};
 use crate::observe::{Order, RuleBook};
 use crate::random::splitmix;
 
@@ -67,18 +67,20 @@ impl Line {
         both.summary()
     }
 
-    /// Takes what a port has. An error says that it will never have anything again.
+    /// Takes what a port has, and says how many frames of an ordinary length that was. An error says that it will never have anything again.
     pub(super) fn receive(
         &mut self,
         end: usize,
         pool: &mut Pool,
         inbox: &mut Inbox,
         clock: impl FnOnce() -> u64,
-    ) -> nix::Result<()> {
+    ) -> nix::Result<usize> {
         self.ports[end].receive(inbox)?;
-        let to = &self.ports[1 - end];
-        self.lanes[end].take(&self.watch, pool, inbox.received(), to, clock());
-        Ok(())
+        let (to, received) = (&self.ports[1 - end], inbox.received());
+        let is_small = |slot: &&Slot| slot.buffer.whole().len() <= SMALL;
+        let small = received.iter().filter(is_small).count();
+        self.lanes[end].take(&self.watch, pool, received, to, clock());
+        Ok(small)
     }
 
     /// Delivers what is due by `until`.

@@ -6,8 +6,8 @@
 //!
 //! # The code
 //!
-//! `port` is one end, `parcel` a packet under way, `agenda` knows which one is due next. `lane` is one direction and decides, `line` has two of them and
-//! two ports. `worker` is a thread that carries lines, `crew` are all such threads of the process, and `handle` is what a test's
+//! `port` is one end, `parcel` a packet under way, `agenda` knows which one is due next, and `outbox` is how they go out. `lane` is one direction and decides,
+//! `line` has two of them and two ports. `worker` is a thread that carries lines, `crew` are all such threads of the process, and `handle` is what a test's
 //! thread has of a line. Only its worker ever touches a line: others ask it to, so that nothing is locked for a packet.
 
 mod agenda;
@@ -16,6 +16,7 @@ mod handle;
 mod lane;
 mod lateness;
 mod line;
+mod outbox;
 mod parcel;
 mod port;
 #[cfg(test)]

@@ -76,7 +76,7 @@ pub(super) struct Pool {
 }
 
 /// What a packet of an ordinary MTU needs.
-const SMALL: usize = 2048;
+pub(super) const SMALL: usize = 2048;
 
 /// How much is kept for later.
 const MOST_SMALL: usize = 4096;
