@@ -29,6 +29,15 @@ static int stream_socket(void) {
     return fd;
 }
 
+/* Both ends stay where they are: what is measured is the link, and not where the scheduler happens to put them. */
+static void stay_on(int processor) {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(processor % sysconf(_SC_NPROCESSORS_ONLN), &one);
+    if (sched_setaffinity(0, sizeof one, &one) < 0)
+        fprintf(stderr, "note: not on processor %d: %s\n", processor, strerror(errno));
+}
+
 static void listen_at(int fd, int port) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     check(bind(fd, (struct sockaddr *)&address, sizeof address) || listen(fd, 1), "listen");
@@ -37,6 +46,7 @@ static void listen_at(int fd, int port) {
 }
 
 static void serve(int listener) {
+    stay_on(0);
     int fd = accept(listener, NULL, NULL);
     double begin = seconds(), bytes = 0;
     check(fd < 0, "accept");
@@ -46,6 +56,7 @@ static void serve(int listener) {
 }
 
 static void send_to(const char *ip, int port, double duration) {
+    stay_on(1);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     int fd = stream_socket();
     check(inet_pton(AF_INET, ip, &address.sin_addr) != 1, ip);
