@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::build::{build, compile, find};
-use super::measure::{Contestant, figure, in_turns, output, said};
+use super::measure::{Contestant, figure, in_turns, said};
+use super::strangers::watch;
 use super::{Row, Target};
 
 /// How many nodes the stars have.
@@ -77,8 +78,8 @@ impl Programs {
     fn after(&self, rounds: usize) -> Result<Row, String> {
         let mut both = [Vec::new(), Vec::new()];
         let mut watched = || {
-            let said = output(self.star_of(1000).env("AFTER", "1"))?;
-            both[0].push(figure(&said, "after")?);
+            let (said, strangers) = watch(self.star_of(1000).env("AFTER", "1"))?;
+            both[0].push((figure(&said, "after")? - strangers).max(0.0));
             both[1].push(figure(&said, "cost")?);
             Ok(0.0)
         };

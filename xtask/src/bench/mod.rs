@@ -6,6 +6,7 @@ mod lab;
 mod measure;
 mod quiet;
 mod runner;
+mod strangers;
 mod wire;
 
 use std::ffi::OsString;
