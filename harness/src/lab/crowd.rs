@@ -5,43 +5,78 @@
 //! of a switch with four hundred ports. A veth end that gathers packets (GRO) has a queue of its own, for what comes from an end
 //! that cuts none (TSO); behind a crowded switch that is what they do. Streams pay for it, with a quarter of their speed or so.
 
-use std::os::fd::AsFd;
-
-use super::error::{LabError, Result};
+use super::error::Result;
+use super::network::{Builder, device};
+use super::start::places;
 use super::{Lab, Link};
-use crate::kernel::netlink::{Netlink, Offload};
-use crate::topology::{Endpoint, LinkId, SwitchId};
+use crate::kernel::netlink::Offload;
+use crate::topology::plan::Place;
+use crate::topology::{Endpoint, LinkId};
+
+/// The end at a switch of a cable that is plugged into a crowded one.
+pub(super) struct Port {
+    cable: usize,
+    end: usize,
+}
 
 impl Lab {
     /// Gives a queue of its own to each interface behind a crowded switch that has none.
     pub(super) fn relieve(&mut self) -> Result<()> {
-        let missing: Vec<_> = self.links.iter().filter(|link| self.lacks(link)).collect();
-        let (Some(hub), false) = (&self.hub, missing.is_empty()) else {
+        let is_plain = |link: &&Link| link.line.cable.middle.is_none() && !link.is_removed();
+        let there = self.links.iter().filter(is_plain);
+        let missing = self.lacking(there.map(|link| link.id().index()));
+        if missing.is_empty() {
             return Ok(());
-        };
-        let hub = Netlink::open_in(hub.as_fd())
-            .map_err(|e| LabError::network("the switches".to_owned(), e))?;
-        for line in missing.iter().map(|link| &link.line) {
-            let Some(port) = line.port() else { continue };
-            let node = 1 - port;
-            hub.offload(line.device(port), Offload::Segmentation, false)
-                .map_err(|e| LabError::network(line.whose(port), e))?;
-            line.open(node)?
-                .offload(line.device(node), Offload::Gathering, true)
-                .map_err(|e| LabError::network(line.whose(node), e))?;
         }
-        let relieved: Vec<LinkId> = missing.iter().map(|link| link.id()).collect();
-        self.relieved.extend(relieved);
+        Builder::new(&self.plan, places(self))?.relieve(&missing)?;
+        self.are_relieved(missing);
         Ok(())
     }
 
-    fn lacks(&self, link: &Link) -> bool {
-        let crowded = |switch: SwitchId| self.plan.switches[switch.index()].crowded;
-        let ends = self.topology.ends(link.id());
-        let at_crowded =
-            |port: usize| matches!(ends[port], Endpoint::Switch(switch) if crowded(switch));
-        // What has something between its ends is no plain pair, and has queues there.
-        let plain = link.line.cable.middle.is_none() && !link.is_removed();
-        plain && link.line.port().is_some_and(at_crowded) && !self.relieved.contains(&link.id())
+    /// Which of these cables lack one.
+    pub(super) fn lacking(&self, cables: impl Iterator<Item = usize>) -> Vec<Port> {
+        let crowded = |end: &Endpoint| match end {
+            Endpoint::Switch(switch) => self.plan.switches[switch.index()].crowded,
+            Endpoint::Node(_) | Endpoint::Pod(_) => false,
+        };
+        let port = |cable: usize| {
+            let planned = &self.plan.cables[cable];
+            let link = planned.link?;
+            // What has something between its ends is no plain pair, and has queues there.
+            let lacks = planned.middle.is_none() && !self.relieved.contains(&link);
+            let end = self.topology.ends(link).iter().position(crowded)?;
+            lacks.then_some(Port { cable, end })
+        };
+        cables.filter_map(port).collect()
+    }
+
+    pub(super) fn are_relieved(&mut self, ports: Vec<Port>) {
+        let links = ports
+            .iter()
+            .filter_map(|port| self.plan.cables[port.cable].link);
+        self.relieved.extend(links.collect::<Vec<LinkId>>());
+    }
+}
+
+impl Builder<'_> {
+    /// Gives a queue of its own to the node's end of each of these cables, which are laid.
+    pub(super) fn relieve(&self, ports: &[Port]) -> Result<()> {
+        let Some(hub) = self.open_hub()?.filter(|_| !ports.is_empty()) else {
+            return Ok(());
+        };
+        for port in ports {
+            let cable = &self.plan.cables[port.cable];
+            let device = |end: usize| device(&cable.ends[end], cable, end);
+            hub.offload(device(port.end), Offload::Segmentation, false)
+                .map_err(|e| self.explain(Place::Hub, e))?;
+            let node = 1 - port.end;
+            let Place::Stack(stack) = cable.ends[node].place else {
+                continue;
+            };
+            self.open_stack(stack)?
+                .offload(device(node), Offload::Gathering, true)
+                .map_err(|e| self.explain(Place::Stack(stack), e))?;
+        }
+        Ok(())
     }
 }

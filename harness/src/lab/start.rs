@@ -100,6 +100,7 @@ impl Lab {
         }
         let mut works = Works::of(&self.plan, new);
         let mut laid = BTreeMap::new();
+        let mut relieved = Vec::new();
         births.builder(self)?.make_bridges(new)?;
         loop {
             let more = births.next(self, TOGETHER)?;
@@ -107,6 +108,9 @@ impl Lab {
             let (plain, others) = self.plan.plain(possible.cables);
             let mut builder = births.builder(self)?;
             builder.lay(&plain)?;
+            let crowded = self.lacking(plain.into_iter());
+            builder.relieve(&crowded)?;
+            relieved.extend(crowded);
             for index in others {
                 let line = Line::of(&self.plan, index, self.hub.as_ref(), &births.stacks);
                 laid.insert(index, lay(&line, &self.shared)?);
@@ -120,6 +124,7 @@ impl Lab {
             }
         }
         self.adopt(births, first)?;
+        self.are_relieved(relieved);
         let stacks: Vec<_> = self.stacks.iter().cloned().map(Some).collect();
         let first_link = self.links.len();
         for index in first_link..self.plan.cables.len() {
