@@ -1,6 +1,6 @@
 //! What wires cost, and how true they are: each trial prints its figures, one a line, as `name value`.
 //!
-//! `WIRE` says who carries the link: `veth`, `tap` or `packet`. Other variables are each trial's own.
+//! `WIRE` says who carries the link: `veth`, `tap`, `packet` or `netem`. Other variables are each trial's own.
 
 mod flood;
 mod punctual;
@@ -54,6 +54,7 @@ fn carried(impairment: Impairment) -> LinkSpec {
     let engine = match std::env::var("WIRE").as_deref() {
         Ok("tap") => Engine::Tap,
         Ok("packet") => Engine::PacketSocket,
+        Ok("netem") => Engine::Netem,
         _ => Engine::Auto,
     };
     LinkSpec::from(impairment).engine(engine)
