@@ -102,6 +102,32 @@ pub fn shared_dir() -> TempDir {
     tempfile::tempdir_in(dir).expect("the target directory is writable")
 }
 
+/// A configuration for nginx that has one server, which does this; logs go to stderr.
+///
+/// Temporary files go to the node's own `/tmp`: in a fixture that another user provisioned, a trial that has a single id can write to no directory
+/// that is not open to everybody.
+pub fn nginx_conf(access_log: &str, server: &str) -> String {
+    format!(
+        "
+user root;
+worker_processes 1;
+daemon off;
+pid /tmp/nginx.pid;
+error_log stderr;
+events {{}}
+http {{
+    access_log {access_log};
+    client_body_temp_path /tmp/body;
+    proxy_temp_path /tmp/proxy;
+    fastcgi_temp_path /tmp/fastcgi;
+    uwsgi_temp_path /tmp/uwsgi;
+    scgi_temp_path /tmp/scgi;
+    server {{ {server} }}
+}}
+"
+    )
+}
+
 /// How many ids a mapping of `/proc` has: it may be in several pieces.
 pub fn ids_in(map: &str) -> u32 {
     let count = |line: &str| line.split_whitespace().nth(2)?.parse::<u32>().ok();

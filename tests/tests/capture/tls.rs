@@ -9,28 +9,6 @@ use snowglobe::topology::NodeId;
 
 use crate::tshark::{read, read_with};
 
-const CONFIGURATION: &str = "
-user root;
-daemon off;
-pid /tmp/nginx.pid;
-error_log stderr;
-events {}
-http {
-    access_log off;
-    client_body_temp_path /tmp/body;
-    proxy_temp_path /tmp/proxy;
-    fastcgi_temp_path /tmp/fastcgi;
-    uwsgi_temp_path /tmp/uwsgi;
-    scgi_temp_path /tmp/scgi;
-    server {
-        listen 443 ssl;
-        ssl_certificate /run/certificates/web.pem;
-        ssl_certificate_key /run/certificates/web.key;
-        location / { return 200 \"the cake is under the stairs\"; }
-    }
-}
-";
-
 /// A server of secrets, which runs, and a client.
 fn start() -> TestResult<(Lab, NodeId)> {
     let mut topology = Topology::new();
@@ -44,7 +22,13 @@ fn start() -> TestResult<(Lab, NodeId)> {
     let client = topology.node("client");
     topology.link(client, web);
     let lab = topology.start()?;
-    fs::write(lab.volume("site")?.join("nginx.conf"), CONFIGURATION)?;
+    let server = "
+        listen 443 ssl;
+        ssl_certificate /run/certificates/web.pem;
+        ssl_certificate_key /run/certificates/web.key;
+        location / { return 200 \"the cake is under the stairs\"; }";
+    let configuration = snowglobe_tests::nginx_conf("off", server);
+    fs::write(lab.volume("site")?.join("nginx.conf"), configuration)?;
     let server = lab[web]
         .command("nginx")
         .args(["-e", "stderr", "-c", "/run/site/nginx.conf"])

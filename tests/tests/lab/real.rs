@@ -6,23 +6,10 @@ use snowglobe::Lab;
 use snowglobe::prelude::*;
 use snowglobe::topology::{NodeId, StartCommand, Users};
 
-/// Temporary files go to the node's own `/tmp`: in a fixture that another user provisioned, a trial that has a single id can
-/// write to no directory that is not open to everybody.
-const PAGE: &str = "
-user root;
-worker_processes 1;
-error_log stderr;
-events {}
-http {
-    access_log /run/site/access.log;
-    client_body_temp_path /tmp/body;
-    proxy_temp_path /tmp/proxy;
-    fastcgi_temp_path /tmp/fastcgi;
-    uwsgi_temp_path /tmp/uwsgi;
-    scgi_temp_path /tmp/scgi;
-    server { listen 80; root /run/site; }
+/// What serves `/run/site`.
+fn page() -> String {
+    snowglobe_tests::nginx_conf("/run/site/access.log", "listen 80; root /run/site;")
 }
-";
 
 /// Asks for `/` by HTTP, from a node.
 fn get(lab: &Lab, from: NodeId, host: &str) -> TestResult<String> {
@@ -45,12 +32,12 @@ fn sites(topology: &mut Topology, names: &[&str]) -> TestResult<tempfile::TempDi
     for name in names {
         let site = dir.path().join(name);
         fs::create_dir(&site)?;
-        fs::write(site.join("nginx.conf"), PAGE)?;
+        fs::write(site.join("nginx.conf"), page())?;
         fs::write(site.join("index.html"), name)?;
         let id = topology.find(name).ok_or("a node is missing")?;
         let nginx = Fixture::find("nginx")?;
         let serve = StartCommand::new("nginx")
-            .args(["-c", "/run/site/nginx.conf", "-g", "daemon off;"])
+            .args(["-c", "/run/site/nginx.conf"])
             .ready_port(80);
         topology.edit_node(id, |_| {
             NodeSpec::new(*name)
@@ -135,11 +122,11 @@ fn a_sidecar_reads_nginx_log_from_a_shared_volume() -> TestResult {
     let client = topology.node("client");
     topology.link(client, pod);
     let lab = topology.start()?;
-    fs::write(lab.volume("site")?.join("nginx.conf"), PAGE)?;
+    fs::write(lab.volume("site")?.join("nginx.conf"), page())?;
     fs::write(lab.volume("site")?.join("index.html"), "from the pod")?;
     let server = lab[app]
         .command("nginx")
-        .args(["-c", "/run/site/nginx.conf", "-g", "daemon off;"])
+        .args(["-c", "/run/site/nginx.conf"])
         .spawn()?;
     server.wait_for_port(80)?;
     assert_eq!(get(&lab, client, "web")?, "from the pod");

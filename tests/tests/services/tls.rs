@@ -7,28 +7,6 @@ use snowglobe::lab::Process;
 use snowglobe::prelude::*;
 use snowglobe::topology::NodeId;
 
-const CONFIGURATION: &str = "
-user root;
-daemon off;
-pid /tmp/nginx.pid;
-error_log stderr;
-events {}
-http {
-    access_log off;
-    client_body_temp_path /tmp/body;
-    proxy_temp_path /tmp/proxy;
-    fastcgi_temp_path /tmp/fastcgi;
-    uwsgi_temp_path /tmp/uwsgi;
-    scgi_temp_path /tmp/scgi;
-    server {
-        listen 443 ssl;
-        root /run/site;
-        ssl_certificate /run/certificates/NAME.pem;
-        ssl_certificate_key /run/certificates/NAME.key;
-    }
-}
-";
-
 /// A server that goes by two names, of which its certificate has one.
 fn server_and_client(site: &tempfile::TempDir) -> TestResult<(Lab, NodeId, NodeId)> {
     let mut topology = Topology::new();
@@ -53,7 +31,13 @@ fn nginx(
     certificate: &str,
 ) -> TestResult<Process> {
     fs::write(site.path().join("index.html"), "over TLS\n")?;
-    let text = CONFIGURATION.replace("NAME", certificate);
+    let server = format!(
+        "listen 443 ssl;
+        root /run/site;
+        ssl_certificate /run/certificates/{certificate}.pem;
+        ssl_certificate_key /run/certificates/{certificate}.key;"
+    );
+    let text = snowglobe_tests::nginx_conf("off", &server);
     fs::write(site.path().join("nginx.conf"), text)?;
     let server = lab[web]
         .command("nginx")

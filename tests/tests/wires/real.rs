@@ -86,23 +86,6 @@ mod iperf3_over {
     );
 }
 
-const SITE: &str = "
-user root;
-worker_processes 1;
-error_log stderr;
-pid /tmp/nginx.pid;
-events {}
-http {
-    access_log off;
-    client_body_temp_path /tmp/body;
-    proxy_temp_path /tmp/proxy;
-    fastcgi_temp_path /tmp/fastcgi;
-    uwsgi_temp_path /tmp/uwsgi;
-    scgi_temp_path /tmp/scgi;
-    server { listen 80; root DIRECTORY; }
-}
-";
-
 #[snowglobe::test(fixtures("nginx", "curl"), timeout = "120s")]
 fn curl_gets_it_all_over_a_link_that_is_cut_meanwhile_and_healed() -> TestResult {
     const LENGTH: usize = 6_000_000;
@@ -114,16 +97,13 @@ fn curl_gets_it_all_over_a_link_that_is_cut_meanwhile_and_healed() -> TestResult
     let content: Vec<u8> = (0..LENGTH).map(|at| (at % 251) as u8).collect();
     fs::write(dir.path().join("large"), &content)?;
     let configuration = dir.path().join("nginx.conf");
-    let site = SITE.replace("DIRECTORY", &dir.path().display().to_string());
-    fs::write(&configuration, site)?;
+    let site = format!("listen 80; root {};", dir.path().display());
+    fs::write(&configuration, snowglobe_tests::nginx_conf("off", &site))?;
 
     let (alice, bob) = (&pair.lab[pair.alice], &pair.lab[pair.bob]);
     let nginx = Fixture::find("nginx")?.command("nginx")?;
     let mut nginx = bob.command_like(&nginx);
-    nginx
-        .arg("-c")
-        .arg(&configuration)
-        .args(["-e", "stderr", "-g", "daemon off;"]);
+    nginx.arg("-c").arg(&configuration).args(["-e", "stderr"]);
     let nginx = nginx.spawn()?;
     nginx.wait_for_port(80)?;
 
