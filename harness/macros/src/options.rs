@@ -54,7 +54,12 @@ impl Options {
         let key = input.call(Ident::parse_any)?;
         match key.to_string().as_str() {
             "timeout" => {
-                let text: LitStr = value(input)?;
+                let text: LitStr = value(input).map_err(|error| {
+                    syn::Error::new(
+                        error.span(),
+                        "a timeout is a text with a unit, as in `timeout = \"30s\"`",
+                    )
+                })?;
                 let time = quote_spanned!(text.span()=> ::snowglobe::__private::time(#text));
                 self.call(quote!(.timeout(const { #time })));
             }
@@ -307,7 +312,9 @@ impl Kind {
             }
             _ => Err(syn::Error::new(
                 self.ident.span(),
-                "the namespaces are user, net, mnt, uts, ipc and pid (and `all`, `none`)",
+                format!(
+                    "there is no namespace `{name}`; there are: user, net, mnt, uts, ipc and pid (and `all`, `none`)"
+                ),
             )),
         }
     }
