@@ -90,9 +90,10 @@ fn own() -> Option<PathBuf> {
     let own = read("/proc/self/cgroup");
     let path = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
     let mounts = read("/proc/self/mountinfo");
-    let root = mounts.lines().find_map(cgroup2_mount)?;
-    let directory = Path::new(root).join(path);
-    directory.is_dir().then_some(directory)
+    // One may be hidden by what was mounted later.
+    let roots = mounts.lines().rev().filter_map(cgroup2_mount);
+    let mut directories = roots.map(|root| Path::new(root).join(path));
+    directories.find(|directory| directory.is_dir())
 }
 
 /// Where a line of mountinfo shows a cgroup2 filesystem.
