@@ -17,7 +17,7 @@ fn a_note_stands_beside_a_failure_however_it_came_about() {
     ]);
     sample("samples::notes_and_hangs").failed_with(&[
         "test samples::notes_and_hangs ... FAILED (note: about to hang)\n",
-        "timed out after 300ms",
+        "timed out after 2s",
     ]);
 }
 

@@ -171,7 +171,7 @@ fn writes_a_lot_and_fails() {
     panic!("at last");
 }
 
-#[snowglobe::test(ignore = "a sample", timeout = "300ms")]
+#[snowglobe::test(ignore = "a sample", timeout = "2s")]
 #[expect(clippy::zombie_processes, reason = "what it is about")]
 fn hangs() {
     let listener = std::net::TcpListener::bind("127.0.0.1:80").unwrap();
@@ -180,7 +180,7 @@ fn hangs() {
     let _ = listener.accept();
 }
 
-#[snowglobe::test(ignore = "a sample", timeout = "300ms")]
+#[snowglobe::test(ignore = "a sample", timeout = "2s")]
 async fn hangs_async() {
     std::future::pending::<()>().await;
 }
@@ -285,7 +285,7 @@ fn notes_and_aborts() {
     std::process::abort();
 }
 
-#[snowglobe::test(ignore = "a sample", timeout = "300ms")]
+#[snowglobe::test(ignore = "a sample", timeout = "2s")]
 fn notes_and_hangs() {
     snowglobe::note("about to hang");
     std::thread::sleep(Duration::from_secs(100));
