@@ -4,6 +4,7 @@
 //! ends there is a repeater, at whose ports netem works; or our wire, which has a packet socket on each. A wire with TAP
 //! devices has no inner ends.
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, OnceLock};
 
@@ -21,6 +22,7 @@ use crate::kernel::netns::Netns;
 use crate::kernel::packet::PacketSocket;
 use crate::kernel::tap::Tap;
 use crate::topology::Engine;
+use crate::topology::plan::Plan;
 
 /// What an interface can have at most, over which packets go to a TAP device.
 const LARGEST_TAP: u32 = 65_521;
@@ -71,9 +73,27 @@ pub(super) fn lay(line: &Line, shared: &Shared) -> Result<Laid> {
         return Ok(Laid::Veth);
     };
     let carrier = choose(line, shared, middle.engine, &middle.impairments)?;
-    let laid = lay_ends(line, shared, carrier)?;
-    eprintln!("link `{}` is carried by {carrier}", line.cable.name);
-    Ok(laid)
+    lay_ends(line, shared, carrier)
+}
+
+/// Says who carries which links: each on a line, but for many.
+pub(super) fn tell(laid: &BTreeMap<usize, Laid>, plan: &Plan) {
+    const MANY: usize = 8;
+    for carrier in [Carrier::Netem, Carrier::Tap, Carrier::PacketSocket] {
+        let its = laid.iter().filter(|(_, laid)| laid.carrier() == carrier);
+        let names: Vec<&str> = its
+            .map(|(index, _)| plan.cables[*index].name.as_str())
+            .collect();
+        match names[..] {
+            [first, .., last] if names.len() > MANY => {
+                let count = names.len();
+                eprintln!("{count} links, `{first}` to `{last}`, are carried by {carrier}");
+            }
+            _ => names
+                .iter()
+                .for_each(|name| eprintln!("link `{name}` is carried by {carrier}")),
+        }
+    }
 }
 
 fn lay_ends(line: &Line, shared: &Shared, carrier: Carrier) -> Result<Laid> {
@@ -89,6 +109,14 @@ fn lay_ends(line: &Line, shared: &Shared, carrier: Carrier) -> Result<Laid> {
 }
 
 impl Laid {
+    fn carrier(&self) -> Carrier {
+        match self {
+            Laid::Veth => Carrier::Veth,
+            Laid::Taps(_) => Carrier::Tap,
+            Laid::Inner(carrier, _) => *carrier,
+        }
+    }
+
     /// Joins the ends.
     pub(super) fn join(self, line: &Line, impairments: &[Impairment; 2]) -> Result<Carried> {
         match self {

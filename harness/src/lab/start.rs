@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Lab;
 use super::births::Births;
 use super::error::{LabError, Result};
-use super::lay::lay;
+use super::lay::{self, lay};
 use super::line::Line;
 use super::link::Link;
 use super::middle::Carried;
@@ -123,6 +123,7 @@ impl Lab {
                 break;
             }
         }
+        lay::tell(&laid, &self.plan);
         self.adopt(births, first)?;
         self.are_relieved(relieved);
         let stacks: Vec<_> = self.stacks.iter().cloned().map(Some).collect();

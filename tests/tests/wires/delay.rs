@@ -120,3 +120,35 @@ fn a_hundred_impaired_links_at_once() -> TestResult {
     assert_eq!(heard, expected);
     Ok(())
 }
+
+#[snowglobe::test(ignore = "a sample")]
+fn sample_of_one_link_and_of_nine() -> TestResult {
+    let spec = || LinkSpec::from(Impairment::delayed(MS)).engine(Engine::PacketSocket);
+    Pair::new(spec())?;
+    let mut topology = Topology::new();
+    let lan = topology.switch("lan");
+    for number in 1..=9 {
+        let node = topology.node(format!("n{number}"));
+        topology.plug_with(node, lan, spec());
+    }
+    topology.start()?;
+    Ok(())
+}
+
+#[snowglobe::test(nested)]
+fn the_report_says_who_carries_a_link() -> TestResult {
+    let mut sample = snowglobe_tests::this_program();
+    sample.args(["--exact", "delay::sample_of_one_link_and_of_nine"]);
+    let output = sample.args(["--ignored", "--show-output"]).output()?;
+    let text = String::from_utf8(output.stdout)?;
+    let wire = "carried by the userspace wire over packet sockets";
+    assert!(
+        text.contains(&format!("link `alice–bob` is {wire}\n")),
+        "{text}"
+    );
+    assert!(
+        text.contains(&format!("9 links, `n1–lan` to `n9–lan`, are {wire}\n")),
+        "{text}"
+    );
+    Ok(())
+}
