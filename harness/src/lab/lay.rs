@@ -169,7 +169,10 @@ pub(super) fn choose(
             }
         }
         Engine::Auto
-            if impairments.iter().all(|it| netem::cannot(it).is_none()) && has_netem(shared)? =>
+            if impairments
+                .iter()
+                .all(|it| netem::cannot(it, line.cable.mtu).is_none())
+                && has_netem(shared)? =>
         {
             Ok(Carrier::Netem)
         }
@@ -185,7 +188,7 @@ pub(super) fn choose(
 /// Whether netem can do that; an error that names what it cannot.
 pub(super) fn netem_can(line: &Line, impairments: &[Impairment; 2]) -> Result<()> {
     for (direction, impairment) in Direction::BOTH.into_iter().zip(impairments) {
-        if let Some(why) = netem::cannot(impairment) {
+        if let Some(why) = netem::cannot(impairment, line.cable.mtu) {
             return Err(LabError::other(format!(
                 "link `{}`, {direction}, cannot be carried by netem: {why}; take `Engine::Auto` or `Engine::Wire`",
                 line.cable.name

@@ -210,8 +210,9 @@ impl Middle {
                 Ok(())
             }
             Carried::Netem { egress, .. } => {
+                let mtu = self.line.cable.mtu;
                 if self.engine == Engine::Auto
-                    && wanted.iter().any(|it| netem::cannot(it).is_some())
+                    && wanted.iter().any(|it| netem::cannot(it, mtu).is_some())
                 {
                     return self.exchange(Engine::Wire);
                 }

@@ -1,5 +1,6 @@
 //! What netem has no word for, or another meaning.
 
+use super::ETHERNET;
 use crate::impair::impairment::Impairment;
 use crate::impair::percent::Percent;
 use crate::impair::rate::Rate;
@@ -11,8 +12,8 @@ const WIDEST_JITTER: u128 = i32::MAX as u128;
 /// How long a bucket may take to fill, so that it can be read back: the kernel says it in 32 bits, in units of 64 ns.
 const SLOWEST_BUCKET: u128 = 64 << 32;
 
-/// Why netem cannot do this impairment, for people: "`lose_every`, which netem has no word for". Nothing if it can.
-pub(crate) fn cannot(impairment: &Impairment) -> Option<String> {
+/// Why netem cannot do this impairment on a link with that MTU, for people: "`lose_every`, which netem has no word for". Nothing if it can.
+pub(crate) fn cannot(impairment: &Impairment, mtu: u32) -> Option<String> {
     let Impairment {
         jitter,
         reorder,
@@ -49,6 +50,12 @@ pub(crate) fn cannot(impairment: &Impairment) -> Option<String> {
         let spread = show_duration(jitter.spread());
         return Some(format!(
             "a jitter of {spread}: netem's is at most {WIDEST_JITTER} ns"
+        ));
+    }
+    // The filter would drop what is larger than its bucket.
+    if let Some(burst) = burst.filter(|burst| *burst < mtu + ETHERNET) {
+        return Some(format!(
+            "a burst of {burst} B on a link whose MTU is {mtu}: a frame can be larger than that"
         ));
     }
     rate.and_then(|rate| cannot_pace(rate, *burst))

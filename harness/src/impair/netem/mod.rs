@@ -172,17 +172,10 @@ impl Netem {
             name: &self.name,
         };
         let unlike = |what| NetlinkError::unlike("impair", device.name, what);
-        if let Some(what) = cannot(impairment) {
-            return Err(unlike(format!("netem cannot do {what}")));
-        }
-        if let Some(burst) = impairment.burst {
-            let mtu = self.netlink.interface(device)?.mtu;
-            // The filter would drop what is larger than its bucket.
-            if burst < mtu + ETHERNET {
-                return Err(unlike(format!(
-                    "netem cannot do a burst of {burst} B on a link whose MTU is {mtu}: a frame can be larger than that"
-                )));
-            }
+        let mtu = self.netlink.interface(device)?.mtu;
+        if let Some(what) = cannot(impairment, mtu) {
+            let what = format!("netem cannot do {what}");
+            return Err(NetlinkError::unlike("impair", device.name, what));
         }
         let seed = self.seed.wrapping_add(self.changes.wrapping_mul(GOLDEN));
         let (filter, netem) = (filter(impairment), options(impairment, seed));

@@ -117,17 +117,32 @@ fn what_netem_cannot_do_is_named() {
         ),
     ] {
         impairment.validate().expect("possible in general");
-        let said = cannot(&impairment).unwrap_or_default();
+        let said = cannot(&impairment, 1500).unwrap_or_default();
         assert!(said.contains(name), "{said:?} does not name {name:?}");
     }
-    assert_eq!(cannot(&rich()), None);
+    assert_eq!(cannot(&rich(), 1500), None);
+}
+
+#[test]
+fn a_bucket_holds_a_frame() {
+    let impairment = Impairment {
+        rate: Some(Rate::mbit(8)),
+        burst: Some(9013),
+        ..Impairment::NONE
+    };
+    let said = cannot(&impairment, 9000).expect("it is a byte short");
+    assert_eq!(
+        said,
+        "a burst of 9013 B on a link whose MTU is 9000: a frame can be larger than that"
+    );
+    assert_eq!(cannot(&impairment, 8999), None);
 }
 
 #[test]
 fn netem_can_do_the_presets() {
     for (name, of) in preset::all() {
         for impairment in [&of.down, &of.up] {
-            assert_eq!(cannot(impairment), None, "{name}");
+            assert_eq!(cannot(impairment, 1500), None, "{name}");
         }
     }
 }
