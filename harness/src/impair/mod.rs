@@ -42,8 +42,9 @@
 //! than the interface's MTU, though the kernel hands them over in batches of 64 KB. **What counts is the length of the Ethernet
 //! frame**, 14 bytes more than the IP packet: for rates, for bursts, for limits in bytes, in traces and in [`Counters`]. Only `mtu` is about the IP packet.
 //!
-//! What is due together may come out in batches as well, TCP segments and datagrams alike, as behind a network card that gathers packets (GRO): a
-//! program reads what was sent, but a packet sniffer inside the receiving node sees one frame for several. Captures of the link have each packet.
+//! What is due together may come out in batches as well, TCP segments and small datagrams alike, as behind a network card that gathers packets
+//! (GRO). Programs with ordinary sockets read what was sent. Packet sniffers, raw sockets, counters and filters in the receiving node, and
+//! links behind it that the kernel carries, may see one packet for several. Captures and counters of the link itself have each.
 //!
 //! # Chance
 //!

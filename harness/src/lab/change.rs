@@ -131,6 +131,8 @@ impl Lab {
         self.topology = before.topology;
         self.stacks = before.stacks;
         self.links.truncate(self.plan.cables.len());
+        self.relieved
+            .retain(|id| id.index() < self.plan.cables.len());
         self.unlay(&failed, new);
         self.hub = before.hub;
         let _ = self.exchange_names(&failed);

@@ -13,10 +13,12 @@ use crate::kernel::netlink::Offload;
 use crate::topology::plan::Place;
 use crate::topology::{Endpoint, LinkId};
 
-/// The end at a switch of a cable that is plugged into a crowded one.
+/// The end at a crowded switch of a cable from a node.
 pub(super) struct Port {
     cable: usize,
     end: usize,
+    /// Who is at the other end.
+    stack: usize,
 }
 
 impl Lab {
@@ -45,7 +47,11 @@ impl Lab {
             // What has something between its ends is no plain pair, and has queues there.
             let lacks = planned.middle.is_none() && !self.relieved.contains(&link);
             let end = self.topology.ends(link).iter().position(crowded)?;
-            lacks.then_some(Port { cable, end })
+            // A cable between switches leads to nobody who needs a queue.
+            let Place::Stack(stack) = planned.ends[1 - end].place else {
+                return None;
+            };
+            lacks.then_some(Port { cable, end, stack })
         };
         cables.filter_map(port).collect()
     }
@@ -69,13 +75,9 @@ impl Builder<'_> {
             let device = |end: usize| device(&cable.ends[end], cable, end);
             hub.offload(device(port.end), Offload::Segmentation, false)
                 .map_err(|e| self.explain(Place::Hub, e))?;
-            let node = 1 - port.end;
-            let Place::Stack(stack) = cable.ends[node].place else {
-                continue;
-            };
-            self.open_stack(stack)?
-                .offload(device(node), Offload::Gathering, true)
-                .map_err(|e| self.explain(Place::Stack(stack), e))?;
+            self.open_stack(port.stack)?
+                .offload(device(1 - port.end), Offload::Gathering, true)
+                .map_err(|e| self.explain(Place::Stack(port.stack), e))?;
         }
         Ok(())
     }

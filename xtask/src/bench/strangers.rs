@@ -6,10 +6,9 @@ use std::process::{Command, Stdio};
 
 /// What a program prints, and how many ticks of system time others took between its words `cost` and `after`.
 pub(super) fn watch(command: &mut Command) -> Result<(String, f64), String> {
-    let strangers = Strangers::now();
+    let mut strangers = Strangers::now();
     let mut child = command
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
         .spawn()
         .map_err(|error| format!("cannot start {command:?}: {error}"))?;
     let (mut text, mut seen) = (String::new(), [0.0; 2]);
@@ -46,11 +45,14 @@ impl Strangers {
         Strangers(all.collect())
     }
 
-    /// The system time that they have taken so far.
-    fn ticks(&self) -> f64 {
-        let again = |process: &Process| Process::read(process.number.clone());
-        let ticks = |process: &Process| again(process).map_or(process.ticks, |now| now.ticks);
-        self.0.iter().map(ticks).sum()
+    /// The system time that they have taken so far, as far as they are still there to tell.
+    fn ticks(&mut self) -> f64 {
+        for process in &mut self.0 {
+            if let Some(now) = Process::read(process.number.clone()) {
+                process.ticks = now.ticks;
+            }
+        }
+        self.0.iter().map(|process| process.ticks).sum()
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! What the kernel does with a frame costs more than what it does with the bytes. Datagrams of one flow that follow each
 //! other, all of one length but for the last, may cross that path together: the kernel that receives them cuts them apart
-//! (`net/ipv4/udp_offload.c`), as if a network card had gathered them (GRO). Linux has taken such super-frames from a virtio-net header since 6.2.
+//! (`net/ipv4/udp_offload.c`), as if a network card had gathered them (GRO).
 
 use super::checksum::Sum;
 use super::headers::{Ip, Layout, Transport};
@@ -10,18 +10,24 @@ use super::put;
 use super::vnet::Vnet;
 use crate::kernel::frame::VNET_HEADER;
 
-/// The longest super-frame: its IP packet's length has to fit into 16 bits.
+/// The longest super-frame: that is what an interface takes that nobody has asked for more, and its IP packet's length fits into 16 bits.
 const LONGEST: usize = 65_535;
 
+/// Longer packets go one by one: what is cut by the receiver is not held against its MTU, and no MTU is smaller than this.
+const SMALL: usize = 576;
+
+/// The most segments that every kernel cuts (`UDP_MAX_SEGMENTS`).
+const MOST: usize = 64;
+
 /// How many frames, from the first one on, may go as one; each has its virtio-net header in front. At least one, unless there are none.
-pub(crate) fn bundled(frames: &[&[u8]]) -> usize {
+pub(crate) fn how_many_together(frames: &[&[u8]]) -> usize {
     let Some((first, layout)) = frames.first().and_then(|whole| datagram(whole)) else {
         return frames.len().min(1);
     };
     let size = first.len() - layout.payload;
     let mut length = first.len();
     let mut count = 1;
-    for whole in &frames[1..] {
+    for whole in frames[1..].iter().take(MOST - 1) {
         let Some((frame, its)) = datagram(whole) else {
             break;
         };
@@ -42,7 +48,7 @@ pub(crate) fn bundled(frames: &[&[u8]]) -> usize {
     count
 }
 
-/// Appends the super-frame of several frames of which [`bundled`] has said that they may go as one.
+/// Appends the super-frame of several frames of which [`how_many_together`] has said that they may go as one.
 pub(crate) fn bundle(frames: &[&[u8]], to: &mut Vec<u8>) {
     let Some((first, layout)) = frames.first().and_then(|whole| datagram(whole)) else {
         return;
@@ -57,11 +63,17 @@ pub(crate) fn bundle(frames: &[&[u8]], to: &mut Vec<u8>) {
     layout.gather(&mut to[begin + VNET_HEADER..]);
 }
 
-/// A whole datagram whose checksum is still to be completed, so that it is right whatever happens to it here.
+/// A small datagram, whole, whose checksum is still to be completed. What is already wrong with it must not be put right here.
 fn datagram(whole: &[u8]) -> Option<(&[u8], Layout)> {
     let (header, frame) = whole.split_first_chunk::<VNET_HEADER>()?;
     let layout = Layout::of_datagram(&Vnet::of(header), frame)?;
-    Some((frame, layout))
+    let (headers, datagram) = frame.split_at(layout.transport_at);
+    let ip = &headers[layout.network..];
+    let is_right = layout.ip == Ip::V6 || Sum::default().add(ip).checksum() == [0, 0];
+    let at = Transport::Udp.checksum_at();
+    let fits = frame.len() - layout.network <= SMALL;
+    let sum = layout.sum_to_complete(ip, datagram.len());
+    (fits && is_right && datagram[at..at + 2] == sum).then_some((frame, layout))
 }
 
 /// Whether a frame differs from the first only as a segment with that number would.
@@ -100,9 +112,14 @@ impl Layout {
             Ip::V6 => put(ip, 4, (length - self.transport_at) as u16),
         }
         put(datagram, 4, datagram.len() as u16);
-        // The pseudo-header's sum, not its complement: whoever cuts goes on from there.
-        let [high, low] = self.pseudo_header(ip, datagram.len()).checksum();
         let at = Transport::Udp.checksum_at();
-        datagram[at..at + 2].copy_from_slice(&[!high, !low]);
+        let sum = self.sum_to_complete(ip, datagram.len());
+        datagram[at..at + 2].copy_from_slice(&sum);
+    }
+
+    /// What stands in the place of a checksum that is yet to be completed: the pseudo-header's sum, and not its complement.
+    fn sum_to_complete(&self, ip: &[u8], length: usize) -> [u8; 2] {
+        let checksum = self.pseudo_header(ip, length).checksum();
+        checksum.map(|byte| !byte)
     }
 }

@@ -7,10 +7,12 @@ mod bundle;
 mod checksum;
 mod headers;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 mod vnet;
 
-pub(crate) use self::bundle::{bundle, bundled};
+pub(crate) use self::bundle::{bundle, how_many_together};
 use self::checksum::Sum;
 use self::headers::{Ip, Layout, Transport};
 use self::vnet::Vnet;

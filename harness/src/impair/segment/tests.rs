@@ -1,31 +1,9 @@
 //! Super-frames and their segments, byte by byte. What is expected was computed by a program that shares no code with ours.
 
-use super::{Segments, bundle, bundled};
+use super::checksum::Sum;
+use super::testing::{DATAGRAMS_V4, ETHERNET, bytes, framed, laid_out};
+use super::{Segments, bundle, how_many_together};
 use crate::impair::counters::Traffic;
-
-/// An address and a type.
-const ETHERNET: &str = "020000000002020000000001";
-
-fn bytes(hex: &str) -> Vec<u8> {
-    let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
-    let byte = |pair: &[u8]| {
-        let pair = str::from_utf8(pair).expect("ASCII");
-        u8::from_str_radix(pair, 16).expect("two digits")
-    };
-    digits.chunks(2).map(byte).collect()
-}
-
-/// A frame behind its virtio-net header: flags and kind, the segments' size, where the checksum begins and stands.
-fn framed(kind: [u8; 2], numbers: [u16; 3], frame: &str) -> Vec<u8> {
-    // The length of the headers is a hint, and a wrong one here.
-    let hint = 7u16;
-    let mut whole = kind.to_vec();
-    for number in [hint].iter().chain(&numbers) {
-        whole.extend_from_slice(&number.to_ne_bytes());
-    }
-    whole.extend_from_slice(&bytes(&format!("{ETHERNET}{frame}")));
-    whole
-}
 
 /// Cuts, and compares with frames that are given without their Ethernet addresses.
 #[track_caller]
@@ -210,24 +188,9 @@ fn nonsense_is_neither_cut_nor_a_panic() {
     }
 }
 
-/// Datagrams from A to B as a kernel hands them out: each with the sum of its pseudo-header for a checksum.
-const DATAGRAMS_V4: [&str; 3] = [
-    "0800 4500002010004000401116cb0a0000010a000002 0fa00035000c1420 a0a1a2a3",
-    "0800 4500002010014000401116ca0a0000010a000002 0fa00035000c1420 a4a5a6a7",
-    "0800 4500001e10024000401116cb0a0000010a000002 0fa00035000a141e a8a9",
-];
-
-fn datagrams(frames: &[&str]) -> Vec<Vec<u8>> {
-    let datagram = |frame: &&str| {
-        let start = if frame.starts_with("0800") { 34 } else { 54 };
-        framed([1, 0], [0, start, 6], frame)
-    };
-    frames.iter().map(datagram).collect()
-}
-
 /// How many of these go as one.
 fn bundled_of(frames: &[Vec<u8>]) -> usize {
-    bundled(&frames.iter().map(Vec::as_slice).collect::<Vec<_>>())
+    how_many_together(&frames.iter().map(Vec::as_slice).collect::<Vec<_>>())
 }
 
 #[test]
@@ -249,9 +212,9 @@ fn datagrams_that_follow_each_other_are_bundled_and_cut_again() {
             &format!("86dd 6000000000121140{FROM_TO_V6} 0fa000350012fa27 a0a1a2a3a4a5a6a7a8a9"),
         ),
     ] {
-        let frames = datagrams(&frames);
+        let frames = laid_out(&frames);
         let slices: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
-        assert_eq!(bundled(&slices), 3);
+        assert_eq!(how_many_together(&slices), 3);
         let mut whole = vec![0xee];
         bundle(&slices, &mut whole);
         let mut wanted = framed([1, 5], [4, start, 6], expected);
@@ -269,20 +232,28 @@ fn datagrams_that_follow_each_other_are_bundled_and_cut_again() {
     }
 }
 
+/// Gives an IPv4 datagram the checksum and the sum that belong to its headers.
+fn put_right(whole: &mut [u8]) {
+    let ip = &mut whole[10 + 14..];
+    ip[10..12].fill(0);
+    let checksum = Sum::default().add(&ip[..20]).checksum();
+    ip[10..12].copy_from_slice(&checksum);
+    let length = [ip[24], ip[25]];
+    let pseudo = Sum::default().add(&ip[12..20]).add(&length).add_u16(17);
+    ip[26..28].copy_from_slice(&pseudo.checksum().map(|byte| !byte));
+}
+
 #[test]
 fn what_a_segment_could_not_be_is_not_bundled() {
     let [first, second, short] = DATAGRAMS_V4;
-    assert_eq!(bundled(&[]), 0);
-    assert_eq!(bundled_of(&datagrams(&[first])), 1);
-    let last = short.replace("1002", "1001");
+    assert_eq!(how_many_together(&[]), 0);
+    assert_eq!(bundled_of(&laid_out(&[first])), 1);
+    let mut frames = laid_out(&[first, &short.replace("1002", "1001"), short]);
+    put_right(&mut frames[1]);
+    assert_eq!(bundled_of(&frames), 2, "a short one is the last");
+    assert_eq!(bundled_of(&laid_out(&[short, second])), 1, "longer");
     assert_eq!(
-        bundled_of(&datagrams(&[first, &last, short])),
-        2,
-        "a short one is the last"
-    );
-    assert_eq!(bundled_of(&datagrams(&[short, second])), 1, "longer");
-    assert_eq!(
-        bundled_of(&datagrams(&[first, first])),
+        bundled_of(&laid_out(&[first, first])),
         2,
         "the same id, never fragmented"
     );
@@ -297,16 +268,28 @@ fn what_a_segment_could_not_be_is_not_bundled() {
         (35, 0x01),
         (37, 0x01),
     ] {
-        let mut frames = datagrams(&[first, second]);
+        let mut frames = laid_out(&[first, second]);
         frames[1][10 + at] ^= mask;
+        put_right(&mut frames[1]);
         assert_eq!(bundled_of(&frames), 1, "byte {at}");
     }
-    let mut frames = datagrams(&[first, second]);
+    let mut frames = laid_out(&[first, second]);
     frames[1][0] = 0;
     assert_eq!(bundled_of(&frames), 1, "a checksum that may be wrong");
+    for (at, what) in [
+        (24, "the header's checksum"),
+        (40, "the pseudo-header's sum"),
+    ] {
+        let mut frames = laid_out(&[first, second]);
+        frames[1][10 + at] ^= 1;
+        assert_eq!(bundled_of(&frames), 1, "{what} is wrong, and must stay so");
+    }
     // Without "don't fragment" the id is looked at by whoever puts fragments together.
-    let mut frames = datagrams(&[first, first]);
-    frames.iter_mut().for_each(|frame| frame[10 + 20] = 0);
+    let mut frames = laid_out(&[first, first]);
+    for frame in &mut frames {
+        frame[10 + 20] = 0;
+        put_right(frame);
+    }
     assert_eq!(bundled_of(&frames), 1, "the same id");
     let tcp = "0800 4500002a10004000400616cb0a0000010a000002 9c400050fffffffe11223344501901f414330000 a0a1";
     let tcp = framed([1, 0], [0, 34, 16], tcp);
@@ -319,7 +302,7 @@ fn a_bundle_of_nonsense_is_no_panic() {
     let mut together = 0;
     for _ in 0..20_000 {
         let mut random = || crate::random::splitmix(&mut seed) as usize;
-        let mut frames = datagrams(&DATAGRAMS_V4);
+        let mut frames = laid_out(&DATAGRAMS_V4);
         for frame in &mut frames {
             if random() % 4 == 0 {
                 let spoiled = random() % frame.len();
@@ -330,7 +313,7 @@ fn a_bundle_of_nonsense_is_no_panic() {
             }
         }
         let slices: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
-        let count = bundled(&slices);
+        let count = how_many_together(&slices);
         let mut whole = Vec::new();
         if count > 1 {
             bundle(&slices[..count], &mut whole);
