@@ -46,6 +46,9 @@
 //! (GRO). Programs with ordinary sockets read what was sent. Packet sniffers, raw sockets, counters and filters in the receiving node, and
 //! links behind it that the kernel carries, may see one packet for several. Captures and counters of the link itself have each.
 //!
+//! The userspace wire takes off a delay what its threads need to wake up on this machine, as well as that can be known: a packet may come out some
+//! ten microseconds too early or too late, and is never more than 0.1 ms early.
+//!
 //! # Chance
 //!
 //! Every choice comes from the trial's seed and the link's name. What happens to a packet depends on its *flow* and on how many packets of that

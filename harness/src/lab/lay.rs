@@ -6,14 +6,15 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
+use super::choose::choose;
 use super::error::{LabError, Result};
 use super::line::{Line, Plug};
 use super::middle::{Carried, Carrier};
 use super::network::bridge_index;
 use super::shared::Shared;
-use crate::impair::netem::{self, Netem};
+use crate::impair::netem::Netem;
 use crate::impair::wire::{self, Port, WireSpec};
 use crate::impair::{Direction, Impairment};
 use crate::kernel::frame::{BATCH, Inbox};
@@ -21,11 +22,7 @@ use crate::kernel::netlink::{Batch, Device, End, Netlink, Veth};
 use crate::kernel::netns::Netns;
 use crate::kernel::packet::PacketSocket;
 use crate::kernel::tap::Tap;
-use crate::topology::Engine;
 use crate::topology::plan::Plan;
-
-/// What an interface can have at most, over which packets go to a TAP device.
-const LARGEST_TAP: u32 = 65_521;
 
 /// The end of a link's veth pair that is backstage.
 pub(super) struct Inner {
@@ -147,66 +144,6 @@ fn empty(line: &Line, tap: &Tap) -> Result<()> {
             }
         }
     }
-}
-
-/// Who is to carry a link.
-pub(super) fn choose(
-    line: &Line,
-    shared: &Shared,
-    engine: Engine,
-    impairments: &[Impairment; 2],
-) -> Result<Carrier> {
-    let taps = line.cable.mtu <= LARGEST_TAP && Tap::is_available();
-    let name = &line.cable.name;
-    match engine {
-        Engine::Netem => {
-            netem_can(line, impairments)?;
-            match has_netem(shared)? {
-                true => Ok(Carrier::Netem),
-                false => Err(LabError::other(format!(
-                    "link `{name}` cannot be carried by netem: this kernel has none (modules sch_netem and sch_tbf); take `Engine::Auto` or `Engine::Wire`"
-                ))),
-            }
-        }
-        Engine::Auto
-            if impairments
-                .iter()
-                .all(|it| netem::cannot(it, line.cable.mtu).is_none())
-                && has_netem(shared)? =>
-        {
-            Ok(Carrier::Netem)
-        }
-        Engine::Tap if !taps => Err(LabError::other(format!(
-            "link `{name}` cannot be carried over TAP devices: /dev/net/tun cannot be opened here, or its MTU is above {LARGEST_TAP}; take `Engine::Wire`"
-        ))),
-        Engine::PacketSocket => Ok(Carrier::PacketSocket),
-        _ if taps => Ok(Carrier::Tap),
-        _ => Ok(Carrier::PacketSocket),
-    }
-}
-
-/// Whether netem can do that; an error that names what it cannot.
-pub(super) fn netem_can(line: &Line, impairments: &[Impairment; 2]) -> Result<()> {
-    for (direction, impairment) in Direction::BOTH.into_iter().zip(impairments) {
-        if let Some(why) = netem::cannot(impairment, line.cable.mtu) {
-            return Err(LabError::other(format!(
-                "link `{}`, {direction}, cannot be carried by netem: {why}; take `Engine::Auto` or `Engine::Wire`",
-                line.cable.name
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// Whether this kernel has netem: tried once, on an interface that nobody uses.
-fn has_netem(shared: &Shared) -> Result<bool> {
-    static HAS: OnceLock<bool> = OnceLock::new();
-    if let Some(has) = HAS.get() {
-        return Ok(*has);
-    }
-    let backstage = shared.backstage()?;
-    let attempt = Netem::apply(backstage.as_fd(), Device::LOOPBACK, &Impairment::NONE, 0);
-    Ok(*HAS.get_or_init(|| attempt.is_ok()))
 }
 
 /// Puts a carrier in the place of another one. Interfaces of nodes are made anew where that has to be, with all that they had: programs

@@ -111,6 +111,15 @@ impl Log {
         }
     }
 
+    /// Waits until all that was written has been read; somebody else may hold the outputs open.
+    pub(super) fn wait_for_end(&self, deadline: Instant) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let waited = self
+            .changed
+            .wait_timeout_while(self.state(), left, |state| state.open > 0);
+        drop(waited);
+    }
+
     /// The last lines, for an error.
     pub(super) fn tail(&self) -> String {
         let state = self.state();

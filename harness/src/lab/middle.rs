@@ -4,6 +4,7 @@ use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
+use super::choose;
 use super::cuts::Cuts;
 use super::ears::{Ear, Ears};
 use super::error::{LabError, Result};
@@ -216,7 +217,7 @@ impl Middle {
                 {
                     return self.exchange(Engine::Wire);
                 }
-                lay::netem_can(&self.line, &wanted)?;
+                choose::netem_can(&self.line, &wanted)?;
                 for (egress, wanted) in egress.iter_mut().zip(&wanted) {
                     egress.change(wanted).map_err(|e| {
                         LabError::network(format!("link `{}`", self.line.cable.name), e)
@@ -230,7 +231,7 @@ impl Middle {
     /// Puts another carrier in the place of the one that is there.
     fn exchange(&mut self, engine: Engine) -> Result<()> {
         let wanted = Direction::BOTH.map(|direction| self.wanted(direction));
-        let carrier = lay::choose(&self.line, &self.shared, engine, &wanted)?;
+        let carrier = choose::choose(&self.line, &self.shared, engine, &wanted)?;
         self.drop_sieves();
         self.ears.iter_mut().for_each(Ear::look_away);
         let before = std::mem::replace(&mut self.carried, Carried::Nobody);

@@ -46,6 +46,7 @@ mod birth;
 mod births;
 mod capture;
 mod change;
+mod choose;
 mod command;
 mod crowd;
 mod cuts;

@@ -112,6 +112,7 @@ impl Running {
         }
         let status = self.ended().filter(|status| !status.success())?;
         self.expect();
+        self.log.wait_for_end(Instant::now() + LAST_WORDS);
         let how = told(status);
         Some(format!(
             "`{}` {how} and nobody waited for it; {}",
@@ -120,6 +121,9 @@ impl Running {
         ))
     }
 }
+
+/// How long it may take to read what a program wrote last.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// `exited with 3`, `was killed by SIGSEGV`.
 fn told(status: ExitStatus) -> String {
@@ -319,13 +323,12 @@ impl Process {
 
     fn died(&self, when: &str) -> LabError {
         self.running.expect();
-        let how = match self
-            .running
-            .ended_by(Some(Instant::now() + Duration::from_secs(1)))
-        {
+        let deadline = Instant::now() + LAST_WORDS;
+        let how = match self.running.ended_by(Some(deadline)) {
             Some(status) => told(status),
             None => "closed its outputs".to_owned(),
         };
+        self.running.log.wait_for_end(deadline);
         LabError::other(format!(
             "`{}` {how} {when}; {}",
             self.label(),

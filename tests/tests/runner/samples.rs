@@ -257,12 +257,22 @@ fn alone() -> TestResult {
 
 #[snowglobe::test(ignore = "a sample")]
 fn not_alone_1() -> TestResult {
-    alone()
+    met("1", "2")
 }
 
 #[snowglobe::test(ignore = "a sample")]
 fn not_alone_2() -> TestResult {
-    alone()
+    met("2", "1")
+}
+
+/// The same, and stays until the other has tried.
+fn met(own: &str, other: &str) -> TestResult {
+    let lock = marker("alone");
+    let made = std::fs::File::create_new(&lock);
+    std::fs::write(marker(own), "")?;
+    made?;
+    assert!(snowglobe_tests::wait_for_file(&marker(other)));
+    Ok(())
 }
 
 #[snowglobe::test(ignore = "a sample")]

@@ -51,8 +51,10 @@ struct Place {
     alarm: Option<u64>,
 }
 
-/// How long a packet takes from a sender to here and from here to a receiver, beyond what it would have taken on a cable: threads have to wake up. So much less does it wait.
-const PATH: u64 = 30_000;
+/// How long a packet takes from a sender to here and from here to a receiver, so much less does it wait: a thread has to wake up at each end, which
+/// takes about as long as it takes us, and this.
+const PATH: u64 = 10_000;
+const LONGEST_WAKE: u64 = 50_000;
 
 /// How long a wait is spun for, if at all.
 const SPIN: u64 = 100_000;
@@ -63,7 +65,7 @@ const GATHER: u64 = 20_000;
 
 /// What is taken for the lag at first, and at most.
 const FIRST_LAG: u64 = 30_000;
-const MOST_LAG: u64 = 100_000;
+const MOST_LAG: u64 = 70_000;
 
 impl Worker {
     pub(super) fn new(poller: Arc<Poller>, requests: Receiver<Request>) -> Worker {
@@ -102,7 +104,7 @@ impl Worker {
     fn let_gather(&self) {
         let next = self.alarms.peek().map(|Reverse((due, _))| *due);
         let rest = next.map(|due| {
-            due.saturating_sub(PATH + self.lag)
+            due.saturating_sub(self.path() + self.lag)
                 .saturating_sub(monotonic())
         });
         if rest.is_none_or(|rest| rest > GATHER) {
@@ -116,13 +118,14 @@ impl Worker {
             return self.poll(None, ready);
         };
         let now = monotonic();
-        let rest = due.saturating_sub(PATH).saturating_sub(now);
-        if self.spins(index) {
-            return self.poll(Some(rest.saturating_sub(SPIN)), ready);
-        }
-        let limit = rest.saturating_sub(self.lag).max(1);
+        let rest = due.saturating_sub(self.path()).saturating_sub(now);
+        let (early, least) = match self.spins(index) {
+            true => (SPIN, 0),
+            false => (self.lag, 1),
+        };
+        let limit = rest.saturating_sub(early).max(least);
         self.poll(Some(limit), ready);
-        if ready.tokens().next().is_none() && !ready.woken() {
+        if limit > 1 && ready.tokens().next().is_none() && !ready.woken() {
             let lag = (monotonic() - now).saturating_sub(limit).min(MOST_LAG);
             self.lag = self.lag - self.lag / 16 + lag / 16;
         }
@@ -217,9 +220,13 @@ impl Worker {
     /// How long before it is due a wire's packet is delivered at the earliest. Who does not spin cannot wait for less than the lag.
     fn head_start(&self, index: usize) -> u64 {
         match self.spins(index) {
-            true => PATH,
-            false => PATH + self.lag / 2,
+            true => self.path(),
+            false => self.path() + self.lag / 2,
         }
+    }
+
+    fn path(&self) -> u64 {
+        PATH + self.lag.min(LONGEST_WAKE)
     }
 
     fn spins(&self, index: usize) -> bool {
