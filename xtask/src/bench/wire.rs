@@ -116,28 +116,14 @@ impl Bench {
 
     fn streams(&self, wires: &[Wire]) -> Result<Vec<Row>, String> {
         let medians = self.in_turns(wires, "flood::stream", "gbit")?;
-        let rows = wires.iter().zip(&medians[1..]).map(|(wire, ours)| Row {
-            group: "wire",
-            name: format!("a TCP stream over {} vs a veth pair", wire.name),
-            unit: "Gb/s",
-            ours: *ours,
-            other: medians[0],
-            target: Target::AtLeast(wire.share),
-        });
-        Ok(rows.collect())
+        let least = |wire: &Wire| wire.share;
+        Ok(against_veth(wires, &medians, "a TCP stream", "Gb/s", least))
     }
 
     fn datagrams(&self, wires: &[Wire]) -> Result<Vec<Row>, String> {
         let medians = self.in_turns(wires, "flood::datagrams", "kpps")?;
-        let rows = wires.iter().zip(&medians[1..]).map(|(wire, ours)| Row {
-            group: "wire",
-            name: format!("smallest datagrams over {} vs a veth pair", wire.name),
-            unit: "k/s",
-            ours: *ours,
-            other: medians[0],
-            target: Target::AtLeast(0.8),
-        });
-        Ok(rows.collect())
+        let what = "smallest datagrams";
+        Ok(against_veth(wires, &medians, what, "k/s", |_| 0.8))
     }
 
     fn round_trips(&self, wires: &[Wire]) -> Result<Vec<Row>, String> {
@@ -222,6 +208,25 @@ impl Bench {
         let name = format!("rate of {text} over {}: off by; 2 %", wire.name);
         Ok(within(name, "%", off, 2.0))
     }
+}
+
+/// What passes over each wire, of which the first median, that of a veth pair, is the measure.
+fn against_veth(
+    wires: &[Wire],
+    medians: &[f64],
+    what: &str,
+    unit: &'static str,
+    least: impl Fn(&Wire) -> f64,
+) -> Vec<Row> {
+    let row = |(wire, ours): (&Wire, &f64)| Row {
+        group: "wire",
+        name: format!("{what} over {} vs a veth pair", wire.name),
+        unit,
+        ours: *ours,
+        other: medians[0],
+        target: Target::AtLeast(least(wire)),
+    };
+    wires.iter().zip(&medians[1..]).map(row).collect()
 }
 
 /// A figure and its bound.

@@ -172,10 +172,13 @@ impl Netem {
             name: &self.name,
         };
         let unlike = |what| NetlinkError::unlike("impair", device.name, what);
-        let mtu = self.netlink.interface(device)?.mtu;
+        // It matters to a burst alone, and is a question to the kernel.
+        let mtu = match impairment.burst {
+            Some(_) => self.netlink.interface(device)?.mtu,
+            None => 0,
+        };
         if let Some(what) = cannot(impairment, mtu) {
-            let what = format!("netem cannot do {what}");
-            return Err(NetlinkError::unlike("impair", device.name, what));
+            return Err(unlike(format!("netem cannot do {what}")));
         }
         let seed = self.seed.wrapping_add(self.changes.wrapping_mul(GOLDEN));
         let (filter, netem) = (filter(impairment), options(impairment, seed));

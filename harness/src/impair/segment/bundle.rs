@@ -55,7 +55,7 @@ pub(crate) fn bundle(frames: &[&[u8]], to: &mut Vec<u8>) {
     };
     let begin = to.len();
     let size = first.len() - layout.payload;
-    to.extend_from_slice(&Vnet::udp(size, &layout).bytes());
+    to.extend_from_slice(&Vnet::of_datagrams(size, &layout));
     to.extend_from_slice(first);
     for whole in &frames[1..] {
         to.extend_from_slice(&whole[VNET_HEADER + layout.payload..]);
@@ -102,15 +102,7 @@ impl Layout {
         let length = frame.len();
         let (headers, datagram) = frame.split_at_mut(self.transport_at);
         let ip = &mut headers[self.network..];
-        match self.ip {
-            Ip::V4 => {
-                put(ip, 2, (length - self.network) as u16);
-                put(ip, 10, 0);
-                let checksum = Sum::default().add(ip).checksum();
-                ip[10..12].copy_from_slice(&checksum);
-            }
-            Ip::V6 => put(ip, 4, (length - self.transport_at) as u16),
-        }
+        self.adapt_ip(ip, length, 0);
         put(datagram, 4, datagram.len() as u16);
         let at = Transport::Udp.checksum_at();
         let sum = self.sum_to_complete(ip, datagram.len());

@@ -102,10 +102,7 @@ impl Layout {
         let length = frame.len();
         let (headers, transport) = frame.split_at_mut(self.transport_at);
         let ip = &mut headers[self.network..];
-        match self.ip {
-            Ip::V4 => adapt_v4(ip, length - self.network, index as u16),
-            Ip::V6 => put(ip, 4, (length - self.network - 40) as u16),
-        }
+        self.adapt_ip(ip, length, index as u16);
         match self.transport {
             Transport::Tcp => adapt_tcp(transport, (index * size) as u32, index == 0, is_last),
             Transport::Udp => put(transport, 4, transport.len() as u16),
@@ -118,6 +115,14 @@ impl Layout {
             Transport::Udp => never_zero(sum.checksum()),
         };
         transport[at..at + 2].copy_from_slice(&checksum);
+    }
+
+    /// Makes of an IP header that of a frame of this length, so many segments later.
+    fn adapt_ip(&self, ip: &mut [u8], length: usize, index: u16) {
+        match self.ip {
+            Ip::V4 => adapt_v4(ip, length - self.network, index),
+            Ip::V6 => put(ip, 4, (length - self.network - 40) as u16),
+        }
     }
 
     fn pseudo_header(&self, ip: &[u8], length: usize) -> Sum {

@@ -18,7 +18,6 @@ const NEEDS_CHECKSUM: u8 = 1;
 const TCP_V4: u8 = 1;
 const TCP_V6: u8 = 4;
 const UDP: u8 = 5;
-const UDP_HEADER: u16 = 8;
 /// Explicit congestion notification, in addition to one of these.
 const ECN: u8 = 0x80;
 
@@ -34,24 +33,13 @@ impl Vnet {
         }
     }
 
-    /// That of datagrams of so many bytes each, laid out like this, with checksums to be completed.
-    pub(super) fn udp(size: usize, layout: &Layout) -> Vnet {
-        Vnet {
-            flags: NEEDS_CHECKSUM,
-            kind: UDP,
-            segment: size as u16,
-            start: layout.transport_at as u16,
-            offset: layout.transport.checksum_at() as u16,
-        }
-    }
-
-    /// That of datagrams, as the kernel takes it.
-    pub(super) fn bytes(&self) -> [u8; VNET_HEADER] {
-        let headers = self.start + UDP_HEADER;
-        let mut bytes = [self.flags, self.kind, 0, 0, 0, 0, 0, 0, 0, 0];
-        let numbers = [headers, self.segment, self.start, self.offset];
+    /// That of datagrams of so many bytes each, laid out like this, with checksums to be completed: as the kernel takes it.
+    pub(super) fn of_datagrams(size: usize, layout: &Layout) -> [u8; VNET_HEADER] {
+        let offset = layout.transport.checksum_at();
+        let numbers = [layout.payload, size, layout.transport_at, offset];
+        let mut bytes = [NEEDS_CHECKSUM, UDP, 0, 0, 0, 0, 0, 0, 0, 0];
         for (to, number) in bytes[2..].as_chunks_mut::<2>().0.iter_mut().zip(numbers) {
-            *to = number.to_ne_bytes();
+            *to = (number as u16).to_ne_bytes();
         }
         bytes
     }

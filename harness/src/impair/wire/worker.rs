@@ -102,12 +102,9 @@ impl Worker {
     /// Leaves packets that come this fast a moment to gather, as network cards do: several at once cost little more than one. They are admitted
     /// that much later, which counts for nobody's lateness.
     fn let_gather(&self) {
-        let next = self.alarms.peek().map(|Reverse((due, _))| *due);
-        let rest = next.map(|due| {
-            due.saturating_sub(self.path() + self.lag)
-                .saturating_sub(monotonic())
-        });
-        if rest.is_none_or(|rest| rest > GATHER) {
+        let next = self.alarms.peek();
+        let rest = next.map(|Reverse((due, _))| self.rest(*due, monotonic()));
+        if rest.is_none_or(|rest| rest > self.lag + GATHER) {
             thread::sleep(Duration::from_nanos(GATHER));
         }
     }
@@ -118,7 +115,7 @@ impl Worker {
             return self.poll(None, ready);
         };
         let now = monotonic();
-        let rest = due.saturating_sub(self.path()).saturating_sub(now);
+        let rest = self.rest(due, now);
         let (early, least) = match self.spins(index) {
             true => (SPIN, 0),
             false => (self.lag, 1),
@@ -223,6 +220,11 @@ impl Worker {
             true => self.path(),
             false => self.path() + self.lag / 2,
         }
+    }
+
+    /// How long a packet that is due then is to stay here.
+    fn rest(&self, due: u64, now: u64) -> u64 {
+        due.saturating_sub(self.path()).saturating_sub(now)
     }
 
     fn path(&self) -> u64 {
