@@ -13,6 +13,7 @@ pub(crate) mod errno;
 pub(crate) mod fd;
 #[allow(dead_code)]
 pub(crate) mod frame;
+pub(crate) mod guest;
 pub(crate) mod idmap;
 pub(crate) mod lend;
 pub(crate) mod mount;

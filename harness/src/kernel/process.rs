@@ -8,16 +8,16 @@ use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::ForkResult;
 
-/// Forks a single-threaded process.
+/// Forks a process of which a single thread is awake.
 ///
 /// This is `_Fork`, which does without the handlers that `fork` runs to take and give back locks
-/// (each touches a page that must then be copied): with one thread there is nobody to hold one.
+/// (each touches a page that must then be copied): there is nobody to hold one.
 pub(crate) fn fork() -> nix::Result<ForkResult> {
     unsafe extern "C" {
         fn _Fork() -> libc::pid_t;
     }
-    // SAFETY: called by the single-threaded zygote and inits only, so the child may use
-    // everything that its parent could.
+    // SAFETY: called only where no other thread is, or where all others sleep without a lock, so the
+    // child may use everything that its parent could.
     match Errno::result(unsafe { _Fork() })? {
         0 => Ok(ForkResult::Child),
         pid => Ok(ForkResult::Parent {
@@ -37,6 +37,21 @@ pub(crate) fn never_return(run: impl FnOnce()) -> ! {
 pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: `_exit` has no precondition.
     unsafe { libc::_exit(code) }
+}
+
+/// Ends the calling thread and with it the process, whose only one it is: destroys the thread's local
+/// values first, the latest first.
+pub(crate) fn end_with_this_thread() -> ! {
+    // SAFETY: neither has a precondition; nothing in this process' frames waits to be dropped.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        // Which begins with those of the calling thread.
+        libc::exit(1)
+    }
+    #[cfg(not(target_env = "gnu"))]
+    unsafe {
+        libc::pthread_exit(std::ptr::null_mut())
+    }
 }
 
 /// Writes out what C libraries have buffered for stdout and other streams.

@@ -7,7 +7,6 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, Ordering};
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
@@ -127,16 +126,9 @@ pub(crate) fn send_trace(pid: nix::unistd::Pid) -> nix::Result<()> {
     Errno::result(unsafe { libc::kill(pid.as_raw(), trace_signal()) }).map(drop)
 }
 
-static TRACED_THREAD: AtomicI32 = AtomicI32::new(0);
 static TRACE: OnceLock<fn()> = OnceLock::new();
 
-/// The calling thread is the one that traces are about.
-pub(crate) fn trace_this_thread() {
-    // SAFETY: `gettid` has no precondition.
-    TRACED_THREAD.store(unsafe { libc::gettid() }, Ordering::Relaxed);
-}
-
-/// From now on the trace signal makes the traced thread of this process, or of a copy of it, run
+/// From now on the trace signal makes the first thread of this process, or of a copy of it, run
 /// `trace`, wherever it is.
 ///
 /// `trace` may allocate, which a signal handler must not: it may deadlock. It runs once, in a
@@ -153,11 +145,11 @@ pub(crate) fn on_trace_signal(trace: fn()) {
 }
 
 extern "C" fn on_trace(number: i32) {
-    let traced = TRACED_THREAD.load(Ordering::Relaxed);
     // SAFETY: plain system calls without pointers.
     unsafe {
-        if libc::gettid() != traced {
-            libc::syscall(libc::SYS_tgkill, libc::getpid(), traced, number);
+        let first = libc::getpid();
+        if libc::gettid() != first {
+            libc::syscall(libc::SYS_tgkill, first, first, number);
             return;
         }
     }

@@ -5,7 +5,7 @@
 //! constant, but when somebody sets the time of day: both are steered alike.)
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::kernel::clock::{monotonic, realtime};
@@ -21,13 +21,25 @@ pub(crate) struct Clock {
     current: AtomicI64,
 }
 
-/// The clock of this process; it starts when it is first asked for.
+/// When the trial began, by CLOCK_MONOTONIC.
+static START: AtomicU64 = AtomicU64::new(0);
+
+/// The trial begins now.
+pub(crate) fn start() {
+    START.store(monotonic(), Ordering::Relaxed);
+}
+
+/// The trial's clock; where there is no trial it starts when it is first asked for.
 pub(crate) fn clock() -> &'static Clock {
     static CLOCK: OnceLock<Clock> = OnceLock::new();
     CLOCK.get_or_init(|| {
         let offset = offset();
+        let start = match START.load(Ordering::Relaxed) {
+            0 => monotonic(),
+            start => start,
+        };
         Clock {
-            start: monotonic(),
+            start,
             offset,
             current: AtomicI64::new(offset),
         }

@@ -82,7 +82,7 @@ pub(crate) fn prepare() {
 
 /// At the start of a trial: starts the clock that packets are seen by.
 pub(crate) fn begin() {
-    clock::clock();
+    clock::start();
 }
 
 pub(crate) use capture::{

@@ -49,8 +49,8 @@ impl Active {
         }
     }
 
-    pub(crate) fn kill(&mut self, zygote: &Channel, slot: usize) {
-        let _ = zygote.send(&Order::Kill { slot: slot as u32 }.encode());
+    pub(crate) fn kill(&mut self, nursery: &Channel, slot: usize) {
+        let _ = nursery.send(&Order::Kill { slot: slot as u32 }.encode());
         self.phase = Phase::Killed;
     }
 

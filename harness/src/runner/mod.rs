@@ -8,6 +8,7 @@ pub(crate) mod dropin;
 pub(crate) mod error;
 pub(crate) mod hang;
 mod list;
+mod nursery;
 pub(crate) mod protocol;
 mod queue;
 mod report;
@@ -19,7 +20,6 @@ mod verdict;
 mod zygote;
 
 use std::num::NonZero;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -32,12 +32,11 @@ use error::{explain, limit, usage};
 use report::{Opening, Printer};
 use select::Selection;
 use signals::Signals;
-use supervisor::{Plan, Supervisor};
+use supervisor::{Nursery, Plan, Supervisor};
 use verdict::{Failure, Verdict};
-use zygote::Zygote;
+use zygote::{Setting, Zygote};
 
 use crate::kernel::errno::errno;
-use crate::kernel::fd::Channel;
 use crate::kernel::{clone, process};
 use crate::sandbox::body;
 use crate::sandbox::ids::Ids;
@@ -205,13 +204,11 @@ fn run_selected(
         serial: threads == 1,
     };
     let mut trials: Vec<Option<Trial>> = trials.into_iter().map(Some).collect();
-    // Where nothing runs, no sandbox is needed, nor need one be permitted.
-    let zygotes = if nothing_to_run {
-        0
-    } else {
-        threads.min(cores * 2)
+    let world = match nothing_to_run {
+        // No sandbox is needed, nor need one be permitted.
+        true => Started::without_sandbox()?,
+        false => Started::new(&mut trials)?,
     };
-    let world = Started::new(&mut trials, zygotes)?;
     opening.isolation = world.isolation;
     opening.notes = world.notes;
     printer.opening(&opening);
@@ -220,14 +217,13 @@ fn run_selected(
         &plan,
         &mut printer,
         &world.signals,
-        world.first.as_ref(),
-        &world.zygotes,
+        world.nursery.as_ref(),
         conclusion,
     );
     let outcome = supervisor.run();
-    if let Some(first) = &world.first {
+    if let Some(nursery) = &world.nursery {
         // Ends whatever is left.
-        let _ = process::pidfd_kill(first, libc::SIGKILL);
+        let _ = process::pidfd_kill(&nursery.process, libc::SIGKILL);
     }
     if let Ok(conclusion) = &outcome {
         printer.closing(conclusion);
@@ -252,58 +248,48 @@ fn settled(args: &Arguments, trial: &Trial) -> Option<Verdict> {
     })
 }
 
-/// The outer sandbox and the zygotes in it.
+/// What there is before the first trial.
 struct Started {
     signals: Signals,
-    first: Option<OwnedFd>,
-    zygotes: Vec<Channel>,
+    nursery: Option<Nursery>,
     isolation: String,
     notes: Vec<String>,
 }
 
 impl Started {
-    fn new(trials: &mut [Option<Trial>], count: usize) -> Result<Started, RunError> {
-        let signals = Signals::catch().map_err(|e| explain("catch signals", e))?;
-        if count == 0 {
-            return Ok(Started {
-                signals,
-                first: None,
-                zygotes: Vec::new(),
-                isolation: String::new(),
-                notes: Vec::new(),
-            });
-        }
+    fn without_sandbox() -> Result<Started, RunError> {
+        Ok(Started {
+            signals: Signals::catch().map_err(|e| explain("catch signals", e))?,
+            nursery: None,
+            isolation: String::new(),
+            notes: Vec::new(),
+        })
+    }
+
+    /// Makes the outer sandbox, with the nursery in it.
+    fn new(trials: &mut [Option<Trial>]) -> Result<Started, RunError> {
+        let started = Started::without_sandbox()?;
         let ids = Ids::available();
         let paths = Paths::find();
         let supervisor = process::pidfd_open(std::process::id() as i32)
             .map_err(|e| explain("open a pidfd", errno(&e)))?;
-        let mut zygotes = Vec::with_capacity(count);
-        let mut theirs = Vec::with_capacity(count);
-        for _ in 1..count {
-            let (ours, their) = Channel::pair().map_err(|e| explain("open a channel", e))?;
-            zygotes.push(ours);
-            theirs.push(their);
-        }
         let hidden = paths.hidden().map(Path::to_owned).collect();
         body::remember_supervisor();
         let world = outer::make(ids, &paths, |channel, ids| {
-            let zygote = Zygote {
-                trials,
-                ids,
-                hidden,
-                sys_read_only: false,
-                supervisor,
+            let Ok(setting) = Setting::of(ids, hidden, supervisor) else {
+                process::exit_now(1)
             };
-            zygote.first(channel, theirs)
+            nursery::live(Zygote::new(trials, setting), channel)
         });
         let world = world.map_err(|(step, errno)| explain(step, errno))?;
-        zygotes.push(world.channel);
         Ok(Started {
-            signals,
-            first: Some(world.first),
-            zygotes,
+            nursery: Some(Nursery {
+                process: world.first,
+                orders: world.channel,
+            }),
             isolation: describe_isolation(world.ids),
             notes: world.notes,
+            ..started
         })
     }
 }

@@ -5,20 +5,23 @@
 
 use crate::kernel::fd::MESSAGE_MAX;
 
-/// From the supervisor to a zygote.
+/// From the supervisor to a zygote, or to the nursery that they come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// Run a trial in a slot. Its channel comes along, and the pipe for its output unless that is
-    /// to go straight through.
+    /// To a zygote: run a trial, whose init takes over the channel until it is gone. The pipe for its output comes along,
+    /// unless it is the one before's, or that is to go straight through.
     Run {
         /// Index in the list of trials.
         trial: u32,
-        /// Which of the places of this run it takes.
-        slot: u32,
         /// The trial's seed.
         seed: u64,
     },
-    /// Kill whatever runs in a slot.
+    /// To the nursery: a zygote for a slot, in the place of the one that is there. Its channel comes along.
+    Hatch {
+        /// Which of the places of this run.
+        slot: u32,
+    },
+    /// To the nursery: kill a slot's zygote, and whatever trial it runs.
     Kill {
         /// Which.
         slot: u32,
@@ -26,17 +29,17 @@ pub(crate) enum Order {
 }
 
 impl Order {
-    pub(crate) const LEN: usize = 17;
+    pub(crate) const LEN: usize = 13;
 
     pub(crate) fn encode(self) -> [u8; Order::LEN] {
-        let (tag, trial, slot, seed) = match self {
-            Order::Run { trial, slot, seed } => (b'R', trial, slot, seed),
-            Order::Kill { slot } => (b'K', 0, slot, 0),
+        let (tag, number, seed) = match self {
+            Order::Run { trial, seed } => (b'R', trial, seed),
+            Order::Hatch { slot } => (b'H', slot, 0),
+            Order::Kill { slot } => (b'K', slot, 0),
         };
         let mut bytes = [tag; Order::LEN];
-        bytes[1..5].copy_from_slice(&trial.to_le_bytes());
-        bytes[5..9].copy_from_slice(&slot.to_le_bytes());
-        bytes[9..17].copy_from_slice(&seed.to_le_bytes());
+        bytes[1..5].copy_from_slice(&number.to_le_bytes());
+        bytes[5..].copy_from_slice(&seed.to_le_bytes());
         bytes
     }
 
@@ -45,14 +48,14 @@ impl Order {
         let word = |at: usize| {
             u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
         };
-        let slot = word(5);
+        let number = word(1);
         match bytes[0] {
             b'R' => Some(Order::Run {
-                trial: word(1),
-                slot,
-                seed: u64::from(word(9)) | u64::from(word(13)) << 32,
+                trial: number,
+                seed: u64::from(word(5)) | u64::from(word(9)) << 32,
             }),
-            b'K' => Some(Order::Kill { slot }),
+            b'H' => Some(Order::Hatch { slot: number }),
+            b'K' => Some(Order::Kill { slot: number }),
             _ => None,
         }
     }
@@ -105,6 +108,9 @@ pub(crate) enum Report {
         /// Processes that outlived it.
         survivors: Vec<Survivor>,
     },
+    /// The same, where the body has passed, its process has ended with 0, and the sandbox was empty then (from the init): so nobody has
+    /// any more what the trial was given. The last message of nearly every trial.
+    AllWell,
     /// What the processes are doing (from the init).
     Described(String),
     /// The body has written where it stands to its stderr (from the body's process).
@@ -151,9 +157,8 @@ pub(crate) struct Survivor {
 }
 
 impl Report {
-    /// The last message of nearly every init, as [`Report::encode`] makes it: passed, ended with 0,
-    /// nobody left.
-    pub(crate) const ALL_WELL: [u8; 10] = *b"X\0\0\0\0\0\0\0\0P";
+    /// [`Report::AllWell`] as [`Report::encode`] makes it.
+    pub(crate) const ALL_WELL: [u8; 1] = *b"W";
 
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(64);
@@ -194,6 +199,7 @@ impl Report {
                     bytes.extend_from_slice(&finish[..finish.len().min(room)]);
                 }
             }
+            Report::AllWell => bytes.extend(Report::ALL_WELL),
             Report::Described(description) => {
                 bytes.push(b'D');
                 text(&mut bytes, description);
@@ -245,6 +251,7 @@ impl Report {
                     survivors,
                 }
             }
+            b'W' => Report::AllWell,
             b'D' => Report::Described(utf8(rest)),
             b'T' => Report::Traced,
             b'N' => Report::Note(utf8(rest)),
@@ -291,10 +298,10 @@ mod tests {
     fn orders_and_requests_survive_the_way() {
         for order in [
             Order::Run {
-                trial: 7,
-                slot: u32::MAX,
+                trial: u32::MAX,
                 seed: 0x0123_4567_89ab_cdef,
             },
+            Order::Hatch { slot: 7 },
             Order::Kill { slot: 3 },
         ] {
             assert_eq!(Order::decode(&order.encode()), Some(order));
@@ -334,6 +341,7 @@ mod tests {
                 end: End::Signal(9),
                 survivors: vec![survivor(4, "nginx"), survivor(5, "")],
             },
+            Report::AllWell,
             Report::Described("pid 2".into()),
             Report::Traced,
             Report::Note("the host was busy".into()),
@@ -342,12 +350,6 @@ mod tests {
         ] {
             assert_eq!(Report::decode(&report.encode()), Some(report));
         }
-        let all_well = Report::Exited {
-            finish: Some(Finish::Passed),
-            end: End::Code(0),
-            survivors: vec![],
-        };
-        assert_eq!(Report::decode(&Report::ALL_WELL), Some(all_well));
         assert_eq!(Report::decode(b""), None);
         assert_eq!(Report::decode(b"K1"), None);
     }

@@ -5,6 +5,7 @@
 
 mod time;
 
+use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,13 @@ use crate::kernel::fd::{Channel, MESSAGE_MAX};
 use crate::random::seed_for;
 use crate::trial::Trial;
 
+/// A zygote that waits for a trial.
+struct Idle {
+    channel: Channel,
+    /// The pipe that its last trial wrote to, if that has left it to the next one.
+    output: Option<File>,
+}
+
 /// How a run is to go.
 pub(crate) struct Plan {
     /// How many trials run at a time.
@@ -38,16 +46,25 @@ pub(crate) struct Plan {
     pub(crate) settled: Vec<Option<Verdict>>,
 }
 
+/// The first process of the outer sandbox, of which the zygotes are copies.
+pub(crate) struct Nursery {
+    /// Readable when it is gone; killing it kills everything inside.
+    pub(crate) process: OwnedFd,
+    pub(crate) orders: Channel,
+}
+
 /// The supervisor of one run.
 pub(crate) struct Supervisor<'a> {
     trials: &'a [Option<Trial>],
     plan: &'a Plan,
     printer: &'a mut Printer,
     signals: &'a Signals,
-    first: Option<&'a OwnedFd>,
-    zygotes: &'a [Channel],
+    /// None where nothing is to be run.
+    nursery: Option<&'a Nursery>,
     queue: Queue,
     slots: Vec<Option<Active>>,
+    /// To each slot's zygote, from its first trial on, as long as it is good and has nothing to do.
+    zygotes: Vec<Option<Idle>>,
     interrupted: Option<i32>,
     conclusion: Conclusion,
     /// What is read goes through here, so that none is made and cleared each time.
@@ -60,8 +77,7 @@ impl<'a> Supervisor<'a> {
         plan: &'a Plan,
         printer: &'a mut Printer,
         signals: &'a Signals,
-        first: Option<&'a OwnedFd>,
-        zygotes: &'a [Channel],
+        nursery: Option<&'a Nursery>,
         conclusion: Conclusion,
     ) -> Supervisor<'a> {
         Supervisor {
@@ -69,10 +85,10 @@ impl<'a> Supervisor<'a> {
             plan,
             printer,
             signals,
-            first,
-            zygotes,
+            nursery,
             queue: Queue::new(trials.len(), plan.threads),
             slots: (0..plan.threads).map(|_| None).collect(),
+            zygotes: (0..plan.threads).map(|_| None).collect(),
             interrupted: None,
             conclusion,
             buffer: vec![0; MESSAGE_MAX],
@@ -136,24 +152,15 @@ impl<'a> Supervisor<'a> {
             .options()
             .seed
             .unwrap_or_else(|| seed_for(self.plan.run_seed, trial.name()));
-        let (channel, theirs) = Channel::pair().map_err(|e| explain("open a channel", e))?;
-        let (output, pipe) = match self.plan.capture {
-            true => pipe()
-                .map(|(r, w)| (Some(r), Some(w)))
-                .map_err(|e| explain("open a pipe", e))?,
-            false => (None, None),
-        };
         let order = Order::Run {
             trial: index as u32,
-            slot: slot as u32,
             seed,
         };
-        let mut fds = vec![theirs.as_raw_fd()];
-        fds.extend(pipe.as_ref().map(AsRawFd::as_raw_fd));
         self.printer.started(trial);
-        self.zygote(slot)
-            .send_with(&order.encode(), &fds)
-            .map_err(|e| explain("reach a zygote", e))?;
+        let Idle { channel, output } = self.order(slot, order).map_err(|errno| match errno {
+            Errno::EPIPE => all_died(),
+            errno => explain("reach a zygote", errno),
+        })?;
         let started = Instant::now();
         let limit = trial.options().timeout.unwrap_or(self.plan.timeout);
         self.slots[slot] = Some(Active {
@@ -170,8 +177,33 @@ impl<'a> Supervisor<'a> {
         Ok(())
     }
 
-    fn zygote(&self, slot: usize) -> &Channel {
-        &self.zygotes[slot % self.zygotes.len()]
+    /// Has the zygote of a slot run a trial, or another one if that has gone meanwhile.
+    fn order(&mut self, slot: usize, run: Order) -> nix::Result<Idle> {
+        let run = run.encode();
+        if let Some(mut idle) = self.zygotes[slot].take() {
+            let sent = match self.plan.capture && idle.output.is_none() {
+                true => idle.send_with_pipe(&run),
+                false => idle.channel.send(&run),
+            };
+            if sent.is_ok() {
+                return Ok(idle);
+            }
+        }
+        let nursery = self.nursery.ok_or(Errno::ESRCH)?;
+        let (channel, theirs) = Channel::pair()?;
+        let mut idle = Idle {
+            channel,
+            output: None,
+        };
+        match self.plan.capture {
+            true => idle.send_with_pipe(&run)?,
+            false => idle.channel.send(&run)?,
+        }
+        let hatch = Order::Hatch { slot: slot as u32 };
+        nursery
+            .orders
+            .send_with(&hatch.encode(), &[theirs.as_raw_fd()])?;
+        Ok(idle)
     }
 
     // ---- listening ----------------------------------------------------------------------------
@@ -179,8 +211,8 @@ impl<'a> Supervisor<'a> {
     fn wait(&mut self) -> Result<(), RunError> {
         let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
         fds.extend(
-            self.first
-                .map(|first| PollFd::new(first.as_fd(), PollFlags::POLLIN)),
+            self.nursery
+                .map(|nursery| PollFd::new(nursery.process.as_fd(), PollFlags::POLLIN)),
         );
         if let Some(stdout) = self.printer.pending() {
             fds.push(PollFd::new(stdout, PollFlags::POLLOUT));
@@ -206,10 +238,8 @@ impl<'a> Supervisor<'a> {
         if ready[0] {
             self.caught();
         }
-        if self.first.is_some() && ready[1] {
-            return Err(limit(
-                "the outer sandbox died, and with it every trial: was its first process killed, as by the kernel when memory is short?",
-            ));
+        if self.nursery.is_some() && ready[1] {
+            return Err(all_died());
         }
         // Outputs first, so that what was written before the last report is there when it comes.
         let of_kind = |wanted: bool| {
@@ -275,13 +305,19 @@ impl<'a> Supervisor<'a> {
         let Some(mut active) = self.slots[slot].take() else {
             return Ok(());
         };
+        // Whoever wrote to the pipe is gone or about to be killed: take what is there.
+        active.read(usize::MAX, &mut self.buffer);
+        // Otherwise it has died with its trial, or is about to.
+        let good = active.heard.is_complete() && active.phase != Phase::Killed;
+        self.zygotes[slot] = good.then_some(Idle {
+            channel: active.channel,
+            output: active.output.filter(|_| active.heard.left_nothing),
+        });
         if let Some((step, errno)) = active.heard.refused() {
             let (step, errno) = (step.to_owned(), Errno::from_raw(errno));
             return self.refused(active.trial, &step, errno);
         }
         self.queue.granted();
-        // Whoever wrote to the pipe is gone or about to be killed: take what is there.
-        active.read(usize::MAX, &mut self.buffer);
         let output = active.capture.into_text();
         let trial = self.trial(active.trial);
         let done = Done {
@@ -328,6 +364,21 @@ impl<'a> Supervisor<'a> {
             }),
         );
         Ok(())
+    }
+}
+
+fn all_died() -> RunError {
+    limit(
+        "the outer sandbox died, and with it every trial: was its first process killed, as by the kernel when memory is short?",
+    )
+}
+
+impl Idle {
+    /// Sends an order with the end of a new pipe to write to.
+    fn send_with_pipe(&mut self, order: &[u8]) -> nix::Result<()> {
+        let (read, write) = pipe()?;
+        self.output = Some(read);
+        self.channel.send_with(order, &[write.as_raw_fd()])
     }
 }
 

@@ -37,6 +37,8 @@ pub(crate) struct Heard {
     refused: Option<(String, i32)>,
     /// Processes that outlived the body.
     pub(crate) survivors: Vec<Survivor>,
+    /// Nobody has any more what the trial was given.
+    pub(crate) left_nothing: bool,
     /// What was going on when the time was over.
     pub(crate) described: Option<String>,
     /// The body has written down where it stands.
@@ -74,6 +76,12 @@ impl Heard {
                 self.survivors = survivors;
                 return true;
             }
+            Report::AllWell => {
+                self.finish = Some(Finish::Passed);
+                self.end = Some(End::Code(0));
+                self.left_nothing = true;
+                return true;
+            }
             Report::Refused { step, errno } => {
                 self.refused = Some((step, errno));
                 return true;
@@ -84,6 +92,11 @@ impl Heard {
             Report::LastWords(note) => self.last_words.push(note),
         }
         false
+    }
+
+    /// Whether the last report has come.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.end.is_some() || self.refused.is_some()
     }
 
     /// The step that the kernel refused, if the sandbox could not be made.

@@ -1,28 +1,28 @@
-//! The zygotes: single-threaded copies of the test program, forked before anything was started,
-//! that fork a trial when told to.
+//! A zygote: a copy of the test program, forked before anything was started, that runs a trial when
+//! told to, one at a time.
 //!
-//! A trial thus costs a fork and not a program start. There are several because making a network
-//! namespace takes the kernel most of a millisecond, in the caller.
+//! A trial thus costs a fork and not a program start. Its init lives in the zygote's memory while the
+//! zygote sleeps ([`crate::kernel::guest`]), as a guest of a thread that bears the test's name: the
+//! one fork is that of the test body, which finds itself on a copy of that thread.
 
 use std::fmt::Write;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::thread;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
-use nix::unistd::ForkResult;
 
 use super::protocol::{Order, Report};
 use crate::Isolation;
-use crate::kernel::clone::{Cloned, clone_into};
 use crate::kernel::errno::errno;
-use crate::kernel::fd::{Channel, replace_standard};
-use crate::kernel::signal::{self, Pending};
+use crate::kernel::fd::Channel;
+use crate::kernel::signal::Pending;
 use crate::kernel::text::Text;
-use crate::kernel::{mount, process, renew};
+use crate::kernel::{guest, mount, process, renew};
 use crate::sandbox::body;
 use crate::sandbox::ids::Ids;
-use crate::sandbox::init::{Init, MAPPED};
+use crate::sandbox::init::{Init, ORDERED};
 use crate::sandbox::inner::World;
 use crate::trial::Trial;
 
@@ -32,155 +32,171 @@ const MANY: usize = 100;
 /// What every zygote knows.
 pub(crate) struct Zygote<'a> {
     /// The trials, by the index that orders name; each is taken by the process that runs it.
-    pub(crate) trials: &'a mut [Option<Trial>],
+    trials: &'a mut [Option<Trial>],
+    setting: Setting,
+    /// What the trial before has left to the next one.
+    kept: Option<Given>,
+}
+
+/// What a trial is given.
+struct Given {
+    /// Where the body's stdout and stderr go, unless they go straight through.
+    output: Option<OwnedFd>,
+    /// The init's end of what the body has to say.
+    reports: Channel,
+    /// The body's end.
+    theirs: Option<Channel>,
+}
+
+/// What a trial has left behind.
+enum Left {
+    /// Nothing: whatever it was given is nobody's but ours again.
+    Nothing,
+    /// Perhaps processes that have that, and are about to die.
+    Something,
+    /// Memory of which nobody knows what it is like.
+    Ruin,
+}
+
+/// What all trials of a run find alike.
+pub(crate) struct Setting {
     pub(crate) ids: Ids,
     /// What a private mount of a trial would hide, and must not.
     pub(crate) hidden: Vec<PathBuf>,
+    pub(crate) working_dir: PathBuf,
     pub(crate) sys_read_only: bool,
     /// Readable when the supervisor is gone.
     pub(crate) supervisor: OwnedFd,
+    /// Readable when a signal waits, in whichever process reads it.
+    pub(crate) signals: Pending,
 }
 
-impl Zygote<'_> {
-    /// The first process of the outer sandbox: forks the other zygotes, then serves like them.
-    pub(crate) fn first(mut self, channel: Channel, others: Vec<Channel>) -> ! {
-        let prepared = self.prepare();
-        self.sys_read_only = mount::is_read_only("/sys");
-        let Ok(signals) = prepared else {
-            process::exit_now(1);
-        };
-        let mut others = others.into_iter();
-        while let Some(other) = others.next() {
-            if let Ok(ForkResult::Child) = process::fork() {
-                drop((channel, others));
-                let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
-                self.serve(&other, &signals)
-            }
+impl Setting {
+    /// As the first process of the outer sandbox finds it.
+    pub(super) fn of(ids: Ids, hidden: Vec<PathBuf>, supervisor: OwnedFd) -> nix::Result<Setting> {
+        Ok(Setting {
+            ids,
+            hidden,
+            working_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
+            sys_read_only: mount::is_read_only("/sys"),
+            supervisor,
+            signals: Pending::of(&[Signal::SIGCHLD, ORDERED])?,
+        })
+    }
+}
+
+/// A trial that has been ordered.
+struct Run<'a> {
+    index: u32,
+    seed: u64,
+    channel: &'a Channel,
+}
+
+impl<'a> Zygote<'a> {
+    pub(super) fn new(trials: &'a mut [Option<Trial>], setting: Setting) -> Zygote<'a> {
+        Zygote {
+            trials,
+            setting,
+            kept: None,
         }
-        self.serve(&channel, &signals)
     }
 
-    fn prepare(&self) -> nix::Result<Pending> {
-        signal::ignore_children()?;
-        // These lead to places that the sandbox hides.
-        for key in ["TMPDIR", "XDG_RUNTIME_DIR"] {
-            process::remove_env(key);
-        }
-        let null = std::fs::File::open("/dev/null").map_err(|e| errno(&e))?;
-        replace_standard(null.as_fd(), 0)?;
-        no_core_files()?;
-        body::prepare();
-        Pending::of(&[Signal::SIGCHLD, MAPPED])
+    /// Readable when the supervisor is gone.
+    pub(super) fn supervisor(&self) -> &OwnedFd {
+        &self.setting.supervisor
     }
 
-    fn serve(mut self, orders: &Channel, signals: &Pending) -> ! {
+    /// Runs the trials that are ordered, until nothing can be ordered any more.
+    pub(crate) fn serve(mut self, channel: &Channel) -> ! {
         if self.trials.len() >= MANY {
             renew::memory();
         }
-        let mut running: Vec<Option<OwnedFd>> = Vec::new();
-        let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         loop {
-            let mut fds = [
-                PollFd::new(orders.as_fd(), PollFlags::POLLIN),
-                PollFd::new(self.supervisor.as_fd(), PollFlags::POLLIN),
-            ];
-            if poll(&mut fds, PollTimeout::NONE).is_err() {
-                continue;
-            }
-            let [ordered, orphaned] = fds.map(|fd| fd.any().unwrap_or(false));
-            if orphaned {
-                process::exit_now(0);
-            }
-            if !ordered {
-                continue;
-            }
-            let mut buffer = [0; Order::LEN];
-            let Ok((order, passed)) = orders.receive_few_with(&mut buffer) else {
+            let (order, output) = await_order(channel, &self.setting.supervisor);
+            // Anything else is a request to an init that has gone meanwhile.
+            let Some(Order::Run { trial, seed }) = order else {
                 continue;
             };
-            match Order::decode(order) {
-                Some(Order::Run { trial, slot, seed }) => {
-                    let slot = slot as usize;
-                    if slot >= running.len() {
-                        running.resize_with(slot + 1, || None);
-                    }
-                    running[slot] = self.run(trial, seed, passed, signals, &here);
-                }
-                Some(Order::Kill { slot }) => {
-                    if let Some(pidfd) = running.get_mut(slot as usize).and_then(Option::take) {
-                        let _ = process::pidfd_kill(&pidfd, libc::SIGKILL);
-                    }
-                }
-                // End of file: the supervisor is done with us.
-                None => process::exit_now(0),
+            let run = Run {
+                index: trial,
+                seed,
+                channel,
+            };
+            if !self.run(&run, output) {
+                // The supervisor will have another zygote for this slot.
+                process::exit_now(1)
             }
         }
     }
 
-    /// Starts a trial; a handle on its init, unless the kernel refused.
-    fn run(
-        &mut self,
-        index: u32,
-        seed: u64,
-        [channel, output]: [Option<OwnedFd>; 2],
-        signals: &Pending,
-        here: &Path,
-    ) -> Option<OwnedFd> {
-        let channel = Channel::from(channel?);
-        let options = *self.trials.get(index as usize)?.as_ref()?.options();
-        match clone_into(options.isolation.clone_flags()) {
-            Ok(Cloned::Parent { pid, pidfd }) => {
-                if options.isolation.contains(Isolation::USER)
-                    && let Err(refused) = self.map_ids(pid, &pidfd)
-                {
-                    refuse(&channel, "map the ids", &refused);
-                    return None;
-                }
-                Some(pidfd)
-            }
-            Ok(Cloned::Child) => process::never_return(|| {
-                if let Some(trial) = self.trials.get_mut(index as usize).and_then(Option::take) {
-                    self.child(trial, index, seed, channel, output, signals, here)
-                }
-            }),
+    /// Runs a trial, with a thread for its body to be a copy of; false if this zygote should not run another.
+    fn run(&mut self, run: &Run<'_>, output: Option<OwnedFd>) -> bool {
+        let place = self.trials.get_mut(run.index as usize);
+        let Some((place, name)) = place.and_then(|place| {
+            let name = place.as_ref()?.name().to_owned();
+            Some((place, name))
+        }) else {
+            return false;
+        };
+        let mut given = match Given::after(self.kept.take(), output) {
+            Ok(given) => given,
             Err(refused) => {
-                refuse(&channel, "clone3 the sandbox", &refused);
-                None
+                refuse(run.channel, "make a channel", &refused.into());
+                return true;
             }
-        }
+        };
+        let setting = &self.setting;
+        let left = thread::scope(|scope| {
+            let invite = || run.invite(place, setting, &mut given);
+            match thread::Builder::new()
+                .name(name)
+                .spawn_scoped(scope, invite)
+            {
+                Ok(thread) => thread.join().unwrap_or(Left::Ruin),
+                Err(refused) => {
+                    refuse(run.channel, "start the test's thread", &refused);
+                    Left::Something
+                }
+            }
+        });
+        self.kept = matches!(left, Left::Nothing).then_some(given);
+        !matches!(left, Left::Ruin)
     }
+}
 
-    /// A range of ids can only be mapped from outside.
-    fn map_ids(&self, pid: i32, pidfd: &OwnedFd) -> std::io::Result<()> {
-        if !matches!(self.ids, Ids::One { .. }) {
-            let map = self.ids.within();
-            let written = map.write(map, pid, false);
-            // Whoever waits in vain for its ids would wait for ever.
-            let signal = if written.is_ok() {
-                MAPPED as i32
-            } else {
-                libc::SIGKILL
-            };
-            process::pidfd_kill(pidfd, signal)?;
-            written?;
-        }
-        Ok(())
+impl Given {
+    /// What the trial before had, as far as it can be had again.
+    fn after(kept: Option<Given>, output: Option<OwnedFd>) -> nix::Result<Given> {
+        let given = match kept {
+            Some(kept) => kept,
+            None => {
+                let (reports, theirs) = Channel::pair()?;
+                Given {
+                    output: None,
+                    reports,
+                    theirs: Some(theirs),
+                }
+            }
+        };
+        Ok(Given {
+            output: output.or(given.output),
+            ..given
+        })
     }
+}
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "all that tells one trial from another"
-    )]
-    fn child(
-        &self,
-        trial: Trial,
-        index: u32,
-        seed: u64,
-        channel: Channel,
-        output: Option<OwnedFd>,
-        signals: &Pending,
-        here: &Path,
-    ) -> ! {
+impl Run<'_> {
+    /// Makes the init of the trial at `place` a guest of the calling thread, until it has gone.
+    fn invite(&self, place: &mut Option<Trial>, setting: &Setting, given: &mut Given) -> Left {
+        let Some(trial) = place.as_ref() else {
+            return Left::Ruin;
+        };
+        let Given {
+            output,
+            reports,
+            theirs,
+        } = given;
+        body::prepare_thread();
         let options = *trial.options();
         let hostname = hostname(trial.name());
         let init = Init {
@@ -188,36 +204,89 @@ impl Zygote<'_> {
                 isolation: options.isolation,
                 hostname: &hostname,
                 nested: options.nested,
-                hidden: &self.hidden,
-                working_dir: here,
-                sys_read_only: self.sys_read_only,
+                hidden: &setting.hidden,
+                working_dir: &setting.working_dir,
+                sys_read_only: setting.sys_read_only,
                 patient: false,
             },
-            ids: self.ids,
-            channel,
-            supervisor: &self.supervisor,
-            signals,
+            ids: setting.ids,
+            channel: self.channel,
+            reports,
+            supervisor: &setting.supervisor,
+            signals: &setting.signals,
         };
-        init.live(output, |reports| body::run(trial, seed, index, reports))
+        let map = |pid| match map_ids(setting.ids, options.isolation, pid) {
+            Ok(()) => true,
+            Err(refused) => {
+                refuse(self.channel, "map the ids", &refused);
+                false
+            }
+        };
+        // It takes what it needs from its own copy of this memory.
+        let body = || match (place.take(), theirs.take()) {
+            (Some(trial), Some(channel)) => body::run(trial, self.seed, self.index, channel),
+            _ => process::exit_now(1),
+        };
+        let mut well = false;
+        let life = || well = init.live(output.as_ref(), body);
+        match guest::visit(options.isolation.clone_flags(), map, life) {
+            Ok(true) if well => Left::Nothing,
+            Ok(true) => Left::Something,
+            Ok(false) => Left::Ruin,
+            Err(refused) => {
+                refuse(self.channel, "clone3 the sandbox", &refused);
+                Left::Something
+            }
+        }
     }
 }
 
-fn refuse(channel: &Channel, step: &str, error: &std::io::Error) {
+/// A range of ids can only be mapped from outside.
+fn map_ids(ids: Ids, isolation: Isolation, pid: i32) -> std::io::Result<()> {
+    if matches!(ids, Ids::One { .. }) || !isolation.contains(Isolation::USER) {
+        return Ok(());
+    }
+    let map = ids.within();
+    map.write(map, pid, false)
+}
+
+/// The next order, if the next message is one, and what came along. Ends the process when the supervisor is
+/// gone, or done with it.
+pub(super) fn await_order(
+    channel: &Channel,
+    supervisor: &OwnedFd,
+) -> (Option<Order>, Option<OwnedFd>) {
+    loop {
+        let mut fds = [
+            PollFd::new(channel.as_fd(), PollFlags::POLLIN),
+            PollFd::new(supervisor.as_fd(), PollFlags::POLLIN),
+        ];
+        if poll(&mut fds, PollTimeout::NONE).is_err() {
+            continue;
+        }
+        let [ordered, orphaned] = fds.map(|fd| fd.any().unwrap_or(false));
+        if orphaned {
+            process::exit_now(0);
+        }
+        if !ordered {
+            continue;
+        }
+        let mut buffer = [0; Order::LEN];
+        match channel.receive_few_with(&mut buffer) {
+            Ok(([], _)) => process::exit_now(0),
+            Ok((message, [passed, _])) => return (Order::decode(message), passed),
+            Err(_) => {}
+        }
+    }
+}
+
+/// Tells the supervisor why a trial was not run.
+pub(super) fn refuse(channel: &Channel, step: &str, error: &std::io::Error) {
     let refused = Report::Refused {
         step: step.to_owned(),
         errno: errno(error) as i32,
     };
     let _ = channel.send(&refused.encode());
-}
-
-/// A test that is meant to crash should not leave a core file in the workspace.
-fn no_core_files() -> nix::Result<()> {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let (_, hard) = getrlimit(Resource::RLIMIT_CORE)?;
-    match std::env::var_os("SNOWGLOBE_CORE") {
-        Some(_) => Ok(()),
-        None => setrlimit(Resource::RLIMIT_CORE, 0, hard),
-    }
 }
 
 /// A name that a host may have, made of a trial's: `tcp::answers_bob` is `tcp-answers-bob`.

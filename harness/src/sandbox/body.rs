@@ -10,7 +10,7 @@ use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 use std::thread;
 
 use nix::sys::signal::kill;
@@ -33,14 +33,19 @@ pub(crate) struct Current {
     pub(crate) seed: u64,
 }
 
-static CURRENT: OnceLock<Current> = OnceLock::new();
+static CURRENT: RwLock<Option<&'static Current>> = RwLock::new(None);
 
 /// The trial that this process runs, if it runs one.
 pub(crate) fn current() -> Option<&'static Current> {
-    CURRENT.get()
+    *CURRENT.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-static CHANNEL: OnceLock<Channel> = OnceLock::new();
+/// To the init.
+static CHANNEL: RwLock<Option<&'static Channel>> = RwLock::new(None);
+
+fn channel() -> Option<&'static Channel> {
+    *CHANNEL.read().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Where nodes are ordered; nothing where there is no trial.
 ///
@@ -49,7 +54,7 @@ pub(crate) fn factory() -> nix::Result<Option<&'static Channel>> {
     static ORDERS: OnceLock<Channel> = OnceLock::new();
     static OPENING: Mutex<()> = Mutex::new(());
     let _alone = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
-    let (Some(reports), None) = (CHANNEL.get(), ORDERS.get()) else {
+    let (Some(reports), None) = (channel(), ORDERS.get()) else {
         return Ok(ORDERS.get());
     };
     let (ours, theirs) = Channel::pair()?;
@@ -113,7 +118,7 @@ const NOTES: (usize, usize) = (10, 500);
 /// It is sent at once, so that it is known however the trial ends.
 pub(crate) fn note(text: &str) -> bool {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let Some(channel) = CHANNEL.get() else {
+    let Some(channel) = channel() else {
         return false;
     };
     if COUNT.fetch_add(1, Ordering::Relaxed) < NOTES.0 {
@@ -124,7 +129,7 @@ pub(crate) fn note(text: &str) -> bool {
 
 /// Has `text` shown beside the verdict if the process does not come to its end, and so cannot say more: after a crash or a time-out.
 pub(crate) fn leave_last_words(text: &str) {
-    if let Some(channel) = CHANNEL.get() {
+    if let Some(channel) = channel() {
         let _ = channel.send(&Report::LastWords(one_line(text)).encode());
     }
 }
@@ -192,72 +197,76 @@ fn rehearse() {
     }
 }
 
+/// Does, on the thread that a body will be a copy of, what can be done in advance.
+///
+/// What that writes to is at hand there; a copy would have to be given each page of it first.
+pub(crate) fn prepare_thread() {
+    FAREWELL.with(|_| ());
+    set_own_thread(true);
+    crate::observe::begin();
+}
+
 /// Runs the trial and reports; ends the process.
+///
+/// The calling thread is the only one: a copy of one that bears the test's name, and was prepared.
 pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel) -> ! {
     let options = *trial.options();
-    crate::observe::begin();
     let (name, body) = trial.into_name_and_body();
-    let of_thread = name.clone().into_owned();
-    let _ = CURRENT.set(Current { name, seed });
-    let _ = CHANNEL.set(channel);
+    set(&CURRENT, Current { name, seed });
+    set(&CHANNEL, channel);
     profiles::separate(index);
-    let thread = thread::Builder::new().name(of_thread).spawn(move || {
-        FAREWELL.with(|_| ());
-        signal::trace_this_thread();
-        stack::watch_this_thread();
-        set_own_thread(true);
-        let end = panic::catch_unwind(AssertUnwindSafe(|| __rust_begin_short_backtrace(body)));
-        FAREWELL.with(|farewell| farewell.0.set(Some((options, end))));
-    });
-    let finish = match thread.map(thread::JoinHandle::join) {
-        Ok(_) => match take_end() {
-            Some(end) => judge(&options, end, &panics::all()),
-            None => failed("the test's thread ended before the test did", ""),
-        },
-        Err(error) => failed(format!("cannot start the test's thread: {error}"), ""),
-    };
-    finish_last_works();
-    let finish = consider(finish, &complaints());
-    let finish = tell(finish);
-    if let Finish::Failed { reason, .. } = &finish
-        && !reason.starts_with(PANICKED)
-    {
-        eprintln!("Error: {reason}");
-    }
-    report(finish)
+    stack::watch_this_thread();
+    let end = panic::catch_unwind(AssertUnwindSafe(|| __rust_begin_short_backtrace(body)));
+    FAREWELL.with(|farewell| farewell.0.set(Some((options, end))));
+    process::end_with_this_thread()
+}
+
+fn set<T>(place: &RwLock<Option<&'static T>>, value: T) {
+    *place.write().unwrap_or_else(PoisonError::into_inner) = Some(Box::leak(Box::new(value)));
 }
 
 thread_local! {
-    /// Made before anything else on the test's thread, so that it is dropped after everything else.
+    /// Made before anything else of the test's, so that it is dropped after everything else.
     static FAREWELL: Farewell = const { Farewell(Cell::new(None)) };
 }
 
 /// What remains to be done when the values of the test's thread are gone.
 struct Farewell(Cell<Option<(Options, End)>>);
 
-/// How the function came to its end, where there is more to be done about it.
-static END: Mutex<Option<End>> = Mutex::new(None);
-
-fn take_end() -> Option<End> {
-    END.lock().unwrap_or_else(PoisonError::into_inner).take()
-}
-
 impl Drop for Farewell {
     fn drop(&mut self) {
         let Some((options, end)) = self.0.take() else {
             return;
         };
-        // Where all is well, this is the quickest way out: the end of a thread, and of another one
-        // that waits for it, would cost a dozen page faults more.
-        if matches!(end, Ok(Ok(())))
-            && !profile::is_instrumented()
-            && nothing_is_left_to_do()
-            && judge(&options, Ok(Ok(())), &panics::all()) == Finish::Passed
-        {
+        let passed = matches!(end, Ok(Ok(())))
+            && judge(&options, Ok(Ok(())), &panics::all()) == Finish::Passed;
+        if passed && nothing_is_left_to_do() {
             report(Finish::Passed)
         }
-        *END.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+        report(conclude(options, end))
     }
+}
+
+/// On a thread of its own, for on one that has lost its local values little can be done.
+fn conclude(options: Options, end: End) -> Finish {
+    let work = move || {
+        let finish = judge(&options, end, &panics::all());
+        finish_last_works();
+        let finish = tell(consider(finish, &complaints()));
+        if let Finish::Failed { reason, .. } = &finish
+            && !reason.starts_with(PANICKED)
+        {
+            eprintln!("Error: {reason}");
+        }
+        finish
+    };
+    let thread = thread::Builder::new().name("conclusion".to_owned());
+    let finish = match thread.spawn(work).map(thread::JoinHandle::join) {
+        Ok(Ok(finish)) => return finish,
+        Ok(Err(payload)) => format!("at the trial's end: {PANICKED}{}", message(&*payload)),
+        Err(error) => format!("cannot start a thread for the trial's end: {error}"),
+    };
+    failed(finish, "")
 }
 
 fn nothing_is_left_to_do() -> bool {
@@ -273,7 +282,7 @@ fn complaints() -> Vec<String> {
 
 /// Tells the init, and ends the process.
 fn report(finish: Finish) -> ! {
-    if let Some(channel) = CHANNEL.get() {
+    if let Some(channel) = channel() {
         let _ = channel.send(&Report::Finished(finish).encode());
     }
     leave()
@@ -304,7 +313,7 @@ fn write_down_where() {
     let trace = Backtrace::force_capture();
     let name = thread::current().name().unwrap_or("<unnamed>").to_owned();
     eprintln!("thread '{name}' hangs here:\n{trace}");
-    if let Some(channel) = CHANNEL.get() {
+    if let Some(channel) = channel() {
         let _ = channel.send(&Report::Traced.encode());
     }
 }

@@ -2,10 +2,14 @@
 //!
 //! It furnishes the sandbox, forks the test body, reaps, passes signals on, says who outlives the body,
 //! and ends when the supervisor does. Its end is the end of everything in the sandbox.
+//!
+//! It lives in its zygote's memory ([`crate::kernel::guest`]), so whatever it allocates has to be freed before it ends.
 
 use std::cell::RefCell;
+use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{ForkResult, Pid, setpgid};
@@ -25,7 +29,9 @@ use crate::runner::protocol::{End, Finish, Report, Request};
 pub(crate) struct Init<'a> {
     pub(crate) world: World<'a>,
     pub(crate) ids: Ids,
-    pub(crate) channel: Channel,
+    pub(crate) channel: &'a Channel,
+    /// What the body has to say.
+    pub(crate) reports: &'a Channel,
     pub(crate) supervisor: &'a OwnedFd,
     pub(crate) signals: &'a Pending,
 }
@@ -33,8 +39,6 @@ pub(crate) struct Init<'a> {
 /// The process of the test body, as its init sees it.
 struct Body {
     pid: Pid,
-    /// What it has to say.
-    reports: Channel,
     /// The nodes that it wants, if it ever wants one.
     orders: RefCell<Option<Channel>>,
     /// What it has said before its end.
@@ -54,9 +58,9 @@ struct Ready {
     ordered: bool,
 }
 
-/// Says that the zygote has written the id mappings.
+/// Says to a node that its id mappings are written.
 pub(crate) const MAPPED: Signal = Signal::SIGUSR1;
-/// Says, later on, that the body has sent a channel on which it will ask for nodes.
+/// Says to the init that the body has sent a channel on which it will ask for nodes.
 pub(crate) const ORDERED: Signal = MAPPED;
 
 /// As system calls take it, for whoever calls.
@@ -67,8 +71,10 @@ const SHORT: usize = 256;
 
 impl Init<'_> {
     /// Lives until the trial is over. `body` is run in a process of its own and does not return.
-    pub(crate) fn live(self, output: Option<OwnedFd>, run: impl FnOnce(Channel)) -> ! {
-        match self.start(output.as_ref(), run) {
+    ///
+    /// True if the body has passed, and nobody is left who has anything of what was given to it.
+    pub(crate) fn live(self, output: Option<&OwnedFd>, body: impl FnOnce()) -> bool {
+        let well = match self.start(output, body) {
             Ok(body) => self.watch(&body),
             Err((step, errno)) => {
                 let step = step.to_owned();
@@ -77,21 +83,21 @@ impl Init<'_> {
                     errno: errno as i32,
                 };
                 let _ = self.channel.send(&refused.encode());
-                process::exit_now(1)
+                false
             }
-        }
+        };
+        self.end();
+        well
     }
 
-    fn start(&self, output: Option<&OwnedFd>, run: impl FnOnce(Channel)) -> Result<Body, Refused> {
-        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)
-            .map_err(|e| ("set the parent-death signal", e))?;
+    fn start(&self, output: Option<&OwnedFd>, run: impl FnOnce()) -> Result<Body, Refused> {
         if signal::is_readable(self.supervisor.as_fd()) {
             process::exit_now(1);
         }
-        self.world.furnish_early()?;
         if self.world.isolation.contains(Isolation::USER) {
-            self.await_mapping()?;
+            self.map_itself()?;
         }
+        self.world.furnish_early()?;
         if !self.world.isolation.contains(Isolation::PID) {
             // Orphans come to us all the same.
             nix::sys::prctl::set_child_subreaper(true).map_err(|e| ("become a subreaper", e))?;
@@ -100,41 +106,38 @@ impl Init<'_> {
         signal::default_children().map_err(|e| ("wait for children", e))?;
         // Out of reach of the terminal: the supervisor passes signals on as it sees fit.
         setpgid(OURSELVES, OURSELVES).map_err(|e| ("make a process group", e))?;
-        let (reports, theirs) = Channel::pair().map_err(|e| ("make a channel", e))?;
         match process::fork().map_err(|e| ("fork the test body", e))? {
             ForkResult::Child => {
-                drop(reports);
                 if let Some(output) = output {
+                    // An earlier trial may have had it and set O_NONBLOCK.
+                    let _ = fcntl(output, FcntlArg::F_SETFL(OFlag::empty()));
                     let _ = replace_standard(output.as_fd(), 1);
                     let _ = replace_standard(output.as_fd(), 2);
                 }
                 let _ = signal::unblock_all();
-                run(theirs);
+                run();
                 process::exit_now(1)
             }
             ForkResult::Parent { child: pid } => Ok(Body {
                 pid,
-                reports,
                 orders: RefCell::default(),
                 finish: RefCell::default(),
             }),
         }
     }
 
-    fn await_mapping(&self) -> Result<(), Refused> {
-        match self.ids {
-            Ids::One { .. } => {
-                let map = self.ids.within();
-                map.write(map, "self", true)
-                    .map_err(|e| ("map the ids", errno(&e)))
-            }
-            Ids::Subordinate(_) | Ids::Range(_) => {
-                signal::wait_for(MAPPED).map_err(|e| ("wait for the ids", e))
-            }
+    /// A single id it may map by itself; a range has been mapped from outside.
+    fn map_itself(&self) -> Result<(), Refused> {
+        if !matches!(self.ids, Ids::One { .. }) {
+            return Ok(());
         }
+        let map = self.ids.within();
+        map.write(map, "self", true)
+            .map_err(|e| ("map the ids", errno(&e)))
     }
 
-    fn watch(&self, body: &Body) -> ! {
+    /// Until the body is gone, or nobody wants to hear of it any more; true as [`Init::live`] has it.
+    fn watch(&self, body: &Body) -> bool {
         // The body's report is read when the body is gone, together with how it went; only what it
         // says when it hangs is wanted at once.
         let mut listening = false;
@@ -147,11 +150,11 @@ impl Init<'_> {
                 ordered,
             } = self.wait(body, listening);
             if orphaned {
-                self.end()
+                return false;
             }
             let called = signalled && self.read_signals();
             if signalled && let Some(end) = self.reap(body.pid) {
-                self.part(body, end)
+                return self.part(body, end);
             }
             if ordered {
                 self.serve(body);
@@ -162,7 +165,10 @@ impl Init<'_> {
                 listening &= heard || !reported;
             }
             if asked {
-                listening |= self.obey(body.pid);
+                match self.obey(body.pid) {
+                    ControlFlow::Continue(more) => listening |= more,
+                    ControlFlow::Break(()) => return false,
+                }
             }
         }
     }
@@ -176,7 +182,7 @@ impl Init<'_> {
         let mut fds = [channel, signals, supervisor, channel, channel].map(interest);
         let mut count = 3;
         let orders = body.orders.borrow();
-        let reports = listening.then_some(&body.reports);
+        let reports = listening.then_some(self.reports);
         for channel in reports.into_iter().chain(&*orders) {
             fds[count] = interest(channel.as_fd());
             count += 1;
@@ -228,7 +234,7 @@ impl Init<'_> {
     /// One report of the body's, if there is one.
     fn hear(&self, body: &Body) -> Option<Report> {
         let mut short = [0; SHORT];
-        let length = body.reports.peek(&mut short).ok()??;
+        let length = self.reports.peek(&mut short).ok()??;
         if length == 0 {
             return None;
         }
@@ -240,7 +246,7 @@ impl Init<'_> {
             }
             false => &mut short[..],
         };
-        let (message, [passed, _]) = body.reports.receive_few_with(buffer).ok()?;
+        let (message, [passed, _]) = self.reports.receive_few_with(buffer).ok()?;
         let report = Report::decode(message);
         if report == Some(Report::Orders) {
             *body.orders.borrow_mut() = passed.map(Channel::from);
@@ -249,11 +255,11 @@ impl Init<'_> {
     }
 
     /// Does what the supervisor asks; true if the body will have something to say.
-    fn obey(&self, body: Pid) -> bool {
+    fn obey(&self, body: Pid) -> ControlFlow<(), bool> {
         let mut buffer = [0; 16];
         let request = match self.channel.try_receive(&mut buffer) {
-            Ok(None) => return false,
-            Ok(Some([])) | Err(_) => self.end(),
+            Ok(None) => return ControlFlow::Continue(false),
+            Ok(Some([])) | Err(_) => return ControlFlow::Break(()),
             Ok(Some(bytes)) => Request::decode(bytes),
         };
         match request {
@@ -262,11 +268,11 @@ impl Init<'_> {
                 let description = hang::describe(&self.members());
                 let _ = signal::send_trace(body);
                 let _ = self.channel.send(&Report::Described(description).encode());
-                return true;
+                return ControlFlow::Continue(true);
             }
             None => {}
         }
-        false
+        ControlFlow::Continue(false)
     }
 
     /// Whether [`ORDERED`] was among the signals that have come.
@@ -292,30 +298,30 @@ impl Init<'_> {
         end
     }
 
-    /// The body is gone: says so, with whoever is left, and ends.
-    fn part(&self, body: &Body, end: End) -> ! {
+    /// The body is gone: says so, with whoever is left; true as [`Init::live`] has it.
+    fn part(&self, body: &Body, end: End) -> bool {
         self.heed(body);
         let finish = body.finish.take();
-        let survivors = match process::reap() {
-            // Everybody in here descends from us, so nobody is left.
-            Reaped::Childless => Vec::new(),
-            _ => {
+        // Everybody in here descends from us.
+        let empty = matches!(process::reap(), Reaped::Childless);
+        if empty && finish == Some(Finish::Passed) && end == End::Code(0) {
+            let _ = self.channel.send(&Report::ALL_WELL);
+            return true;
+        }
+        let survivors = match empty {
+            true => Vec::new(),
+            false => {
                 self.let_die();
                 hang::survivors(&self.members())
             }
         };
-        let _ = match (&finish, end, survivors.is_empty()) {
-            (Some(Finish::Passed), End::Code(0), true) => self.channel.send(&Report::ALL_WELL),
-            _ => {
-                let exited = Report::Exited {
-                    finish,
-                    end,
-                    survivors,
-                };
-                self.channel.send(&exited.encode())
-            }
+        let exited = Report::Exited {
+            finish,
+            end,
+            survivors,
         };
-        self.end()
+        let _ = self.channel.send(&exited.encode());
+        false
     }
 
     /// Waits for those who are dying already: they are no survivors.
@@ -329,12 +335,11 @@ impl Init<'_> {
         }
     }
 
-    /// Ends, and everything with us.
-    fn end(&self) -> ! {
+    /// Everything ends with us: with a PID namespace the kernel sees to that.
+    fn end(&self) {
         if !self.world.isolation.contains(Isolation::PID) {
             self.kill_descendants();
         }
-        process::exit_now(0)
     }
 
     /// Without a PID namespace: until nobody is left, for each may have forked meanwhile.

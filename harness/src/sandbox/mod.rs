@@ -2,7 +2,7 @@
 //!
 //! There are two layers. The *outer sandbox* ([`outer`]) is made once per run: a user, mount, PID,
 //! IPC and UTS namespace in which the host's files are read-only and the workspace is writable;
-//! the zygotes live in it, and when its first process dies the kernel ends everything inside. The
+//! the nursery and the zygotes live in it, and when its first process dies the kernel ends everything inside. The
 //! *sandbox* proper is made for each trial, from within the outer one ([`inner`]).
 //!
 //! The nodes of a lab are made by the trial's init as well ([`factory`]), each with a first process of

@@ -8,6 +8,7 @@ mod parameters;
 mod samples;
 mod scheduling;
 mod signals;
+mod succession;
 mod system;
 mod verdicts;
 

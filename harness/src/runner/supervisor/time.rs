@@ -35,7 +35,7 @@ impl Supervisor<'_> {
 
     /// Moves a trial on to its next phase when the present one's time is over.
     fn advance(&mut self, slot: usize, now: Instant) {
-        let zygote = &self.zygotes[slot % self.zygotes.len()];
+        let Some(nursery) = self.nursery else { return };
         let Some(active) = &mut self.slots[slot] else {
             return;
         };
@@ -52,9 +52,9 @@ impl Supervisor<'_> {
             Phase::Describing(until)
                 if now >= until || (active.heard.traced && active.heard.described.is_some()) =>
             {
-                active.kill(zygote, slot);
+                active.kill(&nursery.orders, slot);
             }
-            Phase::Ending(until) if now >= until => active.kill(zygote, slot),
+            Phase::Ending(until) if now >= until => active.kill(&nursery.orders, slot),
             _ => {}
         }
     }
@@ -88,8 +88,8 @@ impl Supervisor<'_> {
     }
 
     fn end_now(&mut self, signal: i32) -> ! {
-        if let Some(first) = self.first {
-            let _ = process::pidfd_kill(first, libc::SIGKILL);
+        if let Some(nursery) = self.nursery {
+            let _ = process::pidfd_kill(&nursery.process, libc::SIGKILL);
         }
         self.printer.flush_all();
         std::process::exit(128 + signal)
