@@ -85,10 +85,8 @@ fn wanted(args: &Arguments) -> (Vec<Trial>, u64) {
     if !args.exact || args.filters.is_empty() {
         return (registered(), 0);
     }
-    let named = |definition: &&Definition| {
-        let name = definition.trial_name();
-        args.filters.iter().any(|filter| filter == name)
-    };
+    let named =
+        |definition: &&Definition| args.filters.iter().any(|name| definition.is_named(name));
     let trials: Vec<Trial> = TRIALS.iter().filter(named).map(Trial::registered).collect();
     let left_out = (TRIALS.len() - trials.len()) as u64;
     (trials, left_out)
@@ -180,11 +178,11 @@ fn run_selected(
         ));
     }
     let mut printer = Printer::new(args)?;
-    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = args
-        .test_threads
-        .unwrap_or(cores * PER_CORE)
-        .min(trials.len().max(1));
+    let threads = match trials.len() {
+        // Under nextest always: to count the cores takes a dozen files.
+        0 | 1 => 1,
+        count => args.test_threads.unwrap_or_else(usual_threads).min(count),
+    };
     enough_descriptors(threads)?;
     let plan = Plan {
         threads,
@@ -312,9 +310,13 @@ fn describe_isolation(ids: Ids) -> String {
 /// How many descriptors a run needs with this many trials at a time, and how many those are if
 /// nothing is said.
 pub(crate) fn descriptors(count: Option<usize>) -> u64 {
-    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let (fixed, each) = DESCRIPTORS;
-    fixed + each * count.unwrap_or(cores * PER_CORE) as u64
+    fixed + each * count.unwrap_or_else(usual_threads) as u64
+}
+
+/// How many trials run at a time if nothing is said.
+fn usual_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get) * PER_CORE
 }
 
 fn enough_descriptors(count: usize) -> Result<(), RunError> {

@@ -19,7 +19,7 @@ use nix::unistd::Pid;
 use super::init::ORDERED;
 use super::panics;
 use crate::kernel::fd::Channel;
-use crate::kernel::{clone, process, profile, signal, stack};
+use crate::kernel::{process, profile, signal, stack};
 use crate::runner::protocol::{Finish, Report};
 use crate::trial::{Body, Failed, Options, Trial};
 pub(crate) use profiles::remember_supervisor;
@@ -174,27 +174,6 @@ pub(crate) fn prepare() {
     crate::observe::prepare();
     panics::watch();
     signal::on_trace_signal(write_down_where);
-    rehearse();
-}
-
-/// Does what every body will do: starts a thread and waits for its end.
-///
-/// What libc and std set up on that occasion (symbols looked up, a stack, a heap) is then there in
-/// every copy. The zygote has a single thread again when this returns.
-fn rehearse() {
-    // Twice, for the second takes other paths: it finds what the first has left.
-    for _ in 0..2 {
-        if let Ok(thread) = thread::Builder::new()
-            .name("rehearsal".to_owned())
-            .spawn(|| ())
-        {
-            let _ = thread.join();
-        }
-    }
-    // A thread that has been joined is still on its way out for a moment.
-    while !clone::single_threaded() {
-        thread::yield_now();
-    }
 }
 
 /// Does, on the thread that a body will be a copy of, what can be done in advance.
