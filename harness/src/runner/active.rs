@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use nix::fcntl::OFlag;
 
 use super::capture::Capture;
-use super::protocol::Order;
 use super::verdict::Heard;
 use crate::kernel::fd::Channel;
 
@@ -47,11 +46,6 @@ impl Active {
             Phase::Describing(until) | Phase::Ending(until) => until,
             Phase::Killed => self.slow_at + Duration::from_secs(3600),
         }
-    }
-
-    pub(crate) fn kill(&mut self, nursery: &Channel, slot: usize) {
-        let _ = nursery.send(&Order::Kill { slot: slot as u32 }.encode());
-        self.phase = Phase::Killed;
     }
 
     pub(crate) fn postpone(&mut self, pause: Duration) {

@@ -37,6 +37,7 @@ use verdict::{Failure, Verdict};
 use zygote::{Setting, Zygote};
 
 use crate::kernel::errno::errno;
+use crate::kernel::fd::Channel;
 use crate::kernel::{clone, process};
 use crate::sandbox::body;
 use crate::sandbox::ids::Ids;
@@ -192,7 +193,7 @@ fn run_selected(
         fail_fast: args.fail_fast,
         settled: trials.iter().map(|trial| settled(args, trial)).collect(),
     };
-    let nothing_to_run = plan.settled.iter().all(Option::is_some);
+    let to_run = plan.settled.iter().filter(|known| known.is_none()).count();
     let mut opening = Opening {
         trials: trials.len(),
         isolation: String::new(),
@@ -202,15 +203,15 @@ fn run_selected(
         serial: threads == 1,
     };
     let mut trials: Vec<Option<Trial>> = trials.into_iter().map(Some).collect();
-    let world = match nothing_to_run {
+    let world = match to_run {
         // No sandbox is needed, nor need one be permitted.
-        true => Started::without_sandbox()?,
-        false => Started::new(&mut trials)?,
+        0 => Started::without_sandbox()?,
+        _ => Started::new(&mut trials, to_run == 1)?,
     };
     opening.isolation = world.isolation;
     opening.notes = world.notes;
     printer.opening(&opening);
-    let supervisor = Supervisor::new(
+    let mut supervisor = Supervisor::new(
         &trials,
         &plan,
         &mut printer,
@@ -218,6 +219,9 @@ fn run_selected(
         world.nursery.as_ref(),
         conclusion,
     );
+    if let Some(channel) = world.zygote {
+        supervisor.adopt(channel);
+    }
     let outcome = supervisor.run();
     if let Some(nursery) = &world.nursery {
         // Ends whatever is left.
@@ -250,6 +254,8 @@ fn settled(args: &Arguments, trial: &Trial) -> Option<Verdict> {
 struct Started {
     signals: Signals,
     nursery: Option<Nursery>,
+    /// To the nursery where it is the only zygote as well.
+    zygote: Option<Channel>,
     isolation: String,
     notes: Vec<String>,
 }
@@ -259,13 +265,14 @@ impl Started {
         Ok(Started {
             signals: Signals::catch().map_err(|e| explain("catch signals", e))?,
             nursery: None,
+            zygote: None,
             isolation: String::new(),
             notes: Vec::new(),
         })
     }
 
     /// Makes the outer sandbox, with the nursery in it.
-    fn new(trials: &mut [Option<Trial>]) -> Result<Started, RunError> {
+    fn new(trials: &mut [Option<Trial>], single: bool) -> Result<Started, RunError> {
         let started = Started::without_sandbox()?;
         let ids = Ids::available();
         let paths = Paths::find();
@@ -277,14 +284,19 @@ impl Started {
             let Ok(setting) = Setting::of(ids, hidden, supervisor) else {
                 process::exit_now(1)
             };
-            nursery::live(Zygote::new(trials, setting), channel)
+            nursery::live(Zygote::new(trials, setting), channel, single)
         });
         let world = world.map_err(|(step, errno)| explain(step, errno))?;
+        let (zygote, orders) = match single {
+            true => (Some(world.channel), None),
+            false => (None, Some(world.channel)),
+        };
         Ok(Started {
             nursery: Some(Nursery {
                 process: world.first,
-                orders: world.channel,
+                orders,
             }),
+            zygote,
             isolation: describe_isolation(world.ids),
             notes: world.notes,
             ..started

@@ -1,6 +1,6 @@
 //! The nursery: the first process of the outer sandbox, of which the zygotes are copies.
 //!
-//! It runs no trial itself and stays as it was, so that a slot whose zygote had to be killed together
+//! It runs no trial itself, unless there is only one, and stays as it was: so that a slot whose zygote had to be killed together
 //! with its trial gets another, as good as the first.
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -16,9 +16,14 @@ use crate::kernel::{process, signal};
 use crate::sandbox::body;
 
 /// Hatches and kills zygotes as the supervisor orders, until it is done.
-pub(crate) fn live(zygote: Zygote<'_>, orders: Channel) -> ! {
+///
+/// Where there is a single trial, it is the zygote itself.
+pub(crate) fn live(zygote: Zygote<'_>, orders: Channel, single: bool) -> ! {
     if prepare().is_err() {
         process::exit_now(1);
+    }
+    if single {
+        zygote.serve(&orders)
     }
     // By slot; killing what is gone already does nothing.
     let mut hatched: Vec<Option<OwnedFd>> = Vec::new();

@@ -4,15 +4,15 @@
 //! own output, so that no trial is ever held up by the runner.
 
 mod time;
+mod zygotes;
 
-use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::active::{Active, Phase, SLOW, pipe};
+use super::active::{Active, Phase, SLOW};
 use super::capture::Capture;
 use super::conclusion::Conclusion;
 use super::error::{RunError, explain, limit};
@@ -22,16 +22,11 @@ use super::report::{Done, Printer};
 use super::signals::Signals;
 use super::verdict::{Failure, Heard, Verdict};
 use crate::Isolation;
-use crate::kernel::fd::{Channel, MESSAGE_MAX};
+use crate::kernel::fd::MESSAGE_MAX;
 use crate::random::seed_for;
 use crate::trial::Trial;
-
-/// A zygote that waits for a trial.
-struct Idle {
-    channel: Channel,
-    /// The pipe that its last trial wrote to, if that has left it to the next one.
-    output: Option<File>,
-}
+use zygotes::Idle;
+pub(crate) use zygotes::Nursery;
 
 /// How a run is to go.
 pub(crate) struct Plan {
@@ -44,13 +39,6 @@ pub(crate) struct Plan {
     pub(crate) fail_fast: bool,
     /// Verdicts that are known without running the trial, by index.
     pub(crate) settled: Vec<Option<Verdict>>,
-}
-
-/// The first process of the outer sandbox, of which the zygotes are copies.
-pub(crate) struct Nursery {
-    /// Readable when it is gone; killing it kills everything inside.
-    pub(crate) process: OwnedFd,
-    pub(crate) orders: Channel,
 }
 
 /// The supervisor of one run.
@@ -177,43 +165,13 @@ impl<'a> Supervisor<'a> {
         Ok(())
     }
 
-    /// Has the zygote of a slot run a trial, or another one if that has gone meanwhile.
-    fn order(&mut self, slot: usize, run: Order) -> nix::Result<Idle> {
-        let run = run.encode();
-        if let Some(mut idle) = self.zygotes[slot].take() {
-            let sent = match self.plan.capture && idle.output.is_none() {
-                true => idle.send_with_pipe(&run),
-                false => idle.channel.send(&run),
-            };
-            if sent.is_ok() {
-                return Ok(idle);
-            }
-        }
-        let nursery = self.nursery.ok_or(Errno::ESRCH)?;
-        let (channel, theirs) = Channel::pair()?;
-        let mut idle = Idle {
-            channel,
-            output: None,
-        };
-        match self.plan.capture {
-            true => idle.send_with_pipe(&run)?,
-            false => idle.channel.send(&run)?,
-        }
-        let hatch = Order::Hatch { slot: slot as u32 };
-        nursery
-            .orders
-            .send_with(&hatch.encode(), &[theirs.as_raw_fd()])?;
-        Ok(idle)
-    }
-
     // ---- listening ----------------------------------------------------------------------------
 
     fn wait(&mut self) -> Result<(), RunError> {
         let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
-        fds.extend(
-            self.nursery
-                .map(|nursery| PollFd::new(nursery.process.as_fd(), PollFlags::POLLIN)),
-        );
+        // Where it runs a trial itself, its death is that trial's.
+        let nursery = self.nursery.filter(|nursery| nursery.orders.is_some());
+        fds.extend(nursery.map(|nursery| PollFd::new(nursery.process.as_fd(), PollFlags::POLLIN)));
         if let Some(stdout) = self.printer.pending() {
             fds.push(PollFd::new(stdout, PollFlags::POLLOUT));
         }
@@ -238,7 +196,7 @@ impl<'a> Supervisor<'a> {
         if ready[0] {
             self.caught();
         }
-        if self.nursery.is_some() && ready[1] {
+        if nursery.is_some() && ready[1] {
             return Err(all_died());
         }
         // Outputs first, so that what was written before the last report is there when it comes.
@@ -371,15 +329,6 @@ fn all_died() -> RunError {
     limit(
         "the outer sandbox died, and with it every trial: was its first process killed, as by the kernel when memory is short?",
     )
-}
-
-impl Idle {
-    /// Sends an order with the end of a new pipe to write to.
-    fn send_with_pipe(&mut self, order: &[u8]) -> nix::Result<()> {
-        let (read, write) = pipe()?;
-        self.output = Some(read);
-        self.channel.send_with(order, &[write.as_raw_fd()])
-    }
 }
 
 /// Only zygotes take trials out, in their own copy.

@@ -52,9 +52,13 @@ impl Supervisor<'_> {
             Phase::Describing(until)
                 if now >= until || (active.heard.traced && active.heard.described.is_some()) =>
             {
-                active.kill(&nursery.orders, slot);
+                nursery.kill(slot);
+                active.phase = Phase::Killed;
             }
-            Phase::Ending(until) if now >= until => active.kill(&nursery.orders, slot),
+            Phase::Ending(until) if now >= until => {
+                nursery.kill(slot);
+                active.phase = Phase::Killed;
+            }
             _ => {}
         }
     }

@@ -1,0 +1,83 @@
+//! Who runs the trials: the zygotes, and the nursery that they come from.
+
+use std::fs::File;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use nix::errno::Errno;
+
+use super::Supervisor;
+use crate::kernel::errno::errno;
+use crate::kernel::fd::Channel;
+use crate::kernel::process;
+use crate::runner::active::pipe;
+use crate::runner::protocol::Order;
+
+/// The first process of the outer sandbox, of which the zygotes are copies.
+pub(crate) struct Nursery {
+    /// Readable when it is gone; killing it kills everything inside.
+    pub(crate) process: OwnedFd,
+    /// None where it runs the only trial itself.
+    pub(crate) orders: Option<Channel>,
+}
+
+impl Nursery {
+    /// Kills the zygote of a slot, and the trial that it runs.
+    pub(crate) fn kill(&self, slot: usize) {
+        let _ = match &self.orders {
+            Some(orders) => orders.send(&Order::Kill { slot: slot as u32 }.encode()),
+            None => process::pidfd_kill(&self.process, libc::SIGKILL).map_err(|e| errno(&e)),
+        };
+    }
+}
+
+/// A zygote that waits for a trial.
+pub(super) struct Idle {
+    pub(super) channel: Channel,
+    /// The pipe that its last trial wrote to, if that has left it to the next one.
+    pub(super) output: Option<File>,
+}
+
+impl Idle {
+    /// Sends an order with the end of a new pipe to write to.
+    fn send_with_pipe(&mut self, order: &[u8]) -> nix::Result<()> {
+        let (read, write) = pipe()?;
+        self.output = Some(read);
+        self.channel.send_with(order, &[write.as_raw_fd()])
+    }
+}
+
+impl Supervisor<'_> {
+    /// The first slot has a zygote already.
+    pub(crate) fn adopt(&mut self, channel: Channel) {
+        let output = None;
+        self.zygotes[0] = Some(Idle { channel, output });
+    }
+
+    /// Has the zygote of a slot run a trial, or another one if that has gone meanwhile.
+    pub(super) fn order(&mut self, slot: usize, run: Order) -> nix::Result<Idle> {
+        let run = run.encode();
+        if let Some(mut idle) = self.zygotes[slot].take() {
+            let sent = match self.plan.capture && idle.output.is_none() {
+                true => idle.send_with_pipe(&run),
+                false => idle.channel.send(&run),
+            };
+            if sent.is_ok() {
+                return Ok(idle);
+            }
+        }
+        let nursery = self.nursery.and_then(|nursery| nursery.orders.as_ref());
+        let nursery = nursery.ok_or(Errno::ESRCH)?;
+        let (channel, theirs) = Channel::pair()?;
+        let mut idle = Idle {
+            channel,
+            output: None,
+        };
+        match self.plan.capture {
+            true => idle.send_with_pipe(&run)?,
+            false => idle.channel.send(&run)?,
+        }
+        let hatch = Order::Hatch { slot: slot as u32 };
+        nursery.send_with(&hatch.encode(), &[theirs.as_raw_fd()])?;
+        Ok(idle)
+    }
+}
