@@ -32,7 +32,6 @@ pub(crate) mod process;
 #[allow(dead_code)]
 pub(crate) mod procfs;
 pub(crate) mod profile;
-pub(crate) mod renew;
 pub(crate) mod signal;
 pub(crate) mod stack;
 pub(crate) mod stamps;

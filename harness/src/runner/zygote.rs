@@ -19,15 +19,12 @@ use crate::kernel::errno::errno;
 use crate::kernel::fd::Channel;
 use crate::kernel::signal::Pending;
 use crate::kernel::text::Text;
-use crate::kernel::{guest, mount, process, renew};
+use crate::kernel::{guest, mount, process};
 use crate::sandbox::body;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::init::{Init, ORDERED};
 use crate::sandbox::inner::World;
 use crate::trial::Trial;
-
-/// With so many trials it is worth the while to make forking cheaper.
-const MANY: usize = 100;
 
 /// What every zygote knows.
 pub(crate) struct Zygote<'a> {
@@ -108,9 +105,6 @@ impl<'a> Zygote<'a> {
 
     /// Runs the trials that are ordered, until nothing can be ordered any more.
     pub(crate) fn serve(mut self, channel: &Channel) -> ! {
-        if self.trials.len() >= MANY {
-            renew::memory();
-        }
         loop {
             let (order, output) = await_order(channel, &self.setting.supervisor);
             // Anything else is a request to an init that has gone meanwhile.
