@@ -1,4 +1,4 @@
-//! `clone3` without `exec`, for single-threaded callers.
+//! `clone3` without `exec`, for callers whose memory has no other thread that is awake.
 //!
 //! glibc's `fork` knows nothing of namespaces, and `unshare` cannot make the
 //! caller a member of a new PID namespace. So the system call is made directly,
@@ -47,7 +47,7 @@ fn clone(flags: CloneFlags, exit_signal: i32) -> io::Result<Cloned> {
         ..CloneArgs::default()
     };
     // SAFETY: the arguments live across the call; no stack is given, so the child runs on a
-    // copy of ours; the caller is single-threaded, so no lock is held by a thread that is lost.
+    // copy of ours; every other thread of this memory sleeps, so no lock is held by a thread that is lost.
     let mut pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<CloneArgs>()) };
     if pid < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::ENOSYS) {
         // SAFETY: as above; the order of the arguments is that of x86_64 and aarch64 alike

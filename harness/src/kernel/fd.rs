@@ -197,7 +197,9 @@ fn owned(messages: nix::Result<nix::sys::socket::CmsgIterator<'_>>) -> Passed {
 fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
     loop {
         match call() {
-            Err(Errno::EINTR) => {}
+            // The second is said once when the other end was closed with something unread in it: what it
+            // had sent before can still be received, and then comes the end of file.
+            Err(Errno::EINTR | Errno::ECONNRESET) => {}
             other => return other,
         }
     }
@@ -233,6 +235,14 @@ pub(crate) fn replace_standard(from: BorrowedFd<'_>, to: RawFd) -> nix::Result<(
     // SAFETY: the numbers 0, 1 and 2 are nobody's property in the processes that call this.
     let done = unsafe { libc::dup2(from.as_raw_fd(), to) };
     Errno::result(done).map(drop)
+}
+
+/// Closes these, in a copy of a process that will never use or drop what owns them.
+pub(crate) fn close_in_copy(fds: &[BorrowedFd<'_>]) {
+    for fd in fds {
+        // SAFETY: the caller promises that nobody uses the descriptors any more.
+        unsafe { libc::close(fd.as_raw_fd()) };
+    }
 }
 
 /// Closes every descriptor but 0, 1, 2 and these; for a process that will never drop what owned them.

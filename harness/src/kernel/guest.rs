@@ -37,8 +37,8 @@ struct Visit<F> {
     alternative: libc::stack_t,
 }
 
-/// How much of the stack remains for what the inviting thread does meanwhile.
-const OWN: usize = 64 << 10;
+/// How much of the stack remains for what the inviting thread does meanwhile: it needs so much more than its guest.
+pub(crate) const OWN: usize = 64 << 10;
 
 const WAIT: u32 = 0;
 const ENTER: u32 = 1;
@@ -47,7 +47,7 @@ const LEAVE: u32 = 2;
 /// Runs `life` in a process of its own, a child in the namespaces that `flags` name, and waits until it
 /// has left this process' memory, though not until all of it is gone.
 ///
-/// Every other thread of this process has to be asleep meanwhile. The guest is killed when this thread ends. It begins after `before`
+/// Every other thread of this process has to be asleep meanwhile, or at least on its way to be and done with locks and the heap. The guest is killed when this thread ends. It begins after `before`
 /// has returned true in this process, which is told the guest's id; if that is false, it ends at once.
 ///
 /// False if the guest was killed in the midst of something: then nobody knows what it has left
@@ -114,6 +114,7 @@ extern "C" fn enter<F: FnOnce()>(visit: *mut c_void) -> c_int {
     }
     // SAFETY: it belongs to this thread, of which the guest and its copies are continuations.
     unsafe { libc::sigaltstack(&raw const visit.alternative, ptr::null_mut()) };
+    super::rseq::register();
     while visit.entry.load(Ordering::Acquire) == WAIT {
         wait(
             &visit.entry,

@@ -32,6 +32,7 @@ pub(crate) mod process;
 #[allow(dead_code)]
 pub(crate) mod procfs;
 pub(crate) mod profile;
+pub(crate) mod rseq;
 pub(crate) mod signal;
 pub(crate) mod stack;
 pub(crate) mod stamps;

@@ -62,7 +62,7 @@ pub(crate) fn flush_c_streams() {
 
 /// Sets an environment variable.
 pub(crate) fn set_env(key: &str, value: impl AsRef<OsStr>) {
-    // SAFETY: called before the first thread starts, in the zygote or a trial's first process.
+    // SAFETY: called in the nursery, or in a body before the test has started a thread.
     unsafe { std::env::set_var(key, value) }
 }
 

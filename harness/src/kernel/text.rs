@@ -1,5 +1,4 @@
-//! Short texts on the stack, for processes that keep away from the heap: what they write there has
-//! to be copied first, page by page.
+//! Short texts on the stack, for what is done for every trial: it keeps away from the heap.
 
 use std::fmt;
 use std::ops::Deref;

@@ -72,7 +72,7 @@ pub(crate) fn explain(step: &str, errno: Errno) -> RunError {
         Errno::EUSERS => limit(format!(
             "{refused}: user namespaces are nested 32 deep, which is the most there can be; start the tests from further outside"
         )),
-        Errno::EAGAIN if namespaces => limit(format!(
+        Errno::EAGAIN => limit(format!(
             "{refused}: too many processes; raise `ulimit -u` (or the cgroup's pids.max), or run with fewer --test-threads"
         )),
         Errno::EMFILE | Errno::ENFILE => limit(format!(

@@ -38,7 +38,7 @@ use zygote::{Setting, Zygote};
 
 use crate::kernel::errno::errno;
 use crate::kernel::fd::Channel;
-use crate::kernel::{clone, process};
+use crate::kernel::{clone, process, thread};
 use crate::sandbox::body;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::outer;
@@ -232,6 +232,11 @@ fn run_selected(
     } else {
         printer.flush_all();
     }
+    if let Some(nursery) = &world.nursery
+        && std::env::var_os("NEXTEST").is_some()
+    {
+        nursery.await_end();
+    }
     outcome
 }
 
@@ -280,6 +285,7 @@ impl Started {
             .map_err(|e| explain("open a pidfd", errno(&e)))?;
         let hidden = paths.hidden().map(Path::to_owned).collect();
         body::remember_supervisor();
+        thread::remember_first();
         let world = outer::make(ids, &paths, |channel, ids| {
             let Ok(setting) = Setting::of(ids, hidden, supervisor) else {
                 process::exit_now(1)

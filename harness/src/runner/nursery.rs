@@ -12,7 +12,7 @@ use super::zygote::{Zygote, await_order, refuse};
 use crate::kernel::clone::{Cloned, clone_into};
 use crate::kernel::errno::errno;
 use crate::kernel::fd::{Channel, replace_standard};
-use crate::kernel::{process, signal};
+use crate::kernel::{process, rseq, signal};
 use crate::sandbox::body;
 
 /// Hatches and kills zygotes as the supervisor orders, until it is done.
@@ -72,6 +72,7 @@ fn prepare() -> nix::Result<()> {
     let null = std::fs::File::open("/dev/null").map_err(|e| errno(&e))?;
     replace_standard(null.as_fd(), 0)?;
     no_core_files()?;
+    rseq::prepare();
     body::prepare();
     Ok(())
 }

@@ -331,7 +331,7 @@ fn all_died() -> RunError {
     )
 }
 
-/// Only zygotes take trials out, in their own copy.
+/// Only bodies take trials out, in their own copy.
 fn kept(trials: &[Option<Trial>], index: usize) -> &Trial {
     trials[index]
         .as_ref()

@@ -19,6 +19,7 @@ use crate::kernel::errno::errno;
 use crate::kernel::fd::Channel;
 use crate::kernel::signal::Pending;
 use crate::kernel::text::Text;
+use crate::kernel::thread::disown_first;
 use crate::kernel::{guest, mount, process};
 use crate::sandbox::body;
 use crate::sandbox::ids::Ids;
@@ -61,6 +62,8 @@ pub(crate) struct Setting {
     /// What a private mount of a trial would hide, and must not.
     pub(crate) hidden: Vec<PathBuf>,
     pub(crate) working_dir: PathBuf,
+    /// How large the stack of a test's thread is, in bytes.
+    pub(crate) stack: usize,
     pub(crate) sys_read_only: bool,
     /// Readable when the supervisor is gone.
     pub(crate) supervisor: OwnedFd,
@@ -75,11 +78,22 @@ impl Setting {
             ids,
             hidden,
             working_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
+            stack: usual_stack() + guest::OWN,
             sys_read_only: mount::is_read_only("/sys"),
             supervisor,
             signals: Pending::of(&[Signal::SIGCHLD, ORDERED])?,
         })
     }
+}
+
+/// What std gives to a thread: so much room a test has wherever it runs.
+fn usual_stack() -> usize {
+    const USUAL: usize = 2 << 20;
+    /// An init lives there too, and makes nodes.
+    const LEAST: usize = 256 << 10;
+    let said = std::env::var("RUST_MIN_STACK").ok();
+    let said = said.and_then(|said| said.parse().ok());
+    said.unwrap_or(USUAL).max(LEAST)
 }
 
 /// A trial that has been ordered.
@@ -105,6 +119,7 @@ impl<'a> Zygote<'a> {
 
     /// Runs the trials that are ordered, until nothing can be ordered any more.
     pub(crate) fn serve(mut self, channel: &Channel) -> ! {
+        disown_first();
         loop {
             let (order, output) = await_order(channel, &self.setting.supervisor);
             // Anything else is a request to an init that has gone meanwhile.
@@ -142,10 +157,8 @@ impl<'a> Zygote<'a> {
         let setting = &self.setting;
         let left = thread::scope(|scope| {
             let invite = || run.invite(place, setting, &mut given);
-            match thread::Builder::new()
-                .name(name)
-                .spawn_scoped(scope, invite)
-            {
+            let thread = thread::Builder::new().name(name);
+            match thread.stack_size(setting.stack).spawn_scoped(scope, invite) {
                 Ok(thread) => thread.join().unwrap_or(Left::Ruin),
                 Err(refused) => {
                     refuse(run.channel, "start the test's thread", &refused);

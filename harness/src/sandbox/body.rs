@@ -1,4 +1,4 @@
-//! The process of the test body: runs the test on a thread with its name, and tells the truth.
+//! The process of the test body, a copy of a thread with the test's name: runs the test, and tells the truth.
 
 mod profiles;
 mod verdict;
@@ -168,7 +168,7 @@ pub(crate) fn set_own_thread(own: bool) {
     OWN_THREAD.with(|cell| cell.set(own));
 }
 
-/// Does once, in the zygote, what every body would do and what does not depend on the trial.
+/// Does once, in the nursery, what every body would do and what does not depend on the trial.
 pub(crate) fn prepare() {
     profiles::prepare();
     crate::observe::prepare();
@@ -226,7 +226,8 @@ impl Drop for Farewell {
     }
 }
 
-/// On a thread of its own, for on one that has lost its local values little can be done.
+/// On a thread of its own, for on one that has lost its local values little can be done. (The caller is in the midst of
+/// libc's `exit`: with glibc 2.41 and later another thread that calls it now waits until the trial is over.)
 fn conclude(options: Options, end: End) -> Finish {
     let work = move || {
         let finish = judge(&options, end, &panics::all());

@@ -1,6 +1,6 @@
 //! The trial's init as the factory of nodes.
 //!
-//! It can be that because it has a single thread: it forks with `clone3` and no `exec`, so that a
+//! It can be that because nobody else is awake in its memory: it forks with `clone3` and no `exec`, so that a
 //! node costs a fork and its namespaces. What a node is made of is done by the node's own first
 //! process ([`super::node`]), while the init is at the next one.
 

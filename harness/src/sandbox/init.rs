@@ -19,7 +19,7 @@ use super::ids::Ids;
 use super::inner::{Refused, World};
 use crate::Isolation;
 use crate::kernel::errno::errno;
-use crate::kernel::fd::{Channel, replace_standard};
+use crate::kernel::fd::{Channel, close_in_copy, replace_standard};
 use crate::kernel::process::{self, Reaped};
 use crate::kernel::signal::{self, Pending};
 use crate::runner::hang;
@@ -115,6 +115,17 @@ impl Init<'_> {
                     let _ = replace_standard(output.as_fd(), 2);
                 }
                 let _ = signal::unblock_all();
+                if !self.world.isolation.contains(Isolation::PID) {
+                    // Without its namespace the kernel would let it live on if we were killed.
+                    let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
+                }
+                // Whatever the test starts or forks should not keep these open, nor should the test have them.
+                close_in_copy(&[
+                    self.channel.as_fd(),
+                    self.reports.as_fd(),
+                    self.signals.as_fd(),
+                    self.supervisor.as_fd(),
+                ]);
                 run();
                 process::exit_now(1)
             }

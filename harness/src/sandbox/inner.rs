@@ -1,8 +1,7 @@
 //! The sandbox of one trial, made by its own first process from within the outer sandbox.
 //!
 //! A recipe: one call, one reason a line. It runs for every trial, so each line is paid a
-//! thousand times in a thousand trials; where nothing is unusual it leaves the heap alone, of which
-//! each page that it wrote to would have to be copied.
+//! thousand times in a thousand trials; where nothing is unusual it leaves the heap alone.
 
 use std::ffi::CStr;
 use std::fs;

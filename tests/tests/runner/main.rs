@@ -10,6 +10,7 @@ mod scheduling;
 mod signals;
 mod succession;
 mod system;
+mod thread;
 mod verdicts;
 
 snowglobe::main!(parameters::trials);

@@ -63,6 +63,30 @@ fn a_low_limit_on_network_namespaces_is_lived_with() {
     run.passed_with(&["4 passed"]);
 }
 
+/// Whichever of the processes is the one too many: those that there are before the first trial, or those of a trial.
+#[snowglobe::test(nested, timeout = "180s")]
+fn too_few_processes() {
+    let program = std::env::current_exe().unwrap();
+    let mut codes = Vec::new();
+    for limit in 1..16 {
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--nproc={limit}")).arg(&program);
+        command.args(["succession::memory_", "--ignored", "--test-threads", "2"]);
+        let run = finished(command.output().unwrap());
+        if run.code != Some(0) {
+            assert_eq!(run.code, Some(71), "with {limit}: {run:#?}");
+            let parts = ["EAGAIN", "too many processes", "ulimit -u"];
+            let all = parts.iter().all(|part| run.stderr.contains(part));
+            assert!(all, "with {limit}: {run:#?}");
+        }
+        codes.push(run.code);
+    }
+    assert!(
+        codes.contains(&Some(71)) && codes.contains(&Some(0)),
+        "{codes:?}"
+    );
+}
+
 #[snowglobe::test(nested)]
 fn parts_of_proc_that_are_covered() {
     let run = after("mount -t tmpfs none /proc/fs");

@@ -4,7 +4,7 @@
 //! born, whatever the thread does later. Requests are written into a [`Batch`], which goes out with one system call
 //! per sixteen kilobytes; the kernel answers while it is in that call, so that a batch costs what the kernel's work
 //! costs. Everything blocks for microseconds and needs no runtime: it may be called from a test thread, from inside a
-//! tokio runtime, or from a single-threaded init.
+//! tokio runtime, or from an init.
 //!
 //! ```text
 //! let mut batch = Batch::new();

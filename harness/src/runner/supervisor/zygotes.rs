@@ -1,9 +1,10 @@
 //! Who runs the trials: the zygotes, and the nursery that they come from.
 
 use std::fs::File;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Supervisor;
 use crate::kernel::errno::errno;
@@ -21,6 +22,13 @@ pub(crate) struct Nursery {
 }
 
 impl Nursery {
+    /// Waits until it is gone, as it is about to be: nextest takes whatever has a test's output open for a leak.
+    pub(crate) fn await_end(&self) {
+        const PATIENCE: u16 = 5_000;
+        let mut ended = [PollFd::new(self.process.as_fd(), PollFlags::POLLIN)];
+        let _ = poll(&mut ended, PollTimeout::from(PATIENCE));
+    }
+
     /// Kills the zygote of a slot, and the trial that it runs.
     pub(crate) fn kill(&self, slot: usize) {
         let _ = match &self.orders {

@@ -10,7 +10,7 @@ const PROFILE: &str = "LLVM_PROFILE_FILE";
 /// Whether a profile will be made, by this program or by those that trials start.
 static WANTED: AtomicBool = AtomicBool::new(false);
 
-/// Finds that out, once, in the zygote.
+/// Finds that out, once, in the nursery.
 pub(super) fn prepare() {
     let wanted = profile::is_instrumented() || std::env::var_os(PROFILE).is_some();
     WANTED.store(wanted, Ordering::Relaxed);
