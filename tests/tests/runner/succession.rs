@@ -103,6 +103,23 @@ fn after_one_that_had_to_be_killed_the_next_runs_as_ever() {
     one_by_one("killed_").failed_with(&["timed out after 1s", "1 passed; 1 failed"]);
 }
 
+#[snowglobe::test(
+    ignore = "a sample",
+    timeout = "1s",
+    isolation(user, net, mnt, uts, ipc)
+)]
+fn without_pids_1_hangs() {
+    std::thread::sleep(Duration::from_secs(100));
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn without_pids_2_passes() {}
+
+#[snowglobe::test(nested)]
+fn one_without_a_pid_namespace_is_killed_as_well() {
+    one_by_one("without_pids_").failed_with(&["timed out after 1s", "1 passed; 1 failed"]);
+}
+
 #[snowglobe::test(ignore = "a sample")]
 fn stack_is_deep() {
     fn deeper(n: u64) -> u64 {
