@@ -47,8 +47,9 @@ const LEAVE: u32 = 2;
 /// Runs `life` in a process of its own, a child in the namespaces that `flags` name, and waits until it
 /// has left this process' memory, though not until all of it is gone.
 ///
-/// Every other thread of this process has to be asleep meanwhile, or at least on its way to be and done with locks and the heap. The guest is killed when this thread ends. It begins after `before`
-/// has returned true in this process, which is told the guest's id; if that is false, it ends at once.
+/// Every other thread of this process has to be asleep meanwhile, or at least on its way to be and done
+/// with locks and the heap. The guest is killed when this thread ends. It begins after `before` has
+/// returned true in this process, which is told the guest's id; if that is false, it ends at once.
 ///
 /// False if the guest was killed in the midst of something: then nobody knows what it has left
 /// behind, and this process had better end too.

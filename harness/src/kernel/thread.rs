@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::ptr;
-use std::sync::{Mutex, PoisonError};
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, CpuSet, sched_getaffinity, setns};
@@ -77,34 +76,37 @@ pub(crate) fn set_umask(mask: Mode) -> Mode {
     nix::sys::stat::umask(mask)
 }
 
-/// Where libc has the number of the first thread, and that number.
-static FIRST: Mutex<Option<(usize, i32)>> = Mutex::new(None);
-
-/// Remembers where libc has the number of the calling thread, which is the first of its process.
-pub(crate) fn remember_first() {
-    /// `PR_GET_TID_ADDRESS`, which kernels without checkpoints lack.
-    const GET_TID_ADDRESS: i32 = 40;
-    let mut address = 0usize;
-    // SAFETY: the kernel writes an address, if it knows the request.
-    let done = unsafe { libc::prctl(GET_TID_ADDRESS, &raw mut address) };
-    let known = done == 0 && address != 0;
-    let id = std::process::id().cast_signed();
-    *FIRST.lock().unwrap_or_else(PoisonError::into_inner) = known.then_some((address, id));
+/// Where libc has the number of a process' first thread, and that number.
+#[derive(Clone, Copy)]
+pub(crate) struct First {
+    address: usize,
+    id: i32,
 }
 
-/// Has libc take the first thread for one that no process has, in a copy of the process that was asked before.
-///
-/// In copies of *its* other threads libc still knows of it, and would signal whoever has its number by then
-/// when all threads are to change their user.
-pub(crate) fn disown_first() {
-    let first = FIRST.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some((address, id)) = *first else { return };
-    let place = ptr::with_exposed_provenance_mut::<i32>(address);
-    // SAFETY: the kernel was told to write to this address when the thread ends, so it is there as long as the thread. It
-    // is only written to if it has what libc put there; nobody else looks at it meanwhile.
-    unsafe {
-        if place.read() == id {
-            place.write(i32::MAX);
+impl First {
+    /// The calling thread, which is the first of its process; none where the kernel does not tell.
+    pub(crate) fn current() -> Option<First> {
+        /// `PR_GET_TID_ADDRESS`, which kernels without checkpoints lack.
+        const GET_TID_ADDRESS: i32 = 40;
+        let mut address = 0usize;
+        // SAFETY: the kernel writes an address, if it knows the request.
+        let done = unsafe { libc::prctl(GET_TID_ADDRESS, &raw mut address) };
+        let id = std::process::id().cast_signed();
+        (done == 0 && address != 0).then_some(First { address, id })
+    }
+
+    /// Has libc take it for a thread that no process has, in a copy of the process.
+    ///
+    /// In copies of *its* other threads libc still knows of it, and would signal whoever has its number by then
+    /// when all threads are to change their user.
+    pub(crate) fn disown(self) {
+        let place = ptr::with_exposed_provenance_mut::<i32>(self.address);
+        // SAFETY: the kernel was told to write to this address when the thread ends, so it is there as long as the thread.
+        // It is only written to if it has what libc put there; nobody else looks at it meanwhile.
+        unsafe {
+            if place.read() == self.id {
+                place.write(i32::MAX);
+            }
         }
     }
 }

@@ -38,7 +38,8 @@ use zygote::{Setting, Zygote};
 
 use crate::kernel::errno::errno;
 use crate::kernel::fd::Channel;
-use crate::kernel::{clone, process, thread};
+use crate::kernel::thread::First;
+use crate::kernel::{clone, process};
 use crate::sandbox::body;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::outer;
@@ -225,7 +226,7 @@ fn run_selected(
     let outcome = supervisor.run();
     if let Some(nursery) = &world.nursery {
         // Ends whatever is left.
-        let _ = process::pidfd_kill(&nursery.process, libc::SIGKILL);
+        nursery.end();
     }
     if let Ok(conclusion) = &outcome {
         printer.closing(conclusion);
@@ -233,7 +234,7 @@ fn run_selected(
         printer.flush_all();
     }
     if let Some(nursery) = &world.nursery
-        && std::env::var_os("NEXTEST").is_some()
+        && under_nextest()
     {
         nursery.await_end();
     }
@@ -253,6 +254,10 @@ fn settled(args: &Arguments, trial: &Trial) -> Option<Verdict> {
             ..Failure::default()
         })
     })
+}
+
+fn under_nextest() -> bool {
+    std::env::var_os("NEXTEST").is_some()
 }
 
 /// What there is before the first trial.
@@ -285,9 +290,9 @@ impl Started {
             .map_err(|e| explain("open a pidfd", errno(&e)))?;
         let hidden = paths.hidden().map(Path::to_owned).collect();
         body::remember_supervisor();
-        thread::remember_first();
+        let first = First::current();
         let world = outer::make(ids, &paths, |channel, ids| {
-            let Ok(setting) = Setting::of(ids, hidden, supervisor) else {
+            let Ok(setting) = Setting::of(ids, hidden, supervisor, first) else {
                 process::exit_now(1)
             };
             nursery::live(Zygote::new(trials, setting), channel, single)

@@ -19,7 +19,7 @@ use crate::kernel::errno::errno;
 use crate::kernel::fd::Channel;
 use crate::kernel::signal::Pending;
 use crate::kernel::text::Text;
-use crate::kernel::thread::disown_first;
+use crate::kernel::thread::First;
 use crate::kernel::{guest, mount, process};
 use crate::sandbox::body;
 use crate::sandbox::ids::Ids;
@@ -58,24 +58,32 @@ enum Left {
 
 /// What all trials of a run find alike.
 pub(crate) struct Setting {
-    pub(crate) ids: Ids,
+    ids: Ids,
+    /// The supervisor's thread, of which the zygotes' are copies.
+    first: Option<First>,
     /// What a private mount of a trial would hide, and must not.
-    pub(crate) hidden: Vec<PathBuf>,
-    pub(crate) working_dir: PathBuf,
+    hidden: Vec<PathBuf>,
+    working_dir: PathBuf,
     /// How large the stack of a test's thread is, in bytes.
-    pub(crate) stack: usize,
-    pub(crate) sys_read_only: bool,
+    stack: usize,
+    sys_read_only: bool,
     /// Readable when the supervisor is gone.
-    pub(crate) supervisor: OwnedFd,
+    supervisor: OwnedFd,
     /// Readable when a signal waits, in whichever process reads it.
-    pub(crate) signals: Pending,
+    signals: Pending,
 }
 
 impl Setting {
     /// As the first process of the outer sandbox finds it.
-    pub(super) fn of(ids: Ids, hidden: Vec<PathBuf>, supervisor: OwnedFd) -> nix::Result<Setting> {
+    pub(super) fn of(
+        ids: Ids,
+        hidden: Vec<PathBuf>,
+        supervisor: OwnedFd,
+        first: Option<First>,
+    ) -> nix::Result<Setting> {
         Ok(Setting {
             ids,
+            first,
             hidden,
             working_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
             stack: usual_stack() + guest::OWN,
@@ -119,7 +127,9 @@ impl<'a> Zygote<'a> {
 
     /// Runs the trials that are ordered, until nothing can be ordered any more.
     pub(crate) fn serve(mut self, channel: &Channel) -> ! {
-        disown_first();
+        if let Some(first) = self.setting.first {
+            first.disown();
+        }
         loop {
             let (order, output) = await_order(channel, &self.setting.supervisor);
             // Anything else is a request to an init that has gone meanwhile.

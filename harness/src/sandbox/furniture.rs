@@ -36,7 +36,6 @@ pub(super) fn furnish(
         .map(in_hand)
         .collect::<Result<Vec<Held>, Refused>>()?;
     let root = birth.root.as_ref().map(RootDirs::open).transpose()?;
-    world.furnish_early()?;
     world.furnish()?;
     if let Some(root) = &root {
         change_root(root, note)?;

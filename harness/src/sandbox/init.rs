@@ -97,7 +97,6 @@ impl Init<'_> {
         if self.world.isolation.contains(Isolation::USER) {
             self.map_itself()?;
         }
-        self.world.furnish_early()?;
         if !self.world.isolation.contains(Isolation::PID) {
             // Orphans come to us all the same.
             nix::sys::prctl::set_child_subreaper(true).map_err(|e| ("become a subreaper", e))?;

@@ -39,8 +39,8 @@ pub(crate) struct World<'a> {
 }
 
 impl World<'_> {
-    /// What can be done before the ids are mapped, which somebody else does meanwhile.
-    pub(crate) fn furnish_early(&self) -> Result<(), Refused> {
+    /// Makes the calling process' namespaces a place to live in.
+    pub(crate) fn furnish(&self) -> Result<(), Refused> {
         let own = |kind| self.isolation.contains(kind);
         if own(Isolation::UTS) {
             sethostname(self.hostname).map_err(|e| ("set the hostname", e))?;
@@ -48,12 +48,6 @@ impl World<'_> {
         if own(Isolation::NET) {
             net::loopback_up().map_err(|e| ("bring up lo", e))?;
         }
-        Ok(())
-    }
-
-    /// Makes the calling process' namespaces a place to live in.
-    pub(crate) fn furnish(&self) -> Result<(), Refused> {
-        let own = |kind| self.isolation.contains(kind);
         if own(Isolation::MNT) {
             self.mounts()?;
         }

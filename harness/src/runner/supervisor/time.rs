@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::Supervisor;
-use crate::kernel::process;
 use crate::runner::active::{Active, Phase, SLOW};
 use crate::runner::protocol::Request;
 use crate::runner::signals::Caught;
+use crate::runner::under_nextest;
 use crate::runner::verdict::Stopped;
 
 /// How long a trial has for saying what hangs.
@@ -78,7 +78,7 @@ impl Supervisor<'_> {
         self.interrupted = Some(signal);
         let now = Instant::now();
         // nextest's way to say that the time is over: show what hangs.
-        let timeout = signal == libc::SIGTERM && std::env::var_os("NEXTEST").is_some();
+        let timeout = signal == libc::SIGTERM && under_nextest();
         for active in self.slots.iter_mut().flatten() {
             active.heard.stopped = Some(Stopped::Interrupted(signal));
             let (request, phase) = match timeout {
@@ -93,7 +93,7 @@ impl Supervisor<'_> {
 
     fn end_now(&mut self, signal: i32) -> ! {
         if let Some(nursery) = self.nursery {
-            let _ = process::pidfd_kill(&nursery.process, libc::SIGKILL);
+            nursery.end();
         }
         self.printer.flush_all();
         std::process::exit(128 + signal)

@@ -7,7 +7,6 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Supervisor;
-use crate::kernel::errno::errno;
 use crate::kernel::fd::Channel;
 use crate::kernel::process;
 use crate::runner::active::pipe;
@@ -22,6 +21,11 @@ pub(crate) struct Nursery {
 }
 
 impl Nursery {
+    /// Kills it, and with it everything inside.
+    pub(crate) fn end(&self) {
+        let _ = process::pidfd_kill(&self.process, libc::SIGKILL);
+    }
+
     /// Waits until it is gone, as it is about to be: nextest takes whatever has a test's output open for a leak.
     pub(crate) fn await_end(&self) {
         const PATIENCE: u16 = 5_000;
@@ -31,10 +35,12 @@ impl Nursery {
 
     /// Kills the zygote of a slot, and the trial that it runs.
     pub(crate) fn kill(&self, slot: usize) {
-        let _ = match &self.orders {
-            Some(orders) => orders.send(&Order::Kill { slot: slot as u32 }.encode()),
-            None => process::pidfd_kill(&self.process, libc::SIGKILL).map_err(|e| errno(&e)),
-        };
+        match &self.orders {
+            Some(orders) => {
+                let _ = orders.send(&Order::Kill { slot: slot as u32 }.encode());
+            }
+            None => self.end(),
+        }
     }
 }
 
@@ -46,8 +52,11 @@ pub(super) struct Idle {
 }
 
 impl Idle {
-    /// Sends an order with the end of a new pipe to write to.
-    fn send_with_pipe(&mut self, order: &[u8]) -> nix::Result<()> {
+    /// Sends an order, with the end of a new pipe to write to where one is wanted and there is none.
+    fn send(&mut self, order: &[u8], capture: bool) -> nix::Result<()> {
+        if !capture || self.output.is_some() {
+            return self.channel.send(order);
+        }
         let (read, write) = pipe()?;
         self.output = Some(read);
         self.channel.send_with(order, &[write.as_raw_fd()])
@@ -64,14 +73,11 @@ impl Supervisor<'_> {
     /// Has the zygote of a slot run a trial, or another one if that has gone meanwhile.
     pub(super) fn order(&mut self, slot: usize, run: Order) -> nix::Result<Idle> {
         let run = run.encode();
-        if let Some(mut idle) = self.zygotes[slot].take() {
-            let sent = match self.plan.capture && idle.output.is_none() {
-                true => idle.send_with_pipe(&run),
-                false => idle.channel.send(&run),
-            };
-            if sent.is_ok() {
-                return Ok(idle);
-            }
+        let capture = self.plan.capture;
+        if let Some(mut idle) = self.zygotes[slot].take()
+            && idle.send(&run, capture).is_ok()
+        {
+            return Ok(idle);
         }
         let nursery = self.nursery.and_then(|nursery| nursery.orders.as_ref());
         let nursery = nursery.ok_or(Errno::ESRCH)?;
@@ -80,10 +86,7 @@ impl Supervisor<'_> {
             channel,
             output: None,
         };
-        match self.plan.capture {
-            true => idle.send_with_pipe(&run)?,
-            false => idle.channel.send(&run)?,
-        }
+        idle.send(&run, capture)?;
         let hatch = Order::Hatch { slot: slot as u32 };
         nursery.send_with(&hatch.encode(), &[theirs.as_raw_fd()])?;
         Ok(idle)
