@@ -1,0 +1,201 @@
+//! Rules about items: how long functions are, what public functions document, which attributes
+//! hide rot, which names are declared twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use syn::spanned::Spanned;
+use syn::visit::Visit;
+use syn::{Attribute, ReturnType, Visibility};
+
+use crate::imports::is_for_tests;
+use crate::source::Source;
+
+/// What a walk over the items of a file finds.
+#[derive(Default)]
+pub(crate) struct Findings {
+    /// Functions with the line of each and how many lines it has.
+    pub(crate) functions: Vec<(String, usize, usize)>,
+    /// Public functions that return a `Result` and have no `# Errors`.
+    pub(crate) without_errors: Vec<(String, usize)>,
+    /// Lines with `allow(dead_code)` or `allow(unused…)`.
+    pub(crate) hidden_rot: Vec<usize>,
+    /// Lines with an `unsafe` block, function, implementation or foreign module.
+    pub(crate) unsafe_code: Vec<usize>,
+    /// Types and traits that production code declares.
+    pub(crate) types: BTreeSet<String>,
+    in_tests: bool,
+    in_trait_impl: bool,
+}
+
+impl Findings {
+    /// Walks over a file.
+    pub(crate) fn of(syntax: &syn::File, in_tests: bool) -> Self {
+        let mut findings = Self {
+            in_tests,
+            ..Self::default()
+        };
+        findings.visit_file(syntax);
+        findings
+    }
+
+    fn function(&mut self, name: &syn::Ident, whole: proc_macro2::Span) {
+        let (start, end) = (whole.start().line, whole.end().line);
+        self.functions
+            .push((name.to_string(), start, end + 1 - start));
+    }
+
+    fn declare(&mut self, name: &syn::Ident) {
+        if !self.in_tests {
+            self.types.insert(name.to_string());
+        }
+    }
+
+    fn check_errors(
+        &mut self,
+        visibility: &Visibility,
+        attributes: &[Attribute],
+        signature: &syn::Signature,
+    ) {
+        let public = matches!(visibility, Visibility::Public(_)) && !self.in_tests;
+        if public && returns_result(&signature.output) && !documents_errors(attributes) {
+            let line = signature.span().start().line;
+            self.without_errors
+                .push((signature.ident.to_string(), line));
+        }
+    }
+}
+
+/// The first line after the documentation is where a function begins.
+fn code_span(first: proc_macro2::Span, last: proc_macro2::Span) -> proc_macro2::Span {
+    first.join(last).unwrap_or(first)
+}
+
+fn returns_result(output: &ReturnType) -> bool {
+    let ReturnType::Type(_, kind) = output else {
+        return false;
+    };
+    let syn::Type::Path(path) = &**kind else {
+        return false;
+    };
+    let last = path.path.segments.last();
+    last.is_some_and(|last| last.ident == "Result")
+}
+
+fn documents_errors(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        let syn::Meta::NameValue(it) = &attribute.meta else {
+            return false;
+        };
+        let syn::Expr::Lit(syn::ExprLit {
+            lit: syn::Lit::Str(text),
+            ..
+        }) = &it.value
+        else {
+            return false;
+        };
+        it.path.is_ident("doc") && text.value().contains("# Errors")
+            || it.path.is_ident("doc") && text.value().trim() == "@hidden"
+    }) || attributes.iter().any(is_hidden)
+}
+
+fn is_hidden(attribute: &Attribute) -> bool {
+    let syn::Meta::List(list) = &attribute.meta else {
+        return false;
+    };
+    list.path.is_ident("doc") && list.tokens.to_string() == "hidden"
+}
+
+impl<'ast> Visit<'ast> for Findings {
+    fn visit_item(&mut self, item: &'ast syn::Item) {
+        let before = self.in_tests;
+        self.in_tests |= is_for_tests(crate::imports::attributes(item));
+        syn::visit::visit_item(self, item);
+        self.in_tests = before;
+    }
+
+    fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
+        self.function(
+            &item.sig.ident,
+            code_span(item.sig.span(), item.block.span()),
+        );
+        self.check_errors(&item.vis, &item.attrs, &item.sig);
+        if item.sig.unsafety.is_some() {
+            self.unsafe_code.push(item.sig.span().start().line);
+        }
+        syn::visit::visit_item_fn(self, item);
+    }
+
+    fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
+        self.function(
+            &item.sig.ident,
+            code_span(item.sig.span(), item.block.span()),
+        );
+        if !self.in_trait_impl {
+            self.check_errors(&item.vis, &item.attrs, &item.sig);
+        }
+        if item.sig.unsafety.is_some() {
+            self.unsafe_code.push(item.sig.span().start().line);
+        }
+        syn::visit::visit_impl_item_fn(self, item);
+    }
+
+    fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
+        let before = std::mem::replace(&mut self.in_trait_impl, item.trait_.is_some());
+        if item.unsafety.is_some() {
+            self.unsafe_code.push(item.span().start().line);
+        }
+        syn::visit::visit_item_impl(self, item);
+        self.in_trait_impl = before;
+    }
+
+    fn visit_item_foreign_mod(&mut self, item: &'ast syn::ItemForeignMod) {
+        self.unsafe_code.push(item.span().start().line);
+        syn::visit::visit_item_foreign_mod(self, item);
+    }
+
+    fn visit_expr_unsafe(&mut self, block: &'ast syn::ExprUnsafe) {
+        self.unsafe_code.push(block.span().start().line);
+        syn::visit::visit_expr_unsafe(self, block);
+    }
+
+    fn visit_item_struct(&mut self, item: &'ast syn::ItemStruct) {
+        self.declare(&item.ident);
+        syn::visit::visit_item_struct(self, item);
+    }
+
+    fn visit_item_enum(&mut self, item: &'ast syn::ItemEnum) {
+        self.declare(&item.ident);
+        syn::visit::visit_item_enum(self, item);
+    }
+
+    fn visit_item_trait(&mut self, item: &'ast syn::ItemTrait) {
+        self.declare(&item.ident);
+        syn::visit::visit_item_trait(self, item);
+    }
+
+    fn visit_attribute(&mut self, attribute: &'ast Attribute) {
+        if let syn::Meta::List(list) = &attribute.meta
+            && (list.path.is_ident("allow") || list.path.is_ident("expect"))
+        {
+            let tokens = list.tokens.to_string();
+            if tokens.contains("dead_code") || tokens.contains("unused") {
+                self.hidden_rot.push(attribute.span().start().line);
+            }
+        }
+    }
+}
+
+/// Names of types and traits that more than one file of the harness's crates declares, with the
+/// files. A file that declares a name twice, in inline modules, counts once.
+pub(crate) fn names_with_several_meanings<'s>(
+    sources: impl Iterator<Item = &'s Source>,
+) -> BTreeMap<String, Vec<&'s str>> {
+    let mut names: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for source in sources {
+        for name in source.findings.types.clone() {
+            names.entry(name).or_default().push(&source.path);
+        }
+    }
+    names.retain(|_, files| files.len() > 1);
+    names
+}
