@@ -139,7 +139,7 @@ pub use trial::{
 /// }
 /// ```
 pub fn seed() -> u64 {
-    sandbox::body::current()
+    sandbox::trial::body::current()
         .expect("snowglobe::seed() was called outside of a trial, where there is none")
         .seed
 }
@@ -150,7 +150,7 @@ pub fn seed() -> u64 {
 /// assert_eq!(snowglobe::trial_name(), None);
 /// ```
 pub fn trial_name() -> Option<&'static str> {
-    sandbox::body::current().map(|current| &*current.name)
+    sandbox::trial::body::current().map(|current| &*current.name)
 }
 
 /// Has a short note shown beside the verdict of the running trial, whether it passes or fails.
@@ -169,7 +169,7 @@ pub fn trial_name() -> Option<&'static str> {
 /// ```
 pub fn note(text: impl AsRef<str>) {
     let text = text.as_ref();
-    if !sandbox::body::note(text) {
+    if !sandbox::trial::body::note(text) {
         eprintln!("note: {text}");
     }
 }
@@ -197,8 +197,8 @@ pub fn note(text: impl AsRef<str>) {
 /// ```
 pub fn at_end(work: impl FnOnce(bool) + Send + 'static) {
     assert!(
-        sandbox::body::current().is_some(),
+        sandbox::trial::body::current().is_some(),
         "snowglobe::at_end() was called outside of a trial, which has no end to wait for"
     );
-    sandbox::body::at_end(Box::new(work));
+    sandbox::trial::body::at_end(Box::new(work));
 }

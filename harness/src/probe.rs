@@ -9,8 +9,8 @@ use nix::errno::Errno;
 use nix::sched::CloneFlags;
 
 use crate::kernel::attempt::{self, Refusal};
-use crate::sandbox::copies::tun_directory;
 use crate::sandbox::ids::Ids;
+use crate::sandbox::outer::tun_directory;
 
 /// Something that not every kernel or machine can do, for `requires(…)`.
 ///

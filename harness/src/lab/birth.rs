@@ -10,8 +10,8 @@ use super::place::Place;
 use crate::Fixture;
 use crate::kernel::fd::Channel;
 use crate::kernel::process;
-use crate::sandbox::birth::{Birth, Cry, Errand, Fate, Joins, Placed, Root, Source};
-use crate::sandbox::body;
+use crate::sandbox::protocol::node::{Birth, Cry, Errand, Fate, Joins, Placed, Root, Source};
+use crate::sandbox::trial::body;
 use crate::topology::plan::{NodePlan, Sysctl};
 use crate::topology::{Mount, MountSource, Owner, Plan, Rootfs, Topology, Users, Volume};
 

@@ -8,7 +8,7 @@ use super::birth::{self, Born, Expected, Life};
 use super::error::Result;
 use super::network::{Builder, Places};
 use super::node::Stack;
-use crate::sandbox::birth::Birth;
+use crate::sandbox::protocol::node::Birth;
 use crate::topology::{Owner, Plan};
 
 /// Births that are asked for ahead of time, and heard of one after the other.

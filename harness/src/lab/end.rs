@@ -7,7 +7,7 @@ use super::Lab;
 use super::command::OnDrop;
 use super::node::{Node, Stack};
 use super::process::Running;
-use crate::sandbox::body;
+use crate::sandbox::trial::body;
 
 /// How long a program that was asked to end may take.
 const GRACE: Duration = Duration::from_secs(1);

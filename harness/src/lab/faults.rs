@@ -17,7 +17,7 @@ use super::node::Stack;
 use super::shared::Shared;
 use crate::impair::Direction;
 use crate::kernel::netlink::{self, CutFrom, Device};
-use crate::sandbox::body;
+use crate::sandbox::trial::body;
 use crate::topology::NodeId;
 
 impl Link {

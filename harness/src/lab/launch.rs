@@ -14,7 +14,7 @@ use super::error::{LabError, Result};
 use super::log::{Log, Stream, read_all};
 use super::process::{Process, Running};
 use crate::kernel::fd::Channel;
-use crate::sandbox::birth::{Errand, Fate, Order, c_text};
+use crate::sandbox::protocol::node::{Errand, Fate, Order, c_text};
 
 impl Command<'_> {
     pub(super) fn start(&mut self, defaults: [Stdio; 3]) -> Result<Process> {

@@ -9,7 +9,7 @@ use super::birth::{self, Life};
 use super::end::terminate;
 use super::error::{LabError, Result};
 use super::node::Node;
-use crate::sandbox::birth::{Errand, Joins};
+use crate::sandbox::protocol::node::{Errand, Joins};
 
 impl Node {
     /// Stops all its processes, wherever they are, until [`resume`](Node::resume). Its network stack goes on: the kernel

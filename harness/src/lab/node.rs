@@ -12,7 +12,7 @@ use super::process::Running;
 use super::shared::Shared;
 use crate::kernel::netns::Netns;
 use crate::observe::Captured;
-use crate::sandbox::birth::Birth;
+use crate::sandbox::protocol::node::Birth;
 use crate::topology::plan::{NodePlan, StackPlan, Sysctl};
 use crate::topology::{NodeId, Owner, Plan, StartCommand, Topology};
 

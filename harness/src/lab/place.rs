@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::error::{LabError, Result};
-use crate::sandbox::birth::Etc;
+use crate::sandbox::protocol::node::Etc;
 use crate::topology::Plan;
 use crate::topology::plan::NodePlan;
 

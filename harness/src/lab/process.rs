@@ -18,7 +18,7 @@ use super::shared::Shared;
 use super::wait::shown;
 use crate::kernel::fd::Channel;
 use crate::kernel::process::pidfd_kill;
-use crate::sandbox::birth::Fate;
+use crate::sandbox::protocol::node::Fate;
 
 /// What the lab knows of a program, also when nobody holds its [`Process`] any more.
 #[derive(Debug)]

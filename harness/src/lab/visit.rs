@@ -8,7 +8,7 @@ use nix::sched::{CloneFlags, setns, unshare};
 use super::error::Result;
 use super::node::Node;
 use crate::kernel::thread::{set_umask, umask};
-use crate::sandbox::body;
+use crate::sandbox::trial::body;
 
 impl Node {
     /// Runs `work` in the node and gives back what it gives. It may borrow; a panic in it is a panic here.

@@ -6,10 +6,10 @@ mod capture;
 mod conclusion;
 pub(crate) mod dropin;
 pub(crate) mod error;
-pub(crate) mod hang;
+
 mod list;
 mod nursery;
-pub(crate) mod protocol;
+
 mod queue;
 mod report;
 mod requirements;
@@ -40,10 +40,10 @@ use crate::kernel::errno::errno;
 use crate::kernel::fd::Channel;
 use crate::kernel::thread::First;
 use crate::kernel::{clone, process};
-use crate::sandbox::body;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::outer;
 use crate::sandbox::paths::Paths;
+use crate::sandbox::trial::body;
 use crate::trial::{Definition, TRIALS, Trial};
 
 /// The time limit of a trial where nothing else is said.

@@ -7,13 +7,13 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use nix::sched::CloneFlags;
 
-use super::protocol::Order;
 use super::zygote::{Zygote, await_order, refuse};
 use crate::kernel::clone::{Cloned, clone_into};
 use crate::kernel::errno::errno;
 use crate::kernel::fd::{Channel, replace_standard};
 use crate::kernel::{process, rseq, signal};
-use crate::sandbox::body;
+use crate::sandbox::protocol::trial::Order;
+use crate::sandbox::trial::body;
 
 /// Hatches and kills zygotes as the supervisor orders, until it is done.
 ///

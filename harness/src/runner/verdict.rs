@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::protocol::{End, Finish, Report, Survivor};
-use crate::sandbox::body::PANICKED;
+use crate::sandbox::protocol::trial::{End, Finish, Report, Survivor};
+use crate::sandbox::trial::body::PANICKED;
 
 /// What became of a trial.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,7 +13,6 @@ use std::thread;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
-use super::protocol::{Order, Report};
 use crate::Isolation;
 use crate::kernel::errno::errno;
 use crate::kernel::fd::Channel;
@@ -21,10 +20,11 @@ use crate::kernel::signal::Pending;
 use crate::kernel::text::Text;
 use crate::kernel::thread::First;
 use crate::kernel::{guest, mount, process};
-use crate::sandbox::body;
 use crate::sandbox::ids::Ids;
-use crate::sandbox::init::{Init, ORDERED};
-use crate::sandbox::inner::World;
+use crate::sandbox::protocol::trial::{Order, Report};
+use crate::sandbox::trial::body;
+use crate::sandbox::trial::init::{Init, ORDERED};
+use crate::sandbox::trial::mounts::World;
 use crate::trial::Trial;
 
 /// What every zygote knows.

@@ -20,7 +20,7 @@ use super::tap::Tap;
 use crate::kernel::clock::monotonic;
 use crate::observe::clock::clock;
 use crate::observe::{ObserveError, Result};
-use crate::sandbox::body;
+use crate::sandbox::trial::body;
 
 /// So many bytes of packets may wait for the file; what comes then is lost.
 const WAITING: usize = 64 << 20;

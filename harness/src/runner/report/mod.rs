@@ -18,8 +18,8 @@ use outbox::Outbox;
 use super::args::{Arguments, Color, Format};
 use super::conclusion::Conclusion;
 use super::error::{RunError, usage};
-use super::protocol::Survivor;
 use super::verdict::{Verdict, signal_name};
+use crate::sandbox::protocol::trial::Survivor;
 use crate::trial::Trial;
 
 /// A trial that is over.

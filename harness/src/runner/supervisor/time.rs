@@ -6,10 +6,10 @@ use nix::sys::signal::Signal;
 
 use super::Supervisor;
 use crate::runner::active::{Active, Phase, SLOW};
-use crate::runner::protocol::Request;
 use crate::runner::signals::Caught;
 use crate::runner::under_nextest;
 use crate::runner::verdict::Stopped;
+use crate::sandbox::protocol::trial::Request;
 
 /// How long a trial has for saying what hangs.
 const LAST_WORDS: Duration = Duration::from_secs(4);

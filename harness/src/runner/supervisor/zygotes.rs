@@ -10,7 +10,7 @@ use super::Supervisor;
 use crate::kernel::fd::Channel;
 use crate::kernel::process;
 use crate::runner::active::pipe;
-use crate::runner::protocol::Order;
+use crate::sandbox::protocol::trial::Order;
 
 /// The first process of the outer sandbox, of which the zygotes are copies.
 pub(crate) struct Nursery {

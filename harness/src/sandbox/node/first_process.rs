@@ -13,17 +13,17 @@ use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::birth::{Birth, Cry, Errand, Fate, Joins};
-use super::init::MAPPED;
-use super::inner::{Refused, World};
-use super::{furniture, launch};
+use super::{launch, mounts};
 use crate::Isolation;
 use crate::kernel::errno::errno;
 use crate::kernel::fd::{Channel, close_all_but};
 use crate::kernel::process::{self, Reaped};
 use crate::kernel::signal::{self, Pending};
 use crate::kernel::thread::show_as;
-use crate::runner::hang;
+use crate::sandbox::process_table;
+use crate::sandbox::protocol::node::{Birth, Cry, Errand, Fate, Joins};
+use crate::sandbox::trial::init::MAPPED;
+use crate::sandbox::trial::mounts::{Refused, World};
 
 /// Lives until it is killed, or nobody is left to ask for anything.
 pub(super) fn live(
@@ -102,7 +102,7 @@ fn become_node(
         sys_read_only: world.sys_read_only,
         patient: true,
     };
-    furniture::furnish(birth, &world, &|note| {
+    mounts::furnish(birth, &world, &|note| {
         let _ = channel.send(&Cry::Note(note.to_owned()).encode());
     })?;
     let netns = std::fs::File::open("/proc/self/ns/net")
@@ -167,7 +167,12 @@ impl Node<'_> {
         }
     }
 
-    fn run(&mut self, order: &super::birth::Order, fate: Channel, streams: [OwnedFd; 3]) {
+    fn run(
+        &mut self,
+        order: &crate::sandbox::protocol::node::Order,
+        fate: Channel,
+        streams: [OwnedFd; 3],
+    ) {
         let started = launch::start(order, streams).and_then(|pid| {
             let pidfd = process::pidfd_open(pid).map_err(|e| errno(&e))?;
             Ok((pid, pidfd))
@@ -203,7 +208,7 @@ impl Node<'_> {
         // Until there is nobody left who was forked meanwhile.
         let mut known = Vec::new();
         loop {
-            let members = hang::descendants(std::process::id() as i32);
+            let members = process_table::descendants(std::process::id() as i32);
             let new: Vec<i32> = members
                 .into_iter()
                 .filter(|pid| !known.contains(pid))

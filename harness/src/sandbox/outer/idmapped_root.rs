@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-use super::ids::Ids;
-use super::inner::Refused;
-use super::outer::mount_private;
-use super::paths::{PRIVATE, Paths};
+use super::mount_private;
 use crate::kernel::errno::errno;
 use crate::kernel::fd::Channel;
 use crate::kernel::idmap::IdMap;
 use crate::kernel::mount::{self, Attributes};
+use crate::sandbox::ids::Ids;
+use crate::sandbox::paths::{PRIVATE, Paths};
+use crate::sandbox::trial::mounts::Refused;
 
 /// Gives the first process its ids, and id-mapped copies of the host's mounts.
 pub(super) fn hand_over(

@@ -4,9 +4,9 @@ use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use super::inner::{DEVPTS, Refused, TMPFS};
 use crate::kernel::errno::errno;
 use crate::kernel::mount::{self, Attributes};
+use crate::sandbox::trial::mounts::{DEVPTS, Refused, TMPFS};
 
 /// The devices that do no harm, as far as the host has them.
 const DEVICES: [&str; 9] = [

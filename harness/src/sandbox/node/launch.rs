@@ -11,9 +11,9 @@ use nix::unistd::{
     write,
 };
 
-use super::birth::Order;
 use crate::kernel::fd::replace_standard;
 use crate::kernel::{process, signal};
+use crate::sandbox::protocol::node::Order;
 
 /// Looked through after the directories of `PATH`, which were made for the trial's files.
 const USUAL: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -45,7 +45,7 @@ fn become_program(order: &Order, streams: &[OwnedFd; 3]) -> Errno {
     prepare(order, streams)
         .and_then(|()| execute(order))
         .err()
-        .unwrap_or(super::node::ODD)
+        .unwrap_or(super::first_process::ODD)
 }
 
 fn prepare(order: &Order, streams: &[OwnedFd; 3]) -> nix::Result<()> {

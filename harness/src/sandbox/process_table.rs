@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 
-use super::protocol::Survivor;
+use crate::sandbox::protocol::trial::Survivor;
 
 /// One line of `/proc/PID/stat`, as far as it matters here.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,6 +7,9 @@
 //! the host and still sees root's files as its own, and what it writes in the workspace
 //! belongs to root.
 
+mod devices;
+mod idmapped_root;
+
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -15,17 +18,18 @@ use nix::sched::CloneFlags;
 use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, chdir};
 
-use super::copies::{self, TUN_DIRECTORY};
-use super::devices::{devices, furnish_dev};
-use super::ids::Ids;
-use super::inner::{Refused, TMPFS, carry, put_back};
-use super::paths::Paths;
+use self::devices::{devices, furnish_dev};
+use self::idmapped_root::TUN_DIRECTORY;
+pub(crate) use self::idmapped_root::tun_directory;
 use crate::kernel::clone::{Cloned, clone_into};
 use crate::kernel::errno::errno;
 use crate::kernel::fd::Channel;
 use crate::kernel::idmap::IdMap;
 use crate::kernel::mount::{self, Attributes};
 use crate::kernel::{process, signal};
+use crate::sandbox::ids::Ids;
+use crate::sandbox::paths::Paths;
+use crate::sandbox::trial::mounts::{Refused, TMPFS, carry, put_back};
 
 /// The namespaces of the outer sandbox. The network stays the host's: trials have their own.
 fn namespaces() -> CloneFlags {
@@ -158,7 +162,7 @@ fn give_ids(
             let told = channel.send(MAPPED);
             told.map_err(|e| ("speak to the outer sandbox", e))?;
         }
-        Ids::Range(map) => notes.extend(copies::hand_over(pid, map, paths, channel)?),
+        Ids::Range(map) => notes.extend(idmapped_root::hand_over(pid, map, paths, channel)?),
     }
     Ok(ids)
 }
@@ -179,7 +183,7 @@ fn build(ids: Ids, paths: &Paths, channel: &Channel) -> Result<(), Refused> {
             furnish_dev(&devices)?;
         }
         Ids::Range(_) => {
-            let mut trees = copies::receive_trees(channel)?;
+            let mut trees = idmapped_root::receive_trees(channel)?;
             become_root()?;
             mount::make_private().map_err(|e| ("make the mounts private", e))?;
             let mut devices = devices();
@@ -187,7 +191,7 @@ fn build(ids: Ids, paths: &Paths, channel: &Channel) -> Result<(), Refused> {
                 devices.retain(|(name, _)| *name != "net/tun");
                 devices.push(("net", tree));
             }
-            copies::put_together(&trees, paths)?;
+            idmapped_root::put_together(&trees, paths)?;
             furnish_dev(&devices)?;
         }
     }

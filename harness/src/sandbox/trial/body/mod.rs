@@ -1,5 +1,6 @@
 //! The process of the test body, a copy of a thread with the test's name: runs the test, and tells the truth.
 
+mod panics;
 mod profiles;
 mod verdict;
 
@@ -16,11 +17,11 @@ use std::thread;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
-use super::init::ORDERED;
-use super::panics;
+use crate::sandbox::trial::init::ORDERED;
+
 use crate::kernel::fd::Channel;
 use crate::kernel::{process, profile, signal, stack};
-use crate::runner::protocol::{Finish, Report};
+use crate::sandbox::protocol::trial::{Finish, Report};
 use crate::trial::{Body, Failed, Options, Trial};
 pub(crate) use profiles::remember_supervisor;
 use verdict::{End, consider, failed, judge};

@@ -3,8 +3,8 @@
 use std::any::Any;
 use std::thread;
 
-use crate::runner::protocol::Finish;
-use crate::sandbox::panics::Panic;
+use crate::sandbox::protocol::trial::Finish;
+use crate::sandbox::trial::body::panics::Panic;
 use crate::trial::{Failed, Options, ShouldPanic};
 
 /// How the function came to its end: it returned or panicked.

@@ -14,16 +14,16 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{ForkResult, Pid, setpgid};
 
-use super::factory::Factory;
-use super::ids::Ids;
-use super::inner::{Refused, World};
+use super::mounts::{Refused, World};
 use crate::Isolation;
 use crate::kernel::errno::errno;
 use crate::kernel::fd::{Channel, close_in_copy, replace_standard};
 use crate::kernel::process::{self, Reaped};
 use crate::kernel::signal::{self, Pending};
-use crate::runner::hang;
-use crate::runner::protocol::{End, Finish, Report, Request};
+use crate::sandbox::ids::Ids;
+use crate::sandbox::node::factory::Factory;
+use crate::sandbox::process_table;
+use crate::sandbox::protocol::trial::{End, Finish, Report, Request};
 
 /// What an init inherits from its zygote.
 pub(crate) struct Init<'a> {
@@ -275,7 +275,7 @@ impl Init<'_> {
         match request {
             Some(Request::Signal(number)) => self.signal_all(number),
             Some(Request::Describe) => {
-                let description = hang::describe(&self.members());
+                let description = process_table::describe(&self.members());
                 let _ = signal::send_trace(body);
                 let _ = self.channel.send(&Report::Described(description).encode());
                 return ControlFlow::Continue(true);
@@ -322,7 +322,7 @@ impl Init<'_> {
             true => Vec::new(),
             false => {
                 self.let_die();
-                hang::survivors(&self.members())
+                process_table::survivors(&self.members())
             }
         };
         let exited = Report::Exited {
@@ -337,7 +337,7 @@ impl Init<'_> {
     /// Waits for those who are dying already: they are no survivors.
     fn let_die(&self) {
         let patience = std::time::Instant::now() + std::time::Duration::from_secs(1);
-        while hang::any_dying(&self.members()) && std::time::Instant::now() < patience {
+        while process_table::any_dying(&self.members()) && std::time::Instant::now() < patience {
             let mut fds = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
             let _ = poll(&mut fds, PollTimeout::from(10u8));
             let _ = self.read_signals();
@@ -381,6 +381,6 @@ impl Init<'_> {
 
     /// Everybody in the sandbox but us, as `/proc` numbers them.
     fn members(&self) -> Vec<i32> {
-        hang::descendants(std::process::id() as i32)
+        process_table::descendants(std::process::id() as i32)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! It can be that because nobody else is awake in its memory: it forks with `clone3` and no `exec`, so that a
 //! node costs a fork and its namespaces. What a node is made of is done by the node's own first
-//! process ([`super::node`]), while the init is at the next one.
+//! process ([`super::first_process`]), while the init is at the next one.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
@@ -10,15 +10,15 @@ use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
 use nix::unistd::ForkResult;
 
-use super::birth::{Birth, Cry, Joins};
-use super::inner::{Refused, World};
-use super::node;
+use super::first_process;
 use crate::kernel::clone::{Cloned, clone_into, clone_sibling};
 use crate::kernel::errno::errno;
 use crate::kernel::fd::Channel;
 use crate::kernel::idmap::IdMap;
 use crate::kernel::signal::Pending;
 use crate::kernel::{ns, process};
+use crate::sandbox::protocol::node::{Birth, Cry, Joins};
+use crate::sandbox::trial::mounts::{Refused, World};
 
 /// Makes nodes for whoever holds the other end of its channel.
 pub(crate) struct Factory<'a> {
@@ -70,7 +70,9 @@ impl Factory<'_> {
                 .map_err(|e| ("come back to the trial's processes", e))?;
         }
         match cloned.map_err(|e| ("clone3 a node", e))? {
-            Cloned::Child => node::live(birth, self.world, channel, joined.as_ref(), self.signals),
+            Cloned::Child => {
+                first_process::live(birth, self.world, channel, joined.as_ref(), self.signals)
+            }
             Cloned::Parent { pid, pidfd } => {
                 if birth.ids.is_some() {
                     map_ids(birth, pid, &pidfd)?;
@@ -97,7 +99,7 @@ impl Factory<'_> {
                 });
                 match cloned {
                     Ok(Cloned::Child) => {
-                        node::live(birth, self.world, channel, Some(network), self.signals)
+                        first_process::live(birth, self.world, channel, Some(network), self.signals)
                     }
                     Ok(Cloned::Parent { pid, pidfd }) => announce(channel, pid, &pidfd),
                     Err(refused) => refuse(channel, refused),
@@ -190,7 +192,7 @@ fn map_ids(birth: &Birth, pid: i32, pidfd: &OwnedFd) -> Result<(), Refused> {
         .or_else(|_| map.write(map, pid, true));
     // Whoever waits in vain for its ids would wait for ever.
     let signal = if written.is_ok() {
-        super::init::MAPPED as i32
+        crate::sandbox::trial::init::MAPPED as i32
     } else {
         libc::SIGKILL
     };

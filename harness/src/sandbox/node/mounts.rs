@@ -9,10 +9,10 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
-use super::birth::{Birth, Etc, Placed, Root, Source};
-use super::inner::{RUN, Refused, TMPFS, World};
 use crate::kernel::errno::errno;
 use crate::kernel::mount::{self, Attributes};
+use crate::sandbox::protocol::node::{Birth, Etc, Placed, Root, Source};
+use crate::sandbox::trial::mounts::{RUN, Refused, TMPFS, World};
 
 /// Something to be mounted, in hand: what it was may be out of sight by then.
 enum Held {
@@ -207,7 +207,7 @@ fn change_root(root: &RootDirs, note: &dyn Fn(&str)) -> Result<(), Refused> {
             "overlayfs is refused here ({refused}): its root filesystem is a copy"
         ));
         let copy = root.disk.join("copy");
-        super::copy::merge(&root.layers, &copy)
+        super::copy_tree::merge(&root.layers, &copy)
             .map_err(|e| ("copy a root filesystem", errno(&e)))?;
         let copy = hold(&copy)?;
         mount::attach(copy.as_fd(), stage).map_err(|e| ("mount a root filesystem", e))?;

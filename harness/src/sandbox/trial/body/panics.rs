@@ -4,7 +4,7 @@ use std::panic::{self, PanicHookInfo};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use super::body;
+use crate::sandbox::trial::body;
 
 /// A panic that has taken place in this process.
 #[derive(Debug, Clone)]
