@@ -116,12 +116,12 @@ pub mod prelude;
 pub mod topology;
 
 pub use lab::{Lab, LabError};
-pub use probe::{Feature, Missing};
+pub use probe::Missing;
 pub use runner::{Arguments, Color, Conclusion, Format, RunError, registered, run};
 pub use snowglobe_fixtures::Fixture;
 pub use snowglobe_macros::{main, test};
 pub use trial::{
-    Failed, Isolation, Need, Options, Outcome, ShouldPanic, TestResult, Trial, Weight,
+    Failed, Feature, Isolation, Need, Options, Outcome, ShouldPanic, TestResult, Trial, Weight,
 };
 
 /// The seed of the running trial: the source of every random choice that it makes.
@@ -139,7 +139,7 @@ pub use trial::{
 /// }
 /// ```
 pub fn seed() -> u64 {
-    sandbox::trial::body::current()
+    trial::running::current()
         .expect("snowglobe::seed() was called outside of a trial, where there is none")
         .seed
 }
@@ -150,7 +150,7 @@ pub fn seed() -> u64 {
 /// assert_eq!(snowglobe::trial_name(), None);
 /// ```
 pub fn trial_name() -> Option<&'static str> {
-    sandbox::trial::body::current().map(|current| &*current.name)
+    trial::running::current().map(|current| &*current.name)
 }
 
 /// Has a short note shown beside the verdict of the running trial, whether it passes or fails.
@@ -169,7 +169,7 @@ pub fn trial_name() -> Option<&'static str> {
 /// ```
 pub fn note(text: impl AsRef<str>) {
     let text = text.as_ref();
-    if !sandbox::trial::body::note(text) {
+    if !trial::running::note(text) {
         eprintln!("note: {text}");
     }
 }
@@ -197,8 +197,8 @@ pub fn note(text: impl AsRef<str>) {
 /// ```
 pub fn at_end(work: impl FnOnce(bool) + Send + 'static) {
     assert!(
-        sandbox::trial::body::current().is_some(),
+        trial::running::current().is_some(),
         "snowglobe::at_end() was called outside of a trial, which has no end to wait for"
     );
-    sandbox::trial::body::at_end(Box::new(work));
+    trial::running::at_end(Box::new(work));
 }

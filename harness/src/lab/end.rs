@@ -7,7 +7,7 @@ use super::Lab;
 use super::command::OnDrop;
 use super::node::{Node, Stack};
 use super::process::Running;
-use crate::sandbox::trial::body;
+use crate::trial::running;
 
 /// How long a program that was asked to end may take.
 const GRACE: Duration = Duration::from_secs(1);
@@ -86,7 +86,7 @@ fn bury(nodes: Vec<Node>, stacks: Vec<Arc<Stack>>) {
         .name("lab end".to_owned())
         .spawn(kill)
     {
-        body::wait_at_the_end(thread);
+        running::wait_at_the_end(thread);
     }
 }
 
@@ -113,7 +113,7 @@ impl Node {
     pub(super) fn report_surprises(&self) {
         for running in self.running().iter() {
             if let Some(sentence) = running.surprise() {
-                body::complain(sentence);
+                running::complain(sentence);
             }
         }
     }

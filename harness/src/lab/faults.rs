@@ -17,8 +17,8 @@ use super::node::Stack;
 use super::shared::Shared;
 use crate::impair::Direction;
 use crate::kernel::netlink::{self, CutFrom, Device};
-use crate::sandbox::trial::body;
 use crate::topology::NodeId;
+use crate::trial::running;
 
 impl Link {
     /// Cuts the link: packets vanish in both directions, those under way too, and nobody is told: no carrier is lost, no interface goes
@@ -117,7 +117,7 @@ impl Drop for Cut {
 
 fn complain(done: Result<()>) {
     if let Err(error) = done {
-        body::complain(format!("a fault could not be healed: {error}"));
+        running::complain(format!("a fault could not be healed: {error}"));
     }
 }
 

@@ -205,7 +205,7 @@ impl Degraded {
 impl Drop for Degraded {
     fn drop(&mut self) {
         if let Err(error) = self.end() {
-            crate::sandbox::trial::body::complain(format!("a link could not recover: {error}"));
+            crate::trial::running::complain(format!("a link could not recover: {error}"));
         }
     }
 }

@@ -8,7 +8,7 @@ use nix::sched::{CloneFlags, setns, unshare};
 use super::error::Result;
 use super::node::Node;
 use crate::kernel::thread::{set_umask, umask};
-use crate::sandbox::trial::body;
+use crate::trial::running;
 
 impl Node {
     /// Runs `work` in the node and gives back what it gives. It may borrow; a panic in it is a panic here.
@@ -44,7 +44,7 @@ impl Node {
 
     /// As [`run`](Node::run), with an error where the node cannot be entered.
     pub fn try_run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
-        let own = body::is_own_thread();
+        let own = running::is_own_thread();
         let here = std::env::current_dir();
         let umask = umask();
         let visit = || {
@@ -52,7 +52,7 @@ impl Node {
             // The same directory, where the node has it.
             let _ = here.map(std::env::set_current_dir);
             set_umask(umask);
-            body::set_own_thread(own);
+            running::set_own_thread(own);
             Ok(work())
         };
         match self.shared.visitors.visit(self.name(), visit)? {

@@ -269,7 +269,7 @@ impl Rule {
                 .picks(self.matched.fetch_add(1, Ordering::Relaxed) + 1),
             Ok(false) => false,
             Err(payload) => {
-                self.state().panic = Some(crate::sandbox::trial::body::message(&*payload));
+                self.state().panic = Some(crate::trial::panic_message(&*payload));
                 self.changed.notify_all();
                 false
             }

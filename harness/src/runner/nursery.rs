@@ -12,6 +12,7 @@ use crate::kernel::clone::{Cloned, clone_into};
 use crate::kernel::errno::errno;
 use crate::kernel::fd::{Channel, replace_standard};
 use crate::kernel::{process, rseq, signal};
+use crate::observe;
 use crate::sandbox::protocol::trial::Order;
 use crate::sandbox::trial::body;
 
@@ -73,6 +74,7 @@ fn prepare() -> nix::Result<()> {
     replace_standard(null.as_fd(), 0)?;
     no_core_files()?;
     rseq::prepare();
+    observe::prepare();
     body::prepare();
     Ok(())
 }

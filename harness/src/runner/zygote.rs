@@ -20,6 +20,7 @@ use crate::kernel::signal::Pending;
 use crate::kernel::text::Text;
 use crate::kernel::thread::First;
 use crate::kernel::{guest, mount, process};
+use crate::observe;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::protocol::trial::{Order, Report};
 use crate::sandbox::trial::body;
@@ -214,6 +215,7 @@ impl Run<'_> {
             theirs,
         } = given;
         body::prepare_thread();
+        observe::begin();
         let options = *trial.options();
         let hostname = hostname(trial.name());
         let init = Init {

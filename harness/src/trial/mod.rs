@@ -1,14 +1,18 @@
 //! A trial: one test case, with a name, options and a body.
 
 mod failed;
+mod feature;
 mod isolation;
 mod options;
+pub(crate) mod running;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+pub(crate) use failed::panic_message;
 pub use failed::{Failed, Outcome, TestResult};
+pub use feature::Feature;
 pub use isolation::Isolation;
 pub use options::{Need, Options, ShouldPanic, Weight};
 

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::Feature;
 use super::Isolation;
-use crate::Feature;
 
 /// The options of a trial, as `#[snowglobe::test(…)]` sets them.
 ///

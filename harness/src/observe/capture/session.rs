@@ -20,7 +20,7 @@ use super::tap::Tap;
 use crate::kernel::clock::monotonic;
 use crate::observe::clock::clock;
 use crate::observe::{ObserveError, Result};
-use crate::sandbox::trial::body;
+use crate::trial::running;
 
 /// So many bytes of packets may wait for the file; what comes then is lost.
 const WAITING: usize = 64 << 20;
@@ -78,7 +78,7 @@ impl Session {
     }
 
     fn begin() -> Result<Arc<Session>> {
-        let Some(trial) = body::current() else {
+        let Some(trial) = running::current() else {
             return Err(ObserveError::invalid(
                 "nothing can be captured outside of a trial",
             ));
@@ -112,7 +112,7 @@ impl Session {
             .name("capture writer".to_owned())
             .spawn(move || writing.write_all())
             .map_err(failed)?;
-        body::leave_last_words(&format!("capture: {}", path.display()));
+        running::leave_last_words(&format!("capture: {}", path.display()));
         let ending = Arc::clone(&session);
         crate::at_end(move |passed| ending.end(passed, writer));
         Ok(session)

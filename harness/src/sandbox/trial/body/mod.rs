@@ -5,12 +5,10 @@ mod profiles;
 mod verdict;
 
 use std::backtrace::Backtrace;
-use std::borrow::Cow;
 use std::cell::Cell;
 use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 use std::thread;
 
@@ -22,24 +20,11 @@ use crate::sandbox::trial::init::ORDERED;
 use crate::kernel::fd::Channel;
 use crate::kernel::{process, profile, signal, stack};
 use crate::sandbox::protocol::trial::{Finish, Report};
-use crate::trial::{Body, Failed, Options, Trial};
+use crate::trial::running::{self, Remark, RunningTrial};
+use crate::trial::{Body, Failed, Options, Trial, panic_message};
 pub(crate) use profiles::remember_supervisor;
+pub(crate) use verdict::PANICKED;
 use verdict::{End, consider, failed, judge};
-pub(crate) use verdict::{PANICKED, message};
-
-/// What a test body can ask about itself.
-#[derive(Debug)]
-pub(crate) struct Current {
-    pub(crate) name: Cow<'static, str>,
-    pub(crate) seed: u64,
-}
-
-static CURRENT: RwLock<Option<&'static Current>> = RwLock::new(None);
-
-/// The trial that this process runs, if it runs one.
-pub(crate) fn current() -> Option<&'static Current> {
-    *CURRENT.read().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// To the init.
 static CHANNEL: RwLock<Option<&'static Channel>> = RwLock::new(None);
@@ -64,115 +49,32 @@ pub(crate) fn factory() -> nix::Result<Option<&'static Channel>> {
     Ok(Some(ORDERS.get_or_init(|| ours)))
 }
 
-/// Work that must be done before the verdict is told.
-static LAST_WORKS: Mutex<Vec<thread::JoinHandle<()>>> = Mutex::new(Vec::new());
-
-/// Has the trial wait for that thread when it is over.
-pub(crate) fn wait_at_the_end(thread: thread::JoinHandle<()>) {
-    LAST_WORKS
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(thread);
-}
-
-fn finish_last_works() {
-    let works = std::mem::take(&mut *LAST_WORKS.lock().unwrap_or_else(PoisonError::into_inner));
-    for work in works {
-        let _ = work.join();
-    }
-}
-
-/// What [`at_end`] was given.
-static ENDINGS: Mutex<Vec<Ending>> = Mutex::new(Vec::new());
-
-type Ending = Box<dyn FnOnce(bool) + Send>;
-
-/// Has `work` called when it is known whether the trial has passed.
-pub(crate) fn at_end(work: Ending) {
-    ENDINGS
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(work);
-}
-
 /// Tells everybody who asked, the last first, as values are dropped. Whoever panics over it fails the trial.
 fn tell(mut finish: Finish) -> Finish {
-    let next = || {
-        let mut endings = ENDINGS.lock().unwrap_or_else(PoisonError::into_inner);
-        endings.pop()
-    };
-    while let Some(work) = next() {
+    while let Some(work) = running::take_ending() {
         let passed = finish == Finish::Passed;
         if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| work(passed))) {
-            let complaint = format!("at the trial's end: {PANICKED}{}", message(&*payload));
+            let complaint = format!("at the trial's end: {PANICKED}{}", panic_message(&*payload));
             finish = consider(finish, &[complaint]);
         }
     }
     finish
 }
 
-/// So many notes of one trial are kept, and so much of each, in bytes.
-const NOTES: (usize, usize) = (10, 500);
-
-/// Has `text` shown beside the verdict, on one line; false where there is no trial.
-///
-/// It is sent at once, so that it is known however the trial ends.
-pub(crate) fn note(text: &str) -> bool {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let Some(channel) = channel() else {
-        return false;
-    };
-    if COUNT.fetch_add(1, Ordering::Relaxed) < NOTES.0 {
-        let _ = channel.send(&Report::Note(one_line(text)).encode());
-    }
-    true
-}
-
-/// Has `text` shown beside the verdict if the process does not come to its end, and so cannot say more: after a crash or a time-out.
-pub(crate) fn leave_last_words(text: &str) {
+/// Passes a remark of the test's on to the init.
+fn tell_init(remark: Remark) {
     if let Some(channel) = channel() {
-        let _ = channel.send(&Report::LastWords(one_line(text)).encode());
+        let report = match remark {
+            Remark::Note(text) => Report::Note(text),
+            Remark::LastWords(text) => Report::LastWords(text),
+        };
+        let _ = channel.send(&report.encode());
     }
-}
-
-fn one_line(text: &str) -> String {
-    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.len() > NOTES.1 {
-        line.truncate(line.floor_char_boundary(NOTES.1));
-        line.push('…');
-    }
-    line
-}
-
-/// What happened behind the test's back, a sentence each.
-static COMPLAINTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-/// Fails the trial, or adds to the reason why it fails.
-pub(crate) fn complain(sentence: String) {
-    COMPLAINTS
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(sentence);
-}
-
-thread_local! {
-    static OWN_THREAD: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether the calling thread is the test's own, or works for it.
-pub(crate) fn is_own_thread() -> bool {
-    OWN_THREAD.with(Cell::get)
-}
-
-/// From now on the calling thread's panics are the test's, or are not.
-pub(crate) fn set_own_thread(own: bool) {
-    OWN_THREAD.with(|cell| cell.set(own));
 }
 
 /// Does once, in the nursery, what every body would do and what does not depend on the trial.
 pub(crate) fn prepare() {
     profiles::prepare();
-    crate::observe::prepare();
     panics::watch();
     signal::on_trace_signal(write_down_where);
 }
@@ -182,8 +84,7 @@ pub(crate) fn prepare() {
 /// What that writes to is at hand there; a copy would have to be given each page of it first.
 pub(crate) fn prepare_thread() {
     FAREWELL.with(|_| ());
-    set_own_thread(true);
-    crate::observe::begin();
+    running::set_own_thread(true);
 }
 
 /// Runs the trial and reports; ends the process.
@@ -192,17 +93,15 @@ pub(crate) fn prepare_thread() {
 pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel) -> ! {
     let options = *trial.options();
     let (name, body) = trial.into_name_and_body();
-    set(&CURRENT, Current { name, seed });
-    set(&CHANNEL, channel);
+    let tell = tell_init;
+    running::begin(RunningTrial { name, seed, tell });
+    let channel = Box::leak(Box::new(channel));
+    *CHANNEL.write().unwrap_or_else(PoisonError::into_inner) = Some(channel);
     profiles::separate(index);
     stack::watch_this_thread();
     let end = panic::catch_unwind(AssertUnwindSafe(|| __rust_begin_short_backtrace(body)));
     FAREWELL.with(|farewell| farewell.0.set(Some((options, end))));
     process::end_with_this_thread()
-}
-
-fn set<T>(place: &RwLock<Option<&'static T>>, value: T) {
-    *place.write().unwrap_or_else(PoisonError::into_inner) = Some(Box::leak(Box::new(value)));
 }
 
 thread_local! {
@@ -220,7 +119,7 @@ impl Drop for Farewell {
         };
         let passed = matches!(end, Ok(Ok(())))
             && judge(&options, Ok(Ok(())), &panics::all()) == Finish::Passed;
-        if passed && nothing_is_left_to_do() {
+        if passed && running::has_nothing_left_to_do() {
             report(Finish::Passed)
         }
         report(conclude(options, end))
@@ -232,8 +131,8 @@ impl Drop for Farewell {
 fn conclude(options: Options, end: End) -> Finish {
     let work = move || {
         let finish = judge(&options, end, &panics::all());
-        finish_last_works();
-        let finish = tell(consider(finish, &complaints()));
+        running::join_last_threads();
+        let finish = tell(consider(finish, &running::take_complaints()));
         if let Finish::Failed { reason, .. } = &finish
             && !reason.starts_with(PANICKED)
         {
@@ -244,21 +143,10 @@ fn conclude(options: Options, end: End) -> Finish {
     let thread = thread::Builder::new().name("conclusion".to_owned());
     let finish = match thread.spawn(work).map(thread::JoinHandle::join) {
         Ok(Ok(finish)) => return finish,
-        Ok(Err(payload)) => format!("at the trial's end: {PANICKED}{}", message(&*payload)),
+        Ok(Err(payload)) => format!("at the trial's end: {PANICKED}{}", panic_message(&*payload)),
         Err(error) => format!("cannot start a thread for the trial's end: {error}"),
     };
     failed(finish, "")
-}
-
-fn nothing_is_left_to_do() -> bool {
-    fn is_empty<T>(list: &Mutex<Vec<T>>) -> bool {
-        list.lock().is_ok_and(|list| list.is_empty())
-    }
-    is_empty(&LAST_WORKS) && is_empty(&ENDINGS) && is_empty(&COMPLAINTS)
-}
-
-fn complaints() -> Vec<String> {
-    std::mem::take(&mut *COMPLAINTS.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Tells the init, and ends the process.

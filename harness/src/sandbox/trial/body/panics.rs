@@ -4,7 +4,7 @@ use std::panic::{self, PanicHookInfo};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use crate::sandbox::trial::body;
+use crate::trial::running;
 
 /// A panic that has taken place in this process.
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ fn remember(info: &PanicHookInfo<'_>) {
         thread: thread::current().name().unwrap_or("<unnamed>").to_owned(),
         message: message_of(info),
         location: info.location().map(ToString::to_string).unwrap_or_default(),
-        own: body::is_own_thread() && !in_a_task(),
+        own: running::is_own_thread() && !in_a_task(),
     };
     let mut panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
     // A test may well loop over a thousand of them.

@@ -1,11 +1,10 @@
 //! What the end of a test body means.
 
-use std::any::Any;
 use std::thread;
 
 use crate::sandbox::protocol::trial::Finish;
 use crate::sandbox::trial::body::panics::Panic;
-use crate::trial::{Failed, Options, ShouldPanic};
+use crate::trial::{Failed, Options, ShouldPanic, panic_message};
 
 /// How the function came to its end: it returned or panicked.
 pub(super) type End = thread::Result<Result<(), Failed>>;
@@ -38,11 +37,11 @@ pub(super) fn judge(options: &Options, end: End, panics: &[Panic]) -> Finish {
     let location = own.map(|panic| panic.location.clone()).unwrap_or_default();
     match (end, &options.should_panic) {
         (Err(payload), ShouldPanic::No) => {
-            failed(format!("{PANICKED}{}", message(&*payload)), location)
+            failed(format!("{PANICKED}{}", panic_message(&*payload)), location)
         }
         (Err(_), ShouldPanic::Yes) => Finish::Passed,
         (Err(payload), ShouldPanic::With(expected)) => {
-            let message = message(&*payload);
+            let message = panic_message(&*payload);
             match message.contains(expected) {
                 true => Finish::Passed,
                 false => failed(
@@ -71,14 +70,6 @@ pub(super) fn judge(options: &Options, end: End, panics: &[Panic]) -> Finish {
         },
         (Ok(Ok(())), _) => failed("test did not panic as expected", ""),
     }
-}
-
-pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
-    payload
-        .downcast_ref::<&'static str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "(a value that is no text)".to_owned())
 }
 
 #[cfg(test)]

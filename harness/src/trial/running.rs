@@ -1,0 +1,163 @@
+//! What the code of a test can ask of the trial that runs it, and what it can leave with it.
+//!
+//! A process runs one trial at most, but any thread of that process may note something, complain,
+//! or register work for the end, and so may the library's own threads: a lab's, a capture's. All of
+//! that is kept here, and the process of the test body asks for it when the test function is over.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+/// The trial that this process runs.
+#[derive(Debug)]
+pub(crate) struct RunningTrial {
+    /// Name of the trial.
+    pub(crate) name: Cow<'static, str>,
+    /// Seed from which the trial derives its random choices.
+    pub(crate) seed: u64,
+    /// Passes a remark on, at once.
+    pub(crate) tell: fn(Remark),
+}
+
+/// Something that is shown beside the verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Remark {
+    /// Shown in any case.
+    Note(String),
+    /// Shown only if the test body's process does not come to its end.
+    LastWords(String),
+}
+
+static CURRENT: RwLock<Option<&'static RunningTrial>> = RwLock::new(None);
+
+/// Returns the trial that this process runs, if it runs one.
+pub(crate) fn current() -> Option<&'static RunningTrial> {
+    *CURRENT.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes `trial` the one that this process runs.
+pub(crate) fn begin(trial: RunningTrial) {
+    let trial = Box::leak(Box::new(trial));
+    *CURRENT.write().unwrap_or_else(PoisonError::into_inner) = Some(trial);
+}
+
+/// Number of notes of one trial that are kept.
+const NOTES: usize = 10;
+/// Length at which a note is cut, in bytes.
+const NOTE_LENGTH: usize = 500;
+
+/// Shows `text` beside the verdict, on one line; returns false outside of a trial.
+///
+/// The note is sent at once, so that it is known however the trial ends.
+pub(crate) fn note(text: &str) -> bool {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let Some(trial) = current() else {
+        return false;
+    };
+    if COUNT.fetch_add(1, Ordering::Relaxed) < NOTES {
+        (trial.tell)(Remark::Note(one_line(text)));
+    }
+    true
+}
+
+/// Shows `text` beside the verdict if the process does not come to its end and so cannot say more:
+/// after a crash or a time-out.
+pub(crate) fn leave_last_words(text: &str) {
+    if let Some(trial) = current() {
+        (trial.tell)(Remark::LastWords(one_line(text)));
+    }
+}
+
+fn one_line(text: &str) -> String {
+    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.len() > NOTE_LENGTH {
+        line.truncate(line.floor_char_boundary(NOTE_LENGTH));
+        line.push('…');
+    }
+    line
+}
+
+/// Sentences about what happened behind the test's back. Any of them fails the trial.
+static COMPLAINTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Fails the trial, or adds `sentence` to the reason for which the trial fails.
+pub(crate) fn complain(sentence: String) {
+    lock(&COMPLAINTS).push(sentence);
+}
+
+/// Takes the complaints that there are.
+pub(crate) fn take_complaints() -> Vec<String> {
+    std::mem::take(&mut *lock(&COMPLAINTS))
+}
+
+/// Work for the end of the trial, which is told whether the trial has passed.
+pub(crate) type Ending = Box<dyn FnOnce(bool) + Send>;
+
+static ENDINGS: Mutex<Vec<Ending>> = Mutex::new(Vec::new());
+
+/// Registers `work`; it runs when it is known whether the trial has passed.
+pub(crate) fn at_end(work: Ending) {
+    lock(&ENDINGS).push(work);
+}
+
+/// Takes the work that was registered last, for values are dropped in this order too.
+pub(crate) fn take_ending() -> Option<Ending> {
+    lock(&ENDINGS).pop()
+}
+
+/// Threads that must end before the verdict is told.
+static LAST_THREADS: Mutex<Vec<JoinHandle<()>>> = Mutex::new(Vec::new());
+
+/// Makes the trial wait for `thread` before the verdict is told.
+pub(crate) fn wait_at_the_end(thread: JoinHandle<()>) {
+    lock(&LAST_THREADS).push(thread);
+}
+
+/// Waits for the threads that must end before the verdict is told.
+pub(crate) fn join_last_threads() {
+    let threads = std::mem::take(&mut *lock(&LAST_THREADS));
+    for thread in threads {
+        // A panic of the thread is known already: the panic hook remembers each of them.
+        let _ = thread.join();
+    }
+}
+
+/// Returns whether nobody has complained, and nothing was registered for the end.
+pub(crate) fn has_nothing_left_to_do() -> bool {
+    fn is_empty<T>(list: &Mutex<Vec<T>>) -> bool {
+        list.lock().is_ok_and(|list| list.is_empty())
+    }
+    is_empty(&LAST_THREADS) && is_empty(&ENDINGS) && is_empty(&COMPLAINTS)
+}
+
+fn lock<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
+    list.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+thread_local! {
+    static OWN_THREAD: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Returns whether the calling thread is the test's own, or works for the test.
+pub(crate) fn is_own_thread() -> bool {
+    OWN_THREAD.with(Cell::get)
+}
+
+/// Says whether panics of the calling thread are the test's from now on.
+pub(crate) fn set_own_thread(own: bool) {
+    OWN_THREAD.with(|cell| cell.set(own));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_one_short_line() {
+        assert_eq!(one_line("a\n  b\tc "), "a b c");
+        let long = one_line(&"é".repeat(NOTE_LENGTH));
+        assert!(long.ends_with("é…") && long.len() <= NOTE_LENGTH + '…'.len_utf8());
+    }
+}
