@@ -3,9 +3,9 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::error::{LabError, Result};
+use crate::lab::error::{LabError, Result};
 
-/// Where threads wait for each other, in whichever nodes they are; made by [`Lab::barrier`](super::Lab::barrier).
+/// Where threads wait for each other, in whichever nodes they are; made by [`Lab::barrier`](crate::lab::Lab::barrier).
 ///
 /// Unlike [`std::sync::Barrier`] it gives up when somebody does not come, and says who did.
 ///
@@ -38,7 +38,7 @@ struct State {
 }
 
 impl Barrier {
-    pub(super) fn new(count: usize, limit: Duration) -> Barrier {
+    pub(crate) fn new(count: usize, limit: Duration) -> Barrier {
         Barrier {
             count,
             limit,

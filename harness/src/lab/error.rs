@@ -42,28 +42,28 @@ pub type Result<T, E = LabError> = std::result::Result<T, E>;
 
 impl LabError {
     /// `what` is a verb with its object: ``run `nginx` on `bob` ``.
-    pub(super) fn refused(what: impl Into<String>, errno: Errno) -> LabError {
+    pub(crate) fn refused(what: impl Into<String>, errno: Errno) -> LabError {
         LabError(Box::new(Cause::Refused {
             what: what.into(),
             errno,
         }))
     }
 
-    pub(super) fn io(what: impl Into<String>, error: &io::Error) -> LabError {
+    pub(crate) fn io(what: impl Into<String>, error: &io::Error) -> LabError {
         match error.raw_os_error() {
             Some(code) => LabError::refused(what, Errno::from_raw(code)),
             None => LabError::other(format!("failed to {}: {error}", what.into())),
         }
     }
 
-    pub(super) fn network(whose: impl Into<String>, error: NetlinkError) -> LabError {
+    pub(crate) fn network(whose: impl Into<String>, error: NetlinkError) -> LabError {
         LabError(Box::new(Cause::Network {
             whose: whose.into(),
             error,
         }))
     }
 
-    pub(super) fn timed_out(
+    pub(crate) fn timed_out(
         what: impl Into<String>,
         limit: Duration,
         last: impl Into<String>,
@@ -72,7 +72,7 @@ impl LabError {
         LabError(Box::new(Cause::TimedOut { what, limit, last }))
     }
 
-    pub(super) fn other(sentence: impl Into<String>) -> LabError {
+    pub(crate) fn other(sentence: impl Into<String>) -> LabError {
         LabError(Box::new(Cause::Other(sentence.into())))
     }
 

@@ -40,46 +40,19 @@
 //! change it while the lab runs. `node`, `link`, `command`, `process` are what a test holds; `live` is what changes while a lab runs, `change` carries it out;
 //! `inspect` and `namespaces` look at it from outside.
 
-mod addresses;
 mod barrier;
-mod birth;
-mod births;
-mod capture;
+mod bring_up;
 mod change;
-mod choose;
-mod command;
-mod crowd;
-mod cuts;
-mod ears;
-mod end;
 mod error;
 mod faults;
-mod impaired;
+mod first_process;
 mod inspect;
-mod keys;
-mod launch;
-mod lay;
-mod life;
-mod line;
 mod link;
-mod live;
-mod log;
-mod middle;
-mod namespaces;
-mod network;
 mod node;
-mod place;
 mod process;
-mod rules;
-#[cfg(feature = "tokio")]
-mod runtime;
 mod shared;
-mod start;
-mod visit;
-mod visitors;
+mod stack;
 mod wait;
-mod wires;
-mod works;
 
 use std::collections::BTreeSet;
 use std::ops::Index;
@@ -91,25 +64,25 @@ use std::time::Duration;
 use crate::topology::{LinkId, NodeId, Plan, PodId, Topology};
 
 pub use barrier::Barrier;
-pub use command::{Command, OnDrop, Output, Stdio};
 pub use error::{LabError, Result};
-pub use faults::{Cut, Flap, Partition};
-pub use impaired::Degraded;
-pub use inspect::{
+pub use faults::partition::{Cut, Flap, Partition};
+pub use inspect::inspection::{
     AddressEntry, Inspection, InterfaceEntry, MountEntry, NeighbourEntry, ProcessEntry, RouteEntry,
     SocketEntry, Traffic,
 };
-pub use link::Link;
-pub use log::{Line, Stream};
-pub use middle::Carrier;
-pub use namespaces::Namespace;
-pub use node::Node;
-pub use process::Process;
+pub use inspect::namespaces::Namespace;
+pub use link::impair::Degraded;
+pub use link::link::Link;
+pub use link::state::Carrier;
+pub use node::command::{Command, OnDrop, Output, Stdio};
+pub use node::node::Node;
 #[cfg(feature = "tokio")]
-pub use runtime::JoinHandle;
+pub use node::runtime::JoinHandle;
+pub use process::log::{Line, Stream};
+pub use process::process::Process;
 pub use wait::{Condition, wait_until};
 
-use node::Stack;
+use node::node::Stack;
 use shared::Shared;
 
 /// A topology brought to life; dropping it takes everything away.

@@ -5,30 +5,30 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use super::error::Result;
-use super::faults::Sieve;
-use super::log::Pump;
-use super::network::new_place;
-use super::place::Place;
-use super::visitors::Visitors;
+use crate::lab::bring_up::network::new_place;
+use crate::lab::error::Result;
+use crate::lab::faults::partition::Sieve;
+use crate::lab::node::files::Place;
+use crate::lab::node::visitors::Visitors;
+use crate::lab::process::log::Pump;
 use crate::observe::CaptureGuard;
 
 /// One for each lab.
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) place: Place,
-    pub(super) pump: Pump,
-    pub(super) visitors: Visitors,
+pub(crate) struct Shared {
+    pub(crate) place: Place,
+    pub(crate) pump: Pump,
+    pub(crate) visitors: Visitors,
     patience_ms: AtomicU64,
     /// What the environment has asked for.
-    pub(super) captures: Mutex<Vec<CaptureGuard>>,
+    pub(crate) captures: Mutex<Vec<CaptureGuard>>,
     backstage: Mutex<Option<Arc<OwnedFd>>>,
     /// Those of partitions.
-    pub(super) sieves: Mutex<Vec<Weak<Sieve>>>,
+    pub(crate) sieves: Mutex<Vec<Weak<Sieve>>>,
 }
 
 impl Shared {
-    pub(super) fn new() -> Result<Shared> {
+    pub(crate) fn new() -> Result<Shared> {
         Ok(Shared {
             place: Place::new()?,
             pump: Pump::default(),
@@ -41,7 +41,7 @@ impl Shared {
     }
 
     /// The network namespace where the middles of links are, made for the first of them.
-    pub(super) fn backstage(&self) -> Result<Arc<OwnedFd>> {
+    pub(crate) fn backstage(&self) -> Result<Arc<OwnedFd>> {
         let mut backstage = self
             .backstage
             .lock()
@@ -54,11 +54,11 @@ impl Shared {
         Ok(made)
     }
 
-    pub(super) fn patience(&self) -> Duration {
+    pub(crate) fn patience(&self) -> Duration {
         Duration::from_millis(self.patience_ms.load(Ordering::Relaxed))
     }
 
-    pub(super) fn set_patience(&self, limit: Duration) {
+    pub(crate) fn set_patience(&self, limit: Duration) {
         let ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
         self.patience_ms.store(ms, Ordering::Relaxed);
     }

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
-use super::error::{LabError, Result};
-use super::node::{Node, Stack};
 use crate::kernel::netns::Netns;
+use crate::lab::error::{LabError, Result};
+use crate::lab::node::node::{Node, Stack};
 
 /// Something that may hold or not: `bool`, `Option` or `Result`.
 pub trait Condition {
@@ -116,7 +116,7 @@ impl Node {
 
 impl Stack {
     /// The TCP ports on which something listens.
-    pub(super) fn listening_ports(&self) -> nix::Result<Vec<u16>> {
+    pub(crate) fn listening_ports(&self) -> nix::Result<Vec<u16>> {
         let Some(netns) = self.netns() else {
             return Err(Errno::ENOENT);
         };
@@ -135,7 +135,7 @@ impl Stack {
     }
 }
 
-pub(super) fn shown(ports: &[u16]) -> String {
+pub(crate) fn shown(ports: &[u16]) -> String {
     match ports {
         [] => "no listener at all".to_owned(),
         ports => format!("listeners on {ports:?}"),

@@ -1,0 +1,156 @@
+//! Bridges and cables, both ends of each born where they belong.
+
+use crate::kernel::netlink::{Batch, Device, End, Veth};
+use crate::lab::bring_up::network::{Builder, New, bridge, bridge_index, device};
+use crate::lab::error::{LabError, Result};
+use crate::topology::plan::{Cable, Place};
+
+impl Builder<'_> {
+    /// Makes bridges and the trunks between them.
+    pub(crate) fn make_bridges(&mut self, new: &New) -> Result<()> {
+        let Some(mut hub) = self.open_hub()? else {
+            return Ok(());
+        };
+        let plan = self.plan;
+        for planned in new.bridges(plan) {
+            self.batch.add_bridge(&bridge(planned));
+            if planned.mtu != 1500 {
+                self.batch.set_mtu(bridge(planned).device, planned.mtu);
+            }
+            if let Some(altname) = &planned.altname {
+                self.batch.add_altname(bridge(planned).device, altname);
+            }
+        }
+        for trunk in new.trunks(plan) {
+            self.lay_in_hub(trunk);
+        }
+        hub.execute_reusing(&mut self.batch)
+            .map_err(|e| self.explain(Place::Hub, e))
+    }
+
+    pub(crate) fn lay_at_hub(&mut self, cables: &[usize]) -> Result<()> {
+        let plan = self.plan;
+        for cable in cables.iter().map(|index| &plan.cables[*index]) {
+            match cable.ends.each_ref().map(|end| end.place) {
+                [Place::Hub, Place::Hub] => self.lay_in_hub(cable),
+                [Place::Hub, Place::Stack(stack)] => self.plug(cable, 0, stack)?,
+                [Place::Stack(stack), Place::Hub] => self.plug(cable, 1, stack)?,
+                _ => {}
+            }
+        }
+        match self.open_hub()? {
+            Some(mut hub) => hub
+                .execute_reusing(&mut self.batch)
+                .map_err(|e| self.explain(Place::Hub, e)),
+            None => Ok(()),
+        }
+    }
+
+    /// A cable from a port of the hub to a stack.
+    fn plug(&mut self, cable: &Cable, port: usize, stack: usize) -> Result<()> {
+        let Some(netns) = self.places.stacks[stack] else {
+            return Err(LabError::other(format!(
+                "{} was removed from the lab",
+                self.whose(stack)
+            )));
+        };
+        let mut ends = ends(cable);
+        ends[port].master = cable.ends[port].bridge.as_deref().map(bridge_index);
+        ends[1 - port].netns = Some(netns);
+        self.batch.add_veth(&Veth {
+            near: ends[port],
+            far: ends[1 - port],
+        });
+        self.batch.give_no_addresses(ends[port].device);
+        self.batch.set_up(ends[port].device);
+        Ok(())
+    }
+
+    /// A cable between two bridges, over which all that is not for one port has to go.
+    fn lay_in_hub(&mut self, cable: &Cable) {
+        let mut ends = ends(cable);
+        let masters = cable
+            .ends
+            .each_ref()
+            .map(|end| end.bridge.as_deref().map(bridge_index));
+        ends[0].master = masters[0];
+        self.batch.add_veth(&Veth {
+            near: ends[0],
+            far: ends[1],
+        });
+        self.batch.set_master(ends[1].device, masters[1]);
+        for end in ends {
+            self.batch.give_no_addresses(end.device);
+            self.batch.set_up(end.device);
+            send_all_multicast(&mut self.batch, end.device);
+        }
+    }
+
+    /// The cables between two stacks, each made from where its first end is.
+    pub(crate) fn lay_between_stacks(&mut self, cables: &[usize]) -> Result<()> {
+        let plan = self.plan;
+        let mut direct: Vec<(usize, usize, &Cable)> = cables
+            .iter()
+            .map(|index| &plan.cables[*index])
+            .filter_map(|cable| match cable.ends.each_ref().map(|end| end.place) {
+                [Place::Stack(near), Place::Stack(far)] => Some((near, far, cable)),
+                _ => None,
+            })
+            .collect();
+        direct.sort_by_key(|(near, _, _)| *near);
+        for group in direct.chunk_by(|a, b| a.0 == b.0) {
+            let near = group[0].0;
+            let mut netlink = self.open_stack(near)?;
+            for (_, far, cable) in group {
+                let mut ends = ends(cable);
+                ends[1].netns = self.places.stacks[*far];
+                if ends[1].netns.is_none() {
+                    return Err(LabError::other(format!(
+                        "{} was removed from the lab",
+                        self.whose(*far)
+                    )));
+                }
+                self.batch.add_veth(&Veth {
+                    near: ends[0],
+                    far: ends[1],
+                });
+            }
+            netlink
+                .execute_reusing(&mut self.batch)
+                .map_err(|e| self.explain(Place::Stack(near), e))?;
+        }
+        Ok(())
+    }
+}
+
+fn ends<'a>(cable: &'a Cable) -> [End<'a>; 2] {
+    [0, 1].map(|which| End {
+        mac: Some(cable.ends[which].mac),
+        mtu: Some(cable.mtu),
+        ..End::new(device(&cable.ends[which], cable, which))
+    })
+}
+
+/// Makes a port one that every multicast frame goes to: others are behind it whom the bridge does not know.
+fn send_all_multicast(batch: &mut Batch, port: Device<'_>) {
+    const RTM_SETLINK: u16 = 19;
+    const IFLA_PROTINFO: u16 = 12 | 0x8000;
+    const IFLA_BRPORT_MULTICAST_ROUTER: u16 = 25;
+    const ALWAYS: u8 = 2;
+    // struct ifinfomsg: family, padding, type, index, flags, change.
+    let mut payload = vec![libc::AF_BRIDGE as u8, 0, 0, 0];
+    payload.extend(port.index.to_ne_bytes());
+    payload.extend([0; 8]);
+    for (length, kind) in [(12u16, IFLA_PROTINFO), (5, IFLA_BRPORT_MULTICAST_ROUTER)] {
+        payload.extend(length.to_ne_bytes());
+        payload.extend(kind.to_ne_bytes());
+    }
+    payload.extend([ALWAYS, 0, 0, 0]);
+    batch.push_raw(
+        "let all multicast through",
+        port.name,
+        RTM_SETLINK,
+        0,
+        &payload,
+    );
+}

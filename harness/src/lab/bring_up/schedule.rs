@@ -1,0 +1,95 @@
+//! Which cables can be laid, and which interfaces addressed, as soon as who is at their ends lives.
+
+use std::collections::BTreeMap;
+
+use crate::lab::bring_up::network::New;
+use crate::topology::plan::{Place, Plan};
+
+/// What is still to be done.
+pub(crate) struct Works {
+    /// Cables by number, each with the stacks at its ends.
+    cables: Vec<(usize, Vec<usize>)>,
+    /// Stacks with new interfaces, each with how many cables are missing there.
+    unsettled: BTreeMap<usize, usize>,
+    /// All stacks with new interfaces, and those.
+    pub(crate) touched: BTreeMap<usize, Vec<usize>>,
+}
+
+/// What can be done now.
+pub(crate) struct Possible {
+    pub(crate) cables: Vec<usize>,
+    pub(crate) settled: Vec<(usize, Vec<usize>)>,
+}
+
+impl Works {
+    pub(crate) fn of(plan: &Plan, new: &New) -> Works {
+        let mut touched = BTreeMap::<usize, Vec<usize>>::new();
+        let mut cables = Vec::new();
+        for index in new.cables.clone() {
+            let mut stacks = Vec::new();
+            for end in &plan.cables[index].ends {
+                if let (Place::Stack(stack), Some(interface)) = (end.place, end.interface) {
+                    stacks.push(stack);
+                    touched.entry(stack).or_default().push(interface);
+                }
+            }
+            cables.push((index, stacks));
+        }
+        let unsettled = touched
+            .iter()
+            .map(|(stack, interfaces)| (*stack, interfaces.len()))
+            .collect();
+        Works {
+            cables,
+            unsettled,
+            touched,
+        }
+    }
+
+    /// Takes out what can be done when those stacks are there.
+    pub(crate) fn possible(&mut self, there: impl Fn(usize) -> bool) -> Possible {
+        let possible =
+            |(_, stacks): &mut (usize, Vec<usize>)| stacks.iter().all(|stack| there(*stack));
+        let cables: Vec<_> = self.cables.extract_if(.., possible).collect();
+        for stack in cables.iter().flat_map(|(_, stacks)| stacks) {
+            if let Some(missing) = self.unsettled.get_mut(stack) {
+                *missing -= 1;
+            }
+        }
+        let mut settled = Vec::new();
+        self.unsettled.retain(|stack, missing| {
+            if *missing == 0 {
+                settled.push((*stack, self.touched[stack].clone()));
+            }
+            *missing > 0
+        });
+        let cables = cables.into_iter().map(|(index, _)| index).collect();
+        Possible { cables, settled }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::shape;
+
+    #[test]
+    fn each_cable_is_laid_once_when_both_ends_are_there_and_then_its_ends_are_settled() {
+        let plan = shape::line(3).plan().unwrap();
+        let new = New {
+            switches: 0..0,
+            cables: 0..2,
+            running: Vec::new(),
+        };
+        let mut works = Works::of(&plan, &new);
+        let mut step = |there: &[usize]| {
+            let possible = works.possible(|stack| there.contains(&stack));
+            let settled: Vec<usize> = possible.settled.iter().map(|(stack, _)| *stack).collect();
+            (possible.cables, settled)
+        };
+        assert_eq!(step(&[0]), (vec![], vec![]));
+        assert_eq!(step(&[0, 1]), (vec![0], vec![0]));
+        assert_eq!(step(&[0, 1, 2]), (vec![1], vec![1, 2]));
+        assert_eq!(step(&[0, 1, 2]), (vec![], vec![]));
+    }
+}

@@ -1,0 +1,3 @@
+//! Faults that last as long as a guard lives.
+
+pub(crate) mod partition;

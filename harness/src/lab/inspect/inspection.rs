@@ -1,0 +1,93 @@
+//! A node, seen from outside: what `ip`, `ss`, `ps` and `mount` would show, as values.
+
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::kernel::netlink::{Netlink, sockets};
+use crate::kernel::procfs::Procfs;
+use crate::lab::Lab;
+use crate::lab::error::{LabError, Result};
+use crate::topology::NodeId;
+
+pub use crate::kernel::netlink::{
+    AddressEntry, InterfaceEntry, NeighbourEntry, RouteEntry, SocketEntry, Traffic,
+};
+pub use crate::kernel::procfs::{MountEntry, ProcessEntry};
+
+/// All that the kernel says about a node at one moment; made by [`Lab::inspect`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Inspection {
+    /// The node's name.
+    pub node: String,
+    /// Its interfaces, with `lo`.
+    pub interfaces: Vec<InterfaceEntry>,
+    /// Their addresses.
+    pub addresses: Vec<AddressEntry>,
+    /// Its routes, of all tables.
+    pub routes: Vec<RouteEntry>,
+    /// Whom it knows on its links.
+    pub neighbours: Vec<NeighbourEntry>,
+    /// TCP, UDP and Unix sockets in its network namespace.
+    pub sockets: Vec<SocketEntry>,
+    /// Its processes, with its first one; none where it has crashed.
+    pub processes: Vec<ProcessEntry>,
+    /// Its mounts; none where it has crashed.
+    pub mounts: Vec<MountEntry>,
+}
+
+impl Inspection {
+    /// The interface of this name.
+    pub fn interface(&self, name: &str) -> Option<&InterfaceEntry> {
+        self.interfaces.iter().find(|interface| {
+            interface.name == name || interface.altnames.iter().any(|alt| alt == name)
+        })
+    }
+}
+
+impl Lab {
+    /// Looks at a node, by netlink and procfs and without running anything in it.
+    ///
+    /// ```no_run
+    /// # #[snowglobe::test]
+    /// # fn t() -> snowglobe::TestResult {
+    /// # let lab = snowglobe::topology::shape::pair().start()?;
+    /// let a = lab.node("alice").unwrap();
+    /// let seen = lab.inspect(a.id())?;
+    /// assert_eq!(seen.interface("eth0").unwrap().state, "up");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn inspect(&self, node: NodeId) -> Result<Inspection> {
+        let node = &self[node];
+        let whose = format!("node `{}`", node.name());
+        let failed = |e| LabError::network(&whose, e);
+        let Some(netns) = node.stack().netns() else {
+            return Err(LabError::other(format!("{whose} was removed from the lab")));
+        };
+        let mut netlink = Netlink::open_in(netns.as_fd()).map_err(failed)?;
+        let (processes, mounts) = match node.pid() {
+            Some(pid) if node.is_running() => look_at_processes(pid.cast_signed())
+                .map_err(|e| LabError::io(format!("look at the processes of {whose}"), &e))?,
+            _ => (Vec::new(), Vec::new()),
+        };
+        Ok(Inspection {
+            node: node.name().to_owned(),
+            interfaces: netlink.interfaces().map_err(failed)?,
+            addresses: netlink.addresses().map_err(failed)?,
+            routes: netlink.routes().map_err(failed)?,
+            neighbours: netlink.neighbours().map_err(failed)?,
+            sockets: sockets(netns.as_fd()).map_err(failed)?,
+            processes,
+            mounts,
+        })
+    }
+}
+
+fn look_at_processes(pid: i32) -> std::io::Result<(Vec<ProcessEntry>, Vec<MountEntry>)> {
+    // Its own /proc numbers processes as it does.
+    let inside = Procfs::open(Path::new(&format!("/proc/{pid}/root/proc")))?;
+    let outside = Procfs::open(Path::new("/proc"))?;
+    Ok((inside.processes()?, outside.mounts(pid)?))
+}

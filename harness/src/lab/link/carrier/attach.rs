@@ -1,0 +1,364 @@
+//! How a link with something in its middle is laid, and how another carrier takes over.
+//!
+//! Between the ends is the *backstage*, a network namespace that no node sees: there, each end of a link has an inner end. Between two inner
+//! ends there is a repeater, at whose ports netem works; or our wire, which has a packet socket on each. A wire with TAP
+//! devices has no inner ends.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use crate::impair::netem::Netem;
+use crate::impair::wire::{self, Port, WireSpec};
+use crate::impair::{Direction, Impairment};
+use crate::kernel::frame::{BATCH, Inbox};
+use crate::kernel::netlink::{Batch, Device, End, Netlink, Veth};
+use crate::kernel::netns::Netns;
+use crate::kernel::packet::PacketSocket;
+use crate::kernel::tap::Tap;
+use crate::lab::bring_up::network::bridge_index;
+use crate::lab::error::{LabError, Result};
+use crate::lab::link::carrier::choose::choose;
+use crate::lab::link::ends::{Line, Plug};
+use crate::lab::link::state::{Carried, Carrier};
+use crate::lab::shared::Shared;
+use crate::topology::plan::Plan;
+
+/// The end of a link's veth pair that is backstage.
+pub(crate) struct Inner {
+    name: String,
+    index: u32,
+}
+
+impl Inner {
+    pub(crate) fn of(line: &Line, which: usize) -> Inner {
+        let number = line.number();
+        Inner {
+            name: format!("m{number}{}", ["a", "b"][which]),
+            index: 200_000 + (2 * number + which) as u32,
+        }
+    }
+
+    fn repeater(line: &Line) -> Inner {
+        let number = line.number();
+        Inner {
+            name: format!("m{number}"),
+            index: 1_200_000 + number as u32,
+        }
+    }
+
+    pub(crate) fn device(&self) -> Device<'_> {
+        Device {
+            index: self.index,
+            name: &self.name,
+        }
+    }
+}
+
+/// The ends of a link, with nothing between them yet.
+pub(crate) enum Laid {
+    Veth,
+    Taps([Tap; 2]),
+    /// Their inner ends are there, for this carrier.
+    Inner(Carrier, Arc<OwnedFd>),
+}
+
+/// Lays a link as its plan says, up to what joins its ends: that follows when both are ready, so that what kernels have to say of new
+/// interfaces is not carried, as it is not over a plain link.
+pub(crate) fn lay(line: &Line, shared: &Shared) -> Result<Laid> {
+    let Some(middle) = line.cable.middle.as_deref() else {
+        return Ok(Laid::Veth);
+    };
+    let carrier = choose(line, shared, middle.engine, &middle.impairments)?;
+    lay_ends(line, shared, carrier)
+}
+
+/// Says who carries which links: each on a line, but for many.
+pub(crate) fn tell(laid: &BTreeMap<usize, Laid>, plan: &Plan) {
+    const MANY: usize = 8;
+    for carrier in [Carrier::Netem, Carrier::Tap, Carrier::PacketSocket] {
+        let its = laid.iter().filter(|(_, laid)| laid.carrier() == carrier);
+        let names: Vec<&str> = its
+            .map(|(index, _)| plan.cables[*index].name.as_str())
+            .collect();
+        match names[..] {
+            [first, .., last] if names.len() > MANY => {
+                let count = names.len();
+                eprintln!("{count} links, `{first}` to `{last}`, are carried by {carrier}");
+            }
+            _ => names
+                .iter()
+                .for_each(|name| eprintln!("link `{name}` is carried by {carrier}")),
+        }
+    }
+}
+
+fn lay_ends(line: &Line, shared: &Shared, carrier: Carrier) -> Result<Laid> {
+    Ok(match carrier {
+        Carrier::Tap => Laid::Taps([tap(line, 0)?, tap(line, 1)?]),
+        Carrier::PacketSocket | Carrier::Netem => {
+            let backstage = shared.backstage()?;
+            lay_to(line, &backstage, carrier == Carrier::Netem)?;
+            Laid::Inner(carrier, backstage)
+        }
+        Carrier::Veth | Carrier::Nobody => Laid::Veth,
+    })
+}
+
+impl Laid {
+    fn carrier(&self) -> Carrier {
+        match self {
+            Laid::Veth => Carrier::Veth,
+            Laid::Taps(_) => Carrier::Tap,
+            Laid::Inner(carrier, _) => *carrier,
+        }
+    }
+
+    /// Joins the ends.
+    pub(crate) fn join(self, line: &Line, impairments: &[Impairment; 2]) -> Result<Carried> {
+        match self {
+            Laid::Veth => Ok(Carried::Veth),
+            Laid::Taps(taps) => {
+                taps.iter().try_for_each(|tap| empty(line, tap))?;
+                carry(line, taps.map(Port::Tap), impairments, None)
+            }
+            Laid::Inner(Carrier::Netem, backstage) => repeat(line, backstage, impairments),
+            Laid::Inner(_, backstage) => {
+                let ports = sockets(line, &backstage)?;
+                carry(line, ports, impairments, Some(backstage))
+            }
+        }
+    }
+}
+
+/// Throws away what its kernel has sent so far.
+fn empty(line: &Line, tap: &Tap) -> Result<()> {
+    let mut inbox = Inbox::new(BATCH);
+    loop {
+        match tap.receive(&mut inbox) {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            Err(errno) => {
+                let what = format!("read from an end of link `{}`", line.cable.name);
+                return Err(LabError::refused(what, errno));
+            }
+        }
+    }
+}
+
+/// Puts a carrier in the place of another one. Interfaces of nodes are made anew where that has to be, with all that they had: programs
+/// notice nothing but a pause, unless they hold on to the interface itself.
+pub(crate) fn exchange(
+    line: &Line,
+    shared: &Shared,
+    before: Carried,
+    carrier: Carrier,
+    impairments: &[Impairment; 2],
+    down: bool,
+) -> Result<Carried> {
+    if let (Carried::Netem { backstage, .. }, Carrier::Tap | Carrier::PacketSocket) =
+        (&before, carrier)
+    {
+        let backstage = Arc::clone(backstage);
+        let mut batch = Batch::new();
+        batch.delete_link(Inner::repeater(line).device());
+        backstage_do(line, &backstage, batch)?;
+        for which in 0..2 {
+            let mut batch = Batch::new();
+            batch.set_largest_batch(line.device(which), u16::MAX);
+            line.execute(which, batch)?;
+        }
+        let ports = sockets(line, &backstage)?;
+        return carry(line, ports, impairments, Some(backstage));
+    }
+    unlay(line, before)?;
+    let laid = lay_ends(line, shared, carrier)?;
+    for which in 0..2 {
+        line.settle(which)?;
+    }
+    if down {
+        for which in line.switched() {
+            let mut batch = Batch::new();
+            batch.set_down(line.device(which));
+            line.execute(which, batch)?;
+        }
+        return laid.join(line, impairments);
+    }
+    line.await_up(&[0, 1])?;
+    let carried = laid.join(line, impairments)?;
+    line.announce()?;
+    Ok(carried)
+}
+
+/// Takes a link away.
+pub(crate) fn unlay(line: &Line, carried: Carried) -> Result<()> {
+    let ends: &[usize] = match &carried {
+        Carried::Nobody => &[],
+        // Both ends go at once, and one of them may be gone with its node.
+        Carried::Veth => match line.netns(0) {
+            Some(_) => &[0],
+            None => &[1],
+        },
+        // They are gone with the wire.
+        Carried::Wire {
+            backstage: None, ..
+        } => &[],
+        Carried::Wire { .. } | Carried::Netem { .. } => &[0, 1],
+    };
+    if let Carried::Netem { backstage, .. } = &carried {
+        let mut batch = Batch::new();
+        batch.delete_link(Inner::repeater(line).device());
+        backstage_do(line, backstage, batch)?;
+    }
+    drop(carried);
+    for which in ends.iter().copied() {
+        if line.netns(which).is_none() {
+            continue;
+        }
+        let mut batch = Batch::new();
+        batch.delete_link(line.device(which));
+        line.execute(which, batch)?;
+    }
+    Ok(())
+}
+
+/// A TAP device as one end, down and without addresses; as a port of a bridge it is up.
+fn tap(line: &Line, which: usize) -> Result<Tap> {
+    let Device { index, name } = line.device(which);
+    let whose = line.whose(which);
+    let made = Netns::visit(line.place(which)?, || Tap::create(name, index))
+        .map_err(|e| LabError::refused(format!("enter {whose}"), e))?;
+    let tap = made.map_err(|(call, errno)| {
+        LabError::refused(
+            format!("make the TAP device `{name}` ({call}), in {whose}"),
+            errno,
+        )
+    })?;
+    let end = &line.cable.ends[which];
+    let mut batch = Batch::new();
+    batch.set_mac(line.device(which), end.mac);
+    batch.set_mtu(line.device(which), line.cable.mtu);
+    if let Some(bridge) = &end.bridge {
+        batch.give_no_addresses(line.device(which));
+        batch.set_master(line.device(which), Some(bridge_index(bridge)));
+        batch.set_up(line.device(which));
+        batch.look_at(line.device(which));
+    }
+    line.execute(which, batch)?;
+    Ok(tap)
+}
+
+/// A veth pair from each end to the backstage, the inner ends up.
+///
+/// netem decides about what it is handed, so it must be handed packets one by one.
+fn lay_to(line: &Line, backstage: &OwnedFd, one_by_one: bool) -> Result<()> {
+    for which in 0..2 {
+        let inner = Inner::of(line, which);
+        let end = &line.cable.ends[which];
+        let near = End {
+            mac: Some(end.mac),
+            mtu: Some(line.cable.mtu),
+            master: end.bridge.as_deref().map(bridge_index),
+            ..End::new(line.device(which))
+        };
+        let far = End {
+            mtu: Some(line.cable.mtu),
+            netns: Some(backstage.as_fd()),
+            ..End::new(inner.device())
+        };
+        let mut batch = Batch::new();
+        batch.add_veth(&Veth { near, far });
+        if one_by_one {
+            batch.set_largest_batch(near.device, 1);
+        }
+        if let Plug::Hub(_) = &line.ends[which] {
+            batch.give_no_addresses(near.device);
+            batch.set_up(near.device);
+        }
+        line.execute(which, batch)?;
+        let mut batch = Batch::new();
+        batch.give_no_addresses(inner.device());
+        batch.set_up(inner.device());
+        backstage_do(line, backstage, batch)?;
+    }
+    Ok(())
+}
+
+fn backstage_do(line: &Line, backstage: &OwnedFd, batch: Batch) -> Result<()> {
+    Netlink::open_in(backstage.as_fd())
+        .and_then(|mut netlink| netlink.execute(batch))
+        .map_err(|e| backstage_error(line, e))
+}
+
+pub(crate) fn backstage_error(
+    line: &Line,
+    error: crate::kernel::netlink::NetlinkError,
+) -> LabError {
+    LabError::network(format!("the middle of link `{}`", line.cable.name), error)
+}
+
+fn sockets(line: &Line, backstage: &OwnedFd) -> Result<[Port; 2]> {
+    let socket = |which| {
+        let index = Inner::of(line, which).index;
+        let what = || format!("open a packet socket for link `{}`", line.cable.name);
+        PacketSocket::for_wire(backstage.as_fd(), index)
+            .map(Port::Packet)
+            .map_err(|e| LabError::io(what(), &e))
+    };
+    Ok([socket(0)?, socket(1)?])
+}
+
+/// Hands the link to the threads that carry wires, and looks what is in force.
+fn carry(
+    line: &Line,
+    ports: [Port; 2],
+    impairments: &[Impairment; 2],
+    backstage: Option<Arc<OwnedFd>>,
+) -> Result<Carried> {
+    let name = &line.cable.name;
+    let spec = WireSpec {
+        name: name.as_str().into(),
+        seed: seed(line),
+        impairments: impairments.clone(),
+        spin: false,
+    };
+    let wire =
+        wire::carry(spec, ports).map_err(|e| LabError::io(format!("carry link `{name}`"), &e))?;
+    for (direction, asked) in Direction::BOTH.into_iter().zip(impairments) {
+        let in_force = wire.impairment(direction);
+        if in_force != *asked {
+            return Err(LabError::other(format!(
+                "link `{name}`, {direction}: asked for {asked:?}, but {in_force:?} is in force"
+            )));
+        }
+    }
+    Ok(Carried::Wire { wire, backstage })
+}
+
+/// A repeater between the inner ends, and netem where packets leave it.
+fn repeat(line: &Line, backstage: Arc<OwnedFd>, impairments: &[Impairment; 2]) -> Result<Carried> {
+    let repeater = Inner::repeater(line);
+    let mut batch = Batch::new();
+    batch.add_repeater(repeater.device());
+    for which in 0..2 {
+        batch.set_master(Inner::of(line, which).device(), Some(repeater.index));
+    }
+    batch.set_up(repeater.device());
+    backstage_do(line, &backstage, batch)?;
+    let apply = |direction: Direction| {
+        let leaves = Inner::of(line, direction.reverse().index());
+        let impairment = &impairments[direction.index()];
+        // The two directions shall not lose the same packets.
+        let seed = seed(line) ^ direction.index() as u64;
+        Netem::apply(backstage.as_fd(), leaves.device(), impairment, seed)
+            .map_err(|e| backstage_error(line, e))
+    };
+    let egress = Box::new([apply(Direction::AToB)?, apply(Direction::BToA)?]);
+    Ok(Carried::Netem { egress, backstage })
+}
+
+/// Of the trial's seed and the link's name: no other link has a say in what happens on this one.
+fn seed(line: &Line) -> u64 {
+    let trial = crate::trial::running::current().map_or(0, |current| current.seed);
+    crate::random::seed_for(trial, &line.cable.name)
+}

@@ -1,0 +1,349 @@
+//! What is between the ends of a link while the lab runs: who carries its packets, what is done to them, and whether it is cut.
+
+use std::fmt;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use crate::impair::netem::{self, Netem};
+use crate::impair::wire::{Lateness, Wire};
+use crate::impair::{Direction, Impairment};
+use crate::kernel::netlink::{Batch, Netlink};
+use crate::lab::error::{LabError, Result};
+use crate::lab::link::carrier::attach as lay;
+use crate::lab::link::carrier::choose;
+use crate::lab::link::cuts::Cuts;
+use crate::lab::link::ends::{Line, Plug};
+use crate::lab::shared::Shared;
+use crate::lab::stack::listeners::{Ear, Ears};
+use crate::observe::Listener;
+use crate::topology::Engine;
+use crate::topology::plan;
+
+/// Who carries the packets of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Carrier {
+    /// The kernel, over a plain veth pair.
+    Veth,
+    /// The kernel, with its netem in the middle.
+    Netem,
+    /// The userspace wire, over TAP devices.
+    Tap,
+    /// The userspace wire, over packet sockets.
+    PacketSocket,
+    /// Nobody: the link was removed.
+    Nobody,
+}
+
+impl fmt::Display for Carrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Carrier::Veth => "a veth pair",
+            Carrier::Netem => "netem",
+            Carrier::Tap => "the userspace wire over TAP devices",
+            Carrier::PacketSocket => "the userspace wire over packet sockets",
+            Carrier::Nobody => "nobody: it was removed",
+        })
+    }
+}
+
+/// What a carrier needs to live.
+pub(crate) enum Carried {
+    Veth,
+    Netem {
+        /// By direction.
+        egress: Box<[Netem; 2]>,
+        backstage: Arc<OwnedFd>,
+    },
+    Wire {
+        wire: Wire,
+        /// Where the packet sockets are, if it has those.
+        backstage: Option<Arc<OwnedFd>>,
+    },
+    Nobody,
+}
+
+impl Carried {
+    pub(crate) fn carrier(&self) -> Carrier {
+        match self {
+            Carried::Veth => Carrier::Veth,
+            Carried::Netem { .. } => Carrier::Netem,
+            Carried::Wire {
+                backstage: None, ..
+            } => Carrier::Tap,
+            Carried::Wire { .. } => Carrier::PacketSocket,
+            Carried::Nobody => Carrier::Nobody,
+        }
+    }
+}
+
+impl fmt::Debug for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.carrier().fmt(f)
+    }
+}
+
+/// The state of a link: what was asked of it, and what does that.
+#[derive(Debug)]
+pub(crate) struct Middle {
+    pub(crate) line: Line,
+    shared: Arc<Shared>,
+    pub(crate) carried: Carried,
+    pub(crate) down: bool,
+    engine: Engine,
+    /// By direction, without what degrades it for a while.
+    asked: [Impairment; 2],
+    /// What degrades it, each with its number.
+    worse: Vec<(u64, Impairment)>,
+    pub(crate) cuts: Cuts,
+    pub(crate) ears: Ears,
+}
+
+impl Middle {
+    pub(crate) fn new(line: Line, carried: Carried, shared: &Arc<Shared>) -> Middle {
+        let middle = line.cable.middle.as_deref().cloned();
+        let plan::Middle {
+            impairments,
+            engine,
+        } = middle.unwrap_or(plan::Middle {
+            impairments: Default::default(),
+            engine: Engine::Auto,
+        });
+        Middle {
+            line,
+            shared: Arc::clone(shared),
+            carried,
+            down: false,
+            engine,
+            asked: impairments,
+            worse: Vec::new(),
+            cuts: Cuts::default(),
+            ears: Ears::default(),
+        }
+    }
+
+    pub(crate) fn wire(&self) -> Option<&Wire> {
+        match &self.carried {
+            Carried::Wire { wire, .. } => Some(wire),
+            _ => None,
+        }
+    }
+
+    /// The userspace wire, which takes the place of whatever carries the link, if another carrier may be taken.
+    pub(crate) fn need_wire(&mut self, what_for: &str) -> Result<&Wire> {
+        match self.carried {
+            Carried::Wire { .. } => {}
+            Carried::Nobody => return Err(self.removed()),
+            _ if self.engine == Engine::Netem => {
+                return Err(LabError::other(format!(
+                    "link `{}` was asked to be carried by netem, which knows no {what_for}; take `Engine::Auto` or `Engine::Wire`",
+                    self.line.cable.name
+                )));
+            }
+            _ => self.exchange(Engine::Wire)?,
+        }
+        self.wire().ok_or_else(|| self.removed())
+    }
+
+    pub(crate) fn patience(&self) -> std::time::Duration {
+        self.shared.patience()
+    }
+
+    pub(crate) fn removed(&self) -> LabError {
+        LabError::other(format!("link `{}` was removed", self.line.cable.name))
+    }
+
+    /// What is asked of a direction, with all that degrades it.
+    pub(crate) fn wanted(&self, direction: Direction) -> Impairment {
+        let asked = self.asked[direction.index()].clone();
+        let worse = self.worse.iter().map(|(_, worse)| worse);
+        worse.fold(asked, |so_far, worse| so_far.worsened_by(worse))
+    }
+
+    /// Asks for other impairments, and returns when they are in force. After an error it is as before.
+    pub(crate) fn ask(&mut self, asked: [Impairment; 2]) -> Result<()> {
+        let before = std::mem::replace(&mut self.asked, asked);
+        let done = self.enforce();
+        if done.is_err() {
+            self.asked = before;
+            let _ = self.enforce();
+        }
+        done
+    }
+
+    pub(crate) fn asked(&self) -> &[Impairment; 2] {
+        &self.asked
+    }
+
+    pub(crate) fn degrade(&mut self, number: u64, worse: Impairment) -> Result<()> {
+        self.worse.push((number, worse));
+        let done = self.enforce();
+        if done.is_err() {
+            let _ = self.recover(number);
+        }
+        done
+    }
+
+    pub(crate) fn recover(&mut self, number: u64) -> Result<()> {
+        self.worse.retain(|(other, _)| *other != number);
+        self.enforce()
+    }
+
+    /// Makes true what is wanted.
+    fn enforce(&mut self) -> Result<()> {
+        let wanted = Direction::BOTH.map(|direction| self.wanted(direction));
+        for (direction, wanted) in Direction::BOTH.into_iter().zip(&wanted) {
+            wanted.validate().map_err(|wrong| {
+                LabError::other(format!(
+                    "link `{}`, {direction}: {wrong}",
+                    self.line.cable.name
+                ))
+            })?;
+        }
+        match &mut self.carried {
+            Carried::Nobody => Err(self.removed()),
+            Carried::Veth if wanted.iter().all(Impairment::is_none) => Ok(()),
+            Carried::Veth => self.exchange(self.engine),
+            Carried::Wire { wire, .. } => {
+                for (direction, wanted) in Direction::BOTH.into_iter().zip(&wanted) {
+                    wire.change(direction, wanted);
+                }
+                Ok(())
+            }
+            Carried::Netem { egress, .. } => {
+                let mtu = self.line.cable.mtu;
+                if self.engine == Engine::Auto
+                    && wanted.iter().any(|it| netem::cannot(it, mtu).is_some())
+                {
+                    return self.exchange(Engine::Wire);
+                }
+                choose::netem_can(&self.line, &wanted)?;
+                for (egress, wanted) in egress.iter_mut().zip(&wanted) {
+                    egress.change(wanted).map_err(|e| {
+                        LabError::network(format!("link `{}`", self.line.cable.name), e)
+                    })?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Puts another carrier in the place of the one that is there.
+    fn exchange(&mut self, engine: Engine) -> Result<()> {
+        let wanted = Direction::BOTH.map(|direction| self.wanted(direction));
+        let carrier = choose::choose(&self.line, &self.shared, engine, &wanted)?;
+        self.drop_sieves();
+        self.ears.iter_mut().for_each(Ear::look_away);
+        let before = std::mem::replace(&mut self.carried, Carried::Nobody);
+        self.carried = lay::exchange(
+            &self.line,
+            &self.shared,
+            before,
+            carrier,
+            &wanted,
+            self.down,
+        )?;
+        self.sever_again()?;
+        self.shared.restore_sieves(&self.line)?;
+        self.listen_again()?;
+        eprintln!(
+            "link `{}` is carried by {carrier} from now on",
+            self.line.cable.name
+        );
+        Ok(())
+    }
+
+    /// Has a listener told of all frames, whoever carries them; says by which number it can be forgotten.
+    pub(crate) fn listen(&mut self, listener: Arc<dyn Listener>) -> Result<u64> {
+        let name = &self.line.cable.name;
+        let mut ear = Ear::new(name, self.line.device(0).index, listener);
+        self.connect(&mut ear)?;
+        Ok(self.ears.add(ear))
+    }
+
+    pub(crate) fn forget(&mut self, number: u64) {
+        let ear = self.ears.remove(number);
+        if let (Some(ear), Some(wire)) = (ear, self.wire()) {
+            wire.forget(&ear.listener);
+        }
+    }
+
+    /// To a wire, or to the first end of what the kernel carries.
+    fn connect(&self, ear: &mut Ear) -> Result<()> {
+        match &self.carried {
+            Carried::Nobody => return Err(self.removed()),
+            Carried::Wire { wire, .. } => wire.listen(Arc::clone(&ear.listener)),
+            Carried::Veth | Carried::Netem { .. } => ear.look(self.line.place(0)?)?,
+        }
+        Ok(())
+    }
+
+    /// After the carrier has changed: interfaces may have been made anew.
+    fn listen_again(&mut self) -> Result<()> {
+        let mut ears = std::mem::take(&mut self.ears);
+        let connected = ears.iter_mut().try_for_each(|ear| self.connect(ear));
+        self.ears = ears;
+        connected?;
+        for (which, plug) in self.line.ends.iter().enumerate() {
+            if let Plug::Stack(stack, _) = plug {
+                stack.look_again(self.line.device(which).index)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the carrier from the interfaces of nodes, or gives it back, where a port at a switch goes down.
+    pub(crate) fn set_carriers(&self, on: bool) -> Result<()> {
+        for which in 0..2 {
+            let Plug::Stack(..) = &self.line.ends[which] else {
+                continue;
+            };
+            if self.line.port().is_none() {
+                continue;
+            }
+            match &self.carried {
+                Carried::Veth | Carried::Nobody => {}
+                Carried::Wire {
+                    backstage: None, ..
+                } => {
+                    let mut batch = Batch::new();
+                    batch.set_carrier(self.line.device(which), on);
+                    self.line.execute(which, batch)?;
+                }
+                Carried::Wire {
+                    backstage: Some(backstage),
+                    ..
+                }
+                | Carried::Netem { backstage, .. } => {
+                    let inner = lay::Inner::of(&self.line, which);
+                    let mut batch = Batch::new();
+                    match on {
+                        true => batch.set_up(inner.device()),
+                        false => batch.set_down(inner.device()),
+                    }
+                    Netlink::open_in(backstage.as_fd())
+                        .and_then(|mut netlink| netlink.execute(batch))
+                        .map_err(|e| LabError::network(self.line.whose(which), e))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the link away for good.
+    pub(crate) fn remove(&mut self) -> Result<()> {
+        self.drop_sieves();
+        self.ears = Ears::default();
+        let before = std::mem::replace(&mut self.carried, Carried::Nobody);
+        lay::unlay(&self.line, before)
+    }
+
+    /// The end of the lab. Guards may live on, with nothing to guard.
+    pub(crate) fn close(&mut self) -> Option<Lateness> {
+        let lateness = self.wire().map(Wire::lateness);
+        self.ears = Ears::default();
+        self.carried = Carried::Nobody;
+        self.cuts = Cuts::default();
+        lateness
+    }
+}

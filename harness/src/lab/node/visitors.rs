@@ -1,0 +1,101 @@
+//! Threads that were in a node, kept for the next visit: to start one costs more than to wake one.
+//!
+//! While it waits, such a thread is at home: it holds nothing of a node that crashes or is removed meanwhile. It is used
+//! again only where a new thread would be the same: see [`Traits`].
+
+use std::os::fd::OwnedFd;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use crate::kernel::lend::Worker;
+use crate::kernel::process::pidfd_open;
+use crate::kernel::thread::{Traits, go_home, show_as};
+use crate::lab::error::{LabError, Result};
+
+/// Those of a lab.
+#[derive(Debug)]
+pub(crate) struct Visitors {
+    home: OwnedFd,
+    /// The one that has waited for longest comes first.
+    idle: Mutex<Vec<Visitor>>,
+}
+
+/// One that waits; or, taken out, visits.
+#[derive(Debug)]
+struct Visitor {
+    node: String,
+    traits: Traits,
+    worker: Worker,
+}
+
+/// So many wait in all, however many nodes there are.
+const IDLE: usize = 8;
+
+impl Visitors {
+    pub(crate) fn new() -> Result<Visitors> {
+        let home = pidfd_open(std::process::id().cast_signed())
+            .map_err(|e| LabError::io("open the test's own process", &e))?;
+        Ok(Visitors {
+            home,
+            idle: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// Does `work` on a thread with the name of the node, as a new one would be, had the calling thread started it; `work` sees to
+    /// where it is. An error is the payload of a panic.
+    pub(crate) fn visit<T: Send>(
+        &self,
+        node: &str,
+        work: impl FnOnce() -> T + Send,
+    ) -> Result<thread::Result<T>> {
+        let failed = |e| LabError::io(format!("start a thread for node `{node}`"), &e);
+        let traits = Traits::current().map_err(|e| failed(e.into()))?;
+        let mut visitor = match self.take(node, &traits) {
+            Some(visitor) => visitor,
+            None => Visitor {
+                node: node.to_owned(),
+                worker: Worker::start(node.to_owned()).map_err(failed)?,
+                traits,
+            },
+        };
+        let traits = &visitor.traits;
+        let mut as_new = false;
+        let outcome = visitor.worker.lend(|| {
+            show_as(node);
+            let value = work();
+            // Whoever looks for what hangs is not to take it for something in the node.
+            show_as("idle");
+            as_new = go_home(&self.home).is_ok() && Traits::current().as_ref() == Ok(traits);
+            value
+        });
+        if as_new {
+            self.keep(visitor);
+        }
+        Ok(outcome)
+    }
+
+    fn take(&self, node: &str, traits: &Traits) -> Option<Visitor> {
+        let mut idle = self.idle();
+        let fits = |visitor: &Visitor| visitor.node == node && visitor.traits == *traits;
+        let found = idle.iter().rposition(fits)?;
+        Some(idle.remove(found))
+    }
+
+    fn keep(&self, visitor: Visitor) {
+        let mut idle = self.idle();
+        idle.push(visitor);
+        let surplus = (idle.len() > IDLE).then(|| idle.remove(0));
+        drop(idle);
+        drop(surplus);
+    }
+
+    /// Ends all that wait.
+    pub(crate) fn dismiss(&self) {
+        let idle = std::mem::take(&mut *self.idle());
+        drop(idle);
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Visitor>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

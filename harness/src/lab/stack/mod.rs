@@ -1,0 +1,3 @@
+//! The network stack of a node or pod, and what listens on it.
+
+pub(crate) mod listeners;
