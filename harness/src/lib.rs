@@ -101,6 +101,7 @@ mod duration;
 pub mod impair;
 mod kernel;
 pub mod lab;
+mod netem;
 #[allow(dead_code, unused_imports)] // Wires will come for it.
 pub mod observe;
 mod probe;
@@ -108,6 +109,7 @@ mod random;
 mod runner;
 mod sandbox;
 mod trial;
+mod wire;
 
 #[doc(hidden)]
 #[path = "private.rs"]

@@ -59,27 +59,25 @@
 //!
 //! The choices do not depend on each other either: a link with more jitter loses the same packets.
 
-mod channel;
+pub(crate) mod channel;
 mod counters;
 mod direction;
 mod error;
 mod impairment;
 mod jitter;
 mod loss;
-pub(crate) mod netem;
 mod percent;
 pub mod preset;
-mod quantiles;
+pub(crate) mod quantiles;
 mod queue;
 mod rate;
 mod reorder;
-mod segment;
+pub(crate) mod segment;
 #[cfg(test)]
 mod tests;
-mod text;
+pub(crate) mod text;
 mod trace;
 mod validate;
-pub(crate) mod wire;
 mod worse;
 
 pub use counters::{Cause, Counters, Lost, Traffic};

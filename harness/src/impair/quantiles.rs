@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 /// What stands for 1 in a table: netem's `NETEM_DIST_SCALE`.
-pub(super) const SCALE: i64 = 8192;
+pub(crate) const SCALE: i64 = 8192;
 
 /// How many values the tables made here have.
 const POINTS: usize = 4096;

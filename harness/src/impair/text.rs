@@ -66,7 +66,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, ImpairmentError> {
 }
 
 /// The shortest exact way to write a time.
-pub(super) fn show_duration(time: Duration) -> String {
+pub(crate) fn show_duration(time: Duration) -> String {
     let nanoseconds = time.as_nanos();
     let units = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")];
     let whole = units

@@ -4,8 +4,6 @@ use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use crate::impair::netem::{self, Netem};
-use crate::impair::wire::{Lateness, Wire};
 use crate::impair::{Direction, Impairment};
 use crate::kernel::netlink::{Batch, Netlink};
 use crate::lab::error::{LabError, Result};
@@ -15,9 +13,11 @@ use crate::lab::link::cuts::Cuts;
 use crate::lab::link::ends::{Line, Plug};
 use crate::lab::shared::Shared;
 use crate::lab::stack::listeners::{Ear, Ears};
+use crate::netem::{self, Netem};
 use crate::observe::Listener;
 use crate::topology::Engine;
 use crate::topology::plan;
+use crate::wire::{Lateness, Wire};
 
 /// Who carries the packets of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

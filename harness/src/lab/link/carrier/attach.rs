@@ -8,8 +8,6 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use crate::impair::netem::Netem;
-use crate::impair::wire::{self, Port, WireSpec};
 use crate::impair::{Direction, Impairment};
 use crate::kernel::frame::{BATCH, Inbox};
 use crate::kernel::netlink::{Batch, Device, End, Netlink, Veth};
@@ -22,7 +20,9 @@ use crate::lab::link::carrier::choose::choose;
 use crate::lab::link::ends::{Line, Plug};
 use crate::lab::link::state::{Carried, Carrier};
 use crate::lab::shared::Shared;
+use crate::netem::Netem;
 use crate::topology::plan::Plan;
+use crate::wire::{self, Port, WireSpec};
 
 /// The end of a link's veth pair that is backstage.
 pub(crate) struct Inner {

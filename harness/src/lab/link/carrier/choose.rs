@@ -3,7 +3,6 @@
 use std::os::fd::AsFd;
 use std::sync::OnceLock;
 
-use crate::impair::netem::{self, Netem};
 use crate::impair::{Direction, Impairment};
 use crate::kernel::netlink::Device;
 use crate::kernel::tap::Tap;
@@ -11,6 +10,7 @@ use crate::lab::error::{LabError, Result};
 use crate::lab::link::ends::Line;
 use crate::lab::link::state::Carrier;
 use crate::lab::shared::Shared;
+use crate::netem::{self, Netem};
 use crate::topology::Engine;
 
 /// What an interface can have at most, over which packets go to a TAP device.

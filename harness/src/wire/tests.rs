@@ -9,10 +9,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
 use self::pair::{Kind, Pair};
-use crate::impair::counters::Cause;
-use crate::impair::direction::Direction;
-use crate::impair::impairment::Impairment;
-use crate::impair::percent::Percent;
+use crate::impair::Cause;
+use crate::impair::Direction;
+use crate::impair::Impairment;
+use crate::impair::Percent;
 use crate::kernel::testing::sealed;
 
 #[test]

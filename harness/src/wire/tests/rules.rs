@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use nix::sys::socket::{setsockopt, sockopt::UdpGsoSegment};
 
 use super::pair::{Kind, Pair};
-use crate::impair::direction::Direction;
-use crate::impair::impairment::Impairment;
+use crate::impair::Direction;
+use crate::impair::Impairment;
 use crate::kernel::testing::sealed;
 use crate::observe::{Match, RuleGuard, Verdict, tcp, udp};
 

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::pair::{Kind, Pair};
-use crate::impair::direction::Direction;
-use crate::impair::impairment::Impairment;
-use crate::impair::percent::Percent;
+use crate::impair::Direction;
+use crate::impair::Impairment;
+use crate::impair::Percent;
 use crate::kernel::testing::sealed;
 use crate::observe::{FrameEvent, FrameFate, Listener, RuleGuard, Verdict, udp};
 

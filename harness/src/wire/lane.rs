@@ -6,10 +6,10 @@ use super::outbox::Outbox;
 use super::parcel::{Marks, Memory, Parcel, Pool};
 use super::port::Port;
 use super::watch::Watch;
+use crate::impair::Direction;
 use crate::impair::channel::{Channel, Delivery};
-use crate::impair::counters::{Cause, Traffic};
-use crate::impair::direction::Direction;
 use crate::impair::segment::Segments;
+use crate::impair::{Cause, Traffic};
 use crate::kernel::frame::{BATCH, Slot, VNET_HEADER};
 use crate::observe::{FrameFate, RuleId, Ruling, Verdict, bit_to_flip};
 

@@ -10,9 +10,9 @@ use super::lateness::Lateness;
 use super::line::Line;
 use super::port::Port;
 use super::worker::Request;
-use crate::impair::counters::Counters;
-use crate::impair::direction::Direction;
-use crate::impair::impairment::Impairment;
+use crate::impair::Counters;
+use crate::impair::Direction;
+use crate::impair::Impairment;
 use crate::observe::{Listener, RuleBook};
 
 /// What a wire is to be.

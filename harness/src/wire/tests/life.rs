@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use nix::sys::socket::{setsockopt, sockopt::UdpGsoSegment};
 
 use super::pair::{ETH0, Kind, Pair};
-use crate::impair::direction::Direction;
-use crate::impair::impairment::Impairment;
-use crate::impair::percent::Percent;
+use crate::impair::Direction;
+use crate::impair::Impairment;
+use crate::impair::Percent;
 use crate::kernel::netlink::{Batch, Netlink};
 use crate::kernel::testing::sealed;
 

@@ -2,10 +2,10 @@
 
 use std::sync::LazyLock;
 
-use crate::impair::impairment::Impairment;
-use crate::impair::jitter::Jitter;
+use crate::impair::Impairment;
+use crate::impair::Jitter;
+use crate::impair::QueueLimit;
 use crate::impair::quantiles::SCALE;
-use crate::impair::queue::QueueLimit;
 use crate::kernel::netlink::{Bursts, NetemOptions, TbfOptions};
 
 /// A rate in bytes per second at which nothing has to wait: a packet takes a nanosecond.

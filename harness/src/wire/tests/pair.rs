@@ -5,9 +5,9 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use super::super::{Port, Wire, WireSpec, carry};
-use crate::impair::counters::Counters;
-use crate::impair::direction::Direction;
-use crate::impair::impairment::Impairment;
+use crate::impair::Counters;
+use crate::impair::Direction;
+use crate::impair::Impairment;
 use crate::kernel::netlink::{Batch, Device, End, Neighbour, Netlink, Veth};
 use crate::kernel::netns::Netns;
 use crate::kernel::packet::PacketSocket;

@@ -118,7 +118,7 @@ impl Eq for Entry {}
 mod tests {
     use super::super::parcel::{Marks, Memory};
     use super::*;
-    use crate::impair::counters::Traffic;
+    use crate::impair::Traffic;
 
     fn parcel(due: u64, name: u8) -> Parcel {
         Parcel {

@@ -17,9 +17,7 @@ mod tests;
 
 use std::os::fd::BorrowedFd;
 
-use super::counters::{Cause, Counters, Lost, Traffic};
-use super::impairment::Impairment;
-use super::percent::Percent;
+use crate::impair::{Cause, Counters, Impairment, Lost, Percent, Traffic};
 use crate::kernel::netlink::{
     Batch, Device, NetemOptions, Netlink, NetlinkError, Place, Qdisc, TbfOptions,
 };

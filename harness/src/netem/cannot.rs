@@ -1,9 +1,9 @@
 //! What netem has no word for, or another meaning.
 
 use super::ETHERNET;
-use crate::impair::impairment::Impairment;
-use crate::impair::percent::Percent;
-use crate::impair::rate::Rate;
+use crate::impair::Impairment;
+use crate::impair::Percent;
+use crate::impair::Rate;
 use crate::impair::text::show_duration;
 
 /// The widest jitter, in nanoseconds.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::impair::counters::Traffic;
+use crate::impair::Traffic;
 use crate::kernel::frame::{Buffer, VNET_HEADER};
 
 /// A packet under way, or a super-frame of several.

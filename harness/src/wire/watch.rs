@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use crate::impair::direction::Direction;
+use crate::impair::Direction;
 use crate::observe::{FrameEvent, FrameFate, Listener, RuleBook};
 
 /// The rules and the listeners of one wire.
