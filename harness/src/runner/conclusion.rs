@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::verdict::Verdict;
+use super::result::Verdict;
 
 /// How many trials passed, failed and so on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -9,7 +9,7 @@
 use std::process::{Command, Stdio};
 
 use super::args::Arguments;
-use super::{definition, run};
+use super::run::{definition, run};
 use crate::trial::Trial;
 
 /// The path of the trial that this process was started for.

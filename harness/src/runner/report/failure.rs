@@ -1,7 +1,8 @@
 //! What is shown at the end of each trial that failed, in the order in which people ask.
 
-use super::{Done, Outbox, Style};
-use crate::runner::verdict::{Failure, Verdict};
+use super::outbox::Outbox;
+use super::printer::{Done, Style};
+use crate::runner::result::{Failure, Verdict};
 use crate::trial::Trial;
 
 /// Failures (and, with `--show-output`, passes) as they will be shown at the end.

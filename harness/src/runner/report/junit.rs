@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::failure::describe;
-use super::{Done, Opening, Outbox, Show};
+use super::outbox::Outbox;
+use super::printer::{Done, Opening, Show};
 use crate::runner::conclusion::Conclusion;
-use crate::runner::verdict::Verdict;
+use crate::runner::result::Verdict;
 use crate::trial::Trial;
 
 #[derive(Default)]

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::failure::Failures;
-use super::{Done, Opening, Outbox, Show, Style, plural, result_line};
+use super::outbox::Outbox;
+use super::printer::{Done, Opening, Show, Style, plural, result_line};
 use crate::runner::conclusion::Conclusion;
-use crate::runner::verdict::Verdict;
+use crate::runner::result::Verdict;
 use crate::trial::{ShouldPanic, Trial};
 
 pub(crate) struct Pretty {

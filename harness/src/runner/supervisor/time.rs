@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::Supervisor;
-use crate::runner::active::{Active, Phase, SLOW};
-use crate::runner::signals::Caught;
-use crate::runner::under_nextest;
-use crate::runner::verdict::Stopped;
+use super::active::{Active, Phase, SLOW};
+use super::signals::Caught;
+use super::supervisor::Supervisor;
+use crate::runner::result::Stopped;
+use crate::runner::run::under_nextest;
 use crate::sandbox::protocol::trial::Request;
 
 /// How long a trial has for saying what hangs.

@@ -6,10 +6,10 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::Supervisor;
+use super::active::pipe;
+use super::supervisor::Supervisor;
 use crate::kernel::fd::Channel;
 use crate::kernel::process;
-use crate::runner::active::pipe;
 use crate::sandbox::protocol::trial::Order;
 
 /// The first process of the outer sandbox, of which the zygotes are copies.

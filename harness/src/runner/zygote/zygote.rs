@@ -76,7 +76,7 @@ pub(crate) struct Setting {
 
 impl Setting {
     /// As the first process of the outer sandbox finds it.
-    pub(super) fn of(
+    pub(crate) fn of(
         ids: Ids,
         hidden: Vec<PathBuf>,
         supervisor: OwnedFd,
@@ -113,7 +113,7 @@ struct Run<'a> {
 }
 
 impl<'a> Zygote<'a> {
-    pub(super) fn new(trials: &'a mut [Option<Trial>], setting: Setting) -> Zygote<'a> {
+    pub(crate) fn new(trials: &'a mut [Option<Trial>], setting: Setting) -> Zygote<'a> {
         Zygote {
             trials,
             setting,

@@ -3,9 +3,6 @@
 //! It is one thread around one `poll`. It always reads what trials write, and never waits for its
 //! own output, so that no trial is ever held up by the runner.
 
-mod time;
-mod zygotes;
-
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -14,19 +11,18 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::active::{Active, Phase, SLOW};
 use super::capture::Capture;
-use super::conclusion::Conclusion;
-use super::error::{RunError, explain, limit};
 use super::queue::Queue;
-use super::report::{Done, Printer};
 use super::signals::Signals;
-use super::verdict::{Failure, Heard, Verdict};
+use super::zygotes::{Idle, Nursery};
 use crate::Isolation;
 use crate::kernel::fd::MESSAGE_MAX;
 use crate::random::seed_for;
+use crate::runner::conclusion::Conclusion;
+use crate::runner::error::{RunError, explain, limit};
+use crate::runner::report::{Done, Printer};
+use crate::runner::result::{Failure, Heard, Verdict};
 use crate::sandbox::protocol::trial::{Order, Report};
 use crate::trial::Trial;
-use zygotes::Idle;
-pub(crate) use zygotes::Nursery;
 
 /// How a run is to go.
 pub(crate) struct Plan {
@@ -43,20 +39,20 @@ pub(crate) struct Plan {
 
 /// The supervisor of one run.
 pub(crate) struct Supervisor<'a> {
-    trials: &'a [Option<Trial>],
-    plan: &'a Plan,
-    printer: &'a mut Printer,
-    signals: &'a Signals,
+    pub(super) trials: &'a [Option<Trial>],
+    pub(super) plan: &'a Plan,
+    pub(super) printer: &'a mut Printer,
+    pub(super) signals: &'a Signals,
     /// None where nothing is to be run.
-    nursery: Option<&'a Nursery>,
-    queue: Queue,
-    slots: Vec<Option<Active>>,
+    pub(super) nursery: Option<&'a Nursery>,
+    pub(super) queue: Queue,
+    pub(super) slots: Vec<Option<Active>>,
     /// To each slot's zygote, from its first trial on, as long as it is good and has nothing to do.
-    zygotes: Vec<Option<Idle>>,
-    interrupted: Option<i32>,
-    conclusion: Conclusion,
+    pub(super) zygotes: Vec<Option<Idle>>,
+    pub(super) interrupted: Option<i32>,
+    pub(super) conclusion: Conclusion,
     /// What is read goes through here, so that none is made and cleared each time.
-    buffer: Vec<u8>,
+    pub(super) buffer: Vec<u8>,
 }
 
 impl<'a> Supervisor<'a> {
@@ -96,11 +92,11 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    fn trial(&self, index: usize) -> &'a Trial {
+    pub(super) fn trial(&self, index: usize) -> &'a Trial {
         kept(self.trials, index)
     }
 
-    fn running(&self) -> usize {
+    pub(super) fn running(&self) -> usize {
         self.slots.iter().flatten().count()
     }
 

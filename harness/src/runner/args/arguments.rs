@@ -1,16 +1,12 @@
 //! The command line: libtest's, and a little more.
 
-mod help;
-mod values;
-
 use std::ffi::OsString;
 use std::time::Duration;
 
 use lexopt::prelude::{Long, Short, Value};
 
-use super::error::{RunError, usage};
-pub(crate) use help::HELP;
-use values::{color, duration, format, number, text, threads, unknown, unstable, value};
+use super::values::{color, duration, format, number, text, threads, unknown, unstable, value};
+use crate::runner::error::{RunError, usage};
 
 /// The command line of a test program, as libtest understands it.
 ///

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use nix::fcntl::OFlag;
 
 use super::capture::Capture;
-use super::verdict::Heard;
 use crate::kernel::fd::Channel;
+use crate::runner::result::Heard;
 
 /// After this long a running trial is named.
 pub(crate) const SLOW: Duration = Duration::from_secs(10);
