@@ -91,6 +91,7 @@
 //! # Trials made at run time
 //!
 //! One for each file of a corpus, or each cell of a matrix: see [`Trial`] and [`main!`].
+#![forbid(unsafe_code)]
 #![warn(
     clippy::print_stdout,
     reason = "stdout belongs to the runner's reports"
@@ -99,7 +100,6 @@
 pub mod doctor;
 mod duration;
 pub mod impair;
-mod kernel;
 pub mod lab;
 mod netem;
 #[allow(dead_code, unused_imports)] // Wires will come for it.
@@ -116,6 +116,8 @@ mod wire;
 pub mod __private;
 pub mod prelude;
 pub mod topology;
+
+pub(crate) use snowglobe_kernel as kernel;
 
 pub use lab::{Lab, LabError};
 pub use probe::Missing;

@@ -18,13 +18,13 @@ use super::mount::fresh;
 use super::netlink::wire::{Attributes, words};
 use super::tap::Tap;
 use message::{CREATE, Message, route};
-pub(crate) use nft::{nat, nft_table};
+pub use nft::{nat, nft_table};
 
 /// What was tried, and the kernel's answer.
-pub(crate) type Refusal = (String, Errno);
+pub type Refusal = (String, Errno);
 
 /// Creates an interface of `kind`; if `stacked`, on top of one end of a veth pair.
-pub(crate) fn link(kind: &str, stacked: bool) -> Result<(), Refusal> {
+pub fn link(kind: &str, stacked: bool) -> Result<(), Refusal> {
     let mut message = Message::new(libc::RTM_NEWLINK, CREATE);
     message.bytes(&[0; 16]);
     if stacked {
@@ -48,7 +48,7 @@ pub(crate) fn link(kind: &str, stacked: bool) -> Result<(), Refusal> {
 }
 
 /// Puts a queueing discipline on `lo`.
-pub(crate) fn qdisc(kind: &str) -> Result<(), Refusal> {
+pub fn qdisc(kind: &str) -> Result<(), Refusal> {
     const ROOT: u32 = 0xffff_ffff;
     let failed = |e| (format!("RTM_NEWQDISC {kind}"), e);
     let mut message = Message::new(libc::RTM_NEWQDISC, CREATE | libc::NLM_F_REPLACE as u16);
@@ -75,12 +75,12 @@ pub(crate) fn qdisc(kind: &str) -> Result<(), Refusal> {
 }
 
 /// Creates a TAP interface, by a device that was made for trials, if there is one, or else by the host's.
-pub(crate) fn tap(directory: Option<BorrowedFd<'_>>) -> Result<(), Refusal> {
+pub fn tap(directory: Option<BorrowedFd<'_>>) -> Result<(), Refusal> {
     Tap::create_by(directory, "probe0", 2).map(drop)
 }
 
 /// Opens a packet socket.
-pub(crate) fn packet_socket() -> Result<(), Refusal> {
+pub fn packet_socket() -> Result<(), Refusal> {
     socket(
         AddressFamily::Packet,
         SockType::Raw,
@@ -92,36 +92,36 @@ pub(crate) fn packet_socket() -> Result<(), Refusal> {
 }
 
 /// Mounts an empty filesystem of memory over `/tmp`, and makes a file in it.
-pub(crate) fn tmpfs() -> Result<(), Refusal> {
+pub fn tmpfs() -> Result<(), Refusal> {
     fresh(c"tmpfs", Path::new("/tmp"), None).map_err(|e| ("mount /tmp".to_owned(), e))?;
     let made = fs::write("/tmp/file", "");
     made.map_err(|e| ("create /tmp/file".to_owned(), errno(&e)))
 }
 
 /// Mounts the `/proc` of this PID namespace.
-pub(crate) fn proc() -> Result<(), Refusal> {
+pub fn proc() -> Result<(), Refusal> {
     fresh(c"proc", Path::new("/proc"), None).map_err(|e| ("mount /proc".to_owned(), e))
 }
 
 /// Mounts the message queues of this IPC namespace.
-pub(crate) fn mqueue() -> Result<(), Refusal> {
+pub fn mqueue() -> Result<(), Refusal> {
     fresh(c"mqueue", Path::new("/tmp"), None).map_err(|e| ("mount a mqueue".to_owned(), e))
 }
 
 /// Gives this UTS namespace another name.
-pub(crate) fn hostname() -> Result<(), Refusal> {
+pub fn hostname() -> Result<(), Refusal> {
     nix::unistd::sethostname("probe").map_err(|e| ("sethostname".to_owned(), e))
 }
 
 /// Listens on a port that only root may have.
-pub(crate) fn low_port() -> Result<(), Refusal> {
+pub fn low_port() -> Result<(), Refusal> {
     std::net::TcpListener::bind("127.0.0.1:80")
         .map(drop)
         .map_err(|e| ("bind 127.0.0.1:80".to_owned(), errno(&e)))
 }
 
 /// Shows the files of `path` with the ids of another user namespace, on a copy of their mount.
-pub(crate) fn idmapped(path: &Path, userns: &fs::File) -> Result<(), Refusal> {
+pub fn idmapped(path: &Path, userns: &fs::File) -> Result<(), Refusal> {
     use super::mount::{Attributes, detach_copy, set_attributes};
     use std::os::fd::AsFd;
     let tree = detach_copy(path, false).map_err(|e| ("open_tree".to_owned(), e))?;
@@ -134,7 +134,7 @@ pub(crate) fn idmapped(path: &Path, userns: &fs::File) -> Result<(), Refusal> {
 }
 
 /// Mounts an overlay, in a private tmpfs.
-pub(crate) fn overlay() -> Result<(), Refusal> {
+pub fn overlay() -> Result<(), Refusal> {
     let at = "/tmp";
     let failed = |what: &str, e| (what.to_owned(), e);
     mount(

@@ -3,12 +3,12 @@
 use nix::time::{ClockId, clock_gettime};
 
 /// CLOCK_MONOTONIC: what wires and packet sockets stamp with.
-pub(crate) fn monotonic() -> u64 {
+pub fn monotonic() -> u64 {
     nanoseconds(ClockId::CLOCK_MONOTONIC)
 }
 
 /// CLOCK_REALTIME: since 1970.
-pub(crate) fn realtime() -> u64 {
+pub fn realtime() -> u64 {
     nanoseconds(ClockId::CLOCK_REALTIME)
 }
 

@@ -3,6 +3,7 @@
 //! glibc's `fork` knows nothing of namespaces, and `unshare` cannot make the
 //! caller a member of a new PID namespace. So the system call is made directly,
 //! which is only sound where no other thread could hold a lock at that moment.
+#![allow(unsafe_code)]
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
@@ -10,7 +11,7 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use nix::sched::CloneFlags;
 
 /// Which side of the fork the caller is on.
-pub(crate) enum Cloned {
+pub enum Cloned {
     /// The new process.
     Child,
     /// The caller; the child's id in the caller's PID namespace, and a pidfd.
@@ -26,12 +27,12 @@ pub(crate) enum Cloned {
 /// the caller and signals `SIGCHLD` when it ends.
 ///
 /// Falls back to `clone` where a seccomp filter answers `ENOSYS` to `clone3`.
-pub(crate) fn clone_into(flags: CloneFlags) -> io::Result<Cloned> {
+pub fn clone_into(flags: CloneFlags) -> io::Result<Cloned> {
     clone(flags, libc::SIGCHLD)
 }
 
 /// The same, but the new process is a child of the caller's parent.
-pub(crate) fn clone_sibling(flags: CloneFlags) -> io::Result<Cloned> {
+pub fn clone_sibling(flags: CloneFlags) -> io::Result<Cloned> {
     // It ends with the caller's own signal, and another may not be given.
     clone(flags | CloneFlags::CLONE_PARENT, 0)
 }
@@ -89,7 +90,7 @@ struct CloneArgs {
 }
 
 /// Whether this process has one thread only.
-pub(crate) fn single_threaded() -> bool {
+pub fn single_threaded() -> bool {
     match std::fs::read_dir("/proc/self/task") {
         Ok(tasks) => tasks.count() == 1,
         Err(_) => true,

@@ -3,11 +3,17 @@
 //! Under the standard test harness `main` is libtest's, which starts threads; a process
 //! with threads can make no user namespace. A trial that is re-executed from there is
 //! therefore taken over here, before `main`.
+#![allow(unsafe_code)]
 
-/// Called by the dynamic loader before `main`; does nothing unless this process was started
-/// to run one trial.
+/// Functions that run before `main`, on the only thread of the process.
+#[linkme::distributed_slice]
+pub static BEFORE_MAIN: [fn()];
+
+/// Runs the functions of [`BEFORE_MAIN`]. The dynamic loader calls this function before `main`.
 extern "C" fn before_main() {
-    crate::runner::dropin::take_over();
+    for work in BEFORE_MAIN {
+        work();
+    }
 }
 
 #[used]
@@ -15,4 +21,4 @@ extern "C" fn before_main() {
 // loader calls once, in order, on the only thread; std's own entry, which stores the
 // program's arguments, has an earlier place in it.
 #[unsafe(link_section = ".init_array.65000")]
-static BEFORE_MAIN: extern "C" fn() = before_main;
+static CONSTRUCTOR: extern "C" fn() = before_main;

@@ -3,6 +3,6 @@
 use nix::errno::Errno;
 
 /// The errno in an error of std's; zero where it did not come from the kernel.
-pub(crate) fn errno(error: &std::io::Error) -> Errno {
+pub fn errno(error: &std::io::Error) -> Errno {
     Errno::from_raw(error.raw_os_error().unwrap_or(0))
 }

@@ -1,4 +1,5 @@
 //! Private channels between our own processes, and descriptors passed over them.
+#![allow(unsafe_code)]
 
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -14,17 +15,17 @@ use nix::sys::socket::{
 ///
 /// Both ends are close-on-exec. The other end's death is seen as end of file.
 #[derive(Debug)]
-pub(crate) struct Channel(OwnedFd);
+pub struct Channel(OwnedFd);
 
 /// The largest message that fits; longer texts are cut by their senders.
-pub(crate) const MESSAGE_MAX: usize = 64 * 1024;
+pub const MESSAGE_MAX: usize = 64 * 1024;
 
 /// Descriptors that came with a message, at most three.
-pub(crate) type Passed = Vec<OwnedFd>;
+pub type Passed = Vec<OwnedFd>;
 
 impl Channel {
     /// Two connected ends.
-    pub(crate) fn pair() -> nix::Result<(Channel, Channel)> {
+    pub fn pair() -> nix::Result<(Channel, Channel)> {
         let (a, b) = socketpair(
             AddressFamily::Unix,
             SockType::SeqPacket,
@@ -35,12 +36,12 @@ impl Channel {
     }
 
     /// Sends one message.
-    pub(crate) fn send(&self, message: &[u8]) -> nix::Result<()> {
+    pub fn send(&self, message: &[u8]) -> nix::Result<()> {
         retry(|| send(self.0.as_raw_fd(), message, MsgFlags::MSG_NOSIGNAL)).map(drop)
     }
 
     /// Sends one message with descriptors.
-    pub(crate) fn send_with(&self, message: &[u8], fds: &[RawFd]) -> nix::Result<()> {
+    pub fn send_with(&self, message: &[u8], fds: &[RawFd]) -> nix::Result<()> {
         if fds.is_empty() {
             return self.send(message);
         }
@@ -59,13 +60,13 @@ impl Channel {
     }
 
     /// Receives one message, waiting for it; an empty slice means that the other end is gone.
-    pub(crate) fn receive<'a>(&self, buffer: &'a mut [u8]) -> nix::Result<&'a [u8]> {
+    pub fn receive<'a>(&self, buffer: &'a mut [u8]) -> nix::Result<&'a [u8]> {
         let n = retry(|| recv(self.0.as_raw_fd(), buffer, MsgFlags::empty()))?;
         Ok(&buffer[..n])
     }
 
     /// Receives one message if there is one.
-    pub(crate) fn try_receive<'a>(&self, buffer: &'a mut [u8]) -> nix::Result<Option<&'a [u8]>> {
+    pub fn try_receive<'a>(&self, buffer: &'a mut [u8]) -> nix::Result<Option<&'a [u8]>> {
         match retry(|| recv(self.0.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT)) {
             Ok(n) => Ok(Some(&buffer[..n])),
             Err(Errno::EAGAIN) => Ok(None),
@@ -75,7 +76,7 @@ impl Channel {
 
     /// How long the message is that is to be received next, if there is one; its beginning is in
     /// the buffer then.
-    pub(crate) fn peek(&self, buffer: &mut [u8]) -> nix::Result<Option<usize>> {
+    pub fn peek(&self, buffer: &mut [u8]) -> nix::Result<Option<usize>> {
         let look = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC;
         match retry(|| recv(self.0.as_raw_fd(), buffer, look)) {
             Ok(length) => Ok(Some(length)),
@@ -85,7 +86,7 @@ impl Channel {
     }
 
     /// As [`Channel::receive_with`], if there is a message.
-    pub(crate) fn try_receive_with<'a>(
+    pub fn try_receive_with<'a>(
         &self,
         buffer: &'a mut [u8],
     ) -> nix::Result<Option<(&'a [u8], Passed)>> {
@@ -97,7 +98,7 @@ impl Channel {
     }
 
     /// Receives one message of any length and the descriptors that came with it.
-    pub(crate) fn receive_whole_with(&self) -> nix::Result<(Vec<u8>, Passed)> {
+    pub fn receive_whole_with(&self) -> nix::Result<(Vec<u8>, Passed)> {
         let look = MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC;
         let length = retry(|| recv(self.0.as_raw_fd(), &mut [], look))?;
         let mut message = vec![0; length];
@@ -106,13 +107,13 @@ impl Channel {
     }
 
     /// Receives one message and the descriptors that came with it.
-    pub(crate) fn receive_with<'a>(&self, buffer: &'a mut [u8]) -> nix::Result<(&'a [u8], Passed)> {
+    pub fn receive_with<'a>(&self, buffer: &'a mut [u8]) -> nix::Result<(&'a [u8], Passed)> {
         let (n, passed) = self.receive_message(buffer, MsgFlags::empty())?;
         Ok((&buffer[..n], passed))
     }
 
     /// Receives one message and at most two descriptors that came with it, and leaves the heap alone.
-    pub(crate) fn receive_few_with<'a>(
+    pub fn receive_few_with<'a>(
         &self,
         buffer: &'a mut [u8],
     ) -> nix::Result<(&'a [u8], [Option<OwnedFd>; FEW])> {
@@ -177,7 +178,7 @@ impl Channel {
 const FEW: usize = 2;
 
 /// How many descriptors one message can carry.
-pub(crate) const MAX_PASSED: usize = 253;
+pub const MAX_PASSED: usize = 253;
 
 fn owned(messages: nix::Result<nix::sys::socket::CmsgIterator<'_>>) -> Passed {
     let mut passed = Passed::new();
@@ -230,7 +231,7 @@ impl From<Channel> for OwnedFd {
 }
 
 /// Makes `to` (0, 1 or 2) a copy of `from`, kept across `exec`.
-pub(crate) fn replace_standard(from: BorrowedFd<'_>, to: RawFd) -> nix::Result<()> {
+pub fn replace_standard(from: BorrowedFd<'_>, to: RawFd) -> nix::Result<()> {
     debug_assert!((0..=2).contains(&to));
     // SAFETY: the numbers 0, 1 and 2 are nobody's property in the processes that call this.
     let done = unsafe { libc::dup2(from.as_raw_fd(), to) };
@@ -238,7 +239,7 @@ pub(crate) fn replace_standard(from: BorrowedFd<'_>, to: RawFd) -> nix::Result<(
 }
 
 /// Closes these, in a copy of a process that will never use or drop what owns them.
-pub(crate) fn close_in_copy(fds: &[BorrowedFd<'_>]) {
+pub fn close_in_copy(fds: &[BorrowedFd<'_>]) {
     for fd in fds {
         // SAFETY: the caller promises that nobody uses the descriptors any more.
         unsafe { libc::close(fd.as_raw_fd()) };
@@ -246,7 +247,7 @@ pub(crate) fn close_in_copy(fds: &[BorrowedFd<'_>]) {
 }
 
 /// Closes every descriptor but 0, 1, 2 and these; for a process that will never drop what owned them.
-pub(crate) fn close_all_but(kept: &[RawFd]) -> nix::Result<()> {
+pub fn close_all_but(kept: &[RawFd]) -> nix::Result<()> {
     let mut kept: Vec<u32> = kept.iter().map(|fd| fd.cast_unsigned()).collect();
     kept.sort_unstable();
     let mut from = 3;

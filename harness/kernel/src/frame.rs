@@ -6,10 +6,10 @@
 //! So every frame here has its header in front of it.
 
 /// The length of the virtio-net header.
-pub(crate) const VNET_HEADER: usize = 10;
+pub const VNET_HEADER: usize = 10;
 
 /// The longest frame: a super-frame of an IP packet's full length, an Ethernet header and two VLAN tags.
-pub(crate) const FRAME_MAX: usize = 65_535 + 14 + 8;
+pub const FRAME_MAX: usize = 65_535 + 14 + 8;
 
 /// Room for a VLAN tag that the kernel keeps apart; eight bytes also align the network header.
 const HEADROOM: usize = 8;
@@ -17,7 +17,7 @@ const VLAN_TAG: usize = 4;
 const MAC_ADDRESSES: usize = 12;
 
 /// Memory for one frame of any length.
-pub(crate) struct Buffer {
+pub struct Buffer {
     memory: Box<[u8]>,
     start: usize,
     end: usize,
@@ -25,7 +25,7 @@ pub(crate) struct Buffer {
 
 impl Buffer {
     /// An empty one.
-    pub(crate) fn new() -> Buffer {
+    pub fn new() -> Buffer {
         Buffer {
             memory: vec![0; HEADROOM + VNET_HEADER + FRAME_MAX].into_boxed_slice(),
             start: HEADROOM,
@@ -34,18 +34,13 @@ impl Buffer {
     }
 
     /// The header and the frame: what a port takes.
-    pub(crate) fn whole(&self) -> &[u8] {
+    pub fn whole(&self) -> &[u8] {
         &self.memory[self.start..self.end]
     }
 
     /// The frame, from the destination's hardware address on; empty if nothing whole was received.
-    pub(crate) fn frame(&self) -> &[u8] {
+    pub fn frame(&self) -> &[u8] {
         self.whole().get(VNET_HEADER..).unwrap_or(&[])
-    }
-
-    /// The virtio-net header.
-    pub(crate) fn header(&self) -> &[u8] {
-        &self.whole()[..VNET_HEADER.min(self.end - self.start)]
     }
 
     /// Where the next frame is to be written to; then say how long it was.
@@ -94,27 +89,27 @@ impl Buffer {
 }
 
 /// A frame that was received, and what is known of it.
-pub(crate) struct Slot {
+pub struct Slot {
     /// The frame, with its header.
-    pub(crate) buffer: Buffer,
+    pub buffer: Buffer,
     /// When the kernel had it, in nanoseconds of `CLOCK_REALTIME`; only from sockets that were opened for captures.
-    pub(crate) time: Option<u64>,
+    pub time: Option<u64>,
     /// Whether it left by that interface, rather than arrived; only from sockets that were opened for captures.
-    pub(crate) outgoing: bool,
+    pub outgoing: bool,
 }
 
 /// Where frames are received into, several with one system call.
-pub(crate) struct Inbox {
+pub struct Inbox {
     slots: Vec<Slot>,
     filled: usize,
 }
 
 /// The most frames that one system call receives or sends.
-pub(crate) const BATCH: usize = 32;
+pub const BATCH: usize = 32;
 
 impl Inbox {
     /// Room for so many frames, at most [`BATCH`]; each takes 64 KB, of which only what was used is resident.
-    pub(crate) fn new(slots: usize) -> Inbox {
+    pub fn new(slots: usize) -> Inbox {
         let slot = || Slot {
             buffer: Buffer::new(),
             time: None,
@@ -129,7 +124,7 @@ impl Inbox {
     }
 
     /// What the last call received, in order. A buffer may be swapped for another.
-    pub(crate) fn received(&mut self) -> &mut [Slot] {
+    pub fn received(&mut self) -> &mut [Slot] {
         &mut self.slots[..self.filled]
     }
 
@@ -161,7 +156,10 @@ mod tests {
         assert_eq!(buffer.frame()[..12], frame[..12]);
         assert_eq!(buffer.frame()[12..16], [0x81, 0, 0, 42]);
         assert_eq!(buffer.frame()[16..], frame[12..]);
-        assert_eq!(buffer.header(), [1, 1, 58, 0, 0xa8, 5, 38, 0, 16, 0]);
+        assert_eq!(
+            buffer.whole()[..VNET_HEADER],
+            [1, 1, 58, 0, 0xa8, 5, 38, 0, 16, 0]
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! handlers, credentials and namespaces are its own. It has the thread-local values of the thread that
 //! invites it, and the lower part of that thread's stack, with the guard at its end: so a fork of the
 //! guest is a copy of that thread, name and all.
+#![allow(unsafe_code)]
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
@@ -38,7 +39,7 @@ struct Visit<F> {
 }
 
 /// How much of the stack remains for what the inviting thread does meanwhile: it needs so much more than its guest.
-pub(crate) const OWN: usize = 64 << 10;
+pub const OWN: usize = 64 << 10;
 
 const WAIT: u32 = 0;
 const ENTER: u32 = 1;
@@ -56,7 +57,7 @@ const LEAVE: u32 = 2;
 ///
 /// # Errors
 /// What `clone` refuses.
-pub(crate) fn visit<F: FnOnce()>(
+pub fn visit<F: FnOnce()>(
     flags: CloneFlags,
     before: impl FnOnce(i32) -> bool,
     life: F,

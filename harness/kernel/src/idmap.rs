@@ -8,11 +8,11 @@ use super::text::Text;
 
 /// A contiguous range of ids: `count` of them, from 0 inside and from `outside` outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct IdMap {
+pub struct IdMap {
     /// The first id as the parent user namespace sees it.
-    pub(crate) outside: u32,
+    pub outside: u32,
     /// How many ids.
-    pub(crate) count: u32,
+    pub count: u32,
 }
 
 impl IdMap {
@@ -34,7 +34,7 @@ impl IdMap {
     ///
     /// A single id is what an unprivileged process may map for itself; the kernel then wants
     /// `setgroups` denied first.
-    pub(crate) fn write(
+    pub fn write(
         self,
         groups: IdMap,
         process: impl fmt::Display,
@@ -56,7 +56,7 @@ fn write(process: &str, file: &str, text: &str) -> io::Result<()> {
 
 /// The ids that this process can hand out: how many there are from 0 on in its own user
 /// namespace (4,294,967,295 on a plain host, 65,536 in many containers).
-pub(crate) fn own_ids() -> io::Result<u32> {
+pub fn own_ids() -> io::Result<u32> {
     Ok(contiguous(&fs::read_to_string("/proc/self/uid_map")?))
 }
 

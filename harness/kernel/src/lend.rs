@@ -2,6 +2,7 @@
 //!
 //! A scoped thread may borrow because it ends before what it borrows does. A thread that is kept for the next work may
 //! borrow all the same while the lender waits; that it waits, whatever happens, is what this file is for.
+#![allow(unsafe_code)]
 
 use std::io;
 use std::mem::transmute;
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 
 /// A thread that does one work after the other, and ends when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Worker {
+pub struct Worker {
     works: Option<Sender<Work>>,
     done: Receiver<()>,
     thread: Option<JoinHandle<()>>,
@@ -22,7 +23,7 @@ type Work = Box<dyn FnOnce() + Send>;
 
 impl Worker {
     /// Starts the thread.
-    pub(crate) fn start(name: String) -> io::Result<Worker> {
+    pub fn start(name: String) -> io::Result<Worker> {
         let (works, todo) = mpsc::channel::<Work>();
         let (tell, done) = mpsc::channel();
         let thread = thread::Builder::new().name(name).spawn(move || {
@@ -41,7 +42,7 @@ impl Worker {
     }
 
     /// Has the thread do `work`, and waits until it has; an error is the payload of a panic.
-    pub(crate) fn lend<'w, T: Send + 'w>(
+    pub fn lend<'w, T: Send + 'w>(
         &mut self,
         work: impl FnOnce() -> T + Send + 'w,
     ) -> thread::Result<T> {

@@ -2,43 +2,36 @@
 //!
 //! Everything here is a thin, checked wrapper around one system call or one
 //! short recipe of them. Nothing here knows what a trial or a node is.
-#![allow(unsafe_code)]
+//!
+//! This crate is internal to snowglobe, without any promise of stability: use `snowglobe` instead.
+#![deny(unsafe_code)]
 
-pub(crate) mod attempt;
-#[allow(dead_code)]
-pub(crate) mod clock;
-pub(crate) mod clone;
-pub(crate) mod constructor;
-pub(crate) mod errno;
-pub(crate) mod fd;
-#[allow(dead_code)]
-pub(crate) mod frame;
-pub(crate) mod guest;
-pub(crate) mod idmap;
-pub(crate) mod lend;
-pub(crate) mod mount;
-pub(crate) mod net;
-// Not all of these three is used yet: impairments and observations will come for the rest.
-#[allow(dead_code, unused_imports)]
-pub(crate) mod netlink;
-#[allow(dead_code)]
-pub(crate) mod netns;
-pub(crate) mod ns;
-#[allow(dead_code)]
-pub(crate) mod packet;
-#[allow(dead_code)]
-pub(crate) mod poller;
-pub(crate) mod process;
-#[allow(dead_code)]
-pub(crate) mod procfs;
-pub(crate) mod profile;
-pub(crate) mod rseq;
-pub(crate) mod signal;
-pub(crate) mod stack;
-pub(crate) mod stamps;
-#[allow(dead_code)]
-pub(crate) mod tap;
-#[cfg(test)]
-pub(crate) mod testing;
-pub(crate) mod text;
-pub(crate) mod thread;
+pub mod attempt;
+pub mod clock;
+pub mod clone;
+pub mod constructor;
+pub mod errno;
+pub mod fd;
+pub mod frame;
+pub mod guest;
+pub mod idmap;
+pub mod lend;
+pub mod mount;
+pub mod net;
+pub mod netlink;
+pub mod netns;
+pub mod ns;
+pub mod packet;
+pub mod poller;
+pub mod process;
+pub mod procfs;
+pub mod profile;
+pub mod rseq;
+pub mod signal;
+pub mod stack;
+pub mod stamps;
+pub mod tap;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod text;
+pub mod thread;

@@ -1,4 +1,5 @@
 //! Mounts: the new mount API where a tree is carried about detached, the old one elsewhere.
+#![allow(unsafe_code)]
 
 use std::ffi::CStr;
 use std::ffi::CString;
@@ -11,13 +12,13 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::{chdir, fchdir, pivot_root};
 
 /// Read-only, see [`set_attributes`].
-pub(crate) const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY;
+pub const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY;
 /// No device nodes, see [`set_attributes`].
-pub(crate) const NO_DEVICES: u64 = libc::MOUNT_ATTR_NODEV;
+pub const NO_DEVICES: u64 = libc::MOUNT_ATTR_NODEV;
 
 /// A copy of the mount at `path`, attached nowhere; with everything mounted below it if
 /// `recursive`.
-pub(crate) fn detach_copy(path: &Path, recursive: bool) -> nix::Result<OwnedFd> {
+pub fn detach_copy(path: &Path, recursive: bool) -> nix::Result<OwnedFd> {
     let path = c_path(path)?;
     let recursive = if recursive {
         libc::AT_RECURSIVE as u32
@@ -33,7 +34,7 @@ pub(crate) fn detach_copy(path: &Path, recursive: bool) -> nix::Result<OwnedFd> 
 }
 
 /// A directory of its own, attached nowhere and read-only, with one character device that everybody may open.
-pub(crate) fn device_directory(name: &str, major: u32, minor: u32) -> nix::Result<OwnedFd> {
+pub fn device_directory(name: &str, major: u32, minor: u32) -> nix::Result<OwnedFd> {
     use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, makedev, mknodat};
     // SAFETY: the name is a C string that lives across the call.
     let context =
@@ -79,7 +80,7 @@ pub(crate) fn device_directory(name: &str, major: u32, minor: u32) -> nix::Resul
 }
 
 /// Attaches a detached tree at `target`.
-pub(crate) fn attach(tree: BorrowedFd<'_>, target: &Path) -> nix::Result<()> {
+pub fn attach(tree: BorrowedFd<'_>, target: &Path) -> nix::Result<()> {
     let target = c_path(target)?;
     // SAFETY: both paths are C strings that live across the call.
     let done = unsafe {
@@ -97,24 +98,24 @@ pub(crate) fn attach(tree: BorrowedFd<'_>, target: &Path) -> nix::Result<()> {
 
 /// What to do to a tree of mounts.
 #[derive(Default)]
-pub(crate) struct Attributes<'a> {
+pub struct Attributes<'a> {
     /// `MOUNT_ATTR_*` to set.
-    pub(crate) set: u64,
+    pub set: u64,
     /// `MOUNT_ATTR_*` to clear.
-    pub(crate) clear: u64,
+    pub clear: u64,
     /// The user namespace whose mapping the mount shows.
-    pub(crate) idmap: Option<BorrowedFd<'a>>,
+    pub idmap: Option<BorrowedFd<'a>>,
     /// Everything mounted below as well.
-    pub(crate) recursive: bool,
+    pub recursive: bool,
 }
 
 /// Changes the attributes of a (detached) tree.
-pub(crate) fn set_attributes(tree: BorrowedFd<'_>, what: &Attributes<'_>) -> nix::Result<()> {
+pub fn set_attributes(tree: BorrowedFd<'_>, what: &Attributes<'_>) -> nix::Result<()> {
     mount_setattr(tree.as_raw_fd(), c"", libc::AT_EMPTY_PATH, what)
 }
 
 /// Changes the attributes of the tree at `path`.
-pub(crate) fn set_attributes_at(path: &Path, what: &Attributes<'_>) -> nix::Result<()> {
+pub fn set_attributes_at(path: &Path, what: &Attributes<'_>) -> nix::Result<()> {
     mount_setattr(libc::AT_FDCWD, &c_path(path)?, 0, what)
 }
 
@@ -149,12 +150,12 @@ fn mount_setattr(dir: i32, path: &CStr, flags: i32, what: &Attributes<'_>) -> ni
 }
 
 /// Mounts a fresh filesystem of `kind` at `target`, without setuid programs or devices.
-pub(crate) fn fresh(kind: &CStr, target: &Path, data: Option<&CStr>) -> nix::Result<()> {
+pub fn fresh(kind: &CStr, target: &Path, data: Option<&CStr>) -> nix::Result<()> {
     fresh_at(kind, &c_path(target)?, data)
 }
 
 /// As [`fresh`], with nothing left to be done but the system call.
-pub(crate) fn fresh_at(kind: &CStr, target: &CStr, data: Option<&CStr>) -> nix::Result<()> {
+pub fn fresh_at(kind: &CStr, target: &CStr, data: Option<&CStr>) -> nix::Result<()> {
     let mut flags = libc::MS_NOSUID | libc::MS_NODEV;
     match kind.to_bytes() {
         b"proc" | b"sysfs" | b"mqueue" => flags |= libc::MS_NOEXEC,
@@ -176,14 +177,14 @@ pub(crate) fn fresh_at(kind: &CStr, target: &CStr, data: Option<&CStr>) -> nix::
 }
 
 /// Mounts a fresh, read-only `/sys`.
-pub(crate) fn fresh_read_only_sys() -> nix::Result<()> {
+pub fn fresh_read_only_sys() -> nix::Result<()> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY;
     mount(Some("sysfs"), "/sys", Some("sysfs"), flags, None::<&str>)
 }
 
 /// Lays `layers`, the uppermost first, over each other at `target`; what is written goes to `disk`, which
 /// has the directories `upper` and `work`.
-pub(crate) fn overlay(layers: &[PathBuf], disk: &Path, target: &Path) -> nix::Result<()> {
+pub fn overlay(layers: &[PathBuf], disk: &Path, target: &Path) -> nix::Result<()> {
     let escaped = |path: &Path| -> nix::Result<String> {
         let text = path.to_str().ok_or(Errno::EILSEQ)?;
         Ok(text
@@ -215,7 +216,7 @@ pub(crate) fn overlay(layers: &[PathBuf], disk: &Path, target: &Path) -> nix::Re
 }
 
 /// Whether what is mounted at `path` is read-only.
-pub(crate) fn is_read_only(path: &str) -> bool {
+pub fn is_read_only(path: &str) -> bool {
     nix::sys::statvfs::statvfs(path).is_ok_and(|found| {
         found
             .flags()
@@ -224,13 +225,13 @@ pub(crate) fn is_read_only(path: &str) -> bool {
 }
 
 /// Cuts `/` and all below it off from other namespaces' mounts, both ways.
-pub(crate) fn make_private() -> nix::Result<()> {
+pub fn make_private() -> nix::Result<()> {
     let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
 }
 
 /// Makes the mount at `new_root` the root of this mount namespace and drops the old one.
-pub(crate) fn pivot(new_root: &Path) -> nix::Result<()> {
+pub fn pivot(new_root: &Path) -> nix::Result<()> {
     let old = nix::fcntl::open(
         "/",
         nix::fcntl::OFlag::O_PATH | nix::fcntl::OFlag::O_CLOEXEC,

@@ -1,4 +1,5 @@
 //! What the network namespace of every sandbox needs.
+#![allow(unsafe_code)]
 
 use std::os::fd::AsRawFd;
 
@@ -6,7 +7,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 /// Brings up `lo` in this thread's network namespace, by the cheapest way there is.
-pub(crate) fn loopback_up() -> nix::Result<()> {
+pub fn loopback_up() -> nix::Result<()> {
     let socket = socket(
         AddressFamily::Inet,
         SockType::Datagram,

@@ -9,13 +9,13 @@ use nix::sched::{CloneFlags, setns};
 
 /// A network namespace, held by a descriptor.
 #[derive(Debug)]
-pub(crate) struct Netns {
+pub struct Netns {
     fd: OwnedFd,
 }
 
 impl Netns {
     /// The one that the current thread is in.
-    pub(crate) fn current() -> nix::Result<Self> {
+    pub fn current() -> nix::Result<Self> {
         let file = File::open("/proc/thread-self/ns/net")
             .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
         Ok(Self { fd: file.into() })
@@ -25,7 +25,7 @@ impl Netns {
     ///
     /// # Panics
     /// If the thread cannot come back: everything after that would happen in the wrong place.
-    pub(crate) fn visit<T>(netns: BorrowedFd<'_>, work: impl FnOnce() -> T) -> nix::Result<T> {
+    pub fn visit<T>(netns: BorrowedFd<'_>, work: impl FnOnce() -> T) -> nix::Result<T> {
         Self::current()?.excursion(netns, work)
     }
 
@@ -33,11 +33,7 @@ impl Netns {
     ///
     /// # Panics
     /// If the thread cannot come back.
-    pub(crate) fn excursion<T>(
-        &self,
-        netns: BorrowedFd<'_>,
-        work: impl FnOnce() -> T,
-    ) -> nix::Result<T> {
+    pub fn excursion<T>(&self, netns: BorrowedFd<'_>, work: impl FnOnce() -> T) -> nix::Result<T> {
         setns(netns, CloneFlags::CLONE_NEWNET)?;
         let _return = Return(self.fd.as_fd());
         Ok(work())
@@ -47,7 +43,7 @@ impl Netns {
     ///
     /// # Panics
     /// If the thread cannot come back.
-    pub(crate) fn excursion_to_new<T>(&self, work: impl FnOnce() -> T) -> nix::Result<T> {
+    pub fn excursion_to_new<T>(&self, work: impl FnOnce() -> T) -> nix::Result<T> {
         nix::sched::unshare(CloneFlags::CLONE_NEWNET)?;
         let _return = Return(self.fd.as_fd());
         Ok(work())

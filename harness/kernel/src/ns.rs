@@ -1,4 +1,5 @@
 //! How namespaces are related to each other.
+#![allow(unsafe_code)]
 
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
@@ -9,12 +10,12 @@ const NS_GET_USERNS: libc::Ioctl = 0xb701;
 const NS_GET_PARENT: libc::Ioctl = 0xb702;
 
 /// The user namespace that owns a namespace.
-pub(crate) fn owner_of(namespace: BorrowedFd<'_>) -> nix::Result<OwnedFd> {
+pub fn owner_of(namespace: BorrowedFd<'_>) -> nix::Result<OwnedFd> {
     relative(namespace, NS_GET_USERNS)
 }
 
 /// The parent of a user or PID namespace.
-pub(crate) fn parent_of(namespace: BorrowedFd<'_>) -> nix::Result<OwnedFd> {
+pub fn parent_of(namespace: BorrowedFd<'_>) -> nix::Result<OwnedFd> {
     relative(namespace, NS_GET_PARENT)
 }
 

@@ -5,6 +5,7 @@
 //! on: both directions, with the time at which the kernel had the frame.
 //!
 //! Unlike a TAP device it needs no `/dev/net/tun`, only `CAP_NET_RAW` in the interface's network namespace.
+#![allow(unsafe_code)]
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -17,7 +18,7 @@ use super::netns::Netns;
 
 /// A packet socket on one interface.
 #[derive(Debug)]
-pub(crate) struct PacketSocket {
+pub struct PacketSocket {
     fd: OwnedFd,
 }
 
@@ -27,7 +28,7 @@ const CAPTURE_BUFFER: usize = 32 << 20;
 
 impl PacketSocket {
     /// One end of a wire, at the interface `index` of `netns`: what arrives there and nothing that leaves.
-    pub(crate) fn for_wire(netns: BorrowedFd<'_>, index: u32) -> io::Result<PacketSocket> {
+    pub fn for_wire(netns: BorrowedFd<'_>, index: u32) -> io::Result<PacketSocket> {
         Self::open(netns, index, WIRE_BUFFER, |socket| {
             socket.set(libc::PACKET_IGNORE_OUTGOING, 1)?;
             socket.set(libc::PACKET_QDISC_BYPASS, 1)
@@ -35,7 +36,7 @@ impl PacketSocket {
     }
 
     /// A look at the interface `index` of `netns`: what arrives and what leaves, with times.
-    pub(crate) fn for_capture(netns: BorrowedFd<'_>, index: u32) -> io::Result<PacketSocket> {
+    pub fn for_capture(netns: BorrowedFd<'_>, index: u32) -> io::Result<PacketSocket> {
         Self::open(netns, index, CAPTURE_BUFFER, |socket| {
             setsockopt(&socket.fd, sockopt::ReceiveTimestampns, &true)
         })
@@ -99,7 +100,7 @@ impl PacketSocket {
     /// Receives what is there, at most an inbox full and never waiting; says how many frames.
     ///
     /// An interface that is down, or gone, has nothing: it may come back.
-    pub(crate) fn receive(&self, inbox: &mut Inbox) -> nix::Result<usize> {
+    pub fn receive(&self, inbox: &mut Inbox) -> nix::Result<usize> {
         let mut meta = [const { Meta::NONE }; BATCH];
         let slots = inbox.slots();
         let count = slots.len();
@@ -158,7 +159,7 @@ impl PacketSocket {
     /// Sends frames, each with its header in front, at most [`BATCH`] of them and never waiting; says how many went out.
     ///
     /// An error is about the first of them.
-    pub(crate) fn send(&self, frames: &[&[u8]]) -> nix::Result<usize> {
+    pub fn send(&self, frames: &[&[u8]]) -> nix::Result<usize> {
         let mut parts = [const { NO_PART }; BATCH];
         let mut messages = [const { NO_MESSAGE }; BATCH];
         let count = frames.len().min(BATCH);
@@ -188,7 +189,7 @@ impl PacketSocket {
     }
 
     /// How many frames have found the socket's buffer full since this was last asked.
-    pub(crate) fn take_lost(&self) -> nix::Result<u64> {
+    pub fn take_lost(&self) -> nix::Result<u64> {
         let mut statistics = libc::tpacket_stats {
             tp_packets: 0,
             tp_drops: 0,

@@ -1,4 +1,5 @@
 //! Waiting for descriptors and for a moment, exact to the microsecond.
+#![allow(unsafe_code)]
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
@@ -8,7 +9,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 /// A set of descriptors that one thread waits for, and that others can wake it from.
 #[derive(Debug)]
-pub(crate) struct Poller {
+pub struct Poller {
     epoll: Epoll,
     wake: EventFd,
 }
@@ -20,14 +21,14 @@ const WAKE: u64 = u64::MAX;
 const EVENTS: usize = 64;
 
 /// Which descriptors are readable.
-pub(crate) struct Ready {
+pub struct Ready {
     events: [EpollEvent; EVENTS],
     count: usize,
 }
 
 impl Ready {
     /// None.
-    pub(crate) fn new() -> Ready {
+    pub fn new() -> Ready {
         Ready {
             events: [EpollEvent::empty(); EVENTS],
             count: 0,
@@ -35,7 +36,7 @@ impl Ready {
     }
 
     /// The numbers that they were added with.
-    pub(crate) fn tokens(&self) -> impl Iterator<Item = u64> + '_ {
+    pub fn tokens(&self) -> impl Iterator<Item = u64> + '_ {
         let events = &self.events[..self.count];
         events
             .iter()
@@ -44,7 +45,7 @@ impl Ready {
     }
 
     /// Whether somebody called [`Poller::wake`].
-    pub(crate) fn woken(&self) -> bool {
+    pub fn woken(&self) -> bool {
         self.events[..self.count]
             .iter()
             .any(|event| event.data() == WAKE)
@@ -53,7 +54,7 @@ impl Ready {
 
 impl Poller {
     /// One with no descriptors.
-    pub(crate) fn new() -> nix::Result<Poller> {
+    pub fn new() -> nix::Result<Poller> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         epoll.add(&wake, EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
@@ -61,25 +62,25 @@ impl Poller {
     }
 
     /// Waits for this one as well.
-    pub(crate) fn add(&self, fd: BorrowedFd<'_>, token: u64) -> nix::Result<()> {
+    pub fn add(&self, fd: BorrowedFd<'_>, token: u64) -> nix::Result<()> {
         self.epoll
             .add(fd, EpollEvent::new(EpollFlags::EPOLLIN, token))
     }
 
     /// Waits for it no longer.
-    pub(crate) fn remove(&self, fd: BorrowedFd<'_>) -> nix::Result<()> {
+    pub fn remove(&self, fd: BorrowedFd<'_>) -> nix::Result<()> {
         self.epoll.delete(fd)
     }
 
     /// Ends a wait, this one or the next.
-    pub(crate) fn wake(&self) {
+    pub fn wake(&self) {
         // It can only fail where 2^64 wakes are pending.
         let _ = self.wake.write(1);
     }
 
     /// Waits until a descriptor is readable, for at most so many nanoseconds, or for ever. What was readable before and still is
     /// comes after what has become so since: nobody starves.
-    pub(crate) fn wait(&self, nanoseconds: Option<u64>, ready: &mut Ready) -> nix::Result<()> {
+    pub fn wait(&self, nanoseconds: Option<u64>, ready: &mut Ready) -> nix::Result<()> {
         let timeout = nanoseconds.map(|limit| libc::timespec {
             tv_sec: (limit / 1_000_000_000).cast_signed(),
             tv_nsec: (limit % 1_000_000_000).cast_signed(),
@@ -112,7 +113,7 @@ impl Poller {
 }
 
 /// Lets the calling thread's timers fire when they are due: the kernel else adds up to 50 µs, to save power.
-pub(crate) fn exact_timers() -> nix::Result<()> {
+pub fn exact_timers() -> nix::Result<()> {
     nix::sys::prctl::set_timerslack(1)
 }
 

@@ -1,4 +1,5 @@
 //! Processes: forking, exiting, environment, limits.
+#![allow(unsafe_code)]
 
 use std::ffi::{CStr, OsStr};
 use std::io;
@@ -12,7 +13,7 @@ use nix::unistd::ForkResult;
 ///
 /// This is `_Fork`, which does without the handlers that `fork` runs to take and give back locks
 /// (each touches a page that must then be copied): there is nobody to hold one.
-pub(crate) fn fork() -> nix::Result<ForkResult> {
+pub fn fork() -> nix::Result<ForkResult> {
     unsafe extern "C" {
         fn _Fork() -> libc::pid_t;
     }
@@ -28,20 +29,20 @@ pub(crate) fn fork() -> nix::Result<ForkResult> {
 
 /// Runs what a forked copy of this process is there for, and ends it: a panic must not unwind into
 /// what the original was doing.
-pub(crate) fn never_return(run: impl FnOnce()) -> ! {
+pub fn never_return(run: impl FnOnce()) -> ! {
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
     exit_now(if outcome.is_ok() { 0 } else { 101 })
 }
 
 /// Ends this process at once: no destructors, no flushing.
-pub(crate) fn exit_now(code: i32) -> ! {
+pub fn exit_now(code: i32) -> ! {
     // SAFETY: `_exit` has no precondition.
     unsafe { libc::_exit(code) }
 }
 
 /// Ends the calling thread and with it the process, whose only one it is: destroys the thread's local
 /// values first, the latest first.
-pub(crate) fn end_with_this_thread() -> ! {
+pub fn end_with_this_thread() -> ! {
     // SAFETY: neither has a precondition; nothing in this process' frames waits to be dropped.
     #[cfg(target_env = "gnu")]
     unsafe {
@@ -55,25 +56,25 @@ pub(crate) fn end_with_this_thread() -> ! {
 }
 
 /// Writes out what C libraries have buffered for stdout and other streams.
-pub(crate) fn flush_c_streams() {
+pub fn flush_c_streams() {
     // SAFETY: a null stream stands for all of them.
     unsafe { libc::fflush(std::ptr::null_mut()) };
 }
 
 /// Sets an environment variable.
-pub(crate) fn set_env(key: &str, value: impl AsRef<OsStr>) {
+pub fn set_env(key: &str, value: impl AsRef<OsStr>) {
     // SAFETY: called in the nursery, or in a body before the test has started a thread.
     unsafe { std::env::set_var(key, value) }
 }
 
 /// Removes an environment variable.
-pub(crate) fn remove_env(key: &str) {
+pub fn remove_env(key: &str) {
     // SAFETY: as in `set_env`.
     unsafe { std::env::remove_var(key) }
 }
 
 /// A descriptor that is readable once process `pid` has exited.
-pub(crate) fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
+pub fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
     // SAFETY: no pointers; the result is checked.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     if fd < 0 {
@@ -84,7 +85,7 @@ pub(crate) fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
 }
 
 /// Sends `signal` to the process behind `pidfd`.
-pub(crate) fn pidfd_kill(pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
+pub fn pidfd_kill(pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
     // SAFETY: no pointers but a null one; the result is checked.
     let done = unsafe {
         libc::syscall(
@@ -104,7 +105,7 @@ pub(crate) fn pidfd_kill(pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
 
 /// Raises the soft limit of open files to what is wanted, as far as the hard limit allows.
 /// Returns the soft limit that holds then.
-pub(crate) fn raise_open_files(wanted: u64) -> nix::Result<u64> {
+pub fn raise_open_files(wanted: u64) -> nix::Result<u64> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     if soft >= wanted {
         return Ok(soft);
@@ -115,7 +116,7 @@ pub(crate) fn raise_open_files(wanted: u64) -> nix::Result<u64> {
 }
 
 /// What there was to reap.
-pub(crate) enum Reaped {
+pub enum Reaped {
     /// A child that has ended: its number and its wait status, as `wait` gives it.
     One(i32, i32),
     /// No child has ended.
@@ -125,7 +126,7 @@ pub(crate) enum Reaped {
 }
 
 /// Reaps one child that has ended, if there is one.
-pub(crate) fn reap() -> Reaped {
+pub fn reap() -> Reaped {
     let mut status = 0;
     // SAFETY: the status is ours and lives across the call.
     match unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) } {
@@ -136,7 +137,7 @@ pub(crate) fn reap() -> Reaped {
 }
 
 /// Writes `text` to a file that is there, such as one of the kernel's, in one piece.
-pub(crate) fn write_file(path: &CStr, text: &str) -> nix::Result<()> {
+pub fn write_file(path: &CStr, text: &str) -> nix::Result<()> {
     // SAFETY: the path is a C string that lives across the call.
     let fd = unsafe { libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) };
     let fd = Errno::result(fd)?;

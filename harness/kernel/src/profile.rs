@@ -3,6 +3,7 @@
 //!
 //! Their symbols are there or not, which stable Rust can only ask the linker by way of a weak
 //! reference in assembly.
+#![allow(unsafe_code)]
 
 use std::ffi::{CString, c_char};
 use std::sync::OnceLock;
@@ -36,7 +37,7 @@ fn symbols() -> [usize; 4] {
 
 /// Whether something waits for this process' orderly exit: profiles are written and leaks looked
 /// for by exit handlers.
-pub(crate) fn is_instrumented() -> bool {
+pub fn is_instrumented() -> bool {
     symbols() != [0; 4]
 }
 
@@ -45,7 +46,7 @@ static FILE: OnceLock<CString> = OnceLock::new();
 /// Makes LLVM's profile of this process go to `file`, if it makes one.
 ///
 /// It has chosen a file when the program was loaded, before the fork: the same for every copy.
-pub(crate) fn write_to(file: &str) {
+pub fn write_to(file: &str) {
     let address = symbols()[0];
     let Ok(file) = CString::new(file) else { return };
     if address == 0 {

@@ -3,6 +3,7 @@
 //! glibc registers a place for each thread that it starts, and reads it in `sched_getcpu`, as some
 //! allocators do. It knows of no other processes in the same memory; for those the kernel forgets
 //! the place, and a fork of theirs would go by what was true before.
+#![allow(unsafe_code)]
 
 use std::sync::OnceLock;
 
@@ -22,7 +23,7 @@ const SIGNATURE: Option<u32> = match () {
 };
 
 /// Looks it up, once; whoever is to call [`register`] has to be a copy of the caller.
-pub(crate) fn prepare() {
+pub fn prepare() {
     PLACE.get_or_init(find);
 }
 
@@ -48,7 +49,7 @@ fn find() -> Option<Place> {
 }
 
 /// Registers the calling thread's place with the kernel for the calling process, which has none yet.
-pub(crate) fn register() {
+pub fn register() {
     let place = PLACE.get().copied().flatten();
     let (Some(Place { offset, size }), Some(signature)) = (place, SIGNATURE) else {
         return;

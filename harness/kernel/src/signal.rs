@@ -2,6 +2,7 @@
 //!
 //! What every trial does is done by bare system calls: libc's own functions lie on pages that each
 //! process would have to be given first.
+#![allow(unsafe_code)]
 
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -14,11 +15,11 @@ use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 /// Signals that wait to be read.
 ///
 /// The descriptor stays good across `fork`: whoever reads it reads its own signals.
-pub(crate) struct Pending(OwnedFd);
+pub struct Pending(OwnedFd);
 
 impl Pending {
     /// Blocks `signals` for this process and its children, to be read from here.
-    pub(crate) fn of(signals: &[Signal]) -> nix::Result<Pending> {
+    pub fn of(signals: &[Signal]) -> nix::Result<Pending> {
         let set: SigSet = signals.iter().copied().collect();
         set.thread_block()?;
         let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
@@ -29,7 +30,7 @@ impl Pending {
     }
 
     /// The number of the next signal, if one has come.
-    pub(crate) fn next(&self) -> Option<i32> {
+    pub fn next(&self) -> Option<i32> {
         let mut info = MaybeUninit::<libc::signalfd_siginfo>::uninit();
         let size = size_of_val(&info);
         // SAFETY: the kernel writes at most as much as there is room for.
@@ -49,7 +50,7 @@ impl AsFd for Pending {
 type Mask = u64;
 
 /// Unblocks every signal.
-pub(crate) fn unblock_all() -> nix::Result<()> {
+pub fn unblock_all() -> nix::Result<()> {
     let none: Mask = 0;
     // SAFETY: the set lives across the call, and the size is its own.
     let done = unsafe {
@@ -65,13 +66,13 @@ pub(crate) fn unblock_all() -> nix::Result<()> {
 }
 
 /// Lets the kernel reap children: no zombies, no `wait`.
-pub(crate) fn ignore_children() -> nix::Result<()> {
+pub fn ignore_children() -> nix::Result<()> {
     // SAFETY: SIG_IGN runs no code of ours.
     unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) }.map(drop)
 }
 
 /// Gives back the default disposition of `SIGCHLD`, so that children can be waited for.
-pub(crate) fn default_children() -> nix::Result<()> {
+pub fn default_children() -> nix::Result<()> {
     // `struct sigaction` as the kernel has it: all zero is SIG_DFL, no flags, and an empty mask.
     let default = [0u64; 4];
     // SAFETY: the structure lives across the call and is no shorter than the kernel's.
@@ -88,14 +89,14 @@ pub(crate) fn default_children() -> nix::Result<()> {
 }
 
 /// Whether something can be read from `fd` right now.
-pub(crate) fn is_readable(fd: BorrowedFd<'_>) -> bool {
+pub fn is_readable(fd: BorrowedFd<'_>) -> bool {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     let mut polled = [PollFd::new(fd, PollFlags::POLLIN)];
     matches!(poll(&mut polled, PollTimeout::ZERO), Ok(n) if n > 0)
 }
 
 /// Waits for `signal`, which must be blocked.
-pub(crate) fn wait_for(signal: Signal) -> nix::Result<()> {
+pub fn wait_for(signal: Signal) -> nix::Result<()> {
     let only: Mask = 1 << (signal as u32 - 1);
     loop {
         // SAFETY: the set lives across the call, and the size is its own; nothing is written.
@@ -121,7 +122,7 @@ fn trace_signal() -> i32 {
 }
 
 /// Asks the test body `pid` to write down where it stands.
-pub(crate) fn send_trace(pid: nix::unistd::Pid) -> nix::Result<()> {
+pub fn send_trace(pid: nix::unistd::Pid) -> nix::Result<()> {
     // SAFETY: no pointers.
     Errno::result(unsafe { libc::kill(pid.as_raw(), trace_signal()) }).map(drop)
 }
@@ -133,7 +134,7 @@ static TRACE: OnceLock<fn()> = OnceLock::new();
 ///
 /// `trace` may allocate, which a signal handler must not: it may deadlock. It runs once, in a
 /// process that has hung and is about to be killed, with a time limit kept by somebody else.
-pub(crate) fn on_trace_signal(trace: fn()) {
+pub fn on_trace_signal(trace: fn()) {
     let _ = TRACE.set(trace);
     // SAFETY: the structure is plain data; the handler has the signature for no SA_SIGINFO.
     unsafe {

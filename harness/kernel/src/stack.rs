@@ -1,4 +1,5 @@
 //! What Rust's runtime sets up before `main`, for code that runs earlier.
+#![allow(unsafe_code)]
 
 use std::mem::{size_of, zeroed};
 use std::ptr;
@@ -13,7 +14,7 @@ const GUARD: usize = 64 * 1024;
 const SIGNAL_STACK: usize = 64 * 1024;
 
 /// Ignores `SIGPIPE`, and from now on [`watch_this_thread`] does something.
-pub(crate) fn stand_in_for_runtime() {
+pub fn stand_in_for_runtime() {
     ACTIVE.store(true, Ordering::Relaxed);
     // SAFETY: SIG_IGN runs no code of ours.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
@@ -22,7 +23,7 @@ pub(crate) fn stand_in_for_runtime() {
 /// Makes an overflow of the calling thread's stack an abort with a message, as std does it.
 ///
 /// Does nothing where std has seen to it itself.
-pub(crate) fn watch_this_thread() {
+pub fn watch_this_thread() {
     if !ACTIVE.load(Ordering::Relaxed) {
         return;
     }

@@ -18,7 +18,7 @@ use super::clock::realtime;
 
 /// Frames are stamped when they come, on all sockets that ask for it, for as long as this lives.
 #[derive(Debug)]
-pub(crate) struct Stamps {
+pub struct Stamps {
     _asks: UdpSocket,
 }
 
@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Stamps {
     /// Returns when the kernel does it. `lo` has to be up.
-    pub(crate) fn begin() -> io::Result<Stamps> {
+    pub fn begin() -> io::Result<Stamps> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         socket.connect(socket.local_addr()?)?;
         setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
@@ -69,12 +69,12 @@ fn stamped_before_it_was_read(socket: &UdpSocket) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::testing::sealed;
+    use crate::testing::sealed;
 
     #[test]
     fn datagrams_are_stamped_when_they_come() {
         sealed(|| {
-            crate::kernel::net::loopback_up().expect("lo");
+            crate::net::loopback_up().expect("lo");
             let _stamps = Stamps::begin().expect("stamps");
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
             socket

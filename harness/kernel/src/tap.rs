@@ -2,6 +2,7 @@
 //!
 //! With a virtio-net header and offloads its kernel hands out, and takes, super-frames of 64 KB. No other interface is in between,
 //! which makes it the fastest end of a userspace wire; but it needs `/dev/net/tun`.
+#![allow(unsafe_code)]
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -14,22 +15,22 @@ use super::attempt::Refusal;
 use super::frame::Inbox;
 
 /// Where the device that makes such devices is found.
-pub(crate) const DEVICE: &str = "/dev/net/tun";
+pub const DEVICE: &str = "/dev/net/tun";
 
 /// A TAP device; it is gone when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Tap {
+pub struct Tap {
     fd: OwnedFd,
 }
 
 impl Tap {
     /// Whether [`DEVICE`] may be opened here.
-    pub(crate) fn is_available() -> bool {
+    pub fn is_available() -> bool {
         open(None).is_ok()
     }
 
     /// Makes one in the calling thread's network namespace, with a carrier but down. An error says which call was refused.
-    pub(crate) fn create(name: &str, index: u32) -> Result<Tap, Refusal> {
+    pub fn create(name: &str, index: u32) -> Result<Tap, Refusal> {
         Self::create_by(None, name, index)
     }
 
@@ -89,7 +90,7 @@ impl Tap {
     }
 
     /// Whether a cable is plugged in, as far as the interface knows.
-    pub(crate) fn set_carrier(&self, on: bool) -> nix::Result<()> {
+    pub fn set_carrier(&self, on: bool) -> nix::Result<()> {
         const TUNSETCARRIER: libc::Ioctl = 0x4004_54e2;
         let on = i32::from(on);
         self.control(TUNSETCARRIER, (&raw const on).cast())
@@ -103,7 +104,7 @@ impl Tap {
     }
 
     /// Receives what the interface has sent, at most an inbox full and never waiting; says how many frames.
-    pub(crate) fn receive(&self, inbox: &mut Inbox) -> nix::Result<usize> {
+    pub fn receive(&self, inbox: &mut Inbox) -> nix::Result<usize> {
         let mut received = 0;
         let slots = inbox.slots();
         for slot in slots {
@@ -126,7 +127,7 @@ impl Tap {
     /// Has the interface receive frames, each with its header in front; says how many.
     ///
     /// An error is about the first of them.
-    pub(crate) fn send(&self, frames: &[&[u8]]) -> nix::Result<usize> {
+    pub fn send(&self, frames: &[&[u8]]) -> nix::Result<usize> {
         for (sent, frame) in frames.iter().enumerate() {
             match write(&self.fd, frame) {
                 Ok(_) => {}

@@ -1,4 +1,5 @@
 //! What unit tests of the kernel edge need: namespaces of their own.
+#![allow(unsafe_code)]
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -10,7 +11,7 @@ use super::netns::Netns;
 
 /// Runs a test on a thread of its own in a network namespace of its own. An ordinary user gets it in a user
 /// namespace, which needs a process of its own: the test binary runs itself again, for that one test.
-pub(crate) fn sealed(test: fn()) {
+pub fn sealed(test: fn()) {
     let outcome = std::thread::spawn(move || match unshare(CloneFlags::CLONE_NEWNET) {
         Ok(()) => {
             test();
@@ -51,7 +52,7 @@ fn run_again_in_a_user_namespace() {
 }
 
 /// A new network namespace.
-pub(crate) fn netns() -> Netns {
+pub fn netns() -> Netns {
     let made = std::thread::spawn(|| {
         unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace");
         Netns::current().expect("procfs")

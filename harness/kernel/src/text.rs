@@ -1,17 +1,19 @@
 //! Short texts on the stack, for what is done for every trial: it keeps away from the heap.
+#![allow(unsafe_code)]
 
 use std::fmt;
 use std::ops::Deref;
 
 /// A text of at most `N` bytes.
 #[derive(Clone, Copy)]
-pub(crate) struct Text<const N: usize> {
+pub struct Text<const N: usize> {
     bytes: [u8; N],
     length: usize,
 }
 
 impl<const N: usize> Text<N> {
-    pub(crate) const fn new() -> Text<N> {
+    /// Returns an empty text.
+    pub const fn new() -> Text<N> {
         Text {
             bytes: [0; N],
             length: 0,
@@ -19,13 +21,14 @@ impl<const N: usize> Text<N> {
     }
 
     /// Cut where there is no more room.
-    pub(crate) fn of(what: fmt::Arguments<'_>) -> Text<N> {
+    pub fn of(what: fmt::Arguments<'_>) -> Text<N> {
         let mut text = Text::new();
         let _ = fmt::Write::write_fmt(&mut text, what);
         text
     }
 
-    pub(crate) fn truncate(&mut self, length: usize) {
+    /// Shortens the text to `length` bytes.
+    pub fn truncate(&mut self, length: usize) {
         assert!(self.is_char_boundary(length));
         self.length = self.length.min(length);
     }

@@ -1,4 +1,5 @@
 //! What a thread has of its own beside its stack, and hands down to the threads that it starts.
+#![allow(unsafe_code)]
 
 use std::ffi::CString;
 use std::fs::File;
@@ -14,7 +15,7 @@ use nix::unistd::Pid;
 
 /// By these a thread that has been used differs from a new one, if it does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Traits {
+pub struct Traits {
     capabilities: [u32; 6],
     blocked: SigSet,
     cpus: CpuSet,
@@ -24,7 +25,7 @@ pub(crate) struct Traits {
 
 impl Traits {
     /// Those of the calling thread.
-    pub(crate) fn current() -> nix::Result<Traits> {
+    pub fn current() -> nix::Result<Traits> {
         // SAFETY: without pointers.
         let filtered = Errno::result(unsafe { libc::prctl(libc::PR_GET_SECCOMP) })?;
         Ok(Traits {
@@ -51,7 +52,7 @@ fn capabilities() -> nix::Result<[u32; 6]> {
 ///
 /// So it is not to be had by setting it, as usual. Where `/proc` is another PID namespace's and does not know the
 /// thread, that has to do: such a thread has gone there, and has its umask for itself since.
-pub(crate) fn umask() -> Mode {
+pub fn umask() -> Mode {
     read_umask().unwrap_or_else(|| {
         let found = set_umask(Mode::S_IRWXG | Mode::S_IRWXO);
         set_umask(found);
@@ -72,20 +73,20 @@ fn read_umask() -> Option<Mode> {
 }
 
 /// Sets it, and returns what it was.
-pub(crate) fn set_umask(mask: Mode) -> Mode {
+pub fn set_umask(mask: Mode) -> Mode {
     nix::sys::stat::umask(mask)
 }
 
 /// Where libc has the number of a process' first thread, and that number.
 #[derive(Clone, Copy)]
-pub(crate) struct First {
+pub struct First {
     address: usize,
     id: i32,
 }
 
 impl First {
     /// The calling thread, which is the first of its process; none where the kernel does not tell.
-    pub(crate) fn current() -> Option<First> {
+    pub fn current() -> Option<First> {
         /// `PR_GET_TID_ADDRESS`, which kernels without checkpoints lack.
         const GET_TID_ADDRESS: i32 = 40;
         let mut address = 0usize;
@@ -99,7 +100,7 @@ impl First {
     ///
     /// In copies of *its* other threads libc still knows of it, and would signal whoever has its number by then
     /// when all threads are to change their user.
-    pub(crate) fn disown(self) {
+    pub fn disown(self) {
         let place = ptr::with_exposed_provenance_mut::<i32>(self.address);
         // SAFETY: the kernel was told to write to this address when the thread ends, so it is there as long as the thread.
         // It is only written to if it has what libc put there; nobody else looks at it meanwhile.
@@ -112,14 +113,14 @@ impl First {
 }
 
 /// Has `ps` and debuggers show the calling thread by this name, of which they see fifteen bytes.
-pub(crate) fn show_as(name: &str) {
+pub fn show_as(name: &str) {
     if let Ok(name) = CString::new(name) {
         let _ = nix::sys::prctl::set_name(&name);
     }
 }
 
 /// Takes the calling thread to where this process's first thread is, from whichever namespaces it has entered.
-pub(crate) fn go_home(process: &OwnedFd) -> nix::Result<()> {
+pub fn go_home(process: &OwnedFd) -> nix::Result<()> {
     let kinds = CloneFlags::CLONE_NEWNET
         | CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWUTS

@@ -4,8 +4,8 @@ use nix::errno::Errno;
 use nix::libc;
 
 use super::Refusal;
-use crate::kernel::netlink::nft::{Expression, Hook, Table};
-use crate::kernel::netlink::{Batch, Netlink, Protocol, Socket};
+use crate::netlink::nft::{Expression, Hook, Table};
+use crate::netlink::{Batch, Netlink, Protocol, Socket};
 
 /// The family of all that is made here: tables of another have no `masquerade` in older kernels.
 const TABLE: Table<'static> = Table {
@@ -14,14 +14,14 @@ const TABLE: Table<'static> = Table {
 };
 
 /// Creates a table of packet filters.
-pub(crate) fn nft_table() -> Result<(), Refusal> {
+pub fn nft_table() -> Result<(), Refusal> {
     let mut batch = Batch::new();
     batch.add_table(TABLE, 0);
     commit(&batch).map_err(|e| ("NFT_MSG_NEWTABLE".to_owned(), e))
 }
 
 /// Translates source addresses (masquerade), and destination addresses (dnat).
-pub(crate) fn nat() -> Result<(), Refusal> {
+pub fn nat() -> Result<(), Refusal> {
     use Expression::{Immediate, Masquerade, Redirect};
     let mut source = Batch::new();
     source.add_table(TABLE, 0);

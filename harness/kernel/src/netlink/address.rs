@@ -1,6 +1,6 @@
 //! Addresses, routes and neighbours, given by hand: nothing is guessed, detected or tentative.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::address::{
@@ -20,47 +20,31 @@ use super::link::Device;
 
 /// Where packets go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Route<'a> {
+pub struct Route<'a> {
     /// The network; `0.0.0.0` or `::` with a prefix of 0 is the default.
-    pub(crate) destination: IpAddr,
+    pub destination: IpAddr,
     /// How many bits of it count.
-    pub(crate) prefix: u8,
+    pub prefix: u8,
     /// The router; none if the network is on the link.
-    pub(crate) via: Option<IpAddr>,
+    pub via: Option<IpAddr>,
     /// The interface.
-    pub(crate) device: Device<'a>,
-}
-
-impl<'a> Route<'a> {
-    /// Everything else goes to this router.
-    pub(crate) fn default_via(router: IpAddr, device: Device<'a>) -> Self {
-        let destination = match router {
-            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-        };
-        Self {
-            destination,
-            prefix: 0,
-            via: Some(router),
-            device,
-        }
-    }
+    pub device: Device<'a>,
 }
 
 /// Who is behind an address, known beforehand: nobody has to ask on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Neighbour<'a> {
+pub struct Neighbour<'a> {
     /// The address.
-    pub(crate) address: IpAddr,
+    pub address: IpAddr,
     /// The hardware address that answers for it.
-    pub(crate) mac: [u8; 6],
+    pub mac: [u8; 6],
     /// The interface on which it is reached.
-    pub(crate) device: Device<'a>,
+    pub device: Device<'a>,
 }
 
 impl Batch {
     /// Gives an interface an address at once, without duplicate address detection.
-    pub(crate) fn add_address(&mut self, device: Device<'_>, address: IpAddr, prefix: u8) {
+    pub fn add_address(&mut self, device: Device<'_>, address: IpAddr, prefix: u8) {
         let message = RouteNetlinkMessage::NewAddress(address_message(device, address, prefix));
         self.push(
             "add an address to",
@@ -71,14 +55,14 @@ impl Batch {
     }
 
     /// Takes an address away, if it is there.
-    pub(crate) fn delete_address(&mut self, device: Device<'_>, address: IpAddr, prefix: u8) {
+    pub fn delete_address(&mut self, device: Device<'_>, address: IpAddr, prefix: u8) {
         let message = RouteNetlinkMessage::DelAddress(address_message(device, address, prefix));
         self.push("delete an address of", device.name, 0, &message);
         self.tolerate(Errno::EADDRNOTAVAIL);
     }
 
     /// Adds a route to the main table; the interface must be up.
-    pub(crate) fn add_route(&mut self, route: &Route<'_>) {
+    pub fn add_route(&mut self, route: &Route<'_>) {
         let message = RouteNetlinkMessage::NewRoute(route_message(route));
         self.push(
             "add a route through",
@@ -89,14 +73,14 @@ impl Batch {
     }
 
     /// Removes a route from the main table, if it is there: the kernel forgets those of an interface that goes down.
-    pub(crate) fn delete_route(&mut self, route: &Route<'_>) {
+    pub fn delete_route(&mut self, route: &Route<'_>) {
         let message = RouteNetlinkMessage::DelRoute(route_message(route));
         self.push("delete a route through", route.device.name, 0, &message);
         self.tolerate(Errno::ESRCH);
     }
 
     /// Enters a permanent neighbour, in the place of what was known.
-    pub(crate) fn add_neighbour(&mut self, neighbour: &Neighbour<'_>) {
+    pub fn add_neighbour(&mut self, neighbour: &Neighbour<'_>) {
         let message = RouteNetlinkMessage::NewNeighbour(neighbour_message(neighbour));
         self.push(
             "add a neighbour to",
@@ -107,7 +91,7 @@ impl Batch {
     }
 
     /// Forgets a neighbour, if it is known.
-    pub(crate) fn delete_neighbour(&mut self, neighbour: &Neighbour<'_>) {
+    pub fn delete_neighbour(&mut self, neighbour: &Neighbour<'_>) {
         let message = RouteNetlinkMessage::DelNeighbour(neighbour_message(neighbour));
         self.push("delete a neighbour of", neighbour.device.name, 0, &message);
         self.tolerate(Errno::ENOENT);

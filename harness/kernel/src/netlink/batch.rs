@@ -11,7 +11,7 @@ use super::wire;
 /// A request that fails does not stop those close behind it: what can be wrong is checked before anything is sent, and
 /// a half-made network is thrown away as a whole.
 #[derive(Debug, Default)]
-pub(crate) struct Batch {
+pub struct Batch {
     pub(super) bytes: Vec<u8>,
     pub(super) requests: Vec<Request>,
 }
@@ -57,22 +57,22 @@ impl Subject {
 
 impl Batch {
     /// An empty one.
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self::default()
     }
 
     /// Whether there is nothing to do.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.requests.is_empty()
     }
 
     /// How many requests it holds.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.requests.len()
     }
 
     /// Empties it and keeps its memory.
-    pub(crate) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.bytes.clear();
         self.requests.clear();
     }
@@ -93,7 +93,7 @@ impl Batch {
     }
 
     /// Adds a request of any kind, written by hand: queueing disciplines, nftables, multicast memberships.
-    pub(crate) fn push_raw(
+    pub fn push_raw(
         &mut self,
         operation: &'static str,
         subject: &str,

@@ -24,15 +24,14 @@ use super::link::{Device, named};
 use super::wire;
 
 const RTM_NEWMDB: u16 = 84;
-const RTM_DELMDB: u16 = 85;
 
 /// An Ethernet segment.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bridge<'a> {
+pub struct Bridge<'a> {
     /// Its own interface.
-    pub(crate) device: Device<'a>,
+    pub device: Device<'a>,
     /// Its hardware address, fixed: otherwise it changes with the ports.
-    pub(crate) mac: [u8; 6],
+    pub mac: [u8; 6],
 }
 
 impl Bridge<'_> {
@@ -62,7 +61,7 @@ impl Bridge<'_> {
 
 impl Batch {
     /// Makes a bridge, down: no spanning tree, no timers that matter, not listening yet.
-    pub(crate) fn add_bridge(&mut self, bridge: &Bridge<'_>) {
+    pub fn add_bridge(&mut self, bridge: &Bridge<'_>) {
         /// In hundredths of a second: eleven days.
         const NEVER: u64 = 100_000_000;
         let data = vec![
@@ -85,7 +84,7 @@ impl Batch {
     }
 
     /// Makes a bridge for two ports, down, which passes all that comes to the one on to the other: it learns and says nothing.
-    pub(crate) fn add_repeater(&mut self, device: Device<'_>) {
+    pub fn add_repeater(&mut self, device: Device<'_>) {
         /// Frames that a bridge keeps to itself, but for the three that the kernel does not let go.
         const LINK_LOCAL: u16 = 0xfff8;
         let data = vec![
@@ -100,7 +99,7 @@ impl Batch {
     }
 
     /// Brings a bridge up and has it listen: to be done when its ports are there.
-    pub(crate) fn start_bridge(&mut self, bridge: &Bridge<'_>) {
+    pub fn start_bridge(&mut self, bridge: &Bridge<'_>) {
         self.set_up(bridge.device);
         let data = vec![
             InfoBridge::MulticastQuerier(true),
@@ -112,12 +111,7 @@ impl Batch {
     /// Tells a listening bridge that `address` lives behind `port`, for neighbour discovery.
     ///
     /// The bridge may have learned it already from a report: Linux before 6.3 leaves it at that, which serves as well.
-    pub(crate) fn add_membership(
-        &mut self,
-        bridge: Device<'_>,
-        port: Device<'_>,
-        address: Ipv6Addr,
-    ) {
+    pub fn add_membership(&mut self, bridge: Device<'_>, port: Device<'_>, address: Ipv6Addr) {
         let payload = membership(bridge, port, solicited_node(address));
         self.push_raw(
             "add a multicast membership to",
@@ -127,23 +121,6 @@ impl Batch {
             &payload,
         );
         self.tolerate(Errno::EEXIST);
-    }
-
-    /// Forgets it again: when a cable moves.
-    pub(crate) fn delete_membership(
-        &mut self,
-        bridge: Device<'_>,
-        port: Device<'_>,
-        address: Ipv6Addr,
-    ) {
-        let payload = membership(bridge, port, solicited_node(address));
-        self.push_raw(
-            "delete a multicast membership of",
-            port.name,
-            RTM_DELMDB,
-            0,
-            &payload,
-        );
     }
 }
 

@@ -1,7 +1,7 @@
 //! One conversation with the kernel about one network namespace.
 
 use std::ops::Range;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST,
@@ -12,11 +12,11 @@ use super::batch::Batch;
 use super::error::NetlinkError;
 use super::socket::{Protocol, Socket};
 use super::wire::{self, Message, NLMSG_DONE, NLMSG_ERROR};
-use crate::kernel::netns::Netns;
+use crate::netns::Netns;
 
 /// A routing socket, bound to the network namespace in which it was opened.
 #[derive(Debug)]
-pub(crate) struct Netlink {
+pub struct Netlink {
     pub(super) socket: Socket,
     pub(super) buffer: Vec<u8>,
     sequence: u32,
@@ -31,24 +31,20 @@ const DUMP_ATTEMPTS: usize = 8;
 
 impl Netlink {
     /// A conversation about the current thread's network namespace.
-    pub(crate) fn open() -> Result<Self, NetlinkError> {
+    pub fn open() -> Result<Self, NetlinkError> {
         Socket::open(Protocol::Route)
             .map(Self::from_socket)
             .map_err(|errno| NetlinkError::refused("open", "a netlink socket", errno, None))
     }
 
     /// A conversation about that network namespace; the current thread enters it for a moment.
-    pub(crate) fn open_in(netns: BorrowedFd<'_>) -> Result<Self, NetlinkError> {
+    pub fn open_in(netns: BorrowedFd<'_>) -> Result<Self, NetlinkError> {
         Netns::visit(netns, Self::open)
             .map_err(|errno| NetlinkError::refused("enter", "a network namespace", errno, None))?
     }
 
-    /// A conversation over a routing socket that somebody opened.
-    pub(crate) fn from_fd(socket: OwnedFd) -> Self {
-        Self::from_socket(Socket::from_fd(socket))
-    }
-
-    pub(crate) fn from_socket(socket: Socket) -> Self {
+    /// Makes a conversation over an open socket.
+    pub fn from_socket(socket: Socket) -> Self {
         Self {
             socket,
             buffer: Vec::new(),
@@ -57,12 +53,12 @@ impl Netlink {
     }
 
     /// Has the kernel do everything in the batch; the error is the first refusal.
-    pub(crate) fn execute(&mut self, mut batch: Batch) -> Result<(), NetlinkError> {
+    pub fn execute(&mut self, mut batch: Batch) -> Result<(), NetlinkError> {
         self.execute_reusing(&mut batch)
     }
 
     /// The same, for loops: the batch is emptied and keeps its memory.
-    pub(crate) fn execute_reusing(&mut self, batch: &mut Batch) -> Result<(), NetlinkError> {
+    pub fn execute_reusing(&mut self, batch: &mut Batch) -> Result<(), NetlinkError> {
         let first = self.reserve(batch.len() as u32);
         let mut result = Ok(());
         for piece in batch.seal(PIECE_BYTES, PIECE_COUNT, first) {

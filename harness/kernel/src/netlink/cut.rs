@@ -20,11 +20,11 @@ use super::error::NetlinkError;
 use super::link::Device;
 use super::nft::{self, Expression, Hook, OWNED, Set, SetKind, Table};
 use super::socket::{Protocol, Socket};
-use crate::kernel::netns::Netns;
+use crate::netns::Netns;
 
 /// Which frames do not arrive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum CutFrom {
+pub enum CutFrom {
     /// All.
     Anyone,
     /// Those that these hardware addresses sent: neighbours on the same segment.
@@ -35,7 +35,7 @@ pub(crate) enum CutFrom {
 
 /// A cut of one device; dropping it heals.
 #[must_use = "dropping it heals the cut"]
-pub(crate) struct Cut {
+pub struct Cut {
     netlink: Netlink,
     name: String,
     healed: bool,
@@ -47,7 +47,7 @@ const FIRST: i32 = i32::MIN + 1;
 
 impl Cut {
     /// Has the device, which must be there, drop what it receives from now on.
-    pub(crate) fn make(
+    pub fn make(
         netns: BorrowedFd<'_>,
         device: Device<'_>,
         from: &CutFrom,
@@ -71,13 +71,13 @@ impl Cut {
     }
 
     /// Packets and bytes dropped so far.
-    pub(crate) fn dropped(&mut self) -> Result<(u64, u64), NetlinkError> {
+    pub fn dropped(&mut self) -> Result<(u64, u64), NetlinkError> {
         let table = table(&self.name);
         self.netlink.counted(table)
     }
 
     /// Heals it, and says when that was refused.
-    pub(crate) fn heal(mut self) -> Result<(), NetlinkError> {
+    pub fn heal(mut self) -> Result<(), NetlinkError> {
         self.delete()
     }
 

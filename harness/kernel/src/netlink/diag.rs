@@ -10,7 +10,7 @@ use super::connection::Netlink;
 use super::error::NetlinkError;
 use super::socket::{Protocol, Socket};
 use super::wire::{self, Message};
-use crate::kernel::netns::Netns;
+use crate::netns::Netns;
 
 /// A socket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -51,7 +51,7 @@ pub enum SocketEntry {
 }
 
 /// All TCP, UDP and Unix sockets of that network namespace.
-pub(crate) fn sockets(netns: BorrowedFd<'_>) -> Result<Vec<SocketEntry>, NetlinkError> {
+pub fn sockets(netns: BorrowedFd<'_>) -> Result<Vec<SocketEntry>, NetlinkError> {
     let refused = |errno| NetlinkError::refused("open", "a socket diagnosis socket", errno, None);
     let socket = Netns::visit(netns, || Socket::open(Protocol::SocketDiagnosis))
         .and_then(|opened| opened)
@@ -60,7 +60,7 @@ pub(crate) fn sockets(netns: BorrowedFd<'_>) -> Result<Vec<SocketEntry>, Netlink
 }
 
 /// The same over a diagnosis socket that somebody opened.
-pub(crate) fn sockets_of(socket: Socket) -> Result<Vec<SocketEntry>, NetlinkError> {
+pub(super) fn sockets_of(socket: Socket) -> Result<Vec<SocketEntry>, NetlinkError> {
     const SOCK_DIAG_BY_FAMILY: u16 = 20;
     let mut netlink = Netlink::from_socket(socket);
     let mut found = Vec::new();

@@ -6,7 +6,7 @@ use nix::errno::Errno;
 
 /// A refusal by the kernel, or an answer that never came.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct NetlinkError {
+pub struct NetlinkError {
     operation: &'static str,
     subject: String,
     cause: Cause,
@@ -31,7 +31,7 @@ enum Cause {
 
 impl NetlinkError {
     /// The kernel answered with `errno`, and maybe with a sentence.
-    pub(crate) fn refused(
+    pub fn refused(
         operation: &'static str,
         subject: impl Into<String>,
         errno: Errno,
@@ -45,7 +45,7 @@ impl NetlinkError {
     }
 
     /// The deadline passed in this state.
-    pub(crate) fn timed_out(
+    pub fn timed_out(
         operation: &'static str,
         subject: impl Into<String>,
         last_state: String,
@@ -58,7 +58,7 @@ impl NetlinkError {
     }
 
     /// The kernel sent what we cannot read.
-    pub(crate) fn malformed(
+    pub fn malformed(
         operation: &'static str,
         subject: impl Into<String>,
         reason: impl fmt::Display,
@@ -73,7 +73,7 @@ impl NetlinkError {
     }
 
     /// The kernel said yes, and what is in force is something else; or it has no word for what was wanted.
-    pub(crate) fn unlike(
+    pub fn unlike(
         operation: &'static str,
         subject: impl Into<String>,
         what: impl Into<String>,
@@ -86,17 +86,17 @@ impl NetlinkError {
     }
 
     /// What was being done: a verb phrase, such as `create the veth pair`.
-    pub(crate) fn operation(&self) -> &str {
+    pub fn operation(&self) -> &str {
         self.operation
     }
 
     /// What it was done to, usually an interface.
-    pub(crate) fn subject(&self) -> &str {
+    pub fn subject(&self) -> &str {
         &self.subject
     }
 
     /// The error number, if the kernel gave one.
-    pub(crate) fn errno(&self) -> Option<Errno> {
+    pub fn errno(&self) -> Option<Errno> {
         match self.cause {
             Cause::Refused { errno, .. } => Some(errno),
             _ => None,
@@ -104,7 +104,7 @@ impl NetlinkError {
     }
 
     /// Whether a deadline passed.
-    pub(crate) fn is_timeout(&self) -> bool {
+    pub fn is_timeout(&self) -> bool {
         matches!(self.cause, Cause::TimedOut { .. })
     }
 }

@@ -16,16 +16,16 @@ use super::batch::Batch;
 /// Indices are chosen by whoever creates an interface, like names: then nothing has to be asked back, and they are
 /// the same in every run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Device<'a> {
+pub struct Device<'a> {
     /// Unique in its network namespace; 1 is `lo`.
-    pub(crate) index: u32,
+    pub index: u32,
     /// At most fifteen bytes.
-    pub(crate) name: &'a str,
+    pub name: &'a str,
 }
 
 impl Device<'_> {
     /// The loopback interface of every network namespace.
-    pub(crate) const LOOPBACK: Device<'static> = Device {
+    pub const LOOPBACK: Device<'static> = Device {
         index: 1,
         name: "lo",
     };
@@ -33,22 +33,22 @@ impl Device<'_> {
 
 /// One end of a veth pair.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct End<'a> {
+pub struct End<'a> {
     /// Its index and name, where it will live.
-    pub(crate) device: Device<'a>,
+    pub device: Device<'a>,
     /// Its hardware address; the kernel takes a random one otherwise.
-    pub(crate) mac: Option<[u8; 6]>,
+    pub mac: Option<[u8; 6]>,
     /// The largest packet; 1500 otherwise.
-    pub(crate) mtu: Option<u32>,
+    pub mtu: Option<u32>,
     /// The network namespace that it is born in; the connection's own otherwise.
-    pub(crate) netns: Option<BorrowedFd<'a>>,
+    pub netns: Option<BorrowedFd<'a>>,
     /// The bridge that it is born into, in the same namespace. Only for the near end.
-    pub(crate) master: Option<u32>,
+    pub master: Option<u32>,
 }
 
 impl<'a> End<'a> {
     /// An end with nothing special about it.
-    pub(crate) fn new(device: Device<'a>) -> Self {
+    pub fn new(device: Device<'a>) -> Self {
         Self {
             device,
             mac: None,
@@ -61,16 +61,16 @@ impl<'a> End<'a> {
 
 /// A cable.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Veth<'a> {
+pub struct Veth<'a> {
     /// The end that may be a bridge's port.
-    pub(crate) near: End<'a>,
+    pub near: End<'a>,
     /// The other one.
-    pub(crate) far: End<'a>,
+    pub far: End<'a>,
 }
 
 impl Batch {
     /// Makes a veth pair, both ends where they belong, down: one message and no move.
-    pub(crate) fn add_veth(&mut self, veth: &Veth<'_>) {
+    pub fn add_veth(&mut self, veth: &Veth<'_>) {
         let mut message = end_message(&veth.near);
         let peer = InfoData::Veth(InfoVeth::Peer(end_message(&veth.far)));
         message.attributes.push(LinkAttribute::LinkInfo(vec![
@@ -81,7 +81,7 @@ impl Batch {
     }
 
     /// Switches IPv6's automatic addresses off. On a bridge they cost time squared; do it before the link is up.
-    pub(crate) fn give_no_addresses(&mut self, device: Device<'_>) {
+    pub fn give_no_addresses(&mut self, device: Device<'_>) {
         let spec = AfSpecUnspec::Inet6(vec![AfSpecInet6::AddrGenMode(In6AddrGenMode::None)]);
         self.change(
             "stop automatic addresses of",
@@ -91,17 +91,17 @@ impl Batch {
     }
 
     /// Brings an interface up.
-    pub(crate) fn set_up(&mut self, device: Device<'_>) {
+    pub fn set_up(&mut self, device: Device<'_>) {
         self.set_flags("bring up", device, LinkFlags::Up);
     }
 
     /// Takes an interface down; its IPv6 addresses go with it.
-    pub(crate) fn set_down(&mut self, device: Device<'_>) {
+    pub fn set_down(&mut self, device: Device<'_>) {
         self.set_flags("take down", device, LinkFlags::empty());
     }
 
     /// Says whether the other side is there, of an interface that lets itself be told.
-    pub(crate) fn set_carrier(&mut self, device: Device<'_>, on: bool) {
+    pub fn set_carrier(&mut self, device: Device<'_>, on: bool) {
         self.change(
             "change the carrier of",
             device,
@@ -110,7 +110,7 @@ impl Batch {
     }
 
     /// Plugs an interface into a bridge, out of the one that it was in; `None` only unplugs.
-    pub(crate) fn set_master(&mut self, device: Device<'_>, master: Option<u32>) {
+    pub fn set_master(&mut self, device: Device<'_>, master: Option<u32>) {
         self.change(
             "change the bridge of",
             device,
@@ -119,19 +119,19 @@ impl Batch {
     }
 
     /// Changes the largest packet.
-    pub(crate) fn set_mtu(&mut self, device: Device<'_>, mtu: u32) {
+    pub fn set_mtu(&mut self, device: Device<'_>, mtu: u32) {
         self.change("set the MTU of", device, LinkAttribute::Mtu(mtu));
     }
 
     /// How many packets the kernel may hand to the device at once. Batches of up to 64 KB, which sockets and other devices make, are cut to
     /// that before: 1 for devices in front of something that must see each packet by itself.
-    pub(crate) fn set_largest_batch(&mut self, device: Device<'_>, packets: u16) {
+    pub fn set_largest_batch(&mut self, device: Device<'_>, packets: u16) {
         let packets = LinkAttribute::GsoMaxSegs(packets.into());
         self.change("limit the batches of", device, packets);
     }
 
     /// Changes the hardware address.
-    pub(crate) fn set_mac(&mut self, device: Device<'_>, mac: [u8; 6]) {
+    pub fn set_mac(&mut self, device: Device<'_>, mac: [u8; 6]) {
         self.change(
             "set the hardware address of",
             device,
@@ -140,7 +140,7 @@ impl Batch {
     }
 
     /// Gives an interface another, longer name (at most 127 bytes) by which it is found as well.
-    pub(crate) fn add_altname(&mut self, device: Device<'_>, altname: &str) {
+    pub fn add_altname(&mut self, device: Device<'_>, altname: &str) {
         let message = RouteNetlinkMessage::NewLinkProp(with_altname(device, altname));
         self.push(
             "add an alternative name to",
@@ -151,13 +151,13 @@ impl Batch {
     }
 
     /// Takes such a name away again.
-    pub(crate) fn delete_altname(&mut self, device: Device<'_>, altname: &str) {
+    pub fn delete_altname(&mut self, device: Device<'_>, altname: &str) {
         let message = RouteNetlinkMessage::DelLinkProp(with_altname(device, altname));
         self.push("delete an alternative name of", device.name, 0, &message);
     }
 
     /// Removes an interface; of a veth pair both ends go.
-    pub(crate) fn delete_link(&mut self, device: Device<'_>) {
+    pub fn delete_link(&mut self, device: Device<'_>) {
         self.push(
             "delete",
             device.name,

@@ -23,32 +23,32 @@ const ELEMENTS_AT_ONCE: usize = 1000;
 
 /// A table, in which chains and sets have their names.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Table<'a> {
+pub struct Table<'a> {
     /// `NFPROTO_IPV4`, `NFPROTO_NETDEV`, …
-    pub(crate) family: libc::c_int,
+    pub family: libc::c_int,
     /// What it is called, and what an error tells.
-    pub(crate) name: &'a str,
+    pub name: &'a str,
 }
 
 /// Where a chain is called from.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Hook<'a> {
+pub struct Hook<'a> {
     /// `filter` or `nat`.
-    pub(crate) kind: &'a str,
+    pub kind: &'a str,
     /// The place in the packet's path.
-    pub(crate) number: libc::c_int,
+    pub number: libc::c_int,
     /// Lower ones are called first.
-    pub(crate) priority: i32,
+    pub priority: i32,
     /// The device, in the family that has one.
-    pub(crate) device: Option<&'a str>,
+    pub device: Option<&'a str>,
 }
 
 /// A table that only its socket can change, and that goes with its socket: `flush ruleset` spares it.
-pub(crate) const OWNED: u32 = 2;
+pub const OWNED: u32 = 2;
 
 impl Batch {
     /// Makes a table; an existing one is left as it is.
-    pub(crate) fn add_table(&mut self, table: Table<'_>, flags: u32) {
+    pub fn add_table(&mut self, table: Table<'_>, flags: u32) {
         let text = Attributes::new()
             .text(1, table.name)
             .with(2, &flags.to_be_bytes());
@@ -61,7 +61,7 @@ impl Batch {
     }
 
     /// Removes a table and all that is in it.
-    pub(crate) fn delete_table(&mut self, table: Table<'_>) {
+    pub fn delete_table(&mut self, table: Table<'_>) {
         let text = Attributes::new().text(1, table.name);
         self.nft(
             "delete the nftables table",
@@ -72,7 +72,7 @@ impl Batch {
     }
 
     /// Makes a chain that the kernel calls.
-    pub(crate) fn add_chain(&mut self, table: Table<'_>, name: &str, hook: Hook<'_>) {
+    pub fn add_chain(&mut self, table: Table<'_>, name: &str, hook: Hook<'_>) {
         let place = Attributes::new()
             .with(1, &hook.number.to_be_bytes())
             .with(2, &hook.priority.to_be_bytes());
@@ -94,7 +94,7 @@ impl Batch {
     }
 
     /// Appends a rule.
-    pub(crate) fn add_rule(&mut self, table: Table<'_>, chain: &str, rule: &[Expression<'_>]) {
+    pub fn add_rule(&mut self, table: Table<'_>, chain: &str, rule: &[Expression<'_>]) {
         let expressions = rule.iter().fold(Attributes::new(), |list, expression| {
             list.nest(1, expression.encode())
         });
@@ -111,7 +111,7 @@ impl Batch {
     }
 
     /// Makes a set with these members, all of one length.
-    pub(crate) fn add_set(&mut self, table: Table<'_>, set: &Set<'_>) {
+    pub fn add_set(&mut self, table: Table<'_>, set: &Set<'_>) {
         let text = Attributes::new()
             .text(1, table.name)
             .text(2, set.name)
@@ -173,17 +173,23 @@ fn message_kind(kind: libc::c_int) -> u16 {
 
 /// Values that a rule can look up.
 #[derive(Clone, Debug)]
-pub(crate) struct Set<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) kind: SetKind,
-    pub(crate) members: Vec<Vec<u8>>,
+pub struct Set<'a> {
+    /// Name of the set in its table.
+    pub name: &'a str,
+    /// Type of the members.
+    pub kind: SetKind,
+    /// Members in network byte order.
+    pub members: Vec<Vec<u8>>,
 }
 
 /// What the values are; for the kernel only the length counts, the rest is for whoever lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SetKind {
+pub enum SetKind {
+    /// IPv4 addresses.
     Ipv4,
+    /// IPv6 addresses.
     Ipv6,
+    /// Hardware addresses.
     Mac,
 }
 
@@ -207,7 +213,7 @@ impl SetKind {
 
 /// A step of a rule: it goes on with the next one if it is true of the packet. Values are in register 1.
 #[derive(Clone, Debug)]
-pub(crate) enum Expression<'a> {
+pub enum Expression<'a> {
     /// Loads the EtherType.
     EtherType,
     /// Loads bytes of the packet: `NFT_PAYLOAD_*`, offset, length.
@@ -275,7 +281,7 @@ impl Expression<'_> {
 }
 
 /// The bytes of an address, as they are in a packet.
-pub(crate) fn octets(address: IpAddr) -> Vec<u8> {
+pub fn octets(address: IpAddr) -> Vec<u8> {
     match address {
         IpAddr::V4(v4) => v4.octets().to_vec(),
         IpAddr::V6(v6) => v6.octets().to_vec(),
@@ -284,7 +290,7 @@ pub(crate) fn octets(address: IpAddr) -> Vec<u8> {
 
 impl Netlink {
     /// Has nftables do everything in the batch, or nothing; the error is the first refusal.
-    pub(crate) fn commit(&mut self, batch: &Batch) -> Result<(), NetlinkError> {
+    pub fn commit(&mut self, batch: &Batch) -> Result<(), NetlinkError> {
         const OPERATION: &str = "change nftables in";
         let whole =
             |errno, words| NetlinkError::refused(OPERATION, "the network namespace", errno, words);
@@ -330,7 +336,7 @@ impl Netlink {
     }
 
     /// Packets and bytes that the counters in this table's rules have counted, together.
-    pub(crate) fn counted(&mut self, table: Table<'_>) -> Result<(u64, u64), NetlinkError> {
+    pub fn counted(&mut self, table: Table<'_>) -> Result<(u64, u64), NetlinkError> {
         let name = Attributes::new().text(1, table.name);
         let question = [&header(table.family), &name.0[..]].concat();
         let kind = message_kind(libc::NFT_MSG_GETRULE);

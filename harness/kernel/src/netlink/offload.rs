@@ -1,4 +1,5 @@
 //! What an interface does for the protocols above it, set the old way, by `SIOCETHTOOL`.
+#![allow(unsafe_code)]
 
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -10,7 +11,7 @@ use super::link::Device;
 
 /// Something that the kernel may leave to an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Offload {
+pub enum Offload {
     /// Cutting large TCP segments into small ones: whoever sends over it need not.
     Segmentation,
     /// Gathering small packets into large ones. A veth end that does so has a queue of its own for what comes from an end that does no
@@ -20,12 +21,7 @@ pub(crate) enum Offload {
 
 impl Netlink {
     /// Switches it on or off, in the network namespace that this conversation is about.
-    pub(crate) fn offload(
-        &self,
-        device: Device<'_>,
-        what: Offload,
-        on: bool,
-    ) -> Result<(), NetlinkError> {
+    pub fn offload(&self, device: Device<'_>, what: Offload, on: bool) -> Result<(), NetlinkError> {
         // `ETHTOOL_STSO` and `ETHTOOL_SGRO` of `linux/ethtool.h`.
         let (command, operation) = match what {
             Offload::Segmentation => (0x1f, "set TSO of"),

@@ -12,20 +12,20 @@ use super::wire;
 
 /// Where a discipline hangs: at the device itself, or below another discipline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub struct Place {
     handle: u32,
     parent: u32,
 }
 
 impl Place {
     /// `1:`, at the device.
-    pub(crate) const ROOT: Place = Place {
+    pub const ROOT: Place = Place {
         handle: 1 << 16,
         parent: 0xffff_ffff,
     };
 
     /// `2:`, below the one and only class of the root.
-    pub(crate) const BELOW_ROOT: Place = Place {
+    pub const BELOW_ROOT: Place = Place {
         handle: 2 << 16,
         parent: (1 << 16) | 1,
     };
@@ -33,7 +33,7 @@ impl Place {
 
 /// A discipline, to be set.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Qdisc<'a> {
+pub enum Qdisc<'a> {
     /// With the table of its jitter's distribution; without one it keeps the table that it has, and at first that is none: uniform.
     Netem(&'a NetemOptions, Option<&'a [i16]>),
     /// With what is put below it as its queue.
@@ -42,26 +42,30 @@ pub(crate) enum Qdisc<'a> {
 
 /// A discipline as the kernel tells of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct QdiscEntry {
-    pub(crate) kind: String,
+pub struct QdiscEntry {
+    /// Name of the queueing discipline, such as `netem`.
+    pub kind: String,
     /// To be read by [`NetemOptions::read`] or [`TbfOptions::read`].
     pub(super) options: Vec<u8>,
-    pub(crate) statistics: Statistics,
+    /// Counters of the queueing discipline.
+    pub statistics: Statistics,
 }
 
 /// What a discipline has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Statistics {
+pub struct Statistics {
     /// Sent on.
-    pub(crate) packets: u64,
-    pub(crate) bytes: u64,
+    pub packets: u64,
+    /// Bytes that were sent.
+    pub bytes: u64,
     /// Held at the moment.
-    pub(crate) queued_packets: u32,
-    pub(crate) queued_bytes: u32,
+    pub queued_packets: u32,
+    /// Bytes that wait in the queue.
+    pub queued_bytes: u32,
     /// Thrown away, for whatever reason.
-    pub(crate) drops: u32,
+    pub drops: u32,
     /// Put in front of the queue; netem does that to what it reorders.
-    pub(crate) requeues: u32,
+    pub requeues: u32,
 }
 
 const KIND: u16 = libc::TCA_KIND;
@@ -70,13 +74,13 @@ const STATS2: u16 = libc::TCA_STATS2;
 
 impl Batch {
     /// Puts a discipline in its place; what was there before goes, with all that it holds.
-    pub(crate) fn replace_qdisc(&mut self, device: Device<'_>, place: Place, qdisc: Qdisc<'_>) {
+    pub fn replace_qdisc(&mut self, device: Device<'_>, place: Place, qdisc: Qdisc<'_>) {
         let flags = NLM_F_CREATE | NLM_F_REPLACE;
         self.qdisc(qdisc.words(), device, place, flags, qdisc);
     }
 
     /// Tells a discipline that is there other values; what it holds stays.
-    pub(crate) fn change_qdisc(&mut self, device: Device<'_>, place: Place, qdisc: Qdisc<'_>) {
+    pub fn change_qdisc(&mut self, device: Device<'_>, place: Place, qdisc: Qdisc<'_>) {
         self.qdisc(qdisc.words(), device, place, 0, qdisc);
     }
 
@@ -101,11 +105,7 @@ impl Batch {
 
 impl Netlink {
     /// A discipline as it is in force, with what it has counted.
-    pub(crate) fn qdisc(
-        &mut self,
-        device: Device<'_>,
-        place: Place,
-    ) -> Result<QdiscEntry, NetlinkError> {
+    pub fn qdisc(&mut self, device: Device<'_>, place: Place) -> Result<QdiscEntry, NetlinkError> {
         const OPERATION: &str = "read back the queueing discipline of";
         let payload = tcmsg(device, place);
         // Told to the one who asks only if he wants to hear what all are told.

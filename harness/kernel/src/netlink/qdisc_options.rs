@@ -7,51 +7,51 @@ use super::wire::{self, Attributes, words};
 
 /// What netem is told. A value that is left out of a change would stay as it was, so all of them are always sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct NetemOptions {
+pub struct NetemOptions {
     /// How long each packet takes.
-    pub(crate) latency: i64,
+    pub latency: i64,
     /// How that is spread; netem has 31 bits for it.
-    pub(crate) jitter: i64,
+    pub jitter: i64,
     /// How many packets are held.
-    pub(crate) limit: u32,
+    pub limit: u32,
     /// Independent loss.
-    pub(crate) loss: u32,
+    pub loss: u32,
     /// The Gilbert–Elliott model instead of it.
-    pub(crate) bursts: Option<Bursts>,
+    pub bursts: Option<Bursts>,
     /// How many packets are sent twice.
-    pub(crate) duplicate: u32,
+    pub duplicate: u32,
     /// How many packets are sent at once. Only if there is a gap.
-    pub(crate) reorder: u32,
+    pub reorder: u32,
     /// Each how-manieth packet may be sent at once; 0: none.
-    pub(crate) gap: u32,
+    pub gap: u32,
     /// How many packets have a bit flipped.
-    pub(crate) corrupt: u32,
+    pub corrupt: u32,
     /// 0: no limit.
-    pub(crate) rate: u64,
+    pub rate: u64,
     /// Where chance starts. Kernels before 6.6 take no seed, and say none.
-    pub(crate) seed: Option<u64>,
+    pub seed: Option<u64>,
 }
 
 /// The Gilbert–Elliott model as netem has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Bursts {
+pub struct Bursts {
     /// From the good state to the bad one.
-    pub(crate) begin: u32,
+    pub begin: u32,
     /// And back.
-    pub(crate) end: u32,
+    pub end: u32,
     /// How many packets pass in the bad state.
-    pub(crate) pass_in_bad: u32,
+    pub pass_in_bad: u32,
     /// How many packets are lost in the good state.
-    pub(crate) loss_in_good: u32,
+    pub loss_in_good: u32,
 }
 
 /// What the token bucket filter is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TbfOptions {
+pub struct TbfOptions {
     /// How fast tokens come.
-    pub(crate) rate: u64,
+    pub rate: u64,
     /// How many there can be, in bytes. No packet may be larger.
-    pub(crate) burst: u32,
+    pub burst: u32,
 }
 
 /// `TCA_NETEM_*`
@@ -129,7 +129,7 @@ impl NetemOptions {
     }
 
     /// What the kernel says of a netem: everything but the table of its jitter. `None` if it is not one, or cannot be read.
-    pub(crate) fn read(entry: &QdiscEntry) -> Option<Self> {
+    pub fn read(entry: &QdiscEntry) -> Option<Self> {
         if entry.kind != "netem" {
             return None;
         }
@@ -188,7 +188,7 @@ impl TbfOptions {
 
     /// What the kernel says of a token bucket filter. It says the burst as a time, in units of 64 ns, so that is as
     /// exact as that. `None` if it is not one, or cannot be read.
-    pub(crate) fn read(entry: &QdiscEntry) -> Option<Self> {
+    pub fn read(entry: &QdiscEntry) -> Option<Self> {
         if entry.kind != "tbf" {
             return None;
         }
@@ -204,7 +204,7 @@ impl TbfOptions {
     }
 
     /// By how much the burst that is read may differ from the one that was set: two of the kernel's units of time.
-    pub(crate) fn precision(&self) -> u32 {
+    pub fn precision(&self) -> u32 {
         let bytes = u128::from(self.rate) * 128 / 1_000_000_000;
         u32::try_from(bytes + 1).unwrap_or(u32::MAX)
     }

@@ -1,4 +1,5 @@
 //! A netlink socket of any protocol: bytes in, bytes out, no meaning.
+#![allow(unsafe_code)]
 
 use std::io::IoSlice;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -13,7 +14,7 @@ use nix::sys::socket::{
 
 /// Whom a socket speaks to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Protocol {
+pub enum Protocol {
     /// Links, addresses, routes, neighbours, queueing disciplines.
     Route,
     /// Sockets.
@@ -34,7 +35,7 @@ impl Protocol {
 
 /// A netlink socket, bound for ever to the network namespace in which it was opened.
 #[derive(Debug)]
-pub(crate) struct Socket {
+pub struct Socket {
     fd: OwnedFd,
 }
 
@@ -43,7 +44,7 @@ const RECEIVE_BYTES: usize = 64 << 10;
 
 impl Socket {
     /// Opens a socket in the current thread's network namespace.
-    pub(crate) fn open(protocol: Protocol) -> nix::Result<Self> {
+    pub fn open(protocol: Protocol) -> nix::Result<Self> {
         let fd = socket(
             AddressFamily::Netlink,
             SockType::Raw,
@@ -54,7 +55,7 @@ impl Socket {
     }
 
     /// Takes a netlink socket that somebody opened, perhaps in another network namespace.
-    pub(crate) fn from_fd(fd: OwnedFd) -> Self {
+    pub fn from_fd(fd: OwnedFd) -> Self {
         let socket = Self { fd };
         // Without these two we still work: the first makes errors shorter, the second gives them words.
         let _ = socket.set_option(libc::NETLINK_CAP_ACK, 1);
@@ -63,12 +64,12 @@ impl Socket {
     }
 
     /// Starts to receive the notifications of a group (`RTNLGRP_*`).
-    pub(crate) fn join(&self, group: u32) -> nix::Result<()> {
+    pub fn join(&self, group: u32) -> nix::Result<()> {
         self.set_option(libc::NETLINK_ADD_MEMBERSHIP, group)
     }
 
     /// Stops receiving them; those already queued stay queued.
-    pub(crate) fn leave(&self, group: u32) -> nix::Result<()> {
+    pub fn leave(&self, group: u32) -> nix::Result<()> {
         self.set_option(libc::NETLINK_DROP_MEMBERSHIP, group)
     }
 
@@ -87,7 +88,7 @@ impl Socket {
     }
 
     /// Sends whole messages; for most protocols the kernel has done the work when this returns.
-    pub(crate) fn send(&self, bytes: &[u8]) -> nix::Result<()> {
+    pub fn send(&self, bytes: &[u8]) -> nix::Result<()> {
         loop {
             match sendmsg::<()>(
                 self.fd.as_raw_fd(),
@@ -104,15 +105,12 @@ impl Socket {
     }
 
     /// The next datagram, waiting for it.
-    pub(crate) fn receive<'buffer>(
-        &self,
-        buffer: &'buffer mut Vec<u8>,
-    ) -> nix::Result<&'buffer [u8]> {
+    pub fn receive<'buffer>(&self, buffer: &'buffer mut Vec<u8>) -> nix::Result<&'buffer [u8]> {
         self.receive_with(buffer, MsgFlags::empty())
     }
 
     /// The next datagram, or `None` if there is none.
-    pub(crate) fn try_receive<'buffer>(
+    pub fn try_receive<'buffer>(
         &self,
         buffer: &'buffer mut Vec<u8>,
     ) -> nix::Result<Option<&'buffer [u8]>> {
@@ -139,7 +137,7 @@ impl Socket {
     }
 
     /// Whether something arrives before the deadline.
-    pub(crate) fn readable_before(&self, deadline: Instant) -> nix::Result<bool> {
+    pub fn readable_before(&self, deadline: Instant) -> nix::Result<bool> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             // Rounded up: a wait of zero would spin through the last millisecond.
@@ -156,7 +154,7 @@ impl Socket {
     }
 
     /// Forgets everything that is queued.
-    pub(crate) fn drain(&self, buffer: &mut Vec<u8>) {
+    pub fn drain(&self, buffer: &mut Vec<u8>) {
         while matches!(self.try_receive(buffer), Ok(Some(_)) | Err(Errno::ENOBUFS)) {}
     }
 }

@@ -121,7 +121,7 @@ const RTM_GETNEIGH: u16 = 30;
 
 impl Netlink {
     /// All interfaces, by index.
-    pub(crate) fn interfaces(&mut self) -> Result<Vec<InterfaceEntry>, NetlinkError> {
+    pub fn interfaces(&mut self) -> Result<Vec<InterfaceEntry>, NetlinkError> {
         let mut found = self.view(
             "list the interfaces of",
             RTM_GETLINK,
@@ -133,7 +133,7 @@ impl Netlink {
     }
 
     /// One interface.
-    pub(crate) fn interface(&mut self, device: Device<'_>) -> Result<InterfaceEntry, NetlinkError> {
+    pub fn interface(&mut self, device: Device<'_>) -> Result<InterfaceEntry, NetlinkError> {
         const OPERATION: &str = "look at";
         let question = wire::words(&[0, device.index, 0, 0]);
         let mut unreadable = "there is no interface in it".to_owned();
@@ -152,7 +152,7 @@ impl Netlink {
     }
 
     /// All addresses, by interface.
-    pub(crate) fn addresses(&mut self) -> Result<Vec<AddressEntry>, NetlinkError> {
+    pub fn addresses(&mut self) -> Result<Vec<AddressEntry>, NetlinkError> {
         let mut found = self.view(
             "list the addresses of",
             RTM_GETADDR,
@@ -164,7 +164,7 @@ impl Netlink {
     }
 
     /// All routes of all tables, IPv4 first.
-    pub(crate) fn routes(&mut self) -> Result<Vec<RouteEntry>, NetlinkError> {
+    pub fn routes(&mut self) -> Result<Vec<RouteEntry>, NetlinkError> {
         let mut found = self.view(
             "list the routes of",
             RTM_GETROUTE,
@@ -184,7 +184,7 @@ impl Netlink {
     }
 
     /// All neighbours that were asked for or entered.
-    pub(crate) fn neighbours(&mut self) -> Result<Vec<NeighbourEntry>, NetlinkError> {
+    pub fn neighbours(&mut self) -> Result<Vec<NeighbourEntry>, NetlinkError> {
         let mut found = self.view(
             "list the neighbours of",
             RTM_GETNEIGH,

@@ -44,7 +44,7 @@ trait Condition {
 impl Batch {
     /// Asks about a link by itself, which on Linux 6.8 and later makes the link watcher look at it now. It lets
     /// links wait for up to a second that have the same index as their other end, or have none, and can already send.
-    pub(crate) fn look_at(&mut self, device: Device<'_>) {
+    pub fn look_at(&mut self, device: Device<'_>) {
         let message = RouteNetlinkMessage::GetLink(numbered(device));
         self.push("look at", device.name, 0, &message);
     }
@@ -52,7 +52,7 @@ impl Batch {
 
 impl Netlink {
     /// Waits until packets can pass these links of the namespace: operational state UP.
-    pub(crate) fn wait_until_up(
+    pub fn wait_until_up(
         &mut self,
         devices: &[Device<'_>],
         deadline: Instant,
@@ -64,7 +64,7 @@ impl Netlink {
 
     /// The same for ports of bridges, of which there may be a thousand: it asks for less about each. A port and its
     /// other end should have different indices, see [`Self::wait_until_up`].
-    pub(crate) fn wait_until_ports_up(
+    pub fn wait_until_ports_up(
         &mut self,
         ports: &[Device<'_>],
         deadline: Instant,
@@ -74,7 +74,7 @@ impl Netlink {
     }
 
     /// Waits until the interface, which must be up, answers for these IPv6 addresses.
-    pub(crate) fn wait_until_heard(
+    pub fn wait_until_heard(
         &mut self,
         device: Device<'_>,
         addresses: &[Ipv6Addr],

@@ -23,7 +23,7 @@ pub(super) fn header(bytes: &mut [u8], kind: u16, flags: u16, sequence: u32) {
 }
 
 /// One attribute in front of `payload`'s end.
-pub(crate) fn attribute(payload: &mut Vec<u8>, kind: u16, value: &[u8]) {
+pub fn attribute(payload: &mut Vec<u8>, kind: u16, value: &[u8]) {
     payload.extend((4 + value.len() as u16).to_ne_bytes());
     payload.extend(kind.to_ne_bytes());
     payload.extend(value);
@@ -32,24 +32,27 @@ pub(crate) fn attribute(payload: &mut Vec<u8>, kind: u16, value: &[u8]) {
 
 /// Attributes to be sent, perhaps within another attribute.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Attributes(pub(crate) Vec<u8>);
+pub struct Attributes(pub Vec<u8>);
 
 impl Attributes {
-    pub(crate) fn new() -> Self {
+    /// Returns an empty list.
+    pub fn new() -> Self {
         Self::default()
     }
 
-    pub(crate) fn with(mut self, kind: u16, value: &[u8]) -> Self {
+    /// Appends an attribute of this kind.
+    pub fn with(mut self, kind: u16, value: &[u8]) -> Self {
         attribute(&mut self.0, kind, value);
         self
     }
 
     /// A string, with the zero that ends it.
-    pub(crate) fn text(self, kind: u16, value: &str) -> Self {
+    pub fn text(self, kind: u16, value: &str) -> Self {
         self.with(kind, &[value.as_bytes(), &[0]].concat())
     }
 
-    pub(crate) fn nest(self, kind: u16, inner: Self) -> Self {
+    /// Appends an attribute that contains others.
+    pub fn nest(self, kind: u16, inner: Self) -> Self {
         self.with(kind, &inner.0)
     }
 }
@@ -101,7 +104,7 @@ fn value(nla: NlaBuffer<&[u8]>) -> &[u8] {
 }
 
 /// Numbers in native byte order, as the kernel's structures have them.
-pub(crate) fn words(words: &[u32]) -> Vec<u8> {
+pub fn words(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_ne_bytes()).collect()
 }
 

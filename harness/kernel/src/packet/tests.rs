@@ -4,9 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::*;
-use crate::kernel::frame::VNET_HEADER;
-use crate::kernel::netlink::{Batch, Device, End, Neighbour, Netlink, Veth};
-use crate::kernel::testing::{netns, sealed};
+use crate::frame::VNET_HEADER;
+use crate::netlink::{Batch, Device, End, Neighbour, Netlink, Veth};
+use crate::testing::{netns, sealed};
 
 const ALICE: Device<'static> = Device {
     index: 2,

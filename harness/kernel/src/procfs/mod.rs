@@ -20,7 +20,7 @@ pub use processes::ProcessEntry;
 
 /// A mounted procfs.
 #[derive(Debug)]
-pub(crate) struct Procfs {
+pub struct Procfs {
     dir: OwnedFd,
 }
 
@@ -30,7 +30,7 @@ const DIRECTORY: OFlag = OFlag::O_PATH
 
 impl Procfs {
     /// The procfs mounted at `path`.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+    pub fn open(path: &Path) -> io::Result<Self> {
         let explain = |errno: Errno| {
             io::Error::new(
                 io::Error::from(errno).kind(),
@@ -43,7 +43,7 @@ impl Procfs {
     }
 
     /// The procfs whose root this descriptor is.
-    pub(crate) fn from_fd(dir: OwnedFd) -> Self {
+    pub fn from_fd(dir: OwnedFd) -> Self {
         Self { dir }
     }
 

@@ -31,7 +31,7 @@ pub struct MountEntry {
 
 impl Procfs {
     /// The mounts that this process sees, in the order in which they were made.
-    pub(crate) fn mounts(&self, pid: i32) -> io::Result<Vec<MountEntry>> {
+    pub fn mounts(&self, pid: i32) -> io::Result<Vec<MountEntry>> {
         let explain = |error: io::Error| {
             io::Error::new(
                 error.kind(),

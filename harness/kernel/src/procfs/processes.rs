@@ -26,7 +26,7 @@ pub struct ProcessEntry {
 
 impl Procfs {
     /// All processes, by number. One that ends while we look is left out.
-    pub(crate) fn processes(&self) -> io::Result<Vec<ProcessEntry>> {
+    pub fn processes(&self) -> io::Result<Vec<ProcessEntry>> {
         let mut found = Vec::new();
         for pid in self.pids()? {
             match self.process(pid) {

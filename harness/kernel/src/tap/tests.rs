@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, poll};
 
 use super::*;
-use crate::kernel::frame::VNET_HEADER;
-use crate::kernel::netlink::{Batch, Device, Neighbour, Netlink};
-use crate::kernel::netns::Netns;
-use crate::kernel::testing::{netns, sealed};
+use crate::frame::VNET_HEADER;
+use crate::netlink::{Batch, Device, Neighbour, Netlink};
+use crate::netns::Netns;
+use crate::testing::{netns, sealed};
 
 const ETH0: Device<'static> = Device {
     index: 7,

@@ -11,8 +11,8 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 pub(super) use super::*;
-use crate::kernel::netns::Netns;
-use crate::kernel::testing::{netns, sealed};
+use crate::netns::Netns;
+use crate::testing::{netns, sealed};
 
 const ETH0: Device<'static> = Device {
     index: 2,
@@ -36,6 +36,19 @@ fn v4(node: u8) -> IpAddr {
 
 fn v6(node: u8) -> Ipv6Addr {
     Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, node.into())
+}
+
+fn default_via(router: IpAddr) -> Route<'static> {
+    let destination = match router {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    Route {
+        destination,
+        prefix: 0,
+        via: Some(router),
+        device: ETH0,
+    }
 }
 
 fn link_local(node: u8) -> Ipv6Addr {

@@ -2,7 +2,7 @@
 //! has them.
 
 use super::*;
-use crate::kernel::netlink::wire::{Attributes, words};
+use crate::netlink::wire::{Attributes, words};
 
 const DEVICE: Device<'static> = Device {
     index: 7,

@@ -52,7 +52,7 @@ fn the_kernels_own_words_are_passed_on() {
         let mut batch = Batch::new();
         batch.add_bridge(&BRIDGE);
         batch.set_up(BRIDGE.device);
-        batch.add_route(&Route::default_via(v4(1), ETH0));
+        batch.add_route(&default_via(v4(1)));
         let error = netlink.execute(batch).expect_err("the gateway is nowhere");
         assert_eq!(error.errno(), Some(Errno::ENETUNREACH));
         assert!(

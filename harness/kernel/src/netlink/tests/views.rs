@@ -75,8 +75,8 @@ fn routes_and_neighbours_are_seen_as_they_were_given() {
             device: ETH0,
         };
         batch.add_route(&network);
-        batch.add_route(&Route::default_via(v4(2), ETH0));
-        batch.add_route(&Route::default_via(v6(2).into(), ETH0));
+        batch.add_route(&default_via(v4(2)));
+        batch.add_route(&default_via(v6(2).into()));
         batch.add_neighbour(&Neighbour {
             address: v4(2),
             mac: [2, 0, 0, 0, 0, 2],
