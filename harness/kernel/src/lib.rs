@@ -5,6 +5,7 @@
 //!
 //! This crate is internal to snowglobe, without any promise of stability: use `snowglobe` instead.
 #![deny(unsafe_code)]
+#![allow(clippy::new_without_default, reason = "only snowglobe uses this crate")]
 
 pub mod attempt;
 pub mod clock;
