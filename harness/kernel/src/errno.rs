@@ -1,6 +1,9 @@
 //! The kernel's own word for what went wrong.
 
-use nix::errno::Errno;
+pub use nix::errno::Errno;
+
+/// A call that the kernel refused, and its answer.
+pub type Refusal = (String, Errno);
 
 /// The errno in an error of std's; zero where it did not come from the kernel.
 pub fn errno(error: &std::io::Error) -> Errno {

@@ -6,23 +6,23 @@ use std::ops::Deref;
 
 /// A text of at most `N` bytes.
 #[derive(Clone, Copy)]
-pub struct Text<const N: usize> {
+pub struct FixedStr<const N: usize> {
     bytes: [u8; N],
     length: usize,
 }
 
-impl<const N: usize> Text<N> {
+impl<const N: usize> FixedStr<N> {
     /// Returns an empty text.
-    pub const fn new() -> Text<N> {
-        Text {
+    pub const fn new() -> FixedStr<N> {
+        FixedStr {
             bytes: [0; N],
             length: 0,
         }
     }
 
     /// Cut where there is no more room.
-    pub fn of(what: fmt::Arguments<'_>) -> Text<N> {
-        let mut text = Text::new();
+    pub fn of(what: fmt::Arguments<'_>) -> FixedStr<N> {
+        let mut text = FixedStr::new();
         let _ = fmt::Write::write_fmt(&mut text, what);
         text
     }
@@ -34,7 +34,7 @@ impl<const N: usize> Text<N> {
     }
 }
 
-impl<const N: usize> fmt::Write for Text<N> {
+impl<const N: usize> fmt::Write for FixedStr<N> {
     fn write_str(&mut self, piece: &str) -> fmt::Result {
         let end = self.length + piece.len();
         let room = self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?;
@@ -44,7 +44,7 @@ impl<const N: usize> fmt::Write for Text<N> {
     }
 }
 
-impl<const N: usize> Deref for Text<N> {
+impl<const N: usize> Deref for FixedStr<N> {
     type Target = str;
 
     #[inline]
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn what_has_no_room_is_left_out_whole() {
-        let mut text = Text::<4>::of(format_args!("{}é", 7));
+        let mut text = FixedStr::<4>::of(format_args!("{}é", 7));
         assert_eq!(&*text, "7é");
         assert!(text.write_str("ü").is_err());
         assert!(text.write_str("x").is_ok());

@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 
-use super::text::Text;
+use super::fixed_str::FixedStr;
 
 /// A contiguous range of ids: `count` of them, from 0 inside and from `outside` outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,11 +19,11 @@ impl IdMap {
     /// The kernel takes no extent that lies in two of the parent's; an ordinary user has itself apart from the ids that belong to it.
     fn write_to(self, process: &str, file: &str) -> io::Result<()> {
         let IdMap { outside, count } = self;
-        let whole = Text::<32>::of(format_args!("0 {outside} {count}\n"));
+        let whole = FixedStr::<32>::of(format_args!("0 {outside} {count}\n"));
         match write(process, file, &whole) {
             Err(error) if error.raw_os_error() == Some(libc::EPERM) && count > 1 => {
                 let (next, rest) = (outside + 1, count - 1);
-                let apart = Text::<64>::of(format_args!("0 {outside} 1\n1 {next} {rest}\n"));
+                let apart = FixedStr::<64>::of(format_args!("0 {outside} 1\n1 {next} {rest}\n"));
                 write(process, file, &apart)
             }
             done => done,
@@ -40,7 +40,7 @@ impl IdMap {
         process: impl fmt::Display,
         deny_setgroups: bool,
     ) -> io::Result<()> {
-        let process = &*Text::<16>::of(format_args!("{process}"));
+        let process = &*FixedStr::<16>::of(format_args!("{process}"));
         self.write_to(process, "uid_map")?;
         if deny_setgroups {
             write(process, "setgroups", "deny")?;
@@ -50,7 +50,7 @@ impl IdMap {
 }
 
 fn write(process: &str, file: &str, text: &str) -> io::Result<()> {
-    let path = Text::<64>::of(format_args!("/proc/{process}/{file}"));
+    let path = FixedStr::<64>::of(format_args!("/proc/{process}/{file}"));
     fs::write(&*path, text)
 }
 

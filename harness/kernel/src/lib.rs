@@ -7,32 +7,23 @@
 #![deny(unsafe_code)]
 #![allow(clippy::new_without_default, reason = "only snowglobe uses this crate")]
 
-pub mod attempt;
 pub mod clock;
-pub mod clone;
-pub mod constructor;
 pub mod errno;
 pub mod fd;
-pub mod frame;
-pub mod guest;
-pub mod idmap;
-pub mod lend;
+pub mod fixed_str;
+pub mod frames;
+pub mod id_map;
+pub mod loopback;
+pub mod message_channel;
 pub mod mount;
-pub mod net;
+pub mod namespace;
 pub mod netlink;
 pub mod netns;
-pub mod ns;
-pub mod packet;
-pub mod poller;
+pub mod nft;
+pub mod poll;
+pub mod probe;
 pub mod process;
 pub mod procfs;
-pub mod profile;
-pub mod rseq;
-pub mod signal;
-pub mod stack;
-pub mod stamps;
-pub mod tap;
+pub mod qdisc;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
-pub mod text;
-pub mod thread;

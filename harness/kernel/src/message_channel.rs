@@ -15,7 +15,7 @@ use nix::sys::socket::{
 ///
 /// Both ends are close-on-exec. The other end's death is seen as end of file.
 #[derive(Debug)]
-pub struct Channel(OwnedFd);
+pub struct MessageChannel(OwnedFd);
 
 /// The largest message that fits; longer texts are cut by their senders.
 pub const MESSAGE_MAX: usize = 64 * 1024;
@@ -23,16 +23,16 @@ pub const MESSAGE_MAX: usize = 64 * 1024;
 /// Descriptors that came with a message, at most three.
 pub type Passed = Vec<OwnedFd>;
 
-impl Channel {
+impl MessageChannel {
     /// Two connected ends.
-    pub fn pair() -> nix::Result<(Channel, Channel)> {
+    pub fn pair() -> nix::Result<(MessageChannel, MessageChannel)> {
         let (a, b) = socketpair(
             AddressFamily::Unix,
             SockType::SeqPacket,
             None,
             SockFlag::SOCK_CLOEXEC,
         )?;
-        Ok((Channel(a), Channel(b)))
+        Ok((MessageChannel(a), MessageChannel(b)))
     }
 
     /// Sends one message.
@@ -85,7 +85,7 @@ impl Channel {
         }
     }
 
-    /// As [`Channel::receive_with`], if there is a message.
+    /// As [`MessageChannel::receive_with`], if there is a message.
     pub fn try_receive_with<'a>(
         &self,
         buffer: &'a mut [u8],
@@ -206,58 +206,26 @@ fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
     }
 }
 
-impl AsFd for Channel {
+impl AsFd for MessageChannel {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
 }
 
-impl AsRawFd for Channel {
+impl AsRawFd for MessageChannel {
     fn as_raw_fd(&self) -> RawFd {
         self.0.as_raw_fd()
     }
 }
 
-impl From<OwnedFd> for Channel {
-    fn from(fd: OwnedFd) -> Channel {
-        Channel(fd)
+impl From<OwnedFd> for MessageChannel {
+    fn from(fd: OwnedFd) -> MessageChannel {
+        MessageChannel(fd)
     }
 }
 
-impl From<Channel> for OwnedFd {
-    fn from(channel: Channel) -> OwnedFd {
+impl From<MessageChannel> for OwnedFd {
+    fn from(channel: MessageChannel) -> OwnedFd {
         channel.0
     }
-}
-
-/// Makes `to` (0, 1 or 2) a copy of `from`, kept across `exec`.
-pub fn replace_standard(from: BorrowedFd<'_>, to: RawFd) -> nix::Result<()> {
-    debug_assert!((0..=2).contains(&to));
-    // SAFETY: the numbers 0, 1 and 2 are nobody's property in the processes that call this.
-    let done = unsafe { libc::dup2(from.as_raw_fd(), to) };
-    Errno::result(done).map(drop)
-}
-
-/// Closes these, in a copy of a process that will never use or drop what owns them.
-pub fn close_in_copy(fds: &[BorrowedFd<'_>]) {
-    for fd in fds {
-        // SAFETY: the caller promises that nobody uses the descriptors any more.
-        unsafe { libc::close(fd.as_raw_fd()) };
-    }
-}
-
-/// Closes every descriptor but 0, 1, 2 and these; for a process that will never drop what owned them.
-pub fn close_all_but(kept: &[RawFd]) -> nix::Result<()> {
-    let mut kept: Vec<u32> = kept.iter().map(|fd| fd.cast_unsigned()).collect();
-    kept.sort_unstable();
-    let mut from = 3;
-    for kept in kept.into_iter().chain([u32::MAX]) {
-        if kept > from {
-            // SAFETY: the caller promises that nobody uses the descriptors any more.
-            let done = unsafe { libc::syscall(libc::SYS_close_range, from, kept - 1, 0u32) };
-            Errno::result(done)?;
-        }
-        from = from.max(kept.saturating_add(1));
-    }
-    Ok(())
 }

@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, socket, sockopt};
 
 use super::frame::{BATCH, Inbox};
-use super::netns::Netns;
+use crate::netns::Netns;
 
 /// A packet socket on one interface.
 #[derive(Debug)]

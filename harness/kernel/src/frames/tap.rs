@@ -11,11 +11,11 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use nix::unistd::{read, write};
 
-use super::attempt::Refusal;
 use super::frame::Inbox;
+use crate::errno::Refusal;
 
 /// Where the device that makes such devices is found.
-pub const DEVICE: &str = "/dev/net/tun";
+const DEVICE: &str = "/dev/net/tun";
 
 /// A TAP device; it is gone when this is dropped.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl Tap {
     }
 
     /// The same by a device `tun` in this directory.
-    pub(super) fn create_by(
+    pub fn create_by(
         directory: Option<BorrowedFd<'_>>,
         name: &str,
         index: u32,

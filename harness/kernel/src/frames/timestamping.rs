@@ -14,7 +14,7 @@ use nix::sys::socket::{
 };
 use nix::sys::time::TimeSpec;
 
-use super::clock::realtime;
+use crate::clock::realtime;
 
 /// Frames are stamped when they come, on all sockets that ask for it, for as long as this lives.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn datagrams_are_stamped_when_they_come() {
         sealed(|| {
-            crate::net::loopback_up().expect("lo");
+            crate::loopback::loopback_up().expect("lo");
             let _stamps = Stamps::begin().expect("stamps");
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
             socket

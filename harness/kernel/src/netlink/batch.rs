@@ -4,7 +4,7 @@ use netlink_packet_core::{NLM_F_ACK, NLM_F_REQUEST, NetlinkSerializable};
 use netlink_packet_route::RouteNetlinkMessage;
 use nix::errno::Errno;
 
-use super::wire;
+use super::encoding;
 
 /// Requests in the order in which the kernel shall do them.
 ///
@@ -12,23 +12,23 @@ use super::wire;
 /// a half-made network is thrown away as a whole.
 #[derive(Debug, Default)]
 pub struct Batch {
-    pub(super) bytes: Vec<u8>,
-    pub(super) requests: Vec<Request>,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) requests: Vec<Request>,
 }
 
 /// What an error about one request has to say.
 #[derive(Debug)]
-pub(super) struct Request {
-    pub(super) start: usize,
-    pub(super) operation: &'static str,
-    pub(super) subject: Subject,
+pub(crate) struct Request {
+    pub(crate) start: usize,
+    pub(crate) operation: &'static str,
+    pub(crate) subject: Subject,
     /// An answer that is as good as success.
-    pub(super) tolerated: Option<Errno>,
+    pub(crate) tolerated: Option<Errno>,
 }
 
 /// A name of at most fifteen bytes is an interface's: kept without an allocation.
 #[derive(Debug)]
-pub(super) enum Subject {
+pub(crate) enum Subject {
     Short([u8; 16]),
     Long(String),
 }
@@ -47,9 +47,9 @@ impl From<&str> for Subject {
 }
 
 impl Subject {
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         match self {
-            Self::Short(bytes) => wire::text(bytes),
+            Self::Short(bytes) => encoding::text(bytes),
             Self::Long(text) => text.clone(),
         }
     }
@@ -78,7 +78,7 @@ impl Batch {
     }
 
     /// Adds a request made of the packet crate's types.
-    pub(super) fn push(
+    pub(crate) fn push(
         &mut self,
         operation: &'static str,
         subject: impl Into<Subject>,
@@ -86,9 +86,9 @@ impl Batch {
         message: &RouteNetlinkMessage,
     ) {
         let start = self.bytes.len();
-        let end = start + wire::HEADER + message.buffer_len();
+        let end = start + encoding::HEADER + message.buffer_len();
         self.bytes.resize(end, 0);
-        message.serialize(&mut self.bytes[start + wire::HEADER..]);
+        message.serialize(&mut self.bytes[start + encoding::HEADER..]);
         self.finish(operation, subject, start, message.message_type(), flags);
     }
 
@@ -102,7 +102,7 @@ impl Batch {
         payload: &[u8],
     ) {
         let start = self.bytes.len();
-        self.bytes.resize(start + wire::HEADER, 0);
+        self.bytes.resize(start + encoding::HEADER, 0);
         self.bytes.extend(payload);
         self.finish(operation, subject, start, kind, flags);
     }
@@ -115,8 +115,8 @@ impl Batch {
         kind: u16,
         flags: u16,
     ) {
-        wire::header(&mut self.bytes[start..], kind, flags | NLM_F_REQUEST, 0);
-        self.bytes.resize(wire::align(self.bytes.len()), 0);
+        encoding::header(&mut self.bytes[start..], kind, flags | NLM_F_REQUEST, 0);
+        self.bytes.resize(encoding::align(self.bytes.len()), 0);
         self.requests.push(Request {
             start,
             operation,
@@ -126,7 +126,7 @@ impl Batch {
     }
 
     /// Takes this answer to the last request for success as well.
-    pub(super) fn tolerate(&mut self, errno: Errno) {
+    pub(crate) fn tolerate(&mut self, errno: Errno) {
         if let Some(request) = self.requests.last_mut() {
             request.tolerated = Some(errno);
         }
@@ -134,7 +134,7 @@ impl Batch {
 
     /// Cuts the requests into pieces of about `bytes` and at most `count`, and numbers them; the last of each piece asks for an
     /// acknowledgement. The others need none: the kernel reports every failure, and does the work in order.
-    pub(super) fn seal(
+    pub(crate) fn seal(
         &mut self,
         bytes: usize,
         count: usize,
@@ -152,7 +152,7 @@ impl Batch {
                 .copy_from_slice(&first_sequence.wrapping_add(at as u32).to_ne_bytes());
             let full = end - self.requests[from].start >= bytes || at + 1 - from >= count;
             if full || at + 1 == self.requests.len() {
-                let flags = wire::u16_at(&self.bytes, start + 6).unwrap_or(0) | NLM_F_ACK;
+                let flags = encoding::u16_at(&self.bytes, start + 6).unwrap_or(0) | NLM_F_ACK;
                 self.bytes[start + 6..start + 8].copy_from_slice(&flags.to_ne_bytes());
                 pieces.push(from..at + 1);
                 from = at + 1;
@@ -162,7 +162,7 @@ impl Batch {
     }
 
     /// The bytes of some of its requests.
-    pub(super) fn slice(&self, piece: &std::ops::Range<usize>) -> &[u8] {
+    pub(crate) fn slice(&self, piece: &std::ops::Range<usize>) -> &[u8] {
         let end = self
             .requests
             .get(piece.end)

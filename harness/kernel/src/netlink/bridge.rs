@@ -20,8 +20,8 @@ use nix::errno::Errno;
 use nix::libc;
 
 use super::batch::Batch;
+use super::encoding;
 use super::link::{Device, named};
-use super::wire;
 
 const RTM_NEWMDB: u16 = 84;
 
@@ -151,6 +151,6 @@ fn membership(bridge: Device<'_>, port: Device<'_>, group: Ipv6Addr) -> Vec<u8> 
     entry.extend(group.octets());
     entry.extend(ETH_P_IPV6);
     entry.extend([0, 0]);
-    wire::attribute(&mut payload, MDBA_SET_ENTRY, &entry);
+    encoding::attribute(&mut payload, MDBA_SET_ENTRY, &entry);
     payload
 }

@@ -9,16 +9,16 @@ use netlink_packet_core::{
 use nix::errno::Errno;
 
 use super::batch::Batch;
+use super::encoding::{self, Message, NLMSG_DONE, NLMSG_ERROR};
 use super::error::NetlinkError;
 use super::socket::{Protocol, Socket};
-use super::wire::{self, Message, NLMSG_DONE, NLMSG_ERROR};
 use crate::netns::Netns;
 
 /// A routing socket, bound to the network namespace in which it was opened.
 #[derive(Debug)]
 pub struct Netlink {
-    pub(super) socket: Socket,
-    pub(super) buffer: Vec<u8>,
+    pub(crate) socket: Socket,
+    pub(crate) buffer: Vec<u8>,
     sequence: u32,
 }
 
@@ -72,7 +72,7 @@ impl Netlink {
     }
 
     /// Takes the next numbers for as many requests, and returns the first.
-    pub(super) fn reserve(&mut self, requests: u32) -> u32 {
+    pub(crate) fn reserve(&mut self, requests: u32) -> u32 {
         let first = self.sequence.wrapping_add(1);
         self.sequence = self.sequence.wrapping_add(requests);
         first
@@ -117,7 +117,9 @@ impl Netlink {
                 }
                 (Ok(None), None) => unreachable!("a blocking receive waits"),
             };
-            for message in wire::messages(datagram).filter(|message| message.kind == NLMSG_ERROR) {
+            for message in
+                encoding::messages(datagram).filter(|message| message.kind == NLMSG_ERROR)
+            {
                 let at = message.sequence.wrapping_sub(first) as usize;
                 if !piece.contains(&at) {
                     continue;
@@ -143,7 +145,7 @@ impl Netlink {
 
     /// Asks for everything of a kind and hands each answer to `each`; what a change interrupted is read again from the
     /// start.
-    pub(super) fn dump<T>(
+    pub(crate) fn dump<T>(
         &mut self,
         operation: &'static str,
         kind: u16,
@@ -165,7 +167,7 @@ impl Netlink {
                     .receive(&mut self.buffer)
                     .map_err(|errno| refused(errno, None))?;
                 for message in
-                    wire::messages(datagram).filter(|message| message.sequence == sequence)
+                    encoding::messages(datagram).filter(|message| message.sequence == sequence)
                 {
                     interrupted |= message.flags & NLM_F_DUMP_INTR != 0;
                     match message.kind {
@@ -188,7 +190,7 @@ impl Netlink {
     }
 
     /// Asks for one thing and hands what is answered to `read`, until the kernel says that it is done.
-    pub(super) fn get<T>(
+    pub(crate) fn get<T>(
         &mut self,
         operation: &'static str,
         subject: &str,
@@ -207,7 +209,9 @@ impl Netlink {
                 .socket
                 .receive(&mut self.buffer)
                 .map_err(|errno| refused(errno, None))?;
-            for message in wire::messages(datagram).filter(|message| message.sequence == sequence) {
+            for message in
+                encoding::messages(datagram).filter(|message| message.sequence == sequence)
+            {
                 if message.kind != NLMSG_ERROR {
                     found = read(&message).or(found);
                     continue;
@@ -221,23 +225,23 @@ impl Netlink {
     }
 
     /// Sends one dump request and returns the number by which its answers are known.
-    pub(super) fn ask(&mut self, kind: u16, payload: &[u8]) -> nix::Result<u32> {
+    pub(crate) fn ask(&mut self, kind: u16, payload: &[u8]) -> nix::Result<u32> {
         self.send(kind, NLM_F_DUMP, payload)
     }
 
     fn send(&mut self, kind: u16, flags: u16, payload: &[u8]) -> nix::Result<u32> {
         self.sequence = self.sequence.wrapping_add(1);
-        let mut bytes = vec![0; wire::HEADER];
+        let mut bytes = vec![0; encoding::HEADER];
         bytes.extend(payload);
-        wire::header(&mut bytes, kind, flags | NLM_F_REQUEST, self.sequence);
+        encoding::header(&mut bytes, kind, flags | NLM_F_REQUEST, self.sequence);
         self.socket.send(&bytes)?;
         Ok(self.sequence)
     }
 }
 
 /// The error of an `NLMSG_ERROR`, unless it is an acknowledgement.
-pub(super) fn error_of(message: &Message<'_>) -> Option<Errno> {
-    match wire::u32_at(message.payload, 0).map(u32::cast_signed) {
+pub(crate) fn error_of(message: &Message<'_>) -> Option<Errno> {
+    match encoding::u32_at(message.payload, 0).map(u32::cast_signed) {
         Some(0) => None,
         Some(code) => Some(Errno::from_raw(code.wrapping_neg())),
         None => Some(Errno::EIO),
@@ -245,17 +249,17 @@ pub(super) fn error_of(message: &Message<'_>) -> Option<Errno> {
 }
 
 /// The sentence that the kernel added to its refusal.
-pub(super) fn words_of(message: &Message<'_>) -> Option<String> {
+pub(crate) fn words_of(message: &Message<'_>) -> Option<String> {
     const NLMSGERR_ATTR_MSG: u16 = 1;
     if message.flags & NLM_F_ACK_TLVS == 0 {
         return None;
     }
     // The refused message follows the code: only its header where the kernel was told to cut it (NETLINK_CAP_ACK).
-    let whole = usize::try_from(wire::u32_at(message.payload, 4)?).ok()?;
+    let whole = usize::try_from(encoding::u32_at(message.payload, 4)?).ok()?;
     let echoed = if message.flags & NLM_F_CAPPED != 0 {
-        wire::HEADER
+        encoding::HEADER
     } else {
-        wire::align(whole)
+        encoding::align(whole)
     };
-    wire::find(message.payload.get(4 + echoed..)?, NLMSGERR_ATTR_MSG).map(wire::text)
+    encoding::find(message.payload.get(4 + echoed..)?, NLMSGERR_ATTR_MSG).map(encoding::text)
 }

@@ -7,9 +7,9 @@ use nix::libc;
 use serde::Serialize;
 
 use super::connection::Netlink;
+use super::encoding::{self, Message};
 use super::error::NetlinkError;
 use super::socket::{Protocol, Socket};
-use super::wire::{self, Message};
 use crate::netns::Netns;
 
 /// A socket.
@@ -120,10 +120,10 @@ fn inet(protocol: &'static str, message: &Message<'_>) -> Option<SocketEntry> {
         state: state(bytes[1]),
         local: address(4, 8)?,
         peer: Some(peer).filter(|peer| peer.port() != 0),
-        receive_queue: wire::u32_at(bytes, 56)?,
-        send_queue: wire::u32_at(bytes, 60)?,
-        uid: wire::u32_at(bytes, 64)?,
-        inode: wire::u32_at(bytes, 68)?,
+        receive_queue: encoding::u32_at(bytes, 56)?,
+        send_queue: encoding::u32_at(bytes, 60)?,
+        uid: encoding::u32_at(bytes, 64)?,
+        inode: encoding::u32_at(bytes, 68)?,
     })
 }
 
@@ -148,18 +148,19 @@ fn unix(message: &Message<'_>) -> Option<SocketEntry> {
             _ => "unknown",
         },
         state: state(bytes[2]),
-        path: wire::find(attributes, UNIX_DIAG_NAME)
+        path: encoding::find(attributes, UNIX_DIAG_NAME)
             .filter(|name| !name.is_empty())
             .map(unix_name),
-        peer: wire::find(attributes, UNIX_DIAG_PEER).and_then(|value| wire::u32_at(value, 0)),
-        inode: wire::u32_at(bytes, 4)?,
+        peer: encoding::find(attributes, UNIX_DIAG_PEER)
+            .and_then(|value| encoding::u32_at(value, 0)),
+        inode: encoding::u32_at(bytes, 4)?,
     })
 }
 
 fn unix_name(name: &[u8]) -> String {
     match name.split_first() {
         Some((0, hidden)) => format!("@{}", String::from_utf8_lossy(hidden)),
-        _ => wire::text(name),
+        _ => encoding::text(name),
     }
 }
 

@@ -33,7 +33,7 @@ impl Device<'_> {
 
 /// One end of a veth pair.
 #[derive(Clone, Copy, Debug)]
-pub struct End<'a> {
+pub struct VethEnd<'a> {
     /// Its index and name, where it will live.
     pub device: Device<'a>,
     /// Its hardware address; the kernel takes a random one otherwise.
@@ -46,7 +46,7 @@ pub struct End<'a> {
     pub master: Option<u32>,
 }
 
-impl<'a> End<'a> {
+impl<'a> VethEnd<'a> {
     /// An end with nothing special about it.
     pub fn new(device: Device<'a>) -> Self {
         Self {
@@ -63,9 +63,9 @@ impl<'a> End<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Veth<'a> {
     /// The end that may be a bridge's port.
-    pub near: End<'a>,
+    pub near: VethEnd<'a>,
     /// The other one.
-    pub far: End<'a>,
+    pub far: VethEnd<'a>,
 }
 
 impl Batch {
@@ -235,7 +235,7 @@ pub(super) fn named(device: Device<'_>) -> LinkMessage {
 }
 
 /// One queue each way: the default of one per core costs half as much again.
-fn end_message(end: &End<'_>) -> LinkMessage {
+fn end_message(end: &VethEnd<'_>) -> LinkMessage {
     let mut message = named(end.device);
     let attributes = &mut message.attributes;
     attributes.extend([LinkAttribute::NumTxQueues(1), LinkAttribute::NumRxQueues(1)]);

@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! let mut batch = Batch::new();
-//! batch.add_veth(&Veth { near: End { device: port, .. }, far: End { device: eth0, netns: Some(node), .. } });
+//! batch.add_veth(&Veth { near: VethEnd { device: port, .. }, far: VethEnd { device: eth0, netns: Some(node), .. } });
 //! batch.set_up(port);
 //! netlink.execute(batch)?;
 //! netlink.wait_until_up(&[port], deadline)?;
@@ -24,41 +24,32 @@
 //! | `wait` | ready means ready: conditions, by events, with a deadline |
 //! | `view`, `view_parse` | interfaces, addresses, routes and neighbours as plain values |
 //! | `diag` | sockets as plain values |
-//! | `qdisc`, `qdisc_options` | netem and the token bucket filter, set and read back |
-//! | `nft`, `cut` | nftables, and what is built of it: cables that are cut |
-//! | `wire` | the few bytes that the packet crates do not know |
+//! | `encoding` | the few bytes that the packet crates do not know |
 
 mod address;
-mod batch;
+pub(crate) mod batch;
 mod bridge;
-mod connection;
-mod cut;
+pub(crate) mod connection;
 mod diag;
-mod error;
-mod link;
-pub mod nft;
+pub(crate) mod encoding;
+pub(crate) mod error;
+pub(crate) mod link;
 mod offload;
-mod qdisc;
-mod qdisc_options;
-mod socket;
+pub(crate) mod socket;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod view;
 mod view_parse;
 mod wait;
-pub mod wire;
 
 pub use address::{Neighbour, Route};
 pub use batch::Batch;
 pub use bridge::Bridge;
 pub use connection::Netlink;
-pub use cut::{Cut, CutFrom};
 pub use diag::SocketEntry;
 pub use diag::sockets;
 pub use error::NetlinkError;
-pub use link::{Device, End, Veth};
+pub use link::{Device, Veth, VethEnd};
 pub use offload::Offload;
-pub use qdisc::{Place, Qdisc, QdiscEntry, Statistics};
-pub use qdisc_options::{Bursts, NetemOptions, TbfOptions};
 pub use socket::{Protocol, Socket};
 pub use view::{AddressEntry, InterfaceEntry, NeighbourEntry, RouteEntry, Traffic};

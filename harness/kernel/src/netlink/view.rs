@@ -8,10 +8,10 @@ use netlink_packet_route::RouteNetlinkMessage;
 use serde::Serialize;
 
 use super::connection::Netlink;
+use super::encoding::{self, Message};
 use super::error::NetlinkError;
 use super::link::Device;
 use super::view_parse;
-use super::wire::{self, Message};
 
 /// An interface.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -135,7 +135,7 @@ impl Netlink {
     /// One interface.
     pub fn interface(&mut self, device: Device<'_>) -> Result<InterfaceEntry, NetlinkError> {
         const OPERATION: &str = "look at";
-        let question = wire::words(&[0, device.index, 0, 0]);
+        let question = encoding::words(&[0, device.index, 0, 0]);
         let mut unreadable = "there is no interface in it".to_owned();
         let found = self.get(
             OPERATION,

@@ -16,9 +16,9 @@ use nix::libc;
 
 use super::batch::Batch;
 use super::connection::{Netlink, error_of};
+use super::encoding::{self, Message, NLMSG_DONE, NLMSG_ERROR};
 use super::error::NetlinkError;
 use super::link::{Device, numbered};
-use super::wire::{self, Message, NLMSG_DONE, NLMSG_ERROR};
 
 const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
@@ -139,7 +139,7 @@ impl Netlink {
                 Err(Errno::ENOBUFS) => self.look(condition)?,
                 Err(errno) => return Err(errno),
                 Ok(datagram) => {
-                    wire::messages(datagram).for_each(|message| condition.observe(&message))
+                    encoding::messages(datagram).for_each(|message| condition.observe(&message))
                 }
             }
         }
@@ -162,7 +162,7 @@ impl Netlink {
                 Err(errno) => return Err(errno),
             };
             let mut done = false;
-            for message in wire::messages(datagram) {
+            for message in encoding::messages(datagram) {
                 match message.kind {
                     NLMSG_DONE if message.sequence == sequence => done = true,
                     NLMSG_ERROR if message.sequence == sequence => {
@@ -221,7 +221,7 @@ impl Condition for LinksUp<'_> {
         const RTEXT_FILTER_SKIP_STATS: u32 = 8;
         let mut payload = vec![0; 16];
         payload[0] = self.family;
-        wire::attribute(
+        encoding::attribute(
             &mut payload,
             IFLA_EXT_MASK,
             &RTEXT_FILTER_SKIP_STATS.to_ne_bytes(),
@@ -274,8 +274,8 @@ impl Condition for LinksUp<'_> {
 fn seen(payload: &[u8]) -> Option<(u32, Seen)> {
     const IFLA_OPERSTATE: u16 = 16;
     const OPERSTATE_UP: u8 = 6;
-    let (index, flags) = (wire::u32_at(payload, 4)?, wire::u32_at(payload, 8)?);
-    let state = *wire::find(payload.get(16..)?, IFLA_OPERSTATE)?.first()?;
+    let (index, flags) = (encoding::u32_at(payload, 4)?, encoding::u32_at(payload, 8)?);
+    let state = *encoding::find(payload.get(16..)?, IFLA_OPERSTATE)?.first()?;
     let is = |flag: libc::c_int| flags & flag.cast_unsigned() != 0;
     let seen = match state {
         OPERSTATE_UP => Seen::Up,
@@ -325,9 +325,10 @@ impl Condition for Local<'_> {
         else {
             return;
         };
-        let interface = wire::find(attributes, RTA_OIF).and_then(|value| wire::u32_at(value, 0));
+        let interface =
+            encoding::find(attributes, RTA_OIF).and_then(|value| encoding::u32_at(value, 0));
         if let Some(value) =
-            wire::find(attributes, RTA_DST).filter(|_| interface == Some(self.device.index))
+            encoding::find(attributes, RTA_DST).filter(|_| interface == Some(self.device.index))
         {
             self.missing.retain(|address| address.octets() != value);
         }

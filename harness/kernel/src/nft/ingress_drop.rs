@@ -14,17 +14,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nix::libc;
 use nix::net::if_::if_nametoindex;
 
-use super::batch::Batch;
-use super::connection::Netlink;
-use super::error::NetlinkError;
-use super::link::Device;
-use super::nft::{self, Expression, Hook, OWNED, Set, SetKind, Table};
-use super::socket::{Protocol, Socket};
+use super::rule::{self, Expression, Hook, OWNED, Set, SetKind, Table};
+use crate::netlink::batch::Batch;
+use crate::netlink::connection::Netlink;
+use crate::netlink::error::NetlinkError;
+use crate::netlink::link::Device;
+use crate::netlink::socket::{Protocol, Socket};
 use crate::netns::Netns;
 
 /// Which frames do not arrive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CutFrom {
+pub enum DropFrom {
     /// All.
     Anyone,
     /// Those that these hardware addresses sent: neighbours on the same segment.
@@ -35,7 +35,7 @@ pub enum CutFrom {
 
 /// A cut of one device; dropping it heals.
 #[must_use = "dropping it heals the cut"]
-pub struct Cut {
+pub struct IngressDrop {
     netlink: Netlink,
     name: String,
     healed: bool,
@@ -45,12 +45,12 @@ const CHAIN: &str = "ingress";
 /// Before every chain that a program in the node may have made.
 const FIRST: i32 = i32::MIN + 1;
 
-impl Cut {
+impl IngressDrop {
     /// Has the device, which must be there, drop what it receives from now on.
     pub fn make(
         netns: BorrowedFd<'_>,
         device: Device<'_>,
-        from: &CutFrom,
+        from: &DropFrom,
     ) -> Result<Self, NetlinkError> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         // Linux 6.16 and later take a chain for a device that is still to come.
@@ -90,7 +90,7 @@ impl Cut {
         self.netlink.commit(&batch)
     }
 
-    fn rules(&self, device: Device<'_>, from: &CutFrom) -> Batch {
+    fn rules(&self, device: Device<'_>, from: &DropFrom) -> Batch {
         use Expression::{Count, Drop, Equals, EtherType, In, Load};
         const ETHER: libc::c_int = libc::NFT_PAYLOAD_LL_HEADER;
         const NETWORK: libc::c_int = libc::NFT_PAYLOAD_NETWORK_HEADER;
@@ -105,15 +105,15 @@ impl Cut {
         };
         batch.add_chain(table, CHAIN, hook);
         match from {
-            CutFrom::Anyone => batch.add_rule(table, CHAIN, &[Count, Drop]),
-            CutFrom::Macs(macs) => {
+            DropFrom::Anyone => batch.add_rule(table, CHAIN, &[Count, Drop]),
+            DropFrom::Macs(macs) => {
                 let members = macs.iter().map(|mac| mac.to_vec());
                 batch.add_set(table, &set("macs", SetKind::Mac, members));
                 batch.add_rule(table, CHAIN, &[Load(ETHER, 6, 6), In("macs"), Count, Drop]);
             }
-            CutFrom::Addresses(addresses) => {
+            DropFrom::Addresses(addresses) => {
                 let of = |v4| addresses.iter().filter(move |a| a.is_ipv4() == v4);
-                let octets = |address: &IpAddr| nft::octets(*address);
+                let octets = |address: &IpAddr| rule::octets(*address);
                 batch.add_set(table, &set("v4", SetKind::Ipv4, of(true).map(octets)));
                 batch.add_set(table, &set("v6", SetKind::Ipv6, of(false).map(octets)));
                 // The EtherType, and where the source address is.
@@ -137,13 +137,13 @@ impl Cut {
     }
 }
 
-impl fmt::Debug for Cut {
+impl fmt::Debug for IngressDrop {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_tuple("Cut").field(&self.name).finish()
+        out.debug_tuple("IngressDrop").field(&self.name).finish()
     }
 }
 
-impl Drop for Cut {
+impl Drop for IngressDrop {
     /// Closing the socket would do it too, but only when no child that is about to start a program shares it.
     fn drop(&mut self) {
         let _ = self.delete();
@@ -167,3 +167,7 @@ fn set(name: &str, kind: SetKind, members: impl Iterator<Item = Vec<u8>>) -> Set
         members,
     }
 }
+
+#[cfg(test)]
+#[path = "ingress_drop_tests.rs"]
+mod tests;

@@ -9,10 +9,10 @@ use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE};
 use nix::errno::Errno;
 use nix::libc;
 
-use super::batch::Batch;
-use super::connection::{Netlink, error_of, words_of};
-use super::error::NetlinkError;
-use super::wire::{self, Attributes, NLMSG_ERROR};
+use crate::netlink::batch::Batch;
+use crate::netlink::connection::{Netlink, error_of, words_of};
+use crate::netlink::encoding::{self, Attributes, NLMSG_ERROR};
+use crate::netlink::error::NetlinkError;
 
 const MSG_BATCH_BEGIN: u16 = libc::NFNL_MSG_BATCH_BEGIN as u16;
 const MSG_BATCH_END: u16 = libc::NFNL_MSG_BATCH_END as u16;
@@ -281,7 +281,7 @@ impl Expression<'_> {
 }
 
 /// The bytes of an address, as they are in a packet.
-pub fn octets(address: IpAddr) -> Vec<u8> {
+pub(super) fn octets(address: IpAddr) -> Vec<u8> {
     match address {
         IpAddr::V4(v4) => v4.octets().to_vec(),
         IpAddr::V6(v6) => v6.octets().to_vec(),
@@ -310,7 +310,9 @@ impl Netlink {
             .try_receive(&mut self.buffer)
             .map_err(|errno| whole(errno, None))?
         {
-            for message in wire::messages(datagram).filter(|message| message.kind == NLMSG_ERROR) {
+            for message in
+                encoding::messages(datagram).filter(|message| message.kind == NLMSG_ERROR)
+            {
                 let at = message.sequence.wrapping_sub(first) as usize;
                 let Some(errno) = error_of(&message) else {
                     acknowledged |= at == last;
@@ -346,7 +348,7 @@ impl Netlink {
             &question,
             |message| {
                 let attributes = message.payload.get(4..)?;
-                let named = wire::find(attributes, 1).map(wire::text);
+                let named = encoding::find(attributes, 1).map(encoding::text);
                 (named.as_deref() == Some(table.name)).then(|| counter(attributes))
             },
         )?;
@@ -358,9 +360,9 @@ impl Netlink {
 /// The requests, numbered from `first`, between the two messages that make them one; the last asks for an answer.
 fn bracketed(batch: &Batch, first: u32) -> Vec<u8> {
     let bracket = |kind| {
-        let mut bytes = vec![0; wire::HEADER];
+        let mut bytes = vec![0; encoding::HEADER];
         bytes.extend(BRACKET);
-        wire::header(
+        encoding::header(
             &mut bytes,
             kind,
             libc::NLM_F_REQUEST as u16,
@@ -376,7 +378,7 @@ fn bracketed(batch: &Batch, first: u32) -> Vec<u8> {
         let number = first.wrapping_add(at as u32);
         bytes[start + 8..start + 12].copy_from_slice(&number.to_ne_bytes());
         if at + 1 == batch.requests.len() {
-            let flags = wire::u16_at(&bytes, start + 6).unwrap_or(0) | NLM_F_ACK;
+            let flags = encoding::u16_at(&bytes, start + 6).unwrap_or(0) | NLM_F_ACK;
             bytes[start + 6..start + 8].copy_from_slice(&flags.to_ne_bytes());
         }
     }
@@ -387,13 +389,13 @@ fn bracketed(batch: &Batch, first: u32) -> Vec<u8> {
 /// Packets and bytes of a rule's counter.
 fn counter(rule: &[u8]) -> Option<(u64, u64)> {
     let number = |data: &[u8], kind| {
-        let bytes = wire::find(data, kind)?.try_into().ok()?;
+        let bytes = encoding::find(data, kind)?.try_into().ok()?;
         Some(u64::from_be_bytes(bytes))
     };
-    let expressions = wire::find(rule, 4)?;
-    wire::each(expressions).find_map(|expression| {
-        let name = wire::find(expression, 1).map(wire::text)?;
-        let data = wire::find(expression, 2).filter(|_| name == "counter")?;
+    let expressions = encoding::find(rule, 4)?;
+    encoding::each(expressions).find_map(|expression| {
+        let name = encoding::find(expression, 1).map(encoding::text)?;
+        let data = encoding::find(expression, 2).filter(|_| name == "counter")?;
         Some((number(data, 2)?, number(data, 1)?))
     })
 }

@@ -7,7 +7,7 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, socket,
 };
 
-use crate::netlink::wire;
+use crate::netlink::encoding;
 
 /// A request that is to be acknowledged.
 pub(super) const ACK: u16 = (libc::NLM_F_REQUEST | libc::NLM_F_ACK) as u16;
@@ -59,7 +59,7 @@ impl Message {
     }
 
     pub(super) fn attribute(&mut self, kind: u16, value: &[u8]) {
-        wire::attribute(&mut self.0, kind, value);
+        encoding::attribute(&mut self.0, kind, value);
     }
 
     pub(super) fn finish(mut self) -> Vec<u8> {

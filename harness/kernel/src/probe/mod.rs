@@ -9,19 +9,16 @@ use std::fs;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
-use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
+use self::message::{CREATE, Message, route};
+pub use super::errno::Refusal;
 use super::errno::errno;
+use super::frames::Tap;
 use super::mount::fresh;
-use super::netlink::wire::{Attributes, words};
-use super::tap::Tap;
-use message::{CREATE, Message, route};
+use super::netlink::encoding::{Attributes, words};
 pub use nft::{nat, nft_table};
-
-/// What was tried, and the kernel's answer.
-pub type Refusal = (String, Errno);
 
 /// Creates an interface of `kind`; if `stacked`, on top of one end of a veth pair.
 pub fn link(kind: &str, stacked: bool) -> Result<(), Refusal> {

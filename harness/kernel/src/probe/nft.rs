@@ -4,8 +4,8 @@ use nix::errno::Errno;
 use nix::libc;
 
 use super::Refusal;
-use crate::netlink::nft::{Expression, Hook, Table};
 use crate::netlink::{Batch, Netlink, Protocol, Socket};
+use crate::nft::{Expression, Hook, Table};
 
 /// The family of all that is made here: tables of another have no `masquerade` in older kernels.
 const TABLE: Table<'static> = Table {

@@ -1,12 +1,7 @@
-//! Processes: forking, exiting, environment, limits.
+//! Forking without helpers of libc, and ending a process without clean-up.
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, OsStr};
-use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-
 use nix::errno::Errno;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::ForkResult;
 
 /// Forks a process of which a single thread is awake.
@@ -59,91 +54,4 @@ pub fn end_with_this_thread() -> ! {
 pub fn flush_c_streams() {
     // SAFETY: a null stream stands for all of them.
     unsafe { libc::fflush(std::ptr::null_mut()) };
-}
-
-/// Sets an environment variable.
-pub fn set_env(key: &str, value: impl AsRef<OsStr>) {
-    // SAFETY: called in the nursery, or in a body before the test has started a thread.
-    unsafe { std::env::set_var(key, value) }
-}
-
-/// Removes an environment variable.
-pub fn remove_env(key: &str) {
-    // SAFETY: as in `set_env`.
-    unsafe { std::env::remove_var(key) }
-}
-
-/// A descriptor that is readable once process `pid` has exited.
-pub fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
-    // SAFETY: no pointers; the result is checked.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the kernel has just made this descriptor for us.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
-}
-
-/// Sends `signal` to the process behind `pidfd`.
-pub fn pidfd_kill(pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
-    // SAFETY: no pointers but a null one; the result is checked.
-    let done = unsafe {
-        libc::syscall(
-            libc::SYS_pidfd_send_signal,
-            pidfd.as_raw_fd(),
-            signal,
-            0usize,
-            0,
-        )
-    };
-    if done < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
-}
-
-/// Raises the soft limit of open files to what is wanted, as far as the hard limit allows.
-/// Returns the soft limit that holds then.
-pub fn raise_open_files(wanted: u64) -> nix::Result<u64> {
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    if soft >= wanted {
-        return Ok(soft);
-    }
-    let new = wanted.min(hard);
-    setrlimit(Resource::RLIMIT_NOFILE, new, hard)?;
-    Ok(new)
-}
-
-/// What there was to reap.
-pub enum Reaped {
-    /// A child that has ended: its number and its wait status, as `wait` gives it.
-    One(i32, i32),
-    /// No child has ended.
-    NoneYet,
-    /// There are no children.
-    Childless,
-}
-
-/// Reaps one child that has ended, if there is one.
-pub fn reap() -> Reaped {
-    let mut status = 0;
-    // SAFETY: the status is ours and lives across the call.
-    match unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) } {
-        0 => Reaped::NoneYet,
-        pid if pid > 0 => Reaped::One(pid, status),
-        _ => Reaped::Childless,
-    }
-}
-
-/// Writes `text` to a file that is there, such as one of the kernel's, in one piece.
-pub fn write_file(path: &CStr, text: &str) -> nix::Result<()> {
-    // SAFETY: the path is a C string that lives across the call.
-    let fd = unsafe { libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) };
-    let fd = Errno::result(fd)?;
-    // SAFETY: the kernel has just made this descriptor for us.
-    let file = unsafe { OwnedFd::from_raw_fd(fd) };
-    // SAFETY: the text lives across the call, and its length is its own.
-    let done = unsafe { libc::write(file.as_raw_fd(), text.as_ptr().cast(), text.len()) };
-    Errno::result(done).map(drop)
 }

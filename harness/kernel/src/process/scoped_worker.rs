@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 /// A thread that does one work after the other, and ends when this is dropped.
 #[derive(Debug)]
-pub struct Worker {
+pub struct ScopedWorker {
     works: Option<Sender<Work>>,
     done: Receiver<()>,
     thread: Option<JoinHandle<()>>,
@@ -21,9 +21,9 @@ pub struct Worker {
 
 type Work = Box<dyn FnOnce() + Send>;
 
-impl Worker {
+impl ScopedWorker {
     /// Starts the thread.
-    pub fn start(name: String) -> io::Result<Worker> {
+    pub fn start(name: String) -> io::Result<ScopedWorker> {
         let (works, todo) = mpsc::channel::<Work>();
         let (tell, done) = mpsc::channel();
         let thread = thread::Builder::new().name(name).spawn(move || {
@@ -34,7 +34,7 @@ impl Worker {
                 }
             }
         })?;
-        Ok(Worker {
+        Ok(ScopedWorker {
             works: Some(works),
             done,
             thread: Some(thread),
@@ -42,7 +42,7 @@ impl Worker {
     }
 
     /// Has the thread do `work`, and waits until it has; an error is the payload of a panic.
-    pub fn lend<'w, T: Send + 'w>(
+    pub fn run<'w, T: Send + 'w>(
         &mut self,
         work: impl FnOnce() -> T + Send + 'w,
     ) -> thread::Result<T> {
@@ -78,7 +78,7 @@ fn receive_soon<T>(from: &Receiver<T>) -> Result<T, RecvError> {
 }
 
 /// Waits for the end of the thread.
-impl Drop for Worker {
+impl Drop for ScopedWorker {
     fn drop(&mut self) {
         drop(self.works.take());
         if let Some(thread) = self.thread.take() {
@@ -93,11 +93,11 @@ mod tests {
 
     #[test]
     fn a_worker_borrows_and_is_the_same_thread_each_time() {
-        let mut worker = Worker::start("lent".to_owned()).unwrap();
+        let mut worker = ScopedWorker::start("lent".to_owned()).unwrap();
         let (text, mut seen) = (String::from("borrowed"), Vec::new());
-        let first = worker.lend(|| thread::current().id()).unwrap();
+        let first = worker.run(|| thread::current().id()).unwrap();
         for _ in 0..3 {
-            let length = worker.lend(|| {
+            let length = worker.run(|| {
                 seen.push(thread::current().id());
                 text.len()
             });
@@ -109,9 +109,9 @@ mod tests {
 
     #[test]
     fn a_panic_comes_back_and_the_worker_goes_on() {
-        let mut worker = Worker::start("lent".to_owned()).unwrap();
-        let payload = worker.lend(|| panic!("boom")).unwrap_err();
+        let mut worker = ScopedWorker::start("lent".to_owned()).unwrap();
+        let payload = worker.run(|| panic!("boom")).unwrap_err();
         assert_eq!(payload.downcast_ref::<&str>(), Some(&"boom"));
-        assert_eq!(worker.lend(|| 7).unwrap(), 7);
+        assert_eq!(worker.run(|| 7).unwrap(), 7);
     }
 }

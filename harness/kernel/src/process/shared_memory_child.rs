@@ -22,7 +22,7 @@ use nix::errno::Errno;
 use nix::sched::CloneFlags;
 use nix::sys::signal::Signal;
 
-use super::process;
+use super::fork::exit_now;
 
 /// What the two have in common.
 struct Visit<F> {
@@ -57,7 +57,7 @@ const LEAVE: u32 = 2;
 ///
 /// # Errors
 /// What `clone` refuses.
-pub fn visit<F: FnOnce()>(
+pub fn run_in_child<F: FnOnce()>(
     flags: CloneFlags,
     before: impl FnOnce(i32) -> bool,
     life: F,
@@ -112,7 +112,7 @@ extern "C" fn enter<F: FnOnce()>(visit: *mut c_void) -> c_int {
     // SAFETY: the parent has passed this address, and waits for our end before it lets go of it.
     let visit = unsafe { &*visit.cast::<Visit<F>>() };
     if nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).is_err() {
-        process::exit_now(1)
+        exit_now(1)
     }
     // SAFETY: it belongs to this thread, of which the guest and its copies are continuations.
     unsafe { libc::sigaltstack(&raw const visit.alternative, ptr::null_mut()) };
@@ -130,7 +130,7 @@ extern "C" fn enter<F: FnOnce()>(visit: *mut c_void) -> c_int {
     {
         visit.done.store(true, Ordering::Release);
     }
-    process::exit_now(0)
+    exit_now(0)
 }
 
 /// Until somebody wakes us, if the word is as `expected`.

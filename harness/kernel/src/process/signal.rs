@@ -88,13 +88,6 @@ pub fn default_children() -> nix::Result<()> {
     Errno::result(done).map(drop)
 }
 
-/// Whether something can be read from `fd` right now.
-pub fn is_readable(fd: BorrowedFd<'_>) -> bool {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    let mut polled = [PollFd::new(fd, PollFlags::POLLIN)];
-    matches!(poll(&mut polled, PollTimeout::ZERO), Ok(n) if n > 0)
-}
-
 /// Waits for `signal`, which must be blocked.
 pub fn wait_for(signal: Signal) -> nix::Result<()> {
     let only: Mask = 1 << (signal as u32 - 1);

@@ -3,29 +3,29 @@
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_ECHO, NLM_F_REPLACE};
 use nix::libc;
 
-use super::batch::Batch;
-use super::connection::Netlink;
-use super::error::NetlinkError;
-use super::link::Device;
-use super::qdisc_options::{NetemOptions, TbfOptions};
-use super::wire;
+use super::options::{NetemOptions, TbfOptions};
+use crate::netlink::batch::Batch;
+use crate::netlink::connection::Netlink;
+use crate::netlink::encoding;
+use crate::netlink::error::NetlinkError;
+use crate::netlink::link::Device;
 
 /// Where a discipline hangs: at the device itself, or below another discipline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Attachment {
     handle: u32,
     parent: u32,
 }
 
-impl Place {
+impl Attachment {
     /// `1:`, at the device.
-    pub const ROOT: Place = Place {
+    pub const ROOT: Attachment = Attachment {
         handle: 1 << 16,
         parent: 0xffff_ffff,
     };
 
     /// `2:`, below the one and only class of the root.
-    pub const BELOW_ROOT: Place = Place {
+    pub const BELOW_ROOT: Attachment = Attachment {
         handle: 2 << 16,
         parent: (1 << 16) | 1,
     };
@@ -74,13 +74,13 @@ const STATS2: u16 = libc::TCA_STATS2;
 
 impl Batch {
     /// Puts a discipline in its place; what was there before goes, with all that it holds.
-    pub fn replace_qdisc(&mut self, device: Device<'_>, place: Place, qdisc: Qdisc<'_>) {
+    pub fn replace_qdisc(&mut self, device: Device<'_>, place: Attachment, qdisc: Qdisc<'_>) {
         let flags = NLM_F_CREATE | NLM_F_REPLACE;
         self.qdisc(qdisc.words(), device, place, flags, qdisc);
     }
 
     /// Tells a discipline that is there other values; what it holds stays.
-    pub fn change_qdisc(&mut self, device: Device<'_>, place: Place, qdisc: Qdisc<'_>) {
+    pub fn change_qdisc(&mut self, device: Device<'_>, place: Attachment, qdisc: Qdisc<'_>) {
         self.qdisc(qdisc.words(), device, place, 0, qdisc);
     }
 
@@ -88,24 +88,28 @@ impl Batch {
         &mut self,
         operation: &'static str,
         device: Device<'_>,
-        place: Place,
+        place: Attachment,
         flags: u16,
         qdisc: Qdisc<'_>,
     ) {
         let mut payload = tcmsg(device, place);
-        wire::attribute(
+        encoding::attribute(
             &mut payload,
             KIND,
             &[qdisc.kind().as_bytes(), &[0]].concat(),
         );
-        wire::attribute(&mut payload, OPTIONS, &qdisc.options());
+        encoding::attribute(&mut payload, OPTIONS, &qdisc.options());
         self.push_raw(operation, device.name, libc::RTM_NEWQDISC, flags, &payload);
     }
 }
 
 impl Netlink {
     /// A discipline as it is in force, with what it has counted.
-    pub fn qdisc(&mut self, device: Device<'_>, place: Place) -> Result<QdiscEntry, NetlinkError> {
+    pub fn qdisc(
+        &mut self,
+        device: Device<'_>,
+        place: Attachment,
+    ) -> Result<QdiscEntry, NetlinkError> {
         const OPERATION: &str = "read back the queueing discipline of";
         let payload = tcmsg(device, place);
         // Told to the one who asks only if he wants to hear what all are told.
@@ -126,8 +130,8 @@ impl Netlink {
 }
 
 /// `struct tcmsg`: family and padding, device, handle, parent, information.
-fn tcmsg(device: Device<'_>, place: Place) -> Vec<u8> {
-    wire::words(&[0, device.index, place.handle, place.parent, 0])
+fn tcmsg(device: Device<'_>, place: Attachment) -> Vec<u8> {
+    encoding::words(&[0, device.index, place.handle, place.parent, 0])
 }
 
 impl Qdisc<'_> {
@@ -157,9 +161,11 @@ impl QdiscEntry {
     pub(super) fn read(payload: &[u8]) -> Option<Self> {
         let attributes = payload.get(20..)?;
         Some(QdiscEntry {
-            kind: wire::text(wire::find(attributes, KIND)?),
-            options: wire::find(attributes, OPTIONS).unwrap_or_default().to_vec(),
-            statistics: wire::find(attributes, STATS2)
+            kind: encoding::text(encoding::find(attributes, KIND)?),
+            options: encoding::find(attributes, OPTIONS)
+                .unwrap_or_default()
+                .to_vec(),
+            statistics: encoding::find(attributes, STATS2)
                 .and_then(Statistics::read)
                 .unwrap_or_default(),
         })
@@ -172,15 +178,15 @@ impl Statistics {
         const BASIC: u16 = 1;
         const QUEUE: u16 = 3;
         const PACKETS64: u16 = 8;
-        let basic = wire::find(attributes, BASIC)?;
-        let queue = wire::find(attributes, QUEUE)?;
+        let basic = encoding::find(attributes, BASIC)?;
+        let queue = encoding::find(attributes, QUEUE)?;
         // There only when 32 bits are not enough.
         let packets =
-            wire::find(attributes, PACKETS64).and_then(|packets| wire::u64_at(packets, 0));
-        let of = |at: usize| wire::u32_at(queue, 4 * at);
+            encoding::find(attributes, PACKETS64).and_then(|packets| encoding::u64_at(packets, 0));
+        let of = |at: usize| encoding::u32_at(queue, 4 * at);
         Some(Statistics {
-            packets: packets.or(wire::u32_at(basic, 8).map(u64::from))?,
-            bytes: wire::u64_at(basic, 0)?,
+            packets: packets.or(encoding::u32_at(basic, 8).map(u64::from))?,
+            bytes: encoding::u64_at(basic, 0)?,
             queued_packets: of(0)?,
             queued_bytes: of(1)?,
             drops: of(2)?,

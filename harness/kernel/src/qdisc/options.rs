@@ -2,8 +2,8 @@
 //!
 //! The numbers are those of `linux/pkt_sched.h`. Times are in nanoseconds, rates in bytes per second, probabilities in parts of 2³² − 1.
 
-use super::qdisc::QdiscEntry;
-use super::wire::{self, Attributes, words};
+use super::discipline::QdiscEntry;
+use crate::netlink::encoding::{self, Attributes, words};
 
 /// What netem is told. A value that is left out of a change would stay as it was, so all of them are always sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -133,15 +133,17 @@ impl NetemOptions {
         if entry.kind != "netem" {
             return None;
         }
-        let fixed = |at: usize| wire::u32_at(&entry.options, 4 * at);
+        let fixed = |at: usize| encoding::u32_at(&entry.options, 4 * at);
         let attributes = entry.options.get(netem::FIXED..)?;
-        let first = |kind| wire::find(attributes, kind).and_then(|value| wire::u32_at(value, 0));
-        let long = |kind| wire::find(attributes, kind).and_then(|value| wire::u64_at(value, 0));
+        let first =
+            |kind| encoding::find(attributes, kind).and_then(|value| encoding::u32_at(value, 0));
+        let long =
+            |kind| encoding::find(attributes, kind).and_then(|value| encoding::u64_at(value, 0));
         let rate = long(netem::RATE64).or(first(netem::RATE).map(u64::from));
-        let model = wire::find(attributes, netem::LOSS)
-            .and_then(|models| wire::find(models, netem::LOSS_GE));
+        let model = encoding::find(attributes, netem::LOSS)
+            .and_then(|models| encoding::find(models, netem::LOSS_GE));
         let bursts = model.and_then(|model| {
-            let of = |at: usize| wire::u32_at(model, 4 * at);
+            let of = |at: usize| encoding::u32_at(model, 4 * at);
             Some(Bursts {
                 begin: of(0)?,
                 end: of(1)?,
@@ -192,10 +194,11 @@ impl TbfOptions {
         if entry.kind != "tbf" {
             return None;
         }
-        let parms = wire::find(&entry.options, tbf::PARMS)?;
-        let rate = wire::find(&entry.options, tbf::RATE64).and_then(|rate| wire::u64_at(rate, 0));
-        let rate = rate.or(wire::u32_at(parms, 8).map(u64::from))?;
-        let nanoseconds = u128::from(wire::u32_at(parms, 28)?) << 6;
+        let parms = encoding::find(&entry.options, tbf::PARMS)?;
+        let rate =
+            encoding::find(&entry.options, tbf::RATE64).and_then(|rate| encoding::u64_at(rate, 0));
+        let rate = rate.or(encoding::u32_at(parms, 8).map(u64::from))?;
+        let nanoseconds = u128::from(encoding::u32_at(parms, 28)?) << 6;
         let burst = nanoseconds * u128::from(rate) / 1_000_000_000;
         Some(TbfOptions {
             rate,

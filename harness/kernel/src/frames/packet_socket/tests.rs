@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::*;
-use crate::frame::VNET_HEADER;
-use crate::netlink::{Batch, Device, End, Neighbour, Netlink, Veth};
+use crate::frames::VNET_HEADER;
+use crate::netlink::{Batch, Device, Neighbour, Netlink, Veth, VethEnd};
 use crate::testing::{netns, sealed};
 
 const ALICE: Device<'static> = Device {
@@ -27,11 +27,11 @@ fn cable() -> (Netns, Netns) {
     let mut netlink = Netlink::open_in(middle.as_fd()).expect("netlink");
     let mut batch = Batch::new();
     batch.add_veth(&Veth {
-        near: End::new(MIDDLE),
-        far: End {
+        near: VethEnd::new(MIDDLE),
+        far: VethEnd {
             mac: Some(ALICE_MAC),
             netns: Some(alice.as_fd()),
-            ..End::new(ALICE)
+            ..VethEnd::new(ALICE)
         },
     });
     batch.give_no_addresses(MIDDLE);

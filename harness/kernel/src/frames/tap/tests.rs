@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, poll};
 
 use super::*;
-use crate::frame::VNET_HEADER;
+use crate::frames::VNET_HEADER;
 use crate::netlink::{Batch, Device, Neighbour, Netlink};
 use crate::netns::Netns;
 use crate::testing::{netns, sealed};

@@ -1,7 +1,5 @@
 //! The layer against the kernel, in network namespaces of the tests' own threads.
 
-mod cuts;
-mod qdiscs;
 mod ready;
 mod refusals;
 mod views;
@@ -14,11 +12,11 @@ pub(super) use super::*;
 use crate::netns::Netns;
 use crate::testing::{netns, sealed};
 
-const ETH0: Device<'static> = Device {
+pub(crate) const ETH0: Device<'static> = Device {
     index: 2,
     name: "eth0",
 };
-const BRIDGE: Bridge<'static> = Bridge {
+pub(crate) const BRIDGE: Bridge<'static> = Bridge {
     device: Device {
         index: 2,
         name: "br0",
@@ -26,19 +24,19 @@ const BRIDGE: Bridge<'static> = Bridge {
     mac: [2, 0xff, 0, 0, 0, 1],
 };
 
-fn soon() -> Instant {
+pub(crate) fn soon() -> Instant {
     Instant::now() + Duration::from_secs(10)
 }
 
-fn v4(node: u8) -> IpAddr {
+pub(crate) fn v4(node: u8) -> IpAddr {
     Ipv4Addr::new(10, 0, 0, node).into()
 }
 
-fn v6(node: u8) -> Ipv6Addr {
+pub(crate) fn v6(node: u8) -> Ipv6Addr {
     Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, node.into())
 }
 
-fn default_via(router: IpAddr) -> Route<'static> {
+pub(crate) fn default_via(router: IpAddr) -> Route<'static> {
     let destination = match router {
         IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
@@ -51,11 +49,11 @@ fn default_via(router: IpAddr) -> Route<'static> {
     }
 }
 
-fn link_local(node: u8) -> Ipv6Addr {
+pub(crate) fn link_local(node: u8) -> Ipv6Addr {
     Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, node.into())
 }
 
-fn address(batch: &mut Batch, node: u8) {
+pub(crate) fn address(batch: &mut Batch, node: u8) {
     batch.set_up(Device::LOOPBACK);
     batch.give_no_addresses(ETH0);
     batch.set_up(ETH0);
@@ -65,19 +63,19 @@ fn address(batch: &mut Batch, node: u8) {
 }
 
 /// Two namespaces and a cable between their `eth0`s.
-fn pair() -> [(Netns, Netlink); 2] {
+pub(crate) fn pair() -> [(Netns, Netlink); 2] {
     let (alice, bob) = (netns(), netns());
     let mut near = Netlink::open_in(alice.as_fd()).expect("alice");
     let mut far = Netlink::open_in(bob.as_fd()).expect("bob");
     let mut batch = Batch::new();
-    let end = |mac| End {
+    let end = |mac| VethEnd {
         mac: Some([2, 0, 0, 0, 0, mac]),
         mtu: Some(1400),
-        ..End::new(ETH0)
+        ..VethEnd::new(ETH0)
     };
     batch.add_veth(&Veth {
         near: end(1),
-        far: End {
+        far: VethEnd {
             netns: Some(bob.as_fd()),
             ..end(2)
         },
@@ -98,22 +96,22 @@ fn pair() -> [(Netns, Netlink); 2] {
 }
 
 /// Three namespaces on one bridge in the current namespace.
-fn star() -> (Netlink, Vec<Netns>) {
+pub(crate) fn star() -> (Netlink, Vec<Netns>) {
     let nodes: Vec<Netns> = (0..3).map(|_| netns()).collect();
     let mut hub = Netlink::open().expect("hub");
     let ports = ports();
     let mut batch = Batch::new();
     batch.add_bridge(&BRIDGE);
     for (node, port) in nodes.iter().zip(ports) {
-        let near = End {
+        let near = VethEnd {
             master: Some(BRIDGE.device.index),
-            ..End::new(port)
+            ..VethEnd::new(port)
         };
         batch.add_veth(&Veth {
             near,
-            far: End {
+            far: VethEnd {
                 netns: Some(node.as_fd()),
-                ..End::new(ETH0)
+                ..VethEnd::new(ETH0)
             },
         });
         batch.give_no_addresses(port);
@@ -137,11 +135,11 @@ fn star() -> (Netlink, Vec<Netns>) {
     (hub, nodes)
 }
 
-fn ports() -> [Device<'static>; 3] {
+pub(crate) fn ports() -> [Device<'static>; 3] {
     [(10, "p1"), (11, "p2"), (12, "p3")].map(|(index, name)| Device { index, name })
 }
 
-fn connect(from: &Netns, to: &Netns, address: SocketAddr) -> Duration {
+pub(crate) fn connect(from: &Netns, to: &Netns, address: SocketAddr) -> Duration {
     let home = Netns::current().expect("procfs");
     let bind = |port| TcpListener::bind((Ipv6Addr::UNSPECIFIED, port));
     let _listener = home

@@ -108,8 +108,8 @@ fn a_wait_in_vain_tells_the_last_state() {
             },
         );
         batch.add_veth(&Veth {
-            near: End::new(left),
-            far: End::new(right),
+            near: VethEnd::new(left),
+            far: VethEnd::new(right),
         });
         batch.set_up(left);
         netlink.execute(batch).expect("a cable");

@@ -2,7 +2,8 @@
 //! has them.
 
 use super::*;
-use crate::netlink::wire::{Attributes, words};
+use crate::netlink::encoding::{Attributes, words};
+use crate::netlink::{Batch, Device};
 
 const DEVICE: Device<'static> = Device {
     index: 7,
@@ -37,7 +38,7 @@ fn netem_is_told_in_these_bytes() {
     let table = [-8192, 0, 8192];
     batch.change_qdisc(
         DEVICE,
-        Place::BELOW_ROOT,
+        Attachment::BELOW_ROOT,
         Qdisc::Netem(&options(), Some(&table)),
     );
     let attributes = Attributes(words(&[781_250, 1000, 1, 4, 2, 100]))
@@ -74,7 +75,7 @@ fn bursts_and_great_rates_have_attributes_of_their_own() {
         ..options()
     };
     let mut batch = Batch::new();
-    batch.replace_qdisc(DEVICE, Place::BELOW_ROOT, Qdisc::Netem(&options, None));
+    batch.replace_qdisc(DEVICE, Attachment::BELOW_ROOT, Qdisc::Netem(&options, None));
     let contains = |attribute: Attributes| {
         batch
             .bytes
@@ -103,7 +104,7 @@ fn a_token_bucket_filter_is_told_in_these_bytes() {
         burst: 15_000,
     };
     let mut batch = Batch::new();
-    batch.replace_qdisc(DEVICE, Place::ROOT, Qdisc::Tbf(options));
+    batch.replace_qdisc(DEVICE, Attachment::ROOT, Qdisc::Tbf(options));
     let parms = [
         &[0, 1, 0, 0, 0, 0, 0, 0][..],
         &words(&[1_250_000, 0, 0, 0, 0, 12_000_000 / 64, 0]),
@@ -122,7 +123,7 @@ fn a_token_bucket_filter_is_told_in_these_bytes() {
 #[test]
 fn statistics_are_read() {
     let mut batch = Batch::new();
-    batch.change_qdisc(DEVICE, Place::ROOT, Qdisc::Netem(&options(), None));
+    batch.change_qdisc(DEVICE, Attachment::ROOT, Qdisc::Netem(&options(), None));
     let basic = [&3000u64.to_ne_bytes()[..], &words(&[2, 0])].concat();
     let statistics = Attributes::new()
         .with(1, &basic)

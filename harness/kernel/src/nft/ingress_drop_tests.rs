@@ -1,4 +1,4 @@
-//! Cut cables, seen by datagrams: what is sent during a cut never arrives, what is sent after it does.
+//! IngressDrop cables, seen by datagrams: what is sent during a cut never arrives, what is sent after it does.
 //!
 //! A datagram may wait in the kernel for a while before the receiving device has it, so a cut is only healed when it
 //! has counted what it had to drop.
@@ -8,6 +8,11 @@ use std::net::UdpSocket;
 use nix::errno::Errno;
 
 use super::*;
+use crate::netlink::tests::*;
+use crate::testing::{netns, sealed};
+use std::net::Ipv4Addr;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 /// A bound socket of that namespace, which waits long enough for any datagram that is under way.
 fn udp(netns: &Netns, address: IpAddr) -> UdpSocket {
@@ -32,7 +37,7 @@ fn acquaint(from: &UdpSocket, to: &UdpSocket) {
 /// So long that nothing else in these networks is, and its loss shows in the counters.
 const LENGTH: usize = 1000;
 
-fn wait_until_dropped(cut: &mut Cut, datagrams: u64) {
+fn wait_until_dropped(cut: &mut IngressDrop, datagrams: u64) {
     let deadline = soon();
     while cut.dropped().expect("counters").1 < datagrams * LENGTH as u64 {
         assert!(Instant::now() < deadline, "not dropped: {cut:?}");
@@ -47,8 +52,8 @@ fn next(socket: &UdpSocket) -> u8 {
     byte[0]
 }
 
-fn cut(netns: &Netns, from: &CutFrom) -> Cut {
-    Cut::make(netns.as_fd(), ETH0, from).expect("a cut")
+fn cut(netns: &Netns, from: &DropFrom) -> IngressDrop {
+    IngressDrop::make(netns.as_fd(), ETH0, from).expect("a cut")
 }
 
 #[test]
@@ -58,7 +63,7 @@ fn a_cut_stops_one_direction_until_it_is_dropped() {
         for address in [v4, |node| v6(node).into()] {
             let (a, b) = (udp(&alice, address(1)), udp(&bob, address(2)));
             acquaint(&a, &b);
-            let mut cut = cut(&bob, &CutFrom::Anyone);
+            let mut cut = cut(&bob, &DropFrom::Anyone);
             send(&a, &b, 2);
             send(&b, &a, 3);
             assert_eq!(next(&a), 3, "the other direction is as it was");
@@ -76,9 +81,9 @@ fn cuts_compose() {
         let [(alice, _near), (bob, _far)] = pair();
         let (a, b) = (udp(&alice, v4(1)), udp(&bob, v4(2)));
         acquaint(&a, &b);
-        let all = cut(&bob, &CutFrom::Anyone);
-        let mac = cut(&bob, &CutFrom::Macs(vec![[2, 0, 0, 0, 0, 1]]));
-        let address = cut(&bob, &CutFrom::Addresses(vec![v4(1)]));
+        let all = cut(&bob, &DropFrom::Anyone);
+        let mac = cut(&bob, &DropFrom::Macs(vec![[2, 0, 0, 0, 0, 1]]));
+        let address = cut(&bob, &DropFrom::Addresses(vec![v4(1)]));
         // The one that was made last is asked first, and what it drops the others never see.
         for (sent, mut cut) in [(1, address), (2, mac), (3, all)] {
             send(&a, &b, sent);
@@ -110,7 +115,7 @@ fn only_those_that_are_named_are_cut_off() {
         // So many that the set takes several messages.
         let others = (0..3000).map(|at| Ipv4Addr::from_bits(0x0b00_0000 + at).into());
         let named = others.chain([v4(1), v6(1).into()]).collect();
-        for from in [CutFrom::Macs(vec![mac]), CutFrom::Addresses(named)] {
+        for from in [DropFrom::Macs(vec![mac]), DropFrom::Addresses(named)] {
             for address in [v4, |node| v6(node).into()] {
                 let [one, two, three] = [1, 2, 3].map(|node| (node, &nodes[usize::from(node) - 1]));
                 let [a, b, c] = [one, two, three].map(|(node, netns)| udp(netns, address(node)));
@@ -139,7 +144,7 @@ fn a_firewall_that_flushes_its_rules_does_not_heal_a_cut() {
         let [(alice, _near), (bob, _far)] = pair();
         let (a, b) = (udp(&alice, v4(1)), udp(&bob, v4(2)));
         acquaint(&a, &b);
-        let mut cut = cut(&bob, &CutFrom::Anyone);
+        let mut cut = cut(&bob, &DropFrom::Anyone);
         let socket = Netns::visit(bob.as_fd(), || Socket::open(Protocol::Netfilter));
         let socket = socket.expect("a namespace").expect("a socket");
         let mut firewall = Netlink::from_socket(socket);
@@ -159,7 +164,7 @@ fn a_firewall_that_flushes_its_rules_does_not_heal_a_cut() {
 fn a_cut_of_a_device_that_is_not_there_is_refused_by_name() {
     sealed(|| {
         let netns = netns();
-        let error = Cut::make(netns.as_fd(), ETH0, &CutFrom::Anyone).expect_err("no eth0");
+        let error = IngressDrop::make(netns.as_fd(), ETH0, &DropFrom::Anyone).expect_err("no eth0");
         assert_eq!(error.errno(), Some(Errno::ENODEV));
         assert!(error.to_string().contains("cut `eth0`"), "{error}");
     });

@@ -1,0 +1,21 @@
+//! Ethernet frames: where programs of users take them from the kernel and hand them back.
+//!
+//! | file | role |
+//! |---|---|
+//! | `frame` | memory for frames, with their virtio-net headers |
+//! | `packet_socket` | frames as they pass an interface |
+//! | `poller` | waiting for many descriptors, and for a time in nanoseconds |
+//! | `tap` | interfaces whose frames a program reads and writes |
+//! | `timestamping` | software time stamps of the whole machine |
+
+mod frame;
+mod packet_socket;
+mod poller;
+mod tap;
+mod timestamping;
+
+pub use frame::{BATCH, Buffer, FRAME_MAX, Inbox, Slot, VNET_HEADER};
+pub use packet_socket::PacketSocket;
+pub use poller::{Poller, Ready, exact_timers};
+pub use tap::Tap;
+pub use timestamping::Stamps;

@@ -1,0 +1,14 @@
+//! Queueing disciplines: what an interface does with what it shall send.
+//!
+//! | file | role |
+//! |---|---|
+//! | `discipline` | disciplines, set and read back, with their counters |
+//! | `options` | the options of netem and of the token bucket filter |
+
+mod discipline;
+mod options;
+#[cfg(test)]
+mod tests;
+
+pub use discipline::{Attachment, Qdisc, QdiscEntry, Statistics};
+pub use options::{Bursts, NetemOptions, TbfOptions};
