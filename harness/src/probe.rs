@@ -8,7 +8,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
 
-use crate::kernel::attempt::{self, Refusal};
+use crate::kernel::probe;
+use crate::kernel::probe::Refusal;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::outer::tun_directory;
 use crate::trial::Feature;
@@ -79,21 +80,21 @@ impl Feature {
 
     fn attempt(self, tun: Option<&OwnedFd>) -> Result<(), Refusal> {
         match self {
-            Feature::Veth => attempt::link("veth", false),
-            Feature::Bridge => attempt::link("bridge", false),
-            Feature::Macvlan => attempt::link("macvlan", true),
-            Feature::Vlan => attempt::link("vlan", true),
-            Feature::Vxlan => attempt::link("vxlan", false),
-            Feature::Dummy => attempt::link("dummy", false),
-            Feature::Wireguard => attempt::link("wireguard", false),
-            Feature::Tun => attempt::tap(tun.map(AsFd::as_fd)),
-            Feature::Packet => attempt::packet_socket(),
-            Feature::Netem => attempt::qdisc("netem"),
-            Feature::Tbf => attempt::qdisc("tbf"),
-            Feature::Htb => attempt::qdisc("htb"),
-            Feature::NfTables => attempt::nft_table(),
-            Feature::Nat => attempt::nat(),
-            Feature::Overlayfs => attempt::overlay(),
+            Feature::Veth => probe::link("veth", false),
+            Feature::Bridge => probe::link("bridge", false),
+            Feature::Macvlan => probe::link("macvlan", true),
+            Feature::Vlan => probe::link("vlan", true),
+            Feature::Vxlan => probe::link("vxlan", false),
+            Feature::Dummy => probe::link("dummy", false),
+            Feature::Wireguard => probe::link("wireguard", false),
+            Feature::Tun => probe::tap(tun.map(AsFd::as_fd)),
+            Feature::Packet => probe::packet_socket(),
+            Feature::Netem => probe::qdisc("netem"),
+            Feature::Tbf => probe::qdisc("tbf"),
+            Feature::Htb => probe::qdisc("htb"),
+            Feature::NfTables => probe::nft_table(),
+            Feature::Nat => probe::nat(),
+            Feature::Overlayfs => probe::overlay(),
             Feature::IdRange => Ok(()),
         }
     }

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 /// Brings up `lo` in this thread's network namespace, by the cheapest way there is.
-pub fn loopback_up() -> nix::Result<()> {
+pub fn bring_up() -> nix::Result<()> {
     let socket = socket(
         AddressFamily::Inet,
         SockType::Datagram,

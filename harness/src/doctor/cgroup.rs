@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::host::read;
 use super::sandbox::untried;
 use super::{Evidence, Finding};
-use crate::kernel::attempt::Refusal;
 use crate::kernel::errno::errno;
+use crate::kernel::probe::Refusal;
 use crate::probe::throwaway;
 
 const NAME: &str = "cgroup";

@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 use nix::unistd::geteuid;
 
 use super::{Evidence, Finding};
-use crate::kernel::idmap::own_ids;
+use crate::kernel::id_map::own_ids;
 
 /// The oldest kernel that has all that a sandbox is made with (`mount_setattr`).
 const OLDEST: (u32, u32) = (5, 12);

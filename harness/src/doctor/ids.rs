@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::host::Machine;
 use super::{Evidence, Finding, sandbox};
-use crate::kernel::attempt::{self, Refusal};
+use crate::kernel::probe;
+use crate::kernel::probe::Refusal;
 use crate::probe::throwaway::{beside, map_from_outside, user_namespace};
 use crate::sandbox::ids::Ids;
 use crate::sandbox::paths::Paths;
@@ -73,7 +74,7 @@ fn idmapped(without: Option<&Finding>) -> Finding {
     let one = |path: &PathBuf| -> Result<(), Refusal> {
         beside(|pid| {
             map_from_outside(pid, map)?;
-            attempt::idmapped(path, &user_namespace(pid)?)
+            probe::idmapped(path, &user_namespace(pid)?)
         })
     };
     for path in &directories {

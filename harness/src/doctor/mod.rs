@@ -66,7 +66,7 @@ impl Report {
 /// ```
 pub fn examine() -> Report {
     assert!(
-        crate::kernel::clone::single_threaded(),
+        crate::kernel::process::clone::single_threaded(),
         "snowglobe::doctor::examine() was called while other threads run"
     );
     let machine = host::Machine::look();

@@ -6,7 +6,8 @@ use nix::sched::CloneFlags;
 use super::host::{Machine, read};
 use super::{Evidence, Finding, State, fix};
 use crate::Feature;
-use crate::kernel::attempt::{self, Refusal};
+use crate::kernel::probe;
+use crate::kernel::probe::Refusal;
 use crate::probe::{NETWORK, throwaway};
 use crate::runner::error::apparmor_restricts;
 
@@ -31,24 +32,24 @@ pub(super) fn essentials(machine: &Machine) -> Vec<Finding> {
             "bring up lo",
             || Ok(()),
         ),
-        ("mount_namespace", mounts, "mount /tmp", attempt::tmpfs),
+        ("mount_namespace", mounts, "mount /tmp", probe::tmpfs),
         (
             "fresh_proc",
             mounts | Flags::CLONE_NEWPID,
             "mount /proc",
-            attempt::proc,
+            probe::proc,
         ),
         (
             "uts_namespace",
             Flags::CLONE_NEWUTS,
             "sethostname",
-            attempt::hostname,
+            probe::hostname,
         ),
         (
             "ipc_namespace",
             mounts | Flags::CLONE_NEWIPC,
             "mount a mqueue",
-            attempt::mqueue,
+            probe::mqueue,
         ),
     ];
     let try_one = |(name, kinds, call, attempt): Case| {
@@ -160,7 +161,7 @@ fn low_ports(machine: &Machine, without: Option<&Finding>) -> Finding {
     if let Some(refusal) = without {
         return untried(name, lost, refusal);
     }
-    match throwaway::within(NETWORK, attempt::low_port) {
+    match throwaway::within(NETWORK, probe::low_port) {
         Ok(()) => Finding::ok(name, Evidence::done("bind 127.0.0.1:80")),
         Err((call, errno)) => {
             let fix = fix::namespaces(&call, errno, machine);

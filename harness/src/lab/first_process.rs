@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 
 use crate::Fixture;
-use crate::kernel::fd::Channel;
+use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
 use crate::lab::error::{LabError, Result};
 use crate::lab::node::files::Place;
@@ -18,7 +18,7 @@ use crate::topology::{Mount, MountSource, Owner, Plan, Rootfs, Topology, Users, 
 /// The first process of a node or pod.
 #[derive(Debug)]
 pub(crate) struct Life {
-    pub(crate) channel: Channel,
+    pub(crate) channel: MessageChannel,
     pub(crate) pidfd: OwnedFd,
     /// As the trial numbers it.
     pub(crate) pid: i32,
@@ -35,7 +35,7 @@ impl Life {
 
     /// Writes a sysctl of its namespaces.
     pub(crate) fn set(&self, sysctl: &Sysctl) -> nix::Result<()> {
-        let (ours, theirs) = Channel::pair()?;
+        let (ours, theirs) = MessageChannel::pair()?;
         let errand = Errand::Sysctl(sysctl.path.clone(), sysctl.value.clone());
         self.ask(&errand, &[theirs.as_raw_fd()])?;
         drop(theirs);
@@ -64,7 +64,7 @@ pub(crate) struct Born {
 
 /// A birth that has been asked for.
 pub(crate) struct Expected {
-    channel: Option<Channel>,
+    channel: Option<MessageChannel>,
     name: String,
 }
 
@@ -96,7 +96,7 @@ pub(crate) fn order(birth: &Birth, joined: Option<&OwnedFd>) -> Result<Expected>
             "a lab needs a trial to live in; call `start()` in a function with `#[snowglobe::test]`",
         ));
     };
-    let (ours, theirs) = Channel::pair().map_err(failed)?;
+    let (ours, theirs) = MessageChannel::pair().map_err(failed)?;
     let message = serde_json::to_vec(birth)
         .map_err(|e| LabError::other(format!("node `{}`: {e}", birth.name)))?;
     let fds: Vec<i32> = [theirs.as_raw_fd()]
@@ -282,7 +282,7 @@ fn ids(node: &NodePlan) -> Result<Option<u32>> {
         Users::One => return Ok(Some(1)),
         Users::Range(count) => count,
     };
-    let available = crate::kernel::idmap::own_ids().unwrap_or(1);
+    let available = crate::kernel::id_map::own_ids().unwrap_or(1);
     match wanted <= available {
         true => Ok(Some(wanted)),
         false => Err(LabError::other(format!(

@@ -1,6 +1,6 @@
 //! Whether what is in force is what was wanted.
 
-use crate::kernel::netlink::{NetemOptions, TbfOptions};
+use crate::kernel::qdisc::{NetemOptions, TbfOptions};
 
 /// A value as it was set and as it was read back, in numbers of the kernel's.
 pub(super) struct Value {

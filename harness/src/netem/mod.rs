@@ -18,9 +18,8 @@ mod tests;
 use std::os::fd::BorrowedFd;
 
 use crate::impair::{Cause, Counters, Impairment, Lost, Percent, Traffic};
-use crate::kernel::netlink::{
-    Batch, Device, NetemOptions, Netlink, NetlinkError, Place, Qdisc, TbfOptions,
-};
+use crate::kernel::netlink::{Batch, Device, Netlink, NetlinkError};
+use crate::kernel::qdisc::{Attachment, NetemOptions, Qdisc, TbfOptions};
 use crate::random::{GOLDEN, seed_for};
 pub(crate) use cannot::cannot;
 use compare::{compare, filter_values, netem_values};
@@ -128,8 +127,11 @@ impl Netem {
             index: self.index,
             name: &self.name,
         };
-        let all = self.netlink.qdisc(device, Place::ROOT)?.statistics;
-        let netem = self.netlink.qdisc(device, Place::BELOW_ROOT)?.statistics;
+        let all = self.netlink.qdisc(device, Attachment::ROOT)?.statistics;
+        let netem = self
+            .netlink
+            .qdisc(device, Attachment::BELOW_ROOT)?
+            .statistics;
         let cause = match &self.impairment {
             of if of.loss != Percent::ZERO => Cause::Loss,
             of if of.bursts.is_some() => Cause::Burst,
@@ -163,7 +165,7 @@ impl Netem {
     fn set(
         &mut self,
         impairment: &Impairment,
-        put: fn(&mut Batch, Device<'_>, Place, Qdisc<'_>),
+        put: fn(&mut Batch, Device<'_>, Attachment, Qdisc<'_>),
     ) -> Result<(), NetlinkError> {
         let device = Device {
             index: self.index,
@@ -182,20 +184,20 @@ impl Netem {
         let (filter, netem) = (filter(impairment), options(impairment, seed));
         let table = table(&impairment.jitter, self.has_table);
         let mut batch = Batch::new();
-        put(&mut batch, device, Place::ROOT, Qdisc::Tbf(filter));
+        put(&mut batch, device, Attachment::ROOT, Qdisc::Tbf(filter));
         put(
             &mut batch,
             device,
-            Place::BELOW_ROOT,
+            Attachment::BELOW_ROOT,
             Qdisc::Netem(&netem, table),
         );
         self.netlink.execute(batch)?;
         self.has_table |= table.is_some();
 
-        let found = self.netlink.qdisc(device, Place::ROOT)?;
+        let found = self.netlink.qdisc(device, Attachment::ROOT)?;
         let found = TbfOptions::read(&found).ok_or_else(|| unlike(nothing("tbf", &found.kind)))?;
         compare(&filter_values(&filter, &found)).map_err(unlike)?;
-        let found = self.netlink.qdisc(device, Place::BELOW_ROOT)?;
+        let found = self.netlink.qdisc(device, Attachment::BELOW_ROOT)?;
         let found =
             NetemOptions::read(&found).ok_or_else(|| unlike(nothing("netem", &found.kind)))?;
         compare(&netem_values(&netem, &found)).map_err(unlike)

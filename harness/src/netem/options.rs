@@ -6,7 +6,7 @@ use crate::impair::Impairment;
 use crate::impair::Jitter;
 use crate::impair::QueueLimit;
 use crate::impair::quantiles::SCALE;
-use crate::kernel::netlink::{Bursts, NetemOptions, TbfOptions};
+use crate::kernel::qdisc::{Bursts, NetemOptions, TbfOptions};
 
 /// A rate in bytes per second at which nothing has to wait: a packet takes a nanosecond.
 const ENDLESS: u64 = 1 << 40;

@@ -9,7 +9,7 @@ use super::*;
 use crate::impair::{
     GilbertElliott, Jitter, JitterTable, QueueLimit, Rate, Reorder, Trace, preset,
 };
-use crate::kernel::netlink::{End, Neighbour, Veth};
+use crate::kernel::netlink::{Neighbour, Veth, VethEnd};
 use crate::kernel::netns::Netns;
 use crate::kernel::testing::{netns, sealed};
 
@@ -224,12 +224,12 @@ fn cable() -> [Netns; 2] {
     let ends = [netns(), netns()];
     let mut netlink = Netlink::open_in(ends[0].as_fd()).expect("a namespace");
     let mut batch = Batch::new();
-    let far = End {
+    let far = VethEnd {
         netns: Some(ends[1].as_fd()),
-        ..End::new(DEVICE)
+        ..VethEnd::new(DEVICE)
     };
     batch.add_veth(&Veth {
-        near: End::new(DEVICE),
+        near: VethEnd::new(DEVICE),
         far,
     });
     batch.set_largest_batch(DEVICE, 1);

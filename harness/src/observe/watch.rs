@@ -11,10 +11,10 @@ use super::clock::clock;
 use super::listen::{FrameEvent, FrameFate, Listener, Source};
 use crate::impair::Direction;
 use crate::kernel::clock::monotonic;
-use crate::kernel::frame::{BATCH, Inbox};
-use crate::kernel::packet::PacketSocket;
-use crate::kernel::poller::{Poller, Ready};
-use crate::kernel::stamps::Stamps;
+use crate::kernel::frames::PacketSocket;
+use crate::kernel::frames::Stamps;
+use crate::kernel::frames::{BATCH, Inbox};
+use crate::kernel::frames::{Poller, Ready};
 
 /// What is looked at, and who is told.
 pub(crate) struct Subject {

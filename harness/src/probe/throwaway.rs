@@ -13,12 +13,12 @@ use nix::sched::CloneFlags;
 use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, getegid, geteuid};
 
-use crate::kernel::attempt::Refusal;
-use crate::kernel::clone::{Cloned, clone_into, single_threaded};
 use crate::kernel::errno::errno;
-use crate::kernel::fd::Channel;
-use crate::kernel::idmap::IdMap;
-use crate::kernel::{mount, net, process};
+use crate::kernel::id_map::IdMap;
+use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::probe::Refusal;
+use crate::kernel::process::clone::{Cloned, clone_into, single_threaded};
+use crate::kernel::{loopback, mount, process};
 use crate::sandbox::ids::Ids;
 use crate::sandbox::outer::become_root;
 
@@ -98,8 +98,8 @@ fn step(what: &str) -> impl FnOnce(Errno) -> Refusal {
     move |errno| (what, errno)
 }
 
-fn pair() -> Result<(Channel, Channel), Refusal> {
-    Channel::pair().map_err(step("make a channel"))
+fn pair() -> Result<(MessageChannel, MessageChannel), Refusal> {
+    MessageChannel::pair().map_err(step("make a channel"))
 }
 
 /// How often to try again where a limit on namespaces is reached, a second in all: those of an
@@ -154,7 +154,7 @@ fn settle(
     mapped_from_outside: bool,
     (uid, gid): (u32, u32),
     kinds: CloneFlags,
-    channel: &Channel,
+    channel: &MessageChannel,
 ) -> Result<(), Refusal> {
     if mapped_from_outside {
         let mut buffer = [0; 16];
@@ -172,7 +172,7 @@ fn settle(
             .map_err(|e| ("map the ids".to_owned(), errno(&e)))?;
     }
     if kinds.contains(CloneFlags::CLONE_NEWNET) {
-        net::loopback_up().map_err(step("bring up lo"))?;
+        loopback::bring_up().map_err(step("bring up lo"))?;
     }
     if kinds.contains(CloneFlags::CLONE_NEWNS) {
         mount::make_private().map_err(step("make the mounts private"))?;
@@ -180,7 +180,7 @@ fn settle(
     Ok(())
 }
 
-fn heard(channel: &Channel) -> Result<(), Refusal> {
+fn heard(channel: &MessageChannel) -> Result<(), Refusal> {
     let mut buffer = [0; 512];
     let answer = channel
         .receive(&mut buffer)

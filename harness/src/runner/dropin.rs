@@ -17,7 +17,7 @@ const VARIABLE: &str = "SNOWGLOBE_TRIAL_PATH";
 /// How the process ends when the trial was not run for want of something; passes end with 0.
 const IGNORED: i32 = 4;
 
-#[linkme::distributed_slice(crate::kernel::constructor::BEFORE_MAIN)]
+#[linkme::distributed_slice(crate::kernel::process::before_main::BEFORE_MAIN)]
 static TAKE_OVER: fn() = take_over;
 
 /// Before `main`: runs the one trial that this process was started for, if it was, and ends.
@@ -27,7 +27,7 @@ fn take_over() {
     };
     // Programs that the trial starts, this one among them, are none of our business.
     crate::kernel::process::remove_env(VARIABLE);
-    crate::kernel::stack::stand_in_for_runtime();
+    crate::kernel::process::sigaltstack::stand_in_for_runtime();
     let code = match path.to_str().and_then(definition) {
         Some(definition) => run_alone(Trial::registered(definition)),
         None => {

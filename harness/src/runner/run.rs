@@ -16,9 +16,10 @@ use super::zygote::{Setting, Zygote, nursery};
 use super::{list, requirements, select};
 
 use crate::kernel::errno::errno;
-use crate::kernel::fd::Channel;
-use crate::kernel::thread::First;
-use crate::kernel::{clone, process};
+use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::process;
+use crate::kernel::process::clone;
+use crate::kernel::process::thread::First;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::outer;
 use crate::sandbox::paths::Paths;
@@ -244,7 +245,7 @@ struct Started {
     signals: Signals,
     nursery: Option<Nursery>,
     /// To the nursery where it is the only zygote as well.
-    zygote: Option<Channel>,
+    zygote: Option<MessageChannel>,
     isolation: String,
     notes: Vec<String>,
 }

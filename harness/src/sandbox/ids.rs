@@ -3,7 +3,7 @@
 use nix::unistd::{getegid, geteuid};
 
 use super::subordinate::Subordinate;
-use crate::kernel::idmap::{IdMap, own_ids};
+use crate::kernel::id_map::{IdMap, own_ids};
 
 /// Whom the trials' root is outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use super::line::Line;
 use super::worker::{Request, Worker};
-use crate::kernel::poller::Poller;
+use crate::kernel::frames::Poller;
 
 /// Where requests to one worker are put.
 #[derive(Clone)]

@@ -10,7 +10,7 @@ use crate::impair::Direction;
 use crate::impair::channel::{Channel, Delivery};
 use crate::impair::segment::Segments;
 use crate::impair::{Cause, Traffic};
-use crate::kernel::frame::{BATCH, Slot, VNET_HEADER};
+use crate::kernel::frames::{BATCH, Slot, VNET_HEADER};
 use crate::observe::{FrameFate, RuleId, Ruling, Verdict, bit_to_flip};
 
 /// One direction: what it does to packets, and those that are under way.

@@ -11,7 +11,7 @@ use super::watch::Watch;
 use crate::impair::Counters;
 use crate::impair::Direction;
 use crate::impair::channel::Channel;
-use crate::kernel::frame::{Inbox, Slot};
+use crate::kernel::frames::{Inbox, Slot};
 use crate::observe::{Order, RuleBook};
 use crate::random::splitmix;
 

@@ -9,7 +9,7 @@ use nix::sys::utsname::uname;
 
 use super::port::Port;
 use crate::impair::segment::{bundle, how_many_together};
-use crate::kernel::frame::BATCH;
+use crate::kernel::frames::BATCH;
 
 /// Whether datagrams go one by one, since this kernel does not take bundles of them, or has refused one.
 static SINGLY: LazyLock<AtomicBool> = LazyLock::new(|| {

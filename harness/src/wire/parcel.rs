@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::impair::Traffic;
-use crate::kernel::frame::{Buffer, VNET_HEADER};
+use crate::kernel::frames::{Buffer, VNET_HEADER};
 
 /// A packet under way, or a super-frame of several.
 pub(super) struct Parcel {

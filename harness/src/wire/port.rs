@@ -4,9 +4,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::poll::{PollFd, PollFlags, poll};
 
-use crate::kernel::frame::Inbox;
-use crate::kernel::packet::PacketSocket;
-use crate::kernel::tap::Tap;
+use crate::kernel::frames::Inbox;
+use crate::kernel::frames::PacketSocket;
+use crate::kernel::frames::Tap;
 
 /// One end: what takes frames from, and gives frames to, one side of a link.
 #[derive(Debug)]

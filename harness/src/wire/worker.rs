@@ -12,8 +12,8 @@ use std::time::Duration;
 use super::line::Line;
 use super::parcel::Pool;
 use crate::kernel::clock::monotonic;
-use crate::kernel::frame::{BATCH, Inbox};
-use crate::kernel::poller::{Poller, Ready, exact_timers};
+use crate::kernel::frames::{BATCH, Inbox};
+use crate::kernel::frames::{Poller, Ready, exact_timers};
 
 /// What others want of a worker.
 pub(super) enum Request {

@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn datagrams_are_stamped_when_they_come() {
         sealed(|| {
-            crate::loopback::loopback_up().expect("lo");
+            crate::loopback::bring_up().expect("lo");
             let _stamps = Stamps::begin().expect("stamps");
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
             socket

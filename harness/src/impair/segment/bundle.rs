@@ -8,7 +8,7 @@ use super::checksum::Sum;
 use super::headers::{Ip, Layout, Transport};
 use super::put;
 use super::vnet::Vnet;
-use crate::kernel::frame::VNET_HEADER;
+use crate::kernel::frames::VNET_HEADER;
 
 /// The longest super-frame: that is what an interface takes that nobody has asked for more, and its IP packet's length fits into 16 bits.
 const LONGEST: usize = 65_535;

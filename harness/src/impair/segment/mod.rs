@@ -17,7 +17,7 @@ use self::checksum::Sum;
 use self::headers::{Ip, Layout, Transport};
 use self::vnet::Vnet;
 use super::counters::Traffic;
-use crate::kernel::frame::VNET_HEADER;
+use crate::kernel::frames::VNET_HEADER;
 
 /// What a frame is on a wire: itself, or some segments.
 pub(crate) struct Segments<'a> {

@@ -1,7 +1,7 @@
 //! The virtio-net header: what the kernel has left to be done for a frame.
 
 use super::headers::{Layout, Transport};
-use crate::kernel::frame::VNET_HEADER;
+use crate::kernel::frames::VNET_HEADER;
 
 /// One of them, in the machine's own byte order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Bridges and cables, both ends of each born where they belong.
 
-use crate::kernel::netlink::{Batch, Device, End, Veth};
+use crate::kernel::netlink::{Batch, Device, Veth, VethEnd};
 use crate::lab::bring_up::network::{Builder, New, bridge, bridge_index, device};
 use crate::lab::error::{LabError, Result};
 use crate::topology::plan::{Cable, Place};
@@ -123,11 +123,11 @@ impl Builder<'_> {
     }
 }
 
-fn ends<'a>(cable: &'a Cable) -> [End<'a>; 2] {
-    [0, 1].map(|which| End {
+fn ends<'a>(cable: &'a Cable) -> [VethEnd<'a>; 2] {
+    [0, 1].map(|which| VethEnd {
         mac: Some(cable.ends[which].mac),
         mtu: Some(cable.mtu),
-        ..End::new(device(&cable.ends[which], cable, which))
+        ..VethEnd::new(device(&cable.ends[which], cable, which))
     })
 }
 

@@ -209,7 +209,7 @@ pub(crate) fn new_place(for_what: &str) -> Result<OwnedFd> {
     let home = Netns::current().map_err(failed)?;
     let place = home
         .excursion_to_new(|| {
-            crate::kernel::net::loopback_up()?;
+            crate::kernel::loopback::bring_up()?;
             Netns::current()
         })
         .map_err(failed)?

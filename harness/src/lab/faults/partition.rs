@@ -9,7 +9,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::impair::Direction;
-use crate::kernel::netlink::{self, CutFrom, Device};
+use crate::kernel::netlink::Device;
+use crate::kernel::nft::{DropFrom, IngressDrop};
 use crate::lab::Lab;
 use crate::lab::error::{LabError, Result};
 use crate::lab::link::ends::{Line, Plug};
@@ -212,8 +213,8 @@ impl Lab {
                 continue;
             }
             for from in [
-                CutFrom::Macs(macs.clone()),
-                CutFrom::Addresses(addresses.clone()),
+                DropFrom::Macs(macs.clone()),
+                DropFrom::Addresses(addresses.clone()),
             ] {
                 let sieve = Arc::new(Sieve {
                     stack: Arc::clone(stack),
@@ -264,14 +265,14 @@ pub(crate) struct Sieve {
     stack: Arc<Stack>,
     /// Of the interface.
     index: u32,
-    from: CutFrom,
-    cut: Mutex<Option<netlink::Cut>>,
+    from: DropFrom,
+    cut: Mutex<Option<IngressDrop>>,
 }
 
 impl Sieve {
     /// Puts it at the interface, which may have been made anew.
     fn place(&self, line: &Line, which: usize) -> Result<()> {
-        let made = netlink::Cut::make(line.place(which)?.as_fd(), line.device(which), &self.from);
+        let made = IngressDrop::make(line.place(which)?.as_fd(), line.device(which), &self.from);
         let made = made.map_err(|e| LabError::network(line.whose(which), e))?;
         *self.cut.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
         Ok(())

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 
 use serde::Serialize;
 
-use crate::kernel::ns;
+use crate::kernel::namespace;
 use crate::lab::Lab;
 use crate::lab::error::{LabError, Result};
 
@@ -82,8 +82,8 @@ impl Lab {
 
 fn described(kind: &str, inode: u64, file: &File, pid: Option<u32>) -> Namespace {
     let owner = match kind {
-        "user" => ns::parent_of(file.as_fd()),
-        _ => ns::owner_of(file.as_fd()),
+        "user" => namespace::parent_of(file.as_fd()),
+        _ => namespace::owner_of(file.as_fd()),
     };
     // What lies outside of the trial is not ours to see.
     let owner = owner

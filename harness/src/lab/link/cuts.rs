@@ -6,7 +6,8 @@
 use std::os::fd::AsFd;
 
 use crate::impair::{Direction, Traffic};
-use crate::kernel::netlink::{Cut, CutFrom, NetlinkError};
+use crate::kernel::netlink::NetlinkError;
+use crate::kernel::nft::{DropFrom, IngressDrop};
 use crate::lab::error::{LabError, Result};
 use crate::lab::link::carrier::attach as lay;
 use crate::lab::link::state::{Carried, Middle};
@@ -30,7 +31,7 @@ struct Sieves {
 /// A place where a cut may be, and what cuts that are gone have dropped there.
 #[derive(Debug, Default)]
 struct Sieve {
-    cut: Option<Cut>,
+    cut: Option<IngressDrop>,
     dropped: Traffic,
 }
 
@@ -46,7 +47,7 @@ pub(crate) struct Sieved {
 impl Sieve {
     fn end(&mut self) -> std::result::Result<(), NetlinkError> {
         self.dropped = self.dropped();
-        self.cut.take().map_or(Ok(()), Cut::heal)
+        self.cut.take().map_or(Ok(()), IngressDrop::heal)
     }
 
     fn dropped(&mut self) -> Traffic {
@@ -113,12 +114,12 @@ impl Middle {
             Carried::Veth => None,
             Carried::Netem { backstage, .. } => {
                 let enters = lay::Inner::of(&self.line, from);
-                let cut = Cut::make(backstage.as_fd(), enters.device(), &CutFrom::Anyone);
+                let cut = IngressDrop::make(backstage.as_fd(), enters.device(), &DropFrom::Anyone);
                 Some(cut.map_err(|e| self.refused(e))?)
             }
         };
         let arrives = self.line.device(to);
-        let behind = Cut::make(self.line.place(to)?, arrives, &CutFrom::Anyone);
+        let behind = IngressDrop::make(self.line.place(to)?, arrives, &DropFrom::Anyone);
         let behind = behind.map_err(|e| self.refused(e))?;
         let sieves = &mut self.cuts.sieves[direction.index()];
         sieves.before.cut = before;

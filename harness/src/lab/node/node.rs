@@ -204,7 +204,7 @@ impl Node {
     /// Whether its first process runs: not so after [`crash`](Node::crash) and before [`restart`](Node::restart).
     pub fn is_running(&self) -> bool {
         let life = self.life.read().unwrap_or_else(PoisonError::into_inner);
-        let gone = |life: &Life| crate::kernel::signal::is_readable(life.pidfd.as_fd());
+        let gone = |life: &Life| crate::kernel::poll::is_readable(life.pidfd.as_fd());
         life.as_ref().is_some_and(|life| !gone(life))
     }
 

@@ -7,9 +7,9 @@ use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use crate::kernel::lend::Worker;
 use crate::kernel::process::pidfd_open;
-use crate::kernel::thread::{Traits, go_home, show_as};
+use crate::kernel::process::scoped_worker::ScopedWorker;
+use crate::kernel::process::thread::{Traits, go_home, show_as};
 use crate::lab::error::{LabError, Result};
 
 /// Those of a lab.
@@ -25,7 +25,7 @@ pub(crate) struct Visitors {
 struct Visitor {
     node: String,
     traits: Traits,
-    worker: Worker,
+    worker: ScopedWorker,
 }
 
 /// So many wait in all, however many nodes there are.
@@ -54,13 +54,13 @@ impl Visitors {
             Some(visitor) => visitor,
             None => Visitor {
                 node: node.to_owned(),
-                worker: Worker::start(node.to_owned()).map_err(failed)?,
+                worker: ScopedWorker::start(node.to_owned()).map_err(failed)?,
                 traits,
             },
         };
         let traits = &visitor.traits;
         let mut as_new = false;
-        let outcome = visitor.worker.lend(|| {
+        let outcome = visitor.worker.run(|| {
             show_as(node);
             let value = work();
             // Whoever looks for what hangs is not to take it for something in the node.

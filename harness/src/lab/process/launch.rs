@@ -9,7 +9,7 @@ use std::sync::Arc;
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 
-use crate::kernel::fd::Channel;
+use crate::kernel::message_channel::MessageChannel;
 use crate::lab::error::{LabError, Result};
 use crate::lab::node::command::{Command, Stdio};
 use crate::lab::process::log::{Log, Stream, read_all};
@@ -20,7 +20,7 @@ impl Command<'_> {
     pub(crate) fn start(&mut self, defaults: [Stdio; 3]) -> Result<Process> {
         let failed = |e| LabError::refused(self.verb(), e);
         let order = self.order()?;
-        let (fate, theirs) = Channel::pair().map_err(failed)?;
+        let (fate, theirs) = MessageChannel::pair().map_err(failed)?;
         let mut ours = [None, None, None];
         let mut given = Vec::new();
         let mut logged = [false; 3];
@@ -47,7 +47,7 @@ impl Command<'_> {
     }
 
     /// Hears whether it runs.
-    fn begun(&self, fate: &Channel) -> Result<(i32, OwnedFd)> {
+    fn begun(&self, fate: &MessageChannel) -> Result<(i32, OwnedFd)> {
         let mut buffer = [0; 16];
         let (message, passed) = fate
             .receive_with(&mut buffer)
@@ -69,7 +69,7 @@ impl Command<'_> {
         &self,
         pid: i32,
         pidfd: OwnedFd,
-        fate: Channel,
+        fate: MessageChannel,
         ours: [Option<OwnedFd>; 3],
         logged: [bool; 3],
     ) -> Result<Process> {

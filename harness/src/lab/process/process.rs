@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::kernel::fd::Channel;
+use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process::pidfd_kill;
 use crate::lab::error::{LabError, Result};
 use crate::lab::node::command::{OnDrop, Output};
@@ -27,7 +27,7 @@ pub(crate) struct Running {
     pid: i32,
     pidfd: OwnedFd,
     /// Where its end is told.
-    fate: Channel,
+    fate: MessageChannel,
     status: Mutex<Option<ExitStatus>>,
     pub(crate) log: Arc<Log>,
     pub(crate) on_drop: OnDrop,
@@ -40,7 +40,7 @@ impl Running {
         label: String,
         pid: i32,
         pidfd: OwnedFd,
-        fate: Channel,
+        fate: MessageChannel,
         log: Arc<Log>,
         on_drop: OnDrop,
         may_die: bool,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nix::fcntl::OFlag;
 
 use super::capture::Capture;
-use crate::kernel::fd::Channel;
+use crate::kernel::message_channel::MessageChannel;
 use crate::runner::result::Heard;
 
 /// After this long a running trial is named.
@@ -18,7 +18,7 @@ pub(crate) const SLOW: Duration = Duration::from_secs(10);
 pub(crate) struct Active {
     pub(crate) trial: usize,
     pub(crate) seed: u64,
-    pub(crate) channel: Channel,
+    pub(crate) channel: MessageChannel,
     pub(crate) output: Option<File>,
     pub(crate) capture: Capture,
     pub(crate) heard: Heard,

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 
-use crate::kernel::signal::Pending;
+use crate::kernel::process::signal::Pending;
 
 /// Catches them as long as it lives.
 pub(crate) struct Signals {

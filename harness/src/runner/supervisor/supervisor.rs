@@ -15,7 +15,7 @@ use super::queue::Queue;
 use super::signals::Signals;
 use super::zygotes::{Idle, Nursery};
 use crate::Isolation;
-use crate::kernel::fd::MESSAGE_MAX;
+use crate::kernel::message_channel::MESSAGE_MAX;
 use crate::random::seed_for;
 use crate::runner::conclusion::Conclusion;
 use crate::runner::error::{RunError, explain, limit};

@@ -8,7 +8,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::active::pipe;
 use super::supervisor::Supervisor;
-use crate::kernel::fd::Channel;
+use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
 use crate::sandbox::protocol::trial::Order;
 
@@ -17,7 +17,7 @@ pub(crate) struct Nursery {
     /// Readable when it is gone; killing it kills everything inside.
     pub(crate) process: OwnedFd,
     /// None where it runs the only trial itself.
-    pub(crate) orders: Option<Channel>,
+    pub(crate) orders: Option<MessageChannel>,
 }
 
 impl Nursery {
@@ -46,7 +46,7 @@ impl Nursery {
 
 /// A zygote that waits for a trial.
 pub(super) struct Idle {
-    pub(super) channel: Channel,
+    pub(super) channel: MessageChannel,
     /// The pipe that its last trial wrote to, if that has left it to the next one.
     pub(super) output: Option<File>,
 }
@@ -65,7 +65,7 @@ impl Idle {
 
 impl Supervisor<'_> {
     /// The first slot has a zygote already.
-    pub(crate) fn adopt(&mut self, channel: Channel) {
+    pub(crate) fn adopt(&mut self, channel: MessageChannel) {
         let output = None;
         self.zygotes[0] = Some(Idle { channel, output });
     }
@@ -81,7 +81,7 @@ impl Supervisor<'_> {
         }
         let nursery = self.nursery.and_then(|nursery| nursery.orders.as_ref());
         let nursery = nursery.ok_or(Errno::ESRCH)?;
-        let (channel, theirs) = Channel::pair()?;
+        let (channel, theirs) = MessageChannel::pair()?;
         let mut idle = Idle {
             channel,
             output: None,

@@ -8,10 +8,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use nix::sched::CloneFlags;
 
 use super::zygote::{Zygote, await_order, refuse};
-use crate::kernel::clone::{Cloned, clone_into};
 use crate::kernel::errno::errno;
-use crate::kernel::fd::{Channel, replace_standard};
-use crate::kernel::{process, rseq, signal};
+use crate::kernel::fd::replace_standard;
+use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::process;
+use crate::kernel::process::clone::{Cloned, clone_into};
+use crate::kernel::process::{rseq, signal};
 use crate::observe;
 use crate::sandbox::protocol::trial::Order;
 use crate::sandbox::trial::body;
@@ -19,7 +21,7 @@ use crate::sandbox::trial::body;
 /// Hatches and kills zygotes as the supervisor orders, until it is done.
 ///
 /// Where there is a single trial, it is the zygote itself.
-pub(crate) fn live(zygote: Zygote<'_>, orders: Channel, single: bool) -> ! {
+pub(crate) fn live(zygote: Zygote<'_>, orders: MessageChannel, single: bool) -> ! {
     if prepare().is_err() {
         process::exit_now(1);
     }
@@ -37,9 +39,11 @@ pub(crate) fn live(zygote: Zygote<'_>, orders: Channel, single: bool) -> ! {
                     Ok(Cloned::Parent { pidfd, .. }) => *place = Some(pidfd),
                     Ok(Cloned::Child) => {
                         drop((orders, hatched));
-                        process::never_return(|| zygote.serve(&Channel::from(channel)))
+                        process::never_return(|| zygote.serve(&MessageChannel::from(channel)))
                     }
-                    Err(refused) => refuse(&Channel::from(channel), "fork a zygote", &refused),
+                    Err(refused) => {
+                        refuse(&MessageChannel::from(channel), "fork a zygote", &refused)
+                    }
                 }
             }
             (Some(Order::Kill { slot }), _) => kill(place(&mut hatched, slot).take()),

@@ -2,7 +2,7 @@
 //! told to, one at a time.
 //!
 //! A trial thus costs a fork and not a program start. Its init lives in the zygote's memory while the
-//! zygote sleeps ([`crate::kernel::guest`]), as a guest of a thread that bears the test's name: the
+//! zygote sleeps ([`crate::kernel::process::shared_memory_child`]), as a guest of a thread that bears the test's name: the
 //! one fork is that of the test body, which finds itself on a copy of that thread.
 
 use std::fmt::Write;
@@ -15,11 +15,12 @@ use nix::sys::signal::Signal;
 
 use crate::Isolation;
 use crate::kernel::errno::errno;
-use crate::kernel::fd::Channel;
-use crate::kernel::signal::Pending;
-use crate::kernel::text::Text;
-use crate::kernel::thread::First;
-use crate::kernel::{guest, mount, process};
+use crate::kernel::fixed_str::FixedStr;
+use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::process::shared_memory_child;
+use crate::kernel::process::signal::Pending;
+use crate::kernel::process::thread::First;
+use crate::kernel::{mount, process};
 use crate::observe;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::protocol::trial::{Order, Report};
@@ -42,9 +43,9 @@ struct Given {
     /// Where the body's stdout and stderr go, unless they go straight through.
     output: Option<OwnedFd>,
     /// The init's end of what the body has to say.
-    reports: Channel,
+    reports: MessageChannel,
     /// The body's end.
-    theirs: Option<Channel>,
+    theirs: Option<MessageChannel>,
 }
 
 /// What a trial has left behind.
@@ -87,7 +88,7 @@ impl Setting {
             first,
             hidden,
             working_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
-            stack: usual_stack() + guest::OWN,
+            stack: usual_stack() + shared_memory_child::OWN,
             sys_read_only: mount::is_read_only("/sys"),
             supervisor,
             signals: Pending::of(&[Signal::SIGCHLD, ORDERED])?,
@@ -109,7 +110,7 @@ fn usual_stack() -> usize {
 struct Run<'a> {
     index: u32,
     seed: u64,
-    channel: &'a Channel,
+    channel: &'a MessageChannel,
 }
 
 impl<'a> Zygote<'a> {
@@ -127,7 +128,7 @@ impl<'a> Zygote<'a> {
     }
 
     /// Runs the trials that are ordered, until nothing can be ordered any more.
-    pub(crate) fn serve(mut self, channel: &Channel) -> ! {
+    pub(crate) fn serve(mut self, channel: &MessageChannel) -> ! {
         if let Some(first) = self.setting.first {
             first.disown();
         }
@@ -188,7 +189,7 @@ impl Given {
         let given = match kept {
             Some(kept) => kept,
             None => {
-                let (reports, theirs) = Channel::pair()?;
+                let (reports, theirs) = MessageChannel::pair()?;
                 Given {
                     output: None,
                     reports,
@@ -248,7 +249,7 @@ impl Run<'_> {
         };
         let mut well = false;
         let life = || well = init.live(output.as_ref(), body);
-        match guest::visit(options.isolation.clone_flags(), map, life) {
+        match shared_memory_child::run_in_child(options.isolation.clone_flags(), map, life) {
             Ok(true) if well => Left::Nothing,
             Ok(true) => Left::Something,
             Ok(false) => Left::Ruin,
@@ -272,7 +273,7 @@ fn map_ids(ids: Ids, isolation: Isolation, pid: i32) -> std::io::Result<()> {
 /// The next order, if the next message is one, and what came along. Ends the process when the supervisor is
 /// gone, or done with it.
 pub(super) fn await_order(
-    channel: &Channel,
+    channel: &MessageChannel,
     supervisor: &OwnedFd,
 ) -> (Option<Order>, Option<OwnedFd>) {
     loop {
@@ -300,7 +301,7 @@ pub(super) fn await_order(
 }
 
 /// Tells the supervisor why a trial was not run.
-pub(super) fn refuse(channel: &Channel, step: &str, error: &std::io::Error) {
+pub(super) fn refuse(channel: &MessageChannel, step: &str, error: &std::io::Error) {
     let refused = Report::Refused {
         step: step.to_owned(),
         errno: errno(error) as i32,
@@ -309,8 +310,8 @@ pub(super) fn refuse(channel: &Channel, step: &str, error: &std::io::Error) {
 }
 
 /// A name that a host may have, made of a trial's: `tcp::answers_bob` is `tcp-answers-bob`.
-pub(crate) fn hostname(name: &str) -> Text<63> {
-    let mut host = Text::<63>::new();
+pub(crate) fn hostname(name: &str) -> FixedStr<63> {
+    let mut host = FixedStr::<63>::new();
     for c in name.chars() {
         let c = match c {
             c if c.is_ascii_alphanumeric() => c.to_ascii_lowercase(),
@@ -324,7 +325,7 @@ pub(crate) fn hostname(name: &str) -> Text<63> {
     let length = host.trim_end_matches('-').len();
     host.truncate(length);
     if host.is_empty() {
-        host = Text::of(format_args!("trial"));
+        host = FixedStr::of(format_args!("trial"));
     }
     host
 }

@@ -11,18 +11,18 @@ use nix::sched::{CloneFlags, setns};
 use nix::unistd::ForkResult;
 
 use super::first_process;
-use crate::kernel::clone::{Cloned, clone_into, clone_sibling};
 use crate::kernel::errno::errno;
-use crate::kernel::fd::Channel;
-use crate::kernel::idmap::IdMap;
-use crate::kernel::signal::Pending;
-use crate::kernel::{ns, process};
+use crate::kernel::id_map::IdMap;
+use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::process::clone::{Cloned, clone_into, clone_sibling};
+use crate::kernel::process::signal::Pending;
+use crate::kernel::{namespace, process};
 use crate::sandbox::protocol::node::{Birth, Cry, Joins};
 use crate::sandbox::trial::mounts::{Refused, World};
 
 /// Makes nodes for whoever holds the other end of its channel.
 pub(crate) struct Factory<'a> {
-    pub(crate) orders: &'a Channel,
+    pub(crate) orders: &'a MessageChannel,
     pub(crate) world: &'a World<'a>,
     pub(crate) signals: &'a Pending,
 }
@@ -30,10 +30,10 @@ pub(crate) struct Factory<'a> {
 impl Factory<'_> {
     /// Does what has been asked, and never waits; false if nothing will be asked any more.
     pub(crate) fn serve(&self) -> bool {
-        let mut buffer = vec![0; crate::kernel::fd::MESSAGE_MAX];
+        let mut buffer = vec![0; crate::kernel::message_channel::MESSAGE_MAX];
         while let Ok(Some((message, passed))) = self.orders.try_receive_with(&mut buffer) {
             let mut passed = passed.into_iter();
-            let Some(channel) = passed.next().map(Channel::from) else {
+            let Some(channel) = passed.next().map(MessageChannel::from) else {
                 // The other end is gone, or talks nonsense.
                 return false;
             };
@@ -51,7 +51,7 @@ impl Factory<'_> {
     fn bear(
         &self,
         birth: &Birth,
-        channel: &Channel,
+        channel: &MessageChannel,
         joined: Option<OwnedFd>,
     ) -> Result<(), Refused> {
         if let (Some(network), Some(_), Joins::Network) = (&joined, birth.ids, birth.joins) {
@@ -88,7 +88,7 @@ impl Factory<'_> {
     fn bear_again(
         &self,
         birth: &Birth,
-        channel: &Channel,
+        channel: &MessageChannel,
         network: &OwnedFd,
     ) -> Result<(), Refused> {
         match process::fork().map_err(|e| ("fork a node", e))? {
@@ -122,11 +122,11 @@ impl Factory<'_> {
     }
 }
 
-fn announce(channel: &Channel, pid: i32, pidfd: &OwnedFd) {
+fn announce(channel: &MessageChannel, pid: i32, pidfd: &OwnedFd) {
     let _ = channel.send_with(&Cry::Born(pid).encode(), &[pidfd.as_raw_fd()]);
 }
 
-fn refuse(channel: &Channel, (step, errno): Refused) {
+fn refuse(channel: &MessageChannel, (step, errno): Refused) {
     let refused = Cry::Refused {
         step: step.to_owned(),
         errno: errno as i32,
@@ -136,13 +136,13 @@ fn refuse(channel: &Channel, (step, errno): Refused) {
 
 /// Becomes the root of those who own a network.
 fn enter_users(network: &OwnedFd) -> Result<(), Refused> {
-    ns::owner_of(network.as_fd())
+    namespace::owner_of(network.as_fd())
         .and_then(|users| setns(users, CloneFlags::CLONE_NEWUSER))
         .map_err(|e| ("enter the node's user namespace", e))
 }
 
 fn user_namespaces(most: &str) {
-    let _ = process::write_file(c"/proc/sys/user/max_user_namespaces", most);
+    let _ = crate::kernel::fd::write_file(c"/proc/sys/user/max_user_namespaces", most);
 }
 
 fn flags(birth: &Birth) -> CloneFlags {

@@ -16,10 +16,13 @@ use nix::unistd::Pid;
 use super::{launch, mounts};
 use crate::Isolation;
 use crate::kernel::errno::errno;
-use crate::kernel::fd::{Channel, close_all_but};
-use crate::kernel::process::{self, Reaped};
-use crate::kernel::signal::{self, Pending};
-use crate::kernel::thread::show_as;
+use crate::kernel::fd::close_all_but;
+use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::process;
+use crate::kernel::process::Reaped;
+use crate::kernel::process::signal;
+use crate::kernel::process::signal::Pending;
+use crate::kernel::process::thread::show_as;
 use crate::sandbox::process_table;
 use crate::sandbox::protocol::node::{Birth, Cry, Errand, Fate, Joins};
 use crate::sandbox::trial::init::MAPPED;
@@ -29,7 +32,7 @@ use crate::sandbox::trial::mounts::{Refused, World};
 pub(super) fn live(
     birth: &Birth,
     world: &World<'_>,
-    channel: &Channel,
+    channel: &MessageChannel,
     joined: Option<&OwnedFd>,
     signals: &Pending,
 ) -> ! {
@@ -63,7 +66,7 @@ pub(super) fn live(
 fn become_node(
     birth: &Birth,
     world: &World<'_>,
-    channel: &Channel,
+    channel: &MessageChannel,
     joined: Option<&OwnedFd>,
 ) -> Result<OwnedFd, Refused> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)
@@ -111,11 +114,11 @@ fn become_node(
 }
 
 struct Node<'a> {
-    channel: &'a Channel,
+    channel: &'a MessageChannel,
     signals: &'a Pending,
     own_pids: bool,
     /// Where the end of each program is told.
-    running: HashMap<i32, Channel>,
+    running: HashMap<i32, MessageChannel>,
 }
 
 impl Node<'_> {
@@ -153,13 +156,13 @@ impl Node<'_> {
                 else {
                     return;
                 };
-                self.run(&order, Channel::from(fate), [stdin, stdout, stderr]);
+                self.run(&order, MessageChannel::from(fate), [stdin, stdout, stderr]);
             }
             Some(Errand::SignalAll(number)) => self.signal_all(number),
             Some(Errand::Sysctl(path, value)) => {
                 let written = std::fs::write(std::path::Path::new("/proc/sys").join(path), value);
                 let errno = written.map_or_else(|e| e.raw_os_error().unwrap_or(libc::EIO), |()| 0);
-                if let Some(answer) = passed.next().map(Channel::from) {
+                if let Some(answer) = passed.next().map(MessageChannel::from) {
                     let _ = answer.send(&Fate::Ended(errno).encode());
                 }
             }
@@ -170,7 +173,7 @@ impl Node<'_> {
     fn run(
         &mut self,
         order: &crate::sandbox::protocol::node::Order,
-        fate: Channel,
+        fate: MessageChannel,
         streams: [OwnedFd; 3],
     ) {
         let started = launch::start(order, streams).and_then(|pid| {

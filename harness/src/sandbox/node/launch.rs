@@ -12,7 +12,8 @@ use nix::unistd::{
 };
 
 use crate::kernel::fd::replace_standard;
-use crate::kernel::{process, signal};
+use crate::kernel::process;
+use crate::kernel::process::signal;
 use crate::sandbox::protocol::node::Order;
 
 /// Looked through after the directories of `PATH`, which were made for the trial's files.

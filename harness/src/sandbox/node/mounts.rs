@@ -10,7 +10,8 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
 use crate::kernel::errno::errno;
-use crate::kernel::mount::{self, Attributes};
+use crate::kernel::mount;
+use crate::kernel::mount::Attributes;
 use crate::sandbox::protocol::node::{Birth, Etc, Placed, Root, Source};
 use crate::sandbox::trial::mounts::{RUN, Refused, TMPFS, World};
 

@@ -5,7 +5,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use crate::kernel::errno::errno;
-use crate::kernel::mount::{self, Attributes};
+use crate::kernel::mount;
+use crate::kernel::mount::Attributes;
 use crate::sandbox::trial::mounts::{DEVPTS, Refused, TMPFS};
 
 /// The devices that do no harm, as far as the host has them.

@@ -11,9 +11,10 @@ use nix::errno::Errno;
 
 use super::mount_private;
 use crate::kernel::errno::errno;
-use crate::kernel::fd::Channel;
-use crate::kernel::idmap::IdMap;
-use crate::kernel::mount::{self, Attributes};
+use crate::kernel::id_map::IdMap;
+use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::mount;
+use crate::kernel::mount::Attributes;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::paths::{PRIVATE, Paths};
 use crate::sandbox::trial::mounts::Refused;
@@ -23,7 +24,7 @@ pub(super) fn hand_over(
     pid: i32,
     map: IdMap,
     paths: &Paths,
-    channel: &Channel,
+    channel: &MessageChannel,
 ) -> Result<Vec<String>, Refused> {
     let proc_dir = PathBuf::from(format!("/proc/{pid}"));
     map.write(map, pid, false)
@@ -169,9 +170,9 @@ fn unescape(text: &str) -> String {
     })
 }
 
-pub(super) fn receive_trees(channel: &Channel) -> Result<Vec<(PathBuf, OwnedFd)>, Refused> {
+pub(super) fn receive_trees(channel: &MessageChannel) -> Result<Vec<(PathBuf, OwnedFd)>, Refused> {
     let mut trees = Vec::new();
-    let mut buffer = vec![0; crate::kernel::fd::MESSAGE_MAX];
+    let mut buffer = vec![0; crate::kernel::message_channel::MESSAGE_MAX];
     loop {
         let (names, fds) = channel
             .receive_with(&mut buffer)

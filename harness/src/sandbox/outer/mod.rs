@@ -21,12 +21,13 @@ use nix::unistd::{Pid, chdir};
 use self::devices::{devices, furnish_dev};
 use self::idmapped_root::TUN_DIRECTORY;
 pub(crate) use self::idmapped_root::tun_directory;
-use crate::kernel::clone::{Cloned, clone_into};
 use crate::kernel::errno::errno;
-use crate::kernel::fd::Channel;
-use crate::kernel::idmap::IdMap;
-use crate::kernel::mount::{self, Attributes};
-use crate::kernel::{process, signal};
+use crate::kernel::id_map::IdMap;
+use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::mount;
+use crate::kernel::mount::Attributes;
+use crate::kernel::process;
+use crate::kernel::process::clone::{Cloned, clone_into};
 use crate::sandbox::ids::Ids;
 use crate::sandbox::paths::Paths;
 use crate::sandbox::trial::mounts::{Refused, TMPFS, carry, put_back};
@@ -45,7 +46,7 @@ pub(crate) struct Outer {
     /// Readable when the first process is gone; killing that one kills everything inside.
     pub(crate) first: OwnedFd,
     /// To the first process.
-    pub(crate) channel: Channel,
+    pub(crate) channel: MessageChannel,
     /// Whom the trials' root is: fewer ids than were asked for where they could not be mapped.
     pub(crate) ids: Ids,
     /// What could not be had, in a sentence each.
@@ -58,13 +59,13 @@ pub(crate) struct Outer {
 pub(crate) fn make(
     mut ids: Ids,
     paths: &Paths,
-    inside: impl FnOnce(Channel, Ids),
+    inside: impl FnOnce(MessageChannel, Ids),
 ) -> Result<Outer, Refused> {
     let supervisor =
         process::pidfd_open(std::process::id() as i32).map_err(|e| ("open a pidfd", errno(&e)))?;
     let mut notes = Vec::new();
     loop {
-        let (ours, theirs) = Channel::pair().map_err(|e| ("make a channel", e))?;
+        let (ours, theirs) = MessageChannel::pair().map_err(|e| ("make a channel", e))?;
         match clone_into(namespaces()).map_err(|e| ("clone3 the outer sandbox", errno(&e)))? {
             Cloned::Child => process::never_return(|| {
                 drop(ours);
@@ -95,9 +96,9 @@ pub(crate) fn make(
 fn begin(
     ids: Ids,
     paths: &Paths,
-    channel: Channel,
+    channel: MessageChannel,
     supervisor: &OwnedFd,
-    inside: impl FnOnce(Channel, Ids),
+    inside: impl FnOnce(MessageChannel, Ids),
 ) {
     match die_with_parent(supervisor).and_then(|()| build(ids, paths, &channel)) {
         Ok(()) => {
@@ -116,13 +117,13 @@ const READY: &[u8] = b"ready";
 fn die_with_parent(parent: &OwnedFd) -> Result<(), Refused> {
     nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)
         .map_err(|e| ("set the parent-death signal", e))?;
-    if signal::is_readable(parent.as_fd()) {
+    if crate::kernel::poll::is_readable(parent.as_fd()) {
         process::exit_now(1);
     }
     Ok(())
 }
 
-fn await_ready(channel: &Channel) -> Result<(), Refused> {
+fn await_ready(channel: &MessageChannel) -> Result<(), Refused> {
     let mut buffer = [0; 256];
     let answer = channel
         .receive(&mut buffer)
@@ -146,7 +147,7 @@ fn give_ids(
     ids: Ids,
     pid: i32,
     paths: &Paths,
-    channel: &Channel,
+    channel: &MessageChannel,
     notes: &mut Vec<String>,
 ) -> Result<Ids, Refused> {
     match ids {
@@ -169,7 +170,7 @@ fn give_ids(
 
 const MAPPED: &[u8] = b"mapped";
 
-fn build(ids: Ids, paths: &Paths, channel: &Channel) -> Result<(), Refused> {
+fn build(ids: Ids, paths: &Paths, channel: &MessageChannel) -> Result<(), Refused> {
     let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     match ids {
         Ids::One { .. } | Ids::Subordinate(_) => {
@@ -208,7 +209,7 @@ fn map_alone(uid: u32, gid: u32) -> Result<(), Refused> {
         .map_err(|e| ("map the ids", errno(&e)))
 }
 
-fn await_mapped(channel: &Channel) -> Result<(), Refused> {
+fn await_mapped(channel: &MessageChannel) -> Result<(), Refused> {
     let mut buffer = [0; 16];
     match channel.receive(&mut buffer) {
         Ok(MAPPED) => Ok(()),

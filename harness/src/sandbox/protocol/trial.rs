@@ -3,7 +3,7 @@
 //! Messages are a tag byte and fields; texts go last, or are separated by a zero byte. Every
 //! message fits one datagram: long texts are cut.
 
-use crate::kernel::fd::MESSAGE_MAX;
+use crate::kernel::message_channel::MESSAGE_MAX;
 
 /// From the supervisor to a zygote, or to the nursery that they come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 //! It furnishes the sandbox, forks the test body, reaps, passes signals on, says who outlives the body,
 //! and ends when the supervisor does. Its end is the end of everything in the sandbox.
 //!
-//! It lives in its zygote's memory ([`crate::kernel::guest`]), so whatever it allocates has to be freed before it ends.
+//! It lives in its zygote's memory ([`crate::kernel::process::shared_memory_child`]), so whatever it allocates has to be freed before it ends.
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;
@@ -17,9 +17,12 @@ use nix::unistd::{ForkResult, Pid, setpgid};
 use super::mounts::{Refused, World};
 use crate::Isolation;
 use crate::kernel::errno::errno;
-use crate::kernel::fd::{Channel, close_in_copy, replace_standard};
-use crate::kernel::process::{self, Reaped};
-use crate::kernel::signal::{self, Pending};
+use crate::kernel::fd::{close_in_copy, replace_standard};
+use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::process;
+use crate::kernel::process::Reaped;
+use crate::kernel::process::signal;
+use crate::kernel::process::signal::Pending;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::node::factory::Factory;
 use crate::sandbox::process_table;
@@ -29,9 +32,9 @@ use crate::sandbox::protocol::trial::{End, Finish, Report, Request};
 pub(crate) struct Init<'a> {
     pub(crate) world: World<'a>,
     pub(crate) ids: Ids,
-    pub(crate) channel: &'a Channel,
+    pub(crate) channel: &'a MessageChannel,
     /// What the body has to say.
-    pub(crate) reports: &'a Channel,
+    pub(crate) reports: &'a MessageChannel,
     pub(crate) supervisor: &'a OwnedFd,
     pub(crate) signals: &'a Pending,
 }
@@ -40,7 +43,7 @@ pub(crate) struct Init<'a> {
 struct Body {
     pid: Pid,
     /// The nodes that it wants, if it ever wants one.
-    orders: RefCell<Option<Channel>>,
+    orders: RefCell<Option<MessageChannel>>,
     /// What it has said before its end.
     finish: RefCell<Option<Finish>>,
 }
@@ -91,7 +94,7 @@ impl Init<'_> {
     }
 
     fn start(&self, output: Option<&OwnedFd>, run: impl FnOnce()) -> Result<Body, Refused> {
-        if signal::is_readable(self.supervisor.as_fd()) {
+        if crate::kernel::poll::is_readable(self.supervisor.as_fd()) {
             process::exit_now(1);
         }
         if self.world.isolation.contains(Isolation::USER) {
@@ -259,7 +262,7 @@ impl Init<'_> {
         let (message, [passed, _]) = self.reports.receive_few_with(buffer).ok()?;
         let report = Report::decode(message);
         if report == Some(Report::Orders) {
-            *body.orders.borrow_mut() = passed.map(Channel::from);
+            *body.orders.borrow_mut() = passed.map(MessageChannel::from);
         }
         report
     }

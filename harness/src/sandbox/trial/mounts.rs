@@ -13,7 +13,7 @@ use nix::unistd::{chdir, sethostname};
 
 use crate::Isolation;
 use crate::kernel::errno::errno;
-use crate::kernel::{mount, net, process};
+use crate::kernel::{loopback, mount};
 
 /// What a step of the recipe was, and why the kernel refused it.
 pub(crate) type Refused = (&'static str, Errno);
@@ -46,7 +46,7 @@ impl World<'_> {
             sethostname(self.hostname).map_err(|e| ("set the hostname", e))?;
         }
         if own(Isolation::NET) {
-            net::loopback_up().map_err(|e| ("bring up lo", e))?;
+            loopback::bring_up().map_err(|e| ("bring up lo", e))?;
         }
         if own(Isolation::MNT) {
             self.mounts()?;
@@ -104,7 +104,7 @@ fn fresh(
 }
 
 fn sysctl(path: &CStr, value: &str) -> Result<(), Refused> {
-    process::write_file(path, value).map_err(|e| ("write a sysctl", e))
+    crate::kernel::fd::write_file(path, value).map_err(|e| ("write a sysctl", e))
 }
 
 /// Detached copies of what is about to be hidden.

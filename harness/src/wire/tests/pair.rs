@@ -8,10 +8,10 @@ use super::super::{Port, Wire, WireSpec, carry};
 use crate::impair::Counters;
 use crate::impair::Direction;
 use crate::impair::Impairment;
-use crate::kernel::netlink::{Batch, Device, End, Neighbour, Netlink, Veth};
+use crate::kernel::frames::PacketSocket;
+use crate::kernel::frames::Tap;
+use crate::kernel::netlink::{Batch, Device, Neighbour, Netlink, Veth, VethEnd};
 use crate::kernel::netns::Netns;
-use crate::kernel::packet::PacketSocket;
-use crate::kernel::tap::Tap;
 use crate::kernel::testing::netns;
 
 #[derive(Clone, Copy, Debug)]
@@ -150,10 +150,10 @@ fn packet(netns: &Netns, middle: &Netns, node: usize) -> Port {
     let mut netlink = Netlink::open_in(middle.as_fd()).expect("netlink");
     let mut batch = Batch::new();
     batch.add_veth(&Veth {
-        near: End::new(near),
-        far: End {
+        near: VethEnd::new(near),
+        far: VethEnd {
             netns: Some(netns.as_fd()),
-            ..End::new(ETH0)
+            ..VethEnd::new(ETH0)
         },
     });
     batch.give_no_addresses(near);

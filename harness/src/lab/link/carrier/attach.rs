@@ -9,11 +9,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use crate::impair::{Direction, Impairment};
-use crate::kernel::frame::{BATCH, Inbox};
-use crate::kernel::netlink::{Batch, Device, End, Netlink, Veth};
+use crate::kernel::frames::PacketSocket;
+use crate::kernel::frames::Tap;
+use crate::kernel::frames::{BATCH, Inbox};
+use crate::kernel::netlink::{Batch, Device, Netlink, Veth, VethEnd};
 use crate::kernel::netns::Netns;
-use crate::kernel::packet::PacketSocket;
-use crate::kernel::tap::Tap;
 use crate::lab::bring_up::network::bridge_index;
 use crate::lab::error::{LabError, Result};
 use crate::lab::link::carrier::choose::choose;
@@ -255,16 +255,16 @@ fn lay_to(line: &Line, backstage: &OwnedFd, one_by_one: bool) -> Result<()> {
     for which in 0..2 {
         let inner = Inner::of(line, which);
         let end = &line.cable.ends[which];
-        let near = End {
+        let near = VethEnd {
             mac: Some(end.mac),
             mtu: Some(line.cable.mtu),
             master: end.bridge.as_deref().map(bridge_index),
-            ..End::new(line.device(which))
+            ..VethEnd::new(line.device(which))
         };
-        let far = End {
+        let far = VethEnd {
             mtu: Some(line.cable.mtu),
             netns: Some(backstage.as_fd()),
-            ..End::new(inner.device())
+            ..VethEnd::new(inner.device())
         };
         let mut batch = Batch::new();
         batch.add_veth(&Veth { near, far });

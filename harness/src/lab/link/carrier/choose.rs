@@ -4,8 +4,8 @@ use std::os::fd::AsFd;
 use std::sync::OnceLock;
 
 use crate::impair::{Direction, Impairment};
+use crate::kernel::frames::Tap;
 use crate::kernel::netlink::Device;
-use crate::kernel::tap::Tap;
 use crate::lab::error::{LabError, Result};
 use crate::lab::link::ends::Line;
 use crate::lab::link::state::Carrier;

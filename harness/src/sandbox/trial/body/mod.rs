@@ -17,8 +17,9 @@ use nix::unistd::Pid;
 
 use crate::sandbox::trial::init::ORDERED;
 
-use crate::kernel::fd::Channel;
-use crate::kernel::{process, profile, signal, stack};
+use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::process;
+use crate::kernel::process::{profile, sigaltstack, signal};
 use crate::sandbox::protocol::trial::{Finish, Report};
 use crate::trial::running::{self, Remark, RunningTrial};
 use crate::trial::{Body, Failed, Options, Trial, panic_message};
@@ -27,23 +28,23 @@ pub(crate) use verdict::PANICKED;
 use verdict::{End, consider, failed, judge};
 
 /// To the init.
-static CHANNEL: RwLock<Option<&'static Channel>> = RwLock::new(None);
+static CHANNEL: RwLock<Option<&'static MessageChannel>> = RwLock::new(None);
 
-fn channel() -> Option<&'static Channel> {
+fn channel() -> Option<&'static MessageChannel> {
     *CHANNEL.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Where nodes are ordered; nothing where there is no trial.
 ///
 /// Most trials have none, so the init hears of that channel only when there is to be one.
-pub(crate) fn factory() -> nix::Result<Option<&'static Channel>> {
-    static ORDERS: OnceLock<Channel> = OnceLock::new();
+pub(crate) fn factory() -> nix::Result<Option<&'static MessageChannel>> {
+    static ORDERS: OnceLock<MessageChannel> = OnceLock::new();
     static OPENING: Mutex<()> = Mutex::new(());
     let _alone = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
     let (Some(reports), None) = (channel(), ORDERS.get()) else {
         return Ok(ORDERS.get());
     };
-    let (ours, theirs) = Channel::pair()?;
+    let (ours, theirs) = MessageChannel::pair()?;
     reports.send_with(&Report::Orders.encode(), &[theirs.as_raw_fd()])?;
     kill(Pid::parent(), ORDERED)?;
     Ok(Some(ORDERS.get_or_init(|| ours)))
@@ -90,7 +91,7 @@ pub(crate) fn prepare_thread() {
 /// Runs the trial and reports; ends the process.
 ///
 /// The calling thread is the only one: a copy of one that bears the test's name, and was prepared.
-pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel) -> ! {
+pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: MessageChannel) -> ! {
     let options = *trial.options();
     let (name, body) = trial.into_name_and_body();
     let tell = tell_init;
@@ -98,7 +99,7 @@ pub(crate) fn run(trial: Trial, seed: u64, index: u32, channel: Channel) -> ! {
     let channel = Box::leak(Box::new(channel));
     *CHANNEL.write().unwrap_or_else(PoisonError::into_inner) = Some(channel);
     profiles::separate(index);
-    stack::watch_this_thread();
+    sigaltstack::watch_this_thread();
     let end = panic::catch_unwind(AssertUnwindSafe(|| __rust_begin_short_backtrace(body)));
     FAREWELL.with(|farewell| farewell.0.set(Some((options, end))));
     process::end_with_this_thread()

@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use crate::kernel::{process, profile};
+use crate::kernel::process;
+use crate::kernel::process::profile;
 
 /// Where LLVM's profiles go.
 const PROFILE: &str = "LLVM_PROFILE_FILE";
