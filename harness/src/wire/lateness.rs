@@ -1,52 +1,69 @@
-//! How late deliveries were.
+//! How far behind their due time a wire's deliveries were.
+//!
+//! A wire is only as exact as the machine lets its threads be. A test that asserts a delay to the
+//! millisecond is told by these figures whether the machine or the program was late.
 
 use std::time::Duration;
 
-/// How late a wire's deliveries were against their due time, since it was made. What was not delayed at all does not count.
+/// How late a wire's deliveries were against their due time, since the wire was started.
+/// Deliveries without any delay do not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lateness {
+    /// Number of deliveries.
     pub(crate) deliveries: u64,
-    /// Later than 1 ms.
+    /// Number of deliveries that were later than 1 ms.
     pub(crate) late: u64,
     pub(crate) worst: Duration,
+    /// Lateness that 99 of 100 deliveries did not exceed, to an eighth.
     pub(crate) p99: Duration,
 }
 
-/// A count by size: each power of two is divided into eight.
-pub(super) struct Histogram {
+/// Number of deliveries by their lateness. Each power of two nanoseconds has eight buckets, so
+/// that a fixed 2.5 KB give every percentile to an eighth of its value.
+pub(super) struct LatenessHistogram {
     counts: [u64; BUCKETS],
     late: u64,
     worst: u64,
 }
 
+/// Number of buckets for each power of two.
 const STEPS: u64 = 8;
+
+/// Number of buckets: up to 2⁴² ns, more than an hour. The last one also has all that is later.
 const BUCKETS: usize = 320;
-/// Nanoseconds.
+
+/// Lateness above which a delivery counts as late, in nanoseconds.
 const LATE: u64 = 1_000_000;
 
-impl Histogram {
-    pub(super) const NONE: Histogram = Histogram {
+impl LatenessHistogram {
+    pub(super) const NONE: Self = Self {
         counts: [0; BUCKETS],
         late: 0,
         worst: 0,
     };
 
-    /// So many deliveries came so many nanoseconds late.
+    /// Counts deliveries that were `late` nanoseconds late.
     pub(super) fn add(&mut self, late: u64, deliveries: u64) {
         self.counts[bucket(late)] += deliveries;
         self.late += if late > LATE { deliveries } else { 0 };
         self.worst = self.worst.max(late);
     }
 
-    /// Those of both.
-    pub(super) fn merge(&mut self, other: &Histogram) {
-        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+    /// Adds the deliveries of another histogram.
+    pub(super) fn merge(&mut self, other: &Self) {
+        let Self {
+            counts,
+            late,
+            worst,
+        } = other;
+        for (count, more) in self.counts.iter_mut().zip(counts) {
             *count += more;
         }
-        self.late += other.late;
-        self.worst = self.worst.max(other.worst);
+        self.late += late;
+        self.worst = self.worst.max(*worst);
     }
 
+    /// Returns the figures that a test is shown.
     pub(super) fn summary(&self) -> Lateness {
         let deliveries: u64 = self.counts.iter().sum();
         let below = deliveries - deliveries / 100;
@@ -64,6 +81,7 @@ impl Histogram {
     }
 }
 
+/// Returns the index of the bucket that counts this lateness.
 fn bucket(value: u64) -> usize {
     if value < STEPS {
         return value as usize;
@@ -73,7 +91,7 @@ fn bucket(value: u64) -> usize {
     ((u64::from(power) + 1) * STEPS + step).min(BUCKETS as u64 - 1) as usize
 }
 
-/// The largest value of a bucket.
+/// Returns the largest lateness that a bucket counts.
 fn ceiling(bucket: usize) -> u64 {
     let (power, step) = (bucket as u64 / STEPS, bucket as u64 % STEPS);
     match power {
@@ -100,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_summary_tells_the_worst_and_the_99th_percentile() {
-        let mut histogram = Histogram::NONE;
+        let mut histogram = LatenessHistogram::NONE;
         histogram.add(40_000, 990);
         histogram.add(3_000_000, 9);
         histogram.add(u64::MAX, 1);
@@ -109,6 +127,6 @@ mod tests {
         assert_eq!(summary.worst, Duration::from_nanos(u64::MAX));
         let p99 = summary.p99.as_nanos();
         assert!((40_000..45_000).contains(&p99), "{p99}");
-        assert_eq!(Histogram::NONE.summary(), Lateness::default());
+        assert_eq!(LatenessHistogram::NONE.summary(), Lateness::default());
     }
 }

@@ -17,7 +17,7 @@ use crate::netem::{self, Netem};
 use crate::observe::Listener;
 use crate::topology::Engine;
 use crate::topology::plan;
-use crate::wire::{Lateness, Wire};
+use crate::wire::{Lateness, WireHandle};
 
 /// Who carries the packets of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,7 +56,7 @@ pub(crate) enum Carried {
         backstage: Arc<OwnedFd>,
     },
     Wire {
-        wire: Wire,
+        wire: WireHandle,
         /// Where the packet sockets are, if it has those.
         backstage: Option<Arc<OwnedFd>>,
     },
@@ -122,7 +122,7 @@ impl Middle {
         }
     }
 
-    pub(crate) fn wire(&self) -> Option<&Wire> {
+    pub(crate) fn wire(&self) -> Option<&WireHandle> {
         match &self.carried {
             Carried::Wire { wire, .. } => Some(wire),
             _ => None,
@@ -130,7 +130,7 @@ impl Middle {
     }
 
     /// The userspace wire, which takes the place of whatever carries the link, if another carrier may be taken.
-    pub(crate) fn need_wire(&mut self, what_for: &str) -> Result<&Wire> {
+    pub(crate) fn need_wire(&mut self, what_for: &str) -> Result<&WireHandle> {
         match self.carried {
             Carried::Wire { .. } => {}
             Carried::Nobody => return Err(self.removed()),
@@ -340,7 +340,7 @@ impl Middle {
 
     /// The end of the lab. Guards may live on, with nothing to guard.
     pub(crate) fn close(&mut self) -> Option<Lateness> {
-        let lateness = self.wire().map(Wire::lateness);
+        let lateness = self.wire().map(WireHandle::lateness);
         self.ears = Ears::default();
         self.carried = Carried::Nobody;
         self.cuts = Cuts::default();

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use super::super::{Port, Wire, WireSpec, carry};
+use super::super::{WireHandle, WirePort, WireSpec};
 use crate::impair::Counters;
 use crate::impair::Direction;
 use crate::impair::Impairment;
@@ -32,7 +32,7 @@ impl Kind {
 
 /// Alice, Bob, and what is between them.
 pub(super) struct Pair {
-    pub(super) wire: Wire,
+    pub(super) wire: WireHandle,
     nodes: [Netns; 2],
     /// Where the inner ends of cables are.
     _middle: Netns,
@@ -69,7 +69,7 @@ impl Pair {
             spin: false,
         };
         Pair {
-            wire: carry(spec, ports).expect("a wire"),
+            wire: WireHandle::start(spec, ports).expect("a wire"),
             nodes,
             _middle: middle,
         }
@@ -135,13 +135,13 @@ impl Pair {
     }
 }
 
-fn tap(netns: &Netns) -> Port {
+fn tap(netns: &Netns) -> WirePort {
     let create = || Tap::create(ETH0.name, ETH0.index);
     let made = Netns::visit(netns.as_fd(), create).expect("a visit");
-    Port::Tap(made.expect("a device"))
+    WirePort::Tap(made.expect("a device"))
 }
 
-fn packet(netns: &Netns, middle: &Netns, node: usize) -> Port {
+fn packet(netns: &Netns, middle: &Netns, node: usize) -> WirePort {
     let name = ["a", "b"][node];
     let near = Device {
         index: 2 + node as u32,
@@ -159,7 +159,7 @@ fn packet(netns: &Netns, middle: &Netns, node: usize) -> Port {
     batch.give_no_addresses(near);
     batch.set_up(near);
     netlink.execute(batch).expect("a cable");
-    Port::Packet(PacketSocket::for_wire(middle.as_fd(), near.index).expect("a socket"))
+    WirePort::Packet(PacketSocket::for_wire(middle.as_fd(), near.index).expect("a socket"))
 }
 
 fn furnish(netns: &Netns, node: usize) {

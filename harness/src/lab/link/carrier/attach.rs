@@ -22,7 +22,7 @@ use crate::lab::link::state::{Carried, Carrier};
 use crate::lab::shared::Shared;
 use crate::netem::Netem;
 use crate::topology::plan::Plan;
-use crate::wire::{self, Port, WireSpec};
+use crate::wire::{WireHandle, WirePort, WireSpec};
 
 /// The end of a link's veth pair that is backstage.
 pub(crate) struct Inner {
@@ -120,7 +120,7 @@ impl Laid {
             Laid::Veth => Ok(Carried::Veth),
             Laid::Taps(taps) => {
                 taps.iter().try_for_each(|tap| empty(line, tap))?;
-                carry(line, taps.map(Port::Tap), impairments, None)
+                carry(line, taps.map(WirePort::Tap), impairments, None)
             }
             Laid::Inner(Carrier::Netem, backstage) => repeat(line, backstage, impairments),
             Laid::Inner(_, backstage) => {
@@ -297,12 +297,12 @@ pub(crate) fn backstage_error(
     LabError::network(format!("the middle of link `{}`", line.cable.name), error)
 }
 
-fn sockets(line: &Line, backstage: &OwnedFd) -> Result<[Port; 2]> {
+fn sockets(line: &Line, backstage: &OwnedFd) -> Result<[WirePort; 2]> {
     let socket = |which| {
         let index = Inner::of(line, which).index;
         let what = || format!("open a packet socket for link `{}`", line.cable.name);
         PacketSocket::for_wire(backstage.as_fd(), index)
-            .map(Port::Packet)
+            .map(WirePort::Packet)
             .map_err(|e| LabError::io(what(), &e))
     };
     Ok([socket(0)?, socket(1)?])
@@ -311,7 +311,7 @@ fn sockets(line: &Line, backstage: &OwnedFd) -> Result<[Port; 2]> {
 /// Hands the link to the threads that carry wires, and looks what is in force.
 fn carry(
     line: &Line,
-    ports: [Port; 2],
+    ports: [WirePort; 2],
     impairments: &[Impairment; 2],
     backstage: Option<Arc<OwnedFd>>,
 ) -> Result<Carried> {
@@ -322,8 +322,8 @@ fn carry(
         impairments: impairments.clone(),
         spin: false,
     };
-    let wire =
-        wire::carry(spec, ports).map_err(|e| LabError::io(format!("carry link `{name}`"), &e))?;
+    let wire = WireHandle::start(spec, ports)
+        .map_err(|e| LabError::io(format!("carry link `{name}`"), &e))?;
     for (direction, asked) in Direction::BOTH.into_iter().zip(impairments) {
         let in_force = wire.impairment(direction);
         if in_force != *asked {

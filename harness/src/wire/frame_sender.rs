@@ -1,4 +1,9 @@
-//! How frames go out: several with one system call, and datagrams that follow each other as one super-frame.
+//! Sends frames in batches: several with one system call, and datagrams that follow each other as
+//! one super-frame.
+//!
+//! What a wire costs is system calls and the kernel's path for each frame, not bytes. So datagrams
+//! of one flow and one size leave as one super-frame (UDP segmentation, `VIRTIO_NET_HDR_GSO_UDP_L4`
+//! in the virtio-net header), which the receiving kernel carries whole as far as it can.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -7,71 +12,84 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nix::errno::Errno;
 use nix::sys::utsname::uname;
 
-use super::port::Port;
+use super::wire_port::WirePort;
 use crate::impair::segment::{bundle, how_many_together};
 use crate::kernel::frames::BATCH;
 
-/// Whether datagrams go one by one, since this kernel does not take bundles of them, or has refused one.
+/// Whether datagrams go one by one, since this kernel does not take super-frames of datagrams or
+/// has refused one.
 static SINGLY: LazyLock<AtomicBool> = LazyLock::new(|| {
     let release = uname().map(|name| name.release().to_string_lossy().into_owned());
-    AtomicBool::new(!release.is_ok_and(|release| cuts_bundles(&release)))
+    AtomicBool::new(!release.is_ok_and(|release| segments_datagrams(&release)))
 });
 
-/// Linux takes them since 6.2, and cuts them right wherever they go since 6.5.
-fn cuts_bundles(release: &str) -> bool {
+/// Returns whether a kernel of this release takes super-frames of datagrams and always cuts them
+/// right.
+fn segments_datagrams(release: &str) -> bool {
+    // Linux takes them since 6.2, the release that brought TUN_F_USO4 for TAP devices, and cuts
+    // them right wherever they go since 6.5.
     let mut numbers = release.split(|c: char| !c.is_ascii_digit());
     let mut number = || numbers.next().and_then(|text| text.parse::<u32>().ok());
     (number(), number()) >= (Some(6), Some(5))
 }
 
-/// Where frames go.
-trait Exit {
-    /// Sends some, and says how many; an error is about the first.
+/// Where frames go: a port, or a kernel that a test imitates.
+trait FrameSink {
+    /// Sends frames. Returns how many were sent; an error is about the first of them.
     fn send(&self, frames: &[&[u8]]) -> nix::Result<usize>;
-    /// Waits a moment until more can be sent.
+    /// Waits, but only for a moment, until more can be sent.
     fn wait_for_room(&self);
 }
 
-impl Exit for Port {
+impl FrameSink for WirePort {
     fn send(&self, frames: &[&[u8]]) -> nix::Result<usize> {
-        Port::send(self, frames)
+        Self::send(self, frames)
     }
 
     fn wait_for_room(&self) {
-        Port::wait_for_room(self);
+        Self::wait_for_room(self);
     }
 }
 
-/// Room for bundles, used again and again.
+/// Sends batches of frames, and owns the memory in which super-frames are put together.
 #[derive(Default)]
-pub(super) struct Outbox {
+pub(super) struct FrameSender {
     memory: Vec<u8>,
 }
 
-/// Frames that go out as one.
+/// Frames of a batch that are sent as one.
 #[derive(Clone)]
 struct Bundle {
+    /// Indices of the frames in the batch.
     frames: Range<usize>,
-    /// Where in the memory they are, if there are several.
+    /// Place of the super-frame in the sender's memory, if the bundle has several frames.
     memory: Range<usize>,
 }
 
-impl Outbox {
-    /// Sends frames, at most [`BATCH`], and tells of each whether it went out. Nothing stops a wire: an interface that is down takes
-    /// nothing, and may be up again later.
-    pub(super) fn send(&mut self, to: &Port, frames: &[&[u8]], told: impl FnMut(usize, bool)) {
-        self.send_to(to, &SINGLY, frames, told);
+impl FrameSender {
+    /// Sends at most [`BATCH`] frames and calls `report` for each, with its index and whether it
+    /// was sent.
+    ///
+    /// An error never ends the wire: an interface that is down takes nothing (ENETDOWN,
+    /// packet(7)), and it may be up again for the next frame.
+    pub(super) fn send(
+        &mut self,
+        to: &WirePort,
+        frames: &[&[u8]],
+        report: impl FnMut(usize, bool),
+    ) {
+        self.send_to(to, &SINGLY, frames, report);
     }
 
     fn send_to(
         &mut self,
-        to: &impl Exit,
+        to: &impl FrameSink,
         singly: &AtomicBool,
         frames: &[&[u8]],
-        mut told: impl FnMut(usize, bool),
+        mut report: impl FnMut(usize, bool),
     ) {
         if frames.len() < 2 || singly.load(Ordering::Relaxed) {
-            return send_all(to, frames, |at, outcome| told(at, outcome.is_ok()));
+            return send_all(to, frames, |at, outcome| report(at, outcome.is_ok()));
         }
         let mut bundles = [const {
             Bundle {
@@ -90,19 +108,22 @@ impl Outbox {
         send_all(to, &wholes[..count], |at, outcome| {
             let these = &bundles[at].frames;
             if outcome.is_ok() || these.len() == 1 {
-                return these.clone().for_each(|at| told(at, outcome.is_ok()));
+                return these.clone().for_each(|at| report(at, outcome.is_ok()));
             }
-            // It may be the bundle that is refused, and not what is in it.
+            // The kernel may have refused the super-frame for being one. If the same datagrams go
+            // out singly, that is so, and super-frames are not tried again. If they are refused
+            // as well, as by an interface that is down, nothing was learnt.
             let mut went_out = false;
             send_all(to, &frames[these.clone()], |at, outcome| {
                 went_out |= outcome.is_ok();
-                told(these.start + at, outcome.is_ok());
+                report(these.start + at, outcome.is_ok());
             });
             singly.fetch_or(went_out, Ordering::Relaxed);
         });
     }
 
-    /// Finds out which frames may go as one, and makes one of them; says of how many bundles.
+    /// Finds out which frames may be sent as one, and puts these together in the memory. Returns
+    /// the number of bundles.
     fn pack(&mut self, frames: &[&[u8]], bundles: &mut [Bundle; BATCH]) -> usize {
         self.memory.clear();
         let (mut at, mut count) = (0, 0);
@@ -123,22 +144,25 @@ impl Outbox {
     }
 }
 
-/// Sends frames as they are, and tells of each what came of it.
-fn send_all(to: &impl Exit, frames: &[&[u8]], mut told: impl FnMut(usize, nix::Result<()>)) {
+/// Sends frames as they are, and calls `report` for each with what came of it.
+fn send_all(to: &impl FrameSink, frames: &[&[u8]], mut report: impl FnMut(usize, nix::Result<()>)) {
     let (mut at, mut has_waited) = (0, false);
     while at < frames.len() {
         match to.send(&frames[at..]) {
             Ok(sent @ 1..) => {
-                (at..at + sent).for_each(|at| told(at, Ok(())));
+                (at..at + sent).for_each(|at| report(at, Ok(())));
                 at += sent;
                 has_waited = false;
             }
+            // EAGAIN: the socket's own buffer is full. ENOBUFS: the interface has dropped the
+            // frame (net/packet/af_packet.c, packet_snd, by net_xmit_errno). Both pass when the
+            // receiver has read, so each frame gets one more attempt.
             Err(Errno::EAGAIN | Errno::ENOBUFS) if !has_waited => {
                 to.wait_for_room();
                 has_waited = true;
             }
             refused => {
-                told(at, Err(refused.err().unwrap_or(Errno::EIO)));
+                report(at, Err(refused.err().unwrap_or(Errno::EIO)));
                 at += 1;
                 has_waited = false;
             }
@@ -154,15 +178,17 @@ mod tests {
     use crate::impair::segment::Segments;
     use crate::impair::segment::testing::datagrams;
 
-    /// Takes all but bundles, which it refuses with an error, if with any; and nothing at all while it is `down`.
+    /// A kernel that takes every frame, but for two settings.
     #[derive(Default)]
     struct Kernel {
+        /// Error with which a super-frame is refused, if super-frames are.
         refuses: Option<Errno>,
+        /// Whether the interface is down, so that nothing is taken.
         down: bool,
         taken: RefCell<Vec<Vec<u8>>>,
     }
 
-    impl Exit for Kernel {
+    impl FrameSink for Kernel {
         fn send(&self, frames: &[&[u8]]) -> nix::Result<usize> {
             let count = Segments::of(frames[0]).expect("a whole header").count();
             if self.down {
@@ -178,12 +204,13 @@ mod tests {
         fn wait_for_room(&self) {}
     }
 
-    /// Sends six datagrams, of which three and three may go as one; says how many frames each call to the kernel passed, and what was told.
+    /// Sends six datagrams, of which three and three may go as one super-frame. Returns what the
+    /// sender has reported of each.
     fn sent(kernel: &Kernel, singly: &AtomicBool) -> Vec<(usize, bool)> {
         let frames = [datagrams(), datagrams()].concat();
         let slices: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
         let mut told = Vec::new();
-        Outbox::default().send_to(kernel, singly, &slices, |at, is_out| {
+        FrameSender::default().send_to(kernel, singly, &slices, |at, is_out| {
             told.push((at, is_out))
         });
         told
@@ -194,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn datagrams_go_in_bundles() {
+    fn datagrams_go_in_super_frames() {
         let (kernel, singly) = (Kernel::default(), AtomicBool::new(false));
         assert_eq!(sent(&kernel, &singly), all(true));
         assert_eq!(kernel.taken.borrow().len(), 2);
@@ -202,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_kernel_refuses_as_a_bundle_goes_singly_and_so_does_all_that_follows() {
+    fn what_a_kernel_refuses_as_a_super_frame_goes_singly_and_so_does_all_that_follows() {
         for errno in [Errno::EINVAL, Errno::ENOBUFS] {
             let kernel = Kernel {
                 refuses: Some(errno),
@@ -217,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interface_that_is_down_says_nothing_about_bundles() {
+    fn an_interface_that_is_down_says_nothing_about_super_frames() {
         let kernel = Kernel {
             down: true,
             ..Kernel::default()
@@ -230,10 +257,10 @@ mod tests {
     #[test]
     fn kernels_are_told_by_their_release() {
         for release in ["6.5.0-1025-azure", "6.18.5", "7.0-rc1", "10.0.1"] {
-            assert!(cuts_bundles(release), "{release}");
+            assert!(segments_datagrams(release), "{release}");
         }
         for release in ["6.4.16", "6.1.0-56-amd64", "5.15.167", "", "x"] {
-            assert!(!cuts_bundles(release), "{release}");
+            assert!(!segments_datagrams(release), "{release}");
         }
     }
 }

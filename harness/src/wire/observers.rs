@@ -1,0 +1,72 @@
+//! Who has a say in a wire's packets, and who is told of them.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use crate::impair::Direction;
+use crate::observe::{FrameEvent, FrameFate, Listener, RuleBook};
+
+/// Packet rules and listeners of one wire.
+pub(super) struct Observers {
+    /// Name of the link, as listeners are told.
+    link: Arc<str>,
+    rules: Arc<RuleBook>,
+    listeners: Vec<Arc<dyn Listener>>,
+}
+
+impl Observers {
+    /// Makes the observers of the link `link`, without listeners at first.
+    pub(super) fn new(link: Arc<str>, rules: Arc<RuleBook>) -> Self {
+        Self {
+            link,
+            rules,
+            listeners: Vec::new(),
+        }
+    }
+
+    /// Returns the packet rules of the wire.
+    pub(super) fn rules(&self) -> &RuleBook {
+        &self.rules
+    }
+
+    /// Returns whether nobody looks at single packets, so that super-frames may pass whole.
+    pub(super) fn are_absent(&self) -> bool {
+        self.listeners.is_empty() && self.rules.is_empty()
+    }
+
+    /// Returns whether there are listeners, who are told of single packets.
+    pub(super) fn has_listeners(&self) -> bool {
+        !self.listeners.is_empty()
+    }
+
+    pub(super) fn add_listener(&mut self, listener: Arc<dyn Listener>) {
+        self.listeners.push(listener);
+    }
+
+    /// Removes the listener whose object is at the address `listener`.
+    pub(super) fn remove_listener(&mut self, listener: usize) {
+        let is_other = |one: &Arc<dyn Listener>| Arc::as_ptr(one).addr() != listener;
+        self.listeners.retain(is_other);
+    }
+
+    /// Tells every listener of one frame.
+    pub(super) fn notify(
+        &self,
+        direction: Direction,
+        time: u64,
+        frame: &[u8],
+        fate: FrameFate<'_>,
+        remark: Option<&dyn Display>,
+    ) {
+        for listener in &self.listeners {
+            listener.frame(&FrameEvent {
+                link: &self.link,
+                direction,
+                time,
+                frame,
+                fate,
+                remark,
+            });
+        }
+    }
+}

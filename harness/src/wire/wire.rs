@@ -1,0 +1,142 @@
+//! Both directions of one link, as the worker that carries the link has them.
+
+use std::sync::Arc;
+
+use super::direction::WireDirection;
+use super::lateness::{Lateness, LatenessHistogram};
+use super::observers::Observers;
+use super::packet_pool::{PacketPool, SMALL};
+use super::wire_port::WirePort;
+use super::wire_spec::WireSpec;
+use crate::impair::channel::Channel;
+use crate::impair::{Counters, Direction};
+use crate::kernel::frames::{Inbox, Slot};
+use crate::observe::{Listener, Order, RuleBook};
+use crate::random::splitmix;
+
+/// A wire between two ports. Only the thread of its worker touches it.
+pub(super) struct Wire {
+    observers: Observers,
+    ports: [WirePort; 2],
+    /// Directions by their index, which is also that of the port at which each begins.
+    directions: [WireDirection; 2],
+    spin: bool,
+}
+
+impl Wire {
+    pub(super) fn new(spec: &WireSpec, ports: [WirePort; 2], rules: Arc<RuleBook>) -> Self {
+        let WireSpec {
+            name,
+            seed,
+            impairments,
+            spin,
+        } = spec;
+        // Each direction has a stream of its own, so that packets of one direction do not change
+        // which packets the other one loses.
+        let mut seeds = *seed;
+        let directions = Direction::BOTH.map(|direction| {
+            let impairment = &impairments[direction.index()];
+            WireDirection::new(direction, Channel::new(impairment, splitmix(&mut seeds)))
+        });
+        Self {
+            observers: Observers::new(Arc::clone(name), rules),
+            ports,
+            directions,
+            spin: *spin,
+        }
+    }
+
+    pub(super) fn ports(&self) -> &[WirePort; 2] {
+        &self.ports
+    }
+
+    pub(super) fn direction_mut(&mut self, direction: Direction) -> &mut WireDirection {
+        &mut self.directions[direction.index()]
+    }
+
+    /// Returns whether the worker busy-waits for the last part of a wait.
+    pub(super) fn spins(&self) -> bool {
+        self.spin
+    }
+
+    pub(super) fn set_spin(&mut self, on: bool) {
+        self.spin = on;
+    }
+
+    pub(super) fn add_listener(&mut self, listener: Arc<dyn Listener>) {
+        self.observers.add_listener(listener);
+    }
+
+    /// Removes the listener whose object is at the address `listener`.
+    pub(super) fn remove_listener(&mut self, listener: usize) {
+        self.observers.remove_listener(listener);
+    }
+
+    /// Returns the earliest time at which a packet is due, in either direction.
+    pub(super) fn next_due(&self) -> Option<u64> {
+        let directions = self.directions.iter();
+        directions.filter_map(WireDirection::next_due).min()
+    }
+
+    /// Returns the counters of a direction, with the packets that the kernel has dropped by now.
+    pub(super) fn counters(&mut self, direction: Direction) -> Counters {
+        let lost = self.ports[direction.index()].take_lost();
+        let channel = self.direction_mut(direction).channel_mut();
+        channel.overrun(lost);
+        channel.counters()
+    }
+
+    /// Returns how late the deliveries of both directions were.
+    pub(super) fn lateness(&self) -> Lateness {
+        let mut both = LatenessHistogram::NONE;
+        for direction in &self.directions {
+            both.merge(direction.lateness());
+        }
+        both.summary()
+    }
+
+    /// Receives what a port has, and returns how many frames of an ordinary length that was. An
+    /// error means that the port will never have anything again.
+    pub(super) fn receive(
+        &mut self,
+        end: usize,
+        pool: &mut PacketPool,
+        inbox: &mut Inbox,
+        clock: impl FnOnce() -> u64,
+    ) -> nix::Result<usize> {
+        self.ports[end].receive(inbox)?;
+        let (to, received) = (&self.ports[1 - end], inbox.received());
+        let is_small = |slot: &&Slot| slot.buffer.whole().len() <= SMALL;
+        let small = received.iter().filter(is_small).count();
+        // The clock is read after the system call, which takes a while for a full inbox: time
+        // that has passed already must not be added to the delay.
+        self.directions[end].take_in(&self.observers, pool, received, to, clock());
+        Ok(small)
+    }
+
+    /// Delivers what is due by the time `until`.
+    pub(super) fn deliver(&mut self, pool: &mut PacketPool, now: u64, until: u64) {
+        let [a, b] = &self.ports;
+        for (direction, to) in self.directions.iter_mut().zip([b, a]) {
+            direction.deliver(&self.observers, pool, to, now, until);
+        }
+    }
+
+    /// Carries out what the packet rules have ordered.
+    pub(super) fn carry_out_orders(&mut self, pool: &mut PacketPool, now: u64) {
+        for order in self.observers.rules().take_orders() {
+            match order {
+                // A rule may hold packets of both directions.
+                Order::Release(rule) => {
+                    for direction in &mut self.directions {
+                        direction.release(&self.observers, pool, rule, now);
+                    }
+                }
+                Order::Send { direction, frame } => {
+                    let direction = &mut self.directions[direction.index()];
+                    direction.send(&self.observers, pool, &frame, now);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The threads of this process that carry wires: started with the first wire, ended with the last.
+//!
+//! A test without wires must not pay for a thread, and a test with fifty wires must not get fifty.
+
+use std::io;
+use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use super::wire::Wire;
+use super::worker::{WireWorker, WorkerRequest};
+use crate::kernel::frames::Poller;
+
+/// Sends requests to one worker, and wakes the worker to look at them.
+#[derive(Clone)]
+pub(super) struct WorkerSender {
+    requests: Sender<WorkerRequest>,
+    poller: Arc<Poller>,
+}
+
+impl WorkerSender {
+    /// Sends a request. If the worker has ended, the request is dropped with the channel for its
+    /// answer, so that whoever waits for the answer finds that channel closed.
+    pub(super) fn send(&self, request: WorkerRequest) {
+        // The request goes first: a worker that were woken before it would sleep again.
+        if self.requests.send(request).is_ok() {
+            self.poller.wake();
+        }
+    }
+
+    fn is_same_worker(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.poller, &other.poller)
+    }
+}
+
+/// A worker that is running.
+struct PooledWorker {
+    sender: WorkerSender,
+    thread: JoinHandle<()>,
+    /// Number of wires that the worker carries.
+    wires: usize,
+}
+
+static WORKERS: Mutex<Vec<PooledWorker>> = Mutex::new(Vec::new());
+
+/// Most workers of a process. More would only take CPU time from the programs whose packets are
+/// carried: on two cores more queues gained nothing (measured for this project, 2026-08).
+const MOST_WORKERS: usize = 2;
+
+/// Gives a wire to the worker that has the fewest. Returns that worker and the wire's number.
+pub(super) fn add_wire(wire: Wire) -> io::Result<(WorkerSender, usize)> {
+    let mut workers = lock_workers();
+    let some_are_idle = workers.iter().any(|worker| worker.wires == 0);
+    if workers.len() < MOST_WORKERS && !some_are_idle {
+        workers.push(start_worker()?);
+    }
+    let worker = workers
+        .iter_mut()
+        .min_by_key(|worker| worker.wires)
+        .expect("a worker was just started");
+    let (reply, answer) = sync_channel(1);
+    worker
+        .sender
+        .send(WorkerRequest::AddWire(Box::new(wire), reply));
+    let index = answer
+        .recv()
+        .map_err(|_| io::Error::other("the thread that carries wires has panicked"))??;
+    worker.wires += 1;
+    Ok((worker.sender.clone(), index))
+}
+
+/// Takes a wire from its worker, which does not touch the wire any more when this returns. A
+/// worker without wires is ended.
+pub(super) fn remove_wire(sender: &WorkerSender, index: usize) -> Option<Box<Wire>> {
+    let mut workers = lock_workers();
+    let (reply, answer) = sync_channel(1);
+    sender.send(WorkerRequest::RemoveWire(index, reply));
+    let wire = answer.recv().ok().flatten();
+    let at = workers
+        .iter()
+        .position(|worker| worker.sender.is_same_worker(sender))?;
+    workers[at].wires -= 1;
+    if workers[at].wires == 0 {
+        let worker = workers.swap_remove(at);
+        worker.sender.send(WorkerRequest::Stop);
+        // The panic hook has reported a panic of that thread where it happened.
+        let _ = worker.thread.join();
+    }
+    wire
+}
+
+fn lock_workers() -> MutexGuard<'static, Vec<PooledWorker>> {
+    WORKERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn start_worker() -> io::Result<PooledWorker> {
+    let poller = Arc::new(Poller::new()?);
+    let (requests, theirs) = channel();
+    let worker = WireWorker::new(Arc::clone(&poller), theirs);
+    let thread = thread::Builder::new()
+        .name("wires".into())
+        .spawn(|| worker.run())?;
+    Ok(PooledWorker {
+        sender: WorkerSender { requests, poller },
+        thread,
+        wires: 0,
+    })
+}
