@@ -25,5 +25,6 @@ pub mod probe;
 pub mod process;
 pub mod procfs;
 pub mod qdisc;
+pub mod sync;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -1,0 +1,92 @@
+//! A mutex that outlives a panic.
+//!
+//! A test may panic on any thread, and what the library does afterwards (healing faults, completing
+//! captures, ending processes) must still reach its data. std's locks refuse after such a panic, as
+//! the data may be half changed. The data here is changed by single calls that do not panic
+//! midway, so that the refusal would protect nothing.
+
+use std::fmt;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The access to the data of a [`Lock`], until dropped.
+pub type Guard<'a, T> = MutexGuard<'a, T>;
+
+/// A mutex that is locked whether or not a thread has panicked while it held the lock.
+#[derive(Default)]
+pub struct Lock<T>(Mutex<T>);
+
+impl<T> Lock<T> {
+    /// Creates an unlocked lock.
+    pub const fn new(value: T) -> Self {
+        Self(Mutex::new(value))
+    }
+
+    /// Waits for the lock.
+    pub fn lock(&self) -> Guard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the data out.
+    pub fn into_inner(self) -> T {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Lock<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// A condition that threads wait for, with the lock of the data that it is about.
+#[derive(Debug, Default)]
+pub struct Notifier(Condvar);
+
+impl Notifier {
+    /// Creates a notifier for which nobody waits.
+    pub const fn new() -> Self {
+        Self(Condvar::new())
+    }
+
+    /// Wakes all threads that wait.
+    pub fn notify_all(&self) {
+        self.0.notify_all();
+    }
+
+    /// Wakes one of the threads that wait.
+    pub fn notify_one(&self) {
+        self.0.notify_one();
+    }
+
+    /// Gives the lock back, waits for a notification, and takes the lock again. It may also return
+    /// without a notification, so that callers look at the data again.
+    pub fn wait<'a, T>(&self, guard: Guard<'a, T>) -> Guard<'a, T> {
+        self.0.wait(guard).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits as [`wait`](Self::wait) does, and no longer than `limit`.
+    pub fn wait_timeout<'a, T>(&self, guard: Guard<'a, T>, limit: Duration) -> Guard<'a, T> {
+        let waited = self.0.wait_timeout(guard, limit);
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_data_can_be_reached_after_a_panic() {
+        let lock = Lock::new(1);
+        std::thread::scope(|scope| {
+            let panicking = scope.spawn(|| {
+                let _guard = lock.lock();
+                panic!("while the lock is held");
+            });
+            panicking.join().unwrap_err();
+        });
+        *lock.lock() += 1;
+        assert_eq!(lock.into_inner(), 2);
+    }
+}
