@@ -97,15 +97,15 @@
     reason = "stdout belongs to the runner's reports"
 )]
 
+mod before_main;
 pub mod doctor;
-mod duration;
+mod files;
 pub mod impair;
 pub mod lab;
 mod netem;
 #[allow(dead_code, unused_imports)] // Wires will come for it.
 pub mod observe;
 mod probe;
-mod random;
 mod runner;
 mod sandbox;
 mod trial;
@@ -118,6 +118,7 @@ pub mod prelude;
 pub mod topology;
 
 pub(crate) use snowglobe_kernel as kernel;
+pub(crate) use snowglobe_model as model;
 
 pub use lab::{Lab, LabError};
 pub use probe::Missing;

@@ -2,7 +2,7 @@
 
 pub use linkme;
 
-pub use crate::duration::in_option as time;
+pub use crate::model::duration::in_option as time;
 pub use crate::runner::dropin::drop_in;
 pub use crate::runner::main;
 use crate::trial::Failed;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// One of the two directions of a link, whose ends are a and b in the order in which the topology named them.
 ///
 /// ```
-/// use snowglobe::impair::Direction;
+/// use snowglobe_model::impair::Direction;
 ///
 /// assert_eq!(Direction::AToB.reverse(), Direction::BToA);
 /// assert_eq!(Direction::BToA.to_string(), "b→a");

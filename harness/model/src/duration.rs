@@ -13,7 +13,7 @@ pub const fn in_option(text: &str) -> Duration {
 }
 
 /// To the nanosecond, which may come to zero; `None` where it is no time, or too long for one.
-pub(crate) const fn parse(text: &str) -> Option<Duration> {
+pub const fn parse(text: &str) -> Option<Duration> {
     let Some((whole, _, rest)) = number(text.as_bytes()) else {
         return None;
     };

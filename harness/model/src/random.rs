@@ -3,23 +3,23 @@
 //! What is derived from a seed and a name is the same whatever else runs, and in whatever order.
 
 /// SplitMix64: a good mixer of one word, as Java and the xoshiro authors use it for seeding.
-pub(crate) fn splitmix(state: &mut u64) -> u64 {
+pub fn splitmix(state: &mut u64) -> u64 {
     *state = state.wrapping_add(GOLDEN);
     mix(*state)
 }
 
 /// What SplitMix64 adds to its state at each step: 2⁶⁴ divided by the golden ratio.
-pub(crate) const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+pub const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The output function of SplitMix64: each bit of the word has a say in each bit of the result.
-pub(crate) const fn mix(word: u64) -> u64 {
+pub const fn mix(word: u64) -> u64 {
     let z = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
 }
 
 /// The seed of something that has a name (a trial, a link), from the seed of what it is part of.
-pub(crate) fn seed_for(whole: u64, name: &str) -> u64 {
+pub fn seed_for(whole: u64, name: &str) -> u64 {
     let mut state = whole;
     for byte in name.bytes() {
         state ^= u64::from(byte);

@@ -10,6 +10,7 @@ use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
 use crate::lab::error::{LabError, Result};
 use crate::lab::node::files::Place;
+use crate::model::topology::IntoRootfs;
 use crate::sandbox::protocol::node::{Birth, Cry, Errand, Fate, Joins, Placed, Root, Source};
 use crate::sandbox::trial::body;
 use crate::topology::plan::{NodePlan, Sysctl};
@@ -292,8 +293,12 @@ fn ids(node: &NodePlan) -> Result<Option<u32>> {
     }
 }
 
-impl From<&Fixture> for Rootfs {
-    fn from(fixture: &Fixture) -> Rootfs {
-        Rootfs::Fixture(fixture.name().to_owned())
+/// Marks how a fixture becomes a [`Rootfs`].
+#[derive(Debug)]
+pub enum ByName {}
+
+impl IntoRootfs<ByName> for &Fixture {
+    fn into_rootfs(self) -> Rootfs {
+        Rootfs::Fixture(self.name().to_owned())
     }
 }

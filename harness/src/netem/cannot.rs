@@ -4,7 +4,7 @@ use super::ETHERNET;
 use crate::impair::Impairment;
 use crate::impair::Percent;
 use crate::impair::Rate;
-use crate::impair::text::show_duration;
+use crate::model::impair::text::show_duration;
 
 /// The widest jitter, in nanoseconds.
 const WIDEST_JITTER: u128 = i32::MAX as u128;

@@ -20,7 +20,7 @@ use std::os::fd::BorrowedFd;
 use crate::impair::{Cause, Counters, Impairment, Lost, Percent, Traffic};
 use crate::kernel::netlink::{Batch, Device, Netlink, NetlinkError};
 use crate::kernel::qdisc::{Attachment, NetemOptions, Qdisc, TbfOptions};
-use crate::random::{GOLDEN, seed_for};
+use crate::model::random::{GOLDEN, seed_for};
 pub(crate) use cannot::cannot;
 use compare::{compare, filter_values, netem_values};
 use options::{filter, options, table};

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use crate::impair::Impairment;
 use crate::impair::Jitter;
 use crate::impair::QueueLimit;
-use crate::impair::quantiles::SCALE;
 use crate::kernel::qdisc::{Bursts, NetemOptions, TbfOptions};
+use crate::model::impair::quantiles::SCALE;
 
 /// A rate in bytes per second at which nothing has to wait: a packet takes a nanosecond.
 const ENDLESS: u64 = 1 << 40;

@@ -47,6 +47,11 @@ pub(crate) fn clock() -> &'static Clock {
 }
 
 impl Clock {
+    /// The start of the trial, in nanoseconds of CLOCK_MONOTONIC.
+    pub(crate) fn start(&self) -> u64 {
+        self.start
+    }
+
     /// How long after the start that was.
     pub(crate) fn since_start(&self, time: u64) -> Duration {
         Duration::from_nanos(time.saturating_sub(self.start))

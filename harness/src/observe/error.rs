@@ -6,6 +6,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use crate::kernel::errno::errno;
+use crate::model::rules::InvalidMatch;
 
 /// Why something could not be observed, or was waited for in vain.
 ///
@@ -96,3 +97,9 @@ impl fmt::Debug for ObserveError {
 }
 
 impl std::error::Error for ObserveError {}
+
+impl From<InvalidMatch> for ObserveError {
+    fn from(error: InvalidMatch) -> Self {
+        ObserveError::invalid(error.to_string())
+    }
+}

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::error::{ObserveError, Result};
-use super::matches::Match;
-use super::packet::Packet;
-use super::rule::{Rule, RuleBook, State};
-use super::verdict::Verdict;
+use crate::model::packet::Packet;
+use crate::model::rules::book::State;
+use crate::model::rules::{Match, Rule, RuleBook, Verdict};
 
 /// A rule of a link, for as long as this lives.
 ///

@@ -44,23 +44,15 @@
 //!
 //! # The code
 //!
-//! `headers` reads a frame, `packet` is one that is kept. `matches`, `verdict` and `rule` judge frames for a wire, which asks
-//! for nothing but a `RuleBook`; `guard` is what a test holds; `reset` makes RSTs. All of these are pure: no system
-//! call but for the time. A wire tells of its frames through `listen`, and `watch` does for an interface of the kernel; `capture`
-//! and `recorder` are who is told.
+//! The pure part stands in `snowglobe_model`: `packet` reads frames and keeps them, `rules` judges them for a wire.
+//! Here, `guard` is what a test holds of a rule. A wire tells of its frames through a `Listener`, and `watch` does for an interface
+//! of the kernel; `capture` and `recorder` are who is told.
 
 mod capture;
 mod clock;
 mod error;
 mod guard;
-mod headers;
-mod listen;
-mod matches;
-mod packet;
 mod recorder;
-mod reset;
-mod rule;
-mod verdict;
 mod watch;
 
 #[cfg(test)]
@@ -69,11 +61,11 @@ mod tests;
 pub use capture::CaptureGuard;
 pub use error::{ObserveError, Result};
 pub use guard::{Expectation, RuleGuard};
-pub use headers::{Tcp, TcpFlags};
-pub use matches::{Match, any, arp, icmp, ip, tcp, udp};
-pub use packet::Packet;
 pub use recorder::Recording;
-pub use verdict::Verdict;
+#[doc(inline)]
+pub use snowglobe_model::packet::{Packet, Tcp, TcpFlags};
+#[doc(inline)]
+pub use snowglobe_model::rules::{Match, Verdict, any, arp, icmp, ip, tcp, udp};
 
 /// What is the same for every trial, done once before there is one.
 pub(crate) fn prepare() {
@@ -85,10 +77,12 @@ pub(crate) fn begin() {
     clock::start();
 }
 
+/// The start of the trial, in nanoseconds of CLOCK_MONOTONIC.
+pub(crate) fn trial_start() -> u64 {
+    clock::clock().start()
+}
+
 pub(crate) use capture::{
     Captured, KEY_LOG, KEY_LOG_VARIABLE, Labels, Policy, Session, open_key_log,
 };
-pub(crate) use listen::{FrameEvent, FrameFate, Listener, Source};
-pub(crate) use rule::{Order, RuleBook, RuleId, Ruling};
-pub(crate) use verdict::bit_to_flip;
 pub(crate) use watch::{Subject, Watch};

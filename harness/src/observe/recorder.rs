@@ -4,9 +4,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::headers::Headers;
-use super::listen::{FrameEvent, FrameFate, Listener, Source};
-use super::packet::{Packet, View};
+use super::clock::clock;
+use crate::model::packet::{FrameEvent, FrameFate, Headers, Listener, Packet, Source, View};
 
 /// So many packets are kept, and so many bytes of them.
 const KEPT: (usize, usize) = (100_000, 64 << 20);
@@ -99,7 +98,7 @@ impl Listener for Recorder {
         let view = View {
             link: &self.link,
             direction: event.direction,
-            time: event.time,
+            at: clock().since_start(event.time),
             headers: Headers::of(event.frame),
             frame: event.frame,
         };

@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::clock::clock;
-use super::listen::{FrameEvent, FrameFate, Listener, Source};
 use crate::impair::Direction;
 use crate::kernel::clock::monotonic;
 use crate::kernel::frames::PacketSocket;
 use crate::kernel::frames::Stamps;
 use crate::kernel::frames::{BATCH, Inbox};
 use crate::kernel::frames::{Poller, Ready};
+use crate::model::packet::{FrameEvent, FrameFate, Listener, Source};
 
 /// What is looked at, and who is told.
 pub(crate) struct Subject {

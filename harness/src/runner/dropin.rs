@@ -17,11 +17,8 @@ const VARIABLE: &str = "SNOWGLOBE_TRIAL_PATH";
 /// How the process ends when the trial was not run for want of something; passes end with 0.
 const IGNORED: i32 = 4;
 
-#[linkme::distributed_slice(crate::kernel::process::before_main::BEFORE_MAIN)]
-static TAKE_OVER: fn() = take_over;
-
-/// Before `main`: runs the one trial that this process was started for, if it was, and ends.
-fn take_over() {
+/// Runs the one trial that this process was started for, if it was, and ends.
+pub(crate) fn take_over() {
     let Some(path) = std::env::var_os(VARIABLE) else {
         return;
     };

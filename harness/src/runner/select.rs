@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::args::Arguments;
 use super::error::{RunError, usage};
-use crate::random::splitmix;
+use crate::model::random::splitmix;
 use crate::trial::{Trial, Weight};
 
 /// What is left of all trials.

@@ -1,6 +1,5 @@
 //! What a test body may return, and how an error becomes a failure.
 
-use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::panic::Location;
@@ -108,15 +107,6 @@ impl fmt::Debug for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
-}
-
-/// Returns the text of a panic, given its payload.
-pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
-    payload
-        .downcast_ref::<&'static str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "(a value that is no text)".to_owned())
 }
 
 /// What a test body may return: nothing, or a `Result` whose error displays.

@@ -16,7 +16,6 @@ mod options;
 pub(crate) mod running;
 mod trial;
 
-pub(crate) use failed::panic_message;
 pub use failed::{Failed, Outcome, TestResult};
 pub use feature::Feature;
 pub use isolation::Isolation;

@@ -15,11 +15,13 @@ use super::observers::Observers;
 use super::packet::{Alterations, PacketInFlight};
 use super::packet_pool::{PacketMemory, PacketPool};
 use super::wire_port::WirePort;
-use crate::impair::channel::{Channel, Delivery};
-use crate::impair::segment::Segments;
 use crate::impair::{Cause, Direction, Traffic};
 use crate::kernel::frames::{BATCH, Slot, VNET_HEADER};
-use crate::observe::{FrameFate, RuleId, Ruling, Verdict, bit_to_flip};
+use crate::model::impair::channel::{Channel, Delivery};
+use crate::model::packet::FrameFate;
+use crate::model::packet::segment::Segments;
+use crate::model::rules::{RuleId, Ruling, bit_to_flip};
+use crate::observe::Verdict;
 
 /// What one direction does to packets, and the packets that are under way.
 pub(super) struct WireDirection {

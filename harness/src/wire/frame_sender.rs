@@ -13,8 +13,8 @@ use nix::errno::Errno;
 use nix::sys::utsname::uname;
 
 use super::wire_port::WirePort;
-use crate::impair::segment::{bundle, how_many_together};
 use crate::kernel::frames::BATCH;
+use crate::model::packet::segment::{bundle, how_many_together};
 
 /// Whether datagrams go one by one, since this kernel does not take super-frames of datagrams or
 /// has refused one.
@@ -175,8 +175,8 @@ mod tests {
     use std::cell::RefCell;
 
     use super::*;
-    use crate::impair::segment::Segments;
-    use crate::impair::segment::testing::datagrams;
+    use crate::model::packet::segment::Segments;
+    use crate::model::packet::segment::testing::datagrams;
 
     /// A kernel that takes every frame, but for two settings.
     #[derive(Default)]

@@ -4,7 +4,7 @@
 //! runs of the same test lose different packets. netem also knows nothing of single packets, so
 //! a test cannot ask for "the second SYN, one second later". A wire can do all of that on every
 //! kernel. It receives the frames that one end of a link sends, asks a
-//! [`Channel`](crate::impair::channel::Channel) and the link's packet rules about each packet,
+//! [`Channel`](crate::model::impair::channel::Channel) and the link's packet rules about each packet,
 //! and sends the packet out of the other end when it is due. It needs no kernel module, and no
 //! privilege but `CAP_NET_RAW` or `CAP_NET_ADMIN` in the link's own network namespaces.
 //!

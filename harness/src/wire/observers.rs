@@ -4,7 +4,8 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use crate::impair::Direction;
-use crate::observe::{FrameEvent, FrameFate, Listener, RuleBook};
+use crate::model::packet::{FrameEvent, FrameFate, Listener};
+use crate::model::rules::RuleBook;
 
 /// Packet rules and listeners of one wire.
 pub(super) struct Observers {

@@ -8,11 +8,12 @@ use super::observers::Observers;
 use super::packet_pool::{PacketPool, SMALL};
 use super::wire_port::WirePort;
 use super::wire_spec::WireSpec;
-use crate::impair::channel::Channel;
 use crate::impair::{Counters, Direction};
 use crate::kernel::frames::{Inbox, Slot};
-use crate::observe::{Listener, Order, RuleBook};
-use crate::random::splitmix;
+use crate::model::impair::channel::Channel;
+use crate::model::packet::Listener;
+use crate::model::random::splitmix;
+use crate::model::rules::{Order, RuleBook};
 
 /// A wire between two ports. Only the thread of its worker touches it.
 pub(super) struct Wire {

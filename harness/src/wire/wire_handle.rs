@@ -12,7 +12,8 @@ use super::wire_spec::WireSpec;
 use super::worker::WorkerRequest;
 use super::worker_pool::{self, WorkerSender};
 use crate::impair::{Counters, Direction, Impairment};
-use crate::observe::{Listener, RuleBook};
+use crate::model::packet::Listener;
+use crate::model::rules::RuleBook;
 
 /// A wire that is being carried.
 ///
@@ -33,7 +34,7 @@ impl WireHandle {
     /// # Errors
     /// A thread, an epoll or an event descriptor cannot be had.
     pub(crate) fn start(spec: WireSpec, ports: [WirePort; 2]) -> io::Result<Self> {
-        let rules = RuleBook::new(&spec.name);
+        let rules = RuleBook::new(&spec.name, crate::observe::trial_start());
         let wire = Wire::new(&spec, ports, Arc::clone(&rules));
         let (worker, index) = worker_pool::add_wire(wire)?;
         let waker = worker.clone();

@@ -16,7 +16,7 @@ pub struct Traffic {
 
 impl Traffic {
     /// One frame.
-    pub(crate) fn frame(bytes: usize) -> Traffic {
+    pub fn frame(bytes: usize) -> Traffic {
         Traffic {
             packets: 1,
             bytes: bytes as u64,
@@ -145,7 +145,8 @@ impl Lost {
         total
     }
 
-    pub(crate) fn of(&mut self, cause: Cause) -> &mut Traffic {
+    /// Returns the counter of one cause.
+    pub fn of(&mut self, cause: Cause) -> &mut Traffic {
         match cause {
             Cause::Loss => &mut self.loss,
             Cause::Burst => &mut self.burst,
@@ -164,7 +165,7 @@ impl Lost {
 /// The books balance: `sent` + `duplicated` = `delivered` + `lost` + `queued`, in packets and in bytes.
 ///
 /// ```
-/// use snowglobe::impair::{Cause, Counters};
+/// use snowglobe_model::impair::{Cause, Counters};
 ///
 /// fn report(counters: &Counters) {
 ///     println!("{} lost, {} of them to a full queue", counters.lost.total(), counters.lost.by(Cause::Queue));

@@ -6,7 +6,7 @@ use std::path::Path;
 /// Why an impairment cannot be: which value, why, and what is possible. For a value from a file, also where it stands.
 ///
 /// ```
-/// use snowglobe::impair::{Rate, Trace};
+/// use snowglobe_model::impair::{Rate, Trace};
 ///
 /// let error = "10".parse::<Rate>().unwrap_err();
 /// assert_eq!(error.to_string(), "`10` is not a rate: give a number and its unit, as in `10 Mbit/s`, `256kbit` or `1gbit`");
@@ -22,7 +22,7 @@ pub struct ImpairmentError {
 }
 
 impl ImpairmentError {
-    pub(super) fn new(text: impl Into<String>) -> Self {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
         ImpairmentError {
             file: None,
             line: None,
@@ -31,7 +31,7 @@ impl ImpairmentError {
     }
 
     /// With the line of the text that is wrong, counted from 1.
-    pub(super) fn at_line(self, line: usize) -> Self {
+    pub(crate) fn at_line(self, line: usize) -> Self {
         ImpairmentError {
             line: Some(line),
             ..self
@@ -39,7 +39,7 @@ impl ImpairmentError {
     }
 
     /// With the file that the text is from.
-    pub(super) fn in_file(self, path: &Path) -> Self {
+    pub(crate) fn in_file(self, path: &Path) -> Self {
         ImpairmentError {
             file: Some(path.display().to_string()),
             ..self

@@ -20,7 +20,7 @@ use super::trace::Trace;
 /// ```
 /// use std::time::Duration;
 ///
-/// use snowglobe::impair::{Impairment, Percent, Rate};
+/// use snowglobe_model::impair::{Impairment, Percent, Rate};
 ///
 /// let radio = Impairment {
 ///     delay: Duration::from_millis(25),
@@ -133,7 +133,7 @@ impl Impairment {
     /// Whether nothing is done to packets. A queue limit alone does nothing, since nothing is held.
     ///
     /// ```
-    /// use snowglobe::impair::{Impairment, QueueLimit};
+    /// use snowglobe_model::impair::{Impairment, QueueLimit};
     ///
     /// assert!(Impairment { queue: QueueLimit::packets(10), ..Impairment::NONE }.is_none());
     /// ```
@@ -150,7 +150,7 @@ impl Impairment {
     /// ```
     /// use std::time::Duration;
     ///
-    /// use snowglobe::impair::{Impairment, Percent};
+    /// use snowglobe_model::impair::{Impairment, Percent};
     ///
     /// let slow = Impairment::delayed(Duration::from_millis(25));
     /// assert!(!slow.needs_segments());

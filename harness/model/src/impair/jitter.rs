@@ -22,11 +22,11 @@ use super::text::{self, show, show_duration};
 /// ```
 /// use std::time::Duration;
 ///
-/// use snowglobe::impair::Jitter;
+/// use snowglobe_model::impair::Jitter;
 ///
 /// assert_eq!("normal 5ms".parse::<Jitter>()?, Jitter::normal(Duration::from_millis(5)));
 /// assert_eq!("5ms".parse::<Jitter>()?, Jitter::uniform(Duration::from_millis(5)));
-/// # Ok::<(), snowglobe::impair::ImpairmentError>(())
+/// # Ok::<(), snowglobe_model::impair::ImpairmentError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Jitter {
@@ -90,7 +90,7 @@ impl Jitter {
     }
 
     /// The quantiles of the distribution in netem's units; nothing if it is uniform.
-    pub(crate) fn quantiles(&self) -> Option<&[i16]> {
+    pub fn quantiles(&self) -> Option<&[i16]> {
         match &self.shape {
             Shape::Uniform => None,
             Shape::Normal => Some(&NORMAL),
@@ -196,14 +196,14 @@ impl<'de> Deserialize<'de> for Jitter {
 /// ```
 /// use std::time::Duration;
 ///
-/// use snowglobe::impair::{Jitter, JitterTable};
+/// use snowglobe_model::impair::{Jitter, JitterTable};
 ///
 /// let mostly_early = JitterTable::parse("# three in four come early\n-4096 -4096 -4096 12288")?;
 /// let jitter = Jitter::table(Duration::from_millis(8), mostly_early); // 4 ms early, or 12 ms late
 ///
 /// let error = JitterTable::parse("-4096 early").unwrap_err();
 /// assert_eq!(error.to_string(), "line 1: `early` is not a value of a jitter table: they are whole numbers from -32768 to 32767, 8192 for the spread");
-/// # Ok::<(), snowglobe::impair::ImpairmentError>(())
+/// # Ok::<(), snowglobe_model::impair::ImpairmentError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct JitterTable(Arc<[i16]>);

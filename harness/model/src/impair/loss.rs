@@ -10,7 +10,7 @@ use super::percent::Percent;
 /// state. It is netem's `loss gemodel p r 1-h 1-k`.
 ///
 /// ```
-/// use snowglobe::impair::{GilbertElliott, Percent};
+/// use snowglobe_model::impair::{GilbertElliott, Percent};
 ///
 /// // One burst in a thousand packets, four packets long: all of them are lost.
 /// let bursts = GilbertElliott::simple(Percent(0.1), Percent(25.0));

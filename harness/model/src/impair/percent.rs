@@ -12,12 +12,12 @@ use super::text::{number_and_unit, serde_text, show};
 /// [`Impairment`](super::Impairment) that it is part of.
 ///
 /// ```
-/// use snowglobe::impair::Percent;
+/// use snowglobe_model::impair::Percent;
 ///
 /// assert_eq!("0.1%".parse::<Percent>()?, Percent(0.1));
 /// assert_eq!(Percent(5.0).to_string(), "5 %");
 /// assert_eq!(Percent(5.0).fraction(), 0.05);
-/// # Ok::<(), snowglobe::impair::ImpairmentError>(())
+/// # Ok::<(), snowglobe_model::impair::ImpairmentError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub struct Percent(

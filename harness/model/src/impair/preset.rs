@@ -5,13 +5,13 @@
 //! from it. Queues are as such equipment has them: some are far too large, which is what one wants to test against.
 //!
 //! ```
-//! use snowglobe::impair::{Impairment, Percent, preset};
+//! use snowglobe_model::impair::{Impairment, Percent, preset};
 //!
 //! let bad_day = Impairment { loss: Percent(3.0), ..preset::wifi() };
 //! let home = preset::dsl();
 //! assert!(home.down.rate > home.up.rate);
 //! # bad_day.validate()?;
-//! # Ok::<(), snowglobe::impair::ImpairmentError>(())
+//! # Ok::<(), snowglobe_model::impair::ImpairmentError>(())
 //! ```
 
 use std::time::Duration;
@@ -195,7 +195,7 @@ pub fn datacentre() -> Impairment {
 /// All presets by name, as a matrix of tests wants them.
 ///
 /// ```
-/// use snowglobe::impair::preset;
+/// use snowglobe_model::impair::preset;
 ///
 /// for (name, link) in preset::all() {
 ///     println!("{name}: {:?} down, {:?} up", link.down.rate, link.up.rate);
@@ -218,7 +218,7 @@ pub fn all() -> [(&'static str, Asymmetric); 9] {
 /// The preset of this name, if there is one: for links that are described in text.
 ///
 /// ```
-/// use snowglobe::impair::preset;
+/// use snowglobe_model::impair::preset;
 ///
 /// assert_eq!(preset::named("dsl"), Some(preset::dsl()));
 /// assert_eq!(preset::named("carrier_pigeon"), None);

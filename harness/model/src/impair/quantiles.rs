@@ -6,18 +6,18 @@
 use std::sync::LazyLock;
 
 /// What stands for 1 in a table: netem's `NETEM_DIST_SCALE`.
-pub(crate) const SCALE: i64 = 8192;
+pub const SCALE: i64 = 8192;
 
 /// How many values the tables made here have.
 const POINTS: usize = 4096;
 
 /// The normal distribution with mean 0 and standard deviation 1.
-pub(super) static NORMAL: LazyLock<Box<[i16]>> =
+pub(crate) static NORMAL: LazyLock<Box<[i16]>> =
     LazyLock::new(|| table(|point| normal_quantile((point as f64 + 0.5) / POINTS as f64)));
 
 /// netem's Pareto distribution: shape 3, shifted and scaled to mean 0 and a lowest value of −2/3. It is `pareto.dist` of iproute2,
 /// value by value.
-pub(super) static PARETO: LazyLock<Box<[i16]>> = LazyLock::new(|| {
+pub(crate) static PARETO: LazyLock<Box<[i16]>> = LazyLock::new(|| {
     table(|point| {
         let above = 1.0 - point as f64 / POINTS as f64;
         (above.powf(-1.0 / 3.0) - 1.5) * 4.0 / 3.0

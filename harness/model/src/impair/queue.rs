@@ -12,12 +12,12 @@ use super::text::{self, serde_text, show};
 /// filled if it may hold r × d: 1 Gbit/s over 40 ms are 3,300 packets of 1,514 bytes.
 ///
 /// ```
-/// use snowglobe::impair::QueueLimit;
+/// use snowglobe_model::impair::QueueLimit;
 ///
 /// assert_eq!("64 KiB".parse::<QueueLimit>()?, QueueLimit::bytes(65_536));
 /// assert_eq!("100 packets, 150 kB".parse::<QueueLimit>()?, QueueLimit::packets(100).and_bytes(150_000));
 /// assert_eq!(QueueLimit::default().to_string(), "1000 packets");
-/// # Ok::<(), snowglobe::impair::ImpairmentError>(())
+/// # Ok::<(), snowglobe_model::impair::ImpairmentError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct QueueLimit {

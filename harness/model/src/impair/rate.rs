@@ -9,12 +9,12 @@ use super::text::{number_and_unit, serde_text, show};
 /// How many bits pass in a second, whole Ethernet frames counted. Units are decimal: 1 kbit is 1,000 bit.
 ///
 /// ```
-/// use snowglobe::impair::Rate;
+/// use snowglobe_model::impair::Rate;
 ///
 /// assert_eq!("10mbit".parse::<Rate>()?, Rate::mbit(10));
 /// assert_eq!("2.5 Gbit/s".parse::<Rate>()?, Rate::mbit(2500));
 /// assert_eq!(Rate::kbit(10_000).to_string(), "10 Mbit/s");
-/// # Ok::<(), snowglobe::impair::ImpairmentError>(())
+/// # Ok::<(), snowglobe_model::impair::ImpairmentError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Rate(u64);

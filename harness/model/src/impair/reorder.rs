@@ -12,10 +12,10 @@ use super::text;
 /// must be longer than the time between packets.
 ///
 /// ```
-/// use snowglobe::impair::{Percent, Reorder};
+/// use snowglobe_model::impair::{Percent, Reorder};
 ///
 /// assert_eq!("25%".parse::<Reorder>()?, Reorder { percent: Percent(25.0), ..Reorder::NONE });
-/// # Ok::<(), snowglobe::impair::ImpairmentError>(())
+/// # Ok::<(), snowglobe_model::impair::ImpairmentError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Reorder {

@@ -3,8 +3,6 @@
 //! In TOML all of them are strings, since a bare number says nothing of its unit.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
 use std::marker::PhantomData;
 use std::path::Path;
 use std::time::Duration;
@@ -13,9 +11,10 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::error::ImpairmentError;
+use crate::files;
 
 /// A number and what follows it.
-pub(super) fn number_and_unit(text: &str) -> Option<(f64, &str)> {
+pub(crate) fn number_and_unit(text: &str) -> Option<(f64, &str)> {
     let text = text.trim();
     let end = text
         .find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-' | '+')))
@@ -25,7 +24,7 @@ pub(super) fn number_and_unit(text: &str) -> Option<(f64, &str)> {
 }
 
 /// How a text is shown in an error: quoted, without control characters, and not the whole of a file.
-pub(super) fn show(text: &str) -> String {
+pub(crate) fn show(text: &str) -> String {
     const ENOUGH: usize = 60;
     let mut shown: String = text.chars().take(ENOUGH).collect();
     if shown.len() < text.len() {
@@ -35,7 +34,7 @@ pub(super) fn show(text: &str) -> String {
 }
 
 /// A time with its unit.
-pub(super) fn duration(text: &str) -> Result<Duration, ImpairmentError> {
+pub(crate) fn duration(text: &str) -> Result<Duration, ImpairmentError> {
     let wrong = || {
         ImpairmentError::new(format!(
             "{} is not a time: give a number and its unit, as in `25ms`, `1.5s` or `300us`",
@@ -66,7 +65,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, ImpairmentError> {
 }
 
 /// The shortest exact way to write a time.
-pub(crate) fn show_duration(time: Duration) -> String {
+pub fn show_duration(time: Duration) -> String {
     let nanoseconds = time.as_nanos();
     let units = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")];
     let whole = units
@@ -77,7 +76,7 @@ pub(crate) fn show_duration(time: Duration) -> String {
 }
 
 /// A number of bytes with its unit.
-pub(super) fn bytes(text: &str) -> Result<u64, ImpairmentError> {
+pub(crate) fn bytes(text: &str) -> Result<u64, ImpairmentError> {
     let wrong = || {
         ImpairmentError::new(format!(
             "{} is not a size: give a number and its unit, as in `3000 B`, `15 kB` or `64 KiB`",
@@ -104,28 +103,26 @@ pub(super) fn bytes(text: &str) -> Result<u64, ImpairmentError> {
 }
 
 /// Serde for a `Duration`: `delay = "25ms"`.
-pub(super) mod serde_duration {
+pub(crate) mod serde_duration {
     use super::*;
 
-    pub(in crate::impair) fn serialize<S: serde::Serializer>(
+    pub(crate) fn serialize<S: serde::Serializer>(
         time: &Duration,
         to: S,
     ) -> Result<S::Ok, S::Error> {
         to.collect_str(&show_duration(*time))
     }
 
-    pub(in crate::impair) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Duration, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         from.deserialize_str(Text::new("a time with its unit, like `25ms`", duration))
     }
 }
 
 /// Serde for an optional `Duration`.
-pub(super) mod serde_optional_duration {
+pub(crate) mod serde_optional_duration {
     use super::*;
 
-    pub(in crate::impair) fn serialize<S: serde::Serializer>(
+    pub(crate) fn serialize<S: serde::Serializer>(
         time: &Option<Duration>,
         to: S,
     ) -> Result<S::Ok, S::Error> {
@@ -135,7 +132,7 @@ pub(super) mod serde_optional_duration {
         }
     }
 
-    pub(in crate::impair) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         from: D,
     ) -> Result<Option<Duration>, D::Error> {
         serde_duration::deserialize(from).map(Some)
@@ -143,10 +140,10 @@ pub(super) mod serde_optional_duration {
 }
 
 /// Serde for an optional number of bytes: `burst = "15 kB"`.
-pub(super) mod serde_optional_bytes {
+pub(crate) mod serde_optional_bytes {
     use super::*;
 
-    pub(in crate::impair) fn serialize<S: serde::Serializer>(
+    pub(crate) fn serialize<S: serde::Serializer>(
         size: &Option<u32>,
         to: S,
     ) -> Result<S::Ok, S::Error> {
@@ -156,9 +153,7 @@ pub(super) mod serde_optional_bytes {
         }
     }
 
-    pub(in crate::impair) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Option<u32>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
         let read = |text: &str| {
             bytes(text)?.try_into().map_err(|_| {
                 ImpairmentError::new(format!("{} is more than 4 GiB can hold", show(text)))
@@ -170,14 +165,14 @@ pub(super) mod serde_optional_bytes {
 }
 
 /// Reads a string that `read` understands.
-pub(super) struct Text<T, F> {
+pub(crate) struct Text<T, F> {
     expected: &'static str,
     read: F,
     made: PhantomData<T>,
 }
 
 impl<T, F: Fn(&str) -> Result<T, ImpairmentError>> Text<T, F> {
-    pub(super) fn new(expected: &'static str, read: F) -> Self {
+    pub(crate) fn new(expected: &'static str, read: F) -> Self {
         Text {
             expected,
             read,
@@ -199,7 +194,7 @@ impl<T, F: Fn(&str) -> Result<T, ImpairmentError>> Visitor<'_> for Text<T, F> {
 }
 
 /// Reads a string that `read` understands, or a table: the short way to write something, and the long one.
-pub(super) fn text_or_table<'de, T, Table, D>(
+pub(crate) fn text_or_table<'de, T, Table, D>(
     expected: &'static str,
     read: Reader<T>,
     from: D,
@@ -259,25 +254,10 @@ macro_rules! serde_text {
         }
     };
 }
-pub(super) use serde_text;
+pub(crate) use serde_text;
 
-/// The largest file that is read: a minute of 1 Gbit/s in Mahimahi's format has 30 MB.
-const LARGEST_FILE: u64 = 128 << 20;
-
-/// The text of a file, if it is one and not too large. The caller adds the file's name to the error.
-pub(super) fn read_file(path: &Path, what: &str) -> Result<String, ImpairmentError> {
-    let failed =
-        |error: io::Error| ImpairmentError::new(format!("failed to read the {what}: {error}"));
-    let file = File::open(path).map_err(failed)?;
-    let mut text = String::new();
-    let size = file
-        .take(LARGEST_FILE + 1)
-        .read_to_string(&mut text)
-        .map_err(failed)?;
-    if size as u64 > LARGEST_FILE {
-        return Err(ImpairmentError::new(format!(
-            "failed to read the {what}: it is larger than 128 MiB"
-        )));
-    }
-    Ok(text)
+/// The text of a file. The caller adds the file's name to the error.
+pub(crate) fn read_file(path: &Path, what: &str) -> Result<String, ImpairmentError> {
+    files::read(path)
+        .map_err(|error| ImpairmentError::new(format!("failed to read the {what}: {error}")))
 }

@@ -10,7 +10,7 @@ use super::text::show_duration;
 use super::trace::Trace;
 
 /// The longest delay, and the widest jitter.
-pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(60 * 60);
+pub(crate) const LONGEST_DELAY: Duration = Duration::from_secs(60 * 60);
 
 /// The frame of a packet of the usual MTU.
 const FULL_FRAME: u64 = 1514;
@@ -28,7 +28,7 @@ impl Impairment {
     /// Says what is wrong with it, if anything is: the value, why, and what is possible.
     ///
     /// ```
-    /// use snowglobe::impair::{Impairment, Percent, Rate, Reorder};
+    /// use snowglobe_model::impair::{Impairment, Percent, Rate, Reorder};
     ///
     /// let backwards = Impairment { reorder: Reorder::independent(Percent(25.0)), ..Impairment::NONE };
     /// assert_eq!(

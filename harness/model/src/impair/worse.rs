@@ -13,7 +13,7 @@ impl Impairment {
     /// ```
     /// use std::time::Duration;
     ///
-    /// use snowglobe::impair::{Impairment, Percent};
+    /// use snowglobe_model::impair::{Impairment, Percent};
     ///
     /// let lossy = Impairment { loss: Percent(10.0), ..Impairment::delayed(Duration::from_millis(10)) };
     /// let worse = lossy.worsened_by(&Impairment { loss: Percent(50.0), ..Impairment::delayed(Duration::from_millis(5)) });

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::impair::Direction;
+use crate::direction::Direction;
 
 /// Something that wants to hear of every frame of a wire: a capture, a recorder.
 ///
@@ -12,7 +12,7 @@ use crate::impair::Direction;
 /// arrivals counts packets, and a frame with a comment never stands in a file twice.
 ///
 /// Called on the wire's own thread: it must neither block nor panic.
-pub(crate) trait Listener: Send + Sync + fmt::Debug {
+pub trait Listener: Send + Sync + fmt::Debug {
     /// A frame has come or gone.
     fn frame(&self, event: &FrameEvent<'_>);
 
@@ -21,27 +21,30 @@ pub(crate) trait Listener: Send + Sync + fmt::Debug {
 }
 
 /// Where a listener's frames come from; it is told of nothing any more when this is dropped.
-pub(crate) trait Source: Send + Sync + fmt::Debug {
+pub trait Source: Send + Sync + fmt::Debug {
     /// Has the listener told, before this returns, of all that has passed by now.
     fn drain(&self);
 }
 
 /// What a wire tells of a frame.
-pub(crate) struct FrameEvent<'a> {
-    pub(crate) link: &'a str,
-    pub(crate) direction: Direction,
+pub struct FrameEvent<'a> {
+    /// Name of the link.
+    pub link: &'a str,
+    /// Direction in which the frame travels.
+    pub direction: Direction,
     /// Nanoseconds of CLOCK_MONOTONIC: when it came, or when it was handed to the other side.
-    pub(crate) time: u64,
+    pub time: u64,
     /// From the Ethernet header on, without a virtio-net header; a segment that nobody has cut yet is one frame.
-    pub(crate) frame: &'a [u8],
-    pub(crate) fate: FrameFate<'a>,
+    pub frame: &'a [u8],
+    /// State of the frame after this event.
+    pub fate: FrameFate<'a>,
     /// What was done to it, for people: which rule had its way, `duplicate`, `bit flipped in byte 57`.
-    pub(crate) remark: Option<&'a dyn fmt::Display>,
+    pub remark: Option<&'a dyn fmt::Display>,
 }
 
 /// What has become of a frame.
 #[derive(Clone, Copy)]
-pub(crate) enum FrameFate<'a> {
+pub enum FrameFate<'a> {
     /// It came, and is on its way.
     Entered,
     /// It has arrived at the other side.

@@ -88,15 +88,21 @@ impl fmt::Debug for TcpFlags {
 
 /// What a packet carries above its addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Transport {
+pub enum Transport {
+    /// A TCP segment.
     Tcp(Tcp),
+    /// A UDP datagram.
     Udp {
+        /// The sender's port.
         source: u16,
+        /// The receiver's port.
         destination: u16,
     },
     /// ICMP or ICMPv6.
     Icmp {
+        /// Type of the message.
         kind: u8,
+        /// Code of the message.
         code: u8,
     },
     /// Nothing that is known here, or a later fragment.
@@ -105,27 +111,31 @@ pub(crate) enum Transport {
 
 /// What the headers of a frame say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Headers {
+pub struct Headers {
     /// Source and destination.
-    pub(crate) macs: Option<[[u8; 6]; 2]>,
+    pub macs: Option<[[u8; 6]; 2]>,
     /// Of what is carried, below VLAN tags; 0 where the frame has none.
-    pub(crate) ethertype: u16,
-    pub(crate) vlan: Option<u16>,
+    pub ethertype: u16,
+    /// Number of the outermost VLAN.
+    pub vlan: Option<u16>,
     /// Source and destination.
-    pub(crate) ips: Option<[IpAddr; 2]>,
-    pub(crate) transport: Transport,
+    pub ips: Option<[IpAddr; 2]>,
+    /// Header of the transport protocol.
+    pub transport: Transport,
     /// Where the IP header begins in the frame.
-    pub(crate) network_at: usize,
+    pub network_at: usize,
     /// Where the transport header begins; the frame's end without one.
-    pub(crate) transport_at: usize,
+    pub transport_at: usize,
     /// Where the innermost known payload begins and ends.
-    pub(crate) payload: [usize; 2],
+    pub payload: [usize; 2],
 }
 
-pub(crate) const ETHERTYPE_ARP: u16 = 0x0806;
+/// Ethertype of ARP.
+pub const ETHERTYPE_ARP: u16 = 0x0806;
 
 impl Headers {
-    pub(crate) fn of(frame: &[u8]) -> Headers {
+    /// Reads the headers of a frame, as far as they make sense.
+    pub fn of(frame: &[u8]) -> Headers {
         let mut headers = Headers {
             macs: None,
             ethertype: 0,
@@ -219,7 +229,8 @@ impl Headers {
         self.payload = span(frame, payload);
     }
 
-    pub(crate) fn tcp(&self) -> Option<&Tcp> {
+    /// Returns the TCP header, if the frame has one.
+    pub fn tcp(&self) -> Option<&Tcp> {
         match &self.transport {
             Transport::Tcp(tcp) => Some(tcp),
             _ => None,
@@ -227,7 +238,7 @@ impl Headers {
     }
 
     /// Source and destination.
-    pub(crate) fn ports(&self) -> Option<[u16; 2]> {
+    pub fn ports(&self) -> Option<[u16; 2]> {
         match self.transport {
             Transport::Tcp(tcp) => Some([tcp.source, tcp.destination]),
             Transport::Udp {

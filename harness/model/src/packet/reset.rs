@@ -11,7 +11,7 @@ use etherparse::PacketBuilder;
 use super::headers::{Headers, Tcp, TcpFlags};
 
 /// Two frames: the first goes where `frame` went, the second back to its sender. Nothing if it is no TCP over Ethernet.
-pub(crate) fn of(frame: &[u8], headers: &Headers) -> Option<[Vec<u8>; 2]> {
+pub fn of(frame: &[u8], headers: &Headers) -> Option<[Vec<u8>; 2]> {
     let (tcp, [source, destination], macs) = (headers.tcp()?, headers.ips?, headers.macs?);
     let [begin, end] = headers.payload;
     let length = u32::try_from(end - begin).ok()?;

@@ -5,9 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::clock::clock;
-use super::headers::{ETHERTYPE_ARP, Headers, Tcp, Transport};
-use crate::impair::Direction;
+use super::headers::{ETHERTYPE_ARP, Headers, Tcp, TcpFlags, Transport};
+use crate::direction::Direction;
 
 /// A packet that was seen on a link: where, when, its headers and its bytes.
 ///
@@ -17,9 +16,8 @@ use crate::impair::Direction;
 /// +1.204312s a→b TCP 10.0.0.1:40000 → 10.0.0.2:80 [SYN] seq 2917, 74 bytes
 /// ```
 ///
-/// ```no_run
-/// use snowglobe::prelude::*;
-/// # fn t(packets: Vec<snowglobe::observe::Packet>) {
+/// ```
+/// # fn t(packets: Vec<snowglobe_model::packet::Packet>) {
 /// let opened = packets.iter().filter(|packet| packet.is_syn()).count();
 /// assert_eq!(opened, 1, "one connection was enough");
 /// # }
@@ -28,8 +26,8 @@ use crate::impair::Direction;
 pub struct Packet {
     link: Arc<str>,
     direction: Direction,
-    /// Nanoseconds of CLOCK_MONOTONIC.
-    time: u64,
+    /// Time from the start of the trial to the arrival of the packet.
+    at: Duration,
     headers: Headers,
     frame: Arc<[u8]>,
     lost: Option<Arc<str>>,
@@ -48,7 +46,7 @@ impl Packet {
 
     /// When it was seen, counted from the start of the trial.
     pub fn at(&self) -> Duration {
-        clock().since_start(self.time)
+        self.at
     }
 
     /// Why the link lost it on arrival, if it did: `loss`, `queue`, or the rule that dropped it.
@@ -121,21 +119,21 @@ impl Packet {
 
     /// Whether it asks for a TCP connection: SYN without ACK.
     pub fn is_syn(&self) -> bool {
-        self.flags_are(super::TcpFlags::SYN, super::TcpFlags::ACK)
+        self.flags_are(TcpFlags::SYN, TcpFlags::ACK)
     }
 
     /// Whether it accepts a TCP connection: SYN and ACK.
     pub fn is_syn_ack(&self) -> bool {
-        let both = super::TcpFlags::SYN.union(super::TcpFlags::ACK);
-        self.flags_are(both, super::TcpFlags::default())
+        let both = TcpFlags::SYN.union(TcpFlags::ACK);
+        self.flags_are(both, TcpFlags::default())
     }
 
     /// Whether it resets a TCP connection.
     pub fn is_rst(&self) -> bool {
-        self.flags_are(super::TcpFlags::RST, super::TcpFlags::default())
+        self.flags_are(TcpFlags::RST, TcpFlags::default())
     }
 
-    fn flags_are(&self, set: super::TcpFlags, clear: super::TcpFlags) -> bool {
+    fn flags_are(&self, set: TcpFlags, clear: TcpFlags) -> bool {
         self.tcp()
             .is_some_and(|tcp| tcp.flags.contains(set) && !tcp.flags.intersects(clear))
     }
@@ -186,7 +184,7 @@ impl Packet {
                     SocketAddr::new(to, tcp.destination),
                 );
                 write!(f, "TCP {from} → {to} [{}] seq {}", tcp.flags, tcp.seq)?;
-                if tcp.flags.contains(super::TcpFlags::ACK) {
+                if tcp.flags.contains(TcpFlags::ACK) {
                     write!(f, " ack {}", tcp.ack)?;
                 }
                 Ok(())
@@ -218,32 +216,40 @@ impl fmt::Debug for Packet {
 
 /// A packet that is not kept: what rules look at while it passes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct View<'a> {
-    pub(crate) link: &'a Arc<str>,
-    pub(crate) direction: Direction,
-    pub(crate) time: u64,
-    pub(crate) headers: Headers,
-    pub(crate) frame: &'a [u8],
+pub struct View<'a> {
+    /// Name of the link.
+    pub link: &'a Arc<str>,
+    /// Direction in which the packet travels.
+    pub direction: Direction,
+    /// Time from the start of the trial to the arrival of the packet.
+    pub at: Duration,
+    /// Headers of the frame.
+    pub headers: Headers,
+    /// The frame, from its Ethernet header on.
+    pub frame: &'a [u8],
 }
 
 impl View<'_> {
-    pub(crate) fn payload(&self) -> &[u8] {
+    /// Returns what the innermost known protocol carries.
+    pub fn payload(&self) -> &[u8] {
         let [begin, end] = self.headers.payload;
         &self.frame[begin..end]
     }
 
-    pub(crate) fn to_packet(self) -> Packet {
+    /// Returns a copy that can be kept.
+    pub fn to_packet(self) -> Packet {
         Packet {
             link: Arc::clone(self.link),
             direction: self.direction,
-            time: self.time,
+            at: self.at,
             headers: self.headers,
             frame: self.frame.into(),
             lost: None,
         }
     }
 
-    pub(crate) fn to_lost_packet(self, cause: impl fmt::Display) -> Packet {
+    /// Returns a copy that can be kept, of a packet that the link lost.
+    pub fn to_lost_packet(self, cause: impl fmt::Display) -> Packet {
         Packet {
             lost: Some(cause.to_string().into()),
             ..self.to_packet()

@@ -7,30 +7,30 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use super::change::Kept;
-use super::error::{Problems, TopologyError};
-use super::given::{
+use crate::plan::Address;
+use crate::plan::grow::Kept;
+use crate::plan::parse::{
     Given, families, given_address, given_subnets, is_link_local, place, segment_name,
     segment_site, site,
 };
-use super::id::LinkId;
-use super::link::Families;
-use super::plan::Address;
-use super::pool::Pool;
-use super::subnet::{self, Subnet};
-use super::value::Topology;
-use super::wiring::{Segment, Wiring};
+use crate::plan::pool::Pool;
+use crate::plan::wiring::{Segment, Wiring};
+use crate::topology::error::{Problems, TopologyError};
+use crate::topology::id::LinkId;
+use crate::topology::link::Families;
+use crate::topology::subnet::{self, Subnet};
+use crate::topology::value::Topology;
 
-pub(super) struct Allocation {
+pub(crate) struct Allocation {
     /// The subnets of each segment; of each family, the first is the one that automatic addresses come from.
-    pub(super) subnets: Vec<Vec<Subnet>>,
+    pub(crate) subnets: Vec<Vec<Subnet>>,
     /// The addresses of each interface of each stack.
-    pub(super) addresses: Vec<Vec<Vec<Address>>>,
+    pub(crate) addresses: Vec<Vec<Vec<Address>>>,
 }
 
 impl Allocation {
     /// Allocates for all segments; what `kept` has already is left as it is there, but for a cable that was moved.
-    pub(super) fn of(
+    pub(crate) fn of(
         topology: &Topology,
         wiring: &Wiring,
         kept: Option<&Kept<'_>>,

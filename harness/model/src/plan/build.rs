@@ -2,24 +2,24 @@
 
 use std::collections::HashMap;
 
-use super::allocate::Allocation;
-use super::cables::{cables, link_local, mac, mtu};
-use super::change::Kept;
-use super::demands::normal;
-use super::error::{Problems, Site, TopologyError};
 use super::hosts;
-use super::id::NodeId;
 use super::limits;
-use super::link::Mac;
-use super::node::StackSpec;
-use super::plan::{Address, Interface, Neighbour, NodePlan, Plan, SegmentPlan, StackPlan, Sysctl};
-use super::route::Map;
-use super::subnet::Subnet;
-use super::switch::{CROWD, switches};
-use super::value::{Neighbours, Routing, Topology};
-use super::wiring::{Attachment, Owner, Segment, Wiring, interface_names};
+use crate::plan::allocate::Allocation;
+use crate::plan::cables::{cables, link_local, mac, mtu};
+use crate::plan::grow::Kept;
+use crate::plan::route::Map;
+use crate::plan::switches::{CROWD, switches};
+use crate::plan::wiring::{Attachment, Owner, Segment, Wiring, interface_names};
+use crate::plan::{Address, Interface, Neighbour, NodePlan, Plan, SegmentPlan, StackPlan, Sysctl};
+use crate::topology::error::{Problems, Site, TopologyError};
+use crate::topology::id::NodeId;
+use crate::topology::link::Mac;
+use crate::topology::node::StackSpec;
+use crate::topology::subnet::Subnet;
+use crate::topology::validate::stack::normal;
+use crate::topology::value::{Neighbours, Routing, Topology};
 
-pub(super) fn plan(topology: &Topology, kept: Option<&Kept<'_>>) -> Result<Plan, TopologyError> {
+pub(crate) fn plan(topology: &Topology, kept: Option<&Kept<'_>>) -> Result<Plan, TopologyError> {
     topology.check_parts()?;
     let wiring = Wiring::of(topology)?;
     let allocation = Allocation::of(topology, &wiring, kept)?;

@@ -2,18 +2,18 @@
 
 use std::net::Ipv6Addr;
 
-use super::change::Kept;
-use super::id::{Endpoint, LinkId};
-use super::link::{Engine, LinkSpec, Mac};
-use super::plan::{Address, Cable, CableEnd, Interface, Middle, Place, StackPlan};
-use super::switch::Sockets;
-use super::value::Topology;
+use crate::plan::grow::Kept;
+use crate::plan::switches::Sockets;
+use crate::plan::{Address, Cable, CableEnd, Interface, Middle, Place, StackPlan};
+use crate::topology::id::{Endpoint, LinkId};
+use crate::topology::link::{Engine, LinkSpec, Mac};
+use crate::topology::value::Topology;
 
 /// The MTU of Ethernet.
-pub(super) const DEFAULT_MTU: u32 = 1500;
+pub(crate) const DEFAULT_MTU: u32 = 1500;
 
 /// All cables, by number. Those that were there before stay in the bridges that they are in.
-pub(super) fn cables(
+pub(crate) fn cables(
     topology: &Topology,
     stacks: &[StackPlan],
     mut sockets: Sockets,
@@ -83,7 +83,7 @@ fn middle(spec: &LinkSpec) -> Option<Box<Middle>> {
 }
 
 /// The MAC address asked for, or a locally administered one that says which link and which end it is of.
-pub(super) fn mac(topology: &Topology, link: LinkId, end: usize) -> [u8; 6] {
+pub(crate) fn mac(topology: &Topology, link: LinkId, end: usize) -> [u8; 6] {
     let asked = topology[link].ends[end]
         .mac
         .as_deref()
@@ -95,7 +95,7 @@ pub(super) fn mac(topology: &Topology, link: LinkId, end: usize) -> [u8; 6] {
 }
 
 /// The link-local address that a MAC address makes (RFC 4291, appendix A).
-pub(super) fn link_local(mac: [u8; 6]) -> Address {
+pub(crate) fn link_local(mac: [u8; 6]) -> Address {
     let [a, b, c, d, e, f] = mac;
     let tail = u64::from_be_bytes([a ^ 2, b, c, 0xff, 0xfe, d, e, f]);
     Address {
@@ -105,7 +105,7 @@ pub(super) fn link_local(mac: [u8; 6]) -> Address {
 }
 
 /// The MTU of a link: its own, or the least of the switches it is plugged into, or Ethernet's.
-pub(super) fn mtu(topology: &Topology, link: LinkId) -> u32 {
+pub(crate) fn mtu(topology: &Topology, link: LinkId) -> u32 {
     let of_switch = |end: &Endpoint| match end {
         Endpoint::Switch(id) => topology[*id].mtu,
         _ => None,

@@ -5,24 +5,24 @@
 
 use std::collections::BTreeSet;
 
-use super::error::{Site, TopologyError};
-use super::id::{Endpoint, LinkId, SwitchId};
-use super::plan::{Cable, Place, Plan};
-use super::value::Topology;
-use super::wiring::Owner;
+use crate::plan::wiring::Owner;
+use crate::plan::{Cable, Place, Plan};
+use crate::topology::error::{Site, TopologyError};
+use crate::topology::id::{Endpoint, LinkId, SwitchId};
+use crate::topology::value::Topology;
 
 /// The plan that is carried out already, and what may differ from it.
-pub(super) struct Kept<'a> {
-    pub(super) plan: &'a Plan,
+pub(crate) struct Kept<'a> {
+    pub(crate) plan: &'a Plan,
     /// Cables that are gone: no route leads over them.
-    pub(super) removed: &'a BTreeSet<LinkId>,
+    pub(crate) removed: &'a BTreeSet<LinkId>,
     /// A cable that is plugged into another switch now.
-    pub(super) moved: Option<LinkId>,
+    pub(crate) moved: Option<LinkId>,
 }
 
 impl Kept<'_> {
     /// The bridge of an end that was there before; of a moved one, the last of its new switch.
-    pub(super) fn bridge(&self, link: LinkId, end: usize, now: Endpoint) -> Option<String> {
+    pub(crate) fn bridge(&self, link: LinkId, end: usize, now: Endpoint) -> Option<String> {
         let before = &self.plan.cables.get(link.index())?.ends[end].bridge;
         match (self.moved == Some(link), now) {
             (true, Endpoint::Switch(to)) => {
@@ -34,7 +34,7 @@ impl Kept<'_> {
     }
 
     /// How many bridges a switch has, of which so many would do now.
-    pub(super) fn bridges(&self, switch: SwitchId, enough: usize) -> usize {
+    pub(crate) fn bridges(&self, switch: SwitchId, enough: usize) -> usize {
         let before = self.plan.switches.get(switch.index());
         match (before.map(|switch| switch.bridges.len()), self.moved) {
             (Some(before), Some(_)) => before,
@@ -47,7 +47,7 @@ impl Plan {
     /// Plans the same topology with more nodes, switches and links, leaving all that it has already as it is. Routes may differ.
     ///
     /// ```
-    /// use snowglobe::topology::shape;
+    /// use snowglobe_model::topology::shape;
     ///
     /// let mut topology = shape::star(2);
     /// let before = topology.plan()?;
@@ -56,14 +56,14 @@ impl Plan {
     /// let after = before.grow(&topology)?;
     /// assert_eq!(before.cables[..], after.cables[..2]);
     /// assert_eq!(after.stack(third).interfaces[0].addresses[0].to_string(), "10.0.0.3/24");
-    /// # Ok::<(), snowglobe::topology::TopologyError>(())
+    /// # Ok::<(), snowglobe_model::topology::TopologyError>(())
     /// ```
     pub fn grow(&self, topology: &Topology) -> Result<Plan, TopologyError> {
         self.follow(topology, &BTreeSet::new(), None)
     }
 
     /// The same for a lab whose cables of these numbers are gone, or one of whose cables was moved.
-    pub(crate) fn follow(
+    pub fn follow(
         &self,
         topology: &Topology,
         removed: &BTreeSet<LinkId>,
@@ -74,7 +74,7 @@ impl Plan {
             removed,
             moved,
         };
-        let grown = super::build::plan(topology, Some(&kept))?;
+        let grown = crate::plan::build::plan(topology, Some(&kept))?;
         let same = |cable: &Cable| {
             let now = cable.link.and_then(|link| grown.cables.get(link.index()));
             now.is_some_and(|now| grown.shows(now) == self.shows(cable))
@@ -107,7 +107,7 @@ impl Plan {
 
 impl Topology {
     /// Plugs the end of a cable that is in a switch into another one.
-    pub(crate) fn replug(&mut self, link: LinkId, end: usize, to: SwitchId) {
+    pub fn replug(&mut self, link: LinkId, end: usize, to: SwitchId) {
         self.links[link.index()].ends[end] = Endpoint::Switch(to);
     }
 }

@@ -5,14 +5,14 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use super::id::{NodeId, PodId};
-use super::node::StackSpec;
-use super::plan::StackPlan;
-use super::value::Topology;
-use super::wiring::Owner;
+use crate::plan::StackPlan;
+use crate::plan::wiring::Owner;
+use crate::topology::id::{NodeId, PodId};
+use crate::topology::node::StackSpec;
+use crate::topology::value::Topology;
 
 /// The lines that a stack asked for itself.
-pub(super) fn own(network: &StackSpec) -> String {
+pub(crate) fn own(network: &StackSpec) -> String {
     network
         .hosts
         .iter()
@@ -21,7 +21,7 @@ pub(super) fn own(network: &StackSpec) -> String {
 }
 
 /// A line for each address that a name stands for. A stack that nobody can reach is known to itself only.
-pub(super) fn shared(topology: &Topology, stacks: &mut [StackPlan]) -> String {
+pub(crate) fn shared(topology: &Topology, stacks: &mut [StackPlan]) -> String {
     let mut members: HashMap<PodId, Vec<NodeId>> = HashMap::new();
     for id in topology.nodes() {
         if let Some(pod) = topology.pod_of(id) {

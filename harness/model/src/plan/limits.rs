@@ -1,23 +1,23 @@
 //! How large a topology may be, known before anything starts.
 
-use super::error::{Site, TopologyError};
-use super::name::show;
-use super::switch::{PORTS, ports};
-use super::value::Topology;
+use crate::plan::switches::{PORTS, ports};
+use crate::topology::error::{Site, TopologyError};
+use crate::topology::name::show;
+use crate::topology::value::Topology;
 
 /// The most nodes of a lab: their namespaces alone take 3 GB of kernel memory.
-pub(super) const NODES: usize = 10_000;
+pub(crate) const NODES: usize = 10_000;
 /// The most links of a lab.
-pub(super) const LINKS: usize = 50_000;
+pub(crate) const LINKS: usize = 50_000;
 /// The most switches of a lab.
-pub(super) const SWITCHES: usize = 10_000;
+pub(crate) const SWITCHES: usize = 10_000;
 /// The most static routes and fixed neighbours of a lab, all nodes together.
-pub(super) const ENTRIES: usize = 500_000;
+pub(crate) const ENTRIES: usize = 500_000;
 
 /// What this machine allows, as far as whoever starts the lab has found out.
 ///
 /// ```
-/// use snowglobe::topology::{Limits, shape};
+/// use snowglobe_model::topology::{Limits, shape};
 ///
 /// let limits = Limits { net_namespaces: Some(100), ..Limits::default() };
 /// let error = shape::star(200).check_limits(&limits).unwrap_err();
@@ -93,7 +93,7 @@ impl Topology {
     }
 
     /// Refuses a topology that no lab could be, before anything looks at it more closely.
-    pub(super) fn check_size(&self) -> Result<(), TopologyError> {
+    pub(crate) fn check_size(&self) -> Result<(), TopologyError> {
         let refuse = |text: String| Err(TopologyError::one(Site::TOPOLOGY, text));
         if self.nodes.is_empty() {
             return refuse(

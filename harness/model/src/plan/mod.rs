@@ -3,17 +3,31 @@
 //! It knows nothing about netlink, descriptors or processes. All namespaces are numbered places: the *hub* holds the bridges,
 //! and each stack (a node, or a pod) its interfaces. Both ends of a cable are born where they belong.
 
+mod allocate;
+mod build;
+mod cables;
+mod grow;
+mod hosts;
+pub mod limits;
+mod parse;
+mod pool;
+mod route;
+mod switches;
+#[cfg(test)]
+mod tests;
+pub mod wiring;
+
 use std::net::IpAddr;
 
-use super::error::TopologyError;
-use super::id::{LinkId, NodeId, SwitchId};
-use super::link::Engine;
-use super::node::{StartCommand, Users};
-use super::storage::{Mount, Rootfs};
-use super::subnet::Subnet;
-use super::value::Topology;
-use super::wiring::Owner;
 use crate::impair::Impairment;
+use crate::plan::wiring::Owner;
+use crate::topology::error::TopologyError;
+use crate::topology::id::{LinkId, NodeId, SwitchId};
+use crate::topology::link::Engine;
+use crate::topology::node::{StartCommand, Users};
+use crate::topology::storage::{Mount, Rootfs};
+use crate::topology::subnet::Subnet;
+use crate::topology::value::Topology;
 
 /// The most ports that the kernel gives a bridge.
 pub const BRIDGE_PORTS: usize = 1023;
@@ -21,7 +35,7 @@ pub const BRIDGE_PORTS: usize = 1023;
 /// The kernel steps that a topology needs. The same topology has always the same plan.
 ///
 /// ```
-/// use snowglobe::topology::{Owner, Topology};
+/// use snowglobe_model::topology::{Owner, Topology};
 ///
 /// let mut topology = Topology::new();
 /// let (alice, bob) = (topology.node("alice"), topology.node("bob"));
@@ -33,7 +47,7 @@ pub const BRIDGE_PORTS: usize = 1023;
 /// assert_eq!(eth0.addresses[0].to_string(), "10.0.0.2/24");
 /// assert_eq!(eth0.addresses[1].to_string(), "fd73:6e6f:77::2/64");
 /// assert!(plan.hosts.contains("10.0.0.2\tbob bob.lab\n"));
-/// # Ok::<(), snowglobe::topology::TopologyError>(())
+/// # Ok::<(), snowglobe_model::topology::TopologyError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -51,8 +65,8 @@ pub struct Plan {
     pub nodes: Vec<NodePlan>,
     /// The cables, by number of the link.
     pub cables: Vec<Cable>,
-    pub(super) segment_of_switch: Vec<usize>,
-    pub(super) segment_of_link: Vec<usize>,
+    pub(crate) segment_of_switch: Vec<usize>,
+    pub(crate) segment_of_link: Vec<usize>,
 }
 
 /// What an Ethernet frame to everybody reaches.
@@ -303,7 +317,7 @@ pub enum Step<'p> {
 impl Plan {
     /// Plans a topology: [`Topology::plan`].
     pub fn of(topology: &Topology) -> Result<Plan, TopologyError> {
-        super::build::plan(topology, None)
+        build::plan(topology, None)
     }
 
     /// The steps, in order.
@@ -334,7 +348,7 @@ impl Plan {
     }
 
     /// Whose a stack is, for people.
-    pub(crate) fn whose(&self, stack: usize) -> String {
+    pub fn whose(&self, stack: usize) -> String {
         match self.nodes.iter().find(|node| node.stack == stack) {
             Some(node) => format!("node `{}`", node.name),
             None => format!("pod `{}`", self.stacks[stack].hostname),
@@ -342,7 +356,7 @@ impl Plan {
     }
 
     /// Of these cables, those that are plain veth pairs, and the others.
-    pub(crate) fn plain(&self, cables: Vec<usize>) -> (Vec<usize>, Vec<usize>) {
+    pub fn plain(&self, cables: Vec<usize>) -> (Vec<usize>, Vec<usize>) {
         let plain = |index: &usize| self.cables[*index].middle.is_none();
         cables.into_iter().partition(plain)
     }
@@ -375,7 +389,7 @@ impl StackPlan {
                 .iter()
                 .flat_map(|interface| &interface.addresses)
                 .map(|address| address.ip);
-            all.find(move |ip| ip.is_ipv6() == v6 && !super::given::is_link_local(*ip))
+            all.find(move |ip| ip.is_ipv6() == v6 && !parse::is_link_local(*ip))
         };
         [first(false), first(true)].into_iter().flatten()
     }

@@ -2,18 +2,18 @@
 
 use std::net::IpAddr;
 
-use super::error::{Problems, Site};
-use super::id::LinkId;
-use super::link::Families;
-use super::name::show;
-use super::subnet::{Subnet, parse_address};
-use super::value::{Link, Topology};
-use super::wiring::{Segment, Wiring};
+use crate::plan::wiring::{Segment, Wiring};
+use crate::topology::error::{Problems, Site};
+use crate::topology::id::LinkId;
+use crate::topology::link::Families;
+use crate::topology::name::show;
+use crate::topology::subnet::{Subnet, parse_address};
+use crate::topology::value::{Link, Topology};
 
 /// An address with the prefix length that it was given, if any.
-pub(super) type Given = (IpAddr, Option<u8>);
+pub(crate) type Given = (IpAddr, Option<u8>);
 
-pub(super) fn given_subnets(
+pub(crate) fn given_subnets(
     topology: &Topology,
     segment: &Segment,
     problems: &mut Problems,
@@ -43,7 +43,7 @@ pub(super) fn given_subnets(
     subnets
 }
 
-pub(super) fn families(
+pub(crate) fn families(
     topology: &Topology,
     segment: &Segment,
     problems: &mut Problems,
@@ -70,7 +70,7 @@ pub(super) fn families(
         .unwrap_or(topology.settings.families)
 }
 
-pub(super) fn given_address(
+pub(crate) fn given_address(
     topology: &Topology,
     link: LinkId,
     end: usize,
@@ -94,7 +94,7 @@ pub(super) fn given_address(
 }
 
 /// Why no interface can have the address.
-pub(super) fn unusable(ip: IpAddr) -> Option<&'static str> {
+pub(crate) fn unusable(ip: IpAddr) -> Option<&'static str> {
     match ip {
         _ if ip.is_unspecified() => Some("no address at all"),
         _ if ip.is_loopback() => Some("every node's own loopback"),
@@ -106,15 +106,15 @@ pub(super) fn unusable(ip: IpAddr) -> Option<&'static str> {
     }
 }
 
-pub(super) fn is_link_local(ip: IpAddr) -> bool {
+pub(crate) fn is_link_local(ip: IpAddr) -> bool {
     matches!(ip, IpAddr::V6(ip) if ip.segments()[0] & 0xffc0 == 0xfe80)
 }
 
-pub(super) fn site(link: LinkId, end: usize) -> Site {
+pub(crate) fn site(link: LinkId, end: usize) -> Site {
     Site::new("link", link.index(), ["a", "b"][end])
 }
 
-pub(super) fn place(topology: &Topology, link: LinkId, end: usize) -> String {
+pub(crate) fn place(topology: &Topology, link: LinkId, end: usize) -> String {
     let Link { ends, .. } = &topology.links[link.index()];
     format!(
         "at {} of link {}",
@@ -123,7 +123,7 @@ pub(super) fn place(topology: &Topology, link: LinkId, end: usize) -> String {
     )
 }
 
-pub(super) fn segment_name(topology: &Topology, wiring: &Wiring, segment: usize) -> String {
+pub(crate) fn segment_name(topology: &Topology, wiring: &Wiring, segment: usize) -> String {
     stretch_name(topology, &wiring.segments[segment])
 }
 
@@ -135,7 +135,7 @@ fn stretch_name(topology: &Topology, segment: &Segment) -> String {
     }
 }
 
-pub(super) fn segment_site(wiring: &Wiring, segment: usize) -> Site {
+pub(crate) fn segment_site(wiring: &Wiring, segment: usize) -> Site {
     let segment = &wiring.segments[segment];
     match (segment.switches.first(), segment.cable) {
         (Some(id), _) => Site::new("switch", id.index(), "subnets"),

@@ -1,14 +1,14 @@
 //! The pools that automatic subnets come from.
 
-use super::error::{Site, TopologyError};
-use super::given::unusable;
-use super::subnet::Subnet;
-use super::value::Topology;
+use crate::plan::parse::unusable;
+use crate::topology::error::{Site, TopologyError};
+use crate::topology::subnet::Subnet;
+use crate::topology::value::Topology;
 
 /// The ranges that automatic subnets come from, cut into numbered blocks.
-pub(super) struct Pool {
-    pub(super) v4: Subnet,
-    pub(super) v6: Subnet,
+pub(crate) struct Pool {
+    pub(crate) v4: Subnet,
+    pub(crate) v6: Subnet,
     /// How many blocks there are.
     blocks: u128,
     next: u128,
@@ -21,7 +21,7 @@ const BLOCK_V4: u8 = 24;
 const BLOCK_V6: u8 = 64;
 
 impl Pool {
-    pub(super) fn of<'a>(
+    pub(crate) fn of<'a>(
         topology: &Topology,
         taken: impl Iterator<Item = &'a Subnet>,
     ) -> Result<Pool, TopologyError> {
@@ -69,12 +69,12 @@ impl Pool {
     }
 
     /// How many blocks a segment of so many interfaces needs: a power of two.
-    pub(super) fn blocks_for(&self, ports: usize) -> u128 {
+    pub(crate) fn blocks_for(&self, ports: usize) -> u128 {
         ((ports as u128 + 2).div_ceil(256)).next_power_of_two()
     }
 
     /// The first of so many blocks in a row that are free and aligned.
-    pub(super) fn take(&mut self, blocks: u128) -> Option<u128> {
+    pub(crate) fn take(&mut self, blocks: u128) -> Option<u128> {
         let mut first = self.next.next_multiple_of(blocks);
         let from = self.taken.partition_point(|(_, last)| *last < first);
         for (start, end) in &self.taken[from..] {
@@ -89,12 +89,12 @@ impl Pool {
         (self.next <= self.blocks).then_some(first)
     }
 
-    pub(super) fn v4_block(&self, index: u128, ports: usize) -> Subnet {
+    pub(crate) fn v4_block(&self, index: u128, ports: usize) -> Subnet {
         let bits = self.blocks_for(ports).trailing_zeros() as u8;
         Subnet::from_bits(false, self.v4.base() + (index << 8), BLOCK_V4 - bits)
     }
 
-    pub(super) fn v6_block(&self, index: u128) -> Subnet {
+    pub(crate) fn v6_block(&self, index: u128) -> Subnet {
         Subnet::from_bits(true, self.v6.base() + (index << 64), BLOCK_V6)
     }
 }

@@ -9,11 +9,11 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use super::plan::{Address, Route};
-use super::subnet::{Subnet, to_bits, width};
+use crate::plan::{Address, Route};
+use crate::topology::subnet::{Subnet, to_bits, width};
 
 /// The network as routing sees it, in one address family.
-pub(super) struct Map<'a> {
+pub(crate) struct Map<'a> {
     v6: bool,
     /// The subnets to reach, in order, each with its segment: those in the pool, which may be merged, and the others.
     inside: Vec<(Subnet, usize)>,
@@ -70,7 +70,7 @@ const HERE: u32 = u32::MAX - 1;
 
 impl<'a> Map<'a> {
     /// `segments` says on which segment each interface of each stack is.
-    pub(super) fn new(
+    pub(crate) fn new(
         v6: bool,
         pool: Subnet,
         subnets: &[Vec<Subnet>],
@@ -130,7 +130,7 @@ impl<'a> Map<'a> {
     }
 
     /// The routes of every stack; `None` if they are more than `limit` in all.
-    pub(super) fn routes(&self, limit: usize) -> Option<Vec<Vec<Route>>> {
+    pub(crate) fn routes(&self, limit: usize) -> Option<Vec<Vec<Route>>> {
         let mut leaves: Vec<Option<Vec<Route>>> = vec![None; self.multihomed.len()];
         let mut all = Vec::with_capacity(self.stacks.len());
         let mut count = 0;

@@ -2,30 +2,30 @@
 //!
 //! Port *i* is on the bridge that it is on whatever the number of ports, so that a switch can grow.
 
-use super::cables::DEFAULT_MTU;
-use super::change::Kept;
-use super::id::{Endpoint, SwitchId};
-use super::plan::{BRIDGE_PORTS, Bridge, Cable, CableEnd, Place, SwitchPlan};
-use super::value::Topology;
+use crate::plan::cables::DEFAULT_MTU;
+use crate::plan::grow::Kept;
+use crate::plan::{BRIDGE_PORTS, Bridge, Cable, CableEnd, Place, SwitchPlan};
+use crate::topology::id::{Endpoint, SwitchId};
+use crate::topology::value::Topology;
 
 /// Ports of the first bridge for nodes; the rest is for trunks. Each other bridge has one trunk.
 const FIRST: usize = 1000;
 const OTHERS: usize = BRIDGE_PORTS - 1;
 
 /// With more ports than these a switch is crowded: what the kernel does for few is not enough for so many.
-pub(super) const CROWD: usize = 250;
+pub(crate) const CROWD: usize = 250;
 
 /// The most ports of a switch.
-pub(super) const PORTS: usize = FIRST + (BRIDGE_PORTS - FIRST) * OTHERS;
+pub(crate) const PORTS: usize = FIRST + (BRIDGE_PORTS - FIRST) * OTHERS;
 
 /// Which port of which switch is the next to be plugged into.
-pub(super) struct Sockets {
+pub(crate) struct Sockets {
     used: Vec<usize>,
 }
 
 impl Sockets {
     /// The bridge of the next port of a switch.
-    pub(super) fn next(&mut self, end: Endpoint) -> Option<String> {
+    pub(crate) fn next(&mut self, end: Endpoint) -> Option<String> {
         let Endpoint::Switch(id) = end else {
             return None;
         };
@@ -51,7 +51,7 @@ fn bridge_name(switch: SwitchId, bridge: usize) -> String {
 }
 
 /// How many ports of each switch are in use.
-pub(super) fn ports(topology: &Topology) -> Vec<usize> {
+pub(crate) fn ports(topology: &Topology) -> Vec<usize> {
     let mut ports = vec![0; topology.switches.len()];
     for end in topology.links.iter().flat_map(|link| link.ends) {
         if let Endpoint::Switch(id) = end
@@ -63,7 +63,7 @@ pub(super) fn ports(topology: &Topology) -> Vec<usize> {
     ports
 }
 
-pub(super) fn switches(topology: &Topology, kept: Option<&Kept<'_>>) -> (Vec<SwitchPlan>, Sockets) {
+pub(crate) fn switches(topology: &Topology, kept: Option<&Kept<'_>>) -> (Vec<SwitchPlan>, Sockets) {
     let ports = ports(topology);
     let plans = topology
         .switches()

@@ -5,11 +5,11 @@
 
 use std::collections::HashSet;
 
-use super::error::{Problems, Site, TopologyError};
-use super::id::{Endpoint, LinkId, NodeId, PodId, SwitchId};
-use super::name::{self, show};
-use super::plan::Address;
-use super::value::{Link, Topology};
+use crate::plan::Address;
+use crate::topology::error::{Problems, Site, TopologyError};
+use crate::topology::id::{Endpoint, LinkId, NodeId, PodId, SwitchId};
+use crate::topology::name::{self, show};
+use crate::topology::value::{Link, Topology};
 
 /// The node or pod that a network stack is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,39 +20,39 @@ pub enum Owner {
     Pod(PodId),
 }
 
-pub(super) struct Wiring {
-    pub(super) stacks: Vec<Stack>,
-    pub(super) segments: Vec<Segment>,
-    pub(super) stack_of_node: Vec<usize>,
-    pub(super) segment_of_switch: Vec<usize>,
-    pub(super) segment_of_link: Vec<usize>,
+pub(crate) struct Wiring {
+    pub(crate) stacks: Vec<Stack>,
+    pub(crate) segments: Vec<Segment>,
+    pub(crate) stack_of_node: Vec<usize>,
+    pub(crate) segment_of_switch: Vec<usize>,
+    pub(crate) segment_of_link: Vec<usize>,
 }
 
-pub(super) struct Stack {
-    pub(super) owner: Owner,
-    pub(super) interfaces: Vec<Attachment>,
+pub(crate) struct Stack {
+    pub(crate) owner: Owner,
+    pub(crate) interfaces: Vec<Attachment>,
 }
 
 /// An interface: the end of a link that is in a stack.
 #[derive(Clone, Copy)]
-pub(super) struct Attachment {
-    pub(super) link: LinkId,
-    pub(super) end: usize,
-    pub(super) segment: usize,
+pub(crate) struct Attachment {
+    pub(crate) link: LinkId,
+    pub(crate) end: usize,
+    pub(crate) segment: usize,
 }
 
 #[derive(Default)]
-pub(super) struct Segment {
-    pub(super) switches: Vec<SwitchId>,
+pub(crate) struct Segment {
+    pub(crate) switches: Vec<SwitchId>,
     /// The cable, if that is all there is.
-    pub(super) cable: Option<LinkId>,
+    pub(crate) cable: Option<LinkId>,
     /// Stack, and interface within it, in the order of links.
-    pub(super) ports: Vec<(usize, usize)>,
+    pub(crate) ports: Vec<(usize, usize)>,
 }
 
 impl Wiring {
     /// The topology's parts have been checked.
-    pub(super) fn of(topology: &Topology) -> Result<Wiring, TopologyError> {
+    pub(crate) fn of(topology: &Topology) -> Result<Wiring, TopologyError> {
         let (stacks, stack_of_node, stack_of_pod) = stacks(topology);
         let (segments, segment_of_switch) = segments_of_switches(topology)?;
         let mut wiring = Wiring {
@@ -87,7 +87,7 @@ impl Wiring {
     }
 
     /// The addresses of all interfaces, without those whose cable is gone.
-    pub(super) fn reached(
+    pub(crate) fn reached(
         &self,
         addresses: &[Vec<Vec<Address>>],
         gone: impl Fn(LinkId) -> bool,
@@ -187,14 +187,14 @@ fn root(parent: &mut [usize], mut index: usize) -> usize {
 }
 
 /// What the interfaces of a stack are called.
-pub(super) struct InterfaceName {
-    pub(super) name: String,
-    pub(super) altnames: Vec<String>,
+pub(crate) struct InterfaceName {
+    pub(crate) name: String,
+    pub(crate) altnames: Vec<String>,
 }
 
 /// `eth0`, `eth1`, … in the order of links, but for the names given by hand; and as alternative names the long ones given by
 /// hand and, for each, `to-bob`.
-pub(super) fn interface_names(
+pub(crate) fn interface_names(
     topology: &Topology,
     stack: &Stack,
     problems: &mut Problems,

@@ -8,24 +8,26 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
-use super::error::Result;
-use super::headers::Headers;
-use super::matches::Match;
-use super::packet::{Packet, View};
-use super::reset;
+use super::matches::{InvalidMatch, Match};
 use super::verdict::Verdict;
-use crate::impair::Direction;
+use crate::direction::Direction;
+use crate::packet::reset;
+use crate::packet::{Headers, Packet, View};
+use crate::panics::panic_message;
 
 /// Which rule of a book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct RuleId(u64);
+pub struct RuleId(u64);
 
 /// A rule's word on a packet. Never [`Verdict::Pass`]: that is no word at all.
 #[derive(Clone, Debug)]
-pub(crate) struct Ruling {
-    pub(crate) verdict: Verdict,
-    pub(crate) rule: RuleId,
+pub struct Ruling {
+    /// What becomes of the packet.
+    pub verdict: Verdict,
+    /// The rule that decided so.
+    pub rule: RuleId,
     why: Arc<str>,
 }
 
@@ -38,19 +40,23 @@ impl fmt::Display for Ruling {
 
 /// What a wire is to do besides judging packets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
+pub enum Order {
     /// The packets that were held by this rule go on now, in the order in which they came.
     Release(RuleId),
     /// This frame goes out in this direction, undelayed and unjudged.
     Send {
+        /// Direction in which the frame is to travel.
         direction: Direction,
+        /// The frame, from its Ethernet header on.
         frame: Vec<u8>,
     },
 }
 
 /// The rules of one wire.
-pub(crate) struct RuleBook {
+pub struct RuleBook {
     link: Arc<str>,
+    /// Start of the trial, in nanoseconds of CLOCK_MONOTONIC.
+    start: u64,
     /// As many as `rules`.
     count: AtomicUsize,
     next: AtomicU64,
@@ -60,9 +66,11 @@ pub(crate) struct RuleBook {
 }
 
 impl RuleBook {
-    pub(crate) fn new(link: &str) -> Arc<RuleBook> {
+    /// Returns a book without rules. The trial started at `start`, in nanoseconds of CLOCK_MONOTONIC.
+    pub fn new(link: &str, start: u64) -> Arc<RuleBook> {
         Arc::new(RuleBook {
             link: link.into(),
+            start,
             count: AtomicUsize::new(0),
             next: AtomicU64::new(0),
             rules: RwLock::new(Arc::default()),
@@ -72,7 +80,7 @@ impl RuleBook {
     }
 
     /// Whether nobody has to be asked.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.count.load(Ordering::Acquire) == 0
     }
 
@@ -80,7 +88,7 @@ impl RuleBook {
     ///
     /// All rules see all packets, so that each counts for itself. The oldest one that picks the packet, and
     /// does not let it pass, decides.
-    pub(crate) fn judge(&self, direction: Direction, frame: &[u8], now: u64) -> Option<Ruling> {
+    pub fn judge(&self, direction: Direction, frame: &[u8], now: u64) -> Option<Ruling> {
         if self.is_empty() {
             return None;
         }
@@ -88,7 +96,7 @@ impl RuleBook {
         let view = View {
             link: &self.link,
             direction,
-            time: now,
+            at: Duration::from_nanos(now.saturating_sub(self.start)),
             headers: Headers::of(frame),
             frame,
         };
@@ -130,12 +138,12 @@ impl RuleBook {
     ///
     /// A packet is held from the moment it was judged, so a wire asks for this on the thread that judges, or while it keeps
     /// others from judging: else it could release before it has put aside what is to be released.
-    pub(crate) fn take_orders(&self) -> Vec<Order> {
+    pub fn take_orders(&self) -> Vec<Order> {
         std::mem::take(&mut *self.orders.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Has `wake` called after an order was given. Once per book.
-    pub(crate) fn set_waker(&self, wake: impl Fn() + Send + Sync + 'static) {
+    pub fn set_waker(&self, wake: impl Fn() + Send + Sync + 'static) {
         let _ = self.waker.set(Box::new(wake));
     }
 
@@ -149,16 +157,21 @@ impl RuleBook {
         }
     }
 
-    pub(super) fn link(&self) -> &str {
+    /// Returns the name of the link.
+    pub fn link(&self) -> &str {
         &self.link
     }
 
-    pub(super) fn add(
+    /// Adds a rule; with `bystanders`, the rule remembers packets that it does not pick.
+    ///
+    /// # Errors
+    /// No packet can ever match.
+    pub fn add(
         &self,
         matching: Match,
         verdict: Verdict,
         bystanders: bool,
-    ) -> Result<Arc<Rule>> {
+    ) -> Result<Arc<Rule>, InvalidMatch> {
         matching.validate()?;
         let rule = Arc::new(Rule {
             id: RuleId(self.next.fetch_add(1, Ordering::Relaxed)),
@@ -174,14 +187,15 @@ impl RuleBook {
         Ok(rule)
     }
 
-    pub(super) fn remove(&self, rule: &Rule) {
+    /// Removes a rule and lets go what the rule holds.
+    pub fn remove(&self, rule: &Rule) {
         self.edit(|rules| rules.retain(|other| other.id != rule.id));
         rule.state().over = true;
         self.release(rule);
     }
 
     /// Lets go what a rule holds, and says how many packets that are.
-    pub(super) fn release(&self, rule: &Rule) -> u64 {
+    pub fn release(&self, rule: &Rule) -> u64 {
         let held = std::mem::take(&mut rule.state().held);
         if held > 0 {
             self.order([Order::Release(rule.id)]);
@@ -209,33 +223,38 @@ impl fmt::Debug for RuleBook {
 
 /// A match, its verdict, and what has come of it.
 #[derive(Debug)]
-pub(super) struct Rule {
+pub struct Rule {
     id: RuleId,
     why: Arc<str>,
-    pub(super) matching: Match,
+    /// Which packets the rule is about.
+    pub matching: Match,
     verdict: Verdict,
     /// Whether to remember packets that it does not pick, for a message.
     bystanders: bool,
     /// Packets for which all conditions held.
     matched: AtomicU64,
     state: Mutex<State>,
-    pub(super) changed: Condvar,
+    /// Notified after each change of the state.
+    pub changed: Condvar,
 }
 
 /// What has come of a rule.
 #[derive(Debug, Default)]
-pub(super) struct State {
-    pub(super) hits: u64,
+pub struct State {
+    /// Number of packets that the rule had its way with.
+    pub hits: u64,
     /// The last ones that it picked.
-    pub(super) events: VecDeque<Packet>,
+    pub events: VecDeque<Packet>,
     /// Since the last release.
     held: u64,
     /// Its guard is gone; a packet that is being judged just now must not be held any more.
     over: bool,
     /// All packets that it saw and did not pick, and the last of them.
-    pub(super) passed_by: u64,
-    pub(super) bystanders: VecDeque<Packet>,
-    pub(super) panic: Option<String>,
+    pub passed_by: u64,
+    /// The last packets that the rule saw and did not pick.
+    pub bystanders: VecDeque<Packet>,
+    /// Message of the panic that ended the rule, if a closure of the match panicked.
+    pub panic: Option<String>,
 }
 
 /// How many packets a rule remembers of those that it picked.
@@ -244,7 +263,8 @@ const EVENTS: usize = 1000;
 const BYSTANDERS: usize = 10;
 
 impl Rule {
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    /// Locks what has come of the rule.
+    pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -269,7 +289,7 @@ impl Rule {
                 .picks(self.matched.fetch_add(1, Ordering::Relaxed) + 1),
             Ok(false) => false,
             Err(payload) => {
-                self.state().panic = Some(crate::trial::panic_message(&*payload));
+                self.state().panic = Some(panic_message(&*payload));
                 self.changed.notify_all();
                 false
             }

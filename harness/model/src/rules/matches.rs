@@ -5,10 +5,9 @@ use std::net::IpAddr;
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
-use super::error::{ObserveError, Result};
-use super::headers::{ETHERTYPE_ARP, TcpFlags, Transport};
-use super::packet::{Packet, View};
-use crate::impair::Direction;
+use crate::direction::Direction;
+use crate::packet::headers::{ETHERTYPE_ARP, TcpFlags, Transport};
+use crate::packet::{Packet, View};
 
 /// Which packets a rule or an expectation is about: a protocol, narrowed step by step.
 ///
@@ -16,7 +15,7 @@ use crate::impair::Direction;
 /// [`every`](Match::every) then pick some, wherever in the chain they stand.
 ///
 /// ```
-/// use snowglobe::observe::{tcp, udp};
+/// use snowglobe_model::rules::{tcp, udp};
 ///
 /// let first_answer = tcp().syn_ack().from([10, 0, 0, 2]).nth(1);
 /// let queries_for_example = udp().port(53).payload(|bytes| bytes.windows(7).any(|part| part == b"example"));
@@ -176,7 +175,7 @@ impl Match {
     /// Whose whole frame, Ethernet header included, has so many bytes.
     ///
     /// ```
-    /// # use snowglobe::observe::udp;
+    /// # use snowglobe_model::rules::udp;
     /// let large = udp().length(1000..);
     /// ```
     pub fn length(self, bytes: impl RangeBounds<usize>) -> Match {
@@ -189,7 +188,7 @@ impl Match {
     /// It is called on the wire's own thread, so it should be quick; while it works, the link stands still.
     ///
     /// ```
-    /// # use snowglobe::observe::tcp;
+    /// # use snowglobe_model::rules::tcp;
     /// let requests = tcp().port(80).payload(|bytes| bytes.starts_with(b"GET "));
     /// ```
     pub fn payload(self, predicate: impl Fn(&[u8]) -> bool + Send + Sync + 'static) -> Match {
@@ -202,7 +201,7 @@ impl Match {
     /// in it fails the trial, the rule is void from then on, and the packet passes.
     ///
     /// ```
-    /// # use snowglobe::observe::tcp;
+    /// # use snowglobe_model::rules::tcp;
     /// let narrow = tcp().matching(|packet| packet.tcp().is_some_and(|tcp| tcp.window < 1000));
     /// ```
     pub fn matching(self, predicate: impl Fn(&Packet) -> bool + Send + Sync + 'static) -> Match {
@@ -229,12 +228,9 @@ impl Match {
     }
 
     /// Refuses what can never match.
-    pub(crate) fn validate(&self) -> Result<()> {
-        let impossible = |why: &str| {
-            Err(ObserveError::invalid(format!(
-                "no packet can match `{self}`: {why}"
-            )))
-        };
+    pub fn validate(&self) -> Result<(), InvalidMatch> {
+        let impossible =
+            |why: &str| Err(InvalidMatch(format!("no packet can match `{self}`: {why}")));
         if let Pick::Nth(0) | Pick::First(0) | Pick::Every(0) = self.pick {
             return impossible("packets are counted from 1");
         }
@@ -263,14 +259,14 @@ impl Match {
     }
 
     /// Whether all conditions hold.
-    pub(super) fn holds(&self, view: &View<'_>) -> bool {
+    pub fn holds(&self, view: &View<'_>) -> bool {
         self.conditions
             .iter()
             .all(|condition| condition.holds(view))
     }
 
     /// Whether it is about the packet that is number `n` of those for which all conditions hold.
-    pub(super) fn picks(&self, n: u64) -> bool {
+    pub fn picks(&self, n: u64) -> bool {
         match self.pick {
             Pick::All => true,
             Pick::Nth(nth) => n == nth,
@@ -374,3 +370,15 @@ impl fmt::Debug for Match {
         write!(f, "Match({self})")
     }
 }
+
+/// A match that no packet can ever fit, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidMatch(String);
+
+impl fmt::Display for InvalidMatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for InvalidMatch {}

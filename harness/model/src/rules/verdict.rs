@@ -3,13 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::headers::Headers;
+use crate::packet::Headers;
 
 /// What a rule does to a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It passes as if there were no rule; it is counted, and remembered in
-    /// [`RuleGuard::events`](super::RuleGuard::events).
+    /// `RuleGuard::events`.
     Pass,
     /// It is lost.
     Drop,
@@ -20,7 +20,7 @@ pub enum Verdict {
     /// One bit of it is flipped: in the middle of its payload, or of its last header if it has none. Checksums are left
     /// as they were, so that the receiver's check is what is tested.
     Corrupt,
-    /// It is kept back until [`RuleGuard::release`](super::RuleGuard::release), or until the guard is dropped.
+    /// It is kept back until `RuleGuard::release`, or until the guard is dropped.
     Hold,
     /// Its TCP connection is reset: the packet is lost, and both ends get a RST that looks as if the other had sent it.
     /// What is no TCP is only lost.
@@ -42,7 +42,7 @@ impl fmt::Display for Verdict {
 }
 
 /// Which bit [`Verdict::Corrupt`] flips: the byte and its mask. Nothing beyond the Ethernet header, nothing to flip.
-pub(crate) fn bit_to_flip(frame: &[u8]) -> Option<(usize, u8)> {
+pub fn bit_to_flip(frame: &[u8]) -> Option<(usize, u8)> {
     let headers = Headers::of(frame);
     let [begin, end] = headers.payload;
     let byte = match begin < end {

@@ -24,24 +24,24 @@ struct Problem {
 
 /// The part of a topology that a problem is about, in the words of its TOML.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Site {
+pub(crate) struct Site {
     /// `node`, `pod`, `switch`, `link`, `settings`; empty for the topology itself.
-    pub(super) table: &'static str,
-    pub(super) index: usize,
-    pub(super) field: Option<&'static str>,
+    pub(crate) table: &'static str,
+    pub(crate) index: usize,
+    pub(crate) field: Option<&'static str>,
     /// Which of the field's items.
-    pub(super) item: Option<usize>,
+    pub(crate) item: Option<usize>,
 }
 
 impl Site {
-    pub(super) const TOPOLOGY: Site = Site {
+    pub(crate) const TOPOLOGY: Site = Site {
         table: "",
         index: 0,
         field: None,
         item: None,
     };
 
-    pub(super) fn new(table: &'static str, index: usize, field: &'static str) -> Self {
+    pub(crate) fn new(table: &'static str, index: usize, field: &'static str) -> Self {
         Site {
             table,
             index,
@@ -53,14 +53,14 @@ impl Site {
 
 /// Problems as they are found.
 #[derive(Default)]
-pub(super) struct Problems {
+pub(crate) struct Problems {
     found: Vec<Problem>,
     more: usize,
 }
 
 impl Problems {
     /// Notes a problem; its text is only made if there is room for it.
-    pub(super) fn add(&mut self, site: Site, text: impl FnOnce() -> String) {
+    pub(crate) fn add(&mut self, site: Site, text: impl FnOnce() -> String) {
         if self.found.len() < KEPT {
             self.found.push(Problem {
                 site,
@@ -73,7 +73,7 @@ impl Problems {
     }
 
     /// Whether any was found.
-    pub(super) fn check(&mut self) -> Result<(), TopologyError> {
+    pub(crate) fn check(&mut self) -> Result<(), TopologyError> {
         match self.found.is_empty() {
             true => Ok(()),
             false => Err(TopologyError {
@@ -86,7 +86,7 @@ impl Problems {
 }
 
 impl TopologyError {
-    pub(super) fn one(site: Site, text: impl Into<String>) -> Self {
+    pub(crate) fn one(site: Site, text: impl Into<String>) -> Self {
         let problem = Problem {
             site,
             text: text.into(),
@@ -100,7 +100,7 @@ impl TopologyError {
     }
 
     #[cfg(feature = "toml")]
-    pub(super) fn at(text: impl Into<String>, position: Option<(usize, usize)>) -> Self {
+    pub(crate) fn at(text: impl Into<String>, position: Option<(usize, usize)>) -> Self {
         let problem = Problem {
             site: Site::TOPOLOGY,
             text: text.into(),
@@ -115,7 +115,7 @@ impl TopologyError {
 
     /// Adds the line and column of each problem.
     #[cfg(feature = "toml")]
-    pub(super) fn locate(mut self, find: impl Fn(Site) -> Option<(usize, usize)>) -> Self {
+    pub(crate) fn locate(mut self, find: impl Fn(Site) -> Option<(usize, usize)>) -> Self {
         for problem in &mut self.problems {
             problem.position = problem.position.or_else(|| find(problem.site));
         }
@@ -124,7 +124,7 @@ impl TopologyError {
 
     /// Adds the name of the file.
     #[cfg(feature = "toml")]
-    pub(super) fn in_file(mut self, file: impl Into<String>) -> Self {
+    pub(crate) fn in_file(mut self, file: impl Into<String>) -> Self {
         self.file = Some(file.into());
         self
     }
@@ -132,7 +132,7 @@ impl TopologyError {
     /// Each problem in a line of its own.
     ///
     /// ```
-    /// use snowglobe::topology::Topology;
+    /// use snowglobe_model::topology::Topology;
     ///
     /// let error = Topology::new().validate().unwrap_err();
     /// assert_eq!(error.problems().collect::<Vec<_>>(), ["the topology has no nodes; add one with `topology.node(\"alice\")`"]);

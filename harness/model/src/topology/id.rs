@@ -10,7 +10,8 @@ macro_rules! id {
         pub struct $name(u32);
 
         impl $name {
-            pub(crate) fn new(index: usize) -> Self {
+            /// Returns the id of the thing with this index.
+            pub fn new(index: usize) -> Self {
                 $name(u32::try_from(index).expect("a topology holds fewer than 2^32 things of a kind"))
             }
 

@@ -26,11 +26,11 @@ pub enum Families {
 }
 
 impl Families {
-    pub(super) fn has_v4(self) -> bool {
+    pub(crate) fn has_v4(self) -> bool {
         matches!(self, Families::Both | Families::V4)
     }
 
-    pub(super) fn has_v6(self) -> bool {
+    pub(crate) fn has_v6(self) -> bool {
         matches!(self, Families::Both | Families::V6)
     }
 }
@@ -38,28 +38,28 @@ impl Families {
 /// What is asked of a link, built by chained calls.
 ///
 /// ```
-/// use snowglobe::topology::{EndSpec, LinkSpec, Topology};
+/// use snowglobe_model::topology::{EndSpec, LinkSpec, Topology};
 ///
 /// let mut topology = Topology::new();
 /// let (alice, bob) = (topology.node("alice"), topology.node("bob"));
 /// topology.link_with(alice, bob, LinkSpec::new().mtu(9000).addresses("192.168.7.1/24", "192.168.7.2"));
 /// topology.link_with(alice, bob, LinkSpec::new().a(EndSpec::new().name("uplink").mac("02:00:00:00:00:01")));
 /// topology.validate()?;
-/// # Ok::<(), snowglobe::topology::TopologyError>(())
+/// # Ok::<(), snowglobe_model::topology::TopologyError>(())
 /// ```
 ///
 /// An [`Impairment`] is a `LinkSpec` that asks for it in both directions; an [`Asymmetric`] preset is one for a link whose first end has
 /// the access, so that it downloads from the second.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LinkSpec {
-    pub(super) name: Option<String>,
-    pub(super) mtu: Option<u32>,
-    pub(super) subnets: Vec<String>,
-    pub(super) families: Option<Families>,
-    pub(super) ends: [EndSpec; 2],
+    pub(crate) name: Option<String>,
+    pub(crate) mtu: Option<u32>,
+    pub(crate) subnets: Vec<String>,
+    pub(crate) families: Option<Families>,
+    pub(crate) ends: [EndSpec; 2],
     /// By [`Direction::index`].
-    pub(super) impairments: [Impairment; 2],
-    pub(super) engine: Engine,
+    pub(crate) impairments: [Impairment; 2],
+    pub(crate) engine: Engine,
 }
 
 /// Who carries the packets of a link.
@@ -129,8 +129,8 @@ impl LinkSpec {
     /// In TOML a link has `preset = "lte"`, or `impair = { delay = "25ms", loss = "5%" }`, or `a_to_b` and `b_to_a`; and `engine = "wire"`.
     ///
     /// ```
-    /// use snowglobe::impair::{Direction, Impairment, Percent, preset};
-    /// use snowglobe::topology::{LinkSpec, Topology};
+    /// use snowglobe_model::impair::{Direction, Impairment, Percent, preset};
+    /// use snowglobe_model::topology::{LinkSpec, Topology};
     ///
     /// let mut topology = Topology::new();
     /// let (phone, server) = (topology.node("phone"), topology.node("server"));
@@ -138,7 +138,7 @@ impl LinkSpec {
     /// let lossy = Impairment { loss: Percent(5.0), ..Impairment::NONE };
     /// topology.link_with(phone, server, LinkSpec::from(preset::wifi()).impair_one_way(Direction::AToB, lossy));
     /// topology.validate()?;
-    /// # Ok::<(), snowglobe::topology::TopologyError>(())
+    /// # Ok::<(), snowglobe_model::topology::TopologyError>(())
     /// ```
     pub fn impair(mut self, impairment: Impairment) -> Self {
         self.impairments = [impairment.clone(), impairment];
@@ -204,11 +204,11 @@ impl From<Asymmetric> for LinkSpec {
 #[serde(deny_unknown_fields)]
 pub struct EndSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) name: Option<String>,
+    pub(crate) name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) mac: Option<String>,
+    pub(crate) mac: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) addresses: Vec<String>,
+    pub(crate) addresses: Vec<String>,
 }
 
 impl EndSpec {
@@ -241,7 +241,7 @@ impl EndSpec {
 /// What is asked of a switch. A `&str` is a `SwitchSpec`.
 ///
 /// ```
-/// use snowglobe::topology::{SwitchSpec, Topology};
+/// use snowglobe_model::topology::{SwitchSpec, Topology};
 ///
 /// let mut topology = Topology::new();
 /// let lan = topology.switch(SwitchSpec::new("lan").subnet("192.168.1.0/24"));
@@ -250,18 +250,18 @@ impl EndSpec {
 ///     topology.plug(node, lan);
 /// }
 /// topology.validate()?;
-/// # Ok::<(), snowglobe::topology::TopologyError>(())
+/// # Ok::<(), snowglobe_model::topology::TopologyError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SwitchSpec {
-    pub(super) name: String,
+    pub(crate) name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) mtu: Option<u32>,
+    pub(crate) mtu: Option<u32>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) subnets: Vec<String>,
+    pub(crate) subnets: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) families: Option<Families>,
+    pub(crate) families: Option<Families>,
 }
 
 impl SwitchSpec {
@@ -312,7 +312,7 @@ impl From<String> for SwitchSpec {
 /// An Ethernet address.
 ///
 /// ```
-/// use snowglobe::topology::Mac;
+/// use snowglobe_model::topology::Mac;
 ///
 /// let mac: Mac = "02:00:5e:10:00:01".parse()?;
 /// assert_eq!(mac, Mac([2, 0, 0x5e, 0x10, 0, 1]));

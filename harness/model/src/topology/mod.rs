@@ -1,87 +1,42 @@
 //! The network that a test is about, as a value.
 //!
-//! A test says which nodes there are and how they are joined; what that means to a kernel (namespaces, veth pairs, bridges,
-//! addresses, routes, hosts files) is worked out here, by pure code, before anything is asked of a kernel:
+//! A test says which nodes there are and how they are joined. Names, links and settings are kept here as they were
+//! written, and judged; [`plan`](crate::plan) works out what they mean to a kernel.
 //!
-//! ```
-//! use snowglobe::topology::{LinkSpec, NodeSpec, SwitchSpec, Topology, Volume};
+//! The guide to these values is in `snowglobe::topology`.
 //!
-//! let mut topology = Topology::new();
-//! let (front, back) = (topology.switch("front"), topology.switch(SwitchSpec::new("back").subnet("192.168.9.0/24")));
-//! let client = topology.node("client");
-//! let proxy = topology.node("proxy");
-//! let server = topology.node(NodeSpec::new("server").volume("/data", Volume::named("site")));
-//! topology.plug(client, front);
-//! topology.plug(proxy, front);
-//! topology.plug(proxy, back);
-//! topology.plug_with(server, back, LinkSpec::new().mtu(1400));
-//!
-//! println!("{}", topology.sketch()); // [client]---(front)---[proxy]---(back)---[server]
-//! let plan = topology.plan()?;
-//! assert_eq!(plan.stack(client).interfaces[0].addresses[0].to_string(), "10.0.0.1/24");
-//! assert_eq!(plan.stack(server).interfaces[0].addresses[0].to_string(), "192.168.9.2/24");
-//! assert_eq!(plan.stack(client).routes[0].to.to_string(), "192.168.9.0/24"); // over the proxy, which forwards
-//! # Ok::<(), snowglobe::topology::TopologyError>(())
-//! ```
-//!
-//! # The rules
-//!
-//! - **Names.** A node's name is its hostname: up to 63 letters, digits and hyphens. It resolves everywhere as `bob` and
-//!   `bob.lab`, to the addresses of its first interface. A container resolves as `app.web`, and as `app` if no other has that name.
-//! - **Addresses.** Each segment gets a subnet of each family, and each interface the next address in it: the first switch
-//!   `10.0.0.0/24` and `fd73:6e6f:77::/64`, and so on; switches come first, then cables, in the order in which they were added. The
-//!   same topology always gets the same addresses.
-//! - **Interfaces** are `eth0`, `eth1`, … in the order of a node's links, and `to-bob` besides.
-//! - **Routes.** Nodes between segments forward, and every node has static routes along shortest paths, so that all can reach each
-//!   other by name. [`Routing::None`] switches that off, and [`NodeSpec::forward`] does for one node. There is no default route: what
-//!   is not in the lab is unreachable at once. Packets live for 64 hops, as everywhere.
-//! - **Impairments.** A link may be slow, lossy and more: see [`LinkSpec::impair`] and [`crate::impair`]. Which [`Engine`] carries it is worked
-//!   out when the lab starts.
-//!
-//! # The code
-//!
-//! `value` (with `id`, `node`, `link`, `storage`, `shape`) is what a test builds; `document` reads and writes it as TOML; `sketch`
-//! and `diagram` draw it. `validate` (with `demands`) judges the parts; `wiring`, `allocate` (with `given` and `pool`), `route`, `switch`, `hosts` work out what
-//! they mean; `build` puts that together as a `plan`. Nothing here knows a kernel, a process or a clock.
+//! | file | role |
+//! |---|---|
+//! | `value`, `id` | the topology and the ids that it hands out |
+//! | `node`, `link`, `storage`, `subnet` | what nodes, pods, links, switches and mounts are specified by |
+//! | `shape` | topologies that are often wanted |
+//! | `start` | how a topology is started by a crate that this one does not know |
+//! | `name` | which names nodes, interfaces and aliases may have |
+//! | `validate/` | what is wrong with a topology |
+//! | `text/` | topologies as TOML, as a line of text and as a diagram |
+//! | `error` | the error of all these |
 
-mod allocate;
-mod build;
-mod cables;
-mod change;
-mod demands;
-mod diagram;
-#[cfg(feature = "toml")]
-mod document;
-mod error;
-mod given;
-mod graph;
-mod hosts;
-mod id;
-mod limits;
-mod link;
-mod name;
-mod node;
-pub mod plan;
-mod pool;
-mod route;
+pub mod error;
+pub mod id;
+pub mod link;
+pub mod name;
+pub mod node;
 pub mod shape;
-mod sketch;
-mod storage;
-mod subnet;
-mod switch;
-#[cfg(test)]
-mod tests;
-mod validate;
-mod value;
-mod wiring;
+mod start;
+pub mod storage;
+pub mod subnet;
+mod text;
+pub(crate) mod validate;
+pub mod value;
 
+pub use crate::plan::Plan;
+pub use crate::plan::limits::Limits;
+pub use crate::plan::wiring::Owner;
 pub use error::TopologyError;
 pub use id::{Endpoint, LinkId, NodeId, PodId, SwitchId};
-pub use limits::Limits;
 pub use link::{EndSpec, Engine, Families, LinkSpec, Mac, SwitchSpec};
 pub use node::{NodeSpec, PodSpec, StartCommand, Users};
-pub use plan::Plan;
-pub use storage::{Mount, MountSource, Rootfs, Size, Volume};
+pub use start::StartAs;
+pub use storage::{IntoRootfs, Mount, MountSource, Rootfs, Size, Volume};
 pub use subnet::Subnet;
 pub use value::{Neighbours, Routing, Topology};
-pub use wiring::Owner;

@@ -6,11 +6,11 @@
 /// The longest label of a domain name.
 const LABEL: usize = 63;
 /// The longest name of an interface, and the longest alternative name of one.
-pub(super) const INTERFACE: usize = 15;
-pub(super) const ALTNAME: usize = 127;
+pub(crate) const INTERFACE: usize = 15;
+pub(crate) const ALTNAME: usize = 127;
 
 /// A name for an error message: in backquotes, printable, and not longer than a line.
-pub(super) fn show(name: &str) -> String {
+pub(crate) fn show(name: &str) -> String {
     let mut text: String = name.chars().take(40).flat_map(char::escape_debug).collect();
     if name.chars().nth(40).is_some() {
         text.push('…');
@@ -19,7 +19,7 @@ pub(super) fn show(name: &str) -> String {
 }
 
 /// What is wrong with the name of a node, a pod or a switch: the rest of a sentence that starts with the name.
-pub(super) fn wrong_label(name: &str) -> Option<String> {
+pub(crate) fn wrong_label(name: &str) -> Option<String> {
     wrong_part(name).or_else(|| match name.to_ascii_lowercase().as_str() {
         "localhost" => Some("is reserved: every node is its own `localhost`".into()),
         _ if is_numeric(name) => Some("would be read as an address; start it with a letter".into()),
@@ -28,7 +28,7 @@ pub(super) fn wrong_label(name: &str) -> Option<String> {
 }
 
 /// What is wrong with an alias: a hostname, which may have dots.
-pub(super) fn wrong_hostname(name: &str) -> Option<String> {
+pub(crate) fn wrong_hostname(name: &str) -> Option<String> {
     if name.len() > 253 {
         return Some(format!(
             "has {} bytes; a hostname has at most 253",
@@ -76,7 +76,7 @@ fn is_numeric(label: &str) -> bool {
 }
 
 /// What is wrong with the name of an interface.
-pub(super) fn wrong_interface(name: &str) -> Option<String> {
+pub(crate) fn wrong_interface(name: &str) -> Option<String> {
     if name.is_empty() || name.len() > ALTNAME {
         return Some(format!(
             "has {} bytes; an interface name has 1 to {ALTNAME}",
@@ -98,7 +98,7 @@ pub(super) fn wrong_interface(name: &str) -> Option<String> {
 }
 
 /// What is wrong with the name of a volume, which becomes a directory.
-pub(super) fn wrong_volume(name: &str) -> Option<String> {
+pub(crate) fn wrong_volume(name: &str) -> Option<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if let Some(odd) = name.chars().find(|c| !plain(*c)) {
         return Some(format!(

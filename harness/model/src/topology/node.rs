@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::storage::{Mount, MountSource, Rootfs, Volume};
+use crate::topology::storage::{IntoRootfs, Mount, MountSource, Rootfs, Volume};
 
 /// How the user and group ids of a node map to the machine's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub enum Users {
 /// What is asked of a node, built by chained calls. A name alone is enough, and a `&str` is a `NodeSpec`.
 ///
 /// ```
-/// use snowglobe::topology::{NodeSpec, Topology, Users, Volume};
+/// use snowglobe_model::topology::{NodeSpec, Topology, Users, Volume};
 ///
 /// let mut topology = Topology::new();
 /// let client = topology.node("client");
@@ -37,31 +37,31 @@ pub enum Users {
 /// );
 /// topology.link(client, web);
 /// topology.validate()?;
-/// # Ok::<(), snowglobe::topology::TopologyError>(())
+/// # Ok::<(), snowglobe_model::topology::TopologyError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodeSpec {
-    pub(super) name: String,
+    pub(crate) name: String,
     /// The pod's name, in TOML only: in memory it is the topology that knows which node is in which pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) pod: Option<String>,
+    pub(crate) pod: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) rootfs: Option<Rootfs>,
+    pub(crate) rootfs: Option<Rootfs>,
     #[serde(default, skip_serializing_if = "is_default")]
-    pub(super) users: Users,
+    pub(crate) users: Users,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) mounts: Vec<Mount>,
+    pub(crate) mounts: Vec<Mount>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) commands: Vec<StartCommand>,
+    pub(crate) commands: Vec<StartCommand>,
     #[serde(default, skip_serializing_if = "is_default")]
-    pub(super) network: StackSpec,
+    pub(crate) network: StackSpec,
 }
 
 /// What is asked of a pod: containers that share NET, UTS and IPC. A `&str` is a `PodSpec`.
 ///
 /// ```
-/// use snowglobe::topology::{PodSpec, Topology};
+/// use snowglobe_model::topology::{PodSpec, Topology};
 ///
 /// let mut topology = Topology::new();
 /// let pod = topology.pod(PodSpec::new("web").share_pid());
@@ -72,26 +72,26 @@ pub struct NodeSpec {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PodSpec {
-    pub(super) name: String,
+    pub(crate) name: String,
     #[serde(default, skip_serializing_if = "is_default")]
-    pub(super) share_pid: bool,
+    pub(crate) share_pid: bool,
     #[serde(default, skip_serializing_if = "is_default")]
-    pub(super) network: StackSpec,
+    pub(crate) network: StackSpec,
 }
 
 /// What is asked of a network stack, a node's own or the one that the containers of a pod share.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct StackSpec {
+pub(crate) struct StackSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) aliases: Vec<String>,
+    pub(crate) aliases: Vec<String>,
     /// Lines for its own hosts file: address, name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) hosts: Vec<(String, String)>,
+    pub(crate) hosts: Vec<(String, String)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) forward: Option<bool>,
+    pub(crate) forward: Option<bool>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(super) sysctls: BTreeMap<String, String>,
+    pub(crate) sysctls: BTreeMap<String, String>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -137,8 +137,8 @@ impl NodeSpec {
     }
 
     /// Another root filesystem than the trial's: a fixture, or a directory of the workspace.
-    pub fn rootfs(mut self, rootfs: impl Into<Rootfs>) -> Self {
-        self.rootfs = Some(rootfs.into());
+    pub fn rootfs<How>(mut self, rootfs: impl IntoRootfs<How>) -> Self {
+        self.rootfs = Some(rootfs.into_rootfs());
         self
     }
 
@@ -245,7 +245,7 @@ impl From<String> for PodSpec {
 /// A program that a node runs when it starts, and again when it restarts.
 ///
 /// ```
-/// use snowglobe::topology::{NodeSpec, StartCommand};
+/// use snowglobe_model::topology::{NodeSpec, StartCommand};
 ///
 /// let store = NodeSpec::new("store").command(StartCommand::new("redis-server").args(["--port", "6379"]).ready_port(6379));
 /// let simple = NodeSpec::new("web").command(["busybox", "httpd", "-f"]);

@@ -4,19 +4,19 @@
 //! being built some way past what [`validate`](Topology::validate) accepts.
 //!
 //! ```
-//! use snowglobe::topology::shape;
+//! use snowglobe_model::topology::shape;
 //!
 //! let mut ring = shape::ring(6);
 //! assert_eq!(ring.links().len(), 6);
 //! let observer = ring.node("observer"); // and more can be added
 //! ring.link(observer, ring.find("n1").unwrap());
 //! ring.validate()?;
-//! # Ok::<(), snowglobe::topology::TopologyError>(())
+//! # Ok::<(), snowglobe_model::topology::TopologyError>(())
 //! ```
 
-use super::id::NodeId;
-use super::value::Topology;
 use crate::random::splitmix;
+use crate::topology::id::NodeId;
+use crate::topology::value::Topology;
 
 /// Where building stops.
 const ENOUGH: usize = 100_000;
@@ -135,11 +135,11 @@ fn numbered(topology: &mut Topology, nodes: usize) -> Vec<NodeId> {
 }
 
 /// Seeded, and the same for ever.
-pub(super) struct Dice(pub(super) u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
     /// A number from 0 to `bound`, without it.
-    pub(super) fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         ((u128::from(splitmix(&mut self.0)) * bound as u128) >> 64) as usize
     }
 }
@@ -148,7 +148,7 @@ impl Dice {
 #[cfg(feature = "toml")]
 #[derive(Clone, Copy, Debug, serde::Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     Pair {},
     Star { nodes: usize },
     Line { nodes: usize },
@@ -161,7 +161,7 @@ pub(super) enum Shape {
 
 #[cfg(feature = "toml")]
 impl Shape {
-    pub(super) fn build(self) -> Topology {
+    pub(crate) fn build(self) -> Topology {
         match self {
             Shape::Pair {} => pair(),
             Shape::Star { nodes } => star(nodes),

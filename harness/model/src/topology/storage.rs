@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// A number of bytes.
 ///
 /// ```
-/// use snowglobe::topology::Size;
+/// use snowglobe_model::topology::Size;
 ///
 /// assert_eq!(Size::mib(64), "64 MiB".parse()?);
 /// assert_eq!(Size::mib(64).to_string(), "64 MiB");
@@ -98,7 +98,7 @@ impl From<Size> for String {
 /// A directory that a node mounts and that is not part of its root filesystem.
 ///
 /// ```
-/// use snowglobe::topology::{NodeSpec, Size, Volume};
+/// use snowglobe_model::topology::{NodeSpec, Size, Volume};
 ///
 /// let primary = NodeSpec::new("primary")
 ///     .volume("/data", Volume::named("site")) // shared by all nodes that mount `site`, kept across restarts
@@ -210,6 +210,25 @@ pub enum Rootfs {
     Fixture(String),
     /// A directory of the workspace.
     Path(PathBuf),
+}
+
+/// A way to name the root filesystem of a node: anything that converts into a [`Rootfs`], or a fixture.
+///
+/// Fixtures belong to a crate that this one does not know, and `From<&Fixture> for Rootfs` could be written in neither of
+/// the crates that know both. The parameter says how the conversion is made; the compiler infers it.
+pub trait IntoRootfs<How> {
+    /// Returns the root filesystem.
+    fn into_rootfs(self) -> Rootfs;
+}
+
+/// Marks what converts into a [`Rootfs`] by [`Into`].
+#[derive(Debug)]
+pub enum ByInto {}
+
+impl<T: Into<Rootfs>> IntoRootfs<ByInto> for T {
+    fn into_rootfs(self) -> Rootfs {
+        self.into()
+    }
 }
 
 impl From<&str> for Rootfs {

@@ -7,7 +7,7 @@ use std::str::FromStr;
 /// A range of addresses that share a prefix, such as `10.0.0.0/24` or `fd00::/64`.
 ///
 /// ```
-/// use snowglobe::topology::Subnet;
+/// use snowglobe_model::topology::Subnet;
 ///
 /// let lan: Subnet = "192.168.1.0/24".parse()?;
 /// assert!(lan.contains("192.168.1.7".parse().unwrap()));
@@ -60,7 +60,7 @@ impl Subnet {
         self.v6 == other.v6 && self.base <= other.last() && other.base <= self.last()
     }
 
-    pub(super) fn from_bits(v6: bool, base: u128, prefix: u8) -> Self {
+    pub(crate) fn from_bits(v6: bool, base: u128, prefix: u8) -> Self {
         Subnet {
             v6,
             base: base & !host_mask(v6, prefix),
@@ -68,24 +68,24 @@ impl Subnet {
         }
     }
 
-    pub(super) fn base(&self) -> u128 {
+    pub(crate) fn base(&self) -> u128 {
         self.base
     }
 
     /// The last address, as bits.
-    pub(super) fn last(&self) -> u128 {
+    pub(crate) fn last(&self) -> u128 {
         self.base | self.host_mask()
     }
 
     /// How many interfaces it has room for.
-    pub(super) fn capacity(&self) -> u128 {
+    pub(crate) fn capacity(&self) -> u128 {
         let (first, last) = self.host_range();
         (last - first).saturating_add(1)
     }
 
     /// The host numbers that an interface may have: neither the network's own address, nor the one to all, where the
     /// subnet is large enough to have those.
-    pub(super) fn host_range(&self) -> (u128, u128) {
+    pub(crate) fn host_range(&self) -> (u128, u128) {
         let all = self.host_mask();
         match (all, self.v6) {
             (0 | 1, _) => (0, all),
@@ -95,12 +95,12 @@ impl Subnet {
     }
 
     /// The address of host number `host`.
-    pub(super) fn host(&self, host: u128) -> IpAddr {
+    pub(crate) fn host(&self, host: u128) -> IpAddr {
         from_bits(self.v6, self.base | host)
     }
 
     /// The host number of an address that lies in it.
-    pub(super) fn host_of(&self, address: IpAddr) -> u128 {
+    pub(crate) fn host_of(&self, address: IpAddr) -> u128 {
         to_bits(address) & self.host_mask()
     }
 
@@ -109,7 +109,7 @@ impl Subnet {
     }
 }
 
-pub(super) fn width(v6: bool) -> u8 {
+pub(crate) fn width(v6: bool) -> u8 {
     if v6 { 128 } else { 32 }
 }
 
@@ -120,7 +120,7 @@ fn host_mask(v6: bool, prefix: u8) -> u128 {
         .map_or(u128::MAX, |beyond| beyond - 1)
 }
 
-pub(super) fn to_bits(address: IpAddr) -> u128 {
+pub(crate) fn to_bits(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(address) => address.to_bits().into(),
         IpAddr::V6(address) => address.to_bits(),
@@ -160,7 +160,7 @@ impl FromStr for Subnet {
 }
 
 /// Reads `10.0.0.1` or `10.0.0.1/24`.
-pub(super) fn parse_address(text: &str) -> Option<(IpAddr, Option<u8>)> {
+pub(crate) fn parse_address(text: &str) -> Option<(IpAddr, Option<u8>)> {
     let Some((address, prefix)) = text.split_once('/') else {
         return Some((text.parse().ok()?, None));
     };

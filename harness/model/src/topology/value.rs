@@ -5,11 +5,11 @@ use std::ops::Index;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::TopologyError;
-use super::id::{Endpoint, LinkId, NodeId, PodId, SwitchId};
-use super::link::{Families, LinkSpec, SwitchSpec};
-use super::node::{NodeSpec, PodSpec};
-use super::plan::Plan;
+use crate::plan::Plan;
+use crate::topology::error::TopologyError;
+use crate::topology::id::{Endpoint, LinkId, NodeId, PodId, SwitchId};
+use crate::topology::link::{Families, LinkSpec, SwitchSpec};
+use crate::topology::node::{NodeSpec, PodSpec};
 
 /// How nodes reach those that they share no segment with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -41,13 +41,13 @@ pub enum Neighbours {
 /// What holds for the whole topology.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Settings {
-    pub(super) domain: String,
-    pub(super) families: Families,
-    pub(super) routing: Routing,
-    pub(super) neighbours: Neighbours,
-    pub(super) pool_v4: String,
-    pub(super) pool_v6: String,
+pub(crate) struct Settings {
+    pub(crate) domain: String,
+    pub(crate) families: Families,
+    pub(crate) routing: Routing,
+    pub(crate) neighbours: Neighbours,
+    pub(crate) pool_v4: String,
+    pub(crate) pool_v6: String,
 }
 
 impl Default for Settings {
@@ -67,7 +67,7 @@ impl Default for Settings {
 /// from TOML; nothing exists until it is started.
 ///
 /// ```
-/// use snowglobe::topology::Topology;
+/// use snowglobe_model::topology::Topology;
 ///
 /// let mut topology = Topology::new();
 /// let (alice, bob) = (topology.node("alice"), topology.node("bob"));
@@ -77,30 +77,30 @@ impl Default for Settings {
 /// let cable = topology.link(alice, bob); // a second way from one to the other
 /// topology.validate()?;
 /// assert_eq!(topology.link_name(cable), "alice–bob");
-/// # Ok::<(), snowglobe::topology::TopologyError>(())
+/// # Ok::<(), snowglobe_model::topology::TopologyError>(())
 /// ```
 ///
 /// No call that builds fails: a wrong name or address is found by [`validate`](Topology::validate), which names the place. Ids
 /// are those of the topology that gave them and of its clones.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Topology {
-    pub(super) settings: Settings,
-    pub(super) nodes: Vec<Node>,
-    pub(super) pods: Vec<PodSpec>,
-    pub(super) switches: Vec<SwitchSpec>,
-    pub(super) links: Vec<Link>,
+    pub(crate) settings: Settings,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) pods: Vec<PodSpec>,
+    pub(crate) switches: Vec<SwitchSpec>,
+    pub(crate) links: Vec<Link>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Node {
-    pub(super) spec: NodeSpec,
-    pub(super) pod: Option<PodId>,
+pub(crate) struct Node {
+    pub(crate) spec: NodeSpec,
+    pub(crate) pod: Option<PodId>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Link {
-    pub(super) ends: [Endpoint; 2],
-    pub(super) spec: LinkSpec,
+pub(crate) struct Link {
+    pub(crate) ends: [Endpoint; 2],
+    pub(crate) spec: LinkSpec,
 }
 
 impl Topology {
@@ -176,7 +176,7 @@ impl Topology {
     /// Changes what is asked of a node.
     ///
     /// ```
-    /// use snowglobe::topology::shape;
+    /// use snowglobe_model::topology::shape;
     ///
     /// let mut star = shape::star(3);
     /// let first = star.find("n1").unwrap();
@@ -228,7 +228,7 @@ impl Topology {
     /// Says all that is wrong with it. It succeeds exactly if [`plan`](Topology::plan) does.
     ///
     /// ```
-    /// use snowglobe::topology::Topology;
+    /// use snowglobe_model::topology::Topology;
     ///
     /// let mut topology = Topology::new();
     /// let bob = topology.node("bøb");
@@ -319,7 +319,7 @@ impl Topology {
     }
 
     /// The names of all links, as [`link_name`](Topology::link_name) gives them one by one.
-    pub(super) fn link_names(&self) -> Vec<String> {
+    pub(crate) fn link_names(&self) -> Vec<String> {
         let mut seen: HashMap<[Endpoint; 2], usize> = HashMap::new();
         let name = |Link { ends, spec }: &Link| {
             spec.name.clone().unwrap_or_else(|| {
@@ -338,7 +338,7 @@ impl Topology {
         self.links.iter().map(name).collect()
     }
 
-    pub(super) fn end_name(&self, end: Endpoint) -> String {
+    pub(crate) fn end_name(&self, end: Endpoint) -> String {
         match end {
             Endpoint::Node(id) if self.nodes.get(id.index()).is_some() => self.node_name(id),
             Endpoint::Pod(id) if self.pods.get(id.index()).is_some() => self[id].name.clone(),

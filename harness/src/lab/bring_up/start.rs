@@ -18,28 +18,14 @@ use crate::lab::link::link::Link;
 use crate::lab::link::state::Carried;
 use crate::lab::node::node::Node;
 use crate::lab::shared::Shared;
+use crate::model::topology::StartAs;
 use crate::topology::plan::Sysctl;
 use crate::topology::{Limits, Topology};
 
-impl Topology {
-    /// Brings it to life: makes the nodes, lays the cables, gives the addresses, runs the nodes' commands, and returns when
-    /// packets pass and those commands are ready.
-    ///
-    /// # Errors
-    /// The topology is wrong (see [`validate`](Topology::validate)), needs more than this machine allows, or the kernel refuses
-    /// something: the error names the node or link. Nothing is left then.
-    ///
-    /// ```no_run
-    /// use snowglobe::topology::shape;
-    ///
-    /// #[snowglobe::test]
-    /// fn a_pair() -> snowglobe::TestResult {
-    ///     let lab = shape::pair().start()?;
-    ///     assert_eq!(lab.nodes().count(), 2);
-    ///     Ok(())
-    /// }
-    /// ```
-    pub fn start(&self) -> Result<Lab> {
+impl StartAs<Lab> for Topology {
+    type Error = LabError;
+
+    fn start_as(&self) -> Result<Lab> {
         let plan = self.plan()?;
         self.check_limits(&limits())?;
         let shared = Arc::new(Shared::new()?);

@@ -11,7 +11,8 @@ use crate::lab::link::link::Link;
 use crate::lab::link::state::Middle;
 use crate::lab::node::node::{Node, Stack};
 use crate::lab::stack::listeners::Ear;
-use crate::observe::{CaptureGuard, Labels, Listener, Policy, Recording, Source};
+use crate::model::packet::{Listener, Source};
+use crate::observe::{CaptureGuard, Labels, Policy, Recording};
 
 impl Lab {
     /// Captures all links; see [`CaptureGuard`].

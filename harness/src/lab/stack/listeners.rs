@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use crate::impair::Direction;
 use crate::lab::error::{LabError, Result};
-use crate::observe::{Listener, Source, Subject, Watch};
+use crate::model::packet::{Listener, Source};
+use crate::observe::{Subject, Watch};
 
 /// All who listen on something, by number.
 #[derive(Debug, Default)]

@@ -10,7 +10,7 @@ use super::keys::{KEY_LOG, open_key_log};
 use super::session::Session;
 use super::tap::Tap;
 use crate::impair::Direction;
-use crate::observe::listen::{Listener, Source};
+use crate::model::packet::{Listener, Source};
 use crate::observe::{ObserveError, Result};
 
 /// Captures a link, all links, or an interface of a node, for as long as it lives.

@@ -5,8 +5,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::model::random::seed_for;
 use crate::observe::{ObserveError, Result};
-use crate::random::seed_for;
 use crate::sandbox::paths;
 
 /// The directory of this program's captures.

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use super::{Color, Format};
-use crate::duration::parse;
+use crate::model::duration::parse;
 use crate::runner::error::{RunError, usage};
 
 pub(super) fn value(parser: &mut lexopt::Parser) -> Result<OsString, RunError> {

@@ -16,7 +16,7 @@ use super::signals::Signals;
 use super::zygotes::{Idle, Nursery};
 use crate::Isolation;
 use crate::kernel::message_channel::MESSAGE_MAX;
-use crate::random::seed_for;
+use crate::model::random::seed_for;
 use crate::runner::conclusion::Conclusion;
 use crate::runner::error::{RunError, explain, limit};
 use crate::runner::report::{Done, Printer};

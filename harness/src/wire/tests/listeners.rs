@@ -8,7 +8,8 @@ use crate::impair::Direction;
 use crate::impair::Impairment;
 use crate::impair::Percent;
 use crate::kernel::testing::sealed;
-use crate::observe::{FrameEvent, FrameFate, Listener, RuleGuard, Verdict, udp};
+use crate::model::packet::{FrameEvent, FrameFate, Listener};
+use crate::observe::{RuleGuard, Verdict, udp};
 
 /// Writes down, in a line each, what it hears of datagrams with a text.
 #[derive(Debug, Default)]

@@ -5,9 +5,9 @@ use crate::impair::impairment::Impairment;
 use crate::impair::trace::Kind;
 
 /// Bits in a byte times nanoseconds in a second: a rate times nanoseconds is counted in these, so that nothing is lost by rounding.
-pub(super) const PER_BYTE: u64 = 8 * 1_000_000_000;
+pub(crate) const PER_BYTE: u64 = 8 * 1_000_000_000;
 
-pub(super) enum Bottleneck {
+pub(crate) enum Bottleneck {
     None,
     Line(Line),
     Bucket(Bucket),
@@ -17,7 +17,7 @@ pub(super) enum Bottleneck {
 
 impl Bottleneck {
     /// One behind which packets wait until `free` for those of the one before it.
-    pub(super) fn of(impairment: &Impairment, free: u64) -> Bottleneck {
+    pub(crate) fn of(impairment: &Impairment, free: u64) -> Bottleneck {
         let trace = impairment.trace.as_ref();
         match (trace.filter(|trace| trace.has_rate()), impairment.rate) {
             (Some(trace), rate) => match trace.kind() {
@@ -33,7 +33,7 @@ impl Bottleneck {
     }
 
     /// Says when the trace starts.
-    pub(super) fn start(&mut self, origin: u64) {
+    pub(crate) fn start(&mut self, origin: u64) {
         match self {
             Bottleneck::Opportunities(of) => of.start(origin),
             Bottleneck::Profile(profile) => profile.start(origin),
@@ -42,7 +42,7 @@ impl Bottleneck {
     }
 
     /// When a packet is through that comes at `arrival`. Packets pass in the order in which this is asked, whenever they come.
-    pub(super) fn serve(&mut self, arrival: u64, length: usize) -> u64 {
+    pub(crate) fn serve(&mut self, arrival: u64, length: usize) -> u64 {
         match self {
             Bottleneck::None => arrival,
             Bottleneck::Line(line) => line.serve(arrival, length),
@@ -54,7 +54,7 @@ impl Bottleneck {
 
     /// When a packet is through that comes now and passes by those that wait. They wait no longer for it, but those to come do: what passes
     /// in all is the same.
-    pub(super) fn overtake(&mut self, now: u64, length: usize) -> u64 {
+    pub(crate) fn overtake(&mut self, now: u64, length: usize) -> u64 {
         match self {
             Bottleneck::None => now,
             Bottleneck::Line(line) => line.overtake(now, length),
@@ -65,7 +65,7 @@ impl Bottleneck {
     }
 
     /// When the last packet is through.
-    pub(super) fn free(&self) -> u64 {
+    pub(crate) fn free(&self) -> u64 {
         match self {
             Bottleneck::None => 0,
             Bottleneck::Line(line) => line.free,
@@ -97,7 +97,7 @@ impl Pace {
 }
 
 /// A line on which bits follow each other at a rate, as netem's `rate`.
-pub(super) struct Line {
+pub(crate) struct Line {
     pace: Pace,
     free: u64,
 }
@@ -126,7 +126,7 @@ impl Line {
 }
 
 /// A bucket that fills with tokens at a rate, as tbf's: a packet leaves as soon as there is a token for each of its bytes.
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     pace: Pace,
     /// Bytes.
     size: usize,

@@ -13,7 +13,7 @@ use crate::impair::quantiles::SCALE;
 /// What a packet draws a random number for.
 #[derive(Clone, Copy)]
 #[repr(u64)]
-pub(super) enum Draw {
+pub(crate) enum Draw {
     Loss = 1,
     BurstLoss,
     BurstChange,
@@ -29,27 +29,27 @@ pub(super) enum Draw {
 
 /// A probability, to be compared with a random number: in parts of 2⁵³, since a float knows no finer ones. So 100 % always hits, and 0 % never.
 #[derive(Clone, Copy)]
-pub(super) struct Threshold(u64);
+pub(crate) struct Threshold(u64);
 
 impl Threshold {
     const BITS: u32 = 53;
 
-    pub(super) fn of(share: Percent) -> Threshold {
+    pub(crate) fn of(share: Percent) -> Threshold {
         Threshold((share.fraction() * (1u64 << Threshold::BITS) as f64).round() as u64)
     }
 
-    pub(super) fn hit(self, number: u64) -> bool {
+    pub(crate) fn hit(self, number: u64) -> bool {
         number >> (u64::BITS - Threshold::BITS) < self.0
     }
 }
 
 /// The chances of an impairment, and what else is asked of each packet by itself.
-pub(super) struct Odds {
-    pub(super) loss: Threshold,
-    pub(super) duplicate: Threshold,
-    pub(super) reorder: Threshold,
+pub(crate) struct Odds {
+    pub(crate) loss: Threshold,
+    pub(crate) duplicate: Threshold,
+    pub(crate) reorder: Threshold,
     /// Nanoseconds.
-    pub(super) delay: u64,
+    pub(crate) delay: u64,
     bursts: Option<Bursts>,
     every: Option<u32>,
     correlation: Threshold,
@@ -77,7 +77,7 @@ enum Spread {
 }
 
 impl Odds {
-    pub(super) fn of(impairment: &Impairment) -> Odds {
+    pub(crate) fn of(impairment: &Impairment) -> Odds {
         let bursts = impairment.bursts.map(|bursts| Bursts {
             begin: Threshold::of(bursts.p),
             end: Threshold::of(bursts.r),
@@ -101,7 +101,7 @@ impl Odds {
         }
     }
 
-    pub(super) fn is_too_large(&self, frame: &[u8]) -> bool {
+    pub(crate) fn is_too_large(&self, frame: &[u8]) -> bool {
         const IPV4: u16 = 0x0800;
         const IPV6: u16 = 0x86dd;
         self.mtu.is_some_and(|mtu| {
@@ -111,7 +111,7 @@ impl Odds {
     }
 
     /// Whether a packet is lost, and why. The flow goes on whatever comes of it.
-    pub(super) fn lost(&self, loss: Threshold, flow: &mut Flow, turn: &Turn) -> Option<Cause> {
+    pub(crate) fn lost(&self, loss: Threshold, flow: &mut Flow, turn: &Turn) -> Option<Cause> {
         let lost = self.lost_again(loss, turn);
         if let Some(bursts) = &self.bursts {
             let change = match flow.is_bad {
@@ -134,7 +134,7 @@ impl Odds {
     }
 
     /// Whether chance loses a packet that leaves its flow as it is.
-    pub(super) fn lost_again(&self, loss: Threshold, turn: &Turn) -> Option<Cause> {
+    pub(crate) fn lost_again(&self, loss: Threshold, turn: &Turn) -> Option<Cause> {
         if turn.hits(Draw::Loss, loss) {
             return Some(Cause::Loss);
         }
@@ -147,7 +147,7 @@ impl Odds {
     }
 
     /// Whether a packet overtakes those before it.
-    pub(super) fn overtakes(&self, flow: &mut Flow, turn: &mut Turn) -> bool {
+    pub(crate) fn overtakes(&self, flow: &mut Flow, turn: &mut Turn) -> bool {
         if !self.reorders {
             return false;
         }
@@ -169,7 +169,7 @@ impl Odds {
     }
 
     /// The delay of one packet, jitter included.
-    pub(super) fn delay_of(&self, delay: u64, turn: &Turn) -> u64 {
+    pub(crate) fn delay_of(&self, delay: u64, turn: &Turn) -> u64 {
         let random = || turn.draw(Draw::Jitter);
         let scaled = |range: u64| ((u128::from(random()) * u128::from(range)) >> 64) as u64;
         match &self.spread {
@@ -183,7 +183,7 @@ impl Odds {
     }
 
     /// The bit of a frame that is spoiled, if one is.
-    pub(super) fn flip(&self, turn: &Turn, length: usize) -> Option<(usize, u8)> {
+    pub(crate) fn flip(&self, turn: &Turn, length: usize) -> Option<(usize, u8)> {
         if !self.corrupts || length <= ETHERNET || !turn.hits(Draw::Corrupt, self.corrupt) {
             return None;
         }

@@ -20,7 +20,7 @@ const EPHEMERAL: u16 = 32_768;
 
 /// What is known of a flow.
 #[derive(Clone)]
-pub(super) struct Flow {
+pub(crate) struct Flow {
     /// Which flow it is; 0 in a place that is free.
     key: u64,
     /// Where its random numbers come from.
@@ -28,26 +28,26 @@ pub(super) struct Flow {
     /// How many packets it had.
     packets: u64,
     /// The packets since one was lost as the n-th.
-    pub(super) since_lost: u32,
+    pub(crate) since_lost: u32,
     /// The packets delayed since one was reordered.
-    pub(super) since_reordered: u32,
+    pub(crate) since_reordered: u32,
     /// Whether the last packet was reordered.
-    pub(super) was_reordered: bool,
+    pub(crate) was_reordered: bool,
     /// The state of the Gilbert–Elliott model.
-    pub(super) is_bad: bool,
+    pub(crate) is_bad: bool,
 }
 
 /// A packet's random numbers, and in which state of its flow it came.
 #[derive(Clone, Copy)]
-pub(super) struct Turn {
+pub(crate) struct Turn {
     numbers: u64,
-    pub(super) found_bad: bool,
-    pub(super) may_overtake: bool,
+    pub(crate) found_bad: bool,
+    pub(crate) may_overtake: bool,
 }
 
 impl Flow {
     /// The next packet of the flow.
-    pub(super) fn turn(&mut self) -> Turn {
+    pub(crate) fn turn(&mut self) -> Turn {
         let numbers = mix(self.stream ^ self.packets.wrapping_mul(GOLDEN));
         self.packets += 1;
         Turn {
@@ -60,17 +60,17 @@ impl Flow {
 
 impl Turn {
     /// A random number. Those for different purposes have nothing to do with each other.
-    pub(super) fn draw(&self, purpose: Draw) -> u64 {
+    pub(crate) fn draw(&self, purpose: Draw) -> u64 {
         const STEP: u64 = 0xd1b5_4a32_d192_ed03;
         mix(self.numbers.wrapping_add(STEP.wrapping_mul(purpose as u64)))
     }
 
-    pub(super) fn hits(&self, purpose: Draw, threshold: Threshold) -> bool {
+    pub(crate) fn hits(&self, purpose: Draw, threshold: Threshold) -> bool {
         threshold.hit(self.draw(purpose))
     }
 
     /// The same packet once more, with other random numbers.
-    pub(super) fn again(&self) -> Turn {
+    pub(crate) fn again(&self) -> Turn {
         Turn {
             numbers: self.draw(Draw::Again),
             ..*self
@@ -79,7 +79,7 @@ impl Turn {
 }
 
 /// All flows: a hash table with open addressing, which grows up to its limit.
-pub(super) struct Flows {
+pub(crate) struct Flows {
     seed: u64,
     places: Vec<Flow>,
     used: usize,
@@ -88,7 +88,7 @@ pub(super) struct Flows {
 }
 
 impl Flows {
-    pub(super) fn new(seed: u64) -> Flows {
+    pub(crate) fn new(seed: u64) -> Flows {
         const FIRST: usize = 16;
         Flows {
             seed,
@@ -99,7 +99,7 @@ impl Flows {
     }
 
     /// The flow of a frame.
-    pub(super) fn of(&mut self, frame: &[u8]) -> &mut Flow {
+    pub(crate) fn of(&mut self, frame: &[u8]) -> &mut Flow {
         let key = key(frame);
         if self.places[self.last].key != key {
             self.last = self.find(key);
@@ -184,7 +184,7 @@ fn key(frame: &[u8]) -> u64 {
 }
 
 /// The ethertype, and what follows it, VLAN tags skipped.
-pub(super) fn network(frame: &[u8]) -> (u16, &[u8]) {
+pub(crate) fn network(frame: &[u8]) -> (u16, &[u8]) {
     let mut at = ETHERNET - 2;
     loop {
         let Some(ethertype) = word(frame, at) else {

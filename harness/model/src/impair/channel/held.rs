@@ -9,7 +9,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use crate::impair::counters::Traffic;
 use crate::impair::queue::QueueLimit;
 
-pub(super) struct Held {
+pub(crate) struct Held {
     limit: Traffic,
     traffic: Traffic,
     /// The most that there was of it.
@@ -27,7 +27,7 @@ struct Load {
 }
 
 impl Held {
-    pub(super) fn new(limit: QueueLimit) -> Held {
+    pub(crate) fn new(limit: QueueLimit) -> Held {
         let mut held = Held {
             limit: Traffic::default(),
             traffic: Traffic::default(),
@@ -40,7 +40,7 @@ impl Held {
     }
 
     /// From now on, so much; what is held stays.
-    pub(super) fn limit(&mut self, limit: QueueLimit) {
+    pub(crate) fn limit(&mut self, limit: QueueLimit) {
         let packets = limit.packets.unwrap_or(u32::MAX);
         let bytes = limit.bytes.unwrap_or(u64::MAX);
         self.limit = Traffic {
@@ -49,16 +49,16 @@ impl Held {
         };
     }
 
-    pub(super) fn has_room(&self, load: Traffic) -> bool {
+    pub(crate) fn has_room(&self, load: Traffic) -> bool {
         self.traffic.packets + load.packets <= self.limit.packets
             && self.traffic.bytes + load.bytes <= self.limit.bytes
     }
 
-    pub(super) fn most(&self) -> Traffic {
+    pub(crate) fn most(&self) -> Traffic {
         self.most
     }
 
-    pub(super) fn add(&mut self, due: u64, load: Traffic) {
+    pub(crate) fn add(&mut self, due: u64, load: Traffic) {
         self.traffic += load;
         self.most.packets = self.most.packets.max(self.traffic.packets);
         self.most.bytes = self.most.bytes.max(self.traffic.bytes);
@@ -74,7 +74,7 @@ impl Held {
     }
 
     /// Makes room of what is due.
-    pub(super) fn release(&mut self, now: u64) {
+    pub(crate) fn release(&mut self, now: u64) {
         while let Some(load) = self.in_order.front().copied()
             && load.due <= now
         {

@@ -23,7 +23,7 @@ use super::impairment::Impairment;
 const ETHERNET: usize = 14;
 
 /// One direction of a wire.
-pub(crate) struct Channel {
+pub struct Channel {
     impairment: Impairment,
     needs_segments: bool,
     odds: Odds,
@@ -38,12 +38,13 @@ pub(crate) struct Channel {
 
 /// What becomes of a packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Fate {
-    pub(crate) first: Option<Delivery>,
+pub struct Fate {
+    /// The packet itself, unless it is lost.
+    pub first: Option<Delivery>,
     /// The duplicate.
-    pub(crate) second: Option<Delivery>,
+    pub second: Option<Delivery>,
     /// Why the packet was dropped, if it was.
-    pub(crate) cause: Option<Cause>,
+    pub cause: Option<Cause>,
 }
 
 impl Fate {
@@ -57,19 +58,19 @@ impl Fate {
 
 /// When a packet comes out, and how.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Delivery {
+pub struct Delivery {
     /// Nanoseconds, of the clock whose `now` was passed in. What is due at the same time comes out in the order in which it was admitted.
-    pub(crate) due: u64,
+    pub due: u64,
     /// Which byte of the frame is spoiled, and the bit in it.
-    pub(crate) flip: Option<(usize, u8)>,
+    pub flip: Option<(usize, u8)>,
     /// It comes out before something that was admitted before it.
-    pub(crate) reordered: bool,
+    pub reordered: bool,
 }
 
 impl Channel {
     /// A direction with this impairment, which has been validated. The seed is the link's: of the trial's and the link's name.
     /// A trace starts with the first packet.
-    pub(crate) fn new(impairment: &Impairment, seed: u64) -> Channel {
+    pub fn new(impairment: &Impairment, seed: u64) -> Channel {
         Channel {
             odds: Odds::of(impairment),
             flows: Flows::new(seed),
@@ -85,7 +86,7 @@ impl Channel {
 
     /// Changes what is done to packets from now on. What is under way comes out as it was decided, and what has to wait for a rate waits behind it.
     /// The flows' random streams go on; a trace goes on if it stays the same, and else starts now.
-    pub(crate) fn change(&mut self, impairment: &Impairment, now: u64) {
+    pub fn change(&mut self, impairment: &Impairment, now: u64) {
         let goes_on = self.impairment.trace.is_some() && self.impairment.trace == impairment.trace;
         let origin = self.conditions.origin().filter(|_| goes_on);
         self.odds = Odds::of(impairment);
@@ -98,28 +99,28 @@ impl Channel {
     }
 
     /// The impairment as it is in force.
-    pub(crate) fn impairment(&self) -> &Impairment {
+    pub fn impairment(&self) -> &Impairment {
         &self.impairment
     }
 
     /// Whether each packet has to be admitted by itself; else whole batches may [pass](Channel::pass).
-    pub(crate) fn needs_segments(&self) -> bool {
+    pub fn needs_segments(&self) -> bool {
         self.needs_segments
     }
 
     /// Decides about one packet: an Ethernet frame as it is on a wire, not a batch. `now`, in nanoseconds, never goes back.
-    pub(crate) fn admit(&mut self, now: u64, frame: &[u8]) -> Fate {
+    pub fn admit(&mut self, now: u64, frame: &[u8]) -> Fate {
         self.counters.sent += Traffic::frame(frame.len());
         self.decide(now, frame)
     }
 
     /// Decides about a packet that was [kept back](Channel::keep_back).
-    pub(crate) fn admit_late(&mut self, now: u64, frame: &[u8]) -> Fate {
+    pub fn admit_late(&mut self, now: u64, frame: &[u8]) -> Fate {
         self.decide(now, frame)
     }
 
     /// Decides about a copy of a packet, made by a rule.
-    pub(crate) fn admit_copy(&mut self, now: u64, frame: &[u8]) -> Fate {
+    pub fn admit_copy(&mut self, now: u64, frame: &[u8]) -> Fate {
         self.counters.duplicated += Traffic::frame(frame.len());
         self.decide(now, frame)
     }
@@ -128,7 +129,7 @@ impl Channel {
     /// them, and then each is to be admitted by itself.
     ///
     /// No chance is asked about them, so their flows' random numbers are not used up: it makes no difference in how many batches they came.
-    pub(crate) fn pass(&mut self, now: u64, packets: Traffic) -> Option<u64> {
+    pub fn pass(&mut self, now: u64, packets: Traffic) -> Option<u64> {
         debug_assert!(!self.needs_segments);
         let due = self.pass_by(now, packets)?.due;
         self.counters.sent += packets;
@@ -136,51 +137,51 @@ impl Channel {
     }
 
     /// Counts a packet that was dropped before it was admitted, by a rule or because the link is cut.
-    pub(crate) fn refuse(&mut self, cause: Cause, length: usize) {
+    pub fn refuse(&mut self, cause: Cause, length: usize) {
         self.counters.sent += Traffic::frame(length);
         self.lose(cause, Traffic::frame(length));
     }
 
     /// The same for one that was [kept back](Channel::keep_back).
-    pub(crate) fn refuse_late(&mut self, cause: Cause, length: usize) -> Fate {
+    pub fn refuse_late(&mut self, cause: Cause, length: usize) -> Fate {
         self.dropped(cause, length)
     }
 
     /// Counts a packet that came, and is to be admitted later.
-    pub(crate) fn keep_back(&mut self, length: usize) {
+    pub fn keep_back(&mut self, length: usize) {
         self.counters.sent += Traffic::frame(length);
     }
 
     /// Counts what has come out at the other end.
-    pub(crate) fn deliver(&mut self, packets: Traffic) {
+    pub fn deliver(&mut self, packets: Traffic) {
         self.counters.delivered += packets;
     }
 
     /// Counts what did not come out, though it was under way or kept back.
-    pub(crate) fn lose(&mut self, cause: Cause, packets: Traffic) {
+    pub fn lose(&mut self, cause: Cause, packets: Traffic) {
         *self.counters.lost.of(cause) += packets;
     }
 
     /// Counts packets that nobody had time to look at; how long they were is not known.
-    pub(crate) fn overrun(&mut self, packets: u64) {
+    pub fn overrun(&mut self, packets: u64) {
         let packets = Traffic { packets, bytes: 0 };
         self.counters.sent += packets;
         self.lose(Cause::Overrun, packets);
     }
 
     /// Counts a packet that a rule has spoiled.
-    pub(crate) fn spoil(&mut self, length: usize) {
+    pub fn spoil(&mut self, length: usize) {
         self.counters.corrupted += Traffic::frame(length);
     }
 
     /// Makes a packet that was admitted come later by so many nanoseconds; others overtake it.
-    pub(crate) fn put_off(&mut self, delivery: &mut Delivery, by: u64) {
+    pub fn put_off(&mut self, delivery: &mut Delivery, by: u64) {
         delivery.due = delivery.due.saturating_add(by);
         self.latest = self.latest.max(delivery.due);
     }
 
     /// What has passed so far.
-    pub(crate) fn counters(&self) -> Counters {
+    pub fn counters(&self) -> Counters {
         let mut all = self.counters.sent;
         all += self.counters.duplicated;
         Counters {

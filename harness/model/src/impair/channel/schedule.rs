@@ -11,7 +11,7 @@ use super::chance::Threshold;
 const UNLIMITED: u64 = u64::MAX;
 
 /// Times at which packets can pass: Mahimahi's format.
-pub(super) struct Opportunities {
+pub(crate) struct Opportunities {
     trace: Trace,
     origin: u64,
     /// Where we are: which round of the trace, which step in it, and what of it is not used yet.
@@ -23,7 +23,7 @@ pub(super) struct Opportunities {
 }
 
 impl Opportunities {
-    pub(super) fn new(trace: &Trace, free: u64) -> Opportunities {
+    pub(crate) fn new(trace: &Trace, free: u64) -> Opportunities {
         Opportunities {
             trace: trace.clone(),
             origin: 0,
@@ -34,13 +34,13 @@ impl Opportunities {
         }
     }
 
-    pub(super) fn start(&mut self, origin: u64) {
+    pub(crate) fn start(&mut self, origin: u64) {
         self.origin = origin;
         self.round = 0;
         self.go_to(0);
     }
 
-    pub(super) fn free(&self) -> u64 {
+    pub(crate) fn free(&self) -> u64 {
         self.free
     }
 
@@ -51,7 +51,7 @@ impl Opportunities {
         }
     }
 
-    pub(super) fn serve(&mut self, arrival: u64, length: usize) -> u64 {
+    pub(crate) fn serve(&mut self, arrival: u64, length: usize) -> u64 {
         let arrival = arrival.max(self.free);
         if self.time() < arrival {
             self.skip_to(arrival);
@@ -67,7 +67,7 @@ impl Opportunities {
     }
 
     /// The next opportunity is taken; those who wait have it already, so one at the end is taken in its place.
-    pub(super) fn overtake(&mut self, now: u64, length: usize) -> u64 {
+    pub(crate) fn overtake(&mut self, now: u64, length: usize) -> u64 {
         let (round, step) = self.next(now);
         let time = self.time_of(round, step);
         time.min(self.serve(now, length))
@@ -117,7 +117,7 @@ impl Opportunities {
 }
 
 /// Rates that change over time.
-pub(super) struct Profile {
+pub(crate) struct Profile {
     rows: Rows,
     /// The rate where the table says none.
     otherwise: u64,
@@ -127,7 +127,7 @@ pub(super) struct Profile {
 }
 
 impl Profile {
-    pub(super) fn new(trace: &Trace, otherwise: Option<Rate>, free: u64) -> Profile {
+    pub(crate) fn new(trace: &Trace, otherwise: Option<Rate>, free: u64) -> Profile {
         Profile {
             rows: Rows::new(trace),
             otherwise: otherwise.map_or(UNLIMITED, Rate::as_bit),
@@ -136,15 +136,15 @@ impl Profile {
         }
     }
 
-    pub(super) fn start(&mut self, origin: u64) {
+    pub(crate) fn start(&mut self, origin: u64) {
         self.rows.start(origin);
     }
 
-    pub(super) fn free(&self) -> u64 {
+    pub(crate) fn free(&self) -> u64 {
         self.free
     }
 
-    pub(super) fn serve(&mut self, arrival: u64, length: usize) -> u64 {
+    pub(crate) fn serve(&mut self, arrival: u64, length: usize) -> u64 {
         if arrival > self.free {
             (self.free, self.spare) = (arrival, 0);
         }
@@ -153,7 +153,7 @@ impl Profile {
         self.free
     }
 
-    pub(super) fn overtake(&mut self, now: u64, length: usize) -> u64 {
+    pub(crate) fn overtake(&mut self, now: u64, length: usize) -> u64 {
         let mut ahead = self.rows.clone();
         let (due, _) = ahead.work(now, length as u64 * PER_BYTE, self.otherwise);
         due.min(self.serve(now, length))
@@ -239,7 +239,7 @@ impl Rows {
 }
 
 /// The delay and the loss at a time, where a trace says them.
-pub(super) struct Conditions {
+pub(crate) struct Conditions {
     origin: Option<u64>,
     rows: Option<Rows>,
     /// Of each row.
@@ -247,7 +247,7 @@ pub(super) struct Conditions {
 }
 
 impl Conditions {
-    pub(super) fn of(impairment: &Impairment) -> Conditions {
+    pub(crate) fn of(impairment: &Impairment) -> Conditions {
         let mut conditions = Conditions {
             origin: None,
             rows: None,
@@ -267,25 +267,25 @@ impl Conditions {
         conditions
     }
 
-    pub(super) fn origin(&self) -> Option<u64> {
+    pub(crate) fn origin(&self) -> Option<u64> {
         self.origin
     }
 
-    pub(super) fn start(&mut self, origin: u64) {
+    pub(crate) fn start(&mut self, origin: u64) {
         self.origin = Some(origin);
         if let Some(rows) = &mut self.rows {
             rows.start(origin);
         }
     }
 
-    pub(super) fn loss(&mut self, now: u64) -> Option<Threshold> {
+    pub(crate) fn loss(&mut self, now: u64) -> Option<Threshold> {
         let rows = self.rows.as_mut()?;
         rows.go_to(now);
         self.loss[rows.row]
     }
 
     /// In nanoseconds.
-    pub(super) fn delay(&mut self, now: u64) -> Option<u64> {
+    pub(crate) fn delay(&mut self, now: u64) -> Option<u64> {
         let rows = self.rows.as_mut()?;
         rows.go_to(now);
         let delay = rows.table().rows[rows.row].delay?;

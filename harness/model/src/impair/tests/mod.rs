@@ -10,7 +10,7 @@ use super::channel::Channel;
 use super::{Impairment, Percent};
 
 /// A frame of an IPv4 flow, told apart from others by its UDP port.
-pub(super) fn frame(port: u16, length: usize) -> Vec<u8> {
+pub(crate) fn frame(port: u16, length: usize) -> Vec<u8> {
     let mut frame = vec![0; length];
     frame[12..14].copy_from_slice(&[0x08, 0x00]);
     frame[14] = 0x45;

@@ -32,7 +32,7 @@ use super::rate::Rate;
 /// ```
 ///
 /// ```
-/// use snowglobe::impair::{Impairment, Percent, Rate, Trace};
+/// use snowglobe_model::impair::{Impairment, Percent, Rate, Trace};
 ///
 /// let tunnel = Trace::parse("0s 10mbit 25ms 0%\n 5s 2mbit 80ms 1%\n 8s repeat")?;
 /// assert_eq!(tunnel.mean_rate(), Some(Rate::mbit(7)));
@@ -41,7 +41,7 @@ use super::rate::Rate;
 ///
 /// let twelve_mbit = Trace::parse("1\n2\n3\n")?; // a packet each millisecond, and over again
 /// assert_eq!(twelve_mbit.mean_rate(), Some(Rate::kbit(12_112)));
-/// # Ok::<(), snowglobe::impair::ImpairmentError>(())
+/// # Ok::<(), snowglobe_model::impair::ImpairmentError>(())
 /// ```
 ///
 /// In TOML: `trace = "verizon-lte.down"`, a file of either kind, looked for in the working directory; or `{ deliveries = [1, 2, 3] }`; or
@@ -56,34 +56,34 @@ struct Recording {
 }
 
 #[derive(PartialEq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Deliveries(Deliveries),
     Table(Table),
 }
 
 /// Times at which packets can pass, and when that starts over.
 #[derive(PartialEq)]
-pub(super) struct Deliveries {
+pub(crate) struct Deliveries {
     /// Not empty, sorted by time, no time twice.
-    pub(super) steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
     /// Nanoseconds, not zero, not before the last step.
-    pub(super) period: u64,
+    pub(crate) period: u64,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-pub(super) struct Step {
+pub(crate) struct Step {
     /// Nanoseconds.
-    pub(super) at: u64,
-    pub(super) packets: u32,
+    pub(crate) at: u64,
+    pub(crate) packets: u32,
 }
 
 /// Rows, and when they start over.
 #[derive(PartialEq)]
-pub(super) struct Table {
+pub(crate) struct Table {
     /// Not empty, the first at 0, each later than the one before.
-    pub(super) rows: Vec<Row>,
+    pub(crate) rows: Vec<Row>,
     /// Later than the last row.
-    pub(super) repeat: Option<Duration>,
+    pub(crate) repeat: Option<Duration>,
 }
 
 /// What a link does from a time on: a row of a [`Trace`]. What is `None` is as the impairment says.
@@ -162,23 +162,23 @@ impl Trace {
         }
     }
 
-    pub(super) fn kind(&self) -> &Kind {
+    pub(crate) fn kind(&self) -> &Kind {
         &self.0.kind
     }
 
     /// Whether it ever says a delay that is none.
-    pub(super) fn has_delay(&self) -> bool {
+    pub(crate) fn has_delay(&self) -> bool {
         let delayed = |row: &Row| row.delay.is_some_and(|delay| !delay.is_zero());
         matches!(self.kind(), Kind::Table(table) if table.rows.iter().any(delayed))
     }
 
     /// Whether it says of each packet when it passes.
-    pub(super) fn is_by_packet(&self) -> bool {
+    pub(crate) fn is_by_packet(&self) -> bool {
         matches!(self.kind(), Kind::Deliveries(_))
     }
 
     /// Whether it says when packets pass, instead of the impairment's own rate.
-    pub(super) fn has_rate(&self) -> bool {
+    pub(crate) fn has_rate(&self) -> bool {
         match self.kind() {
             Kind::Deliveries(_) => true,
             Kind::Table(table) => table.rows.iter().any(|row| row.rate.is_some()),
@@ -198,13 +198,13 @@ impl Deliveries {
 
 impl Table {
     /// When it starts over, in nanoseconds; never is the end of time.
-    pub(super) fn period(&self) -> u64 {
+    pub(crate) fn period(&self) -> u64 {
         self.repeat
             .map_or(u64::MAX, |repeat| repeat.as_nanos() as u64)
     }
 
     /// Each row with the time at which it ends, in nanoseconds.
-    pub(super) fn spans(&self) -> impl Iterator<Item = (&Row, u64)> {
+    pub(crate) fn spans(&self) -> impl Iterator<Item = (&Row, u64)> {
         let ends = self.rows[1..].iter().map(|row| row.at.as_nanos() as u64);
         self.rows.iter().zip(ends.chain([self.period()]))
     }

@@ -14,7 +14,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 const MOST_ROWS: usize = 1_000_000;
 
 /// Reads either kind.
-pub(super) fn kind(text: &str) -> Result<Kind, ImpairmentError> {
+pub(crate) fn kind(text: &str) -> Result<Kind, ImpairmentError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match lines(text).next() {
         None => Err(ImpairmentError::new(
@@ -54,13 +54,13 @@ fn deliveries(text: &str) -> Result<Deliveries, ImpairmentError> {
 
 /// Deliveries, as their times come.
 #[derive(Default)]
-pub(super) struct Builder {
+pub(crate) struct Builder {
     steps: Vec<Step>,
     last: u64,
 }
 
 impl Builder {
-    pub(super) fn add(&mut self, milliseconds: u64) -> Result<(), ImpairmentError> {
+    pub(crate) fn add(&mut self, milliseconds: u64) -> Result<(), ImpairmentError> {
         const NANOSECONDS: u64 = 1_000_000;
         if milliseconds < self.last {
             return Err(ImpairmentError::new(format!(
@@ -82,7 +82,7 @@ impl Builder {
         Ok(())
     }
 
-    pub(super) fn finish(self) -> Result<Deliveries, ImpairmentError> {
+    pub(crate) fn finish(self) -> Result<Deliveries, ImpairmentError> {
         match self.steps.last() {
             None => Err(ImpairmentError::new(
                 "the trace has no times: it needs at least one, in milliseconds",
@@ -161,7 +161,7 @@ fn read_line(line: &str) -> Result<Line, ImpairmentError> {
 }
 
 impl Table {
-    pub(super) fn new(rows: Vec<Row>, repeat: Option<Duration>) -> Result<Self, ImpairmentError> {
+    pub(crate) fn new(rows: Vec<Row>, repeat: Option<Duration>) -> Result<Self, ImpairmentError> {
         check(&rows, repeat).map_err(|(_, error)| error)?;
         Ok(Table { rows, repeat })
     }

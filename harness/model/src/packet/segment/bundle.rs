@@ -8,7 +8,7 @@ use super::checksum::Sum;
 use super::headers::{Ip, Layout, Transport};
 use super::put;
 use super::vnet::Vnet;
-use crate::kernel::frames::VNET_HEADER;
+use crate::packet::VNET_HEADER;
 
 /// The longest super-frame: that is what an interface takes that nobody has asked for more, and its IP packet's length fits into 16 bits.
 const LONGEST: usize = 65_535;
@@ -20,7 +20,7 @@ const SMALL: usize = 576;
 const MOST: usize = 64;
 
 /// How many frames, from the first one on, may go as one; each has its virtio-net header in front. At least one, unless there are none.
-pub(crate) fn how_many_together(frames: &[&[u8]]) -> usize {
+pub fn how_many_together(frames: &[&[u8]]) -> usize {
     let Some((first, layout)) = frames.first().and_then(|whole| datagram(whole)) else {
         return frames.len().min(1);
     };
@@ -49,7 +49,7 @@ pub(crate) fn how_many_together(frames: &[&[u8]]) -> usize {
 }
 
 /// Appends the super-frame of several frames of which [`how_many_together`] has said that they may go as one.
-pub(crate) fn bundle(frames: &[&[u8]], to: &mut Vec<u8>) {
+pub fn bundle(frames: &[&[u8]], to: &mut Vec<u8>) {
     let Some((first, layout)) = frames.first().and_then(|whole| datagram(whole)) else {
         return;
     };

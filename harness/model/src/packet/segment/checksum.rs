@@ -2,11 +2,11 @@
 
 /// A sum of 16-bit words, in the machine's own byte order: the checksum does not mind which, as long as all words have it.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Sum(u64);
+pub(crate) struct Sum(u64);
 
 impl Sum {
     /// Adds bytes that begin at an even place.
-    pub(super) fn add(mut self, bytes: &[u8]) -> Sum {
+    pub(crate) fn add(mut self, bytes: &[u8]) -> Sum {
         let (words, rest) = bytes.as_chunks::<4>();
         // Four independent lanes, so that a compiler can add them at once; no packet is long enough for one of them to overflow.
         let (blocks, tail) = words.as_chunks::<4>();
@@ -28,12 +28,12 @@ impl Sum {
     }
 
     /// Adds one number of the header.
-    pub(super) fn add_u16(self, number: u16) -> Sum {
+    pub(crate) fn add_u16(self, number: u16) -> Sum {
         self.add(&number.to_be_bytes())
     }
 
     /// What stands in a header, if the sum is of everything else.
-    pub(super) fn checksum(self) -> [u8; 2] {
+    pub(crate) fn checksum(self) -> [u8; 2] {
         (!(fold(self.0) as u16)).to_ne_bytes()
     }
 }

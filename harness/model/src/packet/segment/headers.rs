@@ -4,25 +4,25 @@ use super::vnet::Vnet;
 
 /// Where the headers of a super-frame are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Layout {
-    pub(super) ip: Ip,
+pub(crate) struct Layout {
+    pub(crate) ip: Ip,
     /// Where the IP header begins.
-    pub(super) network: usize,
-    pub(super) transport: Transport,
+    pub(crate) network: usize,
+    pub(crate) transport: Transport,
     /// Where the transport header begins.
-    pub(super) transport_at: usize,
+    pub(crate) transport_at: usize,
     /// Where the payload begins.
-    pub(super) payload: usize,
+    pub(crate) payload: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ip {
+pub(crate) enum Ip {
     V4,
     V6,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Transport {
+pub(crate) enum Transport {
     Tcp,
     Udp,
 }
@@ -31,7 +31,7 @@ impl Layout {
     /// That of a super-frame; nothing if its headers are not what its virtio-net header says.
     ///
     /// The length of the headers is not taken from there: Linux gives it as a hint only.
-    pub(super) fn of(vnet: &Vnet, frame: &[u8]) -> Option<Layout> {
+    pub(crate) fn of(vnet: &Vnet, frame: &[u8]) -> Option<Layout> {
         let (ethertype, network) = network(frame)?;
         let ip = match ethertype {
             [0x08, 0x00] => Ip::V4,
@@ -63,7 +63,7 @@ impl Layout {
     }
 
     /// That of a plain frame with nothing but one whole datagram in it, whose checksum is yet to be completed.
-    pub(super) fn of_datagram(vnet: &Vnet, frame: &[u8]) -> Option<Layout> {
+    pub(crate) fn of_datagram(vnet: &Vnet, frame: &[u8]) -> Option<Layout> {
         let (ethertype, network) = network(frame)?;
         let packet = frame.get(network..)?;
         let number = |at: usize| {
@@ -106,7 +106,7 @@ impl Transport {
     }
 
     /// The protocol's number.
-    pub(super) fn number(self) -> u16 {
+    pub(crate) fn number(self) -> u16 {
         match self {
             Transport::Tcp => 6,
             Transport::Udp => 17,
@@ -114,7 +114,7 @@ impl Transport {
     }
 
     /// Where the checksum stands in the header.
-    pub(super) fn checksum_at(self) -> usize {
+    pub(crate) fn checksum_at(self) -> usize {
         match self {
             Transport::Tcp => 16,
             Transport::Udp => 6,

@@ -6,21 +6,20 @@
 mod bundle;
 mod checksum;
 mod headers;
-#[cfg(test)]
-pub(crate) mod testing;
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod vnet;
 
-pub(crate) use self::bundle::{bundle, how_many_together};
+pub use self::bundle::{bundle, how_many_together};
 use self::checksum::Sum;
 use self::headers::{Ip, Layout, Transport};
 use self::vnet::Vnet;
-use super::counters::Traffic;
-use crate::kernel::frames::VNET_HEADER;
+use crate::impair::counters::Traffic;
+use crate::packet::VNET_HEADER;
 
 /// What a frame is on a wire: itself, or some segments.
-pub(crate) struct Segments<'a> {
+pub struct Segments<'a> {
     vnet: Vnet,
     frame: &'a [u8],
     /// Where to cut; nothing for what stays whole.
@@ -32,7 +31,7 @@ impl<'a> Segments<'a> {
     /// Of a frame with its virtio-net header in front of it. Nothing if there is no whole header.
     ///
     /// A super-frame whose headers are not what they should be stays whole.
-    pub(crate) fn of(whole: &'a [u8]) -> Option<Segments<'a>> {
+    pub fn of(whole: &'a [u8]) -> Option<Segments<'a>> {
         let (header, frame) = whole.split_first_chunk::<VNET_HEADER>()?;
         let vnet = Vnet::of(header);
         let layout = Layout::of(&vnet, frame);
@@ -49,12 +48,12 @@ impl<'a> Segments<'a> {
     }
 
     /// How many there are: at least one.
-    pub(crate) fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.count
     }
 
     /// All of them, as they are counted.
-    pub(crate) fn traffic(&self) -> Traffic {
+    pub fn traffic(&self) -> Traffic {
         let headers = self.layout.map_or(0, |layout| layout.payload);
         Traffic {
             packets: self.count as u64,
@@ -63,7 +62,7 @@ impl<'a> Segments<'a> {
     }
 
     /// Writes one of them, with complete checksums and an empty virtio-net header.
-    pub(crate) fn write(&self, index: usize, to: &mut Vec<u8>) {
+    pub fn write(&self, index: usize, to: &mut Vec<u8>) {
         to.clear();
         to.extend_from_slice(&[0; VNET_HEADER]);
         match &self.layout {

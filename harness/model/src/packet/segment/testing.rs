@@ -1,9 +1,10 @@
 //! Frames to test with.
 
 /// An address and a type.
-pub(super) const ETHERNET: &str = "020000000002020000000001";
+pub const ETHERNET: &str = "020000000002020000000001";
 
-pub(super) fn bytes(hex: &str) -> Vec<u8> {
+/// Returns the bytes that a text of hexadecimal digits stands for.
+pub fn bytes(hex: &str) -> Vec<u8> {
     let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
     let byte = |pair: &[u8]| {
         let pair = str::from_utf8(pair).expect("ASCII");
@@ -13,7 +14,7 @@ pub(super) fn bytes(hex: &str) -> Vec<u8> {
 }
 
 /// A frame behind its virtio-net header: flags and kind, the segments' size, where the checksum begins and stands.
-pub(super) fn framed(kind: [u8; 2], numbers: [u16; 3], frame: &str) -> Vec<u8> {
+pub fn framed(kind: [u8; 2], numbers: [u16; 3], frame: &str) -> Vec<u8> {
     // The length of the headers is a hint, and a wrong one here.
     let hint = 7u16;
     let mut whole = kind.to_vec();
@@ -25,14 +26,14 @@ pub(super) fn framed(kind: [u8; 2], numbers: [u16; 3], frame: &str) -> Vec<u8> {
 }
 
 /// Datagrams from A to B as a kernel hands them out: each with the sum of its pseudo-header for a checksum.
-pub(super) const DATAGRAMS_V4: [&str; 3] = [
+pub const DATAGRAMS_V4: [&str; 3] = [
     "0800 4500002010004000401116cb0a0000010a000002 0fa00035000c1420 a0a1a2a3",
     "0800 4500002010014000401116ca0a0000010a000002 0fa00035000c1420 a4a5a6a7",
     "0800 4500001e10024000401116cb0a0000010a000002 0fa00035000a141e a8a9",
 ];
 
 /// Frames of datagrams, each with a header that says what is to be completed.
-pub(super) fn laid_out(frames: &[&str]) -> Vec<Vec<u8>> {
+pub fn laid_out(frames: &[&str]) -> Vec<Vec<u8>> {
     let datagram = |frame: &&str| {
         let start = if frame.starts_with("0800") { 34 } else { 54 };
         framed([1, 0], [0, start, 6], frame)
@@ -41,6 +42,6 @@ pub(super) fn laid_out(frames: &[&str]) -> Vec<Vec<u8>> {
 }
 
 /// Three datagrams that may go as one.
-pub(crate) fn datagrams() -> Vec<Vec<u8>> {
+pub fn datagrams() -> Vec<Vec<u8>> {
     laid_out(&DATAGRAMS_V4)
 }

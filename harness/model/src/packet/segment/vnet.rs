@@ -1,15 +1,15 @@
 //! The virtio-net header: what the kernel has left to be done for a frame.
 
 use super::headers::{Layout, Transport};
-use crate::kernel::frames::VNET_HEADER;
+use crate::packet::VNET_HEADER;
 
 /// One of them, in the machine's own byte order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Vnet {
+pub(crate) struct Vnet {
     flags: u8,
     kind: u8,
     /// The payload of each segment.
-    pub(super) segment: u16,
+    pub(crate) segment: u16,
     start: u16,
     offset: u16,
 }
@@ -22,7 +22,7 @@ const UDP: u8 = 5;
 const ECN: u8 = 0x80;
 
 impl Vnet {
-    pub(super) fn of(header: &[u8; VNET_HEADER]) -> Vnet {
+    pub(crate) fn of(header: &[u8; VNET_HEADER]) -> Vnet {
         let number = |at: usize| u16::from_ne_bytes([header[at], header[at + 1]]);
         Vnet {
             flags: header[0],
@@ -34,7 +34,7 @@ impl Vnet {
     }
 
     /// That of datagrams of so many bytes each, laid out like this, with checksums to be completed: as the kernel takes it.
-    pub(super) fn of_datagrams(size: usize, layout: &Layout) -> [u8; VNET_HEADER] {
+    pub(crate) fn of_datagrams(size: usize, layout: &Layout) -> [u8; VNET_HEADER] {
         let offset = layout.transport.checksum_at();
         let numbers = [layout.payload, size, layout.transport_at, offset];
         let mut bytes = [NEEDS_CHECKSUM, UDP, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -45,12 +45,12 @@ impl Vnet {
     }
 
     /// Whether nothing is left to be done but the checksum that is there, of what begins there.
-    pub(super) fn is_plain_but_for_checksum(&self, start: usize, offset: usize) -> bool {
+    pub(crate) fn is_plain_but_for_checksum(&self, start: usize, offset: usize) -> bool {
         self.kind == 0 && self.checksum_start() == Some(start) && usize::from(self.offset) == offset
     }
 
     /// Of which protocol it is to be cut, if it is.
-    pub(super) fn transport(&self) -> Option<Transport> {
+    pub(crate) fn transport(&self) -> Option<Transport> {
         match self.kind & !ECN {
             _ if self.segment == 0 => None,
             TCP_V4 | TCP_V6 => Some(Transport::Tcp),
@@ -60,12 +60,12 @@ impl Vnet {
     }
 
     /// From where on a checksum has to be summed, if one has.
-    pub(super) fn checksum_start(&self) -> Option<usize> {
+    pub(crate) fn checksum_start(&self) -> Option<usize> {
         (self.flags & NEEDS_CHECKSUM != 0).then_some(usize::from(self.start))
     }
 
     /// Where that checksum is to stand.
-    pub(super) fn checksum_at(&self) -> usize {
+    pub(crate) fn checksum_at(&self) -> usize {
         usize::from(self.start) + usize::from(self.offset)
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::super::{EndSpec, Families, LinkSpec, SwitchSpec, Topology, plan::Plan, shape};
 use super::{any, complaint, v4};
+use crate::plan::Plan;
+use crate::topology::{EndSpec, Families, LinkSpec, SwitchSpec, Topology, shape};
 
 /// Panics where a plan has an address twice, overlapping subnets, or an interface outside its segment's subnets.
 fn check(plan: &Plan, seed: u64) {

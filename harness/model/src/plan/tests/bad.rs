@@ -1,11 +1,11 @@
 //! What is wrong is said by name, and never by the kernel.
 
-use super::super::{
+use super::complaint;
+use crate::impair::{Direction, Impairment, Percent, Rate};
+use crate::topology::{
     EndSpec, Families, LinkSpec, Mount, MountSource, Neighbours, NodeId, NodeSpec, PodId, Size,
     StartCommand, SwitchSpec, Topology, Users, Volume, shape,
 };
-use super::complaint;
-use crate::impair::{Direction, Impairment, Percent, Rate};
 
 fn node(spec: NodeSpec) -> String {
     let mut topology = Topology::new();

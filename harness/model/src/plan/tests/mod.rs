@@ -9,15 +9,15 @@ mod text;
 
 use std::net::IpAddr;
 
-use super::shape::Dice;
-use super::{
+use crate::impair::{Direction, preset};
+use crate::topology::shape::Dice;
+use crate::topology::{
     EndSpec, Endpoint, Engine, Families, LinkSpec, NodeId, NodeSpec, Plan, PodSpec, Size,
     StartCommand, SwitchSpec, Topology, Users, Volume,
 };
-use crate::impair::{Direction, preset};
 
 /// Any topology that is not wrong: all that a generator can think of, always the same for the same seed.
-pub(super) fn any(seed: u64) -> Topology {
+pub(crate) fn any(seed: u64) -> Topology {
     let mut dice = Dice(seed);
     let mut topology = Topology::new();
     let mut ends: Vec<Endpoint> = Vec::new();

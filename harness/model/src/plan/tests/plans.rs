@@ -1,8 +1,8 @@
 //! What the kernel is asked for.
 
-use super::super::plan::{BRIDGE_PORTS, Place, Plan, Step};
-use super::super::{EndSpec, Families, LinkSpec, Neighbours, NodeSpec, Topology, Volume, shape};
 use super::any;
+use crate::plan::{BRIDGE_PORTS, Place, Plan, Step};
+use crate::topology::{EndSpec, Families, LinkSpec, Neighbours, NodeSpec, Topology, Volume, shape};
 
 fn names(plan: &Plan, stack: usize) -> Vec<(String, Vec<String>)> {
     plan.stacks[stack]

@@ -2,14 +2,14 @@
 
 use std::net::IpAddr;
 
-use super::super::plan::{Plan, Route};
-use super::super::{NodeSpec, Routing, Topology, shape};
 use super::{any, v4};
+use crate::plan::{Plan, Route};
+use crate::topology::{NodeSpec, Routing, Topology, shape};
 
 /// The stacks that a packet meets on its way, or how far it came.
 fn walk(plan: &Plan, from: usize, to: IpAddr) -> Result<Vec<usize>, Vec<usize>> {
     let owner = |ip: IpAddr| {
-        let has = |(_, stack): &(usize, &super::super::plan::StackPlan)| {
+        let has = |(_, stack): &(usize, &crate::plan::StackPlan)| {
             stack
                 .interfaces
                 .iter()

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::super::shape::Dice;
-use super::super::{
-    Engine, Families, LinkSpec, Neighbours, NodeSpec, PodSpec, Rootfs, Routing, Topology, shape,
-};
 use super::any;
 use crate::impair::{Direction, Impairment, Percent, preset};
+use crate::topology::shape::Dice;
+use crate::topology::{
+    Engine, Families, LinkSpec, Neighbours, NodeSpec, PodSpec, Rootfs, Routing, Topology, shape,
+};
 
 #[test]
 fn what_is_written_is_read_again() {
@@ -177,6 +177,7 @@ fn what_is_wrong_has_a_line_and_a_column() {
 
 #[test]
 fn a_file_is_named() {
+    crate::files::lend_reader(|path, _| std::fs::read_to_string(path));
     let error = Topology::from_toml_file("no/such/lab.toml")
         .unwrap_err()
         .to_string();

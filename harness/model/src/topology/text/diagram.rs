@@ -2,15 +2,15 @@
 
 use std::fmt::Write;
 
-use super::graph::{Box, Graph, Kind};
-use super::value::Topology;
-use super::wiring::Owner;
+use crate::plan::wiring::Owner;
+use crate::topology::text::graph::{Box, Graph, Kind};
+use crate::topology::value::Topology;
 
 impl Topology {
     /// A Mermaid flowchart, which many hosts of code and documents show as a picture.
     ///
     /// ```
-    /// use snowglobe::topology::shape;
+    /// use snowglobe_model::topology::shape;
     ///
     /// let text = "graph LR\n  node0[\"alice\"]\n  node1[\"bob\"]\n  node0 --- node1\n";
     /// assert_eq!(shape::pair().mermaid(), text);
@@ -40,7 +40,7 @@ impl Topology {
     /// A Graphviz graph.
     ///
     /// ```
-    /// use snowglobe::topology::shape;
+    /// use snowglobe_model::topology::shape;
     ///
     /// let text = "\
     /// graph topology {
@@ -94,7 +94,7 @@ fn ids(graph: &Graph) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Topology;
+    use crate::topology::Topology;
 
     #[test]
     fn odd_names_stay_within_their_quotes() {

@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::{Site, TopologyError};
-use super::id::{Endpoint, LinkId, NodeId, PodId};
-use super::link::{EndSpec, Engine, Families, LinkSpec, SwitchSpec};
-use super::name::show;
-use super::node::{NodeSpec, PodSpec};
-use super::shape::Shape;
-use super::value::{Settings, Topology};
 use crate::impair::{Asymmetric, Impairment, preset};
+use crate::topology::error::{Site, TopologyError};
+use crate::topology::id::{Endpoint, LinkId, NodeId, PodId};
+use crate::topology::link::{EndSpec, Engine, Families, LinkSpec, SwitchSpec};
+use crate::topology::name::show;
+use crate::topology::node::{NodeSpec, PodSpec};
+use crate::topology::shape::Shape;
+use crate::topology::value::{Settings, Topology};
 
 /// The whole text.
 #[derive(Default, Serialize, Deserialize)]
@@ -92,7 +92,7 @@ impl Topology {
     /// Reads a topology from TOML, and judges it as [`validate`](Topology::validate) does. An error names line and column.
     ///
     /// ```
-    /// use snowglobe::topology::Topology;
+    /// use snowglobe_model::topology::Topology;
     ///
     /// let topology = Topology::from_toml(
     ///     r#"
@@ -115,7 +115,7 @@ impl Topology {
     ///
     /// let error = Topology::from_toml("[[node]]\nname = \"bob\"\n\n[[link]]\nends = [\"bob\", \"alise\"]").unwrap_err();
     /// assert_eq!(error.to_string(), "line 5, column 16: there is no node, pod or switch named `alise`");
-    /// # Ok::<(), snowglobe::topology::TopologyError>(())
+    /// # Ok::<(), snowglobe_model::topology::TopologyError>(())
     /// ```
     pub fn from_toml(text: &str) -> Result<Topology, TopologyError> {
         let map = Map::of(text)?;
@@ -143,7 +143,7 @@ impl Topology {
     pub fn from_toml_file(path: impl AsRef<Path>) -> Result<Topology, TopologyError> {
         let path = path.as_ref();
         let file = path.display().to_string();
-        let text = std::fs::read_to_string(path);
+        let text = crate::files::read(path);
         let text = text.map_err(|error| {
             TopologyError::at(format!("failed to read the topology: {error}"), None).in_file(&file)
         })?;
@@ -153,11 +153,11 @@ impl Topology {
     /// Writes it as TOML, from which [`from_toml`](Topology::from_toml) makes an equal one. It fails if a path is not UTF-8.
     ///
     /// ```
-    /// use snowglobe::topology::{Topology, shape};
+    /// use snowglobe_model::topology::{Topology, shape};
     ///
     /// let tree = shape::tree(2, 3);
     /// assert_eq!(Topology::from_toml(&tree.to_toml()?)?, tree);
-    /// # Ok::<(), snowglobe::topology::TopologyError>(())
+    /// # Ok::<(), snowglobe_model::topology::TopologyError>(())
     /// ```
     pub fn to_toml(&self) -> Result<String, TopologyError> {
         let document = Document::from_topology(self);

@@ -2,33 +2,33 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::id::{Endpoint, SwitchId};
-use super::name::show;
-use super::value::Topology;
-use super::wiring::Owner;
+use crate::plan::wiring::Owner;
+use crate::topology::id::{Endpoint, SwitchId};
+use crate::topology::name::show;
+use crate::topology::value::Topology;
 
-pub(super) struct Graph {
-    pub(super) boxes: Vec<Box>,
+pub(crate) struct Graph {
+    pub(crate) boxes: Vec<Box>,
     /// Of each box, its neighbours in the order of links, each with the number of cables to it.
-    pub(super) lines: Vec<Vec<(usize, usize)>>,
+    pub(crate) lines: Vec<Vec<(usize, usize)>>,
     /// Every cable, by its two boxes.
-    pub(super) cables: Vec<[usize; 2]>,
+    pub(crate) cables: Vec<[usize; 2]>,
 }
 
-pub(super) struct Box {
-    pub(super) kind: Kind,
-    pub(super) name: String,
+pub(crate) struct Box {
+    pub(crate) kind: Kind,
+    pub(crate) name: String,
     /// The containers of a pod.
-    pub(super) members: Vec<String>,
+    pub(crate) members: Vec<String>,
 }
 
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Stack(Owner),
     Switch(SwitchId),
 }
 
 impl Graph {
-    pub(super) fn of(topology: &Topology) -> Graph {
+    pub(crate) fn of(topology: &Topology) -> Graph {
         let clip = |name: &str| show(name).trim_matches('`').to_string();
         let mut boxes = Vec::new();
         let mut places: HashMap<Endpoint, usize> = HashMap::new();
@@ -81,7 +81,7 @@ impl Graph {
     }
 
     /// The boxes that are joined to each other, in order; the first of each is the first there is.
-    pub(super) fn components(&self) -> Vec<Vec<usize>> {
+    pub(crate) fn components(&self) -> Vec<Vec<usize>> {
         let mut seen = vec![false; self.boxes.len()];
         let mut components = Vec::new();
         for start in 0..self.boxes.len() {
@@ -96,7 +96,7 @@ impl Graph {
     }
 
     /// The boxes in the order of their distance, and from where each was first reached.
-    pub(super) fn breadth_first(&self, start: usize) -> (Vec<usize>, HashMap<usize, usize>) {
+    pub(crate) fn breadth_first(&self, start: usize) -> (Vec<usize>, HashMap<usize, usize>) {
         let mut parents = HashMap::from([(start, start)]);
         let mut order = Vec::new();
         let mut queue = VecDeque::from([start]);
@@ -113,7 +113,7 @@ impl Graph {
     }
 
     /// The middle of a longest way: of a star its switch, of a tree its root. The first box, if that is as much in the middle.
-    pub(super) fn centre(&self, first: usize) -> usize {
+    pub(crate) fn centre(&self, first: usize) -> usize {
         let (one, radius) = self.farthest(first);
         let (two, _) = self.farthest(one);
         let parents = self.breadth_first(one).1;

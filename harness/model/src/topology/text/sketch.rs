@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use super::graph::{Graph, Kind};
-use super::value::Topology;
+use crate::topology::text::graph::{Graph, Kind};
+use crate::topology::value::Topology;
 
 /// The longest line of a drawing that has a choice.
 const WIDTH: usize = 78;
@@ -20,7 +20,7 @@ impl Topology {
     /// drawn elsewhere.
     ///
     /// ```
-    /// use snowglobe::topology::{Topology, shape};
+    /// use snowglobe_model::topology::{Topology, shape};
     ///
     /// assert_eq!(shape::pair().sketch(), "[alice]---[bob]\n");
     /// assert_eq!(shape::ring(6).sketch(), "\
@@ -283,7 +283,7 @@ impl Drawing<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Topology, shape};
+    use crate::topology::{Topology, shape};
 
     #[test]
     fn odd_rings_close() {

@@ -1,24 +1,26 @@
 //! What can be seen to be wrong without allocating anything: names, references, mounts, MTUs.
 
+pub(crate) mod stack;
+
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
-use super::demands::{check_commands, check_mounts, check_stack, wrong_workspace_path};
-use super::error::{Problems, Site, TopologyError};
-use super::id::{Endpoint, LinkId, NodeId, PodId, SwitchId};
-use super::link::{Families, Mac};
-use super::name::{self, show};
-use super::node::{NodeSpec, StackSpec, Users};
-use super::storage::Rootfs;
-use super::value::{Link, Topology};
-use crate::impair::Direction;
+use self::stack::{check_commands, check_mounts, check_stack, wrong_workspace_path};
+use crate::direction::Direction;
+use crate::topology::error::{Problems, Site, TopologyError};
+use crate::topology::id::{Endpoint, LinkId, NodeId, PodId, SwitchId};
+use crate::topology::link::{Families, Mac};
+use crate::topology::name::{self, show};
+use crate::topology::node::{NodeSpec, StackSpec, Users};
+use crate::topology::storage::Rootfs;
+use crate::topology::value::{Link, Topology};
 
 /// The MTUs that a veth takes, and the least that IPv6 does.
 const MTU: std::ops::RangeInclusive<u32> = 68..=65_535;
 const MTU_V6: u32 = 1280;
 
 impl Topology {
-    pub(super) fn check_parts(&self) -> Result<(), TopologyError> {
+    pub(crate) fn check_parts(&self) -> Result<(), TopologyError> {
         self.check_size()?;
         let mut problems = Problems::default();
         self.check_references(&mut problems);
@@ -403,7 +405,7 @@ impl Topology {
     }
 
     /// The node or pod whose network stack an end is in; `None` for a switch.
-    pub(super) fn stack_end(&self, end: Endpoint) -> Option<Endpoint> {
+    pub(crate) fn stack_end(&self, end: Endpoint) -> Option<Endpoint> {
         match end {
             Endpoint::Node(id) => Some(self.pod_of(id).map_or(end, Endpoint::Pod)),
             Endpoint::Pod(_) => Some(end),
@@ -411,7 +413,7 @@ impl Topology {
         }
     }
 
-    pub(super) fn shown_link(&self, id: LinkId) -> String {
+    pub(crate) fn shown_link(&self, id: LinkId) -> String {
         let Link { ends, spec } = &self.links[id.index()];
         let clip = |name: String| show(&name).trim_matches('`').to_string();
         match &spec.name {

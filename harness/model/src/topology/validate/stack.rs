@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::path::{Component, Path};
 
-use super::error::{Problems, Site};
-use super::name::{self, show};
-use super::node::{StackSpec, StartCommand};
-use super::storage::{Mount, MountSource, Volume};
+use crate::topology::error::{Problems, Site};
+use crate::topology::name::{self, show};
+use crate::topology::node::{StackSpec, StartCommand};
+use crate::topology::storage::{Mount, MountSource, Volume};
 
 /// Directories that every node gets of its own.
 const OWN: [&str; 3] = ["/proc", "/sys", "/dev"];
@@ -21,7 +21,7 @@ const SYSCTLS: [&str; 6] = [
     "kernel.domainname",
 ];
 
-pub(super) fn check_stack(
+pub(crate) fn check_stack(
     network: &StackSpec,
     site: Site,
     place: &dyn Fn() -> String,
@@ -62,7 +62,7 @@ fn wrong_sysctl(key: &str, value: &str) -> Option<String> {
     (value.is_empty() || value.contains('\0')).then(|| "has no value".into())
 }
 
-pub(super) fn check_mounts(
+pub(crate) fn check_mounts(
     mounts: &[Mount],
     site: Site,
     place: &dyn Fn() -> String,
@@ -92,7 +92,7 @@ pub(super) fn check_mounts(
 }
 
 /// A mount point without doubled and trailing slashes, so that two ways to write one are one.
-pub(super) fn normal(at: &str) -> String {
+pub(crate) fn normal(at: &str) -> String {
     at.split('/')
         .filter(|part| !part.is_empty() && *part != ".")
         .fold(String::new(), |path, part| path + "/" + part)
@@ -114,7 +114,7 @@ fn wrong_mount_point(at: &str) -> Option<String> {
     own.map(|own| format!("every node has a `{own}` of its own"))
 }
 
-pub(super) fn wrong_workspace_path(path: &Path) -> Option<String> {
+pub(crate) fn wrong_workspace_path(path: &Path) -> Option<String> {
     let text = path.to_string_lossy();
     if text.is_empty() || text.contains('\0') {
         return Some("the path to it is empty or has a NUL in it".into());
@@ -128,7 +128,7 @@ pub(super) fn wrong_workspace_path(path: &Path) -> Option<String> {
     })
 }
 
-pub(super) fn check_commands(
+pub(crate) fn check_commands(
     commands: &[StartCommand],
     site: Site,
     place: &dyn Fn() -> String,

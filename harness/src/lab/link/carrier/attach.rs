@@ -360,5 +360,5 @@ fn repeat(line: &Line, backstage: Arc<OwnedFd>, impairments: &[Impairment; 2]) -
 /// Of the trial's seed and the link's name: no other link has a say in what happens on this one.
 fn seed(line: &Line) -> u64 {
     let trial = crate::trial::running::current().map_or(0, |current| current.seed);
-    crate::random::seed_for(trial, &line.cable.name)
+    crate::model::random::seed_for(trial, &line.cable.name)
 }

@@ -2,9 +2,10 @@
 
 use std::thread;
 
+use crate::model::panics::panic_message;
 use crate::sandbox::protocol::trial::Finish;
 use crate::sandbox::trial::body::panics::Panic;
-use crate::trial::{Failed, Options, ShouldPanic, panic_message};
+use crate::trial::{Failed, Options, ShouldPanic};
 
 /// How the function came to its end: it returned or panicked.
 pub(super) type End = thread::Result<Result<(), Failed>>;

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::*;
-use crate::observe::matches::{any, tcp, udp};
-use crate::observe::{Expectation, Match, Order, RuleBook, RuleGuard, Verdict};
+use crate::model::rules::{Order, RuleBook};
+use crate::model::rules::{any, tcp, udp};
+use crate::observe::{Expectation, Match, RuleGuard, Verdict};
 
 const NOW: Duration = Duration::ZERO;
 const SOON: Duration = Duration::from_secs(10);
@@ -22,7 +23,7 @@ fn judge(book: &RuleBook, frame: &[u8]) -> Option<Verdict> {
 
 #[test]
 fn only_the_packet_that_is_meant_is_dropped() {
-    let book = RuleBook::new("alice–bob");
+    let book = RuleBook::new("alice–bob", 0);
     assert!(book.is_empty());
     let second = rule(&book, tcp().syn_ack().nth(2), Verdict::Drop);
     assert!(!book.is_empty());
@@ -34,7 +35,7 @@ fn only_the_packet_that_is_meant_is_dropped() {
 
 #[test]
 fn first_and_every_pick_by_number() {
-    let book = RuleBook::new("alice–bob");
+    let book = RuleBook::new("alice–bob", 0);
     let picked = |matching: Match| {
         let _rule = rule(&book, matching, Verdict::Duplicate);
         let hits = (1..=7).filter(|_| judge(&book, &syn()).is_some());
@@ -47,7 +48,7 @@ fn first_and_every_pick_by_number() {
 
 #[test]
 fn the_oldest_rule_decides_and_every_rule_counts() {
-    let book = RuleBook::new("alice–bob");
+    let book = RuleBook::new("alice–bob", 0);
     let watch = rule(&book, any(), Verdict::Pass);
     let first = rule(&book, tcp().nth(1), Verdict::Drop);
     let second = rule(&book, tcp().nth(2), Verdict::Delay(SOON));
@@ -69,7 +70,7 @@ fn the_oldest_rule_decides_and_every_rule_counts() {
 
 #[test]
 fn a_rule_ends_with_its_guard() {
-    let book = RuleBook::new("alice–bob");
+    let book = RuleBook::new("alice–bob", 0);
     let drop_all = rule(&book, any(), Verdict::Drop);
     let inner = rule(&book, udp(), Verdict::Corrupt);
     assert_eq!(judge(&book, &syn()), Some(Verdict::Drop));
@@ -82,7 +83,7 @@ fn a_rule_ends_with_its_guard() {
 
 #[test]
 fn what_is_held_is_let_go_on_release_and_with_the_guard() {
-    let book = RuleBook::new("alice–bob");
+    let book = RuleBook::new("alice–bob", 0);
     let woken = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&woken);
     book.set_waker(move || {
@@ -104,7 +105,7 @@ fn what_is_held_is_let_go_on_release_and_with_the_guard() {
 
 #[test]
 fn a_reset_orders_a_frame_for_each_end() {
-    let book = RuleBook::new("alice–bob");
+    let book = RuleBook::new("alice–bob", 0);
     let _rule = rule(&book, tcp(), Verdict::Reset);
     assert_eq!(judge(&book, &syn()), Some(Verdict::Reset));
     let ways: Vec<_> = book
@@ -126,7 +127,7 @@ fn a_reset_orders_a_frame_for_each_end() {
 
 #[test]
 fn hits_are_waited_for_from_another_thread() {
-    let book = RuleBook::new("alice–bob");
+    let book = RuleBook::new("alice–bob", 0);
     let rule = RuleGuard::new(&book, tcp(), Verdict::Drop, SOON).unwrap();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| rule.wait_for_hits(3));
@@ -139,7 +140,7 @@ fn hits_are_waited_for_from_another_thread() {
 
 #[test]
 fn an_expectation_gives_the_packet_or_says_what_was_seen_instead() {
-    let book = RuleBook::new("alice–bob");
+    let book = RuleBook::new("alice–bob", 0);
     let expected = Expectation::new(&book, tcp().port(80).syn()).unwrap();
     assert_eq!(expected.seen(), None);
     judge(&book, &arp());
@@ -159,7 +160,7 @@ fn an_expectation_gives_the_packet_or_says_what_was_seen_instead() {
 
 #[test]
 fn a_closure_that_panics_ends_its_rule_and_nothing_else() {
-    let book = RuleBook::new("alice–bob");
+    let book = RuleBook::new("alice–bob", 0);
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
     let bad = tcp().matching(move |_| {
@@ -183,7 +184,7 @@ fn a_closure_that_panics_ends_its_rule_and_nothing_else() {
 
 #[test]
 fn a_closure_may_ask_its_own_rule() {
-    let book = RuleBook::new("alice–bob");
+    let book = RuleBook::new("alice–bob", 0);
     let guard: Arc<Mutex<Option<RuleGuard>>> = Arc::default();
     let inside = Arc::clone(&guard);
     let matching = tcp().matching(move |_| {

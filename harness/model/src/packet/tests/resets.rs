@@ -1,10 +1,10 @@
 //! Resets, read back by a parser that checks their sums.
 
-use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
 
 use super::*;
-use crate::observe::headers::Tcp;
-use crate::observe::reset;
+use crate::packet::headers::Tcp;
+use crate::packet::reset;
 
 fn resets(frame: &[u8]) -> [Vec<u8>; 2] {
     reset::of(frame, &Headers::of(frame)).expect("it is TCP")

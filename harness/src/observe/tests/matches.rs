@@ -2,16 +2,19 @@
 
 use std::net::Ipv4Addr;
 
+use etherparse::PacketBuilder;
+
 use super::*;
-use crate::observe::matches::{any, arp as arp_match, icmp, ip, tcp, udp};
-use crate::observe::{Match, RuleBook, RuleGuard, Verdict};
+use crate::model::rules::RuleBook;
+use crate::model::rules::{any, arp as arp_match, icmp, ip, tcp, udp};
+use crate::observe::{Match, RuleGuard, Verdict};
 
 fn holds(matching: Match, frame: &[u8]) -> bool {
     let link: Arc<str> = "alice–bob".into();
     let view = View {
         link: &link,
         direction: Direction::AToB,
-        time: 0,
+        at: std::time::Duration::ZERO,
         headers: Headers::of(frame),
         frame,
     };
@@ -81,7 +84,7 @@ fn lengths_payloads_and_closures() {
 #[test]
 fn what_can_never_match_is_refused_by_name() {
     let refused = |matching: Match| {
-        let book = RuleBook::new("alice–bob");
+        let book = RuleBook::new("alice–bob", 0);
         RuleGuard::new(&book, matching, Verdict::Drop, std::time::Duration::ZERO)
             .expect_err("it can never match")
             .to_string()

@@ -87,14 +87,14 @@ fn random_bytes_do_no_harm() {
         }
         let packet = packet(&frame);
         let _ = (packet.payload(), packet.to_string());
-        let _ = super::super::verdict::bit_to_flip(&frame);
-        let _ = super::super::reset::of(&frame, &Headers::of(&frame));
+        let _ = crate::rules::bit_to_flip(&frame);
+        let _ = crate::packet::reset::of(&frame, &Headers::of(&frame));
     }
 }
 
 #[test]
 fn the_bit_that_is_flipped_is_in_the_payload_and_never_in_the_ethernet_header() {
-    let flip = super::super::verdict::bit_to_flip;
+    let flip = crate::rules::bit_to_flip;
     let frame = tcp_to_server(TcpFlags::ACK, 1, 1, b"0123456789");
     assert_eq!(flip(&frame), Some((54 + 5, 0x10)));
     assert_eq!(flip(&syn()), Some((53, 0x10)));

@@ -1,0 +1,31 @@
+//! The pure part of snowglobe: everything that can be decided without asking a kernel.
+//!
+//! Most mistakes in a test network are mistakes in values: an address taken twice, a loss above 100 %, a rule
+//! that picks the wrong packet. This crate finds them. It knows packets, impairments, rules, topologies
+//! and the plans that are made of them. It has no I/O, no clock, no threads and no `unsafe`, and knows nothing of
+//! trials, processes or labs.
+//!
+//! Programs use these types through the crate `snowglobe`, which re-exports what users name. The rest is public
+//! for that crate alone, and may change at any time.
+//!
+//! | module | role |
+//! |---|---|
+//! | [`packet`] | headers of frames, frames that were seen, frames that are made, segments of super-frames |
+//! | [`impair`] | what a bad link does to packets, and the channel that does so |
+//! | [`rules`] | matches and verdicts on single packets, and the book of a link's rules |
+//! | [`topology`] | nodes, links and switches as a test writes them, and their text forms |
+//! | [`plan`] | what a topology means to a kernel: addresses, routes, interfaces, bridges |
+//! | [`direction`], [`duration`], [`random`] | the two directions of a link, times as text, seeds |
+//! | [`files`] | the one place that reads files, by a function which the program lends |
+//! | [`panics`] | the message of a panic |
+
+pub mod direction;
+pub mod duration;
+pub mod files;
+pub mod impair;
+pub mod packet;
+pub mod panics;
+pub mod plan;
+pub mod random;
+pub mod rules;
+pub mod topology;

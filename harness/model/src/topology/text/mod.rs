@@ -1,0 +1,14 @@
+//! Topologies as text: read and written as TOML, and drawn for people.
+//!
+//! | file | role |
+//! |---|---|
+//! | `document` | topologies as TOML |
+//! | `sketch` | a topology on a few lines of text |
+//! | `diagram` | a topology for Mermaid and Graphviz |
+//! | `graph` | what both drawings are made of |
+
+mod diagram;
+#[cfg(feature = "toml")]
+mod document;
+mod graph;
+mod sketch;

@@ -1,0 +1,63 @@
+//! The network that a test is about, as a value.
+//!
+//! A test says which nodes there are and how they are joined; what that means to a kernel (namespaces, veth pairs, bridges,
+//! addresses, routes, hosts files) is worked out here, by pure code, before anything is asked of a kernel:
+//!
+//! ```
+//! use snowglobe::topology::{LinkSpec, NodeSpec, SwitchSpec, Topology, Volume};
+//!
+//! let mut topology = Topology::new();
+//! let (front, back) = (topology.switch("front"), topology.switch(SwitchSpec::new("back").subnet("192.168.9.0/24")));
+//! let client = topology.node("client");
+//! let proxy = topology.node("proxy");
+//! let server = topology.node(NodeSpec::new("server").volume("/data", Volume::named("site")));
+//! topology.plug(client, front);
+//! topology.plug(proxy, front);
+//! topology.plug(proxy, back);
+//! topology.plug_with(server, back, LinkSpec::new().mtu(1400));
+//!
+//! println!("{}", topology.sketch()); // [client]---(front)---[proxy]---(back)---[server]
+//! let plan = topology.plan()?;
+//! assert_eq!(plan.stack(client).interfaces[0].addresses[0].to_string(), "10.0.0.1/24");
+//! assert_eq!(plan.stack(server).interfaces[0].addresses[0].to_string(), "192.168.9.2/24");
+//! assert_eq!(plan.stack(client).routes[0].to.to_string(), "192.168.9.0/24"); // over the proxy, which forwards
+//! # Ok::<(), snowglobe::topology::TopologyError>(())
+//! ```
+//!
+//! # The rules
+//!
+//! - **Names.** A node's name is its hostname: up to 63 letters, digits and hyphens. It resolves everywhere as `bob` and
+//!   `bob.lab`, to the addresses of its first interface. A container resolves as `app.web`, and as `app` if no other has that name.
+//! - **Addresses.** Each segment gets a subnet of each family, and each interface the next address in it: the first switch
+//!   `10.0.0.0/24` and `fd73:6e6f:77::/64`, and so on; switches come first, then cables, in the order in which they were added. The
+//!   same topology always gets the same addresses.
+//! - **Interfaces** are `eth0`, `eth1`, … in the order of a node's links, and `to-bob` besides.
+//! - **Routes.** Nodes between segments forward, and every node has static routes along shortest paths, so that all can reach each
+//!   other by name. [`Routing::None`] switches that off, and [`NodeSpec::forward`] does for one node. There is no default route: what
+//!   is not in the lab is unreachable at once. Packets live for 64 hops, as everywhere.
+//! - **Impairments.** A link may be slow, lossy and more: see [`LinkSpec::impair`] and [`crate::impair`]. Which [`Engine`] carries it is worked
+//!   out when the lab starts.
+//!
+//! # Starting
+//!
+//! [`Topology::start`] brings a topology to life, as a [`Lab`](crate::Lab):
+//!
+//! ```no_run
+//! use snowglobe::topology::shape;
+//!
+//! #[snowglobe::test]
+//! fn a_pair() -> snowglobe::TestResult {
+//!     let lab = shape::pair().start()?;
+//!     assert_eq!(lab.nodes().count(), 2);
+//!     Ok(())
+//! }
+//! ```
+
+pub use snowglobe_model::plan;
+pub use snowglobe_model::topology::shape;
+#[doc(inline)]
+pub use snowglobe_model::topology::{
+    EndSpec, Endpoint, Engine, Families, Limits, LinkId, LinkSpec, Mac, Mount, MountSource,
+    Neighbours, NodeId, NodeSpec, Owner, Plan, PodId, PodSpec, Rootfs, Routing, Size, StartCommand,
+    Subnet, SwitchId, SwitchSpec, Topology, TopologyError, Users, Volume,
+};
