@@ -38,12 +38,12 @@ pub(crate) fn demo(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     println!("provisioning nginx");
     let provisioned = snowglobe_fixtures::cli::provision(["nginx".into()]);
     let server = match provisioned {
-        ExitCode::SUCCESS => Server::Nginx,
+        ExitCode::SUCCESS => DemoServer::Nginx,
         _ => {
             println!(
                 "nginx cannot be had here, so each world gets a small server of our own instead"
             );
-            Server::Embedded
+            DemoServer::Embedded
         }
     };
     // Anew, for provisioning has started threads, and worlds are made of a process with one.
@@ -61,23 +61,23 @@ pub(crate) fn demo(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Server {
+enum DemoServer {
     Nginx,
     Embedded,
 }
 
-impl Server {
+impl DemoServer {
     fn described(self) -> &'static str {
         match self {
-            Server::Nginx => "its own nginx",
-            Server::Embedded => "a small server of its own",
+            Self::Nginx => "its own nginx",
+            Self::Embedded => "a small server of its own",
         }
     }
 
     fn word(self) -> &'static str {
         match self {
-            Server::Nginx => "nginx",
-            Server::Embedded => "embedded",
+            Self::Nginx => "nginx",
+            Self::Embedded => "embedded",
         }
     }
 }
@@ -85,8 +85,8 @@ impl Server {
 /// The second half, in a process of its own.
 pub(crate) fn worlds(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let server = match arguments.next() {
-        Some(word) if word == "nginx" => Server::Nginx,
-        _ => Server::Embedded,
+        Some(word) if word == "nginx" => DemoServer::Nginx,
+        _ => DemoServer::Embedded,
     };
     match try_worlds(server) {
         Ok(code) => code,
@@ -97,7 +97,7 @@ pub(crate) fn worlds(mut arguments: impl Iterator<Item = OsString>) -> ExitCode 
     }
 }
 
-fn try_worlds(server: Server) -> Result<ExitCode, Box<dyn std::error::Error>> {
+fn try_worlds(server: DemoServer) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let meeting = meeting_place()?;
     let args = Arguments {
         no_capture: true,
@@ -147,11 +147,11 @@ fn meeting_place() -> std::io::Result<PathBuf> {
     Ok(path)
 }
 
-fn world(n: usize, server: Server, meeting: &Path) -> TestResult {
+fn world(n: usize, server: DemoServer, meeting: &Path) -> TestResult {
     let page = format!("Hello from world {n}");
     let _server = match server {
-        Server::Nginx => Some(nginx(&page)?),
-        Server::Embedded => {
+        DemoServer::Nginx => Some(nginx(&page)?),
+        DemoServer::Embedded => {
             embedded(page.clone())?;
             None
         }

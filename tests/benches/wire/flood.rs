@@ -8,7 +8,7 @@ use std::time::Instant;
 use nix::sys::socket::{setsockopt, sockopt};
 use snowglobe::prelude::*;
 
-use crate::{Pair, asked, quantile, tell};
+use crate::{MeasuredLink, asked, quantile, tell};
 
 const TIME: Duration = Duration::from_secs(1);
 
@@ -16,7 +16,7 @@ const TIME: Duration = Duration::from_secs(1);
 /// have to be cut.
 #[snowglobe::test]
 fn stream() -> TestResult {
-    let pair = Pair::new(Impairment {
+    let pair = MeasuredLink::new(Impairment {
         loss: Percent(asked("LOSS", 0.0)),
         ..Impairment::NONE
     })?;
@@ -59,7 +59,7 @@ fn stream() -> TestResult {
 /// The smallest datagrams, in thousands that arrive in a second.
 #[snowglobe::test]
 fn datagrams() -> TestResult {
-    let pair = Pair::new(Impairment::NONE)?;
+    let pair = MeasuredLink::new(Impairment::NONE)?;
     let [alice, bob] = pair.udp()?;
     bob.set_read_timeout(Some(Duration::from_millis(300)))?;
     let begin = Instant::now();
@@ -88,7 +88,7 @@ fn datagrams() -> TestResult {
 #[snowglobe::test]
 fn round_trip() -> TestResult {
     const TIMES: usize = 10_000;
-    let pair = Pair::new(Impairment::NONE)?;
+    let pair = MeasuredLink::new(Impairment::NONE)?;
     let [alice, bob] = pair.udp()?;
     let echo = thread::spawn(move || {
         for _ in 0..TIMES {

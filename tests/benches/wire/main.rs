@@ -15,20 +15,20 @@ use snowglobe::topology::{Engine, Families, LinkId, NodeId};
 snowglobe::main!();
 
 /// Two nodes, and the link that is measured.
-struct Pair {
+struct MeasuredLink {
     lab: Lab,
     nodes: [NodeId; 2],
     link: LinkId,
 }
 
-impl Pair {
-    fn new(impairment: Impairment) -> TestResult<Pair> {
+impl MeasuredLink {
+    fn new(impairment: Impairment) -> TestResult<MeasuredLink> {
         let mut topology = Topology::new();
         let nodes = [topology.node("alice"), topology.node("bob")];
         let spec = carried(impairment).families(Families::V4);
         let link = topology.link_with(nodes[0], nodes[1], spec);
         let lab = topology.start()?;
-        Ok(Pair { lab, nodes, link })
+        Ok(MeasuredLink { lab, nodes, link })
     }
 
     fn link(&self) -> &snowglobe::lab::Link {

@@ -7,7 +7,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use snowglobe::prelude::*;
 use snowglobe::topology::NodeId;
 
-use crate::{Pair, asked, carried, now, quantile, tell};
+use crate::{MeasuredLink, asked, carried, now, quantile, tell};
 
 /// How much longer datagrams took than they should have, in µs.
 fn report(mut errors: Vec<f64>) {
@@ -34,7 +34,7 @@ fn errors(socket: &UdpSocket, count: usize, delay: Duration) -> TestResult<Vec<f
 fn one_way() -> TestResult {
     const COUNT: usize = 500;
     let delay = Duration::from_millis(asked("MS", 10));
-    let pair = Pair::new(Impairment::delayed(delay))?;
+    let pair = MeasuredLink::new(Impairment::delayed(delay))?;
     if asked("SPIN", 0) == 1 {
         pair.link().spin(true)?;
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use snowglobe::impair::Cause;
 use snowglobe::prelude::*;
 
-use crate::{Pair, asked, now, tell};
+use crate::{MeasuredLink, asked, now, tell};
 
 /// How many of 50,000 datagrams in each direction are lost, of `PERCENT`.
 #[snowglobe::test]
@@ -14,7 +14,7 @@ fn loss() -> TestResult {
     const COUNT: u64 = 50_000;
     const BATCH: u64 = 500;
     let percent = asked("PERCENT", 5.0);
-    let pair = Pair::new(Impairment {
+    let pair = MeasuredLink::new(Impairment {
         loss: Percent(percent),
         ..Impairment::NONE
     })?;
@@ -46,7 +46,7 @@ fn rate() -> TestResult {
     const PAYLOAD: usize = 1472;
     const FRAME: f64 = (PAYLOAD + 42) as f64 * 8.0;
     let rate: u64 = asked("RATE", 10_000_000);
-    let pair = Pair::new(Impairment {
+    let pair = MeasuredLink::new(Impairment {
         rate: Some(Rate::bit(rate)),
         ..Impairment::NONE
     })?;

@@ -69,7 +69,7 @@ impl World {
 
     /// Provisions on the client.
     fn pull(&self, workspace: &Workspace, offline: bool) -> snowglobe_fixtures::Result<()> {
-        let options = provision::Options {
+        let options = provision::ProvisionOptions {
             quiet: true,
             offline,
             ..Default::default()

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use snowglobe_fixtures::unpack::{Kind, remove, unpack};
+use snowglobe_fixtures::unpack::{ArchiveKind, remove, unpack};
 use snowglobe_fixtures::{Fixture, Workspace, provision};
 
 use super::measure::{in_turns, time};
-use super::{Row, Target};
+use super::{BenchRow, Target};
 
 /// A fixture of thirty packages and some hundred files; provisioned if it is not there.
 const SAMPLE: &str = "nginx";
@@ -20,12 +20,12 @@ const SAMPLE: &str = "nginx";
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
 /// All figures of the fixtures.
-pub(super) fn fixtures(rounds: usize) -> Result<Vec<Row>, String> {
+pub(super) fn fixtures(rounds: usize) -> Result<Vec<BenchRow>, String> {
     rows(rounds).map_err(|error| error.to_string())
 }
 
-fn rows(rounds: usize) -> Result<Vec<Row>> {
-    let options = provision::Options {
+fn rows(rounds: usize) -> Result<Vec<BenchRow>> {
+    let options = provision::ProvisionOptions {
         names: vec![SAMPLE.to_owned()],
         ..Default::default()
     };
@@ -39,7 +39,7 @@ fn rows(rounds: usize) -> Result<Vec<Row>> {
 }
 
 /// `Fixture::find` against the millisecond that it may take.
-fn find(rounds: usize) -> Result<Row> {
+fn find(rounds: usize) -> Result<BenchRow> {
     const FINDS: u32 = 200;
     let ours = || {
         let started = Instant::now();
@@ -53,9 +53,9 @@ fn find(rounds: usize) -> Result<Row> {
 }
 
 /// Unpacking, with all its checks and hashes, against `tar` on the same disk.
-fn unpacking(rounds: usize, packer: &str, suffix: &str) -> Result<Row> {
+fn unpacking(rounds: usize, packer: &str, suffix: &str) -> Result<BenchRow> {
     let fixture = Fixture::find(SAMPLE)?;
-    let scratch = Scratch::new(fixture.store())?;
+    let scratch = BenchDirectory::new(fixture.store())?;
     let archive = scratch.0.join(format!("archive.tar.{suffix}"));
     let mut tar = Command::new("tar");
     tar.arg(packer)
@@ -68,7 +68,7 @@ fn unpacking(rounds: usize, packer: &str, suffix: &str) -> Result<Row> {
     let tree = scratch.0.join("tree");
     let ours = || {
         let started = Instant::now();
-        unpack(&archive, &tree, Kind::Layer).map_err(|error| error.to_string())?;
+        unpack(&archive, &tree, ArchiveKind::Layer).map_err(|error| error.to_string())?;
         let took = milliseconds(started);
         remove(&tree).map_err(|error| error.to_string())?;
         Ok(took)
@@ -90,7 +90,7 @@ fn unpacking(rounds: usize, packer: &str, suffix: &str) -> Result<Row> {
 }
 
 /// Verifying a store against `sha256sum` on the same files, with as many threads.
-fn verifying(rounds: usize) -> Result<Row> {
+fn verifying(rounds: usize) -> Result<BenchRow> {
     let fixture = Fixture::find(SAMPLE)?;
     let manifest = Workspace::locate()?.manifest().to_owned();
     let workspace = Workspace::at(manifest).with_store(fixture.store().to_owned());
@@ -99,7 +99,7 @@ fn verifying(rounds: usize) -> Result<Row> {
     let list = files
         .iter()
         .flat_map(|f| [f.as_os_str().as_encoded_bytes(), b"\0"].concat());
-    let scratch = Scratch::new(fixture.store())?;
+    let scratch = BenchDirectory::new(fixture.store())?;
     let names = scratch.0.join("names");
     fs::write(&names, list.collect::<Vec<u8>>())?;
     let threads = std::thread::available_parallelism()?.to_string();
@@ -133,9 +133,9 @@ fn compare(
     at_most: f64,
     ours: Contestant<'_>,
     other: Contestant<'_>,
-) -> Result<Row> {
+) -> Result<BenchRow> {
     let medians = in_turns(rounds, &mut [ours, other])?;
-    Ok(Row {
+    Ok(BenchRow {
         group: "fixtures",
         name: name.to_owned(),
         unit: "ms",
@@ -173,17 +173,17 @@ fn regular_files(
 }
 
 /// A directory on the store's own disk, gone with its owner.
-struct Scratch(PathBuf);
+struct BenchDirectory(PathBuf);
 
-impl Scratch {
-    fn new(store: &Path) -> Result<Scratch> {
-        let scratch = Scratch(store.join(format!("bench.{}", std::process::id())));
+impl BenchDirectory {
+    fn new(store: &Path) -> Result<Self> {
+        let scratch = Self(store.join(format!("bench.{}", std::process::id())));
         fs::create_dir(&scratch.0)?;
         Ok(scratch)
     }
 }
 
-impl Drop for Scratch {
+impl Drop for BenchDirectory {
     fn drop(&mut self) {
         // Nothing to be done about a failure, and the next run uses another name.
         let _ = remove(&self.0);

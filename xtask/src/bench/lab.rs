@@ -6,7 +6,7 @@ use std::process::Command;
 use super::build::{build, compile, find};
 use super::measure::{Contestant, figure, in_turns, said};
 use super::strangers::watch;
-use super::{Row, Target};
+use super::{BenchRow, Target};
 
 /// How many nodes the stars have.
 const SIZES: [usize; 5] = [2, 10, 50, 200, 1000];
@@ -15,7 +15,7 @@ const SIZES: [usize; 5] = [2, 10, 50, 200, 1000];
 const FEW: usize = 3;
 
 /// `topology.start()` of stars and what it leaves to do, `run` in a node, `drop` of a lab, and a link.
-pub(crate) fn lab(rounds: usize) -> Result<Vec<Row>, String> {
+pub(crate) fn lab(rounds: usize) -> Result<Vec<BenchRow>, String> {
     let programs = Programs::build()?;
     let mut rows = Vec::new();
     for size in SIZES {
@@ -35,9 +35,9 @@ struct Programs {
 }
 
 impl Programs {
-    fn build() -> Result<Programs, String> {
+    fn build() -> Result<Self, String> {
         let ours = find(&build(&["--bench", "lab"])?, "lab")?;
-        Ok(Programs {
+        Ok(Self {
             star: compile("star", &ours)?,
             stream: compile("stream", &ours)?,
             ours,
@@ -58,7 +58,7 @@ impl Programs {
         command
     }
 
-    fn start(&self, rounds: usize, nodes: usize) -> Result<Row, String> {
+    fn start(&self, rounds: usize, nodes: usize) -> Result<BenchRow, String> {
         let rounds = if nodes < 1000 {
             rounds
         } else {
@@ -66,7 +66,7 @@ impl Programs {
         };
         let ours = || said(&mut self.star_of(nodes), "start");
         let floor = || said(Command::new(&self.star).arg(nodes.to_string()), "start");
-        Ok(Row {
+        Ok(BenchRow {
             name: format!("start of a star of {nodes} vs the same in C"),
             unit: "ms",
             target: Target::AtMost(1.3),
@@ -75,7 +75,7 @@ impl Programs {
     }
 
     /// The work that goes on when `start` has returned.
-    fn after(&self, rounds: usize) -> Result<Row, String> {
+    fn after(&self, rounds: usize) -> Result<BenchRow, String> {
         let mut both = [Vec::new(), Vec::new()];
         let mut watched = || {
             let (said, strangers) = watch(self.star_of(1000).env("AFTER", "1"))?;
@@ -85,7 +85,7 @@ impl Programs {
         };
         in_turns(rounds, &mut [Box::new(&mut watched)])?;
         let [ours, other] = both.map(|mut ticks| super::measure::median(&mut ticks));
-        Ok(Row {
+        Ok(BenchRow {
             group: "lab",
             name: "system CPU in the 6 s after a start of 1000 vs the start's".to_owned(),
             unit: "tick",
@@ -95,28 +95,28 @@ impl Programs {
         })
     }
 
-    fn visit(&self, rounds: usize) -> Result<Row, String> {
+    fn visit(&self, rounds: usize) -> Result<BenchRow, String> {
         let ours = || said(&mut self.trial("visit"), "run");
-        Ok(Row {
+        Ok(BenchRow {
             name: "run(|| ()) in a node; 60 microseconds".to_owned(),
             unit: "us",
             ..compared(rounds, Box::new(ours), Box::new(|| Ok(60.0)))?
         })
     }
 
-    fn end(&self, rounds: usize) -> Result<Row, String> {
+    fn end(&self, rounds: usize) -> Result<BenchRow, String> {
         let ours = || said(&mut self.star_of(200), "drop");
-        Ok(Row {
+        Ok(BenchRow {
             name: "drop of a star of 200; ten milliseconds".to_owned(),
             unit: "ms",
             ..compared(rounds, Box::new(ours), Box::new(|| Ok(10.0)))?
         })
     }
 
-    fn stream(&self, rounds: usize) -> Result<Row, String> {
+    fn stream(&self, rounds: usize) -> Result<BenchRow, String> {
         let ours = || said(&mut self.trial("stream"), "gbit");
         let pair = || said(Command::new(&self.stream).args(["pair", "1000"]), "gbit");
-        Ok(Row {
+        Ok(BenchRow {
             name: "a TCP stream over a link vs a veth pair made by hand".to_owned(),
             unit: "Gb/s",
             target: Target::AtLeast(0.95),
@@ -125,9 +125,13 @@ impl Programs {
     }
 }
 
-fn compared(rounds: usize, ours: Contestant<'_>, other: Contestant<'_>) -> Result<Row, String> {
+fn compared(
+    rounds: usize,
+    ours: Contestant<'_>,
+    other: Contestant<'_>,
+) -> Result<BenchRow, String> {
     let medians = in_turns(rounds, &mut [ours, other])?;
-    Ok(Row {
+    Ok(BenchRow {
         group: "lab",
         name: String::new(),
         unit: "",

@@ -29,7 +29,7 @@ Groups: runner listing memory fixtures lab wire (all by default)
 ";
 
 /// One comparison.
-pub(crate) struct Row {
+pub(crate) struct BenchRow {
     pub(crate) group: &'static str,
     pub(crate) name: String,
     /// What was measured, as in `ms`.
@@ -51,8 +51,8 @@ pub(crate) enum Target {
 impl Target {
     fn holds(self, ratio: f64) -> bool {
         match self {
-            Target::AtMost(most) => ratio <= most,
-            Target::AtLeast(least) => ratio >= least,
+            Self::AtMost(most) => ratio <= most,
+            Self::AtLeast(least) => ratio >= least,
         }
     }
 }
@@ -60,14 +60,14 @@ impl Target {
 impl fmt::Display for Target {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
-            Target::AtMost(most) => format!("<= {most}"),
-            Target::AtLeast(least) => format!(">= {least}"),
+            Self::AtMost(most) => format!("<= {most}"),
+            Self::AtLeast(least) => format!(">= {least}"),
         };
         out.pad(&text)
     }
 }
 
-impl Row {
+impl BenchRow {
     fn ratio(&self) -> f64 {
         self.ours / self.other
     }
@@ -103,7 +103,7 @@ impl Row {
 }
 
 /// What a group measures: rows, or why it could not.
-type Group = fn(usize) -> Result<Vec<Row>, String>;
+type Group = fn(usize) -> Result<Vec<BenchRow>, String>;
 
 const GROUPS: [(&str, Group); 6] = [
     ("runner", runner::runner),
@@ -114,7 +114,7 @@ const GROUPS: [(&str, Group); 6] = [
     ("wire", wire::wire),
 ];
 
-struct Options {
+struct BenchOptions {
     groups: Vec<String>,
     json: Option<PathBuf>,
     check: bool,
@@ -122,9 +122,9 @@ struct Options {
     help: bool,
 }
 
-fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Options, lexopt::Error> {
+fn parse(arguments: impl Iterator<Item = OsString>) -> Result<BenchOptions, lexopt::Error> {
     use lexopt::prelude::*;
-    let mut options = Options {
+    let mut options = BenchOptions {
         groups: Vec::new(),
         json: None,
         check: false,
@@ -174,7 +174,7 @@ pub(crate) fn bench(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
         match group(options.rounds) {
             Ok(measured) => {
-                measured.iter().for_each(Row::print);
+                measured.iter().for_each(BenchRow::print);
                 rows.extend(measured);
             }
             Err(why) => {
@@ -184,13 +184,13 @@ pub(crate) fn bench(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
     }
     if let Some(path) = &options.json {
-        let values: Vec<_> = rows.iter().map(Row::json).collect();
+        let values: Vec<_> = rows.iter().map(BenchRow::json).collect();
         let text = format!("{:#}\n", serde_json::Value::Array(values));
         if let Err(error) = std::fs::write(path, text) {
             eprintln!("error: cannot write {}: {error}", path.display());
             failed = true;
         }
     }
-    let missed = options.check && !rows.iter().all(Row::holds);
+    let missed = options.check && !rows.iter().all(BenchRow::holds);
     ExitCode::from(u8::from(failed || missed))
 }

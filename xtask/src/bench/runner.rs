@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use super::build::{build, compile, find};
 use super::measure::{Contestant, in_turns, time};
-use super::{Row, Target};
+use super::{BenchRow, Target};
 use crate::cargo::cargo;
 
 /// A thousand trials that bind port 80, connect and exchange bytes.
-pub(crate) fn runner(rounds: usize) -> Result<Vec<Row>, String> {
+pub(crate) fn runner(rounds: usize) -> Result<Vec<BenchRow>, String> {
     let built = build(&["--bench", "thousand", "--bench", "thousand_plain"])?;
     let ours = find(&built, "thousand")?;
     let plain = find(&built, "thousand_plain")?;
@@ -22,7 +22,7 @@ pub(crate) fn runner(rounds: usize) -> Result<Vec<Row>, String> {
     let bare = || time(Command::new(&floor).args(["1000", "8"]));
     // These two are near each other and soon done, so they take more turns, and by themselves.
     let near = in_turns(rounds.max(15), &mut [ours(), Box::new(bare)])?;
-    let row = |name: &str, ours: f64, other: f64, most| Row {
+    let row = |name: &str, ours: f64, other: f64, most| BenchRow {
         group: "runner",
         name: name.to_owned(),
         unit: "ms",
@@ -49,7 +49,7 @@ pub(crate) fn runner(rounds: usize) -> Result<Vec<Row>, String> {
 }
 
 /// Listing ten thousand trials, and running one of them.
-pub(crate) fn listing(rounds: usize) -> Result<Vec<Row>, String> {
+pub(crate) fn listing(rounds: usize) -> Result<Vec<BenchRow>, String> {
     let built = build(&[
         "--features",
         "bench-listing",
@@ -74,7 +74,7 @@ pub(crate) fn listing(rounds: usize) -> Result<Vec<Row>, String> {
             run(&plain, exact),
         ],
     )?;
-    let row = |name: &str, ours: usize, other: usize| Row {
+    let row = |name: &str, ours: usize, other: usize| BenchRow {
         group: "listing",
         name: name.to_owned(),
         unit: "ms",
@@ -85,7 +85,7 @@ pub(crate) fn listing(rounds: usize) -> Result<Vec<Row>, String> {
     Ok(vec![
         row("listing 10,000 trials vs libtest", 0, 1),
         row("running one of 10,000 by --exact vs libtest", 2, 3),
-        Row {
+        BenchRow {
             name: "both, one after the other, vs libtest".to_owned(),
             ours: medians[0] + medians[2],
             other: medians[1] + medians[3],
@@ -95,7 +95,7 @@ pub(crate) fn listing(rounds: usize) -> Result<Vec<Row>, String> {
 }
 
 /// The supervisor's memory over a hundred thousand trials.
-pub(crate) fn memory(_: usize) -> Result<Vec<Row>, String> {
+pub(crate) fn memory(_: usize) -> Result<Vec<BenchRow>, String> {
     const TRIALS: u32 = 100_000;
     let built = build(&["--bench", "thousand"])?;
     let program = find(&built, "thousand")?;
@@ -120,7 +120,7 @@ pub(crate) fn memory(_: usize) -> Result<Vec<Row>, String> {
     // The first tenth is for warming up.
     let early = sizes[sizes.len() / 10];
     let late = sizes.last().copied().unwrap_or(early);
-    Ok(vec![Row {
+    Ok(vec![BenchRow {
         group: "memory",
         name: format!("the runner's memory after {TRIALS} trials vs after a tenth"),
         unit: "kB",

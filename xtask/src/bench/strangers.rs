@@ -30,25 +30,25 @@ pub(super) fn watch(command: &mut Command) -> Result<(String, f64), String> {
 
 /// The programs that were there before, some of which look at all processes time and again; and those threads of the kernel that
 /// watch and tidy the memory. All else that the kernel does may be on behalf of what is measured.
-struct Strangers(Vec<Process>);
+struct Strangers(Vec<StrangerProcess>);
 
-struct Process {
+struct StrangerProcess {
     number: String,
     ticks: f64,
 }
 
 impl Strangers {
-    fn now() -> Strangers {
+    fn now() -> Self {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let numbers = entries.filter_map(|entry| entry.file_name().into_string().ok());
-        let all = numbers.filter_map(Process::read);
-        Strangers(all.collect())
+        let all = numbers.filter_map(StrangerProcess::read);
+        Self(all.collect())
     }
 
     /// The system time that they have taken so far, as far as they are still there to tell.
     fn ticks(&mut self) -> f64 {
         for process in &mut self.0 {
-            if let Some(now) = Process::read(process.number.clone()) {
+            if let Some(now) = StrangerProcess::read(process.number.clone()) {
                 process.ticks = now.ticks;
             }
         }
@@ -56,9 +56,9 @@ impl Strangers {
     }
 }
 
-impl Process {
+impl StrangerProcess {
     /// Nothing if it is none, or none of those.
-    fn read(number: String) -> Option<Process> {
+    fn read(number: String) -> Option<Self> {
         // Fields behind the name, which may have spaces in it.
         const FLAGS: usize = 6;
         const STIME: usize = 12;
@@ -71,6 +71,6 @@ impl Process {
         let is_tidy = name.starts_with("kdamond") || name.starts_with("kcompactd");
         let counts = is_tidy || flags & KERNEL_THREAD == 0;
         let ticks = fields.get(STIME)?.parse().ok()?;
-        counts.then_some(Process { number, ticks })
+        counts.then_some(Self { number, ticks })
     }
 }

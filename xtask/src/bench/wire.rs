@@ -7,7 +7,7 @@ use std::process::Command;
 use super::build::{build, find};
 use super::measure::{Contestant, figure, in_turns, median, output, said};
 use super::quiet;
-use super::{Row, Target};
+use super::{BenchRow, Target};
 
 /// Delays, in milliseconds, at which punctuality is measured.
 const DELAYS: [u32; 3] = [1, 10, 50];
@@ -27,7 +27,7 @@ const LOSSES: [f64; 4] = [0.1, 1.0, 5.0, 30.0];
 const FEW: usize = 3;
 
 /// Throughput and round trips with nothing to do; then how punctual and how true to their word impaired wires are.
-pub(crate) fn wire(rounds: usize) -> Result<Vec<Row>, String> {
+pub(crate) fn wire(rounds: usize) -> Result<Vec<BenchRow>, String> {
     let bench = Bench {
         program: find(&build(&["--bench", "wire"])?, "wire")?,
         rounds,
@@ -59,18 +59,18 @@ pub(crate) fn wire(rounds: usize) -> Result<Vec<Row>, String> {
 }
 
 /// What carries a wire's packets here.
-struct Wire {
+struct MeasuredCarrier {
     name: &'static str,
     /// How much of a veth pair's throughput it shall have.
     share: f64,
 }
 
-fn wires() -> Vec<Wire> {
-    let tap = Wire {
+fn wires() -> Vec<MeasuredCarrier> {
+    let tap = MeasuredCarrier {
         name: "tap",
         share: 0.65,
     };
-    let packet = Wire {
+    let packet = MeasuredCarrier {
         name: "packet",
         share: 0.5,
     };
@@ -101,7 +101,12 @@ impl Bench {
     }
 
     /// The medians of a figure: of a plain veth pair, and of each wire.
-    fn in_turns(&self, wires: &[Wire], trial: &str, name: &str) -> Result<Vec<f64>, String> {
+    fn in_turns(
+        &self,
+        wires: &[MeasuredCarrier],
+        trial: &str,
+        name: &str,
+    ) -> Result<Vec<f64>, String> {
         let carriers = ["veth"]
             .into_iter()
             .chain(wires.iter().map(|wire| wire.name));
@@ -114,19 +119,19 @@ impl Bench {
         in_turns(self.rounds, &mut contestants)
     }
 
-    fn streams(&self, wires: &[Wire]) -> Result<Vec<Row>, String> {
+    fn streams(&self, wires: &[MeasuredCarrier]) -> Result<Vec<BenchRow>, String> {
         let medians = self.in_turns(wires, "flood::stream", "gbit")?;
-        let least = |wire: &Wire| wire.share;
+        let least = |wire: &MeasuredCarrier| wire.share;
         Ok(against_veth(wires, &medians, "a TCP stream", "Gb/s", least))
     }
 
-    fn datagrams(&self, wires: &[Wire]) -> Result<Vec<Row>, String> {
+    fn datagrams(&self, wires: &[MeasuredCarrier]) -> Result<Vec<BenchRow>, String> {
         let medians = self.in_turns(wires, "flood::datagrams", "kpps")?;
         let what = "smallest datagrams";
         Ok(against_veth(wires, &medians, what, "k/s", |_| 0.8))
     }
 
-    fn round_trips(&self, wires: &[Wire]) -> Result<Vec<Row>, String> {
+    fn round_trips(&self, wires: &[MeasuredCarrier]) -> Result<Vec<BenchRow>, String> {
         let medians = self.in_turns(wires, "flood::round_trip", "us")?;
         let rows = wires.iter().zip(&medians[1..]).map(|(wire, ours)| {
             let name = format!("added to a round trip by {}; 50 microseconds", wire.name);
@@ -152,7 +157,12 @@ impl Bench {
         Ok(all.map(|mut values| median(&mut values)))
     }
 
-    fn punctuality(&self, wire: &Wire, ms: u32, spin: bool) -> Result<Vec<Row>, String> {
+    fn punctuality(
+        &self,
+        wire: &MeasuredCarrier,
+        ms: u32,
+        spin: bool,
+    ) -> Result<Vec<BenchRow>, String> {
         let variables = [("MS", ms.to_string()), ("SPIN", u8::from(spin).to_string())];
         let trial = || self.trial(wire.name, "punctual::one_way", &variables);
         let [p50, p99] = self.figures(trial, ["p50", "p99"])?;
@@ -172,7 +182,7 @@ impl Bench {
         ])
     }
 
-    fn crowd(&self, wire: &Wire) -> Result<[Row; 2], String> {
+    fn crowd(&self, wire: &MeasuredCarrier) -> Result<[BenchRow; 2], String> {
         let trial = || self.trial(wire.name, "punctual::crowd", &[]);
         let [whole, part] = self.figures(trial, ["p99", "p99_of_a_part"])?;
         let row = |of: &str, p99| {
@@ -183,7 +193,7 @@ impl Bench {
     }
 
     /// How far the losses are from what was asked for, against what they may be in 999 of 1000 cases.
-    fn loss(&self, wire: &Wire, percent: f64) -> Result<Vec<Row>, String> {
+    fn loss(&self, wire: &MeasuredCarrier, percent: f64) -> Result<Vec<BenchRow>, String> {
         let variables = [("PERCENT", percent.to_string())];
         let text = output(&mut self.trial(wire.name, "true_to_word::loss", &variables))?;
         let count = figure(&text, "sent")?;
@@ -200,7 +210,7 @@ impl Bench {
         ["there", "back"].into_iter().map(row).collect()
     }
 
-    fn rate(&self, wire: &Wire, (text, rate): (&str, u64)) -> Result<Row, String> {
+    fn rate(&self, wire: &MeasuredCarrier, (text, rate): (&str, u64)) -> Result<BenchRow, String> {
         let variables = [("RATE", rate.to_string())];
         let trial = || self.trial(wire.name, "true_to_word::rate", &variables);
         let [bits] = self.figures(trial, ["bits"])?;
@@ -212,13 +222,13 @@ impl Bench {
 
 /// What passes over each wire, of which the first median, that of a veth pair, is the measure.
 fn against_veth(
-    wires: &[Wire],
+    wires: &[MeasuredCarrier],
     medians: &[f64],
     what: &str,
     unit: &'static str,
-    least: impl Fn(&Wire) -> f64,
-) -> Vec<Row> {
-    let row = |(wire, ours): (&Wire, &f64)| Row {
+    least: impl Fn(&MeasuredCarrier) -> f64,
+) -> Vec<BenchRow> {
+    let row = |(wire, ours): (&MeasuredCarrier, &f64)| BenchRow {
         group: "wire",
         name: format!("{what} over {} vs a veth pair", wire.name),
         unit,
@@ -230,8 +240,8 @@ fn against_veth(
 }
 
 /// A figure and its bound.
-fn within(name: String, unit: &'static str, ours: f64, bound: f64) -> Row {
-    Row {
+fn within(name: String, unit: &'static str, ours: f64, bound: f64) -> BenchRow {
+    BenchRow {
         group: "wire",
         name,
         unit,

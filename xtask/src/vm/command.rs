@@ -23,7 +23,7 @@ const OURS: &[&str] = &["LD_LIBRARY_PATH", "OLDPWD", "PWD", "_"];
 
 impl Guest {
     /// Builds what is to be built, and says how to run it.
-    pub(super) fn new(command: &[OsString], user: bool) -> Result<Guest, String> {
+    pub(super) fn new(command: &[OsString], user: bool) -> Result<Self, String> {
         let here = env::current_dir()
             .map_err(|error| format!("there is no current directory: {error}"))?;
         let words = command
@@ -45,7 +45,7 @@ impl Guest {
             }
         };
         let root = std::fs::metadata("/proc/self").is_ok_and(|us| us.uid() == 0);
-        let mut guest = Guest {
+        let mut guest = Self {
             script: exports() + &body,
             open: String::new(),
         };
@@ -179,7 +179,7 @@ fn script_of(programs: &[Program]) -> String {
     for program in programs {
         let arguments: Vec<String> = program.arguments.iter().map(|word| quote(word)).collect();
         let (path, package) = (quote_path(&program.path), quote_path(&program.package));
-        script += &format!("echo '     Running '{path} >&2\n");
+        script += &format!("echo '     RunningMachine '{path} >&2\n");
         script += &format!(
             "cd {package} && CARGO_MANIFEST_DIR={package} {path} {}\n",
             arguments.join(" ")

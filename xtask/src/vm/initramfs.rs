@@ -8,15 +8,15 @@ use super::cpio::Archive;
 use super::modules;
 
 /// A kernel and its modules, in the fixture's tree.
-pub(super) struct Kernel {
+pub(super) struct KernelImage {
     pub(super) image: PathBuf,
     pub(super) release: String,
     modules: PathBuf,
 }
 
-impl Kernel {
+impl KernelImage {
     /// The newest kernel in a tree.
-    pub(super) fn find(root: &Path) -> Result<Kernel, String> {
+    pub(super) fn find(root: &Path) -> Result<Self, String> {
         let boot = root.join("boot");
         let failed = |error| format!("cannot read `{}`: {error}", boot.display());
         let mut releases: Vec<String> = fs::read_dir(&boot)
@@ -28,7 +28,7 @@ impl Kernel {
         let release = releases
             .pop()
             .ok_or_else(|| format!("the fixture `linux` has no kernel in `{}`", boot.display()))?;
-        Ok(Kernel {
+        Ok(Self {
             image: boot.join(format!("vmlinuz-{release}")),
             modules: root.join("usr/lib/modules").join(&release),
             release,
@@ -37,7 +37,7 @@ impl Kernel {
 }
 
 /// Puts everything together.
-pub(super) fn make(kernel: &Kernel, busybox: &Path, guest: &Guest) -> Result<Vec<u8>, String> {
+pub(super) fn make(kernel: &KernelImage, busybox: &Path, guest: &Guest) -> Result<Vec<u8>, String> {
     let busybox =
         fs::read(busybox).map_err(|e| format!("cannot read `{}`: {e}", busybox.display()))?;
     let mut archive = Archive::default();

@@ -13,7 +13,7 @@ use snowglobe_fixtures::Fixture;
 use tempfile::TempDir;
 
 use super::command::Guest;
-use super::initramfs::{self, Kernel};
+use super::initramfs::{self, KernelImage};
 
 /// Within this time the command has to be running, however slow the machine.
 const BOOT: Duration = Duration::from_secs(180);
@@ -27,10 +27,10 @@ const PROCESSORS: [&str; 4] = ["-cpu", "max", "-smp", "2"];
 const ALIVE: i32 = 33;
 
 /// What a machine is made of.
-pub(super) struct Machine {
+pub(super) struct VirtualMachine {
     qemu: Fixture,
     busybox: Fixture,
-    kernel: Kernel,
+    kernel: KernelImage,
     memory: u32,
     timeout: Duration,
 }
@@ -42,19 +42,19 @@ enum Event {
     Exit(u8),
 }
 
-impl Machine {
+impl VirtualMachine {
     /// Finds the parts.
-    pub(super) fn find(memory: u32, timeout: Duration) -> Result<Machine, String> {
+    pub(super) fn find(memory: u32, timeout: Duration) -> Result<Self, String> {
         let missing = Fixture::missing(["qemu", "linux", "busybox"]);
         if !missing.is_empty() {
             let lines: Vec<String> = missing.iter().map(ToString::to_string).collect();
             return Err(lines.join("\nerror: "));
         }
         let find = |name| Fixture::find(name).map_err(|error| error.to_string());
-        Ok(Machine {
+        Ok(Self {
             qemu: find("qemu")?,
             busybox: find("busybox")?,
-            kernel: Kernel::find(find("linux")?.path())?,
+            kernel: KernelImage::find(find("linux")?.path())?,
             memory,
             timeout,
         })
@@ -83,7 +83,7 @@ impl Machine {
         let out = listen(place.path(), "out", |stream| copy(stream, io::stdout()))?;
         let err = listen(place.path(), "err", |stream| copy(stream, io::stderr()))?;
         listen(place.path(), "control", move |stream| hear(stream, &sender))?;
-        let mut qemu = Running(self.boot(place.path(), accelerator)?);
+        let mut qemu = RunningMachine(self.boot(place.path(), accelerator)?);
         let outcome = self.watch(&mut qemu, &events, start);
         if outcome.is_ok() {
             qemu.wait(END);
@@ -99,7 +99,7 @@ impl Machine {
     /// Waits for what the machine has to say, in time.
     fn watch(
         &self,
-        qemu: &mut Running,
+        qemu: &mut RunningMachine,
         events: &Receiver<Event>,
         start: Instant,
     ) -> Result<u8, String> {
@@ -227,7 +227,8 @@ impl Machine {
             &format!("if=ide,format=raw,file={}", disk.display()),
         ]);
         let child = command.stderr(Stdio::null()).spawn();
-        let mut qemu = Running(child.map_err(|error| format!("cannot start qemu: {error}"))?);
+        let mut qemu =
+            RunningMachine(child.map_err(|error| format!("cannot start qemu: {error}"))?);
         let alive = qemu
             .wait(PROBE)
             .is_some_and(|status| status.code() == Some(ALIVE));
@@ -236,9 +237,9 @@ impl Machine {
 }
 
 /// qemu, which ends with us.
-struct Running(Child);
+struct RunningMachine(Child);
 
-impl Running {
+impl RunningMachine {
     fn ended(&mut self) -> Option<ExitStatus> {
         self.0.try_wait().ok().flatten()
     }
@@ -255,7 +256,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningMachine {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();

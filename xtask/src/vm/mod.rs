@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use command::Guest;
-use machine::Machine;
+use machine::VirtualMachine;
 
 const HELP: &str = "\
 Usage: cargo xtask vm [OPTIONS] -- COMMAND...
@@ -28,7 +28,7 @@ this machine's files, of which none is changed, and this environment. Its output
 those of this program. Of `cargo test ARGUMENTS` only the test programs run in there (no doc tests);
 cargo builds them here.
 
-Options:
+VmOptions:
       --user         as an ordinary user: yourself, or uid 65534 if you are root
       --memory MB    of the machine, with all that is written in it [default: 3072]
       --timeout TIME until the machine is stopped, such as 90s or 20m [default: 15m]
@@ -42,7 +42,7 @@ where it works. Without it the machine is about twenty times slower.
 const LEAST_MEMORY: u32 = 512;
 
 /// What was asked for.
-struct Options {
+struct VmOptions {
     user: bool,
     memory: u32,
     timeout: Duration,
@@ -70,16 +70,16 @@ pub(crate) fn vm(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn run(options: &Options) -> Result<u8, String> {
+fn run(options: &VmOptions) -> Result<u8, String> {
     // First what costs nothing: whether there is a machine at all.
-    let machine = Machine::find(options.memory, options.timeout)?;
+    let machine = VirtualMachine::find(options.memory, options.timeout)?;
     let guest = Guest::new(&options.command, options.user)?;
     machine.run(&guest)
 }
 
-fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Option<Options>, String> {
+fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Option<VmOptions>, String> {
     use lexopt::prelude::*;
-    let mut options = Options {
+    let mut options = VmOptions {
         user: false,
         memory: 3072,
         timeout: Duration::from_secs(900),

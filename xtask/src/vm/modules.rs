@@ -71,7 +71,7 @@ pub(super) fn read(directory: &Path) -> Result<Vec<Module>, String> {
             directory.display()
         )
     })?;
-    let mut order = Order {
+    let mut order = LoadOrder {
         files,
         seen: HashSet::new(),
         modules: Vec::new(),
@@ -98,13 +98,13 @@ fn find(directory: &Path, files: &mut HashMap<String, PathBuf>) -> std::io::Resu
     Ok(())
 }
 
-struct Order {
+struct LoadOrder {
     files: HashMap<String, PathBuf>,
     seen: HashSet<String>,
     modules: Vec<Module>,
 }
 
-impl Order {
+impl LoadOrder {
     fn add(&mut self, name: &str, needed: bool) -> Result<(), String> {
         if !self.seen.insert(name.to_owned()) {
             return Ok(());
