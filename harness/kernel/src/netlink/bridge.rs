@@ -20,10 +20,12 @@ use nix::errno::Errno;
 use nix::libc;
 
 use super::batch::Batch;
-use super::encoding;
+use super::encoding::{self, Attributes};
 use super::link::{Device, named};
 
 const RTM_NEWMDB: u16 = 84;
+/// Of `linux/if_link.h`.
+const IFLA_BRPORT_MULTICAST_ROUTER: u16 = 25;
 
 /// An Ethernet segment.
 #[derive(Clone, Copy, Debug)]
@@ -121,6 +123,32 @@ impl Batch {
             &payload,
         );
         self.tolerate(Errno::EEXIST);
+    }
+
+    /// Makes `port` a port to which the bridge sends every multicast frame.
+    ///
+    /// Behind such a port are receivers that the bridge does not know: nodes on another bridge.
+    pub fn set_multicast_router(&mut self, port: Device<'_>) {
+        /// `MDB_RTR_TYPE_PERM` of `linux/if_bridge.h`: with or without queries from that port.
+        const PERMANENT: u8 = 2;
+        const NESTED: u16 = libc::NLA_F_NESTED as u16;
+        // `struct ifinfomsg`: family and padding, index, flags, mask of flags. In the family of bridges the kernel reads
+        // the attributes of the port (net/core/rtnetlink.c, rtnl_bridge_setlink).
+        let family = u32::from_ne_bytes([libc::AF_BRIDGE as u8, 0, 0, 0]);
+        let mut payload = encoding::words(&[family, port.index, 0, 0]);
+        let port_attributes = Attributes::new().with(IFLA_BRPORT_MULTICAST_ROUTER, &[PERMANENT]);
+        encoding::attribute(
+            &mut payload,
+            libc::IFLA_PROTINFO | NESTED,
+            &port_attributes.0,
+        );
+        self.push_raw(
+            "let all multicast through",
+            port.name,
+            libc::RTM_SETLINK,
+            0,
+            &payload,
+        );
     }
 }
 

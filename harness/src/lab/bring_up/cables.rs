@@ -1,6 +1,6 @@
 //! Bridges and cables, both ends of each born where they belong.
 
-use crate::kernel::netlink::{Batch, Device, Veth, VethEnd};
+use crate::kernel::netlink::{Veth, VethEnd};
 use crate::lab::bring_up::network::{Builder, New, bridge, bridge_index, device};
 use crate::lab::error::{LabError, Result};
 use crate::topology::plan::{Cable, Place};
@@ -82,7 +82,7 @@ impl Builder<'_> {
         for end in ends {
             self.batch.give_no_addresses(end.device);
             self.batch.set_up(end.device);
-            send_all_multicast(&mut self.batch, end.device);
+            self.batch.set_multicast_router(end.device);
         }
     }
 
@@ -129,28 +129,4 @@ fn ends<'a>(cable: &'a Cable) -> [VethEnd<'a>; 2] {
         mtu: Some(cable.mtu),
         ..VethEnd::new(device(&cable.ends[which], cable, which))
     })
-}
-
-/// Makes a port one that every multicast frame goes to: others are behind it whom the bridge does not know.
-fn send_all_multicast(batch: &mut Batch, port: Device<'_>) {
-    const RTM_SETLINK: u16 = 19;
-    const IFLA_PROTINFO: u16 = 12 | 0x8000;
-    const IFLA_BRPORT_MULTICAST_ROUTER: u16 = 25;
-    const ALWAYS: u8 = 2;
-    // struct ifinfomsg: family, padding, type, index, flags, change.
-    let mut payload = vec![libc::AF_BRIDGE as u8, 0, 0, 0];
-    payload.extend(port.index.to_ne_bytes());
-    payload.extend([0; 8]);
-    for (length, kind) in [(12u16, IFLA_PROTINFO), (5, IFLA_BRPORT_MULTICAST_ROUTER)] {
-        payload.extend(length.to_ne_bytes());
-        payload.extend(kind.to_ne_bytes());
-    }
-    payload.extend([ALWAYS, 0, 0, 0]);
-    batch.push_raw(
-        "let all multicast through",
-        port.name,
-        RTM_SETLINK,
-        0,
-        &payload,
-    );
 }
