@@ -106,6 +106,7 @@ mod netem;
 #[allow(dead_code, unused_imports)] // Wires will come for it.
 pub mod observe;
 mod probe;
+mod remedy;
 mod runner;
 mod sandbox;
 mod trial;

@@ -3,12 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::host::read;
+use super::files::read;
+use super::finding::{Evidence, Finding};
 use super::sandbox::untried;
-use super::{Evidence, Finding};
-use crate::kernel::errno::errno;
-use crate::kernel::probe::Refusal;
 use crate::probe::throwaway;
+use crate::sandbox::refused::{Doing, Refused};
 
 const NAME: &str = "cgroup";
 const LOST: &str = "limits of memory, CPU time and processes";
@@ -28,7 +27,7 @@ pub(super) fn finding(without: Option<&Finding>) -> Finding {
             &own,
             &read(&own.join("cgroup.controllers").to_string_lossy()),
         ),
-        Err((call, errno)) => Finding::degraded(NAME, Evidence::refused(call, errno))
+        Err(refused) => Finding::degraded(NAME, Evidence::refused(&refused))
             .lost(LOST)
             .fix("systemd-run --user --scope -p Delegate=yes cargo test"),
     }
@@ -36,7 +35,7 @@ pub(super) fn finding(without: Option<&Finding>) -> Finding {
 
 /// Makes a cgroup below our own and moves a process that is thrown away into it. Only what we are
 /// permitted to do to our own cgroup is changed, for a moment.
-fn delegated(own: &Path) -> Result<(), Refusal> {
+fn delegated(own: &Path) -> Result<(), Refused> {
     let made = Made::below(own)?;
     throwaway::beside(|pid| made.take_in(pid))
 }
@@ -45,22 +44,16 @@ fn delegated(own: &Path) -> Result<(), Refusal> {
 struct Made(PathBuf);
 
 impl Made {
-    fn below(own: &Path) -> Result<Made, Refusal> {
+    fn below(own: &Path) -> Result<Made, Refused> {
         let made = own.join(format!("snowglobe-doctor.{}", std::process::id()));
-        match fs::create_dir(&made) {
-            Ok(()) => Ok(Made(made)),
-            Err(error) => Err((format!("mkdir {}", made.display()), errno(&error))),
-        }
+        fs::create_dir(&made).doing_with(|| format!("mkdir {}", made.display()).into())?;
+        Ok(Made(made))
     }
 
-    fn take_in(&self, pid: i32) -> Result<(), Refusal> {
+    fn take_in(&self, pid: i32) -> Result<(), Refused> {
         let procs = self.0.join("cgroup.procs");
-        fs::write(&procs, pid.to_string()).map_err(|error| {
-            (
-                format!("move a process: {}", procs.display()),
-                errno(&error),
-            )
-        })
+        fs::write(&procs, pid.to_string())
+            .doing_with(|| format!("move a process: {}", procs.display()).into())
     }
 }
 
@@ -105,7 +98,7 @@ fn cgroup2_mount(line: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::State;
+    use super::super::finding::State;
     use super::*;
 
     #[test]

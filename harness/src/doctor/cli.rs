@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 use lexopt::prelude::*;
 
-use super::{Report, examine, github, table};
+use super::examine::examine;
+use super::report::Report;
+use super::{github, table};
 
 const HELP: &str = "\
 Says what this machine lacks for tests, and the command that mends it.

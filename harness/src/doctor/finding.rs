@@ -5,6 +5,8 @@ use std::fmt;
 use nix::errno::Errno;
 use serde::Serialize;
 
+use crate::sandbox::refused::Refused;
+
 /// How something stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -59,10 +61,11 @@ impl Evidence {
         }
     }
 
-    pub(super) fn refused(call: impl Into<String>, errno: Errno) -> Evidence {
+    pub(super) fn refused(refused: &Refused) -> Evidence {
+        let Refused { step, errno } = refused;
         Evidence::Call {
-            call: call.into(),
-            errno: errno as i32,
+            call: step.to_string(),
+            errno: *errno as i32,
             error: Some(format!("{errno:?}")),
         }
     }

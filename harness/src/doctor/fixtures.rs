@@ -2,7 +2,7 @@
 
 use snowglobe_fixtures::{Fixture, Manifest, Workspace};
 
-use super::{Evidence, Finding};
+use super::finding::{Evidence, Finding};
 
 const NAME: &str = "fixtures";
 
@@ -49,7 +49,7 @@ fn judge(all: usize, absent: &[&str]) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::State;
+    use super::super::finding::State;
     use super::judge;
 
     #[test]

@@ -1,6 +1,7 @@
 //! The report as annotations of GitHub Actions.
 
-use super::{Finding, Report, State};
+use super::finding::{Finding, State};
+use super::report::Report;
 
 /// GitHub shows no more than this many of a kind, and drops the others without a word.
 const MOST: usize = 10;
@@ -63,7 +64,7 @@ fn property(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Evidence;
+    use super::super::finding::Evidence;
     use super::*;
 
     fn missing(name: &str) -> Finding {

@@ -5,7 +5,8 @@ use std::os::fd::AsRawFd;
 
 use nix::unistd::geteuid;
 
-use super::{Evidence, Finding};
+use super::files::read;
+use super::finding::{Evidence, Finding};
 use crate::kernel::id_map::own_ids;
 
 /// The oldest kernel that has all that a sandbox is made with (`mount_setattr`).
@@ -50,13 +51,6 @@ impl Machine {
         let file = format!("/{name}.ko");
         self.modules.contains(&file)
     }
-}
-
-/// A file's text without blanks at its ends, or nothing.
-pub(super) fn read(path: &str) -> String {
-    fs::read_to_string(path)
-        .map(|text| text.trim().to_owned())
-        .unwrap_or_default()
 }
 
 /// What the machine is; `works` says whether a sandbox can be made.
@@ -232,7 +226,7 @@ fn status(key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::State;
+    use super::super::finding::State;
     use super::*;
 
     #[test]

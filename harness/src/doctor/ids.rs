@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use super::finding::{Evidence, Finding};
 use super::host::Machine;
-use super::{Evidence, Finding, sandbox};
+use super::sandbox;
 use crate::kernel::probe;
-use crate::kernel::probe::Refusal;
 use crate::probe::throwaway::{beside, map_from_outside, user_namespace};
 use crate::sandbox::ids::Ids;
 use crate::sandbox::paths::Paths;
+use crate::sandbox::refused::Refused;
 use crate::sandbox::subordinate::{Nothing, Subordinate};
 
 /// Subordinate ids and id-mapped mounts.
@@ -51,7 +52,7 @@ fn mapped_by_helpers(ids: Subordinate) -> Finding {
             return Finding::ok(SUBORDINATE, Evidence::done("newuidmap, newgidmap"));
         }
         (Ok(()), Err((program, said))) => Evidence::read(program, said),
-        (Err((call, errno)), _) => Evidence::refused(call, errno),
+        (Err(refused), _) => Evidence::refused(&refused),
     };
     Finding::degraded(SUBORDINATE, evidence)
         .lost(LOST_RANGE)
@@ -71,16 +72,17 @@ fn idmapped(without: Option<&Finding>) -> Finding {
         return sandbox::untried(name, lost, refusal);
     }
     let directories = Paths::find().writable;
-    let one = |path: &PathBuf| -> Result<(), Refusal> {
+    let one = |path: &PathBuf| -> Result<(), Refused> {
         beside(|pid| {
             map_from_outside(pid, map)?;
-            probe::idmapped(path, &user_namespace(pid)?)
+            probe::idmapped(path, &user_namespace(pid)?)?;
+            Ok(())
         })
     };
     for path in &directories {
-        if let Err((call, errno)) = one(path) {
-            let call = format!("{call} {}", path.display());
-            return Finding::degraded(name, Evidence::refused(call, errno))
+        if let Err(Refused { step, errno }) = one(path) {
+            let step = format!("{step} {}", path.display()).into();
+            return Finding::degraded(name, Evidence::refused(&Refused { step, errno }))
                 .lost(lost)
                 .fix("move the workspace and CARGO_TARGET_DIR to ext4, xfs, btrfs or tmpfs, or run the tests as an ordinary user");
         }

@@ -1,17 +1,22 @@
 //! Numbers that the system keeps us to.
 
+use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit};
 
-use super::fix::raise;
-use super::host::read;
-use super::{Evidence, Finding};
+use super::files::read;
+use super::finding::{Evidence, Finding};
+use crate::remedy::{NAMESPACE_KINDS, namespace_limit};
+use crate::sandbox::refused::Refused;
 
-/// The namespaces that each trial has of its own.
-const KINDS: [&str; 6] = ["user", "net", "mnt", "pid", "uts", "ipc"];
 /// Enough for what runs at a time on a big machine, and for what is being destroyed meanwhile.
 const ENOUGH_NAMESPACES: u64 = 256;
 /// Enough for a lab of a hundred nodes with a few processes each.
 const ENOUGH_PROCESSES: u64 = 1024;
+
+/// The kinds of namespaces that each trial has of its own.
+fn kinds() -> impl Iterator<Item = &'static str> {
+    NAMESPACE_KINDS.into_iter().map(|(_, kind)| kind)
+}
 
 fn setting(kind: &str) -> String {
     format!("user.max_{kind}_namespaces")
@@ -28,23 +33,18 @@ pub(super) fn scarce() -> Vec<&'static str> {
             .parse()
             .is_ok_and(|limit: u64| limit < ENOUGH_NAMESPACES)
     };
-    let mut kinds = KINDS.to_vec();
-    kinds.retain(|kind| few(kind));
-    kinds
+    kinds().filter(|kind| few(kind)).collect()
 }
 
 /// How many namespaces of each kind are permitted.
 pub(super) fn namespaces() -> Vec<Finding> {
-    KINDS
-        .iter()
-        .map(|kind| limited(kind, &limit(kind)))
-        .collect()
+    kinds().map(|kind| limited(kind, &limit(kind))).collect()
 }
 
 fn limited(kind: &str, value: &str) -> Finding {
     let name = setting(kind);
     let evidence = Evidence::read(&name, value);
-    let fix = format!("sudo sysctl -w {}", raise(kind));
+    let fix = format!("sudo sysctl -w {}", namespace_limit(kind));
     let finding = match value.parse() {
         Ok(0) => Finding::missing(name, evidence)
             .lost(format!("all: each trial has a {kind} namespace of its own"))
@@ -65,7 +65,7 @@ pub(super) fn resources() -> Vec<Finding> {
 fn open_files() -> Finding {
     match getrlimit(Resource::RLIMIT_NOFILE) {
         Ok((soft, hard)) => files(soft, hard, crate::runner::descriptors(None)),
-        Err(errno) => Finding::degraded("open_files", Evidence::refused("getrlimit", errno)),
+        Err(errno) => Finding::degraded("open_files", Evidence::refused(&refused(errno))),
     }
 }
 
@@ -80,10 +80,17 @@ fn files(soft: u64, hard: u64, wanted: u64) -> Finding {
         .fix("sudo prlimit --pid $$ --nofile=65536:65536")
 }
 
+fn refused(errno: Errno) -> Refused {
+    Refused {
+        step: "getrlimit".into(),
+        errno,
+    }
+}
+
 fn processes() -> Finding {
     match getrlimit(Resource::RLIMIT_NPROC) {
         Ok((soft, hard)) => few_processes(soft, hard),
-        Err(errno) => Finding::degraded("processes", Evidence::refused("getrlimit", errno)),
+        Err(errno) => Finding::degraded("processes", Evidence::refused(&refused(errno))),
     }
 }
 
@@ -108,7 +115,7 @@ fn few_processes(soft: u64, hard: u64) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::State;
+    use super::super::finding::State;
     use super::*;
 
     #[test]

@@ -15,9 +15,22 @@
 //! ```
 //!
 //! [`cli`] is the command line that `cargo xtask doctor` is, for an xtask of your own.
+//!
+//! # The code
+//!
+//! | file | role |
+//! |---|---|
+//! | `examine` | which findings, and in which order |
+//! | `finding`, `report` | one thing that was looked at; all of them |
+//! | `host`, `limits`, `sandbox`, `ids`, `cgroup`, `fixtures` | the findings |
+//! | `fix` | the command that mends a feature |
+//! | `cli`, `table`, `github` | the command line and what it prints |
+//! | `files` | reads what may not be there |
 
 mod cgroup;
 mod cli;
+mod examine;
+mod files;
 mod finding;
 mod fix;
 mod fixtures;
@@ -25,91 +38,11 @@ mod github;
 mod host;
 mod ids;
 mod limits;
+mod report;
 mod sandbox;
 mod table;
 
-use serde::Serialize;
-
 pub use cli::cli;
+pub use examine::examine;
 pub use finding::{Evidence, Finding, State};
-
-/// All that was found out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Report {
-    /// In a fixed order; the same names on every machine.
-    pub findings: Vec<Finding>,
-}
-
-impl Report {
-    /// The finding of this name.
-    pub fn find(&self, name: &str) -> Option<&Finding> {
-        self.findings.iter().find(|finding| finding.name == name)
-    }
-
-    /// 0 if all is well, 1 if something is degraded or missing, 2 if what is missing is essential:
-    /// no trial can run then.
-    pub fn exit_code(&self) -> u8 {
-        let worst = self.findings.iter().map(Finding::exit_code);
-        worst.max().unwrap_or(0)
-    }
-}
-
-/// Examines this machine, as the calling process sees it.
-///
-/// # Panics
-/// While other threads run: they would be lost in the forks. Call it early in `main`.
-///
-/// ```no_run
-/// let report = snowglobe::doctor::examine();
-/// assert!(report.find("veth").is_some_and(|veth| veth.fix.is_none()));
-/// ```
-pub fn examine() -> Report {
-    assert!(
-        crate::kernel::process::clone::single_threaded(),
-        "snowglobe::doctor::examine() was called while other threads run"
-    );
-    let machine = host::Machine::look();
-    let sandboxes = sandbox::essentials(&machine);
-    let works = sandbox::first_refusal(&sandboxes).is_none();
-    let mut findings = host::findings(&machine, works);
-    findings.extend(limits::namespaces());
-    findings.extend(sandbox::policies(&machine, &sandboxes));
-    findings.extend(sandboxes);
-    let refusal = sandbox::first_refusal(&findings).cloned();
-    findings.extend(sandbox::features(&machine, refusal.as_ref()));
-    findings.extend(ids::findings(&machine, refusal.as_ref()));
-    findings.extend(limits::resources());
-    findings.push(cgroup::finding(refusal.as_ref()));
-    findings.push(fixtures::finding());
-    Report { findings }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn report(states: &[(State, bool)]) -> Report {
-        let findings = states.iter().map(|(state, essential)| {
-            let finding = Finding::new("x", *state, Evidence::read("y", "z"));
-            if *essential {
-                finding.essential()
-            } else {
-                finding
-            }
-        });
-        Report {
-            findings: findings.collect(),
-        }
-    }
-
-    #[test]
-    fn the_exit_code_is_that_of_the_worst_finding() {
-        let ok = (State::Ok, true);
-        assert_eq!(report(&[ok]).exit_code(), 0);
-        assert_eq!(report(&[ok, (State::Degraded, true)]).exit_code(), 1);
-        assert_eq!(report(&[ok, (State::Missing, false)]).exit_code(), 1);
-        let worst = [(State::Missing, true), (State::Degraded, false)];
-        assert_eq!(report(&worst).exit_code(), 2);
-    }
-}
+pub use report::Report;

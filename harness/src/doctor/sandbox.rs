@@ -3,70 +3,80 @@
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
 
-use super::host::{Machine, read};
-use super::{Evidence, Finding, State, fix};
+use super::files::read;
+use super::finding::{Evidence, Finding, State};
+use super::fix;
+use super::host::Machine;
 use crate::Feature;
+use crate::kernel::mount;
 use crate::kernel::probe;
-use crate::kernel::probe::Refusal;
 use crate::probe::{NETWORK, throwaway};
-use crate::runner::error::apparmor_restricts;
+use crate::remedy::apparmor_restricts;
+use crate::sandbox::refused::{Doing, Refused, Step};
 
-/// A name, the namespaces, the operation in words, and itself.
-type Case = (
-    &'static str,
-    CloneFlags,
-    &'static str,
-    fn() -> Result<(), Refusal>,
-);
+/// Something that no trial can do without.
+struct Essential {
+    /// Name of the finding.
+    name: &'static str,
+    /// Namespaces in which the operation is tried.
+    kinds: CloneFlags,
+    /// The operation in words, as evidence that it was done.
+    call: &'static str,
+    /// A privileged operation in these namespaces.
+    attempt: fn() -> Result<(), Refused>,
+}
 
-/// What no trial can do without: namespaces of each kind, and a privileged operation in each, for
-/// there are systems that grant the namespace and then no privileges.
+/// Tries what no trial can do without: namespaces of each kind, and a privileged operation in each,
+/// for there are systems that grant the namespace and then no privileges.
 pub(super) fn essentials(machine: &Machine) -> Vec<Finding> {
     use CloneFlags as Flags;
     let mounts = Flags::CLONE_NEWNS;
-    let cases: [Case; 6] = [
-        ("user_namespace", Flags::empty(), "map the ids", || Ok(())),
-        (
+    let essential = |name, kinds, call, attempt| Essential {
+        name,
+        kinds,
+        call,
+        attempt,
+    };
+    [
+        // Mapping the ids and bringing up lo belong to the making of any throw-away sandbox.
+        essential("user_namespace", Flags::empty(), "map the ids", || Ok(())),
+        essential(
             "network_namespace",
             Flags::CLONE_NEWNET,
             "bring up lo",
             || Ok(()),
         ),
-        ("mount_namespace", mounts, "mount /tmp", probe::tmpfs),
-        (
+        essential("mount_namespace", mounts, "mount /tmp", || {
+            Ok(probe::tmpfs()?)
+        }),
+        essential(
             "fresh_proc",
             mounts | Flags::CLONE_NEWPID,
             "mount /proc",
-            probe::proc,
+            || mount::fresh_at(c"proc", c"/proc", None).doing(Step::mount("/proc")),
         ),
-        (
-            "uts_namespace",
-            Flags::CLONE_NEWUTS,
-            "sethostname",
-            probe::hostname,
-        ),
-        (
+        essential("uts_namespace", Flags::CLONE_NEWUTS, "sethostname", || {
+            Ok(probe::hostname()?)
+        }),
+        essential(
             "ipc_namespace",
             mounts | Flags::CLONE_NEWIPC,
             "mount a mqueue",
-            probe::mqueue,
+            || Ok(probe::mqueue()?),
         ),
-    ];
-    let try_one = |(name, kinds, call, attempt): Case| {
-        let outcome = throwaway::within(kinds, attempt);
-        essential(name, call, outcome, machine).essential()
-    };
-    cases.into_iter().map(try_one).collect()
+    ]
+    .into_iter()
+    .map(|essential| essential.examine(machine).essential())
+    .collect()
 }
 
-fn essential(name: &str, call: &str, outcome: Result<(), Refusal>, machine: &Machine) -> Finding {
-    match outcome {
-        Ok(()) => Finding::ok(name, Evidence::done(call)),
-        Err((call, errno)) => {
-            let fix = fix::namespaces(&call, errno, machine);
-            Finding::missing(name, Evidence::refused(call, errno))
+impl Essential {
+    fn examine(&self, machine: &Machine) -> Finding {
+        match throwaway::within(self.kinds, self.attempt) {
+            Ok(()) => Finding::ok(self.name, Evidence::done(self.call)),
+            Err(refused) => Finding::missing(self.name, Evidence::refused(&refused))
                 .lost("all: no trial can run without it")
-                .fix(fix)
+                .fix(fix::sandbox(&refused, machine)),
         }
     }
 }
@@ -147,11 +157,10 @@ fn tried(feature: Feature, machine: &Machine) -> Finding {
     match feature.probe() {
         Ok(()) => Finding::ok(name, Evidence::done(feature.tried())),
         Err(missing) => {
-            let errno = Errno::from_raw(missing.errno());
-            let fix = fix::feature(feature, missing.call(), errno, machine);
-            Finding::missing(name, Evidence::refused(missing.call(), errno))
+            let refused = missing.refused();
+            Finding::missing(name, Evidence::refused(refused))
                 .lost(lost(feature))
-                .fix(fix)
+                .fix(fix::feature(feature, refused, machine))
         }
     }
 }
@@ -163,12 +172,9 @@ fn low_ports(machine: &Machine, without: Option<&Finding>) -> Finding {
     }
     match throwaway::within(NETWORK, probe::low_port) {
         Ok(()) => Finding::ok(name, Evidence::done("bind 127.0.0.1:80")),
-        Err((call, errno)) => {
-            let fix = fix::namespaces(&call, errno, machine);
-            Finding::missing(name, Evidence::refused(call, errno))
-                .lost(lost)
-                .fix(fix)
-        }
+        Err(refused) => Finding::missing(name, Evidence::refused(&refused))
+            .lost(lost)
+            .fix(fix::sandbox(&refused, machine)),
     }
 }
 
@@ -199,8 +205,11 @@ mod tests {
     use super::*;
 
     fn refused() -> Finding {
-        let call = Evidence::refused("bring up lo", Errno::EPERM);
-        Finding::missing("network_namespace", call)
+        let refused = Refused {
+            step: "bring up lo".into(),
+            errno: Errno::EPERM,
+        };
+        Finding::missing("network_namespace", Evidence::refused(&refused))
             .essential()
             .fix("f")
     }

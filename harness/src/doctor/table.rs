@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{Report, State};
+use super::finding::State;
+use super::report::Report;
 
 /// A line for each finding, in columns; below those that are not ok, what is lost and the fix.
 pub(super) fn render(report: &Report, colored: bool) -> String {
@@ -66,7 +67,7 @@ fn summary(report: &Report) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Evidence, Finding};
+    use super::super::finding::{Evidence, Finding};
     use super::*;
 
     fn report() -> Report {

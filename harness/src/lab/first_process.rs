@@ -11,7 +11,11 @@ use crate::kernel::process;
 use crate::lab::error::{LabError, Result};
 use crate::lab::node::files::Place;
 use crate::model::topology::IntoRootfs;
-use crate::sandbox::protocol::node::{Birth, Cry, Errand, Fate, Joins, Placed, Root, Source};
+use crate::sandbox::protocol::Message;
+use crate::sandbox::protocol::node::{
+    CommandReply, Joins, LONGEST_REPLY, MountContent, NodeCommand, NodeMount, NodeReply,
+    NodeRequest, NodeRoot,
+};
 use crate::sandbox::trial::body;
 use crate::topology::plan::{NodePlan, Sysctl};
 use crate::topology::{Mount, MountSource, Owner, Plan, Rootfs, Topology, Users, Volume};
@@ -30,22 +34,34 @@ impl Life {
         let _ = process::pidfd_kill(&self.pidfd, libc::SIGKILL);
     }
 
-    pub(crate) fn ask(&self, errand: &Errand, fds: &[i32]) -> nix::Result<()> {
-        self.channel.send_with(&errand.encode(), fds)
+    pub(crate) fn ask(&self, command: &NodeCommand, fds: &[i32]) -> nix::Result<()> {
+        self.channel.send_with(&command.encode(), fds)
+    }
+
+    /// Sends a command that is answered, and waits for the answer.
+    fn request(&self, command: &NodeCommand) -> nix::Result<()> {
+        let (ours, theirs) = MessageChannel::pair()?;
+        self.ask(command, &[theirs.as_raw_fd()])?;
+        drop(theirs);
+        let mut buffer = [0; LONGEST_REPLY];
+        match CommandReply::decode(ours.receive(&mut buffer)?) {
+            Some(CommandReply::Done) => Ok(()),
+            Some(CommandReply::Refused(errno)) => Err(Errno::from_raw(errno)),
+            None => Err(Errno::ESRCH),
+        }
+    }
+
+    /// Waits until the commands before this one have been obeyed.
+    pub(crate) fn ping(&self) -> nix::Result<()> {
+        self.request(&NodeCommand::Ping)
     }
 
     /// Writes a sysctl of its namespaces.
     pub(crate) fn set(&self, sysctl: &Sysctl) -> nix::Result<()> {
-        let (ours, theirs) = MessageChannel::pair()?;
-        let errand = Errand::Sysctl(sysctl.path.clone(), sysctl.value.clone());
-        self.ask(&errand, &[theirs.as_raw_fd()])?;
-        drop(theirs);
-        let mut buffer = [0; 16];
-        match Fate::decode(ours.receive(&mut buffer)?) {
-            Some(Fate::Ended(0)) => Ok(()),
-            Some(Fate::Ended(errno)) => Err(Errno::from_raw(errno)),
-            _ => Err(Errno::ESRCH),
-        }
+        self.request(&NodeCommand::SetSysctl {
+            path: sysctl.path.clone(),
+            value: sysctl.value.clone(),
+        })
     }
 }
 
@@ -75,14 +91,14 @@ impl Drop for Expected {
         let Some(channel) = self.channel.take() else {
             return;
         };
-        let mut buffer = [0; 1024];
+        let mut buffer = [0; NodeReply::LONGEST];
         while let Ok((message, passed)) = channel.receive_with(&mut buffer) {
-            match (Cry::decode(message), passed.into_iter().next()) {
-                (Some(Cry::Born(_)), Some(pidfd)) => {
+            match (NodeReply::decode(message), passed.into_iter().next()) {
+                (Some(NodeReply::Cloned(_)), Some(pidfd)) => {
                     let _ = process::pidfd_kill(&pidfd, libc::SIGKILL);
                     return;
                 }
-                (Some(Cry::Ready | Cry::Note(_)), _) => {}
+                (Some(NodeReply::Ready | NodeReply::Note(_)), _) => {}
                 _ => return,
             }
         }
@@ -90,21 +106,19 @@ impl Drop for Expected {
 }
 
 /// Asks for a node; what it joins comes along.
-pub(crate) fn order(birth: &Birth, joined: Option<&OwnedFd>) -> Result<Expected> {
+pub(crate) fn order(birth: &NodeRequest, joined: Option<&OwnedFd>) -> Result<Expected> {
     let failed = |errno| LabError::refused(format!("ask for node `{}`", birth.name), errno);
-    let Some(factory) = body::factory().map_err(failed)? else {
+    let Some(factory) = body::node_factory().map_err(failed)? else {
         return Err(LabError::other(
             "a lab needs a trial to live in; call `start()` in a function with `#[snowglobe::test]`",
         ));
     };
     let (ours, theirs) = MessageChannel::pair().map_err(failed)?;
-    let message = serde_json::to_vec(birth)
-        .map_err(|e| LabError::other(format!("node `{}`: {e}", birth.name)))?;
     let fds: Vec<i32> = [theirs.as_raw_fd()]
         .into_iter()
         .chain(joined.map(AsRawFd::as_raw_fd))
         .collect();
-    factory.send_with(&message, &fds).map_err(failed)?;
+    factory.send_with(&birth.encode(), &fds).map_err(failed)?;
     Ok(Expected {
         channel: Some(ours),
         name: birth.name.clone(),
@@ -120,7 +134,7 @@ impl Expected {
                 "node `{name}` was waited for twice"
             )));
         };
-        let mut buffer = [0; 1024];
+        let mut buffer = [0; NodeReply::LONGEST];
         let (mut process, mut netns) = (None, None);
         loop {
             match (process.take(), netns.take()) {
@@ -138,13 +152,13 @@ impl Expected {
             let failed = |errno| LabError::refused(format!("hear from node `{name}`"), errno);
             let (message, passed) = channel.receive_with(&mut buffer).map_err(failed)?;
             let passed = passed.into_iter().next();
-            match (Cry::decode(message), passed) {
-                (Some(Cry::Born(pid)), Some(pidfd)) => process = Some((pid, pidfd)),
-                (Some(Cry::Ready), Some(fd)) => netns = Some(fd),
-                (Some(Cry::Note(note)), _) => crate::note(format!("node `{name}`: {note}")),
-                (Some(Cry::Refused { step, errno }), _) => {
-                    let what = format!("make node `{name}`: {step}");
-                    return Err(LabError::refused(what, Errno::from_raw(errno)));
+            match (NodeReply::decode(message), passed) {
+                (Some(NodeReply::Cloned(pid)), Some(pidfd)) => process = Some((pid, pidfd)),
+                (Some(NodeReply::Ready), Some(fd)) => netns = Some(fd),
+                (Some(NodeReply::Note(note)), _) => crate::note(format!("node `{name}`: {note}")),
+                (Some(NodeReply::Refused(refused)), _) => {
+                    let what = format!("make node `{name}`: {}", refused.step);
+                    return Err(LabError::refused(what, refused.errno));
                 }
                 _ => {
                     let sentence = format!("failed to make node `{name}`: its first process died");
@@ -156,7 +170,7 @@ impl Expected {
 }
 
 /// What a pod needs to be born.
-pub(crate) fn of_pod(topology: &Topology, plan: &Plan, stack: usize) -> Birth {
+pub(crate) fn of_pod(topology: &Topology, plan: &Plan, stack: usize) -> NodeRequest {
     let planned = &plan.stacks[stack];
     let share_pid = plan
         .nodes
@@ -166,12 +180,12 @@ pub(crate) fn of_pod(topology: &Topology, plan: &Plan, stack: usize) -> Birth {
         Owner::Pod(pod) => topology[pod].name().to_owned(),
         Owner::Node(node) => topology.node_name(node),
     };
-    Birth {
+    NodeRequest {
         name,
         hostname: Some(planned.hostname.clone()),
         own_pids: share_pid,
         sysctls: sysctls(&planned.sysctls),
-        ..Birth::default()
+        ..NodeRequest::default()
     }
 }
 
@@ -181,16 +195,16 @@ pub(crate) fn of_node(
     plan: &Plan,
     node: &NodePlan,
     place: &Place,
-) -> Result<Birth> {
+) -> Result<NodeRequest> {
     let stack = &plan.stacks[node.stack];
     let mut mounts = Vec::new();
     let in_pod = match stack.owner {
         Owner::Node(_) => false,
         Owner::Pod(pod) => {
             let memory = place.shared_memory(topology[pod].name())?;
-            mounts.push(Placed {
+            mounts.push(NodeMount {
                 at: "/dev/shm".into(),
-                source: Source::Path(memory),
+                content: MountContent::Path(memory),
                 read_only: false,
             });
             true
@@ -199,7 +213,7 @@ pub(crate) fn of_node(
     for mount in &node.mounts {
         mounts.push(placed(mount, node, place)?);
     }
-    Ok(Birth {
+    Ok(NodeRequest {
         name: node.name.clone(),
         hostname: (!in_pod).then(|| stack.hostname.clone()),
         joins: match (in_pod, node.share_pid) {
@@ -232,15 +246,15 @@ fn sysctls(planned: &[Sysctl]) -> Vec<(String, String)> {
         .collect()
 }
 
-fn placed(mount: &Mount, node: &NodePlan, place: &Place) -> Result<Placed> {
+fn placed(mount: &Mount, node: &NodePlan, place: &Place) -> Result<NodeMount> {
     let source = match &mount.source {
-        MountSource::Volume(Volume::Named(name)) => Source::Path(place.volume(name)?),
-        MountSource::Volume(Volume::Tmpfs(size)) => Source::Tmpfs(size.as_bytes()),
-        MountSource::Bind(path) => Source::Path(found(path, node)?),
+        MountSource::Volume(Volume::Named(name)) => MountContent::Path(place.volume(name)?),
+        MountSource::Volume(Volume::Tmpfs(size)) => MountContent::Tmpfs(size.as_bytes()),
+        MountSource::Bind(path) => MountContent::Path(found(path, node)?),
     };
-    Ok(Placed {
+    Ok(NodeMount {
         at: PathBuf::from(&mount.at),
-        source,
+        content: source,
         read_only: mount.read_only,
     })
 }
@@ -258,7 +272,7 @@ fn found(path: &std::path::Path, node: &NodePlan) -> Result<PathBuf> {
     })
 }
 
-fn root(rootfs: &Rootfs, node: &NodePlan, place: &Place) -> Result<Root> {
+fn root(rootfs: &Rootfs, node: &NodePlan, place: &Place) -> Result<NodeRoot> {
     let layers = match rootfs {
         Rootfs::Path(path) => vec![found(path, node)?],
         Rootfs::Fixture(name) => {
@@ -270,7 +284,7 @@ fn root(rootfs: &Rootfs, node: &NodePlan, place: &Place) -> Result<Root> {
             vec![fixture.rootfs().map_err(explain)?.to_owned()]
         }
     };
-    Ok(Root {
+    Ok(NodeRoot {
         layers,
         disk: place.disk(&node.name)?,
     })

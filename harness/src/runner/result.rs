@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::sandbox::protocol::trial::{End, Finish, Report, Survivor};
-use crate::sandbox::trial::body::PANICKED;
+use crate::sandbox::protocol::trial::{FailureKind, Finish, ProcessEnd, Survivor, TrialReport};
+use crate::sandbox::refused::Refused;
+use crate::trial::running::Remark;
 
 /// What became of a trial.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +34,8 @@ pub(crate) struct Failure {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Heard {
     finish: Option<Finish>,
-    end: Option<End>,
-    refused: Option<(String, i32)>,
+    end: Option<ProcessEnd>,
+    refused: Option<Refused>,
     /// Processes that outlived the body.
     pub(crate) survivors: Vec<Survivor>,
     /// Nobody has any more what the trial was given.
@@ -62,34 +63,32 @@ pub(crate) enum Stopped {
 
 impl Heard {
     /// Takes in one report; true if it is the last.
-    pub(crate) fn hear(&mut self, report: Report) -> bool {
+    pub(crate) fn hear(&mut self, report: TrialReport) -> bool {
         match report {
-            // The init keeps it until it can say the rest.
-            Report::Finished(_) | Report::Orders => {}
-            Report::Exited {
-                finish,
+            TrialReport::Exited {
                 end,
                 survivors,
+                finish,
             } => {
                 self.finish = finish;
                 self.end = Some(end);
                 self.survivors = survivors;
                 return true;
             }
-            Report::AllWell => {
+            TrialReport::AllWell => {
                 self.finish = Some(Finish::Passed);
-                self.end = Some(End::Code(0));
+                self.end = Some(ProcessEnd::Code(0));
                 self.left_nothing = true;
                 return true;
             }
-            Report::Refused { step, errno } => {
-                self.refused = Some((step, errno));
+            TrialReport::Refused(refused) => {
+                self.refused = Some(refused);
                 return true;
             }
-            Report::Described(text) => self.described = Some(text),
-            Report::Traced => self.traced = true,
-            Report::Note(note) => self.notes.push(note),
-            Report::LastWords(note) => self.last_words.push(note),
+            TrialReport::Described(text) => self.described = Some(text),
+            TrialReport::Traced => self.traced = true,
+            TrialReport::Remarked(Remark::Note(note)) => self.notes.push(note),
+            TrialReport::Remarked(Remark::LastWords(note)) => self.last_words.push(note),
         }
         false
     }
@@ -99,11 +98,9 @@ impl Heard {
         self.end.is_some() || self.refused.is_some()
     }
 
-    /// The step that the kernel refused, if the sandbox could not be made.
-    pub(crate) fn refused(&self) -> Option<(&str, i32)> {
-        self.refused
-            .as_ref()
-            .map(|(step, errno)| (step.as_str(), *errno))
+    /// Returns what the kernel refused, if the sandbox could not be made.
+    pub(crate) fn refused(&self) -> Option<&Refused> {
+        self.refused.as_ref()
     }
 
     /// What is to be shown beside the verdict.
@@ -123,16 +120,24 @@ impl Heard {
         match (self.stopped, &self.finish, self.end) {
             (Some(Stopped::Timeout(limit)), _, _) => plain(format!("timed out after {limit:?}")),
             (Some(Stopped::Interrupted(signal)), _, _) => plain(format!("interrupted by {}", signal_name(signal))),
-            (None, Some(Finish::Passed), Some(End::Code(0))) => Verdict::Passed,
-            (None, Some(Finish::Failed { reason, location }), _) => Verdict::Failed(Failure {
-                in_output: reason.starts_with(PANICKED),
+            (None, Some(Finish::Passed), Some(ProcessEnd::Code(0))) => Verdict::Passed,
+            (
+                None,
+                Some(Finish::Failed {
+                    kind,
+                    location,
+                    reason,
+                }),
+                _,
+            ) => Verdict::Failed(Failure {
+                in_output: *kind == FailureKind::Panicked,
                 reason: reason.clone(),
                 location: location.clone(),
             }),
             (None, Some(Finish::Passed), Some(end)) => {
                 plain(format!("the test finished, but then its process {}", ending(end, output)))
             }
-            (None, None, Some(End::Code(code))) => plain(format!(
+            (None, None, Some(ProcessEnd::Code(code))) => plain(format!(
                 "the test's process exited with code {code} before the test had finished{}",
                 if code == 0 { " (did it call `std::process::exit`?)" } else { "" }
             )),
@@ -144,10 +149,10 @@ impl Heard {
     }
 }
 
-fn ending(end: End, output: &str) -> String {
+fn ending(end: ProcessEnd, output: &str) -> String {
     match end {
-        End::Code(code) => format!("exited with code {code}"),
-        End::Signal(signal) => {
+        ProcessEnd::Code(code) => format!("exited with code {code}"),
+        ProcessEnd::Signal(signal) => {
             let cause = match signal {
                 libc::SIGABRT if output.contains("has overflowed its stack") => ": stack overflow",
                 libc::SIGABRT => ": it aborted",
@@ -174,7 +179,7 @@ pub(crate) fn signal_name(number: i32) -> String {
 mod tests {
     use super::*;
 
-    fn heard(finish: Option<Finish>, end: Option<End>) -> Heard {
+    fn heard(finish: Option<Finish>, end: Option<ProcessEnd>) -> Heard {
         Heard {
             finish,
             end,
@@ -193,10 +198,14 @@ mod tests {
     fn only_finished_and_a_clean_exit_is_a_pass() {
         let passed = Some(Finish::Passed);
         assert_eq!(
-            heard(passed.clone(), Some(End::Code(0))).verdict(""),
+            heard(passed.clone(), Some(ProcessEnd::Code(0))).verdict(""),
             Verdict::Passed
         );
-        for end in [Some(End::Code(1)), Some(End::Signal(11)), None] {
+        for end in [
+            Some(ProcessEnd::Code(1)),
+            Some(ProcessEnd::Signal(11)),
+            None,
+        ] {
             assert_ne!(
                 heard(passed.clone(), end).verdict(""),
                 Verdict::Passed,
@@ -204,9 +213,9 @@ mod tests {
             );
         }
         for end in [
-            Some(End::Code(0)),
-            Some(End::Code(1)),
-            Some(End::Signal(9)),
+            Some(ProcessEnd::Code(0)),
+            Some(ProcessEnd::Code(1)),
+            Some(ProcessEnd::Signal(9)),
             None,
         ] {
             assert_ne!(heard(None, end).verdict(""), Verdict::Passed, "{end:?}");
@@ -215,29 +224,35 @@ mod tests {
 
     #[test]
     fn ends_are_named() {
-        assert!(reason(&heard(None, Some(End::Code(0))), "").contains("code 0 before"));
-        assert!(reason(&heard(None, Some(End::Signal(11))), "").contains("SIGSEGV (signal 11)"));
+        assert!(reason(&heard(None, Some(ProcessEnd::Code(0))), "").contains("code 0 before"));
+        assert!(
+            reason(&heard(None, Some(ProcessEnd::Signal(11))), "").contains("SIGSEGV (signal 11)")
+        );
         let overflow = "thread 't' has overflowed its stack";
-        assert!(reason(&heard(None, Some(End::Signal(6))), overflow).contains("stack overflow"));
-        assert!(reason(&heard(None, Some(End::Signal(6))), "").contains("aborted"));
-        assert!(reason(&heard(None, Some(End::Signal(40))), "").contains("signal 40"));
+        assert!(
+            reason(&heard(None, Some(ProcessEnd::Signal(6))), overflow).contains("stack overflow")
+        );
+        assert!(reason(&heard(None, Some(ProcessEnd::Signal(6))), "").contains("aborted"));
+        assert!(reason(&heard(None, Some(ProcessEnd::Signal(40))), "").contains("signal 40"));
     }
 
     #[test]
     fn last_words_are_shown_of_a_body_that_did_not_come_to_its_end() {
         let notes = |mut heard: Heard| {
-            heard.hear(Report::LastWords("see the log".into()));
-            heard.hear(Report::Note("busy".into()));
+            heard.hear(TrialReport::Remarked(Remark::LastWords(
+                "see the log".into(),
+            )));
+            heard.hear(TrialReport::Remarked(Remark::Note("busy".into())));
             heard.notes()
         };
         assert_eq!(notes(heard(None, None)), ["busy", "see the log"]);
         let passed = Some(Finish::Passed);
-        assert_eq!(notes(heard(passed, Some(End::Code(0)))), ["busy"]);
+        assert_eq!(notes(heard(passed, Some(ProcessEnd::Code(0)))), ["busy"]);
     }
 
     #[test]
     fn a_timeout_outweighs_what_was_heard_later() {
-        let mut late = heard(Some(Finish::Passed), Some(End::Code(0)));
+        let mut late = heard(Some(Finish::Passed), Some(ProcessEnd::Code(0)));
         late.stopped = Some(Stopped::Timeout(Duration::from_secs(2)));
         assert_eq!(reason(&late, ""), "timed out after 2s");
     }

@@ -15,7 +15,6 @@ use super::supervisor::{Nursery, Plan, Signals, Supervisor};
 use super::zygote::{Setting, Zygote, nursery};
 use super::{list, requirements, select};
 
-use crate::kernel::errno::errno;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
 use crate::kernel::process::clone;
@@ -23,6 +22,7 @@ use crate::kernel::process::thread::First;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::outer;
 use crate::sandbox::paths::Paths;
+use crate::sandbox::refused::{Doing, Refused};
 use crate::sandbox::trial::body;
 use crate::trial::{Definition, TRIALS, Trial};
 
@@ -253,7 +253,9 @@ struct Started {
 impl Started {
     fn without_sandbox() -> Result<Started, RunError> {
         Ok(Started {
-            signals: Signals::catch().map_err(|e| explain("catch signals", e))?,
+            signals: Signals::catch()
+                .doing("catch signals")
+                .map_err(|refused| explain(&refused))?,
             nursery: None,
             zygote: None,
             isolation: String::new(),
@@ -267,7 +269,8 @@ impl Started {
         let ids = Ids::available();
         let paths = Paths::find();
         let supervisor = process::pidfd_open(std::process::id() as i32)
-            .map_err(|e| explain("open a pidfd", errno(&e)))?;
+            .doing("open a pidfd")
+            .map_err(|refused| explain(&refused))?;
         let hidden = paths.hidden().map(Path::to_owned).collect();
         body::remember_supervisor();
         let first = First::current();
@@ -277,7 +280,7 @@ impl Started {
             };
             nursery::live(Zygote::new(trials, setting), channel, single)
         });
-        let world = world.map_err(|(step, errno)| explain(step, errno))?;
+        let world = world.map_err(|refused| explain(&refused))?;
         let (zygote, orders) = match single {
             true => (Some(world.channel), None),
             false => (None, Some(world.channel)),
@@ -329,7 +332,10 @@ fn enough_descriptors(count: usize) -> Result<(), RunError> {
         Ok(soft) => Err(limit(format!(
             "at most {soft} files may be open, and {wanted} are needed for what runs at a time: raise `ulimit -Hn`, or run with fewer --test-threads"
         ))),
-        Err(errno) => Err(explain("raise the limit of open files", errno)),
+        Err(errno) => Err(explain(&Refused {
+            step: "raise the limit of open files".into(),
+            errno,
+        })),
     }
 }
 

@@ -1,18 +1,31 @@
-//! What the world of a trial is made of.
+//! What a trial lives in: namespaces of its own, and the processes that make and watch them.
 //!
-//! There are two layers. The *outer sandbox* ([`outer`]) is made once per run: a user, mount, PID,
-//! IPC and UTS namespace in which the host's files are read-only and the workspace is writable;
-//! the nursery and the zygotes live in it, and when its first process dies the kernel ends everything inside. The
-//! *sandbox* proper is made for each trial, from within the outer one ([`trial`]).
+//! A test that may do what it likes must not be able to touch the host, other tests, or a later run.
+//! There are two layers, for a trial has to be made in less than a millisecond. The *outer sandbox*
+//! is made once per run: a user, mount, PID, IPC and UTS namespace in which the host's files are
+//! read-only and the workspace is writable. The nursery and the zygotes live in it, and when its
+//! first process dies the kernel ends everything inside. The *sandbox* proper is made for each
+//! trial, from within the outer one. The nodes of a lab are made by the trial's init as well.
 //!
-//! The nodes of a lab are made by the trial's init as well ([`node`]), each with a first process of
-//! its own that mounts what the node sees and starts its programs.
+//! | file | role |
+//! |---|---|
+//! | `outer/` | the outer sandbox: its mount tree, its first process |
+//! | `trial/` | the sandbox of a trial: its mounts, its init, the process of the test body |
+//! | `node/` | the nodes of a lab: their mounts, their first processes, their programs |
+//! | `protocol/` | all messages between these processes and the supervisor |
+//! | `ids`, `subordinate` | which ids of the host the users of a trial are |
+//! | `paths` | which directories of the host a trial may write to |
+//! | `private_mounts` | filesystems that each sandbox has for itself |
+//! | `process_table` | which processes there are and what they do, from `/proc` |
+//! | `refused` | a step that the kernel refused, as a value |
 
 pub(crate) mod ids;
 mod node;
 pub(crate) mod outer;
 pub(crate) mod paths;
+mod private_mounts;
 mod process_table;
 pub(crate) mod protocol;
+pub(crate) mod refused;
 pub(crate) mod subordinate;
 pub(crate) mod trial;

@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 
-use crate::sandbox::protocol::trial::Survivor;
-
 /// One line of `/proc/PID/stat`, as far as it matters here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Stat {
@@ -91,17 +89,13 @@ fn below(ancestor: i32, parents: &BTreeMap<i32, i32>) -> Vec<i32> {
         .collect()
 }
 
-/// Those among `members` who are alive.
-pub(crate) fn survivors(members: &[i32]) -> Vec<Survivor> {
+/// Returns the ids and short names of the processes among `members` that are alive.
+pub(crate) fn alive(members: &[i32]) -> impl Iterator<Item = (i32, String)> {
     members
         .iter()
         .filter_map(|pid| Stat::read(*pid))
         .filter(|stat| !stat.dead())
-        .map(|stat| Survivor {
-            pid: stat.pid,
-            name: stat.name,
-        })
-        .collect()
+        .map(|stat| (stat.pid, stat.name))
 }
 
 /// Whether one of `members` has been killed and is not gone yet.

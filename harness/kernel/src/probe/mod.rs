@@ -95,11 +95,6 @@ pub fn tmpfs() -> Result<(), Refusal> {
     made.map_err(|e| ("create /tmp/file".to_owned(), errno(&e)))
 }
 
-/// Mounts the `/proc` of this PID namespace.
-pub fn proc() -> Result<(), Refusal> {
-    fresh(c"proc", Path::new("/proc"), None).map_err(|e| ("mount /proc".to_owned(), e))
-}
-
 /// Mounts the message queues of this IPC namespace.
 pub fn mqueue() -> Result<(), Refusal> {
     fresh(c"mqueue", Path::new("/tmp"), None).map_err(|e| ("mount a mqueue".to_owned(), e))

@@ -8,13 +8,13 @@ use crate::lab::bring_up::network::{Builder, Places};
 use crate::lab::error::Result;
 use crate::lab::first_process::{self as birth, Born, Expected, Life};
 use crate::lab::node::node::Stack;
-use crate::sandbox::protocol::node::Birth;
+use crate::sandbox::protocol::node::NodeRequest;
 use crate::topology::{Owner, Plan};
 
 /// Births that are asked for ahead of time, and heard of one after the other.
 pub(crate) struct Births {
     /// What each new node is to be, of those that were asked for.
-    pub(crate) births: Vec<Birth>,
+    pub(crate) births: Vec<NodeRequest>,
     /// The first process of each new node, once it is ready.
     pub(crate) born: Vec<Option<Life>>,
     /// The network stacks that are there, old ones included, by number of the stack.

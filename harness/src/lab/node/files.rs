@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::lab::error::{LabError, Result};
-use crate::sandbox::protocol::node::Etc;
+use crate::sandbox::protocol::node::NodeEtc;
 use crate::topology::Plan;
 use crate::topology::plan::NodePlan;
 
@@ -39,7 +39,7 @@ impl Place {
     }
 
     /// What a new node finds in `/etc`: files of its own, so that what is written in one node is not seen in another.
-    pub(crate) fn names_of(&self, plan: &Plan, node: &NodePlan) -> Result<Etc> {
+    pub(crate) fn names_of(&self, plan: &Plan, node: &NodePlan) -> Result<NodeEtc> {
         self.dir("etc")?;
         let all = plan.hosts.len().saturating_mul(plan.nodes.len());
         let shared = all > OF_THEIR_OWN && plan.stacks[node.stack].own_hosts.is_empty();
@@ -53,7 +53,7 @@ impl Place {
             write(&hosts, &plan.hosts_of(node.stack))?;
         }
         write(&resolver, &plan.resolv_conf)?;
-        Ok(Etc {
+        Ok(NodeEtc {
             hosts,
             hosts_read_only: shared,
             resolver,

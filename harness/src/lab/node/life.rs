@@ -9,20 +9,20 @@ use crate::lab::change::end::terminate;
 use crate::lab::error::{LabError, Result};
 use crate::lab::first_process::{self as birth, Life};
 use crate::lab::node::node::Node;
-use crate::sandbox::protocol::node::{Errand, Joins};
+use crate::sandbox::protocol::node::{Joins, NodeCommand};
 
 impl Node {
     /// Stops all its processes, wherever they are, until [`resume`](Node::resume). Its network stack goes on: the kernel
     /// acknowledges what nobody reads. Threads of the test that are in the node are the test's, and go on too.
     pub fn pause(&self) -> Result<()> {
-        let stop = Errand::SignalAll(libc::SIGSTOP);
+        let stop = NodeCommand::SignalAll(libc::SIGSTOP);
         self.with_life("pause node", |life| life.ask(&stop, &[]))?;
         self.settle()
     }
 
     /// Lets its processes go on.
     pub fn resume(&self) -> Result<()> {
-        let go_on = Errand::SignalAll(libc::SIGCONT);
+        let go_on = NodeCommand::SignalAll(libc::SIGCONT);
         self.with_life("resume node", |life| life.ask(&go_on, &[]))?;
         self.settle()
     }
@@ -38,7 +38,7 @@ impl Node {
         if !self.birth.own_pids {
             // The others of the pod have the same processes; only our first one knows which are ours.
             self.with_life("crash node", |life| {
-                life.ask(&Errand::SignalAll(libc::SIGKILL), &[])
+                life.ask(&NodeCommand::SignalAll(libc::SIGKILL), &[])
             })?;
             self.settle()?;
         }
@@ -96,18 +96,9 @@ impl Node {
         }
     }
 
-    /// Waits until its first process has done what it was asked.
+    /// Waits until the node's first process, which obeys one command after the other, has obeyed all.
     fn settle(&self) -> Result<()> {
-        use crate::topology::plan::Sysctl;
-        // It does one thing after the other, so the answer to an errand that does nothing will do.
-        let nothing = Sysctl {
-            path: ".".into(),
-            value: String::new(),
-        };
-        match self.set(&nothing) {
-            Err(error) if error.raw_os_error() == Some(libc::EISDIR) => Ok(()),
-            answer => answer,
-        }
+        self.with_life("hear from node", Life::ping)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::lab::process::process::Running;
 use crate::lab::shared::Shared;
 use crate::lab::stack::listeners::{Ear, Ears};
 use crate::observe::Captured;
-use crate::sandbox::protocol::node::Birth;
+use crate::sandbox::protocol::node::NodeRequest;
 use crate::topology::plan::{NodePlan, StackPlan, Sysctl};
 use crate::topology::{NodeId, Owner, Plan, StartCommand, Topology};
 
@@ -114,7 +114,7 @@ pub struct Node {
     id: NodeId,
     name: String,
     hostname: String,
-    pub(crate) birth: Birth,
+    pub(crate) birth: NodeRequest,
     pub(crate) commands: Vec<StartCommand>,
     pub(crate) life: RwLock<Option<Life>>,
     stack: Arc<Stack>,
@@ -132,7 +132,7 @@ impl Node {
     pub(crate) fn new(
         topology: &Topology,
         plan: &NodePlan,
-        birth: Birth,
+        birth: NodeRequest,
         life: Life,
         stack: Arc<Stack>,
         shared: &Arc<Shared>,

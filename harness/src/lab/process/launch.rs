@@ -1,4 +1,4 @@
-//! How a command becomes a process: an order to its node's first process.
+//! How a command becomes a process: a command to its node's first process.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
@@ -14,12 +14,13 @@ use crate::lab::error::{LabError, Result};
 use crate::lab::node::command::{Command, Stdio};
 use crate::lab::process::log::{Log, Stream, read_all};
 use crate::lab::process::process::{Process, Running};
-use crate::sandbox::protocol::node::{Errand, Fate, Order, c_text};
+use crate::sandbox::protocol::Message;
+use crate::sandbox::protocol::node::{LONGEST_REPLY, NodeCommand, ProcessReply, Program, c_text};
 
 impl Command<'_> {
     pub(crate) fn start(&mut self, defaults: [Stdio; 3]) -> Result<Process> {
         let failed = |e| LabError::refused(self.verb(), e);
-        let order = self.order()?;
+        let program = self.program()?;
         let (fate, theirs) = MessageChannel::pair().map_err(failed)?;
         let mut ours = [None, None, None];
         let mut given = Vec::new();
@@ -36,10 +37,10 @@ impl Command<'_> {
             .into_iter()
             .chain(given.iter().map(AsRawFd::as_raw_fd))
             .collect();
-        let errand = Errand::Run(order);
+        let command = NodeCommand::Run(program);
         self.node
             .with_life(&format!("run `{}` on", self.name()), |life| {
-                life.ask(&errand, &fds)
+                life.ask(&command, &fds)
             })?;
         drop((theirs, given));
         let (pid, pidfd) = self.begun(&fate)?;
@@ -48,13 +49,13 @@ impl Command<'_> {
 
     /// Hears whether it runs.
     fn begun(&self, fate: &MessageChannel) -> Result<(i32, OwnedFd)> {
-        let mut buffer = [0; 16];
+        let mut buffer = [0; LONGEST_REPLY];
         let (message, passed) = fate
             .receive_with(&mut buffer)
             .map_err(|e| LabError::refused(self.verb(), e))?;
-        match (Fate::decode(message), passed.into_iter().next()) {
-            (Some(Fate::Runs(pid)), Some(pidfd)) => Ok((pid, pidfd)),
-            (Some(Fate::Refused(errno)), _) => Err(LabError::refused(
+        match (ProcessReply::decode(message), passed.into_iter().next()) {
+            (Some(ProcessReply::Runs(pid)), Some(pidfd)) => Ok((pid, pidfd)),
+            (Some(ProcessReply::Refused(errno)), _) => Err(LabError::refused(
                 self.verb(),
                 nix::errno::Errno::from_raw(errno),
             )),
@@ -95,7 +96,7 @@ impl Command<'_> {
         Ok(Process::new(running, self.node, stdin, stdout, stderr))
     }
 
-    fn order(&self) -> Result<Order> {
+    fn program(&self) -> Result<Program> {
         let inherited;
         let env = match &self.env {
             Some(env) => env,
@@ -122,7 +123,7 @@ impl Command<'_> {
         };
         let key_log = self.key_log(env);
         let arg0 = self.arg0.as_ref().unwrap_or(&self.program);
-        Ok(Order {
+        Ok(Program {
             program: text(&self.program)?,
             args: [arg0]
                 .into_iter()

@@ -18,7 +18,8 @@ use crate::lab::process::launch::read_both;
 use crate::lab::process::log::{Line, Log};
 use crate::lab::shared::Shared;
 use crate::lab::wait::shown;
-use crate::sandbox::protocol::node::Fate;
+use crate::sandbox::protocol::Message;
+use crate::sandbox::protocol::node::{LONGEST_REPLY, ProcessReply};
 
 /// What the lab knows of a program, also when nobody holds its [`Process`] any more.
 #[derive(Debug)]
@@ -91,11 +92,11 @@ impl Running {
     pub(crate) fn ended(&self) -> Option<ExitStatus> {
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         if status.is_none() {
-            let mut buffer = [0; 16];
+            let mut buffer = [0; LONGEST_REPLY];
             *status = match self.fate.try_receive(&mut buffer) {
                 Ok(None) => None,
-                Ok(Some(message)) => match Fate::decode(message) {
-                    Some(Fate::Ended(raw)) => Some(ExitStatus::from_raw(raw)),
+                Ok(Some(message)) => match ProcessReply::decode(message) {
+                    Some(ProcessReply::Ended(raw)) => Some(ExitStatus::from_raw(raw)),
                     // Nobody is left to tell: its node was killed, and it with it.
                     _ => Some(ExitStatus::from_raw(libc::SIGKILL)),
                 },

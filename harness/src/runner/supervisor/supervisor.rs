@@ -21,7 +21,10 @@ use crate::runner::conclusion::Conclusion;
 use crate::runner::error::{RunError, explain, limit};
 use crate::runner::report::{Done, Printer};
 use crate::runner::result::{Failure, Heard, Verdict};
-use crate::sandbox::protocol::trial::{Order, Report};
+use crate::sandbox::protocol::Message;
+use crate::sandbox::protocol::trial::TrialReport;
+use crate::sandbox::protocol::zygote::ZygoteOrder;
+use crate::sandbox::refused::Refused;
 use crate::trial::Trial;
 
 /// How a run is to go.
@@ -136,14 +139,17 @@ impl<'a> Supervisor<'a> {
             .options()
             .seed
             .unwrap_or_else(|| seed_for(self.plan.run_seed, trial.name()));
-        let order = Order::Run {
+        let order = ZygoteOrder {
             trial: index as u32,
             seed,
         };
         self.printer.started(trial);
         let Idle { channel, output } = self.order(slot, order).map_err(|errno| match errno {
             Errno::EPIPE => all_died(),
-            errno => explain("reach a zygote", errno),
+            errno => explain(&Refused {
+                step: "reach a zygote".into(),
+                errno,
+            }),
         })?;
         let started = Instant::now();
         let limit = trial.options().timeout.unwrap_or(self.plan.timeout);
@@ -184,7 +190,12 @@ impl<'a> Supervisor<'a> {
         }
         match poll(&mut fds, self.patience()) {
             Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(explain("wait for trials", errno)),
+            Err(errno) => {
+                return Err(explain(&Refused {
+                    step: "wait for trials".into(),
+                    errno,
+                }));
+            }
         }
         let ready: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap_or(false)).collect();
         drop(fds);
@@ -244,7 +255,7 @@ impl<'a> Supervisor<'a> {
                 Ok(None) => return Ok(()),
                 Ok(Some([])) | Err(_) => true,
                 Ok(Some(bytes)) => {
-                    Report::decode(bytes).is_some_and(|report| active.heard.hear(report))
+                    TrialReport::decode(bytes).is_some_and(|report| active.heard.hear(report))
                 }
             };
             if over {
@@ -267,9 +278,8 @@ impl<'a> Supervisor<'a> {
             channel: active.channel,
             output: active.output.filter(|_| active.heard.left_nothing),
         });
-        if let Some((step, errno)) = active.heard.refused() {
-            let (step, errno) = (step.to_owned(), Errno::from_raw(errno));
-            return self.refused(active.trial, &step, errno);
+        if let Some(refused) = active.heard.refused() {
+            return self.refused(active.trial, refused);
         }
         self.queue.granted();
         let output = active.capture.into_text();
@@ -296,16 +306,16 @@ impl<'a> Supervisor<'a> {
     }
 
     /// The kernel did not give a sandbox. It gives namespaces back late, so limits are tried again.
-    fn refused(&mut self, index: usize, step: &str, errno: Errno) -> Result<(), RunError> {
+    fn refused(&mut self, index: usize, refused: &Refused) -> Result<(), RunError> {
         let passing = matches!(
-            errno,
+            refused.errno,
             Errno::ENOSPC | Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE
         );
         let others = self.running();
         if passing && self.queue.try_again(index, others) {
             return Ok(());
         }
-        let error = explain(step, errno);
+        let error = explain(refused);
         if self.trial(index).options().isolation == Isolation::ALL {
             return Err(error);
         }

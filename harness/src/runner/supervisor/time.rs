@@ -9,7 +9,8 @@ use super::signals::Caught;
 use super::supervisor::Supervisor;
 use crate::runner::result::Stopped;
 use crate::runner::run::under_nextest;
-use crate::sandbox::protocol::trial::Request;
+use crate::sandbox::protocol::Message;
+use crate::sandbox::protocol::trial::InitRequest;
 
 /// How long a trial has for saying what hangs.
 const LAST_WORDS: Duration = Duration::from_secs(4);
@@ -46,7 +47,7 @@ impl Supervisor<'_> {
                     .and_then(|t| t.options().timeout)
                     .unwrap_or(self.plan.timeout);
                 active.heard.stopped = Some(Stopped::Timeout(limit));
-                let _ = active.channel.send(&Request::Describe.encode());
+                let _ = active.channel.send(&InitRequest::Describe.encode());
                 active.phase = Phase::Describing(now + LAST_WORDS);
             }
             Phase::Describing(until)
@@ -82,8 +83,8 @@ impl Supervisor<'_> {
         for active in self.slots.iter_mut().flatten() {
             active.heard.stopped = Some(Stopped::Interrupted(signal));
             let (request, phase) = match timeout {
-                true => (Request::Describe, Phase::Describing(now + LAST_WORDS)),
-                false => (Request::Signal(signal), Phase::Ending(now + GRACE)),
+                true => (InitRequest::Describe, Phase::Describing(now + LAST_WORDS)),
+                false => (InitRequest::Signal(signal), Phase::Ending(now + GRACE)),
             };
             let _ = active.channel.send(&request.encode());
             active.phase = phase;
@@ -103,7 +104,7 @@ impl Supervisor<'_> {
     fn suspend(&mut self) {
         let all = |slots: &[Option<Active>], signal: i32| {
             for active in slots.iter().flatten() {
-                let _ = active.channel.send(&Request::Signal(signal).encode());
+                let _ = active.channel.send(&InitRequest::Signal(signal).encode());
             }
         };
         all(&self.slots, libc::SIGSTOP);

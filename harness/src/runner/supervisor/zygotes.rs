@@ -10,7 +10,8 @@ use super::active::pipe;
 use super::supervisor::Supervisor;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
-use crate::sandbox::protocol::trial::Order;
+use crate::sandbox::protocol::Message;
+use crate::sandbox::protocol::zygote::{NurseryOrder, ZygoteOrder};
 
 /// The first process of the outer sandbox, of which the zygotes are copies.
 pub(crate) struct Nursery {
@@ -37,7 +38,7 @@ impl Nursery {
     pub(crate) fn kill(&self, slot: usize) {
         match &self.orders {
             Some(orders) => {
-                let _ = orders.send(&Order::Kill { slot: slot as u32 }.encode());
+                let _ = orders.send(&NurseryOrder::Kill { slot: slot as u32 }.encode());
             }
             None => self.end(),
         }
@@ -71,7 +72,7 @@ impl Supervisor<'_> {
     }
 
     /// Has the zygote of a slot run a trial, or another one if that has gone meanwhile.
-    pub(super) fn order(&mut self, slot: usize, run: Order) -> nix::Result<Idle> {
+    pub(super) fn order(&mut self, slot: usize, run: ZygoteOrder) -> nix::Result<Idle> {
         let run = run.encode();
         let capture = self.plan.capture;
         if let Some(mut idle) = self.zygotes[slot].take()
@@ -87,8 +88,8 @@ impl Supervisor<'_> {
             output: None,
         };
         idle.send(&run, capture)?;
-        let hatch = Order::Hatch { slot: slot as u32 };
-        nursery.send_with(&hatch.encode(), &[theirs.as_raw_fd()])?;
+        let spawn = NurseryOrder::Spawn { slot: slot as u32 };
+        nursery.send_with(&spawn.encode(), &[theirs.as_raw_fd()])?;
         Ok(idle)
     }
 }

@@ -15,10 +15,10 @@ use crate::kernel::process;
 use crate::kernel::process::clone::{Cloned, clone_into};
 use crate::kernel::process::{rseq, signal};
 use crate::observe;
-use crate::sandbox::protocol::trial::Order;
+use crate::sandbox::protocol::zygote::NurseryOrder;
 use crate::sandbox::trial::body;
 
-/// Hatches and kills zygotes as the supervisor orders, until it is done.
+/// Spawns and kills zygotes as the supervisor orders, until it is done.
 ///
 /// Where there is a single trial, it is the zygote itself.
 pub(crate) fn live(zygote: Zygote<'_>, orders: MessageChannel, single: bool) -> ! {
@@ -29,16 +29,16 @@ pub(crate) fn live(zygote: Zygote<'_>, orders: MessageChannel, single: bool) -> 
         zygote.serve(&orders)
     }
     // By slot; killing what is gone already does nothing.
-    let mut hatched: Vec<Option<OwnedFd>> = Vec::new();
+    let mut zygotes: Vec<Option<OwnedFd>> = Vec::new();
     loop {
         match await_order(&orders, zygote.supervisor()) {
-            (Some(Order::Hatch { slot }), Some(channel)) => {
-                let place = place(&mut hatched, slot);
+            (Some(NurseryOrder::Spawn { slot }), Some(channel)) => {
+                let place = place(&mut zygotes, slot);
                 kill(place.take());
                 match clone_into(CloneFlags::empty()) {
                     Ok(Cloned::Parent { pidfd, .. }) => *place = Some(pidfd),
                     Ok(Cloned::Child) => {
-                        drop((orders, hatched));
+                        drop((orders, zygotes));
                         process::never_return(|| zygote.serve(&MessageChannel::from(channel)))
                     }
                     Err(refused) => {
@@ -46,18 +46,18 @@ pub(crate) fn live(zygote: Zygote<'_>, orders: MessageChannel, single: bool) -> 
                     }
                 }
             }
-            (Some(Order::Kill { slot }), _) => kill(place(&mut hatched, slot).take()),
-            _ => {}
+            (Some(NurseryOrder::Kill { slot }), _) => kill(place(&mut zygotes, slot).take()),
+            (Some(NurseryOrder::Spawn { .. }), None) | (None, _) => {}
         }
     }
 }
 
-fn place(hatched: &mut Vec<Option<OwnedFd>>, slot: u32) -> &mut Option<OwnedFd> {
+fn place(zygotes: &mut Vec<Option<OwnedFd>>, slot: u32) -> &mut Option<OwnedFd> {
     let slot = slot as usize;
-    if slot >= hatched.len() {
-        hatched.resize_with(slot + 1, || None);
+    if slot >= zygotes.len() {
+        zygotes.resize_with(slot + 1, || None);
     }
-    &mut hatched[slot]
+    &mut zygotes[slot]
 }
 
 /// A trial's init is killed by the kernel when its zygote dies.

@@ -23,10 +23,13 @@ use crate::kernel::process::thread::First;
 use crate::kernel::{mount, process};
 use crate::observe;
 use crate::sandbox::ids::Ids;
-use crate::sandbox::protocol::trial::{Order, Report};
+use crate::sandbox::protocol::Message;
+use crate::sandbox::protocol::trial::{TrialReport, WAKE_INIT};
+use crate::sandbox::protocol::zygote::{LONGEST_ORDER, ZygoteOrder};
+use crate::sandbox::refused::{Cloned, Refused, Step};
 use crate::sandbox::trial::body;
-use crate::sandbox::trial::init::{Init, ORDERED};
-use crate::sandbox::trial::mounts::World;
+use crate::sandbox::trial::init::Init;
+use crate::sandbox::trial::mounts::SandboxSpec;
 use crate::trial::Trial;
 
 /// What every zygote knows.
@@ -91,7 +94,7 @@ impl Setting {
             stack: usual_stack() + shared_memory_child::OWN,
             sys_read_only: mount::is_read_only("/sys"),
             supervisor,
-            signals: Pending::of(&[Signal::SIGCHLD, ORDERED])?,
+            signals: Pending::of(&[Signal::SIGCHLD, WAKE_INIT])?,
         })
     }
 }
@@ -135,7 +138,7 @@ impl<'a> Zygote<'a> {
         loop {
             let (order, output) = await_order(channel, &self.setting.supervisor);
             // Anything else is a request to an init that has gone meanwhile.
-            let Some(Order::Run { trial, seed }) = order else {
+            let Some(ZygoteOrder { trial, seed }) = order else {
                 continue;
             };
             let run = Run {
@@ -220,7 +223,7 @@ impl Run<'_> {
         let options = *trial.options();
         let hostname = hostname(trial.name());
         let init = Init {
-            world: World {
+            spec: SandboxSpec {
                 isolation: options.isolation,
                 hostname: &hostname,
                 nested: options.nested,
@@ -249,12 +252,17 @@ impl Run<'_> {
         };
         let mut well = false;
         let life = || well = init.live(output.as_ref(), body);
-        match shared_memory_child::run_in_child(options.isolation.clone_flags(), map, life) {
+        let namespaces = options.isolation.clone_flags();
+        match shared_memory_child::run_in_child(namespaces, map, life) {
             Ok(true) if well => Left::Nothing,
             Ok(true) => Left::Something,
             Ok(false) => Left::Ruin,
             Err(refused) => {
-                refuse(self.channel, "clone3 the sandbox", &refused);
+                refuse(
+                    self.channel,
+                    Step::Clone(Cloned::Sandbox, namespaces),
+                    &refused,
+                );
                 Left::Something
             }
         }
@@ -272,10 +280,10 @@ fn map_ids(ids: Ids, isolation: Isolation, pid: i32) -> std::io::Result<()> {
 
 /// The next order, if the next message is one, and what came along. Ends the process when the supervisor is
 /// gone, or done with it.
-pub(super) fn await_order(
+pub(super) fn await_order<M: Message>(
     channel: &MessageChannel,
     supervisor: &OwnedFd,
-) -> (Option<Order>, Option<OwnedFd>) {
+) -> (Option<M>, Option<OwnedFd>) {
     loop {
         let mut fds = [
             PollFd::new(channel.as_fd(), PollFlags::POLLIN),
@@ -291,21 +299,21 @@ pub(super) fn await_order(
         if !ordered {
             continue;
         }
-        let mut buffer = [0; Order::LEN];
+        let mut buffer = [0; LONGEST_ORDER];
         match channel.receive_few_with(&mut buffer) {
             Ok(([], _)) => process::exit_now(0),
-            Ok((message, [passed, _])) => return (Order::decode(message), passed),
+            Ok((message, [passed, _])) => return (M::decode(message), passed),
             Err(_) => {}
         }
     }
 }
 
 /// Tells the supervisor why a trial was not run.
-pub(super) fn refuse(channel: &MessageChannel, step: &str, error: &std::io::Error) {
-    let refused = Report::Refused {
-        step: step.to_owned(),
-        errno: errno(error) as i32,
-    };
+pub(super) fn refuse(channel: &MessageChannel, step: impl Into<Step>, error: &std::io::Error) {
+    let refused = TrialReport::Refused(Refused {
+        step: step.into(),
+        errno: errno(error),
+    });
     let _ = channel.send(&refused.encode());
 }
 

@@ -1,10 +1,14 @@
 //! The trial's init as the factory of nodes.
 //!
-//! It can be that because nobody else is awake in its memory: it forks with `clone3` and no `exec`, so that a
-//! node costs a fork and its namespaces. What a node is made of is done by the node's own first
-//! process ([`super::first_process`]), while the init is at the next one.
+//! To make a node costs a fork and its namespaces, if no program has to be started for it. The init
+//! can fork with `clone3` and no `exec`, because nobody else is awake in its memory. It does no
+//! more than that: the node's own first process ([`super::first_process`]) makes the node, while
+//! the init clones the next one.
 
+use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::thread::sleep;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
@@ -12,70 +16,82 @@ use nix::unistd::ForkResult;
 
 use super::first_process;
 use crate::kernel::errno::errno;
+use crate::kernel::fd;
 use crate::kernel::id_map::IdMap;
-use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::message_channel::{MESSAGE_MAX, MessageChannel};
+use crate::kernel::namespace;
+use crate::kernel::process;
 use crate::kernel::process::clone::{Cloned, clone_into, clone_sibling};
 use crate::kernel::process::signal::Pending;
-use crate::kernel::{namespace, process};
-use crate::sandbox::protocol::node::{Birth, Cry, Joins};
-use crate::sandbox::trial::mounts::{Refused, World};
+use crate::sandbox::protocol::Message;
+use crate::sandbox::protocol::node::{IDS_MAPPED, Joins, NodeReply, NodeRequest};
+use crate::sandbox::refused::{self, Doing, Refused, Step};
+use crate::sandbox::trial::mounts::SandboxSpec;
 
 /// Makes nodes for whoever holds the other end of its channel.
 pub(crate) struct Factory<'a> {
-    pub(crate) orders: &'a MessageChannel,
-    pub(crate) world: &'a World<'a>,
+    /// Channel on which a test process asks for nodes.
+    pub(crate) requests: &'a MessageChannel,
+    /// Sandbox of the trial, of which a node's is a variant.
+    pub(crate) spec: &'a SandboxSpec<'a>,
+    /// Signals that wait for the calling process, whichever that is.
     pub(crate) signals: &'a Pending,
 }
 
 impl Factory<'_> {
-    /// Does what has been asked, and never waits; false if nothing will be asked any more.
+    /// Makes the nodes that have been asked for, and never waits for a request. Returns false if
+    /// nothing will be asked for any more.
     pub(crate) fn serve(&self) -> bool {
-        let mut buffer = vec![0; crate::kernel::message_channel::MESSAGE_MAX];
-        while let Ok(Some((message, passed))) = self.orders.try_receive_with(&mut buffer) {
+        let mut buffer = vec![0; MESSAGE_MAX];
+        while let Ok(Some((message, passed))) = self.requests.try_receive_with(&mut buffer) {
             let mut passed = passed.into_iter();
             let Some(channel) = passed.next().map(MessageChannel::from) else {
                 // The other end is gone, or talks nonsense.
                 return false;
             };
-            let born = match serde_json::from_slice::<Birth>(message) {
-                Ok(birth) => self.bear(&birth, &channel, passed.next()),
-                Err(_) => Err(("read an order", Errno::EPROTO)),
+            let spawned = match NodeRequest::decode(message) {
+                Some(request) => self.spawn(&request, &channel, passed.next()),
+                None => Err(Errno::EPROTO).doing("read an order"),
             };
-            if let Err(refused) = born {
+            if let Err(refused) = spawned {
                 refuse(&channel, refused);
             }
         }
         true
     }
 
-    fn bear(
+    /// Clones the first process of a node.
+    fn spawn(
         &self,
-        birth: &Birth,
+        request: &NodeRequest,
         channel: &MessageChannel,
         joined: Option<OwnedFd>,
     ) -> Result<(), Refused> {
-        if let (Some(network), Some(_), Joins::Network) = (&joined, birth.ids, birth.joins) {
-            return self.bear_again(birth, channel, network);
+        if let (Some(network), Some(_), Joins::Network) = (&joined, request.ids, request.joins) {
+            return self.respawn(request, channel, network);
         }
-        let joins_pids = birth.joins == Joins::PodAndPids;
-        let home = match (&joined, joins_pids) {
+        let joins_pids = request.joins == Joins::PodAndPids;
+        let own_pids = match (&joined, joins_pids) {
             (Some(pod), true) => Some(enter_pids(pod)?),
             _ => None,
         };
-        let cloned = retry_while_limits_settle(|| self.clone_for(birth));
-        if let Some(home) = home
+        let cloned = retry_while_limits_settle(|| self.clone_for(request));
+        // To enter a PID namespace changes where children are made and not the caller itself
+        // (setns(2)), so the init can come back: the next node is another's.
+        if let Some(own_pids) = own_pids
             && !matches!(cloned, Ok(Cloned::Child))
         {
-            setns(home, CloneFlags::CLONE_NEWPID)
-                .map_err(|e| ("come back to the trial's processes", e))?;
+            setns(own_pids, CloneFlags::CLONE_NEWPID)
+                .doing("come back to the trial's processes")?;
         }
-        match cloned.map_err(|e| ("clone3 a node", e))? {
+        let step = Step::Clone(refused::Cloned::Node, flags(request));
+        match cloned.doing(step)? {
             Cloned::Child => {
-                first_process::live(birth, self.world, channel, joined.as_ref(), self.signals)
+                first_process::live(request, self.spec, channel, joined.as_ref(), self.signals)
             }
             Cloned::Parent { pid, pidfd } => {
-                if birth.ids.is_some() {
-                    map_ids(birth, pid, &pidfd)?;
+                if request.ids.is_some() {
+                    map_ids(request, pid, &pidfd)?;
                 }
                 announce(channel, pid, &pidfd);
                 Ok(())
@@ -83,24 +99,34 @@ impl Factory<'_> {
         }
     }
 
-    /// A node whose users are its own, and who own the network that it had before: its processes have to be made by one of them, and
-    /// nobody who has become that comes back.
-    fn bear_again(
+    /// Clones the first process of a node that has lived before, whose users are its own, and who own
+    /// its network.
+    ///
+    /// Only a member of a user namespace can clone processes into it without making another one. A
+    /// process that has entered one cannot come back: that takes CAP_SYS_ADMIN in the old one, which
+    /// it has lost (`setns(2)`). So a process in between enters the user namespace, clones, and ends.
+    fn respawn(
         &self,
-        birth: &Birth,
+        request: &NodeRequest,
         channel: &MessageChannel,
         network: &OwnedFd,
     ) -> Result<(), Refused> {
-        match process::fork().map_err(|e| ("fork a node", e))? {
+        match process::fork().doing("fork a node")? {
             ForkResult::Parent { .. } => Ok(()),
             ForkResult::Child => process::never_return(|| {
+                // A sibling, so that the init is the parent of the node's first process and reaps it.
                 let cloned = enter_users(network).and_then(|()| {
-                    clone_sibling(flags(birth)).map_err(|e| ("clone3 a node", errno(&e)))
+                    let step = Step::Clone(refused::Cloned::Node, flags(request));
+                    clone_sibling(flags(request)).doing(step)
                 });
                 match cloned {
-                    Ok(Cloned::Child) => {
-                        first_process::live(birth, self.world, channel, Some(network), self.signals)
-                    }
+                    Ok(Cloned::Child) => first_process::live(
+                        request,
+                        self.spec,
+                        channel,
+                        Some(network),
+                        self.signals,
+                    ),
                     Ok(Cloned::Parent { pid, pidfd }) => announce(channel, pid, &pidfd),
                     Err(refused) => refuse(channel, refused),
                 }
@@ -108,94 +134,93 @@ impl Factory<'_> {
         }
     }
 
-    fn clone_for(&self, birth: &Birth) -> nix::Result<Cloned> {
-        // The trial may make no user namespaces, but its init may for a moment.
-        let closed = birth.ids.is_some() && !self.world.nested;
+    fn clone_for(&self, request: &NodeRequest) -> nix::Result<Cloned> {
+        // The trial may make no user namespaces, but its init may for a moment. The limit is that of
+        // the user namespace in which the calling process is (namespaces(7), /proc/sys/user).
+        let closed = request.ids.is_some() && !self.spec.nested;
         if closed {
-            user_namespaces("2147483647");
+            permit_user_namespaces("2147483647");
         }
-        let cloned = clone_into(flags(birth)).map_err(|e| errno(&e));
+        let cloned = clone_into(flags(request)).map_err(|e| errno(&e));
         if closed && !matches!(cloned, Ok(Cloned::Child)) {
-            user_namespaces("0");
+            permit_user_namespaces("0");
         }
         cloned
     }
 }
 
 fn announce(channel: &MessageChannel, pid: i32, pidfd: &OwnedFd) {
-    let _ = channel.send_with(&Cry::Born(pid).encode(), &[pidfd.as_raw_fd()]);
+    let _ = channel.send_with(&NodeReply::Cloned(pid).encode(), &[pidfd.as_raw_fd()]);
 }
 
-fn refuse(channel: &MessageChannel, (step, errno): Refused) {
-    let refused = Cry::Refused {
-        step: step.to_owned(),
-        errno: errno as i32,
-    };
-    let _ = channel.send(&refused.encode());
+fn refuse(channel: &MessageChannel, refused: Refused) {
+    let _ = channel.send(&NodeReply::Refused(refused).encode());
 }
 
-/// Becomes the root of those who own a network.
+/// Becomes root of the user namespace that owns a network namespace (`ioctl_ns(2)`, NS_GET_USERNS).
 fn enter_users(network: &OwnedFd) -> Result<(), Refused> {
     namespace::owner_of(network.as_fd())
         .and_then(|users| setns(users, CloneFlags::CLONE_NEWUSER))
-        .map_err(|e| ("enter the node's user namespace", e))
+        .doing("enter the node's user namespace")
 }
 
-fn user_namespaces(most: &str) {
-    let _ = crate::kernel::fd::write_file(c"/proc/sys/user/max_user_namespaces", most);
+fn permit_user_namespaces(most: &str) {
+    // Without this file the limit is not there either, and clone3 says what is refused.
+    let _ = fd::write_file(c"/proc/sys/user/max_user_namespaces", most);
 }
 
-fn flags(birth: &Birth) -> CloneFlags {
+/// Returns the kinds of namespaces that the first process of a node does not share with the init.
+fn flags(request: &NodeRequest) -> CloneFlags {
     let mut flags = CloneFlags::empty();
-    flags.set(CloneFlags::CLONE_NEWNET, birth.joins == Joins::Nothing);
-    flags.set(CloneFlags::CLONE_NEWUTS, birth.hostname.is_some());
-    flags.set(CloneFlags::CLONE_NEWIPC, birth.hostname.is_some());
-    flags.set(CloneFlags::CLONE_NEWPID, birth.own_pids);
-    flags.set(CloneFlags::CLONE_NEWNS, birth.own_mounts);
-    let new_users = birth.ids.is_some() && birth.joins == Joins::Nothing;
+    flags.set(CloneFlags::CLONE_NEWNET, request.joins == Joins::Nothing);
+    flags.set(CloneFlags::CLONE_NEWUTS, request.hostname.is_some());
+    flags.set(CloneFlags::CLONE_NEWIPC, request.hostname.is_some());
+    flags.set(CloneFlags::CLONE_NEWPID, request.own_pids);
+    flags.set(CloneFlags::CLONE_NEWNS, request.own_mounts);
+    let new_users = request.ids.is_some() && request.joins == Joins::Nothing;
     flags.set(CloneFlags::CLONE_NEWUSER, new_users);
     flags
 }
 
-/// The next child will be one of the pod's processes; a way back.
+/// Makes the next child one of the pod's processes. Returns the way back.
 fn enter_pids(pod: &OwnedFd) -> Result<OwnedFd, Refused> {
-    let home = std::fs::File::open("/proc/self/ns/pid")
-        .map_err(|e| ("open our PID namespace", errno(&e)))?;
-    setns(pod.as_fd(), CloneFlags::CLONE_NEWPID)
-        .map_err(|e| ("enter the pod's PID namespace", e))?;
-    Ok(home.into())
+    let own = File::open("/proc/self/ns/pid").doing("open our PID namespace")?;
+    setns(pod.as_fd(), CloneFlags::CLONE_NEWPID).doing("enter the pod's PID namespace")?;
+    Ok(own.into())
 }
 
-/// The kernel gives back what namespaces counted against a limit only after a while.
+/// Clones, and tries again where a limit on namespaces is reached.
+///
+/// The kernel counts a namespace until it is destroyed, which is some time after its last process
+/// has ended: 65 sequential ones fail with ENOSPC where 64 are permitted (measured for this
+/// project, 2026-08).
 fn retry_while_limits_settle(
     mut clone: impl FnMut() -> nix::Result<Cloned>,
 ) -> nix::Result<Cloned> {
     for pause in [1, 2, 4, 8, 16, 32, 64, 128] {
         match clone() {
-            Err(Errno::ENOSPC | Errno::EAGAIN) => {
-                std::thread::sleep(std::time::Duration::from_millis(pause));
-            }
+            Err(Errno::ENOSPC | Errno::EAGAIN) => sleep(Duration::from_millis(pause)),
             other => return other,
         }
     }
     clone()
 }
 
-/// The newborn waits for its ids.
-fn map_ids(birth: &Birth, pid: i32, pidfd: &OwnedFd) -> Result<(), Refused> {
+/// Maps the ids of a node whose first process waits for them.
+fn map_ids(request: &NodeRequest, pid: i32, pidfd: &OwnedFd) -> Result<(), Refused> {
     let map = IdMap {
         outside: 0,
-        count: birth.ids.unwrap_or(1),
+        count: request.ids.unwrap_or(1),
     };
     let written = map
         .write(map, pid, false)
         .or_else(|_| map.write(map, pid, true));
-    // Whoever waits in vain for its ids would wait for ever.
+    // A process whose ids are never mapped would wait for ever.
     let signal = if written.is_ok() {
-        crate::sandbox::trial::init::MAPPED as i32
+        IDS_MAPPED as i32
     } else {
         libc::SIGKILL
     };
     let _ = process::pidfd_kill(pidfd, signal);
-    written.map_err(|e| ("map the ids of a node", errno(&e)))
+    written.doing("map the ids of a node")
 }

@@ -1,15 +1,18 @@
-//! The first process of a node: furnishes it, and then runs programs on request.
+//! The first process of a node: makes the node, and then runs programs on request.
 //!
-//! Programs that a test runs in a node are children of this process, so that they live in the
-//! node's namespaces and nothing has to enter them from outside. It has no thread, allocates
+//! A program in a node must live in all of the node's namespaces, be reaped, and die with the node.
+//! A process that entered the node from outside would not be in its PID namespace, and would be
+//! nobody's child there. So programs are children of this process. It has no thread, allocates
 //! little, and sleeps while nothing happens.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
 
-use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, setns};
+use nix::sys::prctl::{set_child_subreaper, set_pdeathsig};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -24,104 +27,108 @@ use crate::kernel::process::signal;
 use crate::kernel::process::signal::Pending;
 use crate::kernel::process::thread::show_as;
 use crate::sandbox::process_table;
-use crate::sandbox::protocol::node::{Birth, Cry, Errand, Fate, Joins};
-use crate::sandbox::trial::init::MAPPED;
-use crate::sandbox::trial::mounts::{Refused, World};
+use crate::sandbox::protocol::Message;
+use crate::sandbox::protocol::node::{
+    CommandReply, IDS_MAPPED, Joins, NodeCommand, NodeReply, NodeRequest, ProcessReply, Program,
+};
+use crate::sandbox::refused::{Doing, Refused};
+use crate::sandbox::trial::mounts::SandboxSpec;
 
-/// Lives until it is killed, or nobody is left to ask for anything.
+/// Lives until it is killed, or nobody is left to command anything.
 pub(super) fn live(
-    birth: &Birth,
-    world: &World<'_>,
+    request: &NodeRequest,
+    spec: &SandboxSpec<'_>,
     channel: &MessageChannel,
     joined: Option<&OwnedFd>,
     signals: &Pending,
 ) -> ! {
-    let made = become_node(birth, world, channel, joined);
-    let netns = match made {
-        Ok(netns) => netns,
-        Err((step, errno)) => {
-            let refused = Cry::Refused {
-                step: step.to_owned(),
-                errno: errno as i32,
-            };
-            let _ = channel.send(&refused.encode());
+    let network = match become_node(request, spec, channel, joined) {
+        Ok(network) => network,
+        Err(refused) => {
+            let _ = channel.send(&NodeReply::Refused(refused).encode());
             process::exit_now(1)
         }
     };
-    let _ = channel.send_with(&Cry::Ready.encode(), &[netns.as_raw_fd()]);
-    drop(netns);
-    // A node must not keep a trial's channels open.
+    let _ = channel.send_with(&NodeReply::Ready.encode(), &[network.as_raw_fd()]);
+    drop(network);
+    // This process is a copy of the init, and has its descriptors: it must not keep a trial's
+    // channels open, whose end says that the trial is over.
     if close_all_but(&[channel.as_raw_fd(), signals.as_fd().as_raw_fd()]).is_err() {
         process::exit_now(1)
     }
-    Node {
+    FirstProcess {
         channel,
         signals,
-        own_pids: birth.own_pids,
+        own_pids: request.own_pids,
         running: HashMap::new(),
     }
     .serve()
 }
 
+/// Makes the node of the calling process' namespaces. Returns its network namespace.
 fn become_node(
-    birth: &Birth,
-    world: &World<'_>,
+    request: &NodeRequest,
+    spec: &SandboxSpec<'_>,
     channel: &MessageChannel,
     joined: Option<&OwnedFd>,
 ) -> Result<OwnedFd, Refused> {
-    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)
-        .map_err(|e| ("set the parent-death signal", e))?;
-    if birth.ids.is_some() && birth.joins == Joins::Nothing {
-        signal::wait_for(MAPPED).map_err(|e| ("wait for the ids", e))?;
+    set_pdeathsig(Signal::SIGKILL).doing("set the parent-death signal")?;
+    // Without a mapping this process is nobody, and may do nothing in its user namespace.
+    if request.ids.is_some() && request.joins == Joins::Nothing {
+        signal::wait_for(IDS_MAPPED).doing("wait for the ids")?;
     }
-    show_as(&format!("node:{}", birth.name));
+    show_as(&format!("node:{}", request.name));
     if let Some(joined) = joined {
-        let kinds = match birth.joins {
+        let kinds = match request.joins {
             Joins::Nothing => CloneFlags::empty(),
             Joins::Network => CloneFlags::CLONE_NEWNET,
             Joins::Pod | Joins::PodAndPids => {
                 CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC
             }
         };
-        setns(joined, kinds).map_err(|e| ("enter the namespaces that it shares", e))?;
+        setns(joined, kinds).doing("enter the namespaces that it shares")?;
     }
-    if !birth.own_pids {
-        // Orphans come to us and not to the pod.
-        nix::sys::prctl::set_child_subreaper(true).map_err(|e| ("become a subreaper", e))?;
+    if !request.own_pids {
+        // Orphans come to us and not to the pod (PR_SET_CHILD_SUBREAPER, prctl(2)).
+        set_child_subreaper(true).doing("become a subreaper")?;
     }
-    let mut isolation = Isolation::ALL.without(Isolation::USER);
-    if birth.hostname.is_none() {
-        isolation = isolation.without(Isolation::UTS);
-    }
-    if !birth.own_mounts {
-        isolation = isolation.without(Isolation::MNT);
-    }
-    let world = World {
-        isolation,
-        hostname: birth.hostname.as_deref().unwrap_or_default(),
-        nested: true,
-        hidden: world.hidden,
-        working_dir: world.working_dir,
-        sys_read_only: world.sys_read_only,
-        patient: true,
-    };
-    mounts::furnish(birth, &world, &|note| {
-        let _ = channel.send(&Cry::Note(note.to_owned()).encode());
+    mounts::make(request, &node_spec(request, spec), &|note| {
+        let _ = channel.send(&NodeReply::Note(note.to_owned()).encode());
     })?;
-    let netns = std::fs::File::open("/proc/self/ns/net")
-        .map_err(|e| ("open its network namespace", errno(&e)))?;
-    Ok(netns.into())
+    let network = File::open("/proc/self/ns/net").doing("open its network namespace")?;
+    Ok(network.into())
 }
 
-struct Node<'a> {
+/// Returns the sandbox of a node in a trial with this one.
+fn node_spec<'a>(request: &'a NodeRequest, trial: &SandboxSpec<'a>) -> SandboxSpec<'a> {
+    let mut isolation = Isolation::ALL.without(Isolation::USER);
+    if request.hostname.is_none() {
+        isolation = isolation.without(Isolation::UTS);
+    }
+    if !request.own_mounts {
+        isolation = isolation.without(Isolation::MNT);
+    }
+    SandboxSpec {
+        isolation,
+        hostname: request.hostname.as_deref().unwrap_or_default(),
+        nested: true,
+        hidden: trial.hidden,
+        working_dir: trial.working_dir,
+        sys_read_only: trial.sys_read_only,
+        patient: true,
+    }
+}
+
+/// The first process of a node that is ready.
+struct FirstProcess<'a> {
     channel: &'a MessageChannel,
     signals: &'a Pending,
     own_pids: bool,
-    /// Where the end of each program is told.
+    /// Channels on which the ends of programs are told, by process id.
     running: HashMap<i32, MessageChannel>,
 }
 
-impl Node<'_> {
+impl FirstProcess<'_> {
     fn serve(mut self) -> ! {
         loop {
             let mut fds = [
@@ -131,71 +138,76 @@ impl Node<'_> {
             if poll(&mut fds, PollTimeout::NONE).is_err() {
                 continue;
             }
-            let [asked, signalled] = fds.map(|fd| fd.any().unwrap_or(false));
+            let [commanded, signalled] = fds.map(|fd| fd.any().unwrap_or(false));
             if signalled {
                 self.reap();
             }
-            if asked {
+            if commanded {
                 self.obey();
             }
         }
     }
 
+    /// Does what the next command says.
     fn obey(&mut self) {
-        let Ok((errand, passed)) = self.channel.receive_whole_with() else {
+        let Ok((command, passed)) = self.channel.receive_whole_with() else {
             self.end()
         };
-        if errand.is_empty() {
+        if command.is_empty() {
             self.end()
         }
         let mut passed = passed.into_iter();
-        match Errand::decode(&errand) {
-            Some(Errand::Run(order)) => {
-                let (Some(fate), Some(stdin), Some(stdout), Some(stderr)) =
+        match NodeCommand::decode(&command) {
+            Some(NodeCommand::Run(program)) => {
+                let (Some(channel), Some(stdin), Some(stdout), Some(stderr)) =
                     (passed.next(), passed.next(), passed.next(), passed.next())
                 else {
                     return;
                 };
-                self.run(&order, MessageChannel::from(fate), [stdin, stdout, stderr]);
+                self.run(
+                    &program,
+                    MessageChannel::from(channel),
+                    [stdin, stdout, stderr],
+                );
             }
-            Some(Errand::SignalAll(number)) => self.signal_all(number),
-            Some(Errand::Sysctl(path, value)) => {
-                let written = std::fs::write(std::path::Path::new("/proc/sys").join(path), value);
-                let errno = written.map_or_else(|e| e.raw_os_error().unwrap_or(libc::EIO), |()| 0);
-                if let Some(answer) = passed.next().map(MessageChannel::from) {
-                    let _ = answer.send(&Fate::Ended(errno).encode());
-                }
+            Some(NodeCommand::SignalAll(number)) => self.signal_all(number),
+            Some(NodeCommand::SetSysctl { path, value }) => {
+                let reply = match std::fs::write(Path::new("/proc/sys").join(path), value) {
+                    Ok(()) => CommandReply::Done,
+                    // A path with a zero byte in it never comes to the kernel.
+                    Err(error) => CommandReply::Refused(error.raw_os_error().unwrap_or(libc::EIO)),
+                };
+                answer(passed.next(), reply);
             }
+            Some(NodeCommand::Ping) => answer(passed.next(), CommandReply::Done),
             None => {}
         }
     }
 
-    fn run(
-        &mut self,
-        order: &crate::sandbox::protocol::node::Order,
-        fate: MessageChannel,
-        streams: [OwnedFd; 3],
-    ) {
-        let started = launch::start(order, streams).and_then(|pid| {
+    fn run(&mut self, program: &Program, channel: MessageChannel, streams: [OwnedFd; 3]) {
+        let started = launch::start(program, streams).and_then(|pid| {
             let pidfd = process::pidfd_open(pid).map_err(|e| errno(&e))?;
             Ok((pid, pidfd))
         });
         match started {
             Ok((pid, pidfd)) => {
-                let _ = fate.send_with(&Fate::Runs(pid).encode(), &[pidfd.as_raw_fd()]);
-                self.running.insert(pid, fate);
+                let reply = ProcessReply::Runs(pid).encode();
+                let _ = channel.send_with(&reply, &[pidfd.as_raw_fd()]);
+                self.running.insert(pid, channel);
             }
             Err(errno) => {
-                let _ = fate.send(&Fate::Refused(errno as i32).encode());
+                let _ = channel.send(&ProcessReply::Refused(errno as i32).encode());
             }
         }
     }
 
+    /// Reaps whoever has ended, and tells those who wait for the end of a program.
     fn reap(&mut self) {
+        // Signals are not queued (signal(7)): one SIGCHLD may stand for many ends.
         while self.signals.next().is_some() {}
         while let Reaped::One(pid, status) = process::reap() {
-            if let Some(fate) = self.running.remove(&pid) {
-                let _ = fate.send(&Fate::Ended(status).encode());
+            if let Some(channel) = self.running.remove(&pid) {
+                let _ = channel.send(&ProcessReply::Ended(status).encode());
             }
         }
     }
@@ -205,10 +217,12 @@ impl Node<'_> {
             return;
         };
         if self.own_pids {
+            // All processes but the sender and the init of the namespace, which are one (kill(2)).
             let _ = kill(Pid::from_raw(-1), signal);
             return;
         }
-        // Until there is nobody left who was forked meanwhile.
+        // In a pod's PID namespace there are others. Each of ours may have forked meanwhile, so the
+        // table is read until there is nobody new.
         let mut known = Vec::new();
         loop {
             let members = process_table::descendants(std::process::id() as i32);
@@ -226,8 +240,9 @@ impl Node<'_> {
         }
     }
 
-    /// Nobody is left to ask for anything.
+    /// Ends the node: nobody is left to command anything.
     fn end(&self) -> ! {
+        // With a PID namespace the kernel kills the others when this process ends.
         if !self.own_pids {
             self.signal_all(libc::SIGKILL);
         }
@@ -235,5 +250,8 @@ impl Node<'_> {
     }
 }
 
-/// An errno for what the kernel never said.
-pub(super) const ODD: Errno = Errno::EPROTO;
+fn answer(channel: Option<OwnedFd>, reply: CommandReply) {
+    if let Some(channel) = channel.map(MessageChannel::from) {
+        let _ = channel.send(&reply.encode());
+    }
+}

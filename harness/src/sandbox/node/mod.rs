@@ -1,4 +1,17 @@
 //! The nodes of a lab: made by the trial's init, each with a first process of its own.
+//!
+//! A node is a host of its own, with network, mounts, processes and a name. A test process cannot
+//! make one well: it has threads, and after a raw `clone3` of a process with threads only system
+//! calls are safe (`signal-safety(7)`, as after `fork(2)`). The init has none, and makes nodes for
+//! whoever asks over a channel.
+//!
+//! | file | role |
+//! |---|---|
+//! | `factory` | the init's side: clones the first process of a node |
+//! | `first_process` | the first process of a node: makes the node, then obeys the lab's commands |
+//! | `mounts` | the files that a node finds |
+//! | `copy_tree` | a root filesystem as a copy, where no overlay is permitted |
+//! | `launch` | the start of a program |
 
 mod copy_tree;
 pub(super) mod factory;

@@ -1,4 +1,8 @@
-//! What a node finds: a recipe, on top of the one for a trial's own sandbox.
+//! The files that a node finds: a recipe, on top of the one for a trial's own sandbox.
+//!
+//! A node may have another root filesystem, volumes, and an `/etc/hosts` of its own. All of these
+//! come from paths that the trial sees and the node will not: what is mounted first may hide what
+//! is mounted next. So everything is taken in hand before anything is mounted.
 
 use std::ffi::CString;
 use std::fs;
@@ -9,71 +13,71 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
+use super::copy_tree;
 use crate::kernel::errno::errno;
 use crate::kernel::mount;
 use crate::kernel::mount::Attributes;
-use crate::sandbox::protocol::node::{Birth, Etc, Placed, Root, Source};
-use crate::sandbox::trial::mounts::{RUN, Refused, TMPFS, World};
+use crate::sandbox::private_mounts::{RUN, TMPFS};
+use crate::sandbox::protocol::node::{MountContent, NodeEtc, NodeMount, NodeRequest, NodeRoot};
+use crate::sandbox::refused::{Doing, Refused, Step};
+use crate::sandbox::trial::mounts::SandboxSpec;
 
-/// Something to be mounted, in hand: what it was may be out of sight by then.
+/// Content of a mount, in hand: its path may be out of sight when the mount is made.
 enum Held {
     Tree(OwnedFd),
     Tmpfs(u64),
 }
 
-/// Makes the calling process' namespaces what `birth` says; `note` is told of detours.
-pub(super) fn furnish(
-    birth: &Birth,
-    world: &World<'_>,
+/// Makes of the calling process' namespaces what `request` says, on top of the sandbox `spec`.
+/// `note` is told of detours.
+pub(super) fn make(
+    request: &NodeRequest,
+    spec: &SandboxSpec<'_>,
     note: &dyn Fn(&str),
 ) -> Result<(), Refused> {
-    let etc = match &birth.etc {
+    let etc = match &request.etc {
         Some(etc) => Some([hold_hosts(etc)?, hold(&etc.resolver)?]),
         None => None,
     };
-    let held = birth
+    let held = request
         .mounts
         .iter()
         .map(in_hand)
         .collect::<Result<Vec<Held>, Refused>>()?;
-    let root = birth.root.as_ref().map(RootDirs::open).transpose()?;
-    world.furnish()?;
+    let root = request.root.as_ref().map(RootDirs::open).transpose()?;
+    spec.make()?;
     if let Some(root) = &root {
         change_root(root, note)?;
     }
-    for (placed, held) in birth.mounts.iter().zip(&held) {
-        place(placed, held)?;
+    for (mount, held) in request.mounts.iter().zip(&held) {
+        place(mount, held)?;
     }
+    // After the root and the volumes, any of which may have an /etc.
     if let Some([hosts, resolver]) = etc {
-        lay_over("/etc/hosts", hosts.as_fd()).map_err(|e| ("mount /etc/hosts", e))?;
-        lay_over("/etc/resolv.conf", resolver.as_fd())
-            .map_err(|e| ("mount /etc/resolv.conf", e))?;
+        lay_over("/etc/hosts", hosts.as_fd()).doing(Step::mount("/etc/hosts"))?;
+        lay_over("/etc/resolv.conf", resolver.as_fd()).doing(Step::mount("/etc/resolv.conf"))?;
     }
-    for (path, value) in &birth.sysctls {
-        fs::write(Path::new("/proc/sys").join(path), value)
-            .map_err(|e| (with("set sysctl", path, &format!(" to {value}")), errno(&e)))?;
+    // Before there is an interface: IPv6 settings of `default` are copied to each new one
+    // (net/ipv6/addrconf.c, ipv6_add_dev).
+    for (name, value) in &request.sysctls {
+        fs::write(Path::new("/proc/sys").join(name), value)
+            .doing_with(|| Step::SetSysctl(name.clone(), value.clone()))?;
     }
     Ok(())
 }
 
-/// What was done to what: steps are our own words, and a process that was refused ends with the one that it leaks.
-fn with(step: &str, object: &str, how: &str) -> &'static str {
-    Box::leak(format!("{step} `{object}`{how}").into_boxed_str())
-}
-
-fn point(at: &Path) -> &'static str {
-    with("make mount point", &at.to_string_lossy(), "")
+fn mount_point(at: &Path) -> Step {
+    Step::MakeMountPoint(at.to_string_lossy().into_owned())
 }
 
 fn hold(path: &Path) -> Result<OwnedFd, Refused> {
-    mount::detach_copy(path, true).map_err(|e| ("copy a mount", e))
+    mount::detach_copy(path, true).doing("copy a mount")
 }
 
-fn hold_hosts(etc: &Etc) -> Result<OwnedFd, Refused> {
+fn hold_hosts(etc: &NodeEtc) -> Result<OwnedFd, Refused> {
     let tree = hold(&etc.hosts)?;
     if etc.hosts_read_only {
-        mount::set_attributes(tree.as_fd(), &READ_ONLY)
-            .map_err(|e| ("make /etc/hosts read-only", e))?;
+        mount::set_attributes(tree.as_fd(), &READ_ONLY).doing("make /etc/hosts read-only")?;
     }
     Ok(tree)
 }
@@ -85,31 +89,32 @@ const READ_ONLY: Attributes<'static> = Attributes {
     recursive: true,
 };
 
-fn in_hand(placed: &Placed) -> Result<Held, Refused> {
-    Ok(match &placed.source {
-        Source::Path(path) => Held::Tree(
-            mount::detach_copy(path, true).map_err(|e| ("find what is to be mounted", e))?,
-        ),
-        Source::Tmpfs(size) => Held::Tmpfs(*size),
+fn in_hand(mount: &NodeMount) -> Result<Held, Refused> {
+    Ok(match &mount.content {
+        MountContent::Path(path) => {
+            Held::Tree(mount::detach_copy(path, true).doing("find what is to be mounted")?)
+        }
+        MountContent::Tmpfs(size) => Held::Tmpfs(*size),
     })
 }
 
-fn place(placed: &Placed, held: &Held) -> Result<(), Refused> {
-    let at = &placed.at;
+fn place(mount: &NodeMount, held: &Held) -> Result<(), Refused> {
+    let at = &mount.at;
     match held {
         Held::Tmpfs(size) => {
-            fs::create_dir_all(at).map_err(|e| (point(at), errno(&e)))?;
+            fs::create_dir_all(at).doing_with(|| mount_point(at))?;
             let data = CString::new(format!("mode=1777,size={size}"))
-                .map_err(|_| ("mount a tmpfs", Errno::EINVAL))?;
-            mount::fresh(c"tmpfs", at, Some(&data)).map_err(|e| ("mount a tmpfs", e))?;
+                .map_err(|_| Errno::EINVAL)
+                .doing("mount a tmpfs")?;
+            mount::fresh(c"tmpfs", at, Some(&data)).doing("mount a tmpfs")?;
         }
         Held::Tree(tree) => {
-            make_point(at, is_dir(tree)).map_err(|e| (point(at), errno(&e)))?;
-            mount::attach(tree.as_fd(), at).map_err(|e| ("mount", e))?;
+            make_point(at, is_dir(tree)).doing_with(|| mount_point(at))?;
+            mount::attach(tree.as_fd(), at).doing("mount")?;
         }
     }
-    if placed.read_only {
-        mount::set_attributes_at(at, &READ_ONLY).map_err(|e| ("make a mount read-only", e))?;
+    if mount.read_only {
+        mount::set_attributes_at(at, &READ_ONLY).doing("make a mount read-only")?;
     }
     Ok(())
 }
@@ -173,12 +178,12 @@ struct RootDirs {
 }
 
 impl RootDirs {
-    fn open(root: &Root) -> Result<RootDirs, Refused> {
+    fn open(root: &NodeRoot) -> Result<RootDirs, Refused> {
         let mut held = Vec::new();
         let mut names = Vec::new();
         for dir in root.layers.iter().chain([&root.disk]) {
             let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-            let fd = open(dir, flags, Mode::empty()).map_err(|e| ("open a root filesystem", e))?;
+            let fd = open(dir, flags, Mode::empty()).doing("open a root filesystem")?;
             names.push(PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd())));
             held.push(fd);
         }
@@ -200,28 +205,26 @@ fn change_root(root: &RootDirs, note: &dyn Fn(&str)) -> Result<(), Refused> {
         .map(|path| Ok((path, hold(Path::new(path))?)))
         .collect::<Result<_, Refused>>()?;
     for dir in ["upper", "work"] {
-        make_point(&root.disk.join(dir), true)
-            .map_err(|e| ("furnish the node's disk", errno(&e)))?;
+        make_point(&root.disk.join(dir), true).doing("furnish the node's disk")?;
     }
     if let Err(refused) = mount::overlay(&root.layers, &root.disk, stage) {
         note(&format!(
             "overlayfs is refused here ({refused}): its root filesystem is a copy"
         ));
         let copy = root.disk.join("copy");
-        super::copy_tree::merge(&root.layers, &copy)
-            .map_err(|e| ("copy a root filesystem", errno(&e)))?;
+        copy_tree::merge(&root.layers, &copy).doing("copy a root filesystem")?;
         let copy = hold(&copy)?;
-        mount::attach(copy.as_fd(), stage).map_err(|e| ("mount a root filesystem", e))?;
+        mount::attach(copy.as_fd(), stage).doing("mount a root filesystem")?;
     }
     for (path, tree) in &kept {
         let place = stage.join(path.trim_start_matches('/'));
-        make_point(&place, true).map_err(|e| ("make a mount point", errno(&e)))?;
-        mount::attach(tree.as_fd(), &place).map_err(|e| ("mount /proc, /sys and /dev", e))?;
+        make_point(&place, true).doing("make a mount point")?;
+        mount::attach(tree.as_fd(), &place).doing("mount /proc, /sys and /dev")?;
     }
     for (path, data) in [("tmp", TMPFS), ("run", RUN)] {
         let place = stage.join(path);
-        make_point(&place, true).map_err(|e| ("make a mount point", errno(&e)))?;
-        mount::fresh(c"tmpfs", &place, Some(data)).map_err(|e| ("mount /tmp and /run", e))?;
+        make_point(&place, true).doing("make a mount point")?;
+        mount::fresh(c"tmpfs", &place, Some(data)).doing("mount /tmp and /run")?;
     }
-    mount::pivot(stage).map_err(|e| ("change the root", e))
+    mount::pivot(stage).doing("change the root")
 }

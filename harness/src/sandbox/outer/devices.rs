@@ -1,19 +1,25 @@
 //! A `/dev` of harmless devices.
+//!
+//! The host's `/dev` has its disks, which no test should see, and may lack what tests need. In a
+//! user namespace no device can be made (`mknod(2)` is refused, `user_namespaces(7)`), so those of
+//! the host are mounted one by one.
 
 use std::fs;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use crate::kernel::errno::errno;
 use crate::kernel::mount;
 use crate::kernel::mount::Attributes;
-use crate::sandbox::trial::mounts::{DEVPTS, Refused, TMPFS};
+use crate::sandbox::private_mounts::{DEVPTS, TMPFS};
+use crate::sandbox::refused::{Doing, Refused, Step};
 
-/// The devices that do no harm, as far as the host has them.
+/// Devices that do no harm, as far as the host has them.
 const DEVICES: [&str; 9] = [
     "null", "zero", "full", "random", "urandom", "tty", "net/tun", "fuse", "kvm",
 ];
 
+/// Returns detached copies of the harmless devices, each with its name below `/dev`.
 pub(super) fn devices() -> Vec<(&'static str, OwnedFd)> {
     DEVICES
         .iter()
@@ -24,20 +30,35 @@ pub(super) fn devices() -> Vec<(&'static str, OwnedFd)> {
         .collect()
 }
 
-/// A `/dev` with these and no others: the host's has its disks, and may lack what trials need.
-pub(super) fn furnish_dev(devices: &[(&str, OwnedFd)]) -> Result<(), Refused> {
+/// Mounts a `/dev` with these devices and no others.
+pub(super) fn mount_dev(devices: &[(&str, OwnedFd)]) -> Result<(), Refused> {
     let dev = Path::new("/dev");
-    let step = |e: std::io::Error| ("furnish /dev", errno(&e));
-    mount::fresh(c"tmpfs", dev, Some(c"mode=755,size=64k")).map_err(|e| ("mount /dev", e))?;
-    for dir in ["net", "pts", "shm", "mqueue"] {
-        fs::create_dir(dev.join(dir)).map_err(step)?;
-    }
+    mount::fresh(c"tmpfs", dev, Some(c"mode=755,size=64k")).doing(Step::mount("/dev"))?;
+    lay_out(dev, devices).doing("furnish /dev")?;
     for (name, tree) in devices {
-        let place = dev.join(name);
-        if !place.is_dir() {
-            fs::File::create(&place).map_err(step)?;
+        mount::attach(tree.as_fd(), &dev.join(name)).doing("mount a device")?;
+    }
+    mount::fresh(c"tmpfs", &dev.join("shm"), Some(TMPFS)).doing(Step::mount("/dev/shm"))?;
+    mount::fresh(c"mqueue", &dev.join("mqueue"), None).doing(Step::mount("/dev/mqueue"))?;
+    mount::fresh(c"devpts", &dev.join("pts"), Some(DEVPTS)).doing(Step::mount("/dev/pts"))?;
+    // Last, and not recursively: /dev/shm and the others stay writable.
+    let read_only = Attributes {
+        set: mount::READ_ONLY,
+        ..Attributes::default()
+    };
+    mount::set_attributes_at(dev, &read_only).doing("make /dev read-only")
+}
+
+/// Makes the directories, the links, and something for each device to lie on.
+fn lay_out(dev: &Path, devices: &[(&str, OwnedFd)]) -> io::Result<()> {
+    for dir in ["net", "pts", "shm", "mqueue"] {
+        fs::create_dir(dev.join(dir))?;
+    }
+    for (name, _) in devices {
+        let point = dev.join(name);
+        if !point.is_dir() {
+            fs::File::create(&point)?;
         }
-        mount::attach(tree.as_fd(), &place).map_err(|e| ("mount a device", e))?;
     }
     let links = [
         ("fd", "/proc/self/fd"),
@@ -47,14 +68,7 @@ pub(super) fn furnish_dev(devices: &[(&str, OwnedFd)]) -> Result<(), Refused> {
         ("ptmx", "pts/ptmx"),
     ];
     for (name, target) in links {
-        std::os::unix::fs::symlink(target, dev.join(name)).map_err(step)?;
+        std::os::unix::fs::symlink(target, dev.join(name))?;
     }
-    mount::fresh(c"tmpfs", &dev.join("shm"), Some(TMPFS)).map_err(|e| ("mount /dev/shm", e))?;
-    mount::fresh(c"mqueue", &dev.join("mqueue"), None).map_err(|e| ("mount /dev/mqueue", e))?;
-    mount::fresh(c"devpts", &dev.join("pts"), Some(DEVPTS)).map_err(|e| ("mount /dev/pts", e))?;
-    let read_only = Attributes {
-        set: mount::READ_ONLY,
-        ..Attributes::default()
-    };
-    mount::set_attributes_at(dev, &read_only).map_err(|e| ("make /dev read-only", e))
+    Ok(())
 }

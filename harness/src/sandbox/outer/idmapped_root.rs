@@ -1,6 +1,10 @@
-//! Started as root: id-mapped, detached copies of the host's mounts, and a root directory put together from them.
+//! Root's mount tree: id-mapped copies of the host's mounts, and a root directory put together from
+//! them.
 //!
-//! They are made outside, with root's privileges, and handed to the first process of the outer sandbox.
+//! Root of a trial must be nobody on the host, and still read what root may read and write to the
+//! workspace. An id-mapped mount does that: it shows the files of one range of ids as those of
+//! another (`mount_setattr(2)`, `MOUNT_ATTR_IDMAP`). Only root of the host can make one, so the
+//! copies are made outside and handed to the first process of the outer sandbox.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,28 +13,32 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-use super::mount_private;
-use crate::kernel::errno::errno;
+use super::first_process::mount_private;
 use crate::kernel::id_map::IdMap;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::mount;
 use crate::kernel::mount::Attributes;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::paths::{PRIVATE, Paths};
-use crate::sandbox::trial::mounts::Refused;
+use crate::sandbox::private_mounts::{DetachedTree, reattach};
+use crate::sandbox::protocol::Message;
+use crate::sandbox::protocol::outer::OuterStep;
+use crate::sandbox::refused::{Doing, Refused, Step};
 
-/// Gives the first process its ids, and id-mapped copies of the host's mounts.
+/// Number of trees that one message carries. The kernel takes at most 253 descriptors
+/// (`SCM_MAX_FD`, `unix(7)`).
+const TREES_IN_A_MESSAGE: usize = 200;
+
+/// Gives the first process its ids, and id-mapped copies of the host's mounts. Returns notes on
+/// what could not be had.
 pub(super) fn hand_over(
     pid: i32,
     map: IdMap,
     paths: &Paths,
     channel: &MessageChannel,
 ) -> Result<Vec<String>, Refused> {
-    let proc_dir = PathBuf::from(format!("/proc/{pid}"));
-    map.write(map, pid, false)
-        .map_err(|e| ("map the ids", errno(&e)))?;
-    let userns = fs::File::open(proc_dir.join("ns/user"))
-        .map_err(|e| ("open the user namespace", errno(&e)))?;
+    map.write(map, pid, false).doing("map the ids")?;
+    let userns = fs::File::open(format!("/proc/{pid}/ns/user")).doing("open the user namespace")?;
     let mut notes = Vec::new();
     let mut trees = Vec::new();
     for (path, writable) in wanted_mounts(paths) {
@@ -44,44 +52,44 @@ pub(super) fn hand_over(
                 }
                 trees.push((path, tree));
             }
+            // A mount may go away meanwhile, or be one that nobody can look into: a trial can do
+            // without what it could only have read.
             Err(_) if path != Path::new("/") && !writable => {}
-            Err(errno) => return Err(("copy a mount", errno)),
+            Err(errno) => return Err(errno).doing("copy a mount"),
         }
     }
     if let Some(tree) = tun_directory() {
         trees.push((PathBuf::from(TUN_DIRECTORY), tree));
     }
-    for batch in trees.chunks(200) {
-        let names: Vec<String> = batch
-            .iter()
-            .map(|(path, _)| path.to_string_lossy().into_owned())
-            .collect();
+    let step = "hand over the mounts";
+    for batch in trees.chunks(TREES_IN_A_MESSAGE) {
+        let paths = batch.iter().map(|(path, _)| path.clone()).collect();
         let fds: Vec<i32> = batch.iter().map(|(_, tree)| tree.as_raw_fd()).collect();
-        channel
-            .send_with(names.join("\0").as_bytes(), &fds)
-            .map_err(|e| ("hand over the mounts", e))?;
+        let message = OuterStep::Mounts(paths).encode();
+        channel.send_with(&message, &fds).doing(step)?;
     }
-    channel.send(END).map_err(|e| ("hand over the mounts", e))?;
+    let complete = OuterStep::MountsComplete.encode();
+    channel.send(&complete).doing(step)?;
     Ok(notes)
 }
 
-const END: &[u8] = b"\0";
-
-/// Where the device lies that makes TUN and TAP interfaces.
+/// Directory of the device that makes TUN and TAP interfaces.
 pub(super) const TUN_DIRECTORY: &str = "/dev/net";
 
-/// That directory for trials, where this process may make one; otherwise they have what the host permits.
+/// Returns that directory for trials, where this process may make one; otherwise trials have what
+/// the host permits.
 ///
-/// The host's device may be for its root alone, which no trial is. To let everybody open it does no harm: it makes interfaces only where
-/// its user may make interfaces.
+/// The host's device may be for the host's root alone, which no trial is. It does no harm to let
+/// everybody open the device: it makes interfaces only where its user may make interfaces.
 pub(crate) fn tun_directory() -> Option<OwnedFd> {
     match Ids::available() {
+        // Device 10:200, Documentation/admin-guide/devices.txt.
         Ids::Range(_) => mount::device_directory("tun", 10, 200).ok(),
         Ids::One { .. } | Ids::Subordinate(_) => None,
     }
 }
 
-/// A detached copy of one mount, and whether it shows the trials' ids.
+/// Returns a detached copy of one mount, and whether the copy shows the trials' ids.
 fn mapped_copy(
     path: &Path,
     writable: bool,
@@ -98,7 +106,9 @@ fn mapped_copy(
     if mount::set_attributes(tree.as_fd(), &mapped).is_ok() {
         return Ok((tree, true));
     }
-    // Over a read-only sysfs no writable one is permitted; the user mapping protects it.
+    // Without a mapping, what a trial wrote would belong to an id that nobody has, so the copy is
+    // read-only. But over a read-only sysfs no writable one is permitted (fs/namespace.c,
+    // mount_too_revealing); the user mapping protects /sys.
     let read_only = if path == Path::new("/sys") {
         0
     } else {
@@ -112,7 +122,19 @@ fn mapped_copy(
     Ok((tree, false))
 }
 
-/// Filesystems that hold files worth seeing, each at its path, outer ones first.
+/// Directories below which the host's mounts are not for trials: the kernel's own filesystems, which
+/// each sandbox has for itself, and other people's containers.
+const NOT_COPIED: [&str; 6] = [
+    "/proc",
+    "/sys",
+    "/dev",
+    "/boot",
+    "/var/lib/docker",
+    "/var/lib/containers",
+];
+
+/// Returns the mount points whose filesystems hold files worth seeing, outer ones first, and whether
+/// a trial may write to each.
 fn wanted_mounts(paths: &Paths) -> BTreeMap<PathBuf, bool> {
     let writable = |path: &Path| paths.writable.iter().any(|dir| path.starts_with(dir));
     let kept =
@@ -120,17 +142,10 @@ fn wanted_mounts(paths: &Paths) -> BTreeMap<PathBuf, bool> {
     let mut wanted = BTreeMap::new();
     wanted.insert(PathBuf::from("/"), false);
     for (path, kind) in mount_points() {
-        let ours = [
-            "/proc",
-            "/sys",
-            "/dev",
-            "/boot",
-            "/var/lib/docker",
-            "/var/lib/containers",
-        ]
-        .iter()
-        .chain(&PRIVATE)
-        .any(|dir| path.starts_with(dir));
+        let ours = NOT_COPIED.iter().chain(&PRIVATE);
+        let ours = ours.into_iter().any(|dir| path.starts_with(dir));
+        // An autofs mount has no files of its own, and a look into it may mount something else
+        // (Documentation/filesystems/autofs.rst).
         if kept(&path) || (!ours && !kind.starts_with("autofs")) {
             let write = writable(&path);
             wanted.insert(path, write);
@@ -143,10 +158,12 @@ fn wanted_mounts(paths: &Paths) -> BTreeMap<PathBuf, bool> {
     wanted
 }
 
+/// Returns the mount points of this process and the kinds of their filesystems.
 fn mount_points() -> Vec<(PathBuf, String)> {
     let Ok(table) = fs::read_to_string("/proc/self/mountinfo") else {
         return Vec::new();
     };
+    // The fifth field is the mount point, the first after " - " the kind (proc_pid_mountinfo(5)).
     table
         .lines()
         .filter_map(|line| {
@@ -157,8 +174,9 @@ fn mount_points() -> Vec<(PathBuf, String)> {
         .collect()
 }
 
-/// Blanks and their like are written in octal.
+/// Returns a path of mountinfo with the characters that are written there in octal.
 fn unescape(text: &str) -> String {
+    // These four, and no others (fs/proc_namespace.c, show_mountinfo).
     let octal = [
         ("\\040", " "),
         ("\\011", "\t"),
@@ -170,27 +188,23 @@ fn unescape(text: &str) -> String {
     })
 }
 
-pub(super) fn receive_trees(channel: &MessageChannel) -> Result<Vec<(PathBuf, OwnedFd)>, Refused> {
+/// Receives what [`hand_over`] sends.
+pub(super) fn receive_trees(channel: &MessageChannel) -> Result<Vec<DetachedTree>, Refused> {
+    let step = "receive the mounts";
     let mut trees = Vec::new();
-    let mut buffer = vec![0; crate::kernel::message_channel::MESSAGE_MAX];
     loop {
-        let (names, fds) = channel
-            .receive_with(&mut buffer)
-            .map_err(|e| ("receive the mounts", e))?;
-        match names {
-            END => return Ok(trees),
-            [] => return Err(("receive the mounts", Errno::EPIPE)),
-            names => {
-                let names = String::from_utf8_lossy(names).into_owned();
-                trees.extend(names.split('\0').map(PathBuf::from).zip(fds));
-            }
+        let (message, fds) = channel.receive_whole_with().doing(step)?;
+        match OuterStep::decode(&message) {
+            Some(OuterStep::Mounts(paths)) => trees.extend(paths.into_iter().zip(fds)),
+            Some(OuterStep::MountsComplete) => return Ok(trees),
+            Some(OuterStep::IdsMapped) | None => return Err(Errno::EPIPE).doing(step),
         }
     }
 }
 
-/// Root: a new root from the copies, and the old one gone.
-pub(super) fn put_together(trees: &[(PathBuf, OwnedFd)], paths: &Paths) -> Result<(), Refused> {
-    // Any directory will do: nothing of this mount namespace remains.
+/// Puts a new root together from the copies, and lets go of the old one.
+pub(super) fn put_together(trees: &[DetachedTree], paths: &Paths) -> Result<(), Refused> {
+    // Any directory will do for a stage: nothing of this mount namespace remains.
     let stage = Path::new("/tmp");
     let at = |path: &Path| match path.strip_prefix("/") {
         Ok(relative) if !relative.as_os_str().is_empty() => stage.join(relative),
@@ -200,17 +214,16 @@ pub(super) fn put_together(trees: &[(PathBuf, OwnedFd)], paths: &Paths) -> Resul
     let (late, early): (Vec<_>, Vec<_>) = trees.iter().partition(|(path, _)| private(path));
     for (path, tree) in early {
         match mount::attach(tree.as_fd(), &at(path)) {
+            // The mount point may be hidden by a mount that is not copied.
             Err(Errno::ENOENT | Errno::ENOTDIR) if !paths.writable.contains(path) => {}
-            done => done.map_err(|e| ("mount a copy", e))?,
+            done => done.doing("mount a copy")?,
         }
     }
-    // While the host's /proc is still in sight: the kernel wants to see one before it gives one.
-    mount::fresh(c"proc", &at(Path::new("/proc")), None).map_err(|e| ("mount /proc", e))?;
-    mount::pivot(stage).map_err(|e| ("change the root", e))?;
+    // While the host's /proc is still in sight: the kernel gives a new procfs only to those who see
+    // an old one in full (fs/namespace.c, mount_too_revealing).
+    mount::fresh(c"proc", &at(Path::new("/proc")), None).doing(Step::mount("/proc"))?;
+    mount::pivot(stage).doing("change the root")?;
     mount_private()?;
-    for (path, tree) in late {
-        fs::create_dir_all(path).map_err(|e| ("make way for the workspace", errno(&e)))?;
-        mount::attach(tree.as_fd(), path).map_err(|e| ("mount the workspace", e))?;
-    }
-    Ok(())
+    // Below /tmp and /run, which have just been mounted.
+    late.into_iter().try_for_each(reattach)
 }

@@ -1,296 +1,328 @@
-//! What a lab and the processes that it is made of say to each other.
+//! What a lab and the processes of its nodes say to each other.
 //!
-//! A test process asks its trial's init for a node by a [`Birth`], and the node's own first process
-//! for everything else by an [`Errand`]. Each comes with the descriptors that it is about.
+//! A test process asks its trial's init for a node by a [`NodeRequest`], and the node's own first
+//! process for everything else by a [`NodeCommand`]. Each comes with the descriptors that it is
+//! about.
 
 use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use nix::sys::signal::Signal;
 
-/// A node, a container, or a pod, as its maker needs to know it.
+use super::codec::{Edge, Message, wire_enum, wire_struct};
+use crate::sandbox::refused::Refused;
+
+/// From a lab to the trial's init: make a node, a container or a pod.
 ///
-/// Along come the channel over which the new process will speak, then what [`Joins`] says.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Birth {
-    /// The name for people.
+/// The channel over which the new process will speak comes along, then what [`Joins`] says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct NodeRequest {
+    /// Name for people.
     pub(crate) name: String,
-    /// Set in a UTS namespace of its own; without one, the UTS and IPC namespaces are those joined.
+    /// Hostname in a UTS namespace of the node's own. Without one, the UTS and IPC namespaces are
+    /// those that the node joins.
     pub(crate) hostname: Option<String>,
-    /// What exists already.
+    /// Namespaces that exist already.
     pub(crate) joins: Joins,
-    /// Whether it has a PID namespace of its own.
+    /// Whether the node has a PID namespace of its own.
     pub(crate) own_pids: bool,
-    /// Whether it has mounts of its own: a pod has none.
+    /// Whether the node has mounts of its own. A pod has none.
     pub(crate) own_mounts: bool,
-    /// So many ids in a user namespace of its own, instead of those of the trial.
+    /// Number of ids in a user namespace of the node's own, instead of those of the trial.
     pub(crate) ids: Option<u32>,
-    /// Written before there is an interface.
+    /// Sysctls by their paths below `/proc/sys`, and their values, which are written before there is
+    /// an interface.
     pub(crate) sysctls: Vec<(String, String)>,
-    /// What it finds in `/etc`.
-    pub(crate) etc: Option<Etc>,
-    /// In an order in which none hides another.
-    pub(crate) mounts: Vec<Placed>,
-    /// Another root filesystem.
-    pub(crate) root: Option<Root>,
+    /// Files that the node finds in `/etc`.
+    pub(crate) etc: Option<NodeEtc>,
+    /// Mounts, in an order in which none hides another.
+    pub(crate) mounts: Vec<NodeMount>,
+    /// Root filesystem, if the node has another one than the trial.
+    pub(crate) root: Option<NodeRoot>,
+}
+
+wire_struct!(NodeRequest {
+    name,
+    hostname,
+    joins,
+    own_pids,
+    own_mounts,
+    ids,
+    sysctls,
+    etc,
+    mounts,
+    root,
+});
+
+impl Message for NodeRequest {
+    const EDGE: Edge = Edge::ToNodeFactory;
 }
 
 /// Namespaces that a new process enters instead of making them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Joins {
-    /// None.
+    /// No namespace.
     #[default]
     Nothing,
     /// The network namespace that comes along: the node has lived before.
     Network,
-    /// NET, UTS and IPC of the process whose pidfd comes along.
+    /// The NET, UTS and IPC namespaces of the process whose pidfd comes along.
     Pod,
-    /// The same and PID.
+    /// The NET, UTS, IPC and PID namespaces of the process whose pidfd comes along.
     PodAndPids,
 }
 
+wire_enum!(Joins {
+    1 => Nothing,
+    2 => Network,
+    3 => Pod,
+    4 => PodAndPids,
+});
+
 /// The files by which a node knows the names of the others.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Etc {
-    /// At `/etc/hosts`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NodeEtc {
+    /// File that the node finds as `/etc/hosts`.
     pub(crate) hosts: PathBuf,
-    /// Whether others have the same.
+    /// Whether other nodes have the same `/etc/hosts`.
     pub(crate) hosts_read_only: bool,
-    /// At `/etc/resolv.conf`.
+    /// File that the node finds as `/etc/resolv.conf`.
     pub(crate) resolver: PathBuf,
 }
 
-/// Something to be mounted.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Placed {
-    /// Where.
+wire_struct!(NodeEtc {
+    hosts,
+    hosts_read_only,
+    resolver
+});
+
+/// A mount that a node finds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NodeMount {
+    /// Path of the mount in the node.
     pub(crate) at: PathBuf,
-    /// What.
-    pub(crate) source: Source,
-    /// Whether it can only be read.
+    /// Files that the mount shows.
+    pub(crate) content: MountContent,
+    /// Whether the files can only be read.
     pub(crate) read_only: bool,
 }
 
+wire_struct!(NodeMount {
+    at,
+    content,
+    read_only
+});
+
 /// What a mount shows.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum Source {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum MountContent {
     /// A directory or file that the trial sees.
     Path(PathBuf),
-    /// Memory, so many bytes.
+    /// An empty filesystem in memory, of so many bytes.
     Tmpfs(u64),
 }
 
+wire_enum!(MountContent {
+    1 => Path(path),
+    2 => Tmpfs(bytes),
+});
+
 /// A root filesystem of layers that are only read, and a directory that takes what is written.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Root {
-    /// The uppermost first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NodeRoot {
+    /// Directories that are laid over each other, the uppermost first.
     pub(crate) layers: Vec<PathBuf>,
-    /// Where what is written goes.
+    /// Directory that takes what the node writes.
     pub(crate) disk: PathBuf,
 }
 
-/// What a newborn, or the init for it, says on its channel.
+wire_struct!(NodeRoot { layers, disk });
+
+/// From a node that is being made, or from the init for it, to the lab.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Cry {
-    /// It has this number in the trial; its pidfd comes along.
-    Born(i32),
-    /// It is ready; its network namespace comes along.
+pub(crate) enum NodeReply {
+    /// The node's first process has this id in the trial. Its pidfd comes along.
+    Cloned(i32),
+    /// The node is ready. Its network namespace comes along.
     Ready,
-    /// The kernel refused.
-    Refused {
-        /// What was tried.
-        step: String,
-        /// The answer.
-        errno: i32,
-    },
-    /// It had to take another way than the one asked for; a sentence.
+    /// The kernel refused a step.
+    Refused(Refused),
+    /// The node had to take another way than the one asked for: a sentence.
     Note(String),
 }
 
-impl Cry {
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let (tag, number, text) = match self {
-            Cry::Born(pid) => (b'B', *pid, ""),
-            Cry::Ready => (b'R', 0, ""),
-            Cry::Refused { step, errno } => (b'!', *errno, step.as_str()),
-            Cry::Note(text) => (b'N', 0, text.as_str()),
-        };
-        let mut bytes = vec![tag];
-        bytes.extend(number.to_le_bytes());
-        bytes.extend(text.as_bytes());
-        bytes
-    }
+wire_enum!(NodeReply {
+    1 => Cloned(pid),
+    2 => Ready,
+    3 => Refused(refused),
+    4 => Note(text),
+});
 
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Cry> {
-        let (tag, rest) = bytes.split_first()?;
-        let (number, text) = rest.split_at_checked(4)?;
-        let number = i32::from_le_bytes(number.try_into().ok()?);
-        let text = || String::from_utf8_lossy(text).into_owned();
-        Some(match tag {
-            b'B' => Cry::Born(number),
-            b'R' => Cry::Ready,
-            b'!' => Cry::Refused {
-                step: text(),
-                errno: number,
-            },
-            b'N' => Cry::Note(text()),
-            _ => return None,
-        })
-    }
+impl Message for NodeReply {
+    const EDGE: Edge = Edge::FromNewNode;
+    const MOST: usize = Self::LONGEST;
 }
 
-/// What a node's first process can be asked.
+impl NodeReply {
+    /// Length of the longest reply, in bytes.
+    pub(crate) const LONGEST: usize = 1024;
+}
+
+/// Signal by which a node's first process learns that its ids are mapped.
+pub(crate) const IDS_MAPPED: Signal = Signal::SIGUSR1;
+
+/// From a lab to a node's first process, which obeys one command after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Errand {
-    /// Run a program. Along come the channel for its [`Fate`], stdin, stdout and stderr.
-    Run(Order),
-    /// Send a signal to everybody in the node.
+pub(crate) enum NodeCommand {
+    /// Run a program. The channel for [`ProcessReply`], stdin, stdout and stderr come along.
+    Run(Program),
+    /// Send this signal to everybody in the node.
     SignalAll(i32),
-    /// Write below `/proc/sys`. Along comes a channel for the answer, a [`Fate::Ended`].
-    Sysctl(String, String),
+    /// Write a value to a sysctl. A channel for the [`CommandReply`] comes along.
+    SetSysctl {
+        /// Path below `/proc/sys`.
+        path: String,
+        /// Text to be written.
+        value: String,
+    },
+    /// Answer, so that the commands before are known to be obeyed. A channel for the
+    /// [`CommandReply`] comes along.
+    Ping,
 }
 
-/// A program to be run.
+wire_enum!(NodeCommand {
+    1 => Run(program),
+    2 => SignalAll(number),
+    3 => SetSysctl { path, value },
+    4 => Ping,
+});
+
+impl Message for NodeCommand {
+    const EDGE: Edge = Edge::ToNode;
+}
+
+/// A program that a node is to run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Order {
-    /// A path, or a name to be found.
+pub(crate) struct Program {
+    /// Path of the program, or a name to be looked for in `PATH`.
     pub(crate) program: CString,
-    /// With the zeroth.
+    /// Arguments, with the zeroth.
     pub(crate) args: Vec<CString>,
-    /// All of them, as `KEY=value`.
+    /// Environment, as `KEY=value`.
     pub(crate) env: Vec<CString>,
-    /// Where to start.
+    /// Working directory.
     pub(crate) dir: CString,
-    /// Whether it is an error if that is not there.
+    /// Whether it is an error if the working directory is not there.
     pub(crate) strict_dir: bool,
-    /// The user and the group to be.
+    /// User id and group id, if the program is not to run as root.
     pub(crate) ids: Option<(u32, u32)>,
 }
 
-/// A text for the kernel; none of them can have a zero byte in it.
+wire_struct!(Program {
+    program,
+    args,
+    env,
+    dir,
+    strict_dir,
+    ids
+});
+
+/// Returns `text` as the kernel takes it, or `None` if there is a zero byte in it.
 pub(crate) fn c_text(text: impl AsRef<OsStr>) -> Option<CString> {
     CString::new(text.as_ref().as_bytes()).ok()
 }
 
-impl Errand {
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(4096);
-        match self {
-            Errand::Run(order) => order.encode(&mut bytes),
-            Errand::SignalAll(number) => {
-                bytes.push(b'S');
-                bytes.extend(number.to_le_bytes());
-            }
-            Errand::Sysctl(path, value) => {
-                bytes.push(b'W');
-                bytes.extend([path.as_bytes(), b"\0", value.as_bytes()].concat());
-            }
-        }
-        bytes
-    }
-
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Errand> {
-        let (tag, rest) = bytes.split_first()?;
-        match tag {
-            b'X' => Order::decode(rest).map(Errand::Run),
-            b'S' => Some(Errand::SignalAll(i32::from_le_bytes(rest.try_into().ok()?))),
-            b'W' => {
-                let text = std::str::from_utf8(rest).ok()?;
-                let (path, value) = text.split_once('\0')?;
-                Some(Errand::Sysctl(path.to_owned(), value.to_owned()))
-            }
-            _ => None,
-        }
-    }
-}
-
-impl Order {
-    fn encode(&self, bytes: &mut Vec<u8>) {
-        bytes.push(b'X');
-        let (has_ids, (uid, gid)) = (self.ids.is_some(), self.ids.unwrap_or_default());
-        let numbers = [
-            uid,
-            gid,
-            u32::from(has_ids),
-            u32::from(self.strict_dir),
-            self.args.len() as u32,
-        ];
-        bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
-        for text in [&self.program, &self.dir]
-            .into_iter()
-            .chain(&self.args)
-            .chain(&self.env)
-        {
-            bytes.extend(text.as_bytes_with_nul());
-        }
-    }
-
-    fn decode(bytes: &[u8]) -> Option<Order> {
-        let (numbers, texts) = bytes.split_at_checked(20)?;
-        let number = |at: usize| {
-            Some(u32::from_le_bytes(
-                numbers.get(at * 4..at * 4 + 4)?.try_into().ok()?,
-            ))
-        };
-        let mut texts = texts
-            .split_inclusive(|byte| *byte == 0)
-            .filter_map(|text| CString::from_vec_with_nul(text.to_vec()).ok());
-        Some(Order {
-            program: texts.next()?,
-            dir: texts.next()?,
-            args: texts.by_ref().take(number(4)? as usize).collect(),
-            env: texts.collect(),
-            strict_dir: number(3)? == 1,
-            ids: (number(2)? == 1).then_some((number(0)?, number(1)?)),
-        })
-    }
-}
-
-/// What becomes of a program.
+/// From a node's first process to a lab: the answer to a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// It runs, with this number in its node; its pidfd comes along.
-    Runs(i32),
-    /// It could not be started, for this reason.
+pub(crate) enum CommandReply {
+    /// The command was obeyed.
+    Done,
+    /// The kernel refused, with this errno.
     Refused(i32),
-    /// It has ended, with this wait status.
+}
+
+wire_enum!(CommandReply {
+    1 => Done,
+    2 => Refused(errno),
+});
+
+impl Message for CommandReply {
+    const EDGE: Edge = Edge::FromNode;
+}
+
+/// From a node's first process to a lab: what becomes of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProcessReply {
+    /// The program runs, with this id in its node. Its pidfd comes along.
+    Runs(i32),
+    /// The program could not be started, for this errno.
+    Refused(i32),
+    /// The program has ended, with this wait status.
     Ended(i32),
 }
 
-impl Fate {
-    pub(crate) fn encode(self) -> [u8; 5] {
-        let (tag, number) = match self {
-            Fate::Runs(pid) => (b'R', pid),
-            Fate::Refused(errno) => (b'!', errno),
-            Fate::Ended(status) => (b'E', status),
-        };
-        let [a, b, c, d] = number.to_le_bytes();
-        [tag, a, b, c, d]
-    }
+wire_enum!(ProcessReply {
+    1 => Runs(pid),
+    2 => Refused(errno),
+    3 => Ended(status),
+});
 
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Fate> {
-        let [tag, number @ ..] = bytes else {
-            return None;
-        };
-        let number = i32::from_le_bytes(number.try_into().ok()?);
-        match tag {
-            b'R' => Some(Fate::Runs(number)),
-            b'!' => Some(Fate::Refused(number)),
-            b'E' => Some(Fate::Ended(number)),
-            _ => None,
-        }
-    }
+impl Message for ProcessReply {
+    const EDGE: Edge = Edge::FromProgram;
 }
+
+/// Length of a buffer into which any [`CommandReply`] or [`ProcessReply`] fits, in bytes.
+pub(crate) const LONGEST_REPLY: usize = 16;
 
 #[cfg(test)]
 mod tests {
+    use nix::errno::Errno;
+
+    use super::super::codec::testing::arrives;
     use super::*;
 
     #[test]
-    fn errands_arrive_as_they_were_sent() {
+    fn requests_arrive_as_they_were_sent() {
+        arrives(&NodeRequest::default());
+        for joins in [Joins::Network, Joins::Pod, Joins::PodAndPids] {
+            arrives(&NodeRequest {
+                name: "alice".into(),
+                hostname: Some("alice".into()),
+                joins,
+                own_pids: true,
+                own_mounts: true,
+                ids: Some(65_536),
+                sysctls: vec![("net/ipv4/ip_forward".into(), "1".into())],
+                etc: Some(NodeEtc {
+                    hosts: "/lab/hosts".into(),
+                    hosts_read_only: true,
+                    resolver: "/lab/resolv.conf".into(),
+                }),
+                mounts: vec![
+                    NodeMount {
+                        at: "/data".into(),
+                        content: MountContent::Path("/lab/data".into()),
+                        read_only: false,
+                    },
+                    NodeMount {
+                        at: "/scratch".into(),
+                        content: MountContent::Tmpfs(u64::MAX),
+                        read_only: true,
+                    },
+                ],
+                root: Some(NodeRoot {
+                    layers: vec!["/upper".into(), "/lower".into()],
+                    disk: "/disk".into(),
+                }),
+            });
+        }
+    }
+
+    #[test]
+    fn commands_arrive_as_they_were_sent() {
         let text = |text: &str| c_text(text).unwrap();
-        let order = Order {
+        let program = Program {
             program: text("sh"),
             args: vec![text("sh"), text("-c"), text("")],
             env: vec![text("A=b"), text("C=")],
@@ -298,34 +330,64 @@ mod tests {
             strict_dir: true,
             ids: Some((0, 33)),
         };
-        for errand in [
-            Errand::Run(order),
-            Errand::Run(Order::default()),
-            Errand::SignalAll(9),
-            Errand::Sysctl("net/ipv4/ip_forward".into(), "1".into()),
+        let sysctl = NodeCommand::SetSysctl {
+            path: "net/ipv4/ip_forward".into(),
+            value: "1".into(),
+        };
+        for command in [
+            NodeCommand::Run(program),
+            NodeCommand::Run(Program::default()),
+            NodeCommand::SignalAll(9),
+            sysctl,
+            NodeCommand::Ping,
         ] {
-            assert_eq!(Errand::decode(&errand.encode()), Some(errand));
+            arrives(&command);
         }
-        assert_eq!(Errand::decode(b"S12"), None);
-        assert_eq!(Errand::decode(b""), None);
     }
 
     #[test]
-    fn cries_and_fates_arrive_as_they_were_sent() {
-        let refused = Cry::Refused {
-            step: "mount /proc".into(),
-            errno: 1,
+    fn a_program_may_have_a_long_environment() {
+        let long = c_text("x".repeat(1 << 20)).unwrap();
+        arrives_whole(&NodeCommand::Run(Program {
+            env: vec![long],
+            ..Program::default()
+        }));
+    }
+
+    fn arrives_whole(command: &NodeCommand) {
+        assert_eq!(
+            NodeCommand::decode(&command.encode()).as_ref(),
+            Some(command)
+        );
+    }
+
+    #[test]
+    fn replies_arrive_as_they_were_sent_and_fit_their_buffers() {
+        let refused = Refused {
+            step: "mount".into(),
+            errno: Errno::EPERM,
         };
-        for cry in [
-            Cry::Born(7),
-            Cry::Ready,
-            refused,
-            Cry::Note("a copy".into()),
+        for reply in [
+            NodeReply::Cloned(7),
+            NodeReply::Ready,
+            NodeReply::Refused(refused),
+            NodeReply::Note("a copy".into()),
         ] {
-            assert_eq!(Cry::decode(&cry.encode()), Some(cry));
+            arrives(&reply);
         }
-        for fate in [Fate::Runs(3), Fate::Refused(2), Fate::Ended(-1)] {
-            assert_eq!(Fate::decode(&fate.encode()), Some(fate));
+        for reply in [
+            ProcessReply::Runs(3),
+            ProcessReply::Refused(2),
+            ProcessReply::Ended(-1),
+        ] {
+            arrives(&reply);
+            assert!(reply.encode().len() <= LONGEST_REPLY);
         }
+        for reply in [CommandReply::Done, CommandReply::Refused(22)] {
+            arrives(&reply);
+            assert!(reply.encode().len() <= LONGEST_REPLY);
+        }
+        let long = NodeReply::Note("x".repeat(5000));
+        assert!(long.encode().len() <= NodeReply::LONGEST);
     }
 }

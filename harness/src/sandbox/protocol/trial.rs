@@ -1,371 +1,286 @@
-//! What the supervisor, the zygotes, the inits and the test bodies say to each other.
+//! What the supervisor, the init of a trial and its test body say to each other.
 //!
-//! Messages are a tag byte and fields; texts go last, or are separated by a zero byte. Every
-//! message fits one datagram: long texts are cut.
+//! The body reports to its init, which passes the end on when the body's process is gone: so the
+//! supervisor wakes up once a trial, and never takes the word of a process that may yet crash.
 
+use nix::sys::signal::Signal;
+
+use super::codec::{Edge, Message, header, wire_enum, wire_struct};
 use crate::kernel::message_channel::MESSAGE_MAX;
-
-/// From the supervisor to a zygote, or to the nursery that they come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// To a zygote: run a trial, whose init takes over the channel until it is gone. The pipe for its output comes along,
-    /// unless it is the one before's, or that is to go straight through.
-    Run {
-        /// Index in the list of trials.
-        trial: u32,
-        /// The trial's seed.
-        seed: u64,
-    },
-    /// To the nursery: a zygote for a slot, in the place of the one that is there. Its channel comes along.
-    Hatch {
-        /// Which of the places of this run.
-        slot: u32,
-    },
-    /// To the nursery: kill a slot's zygote, and whatever trial it runs.
-    Kill {
-        /// Which.
-        slot: u32,
-    },
-}
-
-impl Order {
-    pub(crate) const LEN: usize = 13;
-
-    pub(crate) fn encode(self) -> [u8; Order::LEN] {
-        let (tag, number, seed) = match self {
-            Order::Run { trial, seed } => (b'R', trial, seed),
-            Order::Hatch { slot } => (b'H', slot, 0),
-            Order::Kill { slot } => (b'K', slot, 0),
-        };
-        let mut bytes = [tag; Order::LEN];
-        bytes[1..5].copy_from_slice(&number.to_le_bytes());
-        bytes[5..].copy_from_slice(&seed.to_le_bytes());
-        bytes
-    }
-
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Order> {
-        let bytes: &[u8; Order::LEN] = bytes.try_into().ok()?;
-        let word = |at: usize| {
-            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-        };
-        let number = word(1);
-        match bytes[0] {
-            b'R' => Some(Order::Run {
-                trial: number,
-                seed: u64::from(word(5)) | u64::from(word(9)) << 32,
-            }),
-            b'H' => Some(Order::Hatch { slot: number }),
-            b'K' => Some(Order::Kill { slot: number }),
-            _ => None,
-        }
-    }
-}
+use crate::sandbox::refused::Refused;
+use crate::trial::running::Remark;
 
 /// From the supervisor to a trial's init.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Request {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InitRequest {
     /// Send this signal to every process of the trial.
     Signal(i32),
-    /// Say what every process is doing.
+    /// Say what every process of the trial is doing.
     Describe,
 }
 
-impl Request {
-    pub(crate) fn encode(self) -> [u8; 2] {
-        match self {
-            Request::Signal(number) => [b'S', number as u8],
-            Request::Describe => [b'D', 0],
-        }
-    }
+wire_enum!(InitRequest {
+    1 => Signal(number),
+    2 => Describe,
+});
 
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Request> {
-        match *bytes {
-            [b'S', number] => Some(Request::Signal(i32::from(number))),
-            [b'D', _] => Some(Request::Describe),
-            _ => None,
-        }
-    }
+impl Message for InitRequest {
+    const EDGE: Edge = Edge::ToInit;
 }
 
-/// From a trial to the supervisor.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Report {
-    /// The sandbox could not be made (from the zygote or the init).
-    Refused {
-        /// What was tried.
-        step: String,
-        /// The kernel's answer.
-        errno: i32,
-    },
-    /// The body has come to its end (from the body's process to the init).
+impl InitRequest {
+    /// Length of a buffer into which any request fits, in bytes.
+    pub(crate) const LONGEST: usize = 16;
+}
+
+/// From the process of a test body to its init.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum BodyReport {
+    /// The body has come to its end.
     Finished(Finish),
-    /// The body's process is gone (from the init). The last message.
+    /// The body has written where it stands to its stderr.
+    Traced,
+    /// Something that is to be shown beside the verdict.
+    Remarked(Remark),
+    /// The body is going to ask for nodes. The channel on which it will do so comes along; the init
+    /// has to be woken by [`WAKE_INIT`].
+    WantsNodes,
+}
+
+wire_enum!(BodyReport {
+    1 => Finished(finish),
+    2 => Traced,
+    3 => Remarked(remark),
+    4 => WantsNodes,
+});
+
+impl Message for BodyReport {
+    const EDGE: Edge = Edge::FromBody;
+    const MOST: usize = MESSAGE_MAX;
+}
+
+/// Signal by which the body makes its init read a [`BodyReport::WantsNodes`].
+pub(crate) const WAKE_INIT: Signal = Signal::SIGUSR1;
+
+/// From a trial's init to the supervisor; a refusal may come from the trial's zygote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TrialReport {
+    /// The sandbox could not be made. The last message.
+    Refused(Refused),
+    /// The body's process is gone. The last message.
     Exited {
-        /// How the body says that it has come to its end, if it did.
-        finish: Option<Finish>,
-        /// How the process ended.
-        end: End,
-        /// Processes that outlived it.
+        /// The process' end.
+        end: ProcessEnd,
+        /// Processes that outlived the body.
         survivors: Vec<Survivor>,
+        /// How the body said that it had come to its end, if it did.
+        finish: Option<Finish>,
     },
-    /// The same, where the body has passed, its process has ended with 0, and the sandbox was empty then (from the init): so nobody has
+    /// The body has passed, its process has ended with 0, and the sandbox was empty then: nobody has
     /// any more what the trial was given. The last message of nearly every trial.
     AllWell,
-    /// What the processes are doing (from the init).
+    /// What the processes of the trial are doing, as text for people.
     Described(String),
-    /// The body has written where it stands to its stderr (from the body's process).
+    /// The body has written where it stands to its stderr.
     Traced,
-    /// To be shown beside the verdict (from the body's process).
-    Note(String),
-    /// To be shown there only if the body does not come to its end (from the body's process).
-    LastWords(String),
-    /// Nodes are going to be wanted; the channel for that comes along (from the body's process to
-    /// the init, which must be woken).
-    Orders,
+    /// Something that is to be shown beside the verdict.
+    Remarked(Remark),
 }
 
+wire_enum!(TrialReport {
+    1 => Refused(refused),
+    2 => Exited { end, survivors, finish },
+    3 => AllWell,
+    4 => Described(text),
+    5 => Traced,
+    6 => Remarked(remark),
+});
+
+impl Message for TrialReport {
+    const EDGE: Edge = Edge::FromInit;
+    const MOST: usize = MESSAGE_MAX;
+}
+
+impl TrialReport {
+    /// [`TrialReport::AllWell`] as bytes, for an init that leaves the heap alone.
+    pub(crate) const ALL_WELL: [u8; 3] = {
+        let [version, edge] = header(Edge::FromInit);
+        [version, edge, 3]
+    };
+}
+
+wire_enum!(Remark {
+    1 => Note(text),
+    2 => LastWords(text),
+});
+
 /// How a test body came to its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Finish {
-    /// As it should.
+    /// The test passed.
     Passed,
-    /// Not so: the reason, and `file:line:column` where known (or nothing).
+    /// The test failed.
     Failed {
-        /// One or more lines.
-        reason: String,
-        /// Where.
+        /// What failed it.
+        kind: FailureKind,
+        /// Place of the failure as `file:line:column`, or nothing where it is not known.
         location: String,
+        /// Reason, in one or more lines.
+        reason: String,
     },
 }
 
+wire_enum!(Finish {
+    1 => Passed,
+    2 => Failed { kind, location, reason },
+});
+
+/// What failed a test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FailureKind {
+    /// A panic, whose message is on stderr already.
+    Panicked,
+    /// Anything else, of which nobody has told yet.
+    Other,
+}
+
+wire_enum!(FailureKind {
+    1 => Panicked,
+    2 => Other,
+});
+
 /// How a process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
-    /// With this exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProcessEnd {
+    /// The process exited with this code.
     Code(i32),
-    /// By this signal.
+    /// This signal killed the process.
     Signal(i32),
 }
 
+wire_enum!(ProcessEnd {
+    1 => Code(code),
+    2 => Signal(number),
+});
+
 /// A process that outlived the test body.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Survivor {
-    /// In the trial's PID namespace.
+    /// Id in the trial's PID namespace.
     pub(crate) pid: i32,
-    /// The kernel's short name.
+    /// Short name that the kernel has for the process, of at most 15 bytes.
     pub(crate) name: String,
 }
 
-impl Report {
-    /// [`Report::AllWell`] as [`Report::encode`] makes it.
-    pub(crate) const ALL_WELL: [u8; 1] = *b"W";
+wire_struct!(Survivor { pid, name });
 
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(64);
-        match self {
-            Report::Refused { step, errno } => {
-                bytes.push(b'!');
-                bytes.extend(errno.to_le_bytes());
-                text(&mut bytes, step);
-            }
-            Report::Finished(Finish::Passed) => bytes.push(b'P'),
-            Report::Finished(Finish::Failed { reason, location }) => {
-                bytes.push(b'F');
-                text(&mut bytes, location);
-                bytes.push(0);
-                text(&mut bytes, reason);
-            }
-            Report::Exited {
-                finish,
-                end,
-                survivors,
-            } => {
-                let (tag, number) = match *end {
-                    End::Code(code) => (b'X', code),
-                    End::Signal(signal) => (b'K', signal),
-                };
-                bytes.push(tag);
-                bytes.extend(number.to_le_bytes());
-                for survivor in survivors.iter().take(500) {
-                    bytes.extend(survivor.pid.to_le_bytes());
-                    text(&mut bytes, &survivor.name);
-                    bytes.push(0);
-                }
-                bytes.extend(0i32.to_le_bytes());
-                if let Some(finish) = finish {
-                    let finish = Report::Finished(finish.clone()).encode();
-                    let room = MESSAGE_MAX - bytes.len();
-                    // A text at the end of a message may be cut without harm.
-                    bytes.extend_from_slice(&finish[..finish.len().min(room)]);
-                }
-            }
-            Report::AllWell => bytes.extend(Report::ALL_WELL),
-            Report::Described(description) => {
-                bytes.push(b'D');
-                text(&mut bytes, description);
-            }
-            Report::Traced => bytes.push(b'T'),
-            Report::Note(note) => {
-                bytes.push(b'N');
-                text(&mut bytes, note);
-            }
-            Report::LastWords(note) => {
-                bytes.push(b'L');
-                text(&mut bytes, note);
-            }
-            Report::Orders => bytes.push(b'O'),
-        }
-        bytes
-    }
-
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Report> {
-        let (tag, rest) = bytes.split_first()?;
-        let number = || Some(i32::from_le_bytes(rest.get(..4)?.try_into().ok()?));
-        let utf8 = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Some(match tag {
-            b'!' => Report::Refused {
-                errno: number()?,
-                step: utf8(&rest[4..]),
-            },
-            b'P' => Report::Finished(Finish::Passed),
-            b'F' => {
-                let middle = rest.iter().position(|b| *b == 0)?;
-                Report::Finished(Finish::Failed {
-                    location: utf8(&rest[..middle]),
-                    reason: utf8(&rest[middle + 1..]),
-                })
-            }
-            b'X' | b'K' => {
-                let end = match tag {
-                    b'X' => End::Code(number()?),
-                    _ => End::Signal(number()?),
-                };
-                let (survivors, rest) = survivors(&rest[4..])?;
-                let finish = match Report::decode(rest) {
-                    Some(Report::Finished(finish)) => Some(finish),
-                    _ => None,
-                };
-                Report::Exited {
-                    finish,
-                    end,
-                    survivors,
-                }
-            }
-            b'W' => Report::AllWell,
-            b'D' => Report::Described(utf8(rest)),
-            b'T' => Report::Traced,
-            b'N' => Report::Note(utf8(rest)),
-            b'L' => Report::LastWords(utf8(rest)),
-            b'O' => Report::Orders,
-            _ => return None,
-        })
-    }
-}
-
-/// Until the pid that nobody has; and what comes after it.
-fn survivors(mut bytes: &[u8]) -> Option<(Vec<Survivor>, &[u8])> {
-    let mut all = Vec::new();
-    loop {
-        let (pid, rest) = bytes.split_at_checked(4)?;
-        let pid = i32::from_le_bytes(pid.try_into().ok()?);
-        if pid == 0 {
-            return Some((all, rest));
-        }
-        let end = rest.iter().position(|b| *b == 0)?;
-        all.push(Survivor {
-            pid,
-            name: String::from_utf8_lossy(&rest[..end]).into_owned(),
-        });
-        bytes = &rest[end + 1..];
-    }
-}
-
-/// Appends a text, cut so that the whole still fits a message, at a character's boundary.
-fn text(bytes: &mut Vec<u8>, text: &str) {
-    let room = (MESSAGE_MAX - 64).saturating_sub(bytes.len());
-    let cut = text.floor_char_boundary(room.min(text.len()));
-    bytes.extend_from_slice(text[..cut].replace('\0', "\u{fffd}").as_bytes());
-    if cut < text.len() {
-        bytes.extend_from_slice("…".as_bytes());
-    }
+impl Survivor {
+    /// Number of survivors that a report names at most.
+    pub(crate) const MOST: usize = 500;
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use nix::errno::Errno;
 
-    #[test]
-    fn orders_and_requests_survive_the_way() {
-        for order in [
-            Order::Run {
-                trial: u32::MAX,
-                seed: 0x0123_4567_89ab_cdef,
-            },
-            Order::Hatch { slot: 7 },
-            Order::Kill { slot: 3 },
-        ] {
-            assert_eq!(Order::decode(&order.encode()), Some(order));
+    use super::super::codec::testing::arrives;
+    use super::*;
+    use crate::sandbox::refused::Step;
+
+    fn failed(reason: impl Into<String>) -> Finish {
+        Finish::Failed {
+            kind: FailureKind::Other,
+            location: "f.rs:1:2".into(),
+            reason: reason.into(),
         }
-        for request in [Request::Signal(15), Request::Describe] {
-            assert_eq!(Request::decode(&request.encode()), Some(request));
-        }
-        assert_eq!(Order::decode(b"junk"), None);
+    }
+
+    fn survivor(pid: i32, name: &str) -> Survivor {
+        let name = name.to_owned();
+        Survivor { pid, name }
     }
 
     #[test]
-    fn reports_survive_the_way() {
-        let survivor = |pid, name: &str| Survivor {
-            pid,
-            name: name.to_owned(),
+    fn requests_arrive_as_they_were_sent_and_fit_the_buffer() {
+        for request in [InitRequest::Signal(15), InitRequest::Describe] {
+            arrives(&request);
+            assert!(request.encode().len() <= InitRequest::LONGEST);
+        }
+    }
+
+    #[test]
+    fn reports_of_a_body_arrive_as_they_were_sent() {
+        let panicked = Finish::Failed {
+            kind: FailureKind::Panicked,
+            location: String::new(),
+            reason: "panicked: boom".into(),
         };
         for report in [
-            Report::Refused {
-                step: "mount /proc".into(),
-                errno: 1,
-            },
-            Report::Finished(Finish::Passed),
-            Report::Finished(Finish::Failed {
-                reason: "a\nb".into(),
-                location: "f.rs:1:2".into(),
-            }),
-            Report::Exited {
-                finish: None,
-                end: End::Code(-1),
-                survivors: vec![],
-            },
-            Report::Exited {
-                finish: Some(Finish::Failed {
-                    reason: "a".into(),
-                    location: "b".into(),
-                }),
-                end: End::Signal(9),
-                survivors: vec![survivor(4, "nginx"), survivor(5, "")],
-            },
-            Report::AllWell,
-            Report::Described("pid 2".into()),
-            Report::Traced,
-            Report::Note("the host was busy".into()),
-            Report::LastWords("see the log".into()),
-            Report::Orders,
+            BodyReport::Finished(Finish::Passed),
+            BodyReport::Finished(failed("a\nb")),
+            BodyReport::Finished(panicked),
+            BodyReport::Traced,
+            BodyReport::Remarked(Remark::Note("the host was busy".into())),
+            BodyReport::Remarked(Remark::LastWords("see the log".into())),
+            BodyReport::WantsNodes,
         ] {
-            assert_eq!(Report::decode(&report.encode()), Some(report));
+            arrives(&report);
         }
-        assert_eq!(Report::decode(b""), None);
-        assert_eq!(Report::decode(b"K1"), None);
     }
 
     #[test]
-    fn a_text_that_is_too_long_is_cut_between_characters() {
-        let reason = "é".repeat(MESSAGE_MAX);
-        let report = Report::Finished(Finish::Failed {
-            reason,
-            location: String::new(),
-        });
-        let bytes = report.encode();
-        assert!(bytes.len() <= MESSAGE_MAX);
-        let Some(Report::Finished(Finish::Failed { reason, .. })) = Report::decode(&bytes) else {
-            panic!("undecodable");
+    fn reports_of_a_trial_arrive_as_they_were_sent() {
+        for report in [
+            TrialReport::Refused(Refused {
+                step: Step::mount("/proc"),
+                errno: Errno::EPERM,
+            }),
+            TrialReport::Exited {
+                end: ProcessEnd::Code(-1),
+                survivors: vec![],
+                finish: None,
+            },
+            TrialReport::Exited {
+                end: ProcessEnd::Signal(9),
+                survivors: vec![survivor(4, "nginx"), survivor(5, "")],
+                finish: Some(failed("a")),
+            },
+            TrialReport::AllWell,
+            TrialReport::Described("pid 2".into()),
+            TrialReport::Traced,
+            TrialReport::Remarked(Remark::Note("busy".into())),
+        ] {
+            arrives(&report);
+        }
+    }
+
+    #[test]
+    fn the_usual_end_of_a_trial_is_written_without_the_heap() {
+        assert_eq!(TrialReport::AllWell.encode(), TrialReport::ALL_WELL);
+    }
+
+    #[test]
+    fn the_longest_end_of_a_trial_fits_a_message() {
+        let told = BodyReport::Finished(failed("é".repeat(MESSAGE_MAX))).encode();
+        let Some(BodyReport::Finished(finish)) = BodyReport::decode(&told) else {
+            panic!("unreadable");
         };
+        let exited = TrialReport::Exited {
+            end: ProcessEnd::Code(1),
+            survivors: vec![survivor(i32::MAX, "a name of fifteen"); Survivor::MOST],
+            finish: Some(finish),
+        };
+        let bytes = exited.encode();
+        assert!(bytes.len() <= MESSAGE_MAX);
+        let Some(TrialReport::Exited {
+            survivors,
+            finish: Some(Finish::Failed { reason, .. }),
+            ..
+        }) = TrialReport::decode(&bytes)
+        else {
+            panic!("unreadable");
+        };
+        assert_eq!(survivors.len(), Survivor::MOST);
         assert!(reason.ends_with("é…"));
     }
 }

@@ -1,4 +1,10 @@
 //! The sandbox of one trial: its mounts, its init, and the process of the test body.
+//!
+//! | file | role |
+//! |---|---|
+//! | `init` | the first process of the sandbox: makes it, forks the body, watches, reports |
+//! | `mounts` | the recipe for a sandbox: mounts, the loopback interface, limits |
+//! | `body/` | the process of the test body: runs the test and says how that ended |
 
 pub(crate) mod body;
 pub(crate) mod init;

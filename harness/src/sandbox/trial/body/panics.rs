@@ -1,4 +1,7 @@
-//! The panics of a test body's process, each of them remembered: one that nobody heard of fails the trial.
+//! The panics of a test body's process, each of them remembered.
+//!
+//! A panic on another thread, or in a task, is easily lost: nobody joins the thread, and the test
+//! passes. A panic that nobody heard of fails the trial.
 
 use std::panic::{self, PanicHookInfo};
 use std::sync::{Mutex, PoisonError};
@@ -9,16 +12,23 @@ use crate::trial::running;
 /// A panic that has taken place in this process.
 #[derive(Debug, Clone)]
 pub(super) struct Panic {
+    /// Name of the thread that panicked.
     pub(super) thread: String,
+    /// Text of the panic.
     pub(super) message: String,
+    /// Place of the panic, as `file:line:column`.
     pub(super) location: String,
-    /// On the test's own thread and not in a task, where nobody but the test could catch it.
+    /// Whether the test itself could have caught the panic: it was on the test's own thread, and not
+    /// in a task.
     pub(super) own: bool,
 }
 
+/// Number of panics that are remembered.
+const MOST: usize = 100;
+
 static PANICS: Mutex<Vec<Panic>> = Mutex::new(Vec::new());
 
-/// Those that have taken place until now.
+/// Returns the panics that have taken place until now.
 pub(super) fn all() -> Vec<Panic> {
     PANICS
         .lock()
@@ -26,7 +36,7 @@ pub(super) fn all() -> Vec<Panic> {
         .clone()
 }
 
-/// From now on panics are remembered, and then printed as before.
+/// Makes panics be remembered from now on, and then printed as before.
 pub(super) fn watch() {
     let print = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
@@ -43,11 +53,11 @@ fn remember(info: &PanicHookInfo<'_>) {
         own: running::is_own_thread() && !in_a_task(),
     };
     let mut panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
-    // A test may well loop over a thousand of them.
-    if panics.len() < 100 {
+    // A test may well loop over a thousand of them. The test's own last one is the reason of a failure.
+    if panics.len() < MOST {
         panics.push(panic);
     } else if panic.own {
-        panics.truncate(99);
+        panics.truncate(MOST - 1);
         panics.push(panic);
     }
 }
@@ -58,7 +68,8 @@ fn message_of(info: &PanicHookInfo<'_>) -> String {
         .to_owned()
 }
 
-/// A task that was spawned on the runtime of an async test runs on the test's own thread.
+/// Returns whether the calling thread runs a spawned task: on the runtime of an async test that is
+/// the test's own thread.
 fn in_a_task() -> bool {
     #[cfg(feature = "tokio")]
     return tokio::task::try_id().is_some();

@@ -1,24 +1,28 @@
-//! Where LLVM's profiles of a trial go, in a coverage build.
+//! Names for LLVM's profiles of a trial, in a coverage build.
+//!
+//! LLVM writes one profile a process, into a file that `LLVM_PROFILE_FILE` names, with `%p` for the
+//! process id. In a PID namespace that is the same small number for every trial, so the profiles of
+//! trials would overwrite each other.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::kernel::process;
 use crate::kernel::process::profile;
 
-/// Where LLVM's profiles go.
+/// Environment variable with the pattern of names for profiles.
 const PROFILE: &str = "LLVM_PROFILE_FILE";
 
-/// Whether a profile will be made, by this program or by those that trials start.
+/// Whether a profile will be made, by this program or by programs that trials start.
 static WANTED: AtomicBool = AtomicBool::new(false);
 
-/// Finds that out, once, in the nursery.
+/// Finds out, once, in the nursery, whether profiles are wanted.
 pub(super) fn prepare() {
     let wanted = profile::is_instrumented() || std::env::var_os(PROFILE).is_some();
     WANTED.store(wanted, Ordering::Relaxed);
 }
 
-/// In a PID namespace `%p` is the same number for everybody, and a profile's file is chosen before
-/// the fork: adds what tells trials apart, for this process and for those that it starts.
+/// Adds what tells trials apart to the name of the profile, for this process and for those that it
+/// starts. LLVM has chosen the file before the fork.
 pub(super) fn separate(index: u32) {
     if !WANTED.load(Ordering::Relaxed) {
         return;

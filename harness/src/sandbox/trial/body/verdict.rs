@@ -1,16 +1,17 @@
-//! What the end of a test body means.
+//! What the end of a test function means: a pure function of how it ended, of the panics of the
+//! process, and of the complaints.
 
 use std::thread;
 
+use super::panics::Panic;
 use crate::model::panics::panic_message;
-use crate::sandbox::protocol::trial::Finish;
-use crate::sandbox::trial::body::panics::Panic;
+use crate::sandbox::protocol::trial::{FailureKind, Finish};
 use crate::trial::{Failed, Options, ShouldPanic};
 
-/// How the function came to its end: it returned or panicked.
+/// How the test function came to its end: it returned or panicked.
 pub(super) type End = thread::Result<Result<(), Failed>>;
 
-/// The verdict in the light of the complaints.
+/// Returns the verdict in the light of the complaints, each of which is a failure.
 pub(super) fn consider(finish: Finish, complaints: &[String]) -> Finish {
     if complaints.is_empty() {
         return finish;
@@ -18,59 +19,82 @@ pub(super) fn consider(finish: Finish, complaints: &[String]) -> Finish {
     let complaints = complaints.join("\n");
     match finish {
         Finish::Passed => failed(complaints, ""),
-        Finish::Failed { reason, location } => failed(format!("{reason}\n{complaints}"), location),
+        Finish::Failed {
+            kind,
+            location,
+            reason,
+        } => Finish::Failed {
+            kind,
+            location,
+            reason: format!("{reason}\n{complaints}"),
+        },
     }
 }
 
+/// Returns a failure that is no panic of the test's own thread.
 pub(super) fn failed(reason: impl Into<String>, location: impl Into<String>) -> Finish {
     Finish::Failed {
-        reason: reason.into(),
+        kind: FailureKind::Other,
         location: location.into(),
+        reason: reason.into(),
     }
 }
 
-/// How the reason of a panic begins; the panic's own message is on stderr already.
-pub(crate) const PANICKED: &str = "panicked: ";
+/// Beginning of the reason of a panic. The panic's own message is on stderr already.
+pub(super) const PANICKED: &str = "panicked: ";
 
-/// What the body's end means.
+/// Returns what the end of the test function means.
 pub(super) fn judge(options: &Options, end: End, panics: &[Panic]) -> Finish {
     let own = panics.iter().rev().find(|panic| panic.own);
     let location = own.map(|panic| panic.location.clone()).unwrap_or_default();
     match (end, &options.should_panic) {
-        (Err(payload), ShouldPanic::No) => {
-            failed(format!("{PANICKED}{}", panic_message(&*payload)), location)
-        }
+        (Err(payload), ShouldPanic::No) => Finish::Failed {
+            kind: FailureKind::Panicked,
+            location,
+            reason: format!("{PANICKED}{}", panic_message(&*payload)),
+        },
         (Err(_), ShouldPanic::Yes) => Finish::Passed,
         (Err(payload), ShouldPanic::With(expected)) => {
-            let message = panic_message(&*payload);
-            match message.contains(expected) {
-                true => Finish::Passed,
-                false => failed(
-                    format!(
-                        "panic did not contain expected string\n      panic message: {message:?}\n expected substring: {expected:?}"
-                    ),
-                    location,
-                ),
-            }
+            expected_panic(&panic_message(&*payload), expected, location)
         }
-        (Ok(Err(error)), _) => {
+        (Ok(Err(error)), ShouldPanic::No | ShouldPanic::Yes | ShouldPanic::With(_)) => {
             let location = error
                 .location()
                 .map(|(file, line, column)| format!("{file}:{line}:{column}"));
             failed(error.message(), location.unwrap_or_default())
         }
         (Ok(Ok(())), ShouldPanic::No) => match panics.iter().find(|panic| !panic.own) {
-            Some(panic) if !options.allow_panics => failed(
-                format!(
-                    "a panic was swallowed: thread '{}' panicked: {}\njoin that thread or task and pass its panic on, or expect it: #[snowglobe::test(allow_panics)]",
-                    panic.thread, panic.message
-                ),
-                panic.location.clone(),
-            ),
-            _ => Finish::Passed,
+            Some(panic) if !options.allow_panics => swallowed(panic),
+            Some(_) | None => Finish::Passed,
         },
-        (Ok(Ok(())), _) => failed("test did not panic as expected", ""),
+        (Ok(Ok(())), ShouldPanic::Yes | ShouldPanic::With(_)) => {
+            failed("test did not panic as expected", "")
+        }
     }
+}
+
+/// Returns the verdict on a panic that has to say something.
+fn expected_panic(message: &str, expected: &str, location: String) -> Finish {
+    if message.contains(expected) {
+        return Finish::Passed;
+    }
+    failed(
+        format!(
+            "panic did not contain expected string\n      panic message: {message:?}\n expected substring: {expected:?}"
+        ),
+        location,
+    )
+}
+
+/// Returns the verdict on a panic that nobody has heard of.
+fn swallowed(panic: &Panic) -> Finish {
+    failed(
+        format!(
+            "a panic was swallowed: thread '{}' panicked: {}\njoin that thread or task and pass its panic on, or expect it: #[snowglobe::test(allow_panics)]",
+            panic.thread, panic.message
+        ),
+        panic.location.clone(),
+    )
 }
 
 #[cfg(test)]
@@ -101,7 +125,12 @@ mod tests {
     #[test]
     fn a_panic_is_a_failure_where_it_stood() {
         let finish = judge(&Options::NEW, Err(Box::new("boom")), &[panic(true)]);
-        assert_eq!(finish, failed("panicked: boom", "a.rs:1:2"));
+        let panicked = Finish::Failed {
+            kind: FailureKind::Panicked,
+            location: "a.rs:1:2".into(),
+            reason: "panicked: boom".into(),
+        };
+        assert_eq!(finish, panicked);
     }
 
     #[test]

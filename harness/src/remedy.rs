@@ -1,0 +1,279 @@
+//! What to do about a refusal of the kernel.
+//!
+//! An errno says little to the author of a test: EPERM of a `clone3` may be AppArmor, a sysctl, a
+//! container's filter or a chroot. The runner, when a run fails, and the doctor, when it looks for
+//! what a machine lacks, must come to the same advice. So it is found in one place, from the kind of
+//! the step and the errno, and put into words in one place: as a sentence with the cause, or as the
+//! command alone.
+
+use nix::errno::Errno;
+use nix::sched::CloneFlags;
+
+use crate::sandbox::refused::{Refused, Step};
+
+/// What can be done about a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// Raise the limits on namespaces of these kinds.
+    RaiseNamespaceLimits(CloneFlags),
+    /// Start from further outside: user namespaces are nested too deep.
+    NestLess,
+    /// Permit more processes.
+    PermitProcesses,
+    /// Permit more descriptors.
+    PermitDescriptors,
+    /// Find more memory.
+    FreeMemory,
+    /// Uncover `/proc`, which must be fully visible before a fresh one is permitted.
+    UncoverProc,
+    /// Leave the chroot, in which no user namespace is permitted.
+    LeaveChroot,
+    /// Permit user namespaces, against what forbids them.
+    PermitUserNamespaces(Obstacle),
+    /// Boot a kernel that knows the call.
+    BootNewerKernel,
+    /// Look into the kernel's log: nothing is known of this refusal.
+    ReadKernelLog,
+}
+
+/// What forbids user namespaces, or privileges in them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Obstacle {
+    /// AppArmor, on Ubuntu 23.10 and later.
+    AppArmor,
+    /// The switch of Debian's kernels.
+    Switch,
+    /// A limit of zero.
+    Limit,
+    /// Nothing that a file tells of: a seccomp filter, or a chroot.
+    Unknown,
+}
+
+impl Remedy {
+    /// Returns what can be done about `refused`; `in_chroot` where the process is known to be in one.
+    pub(crate) fn of(refused: &Refused, in_chroot: bool) -> Self {
+        let clone = match &refused.step {
+            Step::Clone(_, namespaces) => Some(*namespaces),
+            Step::Mount(_) | Step::SetSysctl(..) | Step::MakeMountPoint(_) | Step::Other(_) => None,
+        };
+        let of_proc = matches!(&refused.step, Step::Mount(path) if path == "/proc");
+        match (refused.errno, clone) {
+            // clone(2), ERRORS: ENOSPC and EUSERS are about namespaces.
+            (Errno::ENOSPC, Some(kinds)) => Self::RaiseNamespaceLimits(kinds),
+            (Errno::EUSERS, _) => Self::NestLess,
+            (Errno::EAGAIN, _) => Self::PermitProcesses,
+            (Errno::EMFILE | Errno::ENFILE, _) => Self::PermitDescriptors,
+            (Errno::ENOMEM, _) => Self::FreeMemory,
+            // user_namespaces(7): EPERM where the caller's root directory is not that of its mount
+            // namespace.
+            (Errno::EPERM | Errno::EACCES, Some(_)) if in_chroot => Self::LeaveChroot,
+            // AppArmor gives the namespace and takes the privileges, so any step may meet it.
+            (Errno::EPERM, None) if of_proc && !apparmor_restricts() => Self::UncoverProc,
+            (Errno::EPERM | Errno::EACCES, _) => Self::PermitUserNamespaces(Obstacle::find()),
+            (Errno::ENOSYS | Errno::EINVAL, _) => Self::BootNewerKernel,
+            _ => Self::ReadKernelLog,
+        }
+    }
+
+    /// Returns whether a limit of the system was reached, rather than a permission refused.
+    pub(crate) fn is_about_a_limit(self) -> bool {
+        match self {
+            Self::RaiseNamespaceLimits(_)
+            | Self::NestLess
+            | Self::PermitProcesses
+            | Self::PermitDescriptors
+            | Self::FreeMemory => true,
+            Self::UncoverProc
+            | Self::LeaveChroot
+            | Self::PermitUserNamespaces(_)
+            | Self::BootNewerKernel
+            | Self::ReadKernelLog => false,
+        }
+    }
+
+    /// Returns the cause and the fix in words, or `None` where too little is known to say them in
+    /// passing.
+    pub(crate) fn explanation(self) -> Option<String> {
+        let text = match self {
+            Self::RaiseNamespaceLimits(_) => {
+                "a limit on namespaces is reached; see `sysctl user | grep max_.*_namespaces` and raise the one that is low, or run with fewer --test-threads"
+            }
+            Self::NestLess => {
+                "user namespaces are nested 32 deep, which is the most there can be; start the tests from further outside"
+            }
+            Self::PermitProcesses => {
+                "too many processes; raise `ulimit -u` (or the cgroup's pids.max), or run with fewer --test-threads"
+            }
+            Self::PermitDescriptors => {
+                "too few file descriptors; raise `ulimit -n`, or run with fewer --test-threads"
+            }
+            Self::FreeMemory => "not enough memory; run with fewer --test-threads",
+            Self::UncoverProc => {
+                "something is mounted over parts of /proc, as in an unprivileged container, and then no fresh one is permitted; start the container with --privileged (or `--security-opt systempaths=unconfined`)"
+            }
+            Self::LeaveChroot => {
+                "in a chroot no user namespace is permitted; run the tests from outside of it"
+            }
+            Self::PermitUserNamespaces(obstacle) => {
+                return Some(format!("{}; {}", obstacle.cause(), obstacle.fix()));
+            }
+            Self::BootNewerKernel | Self::ReadKernelLog => return None,
+        };
+        Some(text.to_owned())
+    }
+
+    /// Returns the fix alone, as a command where there is one. `scarce` names the kinds of namespaces
+    /// of which too few are permitted, if that is known.
+    pub(crate) fn fix(self, scarce: &[&str]) -> String {
+        let text = match self {
+            Self::RaiseNamespaceLimits(kinds) => return raise_limits(kinds, scarce),
+            Self::NestLess => "start from further outside: user namespaces nest 32 deep",
+            Self::PermitProcesses => "ulimit -u unlimited",
+            Self::PermitDescriptors => "ulimit -n 65536",
+            Self::FreeMemory => "free some memory",
+            Self::UncoverProc => {
+                "nothing may be mounted over parts of /proc: start the container with `--privileged` or `--security-opt systempaths=unconfined`"
+            }
+            Self::LeaveChroot => {
+                "leave the chroot, in which no user namespace is permitted, and run the tests from outside of it"
+            }
+            Self::PermitUserNamespaces(obstacle) => obstacle.fix(),
+            Self::BootNewerKernel => {
+                "boot a kernel of 5.12 or later, built with namespaces (CONFIG_NAMESPACES, CONFIG_USER_NS)"
+            }
+            Self::ReadKernelLog => "see the kernel's log: `sudo dmesg | tail`",
+        };
+        text.to_owned()
+    }
+}
+
+impl Obstacle {
+    /// Returns what forbids user namespaces to this process.
+    fn find() -> Self {
+        let zero = |file: &str| std::fs::read_to_string(file).is_ok_and(|text| text.trim() == "0");
+        if apparmor_restricts() {
+            Self::AppArmor
+        } else if zero("/proc/sys/kernel/unprivileged_userns_clone") {
+            Self::Switch
+        } else if zero("/proc/sys/user/max_user_namespaces") {
+            Self::Limit
+        } else {
+            Self::Unknown
+        }
+    }
+
+    fn cause(self) -> &'static str {
+        match self {
+            Self::AppArmor => {
+                "AppArmor keeps user namespaces from ordinary users (Ubuntu 23.10 and later)"
+            }
+            Self::Switch => "user namespaces are switched off for ordinary users",
+            Self::Limit => "user namespaces are switched off",
+            Self::Unknown => {
+                "this process may not make user namespaces, as in a container with the default seccomp profile or in a chroot"
+            }
+        }
+    }
+
+    fn fix(self) -> &'static str {
+        match self {
+            Self::AppArmor => {
+                "run `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, or run the tests as root"
+            }
+            Self::Switch => "run `sudo sysctl -w kernel.unprivileged_userns_clone=1`",
+            Self::Limit => "run `sudo sysctl -w user.max_user_namespaces=15000`",
+            Self::Unknown => {
+                "start the container with --privileged (GitHub Actions: `options: --privileged`), or run outside of it"
+            }
+        }
+    }
+}
+
+/// Returns whether AppArmor takes the privileges in user namespaces from ordinary users.
+pub(crate) fn apparmor_restricts() -> bool {
+    std::fs::read_to_string("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+        .is_ok_and(|text| text.trim() != "0")
+}
+
+/// Kinds of namespaces that each trial has of its own, as `clone3` and as the limits in
+/// `/proc/sys/user` name them.
+pub(crate) const NAMESPACE_KINDS: [(CloneFlags, &str); 6] = [
+    (CloneFlags::CLONE_NEWUSER, "user"),
+    (CloneFlags::CLONE_NEWNET, "net"),
+    (CloneFlags::CLONE_NEWNS, "mnt"),
+    (CloneFlags::CLONE_NEWPID, "pid"),
+    (CloneFlags::CLONE_NEWUTS, "uts"),
+    (CloneFlags::CLONE_NEWIPC, "ipc"),
+];
+
+/// Returns the setting that permits as many namespaces of this kind as tests may want.
+pub(crate) fn namespace_limit(kind: &str) -> String {
+    format!("user.max_{kind}_namespaces=15000")
+}
+
+/// Returns the command that raises the limits that are low, or those of all kinds that were asked
+/// for.
+fn raise_limits(kinds: CloneFlags, scarce: &[&str]) -> String {
+    let asked = || {
+        let asked = NAMESPACE_KINDS.into_iter();
+        asked.filter(|(flag, _)| kinds.contains(*flag))
+    };
+    let mut low: Vec<&str> = asked().map(|(_, kind)| kind).collect();
+    if low.iter().any(|kind| scarce.contains(kind)) {
+        low.retain(|kind| scarce.contains(kind));
+    }
+    let settings: Vec<String> = low.into_iter().map(namespace_limit).collect();
+    format!("sudo sysctl -w {}", settings.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::refused::Cloned;
+
+    fn refused(step: impl Into<Step>, errno: Errno) -> Refused {
+        let step = step.into();
+        Refused { step, errno }
+    }
+
+    fn cloning(kinds: CloneFlags) -> Step {
+        Step::Clone(Cloned::Probe, kinds)
+    }
+
+    #[test]
+    fn a_limit_is_raised_where_it_is_low() {
+        let kinds = CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUSER;
+        let remedy = Remedy::of(&refused(cloning(kinds), Errno::ENOSPC), false);
+        assert!(remedy.is_about_a_limit());
+        assert_eq!(
+            remedy.fix(&["net", "ipc"]),
+            "sudo sysctl -w user.max_net_namespaces=15000"
+        );
+        let unknown = remedy.fix(&[]);
+        for kind in ["user", "net", "mnt"] {
+            assert!(unknown.contains(&namespace_limit(kind)), "{unknown}");
+        }
+        assert!(!unknown.contains("_pid_"), "{unknown}");
+    }
+
+    #[test]
+    fn the_kind_of_a_step_decides_and_not_its_words() {
+        let words: Step = "clone3 something".into();
+        let full = Remedy::of(&refused(words, Errno::ENOSPC), false);
+        assert_eq!(full, Remedy::ReadKernelLog);
+        let words: Step = "mount /proc".into();
+        let forbidden = Remedy::of(&refused(words, Errno::EPERM), false);
+        assert_ne!(forbidden, Remedy::UncoverProc);
+    }
+
+    #[test]
+    fn a_chroot_is_left_and_a_covered_proc_uncovered() {
+        let users = cloning(CloneFlags::CLONE_NEWUSER);
+        let chroot = Remedy::of(&refused(users.clone(), Errno::EPERM), true);
+        assert_eq!(chroot, Remedy::LeaveChroot);
+        let elsewhere = Remedy::of(&refused(users, Errno::EPERM), false);
+        assert!(matches!(elsewhere, Remedy::PermitUserNamespaces(_)));
+        let proc = Remedy::of(&refused(Step::mount("/proc"), Errno::EPERM), true);
+        assert!(proc.fix(&[]).contains("--privileged") || apparmor_restricts());
+    }
+}

@@ -1,0 +1,169 @@
+//! The first process of the outer sandbox, until it is ready.
+//!
+//! It makes of copied mounts a tree that trials can inherit. It may not trust its maker to live:
+//! when the maker dies, so does this process, and with it everything inside.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::sys::prctl::{set_dumpable, set_pdeathsig};
+use nix::sys::signal::Signal;
+use nix::unistd::{Gid, Uid, chdir, setgroups, setresgid, setresuid};
+
+use super::devices::{devices, mount_dev};
+use super::idmapped_root::{self, TUN_DIRECTORY};
+use crate::kernel::id_map::IdMap;
+use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::mount;
+use crate::kernel::mount::Attributes;
+use crate::kernel::poll;
+use crate::kernel::process;
+use crate::sandbox::ids::Ids;
+use crate::sandbox::paths::Paths;
+use crate::sandbox::private_mounts::{TMPFS, detach_hidden, reattach_hidden};
+use crate::sandbox::protocol::Message;
+use crate::sandbox::protocol::outer::{OuterReply, OuterStep};
+use crate::sandbox::refused::{Doing, Refused, Step};
+
+/// Makes the outer sandbox of the calling process' namespaces, says so, and runs `inside`.
+pub(super) fn begin(
+    ids: Ids,
+    paths: &Paths,
+    channel: MessageChannel,
+    supervisor: &OwnedFd,
+    inside: impl FnOnce(MessageChannel, Ids),
+) {
+    let made = die_with_parent(supervisor).and_then(|()| build(ids, paths, &channel));
+    let ready = made.is_ok();
+    let _ = channel.send(&OuterReply(made).encode());
+    if ready {
+        inside(channel, ids);
+    }
+}
+
+/// Makes the kernel end this process when its parent dies. If that has happened already, this
+/// process ends now.
+fn die_with_parent(parent: &OwnedFd) -> Result<(), Refused> {
+    set_pdeathsig(Signal::SIGKILL).doing("set the parent-death signal")?;
+    // A parent that died before the line above left no signal behind. To ask getppid() does not
+    // help: it is 0 for the init of a PID namespace in any case (pid_namespaces(7)).
+    if poll::is_readable(parent.as_fd()) {
+        process::exit_now(1);
+    }
+    Ok(())
+}
+
+fn build(ids: Ids, paths: &Paths, channel: &MessageChannel) -> Result<(), Refused> {
+    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    match ids {
+        Ids::One { uid, gid } => {
+            map_alone(uid, gid)?;
+            use_host_mounts(paths)?;
+        }
+        Ids::Subordinate(_) => {
+            await_ids(channel)?;
+            use_host_mounts(paths)?;
+        }
+        Ids::Range(_) => use_idmapped_mounts(paths, channel)?,
+    }
+    // The old working directory lies on a mount that is hidden or gone; the same path does not.
+    chdir(&here)
+        .or_else(|_| chdir("/"))
+        .doing("enter the working directory")
+}
+
+/// Maps the invoking user as root, which a process may do by itself.
+fn map_alone(uid: u32, gid: u32) -> Result<(), Refused> {
+    let map = |outside| IdMap { outside, count: 1 };
+    map(uid).write(map(gid), "self", true).doing("map the ids")
+}
+
+/// Waits until `newuidmap` and `newgidmap` have mapped the ids.
+fn await_ids(channel: &MessageChannel) -> Result<(), Refused> {
+    let mut buffer = [0; 16];
+    let step = "wait for the ids";
+    let message = channel.receive(&mut buffer).doing(step)?;
+    match OuterStep::decode(message) {
+        Some(OuterStep::IdsMapped) => Ok(()),
+        Some(OuterStep::Mounts(_) | OuterStep::MountsComplete) | None => {
+            Err(Errno::EPIPE).doing(step)
+        }
+    }
+}
+
+/// Makes the mount tree of an ordinary user's trials.
+fn use_host_mounts(paths: &Paths) -> Result<(), Refused> {
+    // Without this, mounts of ours would spread to the host where `/` is shared
+    // (mount_namespaces(7), "Shared subtrees"). In a new user namespace they are slaves already,
+    // which still receive the host's.
+    mount::make_private().doing("make the mounts private")?;
+    // Devices are copied while the host's /dev is still in sight.
+    let devices = devices();
+    make_read_only(paths)?;
+    mount_dev(&devices)
+}
+
+/// Makes the mount tree of root's trials.
+fn use_idmapped_mounts(paths: &Paths, channel: &MessageChannel) -> Result<(), Refused> {
+    let mut trees = idmapped_root::receive_trees(channel)?;
+    become_root()?;
+    // Without this, mounts of ours would spread to the host, whose `/` systemd shares
+    // (mount_namespaces(7), "Shared subtrees").
+    mount::make_private().doing("make the mounts private")?;
+    let mut devices = devices();
+    for (_, tree) in trees.extract_if(.., |(path, _)| path == Path::new(TUN_DIRECTORY)) {
+        devices.retain(|(name, _)| *name != "net/tun");
+        devices.push(("net", tree));
+    }
+    idmapped_root::put_together(&trees, paths)?;
+    mount_dev(&devices)
+}
+
+/// Becomes root of a user namespace whose ids are mapped: until then the ids of this process are
+/// those of the host's root, which has no number inside.
+pub(crate) fn become_root() -> Result<(), Refused> {
+    let (uid, gid) = (Uid::from_raw(0), Gid::from_raw(0));
+    // The groups before the user: a change of the user id may take the capability to change groups
+    // (capabilities(7)).
+    setgroups(&[]).doing("drop the groups")?;
+    setresgid(gid, gid, gid).doing("become the sandbox's root")?;
+    setresuid(uid, uid, uid).doing("become the sandbox's root")?;
+    // A change of ids clears the dumpable flag, without which siblings may not open /proc/PID/ns
+    // (proc(5), prctl(2)); and the parent-death signal (prctl(2), PR_SET_PDEATHSIG).
+    set_dumpable(true).doing("stay dumpable")?;
+    set_pdeathsig(Signal::SIGKILL).doing("set the parent-death signal")
+}
+
+/// Makes everything read-only where it is, and puts the workspace back on top.
+fn make_read_only(paths: &Paths) -> Result<(), Refused> {
+    let writable = detach_hidden(paths.writable.iter().map(PathBuf::as_path))?;
+    let readable = detach_hidden(paths.readable.iter().map(PathBuf::as_path))?;
+    // Before the next call: over a procfs that is read-only no writable one is permitted.
+    mount::fresh(c"proc", Path::new("/proc"), None).doing(Step::mount("/proc"))?;
+    let everything = Attributes {
+        set: mount::READ_ONLY,
+        recursive: true,
+        ..Attributes::default()
+    };
+    mount::set_attributes_at(Path::new("/"), &everything).doing("make / read-only")?;
+    // A trial may mount a procfs or sysfs of its own only if one that is fully visible has no
+    // stricter flags (fs/namespace.c, mount_too_revealing). The user mapping protects both.
+    let writable_again = Attributes {
+        clear: mount::READ_ONLY,
+        ..Attributes::default()
+    };
+    mount::set_attributes_at(Path::new("/proc"), &writable_again).doing("make /proc writable")?;
+    // A /sys that was read-only from the start, as in a container, stays so: its flag is locked.
+    let _ = mount::set_attributes_at(Path::new("/sys"), &writable_again);
+    mount_private()?;
+    reattach_hidden(&writable)?;
+    reattach_hidden(&readable)?;
+    Ok(())
+}
+
+/// Mounts the `/tmp` and `/run` that trials without a mount namespace of their own share.
+pub(super) fn mount_private() -> Result<(), Refused> {
+    mount::fresh(c"tmpfs", Path::new("/tmp"), Some(TMPFS)).doing(Step::mount("/tmp"))?;
+    mount::fresh(c"tmpfs", Path::new("/run"), Some(c"mode=755")).doing(Step::mount("/run"))
+}

@@ -1,0 +1,124 @@
+//! The outer sandbox as its maker sees it: cloning the first process, and what only the maker may do
+//! for that process.
+
+use std::os::fd::OwnedFd;
+
+use nix::errno::Errno;
+use nix::sched::CloneFlags;
+use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
+
+use super::first_process::begin;
+use super::idmapped_root;
+use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::process;
+use crate::kernel::process::clone::{Cloned, clone_into};
+use crate::sandbox::ids::Ids;
+use crate::sandbox::paths::Paths;
+use crate::sandbox::protocol::Message;
+use crate::sandbox::protocol::outer::{OuterReply, OuterStep};
+use crate::sandbox::refused::{self, Doing, Refused, Step};
+
+/// Namespaces of the outer sandbox. The network stays the host's: trials have their own.
+const NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWUSER
+    .union(CloneFlags::CLONE_NEWNS)
+    .union(CloneFlags::CLONE_NEWPID)
+    .union(CloneFlags::CLONE_NEWIPC)
+    .union(CloneFlags::CLONE_NEWUTS);
+
+/// The outer sandbox as its maker sees it.
+pub(crate) struct Outer {
+    /// Pidfd of the first process: readable when that is gone. Killing that process kills everything
+    /// inside.
+    pub(crate) first: OwnedFd,
+    /// Channel to the first process.
+    pub(crate) channel: MessageChannel,
+    /// Ids of the trials outside: fewer than were asked for where these could not be mapped.
+    pub(crate) ids: Ids,
+    /// What could not be had, in a sentence each.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Makes the outer sandbox and runs `inside` as its first process.
+///
+/// Must be called while this process has a single thread.
+pub(crate) fn make(
+    mut ids: Ids,
+    paths: &Paths,
+    inside: impl FnOnce(MessageChannel, Ids),
+) -> Result<Outer, Refused> {
+    let supervisor = process::pidfd_open(std::process::id() as i32).doing("open a pidfd")?;
+    let mut notes = Vec::new();
+    loop {
+        let (ours, theirs) = MessageChannel::pair().doing("make a channel")?;
+        let step = Step::Clone(refused::Cloned::OuterSandbox, NAMESPACES);
+        match clone_into(NAMESPACES).doing(step)? {
+            Cloned::Child => process::never_return(|| {
+                // The first process sees the supervisor's end only if it does not hold that end too.
+                drop(ours);
+                begin(ids, paths, theirs, &supervisor, inside);
+            }),
+            Cloned::Parent { pid, pidfd } => {
+                drop(theirs);
+                let given = give_ids(ids, pid, paths, &ours, &mut notes)?;
+                if given == ids {
+                    await_ready(&ours)?;
+                    return Ok(Outer {
+                        first: pidfd,
+                        channel: ours,
+                        ids,
+                        notes,
+                    });
+                }
+                // Either of uid_map and gid_map can be written once (user_namespaces(7)), and one of
+                // them may have been. So another process gets the ids that can be mapped.
+                let _ = process::pidfd_kill(&pidfd, libc::SIGKILL);
+                let _ = waitpid(Pid::from_raw(pid), None);
+                ids = given;
+            }
+        }
+    }
+}
+
+/// Gives the first process the ids that it waits for. Returns them, or those that another process
+/// can have.
+fn give_ids(
+    ids: Ids,
+    pid: i32,
+    paths: &Paths,
+    channel: &MessageChannel,
+    notes: &mut Vec<String>,
+) -> Result<Ids, Refused> {
+    match ids {
+        Ids::One { .. } => {}
+        Ids::Subordinate(wanted) => {
+            if let Err((program, said)) = wanted.map(pid) {
+                notes.push(format!(
+                    "one id is mapped instead of {}: {program}: {said}",
+                    wanted.count
+                ));
+                return Ok(wanted.alone());
+            }
+            let told = channel.send(&OuterStep::IdsMapped.encode());
+            told.doing("speak to the outer sandbox")?;
+        }
+        Ids::Range(map) => {
+            let handed = idmapped_root::hand_over(pid, map, paths, channel)?;
+            notes.extend(handed);
+        }
+    }
+    Ok(ids)
+}
+
+/// Waits until the first process is ready.
+fn await_ready(channel: &MessageChannel) -> Result<(), Refused> {
+    let mut buffer = [0; OuterReply::LONGEST];
+    let step = "hear from the outer sandbox";
+    let reply = channel.receive(&mut buffer).doing(step)?;
+    match OuterReply::decode(reply) {
+        Some(OuterReply(outcome)) => outcome,
+        // An empty message is the end of a process that said nothing: it was killed.
+        None if reply.is_empty() => Err(Errno::EPIPE).doing(step),
+        None => Err(Errno::EPROTO).doing(step),
+    }
+}

@@ -1,0 +1,380 @@
+//! One way to turn a message into bytes and back, for all processes of ours.
+//!
+//! A process that dies in the midst of its work, or a descriptor that a test closed, must never
+//! make its peer panic or allocate without bound. So every message names its version and its edge,
+//! and whatever does not read exactly as one message of that edge is no message.
+//!
+//! Numbers are little-endian. Texts and lists are preceded by their length. Reading allocates for
+//! texts and lists only: the init of a trial reads and writes the usual messages without the heap.
+
+use std::borrow::Cow;
+use std::ffi::{CString, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+/// Version of all messages together. The first byte of each.
+pub(crate) const VERSION: u8 = 1;
+
+/// Two processes that speak with each other; the second byte of each message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Edge {
+    /// From the supervisor to the first process of the outer sandbox, before it is ready.
+    ToOuterSandbox = 1,
+    /// From the first process of the outer sandbox, or of a throw-away one, to its maker.
+    FromOuterSandbox,
+    /// From the supervisor to the nursery.
+    ToNursery,
+    /// From the supervisor to a zygote.
+    ToZygote,
+    /// From the supervisor to a trial's init.
+    ToInit,
+    /// From a trial's init, or its zygote, to the supervisor.
+    FromInit,
+    /// From a test body to its init.
+    FromBody,
+    /// From a lab to the trial's init.
+    ToNodeFactory,
+    /// From a node that is being made to its lab.
+    FromNewNode,
+    /// From a lab to a node's first process.
+    ToNode,
+    /// From a node's first process to the lab: the answer to a command.
+    FromNode,
+    /// From a node's first process to the lab: what becomes of a program.
+    FromProgram,
+}
+
+/// A whole message of one edge.
+pub(crate) trait Message: Wire {
+    /// The processes between which this message goes.
+    const EDGE: Edge;
+    /// Length of the longest message, in bytes. The texts of longer ones are cut.
+    const MOST: usize = usize::MAX;
+
+    /// Returns the message as bytes.
+    fn encode(&self) -> Vec<u8> {
+        let mut to = Writer {
+            bytes: Vec::with_capacity(64),
+            most: Self::MOST,
+        };
+        to.bytes.extend(header(Self::EDGE));
+        self.put(&mut to);
+        to.bytes
+    }
+
+    /// Reads a message. Returns `None` unless `bytes` are one of this version and this edge.
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut from = Reader { bytes };
+        if from.take()? != header(Self::EDGE) {
+            return None;
+        }
+        let message = Self::get(&mut from)?;
+        from.bytes.is_empty().then_some(message)
+    }
+}
+
+/// The bytes with which every message of an edge begins.
+pub(crate) const fn header(edge: Edge) -> [u8; 2] {
+    [VERSION, edge as u8]
+}
+
+/// Bytes of a message that is being written.
+pub(crate) struct Writer {
+    bytes: Vec<u8>,
+    /// Length of the message at which texts are cut.
+    most: usize,
+}
+
+impl Writer {
+    /// Appends bytes as they are.
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Appends a text and its length, cut at a character so that the message stays short enough.
+    fn text(&mut self, text: &str) {
+        // What comes after a text is at most another text's length and its mark of a cut.
+        const REST: usize = 64;
+        let room = self.most.saturating_sub(self.bytes.len() + REST);
+        if text.len() <= room {
+            return self.counted(text.as_bytes());
+        }
+        let kept = &text[..text.floor_char_boundary(room)];
+        self.counted(format!("{kept}…").as_bytes());
+    }
+
+    fn counted(&mut self, bytes: &[u8]) {
+        (bytes.len() as u32).put(self);
+        self.raw(bytes);
+    }
+}
+
+/// Bytes of a message that are still to be read.
+pub(crate) struct Reader<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    /// Takes as many bytes as the array has.
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (taken, rest) = self.bytes.split_first_chunk()?;
+        self.bytes = rest;
+        Some(*taken)
+    }
+
+    /// Takes a length and as many bytes.
+    fn counted(&mut self) -> Option<&'a [u8]> {
+        let length = u32::get(self)? as usize;
+        let (taken, rest) = self.bytes.split_at_checked(length)?;
+        self.bytes = rest;
+        Some(taken)
+    }
+}
+
+/// A value that can be part of a message.
+pub(crate) trait Wire: Sized {
+    /// Appends the value to a message.
+    fn put(&self, to: &mut Writer);
+    /// Reads the value. Returns `None` where the bytes are none of this type.
+    fn get(from: &mut Reader<'_>) -> Option<Self>;
+}
+
+macro_rules! wire_numbers {
+    ($($number:ty),*) => {$(
+        impl Wire for $number {
+            fn put(&self, to: &mut Writer) {
+                to.raw(&self.to_le_bytes());
+            }
+
+            fn get(from: &mut Reader<'_>) -> Option<Self> {
+                from.take().map(<$number>::from_le_bytes)
+            }
+        }
+    )*};
+}
+
+wire_numbers!(u8, u32, i32, u64);
+
+impl Wire for bool {
+    fn put(&self, to: &mut Writer) {
+        u8::from(*self).put(to);
+    }
+
+    fn get(from: &mut Reader<'_>) -> Option<Self> {
+        match u8::get(from)? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+}
+
+impl Wire for String {
+    fn put(&self, to: &mut Writer) {
+        to.text(self);
+    }
+
+    fn get(from: &mut Reader<'_>) -> Option<Self> {
+        String::from_utf8(from.counted()?.to_vec()).ok()
+    }
+}
+
+impl Wire for Cow<'static, str> {
+    fn put(&self, to: &mut Writer) {
+        to.text(self);
+    }
+
+    fn get(from: &mut Reader<'_>) -> Option<Self> {
+        String::get(from).map(Cow::Owned)
+    }
+}
+
+impl Wire for CString {
+    fn put(&self, to: &mut Writer) {
+        to.counted(self.as_bytes());
+    }
+
+    fn get(from: &mut Reader<'_>) -> Option<Self> {
+        CString::new(from.counted()?).ok()
+    }
+}
+
+impl Wire for PathBuf {
+    fn put(&self, to: &mut Writer) {
+        to.counted(self.as_os_str().as_bytes());
+    }
+
+    fn get(from: &mut Reader<'_>) -> Option<Self> {
+        Some(OsString::from_vec(from.counted()?.to_vec()).into())
+    }
+}
+
+impl<T: Wire> Wire for Option<T> {
+    fn put(&self, to: &mut Writer) {
+        self.is_some().put(to);
+        if let Some(value) = self {
+            value.put(to);
+        }
+    }
+
+    fn get(from: &mut Reader<'_>) -> Option<Self> {
+        Some(if bool::get(from)? {
+            Some(T::get(from)?)
+        } else {
+            None
+        })
+    }
+}
+
+impl<T: Wire> Wire for Vec<T> {
+    fn put(&self, to: &mut Writer) {
+        (self.len() as u32).put(to);
+        for value in self {
+            value.put(to);
+        }
+    }
+
+    fn get(from: &mut Reader<'_>) -> Option<Self> {
+        // No room is reserved: the number may be larger than the message is long.
+        let mut values = Vec::new();
+        for _ in 0..u32::get(from)? {
+            values.push(T::get(from)?);
+        }
+        Some(values)
+    }
+}
+
+impl<A: Wire, B: Wire> Wire for (A, B) {
+    fn put(&self, to: &mut Writer) {
+        self.0.put(to);
+        self.1.put(to);
+    }
+
+    fn get(from: &mut Reader<'_>) -> Option<Self> {
+        Some((A::get(from)?, B::get(from)?))
+    }
+}
+
+/// Implements [`Wire`] for a struct: the names of all its fields, in the order of the bytes.
+macro_rules! wire_struct {
+    ($name:ident { $($field:ident),* $(,)? }) => {
+        impl $crate::sandbox::protocol::codec::Wire for $name {
+            fn put(&self, to: &mut $crate::sandbox::protocol::codec::Writer) {
+                let Self { $($field),* } = self;
+                $( $crate::sandbox::protocol::codec::Wire::put($field, to); )*
+            }
+
+            fn get(from: &mut $crate::sandbox::protocol::codec::Reader<'_>) -> Option<Self> {
+                $( let $field = $crate::sandbox::protocol::codec::Wire::get(from)?; )*
+                Some(Self { $($field),* })
+            }
+        }
+    };
+}
+
+/// Implements [`Wire`] for an enum: a byte for each variant, and the names of its fields.
+macro_rules! wire_enum {
+    ($name:ident {
+        $($tag:literal => $variant:ident $(( $($item:ident),* ))? $({ $($field:ident),* })?),* $(,)?
+    }) => {
+        impl $crate::sandbox::protocol::codec::Wire for $name {
+            fn put(&self, to: &mut $crate::sandbox::protocol::codec::Writer) {
+                match self {
+                    $( Self::$variant $(( $($item),* ))? $({ $($field),* })? => {
+                        to.raw(&[$tag]);
+                        $( $( $crate::sandbox::protocol::codec::Wire::put($item, to); )* )?
+                        $( $( $crate::sandbox::protocol::codec::Wire::put($field, to); )* )?
+                    } )*
+                }
+            }
+
+            fn get(from: &mut $crate::sandbox::protocol::codec::Reader<'_>) -> Option<Self> {
+                Some(match <u8 as $crate::sandbox::protocol::codec::Wire>::get(from)? {
+                    $( $tag => {
+                        $( $( let $item = $crate::sandbox::protocol::codec::Wire::get(from)?; )* )?
+                        $( $( let $field = $crate::sandbox::protocol::codec::Wire::get(from)?; )* )?
+                        Self::$variant $(( $($item),* ))? $({ $($field),* })?
+                    } )*
+                    _ => return None,
+                })
+            }
+        }
+    };
+}
+
+pub(crate) use {wire_enum, wire_struct};
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+    use std::fmt::Debug;
+
+    /// Asserts that a message arrives as it was sent, and that nothing else passes for it: no part
+    /// of it, no more than it, and no message of another version or another edge.
+    pub(crate) fn arrives<M: Message + PartialEq + Debug>(message: &M) {
+        let bytes = message.encode();
+        assert_eq!(M::decode(&bytes).as_ref(), Some(message));
+        for length in 0..bytes.len() {
+            assert_eq!(
+                M::decode(&bytes[..length]),
+                None,
+                "{message:?} cut at {length}"
+            );
+        }
+        let mut longer = bytes.clone();
+        longer.push(0);
+        assert_eq!(M::decode(&longer), None, "{message:?} and more");
+        for place in 0..2 {
+            let mut foreign = bytes.clone();
+            foreign[place] += 1;
+            assert_eq!(M::decode(&foreign), None, "{message:?} from elsewhere");
+        }
+        // Nonsense may read as a message by chance, but must not panic or exhaust the memory.
+        for place in 2..bytes.len() {
+            let mut wrong = bytes.clone();
+            wrong[place] = 0xff;
+            let _ = M::decode(&wrong);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq)]
+    struct Texts {
+        first: String,
+        second: Option<String>,
+    }
+
+    wire_struct!(Texts { first, second });
+
+    impl Message for Texts {
+        const EDGE: Edge = Edge::ToNode;
+        const MOST: usize = 256;
+    }
+
+    #[test]
+    fn texts_that_are_too_long_are_cut_between_characters() {
+        let long = || "é".repeat(1000);
+        let bytes = Texts {
+            first: long(),
+            second: Some(long()),
+        }
+        .encode();
+        assert!(bytes.len() <= 256, "{}", bytes.len());
+        let texts = Texts::decode(&bytes).unwrap();
+        assert!(texts.first.ends_with("é…"));
+        assert_eq!(texts.second.as_deref(), Some("…"));
+    }
+
+    #[test]
+    fn a_number_of_values_that_cannot_be_there_reserves_no_memory() {
+        let mut bytes = header(Edge::ToNode).to_vec();
+        bytes.extend(u32::MAX.to_le_bytes());
+        let mut from = Reader { bytes: &bytes[2..] };
+        assert_eq!(Vec::<u64>::get(&mut from), None);
+    }
+}

@@ -1,0 +1,87 @@
+//! How the outer sandbox comes to be: the messages between its maker and its first process.
+//!
+//! The first process waits for what only its maker may do, and then says whether it is ready.
+
+use std::path::PathBuf;
+
+use super::codec::{Edge, Message, Reader, Wire, Writer, wire_enum};
+use crate::sandbox::refused::Refused;
+
+/// From the maker of the outer sandbox to the first process in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum OuterStep {
+    /// Your ids are mapped.
+    IdsMapped,
+    /// These are mounts of yours. A detached tree for each path comes along, in the same order.
+    Mounts(Vec<PathBuf>),
+    /// There are no more mounts.
+    MountsComplete,
+}
+
+wire_enum!(OuterStep {
+    1 => IdsMapped,
+    2 => Mounts(paths),
+    3 => MountsComplete,
+});
+
+impl Message for OuterStep {
+    const EDGE: Edge = Edge::ToOuterSandbox;
+}
+
+/// From a process in new namespaces to its maker: whether its work succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OuterReply(pub(crate) Result<(), Refused>);
+
+impl Wire for OuterReply {
+    fn put(&self, to: &mut Writer) {
+        self.0.as_ref().err().cloned().put(to);
+    }
+
+    fn get(from: &mut Reader<'_>) -> Option<Self> {
+        let refused = Option::<Refused>::get(from)?;
+        Some(Self(refused.map_or(Ok(()), Err)))
+    }
+}
+
+impl Message for OuterReply {
+    const EDGE: Edge = Edge::FromOuterSandbox;
+    const MOST: usize = Self::LONGEST;
+}
+
+impl OuterReply {
+    /// Length of the longest reply, in bytes.
+    pub(crate) const LONGEST: usize = 1024;
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::errno::Errno;
+    use nix::sched::CloneFlags;
+
+    use super::super::codec::testing::arrives;
+    use super::*;
+    use crate::sandbox::refused::{Cloned, Step};
+
+    #[test]
+    fn messages_arrive_as_they_were_sent() {
+        arrives(&OuterStep::IdsMapped);
+        arrives(&OuterStep::Mounts(vec!["/".into(), "/a b".into()]));
+        arrives(&OuterStep::MountsComplete);
+        arrives(&OuterReply(Ok(())));
+        let namespaces = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET;
+        let steps = [
+            Step::Clone(Cloned::OuterSandbox, namespaces),
+            Step::Clone(Cloned::Sandbox, namespaces),
+            Step::Clone(Cloned::Node, namespaces),
+            Step::Clone(Cloned::Probe, namespaces),
+            Step::mount("/proc"),
+            Step::SetSysctl("net/ipv4/ip_forward".into(), "1".into()),
+            Step::MakeMountPoint("/data".into()),
+            "change the root".into(),
+        ];
+        for step in steps {
+            let errno = Errno::EPERM;
+            arrives(&OuterReply(Err(Refused { step, errno })));
+        }
+    }
+}

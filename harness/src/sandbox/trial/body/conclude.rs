@@ -1,0 +1,112 @@
+//! The end of a test body: what is done when the values of the test's thread are gone.
+//!
+//! A test may fail after its function has returned: a guard in a thread-local value panics, a node
+//! of a lab has died, a capture cannot be written. So the verdict is told as late as possible, when
+//! the thread's local values have been dropped.
+
+use std::cell::Cell;
+use std::io::Write;
+use std::panic::{self, AssertUnwindSafe};
+use std::thread;
+
+use super::verdict::{End, PANICKED, consider, failed, judge};
+use super::{channel, panics};
+use crate::kernel::process;
+use crate::kernel::process::profile;
+use crate::model::panics::panic_message;
+use crate::sandbox::protocol::trial::{BodyReport, FailureKind, Finish};
+use crate::trial::{Options, running};
+
+thread_local! {
+    static REPORT: ReportOnDrop = const { ReportOnDrop(Cell::new(None)) };
+}
+
+/// Prepares the calling thread for [`when_values_are_gone`].
+///
+/// Thread-local values are dropped in the reverse order of their first use, so this has to be the
+/// first of the test's.
+pub(super) fn prepare_thread() {
+    REPORT.with(|_| ());
+}
+
+/// Makes the end of the calling thread report how the test function ended.
+pub(super) fn when_values_are_gone(options: Options, end: End) {
+    REPORT.with(|report| report.0.set(Some((options, end))));
+}
+
+/// End of the test function, which is reported when this value is dropped.
+struct ReportOnDrop(Cell<Option<(Options, End)>>);
+
+impl Drop for ReportOnDrop {
+    fn drop(&mut self) {
+        let Some((options, end)) = self.0.take() else {
+            return;
+        };
+        // Most tests pass and leave nothing to do. They are spared the thread, which would cost many
+        // page faults in a copied memory.
+        let passed = matches!(end, Ok(Ok(())))
+            && judge(&options, Ok(Ok(())), &panics::all()) == Finish::Passed;
+        if passed && running::has_nothing_left_to_do() {
+            report(Finish::Passed)
+        }
+        report(conclude(options, end))
+    }
+}
+
+/// Does what is left to be done, and returns the verdict.
+///
+/// It does so on a thread of its own, for one that has lost its local values can do little: a
+/// channel, a lock or `thread::current()` may need one. The caller is in the midst of libc's
+/// `exit`. With glibc 2.41 and later another thread that calls `exit` now waits for the caller, and
+/// so until the trial is over.
+fn conclude(options: Options, end: End) -> Finish {
+    let work = move || {
+        let finish = judge(&options, end, &panics::all());
+        running::join_last_threads();
+        let finish = run_endings(consider(finish, &running::take_complaints()));
+        if let Finish::Failed {
+            kind: FailureKind::Other,
+            reason,
+            location: _,
+        } = &finish
+        {
+            eprintln!("Error: {reason}");
+        }
+        finish
+    };
+    let thread = thread::Builder::new().name("conclusion".to_owned());
+    let reason = match thread.spawn(work).map(thread::JoinHandle::join) {
+        Ok(Ok(finish)) => return finish,
+        Ok(Err(payload)) => at_the_end(&*payload),
+        Err(error) => format!("cannot start a thread for the trial's end: {error}"),
+    };
+    failed(reason, "")
+}
+
+/// Runs what was registered for the end, the last first. A panic in it fails the trial.
+fn run_endings(mut finish: Finish) -> Finish {
+    while let Some(work) = running::take_ending() {
+        let passed = finish == Finish::Passed;
+        if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| work(passed))) {
+            finish = consider(finish, &[at_the_end(&*payload)]);
+        }
+    }
+    finish
+}
+
+fn at_the_end(payload: &(dyn std::any::Any + Send)) -> String {
+    format!("at the trial's end: {PANICKED}{}", panic_message(payload))
+}
+
+/// Tells the init, and ends the process.
+fn report(finish: Finish) -> ! {
+    channel::send(&BodyReport::Finished(finish));
+    // An exit handler writes the profile of a coverage build. Without one the process ends at once,
+    // which spares a dozen page faults.
+    if profile::is_instrumented() {
+        std::process::exit(0)
+    }
+    let _ = std::io::stdout().flush();
+    process::flush_c_streams();
+    process::exit_now(0)
+}

@@ -1,0 +1,67 @@
+//! Runs the test function, on the only thread of a process.
+
+use std::backtrace::Backtrace;
+use std::panic::{self, AssertUnwindSafe};
+use std::thread;
+
+use super::{channel, conclude, panics, profiles};
+use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::process;
+use crate::kernel::process::sigaltstack;
+use crate::kernel::process::signal;
+use crate::sandbox::protocol::trial::BodyReport;
+use crate::trial::running::{self, RunningTrial};
+use crate::trial::{Body, Failed, Trial};
+
+/// Does once, in the nursery, what every body would do and what does not depend on the trial.
+pub(crate) fn prepare() {
+    profiles::prepare();
+    panics::watch();
+    signal::on_trace_signal(write_down_where);
+}
+
+/// Does, on the thread of which a body will be a copy, what can be done in advance.
+///
+/// The zygote's pages are at hand. A copy would have to be given each page first to which it writes.
+pub(crate) fn prepare_thread() {
+    conclude::prepare_thread();
+    running::set_own_thread(true);
+}
+
+/// Runs the trial, reports, and ends the process.
+///
+/// The calling thread is the only one: a copy of one that bears the test's name, and was prepared.
+pub(crate) fn run(trial: Trial, seed: u64, index: u32, reports: MessageChannel) -> ! {
+    let options = *trial.options();
+    let (name, body) = trial.into_name_and_body();
+    running::begin(RunningTrial {
+        name,
+        seed,
+        tell: |remark| channel::send(&BodyReport::Remarked(remark)),
+    });
+    channel::open(reports);
+    profiles::separate(index);
+    sigaltstack::watch_this_thread();
+    let end = panic::catch_unwind(AssertUnwindSafe(|| __rust_begin_short_backtrace(body)));
+    conclude::when_values_are_gone(options, end);
+    process::end_with_this_thread()
+}
+
+/// Runs the test function. The name tells std to end backtraces here
+/// (`library/std/src/sys/backtrace.rs`).
+#[inline(never)]
+fn __rust_begin_short_backtrace(body: Body) -> Result<(), Failed> {
+    let result = body.run();
+    // Keeps the call above from becoming a jump, which would leave no frame.
+    std::hint::black_box(());
+    result
+}
+
+/// Writes a backtrace of the test's thread to stderr. Runs in a signal handler, once, before the
+/// process is killed: if the handler hangs or crashes, nothing is lost but the backtrace.
+fn write_down_where() {
+    let trace = Backtrace::force_capture();
+    let name = thread::current().name().unwrap_or("<unnamed>").to_owned();
+    eprintln!("thread '{name}' hangs here:\n{trace}");
+    channel::send(&BodyReport::Traced);
+}
