@@ -1,17 +1,22 @@
-//! What netem is told, and what it is not asked. Whether it does it is seen where there is a kernel that has it:
+//! Which options netem is given, and which impairments are refused. The tests of what netem then
+//! does need a kernel that has it:
 //! `cargo xtask vm -- cargo test -p snowglobe --lib netem -- --include-ignored`.
 
 use std::net::UdpSocket;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use super::*;
-use crate::impair::{
-    GilbertElliott, Jitter, JitterTable, QueueLimit, Rate, Reorder, Trace, preset,
-};
-use crate::kernel::netlink::{Neighbour, Veth, VethEnd};
+use super::compare::{compare, filter_options, netem_options};
+use super::options::{DisciplineOptions, jitter_table};
+use super::{NetemDevice, find_unsupported};
+use crate::kernel::netlink::{Batch, Device, Neighbour, Netlink, Veth, VethEnd};
 use crate::kernel::netns::Netns;
+use crate::kernel::qdisc::{NetemOptions, TbfOptions};
 use crate::kernel::testing::{netns, sealed};
+use crate::model::impair::{
+    GilbertElliott, Impairment, Jitter, JitterTable, Percent, QueueLimit, Rate, Reorder, Trace,
+    Traffic, preset,
+};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -38,6 +43,11 @@ fn rich() -> Impairment {
         queue: QueueLimit::packets(100),
         ..Impairment::NONE
     }
+}
+
+/// The sentence about what netem cannot do, empty if there is none.
+fn unsupported(impairment: &Impairment, mtu: u32) -> String {
+    find_unsupported(impairment, mtu).map_or_else(String::new, |what| what.to_string())
 }
 
 #[test]
@@ -117,10 +127,10 @@ fn what_netem_cannot_do_is_named() {
         ),
     ] {
         impairment.validate().expect("possible in general");
-        let said = cannot(&impairment, 1500).unwrap_or_default();
+        let said = unsupported(&impairment, 1500);
         assert!(said.contains(name), "{said:?} does not name {name:?}");
     }
-    assert_eq!(cannot(&rich(), 1500), None);
+    assert_eq!(find_unsupported(&rich(), 1500), None);
 }
 
 #[test]
@@ -130,26 +140,33 @@ fn a_bucket_holds_a_frame() {
         burst: Some(9013),
         ..Impairment::NONE
     };
-    let said = cannot(&impairment, 9000).expect("it is a byte short");
     assert_eq!(
-        said,
+        unsupported(&impairment, 9000),
         "a burst of 9013 B on a link whose MTU is 9000: a frame can be larger than that"
     );
-    assert_eq!(cannot(&impairment, 8999), None);
+    assert_eq!(find_unsupported(&impairment, 8999), None);
 }
 
 #[test]
 fn netem_can_do_the_presets() {
     for (name, of) in preset::all() {
         for impairment in [&of.down, &of.up] {
-            assert_eq!(cannot(impairment, 1500), None, "{name}");
+            assert_eq!(find_unsupported(impairment, 1500), None, "{name}");
         }
     }
 }
 
+fn netem(impairment: &Impairment, seed: u64) -> NetemOptions {
+    DisciplineOptions::new(impairment, seed).netem
+}
+
+fn filter(impairment: &Impairment) -> TbfOptions {
+    DisciplineOptions::new(impairment, 7).filter
+}
+
 #[test]
 fn an_impairment_is_told_in_the_kernels_units() {
-    let told = options(&rich(), 7);
+    let told = netem(&rich(), 7);
     let share = |fraction: f64| (fraction * 4_294_967_295.0).round() as u32;
     let bursts = told.bursts.expect("bursts");
     // Independent loss of 10 % besides: of what the model lets pass, nine in ten pass.
@@ -166,28 +183,28 @@ fn an_impairment_is_told_in_the_kernels_units() {
         loss: Percent(100.0),
         ..Impairment::NONE
     };
-    let told = options(&line, 7);
+    let told = netem(&line, 7);
     assert_eq!((told.rate, told.loss, told.gap), (32_000, u32::MAX, 0));
     assert_eq!(filter(&line), filter(&Impairment::NONE));
 }
 
 #[test]
 fn a_value_that_is_another_one_is_named() {
-    let wanted = options(&rich(), 7);
-    assert_eq!(compare(&netem_values(&wanted, &wanted)), Ok(()));
+    let wanted = netem(&rich(), 7);
+    assert_eq!(compare(&netem_options(&wanted, &wanted)), Ok(()));
     // A kernel that knows no seeds says none.
     let old = NetemOptions {
         seed: None,
         ..wanted.clone()
     };
-    assert_eq!(compare(&netem_values(&wanted, &old)), Ok(()));
+    assert_eq!(compare(&netem_options(&wanted, &old)), Ok(()));
     let found = NetemOptions {
         latency: 40_000_000,
         limit: 1000,
         ..wanted.clone()
     };
     assert_eq!(
-        compare(&netem_values(&wanted, &found)).unwrap_err(),
+        compare(&netem_options(&wanted, &found)).unwrap_err(),
         "the kernel has a delay of 40000000 ns where 50000000 ns were wanted, a queue of 1000 packets where 100 packets were wanted",
     );
     let wanted = filter(&rich());
@@ -195,23 +212,23 @@ fn a_value_that_is_another_one_is_named() {
         burst: wanted.burst - 1,
         ..wanted
     };
-    assert_eq!(compare(&filter_values(&wanted, &near)), Ok(()));
+    assert_eq!(compare(&filter_options(&wanted, &near)), Ok(()));
     let far = TbfOptions {
         burst: wanted.burst - 10,
         ..wanted
     };
-    assert!(compare(&filter_values(&wanted, &far)).is_err());
+    assert!(compare(&filter_options(&wanted, &far)).is_err());
 }
 
 #[test]
 fn uniform_jitter_needs_a_table_only_after_another() {
     let (uniform, normal) = (Jitter::uniform(MS), Jitter::normal(MS));
-    assert_eq!(table(&uniform, false), None);
-    assert_eq!(table(&normal, false), normal.quantiles());
-    let values = table(&uniform, true).expect("a table");
+    assert_eq!(jitter_table(&uniform, false), None);
+    assert_eq!(jitter_table(&normal, false), normal.quantiles());
+    let values = jitter_table(&uniform, true).expect("a table");
     assert_eq!((values[0], values.len()), (-8192, JitterTable::MOST));
     assert!(values.windows(2).all(|two| two[1] == two[0] + 1));
-    assert_eq!(table(&Jitter::NONE, true), None);
+    assert_eq!(jitter_table(&Jitter::NONE, true), None);
 }
 
 const DEVICE: Device<'static> = Device {
@@ -254,13 +271,13 @@ fn cable() -> [Netns; 2] {
 fn everything_is_set_changed_and_read_back() {
     sealed(|| {
         let [near, _far] = cable();
-        let mut netem = Netem::apply(near.as_fd(), DEVICE, &rich(), 1).expect("rich");
+        let mut netem = NetemDevice::apply(near.as_fd(), DEVICE, &rich(), 1).expect("rich");
         let all = preset::all()
             .into_iter()
             .flat_map(|(_, of)| [of.down, of.up]);
         for impairment in [Impairment::NONE].into_iter().chain(all).chain([rich()]) {
             netem.change(&impairment).expect("a change");
-            Netem::apply(near.as_fd(), DEVICE, &impairment, 1).expect("a new one");
+            NetemDevice::apply(near.as_fd(), DEVICE, &impairment, 1).expect("a new one");
         }
         let error = netem
             .change(&Impairment {
@@ -301,7 +318,7 @@ fn what_was_sent_delivered_lost_and_held_is_counted() {
             queue: QueueLimit::packets(3),
             ..Impairment::NONE
         };
-        let mut netem = Netem::apply(near.as_fd(), DEVICE, &held, 1).expect("held");
+        let mut netem = NetemDevice::apply(near.as_fd(), DEVICE, &held, 1).expect("held");
         send(5);
         let counters = netem.counters(frames(5)).expect("counters");
         assert_eq!(counters.sent, frames(5));

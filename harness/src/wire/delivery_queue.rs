@@ -132,7 +132,7 @@ mod tests {
     use super::super::packet::Alterations;
     use super::super::packet_pool::PacketMemory;
     use super::*;
-    use crate::impair::Traffic;
+    use crate::model::impair::Traffic;
 
     fn packet(due: u64, name: u8) -> PacketInFlight {
         PacketInFlight {

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use crate::impair::Direction;
+use crate::model::impair::Direction;
 use crate::model::packet::{FrameEvent, FrameFate, Listener};
 use crate::model::rules::RuleBook;
 

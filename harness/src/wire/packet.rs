@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::packet_pool::PacketMemory;
-use crate::impair::Traffic;
 use crate::kernel::frames::VNET_HEADER;
+use crate::model::impair::Traffic;
 
 /// A packet that is under way, or a super-frame of several packets.
 pub(super) struct PacketInFlight {

@@ -11,7 +11,7 @@ use super::wire_port::WirePort;
 use super::wire_spec::WireSpec;
 use super::worker::WorkerRequest;
 use super::worker_pool::{self, WorkerSender};
-use crate::impair::{Counters, Direction, Impairment};
+use crate::model::impair::{Counters, Direction, Impairment};
 use crate::model::packet::Listener;
 use crate::model::rules::RuleBook;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::impair::Impairment;
+use crate::model::impair::Impairment;
 
 /// Settings of a wire that is about to be started.
 pub(crate) struct WireSpec {

@@ -14,7 +14,7 @@ use crate::lab::link::ends::{Line, Plug};
 use crate::lab::shared::Shared;
 use crate::lab::stack::listeners::{Ear, Ears};
 use crate::model::packet::Listener;
-use crate::netem::{self, Netem};
+use crate::netem::{self, NetemDevice};
 use crate::topology::Engine;
 use crate::topology::plan;
 use crate::wire::{Lateness, WireHandle};
@@ -52,7 +52,7 @@ pub(crate) enum Carried {
     Veth,
     Netem {
         /// By direction.
-        egress: Box<[Netem; 2]>,
+        egress: Box<[NetemDevice; 2]>,
         backstage: Arc<OwnedFd>,
     },
     Wire {
@@ -213,7 +213,9 @@ impl Middle {
             Carried::Netem { egress, .. } => {
                 let mtu = self.line.cable.mtu;
                 if self.engine == Engine::Auto
-                    && wanted.iter().any(|it| netem::cannot(it, mtu).is_some())
+                    && wanted
+                        .iter()
+                        .any(|it| netem::find_unsupported(it, mtu).is_some())
                 {
                     return self.exchange(Engine::Wire);
                 }

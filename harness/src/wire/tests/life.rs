@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use nix::sys::socket::{setsockopt, sockopt::UdpGsoSegment};
 
 use super::pair::{ETH0, Kind, Pair};
-use crate::impair::Direction;
-use crate::impair::Impairment;
 use crate::impair::Percent;
 use crate::kernel::netlink::{Batch, Netlink};
 use crate::kernel::testing::sealed;
+use crate::model::impair::Direction;
+use crate::model::impair::Impairment;
 
 fn lossy(percent: f64) -> Impairment {
     Impairment {

@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::pair::{Kind, Pair};
-use crate::impair::Direction;
-use crate::impair::Impairment;
 use crate::impair::Percent;
 use crate::kernel::testing::sealed;
+use crate::model::impair::Direction;
+use crate::model::impair::Impairment;
 use crate::model::packet::{FrameEvent, FrameFate, Listener};
 use crate::observe::{RuleGuard, Verdict, udp};
 

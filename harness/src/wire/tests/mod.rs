@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use self::pair::{Kind, Pair};
 use crate::impair::Cause;
-use crate::impair::Direction;
-use crate::impair::Impairment;
 use crate::impair::Percent;
 use crate::kernel::testing::sealed;
+use crate::model::impair::Direction;
+use crate::model::impair::Impairment;
 
 #[test]
 fn datagrams_pass_in_both_directions_after_their_delays() {

@@ -5,14 +5,14 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use super::super::{WireHandle, WirePort, WireSpec};
-use crate::impair::Counters;
-use crate::impair::Direction;
-use crate::impair::Impairment;
 use crate::kernel::frames::PacketSocket;
 use crate::kernel::frames::Tap;
 use crate::kernel::netlink::{Batch, Device, Neighbour, Netlink, Veth, VethEnd};
 use crate::kernel::netns::Netns;
 use crate::kernel::testing::netns;
+use crate::model::impair::Counters;
+use crate::model::impair::Direction;
+use crate::model::impair::Impairment;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use nix::sys::socket::{setsockopt, sockopt::UdpGsoSegment};
 
 use super::pair::{Kind, Pair};
-use crate::impair::Direction;
-use crate::impair::Impairment;
 use crate::kernel::testing::sealed;
+use crate::model::impair::Direction;
+use crate::model::impair::Impairment;
 use crate::observe::{Match, RuleGuard, Verdict, tcp, udp};
 
 const SOON: Duration = Duration::from_secs(10);

@@ -20,7 +20,7 @@ use crate::lab::link::carrier::choose::choose;
 use crate::lab::link::ends::{Line, Plug};
 use crate::lab::link::state::{Carried, Carrier};
 use crate::lab::shared::Shared;
-use crate::netem::Netem;
+use crate::netem::NetemDevice;
 use crate::topology::plan::Plan;
 use crate::wire::{WireHandle, WirePort, WireSpec};
 
@@ -350,7 +350,7 @@ fn repeat(line: &Line, backstage: Arc<OwnedFd>, impairments: &[Impairment; 2]) -
         let impairment = &impairments[direction.index()];
         // The two directions shall not lose the same packets.
         let seed = seed(line) ^ direction.index() as u64;
-        Netem::apply(backstage.as_fd(), leaves.device(), impairment, seed)
+        NetemDevice::apply(backstage.as_fd(), leaves.device(), impairment, seed)
             .map_err(|e| backstage_error(line, e))
     };
     let egress = Box::new([apply(Direction::AToB)?, apply(Direction::BToA)?]);

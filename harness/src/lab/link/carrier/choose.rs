@@ -10,7 +10,7 @@ use crate::lab::error::{LabError, Result};
 use crate::lab::link::ends::Line;
 use crate::lab::link::state::Carrier;
 use crate::lab::shared::Shared;
-use crate::netem::{self, Netem};
+use crate::netem::{self, NetemDevice};
 use crate::topology::Engine;
 
 /// What an interface can have at most, over which packets go to a TAP device.
@@ -38,7 +38,7 @@ pub(crate) fn choose(
         Engine::Auto
             if impairments
                 .iter()
-                .all(|it| netem::cannot(it, line.cable.mtu).is_none())
+                .all(|it| netem::find_unsupported(it, line.cable.mtu).is_none())
                 && has_netem(shared)? =>
         {
             Ok(Carrier::Netem)
@@ -55,7 +55,7 @@ pub(crate) fn choose(
 /// Whether netem can do that; an error that names what it cannot.
 pub(crate) fn netem_can(line: &Line, impairments: &[Impairment; 2]) -> Result<()> {
     for (direction, impairment) in Direction::BOTH.into_iter().zip(impairments) {
-        if let Some(why) = netem::cannot(impairment, line.cable.mtu) {
+        if let Some(why) = netem::find_unsupported(impairment, line.cable.mtu) {
             return Err(LabError::other(format!(
                 "link `{}`, {direction}, cannot be carried by netem: {why}; take `Engine::Auto` or `Engine::Wire`",
                 line.cable.name
@@ -72,6 +72,6 @@ fn has_netem(shared: &Shared) -> Result<bool> {
         return Ok(*has);
     }
     let backstage = shared.backstage()?;
-    let attempt = Netem::apply(backstage.as_fd(), Device::LOOPBACK, &Impairment::NONE, 0);
+    let attempt = NetemDevice::apply(backstage.as_fd(), Device::LOOPBACK, &Impairment::NONE, 0);
     Ok(*HAS.get_or_init(|| attempt.is_ok()))
 }
