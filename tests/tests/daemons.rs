@@ -77,8 +77,8 @@ fn redis(n: u32) -> TestResult {
 struct Server(Child);
 
 impl Server {
-    fn start(mut command: Command) -> TestResult<Server> {
-        Ok(Server(command.spawn()?))
+    fn start(mut command: Command) -> TestResult<Self> {
+        Ok(Self(command.spawn()?))
     }
 
     /// As soon as it listens; it has half a minute, for a hundred of them start at once.

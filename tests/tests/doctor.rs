@@ -59,10 +59,10 @@ struct Diagnosis {
 
 impl Diagnosis {
     #[track_caller]
-    fn of(run: Run) -> Diagnosis {
+    fn of(run: Run) -> Self {
         let report: Value =
             serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{run:#?}"));
-        Diagnosis {
+        Self {
             code: run.code,
             findings: report["findings"].as_array().unwrap().clone(),
         }

@@ -22,13 +22,13 @@ struct MeasuredLink {
 }
 
 impl MeasuredLink {
-    fn new(impairment: Impairment) -> TestResult<MeasuredLink> {
+    fn new(impairment: Impairment) -> TestResult<Self> {
         let mut topology = Topology::new();
         let nodes = [topology.node("alice"), topology.node("bob")];
         let spec = carried(impairment).families(Families::V4);
         let link = topology.link_with(nodes[0], nodes[1], spec);
         let lab = topology.start()?;
-        Ok(MeasuredLink { lab, nodes, link })
+        Ok(Self { lab, nodes, link })
     }
 
     fn link(&self) -> &snowglobe::lab::Link {

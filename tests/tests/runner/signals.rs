@@ -17,7 +17,7 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn start() -> Waiting {
+    fn start() -> Self {
         let dir = snowglobe_tests::shared_dir();
         let child = this_program()
             .args(["--exact", "samples::waits_long", "--ignored"])
@@ -27,7 +27,7 @@ impl Waiting {
             .spawn()
             .unwrap();
         assert!(wait_for_file(&dir.path().join("started")));
-        Waiting { child, _dir: dir }
+        Self { child, _dir: dir }
     }
 
     fn send(&self, signal: Signal) {

@@ -93,7 +93,7 @@ struct Checkout {
 }
 
 impl Checkout {
-    fn new(options: &str) -> TestResult<Checkout> {
+    fn new(options: &str) -> TestResult<Self> {
         let dir = snowglobe_tests::shared_dir();
         fs::write(
             dir.path().join("fixtures.toml"),
@@ -123,7 +123,7 @@ impl Checkout {
         let (debian, ubuntu) = (machine(DEBIAN)?, machine(UBUNTU)?);
         topology.link(debian, ubuntu);
         let lab = topology.start()?;
-        Ok(Checkout {
+        Ok(Self {
             lab,
             debian,
             ubuntu,

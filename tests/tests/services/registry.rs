@@ -31,7 +31,7 @@ struct World {
 }
 
 impl World {
-    fn start() -> TestResult<World> {
+    fn start() -> TestResult<Self> {
         let scratch = snowglobe_tests::shared_dir();
         fs::write(scratch.path().join("registry.yml"), CONFIGURATION)?;
         fs::write(
@@ -53,7 +53,7 @@ impl World {
         topology.plug(registry, lan);
         topology.plug(client, lan);
         let lab = topology.start()?;
-        Ok(World {
+        Ok(Self {
             lab,
             registry,
             client,

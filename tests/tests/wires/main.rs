@@ -28,12 +28,12 @@ struct Pair {
 }
 
 impl Pair {
-    fn new(spec: impl Into<LinkSpec>) -> TestResult<Pair> {
+    fn new(spec: impl Into<LinkSpec>) -> TestResult<Self> {
         let mut topology = Topology::new();
         let (alice, bob) = (topology.node("alice"), topology.node("bob"));
         let link = topology.link_with(alice, bob, spec.into().families(Families::V4));
         let lab = topology.start()?;
-        Ok(Pair {
+        Ok(Self {
             lab,
             alice,
             bob,

@@ -179,7 +179,7 @@ fn script_of(programs: &[Program]) -> String {
     for program in programs {
         let arguments: Vec<String> = program.arguments.iter().map(|word| quote(word)).collect();
         let (path, package) = (quote_path(&program.path), quote_path(&program.package));
-        script += &format!("echo '     RunningMachine '{path} >&2\n");
+        script += &format!("echo '     Running '{path} >&2\n");
         script += &format!(
             "cd {package} && CARGO_MANIFEST_DIR={package} {path} {}\n",
             arguments.join(" ")

@@ -28,7 +28,7 @@ this machine's files, of which none is changed, and this environment. Its output
 those of this program. Of `cargo test ARGUMENTS` only the test programs run in there (no doc tests);
 cargo builds them here.
 
-VmOptions:
+Options:
       --user         as an ordinary user: yourself, or uid 65534 if you are root
       --memory MB    of the machine, with all that is written in it [default: 3072]
       --timeout TIME until the machine is stopped, such as 90s or 20m [default: 15m]
