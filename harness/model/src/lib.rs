@@ -16,11 +16,14 @@
 //! | [`topology`] | nodes, links and switches as a test writes them, and their text forms |
 //! | [`plan`] | what a topology means to a kernel: addresses, routes, interfaces, bridges |
 //! | [`direction`], [`duration`], [`random`] | the two directions of a link, times as text, seeds |
+//! | [`fault`], [`carrier`] | what is done to a running lab, and what carries the packets of a link |
 //! | [`files`] | the one place that reads files, by a function which the program lends |
 //! | [`panics`] | the message of a panic |
 
+pub mod carrier;
 pub mod direction;
 pub mod duration;
+pub mod fault;
 pub mod files;
 pub mod impair;
 pub mod packet;

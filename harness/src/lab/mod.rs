@@ -63,6 +63,7 @@ use std::time::Duration;
 
 use crate::topology::{LinkId, NodeId, Plan, PodId, Topology};
 
+pub use crate::model::carrier::Carrier;
 pub use barrier::Barrier;
 pub use error::{LabError, Result};
 pub use faults::partition::{Cut, Flap, Partition};
@@ -73,7 +74,6 @@ pub use inspect::inspection::{
 pub use inspect::namespaces::Namespace;
 pub use link::impair::Degraded;
 pub use link::link::Link;
-pub use link::state::Carrier;
 pub use node::command::{Command, OnDrop, Output, Stdio};
 pub use node::node::Node;
 #[cfg(feature = "tokio")]

@@ -1,12 +1,14 @@
 //! Ids: what a topology hands out for each thing that it holds. Each kind has a type of its own, so that a link is
 //! never taken for a node.
 
+use serde::{Deserialize, Serialize};
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         ///
         /// It belongs to the topology that gave it (and to that topology's clones).
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub struct $name(u32);
 
         impl $name {

@@ -13,39 +13,12 @@ use crate::lab::link::cuts::Cuts;
 use crate::lab::link::ends::{Line, Plug};
 use crate::lab::shared::Shared;
 use crate::lab::stack::listeners::{Ear, Ears};
+use crate::model::carrier::Carrier;
 use crate::model::packet::Listener;
 use crate::netem::{self, NetemDevice};
 use crate::topology::Engine;
 use crate::topology::plan;
 use crate::wire::{Lateness, WireHandle};
-
-/// Who carries the packets of a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Carrier {
-    /// The kernel, over a plain veth pair.
-    Veth,
-    /// The kernel, with its netem in the middle.
-    Netem,
-    /// The userspace wire, over TAP devices.
-    Tap,
-    /// The userspace wire, over packet sockets.
-    PacketSocket,
-    /// Nobody: the link was removed.
-    Nobody,
-}
-
-impl fmt::Display for Carrier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Carrier::Veth => "a veth pair",
-            Carrier::Netem => "netem",
-            Carrier::Tap => "the userspace wire over TAP devices",
-            Carrier::PacketSocket => "the userspace wire over packet sockets",
-            Carrier::Nobody => "nobody: it was removed",
-        })
-    }
-}
 
 /// What a carrier needs to live.
 pub(crate) enum Carried {

@@ -8,8 +8,8 @@ use crate::kernel::frames::Tap;
 use crate::kernel::netlink::Device;
 use crate::lab::error::{LabError, Result};
 use crate::lab::link::ends::Line;
-use crate::lab::link::state::Carrier;
 use crate::lab::shared::Shared;
+use crate::model::carrier::Carrier;
 use crate::netem::{self, NetemDevice};
 use crate::topology::Engine;
 
