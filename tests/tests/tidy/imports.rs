@@ -69,6 +69,8 @@ pub(crate) struct Imports {
     declared: BTreeSet<String>,
     /// Local name to the path that it stands for, of `use` declarations.
     passed_on: BTreeMap<String, ModulePath>,
+    /// Local names that `use` declarations give to items of other crates.
+    foreign: BTreeSet<String>,
     /// Modules all of whose items are passed on.
     globs: Vec<ModulePath>,
     /// Absolute paths that production code names.
@@ -114,6 +116,7 @@ impl Imports {
                 flatten(&it.tree, &mut Vec::new(), &mut leaves);
                 for Leaf { path, name } in leaves {
                     let Some(path) = absolute(&path, &self.own, &self.children) else {
+                        self.foreign.extend(name);
                         continue;
                     };
                     match name {
@@ -148,6 +151,9 @@ fn resolve(
     let found = &items[&module];
     if found.declared.contains(name) {
         return Some(module);
+    }
+    if found.foreign.contains(name) {
+        return None;
     }
     if let Some(target) = found.passed_on.get(name) {
         if target.as_slice() != path {
