@@ -11,6 +11,7 @@
 
 mod failed;
 mod feature;
+mod from_inside;
 mod isolation;
 mod options;
 pub(crate) mod running;
@@ -18,6 +19,7 @@ mod trial;
 
 pub use failed::{Failed, Outcome, TestResult};
 pub use feature::Feature;
+pub use from_inside::{at_end, note, seed, trial_name};
 pub use isolation::Isolation;
 pub use options::{Need, Options, ShouldPanic, Weight};
 pub(crate) use trial::Body;
