@@ -17,10 +17,12 @@
 //! | [`plan`] | what a topology means to a kernel: addresses, routes, interfaces, bridges |
 //! | [`direction`], [`duration`], [`random`] | the two directions of a link, times as text, seeds |
 //! | [`fault`], [`carrier`] | what is done to a running lab, and what carries the packets of a link |
+//! | [`cli`] | options of command lines, from which parsers and helps are made |
 //! | [`files`] | the one place that reads files, by a function which the program lends |
 //! | [`panics`] | the message of a panic |
 
 pub mod carrier;
+pub mod cli;
 pub mod direction;
 pub mod duration;
 pub mod fault;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::result::Verdict;
+use super::result::TrialResult;
 
 /// How many trials passed, failed and so on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,11 +46,11 @@ impl Conclusion {
         }
     }
 
-    pub(crate) fn count(&mut self, verdict: &Verdict) {
-        match verdict {
-            Verdict::Passed => self.num_passed += 1,
-            Verdict::Failed(_) => self.num_failed += 1,
-            Verdict::Ignored(_) => self.num_ignored += 1,
+    pub(crate) fn count(&mut self, result: &TrialResult) {
+        match result {
+            TrialResult::Passed => self.num_passed += 1,
+            TrialResult::Failed(_) => self.num_failed += 1,
+            TrialResult::Ignored(_) => self.num_ignored += 1,
         }
     }
 }

@@ -5,7 +5,8 @@ use std::io::Write as _;
 
 use serde_json::json;
 
-use super::args::{Arguments, Format};
+use super::args::Arguments;
+use super::report::Format;
 use crate::trial::Trial;
 
 pub(crate) fn print(args: &Arguments, trials: &[Trial]) {

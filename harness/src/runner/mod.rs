@@ -30,8 +30,9 @@ mod select;
 mod supervisor;
 mod zygote;
 
-pub use args::{Arguments, Color, Format};
+pub use args::Arguments;
 pub use conclusion::Conclusion;
 pub use error::RunError;
+pub use report::{Color, Format};
 pub(crate) use run::descriptors;
 pub use run::{main, registered, run};

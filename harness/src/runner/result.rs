@@ -1,40 +1,65 @@
-//! How a trial's reports become a verdict. Only a "finished" report makes a pass.
+//! How the reports of a trial become its result. Only a "finished" report makes a pass.
+//!
+//! An exit code of 0 proves nothing: a test that calls `exit(0)` half-way has one as well. So the
+//! test body says over a private channel that it has finished, and then its process has to end
+//! cleanly. Whatever else happens is a failure, and the reason names it.
 
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
-
-use crate::sandbox::protocol::trial::{FailureKind, Finish, ProcessEnd, Survivor, TrialReport};
+use crate::kernel::process::exit_kind::{ExitKind, signal_name};
+use crate::sandbox::protocol::trial::{FailureKind, Finish, Survivor, TrialReport};
 use crate::sandbox::refused::Refused;
 use crate::trial::running::Remark;
 
-/// What became of a trial.
+/// Result of a trial.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// It finished and said so.
+pub(crate) enum TrialResult {
+    /// The test finished and said so.
     Passed,
-    /// It did not.
+    /// The test did not finish, or finished with a failure.
     Failed(Failure),
-    /// It was not run; the reason, if there is one.
+    /// The trial was not run, for this reason if it is not empty.
     Ignored(String),
 }
 
-/// Why a trial failed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+impl TrialResult {
+    /// Makes the result of a trial that failed for a reason which only the runner knows.
+    pub(crate) fn failed(reason: impl Into<String>) -> Self {
+        Self::Failed(Failure {
+            reason: reason.into(),
+            location: String::new(),
+            shown: Shown::Nowhere,
+        })
+    }
+}
+
+/// Reason for which a trial failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
-    /// One sentence or more; what libtest puts behind `FAILED`-lines as a note.
+    /// One sentence or more.
     pub(crate) reason: String,
-    /// `file:line:column`, where known.
+    /// Place in the source as `file:line:column`, or empty.
     pub(crate) location: String,
-    /// The reason stands in the output already (a panic's message).
-    pub(crate) in_output: bool,
+    /// Form in which the test's own process has shown the reason.
+    pub(crate) shown: Shown,
+}
+
+/// Form in which the test's own process has written the reason of its failure to stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// Rust's runtime has written the panic with its place.
+    AsPanic,
+    /// The test body has written the reason after `Error: `, without a place.
+    AsError,
+    /// Nobody has written the reason: the process could not, or its stderr leads elsewhere.
+    Nowhere,
 }
 
 /// Everything that was heard of a trial.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Heard {
     finish: Option<Finish>,
-    end: Option<ProcessEnd>,
+    end: Option<ExitKind>,
     refused: Option<Refused>,
     /// Processes that outlived the body.
     pub(crate) survivors: Vec<Survivor>,
@@ -77,7 +102,7 @@ impl Heard {
             }
             TrialReport::AllWell => {
                 self.finish = Some(Finish::Passed);
-                self.end = Some(ProcessEnd::Code(0));
+                self.end = Some(ExitKind::SUCCESS);
                 self.left_nothing = true;
                 return true;
             }
@@ -109,77 +134,97 @@ impl Heard {
         self.notes.iter().chain(last_words).cloned().collect()
     }
 
-    /// The verdict on all that was heard.
-    pub(crate) fn verdict(&self, output: &str) -> Verdict {
-        let plain = |reason: String| {
-            Verdict::Failed(Failure {
-                reason,
-                ..Failure::default()
-            })
+    /// Returns the result that follows from all reports; `output` is what the trial wrote.
+    pub(crate) fn result(&self, output: &str) -> TrialResult {
+        match self.stopped {
+            Some(Stopped::Timeout(limit)) => {
+                return TrialResult::failed(format!("timed out after {limit:?}"));
+            }
+            Some(Stopped::Interrupted(signal)) => {
+                return TrialResult::failed(format!("interrupted by {}", signal_name(signal)));
+            }
+            None => {}
+        }
+        let Some(end) = self.end else {
+            return TrialResult::failed(
+                "the sandbox died before the test had finished; was its first process killed, as by the kernel when memory is short?",
+            );
         };
-        match (self.stopped, &self.finish, self.end) {
-            (Some(Stopped::Timeout(limit)), _, _) => plain(format!("timed out after {limit:?}")),
-            (Some(Stopped::Interrupted(signal)), _, _) => plain(format!("interrupted by {}", signal_name(signal))),
-            (None, Some(Finish::Passed), Some(ProcessEnd::Code(0))) => Verdict::Passed,
-            (
-                None,
-                Some(Finish::Failed {
-                    kind,
-                    location,
-                    reason,
-                }),
-                _,
-            ) => Verdict::Failed(Failure {
-                in_output: *kind == FailureKind::Panicked,
+        match &self.finish {
+            Some(Finish::Passed) if end == ExitKind::SUCCESS => TrialResult::Passed,
+            Some(Finish::Passed) => TrialResult::failed(format!(
+                "the test finished, but then its process {end}{}",
+                cause(end, output)
+            )),
+            Some(Finish::Failed {
+                kind,
+                location,
+                reason,
+            }) => TrialResult::Failed(Failure {
+                shown: shown(*kind, reason, output),
                 reason: reason.clone(),
                 location: location.clone(),
             }),
-            (None, Some(Finish::Passed), Some(end)) => {
-                plain(format!("the test finished, but then its process {}", ending(end, output)))
-            }
-            (None, None, Some(ProcessEnd::Code(code))) => plain(format!(
-                "the test's process exited with code {code} before the test had finished{}",
-                if code == 0 { " (did it call `std::process::exit`?)" } else { "" }
-            )),
-            (None, None, Some(end)) => plain(format!("the test's process {}", ending(end, output))),
-            (None, _, None) => plain(
-                "the sandbox died before the test had finished; was its first process killed, as by the kernel when memory is short?".to_owned(),
-            ),
+            None => TrialResult::failed(unfinished(end, output)),
         }
     }
 }
 
-fn ending(end: ProcessEnd, output: &str) -> String {
+fn shown(kind: FailureKind, reason: &str, output: &str) -> Shown {
+    if kind == FailureKind::Panicked {
+        Shown::AsPanic
+    } else if output.contains(&format!("Error: {reason}")) {
+        Shown::AsError
+    } else {
+        Shown::Nowhere
+    }
+}
+
+/// Returns the reason of a failure whose test did not come to its end.
+fn unfinished(end: ExitKind, output: &str) -> String {
     match end {
-        ProcessEnd::Code(code) => format!("exited with code {code}"),
-        ProcessEnd::Signal(signal) => {
-            let cause = match signal {
-                libc::SIGABRT if output.contains("has overflowed its stack") => ": stack overflow",
-                libc::SIGABRT => ": it aborted",
-                libc::SIGSEGV => ": invalid memory reference",
-                libc::SIGKILL => {
-                    ": killed from inside the sandbox, or by the kernel when memory is short"
-                }
-                _ => "",
+        ExitKind::Code(code) => {
+            let hint = if code == 0 {
+                " (did it call `std::process::exit`?)"
+            } else {
+                ""
             };
-            format!("was killed by {}{cause}", signal_name(signal))
+            format!("the test's process {end} before the test had finished{hint}")
         }
+        ExitKind::Signal { .. } => format!("the test's process {end}{}", cause(end, output)),
     }
 }
 
-/// `SIGSEGV (signal 11)`.
-pub(crate) fn signal_name(number: i32) -> String {
-    match Signal::try_from(number) {
-        Ok(signal) => format!("{} (signal {number})", signal.as_str()),
-        Err(_) => format!("signal {number}"),
+/// Returns the likely cause of a process's end, as a clause with a colon before it, or nothing.
+fn cause(end: ExitKind, output: &str) -> &'static str {
+    let ExitKind::Signal { number, .. } = end else {
+        return "";
+    };
+    match number {
+        libc::SIGABRT if has_overflowed_its_stack(output) => ": stack overflow",
+        libc::SIGABRT => ": it aborted",
+        libc::SIGSEGV => ": invalid memory reference",
+        libc::SIGKILL => ": killed from inside the sandbox, or by the kernel when memory is short",
+        _ => "",
     }
+}
+
+/// Returns whether a process that aborted did so because a stack overflowed.
+///
+/// A stack overflow raises `SIGSEGV`. The handler of Rust's standard library looks whether the
+/// address lies in the guard page of the thread, and if so writes this text to stderr and aborts
+/// (`library/std/src/sys/pal/unix/stack_overflow.rs`). The text is the only trace that it leaves:
+/// the process dies of `SIGABRT` like any other that aborts. Nothing worse than a wrong hint in the
+/// reason follows if a test writes the same text and aborts.
+fn has_overflowed_its_stack(output: &str) -> bool {
+    output.contains("has overflowed its stack")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn heard(finish: Option<Finish>, end: Option<ProcessEnd>) -> Heard {
+    fn heard(finish: Option<Finish>, end: Option<ExitKind>) -> Heard {
         Heard {
             finish,
             end,
@@ -187,9 +232,16 @@ mod tests {
         }
     }
 
+    fn signal(number: i32) -> ExitKind {
+        ExitKind::Signal {
+            number,
+            dumped_core: false,
+        }
+    }
+
     fn reason(heard: &Heard, output: &str) -> String {
-        match heard.verdict(output) {
-            Verdict::Failed(failure) => failure.reason,
+        match heard.result(output) {
+            TrialResult::Failed(failure) => failure.reason,
             other => format!("{other:?}"),
         }
     }
@@ -198,42 +250,34 @@ mod tests {
     fn only_finished_and_a_clean_exit_is_a_pass() {
         let passed = Some(Finish::Passed);
         assert_eq!(
-            heard(passed.clone(), Some(ProcessEnd::Code(0))).verdict(""),
-            Verdict::Passed
+            heard(passed.clone(), Some(ExitKind::Code(0))).result(""),
+            TrialResult::Passed
         );
-        for end in [
-            Some(ProcessEnd::Code(1)),
-            Some(ProcessEnd::Signal(11)),
-            None,
-        ] {
+        for end in [Some(ExitKind::Code(1)), Some(signal(11)), None] {
             assert_ne!(
-                heard(passed.clone(), end).verdict(""),
-                Verdict::Passed,
+                heard(passed.clone(), end).result(""),
+                TrialResult::Passed,
                 "{end:?}"
             );
         }
         for end in [
-            Some(ProcessEnd::Code(0)),
-            Some(ProcessEnd::Code(1)),
-            Some(ProcessEnd::Signal(9)),
+            Some(ExitKind::Code(0)),
+            Some(ExitKind::Code(1)),
+            Some(signal(9)),
             None,
         ] {
-            assert_ne!(heard(None, end).verdict(""), Verdict::Passed, "{end:?}");
+            assert_ne!(heard(None, end).result(""), TrialResult::Passed, "{end:?}");
         }
     }
 
     #[test]
     fn ends_are_named() {
-        assert!(reason(&heard(None, Some(ProcessEnd::Code(0))), "").contains("code 0 before"));
-        assert!(
-            reason(&heard(None, Some(ProcessEnd::Signal(11))), "").contains("SIGSEGV (signal 11)")
-        );
+        assert!(reason(&heard(None, Some(ExitKind::Code(0))), "").contains("code 0 before"));
+        assert!(reason(&heard(None, Some(signal(11))), "").contains("SIGSEGV (signal 11)"));
         let overflow = "thread 't' has overflowed its stack";
-        assert!(
-            reason(&heard(None, Some(ProcessEnd::Signal(6))), overflow).contains("stack overflow")
-        );
-        assert!(reason(&heard(None, Some(ProcessEnd::Signal(6))), "").contains("aborted"));
-        assert!(reason(&heard(None, Some(ProcessEnd::Signal(40))), "").contains("signal 40"));
+        assert!(reason(&heard(None, Some(signal(6))), overflow).contains("stack overflow"));
+        assert!(reason(&heard(None, Some(signal(6))), "").contains("aborted"));
+        assert!(reason(&heard(None, Some(signal(40))), "").contains("signal 40"));
     }
 
     #[test]
@@ -247,12 +291,12 @@ mod tests {
         };
         assert_eq!(notes(heard(None, None)), ["busy", "see the log"]);
         let passed = Some(Finish::Passed);
-        assert_eq!(notes(heard(passed, Some(ProcessEnd::Code(0)))), ["busy"]);
+        assert_eq!(notes(heard(passed, Some(ExitKind::Code(0)))), ["busy"]);
     }
 
     #[test]
     fn a_timeout_outweighs_what_was_heard_later() {
-        let mut late = heard(Some(Finish::Passed), Some(ProcessEnd::Code(0)));
+        let mut late = heard(Some(Finish::Passed), Some(ExitKind::Code(0)));
         late.stopped = Some(Stopped::Timeout(Duration::from_secs(2)));
         assert_eq!(reason(&late, ""), "timed out after 2s");
     }

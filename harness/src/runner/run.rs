@@ -5,11 +5,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::args::{self, Arguments};
+use super::args::Arguments;
 use super::conclusion::Conclusion;
 use super::error::{RunError, explain, limit, usage};
-use super::report::{Opening, Printer};
-use super::result::{Failure, Verdict};
+use super::report::{Printer, RunStart};
+use super::result::TrialResult;
 use super::select::Selection;
 use super::supervisor::{Nursery, Plan, Signals, Supervisor};
 use super::zygote::{Setting, Zygote, nursery};
@@ -43,7 +43,7 @@ pub fn registered() -> Vec<Trial> {
 pub fn main(stripped: &[&str], more: impl FnOnce() -> Vec<Trial>) -> ExitCode {
     let outcome = Arguments::from_env().and_then(|args| {
         if args.help {
-            list::write(args::HELP);
+            list::write(&Arguments::help());
             return Ok(Conclusion::default());
         }
         if let Some(first) = stripped.first() {
@@ -159,7 +159,7 @@ fn run_selected(
             "other threads are running already, and a fork would lose them: call snowglobe::run before any is started",
         ));
     }
-    let mut printer = Printer::new(args)?;
+    let mut printer = Printer::new(&args.report_options())?;
     let threads = match trials.len() {
         // Under nextest always: to count the cores takes a dozen files.
         0 | 1 => 1,
@@ -175,7 +175,7 @@ fn run_selected(
         settled: trials.iter().map(|trial| settled(args, trial)).collect(),
     };
     let to_run = plan.settled.iter().filter(|known| known.is_none()).count();
-    let mut opening = Opening {
+    let mut start = RunStart {
         trials: trials.len(),
         isolation: String::new(),
         notes: Vec::new(),
@@ -189,9 +189,9 @@ fn run_selected(
         0 => Started::without_sandbox()?,
         _ => Started::new(&mut trials, to_run == 1)?,
     };
-    opening.isolation = world.isolation;
-    opening.notes = world.notes;
-    printer.opening(&opening);
+    start.isolation = world.isolation;
+    start.notes = world.notes;
+    printer.run_started(&start);
     let mut supervisor = Supervisor::new(
         &trials,
         &plan,
@@ -209,7 +209,7 @@ fn run_selected(
         nursery.end();
     }
     if let Ok(conclusion) = &outcome {
-        printer.closing(conclusion);
+        printer.run_finished(conclusion);
     } else {
         printer.flush_all();
     }
@@ -222,18 +222,13 @@ fn run_selected(
 }
 
 /// A verdict that is known without running the trial.
-fn settled(args: &Arguments, trial: &Trial) -> Option<Verdict> {
+fn settled(args: &Arguments, trial: &Trial) -> Option<TrialResult> {
     if !args.runs(trial.has_ignored_flag()) {
-        return Some(Verdict::Ignored(
+        return Some(TrialResult::Ignored(
             trial.options().ignore.unwrap_or("").to_owned(),
         ));
     }
-    trial.lacks().map(|reason| {
-        Verdict::Failed(Failure {
-            reason: reason.to_owned(),
-            ..Failure::default()
-        })
-    })
+    trial.lacks().map(TrialResult::failed)
 }
 
 pub(super) fn under_nextest() -> bool {

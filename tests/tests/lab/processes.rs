@@ -131,7 +131,7 @@ fn a_log_can_be_waited_for_and_followed() -> TestResult {
     assert_eq!(shell.wait_for_log("ready")?.text, "ready now");
     let error = shell.wait_for_log("never").unwrap_err().to_string();
     assert!(
-        error.contains("`alice/sh` exited with 0 before it wrote \"never\""),
+        error.contains("`alice/sh` exited with code 0 before it wrote \"never\""),
         "{error}"
     );
     let lines: Vec<String> = shell.lines().map(|line| line.text).collect();
@@ -167,7 +167,7 @@ fn a_port_is_waited_for_without_touching_it() -> TestResult {
         .spawn()?;
     let error = failing.wait_for_port(80).unwrap_err().to_string();
     assert!(
-        error.contains("exited with 4 before it listened on TCP port 80")
+        error.contains("exited with code 4 before it listened on TCP port 80")
             && error.contains("cannot bind"),
         "{error}"
     );

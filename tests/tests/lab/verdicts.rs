@@ -63,7 +63,7 @@ fn sample_that_leaves_its_lab_behind() -> TestResult {
 #[snowglobe::test(nested)]
 fn a_process_that_dies_unexpectedly_fails_the_trial() {
     sample("verdicts::sample_whose_daemon_dies").failed_with(&[
-        "`alice/sh` exited with 7 and nobody waited for it",
+        "`alice/sh` exited with code 7 and nobody waited for it",
         "out of ink",
     ]);
     sample("verdicts::sample_whose_daemon_may_die").passed_with(&[]);

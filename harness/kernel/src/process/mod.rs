@@ -5,6 +5,7 @@
 //! | `before_main` | functions that run before `main` |
 //! | `clone` | a child in new namespaces, by `clone3` |
 //! | `environment` | environment variables |
+//! | `exit_kind` | how a process ended, in words |
 //! | `fork` | a copy of this process, and its end |
 //! | `limits` | resource limits |
 //! | `pidfd` | processes by descriptors |
@@ -20,6 +21,7 @@
 pub mod before_main;
 pub mod clone;
 mod environment;
+pub mod exit_kind;
 mod fork;
 mod limits;
 mod pidfd;

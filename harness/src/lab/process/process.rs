@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::process::exit_kind::ExitKind;
 use crate::kernel::process::pidfd_kill;
 use crate::lab::error::{LabError, Result};
 use crate::lab::node::command::{OnDrop, Output};
@@ -114,7 +115,7 @@ impl Running {
         let status = self.ended().filter(|status| !status.success())?;
         self.expect();
         self.log.wait_for_end(Instant::now() + LAST_WORDS);
-        let how = told(status);
+        let how = ExitKind::from(status);
         Some(format!(
             "`{}` {how} and nobody waited for it; {}",
             self.label,
@@ -125,18 +126,6 @@ impl Running {
 
 /// How long it may take to read what a program wrote last.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-
-/// `exited with 3`, `was killed by SIGSEGV`.
-fn told(status: ExitStatus) -> String {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("exited with {code}"),
-        (None, Some(number)) => match nix::sys::signal::Signal::try_from(number) {
-            Ok(signal) => format!("was killed by {signal}"),
-            Err(_) => format!("was killed by signal {number}"),
-        },
-        _ => status.to_string(),
-    }
-}
 
 /// A program that runs in a node, as [`std::process::Child`] is one that runs here.
 ///
@@ -326,7 +315,7 @@ impl Process {
         self.running.expect();
         let deadline = Instant::now() + LAST_WORDS;
         let how = match self.running.ended_by(Some(deadline)) {
-            Some(status) => told(status),
+            Some(status) => ExitKind::from(status).to_string(),
             None => "closed its outputs".to_owned(),
         };
         self.running.log.wait_for_end(deadline);

@@ -1,12 +1,13 @@
-//! The command line: libtest's, and a little more.
+//! The command line and the environment as one value.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use lexopt::prelude::{Long, Short, Value};
-
-use super::values::{color, duration, format, number, text, threads, unknown, unstable, value};
+use super::flags::COMMAND;
+use crate::model::cli::{CliError, GivenFlags};
 use crate::runner::error::{RunError, usage};
+use crate::runner::report::{Color, Format, ReportOptions};
 
 /// The command line of a test program, as libtest understands it.
 ///
@@ -48,7 +49,7 @@ pub struct Arguments {
     /// When to colour.
     pub color: Color,
     /// A file to write a line per trial to.
-    pub logfile: Option<std::path::PathBuf>,
+    pub logfile: Option<PathBuf>,
     /// In random order.
     pub shuffle: bool,
     /// In the random order of this seed.
@@ -65,158 +66,82 @@ pub struct Arguments {
     pub help: bool,
 }
 
-/// How results are printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
-    /// A line per trial.
-    #[default]
-    Pretty,
-    /// A character per trial.
-    Terse,
-    /// libtest's JSON lines.
-    Json,
-    /// JUnit XML.
-    Junit,
-    /// Nothing but what went wrong: for where another program prints the rest.
-    Failures,
-}
-
-/// When to colour.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Color {
-    /// On a terminal.
-    #[default]
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
 impl Arguments {
     /// Parses this program's arguments and the `RUST_TEST_*` and `SNOWGLOBE_*` environment.
     ///
     /// # Errors
     /// Says which option is unknown or which value does not parse.
     pub fn from_env() -> Result<Arguments, RunError> {
-        let mut args = Arguments::parse_from(std::env::args_os().skip(1))?;
-        args.read_environment(|key| std::env::var(key).ok())?;
+        let (mut args, given) = Arguments::parsed(std::env::args_os().skip(1))?;
+        args.read_environment(&given, |key| std::env::var_os(key))?;
         Ok(args)
     }
 
-    /// The environment's alone, for a trial that runs by itself under another harness.
+    /// Returns the arguments of a trial that runs by itself under another harness: the environment
+    /// speaks, but the command line, which is that harness's, does not.
+    ///
+    /// # Errors
+    /// Says which variable has a wrong value.
     pub(crate) fn bare() -> Result<Arguments, RunError> {
         let mut args = Arguments {
             no_capture: true,
             format: Some(Format::Failures),
             ..Arguments::default()
         };
-        args.read_environment(|key| std::env::var(key).ok())?;
+        args.read_environment(&GivenFlags::default(), |key| std::env::var_os(key))?;
         Ok(args)
     }
 
     /// Parses the given arguments, without the program's name.
     ///
     /// # Errors
-    /// As [`Arguments::from_env`].
+    /// Says which option is unknown or which value does not parse.
     pub fn parse_from<I>(args: I) -> Result<Arguments, RunError>
     where
         I: IntoIterator,
         I::Item: Into<OsString>,
     {
-        let mut parser = lexopt::Parser::from_args(args.into_iter().map(Into::into));
-        let mut parsed = Arguments::default();
-        while let Some(argument) = parser.next().map_err(|e| usage(e.to_string()))? {
-            match argument {
-                Value(filter) => parsed.filters.push(text(filter)?),
-                Short('h') => parsed.help = true,
-                Short('q') => parsed.quiet = true,
-                Short('Z') => unstable(&text(value(&mut parser)?)?)?,
-                Long(name) => {
-                    let name = name.to_owned();
-                    parsed.long(&name, &mut parser)?;
-                }
-                Short(other) => return Err(unknown(&format!("-{other}"))),
-            }
-        }
-        parsed.check()?;
-        Ok(parsed)
+        Arguments::parsed(args).map(|(args, _)| args)
     }
 
-    fn long(&mut self, name: &str, parser: &mut lexopt::Parser) -> Result<(), RunError> {
-        match name {
-            "help" => self.help = true,
-            "exact" => self.exact = true,
-            "list" => self.list = true,
-            "ignored" => self.ignored = true,
-            "include-ignored" => self.include_ignored = true,
-            "bench" => self.bench = true,
-            // What libtest takes and what is nothing special here.
-            "test" | "force-run-in-process" | "exclude-should-panic" => {}
-            "nocapture" | "no-capture" => self.no_capture = true,
-            "show-output" => self.show_output = true,
-            "quiet" => self.quiet = true,
-            "shuffle" => self.shuffle = true,
-            "fail-fast" => self.fail_fast = true,
-            "report-time" => {
-                self.report_time = true;
-                let _ = parser.optional_value();
-            }
-            "ensure-time" => self.report_time = true,
-            "skip" => self.skip.push(text(value(parser)?)?),
-            "logfile" => self.logfile = Some(value(parser)?.into()),
-            "test-threads" => {
-                self.test_threads = Some(threads("--test-threads", &text(value(parser)?)?)?)
-            }
-            "shuffle-seed" => {
-                self.shuffle_seed = Some(number("--shuffle-seed", &text(value(parser)?)?)?)
-            }
-            "seed" => self.seed = Some(number("--seed", &text(value(parser)?)?)?),
-            "timeout" => self.timeout = Some(duration("--timeout", &text(value(parser)?)?)?),
-            "color" => self.color = color(&text(value(parser)?)?)?,
-            "format" => self.format = Some(format(&text(value(parser)?)?)?),
-            other => return Err(unknown(&format!("--{other}"))),
-        }
-        Ok(())
-    }
-
-    fn check(&self) -> Result<(), RunError> {
-        if self.ignored && self.include_ignored {
+    fn parsed<I>(words: I) -> Result<(Arguments, GivenFlags), RunError>
+    where
+        I: IntoIterator,
+        I::Item: Into<OsString>,
+    {
+        let mut args = Arguments::default();
+        let given = COMMAND.parse_into(&mut args, words).map_err(wrong)?;
+        if args.ignored && args.include_ignored {
             return Err(usage(
                 "--ignored and --include-ignored exclude each other: give one of them",
             ));
         }
-        Ok(())
+        Ok((args, given))
     }
 
-    /// What the environment says where the command line says nothing.
-    pub(crate) fn read_environment(
+    /// Sets from the environment whatever the command line has not set.
+    fn read_environment(
         &mut self,
-        get: impl Fn(&str) -> Option<String>,
+        given: &GivenFlags,
+        get: impl Fn(&str) -> Option<OsString>,
     ) -> Result<(), RunError> {
-        if self.test_threads.is_none()
-            && let Some(text) = get("RUST_TEST_THREADS")
-        {
-            self.test_threads = Some(threads("RUST_TEST_THREADS", &text)?);
+        COMMAND.read_environment(self, given, get).map_err(wrong)
+    }
+
+    /// Returns the text that `--help` prints.
+    pub(crate) fn help() -> String {
+        COMMAND.help()
+    }
+
+    /// Returns what the report needs to know.
+    pub(crate) fn report_options(&self) -> ReportOptions {
+        ReportOptions {
+            format: self.chosen_format(),
+            color: self.color,
+            show_output: self.show_output,
+            report_time: self.report_time,
+            logfile: self.logfile.clone(),
         }
-        self.no_capture |= get("RUST_TEST_NOCAPTURE").is_some_and(|v| v != "0");
-        self.shuffle |= get("RUST_TEST_SHUFFLE").is_some_and(|v| v != "0");
-        if self.shuffle_seed.is_none()
-            && let Some(text) = get("RUST_TEST_SHUFFLE_SEED")
-        {
-            self.shuffle_seed = Some(number("RUST_TEST_SHUFFLE_SEED", &text)?);
-        }
-        if self.timeout.is_none()
-            && let Some(text) = get("SNOWGLOBE_TIMEOUT")
-        {
-            self.timeout = Some(duration("SNOWGLOBE_TIMEOUT", &text)?);
-        }
-        if self.seed.is_none()
-            && let Some(text) = get("SNOWGLOBE_SEED")
-        {
-            self.seed = Some(number("SNOWGLOBE_SEED", &text)?);
-        }
-        Ok(())
     }
 
     /// The format that `--format` and `-q` come to.
@@ -226,6 +151,14 @@ impl Arguments {
             None if self.quiet => Format::Terse,
             None => Format::Pretty,
         }
+    }
+}
+
+/// Makes the error of a wrong command line or environment, and says where to read more.
+fn wrong(error: CliError) -> RunError {
+    match error {
+        CliError::UnknownOption(_) => usage(format!("{error}; --help lists those there are")),
+        error => usage(error.to_string()),
     }
 }
 
@@ -275,19 +208,19 @@ mod tests {
     #[test]
     fn the_environment_speaks_where_the_command_line_is_silent() {
         let environment = |key: &str| match key {
-            "RUST_TEST_THREADS" => Some("7".to_owned()),
-            "SNOWGLOBE_TIMEOUT" => Some("3s".to_owned()),
+            "RUST_TEST_THREADS" => Some("7".into()),
+            "SNOWGLOBE_TIMEOUT" => Some("3s".into()),
             _ => None,
         };
-        let mut args = parse("--test-threads=2").unwrap();
-        args.read_environment(environment).unwrap();
+        let (mut args, given) = Arguments::parsed(["--test-threads=2"]).unwrap();
+        args.read_environment(&given, environment).unwrap();
         assert_eq!(args.test_threads, Some(2));
         assert_eq!(args.timeout, Some(Duration::from_secs(3)));
-        let bad = |key: &str| (key == "SNOWGLOBE_TIMEOUT").then(|| "x".to_owned());
+        let bad = |key: &str| (key == "SNOWGLOBE_TIMEOUT").then(|| "x".into());
         assert!(
             parse("")
                 .unwrap()
-                .read_environment(bad)
+                .read_environment(&GivenFlags::default(), bad)
                 .unwrap_err()
                 .to_string()
                 .contains("SNOWGLOBE_TIMEOUT")

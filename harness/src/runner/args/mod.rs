@@ -2,13 +2,12 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | `arguments.rs` | [`Arguments`], what the command line and the environment ask for |
+//! | `arguments.rs` | [`Arguments`], the command line and the environment as one value |
+//! | `flags.rs` | the options, one block an option |
 //! | `values.rs` | values of options |
-//! | `help.rs` | the help |
 
 mod arguments;
-mod help;
+mod flags;
 mod values;
 
-pub use arguments::{Arguments, Color, Format};
-pub(crate) use help::HELP;
+pub use arguments::Arguments;

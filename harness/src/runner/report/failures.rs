@@ -2,29 +2,26 @@
 
 use std::time::Duration;
 
-use super::failure::describe;
+use super::describe::describe;
 use super::outbox::Outbox;
-use super::printer::{Done, Opening, Show};
-use crate::runner::conclusion::Conclusion;
-use crate::runner::result::Verdict;
+use super::reporter::{FinishedTrial, Reporter, RunStart};
+use crate::runner::result::TrialResult;
 use crate::trial::Trial;
 
 #[derive(Default)]
-pub(crate) struct OnlyFailures {
+pub(super) struct Failures {
     run_seed: u64,
 }
 
-impl Show for OnlyFailures {
-    fn opening(&mut self, out: &mut Outbox, opening: &Opening) {
-        self.run_seed = opening.run_seed;
-        for note in &opening.notes {
+impl Reporter for Failures {
+    fn run_started(&mut self, out: &mut Outbox, start: &RunStart) {
+        self.run_seed = start.run_seed;
+        for note in &start.notes {
             out.push(&format!("note: {note}\n"));
         }
     }
 
-    fn started(&mut self, _: &mut Outbox, _: &Trial) {}
-
-    fn slow(&mut self, _: &mut Outbox, trial: &Trial, elapsed: Duration) {
+    fn trial_is_slow(&mut self, _: &mut Outbox, trial: &Trial, elapsed: Duration) {
         eprintln!(
             "test {} has been running for over {} seconds",
             trial.label(),
@@ -32,22 +29,20 @@ impl Show for OnlyFailures {
         );
     }
 
-    fn done(&mut self, out: &mut Outbox, done: &Done<'_>) {
-        match &done.verdict {
-            Verdict::Passed => {
-                for note in &done.notes {
+    fn trial_finished(&mut self, out: &mut Outbox, finished: &FinishedTrial<'_>) {
+        match &finished.result {
+            TrialResult::Passed => {
+                for note in &finished.notes {
                     out.push(&format!("note: {note}\n"));
                 }
-                if let Some(survivors) = done.survivors() {
+                if let Some(survivors) = finished.survivors() {
                     out.push(&format!("left running, and killed: {survivors}\n"));
                 }
             }
-            Verdict::Ignored(reason) => {
-                eprintln!("test {} ... ignored, {reason}", done.trial.label())
+            TrialResult::Ignored(reason) => {
+                eprintln!("test {} ... ignored, {reason}", finished.trial.label())
             }
-            Verdict::Failed(failure) => out.push(&describe(done, failure, self.run_seed)),
+            TrialResult::Failed(failure) => out.push(&describe(finished, failure, self.run_seed)),
         }
     }
-
-    fn closing(&mut self, _: &mut Outbox, _: &Conclusion, _: Duration) {}
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::outbox::Outbox;
-use super::printer::{Done, Opening, Show};
+use super::reporter::{FinishedTrial, Reporter, RunStart};
 use crate::runner::conclusion::Conclusion;
-use crate::runner::result::Verdict;
+use crate::runner::result::TrialResult;
 use crate::trial::Trial;
 
 #[derive(Default)]
-pub(crate) struct Json {
+pub(super) struct Json {
     run_seed: u64,
 }
 
@@ -19,67 +19,68 @@ fn line(out: &mut Outbox, value: &Value) {
     out.push(&format!("{value}\n"));
 }
 
-impl Show for Json {
-    fn opening(&mut self, out: &mut Outbox, opening: &Opening) {
-        self.run_seed = opening.run_seed;
+impl Reporter for Json {
+    fn run_started(&mut self, out: &mut Outbox, start: &RunStart) {
+        self.run_seed = start.run_seed;
         let mut event = json!({
-            "type": "suite", "event": "started", "test_count": opening.trials,
-            "isolation": opening.isolation,
+            "type": "suite", "event": "started", "test_count": start.trials,
+            "isolation": start.isolation,
         });
-        if let Some(seed) = opening.shuffle_seed {
+        if let Some(seed) = start.shuffle_seed {
             event["shuffle_seed"] = seed.into();
         }
         line(out, &event);
     }
 
-    fn started(&mut self, out: &mut Outbox, trial: &Trial) {
+    fn trial_started(&mut self, out: &mut Outbox, trial: &Trial) {
         line(
             out,
             &json!({"type": "test", "event": "started", "name": trial.name()}),
         );
     }
 
-    fn slow(&mut self, out: &mut Outbox, trial: &Trial, _: Duration) {
+    fn trial_is_slow(&mut self, out: &mut Outbox, trial: &Trial, _: Duration) {
         line(
             out,
             &json!({"type": "test", "event": "timeout", "name": trial.name()}),
         );
     }
 
-    fn done(&mut self, out: &mut Outbox, done: &Done<'_>) {
-        let mut event = json!({"type": "test", "name": done.trial.name()});
-        match &done.verdict {
-            Verdict::Passed => event["event"] = "ok".into(),
-            Verdict::Ignored(reason) => {
+    fn trial_finished(&mut self, out: &mut Outbox, finished: &FinishedTrial<'_>) {
+        let mut event = json!({"type": "test", "name": finished.trial.name()});
+        match &finished.result {
+            TrialResult::Passed => event["event"] = "ok".into(),
+            TrialResult::Ignored(reason) => {
                 event["event"] = "ignored".into();
                 if !reason.is_empty() {
                     event["message"] = reason.as_str().into();
                 }
             }
-            Verdict::Failed(failure) => {
+            TrialResult::Failed(failure) => {
                 event["event"] = "failed".into();
                 event["message"] = failure.reason.as_str().into();
                 if !failure.location.is_empty() {
                     event["location"] = failure.location.as_str().into();
                 }
-                event["seed"] = done.seed.into();
+                event["seed"] = finished.seed.into();
             }
         }
-        if !matches!(done.verdict, Verdict::Ignored(_)) {
-            event["exec_time"] = done.duration.as_secs_f64().into();
+        if !matches!(finished.result, TrialResult::Ignored(_)) {
+            event["exec_time"] = finished.duration.as_secs_f64().into();
         }
-        let mut output = done.output.clone();
-        if let (Verdict::Failed(_), Some(described)) = (&done.verdict, &done.described) {
+        let mut output = finished.output.clone();
+        if let (TrialResult::Failed(_), Some(described)) = (&finished.result, &finished.description)
+        {
             output.push_str(&format!("what hangs:\n{described}"));
         }
         if !output.is_empty() {
             event["stdout"] = output.into();
         }
-        if !done.notes.is_empty() {
-            event["notes"] = done.notes.as_slice().into();
+        if !finished.notes.is_empty() {
+            event["notes"] = finished.notes.as_slice().into();
         }
-        if !done.survivors.is_empty() {
-            let survivors = done
+        if !finished.survivors.is_empty() {
+            let survivors = finished
                 .survivors
                 .iter()
                 .map(|s| json!({"pid": s.pid, "name": s.name}));
@@ -88,7 +89,7 @@ impl Show for Json {
         line(out, &event);
     }
 
-    fn closing(&mut self, out: &mut Outbox, conclusion: &Conclusion, elapsed: Duration) {
+    fn run_finished(&mut self, out: &mut Outbox, conclusion: &Conclusion, elapsed: Duration) {
         let event = if conclusion.has_failed() {
             "failed"
         } else {

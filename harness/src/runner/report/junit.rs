@@ -3,50 +3,45 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::failure::describe;
+use super::describe::describe;
 use super::outbox::Outbox;
-use super::printer::{Done, Opening, Show};
+use super::reporter::{FinishedTrial, Reporter, RunStart};
 use crate::runner::conclusion::Conclusion;
-use crate::runner::result::Verdict;
-use crate::trial::Trial;
+use crate::runner::result::TrialResult;
 
 #[derive(Default)]
-pub(crate) struct Junit {
+pub(super) struct Junit {
     cases: String,
     run_seed: u64,
 }
 
-impl Show for Junit {
-    fn opening(&mut self, _: &mut Outbox, opening: &Opening) {
-        self.run_seed = opening.run_seed;
+impl Reporter for Junit {
+    fn run_started(&mut self, _: &mut Outbox, start: &RunStart) {
+        self.run_seed = start.run_seed;
     }
 
-    fn started(&mut self, _: &mut Outbox, _: &Trial) {}
-
-    fn slow(&mut self, _: &mut Outbox, _: &Trial, _: Duration) {}
-
-    fn done(&mut self, _: &mut Outbox, done: &Done<'_>) {
-        let (class, name) = match done.trial.name().rsplit_once("::") {
+    fn trial_finished(&mut self, _: &mut Outbox, finished: &FinishedTrial<'_>) {
+        let (class, name) = match finished.trial.name().rsplit_once("::") {
             Some((class, name)) => (class, name),
-            None => ("crate", done.trial.name()),
+            None => ("crate", finished.trial.name()),
         };
         let _ = write!(
             self.cases,
             r#"<testcase classname="{}" name="{}" time="{:.6}""#,
             escape(class),
             escape(name),
-            done.duration.as_secs_f64()
+            finished.duration.as_secs_f64()
         );
-        let mut inner = properties(&done.notes);
-        inner += &match &done.verdict {
-            Verdict::Passed if done.output.is_empty() => String::new(),
-            Verdict::Passed => format!("<system-out>{}</system-out>", escape(&done.output)),
-            Verdict::Ignored(reason) => format!(r#"<skipped message="{}"/>"#, escape(reason)),
-            Verdict::Failed(failure) => format!(
+        let mut inner = properties(&finished.notes);
+        inner += &match &finished.result {
+            TrialResult::Passed if finished.output.is_empty() => String::new(),
+            TrialResult::Passed => format!("<system-out>{}</system-out>", escape(&finished.output)),
+            TrialResult::Ignored(reason) => format!(r#"<skipped message="{}"/>"#, escape(reason)),
+            TrialResult::Failed(failure) => format!(
                 r#"<failure type="assert" message="{}">{}</failure><system-out>{}</system-out>"#,
                 escape(&failure.reason),
                 escape(&failure.location),
-                escape(&describe(done, failure, self.run_seed))
+                escape(&describe(finished, failure, self.run_seed))
             ),
         };
         match inner.is_empty() {
@@ -57,7 +52,7 @@ impl Show for Junit {
         }
     }
 
-    fn closing(&mut self, out: &mut Outbox, conclusion: &Conclusion, elapsed: Duration) {
+    fn run_finished(&mut self, out: &mut Outbox, conclusion: &Conclusion, elapsed: Duration) {
         let tests = conclusion.num_passed + conclusion.num_failed + conclusion.num_ignored;
         out.push(&format!(
             r#"<?xml version="1.0" encoding="UTF-8"?><testsuites><testsuite name="test" package="test" id="0" errors="0" failures="{}" tests="{tests}" skipped="{}" time="{:.6}">{}</testsuite></testsuites>"#,

@@ -2,28 +2,30 @@
 
 use std::time::Duration;
 
-use super::failure::Failures;
+use super::options::ReportOptions;
 use super::outbox::Outbox;
-use super::printer::{Done, Opening, Show, Style, plural, result_line};
+use super::reporter::{FinishedTrial, Reporter, RunStart};
+use super::sections::{Sections, last_line, plural};
+use super::style::Style;
 use crate::runner::conclusion::Conclusion;
-use crate::runner::result::Verdict;
+use crate::runner::result::TrialResult;
 use crate::trial::{ShouldPanic, Trial};
 
-pub(crate) struct Pretty {
+pub(super) struct Pretty {
     style: Style,
     report_time: bool,
-    failures: Failures,
+    sections: Sections,
     serial: bool,
     /// The line begun for the running trial still lacks its end.
     begun: bool,
 }
 
 impl Pretty {
-    pub(crate) fn new(style: Style, report_time: bool, failures: Failures) -> Pretty {
-        Pretty {
-            style,
-            report_time,
-            failures,
+    pub(super) fn new(options: &ReportOptions) -> Self {
+        Self {
+            style: Style::chosen(options.color),
+            report_time: options.report_time,
+            sections: Sections::new(options.show_output),
             serial: false,
             begun: false,
         }
@@ -38,34 +40,34 @@ fn label(trial: &Trial) -> String {
     format!("test {}{panics} ... ", trial.label())
 }
 
-impl Show for Pretty {
-    fn opening(&mut self, out: &mut Outbox, opening: &Opening) {
-        self.serial = opening.serial;
-        self.failures.opening(opening.run_seed);
-        let order = match opening.shuffle_seed {
+impl Reporter for Pretty {
+    fn run_started(&mut self, out: &mut Outbox, start: &RunStart) {
+        self.serial = start.serial;
+        self.sections.set_run_seed(start.run_seed);
+        let order = match start.shuffle_seed {
             Some(seed) => format!(" (shuffle seed: {seed})"),
             None => String::new(),
         };
         out.push(&format!(
             "\nrunning {}{order}\n",
-            plural(opening.trials, "test")
+            plural(start.trials, "test")
         ));
-        if !opening.isolation.is_empty() {
-            out.push(&format!("{}\n", opening.isolation));
+        if !start.isolation.is_empty() {
+            out.push(&format!("{}\n", start.isolation));
         }
-        for note in &opening.notes {
+        for note in &start.notes {
             out.push(&format!("{} {note}\n", self.style.yellow("note:")));
         }
     }
 
-    fn started(&mut self, out: &mut Outbox, trial: &Trial) {
+    fn trial_started(&mut self, out: &mut Outbox, trial: &Trial) {
         if self.serial {
             out.push(&label(trial));
             self.begun = true;
         }
     }
 
-    fn slow(&mut self, out: &mut Outbox, trial: &Trial, elapsed: Duration) {
+    fn trial_is_slow(&mut self, out: &mut Outbox, trial: &Trial, elapsed: Duration) {
         let newline = if self.begun { "\n" } else { "" };
         self.begun = false;
         out.push(&format!(
@@ -75,36 +77,36 @@ impl Show for Pretty {
         ));
     }
 
-    fn done(&mut self, out: &mut Outbox, done: &Done<'_>) {
+    fn trial_finished(&mut self, out: &mut Outbox, finished: &FinishedTrial<'_>) {
         if !self.begun {
-            out.push(&label(done.trial));
+            out.push(&label(finished.trial));
         }
         self.begun = false;
-        out.push(&match &done.verdict {
-            Verdict::Passed => self.style.green("ok"),
-            Verdict::Failed(_) => self.style.red("FAILED"),
-            Verdict::Ignored(_) => self.style.yellow("ignored"),
+        out.push(&match &finished.result {
+            TrialResult::Passed => self.style.green("ok"),
+            TrialResult::Failed(_) => self.style.red("FAILED"),
+            TrialResult::Ignored(_) => self.style.yellow("ignored"),
         });
-        if let Verdict::Ignored(reason) = &done.verdict
+        if let TrialResult::Ignored(reason) = &finished.result
             && !reason.is_empty()
         {
             out.push(&format!(", {reason}"));
         }
-        if self.report_time && !matches!(done.verdict, Verdict::Ignored(_)) {
-            out.push(&format!(" <{:.3}s>", done.duration.as_secs_f64()));
+        if self.report_time && !matches!(finished.result, TrialResult::Ignored(_)) {
+            out.push(&format!(" <{:.3}s>", finished.duration.as_secs_f64()));
         }
-        if let (Verdict::Passed, Some(survivors)) = (&done.verdict, done.survivors()) {
+        if let (TrialResult::Passed, Some(survivors)) = (&finished.result, finished.survivors()) {
             out.push(&format!(" (left running, and killed: {survivors})"));
         }
-        if !done.notes.is_empty() {
-            out.push(&format!(" (note: {})", done.notes.join("; ")));
+        if !finished.notes.is_empty() {
+            out.push(&format!(" (note: {})", finished.notes.join("; ")));
         }
         out.push("\n");
-        self.failures.keep(done);
+        self.sections.keep(finished);
     }
 
-    fn closing(&mut self, out: &mut Outbox, conclusion: &Conclusion, elapsed: Duration) {
-        self.failures.show(out);
-        out.push(&result_line(self.style, conclusion, elapsed));
+    fn run_finished(&mut self, out: &mut Outbox, conclusion: &Conclusion, elapsed: Duration) {
+        self.sections.show(out);
+        out.push(&last_line(self.style, conclusion, elapsed));
     }
 }

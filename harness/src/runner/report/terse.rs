@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use super::failure::Failures;
+use super::options::ReportOptions;
 use super::outbox::Outbox;
-use super::printer::{Done, Opening, Show, Style, plural, result_line};
+use super::reporter::{FinishedTrial, Reporter, RunStart};
+use super::sections::{Sections, last_line, plural};
+use super::style::Style;
 use crate::runner::conclusion::Conclusion;
-use crate::runner::result::Verdict;
+use crate::runner::result::TrialResult;
 use crate::trial::Trial;
 
-pub(crate) struct Terse {
+pub(super) struct Terse {
     style: Style,
-    failures: Failures,
+    sections: Sections,
     total: usize,
     done: usize,
     column: usize,
@@ -21,10 +23,10 @@ pub(crate) struct Terse {
 const WIDTH: usize = 88;
 
 impl Terse {
-    pub(crate) fn new(style: Style, failures: Failures) -> Terse {
-        Terse {
-            style,
-            failures,
+    pub(super) fn new(options: &ReportOptions) -> Self {
+        Self {
+            style: Style::chosen(options.color),
+            sections: Sections::new(options.show_output),
             total: 0,
             done: 0,
             column: 0,
@@ -32,16 +34,14 @@ impl Terse {
     }
 }
 
-impl Show for Terse {
-    fn opening(&mut self, out: &mut Outbox, opening: &Opening) {
-        self.total = opening.trials;
-        self.failures.opening(opening.run_seed);
-        out.push(&format!("\nrunning {}\n", plural(opening.trials, "test")));
+impl Reporter for Terse {
+    fn run_started(&mut self, out: &mut Outbox, start: &RunStart) {
+        self.total = start.trials;
+        self.sections.set_run_seed(start.run_seed);
+        out.push(&format!("\nrunning {}\n", plural(start.trials, "test")));
     }
 
-    fn started(&mut self, _: &mut Outbox, _: &Trial) {}
-
-    fn slow(&mut self, out: &mut Outbox, trial: &Trial, elapsed: Duration) {
+    fn trial_is_slow(&mut self, out: &mut Outbox, trial: &Trial, elapsed: Duration) {
         let newline = if self.column > 0 { "\n" } else { "" };
         self.column = 0;
         let name = trial.label();
@@ -51,11 +51,11 @@ impl Show for Terse {
         ));
     }
 
-    fn done(&mut self, out: &mut Outbox, done: &Done<'_>) {
-        out.push(&match done.verdict {
-            Verdict::Passed => self.style.green("."),
-            Verdict::Failed(_) => self.style.red("F"),
-            Verdict::Ignored(_) => self.style.yellow("i"),
+    fn trial_finished(&mut self, out: &mut Outbox, finished: &FinishedTrial<'_>) {
+        out.push(&match finished.result {
+            TrialResult::Passed => self.style.green("."),
+            TrialResult::Failed(_) => self.style.red("F"),
+            TrialResult::Ignored(_) => self.style.yellow("i"),
         });
         self.done += 1;
         self.column += 1;
@@ -66,14 +66,14 @@ impl Show for Terse {
             });
             self.column = 0;
         }
-        self.failures.keep(done);
+        self.sections.keep(finished);
     }
 
-    fn closing(&mut self, out: &mut Outbox, conclusion: &Conclusion, elapsed: Duration) {
+    fn run_finished(&mut self, out: &mut Outbox, conclusion: &Conclusion, elapsed: Duration) {
         if self.column > 0 {
             out.push("\n");
         }
-        self.failures.show(out);
-        out.push(&result_line(self.failures.style(), conclusion, elapsed));
+        self.sections.show(out);
+        out.push(&last_line(self.style, conclusion, elapsed));
     }
 }

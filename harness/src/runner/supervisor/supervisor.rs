@@ -19,8 +19,8 @@ use crate::kernel::message_channel::MESSAGE_MAX;
 use crate::model::random::seed_for;
 use crate::runner::conclusion::Conclusion;
 use crate::runner::error::{RunError, explain, limit};
-use crate::runner::report::{Done, Printer};
-use crate::runner::result::{Failure, Heard, Verdict};
+use crate::runner::report::{FinishedTrial, Printer};
+use crate::runner::result::{Heard, TrialResult};
 use crate::sandbox::protocol::Message;
 use crate::sandbox::protocol::trial::TrialReport;
 use crate::sandbox::protocol::zygote::ZygoteOrder;
@@ -37,7 +37,7 @@ pub(crate) struct Plan {
     pub(crate) capture: bool,
     pub(crate) fail_fast: bool,
     /// Verdicts that are known without running the trial, by index.
-    pub(crate) settled: Vec<Option<Verdict>>,
+    pub(crate) settled: Vec<Option<TrialResult>>,
 }
 
 /// The supervisor of one run.
@@ -143,7 +143,7 @@ impl<'a> Supervisor<'a> {
             trial: index as u32,
             seed,
         };
-        self.printer.started(trial);
+        self.printer.trial_started(trial);
         let Idle { channel, output } = self.order(slot, order).map_err(|errno| match errno {
             Errno::EPIPE => all_died(),
             errno => explain(&Refused {
@@ -284,25 +284,26 @@ impl<'a> Supervisor<'a> {
         self.queue.granted();
         let output = active.capture.into_text();
         let trial = self.trial(active.trial);
-        let done = Done {
+        let done = FinishedTrial {
             trial,
-            verdict: active.heard.verdict(&output),
+            result: active.heard.result(&output),
             duration: active.started.elapsed(),
             seed: active.seed,
             output,
             notes: active.heard.notes(),
             survivors: active.heard.survivors,
-            described: active.heard.described,
-            captured: self.plan.capture,
+            description: active.heard.described,
+            is_captured: self.plan.capture,
         };
-        self.conclusion.count(&done.verdict);
-        self.printer.done(done);
+        self.conclusion.count(&done.result);
+        self.printer.trial_finished(done);
         Ok(())
     }
 
-    fn settle(&mut self, index: usize, verdict: Verdict) {
-        self.conclusion.count(&verdict);
-        self.printer.done(Done::not_run(self.trial(index), verdict));
+    fn settle(&mut self, index: usize, result: TrialResult) {
+        self.conclusion.count(&result);
+        self.printer
+            .trial_finished(FinishedTrial::not_run(self.trial(index), result));
     }
 
     /// The kernel did not give a sandbox. It gives namespaces back late, so limits are tried again.
@@ -320,13 +321,7 @@ impl<'a> Supervisor<'a> {
             return Err(error);
         }
         let reason = error.to_string();
-        self.settle(
-            index,
-            Verdict::Failed(Failure {
-                reason,
-                ..Failure::default()
-            }),
-        );
+        self.settle(index, TrialResult::failed(reason));
         Ok(())
     }
 }

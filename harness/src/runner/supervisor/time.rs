@@ -28,7 +28,7 @@ impl Supervisor<'_> {
                 let elapsed = active.started.elapsed();
                 active.slow_at = now + elapsed.max(SLOW);
                 let trial = active.trial;
-                self.printer.slow(self.trial(trial), elapsed);
+                self.printer.trial_is_slow(self.trial(trial), elapsed);
             }
             self.advance(slot, now);
         }

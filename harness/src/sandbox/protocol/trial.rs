@@ -7,6 +7,7 @@ use nix::sys::signal::Signal;
 
 use super::codec::{Edge, Message, header, wire_enum, wire_struct};
 use crate::kernel::message_channel::MESSAGE_MAX;
+use crate::kernel::process::exit_kind::ExitKind;
 use crate::sandbox::refused::Refused;
 use crate::trial::running::Remark;
 
@@ -70,7 +71,7 @@ pub(crate) enum TrialReport {
     /// The body's process is gone. The last message.
     Exited {
         /// The process' end.
-        end: ProcessEnd,
+        end: ExitKind,
         /// Processes that outlived the body.
         survivors: Vec<Survivor>,
         /// How the body said that it had come to its end, if it did.
@@ -149,18 +150,9 @@ wire_enum!(FailureKind {
     2 => Other,
 });
 
-/// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ProcessEnd {
-    /// The process exited with this code.
-    Code(i32),
-    /// This signal killed the process.
-    Signal(i32),
-}
-
-wire_enum!(ProcessEnd {
+wire_enum!(ExitKind {
     1 => Code(code),
-    2 => Signal(number),
+    2 => Signal { number, dumped_core },
 });
 
 /// A process that outlived the test body.
@@ -236,12 +228,12 @@ mod tests {
                 errno: Errno::EPERM,
             }),
             TrialReport::Exited {
-                end: ProcessEnd::Code(-1),
+                end: ExitKind::Code(-1),
                 survivors: vec![],
                 finish: None,
             },
             TrialReport::Exited {
-                end: ProcessEnd::Signal(9),
+                end: ExitKind::killed_by(Signal::SIGKILL),
                 survivors: vec![survivor(4, "nginx"), survivor(5, "")],
                 finish: Some(failed("a")),
             },
@@ -266,7 +258,7 @@ mod tests {
             panic!("unreadable");
         };
         let exited = TrialReport::Exited {
-            end: ProcessEnd::Code(1),
+            end: ExitKind::Code(1),
             survivors: vec![survivor(i32::MAX, "a name of fifteen"); Survivor::MOST],
             finish: Some(finish),
         };

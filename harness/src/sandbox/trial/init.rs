@@ -27,6 +27,7 @@ use crate::kernel::fd::{close_in_copy, replace_standard};
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
 use crate::kernel::process::Reaped;
+use crate::kernel::process::exit_kind::ExitKind;
 use crate::kernel::process::signal;
 use crate::kernel::process::signal::Pending;
 use crate::sandbox::ids::Ids;
@@ -34,7 +35,7 @@ use crate::sandbox::node::factory::Factory;
 use crate::sandbox::process_table;
 use crate::sandbox::protocol::Message;
 use crate::sandbox::protocol::trial::{
-    BodyReport, Finish, InitRequest, ProcessEnd, Survivor, TrialReport, WAKE_INIT,
+    BodyReport, Finish, InitRequest, Survivor, TrialReport, WAKE_INIT,
 };
 use crate::sandbox::refused::{Doing, Refused};
 
@@ -326,27 +327,23 @@ impl Init<'_> {
     }
 
     /// Reaps whoever has ended. Returns the end of the body, if the body was among them.
-    fn reap(&self, body: Pid) -> Option<ProcessEnd> {
+    fn reap(&self, body: Pid) -> Option<ExitKind> {
         let mut end = None;
         while let Reaped::One(pid, status) = process::reap() {
             if pid == body.as_raw() {
-                end = Some(if libc::WIFSIGNALED(status) {
-                    ProcessEnd::Signal(libc::WTERMSIG(status))
-                } else {
-                    ProcessEnd::Code(libc::WEXITSTATUS(status))
-                });
+                end = Some(ExitKind::from_wait_status(status));
             }
         }
         end
     }
 
     /// Reports that the body is gone, and who is left. Returns what [`Init::live`] returns.
-    fn finish(&self, body: &Body, end: ProcessEnd) -> bool {
+    fn finish(&self, body: &Body, end: ExitKind) -> bool {
         self.forward_reports(body);
         let finish = body.finish.take();
         // Everybody in the sandbox descends from this process: without children it is alone.
         let empty = matches!(process::reap(), Reaped::Childless);
-        if empty && finish == Some(Finish::Passed) && end == ProcessEnd::Code(0) {
+        if empty && finish == Some(Finish::Passed) && end == ExitKind::SUCCESS {
             let _ = self.channel.send(&TrialReport::ALL_WELL);
             return true;
         }

@@ -1,0 +1,97 @@
+//! What is shown at the end of each trial that failed, in the order in which people ask.
+
+use super::reporter::FinishedTrial;
+use crate::runner::result::{Failure, Shown};
+use crate::trial::Trial;
+
+/// Returns the description of a failed trial: its place and duration, its output, the reason, what
+/// hangs, what was left running, and the line that runs it again.
+pub(super) fn describe(finished: &FinishedTrial<'_>, failure: &Failure, run_seed: u64) -> String {
+    let mut text = match finished.trial.source() {
+        Some(source) => format!("{}:{}, ", source.file, source.line),
+        None => String::new(),
+    };
+    text += &format!(
+        "{:.3}s, seed {}\n",
+        finished.duration.as_secs_f64(),
+        finished.seed
+    );
+    text += &with_newline(&finished.output);
+    text += &reason(finished, failure);
+    for note in &finished.notes {
+        text += &format!("note: {note}\n");
+    }
+    if let Some(description) = &finished.description {
+        text += &format!("what hangs:\n{}", with_newline(description));
+    }
+    if let Some(survivors) = finished.survivors() {
+        text += &format!("left running, and killed: {survivors}\n");
+    }
+    text += &format!("run it again: {}\n", again(finished.trial, run_seed));
+    text
+}
+
+/// Returns the reason and its place as far as the output does not show them already.
+fn reason(finished: &FinishedTrial<'_>, failure: &Failure) -> String {
+    let mut text = String::new();
+    let (is_reason_shown, is_place_shown) = match failure.shown {
+        Shown::AsPanic => (true, true),
+        Shown::AsError => (finished.is_captured, false),
+        Shown::Nowhere => (false, false),
+    };
+    if !is_reason_shown {
+        text += &format!("{}\n", failure.reason);
+    }
+    if !is_place_shown && !failure.location.is_empty() {
+        text += &format!("    at {}\n", failure.location);
+    }
+    text
+}
+
+/// Returns a line to copy that runs the trial again: with cargo if cargo started this program (it
+/// sets `CARGO_PKG_NAME`), else with the program itself.
+fn again(trial: &Trial, run_seed: u64) -> String {
+    let program = std::env::current_exe().unwrap_or_default();
+    // cargo names the program of a test target `TARGET-HASH`.
+    let stem = program
+        .file_stem()
+        .map(|s| s.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let target = stem
+        .rsplit_once('-')
+        .map_or(stem.as_str(), |(target, _)| target);
+    let ignored = if trial.has_ignored_flag() {
+        " --ignored"
+    } else {
+        ""
+    };
+    let arguments = format!("--exact '{}'{ignored}", trial.name());
+    match std::env::var("CARGO_PKG_NAME") {
+        Ok(package) => {
+            let target = target_option(target, &package);
+            format!("SNOWGLOBE_SEED={run_seed} cargo test -p {package} {target} -- {arguments}")
+        }
+        Err(_) => format!(
+            "SNOWGLOBE_SEED={run_seed} {} {arguments}",
+            program.display()
+        ),
+    }
+}
+
+/// Returns cargo's option for the target of this name. Unit tests have the package's own name.
+fn target_option(target: &str, package: &str) -> String {
+    if target == package.replace('-', "_") {
+        "--lib --bins".to_owned()
+    } else {
+        format!("--test {target}")
+    }
+}
+
+/// Returns the text, which ends with a line break unless it is empty.
+pub(super) fn with_newline(text: &str) -> String {
+    if text.is_empty() || text.ends_with('\n') {
+        text.to_owned()
+    } else {
+        format!("{text}\n")
+    }
+}

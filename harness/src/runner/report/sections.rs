@@ -1,0 +1,113 @@
+//! libtest's sections at the end of a run, and its last line.
+//!
+//! Output of failed trials is shown at the end, where people look for it, so it has to be kept
+//! until then. A run in which everything fails could keep more than the machine has, so the
+//! descriptions are cut once they take 64 MiB.
+
+use std::time::Duration;
+
+use super::describe::{describe, with_newline};
+use super::outbox::Outbox;
+use super::reporter::FinishedTrial;
+use super::style::Style;
+use crate::kernel::process::exit_kind::signal_name;
+use crate::runner::conclusion::Conclusion;
+use crate::runner::result::TrialResult;
+
+/// Failures (and, with `--show-output`, passes) as they will be shown at the end.
+#[derive(Debug)]
+pub(super) struct Sections {
+    show_output: bool,
+    failed: Vec<(String, String)>,
+    passed: Vec<(String, String)>,
+    run_seed: u64,
+}
+
+/// Size up to which the descriptions of failed trials are kept whole, in bytes.
+const KEPT_WHOLE: usize = 64 << 20;
+/// Size of a description that is cut, in bytes.
+const CUT: usize = 16 << 10;
+
+impl Sections {
+    pub(super) fn new(show_output: bool) -> Self {
+        Self {
+            show_output,
+            failed: Vec::new(),
+            passed: Vec::new(),
+            run_seed: 0,
+        }
+    }
+
+    pub(super) fn set_run_seed(&mut self, run_seed: u64) {
+        self.run_seed = run_seed;
+    }
+
+    /// Keeps what will be shown of a trial.
+    pub(super) fn keep(&mut self, finished: &FinishedTrial<'_>) {
+        let name = || finished.trial.name().to_owned();
+        match &finished.result {
+            TrialResult::Failed(failure) => {
+                let kept: usize = self.failed.iter().map(|(_, text)| text.len()).sum();
+                let mut text = describe(finished, failure, self.run_seed);
+                if kept + text.len() > KEPT_WHOLE {
+                    text.truncate(text.floor_char_boundary(CUT));
+                }
+                self.failed.push((name(), text));
+            }
+            TrialResult::Passed => {
+                if self.show_output && !finished.output.is_empty() {
+                    self.passed.push((name(), with_newline(&finished.output)));
+                }
+            }
+            TrialResult::Ignored(_) => {}
+        }
+    }
+
+    /// Writes the sections.
+    pub(super) fn show(&self, out: &mut Outbox) {
+        if self.show_output {
+            section(out, "successes", &self.passed);
+        }
+        if !self.failed.is_empty() {
+            section(out, "failures", &self.failed);
+        }
+    }
+}
+
+fn section(out: &mut Outbox, title: &str, entries: &[(String, String)]) {
+    out.push(&format!("\n{title}:\n"));
+    for (name, text) in entries {
+        out.push(&format!("\n---- {name} stdout ----\n{text}"));
+    }
+    out.push(&format!("\n{title}:\n"));
+    for (name, _) in entries {
+        out.push(&format!("    {name}\n"));
+    }
+}
+
+/// Returns libtest's last line.
+pub(super) fn last_line(style: Style, conclusion: &Conclusion, elapsed: Duration) -> String {
+    let word = if conclusion.has_failed() {
+        style.red("FAILED")
+    } else {
+        style.green("ok")
+    };
+    let interrupted = match conclusion.interrupted_by {
+        Some(signal) => format!(" interrupted by {};", signal_name(signal)),
+        None => String::new(),
+    };
+    format!(
+        "\ntest result: {word}.{interrupted} {} passed; {} failed; {} ignored; {} measured; {} filtered out; finished in {:.2}s\n\n",
+        conclusion.num_passed,
+        conclusion.num_failed,
+        conclusion.num_ignored,
+        conclusion.num_measured,
+        conclusion.num_filtered_out,
+        elapsed.as_secs_f64()
+    )
+}
+
+/// Returns a number and a noun, as in `1 test` and `2 tests`.
+pub(crate) fn plural(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
