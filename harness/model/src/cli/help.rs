@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::Command;
+use super::CommandLine;
 
 /// Longest left column, in characters; the sentence of a longer one begins on the next line.
 const WIDEST: usize = 30;
 
-impl<T> Command<T> {
+impl<T> CommandLine<T> {
     /// Returns the text that `--help` prints.
     pub fn help(&self) -> String {
         let options = self.flags.iter().map(|it| (it.usage(), it.sentence()));

@@ -3,18 +3,18 @@
 //! A parser with a `match` over names and a help text beside it drift apart: nothing tells whoever
 //! adds an option that it is missing in the help. Here each option is one [`Flag`], a block with
 //! its names, its value, its sentence in the help and what it sets. Both the parser and the help of
-//! a [`Command`] are made from the same table of flags.
+//! a [`CommandLine`] are made from the same table of flags.
 //!
 //! | file | role |
 //! |---|---|
 //! | `flag.rs` | [`Flag`], one option |
 //! | `given.rs` | [`Given`], a value that somebody gave to an option, and its conversions |
-//! | `command.rs` | [`Command`], a table of flags: parses a command line and the environment |
+//! | `command_line.rs` | [`CommandLine`], a table of flags: parses words and the environment |
 //! | `help.rs` | the help of a command |
 //! | `error.rs` | [`CliError`] |
 //!
 //! ```
-//! use snowglobe_model::cli::{Command, Operands};
+//! use snowglobe_model::cli::{CommandLine, Operands};
 //!
 //! #[derive(Default)]
 //! struct Options {
@@ -25,7 +25,7 @@
 //!
 //! type Flag = snowglobe_model::cli::Flag<Options>;
 //!
-//! const COMMAND: Command<Options> = Command {
+//! const COMMAND_LINE: CommandLine<Options> = CommandLine {
 //!     about: "Usage: measure [OPTIONS] [NAME...]\n",
 //!     operands: Operands::Each(|options, name| {
 //!         options.names.push(name.text()?);
@@ -42,13 +42,13 @@
 //!     notes: "",
 //! };
 //!
-//! let options = COMMAND.parse(["-q", "--rounds=3", "ping"]).unwrap();
+//! let options = COMMAND_LINE.parse(["-q", "--rounds=3", "ping"]).unwrap();
 //! assert!(options.quiet);
 //! assert_eq!((options.rounds, options.names), (Some(3), vec!["ping".to_owned()]));
-//! assert!(COMMAND.help().contains("--rounds N  Measure N times"));
+//! assert!(COMMAND_LINE.help().contains("--rounds N  Measure N times"));
 //! ```
 
-mod command;
+mod command_line;
 mod error;
 mod flag;
 mod given;
@@ -56,7 +56,7 @@ mod help;
 #[cfg(test)]
 mod tests;
 
-pub use command::{Command, GivenFlags, Operands};
+pub use command_line::{CommandLine, GivenFlags, Operands};
 pub use error::CliError;
 pub use flag::Flag;
 pub use given::Given;

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::{Command, Operands};
+use super::{CommandLine, Operands};
 
 type Flag = super::Flag<Options>;
 
@@ -18,7 +18,7 @@ struct Options {
 
 const COLORS: &[(&str, u8)] = &[("red", 1), ("green", 2), ("blue", 3)];
 
-const COMMAND: Command<Options> = Command {
+const COMMAND_LINE: CommandLine<Options> = CommandLine {
     about: "Usage: say [OPTIONS] [WORD...]\n",
     operands: Operands::Each(|options, word| {
         options.words.push(word.text()?);
@@ -51,7 +51,7 @@ const COMMAND: Command<Options> = Command {
 };
 
 fn parse(line: &str) -> Result<Options, String> {
-    COMMAND
+    COMMAND_LINE
         .parse(line.split_whitespace())
         .map_err(|error| error.to_string())
 }
@@ -102,14 +102,14 @@ fn mistakes_are_named() {
 fn the_environment_speaks_where_the_command_line_is_silent() {
     let read = |line: &str, environment: &[(&str, &str)]| {
         let mut options = Options::default();
-        let given = COMMAND
+        let given = COMMAND_LINE
             .parse_into(&mut options, line.split_whitespace())
             .unwrap();
         let get = |wanted: &str| {
             let found = environment.iter().find(|(name, _)| *name == wanted);
             found.map(|(_, value)| (*value).into())
         };
-        let outcome = COMMAND.read_environment(&mut options, &given, get);
+        let outcome = COMMAND_LINE.read_environment(&mut options, &given, get);
         outcome.map(|()| options).map_err(|error| error.to_string())
     };
     let environment = [("SAY_ROUNDS", "7"), ("SAY_LOUD", "1")];
@@ -123,9 +123,9 @@ fn the_environment_speaks_where_the_command_line_is_silent() {
 
 #[test]
 fn a_command_line_behind_the_options_is_left_alone() {
-    const RUN: Command<Vec<OsString>> = Command {
+    const RUN: CommandLine<Vec<OsString>> = CommandLine {
         about: "",
-        operands: Operands::CommandLine(|words, rest| *words = rest),
+        operands: Operands::Program(|words, rest| *words = rest),
         flags: &[],
         variables: &[],
         notes: "",
@@ -136,7 +136,7 @@ fn a_command_line_behind_the_options_is_left_alone() {
 
 #[test]
 fn the_help_is_made_of_the_flags() {
-    COMMAND.assert_sound();
+    COMMAND_LINE.assert_sound();
     let expected = "\
 Usage: say [OPTIONS] [WORD...]
 
@@ -154,18 +154,18 @@ Environment:
 
 Exit status: 0
 ";
-    assert_eq!(COMMAND.help(), expected);
+    assert_eq!(COMMAND_LINE.help(), expected);
 }
 
 #[test]
 #[should_panic(expected = "two options are named `--loud`")]
 fn a_name_that_stands_twice_is_found() {
-    const TWICE: Command<Options> = Command {
+    const TWICE: CommandLine<Options> = CommandLine {
         flags: &[
             Flag::switch("loud", "Say it loudly", |options| options.loud = true),
             Flag::switch("quiet", "Whisper it", |_| {}).aliases(&["loud"]),
         ],
-        ..COMMAND
+        ..COMMAND_LINE
     };
     TWICE.assert_sound();
 }

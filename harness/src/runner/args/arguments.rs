@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::flags::COMMAND;
+use super::flags::COMMAND_LINE;
 use crate::model::cli::{CliError, GivenFlags};
 use crate::runner::error::{RunError, usage};
 use crate::runner::report::{Color, Format, ReportOptions};
@@ -110,7 +110,7 @@ impl Arguments {
         I::Item: Into<OsString>,
     {
         let mut args = Arguments::default();
-        let given = COMMAND.parse_into(&mut args, words).map_err(wrong)?;
+        let given = COMMAND_LINE.parse_into(&mut args, words).map_err(wrong)?;
         if args.ignored && args.include_ignored {
             return Err(usage(
                 "--ignored and --include-ignored exclude each other: give one of them",
@@ -125,12 +125,14 @@ impl Arguments {
         given: &GivenFlags,
         get: impl Fn(&str) -> Option<OsString>,
     ) -> Result<(), RunError> {
-        COMMAND.read_environment(self, given, get).map_err(wrong)
+        COMMAND_LINE
+            .read_environment(self, given, get)
+            .map_err(wrong)
     }
 
     /// Returns the text that `--help` prints.
     pub(crate) fn help() -> String {
-        COMMAND.help()
+        COMMAND_LINE.help()
     }
 
     /// Returns what the report needs to know.

@@ -6,12 +6,12 @@
 
 use super::Arguments;
 use super::values::{color, duration, format, number, threads, unstable};
-use crate::model::cli::{self, Command, Operands};
+use crate::model::cli::{self, CommandLine, Operands};
 
 type Flag = cli::Flag<Arguments>;
 
 /// The command line of a test program.
-pub(super) const COMMAND: Command<Arguments> = Command {
+pub(super) const COMMAND_LINE: CommandLine<Arguments> = CommandLine {
     about: "\
 Usage: [OPTIONS] [FILTERS...]
 
@@ -192,12 +192,12 @@ mod tests {
 
     #[test]
     fn every_option_is_in_the_help() {
-        COMMAND.assert_sound();
+        COMMAND_LINE.assert_sound();
     }
 
     #[test]
     fn every_format_is_in_the_help() {
-        let help = COMMAND.help();
+        let help = COMMAND_LINE.help();
         for (name, _) in format_names() {
             assert!(help.contains(name), "{name}");
         }

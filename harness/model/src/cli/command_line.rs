@@ -7,7 +7,7 @@ use super::{CliError, Flag, Given};
 
 /// A command: its options, its operands, and the text around them in its help.
 #[derive(Debug)]
-pub struct Command<T: 'static> {
+pub struct CommandLine<T: 'static> {
     /// Beginning of the help: the usage, and what the command does.
     pub about: &'static str,
     /// Meaning of the words that are no options.
@@ -28,14 +28,14 @@ pub enum Operands<T> {
     /// Each is handed over by itself, and options may stand between them.
     Each(fn(&mut T, Given) -> Result<(), CliError>),
     /// The first and everything after it, options included, belong together: a command to run.
-    CommandLine(fn(&mut T, Vec<OsString>)),
+    Program(fn(&mut T, Vec<OsString>)),
 }
 
 /// Options that a command line set, so that the environment does not set them again.
 #[derive(Debug, Default)]
 pub struct GivenFlags(Vec<usize>);
 
-impl<T> Command<T> {
+impl<T> CommandLine<T> {
     /// Parses a command line, which is without the program's name.
     ///
     /// # Errors
@@ -135,7 +135,7 @@ impl<T> Command<T> {
         match self.operands {
             Operands::None => Err(CliError::UnexpectedOperand(word)),
             Operands::Each(take) => take(options, Given::new("the argument", word)),
-            Operands::CommandLine(take) => {
+            Operands::Program(take) => {
                 let rest = parser.raw_args()?;
                 take(options, std::iter::once(word).chain(rest).collect());
                 Ok(())
