@@ -9,7 +9,7 @@
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
 
-use crate::sandbox::refused::{Refused, Step};
+use crate::sandbox::refused::{Refused, SetupStep};
 
 /// What can be done about a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,10 +53,13 @@ impl Remedy {
     /// Returns what can be done about `refused`; `in_chroot` where the process is known to be in one.
     pub(crate) fn of(refused: &Refused, in_chroot: bool) -> Self {
         let clone = match &refused.step {
-            Step::Clone(_, namespaces) => Some(*namespaces),
-            Step::Mount(_) | Step::SetSysctl(..) | Step::MakeMountPoint(_) | Step::Other(_) => None,
+            SetupStep::Clone(_, namespaces) => Some(*namespaces),
+            SetupStep::Mount(_)
+            | SetupStep::SetSysctl(..)
+            | SetupStep::MakeMountPoint(_)
+            | SetupStep::Other(_) => None,
         };
-        let of_proc = matches!(&refused.step, Step::Mount(path) if path == "/proc");
+        let of_proc = matches!(&refused.step, SetupStep::Mount(path) if path == "/proc");
         match (refused.errno, clone) {
             // clone(2), ERRORS: ENOSPC and EUSERS are about namespaces.
             (Errno::ENOSPC, Some(kinds)) => Self::RaiseNamespaceLimits(kinds),
@@ -229,15 +232,15 @@ fn raise_limits(kinds: CloneFlags, scarce: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::refused::Cloned;
+    use crate::sandbox::refused::NewProcess;
 
-    fn refused(step: impl Into<Step>, errno: Errno) -> Refused {
+    fn refused(step: impl Into<SetupStep>, errno: Errno) -> Refused {
         let step = step.into();
         Refused { step, errno }
     }
 
-    fn cloning(kinds: CloneFlags) -> Step {
-        Step::Clone(Cloned::Probe, kinds)
+    fn cloning(kinds: CloneFlags) -> SetupStep {
+        SetupStep::Clone(NewProcess::Probe, kinds)
     }
 
     #[test]
@@ -258,10 +261,10 @@ mod tests {
 
     #[test]
     fn the_kind_of_a_step_decides_and_not_its_words() {
-        let words: Step = "clone3 something".into();
+        let words: SetupStep = "clone3 something".into();
         let full = Remedy::of(&refused(words, Errno::ENOSPC), false);
         assert_eq!(full, Remedy::ReadKernelLog);
-        let words: Step = "mount /proc".into();
+        let words: SetupStep = "mount /proc".into();
         let forbidden = Remedy::of(&refused(words, Errno::EPERM), false);
         assert_ne!(forbidden, Remedy::UncoverProc);
     }
@@ -273,7 +276,7 @@ mod tests {
         assert_eq!(chroot, Remedy::LeaveChroot);
         let elsewhere = Remedy::of(&refused(users, Errno::EPERM), false);
         assert!(matches!(elsewhere, Remedy::PermitUserNamespaces(_)));
-        let proc = Remedy::of(&refused(Step::mount("/proc"), Errno::EPERM), true);
+        let proc = Remedy::of(&refused(SetupStep::mount("/proc"), Errno::EPERM), true);
         assert!(proc.fix(&[]).contains("--privileged") || apparmor_restricts());
     }
 }

@@ -88,9 +88,9 @@ mod tests {
     use nix::sched::CloneFlags;
 
     use super::*;
-    use crate::sandbox::refused::{Cloned, Step};
+    use crate::sandbox::refused::{NewProcess, SetupStep};
 
-    fn refused(step: impl Into<Step>, errno: Errno) -> Refused {
+    fn refused(step: impl Into<SetupStep>, errno: Errno) -> Refused {
         let step = step.into();
         Refused { step, errno }
     }
@@ -128,13 +128,16 @@ mod tests {
     fn what_is_forbidden_is_not_mistaken_for_a_module_that_is_absent() {
         let mut chroot = machine();
         chroot.chroot = true;
-        let users = Step::Clone(Cloned::Probe, CloneFlags::CLONE_NEWUSER);
+        let users = SetupStep::Clone(NewProcess::Probe, CloneFlags::CLONE_NEWUSER);
         let fix = sandbox(&refused(users, Errno::EPERM), &chroot);
         assert!(fix.contains("leave the chroot"), "{fix}");
         let open = refused("open /dev/net/tun", Errno::EACCES);
         let tun = feature(Feature::Tun, &open, &machine());
         assert_eq!(tun, "sudo chmod 0666 /dev/net/tun");
-        let proc = sandbox(&refused(Step::mount("/proc"), Errno::EPERM), &machine());
+        let proc = sandbox(
+            &refused(SetupStep::mount("/proc"), Errno::EPERM),
+            &machine(),
+        );
         assert!(proc.contains("--privileged"), "{proc}");
     }
 }

@@ -12,7 +12,7 @@ use crate::kernel::mount;
 use crate::kernel::probe;
 use crate::probe::{NETWORK, throwaway};
 use crate::remedy::apparmor_restricts;
-use crate::sandbox::refused::{Doing, Refused, Step};
+use crate::sandbox::refused::{Doing, Refused, SetupStep};
 
 /// Something that no trial can do without.
 struct Essential {
@@ -53,7 +53,7 @@ pub(super) fn essentials(machine: &Machine) -> Vec<Finding> {
             "fresh_proc",
             mounts | Flags::CLONE_NEWPID,
             "mount /proc",
-            || mount::fresh_at(c"proc", c"/proc", None).doing(Step::mount("/proc")),
+            || mount::fresh_at(c"proc", c"/proc", None).doing(SetupStep::mount("/proc")),
         ),
         essential("uts_namespace", Flags::CLONE_NEWUTS, "sethostname", || {
             Ok(probe::hostname()?)

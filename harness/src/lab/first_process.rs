@@ -11,7 +11,7 @@ use crate::kernel::process;
 use crate::lab::error::{LabError, Result};
 use crate::lab::node::files::Place;
 use crate::model::topology::IntoRootfs;
-use crate::sandbox::protocol::Message;
+use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::node::{
     CommandReply, Joins, LONGEST_REPLY, MountContent, NodeCommand, NodeMount, NodeReply,
     NodeRequest, NodeRoot,

@@ -22,9 +22,9 @@ use crate::kernel::process::clone::{Cloned, clone_into, single_threaded};
 use crate::remedy::NAMESPACE_KINDS;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::outer::become_root;
-use crate::sandbox::protocol::Message;
+use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::outer::{OuterReply, OuterStep};
-use crate::sandbox::refused::{self, Doing, Refused, Step};
+use crate::sandbox::refused::{self, Doing, Refused, SetupStep};
 
 /// Runs `attempt` as root of fresh namespaces of these `kinds` (and a user namespace), in a
 /// process that ends then.
@@ -108,7 +108,9 @@ fn cloned(kinds: CloneFlags) -> Result<Option<i32>, Refused> {
                 sleep(Duration::from_millis(1 << tried));
                 tried += 1;
             }
-            Err(error) => return Err(error).doing(Step::Clone(refused::Cloned::Probe, kinds)),
+            Err(error) => {
+                return Err(error).doing(SetupStep::Clone(refused::NewProcess::Probe, kinds));
+            }
         }
     }
 }

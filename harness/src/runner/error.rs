@@ -80,16 +80,16 @@ mod tests {
     use nix::sched::CloneFlags;
 
     use super::*;
-    use crate::sandbox::refused::{Cloned, Step};
+    use crate::sandbox::refused::{NewProcess, SetupStep};
 
     #[test]
     fn each_refusal_has_a_cause_a_fix_and_a_status_of_its_own() {
         let explain = |step, errno| explain(&Refused { step, errno });
-        let clone = Step::Clone(Cloned::Sandbox, CloneFlags::CLONE_NEWNET);
+        let clone = SetupStep::Clone(NewProcess::Sandbox, CloneFlags::CLONE_NEWNET);
         let limit = explain(clone, Errno::ENOSPC);
         assert_eq!(limit.exit_code(), 71);
         assert!(limit.to_string().contains("max_"), "{limit}");
-        let permission = explain(Step::mount("/proc"), Errno::EPERM);
+        let permission = explain(SetupStep::mount("/proc"), Errno::EPERM);
         assert_eq!(permission.exit_code(), 77);
         assert!(
             permission.to_string().contains("mount /proc"),

@@ -11,7 +11,7 @@ use std::io;
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
 
-use super::protocol::codec::{Reader, Wire, Writer, wire_enum, wire_struct};
+use super::protocol::codec::{Codec, MessageReader, MessageWriter, codec_enum, codec_struct};
 use crate::kernel::errno::errno;
 use crate::kernel::probe::Refusal;
 
@@ -19,16 +19,16 @@ use crate::kernel::probe::Refusal;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refused {
     /// The step that was tried.
-    pub(crate) step: Step,
+    pub(crate) step: SetupStep,
     /// Answer of the kernel.
     pub(crate) errno: Errno,
 }
 
 /// Something that was asked of the kernel. As a text it is a verb and its object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum SetupStep {
     /// Clone a process into new namespaces of these kinds.
-    Clone(Cloned, CloneFlags),
+    Clone(NewProcess, CloneFlags),
     /// Mount a new filesystem at this path.
     Mount(Cow<'static, str>),
     /// Write this value to a sysctl, named by its path below `/proc/sys`.
@@ -41,7 +41,7 @@ pub(crate) enum Step {
 
 /// A process that is cloned into new namespaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cloned {
+pub(crate) enum NewProcess {
     /// The first process of the outer sandbox.
     OuterSandbox,
     /// The init of a trial.
@@ -58,13 +58,13 @@ impl fmt::Display for Refused {
     }
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for SetupStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Clone(Cloned::OuterSandbox, _) => f.write_str("clone3 the outer sandbox"),
-            Self::Clone(Cloned::Sandbox, _) => f.write_str("clone3 the sandbox"),
-            Self::Clone(Cloned::Node, _) => f.write_str("clone3 a node"),
-            Self::Clone(Cloned::Probe, namespaces) => {
+            Self::Clone(NewProcess::OuterSandbox, _) => f.write_str("clone3 the outer sandbox"),
+            Self::Clone(NewProcess::Sandbox, _) => f.write_str("clone3 the sandbox"),
+            Self::Clone(NewProcess::Node, _) => f.write_str("clone3 a node"),
+            Self::Clone(NewProcess::Probe, namespaces) => {
                 // As in the kernel's headers, with bars between the names.
                 let names: Vec<&str> = namespaces.iter_names().map(|(name, _)| name).collect();
                 write!(f, "clone3 {}", names.join("|"))
@@ -77,19 +77,19 @@ impl fmt::Display for Step {
     }
 }
 
-impl From<&'static str> for Step {
+impl From<&'static str> for SetupStep {
     fn from(words: &'static str) -> Self {
         Self::Other(words.into())
     }
 }
 
-impl From<String> for Step {
+impl From<String> for SetupStep {
     fn from(words: String) -> Self {
         Self::Other(words.into())
     }
 }
 
-impl Step {
+impl SetupStep {
     /// Returns the step of mounting a new filesystem at `path`.
     pub(crate) const fn mount(path: &'static str) -> Self {
         Self::Mount(Cow::Borrowed(path))
@@ -100,15 +100,15 @@ impl Step {
 impl From<Refusal> for Refused {
     fn from((call, errno): Refusal) -> Self {
         Self {
-            step: Step::Other(call.into()),
+            step: SetupStep::Other(call.into()),
             errno,
         }
     }
 }
 
-wire_struct!(Refused { step, errno });
+codec_struct!(Refused { step, errno });
 
-wire_enum!(Step {
+codec_enum!(SetupStep {
     1 => Clone(cloned, namespaces),
     2 => Mount(path),
     3 => SetSysctl(name, value),
@@ -116,29 +116,29 @@ wire_enum!(Step {
     5 => Other(words),
 });
 
-wire_enum!(Cloned {
+codec_enum!(NewProcess {
     1 => OuterSandbox,
     2 => Sandbox,
     3 => Node,
     4 => Probe,
 });
 
-impl Wire for Errno {
-    fn put(&self, to: &mut Writer) {
+impl Codec for Errno {
+    fn put(&self, to: &mut MessageWriter) {
         (*self as i32).put(to);
     }
 
-    fn get(from: &mut Reader<'_>) -> Option<Self> {
+    fn get(from: &mut MessageReader<'_>) -> Option<Self> {
         i32::get(from).map(Self::from_raw)
     }
 }
 
-impl Wire for CloneFlags {
-    fn put(&self, to: &mut Writer) {
+impl Codec for CloneFlags {
+    fn put(&self, to: &mut MessageWriter) {
         self.bits().put(to);
     }
 
-    fn get(from: &mut Reader<'_>) -> Option<Self> {
+    fn get(from: &mut MessageReader<'_>) -> Option<Self> {
         i32::get(from).map(Self::from_bits_retain)
     }
 }
@@ -149,7 +149,7 @@ pub(crate) trait Doing<T> {
     ///
     /// # Errors
     /// The error, if there was one.
-    fn doing(self, step: impl Into<Step>) -> Result<T, Refused>
+    fn doing(self, step: impl Into<SetupStep>) -> Result<T, Refused>
     where
         Self: Sized,
     {
@@ -161,11 +161,11 @@ pub(crate) trait Doing<T> {
     ///
     /// # Errors
     /// The error, if there was one.
-    fn doing_with(self, step: impl FnOnce() -> Step) -> Result<T, Refused>;
+    fn doing_with(self, step: impl FnOnce() -> SetupStep) -> Result<T, Refused>;
 }
 
 impl<T> Doing<T> for nix::Result<T> {
-    fn doing_with(self, step: impl FnOnce() -> Step) -> Result<T, Refused> {
+    fn doing_with(self, step: impl FnOnce() -> SetupStep) -> Result<T, Refused> {
         self.map_err(|errno| Refused {
             step: step(),
             errno,
@@ -174,7 +174,7 @@ impl<T> Doing<T> for nix::Result<T> {
 }
 
 impl<T> Doing<T> for io::Result<T> {
-    fn doing_with(self, step: impl FnOnce() -> Step) -> Result<T, Refused> {
+    fn doing_with(self, step: impl FnOnce() -> SetupStep) -> Result<T, Refused> {
         self.map_err(|error| Refused {
             step: step(),
             errno: errno(&error),
@@ -189,12 +189,12 @@ mod tests {
     #[test]
     fn a_step_reads_as_a_verb_and_its_object() {
         let namespaces = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET;
-        let probe = Step::Clone(Cloned::Probe, namespaces).to_string();
+        let probe = SetupStep::Clone(NewProcess::Probe, namespaces).to_string();
         assert_eq!(probe, "clone3 CLONE_NEWUSER|CLONE_NEWNET");
-        let refused: Result<(), Refused> = Err(Errno::EPERM).doing(Step::mount("/proc"));
+        let refused: Result<(), Refused> = Err(Errno::EPERM).doing(SetupStep::mount("/proc"));
         let text = refused.unwrap_err().to_string();
         assert_eq!(text, "mount /proc: EPERM: Operation not permitted");
-        let sysctl = Step::SetSysctl("net/ipv4/ip_forward".into(), "many".into());
+        let sysctl = SetupStep::SetSysctl("net/ipv4/ip_forward".into(), "many".into());
         assert_eq!(
             sysctl.to_string(),
             "set sysctl `net/ipv4/ip_forward` to many"

@@ -14,7 +14,7 @@ use crate::lab::error::{LabError, Result};
 use crate::lab::node::command::{Command, Stdio};
 use crate::lab::process::log::{Log, Stream, read_all};
 use crate::lab::process::process::{Process, Running};
-use crate::sandbox::protocol::Message;
+use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::node::{LONGEST_REPLY, NodeCommand, ProcessReply, Program, c_text};
 
 impl Command<'_> {

@@ -19,7 +19,7 @@ use crate::lab::process::launch::read_both;
 use crate::lab::process::log::{Line, Log};
 use crate::lab::shared::Shared;
 use crate::lab::wait::shown;
-use crate::sandbox::protocol::Message;
+use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::node::{LONGEST_REPLY, ProcessReply};
 
 /// What the lab knows of a program, also when nobody holds its [`Process`] any more.

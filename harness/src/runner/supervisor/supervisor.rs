@@ -21,7 +21,7 @@ use crate::runner::conclusion::Conclusion;
 use crate::runner::error::{RunError, explain, limit};
 use crate::runner::report::{FinishedTrial, Printer};
 use crate::runner::result::{Heard, TrialResult};
-use crate::sandbox::protocol::Message;
+use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::trial::TrialReport;
 use crate::sandbox::protocol::zygote::ZygoteOrder;
 use crate::sandbox::refused::Refused;

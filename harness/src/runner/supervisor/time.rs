@@ -9,7 +9,7 @@ use super::signals::Caught;
 use super::supervisor::Supervisor;
 use crate::runner::result::Stopped;
 use crate::runner::run::under_nextest;
-use crate::sandbox::protocol::Message;
+use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::trial::InitRequest;
 
 /// How long a trial has for saying what hangs.

@@ -10,7 +10,7 @@ use super::active::pipe;
 use super::supervisor::Supervisor;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
-use crate::sandbox::protocol::Message;
+use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::zygote::{NurseryOrder, ZygoteOrder};
 
 /// The first process of the outer sandbox, of which the zygotes are copies.

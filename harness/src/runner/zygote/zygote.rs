@@ -23,10 +23,10 @@ use crate::kernel::process::thread::First;
 use crate::kernel::{mount, process};
 use crate::observe;
 use crate::sandbox::ids::Ids;
-use crate::sandbox::protocol::Message;
+use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::trial::{TrialReport, WAKE_INIT};
 use crate::sandbox::protocol::zygote::{LONGEST_ORDER, ZygoteOrder};
-use crate::sandbox::refused::{Cloned, Refused, Step};
+use crate::sandbox::refused::{NewProcess, Refused, SetupStep};
 use crate::sandbox::trial::body;
 use crate::sandbox::trial::init::Init;
 use crate::sandbox::trial::mounts::SandboxSpec;
@@ -260,7 +260,7 @@ impl Run<'_> {
             Err(refused) => {
                 refuse(
                     self.channel,
-                    Step::Clone(Cloned::Sandbox, namespaces),
+                    SetupStep::Clone(NewProcess::Sandbox, namespaces),
                     &refused,
                 );
                 Left::Something
@@ -280,7 +280,7 @@ fn map_ids(ids: Ids, isolation: Isolation, pid: i32) -> std::io::Result<()> {
 
 /// The next order, if the next message is one, and what came along. Ends the process when the supervisor is
 /// gone, or done with it.
-pub(super) fn await_order<M: Message>(
+pub(super) fn await_order<M: EdgeMessage>(
     channel: &MessageChannel,
     supervisor: &OwnedFd,
 ) -> (Option<M>, Option<OwnedFd>) {
@@ -309,7 +309,7 @@ pub(super) fn await_order<M: Message>(
 }
 
 /// Tells the supervisor why a trial was not run.
-pub(super) fn refuse(channel: &MessageChannel, step: impl Into<Step>, error: &std::io::Error) {
+pub(super) fn refuse(channel: &MessageChannel, step: impl Into<SetupStep>, error: &std::io::Error) {
     let refused = TrialReport::Refused(Refused {
         step: step.into(),
         errno: errno(error),

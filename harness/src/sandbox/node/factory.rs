@@ -23,9 +23,9 @@ use crate::kernel::namespace;
 use crate::kernel::process;
 use crate::kernel::process::clone::{Cloned, clone_into, clone_sibling};
 use crate::kernel::process::signal::Pending;
-use crate::sandbox::protocol::Message;
+use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::node::{IDS_MAPPED, Joins, NodeReply, NodeRequest};
-use crate::sandbox::refused::{self, Doing, Refused, Step};
+use crate::sandbox::refused::{self, Doing, Refused, SetupStep};
 use crate::sandbox::trial::mounts::SandboxSpec;
 
 /// Makes nodes for whoever holds the other end of its channel.
@@ -84,7 +84,7 @@ impl Factory<'_> {
             setns(own_pids, CloneFlags::CLONE_NEWPID)
                 .doing("come back to the trial's processes")?;
         }
-        let step = Step::Clone(refused::Cloned::Node, flags(request));
+        let step = SetupStep::Clone(refused::NewProcess::Node, flags(request));
         match cloned.doing(step)? {
             Cloned::Child => {
                 first_process::live(request, self.spec, channel, joined.as_ref(), self.signals)
@@ -116,7 +116,7 @@ impl Factory<'_> {
             ForkResult::Child => process::never_return(|| {
                 // A sibling, so that the init is the parent of the node's first process and reaps it.
                 let cloned = enter_users(network).and_then(|()| {
-                    let step = Step::Clone(refused::Cloned::Node, flags(request));
+                    let step = SetupStep::Clone(refused::NewProcess::Node, flags(request));
                     clone_sibling(flags(request)).doing(step)
                 });
                 match cloned {

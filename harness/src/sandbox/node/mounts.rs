@@ -19,11 +19,11 @@ use crate::kernel::mount;
 use crate::kernel::mount::Attributes;
 use crate::sandbox::private_mounts::{RUN, TMPFS};
 use crate::sandbox::protocol::node::{MountContent, NodeEtc, NodeMount, NodeRequest, NodeRoot};
-use crate::sandbox::refused::{Doing, Refused, Step};
+use crate::sandbox::refused::{Doing, Refused, SetupStep};
 use crate::sandbox::trial::mounts::SandboxSpec;
 
 /// Content of a mount, in hand: its path may be out of sight when the mount is made.
-enum Held {
+enum TakenMount {
     Tree(OwnedFd),
     Tmpfs(u64),
 }
@@ -43,7 +43,7 @@ pub(super) fn make(
         .mounts
         .iter()
         .map(in_hand)
-        .collect::<Result<Vec<Held>, Refused>>()?;
+        .collect::<Result<Vec<TakenMount>, Refused>>()?;
     let root = request.root.as_ref().map(RootDirs::open).transpose()?;
     spec.make()?;
     if let Some(root) = &root {
@@ -54,20 +54,21 @@ pub(super) fn make(
     }
     // After the root and the volumes, any of which may have an /etc.
     if let Some([hosts, resolver]) = etc {
-        lay_over("/etc/hosts", hosts.as_fd()).doing(Step::mount("/etc/hosts"))?;
-        lay_over("/etc/resolv.conf", resolver.as_fd()).doing(Step::mount("/etc/resolv.conf"))?;
+        lay_over("/etc/hosts", hosts.as_fd()).doing(SetupStep::mount("/etc/hosts"))?;
+        lay_over("/etc/resolv.conf", resolver.as_fd())
+            .doing(SetupStep::mount("/etc/resolv.conf"))?;
     }
     // Before there is an interface: IPv6 settings of `default` are copied to each new one
     // (net/ipv6/addrconf.c, ipv6_add_dev).
     for (name, value) in &request.sysctls {
         fs::write(Path::new("/proc/sys").join(name), value)
-            .doing_with(|| Step::SetSysctl(name.clone(), value.clone()))?;
+            .doing_with(|| SetupStep::SetSysctl(name.clone(), value.clone()))?;
     }
     Ok(())
 }
 
-fn mount_point(at: &Path) -> Step {
-    Step::MakeMountPoint(at.to_string_lossy().into_owned())
+fn mount_point(at: &Path) -> SetupStep {
+    SetupStep::MakeMountPoint(at.to_string_lossy().into_owned())
 }
 
 fn hold(path: &Path) -> Result<OwnedFd, Refused> {
@@ -89,26 +90,26 @@ const READ_ONLY: Attributes<'static> = Attributes {
     recursive: true,
 };
 
-fn in_hand(mount: &NodeMount) -> Result<Held, Refused> {
+fn in_hand(mount: &NodeMount) -> Result<TakenMount, Refused> {
     Ok(match &mount.content {
         MountContent::Path(path) => {
-            Held::Tree(mount::detach_copy(path, true).doing("find what is to be mounted")?)
+            TakenMount::Tree(mount::detach_copy(path, true).doing("find what is to be mounted")?)
         }
-        MountContent::Tmpfs(size) => Held::Tmpfs(*size),
+        MountContent::Tmpfs(size) => TakenMount::Tmpfs(*size),
     })
 }
 
-fn place(mount: &NodeMount, held: &Held) -> Result<(), Refused> {
+fn place(mount: &NodeMount, held: &TakenMount) -> Result<(), Refused> {
     let at = &mount.at;
     match held {
-        Held::Tmpfs(size) => {
+        TakenMount::Tmpfs(size) => {
             fs::create_dir_all(at).doing_with(|| mount_point(at))?;
             let data = CString::new(format!("mode=1777,size={size}"))
                 .map_err(|_| Errno::EINVAL)
                 .doing("mount a tmpfs")?;
             mount::fresh(c"tmpfs", at, Some(&data)).doing("mount a tmpfs")?;
         }
-        Held::Tree(tree) => {
+        TakenMount::Tree(tree) => {
             make_point(at, is_dir(tree)).doing_with(|| mount_point(at))?;
             mount::attach(tree.as_fd(), at).doing("mount")?;
         }

@@ -12,7 +12,7 @@ use std::path::Path;
 use crate::kernel::mount;
 use crate::kernel::mount::Attributes;
 use crate::sandbox::private_mounts::{DEVPTS, TMPFS};
-use crate::sandbox::refused::{Doing, Refused, Step};
+use crate::sandbox::refused::{Doing, Refused, SetupStep};
 
 /// Devices that do no harm, as far as the host has them.
 const DEVICES: [&str; 9] = [
@@ -33,14 +33,14 @@ pub(super) fn devices() -> Vec<(&'static str, OwnedFd)> {
 /// Mounts a `/dev` with these devices and no others.
 pub(super) fn mount_dev(devices: &[(&str, OwnedFd)]) -> Result<(), Refused> {
     let dev = Path::new("/dev");
-    mount::fresh(c"tmpfs", dev, Some(c"mode=755,size=64k")).doing(Step::mount("/dev"))?;
+    mount::fresh(c"tmpfs", dev, Some(c"mode=755,size=64k")).doing(SetupStep::mount("/dev"))?;
     lay_out(dev, devices).doing("furnish /dev")?;
     for (name, tree) in devices {
         mount::attach(tree.as_fd(), &dev.join(name)).doing("mount a device")?;
     }
-    mount::fresh(c"tmpfs", &dev.join("shm"), Some(TMPFS)).doing(Step::mount("/dev/shm"))?;
-    mount::fresh(c"mqueue", &dev.join("mqueue"), None).doing(Step::mount("/dev/mqueue"))?;
-    mount::fresh(c"devpts", &dev.join("pts"), Some(DEVPTS)).doing(Step::mount("/dev/pts"))?;
+    mount::fresh(c"tmpfs", &dev.join("shm"), Some(TMPFS)).doing(SetupStep::mount("/dev/shm"))?;
+    mount::fresh(c"mqueue", &dev.join("mqueue"), None).doing(SetupStep::mount("/dev/mqueue"))?;
+    mount::fresh(c"devpts", &dev.join("pts"), Some(DEVPTS)).doing(SetupStep::mount("/dev/pts"))?;
     // Last, and not recursively: /dev/shm and the others stay writable.
     let read_only = Attributes {
         set: mount::READ_ONLY,

@@ -22,9 +22,9 @@ use crate::kernel::process;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::paths::Paths;
 use crate::sandbox::private_mounts::{TMPFS, detach_hidden, reattach_hidden};
-use crate::sandbox::protocol::Message;
+use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::outer::{OuterReply, OuterStep};
-use crate::sandbox::refused::{Doing, Refused, Step};
+use crate::sandbox::refused::{Doing, Refused, SetupStep};
 
 /// Makes the outer sandbox of the calling process' namespaces, says so, and runs `inside`.
 pub(super) fn begin(
@@ -140,7 +140,7 @@ fn make_read_only(paths: &Paths) -> Result<(), Refused> {
     let writable = detach_hidden(paths.writable.iter().map(PathBuf::as_path))?;
     let readable = detach_hidden(paths.readable.iter().map(PathBuf::as_path))?;
     // Before the next call: over a procfs that is read-only no writable one is permitted.
-    mount::fresh(c"proc", Path::new("/proc"), None).doing(Step::mount("/proc"))?;
+    mount::fresh(c"proc", Path::new("/proc"), None).doing(SetupStep::mount("/proc"))?;
     let everything = Attributes {
         set: mount::READ_ONLY,
         recursive: true,
@@ -164,6 +164,6 @@ fn make_read_only(paths: &Paths) -> Result<(), Refused> {
 
 /// Mounts the `/tmp` and `/run` that trials without a mount namespace of their own share.
 pub(super) fn mount_private() -> Result<(), Refused> {
-    mount::fresh(c"tmpfs", Path::new("/tmp"), Some(TMPFS)).doing(Step::mount("/tmp"))?;
-    mount::fresh(c"tmpfs", Path::new("/run"), Some(c"mode=755")).doing(Step::mount("/run"))
+    mount::fresh(c"tmpfs", Path::new("/tmp"), Some(TMPFS)).doing(SetupStep::mount("/tmp"))?;
+    mount::fresh(c"tmpfs", Path::new("/run"), Some(c"mode=755")).doing(SetupStep::mount("/run"))
 }

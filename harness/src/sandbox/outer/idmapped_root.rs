@@ -21,9 +21,9 @@ use crate::kernel::mount::Attributes;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::paths::{PRIVATE, Paths};
 use crate::sandbox::private_mounts::{DetachedTree, reattach};
-use crate::sandbox::protocol::Message;
+use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::outer::OuterStep;
-use crate::sandbox::refused::{Doing, Refused, Step};
+use crate::sandbox::refused::{Doing, Refused, SetupStep};
 
 /// Number of trees that one message carries. The kernel takes at most 253 descriptors
 /// (`SCM_MAX_FD`, `unix(7)`).
@@ -221,7 +221,7 @@ pub(super) fn put_together(trees: &[DetachedTree], paths: &Paths) -> Result<(), 
     }
     // While the host's /proc is still in sight: the kernel gives a new procfs only to those who see
     // an old one in full (fs/namespace.c, mount_too_revealing).
-    mount::fresh(c"proc", &at(Path::new("/proc")), None).doing(Step::mount("/proc"))?;
+    mount::fresh(c"proc", &at(Path::new("/proc")), None).doing(SetupStep::mount("/proc"))?;
     mount::pivot(stage).doing("change the root")?;
     mount_private()?;
     // Below /tmp and /run, which have just been mounted.

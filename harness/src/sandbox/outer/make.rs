@@ -15,9 +15,9 @@ use crate::kernel::process;
 use crate::kernel::process::clone::{Cloned, clone_into};
 use crate::sandbox::ids::Ids;
 use crate::sandbox::paths::Paths;
-use crate::sandbox::protocol::Message;
+use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::outer::{OuterReply, OuterStep};
-use crate::sandbox::refused::{self, Doing, Refused, Step};
+use crate::sandbox::refused::{self, Doing, Refused, SetupStep};
 
 /// Namespaces of the outer sandbox. The network stays the host's: trials have their own.
 const NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWUSER
@@ -51,7 +51,7 @@ pub(crate) fn make(
     let mut notes = Vec::new();
     loop {
         let (ours, theirs) = MessageChannel::pair().doing("make a channel")?;
-        let step = Step::Clone(refused::Cloned::OuterSandbox, NAMESPACES);
+        let step = SetupStep::Clone(refused::NewProcess::OuterSandbox, NAMESPACES);
         match clone_into(NAMESPACES).doing(step)? {
             Cloned::Child => process::never_return(|| {
                 // The first process sees the supervisor's end only if it does not hold that end too.

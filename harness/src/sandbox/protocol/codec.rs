@@ -46,7 +46,7 @@ pub(crate) enum Edge {
 }
 
 /// A whole message of one edge.
-pub(crate) trait Message: Wire {
+pub(crate) trait EdgeMessage: Codec {
     /// The processes between which this message goes.
     const EDGE: Edge;
     /// Length of the longest message, in bytes. The texts of longer ones are cut.
@@ -54,7 +54,7 @@ pub(crate) trait Message: Wire {
 
     /// Returns the message as bytes.
     fn encode(&self) -> Vec<u8> {
-        let mut to = Writer {
+        let mut to = MessageWriter {
             bytes: Vec::with_capacity(64),
             most: Self::MOST,
         };
@@ -65,7 +65,7 @@ pub(crate) trait Message: Wire {
 
     /// Reads a message. Returns `None` unless `bytes` are one of this version and this edge.
     fn decode(bytes: &[u8]) -> Option<Self> {
-        let mut from = Reader { bytes };
+        let mut from = MessageReader { bytes };
         if from.take()? != header(Self::EDGE) {
             return None;
         }
@@ -80,13 +80,13 @@ pub(crate) const fn header(edge: Edge) -> [u8; 2] {
 }
 
 /// Bytes of a message that is being written.
-pub(crate) struct Writer {
+pub(crate) struct MessageWriter {
     bytes: Vec<u8>,
     /// Length of the message at which texts are cut.
     most: usize,
 }
 
-impl Writer {
+impl MessageWriter {
     /// Appends bytes as they are.
     pub(crate) fn raw(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
@@ -111,11 +111,11 @@ impl Writer {
 }
 
 /// Bytes of a message that are still to be read.
-pub(crate) struct Reader<'a> {
+pub(crate) struct MessageReader<'a> {
     bytes: &'a [u8],
 }
 
-impl<'a> Reader<'a> {
+impl<'a> MessageReader<'a> {
     /// Takes as many bytes as the array has.
     fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (taken, rest) = self.bytes.split_first_chunk()?;
@@ -133,35 +133,35 @@ impl<'a> Reader<'a> {
 }
 
 /// A value that can be part of a message.
-pub(crate) trait Wire: Sized {
+pub(crate) trait Codec: Sized {
     /// Appends the value to a message.
-    fn put(&self, to: &mut Writer);
+    fn put(&self, to: &mut MessageWriter);
     /// Reads the value. Returns `None` where the bytes are none of this type.
-    fn get(from: &mut Reader<'_>) -> Option<Self>;
+    fn get(from: &mut MessageReader<'_>) -> Option<Self>;
 }
 
-macro_rules! wire_numbers {
+macro_rules! codec_numbers {
     ($($number:ty),*) => {$(
-        impl Wire for $number {
-            fn put(&self, to: &mut Writer) {
+        impl Codec for $number {
+            fn put(&self, to: &mut MessageWriter) {
                 to.raw(&self.to_le_bytes());
             }
 
-            fn get(from: &mut Reader<'_>) -> Option<Self> {
+            fn get(from: &mut MessageReader<'_>) -> Option<Self> {
                 from.take().map(<$number>::from_le_bytes)
             }
         }
     )*};
 }
 
-wire_numbers!(u8, u32, i32, u64);
+codec_numbers!(u8, u32, i32, u64);
 
-impl Wire for bool {
-    fn put(&self, to: &mut Writer) {
+impl Codec for bool {
+    fn put(&self, to: &mut MessageWriter) {
         u8::from(*self).put(to);
     }
 
-    fn get(from: &mut Reader<'_>) -> Option<Self> {
+    fn get(from: &mut MessageReader<'_>) -> Option<Self> {
         match u8::get(from)? {
             0 => Some(false),
             1 => Some(true),
@@ -170,55 +170,55 @@ impl Wire for bool {
     }
 }
 
-impl Wire for String {
-    fn put(&self, to: &mut Writer) {
+impl Codec for String {
+    fn put(&self, to: &mut MessageWriter) {
         to.text(self);
     }
 
-    fn get(from: &mut Reader<'_>) -> Option<Self> {
+    fn get(from: &mut MessageReader<'_>) -> Option<Self> {
         String::from_utf8(from.counted()?.to_vec()).ok()
     }
 }
 
-impl Wire for Cow<'static, str> {
-    fn put(&self, to: &mut Writer) {
+impl Codec for Cow<'static, str> {
+    fn put(&self, to: &mut MessageWriter) {
         to.text(self);
     }
 
-    fn get(from: &mut Reader<'_>) -> Option<Self> {
+    fn get(from: &mut MessageReader<'_>) -> Option<Self> {
         String::get(from).map(Cow::Owned)
     }
 }
 
-impl Wire for CString {
-    fn put(&self, to: &mut Writer) {
+impl Codec for CString {
+    fn put(&self, to: &mut MessageWriter) {
         to.counted(self.as_bytes());
     }
 
-    fn get(from: &mut Reader<'_>) -> Option<Self> {
+    fn get(from: &mut MessageReader<'_>) -> Option<Self> {
         CString::new(from.counted()?).ok()
     }
 }
 
-impl Wire for PathBuf {
-    fn put(&self, to: &mut Writer) {
+impl Codec for PathBuf {
+    fn put(&self, to: &mut MessageWriter) {
         to.counted(self.as_os_str().as_bytes());
     }
 
-    fn get(from: &mut Reader<'_>) -> Option<Self> {
+    fn get(from: &mut MessageReader<'_>) -> Option<Self> {
         Some(OsString::from_vec(from.counted()?.to_vec()).into())
     }
 }
 
-impl<T: Wire> Wire for Option<T> {
-    fn put(&self, to: &mut Writer) {
+impl<T: Codec> Codec for Option<T> {
+    fn put(&self, to: &mut MessageWriter) {
         self.is_some().put(to);
         if let Some(value) = self {
             value.put(to);
         }
     }
 
-    fn get(from: &mut Reader<'_>) -> Option<Self> {
+    fn get(from: &mut MessageReader<'_>) -> Option<Self> {
         Some(if bool::get(from)? {
             Some(T::get(from)?)
         } else {
@@ -227,15 +227,15 @@ impl<T: Wire> Wire for Option<T> {
     }
 }
 
-impl<T: Wire> Wire for Vec<T> {
-    fn put(&self, to: &mut Writer) {
+impl<T: Codec> Codec for Vec<T> {
+    fn put(&self, to: &mut MessageWriter) {
         (self.len() as u32).put(to);
         for value in self {
             value.put(to);
         }
     }
 
-    fn get(from: &mut Reader<'_>) -> Option<Self> {
+    fn get(from: &mut MessageReader<'_>) -> Option<Self> {
         // No room is reserved: the number may be larger than the message is long.
         let mut values = Vec::new();
         for _ in 0..u32::get(from)? {
@@ -245,55 +245,55 @@ impl<T: Wire> Wire for Vec<T> {
     }
 }
 
-impl<A: Wire, B: Wire> Wire for (A, B) {
-    fn put(&self, to: &mut Writer) {
+impl<A: Codec, B: Codec> Codec for (A, B) {
+    fn put(&self, to: &mut MessageWriter) {
         self.0.put(to);
         self.1.put(to);
     }
 
-    fn get(from: &mut Reader<'_>) -> Option<Self> {
+    fn get(from: &mut MessageReader<'_>) -> Option<Self> {
         Some((A::get(from)?, B::get(from)?))
     }
 }
 
-/// Implements [`Wire`] for a struct: the names of all its fields, in the order of the bytes.
-macro_rules! wire_struct {
+/// Implements [`Codec`] for a struct: the names of all its fields, in the order of the bytes.
+macro_rules! codec_struct {
     ($name:ident { $($field:ident),* $(,)? }) => {
-        impl $crate::sandbox::protocol::codec::Wire for $name {
-            fn put(&self, to: &mut $crate::sandbox::protocol::codec::Writer) {
+        impl $crate::sandbox::protocol::codec::Codec for $name {
+            fn put(&self, to: &mut $crate::sandbox::protocol::codec::MessageWriter) {
                 let Self { $($field),* } = self;
-                $( $crate::sandbox::protocol::codec::Wire::put($field, to); )*
+                $( $crate::sandbox::protocol::codec::Codec::put($field, to); )*
             }
 
-            fn get(from: &mut $crate::sandbox::protocol::codec::Reader<'_>) -> Option<Self> {
-                $( let $field = $crate::sandbox::protocol::codec::Wire::get(from)?; )*
+            fn get(from: &mut $crate::sandbox::protocol::codec::MessageReader<'_>) -> Option<Self> {
+                $( let $field = $crate::sandbox::protocol::codec::Codec::get(from)?; )*
                 Some(Self { $($field),* })
             }
         }
     };
 }
 
-/// Implements [`Wire`] for an enum: a byte for each variant, and the names of its fields.
-macro_rules! wire_enum {
+/// Implements [`Codec`] for an enum: a byte for each variant, and the names of its fields.
+macro_rules! codec_enum {
     ($name:ident {
         $($tag:literal => $variant:ident $(( $($item:ident),* ))? $({ $($field:ident),* })?),* $(,)?
     }) => {
-        impl $crate::sandbox::protocol::codec::Wire for $name {
-            fn put(&self, to: &mut $crate::sandbox::protocol::codec::Writer) {
+        impl $crate::sandbox::protocol::codec::Codec for $name {
+            fn put(&self, to: &mut $crate::sandbox::protocol::codec::MessageWriter) {
                 match self {
                     $( Self::$variant $(( $($item),* ))? $({ $($field),* })? => {
                         to.raw(&[$tag]);
-                        $( $( $crate::sandbox::protocol::codec::Wire::put($item, to); )* )?
-                        $( $( $crate::sandbox::protocol::codec::Wire::put($field, to); )* )?
+                        $( $( $crate::sandbox::protocol::codec::Codec::put($item, to); )* )?
+                        $( $( $crate::sandbox::protocol::codec::Codec::put($field, to); )* )?
                     } )*
                 }
             }
 
-            fn get(from: &mut $crate::sandbox::protocol::codec::Reader<'_>) -> Option<Self> {
-                Some(match <u8 as $crate::sandbox::protocol::codec::Wire>::get(from)? {
+            fn get(from: &mut $crate::sandbox::protocol::codec::MessageReader<'_>) -> Option<Self> {
+                Some(match <u8 as $crate::sandbox::protocol::codec::Codec>::get(from)? {
                     $( $tag => {
-                        $( $( let $item = $crate::sandbox::protocol::codec::Wire::get(from)?; )* )?
-                        $( $( let $field = $crate::sandbox::protocol::codec::Wire::get(from)?; )* )?
+                        $( $( let $item = $crate::sandbox::protocol::codec::Codec::get(from)?; )* )?
+                        $( $( let $field = $crate::sandbox::protocol::codec::Codec::get(from)?; )* )?
                         Self::$variant $(( $($item),* ))? $({ $($field),* })?
                     } )*
                     _ => return None,
@@ -303,7 +303,7 @@ macro_rules! wire_enum {
     };
 }
 
-pub(crate) use {wire_enum, wire_struct};
+pub(crate) use {codec_enum, codec_struct};
 
 #[cfg(test)]
 pub(crate) mod testing {
@@ -312,7 +312,7 @@ pub(crate) mod testing {
 
     /// Asserts that a message arrives as it was sent, and that nothing else passes for it: no part
     /// of it, no more than it, and no message of another version or another edge.
-    pub(crate) fn arrives<M: Message + PartialEq + Debug>(message: &M) {
+    pub(crate) fn arrives<M: EdgeMessage + PartialEq + Debug>(message: &M) {
         let bytes = message.encode();
         assert_eq!(M::decode(&bytes).as_ref(), Some(message));
         for length in 0..bytes.len() {
@@ -349,9 +349,9 @@ mod tests {
         second: Option<String>,
     }
 
-    wire_struct!(Texts { first, second });
+    codec_struct!(Texts { first, second });
 
-    impl Message for Texts {
+    impl EdgeMessage for Texts {
         const EDGE: Edge = Edge::ToNode;
         const MOST: usize = 256;
     }
@@ -374,7 +374,7 @@ mod tests {
     fn a_number_of_values_that_cannot_be_there_reserves_no_memory() {
         let mut bytes = header(Edge::ToNode).to_vec();
         bytes.extend(u32::MAX.to_le_bytes());
-        let mut from = Reader { bytes: &bytes[2..] };
+        let mut from = MessageReader { bytes: &bytes[2..] };
         assert_eq!(Vec::<u64>::get(&mut from), None);
     }
 }

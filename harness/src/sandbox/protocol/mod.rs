@@ -18,4 +18,4 @@ pub(crate) mod outer;
 pub(crate) mod trial;
 pub(crate) mod zygote;
 
-pub(crate) use codec::Message;
+pub(crate) use codec::EdgeMessage;

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use nix::sys::signal::Signal;
 
-use super::codec::{Edge, Message, wire_enum, wire_struct};
+use super::codec::{Edge, EdgeMessage, codec_enum, codec_struct};
 use crate::sandbox::refused::Refused;
 
 /// From a lab to the trial's init: make a node, a container or a pod.
@@ -42,7 +42,7 @@ pub(crate) struct NodeRequest {
     pub(crate) root: Option<NodeRoot>,
 }
 
-wire_struct!(NodeRequest {
+codec_struct!(NodeRequest {
     name,
     hostname,
     joins,
@@ -55,7 +55,7 @@ wire_struct!(NodeRequest {
     root,
 });
 
-impl Message for NodeRequest {
+impl EdgeMessage for NodeRequest {
     const EDGE: Edge = Edge::ToNodeFactory;
 }
 
@@ -73,7 +73,7 @@ pub(crate) enum Joins {
     PodAndPids,
 }
 
-wire_enum!(Joins {
+codec_enum!(Joins {
     1 => Nothing,
     2 => Network,
     3 => Pod,
@@ -91,7 +91,7 @@ pub(crate) struct NodeEtc {
     pub(crate) resolver: PathBuf,
 }
 
-wire_struct!(NodeEtc {
+codec_struct!(NodeEtc {
     hosts,
     hosts_read_only,
     resolver
@@ -108,7 +108,7 @@ pub(crate) struct NodeMount {
     pub(crate) read_only: bool,
 }
 
-wire_struct!(NodeMount {
+codec_struct!(NodeMount {
     at,
     content,
     read_only
@@ -123,7 +123,7 @@ pub(crate) enum MountContent {
     Tmpfs(u64),
 }
 
-wire_enum!(MountContent {
+codec_enum!(MountContent {
     1 => Path(path),
     2 => Tmpfs(bytes),
 });
@@ -137,7 +137,7 @@ pub(crate) struct NodeRoot {
     pub(crate) disk: PathBuf,
 }
 
-wire_struct!(NodeRoot { layers, disk });
+codec_struct!(NodeRoot { layers, disk });
 
 /// From a node that is being made, or from the init for it, to the lab.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,14 +152,14 @@ pub(crate) enum NodeReply {
     Note(String),
 }
 
-wire_enum!(NodeReply {
+codec_enum!(NodeReply {
     1 => Cloned(pid),
     2 => Ready,
     3 => Refused(refused),
     4 => Note(text),
 });
 
-impl Message for NodeReply {
+impl EdgeMessage for NodeReply {
     const EDGE: Edge = Edge::FromNewNode;
     const MOST: usize = Self::LONGEST;
 }
@@ -191,14 +191,14 @@ pub(crate) enum NodeCommand {
     Ping,
 }
 
-wire_enum!(NodeCommand {
+codec_enum!(NodeCommand {
     1 => Run(program),
     2 => SignalAll(number),
     3 => SetSysctl { path, value },
     4 => Ping,
 });
 
-impl Message for NodeCommand {
+impl EdgeMessage for NodeCommand {
     const EDGE: Edge = Edge::ToNode;
 }
 
@@ -219,7 +219,7 @@ pub(crate) struct Program {
     pub(crate) ids: Option<(u32, u32)>,
 }
 
-wire_struct!(Program {
+codec_struct!(Program {
     program,
     args,
     env,
@@ -242,12 +242,12 @@ pub(crate) enum CommandReply {
     Refused(i32),
 }
 
-wire_enum!(CommandReply {
+codec_enum!(CommandReply {
     1 => Done,
     2 => Refused(errno),
 });
 
-impl Message for CommandReply {
+impl EdgeMessage for CommandReply {
     const EDGE: Edge = Edge::FromNode;
 }
 
@@ -262,13 +262,13 @@ pub(crate) enum ProcessReply {
     Ended(i32),
 }
 
-wire_enum!(ProcessReply {
+codec_enum!(ProcessReply {
     1 => Runs(pid),
     2 => Refused(errno),
     3 => Ended(status),
 });
 
-impl Message for ProcessReply {
+impl EdgeMessage for ProcessReply {
     const EDGE: Edge = Edge::FromProgram;
 }
 

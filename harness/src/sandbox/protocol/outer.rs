@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use super::codec::{Edge, Message, Reader, Wire, Writer, wire_enum};
+use super::codec::{Codec, Edge, EdgeMessage, MessageReader, MessageWriter, codec_enum};
 use crate::sandbox::refused::Refused;
 
 /// From the maker of the outer sandbox to the first process in it.
@@ -18,13 +18,13 @@ pub(crate) enum OuterStep {
     MountsComplete,
 }
 
-wire_enum!(OuterStep {
+codec_enum!(OuterStep {
     1 => IdsMapped,
     2 => Mounts(paths),
     3 => MountsComplete,
 });
 
-impl Message for OuterStep {
+impl EdgeMessage for OuterStep {
     const EDGE: Edge = Edge::ToOuterSandbox;
 }
 
@@ -32,18 +32,18 @@ impl Message for OuterStep {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OuterReply(pub(crate) Result<(), Refused>);
 
-impl Wire for OuterReply {
-    fn put(&self, to: &mut Writer) {
+impl Codec for OuterReply {
+    fn put(&self, to: &mut MessageWriter) {
         self.0.as_ref().err().cloned().put(to);
     }
 
-    fn get(from: &mut Reader<'_>) -> Option<Self> {
+    fn get(from: &mut MessageReader<'_>) -> Option<Self> {
         let refused = Option::<Refused>::get(from)?;
         Some(Self(refused.map_or(Ok(()), Err)))
     }
 }
 
-impl Message for OuterReply {
+impl EdgeMessage for OuterReply {
     const EDGE: Edge = Edge::FromOuterSandbox;
     const MOST: usize = Self::LONGEST;
 }
@@ -60,7 +60,7 @@ mod tests {
 
     use super::super::codec::testing::arrives;
     use super::*;
-    use crate::sandbox::refused::{Cloned, Step};
+    use crate::sandbox::refused::{NewProcess, SetupStep};
 
     #[test]
     fn messages_arrive_as_they_were_sent() {
@@ -70,13 +70,13 @@ mod tests {
         arrives(&OuterReply(Ok(())));
         let namespaces = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET;
         let steps = [
-            Step::Clone(Cloned::OuterSandbox, namespaces),
-            Step::Clone(Cloned::Sandbox, namespaces),
-            Step::Clone(Cloned::Node, namespaces),
-            Step::Clone(Cloned::Probe, namespaces),
-            Step::mount("/proc"),
-            Step::SetSysctl("net/ipv4/ip_forward".into(), "1".into()),
-            Step::MakeMountPoint("/data".into()),
+            SetupStep::Clone(NewProcess::OuterSandbox, namespaces),
+            SetupStep::Clone(NewProcess::Sandbox, namespaces),
+            SetupStep::Clone(NewProcess::Node, namespaces),
+            SetupStep::Clone(NewProcess::Probe, namespaces),
+            SetupStep::mount("/proc"),
+            SetupStep::SetSysctl("net/ipv4/ip_forward".into(), "1".into()),
+            SetupStep::MakeMountPoint("/data".into()),
             "change the root".into(),
         ];
         for step in steps {

@@ -5,7 +5,7 @@
 
 use nix::sys::signal::Signal;
 
-use super::codec::{Edge, Message, header, wire_enum, wire_struct};
+use super::codec::{Edge, EdgeMessage, codec_enum, codec_struct, header};
 use crate::kernel::message_channel::MESSAGE_MAX;
 use crate::kernel::process::exit_kind::ExitKind;
 use crate::sandbox::refused::Refused;
@@ -20,12 +20,12 @@ pub(crate) enum InitRequest {
     Describe,
 }
 
-wire_enum!(InitRequest {
+codec_enum!(InitRequest {
     1 => Signal(number),
     2 => Describe,
 });
 
-impl Message for InitRequest {
+impl EdgeMessage for InitRequest {
     const EDGE: Edge = Edge::ToInit;
 }
 
@@ -48,14 +48,14 @@ pub(crate) enum BodyReport {
     WantsNodes,
 }
 
-wire_enum!(BodyReport {
+codec_enum!(BodyReport {
     1 => Finished(finish),
     2 => Traced,
     3 => Remarked(remark),
     4 => WantsNodes,
 });
 
-impl Message for BodyReport {
+impl EdgeMessage for BodyReport {
     const EDGE: Edge = Edge::FromBody;
     const MOST: usize = MESSAGE_MAX;
 }
@@ -88,7 +88,7 @@ pub(crate) enum TrialReport {
     Remarked(Remark),
 }
 
-wire_enum!(TrialReport {
+codec_enum!(TrialReport {
     1 => Refused(refused),
     2 => Exited { end, survivors, finish },
     3 => AllWell,
@@ -97,7 +97,7 @@ wire_enum!(TrialReport {
     6 => Remarked(remark),
 });
 
-impl Message for TrialReport {
+impl EdgeMessage for TrialReport {
     const EDGE: Edge = Edge::FromInit;
     const MOST: usize = MESSAGE_MAX;
 }
@@ -110,7 +110,7 @@ impl TrialReport {
     };
 }
 
-wire_enum!(Remark {
+codec_enum!(Remark {
     1 => Note(text),
     2 => LastWords(text),
 });
@@ -131,7 +131,7 @@ pub(crate) enum Finish {
     },
 }
 
-wire_enum!(Finish {
+codec_enum!(Finish {
     1 => Passed,
     2 => Failed { kind, location, reason },
 });
@@ -145,12 +145,12 @@ pub(crate) enum FailureKind {
     Other,
 }
 
-wire_enum!(FailureKind {
+codec_enum!(FailureKind {
     1 => Panicked,
     2 => Other,
 });
 
-wire_enum!(ExitKind {
+codec_enum!(ExitKind {
     1 => Code(code),
     2 => Signal { number, dumped_core },
 });
@@ -164,7 +164,7 @@ pub(crate) struct Survivor {
     pub(crate) name: String,
 }
 
-wire_struct!(Survivor { pid, name });
+codec_struct!(Survivor { pid, name });
 
 impl Survivor {
     /// Number of survivors that a report names at most.
@@ -177,7 +177,7 @@ mod tests {
 
     use super::super::codec::testing::arrives;
     use super::*;
-    use crate::sandbox::refused::Step;
+    use crate::sandbox::refused::SetupStep;
 
     fn failed(reason: impl Into<String>) -> Finish {
         Finish::Failed {
@@ -224,7 +224,7 @@ mod tests {
     fn reports_of_a_trial_arrive_as_they_were_sent() {
         for report in [
             TrialReport::Refused(Refused {
-                step: Step::mount("/proc"),
+                step: SetupStep::mount("/proc"),
                 errno: Errno::EPERM,
             }),
             TrialReport::Exited {

@@ -1,6 +1,6 @@
 //! What the supervisor orders of the nursery and of the zygotes.
 
-use super::codec::{Edge, Message, wire_enum, wire_struct};
+use super::codec::{Edge, EdgeMessage, codec_enum, codec_struct};
 
 /// From the supervisor to the nursery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,12 +18,12 @@ pub(crate) enum NurseryOrder {
     },
 }
 
-wire_enum!(NurseryOrder {
+codec_enum!(NurseryOrder {
     1 => Spawn { slot },
     2 => Kill { slot },
 });
 
-impl Message for NurseryOrder {
+impl EdgeMessage for NurseryOrder {
     const EDGE: Edge = Edge::ToNursery;
 }
 
@@ -39,9 +39,9 @@ pub(crate) struct ZygoteOrder {
     pub(crate) seed: u64,
 }
 
-wire_struct!(ZygoteOrder { trial, seed });
+codec_struct!(ZygoteOrder { trial, seed });
 
-impl Message for ZygoteOrder {
+impl EdgeMessage for ZygoteOrder {
     const EDGE: Edge = Edge::ToZygote;
 }
 

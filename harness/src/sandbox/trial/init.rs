@@ -33,7 +33,7 @@ use crate::kernel::process::signal::Pending;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::node::factory::Factory;
 use crate::sandbox::process_table;
-use crate::sandbox::protocol::Message;
+use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::trial::{
     BodyReport, Finish, InitRequest, Survivor, TrialReport, WAKE_INIT,
 };
@@ -56,7 +56,7 @@ pub(crate) struct Init<'a> {
 }
 
 /// The process of the test body, as its init sees it.
-struct Body {
+struct BodyProcess {
     pid: Pid,
     /// Channel on which the body asks for nodes, if it ever wants one.
     node_requests: RefCell<Option<MessageChannel>>,
@@ -65,7 +65,7 @@ struct Body {
 }
 
 /// The reasons for which an init was woken.
-struct Ready {
+struct Wakeup {
     /// The supervisor asks for something.
     asked: bool,
     /// A signal waits.
@@ -101,7 +101,7 @@ impl Init<'_> {
         well
     }
 
-    fn start(&self, output: Option<&OwnedFd>, run: impl FnOnce()) -> Result<Body, Refused> {
+    fn start(&self, output: Option<&OwnedFd>, run: impl FnOnce()) -> Result<BodyProcess, Refused> {
         // A supervisor that died before this init had asked for a parent-death signal would never be
         // noticed: that signal alone left 874 of 1,000 processes alive (measured for this project,
         // 2026-08). The pidfd says so however early the death was.
@@ -123,7 +123,7 @@ impl Init<'_> {
         setpgid(OURSELVES, OURSELVES).doing("make a process group")?;
         match process::fork().doing("fork the test body")? {
             ForkResult::Child => self.become_body(output, run),
-            ForkResult::Parent { child: pid } => Ok(Body {
+            ForkResult::Parent { child: pid } => Ok(BodyProcess {
                 pid,
                 node_requests: RefCell::default(),
                 finish: RefCell::default(),
@@ -171,12 +171,12 @@ impl Init<'_> {
 
     /// Watches until the body is gone, or nobody wants to hear of it any more. Returns what
     /// [`Init::live`] returns.
-    fn watch(&self, body: &Body) -> bool {
+    fn watch(&self, body: &BodyProcess) -> bool {
         // The body's end is read when its process is gone, together with how that ended. Only a body
         // that hangs says something that is wanted at once.
         let mut listening = false;
         loop {
-            let Ready {
+            let Wakeup {
                 asked,
                 signalled,
                 orphaned,
@@ -208,7 +208,7 @@ impl Init<'_> {
     }
 
     /// Waits until there is something to do.
-    fn wait(&self, body: &Body, listening: bool) -> Ready {
+    fn wait(&self, body: &BodyProcess, listening: bool) -> Wakeup {
         let interest = |fd| PollFd::new(fd, PollFlags::POLLIN);
         let channel = self.channel.as_fd();
         let (signals, supervisor) = (self.signals.as_fd(), self.supervisor.as_fd());
@@ -223,7 +223,7 @@ impl Init<'_> {
         }
         let polled = poll(&mut fds[..count], PollTimeout::NONE);
         let ready = fds.map(|fd| polled.is_ok() && fd.any().unwrap_or(false));
-        Ready {
+        Wakeup {
             asked: ready[0],
             signalled: ready[1],
             orphaned: ready[2],
@@ -233,7 +233,7 @@ impl Init<'_> {
     }
 
     /// Makes the nodes that the body has asked for.
-    fn make_nodes(&self, body: &Body) {
+    fn make_nodes(&self, body: &BodyProcess) {
         let mut node_requests = body.node_requests.borrow_mut();
         let (spec, signals) = (&self.spec, self.signals);
         let more = node_requests.as_ref().is_some_and(|requests| {
@@ -250,7 +250,7 @@ impl Init<'_> {
     }
 
     /// Passes on what the body reports before its end. Returns whether there was a report.
-    fn forward_reports(&self, body: &Body) -> bool {
+    fn forward_reports(&self, body: &BodyProcess) -> bool {
         let mut received = false;
         while let Some(report) = self.receive_report(body) {
             received = true;
@@ -271,7 +271,7 @@ impl Init<'_> {
     }
 
     /// Returns one report of the body's, if there is one.
-    fn receive_report(&self, body: &Body) -> Option<BodyReport> {
+    fn receive_report(&self, body: &BodyProcess) -> Option<BodyReport> {
         let mut short = [0; SHORT];
         let length = self.reports.peek(&mut short).ok()??;
         if length == 0 {
@@ -338,7 +338,7 @@ impl Init<'_> {
     }
 
     /// Reports that the body is gone, and who is left. Returns what [`Init::live`] returns.
-    fn finish(&self, body: &Body, end: ExitKind) -> bool {
+    fn finish(&self, body: &BodyProcess, end: ExitKind) -> bool {
         self.forward_reports(body);
         let finish = body.finish.take();
         // Everybody in the sandbox descends from this process: without children it is alone.

@@ -16,7 +16,7 @@ use crate::kernel::fd;
 use crate::kernel::loopback;
 use crate::kernel::mount;
 use crate::sandbox::private_mounts::{DEVPTS, RUN, TMPFS, detach_hidden, reattach_hidden};
-use crate::sandbox::refused::{Doing, Refused, Step};
+use crate::sandbox::refused::{Doing, Refused, SetupStep};
 
 /// All that the recipe for a sandbox needs to know.
 pub(crate) struct SandboxSpec<'a> {
@@ -69,30 +69,40 @@ impl SandboxSpec<'_> {
         // A procfs shows the PID namespace of the process that mounted it (pid_namespaces(7)): the
         // numbers in the outer one mean nothing here.
         if own(Isolation::PID) {
-            fresh(c"proc", c"/proc", None, Step::mount("/proc"))?;
+            fresh(c"proc", c"/proc", None, SetupStep::mount("/proc"))?;
         }
         // Likewise, /sys/class/net shows the network namespace of the process that mounted it
         // (network_namespaces(7)).
         if own(Isolation::NET) {
             if self.sys_read_only {
-                mount::fresh_read_only_sys().doing(Step::mount("/sys"))?;
+                mount::fresh_read_only_sys().doing(SetupStep::mount("/sys"))?;
             } else {
-                fresh(c"sysfs", c"/sys", None, Step::mount("/sys"))?;
+                fresh(c"sysfs", c"/sys", None, SetupStep::mount("/sys"))?;
             }
         }
         // A mqueue filesystem shows the message queues of the IPC namespace it was mounted in
         // (mq_overview(7)).
         if own(Isolation::IPC) {
-            fresh(c"mqueue", c"/dev/mqueue", None, Step::mount("/dev/mqueue"))?;
+            fresh(
+                c"mqueue",
+                c"/dev/mqueue",
+                None,
+                SetupStep::mount("/dev/mqueue"),
+            )?;
         }
-        fresh(c"tmpfs", c"/tmp", Some(TMPFS), Step::mount("/tmp"))?;
-        fresh(c"tmpfs", c"/run", Some(RUN), Step::mount("/run"))?;
-        fresh(c"tmpfs", c"/dev/shm", Some(TMPFS), Step::mount("/dev/shm"))?;
+        fresh(c"tmpfs", c"/tmp", Some(TMPFS), SetupStep::mount("/tmp"))?;
+        fresh(c"tmpfs", c"/run", Some(RUN), SetupStep::mount("/run"))?;
+        fresh(
+            c"tmpfs",
+            c"/dev/shm",
+            Some(TMPFS),
+            SetupStep::mount("/dev/shm"),
+        )?;
         fresh(
             c"devpts",
             c"/dev/pts",
             Some(DEVPTS),
-            Step::mount("/dev/pts"),
+            SetupStep::mount("/dev/pts"),
         )?;
         if reattach_hidden(&hidden)? {
             // The working directory may be on one of the hidden mounts, and the process then stands
@@ -103,7 +113,7 @@ impl SandboxSpec<'_> {
     }
 }
 
-fn fresh(kind: &CStr, at: &CStr, options: Option<&CStr>, step: Step) -> Result<(), Refused> {
+fn fresh(kind: &CStr, at: &CStr, options: Option<&CStr>, step: SetupStep) -> Result<(), Refused> {
     mount::fresh_at(kind, at, options).doing(step)
 }
 

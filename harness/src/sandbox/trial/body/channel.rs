@@ -10,7 +10,7 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
 use crate::kernel::message_channel::MessageChannel;
-use crate::sandbox::protocol::Message;
+use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::trial::{BodyReport, WAKE_INIT};
 
 /// Channel on which the body reports to its init.
