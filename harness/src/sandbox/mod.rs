@@ -16,7 +16,6 @@
 //! | `ids`, `subordinate` | which ids of the host the users of a trial are |
 //! | `paths` | which directories of the host a trial may write to |
 //! | `private_mounts` | filesystems that each sandbox has for itself |
-//! | `process_table` | which processes there are and what they do, from `/proc` |
 //! | `refused` | a step that the kernel refused, as a value |
 
 pub(crate) mod ids;
@@ -24,7 +23,6 @@ mod node;
 pub(crate) mod outer;
 pub(crate) mod paths;
 mod private_mounts;
-mod process_table;
 pub(crate) mod protocol;
 pub(crate) mod refused;
 pub(crate) mod subordinate;

@@ -1,6 +1,7 @@
 //! Processes and mounts, read from a `/proc`: one's own, or that of another PID namespace.
 
 mod mounts;
+pub mod process_table;
 mod processes;
 #[cfg(test)]
 mod tests;

@@ -26,7 +26,7 @@ use crate::kernel::process::Reaped;
 use crate::kernel::process::signal;
 use crate::kernel::process::signal::Pending;
 use crate::kernel::process::thread::show_as;
-use crate::sandbox::process_table;
+use crate::kernel::procfs::process_table;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::node::{
     CommandReply, IDS_MAPPED, Joins, NodeCommand, NodeReply, NodeRequest, ProcessReply, Program,

@@ -30,9 +30,9 @@ use crate::kernel::process::Reaped;
 use crate::kernel::process::exit_kind::ExitKind;
 use crate::kernel::process::signal;
 use crate::kernel::process::signal::Pending;
+use crate::kernel::procfs::process_table;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::node::factory::Factory;
-use crate::sandbox::process_table;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::trial::{
     BodyReport, Finish, InitRequest, Survivor, TrialReport, WAKE_INIT,

@@ -56,7 +56,7 @@ fn kill_pending(pid: i32) -> bool {
 }
 
 /// Every process that descends from `ancestor`.
-pub(crate) fn descendants(ancestor: i32) -> Vec<i32> {
+pub fn descendants(ancestor: i32) -> Vec<i32> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };
@@ -90,7 +90,7 @@ fn below(ancestor: i32, parents: &BTreeMap<i32, i32>) -> Vec<i32> {
 }
 
 /// Returns the ids and short names of the processes among `members` that are alive.
-pub(crate) fn alive(members: &[i32]) -> impl Iterator<Item = (i32, String)> {
+pub fn alive(members: &[i32]) -> impl Iterator<Item = (i32, String)> {
     members
         .iter()
         .filter_map(|pid| Stat::read(*pid))
@@ -99,7 +99,7 @@ pub(crate) fn alive(members: &[i32]) -> impl Iterator<Item = (i32, String)> {
 }
 
 /// Whether one of `members` has been killed and is not gone yet.
-pub(crate) fn any_dying(members: &[i32]) -> bool {
+pub fn any_dying(members: &[i32]) -> bool {
     members
         .iter()
         .filter_map(|pid| Stat::read(*pid))
@@ -107,7 +107,7 @@ pub(crate) fn any_dying(members: &[i32]) -> bool {
 }
 
 /// What each process and thread is doing, and the sockets of the sandbox.
-pub(crate) fn describe(members: &[i32]) -> String {
+pub fn describe(members: &[i32]) -> String {
     let sockets = sockets();
     let mut text = String::from("processes:\n");
     let mut seen = BTreeSet::new();
