@@ -101,9 +101,10 @@ fn sysv_shared_memory() -> TestResult<Held> {
         .command("perl")?
         .args(["-e", script])
         .output()?;
-    match done.status.success() {
-        true => Ok(Box::new(())),
-        false => Err(String::from_utf8_lossy(&done.stderr).into_owned().into()),
+    if done.status.success() {
+        Ok(Box::new(()))
+    } else {
+        Err(String::from_utf8_lossy(&done.stderr).into_owned().into())
     }
 }
 

@@ -48,9 +48,10 @@ fn etcdctl(lab: &Lab, node: NodeId, arguments: &[&str]) -> TestResult<String> {
             .args(arguments)
             .output()
             .map_err(|error| error.to_string())?;
-        match output.status.success() {
-            true => Ok(output.stdout_str()),
-            false => Err(output.stderr_str()),
+        if output.status.success() {
+            Ok(output.stdout_str())
+        } else {
+            Err(output.stderr_str())
         }
     })?;
     Ok(said)

@@ -170,9 +170,10 @@ impl Net {
         let mut both = Vec::new();
         for v6 in [false, true] {
             let address = |node: &snowglobe::lab::Node| -> IpAddr {
-                match v6 {
-                    true => node.ipv6().expect("an address").into(),
-                    false => node.ip(),
+                if v6 {
+                    node.ipv6().expect("an address").into()
+                } else {
+                    node.ip()
                 }
             };
             let there = to.run(|| UdpSocket::bind((address(to), 9)))?;

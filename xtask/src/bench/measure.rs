@@ -46,12 +46,13 @@ pub(crate) fn time(command: &mut Command) -> Result<f64, String> {
         .output()
         .map_err(|error| format!("cannot start {command:?}: {error}"))?;
     let elapsed = started.elapsed();
-    match output.status.success() {
-        true => Ok(elapsed.as_secs_f64() * 1e3),
-        false => Err(format!(
+    if output.status.success() {
+        Ok(elapsed.as_secs_f64() * 1e3)
+    } else {
+        Err(format!(
             "{command:?} failed: {}",
             String::from_utf8_lossy(&output.stderr).trim_end()
-        )),
+        ))
     }
 }
 
@@ -73,11 +74,12 @@ pub(super) fn output(command: &mut Command) -> Result<String, String> {
         .output()
         .map_err(|error| format!("cannot start {command:?}: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    match output.status.success() {
-        true => Ok(text),
-        false => Err(format!(
+    if output.status.success() {
+        Ok(text)
+    } else {
+        Err(format!(
             "{command:?} failed: {text}{}",
             String::from_utf8_lossy(&output.stderr)
-        )),
+        ))
     }
 }

@@ -166,9 +166,10 @@ impl Bench {
         let variables = [("MS", ms.to_string()), ("SPIN", u8::from(spin).to_string())];
         let trial = || self.trial(wire.name, "punctual::one_way", &variables);
         let [p50, p99] = self.figures(trial, ["p50", "p99"])?;
-        let (spinning, most) = match spin {
-            true => (", spinning", 20.0),
-            false => ("", 40.0),
+        let (spinning, most) = if spin {
+            (", spinning", 20.0)
+        } else {
+            ("", 40.0)
         };
         let what = format!("of a delay of {ms} ms over {}{spinning}", wire.name);
         Ok(vec![

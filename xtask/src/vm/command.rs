@@ -184,9 +184,10 @@ fn script_of(programs: &[Program]) -> String {
             "cd {package} && CARGO_MANIFEST_DIR={package} {path} {}\n",
             arguments.join(" ")
         );
-        script += match program.keep_going {
-            true => "code=$?; [ $code = 0 ] || failed=$code\n",
-            false => "code=$?; [ $code = 0 ] || exit $code\n",
+        script += if program.keep_going {
+            "code=$?; [ $code = 0 ] || failed=$code\n"
+        } else {
+            "code=$?; [ $code = 0 ] || exit $code\n"
         };
     }
     script + "exit $failed\n"

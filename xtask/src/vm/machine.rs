@@ -134,12 +134,13 @@ impl VirtualMachine {
                 }
             }
             if Instant::now() > deadline {
-                return Err(match ready {
-                    true => format!(
+                return Err(if ready {
+                    format!(
                         "the command did not end within {} s; allow more with --timeout",
                         self.timeout.as_secs()
-                    ),
-                    false => format!("the machine was not up within {} s", BOOT.as_secs()),
+                    )
+                } else {
+                    format!("the machine was not up within {} s", BOOT.as_secs())
                 });
             }
         }

@@ -110,11 +110,12 @@ impl LoadOrder {
             return Ok(());
         }
         let Some(path) = self.files.get(name) else {
-            return match needed {
-                true => Err(format!(
+            return if needed {
+                Err(format!(
                     "the kernel of the fixture `linux` has no module `{name}`"
-                )),
-                false => Ok(()),
+                ))
+            } else {
+                Ok(())
             };
         };
         if path.extension().is_none_or(|extension| extension != "ko") {
