@@ -68,8 +68,8 @@ pub use barrier::Barrier;
 pub use error::{LabError, Result};
 pub use faults::partition::{Cut, Flap, Partition};
 pub use inspect::inspection::{
-    AddressEntry, Inspection, InterfaceEntry, MountEntry, NeighbourEntry, ProcessEntry, RouteEntry,
-    SocketEntry, Traffic,
+    AddressEntry, Inspection, InterfaceCounters, InterfaceEntry, MountEntry, NeighbourEntry,
+    ProcessEntry, RouteEntry, SocketEntry,
 };
 pub use inspect::namespaces::Namespace;
 pub use link::impair::Degraded;

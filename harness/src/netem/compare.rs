@@ -3,7 +3,7 @@
 //! A kernel takes options that it does not know without an error, and rounds others. A test whose
 //! link silently loses nothing would pass for the wrong reason, so everything is read back.
 
-use crate::kernel::qdisc::{Bursts, NetemOptions, TbfOptions};
+use crate::kernel::qdisc::{NetemLossModel, NetemOptions, TbfOptions};
 
 /// One option as it was set and as it was read back, in the kernel's numbers.
 pub(super) struct ComparedOption {
@@ -77,8 +77,11 @@ pub(super) fn netem_options(wanted: &NetemOptions, found: &NetemOptions) -> Vec<
     options
 }
 
-fn burst_options(wanted: Option<Bursts>, found: Option<Bursts>) -> [ComparedOption; 4] {
-    let Bursts {
+fn burst_options(
+    wanted: Option<NetemLossModel>,
+    found: Option<NetemLossModel>,
+) -> [ComparedOption; 4] {
+    let NetemLossModel {
         begin,
         end,
         pass_in_bad,

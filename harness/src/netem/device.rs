@@ -7,7 +7,7 @@ use super::estimate;
 use super::options::{DisciplineOptions, jitter_table};
 use super::unsupported::find_unsupported;
 use crate::kernel::netlink::{Batch, Device, Netlink, NetlinkError};
-use crate::kernel::qdisc::{Attachment, NetemOptions, Qdisc, TbfOptions};
+use crate::kernel::qdisc::{NetemOptions, Qdisc, QdiscPosition, TbfOptions};
 use crate::model::impair::{Counters, Impairment, Lost, Percent, Traffic};
 use crate::model::random::{GOLDEN, seed_for};
 
@@ -102,8 +102,8 @@ impl NetemDevice {
         };
         // The root passes on every packet and every drop of netem below it; only what netem has
         // put in front of its queue is counted there alone (`requeues`, netem_enqueue).
-        let all = self.netlink.qdisc(device, Attachment::ROOT)?.statistics;
-        let below = self.netlink.qdisc(device, Attachment::BELOW_ROOT)?;
+        let all = self.netlink.qdisc(device, QdiscPosition::ROOT)?.statistics;
+        let below = self.netlink.qdisc(device, QdiscPosition::BELOW_ROOT)?;
         let cause = estimate::main_cause(&self.impairment);
         // The kernel's counter has 32 bits and wraps around.
         self.lost.of(cause).packets += u64::from(all.drops.wrapping_sub(self.drops));
@@ -135,7 +135,7 @@ impl NetemDevice {
     fn configure(
         &mut self,
         impairment: &Impairment,
-        put: fn(&mut Batch, Device<'_>, Attachment, Qdisc<'_>),
+        put: fn(&mut Batch, Device<'_>, QdiscPosition, Qdisc<'_>),
     ) -> Result<(), NetlinkError> {
         let device = Device {
             index: self.index,
@@ -155,21 +155,21 @@ impl NetemDevice {
         let table = jitter_table(&impairment.jitter, self.has_table);
         let mut batch = Batch::new();
         // The filter goes first: netem hangs below its class, which has to be there.
-        put(&mut batch, device, Attachment::ROOT, Qdisc::Tbf(filter));
+        put(&mut batch, device, QdiscPosition::ROOT, Qdisc::Tbf(filter));
         put(
             &mut batch,
             device,
-            Attachment::BELOW_ROOT,
+            QdiscPosition::BELOW_ROOT,
             Qdisc::Netem(&netem, table),
         );
         self.netlink.execute(batch)?;
         self.has_table |= table.is_some();
 
-        let found = self.netlink.qdisc(device, Attachment::ROOT)?;
+        let found = self.netlink.qdisc(device, QdiscPosition::ROOT)?;
         let found =
             TbfOptions::read(&found).ok_or_else(|| unlike(not_there("tbf", &found.kind)))?;
         compare(&filter_options(&filter, &found)).map_err(unlike)?;
-        let found = self.netlink.qdisc(device, Attachment::BELOW_ROOT)?;
+        let found = self.netlink.qdisc(device, QdiscPosition::BELOW_ROOT)?;
         let found =
             NetemOptions::read(&found).ok_or_else(|| unlike(not_there("netem", &found.kind)))?;
         // The jitter's table is the one thing that the kernel does not tell (netem_dump).

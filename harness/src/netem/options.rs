@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use crate::kernel::qdisc::{Bursts, NetemOptions, TbfOptions};
+use crate::kernel::qdisc::{NetemLossModel, NetemOptions, TbfOptions};
 use crate::model::impair::quantiles::SCALE;
 use crate::model::impair::{GilbertElliott, Impairment, Jitter, Percent, QueueLimit, Reorder};
 
@@ -97,7 +97,7 @@ fn parts(fraction: f64) -> u32 {
 ///
 /// netem has one model of loss at a time (`loss_model`, net/sched/sch_netem.c). But a packet that
 /// has to survive both has the product of both chances, in either state of the model.
-fn bursts_with(bursts: GilbertElliott, loss: Percent) -> Bursts {
+fn bursts_with(bursts: GilbertElliott, loss: Percent) -> NetemLossModel {
     let GilbertElliott {
         p,
         r,
@@ -105,7 +105,7 @@ fn bursts_with(bursts: GilbertElliott, loss: Percent) -> Bursts {
         loss_in_good,
     } = bursts;
     let passes = 1.0 - loss.fraction();
-    Bursts {
+    NetemLossModel {
         begin: parts(p.fraction()),
         end: parts(r.fraction()),
         pass_in_bad: parts((1.0 - loss_in_bad.fraction()) * passes),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::compare::{compare, filter_options, netem_options};
 use super::options::{DisciplineOptions, jitter_table};
 use super::{NetemDevice, find_unsupported};
-use crate::kernel::netlink::{Batch, Device, Neighbour, Netlink, Veth, VethEnd};
+use crate::kernel::netlink::{Batch, Device, NeighbourRequest, Netlink, Veth, VethEnd};
 use crate::kernel::netns::Netns;
 use crate::kernel::qdisc::{NetemOptions, TbfOptions};
 use crate::kernel::testing::{netns, sealed};
@@ -253,7 +253,7 @@ fn cable() -> [Netns; 2] {
     batch.give_no_addresses(DEVICE);
     batch.add_address(DEVICE, [10, 0, 0, 1].into(), 24);
     batch.set_up(DEVICE);
-    batch.add_neighbour(&Neighbour {
+    batch.add_neighbour(&NeighbourRequest {
         address: [10, 0, 0, 2].into(),
         mac: [2, 0, 0, 0, 0, 2],
         device: DEVICE,

@@ -11,9 +11,9 @@ use super::clock::clock;
 use crate::impair::Direction;
 use crate::kernel::clock::monotonic;
 use crate::kernel::frames::PacketSocket;
-use crate::kernel::frames::Stamps;
+use crate::kernel::frames::ReceiveTimestamps;
 use crate::kernel::frames::{BATCH, Inbox};
-use crate::kernel::frames::{Poller, Ready};
+use crate::kernel::frames::{PollEvents, Poller};
 use crate::model::packet::{FrameEvent, FrameFate, Listener, Source};
 
 /// What is looked at, and who is told.
@@ -117,7 +117,7 @@ impl Looked {
 /// The thread that reads, and what it reads from.
 struct Reader {
     poller: Poller,
-    _stamps: Stamps,
+    _stamps: ReceiveTimestamps,
     sources: Mutex<Sources>,
 }
 
@@ -137,7 +137,7 @@ impl Reader {
         }
         let new = Arc::new(Reader {
             poller: Poller::new()?,
-            _stamps: Stamps::begin()?,
+            _stamps: ReceiveTimestamps::begin()?,
             sources: Mutex::default(),
         });
         let reading = Arc::clone(&new);
@@ -168,7 +168,7 @@ impl Reader {
     }
 
     fn run(&self) {
-        let mut ready = Ready::new();
+        let mut ready = PollEvents::new();
         let mut inbox = Inbox::new(BATCH);
         while self.poller.wait(None, &mut ready).is_ok() {
             for token in ready.tokens() {

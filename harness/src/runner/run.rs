@@ -18,7 +18,7 @@ use super::{list, requirements, select};
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
 use crate::kernel::process::clone;
-use crate::kernel::process::thread::First;
+use crate::kernel::process::thread::FirstThread;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::outer;
 use crate::sandbox::paths::Paths;
@@ -268,7 +268,7 @@ impl Started {
             .map_err(|refused| explain(&refused))?;
         let hidden = paths.hidden().map(Path::to_owned).collect();
         body::remember_supervisor();
-        let first = First::current();
+        let first = FirstThread::current();
         let world = outer::make(ids, &paths, |channel, ids| {
             let Ok(setting) = Setting::of(ids, hidden, supervisor, first) else {
                 process::exit_now(1)

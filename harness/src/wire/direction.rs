@@ -15,7 +15,7 @@ use super::observers::Observers;
 use super::packet::{Alterations, PacketInFlight};
 use super::packet_pool::{PacketMemory, PacketPool};
 use super::wire_port::WirePort;
-use crate::kernel::frames::{BATCH, Slot, VNET_HEADER};
+use crate::kernel::frames::{BATCH, ReceivedFrame, VNET_HEADER};
 use crate::model::impair::channel::{Channel, Delivery};
 use crate::model::impair::{Cause, Direction, Traffic};
 use crate::model::packet::FrameFate;
@@ -81,7 +81,7 @@ impl WireDirection {
         &mut self,
         observers: &Observers,
         pool: &mut PacketPool,
-        received: &mut [Slot],
+        received: &mut [ReceivedFrame],
         to: &WirePort,
         now: u64,
     ) {
@@ -131,7 +131,7 @@ impl WireDirection {
     }
 
     /// Sends received frames out of the other end, just as they came.
-    fn pass_on(&mut self, received: &mut [Slot], to: &WirePort, now: u64) {
+    fn pass_on(&mut self, received: &mut [ReceivedFrame], to: &WirePort, now: u64) {
         let mut frames = [&[][..]; BATCH];
         let mut traffic = [Traffic::default(); BATCH];
         let mut count = 0;

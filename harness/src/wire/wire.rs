@@ -8,7 +8,7 @@ use super::observers::Observers;
 use super::packet_pool::{PacketPool, SMALL};
 use super::wire_port::WirePort;
 use super::wire_spec::WireSpec;
-use crate::kernel::frames::{Inbox, Slot};
+use crate::kernel::frames::{Inbox, ReceivedFrame};
 use crate::model::impair::channel::Channel;
 use crate::model::impair::{Counters, Direction};
 use crate::model::packet::Listener;
@@ -107,7 +107,7 @@ impl Wire {
     ) -> nix::Result<usize> {
         self.ports[end].receive(inbox)?;
         let (to, received) = (&self.ports[1 - end], inbox.received());
-        let is_small = |slot: &&Slot| slot.buffer.whole().len() <= SMALL;
+        let is_small = |slot: &&ReceivedFrame| slot.buffer.whole().len() <= SMALL;
         let small = received.iter().filter(is_small).count();
         // The clock is read after the system call, which takes a while for a full inbox: time
         // that has passed already must not be added to the delay.

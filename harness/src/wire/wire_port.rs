@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::poll::{PollFd, PollFlags, poll};
 
-use crate::kernel::frames::{Inbox, PacketSocket, Tap};
+use crate::kernel::frames::{Inbox, PacketSocket, TapDevice};
 
 /// One end of a wire: receives frames from, and sends frames to, one side of a link.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub(crate) enum WirePort {
     /// This is the faster end: 0.73 of a veth pair's TCP throughput, against 0.6 with a packet
     /// socket (measured for this project, 2026-08). But it needs `/dev/net/tun`, which has mode
     /// 0600 on some distributions and is absent from many containers.
-    Tap(Tap),
+    Tap(TapDevice),
     /// A socket on the inner end of a veth pair, whose outer end is the node's interface.
     Packet(PacketSocket),
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::packet_pool::PacketPool;
 use super::wire::Wire;
 use crate::kernel::clock::monotonic;
-use crate::kernel::frames::{BATCH, Inbox, Poller, Ready, exact_timers};
+use crate::kernel::frames::{BATCH, Inbox, PollEvents, Poller, exact_timers};
 
 /// A request of another thread to a worker.
 pub(super) enum WorkerRequest {
@@ -104,7 +104,7 @@ impl WireWorker {
         // slack of 1 ns the error of a delay fell from 110-122 to 62-66 µs at p50 (measured for
         // this project, 2026-08). If the call fails, each wire's lateness shows the difference.
         let _ = exact_timers();
-        let mut ready = Ready::new();
+        let mut ready = PollEvents::new();
         loop {
             self.deliver_due_packets();
             self.wait(&mut ready);
@@ -133,7 +133,7 @@ impl WireWorker {
     }
 
     /// Waits for frames, for requests, and for the next alarm.
-    fn wait(&mut self, ready: &mut Ready) {
+    fn wait(&mut self, ready: &mut PollEvents) {
         let Some(&Reverse((due, index))) = self.alarms.peek() else {
             return self.poll(None, ready);
         };
@@ -156,7 +156,7 @@ impl WireWorker {
         }
     }
 
-    fn poll(&self, limit: Option<u64>, ready: &mut Ready) {
+    fn poll(&self, limit: Option<u64>, ready: &mut PollEvents) {
         self.poller
             .wait(limit, ready)
             .expect("a poller's own descriptor can be waited for");

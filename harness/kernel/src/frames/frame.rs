@@ -89,7 +89,7 @@ impl Buffer {
 }
 
 /// A frame that was received, and what is known of it.
-pub struct Slot {
+pub struct ReceivedFrame {
     /// The frame, with its header.
     pub buffer: Buffer,
     /// When the kernel had it, in nanoseconds of `CLOCK_REALTIME`; only from sockets that were opened for captures.
@@ -100,7 +100,7 @@ pub struct Slot {
 
 /// Where frames are received into, several with one system call.
 pub struct Inbox {
-    slots: Vec<Slot>,
+    slots: Vec<ReceivedFrame>,
     filled: usize,
 }
 
@@ -110,7 +110,7 @@ pub const BATCH: usize = 32;
 impl Inbox {
     /// Room for so many frames, at most [`BATCH`]; each takes 64 KB, of which only what was used is resident.
     pub fn new(slots: usize) -> Inbox {
-        let slot = || Slot {
+        let slot = || ReceivedFrame {
             buffer: Buffer::new(),
             time: None,
             outgoing: false,
@@ -124,11 +124,11 @@ impl Inbox {
     }
 
     /// What the last call received, in order. A buffer may be swapped for another.
-    pub fn received(&mut self) -> &mut [Slot] {
+    pub fn received(&mut self) -> &mut [ReceivedFrame] {
         &mut self.slots[..self.filled]
     }
 
-    pub(super) fn slots(&mut self) -> &mut [Slot] {
+    pub(super) fn slots(&mut self) -> &mut [ReceivedFrame] {
         self.filled = 0;
         &mut self.slots
     }

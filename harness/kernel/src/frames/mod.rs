@@ -14,8 +14,8 @@ mod poller;
 mod tap;
 mod timestamping;
 
-pub use frame::{BATCH, Buffer, FRAME_MAX, Inbox, Slot, VNET_HEADER};
+pub use frame::{BATCH, Buffer, FRAME_MAX, Inbox, ReceivedFrame, VNET_HEADER};
 pub use packet_socket::PacketSocket;
-pub use poller::{Poller, Ready, exact_timers};
-pub use tap::Tap;
-pub use timestamping::Stamps;
+pub use poller::{PollEvents, Poller, exact_timers};
+pub use tap::TapDevice;
+pub use timestamping::ReceiveTimestamps;

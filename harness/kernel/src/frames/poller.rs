@@ -21,15 +21,15 @@ const WAKE: u64 = u64::MAX;
 const EVENTS: usize = 64;
 
 /// Which descriptors are readable.
-pub struct Ready {
+pub struct PollEvents {
     events: [EpollEvent; EVENTS],
     count: usize,
 }
 
-impl Ready {
+impl PollEvents {
     /// None.
-    pub fn new() -> Ready {
-        Ready {
+    pub fn new() -> PollEvents {
+        PollEvents {
             events: [EpollEvent::empty(); EVENTS],
             count: 0,
         }
@@ -80,7 +80,7 @@ impl Poller {
 
     /// Waits until a descriptor is readable, for at most so many nanoseconds, or for ever. What was readable before and still is
     /// comes after what has become so since: nobody starves.
-    pub fn wait(&self, nanoseconds: Option<u64>, ready: &mut Ready) -> nix::Result<()> {
+    pub fn wait(&self, nanoseconds: Option<u64>, ready: &mut PollEvents) -> nix::Result<()> {
         let timeout = nanoseconds.map(|limit| libc::timespec {
             tv_sec: (limit / 1_000_000_000).cast_signed(),
             tv_nsec: (limit % 1_000_000_000).cast_signed(),
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn a_wait_ends_by_time_by_a_wake_and_by_a_descriptor() {
         let poller = Poller::new().expect("a poller");
-        let mut ready = Ready::new();
+        let mut ready = PollEvents::new();
         let begin = Instant::now();
         poller.wait(Some(2_000_000), &mut ready).expect("a wait");
         assert!(begin.elapsed() >= Duration::from_millis(2));

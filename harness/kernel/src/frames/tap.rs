@@ -19,18 +19,18 @@ const DEVICE: &str = "/dev/net/tun";
 
 /// A TAP device; it is gone when this is dropped.
 #[derive(Debug)]
-pub struct Tap {
+pub struct TapDevice {
     fd: OwnedFd,
 }
 
-impl Tap {
+impl TapDevice {
     /// Whether [`DEVICE`] may be opened here.
     pub fn is_available() -> bool {
         open(None).is_ok()
     }
 
     /// Makes one in the calling thread's network namespace, with a carrier but down. An error says which call was refused.
-    pub fn create(name: &str, index: u32) -> Result<Tap, Refusal> {
+    pub fn create(name: &str, index: u32) -> Result<TapDevice, Refusal> {
         Self::create_by(None, name, index)
     }
 
@@ -39,13 +39,13 @@ impl Tap {
         directory: Option<BorrowedFd<'_>>,
         name: &str,
         index: u32,
-    ) -> Result<Tap, Refusal> {
+    ) -> Result<TapDevice, Refusal> {
         let refused = |call: &str| {
             let call = call.to_owned();
             move |errno| (call, errno)
         };
         let fd = open(directory).map_err(refused("open /dev/net/tun"))?;
-        let tap = Tap { fd };
+        let tap = TapDevice { fd };
         let index = index.cast_signed();
         tap.control(libc::TUNSETIFINDEX, (&raw const index).cast())
             .map_err(refused("TUNSETIFINDEX"))?;
@@ -139,7 +139,7 @@ impl Tap {
     }
 }
 
-impl AsFd for Tap {
+impl AsFd for TapDevice {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }

@@ -18,16 +18,16 @@ use crate::clock::realtime;
 
 /// Frames are stamped when they come, on all sockets that ask for it, for as long as this lives.
 #[derive(Debug)]
-pub struct Stamps {
+pub struct ReceiveTimestamps {
     _asks: UdpSocket,
 }
 
 /// The work queue may be busy; this is for kernels that would never do it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-impl Stamps {
+impl ReceiveTimestamps {
     /// Returns when the kernel does it. `lo` has to be up.
-    pub fn begin() -> io::Result<Stamps> {
+    pub fn begin() -> io::Result<ReceiveTimestamps> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         socket.connect(socket.local_addr()?)?;
         setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
@@ -39,7 +39,7 @@ impl Stamps {
             }
             std::thread::yield_now();
         }
-        Ok(Stamps { _asks: socket })
+        Ok(ReceiveTimestamps { _asks: socket })
     }
 }
 
@@ -75,7 +75,7 @@ mod tests {
     fn datagrams_are_stamped_when_they_come() {
         sealed(|| {
             crate::loopback::bring_up().expect("lo");
-            let _stamps = Stamps::begin().expect("stamps");
+            let _stamps = ReceiveTimestamps::begin().expect("stamps");
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
             socket
                 .connect(socket.local_addr().expect("an address"))

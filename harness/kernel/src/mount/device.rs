@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use nix::errno::Errno;
 use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, makedev, mknodat};
 
-use super::tree::{Attributes, READ_ONLY, set_attributes};
+use super::tree::{MountAttributes, READ_ONLY, set_attributes};
 
 /// A directory of its own, attached nowhere and read-only, with one character device that everybody may open.
 pub fn device_directory(name: &str, major: u32, minor: u32) -> nix::Result<OwnedFd> {
@@ -45,9 +45,9 @@ pub fn device_directory(name: &str, major: u32, minor: u32) -> nix::Result<Owned
     let device = makedev(major.into(), minor.into());
     mknodat(&tree, name, SFlag::S_IFCHR, mode, device)?;
     fchmodat(&tree, name, mode, FchmodatFlags::FollowSymlink)?;
-    let read_only = Attributes {
+    let read_only = MountAttributes {
         set: READ_ONLY,
-        ..Attributes::default()
+        ..MountAttributes::default()
     };
     set_attributes(tree.as_fd(), &read_only)?;
     Ok(tree)

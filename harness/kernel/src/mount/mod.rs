@@ -19,5 +19,5 @@ pub use filesystem::{
     fresh, fresh_at, fresh_read_only_sys, is_read_only, make_private, overlay, pivot,
 };
 pub use tree::{
-    Attributes, NO_DEVICES, READ_ONLY, attach, detach_copy, set_attributes, set_attributes_at,
+    MountAttributes, NO_DEVICES, READ_ONLY, attach, detach_copy, set_attributes, set_attributes_at,
 };

@@ -50,7 +50,7 @@ pub fn attach(tree: BorrowedFd<'_>, target: &Path) -> nix::Result<()> {
 
 /// What to do to a tree of mounts.
 #[derive(Default)]
-pub struct Attributes<'a> {
+pub struct MountAttributes<'a> {
     /// `MOUNT_ATTR_*` to set.
     pub set: u64,
     /// `MOUNT_ATTR_*` to clear.
@@ -62,16 +62,16 @@ pub struct Attributes<'a> {
 }
 
 /// Changes the attributes of a (detached) tree.
-pub fn set_attributes(tree: BorrowedFd<'_>, what: &Attributes<'_>) -> nix::Result<()> {
+pub fn set_attributes(tree: BorrowedFd<'_>, what: &MountAttributes<'_>) -> nix::Result<()> {
     mount_setattr(tree.as_raw_fd(), c"", libc::AT_EMPTY_PATH, what)
 }
 
 /// Changes the attributes of the tree at `path`.
-pub fn set_attributes_at(path: &Path, what: &Attributes<'_>) -> nix::Result<()> {
+pub fn set_attributes_at(path: &Path, what: &MountAttributes<'_>) -> nix::Result<()> {
     mount_setattr(libc::AT_FDCWD, &c_path(path)?, 0, what)
 }
 
-fn mount_setattr(dir: i32, path: &CStr, flags: i32, what: &Attributes<'_>) -> nix::Result<()> {
+fn mount_setattr(dir: i32, path: &CStr, flags: i32, what: &MountAttributes<'_>) -> nix::Result<()> {
     let mut attr = libc::mount_attr {
         attr_set: what.set,
         attr_clr: what.clear,

@@ -20,7 +20,7 @@ use super::link::Device;
 
 /// Where packets go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Route<'a> {
+pub struct RouteRequest<'a> {
     /// The network; `0.0.0.0` or `::` with a prefix of 0 is the default.
     pub destination: IpAddr,
     /// How many bits of it count.
@@ -33,7 +33,7 @@ pub struct Route<'a> {
 
 /// Who is behind an address, known beforehand: nobody has to ask on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Neighbour<'a> {
+pub struct NeighbourRequest<'a> {
     /// The address.
     pub address: IpAddr,
     /// The hardware address that answers for it.
@@ -62,7 +62,7 @@ impl Batch {
     }
 
     /// Adds a route to the main table; the interface must be up.
-    pub fn add_route(&mut self, route: &Route<'_>) {
+    pub fn add_route(&mut self, route: &RouteRequest<'_>) {
         let message = RouteNetlinkMessage::NewRoute(route_message(route));
         self.push(
             "add a route through",
@@ -73,14 +73,14 @@ impl Batch {
     }
 
     /// Removes a route from the main table, if it is there: the kernel forgets those of an interface that goes down.
-    pub fn delete_route(&mut self, route: &Route<'_>) {
+    pub fn delete_route(&mut self, route: &RouteRequest<'_>) {
         let message = RouteNetlinkMessage::DelRoute(route_message(route));
         self.push("delete a route through", route.device.name, 0, &message);
         self.tolerate(Errno::ESRCH);
     }
 
     /// Enters a permanent neighbour, in the place of what was known.
-    pub fn add_neighbour(&mut self, neighbour: &Neighbour<'_>) {
+    pub fn add_neighbour(&mut self, neighbour: &NeighbourRequest<'_>) {
         let message = RouteNetlinkMessage::NewNeighbour(neighbour_message(neighbour));
         self.push(
             "add a neighbour to",
@@ -91,7 +91,7 @@ impl Batch {
     }
 
     /// Forgets a neighbour, if it is known.
-    pub fn delete_neighbour(&mut self, neighbour: &Neighbour<'_>) {
+    pub fn delete_neighbour(&mut self, neighbour: &NeighbourRequest<'_>) {
         let message = RouteNetlinkMessage::DelNeighbour(neighbour_message(neighbour));
         self.push("delete a neighbour of", neighbour.device.name, 0, &message);
         self.tolerate(Errno::ENOENT);
@@ -140,7 +140,7 @@ fn address_message(device: Device<'_>, address: IpAddr, prefix: u8) -> AddressMe
     message
 }
 
-fn route_message(route: &Route<'_>) -> RouteMessage {
+fn route_message(route: &RouteRequest<'_>) -> RouteMessage {
     let mut message = RouteMessage::default();
     message.header = RouteHeader {
         address_family: family(route.destination),
@@ -173,7 +173,7 @@ fn route_message(route: &Route<'_>) -> RouteMessage {
     message
 }
 
-fn neighbour_message(neighbour: &Neighbour<'_>) -> NeighbourMessage {
+fn neighbour_message(neighbour: &NeighbourRequest<'_>) -> NeighbourMessage {
     let mut message = NeighbourMessage::default();
     message.header = NeighbourHeader {
         family: family(neighbour.address),

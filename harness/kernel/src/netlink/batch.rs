@@ -1,39 +1,48 @@
-//! Requests on their way out.
+//! Requests on their way out: a thousand of them cost little more than the kernel's own work.
+//!
+//! A system call for each request would cost as much as the request. So requests are appended to one
+//! buffer, each with the words that an error about the request needs.
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_REQUEST, NetlinkSerializable};
 use netlink_packet_route::RouteNetlinkMessage;
 use nix::errno::Errno;
 
 use super::encoding;
+use super::error::NetlinkError;
 
-/// Requests in the order in which the kernel shall do them.
+/// Requests in the order in which the kernel carries them out.
 ///
-/// A request that fails does not stop those close behind it: what can be wrong is checked before anything is sent, and
-/// a half-made network is thrown away as a whole.
+/// A request that fails does not stop the requests in the same datagram: callers check what can be
+/// wrong before they send anything, and throw a half-made network away as a whole.
 #[derive(Debug, Default)]
 pub struct Batch {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) requests: Vec<Request>,
+    bytes: Vec<u8>,
+    requests: Vec<QueuedRequest>,
 }
 
-/// What an error about one request has to say.
+/// The place of a request in the batch, and the words of an error about the request.
 #[derive(Debug)]
-pub(crate) struct Request {
-    pub(crate) start: usize,
-    pub(crate) operation: &'static str,
-    pub(crate) subject: Subject,
-    /// An answer that is as good as success.
-    pub(crate) tolerated: Option<Errno>,
+struct QueuedRequest {
+    /// Offset of the request's header in the batch.
+    start: usize,
+    operation: &'static str,
+    subject: RequestSubject,
+    /// A refusal that is as good as success.
+    tolerated: Option<Errno>,
 }
 
-/// A name of at most fifteen bytes is an interface's: kept without an allocation.
+/// The name of the request's object.
+///
+/// A name of at most fifteen bytes, as interfaces have (`IFNAMSIZ`), is kept without an allocation.
 #[derive(Debug)]
-pub(crate) enum Subject {
+pub(crate) enum RequestSubject {
+    /// A short name, filled up with zeros.
     Short([u8; 16]),
+    /// A longer name.
     Long(String),
 }
 
-impl From<&str> for Subject {
+impl From<&str> for RequestSubject {
     fn from(text: &str) -> Self {
         let mut short = [0; 16];
         match short.get_mut(..text.len()) {
@@ -46,8 +55,8 @@ impl From<&str> for Subject {
     }
 }
 
-impl Subject {
-    pub(crate) fn text(&self) -> String {
+impl RequestSubject {
+    fn text(&self) -> String {
         match self {
             Self::Short(bytes) => encoding::text(bytes),
             Self::Long(text) => text.clone(),
@@ -56,32 +65,32 @@ impl Subject {
 }
 
 impl Batch {
-    /// An empty one.
+    /// Makes an empty batch.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether there is nothing to do.
+    /// Tells whether the batch has no requests.
     pub fn is_empty(&self) -> bool {
         self.requests.is_empty()
     }
 
-    /// How many requests it holds.
+    /// Returns the number of requests.
     pub fn len(&self) -> usize {
         self.requests.len()
     }
 
-    /// Empties it and keeps its memory.
+    /// Removes all requests and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.requests.clear();
     }
 
-    /// Adds a request made of the packet crate's types.
+    /// Adds a request that is made of the packet crate's types.
     pub(crate) fn push(
         &mut self,
         operation: &'static str,
-        subject: impl Into<Subject>,
+        subject: impl Into<RequestSubject>,
         flags: u16,
         message: &RouteNetlinkMessage,
     ) {
@@ -92,7 +101,8 @@ impl Batch {
         self.finish(operation, subject, start, message.message_type(), flags);
     }
 
-    /// Adds a request of any kind, written by hand: queueing disciplines, nftables, multicast memberships.
+    /// Adds a request whose payload is written by hand: queueing disciplines, nftables, multicast
+    /// memberships.
     pub fn push_raw(
         &mut self,
         operation: &'static str,
@@ -110,14 +120,14 @@ impl Batch {
     fn finish(
         &mut self,
         operation: &'static str,
-        subject: impl Into<Subject>,
+        subject: impl Into<RequestSubject>,
         start: usize,
         kind: u16,
         flags: u16,
     ) {
         encoding::header(&mut self.bytes[start..], kind, flags | NLM_F_REQUEST, 0);
         self.bytes.resize(encoding::align(self.bytes.len()), 0);
-        self.requests.push(Request {
+        self.requests.push(QueuedRequest {
             start,
             operation,
             subject: subject.into(),
@@ -125,15 +135,15 @@ impl Batch {
         });
     }
 
-    /// Takes this answer to the last request for success as well.
+    /// Makes this refusal of the last request as good as success.
     pub(crate) fn tolerate(&mut self, errno: Errno) {
         if let Some(request) = self.requests.last_mut() {
             request.tolerated = Some(errno);
         }
     }
 
-    /// Cuts the requests into pieces of about `bytes` and at most `count`, and numbers them; the last of each piece asks for an
-    /// acknowledgement. The others need none: the kernel reports every failure, and does the work in order.
+    /// Numbers the requests, and divides them into pieces of about `bytes` bytes and at most `count`
+    /// requests.
     pub(crate) fn seal(
         &mut self,
         bytes: usize,
@@ -148,10 +158,13 @@ impl Batch {
                 .requests
                 .get(at + 1)
                 .map_or(self.bytes.len(), |next| next.start);
+            // `nlmsg_seq`, by which an answer names its request.
             self.bytes[start + 8..start + 12]
                 .copy_from_slice(&first_sequence.wrapping_add(at as u32).to_ne_bytes());
             let full = end - self.requests[from].start >= bytes || at + 1 - from >= count;
             if full || at + 1 == self.requests.len() {
+                // Only the last request of a piece asks for an acknowledgement. The kernel works in
+                // order and reports every failure unasked (af_netlink.c, netlink_rcv_skb).
                 let flags = encoding::u16_at(&self.bytes, start + 6).unwrap_or(0) | NLM_F_ACK;
                 self.bytes[start + 6..start + 8].copy_from_slice(&flags.to_ne_bytes());
                 pieces.push(from..at + 1);
@@ -161,7 +174,31 @@ impl Batch {
         pieces
     }
 
-    /// The bytes of some of its requests.
+    /// Returns the error for a refusal of the request with this number, or nothing if there is no
+    /// such request.
+    pub(crate) fn refusal(
+        &self,
+        at: usize,
+        errno: Errno,
+        words: Option<String>,
+    ) -> Option<NetlinkError> {
+        let request = self.requests.get(at)?;
+        let subject = request.subject.text();
+        Some(NetlinkError::refused(
+            request.operation,
+            subject,
+            errno,
+            words,
+        ))
+    }
+
+    /// Tells whether this refusal of the request with this number is as good as success.
+    pub(crate) fn tolerates(&self, at: usize, errno: Errno) -> bool {
+        let request = self.requests.get(at);
+        request.is_some_and(|request| request.tolerated == Some(errno))
+    }
+
+    /// Returns the bytes of consecutive requests.
     pub(crate) fn slice(&self, piece: &std::ops::Range<usize>) -> &[u8] {
         let end = self
             .requests

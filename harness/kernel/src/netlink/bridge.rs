@@ -29,14 +29,14 @@ const IFLA_BRPORT_MULTICAST_ROUTER: u16 = 25;
 
 /// An Ethernet segment.
 #[derive(Clone, Copy, Debug)]
-pub struct Bridge<'a> {
+pub struct BridgeRequest<'a> {
     /// Its own interface.
     pub device: Device<'a>,
     /// Its hardware address, fixed: otherwise it changes with the ports.
     pub mac: [u8; 6],
 }
 
-impl Bridge<'_> {
+impl BridgeRequest<'_> {
     /// The link-local address without which it cannot be IPv6's querier.
     fn link_local(&self) -> Ipv6Addr {
         let [a, b, c, d, e, f] = self.mac;
@@ -63,7 +63,7 @@ impl Bridge<'_> {
 
 impl Batch {
     /// Makes a bridge, down: no spanning tree, no timers that matter, not listening yet.
-    pub fn add_bridge(&mut self, bridge: &Bridge<'_>) {
+    pub fn add_bridge(&mut self, bridge: &BridgeRequest<'_>) {
         /// In hundredths of a second: eleven days.
         const NEVER: u64 = 100_000_000;
         let data = vec![
@@ -101,7 +101,7 @@ impl Batch {
     }
 
     /// Brings a bridge up and has it listen: to be done when its ports are there.
-    pub fn start_bridge(&mut self, bridge: &Bridge<'_>) {
+    pub fn start_bridge(&mut self, bridge: &BridgeRequest<'_>) {
         self.set_up(bridge.device);
         let data = vec![
             InfoBridge::MulticastQuerier(true),

@@ -11,13 +11,13 @@ use nix::errno::Errno;
 use super::batch::Batch;
 use super::encoding::{self, Message, NLMSG_DONE, NLMSG_ERROR};
 use super::error::NetlinkError;
-use super::socket::{Protocol, Socket};
+use super::socket::{NetlinkProtocol, NetlinkSocket};
 use crate::netns::Netns;
 
 /// A routing socket, bound to the network namespace in which it was opened.
 #[derive(Debug)]
 pub struct Netlink {
-    pub(crate) socket: Socket,
+    pub(crate) socket: NetlinkSocket,
     pub(crate) buffer: Vec<u8>,
     sequence: u32,
 }
@@ -32,7 +32,7 @@ const DUMP_ATTEMPTS: usize = 8;
 impl Netlink {
     /// A conversation about the current thread's network namespace.
     pub fn open() -> Result<Self, NetlinkError> {
-        Socket::open(Protocol::Route)
+        NetlinkSocket::open(NetlinkProtocol::Route)
             .map(Self::from_socket)
             .map_err(|errno| NetlinkError::refused("open", "a netlink socket", errno, None))
     }
@@ -44,7 +44,7 @@ impl Netlink {
     }
 
     /// Makes a conversation over an open socket.
-    pub fn from_socket(socket: Socket) -> Self {
+    pub fn from_socket(socket: NetlinkSocket) -> Self {
         Self {
             socket,
             buffer: Vec::new(),
@@ -84,63 +84,37 @@ impl Netlink {
         piece: Range<usize>,
         first: u32,
     ) -> Result<(), NetlinkError> {
-        let request = |at: usize| &batch.requests[at];
+        let lost = |at: usize, errno: Errno| {
+            let error = batch.refusal(at, errno, None);
+            error.expect("a piece consists of requests of its batch")
+        };
+        self.socket
+            .send(batch.slice(&piece))
+            .map_err(|errno| lost(piece.start, errno))?;
         let last = piece.end - 1;
-        self.socket.send(batch.slice(&piece)).map_err(|errno| {
-            NetlinkError::refused(
-                request(piece.start).operation,
-                request(piece.start).subject.text(),
-                errno,
-                None,
-            )
-        })?;
-        let mut refusal = None;
-        let mut lost = None;
-        loop {
-            // The work was done in `send`, and the answers are there. So many refusals that some did not fit end early.
-            let answer = match lost {
-                None => self.socket.receive(&mut self.buffer).map(Some),
-                Some(_) => self.socket.try_receive(&mut self.buffer),
-            };
-            let datagram = match (answer, lost) {
-                (Ok(Some(datagram)), _) => datagram,
-                (Err(errno), None) => {
-                    lost = Some(errno);
-                    continue;
-                }
-                (Err(errno), Some(_)) | (Ok(None), Some(errno)) => {
-                    let (operation, subject) =
-                        (request(last).operation, request(last).subject.text());
-                    return Err(refusal.unwrap_or_else(|| {
-                        NetlinkError::refused(operation, subject, errno, None)
-                    }));
-                }
-                (Ok(None), None) => unreachable!("a blocking receive waits"),
-            };
-            for message in
-                encoding::messages(datagram).filter(|message| message.kind == NLMSG_ERROR)
-            {
-                let at = message.sequence.wrapping_sub(first) as usize;
-                if !piece.contains(&at) {
-                    continue;
-                }
-                let errno = error_of(&message);
-                if let Some(errno) = errno.filter(|errno| request(at).tolerated != Some(*errno)) {
-                    let subject = || request(at).subject.text();
-                    refusal.get_or_insert_with(|| {
-                        NetlinkError::refused(
-                            request(at).operation,
-                            subject(),
-                            errno,
-                            words_of(&message),
-                        )
-                    });
-                }
-                if at == last {
-                    return refusal.map_or(Ok(()), Err);
+        let mut answers = Answers {
+            batch,
+            piece,
+            first,
+            refusal: None,
+            complete: false,
+        };
+        while !answers.complete {
+            match self.socket.receive(&mut self.buffer) {
+                Ok(datagram) => answers.take(datagram),
+                Err(errno) => {
+                    // ENOBUFS: the queue overflowed, and the last answer may be among the lost
+                    // ones. The kernel has done the work in `send`, so what is queued is all.
+                    while let Ok(Some(datagram)) = self.socket.try_receive(&mut self.buffer) {
+                        answers.take(datagram);
+                    }
+                    if !answers.complete {
+                        return Err(answers.refusal.unwrap_or_else(|| lost(last, errno)));
+                    }
                 }
             }
         }
+        answers.refusal.map_or(Ok(()), Err)
     }
 
     /// Asks for everything of a kind and hands each answer to `each`; what a change interrupted is read again from the
@@ -236,6 +210,37 @@ impl Netlink {
         encoding::header(&mut bytes, kind, flags | NLM_F_REQUEST, self.sequence);
         self.socket.send(&bytes)?;
         Ok(self.sequence)
+    }
+}
+
+/// The answers to a piece of a batch, as far as they have come.
+struct Answers<'a> {
+    batch: &'a Batch,
+    piece: Range<usize>,
+    /// Sequence number of the batch's first request.
+    first: u32,
+    /// The first refusal.
+    refusal: Option<NetlinkError>,
+    /// Whether the last request of the piece was answered.
+    complete: bool,
+}
+
+impl Answers<'_> {
+    fn take(&mut self, datagram: &[u8]) {
+        for message in encoding::messages(datagram).filter(|it| it.kind == NLMSG_ERROR) {
+            let at = message.sequence.wrapping_sub(self.first) as usize;
+            // An answer to an earlier request that nobody waited for.
+            if !self.piece.contains(&at) {
+                continue;
+            }
+            self.complete |= at + 1 == self.piece.end;
+            if self.refusal.is_none()
+                && let Some(errno) = error_of(&message)
+                && !self.batch.tolerates(at, errno)
+            {
+                self.refusal = self.batch.refusal(at, errno, words_of(&message));
+            }
+        }
     }
 }
 

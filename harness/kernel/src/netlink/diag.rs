@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::connection::Netlink;
 use super::encoding::{self, Message};
 use super::error::NetlinkError;
-use super::socket::{Protocol, Socket};
+use super::socket::{NetlinkProtocol, NetlinkSocket};
 use crate::netns::Netns;
 
 /// A socket.
@@ -53,14 +53,16 @@ pub enum SocketEntry {
 /// All TCP, UDP and Unix sockets of that network namespace.
 pub fn sockets(netns: BorrowedFd<'_>) -> Result<Vec<SocketEntry>, NetlinkError> {
     let refused = |errno| NetlinkError::refused("open", "a socket diagnosis socket", errno, None);
-    let socket = Netns::visit(netns, || Socket::open(Protocol::SocketDiagnosis))
-        .and_then(|opened| opened)
-        .map_err(refused)?;
+    let socket = Netns::visit(netns, || {
+        NetlinkSocket::open(NetlinkProtocol::SocketDiagnosis)
+    })
+    .and_then(|opened| opened)
+    .map_err(refused)?;
     sockets_of(socket)
 }
 
 /// The same over a diagnosis socket that somebody opened.
-pub(super) fn sockets_of(socket: Socket) -> Result<Vec<SocketEntry>, NetlinkError> {
+pub(super) fn sockets_of(socket: NetlinkSocket) -> Result<Vec<SocketEntry>, NetlinkError> {
     const SOCK_DIAG_BY_FAMILY: u16 = 20;
     let mut netlink = Netlink::from_socket(socket);
     let mut found = Vec::new();

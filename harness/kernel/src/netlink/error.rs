@@ -9,11 +9,11 @@ use nix::errno::Errno;
 pub struct NetlinkError {
     operation: &'static str,
     subject: String,
-    cause: Cause,
+    cause: NetlinkFailure,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Cause {
+enum NetlinkFailure {
     Refused {
         errno: Errno,
         kernel: Option<String>,
@@ -40,7 +40,7 @@ impl NetlinkError {
         Self {
             operation,
             subject: subject.into(),
-            cause: Cause::Refused { errno, kernel },
+            cause: NetlinkFailure::Refused { errno, kernel },
         }
     }
 
@@ -53,7 +53,7 @@ impl NetlinkError {
         Self {
             operation,
             subject: subject.into(),
-            cause: Cause::TimedOut { last_state },
+            cause: NetlinkFailure::TimedOut { last_state },
         }
     }
 
@@ -66,7 +66,7 @@ impl NetlinkError {
         Self {
             operation,
             subject: subject.into(),
-            cause: Cause::Malformed {
+            cause: NetlinkFailure::Malformed {
                 reason: reason.to_string(),
             },
         }
@@ -81,7 +81,7 @@ impl NetlinkError {
         Self {
             operation,
             subject: subject.into(),
-            cause: Cause::Unlike { what: what.into() },
+            cause: NetlinkFailure::Unlike { what: what.into() },
         }
     }
 
@@ -98,14 +98,14 @@ impl NetlinkError {
     /// The error number, if the kernel gave one.
     pub fn errno(&self) -> Option<Errno> {
         match self.cause {
-            Cause::Refused { errno, .. } => Some(errno),
+            NetlinkFailure::Refused { errno, .. } => Some(errno),
             _ => None,
         }
     }
 
     /// Whether a deadline passed.
     pub fn is_timeout(&self) -> bool {
-        matches!(self.cause, Cause::TimedOut { .. })
+        matches!(self.cause, NetlinkFailure::TimedOut { .. })
     }
 }
 
@@ -113,7 +113,7 @@ impl fmt::Display for NetlinkError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "failed to {} `{}`: ", self.operation, self.subject)?;
         match &self.cause {
-            Cause::Refused { errno, kernel } => {
+            NetlinkFailure::Refused { errno, kernel } => {
                 write!(out, "{errno}")?;
                 if let Some(words) = kernel {
                     write!(out, "; the kernel says: {words}")?;
@@ -123,9 +123,13 @@ impl fmt::Display for NetlinkError {
                     None => Ok(()),
                 }
             }
-            Cause::TimedOut { last_state } => write!(out, "timed out; last seen: {last_state}"),
-            Cause::Unlike { what } => out.write_str(what),
-            Cause::Malformed { reason } => write!(out, "cannot read the kernel's answer: {reason}"),
+            NetlinkFailure::TimedOut { last_state } => {
+                write!(out, "timed out; last seen: {last_state}")
+            }
+            NetlinkFailure::Unlike { what } => out.write_str(what),
+            NetlinkFailure::Malformed { reason } => {
+                write!(out, "cannot read the kernel's answer: {reason}")
+            }
         }
     }
 }

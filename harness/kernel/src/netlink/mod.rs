@@ -42,14 +42,14 @@ mod view;
 mod view_parse;
 mod wait;
 
-pub use address::{Neighbour, Route};
+pub use address::{NeighbourRequest, RouteRequest};
 pub use batch::Batch;
-pub use bridge::Bridge;
+pub use bridge::BridgeRequest;
 pub use connection::Netlink;
 pub use diag::SocketEntry;
 pub use diag::sockets;
 pub use error::NetlinkError;
 pub use link::{Device, Veth, VethEnd};
 pub use offload::Offload;
-pub use socket::{Protocol, Socket};
-pub use view::{AddressEntry, InterfaceEntry, NeighbourEntry, RouteEntry, Traffic};
+pub use socket::{NetlinkProtocol, NetlinkSocket};
+pub use view::{AddressEntry, InterfaceCounters, InterfaceEntry, NeighbourEntry, RouteEntry};

@@ -27,7 +27,7 @@ impl Netlink {
             Offload::Segmentation => (0x1f, "set TSO of"),
             Offload::Gathering => (0x2c, "set GRO of"),
         };
-        let value = Value {
+        let value = EthtoolValue {
             command,
             value: u32::from(on),
         };
@@ -35,7 +35,7 @@ impl Netlink {
             .map_err(|errno| NetlinkError::refused(operation, device.name, errno, None))
     }
 
-    fn ethtool(&self, name: &str, mut value: Value) -> nix::Result<()> {
+    fn ethtool(&self, name: &str, mut value: EthtoolValue) -> nix::Result<()> {
         // SAFETY: an all-zero `ifreq` is a valid value of that plain structure.
         let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
         let (_, room) = request.ifr_name.split_last_mut().expect("it has 16 bytes");
@@ -58,7 +58,7 @@ impl Netlink {
 
 /// `struct ethtool_value` of `linux/ethtool.h`.
 #[repr(C)]
-struct Value {
+struct EthtoolValue {
     command: u32,
     value: u32,
 }

@@ -14,7 +14,7 @@ use nix::sys::socket::{
 
 /// Whom a socket speaks to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
+pub enum NetlinkProtocol {
     /// Links, addresses, routes, neighbours, queueing disciplines.
     Route,
     /// Sockets.
@@ -23,7 +23,7 @@ pub enum Protocol {
     Netfilter,
 }
 
-impl Protocol {
+impl NetlinkProtocol {
     fn number(self) -> SockProtocol {
         match self {
             Self::Route => SockProtocol::NetlinkRoute,
@@ -35,16 +35,16 @@ impl Protocol {
 
 /// A netlink socket, bound for ever to the network namespace in which it was opened.
 #[derive(Debug)]
-pub struct Socket {
+pub struct NetlinkSocket {
     fd: OwnedFd,
 }
 
 /// Dumps come in pieces of at most 32 KB; nothing that the kernel sends is longer than this.
 const RECEIVE_BYTES: usize = 64 << 10;
 
-impl Socket {
+impl NetlinkSocket {
     /// Opens a socket in the current thread's network namespace.
-    pub fn open(protocol: Protocol) -> nix::Result<Self> {
+    pub fn open(protocol: NetlinkProtocol) -> nix::Result<Self> {
         let fd = socket(
             AddressFamily::Netlink,
             SockType::Raw,
@@ -159,7 +159,7 @@ impl Socket {
     }
 }
 
-impl AsFd for Socket {
+impl AsFd for NetlinkSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }

@@ -39,12 +39,12 @@ pub struct InterfaceEntry {
     /// The index of its other end, in that end's namespace.
     pub peer: Option<u32>,
     /// Packets and bytes since it was made.
-    pub traffic: Traffic,
+    pub traffic: InterfaceCounters,
 }
 
 /// What passed an interface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Traffic {
+pub struct InterfaceCounters {
     /// Packets received.
     pub rx_packets: u64,
     /// Bytes received.

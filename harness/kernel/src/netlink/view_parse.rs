@@ -10,7 +10,7 @@ use netlink_packet_route::link::{
 use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourState};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute};
 
-use super::view::{AddressEntry, InterfaceEntry, NeighbourEntry, RouteEntry, Traffic};
+use super::view::{AddressEntry, InterfaceCounters, InterfaceEntry, NeighbourEntry, RouteEntry};
 
 pub(super) fn interface(message: RouteNetlinkMessage) -> Option<InterfaceEntry> {
     let RouteNetlinkMessage::NewLink(LinkMessage {
@@ -31,7 +31,7 @@ pub(super) fn interface(message: RouteNetlinkMessage) -> Option<InterfaceEntry> 
         state: "unknown".to_owned(),
         master: None,
         peer: None,
-        traffic: Traffic::default(),
+        traffic: InterfaceCounters::default(),
     };
     for attribute in attributes {
         match attribute {
@@ -173,8 +173,8 @@ fn operstate(state: State) -> String {
     }
 }
 
-fn traffic(stats: &Stats64) -> Traffic {
-    Traffic {
+fn traffic(stats: &Stats64) -> InterfaceCounters {
+    InterfaceCounters {
         rx_packets: stats.rx_packets,
         rx_bytes: stats.rx_bytes,
         rx_dropped: stats.rx_dropped,

@@ -30,7 +30,7 @@ const RTNLGRP_IPV6_ROUTE: u32 = 11;
 const ROUTE_HEADER: usize = 12;
 
 /// A condition that messages can make true.
-trait Condition {
+trait NetworkCondition {
     /// Asks for the present state.
     fn question(&self) -> (u16, Vec<u8>);
     /// Takes a look at an answer or a notification.
@@ -101,7 +101,7 @@ impl Netlink {
     }
 
     /// Subscribes first and looks second, so that no change falls between the two.
-    fn wait_for<C: Condition>(
+    fn wait_for<C: NetworkCondition>(
         &mut self,
         operation: &'static str,
         group: u32,
@@ -128,7 +128,11 @@ impl Netlink {
         }
     }
 
-    fn watch<C: Condition>(&mut self, condition: &mut C, deadline: Instant) -> nix::Result<bool> {
+    fn watch<C: NetworkCondition>(
+        &mut self,
+        condition: &mut C,
+        deadline: Instant,
+    ) -> nix::Result<bool> {
         self.look(condition)?;
         while !condition.holds() {
             if !self.socket.readable_before(deadline)? {
@@ -147,7 +151,7 @@ impl Netlink {
     }
 
     /// Reads the present state. Notifications in between are as good as answers.
-    fn look<C: Condition>(&mut self, condition: &mut C) -> nix::Result<()> {
+    fn look<C: NetworkCondition>(&mut self, condition: &mut C) -> nix::Result<()> {
         let (kind, payload) = condition.question();
         let mut sequence = self.ask(kind, &payload)?;
         let mut lost = false;
@@ -215,7 +219,7 @@ impl<'a> LinksUp<'a> {
     }
 }
 
-impl Condition for LinksUp<'_> {
+impl NetworkCondition for LinksUp<'_> {
     fn question(&self) -> (u16, Vec<u8>) {
         const IFLA_EXT_MASK: u16 = 29;
         const RTEXT_FILTER_SKIP_STATS: u32 = 8;
@@ -304,7 +308,7 @@ struct Local<'a> {
     missing: Vec<Ipv6Addr>,
 }
 
-impl Condition for Local<'_> {
+impl NetworkCondition for Local<'_> {
     fn question(&self) -> (u16, Vec<u8>) {
         let mut payload = vec![0; ROUTE_HEADER];
         payload[0] = libc::AF_INET6 as u8;

@@ -1,10 +1,10 @@
-//! Frames that a device no longer receives: how a plain cable is cut without touching it.
+//! Frames that an interface no longer receives: how a plain link is cut without touching it.
 //!
-//! A chain at the device's ingress sees every frame before anything else in the namespace does (but for packet sockets,
-//! which still show it): neither carrier nor addresses nor routes change, and the sender notices nothing. Each cut is
-//! a table of its own, so that cuts compose: a frame passes when none of them wants it. The table belongs to the
-//! socket that made it: a firewall in the node that flushes its rules does not heal the cable, and when the process is
-//! gone the cut is.
+//! A chain at the interface's ingress sees every frame before anything else in the namespace does,
+//! except packet sockets. Neither carrier nor addresses nor routes change, and the sender notices
+//! nothing. Each cut is a table of its own, so that cuts compose: a frame passes if no cut drops the
+//! frame. The table belongs to the socket that made it. A firewall in the node that flushes its
+//! rules does not heal the link, and the cut ends with the process.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -14,27 +14,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nix::libc;
 use nix::net::if_::if_nametoindex;
 
-use super::rule::{self, Expression, Hook, OWNED, Set, SetKind, Table};
-use crate::netlink::batch::Batch;
-use crate::netlink::connection::Netlink;
-use crate::netlink::error::NetlinkError;
-use crate::netlink::link::Device;
-use crate::netlink::socket::{Protocol, Socket};
+use super::expression::Expression;
+use super::set::{NftSet, SetKind, octets};
+use super::table::{NftHook, NftTable, OWNED};
+use crate::netlink::{Batch, Device, Netlink, NetlinkError, NetlinkProtocol, NetlinkSocket};
 use crate::netns::Netns;
 
-/// Which frames do not arrive.
+/// A choice of frames by their senders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DropFrom {
-    /// All.
+    /// All frames.
     Anyone,
-    /// Those that these hardware addresses sent: neighbours on the same segment.
+    /// Frames that neighbours on the same segment sent, by their hardware addresses.
     Macs(Vec<[u8; 6]>),
-    /// Those with these source addresses, over any number of routers; ARP of those addresses as well.
+    /// Frames with these source addresses, through any number of routers, and ARP of these addresses.
     Addresses(Vec<IpAddr>),
 }
 
-/// A cut of one device; dropping it heals.
-#[must_use = "dropping it heals the cut"]
+/// A rule that drops frames which an interface receives; it ends when this value is dropped.
+#[must_use = "the interface receives again when this value is dropped"]
 pub struct IngressDrop {
     netlink: Netlink,
     name: String,
@@ -42,19 +40,26 @@ pub struct IngressDrop {
 }
 
 const CHAIN: &str = "ingress";
-/// Before every chain that a program in the node may have made.
+/// Priority before every chain that a program in the node is likely to have made.
 const FIRST: i32 = i32::MIN + 1;
 
 impl IngressDrop {
-    /// Has the device, which must be there, drop what it receives from now on.
+    /// Makes an existing interface drop the chosen frames from now on.
+    ///
+    /// # Errors
+    /// There is no such interface, or the kernel refused the rules.
     pub fn make(
         netns: BorrowedFd<'_>,
         device: Device<'_>,
         from: &DropFrom,
     ) -> Result<Self, NetlinkError> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
-        // Linux 6.16 and later take a chain for a device that is still to come.
-        let open = || if_nametoindex(device.name).and_then(|_| Socket::open(Protocol::Netfilter));
+        // Linux 6.16 and later accept a chain for an interface that does not exist yet, so that the
+        // answer would not tell a wrong name.
+        let open = || {
+            if_nametoindex(device.name)
+                .and_then(|_| NetlinkSocket::open(NetlinkProtocol::Netfilter))
+        };
         let socket = Netns::visit(netns, open)
             .and_then(|opened| opened)
             .map_err(|errno| NetlinkError::refused("cut", device.name, errno, None))?;
@@ -66,17 +71,23 @@ impl IngressDrop {
             healed: false,
         };
         let batch = cut.rules(device, from);
-        cut.netlink.commit(&batch)?;
+        cut.netlink.commit(batch)?;
         Ok(cut)
     }
 
-    /// Packets and bytes dropped so far.
+    /// Returns the packets and bytes dropped so far.
+    ///
+    /// # Errors
+    /// The kernel refused to list the rules.
     pub fn dropped(&mut self) -> Result<(u64, u64), NetlinkError> {
         let table = table(&self.name);
         self.netlink.counted(table)
     }
 
-    /// Heals it, and says when that was refused.
+    /// Ends the cut.
+    ///
+    /// # Errors
+    /// The kernel refused to delete the rules.
     pub fn heal(mut self) -> Result<(), NetlinkError> {
         self.delete()
     }
@@ -87,7 +98,7 @@ impl IngressDrop {
         }
         let mut batch = Batch::new();
         batch.delete_table(table(&self.name));
-        self.netlink.commit(&batch)
+        self.netlink.commit(batch)
     }
 
     fn rules(&self, device: Device<'_>, from: &DropFrom) -> Batch {
@@ -97,7 +108,7 @@ impl IngressDrop {
         let table = table(&self.name);
         let mut batch = Batch::new();
         batch.add_table(table, OWNED);
-        let hook = Hook {
+        let hook = NftHook {
             kind: "filter",
             number: libc::NF_NETDEV_INGRESS,
             priority: FIRST,
@@ -113,10 +124,10 @@ impl IngressDrop {
             }
             DropFrom::Addresses(addresses) => {
                 let of = |v4| addresses.iter().filter(move |a| a.is_ipv4() == v4);
-                let octets = |address: &IpAddr| rule::octets(*address);
+                let octets = |address: &IpAddr| octets(*address);
                 batch.add_set(table, &set("v4", SetKind::Ipv4, of(true).map(octets)));
                 batch.add_set(table, &set("v6", SetKind::Ipv6, of(false).map(octets)));
-                // The EtherType, and where the source address is.
+                // EtherType, offset and length of the source address: RFC 791, 826 and 8200.
                 for (kind, offset, length, set) in [
                     (libc::ETH_P_IP, 12, 4, "v4"),
                     (libc::ETH_P_ARP, 14, 4, "v4"),
@@ -144,24 +155,25 @@ impl fmt::Debug for IngressDrop {
 }
 
 impl Drop for IngressDrop {
-    /// Closing the socket would do it too, but only when no child that is about to start a program shares it.
+    /// Deletes the rules. Closing the socket would do that too, but a child that is about to start
+    /// a program may share the socket for a while.
     fn drop(&mut self) {
         let _ = self.delete();
     }
 }
 
-fn table(name: &str) -> Table<'_> {
-    Table {
+fn table(name: &str) -> NftTable<'_> {
+    NftTable {
         family: libc::NFPROTO_NETDEV,
         name,
     }
 }
 
-fn set(name: &str, kind: SetKind, members: impl Iterator<Item = Vec<u8>>) -> Set<'_> {
+fn set(name: &str, kind: SetKind, members: impl Iterator<Item = Vec<u8>>) -> NftSet<'_> {
     let mut members: Vec<_> = members.collect();
     members.sort_unstable();
     members.dedup();
-    Set {
+    NftSet {
         name,
         kind,
         members,

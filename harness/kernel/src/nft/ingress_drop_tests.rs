@@ -9,6 +9,7 @@ use nix::errno::Errno;
 
 use super::*;
 use crate::netlink::tests::*;
+use crate::netns::Netns;
 use crate::testing::{netns, sealed};
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
@@ -145,13 +146,15 @@ fn a_firewall_that_flushes_its_rules_does_not_heal_a_cut() {
         let (a, b) = (udp(&alice, v4(1)), udp(&bob, v4(2)));
         acquaint(&a, &b);
         let mut cut = cut(&bob, &DropFrom::Anyone);
-        let socket = Netns::visit(bob.as_fd(), || Socket::open(Protocol::Netfilter));
+        let socket = Netns::visit(bob.as_fd(), || {
+            NetlinkSocket::open(NetlinkProtocol::Netfilter)
+        });
         let socket = socket.expect("a namespace").expect("a socket");
         let mut firewall = Netlink::from_socket(socket);
         let mut flush = Batch::new();
         // A deletion that names no table is one of all tables.
         flush.push_raw("flush", "everything", 0xa02, 0, &[0; 4]);
-        firewall.commit(&flush).expect("nobody's business");
+        firewall.commit(flush).expect("nobody's business");
         send(&a, &b, 1);
         wait_until_dropped(&mut cut, 1);
         cut.heal().expect("it is still there");

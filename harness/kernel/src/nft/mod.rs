@@ -1,12 +1,26 @@
-//! nftables: tables, chains, rules and sets, made all at once or not at all.
+//! Packet filters of the kernel, changed in transactions.
+//!
+//! Without nftables, stopping the frames of a link needs a change of the link itself, which both
+//! ends notice. A rule drops frames and leaves the link as it is. Requests are written into a
+//! [`crate::netlink::Batch`], which [`crate::netlink::Netlink::commit`] carries out as a whole.
 //!
 //! | file | role |
 //! |---|---|
+//! | `attributes` | names for the numbers of attributes |
+//! | `expression` | the steps of a rule |
 //! | `ingress_drop` | frames that an interface no longer receives |
-//! | `rule` | tables, chains, rules and sets |
+//! | `set` | values that a rule looks up |
+//! | `table` | tables, chains and rules |
+//! | `transaction` | all at once or not at all; counters |
 
+mod attributes;
+mod expression;
 mod ingress_drop;
-mod rule;
+mod set;
+mod table;
+mod transaction;
 
+pub use expression::Expression;
 pub use ingress_drop::{DropFrom, IngressDrop};
-pub use rule::{Expression, Hook, OWNED, Set, SetKind, Table};
+pub use set::{NftSet, SetKind};
+pub use table::{NftHook, NftTable, OWNED};

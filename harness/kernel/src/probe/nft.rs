@@ -4,11 +4,11 @@ use nix::errno::Errno;
 use nix::libc;
 
 use super::Refusal;
-use crate::netlink::{Batch, Netlink, Protocol, Socket};
-use crate::nft::{Expression, Hook, Table};
+use crate::netlink::{Batch, Netlink, NetlinkProtocol, NetlinkSocket};
+use crate::nft::{Expression, NftHook, NftTable};
 
 /// The family of all that is made here: tables of another have no `masquerade` in older kernels.
-const TABLE: Table<'static> = Table {
+const TABLE: NftTable<'static> = NftTable {
     family: libc::NFPROTO_IPV4,
     name: "probe",
 };
@@ -17,26 +17,26 @@ const TABLE: Table<'static> = Table {
 pub fn nft_table() -> Result<(), Refusal> {
     let mut batch = Batch::new();
     batch.add_table(TABLE, 0);
-    commit(&batch).map_err(|e| ("NFT_MSG_NEWTABLE".to_owned(), e))
+    commit(batch).map_err(|e| ("NFT_MSG_NEWTABLE".to_owned(), e))
 }
 
 /// Translates source addresses (masquerade), and destination addresses (dnat).
 pub fn nat() -> Result<(), Refusal> {
-    use Expression::{Immediate, Masquerade, Redirect};
+    use Expression::{Dnat, Immediate, Masquerade};
     let mut source = Batch::new();
     source.add_table(TABLE, 0);
     source.add_chain(TABLE, "postrouting", hook(libc::NF_INET_POST_ROUTING, 100));
     source.add_rule(TABLE, "postrouting", &[Masquerade]);
-    commit(&source).map_err(|e| ("NFT_MSG_NEWRULE masquerade".to_owned(), e))?;
+    commit(source).map_err(|e| ("NFT_MSG_NEWRULE masquerade".to_owned(), e))?;
     let mut destination = Batch::new();
     destination.add_chain(TABLE, "prerouting", hook(libc::NF_INET_PRE_ROUTING, -100));
-    let to_localhost = [Immediate(&[127, 0, 0, 1]), Redirect];
+    let to_localhost = [Immediate(&[127, 0, 0, 1]), Dnat];
     destination.add_rule(TABLE, "prerouting", &to_localhost);
-    commit(&destination).map_err(|e| ("NFT_MSG_NEWRULE dnat".to_owned(), e))
+    commit(destination).map_err(|e| ("NFT_MSG_NEWRULE dnat".to_owned(), e))
 }
 
-fn hook(number: i32, priority: i32) -> Hook<'static> {
-    Hook {
+fn hook(number: i32, priority: i32) -> NftHook<'static> {
+    NftHook {
         kind: "nat",
         number,
         priority,
@@ -44,8 +44,8 @@ fn hook(number: i32, priority: i32) -> Hook<'static> {
     }
 }
 
-fn commit(batch: &Batch) -> Result<(), Errno> {
-    let socket = Socket::open(Protocol::Netfilter)?;
+fn commit(batch: Batch) -> Result<(), Errno> {
+    let socket = NetlinkSocket::open(NetlinkProtocol::Netfilter)?;
     let outcome = Netlink::from_socket(socket).commit(batch);
     outcome.map_err(|error| error.errno().unwrap_or(Errno::EPROTO))
 }

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 /// As glibc registers it.
 #[derive(Clone, Copy)]
-struct Place {
+struct RseqArea {
     /// From the thread pointer on.
     offset: isize,
     size: u32,
@@ -24,12 +24,12 @@ const SIGNATURE: Option<u32> = match () {
 
 /// Looks it up, once; whoever is to call [`register`] has to be a copy of the caller.
 pub fn prepare() {
-    PLACE.get_or_init(find);
+    AREA.get_or_init(find);
 }
 
-static PLACE: OnceLock<Option<Place>> = OnceLock::new();
+static AREA: OnceLock<Option<RseqArea>> = OnceLock::new();
 
-fn find() -> Option<Place> {
+fn find() -> Option<RseqArea> {
     /// The kernel's smallest, of which glibc may say that it uses less.
     const SMALLEST: u32 = 32;
     // SAFETY: both are names of data that lives as long as the program; where there are any, glibc (2.35
@@ -41,7 +41,7 @@ fn find() -> Option<Place> {
             return None;
         }
         let size = size.cast::<u32>().read();
-        (size > 0).then(|| Place {
+        (size > 0).then(|| RseqArea {
             offset: offset.cast::<isize>().read(),
             size: size.max(SMALLEST),
         })
@@ -50,8 +50,8 @@ fn find() -> Option<Place> {
 
 /// Registers the calling thread's place with the kernel for the calling process, which has none yet.
 pub fn register() {
-    let place = PLACE.get().copied().flatten();
-    let (Some(Place { offset, size }), Some(signature)) = (place, SIGNATURE) else {
+    let place = AREA.get().copied().flatten();
+    let (Some(RseqArea { offset, size }), Some(signature)) = (place, SIGNATURE) else {
         return;
     };
     let place = thread_pointer().wrapping_add_signed(offset);

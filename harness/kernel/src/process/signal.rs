@@ -15,18 +15,18 @@ use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 /// Signals that wait to be read.
 ///
 /// The descriptor stays good across `fork`: whoever reads it reads its own signals.
-pub struct Pending(OwnedFd);
+pub struct SignalFd(OwnedFd);
 
-impl Pending {
+impl SignalFd {
     /// Blocks `signals` for this process and its children, to be read from here.
-    pub fn of(signals: &[Signal]) -> nix::Result<Pending> {
+    pub fn of(signals: &[Signal]) -> nix::Result<SignalFd> {
         let set: SigSet = signals.iter().copied().collect();
         set.thread_block()?;
         let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
         // SAFETY: the set lives across the call.
         let fd = Errno::result(unsafe { libc::signalfd(-1, set.as_ref(), flags) })?;
         // SAFETY: the kernel has just made this descriptor for us.
-        Ok(Pending(unsafe { OwnedFd::from_raw_fd(fd) }))
+        Ok(SignalFd(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 
     /// The number of the next signal, if one has come.
@@ -40,7 +40,7 @@ impl Pending {
     }
 }
 
-impl AsFd for Pending {
+impl AsFd for SignalFd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }

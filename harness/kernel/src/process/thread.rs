@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 
 /// By these a thread that has been used differs from a new one, if it does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Traits {
+pub struct ThreadTraits {
     capabilities: [u32; 6],
     blocked: SigSet,
     cpus: CpuSet,
@@ -23,12 +23,12 @@ pub struct Traits {
     filtered: i32,
 }
 
-impl Traits {
+impl ThreadTraits {
     /// Those of the calling thread.
-    pub fn current() -> nix::Result<Traits> {
+    pub fn current() -> nix::Result<ThreadTraits> {
         // SAFETY: without pointers.
         let filtered = Errno::result(unsafe { libc::prctl(libc::PR_GET_SECCOMP) })?;
-        Ok(Traits {
+        Ok(ThreadTraits {
             capabilities: capabilities()?,
             blocked: SigSet::thread_get_mask()?,
             cpus: sched_getaffinity(Pid::from_raw(0))?,
@@ -79,21 +79,21 @@ pub fn set_umask(mask: Mode) -> Mode {
 
 /// Where libc has the number of a process' first thread, and that number.
 #[derive(Clone, Copy)]
-pub struct First {
+pub struct FirstThread {
     address: usize,
     id: i32,
 }
 
-impl First {
+impl FirstThread {
     /// The calling thread, which is the first of its process; none where the kernel does not tell.
-    pub fn current() -> Option<First> {
+    pub fn current() -> Option<FirstThread> {
         /// `PR_GET_TID_ADDRESS`, which kernels without checkpoints lack.
         const GET_TID_ADDRESS: i32 = 40;
         let mut address = 0usize;
         // SAFETY: the kernel writes an address, if it knows the request.
         let done = unsafe { libc::prctl(GET_TID_ADDRESS, &raw mut address) };
         let id = std::process::id().cast_signed();
-        (done == 0 && address != 0).then_some(First { address, id })
+        (done == 0 && address != 0).then_some(FirstThread { address, id })
     }
 
     /// Has libc take it for a thread that no process has, in a copy of the process.
@@ -151,17 +151,17 @@ mod tests {
 
     #[test]
     fn a_thread_that_blocks_a_signal_or_leaves_a_core_is_another() {
-        let before = Traits::current().unwrap();
-        assert_eq!(before, Traits::current().unwrap());
+        let before = ThreadTraits::current().unwrap();
+        assert_eq!(before, ThreadTraits::current().unwrap());
         std::thread::spawn(move || {
-            assert_eq!(before, Traits::current().unwrap());
+            assert_eq!(before, ThreadTraits::current().unwrap());
             let blocked: SigSet = [nix::sys::signal::Signal::SIGUSR2].into_iter().collect();
             blocked.thread_block().unwrap();
-            assert_ne!(before, Traits::current().unwrap());
+            assert_ne!(before, ThreadTraits::current().unwrap());
             blocked.thread_unblock().unwrap();
-            assert_eq!(before, Traits::current().unwrap());
+            assert_eq!(before, ThreadTraits::current().unwrap());
             nix::sys::prctl::set_no_new_privs().unwrap();
-            assert_ne!(before, Traits::current().unwrap());
+            assert_ne!(before, ThreadTraits::current().unwrap());
         })
         .join()
         .unwrap();

@@ -3,7 +3,7 @@
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_ECHO, NLM_F_REPLACE};
 use nix::libc;
 
-use super::options::{NetemOptions, TbfOptions};
+use super::options::{self, NetemOptions, TbfOptions};
 use crate::netlink::batch::Batch;
 use crate::netlink::connection::Netlink;
 use crate::netlink::encoding;
@@ -12,20 +12,20 @@ use crate::netlink::link::Device;
 
 /// Where a discipline hangs: at the device itself, or below another discipline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Attachment {
+pub struct QdiscPosition {
     handle: u32,
     parent: u32,
 }
 
-impl Attachment {
+impl QdiscPosition {
     /// `1:`, at the device.
-    pub const ROOT: Attachment = Attachment {
+    pub const ROOT: QdiscPosition = QdiscPosition {
         handle: 1 << 16,
         parent: 0xffff_ffff,
     };
 
     /// `2:`, below the one and only class of the root.
-    pub const BELOW_ROOT: Attachment = Attachment {
+    pub const BELOW_ROOT: QdiscPosition = QdiscPosition {
         handle: 2 << 16,
         parent: (1 << 16) | 1,
     };
@@ -38,6 +38,8 @@ pub enum Qdisc<'a> {
     Netem(&'a NetemOptions, Option<&'a [i16]>),
     /// With what is put below it as its queue.
     Tbf(TbfOptions),
+    /// A hierarchical token bucket without classes.
+    Htb,
 }
 
 /// A discipline as the kernel tells of it.
@@ -48,12 +50,12 @@ pub struct QdiscEntry {
     /// To be read by [`NetemOptions::read`] or [`TbfOptions::read`].
     pub(super) options: Vec<u8>,
     /// Counters of the queueing discipline.
-    pub statistics: Statistics,
+    pub statistics: QdiscStatistics,
 }
 
 /// What a discipline has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Statistics {
+pub struct QdiscStatistics {
     /// Sent on.
     pub packets: u64,
     /// Bytes that were sent.
@@ -74,13 +76,13 @@ const STATS2: u16 = libc::TCA_STATS2;
 
 impl Batch {
     /// Puts a discipline in its place; what was there before goes, with all that it holds.
-    pub fn replace_qdisc(&mut self, device: Device<'_>, place: Attachment, qdisc: Qdisc<'_>) {
+    pub fn replace_qdisc(&mut self, device: Device<'_>, place: QdiscPosition, qdisc: Qdisc<'_>) {
         let flags = NLM_F_CREATE | NLM_F_REPLACE;
         self.qdisc(qdisc.words(), device, place, flags, qdisc);
     }
 
     /// Tells a discipline that is there other values; what it holds stays.
-    pub fn change_qdisc(&mut self, device: Device<'_>, place: Attachment, qdisc: Qdisc<'_>) {
+    pub fn change_qdisc(&mut self, device: Device<'_>, place: QdiscPosition, qdisc: Qdisc<'_>) {
         self.qdisc(qdisc.words(), device, place, 0, qdisc);
     }
 
@@ -88,7 +90,7 @@ impl Batch {
         &mut self,
         operation: &'static str,
         device: Device<'_>,
-        place: Attachment,
+        place: QdiscPosition,
         flags: u16,
         qdisc: Qdisc<'_>,
     ) {
@@ -108,7 +110,7 @@ impl Netlink {
     pub fn qdisc(
         &mut self,
         device: Device<'_>,
-        place: Attachment,
+        place: QdiscPosition,
     ) -> Result<QdiscEntry, NetlinkError> {
         const OPERATION: &str = "read back the queueing discipline of";
         let payload = tcmsg(device, place);
@@ -130,15 +132,16 @@ impl Netlink {
 }
 
 /// `struct tcmsg`: family and padding, device, handle, parent, information.
-fn tcmsg(device: Device<'_>, place: Attachment) -> Vec<u8> {
+fn tcmsg(device: Device<'_>, place: QdiscPosition) -> Vec<u8> {
     encoding::words(&[0, device.index, place.handle, place.parent, 0])
 }
 
 impl Qdisc<'_> {
-    fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Qdisc::Netem(..) => "netem",
             Qdisc::Tbf(_) => "tbf",
+            Qdisc::Htb => "htb",
         }
     }
 
@@ -146,6 +149,7 @@ impl Qdisc<'_> {
         match self {
             Qdisc::Netem(..) => "set netem on",
             Qdisc::Tbf(_) => "set a token bucket filter on",
+            Qdisc::Htb => "set a hierarchical token bucket on",
         }
     }
 
@@ -153,6 +157,7 @@ impl Qdisc<'_> {
         match self {
             Qdisc::Netem(options, table) => options.write(*table),
             Qdisc::Tbf(options) => options.write(),
+            Qdisc::Htb => options::htb(),
         }
     }
 }
@@ -166,13 +171,13 @@ impl QdiscEntry {
                 .unwrap_or_default()
                 .to_vec(),
             statistics: encoding::find(attributes, STATS2)
-                .and_then(Statistics::read)
+                .and_then(QdiscStatistics::read)
                 .unwrap_or_default(),
         })
     }
 }
 
-impl Statistics {
+impl QdiscStatistics {
     /// From the attributes in `TCA_STATS2`.
     fn read(attributes: &[u8]) -> Option<Self> {
         const BASIC: u16 = 1;
@@ -184,7 +189,7 @@ impl Statistics {
         let packets =
             encoding::find(attributes, PACKETS64).and_then(|packets| encoding::u64_at(packets, 0));
         let of = |at: usize| encoding::u32_at(queue, 4 * at);
-        Some(Statistics {
+        Some(QdiscStatistics {
             packets: packets.or(encoding::u32_at(basic, 8).map(u64::from))?,
             bytes: encoding::u64_at(basic, 0)?,
             queued_packets: of(0)?,

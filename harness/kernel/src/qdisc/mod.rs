@@ -10,5 +10,5 @@ mod options;
 #[cfg(test)]
 mod tests;
 
-pub use discipline::{Attachment, Qdisc, QdiscEntry, Statistics};
-pub use options::{Bursts, NetemOptions, TbfOptions};
+pub use discipline::{Qdisc, QdiscEntry, QdiscPosition, QdiscStatistics};
+pub use options::{NetemLossModel, NetemOptions, TbfOptions};

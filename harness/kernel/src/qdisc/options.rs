@@ -17,7 +17,7 @@ pub struct NetemOptions {
     /// Independent loss.
     pub loss: u32,
     /// The Gilbert–Elliott model instead of it.
-    pub bursts: Option<Bursts>,
+    pub bursts: Option<NetemLossModel>,
     /// How many packets are sent twice.
     pub duplicate: u32,
     /// How many packets are sent at once. Only if there is a gap.
@@ -34,7 +34,7 @@ pub struct NetemOptions {
 
 /// The Gilbert–Elliott model as netem has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Bursts {
+pub struct NetemLossModel {
     /// From the good state to the bad one.
     pub begin: u32,
     /// And back.
@@ -77,6 +77,15 @@ mod tbf {
     pub(super) const PARMS: u16 = 1;
     pub(super) const RATE64: u16 = 4;
     pub(super) const BURST: u16 = 6;
+}
+
+/// Returns the options of a hierarchical token bucket, which has to know its version.
+pub(super) fn htb() -> Vec<u8> {
+    const TCA_HTB_INIT: u16 = 2;
+    // `struct tc_htb_glob`: version, rate2quantum, default class, debug, direct packets.
+    // `rate2quantum` divides the rate of a class; 10 is what `tc(8)` sends.
+    let glob = words(&[3, 10, 0, 0, 0]);
+    Attributes::new().with(TCA_HTB_INIT, &glob).0
 }
 
 /// In the kernel's older unit: 64 ns.
@@ -144,7 +153,7 @@ impl NetemOptions {
             .and_then(|models| encoding::find(models, netem::LOSS_GE));
         let bursts = model.and_then(|model| {
             let of = |at: usize| encoding::u32_at(model, 4 * at);
-            Some(Bursts {
+            Some(NetemLossModel {
                 begin: of(0)?,
                 end: of(1)?,
                 pass_in_bad: of(2)?,

@@ -38,7 +38,7 @@ fn netem_is_told_in_these_bytes() {
     let table = [-8192, 0, 8192];
     batch.change_qdisc(
         DEVICE,
-        Attachment::BELOW_ROOT,
+        QdiscPosition::BELOW_ROOT,
         Qdisc::Netem(&options(), Some(&table)),
     );
     let attributes = Attributes(words(&[781_250, 1000, 1, 4, 2, 100]))
@@ -52,17 +52,21 @@ fn netem_is_told_in_these_bytes() {
         .with(2, &[0x00, 0xe0, 0, 0, 0x00, 0x20]);
     let text = Attributes::new().text(1, "netem").nest(2, attributes);
     let payload = [words(&[0, 7, 0x2_0000, 0x1_0001, 0]), text.0].concat();
-    assert_eq!(batch.bytes[16..], payload);
-    assert_eq!(batch.bytes[4..8], [36, 0, 1, 0], "RTM_NEWQDISC, a request");
+    assert_eq!(batch.slice(&(0..1))[16..], payload);
     assert_eq!(
-        NetemOptions::read(&told(&batch.bytes, Attributes::new())),
+        batch.slice(&(0..1))[4..8],
+        [36, 0, 1, 0],
+        "RTM_NEWQDISC, a request"
+    );
+    assert_eq!(
+        NetemOptions::read(&told(batch.slice(&(0..1)), Attributes::new())),
         Some(options())
     );
 }
 
 #[test]
 fn bursts_and_great_rates_have_attributes_of_their_own() {
-    let bursts = Bursts {
+    let bursts = NetemLossModel {
         begin: 1,
         end: 2,
         pass_in_bad: 3,
@@ -75,10 +79,14 @@ fn bursts_and_great_rates_have_attributes_of_their_own() {
         ..options()
     };
     let mut batch = Batch::new();
-    batch.replace_qdisc(DEVICE, Attachment::BELOW_ROOT, Qdisc::Netem(&options, None));
+    batch.replace_qdisc(
+        DEVICE,
+        QdiscPosition::BELOW_ROOT,
+        Qdisc::Netem(&options, None),
+    );
     let contains = |attribute: Attributes| {
         batch
-            .bytes
+            .slice(&(0..1))
             .windows(attribute.0.len())
             .any(|bytes| bytes == attribute.0)
     };
@@ -90,9 +98,9 @@ fn bursts_and_great_rates_have_attributes_of_their_own() {
     assert!(contains(
         Attributes::new().with(8, &(1u64 << 33).to_ne_bytes())
     ));
-    assert_eq!(batch.bytes[6..8], [1, 5], "create or replace");
+    assert_eq!(batch.slice(&(0..1))[6..8], [1, 5], "create or replace");
     assert_eq!(
-        NetemOptions::read(&told(&batch.bytes, Attributes::new())),
+        NetemOptions::read(&told(batch.slice(&(0..1)), Attributes::new())),
         Some(options)
     );
 }
@@ -104,7 +112,7 @@ fn a_token_bucket_filter_is_told_in_these_bytes() {
         burst: 15_000,
     };
     let mut batch = Batch::new();
-    batch.replace_qdisc(DEVICE, Attachment::ROOT, Qdisc::Tbf(options));
+    batch.replace_qdisc(DEVICE, QdiscPosition::ROOT, Qdisc::Tbf(options));
     let parms = [
         &[0, 1, 0, 0, 0, 0, 0, 0][..],
         &words(&[1_250_000, 0, 0, 0, 0, 12_000_000 / 64, 0]),
@@ -114,8 +122,8 @@ fn a_token_bucket_filter_is_told_in_these_bytes() {
         .with(6, &15_000u32.to_ne_bytes());
     let text = Attributes::new().text(1, "tbf").nest(2, attributes);
     let payload = [words(&[0, 7, 0x1_0000, u32::MAX, 0]), text.0].concat();
-    assert_eq!(batch.bytes[16..], payload);
-    let entry = told(&batch.bytes, Attributes::new());
+    assert_eq!(batch.slice(&(0..1))[16..], payload);
+    let entry = told(batch.slice(&(0..1)), Attributes::new());
     assert_eq!(TbfOptions::read(&entry), Some(options));
     assert_eq!(NetemOptions::read(&entry), None);
 }
@@ -123,12 +131,12 @@ fn a_token_bucket_filter_is_told_in_these_bytes() {
 #[test]
 fn statistics_are_read() {
     let mut batch = Batch::new();
-    batch.change_qdisc(DEVICE, Attachment::ROOT, Qdisc::Netem(&options(), None));
+    batch.change_qdisc(DEVICE, QdiscPosition::ROOT, Qdisc::Netem(&options(), None));
     let basic = [&3000u64.to_ne_bytes()[..], &words(&[2, 0])].concat();
     let statistics = Attributes::new()
         .with(1, &basic)
         .with(3, &words(&[5, 500, 7, 8, 9]));
-    let wanted = Statistics {
+    let wanted = QdiscStatistics {
         packets: 2,
         bytes: 3000,
         queued_packets: 5,
@@ -136,11 +144,14 @@ fn statistics_are_read() {
         drops: 7,
         requeues: 8,
     };
-    assert_eq!(told(&batch.bytes, statistics.clone()).statistics, wanted);
-    let many = Statistics {
+    assert_eq!(
+        told(batch.slice(&(0..1)), statistics.clone()).statistics,
+        wanted
+    );
+    let many = QdiscStatistics {
         packets: 1 << 40,
         ..wanted
     };
     let statistics = statistics.with(8, &(1u64 << 40).to_ne_bytes());
-    assert_eq!(told(&batch.bytes, statistics).statistics, many);
+    assert_eq!(told(batch.slice(&(0..1)), statistics).statistics, many);
 }

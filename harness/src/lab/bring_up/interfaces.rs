@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
-use crate::kernel::netlink::{Device, Neighbour, Route};
+use crate::kernel::netlink::{Device, NeighbourRequest, RouteRequest};
 use crate::lab::bring_up::network::{Builder, New, bridge, bridge_index, device};
 use crate::lab::error::Result;
 use crate::topology::plan::{self, Cable, Interface, Place, StackPlan};
@@ -110,8 +110,8 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn route(&self, stack: usize, route: &plan::Route) -> Route<'a> {
-        Route {
+    fn route(&self, stack: usize, route: &plan::Route) -> RouteRequest<'a> {
+        RouteRequest {
             destination: route.to.network(),
             prefix: route.to.prefix(),
             via: Some(route.via),
@@ -119,8 +119,8 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn neighbour(&self, stack: usize, entry: &plan::Neighbour) -> Neighbour<'a> {
-        Neighbour {
+    fn neighbour(&self, stack: usize, entry: &plan::Neighbour) -> NeighbourRequest<'a> {
+        NeighbourRequest {
             address: entry.ip,
             mac: entry.mac,
             device: self.device_of(stack, entry.interface),

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use crate::kernel::netlink::{Batch, Bridge, Device, Netlink, NetlinkError};
+use crate::kernel::netlink::{Batch, BridgeRequest, Device, Netlink, NetlinkError};
 use crate::kernel::netns::Netns;
 use crate::lab::error::{LabError, Result};
 use crate::topology::plan::{self, Cable, CableEnd, Place, Plan};
@@ -109,12 +109,12 @@ pub(crate) fn device<'a>(end: &'a CableEnd, cable: &Cable, which: usize) -> Devi
     }
 }
 
-pub(crate) fn bridge(planned: &plan::Bridge) -> Bridge<'_> {
+pub(crate) fn bridge(planned: &plan::Bridge) -> BridgeRequest<'_> {
     let device = Device {
         index: bridge_index(&planned.name),
         name: &planned.name,
     };
-    Bridge {
+    BridgeRequest {
         device,
         mac: planned.mac,
     }

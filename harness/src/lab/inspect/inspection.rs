@@ -12,7 +12,7 @@ use crate::lab::error::{LabError, Result};
 use crate::topology::NodeId;
 
 pub use crate::kernel::netlink::{
-    AddressEntry, InterfaceEntry, NeighbourEntry, RouteEntry, SocketEntry, Traffic,
+    AddressEntry, InterfaceCounters, InterfaceEntry, NeighbourEntry, RouteEntry, SocketEntry,
 };
 pub use crate::kernel::procfs::{MountEntry, ProcessEntry};
 

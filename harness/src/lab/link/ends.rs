@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::BindToDevice;
 
-use crate::kernel::netlink::{Batch, Device, Neighbour, Netlink, Route};
+use crate::kernel::netlink::{Batch, Device, NeighbourRequest, Netlink, RouteRequest};
 use crate::kernel::netns::Netns;
 use crate::lab::bring_up::network::{bridge_index, device};
 use crate::lab::error::{LabError, Result};
@@ -223,7 +223,7 @@ impl Line {
             }
         }
         for plan::Neighbour { ip, mac, .. } in &given.neighbours {
-            batch.add_neighbour(&Neighbour {
+            batch.add_neighbour(&NeighbourRequest {
                 address: *ip,
                 mac: *mac,
                 device,
@@ -231,7 +231,7 @@ impl Line {
         }
         for route in &given.routes {
             let (destination, prefix) = (route.to.network(), route.to.prefix());
-            batch.add_route(&Route {
+            batch.add_route(&RouteRequest {
                 destination,
                 prefix,
                 via: Some(route.via),

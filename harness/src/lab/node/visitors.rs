@@ -9,7 +9,7 @@ use std::thread;
 
 use crate::kernel::process::pidfd_open;
 use crate::kernel::process::scoped_worker::ScopedWorker;
-use crate::kernel::process::thread::{Traits, go_home, show_as};
+use crate::kernel::process::thread::{ThreadTraits, go_home, show_as};
 use crate::lab::error::{LabError, Result};
 
 /// Those of a lab.
@@ -24,7 +24,7 @@ pub(crate) struct Visitors {
 #[derive(Debug)]
 struct Visitor {
     node: String,
-    traits: Traits,
+    traits: ThreadTraits,
     worker: ScopedWorker,
 }
 
@@ -49,7 +49,7 @@ impl Visitors {
         work: impl FnOnce() -> T + Send,
     ) -> Result<thread::Result<T>> {
         let failed = |e| LabError::io(format!("start a thread for node `{node}`"), &e);
-        let traits = Traits::current().map_err(|e| failed(e.into()))?;
+        let traits = ThreadTraits::current().map_err(|e| failed(e.into()))?;
         let mut visitor = match self.take(node, &traits) {
             Some(visitor) => visitor,
             None => Visitor {
@@ -65,7 +65,7 @@ impl Visitors {
             let value = work();
             // Whoever looks for what hangs is not to take it for something in the node.
             show_as("idle");
-            as_new = go_home(&self.home).is_ok() && Traits::current().as_ref() == Ok(traits);
+            as_new = go_home(&self.home).is_ok() && ThreadTraits::current().as_ref() == Ok(traits);
             value
         });
         if as_new {
@@ -74,7 +74,7 @@ impl Visitors {
         Ok(outcome)
     }
 
-    fn take(&self, node: &str, traits: &Traits) -> Option<Visitor> {
+    fn take(&self, node: &str, traits: &ThreadTraits) -> Option<Visitor> {
         let mut idle = self.idle();
         let fits = |visitor: &Visitor| visitor.node == node && visitor.traits == *traits;
         let found = idle.iter().rposition(fits)?;

@@ -4,11 +4,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 
-use crate::kernel::process::signal::Pending;
+use crate::kernel::process::signal::SignalFd;
 
 /// Catches them as long as it lives.
 pub(crate) struct Signals {
-    fd: Pending,
+    fd: SignalFd,
     before: SigSet,
 }
 
@@ -34,7 +34,7 @@ impl Signals {
     pub(crate) fn catch() -> nix::Result<Signals> {
         let mut before = SigSet::empty();
         sigprocmask(SigmaskHow::SIG_SETMASK, None, Some(&mut before))?;
-        let fd = Pending::of(&CAUGHT)?;
+        let fd = SignalFd::of(&CAUGHT)?;
         Ok(Signals { fd, before })
     }
 

@@ -18,8 +18,8 @@ use crate::kernel::errno::errno;
 use crate::kernel::fixed_str::FixedStr;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process::shared_memory_child;
-use crate::kernel::process::signal::Pending;
-use crate::kernel::process::thread::First;
+use crate::kernel::process::signal::SignalFd;
+use crate::kernel::process::thread::FirstThread;
 use crate::kernel::{mount, process};
 use crate::observe;
 use crate::sandbox::ids::Ids;
@@ -65,7 +65,7 @@ enum Left {
 pub(crate) struct Setting {
     ids: Ids,
     /// The supervisor's thread, of which the zygotes' are copies.
-    first: Option<First>,
+    first: Option<FirstThread>,
     /// What a private mount of a trial would hide, and must not.
     hidden: Vec<PathBuf>,
     working_dir: PathBuf,
@@ -75,7 +75,7 @@ pub(crate) struct Setting {
     /// Readable when the supervisor is gone.
     supervisor: OwnedFd,
     /// Readable when a signal waits, in whichever process reads it.
-    signals: Pending,
+    signals: SignalFd,
 }
 
 impl Setting {
@@ -84,7 +84,7 @@ impl Setting {
         ids: Ids,
         hidden: Vec<PathBuf>,
         supervisor: OwnedFd,
-        first: Option<First>,
+        first: Option<FirstThread>,
     ) -> nix::Result<Setting> {
         Ok(Setting {
             ids,
@@ -94,7 +94,7 @@ impl Setting {
             stack: usual_stack() + shared_memory_child::OWN,
             sys_read_only: mount::is_read_only("/sys"),
             supervisor,
-            signals: Pending::of(&[Signal::SIGCHLD, WAKE_INIT])?,
+            signals: SignalFd::of(&[Signal::SIGCHLD, WAKE_INIT])?,
         })
     }
 }

@@ -22,7 +22,7 @@ use crate::kernel::message_channel::{MESSAGE_MAX, MessageChannel};
 use crate::kernel::namespace;
 use crate::kernel::process;
 use crate::kernel::process::clone::{Cloned, clone_into, clone_sibling};
-use crate::kernel::process::signal::Pending;
+use crate::kernel::process::signal::SignalFd;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::node::{IDS_MAPPED, Joins, NodeReply, NodeRequest};
 use crate::sandbox::refused::{self, Doing, Refused, SetupStep};
@@ -35,7 +35,7 @@ pub(crate) struct Factory<'a> {
     /// Sandbox of the trial, of which a node's is a variant.
     pub(crate) spec: &'a SandboxSpec<'a>,
     /// Signals that wait for the calling process, whichever that is.
-    pub(crate) signals: &'a Pending,
+    pub(crate) signals: &'a SignalFd,
 }
 
 impl Factory<'_> {

@@ -24,7 +24,7 @@ use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
 use crate::kernel::process::Reaped;
 use crate::kernel::process::signal;
-use crate::kernel::process::signal::Pending;
+use crate::kernel::process::signal::SignalFd;
 use crate::kernel::process::thread::show_as;
 use crate::kernel::procfs::process_table;
 use crate::sandbox::protocol::EdgeMessage;
@@ -40,7 +40,7 @@ pub(super) fn live(
     spec: &SandboxSpec<'_>,
     channel: &MessageChannel,
     joined: Option<&OwnedFd>,
-    signals: &Pending,
+    signals: &SignalFd,
 ) -> ! {
     let network = match become_node(request, spec, channel, joined) {
         Ok(network) => network,
@@ -122,7 +122,7 @@ fn node_spec<'a>(request: &'a NodeRequest, trial: &SandboxSpec<'a>) -> SandboxSp
 /// The first process of a node that is ready.
 struct FirstProcess<'a> {
     channel: &'a MessageChannel,
-    signals: &'a Pending,
+    signals: &'a SignalFd,
     own_pids: bool,
     /// Channels on which the ends of programs are told, by process id.
     running: HashMap<i32, MessageChannel>,

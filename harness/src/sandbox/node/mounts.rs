@@ -16,7 +16,7 @@ use nix::sys::stat::Mode;
 use super::copy_tree;
 use crate::kernel::errno::errno;
 use crate::kernel::mount;
-use crate::kernel::mount::Attributes;
+use crate::kernel::mount::MountAttributes;
 use crate::sandbox::private_mounts::{RUN, TMPFS};
 use crate::sandbox::protocol::node::{MountContent, NodeEtc, NodeMount, NodeRequest, NodeRoot};
 use crate::sandbox::refused::{Doing, Refused, SetupStep};
@@ -83,7 +83,7 @@ fn hold_hosts(etc: &NodeEtc) -> Result<OwnedFd, Refused> {
     Ok(tree)
 }
 
-const READ_ONLY: Attributes<'static> = Attributes {
+const READ_ONLY: MountAttributes<'static> = MountAttributes {
     set: mount::READ_ONLY,
     clear: 0,
     idmap: None,

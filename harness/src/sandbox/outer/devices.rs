@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use crate::kernel::mount;
-use crate::kernel::mount::Attributes;
+use crate::kernel::mount::MountAttributes;
 use crate::sandbox::private_mounts::{DEVPTS, TMPFS};
 use crate::sandbox::refused::{Doing, Refused, SetupStep};
 
@@ -42,9 +42,9 @@ pub(super) fn mount_dev(devices: &[(&str, OwnedFd)]) -> Result<(), Refused> {
     mount::fresh(c"mqueue", &dev.join("mqueue"), None).doing(SetupStep::mount("/dev/mqueue"))?;
     mount::fresh(c"devpts", &dev.join("pts"), Some(DEVPTS)).doing(SetupStep::mount("/dev/pts"))?;
     // Last, and not recursively: /dev/shm and the others stay writable.
-    let read_only = Attributes {
+    let read_only = MountAttributes {
         set: mount::READ_ONLY,
-        ..Attributes::default()
+        ..MountAttributes::default()
     };
     mount::set_attributes_at(dev, &read_only).doing("make /dev read-only")
 }

@@ -16,7 +16,7 @@ use super::idmapped_root::{self, TUN_DIRECTORY};
 use crate::kernel::id_map::IdMap;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::mount;
-use crate::kernel::mount::Attributes;
+use crate::kernel::mount::MountAttributes;
 use crate::kernel::poll;
 use crate::kernel::process;
 use crate::sandbox::ids::Ids;
@@ -141,17 +141,17 @@ fn make_read_only(paths: &Paths) -> Result<(), Refused> {
     let readable = detach_hidden(paths.readable.iter().map(PathBuf::as_path))?;
     // Before the next call: over a procfs that is read-only no writable one is permitted.
     mount::fresh(c"proc", Path::new("/proc"), None).doing(SetupStep::mount("/proc"))?;
-    let everything = Attributes {
+    let everything = MountAttributes {
         set: mount::READ_ONLY,
         recursive: true,
-        ..Attributes::default()
+        ..MountAttributes::default()
     };
     mount::set_attributes_at(Path::new("/"), &everything).doing("make / read-only")?;
     // A trial may mount a procfs or sysfs of its own only if one that is fully visible has no
     // stricter flags (fs/namespace.c, mount_too_revealing). The user mapping protects both.
-    let writable_again = Attributes {
+    let writable_again = MountAttributes {
         clear: mount::READ_ONLY,
-        ..Attributes::default()
+        ..MountAttributes::default()
     };
     mount::set_attributes_at(Path::new("/proc"), &writable_again).doing("make /proc writable")?;
     // A /sys that was read-only from the start, as in a container, stays so: its flag is locked.

@@ -17,7 +17,7 @@ use super::first_process::mount_private;
 use crate::kernel::id_map::IdMap;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::mount;
-use crate::kernel::mount::Attributes;
+use crate::kernel::mount::MountAttributes;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::paths::{PRIVATE, Paths};
 use crate::sandbox::private_mounts::{DetachedTree, reattach};
@@ -98,10 +98,10 @@ fn mapped_copy(
     let tree = mount::detach_copy(path, false)?;
     let read_only = if writable { 0 } else { mount::READ_ONLY };
     let set = mount::NO_DEVICES | read_only;
-    let mapped = Attributes {
+    let mapped = MountAttributes {
         set,
         idmap: Some(userns),
-        ..Attributes::default()
+        ..MountAttributes::default()
     };
     if mount::set_attributes(tree.as_fd(), &mapped).is_ok() {
         return Ok((tree, true));
@@ -114,9 +114,9 @@ fn mapped_copy(
     } else {
         mount::READ_ONLY
     };
-    let plain = Attributes {
+    let plain = MountAttributes {
         set: set | read_only,
-        ..Attributes::default()
+        ..MountAttributes::default()
     };
     mount::set_attributes(tree.as_fd(), &plain)?;
     Ok((tree, false))

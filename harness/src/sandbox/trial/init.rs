@@ -29,7 +29,7 @@ use crate::kernel::process;
 use crate::kernel::process::Reaped;
 use crate::kernel::process::exit_kind::ExitKind;
 use crate::kernel::process::signal;
-use crate::kernel::process::signal::Pending;
+use crate::kernel::process::signal::SignalFd;
 use crate::kernel::procfs::process_table;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::node::factory::Factory;
@@ -52,7 +52,7 @@ pub(crate) struct Init<'a> {
     /// Pidfd of the supervisor.
     pub(crate) supervisor: &'a OwnedFd,
     /// Signals that wait for this process.
-    pub(crate) signals: &'a Pending,
+    pub(crate) signals: &'a SignalFd,
 }
 
 /// The process of the test body, as its init sees it.

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::super::{WireHandle, WirePort, WireSpec};
 use crate::kernel::frames::PacketSocket;
-use crate::kernel::frames::Tap;
-use crate::kernel::netlink::{Batch, Device, Neighbour, Netlink, Veth, VethEnd};
+use crate::kernel::frames::TapDevice;
+use crate::kernel::netlink::{Batch, Device, NeighbourRequest, Netlink, Veth, VethEnd};
 use crate::kernel::netns::Netns;
 use crate::kernel::testing::netns;
 use crate::model::impair::Counters;
@@ -23,7 +23,7 @@ pub(super) enum Kind {
 impl Kind {
     /// Those that can be had here.
     pub(super) fn available() -> Vec<Kind> {
-        match Tap::is_available() {
+        match TapDevice::is_available() {
             true => vec![Kind::Tap, Kind::Packet],
             false => vec![Kind::Packet],
         }
@@ -136,7 +136,7 @@ impl Pair {
 }
 
 fn tap(netns: &Netns) -> WirePort {
-    let create = || Tap::create(ETH0.name, ETH0.index);
+    let create = || TapDevice::create(ETH0.name, ETH0.index);
     let made = Netns::visit(netns.as_fd(), create).expect("a visit");
     WirePort::Tap(made.expect("a device"))
 }
@@ -169,7 +169,7 @@ fn furnish(netns: &Netns, node: usize) {
     batch.give_no_addresses(ETH0);
     batch.set_up(ETH0);
     batch.add_address(ETH0, address(node).into(), 24);
-    batch.add_neighbour(&Neighbour {
+    batch.add_neighbour(&NeighbourRequest {
         device: ETH0,
         address: address(1 - node).into(),
         mac: mac(1 - node),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::*;
 use crate::frames::VNET_HEADER;
-use crate::netlink::{Batch, Device, Neighbour, Netlink, Veth, VethEnd};
+use crate::netlink::{Batch, Device, NeighbourRequest, Netlink, Veth, VethEnd};
 use crate::testing::{netns, sealed};
 
 const ALICE: Device<'static> = Device {
@@ -42,7 +42,7 @@ fn cable() -> (Netns, Netns) {
     batch.give_no_addresses(ALICE);
     batch.set_up(ALICE);
     batch.add_address(ALICE, ALICE_IP.into(), 24);
-    batch.add_neighbour(&Neighbour {
+    batch.add_neighbour(&NeighbourRequest {
         device: ALICE,
         address: BOB_IP.into(),
         mac: BOB_MAC,

@@ -8,7 +8,7 @@ use nix::poll::{PollFd, PollFlags, poll};
 
 use super::*;
 use crate::frames::VNET_HEADER;
-use crate::netlink::{Batch, Device, Neighbour, Netlink};
+use crate::netlink::{Batch, Device, NeighbourRequest, Netlink};
 use crate::netns::Netns;
 use crate::testing::{netns, sealed};
 
@@ -17,11 +17,11 @@ const ETH0: Device<'static> = Device {
     name: "eth0",
 };
 
-fn made_in(netns: &Netns) -> Option<Tap> {
-    if !Tap::is_available() {
+fn made_in(netns: &Netns) -> Option<TapDevice> {
+    if !TapDevice::is_available() {
         return None;
     }
-    let create = || Tap::create(ETH0.name, ETH0.index);
+    let create = || TapDevice::create(ETH0.name, ETH0.index);
     Some(
         Netns::visit(netns.as_fd(), create)
             .expect("a visit")
@@ -36,7 +36,7 @@ fn bring_up(netns: &Netns, node: u8) {
     batch.give_no_addresses(ETH0);
     batch.set_up(ETH0);
     batch.add_address(ETH0, Ipv4Addr::new(10, 0, 0, node).into(), 24);
-    batch.add_neighbour(&Neighbour {
+    batch.add_neighbour(&NeighbourRequest {
         device: ETH0,
         address: Ipv4Addr::new(10, 0, 0, 3 - node).into(),
         mac: [2, 0, 0, 0, 0, 3 - node],

@@ -16,7 +16,7 @@ pub(crate) const ETH0: Device<'static> = Device {
     index: 2,
     name: "eth0",
 };
-pub(crate) const BRIDGE: Bridge<'static> = Bridge {
+pub(crate) const BRIDGE: BridgeRequest<'static> = BridgeRequest {
     device: Device {
         index: 2,
         name: "br0",
@@ -36,12 +36,12 @@ pub(crate) fn v6(node: u8) -> Ipv6Addr {
     Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, node.into())
 }
 
-pub(crate) fn default_via(router: IpAddr) -> Route<'static> {
+pub(crate) fn default_via(router: IpAddr) -> RouteRequest<'static> {
     let destination = match router {
         IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
-    Route {
+    RouteRequest {
         destination,
         prefix: 0,
         via: Some(router),

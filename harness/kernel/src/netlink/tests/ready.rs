@@ -36,7 +36,7 @@ fn a_star_is_ready_when_it_says_so() {
 fn a_port_moves_to_another_bridge() {
     sealed(|| {
         let (mut hub, nodes) = star();
-        let other = Bridge {
+        let other = BridgeRequest {
             device: Device {
                 index: 3,
                 name: "br1",

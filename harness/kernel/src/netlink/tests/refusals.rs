@@ -11,14 +11,14 @@ fn a_refusal_names_operation_interface_errno_and_reason() {
     sealed(|| {
         let mut netlink = Netlink::open().expect("a socket");
         let mut batch = Batch::new();
-        batch.add_bridge(&Bridge {
+        batch.add_bridge(&BridgeRequest {
             device: Device {
                 index: 7,
                 name: "twice",
             },
             mac: [2, 0, 0, 0, 0, 1],
         });
-        batch.add_bridge(&Bridge {
+        batch.add_bridge(&BridgeRequest {
             device: Device {
                 index: 8,
                 name: "twice",

@@ -68,7 +68,7 @@ fn routes_and_neighbours_are_seen_as_they_were_given() {
     sealed(|| {
         let [(_alice, mut near), _bob] = pair();
         let mut batch = Batch::new();
-        let network = Route {
+        let network = RouteRequest {
             destination: Ipv4Addr::new(192, 168, 0, 0).into(),
             prefix: 16,
             via: None,
@@ -77,7 +77,7 @@ fn routes_and_neighbours_are_seen_as_they_were_given() {
         batch.add_route(&network);
         batch.add_route(&default_via(v4(2)));
         batch.add_route(&default_via(v6(2).into()));
-        batch.add_neighbour(&Neighbour {
+        batch.add_neighbour(&NeighbourRequest {
             address: v4(2),
             mac: [2, 0, 0, 0, 0, 2],
             device: ETH0,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::impair::{Direction, Impairment};
 use crate::kernel::frames::PacketSocket;
-use crate::kernel::frames::Tap;
+use crate::kernel::frames::TapDevice;
 use crate::kernel::frames::{BATCH, Inbox};
 use crate::kernel::netlink::{Batch, Device, Netlink, Veth, VethEnd};
 use crate::kernel::netns::Netns;
@@ -59,7 +59,7 @@ impl Inner {
 /// The ends of a link, with nothing between them yet.
 pub(crate) enum Laid {
     Veth,
-    Taps([Tap; 2]),
+    Taps([TapDevice; 2]),
     /// Their inner ends are there, for this carrier.
     Inner(Carrier, Arc<OwnedFd>),
 }
@@ -133,7 +133,7 @@ impl Laid {
 }
 
 /// Throws away what its kernel has sent so far.
-fn empty(line: &Line, tap: &Tap) -> Result<()> {
+fn empty(line: &Line, tap: &TapDevice) -> Result<()> {
     let mut inbox = Inbox::new(BATCH);
     loop {
         match tap.receive(&mut inbox) {
@@ -224,10 +224,10 @@ pub(crate) fn unlay(line: &Line, carried: Carried) -> Result<()> {
 }
 
 /// A TAP device as one end, down and without addresses; as a port of a bridge it is up.
-fn tap(line: &Line, which: usize) -> Result<Tap> {
+fn tap(line: &Line, which: usize) -> Result<TapDevice> {
     let Device { index, name } = line.device(which);
     let whose = line.whose(which);
-    let made = Netns::visit(line.place(which)?, || Tap::create(name, index))
+    let made = Netns::visit(line.place(which)?, || TapDevice::create(name, index))
         .map_err(|e| LabError::refused(format!("enter {whose}"), e))?;
     let tap = made.map_err(|(call, errno)| {
         LabError::refused(

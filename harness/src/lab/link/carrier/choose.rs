@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::sync::OnceLock;
 
 use crate::impair::{Direction, Impairment};
-use crate::kernel::frames::Tap;
+use crate::kernel::frames::TapDevice;
 use crate::kernel::netlink::Device;
 use crate::lab::error::{LabError, Result};
 use crate::lab::link::ends::Line;
@@ -23,7 +23,7 @@ pub(crate) fn choose(
     engine: Engine,
     impairments: &[Impairment; 2],
 ) -> Result<Carrier> {
-    let taps = line.cable.mtu <= LARGEST_TAP && Tap::is_available();
+    let taps = line.cable.mtu <= LARGEST_TAP && TapDevice::is_available();
     let name = &line.cable.name;
     match engine {
         Engine::Netem => {

@@ -1,0 +1,110 @@
+//! Requests for tables, chains and rules.
+//!
+//! Numbers in these messages are big-endian (`nf_tables_api.c` reads them by `nla_get_be32`), unlike
+//! those of routing netlink.
+
+use netlink_packet_core::NLM_F_CREATE;
+use nix::libc;
+
+use super::attributes::*;
+use super::expression::Expression;
+use crate::netlink::Batch;
+use crate::netlink::encoding::Attributes;
+
+/// A table, in which chains and sets have their names.
+#[derive(Clone, Copy, Debug)]
+pub struct NftTable<'a> {
+    /// Family of the table: `NFPROTO_IPV4`, `NFPROTO_NETDEV`, …
+    pub family: libc::c_int,
+    /// Name of the table, which errors show.
+    pub name: &'a str,
+}
+
+/// A place in the path of packets from which the kernel calls a chain.
+#[derive(Clone, Copy, Debug)]
+pub struct NftHook<'a> {
+    /// `filter` or `nat`.
+    pub kind: &'a str,
+    /// Number of the hook: `NF_INET_*` or `NF_NETDEV_*`.
+    pub number: libc::c_int,
+    /// Priority: of the chains at one hook, the kernel calls those with lower numbers first.
+    pub priority: i32,
+    /// Name of the interface, in the family `netdev`.
+    pub device: Option<&'a str>,
+}
+
+/// `NFT_TABLE_F_OWNER`: only the socket that made the table can change it, and `flush ruleset`
+/// spares the table. The kernel deletes the table when that socket is closed (`nf_tables_api.c`,
+/// `nft_rcv_nl_event`).
+pub const OWNED: u32 = 2;
+
+impl Batch {
+    /// Makes a table. An existing table of that name stays as it is.
+    pub fn add_table(&mut self, table: NftTable<'_>, flags: u32) {
+        let text = Attributes::new()
+            .text(NFTA_TABLE_NAME, table.name)
+            .with(NFTA_TABLE_FLAGS, &flags.to_be_bytes());
+        let operation = "create the nftables table";
+        self.nft(operation, table, libc::NFT_MSG_NEWTABLE, text);
+    }
+
+    /// Removes a table with all its chains, rules and sets.
+    pub fn delete_table(&mut self, table: NftTable<'_>) {
+        let text = Attributes::new().text(NFTA_TABLE_NAME, table.name);
+        let operation = "delete the nftables table";
+        self.nft(operation, table, libc::NFT_MSG_DELTABLE, text);
+    }
+
+    /// Makes a chain that the kernel calls at a hook.
+    pub fn add_chain(&mut self, table: NftTable<'_>, name: &str, hook: NftHook<'_>) {
+        let place = Attributes::new()
+            .with(NFTA_HOOK_HOOKNUM, &hook.number.to_be_bytes())
+            .with(NFTA_HOOK_PRIORITY, &hook.priority.to_be_bytes());
+        let place = match hook.device {
+            Some(device) => place.text(NFTA_HOOK_DEV, device),
+            None => place,
+        };
+        let text = Attributes::new()
+            .text(NFTA_CHAIN_TABLE, table.name)
+            .text(NFTA_CHAIN_NAME, name)
+            .nest(NFTA_CHAIN_HOOK, place)
+            .text(NFTA_CHAIN_TYPE, hook.kind);
+        let operation = "create a chain in the nftables table";
+        self.nft(operation, table, libc::NFT_MSG_NEWCHAIN, text);
+    }
+
+    /// Appends a rule to a chain.
+    pub fn add_rule(&mut self, table: NftTable<'_>, chain: &str, rule: &[Expression<'_>]) {
+        let expressions = rule.iter().fold(Attributes::new(), |list, expression| {
+            list.nest(NFTA_LIST_ELEM, expression.encode())
+        });
+        let text = Attributes::new()
+            .text(NFTA_RULE_TABLE, table.name)
+            .text(NFTA_RULE_CHAIN, chain)
+            .nest(NFTA_RULE_EXPRESSIONS, expressions);
+        let operation = "add a rule to the nftables table";
+        self.nft(operation, table, libc::NFT_MSG_NEWRULE, text);
+    }
+
+    pub(super) fn nft(
+        &mut self,
+        operation: &'static str,
+        table: NftTable<'_>,
+        kind: libc::c_int,
+        text: Attributes,
+    ) {
+        let payload = [&header(table.family), &text.0[..]].concat();
+        let kind = message_kind(kind);
+        self.push_raw(operation, table.name, kind, NLM_F_CREATE, &payload);
+    }
+}
+
+/// Returns a `struct nfgenmsg`: family, version, and a resource number that nftables ignores.
+pub(super) fn header(family: libc::c_int) -> [u8; 4] {
+    [family as u8, 0, 0, 0]
+}
+
+/// Returns the type of a message: the subsystem in the upper byte (`linux/netfilter/nfnetlink.h`).
+pub(super) fn message_kind(kind: libc::c_int) -> u16 {
+    (libc::NFNL_SUBSYS_NFTABLES << 8 | kind) as u16
+}
