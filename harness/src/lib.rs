@@ -99,6 +99,7 @@
 
 mod before_main;
 pub mod doctor;
+pub mod events;
 mod files;
 pub mod impair;
 pub mod lab;

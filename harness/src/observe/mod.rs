@@ -49,7 +49,6 @@
 //! of the kernel; `capture` and `recorder` are who is told.
 
 mod capture;
-mod clock;
 mod error;
 mod guard;
 mod recorder;
@@ -70,16 +69,6 @@ pub use snowglobe_model::rules::{Match, Verdict, any, arp, icmp, ip, tcp, udp};
 /// What is the same for every trial, done once before there is one.
 pub(crate) fn prepare() {
     capture::tell_this_process();
-}
-
-/// At the start of a trial: starts the clock that packets are seen by.
-pub(crate) fn begin() {
-    clock::start();
-}
-
-/// The start of the trial, in nanoseconds of CLOCK_MONOTONIC.
-pub(crate) fn trial_start() -> u64 {
-    clock::clock().start()
 }
 
 pub(crate) use capture::{

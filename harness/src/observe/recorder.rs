@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::clock::clock;
+use crate::events::clock;
 use crate::model::packet::{FrameEvent, FrameFate, Headers, Listener, Packet, Source, View};
 
 /// So many packets are kept, and so many bytes of them.

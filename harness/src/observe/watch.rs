@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use super::clock::clock;
+use crate::events::clock;
 use crate::impair::Direction;
 use crate::kernel::clock::monotonic;
 use crate::kernel::frames::PacketSocket;

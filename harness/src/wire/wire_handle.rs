@@ -34,7 +34,7 @@ impl WireHandle {
     /// # Errors
     /// A thread, an epoll or an event descriptor cannot be had.
     pub(crate) fn start(spec: WireSpec, ports: [WirePort; 2]) -> io::Result<Self> {
-        let rules = RuleBook::new(&spec.name, crate::observe::trial_start());
+        let rules = RuleBook::new(&spec.name, crate::events::clock().start());
         let wire = Wire::new(&spec, ports, Arc::clone(&rules));
         let (worker, index) = worker_pool::add_wire(wire)?;
         let waker = worker.clone();

@@ -18,7 +18,7 @@ use super::place;
 use super::policy::Policy;
 use super::tap::Tap;
 use crate::kernel::clock::monotonic;
-use crate::observe::clock::clock;
+use crate::events::clock;
 use crate::observe::{ObserveError, Result};
 use crate::trial::running;
 

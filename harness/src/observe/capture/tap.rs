@@ -8,7 +8,7 @@ use super::pcapng::PacketBlock;
 use super::session::Session;
 use crate::impair::Direction;
 use crate::model::packet::{FrameEvent, FrameFate, Listener, Source};
-use crate::observe::clock::clock;
+use crate::events::clock;
 
 /// An interface of the trial's capture, which several guards may want.
 pub(crate) struct Tap {

@@ -219,7 +219,7 @@ impl Run<'_> {
             theirs,
         } = given;
         body::prepare_thread();
-        observe::begin();
+        crate::events::start_clock();
         let options = *trial.options();
         let hostname = hostname(trial.name());
         let init = Init {

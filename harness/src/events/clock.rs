@@ -1,8 +1,9 @@
-//! One clock for everything that is observed in a trial.
+//! One clock for all that is observed in a trial.
 //!
-//! Wires and packet sockets stamp with CLOCK_MONOTONIC, people and capture files want the time of day. The offset between
-//! the two is taken once, so that the order of what happened is the same by both, whatever is done to the host's clock. (It is
-//! constant, but when somebody sets the time of day: both are steered alike.)
+//! Wires and packet sockets stamp frames with CLOCK_MONOTONIC; people and capture files want the
+//! time of day. The offset between the two is measured once, so that both put events in the same
+//! order. NTP steers both clocks alike (adjtimex(2)), so that the offset stays the same until
+//! somebody sets the time of day.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -10,26 +11,26 @@ use std::time::Duration;
 
 use crate::kernel::clock::{monotonic, realtime};
 
-/// The trial's clock.
+/// The clock of a trial.
 #[derive(Debug)]
 pub(crate) struct Clock {
-    /// CLOCK_MONOTONIC at the start.
+    /// Start of the trial, in nanoseconds of CLOCK_MONOTONIC.
     start: u64,
-    /// CLOCK_REALTIME less CLOCK_MONOTONIC, at the start.
+    /// CLOCK_REALTIME less CLOCK_MONOTONIC at the start, in nanoseconds.
     offset: i64,
-    /// The same as far as is known by now.
+    /// CLOCK_REALTIME less CLOCK_MONOTONIC when it was measured last, in nanoseconds.
     current: AtomicI64,
 }
 
-/// When the trial began, by CLOCK_MONOTONIC.
+/// Start of the trial, in nanoseconds of CLOCK_MONOTONIC; 0 before there is one.
 static START: AtomicU64 = AtomicU64::new(0);
 
-/// The trial begins now.
+/// Makes this moment the start of the trial.
 pub(crate) fn start() {
     START.store(monotonic(), Ordering::Relaxed);
 }
 
-/// The trial's clock; where there is no trial it starts when it is first asked for.
+/// Returns the clock of the trial. Outside of a trial, the clock starts at the first call.
 pub(crate) fn clock() -> &'static Clock {
     static CLOCK: OnceLock<Clock> = OnceLock::new();
     CLOCK.get_or_init(|| {
@@ -47,24 +48,27 @@ pub(crate) fn clock() -> &'static Clock {
 }
 
 impl Clock {
-    /// The start of the trial, in nanoseconds of CLOCK_MONOTONIC.
+    /// Returns the start of the trial, in nanoseconds of CLOCK_MONOTONIC.
     pub(crate) fn start(&self) -> u64 {
         self.start
     }
 
-    /// How long after the start that was.
+    /// Returns the time from the start of the trial to `time`, nanoseconds of CLOCK_MONOTONIC.
     pub(crate) fn since_start(&self, time: u64) -> Duration {
         Duration::from_nanos(time.saturating_sub(self.start))
     }
 
-    /// Nanoseconds since 1970.
+    /// Turns `time`, nanoseconds of CLOCK_MONOTONIC, into nanoseconds since 1970.
     pub(crate) fn time_of_day(&self, time: u64) -> u64 {
         time.saturating_add_signed(self.offset)
     }
 
-    /// CLOCK_REALTIME less CLOCK_MONOTONIC, now. It is the same as before unless the time of day was set: what was measured again would
-    /// be another by microseconds, by which packets would change places.
+    /// Returns CLOCK_REALTIME less CLOCK_MONOTONIC now, in nanoseconds.
+    ///
+    /// The answer changes only when somebody has set the time of day. A new measurement would differ
+    /// by microseconds each time, and packets would change places in a capture.
     pub(crate) fn offset(&self) -> i64 {
+        // A smaller step is within the error of a measurement on a busy machine.
         const SET_BY: i64 = 100_000;
         let known = self.current.load(Ordering::Relaxed);
         let before = monotonic().cast_signed();
@@ -80,7 +84,8 @@ impl Clock {
     }
 }
 
-/// CLOCK_REALTIME less CLOCK_MONOTONIC, now: of a few tries the one that took the shortest.
+/// Measures CLOCK_REALTIME less CLOCK_MONOTONIC, in nanoseconds. Of five tries the shortest one
+/// counts: a thread that loses its processor between two readings measures wrong.
 fn offset() -> i64 {
     let attempt = || {
         let before = monotonic();

@@ -1,0 +1,223 @@
+//! The events of a lab, each with its time and its sentence.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::kernel::process::exit_kind::ExitKind;
+use crate::model::carrier::Carrier;
+use crate::model::direction::Direction;
+use crate::model::fault::Fault;
+use crate::model::rules::Verdict;
+
+/// Something that happened in a lab.
+///
+/// Its sentence begins with the time since the start of the trial:
+/// ``+1.204310s link `alice–bob` is carried by netem``.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Event {
+    /// Place of the event in its lab, from 0.
+    pub number: u64,
+    /// Time since the start of the trial.
+    pub time: Duration,
+    /// Kind of the event, with what it is about.
+    pub kind: EventKind,
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, micros) = (self.time.as_secs(), self.time.subsec_micros());
+        write!(f, "+{seconds}.{micros:06}s {}", self.kind)
+    }
+}
+
+/// The kinds of events.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// A link has a new carrier.
+    CarrierChanged {
+        /// Name of the link.
+        link: String,
+        /// Carrier before the change; none where the link is new.
+        from: Option<Carrier>,
+        /// Carrier from now on.
+        to: Carrier,
+    },
+    /// A fault is in force.
+    FaultBegan {
+        /// Number of the fault in its lab.
+        id: FaultId,
+        /// The fault, with the names of links and nodes.
+        fault: Fault,
+    },
+    /// A fault was healed, or could not be.
+    FaultEnded {
+        /// Number of the fault in its lab.
+        id: FaultId,
+        /// The fault, with the names of links and nodes.
+        fault: Fault,
+        /// Reason why the heal failed, if it failed.
+        error: Option<String>,
+    },
+    /// A program was started in a node.
+    ProcessStarted {
+        /// The program.
+        process: Arc<ProcessName>,
+    },
+    /// A program wrote a line.
+    ProcessSaid {
+        /// The program.
+        process: Arc<ProcessName>,
+        /// Stream to which the program wrote.
+        stream: Stream,
+        /// The line without its end. Bytes that are not UTF-8 are replaced.
+        line: String,
+    },
+    /// A program ended.
+    ProcessDied {
+        /// The program.
+        process: Arc<ProcessName>,
+        /// The way in which it ended.
+        exit: ExitKind,
+    },
+    /// A rule decided what becomes of a packet.
+    PacketRuled {
+        /// Name of the link.
+        link: String,
+        /// Direction in which the packet was sent.
+        direction: Direction,
+        /// Verdict of the rule.
+        verdict: Verdict,
+        /// The rule, as its guard displays it.
+        rule: String,
+    },
+    /// The host was too busy for the times that userspace wires promise.
+    HostStarved {
+        /// Number of packets that were late.
+        late: u64,
+        /// Number of packets that were delivered.
+        deliveries: u64,
+        /// Number of links on which packets were late.
+        links: u32,
+        /// Longest time by which a packet was late.
+        worst: Duration,
+        /// Name of the link on which that packet was.
+        worst_link: String,
+    },
+    /// A node could not have what was asked for in the first way, and has it in another.
+    FellBack {
+        /// Name of the node.
+        node: String,
+        /// What was done instead, and why.
+        sentence: String,
+    },
+    /// A capture file was completed and kept.
+    CaptureKept {
+        /// Path of the file.
+        path: PathBuf,
+        /// What the file lacks, in words; empty if it lacks nothing.
+        gaps: String,
+    },
+    /// The test said something by [`snowglobe::note`](crate::note()).
+    Note(String),
+}
+
+impl EventKind {
+    /// Whether the runner shows the event beside the verdict of the trial.
+    pub(super) fn is_for_the_verdict(&self) -> bool {
+        match self {
+            Self::HostStarved { .. } | Self::FellBack { .. } | Self::CaptureKept { .. } => true,
+            Self::CarrierChanged { .. }
+            | Self::FaultBegan { .. }
+            | Self::FaultEnded { .. }
+            | Self::ProcessStarted { .. }
+            | Self::ProcessSaid { .. }
+            | Self::ProcessDied { .. }
+            | Self::PacketRuled { .. }
+            | Self::Note(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CarrierChanged { link, from: None, to } => {
+                write!(f, "link `{link}` is carried by {to}")
+            }
+            Self::CarrierChanged { link, from: Some(_), to } => {
+                write!(f, "link `{link}` is carried by {to} from now on")
+            }
+            Self::FaultBegan { id, fault } => write!(f, "{id} began: {fault}"),
+            Self::FaultEnded { id, fault, error: None } => write!(f, "{id} ended: {fault}"),
+            Self::FaultEnded { id, fault, error: Some(error) } => {
+                write!(f, "{id} could not be healed: {fault}: {error}")
+            }
+            Self::ProcessStarted { process } => write!(f, "{process} was started"),
+            Self::ProcessSaid { process, stream, line } => {
+                write!(f, "{process} wrote to {stream}: {line}")
+            }
+            Self::ProcessDied { process, exit } => write!(f, "{process} ended: {exit}"),
+            Self::PacketRuled { link, direction, verdict: _, rule } => {
+                write!(f, "a packet on link `{link}`, {direction}: {rule}")
+            }
+            Self::HostStarved { late, deliveries, links, worst, worst_link } => write!(
+                f,
+                "host starved: {late} of {deliveries} packets on {links} links were late, by up to \
+                 {worst:?} on `{worst_link}`"
+            ),
+            Self::FellBack { node, sentence } => write!(f, "node `{node}`: {sentence}"),
+            Self::CaptureKept { path, gaps } => write!(f, "capture: {}{gaps}", path.display()),
+            Self::Note(text) => f.write_str(text),
+        }
+    }
+}
+
+/// The number of a fault in its lab, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FaultId(pub(crate) u64);
+
+impl fmt::Display for FaultId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "fault {}", self.0)
+    }
+}
+
+/// The name of a program that runs, or ran, in a node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ProcessName {
+    /// Name of the node.
+    pub node: String,
+    /// Name of the program, as the test gave it.
+    pub program: String,
+    /// Process id of the program in the trial's PID namespace.
+    pub pid: u32,
+}
+
+impl fmt::Display for ProcessName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { node, program, pid } = self;
+        write!(f, "`{program}` (pid {pid}) on `{node}`")
+    }
+}
+
+/// One of the two output streams of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+impl fmt::Display for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        })
+    }
+}

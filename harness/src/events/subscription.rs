@@ -1,0 +1,129 @@
+//! A reader's place in the journal of a lab.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::event::Event;
+use super::journal::{Journal, Next};
+
+/// The events of a lab, read from the start of the lab on: `Lab::events`.
+///
+/// Each subscription has a place of its own. Events that nobody has read are kept, but for the
+/// oldest where there are more than ten thousand.
+#[derive(Clone, Debug)]
+pub struct Events {
+    journal: Arc<Journal>,
+    next: u64,
+    missed: u64,
+    patience: Duration,
+}
+
+impl Events {
+    pub(crate) fn new(journal: &Arc<Journal>, patience: Duration) -> Self {
+        Self {
+            journal: Arc::clone(journal),
+            next: 0,
+            missed: 0,
+            patience,
+        }
+    }
+
+    /// Returns the events that have happened since the last read, without waiting.
+    pub fn so_far(&mut self) -> Vec<Arc<Event>> {
+        let events = self.journal.since(self.next);
+        events.iter().for_each(|event| self.advance(event));
+        events
+    }
+
+    /// Waits for the next event.
+    ///
+    /// # Errors
+    /// Nothing happened within the lab's patience, or the lab is gone.
+    pub fn next(&mut self) -> Result<Arc<Event>, EventError> {
+        self.wait_for("an event", |_| true)
+    }
+
+    /// Waits for the next event for which `wanted` holds. Events before that one are skipped.
+    ///
+    /// `what` is a name of that event for the error: `the leader's death`.
+    ///
+    /// # Errors
+    /// No such event happened within the lab's patience, or the lab is gone. The error tells the
+    /// last event that did happen.
+    pub fn wait_for(
+        &mut self,
+        what: &str,
+        mut wanted: impl FnMut(&Event) -> bool,
+    ) -> Result<Arc<Event>, EventError> {
+        let deadline = Instant::now() + self.patience;
+        loop {
+            let cause = match self.journal.wait(self.next, deadline) {
+                Next::Event(event) => {
+                    self.advance(&event);
+                    if wanted(&event) {
+                        return Ok(event);
+                    }
+                    continue;
+                }
+                Next::TimedOut(last) => EventErrorCause::TimedOut { limit: self.patience, last },
+                Next::Closed => EventErrorCause::LabIsGone,
+            };
+            return Err(EventError { what: what.to_owned(), cause });
+        }
+    }
+
+    /// Number of events that this reader has lost, because more than ten thousand were unread.
+    pub fn missed(&self) -> u64 {
+        self.missed
+    }
+
+    fn advance(&mut self, event: &Event) {
+        self.missed += event.number - self.next;
+        self.next = event.number + 1;
+    }
+}
+
+/// The reason why an awaited event did not come.
+pub struct EventError {
+    what: String,
+    cause: EventErrorCause,
+}
+
+enum EventErrorCause {
+    TimedOut { limit: Duration, last: Option<Arc<Event>> },
+    LabIsGone,
+}
+
+impl EventError {
+    /// Whether the lab's patience ran out.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.cause, EventErrorCause::TimedOut { .. })
+    }
+}
+
+impl fmt::Display for EventError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, cause } = self;
+        match cause {
+            EventErrorCause::TimedOut { limit, last: Some(last) } => {
+                write!(f, "waited {limit:?} in vain for {what}; the last event was: {last}")
+            }
+            EventErrorCause::TimedOut { limit, last: None } => {
+                write!(f, "waited {limit:?} in vain for {what}; nothing happened at all")
+            }
+            EventErrorCause::LabIsGone => {
+                write!(f, "{what} cannot come any more: the lab was dropped")
+            }
+        }
+    }
+}
+
+/// The same as `Display`: an error that leaves a test by `?` is printed with `Debug`.
+impl fmt::Debug for EventError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for EventError {}
