@@ -121,6 +121,11 @@ pub enum EventKind {
         /// What the file lacks, in words; empty if it lacks nothing.
         gaps: String,
     },
+    /// A capture file that should be kept could not be completed.
+    CaptureFailed {
+        /// What was tried, and the refusal.
+        error: String,
+    },
     /// The test said something by [`snowglobe::note`](crate::note()).
     Note(String),
 }
@@ -129,7 +134,10 @@ impl EventKind {
     /// Whether the runner shows the event beside the verdict of the trial.
     pub(super) fn is_for_the_verdict(&self) -> bool {
         match self {
-            Self::HostStarved { .. } | Self::FellBack { .. } | Self::CaptureKept { .. } => true,
+            Self::HostStarved { .. }
+            | Self::FellBack { .. }
+            | Self::CaptureKept { .. }
+            | Self::CaptureFailed { .. } => true,
             Self::CarrierChanged { .. }
             | Self::FaultBegan { .. }
             | Self::FaultEnded { .. }
@@ -145,33 +153,64 @@ impl EventKind {
 impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::CarrierChanged { link, from: None, to } => {
+            Self::CarrierChanged {
+                link,
+                from: None,
+                to,
+            } => {
                 write!(f, "link `{link}` is carried by {to}")
             }
-            Self::CarrierChanged { link, from: Some(_), to } => {
+            Self::CarrierChanged {
+                link,
+                from: Some(_),
+                to,
+            } => {
                 write!(f, "link `{link}` is carried by {to} from now on")
             }
             Self::FaultBegan { id, fault } => write!(f, "{id} began: {fault}"),
-            Self::FaultEnded { id, fault, error: None } => write!(f, "{id} ended: {fault}"),
-            Self::FaultEnded { id, fault, error: Some(error) } => {
+            Self::FaultEnded {
+                id,
+                fault,
+                error: None,
+            } => write!(f, "{id} ended: {fault}"),
+            Self::FaultEnded {
+                id,
+                fault,
+                error: Some(error),
+            } => {
                 write!(f, "{id} could not be healed: {fault}: {error}")
             }
             Self::ProcessStarted { process } => write!(f, "{process} was started"),
-            Self::ProcessSaid { process, stream, line } => {
+            Self::ProcessSaid {
+                process,
+                stream,
+                line,
+            } => {
                 write!(f, "{process} wrote to {stream}: {line}")
             }
-            Self::ProcessDied { process, exit } => write!(f, "{process} ended: {exit}"),
-            Self::PacketRuled { link, direction, verdict: _, rule } => {
+            Self::ProcessDied { process, exit } => write!(f, "{process} {exit}"),
+            Self::PacketRuled {
+                link,
+                direction,
+                verdict: _,
+                rule,
+            } => {
                 write!(f, "a packet on link `{link}`, {direction}: {rule}")
             }
-            Self::HostStarved { late, deliveries, links, worst, worst_link } => write!(
+            Self::HostStarved {
+                late,
+                deliveries,
+                links,
+                worst,
+                worst_link,
+            } => write!(
                 f,
-                "host starved: {late} of {deliveries} packets on {links} links were late, by up to \
-                 {worst:?} on `{worst_link}`"
+                "host starved: {late} of {deliveries} packets were more than 1 ms late, on {links} \
+                 links; the worst, on `{worst_link}`, {worst:.1?}"
             ),
             Self::FellBack { node, sentence } => write!(f, "node `{node}`: {sentence}"),
             Self::CaptureKept { path, gaps } => write!(f, "capture: {}{gaps}", path.display()),
-            Self::Note(text) => f.write_str(text),
+            Self::CaptureFailed { error: text } | Self::Note(text) => f.write_str(text),
         }
     }
 }

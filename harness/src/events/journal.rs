@@ -51,13 +51,22 @@ pub(super) enum Next {
 static JOURNALS: Lock<Vec<Weak<Journal>>> = Lock::new(Vec::new());
 
 /// Records an event that belongs to no single lab in the journals of all labs.
-pub(crate) fn note_in_all(kind: &EventKind) {
+pub(crate) fn note_in_all(kind: EventKind) {
+    tell(&kind);
+    keep_in_all(&kind);
+}
+
+fn keep_in_all(kind: &EventKind) {
     let mut journals = JOURNALS.lock();
     journals.retain(|journal| journal.strong_count() > 0);
     for journal in journals.iter().filter_map(Weak::upgrade) {
         journal.keep(kind.clone());
     }
-    tell(kind);
+}
+
+/// Records a note of the test, which the runner shows by itself.
+fn keep_note(text: &str) {
+    keep_in_all(&EventKind::Note(text.to_owned()));
 }
 
 /// Shows an event to those who do not read journals: beside the verdict, or in the trial's output.
@@ -72,6 +81,7 @@ fn tell(kind: &EventKind) {
 impl Journal {
     /// Starts the journal of a new lab.
     pub(crate) fn start() -> Arc<Self> {
+        running::on_note(keep_note);
         let journal = Arc::new(Self::default());
         JOURNALS.lock().push(Arc::downgrade(&journal));
         journal
@@ -185,7 +195,12 @@ mod tests {
         let mut second = Events::new(&journal, Duration::ZERO);
         assert_eq!(texts(&first.so_far()), ["two"]);
         assert_eq!(texts(&second.so_far()), ["one", "two"]);
-        let times: Vec<_> = second.clone().so_far().iter().map(|event| event.time).collect();
+        let times: Vec<_> = second
+            .clone()
+            .so_far()
+            .iter()
+            .map(|event| event.time)
+            .collect();
         assert!(times.is_sorted());
     }
 
@@ -212,11 +227,17 @@ mod tests {
         let error = events.wait_for("the flood", |_| false).unwrap_err();
         assert!(error.is_timeout());
         let text = error.to_string();
-        assert!(text.starts_with("waited 0ns in vain for the flood; the last event was: +"), "{text}");
+        assert!(
+            text.starts_with("waited 0ns in vain for the flood; the last event was: +"),
+            "{text}"
+        );
         assert!(text.ends_with("s another"), "{text}");
         journal.close();
         let error = events.next().unwrap_err();
-        assert_eq!(error.to_string(), "an event cannot come any more: the lab was dropped");
+        assert_eq!(
+            error.to_string(),
+            "an event cannot come any more: the lab was dropped"
+        );
     }
 
     #[test]

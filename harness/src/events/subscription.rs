@@ -66,10 +66,16 @@ impl Events {
                     }
                     continue;
                 }
-                Next::TimedOut(last) => EventErrorCause::TimedOut { limit: self.patience, last },
+                Next::TimedOut(last) => EventErrorCause::TimedOut {
+                    limit: self.patience,
+                    last,
+                },
                 Next::Closed => EventErrorCause::LabIsGone,
             };
-            return Err(EventError { what: what.to_owned(), cause });
+            return Err(EventError {
+                what: what.to_owned(),
+                cause,
+            });
         }
     }
 
@@ -91,7 +97,10 @@ pub struct EventError {
 }
 
 enum EventErrorCause {
-    TimedOut { limit: Duration, last: Option<Arc<Event>> },
+    TimedOut {
+        limit: Duration,
+        last: Option<Arc<Event>>,
+    },
     LabIsGone,
 }
 
@@ -106,11 +115,20 @@ impl fmt::Display for EventError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, cause } = self;
         match cause {
-            EventErrorCause::TimedOut { limit, last: Some(last) } => {
-                write!(f, "waited {limit:?} in vain for {what}; the last event was: {last}")
+            EventErrorCause::TimedOut {
+                limit,
+                last: Some(last),
+            } => {
+                write!(
+                    f,
+                    "waited {limit:?} in vain for {what}; the last event was: {last}"
+                )
             }
             EventErrorCause::TimedOut { limit, last: None } => {
-                write!(f, "waited {limit:?} in vain for {what}; nothing happened at all")
+                write!(
+                    f,
+                    "waited {limit:?} in vain for {what}; nothing happened at all"
+                )
             }
             EventErrorCause::LabIsGone => {
                 write!(f, "{what} cannot come any more: the lab was dropped")

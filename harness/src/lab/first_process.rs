@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 
 use crate::Fixture;
+use crate::events::{EventKind, note_in_all};
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
 use crate::lab::error::{LabError, Result};
@@ -155,7 +156,10 @@ impl Expected {
             match (NodeReply::decode(message), passed) {
                 (Some(NodeReply::Cloned(pid)), Some(pidfd)) => process = Some((pid, pidfd)),
                 (Some(NodeReply::Ready), Some(fd)) => netns = Some(fd),
-                (Some(NodeReply::Note(note)), _) => crate::note(format!("node `{name}`: {note}")),
+                (Some(NodeReply::Note(sentence)), _) => note_in_all(EventKind::FellBack {
+                    node: name.clone(),
+                    sentence,
+                }),
                 (Some(NodeReply::Refused(refused)), _) => {
                     let what = format!("make node `{name}`: {}", refused.step);
                     return Err(LabError::refused(what, refused.errno));

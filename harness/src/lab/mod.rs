@@ -61,6 +61,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::events::Events;
 use crate::topology::{LinkId, NodeId, Plan, PodId, Topology};
 
 pub use crate::model::carrier::Carrier;
@@ -167,6 +168,24 @@ impl Lab {
     /// Sets how long `wait_for_port`, `wait_for_log`, `wait_until` and barriers wait before they fail: 10 s unless changed.
     pub fn set_patience(&self, limit: Duration) {
         self.shared.set_patience(limit);
+    }
+
+    /// Returns the events of this lab, from its start on: carriers that change, faults, programs that
+    /// start, write and die, packets that rules decided on, notes. See [`events`](crate::events).
+    ///
+    /// ```no_run
+    /// # use snowglobe::prelude::*;
+    /// # #[snowglobe::test]
+    /// # fn t() -> TestResult {
+    /// let lab = shape::pair().start()?;
+    /// for event in lab.events().so_far() {
+    ///     println!("{event}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn events(&self) -> Events {
+        Events::new(&self.shared.journal, self.shared.patience())
     }
 
     /// A meeting point for `count` threads, in whichever nodes they are.

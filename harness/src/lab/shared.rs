@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use crate::events::Journal;
 use crate::lab::bring_up::network::new_place;
 use crate::lab::error::Result;
 use crate::lab::faults::partition::Sieve;
@@ -20,6 +21,8 @@ pub(crate) struct Shared {
     pub(crate) pump: Pump,
     pub(crate) visitors: Visitors,
     patience_ms: AtomicU64,
+    /// The events of this lab.
+    pub(crate) journal: Arc<Journal>,
     /// What the environment has asked for.
     pub(crate) captures: Mutex<Vec<CaptureGuard>>,
     backstage: Mutex<Option<Arc<OwnedFd>>>,
@@ -34,6 +37,7 @@ impl Shared {
             pump: Pump::default(),
             visitors: Visitors::new()?,
             patience_ms: AtomicU64::new(10_000),
+            journal: Journal::start(),
             captures: Mutex::default(),
             backstage: Mutex::new(None),
             sieves: Mutex::default(),

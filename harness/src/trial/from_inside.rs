@@ -47,7 +47,7 @@ pub fn trial_name() -> Option<&'static str> {
 /// ```
 pub fn note(text: impl AsRef<str>) {
     let text = text.as_ref();
-    if !running::note(text) {
+    if !running::note_of_the_test(text) {
         eprintln!("note: {text}");
     }
 }

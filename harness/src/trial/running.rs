@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 /// The trial that this process runs.
@@ -47,6 +47,23 @@ pub(crate) fn begin(trial: RunningTrial) {
 const NOTES: usize = 10;
 /// Length at which a note is cut, in bytes.
 const NOTE_LENGTH: usize = 500;
+
+/// The function that hears of each note of the test.
+static NOTE_LISTENER: OnceLock<fn(&str)> = OnceLock::new();
+
+/// Registers the function that hears of each note of the test. Only the first call counts.
+pub(crate) fn on_note(listener: fn(&str)) {
+    NOTE_LISTENER.get_or_init(|| listener);
+}
+
+/// Shows `text` beside the verdict, on one line, and tells the listener of notes; returns false
+/// outside of a trial.
+pub(crate) fn note_of_the_test(text: &str) -> bool {
+    if let Some(listener) = NOTE_LISTENER.get() {
+        listener(text);
+    }
+    note(text)
+}
 
 /// Shows `text` beside the verdict, on one line; returns false outside of a trial.
 ///

@@ -109,7 +109,7 @@ impl Lab {
                 break;
             }
         }
-        lay::tell(&laid, &self.plan);
+        lay::tell(&laid, &self.plan, &self.shared.journal);
         self.adopt(births, first)?;
         self.are_relieved(relieved);
         let stacks: Vec<_> = self.stacks.iter().cloned().map(Some).collect();

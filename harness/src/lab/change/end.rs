@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::events::EventKind;
 use crate::lab::Lab;
 use crate::lab::node::command::OnDrop;
 use crate::lab::node::node::{Node, Stack};
@@ -35,6 +36,7 @@ impl Drop for Lab {
         bury(nodes, stacks);
         // What they wrote last comes before the end of the trial.
         self.shared.pump.finish();
+        self.shared.journal.close();
     }
 }
 
@@ -56,10 +58,14 @@ impl Lab {
         }
         // One in a hundred, and enough of them to say so.
         if deliveries >= 100 && late * 100 > deliveries {
-            let (worst, link) = worst;
-            crate::note(format!(
-                "host starved: {late} of {deliveries} packets were more than 1 ms late, on {links} links; the worst, on `{link}`, {worst:.1?}"
-            ));
+            let (worst, worst_link) = worst;
+            self.shared.journal.record(EventKind::HostStarved {
+                late,
+                deliveries,
+                links,
+                worst,
+                worst_link,
+            });
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
+use crate::events::EventKind;
 use crate::impair::{Direction, Impairment};
 use crate::kernel::netlink::{Batch, Netlink};
 use crate::lab::error::{LabError, Result};
@@ -210,6 +211,7 @@ impl Middle {
         self.drop_sieves();
         self.ears.iter_mut().for_each(Ear::look_away);
         let before = std::mem::replace(&mut self.carried, Carried::Nobody);
+        let from = before.carrier();
         self.carried = lay::exchange(
             &self.line,
             &self.shared,
@@ -221,10 +223,11 @@ impl Middle {
         self.sever_again()?;
         self.shared.restore_sieves(&self.line)?;
         self.listen_again()?;
-        eprintln!(
-            "link `{}` is carried by {carrier} from now on",
-            self.line.cable.name
-        );
+        self.shared.journal.record(EventKind::CarrierChanged {
+            link: self.line.cable.name.clone(),
+            from: Some(from),
+            to: carrier,
+        });
         Ok(())
     }
 

@@ -17,8 +17,8 @@ use super::pcapng::{self, PacketBlock};
 use super::place;
 use super::policy::Policy;
 use super::tap::Tap;
+use crate::events::{EventKind, clock, note_in_all};
 use crate::kernel::clock::monotonic;
-use crate::events::clock;
 use crate::observe::{ObserveError, Result};
 use crate::trial::running;
 
@@ -242,8 +242,13 @@ impl Session {
             return;
         }
         match self.flush() {
-            Ok(path) => crate::note(format!("capture: {}{}", path.display(), self.gaps(&taps))),
-            Err(error) => crate::note(error.to_string()),
+            Ok(path) => note_in_all(EventKind::CaptureKept {
+                path,
+                gaps: self.gaps(&taps),
+            }),
+            Err(error) => note_in_all(EventKind::CaptureFailed {
+                error: error.to_string(),
+            }),
         }
     }
 

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::pcapng::PacketBlock;
 use super::session::Session;
+use crate::events::clock;
 use crate::impair::Direction;
 use crate::model::packet::{FrameEvent, FrameFate, Listener, Source};
-use crate::events::clock;
 
 /// An interface of the trial's capture, which several guards may want.
 pub(crate) struct Tap {

@@ -21,7 +21,6 @@ use crate::kernel::process::shared_memory_child;
 use crate::kernel::process::signal::SignalFd;
 use crate::kernel::process::thread::FirstThread;
 use crate::kernel::{mount, process};
-use crate::observe;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::trial::{TrialReport, WAKE_INIT};

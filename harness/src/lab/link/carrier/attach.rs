@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
+use crate::events::Journal;
 use crate::impair::{Direction, Impairment};
 use crate::kernel::frames::PacketSocket;
 use crate::kernel::frames::TapDevice;
@@ -74,24 +75,13 @@ pub(crate) fn lay(line: &Line, shared: &Shared) -> Result<Laid> {
     lay_ends(line, shared, carrier)
 }
 
-/// Says who carries which links: each on a line, but for many.
-pub(crate) fn tell(laid: &BTreeMap<usize, Laid>, plan: &Plan) {
-    const MANY: usize = 8;
-    for carrier in [Carrier::Netem, Carrier::Tap, Carrier::PacketSocket] {
-        let its = laid.iter().filter(|(_, laid)| laid.carrier() == carrier);
-        let names: Vec<&str> = its
-            .map(|(index, _)| plan.cables[*index].name.as_str())
-            .collect();
-        match names[..] {
-            [first, .., last] if names.len() > MANY => {
-                let count = names.len();
-                eprintln!("{count} links, `{first}` to `{last}`, are carried by {carrier}");
-            }
-            _ => names
-                .iter()
-                .for_each(|name| eprintln!("link `{name}` is carried by {carrier}")),
-        }
-    }
+/// Records the carriers of new links, but for plain ones.
+pub(crate) fn tell(laid: &BTreeMap<usize, Laid>, plan: &Plan, journal: &Journal) {
+    let carried = laid.iter().filter(|(_, laid)| !matches!(laid, Laid::Veth));
+    let carriers: Vec<(String, Carrier)> = carried
+        .map(|(index, laid)| (plan.cables[*index].name.clone(), laid.carrier()))
+        .collect();
+    journal.record_carriers(&carriers);
 }
 
 fn lay_ends(line: &Line, shared: &Shared, carrier: Carrier) -> Result<Laid> {
