@@ -233,7 +233,7 @@ mod tests {
         );
         assert!(text.ends_with("s another"), "{text}");
         journal.close();
-        let error = events.next().unwrap_err();
+        let error = events.next_event().unwrap_err();
         assert_eq!(
             error.to_string(),
             "an event cannot come any more: the lab was dropped"

@@ -40,7 +40,7 @@ impl Events {
     ///
     /// # Errors
     /// Nothing happened within the lab's patience, or the lab is gone.
-    pub fn next(&mut self) -> Result<Arc<Event>, EventError> {
+    pub fn next_event(&mut self) -> Result<Arc<Event>, EventError> {
         self.wait_for("an event", |_| true)
     }
 
