@@ -1,105 +1,236 @@
-//! What went wrong in observing.
+//! Why something could not be observed: a wait that was in vain, or a capture that was refused.
+//!
+//! A test that waited for a packet in vain has to show which packets came instead, and a caller
+//! has to be able to tell this case from a full disk. So the data stand in variants, the sentence
+//! is made in one place, and a refusal keeps the error of the system call.
 
-use std::fmt;
+use std::fmt::{self, Write};
+use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use nix::errno::Errno;
-
-use crate::kernel::errno::errno;
+use crate::model::packet::Packet;
 use crate::model::rules::InvalidMatch;
 
 /// Why something could not be observed, or was waited for in vain.
 ///
 /// ```text
-/// waited 2s in vain for a packet `tcp, syn, port 80` on link `alice–bob`; 2 packets passed meanwhile, the last ones:
+/// waited 2s in vain for a packet `tcp, syn, port 80` on link `alice–bob`; 2 other packets passed
+/// meanwhile, the last ones:
 ///   +0.104312s a→b ARP, 42 bytes
 ///   +0.104501s b→a ARP, 42 bytes
 /// ```
-pub struct ObserveError(Box<Cause>);
+pub struct ObserveError(Box<Failure>);
 
-enum Cause {
-    Invalid(String),
-    TimedOut {
-        what: String,
-        limit: Duration,
-        seen: String,
+/// What kind of failure an [`ObserveError`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ObserveErrorKind {
+    /// The test asked for something that cannot be: a match that no packet fits, a capture outside
+    /// of a trial, a value of `SNOWGLOBE_CAPTURE` that there is not.
+    Invalid,
+    /// The packets that were waited for did not come in time.
+    TimedOut,
+    /// A closure of a match panicked, so that its rule sees no more packets.
+    RulePanicked,
+    /// The kernel refused to make or to write a file.
+    Refused,
+}
+
+/// The result of observing.
+pub type Result<T, E = ObserveError> = std::result::Result<T, E>;
+
+/// The data of an error.
+#[derive(Debug)]
+pub(super) enum Failure {
+    InvalidMatch(InvalidMatch),
+    OutsideOfTrial,
+    /// Value of the environment's `SNOWGLOBE_CAPTURE`.
+    UnknownPolicy(String),
+    /// Path of the test program, above which there is no target directory.
+    NoTargetDirectory(PathBuf),
+    TimedOut(Wait),
+    RulePanicked {
+        matching: String,
+        link: String,
+        message: String,
     },
-    Panicked(String),
     Refused {
-        what: String,
-        errno: Errno,
+        step: RefusedStep,
+        error: io::Error,
     },
 }
 
-/// What observing gives back.
-pub type Result<T, E = ObserveError> = std::result::Result<T, E>;
+/// A wait for packets that was in vain.
+#[derive(Debug)]
+pub(super) struct Wait {
+    pub(super) matching: String,
+    pub(super) link: String,
+    pub(super) limit: Duration,
+    /// Number of packets that were waited for.
+    pub(super) wanted: u64,
+    /// Number of packets that came.
+    pub(super) came: u64,
+    /// Number of other packets that passed.
+    pub(super) others: u64,
+    /// The last of these other packets, oldest first.
+    pub(super) last_others: Vec<Packet>,
+}
+
+/// A step of capturing that the kernel can refuse.
+#[derive(Debug)]
+pub(super) enum RefusedStep {
+    FindProgram,
+    MakeCapture(PathBuf),
+    WriteCapture(PathBuf),
+    OpenKeyLog(&'static str),
+}
 
 impl ObserveError {
-    pub(crate) fn invalid(sentence: impl Into<String>) -> ObserveError {
-        ObserveError(Box::new(Cause::Invalid(sentence.into())))
+    /// Makes the error of a step that was refused.
+    pub(super) fn refused(step: RefusedStep, error: io::Error) -> Self {
+        Failure::Refused { step, error }.into()
     }
 
-    pub(crate) fn timed_out(
-        what: impl Into<String>,
-        limit: Duration,
-        seen: String,
-    ) -> ObserveError {
-        let what = what.into();
-        ObserveError(Box::new(Cause::TimedOut { what, limit, seen }))
+    /// Returns what kind of failure this is.
+    pub fn kind(&self) -> ObserveErrorKind {
+        match &*self.0 {
+            Failure::InvalidMatch(_)
+            | Failure::OutsideOfTrial
+            | Failure::UnknownPolicy(_)
+            | Failure::NoTargetDirectory(_) => ObserveErrorKind::Invalid,
+            Failure::TimedOut(_) => ObserveErrorKind::TimedOut,
+            Failure::RulePanicked { .. } => ObserveErrorKind::RulePanicked,
+            Failure::Refused { .. } => ObserveErrorKind::Refused,
+        }
     }
 
-    pub(crate) fn panicked(sentence: impl Into<String>) -> ObserveError {
-        ObserveError(Box::new(Cause::Panicked(sentence.into())))
-    }
-
-    /// `what` is a verb with its object.
-    pub(crate) fn refused(what: impl Into<String>, errno: Errno) -> ObserveError {
-        let what = what.into();
-        ObserveError(Box::new(Cause::Refused { what, errno }))
-    }
-
-    /// `what` is a verb with its object.
-    pub(crate) fn io(what: impl Into<String>, error: &std::io::Error) -> ObserveError {
-        ObserveError::refused(what, errno(error))
-    }
-
-    /// Whether it was waited for in vain.
+    /// Returns whether packets were waited for in vain.
     pub fn is_timeout(&self) -> bool {
-        matches!(*self.0, Cause::TimedOut { .. })
+        self.kind() == ObserveErrorKind::TimedOut
     }
 
-    /// The kernel's error number, if it was the kernel that refused.
+    /// Returns the kernel's error number, if it was the kernel that refused.
     pub fn raw_os_error(&self) -> Option<i32> {
         match &*self.0 {
-            Cause::Refused { errno, .. } => Some(*errno as i32),
-            _ => None,
+            Failure::Refused { error, .. } => error.raw_os_error(),
+            Failure::InvalidMatch(_)
+            | Failure::OutsideOfTrial
+            | Failure::UnknownPolicy(_)
+            | Failure::NoTargetDirectory(_)
+            | Failure::TimedOut(_)
+            | Failure::RulePanicked { .. } => None,
         }
+    }
+}
+
+impl From<Failure> for ObserveError {
+    fn from(failure: Failure) -> Self {
+        Self(Box::new(failure))
+    }
+}
+
+/// A match that no packet fits, found when a rule is added.
+impl From<InvalidMatch> for ObserveError {
+    fn from(invalid: InvalidMatch) -> Self {
+        Failure::InvalidMatch(invalid).into()
     }
 }
 
 impl fmt::Display for ObserveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
-            Cause::Invalid(sentence) | Cause::Panicked(sentence) => f.write_str(sentence),
-            Cause::TimedOut { what, limit, seen } => {
-                write!(f, "waited {limit:?} in vain for {what}; {seen}")
+            Failure::InvalidMatch(invalid) => invalid.fmt(f),
+            Failure::OutsideOfTrial => f.write_str("nothing can be captured outside of a trial"),
+            Failure::UnknownPolicy(value) => write!(
+                f,
+                "SNOWGLOBE_CAPTURE is `{value}`; it can be `always`, `failure` or `off`"
+            ),
+            Failure::NoTargetDirectory(program) => write!(
+                f,
+                "there is no target directory above `{}` to keep captures in",
+                program.display()
+            ),
+            Failure::TimedOut(wait) => wait.fmt(f),
+            Failure::RulePanicked {
+                matching,
+                link,
+                message,
+            } => write!(
+                f,
+                "a closure of the rule `{matching}` on link `{link}` panicked: {message}"
+            ),
+            Failure::Refused { step, error } => {
+                write!(f, "failed to {step}: ")?;
+                match error.raw_os_error() {
+                    Some(number) => nix::errno::Errno::from_raw(number).fmt(f),
+                    None => error.fmt(f),
+                }
             }
-            Cause::Refused { what, errno } => write!(f, "failed to {what}: {errno}"),
         }
     }
 }
 
-/// As it is displayed: an error that leaves a test by `?` is printed with `Debug`.
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            matching,
+            link,
+            limit,
+            wanted,
+            came,
+            others,
+            last_others,
+        } = self;
+        write!(f, "waited {limit:?} in vain for ")?;
+        match wanted {
+            1 => write!(f, "a packet `{matching}` on link `{link}`; ")?,
+            _ => write!(f, "{wanted} packets `{matching}` on link `{link}`; ")?,
+        }
+        if *came > 0 {
+            write!(f, "there were {came}; ")?;
+        }
+        match others {
+            0 => f.write_str("no other packet passed meanwhile")?,
+            1 => f.write_str("one other packet passed meanwhile:")?,
+            count => write!(f, "{count} other packets passed meanwhile, the last ones:")?,
+        }
+        for packet in last_others {
+            f.write_char('\n')?;
+            write!(f, "  {packet}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for RefusedStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FindProgram => f.write_str("find out where this program lies"),
+            Self::MakeCapture(path) => write!(f, "make the capture `{}`", path.display()),
+            Self::WriteCapture(path) => write!(f, "write the capture `{}`", path.display()),
+            Self::OpenKeyLog(path) => write!(f, "open `{path}`"),
+        }
+    }
+}
+
+/// As the error is displayed: an error that leaves a test by `?` is printed with `Debug`.
 impl fmt::Debug for ObserveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl std::error::Error for ObserveError {}
-
-impl From<InvalidMatch> for ObserveError {
-    fn from(error: InvalidMatch) -> Self {
-        ObserveError::invalid(error.to_string())
+impl std::error::Error for ObserveError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &*self.0 {
+            Failure::InvalidMatch(invalid) => Some(invalid),
+            Failure::Refused { error, .. } => Some(error),
+            Failure::OutsideOfTrial
+            | Failure::UnknownPolicy(_)
+            | Failure::NoTargetDirectory(_)
+            | Failure::TimedOut(_)
+            | Failure::RulePanicked { .. } => None,
+        }
     }
 }

@@ -1,7 +1,8 @@
-//! Packets as values: rules about them, expectations of them, and captures.
+//! Packets as values: rules about them, expectations of them, recordings and captures.
 //!
-//! A link with an impairment is carried by a userspace wire, which can be told what to do with single packets. A
-//! [`Match`] says which, a [`Verdict`] what becomes of them, and the [`RuleGuard`] what has come of it:
+//! A link with an impairment is carried by a userspace wire, which can be told what to do with
+//! single packets. A [`Match`] says which packets, a [`Verdict`] what becomes of them, and the
+//! [`RuleGuard`] what has come of it:
 //!
 //! ```no_run
 //! use snowglobe::prelude::*;
@@ -13,16 +14,18 @@
 //! // … a client connects …
 //! let second = second.within(Duration::from_secs(2))?;
 //! let lost = &rule.events()[0];
-//! assert!(second.at() - lost.at() >= Duration::from_millis(900), "a retransmission timeout is a second");
+//! let waited = second.at() - lost.at();
+//! assert!(waited >= Duration::from_millis(900), "a retransmission timeout is a second");
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! # Captures and recordings
 //!
-//! Any link, and any interface of a node, can be captured, impaired or not: to one [pcapng](CaptureGuard) file for the whole
-//! trial, for Wireshark and tshark, that is kept if the trial fails. And the packets of a link can be kept as
-//! [values](Recording), for the test to look at:
+//! Any link, and any interface of a node, can be captured, impaired or not: to one
+//! [pcapng](CaptureGuard) file for the whole trial, for Wireshark and tshark, that is kept if the
+//! trial fails. And the packets of a link can be kept as [values](Recording), for the test to look
+//! at:
 //!
 //! ```no_run
 //! use snowglobe::prelude::*;
@@ -39,39 +42,50 @@
 //! }
 //! ```
 //!
-//! `SNOWGLOBE_CAPTURE=failure` (or `always`) in the environment captures all links of all labs, without a change of the
-//! tests.
+//! `SNOWGLOBE_CAPTURE=failure` (or `always`) in the environment captures all links of all labs,
+//! without a change of the tests.
 //!
 //! # The code
 //!
-//! The pure part stands in `snowglobe_model`: `packet` reads frames and keeps them, `rules` judges them for a wire.
-//! Here, `guard` is what a test holds of a rule. A wire tells of its frames through a `Listener`, and `watch` does for an interface
-//! of the kernel; `capture` and `recorder` are who is told.
+//! The pure part stands in `snowglobe_model`: `packet` reads frames and keeps them, `rules` judges
+//! them for a wire. Here is what needs threads, sockets and files:
+//!
+//! | file | role |
+//! |---|---|
+//! | `rule_guard` | a rule as a test holds it |
+//! | `expectation` | a packet that a test waits for |
+//! | `hits` | waiting for packets that a rule picks, for both |
+//! | `recording` | packets of a link, kept in memory |
+//! | `sniffer` | tells a listener of the frames of an interface of the kernel |
+//! | `capture` | the pcapng file of a trial |
+//! | `error` | why something could not be observed |
+//!
+//! A recording and a capture are listeners
+//! ([`Listener`](snowglobe_model::packet::Listener)). A wire and a sniffer tell them of frames.
 
 mod capture;
 mod error;
-mod guard;
-mod recorder;
-mod watch;
+mod expectation;
+mod hits;
+mod recording;
+mod rule_guard;
+mod sniffer;
 
 #[cfg(test)]
 mod tests;
 
 pub use capture::CaptureGuard;
-pub use error::{ObserveError, Result};
-pub use guard::{Expectation, RuleGuard};
-pub use recorder::Recording;
+pub use error::{ObserveError, ObserveErrorKind, Result};
+pub use expectation::Expectation;
+pub use recording::Recording;
+pub use rule_guard::RuleGuard;
 #[doc(inline)]
 pub use snowglobe_model::packet::{Packet, Tcp, TcpFlags};
 #[doc(inline)]
 pub use snowglobe_model::rules::{Match, Verdict, any, arp, icmp, ip, tcp, udp};
 
-/// What is the same for every trial, done once before there is one.
-pub(crate) fn prepare() {
-    capture::tell_this_process();
-}
-
 pub(crate) use capture::{
-    Captured, KEY_LOG, KEY_LOG_VARIABLE, Labels, Policy, Session, open_key_log,
+    CapturePolicy, CaptureSession, CapturedInterfaces, InterfaceLabels, KEY_LOG, KEY_LOG_VARIABLE,
+    log_keys_of_this_process, open_key_log,
 };
-pub(crate) use watch::{Subject, Watch};
+pub(crate) use sniffer::{SniffedInterface, Sniffer};

@@ -12,7 +12,7 @@ use crate::lab::link::state::Middle;
 use crate::lab::node::node::{Node, Stack};
 use crate::lab::stack::listeners::Ear;
 use crate::model::packet::{Listener, Source};
-use crate::observe::{CaptureGuard, Labels, Policy, Recording};
+use crate::observe::{CaptureGuard, CapturePolicy, InterfaceLabels, Recording};
 
 impl Lab {
     /// Captures all links; see [`CaptureGuard`].
@@ -33,7 +33,7 @@ impl Lab {
 
     /// Captures the links from the one with this number on, if that is asked for.
     pub(crate) fn capture_as_the_environment_says(&self, first: usize) -> Result<()> {
-        if first == self.links.len() || !Policy::of_environment()?.wants_all() {
+        if first == self.links.len() || !CapturePolicy::of_environment()?.wants_all() {
             return Ok(());
         }
         let guard = self.capture_from(first)?;
@@ -74,7 +74,7 @@ impl Link {
     }
 
     fn capture_in(&self, guard: &mut CaptureGuard) -> Result<()> {
-        let labels = Labels {
+        let labels = InterfaceLabels {
             name: self.name(),
             description: &format!("link {}, from its first end", self.name()),
             outbound: Direction::AToB,
@@ -100,7 +100,7 @@ impl Node {
         let mut guard = CaptureGuard::begin()?;
         let (index, interface) = self.find_interface(interface)?;
         let name = format!("{}/{interface}", self.name());
-        let labels = Labels {
+        let labels = InterfaceLabels {
             name: &name,
             description: &format!("interface {interface} of node {}", self.name()),
             outbound: Direction::AToB,

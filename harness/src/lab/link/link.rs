@@ -9,7 +9,7 @@ use crate::lab::link::ends::Line;
 use crate::lab::link::state::{Carried, Middle};
 use crate::lab::shared::Shared;
 use crate::model::carrier::Carrier;
-use crate::observe::Captured;
+use crate::observe::CapturedInterfaces;
 use crate::topology::LinkId;
 use crate::topology::plan::Plan;
 
@@ -20,7 +20,7 @@ pub struct Link {
     pub(crate) line: Line,
     removed: AtomicBool,
     pub(crate) middle: Arc<Mutex<Middle>>,
-    pub(crate) captured: Captured,
+    pub(crate) captured: CapturedInterfaces,
 }
 
 impl Link {
@@ -30,7 +30,7 @@ impl Link {
             middle: Arc::new(Mutex::new(Middle::new(line.clone(), carried, shared))),
             line,
             removed: AtomicBool::new(false),
-            captured: Captured::default(),
+            captured: CapturedInterfaces::default(),
         }
     }
 

@@ -6,14 +6,14 @@ use std::sync::PoisonError;
 
 use crate::lab::node::command::Command;
 use crate::lab::node::node::Node;
-use crate::observe::{KEY_LOG, KEY_LOG_VARIABLE, Session, open_key_log};
+use crate::observe::{CaptureSession, KEY_LOG, KEY_LOG_VARIABLE, open_key_log};
 
 impl Node {
     /// Has what programs of the node log of their keys embedded in the trial's capture, if there is one; says whether.
     ///
     /// The file is held open, so that it outlives the node.
     fn logs_keys(&self) -> bool {
-        let (Some(session), Some(pid)) = (Session::under_way(), self.pid()) else {
+        let (Some(session), Some(pid)) = (CaptureSession::under_way(), self.pid()) else {
             return false;
         };
         let mut logs = self

@@ -11,7 +11,7 @@ use crate::lab::first_process::Life;
 use crate::lab::process::process::Running;
 use crate::lab::shared::Shared;
 use crate::lab::stack::listeners::{Ear, Ears};
-use crate::observe::Captured;
+use crate::observe::CapturedInterfaces;
 use crate::sandbox::protocol::node::NodeRequest;
 use crate::topology::plan::{NodePlan, StackPlan, Sysctl};
 use crate::topology::{NodeId, Owner, Plan, StartCommand, Topology};
@@ -121,7 +121,7 @@ pub struct Node {
     pub(crate) running: Mutex<Vec<Arc<Running>>>,
     pub(crate) shared: Arc<Shared>,
     removed: AtomicBool,
-    pub(crate) captured: Captured,
+    pub(crate) captured: CapturedInterfaces,
     /// The first process whose file of TLS keys is read.
     pub(crate) logs_keys_of: Mutex<Option<u32>>,
     #[cfg(feature = "tokio")]
@@ -151,7 +151,7 @@ impl Node {
             running: Mutex::new(Vec::new()),
             shared: Arc::clone(shared),
             removed: AtomicBool::new(false),
-            captured: Captured::default(),
+            captured: CapturedInterfaces::default(),
             logs_keys_of: Mutex::default(),
             #[cfg(feature = "tokio")]
             runtime: Mutex::new(None),

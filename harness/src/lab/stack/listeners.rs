@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::impair::Direction;
 use crate::lab::error::{LabError, Result};
 use crate::model::packet::{Listener, Source};
-use crate::observe::{Subject, Watch};
+use crate::observe::{SniffedInterface, Sniffer};
 
 /// All who listen on something, by number.
 #[derive(Debug, Default)]
@@ -47,7 +47,7 @@ pub(crate) struct Ear {
     label: Arc<str>,
     pub(crate) index: u32,
     pub(crate) listener: Arc<dyn Listener>,
-    watch: Option<Watch>,
+    watch: Option<Sniffer>,
 }
 
 impl Ear {
@@ -64,13 +64,13 @@ impl Ear {
     /// Looks at its interface in this network namespace; what leaves there goes from a to b.
     pub(crate) fn look(&mut self, netns: BorrowedFd<'_>) -> Result<()> {
         const LOOPBACK: u32 = 1;
-        let subject = Subject {
+        let interface = SniffedInterface {
             link: Arc::clone(&self.label),
             outgoing: Direction::AToB,
             loopback: self.index == LOOPBACK,
             listener: Arc::clone(&self.listener),
         };
-        let watch = Watch::begin(netns, self.index, subject);
+        let watch = Sniffer::begin(netns, self.index, interface);
         self.watch =
             Some(watch.map_err(|e| LabError::io(format!("capture `{}`", self.label), &e))?);
         Ok(())

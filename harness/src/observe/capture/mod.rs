@@ -1,24 +1,44 @@
 //! Captures: the frames of links and of nodes' interfaces, in one pcapng file for the whole trial.
 //!
-//! A `Tap` is told of frames, by a wire or by a `Watch`, and hands each to the trial's `Session` as a block; a thread of its own
-//! writes what came together. `pcapng` knows the format, `file` the file, `place` where it is, `policy` what the environment asks
-//! for, `keys` where TLS keys are logged; `guard` is what a test holds.
+//! When a network test fails, the first question is what was on the wire, and by then the network
+//! is gone. So a capture writes while the test runs, on one clock for all links, whole blocks at a
+//! time: the file can be read after any end of the trial, a crash and a time-out included.
+//!
+//! | file | role |
+//! |---|---|
+//! | `capture_guard` | what a test holds of a capture |
+//! | `interface` | an interface of the file: makes a block of each frame that it is told of |
+//! | `labels` | how a link or a node's interface is named in the file |
+//! | `write_queue` | packets that wait to be written, and the wake-up of the thread that writes |
+//! | `packet_batch` | packets that are written together, sorted by time |
+//! | `session` | all captures of the trial: the thread that writes, and what becomes of the file |
+//! | `capture_file` | the file, as it grows and when it is put in order |
+//! | `pcapng` | the blocks of the format |
+//! | `location` | where the file lies, and its name |
+//! | `policy` | what `SNOWGLOBE_CAPTURE` asks for |
+//! | `tls_keys` | keys that TLS libraries log, by which Wireshark decrypts |
+//!
+//! Frames come from a wire or from a [`Sniffer`](super::Sniffer), on their threads. These threads
+//! only append to the queue: a wire that waited for a disk would delay packets.
 
-mod batch;
-mod file;
-mod guard;
-mod keys;
+mod capture_file;
+mod capture_guard;
+mod interface;
+mod labels;
+mod location;
+mod packet_batch;
 mod pcapng;
-mod place;
 mod policy;
 mod session;
-mod tap;
 #[cfg(test)]
 mod tests;
+mod tls_keys;
+mod write_queue;
 
-pub use guard::CaptureGuard;
+pub use capture_guard::CaptureGuard;
 
-pub(crate) use guard::{Captured, Labels};
-pub(crate) use keys::{KEY_LOG, KEY_LOG_VARIABLE, open_key_log, tell_this_process};
-pub(crate) use policy::Policy;
-pub(crate) use session::Session;
+pub(crate) use capture_guard::CapturedInterfaces;
+pub(crate) use labels::InterfaceLabels;
+pub(crate) use policy::CapturePolicy;
+pub(crate) use session::CaptureSession;
+pub(crate) use tls_keys::{KEY_LOG, KEY_LOG_VARIABLE, log_keys_of_this_process, open_key_log};

@@ -1,8 +1,11 @@
 //! The pcapng file format, as far as a capture writes it: blocks in little-endian order.
 //!
-//! A file is a section header and then blocks of any kind in any order, but that an interface is described before
-//! a packet names it. Each function appends one whole block; a file that ends after any of them is valid. See
-//! the Internet-Draft "PCAP Now Generic (pcapng) Capture File Format".
+//! The older pcap format has one interface and no comments. A pcapng file is a section header and
+//! then blocks of any kind in any order, but that an interface is described before a packet names
+//! it. Each function appends one whole block; a file that ends after any of them is valid.
+//!
+//! See draft-ietf-opsawg-pcapng, "PCAP Now Generic (pcapng) Capture File Format". The constants
+//! have its names.
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE_DESCRIPTION: u32 = 1;
@@ -13,7 +16,7 @@ const DECRYPTION_SECRETS: u32 = 10;
 const BYTE_ORDER: u32 = 0x1a2b_3c4d;
 const VERSION: [u16; 2] = [1, 0];
 const ETHERNET: u16 = 1;
-/// "TLSK": what `SSLKEYLOGFILE` makes.
+/// Type of secrets in the format of `SSLKEYLOGFILE`: "TLSK".
 const TLS_KEY_LOG: u32 = 0x544c_534b;
 
 const COMMENT: u16 = 1;
@@ -25,32 +28,34 @@ const SHB_USERAPPL: u16 = 4;
 const ISB_IFRECV: u16 = 4;
 const ISB_IFDROP: u16 = 5;
 
-/// What a block begins with: its type and its length, which stands behind it again.
+/// The beginning of a block: its type and its length.
 pub(super) struct BlockHead {
+    /// Length of the whole block, in bytes.
     pub(super) length: u64,
-    /// Nanoseconds since 1970, if it is a packet's.
+    /// Time of the packet, in nanoseconds since 1970, if the block is one of a packet.
     pub(super) time: Option<u64>,
 }
 
 impl BlockHead {
-    /// So many bytes of a block have to be there.
+    /// Bytes of a block that are read: up to the end of a packet's time.
     pub(super) const LENGTH: usize = 20;
 
-    /// Of a block that was written by this module.
-    pub(super) fn read(bytes: &[u8; BlockHead::LENGTH]) -> BlockHead {
+    /// Reads the beginning of a block that was written by this module.
+    pub(super) fn read(bytes: &[u8; Self::LENGTH]) -> Self {
         let word = |at: usize| {
             u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
         };
         let time = u64::from(word(12)) << 32 | u64::from(word(16));
-        BlockHead {
+        Self {
             length: word(4).into(),
             time: (word(0) == ENHANCED_PACKET).then_some(time),
         }
     }
 }
 
-/// The first block of a file.
+/// Appends the first block of a file.
 pub(super) fn section_header(out: &mut Vec<u8>, comment: &str) {
+    // The length is not known before the capture ends, and a crash must not make it wrong.
     const LENGTH_UNKNOWN: u64 = u64::MAX;
     block(out, SECTION_HEADER, |out| {
         out.extend(BYTE_ORDER.to_le_bytes());
@@ -65,7 +70,8 @@ pub(super) fn section_header(out: &mut Vec<u8>, comment: &str) {
     });
 }
 
-/// An Ethernet interface, whose times are in nanoseconds. Interfaces are numbered in the order of their descriptions.
+/// Appends the description of an Ethernet interface whose times are in nanoseconds. Interfaces are
+/// numbered in the order of their descriptions.
 pub(super) fn interface(out: &mut Vec<u8>, name: &str, description: &str) {
     const NO_LIMIT: u32 = 0;
     const NANOSECONDS: u8 = 9;
@@ -80,19 +86,20 @@ pub(super) fn interface(out: &mut Vec<u8>, name: &str, description: &str) {
     });
 }
 
-/// One frame on an interface.
+/// One frame on an interface, as it is written.
 pub(super) struct PacketBlock<'a> {
+    /// Number of the interface.
     pub(super) interface: u32,
-    /// Nanoseconds since 1970.
+    /// Time of the frame, in nanoseconds since 1970.
     pub(super) time: u64,
-    /// Whether it left by the interface, rather than arrived.
+    /// Whether the frame left by the interface, rather than arrived.
     pub(super) outbound: bool,
     pub(super) frame: &'a [u8],
-    /// Nothing where there is nothing to say.
+    /// Comment on the frame; none is written if this is empty.
     pub(super) comment: &'a str,
 }
 
-/// A frame, all of it.
+/// Appends a frame in its full length.
 pub(super) fn packet(out: &mut Vec<u8>, packet: &PacketBlock<'_>) {
     const INBOUND: u32 = 1;
     const OUTBOUND: u32 = 2;
@@ -111,7 +118,7 @@ pub(super) fn packet(out: &mut Vec<u8>, packet: &PacketBlock<'_>) {
     });
 }
 
-/// What a TLS library has written to the file that `SSLKEYLOGFILE` names.
+/// Appends what TLS libraries have logged to the file that `SSLKEYLOGFILE` names.
 pub(super) fn tls_keys(out: &mut Vec<u8>, log: &[u8]) {
     block(out, DECRYPTION_SECRETS, |out| {
         out.extend(TLS_KEY_LOG.to_le_bytes());
@@ -121,7 +128,8 @@ pub(super) fn tls_keys(out: &mut Vec<u8>, log: &[u8]) {
     });
 }
 
-/// How many frames were seen on an interface up to `at`, nanoseconds since 1970, and how many of them there was no room for.
+/// Appends how many frames were seen on an interface up to the time `at`, in nanoseconds since
+/// 1970, and for how many of them there was no room.
 pub(super) fn statistics(out: &mut Vec<u8>, interface: u32, at: u64, seen: u64, lost: u64) {
     block(out, INTERFACE_STATISTICS, |out| {
         out.extend(interface.to_le_bytes());
@@ -132,6 +140,8 @@ pub(super) fn statistics(out: &mut Vec<u8>, interface: u32, at: u64, seen: u64, 
     });
 }
 
+/// Appends a block. Its length stands in front of the body and once more behind it, so that readers
+/// can go backwards.
 fn block(out: &mut Vec<u8>, kind: u32, body: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend(kind.to_le_bytes());
@@ -142,13 +152,14 @@ fn block(out: &mut Vec<u8>, kind: u32, body: impl FnOnce(&mut Vec<u8>)) {
     out.extend(length);
 }
 
-/// The upper half comes first, whatever the byte order.
+/// Appends a time as two words, of which the upper one comes first whatever the byte order.
 fn time(out: &mut Vec<u8>, nanoseconds: u64) {
     out.extend(((nanoseconds >> 32) as u32).to_le_bytes());
     out.extend((nanoseconds as u32).to_le_bytes());
 }
 
-/// Nothing for an empty value; one that is too long for its length to be told is cut.
+/// Appends an option. An empty value is left out, and one of more than 64 KB is cut: an option has
+/// 16 bits for its length.
 fn option(out: &mut Vec<u8>, code: u16, value: &[u8]) {
     let value = &value[..value.len().min(usize::from(u16::MAX))];
     if value.is_empty() {
@@ -164,7 +175,7 @@ fn end_of_options(out: &mut Vec<u8>) {
     out.extend([0; 4]);
 }
 
-/// To a multiple of four.
+/// Appends zeros up to a multiple of four bytes.
 fn pad(out: &mut Vec<u8>, length: usize) {
     out.extend(&[0; 3][..length.wrapping_neg() % 4]);
 }

@@ -1,44 +1,46 @@
 //! What the environment asks for: `SNOWGLOBE_CAPTURE`.
+//!
+//! Whoever looks into a failure on a machine of CI wants its captures without changing the tests.
 
-use crate::observe::{ObserveError, Result};
+use crate::observe::error::{Failure, Result};
 
-/// Whether links are captured that nobody asked for, and what becomes of the captures of a trial that passes.
+/// Whether links are captured that nobody asked for, and what becomes of the captures of a trial
+/// that passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Policy {
-    /// Nothing is captured but what the test asks for, and that is kept if the trial fails.
+pub(crate) enum CapturePolicy {
+    /// Captures what the test asks for, and keeps the file if the trial fails.
     AsAsked,
-    /// All links of all labs are captured, and that is kept if the trial fails.
+    /// Captures all links of all labs, and keeps the file if the trial fails.
     Failure,
-    /// All links of all labs are captured and kept.
+    /// Captures all links of all labs, and keeps the file.
     Always,
 }
 
 const VARIABLE: &str = "SNOWGLOBE_CAPTURE";
 
-impl Policy {
-    /// What the environment says.
-    pub(crate) fn of_environment() -> Result<Policy> {
+impl CapturePolicy {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// The variable has none of its three values.
+    pub(crate) fn of_environment() -> Result<Self> {
         let value = std::env::var_os(VARIABLE).unwrap_or_default();
         let value = value.to_string_lossy();
-        Policy::parse(&value).ok_or_else(|| {
-            ObserveError::invalid(format!(
-                "{VARIABLE} is `{value}`; it can be `always`, `failure` or `off`"
-            ))
-        })
+        Self::parse(&value).ok_or_else(|| Failure::UnknownPolicy(value.into_owned()).into())
     }
 
-    fn parse(value: &str) -> Option<Policy> {
+    fn parse(value: &str) -> Option<Self> {
         match value {
-            "" | "off" => Some(Policy::AsAsked),
-            "failure" => Some(Policy::Failure),
-            "always" => Some(Policy::Always),
+            "" | "off" => Some(Self::AsAsked),
+            "failure" => Some(Self::Failure),
+            "always" => Some(Self::Always),
             _ => None,
         }
     }
 
-    /// Whether all links are captured.
+    /// Returns whether all links are captured.
     pub(crate) fn wants_all(self) -> bool {
-        self != Policy::AsAsked
+        self != Self::AsAsked
     }
 }
 
@@ -48,10 +50,13 @@ mod tests {
 
     #[test]
     fn the_variable_has_three_values() {
-        assert_eq!(Policy::parse(""), Some(Policy::AsAsked));
-        assert_eq!(Policy::parse("off"), Some(Policy::AsAsked));
-        assert_eq!(Policy::parse("failure"), Some(Policy::Failure));
-        assert_eq!(Policy::parse("always"), Some(Policy::Always));
-        assert_eq!(Policy::parse("yes"), None);
+        assert_eq!(CapturePolicy::parse(""), Some(CapturePolicy::AsAsked));
+        assert_eq!(CapturePolicy::parse("off"), Some(CapturePolicy::AsAsked));
+        assert_eq!(
+            CapturePolicy::parse("failure"),
+            Some(CapturePolicy::Failure)
+        );
+        assert_eq!(CapturePolicy::parse("always"), Some(CapturePolicy::Always));
+        assert_eq!(CapturePolicy::parse("yes"), None);
     }
 }

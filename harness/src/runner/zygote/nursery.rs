@@ -78,7 +78,7 @@ fn prepare() -> nix::Result<()> {
     replace_standard(null.as_fd(), 0)?;
     no_core_files()?;
     rseq::prepare();
-    observe::prepare();
+    observe::log_keys_of_this_process();
     body::prepare();
     Ok(())
 }

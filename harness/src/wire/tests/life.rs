@@ -109,7 +109,8 @@ fn late_deliveries_are_counted_with_and_without_spinning() {
     });
 }
 
-/// The numbers of the datagrams that get through, of a thousand, so many of which are sent as one super-frame.
+/// Sends a thousand datagrams, so many at a time as one super-frame. Returns the numbers of those
+/// that get through.
 fn survivors(kind: Kind, batch: usize) -> Vec<u16> {
     let pair = Pair::new(kind, [lossy(30.0), Impairment::NONE]);
     let [alice, bob] = pair.udp();

@@ -78,7 +78,8 @@ fn a_corrupt_datagram_does_not_get_past_its_checksum() {
     });
 }
 
-/// The datagrams that arrive of ten that are sent as one super-frame, while a rule is about the third.
+/// Sends ten datagrams as one super-frame, the third of which a rule is about. Returns the numbers
+/// of those that arrive.
 fn survivors(verdict: Verdict) -> Vec<u8> {
     let pair = plain();
     let [alice, bob] = pair.udp();

@@ -4,18 +4,18 @@ use std::path::Path;
 
 use pcap_parser::{Block, parse_block_le};
 
-use super::super::batch::Batch;
-use super::super::file::CaptureFile;
+use super::super::capture_file::CaptureFile;
+use super::super::location;
+use super::super::packet_batch::PacketBatch;
 use super::super::pcapng::{self, PacketBlock};
-use super::super::place;
 
 /// A directory of one's own below the target directory, removed at the end.
 struct Scratch(std::path::PathBuf);
 
 impl Scratch {
     fn new(name: &str) -> Scratch {
-        let place = place::directory().expect("a target directory");
-        let path = place.join(format!("{name}-{}", std::process::id()));
+        let directory = location::directory().expect("a target directory");
+        let path = directory.join(format!("{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).expect("a directory");
         Scratch(path)
     }
@@ -28,7 +28,7 @@ impl Drop for Scratch {
 }
 
 fn begin(scratch: &Scratch) -> CaptureFile {
-    let (file, path) = place::create(&scratch.0, "a::trial").expect("a file");
+    let (file, path) = location::create(&scratch.0, "a::trial").expect("a file");
     let mut header = Vec::new();
     pcapng::section_header(&mut header, "");
     let mut file = CaptureFile::begin(file, path, &header).expect("a header");
@@ -38,8 +38,8 @@ fn begin(scratch: &Scratch) -> CaptureFile {
     file
 }
 
-fn batch(times: &[u64]) -> Batch {
-    let mut batch = Batch::default();
+fn batch(times: &[u64]) -> PacketBatch {
+    let mut batch = PacketBatch::default();
     for time in times {
         batch.push(&PacketBlock {
             interface: 0,
@@ -52,7 +52,8 @@ fn batch(times: &[u64]) -> Batch {
     batch
 }
 
-/// What is in the file, in short: `S`ection, `I`nterface, `K`eys, `L`osses, and the times of packets.
+/// Returns the blocks of the file in short: `S`ection, `I`nterface, `K`eys, `L`osses, and the times
+/// of packets.
 #[track_caller]
 fn blocks(path: &Path) -> String {
     let bytes = std::fs::read(path).expect("the file");
@@ -127,7 +128,7 @@ fn two_runs_of_a_trial_have_a_file_each() {
     let third = begin(&scratch);
     assert!(third.path().ends_with("a.trial-3.pcapng"));
     drop(first);
-    let (_, path) = place::create(&scratch.0, "a::trial").expect("a file");
+    let (_, path) = location::create(&scratch.0, "a::trial").expect("a file");
     assert!(path.ends_with("a.trial.pcapng"));
     assert_eq!(blocks(&path), "", "what an earlier run left is gone");
 }

@@ -1,16 +1,19 @@
-//! Packets on their way to the file.
+//! Packets that are written to the file together.
 
 use super::pcapng::{self, PacketBlock};
 
-/// Packet blocks in memory. Several threads put them in, each in the order of time, so all of them nearly are.
+/// Packet blocks in memory.
+///
+/// Several threads add packets, each thread in the order of time. So a batch is nearly sorted.
 #[derive(Default)]
-pub(super) struct Batch {
+pub(super) struct PacketBatch {
     bytes: Vec<u8>,
-    /// The time of each packet, and where its block begins.
+    /// Time of each packet, and the place at which its block begins.
     packets: Vec<(u64, usize)>,
 }
 
-impl Batch {
+impl PacketBatch {
+    /// Appends the block of one packet.
     pub(super) fn push(&mut self, packet: &PacketBlock<'_>) {
         self.packets.push((packet.time, self.bytes.len()));
         pcapng::packet(&mut self.bytes, packet);
@@ -20,23 +23,23 @@ impl Batch {
         self.packets.is_empty()
     }
 
-    /// How many packets.
+    /// Returns the number of packets.
     pub(super) fn count(&self) -> u64 {
         self.packets.len() as u64
     }
 
-    /// In bytes.
+    /// Returns the number of bytes.
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// The time of the first and of the last packet.
+    /// Returns the times of the first and of the last packet.
     pub(super) fn span(&self) -> Option<(u64, u64)> {
         let times = || self.packets.iter().map(|(time, _)| *time);
         Some((times().min()?, times().max()?))
     }
 
-    /// The blocks, in the order of time.
+    /// Returns the blocks in the order of time.
     pub(super) fn sorted(self) -> Vec<u8> {
         if self.packets.is_sorted_by_key(|(time, _)| *time) {
             return self.bytes;
@@ -48,6 +51,7 @@ impl Batch {
             .zip(ends.chain([self.bytes.len()]))
             .map(|((time, start), end)| (*time, &self.bytes[*start..end]))
             .collect();
+        // A stable sort: blocks of one time stay in the order in which they came.
         blocks.sort_by_key(|(time, _)| *time);
         blocks
             .iter()

@@ -1,4 +1,9 @@
-//! Where captures are kept: `snowglobe/captures` below the target directory, one file for each trial.
+//! Where captures are kept: `snowglobe/captures` below the target directory, one file for each
+//! trial.
+//!
+//! The same trial may run twice at a time, in two checkouts that share a target directory or two
+//! terminals. Both captures are kept, and an old one of a run that is over is overwritten. A lock
+//! on the file tells these cases apart, which the kernel takes back when a process dies.
 
 use std::fs::{self, File};
 use std::io;
@@ -6,24 +11,21 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::model::random::seed_for;
-use crate::observe::{ObserveError, Result};
+use crate::observe::error::{Failure, ObserveError, RefusedStep, Result};
 use crate::sandbox::paths;
 
-/// The directory of this program's captures.
+/// Returns the directory of this program's captures.
 pub(super) fn directory() -> Result<PathBuf> {
-    let program = std::env::current_exe()
-        .map_err(|e| ObserveError::io("find out where this program lies", &e))?;
-    let target = paths::target_dir(&program).ok_or_else(|| {
-        ObserveError::invalid(format!(
-            "there is no target directory above `{}` to keep captures in",
-            program.display()
-        ))
-    })?;
+    let program =
+        std::env::current_exe().map_err(|e| ObserveError::refused(RefusedStep::FindProgram, e))?;
+    let target =
+        paths::target_dir(&program).ok_or_else(|| Failure::NoTargetDirectory(program.clone()))?;
     let stem = program.file_stem().unwrap_or_default().to_string_lossy();
     Ok(target.join("snowglobe/captures").join(without_hash(&stem)))
 }
 
-/// `net` for `net-0123456789abcdef`, as cargo names test programs.
+/// Returns `net` for `net-0123456789abcdef`, as cargo names test programs: the hash changes with
+/// the compiler and its flags.
 fn without_hash(stem: &str) -> &str {
     match stem.rsplit_once('-') {
         Some((name, hash)) if hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => {
@@ -33,15 +35,15 @@ fn without_hash(stem: &str) -> &str {
     }
 }
 
-/// A file for the captures of a trial, empty, and nobody else's while it is open.
+/// Makes the file for the captures of a trial: empty, and locked while it is open.
 ///
-/// Another run of the same trial may be under way: then it has another name.
+/// While another run of the same trial is under way, the file has another name, with a number.
 pub(super) fn create(directory: &Path, trial: &str) -> Result<(File, PathBuf)> {
     let stem = file_stem(trial);
-    let failed = |path: &Path, e: &io::Error| {
-        ObserveError::io(format!("make the capture `{}`", path.display()), e)
+    let failed = |path: &Path, error: io::Error| {
+        ObserveError::refused(RefusedStep::MakeCapture(path.to_owned()), error)
     };
-    fs::create_dir_all(directory).map_err(|e| failed(directory, &e))?;
+    fs::create_dir_all(directory).map_err(|e| failed(directory, e))?;
     let mut number = 1;
     loop {
         let name = match number {
@@ -55,20 +57,21 @@ pub(super) fn create(directory: &Path, trial: &str) -> Result<(File, PathBuf)> {
             .create(true)
             .truncate(false)
             .open(&path);
-        let file = open.map_err(|e| failed(&path, &e))?;
+        let file = open.map_err(|e| failed(&path, e))?;
         match lock(&file) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => number += 1,
-            Err(error) => return Err(failed(&path, &error)),
-            // Whoever had it may have removed or replaced it meanwhile.
+            Err(error) => return Err(failed(&path, error)),
+            // Between open and lock, the run that had the file may have removed or replaced it.
             Ok(()) if !is_at(&file, &path) => {}
             Ok(()) => {
-                file.set_len(0).map_err(|e| failed(&path, &e))?;
+                file.set_len(0).map_err(|e| failed(&path, e))?;
                 return Ok((file, path));
             }
         }
     }
 }
 
+/// Returns whether this open file is the one at that path.
 fn is_at(file: &File, path: &Path) -> bool {
     match (file.metadata(), fs::metadata(path)) {
         (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
@@ -76,7 +79,7 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Makes it one's own, until it is closed. A filesystem that has no locks has to do without.
+/// Locks a file until it is closed. On a filesystem without locks, does nothing.
 pub(super) fn lock(file: &File) -> io::Result<()> {
     match file.try_lock() {
         Ok(()) => Ok(()),
@@ -88,9 +91,10 @@ pub(super) fn lock(file: &File) -> io::Result<()> {
     }
 }
 
-/// `lossy.the_syn_ack_comes_again` for `lossy::the_syn_ack_comes_again`: nothing in it means anything to a filesystem, a shell,
-/// or those who store what a build leaves behind.
+/// Returns `lossy.the_syn_ack_comes_again` for the trial `lossy::the_syn_ack_comes_again`: a name
+/// without characters that mean something to a filesystem, a shell or a store of artifacts.
 fn file_stem(trial: &str) -> String {
+    // A file's name has at most 255 bytes (NAME_MAX, limits.h), with a number and `.pcapng.new`.
     const LONGEST: usize = 150;
     let plain = |c: char| match c {
         c if c.is_ascii_alphanumeric() || "_.-+=".contains(c) => c,
@@ -101,7 +105,7 @@ fn file_stem(trial: &str) -> String {
     if stem == whole && stem.len() <= LONGEST && !stem.starts_with('.') {
         return stem;
     }
-    // Names that become the same are still told apart.
+    // The number tells names apart that become the same, such as `a b` and `a/b`.
     let cut = &stem[..stem.len().min(LONGEST)];
     format!(
         "{}-{:08x}",

@@ -1,50 +1,58 @@
-//! One interface of a capture: what puts the frames of a link, or of a node's interface, into it.
+//! One interface of a capture: makes a block of each frame of a link, or of a node's interface.
 
 use std::fmt::{self, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::pcapng::PacketBlock;
-use super::session::Session;
+use super::write_queue::WriteQueue;
 use crate::events::clock;
-use crate::impair::Direction;
+use crate::kernel::sync::{Guard, Lock};
+use crate::model::direction::Direction;
 use crate::model::packet::{FrameEvent, FrameFate, Listener, Source};
 
-/// An interface of the trial's capture, which several guards may want.
-pub(crate) struct Tap {
-    session: Arc<Session>,
-    /// Its number in the file.
-    interface: u32,
-    /// The direction in which frames are outbound.
+/// An interface of the trial's capture, which several guards may share.
+pub(crate) struct CaptureInterface {
+    queue: Arc<WriteQueue>,
+    /// Number of the interface in the file.
+    number: u32,
+    /// Direction in which frames are outbound.
     outbound: Direction,
-    used: Mutex<Use>,
+    in_use: Lock<InterfaceUse>,
+    /// Number of frames that are in the file.
     seen: AtomicU64,
+    /// Number of frames that came and are not in the file.
     lost: AtomicU64,
 }
 
+/// Who uses an interface, and what the frames come from meanwhile.
 #[derive(Default)]
-struct Use {
+struct InterfaceUse {
     guards: u32,
     source: Option<Box<dyn Source>>,
 }
 
-impl Tap {
-    pub(super) fn new(session: &Arc<Session>, interface: u32, outbound: Direction) -> Tap {
-        Tap {
-            session: Arc::clone(session),
-            interface,
+impl CaptureInterface {
+    pub(super) fn new(queue: &Arc<WriteQueue>, number: u32, outbound: Direction) -> Self {
+        Self {
+            queue: Arc::clone(queue),
+            number,
             outbound,
-            used: Mutex::default(),
+            in_use: Lock::default(),
             seen: AtomicU64::new(0),
             lost: AtomicU64::new(0),
         }
     }
 
-    fn in_use(&self) -> MutexGuard<'_, Use> {
-        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    fn in_use(&self) -> Guard<'_, InterfaceUse> {
+        self.in_use.lock()
     }
 
-    /// Captures from now on, until it was released as often. `connect` has the listener told of frames.
+    /// Captures from now on, until [`release`](Self::release) was called as often. `connect` makes
+    /// the link or the interface tell the listener of its frames.
+    ///
+    /// # Errors
+    /// The error of `connect`.
     pub(super) fn acquire<E>(
         self: &Arc<Self>,
         connect: impl FnOnce(Arc<dyn Listener>) -> Result<Box<dyn Source>, E>,
@@ -57,7 +65,7 @@ impl Tap {
         Ok(())
     }
 
-    /// One guard less.
+    /// Takes note that a guard is gone; the last one ends the capture of this interface.
     pub(super) fn release(&self) {
         let mut in_use = self.in_use();
         in_use.guards = in_use.guards.saturating_sub(1);
@@ -66,44 +74,46 @@ impl Tap {
         }
     }
 
-    /// Nobody captures any more.
+    /// Ends the capture of this interface, whoever still has a guard.
     pub(super) fn end(&self) {
-        *self.in_use() = Use::default();
+        *self.in_use() = InterfaceUse::default();
     }
 
-    /// Takes what has passed by now.
+    /// Captures everything that has passed by now.
     pub(super) fn drain(&self) {
         if let Some(source) = &self.in_use().source {
             source.drain();
         }
     }
 
-    /// How many frames have passed, and how many of them are not in the file.
+    /// Returns how many frames have passed, and how many of them are not in the file.
     pub(super) fn counts(&self) -> (u64, u64) {
         let lost = self.lost.load(Ordering::Relaxed);
         (self.seen.load(Ordering::Relaxed) + lost, lost)
     }
 
-    pub(super) fn interface(&self) -> u32 {
-        self.interface
+    /// Returns the number of the interface in the file.
+    pub(super) fn number(&self) -> u32 {
+        self.number
     }
 }
 
-impl Listener for Tap {
+impl Listener for CaptureInterface {
     fn frame(&self, event: &FrameEvent<'_>) {
         let Some(comment) = comment(event) else {
             return;
         };
-        let kept = self.session.push(&PacketBlock {
-            interface: self.interface,
+        let kept = self.queue.push(&PacketBlock {
+            interface: self.number,
             time: clock().time_of_day(event.time),
             outbound: event.direction == self.outbound,
             frame: event.frame,
             comment: &comment,
         });
-        match kept {
-            true => drop(self.seen.fetch_add(1, Ordering::Relaxed)),
-            false => self.missed(1),
+        if kept {
+            self.seen.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.missed(1);
         }
     }
 
@@ -112,8 +122,11 @@ impl Listener for Tap {
     }
 }
 
-/// What is to be said about a frame; nothing at all if it is not for the file, in which a frame stands when it comes to a link, and
-/// once more only where something has happened to it since.
+/// Returns the comment on a frame, which is empty for most, or nothing if the event is not for the
+/// file.
+///
+/// A frame stands in the file as it came to the link. It stands there once more only if something
+/// has happened to it since.
 fn comment(event: &FrameEvent<'_>) -> Option<String> {
     let mut comment = String::new();
     // Writing to a string does not fail.
@@ -133,10 +146,10 @@ fn comment(event: &FrameEvent<'_>) -> Option<String> {
     Some(comment)
 }
 
-impl fmt::Debug for Tap {
+impl fmt::Debug for CaptureInterface {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tap")
-            .field("interface", &self.interface)
+        f.debug_struct("CaptureInterface")
+            .field("number", &self.number)
             .field("counts", &self.counts())
             .finish_non_exhaustive()
     }

@@ -1,39 +1,41 @@
-//! The file of a capture.
+//! The file of a capture, as it grows and when it is put in order.
 //!
-//! While the capture runs, whole blocks are appended, so that the file can be read however the run ends. Only when it
-//! is [completed](CaptureFile::complete) does it have all packets in the order of time and the keys in front of what
-//! they decrypt: for that it is written anew, where need be.
+//! While the capture runs, whole blocks are appended, so that the file can be read however the run
+//! ends. But packets of several threads are not quite in the order of time then, and TLS keys
+//! stand behind packets that they decrypt, where readers do not look for them. A file that is
+//! [completed](CaptureFile::complete) has both in order; for that it is written anew, if need be.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::batch::Batch;
+use super::location;
+use super::packet_batch::PacketBatch;
 use super::pcapng::{self, BlockHead};
-use super::place;
 
-/// So much is written of one trial, in bytes; what comes later is counted as lost.
+/// Most bytes that are written of one trial. Packets that come later are counted as lost.
 pub(super) const LARGEST: u64 = 1 << 30;
 
+/// A capture file that is open for writing.
 pub(super) struct CaptureFile {
     file: File,
     path: PathBuf,
-    /// In bytes: where the last whole block ends.
+    /// Bytes up to the end of the last whole block.
     length: u64,
-    /// The blocks that come before all packets: the section's header and the interfaces.
+    /// Blocks that come before all packets: the section's header and the interfaces.
     front: Vec<u8>,
-    /// The time of the latest packet.
+    /// Time of the latest packet, in nanoseconds since 1970.
     latest: u64,
     /// Whether a packet stands behind a later one.
     unsorted: bool,
-    /// How many bytes of keys are in front of the packets.
+    /// Number of bytes of keys that stand in front of the packets.
     keys: usize,
 }
 
 impl CaptureFile {
-    /// Begins with `header`, in an empty file that is there.
-    pub(super) fn begin(file: File, path: PathBuf, header: &[u8]) -> io::Result<CaptureFile> {
-        let mut begun = CaptureFile {
+    /// Begins an empty file with the section's header.
+    pub(super) fn begin(file: File, path: PathBuf, header: &[u8]) -> io::Result<Self> {
+        let mut begun = Self {
             file,
             path,
             length: 0,
@@ -57,8 +59,8 @@ impl CaptureFile {
         Ok(())
     }
 
-    /// Adds packets; false if there is no room for them.
-    pub(super) fn write(&mut self, batch: Batch) -> io::Result<bool> {
+    /// Adds packets. Returns false if there is no room for them.
+    pub(super) fn write(&mut self, batch: PacketBatch) -> io::Result<bool> {
         let Some((first, last)) = batch.span() else {
             return Ok(true);
         };
@@ -71,9 +73,10 @@ impl CaptureFile {
         Ok(true)
     }
 
-    /// Whole blocks, or nothing.
+    /// Appends whole blocks, or nothing.
     fn append(&mut self, blocks: &[u8]) -> io::Result<()> {
         if let Err(error) = self.file.write_all(blocks) {
+            // A disk that is full may have taken half a block, behind which nothing can be read.
             self.file.set_len(self.length)?;
             self.file.seek(SeekFrom::Start(self.length))?;
             return Err(error);
@@ -84,24 +87,27 @@ impl CaptureFile {
 
     /// Adds TLS keys, if there are any.
     pub(super) fn write_keys(&mut self, keys: &[u8]) -> io::Result<()> {
-        match keys {
-            [] => Ok(()),
-            _ => self.append(&block_of(keys)),
+        if keys.is_empty() {
+            return Ok(());
         }
+        self.append(&keys_block(keys))
     }
 
-    /// Puts what is there in order: first all TLS keys that there are, then packets by time, then the statistics. It may be called
-    /// again when there is more.
+    /// Puts the file in order: first all TLS keys that there are, then packets by time, then the
+    /// statistics. It may be called again when there is more.
     pub(super) fn complete(&mut self, keys: &[u8], statistics: &[u8]) -> io::Result<()> {
         if self.unsorted || keys.len() != self.keys {
-            self.rewrite(&block_of(keys))?;
+            self.rewrite(&keys_block(keys))?;
             self.keys = keys.len();
             self.unsorted = false;
         }
         self.append(statistics)
     }
 
+    /// Writes the file anew, with these keys in front and packets in the order of time.
     fn rewrite(&mut self, keys: &[u8]) -> io::Result<()> {
+        // The new file takes the old one's name when it is whole (rename(2) is atomic): whatever
+        // happens meanwhile, one of the two is there.
         let new_path = self.path.with_extension("new");
         let file = File::options()
             .read(true)
@@ -110,7 +116,8 @@ impl CaptureFile {
             .truncate(true)
             .open(&new_path)?;
         let written = self.copy_to(&file, keys).and_then(|length| {
-            place::lock(&file)?;
+            // Locked before it has the name, so that no other run takes it for abandoned.
+            location::lock(&file)?;
             std::fs::rename(&new_path, &self.path)?;
             Ok(length)
         });
@@ -148,7 +155,7 @@ impl CaptureFile {
         Ok(length)
     }
 
-    /// Time, place and size of every packet block, in the order of time.
+    /// Returns the time, the place and the size of every packet block, in the order of time.
     fn packets(&self) -> io::Result<Vec<(u64, u64, u64)>> {
         let mut packets = Vec::new();
         let mut from = BufReader::with_capacity(1 << 20, &self.file);
@@ -166,8 +173,8 @@ impl CaptureFile {
     }
 }
 
-/// Nothing of nothing.
-fn block_of(keys: &[u8]) -> Vec<u8> {
+/// Returns the block that has these keys, and nothing if there are none.
+fn keys_block(keys: &[u8]) -> Vec<u8> {
     let mut block = Vec::new();
     if !keys.is_empty() {
         pcapng::tls_keys(&mut block, keys);

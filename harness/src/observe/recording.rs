@@ -1,16 +1,22 @@
-//! The packets of a link, kept for a test that looks at them.
+//! The packets of a link, kept in memory for a test that looks at them.
+//!
+//! An assertion like "one connection was opened" needs values, and not a file for Wireshark.
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use crate::events::clock;
+use crate::kernel::sync::{Guard, Lock};
 use crate::model::packet::{FrameEvent, FrameFate, Headers, Listener, Packet, Source, View};
 
-/// So many packets are kept, and so many bytes of them.
-const KEPT: (usize, usize) = (100_000, 64 << 20);
+/// Most packets that a recording keeps.
+const MOST_PACKETS: usize = 100_000;
 
-/// Keeps the packets of a link, for as long as it lives; made by [`Link::record`](crate::lab::Link::record).
+/// Most bytes of packets that a recording keeps.
+const MOST_BYTES: usize = 64 << 20;
+
+/// Keeps the packets of a link until dropped; made by [`Link::record`](crate::lab::Link::record).
 ///
 /// ```no_run
 /// use snowglobe::prelude::*;
@@ -28,41 +34,47 @@ const KEPT: (usize, usize) = (100_000, 64 << 20);
 ///     Ok(())
 /// }
 /// ```
-#[must_use = "nothing is recorded any more when it is dropped"]
+#[must_use = "a recording ends when it is dropped"]
 pub struct Recording {
     recorder: Arc<Recorder>,
     source: Box<dyn Source>,
 }
 
 impl Recording {
-    /// `connect` has the listener told of frames.
+    /// Begins to record the link `link`. `connect` makes the link tell the listener of its frames.
+    ///
+    /// # Errors
+    /// The error of `connect`.
     pub(crate) fn begin<E>(
         link: &str,
         connect: impl FnOnce(Arc<dyn Listener>) -> Result<Box<dyn Source>, E>,
-    ) -> Result<Recording, E> {
+    ) -> Result<Self, E> {
         let recorder = Arc::new(Recorder {
             link: link.into(),
-            kept: Mutex::default(),
+            recorded: Lock::default(),
         });
-        Ok(Recording {
+        Ok(Self {
             source: connect(Arc::clone(&recorder) as Arc<dyn Listener>)?,
             recorder,
         })
     }
 
-    /// All packets that came to the link since the recording began, oldest first; the last 100,000, or 64 MB, of them.
+    /// Returns the packets that came to the link since the recording began, oldest first: the last
+    /// 100,000, or 64 MB, of them.
     ///
-    /// Each is there once, at the time when it came, and those that the link [lost](Packet::lost) at once are among them. On a link
-    /// without an impairment, what the kernel hands over as one piece to be cut by a network card is one packet, of up to 64 KB.
+    /// Each packet is there once, with the time at which it came. Packets that the link
+    /// [lost](Packet::lost) at once are among them. On a link without an impairment, what the
+    /// kernel hands over in one piece, for a network card to cut, is one packet of up to 64 KB.
     pub fn packets(&self) -> Vec<Packet> {
         self.source.drain();
-        self.recorder.kept().packets.iter().cloned().collect()
+        self.recorder.recorded().packets.iter().cloned().collect()
     }
 
-    /// How many packets came that are not, or no longer, among [`packets`](Recording::packets).
+    /// Returns how many packets came that are not, or no longer, among
+    /// [`packets`](Recording::packets).
     pub fn left_out(&self) -> u64 {
         self.source.drain();
-        self.recorder.kept().left_out
+        self.recorder.recorded().left_out
     }
 }
 
@@ -70,26 +82,28 @@ impl fmt::Debug for Recording {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Recording")
             .field("link", &self.recorder.link)
-            .field("packets", &self.recorder.kept().packets.len())
+            .field("packets", &self.recorder.recorded().packets.len())
             .finish_non_exhaustive()
     }
 }
 
 struct Recorder {
     link: Arc<str>,
-    kept: Mutex<Kept>,
+    recorded: Lock<RecordedPackets>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct RecordedPackets {
     packets: VecDeque<Packet>,
+    /// Length of all of `packets`.
     bytes: usize,
+    /// Number of packets that came and are not among `packets`.
     left_out: u64,
 }
 
 impl Recorder {
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn recorded(&self) -> Guard<'_, RecordedPackets> {
+        self.recorded.lock()
     }
 }
 
@@ -105,13 +119,14 @@ impl Listener for Recorder {
         let packet = match event.fate {
             FrameFate::Entered => view.to_packet(),
             FrameFate::Dropped(cause) => view.to_lost_packet(cause),
+            // These packets were told of when they came.
             FrameFate::Delivered | FrameFate::DroppedLate(_) => return,
         };
-        self.kept().push(packet);
+        self.recorded().push(packet);
     }
 
     fn missed(&self, frames: u64) {
-        self.kept().left_out += frames;
+        self.recorded().left_out += frames;
     }
 }
 
@@ -121,11 +136,11 @@ impl fmt::Debug for Recorder {
     }
 }
 
-impl Kept {
+impl RecordedPackets {
     fn push(&mut self, packet: Packet) {
         self.bytes += packet.len();
         self.packets.push_back(packet);
-        while self.packets.len() > KEPT.0 || self.bytes > KEPT.1 {
+        while self.packets.len() > MOST_PACKETS || self.bytes > MOST_BYTES {
             let oldest = self.packets.pop_front();
             self.bytes -= oldest.as_ref().map_or(0, Packet::len);
             self.left_out += 1;

@@ -1,0 +1,84 @@
+//! A packet rule as a test holds it: in force while its guard lives.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::error::Result;
+use super::hits::wait_for_hits;
+use crate::model::packet::Packet;
+use crate::model::rules::{Match, Rule, RuleBook, Verdict};
+
+/// A rule of a link, in force until this is dropped.
+///
+/// ```no_run
+/// use snowglobe::prelude::*;
+/// # use snowglobe::observe::RuleGuard;
+/// # fn t(rule: RuleGuard) -> TestResult {
+/// // let rule = lab[link].rule(tcp().syn_ack().nth(1), Verdict::Drop)?;
+/// // … a client connects …
+/// rule.wait_for_hits(1)?;
+/// println!("lost: {}", rule.events()[0]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "a rule is gone as soon as its guard is dropped"]
+pub struct RuleGuard {
+    book: Arc<RuleBook>,
+    rule: Arc<Rule>,
+    patience: Duration,
+}
+
+impl RuleGuard {
+    /// Adds a rule to a book. `patience` is how long [`wait_for_hits`](Self::wait_for_hits) waits.
+    ///
+    /// # Errors
+    /// No packet can ever match.
+    pub(crate) fn new(
+        book: &Arc<RuleBook>,
+        matching: Match,
+        verdict: Verdict,
+        patience: Duration,
+    ) -> Result<Self> {
+        Ok(Self {
+            rule: book.add(matching, verdict, true)?,
+            book: Arc::clone(book),
+            patience,
+        })
+    }
+
+    /// Returns how many packets the rule has decided about. A packet that an older rule had
+    /// already decided about is not among them.
+    pub fn hits(&self) -> u64 {
+        self.rule.state().hits
+    }
+
+    /// Returns the last 1,000 packets that the rule has decided about, oldest first.
+    pub fn events(&self) -> Vec<Packet> {
+        self.rule.state().events.iter().cloned().collect()
+    }
+
+    /// Waits until the rule has decided about `n` packets in all, for as long as the lab waits for
+    /// other things: see [`Lab::set_patience`](crate::Lab::set_patience).
+    ///
+    /// # Errors
+    /// Fewer packets came in time; the error shows the last packets that the rule is not about.
+    /// Or a closure of the match has panicked.
+    pub fn wait_for_hits(&self, n: u64) -> Result<()> {
+        wait_for_hits(&self.book, &self.rule, n, self.patience)
+    }
+
+    /// Sends the packets on their way that the rule holds ([`Verdict::Hold`]), in the order in
+    /// which they came, and returns how many these are.
+    ///
+    /// The rule goes on to hold what matches later. Dropping the guard releases everything.
+    pub fn release(&self) -> u64 {
+        self.book.release(&self.rule)
+    }
+}
+
+impl Drop for RuleGuard {
+    fn drop(&mut self) {
+        self.book.remove(&self.rule);
+    }
+}
