@@ -3,10 +3,10 @@
 //! Not every kernel has netem, and netem decides about packets in their order of arrival: two
 //! runs of the same test lose different packets. netem also knows nothing of single packets, so
 //! a test cannot ask for "the second SYN, one second later". A wire can do all of that on every
-//! kernel. It receives the frames that one end of a link sends, asks a
-//! [`Channel`](crate::model::impair::channel::Channel) and the link's packet rules about each packet,
-//! and sends the packet out of the other end when it is due. It needs no kernel module, and no
-//! privilege but `CAP_NET_RAW` or `CAP_NET_ADMIN` in the link's own network namespaces.
+//! kernel. It receives the frames that one end of a link sends, asks the link's packet rules and a
+//! [`Channel`](crate::model::impair::channel::Channel) about each packet, and sends the packet out
+//! of the other end when it is due. It needs no kernel module, and no privilege but `CAP_NET_RAW`
+//! or `CAP_NET_ADMIN` in the link's own network namespaces.
 //!
 //! | file | role |
 //! |---|---|
