@@ -86,13 +86,13 @@ pub enum EventKind {
     /// A rule decided what becomes of a packet.
     PacketRuled {
         /// Name of the link.
-        link: String,
+        link: Arc<str>,
         /// Direction in which the packet was sent.
         direction: Direction,
         /// Verdict of the rule.
         verdict: Verdict,
-        /// The rule, as its guard displays it.
-        rule: String,
+        /// Verdict and match of the rule, as in `drop by rule: tcp, syn-ack, number 1`.
+        rule: Arc<str>,
     },
     /// The host was too busy for the times that userspace wires promise.
     HostStarved {

@@ -38,6 +38,13 @@ impl fmt::Display for Ruling {
     }
 }
 
+impl Ruling {
+    /// Returns the verdict and the match of the rule, as [`Display`](fmt::Display) writes them.
+    pub fn reason(&self) -> &Arc<str> {
+        &self.why
+    }
+}
+
 /// What a wire is to do besides judging packets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -63,7 +70,11 @@ pub struct RuleBook {
     rules: RwLock<Arc<[Arc<Rule>]>>,
     orders: Mutex<Vec<Order>>,
     waker: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    ruling_listener: OnceLock<RulingListener>,
 }
+
+/// A function that hears of each ruling, and of the direction of the packet.
+type RulingListener = Box<dyn Fn(Direction, &Ruling) + Send + Sync>;
 
 impl RuleBook {
     /// Returns a book without rules. The trial started at `start`, in nanoseconds of CLOCK_MONOTONIC.
@@ -76,6 +87,7 @@ impl RuleBook {
             rules: RwLock::new(Arc::default()),
             orders: Mutex::default(),
             waker: OnceLock::new(),
+            ruling_listener: OnceLock::new(),
         })
     }
 
@@ -114,6 +126,9 @@ impl RuleBook {
         if let Some(Verdict::Reset) = ruling.as_ref().map(|ruling| ruling.verdict) {
             self.order_resets(&view);
         }
+        if let (Some(ruling), Some(listener)) = (&ruling, self.ruling_listener.get()) {
+            listener(direction, ruling);
+        }
         ruling
     }
 
@@ -145,6 +160,13 @@ impl RuleBook {
     /// Has `wake` called after an order was given. Once per book.
     pub fn set_waker(&self, wake: impl Fn() + Send + Sync + 'static) {
         let _ = self.waker.set(Box::new(wake));
+    }
+
+    /// Registers the function that hears of each ruling. Only the first call counts.
+    ///
+    /// The function is called on the thread that carries packets: it must neither block nor panic.
+    pub fn on_ruling(&self, listener: impl Fn(Direction, &Ruling) + Send + Sync + 'static) {
+        self.ruling_listener.get_or_init(|| Box::new(listener));
     }
 
     fn order(&self, orders: impl IntoIterator<Item = Order>) {

@@ -28,6 +28,7 @@ impl Link {
         let mut middle = self.middle();
         let patience = middle.patience();
         let book = Arc::clone(middle.need_wire("packet rules")?.rules());
+        middle.record_rulings(&book);
         drop(middle);
         RuleGuard::new(&book, matching, verdict, patience).map_err(|e| self.wrong(&e))
     }

@@ -16,6 +16,7 @@ use crate::lab::shared::Shared;
 use crate::lab::stack::listeners::{Ear, Ears};
 use crate::model::carrier::Carrier;
 use crate::model::packet::Listener;
+use crate::model::rules::RuleBook;
 use crate::netem::{self, NetemDevice};
 use crate::topology::Engine;
 use crate::topology::plan;
@@ -306,6 +307,20 @@ impl Middle {
             }
         }
         Ok(())
+    }
+
+    /// Records each ruling of the book as an event.
+    pub(crate) fn record_rulings(&self, book: &RuleBook) {
+        let journal = Arc::clone(&self.shared.journal);
+        let link: Arc<str> = self.line.cable.name.as_str().into();
+        book.on_ruling(move |direction, ruling| {
+            journal.record(EventKind::PacketRuled {
+                link: Arc::clone(&link),
+                direction,
+                verdict: ruling.verdict,
+                rule: Arc::clone(ruling.reason()),
+            });
+        });
     }
 
     /// Takes the link away for good.
