@@ -1,17 +1,17 @@
-//! What to do about a refusal of the kernel.
+//! Remedies: what a user can do about a refusal of the kernel.
 //!
 //! An errno says little to the author of a test: EPERM of a `clone3` may be AppArmor, a sysctl, a
 //! container's filter or a chroot. The runner, when a run fails, and the doctor, when it looks for
-//! what a machine lacks, must come to the same advice. So it is found in one place, from the kind of
-//! the step and the errno, and put into words in one place: as a sentence with the cause, or as the
-//! command alone.
+//! what a machine lacks, must come to the same advice. So it is found in one place, from the kind
+//! of the step and the errno, and put into words in one place: as a sentence with the cause, or as
+//! the command alone.
 
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
 
 use crate::sandbox::refused::{Refused, SetupStep};
 
-/// What can be done about a refusal.
+/// Something that a user can do about a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Remedy {
     /// Raise the limits on namespaces of these kinds.
@@ -36,7 +36,7 @@ pub(crate) enum Remedy {
     ReadKernelLog,
 }
 
-/// What forbids user namespaces, or privileges in them.
+/// Something that forbids user namespaces, or privileges in them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Obstacle {
     /// AppArmor, on Ubuntu 23.10 and later.
@@ -50,7 +50,8 @@ pub(crate) enum Obstacle {
 }
 
 impl Remedy {
-    /// Returns what can be done about `refused`; `in_chroot` where the process is known to be in one.
+    /// Returns what can be done about `refused`; `in_chroot` where the process is known to be in
+    /// one.
     pub(crate) fn of(refused: &Refused, in_chroot: bool) -> Self {
         let clone = match &refused.step {
             SetupStep::Clone(_, namespaces) => Some(*namespaces),
@@ -125,8 +126,8 @@ impl Remedy {
         Some(text.to_owned())
     }
 
-    /// Returns the fix alone, as a command where there is one. `scarce` names the kinds of namespaces
-    /// of which too few are permitted, if that is known.
+    /// Returns the fix alone, as a command where there is one. `scarce` names the kinds of
+    /// namespaces of which too few are permitted, if that is known.
     pub(crate) fn fix(self, scarce: &[&str]) -> String {
         let text = match self {
             Self::RaiseNamespaceLimits(kinds) => return raise_limits(kinds, scarce),

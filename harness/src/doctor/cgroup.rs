@@ -1,4 +1,7 @@
-//! Whether cgroups are delegated to us: made, moved into, and removed again.
+//! Whether cgroups are delegated to us.
+//!
+//! The owner and the mode of a directory do not tell, for a container may show cgroups that it does
+//! not own. So a cgroup is made, a process is moved into it, and the cgroup is removed again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,10 +12,13 @@ use super::sandbox::untried;
 use crate::probe::throwaway;
 use crate::sandbox::refused::{Doing, Refused};
 
+/// Name of the finding.
 const NAME: &str = "cgroup";
+/// Loss where cgroups are not delegated.
 const LOST: &str = "limits of memory, CPU time and processes";
 
-/// What can be had of version 2; with `without` a sandbox, there is no process to be moved.
+/// Finds out what can be had of cgroups of version 2. If no sandbox can be made, for the reason in
+/// `without`, there is no process to be moved.
 pub(super) fn finding(without: Option<&Finding>) -> Finding {
     if let Some(refusal) = without {
         return untried(NAME, LOST, refusal);
@@ -59,7 +65,8 @@ impl Made {
 
 impl Drop for Made {
     fn drop(&mut self) {
-        // It is empty, and ours; if it cannot be removed all the same, nobody would miss the reason.
+        // It is empty, and ours; if it cannot be removed all the same, nobody would miss the
+        // reason.
         let _ = fs::remove_dir(&self.0);
     }
 }
@@ -78,18 +85,18 @@ fn controllers(own: &Path, found: &str) -> Finding {
         .fix("boot with `systemd.unified_cgroup_hierarchy=1`: version 1 has the other controllers")
 }
 
-/// The directory of this process' cgroup of version 2.
+/// Returns the directory of this process' cgroup of version 2.
 fn own() -> Option<PathBuf> {
     let own = read("/proc/self/cgroup");
     let path = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
     let mounts = read("/proc/self/mountinfo");
-    // One may be hidden by what was mounted later.
+    // A mount may hide an earlier one, so the last comes first.
     let roots = mounts.lines().rev().filter_map(cgroup2_mount);
     let mut directories = roots.map(|root| Path::new(root).join(path));
     directories.find(|directory| directory.is_dir())
 }
 
-/// Where a line of mountinfo shows a cgroup2 filesystem.
+/// Returns the mount point in a line of mountinfo, if the line shows a cgroup2 filesystem.
 fn cgroup2_mount(line: &str) -> Option<&str> {
     let (mount, filesystem) = line.split_once(" - ")?;
     filesystem.starts_with("cgroup2 ").then_some(())?;

@@ -1,4 +1,4 @@
-//! The command line, so that an xtask of your own is five lines.
+//! The doctor's command line, so that an xtask of your own needs five lines.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -34,7 +34,7 @@ enum Form {
     Github,
 }
 
-/// What `cargo xtask doctor …` does with its arguments.
+/// Does what `cargo xtask doctor` is asked by its arguments, and returns the exit code.
 ///
 /// Call it before any thread is started, as [`examine`].
 ///

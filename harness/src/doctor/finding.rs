@@ -1,4 +1,4 @@
-//! One thing that was looked at.
+//! A finding: one thing about a machine, how that stands, and what says so.
 
 use std::fmt;
 
@@ -7,15 +7,15 @@ use serde::Serialize;
 
 use crate::sandbox::refused::Refused;
 
-/// How something stands.
+/// State of something that tests need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// As it should be.
+    /// The thing is there, and complete.
     Ok,
-    /// There, but less than it could be.
+    /// The thing is there, but less of it than there could be.
     Degraded,
-    /// Not to be had.
+    /// The thing cannot be had.
     Missing,
 }
 
@@ -29,25 +29,25 @@ impl fmt::Display for State {
     }
 }
 
-/// What a finding rests on.
+/// The ground of a finding: something that was done, or something that was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum Evidence {
     /// Something was done.
     Call {
-        /// What, as in `RTM_NEWQDISC netem`.
+        /// The call, as in `RTM_NEWQDISC netem`.
         call: String,
-        /// The kernel's answer, as a number of `errno.h`; 0 if it was done.
+        /// Answer of the kernel, as a number of `errno.h`; 0 if the call succeeded.
         errno: i32,
-        /// The same as a name, as in `ENOENT`, if it was not done.
+        /// Name of that number, as in `ENOENT`, if the call failed.
         error: Option<String>,
     },
     /// Something was read.
     Read {
-        /// What, as in `user.max_net_namespaces`.
+        /// Name of the setting or file, as in `user.max_net_namespaces`.
         read: String,
-        /// What it said.
+        /// The value that was found.
         value: String,
     },
 }
@@ -90,21 +90,21 @@ impl fmt::Display for Evidence {
     }
 }
 
-/// What was found out about one thing.
+/// One thing that was examined.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Finding {
-    /// What it is about, as in `netem`; the same on every machine.
+    /// Name of the thing, as in `netem`. It is the same on every machine.
     pub name: String,
-    /// Whether it is there.
+    /// State of the thing.
     pub state: State,
-    /// Whether no trial can run without it.
+    /// Whether no trial can run without the thing.
     pub essential: bool,
-    /// What was done and answered, or read.
+    /// Ground of this finding.
     pub evidence: Evidence,
-    /// What is lost, unless all is well.
+    /// Loss for tests, unless all is well.
     pub lost: Option<String>,
-    /// What to do, with the exact command where there is one, unless all is well.
+    /// Remedy, with the exact command where there is one, unless all is well.
     pub fix: Option<String>,
 }
 

@@ -61,7 +61,7 @@ fn module(feature: Feature, machine: &Machine) -> String {
     )
 }
 
-/// The kernel module that a feature is in, and its configuration symbol.
+/// Returns the kernel module that has a feature, and the module's configuration symbol.
 fn module_of(feature: Feature) -> (&'static str, &'static str) {
     match feature {
         Feature::Veth => ("veth", "VETH"),

@@ -1,4 +1,4 @@
-//! Whether what tests need from outside is there.
+//! Whether the fixtures of the workspace are provisioned.
 
 use snowglobe_fixtures::{Fixture, Manifest, Workspace};
 
@@ -6,7 +6,7 @@ use super::finding::{Evidence, Finding};
 
 const NAME: &str = "fixtures";
 
-/// All of the workspace's fixtures that are provisioned without being named.
+/// Looks for all fixtures of the workspace that are provisioned without being named.
 pub(super) fn finding() -> Finding {
     let Ok(workspace) = Workspace::locate() else {
         return Finding::ok(NAME, Evidence::read("fixtures.toml", "none here"));

@@ -6,8 +6,8 @@ use super::report::Report;
 /// GitHub shows no more than this many of a kind, and drops the others without a word.
 const MOST: usize = 10;
 
-/// An error for each essential thing that is missing, a warning for everything else that is not
-/// ok, one a line.
+/// Returns the annotations, one a line: an error for each essential thing that is missing, and a
+/// warning for everything else that is not ok.
 pub(super) fn annotations(report: &Report) -> String {
     let bad = |finding: &&Finding| finding.state != State::Ok;
     let (errors, warnings): (Vec<&Finding>, Vec<&Finding>) = report
@@ -20,7 +20,7 @@ pub(super) fn annotations(report: &Report) -> String {
     lines.concat()
 }
 
-/// One each, but for the last if there are too many: that names the rest.
+/// Returns one annotation for each finding. If there are too many, the last one names the rest.
 fn of_a_kind(kind: &str, findings: &[&Finding]) -> Vec<String> {
     let shown = match findings.len() > MOST {
         true => MOST - 1,

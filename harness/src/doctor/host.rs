@@ -1,4 +1,4 @@
-//! The kernel, the user, and what they are confined to.
+//! The kernel, the user, and the container or chroot around both.
 
 use std::fs;
 use std::os::fd::AsRawFd;
@@ -9,24 +9,27 @@ use super::files::read;
 use super::finding::{Evidence, Finding};
 use crate::kernel::id_map::own_ids;
 
-/// The oldest kernel that has all that a sandbox is made with (`mount_setattr`).
+/// The oldest kernel with all system calls of a sandbox: `mount_setattr(2)` came with 5.12.
 const OLDEST: (u32, u32) = (5, 12);
 
-/// What fixes depend on.
+/// Facts about the machine on which a fix depends.
 #[derive(Debug, Default)]
 pub(super) struct Machine {
+    /// Release of the kernel, as `uname -r` prints it.
     pub(super) release: String,
+    /// Effective user id of this process.
     pub(super) uid: u32,
-    /// Root of the host itself, as far as a process can tell.
+    /// Whether this process is root of the host itself, as far as a process can tell.
     pub(super) root: bool,
-    /// What kind of container this is, and how that is known.
+    /// Kind of the container around this process, and the file that tells.
     pub(super) container: Option<(String, String)>,
     /// Whether the root directory is not that of the mount namespace, where that can be told.
     pub(super) chroot: bool,
+    /// Whether the distribution is Ubuntu.
     pub(super) ubuntu: bool,
-    /// `/lib/modules/…/modules.dep`, or nothing.
+    /// Text of `/lib/modules/…/modules.dep`, or nothing.
     pub(super) modules: String,
-    /// The kinds of namespaces of which too few are permitted.
+    /// Kinds of namespaces of which too few are permitted.
     pub(super) scarce_namespaces: Vec<&'static str>,
 }
 
@@ -53,7 +56,7 @@ impl Machine {
     }
 }
 
-/// What the machine is; `works` says whether a sandbox can be made.
+/// Returns the findings about the machine; `works` says whether a sandbox can be made.
 pub(super) fn findings(machine: &Machine, works: bool) -> Vec<Finding> {
     vec![
         kernel(&machine.release),
@@ -76,7 +79,7 @@ fn kernel(release: &str) -> Finding {
     finding.essential()
 }
 
-/// `6.8.0-31-generic` is 6.8.
+/// Returns the version of a kernel's release: `6.8.0-31-generic` is 6.8.
 fn version(release: &str) -> Option<(u32, u32)> {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit());
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
@@ -93,7 +96,8 @@ fn user(machine: &Machine) -> Finding {
     Finding::ok("user", Evidence::read("uid", value))
 }
 
-/// What root needs for a range of ids and id-mapped mounts; an ordinary user needs none.
+/// Capabilities that root needs for a range of ids and id-mapped mounts, by their bits
+/// (`linux/capability.h`). An ordinary user needs none.
 const NEEDED: [(u32, &str); 3] = [(6, "CAP_SETGID"), (7, "CAP_SETUID"), (21, "CAP_SYS_ADMIN")];
 
 fn capabilities(machine: &Machine, effective: &str) -> Finding {
@@ -128,7 +132,7 @@ fn container_finding(machine: &Machine, works: bool) -> Finding {
         .fix("start the container with `--privileged` (GitHub Actions: `options: --privileged`)")
 }
 
-/// The kind of container, and the file that tells.
+/// Returns the kind of the container around this process, and the file that tells.
 fn container() -> Option<(String, String)> {
     let named = read("/run/systemd/container");
     if !named.is_empty() {
@@ -148,7 +152,7 @@ fn container() -> Option<(String, String)> {
     of_init("/proc/1/environ").or_else(|| of_init("/proc/1/cgroup"))
 }
 
-/// What the environment or the cgroup of the first process says of a container.
+/// Returns the kind of container that the environment or the cgroup of the first process names.
 fn kind_of_init(text: &str) -> Option<String> {
     let variable = text
         .split('\0')
@@ -192,7 +196,8 @@ fn chroot(machine: &Machine, works: bool) -> Finding {
         .fix("leave the chroot, and run the tests from outside of it")
 }
 
-/// Whether the first process, in the same mount namespace, has another root than this one.
+/// Returns whether the first process, in the same mount namespace, has another root than this
+/// process.
 fn in_a_chroot() -> bool {
     let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
     let (ours, first) = (namespace("self"), namespace("1"));
@@ -205,7 +210,7 @@ fn in_a_chroot() -> bool {
     }
 }
 
-/// The mount that a directory lies in, and its place there.
+/// Returns the mount in which a directory lies, and the directory's inode.
 fn mount_of(path: &str) -> Option<(String, u64)> {
     use std::os::unix::fs::MetadataExt;
     let file = fs::File::open(path).ok()?;
@@ -214,7 +219,7 @@ fn mount_of(path: &str) -> Option<(String, u64)> {
     Some((mount.to_owned(), file.metadata().ok()?.ino()))
 }
 
-/// A line of `/proc/self/status`.
+/// Returns the value of a line of `/proc/self/status`.
 fn status(key: &str) -> String {
     let text = read("/proc/self/status");
     let line = text.lines().find_map(|line| {

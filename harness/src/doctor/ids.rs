@@ -12,7 +12,7 @@ use crate::sandbox::paths::Paths;
 use crate::sandbox::refused::Refused;
 use crate::sandbox::subordinate::{Nothing, Subordinate};
 
-/// Subordinate ids and id-mapped mounts.
+/// Finds out whether subordinate ids and id-mapped mounts can be had.
 pub(super) fn findings(machine: &Machine, without: Option<&Finding>) -> Vec<Finding> {
     vec![subordinate(machine, without), idmapped(without)]
 }
@@ -40,7 +40,7 @@ fn subordinate(machine: &Machine, without: Option<&Finding>) -> Finding {
     }
 }
 
-/// Lets `newuidmap` and `newgidmap` do what they are for.
+/// Tries `newuidmap` and `newgidmap`.
 fn mapped_by_helpers(ids: Subordinate) -> Finding {
     let mut said = Ok(());
     let outcome = beside(|pid| {
@@ -59,8 +59,10 @@ fn mapped_by_helpers(ids: Subordinate) -> Finding {
         .fix("sudo apt-get install --reinstall uidmap")
 }
 
-/// Whether the workspace can be shown to trials as theirs. Only root needs it: an ordinary user's
-/// files are those of its sandboxes' root anyway.
+/// Finds out whether the workspace can be shown to trials as theirs.
+///
+/// Only root needs id-mapped mounts: an ordinary user's files are those of its sandboxes' root
+/// anyway.
 fn idmapped(without: Option<&Finding>) -> Finding {
     let name = "idmapped_mounts";
     let lost = "writing to the workspace from trials";

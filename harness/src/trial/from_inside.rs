@@ -1,4 +1,5 @@
-//! The functions by which a test asks something of the trial that runs it, or leaves something there.
+//! The functions by which a test asks something of the trial that runs it, or leaves something
+//! there.
 
 use super::running;
 
@@ -33,10 +34,10 @@ pub fn trial_name() -> Option<&'static str> {
 
 /// Shows a short note beside the verdict of the running trial, whether the trial passes or fails.
 ///
-/// A note is for what a reader of the verdict should know although it does not decide: that the host
-/// was too busy for a measurement to mean much, or where a capture was kept. A note is one line: line
-/// breaks become spaces, a note of more than 500 bytes is cut, and after ten notes of a trial the
-/// others are left out. Outside of a trial the note goes to stderr.
+/// A note is for what a reader of the verdict should know although it does not decide: that the
+/// host was too busy for a measurement to mean much, or where a capture was kept. A note is one
+/// line: line breaks become spaces, a note of more than 500 bytes is cut, and after ten notes of a
+/// trial the others are left out. Outside of a trial the note goes to stderr.
 ///
 /// ```no_run
 /// #[snowglobe::test]

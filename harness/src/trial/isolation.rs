@@ -1,4 +1,4 @@
-//! Which namespaces a trial gets of its own.
+//! The namespaces that a trial has of its own.
 
 use std::fmt;
 use std::ops::BitOr;
@@ -47,17 +47,17 @@ impl Isolation {
     /// All of them: the default.
     pub const ALL: Isolation = Isolation(63);
 
-    /// Whether all of `other` are included.
+    /// Returns whether all kinds in `other` are included.
     pub const fn contains(self, other: Isolation) -> bool {
         self.0 & other.0 == other.0
     }
 
-    /// These, but not those of `other`.
+    /// Returns the kinds that are here and not in `other`.
     pub const fn without(self, other: Isolation) -> Isolation {
         Isolation(self.0 & !other.0)
     }
 
-    /// These, and those of `other`.
+    /// Returns the kinds that are here or in `other`.
     pub const fn with(self, other: Isolation) -> Isolation {
         Isolation(self.0 | other.0)
     }
@@ -85,9 +85,10 @@ impl fmt::Display for Isolation {
             .filter(|(_, kind, _)| self.contains(*kind))
             .map(|(name, _, _)| *name)
             .collect();
-        match names.is_empty() {
-            true => f.write_str("none"),
-            false => f.write_str(&names.join("+")),
+        if names.is_empty() {
+            f.write_str("none")
+        } else {
+            f.write_str(&names.join("+"))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a trial may ask for.
+//! Options of a trial.
 
 use std::fmt;
 use std::time::Duration;
@@ -37,16 +37,16 @@ pub enum ShouldPanic {
     No,
     /// A panic is a pass, and its absence a failure.
     Yes,
-    /// As `Yes`, if the panic's text contains this.
+    /// A panic is a pass if its text contains this one.
     With(&'static str),
 }
 
-/// How much of the machine a trial needs.
+/// Share of the machine that a trial needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
-    /// As much as this many ordinary trials.
+    /// The trial counts as this many ordinary trials.
     Threads(usize),
-    /// All of it: nothing else runs meanwhile.
+    /// The trial needs the whole machine: nothing else runs meanwhile.
     Machine,
 }
 
@@ -83,74 +83,74 @@ impl Options {
         nested: false,
     };
 
-    /// How long the trial may take.
+    /// Sets the time that the trial may take.
     pub const fn timeout(mut self, limit: Duration) -> Options {
         self.timeout = Some(limit);
         self
     }
 
-    /// Ignored unless asked for, with a reason to show (or the empty string).
+    /// Makes the trial ignored unless asked for, with a reason to show (or the empty string).
     pub const fn ignore(mut self, reason: &'static str) -> Options {
         self.ignore = Some(reason);
         self
     }
 
-    /// Expected to panic.
+    /// Makes a panic a pass, and its absence a failure.
     pub const fn should_panic(mut self) -> Options {
         self.should_panic = ShouldPanic::Yes;
         self
     }
 
-    /// Expected to panic with a text that contains `expected`.
+    /// Makes a panic a pass if its text contains `expected`.
     pub const fn should_panic_with(mut self, expected: &'static str) -> Options {
         self.should_panic = ShouldPanic::With(expected);
         self
     }
 
-    /// The seed that [`snowglobe::seed`](crate::seed) gives, in place of one from the run's.
+    /// Sets the seed that [`snowglobe::seed`](crate::seed) returns, in place of one from the run's.
     pub const fn seed(mut self, seed: u64) -> Options {
         self.seed = Some(seed);
         self
     }
 
-    /// What the trial cannot do without: it is ignored, with the reason shown, where one is
-    /// missing, and fails there under `SNOWGLOBE_REQUIRE=1`.
+    /// Sets what the trial cannot do without. Where one of these is missing the trial is ignored,
+    /// with the reason shown; under `SNOWGLOBE_REQUIRE=1` it fails there.
     pub const fn requires(mut self, needs: &'static [Need]) -> Options {
         self.needs = needs;
         self
     }
 
-    /// Which namespaces the trial gets of its own.
+    /// Sets the namespaces that the trial has of its own.
     pub const fn isolation(mut self, isolation: Isolation) -> Options {
         self.isolation = isolation;
         self
     }
 
-    /// Counts as this many ordinary trials against `--test-threads`.
+    /// Makes the trial count as this many ordinary trials against `--test-threads`.
     pub const fn threads(mut self, threads: usize) -> Options {
         self.weight = Weight::Threads(if threads == 0 { 1 } else { threads });
         self
     }
 
-    /// Runs while nothing else runs.
+    /// Makes the trial run while nothing else runs.
     pub const fn exclusive(mut self) -> Options {
         self.weight = Weight::Machine;
         self
     }
 
-    /// Runs while no other trial of the same group runs.
+    /// Makes the trial run while no other trial of the same group runs.
     pub const fn group(mut self, group: &'static str) -> Options {
         self.group = Some(group);
         self
     }
 
-    /// A panic on another thread than the test's own is no failure by itself.
+    /// Permits panics on other threads than the test's own: they are no failure by themselves.
     pub const fn allow_panics(mut self) -> Options {
         self.allow_panics = true;
         self
     }
 
-    /// The trial may make user namespaces of its own.
+    /// Permits the trial to make user namespaces of its own.
     pub const fn nested(mut self) -> Options {
         self.nested = true;
         self

@@ -6,9 +6,11 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
+
+use crate::kernel::sync::{Lock, SharedLock};
 
 /// The trial that this process runs.
 #[derive(Debug)]
@@ -30,17 +32,17 @@ pub(crate) enum Remark {
     LastWords(String),
 }
 
-static CURRENT: RwLock<Option<&'static RunningTrial>> = RwLock::new(None);
+static CURRENT: SharedLock<Option<&'static RunningTrial>> = SharedLock::new(None);
 
 /// Returns the trial that this process runs, if it runs one.
 pub(crate) fn current() -> Option<&'static RunningTrial> {
-    *CURRENT.read().unwrap_or_else(PoisonError::into_inner)
+    *CURRENT.read()
 }
 
 /// Makes `trial` the one that this process runs.
 pub(crate) fn begin(trial: RunningTrial) {
     let trial = Box::leak(Box::new(trial));
-    *CURRENT.write().unwrap_or_else(PoisonError::into_inner) = Some(trial);
+    *CURRENT.write() = Some(trial);
 }
 
 /// Number of notes of one trial that are kept.
@@ -97,44 +99,44 @@ fn one_line(text: &str) -> String {
 }
 
 /// Sentences about what happened behind the test's back. Any of them fails the trial.
-static COMPLAINTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static COMPLAINTS: Lock<Vec<String>> = Lock::new(Vec::new());
 
 /// Fails the trial, or adds `sentence` to the reason for which the trial fails.
 pub(crate) fn complain(sentence: String) {
-    lock(&COMPLAINTS).push(sentence);
+    COMPLAINTS.lock().push(sentence);
 }
 
 /// Takes the complaints that there are.
 pub(crate) fn take_complaints() -> Vec<String> {
-    std::mem::take(&mut *lock(&COMPLAINTS))
+    std::mem::take(&mut *COMPLAINTS.lock())
 }
 
 /// Work for the end of the trial, which is told whether the trial has passed.
 pub(crate) type Ending = Box<dyn FnOnce(bool) + Send>;
 
-static ENDINGS: Mutex<Vec<Ending>> = Mutex::new(Vec::new());
+static ENDINGS: Lock<Vec<Ending>> = Lock::new(Vec::new());
 
 /// Registers `work`; it runs when it is known whether the trial has passed.
 pub(crate) fn at_end(work: Ending) {
-    lock(&ENDINGS).push(work);
+    ENDINGS.lock().push(work);
 }
 
 /// Takes the work that was registered last, for values are dropped in this order too.
 pub(crate) fn take_ending() -> Option<Ending> {
-    lock(&ENDINGS).pop()
+    ENDINGS.lock().pop()
 }
 
 /// Threads that must end before the verdict is told.
-static LAST_THREADS: Mutex<Vec<JoinHandle<()>>> = Mutex::new(Vec::new());
+static LAST_THREADS: Lock<Vec<JoinHandle<()>>> = Lock::new(Vec::new());
 
 /// Makes the trial wait for `thread` before the verdict is told.
 pub(crate) fn wait_at_the_end(thread: JoinHandle<()>) {
-    lock(&LAST_THREADS).push(thread);
+    LAST_THREADS.lock().push(thread);
 }
 
 /// Waits for the threads that must end before the verdict is told.
 pub(crate) fn join_last_threads() {
-    let threads = std::mem::take(&mut *lock(&LAST_THREADS));
+    let threads = std::mem::take(&mut *LAST_THREADS.lock());
     for thread in threads {
         // A panic of the thread is known already: the panic hook remembers each of them.
         let _ = thread.join();
@@ -143,14 +145,7 @@ pub(crate) fn join_last_threads() {
 
 /// Returns whether nobody has complained, and nothing was registered for the end.
 pub(crate) fn has_nothing_left_to_do() -> bool {
-    fn is_empty<T>(list: &Mutex<Vec<T>>) -> bool {
-        list.lock().is_ok_and(|list| list.is_empty())
-    }
-    is_empty(&LAST_THREADS) && is_empty(&ENDINGS) && is_empty(&COMPLAINTS)
-}
-
-fn lock<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
-    list.lock().unwrap_or_else(PoisonError::into_inner)
+    LAST_THREADS.lock().is_empty() && ENDINGS.lock().is_empty() && COMPLAINTS.lock().is_empty()
 }
 
 thread_local! {

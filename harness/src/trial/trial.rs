@@ -9,8 +9,8 @@ use super::options::Options;
 
 /// One test case.
 ///
-/// Most trials come from [`#[snowglobe::test]`](macro@crate::test). Those that are only known at run
-/// time, one for each file of a corpus or each cell of a matrix, are made here and handed to
+/// Most trials come from [`#[snowglobe::test]`](macro@crate::test). Those that are only known at
+/// run time, one for each file of a corpus or each cell of a matrix, are made here and handed to
 /// [`snowglobe::main!`](crate::main) or [`run`](crate::run()).
 ///
 /// ```
@@ -32,25 +32,28 @@ pub struct Trial {
     name: Cow<'static, str>,
     kind: Cow<'static, str>,
     options: Options,
-    source: Option<Source>,
+    source: Option<SourceLine>,
     body: Body,
     lacks: Option<String>,
 }
 
-/// Where a trial was written down.
+/// The place in the source where a trial was written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Source {
+pub(crate) struct SourceLine {
+    /// Path of the file, as `file!()` gives it.
     pub(crate) file: &'static str,
+    /// Number of the line.
     pub(crate) line: u32,
 }
 
+/// The code of a trial.
 pub(crate) enum Body {
     Function(fn() -> Result<(), Failed>),
     Closure(Box<dyn FnOnce() -> Result<(), Failed> + Send>),
 }
 
 impl Trial {
-    /// A trial with the given name, which runs the given closure in a sandbox of its own.
+    /// Makes a trial with the given name, which runs the given closure in a sandbox of its own.
     ///
     /// The closure may return `()` or any `Result` whose error displays.
     pub fn test<R, O>(name: impl Into<String>, body: R) -> Trial
@@ -73,7 +76,7 @@ impl Trial {
             name: Cow::Borrowed(definition.trial_name()),
             kind: Cow::Borrowed(""),
             options: definition.options,
-            source: Some(Source {
+            source: Some(SourceLine {
                 file: definition.file,
                 line: definition.line,
             }),
@@ -90,13 +93,14 @@ impl Trial {
         }
     }
 
-    /// Whether the trial is ignored unless `--ignored` or `--include-ignored` is given.
+    /// Sets whether the trial is ignored unless `--ignored` or `--include-ignored` is given.
     pub fn with_ignored_flag(mut self, ignored: bool) -> Trial {
         self.options.ignore = ignored.then_some("");
         self
     }
 
-    /// How long the trial may take before it is shown where it hangs and killed.
+    /// Sets the time that the trial may take. Then it is shown where the trial hangs, and the trial
+    /// is killed.
     pub fn timeout(mut self, limit: Duration) -> Trial {
         self.options.timeout = Some(limit);
         self
@@ -107,33 +111,33 @@ impl Trial {
         Trial { options, ..self }
     }
 
-    /// The name, as it is listed and filtered by.
+    /// Returns the name by which the trial is listed and filtered.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The word set by [`Trial::with_kind`], or the empty string.
+    /// Returns the word set by [`Trial::with_kind`], or the empty string.
     pub fn kind(&self) -> &str {
         &self.kind
     }
 
-    /// Whether the trial is ignored unless asked for.
+    /// Returns whether the trial is ignored unless asked for.
     pub fn has_ignored_flag(&self) -> bool {
         self.options.ignore.is_some()
     }
 
-    /// The trial's options.
+    /// Returns the trial's options.
     pub fn options(&self) -> &Options {
         &self.options
     }
 
-    /// Forgets that it is ignored by default.
+    /// Makes the trial run although it is ignored by default.
     pub(crate) fn ask_for(&mut self) {
         self.options.ignore = None;
     }
 
-    /// Notes that something is missing that the trial needs; it is ignored then, unless what it
-    /// needs is `required` to be there.
+    /// Notes that something is missing that the trial needs. The trial is ignored then, unless what
+    /// is missing is `required` to be there.
     pub(crate) fn lack(&mut self, reason: String, required: bool) {
         if !required && self.options.ignore.is_none() {
             // One text for each thing that is missing, once a run.
@@ -146,7 +150,7 @@ impl Trial {
         self.lacks.as_deref()
     }
 
-    pub(crate) fn source(&self) -> Option<Source> {
+    pub(crate) fn source(&self) -> Option<SourceLine> {
         self.source
     }
 
@@ -154,7 +158,7 @@ impl Trial {
         (self.name, self.body)
     }
 
-    /// The name with its kind, as it is printed.
+    /// Returns the name with its kind, as it is printed.
     pub(crate) fn label(&self) -> String {
         if self.kind.is_empty() {
             self.name.to_string()
@@ -183,26 +187,27 @@ impl fmt::Debug for Trial {
     }
 }
 
-/// What the attribute macro writes down about a test function.
+/// A test function as the attribute macro writes it down.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Definition {
-    /// `crate::module::function`.
+    /// Path of the function, as `crate::module::function`.
     pub path: &'static str,
     /// The name given with `name = "…"`, in place of the last part of the path.
     pub name: Option<&'static str>,
-    /// As `file!()` gives it.
+    /// File of the function, as `file!()` gives it.
     pub file: &'static str,
-    /// As `line!()` gives it.
+    /// Line of the function, as `line!()` gives it.
     pub line: u32,
-    /// The function, its result made uniform.
+    /// The function, with a result of one type for all.
     pub body: fn() -> Result<(), Failed>,
-    /// Its options.
+    /// Options in the attribute.
     pub options: Options,
 }
 
 impl Definition {
-    /// Whether that is the trial's name; nearly always it is not, which is seen at once.
+    /// Returns whether `name` is the trial's. Nearly always it is not, which the end of the path
+    /// shows at once.
     pub(crate) fn is_named(&self, name: &str) -> bool {
         match self.name {
             Some(own) => own == name,
@@ -210,13 +215,16 @@ impl Definition {
         }
     }
 
-    /// The name as libtest would list it: the path without the crate.
+    /// Returns the name as libtest would list it: the path without the crate.
     pub(crate) fn trial_name(&self) -> &'static str {
         self.name.unwrap_or_else(|| without_crate(self.path))
     }
 }
 
-/// Whoever has ten thousand trials looks at ten thousand paths: a single byte is found faster than two.
+/// Returns a path without its crate.
+///
+/// A program with ten thousand trials does this for ten thousand paths, and a single byte is found
+/// faster than two.
 pub(crate) fn without_crate(path: &'static str) -> &'static str {
     let rest = path
         .split_once(':')

@@ -1,4 +1,7 @@
-//! Trees copied where they cannot be laid over each other.
+//! Root filesystems copied, where they cannot be laid over each other.
+//!
+//! A node may write to its root filesystem, whose layers belong to all nodes. Where the kernel
+//! refuses an overlay, the layers are copied into one tree.
 
 use std::fs;
 use std::io;
@@ -6,12 +9,18 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown, lchown, symlink};
 use std::path::{Path, PathBuf};
 
 /// Copies `layers`, the uppermost first, into `target`, unless that has been done before.
+///
+/// # Errors
+/// A file cannot be read or written. What was copied by then is not taken for the whole.
 pub(super) fn merge(layers: &[PathBuf], target: &Path) -> io::Result<()> {
     if target.exists() {
         return Ok(());
     }
+    // A node that died in the midst of it leaves an unfinished copy, which is begun again: only the
+    // rename makes it a whole one.
     let unfinished = target.with_extension("unfinished");
     fs::create_dir_all(&unfinished)?;
+    // The lowest first, so that the upper ones replace its files.
     for layer in layers.iter().rev() {
         copy_dir(layer, &unfinished)?;
     }
@@ -24,7 +33,8 @@ fn copy_dir(from: &Path, to: &Path) -> io::Result<()> {
         let entry = entry?;
         copy(&entry.path(), &to.join(entry.file_name()))?;
     }
-    // Ownership needs ids that may not be mapped here; modes come after, for a change of owner clears them.
+    // Ownership needs ids that may not be mapped here, so a refusal is no error. The mode comes
+    // after, for a change of owner clears the setuid and setgid bits (chown(2)).
     let _ = lchown(to, Some(meta.uid()), Some(meta.gid()));
     fs::set_permissions(to, meta.permissions())
 }
@@ -39,6 +49,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
         }
         return copy_dir(from, to);
     }
+    // What a lower layer has in this place would be followed if it is a link.
     match fs::remove_file(to) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -47,6 +58,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
         symlink(fs::read_link(from)?, to)?;
         let _ = lchown(to, Some(meta.uid()), Some(meta.gid()));
     } else if kind.is_file() {
+        // By the descriptor from here on, and the mode last, as above.
         fs::copy(from, to)?;
         let file = fs::File::open(to)?;
         let _ = fchown(&file, Some(meta.uid()), Some(meta.gid()));

@@ -99,12 +99,13 @@ impl Factory<'_> {
         }
     }
 
-    /// Clones the first process of a node that has lived before, whose users are its own, and who own
-    /// its network.
+    /// Clones the first process of a node that has lived before, whose users are its own, and who
+    /// own its network.
     ///
     /// Only a member of a user namespace can clone processes into it without making another one. A
-    /// process that has entered one cannot come back: that takes CAP_SYS_ADMIN in the old one, which
-    /// it has lost (`setns(2)`). So a process in between enters the user namespace, clones, and ends.
+    /// process that has entered one cannot come back: that takes CAP_SYS_ADMIN in the old one,
+    /// which it has lost (`setns(2)`). So a process in between enters the user namespace, clones,
+    /// and ends.
     fn respawn(
         &self,
         request: &NodeRequest,
@@ -114,7 +115,8 @@ impl Factory<'_> {
         match process::fork().doing("fork a node")? {
             ForkResult::Parent { .. } => Ok(()),
             ForkResult::Child => process::never_return(|| {
-                // A sibling, so that the init is the parent of the node's first process and reaps it.
+                // A sibling, so that the init is the parent of the node's first process and reaps
+                // it.
                 let cloned = enter_users(network).and_then(|()| {
                     let step = SetupStep::Clone(refused::NewProcess::Node, flags(request));
                     clone_sibling(flags(request)).doing(step)
@@ -135,8 +137,8 @@ impl Factory<'_> {
     }
 
     fn clone_for(&self, request: &NodeRequest) -> nix::Result<Cloned> {
-        // The trial may make no user namespaces, but its init may for a moment. The limit is that of
-        // the user namespace in which the calling process is (namespaces(7), /proc/sys/user).
+        // The trial may make no user namespaces, but its init may for a moment. The limit is that
+        // of the user namespace in which the calling process is (namespaces(7), /proc/sys/user).
         let closed = request.ids.is_some() && !self.spec.nested;
         if closed {
             permit_user_namespaces("2147483647");

@@ -1,8 +1,8 @@
 //! The start of a program as a child of a node's first process.
 //!
-//! `fork` succeeds long before it is known whether there is such a program. A test should be told at
-//! once that there is none, and why, so the child reports a failure over a pipe that a successful
-//! `execve` closes, as std's `Command` does.
+//! `fork` succeeds long before it is known whether there is such a program. A test should be told
+//! at once that there is none, and why, so the child reports a failure over a pipe that a
+//! successful `execve` closes, as std's `Command` does.
 
 use std::ffi::{CStr, CString};
 use std::io::Read;
@@ -20,8 +20,8 @@ use crate::kernel::process;
 use crate::kernel::process::signal;
 use crate::sandbox::protocol::node::Program;
 
-/// Directories that are searched after those of `PATH`: a `PATH` that was made for the trial's files
-/// may name none of a node's root filesystem.
+/// Directories that are searched after those of `PATH`: a `PATH` that was made for the trial's
+/// files may name none of a node's root filesystem.
 const USUAL: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Forks and executes. Returns the program's process id when the program has begun.
@@ -68,7 +68,8 @@ fn prepare(program: &Program, streams: &[OwnedFd; 3]) -> nix::Result<()> {
     }
     if let Some((uid, gid)) = program.ids {
         let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-        // Where a single id is mapped, setgroups is denied (user_namespaces(7), /proc/PID/setgroups).
+        // Where a single id is mapped, setgroups is denied (user_namespaces(7),
+        // /proc/PID/setgroups).
         let _ = setgroups(&[]);
         setresgid(gid, gid, gid)?;
         setresuid(uid, uid, uid)?;

@@ -71,10 +71,12 @@ fn mount_point(at: &Path) -> SetupStep {
     SetupStep::MakeMountPoint(at.to_string_lossy().into_owned())
 }
 
+/// Returns a detached copy of what is mounted at `path`, with all that is mounted below.
 fn hold(path: &Path) -> Result<OwnedFd, Refused> {
     mount::detach_copy(path, true).doing("copy a mount")
 }
 
+/// Returns the node's `/etc/hosts` as a mount. A file that nodes share is made read-only.
 fn hold_hosts(etc: &NodeEtc) -> Result<OwnedFd, Refused> {
     let tree = hold(&etc.hosts)?;
     if etc.hosts_read_only {
@@ -83,6 +85,7 @@ fn hold_hosts(etc: &NodeEtc) -> Result<OwnedFd, Refused> {
     Ok(tree)
 }
 
+/// Read-only, with all mounts below: a volume may have others in it.
 const READ_ONLY: MountAttributes<'static> = MountAttributes {
     set: mount::READ_ONLY,
     clear: 0,
@@ -90,6 +93,7 @@ const READ_ONLY: MountAttributes<'static> = MountAttributes {
     recursive: true,
 };
 
+/// Takes the content of a mount in hand.
 fn in_hand(mount: &NodeMount) -> Result<TakenMount, Refused> {
     Ok(match &mount.content {
         MountContent::Path(path) => {
@@ -99,17 +103,20 @@ fn in_hand(mount: &NodeMount) -> Result<TakenMount, Refused> {
     })
 }
 
+/// Mounts at its place what was taken in hand.
 fn place(mount: &NodeMount, held: &TakenMount) -> Result<(), Refused> {
     let at = &mount.at;
     match held {
         TakenMount::Tmpfs(size) => {
             fs::create_dir_all(at).doing_with(|| mount_point(at))?;
+            // Everybody may write to it, as to /tmp.
             let data = CString::new(format!("mode=1777,size={size}"))
                 .map_err(|_| Errno::EINVAL)
                 .doing("mount a tmpfs")?;
             mount::fresh(c"tmpfs", at, Some(&data)).doing("mount a tmpfs")?;
         }
         TakenMount::Tree(tree) => {
+            // A file can lie on a file only, and a directory on a directory (mount(2), ENOTDIR).
             make_point(at, is_dir(tree)).doing_with(|| mount_point(at))?;
             mount::attach(tree.as_fd(), at).doing("mount")?;
         }
@@ -124,7 +131,7 @@ fn is_dir(tree: &OwnedFd) -> bool {
     nix::sys::stat::fstat(tree).is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFDIR)
 }
 
-/// Something for a mount to lie on.
+/// Makes something on which a mount can lie, unless there is something.
 fn make_point(at: &Path, dir: bool) -> std::io::Result<()> {
     if at.exists() {
         return Ok(());
@@ -138,10 +145,10 @@ fn make_point(at: &Path, dir: bool) -> std::io::Result<()> {
     fs::File::create(at).map(drop)
 }
 
-/// Puts a file in the place of one in a directory that cannot be written to.
+/// Mounts a file over one in a directory that cannot be written to.
 ///
-/// It may be a link into `/run`, as `/etc/resolv.conf` often is: then its target is made, for `/run`
-/// is the node's own.
+/// The path may be a link to nothing in `/run`, as `/etc/resolv.conf` often is. Then the target of
+/// the link is made, for `/run` is the node's own.
 fn lay_over(path: &str, tree: std::os::fd::BorrowedFd<'_>) -> nix::Result<()> {
     let path = Path::new(path);
     match mount::attach(tree, path) {
@@ -149,6 +156,8 @@ fn lay_over(path: &str, tree: std::os::fd::BorrowedFd<'_>) -> nix::Result<()> {
         done => return done,
     }
     if make_point(&follow(path), false).is_err() {
+        // There is no such file, and none can be made: the directory is laid under an overlay that
+        // takes it. What is written lies in the node's own /run.
         let (etc, disk) = (Path::new("/etc"), Path::new("/run/.etc"));
         for dir in ["upper", "work"] {
             fs::create_dir_all(disk.join(dir)).map_err(|e| errno(&e))?;
@@ -159,9 +168,10 @@ fn lay_over(path: &str, tree: std::os::fd::BorrowedFd<'_>) -> nix::Result<()> {
     mount::attach(tree, path)
 }
 
-/// Where a chain of links leads, also to nothing.
+/// Returns the path to which a chain of links leads, even if nothing is there.
 fn follow(path: &Path) -> PathBuf {
     let mut at = path.to_owned();
+    // Fewer than the kernel follows (40, path_resolution(7)), and no endless loop.
     for _ in 0..16 {
         match fs::read_link(&at) {
             Ok(target) => at = at.parent().unwrap_or(Path::new("/")).join(target),
@@ -171,7 +181,8 @@ fn follow(path: &Path) -> PathBuf {
     at
 }
 
-/// The directories of another root filesystem, by names that hold whatever is mounted over them.
+/// The directories of another root filesystem, by names that stay valid whatever is mounted over
+/// the directories.
 struct RootDirs {
     _held: Vec<OwnedFd>,
     layers: Vec<PathBuf>,
@@ -185,6 +196,8 @@ impl RootDirs {
         for dir in root.layers.iter().chain([&root.disk]) {
             let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
             let fd = open(dir, flags, Mode::empty()).doing("open a root filesystem")?;
+            // An overlay takes its layers by name. A name in /proc/self/fd leads to the directory
+            // that the descriptor stands for (proc_pid_fd(5)).
             names.push(PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd())));
             held.push(fd);
         }
@@ -197,10 +210,12 @@ impl RootDirs {
     }
 }
 
-/// Another root, with the `/proc`, `/sys` and `/dev` that are there by now.
+/// Changes to another root, with the `/proc`, `/sys` and `/dev` that are there by now.
 fn change_root(root: &RootDirs, note: &dyn Fn(&str)) -> Result<(), Refused> {
     // Any directory will do for a stage: nothing of this mount namespace remains.
     let stage = Path::new("/run");
+    // Copies keep what the node's own first mounts have shown: a procfs of its PID namespace, a
+    // sysfs of its network namespace, harmless devices.
     let kept: Vec<(&str, OwnedFd)> = ["/proc", "/sys", "/dev"]
         .into_iter()
         .map(|path| Ok((path, hold(Path::new(path))?)))
@@ -208,6 +223,8 @@ fn change_root(root: &RootDirs, note: &dyn Fn(&str)) -> Result<(), Refused> {
     for dir in ["upper", "work"] {
         make_point(&root.disk.join(dir), true).doing("furnish the node's disk")?;
     }
+    // Overlays in user namespaces are permitted from Linux 5.11 on (user_namespaces(7)), and not
+    // every filesystem can be their writable layer (Documentation/filesystems/overlayfs.rst).
     if let Err(refused) = mount::overlay(&root.layers, &root.disk, stage) {
         note(&format!(
             "overlayfs is refused here ({refused}): its root filesystem is a copy"
@@ -227,5 +244,6 @@ fn change_root(root: &RootDirs, note: &dyn Fn(&str)) -> Result<(), Refused> {
         make_point(&place, true).doing("make a mount point")?;
         mount::fresh(c"tmpfs", &place, Some(data)).doing("mount /tmp and /run")?;
     }
+    // The old root is left behind, so that nothing of it can be reached (pivot_root(2)).
     mount::pivot(stage).doing("change the root")
 }

@@ -122,8 +122,8 @@ fn mapped_copy(
     Ok((tree, false))
 }
 
-/// Directories below which the host's mounts are not for trials: the kernel's own filesystems, which
-/// each sandbox has for itself, and other people's containers.
+/// Directories below which the host's mounts are not for trials: the kernel's own filesystems,
+/// which each sandbox has for itself, and other people's containers.
 const NOT_COPIED: [&str; 6] = [
     "/proc",
     "/sys",
@@ -133,8 +133,8 @@ const NOT_COPIED: [&str; 6] = [
     "/var/lib/containers",
 ];
 
-/// Returns the mount points whose filesystems hold files worth seeing, outer ones first, and whether
-/// a trial may write to each.
+/// Returns the mount points whose filesystems hold files worth seeing, outer ones first, and
+/// whether a trial may write to each.
 fn wanted_mounts(paths: &Paths) -> BTreeMap<PathBuf, bool> {
     let writable = |path: &Path| paths.writable.iter().any(|dir| path.starts_with(dir));
     let kept =

@@ -1,5 +1,5 @@
-//! The outer sandbox as its maker sees it: cloning the first process, and what only the maker may do
-//! for that process.
+//! The outer sandbox as its maker sees it: cloning the first process, and what only the maker may
+//! do for that process.
 
 use std::os::fd::OwnedFd;
 
@@ -28,14 +28,14 @@ const NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWUSER
 
 /// The outer sandbox as its maker sees it.
 pub(crate) struct Outer {
-    /// Pidfd of the first process: readable when that is gone. Killing that process kills everything
-    /// inside.
+    /// Pidfd of the first process: readable when that is gone. Killing that process kills
+    /// everything inside.
     pub(crate) first: OwnedFd,
     /// Channel to the first process.
     pub(crate) channel: MessageChannel,
     /// Ids of the trials outside: fewer than were asked for where these could not be mapped.
     pub(crate) ids: Ids,
-    /// What could not be had, in a sentence each.
+    /// Things that could not be had, in a sentence each.
     pub(crate) notes: Vec<String>,
 }
 
@@ -54,7 +54,8 @@ pub(crate) fn make(
         let step = SetupStep::Clone(refused::NewProcess::OuterSandbox, NAMESPACES);
         match clone_into(NAMESPACES).doing(step)? {
             Cloned::Child => process::never_return(|| {
-                // The first process sees the supervisor's end only if it does not hold that end too.
+                // The first process sees the supervisor's end only if it does not hold that end
+                // too.
                 drop(ours);
                 begin(ids, paths, theirs, &supervisor, inside);
             }),
@@ -70,8 +71,8 @@ pub(crate) fn make(
                         notes,
                     });
                 }
-                // Either of uid_map and gid_map can be written once (user_namespaces(7)), and one of
-                // them may have been. So another process gets the ids that can be mapped.
+                // Either of uid_map and gid_map can be written once (user_namespaces(7)), and one
+                // of them may have been. So another process gets the ids that can be mapped.
                 let _ = process::pidfd_kill(&pidfd, libc::SIGKILL);
                 let _ = waitpid(Pid::from_raw(pid), None);
                 ids = given;

@@ -1,20 +1,20 @@
 //! The outer sandbox, made once per run.
 //!
-//! What every trial needs alike is made once, for a trial is short: a mount tree in which the host's
-//! files can only be read, and a user namespace in which root is nobody on the host. Trials then
-//! inherit that tree and add what is their own.
+//! What every trial needs alike is made once, for a trial is short: a mount tree in which the
+//! host's files can only be read, and a user namespace in which root is nobody on the host. Trials
+//! then inherit that tree and add what is their own.
 //!
 //! In that tree are the host's files, read-only; the workspace, writable; a `/dev` of harmless
 //! devices; and empty `/tmp` and `/run`. How it is made depends on the user:
-//! - As an ordinary user it is the host's own tree, made read-only in place: in a new user namespace
-//!   the mounts that came from the old one are locked together (`mount_namespaces(7)`).
+//! - As an ordinary user it is the host's own tree, made read-only in place: in a new user
+//!   namespace the mounts that came from the old one are locked together (`mount_namespaces(7)`).
 //! - Started as root it is put together from copies that are *id-mapped*: root inside is then an
 //!   unprivileged id on the host and still sees root's files as its own, and what it writes in the
 //!   workspace belongs to root.
 //!
 //! | file | role |
 //! |---|---|
-//! | `make` | the supervisor's side: clones the first process, gives it ids and mounts, waits for it |
+//! | `make` | the maker's side: clones the first process, gives it ids and mounts |
 //! | `first_process` | the first process until it is ready |
 //! | `idmapped_root` | root's mount tree: copies of the host's mounts, on both sides |
 //! | `devices` | the `/dev` |

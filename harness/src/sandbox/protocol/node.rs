@@ -31,8 +31,8 @@ pub(crate) struct NodeRequest {
     pub(crate) own_mounts: bool,
     /// Number of ids in a user namespace of the node's own, instead of those of the trial.
     pub(crate) ids: Option<u32>,
-    /// Sysctls by their paths below `/proc/sys`, and their values, which are written before there is
-    /// an interface.
+    /// Sysctls by their paths below `/proc/sys`, and their values, which are written before there
+    /// is an interface.
     pub(crate) sysctls: Vec<(String, String)>,
     /// Files that the node finds in `/etc`.
     pub(crate) etc: Option<NodeEtc>,
@@ -114,7 +114,7 @@ codec_struct!(NodeMount {
     read_only
 });
 
-/// What a mount shows.
+/// Content of a mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum MountContent {
     /// A directory or file that the trial sees.

@@ -14,7 +14,7 @@ pub(crate) enum OuterStep {
     IdsMapped,
     /// These are mounts of yours. A detached tree for each path comes along, in the same order.
     Mounts(Vec<PathBuf>),
-    /// There are no more mounts.
+    /// The maker has sent all mounts.
     MountsComplete,
 }
 

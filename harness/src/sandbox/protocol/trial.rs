@@ -77,8 +77,8 @@ pub(crate) enum TrialReport {
         /// How the body said that it had come to its end, if it did.
         finish: Option<Finish>,
     },
-    /// The body has passed, its process has ended with 0, and the sandbox was empty then: nobody has
-    /// any more what the trial was given. The last message of nearly every trial.
+    /// The body has passed, its process has ended with 0, and the sandbox was empty then: nobody
+    /// has any more what the trial was given. The last message of nearly every trial.
     AllWell,
     /// What the processes of the trial are doing, as text for people.
     Described(String),
@@ -115,14 +115,14 @@ codec_enum!(Remark {
     2 => LastWords(text),
 });
 
-/// How a test body came to its end.
+/// The end of a test body, as the body tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Finish {
     /// The test passed.
     Passed,
     /// The test failed.
     Failed {
-        /// What failed it.
+        /// Kind of the failure.
         kind: FailureKind,
         /// Place of the failure as `file:line:column`, or nothing where it is not known.
         location: String,
@@ -136,7 +136,7 @@ codec_enum!(Finish {
     2 => Failed { kind, location, reason },
 });
 
-/// What failed a test.
+/// Kind of a test's failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FailureKind {
     /// A panic, whose message is on stderr already.

@@ -27,7 +27,8 @@ impl EdgeMessage for NurseryOrder {
     const EDGE: Edge = Edge::ToNursery;
 }
 
-/// From the supervisor to a zygote: run a trial, whose init takes the channel over until it is gone.
+/// From the supervisor to a zygote: run a trial, whose init takes the channel over until it is
+/// gone.
 ///
 /// A pipe for the trial's output comes along, unless the trial before has left its own, or the
 /// output is not captured.

@@ -8,9 +8,9 @@
 //! An init makes the sandbox, forks the test body, reaps, passes signals on, makes the nodes of
 //! labs ([`crate::sandbox::node`]), and ends when the supervisor does.
 //!
-//! An init lives in its zygote's memory ([`crate::kernel::process::shared_memory_child`]) while the zygote sleeps. So
-//! whatever it allocates has to be freed before it ends, and it may not take a lock that the zygote
-//! could hold.
+//! An init lives in its zygote's memory ([`crate::kernel::process::shared_memory_child`]) while the
+//! zygote sleeps. So whatever it allocates has to be freed before it ends, and it may not take a
+//! lock that the zygote could hold.
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;
@@ -102,9 +102,9 @@ impl Init<'_> {
     }
 
     fn start(&self, output: Option<&OwnedFd>, run: impl FnOnce()) -> Result<BodyProcess, Refused> {
-        // A supervisor that died before this init had asked for a parent-death signal would never be
-        // noticed: that signal alone left 874 of 1,000 processes alive (measured for this project,
-        // 2026-08). The pidfd says so however early the death was.
+        // A supervisor that died before this init had asked for a parent-death signal would never
+        // be noticed: that signal alone left 874 of 1,000 processes alive (measured for this
+        // project, 2026-08). The pidfd says so however early the death was.
         if crate::kernel::poll::is_readable(self.supervisor.as_fd()) {
             process::exit_now(1);
         }
@@ -131,11 +131,12 @@ impl Init<'_> {
         }
     }
 
-    /// Gives the calling process, a copy of the init, what a test body is to have, and runs the body.
+    /// Gives the calling process, a copy of the init, what a test body is to have, and runs the
+    /// body.
     fn become_body(&self, output: Option<&OwnedFd>, run: impl FnOnce()) -> ! {
         if let Some(output) = output {
-            // A trial before may have had the same pipe and set O_NONBLOCK, which belongs to the open
-            // file description and not to the descriptor (fcntl(2)).
+            // A trial before may have had the same pipe and set O_NONBLOCK, which belongs to the
+            // open file description and not to the descriptor (fcntl(2)).
             let _ = fcntl(output, FcntlArg::F_SETFL(OFlag::empty()));
             let _ = replace_standard(output.as_fd(), 1);
             let _ = replace_standard(output.as_fd(), 2);
@@ -172,8 +173,8 @@ impl Init<'_> {
     /// Watches until the body is gone, or nobody wants to hear of it any more. Returns what
     /// [`Init::live`] returns.
     fn watch(&self, body: &BodyProcess) -> bool {
-        // The body's end is read when its process is gone, together with how that ended. Only a body
-        // that hangs says something that is wanted at once.
+        // The body's end is read when its process is gone, together with how that ended. Only a
+        // body that hangs says something that is wanted at once.
         let mut listening = false;
         loop {
             let Wakeup {
@@ -195,7 +196,8 @@ impl Init<'_> {
             }
             if reported || woken_by_body {
                 let received = self.forward_reports(body);
-                // A channel that is readable without a report is closed: the body will report no more.
+                // A channel that is readable without a report is closed: the body will report no
+                // more.
                 listening &= received || !reported;
             }
             if asked {

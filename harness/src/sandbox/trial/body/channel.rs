@@ -4,26 +4,27 @@
 //! are the process' and not a thread's.
 
 use std::os::fd::AsRawFd;
-use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::OnceLock;
 
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
 use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::sync::{Lock, SharedLock};
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::trial::{BodyReport, WAKE_INIT};
 
 /// Channel on which the body reports to its init.
-static REPORTS: RwLock<Option<&'static MessageChannel>> = RwLock::new(None);
+static REPORTS: SharedLock<Option<&'static MessageChannel>> = SharedLock::new(None);
 
 fn reports() -> Option<&'static MessageChannel> {
-    *REPORTS.read().unwrap_or_else(PoisonError::into_inner)
+    *REPORTS.read()
 }
 
 /// Makes `channel` the one on which this process reports.
 pub(super) fn open(channel: MessageChannel) {
     let channel = Box::leak(Box::new(channel));
-    *REPORTS.write().unwrap_or_else(PoisonError::into_inner) = Some(channel);
+    *REPORTS.write() = Some(channel);
 }
 
 /// Sends a report to the init. Without an init there is nobody to hear of a failure to do so.
@@ -39,15 +40,16 @@ pub(super) fn send(report: &BodyReport) {
 /// The kernel refuses to make a channel, or the init is gone.
 pub(crate) fn node_factory() -> nix::Result<Option<&'static MessageChannel>> {
     static REQUESTS: OnceLock<MessageChannel> = OnceLock::new();
-    static OPENING: Mutex<()> = Mutex::new(());
-    let _alone = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+    static OPENING: Lock<()> = Lock::new(());
+    let _alone = OPENING.lock();
     let (Some(reports), None) = (reports(), REQUESTS.get()) else {
         return Ok(REQUESTS.get());
     };
     let (ours, theirs) = MessageChannel::pair()?;
     let report = BodyReport::WantsNodes.encode();
     reports.send_with(&report, &[theirs.as_raw_fd()])?;
-    // Most trials want no nodes, so the init does not poll for reports; a signal makes it read them.
+    // Most trials want no nodes, so the init does not poll for reports; a signal makes it read
+    // them.
     kill(Pid::parent(), WAKE_INIT)?;
     Ok(Some(REQUESTS.get_or_init(|| ours)))
 }

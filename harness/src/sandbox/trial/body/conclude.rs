@@ -42,8 +42,8 @@ impl Drop for ReportOnDrop {
         let Some((options, end)) = self.0.take() else {
             return;
         };
-        // Most tests pass and leave nothing to do. They are spared the thread, which would cost many
-        // page faults in a copied memory.
+        // Most tests pass and leave nothing to do. They are spared the thread, which would cost
+        // many page faults in a copied memory.
         let passed = matches!(end, Ok(Ok(())))
             && judge(&options, Ok(Ok(())), &panics::all()) == Finish::Passed;
         if passed && running::has_nothing_left_to_do() {

@@ -4,9 +4,9 @@
 //! passes. A panic that nobody heard of fails the trial.
 
 use std::panic::{self, PanicHookInfo};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use crate::kernel::sync::Lock;
 use crate::trial::running;
 
 /// A panic that has taken place in this process.
@@ -18,22 +18,19 @@ pub(super) struct Panic {
     pub(super) message: String,
     /// Place of the panic, as `file:line:column`.
     pub(super) location: String,
-    /// Whether the test itself could have caught the panic: it was on the test's own thread, and not
-    /// in a task.
+    /// Whether the test itself could have caught the panic: it was on the test's own thread, and
+    /// not in a task.
     pub(super) own: bool,
 }
 
 /// Number of panics that are remembered.
 const MOST: usize = 100;
 
-static PANICS: Mutex<Vec<Panic>> = Mutex::new(Vec::new());
+static PANICS: Lock<Vec<Panic>> = Lock::new(Vec::new());
 
 /// Returns the panics that have taken place until now.
 pub(super) fn all() -> Vec<Panic> {
-    PANICS
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone()
+    PANICS.lock().clone()
 }
 
 /// Makes panics be remembered from now on, and then printed as before.
@@ -52,8 +49,9 @@ fn remember(info: &PanicHookInfo<'_>) {
         location: info.location().map(ToString::to_string).unwrap_or_default(),
         own: running::is_own_thread() && !in_a_task(),
     };
-    let mut panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
-    // A test may well loop over a thousand of them. The test's own last one is the reason of a failure.
+    let mut panics = PANICS.lock();
+    // A test may well loop over a thousand of them. The test's own last one is the reason of a
+    // failure.
     if panics.len() < MOST {
         panics.push(panic);
     } else if panic.own {

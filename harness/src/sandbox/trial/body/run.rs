@@ -22,7 +22,8 @@ pub(crate) fn prepare() {
 
 /// Does, on the thread of which a body will be a copy, what can be done in advance.
 ///
-/// The zygote's pages are at hand. A copy would have to be given each page first to which it writes.
+/// The zygote's pages are at hand. A copy would have to be given each page first to which it
+/// writes.
 pub(crate) fn prepare_thread() {
     conclude::prepare_thread();
     running::set_own_thread(true);
