@@ -104,7 +104,6 @@ mod files;
 pub mod impair;
 pub mod lab;
 mod netem;
-#[allow(dead_code, unused_imports)] // Wires will come for it.
 pub mod observe;
 mod probe;
 mod remedy;

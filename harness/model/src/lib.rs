@@ -20,6 +20,7 @@
 //! | [`cli`] | options of command lines, from which parsers and helps are made |
 //! | [`files`] | the one place that reads files, by a function which the program lends |
 //! | [`panics`] | the message of a panic |
+#![forbid(unsafe_code)]
 
 pub mod carrier;
 pub mod cli;
