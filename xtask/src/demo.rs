@@ -10,28 +10,46 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use snowglobe::{Arguments, Fixture, Format, TestResult, Trial};
+use snowglobe_model::cli::{CommandLine, Flag, Operands};
 
-const HELP: &str = "\
+/// The options of the demonstration: there is only the help.
+#[derive(Default)]
+struct DemoOptions {
+    help: bool,
+}
+
+const COMMAND_LINE: CommandLine<DemoOptions> = CommandLine {
+    about: "\
 Usage: cargo xtask demo
 
-Makes a hundred worlds at once. In each a web server listens on port 80 and serves its own page: nginx,
-or a server of our own where nginx cannot be had. When all hundred listen, each page is read.
-";
+Makes a hundred worlds at once. In each a web server listens on port 80 and serves its own page:
+nginx, or a server of ours where nginx cannot be had. When all hundred listen, each page is read.
+",
+    operands: Operands::None,
+    flags: &[
+        Flag::<DemoOptions>::switch("help", "Print this", |options| options.help = true)
+            .short('h')
+            .last(),
+    ],
+    variables: &[],
+    notes: "",
+};
 
 const WORLDS: usize = 100;
 const PORT: u16 = 80;
 /// A hundred servers start at once, on however few cores.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(crate) fn demo(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    match arguments.next() {
-        None => {}
-        Some(word) if word == "-h" || word == "--help" => {
-            print!("{HELP}");
+/// Runs `cargo xtask demo`; `arguments` are the words after `demo`.
+pub(crate) fn demo(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    match COMMAND_LINE.parse(arguments) {
+        Ok(DemoOptions { help: false }) => {}
+        Ok(DemoOptions { help: true }) => {
+            print!("{}", COMMAND_LINE.help());
             return ExitCode::SUCCESS;
         }
-        Some(word) => {
-            eprint!("error: `{}` is not expected\n\n{HELP}", word.display());
+        Err(error) => {
+            eprint!("error: {error}\n\n{}", COMMAND_LINE.help());
             return ExitCode::from(2);
         }
     }
@@ -240,4 +258,15 @@ fn get() -> TestResult<String> {
     stream.read_to_string(&mut answer)?;
     let (_, body) = answer.split_once("\r\n\r\n").ok_or("no HTTP answer")?;
     Ok(body.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_is_in_the_help() {
+        COMMAND_LINE.assert_sound();
+        assert!(COMMAND_LINE.parse(["worlds"]).is_err());
+    }
 }

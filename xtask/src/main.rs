@@ -1,4 +1,4 @@
-//! The repository's own commands.
+//! The repository's own commands. Each is one row of [`COMMANDS`].
 
 mod bench;
 mod cargo;
@@ -7,44 +7,69 @@ mod test;
 mod vm;
 
 use std::env;
+use std::iter::Skip;
 use std::process::ExitCode;
 
-const HELP: &str = "\
-Usage: cargo xtask COMMAND
+/// The words after the name of a command.
+type Words = Skip<env::ArgsOs>;
 
-Commands:
-  demo       a hundred worlds on port 80, made visible
-  test       provision what the tests need, then run all of them
-  provision  put fixtures into the store, where tests find them
-  doctor     what this machine lacks, and the command that mends it
-  bench      measure, side by side with others
-  vm         run a command under another kernel, in qemu
-
-`cargo xtask COMMAND --help` says more.
-";
+/// Name of each command, its sentence in the help, and the function that runs it.
+const COMMANDS: [(&str, &str, fn(Words) -> ExitCode); 6] = [
+    (
+        "demo",
+        "a hundred worlds on port 80, made visible",
+        |words| demo::demo(words),
+    ),
+    (
+        "test",
+        "provision what the tests need, then run all of them",
+        |words| test::test(words),
+    ),
+    (
+        "provision",
+        "put fixtures into the store, where tests find them",
+        |words| snowglobe_fixtures::cli::provision(words),
+    ),
+    (
+        "doctor",
+        "what this machine lacks, and the command that mends it",
+        |words| snowglobe::doctor::cli(words),
+    ),
+    ("bench", "measure, side by side with others", |words| {
+        bench::bench(words)
+    }),
+    (
+        "vm",
+        "run a command under another kernel, in qemu",
+        |words| vm::vm(words),
+    ),
+];
 
 fn main() -> ExitCode {
-    let mut arguments = env::args_os().skip(1);
-    let command = arguments.next().unwrap_or_default();
-    match command.to_str() {
-        Some("demo") => demo::demo(arguments),
-        // The second half of `demo`, for its own use.
-        Some("demo-worlds") => demo::worlds(arguments),
-        Some("test") => test::test(arguments),
-        Some("provision") => snowglobe_fixtures::cli::provision(arguments),
-        Some("doctor") => snowglobe::doctor::cli(arguments),
-        Some("bench") => bench::bench(arguments),
-        Some("vm") => vm::vm(arguments),
+    let mut words = env::args_os().skip(1);
+    let name = words.next().unwrap_or_default();
+    if let Some((_, _, run)) = COMMANDS.iter().find(|(known, _, _)| name == *known) {
+        return run(words);
+    }
+    match name.to_str() {
+        // The demonstration starts this program once more, for its second half.
+        Some("demo-worlds") => demo::worlds(words),
         Some("help" | "-h" | "--help") => {
-            print!("{HELP}");
+            print!("{}", help());
             ExitCode::SUCCESS
         }
         _ => {
-            eprint!(
-                "error: there is no command `{}`\n\n{HELP}",
-                command.display()
-            );
+            let name = name.display();
+            eprint!("error: there is no command `{name}`\n\n{}", help());
             ExitCode::from(2)
         }
     }
+}
+
+fn help() -> String {
+    let mut text = "Usage: cargo xtask COMMAND\n\nCommands:\n".to_owned();
+    for (name, sentence, _) in COMMANDS {
+        text += &format!("  {name:<10} {sentence}\n");
+    }
+    text + "\n`cargo xtask COMMAND --help` says more.\n"
 }

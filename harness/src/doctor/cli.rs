@@ -1,40 +1,66 @@
-//! The doctor's command line, so that an xtask of your own needs five lines.
+//! Every workspace that looks at its machine needs the same command: this is `cargo xtask doctor`.
+//!
+//! An xtask of your own calls it in one line.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use lexopt::prelude::*;
+use crate::model::cli::{self, CliError, CommandLine, Operands};
 
 use super::examine::examine;
 use super::report::Report;
 use super::{github, table};
 
-const HELP: &str = "\
-Says what this machine lacks for tests, and the command that mends it.
-
-Each thing is tried in a sandbox that is thrown away; nothing of the host changes.
-
-Usage: cargo xtask doctor [OPTIONS]
-
-Options:
-      --json     the findings as JSON
-      --github   the table, and annotations for GitHub Actions
-  -h, --help     print this
-
-Exit code: 0 if all is well, 1 if something is degraded or missing, 2 if no trial can run, 64 for
-a wrong command line.
-";
-
-#[derive(Debug, PartialEq, Eq)]
+/// The form in which the findings are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Form {
-    Help,
+    #[default]
     Table,
     Json,
     Github,
 }
 
-/// Does what `cargo xtask doctor` is asked by its arguments, and returns the exit code.
+/// The options of one call.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct DoctorOptions {
+    json: bool,
+    github: bool,
+    help: bool,
+}
+
+type Flag = cli::Flag<DoctorOptions>;
+
+const COMMAND_LINE: CommandLine<DoctorOptions> = CommandLine {
+    about: "\
+Says what this machine lacks for tests, and the command that mends it.
+
+Each feature is tried in a sandbox that is thrown away; nothing of the host changes.
+
+Usage: cargo xtask doctor [OPTIONS]
+",
+    operands: Operands::None,
+    flags: &[
+        Flag::switch("json", "Print the findings as JSON", |options| {
+            options.json = true
+        }),
+        Flag::switch(
+            "github",
+            "Print the table, and annotations for GitHub Actions",
+            |options| options.github = true,
+        ),
+        Flag::switch("help", "Print this", |options| options.help = true)
+            .short('h')
+            .last(),
+    ],
+    variables: &[],
+    notes: "\
+Exit code: 0 if all is well, 1 if something is degraded or missing, 2 if no trial can run, 64 for
+a wrong command line.
+",
+};
+
+/// Runs `cargo xtask doctor …`; `arguments` are the words after `doctor`.
 ///
 /// Call it before any thread is started, as [`examine`].
 ///
@@ -49,48 +75,47 @@ enum Form {
 /// }
 /// ```
 pub fn cli(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let form = match parse(arguments) {
-        Ok(form) => form,
-        Err(error) => {
-            eprintln!("error: {error}; see `cargo xtask doctor --help`");
-            return ExitCode::from(64);
-        }
+    let options = match COMMAND_LINE.parse(arguments) {
+        Ok(options) => options,
+        Err(error) => return refuse(&error),
     };
-    if form == Form::Help {
-        write(HELP);
+    if options.help {
+        write(&COMMAND_LINE.help());
         return ExitCode::SUCCESS;
     }
+    let form = match form(&options) {
+        Ok(form) => form,
+        Err(error) => return refuse(&error),
+    };
     let report = examine();
-    write(&text(&report, &form));
+    write(&text(&report, form));
     ExitCode::from(report.exit_code())
 }
 
-fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Form, lexopt::Error> {
-    let mut form = Form::Table;
-    let mut parser = lexopt::Parser::from_args(arguments);
-    while let Some(argument) = parser.next()? {
-        let asked = match argument {
-            Long("json") => Form::Json,
-            Long("github") => Form::Github,
-            Short('h') | Long("help") => return Ok(Form::Help),
-            other => return Err(other.unexpected()),
-        };
-        if form != Form::Table && form != asked {
-            return Err("--json and --github contradict each other".into());
-        }
-        form = asked;
-    }
-    Ok(form)
+fn refuse(error: &CliError) -> ExitCode {
+    eprintln!("error: {error}; see `cargo xtask doctor --help`");
+    ExitCode::from(64)
 }
 
-fn text(report: &Report, form: &Form) -> String {
+fn form(options: &DoctorOptions) -> Result<Form, CliError> {
+    match (options.json, options.github) {
+        (false, false) => Ok(Form::Table),
+        (true, false) => Ok(Form::Json),
+        (false, true) => Ok(Form::Github),
+        (true, true) => Err(CliError::Contradiction(
+            "--json and --github contradict each other",
+        )),
+    }
+}
+
+fn text(report: &Report, form: Form) -> String {
     match form {
         Form::Json => {
             let json = serde_json::to_string_pretty(report);
             json.expect("a report has nothing that JSON has not") + "\n"
         }
         Form::Github => table::render(report, false) + &github::annotations(report),
-        Form::Table | Form::Help => table::render(report, colored()),
+        Form::Table => table::render(report, colored()),
     }
 }
 
@@ -99,7 +124,7 @@ fn colored() -> bool {
     io::stdout().is_terminal() && !refused
 }
 
-/// A reader that has seen enough is no failure.
+/// Writes to stdout. A reader that has closed the pipe has seen enough, so that is no failure.
 fn write(text: &str) {
     let _ = io::stdout().lock().write_all(text.as_bytes());
 }
@@ -108,20 +133,28 @@ fn write(text: &str) {
 mod tests {
     use super::*;
 
-    fn form(arguments: &[&str]) -> Result<Form, String> {
-        parse(arguments.iter().map(OsString::from)).map_err(|error| error.to_string())
+    fn form_of(arguments: &[&str]) -> Result<Form, String> {
+        let options = COMMAND_LINE.parse(arguments.iter().map(OsString::from));
+        options
+            .and_then(|options| form(&options))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_option_is_in_the_help() {
+        COMMAND_LINE.assert_sound();
     }
 
     #[test]
     fn one_form_at_a_time() {
-        assert_eq!(form(&[]), Ok(Form::Table));
-        assert_eq!(form(&["--json"]), Ok(Form::Json));
-        assert_eq!(form(&["--github", "--github"]), Ok(Form::Github));
+        assert_eq!(form_of(&[]), Ok(Form::Table));
+        assert_eq!(form_of(&["--json"]), Ok(Form::Json));
+        assert_eq!(form_of(&["--github", "--github"]), Ok(Form::Github));
         assert!(
-            form(&["--json", "--github"])
+            form_of(&["--json", "--github"])
                 .unwrap_err()
                 .contains("contradict")
         );
-        assert!(form(&["x"]).is_err());
+        assert!(form_of(&["x"]).is_err());
     }
 }

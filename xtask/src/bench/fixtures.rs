@@ -12,7 +12,7 @@ use snowglobe_fixtures::unpack::{ArchiveKind, remove, unpack};
 use snowglobe_fixtures::{Fixture, Workspace, provision};
 
 use super::measure::{in_turns, time};
-use super::{BenchRow, Target};
+use super::row::{BenchRow, Target};
 
 /// A fixture of thirty packages and some hundred files; provisioned if it is not there.
 const SAMPLE: &str = "nginx";

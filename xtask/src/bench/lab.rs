@@ -5,8 +5,8 @@ use std::process::Command;
 
 use super::build::{build, compile, find};
 use super::measure::{Contestant, figure, in_turns, said};
+use super::row::{BenchRow, Target};
 use super::strangers::watch;
-use super::{BenchRow, Target};
 
 /// How many nodes the stars have.
 const SIZES: [usize; 5] = [2, 10, 50, 200, 1000];

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::build::{build, compile, find};
 use super::measure::{Contestant, in_turns, time};
-use super::{BenchRow, Target};
+use super::row::{BenchRow, Target};
 use crate::cargo::cargo;
 
 /// A thousand trials that bind port 80, connect and exchange bytes.

@@ -7,7 +7,7 @@ use std::process::Command;
 use super::build::{build, find};
 use super::measure::{Contestant, figure, in_turns, median, output, said};
 use super::quiet;
-use super::{BenchRow, Target};
+use super::row::{BenchRow, Target};
 
 /// Delays, in milliseconds, at which punctuality is measured.
 const DELAYS: [u32; 3] = [1, 10, 50];
