@@ -13,8 +13,10 @@ use std::process::ExitCode;
 /// The words after the name of a command.
 type Words = Skip<env::ArgsOs>;
 
-/// Name of each command, its sentence in the help, and the function that runs it.
-const COMMANDS: [(&str, &str, fn(Words) -> ExitCode); 6] = [
+/// A command: its name, its sentence in the help, and the function that runs it.
+type Command = (&'static str, &'static str, fn(Words) -> ExitCode);
+
+const COMMANDS: [Command; 6] = [
     (
         "demo",
         "a hundred worlds on port 80, made visible",
