@@ -1,4 +1,5 @@
-//! Descriptors and files by bare system calls, for processes that must not touch the heap or the owners.
+//! Descriptors and files by bare system calls, for processes that must not touch the heap or the
+//! owners.
 #![allow(unsafe_code)]
 
 use std::ffi::CStr;
@@ -22,7 +23,8 @@ pub fn close_in_copy(fds: &[BorrowedFd<'_>]) {
     }
 }
 
-/// Closes every descriptor but 0, 1, 2 and these; for a process that will never drop what owned them.
+/// Closes every descriptor but 0, 1, 2 and these; for a process that will never drop what owned
+/// them.
 pub fn close_all_but(kept: &[RawFd]) -> nix::Result<()> {
     let mut kept: Vec<u32> = kept.iter().map(|fd| fd.cast_unsigned()).collect();
     kept.sort_unstable();

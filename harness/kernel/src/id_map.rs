@@ -16,7 +16,8 @@ pub struct IdMap {
 }
 
 impl IdMap {
-    /// The kernel takes no extent that lies in two of the parent's; an ordinary user has itself apart from the ids that belong to it.
+    /// The kernel takes no extent that lies in two of the parent's; an ordinary user has itself
+    /// apart from the ids that belong to it.
     fn write_to(self, process: &str, file: &str) -> io::Result<()> {
         let IdMap { outside, count } = self;
         let whole = FixedStr::<32>::of(format_args!("0 {outside} {count}\n"));

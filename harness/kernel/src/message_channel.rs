@@ -112,7 +112,8 @@ impl MessageChannel {
         Ok((&buffer[..n], passed))
     }
 
-    /// Receives one message and at most two descriptors that came with it, and leaves the heap alone.
+    /// Receives one message and at most two descriptors that came with it, and leaves the heap
+    /// alone.
     pub fn receive_few_with<'a>(
         &self,
         buffer: &'a mut [u8],
@@ -198,8 +199,8 @@ fn owned(messages: nix::Result<nix::sys::socket::CmsgIterator<'_>>) -> Passed {
 fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
     loop {
         match call() {
-            // The second is said once when the other end was closed with something unread in it: what it
-            // had sent before can still be received, and then comes the end of file.
+            // The second is said once when the other end was closed with something unread in it:
+            // what it had sent before can still be received, and then comes the end of file.
             Err(Errno::EINTR | Errno::ECONNRESET) => {}
             other => return other,
         }

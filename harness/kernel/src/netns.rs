@@ -29,7 +29,8 @@ impl Netns {
         Self::current()?.excursion(netns, work)
     }
 
-    /// Runs `work` inside `netns` and comes back *here*: for loops over many namespaces, which then need no `/proc`.
+    /// Runs `work` inside `netns` and comes back *here*: for loops over many namespaces, which then
+    /// need no `/proc`.
     ///
     /// # Panics
     /// If the thread cannot come back.
@@ -39,7 +40,8 @@ impl Netns {
         Ok(work())
     }
 
-    /// Runs `work` in a network namespace of its own and comes back here; the new one vanishes unless `work` kept it.
+    /// Runs `work` in a network namespace of its own and comes back here; the new one vanishes
+    /// unless `work` kept it.
     ///
     /// # Panics
     /// If the thread cannot come back.

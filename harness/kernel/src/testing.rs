@@ -9,8 +9,9 @@ use nix::sched::{CloneFlags, unshare};
 
 use super::netns::Netns;
 
-/// Runs a test on a thread of its own in a network namespace of its own. An ordinary user gets it in a user
-/// namespace, which needs a process of its own: the test binary runs itself again, for that one test.
+/// Runs a test on a thread of its own in a network namespace of its own. An ordinary user gets it
+/// in a user namespace, which needs a process of its own: the test binary runs itself again, for
+/// that one test.
 pub fn sealed(test: fn()) {
     let outcome = std::thread::spawn(move || match unshare(CloneFlags::CLONE_NEWNET) {
         Ok(()) => {

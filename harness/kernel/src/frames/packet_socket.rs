@@ -1,10 +1,13 @@
 //! Packet sockets: frames as they pass an interface, and frames put onto it.
 //!
-//! For **wires**, one is the inner end of a cable: it takes what arrives at its interface and sends what the
-//! other end of the wire delivers, with virtio-net headers, so that super-frames pass whole. For **captures**, it looks
-//! on: both directions, with the time at which the kernel had the frame.
+//! A **wire** has one packet socket at each end. The socket takes what arrives at its interface and
+//! sends what the other end of the wire delivers, with virtio-net headers, so that super-frames
+//! pass whole. For **captures**, a socket sees both directions, with the time at which the kernel
+//! had the frame.
 //!
-//! Unlike a TAP device it needs no `/dev/net/tun`, only `CAP_NET_RAW` in the interface's network namespace.
+//! Unlike a TAP device, a packet socket needs no `/dev/net/tun`, which many containers lack and
+//! some hosts keep for root. `CAP_NET_RAW` in the interface's network namespace is enough
+//! (`packet(7)`).
 #![allow(unsafe_code)]
 
 use std::io;
@@ -22,20 +25,34 @@ pub struct PacketSocket {
     fd: OwnedFd,
 }
 
-/// What a socket asks for is cut to `net.core.rmem_max`, silently.
+/// Bytes of a wire's socket buffers. The kernel cuts this to `net.core.rmem_max`, silently
+/// (`socket(7)`).
 const WIRE_BUFFER: usize = 8 << 20;
+/// Bytes of a capture's receive buffer: a capture is written by one thread for all links, which may
+/// fall behind.
 const CAPTURE_BUFFER: usize = 32 << 20;
 
 impl PacketSocket {
-    /// One end of a wire, at the interface `index` of `netns`: what arrives there and nothing that leaves.
+    /// Opens one end of a wire at the interface `index` of `netns`: it receives what arrives there,
+    /// and nothing that leaves.
+    ///
+    /// # Errors
+    /// The call that the kernel refused.
     pub fn for_wire(netns: BorrowedFd<'_>, index: u32) -> io::Result<PacketSocket> {
         Self::open(netns, index, WIRE_BUFFER, |socket| {
+            // Otherwise the socket would receive what it sends, and the wire would carry it back.
             socket.set(libc::PACKET_IGNORE_OUTGOING, 1)?;
+            // The wire has queues of its own. The interface's queue would add delay and drop
+            // packets.
             socket.set(libc::PACKET_QDISC_BYPASS, 1)
         })
     }
 
-    /// A look at the interface `index` of `netns`: what arrives and what leaves, with times.
+    /// Opens a capture at the interface `index` of `netns`, of what arrives and what leaves, with
+    /// times.
+    ///
+    /// # Errors
+    /// The call that the kernel refused.
     pub fn for_capture(netns: BorrowedFd<'_>, index: u32) -> io::Result<PacketSocket> {
         Self::open(netns, index, CAPTURE_BUFFER, |socket| {
             setsockopt(&socket.fd, sockopt::ReceiveTimestampns, &true)
@@ -49,7 +66,8 @@ impl PacketSocket {
         prepare: impl FnOnce(&PacketSocket) -> nix::Result<()>,
     ) -> io::Result<PacketSocket> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        // Of no protocol at first: it is deaf until it is bound to its interface.
+        // A socket without a protocol receives nothing until it is bound to its interface. With a
+        // protocol it would receive frames of all interfaces meanwhile (packet(7)).
         let open = || socket(AddressFamily::Packet, SockType::Raw, flags, None);
         let explain = |step: &str, errno: Errno| {
             let why = format!("failed to {step} a packet socket on interface {index}: {errno}");
@@ -97,9 +115,12 @@ impl PacketSocket {
         Errno::result(done).map(drop)
     }
 
-    /// Receives what is there, at most an inbox full and never waiting; says how many frames.
+    /// Receives the waiting frames, as many as the inbox holds, and returns their number.
     ///
-    /// An interface that is down, or gone, has nothing: it may come back.
+    /// Never waits. An interface that is down has no frames, as it may come back.
+    ///
+    /// # Errors
+    /// The kernel refused for another reason.
     pub fn receive(&self, inbox: &mut Inbox) -> nix::Result<usize> {
         let mut meta = [const { Meta::NONE }; BATCH];
         let slots = inbox.slots();
@@ -119,8 +140,8 @@ impl PacketSocket {
             message.msg_controllen = size_of_val(&meta[at].control);
         }
         let received = loop {
-            // SAFETY: each header points at memory of `inbox`, `parts` and `meta`, which live across the call and
-            // do not move; the lengths are theirs.
+            // SAFETY: each header points at memory of `inbox`, `parts` and `meta`, which live
+            // across the call and do not move; the lengths are theirs.
             let received = unsafe {
                 libc::recvmmsg(
                     self.fd.as_raw_fd(),
@@ -131,9 +152,11 @@ impl PacketSocket {
                 )
             };
             match Errno::result(received) {
-                // That the interface has gone down, or away, is told once; what came before may still be there.
+                // That the interface has gone down, or away, is told once; what came before may
+                // still be there.
                 Err(Errno::EINTR | Errno::ENETDOWN) => {}
-                // EINVAL is about one frame that a virtio-net header has no words for, as of a tunnel; it is gone.
+                // EINVAL is about one frame that a virtio-net header has no words for, as of a
+                // tunnel; it is gone.
                 Err(Errno::EAGAIN | Errno::EINVAL) => return Ok(0),
                 Err(errno) => return Err(errno),
                 Ok(received) => break received as usize,
@@ -156,9 +179,13 @@ impl PacketSocket {
         Ok(received)
     }
 
-    /// Sends frames, each with its header in front, at most [`BATCH`] of them and never waiting; says how many went out.
+    /// Sends frames with their headers, at most [`BATCH`] of them, and returns the number of those
+    /// sent.
     ///
-    /// An error is about the first of them.
+    /// Never waits.
+    ///
+    /// # Errors
+    /// The reason why the first frame was refused (`sendmmsg(2)`).
     pub fn send(&self, frames: &[&[u8]]) -> nix::Result<usize> {
         let mut parts = [const { NO_PART }; BATCH];
         let mut messages = [const { NO_MESSAGE }; BATCH];
@@ -171,7 +198,8 @@ impl PacketSocket {
             messages[at].msg_hdr.msg_iovlen = 1;
         }
         loop {
-            // SAFETY: each header points at a part, and each part at a frame; all live across the call.
+            // SAFETY: each header points at a part, and each part at a frame; all live across the
+            // call.
             let sent = unsafe {
                 libc::sendmmsg(
                     self.fd.as_raw_fd(),
@@ -188,13 +216,17 @@ impl PacketSocket {
         }
     }
 
-    /// How many frames have found the socket's buffer full since this was last asked.
+    /// Returns the number of frames that found the socket's buffer full since the last call.
+    ///
+    /// # Errors
+    /// The kernel refused to tell.
     pub fn take_lost(&self) -> nix::Result<u64> {
         let mut statistics = libc::tpacket_stats {
             tp_packets: 0,
             tp_drops: 0,
         };
         let mut length = size_of_val(&statistics) as libc::socklen_t;
+        // Reading the counters sets them to zero (packet(7), PACKET_STATISTICS).
         // SAFETY: the structure lives across the call, and the length is its own.
         let done = unsafe {
             libc::getsockopt(
@@ -215,10 +247,10 @@ impl AsFd for PacketSocket {
     }
 }
 
-/// What the kernel tells beside a frame.
+/// Memory for the sender's address and the control messages of a frame.
 struct Meta {
     from: libc::sockaddr_ll,
-    /// Room for `tpacket_auxdata` and a time stamp, aligned as control messages are.
+    /// Room for a `tpacket_auxdata` and a time stamp, aligned as control messages are.
     control: [u64; 16],
 }
 
@@ -234,10 +266,11 @@ const NO_PART: libc::iovec = libc::iovec {
     iov_len: 0,
 };
 
-// SAFETY: null pointers and zero lengths are valid values of this plain structure, which has private padding.
+// SAFETY: null pointers and zero lengths are valid values of this plain structure, which has
+// private padding.
 const NO_MESSAGE: libc::mmsghdr = unsafe { std::mem::zeroed() };
 
-/// Everything that passes an interface.
+/// Returns the address for all protocols on an interface.
 const fn address(index: i32) -> libc::sockaddr_ll {
     libc::sockaddr_ll {
         sll_family: libc::AF_PACKET as u16,
@@ -252,18 +285,19 @@ const fn address(index: i32) -> libc::sockaddr_ll {
 
 #[derive(Default)]
 struct Notes {
-    /// Protocol and control information of a VLAN tag that was taken out.
+    /// Protocol and control information of the VLAN tag that the kernel took out.
     vlan: Option<(u16, u16)>,
     time: Option<u64>,
 }
 
 fn notes(message: &libc::msghdr) -> Notes {
     let mut notes = Notes::default();
-    // SAFETY: the kernel has filled the control buffer that `message` points at, and set its length.
+    // SAFETY: the kernel has filled the control buffer that `message` points at, and set its
+    // length.
     let mut at = unsafe { libc::CMSG_FIRSTHDR(message) };
     while !at.is_null() {
-        // SAFETY: a non-null header lies within the control buffer, with data of the length that it says; the
-        // kernel writes these two kinds whole, and reading is unaligned.
+        // SAFETY: a non-null header lies within the control buffer, with data of the length that it
+        // says; the kernel writes these two kinds whole, and reading is unaligned.
         unsafe {
             let data = libc::CMSG_DATA(at);
             match ((*at).cmsg_level, (*at).cmsg_type) {

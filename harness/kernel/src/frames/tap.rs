@@ -1,7 +1,8 @@
 //! TAP devices: a node's own interface, whose frames come to a descriptor instead of a cable.
 //!
-//! With a virtio-net header and offloads its kernel hands out, and takes, super-frames of 64 KB. No other interface is in between,
-//! which makes it the fastest end of a userspace wire; but it needs `/dev/net/tun`.
+//! With a virtio-net header and offloads its kernel hands out, and takes, super-frames of 64 KB. No
+//! other interface is in between, which makes it the fastest end of a userspace wire; but it needs
+//! `/dev/net/tun`.
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -29,7 +30,8 @@ impl TapDevice {
         open(None).is_ok()
     }
 
-    /// Makes one in the calling thread's network namespace, with a carrier but down. An error says which call was refused.
+    /// Makes one in the calling thread's network namespace, with a carrier but down. An error says
+    /// which call was refused.
     pub fn create(name: &str, index: u32) -> Result<TapDevice, Refusal> {
         Self::create_by(None, name, index)
     }
@@ -103,7 +105,8 @@ impl TapDevice {
         Errno::result(done).map(drop)
     }
 
-    /// Receives what the interface has sent, at most an inbox full and never waiting; says how many frames.
+    /// Receives what the interface has sent, at most an inbox full and never waiting; says how many
+    /// frames.
     pub fn receive(&self, inbox: &mut Inbox) -> nix::Result<usize> {
         let mut received = 0;
         let slots = inbox.slots();

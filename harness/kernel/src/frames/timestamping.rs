@@ -1,7 +1,8 @@
 //! Has the kernel stamp frames with the time at which it has them.
 //!
-//! It does so only while some socket on the machine asks for it, and begins a while after the first one has asked, from a work
-//! queue. A frame that has none by the time that it is read is stamped then: which would be wrong, and cannot be told.
+//! It does so only while some socket on the machine asks for it, and begins a while after the first
+//! one has asked, from a work queue. A frame that has none by the time that it is read is stamped
+//! then: which would be wrong, and cannot be told.
 
 use std::io::{self, IoSliceMut};
 use std::net::{Ipv4Addr, UdpSocket};

@@ -8,7 +8,8 @@ use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, makedev, mknodat};
 
 use super::tree::{MountAttributes, READ_ONLY, set_attributes};
 
-/// A directory of its own, attached nowhere and read-only, with one character device that everybody may open.
+/// A directory of its own, attached nowhere and read-only, with one character device that everybody
+/// may open.
 pub fn device_directory(name: &str, major: u32, minor: u32) -> nix::Result<OwnedFd> {
     // SAFETY: the name is a C string that lives across the call.
     let context =

@@ -43,8 +43,8 @@ pub fn fresh_read_only_sys() -> nix::Result<()> {
     mount(Some("sysfs"), "/sys", Some("sysfs"), flags, None::<&str>)
 }
 
-/// Lays `layers`, the uppermost first, over each other at `target`; what is written goes to `disk`, which
-/// has the directories `upper` and `work`.
+/// Lays `layers`, the uppermost first, over each other at `target`; what is written goes to `disk`,
+/// which has the directories `upper` and `work`.
 pub fn overlay(layers: &[PathBuf], disk: &Path, target: &Path) -> nix::Result<()> {
     let escaped = |path: &Path| -> nix::Result<String> {
         let text = path.to_str().ok_or(Errno::EILSEQ)?;

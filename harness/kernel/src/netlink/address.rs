@@ -1,4 +1,7 @@
 //! Addresses, routes and neighbours, given by hand: nothing is guessed, detected or tentative.
+//!
+//! Left to itself, IPv6 checks an address for a second before the address can be used, and the
+//! first packet to a neighbour waits for an answer on the link. Tests would wait for both.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -18,32 +21,32 @@ use nix::errno::Errno;
 use super::batch::Batch;
 use super::link::Device;
 
-/// Where packets go.
+/// A route that the kernel is asked to add or to delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RouteRequest<'a> {
-    /// The network; `0.0.0.0` or `::` with a prefix of 0 is the default.
+    /// Address of the network; `0.0.0.0` or `::` with a prefix of 0 is the default route.
     pub destination: IpAddr,
-    /// How many bits of it count.
+    /// Number of the address's leading bits that name the network.
     pub prefix: u8,
-    /// The router; none if the network is on the link.
+    /// Address of the router; none if the network is on the link.
     pub via: Option<IpAddr>,
-    /// The interface.
+    /// Interface through which packets leave.
     pub device: Device<'a>,
 }
 
-/// Who is behind an address, known beforehand: nobody has to ask on the wire.
+/// The hardware address behind an address, known beforehand: nobody has to ask on the link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NeighbourRequest<'a> {
-    /// The address.
+    /// Address of the neighbour.
     pub address: IpAddr,
-    /// The hardware address that answers for it.
+    /// Hardware address of the neighbour.
     pub mac: [u8; 6],
-    /// The interface on which it is reached.
+    /// Interface through which the neighbour is reached.
     pub device: Device<'a>,
 }
 
 impl Batch {
-    /// Gives an interface an address at once, without duplicate address detection.
+    /// Gives an interface an address that is usable at once, without duplicate address detection.
     pub fn add_address(&mut self, device: Device<'_>, address: IpAddr, prefix: u8) {
         let message = RouteNetlinkMessage::NewAddress(address_message(device, address, prefix));
         self.push(
@@ -54,7 +57,7 @@ impl Batch {
         );
     }
 
-    /// Takes an address away, if it is there.
+    /// Takes an address from an interface; an absent address is no error.
     pub fn delete_address(&mut self, device: Device<'_>, address: IpAddr, prefix: u8) {
         let message = RouteNetlinkMessage::DelAddress(address_message(device, address, prefix));
         self.push("delete an address of", device.name, 0, &message);
@@ -72,14 +75,16 @@ impl Batch {
         );
     }
 
-    /// Removes a route from the main table, if it is there: the kernel forgets those of an interface that goes down.
+    /// Removes a route from the main table; an absent route is no error.
     pub fn delete_route(&mut self, route: &RouteRequest<'_>) {
         let message = RouteNetlinkMessage::DelRoute(route_message(route));
         self.push("delete a route through", route.device.name, 0, &message);
+        // The kernel has removed the routes of an interface that went down (fib_frontend.c,
+        // fib_disable_ip; net/ipv6/route.c, rt6_disable_ip).
         self.tolerate(Errno::ESRCH);
     }
 
-    /// Enters a permanent neighbour, in the place of what was known.
+    /// Enters a permanent neighbour, in place of the earlier entry.
     pub fn add_neighbour(&mut self, neighbour: &NeighbourRequest<'_>) {
         let message = RouteNetlinkMessage::NewNeighbour(neighbour_message(neighbour));
         self.push(
@@ -90,7 +95,7 @@ impl Batch {
         );
     }
 
-    /// Forgets a neighbour, if it is known.
+    /// Removes a neighbour; an unknown neighbour is no error.
     pub fn delete_neighbour(&mut self, neighbour: &NeighbourRequest<'_>) {
         let message = RouteNetlinkMessage::DelNeighbour(neighbour_message(neighbour));
         self.push("delete a neighbour of", neighbour.device.name, 0, &message);
@@ -112,6 +117,8 @@ fn address_message(device: Device<'_>, address: IpAddr, prefix: u8) -> AddressMe
         _ if address.is_loopback() => AddressScope::Host,
         _ => AddressScope::Universe,
     };
+    // Duplicate address detection would keep an IPv6 address tentative for about a second
+    // (RFC 4862, section 5.4). Labs give each address once, so there is nothing to detect.
     let flags = if address.is_ipv6() {
         AddressHeaderFlags::Nodad
     } else {
@@ -127,7 +134,10 @@ fn address_message(device: Device<'_>, address: IpAddr, prefix: u8) -> AddressMe
     };
     message.attributes.push(AddressAttribute::Address(address));
     if let IpAddr::V4(v4) = address {
+        // For IPv4, `IFA_ADDRESS` is the other end of a point-to-point link, and `IFA_LOCAL` is the
+        // interface's own address (rtnetlink(7)). Elsewhere both are the same.
         message.attributes.push(AddressAttribute::Local(address));
+        // Networks of two addresses or one have no broadcast address (RFC 3021).
         if prefix < 31 {
             let broadcast = Ipv4Addr::from_bits(
                 v4.to_bits() | u32::MAX.checked_shr(prefix.into()).unwrap_or(0),
@@ -147,6 +157,9 @@ fn route_message(route: &RouteRequest<'_>) -> RouteMessage {
         destination_prefix_length: route.prefix,
         table: RouteHeader::RT_TABLE_MAIN,
         protocol: RouteProtocol::Static,
+        // The kernel looks for an IPv4 gateway among routes of a narrower scope than its own
+        // (net/ipv4/fib_semantics.c, fib_check_nh_v4_gw). So the route to the gateway's network
+        // must have scope `link`. IPv6 has no scopes.
         scope: if route.via.is_none() && route.destination.is_ipv4() {
             RouteScope::Link
         } else {

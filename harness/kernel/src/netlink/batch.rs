@@ -1,7 +1,7 @@
 //! Requests on their way out: a thousand of them cost little more than the kernel's own work.
 //!
-//! A system call for each request would cost as much as the request. So requests are appended to one
-//! buffer, each with the words that an error about the request needs.
+//! A system call for each request would cost as much as the request. So requests are appended to
+//! one buffer, each with the words that an error about the request needs.
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_REQUEST, NetlinkSerializable};
 use netlink_packet_route::RouteNetlinkMessage;
@@ -142,8 +142,8 @@ impl Batch {
         }
     }
 
-    /// Numbers the requests, and divides them into pieces of about `bytes` bytes and at most `count`
-    /// requests.
+    /// Numbers the requests, and divides them into pieces of about `bytes` bytes and at most
+    /// `count` requests.
     pub(crate) fn seal(
         &mut self,
         bytes: usize,

@@ -1,13 +1,16 @@
 //! Ethernet segments that stay quiet.
 //!
-//! A plain bridge floods every multicast frame to every port, and IPv6 sends several per address when a link comes up
-//! (listener reports, router solicitations): with N ports that is N² deliveries, seconds of work *after* a network is
-//! ready, and queues so full that the first neighbour solicitation is lost for a second. So the bridge is a snooping
-//! switch that believes itself to be the only querier: reports and solicitations end at it, and a solicitation of a
-//! neighbour reaches the port that it is for. Because reports arrive late, the memberships of the addresses that we
-//! give are entered by hand ([`Batch::add_membership`]); what a node joins later is learned from its reports.
+//! A plain bridge floods every multicast frame to every port, and IPv6 sends several per address
+//! when a link comes up (listener reports, router solicitations): with N ports that is N²
+//! deliveries, seconds of work *after* a network is ready, and queues so full that the first
+//! neighbour solicitation is lost for a second. So the bridge is a snooping switch that believes
+//! itself to be the only querier: reports and solicitations end at it, and a solicitation of a
+//! neighbour reaches the port that it is for. Because reports arrive late, the memberships of the
+//! addresses that we give are entered by hand ([`Batch::add_membership`]); what a node joins later
+//! is learned from its reports.
 //!
-//! The order matters as well. Each port that a *running* bridge enables makes it walk over all the others, so:
+//! The order matters as well. Each port that a *running* bridge enables makes it walk over all the
+//! others, so:
 //! 1. [`Batch::add_bridge`], down; the ports, up; the nodes' ends, up, with their addresses;
 //! 2. [`Batch::start_bridge`], when all ports are there;
 //! 3. [`Batch::add_membership`] for each port and address; [`super::Netlink::wait_until_ports_up`].
@@ -24,20 +27,22 @@ use super::encoding::{self, Attributes};
 use super::link::{Device, named};
 
 const RTM_NEWMDB: u16 = 84;
-/// Of `linux/if_link.h`.
+/// A number of `linux/if_link.h`: the routers behind a port.
 const IFLA_BRPORT_MULTICAST_ROUTER: u16 = 25;
 
 /// An Ethernet segment.
 #[derive(Clone, Copy, Debug)]
 pub struct BridgeRequest<'a> {
-    /// Its own interface.
+    /// Interface of the bridge itself.
     pub device: Device<'a>,
-    /// Its hardware address, fixed: otherwise it changes with the ports.
+    /// Hardware address of the bridge. Without one, the bridge takes the lowest of its ports, which
+    /// changes with the ports.
     pub mac: [u8; 6],
 }
 
 impl BridgeRequest<'_> {
-    /// The link-local address without which it cannot be IPv6's querier.
+    /// Returns the link-local address of the bridge, made of the hardware address (RFC 4291,
+    /// appendix A). Queries of IPv6 need one as their source (RFC 3810, section 5.1.14).
     fn link_local(&self) -> Ipv6Addr {
         let [a, b, c, d, e, f] = self.mac;
         Ipv6Addr::from([
@@ -62,9 +67,11 @@ impl BridgeRequest<'_> {
 }
 
 impl Batch {
-    /// Makes a bridge, down: no spanning tree, no timers that matter, not listening yet.
+    /// Makes a bridge that is down and does not listen for memberships yet.
+    ///
+    /// The bridge has no spanning tree and no timers that matter.
     pub fn add_bridge(&mut self, bridge: &BridgeRequest<'_>) {
-        /// In hundredths of a second: eleven days.
+        /// Hundredths of a second: eleven days, which is longer than any test.
         const NEVER: u64 = 100_000_000;
         let data = vec![
             InfoBridge::MulticastSnooping(false),
@@ -85,12 +92,18 @@ impl Batch {
         self.add_address(bridge.device, bridge.link_local().into(), 64);
     }
 
-    /// Makes a bridge for two ports, down, which passes all that comes to the one on to the other: it learns and says nothing.
+    /// Makes a bridge for two ports that passes every frame of one port to the other.
+    ///
+    /// The bridge is down. Neither does it learn addresses nor send frames of its own.
     pub fn add_repeater(&mut self, device: Device<'_>) {
-        /// Frames that a bridge keeps to itself, but for the three that the kernel does not let go.
+        /// Link-local groups 01-80-c2-00-00-03 to -0f, which a bridge else keeps to itself. The
+        /// kernel does not forward the first three (`net/bridge/br_private.h`,
+        /// `BR_GROUPFWD_RESTRICTED`).
         const LINK_LOCAL: u16 = 0xfff8;
         let data = vec![
             InfoBridge::MulticastSnooping(false),
+            // With an ageing time of 0 a bridge learns nothing (net/bridge/br_fdb.c,
+            // br_fdb_update), so that every frame goes to the other port.
             InfoBridge::AgeingTime(0),
             InfoBridge::GroupFwdMask(LINK_LOCAL),
         ];
@@ -100,7 +113,7 @@ impl Batch {
         self.give_no_addresses(device);
     }
 
-    /// Brings a bridge up and has it listen: to be done when its ports are there.
+    /// Brings a bridge up and makes it listen for memberships. Its ports must exist by then.
     pub fn start_bridge(&mut self, bridge: &BridgeRequest<'_>) {
         self.set_up(bridge.device);
         let data = vec![
@@ -110,9 +123,9 @@ impl Batch {
         self.change("start multicast snooping on", bridge.device, info(data));
     }
 
-    /// Tells a listening bridge that `address` lives behind `port`, for neighbour discovery.
+    /// Enters that `address` is behind `port`, so that the bridge passes neighbour discovery on.
     ///
-    /// The bridge may have learned it already from a report: Linux before 6.3 leaves it at that, which serves as well.
+    /// The bridge must listen already.
     pub fn add_membership(&mut self, bridge: Device<'_>, port: Device<'_>, address: Ipv6Addr) {
         let payload = membership(bridge, port, solicited_node(address));
         self.push_raw(
@@ -122,6 +135,8 @@ impl Batch {
             NLM_F_CREATE | NLM_F_REPLACE,
             &payload,
         );
+        // The bridge may have learned the membership from a report. Linux before 6.3 refuses to
+        // replace such an entry, which serves as well.
         self.tolerate(Errno::EEXIST);
     }
 
@@ -132,8 +147,9 @@ impl Batch {
         /// `MDB_RTR_TYPE_PERM` of `linux/if_bridge.h`: with or without queries from that port.
         const PERMANENT: u8 = 2;
         const NESTED: u16 = libc::NLA_F_NESTED as u16;
-        // `struct ifinfomsg`: family and padding, index, flags, mask of flags. In the family of bridges the kernel reads
-        // the attributes of the port (net/core/rtnetlink.c, rtnl_bridge_setlink).
+        // `struct ifinfomsg`: family and padding, index, flags, mask of flags. In the family of
+        // bridges the kernel reads the attributes of the port (net/core/rtnetlink.c,
+        // rtnl_bridge_setlink).
         let family = u32::from_ne_bytes([libc::AF_BRIDGE as u8, 0, 0, 0]);
         let mut payload = encoding::words(&[family, port.index, 0, 0]);
         let port_attributes = Attributes::new().with(IFLA_BRPORT_MULTICAST_ROUTER, &[PERMANENT]);
@@ -159,7 +175,8 @@ fn info(data: Vec<InfoBridge>) -> LinkAttribute {
     ])
 }
 
-/// The group that hears who asks for the hardware address of `address`.
+/// Returns the group to which neighbours send their questions about `address` (RFC 4291, section
+/// 2.7.1).
 fn solicited_node(address: Ipv6Addr) -> Ipv6Addr {
     let octets = address.octets();
     Ipv6Addr::from([

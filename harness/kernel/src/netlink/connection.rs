@@ -1,4 +1,7 @@
 //! One conversation with the kernel about one network namespace.
+//!
+//! The kernel answers while it is in the sender's system call, so a conversation needs no thread,
+//! no runtime and no poll: what was asked is in the socket's queue when `send` returns.
 
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
@@ -22,22 +25,29 @@ pub struct Netlink {
     sequence: u32,
 }
 
-/// How much goes out with one system call.
+/// Bytes that go out with one system call.
 const PIECE_BYTES: usize = 16 << 10;
-/// The same in requests: a socket's queue has room for some two hundred refusals.
+/// Requests that go out with one system call. A socket's queue (`net.core.rmem_default`) has room
+/// for some two hundred refusals; what does not fit is lost.
 const PIECE_COUNT: usize = 128;
-/// How often a dump that changed while we read it is read again before we take it as it is.
+/// Attempts to read a dump that changes meanwhile; then the last one is taken as it is.
 const DUMP_ATTEMPTS: usize = 8;
 
 impl Netlink {
-    /// A conversation about the current thread's network namespace.
+    /// Opens a conversation about the current thread's network namespace.
+    ///
+    /// # Errors
+    /// The kernel refused the socket.
     pub fn open() -> Result<Self, NetlinkError> {
         NetlinkSocket::open(NetlinkProtocol::Route)
             .map(Self::from_socket)
             .map_err(|errno| NetlinkError::refused("open", "a netlink socket", errno, None))
     }
 
-    /// A conversation about that network namespace; the current thread enters it for a moment.
+    /// Opens a conversation about `netns`, which the current thread enters for a moment.
+    ///
+    /// # Errors
+    /// The kernel refused the socket, or the thread may not enter the namespace.
     pub fn open_in(netns: BorrowedFd<'_>) -> Result<Self, NetlinkError> {
         Netns::visit(netns, Self::open)
             .map_err(|errno| NetlinkError::refused("enter", "a network namespace", errno, None))?
@@ -52,12 +62,18 @@ impl Netlink {
         }
     }
 
-    /// Has the kernel do everything in the batch; the error is the first refusal.
+    /// Makes the kernel carry out everything in the batch.
+    ///
+    /// # Errors
+    /// The first refusal.
     pub fn execute(&mut self, mut batch: Batch) -> Result<(), NetlinkError> {
         self.execute_reusing(&mut batch)
     }
 
-    /// The same, for loops: the batch is emptied and keeps its memory.
+    /// Carries out a batch in a loop: the batch is empty afterwards and keeps its memory.
+    ///
+    /// # Errors
+    /// The first refusal.
     pub fn execute_reusing(&mut self, batch: &mut Batch) -> Result<(), NetlinkError> {
         let first = self.reserve(batch.len() as u32);
         let mut result = Ok(());
@@ -71,7 +87,7 @@ impl Netlink {
         result
     }
 
-    /// Takes the next numbers for as many requests, and returns the first.
+    /// Reserves sequence numbers for so many requests, and returns the first number.
     pub(crate) fn reserve(&mut self, requests: u32) -> u32 {
         let first = self.sequence.wrapping_add(1);
         self.sequence = self.sequence.wrapping_add(requests);
@@ -117,8 +133,9 @@ impl Netlink {
         answers.refusal.map_or(Ok(()), Err)
     }
 
-    /// Asks for everything of a kind and hands each answer to `each`; what a change interrupted is read again from the
-    /// start.
+    /// Asks for everything of a kind and hands each answer to `each`.
+    ///
+    /// A dump that a change interrupted is read again from the start.
     pub(crate) fn dump<T>(
         &mut self,
         operation: &'static str,
@@ -143,6 +160,9 @@ impl Netlink {
                 for message in
                     encoding::messages(datagram).filter(|message| message.sequence == sequence)
                 {
+                    // The kernel dumps in pieces. The list may change in between, so that entries
+                    // are missing (Documentation/userspace-api/netlink/intro.rst, "Dump
+                    // consistency").
                     interrupted |= message.flags & NLM_F_DUMP_INTR != 0;
                     match message.kind {
                         NLMSG_DONE => break 'answers,
@@ -163,7 +183,8 @@ impl Netlink {
         Ok(found)
     }
 
-    /// Asks for one thing and hands what is answered to `read`, until the kernel says that it is done.
+    /// Asks for one thing and hands each answer to `read`, until the kernel acknowledges the
+    /// request.
     pub(crate) fn get<T>(
         &mut self,
         operation: &'static str,
@@ -198,7 +219,7 @@ impl Netlink {
         }
     }
 
-    /// Sends one dump request and returns the number by which its answers are known.
+    /// Sends one dump request, and returns the sequence number of its answers.
     pub(crate) fn ask(&mut self, kind: u16, payload: &[u8]) -> nix::Result<u32> {
         self.send(kind, NLM_F_DUMP, payload)
     }
@@ -244,7 +265,7 @@ impl Answers<'_> {
     }
 }
 
-/// The error of an `NLMSG_ERROR`, unless it is an acknowledgement.
+/// Returns the error in an `NLMSG_ERROR`, or nothing if the message is an acknowledgement.
 pub(crate) fn error_of(message: &Message<'_>) -> Option<Errno> {
     match encoding::u32_at(message.payload, 0).map(u32::cast_signed) {
         Some(0) => None,
@@ -253,13 +274,14 @@ pub(crate) fn error_of(message: &Message<'_>) -> Option<Errno> {
     }
 }
 
-/// The sentence that the kernel added to its refusal.
+/// Returns the sentence that the kernel added to its refusal (extended acknowledgement).
 pub(crate) fn words_of(message: &Message<'_>) -> Option<String> {
     const NLMSGERR_ATTR_MSG: u16 = 1;
     if message.flags & NLM_F_ACK_TLVS == 0 {
         return None;
     }
-    // The refused message follows the code: only its header where the kernel was told to cut it (NETLINK_CAP_ACK).
+    // The refused message follows the code: only its header where the kernel was told to cut it
+    // (NETLINK_CAP_ACK).
     let whole = usize::try_from(encoding::u32_at(message.payload, 4)?).ok()?;
     let echoed = if message.flags & NLM_F_CAPPED != 0 {
         encoding::HEADER

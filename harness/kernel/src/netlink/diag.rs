@@ -1,4 +1,7 @@
-//! The sockets of a network namespace, as plain values, by `NETLINK_SOCK_DIAG`.
+//! The sockets of a network namespace, as plain values (`sock_diag(7)`).
+//!
+//! `/proc/net/tcp` shows the same for the namespace of the reader's process only, as text, and for
+//! IPv4 apart from IPv6.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::BorrowedFd;
@@ -20,19 +23,21 @@ pub enum SocketEntry {
     Inet {
         /// `tcp` or `udp`.
         protocol: &'static str,
-        /// `listen`, `established`, `time-wait`, …; a UDP socket is `close` or, when connected, `established`.
+        /// `listen`, `established`, `time-wait`, …; a UDP socket is `close` or, when connected,
+        /// `established`.
         state: &'static str,
-        /// Its own address.
+        /// Address of the socket itself.
         local: SocketAddr,
-        /// The other side's, if it has one.
+        /// Address of the other side, if the socket is connected.
         peer: Option<SocketAddr>,
-        /// Bytes received and not read; of a listener, connections not accepted.
+        /// Bytes that were received and not read; for a listener, connections not yet accepted.
         receive_queue: u32,
-        /// Bytes sent and not acknowledged; of a listener, how many connections may wait.
+        /// Bytes that were sent and not acknowledged; for a listener, the limit of waiting
+        /// connections.
         send_queue: u32,
-        /// The user that it belongs to, as seen from the reader.
+        /// User id of the owner, as the reader's user namespace shows it.
         uid: u32,
-        /// The number that `/proc/PID/fd` shows; 0 when no process holds it any more.
+        /// Inode number, which `/proc/PID/fd` shows; 0 when no process holds the socket any more.
         inode: u32,
     },
     /// A Unix socket.
@@ -41,16 +46,19 @@ pub enum SocketEntry {
         kind: &'static str,
         /// `listen`, `established` or `close`.
         state: &'static str,
-        /// The path, or the abstract name with `@` in front.
+        /// Path, or the abstract name with `@` in front.
         path: Option<String>,
-        /// The inode of the other side.
+        /// Inode number of the other side.
         peer: Option<u32>,
-        /// The number that `/proc/PID/fd` shows.
+        /// Inode number, which `/proc/PID/fd` shows.
         inode: u32,
     },
 }
 
-/// All TCP, UDP and Unix sockets of that network namespace.
+/// Lists all TCP, UDP and Unix sockets of a network namespace.
+///
+/// # Errors
+/// The kernel refused the socket or the list.
 pub fn sockets(netns: BorrowedFd<'_>) -> Result<Vec<SocketEntry>, NetlinkError> {
     let refused = |errno| NetlinkError::refused("open", "a socket diagnosis socket", errno, None);
     let socket = Netns::visit(netns, || {
@@ -61,7 +69,7 @@ pub fn sockets(netns: BorrowedFd<'_>) -> Result<Vec<SocketEntry>, NetlinkError> 
     sockets_of(socket)
 }
 
-/// The same over a diagnosis socket that somebody opened.
+/// Lists the sockets of the namespace in which `socket` was opened.
 pub(super) fn sockets_of(socket: NetlinkSocket) -> Result<Vec<SocketEntry>, NetlinkError> {
     const SOCK_DIAG_BY_FAMILY: u16 = 20;
     let mut netlink = Netlink::from_socket(socket);
@@ -86,7 +94,7 @@ pub(super) fn sockets_of(socket: NetlinkSocket) -> Result<Vec<SocketEntry>, Netl
     Ok(found)
 }
 
-/// `struct inet_diag_req_v2`: every state, every address.
+/// Returns a `struct inet_diag_req_v2` for every state and every address.
 fn inet_request(family: u8, protocol: u8) -> Vec<u8> {
     let mut request = vec![family, protocol, 0, 0];
     request.extend(u32::MAX.to_ne_bytes());
@@ -94,7 +102,7 @@ fn inet_request(family: u8, protocol: u8) -> Vec<u8> {
     request
 }
 
-/// `struct unix_diag_req`: every state, with name and peer.
+/// Returns a `struct unix_diag_req` for every state, with name and peer.
 fn unix_request() -> Vec<u8> {
     const UDIAG_SHOW_NAME: u32 = 1;
     const UDIAG_SHOW_PEER: u32 = 4;
@@ -106,7 +114,7 @@ fn unix_request() -> Vec<u8> {
     request
 }
 
-/// `struct inet_diag_msg`.
+/// Reads a `struct inet_diag_msg`.
 fn inet(protocol: &'static str, message: &Message<'_>) -> Option<SocketEntry> {
     let bytes = message.payload.get(..72)?;
     let address = |port_at: usize, address_at: usize| {
@@ -121,6 +129,7 @@ fn inet(protocol: &'static str, message: &Message<'_>) -> Option<SocketEntry> {
         protocol,
         state: state(bytes[1]),
         local: address(4, 8)?,
+        // A socket that is not connected has a peer of all zeros.
         peer: Some(peer).filter(|peer| peer.port() != 0),
         receive_queue: encoding::u32_at(bytes, 56)?,
         send_queue: encoding::u32_at(bytes, 60)?,
@@ -136,7 +145,7 @@ fn ip(family: u8, bytes: &[u8]) -> Option<IpAddr> {
     })
 }
 
-/// `struct unix_diag_msg` and its attributes.
+/// Reads a `struct unix_diag_msg` and its attributes.
 fn unix(message: &Message<'_>) -> Option<SocketEntry> {
     const UNIX_DIAG_NAME: u16 = 0;
     const UNIX_DIAG_PEER: u16 = 2;
@@ -161,12 +170,15 @@ fn unix(message: &Message<'_>) -> Option<SocketEntry> {
 
 fn unix_name(name: &[u8]) -> String {
     match name.split_first() {
+        // An abstract name begins with a zero byte and may contain more of them (unix(7)).
         Some((0, hidden)) => format!("@{}", String::from_utf8_lossy(hidden)),
         _ => encoding::text(name),
     }
 }
 
 fn state(number: u8) -> &'static str {
+    // In the order of `enum` TCP_* in `net/tcp_states.h`, which starts at 1; Unix sockets use the
+    // same numbers.
     const NAMES: [&str; 13] = [
         "unknown",
         "established",

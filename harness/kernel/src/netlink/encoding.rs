@@ -1,18 +1,22 @@
-//! Framing: the headers around messages, and attributes where no packet crate knows them.
+//! Framing: the headers around messages, and attributes that the packet crates do not know.
+//!
+//! The packet crates cover links, addresses, routes and neighbours. Queueing disciplines, nftables
+//! and socket lists are written and read here. Numbers are in the byte order of the machine.
 
 use netlink_packet_core::{NlaBuffer, NlasIterator};
 
-/// The length of `struct nlmsghdr`.
+/// Bytes of `struct nlmsghdr` (netlink(7)): length, type, flags, sequence number, port.
 pub(crate) const HEADER: usize = 16;
 pub(crate) const NLMSG_ERROR: u16 = 2;
 pub(crate) const NLMSG_DONE: u16 = 3;
 
-/// Messages begin at multiples of four.
+/// Returns the offset at which the next message or attribute begins: a multiple of four
+/// (`NLMSG_ALIGNTO`, `NLA_ALIGNTO`).
 pub(crate) fn align(length: usize) -> usize {
     length.next_multiple_of(4)
 }
 
-/// Writes `struct nlmsghdr`; the length is known when the message is finished.
+/// Writes the `struct nlmsghdr` of a finished message, since the header has the message's length.
 pub(crate) fn header(bytes: &mut [u8], kind: u16, flags: u16, sequence: u32) {
     let length = bytes.len() as u32;
     bytes[0..4].copy_from_slice(&length.to_ne_bytes());
@@ -22,7 +26,7 @@ pub(crate) fn header(bytes: &mut [u8], kind: u16, flags: u16, sequence: u32) {
     bytes[12..16].fill(0);
 }
 
-/// One attribute in front of `payload`'s end.
+/// Appends an attribute: a `struct nlattr`, the value, and zeros up to the next multiple of four.
 pub(crate) fn attribute(payload: &mut Vec<u8>, kind: u16, value: &[u8]) {
     payload.extend((4 + value.len() as u16).to_ne_bytes());
     payload.extend(kind.to_ne_bytes());
@@ -30,7 +34,7 @@ pub(crate) fn attribute(payload: &mut Vec<u8>, kind: u16, value: &[u8]) {
     payload.resize(align(payload.len()), 0);
 }
 
-/// Attributes to be sent, perhaps within another attribute.
+/// A list of attributes to be sent, perhaps within another attribute.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Attributes(pub Vec<u8>);
 
@@ -46,7 +50,7 @@ impl Attributes {
         self
     }
 
-    /// A string, with the zero that ends it.
+    /// Appends an attribute that is a string, with a final zero byte.
     pub(crate) fn text(self, kind: u16, value: &str) -> Self {
         self.with(kind, &[value.as_bytes(), &[0]].concat())
     }
@@ -57,7 +61,7 @@ impl Attributes {
     }
 }
 
-/// One message of a datagram, borrowed.
+/// One received message.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Message<'a> {
     pub(crate) kind: u16,
@@ -66,7 +70,7 @@ pub(crate) struct Message<'a> {
     pub(crate) payload: &'a [u8],
 }
 
-/// The messages of one datagram; ends early where a length makes no sense.
+/// Returns the messages of one datagram, up to the first that has a length beyond the datagram.
 pub(crate) fn messages(datagram: &[u8]) -> impl Iterator<Item = Message<'_>> {
     let mut rest = datagram;
     std::iter::from_fn(move || {
@@ -82,7 +86,7 @@ pub(crate) fn messages(datagram: &[u8]) -> impl Iterator<Item = Message<'_>> {
     })
 }
 
-/// The value of the first attribute of that kind.
+/// Returns the value of the first attribute of this kind.
 pub(crate) fn find(attributes: &[u8], kind: u16) -> Option<&[u8]> {
     NlasIterator::new(attributes)
         .map_while(Result::ok)
@@ -90,7 +94,7 @@ pub(crate) fn find(attributes: &[u8], kind: u16) -> Option<&[u8]> {
         .map(value)
 }
 
-/// The values of all attributes, whatever their kinds.
+/// Returns the values of all attributes, of all kinds.
 pub(crate) fn each(attributes: &[u8]) -> impl Iterator<Item = &[u8]> {
     NlasIterator::new(attributes)
         .map_while(Result::ok)
@@ -99,31 +103,32 @@ pub(crate) fn each(attributes: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 fn value(nla: NlaBuffer<&[u8]>) -> &[u8] {
     let start = 4;
+    // The packet crate's own `value()` borrows from the buffer that is consumed here.
     let bytes = nla.into_inner();
     &bytes[start..u16_at(bytes, 0).map_or(start, |length| usize::from(length).max(start))]
 }
 
-/// Numbers in native byte order, as the kernel's structures have them.
+/// Returns the bytes of numbers in native byte order, as the kernel's structures have them.
 pub(crate) fn words(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_ne_bytes()).collect()
 }
 
-/// A number in native byte order.
+/// Reads a number in native byte order at this offset.
 pub(crate) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_ne_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
 }
 
-/// A number in native byte order.
+/// Reads a number in native byte order at this offset.
 pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
-/// A number in native byte order.
+/// Reads a number in native byte order at this offset.
 pub(crate) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_ne_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
 }
 
-/// A C string, or what was meant to be one.
+/// Returns the text up to the first zero byte, with replacements for what is not UTF-8.
 pub(crate) fn text(bytes: &[u8]) -> String {
     let end = bytes
         .iter()

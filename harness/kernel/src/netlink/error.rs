@@ -1,4 +1,7 @@
-//! What went wrong: the verb, the object, the errno, the kernel's own words and ours.
+//! Refusals of the kernel, told so that a reader can act.
+//!
+//! `EEXIST` alone tells nothing. An error here has the operation, the object, the errno, the
+//! sentence that the kernel added, and an explanation where the errno's name would mislead.
 
 use std::fmt;
 
@@ -30,7 +33,7 @@ enum NetlinkFailure {
 }
 
 impl NetlinkError {
-    /// The kernel answered with `errno`, and maybe with a sentence.
+    /// Makes the error for a refusal with an errno, and maybe with a sentence of the kernel.
     pub fn refused(
         operation: &'static str,
         subject: impl Into<String>,
@@ -44,7 +47,7 @@ impl NetlinkError {
         }
     }
 
-    /// The deadline passed in this state.
+    /// Makes the error for a deadline that passed, with the last state that was seen.
     pub fn timed_out(
         operation: &'static str,
         subject: impl Into<String>,
@@ -57,7 +60,7 @@ impl NetlinkError {
         }
     }
 
-    /// The kernel sent what we cannot read.
+    /// Makes the error for an answer that cannot be read.
     pub fn malformed(
         operation: &'static str,
         subject: impl Into<String>,
@@ -72,7 +75,8 @@ impl NetlinkError {
         }
     }
 
-    /// The kernel said yes, and what is in force is something else; or it has no word for what was wanted.
+    /// Makes the error for a request that the kernel accepted without doing what was asked, or for
+    /// which the kernel has no word.
     pub fn unlike(
         operation: &'static str,
         subject: impl Into<String>,
@@ -85,17 +89,17 @@ impl NetlinkError {
         }
     }
 
-    /// What was being done: a verb phrase, such as `create the veth pair`.
+    /// Returns the operation as a verb phrase, such as `create the veth pair`.
     pub fn operation(&self) -> &str {
         self.operation
     }
 
-    /// What it was done to, usually an interface.
+    /// Returns the name of the operation's object, usually an interface.
     pub fn subject(&self) -> &str {
         &self.subject
     }
 
-    /// The error number, if the kernel gave one.
+    /// Returns the error number, if the kernel gave one.
     pub fn errno(&self) -> Option<Errno> {
         match self.cause {
             NetlinkFailure::Refused { errno, .. } => Some(errno),
@@ -103,7 +107,7 @@ impl NetlinkError {
         }
     }
 
-    /// Whether a deadline passed.
+    /// Tells whether a deadline passed.
     pub fn is_timeout(&self) -> bool {
         matches!(self.cause, NetlinkFailure::TimedOut { .. })
     }
@@ -136,7 +140,7 @@ impl fmt::Display for NetlinkError {
 
 impl std::error::Error for NetlinkError {}
 
-/// What an errno usually means in this layer, where its name alone would mislead.
+/// Returns the usual meaning of an errno in this layer, where its name alone would mislead.
 fn explanation(errno: Errno) -> Option<&'static str> {
     Some(match errno {
         Errno::EPERM | Errno::EACCES => {

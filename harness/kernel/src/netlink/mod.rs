@@ -1,10 +1,14 @@
 //! Networks are made by messages, not by programs.
 //!
-//! A [`Netlink`] is a conversation with the kernel about *one* network namespace: the one in which its socket was
-//! born, whatever the thread does later. Requests are written into a [`Batch`], which goes out with one system call
-//! per sixteen kilobytes; the kernel answers while it is in that call, so that a batch costs what the kernel's work
-//! costs. Everything blocks for microseconds and needs no runtime: it may be called from a test thread, from inside a
-//! tokio runtime, or from an init.
+//! Starting `ip` for each step costs ten times as much as the step itself (measured for this
+//! project, 2026-08), and the program may be missing.
+//!
+//! A [`Netlink`] is a conversation with the kernel about *one* network namespace: the one in which
+//! the socket was opened, whatever the thread does later. Requests are written into a [`Batch`],
+//! which goes out with one system call per sixteen kilobytes. The kernel answers while it is in
+//! that call, so that a batch costs what the kernel's work costs. Everything blocks for
+//! microseconds and needs no runtime: callers may be test threads, tasks of a tokio runtime, or an
+//! init.
 //!
 //! ```text
 //! let mut batch = Batch::new();
@@ -14,14 +18,14 @@
 //! netlink.wait_until_up(&[port], deadline)?;
 //! ```
 //!
-//! | file | what it is about |
+//! | file | role |
 //! |---|---|
 //! | `socket` | a netlink socket of any protocol: bytes in, bytes out |
 //! | `batch` | requests on their way out, each with the words that an error needs |
 //! | `connection` | sending a batch, reading what came back, dumps |
 //! | `link`, `bridge`, `address` | the requests |
-//! | `offload` | what interfaces do for the protocols above them |
-//! | `wait` | ready means ready: conditions, by events, with a deadline |
+//! | `offload` | work of interfaces for the protocols above them |
+//! | `wait` | waits for conditions, by events, with a deadline |
 //! | `view`, `view_parse` | interfaces, addresses, routes and neighbours as plain values |
 //! | `diag` | sockets as plain values |
 //! | `encoding` | the few bytes that the packet crates do not know |

@@ -1,4 +1,7 @@
-//! What an interface does for the protocols above it, set the old way, by `SIOCETHTOOL`.
+//! Work that an interface does for the protocols above it: cutting and gathering of segments.
+//!
+//! It is set by the ioctl `SIOCETHTOOL`, which every kernel has; ethtool's netlink family came with
+//! Linux 5.6 and can be left out of a kernel.
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsFd, AsRawFd};
@@ -9,18 +12,23 @@ use super::connection::Netlink;
 use super::error::NetlinkError;
 use super::link::Device;
 
-/// Something that the kernel may leave to an interface.
+/// Work that the kernel may leave to an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offload {
-    /// Cutting large TCP segments into small ones: whoever sends over it need not.
+    /// Cutting large TCP segments into small ones (TSO), so that the sender need not.
     Segmentation,
-    /// Gathering small packets into large ones. A veth end that does so has a queue of its own for what comes from an end that does no
-    /// [`Segmentation`](Offload::Segmentation).
+    /// Gathering small packets into large ones (GRO).
+    ///
+    /// A veth end with GRO receives through a queue of its own (NAPI; drivers/net/veth.c,
+    /// veth_xmit) what comes from an end without [`Segmentation`](Offload::Segmentation).
     Gathering,
 }
 
 impl Netlink {
-    /// Switches it on or off, in the network namespace that this conversation is about.
+    /// Switches an offload on or off, in the network namespace of this conversation.
+    ///
+    /// # Errors
+    /// There is no such interface, or its driver has no such offload.
     pub fn offload(&self, device: Device<'_>, what: Offload, on: bool) -> Result<(), NetlinkError> {
         // `ETHTOOL_STSO` and `ETHTOOL_SGRO` of `linux/ethtool.h`.
         let (command, operation) = match what {
@@ -44,7 +52,8 @@ impl Netlink {
         }
         request.ifr_ifru.ifru_data = (&raw mut value).cast();
         const SIOCETHTOOL: libc::Ioctl = 0x8946;
-        // SAFETY: the request, and the `struct ethtool_value` that it points to, live across the call.
+        // SAFETY: the request, and the `struct ethtool_value` that it points to, live across the
+        // call.
         let done = unsafe {
             libc::ioctl(
                 self.socket.as_fd().as_raw_fd(),

@@ -1,4 +1,7 @@
 //! A netlink socket of any protocol: bytes in, bytes out, no meaning.
+//!
+//! The socket belongs for ever to the network namespace of the thread that opened it
+//! (`netlink(7)`). So one thread can hold conversations about many namespaces.
 #![allow(unsafe_code)]
 
 use std::io::IoSlice;
@@ -12,12 +15,12 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, sendmsg, socket,
 };
 
-/// Whom a socket speaks to.
+/// A subsystem of the kernel that a netlink socket speaks to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetlinkProtocol {
     /// Links, addresses, routes, neighbours, queueing disciplines.
     Route,
-    /// Sockets.
+    /// Lists of sockets.
     SocketDiagnosis,
     /// nftables and connection tracking.
     Netfilter,
@@ -33,17 +36,21 @@ impl NetlinkProtocol {
     }
 }
 
-/// A netlink socket, bound for ever to the network namespace in which it was opened.
+/// A netlink socket.
 #[derive(Debug)]
 pub struct NetlinkSocket {
     fd: OwnedFd,
 }
 
-/// Dumps come in pieces of at most 32 KB; nothing that the kernel sends is longer than this.
+/// Bytes of the receive buffer. The kernel makes pieces of a dump as large as earlier receive
+/// calls, but not larger than 32 KB (`af_netlink.c`, `netlink_dump`).
 const RECEIVE_BYTES: usize = 64 << 10;
 
 impl NetlinkSocket {
     /// Opens a socket in the current thread's network namespace.
+    ///
+    /// # Errors
+    /// The kernel refused the socket: it has no such protocol.
     pub fn open(protocol: NetlinkProtocol) -> nix::Result<Self> {
         let fd = socket(
             AddressFamily::Netlink,
@@ -54,27 +61,36 @@ impl NetlinkSocket {
         Ok(Self::from_fd(fd))
     }
 
-    /// Takes a netlink socket that somebody opened, perhaps in another network namespace.
+    /// Wraps an open netlink socket, perhaps of another network namespace.
     pub fn from_fd(fd: OwnedFd) -> Self {
         let socket = Self { fd };
-        // Without these two we still work: the first makes errors shorter, the second gives them words.
+        // Both are refinements, so a refusal does not matter. CAP_ACK keeps the kernel from sending
+        // whole requests back with its errors, so that more errors fit the queue; EXT_ACK adds a
+        // sentence (netlink(7)).
         let _ = socket.set_option(libc::NETLINK_CAP_ACK, 1);
         let _ = socket.set_option(libc::NETLINK_EXT_ACK, 1);
         socket
     }
 
     /// Starts to receive the notifications of a group (`RTNLGRP_*`).
+    ///
+    /// # Errors
+    /// There is no such group.
     pub fn join(&self, group: u32) -> nix::Result<()> {
         self.set_option(libc::NETLINK_ADD_MEMBERSHIP, group)
     }
 
-    /// Stops receiving them; those already queued stay queued.
+    /// Stops to receive the notifications of a group. Queued notifications stay in the queue.
+    ///
+    /// # Errors
+    /// There is no such group.
     pub fn leave(&self, group: u32) -> nix::Result<()> {
         self.set_option(libc::NETLINK_DROP_MEMBERSHIP, group)
     }
 
     fn set_option(&self, name: libc::c_int, value: u32) -> nix::Result<()> {
-        // SAFETY: the pointer and the length describe one live `u32`, which is what these options take.
+        // SAFETY: the pointer and the length describe one live `u32`, which is what these options
+        // take.
         let result = unsafe {
             libc::setsockopt(
                 self.fd.as_raw_fd(),
@@ -87,7 +103,10 @@ impl NetlinkSocket {
         Errno::result(result).map(drop)
     }
 
-    /// Sends whole messages; for most protocols the kernel has done the work when this returns.
+    /// Sends whole messages. For most protocols the kernel has done the work when this returns.
+    ///
+    /// # Errors
+    /// The kernel could not take the messages; an answer of the subsystem comes as a message.
     pub fn send(&self, bytes: &[u8]) -> nix::Result<()> {
         loop {
             match sendmsg::<()>(
@@ -104,12 +123,18 @@ impl NetlinkSocket {
         }
     }
 
-    /// The next datagram, waiting for it.
+    /// Waits for the next datagram, and returns its bytes.
+    ///
+    /// # Errors
+    /// `ENOBUFS` if the queue overflowed and messages were lost.
     pub fn receive<'buffer>(&self, buffer: &'buffer mut Vec<u8>) -> nix::Result<&'buffer [u8]> {
         self.receive_with(buffer, MsgFlags::empty())
     }
 
-    /// The next datagram, or `None` if there is none.
+    /// Returns the next datagram, or `None` if the queue is empty.
+    ///
+    /// # Errors
+    /// `ENOBUFS` if the queue overflowed and messages were lost.
     pub fn try_receive<'buffer>(
         &self,
         buffer: &'buffer mut Vec<u8>,
@@ -130,13 +155,17 @@ impl NetlinkSocket {
             match recv(self.fd.as_raw_fd(), buffer, flags | MsgFlags::MSG_TRUNC) {
                 Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno),
+                // MSG_TRUNC makes the kernel tell the length of the whole datagram (recv(2)).
                 Ok(length) if length > RECEIVE_BYTES => return Err(Errno::EMSGSIZE),
                 Ok(length) => return Ok(&buffer[..length]),
             }
         }
     }
 
-    /// Whether something arrives before the deadline.
+    /// Waits for a datagram, and tells whether one came before the deadline.
+    ///
+    /// # Errors
+    /// The kernel refused to wait.
     pub fn readable_before(&self, deadline: Instant) -> nix::Result<bool> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -153,7 +182,7 @@ impl NetlinkSocket {
         }
     }
 
-    /// Forgets everything that is queued.
+    /// Throws away everything in the queue.
     pub fn drain(&self, buffer: &mut Vec<u8>) {
         while matches!(self.try_receive(buffer), Ok(Some(_)) | Err(Errno::ENOBUFS)) {}
     }

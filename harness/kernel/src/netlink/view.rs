@@ -1,4 +1,7 @@
-//! What a network namespace looks like, as plain values.
+//! A network namespace as plain values: interfaces, addresses, routes and neighbours.
+//!
+//! Tests ask about a node's network while it runs. The answers are read by netlink, and no program
+//! of the host is needed: `ip` may be missing, and its output changes between versions.
 
 use std::net::IpAddr;
 
@@ -13,102 +16,102 @@ use super::error::NetlinkError;
 use super::link::Device;
 use super::view_parse;
 
-/// An interface.
+/// An interface of a network namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct InterfaceEntry {
-    /// Its number in its namespace.
+    /// Index in the namespace of the interface.
     pub index: u32,
-    /// Its name.
+    /// Name of the interface.
     pub name: String,
-    /// Its other names.
+    /// Alternative names.
     pub altnames: Vec<String>,
     /// `veth`, `bridge`, …; nothing for `lo`.
     pub kind: Option<String>,
-    /// Its hardware address, as `02:00:00:00:00:01`.
+    /// Hardware address, as `02:00:00:00:00:01`.
     pub mac: Option<String>,
-    /// The largest packet.
+    /// Largest packet, in bytes (MTU).
     pub mtu: u32,
-    /// Whether it was brought up.
+    /// Whether the interface was brought up (`IFF_UP`).
     pub up: bool,
-    /// Whether the other side is there.
+    /// Whether the other side is there and up (`IFF_LOWER_UP`).
     pub carrier: bool,
     /// `up`, `down`, `lower-layer-down`, …: whether packets pass.
     pub state: String,
-    /// The bridge that it is a port of.
+    /// Index of the bridge of which the interface is a port.
     pub master: Option<u32>,
-    /// The index of its other end, in that end's namespace.
+    /// Index of the other end, in the namespace of that end.
     pub peer: Option<u32>,
-    /// Packets and bytes since it was made.
+    /// Packets and bytes since the interface was made.
     pub traffic: InterfaceCounters,
 }
 
-/// What passed an interface.
+/// Counters of what passed an interface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct InterfaceCounters {
     /// Packets received.
     pub rx_packets: u64,
     /// Bytes received.
     pub rx_bytes: u64,
-    /// Received packets thrown away.
+    /// Received packets that were dropped.
     pub rx_dropped: u64,
     /// Packets sent.
     pub tx_packets: u64,
     /// Bytes sent.
     pub tx_bytes: u64,
-    /// Packets thrown away instead of being sent.
+    /// Packets that were dropped instead of sent.
     pub tx_dropped: u64,
 }
 
 /// An address of an interface.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AddressEntry {
-    /// The interface.
+    /// Index of the interface.
     pub interface: u32,
-    /// The address.
+    /// Address.
     pub address: IpAddr,
-    /// How many of its bits name the network.
+    /// Number of leading bits that name the network.
     pub prefix: u8,
     /// `global`, `link`, `host`, …
     pub scope: String,
     /// Whether duplicate address detection has still to end.
     pub tentative: bool,
-    /// Whether it never expires.
+    /// Whether the address never expires.
     pub permanent: bool,
 }
 
 /// A route, of any table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RouteEntry {
-    /// The network; nothing for the default route.
+    /// Address of the network; nothing for the default route.
     pub destination: Option<IpAddr>,
-    /// How many bits of it count.
+    /// Number of leading bits that name the network.
     pub prefix: u8,
-    /// Whether it is a route of IPv6.
+    /// Whether the route is one of IPv6.
     pub v6: bool,
-    /// The router.
+    /// Address of the router.
     pub via: Option<IpAddr>,
-    /// The interface.
+    /// Index of the interface.
     pub interface: Option<u32>,
-    /// The address that packets get as their source.
+    /// Address that packets get as their source.
     pub source: Option<IpAddr>,
-    /// Smaller wins.
+    /// Metric: of several routes to a network, the one with the smallest metric is used.
     pub metric: Option<u32>,
-    /// 254 is the main table, 255 the local one.
+    /// Number of the table: 254 is the main table, 255 the local one.
     pub table: u32,
     /// `unicast`, `local`, `blackhole`, …
     pub kind: String,
-    /// Who made it: `kernel`, `static`, `boot`, `ra`, …
+    /// Origin of the route: `kernel`, `static`, `boot`, `ra`, …
     pub protocol: String,
 }
 
-/// A neighbour.
+/// A neighbour, as the kernel knows or seeks it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NeighbourEntry {
-    /// The interface.
+    /// Index of the interface.
     pub interface: u32,
-    /// The address.
+    /// Address.
     pub address: Option<IpAddr>,
-    /// The hardware address, if it is known.
+    /// Hardware address, if the kernel knows one.
     pub mac: Option<String>,
     /// `reachable`, `stale`, `permanent`, `failed`, …
     pub state: String,
@@ -120,7 +123,10 @@ const RTM_GETROUTE: u16 = 26;
 const RTM_GETNEIGH: u16 = 30;
 
 impl Netlink {
-    /// All interfaces, by index.
+    /// Lists all interfaces, by index.
+    ///
+    /// # Errors
+    /// The kernel refused the list, or the list cannot be read.
     pub fn interfaces(&mut self) -> Result<Vec<InterfaceEntry>, NetlinkError> {
         let mut found = self.view(
             "list the interfaces of",
@@ -132,9 +138,13 @@ impl Netlink {
         Ok(found)
     }
 
-    /// One interface.
+    /// Looks at one interface.
+    ///
+    /// # Errors
+    /// There is no such interface, or the answer cannot be read.
     pub fn interface(&mut self, device: Device<'_>) -> Result<InterfaceEntry, NetlinkError> {
         const OPERATION: &str = "look at";
+        // `struct ifinfomsg`: family and type, index, flags, mask of flags.
         let question = encoding::words(&[0, device.index, 0, 0]);
         let mut unreadable = "there is no interface in it".to_owned();
         let found = self.get(
@@ -151,7 +161,10 @@ impl Netlink {
         found.ok_or_else(|| NetlinkError::malformed(OPERATION, device.name, unreadable))
     }
 
-    /// All addresses, by interface.
+    /// Lists all addresses, by interface.
+    ///
+    /// # Errors
+    /// The kernel refused the list, or the list cannot be read.
     pub fn addresses(&mut self) -> Result<Vec<AddressEntry>, NetlinkError> {
         let mut found = self.view(
             "list the addresses of",
@@ -163,7 +176,10 @@ impl Netlink {
         Ok(found)
     }
 
-    /// All routes of all tables, IPv4 first.
+    /// Lists the routes of all tables, IPv4 first.
+    ///
+    /// # Errors
+    /// The kernel refused the list, or the list cannot be read.
     pub fn routes(&mut self) -> Result<Vec<RouteEntry>, NetlinkError> {
         let mut found = self.view(
             "list the routes of",
@@ -183,7 +199,10 @@ impl Netlink {
         Ok(found)
     }
 
-    /// All neighbours that were asked for or entered.
+    /// Lists all neighbours that were asked for or entered.
+    ///
+    /// # Errors
+    /// The kernel refused the list, or the list cannot be read.
     pub fn neighbours(&mut self) -> Result<Vec<NeighbourEntry>, NetlinkError> {
         let mut found = self.view(
             "list the neighbours of",

@@ -1,4 +1,4 @@
-//! From the packet crate's types to plain values.
+//! Translation from the packet crate's types to the plain values of `view`.
 
 use std::net::IpAddr;
 
@@ -54,6 +54,7 @@ pub(super) fn interface(message: RouteNetlinkMessage) -> Option<InterfaceEntry> 
             LinkAttribute::Mtu(mtu) => entry.mtu = mtu,
             LinkAttribute::OperState(state) => entry.state = operstate(state),
             LinkAttribute::Controller(master) => entry.master = Some(master),
+            // For veth, `IFLA_LINK` is the other end's index in that end's namespace.
             LinkAttribute::Link(peer) => entry.peer = Some(peer),
             LinkAttribute::Stats64(stats) => entry.traffic = traffic(&stats),
             _ => {}
@@ -78,6 +79,8 @@ pub(super) fn address(message: RouteNetlinkMessage) -> Option<AddressEntry> {
     let flags = message.header.flags;
     Some(AddressEntry {
         interface: message.header.index,
+        // For IPv4, `IFA_ADDRESS` may be the other end's, and `IFA_LOCAL` is the interface's own
+        // (rtnetlink(7)). IPv6 has `IFA_LOCAL` for point-to-point links only.
         address: local.or(address)?,
         prefix: message.header.prefix_len,
         scope: match message.header.scope {
@@ -113,6 +116,7 @@ pub(super) fn route(message: RouteNetlinkMessage) -> Option<RouteEntry> {
             RouteAttribute::PrefSource(address) => entry.source = ip(address),
             RouteAttribute::Oif(interface) => entry.interface = Some(*interface),
             RouteAttribute::Priority(metric) => entry.metric = Some(*metric),
+            // The header has one byte for the table; numbers above 255 are in this attribute.
             RouteAttribute::Table(table) => entry.table = *table,
             _ => {}
         }

@@ -2,8 +2,8 @@
 //!
 //! A chain at the interface's ingress sees every frame before anything else in the namespace does,
 //! except packet sockets. Neither carrier nor addresses nor routes change, and the sender notices
-//! nothing. Each cut is a table of its own, so that cuts compose: a frame passes if no cut drops the
-//! frame. The table belongs to the socket that made it. A firewall in the node that flushes its
+//! nothing. Each cut is a table of its own, so that cuts compose: a frame passes if no cut drops
+//! the frame. The table belongs to the socket that made it. A firewall in the node that flushes its
 //! rules does not heal the link, and the cut ends with the process.
 
 use std::fmt;
@@ -27,7 +27,8 @@ pub enum DropFrom {
     Anyone,
     /// Frames that neighbours on the same segment sent, by their hardware addresses.
     Macs(Vec<[u8; 6]>),
-    /// Frames with these source addresses, through any number of routers, and ARP of these addresses.
+    /// Frames with these source addresses, through any number of routers, and ARP of these
+    /// addresses.
     Addresses(Vec<IpAddr>),
 }
 

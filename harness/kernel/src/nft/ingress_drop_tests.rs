@@ -1,7 +1,8 @@
-//! IngressDrop cables, seen by datagrams: what is sent during a cut never arrives, what is sent after it does.
+//! IngressDrop cables, seen by datagrams: what is sent during a cut never arrives, what is sent
+//! after it does.
 //!
-//! A datagram may wait in the kernel for a while before the receiving device has it, so a cut is only healed when it
-//! has counted what it had to drop.
+//! A datagram may wait in the kernel for a while before the receiving device has it, so a cut is
+//! only healed when it has counted what it had to drop.
 
 use std::net::UdpSocket;
 

@@ -24,7 +24,8 @@ pub struct NftSet<'a> {
     pub members: Vec<Vec<u8>>,
 }
 
-/// Type of a set's members. The kernel only uses the length; `nft list` shows members by their type.
+/// Type of a set's members. The kernel only uses the length; `nft list` shows members by their
+/// type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetKind {
     /// IPv4 addresses.

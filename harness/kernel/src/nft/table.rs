@@ -1,7 +1,7 @@
 //! Requests for tables, chains and rules.
 //!
-//! Numbers in these messages are big-endian (`nf_tables_api.c` reads them by `nla_get_be32`), unlike
-//! those of routing netlink.
+//! Numbers in these messages are big-endian (`nf_tables_api.c` reads them by `nla_get_be32`),
+//! unlike those of routing netlink.
 
 use netlink_packet_core::NLM_F_CREATE;
 use nix::libc;

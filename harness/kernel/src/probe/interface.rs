@@ -38,7 +38,8 @@ pub fn link(kind: &str, stacked: bool) -> Result<(), Refusal> {
     execute(batch).map_err(|errno| (format!("RTM_NEWLINK {kind}"), errno))
 }
 
-/// Returns the options without which the kernel makes no interface of this kind (`linux/if_link.h`).
+/// Returns the options without which the kernel makes no interface of this kind
+/// (`linux/if_link.h`).
 fn data(kind: &str) -> Option<Attributes> {
     const IFLA_VLAN_ID: u16 = 1;
     const IFLA_VXLAN_ID: u16 = 1;

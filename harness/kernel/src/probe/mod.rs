@@ -1,8 +1,8 @@
 //! Single operations that not every kernel can do, each tried for real.
 //!
-//! A kernel's version and configuration do not tell what a container, a security module or a missing
-//! module forbids. So the operation itself is tried, in namespaces that were made for the attempt:
-//! nothing is undone.
+//! A kernel's version and configuration do not tell what a container, a security module or a
+//! missing module forbids. So the operation itself is tried, in namespaces that were made for the
+//! attempt: nothing is undone.
 //!
 //! | file | role |
 //! |---|---|

@@ -47,8 +47,8 @@ fn clone(flags: CloneFlags, exit_signal: i32) -> io::Result<Cloned> {
         exit_signal: exit_signal as u64,
         ..CloneArgs::default()
     };
-    // SAFETY: the arguments live across the call; no stack is given, so the child runs on a
-    // copy of ours; every other thread of this memory sleeps, so no lock is held by a thread that is lost.
+    // SAFETY: the arguments live across the call; no stack is given, so the child runs on a copy of
+    // ours; every other thread of this memory sleeps, so no lock is held by a thread that is lost.
     let mut pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<CloneArgs>()) };
     if pid < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::ENOSYS) {
         // SAFETY: as above; the order of the arguments is that of x86_64 and aarch64 alike

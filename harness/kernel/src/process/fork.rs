@@ -12,8 +12,8 @@ pub fn fork() -> nix::Result<ForkResult> {
     unsafe extern "C" {
         fn _Fork() -> libc::pid_t;
     }
-    // SAFETY: called only where no other thread is, or where all others sleep without a lock, so the
-    // child may use everything that its parent could.
+    // SAFETY: called only where no other thread is, or where all others sleep without a lock, so
+    // the child may use everything that its parent could.
     match Errno::result(unsafe { _Fork() })? {
         0 => Ok(ForkResult::Child),
         pid => Ok(ForkResult::Parent {
@@ -35,8 +35,8 @@ pub fn exit_now(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-/// Ends the calling thread and with it the process, whose only one it is: destroys the thread's local
-/// values first, the latest first.
+/// Ends the calling thread and with it the process, whose only one it is: destroys the thread's
+/// local values first, the latest first.
 pub fn end_with_this_thread() -> ! {
     // SAFETY: neither has a precondition; nothing in this process' frames waits to be dropped.
     #[cfg(target_env = "gnu")]

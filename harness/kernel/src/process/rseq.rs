@@ -32,8 +32,8 @@ static AREA: OnceLock<Option<RseqArea>> = OnceLock::new();
 fn find() -> Option<RseqArea> {
     /// The kernel's smallest, of which glibc may say that it uses less.
     const SMALLEST: u32 = 32;
-    // SAFETY: both are names of data that lives as long as the program; where there are any, glibc (2.35
-    // and later) documents them as a `ptrdiff_t` and an `unsigned int`.
+    // SAFETY: both are names of data that lives as long as the program; where there are any, glibc
+    // (2.35 and later) documents them as a `ptrdiff_t` and an `unsigned int`.
     unsafe {
         let offset = libc::dlsym(libc::RTLD_DEFAULT, c"__rseq_offset".as_ptr());
         let size = libc::dlsym(libc::RTLD_DEFAULT, c"__rseq_size".as_ptr());
@@ -48,14 +48,16 @@ fn find() -> Option<RseqArea> {
     }
 }
 
-/// Registers the calling thread's place with the kernel for the calling process, which has none yet.
+/// Registers the calling thread's place with the kernel for the calling process, which has none
+/// yet.
 pub fn register() {
     let place = AREA.get().copied().flatten();
     let (Some(RseqArea { offset, size }), Some(signature)) = (place, SIGNATURE) else {
         return;
     };
     let place = thread_pointer().wrapping_add_signed(offset);
-    // SAFETY: the place is the calling thread's own, reserved by glibc for this. The kernel checks its alignment.
+    // SAFETY: the place is the calling thread's own, reserved by glibc for this. The kernel checks
+    // its alignment.
     unsafe { libc::syscall(libc::SYS_rseq, place, size, 0, signature) };
 }
 

@@ -1,7 +1,8 @@
 //! Work on borrowed values for a thread that outlives them.
 //!
-//! A scoped thread may borrow because it ends before what it borrows does. A thread that is kept for the next work may
-//! borrow all the same while the lender waits; that it waits, whatever happens, is what this file is for.
+//! A scoped thread may borrow because it ends before what it borrows does. A thread that is kept
+//! for the next work may borrow all the same while the lender waits; that it waits, whatever
+//! happens, is what this file is for.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -49,9 +50,10 @@ impl ScopedWorker {
         let mut outcome = None;
         let work: Box<dyn FnOnce() + Send + '_> =
             Box::new(|| outcome = Some(catch_unwind(AssertUnwindSafe(work))));
-        // SAFETY: the type forgets for how long `work` and `outcome` may be used. Both outlive the use: this function
-        // does not return, nor unwind, before the thread has said that it is done, by which time it has consumed the
-        // work; or before the channel is closed, which is when the thread has unwound and dropped it.
+        // SAFETY: the type forgets for how long `work` and `outcome` may be used. Both outlive the
+        // use: this function does not return, nor unwind, before the thread has said that it is
+        // done, by which time it has consumed the work; or before the channel is closed, which is
+        // when the thread has unwound and dropped it.
         let work = unsafe { transmute::<Box<dyn FnOnce() + Send + '_>, Work>(work) };
         if let Some(works) = &self.works
             && works.send(work).is_ok()
@@ -62,7 +64,8 @@ impl ScopedWorker {
     }
 }
 
-/// Waits for what is likely to come at once: an idle processor takes longer to wake up than to look a few times.
+/// Waits for what is likely to come at once: an idle processor takes longer to wake up than to look
+/// a few times.
 fn receive_soon<T>(from: &Receiver<T>) -> Result<T, RecvError> {
     const SOON: Duration = Duration::from_micros(50);
     let begin = Instant::now();

@@ -1,13 +1,13 @@
 //! A child process that is a guest in its parent's memory.
 //!
 //! A fork copies the tables of all pages, and then every page that either side writes to; a thread
-//! shares them, but can have neither a user namespace nor a PID namespace of its own. Between the two
-//! lies what `vfork` does: a process of its own in the same memory. That is sound for the
-//! same reason: one of the two sleeps while the other is awake. So the guest may do whatever the
-//! parent might, and what it leaves in memory is found there afterwards; descriptors, signal
-//! handlers, credentials and namespaces are its own. It has the thread-local values of the thread that
-//! invites it, and the lower part of that thread's stack, with the guard at its end: so a fork of the
-//! guest is a copy of that thread, name and all.
+//! shares them, but can have neither a user namespace nor a PID namespace of its own. Between the
+//! two lies what `vfork` does: a process of its own in the same memory. That is sound for the same
+//! reason: one of the two sleeps while the other is awake. So the guest may do whatever the parent
+//! might, and what it leaves in memory is found there afterwards; descriptors, signal handlers,
+//! credentials and namespaces are its own. It has the thread-local values of the thread that
+//! invites it, and the lower part of that thread's stack, with the guard at its end: so a fork of
+//! the guest is a copy of that thread, name and all.
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
@@ -30,7 +30,8 @@ struct Visit<F> {
     life: Cell<Option<F>>,
     /// Whether the guest may begin: not yet, yes, or never.
     entry: AtomicU32,
-    /// Made zero by the kernel, which then wakes the parent, when the guest no longer uses the memory.
+    /// Made zero by the kernel, which then wakes the parent, when the guest no longer uses the
+    /// memory.
     present: AtomicU32,
     /// The guest has come to its own end.
     done: AtomicBool,
@@ -38,19 +39,21 @@ struct Visit<F> {
     alternative: libc::stack_t,
 }
 
-/// How much of the stack remains for what the inviting thread does meanwhile: it needs so much more than its guest.
+/// How much of the stack remains for what the inviting thread does meanwhile: it needs so much more
+/// than its guest.
 pub const OWN: usize = 64 << 10;
 
 const WAIT: u32 = 0;
 const ENTER: u32 = 1;
 const LEAVE: u32 = 2;
 
-/// Runs `life` in a process of its own, a child in the namespaces that `flags` name, and waits until it
-/// has left this process' memory, though not until all of it is gone.
+/// Runs `life` in a process of its own, a child in the namespaces that `flags` name, and waits
+/// until it has left this process' memory, though not until all of it is gone.
 ///
-/// Every other thread of this process has to be asleep meanwhile, or at least on its way to be and done
-/// with locks and the heap. The guest is killed when this thread ends. It begins after `before` has
-/// returned true in this process, which is told the guest's id; if that is false, it ends at once.
+/// Every other thread of this process has to be asleep meanwhile, or at least on its way to be and
+/// done with locks and the heap. The guest is killed when this thread ends. It begins after
+/// `before` has returned true in this process, which is told the guest's id; if that is false, it
+/// ends at once.
 ///
 /// False if the guest was killed in the midst of something: then nobody knows what it has left
 /// behind, and this process had better end too.
@@ -71,10 +74,11 @@ pub fn run_in_child<F: FnOnce()>(
     };
     let flags = flags.bits() | libc::CLONE_VM | libc::CLONE_CHILD_CLEARTID | libc::SIGCHLD;
     let top = ((&raw const visit).expose_provenance() - OWN) & !0xf;
-    // SAFETY: what lies so far below this frame is nobody's as long as this thread does little, which is
-    // true of `before` and of what is done below; the guest's frames end at this thread's guard, as its own do.
-    // `visit` outlives the guest, for we wait below until the kernel says that the guest has left this
-    // memory. Once it has been let in, this thread does nothing but wait, and the others sleep.
+    // SAFETY: what lies so far below this frame is nobody's as long as this thread does little,
+    // which is true of `before` and of what is done below; the guest's frames end at this thread's
+    // guard, as its own do. `visit` outlives the guest, for we wait below until the kernel says
+    // that the guest has left this memory. Once it has been let in, this thread does nothing but
+    // wait, and the others sleep.
     let pid = unsafe {
         libc::clone(
             enter::<F>,

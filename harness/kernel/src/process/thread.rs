@@ -43,15 +43,17 @@ fn capabilities() -> nix::Result<[u32; 6]> {
     /// The calling thread.
     const HERE: u32 = 0;
     let (mut header, mut sets) = ([VERSION_3, HERE], [0; 6]);
-    // SAFETY: the kernel reads a header of these two numbers, and writes two times three numbers for this version.
+    // SAFETY: the kernel reads a header of these two numbers, and writes two times three numbers
+    // for this version.
     let done = unsafe { libc::syscall(libc::SYS_capget, header.as_mut_ptr(), sets.as_mut_ptr()) };
     Errno::result(done).map(|_| sets)
 }
 
 /// The calling thread's umask, which it may share with others.
 ///
-/// So it is not to be had by setting it, as usual. Where `/proc` is another PID namespace's and does not know the
-/// thread, that has to do: such a thread has gone there, and has its umask for itself since.
+/// So it is not to be had by setting it, as usual. Where `/proc` is another PID namespace's and
+/// does not know the thread, that has to do: such a thread has gone there, and has its umask for
+/// itself since.
 pub fn umask() -> Mode {
     read_umask().unwrap_or_else(|| {
         let found = set_umask(Mode::S_IRWXG | Mode::S_IRWXO);
@@ -98,12 +100,13 @@ impl FirstThread {
 
     /// Has libc take it for a thread that no process has, in a copy of the process.
     ///
-    /// In copies of *its* other threads libc still knows of it, and would signal whoever has its number by then
-    /// when all threads are to change their user.
+    /// In copies of *its* other threads libc still knows of it, and would signal whoever has its
+    /// number by then when all threads are to change their user.
     pub fn disown(self) {
         let place = ptr::with_exposed_provenance_mut::<i32>(self.address);
-        // SAFETY: the kernel was told to write to this address when the thread ends, so it is there as long as the thread.
-        // It is only written to if it has what libc put there; nobody else looks at it meanwhile.
+        // SAFETY: the kernel was told to write to this address when the thread ends, so it is there
+        // as long as the thread. It is only written to if it has what libc put there; nobody else
+        // looks at it meanwhile.
         unsafe {
             if place.read() == self.id {
                 place.write(i32::MAX);
@@ -119,7 +122,8 @@ pub fn show_as(name: &str) {
     }
 }
 
-/// Takes the calling thread to where this process's first thread is, from whichever namespaces it has entered.
+/// Takes the calling thread to where this process's first thread is, from whichever namespaces it
+/// has entered.
 pub fn go_home(process: &OwnedFd) -> nix::Result<()> {
     let kinds = CloneFlags::CLONE_NEWNET
         | CloneFlags::CLONE_NEWNS

@@ -1,4 +1,6 @@
-//! Queueing disciplines: what a device does with what it shall send.
+//! Queueing disciplines, set and read back with their counters (`tc(8)`).
+//!
+//! What was set is read back because kernels ignore attributes that they do not know.
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_ECHO, NLM_F_REPLACE};
 use nix::libc;
@@ -10,7 +12,7 @@ use crate::netlink::encoding;
 use crate::netlink::error::NetlinkError;
 use crate::netlink::link::Device;
 
-/// Where a discipline hangs: at the device itself, or below another discipline.
+/// Position of a discipline: at the interface itself, or below another discipline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QdiscPosition {
     handle: u32,
@@ -18,55 +20,58 @@ pub struct QdiscPosition {
 }
 
 impl QdiscPosition {
-    /// `1:`, at the device.
+    /// Position `1:`, at the interface.
     pub const ROOT: QdiscPosition = QdiscPosition {
         handle: 1 << 16,
         parent: 0xffff_ffff,
     };
 
-    /// `2:`, below the one and only class of the root.
+    /// Position `2:`, below the only class of the root, `1:1`.
     pub const BELOW_ROOT: QdiscPosition = QdiscPosition {
         handle: 2 << 16,
         parent: (1 << 16) | 1,
     };
 }
 
-/// A discipline, to be set.
+/// A discipline with the options to be set.
 #[derive(Clone, Copy, Debug)]
 pub enum Qdisc<'a> {
-    /// With the table of its jitter's distribution; without one it keeps the table that it has, and at first that is none: uniform.
+    /// netem with its options, and maybe a table of the distribution of jitter.
+    ///
+    /// Without a table netem keeps the one that it has. At first there is none, and jitter is
+    /// uniform.
     Netem(&'a NetemOptions, Option<&'a [i16]>),
-    /// With what is put below it as its queue.
+    /// A token bucket filter. A discipline below it becomes its queue.
     Tbf(TbfOptions),
     /// A hierarchical token bucket without classes.
     Htb,
 }
 
-/// A discipline as the kernel tells of it.
+/// A discipline as the kernel describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QdiscEntry {
     /// Name of the queueing discipline, such as `netem`.
     pub kind: String,
-    /// To be read by [`NetemOptions::read`] or [`TbfOptions::read`].
+    /// Options, for [`NetemOptions::read`] or [`TbfOptions::read`].
     pub(super) options: Vec<u8>,
     /// Counters of the queueing discipline.
     pub statistics: QdiscStatistics,
 }
 
-/// What a discipline has counted.
+/// Counters of a discipline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QdiscStatistics {
-    /// Sent on.
+    /// Packets that were sent.
     pub packets: u64,
     /// Bytes that were sent.
     pub bytes: u64,
-    /// Held at the moment.
+    /// Packets that wait in the queue.
     pub queued_packets: u32,
     /// Bytes that wait in the queue.
     pub queued_bytes: u32,
-    /// Thrown away, for whatever reason.
+    /// Packets that were dropped, for any reason.
     pub drops: u32,
-    /// Put in front of the queue; netem does that to what it reorders.
+    /// Packets that were put in front of the queue, as netem does in order to reorder packets.
     pub requeues: u32,
 }
 
@@ -75,13 +80,13 @@ const OPTIONS: u16 = libc::TCA_OPTIONS;
 const STATS2: u16 = libc::TCA_STATS2;
 
 impl Batch {
-    /// Puts a discipline in its place; what was there before goes, with all that it holds.
+    /// Puts a discipline into a position, in place of the interface's default one.
     pub fn replace_qdisc(&mut self, device: Device<'_>, place: QdiscPosition, qdisc: Qdisc<'_>) {
         let flags = NLM_F_CREATE | NLM_F_REPLACE;
         self.qdisc(qdisc.words(), device, place, flags, qdisc);
     }
 
-    /// Tells a discipline that is there other values; what it holds stays.
+    /// Changes the options of the discipline in a position. The packets that it holds stay.
     pub fn change_qdisc(&mut self, device: Device<'_>, place: QdiscPosition, qdisc: Qdisc<'_>) {
         self.qdisc(qdisc.words(), device, place, 0, qdisc);
     }
@@ -106,7 +111,10 @@ impl Batch {
 }
 
 impl Netlink {
-    /// A discipline as it is in force, with what it has counted.
+    /// Reads back the discipline in a position, with its counters.
+    ///
+    /// # Errors
+    /// There is no discipline, or the answer cannot be read.
     pub fn qdisc(
         &mut self,
         device: Device<'_>,
@@ -114,7 +122,8 @@ impl Netlink {
     ) -> Result<QdiscEntry, NetlinkError> {
         const OPERATION: &str = "read back the queueing discipline of";
         let payload = tcmsg(device, place);
-        // Told to the one who asks only if he wants to hear what all are told.
+        // The kernel answers by a notification to all listeners. The asking socket gets the
+        // notification only if the request has NLM_F_ECHO (net/sched/sch_api.c, qdisc_notify).
         let found = self.get(
             OPERATION,
             device.name,
@@ -131,7 +140,7 @@ impl Netlink {
     }
 }
 
-/// `struct tcmsg`: family and padding, device, handle, parent, information.
+/// Returns a `struct tcmsg`: family and padding, index, handle, parent, information.
 fn tcmsg(device: Device<'_>, place: QdiscPosition) -> Vec<u8> {
     encoding::words(&[0, device.index, place.handle, place.parent, 0])
 }
@@ -164,6 +173,7 @@ impl Qdisc<'_> {
 
 impl QdiscEntry {
     pub(super) fn read(payload: &[u8]) -> Option<Self> {
+        // The attributes follow a `struct tcmsg`.
         let attributes = payload.get(20..)?;
         Some(QdiscEntry {
             kind: encoding::text(encoding::find(attributes, KIND)?),
@@ -178,14 +188,14 @@ impl QdiscEntry {
 }
 
 impl QdiscStatistics {
-    /// From the attributes in `TCA_STATS2`.
+    /// Reads the attributes in `TCA_STATS2` (`linux/gen_stats.h`).
     fn read(attributes: &[u8]) -> Option<Self> {
         const BASIC: u16 = 1;
         const QUEUE: u16 = 3;
         const PACKETS64: u16 = 8;
         let basic = encoding::find(attributes, BASIC)?;
         let queue = encoding::find(attributes, QUEUE)?;
-        // There only when 32 bits are not enough.
+        // The kernel sends this one only if 32 bits are not enough (net/core/gen_stats.c).
         let packets =
             encoding::find(attributes, PACKETS64).and_then(|packets| encoding::u64_at(packets, 0));
         let of = |at: usize| encoding::u32_at(queue, 4 * at);

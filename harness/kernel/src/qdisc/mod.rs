@@ -1,4 +1,8 @@
-//! Queueing disciplines: what an interface does with what it shall send.
+//! Queueing disciplines: delay, loss and rates that the kernel gives to what an interface sends.
+//!
+//! The kernel's netem does in its own code what a program could do only by reading and writing
+//! every packet. The options are numbers of several units, and some kernels lack some options, so
+//! what was set is read back and compared.
 //!
 //! | file | role |
 //! |---|---|

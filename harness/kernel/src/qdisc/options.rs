@@ -1,60 +1,61 @@
-//! What netem and the token bucket filter are told, and what the kernel says of it.
+//! Options of netem and the token bucket filter, written for the kernel and read back.
 //!
-//! The numbers are those of `linux/pkt_sched.h`. Times are in nanoseconds, rates in bytes per second, probabilities in parts of 2³² − 1.
+//! The numbers are from `linux/pkt_sched.h`. Times are in nanoseconds, rates in bytes per second,
+//! and probabilities in parts of 2³² − 1.
 
 use super::discipline::QdiscEntry;
 use crate::netlink::encoding::{self, Attributes, words};
 
-/// What netem is told. A value that is left out of a change would stay as it was, so all of them are always sent.
+/// Options of netem (`tc-netem(8)`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NetemOptions {
-    /// How long each packet takes.
+    /// Delay of each packet, in nanoseconds.
     pub latency: i64,
-    /// How that is spread; netem has 31 bits for it.
+    /// Spread of the delay, in nanoseconds. netem uses 31 bits.
     pub jitter: i64,
-    /// How many packets are held.
+    /// Most packets that netem holds.
     pub limit: u32,
-    /// Independent loss.
+    /// Probability that a packet is lost, independent of other packets.
     pub loss: u32,
-    /// The Gilbert–Elliott model instead of it.
+    /// Loss in bursts, in place of independent loss.
     pub bursts: Option<NetemLossModel>,
-    /// How many packets are sent twice.
+    /// Probability that a packet is sent twice.
     pub duplicate: u32,
-    /// How many packets are sent at once. Only if there is a gap.
+    /// Probability that a packet is sent without delay. Counts only if there is a gap.
     pub reorder: u32,
-    /// Each how-manieth packet may be sent at once; 0: none.
+    /// Distance between packets that may be sent without delay; 0 if no packet may.
     pub gap: u32,
-    /// How many packets have a bit flipped.
+    /// Probability that a bit of a packet is flipped.
     pub corrupt: u32,
-    /// 0: no limit.
+    /// Rate in bytes per second; 0 if there is no limit.
     pub rate: u64,
-    /// Where chance starts. Kernels before 6.6 take no seed, and say none.
+    /// Seed of the random numbers. Kernels before 6.6 have no seed.
     pub seed: Option<u64>,
 }
 
-/// The Gilbert–Elliott model as netem has it.
+/// Loss in bursts by the Gilbert–Elliott model, with the four probabilities that netem has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NetemLossModel {
-    /// From the good state to the bad one.
+    /// Probability of a change from the good state to the bad one, for each packet.
     pub begin: u32,
-    /// And back.
+    /// Probability of a change from the bad state to the good one, for each packet.
     pub end: u32,
-    /// How many packets pass in the bad state.
+    /// Probability that a packet passes in the bad state.
     pub pass_in_bad: u32,
-    /// How many packets are lost in the good state.
+    /// Probability that a packet is lost in the good state.
     pub loss_in_good: u32,
 }
 
-/// What the token bucket filter is told.
+/// Options of the token bucket filter (`tc-tbf(8)`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TbfOptions {
-    /// How fast tokens come.
+    /// Rate of tokens, in bytes per second.
     pub rate: u64,
-    /// How many there can be, in bytes. No packet may be larger.
+    /// Size of the bucket, in bytes. Larger packets are dropped.
     pub burst: u32,
 }
 
-/// `TCA_NETEM_*`
+/// Numbers of netem's attributes, `TCA_NETEM_*`.
 mod netem {
     pub(super) const CORR: u16 = 1;
     pub(super) const DELAY_DIST: u16 = 2;
@@ -66,13 +67,13 @@ mod netem {
     pub(super) const LATENCY64: u16 = 10;
     pub(super) const JITTER64: u16 = 11;
     pub(super) const PRNG_SEED: u16 = 14;
-    /// `NETEM_LOSS_GE`, within `LOSS`.
+    /// Number of `NETEM_LOSS_GE`, an attribute within `LOSS`.
     pub(super) const LOSS_GE: u16 = 2;
-    /// The length of `struct tc_netem_qopt`: attributes follow it.
+    /// Bytes of `struct tc_netem_qopt`, which attributes follow.
     pub(super) const FIXED: usize = 24;
 }
 
-/// `TCA_TBF_*`
+/// Numbers of the token bucket filter's attributes, `TCA_TBF_*`.
 mod tbf {
     pub(super) const PARMS: u16 = 1;
     pub(super) const RATE64: u16 = 4;
@@ -88,12 +89,12 @@ pub(super) fn htb() -> Vec<u8> {
     Attributes::new().with(TCA_HTB_INIT, &glob).0
 }
 
-/// In the kernel's older unit: 64 ns.
+/// Converts nanoseconds to the unit of older fields: 64 ns (`net/pkt_sched.h`, `PSCHED_SHIFT`).
 fn ticks(nanoseconds: u64) -> u32 {
     u32::try_from(nanoseconds >> 6).unwrap_or(u32::MAX)
 }
 
-/// What fits a number of 32 bits, and the whole if that does not.
+/// Returns the rate as 32 bits, and the whole rate if 32 bits are not enough.
 fn split(rate: u64) -> (u32, Option<u64>) {
     match u32::try_from(rate) {
         Ok(rate) => (rate, None),
@@ -104,6 +105,7 @@ fn split(rate: u64) -> (u32, Option<u64>) {
 impl NetemOptions {
     pub(super) fn write(&self, table: Option<&[i16]>) -> Vec<u8> {
         let (rate, rate64) = split(self.rate);
+        // An option that a change leaves out stays as it was, so all options are always sent.
         let fixed = words(&[
             ticks(self.latency.unsigned_abs()),
             self.limit,
@@ -112,6 +114,8 @@ impl NetemOptions {
             self.duplicate,
             ticks(self.jitter.unsigned_abs()),
         ]);
+        // The two old fields of time are rounded to 64 ns and end at 274 s. The kernel prefers the
+        // 64-bit attributes, which exist since Linux 4.15 (net/sched/sch_netem.c, netem_change).
         let mut attributes = Attributes(fixed)
             .with(netem::CORR, &words(&[0; 3]))
             .with(netem::REORDER, &words(&[self.reorder, 0]))
@@ -137,7 +141,9 @@ impl NetemOptions {
         attributes.0
     }
 
-    /// What the kernel says of a netem: everything but the table of its jitter. `None` if it is not one, or cannot be read.
+    /// Reads the options back, without the table of jitter, which the kernel does not tell.
+    ///
+    /// Returns `None` if the discipline is not netem, or if the options cannot be read.
     pub fn read(entry: &QdiscEntry) -> Option<Self> {
         if entry.kind != "netem" {
             return None;
@@ -178,10 +184,12 @@ impl NetemOptions {
 
 impl TbfOptions {
     pub(super) fn write(&self) -> Vec<u8> {
-        /// `TC_LINKLAYER_ETHERNET`, the second byte of `struct tc_ratespec`: without it there has to be a table of times.
+        /// `TC_LINKLAYER_ETHERNET` in the second byte of `struct tc_ratespec`. Without a link layer
+        /// the kernel reads one out of a table of times (`net/sched/sch_api.c`, `qdisc_get_rtab`).
         const ETHERNET: u32 = u32::from_ne_bytes([0, 1, 0, 0]);
         let (rate, rate64) = split(self.rate);
-        // Two of that structure, the second for a peak rate; then limit, buffer, mtu.
+        // `struct tc_tbf_qopt`: the rate, the peak rate, limit, buffer, mtu. With a limit of 0 the
+        // filter makes no queue of its own: the discipline below is the queue.
         let spec = [ETHERNET, 0, rate];
         let parms = [&spec[..], &[0; 3], &[0, ticks(self.buffer()), 0]].concat();
         let mut attributes = Attributes::new().with(tbf::PARMS, &words(&parms));
@@ -191,14 +199,17 @@ impl TbfOptions {
         attributes.with(tbf::BURST, &self.burst.to_ne_bytes()).0
     }
 
-    /// The time in which the bucket fills.
+    /// Returns the time in which the bucket fills, in nanoseconds.
     fn buffer(&self) -> u64 {
         let nanoseconds = u128::from(self.burst) * 1_000_000_000 / u128::from(self.rate.max(1));
         u64::try_from(nanoseconds).unwrap_or(u64::MAX)
     }
 
-    /// What the kernel says of a token bucket filter. It says the burst as a time, in units of 64 ns, so that is as
-    /// exact as that. `None` if it is not one, or cannot be read.
+    /// Reads the options back.
+    ///
+    /// The kernel tells the burst as a time in units of 64 ns, see [`TbfOptions::precision`].
+    /// Returns `None` if the discipline is no token bucket filter, or if the options cannot be
+    /// read.
     pub fn read(entry: &QdiscEntry) -> Option<Self> {
         if entry.kind != "tbf" {
             return None;
@@ -215,7 +226,8 @@ impl TbfOptions {
         })
     }
 
-    /// By how much the burst that is read may differ from the one that was set: two of the kernel's units of time.
+    /// Returns the largest difference in bytes between the burst that was set and the one that is
+    /// read back: two of the kernel's units of time.
     pub fn precision(&self) -> u32 {
         let bytes = u128::from(self.rate) * 128 / 1_000_000_000;
         u32::try_from(bytes + 1).unwrap_or(u32::MAX)

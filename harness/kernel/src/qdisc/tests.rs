@@ -1,5 +1,5 @@
-//! The bytes of queueing disciplines: what is sent, and what is read. Whether a kernel takes them is asked where there is one that
-//! has them.
+//! The bytes of queueing disciplines: what is sent, and what is read. Whether a kernel takes them
+//! is asked where there is one that has them.
 
 use super::*;
 use crate::netlink::encoding::{Attributes, words};

@@ -100,7 +100,8 @@ fn frames_come_out_of_one_interface_and_go_back_in() {
             assert!(frame[42..].iter().all(|byte| *byte == number));
             assert!(!outgoing);
         }
-        // Bob echoes: the same frames with everything the other way round, checksums being symmetric.
+        // Bob echoes: the same frames with everything the other way round, checksums being
+        // symmetric.
         let echoes: Vec<Vec<u8>> = frames.into_iter().map(|(whole, ..)| echo(whole)).collect();
         let echoes: Vec<&[u8]> = echoes.iter().map(Vec::as_slice).collect();
         let sent = wire.send(&echoes).expect("sent");

@@ -1,4 +1,5 @@
-//! TAP devices in namespaces of the tests' own; nothing to try where `/dev/net/tun` may not be opened.
+//! TAP devices in namespaces of the tests' own; nothing to try where `/dev/net/tun` may not be
+//! opened.
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::os::fd::AsFd;
@@ -64,7 +65,8 @@ fn frames_pass_from_device_to_device_and_super_frames_whole() {
         let (from, to) = (udp(&alice), udp(&bob));
         to.set_read_timeout(Some(Duration::from_secs(10)))
             .expect("a time limit");
-        // One that is cut by the kernel if nobody takes it whole: a promise that older kernels know nothing of.
+        // One that is cut by the kernel if nobody takes it whole: a promise that older kernels know
+        // nothing of.
         let segment = nix::sys::socket::sockopt::UdpGsoSegment;
         nix::sys::socket::setsockopt(&from, segment, &1000).expect("segmentation");
         from.send_to(&[7; 20_000], (Ipv4Addr::new(10, 0, 0, 2), 9))
