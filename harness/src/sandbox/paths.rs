@@ -27,8 +27,11 @@ impl Paths {
         let mut readable = Vec::new();
         let here = std::env::current_dir().ok();
         let manifest = environment("CARGO_MANIFEST_DIR").or_else(|| here.clone());
+        // Where a program runs from an archive, its manifest's directory may be on another machine.
         writable.extend(environment("NEXTEST_WORKSPACE_ROOT"));
         writable.extend(manifest.as_deref().and_then(workspace_root));
+        // A relative one is meant from where cargo was started (The Cargo Book, "Environment
+        // Variables").
         writable.extend(environment("CARGO_TARGET_DIR").map(|dir| {
             match (&here, dir.is_relative()) {
                 (Some(here), true) => here.join(dir),
@@ -38,6 +41,7 @@ impl Paths {
         writable.extend(environment("CARGO_TARGET_TMPDIR"));
         if let Ok(program) = std::env::current_exe() {
             writable.extend(target_dir(&program));
+            // A test may start its own program once more.
             readable.extend(program.parent().map(Path::to_owned));
         }
         if let Some(more) = std::env::var_os("SNOWGLOBE_WRITABLE") {
@@ -79,6 +83,7 @@ impl Paths {
 fn canonical(paths: Vec<PathBuf>) -> Vec<PathBuf> {
     paths
         .into_iter()
+        // Mounts lie on real directories: through a link, the same directory would count twice.
         .filter_map(|path| path.canonicalize().ok())
         .filter(|path| path.is_dir() && path.parent().is_some())
         .filter(|path| !PRIVATE.iter().any(|private| Path::new(private) == path))

@@ -31,6 +31,7 @@ pub(crate) fn detach_hidden<'a>(
 ) -> Result<Vec<DetachedTree>, Refused> {
     paths
         .map(|path| {
+            // With the mounts below, which would otherwise show as empty directories.
             let tree = mount::detach_copy(path, true).doing("copy the workspace's mount")?;
             Ok((path.to_owned(), tree))
         })
@@ -45,6 +46,7 @@ pub(crate) fn reattach_hidden(trees: &[DetachedTree]) -> Result<bool, Refused> {
 
 /// Attaches a detached tree in its old place.
 pub(crate) fn reattach((path, tree): &DetachedTree) -> Result<(), Refused> {
+    // The private filesystem is empty: the directories that led to the workspace are hidden.
     fs::create_dir_all(path).doing("make way for the workspace")?;
     mount::attach(tree.as_fd(), path).doing("mount the workspace")
 }

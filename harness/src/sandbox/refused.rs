@@ -129,6 +129,7 @@ impl Codec for Errno {
     }
 
     fn get(from: &mut MessageReader<'_>) -> Option<Self> {
+        // A number without a name becomes UnknownErrno, which still displays.
         i32::get(from).map(Self::from_raw)
     }
 }
@@ -139,6 +140,7 @@ impl Codec for CloneFlags {
     }
 
     fn get(from: &mut MessageReader<'_>) -> Option<Self> {
+        // Flags for which nix has no name are kept: another kernel may know them.
         i32::get(from).map(Self::from_bits_retain)
     }
 }

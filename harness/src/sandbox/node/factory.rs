@@ -42,6 +42,7 @@ impl Factory<'_> {
     /// Makes the nodes that have been asked for, and never waits for a request. Returns false if
     /// nothing will be asked for any more.
     pub(crate) fn serve(&self) -> bool {
+        // Freed before this returns: the heap is the zygote's.
         let mut buffer = vec![0; MESSAGE_MAX];
         while let Ok(Some((message, passed))) = self.requests.try_receive_with(&mut buffer) {
             let mut passed = passed.into_iter();
@@ -90,6 +91,7 @@ impl Factory<'_> {
                 first_process::live(request, self.spec, channel, joined.as_ref(), self.signals)
             }
             Cloned::Parent { pid, pidfd } => {
+                // From outside, where the init still has the privileges that the node's users lack.
                 if request.ids.is_some() {
                     map_ids(request, pid, &pidfd)?;
                 }

@@ -72,11 +72,13 @@ fn become_node(
     channel: &MessageChannel,
     joined: Option<&OwnedFd>,
 ) -> Result<OwnedFd, Refused> {
+    // A node that shares the trial's PID namespace would outlive an init that is killed.
     set_pdeathsig(Signal::SIGKILL).doing("set the parent-death signal")?;
     // Without a mapping this process is nobody, and may do nothing in its user namespace.
     if request.ids.is_some() && request.joins == Joins::Nothing {
         signal::wait_for(IDS_MAPPED).doing("wait for the ids")?;
     }
+    // As tools of the test, `ps` say, will show this process.
     show_as(&format!("node:{}", request.name));
     if let Some(joined) = joined {
         let kinds = match request.joins {
@@ -186,6 +188,7 @@ impl FirstProcess<'_> {
 
     fn run(&mut self, program: &Program, channel: MessageChannel, streams: [OwnedFd; 3]) {
         let started = launch::start(program, streams).and_then(|pid| {
+            // The id is still the program's, for nobody but this process can reap it.
             let pidfd = process::pidfd_open(pid).map_err(|e| errno(&e))?;
             Ok((pid, pidfd))
         });
@@ -193,6 +196,8 @@ impl FirstProcess<'_> {
             Ok((pid, pidfd)) => {
                 let reply = ProcessReply::Runs(pid).encode();
                 let _ = channel.send_with(&reply, &[pidfd.as_raw_fd()]);
+                // The end of a program is not missed: nothing is reaped before the next turn of the
+                // loop.
                 self.running.insert(pid, channel);
             }
             Err(errno) => {

@@ -24,6 +24,7 @@ pub(super) fn devices() -> Vec<(&'static str, OwnedFd)> {
     DEVICES
         .iter()
         .filter_map(|name| {
+            // What the host lacks, or hides, trials lack too.
             let tree = mount::detach_copy(&Path::new("/dev").join(name), false).ok()?;
             Some((*name, tree))
         })
@@ -33,6 +34,7 @@ pub(super) fn devices() -> Vec<(&'static str, OwnedFd)> {
 /// Mounts a `/dev` with these devices and no others.
 pub(super) fn mount_dev(devices: &[(&str, OwnedFd)]) -> Result<(), Refused> {
     let dev = Path::new("/dev");
+    // Names take little room; what tests write goes to /dev/shm, which has a limit of its own.
     mount::fresh(c"tmpfs", dev, Some(c"mode=755,size=64k")).doing(SetupStep::mount("/dev"))?;
     lay_out(dev, devices).doing("furnish /dev")?;
     for (name, tree) in devices {
@@ -60,6 +62,8 @@ fn lay_out(dev: &Path, devices: &[(&str, OwnedFd)]) -> io::Result<()> {
             fs::File::create(&point)?;
         }
     }
+    // The ptmx of the instance that is mounted on /dev/pts, and not the host's
+    // (Documentation/filesystems/devpts.rst).
     let links = [
         ("fd", "/proc/self/fd"),
         ("stdin", "/proc/self/fd/0"),

@@ -38,6 +38,7 @@ pub(super) fn hand_over(
     channel: &MessageChannel,
 ) -> Result<Vec<String>, Refused> {
     map.write(map, pid, false).doing("map the ids")?;
+    // Only now: an id-mapped mount takes the mapping that the user namespace has (mount_setattr(2)).
     let userns = fs::File::open(format!("/proc/{pid}/ns/user")).doing("open the user namespace")?;
     let mut notes = Vec::new();
     let mut trees = Vec::new();
@@ -154,6 +155,7 @@ fn wanted_mounts(paths: &Paths) -> BTreeMap<PathBuf, bool> {
     for dir in paths.writable.iter().chain(&paths.readable) {
         wanted.insert(dir.clone(), writable(dir));
     }
+    // Writable like the one that each trial mounts over it.
     wanted.insert(PathBuf::from("/sys"), true);
     wanted
 }

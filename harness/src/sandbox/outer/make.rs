@@ -47,6 +47,7 @@ pub(crate) fn make(
     paths: &Paths,
     inside: impl FnOnce(MessageChannel, Ids),
 ) -> Result<Outer, Refused> {
+    // Opened before the clone: in the new PID namespace this process has no id.
     let supervisor = process::pidfd_open(std::process::id() as i32).doing("open a pidfd")?;
     let mut notes = Vec::new();
     loop {
@@ -113,6 +114,7 @@ fn give_ids(
 
 /// Waits until the first process is ready.
 fn await_ready(channel: &MessageChannel) -> Result<(), Refused> {
+    // A first process that is killed closes its end, and the wait is over.
     let mut buffer = [0; OuterReply::LONGEST];
     let step = "hear from the outer sandbox";
     let reply = channel.receive(&mut buffer).doing(step)?;

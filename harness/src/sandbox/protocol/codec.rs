@@ -54,6 +54,7 @@ pub(crate) trait EdgeMessage: Codec {
 
     /// Returns the message as bytes.
     fn encode(&self) -> Vec<u8> {
+        // The usual messages fit in 64 bytes, and the buffer is allocated once.
         let mut to = MessageWriter {
             bytes: Vec::with_capacity(64),
             most: Self::MOST,
@@ -70,6 +71,7 @@ pub(crate) trait EdgeMessage: Codec {
             return None;
         }
         let message = Self::get(&mut from)?;
+        // A message with something left over is another one, or another version's.
         from.bytes.is_empty().then_some(message)
     }
 }
@@ -100,6 +102,7 @@ impl MessageWriter {
         if text.len() <= room {
             return self.counted(text.as_bytes());
         }
+        // The boundary of a character, so that the peer still reads UTF-8.
         let kept = &text[..text.floor_char_boundary(room)];
         self.counted(format!("{kept}…").as_bytes());
     }
@@ -125,6 +128,7 @@ impl<'a> MessageReader<'a> {
 
     /// Takes a length and as many bytes.
     fn counted(&mut self) -> Option<&'a [u8]> {
+        // The length is the peer's word: it may point beyond the end of the message.
         let length = u32::get(self)? as usize;
         let (taken, rest) = self.bytes.split_at_checked(length)?;
         self.bytes = rest;
@@ -162,6 +166,7 @@ impl Codec for bool {
     }
 
     fn get(from: &mut MessageReader<'_>) -> Option<Self> {
+        // Any other byte is no bool of ours, but a sign of a message that was not understood.
         match u8::get(from)? {
             0 => Some(false),
             1 => Some(true),
@@ -176,6 +181,7 @@ impl Codec for String {
     }
 
     fn get(from: &mut MessageReader<'_>) -> Option<Self> {
+        // Not lossy: a text that is no UTF-8 was never written by a process of ours.
         String::from_utf8(from.counted()?.to_vec()).ok()
     }
 }
@@ -202,6 +208,7 @@ impl Codec for CString {
 
 impl Codec for PathBuf {
     fn put(&self, to: &mut MessageWriter) {
+        // Bytes, for a path need not be UTF-8.
         to.counted(self.as_os_str().as_bytes());
     }
 
@@ -261,6 +268,7 @@ macro_rules! codec_struct {
     ($name:ident { $($field:ident),* $(,)? }) => {
         impl $crate::sandbox::protocol::codec::Codec for $name {
             fn put(&self, to: &mut $crate::sandbox::protocol::codec::MessageWriter) {
+                // Without `..`, so that the compiler names this list when a field is added.
                 let Self { $($field),* } = self;
                 $( $crate::sandbox::protocol::codec::Codec::put($field, to); )*
             }
@@ -280,6 +288,7 @@ macro_rules! codec_enum {
     }) => {
         impl $crate::sandbox::protocol::codec::Codec for $name {
             fn put(&self, to: &mut $crate::sandbox::protocol::codec::MessageWriter) {
+                // Without `_`, so that the compiler names this list when a variant is added.
                 match self {
                     $( Self::$variant $(( $($item),* ))? $({ $($field),* })? => {
                         to.raw(&[$tag]);

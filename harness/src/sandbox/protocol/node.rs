@@ -169,6 +169,8 @@ impl NodeReply {
     pub(crate) const LONGEST: usize = 1024;
 }
 
+// The nursery blocks the signal, and it stays blocked in all that is forked from there, so it waits
+// until the first process asks for it (signal(7), "Signal mask and pending signals").
 /// Signal by which a node's first process learns that its ids are mapped.
 pub(crate) const IDS_MAPPED: Signal = Signal::SIGUSR1;
 
@@ -230,6 +232,7 @@ codec_struct!(Program {
 
 /// Returns `text` as the kernel takes it, or `None` if there is a zero byte in it.
 pub(crate) fn c_text(text: impl AsRef<OsStr>) -> Option<CString> {
+    // The kernel would take the text to end at its first zero byte (execve(2)).
     CString::new(text.as_ref().as_bytes()).ok()
 }
 

@@ -60,6 +60,8 @@ impl EdgeMessage for BodyReport {
     const MOST: usize = MESSAGE_MAX;
 }
 
+// Sent to the init and not polled for: a channel that is polled for would wake the init once more
+// for each trial, and nearly no trial wants nodes.
 /// Signal by which the body makes its init read a [`BodyReport::WantsNodes`].
 pub(crate) const WAKE_INIT: Signal = Signal::SIGUSR1;
 
@@ -90,6 +92,8 @@ pub(crate) enum TrialReport {
 
 codec_enum!(TrialReport {
     1 => Refused(refused),
+    // The reason of a failure comes last, so that nothing but the reason is cut where it is too
+    // long.
     2 => Exited { end, survivors, finish },
     3 => AllWell,
     4 => Described(text),
@@ -105,6 +109,7 @@ impl EdgeMessage for TrialReport {
 impl TrialReport {
     /// [`TrialReport::AllWell`] as bytes, for an init that leaves the heap alone.
     pub(crate) const ALL_WELL: [u8; 3] = {
+        // A test compares it with what the codec makes.
         let [version, edge] = header(Edge::FromInit);
         [version, edge, 3]
     };

@@ -36,6 +36,7 @@ pub(super) fn all() -> Vec<Panic> {
 /// Makes panics be remembered from now on, and then printed as before.
 pub(super) fn watch() {
     let print = panic::take_hook();
+    // The hook that was there prints the message, which belongs to the test's output.
     panic::set_hook(Box::new(move |info| {
         remember(info);
         print(info);

@@ -29,12 +29,15 @@ pub(super) fn separate(index: u32) {
     }
     let given = std::env::var(PROFILE).ok();
     let pattern = separated(given.as_deref().unwrap_or("default_%p.profraw"), index);
+    // The variable is for programs that the test starts: this process has read it before the fork.
     profile::write_to(&pattern);
     process::set_env(PROFILE, &pattern);
 }
 
 fn separated(pattern: &str, index: u32) -> String {
     let run = supervisor_pid();
+    // The supervisor's id tells runs apart, the index tells trials of a run apart, and %p processes
+    // of a trial.
     pattern.replace("%p", &format!("{run}-{index}-%p"))
 }
 

@@ -35,13 +35,18 @@ pub(crate) fn prepare_thread() {
 pub(crate) fn run(trial: Trial, seed: u64, index: u32, reports: MessageChannel) -> ! {
     let options = *trial.options();
     let (name, body) = trial.into_name_and_body();
+    // Before any code of the test runs, so that the code finds its trial.
     running::begin(RunningTrial {
         name,
         seed,
         tell: |remark| channel::send(&BodyReport::Remarked(remark)),
     });
     channel::open(reports);
+    // Before the test can start a thread: the environment may change while there is one thread only
+    // (setenv(3), ATTRIBUTES).
     profiles::separate(index);
+    // std would have done so for a thread that it started. Without it a stack overflow is a mere
+    // segmentation fault (std, sys/pal/unix/stack_overflow.rs).
     sigaltstack::watch_this_thread();
     let end = panic::catch_unwind(AssertUnwindSafe(|| __rust_begin_short_backtrace(body)));
     conclude::when_values_are_gone(options, end);

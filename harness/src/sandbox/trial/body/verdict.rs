@@ -45,6 +45,8 @@ pub(super) const PANICKED: &str = "panicked: ";
 
 /// Returns what the end of the test function means.
 pub(super) fn judge(options: &Options, end: End, panics: &[Panic]) -> Finish {
+    // The last one: panics before it were caught by the test, or they would have ended the
+    // function.
     let own = panics.iter().rev().find(|panic| panic.own);
     let location = own.map(|panic| panic.location.clone()).unwrap_or_default();
     match (end, &options.should_panic) {
@@ -63,6 +65,7 @@ pub(super) fn judge(options: &Options, end: End, panics: &[Panic]) -> Finish {
                 .map(|(file, line, column)| format!("{file}:{line}:{column}"));
             failed(error.message(), location.unwrap_or_default())
         }
+        // The function has returned, but a thread or a task may have failed without its notice.
         (Ok(Ok(())), ShouldPanic::No) => match panics.iter().find(|panic| !panic.own) {
             Some(panic) if !options.allow_panics => swallowed(panic),
             Some(_) | None => Finish::Passed,
