@@ -20,7 +20,7 @@
 //! let plan = topology.plan()?;
 //! assert_eq!(plan.stack(client).interfaces[0].addresses[0].to_string(), "10.0.0.1/24");
 //! assert_eq!(plan.stack(server).interfaces[0].addresses[0].to_string(), "192.168.9.2/24");
-//! assert_eq!(plan.stack(client).routes[0].to.to_string(), "192.168.9.0/24"); // over the proxy, which forwards
+//! assert_eq!(plan.stack(client).interfaces[0].routes[0].to.to_string(), "192.168.9.0/24"); // over the proxy, which forwards
 //! # Ok::<(), snowglobe::topology::TopologyError>(())
 //! ```
 //!

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::side::Side;
+
 /// One of the two directions of a link, whose ends are a and b in the order in which the topology named them.
 ///
 /// ```
@@ -29,6 +31,22 @@ impl Direction {
     /// 0 for a to b, 1 for b to a.
     pub const fn index(self) -> usize {
         self as usize
+    }
+
+    /// Returns the side that sends the frames of this direction.
+    pub const fn sender(self) -> Side {
+        match self {
+            Direction::AToB => Side::A,
+            Direction::BToA => Side::B,
+        }
+    }
+
+    /// Returns the side that receives the frames of this direction.
+    pub const fn receiver(self) -> Side {
+        match self {
+            Direction::AToB => Side::B,
+            Direction::BToA => Side::A,
+        }
     }
 
     /// The other one.

@@ -15,7 +15,8 @@
 //! | [`rules`] | matches and verdicts on single packets, and the book of a link's rules |
 //! | [`topology`] | nodes, links and switches as a test writes them, and their text forms |
 //! | [`plan`] | what a topology means to a kernel: addresses, routes, interfaces, bridges |
-//! | [`direction`], [`duration`], [`random`] | the two directions of a link, times as text, seeds |
+//! | [`side`], [`direction`] | the two sides and the two directions of a link |
+//! | [`duration`], [`random`] | times as text, and seeds |
 //! | [`fault`], [`carrier`] | what is done to a running lab, and what carries the packets of a link |
 //! | [`cli`] | options of command lines, from which parsers and helps are made |
 //! | [`files`] | the one place that reads files, by a function which the program lends |
@@ -34,4 +35,5 @@ pub mod panics;
 pub mod plan;
 pub mod random;
 pub mod rules;
+pub mod side;
 pub mod topology;

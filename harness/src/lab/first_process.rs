@@ -18,7 +18,7 @@ use crate::sandbox::protocol::node::{
     NodeRequest, NodeRoot,
 };
 use crate::sandbox::trial::body;
-use crate::topology::plan::{NodePlan, Sysctl};
+use crate::topology::plan::{NodePlan, StackId, Sysctl};
 use crate::topology::{Mount, MountSource, Owner, Plan, Rootfs, Topology, Users, Volume};
 
 /// The first process of a node or pod.
@@ -174,8 +174,8 @@ impl Expected {
 }
 
 /// What a pod needs to be born.
-pub(crate) fn of_pod(topology: &Topology, plan: &Plan, stack: usize) -> NodeRequest {
-    let planned = &plan.stacks[stack];
+pub(crate) fn of_pod(topology: &Topology, plan: &Plan, stack: StackId) -> NodeRequest {
+    let planned = &plan[stack];
     let share_pid = plan
         .nodes
         .iter()
@@ -200,7 +200,7 @@ pub(crate) fn of_node(
     node: &NodePlan,
     place: &Place,
 ) -> Result<NodeRequest> {
-    let stack = &plan.stacks[node.stack];
+    let stack = &plan[node.stack];
     let mut mounts = Vec::new();
     let in_pod = match stack.owner {
         Owner::Node(_) => false,

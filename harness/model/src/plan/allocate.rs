@@ -7,14 +7,15 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use crate::plan::Address;
 use crate::plan::grow::Kept;
 use crate::plan::parse::{
     Given, families, given_address, given_subnets, is_link_local, place, segment_name,
     segment_site, site,
 };
 use crate::plan::pool::Pool;
-use crate::plan::wiring::{Segment, Wiring};
+use crate::plan::wiring::{Port, Segment, Wiring};
+use crate::plan::{Address, SegmentId};
+use crate::side::Side;
 use crate::topology::error::{Problems, TopologyError};
 use crate::topology::id::LinkId;
 use crate::topology::link::Families;
@@ -91,11 +92,11 @@ impl Asked {
             .iter()
             .map(|segment| families(topology, segment, problems))
             .collect();
-        let mut interface = |link: LinkId, end: usize| {
-            let texts = &topology[link].ends[end].addresses;
+        let mut interface = |link: LinkId, side: Side| {
+            let texts = &topology[link].ends[side].addresses;
             texts
                 .iter()
-                .filter_map(|text| given_address(topology, link, end, text, problems))
+                .filter_map(|text| given_address(topology, link, side, text, problems))
                 .collect()
         };
         let given = wiring.stacks.iter();
@@ -104,7 +105,7 @@ impl Asked {
                 stack
                     .interfaces
                     .iter()
-                    .map(|port| interface(port.link, port.end))
+                    .map(|port| interface(port.link, port.side))
                     .collect()
             })
             .collect();
@@ -123,10 +124,7 @@ impl Asked {
                 (Some(switch), _) => plan.segment_of_switch.get(switch.index()),
                 (None, cable) => cable.and_then(|link| plan.segment_of_link.get(link.index())),
             };
-            for subnet in before
-                .into_iter()
-                .flat_map(|index| &plan.segments[*index].subnets)
-            {
+            for subnet in before.into_iter().flat_map(|index| &plan[*index].subnets) {
                 if !subnets.contains(subnet) {
                     subnets.push(*subnet);
                 }
@@ -141,7 +139,7 @@ impl Asked {
                 .filter(|(port, _)| port.link.index() < known)
             {
                 let before = plan
-                    .interface(port.link, port.end)
+                    .interface(port.link, port.side)
                     .into_iter()
                     .flat_map(|interface| &interface.addresses);
                 let before = before
@@ -153,7 +151,7 @@ impl Asked {
                 }
                 // What fits where it is plugged in now, beside what was given by hand.
                 let known = |ip| given.iter().any(|(known, _)| *known == ip);
-                let subnets = &self.subnets[port.segment];
+                let subnets = &self.subnets[port.segment.index()];
                 let fits = |ip| subnets.iter().any(|subnet| subnet.contains(ip));
                 let stay: Vec<Given> = before.filter(|(ip, _)| fits(*ip) && !known(*ip)).collect();
                 given.extend(stay);
@@ -169,13 +167,13 @@ impl Asked {
                     let Some(subnet) = prefix.and_then(|prefix| Subnet::around(*ip, prefix)) else {
                         continue;
                     };
-                    let known = &mut self.subnets[port.segment];
+                    let known = &mut self.subnets[port.segment.index()];
                     if known.contains(&subnet) {
                         continue;
                     }
                     if let Some(other) = known.iter().find(|other| other.overlaps(&subnet)) {
-                        problems.add(site(port.link, port.end), || {
-                            let place = place(topology, port.link, port.end);
+                        problems.add(site(port.link, port.side), || {
+                            let place = place(topology, port.link, port.side);
                             format!("address `{ip}/{}` {place} does not fit subnet `{other}` there; write `{ip}/{}`", subnet.prefix(), other.prefix())
                         });
                     } else {
@@ -188,19 +186,20 @@ impl Asked {
 
     fn check_overlaps(&self, topology: &Topology, wiring: &Wiring, problems: &mut Problems) {
         let of_segment = |(segment, subnets): (usize, &Vec<Subnet>)| {
+            let segment = SegmentId::new(segment);
             subnets
                 .iter()
                 .map(move |subnet| (*subnet, segment))
                 .collect::<Vec<_>>()
         };
-        let mut all: Vec<(Subnet, usize)> = self
+        let mut all: Vec<(Subnet, SegmentId)> = self
             .subnets
             .iter()
             .enumerate()
             .flat_map(of_segment)
             .collect();
         all.sort();
-        let mut widest: Option<(Subnet, usize)> = None;
+        let mut widest: Option<(Subnet, SegmentId)> = None;
         for (subnet, segment) in all {
             if let Some((other, by)) = widest.filter(|(other, _)| other.overlaps(&subnet)) {
                 let (a, b) = (
@@ -231,13 +230,14 @@ impl Asked {
             if ports == 0 || !(v4 || v6) {
                 continue;
             }
-            let place = || segment_name(topology, wiring, segment);
+            let id = SegmentId::new(segment);
+            let place = || segment_name(topology, wiring, id);
             let index = pool.take(if v4 { pool.blocks_for(ports) } else { 1 }).ok_or_else(|| {
                 let text = format!(
                     "the address pools `{}` and `{}` are exhausted at {}; give larger ones with `address_pools`",
                     pool.v4, pool.v6, place()
                 );
-                TopologyError::one(segment_site(wiring, segment), text)
+                TopologyError::one(segment_site(wiring, id), text)
             })?;
             subnets.extend(v4.then(|| pool.v4_block(index, ports)));
             subnets.extend(v6.then(|| pool.v6_block(index)));
@@ -247,13 +247,13 @@ impl Asked {
 
     /// Judges the addresses given by hand, and completes them with the prefix lengths of their subnets.
     fn check_addresses(&mut self, topology: &Topology, wiring: &Wiring, problems: &mut Problems) {
-        let mut owners: HashMap<IpAddr, (LinkId, usize)> = HashMap::new();
+        let mut owners: HashMap<IpAddr, (LinkId, Side)> = HashMap::new();
         for (stack, interfaces) in wiring.stacks.iter().zip(&mut self.given) {
             for (port, given) in stack.interfaces.iter().zip(interfaces) {
-                let place = || place(topology, port.link, port.end);
+                let place = || place(topology, port.link, port.side);
                 for (ip, prefix) in given {
-                    let site = site(port.link, port.end);
-                    let Some(subnet) = self.subnets[port.segment]
+                    let site = site(port.link, port.side);
+                    let Some(subnet) = self.subnets[port.segment.index()]
                         .iter()
                         .find(|subnet| subnet.contains(*ip))
                     else {
@@ -275,12 +275,12 @@ impl Asked {
                             )
                         });
                     }
-                    if let Some((link, end)) = owners.insert(*ip, (port.link, port.end)) {
+                    if let Some((link, side)) = owners.insert(*ip, (port.link, port.side)) {
                         problems.add(site, || {
                             format!(
                                 "address `{ip}` {} is taken {} already; choose another",
                                 place(),
-                                self::place(topology, link, end)
+                                self::place(topology, link, side)
                             )
                         });
                     }
@@ -309,10 +309,11 @@ impl Asked {
                     continue;
                 }
                 if !self.number(segment, subnet) {
-                    problems.add(segment_site(wiring, index), || {
+                    let id = SegmentId::new(index);
+                    problems.add(segment_site(wiring, id), || {
                         format!(
                             "subnet `{subnet}` of {} has room for {} interfaces, but {} are plugged in; give a larger one",
-                            segment_name(topology, wiring, index),
+                            segment_name(topology, wiring, id),
                             subnet.capacity(),
                             segment.ports.len()
                         )
@@ -325,9 +326,9 @@ impl Asked {
     /// Numbers the interfaces of a segment that have no address of this family; `false` if there is no room.
     fn number(&mut self, segment: &Segment, subnet: Subnet) -> bool {
         let mut used: Vec<u128> = Vec::new();
-        let mut bare: Vec<(usize, usize)> = Vec::new();
-        for (stack, interface) in &segment.ports {
-            let given = &self.given[*stack][*interface];
+        let mut bare: Vec<Port> = Vec::new();
+        for port in &segment.ports {
+            let given = &self.given[port.stack.index()][port.interface.index()];
             used.extend(
                 given
                     .iter()
@@ -335,21 +336,22 @@ impl Asked {
                     .map(|(ip, _)| subnet.host_of(*ip)),
             );
             if !given.iter().any(|(ip, _)| ip.is_ipv6() == subnet.is_ipv6()) {
-                bare.push((*stack, *interface));
+                bare.push(*port);
             }
         }
         used.sort_unstable();
         let mut used = used.into_iter().peekable();
         let (first, last) = subnet.host_range();
         let mut next = first;
-        for (stack, interface) in bare {
+        for Port { stack, interface } in bare {
             while used.peek().is_some_and(|host| *host <= next) {
                 next += u128::from(used.next() == Some(next));
             }
             if next > last {
                 return false;
             }
-            self.given[stack][interface].push((subnet.host(next), Some(subnet.prefix())));
+            self.given[stack.index()][interface.index()]
+                .push((subnet.host(next), Some(subnet.prefix())));
             next += 1;
         }
         true

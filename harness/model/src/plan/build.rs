@@ -9,10 +9,13 @@ use crate::plan::cables::{cables, link_local, mac, mtu};
 use crate::plan::grow::Kept;
 use crate::plan::route::Map;
 use crate::plan::switches::{CROWD, switches};
-use crate::plan::wiring::{Attachment, Owner, Segment, Wiring, interface_names};
-use crate::plan::{Address, Interface, Neighbour, NodePlan, Plan, SegmentPlan, StackPlan, Sysctl};
+use crate::plan::wiring::{Attachment, Port, Segment, Wiring, interface_names};
+use crate::plan::{
+    Address, InterfaceId, InterfacePlan, InterfaceSlot, NeighbourPlan, NodePlan, Plan, SegmentPlan,
+    StackId, StackPlan, Sysctl,
+};
 use crate::topology::error::{Problems, Site, TopologyError};
-use crate::topology::id::NodeId;
+use crate::topology::id::{NodeId, Owner};
 use crate::topology::link::Mac;
 use crate::topology::node::StackSpec;
 use crate::topology::subnet::Subnet;
@@ -99,29 +102,41 @@ fn stacks(
             .interfaces
             .iter()
             .zip(names)
-            .zip(&allocation.addresses[index]);
-        let interfaces: Vec<Interface> = ports
-            .map(|((port, names), addresses)| {
-                let mac = mac(topology, port.link, port.end);
+            .zip(&allocation.addresses[index])
+            .enumerate();
+        let mut interfaces: Vec<InterfacePlan> = ports
+            .map(|(id, ((port, names), addresses))| {
+                let mac = mac(topology, port.link, port.side);
                 let mut addresses = addresses.clone();
                 if addresses.iter().any(|address| address.ip.is_ipv6()) {
                     addresses.push(link_local(mac));
                 }
-                let Attachment { link, end, segment } = *port;
-                Interface {
+                let Attachment {
                     link,
-                    end,
+                    side,
                     segment,
+                } = *port;
+                InterfacePlan {
+                    link,
+                    side,
+                    segment,
+                    index: InterfaceSlot::NodeInterface(InterfaceId::new(id), side).index(),
                     name: names.name,
                     altnames: names.altnames,
                     mac,
                     mtu: mtu(topology, link),
                     addresses,
+                    neighbours: Vec::new(),
+                    routes: Vec::new(),
+                    sysctls: Vec::new(),
                 }
             })
             .collect();
-        let (sysctls, late_sysctls) =
-            sysctls(network(topology, stack.owner), &interfaces, forwards[index]);
+        let sysctls = sysctls(
+            network(topology, stack.owner),
+            &mut interfaces,
+            forwards[index],
+        );
         plans.push(StackPlan {
             owner: stack.owner,
             hostname: match stack.owner {
@@ -130,22 +145,15 @@ fn stacks(
             },
             own_hosts: hosts::own(network(topology, stack.owner)),
             sysctls,
-            late_sysctls,
             interfaces,
-            routes: Vec::new(),
-            neighbours: Vec::new(),
         });
     }
     problems.check()?;
     Ok(plans)
 }
 
-/// What to write before there are interfaces, and after.
-fn sysctls(
-    network: &StackSpec,
-    interfaces: &[Interface],
-    forwards: bool,
-) -> (Vec<Sysctl>, Vec<Sysctl>) {
+/// Returns the sysctls to write before there are interfaces, and gives the others to their interfaces.
+fn sysctls(network: &StackSpec, interfaces: &mut [InterfacePlan], forwards: bool) -> Vec<Sysctl> {
     let mut early = Vec::new();
     let mut set = |path: &str, value: u8| {
         early.push(Sysctl {
@@ -173,28 +181,28 @@ fn sysctls(
             set("net/ipv6/conf/all/forwarding", 1);
         }
     }
-    let of_interface = |path: &str| {
-        path.split('/')
-            .any(|part| interfaces.iter().any(|interface| interface.name == part))
-    };
-    let mut late = Vec::new();
     for (key, value) in &network.sysctls {
         let path = if key.contains('/') {
             key.clone()
         } else {
             key.replace('.', "/")
         };
-        let list = if of_interface(&path) {
-            &mut late
-        } else {
-            &mut early
+        let mut parts = path.split('/');
+        let interface = parts.find_map(|part| {
+            interfaces
+                .iter()
+                .position(|interface| interface.name == part)
+        });
+        let list = match interface {
+            Some(index) => &mut interfaces[index].sysctls,
+            None => &mut early,
         };
         list.push(Sysctl {
             path,
             value: value.clone(),
         });
     }
-    (early, late)
+    early
 }
 
 /// Two interfaces of a segment with one MAC address would never hear each other.
@@ -203,7 +211,7 @@ fn check_macs(topology: &Topology, stacks: &[StackPlan]) -> Result<(), TopologyE
     let mut owners = HashMap::new();
     for interface in stacks.iter().flat_map(|stack| &stack.interfaces) {
         if let Some(other) = owners.insert((interface.segment, interface.mac), interface.link) {
-            let site = Site::new("link", interface.link.index(), ["a", "b"][interface.end]);
+            let site = Site::new("link", interface.link.index(), interface.side.letter());
             problems.add(site, || {
                 let (a, b) = (topology.shown_link(other), topology.shown_link(interface.link));
                 format!("links {a} and {b} both have an interface with MAC `{}` on the same segment; choose another", Mac(interface.mac))
@@ -224,10 +232,10 @@ fn add_routes(
     if topology.settings.routing == Routing::None {
         return Ok(());
     }
-    let segments = wiring
-        .stacks
-        .iter()
-        .map(|stack| stack.interfaces.iter().map(|port| port.segment).collect());
+    let segments = wiring.stacks.iter().map(|stack| {
+        let ports = stack.interfaces.iter();
+        ports.map(|port| port.segment.index()).collect()
+    });
     let segments: Vec<Vec<usize>> = segments.collect();
     let mut left = limits::ENTRIES;
     for (v6, pool) in [
@@ -247,7 +255,9 @@ fn add_routes(
         })?;
         for (stack, routes) in stacks.iter_mut().zip(routes) {
             left -= routes.len();
-            stack.routes.extend(routes);
+            for (interface, route) in routes {
+                stack.interfaces[interface].routes.push(route);
+            }
         }
     }
     Ok(())
@@ -301,22 +311,24 @@ enum Known {
     All,
 }
 
-/// Tells others of an interface: who each is, is its stack and its interface there.
-fn introduce(who: (usize, usize), others: &[(usize, usize)], stacks: &mut [StackPlan]) {
-    let Interface { mac, addresses, .. } = stacks[who.0].interfaces[who.1].clone();
-    for (stack, interface) in others.iter().filter(|(stack, _)| *stack != who.0) {
-        let entry = |address: &Address| Neighbour {
-            ip: address.ip,
-            mac,
-            interface: *interface,
-        };
-        stacks[*stack]
+/// Adds the addresses of one interface to the neighbours of others.
+fn introduce(who: Port, others: &[Port], stacks: &mut [StackPlan]) {
+    let known = &stacks[who.stack.index()][who.interface];
+    let mac = known.mac;
+    let entry = |address: &Address| NeighbourPlan {
+        ip: address.ip,
+        mac,
+    };
+    let entries: Vec<NeighbourPlan> = known.addresses.iter().map(entry).collect();
+    for other in others.iter().filter(|other| other.stack != who.stack) {
+        let stack = &mut stacks[other.stack.index()];
+        stack.interfaces[other.interface.index()]
             .neighbours
-            .extend(addresses.iter().map(entry));
+            .extend(&entries);
     }
 }
 
-fn node(topology: &Topology, id: NodeId, stack: usize) -> NodePlan {
+fn node(topology: &Topology, id: NodeId, stack: StackId) -> NodePlan {
     let spec = &topology[id];
     let mut mounts = spec.mounts.clone();
     for mount in &mut mounts {

@@ -4,7 +4,11 @@ use std::net::Ipv6Addr;
 
 use crate::plan::grow::Kept;
 use crate::plan::switches::Sockets;
-use crate::plan::{Address, Cable, CableEnd, Interface, Middle, Place, StackPlan};
+use crate::plan::{
+    Address, CableEndPlan, CablePlan, Emulation, InterfaceId, InterfacePlan, InterfaceSlot,
+    NetnsId, StackId, StackPlan,
+};
+use crate::side::Side;
 use crate::topology::id::{Endpoint, LinkId};
 use crate::topology::link::{Engine, LinkSpec, Mac};
 use crate::topology::value::Topology;
@@ -18,52 +22,58 @@ pub(crate) fn cables(
     stacks: &[StackPlan],
     mut sockets: Sockets,
     kept: Option<&Kept<'_>>,
-) -> Vec<Cable> {
-    let mut ends: Vec<[Option<CableEnd>; 2]> = vec![[None, None]; topology.links.len()];
+) -> Vec<CablePlan> {
+    let mut ends: Vec<[Option<CableEndPlan>; 2]> = vec![[None, None]; topology.links.len()];
     for (stack, plan) in stacks.iter().enumerate() {
         for (
             index,
-            Interface {
+            InterfacePlan {
                 link,
-                end,
+                side,
                 name,
                 mac,
+                index: number,
                 ..
             },
         ) in plan.interfaces.iter().enumerate()
         {
-            let place = Place::Stack(stack);
-            let end_plan = CableEnd {
-                place,
+            let netns = NetnsId::Stack(StackId::new(stack));
+            let end_plan = CableEndPlan {
+                netns,
                 name: name.clone(),
                 mac: *mac,
+                index: *number,
                 bridge: None,
-                interface: Some(index),
+                interface: Some(InterfaceId::new(index)),
             };
-            ends[link.index()][*end] = Some(end_plan);
+            ends[link.index()][*side] = Some(end_plan);
         }
     }
     let names = topology.link_names();
-    let cable = |(id, (known, name)): (LinkId, ([Option<CableEnd>; 2], String))| {
+    let cable = |(id, (known, name)): (LinkId, ([Option<CableEndPlan>; 2], String))| {
         let [a, b] = known;
-        let mut port = |end: usize| {
-            let to = topology.ends(id)[end];
+        let mut port = |side: Side| {
+            let to = topology.ends(id)[side];
             let next = sockets.next(to);
-            CableEnd {
-                place: Place::Hub,
-                name: format!("p{}{}", id.index(), ["a", "b"][end]),
-                mac: mac(topology, id, end),
-                bridge: kept.and_then(|kept| kept.bridge(id, end, to)).or(next),
+            CableEndPlan {
+                netns: NetnsId::Hub,
+                name: format!("p{}{side}", id.index()),
+                mac: mac(topology, id, side),
+                index: InterfaceSlot::Port(id, side).index(),
+                bridge: kept.and_then(|kept| kept.bridge(id, side, to)).or(next),
                 interface: None,
             }
         };
-        let ends = [a.unwrap_or_else(|| port(0)), b.unwrap_or_else(|| port(1))];
-        Cable {
+        let ends = [
+            a.unwrap_or_else(|| port(Side::A)),
+            b.unwrap_or_else(|| port(Side::B)),
+        ];
+        CablePlan {
             link: Some(id),
             name,
             mtu: mtu(topology, id),
             ends,
-            middle: middle(&topology[id]),
+            emulation: emulation(&topology[id]),
         }
     };
     topology
@@ -73,24 +83,24 @@ pub(crate) fn cables(
         .collect()
 }
 
-fn middle(spec: &LinkSpec) -> Option<Box<Middle>> {
+fn emulation(spec: &LinkSpec) -> Option<Box<Emulation>> {
     let plain = spec.impairments.iter().all(|one| one.is_none()) && spec.engine == Engine::Auto;
-    let middle = || Middle {
+    let emulation = || Emulation {
         impairments: spec.impairments.clone(),
         engine: spec.engine,
     };
-    (!plain).then(|| Box::new(middle()))
+    (!plain).then(|| Box::new(emulation()))
 }
 
 /// The MAC address asked for, or a locally administered one that says which link and which end it is of.
-pub(crate) fn mac(topology: &Topology, link: LinkId, end: usize) -> [u8; 6] {
-    let asked = topology[link].ends[end]
+pub(crate) fn mac(topology: &Topology, link: LinkId, side: Side) -> [u8; 6] {
+    let asked = topology[link].ends[side]
         .mac
         .as_deref()
         .and_then(|text| text.parse::<Mac>().ok());
     asked.map(|mac| mac.0).unwrap_or_else(|| {
         let [_, a, b, c] = (link.index() as u32).to_be_bytes();
-        [0x02, b'S', a, b, c, end as u8]
+        [0x02, b'S', a, b, c, side.index() as u8]
     })
 }
 

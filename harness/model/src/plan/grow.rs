@@ -5,10 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::plan::wiring::Owner;
-use crate::plan::{Cable, Place, Plan};
+use crate::plan::{BridgeInterface, CablePlan, NetnsId, Plan};
+use crate::side::Side;
 use crate::topology::error::{Site, TopologyError};
-use crate::topology::id::{Endpoint, LinkId, SwitchId};
+use crate::topology::id::{Endpoint, LinkId, Owner, SwitchId};
 use crate::topology::value::Topology;
 
 /// The plan that is carried out already, and what may differ from it.
@@ -22,12 +22,17 @@ pub(crate) struct Kept<'a> {
 
 impl Kept<'_> {
     /// The bridge of an end that was there before; of a moved one, the last of its new switch.
-    pub(crate) fn bridge(&self, link: LinkId, end: usize, now: Endpoint) -> Option<String> {
-        let before = &self.plan.cables.get(link.index())?.ends[end].bridge;
+    pub(crate) fn bridge(
+        &self,
+        link: LinkId,
+        side: Side,
+        now: Endpoint,
+    ) -> Option<BridgeInterface> {
+        let before = &self.plan.cables.get(link.index())?.ends[side].bridge;
         match (self.moved == Some(link), now) {
             (true, Endpoint::Switch(to)) => {
                 let bridges = &self.plan.switches.get(to.index())?.bridges;
-                Some(bridges.last()?.name.clone())
+                Some(bridges.last()?.interface.clone())
             }
             _ => before.clone(),
         }
@@ -75,7 +80,7 @@ impl Plan {
             moved,
         };
         let grown = crate::plan::build::plan(topology, Some(&kept))?;
-        let same = |cable: &Cable| {
+        let same = |cable: &CablePlan| {
             let now = cable.link.and_then(|link| grown.cables.get(link.index()));
             now.is_some_and(|now| grown.shows(now) == self.shows(cable))
         };
@@ -92,13 +97,13 @@ impl Plan {
     }
 
     /// A cable without numbers that change when stacks are added: a new node comes before an old pod.
-    fn shows(&self, cable: &Cable) -> (Cable, [Option<Owner>; 2]) {
+    fn shows(&self, cable: &CablePlan) -> (CablePlan, [Option<Owner>; 2]) {
         let mut cable = cable.clone();
-        let owners = cable.ends.each_mut().map(|end| match end.place {
-            Place::Hub => None,
-            Place::Stack(stack) => {
-                end.place = Place::Hub;
-                Some(self.stacks[stack].owner)
+        let owners = cable.ends.each_mut().map(|end| match end.netns {
+            NetnsId::Hub => None,
+            NetnsId::Stack(stack) => {
+                end.netns = NetnsId::Hub;
+                Some(self[stack].owner)
             }
         });
         (cable, owners)
@@ -107,7 +112,7 @@ impl Plan {
 
 impl Topology {
     /// Plugs the end of a cable that is in a switch into another one.
-    pub fn replug(&mut self, link: LinkId, end: usize, to: SwitchId) {
-        self.links[link.index()].ends[end] = Endpoint::Switch(to);
+    pub fn replug(&mut self, link: LinkId, side: Side, to: SwitchId) {
+        self.links[link.index()].ends[side] = Endpoint::Switch(to);
     }
 }

@@ -6,8 +6,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use crate::plan::StackPlan;
-use crate::plan::wiring::Owner;
-use crate::topology::id::{NodeId, PodId};
+use crate::topology::id::{NodeId, Owner, PodId};
 use crate::topology::node::StackSpec;
 use crate::topology::value::Topology;
 

@@ -8,19 +8,21 @@ mod build;
 mod cables;
 mod grow;
 mod hosts;
+pub mod id;
+pub mod ifindex;
 pub mod limits;
 mod parse;
 mod pool;
 mod route;
+pub mod stack;
+pub mod stack_op;
 mod switches;
 #[cfg(test)]
 mod tests;
-pub mod wiring;
-
-use std::net::IpAddr;
+mod wiring;
 
 use crate::impair::Impairment;
-use crate::plan::wiring::Owner;
+use crate::side::Side;
 use crate::topology::error::TopologyError;
 use crate::topology::id::{LinkId, NodeId, SwitchId};
 use crate::topology::link::Engine;
@@ -28,6 +30,11 @@ use crate::topology::node::{StartCommand, Users};
 use crate::topology::storage::{Mount, Rootfs};
 use crate::topology::subnet::Subnet;
 use crate::topology::value::Topology;
+
+pub use id::{InterfaceId, NetnsId, SegmentId, StackId};
+pub use ifindex::InterfaceSlot;
+pub use stack::{Address, InterfacePlan, NeighbourPlan, RoutePlan, StackPlan, Sysctl};
+pub use stack_op::{StackDiff, StackOp, diff};
 
 /// The most ports that the kernel gives a bridge.
 pub const BRIDGE_PORTS: usize = 1023;
@@ -64,9 +71,9 @@ pub struct Plan {
     /// The nodes, by number.
     pub nodes: Vec<NodePlan>,
     /// The cables, by number of the link.
-    pub cables: Vec<Cable>,
-    pub(crate) segment_of_switch: Vec<usize>,
-    pub(crate) segment_of_link: Vec<usize>,
+    pub cables: Vec<CablePlan>,
+    pub(crate) segment_of_switch: Vec<SegmentId>,
+    pub(crate) segment_of_link: Vec<SegmentId>,
 }
 
 /// What an Ethernet frame to everybody reaches.
@@ -82,18 +89,18 @@ pub struct SwitchPlan {
     /// Which switch.
     pub switch: SwitchId,
     /// Its bridges. All others are joined to the first.
-    pub bridges: Vec<Bridge>,
+    pub bridges: Vec<BridgePlan>,
     /// The cables that join them.
-    pub trunks: Vec<Cable>,
+    pub trunks: Vec<CablePlan>,
     /// Whether it has so many ports that nodes need queues of their own for what all of them are sent.
     pub crowded: bool,
 }
 
 /// A bridge in the hub, without spanning tree and forward delay.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Bridge {
-    /// The interface's name.
-    pub name: String,
+pub struct BridgePlan {
+    /// The name and index of the interface.
+    pub interface: BridgeInterface,
     /// The switch's name, for the first bridge of a switch.
     pub altname: Option<String>,
     /// Its MAC address, so that it does not change with its ports.
@@ -104,7 +111,7 @@ pub struct Bridge {
 
 /// A veth pair, or something in its place.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Cable {
+pub struct CablePlan {
     /// The link that it is; `None` for the trunk of a switch.
     pub link: Option<LinkId>,
     /// What people call it.
@@ -112,130 +119,44 @@ pub struct Cable {
     /// The MTU of both ends.
     pub mtu: u32,
     /// Both ends, in the order of the link's.
-    pub ends: [CableEnd; 2],
-    /// What is between the ends; nothing if they are a plain veth pair.
-    pub middle: Option<Box<Middle>>,
+    pub ends: [CableEndPlan; 2],
+    /// What the link does to packets; nothing if it is a plain veth pair.
+    pub emulation: Option<Box<Emulation>>,
 }
 
-/// What is between the ends of a link that is more than a veth pair.
+/// What a link that is more than a veth pair does to packets.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Middle {
+pub struct Emulation {
     /// What is done to packets: from the first end to the second, and back.
     pub impairments: [Impairment; 2],
     /// Who is to do it.
     pub engine: Engine,
 }
 
+/// The name and the index of a bridge, by which a port names it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BridgeInterface {
+    /// The name of the interface.
+    pub name: String,
+    /// The interface index in the hub.
+    pub index: u32,
+}
+
 /// One end of a veth pair.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CableEnd {
-    /// The namespace that it is born in.
-    pub place: Place,
+pub struct CableEndPlan {
+    /// The namespace in which the end is made.
+    pub netns: NetnsId,
     /// Its name there.
     pub name: String,
     /// Its MAC address.
     pub mac: [u8; 6],
+    /// The interface index in its namespace.
+    pub index: u32,
     /// The bridge that it is a port of, if it is in the hub.
-    pub bridge: Option<String>,
-    /// Which of the stack's interfaces it is, if it is in a stack.
-    pub interface: Option<usize>,
-}
-
-/// A network namespace of the lab.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Place {
-    /// The one with the bridges, which no node sees.
-    Hub,
-    /// That of a stack, by its number in [`Plan::stacks`].
-    Stack(usize),
-}
-
-/// A network stack: the NET, UTS and IPC namespaces of a node or of a pod.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StackPlan {
-    /// Whose it is.
-    pub owner: Owner,
-    /// The hostname.
-    pub hostname: String,
-    /// Lines of its hosts file that no other has.
-    pub own_hosts: String,
-    /// Sysctls to write before there is an interface.
-    pub sysctls: Vec<Sysctl>,
-    /// Sysctls to write when its interfaces are there.
-    pub late_sysctls: Vec<Sysctl>,
-    /// Its interfaces, without `lo`.
-    pub interfaces: Vec<Interface>,
-    /// Its routes beyond its own segments.
-    pub routes: Vec<Route>,
-    /// The neighbours that it knows from the start.
-    pub neighbours: Vec<Neighbour>,
-}
-
-/// A file below `/proc/sys` and what to write there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sysctl {
-    /// The path below `/proc/sys`, such as `net/ipv4/ip_forward`.
-    pub path: String,
-    /// The value.
-    pub value: String,
-}
-
-/// An interface of a stack.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Interface {
-    /// The link that it is an end of.
-    pub link: LinkId,
-    /// Which end: 0 or 1.
-    pub end: usize,
-    /// Its segment, by its number in [`Plan::segments`].
-    pub segment: usize,
-    /// Its name: `eth0`, `eth1`, …
-    pub name: String,
-    /// Its other names.
-    pub altnames: Vec<String>,
-    /// Its MAC address.
-    pub mac: [u8; 6],
-    /// Its MTU.
-    pub mtu: u32,
-    /// Its addresses: IPv4, then IPv6, then the link-local one where IPv6 is spoken.
-    pub addresses: Vec<Address>,
-}
-
-/// An address of an interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Address {
-    /// The address.
-    pub ip: IpAddr,
-    /// The length of its subnet's prefix.
-    pub prefix: u8,
-}
-
-impl std::fmt::Display for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.ip, self.prefix)
-    }
-}
-
-/// A route of a stack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Route {
-    /// Where to.
-    pub to: Subnet,
-    /// The neighbour that forwards.
-    pub via: IpAddr,
-    /// The interface that it is behind, by number.
-    pub interface: usize,
-}
-
-/// A permanent entry of a stack's neighbour table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Neighbour {
-    /// The neighbour's address.
-    pub ip: IpAddr,
-    /// The neighbour's MAC address.
-    pub mac: [u8; 6],
-    /// The interface that it is behind, by number.
-    pub interface: usize,
+    pub bridge: Option<BridgeInterface>,
+    /// The interface of the stack that it is, if it is in a stack.
+    pub interface: Option<InterfaceId>,
 }
 
 /// A node: the MNT and PID namespaces that it has of its own.
@@ -245,8 +166,8 @@ pub struct NodePlan {
     pub node: NodeId,
     /// Its name for people: `bob`, `web/app`.
     pub name: String,
-    /// The stack that it lives in, by its number in [`Plan::stacks`].
-    pub stack: usize,
+    /// The stack that the node lives in.
+    pub stack: StackId,
     /// Whether it shares its PID namespace with the other containers of its pod.
     pub share_pid: bool,
     /// Its root filesystem, if it is not the trial's.
@@ -259,120 +180,48 @@ pub struct NodePlan {
     pub commands: Vec<StartCommand>,
 }
 
-/// One step of a plan; `stack` is a number in [`Plan::stacks`], `interface` one in its interfaces.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Step<'p> {
-    /// Make the NET, UTS and IPC namespaces of a stack, set its hostname and bring `lo` up.
-    Stack {
-        /// Its number.
-        stack: usize,
-        /// What it is to be.
-        plan: &'p StackPlan,
-    },
-    /// Write a sysctl.
-    Sysctl {
-        /// Where.
-        stack: usize,
-        /// What.
-        sysctl: &'p Sysctl,
-    },
-    /// Make a bridge in the hub and bring it up.
-    Bridge(&'p Bridge),
-    /// Make a veth pair (or what stands for it), its ends in the hub as ports of their bridges, and bring those up.
-    Cable(&'p Cable),
-    /// Bring an interface up, without automatic addresses, and give it its other names.
-    Interface {
-        /// Where.
-        stack: usize,
-        /// Which, with its names.
-        plan: &'p Interface,
-    },
-    /// Add an address, without duplicate address detection.
-    Address {
-        /// Where.
-        stack: usize,
-        /// On which.
-        interface: usize,
-        /// What.
-        address: &'p Address,
-    },
-    /// Add a permanent neighbour.
-    Neighbour {
-        /// Where.
-        stack: usize,
-        /// What.
-        neighbour: &'p Neighbour,
-    },
-    /// Add a route.
-    Route {
-        /// Where.
-        stack: usize,
-        /// What.
-        route: &'p Route,
-    },
-    /// Make the MNT and PID namespaces of a node, with its mounts and its files in `/etc`.
-    Node(&'p NodePlan),
-}
-
 impl Plan {
     /// Plans a topology: [`Topology::plan`].
     pub fn of(topology: &Topology) -> Result<Plan, TopologyError> {
         build::plan(topology, None)
     }
 
-    /// The steps, in order.
-    pub fn steps(&self) -> impl Iterator<Item = Step<'_>> {
-        let stacks = || self.stacks.iter().enumerate();
-        let made = stacks().flat_map(|(stack, plan)| {
-            let sysctls = plan
-                .sysctls
-                .iter()
-                .map(move |sysctl| Step::Sysctl { stack, sysctl });
-            [Step::Stack { stack, plan }].into_iter().chain(sysctls)
-        });
-        let switches = self.switches.iter().flat_map(|switch| {
-            let bridges = switch.bridges.iter().map(Step::Bridge);
-            bridges.chain(switch.trunks.iter().map(Step::Cable))
-        });
-        let cables = self.cables.iter().map(Step::Cable);
-        let settled = stacks().flat_map(|(stack, plan)| steps_within(stack, plan));
-        made.chain(switches)
-            .chain(cables)
-            .chain(settled)
-            .chain(self.nodes.iter().map(Step::Node))
+    /// Returns the ids of the stacks, in order.
+    pub fn stack_ids(&self) -> impl Iterator<Item = StackId> + use<> {
+        (0..self.stacks.len()).map(StackId::new)
     }
 
-    /// The stack that a node lives in.
+    /// Returns the stack that a node lives in.
     pub fn stack(&self, node: NodeId) -> &StackPlan {
-        &self.stacks[self.nodes[node.index()].stack]
+        &self[self.nodes[node.index()].stack]
     }
 
     /// Whose a stack is, for people.
-    pub fn whose(&self, stack: usize) -> String {
+    pub fn whose(&self, stack: StackId) -> String {
         match self.nodes.iter().find(|node| node.stack == stack) {
             Some(node) => format!("node `{}`", node.name),
-            None => format!("pod `{}`", self.stacks[stack].hostname),
+            None => format!("pod `{}`", self[stack].hostname),
         }
     }
 
     /// Of these cables, those that are plain veth pairs, and the others.
-    pub fn plain(&self, cables: Vec<usize>) -> (Vec<usize>, Vec<usize>) {
-        let plain = |index: &usize| self.cables[*index].middle.is_none();
+    pub fn plain(&self, cables: Vec<LinkId>) -> (Vec<LinkId>, Vec<LinkId>) {
+        let plain = |link: &LinkId| self[*link].emulation.is_none();
         cables.into_iter().partition(plain)
     }
 
     /// The interface at an end of a link; `None` where that is plugged into a switch.
-    pub fn interface(&self, link: LinkId, end: usize) -> Option<&Interface> {
-        let end = &self.cables.get(link.index())?.ends[end];
-        match end.place {
-            Place::Hub => None,
-            Place::Stack(stack) => self.stacks[stack].interfaces.get(end.interface?),
+    pub fn interface(&self, link: LinkId, side: Side) -> Option<&InterfacePlan> {
+        let end = &self.cables.get(link.index())?.ends[side];
+        match end.netns {
+            NetnsId::Hub => None,
+            NetnsId::Stack(stack) => self[stack].interfaces.get(end.interface?.index()),
         }
     }
 
-    /// The whole hosts file of a stack, by its number.
-    pub fn hosts_of(&self, stack: usize) -> String {
-        let own = &self.stacks[stack].own_hosts;
+    /// Returns the whole hosts file of a stack.
+    pub fn hosts_of(&self, stack: StackId) -> String {
+        let own = &self[stack].own_hosts;
         format!(
             "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{own}{}",
             self.hosts
@@ -380,53 +229,26 @@ impl Plan {
     }
 }
 
-impl StackPlan {
-    /// The addresses that its name stands for: of each family, the first.
-    pub fn primary(&self) -> impl Iterator<Item = IpAddr> + '_ {
-        let first = |v6: bool| {
-            let mut all = self
-                .interfaces
-                .iter()
-                .flat_map(|interface| &interface.addresses)
-                .map(|address| address.ip);
-            all.find(move |ip| ip.is_ipv6() == v6 && !parse::is_link_local(*ip))
-        };
-        [first(false), first(true)].into_iter().flatten()
+impl std::ops::Index<StackId> for Plan {
+    type Output = StackPlan;
+
+    fn index(&self, id: StackId) -> &StackPlan {
+        &self.stacks[id.index()]
     }
 }
 
-/// What is done in a stack once its interfaces are there.
-fn steps_within(stack: usize, plan: &StackPlan) -> impl Iterator<Item = Step<'_>> {
-    let interfaces = plan
-        .interfaces
-        .iter()
-        .map(move |plan| Step::Interface { stack, plan });
-    let addresses = plan
-        .interfaces
-        .iter()
-        .enumerate()
-        .flat_map(move |(interface, plan)| {
-            plan.addresses.iter().map(move |address| Step::Address {
-                stack,
-                interface,
-                address,
-            })
-        });
-    let neighbours = plan
-        .neighbours
-        .iter()
-        .map(move |neighbour| Step::Neighbour { stack, neighbour });
-    let routes = plan
-        .routes
-        .iter()
-        .map(move |route| Step::Route { stack, route });
-    let sysctls = plan
-        .late_sysctls
-        .iter()
-        .map(move |sysctl| Step::Sysctl { stack, sysctl });
-    interfaces
-        .chain(addresses)
-        .chain(neighbours)
-        .chain(routes)
-        .chain(sysctls)
+impl std::ops::Index<SegmentId> for Plan {
+    type Output = SegmentPlan;
+
+    fn index(&self, id: SegmentId) -> &SegmentPlan {
+        &self.segments[id.index()]
+    }
+}
+
+impl std::ops::Index<LinkId> for Plan {
+    type Output = CablePlan;
+
+    fn index(&self, id: LinkId) -> &CablePlan {
+        &self.cables[id.index()]
+    }
 }

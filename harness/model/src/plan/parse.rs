@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
+use crate::plan::SegmentId;
 use crate::plan::wiring::{Segment, Wiring};
+use crate::side::Side;
 use crate::topology::error::{Problems, Site};
 use crate::topology::id::LinkId;
 use crate::topology::link::Families;
@@ -73,7 +75,7 @@ pub(crate) fn families(
 pub(crate) fn given_address(
     topology: &Topology,
     link: LinkId,
-    end: usize,
+    side: Side,
     text: &str,
     problems: &mut Problems,
 ) -> Option<Given> {
@@ -87,8 +89,8 @@ pub(crate) fn given_address(
             Some(why) => format!("{} is {why}; choose another", show(text)),
         },
     };
-    problems.add(site(link, end), || {
-        format!("address {}: {wrong}", place(topology, link, end))
+    problems.add(site(link, side), || {
+        format!("address {}: {wrong}", place(topology, link, side))
     });
     None
 }
@@ -110,21 +112,21 @@ pub(crate) fn is_link_local(ip: IpAddr) -> bool {
     matches!(ip, IpAddr::V6(ip) if ip.segments()[0] & 0xffc0 == 0xfe80)
 }
 
-pub(crate) fn site(link: LinkId, end: usize) -> Site {
-    Site::new("link", link.index(), ["a", "b"][end])
+pub(crate) fn site(link: LinkId, side: Side) -> Site {
+    Site::new("link", link.index(), side.letter())
 }
 
-pub(crate) fn place(topology: &Topology, link: LinkId, end: usize) -> String {
+pub(crate) fn place(topology: &Topology, link: LinkId, side: Side) -> String {
     let Link { ends, .. } = &topology.links[link.index()];
     format!(
         "at {} of link {}",
-        show(&topology.end_name(ends[end])),
+        show(&topology.end_name(ends[side])),
         topology.shown_link(link)
     )
 }
 
-pub(crate) fn segment_name(topology: &Topology, wiring: &Wiring, segment: usize) -> String {
-    stretch_name(topology, &wiring.segments[segment])
+pub(crate) fn segment_name(topology: &Topology, wiring: &Wiring, segment: SegmentId) -> String {
+    stretch_name(topology, &wiring.segments[segment.index()])
 }
 
 fn stretch_name(topology: &Topology, segment: &Segment) -> String {
@@ -135,8 +137,8 @@ fn stretch_name(topology: &Topology, segment: &Segment) -> String {
     }
 }
 
-pub(crate) fn segment_site(wiring: &Wiring, segment: usize) -> Site {
-    let segment = &wiring.segments[segment];
+pub(crate) fn segment_site(wiring: &Wiring, segment: SegmentId) -> Site {
+    let segment = &wiring.segments[segment.index()];
     match (segment.switches.first(), segment.cable) {
         (Some(id), _) => Site::new("switch", id.index(), "subnets"),
         (None, cable) => Site::new("link", cable.map_or(0, LinkId::index), "subnets"),

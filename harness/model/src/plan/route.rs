@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use crate::plan::{Address, Route};
+use crate::plan::{Address, RoutePlan};
 use crate::topology::subnet::{Subnet, to_bits, width};
 
 /// The network as routing sees it, in one address family.
@@ -129,9 +129,9 @@ impl<'a> Map<'a> {
         }
     }
 
-    /// The routes of every stack; `None` if they are more than `limit` in all.
-    pub(crate) fn routes(&self, limit: usize) -> Option<Vec<Vec<Route>>> {
-        let mut leaves: Vec<Option<Vec<Route>>> = vec![None; self.multihomed.len()];
+    /// The routes of every stack, each with the number of its interface; `None` if they are more than `limit` in all.
+    pub(crate) fn routes(&self, limit: usize) -> Option<Vec<Vec<(usize, RoutePlan)>>> {
+        let mut leaves: Vec<Option<Vec<(usize, RoutePlan)>>> = vec![None; self.multihomed.len()];
         let mut all = Vec::with_capacity(self.stacks.len());
         let mut count = 0;
         let mut view = View::default();
@@ -159,7 +159,7 @@ impl<'a> Map<'a> {
         Some(all)
     }
 
-    fn routes_from(&self, from: usize, view: &mut View) -> Vec<Route> {
+    fn routes_from(&self, from: usize, view: &mut View) -> Vec<(usize, RoutePlan)> {
         let gateway = |port: &Port| {
             self.multihomed[port.segment]
                 .iter()
@@ -179,7 +179,7 @@ impl<'a> Map<'a> {
         routes.extend(self.exceptions(view));
         let route = |(to, hop): (Subnet, u32)| {
             let Hop { via, interface } = *view.hops.get(hop as usize)?;
-            Some(Route { to, via, interface })
+            Some((interface, RoutePlan { to, via }))
         };
         routes.into_iter().filter_map(route).collect()
     }

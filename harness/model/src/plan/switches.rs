@@ -4,13 +4,20 @@
 
 use crate::plan::cables::DEFAULT_MTU;
 use crate::plan::grow::Kept;
-use crate::plan::{BRIDGE_PORTS, Bridge, Cable, CableEnd, Place, SwitchPlan};
+use crate::plan::{
+    BRIDGE_PORTS, BridgeInterface, BridgePlan, CableEndPlan, CablePlan, InterfaceSlot, NetnsId,
+    SwitchPlan,
+};
+use crate::side::Side;
 use crate::topology::id::{Endpoint, SwitchId};
 use crate::topology::value::Topology;
 
 /// Ports of the first bridge for nodes; the rest is for trunks. Each other bridge has one trunk.
 const FIRST: usize = 1000;
 const OTHERS: usize = BRIDGE_PORTS - 1;
+
+/// The most bridges of a switch.
+pub(crate) const BRIDGES: usize = 1 + BRIDGE_PORTS - FIRST;
 
 /// With more ports than these a switch is crowded: what the kernel does for few is not enough for so many.
 pub(crate) const CROWD: usize = 250;
@@ -25,13 +32,13 @@ pub(crate) struct Sockets {
 
 impl Sockets {
     /// The bridge of the next port of a switch.
-    pub(crate) fn next(&mut self, end: Endpoint) -> Option<String> {
+    pub(crate) fn next(&mut self, end: Endpoint) -> Option<BridgeInterface> {
         let Endpoint::Switch(id) = end else {
             return None;
         };
         let port = self.used[id.index()];
         self.used[id.index()] += 1;
-        Some(bridge_name(id, bridge_of(port)))
+        Some(bridge_interface(id, bridge_of(port)))
     }
 }
 
@@ -43,11 +50,13 @@ fn bridge_of(port: usize) -> usize {
     }
 }
 
-fn bridge_name(switch: SwitchId, bridge: usize) -> String {
-    match bridge {
+fn bridge_interface(switch: SwitchId, bridge: usize) -> BridgeInterface {
+    let name = match bridge {
         0 => format!("sw{}", switch.index()),
         _ => format!("sw{}-{bridge}", switch.index()),
-    }
+    };
+    let index = InterfaceSlot::Bridge(switch, bridge).index();
+    BridgeInterface { name, index }
 }
 
 /// How many ports of each switch are in use.
@@ -83,27 +92,28 @@ pub(crate) fn switches(topology: &Topology, kept: Option<&Kept<'_>>) -> (Vec<Swi
 
 fn switch(topology: &Topology, switch: SwitchId, count: usize, crowded: bool) -> SwitchPlan {
     let mtu = topology[switch].mtu.unwrap_or(DEFAULT_MTU);
-    let bridge = |index: usize| Bridge {
-        name: bridge_name(switch, index),
+    let bridge = |index: usize| BridgePlan {
+        interface: bridge_interface(switch, index),
         altname: (index == 0).then(|| format!("switch-{}", topology[switch].name)),
         mac: mac(b'B', switch, index, 0),
         mtu,
     };
     let trunk = |index: usize| {
-        let end = |end: usize, bridge: usize| CableEnd {
-            place: Place::Hub,
-            name: format!("t{}-{index}{}", switch.index(), ["a", "b"][end]),
-            mac: mac(b'T', switch, index, end as u8),
-            bridge: Some(bridge_name(switch, bridge)),
+        let end = |side: Side, bridge: usize| CableEndPlan {
+            netns: NetnsId::Hub,
+            name: format!("t{}-{index}{side}", switch.index()),
+            mac: mac(b'T', switch, index, side.index() as u8),
+            index: InterfaceSlot::Trunk(switch, index, side).index(),
+            bridge: Some(bridge_interface(switch, bridge)),
             interface: None,
         };
         let name = format!("{} trunk {index}", topology[switch].name);
-        Cable {
+        CablePlan {
             link: None,
             name,
             mtu,
-            ends: [end(0, 0), end(1, index)],
-            middle: None,
+            ends: [end(Side::A, 0), end(Side::B, index)],
+            emulation: None,
         }
     };
     SwitchPlan {

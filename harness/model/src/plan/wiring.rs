@@ -5,27 +5,19 @@
 
 use std::collections::HashSet;
 
-use crate::plan::Address;
+use crate::plan::{Address, InterfaceId, SegmentId, StackId};
+use crate::side::Side;
 use crate::topology::error::{Problems, Site, TopologyError};
-use crate::topology::id::{Endpoint, LinkId, NodeId, PodId, SwitchId};
+use crate::topology::id::{Endpoint, LinkId, NodeId, Owner, SwitchId};
 use crate::topology::name::{self, show};
 use crate::topology::value::{Link, Topology};
-
-/// The node or pod that a network stack is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Owner {
-    /// A node that is in no pod.
-    Node(NodeId),
-    /// A pod.
-    Pod(PodId),
-}
 
 pub(crate) struct Wiring {
     pub(crate) stacks: Vec<Stack>,
     pub(crate) segments: Vec<Segment>,
-    pub(crate) stack_of_node: Vec<usize>,
-    pub(crate) segment_of_switch: Vec<usize>,
-    pub(crate) segment_of_link: Vec<usize>,
+    pub(crate) stack_of_node: Vec<StackId>,
+    pub(crate) segment_of_switch: Vec<SegmentId>,
+    pub(crate) segment_of_link: Vec<SegmentId>,
 }
 
 pub(crate) struct Stack {
@@ -37,8 +29,15 @@ pub(crate) struct Stack {
 #[derive(Clone, Copy)]
 pub(crate) struct Attachment {
     pub(crate) link: LinkId,
-    pub(crate) end: usize,
-    pub(crate) segment: usize,
+    pub(crate) side: Side,
+    pub(crate) segment: SegmentId,
+}
+
+/// An interface of a stack, named from outside of the stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Port {
+    pub(crate) stack: StackId,
+    pub(crate) interface: InterfaceId,
 }
 
 #[derive(Default)]
@@ -46,8 +45,8 @@ pub(crate) struct Segment {
     pub(crate) switches: Vec<SwitchId>,
     /// The cable, if that is all there is.
     pub(crate) cable: Option<LinkId>,
-    /// Stack, and interface within it, in the order of links.
-    pub(crate) ports: Vec<(usize, usize)>,
+    /// The interfaces on the segment, in the order of links.
+    pub(crate) ports: Vec<Port>,
 }
 
 impl Wiring {
@@ -66,19 +65,20 @@ impl Wiring {
             let id = LinkId::new(index);
             let segment = wiring.segment_for(id, link);
             wiring.segment_of_link.push(segment);
-            for (end, endpoint) in link.ends.into_iter().enumerate() {
-                let stack = match endpoint {
+            for side in Side::BOTH {
+                let stack = match link.ends[side] {
                     Endpoint::Node(id) => wiring.stack_of_node[id.index()],
                     Endpoint::Pod(id) => stack_of_pod[id.index()],
                     Endpoint::Switch(_) => continue,
                 };
-                let interfaces = &mut wiring.stacks[stack].interfaces;
-                wiring.segments[segment]
+                let interfaces = &mut wiring.stacks[stack.index()].interfaces;
+                let interface = InterfaceId::new(interfaces.len());
+                wiring.segments[segment.index()]
                     .ports
-                    .push((stack, interfaces.len()));
+                    .push(Port { stack, interface });
                 interfaces.push(Attachment {
                     link: id,
-                    end,
+                    side,
                     segment,
                 });
             }
@@ -102,7 +102,7 @@ impl Wiring {
             .collect()
     }
 
-    fn segment_for(&mut self, id: LinkId, link: &Link) -> usize {
+    fn segment_for(&mut self, id: LinkId, link: &Link) -> SegmentId {
         let switch = link.ends.iter().find_map(|end| match end {
             Endpoint::Switch(id) => Some(id.index()),
             _ => None,
@@ -114,26 +114,32 @@ impl Wiring {
                     cable: Some(id),
                     ..Segment::default()
                 });
-                self.segments.len() - 1
+                SegmentId::new(self.segments.len() - 1)
             })
     }
 }
 
-fn stacks(topology: &Topology) -> (Vec<Stack>, Vec<usize>, Vec<usize>) {
+fn stacks(topology: &Topology) -> (Vec<Stack>, Vec<StackId>, Vec<StackId>) {
     let mut stacks = Vec::new();
     let mut add = |owner| {
         stacks.push(Stack {
             owner,
             interfaces: Vec::new(),
         });
-        stacks.len() - 1
+        StackId::new(stacks.len() - 1)
     };
     let alone = |id: NodeId| topology.pod_of(id).is_none();
-    let mut of_node: Vec<usize> = topology
+    let mut of_node: Vec<StackId> = topology
         .nodes()
-        .map(|id| if alone(id) { add(Owner::Node(id)) } else { 0 })
+        .map(|id| {
+            if alone(id) {
+                add(Owner::Node(id))
+            } else {
+                StackId::new(0)
+            }
+        })
         .collect();
-    let of_pod: Vec<usize> = topology.pods().map(|id| add(Owner::Pod(id))).collect();
+    let of_pod: Vec<StackId> = topology.pods().map(|id| add(Owner::Pod(id))).collect();
     for id in topology.nodes() {
         if let Some(pod) = topology.pod_of(id) {
             of_node[id.index()] = of_pod[pod.index()];
@@ -143,7 +149,9 @@ fn stacks(topology: &Topology) -> (Vec<Stack>, Vec<usize>, Vec<usize>) {
 }
 
 /// Joined switches are one segment. A loop of them would carry every broadcast for ever.
-fn segments_of_switches(topology: &Topology) -> Result<(Vec<Segment>, Vec<usize>), TopologyError> {
+fn segments_of_switches(
+    topology: &Topology,
+) -> Result<(Vec<Segment>, Vec<SegmentId>), TopologyError> {
     let mut parent: Vec<usize> = (0..topology.switches.len()).collect();
     let mut problems = Problems::default();
     for (index, link) in topology.links.iter().enumerate() {
@@ -161,18 +169,20 @@ fn segments_of_switches(topology: &Topology) -> Result<(Vec<Segment>, Vec<usize>
     }
     problems.check()?;
     let mut segments: Vec<Segment> = Vec::new();
-    let mut of_switch = Vec::with_capacity(parent.len());
+    let mut of_switch: Vec<SegmentId> = Vec::with_capacity(parent.len());
     for index in 0..parent.len() {
         let root = root(&mut parent, index);
         if root == index {
             segments.push(Segment::default());
         }
         let segment = if root == index {
-            segments.len() - 1
+            SegmentId::new(segments.len() - 1)
         } else {
             of_switch[root]
         };
-        segments[segment].switches.push(SwitchId::new(index));
+        segments[segment.index()]
+            .switches
+            .push(SwitchId::new(index));
         of_switch.push(segment);
     }
     Ok((segments, of_switch))
@@ -199,12 +209,12 @@ pub(crate) fn interface_names(
     stack: &Stack,
     problems: &mut Problems,
 ) -> Vec<InterfaceName> {
-    let asked = |port: &Attachment| topology[port.link].ends[port.end].name.as_deref();
+    let asked = |port: &Attachment| topology[port.link].ends[port.side].name.as_deref();
     let mut taken: HashSet<String> = HashSet::new();
     for port in &stack.interfaces {
         if let Some(name) = asked(port).filter(|name| !taken.insert(name.to_string())) {
-            let site = Site::new("link", port.link.index(), ["a", "b"][port.end]);
-            let node = show(&topology.end_name(topology.ends(port.link)[port.end]));
+            let site = Site::new("link", port.link.index(), port.side.letter());
+            let node = show(&topology.end_name(topology.ends(port.link)[port.side]));
             problems.add(site, || {
                 format!(
                     "node {node} has two interfaces named {}; each needs its own",
@@ -236,7 +246,7 @@ pub(crate) fn interface_names(
 
 /// `to-bob`, `to-lan`; `to-bob-2` for the second.
 fn altname(topology: &Topology, port: &Attachment, taken: &mut HashSet<String>) -> Option<String> {
-    let other = topology.ends(port.link)[1 - port.end];
+    let other = topology.ends(port.link)[port.side.other()];
     let other = topology.stack_end(other).unwrap_or(other);
     let base = format!("to-{}", topology.end_name(other));
     let mut tries = std::iter::once(base.clone()).chain((2..).map(|n| format!("{base}-{n}")));

@@ -1,14 +1,10 @@
 //! Ids: what a topology hands out for each thing that it holds. Each kind has a type of its own, so that a link is
 //! never taken for a node.
 
-use serde::{Deserialize, Serialize};
-
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        ///
-        /// It belongs to the topology that gave it (and to that topology's clones).
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
         pub struct $name(u32);
 
         impl $name {
@@ -17,7 +13,7 @@ macro_rules! id {
                 $name(u32::try_from(index).expect("a topology holds fewer than 2^32 things of a kind"))
             }
 
-            /// Its place in the order in which things of its kind were added, from 0.
+            /// Returns the position among things of this kind, in the order in which they were added, from 0.
             pub fn index(self) -> usize {
                 self.0 as usize
             }
@@ -27,19 +23,38 @@ macro_rules! id {
 
 id! {
     /// A node of a topology; a container of a pod is one too.
+    ///
+    /// The id belongs to the topology that gave it, and to that topology's clones.
     NodeId
 }
 id! {
     /// A cable: between two nodes, from a node to a switch, or between two switches.
+    ///
+    /// The id belongs to the topology that gave it, and to that topology's clones.
     LinkId
 }
 id! {
     /// A switch: an Ethernet segment with many ports.
+    ///
+    /// The id belongs to the topology that gave it, and to that topology's clones.
     SwitchId
 }
 id! {
     /// A pod: containers that share a network stack.
+    ///
+    /// The id belongs to the topology that gave it, and to that topology's clones.
     PodId
+}
+
+pub(crate) use id;
+
+/// The node or pod that a network stack belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Owner {
+    /// A node that is in no pod.
+    Node(NodeId),
+    /// A pod.
+    Pod(PodId),
 }
 
 /// What a cable can be plugged into.

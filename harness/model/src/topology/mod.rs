@@ -31,9 +31,8 @@ pub mod value;
 
 pub use crate::plan::Plan;
 pub use crate::plan::limits::Limits;
-pub use crate::plan::wiring::Owner;
 pub use error::TopologyError;
-pub use id::{Endpoint, LinkId, NodeId, PodId, SwitchId};
+pub use id::{Endpoint, LinkId, NodeId, Owner, PodId, SwitchId};
 pub use link::{EndSpec, Engine, Families, LinkSpec, Mac, SwitchSpec};
 pub use node::{NodeSpec, PodSpec, StartCommand, Users};
 pub use start::StartAs;

@@ -1,9 +1,11 @@
 //! Bridges and cables, both ends of each born where they belong.
 
 use crate::kernel::netlink::{Veth, VethEnd};
-use crate::lab::bring_up::network::{Builder, New, bridge, bridge_index, device};
+use crate::lab::bring_up::network::{Builder, New, bridge, device};
 use crate::lab::error::{LabError, Result};
-use crate::topology::plan::{Cable, Place};
+use crate::model::side::Side;
+use crate::topology::LinkId;
+use crate::topology::plan::{CablePlan, NetnsId, StackId};
 
 impl Builder<'_> {
     /// Makes bridges and the trunks between them.
@@ -25,41 +27,41 @@ impl Builder<'_> {
             self.lay_in_hub(trunk);
         }
         hub.execute_reusing(&mut self.batch)
-            .map_err(|e| self.explain(Place::Hub, e))
+            .map_err(|e| self.explain(NetnsId::Hub, e))
     }
 
-    pub(crate) fn lay_at_hub(&mut self, cables: &[usize]) -> Result<()> {
+    pub(crate) fn lay_at_hub(&mut self, cables: &[LinkId]) -> Result<()> {
         let plan = self.plan;
-        for cable in cables.iter().map(|index| &plan.cables[*index]) {
-            match cable.ends.each_ref().map(|end| end.place) {
-                [Place::Hub, Place::Hub] => self.lay_in_hub(cable),
-                [Place::Hub, Place::Stack(stack)] => self.plug(cable, 0, stack)?,
-                [Place::Stack(stack), Place::Hub] => self.plug(cable, 1, stack)?,
+        for cable in cables.iter().map(|link| &plan[*link]) {
+            match cable.ends.each_ref().map(|end| end.netns) {
+                [NetnsId::Hub, NetnsId::Hub] => self.lay_in_hub(cable),
+                [NetnsId::Hub, NetnsId::Stack(stack)] => self.plug(cable, Side::A, stack)?,
+                [NetnsId::Stack(stack), NetnsId::Hub] => self.plug(cable, Side::B, stack)?,
                 _ => {}
             }
         }
         match self.open_hub()? {
             Some(mut hub) => hub
                 .execute_reusing(&mut self.batch)
-                .map_err(|e| self.explain(Place::Hub, e)),
+                .map_err(|e| self.explain(NetnsId::Hub, e)),
             None => Ok(()),
         }
     }
 
     /// A cable from a port of the hub to a stack.
-    fn plug(&mut self, cable: &Cable, port: usize, stack: usize) -> Result<()> {
-        let Some(netns) = self.places.stacks[stack] else {
+    fn plug(&mut self, cable: &CablePlan, port: Side, stack: StackId) -> Result<()> {
+        let Some(netns) = self.places.stacks[stack.index()] else {
             return Err(LabError::other(format!(
                 "{} was removed from the lab",
                 self.whose(stack)
             )));
         };
         let mut ends = ends(cable);
-        ends[port].master = cable.ends[port].bridge.as_deref().map(bridge_index);
-        ends[1 - port].netns = Some(netns);
+        ends[port].master = cable.ends[port].bridge.as_ref().map(|bridge| bridge.index);
+        ends[port.other()].netns = Some(netns);
         self.batch.add_veth(&Veth {
             near: ends[port],
-            far: ends[1 - port],
+            far: ends[port.other()],
         });
         self.batch.give_no_addresses(ends[port].device);
         self.batch.set_up(ends[port].device);
@@ -67,12 +69,12 @@ impl Builder<'_> {
     }
 
     /// A cable between two bridges, over which all that is not for one port has to go.
-    fn lay_in_hub(&mut self, cable: &Cable) {
+    fn lay_in_hub(&mut self, cable: &CablePlan) {
         let mut ends = ends(cable);
         let masters = cable
             .ends
             .each_ref()
-            .map(|end| end.bridge.as_deref().map(bridge_index));
+            .map(|end| end.bridge.as_ref().map(|bridge| bridge.index));
         ends[0].master = masters[0];
         self.batch.add_veth(&Veth {
             near: ends[0],
@@ -87,13 +89,13 @@ impl Builder<'_> {
     }
 
     /// The cables between two stacks, each made from where its first end is.
-    pub(crate) fn lay_between_stacks(&mut self, cables: &[usize]) -> Result<()> {
+    pub(crate) fn lay_between_stacks(&mut self, cables: &[LinkId]) -> Result<()> {
         let plan = self.plan;
-        let mut direct: Vec<(usize, usize, &Cable)> = cables
+        let mut direct: Vec<(StackId, StackId, &CablePlan)> = cables
             .iter()
-            .map(|index| &plan.cables[*index])
-            .filter_map(|cable| match cable.ends.each_ref().map(|end| end.place) {
-                [Place::Stack(near), Place::Stack(far)] => Some((near, far, cable)),
+            .map(|link| &plan[*link])
+            .filter_map(|cable| match cable.ends.each_ref().map(|end| end.netns) {
+                [NetnsId::Stack(near), NetnsId::Stack(far)] => Some((near, far, cable)),
                 _ => None,
             })
             .collect();
@@ -103,7 +105,7 @@ impl Builder<'_> {
             let mut netlink = self.open_stack(near)?;
             for (_, far, cable) in group {
                 let mut ends = ends(cable);
-                ends[1].netns = self.places.stacks[*far];
+                ends[1].netns = self.places.stacks[far.index()];
                 if ends[1].netns.is_none() {
                     return Err(LabError::other(format!(
                         "{} was removed from the lab",
@@ -117,16 +119,16 @@ impl Builder<'_> {
             }
             netlink
                 .execute_reusing(&mut self.batch)
-                .map_err(|e| self.explain(Place::Stack(near), e))?;
+                .map_err(|e| self.explain(NetnsId::Stack(near), e))?;
         }
         Ok(())
     }
 }
 
-fn ends<'a>(cable: &'a Cable) -> [VethEnd<'a>; 2] {
-    [0, 1].map(|which| VethEnd {
-        mac: Some(cable.ends[which].mac),
+fn ends(cable: &CablePlan) -> [VethEnd<'_>; 2] {
+    cable.ends.each_ref().map(|end| VethEnd {
+        mac: Some(end.mac),
         mtu: Some(cable.mtu),
-        ..VethEnd::new(device(&cable.ends[which], cable, which))
+        ..VethEnd::new(device(end))
     })
 }

@@ -10,23 +10,24 @@ use crate::lab::bring_up::network::{Builder, device};
 use crate::lab::bring_up::start::places;
 use crate::lab::error::Result;
 use crate::lab::{Lab, Link};
-use crate::topology::plan::Place;
+use crate::model::side::Side;
+use crate::topology::plan::{NetnsId, StackId};
 use crate::topology::{Endpoint, LinkId};
 
 /// The end at a crowded switch of a cable from a node.
 pub(crate) struct Port {
-    cable: usize,
-    end: usize,
+    cable: LinkId,
+    side: Side,
     /// Who is at the other end.
-    stack: usize,
+    stack: StackId,
 }
 
 impl Lab {
     /// Gives a queue of its own to each interface behind a crowded switch that has none.
     pub(crate) fn relieve(&mut self) -> Result<()> {
-        let is_plain = |link: &&Link| link.line.cable.middle.is_none() && !link.is_removed();
+        let is_plain = |link: &&Link| link.line.cable.emulation.is_none() && !link.is_removed();
         let there = self.links.iter().filter(is_plain);
-        let missing = self.lacking(there.map(|link| link.id().index()));
+        let missing = self.lacking(there.map(Link::id));
         if missing.is_empty() {
             return Ok(());
         }
@@ -36,30 +37,29 @@ impl Lab {
     }
 
     /// Which of these cables lack one.
-    pub(crate) fn lacking(&self, cables: impl Iterator<Item = usize>) -> Vec<Port> {
+    pub(crate) fn lacking(&self, cables: impl Iterator<Item = LinkId>) -> Vec<Port> {
         let crowded = |end: &Endpoint| match end {
             Endpoint::Switch(switch) => self.plan.switches[switch.index()].crowded,
             Endpoint::Node(_) | Endpoint::Pod(_) => false,
         };
-        let port = |cable: usize| {
-            let planned = &self.plan.cables[cable];
+        let port = |cable: LinkId| {
+            let planned = &self.plan[cable];
             let link = planned.link?;
             // What has something between its ends is no plain pair, and has queues there.
-            let lacks = planned.middle.is_none() && !self.relieved.contains(&link);
-            let end = self.topology.ends(link).iter().position(crowded)?;
+            let lacks = planned.emulation.is_none() && !self.relieved.contains(&link);
+            let ends = self.topology.ends(link);
+            let side = Side::BOTH.into_iter().find(|side| crowded(&ends[*side]))?;
             // A cable between switches leads to nobody who needs a queue.
-            let Place::Stack(stack) = planned.ends[1 - end].place else {
+            let NetnsId::Stack(stack) = planned.ends[side.other()].netns else {
                 return None;
             };
-            lacks.then_some(Port { cable, end, stack })
+            lacks.then_some(Port { cable, side, stack })
         };
         cables.filter_map(port).collect()
     }
 
     pub(crate) fn are_relieved(&mut self, ports: Vec<Port>) {
-        let links = ports
-            .iter()
-            .filter_map(|port| self.plan.cables[port.cable].link);
+        let links = ports.iter().filter_map(|port| self.plan[port.cable].link);
         self.relieved.extend(links.collect::<Vec<LinkId>>());
     }
 }
@@ -71,13 +71,13 @@ impl Builder<'_> {
             return Ok(());
         };
         for port in ports {
-            let cable = &self.plan.cables[port.cable];
-            let device = |end: usize| device(&cable.ends[end], cable, end);
-            hub.offload(device(port.end), Offload::Segmentation, false)
-                .map_err(|e| self.explain(Place::Hub, e))?;
+            let cable = &self.plan[port.cable];
+            let device = |side: Side| device(&cable.ends[side]);
+            hub.offload(device(port.side), Offload::Segmentation, false)
+                .map_err(|e| self.explain(NetnsId::Hub, e))?;
             self.open_stack(port.stack)?
-                .offload(device(1 - port.end), Offload::Gathering, true)
-                .map_err(|e| self.explain(Place::Stack(port.stack), e))?;
+                .offload(device(port.side.other()), Offload::Gathering, true)
+                .map_err(|e| self.explain(NetnsId::Stack(port.stack), e))?;
         }
         Ok(())
     }

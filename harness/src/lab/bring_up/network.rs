@@ -10,7 +10,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use crate::kernel::netlink::{Batch, BridgeRequest, Device, Netlink, NetlinkError};
 use crate::kernel::netns::Netns;
 use crate::lab::error::{LabError, Result};
-use crate::topology::plan::{self, Cable, CableEnd, Place, Plan};
+use crate::topology::LinkId;
+use crate::topology::plan::{
+    BridgeInterface, BridgePlan, CableEndPlan, CablePlan, InterfaceId, NetnsId, Plan, StackId,
+};
 
 /// The network namespaces of a lab, by place.
 pub(crate) struct Places<'a> {
@@ -51,71 +54,36 @@ impl New {
     }
 
     /// The bridges that do not run yet.
-    pub(crate) fn bridges<'p>(&self, plan: &'p Plan) -> impl Iterator<Item = &'p plan::Bridge> {
+    pub(crate) fn bridges<'p>(&self, plan: &'p Plan) -> impl Iterator<Item = &'p BridgePlan> {
         let switches = plan.switches.iter().enumerate();
         switches.flat_map(|(index, switch)| &switch.bridges[self.bridges_of(index)..])
     }
 
     /// The trunks that are not laid yet.
-    pub(crate) fn trunks<'p>(&self, plan: &'p Plan) -> impl Iterator<Item = &'p Cable> {
+    pub(crate) fn trunks<'p>(&self, plan: &'p Plan) -> impl Iterator<Item = &'p CablePlan> {
         let switches = plan.switches.iter().enumerate();
         switches
             .flat_map(|(index, switch)| &switch.trunks[self.bridges_of(index).saturating_sub(1)..])
     }
 }
 
-/// The index of an interface. Those of the two ends of a cable always differ, by which the kernel knows
-/// sooner that they are up.
-pub(crate) fn index_of(end: &CableEnd, cable: &Cable, which: usize) -> u32 {
-    let index = match (end.interface, cable.link) {
-        (Some(interface), _) => 2 + 2 * interface + which,
-        (None, Some(link)) => 100_000 + 2 * link.index() + which,
-        (None, None) => 10_000 + 2 * trunk_number(end) + which,
-    };
-    u32::try_from(index).unwrap_or(u32::MAX)
-}
-
-/// `t3-7a` is the seventh trunk of the third switch.
-fn trunk_number(end: &CableEnd) -> usize {
-    let mut numbers = end
-        .name
-        .trim_matches(|c: char| !c.is_ascii_digit())
-        .split('-');
-    let mut next = || {
-        numbers
-            .next()
-            .and_then(|text| text.parse::<usize>().ok())
-            .unwrap_or(0)
-    };
-    next() * 32 + next()
-}
-
-/// `sw3-7` is the seventh bridge of the third switch besides the first.
-pub(crate) fn bridge_index(name: &str) -> u32 {
-    let mut numbers = name.trim_start_matches("sw").split('-');
-    let mut next = || {
-        numbers
-            .next()
-            .and_then(|text| text.parse::<u32>().ok())
-            .unwrap_or(0)
-    };
-    1_000_000 + next() * 32 + next()
-}
-
-pub(crate) fn device<'a>(end: &'a CableEnd, cable: &Cable, which: usize) -> Device<'a> {
+pub(crate) fn device(end: &CableEndPlan) -> Device<'_> {
     Device {
-        index: index_of(end, cable, which),
+        index: end.index,
         name: &end.name,
     }
 }
 
-pub(crate) fn bridge(planned: &plan::Bridge) -> BridgeRequest<'_> {
-    let device = Device {
-        index: bridge_index(&planned.name),
-        name: &planned.name,
-    };
+pub(crate) fn bridge_device(bridge: &BridgeInterface) -> Device<'_> {
+    Device {
+        index: bridge.index,
+        name: &bridge.name,
+    }
+}
+
+pub(crate) fn bridge(planned: &BridgePlan) -> BridgeRequest<'_> {
     BridgeRequest {
-        device,
+        device: bridge_device(&planned.interface),
         mac: planned.mac,
     }
 }
@@ -142,7 +110,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Lays these cables; whoever is at their ends is there.
-    pub(crate) fn lay(&mut self, cables: &[usize]) -> Result<()> {
+    pub(crate) fn lay(&mut self, cables: &[LinkId]) -> Result<()> {
         self.lay_at_hub(cables)?;
         self.lay_between_stacks(cables)
     }
@@ -150,7 +118,7 @@ impl<'a> Builder<'a> {
     /// Waits until packets pass all that was made.
     pub(crate) fn await_ready(
         &mut self,
-        touched: &BTreeMap<usize, Vec<usize>>,
+        touched: &BTreeMap<StackId, Vec<InterfaceId>>,
         new: &New,
     ) -> Result<()> {
         self.await_stacks(touched)?;
@@ -170,29 +138,29 @@ impl<'a> Builder<'a> {
         opened.map_err(|e| LabError::network(whose, e))
     }
 
-    pub(crate) fn open_stack(&self, stack: usize) -> Result<Netlink> {
+    pub(crate) fn open_stack(&self, stack: StackId) -> Result<Netlink> {
         let whose = self.whose(stack);
-        match self.places.stacks[stack] {
+        match self.places.stacks[stack.index()] {
             Some(netns) => self.open(netns, &whose),
             None => Err(LabError::other(format!("{whose} was removed from the lab"))),
         }
     }
 
-    pub(crate) fn whose(&self, stack: usize) -> String {
+    pub(crate) fn whose(&self, stack: StackId) -> String {
         self.plan.whose(stack)
     }
 
     /// An error about an interface, with the link that it is an end of.
-    pub(crate) fn explain(&self, place: Place, error: NetlinkError) -> LabError {
-        let ends = |cable: &&Cable| {
+    pub(crate) fn explain(&self, place: NetnsId, error: NetlinkError) -> LabError {
+        let ends = |cable: &&CablePlan| {
             cable
                 .ends
                 .iter()
-                .any(|end| end.place == place && end.name == error.subject())
+                .any(|end| end.netns == place && end.name == error.subject())
         };
         let whose = match place {
-            Place::Hub => "the switches".to_owned(),
-            Place::Stack(stack) => self.whose(stack),
+            NetnsId::Hub => "the switches".to_owned(),
+            NetnsId::Stack(stack) => self.whose(stack),
         };
         let link = self
             .plan

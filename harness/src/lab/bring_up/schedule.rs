@@ -3,37 +3,38 @@
 use std::collections::BTreeMap;
 
 use crate::lab::bring_up::network::New;
-use crate::topology::plan::{Place, Plan};
+use crate::topology::LinkId;
+use crate::topology::plan::{InterfaceId, NetnsId, Plan, StackId};
 
 /// What is still to be done.
 pub(crate) struct Works {
     /// Cables by number, each with the stacks at its ends.
-    cables: Vec<(usize, Vec<usize>)>,
+    cables: Vec<(LinkId, Vec<StackId>)>,
     /// Stacks with new interfaces, each with how many cables are missing there.
-    unsettled: BTreeMap<usize, usize>,
+    unsettled: BTreeMap<StackId, usize>,
     /// All stacks with new interfaces, and those.
-    pub(crate) touched: BTreeMap<usize, Vec<usize>>,
+    pub(crate) touched: BTreeMap<StackId, Vec<InterfaceId>>,
 }
 
 /// What can be done now.
 pub(crate) struct Possible {
-    pub(crate) cables: Vec<usize>,
-    pub(crate) settled: Vec<(usize, Vec<usize>)>,
+    pub(crate) cables: Vec<LinkId>,
+    pub(crate) settled: Vec<(StackId, Vec<InterfaceId>)>,
 }
 
 impl Works {
     pub(crate) fn of(plan: &Plan, new: &New) -> Works {
-        let mut touched = BTreeMap::<usize, Vec<usize>>::new();
+        let mut touched = BTreeMap::<StackId, Vec<InterfaceId>>::new();
         let mut cables = Vec::new();
-        for index in new.cables.clone() {
+        for link in new.cables.clone().map(LinkId::new) {
             let mut stacks = Vec::new();
-            for end in &plan.cables[index].ends {
-                if let (Place::Stack(stack), Some(interface)) = (end.place, end.interface) {
+            for end in &plan[link].ends {
+                if let (NetnsId::Stack(stack), Some(interface)) = (end.netns, end.interface) {
                     stacks.push(stack);
                     touched.entry(stack).or_default().push(interface);
                 }
             }
-            cables.push((index, stacks));
+            cables.push((link, stacks));
         }
         let unsettled = touched
             .iter()
@@ -47,9 +48,9 @@ impl Works {
     }
 
     /// Takes out what can be done when those stacks are there.
-    pub(crate) fn possible(&mut self, there: impl Fn(usize) -> bool) -> Possible {
+    pub(crate) fn possible(&mut self, there: impl Fn(StackId) -> bool) -> Possible {
         let possible =
-            |(_, stacks): &mut (usize, Vec<usize>)| stacks.iter().all(|stack| there(*stack));
+            |(_, stacks): &mut (LinkId, Vec<StackId>)| stacks.iter().all(|stack| there(*stack));
         let cables: Vec<_> = self.cables.extract_if(.., possible).collect();
         for stack in cables.iter().flat_map(|(_, stacks)| stacks) {
             if let Some(missing) = self.unsettled.get_mut(stack) {
@@ -63,7 +64,7 @@ impl Works {
             }
             *missing > 0
         });
-        let cables = cables.into_iter().map(|(index, _)| index).collect();
+        let cables = cables.into_iter().map(|(link, _)| link).collect();
         Possible { cables, settled }
     }
 }
@@ -83,9 +84,14 @@ mod tests {
         };
         let mut works = Works::of(&plan, &new);
         let mut step = |there: &[usize]| {
-            let possible = works.possible(|stack| there.contains(&stack));
-            let settled: Vec<usize> = possible.settled.iter().map(|(stack, _)| *stack).collect();
-            (possible.cables, settled)
+            let possible = works.possible(|stack| there.contains(&stack.index()));
+            let settled: Vec<usize> = possible
+                .settled
+                .iter()
+                .map(|(stack, _)| stack.index())
+                .collect();
+            let cables: Vec<usize> = possible.cables.iter().map(|link| link.index()).collect();
+            (cables, settled)
         };
         assert_eq!(step(&[0]), (vec![], vec![]));
         assert_eq!(step(&[0, 1]), (vec![0], vec![0]));

@@ -9,6 +9,7 @@ use crate::lab::error::Result;
 use crate::lab::first_process::{self as birth, Born, Expected, Life};
 use crate::lab::node::node::Stack;
 use crate::sandbox::protocol::node::NodeRequest;
+use crate::topology::plan::StackId;
 use crate::topology::{Owner, Plan};
 
 /// Births that are asked for ahead of time, and heard of one after the other.
@@ -22,9 +23,9 @@ pub(crate) struct Births {
     /// The number of the first new node.
     first: usize,
     /// Pods that are not ready, by number of the stack.
-    pods: HashMap<usize, Expected>,
+    pods: HashMap<StackId, Expected>,
     /// Nodes that are not ready: which new node, and its stack if it is its own.
-    expected: VecDeque<(usize, Option<usize>, Expected)>,
+    expected: VecDeque<(usize, Option<StackId>, Expected)>,
 }
 
 /// So many nodes are asked for before the first is heard of: enough for the init to have something to do always, and so few that the
@@ -41,9 +42,8 @@ impl Births {
         let owners = plan.stacks.iter().map(|stack| stack.owner);
         let stacks: Vec<_> = owners.map(|owner| known.remove(&owner)).collect();
         let mut pods = HashMap::new();
-        for stack in
-            (0..stacks.len()).filter(|stack| stacks[*stack].is_none() && is_pod(plan, *stack))
-        {
+        let missing = |stack: &StackId| stacks[stack.index()].is_none() && is_pod(plan, *stack);
+        for stack in plan.stack_ids().filter(missing) {
             let birth = birth::of_pod(&lab.topology, plan, stack);
             pods.insert(stack, birth::order(&birth, None)?);
         }
@@ -69,7 +69,7 @@ impl Births {
             if let Some(pod) = self.pods.remove(&node.stack) {
                 self.await_pod(plan, node.stack, pod)?;
             }
-            let stack = self.stacks[node.stack].as_ref();
+            let stack = self.stacks[node.stack.index()].as_ref();
             let joined = stack.and_then(|stack| stack.pidfd()).filter(|_| in_pod);
             let expected = birth::order(&birth, joined)?;
             let own = (!in_pod).then_some(node.stack);
@@ -86,9 +86,9 @@ impl Births {
         Ok(())
     }
 
-    fn await_pod(&mut self, plan: &Plan, stack: usize, pod: Expected) -> Result<()> {
+    fn await_pod(&mut self, plan: &Plan, stack: StackId, pod: Expected) -> Result<()> {
         let Born { life, netns } = pod.wait()?;
-        self.stacks[stack] = Some(Arc::new(Stack::new(plan, stack, netns, Some(life))));
+        self.stacks[stack.index()] = Some(Arc::new(Stack::new(plan, stack, netns, Some(life))));
         Ok(())
     }
 
@@ -101,7 +101,8 @@ impl Births {
             let Born { life, netns } = expected.wait()?;
             self.born[index] = Some(life);
             if let Some(stack) = stack {
-                self.stacks[stack] = Some(Arc::new(Stack::new(&lab.plan, stack, netns, None)));
+                self.stacks[stack.index()] =
+                    Some(Arc::new(Stack::new(&lab.plan, stack, netns, None)));
             }
             self.order_more(lab)?;
         }
@@ -118,6 +119,6 @@ impl Births {
     }
 }
 
-fn is_pod(plan: &Plan, stack: usize) -> bool {
-    matches!(plan.stacks[stack].owner, Owner::Pod(_))
+fn is_pod(plan: &Plan, stack: StackId) -> bool {
+    matches!(plan[stack].owner, Owner::Pod(_))
 }

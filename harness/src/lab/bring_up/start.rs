@@ -19,8 +19,8 @@ use crate::lab::link::state::Carried;
 use crate::lab::node::node::Node;
 use crate::lab::shared::Shared;
 use crate::model::topology::StartAs;
-use crate::topology::plan::Sysctl;
-use crate::topology::{Limits, Topology};
+use crate::topology::plan::{StackId, Sysctl};
+use crate::topology::{Limits, LinkId, Topology};
 
 impl StartAs<Lab> for Topology {
     type Error = LabError;
@@ -90,16 +90,16 @@ impl Lab {
         births.builder(self)?.make_bridges(new)?;
         loop {
             let more = births.next(self, TOGETHER)?;
-            let possible = works.possible(|stack| births.stacks[stack].is_some());
+            let possible = works.possible(|stack| births.stacks[stack.index()].is_some());
             let (plain, others) = self.plan.plain(possible.cables);
             let mut builder = births.builder(self)?;
             builder.lay(&plain)?;
             let crowded = self.lacking(plain.into_iter());
             builder.relieve(&crowded)?;
             relieved.extend(crowded);
-            for index in others {
-                let line = Line::of(&self.plan, index, self.hub.as_ref(), &births.stacks);
-                laid.insert(index, lay(&line, &self.shared)?);
+            for link in others {
+                let line = Line::of(&self.plan, link, self.hub.as_ref(), &births.stacks);
+                laid.insert(link, lay(&line, &self.shared)?);
             }
             for (stack, interfaces) in &possible.settled {
                 builder.settle(*stack, interfaces)?;
@@ -114,10 +114,10 @@ impl Lab {
         self.are_relieved(relieved);
         let stacks: Vec<_> = self.stacks.iter().cloned().map(Some).collect();
         let first_link = self.links.len();
-        for index in first_link..self.plan.cables.len() {
-            let line = Line::of(&self.plan, index, self.hub.as_ref(), &stacks);
-            let carried = match (laid.remove(&index), &line.cable.middle) {
-                (Some(laid), Some(middle)) => laid.join(&line, &middle.impairments)?,
+        for link in (first_link..self.plan.cables.len()).map(LinkId::new) {
+            let line = Line::of(&self.plan, link, self.hub.as_ref(), &stacks);
+            let carried = match (laid.remove(&link), &line.cable.emulation) {
+                (Some(laid), Some(emulation)) => laid.join(&line, &emulation.impairments)?,
                 _ => Carried::Veth,
             };
             self.links.push(Link::new(line, carried, &self.shared));
@@ -144,35 +144,27 @@ impl Lab {
         for ((node, birth), life) in self.plan.nodes[first..].iter().zip(births).zip(born) {
             let life =
                 life.ok_or_else(|| LabError::other(format!("node `{}` was not made", node.name)))?;
-            let stack = Arc::clone(&self.stacks[node.stack]);
+            let stack = Arc::clone(&self.stacks[node.stack.index()]);
             let node = Node::new(&self.topology, node, birth, life, stack, &self.shared);
             self.nodes.push(node);
         }
         Ok(())
     }
 
+    /// Writes the sysctls of new interfaces.
     fn late_sysctls(&self, new: &New) -> Result<()> {
-        let touched = |stack: usize| {
-            self.plan.stacks[stack]
-                .interfaces
-                .iter()
-                .any(|interface| new.cables.contains(&interface.link.index()))
-        };
-        for (index, stack) in self
-            .plan
-            .stacks
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| touched(*index))
-        {
-            for sysctl in &stack.late_sysctls {
-                self.set_in_stack(index, sysctl)?;
+        for stack in self.plan.stack_ids() {
+            let interfaces = self.plan[stack].interfaces.iter();
+            for interface in interfaces.filter(|it| new.cables.contains(&it.link.index())) {
+                for sysctl in &interface.sysctls {
+                    self.set_in_stack(stack, sysctl)?;
+                }
             }
         }
         Ok(())
     }
 
-    pub(crate) fn set_in_stack(&self, stack: usize, sysctl: &Sysctl) -> Result<()> {
+    pub(crate) fn set_in_stack(&self, stack: StackId, sysctl: &Sysctl) -> Result<()> {
         let Sysctl { path, value } = sysctl;
         let what = || {
             format!(
@@ -187,7 +179,7 @@ impl Lab {
     }
 
     /// What a sysctl of the network is at present, if that can be found out.
-    pub(crate) fn value_in_stack(&self, stack: usize, path: &str) -> Option<String> {
+    pub(crate) fn value_in_stack(&self, stack: StackId, path: &str) -> Option<String> {
         let read = self.in_network(stack, path, |file| std::fs::read_to_string(file))?;
         Some(read.ok()?.trim().to_owned())
     }
@@ -195,11 +187,11 @@ impl Lab {
     /// Does something with a sysctl of a network namespace, which may have no process. Nothing for other sysctls.
     fn in_network<T>(
         &self,
-        stack: usize,
+        stack: StackId,
         path: &str,
         work: impl FnOnce(&Path) -> std::io::Result<T>,
     ) -> Option<std::io::Result<T>> {
-        let netns = self.stacks[stack].netns()?;
+        let netns = self.stacks[stack.index()].netns()?;
         let file = path
             .starts_with("net/")
             .then(|| Path::new("/proc/sys").join(path))?;
@@ -209,8 +201,8 @@ impl Lab {
     }
 
     /// A node that lives in the stack.
-    fn member(&self, stack: usize) -> Option<&Node> {
-        let lives = |node: &&Node| Arc::ptr_eq(node.stack(), &self.stacks[stack]);
+    fn member(&self, stack: StackId) -> Option<&Node> {
+        let lives = |node: &&Node| Arc::ptr_eq(node.stack(), &self.stacks[stack.index()]);
         self.nodes
             .iter()
             .filter(lives)

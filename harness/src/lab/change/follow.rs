@@ -11,7 +11,7 @@ use crate::lab::bring_up::network::{Builder, New, bridge, device};
 use crate::lab::bring_up::start::places;
 use crate::lab::error::Result;
 use crate::lab::node::node::Stack;
-use crate::topology::plan::{Place, Plan, StackPlan, Sysctl};
+use crate::topology::plan::{InterfaceId, NetnsId, Plan, StackId, StackPlan, Sysctl};
 use crate::topology::{LinkId, Owner, Topology};
 
 /// A lab as it was.
@@ -56,46 +56,51 @@ impl Lab {
     pub(crate) fn follow(&mut self, before: &mut Before, new: &New) -> Result<()> {
         self.exchange_names(&before.plan)?;
         let old: HashMap<Owner, &StackPlan> = by_owner(&before.plan);
-        for (index, stack) in self.plan.stacks.iter().enumerate() {
+        for id in self.plan.stack_ids() {
+            let stack = &self.plan[id];
             let Some(old) = old.get(&stack.owner) else {
                 continue;
             };
-            if self.stacks[index].netns().is_none() {
+            if self.stacks[id.index()].netns().is_none() {
                 continue;
             }
             for sysctl in stack.sysctls.iter().filter(|it| !old.sysctls.contains(it)) {
-                if let Some(value) = self.value_in_stack(index, &sysctl.path) {
+                if let Some(value) = self.value_in_stack(id, &sysctl.path) {
                     let path = sysctl.path.clone();
                     before.sysctls.push((stack.owner, Sysctl { path, value }));
                 }
-                self.set_in_stack(index, sysctl)?;
+                self.set_in_stack(id, sysctl)?;
             }
-            self.exchange(index, old, new)?;
+            self.exchange(id, old, new)?;
         }
         self.refresh();
         Ok(())
     }
 
-    fn exchange(&self, index: usize, before: &StackPlan, new: &New) -> Result<()> {
-        let now = &self.plan.stacks[index];
-        let elsewhere = |interface: usize| {
+    fn exchange(&self, stack: StackId, before: &StackPlan, new: &New) -> Result<()> {
+        let now = &self.plan[stack];
+        let elsewhere = |interface: InterfaceId| {
             // One that is not there takes its routes and neighbours with it.
-            let Some(link) = now.interfaces.get(interface).map(|it| it.link.index()) else {
+            let Some(link) = now
+                .interfaces
+                .get(interface.index())
+                .map(|it| it.link.index())
+            else {
                 return true;
             };
             let gone = |link: &crate::lab::Link| link.is_removed() || link.is_down_at_nodes();
             new.cables.contains(&link) || self.links.get(link).is_none_or(gone)
         };
         let mut builder = Builder::new(&self.plan, places(self))?;
-        builder.exchange(index, before, &elsewhere);
+        builder.exchange(stack, before, &elsewhere);
         if builder.batch.is_empty() {
             return Ok(());
         }
-        let mut netlink = builder.open_stack(index)?;
+        let mut netlink = builder.open_stack(stack)?;
         let batch = mem::take(&mut builder.batch);
         netlink
             .execute(batch)
-            .map_err(|e| builder.explain(Place::Stack(index), e))
+            .map_err(|e| builder.explain(NetnsId::Stack(stack), e))
     }
 
     /// Tells nodes that were there before the names that they find now.
@@ -137,13 +142,14 @@ impl Lab {
         self.hub = before.hub;
         let _ = self.exchange_names(&failed);
         let changed = by_owner(&failed);
-        for (index, stack) in self.plan.stacks.iter().enumerate() {
+        for id in self.plan.stack_ids() {
+            let stack = &self.plan[id];
             let Some(changed) = changed.get(&stack.owner) else {
                 continue;
             };
-            let _ = self.exchange(index, changed, &New::nothing(&self.plan));
+            let _ = self.exchange(id, changed, &New::nothing(&self.plan));
             for (_, sysctl) in before.sysctls.iter().filter(|(it, _)| *it == stack.owner) {
-                let _ = self.set_in_stack(index, sysctl);
+                let _ = self.set_in_stack(id, sysctl);
             }
         }
         self.refresh();
@@ -151,20 +157,20 @@ impl Lab {
 
     /// Takes away the cables and bridges that a plan has and ours has not.
     fn unlay(&self, failed: &Plan, new: &New) {
-        let known = |stack: usize| {
-            let owner = failed.stacks[stack].owner;
+        let known = |stack: StackId| {
+            let owner = failed[stack].owner;
             let mut stacks = self.stacks.iter();
             let found = stacks.find(|stack| stack.owner() == owner)?;
             found.netns()
         };
         let cables = &failed.cables[new.cables.clone()];
         for cable in cables.iter().chain(new.trunks(failed)) {
-            for (which, end) in cable.ends.iter().enumerate() {
-                let netns = match end.place {
-                    Place::Hub => self.hub.as_deref(),
-                    Place::Stack(stack) => known(stack),
+            for end in &cable.ends {
+                let netns = match end.netns {
+                    NetnsId::Hub => self.hub.as_deref(),
+                    NetnsId::Stack(stack) => known(stack),
                 };
-                delete(netns, |batch| batch.delete_link(device(end, cable, which)));
+                delete(netns, |batch| batch.delete_link(device(end)));
             }
         }
         for planned in new.bridges(failed) {

@@ -18,7 +18,9 @@ use crate::lab::link::link::Link;
 use crate::lab::link::state::{Carried, Middle};
 use crate::lab::node::node::Stack;
 use crate::lab::shared::Shared;
+use crate::model::side::Side;
 use crate::topology::NodeId;
+use crate::topology::plan::StackId;
 use crate::trial::running;
 
 impl Link {
@@ -185,7 +187,7 @@ impl Lab {
 
     /// The same one way: nothing that `from` sends is heard by `to`.
     pub fn partition_one_way(&self, from: &[NodeId], to: &[NodeId]) -> Result<Partition> {
-        let stacks = |nodes: &[NodeId]| -> BTreeSet<usize> {
+        let stacks = |nodes: &[NodeId]| -> BTreeSet<StackId> {
             let stack = |node: &NodeId| self.plan.nodes[node.index()].stack;
             nodes.iter().map(stack).collect()
         };
@@ -196,7 +198,7 @@ impl Lab {
                 "{whose} cannot be on both sides of a partition"
             )));
         }
-        let interfaces = || from.iter().flat_map(|it| &self.plan.stacks[*it].interfaces);
+        let interfaces = || from.iter().flat_map(|it| &self.plan[*it].interfaces);
         let addresses: Vec<IpAddr> = interfaces()
             .flat_map(|interface| &interface.addresses)
             .map(|address| address.ip)
@@ -204,11 +206,13 @@ impl Lab {
         let macs: Vec<[u8; 6]> = interfaces().map(|interface| interface.mac).collect();
         let mut partition = Partition { sieves: Vec::new() };
         let lines = self.links().map(|link| &link.line);
-        for (line, which) in lines.flat_map(|line| [(line, 0), (line, 1)]) {
-            let Plug::Stack(stack, _) = &line.ends[which] else {
+        for (line, side) in lines.flat_map(|line| Side::BOTH.map(|side| (line, side))) {
+            let Plug::Stack(stack, _) = &line.ends[side] else {
                 continue;
             };
-            let hears = to.iter().any(|it| Arc::ptr_eq(stack, &self.stacks[*it]));
+            let hears = to
+                .iter()
+                .any(|it| Arc::ptr_eq(stack, &self.stacks[it.index()]));
             if !hears {
                 continue;
             }
@@ -218,11 +222,11 @@ impl Lab {
             ] {
                 let sieve = Arc::new(Sieve {
                     stack: Arc::clone(stack),
-                    index: line.device(which).index,
+                    index: line.device(side).index,
                     from,
                     cut: Mutex::new(None),
                 });
-                sieve.place(line, which)?;
+                sieve.place(line, side)?;
                 self.shared.remember_sieve(&sieve);
                 partition.sieves.push(sieve);
             }
@@ -271,9 +275,9 @@ pub(crate) struct Sieve {
 
 impl Sieve {
     /// Puts it at the interface, which may have been made anew.
-    fn place(&self, line: &Line, which: usize) -> Result<()> {
-        let made = IngressDrop::make(line.place(which)?.as_fd(), line.device(which), &self.from);
-        let made = made.map_err(|e| LabError::network(line.whose(which), e))?;
+    fn place(&self, line: &Line, side: Side) -> Result<()> {
+        let made = IngressDrop::make(line.place(side)?.as_fd(), line.device(side), &self.from);
+        let made = made.map_err(|e| LabError::network(line.whose(side), e))?;
         *self.cut.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
         Ok(())
     }
@@ -305,13 +309,13 @@ impl Shared {
     /// Puts back what stood at the interfaces of a link that were made anew.
     pub(crate) fn restore_sieves(&self, line: &Line) -> Result<()> {
         let sieves = self.sieves.lock().unwrap_or_else(PoisonError::into_inner);
-        for which in 0..2 {
-            let Plug::Stack(stack, _) = &line.ends[which] else {
+        for side in Side::BOTH {
+            let Plug::Stack(stack, _) = &line.ends[side] else {
                 continue;
             };
             let all = sieves.iter().filter_map(|sieve| sieve.upgrade());
-            for sieve in all.filter(|sieve| sieve.is_at(stack, line.device(which))) {
-                sieve.place(line, which)?;
+            for sieve in all.filter(|sieve| sieve.is_at(stack, line.device(side))) {
+                sieve.place(line, side)?;
             }
         }
         Ok(())

@@ -104,7 +104,7 @@ impl Middle {
     }
 
     fn sever(&mut self, direction: Direction) -> Result<()> {
-        let (from, to) = (direction.index(), direction.reverse().index());
+        let (from, to) = (direction.sender(), direction.receiver());
         let before = match &self.carried {
             Carried::Nobody => return Ok(()),
             Carried::Wire { wire, .. } => {

@@ -9,17 +9,22 @@ use std::time::{Duration, Instant};
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::BindToDevice;
 
-use crate::kernel::netlink::{Batch, Device, NeighbourRequest, Netlink, RouteRequest};
+use crate::kernel::netlink::{Batch, Device, Netlink};
 use crate::kernel::netns::Netns;
-use crate::lab::bring_up::network::{bridge_index, device};
+use crate::lab::bring_up::network::{bridge_device, device};
 use crate::lab::error::{LabError, Result};
 use crate::lab::node::node::Stack;
-use crate::topology::plan::{self, Cable, Interface, Place, Plan, Sysctl};
+use crate::lab::stack::settings::give;
+use crate::model::side::Side;
+use crate::topology::LinkId;
+use crate::topology::plan::{
+    CablePlan, InterfaceId, InterfacePlan, NetnsId, Plan, StackId, Sysctl,
+};
 
 /// A cable as it was planned, with what its ends are in.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
-    pub(crate) cable: Cable,
+    pub(crate) cable: CablePlan,
     pub(crate) ends: [Plug; 2],
 }
 
@@ -33,39 +38,17 @@ pub(crate) enum Plug {
 #[derive(Clone, Debug)]
 pub(crate) struct Given {
     whose: String,
-    pub(crate) interface: Interface,
-    neighbours: Vec<plan::Neighbour>,
-    routes: Vec<plan::Route>,
-    sysctls: Vec<Sysctl>,
+    pub(crate) id: InterfaceId,
+    pub(crate) interface: InterfacePlan,
 }
 
 impl Given {
-    fn of(plan: &Plan, stack: usize, index: usize) -> Given {
-        let of_stack = &plan.stacks[stack];
-        let interface = of_stack.interfaces[index].clone();
-        let part = format!("/{}/", interface.name);
-        let concerned = |sysctl: &&Sysctl| sysctl.path.contains(&part);
+    fn of(plan: &Plan, stack: StackId, id: InterfaceId) -> Given {
+        let of_stack = &plan[stack];
         Given {
             whose: of_stack.hostname.clone(),
-            neighbours: of_stack
-                .neighbours
-                .iter()
-                .filter(|entry| entry.interface == index)
-                .copied()
-                .collect(),
-            routes: of_stack
-                .routes
-                .iter()
-                .filter(|route| route.interface == index)
-                .copied()
-                .collect(),
-            sysctls: of_stack
-                .late_sysctls
-                .iter()
-                .filter(concerned)
-                .cloned()
-                .collect(),
-            interface,
+            id,
+            interface: of_stack[id].clone(),
         }
     }
 
@@ -83,19 +66,22 @@ impl Line {
     /// A cable whose ends are there.
     pub(crate) fn of(
         plan: &Plan,
-        index: usize,
+        link: LinkId,
         hub: Option<&Arc<OwnedFd>>,
         stacks: &[Option<Arc<Stack>>],
     ) -> Line {
-        let cable = plan.cables[index].clone();
+        let cable = plan[link].clone();
         let there = "a cable is laid when its ends are there";
         let ends = cable
             .ends
             .each_ref()
-            .map(|end| match (end.place, end.interface) {
-                (Place::Stack(stack), Some(interface)) => {
+            .map(|end| match (end.netns, end.interface) {
+                (NetnsId::Stack(stack), Some(interface)) => {
                     let given = Box::new(Given::of(plan, stack, interface));
-                    Plug::Stack(Arc::clone(stacks[stack].as_ref().expect(there)), given)
+                    Plug::Stack(
+                        Arc::clone(stacks[stack.index()].as_ref().expect(there)),
+                        given,
+                    )
                 }
                 _ => Plug::Hub(Arc::clone(hub.expect(there))),
             });
@@ -104,181 +90,158 @@ impl Line {
 
     /// Takes note of a plan that has changed.
     pub(crate) fn refresh(&mut self, plan: &Plan) {
-        let index = self.number();
-        self.cable = plan.cables[index].clone();
+        self.cable = plan[self.link()].clone();
         for (plug, end) in self.ends.iter_mut().zip(&self.cable.ends) {
-            if let (Plug::Stack(_, given), Place::Stack(stack), Some(interface)) =
-                (plug, end.place, end.interface)
+            if let (Plug::Stack(_, given), NetnsId::Stack(stack), Some(interface)) =
+                (plug, end.netns, end.interface)
             {
                 **given = Given::of(plan, stack, interface);
             }
         }
     }
 
-    /// The number of the link.
-    pub(crate) fn number(&self) -> usize {
-        self.cable.link.map_or(0, |link| link.index())
+    pub(crate) fn link(&self) -> LinkId {
+        self.cable
+            .link
+            .expect("only the trunk of a switch is no link")
     }
 
     /// The ends that go down with the link: at a switch the port, so that the node's interface keeps what it has.
-    pub(crate) fn switched(&self) -> Vec<usize> {
-        let ports: Vec<usize> = (0..2)
-            .filter(|which| matches!(self.ends[*which], Plug::Hub(_)))
+    pub(crate) fn switched(&self) -> Vec<Side> {
+        let ports: Vec<Side> = Side::BOTH
+            .into_iter()
+            .filter(|side| matches!(self.ends[*side], Plug::Hub(_)))
             .collect();
-        if ports.is_empty() { vec![0, 1] } else { ports }
+        if ports.is_empty() {
+            Side::BOTH.to_vec()
+        } else {
+            ports
+        }
     }
 
     /// Which of its ends is in a switch, if one and only one is.
-    pub(crate) fn port(&self) -> Option<usize> {
+    pub(crate) fn port(&self) -> Option<Side> {
         match self.switched()[..] {
             [port] => Some(port),
             _ => None,
         }
     }
 
-    pub(crate) fn device(&self, which: usize) -> Device<'_> {
-        device(&self.cable.ends[which], &self.cable, which)
+    pub(crate) fn device(&self, side: Side) -> Device<'_> {
+        device(&self.cable.ends[side])
     }
 
-    pub(crate) fn netns(&self, which: usize) -> Option<BorrowedFd<'_>> {
-        match &self.ends[which] {
+    pub(crate) fn netns(&self, side: Side) -> Option<BorrowedFd<'_>> {
+        match &self.ends[side] {
             Plug::Hub(hub) => Some(hub.as_fd()),
             Plug::Stack(stack, _) => stack.netns().map(AsFd::as_fd),
         }
     }
 
     /// Its network namespace; an error if it is gone.
-    pub(crate) fn place(&self, which: usize) -> Result<BorrowedFd<'_>> {
+    pub(crate) fn place(&self, side: Side) -> Result<BorrowedFd<'_>> {
         let gone = || LabError::other(format!("link `{}` was removed", self.cable.name));
-        self.netns(which).ok_or_else(gone)
+        self.netns(side).ok_or_else(gone)
     }
 
-    pub(crate) fn whose(&self, which: usize) -> String {
-        match &self.ends[which] {
+    pub(crate) fn whose(&self, side: Side) -> String {
+        match &self.ends[side] {
             Plug::Hub(_) => format!("the switches, link `{}`", self.cable.name),
             Plug::Stack(_, given) => format!("node `{}`, link `{}`", given.whose, self.cable.name),
         }
     }
 
-    pub(crate) fn open(&self, which: usize) -> Result<Netlink> {
-        Netlink::open_in(self.place(which)?).map_err(|e| LabError::network(self.whose(which), e))
+    pub(crate) fn open(&self, side: Side) -> Result<Netlink> {
+        Netlink::open_in(self.place(side)?).map_err(|e| LabError::network(self.whose(side), e))
     }
 
-    pub(crate) fn execute(&self, which: usize, batch: Batch) -> Result<()> {
-        let done = self.open(which)?.execute(batch);
-        done.map_err(|e| LabError::network(self.whose(which), e))
+    pub(crate) fn execute(&self, side: Side, batch: Batch) -> Result<()> {
+        let done = self.open(side)?.execute(batch);
+        done.map_err(|e| LabError::network(self.whose(side), e))
     }
 
-    /// Raises an end that was down: a port, or an interface with what the kernel forgot when it went down, which is all but its IPv4
-    /// addresses.
-    pub(crate) fn raise(&self, which: usize) -> Result<()> {
+    /// Raises an end that was down: a port, or an interface with what the kernel forgot when the interface went down.
+    pub(crate) fn raise(&self, side: Side) -> Result<()> {
         let mut batch = Batch::new();
-        batch.set_up(self.device(which));
-        batch.look_at(self.device(which));
-        if let Plug::Stack(_, given) = &self.ends[which] {
-            self.give(&mut batch, which, given, IpAddr::is_ipv6);
+        match &self.ends[side] {
+            Plug::Hub(_) => batch.set_up(self.device(side)),
+            Plug::Stack(_, given) => {
+                for op in given.interface.ops(given.id) {
+                    if op.is_lost_when_down() {
+                        let _ = give(&mut batch, |_| self.device(side), op);
+                    }
+                }
+            }
         }
-        self.execute(which, batch)
+        batch.look_at(self.device(side));
+        self.execute(side, batch)
     }
 
     /// Gives an end that was made anew, and is down, all that the one before it had.
-    pub(crate) fn settle(&self, which: usize) -> Result<()> {
-        let Plug::Stack(stack, given) = &self.ends[which] else {
-            return self.enrol(which);
+    pub(crate) fn settle(&self, side: Side) -> Result<()> {
+        let Plug::Stack(stack, given) = &self.ends[side] else {
+            return self.enrol(side);
         };
         let mut batch = Batch::new();
-        let device = self.device(which);
-        batch.give_no_addresses(device);
-        for altname in &given.interface.altnames {
-            batch.add_altname(device, altname);
+        let mut sysctls = Vec::new();
+        for op in given.interface.ops(given.id) {
+            if !op.is_set_at_creation() {
+                sysctls.extend(give(&mut batch, |_| self.device(side), op));
+            }
         }
-        batch.set_up(device);
-        batch.look_at(device);
-        self.give(&mut batch, which, given, |_| true);
-        self.execute(which, batch)?;
+        batch.look_at(self.device(side));
+        self.execute(side, batch)?;
         let Some(netns) = stack.netns() else {
             return Ok(());
         };
-        for Sysctl { path, value } in &given.sysctls {
+        for Sysctl { path, value } in sysctls {
             let file = Path::new("/proc/sys").join(path);
             let written = Netns::visit(netns.as_fd(), || std::fs::write(&file, value))
                 .unwrap_or_else(|errno| Err(errno.into()));
-            let what = || format!("set sysctl `{path}` to {value}, in {}", self.whose(which));
+            let what = || format!("set sysctl `{path}` to {value}, in {}", self.whose(side));
             written.map_err(|e| LabError::io(what(), &e))?;
         }
         Ok(())
     }
 
-    fn give(
-        &self,
-        batch: &mut Batch,
-        which: usize,
-        given: &Given,
-        addresses: impl Fn(&IpAddr) -> bool,
-    ) {
-        let device = self.device(which);
-        for address in &given.interface.addresses {
-            if addresses(&address.ip) {
-                batch.add_address(device, address.ip, address.prefix);
-            }
-        }
-        for plan::Neighbour { ip, mac, .. } in &given.neighbours {
-            batch.add_neighbour(&NeighbourRequest {
-                address: *ip,
-                mac: *mac,
-                device,
-            });
-        }
-        for route in &given.routes {
-            let (destination, prefix) = (route.to.network(), route.to.prefix());
-            batch.add_route(&RouteRequest {
-                destination,
-                prefix,
-                via: Some(route.via),
-                device,
-            });
-        }
-    }
-
     /// Plugs a port into the bridge that it is in by now.
-    pub(crate) fn replug(&self, which: usize) -> Result<()> {
+    pub(crate) fn replug(&self, side: Side) -> Result<()> {
         let mut batch = Batch::new();
-        let port = self.device(which);
+        let port = self.device(side);
         batch.set_mtu(port, self.cable.mtu);
-        batch.set_master(port, Some(self.bridge(which)?.index));
-        self.execute(which, batch)?;
-        self.enrol(which)
+        batch.set_master(port, Some(self.bridge(side)?.index));
+        self.execute(side, batch)?;
+        self.enrol(side)
     }
 
     /// Tells the bridge who lives behind a port of it.
-    fn enrol(&self, which: usize) -> Result<()> {
-        let (bridge, port) = (self.bridge(which)?, self.device(which));
+    fn enrol(&self, side: Side) -> Result<()> {
+        let (bridge, port) = (self.bridge(side)?, self.device(side));
         let mut batch = Batch::new();
-        if let Plug::Stack(_, given) = &self.ends[1 - which] {
+        if let Plug::Stack(_, given) = &self.ends[side.other()] {
             for address in given.v6() {
                 batch.add_membership(bridge, port, address);
             }
         }
-        self.execute(which, batch)
+        self.execute(side, batch)
     }
 
-    fn bridge(&self, which: usize) -> Result<Device<'_>> {
-        let Some(name) = &self.cable.ends[which].bridge else {
+    fn bridge(&self, side: Side) -> Result<Device<'_>> {
+        let Some(bridge) = &self.cable.ends[side].bridge else {
             let link = &self.cable.name;
             return Err(LabError::other(format!("link `{link}` has no bridge")));
         };
-        let index = bridge_index(name);
-        Ok(Device { index, name })
+        Ok(bridge_device(bridge))
     }
 
     /// Waits until packets pass these ends.
-    pub(crate) fn await_up(&self, ends: &[usize]) -> Result<()> {
+    pub(crate) fn await_up(&self, ends: &[Side]) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(30);
-        for which in ends.iter().copied() {
-            let mut netlink = self.open(which)?;
-            let explain = |e| LabError::network(self.whose(which), e);
-            let device = self.device(which);
-            match &self.ends[which] {
+        for side in ends.iter().copied() {
+            let mut netlink = self.open(side)?;
+            let explain = |e| LabError::network(self.whose(side), e);
+            let device = self.device(side);
+            match &self.ends[side] {
                 Plug::Hub(_) => netlink
                     .wait_until_ports_up(&[device], deadline)
                     .map_err(explain)?,
@@ -297,16 +260,16 @@ impl Line {
 
     /// Lets all switches hear from the node where it is plugged in now: they remember where it was.
     pub(crate) fn announce(&self) -> Result<()> {
-        for (which, plug) in self.ends.iter().enumerate() {
+        for (side, plug) in Side::BOTH.into_iter().zip(&self.ends) {
             if let Plug::Stack(stack, given) = plug
                 && let Some(netns) = stack.netns()
             {
-                let name = self.cable.ends[which].name.as_str();
+                let name = self.cable.ends[side].name.as_str();
                 let v4 = given.interface.addresses.iter().any(|it| it.ip.is_ipv4());
-                let index = self.device(which).index;
+                let index = self.device(side).index;
                 Netns::visit(netns.as_fd(), || call_out(name, index, v4))
-                    .map_err(|e| LabError::refused(format!("enter {}", self.whose(which)), e))?
-                    .map_err(|e| LabError::io(format!("send from {}", self.whose(which)), &e))?;
+                    .map_err(|e| LabError::refused(format!("enter {}", self.whose(side)), e))?
+                    .map_err(|e| LabError::io(format!("send from {}", self.whose(side)), &e))?;
             }
         }
         Ok(())

@@ -11,6 +11,7 @@ use crate::lab::link::carrier::attach as lay;
 use crate::lab::link::cuts::Sieved;
 use crate::lab::link::link::Link;
 use crate::lab::link::state::{Carried, Middle};
+use crate::model::side::Side;
 
 impl Link {
     /// Changes what is done to packets, in both directions; in force when it returns, for packets that are sent from then on. What is under way
@@ -127,7 +128,7 @@ impl Middle {
             Carried::Nobody => return Err(self.removed()),
             Carried::Wire { wire, .. } => return Ok(wire.counters(direction)),
             Carried::Netem { egress, backstage } => {
-                let enters = lay::Inner::of(&self.line, direction.index());
+                let enters = lay::Inner::of(&self.line, direction.sender());
                 let counted = Netlink::open_in(backstage.as_fd())
                     .and_then(|mut netlink| netlink.interface(enters.device()))
                     .and_then(|it| {
@@ -154,11 +155,11 @@ impl Middle {
 
     /// What the interfaces at both ends have counted.
     fn kernel_counters(&self, direction: Direction) -> Result<Counters> {
-        let (from, to) = (direction.index(), direction.reverse().index());
-        let of = |which: usize| {
-            let explain = |e| LabError::network(self.line.whose(which), e);
-            let mut netlink = Netlink::open_in(self.line.place(which)?.as_fd()).map_err(explain)?;
-            let found = netlink.interface(self.line.device(which));
+        let (from, to) = (direction.sender(), direction.receiver());
+        let of = |side: Side| {
+            let explain = |e| LabError::network(self.line.whose(side), e);
+            let mut netlink = Netlink::open_in(self.line.place(side)?.as_fd()).map_err(explain)?;
+            let found = netlink.interface(self.line.device(side));
             found.map(|it| it.traffic).map_err(explain)
         };
         let (sent, received) = (of(from)?, of(to)?);

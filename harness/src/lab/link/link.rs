@@ -9,6 +9,7 @@ use crate::lab::link::ends::Line;
 use crate::lab::link::state::{Carried, Middle};
 use crate::lab::shared::Shared;
 use crate::model::carrier::Carrier;
+use crate::model::side::Side;
 use crate::observe::CapturedInterfaces;
 use crate::topology::LinkId;
 use crate::topology::plan::Plan;
@@ -26,7 +27,7 @@ pub struct Link {
 impl Link {
     pub(crate) fn new(line: Line, carried: Carried, shared: &Arc<Shared>) -> Link {
         Link {
-            id: LinkId::new(line.number()),
+            id: line.link(),
             middle: Arc::new(Mutex::new(Middle::new(line.clone(), carried, shared))),
             line,
             removed: AtomicBool::new(false),
@@ -98,10 +99,10 @@ impl Link {
         if middle.down {
             return Ok(());
         }
-        for which in self.line.switched() {
+        for side in self.line.switched() {
             let mut batch = Batch::new();
-            batch.set_down(self.line.device(which));
-            self.line.execute(which, batch)?;
+            batch.set_down(self.line.device(side));
+            self.line.execute(side, batch)?;
         }
         middle.set_carriers(false)?;
         middle.down = true;
@@ -116,8 +117,8 @@ impl Link {
             return Ok(());
         }
         middle.set_carriers(true)?;
-        for which in self.line.switched() {
-            self.line.raise(which)?;
+        for side in self.line.switched() {
+            self.line.raise(side)?;
         }
         middle.down = false;
         self.line.await_up(&self.line.switched())
@@ -132,8 +133,8 @@ impl Link {
     }
 
     /// Plugs it into the bridge that it is in by now, and returns when packets pass; the plan that says so is noted already.
-    pub(crate) fn replug(&self, which: usize) -> Result<()> {
-        self.line.replug(which)?;
+    pub(crate) fn replug(&self, side: Side) -> Result<()> {
+        self.line.replug(side)?;
         match self.is_down() {
             true => Ok(()),
             false => self.line.await_up(&self.line.switched()),

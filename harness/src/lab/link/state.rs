@@ -17,6 +17,7 @@ use crate::lab::stack::listeners::{Ear, Ears};
 use crate::model::carrier::Carrier;
 use crate::model::packet::Listener;
 use crate::model::rules::RuleBook;
+use crate::model::side::Side;
 use crate::netem::{self, NetemDevice};
 use crate::topology::Engine;
 use crate::topology::plan;
@@ -76,11 +77,11 @@ pub(crate) struct Middle {
 
 impl Middle {
     pub(crate) fn new(line: Line, carried: Carried, shared: &Arc<Shared>) -> Middle {
-        let middle = line.cable.middle.as_deref().cloned();
-        let plan::Middle {
+        let emulation = line.cable.emulation.as_deref().cloned();
+        let plan::Emulation {
             impairments,
             engine,
-        } = middle.unwrap_or(plan::Middle {
+        } = emulation.unwrap_or(plan::Emulation {
             impairments: Default::default(),
             engine: Engine::Auto,
         });
@@ -235,7 +236,7 @@ impl Middle {
     /// Has a listener told of all frames, whoever carries them; says by which number it can be forgotten.
     pub(crate) fn listen(&mut self, listener: Arc<dyn Listener>) -> Result<u64> {
         let name = &self.line.cable.name;
-        let mut ear = Ear::new(name, self.line.device(0).index, listener);
+        let mut ear = Ear::new(name, self.line.device(Side::A).index, listener);
         self.connect(&mut ear)?;
         Ok(self.ears.add(ear))
     }
@@ -252,7 +253,7 @@ impl Middle {
         match &self.carried {
             Carried::Nobody => return Err(self.removed()),
             Carried::Wire { wire, .. } => wire.listen(Arc::clone(&ear.listener)),
-            Carried::Veth | Carried::Netem { .. } => ear.look(self.line.place(0)?)?,
+            Carried::Veth | Carried::Netem { .. } => ear.look(self.line.place(Side::A)?)?,
         }
         Ok(())
     }
@@ -263,9 +264,9 @@ impl Middle {
         let connected = ears.iter_mut().try_for_each(|ear| self.connect(ear));
         self.ears = ears;
         connected?;
-        for (which, plug) in self.line.ends.iter().enumerate() {
+        for (side, plug) in Side::BOTH.into_iter().zip(&self.line.ends) {
             if let Plug::Stack(stack, _) = plug {
-                stack.look_again(self.line.device(which).index)?;
+                stack.look_again(self.line.device(side).index)?;
             }
         }
         Ok(())
@@ -273,8 +274,8 @@ impl Middle {
 
     /// Takes the carrier from the interfaces of nodes, or gives it back, where a port at a switch goes down.
     pub(crate) fn set_carriers(&self, on: bool) -> Result<()> {
-        for which in 0..2 {
-            let Plug::Stack(..) = &self.line.ends[which] else {
+        for side in Side::BOTH {
+            let Plug::Stack(..) = &self.line.ends[side] else {
                 continue;
             };
             if self.line.port().is_none() {
@@ -286,15 +287,15 @@ impl Middle {
                     backstage: None, ..
                 } => {
                     let mut batch = Batch::new();
-                    batch.set_carrier(self.line.device(which), on);
-                    self.line.execute(which, batch)?;
+                    batch.set_carrier(self.line.device(side), on);
+                    self.line.execute(side, batch)?;
                 }
                 Carried::Wire {
                     backstage: Some(backstage),
                     ..
                 }
                 | Carried::Netem { backstage, .. } => {
-                    let inner = lay::Inner::of(&self.line, which);
+                    let inner = lay::Inner::of(&self.line, side);
                     let mut batch = Batch::new();
                     match on {
                         true => batch.set_up(inner.device()),
@@ -302,7 +303,7 @@ impl Middle {
                     }
                     Netlink::open_in(backstage.as_fd())
                         .and_then(|mut netlink| netlink.execute(batch))
-                        .map_err(|e| LabError::network(self.line.whose(which), e))?;
+                        .map_err(|e| LabError::network(self.line.whose(side), e))?;
                 }
             }
         }

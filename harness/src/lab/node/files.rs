@@ -42,7 +42,7 @@ impl Place {
     pub(crate) fn names_of(&self, plan: &Plan, node: &NodePlan) -> Result<NodeEtc> {
         self.dir("etc")?;
         let all = plan.hosts.len().saturating_mul(plan.nodes.len());
-        let shared = all > OF_THEIR_OWN && plan.stacks[node.stack].own_hosts.is_empty();
+        let shared = all > OF_THEIR_OWN && plan[node.stack].own_hosts.is_empty();
         let hosts = if shared {
             self.shared_hosts()
         } else {

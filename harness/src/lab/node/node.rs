@@ -13,7 +13,7 @@ use crate::lab::shared::Shared;
 use crate::lab::stack::listeners::{Ear, Ears};
 use crate::observe::CapturedInterfaces;
 use crate::sandbox::protocol::node::NodeRequest;
-use crate::topology::plan::{NodePlan, StackPlan, Sysctl};
+use crate::topology::plan::{NodePlan, StackId, StackPlan, Sysctl};
 use crate::topology::{NodeId, Owner, Plan, StartCommand, Topology};
 
 /// The network stack of a node, or the one that the containers of a pod share.
@@ -29,12 +29,12 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    pub(crate) fn new(plan: &Plan, stack: usize, netns: OwnedFd, pod: Option<Life>) -> Stack {
+    pub(crate) fn new(plan: &Plan, stack: StackId, netns: OwnedFd, pod: Option<Life>) -> Stack {
         Stack {
-            owner: plan.stacks[stack].owner,
+            owner: plan[stack].owner,
             netns,
             pod,
-            primary: RwLock::new(plan.stacks[stack].primary().collect()),
+            primary: RwLock::new(plan[stack].primary().collect()),
             removed: AtomicBool::new(false),
             ears: Mutex::default(),
         }

@@ -3,13 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{any, complaint, v4};
-use crate::plan::Plan;
+use crate::plan::{Plan, SegmentId};
 use crate::topology::{EndSpec, Families, LinkSpec, SwitchSpec, Topology, shape};
 
 /// Panics where a plan has an address twice, overlapping subnets, or an interface outside its segment's subnets.
 fn check(plan: &Plan, seed: u64) {
     let mut seen = HashSet::new();
-    let mut macs: HashMap<usize, HashSet<[u8; 6]>> = HashMap::new();
+    let mut macs: HashMap<SegmentId, HashSet<[u8; 6]>> = HashMap::new();
     for interface in plan.stacks.iter().flat_map(|stack| &stack.interfaces) {
         assert!(
             macs.entry(interface.segment)
@@ -18,7 +18,7 @@ fn check(plan: &Plan, seed: u64) {
             "seed {seed}: MAC twice on a segment"
         );
         for address in &interface.addresses {
-            let subnets = &plan.segments[interface.segment].subnets;
+            let subnets = &plan[interface.segment].subnets;
             let local = address.to_string().starts_with("fe80:");
             assert!(
                 local || seen.insert(address.ip),

@@ -1,7 +1,9 @@
 //! What the kernel is asked for.
 
+use std::collections::HashSet;
+
 use super::any;
-use crate::plan::{BRIDGE_PORTS, Place, Plan, Step};
+use crate::plan::{BRIDGE_PORTS, NetnsId, Plan, StackId, StackOp};
 use crate::topology::{EndSpec, Families, LinkSpec, Neighbours, NodeSpec, Topology, Volume, shape};
 
 fn names(plan: &Plan, stack: usize) -> Vec<(String, Vec<String>)> {
@@ -57,8 +59,12 @@ fn no_name_is_longer_than_the_kernel_takes() {
     }
     let plan = topology.plan().unwrap();
     let bridges = plan.switches.iter().flat_map(|switch| &switch.bridges);
-    assert!(bridges.clone().all(|bridge| bridge.name.len() <= 15
-        && bridge.altname.as_ref().is_none_or(|name| name.len() <= 127)));
+    assert!(
+        bridges
+            .clone()
+            .all(|bridge| bridge.interface.name.len() <= 15
+                && bridge.altname.as_ref().is_none_or(|name| name.len() <= 127))
+    );
     for end in plan.cables.iter().flat_map(|cable| &cable.ends) {
         assert!(end.name.len() <= 15, "{}", end.name);
     }
@@ -78,17 +84,17 @@ fn a_large_switch_is_several_bridges() {
     let cables = plan.cables.iter().flat_map(|cable| &cable.ends);
     let ends: Vec<_> = trunks
         .chain(cables)
-        .filter(|end| end.place == Place::Hub)
+        .filter(|end| end.netns == NetnsId::Hub)
         .collect();
     for bridge in &switch.bridges {
         let ports = ends
             .iter()
-            .filter(|end| end.bridge.as_ref() == Some(&bridge.name))
+            .filter(|end| end.bridge.as_ref() == Some(&bridge.interface))
             .count();
         assert!(
             (1..=BRIDGE_PORTS).contains(&ports),
             "{} has {ports} ports",
-            bridge.name
+            bridge.interface.name
         );
     }
     assert_eq!((switch.bridges.len(), ends.len()), (5, 5000 + 2 * 4));
@@ -106,33 +112,54 @@ fn a_large_switch_is_several_bridges() {
 fn a_star_of_a_thousand_is_planned_at_once() {
     let topology = shape::star(1000);
     let plan = topology.plan().unwrap();
-    let steps = plan.steps().count();
-    // Stack, cable, interface, three addresses, node; one bridge; and the neighbours that the first is to the others, and they to it.
-    assert_eq!(steps, 1000 * (1 + 1 + 1 + 3 + 1) + 1 + 2 * 999 * 3);
+    let ops = plan.stacks.iter().map(|stack| stack.ops().len());
+    // An altname, an MTU, an interface that is up, three addresses; and the neighbours that the first is to the others, and they to it.
+    assert_eq!(ops.sum::<usize>(), 1000 * (1 + 1 + 1 + 3) + 2 * 999 * 3);
+    let made = plan.stacks.len() + plan.cables.len() + plan.nodes.len();
+    assert_eq!(made + plan.switches[0].bridges.len(), 3 * 1000 + 1);
     // Nothing is quadratic: a million lines of hosts files, say.
     assert!(plan.hosts.len() < 100 * 1000);
 }
 
 #[test]
-fn steps_come_in_an_order_that_works() {
+fn ops_come_in_an_order_that_works() {
     for seed in 0..50 {
         let Ok(plan) = any(seed).plan() else { continue };
-        let rank = |step: &Step<'_>| match step {
-            Step::Stack { .. } | Step::Sysctl { .. } => 0,
-            Step::Bridge(_) => 1,
-            Step::Cable(_) => 2,
-            Step::Interface { .. }
-            | Step::Address { .. }
-            | Step::Neighbour { .. }
-            | Step::Route { .. } => 3,
-            Step::Node(_) => 4,
-        };
-        let ranks: Vec<u8> = plan
-            .steps()
-            .filter(|step| !matches!(step, Step::Sysctl { .. }))
-            .map(|step| rank(&step))
-            .collect();
-        assert!(ranks.is_sorted(), "seed {seed}: {ranks:?}");
+        for stack in &plan.stacks {
+            let rank = |op: &StackOp<'_>| match op {
+                StackOp::Sysctl(_) => 0,
+                StackOp::Altname(..) | StackOp::Mtu(..) => 1,
+                StackOp::Up(_) => 2,
+                StackOp::Address(..) => 3,
+                StackOp::Neighbour(..) => 4,
+                StackOp::Route(..) => 5,
+                StackOp::InterfaceSysctl(..) => 6,
+            };
+            let ranks: Vec<u8> = stack.ops().iter().map(rank).collect();
+            assert!(ranks.is_sorted(), "seed {seed}: {ranks:?}");
+        }
+    }
+}
+
+#[test]
+fn interfaces_that_meet_in_a_namespace_have_different_indices() {
+    for seed in 0..50 {
+        let Ok(plan) = any(seed).plan() else { continue };
+        let mut seen = HashSet::new();
+        let trunks = plan.switches.iter().flat_map(|switch| &switch.trunks);
+        for end in trunks.chain(&plan.cables).flat_map(|cable| &cable.ends) {
+            assert!(seen.insert((end.netns, end.index)), "seed {seed}: {end:?}");
+        }
+        for bridge in plan.switches.iter().flat_map(|switch| &switch.bridges) {
+            assert!(
+                seen.insert((NetnsId::Hub, bridge.interface.index)),
+                "seed {seed}"
+            );
+        }
+        for cable in &plan.cables {
+            let [a, b] = &cable.ends;
+            assert_ne!(a.index, b.index, "seed {seed}: the ends of {}", cable.name);
+        }
     }
 }
 
@@ -147,7 +174,7 @@ fn neighbours_are_known_on_cables_and_learned_on_switches() {
             .unwrap()
             .stacks
             .iter()
-            .map(|stack| stack.neighbours.len())
+            .map(|stack| stack.neighbours().count())
             .collect()
     };
     assert_eq!(counts(&topology), [3, 3, 0]); // IPv4, IPv6 and link-local
@@ -155,7 +182,7 @@ fn neighbours_are_known_on_cables_and_learned_on_switches() {
     assert_eq!(counts(topology.neighbours(Neighbours::Learned)), [0, 0, 0]);
     let plan = shape::pair().plan().unwrap();
     assert_eq!(
-        plan.stacks[0].neighbours[0].mac,
+        plan.stacks[0].interfaces[0].neighbours[0].mac,
         plan.stacks[1].interfaces[0].mac
     );
 }
@@ -164,7 +191,7 @@ fn neighbours_are_known_on_cables_and_learned_on_switches() {
 fn in_a_crowd_everybody_knows_the_first_and_the_first_knows_everybody() {
     let counts = |nodes: usize| -> (bool, Vec<usize>) {
         let plan = shape::star(nodes).plan().unwrap();
-        let counts = plan.stacks.iter().map(|stack| stack.neighbours.len());
+        let counts = plan.stacks.iter().map(|stack| stack.neighbours().count());
         (plan.switches[0].crowded, counts.collect())
     };
     assert_eq!(counts(250), (false, vec![0; 250]));
@@ -218,7 +245,10 @@ fn a_node_without_links_knows_itself() {
     let mut topology = shape::pair();
     topology.node("hermit");
     let plan = topology.plan().unwrap();
-    assert!(plan.hosts_of(2).contains("127.0.1.1\thermit hermit.lab\n"));
+    assert!(
+        plan.hosts_of(StackId::new(2))
+            .contains("127.0.1.1\thermit hermit.lab\n")
+    );
     assert!(!plan.hosts.contains("hermit"));
 }
 
@@ -233,7 +263,10 @@ fn sysctls_of_an_interface_wait_for_it() {
     let plan = topology.plan().unwrap();
     let stack = plan.stack(a);
     assert_eq!(stack.sysctls[0].path, "net/ipv4/tcp_retries2");
-    assert_eq!(stack.late_sysctls[0].path, "net/ipv4/conf/eth0/arp_ignore");
+    assert_eq!(
+        stack.interfaces[0].sysctls[0].path,
+        "net/ipv4/conf/eth0/arp_ignore"
+    );
 }
 
 #[test]
@@ -267,7 +300,7 @@ fn joined_switches_are_one_segment() {
         plan.cables[2]
             .ends
             .iter()
-            .all(|end| end.place == Place::Hub && end.bridge.is_some())
+            .all(|end| end.netns == NetnsId::Hub && end.bridge.is_some())
     );
     assert_eq!(
         plan.stack(b).interfaces[0].addresses[0].to_string(),

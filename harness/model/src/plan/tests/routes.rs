@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{any, v4};
-use crate::plan::{Plan, Route};
+use crate::plan::{Plan, RoutePlan};
 use crate::topology::{NodeSpec, Routing, Topology, shape};
 
 /// The stacks that a packet meets on its way, or how far it came.
@@ -39,13 +39,12 @@ fn walk(plan: &Plan, from: usize, to: IpAddr) -> Result<Vec<usize>, Vec<usize>> 
         let on_link = stack
             .interfaces
             .iter()
-            .flat_map(|interface| &plan.segments[interface.segment].subnets);
+            .flat_map(|interface| &plan[interface.segment].subnets);
         let on_link = on_link
             .filter(|subnet| subnet.contains(to))
             .map(|subnet| (subnet.prefix(), to));
         let routed = stack
-            .routes
-            .iter()
+            .routes()
             .filter(|route| route.to.contains(to))
             .map(|route| (route.to.prefix(), route.via));
         let Some((_, via)) = on_link.chain(routed).max_by_key(|(prefix, _)| *prefix) else {
@@ -122,7 +121,7 @@ fn one_segment_needs_no_routes() {
             .unwrap()
             .stacks
             .iter()
-            .all(|stack| stack.routes.is_empty())
+            .all(|stack| stack.routes().next().is_none())
     );
 }
 
@@ -132,7 +131,7 @@ fn a_long_line_needs_few_routes_each() {
     let most = plan
         .stacks
         .iter()
-        .map(|stack| stack.routes.len())
+        .map(|stack| stack.routes().count())
         .max()
         .unwrap();
     // 499 subnets, cut in two at the node: at most one route for each bit of their numbers, each way, in two families.
@@ -144,7 +143,11 @@ fn routing_can_be_switched_off() {
     let mut topology = shape::line(3);
     topology.routing(Routing::None);
     let plan = topology.plan().unwrap();
-    assert!(plan.stacks.iter().all(|stack| stack.routes.is_empty()));
+    assert!(
+        plan.stacks
+            .iter()
+            .all(|stack| stack.routes().next().is_none())
+    );
     assert!(plan.stacks.iter().all(|stack| {
         stack
             .sysctls
@@ -164,10 +167,9 @@ fn a_node_that_does_not_forward_is_reached_and_not_crossed() {
     topology.plug(client, front);
     topology.plug(server, back);
     let plan = topology.plan().unwrap();
-    let routes: Vec<&Route> = plan
+    let routes: Vec<&RoutePlan> = plan
         .stack(client)
-        .routes
-        .iter()
+        .routes()
         .filter(|route| !route.to.is_ipv6())
         .collect();
     assert_eq!(routes.len(), 1);
@@ -175,7 +177,7 @@ fn a_node_that_does_not_forward_is_reached_and_not_crossed() {
     assert!(
         walk(
             &plan,
-            plan.nodes[client.index()].stack,
+            plan.nodes[client.index()].stack.index(),
             v4(&plan, server).parse().unwrap()
         )
         .is_err()

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::plan::wiring::Owner;
+use crate::topology::id::Owner;
 use crate::topology::text::graph::{Box, Graph, Kind};
 use crate::topology::value::Topology;
 

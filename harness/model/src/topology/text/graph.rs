@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::plan::wiring::Owner;
+use crate::topology::id::Owner;
 use crate::topology::id::{Endpoint, SwitchId};
 use crate::topology::name::show;
 use crate::topology::value::Topology;

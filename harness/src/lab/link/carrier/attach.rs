@@ -15,15 +15,16 @@ use crate::kernel::frames::TapDevice;
 use crate::kernel::frames::{BATCH, Inbox};
 use crate::kernel::netlink::{Batch, Device, Netlink, Veth, VethEnd};
 use crate::kernel::netns::Netns;
-use crate::lab::bring_up::network::bridge_index;
 use crate::lab::error::{LabError, Result};
 use crate::lab::link::carrier::choose::choose;
 use crate::lab::link::ends::{Line, Plug};
 use crate::lab::link::state::Carried;
 use crate::lab::shared::Shared;
 use crate::model::carrier::Carrier;
+use crate::model::side::Side;
 use crate::netem::NetemDevice;
-use crate::topology::plan::Plan;
+use crate::topology::LinkId;
+use crate::topology::plan::{InterfaceSlot, Plan};
 use crate::wire::{WireHandle, WirePort, WireSpec};
 
 /// The end of a link's veth pair that is backstage.
@@ -33,19 +34,19 @@ pub(crate) struct Inner {
 }
 
 impl Inner {
-    pub(crate) fn of(line: &Line, which: usize) -> Inner {
-        let number = line.number();
+    pub(crate) fn of(line: &Line, side: Side) -> Inner {
+        let link = line.link();
         Inner {
-            name: format!("m{number}{}", ["a", "b"][which]),
-            index: 200_000 + (2 * number + which) as u32,
+            name: format!("m{}{side}", link.index()),
+            index: InterfaceSlot::InnerEnd(link, side).index(),
         }
     }
 
     fn repeater(line: &Line) -> Inner {
-        let number = line.number();
+        let link = line.link();
         Inner {
-            name: format!("m{number}"),
-            index: 1_200_000 + number as u32,
+            name: format!("m{}", link.index()),
+            index: InterfaceSlot::Repeater(link).index(),
         }
     }
 
@@ -68,25 +69,25 @@ pub(crate) enum Laid {
 /// Lays a link as its plan says, up to what joins its ends: that follows when both are ready, so that what kernels have to say of new
 /// interfaces is not carried, as it is not over a plain link.
 pub(crate) fn lay(line: &Line, shared: &Shared) -> Result<Laid> {
-    let Some(middle) = line.cable.middle.as_deref() else {
+    let Some(emulation) = line.cable.emulation.as_deref() else {
         return Ok(Laid::Veth);
     };
-    let carrier = choose(line, shared, middle.engine, &middle.impairments)?;
+    let carrier = choose(line, shared, emulation.engine, &emulation.impairments)?;
     lay_ends(line, shared, carrier)
 }
 
 /// Records the carriers of new links, but for plain ones.
-pub(crate) fn tell(laid: &BTreeMap<usize, Laid>, plan: &Plan, journal: &Journal) {
+pub(crate) fn tell(laid: &BTreeMap<LinkId, Laid>, plan: &Plan, journal: &Journal) {
     let carried = laid.iter().filter(|(_, laid)| !matches!(laid, Laid::Veth));
     let carriers: Vec<(String, Carrier)> = carried
-        .map(|(index, laid)| (plan.cables[*index].name.clone(), laid.carrier()))
+        .map(|(link, laid)| (plan[*link].name.clone(), laid.carrier()))
         .collect();
     journal.record_carriers(&carriers);
 }
 
 fn lay_ends(line: &Line, shared: &Shared, carrier: Carrier) -> Result<Laid> {
     Ok(match carrier {
-        Carrier::Tap => Laid::Taps([tap(line, 0)?, tap(line, 1)?]),
+        Carrier::Tap => Laid::Taps([tap(line, Side::A)?, tap(line, Side::B)?]),
         Carrier::PacketSocket | Carrier::Netem => {
             let backstage = shared.backstage()?;
             lay_to(line, &backstage, carrier == Carrier::Netem)?;
@@ -154,28 +155,28 @@ pub(crate) fn exchange(
         let mut batch = Batch::new();
         batch.delete_link(Inner::repeater(line).device());
         backstage_do(line, &backstage, batch)?;
-        for which in 0..2 {
+        for side in Side::BOTH {
             let mut batch = Batch::new();
-            batch.set_largest_batch(line.device(which), u16::MAX);
-            line.execute(which, batch)?;
+            batch.set_largest_batch(line.device(side), u16::MAX);
+            line.execute(side, batch)?;
         }
         let ports = sockets(line, &backstage)?;
         return carry(line, ports, impairments, Some(backstage));
     }
     unlay(line, before)?;
     let laid = lay_ends(line, shared, carrier)?;
-    for which in 0..2 {
-        line.settle(which)?;
+    for side in Side::BOTH {
+        line.settle(side)?;
     }
     if down {
-        for which in line.switched() {
+        for side in line.switched() {
             let mut batch = Batch::new();
-            batch.set_down(line.device(which));
-            line.execute(which, batch)?;
+            batch.set_down(line.device(side));
+            line.execute(side, batch)?;
         }
         return laid.join(line, impairments);
     }
-    line.await_up(&[0, 1])?;
+    line.await_up(&Side::BOTH)?;
     let carried = laid.join(line, impairments)?;
     line.announce()?;
     Ok(carried)
@@ -183,18 +184,18 @@ pub(crate) fn exchange(
 
 /// Takes a link away.
 pub(crate) fn unlay(line: &Line, carried: Carried) -> Result<()> {
-    let ends: &[usize] = match &carried {
+    let ends: &[Side] = match &carried {
         Carried::Nobody => &[],
         // Both ends go at once, and one of them may be gone with its node.
-        Carried::Veth => match line.netns(0) {
-            Some(_) => &[0],
-            None => &[1],
+        Carried::Veth => match line.netns(Side::A) {
+            Some(_) => &[Side::A],
+            None => &[Side::B],
         },
         // They are gone with the wire.
         Carried::Wire {
             backstage: None, ..
         } => &[],
-        Carried::Wire { .. } | Carried::Netem { .. } => &[0, 1],
+        Carried::Wire { .. } | Carried::Netem { .. } => &Side::BOTH,
     };
     if let Carried::Netem { backstage, .. } = &carried {
         let mut batch = Batch::new();
@@ -202,22 +203,22 @@ pub(crate) fn unlay(line: &Line, carried: Carried) -> Result<()> {
         backstage_do(line, backstage, batch)?;
     }
     drop(carried);
-    for which in ends.iter().copied() {
-        if line.netns(which).is_none() {
+    for side in ends.iter().copied() {
+        if line.netns(side).is_none() {
             continue;
         }
         let mut batch = Batch::new();
-        batch.delete_link(line.device(which));
-        line.execute(which, batch)?;
+        batch.delete_link(line.device(side));
+        line.execute(side, batch)?;
     }
     Ok(())
 }
 
 /// A TAP device as one end, down and without addresses; as a port of a bridge it is up.
-fn tap(line: &Line, which: usize) -> Result<TapDevice> {
-    let Device { index, name } = line.device(which);
-    let whose = line.whose(which);
-    let made = Netns::visit(line.place(which)?, || TapDevice::create(name, index))
+fn tap(line: &Line, side: Side) -> Result<TapDevice> {
+    let Device { index, name } = line.device(side);
+    let whose = line.whose(side);
+    let made = Netns::visit(line.place(side)?, || TapDevice::create(name, index))
         .map_err(|e| LabError::refused(format!("enter {whose}"), e))?;
     let tap = made.map_err(|(call, errno)| {
         LabError::refused(
@@ -225,17 +226,17 @@ fn tap(line: &Line, which: usize) -> Result<TapDevice> {
             errno,
         )
     })?;
-    let end = &line.cable.ends[which];
+    let end = &line.cable.ends[side];
     let mut batch = Batch::new();
-    batch.set_mac(line.device(which), end.mac);
-    batch.set_mtu(line.device(which), line.cable.mtu);
+    batch.set_mac(line.device(side), end.mac);
+    batch.set_mtu(line.device(side), line.cable.mtu);
     if let Some(bridge) = &end.bridge {
-        batch.give_no_addresses(line.device(which));
-        batch.set_master(line.device(which), Some(bridge_index(bridge)));
-        batch.set_up(line.device(which));
-        batch.look_at(line.device(which));
+        batch.give_no_addresses(line.device(side));
+        batch.set_master(line.device(side), Some(bridge.index));
+        batch.set_up(line.device(side));
+        batch.look_at(line.device(side));
     }
-    line.execute(which, batch)?;
+    line.execute(side, batch)?;
     Ok(tap)
 }
 
@@ -243,14 +244,14 @@ fn tap(line: &Line, which: usize) -> Result<TapDevice> {
 ///
 /// netem decides about what it is handed, so it must be handed packets one by one.
 fn lay_to(line: &Line, backstage: &OwnedFd, one_by_one: bool) -> Result<()> {
-    for which in 0..2 {
-        let inner = Inner::of(line, which);
-        let end = &line.cable.ends[which];
+    for side in Side::BOTH {
+        let inner = Inner::of(line, side);
+        let end = &line.cable.ends[side];
         let near = VethEnd {
             mac: Some(end.mac),
             mtu: Some(line.cable.mtu),
-            master: end.bridge.as_deref().map(bridge_index),
-            ..VethEnd::new(line.device(which))
+            master: end.bridge.as_ref().map(|bridge| bridge.index),
+            ..VethEnd::new(line.device(side))
         };
         let far = VethEnd {
             mtu: Some(line.cable.mtu),
@@ -262,11 +263,11 @@ fn lay_to(line: &Line, backstage: &OwnedFd, one_by_one: bool) -> Result<()> {
         if one_by_one {
             batch.set_largest_batch(near.device, 1);
         }
-        if let Plug::Hub(_) = &line.ends[which] {
+        if let Plug::Hub(_) = &line.ends[side] {
             batch.give_no_addresses(near.device);
             batch.set_up(near.device);
         }
-        line.execute(which, batch)?;
+        line.execute(side, batch)?;
         let mut batch = Batch::new();
         batch.give_no_addresses(inner.device());
         batch.set_up(inner.device());
@@ -289,14 +290,14 @@ pub(crate) fn backstage_error(
 }
 
 fn sockets(line: &Line, backstage: &OwnedFd) -> Result<[WirePort; 2]> {
-    let socket = |which| {
-        let index = Inner::of(line, which).index;
+    let socket = |side| {
+        let index = Inner::of(line, side).index;
         let what = || format!("open a packet socket for link `{}`", line.cable.name);
         PacketSocket::for_wire(backstage.as_fd(), index)
             .map(WirePort::Packet)
             .map_err(|e| LabError::io(what(), &e))
     };
-    Ok([socket(0)?, socket(1)?])
+    Ok([socket(Side::A)?, socket(Side::B)?])
 }
 
 /// Hands the link to the threads that carry wires, and looks what is in force.
@@ -331,13 +332,13 @@ fn repeat(line: &Line, backstage: Arc<OwnedFd>, impairments: &[Impairment; 2]) -
     let repeater = Inner::repeater(line);
     let mut batch = Batch::new();
     batch.add_repeater(repeater.device());
-    for which in 0..2 {
-        batch.set_master(Inner::of(line, which).device(), Some(repeater.index));
+    for side in Side::BOTH {
+        batch.set_master(Inner::of(line, side).device(), Some(repeater.index));
     }
     batch.set_up(repeater.device());
     backstage_do(line, &backstage, batch)?;
     let apply = |direction: Direction| {
-        let leaves = Inner::of(line, direction.reverse().index());
+        let leaves = Inner::of(line, direction.receiver());
         let impairment = &impairments[direction.index()];
         // The two directions shall not lose the same packets.
         let seed = seed(line) ^ direction.index() as u64;

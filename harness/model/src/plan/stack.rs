@@ -1,0 +1,138 @@
+//! What a network stack is to have: its interfaces with all their settings, and what is its own.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use super::id::{InterfaceId, SegmentId};
+use super::parse;
+use crate::side::Side;
+use crate::topology::id::{LinkId, Owner};
+use crate::topology::subnet::Subnet;
+
+/// A network stack: the NET, UTS and IPC namespaces of a node or of a pod.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StackPlan {
+    /// The node or pod whose stack this is.
+    pub owner: Owner,
+    /// The hostname.
+    pub hostname: String,
+    /// Lines of the stack's hosts file that no other stack has.
+    pub own_hosts: String,
+    /// Sysctls to write before there is an interface.
+    pub sysctls: Vec<Sysctl>,
+    /// The interfaces, without `lo`.
+    pub interfaces: Vec<InterfacePlan>,
+}
+
+/// An interface of a stack, with everything that is given to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InterfacePlan {
+    /// The link that the interface is an end of.
+    pub link: LinkId,
+    /// The side of the link.
+    pub side: Side,
+    /// The segment that the interface is on.
+    pub segment: SegmentId,
+    /// The interface index in the stack.
+    pub index: u32,
+    /// The name: `eth0`, `eth1`, …
+    pub name: String,
+    /// The alternative names.
+    pub altnames: Vec<String>,
+    /// The MAC address.
+    pub mac: [u8; 6],
+    /// The MTU, in bytes.
+    pub mtu: u32,
+    /// The addresses: IPv4, then IPv6, then the link-local one where IPv6 is spoken.
+    pub addresses: Vec<Address>,
+    /// The neighbours that are known from the start.
+    pub neighbours: Vec<NeighbourPlan>,
+    /// The routes over this interface, beyond its own segment.
+    pub routes: Vec<RoutePlan>,
+    /// Sysctls to write when the interface is there.
+    pub sysctls: Vec<Sysctl>,
+}
+
+/// A file below `/proc/sys` and the text to write there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Sysctl {
+    /// The path below `/proc/sys`, such as `net/ipv4/ip_forward`.
+    pub path: String,
+    /// The value.
+    pub value: String,
+}
+
+/// An address of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Address {
+    /// The address.
+    pub ip: IpAddr,
+    /// The length of its subnet's prefix, in bits.
+    pub prefix: u8,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.ip, self.prefix)
+    }
+}
+
+/// A route over an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RoutePlan {
+    /// The destination.
+    pub to: Subnet,
+    /// The neighbour that forwards.
+    pub via: IpAddr,
+}
+
+/// A permanent entry of a stack's neighbour table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NeighbourPlan {
+    /// The neighbour's address.
+    pub ip: IpAddr,
+    /// The neighbour's MAC address.
+    pub mac: [u8; 6],
+}
+
+impl StackPlan {
+    /// Returns the addresses that the stack's name stands for: the first of each family.
+    pub fn primary(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        let first = |v6: bool| {
+            let mut all = self
+                .interfaces
+                .iter()
+                .flat_map(|interface| &interface.addresses)
+                .map(|address| address.ip);
+            all.find(move |ip| ip.is_ipv6() == v6 && !parse::is_link_local(*ip))
+        };
+        [first(false), first(true)].into_iter().flatten()
+    }
+
+    /// Returns the ids of the interfaces.
+    pub fn interface_ids(&self) -> impl Iterator<Item = InterfaceId> + use<> {
+        (0..self.interfaces.len()).map(InterfaceId::new)
+    }
+
+    /// Returns the routes over all interfaces.
+    pub fn routes(&self) -> impl Iterator<Item = &RoutePlan> {
+        self.interfaces
+            .iter()
+            .flat_map(|interface| &interface.routes)
+    }
+
+    /// Returns the neighbours that are known from the start, on all interfaces.
+    pub fn neighbours(&self) -> impl Iterator<Item = &NeighbourPlan> {
+        self.interfaces
+            .iter()
+            .flat_map(|interface| &interface.neighbours)
+    }
+}
+
+impl std::ops::Index<InterfaceId> for StackPlan {
+    type Output = InterfacePlan;
+
+    fn index(&self, id: InterfaceId) -> &InterfacePlan {
+        &self.interfaces[id.index()]
+    }
+}

@@ -1,0 +1,216 @@
+//! The things that a network stack can have, one by one.
+//!
+//! A stack is given its settings when the lab starts, some of them again when a link gets another carrier, and others
+//! when the topology changes. All three follow the same list: [`StackPlan::ops`] takes a stack apart into single
+//! [`StackOp`]s, in the order in which a kernel has to be asked, and [`diff`] compares two such lists. The lab has one
+//! interpreter for them. A new kind of setting is a new variant here, and a new arm there.
+
+use std::collections::HashSet;
+
+use super::id::InterfaceId;
+use super::stack::{Address, InterfacePlan, NeighbourPlan, RoutePlan, StackPlan, Sysctl};
+
+/// One thing that a stack can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StackOp<'p> {
+    /// A value of the stack as a whole. The stack has it before there is an interface.
+    Sysctl(&'p Sysctl),
+    /// The interface is up, and the kernel gives it no addresses by itself.
+    Up(InterfaceId),
+    /// An alternative name of an interface.
+    Altname(InterfaceId, &'p str),
+    /// The MTU of an interface, in bytes. The interface is made with it, so only a change has to be asked for.
+    Mtu(InterfaceId, u32),
+    /// An address of an interface.
+    Address(InterfaceId, &'p Address),
+    /// A permanent neighbour on an interface.
+    Neighbour(InterfaceId, &'p NeighbourPlan),
+    /// A route over an interface.
+    Route(InterfaceId, &'p RoutePlan),
+    /// A value of an interface.
+    InterfaceSysctl(InterfaceId, &'p Sysctl),
+}
+
+impl<'p> StackOp<'p> {
+    /// Returns the interface that the setting belongs to, or nothing if it belongs to the stack as a whole.
+    pub fn interface(self) -> Option<InterfaceId> {
+        match self {
+            Self::Sysctl(_) => None,
+            Self::Up(interface)
+            | Self::Altname(interface, _)
+            | Self::Mtu(interface, _)
+            | Self::Address(interface, _)
+            | Self::Neighbour(interface, _)
+            | Self::Route(interface, _)
+            | Self::InterfaceSysctl(interface, _) => Some(interface),
+        }
+    }
+
+    /// Returns whether the kernel forgets the setting when its interface goes down.
+    pub fn is_lost_when_down(self) -> bool {
+        match self {
+            // addrconf_ifdown removes all IPv6 addresses (net/ipv6/addrconf.c); IPv4 addresses stay.
+            Self::Address(_, address) => address.ip.is_ipv6(),
+            // fib_disable_ip removes the routes over the interface (net/ipv4/fib_frontend.c), and neigh_ifdown
+            // the neighbours behind it, permanent ones too (net/core/neighbour.c).
+            Self::Up(_) | Self::Neighbour(..) | Self::Route(..) => true,
+            Self::Sysctl(_) | Self::Altname(..) | Self::Mtu(..) | Self::InterfaceSysctl(..) => {
+                false
+            }
+        }
+    }
+
+    /// Returns whether an interface that is made as planned has the setting already.
+    pub fn is_set_at_creation(self) -> bool {
+        match self {
+            Self::Mtu(..) => true,
+            Self::Sysctl(_)
+            | Self::Up(_)
+            | Self::Altname(..)
+            | Self::Address(..)
+            | Self::Neighbour(..)
+            | Self::Route(..)
+            | Self::InterfaceSysctl(..) => false,
+        }
+    }
+
+    /// Returns whether the setting has one value at a time: a new value replaces the old one, and nothing is taken away.
+    pub fn is_replaced(self) -> bool {
+        match self {
+            Self::Sysctl(_) | Self::Mtu(..) | Self::InterfaceSysctl(..) => true,
+            Self::Up(_)
+            | Self::Altname(..)
+            | Self::Address(..)
+            | Self::Neighbour(..)
+            | Self::Route(..) => false,
+        }
+    }
+
+    /// Returns the step at which the setting is given; settings are taken away in the opposite order. Routes lead to neighbours
+    /// that an address has to reach, and an address needs an interface.
+    fn step(self) -> u8 {
+        match self {
+            Self::Sysctl(_) => 0,
+            Self::Altname(..) => 1,
+            Self::Mtu(..) => 2,
+            Self::Up(_) => 3,
+            Self::Address(..) => 4,
+            Self::Neighbour(..) => 5,
+            Self::Route(..) => 6,
+            Self::InterfaceSysctl(..) => 7,
+        }
+    }
+}
+
+impl StackPlan {
+    /// Returns everything that the stack is to have, in the order in which it is given.
+    pub fn ops(&self) -> Vec<StackOp<'_>> {
+        let mut ops: Vec<StackOp<'_>> = self.own_ops().collect();
+        for interface in self.interface_ids() {
+            self.push_interface_ops(interface, &mut ops);
+        }
+        ops.sort_by_key(|op| op.step());
+        ops
+    }
+
+    /// Returns what the stack as a whole is to have.
+    pub fn own_ops(&self) -> impl Iterator<Item = StackOp<'_>> {
+        let Self {
+            owner: _,
+            hostname: _,
+            own_hosts: _,
+            sysctls,
+            interfaces: _,
+        } = self;
+        sysctls.iter().map(StackOp::Sysctl)
+    }
+
+    /// Returns what some interfaces are to have, in the order in which it is given.
+    pub fn interface_ops(&self, interfaces: &[InterfaceId]) -> Vec<StackOp<'_>> {
+        let mut ops = Vec::new();
+        for interface in interfaces {
+            self.push_interface_ops(*interface, &mut ops);
+        }
+        ops.sort_by_key(|op| op.step());
+        ops
+    }
+
+    fn push_interface_ops<'p>(&'p self, id: InterfaceId, ops: &mut Vec<StackOp<'p>>) {
+        self[id].push_ops(id, ops);
+    }
+}
+
+impl InterfacePlan {
+    /// Returns everything that the interface is to have, in the order in which it is given.
+    pub fn ops(&self, id: InterfaceId) -> Vec<StackOp<'_>> {
+        let mut ops = Vec::new();
+        self.push_ops(id, &mut ops);
+        ops
+    }
+
+    fn push_ops<'p>(&'p self, id: InterfaceId, ops: &mut Vec<StackOp<'p>>) {
+        let Self {
+            link: _,
+            side: _,
+            segment: _,
+            index: _,
+            name: _,
+            altnames,
+            mac: _,
+            mtu,
+            addresses,
+            neighbours,
+            routes,
+            sysctls,
+        } = self;
+        ops.extend(altnames.iter().map(|name| StackOp::Altname(id, name)));
+        ops.push(StackOp::Mtu(id, *mtu));
+        ops.push(StackOp::Up(id));
+        ops.extend(
+            addresses
+                .iter()
+                .map(|address| StackOp::Address(id, address)),
+        );
+        ops.extend(neighbours.iter().map(|entry| StackOp::Neighbour(id, entry)));
+        ops.extend(routes.iter().map(|route| StackOp::Route(id, route)));
+        ops.extend(
+            sysctls
+                .iter()
+                .map(|sysctl| StackOp::InterfaceSysctl(id, sysctl)),
+        );
+    }
+}
+
+/// What a stack loses and gains from one plan to the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StackDiff<'p> {
+    /// What the stack loses, in the order in which it is taken away.
+    pub removed: Vec<StackOp<'p>>,
+    /// What the stack gains, in the order in which it is given.
+    pub added: Vec<StackOp<'p>>,
+}
+
+/// Compares what a stack had with what it is to have.
+///
+/// An interface that only one of the plans has is left out: it is made or deleted as a whole.
+pub fn diff<'p>(before: &'p StackPlan, after: &'p StackPlan) -> StackDiff<'p> {
+    if before == after {
+        return StackDiff::default();
+    }
+    let common = before.interfaces.len().min(after.interfaces.len());
+    let in_both = |op: &StackOp<'_>| op.interface().is_none_or(|id| id.index() < common);
+    let (before, after) = (before.ops(), after.ops());
+    let had: HashSet<StackOp<'_>> = before.iter().copied().collect();
+    let has: HashSet<StackOp<'_>> = after.iter().copied().collect();
+    let only = |ops: &[StackOp<'p>], others: &HashSet<StackOp<'_>>| -> Vec<StackOp<'p>> {
+        let ops = ops.iter().copied().filter(in_both);
+        ops.filter(|op| !others.contains(op)).collect()
+    };
+    let mut removed = only(&before, &has);
+    removed.retain(|op| !op.is_replaced());
+    removed.reverse();
+    StackDiff {
+        removed,
+        added: only(&after, &had),
+    }
+}
