@@ -50,79 +50,50 @@ fn unsupported(impairment: &Impairment, mtu: u32) -> String {
     find_unsupported(impairment, mtu).map_or_else(String::new, |what| what.to_string())
 }
 
+/// Returns no impairment but for one change.
+fn with(change: impl FnOnce(&mut Impairment)) -> Impairment {
+    let mut impairment = Impairment::NONE;
+    change(&mut impairment);
+    impairment
+}
+
 #[test]
 fn what_netem_cannot_do_is_named() {
-    let none = Impairment::NONE;
     let trace = Trace::parse("1\n2\n").expect("a trace");
+    let reordered = Reorder::independent(Percent(25.0));
+    let correlated = Reorder {
+        correlation: Percent(50.0),
+        ..reordered
+    };
     for (impairment, name) in [
+        (with(|it| it.lose_every = Some(3)), "`lose_every`"),
+        (with(|it| it.mtu = Some(1400)), "`mtu`"),
+        (with(|it| it.trace = Some(trace)), "a trace"),
         (
-            Impairment {
-                lose_every: Some(3),
-                ..none.clone()
-            },
-            "`lose_every`",
-        ),
-        (
-            Impairment {
-                mtu: Some(1400),
-                ..none.clone()
-            },
-            "`mtu`",
-        ),
-        (
-            Impairment {
-                trace: Some(trace),
-                ..none.clone()
-            },
-            "a trace",
-        ),
-        (
-            Impairment {
-                queue: QueueLimit::bytes(65_536),
-                ..none.clone()
-            },
+            with(|it| it.queue = QueueLimit::bytes(65_536)),
             "a queue of 65536 B",
         ),
         (
-            Impairment {
-                delay: MS,
-                reorder: Reorder {
-                    correlation: Percent(50.0),
-                    ..Reorder::independent(Percent(25.0))
-                },
-                ..none.clone()
-            },
+            with(|it| (it.delay, it.reorder) = (MS, correlated)),
             "a correlation of 50 %",
         ),
         (
-            Impairment {
-                delay: MS,
-                reorder: Reorder::independent(Percent(25.0)),
-                rate: Some(Rate::mbit(1)),
-                ..none.clone()
-            },
+            with(|it| {
+                (it.delay, it.reorder) = (MS, reordered);
+                it.rate = Some(Rate::mbit(1));
+            }),
             "a rate of 1 Mbit/s and no burst",
         ),
         (
-            Impairment {
-                jitter: Jitter::uniform(3000 * MS),
-                ..none.clone()
-            },
+            with(|it| it.jitter = Jitter::uniform(3000 * MS)),
             "a jitter of 3s",
         ),
         (
-            Impairment {
-                rate: Some(Rate::bit(8001)),
-                ..none.clone()
-            },
+            with(|it| it.rate = Some(Rate::bit(8001))),
             "a rate of 8.001 kbit/s",
         ),
         (
-            Impairment {
-                rate: Some(Rate::kbit(8)),
-                burst: Some(1 << 20),
-                ..none.clone()
-            },
+            with(|it| (it.rate, it.burst) = (Some(Rate::kbit(8)), Some(1 << 20))),
             "a burst of 1048576 B at 8 kbit/s",
         ),
     ] {
@@ -350,7 +321,7 @@ fn what_was_sent_delivered_lost_and_held_is_counted() {
     });
 }
 
-/// So many of the frames that this test sends.
+/// Returns the traffic of this many frames of the test.
 fn frames(packets: u64) -> Traffic {
     Traffic {
         packets,

@@ -20,9 +20,9 @@ use crate::model::rules::InvalidMatch;
 ///   +0.104312s a→b ARP, 42 bytes
 ///   +0.104501s b→a ARP, 42 bytes
 /// ```
-pub struct ObserveError(Box<Failure>);
+pub struct ObserveError(Box<ObserveFailure>);
 
-/// What kind of failure an [`ObserveError`] is.
+/// The kind of failure that an [`ObserveError`] is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ObserveErrorKind {
@@ -42,7 +42,7 @@ pub type Result<T, E = ObserveError> = std::result::Result<T, E>;
 
 /// The data of an error.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum ObserveFailure {
     InvalidMatch(InvalidMatch),
     OutsideOfTrial,
     /// Value of the environment's `SNOWGLOBE_CAPTURE`.
@@ -89,19 +89,19 @@ pub(super) enum RefusedStep {
 impl ObserveError {
     /// Makes the error of a step that was refused.
     pub(super) fn refused(step: RefusedStep, error: io::Error) -> Self {
-        Failure::Refused { step, error }.into()
+        ObserveFailure::Refused { step, error }.into()
     }
 
     /// Returns what kind of failure this is.
     pub fn kind(&self) -> ObserveErrorKind {
         match &*self.0 {
-            Failure::InvalidMatch(_)
-            | Failure::OutsideOfTrial
-            | Failure::UnknownPolicy(_)
-            | Failure::NoTargetDirectory(_) => ObserveErrorKind::Invalid,
-            Failure::TimedOut(_) => ObserveErrorKind::TimedOut,
-            Failure::RulePanicked { .. } => ObserveErrorKind::RulePanicked,
-            Failure::Refused { .. } => ObserveErrorKind::Refused,
+            ObserveFailure::InvalidMatch(_)
+            | ObserveFailure::OutsideOfTrial
+            | ObserveFailure::UnknownPolicy(_)
+            | ObserveFailure::NoTargetDirectory(_) => ObserveErrorKind::Invalid,
+            ObserveFailure::TimedOut(_) => ObserveErrorKind::TimedOut,
+            ObserveFailure::RulePanicked { .. } => ObserveErrorKind::RulePanicked,
+            ObserveFailure::Refused { .. } => ObserveErrorKind::Refused,
         }
     }
 
@@ -113,19 +113,19 @@ impl ObserveError {
     /// Returns the kernel's error number, if it was the kernel that refused.
     pub fn raw_os_error(&self) -> Option<i32> {
         match &*self.0 {
-            Failure::Refused { error, .. } => error.raw_os_error(),
-            Failure::InvalidMatch(_)
-            | Failure::OutsideOfTrial
-            | Failure::UnknownPolicy(_)
-            | Failure::NoTargetDirectory(_)
-            | Failure::TimedOut(_)
-            | Failure::RulePanicked { .. } => None,
+            ObserveFailure::Refused { error, .. } => error.raw_os_error(),
+            ObserveFailure::InvalidMatch(_)
+            | ObserveFailure::OutsideOfTrial
+            | ObserveFailure::UnknownPolicy(_)
+            | ObserveFailure::NoTargetDirectory(_)
+            | ObserveFailure::TimedOut(_)
+            | ObserveFailure::RulePanicked { .. } => None,
         }
     }
 }
 
-impl From<Failure> for ObserveError {
-    fn from(failure: Failure) -> Self {
+impl From<ObserveFailure> for ObserveError {
+    fn from(failure: ObserveFailure) -> Self {
         Self(Box::new(failure))
     }
 }
@@ -133,26 +133,28 @@ impl From<Failure> for ObserveError {
 /// A match that no packet fits, found when a rule is added.
 impl From<InvalidMatch> for ObserveError {
     fn from(invalid: InvalidMatch) -> Self {
-        Failure::InvalidMatch(invalid).into()
+        ObserveFailure::InvalidMatch(invalid).into()
     }
 }
 
 impl fmt::Display for ObserveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
-            Failure::InvalidMatch(invalid) => invalid.fmt(f),
-            Failure::OutsideOfTrial => f.write_str("nothing can be captured outside of a trial"),
-            Failure::UnknownPolicy(value) => write!(
+            ObserveFailure::InvalidMatch(invalid) => invalid.fmt(f),
+            ObserveFailure::OutsideOfTrial => {
+                f.write_str("nothing can be captured outside of a trial")
+            }
+            ObserveFailure::UnknownPolicy(value) => write!(
                 f,
                 "SNOWGLOBE_CAPTURE is `{value}`; it can be `always`, `failure` or `off`"
             ),
-            Failure::NoTargetDirectory(program) => write!(
+            ObserveFailure::NoTargetDirectory(program) => write!(
                 f,
                 "there is no target directory above `{}` to keep captures in",
                 program.display()
             ),
-            Failure::TimedOut(wait) => wait.fmt(f),
-            Failure::RulePanicked {
+            ObserveFailure::TimedOut(wait) => wait.fmt(f),
+            ObserveFailure::RulePanicked {
                 matching,
                 link,
                 message,
@@ -160,7 +162,7 @@ impl fmt::Display for ObserveError {
                 f,
                 "a closure of the rule `{matching}` on link `{link}` panicked: {message}"
             ),
-            Failure::Refused { step, error } => {
+            ObserveFailure::Refused { step, error } => {
                 write!(f, "failed to {step}: ")?;
                 match error.raw_os_error() {
                     Some(number) => nix::errno::Errno::from_raw(number).fmt(f),
@@ -224,13 +226,13 @@ impl fmt::Debug for ObserveError {
 impl std::error::Error for ObserveError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &*self.0 {
-            Failure::InvalidMatch(invalid) => Some(invalid),
-            Failure::Refused { error, .. } => Some(error),
-            Failure::OutsideOfTrial
-            | Failure::UnknownPolicy(_)
-            | Failure::NoTargetDirectory(_)
-            | Failure::TimedOut(_)
-            | Failure::RulePanicked { .. } => None,
+            ObserveFailure::InvalidMatch(invalid) => Some(invalid),
+            ObserveFailure::Refused { error, .. } => Some(error),
+            ObserveFailure::OutsideOfTrial
+            | ObserveFailure::UnknownPolicy(_)
+            | ObserveFailure::NoTargetDirectory(_)
+            | ObserveFailure::TimedOut(_)
+            | ObserveFailure::RulePanicked { .. } => None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use super::error::{Failure, Result, Wait};
+use super::error::{ObserveFailure, Result, Wait};
 use crate::model::rules::{Rule, RuleBook};
 
 /// Waits until a rule has picked `wanted` packets.
@@ -21,7 +21,7 @@ pub(super) fn wait_for_hits(
     loop {
         // A rule whose closure has panicked picks nothing any more: no use in waiting for it.
         if let Some(message) = &state.panic {
-            let failure = Failure::RulePanicked {
+            let failure = ObserveFailure::RulePanicked {
                 matching: rule.matching.to_string(),
                 link: book.link().to_owned(),
                 message: message.clone(),
@@ -33,7 +33,7 @@ pub(super) fn wait_for_hits(
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            let failure = Failure::TimedOut(Wait {
+            let failure = ObserveFailure::TimedOut(Wait {
                 matching: rule.matching.to_string(),
                 link: book.link().to_owned(),
                 limit,

@@ -37,6 +37,7 @@ impl DeliveryQueue {
     pub(super) fn add(&mut self, packet: PacketInFlight) {
         let number = self.count;
         self.count += 1;
+        // Compared with the last one alone: that keeps `in_order` sorted.
         let overtakes = self
             .in_order
             .back()

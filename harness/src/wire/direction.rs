@@ -92,6 +92,7 @@ impl WireDirection {
             return self.pass_on(received, to, now);
         }
         for slot in received {
+            // Shorter than a virtio-net header: no frame.
             let Some(segments) = Segments::of(slot.buffer.whole()) else {
                 continue;
             };
@@ -201,6 +202,7 @@ impl WireDirection {
     ) {
         let frame = &bytes[VNET_HEADER..];
         let fate = self.channel.admit(now, frame);
+        // Chance may duplicate a packet, a rule may, and chance may duplicate the rule's copy.
         let mut deliveries = [fate.first, fate.second, None, None];
         let mut flip = None;
         match ruling.map(|ruling| ruling.verdict) {
@@ -277,6 +279,7 @@ impl WireDirection {
         rule: RuleId,
         now: u64,
     ) {
+        // `partition` keeps the order in which the packets came, of both parts.
         let held = std::mem::take(&mut self.held);
         let (released, held) = held.into_iter().partition(|(by, _)| *by == rule);
         self.held = held;
@@ -333,6 +336,8 @@ impl WireDirection {
             if self.batch.is_empty() {
                 return;
             }
+            // A cut link loses its packets in flight when they would come out and not at once:
+            // those that are still under way when the link is healed arrive.
             match self.cuts {
                 0 => self.send_batch(observers, to, now),
                 _ => self.drop_batch(observers, now),
@@ -358,6 +363,7 @@ impl WireDirection {
                 };
                 if was_sent {
                     channel.deliver(packet.traffic);
+                    // A worker's head start may deliver a packet a little before it is due: not late.
                     lateness.add(now.saturating_sub(packet.due), packet.traffic.packets);
                     notify(FrameFate::Delivered);
                 } else {

@@ -88,9 +88,11 @@ impl FrameSender {
         frames: &[&[u8]],
         mut report: impl FnMut(usize, bool),
     ) {
+        // Relaxed: a worker that reads the old value learns once more what another one has learnt.
         if frames.len() < 2 || singly.load(Ordering::Relaxed) {
             return send_all(to, frames, |at, outcome| report(at, outcome.is_ok()));
         }
+        // Arrays and not vectors: this runs for every batch, and must not allocate.
         let mut bundles = [const {
             Bundle {
                 frames: 0..0,
@@ -161,6 +163,8 @@ fn send_all(to: &impl FrameSink, frames: &[&[u8]], mut report: impl FnMut(usize,
                 to.wait_for_room();
                 has_waited = true;
             }
+            // A kernel that takes nothing and says nothing counts as refusing: it would be asked for
+            // ever otherwise.
             refused => {
                 report(at, Err(refused.err().unwrap_or(Errno::EIO)));
                 at += 1;

@@ -72,6 +72,7 @@ impl LatenessHistogram {
             seen += count;
             seen >= below
         });
+        // The largest value of a bucket may be above all values that it has counted.
         Lateness {
             deliveries,
             late: self.late,
@@ -83,6 +84,7 @@ impl LatenessHistogram {
 
 /// Returns the index of the bucket that counts this lateness.
 fn bucket(value: u64) -> usize {
+    // Below eight nanoseconds an eighth is less than the unit: each value has its own bucket.
     if value < STEPS {
         return value as usize;
     }

@@ -32,6 +32,7 @@ impl Observers {
 
     /// Returns whether nobody looks at single packets, so that super-frames may pass whole.
     pub(super) fn are_absent(&self) -> bool {
+        // This is asked for every batch; without rules the book answers by one atomic load.
         self.listeners.is_empty() && self.rules.is_empty()
     }
 
@@ -46,6 +47,8 @@ impl Observers {
 
     /// Removes the listener whose object is at the address `listener`.
     pub(super) fn remove_listener(&mut self, listener: usize) {
+        // By the address alone, for a type may have several vtables, one in each codegen unit
+        // (rustc's lint `ambiguous_wide_pointer_comparisons`).
         let is_other = |one: &Arc<dyn Listener>| Arc::as_ptr(one).addr() != listener;
         self.listeners.retain(is_other);
     }

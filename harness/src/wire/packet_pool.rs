@@ -56,6 +56,7 @@ impl PacketPool {
     }
 
     fn large(&mut self) -> Buffer {
+        // A new buffer has 64 KB, but the kernel gives it pages only as they are written to.
         self.large.pop().unwrap_or_else(Buffer::new)
     }
 
@@ -72,6 +73,8 @@ impl PacketPool {
     /// Keeps memory for a later packet, or frees it where enough is kept.
     pub(super) fn give_back(&mut self, memory: PacketMemory) {
         match memory {
+            // Beyond a limit memory is freed: one burst of many packets must not keep its memory for
+            // the rest of the test.
             PacketMemory::Small(bytes) => {
                 if self.small.len() < MOST_SMALL {
                     self.small.push(bytes);

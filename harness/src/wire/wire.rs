@@ -81,6 +81,8 @@ impl Wire {
 
     /// Returns the counters of a direction, with the packets that the kernel has dropped by now.
     pub(super) fn counters(&mut self, direction: Direction) -> Counters {
+        // Frames that found the socket's buffer full were sent into the link as well, though no
+        // thread of ours has seen them.
         let lost = self.ports[direction.index()].take_lost();
         let channel = self.direction_mut(direction).channel_mut();
         channel.overrun(lost);
@@ -107,6 +109,7 @@ impl Wire {
     ) -> nix::Result<usize> {
         self.ports[end].receive(inbox)?;
         let (to, received) = (&self.ports[1 - end], inbox.received());
+        // A super-frame is a batch already: waiting for more of them gains nothing.
         let is_small = |slot: &&ReceivedFrame| slot.buffer.whole().len() <= SMALL;
         let small = received.iter().filter(is_small).count();
         // The clock is read after the system call, which takes a while for a full inbox: time
@@ -125,6 +128,8 @@ impl Wire {
 
     /// Carries out what the packet rules have ordered.
     pub(super) fn carry_out_orders(&mut self, pool: &mut PacketPool, now: u64) {
+        // This runs on the thread that judges packets. So a packet that a rule holds has been put
+        // aside before the order to release it is carried out.
         for order in self.observers.rules().take_orders() {
             match order {
                 // A rule may hold packets of both directions.

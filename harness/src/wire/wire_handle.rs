@@ -37,6 +37,8 @@ impl WireHandle {
         let rules = RuleBook::new(&spec.name, crate::events::clock().start());
         let wire = Wire::new(&spec, ports, Arc::clone(&rules));
         let (worker, index) = worker_pool::add_wire(wire)?;
+        // A rule that were added before this would not wake the worker. None can be: nobody else
+        // has the book yet.
         let waker = worker.clone();
         rules.set_waker(move || waker.send(WorkerRequest::CarryOutOrders(index)));
         Ok(Self {
@@ -109,6 +111,7 @@ impl WireHandle {
 
     /// Runs `work` on the thread that carries the wire, and waits for the result.
     fn ask<T: Send + 'static>(&self, work: impl FnOnce(&mut Wire, u64) -> T + Send + 'static) -> T {
+        // With room for the answer the worker never waits for the thread that asked.
         let (reply, answer) = sync_channel(1);
         let task = move |wire: &mut Wire, now| {
             let _ = reply.send(work(wire, now));

@@ -106,6 +106,7 @@ impl WireWorker {
         let _ = exact_timers();
         let mut ready = PollEvents::new();
         loop {
+            // Deliveries go first: a batch that was received may have taken a while to admit.
             self.deliver_due_packets();
             self.wait(&mut ready);
             if ready.woken() && !self.handle_requests() {
@@ -166,6 +167,7 @@ impl WireWorker {
     fn handle_requests(&mut self) -> bool {
         while let Ok(request) = self.requests.try_recv() {
             match request {
+                // The thread that has asked waits for the answer, so each send finds a receiver.
                 WorkerRequest::AddWire(wire, reply) => {
                     let _ = reply.send(self.add_wire(wire));
                 }
@@ -185,6 +187,8 @@ impl WireWorker {
     }
 
     fn add_wire(&mut self, wire: Box<Wire>) -> io::Result<usize> {
+        // Numbers are used again, so that a test with many short-lived wires keeps a short list. An
+        // alarm of the former wire finds another due time here, and is passed over.
         let free = self.wires.iter().position(Option::is_none);
         let index = free.unwrap_or(self.wires.len());
         for (end, port) in wire.ports().iter().enumerate() {
@@ -211,6 +215,7 @@ impl WireWorker {
     /// length came.
     fn receive_from(&mut self, token: u64) -> usize {
         let (index, end) = ((token / 2) as usize, (token % 2) as usize);
+        // A request of this round may have removed the wire that the poller has told of.
         let Some(Some(carried)) = self.wires.get_mut(index) else {
             return 0;
         };
@@ -239,6 +244,7 @@ impl WireWorker {
                 return;
             }
             self.alarms.pop();
+            // The alarm may be that of a wire that was removed, or of an earlier state of the wire.
             let Some(Some(carried)) = self.wires.get_mut(index) else {
                 continue;
             };

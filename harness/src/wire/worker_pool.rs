@@ -3,13 +3,14 @@
 //! A test without wires must not pay for a thread, and a test with fifty wires must not get fifty.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use super::wire::Wire;
 use super::worker::{WireWorker, WorkerRequest};
 use crate::kernel::frames::Poller;
+use crate::kernel::sync::Lock;
 
 /// Sends requests to one worker, and wakes the worker to look at them.
 #[derive(Clone)]
@@ -41,7 +42,7 @@ struct PooledWorker {
     wires: usize,
 }
 
-static WORKERS: Mutex<Vec<PooledWorker>> = Mutex::new(Vec::new());
+static WORKERS: Lock<Vec<PooledWorker>> = Lock::new(Vec::new());
 
 /// Most workers of a process. More would only take CPU time from the programs whose packets are
 /// carried: on two cores more queues gained nothing (measured for this project, 2026-08).
@@ -49,7 +50,8 @@ const MOST_WORKERS: usize = 2;
 
 /// Gives a wire to the worker that has the fewest. Returns that worker and the wire's number.
 pub(super) fn add_wire(wire: Wire) -> io::Result<(WorkerSender, usize)> {
-    let mut workers = lock_workers();
+    let mut workers = WORKERS.lock();
+    // A worker without wires is there only if a wire could not be added to it before.
     let some_are_idle = workers.iter().any(|worker| worker.wires == 0);
     if workers.len() < MOST_WORKERS && !some_are_idle {
         workers.push(start_worker()?);
@@ -58,6 +60,8 @@ pub(super) fn add_wire(wire: Wire) -> io::Result<(WorkerSender, usize)> {
         .iter_mut()
         .min_by_key(|worker| worker.wires)
         .expect("a worker was just started");
+    // The lock is held until the worker has answered: otherwise another thread could take the
+    // worker's last wire meanwhile, and end the worker.
     let (reply, answer) = sync_channel(1);
     worker
         .sender
@@ -72,7 +76,7 @@ pub(super) fn add_wire(wire: Wire) -> io::Result<(WorkerSender, usize)> {
 /// Takes a wire from its worker, which does not touch the wire any more when this returns. A
 /// worker without wires is ended.
 pub(super) fn remove_wire(sender: &WorkerSender, index: usize) -> Option<Box<Wire>> {
-    let mut workers = lock_workers();
+    let mut workers = WORKERS.lock();
     let (reply, answer) = sync_channel(1);
     sender.send(WorkerRequest::RemoveWire(index, reply));
     let wire = answer.recv().ok().flatten();
@@ -83,14 +87,11 @@ pub(super) fn remove_wire(sender: &WorkerSender, index: usize) -> Option<Box<Wir
     if workers[at].wires == 0 {
         let worker = workers.swap_remove(at);
         worker.sender.send(WorkerRequest::Stop);
-        // The panic hook has reported a panic of that thread where it happened.
+        // Joined, so that no thread is left when the last wire is gone. The panic hook has reported
+        // a panic of that thread where it happened.
         let _ = worker.thread.join();
     }
     wire
-}
-
-fn lock_workers() -> MutexGuard<'static, Vec<PooledWorker>> {
-    WORKERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn start_worker() -> io::Result<PooledWorker> {

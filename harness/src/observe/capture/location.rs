@@ -11,15 +11,15 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::model::random::seed_for;
-use crate::observe::error::{Failure, ObserveError, RefusedStep, Result};
+use crate::observe::error::{ObserveError, ObserveFailure, RefusedStep, Result};
 use crate::sandbox::paths;
 
 /// Returns the directory of this program's captures.
 pub(super) fn directory() -> Result<PathBuf> {
     let program =
         std::env::current_exe().map_err(|e| ObserveError::refused(RefusedStep::FindProgram, e))?;
-    let target =
-        paths::target_dir(&program).ok_or_else(|| Failure::NoTargetDirectory(program.clone()))?;
+    let target = paths::target_dir(&program)
+        .ok_or_else(|| ObserveFailure::NoTargetDirectory(program.clone()))?;
     let stem = program.file_stem().unwrap_or_default().to_string_lossy();
     Ok(target.join("snowglobe/captures").join(without_hash(&stem)))
 }

@@ -1,8 +1,8 @@
-//! What the environment asks for: `SNOWGLOBE_CAPTURE`.
+//! The environment can ask for captures by `SNOWGLOBE_CAPTURE`.
 //!
 //! Whoever looks into a failure on a machine of CI wants its captures without changing the tests.
 
-use crate::observe::error::{Failure, Result};
+use crate::observe::error::{ObserveFailure, Result};
 
 /// Whether links are captured that nobody asked for, and what becomes of the captures of a trial
 /// that passes.
@@ -11,7 +11,7 @@ pub(crate) enum CapturePolicy {
     /// Captures what the test asks for, and keeps the file if the trial fails.
     AsAsked,
     /// Captures all links of all labs, and keeps the file if the trial fails.
-    Failure,
+    ObserveFailure,
     /// Captures all links of all labs, and keeps the file.
     Always,
 }
@@ -26,13 +26,13 @@ impl CapturePolicy {
     pub(crate) fn of_environment() -> Result<Self> {
         let value = std::env::var_os(VARIABLE).unwrap_or_default();
         let value = value.to_string_lossy();
-        Self::parse(&value).ok_or_else(|| Failure::UnknownPolicy(value.into_owned()).into())
+        Self::parse(&value).ok_or_else(|| ObserveFailure::UnknownPolicy(value.into_owned()).into())
     }
 
     fn parse(value: &str) -> Option<Self> {
         match value {
             "" | "off" => Some(Self::AsAsked),
-            "failure" => Some(Self::Failure),
+            "failure" => Some(Self::ObserveFailure),
             "always" => Some(Self::Always),
             _ => None,
         }
@@ -54,7 +54,7 @@ mod tests {
         assert_eq!(CapturePolicy::parse("off"), Some(CapturePolicy::AsAsked));
         assert_eq!(
             CapturePolicy::parse("failure"),
-            Some(CapturePolicy::Failure)
+            Some(CapturePolicy::ObserveFailure)
         );
         assert_eq!(CapturePolicy::parse("always"), Some(CapturePolicy::Always));
         assert_eq!(CapturePolicy::parse("yes"), None);

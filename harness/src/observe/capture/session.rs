@@ -24,7 +24,7 @@ use super::write_queue::WriteQueue;
 use crate::events::{EventKind, clock, note_in_all};
 use crate::kernel::clock::monotonic;
 use crate::kernel::sync::Lock;
-use crate::observe::error::{Failure, ObserveError, RefusedStep, Result};
+use crate::observe::error::{ObserveError, ObserveFailure, RefusedStep, Result};
 use crate::trial::running;
 
 /// The captures of this trial.
@@ -74,7 +74,7 @@ impl CaptureSession {
     }
 
     fn begin() -> Result<Arc<Self>> {
-        let trial = running::current().ok_or(Failure::OutsideOfTrial)?;
+        let trial = running::current().ok_or(ObserveFailure::OutsideOfTrial)?;
         let policy = CapturePolicy::of_environment()?;
         let (file, path) = location::create(&location::directory()?, &trial.name)?;
         let mut header = Vec::new();

@@ -3,12 +3,11 @@
 //! A system call for each packet would make a capture several times slower than the link. So
 //! packets are written together that come within a few milliseconds.
 
-use std::sync::{Condvar, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::packet_batch::PacketBatch;
 use super::pcapng::PacketBlock;
-use crate::kernel::sync::Lock;
+use crate::kernel::sync::{Lock, Notifier};
 
 /// Most bytes of packets that wait for the file: packets that come then are lost.
 const MOST_WAITING: usize = 64 << 20;
@@ -23,7 +22,7 @@ const ENOUGH: usize = 1 << 20;
 #[derive(Default)]
 pub(super) struct WriteQueue {
     waiting: Lock<WaitingPackets>,
-    more: Condvar,
+    more: Notifier,
 }
 
 #[derive(Default)]
@@ -55,12 +54,19 @@ impl WriteQueue {
 
     /// Waits until there are packets to be written. Returns true if the capture has ended.
     pub(super) fn wait(&self) -> bool {
-        let nothing = |waiting: &mut WaitingPackets| waiting.batch.is_empty() && !waiting.over;
-        let waiting = self.more.wait_while(self.waiting.lock(), nothing);
-        let waiting = waiting.unwrap_or_else(PoisonError::into_inner);
-        let few = |waiting: &mut WaitingPackets| waiting.batch.len() < ENOUGH && !waiting.over;
-        let waited = self.more.wait_timeout_while(waiting, GATHER, few);
-        waited.unwrap_or_else(PoisonError::into_inner).0.over
+        let mut waiting = self.waiting.lock();
+        while waiting.batch.is_empty() && !waiting.over {
+            waiting = self.more.wait(waiting);
+        }
+        let deadline = Instant::now() + GATHER;
+        while waiting.batch.len() < ENOUGH && !waiting.over {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            waiting = self.more.wait_timeout(waiting, left);
+        }
+        waiting.over
     }
 
     /// Ends the capture: packets that come now are lost, and the writer does not wait any more.

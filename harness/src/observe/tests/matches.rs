@@ -1,4 +1,4 @@
-//! Which packets match.
+//! Matches pick the packets that they describe, and no others.
 
 use std::net::Ipv4Addr;
 

@@ -1,4 +1,4 @@
-//! How wires begin, change and end.
+//! Wires begin, change and end as they should, and so do their threads.
 
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};

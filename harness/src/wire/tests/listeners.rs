@@ -1,4 +1,4 @@
-//! What a wire tells of its frames.
+//! A wire tells its listeners of each frame.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

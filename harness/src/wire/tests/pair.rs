@@ -1,4 +1,4 @@
-//! Two namespaces and a wire between them.
+//! Two network namespaces and a wire between them, for the tests of wires.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
@@ -21,11 +21,12 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// Those that can be had here.
-    pub(super) fn available() -> Vec<Kind> {
-        match TapDevice::is_available() {
-            true => vec![Kind::Tap, Kind::Packet],
-            false => vec![Kind::Packet],
+    /// Returns the kinds of ports that this machine has.
+    pub(super) fn available() -> Vec<Self> {
+        if TapDevice::is_available() {
+            vec![Self::Tap, Self::Packet]
+        } else {
+            vec![Self::Packet]
         }
     }
 }
@@ -34,7 +35,7 @@ impl Kind {
 pub(super) struct Pair {
     pub(super) wire: WireHandle,
     nodes: [Netns; 2],
-    /// Where the inner ends of cables are.
+    /// Namespace that has the inner ends of cables.
     _middle: Netns,
 }
 
@@ -106,7 +107,7 @@ impl Pair {
         })
     }
 
-    /// The same by TCP; Bob listens.
+    /// Returns both ends of a TCP connection from Alice to Bob.
     pub(super) fn tcp(&self) -> [TcpStream; 2] {
         let listener = self.visit(1, || TcpListener::bind((address(1), 80)).expect("a port"));
         let alice = self.visit(0, || {

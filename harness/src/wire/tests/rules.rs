@@ -1,4 +1,4 @@
-//! What rules have a wire do.
+//! A wire does to packets what their rules say.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::UdpSocket;
