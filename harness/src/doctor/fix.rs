@@ -21,7 +21,7 @@ pub(super) fn feature(feature: Feature, refused: &Refused, machine: &Machine) ->
         (Feature::IdRange, _) if !machine.root => {
             "run the tests as root: `sudo -E env PATH=\"$PATH\" cargo test`".to_owned()
         }
-        // Only a file's mode is answered with EACCES (open(2)); a missing privilege is EPERM.
+        // EACCES is about the mode of a file (open(2)); a missing privilege is EPERM.
         (Feature::Tun, Errno::EACCES) => "sudo chmod 0666 /dev/net/tun".to_owned(),
         (Feature::Tun, Errno::ENOENT) if machine.container.is_some() => {
             "start the container with `--device /dev/net/tun` (on its host: `sudo modprobe tun`)"

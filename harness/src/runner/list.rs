@@ -50,7 +50,7 @@ fn as_json(trials: &[Trial]) -> String {
         let event = json!({
             "type": "test", "event": "discovered", "name": trial.name(),
             "ignore": trial.has_ignored_flag(),
-            "ignore_message": trial.options().ignore.unwrap_or(""),
+            "ignore_message": trial.ignore_reason(),
             "source_path": source.map_or("", |s| s.file),
             "start_line": source.map_or(0, |s| s.line),
         });

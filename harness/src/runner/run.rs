@@ -224,9 +224,7 @@ fn run_selected(
 /// A verdict that is known without running the trial.
 fn settled(args: &Arguments, trial: &Trial) -> Option<TrialResult> {
     if !args.runs(trial.has_ignored_flag()) {
-        return Some(TrialResult::Ignored(
-            trial.options().ignore.unwrap_or("").to_owned(),
-        ));
+        return Some(TrialResult::Ignored(trial.ignore_reason().to_owned()));
     }
     trial.lacks().map(TrialResult::failed)
 }

@@ -34,7 +34,10 @@ pub struct Trial {
     options: Options,
     source: Option<SourceLine>,
     body: Body,
+    /// Reason for which something that the trial needs is missing.
     lacks: Option<String>,
+    /// Whether the trial is ignored for what is missing.
+    ignored_for_lack: bool,
 }
 
 /// The place in the source where a trial was written down.
@@ -68,6 +71,7 @@ impl Trial {
             source: None,
             body: Body::Closure(Box::new(move || body().into_outcome())),
             lacks: None,
+            ignored_for_lack: false,
         }
     }
 
@@ -82,6 +86,7 @@ impl Trial {
             }),
             body: Body::Function(definition.body),
             lacks: None,
+            ignored_for_lack: false,
         }
     }
 
@@ -123,7 +128,13 @@ impl Trial {
 
     /// Returns whether the trial is ignored unless asked for.
     pub fn has_ignored_flag(&self) -> bool {
-        self.options.ignore.is_some()
+        self.options.ignore.is_some() || self.ignored_for_lack
+    }
+
+    /// Returns the reason for which the trial is ignored, or the empty string.
+    pub(crate) fn ignore_reason(&self) -> &str {
+        let lack = self.lacks().filter(|_| self.ignored_for_lack);
+        lack.or(self.options.ignore).unwrap_or("")
     }
 
     /// Returns the trial's options.
@@ -134,15 +145,13 @@ impl Trial {
     /// Makes the trial run although it is ignored by default.
     pub(crate) fn ask_for(&mut self) {
         self.options.ignore = None;
+        self.ignored_for_lack = false;
     }
 
     /// Notes that something is missing that the trial needs. The trial is ignored then, unless what
     /// is missing is `required` to be there.
     pub(crate) fn lack(&mut self, reason: String, required: bool) {
-        if !required && self.options.ignore.is_none() {
-            // One text for each thing that is missing, once a run.
-            self.options.ignore = Some(Box::leak(reason.clone().into_boxed_str()));
-        }
+        self.ignored_for_lack = !required && self.options.ignore.is_none();
         self.lacks = Some(reason);
     }
 
