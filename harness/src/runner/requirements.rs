@@ -27,7 +27,7 @@ pub(crate) fn check(args: &Arguments, trials: &mut [Trial]) -> Result<(), RunErr
             lacks.extend(lack);
         }
         if !lacks.is_empty() {
-            trial.lack(lacks.join("; "), required);
+            trial.set_lack(lacks.join("; "), required);
         }
     }
     Ok(())

@@ -224,9 +224,15 @@ fn run_selected(
 /// A verdict that is known without running the trial.
 fn settled(args: &Arguments, trial: &Trial) -> Option<TrialResult> {
     if !args.runs(trial.has_ignored_flag()) {
+<<<<<<< HEAD
         return Some(TrialResult::Ignored(trial.ignore_reason().to_owned()));
+=======
+        return Some(TrialResult::Ignored(
+            trial.ignore_reason().unwrap_or("").to_owned(),
+        ));
+>>>>>>> ca5c589 (trial: own the reason for which a trial is ignored, and name its parts)
     }
-    trial.lacks().map(TrialResult::failed)
+    trial.lack().map(TrialResult::failed)
 }
 
 pub(super) fn under_nextest() -> bool {

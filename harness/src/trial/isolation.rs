@@ -1,4 +1,7 @@
-//! The namespaces that a trial has of its own.
+//! The namespaces that a trial gets of its own.
+//!
+//! Most trials want all of them. A trial that measures the host's network, or that runs a debugger
+//! on its own processes, wants to leave some out.
 
 use std::fmt;
 use std::ops::BitOr;
@@ -7,8 +10,8 @@ use nix::sched::CloneFlags;
 
 /// The kinds of namespaces that a trial has of its own; all six unless it says otherwise.
 ///
-/// What is left out is shared with the other trials of the run that leave it out, in the run's
-/// outer sandbox; only the network is then the host's.
+/// A trial shares a namespace that it leaves out with the other trials of the run that leave it out:
+/// the one of the run's outer sandbox. Only the network is then the host's.
 ///
 /// ```
 /// use snowglobe::Isolation;
@@ -20,7 +23,8 @@ use nix::sched::CloneFlags;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Isolation(u8);
 
-const NAMES: [(&str, Isolation, CloneFlags); 6] = [
+/// Kinds of namespaces with their names and the flags of `clone(2)`.
+const KINDS: [(&str, Isolation, CloneFlags); 6] = [
     ("user", Isolation::USER, CloneFlags::CLONE_NEWUSER),
     ("net", Isolation::NET, CloneFlags::CLONE_NEWNET),
     ("mnt", Isolation::MNT, CloneFlags::CLONE_NEWNS),
@@ -30,7 +34,7 @@ const NAMES: [(&str, Isolation, CloneFlags); 6] = [
 ];
 
 impl Isolation {
-    /// No namespace of its own.
+    /// No namespace.
     pub const NONE: Isolation = Isolation(0);
     /// Users and capabilities.
     pub const USER: Isolation = Isolation(1);
@@ -38,7 +42,7 @@ impl Isolation {
     pub const NET: Isolation = Isolation(2);
     /// Mounts: `/tmp`, `/run`, `/dev/shm`, `/proc`, `/sys`.
     pub const MNT: Isolation = Isolation(4);
-    /// The hostname.
+    /// Hostname.
     pub const UTS: Isolation = Isolation(8);
     /// System V IPC and POSIX message queues.
     pub const IPC: Isolation = Isolation(16);
@@ -47,23 +51,24 @@ impl Isolation {
     /// All of them: the default.
     pub const ALL: Isolation = Isolation(63);
 
-    /// Returns whether all kinds in `other` are included.
+    /// Returns whether all kinds of `other` are among these.
     pub const fn contains(self, other: Isolation) -> bool {
         self.0 & other.0 == other.0
     }
 
-    /// Returns the kinds that are here and not in `other`.
+    /// Returns these kinds without those of `other`.
     pub const fn without(self, other: Isolation) -> Isolation {
         Isolation(self.0 & !other.0)
     }
 
-    /// Returns the kinds that are here or in `other`.
+    /// Returns these kinds and those of `other`.
     pub const fn with(self, other: Isolation) -> Isolation {
         Isolation(self.0 | other.0)
     }
 
+    /// Returns the flags by which `clone(2)` makes these namespaces.
     pub(crate) fn clone_flags(self) -> CloneFlags {
-        NAMES
+        KINDS
             .iter()
             .filter(|(_, kind, _)| self.contains(*kind))
             .fold(CloneFlags::empty(), |flags, (_, _, flag)| flags | *flag)
@@ -80,7 +85,7 @@ impl BitOr for Isolation {
 
 impl fmt::Display for Isolation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = NAMES
+        let names: Vec<&str> = KINDS
             .iter()
             .filter(|(_, kind, _)| self.contains(*kind))
             .map(|(name, _, _)| *name)

@@ -7,7 +7,8 @@
 //! | `isolation.rs` | the namespaces that a trial gets |
 //! | `feature.rs` | names of what not every kernel can do |
 //! | `failed.rs` | what a test function may return, and how an error becomes a failure |
-//! | `running.rs` | what a test can ask of the trial that runs it |
+//! | `from_inside.rs` | functions that a test calls on the trial that runs it |
+//! | `running.rs` | state of the trial that this process runs |
 
 mod failed;
 mod feature;
@@ -22,5 +23,5 @@ pub use feature::Feature;
 pub use from_inside::{at_end, note, seed, trial_name};
 pub use isolation::Isolation;
 pub use options::{Need, Options, ShouldPanic, Weight};
-pub(crate) use trial::Body;
+pub(crate) use trial::TestBody;
 pub use trial::{Definition, TRIALS, Trial};

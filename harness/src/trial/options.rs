@@ -1,10 +1,13 @@
-//! Options of a trial.
+//! The options of a trial.
+//!
+//! The attribute macro writes them into a static, so every setter is a `const fn` and every value
+//! can stand in a constant.
 
 use std::fmt;
 use std::time::Duration;
 
-use super::Feature;
-use super::Isolation;
+use super::feature::Feature;
+use super::isolation::Isolation;
 
 /// The options of a trial, as `#[snowglobe::test(…)]` sets them.
 ///
@@ -19,6 +22,7 @@ use super::Isolation;
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     pub(crate) timeout: Option<Duration>,
+    /// Reason, perhaps an empty one, for which the trial is ignored unless a user asks for it.
     pub(crate) ignore: Option<&'static str>,
     pub(crate) should_panic: ShouldPanic,
     pub(crate) seed: Option<u64>,
@@ -30,32 +34,32 @@ pub struct Options {
     pub(crate) nested: bool,
 }
 
-/// Whether a panic is what the trial is expected to end with.
+/// Whether the trial is expected to end with a panic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShouldPanic {
     /// A panic is a failure.
     No,
     /// A panic is a pass, and its absence a failure.
     Yes,
-    /// A panic is a pass if its text contains this one.
+    /// A panic is a pass if its text contains this, and anything else is a failure.
     With(&'static str),
 }
 
 /// Share of the machine that a trial needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
-    /// The trial counts as this many ordinary trials.
+    /// The trial needs as much as this many ordinary trials.
     Threads(usize),
     /// The trial needs the whole machine: nothing else runs meanwhile.
     Machine,
 }
 
-/// Something that a trial cannot do without.
+/// Requirement without which a trial cannot run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Need {
-    /// Something that the kernel must be able to do here.
+    /// The kernel and the rights of this process must allow this.
     Feature(Feature),
-    /// A provisioned fixture.
+    /// The fixture of this name must have been provisioned.
     Fixture(&'static str),
 }
 
@@ -69,7 +73,7 @@ impl fmt::Display for Need {
 }
 
 impl Options {
-    /// The defaults: a timeout of 60 s (or `SNOWGLOBE_TIMEOUT`), all six namespaces.
+    /// Defaults: a timeout of 60 s (or `SNOWGLOBE_TIMEOUT`), and all six namespaces.
     pub const NEW: Options = Options {
         timeout: None,
         ignore: None,
@@ -89,7 +93,7 @@ impl Options {
         self
     }
 
-    /// Makes the trial ignored unless asked for, with a reason to show (or the empty string).
+    /// Makes the trial ignored unless a user asks for it, with a reason to show (may be empty).
     pub const fn ignore(mut self, reason: &'static str) -> Options {
         self.ignore = Some(reason);
         self
@@ -107,20 +111,24 @@ impl Options {
         self
     }
 
-    /// Sets the seed that [`snowglobe::seed`](crate::seed) returns, in place of one from the run's.
+    /// Sets the seed that [`snowglobe::seed`](crate::seed()) returns.
+    ///
+    /// Without this option the seed is derived from the run's seed and the trial's name.
     pub const fn seed(mut self, seed: u64) -> Options {
         self.seed = Some(seed);
         self
     }
 
-    /// Sets what the trial cannot do without. Where one of these is missing the trial is ignored,
-    /// with the reason shown; under `SNOWGLOBE_REQUIRE=1` it fails there.
+    /// Sets what the trial cannot do without.
+    ///
+    /// Where one of the needs is missing, the trial is ignored with the reason, or fails under
+    /// `SNOWGLOBE_REQUIRE=1`.
     pub const fn requires(mut self, needs: &'static [Need]) -> Options {
         self.needs = needs;
         self
     }
 
-    /// Sets the namespaces that the trial has of its own.
+    /// Sets the namespaces that the trial gets of its own.
     pub const fn isolation(mut self, isolation: Isolation) -> Options {
         self.isolation = isolation;
         self
@@ -144,13 +152,13 @@ impl Options {
         self
     }
 
-    /// Permits panics on other threads than the test's own: they are no failure by themselves.
+    /// Accepts panics on other threads than the test's own.
     pub const fn allow_panics(mut self) -> Options {
         self.allow_panics = true;
         self
     }
 
-    /// Permits the trial to make user namespaces of its own.
+    /// Lets the trial make user namespaces of its own.
     pub const fn nested(mut self) -> Options {
         self.nested = true;
         self

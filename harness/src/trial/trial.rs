@@ -1,4 +1,7 @@
-//! A test case as a value, whether it was written as a function or made at run time.
+//! A test case as a value.
+//!
+//! Test functions are known when the program is built; the cells of a matrix and the files of a
+//! corpus are known only when it runs. The runner handles both alike, as values of [`Trial`].
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,8 +12,8 @@ use super::options::Options;
 
 /// One test case.
 ///
-/// Most trials come from [`#[snowglobe::test]`](macro@crate::test). Those that are only known at
-/// run time, one for each file of a corpus or each cell of a matrix, are made here and handed to
+/// Most trials come from [`#[snowglobe::test]`](macro@crate::test). Those that are only known at run
+/// time, one for each file of a corpus or each cell of a matrix, are made here and handed to
 /// [`snowglobe::main!`](crate::main) or [`run`](crate::run()).
 ///
 /// ```
@@ -33,30 +36,35 @@ pub struct Trial {
     kind: Cow<'static, str>,
     options: Options,
     source: Option<SourceLine>,
-    body: Body,
-    /// Reason for which something that the trial needs is missing.
-    lacks: Option<String>,
-    /// Whether the trial is ignored for what is missing.
-    ignored_for_lack: bool,
+    body: TestBody,
+    lack: Option<Lack>,
 }
 
-/// The place in the source where a trial was written down.
+/// Something that the trial needs and this machine does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Lack {
+    reason: String,
+    /// The trial fails for the lack. Otherwise the trial is ignored.
+    is_failure: bool,
+}
+
+/// Place in the source where a trial is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SourceLine {
-    /// Path of the file, as `file!()` gives it.
     pub(crate) file: &'static str,
-    /// Number of the line.
     pub(crate) line: u32,
 }
 
-/// The code of a trial.
-pub(crate) enum Body {
+/// Test function of a trial, which runs once.
+pub(crate) enum TestBody {
+    /// A function with the attribute.
     Function(fn() -> Result<(), Failed>),
+    /// A closure that was made at run time.
     Closure(Box<dyn FnOnce() -> Result<(), Failed> + Send>),
 }
 
 impl Trial {
-    /// Makes a trial with the given name, which runs the given closure in a sandbox of its own.
+    /// Makes a trial of the given name that runs the given closure in a sandbox of its own.
     ///
     /// The closure may return `()` or any `Result` whose error displays.
     pub fn test<R, O>(name: impl Into<String>, body: R) -> Trial
@@ -69,12 +77,12 @@ impl Trial {
             kind: Cow::Borrowed(""),
             options: Options::NEW,
             source: None,
-            body: Body::Closure(Box::new(move || body().into_outcome())),
-            lacks: None,
-            ignored_for_lack: false,
+            body: TestBody::Closure(Box::new(move || body().into_outcome())),
+            lack: None,
         }
     }
 
+    /// Makes the trial that the attribute macro has written down.
     pub(crate) fn registered(definition: &'static Definition) -> Trial {
         Trial {
             name: Cow::Borrowed(definition.trial_name()),
@@ -84,9 +92,8 @@ impl Trial {
                 file: definition.file,
                 line: definition.line,
             }),
-            body: Body::Function(definition.body),
-            lacks: None,
-            ignored_for_lack: false,
+            body: TestBody::Function(definition.body),
+            lack: None,
         }
     }
 
@@ -104,8 +111,7 @@ impl Trial {
         self
     }
 
-    /// Sets the time that the trial may take. Then it is shown where the trial hangs, and the trial
-    /// is killed.
+    /// Sets the time after which the runner shows where the trial hangs, and kills it.
     pub fn timeout(mut self, limit: Duration) -> Trial {
         self.options.timeout = Some(limit);
         self
@@ -116,7 +122,7 @@ impl Trial {
         Trial { options, ..self }
     }
 
-    /// Returns the name by which the trial is listed and filtered.
+    /// Returns the name that lists show and filters match.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -126,15 +132,19 @@ impl Trial {
         &self.kind
     }
 
-    /// Returns whether the trial is ignored unless asked for.
+    /// Returns whether the trial is ignored unless a user asks for it.
     pub fn has_ignored_flag(&self) -> bool {
-        self.options.ignore.is_some() || self.ignored_for_lack
+        self.ignore_reason().is_some()
     }
 
-    /// Returns the reason for which the trial is ignored, or the empty string.
-    pub(crate) fn ignore_reason(&self) -> &str {
-        let lack = self.lacks().filter(|_| self.ignored_for_lack);
-        lack.or(self.options.ignore).unwrap_or("")
+    /// Returns the reason, perhaps an empty one, for which the trial is ignored unless a user asks
+    /// for it.
+    pub(crate) fn ignore_reason(&self) -> Option<&str> {
+        let by_lack = || {
+            let lack = self.lack.as_ref().filter(|lack| !lack.is_failure)?;
+            Some(&*lack.reason)
+        };
+        self.options.ignore.or_else(by_lack)
     }
 
     /// Returns the trial's options.
@@ -142,32 +152,33 @@ impl Trial {
         &self.options
     }
 
-    /// Makes the trial run although it is ignored by default.
+    /// Makes the trial run although its options say that it is ignored.
     pub(crate) fn ask_for(&mut self) {
         self.options.ignore = None;
-        self.ignored_for_lack = false;
     }
 
-    /// Notes that something is missing that the trial needs. The trial is ignored then, unless what
-    /// is missing is `required` to be there.
-    pub(crate) fn lack(&mut self, reason: String, required: bool) {
-        self.ignored_for_lack = !required && self.options.ignore.is_none();
-        self.lacks = Some(reason);
+    /// Notes the reason for which this machine cannot run the trial. The trial is ignored for that
+    /// reason, or fails if it `is_failure`.
+    pub(crate) fn set_lack(&mut self, reason: String, is_failure: bool) {
+        self.lack = Some(Lack { reason, is_failure });
     }
 
-    pub(crate) fn lacks(&self) -> Option<&str> {
-        self.lacks.as_deref()
+    /// Returns the reason for which this machine cannot run the trial.
+    pub(crate) fn lack(&self) -> Option<&str> {
+        self.lack.as_ref().map(|lack| &*lack.reason)
     }
 
+    /// Returns the place in the source, for a trial that is written there.
     pub(crate) fn source(&self) -> Option<SourceLine> {
         self.source
     }
 
-    pub(crate) fn into_name_and_body(self) -> (Cow<'static, str>, Body) {
+    /// Takes the trial apart, for the process that runs it.
+    pub(crate) fn into_name_and_body(self) -> (Cow<'static, str>, TestBody) {
         (self.name, self.body)
     }
 
-    /// Returns the name with its kind, as it is printed.
+    /// Returns the name with its kind, as reports print it.
     pub(crate) fn label(&self) -> String {
         if self.kind.is_empty() {
             self.name.to_string()
@@ -177,11 +188,15 @@ impl Trial {
     }
 }
 
-impl Body {
+impl TestBody {
+    /// Runs the test function.
+    ///
+    /// # Errors
+    /// Fails as the test function fails.
     pub(crate) fn run(self) -> Result<(), Failed> {
         match self {
-            Body::Function(function) => function(),
-            Body::Closure(closure) => closure(),
+            TestBody::Function(function) => function(),
+            TestBody::Closure(closure) => closure(),
         }
     }
 }
@@ -196,45 +211,44 @@ impl fmt::Debug for Trial {
     }
 }
 
-/// A test function as the attribute macro writes it down.
+/// What the attribute macro writes down about a test function.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Definition {
-    /// Path of the function, as `crate::module::function`.
+    /// Path of the function, as in `crate::module::function`.
     pub path: &'static str,
-    /// The name given with `name = "…"`, in place of the last part of the path.
+    /// Name given with `name = "…"`, in place of the last part of the path.
     pub name: Option<&'static str>,
-    /// File of the function, as `file!()` gives it.
+    /// Source file, from `file!()`.
     pub file: &'static str,
-    /// Line of the function, as `line!()` gives it.
+    /// Line in the source file, from `line!()`.
     pub line: u32,
-    /// The function, with a result of one type for all.
+    /// Test function, with its result made uniform.
     pub body: fn() -> Result<(), Failed>,
-    /// Options in the attribute.
+    /// Options of the trial.
     pub options: Options,
 }
 
 impl Definition {
-    /// Returns whether `name` is the trial's. Nearly always it is not, which the end of the path
-    /// shows at once.
+    /// Returns whether `name` is the name of the trial.
     pub(crate) fn is_named(&self, name: &str) -> bool {
         match self.name {
             Some(own) => own == name,
+            // Nearly always the names differ, and nearly always in their last bytes.
             None => self.path.ends_with(name) && self.trial_name() == name,
         }
     }
 
-    /// Returns the name as libtest would list it: the path without the crate.
+    /// Returns the name that libtest would list: the path without the crate.
     pub(crate) fn trial_name(&self) -> &'static str {
         self.name.unwrap_or_else(|| without_crate(self.path))
     }
 }
 
-/// Returns a path without its crate.
-///
-/// A program with ten thousand trials does this for ten thousand paths, and a single byte is found
-/// faster than two.
-pub(crate) fn without_crate(path: &'static str) -> &'static str {
+/// Returns a path without its first part.
+fn without_crate(path: &'static str) -> &'static str {
+    // A program with ten thousand trials does this ten thousand times, and a search for one byte
+    // (`memchr`) is faster than one for two.
     let rest = path
         .split_once(':')
         .and_then(|(_, rest)| rest.strip_prefix(':'));

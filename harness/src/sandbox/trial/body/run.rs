@@ -11,7 +11,7 @@ use crate::kernel::process::sigaltstack;
 use crate::kernel::process::signal;
 use crate::sandbox::protocol::trial::BodyReport;
 use crate::trial::running::{self, RunningTrial};
-use crate::trial::{Body, Failed, Trial};
+use crate::trial::{Failed, TestBody, Trial};
 
 /// Does once, in the nursery, what every body would do and what does not depend on the trial.
 pub(crate) fn prepare() {
@@ -56,7 +56,7 @@ pub(crate) fn run(trial: Trial, seed: u64, index: u32, reports: MessageChannel) 
 /// Runs the test function. The name tells std to end backtraces here
 /// (`library/std/src/sys/backtrace.rs`).
 #[inline(never)]
-fn __rust_begin_short_backtrace(body: Body) -> Result<(), Failed> {
+fn __rust_begin_short_backtrace(body: TestBody) -> Result<(), Failed> {
     let result = body.run();
     // Keeps the call above from becoming a jump, which would leave no frame.
     std::hint::black_box(());
