@@ -274,7 +274,7 @@ impl Started {
         body::remember_supervisor();
         let first = FirstThread::current();
         let world = outer::make(ids, &paths, |channel, ids| {
-            let Ok(setting) = Setting::of(ids, hidden, supervisor, first) else {
+            let Ok(setting) = Setting::collect(ids, hidden, supervisor, first) else {
                 process::exit_now(1)
             };
             nursery::live(Zygote::new(trials, setting), channel, single)

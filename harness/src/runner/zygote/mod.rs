@@ -1,6 +1,23 @@
-//! The processes that run the trials: zygotes, and the nursery that makes them.
+//! The processes that run the trials.
+//!
+//! A trial must not change the process in which the next trial runs, and starting the test program
+//! for each trial costs too much. So a process that has run no test is forked again and again.
+//!
+//! | file | role |
+//! |---|---|
+//! | `nursery.rs` | the first process of the outer sandbox, which forks and kills zygotes |
+//! | `zygote.rs` | a copy of the nursery that runs one trial after another |
+//! | `ordered_trial.rs` | a single trial, from its sandbox to its leftovers |
+//! | `setting.rs` | whatever all trials of a run find alike |
+//! | `orders.rs` | the channel to the supervisor |
+//! | `hostname.rs` | the hostname of a trial |
 
+mod hostname;
 pub(super) mod nursery;
+mod ordered_trial;
+mod orders;
+mod setting;
 mod zygote;
 
-pub(super) use zygote::{Setting, Zygote};
+pub(super) use setting::Setting;
+pub(super) use zygote::Zygote;

@@ -1,13 +1,15 @@
 //! The nursery: the first process of the outer sandbox, of which the zygotes are copies.
 //!
-//! It runs no trial itself, unless there is only one, and stays as it was: so that a slot whose zygote had to be killed together
-//! with its trial gets another, as good as the first.
+//! A trial that hangs is killed together with its zygote. The slot then needs another zygote, as
+//! good as the first: a copy of a process in which no trial has ever run. That process is the
+//! nursery. Only if there is a single trial does the nursery run it itself.
 
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::sched::CloneFlags;
 
-use super::zygote::{Zygote, await_order, refuse};
+use super::orders::{await_order, refuse};
+use super::zygote::Zygote;
 use crate::kernel::errno::errno;
 use crate::kernel::fd::replace_standard;
 use crate::kernel::message_channel::MessageChannel;
@@ -18,9 +20,9 @@ use crate::observe;
 use crate::sandbox::protocol::zygote::NurseryOrder;
 use crate::sandbox::trial::body;
 
-/// Spawns and kills zygotes as the supervisor orders, until it is done.
+/// Forks and kills zygotes as the supervisor orders, until the supervisor is done.
 ///
-/// Where there is a single trial, it is the zygote itself.
+/// If there is a `single` trial, this process is its zygote.
 pub(crate) fn live(zygote: Zygote<'_>, orders: MessageChannel, single: bool) -> ! {
     if prepare().is_err() {
         process::exit_now(1);
@@ -28,67 +30,79 @@ pub(crate) fn live(zygote: Zygote<'_>, orders: MessageChannel, single: bool) -> 
     if single {
         zygote.serve(&orders)
     }
-    // By slot; killing what is gone already does nothing.
-    let mut zygotes: Vec<Option<OwnedFd>> = Vec::new();
+    let mut zygotes = Zygotes::default();
     loop {
         match await_order(&orders, zygote.supervisor()) {
             (Some(NurseryOrder::Spawn { slot }), Some(channel)) => {
-                let place = place(&mut zygotes, slot);
-                kill(place.take());
+                let channel = MessageChannel::from(channel);
+                zygotes.kill(slot);
                 match clone_into(CloneFlags::empty()) {
-                    Ok(Cloned::Parent { pidfd, .. }) => *place = Some(pidfd),
+                    Ok(Cloned::Parent { pidfd, .. }) => zygotes.put(slot, pidfd),
                     Ok(Cloned::Child) => {
+                        // A zygote that held the ends of others would keep them from noticing
+                        // that the supervisor is done with them.
                         drop((orders, zygotes));
-                        process::never_return(|| zygote.serve(&MessageChannel::from(channel)))
+                        process::never_return(|| zygote.serve(&channel))
                     }
-                    Err(refused) => {
-                        refuse(&MessageChannel::from(channel), "fork a zygote", &refused)
-                    }
+                    Err(error) => refuse(&channel, "fork a zygote", &error),
                 }
             }
-            (Some(NurseryOrder::Kill { slot }), _) => kill(place(&mut zygotes, slot).take()),
+            (Some(NurseryOrder::Kill { slot }), _) => zygotes.kill(slot),
             (Some(NurseryOrder::Spawn { .. }), None) | (None, _) => {}
         }
     }
 }
 
-fn place(zygotes: &mut Vec<Option<OwnedFd>>, slot: u32) -> &mut Option<OwnedFd> {
-    let slot = slot as usize;
-    if slot >= zygotes.len() {
-        zygotes.resize_with(slot + 1, || None);
-    }
-    &mut zygotes[slot]
-}
+/// Pidfds of the zygotes, by slot.
+#[derive(Default)]
+struct Zygotes(Vec<Option<OwnedFd>>);
 
-/// A trial's init is killed by the kernel when its zygote dies.
-fn kill(zygote: Option<OwnedFd>) {
-    if let Some(zygote) = zygote {
-        let _ = process::pidfd_kill(&zygote, libc::SIGKILL);
+impl Zygotes {
+    /// Keeps the pidfd of the new zygote of a slot.
+    fn put(&mut self, slot: u32, pidfd: OwnedFd) {
+        let slot = slot as usize;
+        if slot >= self.0.len() {
+            self.0.resize_with(slot + 1, || None);
+        }
+        self.0[slot] = Some(pidfd);
+    }
+
+    /// Kills the zygote of a slot, if there is one, and with it the trial that the zygote runs: the
+    /// init asks for the same signal when its parent dies (`PR_SET_PDEATHSIG`, `prctl(2)`).
+    fn kill(&mut self, slot: u32) {
+        if let Some(pidfd) = self.0.get_mut(slot as usize).and_then(Option::take) {
+            // A zygote that is gone already needs no signal.
+            let _ = process::pidfd_kill(&pidfd, libc::SIGKILL);
+        }
     }
 }
 
 /// Does once what would otherwise be done for each trial.
 fn prepare() -> nix::Result<()> {
+    // Without this the nursery would have to wait for every zygote that it has killed.
     signal::ignore_children()?;
-    // These lead to places that the sandbox hides.
+    // The directories that these variables name are hidden in the sandbox.
     for key in ["TMPDIR", "XDG_RUNTIME_DIR"] {
         process::remove_env(key);
     }
+    // Tests of a run share a terminal, and none of them can know whose turn it is to read.
     let null = std::fs::File::open("/dev/null").map_err(|e| errno(&e))?;
     replace_standard(null.as_fd(), 0)?;
-    no_core_files()?;
+    limit_core_files()?;
     rseq::prepare();
     observe::log_keys_of_this_process();
     body::prepare();
     Ok(())
 }
 
-/// A test that is meant to crash should not leave a core file in the workspace.
-fn no_core_files() -> nix::Result<()> {
+/// Forbids core files unless `SNOWGLOBE_CORE` is set: a test that is meant to crash should not leave
+/// one in the workspace.
+fn limit_core_files() -> nix::Result<()> {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let (_, hard) = getrlimit(Resource::RLIMIT_CORE)?;
     match std::env::var_os("SNOWGLOBE_CORE") {
         Some(_) => Ok(()),
+        // Only the soft limit, so that a test can raise it again.
         None => setrlimit(Resource::RLIMIT_CORE, 0, hard),
     }
 }

@@ -1,0 +1,56 @@
+//! The zygotes' and the nursery's end of their channels to the supervisor.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::kernel::errno::errno;
+use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::process;
+use crate::sandbox::protocol::Message;
+use crate::sandbox::protocol::trial::TrialReport;
+use crate::sandbox::protocol::zygote::LONGEST_ORDER;
+use crate::sandbox::refused::{Refused, Step};
+
+/// Waits for a message, and returns the order in it (if it is one) and the descriptor that came
+/// along. Ends the process when the supervisor is gone or done.
+pub(super) fn await_order<M: Message>(
+    channel: &MessageChannel,
+    supervisor: &OwnedFd,
+) -> (Option<M>, Option<OwnedFd>) {
+    loop {
+        // A pidfd is readable when its process is gone (`pidfd_open(2)`), even if a copy of the
+        // supervisor's end of the channel lives on somewhere.
+        let mut fds = [
+            PollFd::new(channel.as_fd(), PollFlags::POLLIN),
+            PollFd::new(supervisor.as_fd(), PollFlags::POLLIN),
+        ];
+        if poll(&mut fds, PollTimeout::NONE).is_err() {
+            continue;
+        }
+        let [is_ordered, is_orphaned] = fds.map(|fd| fd.any().unwrap_or(false));
+        if is_orphaned {
+            process::exit_now(0);
+        }
+        if !is_ordered {
+            continue;
+        }
+        let mut buffer = [0; LONGEST_ORDER];
+        match channel.receive_few_with(&mut buffer) {
+            Ok(([], _)) => process::exit_now(0),
+            Ok((message, [passed, _])) => return (M::decode(message), passed),
+            Err(_) => {}
+        }
+    }
+}
+
+/// Reports to the supervisor why a trial was not run.
+pub(super) fn refuse(channel: &MessageChannel, step: impl Into<Step>, error: &io::Error) {
+    let refused = TrialReport::Refused(Refused {
+        step: step.into(),
+        errno: errno(error),
+    });
+    // If the supervisor is gone, nobody is left who would want to know.
+    let _ = channel.send(&refused.encode());
+}

@@ -1,0 +1,69 @@
+//! Whatever all trials of a run find alike, collected once.
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use nix::sys::signal::Signal;
+
+use crate::kernel::mount;
+use crate::kernel::process::shared_memory_child;
+use crate::kernel::process::signal::Pending;
+use crate::kernel::process::thread::First;
+use crate::sandbox::ids::Ids;
+use crate::sandbox::protocol::trial::WAKE_INIT;
+
+/// The surroundings of every trial of a run.
+pub(crate) struct Setting {
+    pub(super) ids: Ids,
+    /// Thread of the supervisor, of which the zygotes' threads are copies.
+    pub(super) first: Option<First>,
+    /// Directories that a private mount of a trial would hide, and must not.
+    pub(super) hidden: Vec<PathBuf>,
+    pub(super) working_dir: PathBuf,
+    /// Size of the stack of a test's thread, in bytes.
+    pub(super) stack: usize,
+    /// `/sys` is mounted read-only in the outer sandbox, as in many containers.
+    pub(super) sys_read_only: bool,
+    /// Pidfd that is readable when the supervisor is gone.
+    pub(super) supervisor: OwnedFd,
+    /// Signals of whichever process reads them: a signalfd shows those of its reader
+    /// (`signalfd(2)`), so a single descriptor serves all inits.
+    pub(super) signals: Pending,
+}
+
+impl Setting {
+    /// Collects the setting in the first process of the outer sandbox.
+    ///
+    /// # Errors
+    /// Fails if the kernel has no descriptor for signals left.
+    pub(crate) fn collect(
+        ids: Ids,
+        hidden: Vec<PathBuf>,
+        supervisor: OwnedFd,
+        first: Option<First>,
+    ) -> nix::Result<Self> {
+        Ok(Self {
+            ids,
+            first,
+            hidden,
+            working_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
+            // The upper part of the stack is the zygote's while the init uses the lower part.
+            stack: usual_stack() + shared_memory_child::OWN,
+            sys_read_only: mount::is_read_only("/sys"),
+            supervisor,
+            signals: Pending::of(&[Signal::SIGCHLD, WAKE_INIT])?,
+        })
+    }
+}
+
+/// Returns the size of the stack that std gives to a thread, in bytes: a test has as much room as
+/// under libtest.
+fn usual_stack() -> usize {
+    /// Default in bytes, from the documentation of `std::thread`, section "Stack size".
+    const USUAL: usize = 2 << 20;
+    /// Least size in bytes, for the init lives on this stack too, and makes nodes.
+    const LEAST: usize = 256 << 10;
+    let wanted = std::env::var("RUST_MIN_STACK").ok();
+    let wanted = wanted.and_then(|text| text.parse().ok());
+    wanted.unwrap_or(USUAL).max(LEAST)
+}

@@ -1,0 +1,110 @@
+//! A zygote: a copy of the test program that runs trials, one at a time.
+//!
+//! Starting the test program anew for each trial would cost an `execve`, the dynamic linker, and a
+//! walk through all registered trials. A zygote is forked once, before any trial has run, and a
+//! trial then costs a single fork.
+
+use std::os::fd::OwnedFd;
+use std::thread;
+
+use super::ordered_trial::{Leftovers, OrderedTrial, Pipes};
+use super::orders::{await_order, refuse};
+use super::setting::Setting;
+use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::process;
+use crate::sandbox::protocol::zygote::ZygoteOrder;
+use crate::trial::Trial;
+
+/// The state of a zygote, and of the nursery before it forks one.
+pub(crate) struct Zygote<'a> {
+    /// Trials by the index that orders name. A trial is taken out by the process that runs it, which
+    /// has a copy of this memory.
+    trials: &'a mut [Option<Trial>],
+    setting: Setting,
+    /// Pipes that the previous trial has left as they were.
+    kept: Option<Pipes>,
+}
+
+impl<'a> Zygote<'a> {
+    pub(crate) fn new(trials: &'a mut [Option<Trial>], setting: Setting) -> Self {
+        Self {
+            trials,
+            setting,
+            kept: None,
+        }
+    }
+
+    /// Returns a pidfd that is readable when the supervisor is gone.
+    pub(super) fn supervisor(&self) -> &OwnedFd {
+        &self.setting.supervisor
+    }
+
+    /// Runs the trials that are ordered, until the supervisor is done or gone.
+    pub(super) fn serve(mut self, channel: &MessageChannel) -> ! {
+        if let Some(first) = self.setting.first {
+            first.disown();
+        }
+        loop {
+            let (order, output) = await_order(channel, &self.setting.supervisor);
+            // While a trial runs, its init reads from this channel. A request that came when the
+            // init had just ended is read here, and is of no use any more.
+            let Some(ZygoteOrder { trial, seed }) = order else {
+                continue;
+            };
+            let ordered = OrderedTrial {
+                index: trial,
+                seed,
+                channel,
+            };
+            if self.run(&ordered, output).is_break() {
+                // The supervisor notices the end of the channel, and has another zygote made for
+                // this slot when there is another trial for it.
+                process::exit_now(1)
+            }
+        }
+    }
+
+    /// Runs a trial, and breaks if this zygote cannot run another one.
+    fn run(
+        &mut self,
+        ordered: &OrderedTrial<'_>,
+        output: Option<OwnedFd>,
+    ) -> std::ops::ControlFlow<()> {
+        use std::ops::ControlFlow::{Break, Continue};
+        let Some(slot) = self.trials.get_mut(ordered.index as usize) else {
+            return Break(());
+        };
+        let Some(name) = slot.as_ref().map(|trial| trial.name().to_owned()) else {
+            return Break(());
+        };
+        let mut pipes = match Pipes::after(self.kept.take(), output) {
+            Ok(pipes) => pipes,
+            Err(errno) => {
+                refuse(ordered.channel, "make a channel", &errno.into());
+                return Continue(());
+            }
+        };
+        let setting = &self.setting;
+        // A thread of the test's name, for the test body will be a copy of that thread: panic
+        // messages and debuggers then show the name, as under libtest.
+        let leftovers = thread::scope(|scope| {
+            let run = || ordered.run_as_guest(slot, setting, &mut pipes);
+            let thread = thread::Builder::new().name(name).stack_size(setting.stack);
+            match thread.spawn_scoped(scope, run) {
+                Ok(thread) => thread.join().unwrap_or(Leftovers::Ruin),
+                Err(error) => {
+                    refuse(ordered.channel, "start the test's thread", &error);
+                    Leftovers::Processes
+                }
+            }
+        });
+        match leftovers {
+            Leftovers::Nothing => {
+                self.kept = Some(pipes);
+                Continue(())
+            }
+            Leftovers::Processes => Continue(()),
+            Leftovers::Ruin => Break(()),
+        }
+    }
+}
