@@ -3,9 +3,28 @@
 #![allow(unsafe_code)]
 
 use std::ffi::CStr;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
+
+/// Device and inode of an open file. Descriptors with the same identity lead to the same file, pipe or
+/// terminal (`stat(2)`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileIdentity {
+    device: u64,
+    inode: u64,
+}
+
+impl FileIdentity {
+    /// Returns the identity of the file to which `fd` leads, or `None` if `fd` is closed.
+    pub fn of(fd: impl AsFd) -> Option<Self> {
+        let stat = nix::sys::stat::fstat(fd).ok()?;
+        Some(Self {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+        })
+    }
+}
 
 /// Makes `to` (0, 1 or 2) a copy of `from`, kept across `exec`.
 pub fn replace_standard(from: BorrowedFd<'_>, to: RawFd) -> nix::Result<()> {

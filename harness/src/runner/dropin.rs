@@ -9,7 +9,8 @@
 use std::process::{Command, Stdio};
 
 use super::args::Arguments;
-use super::run::{definition, run};
+use super::registry::definition;
+use super::run::run;
 use crate::trial::Trial;
 
 /// The path of the trial that this process was started for.

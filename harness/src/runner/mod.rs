@@ -6,33 +6,44 @@
 //!
 //! | file | role |
 //! |---|---|
+//! | `entry.rs` | what [`snowglobe::main!`](crate::main) expands to |
+//! | `registry.rs` | the trials that are written in this program |
 //! | `run.rs` | [`run()`]: from trials and arguments to a [`Conclusion`] |
 //! | `args/` | the command line and the environment variables |
 //! | `select.rs`, `requirements.rs` | the trials that run, their order, and what they need |
 //! | `list.rs` | `--list` |
+//! | `setup.rs`, `concurrency.rs` | what has to be there before the first trial |
 //! | `supervisor/` | the process that hands out trials, listens, keeps time and judges |
 //! | `zygote/` | the processes that run the trials |
-//! | `result.rs` | the result of a trial, made of its reports |
+//! | `result.rs` | the result of a trial |
 //! | `report/` | the output, one file a format |
 //! | `conclusion.rs`, `error.rs` | the two ends that a run can have |
+//! | `nextest.rs` | what is different under cargo-nextest |
 //! | `dropin.rs` | `#[snowglobe::test]` under the standard test harness |
 
 mod args;
 mod conclusion;
+mod concurrency;
 pub(crate) mod dropin;
+mod entry;
 pub(crate) mod error;
 mod list;
+mod nextest;
+mod registry;
 mod report;
 mod requirements;
 mod result;
 mod run;
 mod select;
+mod setup;
 mod supervisor;
 mod zygote;
 
 pub use args::Arguments;
 pub use conclusion::Conclusion;
+pub(crate) use concurrency::descriptors;
+pub use entry::main;
 pub use error::RunError;
+pub use registry::registered;
 pub use report::{Color, Format};
-pub(crate) use run::descriptors;
-pub use run::{main, registered, run};
+pub use run::run;

@@ -1,88 +1,21 @@
 //! A run: from the arguments and the trials to the counts.
 
-use std::num::NonZero;
-use std::path::Path;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use super::args::Arguments;
 use super::conclusion::Conclusion;
-use super::error::{RunError, explain, limit, usage};
+use super::error::{RunError, usage};
 use super::report::{Printer, RunStart};
 use super::result::TrialResult;
 use super::select::Selection;
-use super::supervisor::{Nursery, Plan, Signals, Supervisor};
-use super::zygote::{Setting, Zygote, nursery};
-use super::{list, requirements, select};
-
-use crate::kernel::message_channel::MessageChannel;
-use crate::kernel::process;
+use super::setup::Setup;
+use super::supervisor::{RunPlan, Supervisor, Workers};
+use super::{concurrency, list, nextest, requirements, select};
 use crate::kernel::process::clone;
-use crate::kernel::process::thread::FirstThread;
-use crate::sandbox::ids::Ids;
-use crate::sandbox::outer;
-use crate::sandbox::paths::Paths;
-use crate::sandbox::refused::{Doing, Refused};
-use crate::sandbox::trial::body;
-use crate::trial::{Definition, TRIALS, Trial};
+use crate::trial::Trial;
 
-/// The time limit of a trial where nothing else is said.
+/// Time limit of a trial if neither the trial nor the user says another.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// Trials spend much of their time waiting for the kernel, so more run than there are cores.
-const PER_CORE: usize = 4;
-/// Descriptors that the supervisor needs for itself, and for each trial that runs.
-const DESCRIPTORS: (u64, u64) = (64, 8);
-
-/// The trials that `#[snowglobe::test]` has written down in this program.
-pub fn registered() -> Vec<Trial> {
-    TRIALS.iter().map(Trial::registered).collect()
-}
-
-/// What `snowglobe::main!` expands to: command line in, exit code out.
-#[doc(hidden)]
-pub fn main(stripped: &[&str], more: impl FnOnce() -> Vec<Trial>) -> ExitCode {
-    let outcome = Arguments::from_env().and_then(|args| {
-        if args.help {
-            list::write(&Arguments::help());
-            return Ok(Conclusion::default());
-        }
-        if let Some(first) = stripped.first() {
-            return Err(usage(format!(
-                "{} with a plain #[test] would never run, for this target has `harness = false` ({first}): write #[snowglobe::test], or move it to another target",
-                if stripped.len() == 1 { "a function" } else { "functions" }
-            )));
-        }
-        let (mut trials, left_out) = wanted(&args);
-        trials.extend(more());
-        run_counted(&args, trials, left_out)
-    });
-    exit_code(outcome)
-}
-
-/// The registered trials, or just those that are asked for by name; and how many were left out.
-///
-/// Under nextest every trial is asked for by name in a process of its own: ten thousand processes
-/// should not look at ten thousand trials each.
-fn wanted(args: &Arguments) -> (Vec<Trial>, u64) {
-    if !args.exact || args.filters.is_empty() {
-        return (registered(), 0);
-    }
-    let named =
-        |definition: &&Definition| args.filters.iter().any(|name| definition.is_named(name));
-    let trials: Vec<Trial> = TRIALS.iter().filter(named).map(Trial::registered).collect();
-    let left_out = (TRIALS.len() - trials.len()) as u64;
-    (trials, left_out)
-}
-
-fn exit_code(outcome: Result<Conclusion, RunError>) -> ExitCode {
-    match outcome {
-        Ok(conclusion) => conclusion.exit_code(),
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(error.exit_code())
-        }
-    }
-}
 
 /// Runs (or lists) trials as the arguments say, each in a sandbox of its own.
 ///
@@ -102,15 +35,18 @@ fn exit_code(outcome: Result<Conclusion, RunError>) -> ExitCode {
 /// ```
 ///
 /// # Errors
-/// Where no trial could be run at all: duplicate names, isolation that this system does not
-/// permit, a limit that was reached, or other threads running already (they would be lost in the
-/// fork).
+/// Fails if no trial can be run at all: two trials have the same name, this system does not permit
+/// the isolation, a limit was reached, or other threads are running already, which would be lost in
+/// the fork.
 pub fn run(args: &Arguments, trials: Vec<Trial>) -> Result<Conclusion, RunError> {
     run_counted(args, trials, 0)
 }
 
-/// As [`run`], where so many trials have been left out already.
-fn run_counted(
+/// Runs trials as [`run`] does, where `left_out` others have been filtered out already.
+///
+/// # Errors
+/// Fails as [`run`] does.
+pub(super) fn run_counted(
     args: &Arguments,
     mut trials: Vec<Trial>,
     left_out: u64,
@@ -137,12 +73,11 @@ fn run_counted(
     run_selected(&args, trials, conclusion)
 }
 
-/// Under nextest, a name that was listed and is not there any more must not pass for a pass.
+/// Refuses to run nothing if nextest asks for a trial that it has listed and that is not there any
+/// more: an empty run would pass, and nextest would take the trial for passed.
 fn named_trial_exists(args: &Arguments, trials: &[Trial]) -> Result<(), RunError> {
-    let one_by_one =
-        std::env::var("NEXTEST_EXECUTION_MODE").is_ok_and(|mode| mode == "process-per-test");
     match (&*args.filters, trials) {
-        ([name], []) if args.exact && one_by_one => Err(usage(format!(
+        ([name], []) if args.exact && nextest::runs_one_test_a_process() => Err(usage(format!(
             "`{name}` was never registered in this program: build it anew and list it again"
         ))),
         _ => Ok(()),
@@ -154,197 +89,85 @@ fn run_selected(
     trials: Vec<Trial>,
     conclusion: Conclusion,
 ) -> Result<Conclusion, RunError> {
+    // `fork(2)` copies the calling thread only. Locks that another thread held would stay locked in
+    // the copy for ever.
     if !clone::single_threaded() {
         return Err(usage(
             "other threads are running already, and a fork would lose them: call snowglobe::run before any is started",
         ));
     }
     let mut printer = Printer::new(&args.report_options())?;
-    let threads = match trials.len() {
-        // Under nextest always: to count the cores takes a dozen files.
-        0 | 1 => 1,
-        count => args.test_threads.unwrap_or_else(usual_threads).min(count),
+    let plan = plan(args, &trials);
+    concurrency::ensure_descriptors(plan.threads)?;
+    let to_run = plan.known.iter().filter(|known| known.is_none()).count();
+    let mut trials: Vec<Option<Trial>> = trials.into_iter().map(Some).collect();
+    let setup = if to_run == 0 {
+        Setup::without_sandbox()?
+    } else {
+        Setup::with_sandbox(&mut trials, to_run == 1)?
     };
-    enough_descriptors(threads)?;
-    let plan = Plan {
-        threads,
-        timeout: args.timeout.unwrap_or(TIMEOUT),
-        run_seed: args.seed.unwrap_or_else(random_seed),
-        capture: !args.no_capture,
-        fail_fast: args.fail_fast,
-        settled: trials.iter().map(|trial| settled(args, trial)).collect(),
-    };
-    let to_run = plan.settled.iter().filter(|known| known.is_none()).count();
-    let mut start = RunStart {
+    let Setup {
+        signals,
+        nursery,
+        first_zygote,
+        isolation,
+        notes,
+    } = setup;
+    printer.run_started(&RunStart {
         trials: trials.len(),
-        isolation: String::new(),
-        notes: Vec::new(),
+        isolation,
+        notes,
         run_seed: plan.run_seed,
         shuffle_seed: args.shuffle_seed,
-        serial: threads == 1,
+        serial: plan.threads == 1,
+    });
+    let workers = Workers {
+        nursery: nursery.as_ref(),
+        first_zygote,
     };
-    let mut trials: Vec<Option<Trial>> = trials.into_iter().map(Some).collect();
-    let world = match to_run {
-        // No sandbox is needed, nor need one be permitted.
-        0 => Started::without_sandbox()?,
-        _ => Started::new(&mut trials, to_run == 1)?,
-    };
-    start.isolation = world.isolation;
-    start.notes = world.notes;
-    printer.run_started(&start);
-    let mut supervisor = Supervisor::new(
-        &trials,
-        &plan,
-        &mut printer,
-        &world.signals,
-        world.nursery.as_ref(),
-        conclusion,
-    );
-    if let Some(channel) = world.zygote {
-        supervisor.adopt(channel);
-    }
+    let supervisor = Supervisor::new(&trials, &plan, &mut printer, &signals, workers, conclusion);
     let outcome = supervisor.run();
-    if let Some(nursery) = &world.nursery {
-        // Ends whatever is left.
+    if let Some(nursery) = &nursery {
         nursery.end();
     }
-    if let Ok(conclusion) = &outcome {
-        printer.run_finished(conclusion);
-    } else {
-        printer.flush_all();
+    // The report is written while the kernel tears the sandbox down.
+    match &outcome {
+        Ok(conclusion) => printer.run_finished(conclusion),
+        Err(_) => printer.flush_all(),
     }
-    if let Some(nursery) = &world.nursery
-        && under_nextest()
+    if let Some(nursery) = &nursery
+        && nextest::runs_us()
     {
         nursery.await_end();
     }
     outcome
 }
 
-/// A verdict that is known without running the trial.
-fn settled(args: &Arguments, trial: &Trial) -> Option<TrialResult> {
+fn plan(args: &Arguments, trials: &[Trial]) -> RunPlan {
+    RunPlan {
+        threads: concurrency::threads(args.test_threads, trials.len()),
+        timeout: args.timeout.unwrap_or(TIMEOUT),
+        run_seed: args.seed.unwrap_or_else(random_seed),
+        capture: !args.no_capture,
+        fail_fast: args.fail_fast,
+        known: trials
+            .iter()
+            .map(|trial| known_result(args, trial))
+            .collect(),
+    }
+}
+
+/// Returns the result of a trial if it is known without running the trial.
+fn known_result(args: &Arguments, trial: &Trial) -> Option<TrialResult> {
     if !args.runs(trial.has_ignored_flag()) {
-<<<<<<< HEAD
-        return Some(TrialResult::Ignored(trial.ignore_reason().to_owned()));
-=======
-        return Some(TrialResult::Ignored(
-            trial.ignore_reason().unwrap_or("").to_owned(),
-        ));
->>>>>>> ca5c589 (trial: own the reason for which a trial is ignored, and name its parts)
+        let reason = trial.ignore_reason().unwrap_or("");
+        return Some(TrialResult::Ignored(reason.to_owned()));
     }
     trial.lack().map(TrialResult::failed)
 }
 
-pub(super) fn under_nextest() -> bool {
-    std::env::var_os("NEXTEST").is_some()
-}
-
-/// What there is before the first trial.
-struct Started {
-    signals: Signals,
-    nursery: Option<Nursery>,
-    /// To the nursery where it is the only zygote as well.
-    zygote: Option<MessageChannel>,
-    isolation: String,
-    notes: Vec<String>,
-}
-
-impl Started {
-    fn without_sandbox() -> Result<Started, RunError> {
-        Ok(Started {
-            signals: Signals::catch()
-                .doing("catch signals")
-                .map_err(|refused| explain(&refused))?,
-            nursery: None,
-            zygote: None,
-            isolation: String::new(),
-            notes: Vec::new(),
-        })
-    }
-
-    /// Makes the outer sandbox, with the nursery in it.
-    fn new(trials: &mut [Option<Trial>], single: bool) -> Result<Started, RunError> {
-        let started = Started::without_sandbox()?;
-        let ids = Ids::available();
-        let paths = Paths::find();
-        let supervisor = process::pidfd_open(std::process::id() as i32)
-            .doing("open a pidfd")
-            .map_err(|refused| explain(&refused))?;
-        let hidden = paths.hidden().map(Path::to_owned).collect();
-        body::remember_supervisor();
-        let first = FirstThread::current();
-        let world = outer::make(ids, &paths, |channel, ids| {
-            let Ok(setting) = Setting::collect(ids, hidden, supervisor, first) else {
-                process::exit_now(1)
-            };
-            nursery::live(Zygote::new(trials, setting), channel, single)
-        });
-        let world = world.map_err(|refused| explain(&refused))?;
-        let (zygote, orders) = match single {
-            true => (Some(world.channel), None),
-            false => (None, Some(world.channel)),
-        };
-        Ok(Started {
-            nursery: Some(Nursery {
-                process: world.first,
-                orders,
-            }),
-            zygote,
-            isolation: describe_isolation(world.ids),
-            notes: world.notes,
-            ..started
-        })
-    }
-}
-
-fn describe_isolation(ids: Ids) -> String {
-    let root = match ids {
-        Ids::One { uid, .. } => format!("its root is uid {uid} outside"),
-        Ids::Subordinate(ids) => format!(
-            "its root is uid {} outside, and {} ids are mapped",
-            ids.uid, ids.count
-        ),
-        Ids::Range(map) => format!(
-            "its root is uid {} outside, and {} ids are mapped",
-            map.outside, map.count
-        ),
-    };
-    format!("each in user, net, mnt, uts, ipc and pid namespaces of its own; {root}")
-}
-
-/// How many descriptors a run needs with this many trials at a time, and how many those are if
-/// nothing is said.
-pub(crate) fn descriptors(count: Option<usize>) -> u64 {
-    let (fixed, each) = DESCRIPTORS;
-    fixed + each * count.unwrap_or_else(usual_threads) as u64
-}
-
-/// How many trials run at a time if nothing is said.
-fn usual_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZero::get) * PER_CORE
-}
-
-fn enough_descriptors(count: usize) -> Result<(), RunError> {
-    let wanted = descriptors(Some(count));
-    match process::raise_open_files(wanted) {
-        Ok(soft) if soft >= wanted => Ok(()),
-        Ok(soft) => Err(limit(format!(
-            "at most {soft} files may be open, and {wanted} are needed for what runs at a time: raise `ulimit -Hn`, or run with fewer --test-threads"
-        ))),
-        Err(errno) => Err(explain(&Refused {
-            step: "raise the limit of open files".into(),
-            errno,
-        })),
-    }
-}
-
-/// A seed from the kernel's randomness, small enough to be typed again.
+/// Returns a seed from the kernel's randomness, short enough for people to type.
 fn random_seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(std::process::id()) >> 32
-}
-
-/// The registered trial of this path, for the drop-in mode.
-pub(super) fn definition(path: &str) -> Option<&'static Definition> {
-    TRIALS.iter().find(|definition| definition.path == path)
 }

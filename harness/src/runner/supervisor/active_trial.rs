@@ -1,54 +1,168 @@
-//! A trial that runs, as the supervisor sees it: what it is heard of by, and what its time is.
+//! A trial that runs, as the supervisor sees it.
+//!
+//! A trial that hangs should say in what before it is killed, and a trial that is interrupted should
+//! have time to clean up. So the end of a trial has phases, each with a time limit of its own.
 
 use std::fs::File;
-use std::io::Read;
-use std::os::fd::OwnedFd;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use nix::fcntl::OFlag;
-
-use super::capture::Capture;
+use super::captured_output::CapturedOutput;
+use super::reports::{ReceivedReports, Stopped};
+use super::zygote_pool::IdleZygote;
 use crate::kernel::message_channel::MessageChannel;
-use crate::runner::result::Heard;
+use crate::sandbox::protocol::EdgeMessage;
+use crate::sandbox::protocol::trial::{InitRequest, TrialReport};
 
-/// After this long a running trial is named.
-pub(crate) const SLOW: Duration = Duration::from_secs(10);
+/// Time after which a running trial is named in the report, for the first time.
+const SLOW: Duration = Duration::from_secs(10);
+/// Time that a trial has for saying what hangs.
+const LAST_WORDS: Duration = Duration::from_secs(4);
+/// Time that a trial has for ending after an interruption. nextest too waits 10 s between `SIGTERM`
+/// and `SIGKILL` (nextest 0.9, `grace-period`).
+pub(super) const GRACE: Duration = Duration::from_secs(10);
+/// Time until the supervisor looks again after a trial that was killed. The end of its channel
+/// wakes the supervisor much earlier.
+const NEVER: Duration = Duration::from_secs(3600);
 
 /// A trial that runs.
-pub(crate) struct Active {
-    pub(crate) trial: usize,
-    pub(crate) seed: u64,
-    pub(crate) channel: MessageChannel,
-    pub(crate) output: Option<File>,
-    pub(crate) capture: Capture,
-    pub(crate) heard: Heard,
-    pub(crate) started: Instant,
-    pub(crate) phase: Phase,
-    pub(crate) slow_at: Instant,
+pub(super) struct ActiveTrial {
+    index: usize,
+    seed: u64,
+    /// Time limit of the trial.
+    limit: Duration,
+    channel: MessageChannel,
+    /// Pipe with the output, until the end of the output.
+    output: Option<File>,
+    captured: CapturedOutput,
+    reports: ReceivedReports,
+    started: Instant,
+    phase: Phase,
+    /// Time at which the trial is named as slow, if it still runs.
+    slow_at: Instant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// Until its time is over.
+enum Phase {
+    /// The trial runs until its time limit.
     Running(Instant),
-    /// Its time is over, and it says what it is doing until then.
+    /// The time limit has passed, and the trial may say until then what it is doing.
     Describing(Instant),
-    /// It has been asked to end, until then.
+    /// The trial was asked to end until then.
     Ending(Instant),
-    /// It has been killed.
+    /// The supervisor has asked the nursery to kill the trial.
     Killed,
 }
 
-impl Active {
-    pub(crate) fn due(&self) -> Instant {
-        match self.phase {
-            Phase::Running(until) => until.min(self.slow_at),
-            Phase::Describing(until) | Phase::Ending(until) => until,
-            Phase::Killed => self.slow_at + Duration::from_secs(3600),
+/// Everything that remains of a trial when its last report has come.
+pub(super) struct EndedTrial {
+    pub(super) index: usize,
+    pub(super) seed: u64,
+    pub(super) duration: Duration,
+    pub(super) output: CapturedOutput,
+    pub(super) reports: ReceivedReports,
+    /// Zygote of the trial, if it can run another one.
+    pub(super) zygote: Option<IdleZygote>,
+}
+
+impl ActiveTrial {
+    /// Makes the trial that `zygote` has just been ordered to run.
+    pub(super) fn new(index: usize, seed: u64, limit: Duration, zygote: IdleZygote) -> Self {
+        let started = Instant::now();
+        let (channel, output) = zygote.into_parts();
+        Self {
+            index,
+            seed,
+            limit,
+            channel,
+            output,
+            captured: CapturedOutput::default(),
+            reports: ReceivedReports::default(),
+            started,
+            phase: Phase::Running(started + limit),
+            slow_at: started + SLOW,
         }
     }
 
-    pub(crate) fn postpone(&mut self, pause: Duration) {
+    pub(super) fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Returns the descriptor that is readable when the trial has reported something.
+    pub(super) fn channel(&self) -> BorrowedFd<'_> {
+        self.channel.as_fd()
+    }
+
+    /// Returns the descriptor that is readable when the trial has written something.
+    pub(super) fn output(&self) -> Option<BorrowedFd<'_>> {
+        self.output.as_ref().map(File::as_fd)
+    }
+
+    /// Returns the time at which [`Self::advance`] or [`Self::slowness`] has something to do.
+    pub(super) fn due(&self) -> Instant {
+        match self.phase {
+            Phase::Running(until) => until.min(self.slow_at),
+            Phase::Describing(until) | Phase::Ending(until) => until,
+            Phase::Killed => self.slow_at + NEVER,
+        }
+    }
+
+    /// Returns how long the trial has been running, if it is time to name it as slow.
+    pub(super) fn slowness(&mut self, now: Instant) -> Option<Duration> {
+        if now < self.slow_at || !matches!(self.phase, Phase::Running(_)) {
+            return None;
+        }
+        let elapsed = self.started.elapsed();
+        // Each interval is twice the one before, so that a long trial does not fill the report.
+        self.slow_at = now + elapsed.max(SLOW);
+        Some(elapsed)
+    }
+
+    /// Enters the next phase if the time of this one is over. Returns whether the trial is to be
+    /// killed now.
+    pub(super) fn advance(&mut self, now: Instant) -> bool {
+        match self.phase {
+            Phase::Running(until) => {
+                if now >= until {
+                    self.reports.stop(Stopped::Timeout(self.limit));
+                    self.request(InitRequest::Describe);
+                    self.phase = Phase::Describing(now + LAST_WORDS);
+                }
+                false
+            }
+            Phase::Describing(until) if now >= until || self.reports.is_described() => self.kill(),
+            Phase::Ending(until) if now >= until => self.kill(),
+            Phase::Describing(_) | Phase::Ending(_) | Phase::Killed => false,
+        }
+    }
+
+    fn kill(&mut self) -> bool {
+        self.phase = Phase::Killed;
+        true
+    }
+
+    /// Ends the trial because `signal` has interrupted the run: passes the signal on, or asks what
+    /// hangs instead.
+    pub(super) fn interrupt(&mut self, signal: i32, ask_what_hangs: bool) {
+        let now = Instant::now();
+        self.reports.stop(Stopped::Interrupted(signal));
+        if ask_what_hangs {
+            self.request(InitRequest::Describe);
+            self.phase = Phase::Describing(now + LAST_WORDS);
+        } else {
+            self.request(InitRequest::Signal(signal));
+            self.phase = Phase::Ending(now + GRACE);
+        }
+    }
+
+    /// Asks the trial's init for something. An init that is gone has no use for a request.
+    pub(super) fn request(&self, request: InitRequest) {
+        let _ = self.channel.send(&request.encode());
+    }
+
+    /// Moves all times of the trial by a pause in which the trial stood still.
+    pub(super) fn postpone(&mut self, pause: Duration) {
         self.started += pause;
         self.slow_at += pause;
         self.phase = match self.phase {
@@ -59,25 +173,55 @@ impl Active {
         };
     }
 
-    /// Reads what there is, at most so many pieces, never waiting.
-    pub(crate) fn read(&mut self, pieces: usize, buffer: &mut [u8]) {
+    /// Reads the output that is there, at most `pieces` times a buffer full, and never waits.
+    pub(super) fn read_output(&mut self, pieces: usize, buffer: &mut [u8]) {
         for _ in 0..pieces {
             let Some(output) = &mut self.output else {
                 return;
             };
             match output.read(buffer) {
                 Ok(0) => self.output = None,
-                Ok(n) => self.capture.push(&buffer[..n]),
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Ok(length) => self.captured.push(&buffer[..length]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return,
             }
         }
     }
-}
 
-/// A pipe whose reading end never blocks and whose writing end does.
-pub(crate) fn pipe() -> nix::Result<(File, OwnedFd)> {
-    let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
-    nix::fcntl::fcntl(&read, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    Ok((File::from(read), write))
+    /// Receives the reports that are there. Returns whether the last one was among them, or nobody
+    /// is left to send one.
+    pub(super) fn receive_reports(&mut self, buffer: &mut [u8]) -> bool {
+        loop {
+            match self.channel.try_receive(buffer) {
+                Ok(None) => return false,
+                Ok(Some([])) | Err(_) => return true,
+                Ok(Some(bytes)) => {
+                    let report = TrialReport::decode(bytes);
+                    if report.is_some_and(|report| self.reports.add(report)) {
+                        return true;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes the trial apart when its last report has come.
+    pub(super) fn into_ended(mut self, buffer: &mut [u8]) -> EndedTrial {
+        // Whatever process of the trial still holds the pipe is about to be killed, so waiting for
+        // the end of the output would gain nothing: what is in the pipe now is all.
+        self.read_output(usize::MAX, buffer);
+        // A zygote whose trial was killed, or whose channel ended without a last report, is dead
+        // or about to die.
+        let is_good = self.reports.is_complete() && self.phase != Phase::Killed;
+        // A process that still holds the pipe could write into the output of the next trial.
+        let output = self.output.filter(|_| self.reports.has_left_nothing());
+        EndedTrial {
+            index: self.index,
+            seed: self.seed,
+            duration: self.started.elapsed(),
+            output: self.captured,
+            reports: self.reports,
+            zygote: is_good.then(|| IdleZygote::new(self.channel, output)),
+        }
+    }
 }

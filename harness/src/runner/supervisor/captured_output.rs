@@ -1,22 +1,27 @@
-//! What a trial has written, bounded: its beginning and its end.
+//! The output of a trial, bounded.
+//!
+//! A test that writes without end must not take the memory of the runner. Of much output the
+//! beginning and the end are kept, for a cause stands at the beginning and a consequence at the
+//! end.
 
 use std::collections::VecDeque;
 
-/// How much of the beginning is kept.
+/// Size of the beginning that is kept, in bytes.
 const HEAD: usize = 256 * 1024;
-/// How much of the end is kept.
+/// Size of the end that is kept, in bytes.
 const TAIL: usize = 768 * 1024;
 
 /// The output of one trial.
 #[derive(Debug, Default)]
-pub(crate) struct Capture {
+pub(crate) struct CapturedOutput {
     head: Vec<u8>,
     tail: VecDeque<u8>,
+    /// Number of bytes between the beginning and the end that were dropped.
     omitted: u64,
 }
 
-impl Capture {
-    /// Takes in what was read.
+impl CapturedOutput {
+    /// Appends bytes that were read.
     pub(crate) fn push(&mut self, mut bytes: &[u8]) {
         let room = HEAD - self.head.len();
         if room > 0 {
@@ -34,7 +39,7 @@ impl Capture {
         self.tail.extend(bytes);
     }
 
-    /// All of it as text, with a line that says how much is missing.
+    /// Returns the output as text, with a line that says how much is missing.
     pub(crate) fn into_text(self) -> String {
         let mut text = self.head;
         if self.omitted > 0 {
@@ -53,7 +58,7 @@ mod tests {
 
     #[test]
     fn little_is_kept_whole() {
-        let mut capture = Capture::default();
+        let mut capture = CapturedOutput::default();
         capture.push(b"one ");
         capture.push(b"two");
         assert_eq!(capture.into_text(), "one two");
@@ -61,7 +66,7 @@ mod tests {
 
     #[test]
     fn of_much_the_beginning_and_the_end_are_kept() {
-        let mut capture = Capture::default();
+        let mut capture = CapturedOutput::default();
         capture.push(b"first");
         let chunk = vec![b'x'; 100_000];
         for _ in 0..100 {
@@ -77,7 +82,7 @@ mod tests {
 
     #[test]
     fn one_piece_larger_than_all_room_is_cut_too() {
-        let mut capture = Capture::default();
+        let mut capture = CapturedOutput::default();
         capture.push(&vec![b'y'; 3_000_000]);
         assert!(capture.into_text().len() < HEAD + TAIL + 100);
     }

@@ -1,16 +1,30 @@
 //! The supervisor: hands trials to the zygotes, listens, keeps time, and judges.
 //!
-//! It is one thread around one `poll`. It always reads what trials write, and never waits for its
-//! own output, so that no trial is ever held up by the runner.
+//! A trial that writes must never wait for the runner, and a trial that hangs must never stop it.
+//! So the supervisor is one thread around one `poll`: it always reads what trials write, never waits
+//! for its own output, and never takes part in the memory of a test.
+//!
+//! | file | role |
+//! |---|---|
+//! | `supervisor.rs` | [`Supervisor`]: the loop |
+//! | `plan.rs` | [`RunPlan`]: decisions made before the first trial |
+//! | `queue.rs` | the trials that wait, and which of them may run now |
+//! | `zygote_pool.rs` | the processes that run trials |
+//! | `active_trial.rs` | a trial that runs: its output, its time, its phases |
+//! | `reports.rs` | the reports of a trial, and the result that follows from them |
+//! | `captured_output.rs` | the output of a trial, bounded |
+//! | `signals.rs` | the signals that a user, a shell or nextest sends |
 
-mod active;
-mod capture;
+mod active_trial;
+mod captured_output;
+mod plan;
 mod queue;
+mod reports;
 mod signals;
 mod supervisor;
-mod time;
-mod zygotes;
+mod zygote_pool;
 
+pub(super) use plan::RunPlan;
 pub(super) use signals::Signals;
-pub(super) use supervisor::{Plan, Supervisor};
-pub(super) use zygotes::Nursery;
+pub(super) use supervisor::{Supervisor, Workers};
+pub(super) use zygote_pool::NurseryHandle;

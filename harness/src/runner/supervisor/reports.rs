@@ -7,88 +7,55 @@
 use std::time::Duration;
 
 use crate::kernel::process::exit_kind::{ExitKind, signal_name};
+use crate::runner::result::{Failure, Shown, TrialResult};
 use crate::sandbox::protocol::trial::{FailureKind, Finish, Survivor, TrialReport};
 use crate::sandbox::refused::Refused;
 use crate::trial::running::Remark;
 
-/// Result of a trial.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum TrialResult {
-    /// The test finished and said so.
-    Passed,
-    /// The test did not finish, or finished with a failure.
-    Failed(Failure),
-    /// The trial was not run, for this reason if it is not empty.
-    Ignored(String),
-}
-
-impl TrialResult {
-    /// Makes the result of a trial that failed for a reason which only the runner knows.
-    pub(crate) fn failed(reason: impl Into<String>) -> Self {
-        Self::Failed(Failure {
-            reason: reason.into(),
-            location: String::new(),
-            shown: Shown::Nowhere,
-        })
-    }
-}
-
-/// Reason for which a trial failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Failure {
-    /// One sentence or more.
-    pub(crate) reason: String,
-    /// Place in the source as `file:line:column`, or empty.
-    pub(crate) location: String,
-    /// Form in which the test's own process has shown the reason.
-    pub(crate) shown: Shown,
-}
-
-/// Form in which the test's own process has written the reason of its failure to stderr.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shown {
-    /// Rust's runtime has written the panic with its place.
-    AsPanic,
-    /// The test body has written the reason after `Error: `, without a place.
-    AsError,
-    /// Nobody has written the reason: the process could not, or its stderr leads elsewhere.
-    Nowhere,
-}
-
-/// Everything that was heard of a trial.
+/// Everything that a trial and its init have reported, and why the supervisor has ended them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Heard {
+pub(super) struct ReceivedReports {
+    /// How the body says that it has come to its end, if it has said so.
     finish: Option<Finish>,
+    /// How the body's process has ended.
     end: Option<ExitKind>,
+    /// The sandbox could not be made.
     refused: Option<Refused>,
     /// Processes that outlived the body.
-    pub(crate) survivors: Vec<Survivor>,
-    /// Nobody has any more what the trial was given.
-    pub(crate) left_nothing: bool,
-    /// What was going on when the time was over.
-    pub(crate) described: Option<String>,
-    /// The body has written down where it stands.
-    pub(crate) traced: bool,
-    /// What the body wants to have shown beside the verdict.
+    survivors: Vec<Survivor>,
+    /// No process holds any more what the trial was given.
+    left_nothing: bool,
+    /// State of the trial's processes when the time was over.
+    description: Option<String>,
+    /// The body has written to its stderr where it stands.
+    is_traced: bool,
+    /// Remarks to show beside the result.
     notes: Vec<String>,
-    /// The same, if it does not come to its end.
+    /// Remarks to show there only if the body does not come to its end.
     last_words: Vec<String>,
-    /// The supervisor's reason for ending it.
-    pub(crate) stopped: Option<Stopped>,
+    /// Reason of the supervisor for ending the trial.
+    stopped: Option<Stopped>,
 }
 
-/// Why the supervisor ended a trial.
+/// Reason of the supervisor for ending a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stopped {
-    /// It took longer than this.
+pub(super) enum Stopped {
+    /// The trial took longer than this.
     Timeout(Duration),
     /// The run was interrupted by this signal.
     Interrupted(i32),
 }
 
-impl Heard {
-    /// Takes in one report; true if it is the last.
-    pub(crate) fn hear(&mut self, report: TrialReport) -> bool {
+/// The parts of a trial's reports that stand beside its result.
+pub(super) struct Remarks {
+    pub(super) notes: Vec<String>,
+    pub(super) survivors: Vec<Survivor>,
+    pub(super) description: Option<String>,
+}
+
+impl ReceivedReports {
+    /// Takes in one report. Returns whether it is the last.
+    pub(super) fn add(&mut self, report: TrialReport) -> bool {
         match report {
             TrialReport::Exited {
                 end,
@@ -110,32 +77,53 @@ impl Heard {
                 self.refused = Some(refused);
                 return true;
             }
-            TrialReport::Described(text) => self.described = Some(text),
-            TrialReport::Traced => self.traced = true,
+            TrialReport::Described(text) => self.description = Some(text),
+            TrialReport::Traced => self.is_traced = true,
             TrialReport::Remarked(Remark::Note(note)) => self.notes.push(note),
             TrialReport::Remarked(Remark::LastWords(note)) => self.last_words.push(note),
         }
         false
     }
 
-    /// Whether the last report has come.
-    pub(crate) fn is_complete(&self) -> bool {
+    /// Notes that the supervisor ends the trial. The last reason counts.
+    pub(super) fn stop(&mut self, reason: Stopped) {
+        self.stopped = Some(reason);
+    }
+
+    /// Returns whether the last report has come.
+    pub(super) fn is_complete(&self) -> bool {
         self.end.is_some() || self.refused.is_some()
     }
 
+    /// Returns whether the trial has said all that it can about what hangs.
+    pub(super) fn is_described(&self) -> bool {
+        self.is_traced && self.description.is_some()
+    }
+
+    /// Returns whether no process holds any more what the trial was given.
+    pub(super) fn has_left_nothing(&self) -> bool {
+        self.left_nothing
+    }
+
     /// Returns what the kernel refused, if the sandbox could not be made.
-    pub(crate) fn refused(&self) -> Option<&Refused> {
+    pub(super) fn refused(&self) -> Option<&Refused> {
         self.refused.as_ref()
     }
 
-    /// What is to be shown beside the verdict.
-    pub(crate) fn notes(&self) -> Vec<String> {
-        let last_words = self.last_words.iter().filter(|_| self.finish.is_none());
-        self.notes.iter().chain(last_words).cloned().collect()
+    /// Returns what stands beside the result.
+    pub(super) fn into_remarks(mut self) -> Remarks {
+        if self.finish.is_none() {
+            self.notes.append(&mut self.last_words);
+        }
+        Remarks {
+            notes: self.notes,
+            survivors: self.survivors,
+            description: self.description,
+        }
     }
 
     /// Returns the result that follows from all reports; `output` is what the trial wrote.
-    pub(crate) fn result(&self, output: &str) -> TrialResult {
+    pub(super) fn result(&self, output: &str) -> TrialResult {
         match self.stopped {
             Some(Stopped::Timeout(limit)) => {
                 return TrialResult::failed(format!("timed out after {limit:?}"));
@@ -158,10 +146,11 @@ impl Heard {
             )),
             Some(Finish::Failed {
                 kind,
+                on_stderr,
                 location,
                 reason,
             }) => TrialResult::Failed(Failure {
-                shown: shown(*kind, reason, output),
+                shown: shown(*kind, *on_stderr),
                 reason: reason.clone(),
                 location: location.clone(),
             }),
@@ -170,13 +159,11 @@ impl Heard {
     }
 }
 
-fn shown(kind: FailureKind, reason: &str, output: &str) -> Shown {
-    if kind == FailureKind::Panicked {
-        Shown::AsPanic
-    } else if output.contains(&format!("Error: {reason}")) {
-        Shown::AsError
-    } else {
-        Shown::Nowhere
+fn shown(kind: FailureKind, on_stderr: bool) -> Shown {
+    match kind {
+        FailureKind::Panicked => Shown::AsPanic,
+        FailureKind::Other if on_stderr => Shown::AsError,
+        FailureKind::Other => Shown::Nowhere,
     }
 }
 
@@ -224,11 +211,11 @@ fn has_overflowed_its_stack(output: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn heard(finish: Option<Finish>, end: Option<ExitKind>) -> Heard {
-        Heard {
+    fn reports(finish: Option<Finish>, end: Option<ExitKind>) -> ReceivedReports {
+        ReceivedReports {
             finish,
             end,
-            ..Heard::default()
+            ..ReceivedReports::default()
         }
     }
 
@@ -239,8 +226,8 @@ mod tests {
         }
     }
 
-    fn reason(heard: &Heard, output: &str) -> String {
-        match heard.result(output) {
+    fn reason(reports: &ReceivedReports, output: &str) -> String {
+        match reports.result(output) {
             TrialResult::Failed(failure) => failure.reason,
             other => format!("{other:?}"),
         }
@@ -250,12 +237,12 @@ mod tests {
     fn only_finished_and_a_clean_exit_is_a_pass() {
         let passed = Some(Finish::Passed);
         assert_eq!(
-            heard(passed.clone(), Some(ExitKind::Code(0))).result(""),
+            reports(passed.clone(), Some(ExitKind::Code(0))).result(""),
             TrialResult::Passed
         );
         for end in [Some(ExitKind::Code(1)), Some(signal(11)), None] {
             assert_ne!(
-                heard(passed.clone(), end).result(""),
+                reports(passed.clone(), end).result(""),
                 TrialResult::Passed,
                 "{end:?}"
             );
@@ -266,37 +253,41 @@ mod tests {
             Some(signal(9)),
             None,
         ] {
-            assert_ne!(heard(None, end).result(""), TrialResult::Passed, "{end:?}");
+            assert_ne!(
+                reports(None, end).result(""),
+                TrialResult::Passed,
+                "{end:?}"
+            );
         }
     }
 
     #[test]
     fn ends_are_named() {
-        assert!(reason(&heard(None, Some(ExitKind::Code(0))), "").contains("code 0 before"));
-        assert!(reason(&heard(None, Some(signal(11))), "").contains("SIGSEGV (signal 11)"));
+        assert!(reason(&reports(None, Some(ExitKind::Code(0))), "").contains("code 0 before"));
+        assert!(reason(&reports(None, Some(signal(11))), "").contains("SIGSEGV (signal 11)"));
         let overflow = "thread 't' has overflowed its stack";
-        assert!(reason(&heard(None, Some(signal(6))), overflow).contains("stack overflow"));
-        assert!(reason(&heard(None, Some(signal(6))), "").contains("aborted"));
-        assert!(reason(&heard(None, Some(signal(40))), "").contains("signal 40"));
+        assert!(reason(&reports(None, Some(signal(6))), overflow).contains("stack overflow"));
+        assert!(reason(&reports(None, Some(signal(6))), "").contains("aborted"));
+        assert!(reason(&reports(None, Some(signal(40))), "").contains("signal 40"));
     }
 
     #[test]
     fn last_words_are_shown_of_a_body_that_did_not_come_to_its_end() {
-        let notes = |mut heard: Heard| {
-            heard.hear(TrialReport::Remarked(Remark::LastWords(
+        let notes = |mut reports: ReceivedReports| {
+            reports.add(TrialReport::Remarked(Remark::LastWords(
                 "see the log".into(),
             )));
-            heard.hear(TrialReport::Remarked(Remark::Note("busy".into())));
-            heard.notes()
+            reports.add(TrialReport::Remarked(Remark::Note("busy".into())));
+            reports.into_remarks().notes
         };
-        assert_eq!(notes(heard(None, None)), ["busy", "see the log"]);
+        assert_eq!(notes(reports(None, None)), ["busy", "see the log"]);
         let passed = Some(Finish::Passed);
-        assert_eq!(notes(heard(passed, Some(ExitKind::Code(0)))), ["busy"]);
+        assert_eq!(notes(reports(passed, Some(ExitKind::Code(0)))), ["busy"]);
     }
 
     #[test]
     fn a_timeout_outweighs_what_was_heard_later() {
-        let mut late = heard(Some(Finish::Passed), Some(ExitKind::Code(0)));
+        let mut late = reports(Some(Finish::Passed), Some(ExitKind::Code(0)));
         late.stopped = Some(Stopped::Timeout(Duration::from_secs(2)));
         assert_eq!(reason(&late, ""), "timed out after 2s");
     }

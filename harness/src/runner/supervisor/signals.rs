@@ -1,4 +1,6 @@
 //! The signals that a user, a shell or nextest sends to the supervisor.
+//!
+//! By default they would end the supervisor at once, and nobody would be told which trials ran.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -6,18 +8,19 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 
 use crate::kernel::process::signal::SignalFd;
 
-/// Catches them as long as it lives.
+/// Catches the signals as long as the value lives.
 pub(crate) struct Signals {
     fd: SignalFd,
+    /// Signals that were blocked before.
     before: SigSet,
 }
 
-/// What was asked.
+/// Wish of whoever sent a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Caught {
-    /// To end, with the signal's number.
+    /// The run should end, for the signal of this number.
     End(i32),
-    /// To stop for a while (Ctrl-Z).
+    /// The run should stop for a while (Ctrl-Z).
     Suspend,
 }
 
@@ -30,7 +33,10 @@ const CAUGHT: [Signal; 5] = [
 ];
 
 impl Signals {
-    /// From now on they are read, and do nothing by themselves.
+    /// Blocks the signals, so that they do nothing but wait to be read.
+    ///
+    /// # Errors
+    /// Fails if the kernel has no descriptor left.
     pub(crate) fn catch() -> nix::Result<Signals> {
         let mut before = SigSet::empty();
         sigprocmask(SigmaskHow::SIG_SETMASK, None, Some(&mut before))?;
@@ -38,7 +44,7 @@ impl Signals {
         Ok(Signals { fd, before })
     }
 
-    /// What has come since the last call.
+    /// Returns the signals that have come since the last call.
     pub(crate) fn caught(&self) -> Vec<Caught> {
         let mut caught = Vec::new();
         while let Some(number) = self.fd.next() {

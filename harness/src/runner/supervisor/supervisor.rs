@@ -1,81 +1,94 @@
-//! The supervisor: hands trials to the zygotes, listens, keeps time, and judges.
-//!
-//! It is one thread around one `poll`. It always reads what trials write, and never waits for its
-//! own output, so that no trial is ever held up by the runner.
+//! The loop around one `poll` that a run consists of.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
 
-use super::active::{Active, Phase, SLOW};
-use super::capture::Capture;
+use super::active_trial::{ActiveTrial, EndedTrial, GRACE};
+use super::plan::RunPlan;
 use super::queue::Queue;
-use super::signals::Signals;
-use super::zygotes::{Idle, Nursery};
+use super::reports::Remarks;
+use super::signals::{Caught, Signals};
+use super::zygote_pool::{NurseryHandle, ZygotePool};
 use crate::Isolation;
-use crate::kernel::message_channel::MESSAGE_MAX;
+use crate::kernel::message_channel::{MESSAGE_MAX, MessageChannel};
 use crate::model::random::seed_for;
 use crate::runner::conclusion::Conclusion;
 use crate::runner::error::{RunError, explain, limit};
+use crate::runner::nextest;
 use crate::runner::report::{FinishedTrial, Printer};
-use crate::runner::result::{Heard, TrialResult};
-use crate::sandbox::protocol::EdgeMessage;
-use crate::sandbox::protocol::trial::TrialReport;
+use crate::runner::result::TrialResult;
+use crate::sandbox::protocol::trial::InitRequest;
 use crate::sandbox::protocol::zygote::ZygoteOrder;
 use crate::sandbox::refused::Refused;
 use crate::trial::Trial;
 
-/// How a run is to go.
-pub(crate) struct Plan {
-    /// How many trials run at a time.
-    pub(crate) threads: usize,
-    /// The time limit of trials that set none.
-    pub(crate) timeout: Duration,
-    pub(crate) run_seed: u64,
-    pub(crate) capture: bool,
-    pub(crate) fail_fast: bool,
-    /// Verdicts that are known without running the trial, by index.
-    pub(crate) settled: Vec<Option<TrialResult>>,
-}
+/// Number of times that a full buffer of one trial's output is read before others have their turn.
+const PIECES: usize = 4;
 
 /// The supervisor of one run.
 pub(crate) struct Supervisor<'a> {
-    pub(super) trials: &'a [Option<Trial>],
-    pub(super) plan: &'a Plan,
-    pub(super) printer: &'a mut Printer,
-    pub(super) signals: &'a Signals,
-    /// None where nothing is to be run.
-    pub(super) nursery: Option<&'a Nursery>,
-    pub(super) queue: Queue,
-    pub(super) slots: Vec<Option<Active>>,
-    /// To each slot's zygote, from its first trial on, as long as it is good and has nothing to do.
-    pub(super) zygotes: Vec<Option<Idle>>,
-    pub(super) interrupted: Option<i32>,
-    pub(super) conclusion: Conclusion,
-    /// What is read goes through here, so that none is made and cleared each time.
-    pub(super) buffer: Vec<u8>,
+    trials: &'a [Option<Trial>],
+    plan: &'a RunPlan,
+    printer: &'a mut Printer,
+    signals: &'a Signals,
+    zygotes: ZygotePool<'a>,
+    queue: Queue,
+    /// Trials that run. There are as many slots as may run at a time.
+    slots: Vec<Option<ActiveTrial>>,
+    interrupted: Option<i32>,
+    conclusion: Conclusion,
+    /// Buffer for all reading, made once so that none is made and cleared for each piece.
+    buffer: Vec<u8>,
+}
+
+/// The processes that the supervisor gives trials to, where any is to run.
+#[derive(Default)]
+pub(crate) struct Workers<'a> {
+    pub(crate) nursery: Option<&'a NurseryHandle>,
+    /// Channel to the nursery as the zygote of the only trial.
+    pub(crate) first_zygote: Option<MessageChannel>,
+}
+
+/// Something that has happened, of which a descriptor told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Event {
+    /// A signal has come.
+    Signal,
+    /// The nursery has died.
+    NurseryDied,
+    /// Stdout takes more.
+    Writable,
+    /// The trial in this slot has written something.
+    Output(usize),
+    /// The trial in this slot has reported something.
+    Report(usize),
 }
 
 impl<'a> Supervisor<'a> {
     pub(crate) fn new(
         trials: &'a [Option<Trial>],
-        plan: &'a Plan,
+        plan: &'a RunPlan,
         printer: &'a mut Printer,
         signals: &'a Signals,
-        nursery: Option<&'a Nursery>,
+        workers: Workers<'a>,
         conclusion: Conclusion,
-    ) -> Supervisor<'a> {
-        Supervisor {
+    ) -> Self {
+        let Workers {
+            nursery,
+            first_zygote,
+        } = workers;
+        Self {
             trials,
             plan,
             printer,
             signals,
-            nursery,
+            zygotes: ZygotePool::new(nursery, plan.threads, plan.capture, first_zygote),
             queue: Queue::new(trials.len(), plan.threads),
             slots: (0..plan.threads).map(|_| None).collect(),
-            zygotes: (0..plan.threads).map(|_| None).collect(),
             interrupted: None,
             conclusion,
             buffer: vec![0; MESSAGE_MAX],
@@ -83,10 +96,14 @@ impl<'a> Supervisor<'a> {
     }
 
     /// Runs everything and returns the counts.
+    ///
+    /// # Errors
+    /// Fails if no trial can be run any more: the system refuses sandboxes, or the outer sandbox has
+    /// died.
     pub(crate) fn run(mut self) -> Result<Conclusion, RunError> {
         loop {
-            self.launch()?;
-            if self.running() == 0 && (self.queue.is_empty() || self.ending()) {
+            self.start_trials()?;
+            if self.running() == 0 && (self.queue.is_empty() || self.is_ending()) {
                 self.conclusion.interrupted_by = self.interrupted;
                 return Ok(self.conclusion);
             }
@@ -95,34 +112,32 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    pub(super) fn trial(&self, index: usize) -> &'a Trial {
-        kept(self.trials, index)
+    fn trial(&self, index: usize) -> &'a Trial {
+        trial_at(self.trials, index)
     }
 
-    pub(super) fn running(&self) -> usize {
+    fn running(&self) -> usize {
         self.slots.iter().flatten().count()
     }
 
-    fn ending(&self) -> bool {
+    /// Returns whether no further trial is to start.
+    fn is_ending(&self) -> bool {
         self.interrupted.is_some() || (self.plan.fail_fast && self.conclusion.num_failed > 0)
     }
 
     // ---- starting -----------------------------------------------------------------------------
 
-    fn launch(&mut self) -> Result<(), RunError> {
-        while !self.ending() {
+    /// Starts as many trials as may run now.
+    fn start_trials(&mut self) -> Result<(), RunError> {
+        while !self.is_ending() {
             let trials = self.trials;
-            let active: Vec<&Trial> = self
-                .slots
-                .iter()
-                .flatten()
-                .map(|active| kept(trials, active.trial))
-                .collect();
-            let Some(index) = self.queue.next(&active, |index| kept(trials, index)) else {
+            let active = self.slots.iter().flatten();
+            let active: Vec<&Trial> = active.map(|it| trial_at(trials, it.index())).collect();
+            let Some(index) = self.queue.next(&active, |index| trial_at(trials, index)) else {
                 break;
             };
-            match &self.plan.settled[index] {
-                Some(verdict) => self.settle(index, verdict.clone()),
+            match &self.plan.known[index] {
+                Some(result) => self.finish_without_running(index, result.clone()),
                 None => self.start(index)?,
             }
         }
@@ -135,60 +150,75 @@ impl<'a> Supervisor<'a> {
             self.queue.put_back(index);
             return Ok(());
         };
-        let seed = trial
-            .options()
-            .seed
-            .unwrap_or_else(|| seed_for(self.plan.run_seed, trial.name()));
+        let options = trial.options();
+        let derived = || seed_for(self.plan.run_seed, trial.name());
+        let seed = options.seed.unwrap_or_else(derived);
+        // The name is printed before anything can go wrong with the trial.
+        self.printer.trial_started(trial);
         let order = ZygoteOrder {
             trial: index as u32,
             seed,
         };
-        self.printer.trial_started(trial);
-        let Idle { channel, output } = self.order(slot, order).map_err(|errno| match errno {
-            Errno::EPIPE => all_died(),
-            errno => explain(&Refused {
-                step: "reach a zygote".into(),
-                errno,
-            }),
-        })?;
-        let started = Instant::now();
-        let limit = trial.options().timeout.unwrap_or(self.plan.timeout);
-        self.slots[slot] = Some(Active {
-            trial: index,
-            seed,
-            channel,
-            output,
-            capture: Capture::default(),
-            heard: Heard::default(),
-            started,
-            phase: Phase::Running(started + limit),
-            slow_at: started + SLOW,
-        });
+        let zygote = self
+            .zygotes
+            .run(slot, &order)
+            .map_err(|errno| match errno {
+                Errno::EPIPE => nursery_died(),
+                errno => explain(&Refused {
+                    step: "reach a zygote".into(),
+                    errno,
+                }),
+            })?;
+        let limit = options.timeout.unwrap_or(self.plan.timeout);
+        self.slots[slot] = Some(ActiveTrial::new(index, seed, limit, zygote));
         Ok(())
     }
 
     // ---- listening ----------------------------------------------------------------------------
 
+    /// Waits until something happens or is due, and handles what has happened.
     fn wait(&mut self) -> Result<(), RunError> {
-        let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
-        // Where it runs a trial itself, its death is that trial's.
-        let nursery = self.nursery.filter(|nursery| nursery.orders.is_some());
-        fds.extend(nursery.map(|nursery| PollFd::new(nursery.process.as_fd(), PollFlags::POLLIN)));
-        if let Some(stdout) = self.printer.pending() {
-            fds.push(PollFd::new(stdout, PollFlags::POLLOUT));
+        let events = self.await_events()?;
+        self.printer.flush_some();
+        if events.contains(&Event::Signal) {
+            self.handle_signals();
         }
-        let fixed = fds.len();
-        let mut owners = Vec::with_capacity(self.slots.len() * 2);
-        for (slot, active) in self.slots.iter().enumerate() {
-            let Some(active) = active else { continue };
-            fds.push(PollFd::new(active.channel.as_fd(), PollFlags::POLLIN));
-            owners.push((slot, true));
-            if let Some(output) = &active.output {
-                fds.push(PollFd::new(output.as_fd(), PollFlags::POLLIN));
-                owners.push((slot, false));
+        if events.contains(&Event::NurseryDied) {
+            return Err(nursery_died());
+        }
+        // Output is read before reports: what a trial wrote before its last report is in the pipe
+        // when that report comes, and belongs to the trial.
+        for event in &events {
+            if let Event::Output(slot) = *event
+                && let Some(active) = &mut self.slots[slot]
+            {
+                active.read_output(PIECES, &mut self.buffer);
             }
         }
+        for event in &events {
+            if let Event::Report(slot) = *event
+                && let Some(active) = &mut self.slots[slot]
+                && active.receive_reports(&mut self.buffer)
+            {
+                self.end(slot)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn await_events(&self) -> Result<Vec<Event>, RunError> {
+        let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        let (events, mut fds): (Vec<Event>, Vec<PollFd<'_>>) = self
+            .watched()
+            .map(|(event, fd)| match event {
+                Event::Writable => (event, PollFd::new(fd, PollFlags::POLLOUT)),
+                Event::Signal | Event::NurseryDied | Event::Output(_) | Event::Report(_) => {
+                    (event, readable(fd))
+                }
+            })
+            .unzip();
         match poll(&mut fds, self.patience()) {
+            // After a signal the descriptors show nothing, and the next round will tell.
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => {
                 return Err(explain(&Refused {
@@ -197,143 +227,190 @@ impl<'a> Supervisor<'a> {
                 }));
             }
         }
-        let ready: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap_or(false)).collect();
-        drop(fds);
-        self.printer.flush_some();
-        if ready[0] {
-            self.caught();
-        }
-        if nursery.is_some() && ready[1] {
-            return Err(all_died());
-        }
-        // Outputs first, so that what was written before the last report is there when it comes.
-        let of_kind = |wanted: bool| {
-            let of_kind = owners.iter().zip(&ready[fixed..]);
-            of_kind
-                .filter(move |((_, kind), ready)| **ready && *kind == wanted)
-                .map(|((slot, _), _)| *slot)
-        };
-        for slot in of_kind(false) {
-            self.read_output(slot);
-        }
-        for slot in of_kind(true).collect::<Vec<_>>() {
-            self.listen(slot)?;
-        }
-        Ok(())
+        let ready = fds.iter().map(|fd| fd.any().unwrap_or(false));
+        let happened = events.into_iter().zip(ready);
+        Ok(happened
+            .filter_map(|(event, ready)| ready.then_some(event))
+            .collect())
     }
 
-    /// Until something is due.
+    /// Returns all descriptors that can tell of something.
+    fn watched(&self) -> impl Iterator<Item = (Event, BorrowedFd<'_>)> {
+        let death = self.zygotes.death().map(|fd| (Event::NurseryDied, fd));
+        let stdout = self.printer.pending().map(|fd| (Event::Writable, fd));
+        let active = self.slots.iter().enumerate();
+        let active = active.filter_map(|(slot, active)| Some((slot, active.as_ref()?)));
+        let of_trials = active.flat_map(|(slot, active)| {
+            let output = active.output().map(|fd| (Event::Output(slot), fd));
+            std::iter::once((Event::Report(slot), active.channel())).chain(output)
+        });
+        std::iter::once((Event::Signal, self.signals.as_fd()))
+            .chain(death)
+            .chain(stdout)
+            .chain(of_trials)
+    }
+
+    /// Returns the time until something is due.
     fn patience(&self) -> PollTimeout {
-        let due = self
-            .slots
-            .iter()
-            .flatten()
-            .map(Active::due)
-            .chain(self.queue.not_before())
-            .min();
-        match due {
-            None => PollTimeout::NONE,
-            Some(due) => {
-                let left = due.saturating_duration_since(Instant::now());
-                PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
-            }
-        }
+        let active = self.slots.iter().flatten().map(ActiveTrial::due);
+        let Some(due) = active.chain(self.queue.not_before()).min() else {
+            return PollTimeout::NONE;
+        };
+        let left = due.saturating_duration_since(Instant::now());
+        // `poll(2)` counts whole milliseconds: a millisecond more, or it would return too early, and
+        // again and again until the time has come.
+        PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
     }
 
-    fn read_output(&mut self, slot: usize) {
-        if let Some(active) = &mut self.slots[slot] {
-            active.read(4, &mut self.buffer);
-        }
-    }
-
-    fn listen(&mut self, slot: usize) -> Result<(), RunError> {
-        loop {
+    fn keep_time(&mut self) {
+        let now = Instant::now();
+        for slot in 0..self.slots.len() {
             let Some(active) = &mut self.slots[slot] else {
-                return Ok(());
+                continue;
             };
-            let over = match active.channel.try_receive(&mut self.buffer) {
-                Ok(None) => return Ok(()),
-                Ok(Some([])) | Err(_) => true,
-                Ok(Some(bytes)) => {
-                    TrialReport::decode(bytes).is_some_and(|report| active.heard.hear(report))
-                }
-            };
-            if over {
-                return self.over(slot);
+            if let Some(elapsed) = active.slowness(now) {
+                let trial = trial_at(self.trials, active.index());
+                self.printer.trial_is_slow(trial, elapsed);
+            }
+            if active.advance(now) {
+                self.zygotes.kill(slot);
             }
         }
     }
 
     // ---- ending -------------------------------------------------------------------------------
 
-    fn over(&mut self, slot: usize) -> Result<(), RunError> {
-        let Some(mut active) = self.slots[slot].take() else {
+    /// Takes the trial out of its slot, and prints its result.
+    fn end(&mut self, slot: usize) -> Result<(), RunError> {
+        let Some(active) = self.slots[slot].take() else {
             return Ok(());
         };
-        // Whoever wrote to the pipe is gone or about to be killed: take what is there.
-        active.read(usize::MAX, &mut self.buffer);
-        // Otherwise it has died with its trial, or is about to.
-        let good = active.heard.is_complete() && active.phase != Phase::Killed;
-        self.zygotes[slot] = good.then_some(Idle {
-            channel: active.channel,
-            output: active.output.filter(|_| active.heard.left_nothing),
-        });
-        if let Some(refused) = active.heard.refused() {
-            return self.refused(active.trial, refused);
+        let EndedTrial {
+            index,
+            seed,
+            duration,
+            output,
+            reports,
+            zygote,
+        } = active.into_ended(&mut self.buffer);
+        self.zygotes.put_back(slot, zygote);
+        if let Some(refused) = reports.refused() {
+            return self.retry_or_fail(index, refused);
         }
         self.queue.granted();
-        let output = active.capture.into_text();
-        let trial = self.trial(active.trial);
-        let done = FinishedTrial {
-            trial,
-            result: active.heard.result(&output),
-            duration: active.started.elapsed(),
-            seed: active.seed,
+        let output = output.into_text();
+        let result = reports.result(&output);
+        let Remarks {
+            notes,
+            survivors,
+            description,
+        } = reports.into_remarks();
+        self.print(FinishedTrial {
+            trial: self.trial(index),
+            result,
+            duration,
+            seed,
             output,
-            notes: active.heard.notes(),
-            survivors: active.heard.survivors,
-            description: active.heard.described,
+            survivors,
+            description,
+            notes,
             is_captured: self.plan.capture,
-        };
-        self.conclusion.count(&done.result);
-        self.printer.trial_finished(done);
+        });
         Ok(())
     }
 
-    fn settle(&mut self, index: usize, result: TrialResult) {
-        self.conclusion.count(&result);
-        self.printer
-            .trial_finished(FinishedTrial::not_run(self.trial(index), result));
+    fn finish_without_running(&mut self, index: usize, result: TrialResult) {
+        self.print(FinishedTrial::not_run(self.trial(index), result));
     }
 
-    /// The kernel did not give a sandbox. It gives namespaces back late, so limits are tried again.
-    fn refused(&mut self, index: usize, refused: &Refused) -> Result<(), RunError> {
-        let passing = matches!(
+    fn print(&mut self, finished: FinishedTrial<'_>) {
+        self.conclusion.count(&finished.result);
+        self.printer.trial_finished(finished);
+    }
+
+    /// Puts a trial for which there was no sandbox back into the queue, or fails it.
+    ///
+    /// The kernel frees namespaces after their last process has gone, in the background
+    /// (`net/core/net_namespace.c`, `cleanup_net`), so a limit may be reached only for a moment.
+    fn retry_or_fail(&mut self, index: usize, refused: &Refused) -> Result<(), RunError> {
+        let is_limit = matches!(
             refused.errno,
             Errno::ENOSPC | Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE
         );
         let others = self.running();
-        if passing && self.queue.try_again(index, others) {
+        if is_limit && self.queue.try_again(index, others) {
             return Ok(());
         }
         let error = explain(refused);
+        // All trials with the usual isolation would be refused alike. One with another isolation
+        // may be refused for what it alone wants.
         if self.trial(index).options().isolation == Isolation::ALL {
             return Err(error);
         }
-        let reason = error.to_string();
-        self.settle(index, TrialResult::failed(reason));
+        self.finish_without_running(index, TrialResult::failed(error.to_string()));
         Ok(())
+    }
+
+    // ---- signals ------------------------------------------------------------------------------
+
+    fn handle_signals(&mut self) {
+        for caught in self.signals.caught() {
+            match caught {
+                Caught::End(signal) if self.interrupted.is_some() => self.end_now(signal),
+                Caught::End(signal) => self.interrupt(signal),
+                Caught::Suspend => self.suspend(),
+            }
+        }
+    }
+
+    /// Passes the signal on, and gives the trials some time to end.
+    fn interrupt(&mut self, signal: i32) {
+        self.interrupted = Some(signal);
+        // nextest sends SIGTERM when the time of a test is over, so the question is what hangs.
+        let ask_what_hangs = signal == libc::SIGTERM && nextest::runs_us();
+        for active in self.slots.iter_mut().flatten() {
+            active.interrupt(signal, ask_what_hangs);
+        }
+        self.printer.interrupted(signal, self.running(), GRACE);
+    }
+
+    /// Kills everything and ends the process, as a second signal wants it.
+    fn end_now(&mut self, signal: i32) -> ! {
+        self.zygotes.end();
+        self.printer.flush_all();
+        std::process::exit(128 + signal)
+    }
+
+    /// Stops this process and all trials until the shell continues this process. The clocks of the
+    /// trials stand still meanwhile.
+    fn suspend(&mut self) {
+        self.signal_all(libc::SIGSTOP);
+        let stopped = Instant::now();
+        // SIGTSTP is blocked here, to be read from a descriptor, so SIGSTOP does what a shell
+        // expects of it.
+        let _ = nix::sys::signal::raise(Signal::SIGSTOP);
+        let pause = stopped.elapsed();
+        self.signal_all(libc::SIGCONT);
+        for active in self.slots.iter_mut().flatten() {
+            active.postpone(pause);
+        }
+    }
+
+    fn signal_all(&self, signal: i32) {
+        for active in self.slots.iter().flatten() {
+            active.request(InitRequest::Signal(signal));
+        }
     }
 }
 
-fn all_died() -> RunError {
+fn nursery_died() -> RunError {
     limit(
         "the outer sandbox died, and with it every trial: was its first process killed, as by the kernel when memory is short?",
     )
 }
 
-/// Only bodies take trials out, in their own copy.
-fn kept(trials: &[Option<Trial>], index: usize) -> &Trial {
+/// Returns the trial of an index. Only test bodies take trials out, in their own copy of the memory.
+fn trial_at(trials: &[Option<Trial>], index: usize) -> &Trial {
     trials[index]
         .as_ref()
         .expect("the supervisor keeps every trial")

@@ -1,95 +1,185 @@
-//! Who runs the trials: the zygotes, and the nursery that they come from.
+//! The supervisor's end of the zygotes and of the nursery that makes them.
+//!
+//! A zygote for every trial would cost a second fork, so a zygote runs one trial after another. But
+//! a zygote can die with its trial, or after it, and the supervisor need not have noticed. So an
+//! order goes to the zygote that is there, and if that fails, to a new one.
 
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::active::pipe;
-use super::supervisor::Supervisor;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::zygote::{NurseryOrder, ZygoteOrder};
 
 /// The first process of the outer sandbox, of which the zygotes are copies.
-pub(crate) struct Nursery {
-    /// Readable when it is gone; killing it kills everything inside.
-    pub(crate) process: OwnedFd,
-    /// None where it runs the only trial itself.
-    pub(crate) orders: Option<MessageChannel>,
+pub(crate) struct NurseryHandle {
+    /// Pidfd of the process. It is readable when the process is gone.
+    process: OwnedFd,
+    /// Channel for orders. A nursery that runs the only trial itself takes none.
+    orders: Option<MessageChannel>,
 }
 
-impl Nursery {
-    /// Kills it, and with it everything inside.
+impl NurseryHandle {
+    pub(crate) fn new(process: OwnedFd, orders: Option<MessageChannel>) -> Self {
+        Self { process, orders }
+    }
+
+    /// Kills the nursery. The kernel then kills everything in the outer sandbox, whose PID namespace
+    /// has lost its first process (`pid_namespaces(7)`).
     pub(crate) fn end(&self) {
+        // A nursery that is gone already needs no signal.
         let _ = process::pidfd_kill(&self.process, libc::SIGKILL);
     }
 
-    /// Waits until it is gone, as it is about to be: nextest takes whatever has a test's output open for a leak.
+    /// Waits until the nursery is gone, which is about to happen.
+    ///
+    /// nextest reports a test as leaky if its stdout or stderr is open 100 ms after its exit
+    /// (nextest 0.9, `leak-timeout`), and the nursery holds both.
     pub(crate) fn await_end(&self) {
-        const PATIENCE: u16 = 5_000;
+        const PATIENCE_MS: u16 = 5_000;
         let mut ended = [PollFd::new(self.process.as_fd(), PollFlags::POLLIN)];
-        let _ = poll(&mut ended, PollTimeout::from(PATIENCE));
+        let _ = poll(&mut ended, PollTimeout::from(PATIENCE_MS));
     }
 
-    /// Kills the zygote of a slot, and the trial that it runs.
-    pub(crate) fn kill(&self, slot: usize) {
+    /// Returns a descriptor that is readable when the nursery has died, unless it runs a trial itself:
+    /// its death is then that trial's.
+    pub(super) fn death(&self) -> Option<BorrowedFd<'_>> {
+        self.orders.as_ref().map(|_| self.process.as_fd())
+    }
+
+    /// Kills the zygote of a slot, and the trial that the zygote runs.
+    fn kill(&self, slot: usize) {
         match &self.orders {
             Some(orders) => {
-                let _ = orders.send(&NurseryOrder::Kill { slot: slot as u32 }.encode());
+                let order = NurseryOrder::Kill { slot: slot as u32 };
+                // If the nursery is gone, so are its zygotes.
+                let _ = orders.send(&order.encode());
             }
             None => self.end(),
         }
     }
+
+    /// Makes a zygote for a slot, which reads from the given channel.
+    fn spawn(&self, slot: usize, channel: &MessageChannel) -> nix::Result<()> {
+        let orders = self.orders.as_ref().ok_or(Errno::ESRCH)?;
+        let order = NurseryOrder::Spawn { slot: slot as u32 };
+        orders.send_with(&order.encode(), &[channel.as_raw_fd()])
+    }
 }
 
 /// A zygote that waits for a trial.
-pub(super) struct Idle {
-    pub(super) channel: MessageChannel,
-    /// The pipe that its last trial wrote to, if that has left it to the next one.
-    pub(super) output: Option<File>,
+pub(super) struct IdleZygote {
+    channel: MessageChannel,
+    /// Reading end of the pipe to which its last trial wrote, if the pipe can be used again.
+    output: Option<File>,
 }
 
-impl Idle {
-    /// Sends an order, with the end of a new pipe to write to where one is wanted and there is none.
+impl IdleZygote {
+    pub(super) fn new(channel: MessageChannel, output: Option<File>) -> Self {
+        Self { channel, output }
+    }
+
+    /// Returns the channel to the zygote and the pipe from its trial.
+    pub(super) fn into_parts(self) -> (MessageChannel, Option<File>) {
+        (self.channel, self.output)
+    }
+
+    /// Sends an order. If the output is to be captured and there is no pipe yet, the writing end of
+    /// a new one goes along.
     fn send(&mut self, order: &[u8], capture: bool) -> nix::Result<()> {
         if !capture || self.output.is_some() {
             return self.channel.send(order);
         }
-        let (read, write) = pipe()?;
+        let (read, write) = output_pipe()?;
         self.output = Some(read);
         self.channel.send_with(order, &[write.as_raw_fd()])
     }
 }
 
-impl Supervisor<'_> {
-    /// The first slot has a zygote already.
-    pub(crate) fn adopt(&mut self, channel: MessageChannel) {
-        let output = None;
-        self.zygotes[0] = Some(Idle { channel, output });
+/// Makes a pipe whose reading end never blocks, and whose writing end does.
+fn output_pipe() -> nix::Result<(File, OwnedFd)> {
+    // `pipe2(2)` with O_NONBLOCK would set it on both ends, and a test that writes much would get
+    // EAGAIN.
+    let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+    nix::fcntl::fcntl(&read, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    Ok((File::from(read), write))
+}
+
+/// The zygotes that wait for trials, one a slot.
+pub(super) struct ZygotePool<'a> {
+    /// Absent if no trial is to run.
+    nursery: Option<&'a NurseryHandle>,
+    /// Zygote of each slot, from its first trial on, while it is good and has nothing to do.
+    idle: Vec<Option<IdleZygote>>,
+    /// The output of trials is captured.
+    capture: bool,
+}
+
+impl<'a> ZygotePool<'a> {
+    /// Makes a pool of so many slots. The first slot may have a zygote already: the nursery itself.
+    pub(super) fn new(
+        nursery: Option<&'a NurseryHandle>,
+        slots: usize,
+        capture: bool,
+        first: Option<MessageChannel>,
+    ) -> Self {
+        let mut idle: Vec<Option<IdleZygote>> = (0..slots).map(|_| None).collect();
+        if let Some((slot, channel)) = idle.first_mut().zip(first) {
+            *slot = Some(IdleZygote::new(channel, None));
+        }
+        Self {
+            nursery,
+            idle,
+            capture,
+        }
     }
 
-    /// Has the zygote of a slot run a trial, or another one if that has gone meanwhile.
-    pub(super) fn order(&mut self, slot: usize, run: ZygoteOrder) -> nix::Result<Idle> {
-        let run = run.encode();
-        let capture = self.plan.capture;
-        if let Some(mut idle) = self.zygotes[slot].take()
-            && idle.send(&run, capture).is_ok()
+    /// Makes the zygote of a slot run a trial, or a new zygote if that one has died meanwhile.
+    ///
+    /// # Errors
+    /// Fails if the nursery is gone, or if there is no descriptor left.
+    pub(super) fn run(&mut self, slot: usize, order: &ZygoteOrder) -> nix::Result<IdleZygote> {
+        let order = order.encode();
+        if let Some(mut zygote) = self.idle[slot].take()
+            && zygote.send(&order, self.capture).is_ok()
         {
-            return Ok(idle);
+            return Ok(zygote);
         }
-        let nursery = self.nursery.and_then(|nursery| nursery.orders.as_ref());
-        let nursery = nursery.ok_or(Errno::ESRCH)?;
-        let (channel, theirs) = MessageChannel::pair()?;
-        let mut idle = Idle {
-            channel,
-            output: None,
-        };
-        idle.send(&run, capture)?;
-        let spawn = NurseryOrder::Spawn { slot: slot as u32 };
-        nursery.send_with(&spawn.encode(), &[theirs.as_raw_fd()])?;
-        Ok(idle)
+        let nursery = self.nursery.ok_or(Errno::ESRCH)?;
+        let (ours, theirs) = MessageChannel::pair()?;
+        let mut zygote = IdleZygote::new(ours, None);
+        // The order waits in the channel until the zygote is there to read it: one wake-up less.
+        zygote.send(&order, self.capture)?;
+        nursery.spawn(slot, &theirs)?;
+        Ok(zygote)
+    }
+
+    /// Takes back the zygote of a slot when its trial is over.
+    pub(super) fn put_back(&mut self, slot: usize, zygote: Option<IdleZygote>) {
+        self.idle[slot] = zygote;
+    }
+
+    /// Kills the zygote of a slot, and the trial that the zygote runs.
+    pub(super) fn kill(&self, slot: usize) {
+        if let Some(nursery) = self.nursery {
+            nursery.kill(slot);
+        }
+    }
+
+    /// Kills everything.
+    pub(super) fn end(&self) {
+        if let Some(nursery) = self.nursery {
+            nursery.end();
+        }
+    }
+
+    /// Returns a descriptor that is readable when the nursery has died, and all trials with it.
+    pub(super) fn death(&self) -> Option<BorrowedFd<'a>> {
+        self.nursery.and_then(NurseryHandle::death)
     }
 }

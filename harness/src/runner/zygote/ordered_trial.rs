@@ -11,12 +11,12 @@ use super::hostname::hostname;
 use super::orders::refuse;
 use super::setting::Setting;
 use crate::Isolation;
+use crate::events;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
 use crate::kernel::process::shared_memory_child;
-use crate::observe;
 use crate::sandbox::ids::Ids;
-use crate::sandbox::refused::{Cloned, Step};
+use crate::sandbox::refused::{NewProcess, SetupStep};
 use crate::sandbox::trial::body;
 use crate::sandbox::trial::init::Init;
 use crate::sandbox::trial::mounts::SandboxSpec;
@@ -94,7 +94,7 @@ impl OrderedTrial<'_> {
             body_end,
         } = pipes;
         body::prepare_thread();
-        observe::begin();
+        events::start_clock();
         let options = *trial.options();
         let hostname = hostname(trial.name());
         let init = Init {
@@ -134,7 +134,7 @@ impl OrderedTrial<'_> {
             Ok(true) => Leftovers::Processes,
             Ok(false) => Leftovers::Ruin,
             Err(error) => {
-                let step = Step::Clone(Cloned::Sandbox, namespaces);
+                let step = SetupStep::Clone(NewProcess::Sandbox, namespaces);
                 refuse(self.channel, step, &error);
                 Leftovers::Processes
             }

@@ -8,14 +8,14 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::kernel::errno::errno;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
-use crate::sandbox::protocol::Message;
+use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::trial::TrialReport;
 use crate::sandbox::protocol::zygote::LONGEST_ORDER;
-use crate::sandbox::refused::{Refused, Step};
+use crate::sandbox::refused::{Refused, SetupStep};
 
 /// Waits for a message, and returns the order in it (if it is one) and the descriptor that came
 /// along. Ends the process when the supervisor is gone or done.
-pub(super) fn await_order<M: Message>(
+pub(super) fn await_order<M: EdgeMessage>(
     channel: &MessageChannel,
     supervisor: &OwnedFd,
 ) -> (Option<M>, Option<OwnedFd>) {
@@ -46,7 +46,7 @@ pub(super) fn await_order<M: Message>(
 }
 
 /// Reports to the supervisor why a trial was not run.
-pub(super) fn refuse(channel: &MessageChannel, step: impl Into<Step>, error: &io::Error) {
+pub(super) fn refuse(channel: &MessageChannel, step: impl Into<SetupStep>, error: &io::Error) {
     let refused = TrialReport::Refused(Refused {
         step: step.into(),
         errno: errno(error),

@@ -7,8 +7,8 @@ use nix::sys::signal::Signal;
 
 use crate::kernel::mount;
 use crate::kernel::process::shared_memory_child;
-use crate::kernel::process::signal::Pending;
-use crate::kernel::process::thread::First;
+use crate::kernel::process::signal::SignalFd;
+use crate::kernel::process::thread::FirstThread;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::protocol::trial::WAKE_INIT;
 
@@ -16,7 +16,7 @@ use crate::sandbox::protocol::trial::WAKE_INIT;
 pub(crate) struct Setting {
     pub(super) ids: Ids,
     /// Thread of the supervisor, of which the zygotes' threads are copies.
-    pub(super) first: Option<First>,
+    pub(super) first: Option<FirstThread>,
     /// Directories that a private mount of a trial would hide, and must not.
     pub(super) hidden: Vec<PathBuf>,
     pub(super) working_dir: PathBuf,
@@ -28,7 +28,7 @@ pub(crate) struct Setting {
     pub(super) supervisor: OwnedFd,
     /// Signals of whichever process reads them: a signalfd shows those of its reader
     /// (`signalfd(2)`), so a single descriptor serves all inits.
-    pub(super) signals: Pending,
+    pub(super) signals: SignalFd,
 }
 
 impl Setting {
@@ -40,7 +40,7 @@ impl Setting {
         ids: Ids,
         hidden: Vec<PathBuf>,
         supervisor: OwnedFd,
-        first: Option<First>,
+        first: Option<FirstThread>,
     ) -> nix::Result<Self> {
         Ok(Self {
             ids,
@@ -51,7 +51,7 @@ impl Setting {
             stack: usual_stack() + shared_memory_child::OWN,
             sys_read_only: mount::is_read_only("/sys"),
             supervisor,
-            signals: Pending::of(&[Signal::SIGCHLD, WAKE_INIT])?,
+            signals: SignalFd::of(&[Signal::SIGCHLD, WAKE_INIT])?,
         })
     }
 }

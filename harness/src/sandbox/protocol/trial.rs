@@ -129,6 +129,8 @@ pub(crate) enum Finish {
     Failed {
         /// Kind of the failure.
         kind: FailureKind,
+        /// The process has written the reason to the stderr that it was given.
+        on_stderr: bool,
         /// Place of the failure as `file:line:column`, or nothing where it is not known.
         location: String,
         /// Reason, in one or more lines.
@@ -138,15 +140,15 @@ pub(crate) enum Finish {
 
 codec_enum!(Finish {
     1 => Passed,
-    2 => Failed { kind, location, reason },
+    2 => Failed { kind, on_stderr, location, reason },
 });
 
 /// Kind of a test's failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FailureKind {
-    /// A panic, whose message is on stderr already.
+    /// The test function panicked.
     Panicked,
-    /// Anything else, of which nobody has told yet.
+    /// Anything else.
     Other,
 }
 
@@ -187,6 +189,7 @@ mod tests {
     fn failed(reason: impl Into<String>) -> Finish {
         Finish::Failed {
             kind: FailureKind::Other,
+            on_stderr: true,
             location: "f.rs:1:2".into(),
             reason: reason.into(),
         }
@@ -209,6 +212,7 @@ mod tests {
     fn reports_of_a_body_arrive_as_they_were_sent() {
         let panicked = Finish::Failed {
             kind: FailureKind::Panicked,
+            on_stderr: true,
             location: String::new(),
             reason: "panicked: boom".into(),
         };

@@ -11,6 +11,7 @@ use std::thread;
 
 use super::verdict::{End, PANICKED, consider, failed, judge};
 use super::{channel, panics};
+use crate::kernel::fd::FileIdentity;
 use crate::kernel::process;
 use crate::kernel::process::profile;
 use crate::model::panics::panic_message;
@@ -30,26 +31,34 @@ pub(super) fn prepare_thread() {
 }
 
 /// Makes the end of the calling thread report how the test function ended.
-pub(super) fn when_values_are_gone(options: Options, end: End) {
-    REPORT.with(|report| report.0.set(Some((options, end))));
+pub(super) fn when_values_are_gone(ended: Ended) {
+    REPORT.with(|report| report.0.set(Some(ended)));
+}
+
+/// Everything that is known when the test function has ended.
+pub(super) struct Ended {
+    pub(super) options: Options,
+    pub(super) end: End,
+    /// Identity of the stderr that the process was given, which the test may have replaced.
+    pub(super) stderr: Option<FileIdentity>,
 }
 
 /// End of the test function, which is reported when this value is dropped.
-struct ReportOnDrop(Cell<Option<(Options, End)>>);
+struct ReportOnDrop(Cell<Option<Ended>>);
 
 impl Drop for ReportOnDrop {
     fn drop(&mut self) {
-        let Some((options, end)) = self.0.take() else {
+        let Some(ended) = self.0.take() else {
             return;
         };
         // Most tests pass and leave nothing to do. They are spared the thread, which would cost
         // many page faults in a copied memory.
-        let passed = matches!(end, Ok(Ok(())))
-            && judge(&options, Ok(Ok(())), &panics::all()) == Finish::Passed;
+        let passed = matches!(ended.end, Ok(Ok(())))
+            && judge(&ended.options, Ok(Ok(())), &panics::all()) == Finish::Passed;
         if passed && running::has_nothing_left_to_do() {
             report(Finish::Passed)
         }
-        report(conclude(options, end))
+        report(conclude(ended))
     }
 }
 
@@ -59,19 +68,14 @@ impl Drop for ReportOnDrop {
 /// channel, a lock or `thread::current()` may need one. The caller is in the midst of libc's
 /// `exit`. With glibc 2.41 and later another thread that calls `exit` now waits for the caller, and
 /// so until the trial is over.
-fn conclude(options: Options, end: End) -> Finish {
+fn conclude(ended: Ended) -> Finish {
     let work = move || {
-        let finish = judge(&options, end, &panics::all());
+        let finish = judge(&ended.options, ended.end, &panics::all());
         running::join_last_threads();
-        let finish = run_endings(consider(finish, &running::take_complaints()));
-        if let Finish::Failed {
-            kind: FailureKind::Other,
-            reason,
-            location: _,
-        } = &finish
-        {
-            eprintln!("Error: {reason}");
-        }
+        let mut complaints = running::take_complaints();
+        run_endings(&finish, &mut complaints);
+        let mut finish = consider(finish, &complaints);
+        show(&mut finish, &complaints, ended.stderr);
         finish
     };
     let thread = thread::Builder::new().name("conclusion".to_owned());
@@ -83,15 +87,38 @@ fn conclude(options: Options, end: End) -> Finish {
     failed(reason, "")
 }
 
-/// Runs what was registered for the end, the last first. A panic in it fails the trial.
-fn run_endings(mut finish: Finish) -> Finish {
+/// Runs what was registered for the end, the last first. A panic in it is one more complaint.
+fn run_endings(finish: &Finish, complaints: &mut Vec<String>) {
     while let Some(work) = running::take_ending() {
-        let passed = finish == Finish::Passed;
+        let passed = *finish == Finish::Passed && complaints.is_empty();
         if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| work(passed))) {
-            finish = consider(finish, &[at_the_end(&*payload)]);
+            complaints.push(at_the_end(&*payload));
         }
     }
-    finish
+}
+
+/// Writes to stderr why the trial failed, and notes whether that leads to the runner.
+///
+/// nextest takes the description of a failure from a line that begins with `Error: ` (nextest 0.9).
+/// The message of a panic is on stderr already; only the complaints are news then.
+fn show(finish: &mut Finish, complaints: &[String], given: Option<FileIdentity>) {
+    let Finish::Failed {
+        kind,
+        on_stderr,
+        location: _,
+        reason,
+    } = finish
+    else {
+        return;
+    };
+    match kind {
+        FailureKind::Panicked if complaints.is_empty() => {}
+        FailureKind::Panicked => eprintln!("Error: {}", complaints.join("\n")),
+        FailureKind::Other => {
+            eprintln!("Error: {reason}");
+            *on_stderr = given.is_some() && FileIdentity::of(std::io::stderr()) == given;
+        }
+    }
 }
 
 fn at_the_end(payload: &(dyn std::any::Any + Send)) -> String {

@@ -4,7 +4,9 @@ use std::backtrace::Backtrace;
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 
+use super::conclude::Ended;
 use super::{channel, conclude, panics, profiles};
+use crate::kernel::fd::FileIdentity;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
 use crate::kernel::process::sigaltstack;
@@ -48,8 +50,13 @@ pub(crate) fn run(trial: Trial, seed: u64, index: u32, reports: MessageChannel) 
     // std would have done so for a thread that it started. Without it a stack overflow is a mere
     // segmentation fault (std, sys/pal/unix/stack_overflow.rs).
     sigaltstack::watch_this_thread();
+    let stderr = FileIdentity::of(std::io::stderr());
     let end = panic::catch_unwind(AssertUnwindSafe(|| __rust_begin_short_backtrace(body)));
-    conclude::when_values_are_gone(options, end);
+    conclude::when_values_are_gone(Ended {
+        options,
+        end,
+        stderr,
+    });
     process::end_with_this_thread()
 }
 

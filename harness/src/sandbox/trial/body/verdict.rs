@@ -21,10 +21,12 @@ pub(super) fn consider(finish: Finish, complaints: &[String]) -> Finish {
         Finish::Passed => failed(complaints, ""),
         Finish::Failed {
             kind,
+            on_stderr,
             location,
             reason,
         } => Finish::Failed {
             kind,
+            on_stderr,
             location,
             reason: format!("{reason}\n{complaints}"),
         },
@@ -35,6 +37,7 @@ pub(super) fn consider(finish: Finish, complaints: &[String]) -> Finish {
 pub(super) fn failed(reason: impl Into<String>, location: impl Into<String>) -> Finish {
     Finish::Failed {
         kind: FailureKind::Other,
+        on_stderr: false,
         location: location.into(),
         reason: reason.into(),
     }
@@ -52,6 +55,7 @@ pub(super) fn judge(options: &Options, end: End, panics: &[Panic]) -> Finish {
     match (end, &options.should_panic) {
         (Err(payload), ShouldPanic::No) => Finish::Failed {
             kind: FailureKind::Panicked,
+            on_stderr: true,
             location,
             reason: format!("{PANICKED}{}", panic_message(&*payload)),
         },
@@ -130,6 +134,7 @@ mod tests {
         let finish = judge(&Options::NEW, Err(Box::new("boom")), &[panic(true)]);
         let panicked = Finish::Failed {
             kind: FailureKind::Panicked,
+            on_stderr: true,
             location: "a.rs:1:2".into(),
             reason: "panicked: boom".into(),
         };

@@ -1,0 +1,106 @@
+//! Everything that has to be there before the first trial of a run starts.
+//!
+//! The order matters: signals are caught before the first fork, so that no process is left behind
+//! by a Ctrl-C; and the outer sandbox is made before anything else of the run, while this process
+//! is small and has a single thread.
+
+use std::path::Path;
+
+use super::error::{RunError, explain};
+use super::supervisor::{NurseryHandle, Signals};
+use super::zygote::{Setting, Zygote, nursery};
+use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::process;
+use crate::kernel::process::thread::FirstThread;
+use crate::sandbox::ids::Ids;
+use crate::sandbox::outer;
+use crate::sandbox::paths::Paths;
+use crate::sandbox::refused::Doing;
+use crate::sandbox::trial::body;
+use crate::trial::Trial;
+
+/// The surroundings of a run.
+pub(super) struct Setup {
+    pub(super) signals: Signals,
+    /// Absent if no trial is to run.
+    pub(super) nursery: Option<NurseryHandle>,
+    /// Channel to the nursery, if the nursery is the zygote of the only trial.
+    pub(super) first_zygote: Option<MessageChannel>,
+    /// Sentence on the isolation that trials get; empty if none is to run.
+    pub(super) isolation: String,
+    /// Remarks on what this system cannot do.
+    pub(super) notes: Vec<String>,
+}
+
+impl Setup {
+    /// Makes the surroundings of a run in which no trial runs. They need no permission of the
+    /// system.
+    ///
+    /// # Errors
+    /// Fails if the signals cannot be caught.
+    pub(super) fn without_sandbox() -> Result<Self, RunError> {
+        let signals = Signals::catch().doing("catch signals");
+        Ok(Self {
+            signals: signals.map_err(|refused| explain(&refused))?,
+            nursery: None,
+            first_zygote: None,
+            isolation: String::new(),
+            notes: Vec::new(),
+        })
+    }
+
+    /// Makes the outer sandbox with the nursery in it; the nursery is also the zygote if there is a
+    /// `single` trial.
+    ///
+    /// # Errors
+    /// Fails if the system refuses a step of making the outer sandbox.
+    pub(super) fn with_sandbox(
+        trials: &mut [Option<Trial>],
+        single: bool,
+    ) -> Result<Self, RunError> {
+        let setup = Self::without_sandbox()?;
+        let ids = Ids::available();
+        let paths = Paths::find();
+        let supervisor = process::pidfd_open(std::process::id() as i32)
+            .doing("open a pidfd")
+            .map_err(|refused| explain(&refused))?;
+        let hidden = paths.hidden().map(Path::to_owned).collect();
+        // Inside, the supervisor has no process id: it is outside of the PID namespace.
+        body::remember_supervisor();
+        let first = FirstThread::current();
+        let outer = outer::make(ids, &paths, |channel, ids| {
+            let Ok(setting) = Setting::collect(ids, hidden, supervisor, first) else {
+                process::exit_now(1)
+            };
+            nursery::live(Zygote::new(trials, setting), channel, single)
+        });
+        let outer = outer.map_err(|refused| explain(&refused))?;
+        let (first_zygote, orders) = if single {
+            (Some(outer.channel), None)
+        } else {
+            (None, Some(outer.channel))
+        };
+        Ok(Self {
+            nursery: Some(NurseryHandle::new(outer.first, orders)),
+            first_zygote,
+            isolation: describe_isolation(outer.ids),
+            notes: outer.notes,
+            ..setup
+        })
+    }
+}
+
+fn describe_isolation(ids: Ids) -> String {
+    let root = match ids {
+        Ids::One { uid, .. } => format!("its root is uid {uid} outside"),
+        Ids::Subordinate(ids) => format!(
+            "its root is uid {} outside, and {} ids are mapped",
+            ids.uid, ids.count
+        ),
+        Ids::Range(map) => format!(
+            "its root is uid {} outside, and {} ids are mapped",
+            map.outside, map.count
+        ),
+    };
+    format!("each in user, net, mnt, uts, ipc and pid namespaces of its own; {root}")
+}

@@ -1,0 +1,21 @@
+//! Decisions that are made before the first trial of a run starts.
+
+use std::time::Duration;
+
+use crate::runner::result::TrialResult;
+
+/// The way in which a run is to go.
+pub(crate) struct RunPlan {
+    /// Number of trials that run at a time.
+    pub(crate) threads: usize,
+    /// Time limit of trials that set none.
+    pub(crate) timeout: Duration,
+    /// Seed from which the trials' seeds are derived.
+    pub(crate) run_seed: u64,
+    /// The output of trials is captured. Otherwise it goes straight through.
+    pub(crate) capture: bool,
+    /// The first failure ends the run.
+    pub(crate) fail_fast: bool,
+    /// Results that are known without running the trial, by the trial's index.
+    pub(crate) known: Vec<Option<TrialResult>>,
+}
