@@ -50,11 +50,7 @@ fn as_json(trials: &[Trial]) -> String {
         let event = json!({
             "type": "test", "event": "discovered", "name": trial.name(),
             "ignore": trial.has_ignored_flag(),
-<<<<<<< HEAD
-            "ignore_message": trial.ignore_reason(),
-=======
             "ignore_message": trial.ignore_reason().unwrap_or(""),
->>>>>>> ca5c589 (trial: own the reason for which a trial is ignored, and name its parts)
             "source_path": source.map_or("", |s| s.file),
             "start_line": source.map_or(0, |s| s.line),
         });
