@@ -54,10 +54,12 @@
 //! ```
 
 pub use snowglobe_model::plan;
+#[doc(inline)]
+pub use snowglobe_model::plan::{Limits, Plan};
 pub use snowglobe_model::topology::shape;
 #[doc(inline)]
 pub use snowglobe_model::topology::{
-    EndSpec, Endpoint, Engine, Families, Limits, LinkId, LinkSpec, Mac, Mount, MountSource,
-    Neighbours, NodeId, NodeSpec, Owner, Plan, PodId, PodSpec, Rootfs, Routing, Size, StartCommand,
-    Subnet, SwitchId, SwitchSpec, Topology, TopologyError, Users, Volume,
+    EndSpec, Endpoint, Engine, Families, LinkId, LinkSpec, Mac, Mount, MountSource, Neighbours,
+    NodeId, NodeSpec, Owner, PodId, PodSpec, Rootfs, Routing, Size, StartCommand, Subnet, SwitchId,
+    SwitchSpec, Topology, TopologyError, Users, Volume,
 };

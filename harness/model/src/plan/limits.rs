@@ -17,7 +17,8 @@ pub(crate) const ENTRIES: usize = 500_000;
 /// What this machine allows, as far as whoever starts the lab has found out.
 ///
 /// ```
-/// use snowglobe_model::topology::{Limits, shape};
+/// use snowglobe_model::plan::Limits;
+/// use snowglobe_model::topology::shape;
 ///
 /// let limits = Limits { net_namespaces: Some(100), ..Limits::default() };
 /// let error = shape::star(200).check_limits(&limits).unwrap_err();

@@ -10,7 +10,7 @@ mod grow;
 mod hosts;
 pub mod id;
 pub mod ifindex;
-pub mod limits;
+mod limits;
 mod parse;
 mod pool;
 mod route;
@@ -33,6 +33,7 @@ use crate::topology::value::Topology;
 
 pub use id::{InterfaceId, NetnsId, SegmentId, StackId};
 pub use ifindex::InterfaceSlot;
+pub use limits::Limits;
 pub use stack::{Address, InterfacePlan, NeighbourPlan, RoutePlan, StackPlan, Sysctl};
 pub use stack_op::{StackDiff, StackOp, diff};
 
@@ -180,12 +181,36 @@ pub struct NodePlan {
     pub commands: Vec<StartCommand>,
 }
 
-impl Plan {
-    /// Plans a topology: [`Topology::plan`].
-    pub fn of(topology: &Topology) -> Result<Plan, TopologyError> {
-        build::plan(topology, None)
+impl Topology {
+    /// Checks the topology. It succeeds exactly if [`plan`](Topology::plan) does.
+    ///
+    /// # Errors
+    /// Something is wrong with the topology. The error lists all such things.
+    ///
+    /// ```
+    /// use snowglobe_model::topology::Topology;
+    ///
+    /// let mut topology = Topology::new();
+    /// let bob = topology.node("bøb");
+    /// topology.link(bob, bob);
+    /// let error = topology.validate().unwrap_err().to_string();
+    /// assert!(error.contains("node name `bøb` has `ø` in it"), "{error}");
+    /// assert!(error.contains("link `bøb–bøb` joins node `bøb` to itself"), "{error}");
+    /// ```
+    pub fn validate(&self) -> Result<(), TopologyError> {
+        self.plan().map(drop)
     }
 
+    /// Returns all that the topology means to a kernel.
+    ///
+    /// # Errors
+    /// The topology is wrong: see [`validate`](Topology::validate).
+    pub fn plan(&self) -> Result<Plan, TopologyError> {
+        build::plan(self, None)
+    }
+}
+
+impl Plan {
     /// Returns the ids of the stacks, in order.
     pub fn stack_ids(&self) -> impl Iterator<Item = StackId> + use<> {
         (0..self.stacks.len()).map(StackId::new)

@@ -60,12 +60,11 @@ impl<'p> StackOp<'p> {
         }
     }
 
-    /// Returns whether an interface that is made as planned has the setting already.
+    /// Returns whether a stack or an interface that is made as planned has the setting already.
     pub fn is_set_at_creation(self) -> bool {
         match self {
-            Self::Mtu(..) => true,
-            Self::Sysctl(_)
-            | Self::Up(_)
+            Self::Sysctl(_) | Self::Mtu(..) => true,
+            Self::Up(_)
             | Self::Altname(..)
             | Self::Address(..)
             | Self::Neighbour(..)

@@ -29,8 +29,6 @@ mod text;
 pub(crate) mod validate;
 pub mod value;
 
-pub use crate::plan::Plan;
-pub use crate::plan::limits::Limits;
 pub use error::TopologyError;
 pub use id::{Endpoint, LinkId, NodeId, Owner, PodId, SwitchId};
 pub use link::{EndSpec, Engine, Families, LinkSpec, Mac, SwitchSpec};

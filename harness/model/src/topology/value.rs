@@ -5,8 +5,6 @@ use std::ops::Index;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Plan;
-use crate::topology::error::TopologyError;
 use crate::topology::id::{Endpoint, LinkId, NodeId, PodId, SwitchId};
 use crate::topology::link::{Families, LinkSpec, SwitchSpec};
 use crate::topology::node::{NodeSpec, PodSpec};
@@ -223,27 +221,6 @@ impl Topology {
         self.settings.pool_v4 = v4.to_string();
         self.settings.pool_v6 = v6.to_string();
         self
-    }
-
-    /// Says all that is wrong with it. It succeeds exactly if [`plan`](Topology::plan) does.
-    ///
-    /// ```
-    /// use snowglobe_model::topology::Topology;
-    ///
-    /// let mut topology = Topology::new();
-    /// let bob = topology.node("bøb");
-    /// topology.link(bob, bob);
-    /// let error = topology.validate().unwrap_err().to_string();
-    /// assert!(error.contains("node name `bøb` has `ø` in it"), "{error}");
-    /// assert!(error.contains("link `bøb–bøb` joins node `bøb` to itself"), "{error}");
-    /// ```
-    pub fn validate(&self) -> Result<(), TopologyError> {
-        self.plan().map(drop)
-    }
-
-    /// The kernel steps that it needs.
-    pub fn plan(&self) -> Result<Plan, TopologyError> {
-        Plan::of(self)
     }
 
     /// All nodes, containers included, in the order in which they were added.

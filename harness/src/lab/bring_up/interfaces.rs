@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::kernel::netlink::Device;
 use crate::lab::bring_up::network::{Builder, New, bridge, bridge_device, device};
 use crate::lab::error::Result;
-use crate::lab::stack::settings::{give, take_away};
+use crate::lab::stack::settings::{Others, StackRequests};
 use crate::model::side::Side;
 use crate::topology::plan::{
     BridgeInterface, CablePlan, InterfaceId, InterfacePlan, NetnsId, Plan, StackId, StackOp,
@@ -21,16 +21,18 @@ impl<'a> Builder<'a> {
     /// Gives new interfaces all that they are to have.
     pub(crate) fn settle(&mut self, stack: StackId, interfaces: &[InterfaceId]) -> Result<()> {
         let plan = self.plan;
+        let device = |id| device_in(plan, stack, id);
+        let mut requests = StackRequests::new(&mut self.batch, device);
         for op in plan[stack].interface_ops(interfaces) {
-            if op.is_set_at_creation() {
-                continue;
+            // Sysctls of interfaces are written at the end of the start, when nodes can be asked to do it.
+            if !op.is_set_at_creation() && !matches!(op, StackOp::InterfaceSysctl(..)) {
+                requests.give(op);
             }
-            // Sysctls of interfaces are written at the end of the start, when all nodes can be asked.
-            let _ = give(&mut self.batch, |id| device_in(plan, stack, id), op);
-            if let StackOp::Up(id) = op
-                && plan[plan[stack][id].link].emulation.is_some()
-            {
-                self.batch.look_at(device_in(plan, stack, id));
+        }
+        // The kernel's link watcher may wait for a second where packets do not go straight to the other end.
+        for id in interfaces.iter().copied() {
+            if plan[plan[stack][id].link].emulation.is_some() {
+                self.batch.look_at(device(id));
             }
         }
         let mut netlink = self.open_stack(stack)?;
@@ -40,24 +42,27 @@ impl<'a> Builder<'a> {
     }
 
     /// Makes what a stack has from what it had. Interfaces that are `elsewhere` are left out: those that were settled just
-    /// now, and those that are gone or down.
+    /// now, and those that are gone or down. Sysctls are left to the caller.
     pub(crate) fn exchange(
         &mut self,
         stack: StackId,
         before: &'a StackPlan,
         elsewhere: &impl Fn(InterfaceId) -> bool,
-    ) {
+    ) -> Others<'a> {
         let plan = self.plan;
         let changes = diff(before, &plan[stack]);
-        let here = |op: &StackOp<'_>| op.interface().is_some_and(|id| !elsewhere(id));
-        let device = |id| device_in(plan, stack, id);
+        let here = |op: &StackOp<'_>| match op {
+            StackOp::Sysctl(_) | StackOp::InterfaceSysctl(..) => false,
+            op => op.interface().is_none_or(|id| !elsewhere(id)),
+        };
+        let mut requests = StackRequests::new(&mut self.batch, |id| device_in(plan, stack, id));
         for op in changes.removed.into_iter().filter(here) {
-            take_away(&mut self.batch, device, op);
+            requests.take_away(op);
         }
         for op in changes.added.into_iter().filter(here) {
-            // Sysctls of interfaces do not depend on the topology.
-            let _ = give(&mut self.batch, device, op);
+            requests.give(op);
         }
+        requests.others()
     }
 
     fn device_of(&self, stack: StackId, interface: InterfaceId) -> Device<'a> {

@@ -1,6 +1,7 @@
 //! The nodes of a lab on their way into life.
 
 use std::collections::{HashMap, VecDeque};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use crate::lab::Lab;
@@ -8,6 +9,7 @@ use crate::lab::bring_up::network::{Builder, Places};
 use crate::lab::error::Result;
 use crate::lab::first_process::{self as birth, Born, Expected, Life};
 use crate::lab::node::node::Stack;
+use crate::lab::stack::settings::give_own;
 use crate::sandbox::protocol::node::NodeRequest;
 use crate::topology::plan::StackId;
 use crate::topology::{Owner, Plan};
@@ -88,6 +90,7 @@ impl Births {
 
     fn await_pod(&mut self, plan: &Plan, stack: StackId, pod: Expected) -> Result<()> {
         let Born { life, netns } = pod.wait()?;
+        give_own(plan, stack, netns.as_fd())?;
         self.stacks[stack.index()] = Some(Arc::new(Stack::new(plan, stack, netns, Some(life))));
         Ok(())
     }
@@ -101,8 +104,9 @@ impl Births {
             let Born { life, netns } = expected.wait()?;
             self.born[index] = Some(life);
             if let Some(stack) = stack {
-                self.stacks[stack.index()] =
-                    Some(Arc::new(Stack::new(&lab.plan, stack, netns, None)));
+                let plan = &lab.plan;
+                give_own(plan, stack, netns.as_fd())?;
+                self.stacks[stack.index()] = Some(Arc::new(Stack::new(plan, stack, netns, None)));
             }
             self.order_more(lab)?;
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::mem;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use crate::kernel::netlink::{Batch, Netlink};
@@ -92,15 +92,18 @@ impl Lab {
             new.cables.contains(&link) || self.links.get(link).is_none_or(gone)
         };
         let mut builder = Builder::new(&self.plan, places(self))?;
-        builder.exchange(stack, before, &elsewhere);
-        if builder.batch.is_empty() {
-            return Ok(());
+        let others = builder.exchange(stack, before, &elsewhere);
+        if !builder.batch.is_empty() {
+            let mut netlink = builder.open_stack(stack)?;
+            let batch = mem::take(&mut builder.batch);
+            netlink
+                .execute(batch)
+                .map_err(|e| builder.explain(NetnsId::Stack(stack), e))?;
         }
-        let mut netlink = builder.open_stack(stack)?;
-        let batch = mem::take(&mut builder.batch);
-        netlink
-            .execute(batch)
-            .map_err(|e| builder.explain(NetnsId::Stack(stack), e))
+        match self.stacks[stack.index()].netns() {
+            Some(netns) => others.finish(netns.as_fd(), &self.plan.whose(stack)),
+            None => Ok(()),
+        }
     }
 
     /// Tells nodes that were there before the names that they find now.
@@ -184,9 +187,7 @@ impl Lab {
 fn delete(netns: Option<&OwnedFd>, what: impl FnOnce(&mut Batch)) {
     let mut batch = Batch::new();
     what(&mut batch);
-    if let Some(Ok(mut netlink)) =
-        netns.map(|netns| Netlink::open_in(std::os::fd::AsFd::as_fd(netns)))
-    {
+    if let Some(Ok(mut netlink)) = netns.map(|netns| Netlink::open_in(netns.as_fd())) {
         let _ = netlink.execute(batch);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,12 +13,10 @@ use crate::kernel::netns::Netns;
 use crate::lab::bring_up::network::{bridge_device, device};
 use crate::lab::error::{LabError, Result};
 use crate::lab::node::node::Stack;
-use crate::lab::stack::settings::give;
+use crate::lab::stack::settings::StackRequests;
 use crate::model::side::Side;
 use crate::topology::LinkId;
-use crate::topology::plan::{
-    CablePlan, InterfaceId, InterfacePlan, NetnsId, Plan, StackId, Sysctl,
-};
+use crate::topology::plan::{CablePlan, InterfaceId, InterfacePlan, NetnsId, Plan, StackId};
 
 /// A cable as it was planned, with what its ends are in.
 #[derive(Clone, Debug)]
@@ -166,10 +163,10 @@ impl Line {
         match &self.ends[side] {
             Plug::Hub(_) => batch.set_up(self.device(side)),
             Plug::Stack(_, given) => {
-                for op in given.interface.ops(given.id) {
-                    if op.is_lost_when_down() {
-                        let _ = give(&mut batch, |_| self.device(side), op);
-                    }
+                let ops = given.interface.ops(given.id).into_iter();
+                let mut requests = StackRequests::new(&mut batch, |_| self.device(side));
+                for op in ops.filter(|op| op.is_lost_when_down()) {
+                    requests.give(op);
                 }
             }
         }
@@ -183,25 +180,18 @@ impl Line {
             return self.enrol(side);
         };
         let mut batch = Batch::new();
-        let mut sysctls = Vec::new();
-        for op in given.interface.ops(given.id) {
-            if !op.is_set_at_creation() {
-                sysctls.extend(give(&mut batch, |_| self.device(side), op));
-            }
+        let mut requests = StackRequests::new(&mut batch, |_| self.device(side));
+        let ops = given.interface.ops(given.id).into_iter();
+        for op in ops.filter(|op| !op.is_set_at_creation()) {
+            requests.give(op);
         }
+        let others = requests.others();
         batch.look_at(self.device(side));
         self.execute(side, batch)?;
-        let Some(netns) = stack.netns() else {
-            return Ok(());
-        };
-        for Sysctl { path, value } in sysctls {
-            let file = Path::new("/proc/sys").join(path);
-            let written = Netns::visit(netns.as_fd(), || std::fs::write(&file, value))
-                .unwrap_or_else(|errno| Err(errno.into()));
-            let what = || format!("set sysctl `{path}` to {value}, in {}", self.whose(side));
-            written.map_err(|e| LabError::io(what(), &e))?;
+        match stack.netns() {
+            Some(netns) => others.finish(netns.as_fd(), &self.whose(side)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Plugs a port into the bridge that it is in by now.

@@ -1,55 +1,128 @@
 //! Gives network stacks their settings: the one interpreter of [`StackOp`].
 //!
 //! The settings of a stack are given when the lab starts, again when a link gets another carrier, and changed when the
-//! topology changes. All three take the operations from the plan and hand them to the two functions below.
+//! topology changes. All three take the operations from the plan and hand them to a [`StackRequests`].
+
+use std::os::fd::BorrowedFd;
+use std::path::Path;
 
 use crate::kernel::netlink::{Batch, Device, NeighbourRequest, RouteRequest};
-use crate::topology::plan::{InterfaceId, NeighbourPlan, RoutePlan, StackOp, Sysctl};
+use crate::kernel::netns::Netns;
+use crate::lab::error::{LabError, Result};
+use crate::topology::plan::{
+    InterfaceId, NeighbourPlan, Plan, RoutePlan, StackId, StackOp, Sysctl,
+};
 
-/// Adds the request that gives a stack a setting; `device` finds the device of an interface.
+/// Requests that give a stack its settings, or take them away.
 ///
-/// A sysctl is a file and no request. It is returned, for the caller to write when the batch is executed.
-pub(crate) fn give<'p>(
-    batch: &mut Batch,
-    device: impl Fn(InterfaceId) -> Device<'p>,
-    op: StackOp<'p>,
-) -> Option<&'p Sysctl> {
-    match op {
-        StackOp::Sysctl(sysctl) | StackOp::InterfaceSysctl(_, sysctl) => return Some(sysctl),
-        StackOp::Up(id) => {
-            // Addresses that the kernel gives by itself would appear as soon as the interface is up.
-            batch.give_no_addresses(device(id));
-            batch.set_up(device(id));
-        }
-        StackOp::Altname(id, name) => batch.add_altname(device(id), name),
-        StackOp::Mtu(id, mtu) => batch.set_mtu(device(id), mtu),
-        StackOp::Address(id, address) => {
-            batch.add_address(device(id), address.ip, address.prefix);
-        }
-        StackOp::Neighbour(id, entry) => batch.add_neighbour(&neighbour(device(id), entry)),
-        StackOp::Route(id, planned) => batch.add_route(&route(device(id), planned)),
-    }
-    None
+/// Most are messages to rtnetlink and go into a batch. The others are carried out by [`finish`](Self::finish), when
+/// that batch was executed.
+pub(crate) struct StackRequests<'b, 'p, D> {
+    batch: &'b mut Batch,
+    /// Finds the device of an interface.
+    device: D,
+    others: Others<'p>,
 }
 
-/// Adds the request that takes a setting away from a stack.
-///
-/// A setting of which there is always one (see [`StackOp::is_replaced`]) is never taken away.
-pub(crate) fn take_away<'p>(
-    batch: &mut Batch,
-    device: impl Fn(InterfaceId) -> Device<'p>,
-    op: StackOp<'p>,
-) {
-    match op {
-        StackOp::Sysctl(_) | StackOp::InterfaceSysctl(..) | StackOp::Mtu(..) => {}
-        StackOp::Up(id) => batch.set_down(device(id)),
-        StackOp::Altname(id, name) => batch.delete_altname(device(id), name),
-        StackOp::Address(id, address) => {
-            batch.delete_address(device(id), address.ip, address.prefix);
+/// Requests that are no messages to rtnetlink.
+#[derive(Default)]
+pub(crate) struct Others<'p> {
+    sysctls: Vec<&'p Sysctl>,
+}
+
+impl<'b, 'p, D: Fn(InterfaceId) -> Device<'p>> StackRequests<'b, 'p, D> {
+    pub(crate) fn new(batch: &'b mut Batch, device: D) -> Self {
+        Self {
+            batch,
+            device,
+            others: Others::default(),
         }
-        StackOp::Neighbour(id, entry) => batch.delete_neighbour(&neighbour(device(id), entry)),
-        StackOp::Route(id, planned) => batch.delete_route(&route(device(id), planned)),
     }
+
+    /// Adds the request that gives the stack a setting.
+    pub(crate) fn give(&mut self, op: StackOp<'p>) {
+        let Self {
+            batch,
+            device,
+            others,
+        } = self;
+        match op {
+            StackOp::Sysctl(sysctl) | StackOp::InterfaceSysctl(_, sysctl) => {
+                others.sysctls.push(sysctl);
+            }
+            StackOp::Up(id) => {
+                // Addresses that the kernel gives by itself would appear as soon as the interface is up.
+                batch.give_no_addresses(device(id));
+                batch.set_up(device(id));
+            }
+            StackOp::Altname(id, name) => batch.add_altname(device(id), name),
+            StackOp::Mtu(id, mtu) => batch.set_mtu(device(id), mtu),
+            StackOp::Address(id, address) => {
+                batch.add_address(device(id), address.ip, address.prefix);
+            }
+            StackOp::Neighbour(id, entry) => batch.add_neighbour(&neighbour(device(id), entry)),
+            StackOp::Route(id, planned) => batch.add_route(&route(device(id), planned)),
+        }
+    }
+
+    /// Adds the request that takes a setting away from the stack.
+    ///
+    /// A setting of which there is always one (see [`StackOp::is_replaced`]) is never taken away.
+    pub(crate) fn take_away(&mut self, op: StackOp<'p>) {
+        let Self {
+            batch,
+            device,
+            others: _,
+        } = self;
+        match op {
+            StackOp::Sysctl(_) | StackOp::InterfaceSysctl(..) | StackOp::Mtu(..) => {}
+            StackOp::Up(id) => batch.set_down(device(id)),
+            StackOp::Altname(id, name) => batch.delete_altname(device(id), name),
+            StackOp::Address(id, address) => {
+                batch.delete_address(device(id), address.ip, address.prefix);
+            }
+            StackOp::Neighbour(id, entry) => batch.delete_neighbour(&neighbour(device(id), entry)),
+            StackOp::Route(id, planned) => batch.delete_route(&route(device(id), planned)),
+        }
+    }
+
+    /// Returns the requests that are to be carried out when the batch was executed.
+    pub(crate) fn others(self) -> Others<'p> {
+        self.others
+    }
+}
+
+impl Others<'_> {
+    /// Carries the requests out in the network namespace of a stack.
+    pub(crate) fn finish(self, netns: BorrowedFd<'_>, whose: &str) -> Result<()> {
+        let Self { sysctls } = self;
+        for Sysctl { path, value } in sysctls {
+            let file = Path::new("/proc/sys").join(path);
+            let written = Netns::visit(netns, || std::fs::write(&file, value))
+                .unwrap_or_else(|errno| Err(errno.into()));
+            let what = || format!("set sysctl `{path}` to {value}, in {whose}");
+            written.map_err(|e| LabError::io(what(), &e))?;
+        }
+        Ok(())
+    }
+}
+
+/// Gives a new stack what is its own, besides what it was made with.
+pub(crate) fn give_own(plan: &Plan, stack: StackId, netns: BorrowedFd<'_>) -> Result<()> {
+    let mut ops = plan[stack]
+        .own_ops()
+        .filter(|op| !op.is_set_at_creation())
+        .peekable();
+    if ops.peek().is_none() {
+        return Ok(());
+    }
+    let mut batch = Batch::new();
+    let no_interface = |_| unreachable!("an operation of the stack as a whole names no interface");
+    let mut requests = StackRequests::new(&mut batch, no_interface);
+    for op in ops {
+        requests.give(op);
+    }
+    requests.others().finish(netns, &plan.whose(stack))
 }
 
 fn neighbour<'p>(device: Device<'p>, planned: &NeighbourPlan) -> NeighbourRequest<'p> {

@@ -10,10 +10,11 @@ mod text;
 use std::net::IpAddr;
 
 use crate::impair::{Direction, preset};
+use crate::plan::Plan;
 use crate::topology::shape::Dice;
 use crate::topology::{
-    EndSpec, Endpoint, Engine, Families, LinkSpec, NodeId, NodeSpec, Plan, PodSpec, Size,
-    StartCommand, SwitchSpec, Topology, Users, Volume,
+    EndSpec, Endpoint, Engine, Families, LinkSpec, NodeId, NodeSpec, PodSpec, Size, StartCommand,
+    SwitchSpec, Topology, Users, Volume,
 };
 
 /// Any topology that is not wrong: all that a generator can think of, always the same for the same seed.
