@@ -1,10 +1,14 @@
-//! What the processes of a trial are, and what they are doing, read from `/proc` by its init.
+//! The processes of a PID namespace: who descends from whom, who lives, and what each is doing.
+//!
+//! A program that hangs says nothing, and its debugger may not be installed. But `/proc` shows in
+//! which system call each thread waits, and the descriptor in its first argument is often a socket
+//! with an address: enough to see who waits for whom.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 
-/// One line of `/proc/PID/stat`, as far as it matters here.
+/// The fields of `/proc/PID/stat` that matter here (`proc_pid_stat(5)`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Stat {
     pid: i32,
@@ -19,7 +23,7 @@ impl Stat {
         Stat::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
 
-    /// The name may hold blanks and brackets, so the last bracket counts.
+    /// Parses a line. The name may hold blanks and brackets, so the last bracket ends it.
     fn parse(line: &str) -> Option<Stat> {
         let (head, tail) = line.rsplit_once(')')?;
         let (pid, name) = head.split_once(" (")?;
@@ -33,18 +37,21 @@ impl Stat {
         })
     }
 
+    /// Returns whether the process has ended: a zombie is dead, though it is not reaped yet.
     fn dead(&self) -> bool {
         matches!(self.state, 'Z' | 'X' | 'x')
     }
 
-    /// On its way out, or with a SIGKILL that it has not noticed yet.
+    /// Returns whether the process is ending, or has a SIGKILL that it has not noticed yet.
     fn dying(&self) -> bool {
+        // PF_EXITING, include/linux/sched.h.
         const EXITING: u64 = 4;
         !self.dead() && (self.flags & EXITING != 0 || kill_pending(self.pid))
     }
 }
 
 fn kill_pending(pid: i32) -> bool {
+    // Signal 9 is bit 8 (proc_pid_status(5), SigPnd and ShdPnd).
     const KILL: u64 = 1 << 8;
     fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|status| {
         status
@@ -55,7 +62,7 @@ fn kill_pending(pid: i32) -> bool {
     })
 }
 
-/// Every process that descends from `ancestor`.
+/// Returns every process that descends from `ancestor`.
 pub fn descendants(ancestor: i32) -> Vec<i32> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
@@ -98,7 +105,7 @@ pub fn alive(members: &[i32]) -> impl Iterator<Item = (i32, String)> {
         .map(|stat| (stat.pid, stat.name))
 }
 
-/// Whether one of `members` has been killed and is not gone yet.
+/// Returns whether one of `members` has been killed and is not gone yet.
 pub fn any_dying(members: &[i32]) -> bool {
     members
         .iter()
@@ -106,7 +113,7 @@ pub fn any_dying(members: &[i32]) -> bool {
         .any(|stat| stat.dying())
 }
 
-/// What each process and thread is doing, and the sockets of the sandbox.
+/// Describes what each process and thread is doing, and the sockets of the network namespace.
 pub fn describe(members: &[i32]) -> String {
     let sockets = sockets();
     let mut text = String::from("processes:\n");
@@ -168,11 +175,12 @@ fn threads(pid: i32) -> Vec<i32> {
     tasks
         .flatten()
         .filter_map(|task| task.file_name().to_str()?.parse().ok())
+        // A program with more threads has them for the same work.
         .take(64)
         .collect()
 }
 
-/// `thread 'name': read(socket tcp 127.0.0.1:80 listening) at inet_csk_accept`
+/// Describes a thread: `thread 'name': read(socket tcp 127.0.0.1:80 listening) at inet_csk_accept`.
 fn doing(pid: i32, thread: i32, sockets: &BTreeMap<u64, String>) -> String {
     let read = |file: &str| {
         fs::read_to_string(format!("/proc/{pid}/task/{thread}/{file}")).unwrap_or_default()
@@ -187,7 +195,8 @@ fn doing(pid: i32, thread: i32, sockets: &BTreeMap<u64, String>) -> String {
     format!("thread {thread} '{}': {call}{at}", name.trim())
 }
 
-/// From `/proc/PID/syscall`: the number, then the arguments in hexadecimal.
+/// Describes the system call in the text of `/proc/PID/syscall`, which has the number and then the
+/// arguments in hexadecimal (`proc_pid_syscall(5)`).
 fn system_call(pid: i32, text: &str, sockets: &BTreeMap<u64, String>) -> String {
     let mut fields = text.split_whitespace();
     let Some(Ok(number)) = fields.next().map(str::parse::<i64>) else {
@@ -208,7 +217,7 @@ fn system_call(pid: i32, text: &str, sockets: &BTreeMap<u64, String>) -> String 
     }
 }
 
-/// The calls that block, and whether their first argument is a descriptor.
+/// Returns the name of a call that may block, and whether its first argument is a descriptor.
 fn call_name(number: i64) -> Option<(&'static str, bool)> {
     const NAMES: &[(i64, &str, bool)] = &[
         (libc::SYS_read, "read", true),
@@ -284,7 +293,7 @@ fn socket_inodes(pid: i32) -> Vec<u64> {
         .collect()
 }
 
-/// The internet sockets of this network namespace, by inode.
+/// Returns the internet sockets of this network namespace, by inode.
 fn sockets() -> BTreeMap<u64, String> {
     ["tcp", "tcp6", "udp", "udp6"]
         .into_iter()
@@ -293,6 +302,7 @@ fn sockets() -> BTreeMap<u64, String> {
             text.lines()
                 .skip(1)
                 .filter_map(|line| socket(table, line))
+                // More would not be read by anybody.
                 .take(200)
                 .collect::<Vec<_>>()
         })
@@ -326,7 +336,8 @@ fn tcp_state(code: &str) -> &'static str {
     }
 }
 
-/// `0100007F:0050`: words in the machine's byte order, then the port.
+/// Parses an address as in `0100007F:0050`: words in the machine's byte order, then the port
+/// (`proc(5)`).
 fn address(text: &str) -> Option<std::net::SocketAddr> {
     let (address, port) = text.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
