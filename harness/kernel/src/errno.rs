@@ -5,7 +5,7 @@ pub use nix::errno::Errno;
 /// A call that the kernel refused, and its answer.
 pub type Refusal = (String, Errno);
 
-/// The errno in an error of std's; zero where it did not come from the kernel.
+/// Returns the errno in an error of std's; zero if the error did not come from the kernel.
 pub fn errno(error: &std::io::Error) -> Errno {
     Errno::from_raw(error.raw_os_error().unwrap_or(0))
 }

@@ -2,10 +2,17 @@
 //! owners.
 #![allow(unsafe_code)]
 
-use std::ffi::CStr;
+use std::ffi::{CStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::path::Path;
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::stat::Mode;
+pub use nix::unistd::{read, write};
+
+use crate::Result;
 
 /// Device and inode of an open file. Descriptors with the same identity lead to the same file, pipe or
 /// terminal (`stat(2)`).
@@ -27,7 +34,7 @@ impl FileIdentity {
 }
 
 /// Makes `to` (0, 1 or 2) a copy of `from`, kept across `exec`.
-pub fn replace_standard(from: BorrowedFd<'_>, to: RawFd) -> nix::Result<()> {
+pub fn replace_standard(from: BorrowedFd<'_>, to: RawFd) -> Result<()> {
     debug_assert!((0..=2).contains(&to));
     // SAFETY: the numbers 0, 1 and 2 are nobody's property in the processes that call this.
     let done = unsafe { libc::dup2(from.as_raw_fd(), to) };
@@ -44,7 +51,7 @@ pub fn close_in_copy(fds: &[BorrowedFd<'_>]) {
 
 /// Closes every descriptor but 0, 1, 2 and these; for a process that will never drop what owned
 /// them.
-pub fn close_all_but(kept: &[RawFd]) -> nix::Result<()> {
+pub fn close_all_but(kept: &[RawFd]) -> Result<()> {
     let mut kept: Vec<u32> = kept.iter().map(|fd| fd.cast_unsigned()).collect();
     kept.sort_unstable();
     let mut from = 3;
@@ -60,7 +67,7 @@ pub fn close_all_but(kept: &[RawFd]) -> nix::Result<()> {
 }
 
 /// Writes `text` to a file that is there, such as one of the kernel's, in one piece.
-pub fn write_file(path: &CStr, text: &str) -> nix::Result<()> {
+pub fn write_file(path: &CStr, text: &str) -> Result<()> {
     // SAFETY: the path is a C string that lives across the call.
     let fd = unsafe { libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) };
     let fd = Errno::result(fd)?;
@@ -69,4 +76,50 @@ pub fn write_file(path: &CStr, text: &str) -> nix::Result<()> {
     // SAFETY: the text lives across the call, and its length is its own.
     let done = unsafe { libc::write(file.as_raw_fd(), text.as_ptr().cast(), text.len()) };
     Errno::result(done).map(drop)
+}
+
+/// Makes a pipe, and returns its ends: first the one to read from, then the one to write to. Both are
+/// closed across `exec`.
+///
+/// # Errors
+/// There are too many descriptors.
+pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
+    nix::unistd::pipe2(OFlag::O_CLOEXEC)
+}
+
+/// Makes reads and writes return at once where they would wait, or wait again.
+///
+/// The setting belongs to the open file description, which other processes may share (`fcntl(2)`).
+///
+/// # Errors
+/// The kernel refused the setting.
+pub fn set_nonblocking(fd: BorrowedFd<'_>, on: bool) -> Result<()> {
+    let flags = if on {
+        OFlag::O_NONBLOCK
+    } else {
+        OFlag::empty()
+    };
+    fcntl(fd, FcntlArg::F_SETFL(flags)).map(drop)
+}
+
+/// Opens a directory as a place only, which needs no permission to read it (`open(2)`, `O_PATH`).
+///
+/// # Errors
+/// There is no such directory, or it cannot be reached.
+pub fn open_directory(path: &Path) -> Result<OwnedFd> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    nix::fcntl::open(path, flags, Mode::empty())
+}
+
+/// Tells whether the descriptor refers to a directory.
+pub fn is_directory(fd: BorrowedFd<'_>) -> bool {
+    nix::sys::stat::fstat(fd).is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFDIR)
+}
+
+/// Makes a socket send and receive through one interface only (`socket(7)`, `SO_BINDTODEVICE`).
+///
+/// # Errors
+/// There is no such interface in the socket's network namespace.
+pub fn bind_to_interface(socket: &impl AsFd, name: &str) -> Result<()> {
+    setsockopt(socket, sockopt::BindToDevice, &OsString::from(name))
 }

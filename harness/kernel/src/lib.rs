@@ -28,3 +28,7 @@ pub mod qdisc;
 pub mod sync;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod thread;
+
+/// The outcome of a call that the kernel may refuse.
+pub type Result<T> = std::result::Result<T, errno::Errno>;

@@ -25,7 +25,7 @@ pub(crate) fn take_over() {
     };
     // Programs that the trial starts, this one among them, are none of our business.
     crate::kernel::process::remove_env(VARIABLE);
-    crate::kernel::process::sigaltstack::stand_in_for_runtime();
+    crate::kernel::thread::sigaltstack::stand_in_for_runtime();
     let code = match path.to_str().and_then(definition) {
         Some(definition) => run_alone(Trial::registered(definition)),
         None => {

@@ -11,7 +11,7 @@ use super::supervisor::{NurseryHandle, Signals};
 use super::zygote::{Setting, Zygote, nursery};
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
-use crate::kernel::process::thread::FirstThread;
+use crate::kernel::thread::FirstThread;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::outer;
 use crate::sandbox::paths::Paths;

@@ -54,6 +54,7 @@ pub use diag::SocketEntry;
 pub use diag::sockets;
 pub use error::NetlinkError;
 pub use link::{Device, Veth, VethEnd};
+pub use nix::net::if_::{if_indextoname, if_nametoindex};
 pub use offload::Offload;
 pub use socket::{NetlinkProtocol, NetlinkSocket};
 pub use view::{AddressEntry, InterfaceCounters, InterfaceEntry, NeighbourEntry, RouteEntry};

@@ -2,9 +2,11 @@
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+use crate::Result;
+
 /// Raises the soft limit of open files to what is wanted, as far as the hard limit allows.
 /// Returns the soft limit that holds then.
-pub fn raise_open_files(wanted: u64) -> nix::Result<u64> {
+pub fn raise_open_files(wanted: u64) -> Result<u64> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     if soft >= wanted {
         return Ok(soft);
@@ -12,4 +14,29 @@ pub fn raise_open_files(wanted: u64) -> nix::Result<u64> {
     let new = wanted.min(hard);
     setrlimit(Resource::RLIMIT_NOFILE, new, hard)?;
     Ok(new)
+}
+
+/// Returns the soft and the hard limit of open files.
+///
+/// # Errors
+/// The kernel refused to tell.
+pub fn open_files() -> Result<(u64, u64)> {
+    getrlimit(Resource::RLIMIT_NOFILE)
+}
+
+/// Returns the soft and the hard limit of processes of this user.
+///
+/// # Errors
+/// The kernel refused to tell.
+pub fn processes() -> Result<(u64, u64)> {
+    getrlimit(Resource::RLIMIT_NPROC)
+}
+
+/// Keeps this process and its children from leaving core files.
+///
+/// # Errors
+/// The kernel refused the limit.
+pub fn forbid_core_files() -> Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_CORE)?;
+    setrlimit(Resource::RLIMIT_CORE, 0, hard)
 }

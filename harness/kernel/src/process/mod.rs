@@ -1,9 +1,13 @@
-//! Processes and threads: how they start, how they end, and what belongs to each.
+//! Processes: how they start, how they end, and what belongs to each.
+//!
+//! A trial starts with a fork and no `exec`, so what libc's `fork` and std's runtime do for every
+//! process is done here only as far as it is needed: each touched page costs the copy of a page.
 //!
 //! | file | role |
 //! |---|---|
 //! | `before_main` | functions that run before `main` |
 //! | `clone` | a child in new namespaces, by `clone3` |
+//! | `control` | parent-death signal, subreaper, process group, working directory |
 //! | `environment` | environment variables |
 //! | `exit_kind` | how a process ended, in words |
 //! | `fork` | a copy of this process, and its end |
@@ -11,31 +15,31 @@
 //! | `pidfd` | processes by descriptors |
 //! | `profile` | profiles of LLVM's coverage |
 //! | `reap` | children that have ended |
-//! | `rseq` | restartable sequences of a copied thread |
-//! | `scoped_worker` | a thread that works on borrowed values |
 //! | `shared_memory_child` | a child in the memory of its parent, as after `vfork` |
-//! | `sigaltstack` | stack overflows of a thread that std did not start |
 //! | `signal` | signals as descriptors, dispositions, stack traces |
-//! | `thread` | what a thread hands down to the threads that it starts |
+//! | `user` | user and groups of a process |
 
 pub mod before_main;
 pub mod clone;
+mod control;
 mod environment;
 pub mod exit_kind;
 mod fork;
-mod limits;
+pub mod limits;
 mod pidfd;
 pub mod profile;
 mod reap;
-pub mod rseq;
-pub mod scoped_worker;
 pub mod shared_memory_child;
-pub mod sigaltstack;
 pub mod signal;
-pub mod thread;
+pub mod user;
 
+pub use control::{
+    become_dumpable, become_subreaper, chdir, die_with_parent, execve, kernel_release,
+    lead_process_group,
+};
 pub use environment::{remove_env, set_env};
 pub use fork::{end_with_this_thread, exit_now, flush_c_streams, fork, never_return};
 pub use limits::raise_open_files;
+pub use nix::unistd::{ForkResult, Pid};
 pub use pidfd::{pidfd_kill, pidfd_open};
-pub use reap::{Reaped, reap};
+pub use reap::{Reaped, reap, wait_for_child};

@@ -21,3 +21,9 @@ pub fn reap() -> Reaped {
         _ => Reaped::Childless,
     }
 }
+
+/// Waits until the child `pid` has ended, and reaps it.
+pub fn wait_for_child(pid: i32) {
+    // There is nothing to do about a child that cannot be waited for.
+    let _ = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None);
+}

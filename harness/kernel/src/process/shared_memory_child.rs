@@ -120,7 +120,7 @@ extern "C" fn enter<F: FnOnce()>(visit: *mut c_void) -> c_int {
     }
     // SAFETY: it belongs to this thread, of which the guest and its copies are continuations.
     unsafe { libc::sigaltstack(&raw const visit.alternative, ptr::null_mut()) };
-    super::rseq::register();
+    crate::thread::rseq::register();
     while visit.entry.load(Ordering::Acquire) == WAIT {
         wait(
             &visit.entry,

@@ -10,7 +10,8 @@ use std::ptr;
 use std::sync::OnceLock;
 
 use nix::errno::Errno;
-use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
+use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, signal, sigprocmask};
+pub use nix::sys::signal::{Signal, kill, raise};
 
 /// Signals that wait to be read.
 ///
@@ -43,6 +44,30 @@ impl SignalFd {
 impl AsFd for SignalFd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
+    }
+}
+
+/// The signals that the calling thread blocked at some moment.
+#[derive(Debug)]
+pub struct BlockedSignals(SigSet);
+
+impl BlockedSignals {
+    /// Returns the signals that the calling thread blocks now.
+    ///
+    /// # Errors
+    /// The kernel refused to tell.
+    pub fn current() -> nix::Result<Self> {
+        let mut blocked = SigSet::empty();
+        sigprocmask(SigmaskHow::SIG_SETMASK, None, Some(&mut blocked))?;
+        Ok(Self(blocked))
+    }
+
+    /// Makes the calling thread block just these signals again.
+    ///
+    /// # Errors
+    /// The kernel refused the change.
+    pub fn restore(&self) -> nix::Result<()> {
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.0), None)
     }
 }
 

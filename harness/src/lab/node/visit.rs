@@ -5,7 +5,7 @@ use std::panic;
 
 use nix::sched::{CloneFlags, setns, unshare};
 
-use crate::kernel::process::thread::{set_umask, umask};
+use crate::kernel::thread::{set_umask, umask};
 use crate::lab::error::Result;
 use crate::lab::node::node::Node;
 use crate::trial::running;

@@ -8,8 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::kernel::process::pidfd_open;
-use crate::kernel::process::scoped_worker::ScopedWorker;
-use crate::kernel::process::thread::{ThreadTraits, go_home, show_as};
+use crate::kernel::thread::scoped_worker::ScopedWorker;
+use crate::kernel::thread::{ThreadTraits, go_home, show_as};
 use crate::lab::error::{LabError, Result};
 
 /// Those of a lab.

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use crate::kernel::mount;
 use crate::kernel::process::shared_memory_child;
 use crate::kernel::process::signal::SignalFd;
-use crate::kernel::process::thread::FirstThread;
+use crate::kernel::thread::FirstThread;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::protocol::trial::WAKE_INIT;
 

@@ -25,8 +25,8 @@ use crate::kernel::process;
 use crate::kernel::process::Reaped;
 use crate::kernel::process::signal;
 use crate::kernel::process::signal::SignalFd;
-use crate::kernel::process::thread::show_as;
 use crate::kernel::procfs::process_table;
+use crate::kernel::thread::show_as;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::node::{
     CommandReply, IDS_MAPPED, Joins, NodeCommand, NodeReply, NodeRequest, ProcessReply, Program,

@@ -1,0 +1,50 @@
+//! Settings of a process that the kernel keeps: its parent's death, orphans, its group.
+
+use nix::sys::prctl;
+use nix::unistd::{Pid, setpgid};
+
+use super::signal::Signal;
+use crate::Result;
+
+pub use nix::unistd::{chdir, execve};
+
+/// Makes the kernel kill this process when the thread that made the process ends.
+///
+/// The setting is lost when the process changes its user (`prctl(2)`, `PR_SET_PDEATHSIG`).
+///
+/// # Errors
+/// The kernel refused the setting.
+pub fn die_with_parent() -> Result<()> {
+    prctl::set_pdeathsig(Signal::SIGKILL)
+}
+
+/// Makes this process the parent of all its descendants whose parents end.
+///
+/// # Errors
+/// The kernel refused the setting.
+pub fn become_subreaper() -> Result<()> {
+    prctl::set_child_subreaper(true)
+}
+
+/// Lets processes of the same user look into `/proc/PID` of this process again.
+///
+/// # Errors
+/// The kernel refused the setting.
+pub fn become_dumpable() -> Result<()> {
+    prctl::set_dumpable(true)
+}
+
+/// Makes this process the leader of a process group of its own.
+///
+/// # Errors
+/// The process leads a session.
+pub fn lead_process_group() -> Result<()> {
+    let this = Pid::from_raw(0);
+    setpgid(this, this)
+}
+
+/// Returns the release of the running kernel, such as `6.8.0-45-generic`.
+pub fn kernel_release() -> Option<String> {
+    let name = nix::sys::utsname::uname().ok()?;
+    Some(name.release().to_string_lossy().into_owned())
+}

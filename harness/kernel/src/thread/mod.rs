@@ -1,0 +1,18 @@
+//! What belongs to a thread and not to its process, and is missing in a copy of the thread.
+//!
+//! A test body runs on a copy of a zygote's thread, in a process without the other threads. libc, the
+//! kernel and Rust's runtime set things up when they start a thread; for a copy this module does.
+//!
+//! | file | role |
+//! |---|---|
+//! | `rseq` | restartable sequences of a copied thread |
+//! | `scoped_worker` | a thread that works on borrowed values |
+//! | `sigaltstack` | stack overflows of a thread that std did not start |
+//! | `traits` | capabilities, signal mask, umask and name of a thread |
+
+pub mod rseq;
+pub mod scoped_worker;
+pub mod sigaltstack;
+mod traits;
+
+pub use traits::{FirstThread, ThreadTraits, go_home, set_umask, show_as, umask};
