@@ -10,8 +10,8 @@ use nix::sched::CloneFlags;
 
 /// The kinds of namespaces that a trial has of its own; all six unless it says otherwise.
 ///
-/// A trial shares a namespace that it leaves out with the other trials of the run that leave it out:
-/// the one of the run's outer sandbox. Only the network is then the host's.
+/// A trial shares a namespace that it leaves out with the other trials of the run that leave it
+/// out: the one of the run's outer sandbox. Only the network is then the host's.
 ///
 /// ```
 /// use snowglobe::Isolation;

@@ -12,8 +12,8 @@ use super::options::Options;
 
 /// One test case.
 ///
-/// Most trials come from [`#[snowglobe::test]`](macro@crate::test). Those that are only known at run
-/// time, one for each file of a corpus or each cell of a matrix, are made here and handed to
+/// Most trials come from [`#[snowglobe::test]`](macro@crate::test). Those that are only known at
+/// run time, one for each file of a corpus or each cell of a matrix, are made here and handed to
 /// [`snowglobe::main!`](crate::main) or [`run`](crate::run()).
 ///
 /// ```

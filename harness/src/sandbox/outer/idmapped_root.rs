@@ -38,7 +38,8 @@ pub(super) fn hand_over(
     channel: &MessageChannel,
 ) -> Result<Vec<String>, Refused> {
     map.write(map, pid, false).doing("map the ids")?;
-    // Only now: an id-mapped mount takes the mapping that the user namespace has (mount_setattr(2)).
+    // Only now: an id-mapped mount takes the mapping that the user namespace has
+    // (mount_setattr(2)).
     let userns = fs::File::open(format!("/proc/{pid}/ns/user")).doing("open the user namespace")?;
     let mut notes = Vec::new();
     let mut trees = Vec::new();
