@@ -1,7 +1,7 @@
-//! What labs cost: each trial prints its figures, one a line, as `name value`.
+//! Measures what labs cost: each trial prints its figures, one a line, as `name value`.
 //!
-//! `NODES` says how many nodes the star has, `AFTER` that it is watched when it is there, and `STREAM` where the program of
-//! `stream.c` is.
+//! `NODES` sets the number of nodes of the star. `AFTER` makes the trial watch the star once it is
+//! there. `STREAM` names the program of `stream.c`.
 
 use std::fmt::Display;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ fn milliseconds(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1e3
 }
 
-/// A star, from the topology to the last packet that could pass; and its end.
+/// Measures a star, from the topology to the last packet that could pass, and its end.
 #[snowglobe::test(timeout = "120s")]
 fn star() -> TestResult {
     let nodes = std::env::var("NODES")?.parse()?;
@@ -26,7 +26,7 @@ fn star() -> TestResult {
     let lab = topology.start()?;
     tell("start", milliseconds(begin));
     if std::env::var_os("AFTER").is_some() {
-        // Nobody waits for anything here: it is the time that is looked at.
+        // The trial waits for nothing here: the time itself is what is watched.
         const LOOK: Duration = Duration::from_secs(6);
         let there = system_ticks()?;
         tell("cost", there - ticks);
@@ -39,7 +39,7 @@ fn star() -> TestResult {
     Ok(())
 }
 
-/// What all cores have spent in the kernel until now, in ticks of ten milliseconds.
+/// Returns what all cores have spent in the kernel until now, in ticks of ten milliseconds.
 fn system_ticks() -> TestResult<u64> {
     let stat = std::fs::read_to_string("/proc/stat")?;
     let all = stat.lines().next().unwrap_or_default();
@@ -48,14 +48,14 @@ fn system_ticks() -> TestResult<u64> {
         .skip(1)
         .map_while(|field| field.parse().ok())
         .collect();
-    // In system calls and threads of the kernel, in interrupts, and in what follows those.
+    // The fields are `system`, `irq` and `softirq` of `/proc/stat` (`proc(5)`).
     Ok([2, 5, 6]
         .iter()
         .filter_map(|field| fields.get(*field))
         .sum())
 }
 
-/// A closure in a node, in microseconds.
+/// Measures a closure in a node, in microseconds.
 #[snowglobe::test]
 fn visit() -> TestResult {
     const VISITS: usize = 1000;
@@ -74,7 +74,7 @@ fn visit() -> TestResult {
     Ok(())
 }
 
-/// A TCP stream over a link; its receiver says how fast it was.
+/// Measures a TCP stream over a link; its receiver prints how fast it was.
 #[snowglobe::test]
 fn stream() -> TestResult {
     let program = std::env::var("STREAM")?;

@@ -7,7 +7,9 @@ macro_rules! leaf {
     };
 }
 
-include!("shared/shapes.rs");
+#[macro_use]
+#[path = "shared/shapes.rs"]
+mod shapes;
 
 ten!(thousand);
 

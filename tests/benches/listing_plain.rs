@@ -7,6 +7,8 @@ macro_rules! leaf {
     };
 }
 
-include!("shared/shapes.rs");
+#[macro_use]
+#[path = "shared/shapes.rs"]
+mod shapes;
 
 ten!(thousand);

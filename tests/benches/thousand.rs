@@ -1,6 +1,6 @@
 //! A thousand trials, each of which binds port 80, connects and exchanges bytes.
 //!
-//! With `TRIALS` in the environment, so many more are made at run time.
+//! The variable `TRIALS` adds so many more, which are made at run time.
 
 use snowglobe::Trial;
 
@@ -16,7 +16,9 @@ macro_rules! leaf {
     };
 }
 
-include!("shared/shapes.rs");
+#[macro_use]
+#[path = "shared/shapes.rs"]
+mod shapes;
 
 thousand!();
 

@@ -1,5 +1,5 @@
-//! The same thousand bodies under the standard harness, with no isolation: each on a port that is
-//! free. In a namespace whose `lo` is down (`UNSHARED` is set) they only bind.
+//! The same thousand bodies under the standard harness, without isolation: each uses a free port.
+//! If `UNSHARED` is set, they run in a namespace whose `lo` is down, and only bind.
 
 #[path = "shared/exchange.rs"]
 mod exchange;
@@ -20,6 +20,8 @@ macro_rules! leaf {
     };
 }
 
-include!("shared/shapes.rs");
+#[macro_use]
+#[path = "shared/shapes.rs"]
+mod shapes;
 
 thousand!();

@@ -1,4 +1,4 @@
-//! What the tests share.
+//! The tests run programs, read what they print and wait for things: each does so in the same way.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -7,23 +7,23 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// A run of this same test program, with other arguments.
+/// Result of another run of this test program, with arguments of its own.
 #[derive(Debug)]
 pub struct Run {
-    /// The exit code, if it was not ended by a signal.
+    /// Exit code of the run; `None` if a signal ended it.
     pub code: Option<i32>,
-    /// What it wrote to stdout.
+    /// Text that the run wrote to stdout.
     pub stdout: String,
-    /// What it wrote to stderr.
+    /// Text that the run wrote to stderr.
     pub stderr: String,
 }
 
-/// This test program, to be run once more; nothing of how it was started itself is passed on.
+/// Returns this test program, to be run once more without the settings of its own start.
 pub fn this_program() -> Command {
     program_at(&std::env::current_exe().expect("this program has a path"))
 }
 
-/// The same of a copy that lies elsewhere.
+/// Returns a copy of this test program that lies elsewhere, to be run likewise.
 pub fn program_at(path: &Path) -> Command {
     let mut command = Command::new(path);
     for (key, _) in std::env::vars() {
@@ -53,7 +53,7 @@ pub fn sample(name: &str) -> Run {
     run(&["--exact", name, "--include-ignored", "--color", "never"])
 }
 
-/// What a finished program said.
+/// Returns what a finished program wrote, as text.
 pub fn finished(output: Output) -> Run {
     Run {
         code: output.status.code(),
@@ -63,14 +63,14 @@ pub fn finished(output: Output) -> Run {
 }
 
 impl Run {
-    /// Fails the test unless the run failed as tests fail, and says all of `parts` on stdout.
+    /// Fails the test unless the run failed as tests fail, with all of `parts` on stdout.
     #[track_caller]
     pub fn failed_with(&self, parts: &[&str]) {
         assert_eq!(self.code, Some(101), "{self:#?}");
         self.says(parts);
     }
 
-    /// Fails the test unless the run passed, and says all of `parts` on stdout.
+    /// Fails the test unless the run passed, with all of `parts` on stdout.
     #[track_caller]
     pub fn passed_with(&self, parts: &[&str]) {
         assert_eq!(self.code, Some(0), "{self:#?}");
@@ -90,10 +90,11 @@ impl Run {
     }
 }
 
-/// A directory that this trial shares with the runs that it starts, in which `/tmp` is another.
+/// Makes a directory that this trial shares with the runs that it starts, whose `/tmp` is another.
 pub fn shared_dir() -> TempDir {
     let program = std::env::current_exe().expect("this program has a path");
-    // Beside the programs, found at run time: an archive of tests is built somewhere else.
+    // The directory lies beside the program, found at run time: an archive of tests is built
+    // elsewhere.
     let dir = program
         .parent()
         .expect("a program lies in a directory")
@@ -102,10 +103,10 @@ pub fn shared_dir() -> TempDir {
     tempfile::tempdir_in(dir).expect("the target directory is writable")
 }
 
-/// A configuration for nginx that has one server, which does this; logs go to stderr.
+/// Returns a configuration for nginx that has one server with these lines; logs go to stderr.
 ///
-/// Temporary files go to the node's own `/tmp`: in a fixture that another user provisioned, a trial that has a single id can write to no directory
-/// that is not open to everybody.
+/// Temporary files go to the node's own `/tmp`. Another user may have provisioned the fixture: then
+/// a trial with a single id can write only to directories that are open to everybody.
 pub fn nginx_conf(access_log: &str, server: &str) -> String {
     format!(
         "
@@ -128,13 +129,13 @@ http {{
     )
 }
 
-/// How many ids a mapping of `/proc` has: it may be in several pieces.
+/// Returns how many ids a mapping of `/proc` has, which may be in several pieces.
 pub fn ids_in(map: &str) -> u32 {
     let count = |line: &str| line.split_whitespace().nth(2)?.parse::<u32>().ok();
     map.lines().filter_map(count).sum()
 }
 
-/// Waits until `condition` holds, looking often; false if it does not within `limit`.
+/// Waits until `condition` holds, looking often; returns `false` if that takes longer than `limit`.
 pub fn wait_until(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + limit;
     while !condition() {

@@ -1,9 +1,10 @@
-//! Running cargo.
+//! Cargo tells the programs that it runs about their package, which must not reach the cargo that
+//! they run in turn.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-/// How variables begin by which cargo tells a program of its package.
+/// Beginnings of the variables by which cargo tells a program about its package.
 pub(crate) const OURS: &[&str] = &[
     "CARGO_MANIFEST_",
     "CARGO_PKG_",
@@ -11,10 +12,11 @@ pub(crate) const OURS: &[&str] = &[
     "CARGO_CRATE_",
 ];
 
-/// The cargo that runs us.
+/// Returns a command for the cargo that runs this program.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // Some build scripts look at them, and would have everything built anew whenever we run cargo after somebody else.
+    // Some build scripts look at these variables. They would be run anew whenever this program runs
+    // cargo after somebody else.
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         if OURS.iter().any(|ours| name.starts_with(ours)) {
@@ -24,10 +26,10 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
-/// Where the compiler has the libraries that what it built may be linked with.
+/// Returns the directory of the libraries with which the compiler's programs may be linked.
 ///
 /// # Errors
-/// The text to show.
+/// The error is the text to show.
 pub(crate) fn libraries() -> Result<PathBuf, String> {
     let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let output = Command::new(compiler)
@@ -39,17 +41,18 @@ pub(crate) fn libraries() -> Result<PathBuf, String> {
 
 /// A program that cargo built.
 pub(crate) struct Artifact {
-    /// The target's name.
+    /// Name of the target.
     pub(crate) name: String,
     pub(crate) program: PathBuf,
-    /// Where the package's manifest is.
+    /// Directory of the package's manifest.
     pub(crate) package: PathBuf,
 }
 
-/// Builds with these arguments (`build …`, `bench --no-run …`) and returns the programs that came of it, by target name.
+/// Builds with these arguments (`build …`, `bench --no-run …`) and returns the programs by their
+/// target names.
 ///
 /// # Errors
-/// The text to show: cargo has shown its own already.
+/// The error is the text to show: cargo has shown its own already.
 pub(crate) fn programs(arguments: &[&str]) -> Result<Vec<(String, PathBuf)>, String> {
     let artifacts = artifacts(arguments)?.into_iter();
     Ok(artifacts
@@ -57,10 +60,10 @@ pub(crate) fn programs(arguments: &[&str]) -> Result<Vec<(String, PathBuf)>, Str
         .collect())
 }
 
-/// The same, with all that is known of them.
+/// Builds likewise, and returns all that cargo says about the programs.
 ///
 /// # Errors
-/// The text to show.
+/// The error is the text to show.
 pub(crate) fn artifacts(arguments: &[&str]) -> Result<Vec<Artifact>, String> {
     let output = cargo()
         .args(arguments)
@@ -75,7 +78,7 @@ pub(crate) fn artifacts(arguments: &[&str]) -> Result<Vec<Artifact>, String> {
     Ok(text.lines().filter_map(artifact).collect())
 }
 
-/// The program that one of cargo's messages tells of.
+/// Returns the program about which one of cargo's messages tells.
 fn artifact(line: &str) -> Option<Artifact> {
     let message: serde_json::Value = serde_json::from_str(line).ok()?;
     let manifest = PathBuf::from(message.get("manifest_path")?.as_str()?);

@@ -1,4 +1,5 @@
-//! `cargo xtask demo`: a hundred worlds, all on port 80 at the same time.
+//! A promise is easier to believe when it is seen: a hundred worlds, all on port 80 at the same
+//! time.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -37,7 +38,7 @@ nginx, or a server of ours where nginx cannot be had. When all hundred listen, e
 
 const WORLDS: usize = 100;
 const PORT: u16 = 80;
-/// A hundred servers start at once, on however few cores.
+/// Time until all are ready: a hundred servers start at once, on however few cores.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs `cargo xtask demo`; `arguments` are the words after `demo`.
@@ -64,7 +65,8 @@ pub(crate) fn demo(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             DemoServer::Embedded
         }
     };
-    // Anew, for provisioning has started threads, and worlds are made of a process with one.
+    // Provisioning has started threads, and worlds are made by a process without any: so the
+    // program starts anew.
     let program = std::env::current_exe().expect("the path of this program is known");
     let mut command = Command::new(program);
     command.args(["demo-worlds", server.word()]);
@@ -100,7 +102,7 @@ impl DemoServer {
     }
 }
 
-/// The second half, in a process of its own.
+/// Runs the second half, in a process of its own.
 pub(crate) fn worlds(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let server = match arguments.next() {
         Some(word) if word == "nginx" => DemoServer::Nginx,
@@ -157,7 +159,7 @@ fn try_worlds(server: DemoServer) -> Result<ExitCode, Box<dyn std::error::Error>
     }
 }
 
-/// A file that every world can write to: as many bytes as worlds are ready.
+/// Makes a file to which every world can write. It has as many bytes as worlds are ready.
 fn meeting_place() -> std::io::Result<PathBuf> {
     let program = std::env::current_exe()?;
     let path = program.with_file_name(format!("demo-{}", std::process::id()));
@@ -175,7 +177,7 @@ fn world(n: usize, server: DemoServer, meeting: &Path) -> TestResult {
         }
     };
     wait_until(|| TcpStream::connect(("127.0.0.1", PORT)).is_ok())?;
-    // Nobody goes on before all have come: a hundred servers listen on port 80 at this moment.
+    // No world goes on before all have come: a hundred servers listen on port 80 at this moment.
     File::options()
         .append(true)
         .open(meeting)?
@@ -207,7 +209,7 @@ fn wait_until(mut condition: impl FnMut() -> bool) -> TestResult {
     Ok(())
 }
 
-/// Ends with its world, its workers too: it is told so as nginx is told.
+/// An nginx that is told to stop when it is dropped, so that its workers end with it.
 struct Nginx(Child);
 
 impl Drop for Nginx {

@@ -10,7 +10,7 @@ use std::env;
 use std::iter::Skip;
 use std::process::ExitCode;
 
-/// The words after the name of a command.
+/// Words after the name of a command.
 type Words = Skip<env::ArgsOs>;
 
 /// A command: its name, its sentence in the help, and the function that runs it.

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: provisions, then runs every test.
+//! The tests need fixtures, so `cargo xtask test` provisions them and then runs every test.
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! What each trial of the benchmarks does.
+//! Ours and the others must do the same work: each trial of the benchmarks does this.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,7 +1,7 @@
-// Many test functions without many lines; included by the benchmarks' programs, each of which
-// says what a `leaf!` is.
+//! A benchmark needs many test functions without many lines. Each program of the benchmarks defines
+//! `leaf!`, of which these macros make tens, hundreds and thousands.
 
-/// Ten modules, each with what `$inner!` makes.
+/// Makes ten modules, each with what `$inner!` makes.
 macro_rules! ten {
     ($inner:ident) => { ten!(@ $inner a b c d e f g h i j); };
     (@ $inner:ident $($name:ident)*) => { $(mod $name { $inner!(); })* };

@@ -1,4 +1,4 @@
-//! How much passes.
+//! Measures how much passes over a link, and how long that takes there and back.
 
 use std::ffi::OsString;
 use std::io::{Read, Write};
@@ -12,8 +12,8 @@ use crate::{MeasuredLink, asked, quantile, tell};
 
 const TIME: Duration = Duration::from_secs(1);
 
-/// `STREAMS` at once, in Gbit/s, with cubic: other congestion controls pace themselves. With a `LOSS` in percent, however small, super-frames
-/// have to be cut.
+/// Measures `STREAMS` streams at once, in Gbit/s. They use cubic, for other congestion controls
+/// pace themselves. With a `LOSS` in percent, however small, super-frames have to be cut.
 #[snowglobe::test]
 fn stream() -> TestResult {
     let pair = MeasuredLink::new(Impairment {
@@ -56,7 +56,7 @@ fn stream() -> TestResult {
     Ok(())
 }
 
-/// The smallest datagrams, in thousands that arrive in a second.
+/// Measures the smallest datagrams, in thousands that arrive in a second.
 #[snowglobe::test]
 fn datagrams() -> TestResult {
     let pair = MeasuredLink::new(Impairment::NONE)?;
@@ -65,7 +65,7 @@ fn datagrams() -> TestResult {
     let begin = Instant::now();
     let sender = thread::spawn(move || {
         while begin.elapsed() < TIME {
-            // A refusal is about an overflow, which is what is provoked here.
+            // A refusal reports an overflow, which is provoked here.
             (0..16).for_each(|_| drop(alice.send(&[0; 18])));
         }
     });
@@ -84,7 +84,7 @@ fn datagrams() -> TestResult {
     Ok(())
 }
 
-/// How long it takes there and back again, in µs.
+/// Measures how long a datagram takes there and back again, in µs.
 #[snowglobe::test]
 fn round_trip() -> TestResult {
     const TIMES: usize = 10_000;

@@ -1,6 +1,8 @@
-//! What wires cost, and how true they are: each trial prints its figures, one a line, as `name value`.
+//! Measures what wires cost, and how true they are: each trial prints its figures, one a line, as
+//! `name value`.
 //!
-//! `WIRE` says who carries the link: `veth`, `tap`, `packet` or `netem`. Other variables are each trial's own.
+//! `WIRE` names the carrier of the link: `veth`, `tap`, `packet` or `netem`. Other variables belong
+//! to single trials.
 
 mod flood;
 mod punctual;
@@ -35,7 +37,7 @@ impl MeasuredLink {
         &self.lab[self.link]
     }
 
-    /// Alice's and Bob's socket, connected to each other.
+    /// Returns Alice's and Bob's socket, connected to each other.
     fn udp(&self) -> TestResult<[UdpSocket; 2]> {
         let [a, b] = self.nodes.map(|id| {
             let node = &self.lab[id];
@@ -49,7 +51,7 @@ impl MeasuredLink {
     }
 }
 
-/// A link that does this, carried by what `WIRE` says.
+/// Returns a link with this impairment and the carrier that `WIRE` names.
 fn carried(impairment: Impairment) -> LinkSpec {
     let engine = match std::env::var("WIRE").as_deref() {
         Ok("tap") => Engine::Tap,
@@ -60,7 +62,7 @@ fn carried(impairment: Impairment) -> LinkSpec {
     LinkSpec::from(impairment).engine(engine)
 }
 
-/// What a variable says.
+/// Returns the value of a variable, or `otherwise` if it is not set.
 fn asked<T: FromStr>(name: &str, otherwise: T) -> T {
     let text = std::env::var(name).ok();
     text.and_then(|text| text.parse().ok()).unwrap_or(otherwise)
@@ -70,13 +72,13 @@ fn tell(name: &str, value: impl Display) {
     println!("{name} {value}");
 }
 
-/// The value below which that share of all lies.
+/// Returns the value below which that share of all values lies.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let at = (sorted.len() as f64 * share) as usize;
     sorted[at.min(sorted.len() - 1)]
 }
 
-/// Nanoseconds of a clock that all nodes share.
+/// Returns the nanoseconds of a clock that all nodes share.
 fn now() -> u64 {
     let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC);
     Duration::from(time.expect("every Linux has that clock")).as_nanos() as u64

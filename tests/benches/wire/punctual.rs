@@ -1,4 +1,4 @@
-//! How punctual deliveries are.
+//! Measures how punctual deliveries are.
 
 use std::thread;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use snowglobe::topology::NodeId;
 
 use crate::{MeasuredLink, asked, carried, now, quantile, tell};
 
-/// How much longer datagrams took than they should have, in µs.
+/// Prints how much longer datagrams took than they should have, in µs.
 fn report(mut errors: Vec<f64>) {
     errors.sort_by(f64::total_cmp);
     tell("p1", quantile(&errors, 0.01));
@@ -17,7 +17,8 @@ fn report(mut errors: Vec<f64>) {
     tell("p99", quantile(&errors, 0.99));
 }
 
-/// Receives so many datagrams, each with the time at which it was sent; how much longer than `delay` each took, in µs.
+/// Receives so many datagrams, each with the time at which it was sent. Returns how much longer
+/// than `delay` each took, in µs.
 fn errors(socket: &UdpSocket, count: usize, delay: Duration) -> TestResult<Vec<f64>> {
     let mut errors = Vec::with_capacity(count);
     for _ in 0..count {
@@ -29,7 +30,8 @@ fn errors(socket: &UdpSocket, count: usize, delay: Duration) -> TestResult<Vec<f
     Ok(errors)
 }
 
-/// One datagram every few milliseconds over a link with a delay of `MS` milliseconds; `SPIN` is 1 to spin.
+/// Measures one datagram every few milliseconds over a link with a delay of `MS` milliseconds;
+/// `SPIN` is 1 to spin.
 #[snowglobe::test]
 fn one_way() -> TestResult {
     const COUNT: usize = 500;
@@ -41,7 +43,7 @@ fn one_way() -> TestResult {
     let [alice, bob] = pair.udp()?;
     let sender = thread::spawn(move || {
         for number in 0..COUNT as u64 {
-            // Never in step with a timer.
+            // The pause varies, so that datagrams never come in step with a timer.
             thread::sleep(Duration::from_micros(3000 + number * 377 % 2000));
             alice.send(&now().to_ne_bytes()).expect("sent");
         }
@@ -50,7 +52,7 @@ fn one_way() -> TestResult {
     sender.join().map_err(|_| "the sender panicked".into())
 }
 
-/// A hundred datagrams a second over each of 200 links with 5 ms.
+/// Measures a hundred datagrams a second over each of 200 links with a delay of 5 ms.
 #[snowglobe::test(timeout = "120s")]
 fn crowd() -> TestResult {
     const LINKS: usize = 200;
@@ -73,14 +75,14 @@ fn crowd() -> TestResult {
     let centre = &lab[centre];
     let bob = centre.run(|| UdpSocket::bind((centre.ip(), 7)))?;
     bob.set_read_timeout(Some(Duration::from_secs(2)))?;
-    // So much comes while the machine does something else.
+    // So many bytes may come while the machine does something else.
     setsockopt(&bob, sockopt::RcvBuf, &(1 << 20))?;
     let to = bob.local_addr()?;
     let sockets: Vec<UdpSocket> = nodes
         .iter()
         .map(|id| lab[*id].run(|| UdpSocket::bind((lab[*id].ip(), 7))))
         .collect::<std::io::Result<_>>()?;
-    // The first packet of each waits for an answer to its ARP request.
+    // The first packet of each node waits for an answer to its ARP request.
     for socket in &sockets {
         socket.send_to(&now().to_ne_bytes(), to)?;
         errors(&bob, 1, delay)?;
@@ -95,7 +97,8 @@ fn crowd() -> TestResult {
         }
     });
     let errors = errors(&bob, LINKS * ROUNDS, delay)?;
-    // A machine that is itself a guest is stopped by its host now and then, for several milliseconds: that spoils one part of the time.
+    // A machine that is itself a guest is stopped by its host now and then, for several
+    // milliseconds. That spoils one part of the time only.
     let mut tails: Vec<f64> = errors
         .chunks(errors.len() / PARTS)
         .map(|part| {

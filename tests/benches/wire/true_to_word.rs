@@ -1,4 +1,4 @@
-//! Whether a link does what it says.
+//! Measures whether a link does what its impairment says.
 
 use std::thread;
 use std::time::Instant;
@@ -8,7 +8,7 @@ use snowglobe::prelude::*;
 
 use crate::{MeasuredLink, asked, now, tell};
 
-/// How many of 50,000 datagrams in each direction are lost, of `PERCENT`.
+/// Counts how many of 50,000 datagrams in each direction are lost, of `PERCENT`.
 #[snowglobe::test]
 fn loss() -> TestResult {
     const COUNT: u64 = 50_000;
@@ -25,7 +25,8 @@ fn loss() -> TestResult {
     ] {
         let counters = || pair.link().counters(direction);
         let before = counters()?.sent.packets;
-        // Never more at once than a device holds. Nobody listens at the other end: only the wire is asked.
+        // A batch never holds more than the queue of a device. Nobody listens at the other end, for
+        // only the wire is measured.
         for sent in (BATCH..=COUNT).step_by(BATCH as usize) {
             for number in 0..BATCH {
                 socket.send(&number.to_ne_bytes())?;
@@ -40,7 +41,7 @@ fn loss() -> TestResult {
     Ok(())
 }
 
-/// What arrives in a second at a rate of `RATE` bit/s, whole Ethernet frames counted.
+/// Measures what arrives in a second at a rate of `RATE` bit/s, whole Ethernet frames counted.
 #[snowglobe::test]
 fn rate() -> TestResult {
     const PAYLOAD: usize = 1472;
@@ -52,12 +53,12 @@ fn rate() -> TestResult {
     })?;
     let [alice, bob] = pair.udp()?;
     nix::sys::socket::setsockopt(&bob, nix::sys::socket::sockopt::RcvBuf, &(16 << 20))?;
-    // At least so many frames, and so much time.
+    // The count has a minimum, so that slow rates have enough frames and time as well.
     let count = (rate as f64 / FRAME).max(60.0) as usize;
     let begin = Instant::now();
     let (mut sent, interval) = (0.0, Duration::from_millis(1));
     let sender = thread::spawn(move || {
-        // A quarter more than passes, until the other end has heard enough and is gone.
+        // A quarter more is sent than passes, until the other end has heard enough and is gone.
         let ahead = 1.25 * rate as f64 / FRAME;
         while begin.elapsed() < Duration::from_secs(30) {
             while sent < 2.0 + ahead * begin.elapsed().as_secs_f64() {
@@ -76,7 +77,7 @@ fn rate() -> TestResult {
     }
     let took = (now() - first) as f64 / 1e9;
     tell("bits", count as f64 * FRAME / took);
-    // The next datagram is refused.
+    // Without a receiver the next datagram is refused, which ends the sender.
     drop(bob);
     sender.join().map_err(|_| "the sender panicked".into())
 }

@@ -1,17 +1,17 @@
-//! The programs that are measured.
+//! A benchmark measures release builds, and floors that are written in C: both are built here.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::cargo::programs;
 
-/// The benchmarks' programs, in release.
+/// Builds the benchmarks' programs in release.
 pub(super) fn build(which: &[&str]) -> Result<Vec<(String, PathBuf)>, String> {
     let every = ["bench", "--no-run", "--quiet", "-p", "snowglobe-tests"];
     programs(&[&every, which].concat())
 }
 
-/// One of those that were built.
+/// Finds one of the programs that were built.
 pub(super) fn find(built: &[(String, PathBuf)], name: &str) -> Result<PathBuf, String> {
     let found = built.iter().find(|(target, _)| target == name);
     found
@@ -19,7 +19,8 @@ pub(super) fn find(built: &[(String, PathBuf)], name: &str) -> Result<PathBuf, S
         .ok_or_else(|| format!("cargo built no `{name}`"))
 }
 
-/// The floors are C, compiled by the compiler that also links Rust programs, and put beside one of those.
+/// Compiles a floor in C with the compiler that also links Rust programs, into the directory of
+/// `beside`.
 pub(super) fn compile(name: &str, beside: &Path) -> Result<PathBuf, String> {
     let program = beside.with_file_name(name);
     let source = format!("../tests/benches/{name}.c");

@@ -14,12 +14,12 @@ use snowglobe_fixtures::{Fixture, Workspace, provision};
 use super::measure::{in_turns, time};
 use super::row::{BenchRow, Target};
 
-/// A fixture of thirty packages and some hundred files; provisioned if it is not there.
+/// Fixture of thirty packages and some hundred files, which is provisioned if it is missing.
 const SAMPLE: &str = "nginx";
 
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
-/// All figures of the fixtures.
+/// Measures all rows of the fixtures.
 pub(super) fn fixtures(rounds: usize) -> Result<Vec<BenchRow>, String> {
     rows(rounds).map_err(|error| error.to_string())
 }
@@ -38,7 +38,7 @@ fn rows(rounds: usize) -> Result<Vec<BenchRow>> {
     Ok(rows)
 }
 
-/// `Fixture::find` against the millisecond that it may take.
+/// Measures `Fixture::find` against the millisecond that it may take.
 fn find(rounds: usize) -> Result<BenchRow> {
     const FINDS: u32 = 200;
     let ours = || {
@@ -52,7 +52,7 @@ fn find(rounds: usize) -> Result<BenchRow> {
     compare(rounds, name, 1.0, Box::new(ours), Box::new(|| Ok(1.0)))
 }
 
-/// Unpacking, with all its checks and hashes, against `tar` on the same disk.
+/// Measures unpacking, with all its checks and hashes, against `tar` on the same disk.
 fn unpacking(rounds: usize, packer: &str, suffix: &str) -> Result<BenchRow> {
     let fixture = Fixture::find(SAMPLE)?;
     let scratch = BenchDirectory::new(fixture.store())?;
@@ -89,7 +89,7 @@ fn unpacking(rounds: usize, packer: &str, suffix: &str) -> Result<BenchRow> {
     compare(rounds, &name, 1.2, Box::new(ours), Box::new(theirs))
 }
 
-/// Verifying a store against `sha256sum` on the same files, with as many threads.
+/// Measures verifying a store against `sha256sum` on the same files, with as many threads.
 fn verifying(rounds: usize) -> Result<BenchRow> {
     let fixture = Fixture::find(SAMPLE)?;
     let manifest = Workspace::locate()?.manifest().to_owned();
@@ -124,7 +124,7 @@ fn verifying(rounds: usize) -> Result<BenchRow> {
     compare(rounds, name, 1.3, Box::new(ours), Box::new(theirs))
 }
 
-/// A contestant, as `measure` has them.
+/// A contestant, as `measure` takes them.
 type Contestant<'a> = super::measure::Contestant<'a>;
 
 fn compare(
@@ -149,7 +149,7 @@ fn milliseconds(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1e3
 }
 
-/// Every regular file once, whatever its number of names.
+/// Returns every regular file once, whatever its number of names.
 fn regular_files(
     top: &Path,
     files: &mut Vec<PathBuf>,
@@ -172,7 +172,7 @@ fn regular_files(
     Ok(())
 }
 
-/// A directory on the store's own disk, gone with its owner.
+/// A directory on the store's own disk, removed with its owner.
 struct BenchDirectory(PathBuf);
 
 impl BenchDirectory {
@@ -185,7 +185,7 @@ impl BenchDirectory {
 
 impl Drop for BenchDirectory {
     fn drop(&mut self) {
-        // Nothing to be done about a failure, and the next run uses another name.
+        // A failure does no harm, for the next run uses another name.
         let _ = remove(&self.0);
     }
 }

@@ -1,4 +1,4 @@
-//! Labs against floors in C: the same stars, and the same cables, with no lab.
+//! Labs against floors in C: the same stars and the same cables, without a lab.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,13 +8,15 @@ use super::measure::{Contestant, figure, in_turns, said};
 use super::row::{BenchRow, Target};
 use super::strangers::watch;
 
-/// How many nodes the stars have.
+/// Numbers of nodes of the stars.
 const SIZES: [usize; 5] = [2, 10, 50, 200, 1000];
 
-/// Runs of the largest star take seconds, and a look at what goes on after it six more.
+/// Rounds for the largest star, of which one run takes seconds, and six more for what goes on after
+/// it.
 const FEW: usize = 3;
 
-/// `topology.start()` of stars and what it leaves to do, `run` in a node, `drop` of a lab, and a link.
+/// Measures `topology.start()` of stars and the work it leaves, `run` in a node, `drop` of a lab,
+/// and a link.
 pub(crate) fn lab(rounds: usize) -> Result<Vec<BenchRow>, String> {
     let programs = Programs::build()?;
     let mut rows = Vec::new();
@@ -44,7 +46,7 @@ impl Programs {
         })
     }
 
-    /// A trial of the benchmark.
+    /// Returns a command for one trial of the benchmark.
     fn trial(&self, name: &str) -> Command {
         let mut command = Command::new(&self.ours);
         command.args(["--exact", name, "--nocapture"]);
@@ -74,7 +76,7 @@ impl Programs {
         })
     }
 
-    /// The work that goes on when `start` has returned.
+    /// Measures the work that goes on when `start` has returned.
     fn after(&self, rounds: usize) -> Result<BenchRow, String> {
         let mut both = [Vec::new(), Vec::new()];
         let mut watched = || {

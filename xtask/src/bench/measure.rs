@@ -1,17 +1,18 @@
-//! Taking turns, and medians.
+//! One figure depends on what the machine did just before: contestants take turns, and medians
+//! count.
 
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use super::quiet;
 
-/// Something to be timed: milliseconds, or why it could not be.
+/// Runs a contestant once and returns its figure; the error says why that failed.
 pub(crate) type Contestant<'a> = Box<dyn FnMut() -> Result<f64, String> + 'a>;
 
 /// Lets the contestants take turns, each on a quiet machine, and returns the median of each.
 ///
-/// Who begins changes from round to round, so that nobody always finds the machine as the same
-/// other has left it.
+/// Another contestant begins in each round, so that nobody always finds the machine as the same
+/// predecessor has left it.
 pub(crate) fn in_turns(
     rounds: usize,
     contestants: &mut [Contestant<'_>],
@@ -35,7 +36,7 @@ pub(super) fn median(values: &mut [f64]) -> f64 {
     values[values.len() / 2]
 }
 
-/// Runs a command that must succeed; how many milliseconds it took.
+/// Runs a command that must succeed; returns how many milliseconds it took.
 pub(crate) fn time(command: &mut Command) -> Result<f64, String> {
     let command = command
         .stdin(Stdio::null())
@@ -56,19 +57,19 @@ pub(crate) fn time(command: &mut Command) -> Result<f64, String> {
     }
 }
 
-/// The figure of that name that a program prints.
+/// Runs a command and returns the figure of that name that it prints.
 pub(super) fn said(command: &mut Command, name: &str) -> Result<f64, String> {
     figure(&output(command)?, name)
 }
 
-/// The number behind that word.
+/// Returns the number behind that word.
 pub(super) fn figure(text: &str, name: &str) -> Result<f64, String> {
     let mut words = text.split_whitespace().skip_while(|word| *word != name);
     let value = words.nth(1).and_then(|word| word.parse().ok());
     value.ok_or_else(|| format!("no figure `{name}` was said: {text}"))
 }
 
-/// What a command prints; it must succeed.
+/// Runs a command that must succeed, and returns what it prints.
 pub(super) fn output(command: &mut Command) -> Result<String, String> {
     let output = command
         .output()

@@ -1,5 +1,5 @@
-//! A benchmark's figure says little by itself: machines differ, and one machine differs from hour to
-//! hour. So `cargo xtask bench` measures ratios: ours and others take turns in one run, and each
+//! A benchmark's figure says little by itself: machines differ, and one machine differs from hour
+//! to hour. So `cargo xtask bench` measures ratios: ours and others take turns in one run, and each
 //! turn waits until the machine is quiet.
 //!
 //! | file | role |
@@ -10,7 +10,7 @@
 //! | `runner.rs`, `fixtures.rs`, `lab.rs`, `wire.rs` | the groups |
 //! | `build.rs` | the programs that are measured |
 //! | `measure.rs` | taking turns, medians, and figures that programs print |
-//! | `quiet.rs`, `strangers.rs` | the rest of the machine: waiting for it, and subtracting its work |
+//! | `quiet.rs`, `strangers.rs` | the rest of the machine: waiting, and subtracting its work |
 
 mod build;
 mod fixtures;

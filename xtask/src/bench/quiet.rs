@@ -1,24 +1,24 @@
-//! Waiting for the machine to have nothing else to do.
+//! A machine with other work gives other figures, so each turn waits until the machine is quiet.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// So much of all cores' time must be idle.
+/// Share of all cores' time that must be idle.
 const IDLE: f64 = 0.95;
 const LOOK: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 static TOLD: AtomicBool = AtomicBool::new(false);
 
-/// Waits until the machine is quiet, or says once that it does not get so.
+/// Waits until the machine is quiet, or prints once that it does not get so.
 ///
-/// Namespaces are destroyed after the processes are gone; that shows as work of the kernel's, so this
-/// waits for it as well.
+/// The kernel destroys namespaces after the processes are gone. That shows as work of the kernel,
+/// so this function waits for it as well.
 pub(crate) fn wait() {
     if TOLD.load(Ordering::Relaxed) {
-        // It has been waited for in vain: the figures are taken as they come.
+        // An earlier wait was in vain, so the figures are taken as they come.
         return;
     }
     let deadline = Instant::now() + PATIENCE;
@@ -32,14 +32,14 @@ pub(crate) fn wait() {
     }
 }
 
-/// The share of idle time in the next moment.
+/// Returns the share of idle time in the next moment.
 fn idle_share() -> f64 {
     let before = times();
     thread::sleep(LOOK);
     let after = times();
     let spent = |i: usize| after[i].saturating_sub(before[i]) as f64;
     let all: f64 = (0..after.len()).map(spent).sum();
-    // Idle and waiting for a disk.
+    // Time spent waiting for a disk counts as idle.
     if all > 0.0 {
         (spent(3) + spent(4)) / all
     } else {
@@ -47,7 +47,7 @@ fn idle_share() -> f64 {
     }
 }
 
-/// User, nice, system, idle and so on, of all cores.
+/// Returns the times of all cores: user, nice, system, idle and so on.
 fn times() -> [u64; 8] {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
     let mut times = [0; 8];

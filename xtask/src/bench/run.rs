@@ -56,7 +56,7 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<BenchOptions, Stri
     Ok(options)
 }
 
-/// Measures the groups and prints their rows; returns whether a group failed, too.
+/// Measures the groups and prints their rows; the flag says whether a group failed.
 fn measure(options: &BenchOptions) -> (Vec<BenchRow>, bool) {
     let mut rows = Vec::new();
     let mut failed = false;

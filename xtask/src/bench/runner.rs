@@ -11,16 +11,17 @@ use super::measure::{Contestant, in_turns, time};
 use super::row::{BenchRow, Target};
 use crate::cargo::cargo;
 
-/// A thousand trials that bind port 80, connect and exchange bytes.
+/// Measures a thousand trials that bind port 80, connect and exchange bytes.
 pub(crate) fn runner(rounds: usize) -> Result<Vec<BenchRow>, String> {
     let built = build(&["--bench", "thousand", "--bench", "thousand_plain"])?;
     let ours = find(&built, "thousand")?;
     let plain = find(&built, "thousand_plain")?;
     let floor = compile("floor", &ours)?;
     let ours = || -> Contestant<'_> { Box::new(|| time(Command::new(&ours).arg("-q"))) };
-    // With as many workers as make it fastest here.
+    // Eight workers make the floor fastest here.
     let bare = || time(Command::new(&floor).args(["1000", "8"]));
-    // These two are near each other and soon done, so they take more turns, and by themselves.
+    // The figures of these two are near each other and soon taken, so the two take more turns, by
+    // themselves.
     let near = in_turns(rounds.max(15), &mut [ours(), Box::new(bare)])?;
     let row = |name: &str, ours: f64, other: f64, most| BenchRow {
         group: "runner",
@@ -48,7 +49,7 @@ pub(crate) fn runner(rounds: usize) -> Result<Vec<BenchRow>, String> {
     Ok(rows)
 }
 
-/// Listing ten thousand trials, and running one of them.
+/// Measures listing ten thousand trials, and running one of them.
 pub(crate) fn listing(rounds: usize) -> Result<Vec<BenchRow>, String> {
     let built = build(&[
         "--features",
@@ -94,7 +95,7 @@ pub(crate) fn listing(rounds: usize) -> Result<Vec<BenchRow>, String> {
     ])
 }
 
-/// The supervisor's memory over a hundred thousand trials.
+/// Measures the supervisor's memory over a hundred thousand trials.
 pub(crate) fn memory(_: usize) -> Result<Vec<BenchRow>, String> {
     const TRIALS: u32 = 100_000;
     let built = build(&["--bench", "thousand"])?;
@@ -145,7 +146,8 @@ fn nextest_runs() -> bool {
     version.is_ok_and(|status| status.success())
 }
 
-/// `cargo nextest run` over the plain thousand; with `unshare` in front of each test if asked for.
+/// Returns `cargo nextest run` over the plain thousand, with `unshare` before each test if
+/// `unshare` is set.
 fn nextest_command(plain: &Path, unshare: bool) -> Command {
     let mut command = cargo();
     command.args([

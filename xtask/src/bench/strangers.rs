@@ -1,10 +1,12 @@
-//! What others do to the machine while something is measured.
+//! Other programs also spend system time while something is measured: it is counted, to be
+//! subtracted.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-/// What a program prints, and how many ticks of system time others took between its words `cost` and `after`.
+/// Runs a command, and returns what it prints and how many ticks of system time others took between
+/// its words `cost` and `after`.
 pub(super) fn watch(command: &mut Command) -> Result<(String, f64), String> {
     let mut strangers = Strangers::now();
     let mut child = command
@@ -28,8 +30,9 @@ pub(super) fn watch(command: &mut Command) -> Result<(String, f64), String> {
     }
 }
 
-/// The programs that were there before, some of which look at all processes time and again; and those threads of the kernel that
-/// watch and tidy the memory. All else that the kernel does may be on behalf of what is measured.
+/// Programs that were there before, some of which look at all processes again and again, and the
+/// threads of the kernel that watch and tidy the memory. All else that the kernel does may be on
+/// behalf of what is measured.
 struct Strangers(Vec<StrangerProcess>);
 
 struct StrangerProcess {
@@ -45,7 +48,8 @@ impl Strangers {
         Self(all.collect())
     }
 
-    /// The system time that they have taken so far, as far as they are still there to tell.
+    /// Returns the system time that the strangers have taken so far. One that has ended counts as
+    /// it was.
     fn ticks(&mut self) -> f64 {
         for process in &mut self.0 {
             if let Some(now) = StrangerProcess::read(process.number.clone()) {
@@ -57,9 +61,9 @@ impl Strangers {
 }
 
 impl StrangerProcess {
-    /// Nothing if it is none, or none of those.
+    /// Reads a process; returns `None` if it has ended, or is another thread of the kernel.
     fn read(number: String) -> Option<Self> {
-        // Fields behind the name, which may have spaces in it.
+        // Fields are counted from the end of the name, which may have spaces in it.
         const FLAGS: usize = 6;
         const STIME: usize = 12;
         const KERNEL_THREAD: u64 = 0x0020_0000;

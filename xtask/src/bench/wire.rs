@@ -9,10 +9,10 @@ use super::measure::{Contestant, figure, in_turns, median, output, said};
 use super::quiet;
 use super::row::{BenchRow, Target};
 
-/// Delays, in milliseconds, at which punctuality is measured.
+/// Delays at which punctuality is measured, in milliseconds.
 const DELAYS: [u32; 3] = [1, 10, 50];
 
-/// Bits per second.
+/// Rates in bits per second, with their names.
 const RATES: [(&str, u64); 4] = [
     ("256 kbit/s", 256_000),
     ("10 Mbit/s", 10_000_000),
@@ -20,13 +20,14 @@ const RATES: [(&str, u64); 4] = [
     ("1 Gbit/s", 1_000_000_000),
 ];
 
-/// Percent.
+/// Losses in percent.
 const LOSSES: [f64; 4] = [0.1, 1.0, 5.0, 30.0];
 
-/// What does not get truer by being repeated.
+/// Rounds for figures that do not get truer by being repeated.
 const FEW: usize = 3;
 
-/// Throughput and round trips with nothing to do; then how punctual and how true to their word impaired wires are.
+/// Measures throughput and round trips of wires with nothing to do; then how punctual impaired
+/// wires are, and how true.
 pub(crate) fn wire(rounds: usize) -> Result<Vec<BenchRow>, String> {
     let bench = Bench {
         program: find(&build(&["--bench", "wire"])?, "wire")?,
@@ -58,10 +59,10 @@ pub(crate) fn wire(rounds: usize) -> Result<Vec<BenchRow>, String> {
     Ok(rows)
 }
 
-/// What carries a wire's packets here.
+/// A carrier of a link's packets that this machine has.
 struct MeasuredCarrier {
     name: &'static str,
-    /// How much of a veth pair's throughput it shall have.
+    /// Share of a veth pair's throughput that the carrier must reach.
     share: f64,
 }
 
@@ -100,7 +101,7 @@ impl Bench {
         command
     }
 
-    /// The medians of a figure: of a plain veth pair, and of each wire.
+    /// Returns the medians of a figure: of a plain veth pair, and of each wire.
     fn in_turns(
         &self,
         wires: &[MeasuredCarrier],
@@ -140,7 +141,7 @@ impl Bench {
         Ok(rows.collect())
     }
 
-    /// The medians of several figures that one trial prints.
+    /// Returns the medians of several figures that one trial prints.
     fn figures<const N: usize>(
         &self,
         command: impl Fn() -> Command,
@@ -193,7 +194,8 @@ impl Bench {
         Ok([row("", whole), row(" of a tenth", part)])
     }
 
-    /// How far the losses are from what was asked for, against what they may be in 999 of 1000 cases.
+    /// Measures how far the losses are from what was asked for, against the most that they may be
+    /// off in 999 of 1000 cases.
     fn loss(&self, wire: &MeasuredCarrier, percent: f64) -> Result<Vec<BenchRow>, String> {
         let variables = [("PERCENT", percent.to_string())];
         let text = output(&mut self.trial(wire.name, "true_to_word::loss", &variables))?;
@@ -221,7 +223,7 @@ impl Bench {
     }
 }
 
-/// What passes over each wire, of which the first median, that of a veth pair, is the measure.
+/// Compares each wire with the first median, which is a veth pair's.
 fn against_veth(
     wires: &[MeasuredCarrier],
     medians: &[f64],
@@ -240,7 +242,7 @@ fn against_veth(
     wires.iter().zip(&medians[1..]).map(row).collect()
 }
 
-/// A figure and its bound.
+/// Makes the row of a figure and its bound.
 fn within(name: String, unit: &'static str, ours: f64, bound: f64) -> BenchRow {
     BenchRow {
         group: "wire",

@@ -1,4 +1,4 @@
-//! What runs in the machine, as a script for its shell.
+//! The machine has a shell and no cargo, so the command becomes a script.
 
 use std::env;
 use std::ffi::OsString;
@@ -9,20 +9,20 @@ use crate::cargo;
 
 /// A command, ready for the machine.
 pub(super) struct Guest {
-    /// For a shell with this machine's files as its root.
+    /// Script for a shell with this machine's files as its root.
     pub(super) script: String,
-    /// For a shell outside that root, before: what another user needs to get at the workspace.
+    /// Script that runs before, outside that root: it lets another user reach the workspace.
     pub(super) open: String,
 }
 
-/// Whoever `--user` means if we are root.
+/// Id of the user for `--user` if this program runs as root.
 const NOBODY: u32 = 65534;
 
-/// What else of this environment is about us, and not about the command.
+/// Other variables that are about this program, and not about the command.
 const OURS: &[&str] = &["LD_LIBRARY_PATH", "OLDPWD", "PWD", "_"];
 
 impl Guest {
-    /// Builds what is to be built, and says how to run it.
+    /// Builds what is to be built, and writes the script that runs it.
     pub(super) fn new(command: &[OsString], user: bool) -> Result<Self, String> {
         let here = env::current_dir()
             .map_err(|error| format!("there is no current directory: {error}"))?;
@@ -61,7 +61,7 @@ impl Guest {
         Ok(guest)
     }
 
-    /// Has the script run as that user. Root's files are opened to it, in the machine only.
+    /// Makes the script run as that user. Root's files are opened to the user in the machine only.
     fn become_user(&mut self, id: u32, programs: Option<&[Program]>, here: &Path) {
         let inner = quote(&self.script);
         self.script = format!(
@@ -102,7 +102,7 @@ struct Program {
     keep_going: bool,
 }
 
-/// Has cargo build what these arguments of `cargo test` mean.
+/// Lets cargo build the programs that these arguments of `cargo test` mean.
 fn test_programs(arguments: &[&str]) -> Result<Vec<Program>, String> {
     let split = arguments
         .iter()
@@ -128,7 +128,8 @@ fn test_programs(arguments: &[&str]) -> Result<Vec<Program>, String> {
     Ok(programs.collect())
 }
 
-/// Takes the filter out of `cargo test`'s arguments: the first word that is neither an option nor the value of one.
+/// Takes the filter out of `cargo test`'s arguments. It is the first word that is neither an option
+/// nor the value of one.
 fn split_filter<'a>(arguments: &[&'a str]) -> (Vec<&'a str>, Option<&'a str>) {
     const WITH_VALUE: &[&str] = &[
         "-p",
@@ -164,7 +165,8 @@ fn split_filter<'a>(arguments: &[&'a str]) -> (Vec<&'a str>, Option<&'a str>) {
     (options, filter)
 }
 
-/// Where the programs of procedural macros find the standard library, as cargo would tell them.
+/// Returns the line that tells programs of procedural macros where the standard library is, as cargo
+/// would.
 fn libraries() -> Result<String, String> {
     let directory = cargo::libraries()?;
     Ok(format!(
@@ -173,7 +175,8 @@ fn libraries() -> Result<String, String> {
     ))
 }
 
-/// One program after the other, with cargo's words; without `--no-fail-fast` the first that fails is the last.
+/// Returns a script that runs one program after the other and prints cargo's words. Without
+/// `--no-fail-fast` the first that fails is the last.
 fn script_of(programs: &[Program]) -> String {
     let mut script = "failed=0\n".to_owned();
     for program in programs {
@@ -193,7 +196,7 @@ fn script_of(programs: &[Program]) -> String {
     script + "exit $failed\n"
 }
 
-/// This environment, but for what is about us.
+/// Returns this environment without the variables that are about this program.
 fn exports() -> String {
     let ours =
         |name: &str| OURS.contains(&name) || cargo::OURS.iter().any(|ours| name.starts_with(ours));

@@ -1,6 +1,6 @@
-//! The archive that a kernel unpacks into its first root: cpio's `newc` format.
+//! The kernel unpacks an archive into its first root: in cpio's `newc` format.
 
-/// An archive in the making.
+/// An archive that is being written.
 #[derive(Default)]
 pub(super) struct Archive {
     bytes: Vec<u8>,
@@ -29,7 +29,7 @@ impl Archive {
         self.entry(path, CHARACTER_DEVICE, (major, minor), &[]);
     }
 
-    /// The bytes, with the entry that says that nothing follows.
+    /// Returns the bytes, with the entry that marks the end.
     pub(super) fn finish(mut self) -> Vec<u8> {
         self.entry("TRAILER!!!", 0, (0, 0), &[]);
         self.bytes
@@ -38,7 +38,8 @@ impl Archive {
     fn entry(&mut self, path: &str, mode: u32, device: (u32, u32), content: &[u8]) {
         self.inode += 1;
         let name = path.trim_start_matches('/');
-        // inode, mode, uid, gid, links, mtime, size, device, device of its own, length of the name, checksum.
+        // These are the inode, mode, uid, gid, links, mtime, size, device, own device, length of
+        // the name, and checksum.
         let numbers = [
             self.inode,
             mode,

@@ -1,4 +1,5 @@
-//! The first root of the machine: busybox, the modules, and the script that does the rest.
+//! Nothing can be mounted before there is a first root: busybox, the modules, and the script that
+//! does the rest.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ pub(super) struct KernelImage {
 }
 
 impl KernelImage {
-    /// The newest kernel in a tree.
+    /// Finds the newest kernel in a tree.
     pub(super) fn find(root: &Path) -> Result<Self, String> {
         let boot = root.join("boot");
         let failed = |error| format!("cannot read `{}`: {error}", boot.display());
@@ -36,7 +37,7 @@ impl KernelImage {
     }
 }
 
-/// Puts everything together.
+/// Makes the archive of the first root.
 pub(super) fn make(kernel: &KernelImage, busybox: &Path, guest: &Guest) -> Result<Vec<u8>, String> {
     let busybox =
         fs::read(busybox).map_err(|e| format!("cannot read `{}`: {e}", busybox.display()))?;

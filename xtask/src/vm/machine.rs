@@ -1,4 +1,5 @@
-//! A machine: qemu, its kernel, and the three ports over which it is heard.
+//! A machine that hangs must not hang its user: qemu runs with time limits, and is heard over three
+//! ports.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -15,18 +16,18 @@ use tempfile::TempDir;
 use super::command::Guest;
 use super::initramfs::{self, KernelImage};
 
-/// Within this time the command has to be running, however slow the machine.
+/// Longest time until the command runs, on however slow a machine.
 const BOOT: Duration = Duration::from_secs(180);
-/// Within this time qemu has to go when the machine has switched itself off.
+/// Longest time until qemu ends once the machine has switched itself off.
 const END: Duration = Duration::from_secs(20);
-/// With KVM a boot sector runs in a tenth of it.
+/// Longest time of the probe for KVM, under which a boot sector runs in a tenth of it.
 const PROBE: Duration = Duration::from_secs(3);
-/// The processors of a machine.
+/// Options of qemu for the processors of a machine.
 const PROCESSORS: [&str; 4] = ["-cpu", "max", "-smp", "2"];
-/// What the probe's boot sector makes of qemu's exit status.
+/// Exit status of qemu if the probe's boot sector ran.
 const ALIVE: i32 = 33;
 
-/// What a machine is made of.
+/// The parts of a machine.
 pub(super) struct VirtualMachine {
     qemu: Fixture,
     busybox: Fixture,
@@ -35,7 +36,7 @@ pub(super) struct VirtualMachine {
     timeout: Duration,
 }
 
-/// What the machine says of itself.
+/// An event that the machine reports.
 enum Event {
     Ready(String),
     Failed(String),
@@ -43,7 +44,7 @@ enum Event {
 }
 
 impl VirtualMachine {
-    /// Finds the parts.
+    /// Finds the parts in the fixtures.
     pub(super) fn find(memory: u32, timeout: Duration) -> Result<Self, String> {
         let missing = Fixture::missing(["qemu", "linux", "busybox"]);
         if !missing.is_empty() {
@@ -90,13 +91,13 @@ impl VirtualMachine {
         }
         drop(qemu);
         if outcome.is_ok() {
-            // The other ends are gone with qemu.
+            // The threads end by themselves, for the other ends of their ports are gone with qemu.
             let _ = (out.join(), err.join());
         }
         outcome.map_err(|error| format!("{error}{}", last_words(place.path())))
     }
 
-    /// Waits for what the machine has to say, in time.
+    /// Waits for the events of the machine, within the time limits.
     fn watch(
         &self,
         qemu: &mut RunningMachine,
@@ -185,7 +186,7 @@ impl VirtualMachine {
             .map_err(|e| format!("cannot start qemu: {e}"))
     }
 
-    /// qemu, as far as it is the same for every use.
+    /// Returns the command for qemu with the options that every use has.
     fn qemu(&self) -> Result<Command, String> {
         let mut command = self
             .qemu
@@ -204,15 +205,15 @@ impl VirtualMachine {
         Ok(command)
     }
 
-    /// Whether KVM works is found out by running eleven bytes under it, on the same processors: a device that is there may still not run a
-    /// thing, or not all that a processor is said to have.
+    /// Finds out whether KVM works by running eleven bytes under it, on the same processors. A
+    /// device that exists may still not run anything, or not all that a processor is said to have.
     fn accelerator(&self, place: &Path) -> Result<&'static str, String> {
         const TCG: &str = "tcg";
         let kvm = fs::File::options().read(true).write(true).open("/dev/kvm");
         if kvm.is_err() {
             return Ok(TCG);
         }
-        // mov dx, 0xf4; mov al, 0x10; out dx, al; hlt; jmp to the hlt
+        // The code is: mov dx, 0xf4; mov al, 0x10; out dx, al; hlt; jmp to the hlt.
         let mut sector = vec![0xba, 0xf4, 0, 0xb0, 0x10, 0xee, 0xf4, 0xeb, 0xfd];
         sector.resize(510, 0);
         sector.extend([0x55, 0xaa]);
@@ -237,7 +238,7 @@ impl VirtualMachine {
     }
 }
 
-/// qemu, which ends with us.
+/// A process of qemu, which is killed when it is dropped.
 struct RunningMachine(Child);
 
 impl RunningMachine {
@@ -266,7 +267,7 @@ impl Drop for RunningMachine {
 
 type Stream = std::os::unix::net::UnixStream;
 
-/// Serves the one connection that qemu will make to this port.
+/// Serves the one connection that qemu makes to this port.
 fn listen(
     place: &Path,
     name: &str,
@@ -282,7 +283,7 @@ fn listen(
     }))
 }
 
-/// Passes on what comes, as it comes.
+/// Passes bytes on as they come.
 fn copy(mut from: Stream, mut to: impl Write) {
     let mut buffer = [0; 64 << 10];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
@@ -310,7 +311,7 @@ fn hear(stream: Stream, events: &Sender<Event>) {
     }
 }
 
-/// The end of what qemu and the kernel wrote.
+/// Returns the last lines that qemu and the kernel wrote.
 fn last_words(place: &Path) -> String {
     let mut text = String::new();
     for (name, whose) in [("qemu", "qemu"), ("console", "the machine's console")] {

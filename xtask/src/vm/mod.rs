@@ -1,12 +1,12 @@
-//! The kernel at hand may lack what a test is about: netem, for one. `cargo xtask vm` runs a command
-//! under another kernel, without a disk image, an installation or any privilege.
+//! The kernel at hand may lack what a test is about: netem, for one.
 //!
-//! Debian's own kernel has what tests need, so it is booted under qemu. The files of this machine are
-//! its root: read-only over 9p, with a layer of memory above them that takes what is written. Nothing
-//! that runs in the machine changes a file outside.
+//! `cargo xtask vm` runs a command under another kernel, without a disk image, an installation or
+//! any privilege. Debian's own kernel has what tests need, so it is booted under qemu. The files of
+//! this machine are its root: read-only over 9p, with a layer of memory above them that takes what
+//! is written. Nothing that runs in the machine changes a file outside.
 //!
-//! Without KVM everything in the machine is some twenty times slower, so cargo does its work outside:
-//! of `cargo test …` the machine runs only the test programs, as cargo would.
+//! Without KVM everything in the machine is some twenty times slower, so cargo does its work
+//! outside: of `cargo test …` the machine runs only the test programs, as cargo would.
 //!
 //! | file | role |
 //! |---|---|

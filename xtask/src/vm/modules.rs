@@ -1,10 +1,10 @@
-//! The modules that the machine's kernel is given, each after those that it needs.
+//! A module loads only after the modules that it needs, so they are sorted here.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Without these there are no files and no output.
+/// Modules without which there are no files and no output.
 const BOOT: &[&str] = &[
     "virtio_pci",
     "virtio_console",
@@ -13,9 +13,10 @@ const BOOT: &[&str] = &[
     "overlay",
 ];
 
-/// What tests may ask of a kernel; nothing is loaded later. One that a kernel has not as a module is left out.
+/// Modules for which tests may ask; nothing is loaded later. A module that the kernel does not have
+/// as a file is left out.
 const WANTED: &[&str] = &[
-    // What nf_tables needs and does not say: a checksum that is looked for when it starts.
+    // nf_tables asks for this checksum when it starts, but its module does not declare that.
     "crc32c_generic",
     // Interfaces.
     "8021q",
@@ -62,7 +63,7 @@ const WANTED: &[&str] = &[
 /// A module: its name, and its bytes.
 pub(super) type Module = (String, Vec<u8>);
 
-/// Reads the modules below a kernel's directory in the order in which they are to be loaded.
+/// Reads the modules below a kernel's directory, in the order in which they load.
 pub(super) fn read(directory: &Path) -> Result<Vec<Module>, String> {
     let mut files = HashMap::new();
     find(&directory.join("kernel"), &mut files).map_err(|error| {
@@ -85,7 +86,7 @@ pub(super) fn read(directory: &Path) -> Result<Vec<Module>, String> {
     Ok(order.modules)
 }
 
-/// All modules below a directory, by name.
+/// Finds all modules below a directory, by name.
 fn find(directory: &Path, files: &mut HashMap<String, PathBuf>) -> std::io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
@@ -134,7 +135,7 @@ impl LoadOrder {
     }
 }
 
-/// What the module says that it needs: a string `depends=a,b` among those that describe it.
+/// Returns the modules that a module needs, from the text `depends=a,b` in its description.
 fn dependencies(module: &[u8]) -> Vec<String> {
     const KEY: &[u8] = b"\0depends=";
     let Some(start) = module.windows(KEY.len()).position(|window| window == KEY) else {

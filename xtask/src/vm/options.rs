@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use snowglobe_model::cli::{self, CliError, CommandLine, Operands};
 
-/// Megabytes for the kernel, its modules, and a program.
+/// Least memory in megabytes: for the kernel, its modules, and a program.
 const LEAST_MEMORY: u32 = 512;
 
 /// The options of one run, and the command that runs in the machine.

@@ -1,7 +1,8 @@
-//! What `cargo xtask` starts: xtask itself, unless there is nothing for it to do.
+//! Provisioning stands before every run of the tests, and mostly finds that all fixtures are there.
 //!
-//! Provisioning stands before every run of the tests, and mostly finds everything there. Cargo looks at each of the hundred and
-//! more crates that xtask is made of before it starts it, at ten of this.
+//! So `cargo xtask` starts this program, which starts xtask only if there is something to do.
+//! Before a start cargo looks at each crate of a program: xtask has more than a hundred, and this
+//! one has ten.
 
 use std::env;
 use std::ffi::OsString;
