@@ -6,8 +6,8 @@
 //! of the step and the errno, and put into words in one place: as a sentence with the cause, or as
 //! the command alone.
 
-use nix::errno::Errno;
-use nix::sched::CloneFlags;
+use crate::kernel::errno::Errno;
+use crate::kernel::namespace::CloneFlags;
 
 use crate::sandbox::refused::{Refused, SetupStep};
 

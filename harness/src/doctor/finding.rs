@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use nix::errno::Errno;
+use crate::kernel::errno::Errno;
 use serde::Serialize;
 
 use crate::sandbox::refused::Refused;

@@ -3,7 +3,7 @@
 //! What the kernel refuses to everybody who asks for a sandbox is [`crate::remedy`]'s. Here is what
 //! is a feature's own: a module, a device, a range of ids.
 
-use nix::errno::Errno;
+use crate::kernel::errno::Errno;
 
 use super::host::Machine;
 use crate::Feature;
@@ -85,7 +85,7 @@ fn module_of(feature: Feature) -> (&'static str, &'static str) {
 
 #[cfg(test)]
 mod tests {
-    use nix::sched::CloneFlags;
+    use crate::kernel::namespace::CloneFlags;
 
     use super::*;
     use crate::sandbox::refused::{NewProcess, SetupStep};

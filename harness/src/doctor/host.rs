@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::fd::AsRawFd;
 
-use nix::unistd::geteuid;
+use crate::kernel::process::user::geteuid;
 
 use super::files::read;
 use super::finding::{Evidence, Finding};

@@ -1,7 +1,7 @@
 //! Limits of the system: on namespaces, open files and processes.
 
-use nix::errno::Errno;
-use nix::sys::resource::{Resource, getrlimit};
+use crate::kernel::errno::Errno;
+use crate::kernel::process::limits;
 
 use super::files::read;
 use super::finding::{Evidence, Finding};
@@ -64,7 +64,7 @@ pub(super) fn resources() -> Vec<Finding> {
 }
 
 fn open_files() -> Finding {
-    match getrlimit(Resource::RLIMIT_NOFILE) {
+    match limits::open_files() {
         Ok((soft, hard)) => files(soft, hard, crate::runner::descriptors(None)),
         Err(errno) => Finding::degraded("open_files", Evidence::refused(&refused(errno))),
     }
@@ -89,7 +89,7 @@ fn refused(errno: Errno) -> Refused {
 }
 
 fn processes() -> Finding {
-    match getrlimit(Resource::RLIMIT_NPROC) {
+    match limits::processes() {
         Ok((soft, hard)) => few_processes(soft, hard),
         Err(errno) => Finding::degraded("processes", Evidence::refused(&refused(errno))),
     }

@@ -1,7 +1,7 @@
 //! Namespaces and features, each tried in a sandbox that is thrown away.
 
-use nix::errno::Errno;
-use nix::sched::CloneFlags;
+use crate::kernel::errno::Errno;
+use crate::kernel::namespace::CloneFlags;
 
 use super::files::read;
 use super::finding::{Evidence, Finding, State};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use nix::errno::Errno;
+use crate::kernel::errno::Errno;
 
 use crate::kernel::netlink::NetlinkError;
 use crate::observe::ObserveError;

@@ -3,7 +3,8 @@
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 
-use nix::errno::Errno;
+use crate::kernel::errno::Errno;
+use crate::kernel::process::signal::Signal;
 
 use crate::Fixture;
 use crate::events::{EventKind, note_in_all};
@@ -32,15 +33,15 @@ pub(crate) struct Life {
 
 impl Life {
     pub(crate) fn kill(&self) {
-        let _ = process::pidfd_kill(&self.pidfd, libc::SIGKILL);
+        let _ = process::pidfd_kill(&self.pidfd, Signal::SIGKILL as i32);
     }
 
-    pub(crate) fn ask(&self, command: &NodeCommand, fds: &[i32]) -> nix::Result<()> {
+    pub(crate) fn ask(&self, command: &NodeCommand, fds: &[i32]) -> crate::kernel::Result<()> {
         self.channel.send_with(&command.encode(), fds)
     }
 
     /// Sends a command that is answered, and waits for the answer.
-    fn request(&self, command: &NodeCommand) -> nix::Result<()> {
+    fn request(&self, command: &NodeCommand) -> crate::kernel::Result<()> {
         let (ours, theirs) = MessageChannel::pair()?;
         self.ask(command, &[theirs.as_raw_fd()])?;
         drop(theirs);
@@ -53,12 +54,12 @@ impl Life {
     }
 
     /// Waits until the commands before this one have been obeyed.
-    pub(crate) fn ping(&self) -> nix::Result<()> {
+    pub(crate) fn ping(&self) -> crate::kernel::Result<()> {
         self.request(&NodeCommand::Ping)
     }
 
     /// Writes a sysctl of its namespaces.
-    pub(crate) fn set(&self, sysctl: &Sysctl) -> nix::Result<()> {
+    pub(crate) fn set(&self, sysctl: &Sysctl) -> crate::kernel::Result<()> {
         self.request(&NodeCommand::SetSysctl {
             path: sysctl.path.clone(),
             value: sysctl.value.clone(),
@@ -96,7 +97,7 @@ impl Drop for Expected {
         while let Ok((message, passed)) = channel.receive_with(&mut buffer) {
             match (NodeReply::decode(message), passed.into_iter().next()) {
                 (Some(NodeReply::Cloned(_)), Some(pidfd)) => {
-                    let _ = process::pidfd_kill(&pidfd, libc::SIGKILL);
+                    let _ = process::pidfd_kill(&pidfd, Signal::SIGKILL as i32);
                     return;
                 }
                 (Some(NodeReply::Ready | NodeReply::Note(_)), _) => {}

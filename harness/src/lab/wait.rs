@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
+use crate::kernel::errno::Errno;
 
 use crate::kernel::netns::Netns;
 use crate::lab::error::{LabError, Result};
@@ -116,7 +116,7 @@ impl Node {
 
 impl Stack {
     /// The TCP ports on which something listens.
-    pub(crate) fn listening_ports(&self) -> nix::Result<Vec<u16>> {
+    pub(crate) fn listening_ports(&self) -> crate::kernel::Result<Vec<u16>> {
         let Some(netns) = self.netns() else {
             return Err(Errno::ENOENT);
         };

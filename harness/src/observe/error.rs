@@ -165,7 +165,7 @@ impl fmt::Display for ObserveError {
             ObserveFailure::Refused { step, error } => {
                 write!(f, "failed to {step}: ")?;
                 match error.raw_os_error() {
-                    Some(number) => nix::errno::Errno::from_raw(number).fmt(f),
+                    Some(number) => crate::kernel::errno::Errno::from_raw(number).fmt(f),
                     None => error.fmt(f),
                 }
             }

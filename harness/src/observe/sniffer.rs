@@ -95,7 +95,7 @@ impl Drop for Sniffer {
 
 impl SniffedSocket {
     /// Reads some frames and tells the listener of them. Returns how many frames were read.
-    fn read(&self, inbox: &mut Inbox) -> nix::Result<usize> {
+    fn read(&self, inbox: &mut Inbox) -> crate::kernel::Result<usize> {
         let over = self.over.lock();
         if *over {
             return Ok(0);
@@ -171,7 +171,7 @@ impl SnifferThread {
         self.sockets.lock()
     }
 
-    fn add(&self, source: SniffedSocket) -> nix::Result<(u64, Arc<SniffedSocket>)> {
+    fn add(&self, source: SniffedSocket) -> crate::kernel::Result<(u64, Arc<SniffedSocket>)> {
         let source = Arc::new(source);
         // The lock is held until the socket is known by its token: the thread may be told of the
         // socket at once.

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 
-use nix::errno::Errno;
-use nix::sched::CloneFlags;
+use crate::kernel::errno::Errno;
+use crate::kernel::namespace::CloneFlags;
 
 use super::throwaway;
 use crate::kernel::probe;

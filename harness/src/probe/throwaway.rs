@@ -7,10 +7,10 @@ use std::fs::File;
 use std::thread::sleep;
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::sched::CloneFlags;
-use nix::sys::wait::waitpid;
-use nix::unistd::{Pid, getegid, geteuid};
+use crate::kernel::errno::Errno;
+use crate::kernel::namespace::CloneFlags;
+use crate::kernel::process::user::{getegid, geteuid};
+use crate::kernel::process::wait_for_child;
 
 use crate::kernel::errno::errno;
 use crate::kernel::id_map::IdMap;
@@ -58,7 +58,7 @@ pub(crate) fn within<E: Into<Refused>>(
     };
     let outcome = mapped.and_then(|()| receive_outcome(&ours));
     drop(ours);
-    let _ = waitpid(Pid::from_raw(pid), None);
+    wait_for_child(pid);
     outcome
 }
 
@@ -74,7 +74,7 @@ pub(crate) fn beside(work: impl FnOnce(i32) -> Result<(), Refused>) -> Result<()
     drop(theirs);
     let outcome = work(pid);
     drop(ours);
-    let _ = waitpid(Pid::from_raw(pid), None);
+    wait_for_child(pid);
     outcome
 }
 

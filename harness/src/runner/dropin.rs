@@ -84,5 +84,5 @@ pub fn drop_in(path: &'static str) {
 }
 
 fn loudly(text: &str) {
-    let _ = nix::unistd::write(std::io::stderr(), text.as_bytes());
+    let _ = crate::kernel::fd::write(std::io::stderr(), text.as_bytes());
 }

@@ -76,8 +76,8 @@ pub(crate) fn explain(refused: &Refused) -> RunError {
 
 #[cfg(test)]
 mod tests {
-    use nix::errno::Errno;
-    use nix::sched::CloneFlags;
+    use crate::kernel::errno::Errno;
+    use crate::kernel::namespace::CloneFlags;
 
     use super::*;
     use crate::sandbox::refused::{NewProcess, SetupStep};

@@ -5,7 +5,7 @@
 //! lets an ordinary user map one id, setuid programs map those that belong to the user, and root
 //! maps what it likes (`user_namespaces(7)`).
 
-use nix::unistd::{getegid, geteuid};
+use crate::kernel::process::user::{getegid, geteuid};
 
 use super::subordinate::Subordinate;
 use crate::kernel::id_map::{IdMap, own_ids};

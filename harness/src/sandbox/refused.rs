@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io;
 
-use nix::errno::Errno;
-use nix::sched::CloneFlags;
+use crate::kernel::errno::Errno;
+use crate::kernel::namespace::CloneFlags;
 
 use super::protocol::codec::{Codec, MessageReader, MessageWriter, codec_enum, codec_struct};
 use crate::kernel::errno::errno;
@@ -166,7 +166,7 @@ pub(crate) trait Doing<T> {
     fn doing_with(self, step: impl FnOnce() -> SetupStep) -> Result<T, Refused>;
 }
 
-impl<T> Doing<T> for nix::Result<T> {
+impl<T> Doing<T> for crate::kernel::Result<T> {
     fn doing_with(self, step: impl FnOnce() -> SetupStep) -> Result<T, Refused> {
         self.map_err(|errno| Refused {
             step: step(),

@@ -9,7 +9,7 @@ use std::fs;
 use std::io;
 use std::process::{Child, Command, Stdio};
 
-use nix::unistd::{User, getegid, geteuid};
+use crate::kernel::process::user::{getegid, geteuid, name_of};
 
 use super::ids::{Ids, RANGE};
 
@@ -42,7 +42,7 @@ impl Subordinate {
     /// One of the files has no line for the user.
     pub(crate) fn of_this_user() -> Result<Subordinate, Nothing> {
         let (uid, gid) = (geteuid(), getegid());
-        let name = || User::from_uid(uid).ok().flatten().map(|user| user.name);
+        let name = || name_of(uid);
         let mut known = None;
         let mut look = |file| {
             let text = fs::read_to_string(file).unwrap_or_default();

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::ops::BitOr;
 
-use nix::sched::CloneFlags;
+use crate::kernel::namespace::CloneFlags;
 
 /// The kinds of namespaces that a trial has of its own; all six unless it says otherwise.
 ///

@@ -9,8 +9,8 @@ use std::ops::Range;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use nix::errno::Errno;
-use nix::sys::utsname::uname;
+use crate::kernel::errno::Errno;
+use crate::kernel::process::kernel_release;
 
 use super::wire_port::WirePort;
 use crate::kernel::frames::BATCH;
@@ -19,8 +19,8 @@ use crate::model::packet::segment::{bundle, how_many_together};
 /// Whether datagrams go one by one, since this kernel does not take super-frames of datagrams or
 /// has refused one.
 static SINGLY: LazyLock<AtomicBool> = LazyLock::new(|| {
-    let release = uname().map(|name| name.release().to_string_lossy().into_owned());
-    AtomicBool::new(!release.is_ok_and(|release| segments_datagrams(&release)))
+    let release = kernel_release();
+    AtomicBool::new(!release.is_some_and(|release| segments_datagrams(&release)))
 });
 
 /// Returns whether a kernel of this release takes super-frames of datagrams and always cuts them
@@ -36,13 +36,13 @@ fn segments_datagrams(release: &str) -> bool {
 /// Where frames go: a port, or a kernel that a test imitates.
 trait FrameSink {
     /// Sends frames. Returns how many were sent; an error is about the first of them.
-    fn send(&self, frames: &[&[u8]]) -> nix::Result<usize>;
+    fn send(&self, frames: &[&[u8]]) -> crate::kernel::Result<usize>;
     /// Waits, but only for a moment, until more can be sent.
     fn wait_for_room(&self);
 }
 
 impl FrameSink for WirePort {
-    fn send(&self, frames: &[&[u8]]) -> nix::Result<usize> {
+    fn send(&self, frames: &[&[u8]]) -> crate::kernel::Result<usize> {
         Self::send(self, frames)
     }
 
@@ -147,7 +147,11 @@ impl FrameSender {
 }
 
 /// Sends frames as they are, and calls `report` for each with what came of it.
-fn send_all(to: &impl FrameSink, frames: &[&[u8]], mut report: impl FnMut(usize, nix::Result<()>)) {
+fn send_all(
+    to: &impl FrameSink,
+    frames: &[&[u8]],
+    mut report: impl FnMut(usize, crate::kernel::Result<()>),
+) {
     let (mut at, mut has_waited) = (0, false);
     while at < frames.len() {
         match to.send(&frames[at..]) {
@@ -193,7 +197,7 @@ mod tests {
     }
 
     impl FrameSink for Kernel {
-        fn send(&self, frames: &[&[u8]]) -> nix::Result<usize> {
+        fn send(&self, frames: &[&[u8]]) -> crate::kernel::Result<usize> {
             let count = Segments::of(frames[0]).expect("a whole header").count();
             if self.down {
                 return Err(Errno::ENETDOWN);

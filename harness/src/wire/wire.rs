@@ -106,7 +106,7 @@ impl Wire {
         pool: &mut PacketPool,
         inbox: &mut Inbox,
         clock: impl FnOnce() -> u64,
-    ) -> nix::Result<usize> {
+    ) -> crate::kernel::Result<usize> {
         self.ports[end].receive(inbox)?;
         let (to, received) = (&self.ports[1 - end], inbox.received());
         // A super-frame is a batch already: waiting for more of them gains nothing.

@@ -2,9 +2,10 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::poll::{PollFd, PollFlags, poll};
+use std::time::Duration;
 
 use crate::kernel::frames::{Inbox, PacketSocket, TapDevice};
+use crate::kernel::poll::wait_writable;
 
 /// One end of a wire: receives frames from, and sends frames to, one side of a link.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub(crate) enum WirePort {
 impl WirePort {
     /// Receives the frames that are there, at most an inbox full, without waiting. Returns how
     /// many frames came.
-    pub(super) fn receive(&self, inbox: &mut Inbox) -> nix::Result<usize> {
+    pub(super) fn receive(&self, inbox: &mut Inbox) -> crate::kernel::Result<usize> {
         match self {
             // A TAP device gives one frame for each read(2) (Documentation/networking/tuntap.rst), a
             // packet socket several for each recvmmsg(2). Either way the inbox is filled.
@@ -33,7 +34,7 @@ impl WirePort {
 
     /// Sends frames, each with its virtio-net header in front. Returns how many were sent; an
     /// error is about the first of them.
-    pub(super) fn send(&self, frames: &[&[u8]]) -> nix::Result<usize> {
+    pub(super) fn send(&self, frames: &[&[u8]]) -> crate::kernel::Result<usize> {
         match self {
             Self::Tap(tap) => tap.send(frames),
             Self::Packet(socket) => socket.send(frames),
@@ -45,10 +46,9 @@ impl WirePort {
     pub(super) fn wait_for_room(&self) {
         // One worker carries many wires: a receiver that does not read may hold up the others
         // for a millisecond and no longer.
-        const MILLISECONDS: u8 = 1;
-        let mut room = [PollFd::new(self.as_fd(), PollFlags::POLLOUT)];
+        const MOMENT: Duration = Duration::from_millis(1);
         // If poll(2) fails, the next attempt to send fails as well, and that is counted.
-        let _ = poll(&mut room, MILLISECONDS);
+        let _ = wait_writable(self.as_fd(), Some(MOMENT));
     }
 
     /// Returns how many frames the kernel has dropped, since the last call, because they came

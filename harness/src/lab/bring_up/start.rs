@@ -50,7 +50,7 @@ impl StartAs<Lab> for Topology {
 pub(crate) fn limits() -> Limits {
     let sysctl = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse().ok();
     let most = |kind: &str| sysctl(&format!("/proc/sys/user/max_{kind}_namespaces"));
-    let hard = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE);
+    let hard = crate::kernel::process::limits::open_files();
     Limits {
         net_namespaces: most("net"),
         pid_namespaces: most("pid"),

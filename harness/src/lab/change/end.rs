@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::events::EventKind;
+use crate::kernel::process::signal::Signal;
 use crate::lab::Lab;
 use crate::lab::node::command::OnDrop;
 use crate::lab::node::node::{Node, Stack};
@@ -103,9 +104,9 @@ pub(crate) fn terminate(alive: &[Arc<Running>]) {
         .filter(|running| running.on_drop == OnDrop::Terminate);
     for running in asked.clone() {
         running.expect();
-        let _ = running.signal(libc::SIGTERM);
+        let _ = running.signal(Signal::SIGTERM as i32);
         // It may be paused.
-        let _ = running.signal(libc::SIGCONT);
+        let _ = running.signal(Signal::SIGCONT as i32);
     }
     let deadline = Instant::now() + GRACE;
     for running in asked {

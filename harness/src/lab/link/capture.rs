@@ -116,9 +116,9 @@ impl Node {
     /// Its index, and the name that the kernel has for it: it may have been asked for by another.
     fn find_interface(&self, name: &str) -> Result<(u32, String)> {
         let found = Netns::visit(self.stack().place()?, || {
-            let index = nix::net::if_::if_nametoindex(name)?;
-            let canonical = nix::net::if_::if_indextoname(index)?;
-            Ok::<(u32, CString), nix::Error>((index, canonical))
+            let index = crate::kernel::netlink::if_nametoindex(name)?;
+            let canonical = crate::kernel::netlink::if_indextoname(index)?;
+            Ok::<(u32, CString), crate::kernel::errno::Errno>((index, canonical))
         });
         let what = || format!("find interface `{name}` of node `{}`", self.name());
         let (index, canonical) = found

@@ -5,8 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nix::sys::socket::setsockopt;
-use nix::sys::socket::sockopt::BindToDevice;
+use crate::kernel::fd::bind_to_interface;
 
 use crate::kernel::netlink::{Batch, Device, Netlink};
 use crate::kernel::netns::Netns;
@@ -282,7 +281,7 @@ fn call_out(interface: &str, index: u32, v4: bool) -> std::io::Result<()> {
         )
     };
     let socket = UdpSocket::bind(from)?;
-    setsockopt(&socket, BindToDevice, &interface.into())?;
+    bind_to_interface(&socket, interface)?;
     if v4 {
         socket.set_broadcast(true)?;
     }

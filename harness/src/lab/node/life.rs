@@ -3,8 +3,10 @@
 use std::os::fd::AsFd;
 use std::sync::PoisonError;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use crate::kernel::poll;
 
+use crate::kernel::errno::Errno;
+use crate::kernel::process::signal::Signal;
 use crate::lab::change::end::terminate;
 use crate::lab::error::{LabError, Result};
 use crate::lab::first_process::{self as birth, Life};
@@ -15,14 +17,14 @@ impl Node {
     /// Stops all its processes, wherever they are, until [`resume`](Node::resume). Its network stack goes on: the kernel
     /// acknowledges what nobody reads. Threads of the test that are in the node are the test's, and go on too.
     pub fn pause(&self) -> Result<()> {
-        let stop = NodeCommand::SignalAll(libc::SIGSTOP);
+        let stop = NodeCommand::SignalAll(Signal::SIGSTOP as i32);
         self.with_life("pause node", |life| life.ask(&stop, &[]))?;
         self.settle()
     }
 
     /// Lets its processes go on.
     pub fn resume(&self) -> Result<()> {
-        let go_on = NodeCommand::SignalAll(libc::SIGCONT);
+        let go_on = NodeCommand::SignalAll(Signal::SIGCONT as i32);
         self.with_life("resume node", |life| life.ask(&go_on, &[]))?;
         self.settle()
     }
@@ -38,7 +40,7 @@ impl Node {
         if !self.birth.own_pids {
             // The others of the pod have the same processes; only our first one knows which are ours.
             self.with_life("crash node", |life| {
-                life.ask(&NodeCommand::SignalAll(libc::SIGKILL), &[])
+                life.ask(&NodeCommand::SignalAll(Signal::SIGKILL as i32), &[])
             })?;
             self.settle()?;
         }
@@ -103,9 +105,5 @@ impl Node {
 }
 
 fn wait_for_death(life: &Life) {
-    let mut fds = [PollFd::new(life.pidfd.as_fd(), PollFlags::POLLIN)];
-    while matches!(
-        poll(&mut fds, PollTimeout::NONE),
-        Err(nix::errno::Errno::EINTR)
-    ) {}
+    while poll::wait_readable([life.pidfd.as_fd()], None) == Err(Errno::EINTR) {}
 }

@@ -234,15 +234,15 @@ impl Node {
     pub(crate) fn with_life<T>(
         &self,
         what: &str,
-        work: impl FnOnce(&Life) -> nix::Result<T>,
+        work: impl FnOnce(&Life) -> crate::kernel::Result<T>,
     ) -> Result<T> {
         let life = self.life.read().unwrap_or_else(PoisonError::into_inner);
         let explain = || format!("{what} `{}`", self.name);
         match life.as_ref() {
             Some(life) => work(life).map_err(|errno| match errno {
-                nix::errno::Errno::EPIPE
-                | nix::errno::Errno::ESRCH
-                | nix::errno::Errno::ECONNRESET => LabError::other(format!(
+                crate::kernel::errno::Errno::EPIPE
+                | crate::kernel::errno::Errno::ESRCH
+                | crate::kernel::errno::Errno::ECONNRESET => LabError::other(format!(
                     "failed to {}: the node's first process is dead; restart the node",
                     explain()
                 )),

@@ -3,7 +3,7 @@
 use std::os::fd::BorrowedFd;
 use std::panic;
 
-use nix::sched::{CloneFlags, setns, unshare};
+use crate::kernel::namespace::{self, CloneFlags};
 
 use crate::kernel::thread::{set_umask, umask};
 use crate::lab::error::Result;
@@ -69,10 +69,10 @@ impl Node {
 }
 
 /// All that a thread can change of itself: not the processes and users that it sees.
-pub(crate) fn enter(pidfd: BorrowedFd<'_>) -> nix::Result<()> {
+pub(crate) fn enter(pidfd: BorrowedFd<'_>) -> crate::kernel::Result<()> {
     // A mount namespace can only be entered with a root and a working directory of one's own.
-    unshare(CloneFlags::CLONE_FS)?;
-    setns(
+    namespace::unshare(CloneFlags::CLONE_FS)?;
+    namespace::enter(
         pidfd,
         CloneFlags::CLONE_NEWNET
             | CloneFlags::CLONE_NEWNS

@@ -6,8 +6,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nix::fcntl::OFlag;
-use nix::unistd::pipe2;
+use crate::kernel::fd::pipe;
 
 use crate::kernel::message_channel::MessageChannel;
 use crate::lab::error::{LabError, Result};
@@ -57,7 +56,7 @@ impl Command<'_> {
             (Some(ProcessReply::Runs(pid)), Some(pidfd)) => Ok((pid, pidfd)),
             (Some(ProcessReply::Refused(errno)), _) => Err(LabError::refused(
                 self.verb(),
-                nix::errno::Errno::from_raw(errno),
+                crate::kernel::errno::Errno::from_raw(errno),
             )),
             _ => Err(LabError::other(format!(
                 "failed to {}: the node died",
@@ -169,7 +168,7 @@ impl Command<'_> {
 }
 
 /// Our end, if there is one, and the program's.
-fn connect(to: Stdio, input: bool) -> nix::Result<(Option<OwnedFd>, OwnedFd)> {
+fn connect(to: Stdio, input: bool) -> crate::kernel::Result<(Option<OwnedFd>, OwnedFd)> {
     match to {
         Stdio::Null => {
             let null = File::options().read(true).write(true).open("/dev/null");
@@ -180,7 +179,7 @@ fn connect(to: Stdio, input: bool) -> nix::Result<(Option<OwnedFd>, OwnedFd)> {
         }
         Stdio::Fd(fd) => Ok((None, fd)),
         Stdio::Piped | Stdio::Log => {
-            let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
+            let (read, write) = pipe()?;
             Ok(if input {
                 (Some(write), read)
             } else {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use crate::kernel::poll::PollSet;
 
 /// Which of a program's outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -193,7 +193,7 @@ impl Pump {
         };
         if let Some(running) = &*running {
             let _ = running.inbox.send(source);
-            nix::unistd::write(&running.wake, b"!")?;
+            crate::kernel::fd::write(&running.wake, b"!")?;
         }
         Ok(())
     }
@@ -218,7 +218,7 @@ impl Pump {
 }
 
 fn start() -> std::io::Result<Running> {
-    let (waker, wake) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+    let (waker, wake) = crate::kernel::fd::pipe()?;
     let (inbox, arriving) = std::sync::mpsc::channel();
     let thread = std::thread::Builder::new()
         .name("lab output".to_owned())
@@ -243,23 +243,19 @@ fn pump(waker: &OwnedFd, arriving: &std::sync::mpsc::Receiver<Source>) {
             sources.iter_mut().for_each(Source::close);
             return;
         }
-        let timeout = left.map_or(PollTimeout::NONE, |left| {
-            PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
-        });
-        let mut fds: Vec<PollFd<'_>> = sources
-            .iter()
-            .map(|source| PollFd::new(source.fd.as_fd(), PollFlags::POLLIN))
-            .collect();
+        let mut fds = PollSet::new();
+        for source in &sources {
+            fds.add_readable(source.fd.as_fd());
+        }
         if end.is_none() {
-            fds.push(PollFd::new(waker.as_fd(), PollFlags::POLLIN));
+            fds.add_readable(waker.as_fd());
         }
-        if poll(&mut fds, timeout).is_err() {
+        let Ok(ready) = fds.wait(left) else {
             continue;
-        }
-        let ready: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap_or(false)).collect();
+        };
         if end.is_none()
             && ready.last() == Some(&true)
-            && let Ok(0) = nix::unistd::read(waker, &mut buffer)
+            && let Ok(0) = crate::kernel::fd::read(waker, &mut buffer)
         {
             end = Some(Instant::now() + LAST_WORDS);
         }
@@ -275,7 +271,7 @@ fn pump(waker: &OwnedFd, arriving: &std::sync::mpsc::Receiver<Source>) {
 impl Source {
     /// Reads what is there; false at the end.
     fn take(&mut self, buffer: &mut [u8]) -> bool {
-        match nix::unistd::read(&self.fd, buffer) {
+        match crate::kernel::fd::read(&self.fd, buffer) {
             Ok(0) => {
                 self.close();
                 false
@@ -293,7 +289,7 @@ impl Source {
                 }
                 true
             }
-            Err(nix::errno::Errno::EINTR | nix::errno::Errno::EAGAIN) => true,
+            Err(crate::kernel::errno::Errno::EINTR | crate::kernel::errno::Errno::EAGAIN) => true,
             Err(_) => {
                 self.close();
                 false

@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use crate::kernel::poll;
 
+use crate::kernel::errno::Errno;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process::exit_kind::ExitKind;
 use crate::kernel::process::pidfd_kill;
+use crate::kernel::process::signal::Signal;
 use crate::lab::error::{LabError, Result};
 use crate::lab::node::command::{OnDrop, Output};
 use crate::lab::node::node::{Node, Stack};
@@ -78,14 +80,7 @@ impl Running {
             if left == Some(Duration::ZERO) {
                 return None;
             }
-            let timeout = match left {
-                // Rounded up: a wait of zero would spin through the last millisecond.
-                Some(left) => PollTimeout::try_from(left + Duration::from_millis(1))
-                    .unwrap_or(PollTimeout::MAX),
-                None => PollTimeout::NONE,
-            };
-            let mut fds = [PollFd::new(self.fate.as_fd(), PollFlags::POLLIN)];
-            let _ = poll(&mut fds, timeout);
+            let _ = poll::wait_readable([self.fate.as_fd()], left);
         }
     }
 
@@ -99,9 +94,9 @@ impl Running {
                 Ok(Some(message)) => match ProcessReply::decode(message) {
                     Some(ProcessReply::Ended(raw)) => Some(ExitStatus::from_raw(raw)),
                     // Nobody is left to tell: its node was killed, and it with it.
-                    _ => Some(ExitStatus::from_raw(libc::SIGKILL)),
+                    _ => Some(ExitStatus::from_raw(Signal::SIGKILL as i32)),
                 },
-                Err(_) => Some(ExitStatus::from_raw(libc::SIGKILL)),
+                Err(_) => Some(ExitStatus::from_raw(Signal::SIGKILL as i32)),
             };
         }
         *status
@@ -227,12 +222,12 @@ impl Process {
 
     /// Kills it by `SIGKILL`.
     pub fn kill(&mut self) -> Result<()> {
-        self.signal(libc::SIGKILL)
+        self.signal(Signal::SIGKILL as i32)
     }
 
     /// Asks it to end, by `SIGTERM`.
     pub fn terminate(&mut self) -> Result<()> {
-        self.signal(libc::SIGTERM)
+        self.signal(Signal::SIGTERM as i32)
     }
 
     /// Sends it a signal, by number (`libc::SIGHUP` is 1). It may end of it without the trial failing.
@@ -240,7 +235,7 @@ impl Process {
         self.running.expect();
         match self.running.signal(number) {
             // As in std: whoever is gone needs no signal.
-            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
+            Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => Ok(()),
             done => done.map_err(|e| {
                 LabError::io(format!("send signal {number} to `{}`", self.label()), &e)
             }),

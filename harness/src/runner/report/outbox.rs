@@ -5,9 +5,10 @@
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use crate::kernel::errno::Errno;
+use crate::kernel::poll::wait_writable;
 
 /// Text on its way to standard output.
 #[derive(Debug, Default)]
@@ -34,20 +35,19 @@ impl Outbox {
 
     /// Writes what can be written without waiting.
     pub(crate) fn flush_some(&mut self) {
-        self.flush(PollTimeout::ZERO);
+        self.flush(Some(Duration::ZERO));
     }
 
     /// Writes everything.
     pub(crate) fn flush_all(&mut self) {
-        self.flush(PollTimeout::NONE);
+        self.flush(None);
     }
 
-    fn flush(&mut self, patience: PollTimeout) {
+    fn flush(&mut self, patience: Option<Duration>) {
         let mut written = 0;
         while written < self.waiting.len() && !self.broken {
-            let mut fds = [PollFd::new(STDOUT.as_fd(), PollFlags::POLLOUT)];
-            match poll(&mut fds, patience) {
-                Ok(0) => break,
+            match wait_writable(STDOUT.as_fd(), patience) {
+                Ok(false) => break,
                 Err(Errno::EINTR) => continue,
                 _ => {}
             }
@@ -55,7 +55,7 @@ impl Outbox {
             match raw_write(&self.waiting[written..end]) {
                 Ok(n) => written += n,
                 Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) if patience == PollTimeout::ZERO => break,
+                Err(Errno::EAGAIN) if patience == Some(Duration::ZERO) => break,
                 Err(Errno::EAGAIN) => {}
                 // Nobody reads any more (`| head`): the exit code will tell.
                 Err(_) => self.broken = true,
@@ -71,7 +71,7 @@ impl Outbox {
 static STDOUT: std::sync::LazyLock<io::Stdout> = std::sync::LazyLock::new(io::stdout);
 
 /// Past std's buffer, which would write more than we know to be safe.
-fn raw_write(bytes: &[u8]) -> nix::Result<usize> {
+fn raw_write(bytes: &[u8]) -> crate::kernel::Result<usize> {
     let _ = io::stdout().flush();
-    nix::unistd::write(STDOUT.as_fd(), bytes)
+    crate::kernel::fd::write(STDOUT.as_fd(), bytes)
 }

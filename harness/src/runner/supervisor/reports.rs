@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use crate::kernel::process::exit_kind::{ExitKind, signal_name};
+use crate::kernel::process::signal::Signal;
 use crate::runner::result::{Failure, Shown, TrialResult};
 use crate::sandbox::protocol::trial::{FailureKind, Finish, Survivor, TrialReport};
 use crate::sandbox::refused::Refused;
@@ -187,11 +188,13 @@ fn cause(end: ExitKind, output: &str) -> &'static str {
     let ExitKind::Signal { number, .. } = end else {
         return "";
     };
-    match number {
-        libc::SIGABRT if has_overflowed_its_stack(output) => ": stack overflow",
-        libc::SIGABRT => ": it aborted",
-        libc::SIGSEGV => ": invalid memory reference",
-        libc::SIGKILL => ": killed from inside the sandbox, or by the kernel when memory is short",
+    match Signal::try_from(number) {
+        Ok(Signal::SIGABRT) if has_overflowed_its_stack(output) => ": stack overflow",
+        Ok(Signal::SIGABRT) => ": it aborted",
+        Ok(Signal::SIGSEGV) => ": invalid memory reference",
+        Ok(Signal::SIGKILL) => {
+            ": killed from inside the sandbox, or by the kernel when memory is short"
+        }
         _ => "",
     }
 }

@@ -4,15 +4,13 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
-
-use crate::kernel::process::signal::SignalFd;
+use crate::kernel::process::signal::{BlockedSignals, Signal, SignalFd};
 
 /// Catches the signals as long as the value lives.
 pub(crate) struct Signals {
     fd: SignalFd,
     /// Signals that were blocked before.
-    before: SigSet,
+    before: BlockedSignals,
 }
 
 /// Wish of whoever sent a signal.
@@ -37,9 +35,8 @@ impl Signals {
     ///
     /// # Errors
     /// Fails if the kernel has no descriptor left.
-    pub(crate) fn catch() -> nix::Result<Signals> {
-        let mut before = SigSet::empty();
-        sigprocmask(SigmaskHow::SIG_SETMASK, None, Some(&mut before))?;
+    pub(crate) fn catch() -> crate::kernel::Result<Signals> {
+        let before = BlockedSignals::current()?;
         let fd = SignalFd::of(&CAUGHT)?;
         Ok(Signals { fd, before })
     }
@@ -49,7 +46,7 @@ impl Signals {
         let mut caught = Vec::new();
         while let Some(number) = self.fd.next() {
             caught.push(match number {
-                libc::SIGTSTP => Caught::Suspend,
+                number if number == Signal::SIGTSTP as i32 => Caught::Suspend,
                 number => Caught::End(number),
             });
         }
@@ -65,6 +62,6 @@ impl AsFd for Signals {
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.before), None);
+        let _ = self.before.restore();
     }
 }

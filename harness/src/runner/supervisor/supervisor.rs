@@ -3,9 +3,9 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::Signal;
+use crate::kernel::errno::Errno;
+use crate::kernel::poll::PollSet;
+use crate::kernel::process::signal::Signal;
 
 use super::active_trial::{ActiveTrial, EndedTrial, GRACE};
 use super::plan::RunPlan;
@@ -207,27 +207,27 @@ impl<'a> Supervisor<'a> {
     }
 
     fn await_events(&self) -> Result<Vec<Event>, RunError> {
-        let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
-        let (events, mut fds): (Vec<Event>, Vec<PollFd<'_>>) = self
-            .watched()
-            .map(|(event, fd)| match event {
-                Event::Writable => (event, PollFd::new(fd, PollFlags::POLLOUT)),
+        let (mut events, mut fds) = (Vec::new(), PollSet::new());
+        for (event, fd) in self.watched() {
+            match event {
+                Event::Writable => fds.add_writable(fd),
                 Event::Signal | Event::NurseryDied | Event::Output(_) | Event::Report(_) => {
-                    (event, readable(fd))
+                    fds.add_readable(fd);
                 }
-            })
-            .unzip();
-        match poll(&mut fds, self.patience()) {
+            }
+            events.push(event);
+        }
+        let ready = match fds.wait(self.patience()) {
+            Ok(ready) => ready,
             // After a signal the descriptors show nothing, and the next round will tell.
-            Ok(_) | Err(Errno::EINTR) => {}
+            Err(Errno::EINTR) => return Ok(Vec::new()),
             Err(errno) => {
                 return Err(explain(&Refused {
                     step: "wait for trials".into(),
                     errno,
                 }));
             }
-        }
-        let ready = fds.iter().map(|fd| fd.any().unwrap_or(false));
+        };
         let happened = events.into_iter().zip(ready);
         Ok(happened
             .filter_map(|(event, ready)| ready.then_some(event))
@@ -250,16 +250,11 @@ impl<'a> Supervisor<'a> {
             .chain(of_trials)
     }
 
-    /// Returns the time until something is due.
-    fn patience(&self) -> PollTimeout {
+    /// Returns the time until something is due, if anything ever is.
+    fn patience(&self) -> Option<Duration> {
         let active = self.slots.iter().flatten().map(ActiveTrial::due);
-        let Some(due) = active.chain(self.queue.not_before()).min() else {
-            return PollTimeout::NONE;
-        };
-        let left = due.saturating_duration_since(Instant::now());
-        // `poll(2)` counts whole milliseconds: a millisecond more, or it would return too early, and
-        // again and again until the time has come.
-        PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
+        let due = active.chain(self.queue.not_before()).min()?;
+        Some(due.saturating_duration_since(Instant::now()))
     }
 
     fn keep_time(&mut self) {
@@ -367,7 +362,7 @@ impl<'a> Supervisor<'a> {
     fn interrupt(&mut self, signal: i32) {
         self.interrupted = Some(signal);
         // nextest sends SIGTERM when the time of a test is over, so the question is what hangs.
-        let ask_what_hangs = signal == libc::SIGTERM && nextest::runs_us();
+        let ask_what_hangs = signal == Signal::SIGTERM as i32 && nextest::runs_us();
         for active in self.slots.iter_mut().flatten() {
             active.interrupt(signal, ask_what_hangs);
         }
@@ -384,13 +379,13 @@ impl<'a> Supervisor<'a> {
     /// Stops this process and all trials until the shell continues this process. The clocks of the
     /// trials stand still meanwhile.
     fn suspend(&mut self) {
-        self.signal_all(libc::SIGSTOP);
+        self.signal_all(Signal::SIGSTOP as i32);
         let stopped = Instant::now();
         // SIGTSTP is blocked here, to be read from a descriptor, so SIGSTOP does what a shell
         // expects of it.
-        let _ = nix::sys::signal::raise(Signal::SIGSTOP);
+        let _ = crate::kernel::process::signal::raise(Signal::SIGSTOP);
         let pause = stopped.elapsed();
-        self.signal_all(libc::SIGCONT);
+        self.signal_all(Signal::SIGCONT as i32);
         for active in self.slots.iter_mut().flatten() {
             active.postpone(pause);
         }

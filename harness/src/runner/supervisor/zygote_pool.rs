@@ -6,12 +6,14 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use crate::kernel::errno::Errno;
+use crate::kernel::process::signal::Signal;
 
+use crate::kernel::fd::{pipe, set_nonblocking};
 use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::poll::wait_readable;
 use crate::kernel::process;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::zygote::{NurseryOrder, ZygoteOrder};
@@ -33,7 +35,7 @@ impl NurseryHandle {
     /// has lost its first process (`pid_namespaces(7)`).
     pub(crate) fn end(&self) {
         // A nursery that is gone already needs no signal.
-        let _ = process::pidfd_kill(&self.process, libc::SIGKILL);
+        let _ = process::pidfd_kill(&self.process, Signal::SIGKILL as i32);
     }
 
     /// Waits until the nursery is gone, which is about to happen.
@@ -41,9 +43,8 @@ impl NurseryHandle {
     /// nextest reports a test as leaky if its stdout or stderr is open 100 ms after its exit
     /// (nextest 0.9, `leak-timeout`), and the nursery holds both.
     pub(crate) fn await_end(&self) {
-        const PATIENCE_MS: u16 = 5_000;
-        let mut ended = [PollFd::new(self.process.as_fd(), PollFlags::POLLIN)];
-        let _ = poll(&mut ended, PollTimeout::from(PATIENCE_MS));
+        const PATIENCE: Duration = Duration::from_secs(5);
+        let _ = wait_readable([self.process.as_fd()], Some(PATIENCE));
     }
 
     /// Returns a descriptor that is readable when the nursery has died, unless it runs a trial itself:
@@ -65,7 +66,7 @@ impl NurseryHandle {
     }
 
     /// Makes a zygote for a slot, which reads from the given channel.
-    fn spawn(&self, slot: usize, channel: &MessageChannel) -> nix::Result<()> {
+    fn spawn(&self, slot: usize, channel: &MessageChannel) -> crate::kernel::Result<()> {
         let orders = self.orders.as_ref().ok_or(Errno::ESRCH)?;
         let order = NurseryOrder::Spawn { slot: slot as u32 };
         orders.send_with(&order.encode(), &[channel.as_raw_fd()])
@@ -91,7 +92,7 @@ impl IdleZygote {
 
     /// Sends an order. If the output is to be captured and there is no pipe yet, the writing end of
     /// a new one goes along.
-    fn send(&mut self, order: &[u8], capture: bool) -> nix::Result<()> {
+    fn send(&mut self, order: &[u8], capture: bool) -> crate::kernel::Result<()> {
         if !capture || self.output.is_some() {
             return self.channel.send(order);
         }
@@ -102,11 +103,11 @@ impl IdleZygote {
 }
 
 /// Makes a pipe whose reading end never blocks, and whose writing end does.
-fn output_pipe() -> nix::Result<(File, OwnedFd)> {
+fn output_pipe() -> crate::kernel::Result<(File, OwnedFd)> {
     // `pipe2(2)` with O_NONBLOCK would set it on both ends, and a test that writes much would get
     // EAGAIN.
-    let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
-    nix::fcntl::fcntl(&read, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    let (read, write) = pipe()?;
+    set_nonblocking(read.as_fd(), true)?;
     Ok((File::from(read), write))
 }
 
@@ -143,7 +144,11 @@ impl<'a> ZygotePool<'a> {
     ///
     /// # Errors
     /// Fails if the nursery is gone, or if there is no descriptor left.
-    pub(super) fn run(&mut self, slot: usize, order: &ZygoteOrder) -> nix::Result<IdleZygote> {
+    pub(super) fn run(
+        &mut self,
+        slot: usize,
+        order: &ZygoteOrder,
+    ) -> crate::kernel::Result<IdleZygote> {
         let order = order.encode();
         if let Some(mut zygote) = self.idle[slot].take()
             && zygote.send(&order, self.capture).is_ok()

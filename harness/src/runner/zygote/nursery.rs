@@ -6,7 +6,8 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use nix::sched::CloneFlags;
+use crate::kernel::namespace::CloneFlags;
+use crate::kernel::process::signal::Signal;
 
 use super::orders::{await_order, refuse};
 use super::zygote::Zygote;
@@ -73,13 +74,13 @@ impl Zygotes {
     fn kill(&mut self, slot: u32) {
         if let Some(pidfd) = self.0.get_mut(slot as usize).and_then(Option::take) {
             // A zygote that is gone already needs no signal.
-            let _ = process::pidfd_kill(&pidfd, libc::SIGKILL);
+            let _ = process::pidfd_kill(&pidfd, Signal::SIGKILL as i32);
         }
     }
 }
 
 /// Does once what would otherwise be done for each trial.
-fn prepare() -> nix::Result<()> {
+fn prepare() -> crate::kernel::Result<()> {
     // Without this the nursery would have to wait for every zygote that it has killed.
     signal::ignore_children()?;
     // The directories that these variables name are hidden in the sandbox.
@@ -98,12 +99,10 @@ fn prepare() -> nix::Result<()> {
 
 /// Forbids core files unless `SNOWGLOBE_CORE` is set: a test that is meant to crash should not leave
 /// one in the workspace.
-fn limit_core_files() -> nix::Result<()> {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let (_, hard) = getrlimit(Resource::RLIMIT_CORE)?;
+fn limit_core_files() -> crate::kernel::Result<()> {
     match std::env::var_os("SNOWGLOBE_CORE") {
         Some(_) => Ok(()),
         // Only the soft limit, so that a test can raise it again.
-        None => setrlimit(Resource::RLIMIT_CORE, 0, hard),
+        None => process::limits::forbid_core_files(),
     }
 }

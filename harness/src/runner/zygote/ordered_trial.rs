@@ -46,7 +46,10 @@ impl Pipes {
     ///
     /// # Errors
     /// Fails if the kernel has no descriptor left.
-    pub(super) fn after(kept: Option<Self>, output: Option<OwnedFd>) -> nix::Result<Self> {
+    pub(super) fn after(
+        kept: Option<Self>,
+        output: Option<OwnedFd>,
+    ) -> crate::kernel::Result<Self> {
         let kept = match kept {
             Some(kept) => kept,
             None => {

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use crate::kernel::poll;
 
 use crate::kernel::errno::errno;
 use crate::kernel::message_channel::MessageChannel;
@@ -22,14 +22,10 @@ pub(super) fn await_order<M: EdgeMessage>(
     loop {
         // A pidfd is readable when its process is gone (`pidfd_open(2)`), even if a copy of the
         // supervisor's end of the channel lives on somewhere.
-        let mut fds = [
-            PollFd::new(channel.as_fd(), PollFlags::POLLIN),
-            PollFd::new(supervisor.as_fd(), PollFlags::POLLIN),
-        ];
-        if poll(&mut fds, PollTimeout::NONE).is_err() {
+        let fds = [channel.as_fd(), supervisor.as_fd()];
+        let Ok([is_ordered, is_orphaned]) = poll::wait_readable(fds, None) else {
             continue;
-        }
-        let [is_ordered, is_orphaned] = fds.map(|fd| fd.any().unwrap_or(false));
+        };
         if is_orphaned {
             process::exit_now(0);
         }

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use nix::sys::signal::Signal;
+use crate::kernel::process::signal::Signal;
 
 use crate::kernel::mount;
 use crate::kernel::process::shared_memory_child;
@@ -41,7 +41,7 @@ impl Setting {
         hidden: Vec<PathBuf>,
         supervisor: OwnedFd,
         first: Option<FirstThread>,
-    ) -> nix::Result<Self> {
+    ) -> crate::kernel::Result<Self> {
         Ok(Self {
             ids,
             first,

@@ -10,9 +10,10 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::thread::sleep;
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::sched::{CloneFlags, setns};
-use nix::unistd::ForkResult;
+use crate::kernel::errno::Errno;
+use crate::kernel::namespace::CloneFlags;
+use crate::kernel::process::ForkResult;
+use crate::kernel::process::signal::Signal;
 
 use super::first_process;
 use crate::kernel::errno::errno;
@@ -82,7 +83,7 @@ impl Factory<'_> {
         if let Some(own_pids) = own_pids
             && !matches!(cloned, Ok(Cloned::Child))
         {
-            setns(own_pids, CloneFlags::CLONE_NEWPID)
+            namespace::enter(own_pids.as_fd(), CloneFlags::CLONE_NEWPID)
                 .doing("come back to the trial's processes")?;
         }
         let step = SetupStep::Clone(refused::NewProcess::Node, flags(request));
@@ -138,7 +139,7 @@ impl Factory<'_> {
         }
     }
 
-    fn clone_for(&self, request: &NodeRequest) -> nix::Result<Cloned> {
+    fn clone_for(&self, request: &NodeRequest) -> crate::kernel::Result<Cloned> {
         // The trial may make no user namespaces, but its init may for a moment. The limit is that
         // of the user namespace in which the calling process is (namespaces(7), /proc/sys/user).
         let closed = request.ids.is_some() && !self.spec.nested;
@@ -164,7 +165,7 @@ fn refuse(channel: &MessageChannel, refused: Refused) {
 /// Becomes root of the user namespace that owns a network namespace (`ioctl_ns(2)`, NS_GET_USERNS).
 fn enter_users(network: &OwnedFd) -> Result<(), Refused> {
     namespace::owner_of(network.as_fd())
-        .and_then(|users| setns(users, CloneFlags::CLONE_NEWUSER))
+        .and_then(|users| namespace::enter(users.as_fd(), CloneFlags::CLONE_NEWUSER))
         .doing("enter the node's user namespace")
 }
 
@@ -189,7 +190,8 @@ fn flags(request: &NodeRequest) -> CloneFlags {
 /// Makes the next child one of the pod's processes. Returns the way back.
 fn enter_pids(pod: &OwnedFd) -> Result<OwnedFd, Refused> {
     let own = File::open("/proc/self/ns/pid").doing("open our PID namespace")?;
-    setns(pod.as_fd(), CloneFlags::CLONE_NEWPID).doing("enter the pod's PID namespace")?;
+    namespace::enter(pod.as_fd(), CloneFlags::CLONE_NEWPID)
+        .doing("enter the pod's PID namespace")?;
     Ok(own.into())
 }
 
@@ -199,8 +201,8 @@ fn enter_pids(pod: &OwnedFd) -> Result<OwnedFd, Refused> {
 /// has ended: 65 sequential ones fail with ENOSPC where 64 are permitted (measured for this
 /// project, 2026-08).
 fn retry_while_limits_settle(
-    mut clone: impl FnMut() -> nix::Result<Cloned>,
-) -> nix::Result<Cloned> {
+    mut clone: impl FnMut() -> crate::kernel::Result<Cloned>,
+) -> crate::kernel::Result<Cloned> {
     for pause in [1, 2, 4, 8, 16, 32, 64, 128] {
         match clone() {
             Err(Errno::ENOSPC | Errno::EAGAIN) => sleep(Duration::from_millis(pause)),
@@ -223,7 +225,7 @@ fn map_ids(request: &NodeRequest, pid: i32, pidfd: &OwnedFd) -> Result<(), Refus
     let signal = if written.is_ok() {
         IDS_MAPPED as i32
     } else {
-        libc::SIGKILL
+        Signal::SIGKILL as i32
     };
     let _ = process::pidfd_kill(pidfd, signal);
     written.doing("map the ids of a node")

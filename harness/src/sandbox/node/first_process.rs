@@ -10,17 +10,18 @@ use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sched::{CloneFlags, setns};
-use nix::sys::prctl::{set_child_subreaper, set_pdeathsig};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::kernel::errno::Errno;
+use crate::kernel::namespace::{self, CloneFlags};
+use crate::kernel::process::Pid;
+use crate::kernel::process::signal::{Signal, kill};
+use crate::kernel::process::{become_subreaper, die_with_parent};
 
 use super::{launch, mounts};
 use crate::Isolation;
 use crate::kernel::errno::errno;
 use crate::kernel::fd::close_all_but;
 use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::poll;
 use crate::kernel::process;
 use crate::kernel::process::Reaped;
 use crate::kernel::process::signal;
@@ -73,7 +74,7 @@ fn become_node(
     joined: Option<&OwnedFd>,
 ) -> Result<OwnedFd, Refused> {
     // A node that shares the trial's PID namespace would outlive an init that is killed.
-    set_pdeathsig(Signal::SIGKILL).doing("set the parent-death signal")?;
+    die_with_parent().doing("set the parent-death signal")?;
     // Without a mapping this process is nobody, and may do nothing in its user namespace.
     if request.ids.is_some() && request.joins == Joins::Nothing {
         signal::wait_for(IDS_MAPPED).doing("wait for the ids")?;
@@ -88,11 +89,11 @@ fn become_node(
                 CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC
             }
         };
-        setns(joined, kinds).doing("enter the namespaces that it shares")?;
+        namespace::enter(joined.as_fd(), kinds).doing("enter the namespaces that it shares")?;
     }
     if !request.own_pids {
         // Orphans come to us and not to the pod (PR_SET_CHILD_SUBREAPER, prctl(2)).
-        set_child_subreaper(true).doing("become a subreaper")?;
+        become_subreaper().doing("become a subreaper")?;
     }
     mounts::make(request, &node_spec(request, spec), &|note| {
         let _ = channel.send(&NodeReply::Note(note.to_owned()).encode());
@@ -133,14 +134,10 @@ struct FirstProcess<'a> {
 impl FirstProcess<'_> {
     fn serve(mut self) -> ! {
         loop {
-            let mut fds = [
-                PollFd::new(self.channel.as_fd(), PollFlags::POLLIN),
-                PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
-            ];
-            if poll(&mut fds, PollTimeout::NONE).is_err() {
+            let fds = [self.channel.as_fd(), self.signals.as_fd()];
+            let Ok([commanded, signalled]) = poll::wait_readable(fds, None) else {
                 continue;
-            }
-            let [commanded, signalled] = fds.map(|fd| fd.any().unwrap_or(false));
+            };
             if signalled {
                 self.reap();
             }
@@ -177,7 +174,9 @@ impl FirstProcess<'_> {
                 let reply = match std::fs::write(Path::new("/proc/sys").join(path), value) {
                     Ok(()) => CommandReply::Done,
                     // A path with a zero byte in it never comes to the kernel.
-                    Err(error) => CommandReply::Refused(error.raw_os_error().unwrap_or(libc::EIO)),
+                    Err(error) => {
+                        CommandReply::Refused(error.raw_os_error().unwrap_or(Errno::EIO as i32))
+                    }
                 };
                 answer(passed.next(), reply);
             }
@@ -249,7 +248,7 @@ impl FirstProcess<'_> {
     fn end(&self) -> ! {
         // With a PID namespace the kernel kills the others when this process ends.
         if !self.own_pids {
-            self.signal_all(libc::SIGKILL);
+            self.signal_all(Signal::SIGKILL as i32);
         }
         process::exit_now(0)
     }

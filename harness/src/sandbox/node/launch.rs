@@ -8,12 +8,10 @@ use std::ffi::{CStr, CString};
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 
-use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::unistd::{
-    ForkResult, Gid, Pid, Uid, chdir, execve, pipe2, setgroups, setpgid, setresgid, setresuid,
-    write,
-};
+use crate::kernel::errno::Errno;
+use crate::kernel::fd::{pipe, write};
+use crate::kernel::process::user::{Gid, Uid, setgroups, setresgid, setresuid};
+use crate::kernel::process::{ForkResult, chdir, execve, lead_process_group};
 
 use crate::kernel::fd::replace_standard;
 use crate::kernel::process;
@@ -25,9 +23,9 @@ use crate::sandbox::protocol::node::Program;
 const USUAL: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Forks and executes. Returns the program's process id when the program has begun.
-pub(super) fn start(program: &Program, streams: [OwnedFd; 3]) -> nix::Result<i32> {
+pub(super) fn start(program: &Program, streams: [OwnedFd; 3]) -> crate::kernel::Result<i32> {
     // A successful execve closes it; until then the child can say why there is none.
-    let (failure, told) = pipe2(OFlag::O_CLOEXEC)?;
+    let (failure, told) = pipe()?;
     match process::fork()? {
         ForkResult::Child => {
             let errno = become_program(program, &streams);
@@ -54,9 +52,9 @@ fn become_program(program: &Program, streams: &[OwnedFd; 3]) -> Errno {
         .unwrap_or(Errno::EPROTO)
 }
 
-fn prepare(program: &Program, streams: &[OwnedFd; 3]) -> nix::Result<()> {
+fn prepare(program: &Program, streams: &[OwnedFd; 3]) -> crate::kernel::Result<()> {
     // A process group of its own, so that a test can signal the whole of it.
-    setpgid(Pid::this(), Pid::this())?;
+    lead_process_group()?;
     for (to, from) in (0..).zip(streams) {
         replace_standard(from.as_fd(), to)?;
     }
@@ -81,7 +79,7 @@ fn prepare(program: &Program, streams: &[OwnedFd; 3]) -> nix::Result<()> {
 }
 
 /// Executes the program. A name without a slash is searched for, as a shell does.
-fn execute(program: &Program) -> nix::Result<()> {
+fn execute(program: &Program) -> crate::kernel::Result<()> {
     let run = |path: &CStr| execve(path, &program.args, &program.env).map(|never| match never {});
     let name = program.program.as_bytes();
     if name.contains(&b'/') {

@@ -9,9 +9,8 @@ use std::fs;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
-use nix::sys::stat::Mode;
+use crate::kernel::errno::Errno;
+use crate::kernel::fd;
 
 use super::copy_tree;
 use crate::kernel::errno::errno;
@@ -128,7 +127,7 @@ fn place(mount: &NodeMount, held: &TakenMount) -> Result<(), Refused> {
 }
 
 fn is_dir(tree: &OwnedFd) -> bool {
-    nix::sys::stat::fstat(tree).is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFDIR)
+    fd::is_directory(tree.as_fd())
 }
 
 /// Makes something on which a mount can lie, unless there is something.
@@ -149,7 +148,7 @@ fn make_point(at: &Path, dir: bool) -> std::io::Result<()> {
 ///
 /// The path may be a link to nothing in `/run`, as `/etc/resolv.conf` often is. Then the target of
 /// the link is made, for `/run` is the node's own.
-fn lay_over(path: &str, tree: std::os::fd::BorrowedFd<'_>) -> nix::Result<()> {
+fn lay_over(path: &str, tree: std::os::fd::BorrowedFd<'_>) -> crate::kernel::Result<()> {
     let path = Path::new(path);
     match mount::attach(tree, path) {
         Err(Errno::ENOENT) => {}
@@ -194,8 +193,7 @@ impl RootDirs {
         let mut held = Vec::new();
         let mut names = Vec::new();
         for dir in root.layers.iter().chain([&root.disk]) {
-            let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-            let fd = open(dir, flags, Mode::empty()).doing("open a root filesystem")?;
+            let fd = fd::open_directory(dir).doing("open a root filesystem")?;
             // An overlay takes its layers by name. A name in /proc/self/fd leads to the directory
             // that the descriptor stands for (proc_pid_fd(5)).
             names.push(PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd())));

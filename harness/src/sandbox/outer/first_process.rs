@@ -6,10 +6,10 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
-use nix::sys::prctl::{set_dumpable, set_pdeathsig};
-use nix::sys::signal::Signal;
-use nix::unistd::{Gid, Uid, chdir, setgroups, setresgid, setresuid};
+use crate::kernel::errno::Errno;
+use crate::kernel::process::become_dumpable;
+use crate::kernel::process::chdir;
+use crate::kernel::process::user::{Gid, Uid, setgroups, setresgid, setresuid};
 
 use super::devices::{devices, mount_dev};
 use super::idmapped_root::{self, TUN_DIRECTORY};
@@ -45,7 +45,7 @@ pub(super) fn begin(
 /// Makes the kernel end this process when its parent dies. If that has happened already, this
 /// process ends now.
 fn die_with_parent(parent: &OwnedFd) -> Result<(), Refused> {
-    set_pdeathsig(Signal::SIGKILL).doing("set the parent-death signal")?;
+    process::die_with_parent().doing("set the parent-death signal")?;
     // A parent that died before the line above left no signal behind. To ask getppid() does not
     // help: it is 0 for the init of a PID namespace in any case (pid_namespaces(7)).
     if poll::is_readable(parent.as_fd()) {
@@ -131,8 +131,8 @@ pub(crate) fn become_root() -> Result<(), Refused> {
     setresuid(uid, uid, uid).doing("become the sandbox's root")?;
     // A change of ids clears the dumpable flag, without which siblings may not open /proc/PID/ns
     // (proc(5), prctl(2)); and the parent-death signal (prctl(2), PR_SET_PDEATHSIG).
-    set_dumpable(true).doing("stay dumpable")?;
-    set_pdeathsig(Signal::SIGKILL).doing("set the parent-death signal")
+    become_dumpable().doing("stay dumpable")?;
+    process::die_with_parent().doing("set the parent-death signal")
 }
 
 /// Makes everything read-only where it is, and puts the workspace back on top.

@@ -11,7 +11,7 @@ use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
+use crate::kernel::errno::Errno;
 
 use super::first_process::mount_private;
 use crate::kernel::id_map::IdMap;
@@ -96,7 +96,7 @@ fn mapped_copy(
     path: &Path,
     writable: bool,
     userns: BorrowedFd<'_>,
-) -> nix::Result<(OwnedFd, bool)> {
+) -> crate::kernel::Result<(OwnedFd, bool)> {
     let tree = mount::detach_copy(path, false)?;
     let read_only = if writable { 0 } else { mount::READ_ONLY };
     let set = mount::NO_DEVICES | read_only;

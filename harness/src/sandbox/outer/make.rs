@@ -3,10 +3,10 @@
 
 use std::os::fd::OwnedFd;
 
-use nix::errno::Errno;
-use nix::sched::CloneFlags;
-use nix::sys::wait::waitpid;
-use nix::unistd::Pid;
+use crate::kernel::errno::Errno;
+use crate::kernel::namespace::CloneFlags;
+use crate::kernel::process::signal::Signal;
+use crate::kernel::process::wait_for_child;
 
 use super::first_process::begin;
 use super::idmapped_root;
@@ -74,8 +74,8 @@ pub(crate) fn make(
                 }
                 // Either of uid_map and gid_map can be written once (user_namespaces(7)), and one
                 // of them may have been. So another process gets the ids that can be mapped.
-                let _ = process::pidfd_kill(&pidfd, libc::SIGKILL);
-                let _ = waitpid(Pid::from_raw(pid), None);
+                let _ = process::pidfd_kill(&pidfd, Signal::SIGKILL as i32);
+                wait_for_child(pid);
                 ids = given;
             }
         }

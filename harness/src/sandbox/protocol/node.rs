@@ -8,7 +8,7 @@ use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use nix::sys::signal::Signal;
+use crate::kernel::process::signal::Signal;
 
 use super::codec::{Edge, EdgeMessage, codec_enum, codec_struct};
 use crate::sandbox::refused::Refused;
@@ -280,7 +280,7 @@ pub(crate) const LONGEST_REPLY: usize = 16;
 
 #[cfg(test)]
 mod tests {
-    use nix::errno::Errno;
+    use crate::kernel::errno::Errno;
 
     use super::super::codec::testing::arrives;
     use super::*;

@@ -55,8 +55,8 @@ impl OuterReply {
 
 #[cfg(test)]
 mod tests {
-    use nix::errno::Errno;
-    use nix::sched::CloneFlags;
+    use crate::kernel::errno::Errno;
+    use crate::kernel::namespace::CloneFlags;
 
     use super::super::codec::testing::arrives;
     use super::*;

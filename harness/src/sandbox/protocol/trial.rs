@@ -3,7 +3,7 @@
 //! The body reports to its init, which passes the end on when the body's process is gone: so the
 //! supervisor wakes up once a trial, and never takes the word of a process that may yet crash.
 
-use nix::sys::signal::Signal;
+use crate::kernel::process::signal::Signal;
 
 use super::codec::{Edge, EdgeMessage, codec_enum, codec_struct, header};
 use crate::kernel::message_channel::MESSAGE_MAX;
@@ -180,7 +180,7 @@ impl Survivor {
 
 #[cfg(test)]
 mod tests {
-    use nix::errno::Errno;
+    use crate::kernel::errno::Errno;
 
     use super::super::codec::testing::arrives;
     use super::*;

@@ -16,15 +16,14 @@ use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::{ForkResult, Pid, setpgid};
+use crate::kernel::process::signal::{Signal, kill};
+use crate::kernel::process::{ForkResult, Pid, lead_process_group};
 
 use super::mounts::SandboxSpec;
 use crate::Isolation;
-use crate::kernel::fd::{close_in_copy, replace_standard};
+use crate::kernel::fd::{close_in_copy, replace_standard, set_nonblocking};
 use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::poll;
 use crate::kernel::process;
 use crate::kernel::process::Reaped;
 use crate::kernel::process::exit_kind::ExitKind;
@@ -105,7 +104,7 @@ impl Init<'_> {
         // A supervisor that died before this init had asked for a parent-death signal would never
         // be noticed: that signal alone left 874 of 1,000 processes alive (measured for this
         // project, 2026-08). The pidfd says so however early the death was.
-        if crate::kernel::poll::is_readable(self.supervisor.as_fd()) {
+        if poll::is_readable(self.supervisor.as_fd()) {
             process::exit_now(1);
         }
         if self.spec.isolation.contains(Isolation::USER) {
@@ -113,14 +112,14 @@ impl Init<'_> {
         }
         if !self.spec.isolation.contains(Isolation::PID) {
             // Orphans come to us all the same (PR_SET_CHILD_SUBREAPER, prctl(2)).
-            nix::sys::prctl::set_child_subreaper(true).doing("become a subreaper")?;
+            process::become_subreaper().doing("become a subreaper")?;
         }
         self.spec.make()?;
         // The nursery ignores SIGCHLD, which is inherited. Children of a process that ignores it
         // leave no status to wait for (wait(2), NOTES).
         signal::default_children().doing("wait for children")?;
         // Out of reach of the terminal: the supervisor passes signals on as it sees fit.
-        setpgid(OURSELVES, OURSELVES).doing("make a process group")?;
+        lead_process_group().doing("make a process group")?;
         match process::fork().doing("fork the test body")? {
             ForkResult::Child => self.become_body(output, run),
             ForkResult::Parent { child: pid } => Ok(BodyProcess {
@@ -137,14 +136,14 @@ impl Init<'_> {
         if let Some(output) = output {
             // A trial before may have had the same pipe and set O_NONBLOCK, which belongs to the
             // open file description and not to the descriptor (fcntl(2)).
-            let _ = fcntl(output, FcntlArg::F_SETFL(OFlag::empty()));
+            let _ = set_nonblocking(output.as_fd(), false);
             let _ = replace_standard(output.as_fd(), 1);
             let _ = replace_standard(output.as_fd(), 2);
         }
         let _ = signal::unblock_all();
         if !self.spec.isolation.contains(Isolation::PID) {
             // Without a PID namespace the kernel would let the body outlive an init that is killed.
-            let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
+            let _ = process::die_with_parent();
         }
         // The test must not have these, and nothing that it starts should keep them open: the
         // supervisor takes the end of a channel for the end of a trial.
@@ -211,20 +210,20 @@ impl Init<'_> {
 
     /// Waits until there is something to do.
     fn wait(&self, body: &BodyProcess, listening: bool) -> Wakeup {
-        let interest = |fd| PollFd::new(fd, PollFlags::POLLIN);
         let channel = self.channel.as_fd();
         let (signals, supervisor) = (self.signals.as_fd(), self.supervisor.as_fd());
-        // The last two stand for channels that may be there or not.
-        let mut fds = [channel, signals, supervisor, channel, channel].map(interest);
+        // The last two stand for channels that may be there or not. One that is not there is watched
+        // in place of the init's own channel once more, which does no harm.
+        let mut fds = [channel, signals, supervisor, channel, channel];
         let mut count = 3;
         let node_requests = body.node_requests.borrow();
         let reports = listening.then_some(self.reports);
         for channel in reports.into_iter().chain(&*node_requests) {
-            fds[count] = interest(channel.as_fd());
+            fds[count] = channel.as_fd();
             count += 1;
         }
-        let polled = poll(&mut fds[..count], PollTimeout::NONE);
-        let ready = fds.map(|fd| polled.is_ok() && fd.any().unwrap_or(false));
+        let mut ready = poll::wait_readable(fds, None).unwrap_or_default();
+        ready[count..].fill(false);
         Wakeup {
             asked: ready[0],
             signalled: ready[1],
@@ -370,8 +369,8 @@ impl Init<'_> {
         while process_table::any_dying(&self.members()) && std::time::Instant::now() < patience {
             // A SIGCHLD wakes us for our own children. Of the end of others nothing tells, so the
             // table is read again after 10 ms.
-            let mut fds = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
-            let _ = poll(&mut fds, PollTimeout::from(10u8));
+            let limit = Some(std::time::Duration::from_millis(10));
+            let _ = poll::wait_readable([self.signals.as_fd()], limit);
             let _ = self.read_signals();
             let _ = self.reap(OURSELVES);
         }

@@ -9,7 +9,8 @@
 use std::ffi::CStr;
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{chdir, sethostname};
+use crate::kernel::namespace::sethostname;
+use crate::kernel::process::chdir;
 
 use crate::Isolation;
 use crate::kernel::fd;

@@ -6,8 +6,8 @@
 use std::os::fd::AsRawFd;
 use std::sync::OnceLock;
 
-use nix::sys::signal::kill;
-use nix::unistd::Pid;
+use crate::kernel::process::Pid;
+use crate::kernel::process::signal::kill;
 
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::sync::{Lock, SharedLock};
@@ -38,7 +38,7 @@ pub(super) fn send(report: &BodyReport) {
 ///
 /// # Errors
 /// The kernel refuses to make a channel, or the init is gone.
-pub(crate) fn node_factory() -> nix::Result<Option<&'static MessageChannel>> {
+pub(crate) fn node_factory() -> crate::kernel::Result<Option<&'static MessageChannel>> {
     static REQUESTS: OnceLock<MessageChannel> = OnceLock::new();
     static OPENING: Lock<()> = Lock::new(());
     let _alone = OPENING.lock();
