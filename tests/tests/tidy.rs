@@ -343,3 +343,52 @@ fn code_without_comments_is_found() {
         0.0
     );
 }
+
+/// Prints the figures of the house, for a note on a change: `-- --nocapture figures`.
+#[test]
+fn figures_can_be_counted() {
+    let harness = || {
+        SOURCES
+            .iter()
+            .filter(|it| it.path.starts_with("harness/") && !it.is_test())
+    };
+    let circles = source::CRATES
+        .iter()
+        .map(|(_, folder)| walls::longest_circle(folder));
+    let mut figures = vec![
+        (
+            "files of the longest import circle",
+            circles.max().unwrap_or(0) as f64,
+        ),
+        (
+            "files in the fullest folder",
+            lines::fullest_folder(&SOURCES) as f64,
+        ),
+        (
+            "type names with several meanings",
+            items::names_with_several_meanings(harness()).len() as f64,
+        ),
+        (
+            "comment lines over 100 columns",
+            SOURCES
+                .iter()
+                .map(|it| lines::wide_comments(it, 100).len())
+                .sum::<usize>() as f64,
+        ),
+        (
+            "documentation blocks that are half sentences",
+            SOURCES
+                .iter()
+                .map(|it| lines::half_sentences(it).len())
+                .sum::<usize>() as f64,
+        ),
+    ];
+    let why = EXPLAINED
+        .iter()
+        .map(|folder| (*folder, why_ratio(&SOURCES, folder)));
+    figures.extend(why);
+    for (name, figure) in figures {
+        println!("{name}: {figure:.1}");
+        assert!(figure.is_finite());
+    }
+}

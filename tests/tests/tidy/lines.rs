@@ -17,16 +17,25 @@ pub(crate) fn long_files(sources: &[Source], limit: usize) -> Vec<String> {
 
 /// Folders with more Rust files at one level than `limit`.
 pub(crate) fn crowded_folders(sources: &[Source], limit: usize) -> Vec<String> {
+    let folders = files_by_folder(sources);
+    let crowded = folders.iter().filter(|(_, files)| **files > limit);
+    crowded
+        .map(|(folder, files)| format!("{folder}: {files} files"))
+        .collect()
+}
+
+/// Number of Rust files in the folder that has most at one level.
+pub(crate) fn fullest_folder(sources: &[Source]) -> usize {
+    files_by_folder(sources).into_values().max().unwrap_or(0)
+}
+
+fn files_by_folder(sources: &[Source]) -> BTreeMap<&str, usize> {
     let mut folders: BTreeMap<&str, usize> = BTreeMap::new();
     for source in sources {
         let (folder, _) = source.path.rsplit_once('/').unwrap_or(("", &source.path));
         *folders.entry(folder).or_default() += 1;
     }
     folders
-        .iter()
-        .filter(|(_, files)| **files > limit)
-        .map(|(folder, files)| format!("{folder}: {files} files"))
-        .collect()
 }
 
 /// Comment lines of more columns than `limit`.

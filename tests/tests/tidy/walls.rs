@@ -76,6 +76,12 @@ fn circles(folder: &str, most: usize) -> Vec<String> {
         .collect()
 }
 
+/// Number of files in the longest import circle of a crate; 0 if there is none.
+pub(crate) fn longest_circle(folder: &str) -> usize {
+    let graph = Graph::of(&SOURCES, folder);
+    graph.circles().first().map_or(0, Vec::len)
+}
+
 #[test]
 #[ignore = "the house does not keep this rule yet"]
 fn no_circle_of_files_is_longer_than_four() {
