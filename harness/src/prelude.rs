@@ -1,4 +1,4 @@
-//! What most tests use: `use snowglobe::prelude::*;`.
+//! Names that most tests use, for `use snowglobe::prelude::*;`.
 
 pub use std::io::{Read, Write};
 pub use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};

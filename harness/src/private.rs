@@ -1,4 +1,4 @@
-//! What the macros expand to; not for anybody else.
+//! Functions and types that the macros expand to. They are no part of the public interface.
 
 pub use linkme;
 
@@ -8,12 +8,16 @@ pub use crate::runner::main;
 use crate::trial::Failed;
 pub use crate::trial::{Definition, Outcome, TRIALS};
 
-/// Makes a test function's result uniform.
+/// Converts the result of a test function into one type for all.
+///
+/// # Errors
+/// Fails as the test function has failed.
 pub fn outcome(outcome: impl Outcome) -> Result<(), Failed> {
     outcome.into_outcome()
 }
 
-/// Runs an async test on a runtime of its own: the calling thread's, or one with `workers`.
+/// Runs an async test on a tokio runtime of its own, which has `workers` threads, or runs on the
+/// calling thread if that is 0.
 #[cfg(feature = "tokio")]
 pub fn block_on<F: Future>(workers: usize, future: F) -> F::Output {
     use tokio::runtime::Builder;

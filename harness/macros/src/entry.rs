@@ -1,4 +1,7 @@
 //! `snowglobe::main!`.
+//!
+//! Besides making `main`, the macro looks for functions with a plain `#[test]`. rustc drops them in
+//! a target with `harness = false`, and nobody would notice that they never run.
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +11,7 @@ use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
 use syn::{Expr, Token, parse::Parser};
 
+/// Makes `main` of the given expressions, each of which makes trials; `file` is the caller's.
 pub(crate) fn expand(input: TokenStream, file: Option<PathBuf>) -> TokenStream {
     let sources = match Punctuated::<Expr, Token![,]>::parse_terminated.parse2(input) {
         Ok(sources) => sources.into_iter().collect::<Vec<Expr>>(),
@@ -27,23 +31,27 @@ pub(crate) fn expand(input: TokenStream, file: Option<PathBuf>) -> TokenStream {
     }
 }
 
-/// Functions with a plain `#[test]`, which rustc strips where `harness = false`, so that they would
-/// silently never run.
+/// Returns the functions with a plain `#[test]` in the file `root` and its modules, each with its
+/// place.
 fn plain_tests(root: &Path) -> Vec<String> {
     let mut finder = Finder::default();
     finder.file(root, root.parent().unwrap_or(Path::new("")));
     finder.found
 }
 
+/// Walk through the modules of a crate.
 #[derive(Default)]
 struct Finder {
     found: Vec<String>,
+    /// File in which the walk is.
     file: String,
-    /// Where the modules of the present one lie.
+    /// Directory in which the modules of the present module lie.
     dir: PathBuf,
 }
 
 impl Finder {
+    /// Looks through a file whose modules lie in `dir`. Files that cannot be read are the
+    /// compiler's business.
     fn file(&mut self, path: &Path, dir: &Path) {
         let Ok(text) = std::fs::read_to_string(path) else {
             return;
@@ -95,7 +103,8 @@ impl<'ast> Visit<'ast> for Finder {
     }
 }
 
-/// `use snowglobe::test;` makes `#[test]` ours.
+/// Returns whether the item makes `#[test]` mean this crate's attribute, as in
+/// `use snowglobe::test;`.
 fn imports_test(item: &syn::Item) -> bool {
     match item {
         syn::Item::Use(import) => {

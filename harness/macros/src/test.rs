@@ -1,12 +1,19 @@
 //! `#[snowglobe::test]`.
+//!
+//! The same source must run under snowglobe's own harness and under libtest, and no attribute can
+//! know which it will be. With `harness = false` cargo passes `--cfg test` to rustc but not
+//! `--test`, so rustc drops functions with `#[test]`. The macro therefore emits both an entry of a
+//! registry, which snowglobe's `main` reads, and a `#[test]` function, which lives under libtest
+//! only.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, Error, ItemFn, parse2};
 
-use crate::options::{Flavor, Options};
+use crate::options::{Flavor, TestOptions};
 
+/// Expands the attribute, or returns the error and the function as it was.
 pub(crate) fn expand(options: TokenStream, function: TokenStream) -> TokenStream {
     match try_expand(options, function.clone()) {
         Ok(tokens) => tokens,
@@ -19,7 +26,7 @@ pub(crate) fn expand(options: TokenStream, function: TokenStream) -> TokenStream
 }
 
 fn try_expand(options: TokenStream, function: TokenStream) -> syn::Result<TokenStream> {
-    let mut options: Options = parse2(options)?;
+    let mut options: TestOptions = parse2(options)?;
     let mut function: ItemFn = parse2(function)
         .map_err(|e| Error::new(e.span(), "#[snowglobe::test] goes on a function"))?;
     check(&function)?;
@@ -29,7 +36,7 @@ fn try_expand(options: TokenStream, function: TokenStream) -> syn::Result<TokenS
             let message = "#[snowglobe::test] stands in for #[test]: remove the latter";
             return Err(Error::new(attribute.span(), message));
         }
-        if !options.take(&attribute)? {
+        if !options.read_attribute(&attribute)? {
             kept.push(attribute);
         }
     }
@@ -55,8 +62,8 @@ fn check(function: &ItemFn) -> syn::Result<()> {
     Ok(())
 }
 
-/// `conditions` are the `#[cfg(…)]`s, which decide on all that is emitted.
-fn emit(options: &Options, function: &ItemFn, conditions: &[Attribute]) -> TokenStream {
+/// Returns the tokens of a test; `conditions` are its `#[cfg(…)]`s, which all of them bear.
+fn emit(options: &TestOptions, function: &ItemFn, conditions: &[Attribute]) -> TokenStream {
     let ident = &function.sig.ident;
     let name = ident.to_string();
     let name = name.strip_prefix("r#").unwrap_or(&name);
@@ -67,9 +74,11 @@ fn emit(options: &Options, function: &ItemFn, conditions: &[Attribute]) -> Token
     };
     let run = run(options, function);
     let ignore = options.ignored.then(|| quote!(#[ignore]));
-    // Where an error in the body's type is reported.
+    // The compiler reports a result that is no `Outcome` at this span.
     let span = function.sig.output.span();
     let body = quote_spanned!(span=> ::snowglobe::__private::outcome(#run));
+    // `test` below stands with its full path: where this macro is imported by that name, a plain
+    // `#[test]` would be this macro again.
     quote! {
         #(#conditions)*
         #[cfg(test)]
@@ -88,7 +97,6 @@ fn emit(options: &Options, function: &ItemFn, conditions: &[Attribute]) -> Token
             };
         };
 
-        // Live under the standard harness only: rustc strips it where `harness = false`.
         #(#conditions)*
         #[::core::prelude::v1::test]
         #ignore
@@ -98,7 +106,8 @@ fn emit(options: &Options, function: &ItemFn, conditions: &[Attribute]) -> Token
     }
 }
 
-fn run(options: &Options, function: &ItemFn) -> TokenStream {
+/// Returns the expression that calls the test function, on a runtime if it is `async`.
+fn run(options: &TestOptions, function: &ItemFn) -> TokenStream {
     let ident = &function.sig.ident;
     if function.sig.asyncness.is_none() {
         return quote!(#ident());

@@ -1,34 +1,36 @@
-//! What a run came to.
+//! The counts of a run, and its exit code.
 
 use std::process::ExitCode;
 
 use super::result::TrialResult;
 
-/// How many trials passed, failed and so on.
+/// Numbers of trials that passed, failed and so on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "a run that failed must end the program with its exit code: see `Conclusion::exit`"]
 pub struct Conclusion {
-    /// Left out by the filters.
+    /// Number of trials that the filters left out.
     pub num_filtered_out: u64,
-    /// Passed.
+    /// Number of trials that passed.
     pub num_passed: u64,
-    /// Failed.
+    /// Number of trials that failed.
     pub num_failed: u64,
-    /// Ignored.
+    /// Number of trials that were ignored.
     pub num_ignored: u64,
-    /// Benchmarks: none.
+    /// Number of benchmarks: 0, for there are none.
     pub num_measured: u64,
-    /// The signal that ended the run early.
+    /// Number of the signal that ended the run early.
     pub interrupted_by: Option<i32>,
 }
 
 impl Conclusion {
-    /// Whether a trial failed or the run was cut short.
+    /// Returns whether a trial failed or the run was cut short.
     pub fn has_failed(&self) -> bool {
         self.num_failed > 0 || self.interrupted_by.is_some()
     }
 
-    /// 0, 101 if a trial failed, or 128 and the number of the signal that ended the run.
+    /// Returns 0, or 101 if a trial failed, or 128 and the number of the signal that ended the run.
+    ///
+    /// libtest too exits with 101, the code of a panic. 128 and a signal is what a shell reports.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.code())
     }

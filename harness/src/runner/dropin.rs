@@ -1,10 +1,12 @@
 //! The drop-in mode: `#[snowglobe::test]` under the standard test harness.
 //!
 //! libtest runs the tests in threads of one process, and a process with threads can make no user
-//! namespace. So the function that libtest calls starts this same program once more, with the
-//! trial's path in the environment; there the trial is taken over before `main`, and runs as it
-//! would under snowglobe's own harness. The arguments are never touched: other crates that rewrite
-//! them make ignored tests pass that fail.
+//! namespace (`unshare(2)`: `CLONE_NEWUSER` fails with EINVAL). So the function that libtest calls
+//! starts this same program once more, with the trial's path in the environment; there the trial is
+//! taken over before `main`, and runs as it would under snowglobe's own harness.
+//!
+//! The arguments of the program are never touched. Crates that rewrite them for their child lose
+//! `--ignored` behind `--nocapture`, and an ignored test that fails is then reported as passed.
 
 use std::process::{Command, Stdio};
 
@@ -13,9 +15,9 @@ use super::registry::definition;
 use super::run::run;
 use crate::trial::Trial;
 
-/// The path of the trial that this process was started for.
+/// Environment variable with the path of the trial for which this process was started.
 const VARIABLE: &str = "SNOWGLOBE_TRIAL_PATH";
-/// How the process ends when the trial was not run for want of something; passes end with 0.
+/// Exit code of a trial that was ignored, for something that it needs is missing.
 const IGNORED: i32 = 4;
 
 /// Runs the one trial that this process was started for, if it was, and ends.
@@ -23,7 +25,7 @@ pub(crate) fn take_over() {
     let Some(path) = std::env::var_os(VARIABLE) else {
         return;
     };
-    // Programs that the trial starts, this one among them, are none of our business.
+    // A trial may start this program again, as a helper: that process must not take the trial over.
     crate::kernel::process::remove_env(VARIABLE);
     crate::kernel::thread::sigaltstack::stand_in_for_runtime();
     let code = match path.to_str().and_then(definition) {
@@ -40,7 +42,7 @@ pub(crate) fn take_over() {
 }
 
 fn run_alone(mut trial: Trial) -> i32 {
-    // Whether it is ignored has been libtest's to decide.
+    // libtest has decided already that the trial runs.
     trial.ask_for();
     let arguments = Arguments::bare();
     let outcome = arguments.and_then(|args| run(&args, vec![trial]));
@@ -54,7 +56,10 @@ fn run_alone(mut trial: Trial) -> i32 {
     }
 }
 
-/// What libtest calls in place of the test function.
+/// Runs a trial in a new process. libtest calls this in place of the test function.
+///
+/// # Panics
+/// Panics if the trial fails, for so a test fails under libtest.
 #[doc(hidden)]
 #[expect(clippy::print_stdout, reason = "the only way into libtest's capture")]
 pub fn drop_in(path: &'static str) {

@@ -1,32 +1,36 @@
-//! Why a run could not take place at all.
+//! The errors of a run that could not take place at all.
+//!
+//! A CI job should tell a failed test from a machine on which no test can run. So these errors have
+//! exit codes of their own, three of those in `sysexits.h`.
 
 use std::fmt;
 
 use crate::remedy::Remedy;
 use crate::sandbox::refused::Refused;
 
-/// Why a run could not take place: one sentence with the cause and the fix, and an exit status
-/// that is not that of a failed test.
+/// Reason for which a run could not take place: one sentence with the cause and the fix, and an
+/// exit code that is not the one of a failed test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunError {
-    kind: Kind,
+    kind: RunErrorKind,
     message: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum RunErrorKind {
     Usage,
     Limit,
     Permission,
 }
 
 impl RunError {
-    /// 64 for a wrong command line, 71 for a limit of the system, 77 for a missing permission.
+    /// Returns 64 for a wrong command line, 71 for a limit of the system, 77 for a missing
+    /// permission.
     pub fn exit_code(&self) -> u8 {
         match self.kind {
-            Kind::Usage => 64,
-            Kind::Limit => 71,
-            Kind::Permission => 77,
+            RunErrorKind::Usage => 64,
+            RunErrorKind::Limit => 71,
+            RunErrorKind::Permission => 77,
         }
     }
 }
@@ -39,23 +43,26 @@ impl fmt::Display for RunError {
 
 impl std::error::Error for RunError {}
 
+/// Makes the error of a wrong command line, environment or list of trials (`EX_USAGE`).
 pub(crate) fn usage(message: impl Into<String>) -> RunError {
     RunError {
-        kind: Kind::Usage,
+        kind: RunErrorKind::Usage,
         message: message.into(),
     }
 }
 
+/// Makes the error of a limit of the system that was reached (`EX_OSERR`).
 pub(crate) fn limit(message: impl Into<String>) -> RunError {
     RunError {
-        kind: Kind::Limit,
+        kind: RunErrorKind::Limit,
         message: message.into(),
     }
 }
 
+/// Makes the error of a system that does not permit what was asked for (`EX_NOPERM`).
 pub(crate) fn permission(message: impl Into<String>) -> RunError {
     RunError {
-        kind: Kind::Permission,
+        kind: RunErrorKind::Permission,
         message: message.into(),
     }
 }

@@ -1,4 +1,7 @@
-//! `--list`, which nextest and IDEs read: nothing but the lines they know.
+//! `--list`, which nextest and editors read.
+//!
+//! nextest aborts if stdout has any other line than `NAME: test` or `NAME: benchmark`, so nothing
+//! else is written in this format, on stdout or stderr.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -9,6 +12,7 @@ use super::args::Arguments;
 use super::report::Format;
 use crate::trial::Trial;
 
+/// Prints the list of trials in the format that was asked for.
 pub(crate) fn print(args: &Arguments, trials: &[Trial]) {
     let text = match args.chosen_format() {
         Format::Json => as_json(trials),
@@ -17,7 +21,7 @@ pub(crate) fn print(args: &Arguments, trials: &[Trial]) {
     write(&text);
 }
 
-/// To stdout, whose reader may have seen enough (`| head`).
+/// Writes to stdout. A reader that has seen enough and gone (`| head`) is no error.
 pub(crate) fn write(text: &str) {
     let mut stdout = std::io::stdout().lock();
     let _ = stdout

@@ -1,7 +1,7 @@
-//! What is different when cargo-nextest runs the test program.
+//! Differences when cargo-nextest runs the test program.
 //!
-//! nextest starts the program once for each test, with `--exact NAME --nocapture`, and judges by the
-//! exit code alone. It says so in environment variables (nextest 0.9, "Environment variables").
+//! nextest starts the program once for each test, with `--exact NAME --nocapture`, and judges by
+//! the exit code alone. It says so in environment variables (nextest 0.9, "Environment variables").
 
 /// Returns whether nextest runs this program.
 pub(super) fn runs_us() -> bool {

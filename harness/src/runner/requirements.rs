@@ -1,4 +1,7 @@
-//! What trials cannot do without, and what this machine lacks of it.
+//! Requirements of trials that this machine does not meet.
+//!
+//! A kernel module, a capability or a fixture may be missing on one machine of many. A trial that
+//! needs it should say so, not fail in an obscure way, and not pass.
 
 use std::collections::HashMap;
 
@@ -6,10 +9,13 @@ use super::args::Arguments;
 use super::error::RunError;
 use crate::trial::{Need, Trial};
 
-/// Probes what the trials that the filters let through require, each thing once.
+/// Probes the requirements of the trials that the filters let through, each requirement once.
 ///
-/// A trial that lacks something is ignored with the reason, or, under `SNOWGLOBE_REQUIRE=1` or
-/// when it is asked for with `--ignored`, fails with it.
+/// A trial whose requirements are not met is ignored with the reason. It fails with that reason
+/// under `SNOWGLOBE_REQUIRE=1`, or if the user asks for ignored trials.
+///
+/// # Errors
+/// Fails if a probe cannot be made at all.
 pub(crate) fn check(args: &Arguments, trials: &mut [Trial]) -> Result<(), RunError> {
     let required =
         std::env::var("SNOWGLOBE_REQUIRE").is_ok_and(|value| value != "0" && !value.is_empty());
@@ -33,7 +39,7 @@ pub(crate) fn check(args: &Arguments, trials: &mut [Trial]) -> Result<(), RunErr
     Ok(())
 }
 
-/// Why this need is not met, if it is not.
+/// Returns the reason for which a need is not met, if it is not.
 fn lack(need: &Need) -> Result<Option<String>, RunError> {
     match need {
         Need::Feature(feature) => match feature.probe() {

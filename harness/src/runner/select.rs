@@ -1,4 +1,4 @@
-//! Which trials run, and in which order.
+//! Selection of the trials that run, and their order.
 
 use std::collections::HashMap;
 
@@ -7,33 +7,40 @@ use super::error::{RunError, usage};
 use crate::model::random::splitmix;
 use crate::trial::{Trial, Weight};
 
-/// What is left of all trials.
+/// Trials that remain after filtering.
 #[derive(Debug)]
 pub(crate) struct Selection {
-    /// In the order in which they run; those that are only shown as ignored among them.
+    /// Trials in the order in which they run, with those that are only shown as ignored.
     pub(crate) trials: Vec<Trial>,
-    /// How many the filters left out.
+    /// Number of trials that the filters left out.
     pub(crate) filtered_out: usize,
 }
 
 impl Arguments {
-    /// Whether the filters let a trial of this name through.
+    /// Returns whether the filters let a trial of this name through.
     pub(crate) fn lets_through(&self, name: &str) -> bool {
-        let matches = |filter: &String| match self.exact {
-            true => name == filter,
-            false => name.contains(filter.as_str()),
+        let matches = |filter: &String| {
+            if self.exact {
+                name == filter
+            } else {
+                name.contains(filter.as_str())
+            }
         };
         (self.filters.is_empty() || self.filters.iter().any(matches))
             && !self.skip.iter().any(matches)
     }
 
-    /// Whether a trial that was let through runs, or is shown as ignored.
+    /// Returns whether a trial that was let through runs. Otherwise it is shown as ignored.
     pub(crate) fn runs(&self, ignored: bool) -> bool {
         !self.bench && (!ignored || self.ignored || self.include_ignored)
     }
 }
 
-/// Refuses names that stand twice: neither of the two could be run alone.
+/// Refuses names that stand twice, for neither of the two trials could be run alone, and names that
+/// would spoil a list.
+///
+/// # Errors
+/// Names the trials.
 pub(crate) fn check_names(trials: &[Trial]) -> Result<(), RunError> {
     let mut seen: HashMap<&str, &Trial> = HashMap::with_capacity(trials.len());
     for trial in trials {
@@ -62,7 +69,8 @@ fn place(trial: &Trial) -> String {
     }
 }
 
-/// Applies filters and order. Trials that need the machine to themselves come last.
+/// Applies the filters and the order. Trials that need the machine to themselves come last, so that
+/// the others need not wait for each of them.
 pub(crate) fn select(args: &Arguments, mut trials: Vec<Trial>) -> Selection {
     let all = trials.len();
     trials.retain(|trial| args.lets_through(trial.name()));
@@ -81,6 +89,7 @@ pub(crate) fn select(args: &Arguments, mut trials: Vec<Trial>) -> Selection {
     }
 }
 
+/// Puts items into a random order, as Fisher and Yates do it: the same for the same `state`.
 fn shuffle<T>(items: &mut [T], mut state: u64) {
     for last in (1..items.len()).rev() {
         let other = splitmix(&mut state) % (last as u64 + 1);

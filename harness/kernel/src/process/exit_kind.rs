@@ -1,4 +1,4 @@
-//! How a process ended, from the number that `wait(2)` gives to the words that people read.
+//! Ends of processes, from the number that `wait(2)` gives to the words that people read.
 //!
 //! A runner, a lab and a test all tell of processes that have ended. They should tell it alike, and
 //! nobody should have to look into a text in order to know whether a signal was the cause.
@@ -9,7 +9,7 @@ use std::process::ExitStatus;
 
 use nix::sys::signal::Signal;
 
-/// How a process ended.
+/// End of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitKind {
     /// The process exited with this code.

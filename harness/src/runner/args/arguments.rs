@@ -22,47 +22,48 @@ use crate::runner::report::{Color, Format, ReportOptions};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Arguments {
-    /// Only trials whose name contains one of these (or is one of these, with `exact`).
+    /// Texts of which a trial's name must contain one, or be one with `exact`. Without a text all
+    /// trials run.
     pub filters: Vec<String>,
-    /// No trial whose name contains one of these.
+    /// Texts of which a trial's name must contain none, or be none with `exact`.
     pub skip: Vec<String>,
-    /// Filters match whole names.
+    /// The filters match whole names.
     pub exact: bool,
-    /// List instead of running.
+    /// Trials are listed instead of run.
     pub list: bool,
-    /// Only the ignored trials.
+    /// Only the ignored trials run.
     pub ignored: bool,
-    /// The ignored trials too.
+    /// The ignored trials run too.
     pub include_ignored: bool,
-    /// Benchmarks only: there are none, so every trial is ignored.
+    /// Only benchmarks run. There are none, so every trial is ignored.
     pub bench: bool,
-    /// Output goes straight through.
+    /// The output of trials goes straight through.
     pub no_capture: bool,
-    /// Print the output of passed trials as well.
+    /// The output of passed trials is shown as well.
     pub show_output: bool,
-    /// How many trials run at a time.
+    /// Number of trials that run at a time. Without one, there are four for each core.
     pub test_threads: Option<usize>,
-    /// How results are printed.
+    /// Format of the report. Without one, `quiet` decides.
     pub format: Option<Format>,
-    /// `-q`: one character a trial.
+    /// The report has one character a trial (`-q`).
     pub quiet: bool,
-    /// When to colour.
+    /// Whether the report is coloured.
     pub color: Color,
-    /// A file to write a line per trial to.
+    /// File that gets a line for each trial.
     pub logfile: Option<PathBuf>,
-    /// In random order.
+    /// Trials run in a random order.
     pub shuffle: bool,
-    /// In the random order of this seed.
+    /// Seed of the random order. A seed implies `shuffle`.
     pub shuffle_seed: Option<u64>,
-    /// Stop after the first failure.
+    /// The first failure ends the run.
     pub fail_fast: bool,
-    /// Print how long each trial took.
+    /// The duration of each trial is shown.
     pub report_time: bool,
-    /// The default timeout; `SNOWGLOBE_TIMEOUT` otherwise, or 60 s.
+    /// Time limit of trials that set none. Without one, the limit is 60 s.
     pub timeout: Option<Duration>,
-    /// The run's seed.
+    /// Seed of the run, from which the trials' seeds are derived. Without one, the seed is random.
     pub seed: Option<u64>,
-    /// `-h`.
+    /// The help is shown, and nothing else happens.
     pub help: bool,
 }
 
@@ -146,7 +147,7 @@ impl Arguments {
         }
     }
 
-    /// The format that `--format` and `-q` come to.
+    /// Returns the format that `--format` and `-q` together ask for.
     pub fn chosen_format(&self) -> Format {
         match self.format {
             Some(format) => format,

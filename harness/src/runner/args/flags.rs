@@ -2,7 +2,7 @@
 //!
 //! cargo passes the same options to every test program of a workspace, so a program that refuses
 //! one of libtest's options breaks the whole run. The first part of the table is libtest's command
-//! line (Rust 1.91, `library/test/src/cli.rs`); the second part is snowglobe's own.
+//! line (`library/test/src/cli.rs`); the second part is snowglobe's own.
 
 use super::Arguments;
 use super::values::{color, duration, format, number, threads, unstable};
@@ -51,7 +51,6 @@ const FLAGS: &[Flag] = &[
     Flag::switch("ignored", "Run only ignored trials", |args| {
         args.ignored = true;
     }),
-    // cargo passes it to the targets of `cargo test --benches` and the like.
     Flag::switch("test", "Run tests (they are all there is)", |_| {}),
     Flag::switch("bench", "Run benchmarks only (there are none)", |args| {
         args.bench = true;
@@ -72,7 +71,7 @@ const FLAGS: &[Flag] = &[
     Flag::switch("no-capture", "Let output through", |args| {
         args.no_capture = true;
     })
-    // nextest and older versions of cargo write it so.
+    // nextest 0.9 writes it so.
     .aliases(&["nocapture"])
     .variable("RUST_TEST_NOCAPTURE"),
     Flag::value(

@@ -1,4 +1,4 @@
-//! Nothing but what went wrong: for a trial that runs under another harness, which prints the rest.
+//! Nothing but failures, for a trial that runs under another harness, which prints the rest.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use super::reporter::{FinishedTrial, Reporter, RunStart};
 use crate::runner::result::TrialResult;
 use crate::trial::Trial;
 
+/// The format `failures`.
 #[derive(Default)]
 pub(super) struct Failures {
     run_seed: u64,

@@ -1,4 +1,6 @@
-//! libtest's JSON lines.
+//! libtest's JSON lines, for editors and other programs.
+//!
+//! The fields are those of libtest (`library/test/src/formatters/json.rs`), and a few more.
 
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use crate::runner::conclusion::Conclusion;
 use crate::runner::result::TrialResult;
 use crate::trial::Trial;
 
+/// The format `json`.
 #[derive(Default)]
 pub(super) struct Json {
     run_seed: u64,

@@ -1,4 +1,4 @@
-//! JUnit XML, one document at the end.
+//! JUnit XML for CI servers, as one document at the end of the run.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -9,8 +9,10 @@ use super::reporter::{FinishedTrial, Reporter, RunStart};
 use crate::runner::conclusion::Conclusion;
 use crate::runner::result::TrialResult;
 
+/// The format `junit`.
 #[derive(Default)]
 pub(super) struct Junit {
+    /// Elements of the trials that are over.
     cases: String,
     run_seed: u64,
 }
@@ -44,11 +46,10 @@ impl Reporter for Junit {
                 escape(&describe(finished, failure, self.run_seed))
             ),
         };
-        match inner.is_empty() {
-            true => self.cases.push_str("/>"),
-            false => {
-                let _ = write!(self.cases, ">{inner}</testcase>");
-            }
+        if inner.is_empty() {
+            self.cases.push_str("/>");
+        } else {
+            let _ = write!(self.cases, ">{inner}</testcase>");
         }
     }
 
@@ -65,7 +66,7 @@ impl Reporter for Junit {
     }
 }
 
-/// The notes, as JUnit knows such things.
+/// Returns the notes as an element of JUnit.
 fn properties(notes: &[String]) -> String {
     if notes.is_empty() {
         return String::new();
@@ -79,7 +80,8 @@ fn properties(notes: &[String]) -> String {
     )
 }
 
-/// For text and for attributes: what XML cannot hold at all becomes a replacement character.
+/// Escapes text for elements and attributes. Characters that XML 1.0 forbids even as references
+/// (section 2.2) become U+FFFD.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -89,7 +91,8 @@ fn escape(text: &str) -> String {
             '&' => escaped.push_str("&amp;"),
             '"' => escaped.push_str("&quot;"),
             '\n' => escaped.push_str("&#10;"),
-            '\t' | '\r' => escaped.push_str(if c == '\t' { "&#9;" } else { "&#13;" }),
+            '\t' => escaped.push_str("&#9;"),
+            '\r' => escaped.push_str("&#13;"),
             c if (c as u32) < 0x20 || matches!(c, '\u{fffe}' | '\u{ffff}') => {
                 escaped.push('\u{fffd}')
             }

@@ -1,8 +1,8 @@
-//! How a user wants a run to be printed.
+//! Wishes of a user about the output of a run.
 
 use std::path::PathBuf;
 
-/// How results are printed.
+/// Format in which the results of a run are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// A line per trial.
@@ -14,19 +14,19 @@ pub enum Format {
     Json,
     /// JUnit XML.
     Junit,
-    /// Nothing but what went wrong: for where another program prints the rest.
+    /// Nothing but failures, for a run under another program, which prints the rest.
     Failures,
 }
 
-/// When to colour.
+/// Choice of whether the output is coloured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Color {
-    /// On a terminal.
+    /// The output is coloured on a terminal.
     #[default]
     Auto,
-    /// Always.
+    /// The output is always coloured.
     Always,
-    /// Never.
+    /// The output is never coloured.
     Never,
 }
 

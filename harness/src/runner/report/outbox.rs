@@ -13,27 +13,30 @@ use crate::kernel::poll::wait_writable;
 /// Text on its way to standard output.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
+    /// Bytes that are not written yet.
     waiting: Vec<u8>,
+    /// Nobody reads any more.
     broken: bool,
 }
 
-/// A pipe that is writable takes this much without blocking (PIPE_BUF).
+/// Number of bytes that a pipe takes without blocking when `poll` calls it writable (`pipe(7)`,
+/// `PIPE_BUF`).
 const PIECE: usize = 4096;
 
 impl Outbox {
+    /// Appends text, which [`Self::flush_some`] or [`Self::flush_all`] will write.
     pub(crate) fn push(&mut self, text: &str) {
         if !self.broken {
             self.waiting.extend_from_slice(text.as_bytes());
         }
     }
 
-    /// Standard output, if there is something for it.
+    /// Returns standard output if something is to be written there.
     pub(crate) fn pending(&self) -> Option<BorrowedFd<'_>> {
-        // Standard output lives as long as the program.
         (!self.waiting.is_empty()).then(|| STDOUT.as_fd())
     }
 
-    /// Writes what can be written without waiting.
+    /// Writes as much as can be written without waiting.
     pub(crate) fn flush_some(&mut self) {
         self.flush(Some(Duration::ZERO));
     }
@@ -49,7 +52,8 @@ impl Outbox {
             match wait_writable(STDOUT.as_fd(), patience) {
                 Ok(false) => break,
                 Err(Errno::EINTR) => continue,
-                _ => {}
+                // An error of `poll` will be one of `write` as well.
+                Ok(_) | Err(_) => {}
             }
             let end = self.waiting.len().min(written + PIECE);
             match raw_write(&self.waiting[written..end]) {
@@ -57,20 +61,22 @@ impl Outbox {
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) if patience == Some(Duration::ZERO) => break,
                 Err(Errno::EAGAIN) => {}
-                // Nobody reads any more (`| head`): the exit code will tell.
+                // The reader is gone (`| head`). The exit code still tells the result.
                 Err(_) => self.broken = true,
             }
         }
-        match self.broken {
-            true => self.waiting.clear(),
-            false => drop(self.waiting.drain(..written)),
+        if self.broken {
+            self.waiting.clear();
+        } else {
+            self.waiting.drain(..written);
         }
     }
 }
 
 static STDOUT: std::sync::LazyLock<io::Stdout> = std::sync::LazyLock::new(io::stdout);
 
-/// Past std's buffer, which would write more than we know to be safe.
+/// Writes past the buffer of std, which would write more at a time than a pipe takes without
+/// blocking. The caller's stdout may be shared, so it is not made non-blocking.
 fn raw_write(bytes: &[u8]) -> crate::kernel::Result<usize> {
     let _ = io::stdout().flush();
     crate::kernel::fd::write(STDOUT.as_fd(), bytes)

@@ -1,4 +1,4 @@
-//! A line per trial.
+//! A line per trial, for people.
 
 use std::time::Duration;
 
@@ -11,13 +11,15 @@ use crate::runner::conclusion::Conclusion;
 use crate::runner::result::TrialResult;
 use crate::trial::{ShouldPanic, Trial};
 
+/// The format `pretty`.
 pub(super) struct Pretty {
     style: Style,
     report_time: bool,
     sections: Sections,
+    /// One trial runs at a time.
     serial: bool,
-    /// The line begun for the running trial still lacks its end.
-    begun: bool,
+    /// The line of the running trial has been begun, and has no end yet.
+    is_line_begun: bool,
 }
 
 impl Pretty {
@@ -27,15 +29,16 @@ impl Pretty {
             report_time: options.report_time,
             sections: Sections::new(options.show_output),
             serial: false,
-            begun: false,
+            is_line_begun: false,
         }
     }
 }
 
+/// Returns the beginning of the line of a trial.
 fn label(trial: &Trial) -> String {
     let panics = match trial.options().should_panic {
         ShouldPanic::No => "",
-        _ => " - should panic",
+        ShouldPanic::Yes | ShouldPanic::With(_) => " - should panic",
     };
     format!("test {}{panics} ... ", trial.label())
 }
@@ -63,13 +66,13 @@ impl Reporter for Pretty {
     fn trial_started(&mut self, out: &mut Outbox, trial: &Trial) {
         if self.serial {
             out.push(&label(trial));
-            self.begun = true;
+            self.is_line_begun = true;
         }
     }
 
     fn trial_is_slow(&mut self, out: &mut Outbox, trial: &Trial, elapsed: Duration) {
-        let newline = if self.begun { "\n" } else { "" };
-        self.begun = false;
+        let newline = if self.is_line_begun { "\n" } else { "" };
+        self.is_line_begun = false;
         out.push(&format!(
             "{newline}test {} has been running for over {} seconds\n",
             trial.label(),
@@ -78,10 +81,10 @@ impl Reporter for Pretty {
     }
 
     fn trial_finished(&mut self, out: &mut Outbox, finished: &FinishedTrial<'_>) {
-        if !self.begun {
+        if !self.is_line_begun {
             out.push(&label(finished.trial));
         }
-        self.begun = false;
+        self.is_line_begun = false;
         out.push(&match &finished.result {
             TrialResult::Passed => self.style.green("ok"),
             TrialResult::Failed(_) => self.style.red("FAILED"),

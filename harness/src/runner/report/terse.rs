@@ -1,4 +1,4 @@
-//! A character per trial.
+//! A character per trial, for runs of very many.
 
 use std::time::Duration;
 
@@ -11,15 +11,20 @@ use crate::runner::conclusion::Conclusion;
 use crate::runner::result::TrialResult;
 use crate::trial::Trial;
 
+/// The format `terse`.
 pub(super) struct Terse {
     style: Style,
     sections: Sections,
+    /// Number of all trials.
     total: usize,
+    /// Number of trials that are over.
     done: usize,
+    /// Number of characters on the last line.
     column: usize,
 }
 
-/// libtest breaks its lines here.
+/// Number of characters after which a line ends, as in libtest
+/// (`library/test/src/formatters/terse.rs`).
 const WIDTH: usize = 88;
 
 impl Terse {
@@ -60,9 +65,10 @@ impl Reporter for Terse {
         self.done += 1;
         self.column += 1;
         if self.column == WIDTH || self.done == self.total {
-            out.push(&match self.column == WIDTH {
-                true => format!(" {}/{}\n", self.done, self.total),
-                false => "\n".to_owned(),
+            out.push(&if self.column == WIDTH {
+                format!(" {}/{}\n", self.done, self.total)
+            } else {
+                "\n".to_owned()
             });
             self.column = 0;
         }

@@ -1,26 +1,33 @@
-//! Which trial is next, and when.
+//! The queue of trials that wait for their turn.
+//!
+//! Trials are not alike: some take the room of several, some must not run beside others of their
+//! group, and some need the machine to themselves. And the kernel may refuse a sandbox for a
+//! moment.
 
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::trial::{Trial, Weight};
 
-/// How long the kernel may go on refusing namespaces, which it gives back late, before it counts.
+/// Time for which the kernel may refuse sandboxes before that counts as an error. The kernel frees
+/// namespaces some time after their last process has gone.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// So many of those that wait are looked at for one that fits.
+/// Number of waiting trials among which one that fits is looked for.
 const LOOK_AHEAD: usize = 1000;
 
 /// The trials that wait for their turn, by index.
 pub(super) struct Queue {
     waiting: VecDeque<usize>,
-    /// How much weight may run at a time.
+    /// Weight that may run at a time.
     threads: usize,
+    /// Time since which the kernel has refused every sandbox.
     refused_since: Option<Instant>,
+    /// Time before which no trial starts.
     not_before: Option<Instant>,
 }
 
 impl Queue {
-    /// Trials `0..count`, in that order.
+    /// Makes a queue of the trials `0..count`, in that order.
     pub(super) fn new(count: usize, threads: usize) -> Queue {
         Queue {
             waiting: (0..count).collect(),
@@ -34,12 +41,12 @@ impl Queue {
         self.waiting.is_empty()
     }
 
-    /// When the kernel is to be asked again, if it has refused something.
+    /// Returns the time at which the kernel may be asked again, if it has refused a sandbox.
     pub(super) fn not_before(&self) -> Option<Instant> {
         self.not_before
     }
 
-    /// The first that fits beside those that are active, if it is time for one.
+    /// Takes out the first trial that fits beside those that are active, if it is time for one.
     pub(super) fn next<'t>(
         &mut self,
         active: &[&Trial],
@@ -53,6 +60,7 @@ impl Queue {
         self.waiting.remove(position)
     }
 
+    /// Returns the position of the first trial that fits.
     fn fitting<'t>(&self, active: &[&Trial], trial: impl Fn(usize) -> &'t Trial) -> Option<usize> {
         let alone = |trial: &&Trial| trial.options().weight == Weight::Machine;
         if active.iter().any(alone) {
@@ -78,18 +86,18 @@ impl Queue {
         })
     }
 
-    /// It is first in line again.
+    /// Puts a trial back to the front.
     pub(super) fn put_back(&mut self, index: usize) {
         self.waiting.push_front(index);
     }
 
-    /// The kernel has given a sandbox.
+    /// Notes that the kernel has given a sandbox.
     pub(super) fn granted(&mut self) {
         self.refused_since = None;
     }
 
-    /// The kernel has not given a sandbox, for want of something that may come back, while so many
-    /// others run. False if that has gone on for too long.
+    /// Notes that the kernel has refused a sandbox while `others` run, for want of something that
+    /// may come back, and puts the trial back. Returns false if that has gone on for too long.
     pub(super) fn try_again(&mut self, index: usize, others: usize) -> bool {
         let now = Instant::now();
         let since = now - *self.refused_since.get_or_insert(now);

@@ -16,9 +16,9 @@ use crate::trial::running::Remark;
 /// Everything that a trial and its init have reported, and why the supervisor has ended them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ReceivedReports {
-    /// How the body says that it has come to its end, if it has said so.
+    /// Report of the body that it has come to its end.
     finish: Option<Finish>,
-    /// How the body's process has ended.
+    /// End of the body's process.
     end: Option<ExitKind>,
     /// The sandbox could not be made.
     refused: Option<Refused>,
@@ -195,6 +195,7 @@ fn cause(end: ExitKind, output: &str) -> &'static str {
         Ok(Signal::SIGKILL) => {
             ": killed from inside the sandbox, or by the kernel when memory is short"
         }
+        // The names of other signals say enough.
         _ => "",
     }
 }

@@ -53,9 +53,9 @@ pub(crate) struct Workers<'a> {
     pub(crate) first_zygote: Option<MessageChannel>,
 }
 
-/// Something that has happened, of which a descriptor told.
+/// Reason for which `poll` has returned: a descriptor that is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Event {
+enum Wakeup {
     /// A signal has come.
     Signal,
     /// The nursery has died.
@@ -98,8 +98,8 @@ impl<'a> Supervisor<'a> {
     /// Runs everything and returns the counts.
     ///
     /// # Errors
-    /// Fails if no trial can be run any more: the system refuses sandboxes, or the outer sandbox has
-    /// died.
+    /// Fails if no trial can be run any more: the system refuses sandboxes, or the outer sandbox
+    /// has died.
     pub(crate) fn run(mut self) -> Result<Conclusion, RunError> {
         loop {
             self.start_trials()?;
@@ -178,25 +178,25 @@ impl<'a> Supervisor<'a> {
 
     /// Waits until something happens or is due, and handles what has happened.
     fn wait(&mut self) -> Result<(), RunError> {
-        let events = self.await_events()?;
+        let wakeups = self.await_wakeups()?;
         self.printer.flush_some();
-        if events.contains(&Event::Signal) {
+        if wakeups.contains(&Wakeup::Signal) {
             self.handle_signals();
         }
-        if events.contains(&Event::NurseryDied) {
+        if wakeups.contains(&Wakeup::NurseryDied) {
             return Err(nursery_died());
         }
         // Output is read before reports: what a trial wrote before its last report is in the pipe
         // when that report comes, and belongs to the trial.
-        for event in &events {
-            if let Event::Output(slot) = *event
+        for wakeup in &wakeups {
+            if let Wakeup::Output(slot) = *wakeup
                 && let Some(active) = &mut self.slots[slot]
             {
                 active.read_output(PIECES, &mut self.buffer);
             }
         }
-        for event in &events {
-            if let Event::Report(slot) = *event
+        for wakeup in &wakeups {
+            if let Wakeup::Report(slot) = *wakeup
                 && let Some(active) = &mut self.slots[slot]
                 && active.receive_reports(&mut self.buffer)
             {
@@ -206,16 +206,16 @@ impl<'a> Supervisor<'a> {
         Ok(())
     }
 
-    fn await_events(&self) -> Result<Vec<Event>, RunError> {
-        let (mut events, mut fds) = (Vec::new(), PollSet::new());
-        for (event, fd) in self.watched() {
-            match event {
-                Event::Writable => fds.add_writable(fd),
-                Event::Signal | Event::NurseryDied | Event::Output(_) | Event::Report(_) => {
+    fn await_wakeups(&self) -> Result<Vec<Wakeup>, RunError> {
+        let (mut wakeups, mut fds) = (Vec::new(), PollSet::new());
+        for (wakeup, fd) in self.watched() {
+            match wakeup {
+                Wakeup::Writable => fds.add_writable(fd),
+                Wakeup::Signal | Wakeup::NurseryDied | Wakeup::Output(_) | Wakeup::Report(_) => {
                     fds.add_readable(fd);
                 }
             }
-            events.push(event);
+            wakeups.push(wakeup);
         }
         let ready = match fds.wait(self.patience()) {
             Ok(ready) => ready,
@@ -228,23 +228,23 @@ impl<'a> Supervisor<'a> {
                 }));
             }
         };
-        let happened = events.into_iter().zip(ready);
+        let happened = wakeups.into_iter().zip(ready);
         Ok(happened
-            .filter_map(|(event, ready)| ready.then_some(event))
+            .filter_map(|(wakeup, ready)| ready.then_some(wakeup))
             .collect())
     }
 
     /// Returns all descriptors that can tell of something.
-    fn watched(&self) -> impl Iterator<Item = (Event, BorrowedFd<'_>)> {
-        let death = self.zygotes.death().map(|fd| (Event::NurseryDied, fd));
-        let stdout = self.printer.pending().map(|fd| (Event::Writable, fd));
+    fn watched(&self) -> impl Iterator<Item = (Wakeup, BorrowedFd<'_>)> {
+        let death = self.zygotes.death().map(|fd| (Wakeup::NurseryDied, fd));
+        let stdout = self.printer.pending().map(|fd| (Wakeup::Writable, fd));
         let active = self.slots.iter().enumerate();
         let active = active.filter_map(|(slot, active)| Some((slot, active.as_ref()?)));
         let of_trials = active.flat_map(|(slot, active)| {
-            let output = active.output().map(|fd| (Event::Output(slot), fd));
-            std::iter::once((Event::Report(slot), active.channel())).chain(output)
+            let output = active.output().map(|fd| (Wakeup::Output(slot), fd));
+            std::iter::once((Wakeup::Report(slot), active.channel())).chain(output)
         });
-        std::iter::once((Event::Signal, self.signals.as_fd()))
+        std::iter::once((Wakeup::Signal, self.signals.as_fd()))
             .chain(death)
             .chain(stdout)
             .chain(of_trials)
@@ -404,7 +404,8 @@ fn nursery_died() -> RunError {
     )
 }
 
-/// Returns the trial of an index. Only test bodies take trials out, in their own copy of the memory.
+/// Returns the trial of an index. Only test bodies take trials out, in their own copy of the
+/// memory.
 fn trial_at(trials: &[Option<Trial>], index: usize) -> &Trial {
     trials[index]
         .as_ref()

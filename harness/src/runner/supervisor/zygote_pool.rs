@@ -31,8 +31,8 @@ impl NurseryHandle {
         Self { process, orders }
     }
 
-    /// Kills the nursery. The kernel then kills everything in the outer sandbox, whose PID namespace
-    /// has lost its first process (`pid_namespaces(7)`).
+    /// Kills the nursery. The kernel then kills everything in the outer sandbox, whose PID
+    /// namespace has lost its first process (`pid_namespaces(7)`).
     pub(crate) fn end(&self) {
         // A nursery that is gone already needs no signal.
         let _ = process::pidfd_kill(&self.process, Signal::SIGKILL as i32);
@@ -47,8 +47,8 @@ impl NurseryHandle {
         let _ = wait_readable([self.process.as_fd()], Some(PATIENCE));
     }
 
-    /// Returns a descriptor that is readable when the nursery has died, unless it runs a trial itself:
-    /// its death is then that trial's.
+    /// Returns a descriptor that is readable when the nursery has died, unless it runs a trial
+    /// itself: its death is then that trial's.
     pub(super) fn death(&self) -> Option<BorrowedFd<'_>> {
         self.orders.as_ref().map(|_| self.process.as_fd())
     }

@@ -97,8 +97,8 @@ fn prepare() -> crate::kernel::Result<()> {
     Ok(())
 }
 
-/// Forbids core files unless `SNOWGLOBE_CORE` is set: a test that is meant to crash should not leave
-/// one in the workspace.
+/// Forbids core files unless `SNOWGLOBE_CORE` is set: a test that is meant to crash should not
+/// leave one in the workspace.
 fn limit_core_files() -> crate::kernel::Result<()> {
     match std::env::var_os("SNOWGLOBE_CORE") {
         Some(_) => Ok(()),

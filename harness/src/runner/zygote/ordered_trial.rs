@@ -2,8 +2,9 @@
 //!
 //! A trial needs two processes: an init, which is the first process of the trial's PID namespace,
 //! and the test body. Two forks would cost twice. So the init is no fork: it lives in the zygote's
-//! memory while the zygote sleeps ([`shared_memory_child`]), as a guest on the thread that bears the
-//! test's name. The one fork is that of the test body, which finds itself on a copy of that thread.
+//! memory while the zygote sleeps ([`shared_memory_child`]), as a guest on the thread that bears
+//! the test's name. The one fork is that of the test body, which finds itself on a copy of that
+//! thread.
 
 use std::os::fd::OwnedFd;
 

@@ -17,8 +17,8 @@ use crate::trial::Trial;
 
 /// The state of a zygote, and of the nursery before it forks one.
 pub(crate) struct Zygote<'a> {
-    /// Trials by the index that orders name. A trial is taken out by the process that runs it, which
-    /// has a copy of this memory.
+    /// Trials by the index that orders name. A trial is taken out by the process that runs it,
+    /// which has a copy of this memory.
     trials: &'a mut [Option<Trial>],
     setting: Setting,
     /// Pipes that the previous trial has left as they were.
