@@ -363,7 +363,7 @@ impl WireDirection {
                 };
                 if was_sent {
                     channel.deliver(packet.traffic);
-                    // A worker's head start may deliver a packet a little before it is due: not late.
+                    // A worker's head start may deliver a packet before it is due: not late.
                     lateness.add(now.saturating_sub(packet.due), packet.traffic.packets);
                     notify(FrameFate::Delivered);
                 } else {

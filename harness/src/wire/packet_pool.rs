@@ -73,8 +73,8 @@ impl PacketPool {
     /// Keeps memory for a later packet, or frees it where enough is kept.
     pub(super) fn give_back(&mut self, memory: PacketMemory) {
         match memory {
-            // Beyond a limit memory is freed: one burst of many packets must not keep its memory for
-            // the rest of the test.
+            // Beyond a limit memory is freed: one burst of many packets must not keep its memory
+            // for the rest of the test.
             PacketMemory::Small(bytes) => {
                 if self.small.len() < MOST_SMALL {
                     self.small.push(bytes);

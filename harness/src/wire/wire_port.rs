@@ -25,8 +25,8 @@ impl WirePort {
     /// many frames came.
     pub(super) fn receive(&self, inbox: &mut Inbox) -> crate::kernel::Result<usize> {
         match self {
-            // A TAP device gives one frame for each read(2) (Documentation/networking/tuntap.rst), a
-            // packet socket several for each recvmmsg(2). Either way the inbox is filled.
+            // A TAP device gives one frame for each read(2) (tuntap.rst of the kernel's
+            // documentation), a packet socket several for each recvmmsg(2). Both fill the inbox.
             Self::Tap(tap) => tap.receive(inbox),
             Self::Packet(socket) => socket.receive(inbox),
         }
