@@ -62,6 +62,7 @@
 pub use snowglobe_model::impair::preset;
 #[doc(inline)]
 pub use snowglobe_model::impair::{
-    Asymmetric, Cause, Counters, Direction, GilbertElliott, Impairment, ImpairmentError, Jitter,
-    JitterTable, Lost, Percent, QueueLimit, Rate, Reorder, Row, Trace, Traffic,
+    Asymmetric, Cause, Counters, Direction, GilbertElliott, Impairment, ImpairmentError,
+    ImpairmentErrorKind, Jitter, JitterTable, Lost, Percent, QueueLimit, Rate, Reorder, Row, Trace,
+    Traffic,
 };

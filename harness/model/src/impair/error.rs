@@ -1,73 +1,176 @@
-//! What is wrong with an impairment.
+//! Why an impairment cannot be, with the place in a file where it is said.
 
 use std::fmt;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// Why an impairment cannot be: which value, why, and what is possible. For a value from a file, also where it stands.
+use super::problem::{ImpairmentErrorKind, TextProblem, TraceProblem, ValueProblem};
+
+/// Why an impairment cannot be: which value, why, and what is possible. The error of a value from
+/// a file also says where the value stands.
 ///
 /// ```
-/// use snowglobe_model::impair::{Rate, Trace};
+/// use snowglobe_model::impair::{ImpairmentErrorKind, Rate, Trace};
 ///
 /// let error = "10".parse::<Rate>().unwrap_err();
+/// assert_eq!(error.kind(), ImpairmentErrorKind::Syntax);
 /// assert_eq!(error.to_string(), "`10` is not a rate: give a number and its unit, as in `10 Mbit/s`, `256kbit` or `1gbit`");
 ///
 /// let error = Trace::parse("0\n7\n3\n").unwrap_err();
+/// assert_eq!((error.kind(), error.subject()), (ImpairmentErrorKind::OutOfRange, "trace"));
 /// assert_eq!(error.to_string(), "line 3: 3 ms comes after 7 ms: the times of a trace must not decrease");
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct ImpairmentError {
-    file: Option<String>,
+    problem: Box<Problem>,
+    file: Option<PathBuf>,
     line: Option<usize>,
-    text: String,
+}
+
+/// What is wrong, and with what.
+#[derive(Clone, Debug)]
+enum Problem {
+    Text(TextProblem),
+    Value(ValueProblem),
+    Trace(TraceProblem),
+    /// Name of what was to be read, and why that failed.
+    Unreadable(&'static str, Arc<io::Error>),
 }
 
 impl ImpairmentError {
-    pub(crate) fn new(text: impl Into<String>) -> Self {
-        ImpairmentError {
-            file: None,
-            line: None,
-            text: text.into(),
-        }
+    /// Makes the error of a file that cannot be read, which was to have a `what`.
+    pub(crate) fn unreadable(what: &'static str, error: io::Error) -> Self {
+        Problem::Unreadable(what, Arc::new(error)).into()
     }
 
-    /// With the line of the text that is wrong, counted from 1.
+    /// Adds the line of the text that is wrong, counted from 1.
     pub(crate) fn at_line(self, line: usize) -> Self {
-        ImpairmentError {
+        Self {
             line: Some(line),
             ..self
         }
     }
 
-    /// With the file that the text is from.
+    /// Adds the file that the text is from.
     pub(crate) fn in_file(self, path: &Path) -> Self {
-        ImpairmentError {
-            file: Some(path.display().to_string()),
+        Self {
+            file: Some(path.to_owned()),
             ..self
         }
     }
 
-    /// The line that is wrong, counted from 1, of what was read as text.
+    /// Returns the kind of problem.
+    pub fn kind(&self) -> ImpairmentErrorKind {
+        match &*self.problem {
+            Problem::Text(problem) => problem.kind(),
+            Problem::Value(problem) => problem.kind(),
+            Problem::Trace(problem) => problem.kind(),
+            Problem::Unreadable(..) => ImpairmentErrorKind::Unreadable,
+        }
+    }
+
+    /// Returns the name of the value that the error is about, such as `loss`, `rate` or `trace`.
+    pub fn subject(&self) -> &'static str {
+        match &*self.problem {
+            Problem::Text(problem) => problem.subject(),
+            Problem::Value(problem) => problem.subject(),
+            Problem::Trace(_) => "trace",
+            Problem::Unreadable(what, _) => what,
+        }
+    }
+
+    /// Returns the file that the value is from, if it is from one.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Returns the line that is wrong, counted from 1, of what was read as text.
     pub fn line(&self) -> Option<usize> {
         self.line
     }
 }
 
-impl fmt::Display for ImpairmentError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.file, self.line) {
-            (Some(file), Some(line)) => write!(f, "{file}:{line}: {}", self.text),
-            (Some(file), None) => write!(f, "{file}: {}", self.text),
-            (None, Some(line)) => write!(f, "line {line}: {}", self.text),
-            (None, None) => f.write_str(&self.text),
+/// Two errors of reading are equal if the system's numbers and kinds of error are.
+impl PartialEq for Problem {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Text(one), Self::Text(other)) => one == other,
+            (Self::Value(one), Self::Value(other)) => one == other,
+            (Self::Trace(one), Self::Trace(other)) => one == other,
+            (Self::Unreadable(what, error), Self::Unreadable(other_what, other_error)) => {
+                let number = |error: &io::Error| (error.kind(), error.raw_os_error());
+                what == other_what && number(error) == number(other_error)
+            }
+            (Self::Text(_) | Self::Value(_) | Self::Trace(_) | Self::Unreadable(..), _) => false,
         }
     }
 }
 
-/// As it is displayed: an error that leaves a test by `?` is printed with `Debug`.
+impl Eq for Problem {}
+
+impl From<Problem> for ImpairmentError {
+    fn from(problem: Problem) -> Self {
+        Self {
+            problem: Box::new(problem),
+            file: None,
+            line: None,
+        }
+    }
+}
+
+impl From<TextProblem> for ImpairmentError {
+    fn from(problem: TextProblem) -> Self {
+        Problem::Text(problem).into()
+    }
+}
+
+impl From<ValueProblem> for ImpairmentError {
+    fn from(problem: ValueProblem) -> Self {
+        Problem::Value(problem).into()
+    }
+}
+
+impl From<TraceProblem> for ImpairmentError {
+    fn from(problem: TraceProblem) -> Self {
+        Problem::Trace(problem).into()
+    }
+}
+
+impl fmt::Display for ImpairmentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            problem,
+            file,
+            line,
+        } = self;
+        match (file.as_ref().map(|file| file.display()), line) {
+            (Some(file), Some(line)) => write!(f, "{file}:{line}: ")?,
+            (Some(file), None) => write!(f, "{file}: ")?,
+            (None, Some(line)) => write!(f, "line {line}: ")?,
+            (None, None) => {}
+        }
+        match &**problem {
+            Problem::Text(problem) => problem.fmt(f),
+            Problem::Value(problem) => problem.fmt(f),
+            Problem::Trace(problem) => problem.fmt(f),
+            Problem::Unreadable(what, error) => write!(f, "failed to read the {what}: {error}"),
+        }
+    }
+}
+
+/// As the error is displayed: an error that leaves a test by `?` is printed with `Debug`.
 impl fmt::Debug for ImpairmentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl std::error::Error for ImpairmentError {}
+impl std::error::Error for ImpairmentError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &*self.problem {
+            Problem::Unreadable(_, error) => Some(&**error),
+            Problem::Text(_) | Problem::Value(_) | Problem::Trace(_) => None,
+        }
+    }
+}

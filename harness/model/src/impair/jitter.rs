@@ -10,8 +10,9 @@ use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::error::ImpairmentError;
+use super::problem::{Notation, TextProblem, ValueProblem};
 use super::quantiles::{NORMAL, PARETO};
-use super::text::{self, show, show_duration};
+use super::text::{self, show_duration};
 
 /// By how much the delay of each packet differs from the link's, and how that is distributed.
 ///
@@ -127,10 +128,7 @@ impl FromStr for Jitter {
             Some(("normal", spread)) => (Shape::Normal, spread),
             Some(("pareto", spread)) => (Shape::Pareto, spread),
             Some((word, _)) if word.starts_with(char::is_alphabetic) => {
-                return Err(ImpairmentError::new(format!(
-                    "{} is not a jitter: distributions are `uniform`, `normal` and `pareto`, as in `normal 5ms`",
-                    show(text)
-                )));
+                return Err(TextProblem::NotA(Notation::Jitter, text.to_owned()).into());
             }
             _ => (Shape::Uniform, text),
         };
@@ -170,10 +168,8 @@ impl TryFrom<Table> for Jitter {
         let table = match (text.table, text.file) {
             (Some(values), None) => JitterTable::new(values)?,
             (None, Some(path)) => JitterTable::from_file(path)?,
-            _ => {
-                return Err(ImpairmentError::new(
-                    "a jitter's table has either `table` or `file`; for the usual distributions write a string like `normal 5ms`",
-                ));
+            (None, None) | (Some(_), Some(_)) => {
+                return Err(TextProblem::JitterTableForm.into());
             }
         };
         Ok(Jitter::table(text.spread, table))
@@ -217,13 +213,12 @@ impl JitterTable {
         let values = values.into();
         match values.len() {
             1..=JitterTable::MOST => Ok(JitterTable(values.into())),
-            0 => Err(ImpairmentError::new(
-                "a jitter table without values: it needs at least one",
-            )),
-            n => Err(ImpairmentError::new(format!(
-                "a jitter table of {n} values: it can have at most {}",
-                JitterTable::MOST
-            ))),
+            0 => Err(ValueProblem::JitterTableEmpty.into()),
+            values => Err(ValueProblem::JitterTableTooLong {
+                values,
+                most: JitterTable::MOST,
+            }
+            .into()),
         }
     }
 
@@ -236,9 +231,8 @@ impl JitterTable {
             }
             for word in line.split_whitespace() {
                 let value: i16 = word.parse().map_err(|_| {
-                    let range = "whole numbers from -32768 to 32767, 8192 for the spread";
-                    let what = format!("{} is not a value of a jitter table", show(word));
-                    ImpairmentError::new(format!("{what}: they are {range}")).at_line(index + 1)
+                    let problem = TextProblem::NotA(Notation::JitterValue, word.to_owned());
+                    ImpairmentError::from(problem).at_line(index + 1)
                 })?;
                 values.push(value);
             }

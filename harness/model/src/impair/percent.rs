@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::error::ImpairmentError;
-use super::text::{number_and_unit, serde_text, show};
+use super::problem::{Notation, TextProblem};
+use super::text::{number_and_unit, serde_text};
 
 /// A share of all packets, or a probability, from 0 to 100.
 ///
@@ -52,10 +53,7 @@ impl FromStr for Percent {
     fn from_str(text: &str) -> Result<Self, ImpairmentError> {
         match number_and_unit(text) {
             Some((number, "%")) => Ok(Percent(number)),
-            _ => Err(ImpairmentError::new(format!(
-                "{} is not a share: give a number and its sign, as in `5%` or `0.1 %`",
-                show(text)
-            ))),
+            _ => Err(TextProblem::NotA(Notation::Share, text.to_owned()).into()),
         }
     }
 }

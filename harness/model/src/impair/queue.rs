@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::error::ImpairmentError;
-use super::text::{self, serde_text, show};
+use super::problem::{Notation, TextProblem};
+use super::text::{self, serde_text};
 
 /// How much one direction of a link holds; what comes when it is full is dropped.
 ///
@@ -89,12 +90,8 @@ impl FromStr for QueueLimit {
     type Err = ImpairmentError;
 
     fn from_str(text: &str) -> Result<Self, ImpairmentError> {
-        let wrong = || {
-            ImpairmentError::new(format!(
-                "{} is not a queue limit: give packets or bytes or both, as in `1000 packets`, `64 KiB` or `1000 packets, 64 KiB`",
-                show(text)
-            ))
-        };
+        let wrong =
+            || ImpairmentError::from(TextProblem::NotA(Notation::QueueLimit, text.to_owned()));
         if text.trim() == "unlimited" {
             return Ok(QueueLimit::UNLIMITED);
         }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::error::ImpairmentError;
-use super::text::{number_and_unit, serde_text, show};
+use super::problem::{Notation, TextProblem};
+use super::text::{number_and_unit, serde_text};
 
 /// How many bits pass in a second, whole Ethernet frames counted. Units are decimal: 1 kbit is 1,000 bit.
 ///
@@ -70,17 +71,11 @@ impl FromStr for Rate {
     type Err = ImpairmentError;
 
     fn from_str(text: &str) -> Result<Self, ImpairmentError> {
-        let wrong = |why: &str| Err(ImpairmentError::new(format!("{} {why}", show(text))));
-        const REMEDY: &str =
-            "is not a rate: give a number and its unit, as in `10 Mbit/s`, `256kbit` or `1gbit`";
-        let Some((number, unit)) = number_and_unit(text) else {
-            return wrong(REMEDY);
-        };
+        let not_a_rate = || TextProblem::NotA(Notation::Rate, text.to_owned());
+        let (number, unit) = number_and_unit(text).ok_or_else(not_a_rate)?;
         let unit = unit.to_ascii_lowercase();
         if unit.ends_with("bps") {
-            return wrong(
-                "could be bits or bytes per second: write `kbit`, `mbit` or `gbit`, which are bits",
-            );
+            return Err(TextProblem::BitsOrBytes(text.to_owned()).into());
         }
         let unit = unit.strip_suffix("/s").unwrap_or(&unit);
         let known = UNITS
@@ -89,8 +84,8 @@ impl FromStr for Rate {
         let bits = known.map(|(_, size)| (number * *size as f64).round());
         match bits {
             Some(bits) if (0.0..1e15).contains(&bits) => Ok(Rate(bits as u64)),
-            Some(_) => wrong("is not a rate: rates are from 1 bit/s to 1000 Tbit/s"),
-            None => wrong(REMEDY),
+            Some(_) => Err(TextProblem::RateOutOfRange(text.to_owned()).into()),
+            None => Err(not_a_rate().into()),
         }
     }
 }

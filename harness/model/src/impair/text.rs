@@ -11,6 +11,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::error::ImpairmentError;
+use super::problem::{Notation, TextProblem};
 use crate::files;
 
 /// A number and what follows it.
@@ -23,24 +24,9 @@ pub(crate) fn number_and_unit(text: &str) -> Option<(f64, &str)> {
     Some((number.parse().ok()?, unit.trim()))
 }
 
-/// How a text is shown in an error: quoted, without control characters, and not the whole of a file.
-pub(crate) fn show(text: &str) -> String {
-    const ENOUGH: usize = 60;
-    let mut shown: String = text.chars().take(ENOUGH).collect();
-    if shown.len() < text.len() {
-        shown.push('…');
-    }
-    format!("`{}`", shown.escape_debug())
-}
-
 /// A time with its unit.
 pub(crate) fn duration(text: &str) -> Result<Duration, ImpairmentError> {
-    let wrong = || {
-        ImpairmentError::new(format!(
-            "{} is not a time: give a number and its unit, as in `25ms`, `1.5s` or `300us`",
-            show(text)
-        ))
-    };
+    let wrong = || ImpairmentError::from(TextProblem::NotA(Notation::Time, text.to_owned()));
     let (number, unit) = number_and_unit(text).ok_or_else(wrong)?;
     let nanoseconds = match unit {
         "ns" => 1.0,
@@ -51,10 +37,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, ImpairmentError> {
         _ => return Err(wrong()),
     };
     if number < 0.0 {
-        return Err(ImpairmentError::new(format!(
-            "{} is negative: no time here may be less than `0ms`",
-            show(text)
-        )));
+        return Err(TextProblem::NegativeTime(text.to_owned()).into());
     }
     let time = (number * nanoseconds).round();
     if time < u64::MAX as f64 {
@@ -77,12 +60,7 @@ pub fn show_duration(time: Duration) -> String {
 
 /// A number of bytes with its unit.
 pub(crate) fn bytes(text: &str) -> Result<u64, ImpairmentError> {
-    let wrong = || {
-        ImpairmentError::new(format!(
-            "{} is not a size: give a number and its unit, as in `3000 B`, `15 kB` or `64 KiB`",
-            show(text)
-        ))
-    };
+    let wrong = || ImpairmentError::from(TextProblem::NotA(Notation::Size, text.to_owned()));
     let (number, unit) = number_and_unit(text).ok_or_else(wrong)?;
     let size = match unit {
         "B" | "bytes" => 1.0,
@@ -155,9 +133,9 @@ pub(crate) mod serde_optional_bytes {
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
         let read = |text: &str| {
-            bytes(text)?.try_into().map_err(|_| {
-                ImpairmentError::new(format!("{} is more than 4 GiB can hold", show(text)))
-            })
+            bytes(text)?
+                .try_into()
+                .map_err(|_| TextProblem::SizeAbove4GiB(text.to_owned()).into())
         };
         from.deserialize_str(Text::new("a size with its unit, like `15 kB`", read))
             .map(Some)
@@ -257,7 +235,6 @@ macro_rules! serde_text {
 pub(crate) use serde_text;
 
 /// The text of a file. The caller adds the file's name to the error.
-pub(crate) fn read_file(path: &Path, what: &str) -> Result<String, ImpairmentError> {
-    files::read(path)
-        .map_err(|error| ImpairmentError::new(format!("failed to read the {what}: {error}")))
+pub(crate) fn read_file(path: &Path, what: &'static str) -> Result<String, ImpairmentError> {
+    files::read(path).map_err(|error| ImpairmentError::unreadable(what, error))
 }

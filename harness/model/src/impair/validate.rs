@@ -1,4 +1,7 @@
-//! What an impairment cannot be.
+//! Which impairments are possible: each value in its range, and none against another.
+//!
+//! A link with a loss of 500 % or a rate of zero would do something, and a test would pass or fail
+//! by that. So values are checked before a link gets them.
 
 use std::time::Duration;
 
@@ -6,26 +9,27 @@ use super::error::ImpairmentError;
 use super::impairment::Impairment;
 use super::loss::GilbertElliott;
 use super::percent::Percent;
+use super::problem::ValueProblem;
+use super::queue::QueueLimit;
+use super::rate::Rate;
+use super::reorder::Reorder;
 use super::text::show_duration;
 use super::trace::Trace;
 
-/// The longest delay, and the widest jitter.
+/// Longest delay, and widest jitter.
 pub(crate) const LONGEST_DELAY: Duration = Duration::from_secs(60 * 60);
 
-/// The frame of a packet of the usual MTU.
+/// Bytes of the frame of a packet of the usual MTU, 1,500.
 const FULL_FRAME: u64 = 1514;
 
-/// The smallest MTU of IPv4: what every host has to take is larger.
+/// Smallest MTU of an IPv4 link, in bytes (RFC 791, section 3.2).
 const SMALLEST_MTU: u32 = 68;
 
 type Result = std::result::Result<(), ImpairmentError>;
 
-fn wrong(text: String) -> Result {
-    Err(ImpairmentError::new(text))
-}
-
 impl Impairment {
-    /// Says what is wrong with it, if anything is: the value, why, and what is possible.
+    /// Returns an error that says what is wrong with the impairment, if anything is: the value, why,
+    /// and what is possible.
     ///
     /// ```
     /// use snowglobe_model::impair::{Impairment, Percent, Rate, Reorder};
@@ -36,128 +40,150 @@ impl Impairment {
     ///     "reorder of 25 % without a delay: a reordered packet skips the delay, so give one, as in `delay = \"10ms\"`",
     /// );
     /// ```
+    ///
+    /// # Errors
+    /// A value is out of its range, or contradicts another one.
     pub fn validate(&self) -> Result {
-        share("loss", self.loss)?;
-        share("duplicate", self.duplicate)?;
-        share("corrupt", self.corrupt)?;
-        if let Some(bursts) = &self.bursts {
+        // Without `..`, so that a new field has to be thought of here.
+        let Self {
+            delay,
+            jitter,
+            loss,
+            bursts,
+            lose_every,
+            duplicate,
+            reorder,
+            corrupt,
+            rate,
+            burst,
+            queue,
+            mtu,
+            trace,
+        } = self;
+        validate_share("loss", *loss)?;
+        validate_share("duplicate", *duplicate)?;
+        validate_share("corrupt", *corrupt)?;
+        if let Some(bursts) = bursts {
             bursts.validate()?;
         }
-        if let Some(every @ 0) = self.lose_every {
-            return wrong(format!(
-                "lose_every of {every}: 1 loses every packet, 2 every second; leave it out to lose none"
-            ));
+        if let Some(0) = lose_every {
+            return Err(ValueProblem::LoseEveryZero.into());
         }
-        self.validate_times()?;
-        self.validate_reorder()?;
-        self.validate_rate()?;
-        self.validate_queue()
+        validate_time("delay", *delay)?;
+        validate_time("jitter", jitter.spread())?;
+        let trace = trace.as_ref();
+        reorder.validate(!delay.is_zero() || trace.is_some_and(Trace::has_delay))?;
+        validate_rate(*rate, *burst, trace)?;
+        queue.validate()?;
+        validate_mtu(*mtu)
     }
+}
 
-    fn validate_times(&self) -> Result {
-        for (name, time) in [("delay", self.delay), ("jitter", self.jitter.spread())] {
-            if time > LONGEST_DELAY {
-                let time = show_duration(time);
-                return wrong(format!(
-                    "{name} of {time} is more than an hour: give at most 3600s"
-                ));
-            }
+impl Reorder {
+    /// `is_delayed` is whether the packets that are not reordered wait at all.
+    fn validate(&self, is_delayed: bool) -> Result {
+        let Self {
+            percent,
+            correlation,
+            gap,
+        } = *self;
+        validate_share("reorder", percent)?;
+        validate_share("the correlation of reorder", correlation)?;
+        if self.is_none() {
+            return match (gap, correlation) {
+                (0, Percent::ZERO) => Ok(()),
+                _ => Err(ValueProblem::ReorderOfNothing.into()),
+            };
+        }
+        if !is_delayed {
+            let share = percent.to_string();
+            return Err(ValueProblem::ReorderWithoutDelay { share }.into());
         }
         Ok(())
     }
+}
 
-    fn validate_reorder(&self) -> Result {
-        let reorder = &self.reorder;
-        share("reorder", reorder.percent)?;
-        share("the correlation of reorder", reorder.correlation)?;
-        if reorder.is_none() {
-            return match (reorder.gap, reorder.correlation) {
-                (0, Percent::ZERO) => Ok(()),
-                _ => wrong(
-                    "reorder of 0 % with a gap or a correlation: nothing is reordered then; give a percent, or take `Reorder::NONE`".into(),
-                ),
-            };
-        }
-        let delayed =
-            !self.delay.is_zero() || self.trace.as_ref().is_some_and(|trace| trace.has_delay());
-        match delayed {
-            true => Ok(()),
-            false => wrong(format!(
-                "reorder of {} without a delay: a reordered packet skips the delay, so give one, as in `delay = \"10ms\"`",
-                reorder.percent
-            )),
-        }
+fn validate_time(name: &'static str, time: Duration) -> Result {
+    if time > LONGEST_DELAY {
+        let time = show_duration(time);
+        return Err(ValueProblem::AboveAnHour { name, time }.into());
     }
+    Ok(())
+}
 
-    fn validate_rate(&self) -> Result {
-        if self.rate.is_some_and(|rate| rate.as_bit() == 0) {
-            return wrong(
-                "rate of 0 bit/s: nothing would ever pass; leave the rate out for no limit, or cut the link".into(),
-            );
+fn validate_rate(rate: Option<Rate>, burst: Option<u32>, trace: Option<&Trace>) -> Result {
+    if rate.is_some_and(|rate| rate.as_bit() == 0) {
+        return Err(ValueProblem::RateZero.into());
+    }
+    if let (Some(rate), true) = (rate, trace.is_some_and(Trace::is_by_packet)) {
+        let rate = rate.to_string();
+        return Err(ValueProblem::RateWithDeliveries { rate }.into());
+    }
+    let Some(burst) = burst else {
+        return Ok(());
+    };
+    if trace.is_some_and(Trace::has_rate) {
+        return Err(ValueProblem::BurstWithTrace { burst }.into());
+    }
+    if rate.is_none() {
+        return Err(ValueProblem::BurstWithoutRate { burst }.into());
+    }
+    if u64::from(burst) < FULL_FRAME {
+        let least = FULL_FRAME;
+        return Err(ValueProblem::BurstTooSmall { burst, least }.into());
+    }
+    Ok(())
+}
+
+fn validate_mtu(mtu: Option<u32>) -> Result {
+    match mtu {
+        Some(mtu) if mtu < SMALLEST_MTU => {
+            let least = SMALLEST_MTU;
+            Err(ValueProblem::MtuTooSmall { mtu, least }.into())
         }
-        let timed = self.trace.as_ref().is_some_and(Trace::has_rate);
-        let by_packet = self.trace.as_ref().is_some_and(Trace::is_by_packet);
-        match (self.rate, self.burst) {
-            (Some(rate), _) if by_packet => {
-                return wrong(format!(
-                    "rate of {rate} and a trace of deliveries: both say when packets pass; leave one of them out"
-                ));
-            }
-            (_, Some(burst)) if timed => {
-                return wrong(format!(
-                    "burst of {burst} B with a trace that has rates: bursts need a steady rate; leave one of them out"
-                ));
-            }
-            _ => {}
+        _ => Ok(()),
+    }
+}
+
+impl QueueLimit {
+    fn validate(&self) -> Result {
+        let Self { packets, bytes } = *self;
+        if packets == Some(0) {
+            return Err(ValueProblem::QueueOfNothing.into());
         }
-        match (self.burst, self.rate) {
-            (Some(burst), None) => wrong(format!(
-                "burst of {burst} B without a rate: there is nothing to exceed; give a rate, as in `rate = \"10mbit\"`"
-            )),
-            (Some(burst), Some(_)) if u64::from(burst) < FULL_FRAME => wrong(format!(
-                "burst of {burst} B is less than one packet: give at least {FULL_FRAME} B, or leave it out"
-            )),
+        match bytes {
+            Some(bytes) if bytes < FULL_FRAME => {
+                let least = FULL_FRAME;
+                Err(ValueProblem::QueueTooSmall { bytes, least }.into())
+            }
             _ => Ok(()),
-        }
-    }
-
-    fn validate_queue(&self) -> Result {
-        match (self.queue.packets, self.queue.bytes) {
-            (Some(0), _) => wrong(
-                "queue of 0 packets: nothing would ever pass; give at least 1, or lose 100 %"
-                    .into(),
-            ),
-            (_, Some(bytes)) if bytes < FULL_FRAME => wrong(format!(
-                "queue of {bytes} B is less than one packet: give at least {FULL_FRAME} B"
-            )),
-            _ => match self.mtu {
-                Some(mtu) if mtu < SMALLEST_MTU => wrong(format!(
-                    "mtu of {mtu} is less than IPv4 allows: give at least {SMALLEST_MTU}"
-                )),
-                _ => Ok(()),
-            },
         }
     }
 }
 
 impl GilbertElliott {
     fn validate(&self) -> Result {
-        share("bursts: p", self.p)?;
-        share("bursts: r", self.r)?;
-        share("bursts: loss_in_bad", self.loss_in_bad)?;
-        share("bursts: loss_in_good", self.loss_in_good)?;
-        if self.p != Percent::ZERO && self.r == Percent::ZERO {
-            return wrong(
-                "bursts: r of 0 %: the first burst would never end; give how often it ends, as in `r = \"25%\"` for bursts of 4 packets".into(),
-            );
+        let Self {
+            p,
+            r,
+            loss_in_bad,
+            loss_in_good,
+        } = *self;
+        validate_share("bursts: p", p)?;
+        validate_share("bursts: r", r)?;
+        validate_share("bursts: loss_in_bad", loss_in_bad)?;
+        validate_share("bursts: loss_in_good", loss_in_good)?;
+        if p != Percent::ZERO && r == Percent::ZERO {
+            return Err(ValueProblem::EndlessBurst.into());
         }
         Ok(())
     }
 }
 
-fn share(name: &str, share: Percent) -> Result {
-    match share.is_share() {
-        true => Ok(()),
-        false => wrong(format!("{name} of {share} is not between 0 % and 100 %")),
+fn validate_share(name: &'static str, share: Percent) -> Result {
+    if share.is_share() {
+        return Ok(());
     }
+    let share = share.to_string();
+    Err(ValueProblem::NotAShare { name, share }.into())
 }

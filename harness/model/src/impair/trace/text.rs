@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Kind, Row, Trace};
 use crate::impair::error::ImpairmentError;
+use crate::impair::problem::TraceProblem;
 use crate::impair::text;
 
 #[derive(Default, Serialize, Deserialize)]
@@ -34,9 +35,7 @@ impl TryFrom<Document> for Trace {
         match (deliveries, rows, repeat) {
             (Some(times), None, None) => Trace::deliveries(times),
             (None, Some(rows), repeat) => Trace::table(rows, repeat),
-            _ => Err(ImpairmentError::new(
-                "a trace is a file's name, or has `deliveries`, or has `rows` and perhaps `repeat`",
-            )),
+            _ => Err(TraceProblem::Form.into()),
         }
     }
 }
