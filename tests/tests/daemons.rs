@@ -1,4 +1,4 @@
-//! A hundred real daemons, all on the same port, at the same time.
+//! A hundred real daemons run at the same time, all on the same port.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use snowglobe::{Fixture, Need, Options, TestResult, Trial};
 
-/// Each with its own nginx on port 80, serving its own page.
+/// Makes trials that each have their own nginx on port 80, which serves its own page.
 fn hundred_nginx() -> Vec<Trial> {
     const OPTIONS: Options = Options::NEW.requires(&[Need::Fixture("nginx")]);
     (0..100)
@@ -18,7 +18,8 @@ fn hundred_nginx() -> Vec<Trial> {
         .collect()
 }
 
-/// Each with its own redis on port 6379, with its own value under the same key.
+/// Makes trials that each have their own redis on port 6379, with their own value under the same
+/// key.
 fn hundred_redis() -> Vec<Trial> {
     const OPTIONS: Options = Options::NEW.requires(&[Need::Fixture("redis")]);
     (0..100)
@@ -28,7 +29,7 @@ fn hundred_redis() -> Vec<Trial> {
         .collect()
 }
 
-/// Keeps all that it writes under `/tmp`.
+/// Configuration of nginx that keeps all written files under `/tmp`.
 const NGINX_CONF: &str = include_str!("../nginx.conf");
 
 fn nginx(n: u32) -> TestResult {
@@ -81,7 +82,8 @@ impl Server {
         Ok(Self(command.spawn()?))
     }
 
-    /// As soon as it listens; it has half a minute, for a hundred of them start at once.
+    /// Connects as soon as the daemon listens, within half a minute, for a hundred of them start at
+    /// once.
     fn connect(&mut self, port: u16) -> TestResult<TcpStream> {
         let mut stream = None;
         snowglobe_tests::wait_until(Duration::from_secs(30), || {
@@ -96,7 +98,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Politely, so that it takes its own children along.
+        // SIGTERM lets the daemon take its own children along.
         let pid = nix::unistd::Pid::from_raw(self.0.id() as i32);
         let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
         let _ = self.0.wait();

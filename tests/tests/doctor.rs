@@ -1,5 +1,4 @@
-//! `cargo xtask doctor`, where things are refused: each refusal is found, with the kernel's answer
-//! and the command that mends it.
+//! `cargo xtask doctor` finds each refusal, with the kernel's answer and the command that mends it.
 //!
 //! The trials are root of a user namespace of their own, in which limits can be lowered and mounts
 //! be covered without touching the host. They run this same program once more, as the doctor.
@@ -19,7 +18,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The library's way, without the command line.
+/// Examines by a call of the library, without the command line.
 fn examine() -> ExitCode {
     let report = doctor::examine();
     println!("{}", serde_json::to_string(&report).expect("it is JSON"));
@@ -37,7 +36,7 @@ fn trials() -> ExitCode {
     }
 }
 
-/// The doctor in a shell, after a preparation that takes something away.
+/// Runs the doctor in a shell, after a preparation that takes something away.
 fn after(preparation: &str) -> Diagnosis {
     let program = std::env::current_exe().unwrap();
     let script = format!("{preparation}\nexec \"$0\" doctor --json");
@@ -46,7 +45,7 @@ fn after(preparation: &str) -> Diagnosis {
     Diagnosis::of(finished(command.output().unwrap()))
 }
 
-/// The doctor in this trial's world, in one of its forms.
+/// Runs the doctor in this trial's world, in one of its forms.
 fn doctor(args: &[&str]) -> Run {
     let output = this_program().arg("doctor").args(args).output();
     finished(output.unwrap())
@@ -74,7 +73,8 @@ impl Diagnosis {
         found.unwrap_or_else(|| panic!("nothing on {name}"))
     }
 
-    /// Fails the test unless this is missing, because of this answer, and the fix says that.
+    /// Fails the test unless the finding is missing because of this answer, with a fix that says
+    /// so.
     #[track_caller]
     fn misses(&self, name: &str, error: &str, fix: &str) {
         let finding = self.find(name);
@@ -113,7 +113,7 @@ fn where_nothing_is_refused_all_essentials_are_there() {
     }
 }
 
-/// `nested` is left out: then the runner itself has set the limit to zero.
+/// The option `nested` is left out: then the runner itself has set the limit to zero.
 #[snowglobe::test]
 fn no_user_namespaces() {
     let diagnosis = after("");
@@ -123,7 +123,7 @@ fn no_user_namespaces() {
     let limit = diagnosis.find("user.max_user_namespaces");
     assert_eq!(limit["evidence"]["value"], "0");
     fixed_by(limit, fix);
-    // What cannot be tried has the same cause and the same fix.
+    // A feature that cannot be tried has the same cause and the same fix.
     diagnosis.misses("veth", "ENOSPC", fix);
 }
 
@@ -150,8 +150,8 @@ fn each_kind_of_namespace_has_its_own_limit() {
     }
 }
 
-/// Namespaces are given back a little after their last process has ended: two must be enough for
-/// forty probes, one after the other.
+/// The kernel returns namespaces a little after their last process has ended. Two must be enough
+/// for forty probes, one after the other.
 #[snowglobe::test(nested)]
 fn a_low_limit_is_degraded_and_lived_with() {
     let diagnosis = after("echo 2 > /proc/sys/user/max_net_namespaces");
@@ -184,7 +184,7 @@ fn in_a_chroot_no_user_namespace_is_permitted() {
     diagnosis.misses("user_namespace", "EPERM", "leave the chroot");
     let chroot = diagnosis.find("chroot");
     assert_eq!(chroot["state"], "degraded", "{chroot:#}");
-    // A container that is not to blame here is not blamed for what is there.
+    // The container is not to blame here, so findings that are fine do not name it.
     assert_eq!(diagnosis.find("user.max_user_namespaces")["state"], "ok");
 }
 
@@ -198,7 +198,8 @@ fn few_descriptors_are_a_degraded_limit() {
     fixed_by(files, "prlimit --pid $$ --nofile=65536");
 }
 
-/// Four are enough to start a program, if none was inherited, and too few for a channel.
+/// Four file descriptors are enough to start a program, if none was inherited, and too few for a
+/// channel.
 #[snowglobe::test(nested)]
 fn no_descriptors_at_all_are_told_from_what_is_forbidden() {
     let diagnosis = after("exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-\nulimit -n 4");
@@ -264,7 +265,7 @@ fn a_table_without_colours_where_there_is_no_terminal() {
     assert!(run.stdout.contains("bring up lo: done"), "{}", run.stdout);
 }
 
-/// No `nested`: more than ten things are missing then.
+/// The option `nested` is left out, so more than ten features are missing.
 #[snowglobe::test]
 fn annotations_are_at_most_ten_of_a_kind() {
     let run = doctor(&["--github"]);
@@ -310,7 +311,7 @@ fn the_host_is_the_same_afterwards() {
     let before = fingerprint();
     doctor(&[]);
     let mut after = Vec::new();
-    // What is killed or ends is gone a moment later.
+    // A process that was killed is gone only a moment later.
     let same = snowglobe_tests::wait_until(std::time::Duration::from_secs(10), || {
         after = fingerprint();
         after == before
@@ -318,7 +319,8 @@ fn the_host_is_the_same_afterwards() {
     assert!(same, "{before:#?}\n{after:#?}");
 }
 
-/// What the doctor could change of this trial's world, which is its host.
+/// Returns everything of this trial's world, which is the doctor's host, that the doctor could
+/// change.
 fn fingerprint() -> Vec<String> {
     let scripts = [
         "cat /proc/self/mountinfo",

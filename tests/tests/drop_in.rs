@@ -1,11 +1,11 @@
-//! The same attribute under the standard harness: this file has no `harness = false`.
+//! The same attribute works under the standard harness: this file has no `harness = false`.
 
 use std::net::TcpListener;
 use std::process::Command;
 
 use snowglobe::TestResult;
 
-/// A plain test may stand beside them.
+/// A plain test may stand beside trials.
 #[test]
 fn a_plain_test_runs_here_too() {
     assert_eq!(snowglobe::trial_name(), None);
@@ -43,7 +43,7 @@ mod samples {
 
     include!("shared/samples.rs");
 
-    /// In the trial, in a node, and in a node with a user of its own.
+    /// Shows who root is in the trial, in a node, and in a node with a user of its own.
     #[snowglobe::test(ignore = "a sample")]
     fn is_root_for_a_while() -> TestResult {
         use snowglobe::prelude::*;
@@ -82,7 +82,7 @@ mod samples {
     }
 }
 
-/// The numbers of a line of a process' status, as whoever reads this sees them.
+/// Returns the numbers of a line of a process' status, as the reader's user namespace maps them.
 fn status(pid: u32, field: &str) -> Vec<u32> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(field));
@@ -90,7 +90,7 @@ fn status(pid: u32, field: &str) -> Vec<u32> {
     numbers.flat_map(str::parse).collect()
 }
 
-/// A process' descendants, itself left out.
+/// Returns the descendants of a process, without the process.
 fn descendants(of: u32) -> Vec<u32> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -99,7 +99,7 @@ fn descendants(of: u32) -> Vec<u32> {
         .collect()
 }
 
-/// Looked at from outside of any sandbox, as nobody in a trial can.
+/// The processes are looked at from outside of any sandbox, as no trial can.
 #[test]
 fn root_inside_is_an_unprivileged_user_outside() {
     let dir = snowglobe_tests::shared_dir();
@@ -116,14 +116,15 @@ fn root_inside_is_an_unprivileged_user_outside() {
     std::fs::write(dir.path().join("over"), "").unwrap();
     assert!(run.wait().unwrap().success());
     assert_eq!(started, [true; 3]);
-    // The program of libtest started again, two of the sandbox' own, the trial, two nodes and two programs.
+    // There are libtest's program started again, two processes of the sandbox, the trial, two nodes
+    // and two programs.
     assert!(seen.len() >= 8, "{seen:?}");
     let own = nix::unistd::geteuid();
     let map = std::fs::read_to_string("/proc/self/uid_map").unwrap();
     let hosts_root = own.is_root() && snowglobe_tests::ids_in(&map) == u32::MAX;
     let (supervisors, inside): (Vec<_>, Vec<_>) =
         seen.iter().partition(|uids| hosts_root && uids[0] == 0);
-    // The program that supervises is the host's root; all that it has made is not.
+    // The supervising program is the host's root; none of the processes that it made is.
     assert!(supervisors.len() <= 1, "{seen:?}");
     for uids in inside {
         let whose = if hosts_root {
@@ -135,7 +136,7 @@ fn root_inside_is_an_unprivileged_user_outside() {
     }
 }
 
-/// What libtest makes of a sample; outside of any sandbox, for libtest is none.
+/// Runs a sample under libtest, and outside of any sandbox, for libtest has none.
 fn sample(name: &str) -> snowglobe_tests::Run {
     let args = ["--exact", &format!("samples::{name}"), "--ignored"];
     snowglobe_tests::run(&args)

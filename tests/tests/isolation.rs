@@ -1,5 +1,5 @@
-//! What every trial has of its own, and that it is the namespace that gives it: each of the tests
-//! comes with a pair of samples that leave the namespace out, and then get in each other's way.
+//! Each trial has resources of its own, and it is the namespace that gives them. Each test comes
+//! with a pair of samples that leave the namespace out, and then get in each other's way.
 
 use std::fs;
 use std::io::Read;
@@ -23,7 +23,7 @@ struct Resource {
     take: fn() -> TestResult<Held>,
 }
 
-/// Keeps it as long as it lives.
+/// A value that keeps the resource as long as it lives.
 type Held = Box<dyn std::any::Any>;
 
 const RESOURCES: [Resource; 7] = [
@@ -92,7 +92,7 @@ fn posix_queue() -> TestResult<Held> {
     )?))
 }
 
-/// By perl, which speaks System V IPC without a line of C: a key that must not exist yet.
+/// Takes a key of System V IPC that must not exist yet, by perl, which needs no line of C for that.
 fn sysv_shared_memory() -> TestResult<Held> {
     let script = "shmget(0x5e0, 64, 01000 | 02000 | 0600) // die $!; \
                   msgget(0x5e0, 01000 | 02000 | 0600) // die $!; \
@@ -108,7 +108,7 @@ fn sysv_shared_memory() -> TestResult<Held> {
     }
 }
 
-/// A name of its own, which the other must not have changed meanwhile.
+/// Sets a hostname, which the other trial must not have changed meanwhile.
 fn hostname() -> TestResult<Held> {
     let name = format!("host-{}", std::process::id() ^ snowglobe::seed() as u32);
     nix::unistd::sethostname(&name)?;
@@ -126,7 +126,7 @@ impl Drop for KeepsName {
     }
 }
 
-/// Two trials that take the same at the same time: each keeps it until the other has it too.
+/// Makes two trials that take the same at the same time. Each keeps it until the other has it too.
 fn pair(prefix: &str, resource: &'static Resource, isolation: Isolation) -> Vec<Trial> {
     ["alice", "bob"]
         .into_iter()
@@ -148,7 +148,7 @@ fn meet(who: &str, resource: &Resource) -> TestResult {
         let at = |who: &str| PathBuf::from(&dir).join(format!("{}-{who}", resource.name));
         fs::write(at(who), "")?;
         let other = if who == "alice" { "bob" } else { "alice" };
-        // Short: when the other has failed it will not come.
+        // The wait is short: if the other has failed, it will not come.
         if !snowglobe_tests::wait_until(Duration::from_secs(5), || at(other).exists()) {
             return Err("the other did not get it".into());
         }
@@ -157,7 +157,7 @@ fn meet(who: &str, resource: &Resource) -> TestResult {
     Ok(())
 }
 
-/// The pairs, isolated and not: shown as ignored, and run by the tests below.
+/// Makes the pairs, isolated and not. They are shown as ignored, and the tests below run them.
 fn samples() -> Vec<Trial> {
     let mut trials = Vec::new();
     for resource in &RESOURCES {
@@ -174,7 +174,7 @@ fn samples() -> Vec<Trial> {
         .collect()
 }
 
-/// Both of a pair, at the same time.
+/// Runs both trials of a pair at the same time.
 fn run_pair(name: &str) -> snowglobe_tests::Run {
     let place = snowglobe_tests::shared_dir();
     let output = snowglobe_tests::this_program()
@@ -230,7 +230,7 @@ fn the_first_process_is_an_init_and_the_test_its_child() -> TestResult {
     Ok(())
 }
 
-/// Without a PID namespace of its own, it sees others.
+/// Without a PID namespace of its own, a trial sees other processes.
 #[snowglobe::test(isolation(!pid))]
 fn without_a_pid_namespace_there_are_others() {
     assert_ne!(std::os::unix::process::parent_id(), 1);
@@ -241,13 +241,13 @@ fn root_inside_is_nobody_outside() -> TestResult {
     assert!(nix::unistd::geteuid().is_root());
     let map = fs::read_to_string("/proc/self/uid_map")?;
     let outer: Vec<&str> = map.split_whitespace().collect();
-    // Within the outer sandbox's mapping, which is what maps to an unprivileged id.
+    // The ids are those within the outer sandbox's mapping, which maps root to an unprivileged id.
     assert_eq!(outer[..2], ["0", "0"], "{map}");
     assert!(
         outer[2].parse::<u32>()? <= 65_536,
         "never the whole host: {map}"
     );
-    // What only the host's root may do is refused.
+    // Actions that only the host's root may take are refused.
     for file in [
         "/proc/sys/kernel/core_pattern",
         "/proc/sys/vm/drop_caches",
@@ -289,7 +289,7 @@ fn the_workspace_is_writable_and_what_is_made_there_is_the_users() -> TestResult
 
 #[snowglobe::test]
 fn tmp_is_empty_private_and_bounded() -> TestResult {
-    // But for the way to the workspace and the programs, where they lie there.
+    // The paths to the workspace and to the programs stay visible.
     let kept = [std::env::current_dir()?, std::env::current_exe()?];
     for entry in fs::read_dir("/tmp")? {
         let path = entry?.path();
@@ -336,7 +336,8 @@ fn devices_are_harmless_ones() -> TestResult {
     Ok(())
 }
 
-/// Also where the host keeps its own device for its root: what it makes belongs to the trial's network.
+/// Even if the host keeps its own device for its root, an interface made by the trial belongs to
+/// the trial's network.
 #[snowglobe::test(requires(tun))]
 fn the_tun_device_may_be_opened_and_nothing_put_beside_it() -> TestResult {
     let mut options = fs::File::options();

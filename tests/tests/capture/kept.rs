@@ -1,4 +1,4 @@
-//! What becomes of a capture at the end of its trial.
+//! A capture is kept or removed at the end of its trial.
 
 use std::path::{Path, PathBuf};
 
@@ -86,7 +86,7 @@ fn sample_that_hangs() -> TestResult {
     }
 }
 
-/// Runs a sample of its own name, with this in `SNOWGLOBE_CAPTURE`.
+/// Runs a sample of its own name, with this value in `SNOWGLOBE_CAPTURE`.
 fn sample(name: &str, environment: Option<&str>) -> Run {
     let name = format!("kept::{name}");
     let mut program = this_program();
@@ -95,13 +95,13 @@ fn sample(name: &str, environment: Option<&str>) -> Run {
     finished(program.output().expect("this program starts"))
 }
 
-/// The capture that a note tells of.
+/// Returns the capture that a note names.
 fn noted(run: &Run) -> Option<PathBuf> {
     let rest = run.stdout.split_once("(note: capture: ")?.1;
     Some(PathBuf::from(rest.split_once(')')?.0))
 }
 
-/// Where a sample's capture would be.
+/// Returns the path that the capture of a sample would have.
 fn place(name: &str) -> PathBuf {
     let program = std::env::current_exe().expect("this program has a path");
     let tagged = |dir: &&Path| dir.join("CACHEDIR.TAG").exists();
@@ -114,7 +114,7 @@ fn place(name: &str) -> PathBuf {
     captures.join(format!("kept.{name}.pcapng"))
 }
 
-/// Three packets of a handshake on every link that it has.
+/// Checks that a capture has the three packets of a handshake on every link.
 fn is_whole(file: &Path) -> TestResult {
     let syns = read(file, "tcp.flags.syn == 1", &["frame.interface_name"])?;
     assert!(!syns.is_empty() && syns.len() % 2 == 0, "{syns:?}");

@@ -1,4 +1,4 @@
-//! Captures and recordings, as a user makes them; read back by tshark.
+//! Captures and recordings are made as a user makes them, and read back by tshark.
 
 mod kept;
 mod plain;

@@ -1,4 +1,4 @@
-//! Captures of links that the kernel carries, and of nodes' interfaces.
+//! Links that the kernel carries are captured, and so are nodes' interfaces.
 
 use snowglobe::Lab;
 use snowglobe::prelude::*;
@@ -6,7 +6,7 @@ use snowglobe::topology::NodeId;
 
 use crate::tshark::read;
 
-/// One connection from `from` to `to`, with a word in each direction, and its end.
+/// Makes one connection from `from` to `to`, with a word in each direction, and ends it.
 pub(crate) fn exchange(lab: &Lab, from: NodeId, to: NodeId, port: u16) -> TestResult {
     let listener = lab[to].run(|| TcpListener::bind(("0.0.0.0", port)))?;
     let address = (lab[to].ip(), port);
@@ -64,7 +64,7 @@ fn all_links_are_in_one_file_each_under_its_name() -> TestResult {
         ("router–bob", "answer"),
         ("alice–router", "answer"),
     ];
-    // In the order in which they passed: all are on one clock.
+    // The packets stand in the order in which they passed, for all are on one clock.
     assert_eq!(
         words,
         expected.map(|(link, word)| vec![link.to_owned(), hex(word)])
@@ -92,7 +92,7 @@ fn an_interface_of_a_node_is_captured_also_the_one_to_itself() -> TestResult {
         "tcp.dstport",
         "frame.packet_flags_direction",
     ];
-    // Once each, though `lo` sees what it sends again, and `eth0` has two names.
+    // Each stands once, though `lo` sees the packets that it sends again, and `eth0` has two names.
     let syns = read(&file, "tcp.flags.syn == 1 && tcp.flags.ack == 0", &fields)?;
     assert_eq!(
         syns,
@@ -153,7 +153,7 @@ fn frames_that_a_network_card_would_have_to_cut_are_captured_whole() -> TestResu
     for _ in 0..20 {
         client.write_all(&[7; LENGTH])?;
         server.read_exact(&mut [0; LENGTH])?;
-        // However busy the host is, no more waits for the capture than it has room for.
+        // However busy the host is, no more packets wait for the capture than it has room for.
         capture.flush()?;
     }
     let file = capture.flush()?;

@@ -1,4 +1,4 @@
-//! The packets of a link, as values.
+//! A test can look at the packets of a link as values.
 
 use snowglobe::observe::TcpFlags;
 use snowglobe::prelude::*;

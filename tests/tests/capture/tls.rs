@@ -1,4 +1,4 @@
-//! TLS, decrypted by what the programs logged of their keys.
+//! TLS in a capture is decrypted by the keys that the programs logged.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use snowglobe::topology::NodeId;
 
 use crate::tshark::{read, read_with};
 
-/// A server of secrets, which runs, and a client.
+/// Starts a server of secrets and a client.
 fn start() -> TestResult<(Lab, NodeId)> {
     let mut topology = Topology::new();
     let web = topology.node(
@@ -60,11 +60,11 @@ fn what_curl_asked_over_tls_can_be_read_in_the_capture() -> TestResult {
     curl(&lab, client, "unseen", None)?;
     let capture = lab.capture_all()?;
     curl(&lab, client, "first", None)?;
-    // Its own `/tmp` goes with it, but not what was logged there.
+    // The client's own `/tmp` goes with it, but not the keys that were logged there.
     lab[client].crash()?;
     lab[client].restart()?;
     curl(&lab, client, "second", None)?;
-    // Keys that the test wants for itself are not ours.
+    // Keys that the test wants for itself do not go into the capture.
     curl(&lab, client, "private", Some("/tmp/elsewhere"))?;
 
     let file = capture.flush()?;
@@ -99,7 +99,7 @@ fn sample_that_aborts() -> TestResult {
     let (lab, client) = start()?;
     let capture = lab.capture_all()?;
     curl(&lab, client, "last", None)?;
-    // What comes last is written last.
+    // The last exchange is written last.
     let mark = b"this is the end";
     let web = (lab.node("web").ok_or("web")?.ip(), 9);
     lab[client].run(|| UdpSocket::bind("0.0.0.0:0")?.send_to(mark, web))?;
@@ -115,7 +115,7 @@ fn keys_are_in_the_file_when_the_test_crashes() -> TestResult {
     run.failed_with(&["SIGABRT"]);
     let (_, rest) = run.stdout.split_once("(note: capture: ").ok_or("no note")?;
     let (file, _) = rest.split_once(')').ok_or("no end")?;
-    // They may stand behind what they decrypt, so it takes a second look.
+    // The keys may stand behind the packets that they decrypt, so tshark takes a second look.
     let asked = read_with(
         &["-2"],
         Path::new(file),

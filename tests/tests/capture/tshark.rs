@@ -1,15 +1,16 @@
-//! tshark, asked about a capture.
+//! The tests ask tshark about a capture, for it has not been written by us.
 
 use std::path::Path;
 
 use snowglobe::prelude::*;
 
-/// The packets that `filter` lets through, each with the values of `fields`. Anything that tshark complains of is an error.
+/// Returns the packets that `filter` lets through, each with the values of `fields`. Any complaint
+/// of tshark is an error.
 pub(crate) fn read(file: &Path, filter: &str, fields: &[&str]) -> TestResult<Vec<Vec<String>>> {
     read_with(&[], file, filter, fields)
 }
 
-/// The same, with more options.
+/// Returns such packets, with more options for tshark.
 pub(crate) fn read_with(
     options: &[&str],
     file: &Path,
@@ -17,7 +18,7 @@ pub(crate) fn read_with(
     fields: &[&str],
 ) -> TestResult<Vec<Vec<String>>> {
     let mut tshark = Fixture::find("tshark")?.command("tshark")?;
-    // It is root here, of a small world.
+    // tshark runs as root of the trial, whose home it cannot write to.
     tshark.env("HOME", "/tmp").arg("-n").args(options);
     tshark.arg("-r").arg(file).args(["-Y", filter]);
     tshark.args(["-T", "fields", "-E", "separator=\t"]);

@@ -1,4 +1,4 @@
-//! Captures of links that are impaired, and judged packet by packet.
+//! Links that are impaired and judged packet by packet are captured as well.
 
 use std::time::Instant;
 
@@ -43,7 +43,8 @@ fn a_syn_ack_that_was_dropped_is_there_with_the_reason_and_a_timeout_later_again
         ["", "0x00000001", "0x00000001"]
     );
     let after = second[0].parse::<f64>()? - first[0].parse::<f64>()?;
-    // The initial retransmission timeout is a second (RFC 6298), and it was all that the connection waited for.
+    // The initial retransmission timeout is a second (RFC 6298), and the connection waited for
+    // nothing else.
     assert!(after > 0.95 && after <= took, "{after} s of {took} s");
 
     let answers: Vec<_> = recording.packets();
@@ -69,7 +70,7 @@ fn what_a_link_does_to_packets_is_in_the_comments() -> TestResult {
     let (capture, link) = (lab.capture_all()?, &lab[link]);
     let socket = lab[alice].run(|| UdpSocket::bind("0.0.0.0:9"))?;
     let _receiver = lab[bob].run(|| UdpSocket::bind("0.0.0.0:9"))?;
-    // Says a word, and returns when the link has done with it.
+    // Sends a word, and returns when the link has handled its packet.
     let say = |word: &str| -> TestResult {
         let direction = Direction::AToB;
         let done = || {
@@ -108,7 +109,7 @@ fn what_a_link_does_to_packets_is_in_the_comments() -> TestResult {
     let _rule = link.rule(late, Verdict::Delay(Duration::from_millis(20)))?;
     say("late")?;
 
-    // The bit may be one of those by which datagrams are known.
+    // The flipped bit may be one of those by which the filter knows datagrams.
     let filter = "udp.dstport == 9 || (eth.type == 0x0800 && frame.comment contains \"flipped\")";
     let seen = read(&capture.flush()?, filter, &["frame.comment"])?;
     let mut comments: Vec<&str> = seen.iter().map(|values| values[0].as_str()).collect();
@@ -156,7 +157,7 @@ fn a_capture_of_a_node_goes_on_when_its_link_is_carried_by_somebody_else() -> Te
         [place(2), place(3)],
         [["alice–bob", "81"], ["bob/eth0", "81"]]
     );
-    // On one clock: it came to bob as much later as the link is long.
+    // Both times are on one clock: the packet came to bob as much later as the delay of the link.
     let (sent, arrived) = (syns[2][2].parse::<f64>()?, syns[3][2].parse::<f64>()?);
     assert!(arrived - sent > 0.0199, "{syns:?}");
     Ok(())

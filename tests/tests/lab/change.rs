@@ -1,11 +1,11 @@
-//! Ways that are found again when something was taken away, cables that move, and growth that fails.
+//! A running lab changes: routes are found again, cables move, and growth may fail.
 
 use snowglobe::Lab;
 use snowglobe::lab::{Inspection, Node};
 use snowglobe::prelude::*;
 use snowglobe::topology::{EndSpec, NodeId, StartCommand};
 
-/// Whether a connection comes about, soon or not at all.
+/// Returns whether a connection comes about, soon or not at all.
 fn reaches(from: &Node, ip: IpAddr) -> bool {
     from.run(|| TcpStream::connect_timeout(&(ip, 80).into(), Duration::from_millis(300)).is_ok())
 }
@@ -21,8 +21,8 @@ fn listeners(lab: &Lab) -> TestResult<Vec<TcpListener>> {
         .collect()
 }
 
-/// Of a ring of four, the last is known by its address on the link to the third. Without the link between the first two, the
-/// first reaches the second, and is reached, by the long way round.
+/// In a ring of four, the last node is known by its address on the link to the third. Without the
+/// link between the first two, the first reaches the second, and is reached, by the long way round.
 #[snowglobe::test]
 fn a_ring_without_a_link_is_a_line() -> TestResult {
     let mut lab = shape::ring(4).start()?;
@@ -32,7 +32,8 @@ fn a_ring_without_a_link_is_a_line() -> TestResult {
     let across = both(&lab[ids[2]]);
     assert!(across.iter().all(|ip| reaches(&lab[ids[0]], *ip)));
     lab.remove_link(first_link)?;
-    // The third is known by its address on the link to the second, which is three hops away now.
+    // The third node is known by its address on the link to the second, which is three hops away
+    // now.
     for ip in across {
         assert!(reaches(&lab[ids[0]], ip), "{ip} from the first");
         assert!(reaches(&lab[ids[1]], ip), "{ip} from the second");
@@ -43,7 +44,7 @@ fn a_ring_without_a_link_is_a_line() -> TestResult {
 
 #[snowglobe::test]
 fn routes_go_round_a_node_that_was_removed() -> TestResult {
-    // Two ways from left to right: over `short`, and over `far` and `away`.
+    // Two ways lead from left to right: over `short`, and over `far` and `away`.
     let mut topology = Topology::new();
     let [left, short, right, far, away] =
         ["left", "short", "right", "far", "away"].map(|name| topology.node(name));
@@ -64,7 +65,7 @@ fn routes_go_round_a_node_that_was_removed() -> TestResult {
     for ip in to {
         assert!(reaches(&lab[left], ip), "{ip}");
     }
-    // Nobody is there to answer, and nothing leads there.
+    // Nobody is there to answer, and no route leads there.
     assert!(!reaches(&lab[left], lab[short].ip()));
     lab.remove_node(away)?;
     for ip in to {
@@ -116,7 +117,8 @@ fn a_node_that_moves_to_another_network_gets_addresses_there() -> TestResult {
     meet(&lab, &[laptop, router, server])
 }
 
-/// What goes over two switches that are joined is one network: whoever moves there keeps addresses and connections.
+/// Two joined switches are one network: a node that moves from one to the other keeps its addresses
+/// and connections.
 #[snowglobe::test]
 fn a_node_that_moves_within_its_network_keeps_its_connections() -> TestResult {
     let mut topology = Topology::new();
@@ -136,7 +138,7 @@ fn a_node_that_moves_within_its_network_keeps_its_connections() -> TestResult {
         lab.move_link(cable, to)?;
         assert_eq!(both(&lab[phone]), addresses);
         let mut byte = [0];
-        // From the one who did not move: the switches must know already where to.
+        // The node that did not move sends first: the switches must know the new port already.
         client.write_all(b"?")?;
         served.read_exact(&mut byte)?;
         served.write_all(b"!")?;
@@ -175,7 +177,7 @@ fn a_cable_that_cannot_move_stays_where_it_is() -> TestResult {
     Ok(())
 }
 
-/// Whatever of a node can be compared: not the counters of what passed.
+/// Returns everything of a node that can be compared, without the counters of packets.
 fn network(lab: &Lab, node: NodeId) -> TestResult<impl PartialEq + std::fmt::Debug + use<>> {
     let Inspection {
         interfaces,
@@ -241,7 +243,7 @@ fn growth_that_fails_leaves_the_lab_as_it_was() -> TestResult {
         assert_eq!(lab.namespaces()?.len(), namespaces);
     }
     assert!(reaches(&lab[ids[0]], lab[ids[1]].ip()));
-    // And it can still grow, by the very same.
+    // The lab can still grow, by the very same change.
     let late = lab.grow(|topology| {
         let late = topology.node("late");
         let lan = topology.find_switch("lan").expect("a star has a switch");
@@ -256,7 +258,8 @@ fn growth_that_fails_leaves_the_lab_as_it_was() -> TestResult {
     Ok(())
 }
 
-/// A node whose cable is pulled has no routes to be changed; it learns the new ones when the cable is put back.
+/// A node whose cable is pulled has no routes to be changed. It learns the new ones when the cable
+/// is put back.
 #[snowglobe::test]
 fn a_lab_grows_while_a_cable_is_pulled() -> TestResult {
     let mut lab = shape::line(3).start()?;
@@ -281,7 +284,7 @@ fn a_lab_grows_while_a_cable_is_pulled() -> TestResult {
     Ok(())
 }
 
-/// Somebody who was alone has no address; somebody who got a cable has.
+/// A node that was alone has no address; once it has got a cable, it has one.
 #[snowglobe::test]
 fn a_first_cable_gives_a_node_an_address() -> TestResult {
     let mut topology = Topology::new();

@@ -1,4 +1,4 @@
-//! Volumes, binds and root filesystems.
+//! Nodes have volumes, binds and root filesystems.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ fn a_named_volume_is_shared_and_survives_its_nodes() -> TestResult {
     let b = topology.node(NodeSpec::new("b").volume("/data", Volume::named("site")));
     let c = topology.node("c");
     let lab = topology.start().map(drop).unwrap_err().to_string();
-    // The trial's /srv is the host's, which cannot be written to.
+    // The trial's `/srv` is the host's, which cannot be written to.
     assert!(
         lab.contains("node `a`") && lab.contains("mount point"),
         "{lab}"

@@ -1,11 +1,11 @@
-//! Names: each node has files of its own for them.
+//! Each node has files of its own for names.
 
 use std::fs;
 use std::net::ToSocketAddrs;
 
 use snowglobe::prelude::*;
 
-/// Appends to a file of a node.
+/// Appends a line to a file of a node.
 fn append(node: &snowglobe::lab::Node, path: &str, line: &str) -> TestResult {
     node.run(|| -> std::io::Result<()> {
         let mut file = fs::OpenOptions::new().append(true).open(path)?;
@@ -47,7 +47,7 @@ fn what_a_node_writes_to_its_hosts_file_is_its_own() -> TestResult {
     };
     assert!(resolver(a)?.contains("example.org"));
     assert!(!resolver(b)?.contains("example.org"));
-    // It is on the node's disk, and names that come later do not take it away.
+    // The line is on the node's disk, and names that come later do not remove it.
     lab[a].restart()?;
     let late = lab.grow(|topology| {
         let late = topology.node("late");
@@ -65,7 +65,7 @@ fn what_a_node_writes_to_its_hosts_file_is_its_own() -> TestResult {
     Ok(())
 }
 
-/// Programs that know nothing of the C library's resolver read the same files.
+/// Programs that do not use the C library's resolver read the same files.
 #[snowglobe::test(fixtures("busybox"))]
 fn static_programs_find_names_in_their_nodes_own_file() -> TestResult {
     let busybox = Fixture::find("busybox")?.command("busybox")?;
@@ -93,7 +93,7 @@ fn static_programs_find_names_in_their_nodes_own_file() -> TestResult {
         assert_eq!(got.stdout_str(), "hello", "{name}: {}", got.stderr_str());
     }
     greeting.join().map_err(|_| "the server panicked")??;
-    // Only there.
+    // Only this node has the line.
     let hosts = ask(&lab[a], &["cat", "/etc/hosts"])?.stdout_str();
     assert!(!hosts.contains("192.0.2.1"), "{hosts}");
     assert_eq!(ask(&lab[a], &["hostname"])?.stdout_str(), "a\n");

@@ -1,4 +1,4 @@
-//! Pausing, crashing, restarting.
+//! A node can be paused, crashed and restarted.
 
 use std::io::BufRead;
 
@@ -88,7 +88,7 @@ fn a_crash_kills_everything_at_once_and_a_restart_brings_it_back() -> TestResult
         listener.accept()?;
     }
     let seen = lab.inspect(a)?;
-    // The first process and the command.
+    // These are the first process and the command.
     assert_eq!(seen.processes.len(), 2, "{:?}", seen.processes);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What changes while a lab runs.
+//! A lab can change while it runs.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use snowglobe::Lab;
 use snowglobe::lab::Node;
 use snowglobe::prelude::*;
 
-/// Whether a connection comes about, soon or not at all.
+/// Returns whether a connection comes about, soon or not at all.
 fn reaches(from: &Node, ip: IpAddr) -> bool {
     from.run(|| TcpStream::connect_timeout(&(ip, 80).into(), Duration::from_millis(300)).is_ok())
 }
@@ -26,7 +26,8 @@ fn links_of_a_ring_go_down_and_come_back() -> TestResult {
     for round in 0..2 {
         for link in lab.links() {
             let (a, b) = (link.id().index(), (link.id().index() + 1) % 4);
-            // Of a node with two links, the name stands for an address on the first; ask for the one on this link.
+            // The name of a node with two links stands for an address on the first, so this returns
+            // the one on this link.
             let on_link = |index: usize| -> Vec<IpAddr> {
                 let stack = lab.plan().stack(nodes[index].id());
                 let interface = stack
@@ -87,7 +88,7 @@ fn a_cable_at_a_switch_is_pulled_and_put_back() -> TestResult {
     assert!(!seen.interface("eth0").ok_or("eth0")?.carrier);
     link.up()?;
     for ip in [nodes[1].ip(), nodes[1].ipv6().ok_or("ipv6")?.into()] {
-        // It may be in the middle of asking for the address, which it repeats every second.
+        // The kernel may be in the middle of asking for the address, which it repeats every second.
         lab.wait_until(|| reaches(nodes[0], ip))?;
     }
     Ok(())
@@ -127,7 +128,7 @@ fn nodes_and_links_come_and_go() -> TestResult {
     })?;
     let _listener = lab[later].run(|| TcpListener::bind("[::]:80"))?;
     lab[first].run(|| TcpStream::connect("later:80"))?;
-    // Over the first node, which forwards from now on.
+    // The way leads over the first node, which forwards from now on.
     lab[pod].run(|| TcpStream::connect("later:80"))?;
 
     lab.remove_node(later)?;

@@ -1,4 +1,4 @@
-//! Labs: nodes, links, switches, pods, volumes and root filesystems, as a user builds them.
+//! Labs have nodes, links, switches, pods, volumes and root filesystems, as a user builds them.
 
 mod change;
 mod disks;

@@ -1,4 +1,4 @@
-//! Large labs.
+//! A lab may have thousands of nodes.
 
 use std::time::Instant;
 
@@ -36,7 +36,7 @@ fn asks(from: &Node, others: &[&Node], listeners: &[TcpListener]) -> TestResult 
     let streams: Vec<TcpStream> =
         from.run(|| addresses.iter().map(connect).collect::<Result<_, _>>())?;
     for (listener, clients) in listeners.iter().zip(streams.chunks(2)) {
-        // In whichever order: what the two families send may take two of the kernel's queues.
+        // The two may come in any order, for the two families may use two of the kernel's queues.
         let accept = |_| Ok(listener.accept()?.1.port());
         let mut accepted: Vec<u16> = clients.iter().map(accept).collect::<TestResult<_>>()?;
         let port = |client: &TcpStream| Ok(client.local_addr()?.port());
@@ -48,9 +48,10 @@ fn asks(from: &Node, others: &[&Node], listeners: &[TcpListener]) -> TestResult 
     Ok(())
 }
 
-/// Has one node send a datagram to all, and counts those of the others that it comes to.
+/// Sends a datagram from one node to all, and counts the others that it reaches.
 ///
-/// The kernel's queues are those of all programs of the machine: what others fill may be full, so it is sent up to three times.
+/// The kernel's queues belong to all programs of the machine, and others may have filled them, so
+/// the datagram is sent up to three times.
 fn all_hear(lab: &Lab, from: usize, length: usize) -> TestResult {
     let listen = |node: &Node| -> std::io::Result<UdpSocket> {
         let socket = node.run(|| UdpSocket::bind("0.0.0.0:9"))?;
@@ -90,7 +91,7 @@ fn everybody_answers_in_a_star_of_a_thousand() -> TestResult {
     let begin = Instant::now();
     let lab = shape::star(NODES).start()?;
     println!("start: {:?}", begin.elapsed());
-    // At most three for each node, and a few for the lab as a whole.
+    // There are at most three for each node, and a few for the lab as a whole.
     assert!(
         descriptors() <= before + 3 * NODES + 10,
         "{} descriptors",
@@ -110,7 +111,7 @@ fn everybody_answers_in_a_star_of_a_thousand() -> TestResult {
     for node in &nodes[1..] {
         asks(node, &nodes[..1], &listeners[..1])?;
     }
-    // Others have to find each other first.
+    // Other nodes have to find each other first.
     for pair in [(1, 2), (999, 3), (500, 501)] {
         asks(nodes[pair.0], &[nodes[pair.1]], &listeners[pair.1..=pair.1])?;
     }
@@ -124,7 +125,7 @@ fn everybody_answers_in_a_star_of_a_thousand() -> TestResult {
     Ok(())
 }
 
-/// A bridge takes 1,023; so this is two, and packets cross both of them.
+/// A bridge takes 1,023 ports; so this is two bridges, and packets cross both of them.
 #[snowglobe::test(timeout = "180s", exclusive)]
 fn a_switch_has_two_thousand_ports() -> TestResult {
     let mut topology = Topology::new();
@@ -142,14 +143,14 @@ fn a_switch_has_two_thousand_ports() -> TestResult {
     for (from, to) in [(0, 999), (999, 0), (0, 499), (501, 2), (700, 300)] {
         asks(nodes[from], &[nodes[to]], &listeners[to..=to])?;
     }
-    // Each hears it twice, on either of its ports.
+    // Each node hears the datagram twice, on either of its ports.
     for (from, length) in [(0, 10), (999, 4000), (500, 20_000)] {
         all_hear(&lab, from, length)?;
     }
     Ok(())
 }
 
-/// What is done for crowded switches is done for one that gets crowded.
+/// A switch that gets crowded later is treated like one that is crowded from the start.
 #[snowglobe::test(timeout = "120s", exclusive)]
 fn a_switch_grows_until_it_is_crowded() -> TestResult {
     let mut topology = Topology::new();

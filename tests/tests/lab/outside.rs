@@ -1,4 +1,4 @@
-//! Labs as seen from outside of them.
+//! A lab is seen here from outside of it.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,8 @@ fn every_namespace_is_listed_with_its_kind_inode_and_owner() -> TestResult {
             .filter(|namespace| namespace.kind == kind)
             .collect::<Vec<_>>()
     };
-    // Two nodes and a pod of two containers; all in the trial's user namespace; one hub.
+    // There are two nodes and a pod of two containers, all in the trial's user namespace, and one
+    // hub.
     let counts = ["net", "mnt", "uts", "ipc", "pid", "user"].map(|kind| of(kind).len());
     assert_eq!(counts, [4, 4, 3, 3, 4, 1], "{all:#?}");
     let inodes: BTreeSet<_> = all.iter().map(|namespace| namespace.inode).collect();

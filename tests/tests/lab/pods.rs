@@ -1,10 +1,10 @@
-//! Containers that share a network.
+//! The containers of a pod share a network.
 
 use snowglobe::Lab;
 use snowglobe::prelude::*;
 use snowglobe::topology::NodeId;
 
-/// A pod of two, and somebody outside.
+/// Starts a pod of two, and a node outside of it.
 fn pod(spec: PodSpec) -> TestResult<(Lab, [NodeId; 3])> {
     let mut topology = Topology::new();
     let pod = topology.pod(spec);
@@ -103,7 +103,7 @@ fn a_container_dies_without_its_pod() -> TestResult {
     Ok(())
 }
 
-/// By System V and by POSIX.
+/// The containers of a pod can share memory, by System V and by POSIX.
 #[snowglobe::test]
 fn memory_is_shared_within_a_pod_and_not_between_nodes() -> TestResult {
     let (lab, [app, sidecar, outside]) = pod(PodSpec::new("web"))?;

@@ -1,4 +1,4 @@
-//! Programs in nodes.
+//! Programs run in nodes.
 
 use std::io::BufRead;
 
@@ -45,7 +45,7 @@ fn programs_are_children_of_their_nodes_first_process() -> TestResult {
         .command("sh")
         .args(["-c", "echo $PPID; echo /proc/[0-9]*"])
         .output()?;
-    // The first process, and the shell.
+    // These are the first process and the shell.
     assert_eq!(parent.stdout_str(), "1\n/proc/1 /proc/2\n");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Real programs in labs.
+//! Real programs run in labs.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use snowglobe::Lab;
 use snowglobe::prelude::*;
 use snowglobe::topology::{NodeId, StartCommand, Users};
 
-/// What serves `/run/site`.
+/// Returns a configuration that serves `/run/site`.
 fn page() -> String {
     snowglobe_tests::nginx_conf("/run/site/access.log", "listen 80; root /run/site;")
 }
@@ -99,7 +99,7 @@ backend webs
         .collect::<Result<_, _>>()?;
     answers.sort();
     assert_eq!(answers, ["web1", "web1", "web2", "web2", "web3", "web3"]);
-    // Without the detour, too: all of them listen on port 80.
+    // A request without the detour works, too: all of them listen on port 80.
     assert_eq!(get(&lab, proxy, "web2")?, "web2");
     Ok(())
 }
@@ -143,7 +143,8 @@ fn a_sidecar_reads_nginx_log_from_a_shared_volume() -> TestResult {
     Ok(())
 }
 
-/// The user and group of nginx' worker, as the node's own `/proc` has them. It has its name only when it is who it wants to be.
+/// Returns the user and group of nginx' worker, as the node's own `/proc` has them. The worker has
+/// its name only once it has its final user.
 fn worker(lab: &Lab, node: NodeId) -> TestResult<[u32; 2]> {
     let find = || -> std::io::Result<String> {
         for entry in fs::read_dir("/proc")? {
@@ -164,7 +165,7 @@ fn worker(lab: &Lab, node: NodeId) -> TestResult<[u32; 2]> {
     Ok([of("Uid:")?, of("Gid:")?])
 }
 
-/// Nothing is told to it but to stay in the foreground; its configuration says `user www-data`.
+/// The test tells nginx only to stay in the foreground; its configuration says `user www-data`.
 #[snowglobe::test(fixtures("nginx"), requires(id_range))]
 fn nginx_as_debian_has_it_is_www_data() -> TestResult {
     let nginx = Fixture::find("nginx")?;
@@ -188,7 +189,8 @@ fn nginx_as_debian_has_it_is_www_data() -> TestResult {
             outside.iter().any(|process| process.uid == 33),
             "{outside:#?}"
         );
-        // What it serves it reads as www-data, and what it was given to write to is www-data's.
+        // nginx reads its files as www-data, and the directories that it writes to belong to
+        // www-data.
         lab[web].run(|| fs::write("/var/www/html/index.html", "hello"))?;
         assert_eq!(get(&lab, client, "web")?, "hello");
         let body = lab[web].run(|| fs::metadata("/var/lib/nginx/body"))?;
@@ -200,7 +202,7 @@ fn nginx_as_debian_has_it_is_www_data() -> TestResult {
     Ok(())
 }
 
-/// Where there is a single id, everybody is root.
+/// If there is a single id, everybody is root.
 #[snowglobe::test(fixtures("nginx"))]
 fn nginx_is_root_where_a_single_id_is_mapped() -> TestResult {
     let mut topology = Topology::new();
@@ -213,7 +215,7 @@ fn nginx_is_root_where_a_single_id_is_mapped() -> TestResult {
     Ok(())
 }
 
-/// One command of redis' protocol, and the line that answers it.
+/// Sends one command of redis' protocol, and returns the line that answers it.
 fn redis(lab: &Lab, node: NodeId, command: &str) -> TestResult<String> {
     let answer = lab[node].run(|| {
         let mut stream = TcpStream::connect("localhost:6379")?;

@@ -1,4 +1,4 @@
-//! Root filesystems of nodes.
+//! A node can have a root filesystem of its own.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use snowglobe::prelude::*;
 
-/// A tiny root filesystem: a static busybox and nothing else.
+/// Makes a tiny root filesystem: a static busybox and nothing else.
 fn little_root() -> TestResult<tempfile::TempDir> {
     let dir = snowglobe_tests::shared_dir();
     fs::create_dir_all(dir.path().join("bin"))?;
@@ -22,7 +22,7 @@ fn little_root() -> TestResult<tempfile::TempDir> {
     Ok(dir)
 }
 
-/// All that is promised of a root filesystem, tried with one that has a little root at its bottom.
+/// Checks all that is promised of a root filesystem, on one that has a little root at its bottom.
 fn is_private_and_has_proc_sys_and_dev(root: &Path) -> TestResult {
     let mut topology = Topology::new();
     let a = topology.node(
@@ -58,7 +58,8 @@ fn is_private_and_has_proc_sys_and_dev(root: &Path) -> TestResult {
         sh("for d in null zero random urandom tty; do [ -c /dev/$d ] || echo $d; done")?,
         ""
     );
-    // What is written is the node's own, is kept when it restarts, and is not in the directory below.
+    // A written file is the node's own, is kept when the node restarts, and is not in the directory
+    // below.
     assert_eq!(
         sh("echo mine > /etc/mine; cat /etc/mine; echo all > /data/all")?,
         "mine\n"
@@ -81,7 +82,8 @@ fn a_root_filesystem_is_private_and_has_proc_sys_and_dev() -> TestResult {
     is_private_and_has_proc_sys_and_dev(little_root()?.path())
 }
 
-/// Overlays may be stacked upon each other twice; what lies in the second is refused to the overlay of a node.
+/// Overlays may be stacked upon each other twice. A directory in the second is refused to the
+/// overlay of a node.
 #[snowglobe::test(fixtures("busybox"), ignore = "a sample")]
 fn sample_of_a_root_that_cannot_be_overlaid() -> TestResult {
     let root = little_root()?;

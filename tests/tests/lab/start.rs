@@ -1,4 +1,4 @@
-//! What is there when `start()` returns.
+//! A test may rely on the whole lab when `start()` returns.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Instant;
@@ -39,7 +39,8 @@ fn both_families_work_from_the_first_packet_in_a_star() -> TestResult {
             let ip = ip.ok_or("an address is missing")?;
             let begin = Instant::now();
             nodes[from].run(|| TcpStream::connect((ip, 80)))?;
-            // A lost first packet is repeated after a second; nothing else here takes a tenth of that.
+            // A lost first packet is repeated after a second; nothing else here takes a tenth of
+            // that.
             assert!(
                 begin.elapsed() < Duration::from_millis(500),
                 "{from} to {ip}: {:?}",
@@ -176,7 +177,7 @@ fn a_wrong_topology_is_refused_before_anything_starts() -> TestResult {
     Ok(())
 }
 
-/// What only the kernel knows is refused by it half-way, and nothing is left.
+/// The kernel refuses half-way what only it can know, and nothing is left.
 #[snowglobe::test]
 fn what_the_kernel_refuses_is_named_with_its_node() -> TestResult {
     for (spec, expected) in [

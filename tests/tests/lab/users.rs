@@ -1,4 +1,4 @@
-//! Whom a node's users are.
+//! A node's users are the trial's, or the node's own.
 
 use snowglobe::prelude::*;
 use snowglobe::topology::{StartCommand, Users};
@@ -34,7 +34,7 @@ fn a_node_has_users_of_its_own_on_request() -> TestResult {
         .filter(|namespace| namespace.kind == "user")
         .collect();
     assert_eq!(users.len(), 2, "{users:#?}");
-    // It is the root of its own network all the same, and the kernel knows its owner.
+    // The node is the root of its own network all the same, and the kernel knows its owner.
     let of_one = users
         .iter()
         .find(|user| user.nodes == ["one"])
@@ -86,7 +86,7 @@ fn more_ids_than_there_are_is_an_error_with_a_way_out() -> TestResult {
     Ok(())
 }
 
-/// Its network belongs to its users, who therefore outlive its processes.
+/// The network belongs to the node's users, who therefore outlive its processes.
 #[snowglobe::test]
 fn a_node_with_users_of_its_own_is_restarted() -> TestResult {
     let available = ids_in(&std::fs::read_to_string("/proc/self/uid_map")?);
@@ -127,7 +127,7 @@ fn a_node_with_users_of_its_own_is_restarted() -> TestResult {
         assert_eq!(namespace()?, first);
         let map = lab[own].command("cat").arg("/proc/self/uid_map").output()?;
         assert_eq!(ids_in(&map.stdout_str()), (available / 2).max(1));
-        // It is root of its network and its files, and of no other process than its own.
+        // The node is root of its network and its files, and of no other process than its own.
         let listener = lab[own].run(|| TcpListener::bind("0.0.0.0:80"))?;
         lab[other].run(|| TcpStream::connect((ip, 80)))?;
         listener.accept()?;

@@ -1,4 +1,4 @@
-//! What a lab does to the verdict of its trial.
+//! A lab changes the verdict of its trial.
 
 use snowglobe::prelude::*;
 use snowglobe_tests::sample;

@@ -1,4 +1,4 @@
-//! Closures that run in nodes, and the threads that they run on.
+//! Closures run in nodes, on threads that are kept for the next closure.
 
 use std::path::{Path, PathBuf};
 use std::sync::Barrier;
@@ -12,7 +12,7 @@ use snowglobe::prelude::*;
 
 use super::many::status;
 
-/// As many threads as a lab keeps waiting.
+/// Number of threads that a lab keeps waiting.
 const KEPT: usize = 8;
 
 fn hostname() -> String {
@@ -20,7 +20,7 @@ fn hostname() -> String {
     name.trim().to_owned()
 }
 
-/// Those namespaces of a process or thread that a thread can enter.
+/// Returns the namespaces of a process or thread that a thread can enter.
 fn namespaces(process: &Path) -> Vec<PathBuf> {
     let kinds = ["net", "mnt", "uts", "ipc"].iter();
     kinds

@@ -1,4 +1,4 @@
-//! What trials write is captured, bounded, and shown when it matters.
+//! The output of trials is captured, bounded, and shown when it matters.
 
 use snowglobe_tests::{run, sample};
 
@@ -73,7 +73,7 @@ fn of_much_output_the_beginning_and_the_end_are_shown() {
 fn a_reader_that_stops_reading_holds_no_trial_up() {
     use std::io::Read;
     use std::process::Stdio;
-    // More failures than a pipe takes, and nobody reads until the trials are over.
+    // There are more failures than a pipe takes, and nobody reads until the trials are over.
     let mut child = snowglobe_tests::this_program()
         .args([
             "--include-ignored",

@@ -1,4 +1,4 @@
-//! The command line that cargo, nextest, IDEs and people use.
+//! cargo, nextest, IDEs and people use the same command line.
 
 use snowglobe_tests::{run, this_program};
 
@@ -225,7 +225,8 @@ fn a_log_file_has_a_line_a_trial() {
         "--ignored",
     ])
     .passed_with(&[]);
-    // The runner itself is outside of the sandbox that it makes, and we are in one: same /tmp.
+    // The runner itself is outside of the sandbox that it makes, and this trial is in one: so both
+    // have the same `/tmp`.
     assert_eq!(
         std::fs::read_to_string(path).unwrap(),
         "ok samples::passes\n"
@@ -242,7 +243,8 @@ fn help_names_every_option_and_status() {
     ]);
 }
 
-/// The look is libtest-mimic's, which is libtest's: both print a run of one trial that passes.
+/// The output looks like libtest-mimic's, and so like libtest's: both print a run of one trial that
+/// passes.
 #[snowglobe::test(nested)]
 fn the_lines_are_those_of_libtest_mimic() {
     let run = run(&[

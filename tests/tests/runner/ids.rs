@@ -1,4 +1,5 @@
-//! Whose ids a run has: an ordinary user's own, and those that `/etc/subuid` gives it, as far as they can be mapped.
+//! A run has an ordinary user's own ids, and those that `/etc/subuid` gives to the user, as far as
+//! they can be mapped.
 //!
 //! The trial's root plays the programs that are setuid on a host, and one of its ids the user.
 
@@ -12,7 +13,7 @@ use snowglobe::TestResult;
 use snowglobe_tests::{Run, finished, program_at};
 
 const USER: u32 = 1000;
-/// What belongs to it, as `/etc/subuid` says it.
+/// A line of `/etc/subuid` that gives the user a range of ids.
 const SOME: &str = "1000:20000:10000\n";
 
 fn shell(line: &str) -> TestResult {
@@ -21,7 +22,7 @@ fn shell(line: &str) -> TestResult {
     Ok(())
 }
 
-/// Writes a program for everybody.
+/// Writes a program that everybody may run.
 fn program(name: &str, text: &str) -> TestResult {
     let path = Path::new("/tmp/bin").join(name);
     fs::write(&path, format!("#!/bin/sh\n{text}\n"))?;
@@ -29,7 +30,8 @@ fn program(name: &str, text: &str) -> TestResult {
     Ok(())
 }
 
-/// A `newuidmap` or `newgidmap` that has a thread of the test do its work, for that is privileged.
+/// Writes a `newuidmap` or `newgidmap` that lets a thread of the test do its work, for that is
+/// privileged.
 fn maps(name: &str, file: &'static str) -> TestResult {
     let [asked, done] = ["asked", "done"].map(|what| format!("/tmp/{name}.{what}"));
     shell(&format!("mkfifo -m 666 {asked} {done}"))?;
@@ -49,7 +51,7 @@ fn refuses(name: &str) -> TestResult {
     program(name, "echo \"not for $2\" >&2\nexit 1")
 }
 
-/// A run by the user, on a host with these files and with these programs.
+/// Runs a trial as the user, on a host with these files and these programs.
 fn run(subuid: &str, subgid: &str, helpers: impl FnOnce() -> TestResult) -> TestResult<Run> {
     for dir in ["/tmp/bin", "/tmp/etc"] {
         fs::create_dir(dir)?;
@@ -86,7 +88,7 @@ fn what_belongs_to_an_ordinary_user_is_mapped() -> TestResult {
 
 const FEWER: &str = "its root is uid 1000 outside\nnote: one id is mapped instead of 10001: ";
 
-/// A mapping can be written once: whoever has half of what was wanted can have nothing else.
+/// A mapping can be written once: a user who got half of the ids can have no others.
 #[snowglobe::test(nested, requires(id_range))]
 fn where_users_are_mapped_and_groups_are_not_there_is_one_id() -> TestResult {
     let run = run(SOME, SOME, || {

@@ -1,4 +1,4 @@
-//! The runner, run by itself: each test starts this same program on samples that misbehave.
+//! The runner runs itself: each test starts this same program on samples that misbehave.
 
 mod capture;
 mod command_line;

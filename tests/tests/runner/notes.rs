@@ -1,4 +1,4 @@
-//! What a test has shown beside its verdict, and what it does when that is known.
+//! A test may show notes beside its verdict, and act when the verdict is known.
 
 use snowglobe_tests::{run, sample};
 

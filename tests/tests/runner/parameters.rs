@@ -1,11 +1,11 @@
-//! Trials that are made at run time, from a matrix of values.
+//! Trials can be made at run time, from a matrix of values.
 
 use std::net::{TcpListener, UdpSocket};
 use std::time::Duration;
 
 use snowglobe::{Isolation, Need, Options, Trial};
 
-/// One for each protocol and port.
+/// Makes one trial for each protocol and port.
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
     for port in [1, 80, 443, 65_535] {

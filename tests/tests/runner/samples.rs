@@ -79,7 +79,8 @@ fn terminates_itself() {
     kill_self(nix::sys::signal::Signal::SIGTERM);
 }
 
-/// Twice, for std catches the first SIGSEGV and, seeing no overflow, lets the next one through.
+/// Sends the signal twice, for std catches the first SIGSEGV and lets the next one through if it is
+/// no overflow.
 fn kill_self(signal: nix::sys::signal::Signal) {
     for _ in 0..2 {
         nix::sys::signal::raise(signal).unwrap();
@@ -114,7 +115,7 @@ fn expects_a_threads_panic() {
 
 #[snowglobe::test(ignore = "a sample")]
 fn leaves_a_daemon() {
-    // A session of its own and two forks, as daemons do.
+    // A session of its own and two forks are what daemons make.
     let script = "setsid sh -c 'sleep 1000 & echo $! > /tmp/pid' & wait";
     Command::new("sh")
         .args(["-c", script])
@@ -124,7 +125,7 @@ fn leaves_a_daemon() {
     until_it_sleeps(std::fs::read_to_string("/tmp/pid").unwrap().trim());
 }
 
-/// Until the shell's copy has become the program.
+/// Waits until the shell's copy has become the program.
 fn until_it_sleeps(pid: &str) {
     let name = format!("/proc/{pid}/comm");
     let asleep = || std::fs::read_to_string(&name).is_ok_and(|name| name.trim() == "sleep");
@@ -203,7 +204,7 @@ fn has_a_derived_seed() {
     panic!("to show it");
 }
 
-/// A file in the workspace by which a sample tells the test that runs it something.
+/// Returns a file in the workspace by which a sample tells something to the test that runs it.
 pub(crate) fn marker(name: &str) -> std::path::PathBuf {
     let dir = std::env::var_os("SAMPLE_DIR").expect("the test says where");
     std::path::PathBuf::from(dir).join(name)
@@ -213,7 +214,7 @@ pub(crate) fn marker(name: &str) -> std::path::PathBuf {
 fn ignores_interrupts() -> TestResult {
     use std::os::unix::process::CommandExt;
     let ignore = "trap '' INT; echo > $SAMPLE_DIR/started; while :; do sleep 1; done";
-    // In place of the test body, which would not ignore them.
+    // The shell takes the place of the test body, which would not ignore the signals.
     Err(Command::new("sh").args(["-c", ignore]).exec())?
 }
 
@@ -246,7 +247,7 @@ fn lonely_by_its_weight() -> TestResult {
     alone()
 }
 
-/// Fails if another does the same at the same time.
+/// Fails if another trial does the same at the same time.
 fn alone() -> TestResult {
     let lock = marker("alone");
     std::fs::File::create_new(&lock)?;
@@ -265,7 +266,7 @@ fn not_alone_2() -> TestResult {
     met("2", "1")
 }
 
-/// The same, and stays until the other has tried.
+/// Does the same, and stays until the other trial has tried.
 fn met(own: &str, other: &str) -> TestResult {
     let lock = marker("alone");
     let made = std::fs::File::create_new(&lock);
@@ -320,7 +321,7 @@ fn is_told_that_it_failed() {
     panic!("on purpose");
 }
 
-/// Has the verdict written down, and that the last to ask is the first to be told.
+/// Writes the verdict down, and checks that the last to ask is the first to be told.
 fn told() {
     snowglobe::at_end(|passed| snowglobe::note(format!("first: {passed}")));
     snowglobe::at_end(|passed| snowglobe::note(format!("last: {passed}")));

@@ -1,4 +1,4 @@
-//! Seeds, timeouts, requirements, order.
+//! Seeds, timeouts, requirements and order are the runner's part.
 
 use snowglobe_tests::{finished, run, sample, this_program};
 
@@ -59,7 +59,7 @@ fn a_derived_seed_is_the_same_for_the_same_run_seed() {
             .find(|line| line.starts_with("derived "))
             .unwrap()
             .to_owned();
-        // The failure's own header and the line to copy lead to the same.
+        // The failure's own header and the line to copy lead to the same seed.
         assert!(
             run.stdout.contains(&format!("SNOWGLOBE_SEED={seed} ")),
             "{}",
@@ -145,6 +145,6 @@ fn groups_weights_and_the_machine_to_oneself_keep_others_away() {
         finished(command.output().unwrap())
     };
     run("samples::lonely").passed_with(&["4 passed"]);
-    // Without, they meet.
+    // Without the option, the trials meet.
     run("samples::not_alone").failed_with(&["File exists"]);
 }

@@ -1,4 +1,4 @@
-//! What Ctrl-C, SIGTERM, SIGTSTP and SIGKILL do.
+//! Ctrl-C, SIGTERM, SIGTSTP and SIGKILL each reach the whole run.
 
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
@@ -46,7 +46,7 @@ impl Waiting {
     }
 }
 
-/// Processes in this PID namespace, but for its init, ourselves and the dead.
+/// Returns the processes in this PID namespace, without its init, this one and the dead.
 fn others() -> Vec<String> {
     let me = std::process::id();
     std::fs::read_dir("/proc")
@@ -87,7 +87,7 @@ fn a_second_interrupt_is_immediate() {
     assert!(wait_for_file(&dir.path().join("started")));
     let pid = Pid::from_raw(child.id() as i32);
     kill(pid, Signal::SIGINT).unwrap();
-    // Until the first was noticed: it says so.
+    // The runner prints a line when it has noticed the first signal.
     let mut notice = [0; 8];
     child
         .stderr
@@ -99,7 +99,7 @@ fn a_second_interrupt_is_immediate() {
     let second = Instant::now();
     kill(pid, Signal::SIGINT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    // The first grants 10 s; at once means well below that, even on a busy machine.
+    // The first signal grants 10 s; at once means well below that, even on a busy machine.
     assert!(
         second.elapsed() < Duration::from_secs(5),
         "{:?}",
@@ -117,7 +117,7 @@ fn a_stopped_run_stops_its_trials_and_their_clocks() {
     let mut run = Waiting::start();
     run.send(Signal::SIGTSTP);
     let stopped = |line: &String| line.contains(") T ");
-    // The supervisor, and the test body with it; zygotes and inits wait for orders.
+    // The supervisor is stopped, and the test body with it; zygotes and inits wait for orders.
     let all = || others().iter().filter(|line| stopped(line)).count() >= 2;
     assert!(wait_until(Duration::from_secs(10), all), "{:#?}", others());
     run.send(Signal::SIGCONT);

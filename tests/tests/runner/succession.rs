@@ -1,4 +1,4 @@
-//! What trials that run in the same place, one after the other, know of each other: nothing.
+//! Trials that run in the same place, one after the other, must know nothing of each other.
 
 use std::cell::Cell;
 use std::path::Path;
@@ -10,7 +10,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use snowglobe::TestResult;
 use snowglobe_tests::{Run, finished, run, this_program};
 
-/// The samples whose names begin so, one at a time, in the order of their names.
+/// Runs the samples whose names begin so, one at a time, in the order of their names.
 fn one_by_one(names: &str) -> Run {
     let names = format!("succession::{names}");
     run(&["--test-threads", "1", "--include-ignored", &names])
@@ -80,7 +80,8 @@ fn writer_2_fails() {
 
 #[snowglobe::test(nested)]
 fn who_outlives_a_trial_does_not_write_for_the_next() {
-    // It would in one of a few runs, in the moment between the verdict and its end.
+    // The mistake would show in one of a few runs, in the moment between the verdict and the
+    // trial's end.
     for _ in 0..15 {
         let run = one_by_one("writer_");
         run.failed_with(&["to show what was written", "1 passed; 1 failed"]);

@@ -1,12 +1,12 @@
-//! What the system refuses is said in one sentence, with its cause and its fix; and what the
-//! host is stays as it is.
+//! A refusal of the system becomes one sentence, with its cause and its fix, and the host stays as
+//! it is.
 
 use std::collections::BTreeMap;
 use std::process::Command;
 
 use snowglobe_tests::{Run, finished, this_program};
 
-/// This program in a shell, after a preparation that takes something away.
+/// Runs this program in a shell, after a preparation that takes something away.
 fn after(preparation: &str) -> Run {
     let program = std::env::current_exe().unwrap();
     let script = format!(
@@ -35,8 +35,8 @@ fn refused(run: &Run, code: i32, parts: &[&str]) {
     }
 }
 
-/// `nested` is left out: then a trial may make no user namespaces, like an ordinary user of a
-/// restricted host.
+/// The option `nested` is left out: then a trial may make no user namespaces, like an ordinary user
+/// of a restricted host.
 #[snowglobe::test]
 fn no_user_namespaces() {
     refused(
@@ -63,7 +63,8 @@ fn a_low_limit_on_network_namespaces_is_lived_with() {
     run.passed_with(&["4 passed"]);
 }
 
-/// Whichever of the processes is the one too many: those that there are before the first trial, or those of a trial.
+/// Any of the processes may be the one too many: one that exists before the first trial, or one of
+/// a trial.
 #[snowglobe::test(nested, timeout = "180s")]
 fn too_few_processes() {
     let program = std::env::current_exe().unwrap();
@@ -115,15 +116,15 @@ fn in_a_chroot_no_user_namespace_is_permitted() {
     );
 }
 
-/// Their names; not by a pipe of programs, which would count themselves, or not.
+/// Returns the names of the processes. A pipe of programs would sometimes count itself.
 fn processes() -> String {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
     let names = entries.filter_map(|entry| std::fs::read_to_string(entry.path().join("comm")).ok());
     names.collect()
 }
 
-/// What must be the same before and after every run, as far as this trial's world has it; it is
-/// the host of the runs that it starts.
+/// Returns what must be the same before and after every run, as far as this trial's world has it.
+/// The trial is the host of the runs that it starts.
 fn fingerprint() -> BTreeMap<&'static str, String> {
     let shell = |script: &str| {
         let output = Command::new("sh").args(["-c", script]).output().unwrap();
@@ -188,7 +189,7 @@ fn the_host_is_the_same_before_and_after_every_run() {
     same(&before, &["killed"]);
 }
 
-/// What is killed is gone a moment later.
+/// A process that was killed is gone only a moment later.
 #[track_caller]
 fn same(before: &BTreeMap<&'static str, String>, run: &[&str]) {
     let mut after = BTreeMap::new();

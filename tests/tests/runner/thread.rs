@@ -1,4 +1,4 @@
-//! The thread that a test runs on: it is the only one of its process, and like any other.
+//! The thread on which a test runs is the only one of its process, and like any other.
 
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -42,7 +42,7 @@ fn it_has_nothing_open_but_what_it_was_given() -> TestResult {
     Ok(())
 }
 
-/// As many threads as make it likely that one has the number that the supervisor has outside.
+/// There are so many threads that one probably has the number that the supervisor has outside.
 #[snowglobe::test(ignore = "a sample", timeout = "20s")]
 fn sets_its_user_among_threads() -> TestResult {
     const THREADS: usize = 60;

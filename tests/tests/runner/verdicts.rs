@@ -1,8 +1,8 @@
-//! Verdicts that cannot be fooled.
+//! A verdict cannot be fooled.
 
 use snowglobe_tests::sample;
 
-/// One of the samples: the parts that its failure must name.
+/// Makes a test of one of the samples, with the parts that its failure must name.
 macro_rules! fails {
     ($($name:ident: $($part:literal),+;)*) => {$(
         #[snowglobe::test(nested)]
@@ -57,7 +57,7 @@ fn a_grandchild_with_the_pipe_holds_nothing_up() {
     let started = std::time::Instant::now();
     let run = sample("samples::leaves_a_grandchild_with_the_pipe");
     run.passed_with(&["left running, and killed: ", "(sleep)"]);
-    // It sleeps for 1000 s; a run takes some milliseconds, more on a busy machine.
+    // The sample sleeps for 1000 s; a run takes some milliseconds, more on a busy machine.
     assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
 }
 

@@ -1,4 +1,5 @@
-//! Daemons as they come from fixtures, each started in a node and used from another; and where fixtures come from.
+//! Daemons from fixtures are each started in a node and used from another; the fixtures' sources
+//! are tested likewise.
 
 mod names;
 mod packages;
@@ -19,7 +20,8 @@ mod trials {
     }
 }
 
-/// For tests of what provisioning says, this program is an xtask of its own: its arguments are in this variable.
+/// Variable with the arguments of `cargo xtask provision`: this program is an xtask of its own for
+/// tests of what provisioning says.
 const PROVISION: &str = "SNOWGLOBE_TEST_PROVISION";
 
 fn main() -> ExitCode {

@@ -12,7 +12,7 @@ fn dnsmasq_answers_for_the_names_that_it_was_told() -> TestResult {
             "--address=/shop.test/10.1.2.3",
             "--txt-record=shop.test,open",
         ])
-        // It listens by TCP as well, which is how its being ready is seen.
+        // dnsmasq listens by TCP as well, by which its readiness is seen.
         .ready_port(53);
     let resolver = topology.node(
         NodeSpec::new("resolver")

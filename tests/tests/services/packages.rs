@@ -1,5 +1,6 @@
-//! The `deb` source on machines of two distributions: nodes that have the `os-release` and the package sources of each.
-//! Their mirrors are made here, and trusted without a signature because their `sources.list` says so.
+//! The `deb` source must work on machines of two distributions: nodes have the `os-release` and the
+//! package sources of each. Their mirrors are made here, and trusted without a signature because
+//! their `sources.list` says so.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +17,7 @@ type Release = (&'static str, &'static str, &'static str);
 const DEBIAN: Release = ("debian", "12", "bookworm");
 const UBUNTU: Release = ("ubuntu", "24.04", "noble");
 
-/// A Debian archive with the given content.
+/// Makes a Debian archive with the given content.
 fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut archive = b"!<arch>\n".to_vec();
     for (name, content) in members {
@@ -131,7 +132,7 @@ impl Checkout {
         })
     }
 
-    /// `cargo xtask provision` with these words, on a machine, with a store of this name.
+    /// Runs `cargo xtask provision` with these words, on a machine, with a store of this name.
     fn provision(&self, on: NodeId, store: &str, words: &str) -> TestResult<Output> {
         let mut command = self.lab[on].command_like(&snowglobe_tests::this_program());
         command.env(crate::PROVISION, words);
@@ -150,7 +151,7 @@ impl Checkout {
     }
 }
 
-/// The parts of a lock that are about a platform.
+/// Returns the parts of a lock that are about a platform.
 fn about<'a>(lock: &'a str, platform: &str) -> Vec<&'a str> {
     let named = format!("platform = \"{platform}\"");
     let sections = lock.split("\n[[");
@@ -198,7 +199,7 @@ fn a_release_that_the_lock_does_not_know_is_named_and_added_beside_the_others() 
     let after = checkout.lock()?;
     let [debian, ubuntu_now] = ["debian-12", "ubuntu-24.04"]
         .map(|release| about(&after, &format!("{release}-{}", std::env::consts::ARCH)));
-    // The fixture, and its package.
+    // These are the fixture and its package.
     assert_eq!((debian.len(), ubuntu_now.len()), (2, 2), "{after}");
     assert!(
         debian
@@ -219,7 +220,7 @@ fn a_version_that_has_left_the_mirror_is_refreshed_by_one_command_which_says_so(
         succeeded(&checkout.provision(on, "store", "")?);
     }
     checkout.publish(UBUNTU, "1.1")?;
-    // Whoever has it keeps it.
+    // A store that has the old version keeps it.
     succeeded(&checkout.provision(checkout.ubuntu, "store", "--locked")?);
     let before = checkout.lock()?;
     let fresh = |on, words| checkout.provision(on, "fresh", words);
@@ -249,7 +250,7 @@ fn a_version_that_has_left_the_mirror_is_refreshed_by_one_command_which_says_so(
         ubuntu.contains("\"1.1\"") && !ubuntu.contains("\"1.0\""),
         "{ubuntu}"
     );
-    // Debian's mirror still has what is pinned.
+    // Debian's mirror still has the pinned version.
     succeeded(&fresh(checkout.debian, "--locked")?);
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! A private registry, filled with an image that is made here, pulled by the `oci` source, and run.
+//! A private registry is filled with an image that is made here; the `oci` source pulls the image,
+//! and a node runs it.
 
 use std::fs;
 use std::path::Path;
@@ -61,7 +62,8 @@ impl World {
         })
     }
 
-    /// A store of its own, so that what is in it was pulled here.
+    /// Returns a workspace with a store of its own, so that the content of the store was pulled
+    /// here.
     fn workspace(&self, store: &str) -> Workspace {
         let manifest = self.scratch.path().join("fixtures.toml");
         Workspace::at(manifest).with_store(self.scratch.path().join(store))
@@ -77,7 +79,7 @@ impl World {
         self.lab[self.client].run(|| provision(workspace, &options))
     }
 
-    /// Sends a request from the client; the answer's status, headers and body.
+    /// Sends a request from the client, and returns the status, headers and body of the answer.
     fn ask(&self, request: &str, body: &[u8]) -> TestResult<String> {
         let answer = self.lab[self.client].run(|| {
             let mut stream = TcpStream::connect(("registry", PORT))?;
@@ -93,7 +95,7 @@ impl World {
         Ok(answer)
     }
 
-    /// Pushes a blob; what a manifest says of it.
+    /// Pushes a blob, and returns the entry for it in a manifest.
     fn push(&self, media: &str, bytes: &[u8]) -> TestResult<Value> {
         let started = self.ask("POST /v2/box/blobs/uploads/ HTTP/1.1", b"")?;
         let mut lines = started.lines();
@@ -110,7 +112,7 @@ impl World {
         Ok(json!({"mediaType": media, "digest": digest, "size": bytes.len()}))
     }
 
-    /// Makes an image of busybox and a page, of two layers, the second of which takes something away.
+    /// Makes an image of busybox and a page, with two layers. The second layer removes a file.
     fn push_image(&self, page: &str) -> TestResult {
         let busybox = fs::read(Fixture::find("busybox")?.program("busybox")?)?;
         let lower = layer(&[("bin/busybox", &busybox), ("www/gone.html", b"x")])?;
@@ -200,7 +202,7 @@ fn a_pinned_image_stays_what_it_is_when_the_tag_moves_on() -> TestResult {
     world.push_image("second")?;
     world.pull(&another, false)?;
     assert_eq!(page(&Fixture::find_in(&another, "box")?)?, "first");
-    // What is there is not asked for: the registry may be gone.
+    // Nothing is asked for that the store has: the registry may be gone.
     world.lab[world.registry].crash()?;
     world.pull(&store, true)?;
     world.pull(&store, false)?;

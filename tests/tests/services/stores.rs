@@ -1,4 +1,4 @@
-//! etcd and PostgreSQL, from first start to the answer to a query from another node.
+//! etcd and PostgreSQL run from their first start to the answer to a query from another node.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use snowglobe::Lab;
 use snowglobe::prelude::*;
 use snowglobe::topology::{NodeId, StartCommand};
 
-/// Three of them need a moment to elect one of them.
+/// Time for three etcds to elect one of them.
 const PATIENCE: Duration = Duration::from_secs(40);
 
 fn etcd(name: &str, peers: &str, fixture: &Fixture) -> NodeSpec {
@@ -39,7 +39,7 @@ fn etcd(name: &str, peers: &str, fixture: &Fixture) -> NodeSpec {
         .command(serve)
 }
 
-/// What `etcdctl` says on a node, once it succeeds.
+/// Returns what `etcdctl` prints on a node, once the command succeeds.
 fn etcdctl(lab: &Lab, node: NodeId, arguments: &[&str]) -> TestResult<String> {
     let said = lab.wait_until(|| {
         let output = lab[node]
@@ -86,7 +86,7 @@ fn three_etcd_agree_and_go_on_without_one() -> TestResult {
     Ok(())
 }
 
-/// The id of an account of a fixture's root.
+/// Returns the id of an account of a fixture's root.
 fn account(fixture: &Fixture, name: &str) -> TestResult<(u32, u32)> {
     let passwd = fs::read_to_string(fixture.rootfs()?.join("etc/passwd"))?;
     let mut accounts = passwd
@@ -98,7 +98,7 @@ fn account(fixture: &Fixture, name: &str) -> TestResult<(u32, u32)> {
     Ok((fields[2].parse()?, fields[3].parse()?))
 }
 
-/// Where Debian puts a release's programs that are no commands of the user's.
+/// Returns the directory of a release's programs that Debian keeps out of the user's path.
 fn programs(fixture: &Fixture) -> TestResult<String> {
     let releases = fs::read_dir(fixture.path().join("usr/lib/postgresql"))?;
     let release = releases
@@ -111,7 +111,7 @@ fn programs(fixture: &Fixture) -> TestResult<String> {
     ))
 }
 
-/// It refuses to run as root, so the trial must have more ids than root's.
+/// PostgreSQL refuses to run as root, so the trial must have more ids than root's.
 #[snowglobe::test(fixtures("postgresql"), requires(id_range), timeout = "90s")]
 fn postgresql_answers_over_the_network() -> TestResult {
     let fixture = Fixture::find("postgresql")?;
@@ -158,7 +158,7 @@ fn postgresql_answers_over_the_network() -> TestResult {
             .env("PGPASSWORD", password)
             .output()
     };
-    // It listens before it has recovered, and says so to whoever is early.
+    // PostgreSQL listens before it has recovered, and says so to an early client.
     let added = lab.wait_until(|| {
         let query = "create table t as select generate_series(1, 100) as n";
         let output = ask("secret", query).map_err(|error| error.to_string())?;

@@ -1,4 +1,4 @@
-//! Certificates of a `tls` fixture, between nginx and curl.
+//! nginx and curl use the certificates of a `tls` fixture.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use snowglobe::lab::Process;
 use snowglobe::prelude::*;
 use snowglobe::topology::NodeId;
 
-/// A server that goes by two names, of which its certificate has one.
+/// Starts a server that goes by two names, of which its certificate has one.
 fn server_and_client(site: &tempfile::TempDir) -> TestResult<(Lab, NodeId, NodeId)> {
     let mut topology = Topology::new();
     let web = topology.node(
@@ -47,7 +47,7 @@ fn nginx(
     Ok(server)
 }
 
-/// What curl got, and its exit code; 60 is "the peer's certificate cannot be verified".
+/// Returns what curl got, and its exit code; 60 is "the peer's certificate cannot be verified".
 fn curl(lab: &Lab, client: NodeId, name: &str) -> TestResult<(Option<i32>, String, String)> {
     let certificate = Fixture::find("certificates")?.certificate("web")?;
     let output = lab[client]

@@ -1,4 +1,4 @@
-//! Stores that cannot be written to, and machines without a network.
+//! Some stores cannot be written to, and some machines have no network.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::packages::failed_with;
 
 const STORE: &str = "/tmp/store";
 
-/// A machine on which the store is this volume, for a checkout with these fixtures.
+/// Starts a machine on which the store is this volume, for a checkout with these fixtures.
 fn machine(checkout: &Path, fixtures: &str, store: Volume) -> TestResult<Lab> {
     fs::write(checkout.join("fixtures.toml"), fixtures)?;
     let mut topology = Topology::new();
@@ -28,7 +28,7 @@ fn provision(lab: &Lab, checkout: &Path, words: &str) -> TestResult<Output> {
     Ok(command.env("SNOWGLOBE_STORE", STORE).output()?)
 }
 
-/// How many things there are in a part of the store.
+/// Returns how many files a part of the store has.
 fn count(lab: &Lab, part: &str) -> TestResult<usize> {
     let machine = lab.node("machine").ok_or("the machine")?;
     Ok(
@@ -63,7 +63,7 @@ fn of_what_does_not_fit_nothing_is_kept_and_nothing_else_is_lost() -> TestResult
     Ok(())
 }
 
-/// What apt makes of any index is larger than this disk.
+/// The files that apt makes of any index are larger than this disk.
 #[snowglobe::test(timeout = "90s")]
 fn a_disk_without_room_for_the_package_index_is_named() -> TestResult {
     let dir = snowglobe_tests::shared_dir();

@@ -1,4 +1,4 @@
-// Trials that misbehave in the same way whichever harness runs them.
+// Trials that misbehave in the same way under every harness.
 
 #[snowglobe::test(ignore = "a sample")]
 fn panics() {

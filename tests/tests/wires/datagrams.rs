@@ -1,4 +1,4 @@
-//! Many datagrams at once: each arrives as it was sent.
+//! Many datagrams are sent at once, and each must arrive as it was sent.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,8 @@ use snowglobe::topology::{Engine, NodeId};
 
 use crate::MS;
 
-/// Datagrams that a wire may carry several of at a time, and others between them: of one length and of another, to two receivers.
+/// Returns datagrams that a wire may carry several of at a time, and others between them: of two
+/// lengths, to two receivers.
 fn datagrams() -> Vec<(usize, Vec<u8>)> {
     let lengths = [18, 18, 18, 18, 7, 18, 18, 300, 300, 1472, 1472, 1, 1, 1, 64];
     let numbers = 0u8..180;
@@ -19,7 +20,7 @@ fn datagrams() -> Vec<(usize, Vec<u8>)> {
     numbers.map(datagram).collect()
 }
 
-/// From alice to bob, all within the delay of the link between them.
+/// Checks that all datagrams arrive from alice at bob, within the delay of the link between them.
 fn arrive_as_sent(engine: Engine, is_connected: bool) -> TestResult {
     let mut topology = Topology::new();
     let (alice, bob) = (topology.node("alice"), topology.node("bob"));

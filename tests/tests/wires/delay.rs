@@ -1,4 +1,4 @@
-//! Delays, measured.
+//! Delays are measured here.
 
 use snowglobe::lab::Carrier;
 use snowglobe::prelude::*;
@@ -6,7 +6,8 @@ use snowglobe::topology::{Engine, NodeId};
 
 use crate::{EARLY, MS, Pair, one_way};
 
-/// The shortest of some is that of the link; how much longer one may take hangs on the machine, and not on us.
+/// Checks the delays of a link. The shortest of some is the link's; how much longer one takes
+/// depends on the machine.
 fn has_its_delays(pair: &Pair) -> TestResult {
     let [a, b] = pair.sockets()?;
     let (there, back) = (one_way(&a, &b, 10)?, one_way(&b, &a, 10)?);
@@ -50,7 +51,7 @@ fn a_link_without_an_impairment_is_the_kernels_own() -> TestResult {
     Ok(())
 }
 
-/// Everything at once: switches with impaired cables, and who is behind a router.
+/// Everything comes together here: switches with impaired cables, and a node behind a router.
 #[snowglobe::test]
 fn a_cable_at_a_switch_is_slow_for_who_is_behind_it_and_for_nobody_else() -> TestResult {
     for engine in [Engine::Wire, Engine::PacketSocket] {

@@ -1,4 +1,4 @@
-//! What becomes of packets: chances, books, and the same again.
+//! Chances decide the fate of packets; the counters must add up, and a seed must repeat a run.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,8 @@ use snowglobe::topology::Engine;
 
 use crate::{EARLY, MS, Pair};
 
-/// Sends numbered datagrams and says which arrived, in their order. They go in small lots, so that nothing but the link loses any.
+/// Sends numbered datagrams and returns those that arrived, in their order. They go in small lots,
+/// so that only the link loses any.
 pub(super) fn sent(
     pair: &Pair,
     direction: Direction,
@@ -41,7 +42,8 @@ pub(super) fn sent(
     Ok(arrived)
 }
 
-/// Whether `hits` of `n` are within the 99.9 % interval around `p`: 3.29 standard deviations.
+/// Returns whether `hits` of `n` are within the 99.9 % interval around `p`: 3.29 standard
+/// deviations.
 pub(super) fn is_likely(hits: usize, n: u32, p: f64) -> bool {
     let (n, hits) = (f64::from(n), hits as f64);
     (hits - n * p).abs() <= 3.29 * (n * p * (1.0 - p)).sqrt() + 0.5
@@ -159,7 +161,7 @@ fn reordered_packets_overtake() -> TestResult {
     assert_ne!(arrived, sorted);
     let counters = pair.link().counters(Direction::AToB)?;
     let reordered = counters.reordered.packets as usize;
-    // The first of a lot has nobody to overtake.
+    // The first datagram of a lot has nobody to overtake.
     assert!((150..350).contains(&reordered), "{reordered}");
     Ok(())
 }
@@ -185,7 +187,8 @@ fn a_queue_holds_so_much_and_a_rate_lets_so_much_pass() -> TestResult {
     let least = Duration::from_nanos(20 * FRAME * 8 * 1000);
     let took = start.elapsed();
     assert!(took + EARLY >= least, "{took:?}");
-    // Faster than the link: what the queue cannot hold is lost, and counted.
+    // The datagrams come faster than the link passes them: it loses, and counts, what its queue
+    // cannot hold.
     for _ in 0..200 {
         a.send(&[0; 1000])?;
     }
@@ -202,7 +205,7 @@ fn a_queue_holds_so_much_and_a_rate_lets_so_much_pass() -> TestResult {
     Ok(())
 }
 
-/// Which packets arrive, and in which order, with chances of every kind.
+/// Returns the packets that arrive, in their order, with chances of every kind.
 fn a_run(name: &str, noise: bool) -> TestResult<Vec<u32>> {
     let bad = Impairment {
         loss: Percent(10.0),
@@ -214,7 +217,7 @@ fn a_run(name: &str, noise: bool) -> TestResult<Vec<u32>> {
     if !noise {
         return sent(&pair, Direction::AToB, 1_000, 64);
     }
-    // Another link, and the other direction, have streams of their own.
+    // Another link, and the other direction, have random streams of their own.
     let other = Pair::new(LinkSpec::from(bad).engine(Engine::Wire).name("other"))?;
     std::thread::scope(|scope| {
         scope.spawn(|| sent(&other, Direction::AToB, 300, 64).map(drop));

@@ -1,4 +1,4 @@
-//! Faults as guards.
+//! Faults last as long as their guards.
 
 use std::io::ErrorKind;
 
@@ -8,7 +8,8 @@ use snowglobe::topology::{Engine, NodeId};
 
 use crate::{EARLY, MS, Pair, one_way};
 
-/// Sends a datagram, and says whether it came within that time; what was on its way before is thrown away first.
+/// Sends a datagram, and returns whether it came within that time. Datagrams that were on their way
+/// before are thrown away first.
 fn comes(to: &UdpSocket, from: &UdpSocket, within: Duration) -> TestResult<bool> {
     to.set_nonblocking(true)?;
     let mut heard = [0; 16];
@@ -23,12 +24,12 @@ fn comes(to: &UdpSocket, from: &UdpSocket, within: Duration) -> TestResult<bool>
     }
 }
 
-/// For who must be heard: as long as it takes on a busy machine.
+/// Returns whether a datagram comes, with as much time as it needs on a busy machine.
 fn hears(to: &UdpSocket, from: &UdpSocket) -> TestResult<bool> {
     comes(to, from, Duration::from_secs(10))
 }
 
-/// For who must not be heard.
+/// Returns whether no datagram comes within a short time.
 fn is_deaf(to: &UdpSocket, from: &UdpSocket) -> TestResult<bool> {
     Ok(!comes(to, from, 100 * MS)?)
 }
@@ -67,7 +68,7 @@ fn what_was_sent_before_a_connection_was_closed_outlasts_a_cut() -> TestResult {
     let cut = pair.link().cut()?;
     a.write_all(b"farewell")?;
     drop(a);
-    // It was sent, and sent again: longer than the kernel tries where it is told to be impatient.
+    // The packet was sent so often that a kernel told to be impatient would have given up.
     pair.wait_for(Direction::AToB, |it| it.lost.by(Cause::Cut).packets >= 5)?;
     cut.heal()?;
     b.set_read_timeout(Some(Duration::from_secs(20)))?;
@@ -164,7 +165,7 @@ impl Net {
         Ok(!self.is_heard(from, to, 100 * MS)?)
     }
 
-    /// Whether a datagram reaches the other node, over IPv4 and IPv6 alike.
+    /// Returns whether a datagram reaches the other node, over IPv4 and IPv6 alike.
     fn is_heard(&self, from: NodeId, to: NodeId, within: Duration) -> TestResult<bool> {
         let (from, to) = (&self.lab[from], &self.lab[to]);
         let mut both = Vec::new();
@@ -203,7 +204,7 @@ fn a_partition_parts_whole_nodes_over_routers_too() -> TestResult {
         net.reaches(d, b)? && net.reaches(b, net.router)?,
         "on no side"
     );
-    // One more, which overlaps, one way.
+    // The second partition overlaps with the first, in one direction.
     let deaf = net.lab.partition_one_way(&[d], &[a])?;
     assert!(net.is_parted(d, a)? && net.reaches(a, d)?);
     split.heal()?;

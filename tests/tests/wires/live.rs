@@ -1,4 +1,4 @@
-//! Links that change while they are used.
+//! Links may change while they are used.
 
 use std::thread;
 
@@ -8,7 +8,8 @@ use snowglobe::topology::Engine;
 
 use crate::{EARLY, MS, Pair, one_way};
 
-/// Sends some megabytes over a connection, and calls `meanwhile` when the first of them have arrived.
+/// Sends some megabytes over a connection, and calls `meanwhile` when the first of them have
+/// arrived.
 fn transfer(streams: [TcpStream; 2], meanwhile: impl FnOnce() -> TestResult) -> TestResult {
     const LENGTH: usize = 8 << 20;
     let [mut from, mut to] = streams;

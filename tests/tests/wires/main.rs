@@ -1,4 +1,4 @@
-//! Links that are slow, lossy, cut, and watched packet by packet.
+//! Links can be slow, lossy, cut, and watched packet by packet.
 
 mod datagrams;
 mod delay;
@@ -19,7 +19,7 @@ use snowglobe::topology::{Families, LinkId, NodeId};
 
 snowglobe::main!();
 
-/// Two nodes with a link between them, and nothing on it that nobody has asked for.
+/// Two nodes with a link between them, without any packet that the test did not ask for.
 struct Pair {
     lab: Lab,
     alice: NodeId,
@@ -45,14 +45,14 @@ impl Pair {
         &self.lab[self.link]
     }
 
-    /// Waits until the counters of a direction say so.
+    /// Waits until the counters of a direction satisfy the condition.
     fn wait_for(&self, direction: Direction, says: impl Fn(&Counters) -> bool) -> TestResult {
         let counters = || self.link().counters(direction);
         let seen = self.lab.wait_until(|| counters().is_ok_and(|it| says(&it)));
         seen.map_err(|error| format!("{error}: {:?}", counters()).into())
     }
 
-    /// A UDP socket in each node, alice's connected to bob's and the other way round.
+    /// Makes a UDP socket in each node, alice's connected to bob's and the other way round.
     fn sockets(&self) -> TestResult<[UdpSocket; 2]> {
         let bind = |id: NodeId| {
             let node = &self.lab[id];
@@ -66,7 +66,7 @@ impl Pair {
         Ok([a, b])
     }
 
-    /// A TCP connection from alice to bob.
+    /// Makes a TCP connection from alice to bob.
     fn connection(&self, port: u16) -> TestResult<[TcpStream; 2]> {
         let bob = self.lab[self.bob].ip();
         let listener = self.lab[self.bob].run(|| TcpListener::bind((bob, port)))?;
@@ -75,7 +75,7 @@ impl Pair {
     }
 }
 
-/// How long a datagram takes from the one to the other, the shortest of some.
+/// Returns how long a datagram takes from one node to the other, the shortest of some.
 fn one_way(from: &UdpSocket, to: &UdpSocket, tries: usize) -> TestResult<Duration> {
     let mut shortest = Duration::MAX;
     for number in 0..tries {
@@ -91,5 +91,5 @@ fn one_way(from: &UdpSocket, to: &UdpSocket, tries: usize) -> TestResult<Duratio
 
 const MS: Duration = Duration::from_millis(1);
 
-/// How much too early the userspace wire may be, at the most.
+/// Most time by which the userspace wire may deliver too early.
 const EARLY: Duration = Duration::from_micros(100);

@@ -1,6 +1,8 @@
-//! Links that the kernel's netem carries, where there is a kernel that has it: `cargo xtask vm -- cargo test -p snowglobe-tests --test wires netem`.
+//! The kernel's netem carries links, on a kernel that has it: `cargo xtask vm -- cargo test -p
+//! snowglobe-tests --test wires netem`.
 //!
-//! An emulated machine is slow and not punctual: what takes time has an exact bound below, and a wide one above.
+//! An emulated machine is slow and not punctual: each duration has an exact bound below, and a wide
+//! one above.
 
 use std::io::ErrorKind;
 use std::time::Instant;
@@ -13,7 +15,7 @@ use snowglobe::topology::Engine;
 use crate::fate::{balanced, is_likely, sent};
 use crate::{MS, Pair, one_way};
 
-/// A frame with a thousand bytes of payload.
+/// Length of a frame with a thousand bytes of payload.
 const FRAME: u64 = 1_000 + 8 + 20 + 14;
 
 fn pair(impairment: Impairment) -> TestResult<Pair> {
@@ -74,7 +76,7 @@ fn bursts_are_as_long_as_the_model_says() -> TestResult {
         .chain(arrived.iter().map(|number| number + 1));
     let bursts = starts.zip(ends).filter(|(start, end)| start < end).count();
     let mean = f64::from(lost) / bursts as f64;
-    // Some 80 geometric lengths of mean 5, whose standard deviation is 4.5.
+    // There are some 80 geometric lengths of mean 5, whose standard deviation is 4.5.
     assert!((3.3..6.7).contains(&mean), "bursts of {mean} on average");
     assert_eq!(
         counters(&pair)?.lost.by(Cause::Burst).packets,
@@ -105,7 +107,7 @@ fn a_rate_holds_and_a_full_queue_drops() -> TestResult {
         took >= line(counters.delivered.packets),
         "{took:?} {counters:?}"
     );
-    // No more than the queue holds and what passed meanwhile.
+    // No more can arrive than the queue holds and than passed meanwhile.
     let most = 21 + all_sent.as_nanos() as u64 / line(1).as_nanos() as u64;
     assert!(
         (20..=most).contains(&counters.delivered.packets),
@@ -149,7 +151,7 @@ fn each_fifth_packet_overtakes_and_every_copy_is_counted() -> TestResult {
             gap: 5,
             ..Reorder::independent(Percent(100.0))
         },
-        // Longer than the machine takes for the packets of a lot.
+        // The delay is longer than the machine takes for the packets of a lot.
         ..Impairment::delayed(3000 * MS)
     })?;
     let arrived = sent(&pair, Direction::AToB, 20, 64)?;
@@ -180,14 +182,14 @@ fn what_is_corrupt_does_not_arrive_as_it_was_not_sent() -> TestResult {
         ..Impairment::NONE
     })?;
     let arrived = sent(&pair, Direction::AToB, COUNT, 400)?;
-    // But for those whose flipped bit is in the sender's hardware address.
+    // Only a flipped bit in the sender's hardware address leaves a datagram as it was sent.
     assert!(arrived.len() < 20, "{arrived:?}");
     assert!(arrived.is_sorted() && arrived.iter().all(|number| *number < COUNT));
     assert_eq!(counters(&pair)?.delivered.packets, u64::from(COUNT));
     Ok(())
 }
 
-/// What TCP hands over in batches of 64 KB is packets on the link.
+/// TCP hands over batches of 64 KB, which are single packets on the link.
 #[snowglobe::test(requires(netem, tbf), timeout = "120s")]
 fn batches_are_cut_into_packets_before_anything_is_done_to_them() -> TestResult {
     const LENGTH: usize = 1 << 20;
@@ -231,7 +233,7 @@ fn what_is_under_way_arrives_as_it_was_decided() -> TestResult {
 
 #[snowglobe::test(requires(netem, tbf))]
 fn a_cut_takes_what_is_under_way_and_what_is_sent_meanwhile() -> TestResult {
-    // Longer than it takes to cut it.
+    // The delay is longer than it takes to cut the link.
     let spec = LinkSpec::new().impair_one_way(Direction::AToB, Impairment::delayed(3000 * MS));
     let pair = Pair::new(spec.engine(Engine::Netem))?;
     let [a, b] = pair.sockets()?;

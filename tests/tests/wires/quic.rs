@@ -1,4 +1,4 @@
-//! QUIC, which does in a test's own process what TCP does in the kernel.
+//! QUIC does in a test's own process what TCP does in the kernel.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{MS, Pair};
 
 const LENGTH: usize = 10_000_000;
 
-/// No two parts of it are alike.
+/// Returns data of which no two parts are alike.
 fn data() -> Vec<u8> {
     let word = |number: usize| (number as u32).wrapping_mul(2_654_435_761).to_le_bytes();
     (0..LENGTH / 4).flat_map(word).collect()

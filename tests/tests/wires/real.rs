@@ -1,4 +1,4 @@
-//! Real programs over bad links.
+//! Real programs run over bad links.
 
 use std::fs;
 
@@ -8,10 +8,10 @@ use snowglobe::prelude::*;
 
 use crate::{EARLY, MS, Pair};
 
-/// What iperf3 measured over a link: from alice to bob, or back.
+/// Returns what iperf3 measured over a link: from alice to bob, or back.
 ///
-/// On a busy machine, over a long round trip, its client (3.12) has been seen to turn round and round at the end for ever, though all that either side
-/// sent was acknowledged. Then it is tried again.
+/// On a busy machine, over a long round trip, its client (3.12) has been seen to loop at the end
+/// for ever, although both sides had acknowledged everything. Then the measurement is tried again.
 fn iperf3(pair: &Pair, direction: Direction) -> TestResult<Value> {
     const ATTEMPTS: usize = 3;
     for _ in 0..ATTEMPTS {
@@ -22,7 +22,7 @@ fn iperf3(pair: &Pair, direction: Direction) -> TestResult<Value> {
     Err("iperf3 came to no end, again and again".into())
 }
 
-/// Nothing if it does not come to its end.
+/// Runs iperf3 once; returns `None` if it does not come to its end.
 fn try_iperf3(pair: &Pair, direction: Direction) -> TestResult<Option<Value>> {
     const PATIENCE: Duration = Duration::from_secs(40);
     let iperf3 = Fixture::find("iperf3")?;
@@ -144,7 +144,7 @@ fn curl_gets_it_all_over_a_link_that_is_cut_meanwhile_and_healed() -> TestResult
     let mut curl = curl.arg(format!("http://{}/large", bob.ip())).spawn()?;
     pair.wait_for(Direction::BToA, |it| it.delivered.bytes > 1_000_000)?;
     let cut = pair.link().cut()?;
-    // Until the server has sent into the void, and has sent again.
+    // The cut lasts until packets of the server are lost, which it has to send again.
     pair.wait_for(Direction::BToA, |it| it.lost.by(Cause::Cut).packets > 0)?;
     assert!(curl.try_wait()?.is_none(), "it was too quick to be cut off");
     cut.heal()?;
@@ -154,7 +154,8 @@ fn curl_gets_it_all_over_a_link_that_is_cut_meanwhile_and_healed() -> TestResult
     Ok(())
 }
 
-/// A second of 12 Mbit/s, and one of a tenth of that: so many packets of full size can have passed by then.
+/// Returns how many packets of full size can have passed by then: a second of 12 Mbit/s, and one of
+/// a tenth of that.
 fn passed_by(time: Duration) -> u64 {
     let ms = time.as_millis() as u64;
     let (cycles, rest) = (ms / 2000, ms % 2000);
@@ -175,7 +176,8 @@ fn throughput_follows_a_mahimahi_trace() -> TestResult {
     let [a, _b] = pair.sockets()?;
     let delivered =
         || -> TestResult<u64> { Ok(pair.link().counters(Direction::AToB)?.delivered.bytes / FULL) };
-    // All come at once, however busy the machine is, so that there is always one that waits.
+    // All datagrams come at once, however busy the machine is, so that there is always one that
+    // waits.
     let dam = pair.link().rule(udp(), Verdict::Hold)?;
     for lot in 1..=23 {
         for _ in 0..100 {
@@ -191,7 +193,7 @@ fn throughput_follows_a_mahimahi_trace() -> TestResult {
     let after = std::time::Instant::now();
     let mut looks = 0;
     loop {
-        // Never too soon; on a busy machine a little late.
+        // A packet may never come too soon; on a busy machine it may come a little late.
         let earliest = after.elapsed().saturating_sub(500 * MS);
         let count = delivered()?;
         let latest = before.elapsed();

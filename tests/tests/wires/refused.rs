@@ -1,4 +1,4 @@
-//! What cannot be is said, with the link and the value.
+//! An impossible link is refused, with the name of the link and the value.
 
 use snowglobe::impair::Trace;
 use snowglobe::lab::Carrier;
@@ -10,7 +10,7 @@ use crate::{EARLY, MS, Pair, one_way};
 fn wrong(spec: impl Into<LinkSpec>) -> String {
     match Pair::new(spec) {
         Ok(_) => panic!("it started"),
-        // Without the place where it was found.
+        // The error is returned without the place where it was found.
         Err(error) => error
             .to_string()
             .lines()

@@ -1,4 +1,4 @@
-//! Rules about single packets.
+//! Rules are about single packets.
 
 use std::io::ErrorKind;
 use std::time::Instant;

@@ -165,8 +165,8 @@ fn split_filter<'a>(arguments: &[&'a str]) -> (Vec<&'a str>, Option<&'a str>) {
     (options, filter)
 }
 
-/// Returns the line that tells programs of procedural macros where the standard library is, as cargo
-/// would.
+/// Returns the line that tells programs of procedural macros where the standard library is, as
+/// cargo would.
 fn libraries() -> Result<String, String> {
     let directory = cargo::libraries()?;
     Ok(format!(
