@@ -33,15 +33,19 @@ impl FileIdentity {
     }
 }
 
-/// Makes `to` (0, 1 or 2) a copy of `from`, kept across `exec`.
+/// Makes `to` (0, 1 or 2) a copy of `from` that is kept across `exec`.
+///
+/// # Errors
+/// `from` is not open.
 pub fn replace_standard(from: BorrowedFd<'_>, to: RawFd) -> Result<()> {
     debug_assert!((0..=2).contains(&to));
+    // Unlike its source, the copy of dup2(2) is not close-on-exec.
     // SAFETY: the numbers 0, 1 and 2 are nobody's property in the processes that call this.
     let done = unsafe { libc::dup2(from.as_raw_fd(), to) };
     Errno::result(done).map(drop)
 }
 
-/// Closes these, in a copy of a process that will never use or drop what owns them.
+/// Closes descriptors in a copy of a process that will never use or drop their owners.
 pub fn close_in_copy(fds: &[BorrowedFd<'_>]) {
     for fd in fds {
         // SAFETY: the caller promises that nobody uses the descriptors any more.
@@ -49,11 +53,15 @@ pub fn close_in_copy(fds: &[BorrowedFd<'_>]) {
     }
 }
 
-/// Closes every descriptor but 0, 1, 2 and these; for a process that will never drop what owned
-/// them.
+/// Closes every descriptor but 0, 1, 2 and those in `kept`, for a process that will never drop their
+/// owners.
+///
+/// # Errors
+/// The kernel is older than Linux 5.9 and has no `close_range(2)`.
 pub fn close_all_but(kept: &[RawFd]) -> Result<()> {
     let mut kept: Vec<u32> = kept.iter().map(|fd| fd.cast_unsigned()).collect();
     kept.sort_unstable();
+    // One call for each gap between kept descriptors, however many are open.
     let mut from = 3;
     for kept in kept.into_iter().chain([u32::MAX]) {
         if kept > from {
@@ -66,7 +74,10 @@ pub fn close_all_but(kept: &[RawFd]) -> Result<()> {
     Ok(())
 }
 
-/// Writes `text` to a file that is there, such as one of the kernel's, in one piece.
+/// Writes `text` to an existing file in one piece, as files of procfs demand.
+///
+/// # Errors
+/// There is no such file, or the file refuses the text.
 pub fn write_file(path: &CStr, text: &str) -> Result<()> {
     // SAFETY: the path is a C string that lives across the call.
     let fd = unsafe { libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) };

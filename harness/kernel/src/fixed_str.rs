@@ -1,4 +1,7 @@
-//! Short texts on the stack, for what is done for every trial: it keeps away from the heap.
+//! Short texts on the stack, for work that is done for every trial.
+//!
+//! A trial's first steps run in a process that shares or copies memory: each heap page that they
+//! touch must be copied first.
 #![allow(unsafe_code)]
 
 use std::fmt;
@@ -20,9 +23,10 @@ impl<const N: usize> FixedStr<N> {
         }
     }
 
-    /// Cut where there is no more room.
+    /// Formats a text. Pieces that have no room are left out.
     pub fn of(what: fmt::Arguments<'_>) -> FixedStr<N> {
         let mut text = FixedStr::new();
+        // The only error is a lack of room, at which the text ends.
         let _ = fmt::Write::write_fmt(&mut text, what);
         text
     }

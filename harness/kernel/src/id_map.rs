@@ -1,4 +1,7 @@
-//! The id mappings of user namespaces.
+//! The id mappings of user namespaces (`user_namespaces(7)`).
+//!
+//! A process in a new user namespace has no user and no group until somebody writes a mapping. The
+//! kernel permits one write and has several rules about who may write what.
 
 use std::fmt;
 use std::fs;
@@ -9,19 +12,20 @@ use super::fixed_str::FixedStr;
 /// A contiguous range of ids: `count` of them, from 0 inside and from `outside` outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdMap {
-    /// The first id as the parent user namespace sees it.
+    /// First id as the parent user namespace sees it.
     pub outside: u32,
-    /// How many ids.
+    /// Number of ids.
     pub count: u32,
 }
 
 impl IdMap {
-    /// The kernel takes no extent that lies in two of the parent's; an ordinary user has itself
-    /// apart from the ids that belong to it.
     fn write_to(self, process: &str, file: &str) -> io::Result<()> {
         let IdMap { outside, count } = self;
+        // One write only: the kernel takes a mapping once, and in one piece.
         let whole = FixedStr::<32>::of(format_args!("0 {outside} {count}\n"));
         match write(process, file, &whole) {
+            // An extent may not lie in two extents of the parent (kernel/user_namespace.c,
+            // map_id_range_down). An ordinary user's own id is apart from the subordinate ids.
             Err(error) if error.raw_os_error() == Some(libc::EPERM) && count > 1 => {
                 let (next, rest) = (outside + 1, count - 1);
                 let apart = FixedStr::<64>::of(format_args!("0 {outside} 1\n1 {next} {rest}\n"));
@@ -31,10 +35,13 @@ impl IdMap {
         }
     }
 
-    /// Writes the mapping of users and groups of `process`: a number, or `self`.
+    /// Writes the mappings of users (`self`) and of `groups` for `process`: a number, or `self`.
     ///
-    /// A single id is what an unprivileged process may map for itself; the kernel then wants
-    /// `setgroups` denied first.
+    /// An unprivileged process may map a single id for itself, and must deny `setgroups` first:
+    /// otherwise it could leave a group that a file denies access to (CVE-2014-8989).
+    ///
+    /// # Errors
+    /// The kernel refused a mapping.
     pub fn write(
         self,
         groups: IdMap,
@@ -55,8 +62,12 @@ fn write(process: &str, file: &str, text: &str) -> io::Result<()> {
     fs::write(&*path, text)
 }
 
-/// The ids that this process can hand out: how many there are from 0 on in its own user
-/// namespace (4,294,967,295 on a plain host, 65,536 in many containers).
+/// Returns the number of ids from 0 on in the user namespace of this process.
+///
+/// A plain host has 4,294,967,295, and many containers have 65,536.
+///
+/// # Errors
+/// There is no procfs at `/proc`.
 pub fn own_ids() -> io::Result<u32> {
     Ok(contiguous(&fs::read_to_string("/proc/self/uid_map")?))
 }

@@ -1,4 +1,7 @@
 //! Private channels between our own processes, and descriptors passed over them.
+//!
+//! A pipe has no message boundaries, carries no descriptors, and does not tell the writer that the
+//! reader is gone without a signal. A pair of `SOCK_SEQPACKET` sockets does all three (`unix(7)`).
 #![allow(unsafe_code)]
 
 use std::io::{IoSlice, IoSliceMut};
@@ -17,14 +20,17 @@ use nix::sys::socket::{
 #[derive(Debug)]
 pub struct MessageChannel(OwnedFd);
 
-/// The largest message that fits; longer texts are cut by their senders.
+/// Bytes of the largest message. Senders cut longer texts.
 pub const MESSAGE_MAX: usize = 64 * 1024;
 
 /// Descriptors that came with a message, at most three.
 pub type Passed = Vec<OwnedFd>;
 
 impl MessageChannel {
-    /// Two connected ends.
+    /// Makes two connected ends.
+    ///
+    /// # Errors
+    /// There are too many descriptors.
     pub fn pair() -> nix::Result<(MessageChannel, MessageChannel)> {
         let (a, b) = socketpair(
             AddressFamily::Unix,
@@ -36,11 +42,17 @@ impl MessageChannel {
     }
 
     /// Sends one message.
+    ///
+    /// # Errors
+    /// `EPIPE` if the other end is gone.
     pub fn send(&self, message: &[u8]) -> nix::Result<()> {
         retry(|| send(self.0.as_raw_fd(), message, MsgFlags::MSG_NOSIGNAL)).map(drop)
     }
 
-    /// Sends one message with descriptors.
+    /// Sends one message with descriptors, at most [`MAX_PASSED`].
+    ///
+    /// # Errors
+    /// `EPIPE` if the other end is gone.
     pub fn send_with(&self, message: &[u8], fds: &[RawFd]) -> nix::Result<()> {
         if fds.is_empty() {
             return self.send(message);
@@ -59,13 +71,19 @@ impl MessageChannel {
         .map(drop)
     }
 
-    /// Receives one message, waiting for it; an empty slice means that the other end is gone.
+    /// Waits for a message and returns it. An empty slice means that the other end is gone.
+    ///
+    /// # Errors
+    /// The kernel refused to receive.
     pub fn receive<'a>(&self, buffer: &'a mut [u8]) -> nix::Result<&'a [u8]> {
         let n = retry(|| recv(self.0.as_raw_fd(), buffer, MsgFlags::empty()))?;
         Ok(&buffer[..n])
     }
 
-    /// Receives one message if there is one.
+    /// Returns the next message if one has come.
+    ///
+    /// # Errors
+    /// The kernel refused to receive.
     pub fn try_receive<'a>(&self, buffer: &'a mut [u8]) -> nix::Result<Option<&'a [u8]>> {
         match retry(|| recv(self.0.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT)) {
             Ok(n) => Ok(Some(&buffer[..n])),
@@ -74,8 +92,11 @@ impl MessageChannel {
         }
     }
 
-    /// How long the message is that is to be received next, if there is one; its beginning is in
-    /// the buffer then.
+    /// Returns the length of the next message if one has come, and copies its beginning into the
+    /// buffer. The message stays in the queue.
+    ///
+    /// # Errors
+    /// The kernel refused to look.
     pub fn peek(&self, buffer: &mut [u8]) -> nix::Result<Option<usize>> {
         let look = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC;
         match retry(|| recv(self.0.as_raw_fd(), buffer, look)) {
@@ -85,7 +106,10 @@ impl MessageChannel {
         }
     }
 
-    /// As [`MessageChannel::receive_with`], if there is a message.
+    /// Returns the next message and its descriptors if one has come.
+    ///
+    /// # Errors
+    /// The kernel refused to receive.
     pub fn try_receive_with<'a>(
         &self,
         buffer: &'a mut [u8],
@@ -97,7 +121,10 @@ impl MessageChannel {
         }
     }
 
-    /// Receives one message of any length and the descriptors that came with it.
+    /// Waits for a message of any length, and returns it with its descriptors.
+    ///
+    /// # Errors
+    /// The kernel refused to receive.
     pub fn receive_whole_with(&self) -> nix::Result<(Vec<u8>, Passed)> {
         let look = MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC;
         let length = retry(|| recv(self.0.as_raw_fd(), &mut [], look))?;
@@ -106,14 +133,19 @@ impl MessageChannel {
         Ok((message, passed))
     }
 
-    /// Receives one message and the descriptors that came with it.
+    /// Waits for a message, and returns it with its descriptors.
+    ///
+    /// # Errors
+    /// The kernel refused to receive.
     pub fn receive_with<'a>(&self, buffer: &'a mut [u8]) -> nix::Result<(&'a [u8], Passed)> {
         let (n, passed) = self.receive_message(buffer, MsgFlags::empty())?;
         Ok((&buffer[..n], passed))
     }
 
-    /// Receives one message and at most two descriptors that came with it, and leaves the heap
-    /// alone.
+    /// Waits for a message, and returns it with at most two descriptors, without the heap.
+    ///
+    /// # Errors
+    /// The kernel refused to receive.
     pub fn receive_few_with<'a>(
         &self,
         buffer: &'a mut [u8],
@@ -175,10 +207,10 @@ impl MessageChannel {
     }
 }
 
-/// So many come with an order to run a trial at most.
+/// Most descriptors that come with an order to run a trial.
 const FEW: usize = 2;
 
-/// How many descriptors one message can carry.
+/// Most descriptors of one message (`SCM_MAX_FD` of the kernel's `net/scm.h`).
 pub const MAX_PASSED: usize = 253;
 
 fn owned(messages: nix::Result<nix::sys::socket::CmsgIterator<'_>>) -> Passed {
@@ -199,8 +231,9 @@ fn owned(messages: nix::Result<nix::sys::socket::CmsgIterator<'_>>) -> Passed {
 fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
     loop {
         match call() {
-            // The second is said once when the other end was closed with something unread in it:
-            // what it had sent before can still be received, and then comes the end of file.
+            // A peer that closes its end with unread messages leaves one ECONNRESET behind
+            // (net/unix/af_unix.c, unix_release_sock). What the peer had sent before can still be
+            // received, and then comes the end of file.
             Err(Errno::EINTR | Errno::ECONNRESET) => {}
             other => return other,
         }

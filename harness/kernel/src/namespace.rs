@@ -1,4 +1,6 @@
 //! Namespaces by descriptors: entering and leaving them, and their relations to each other.
+//!
+//! A namespace has no name. A descriptor of a file in `/proc/PID/ns`, or a pidfd, stands for it.
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};

@@ -1,4 +1,7 @@
-//! Network namespaces, as places that a thread can be in.
+//! Network namespaces, which a thread can enter and leave.
+//!
+//! A socket belongs for ever to the namespace in which it was opened (`network_namespaces(7)`). So a
+//! thread enters a namespace for the moment of opening one, and comes back.
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,8 +17,12 @@ pub struct Netns {
 }
 
 impl Netns {
-    /// The one that the current thread is in.
+    /// Returns the namespace of the current thread.
+    ///
+    /// # Errors
+    /// There is no procfs at `/proc` that knows this thread.
     pub fn current() -> nix::Result<Self> {
+        // Not /proc/self: threads of one process may be in different namespaces (setns(2)).
         let file = File::open("/proc/thread-self/ns/net")
             .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
         Ok(Self { fd: file.into() })
@@ -23,14 +30,21 @@ impl Netns {
 
     /// Runs `work` on this thread inside `netns`, and comes back.
     ///
+    /// # Errors
+    /// The thread may not enter `netns`.
+    ///
     /// # Panics
-    /// If the thread cannot come back: everything after that would happen in the wrong place.
+    /// If the thread cannot come back: everything after that would happen in the wrong namespace.
     pub fn visit<T>(netns: BorrowedFd<'_>, work: impl FnOnce() -> T) -> nix::Result<T> {
         Self::current()?.excursion(netns, work)
     }
 
-    /// Runs `work` inside `netns` and comes back *here*: for loops over many namespaces, which then
-    /// need no `/proc`.
+    /// Runs `work` inside `netns`, and comes back to `self`.
+    ///
+    /// A loop over many namespaces reads `/proc` only once in this way.
+    ///
+    /// # Errors
+    /// The thread may not enter `netns`.
     ///
     /// # Panics
     /// If the thread cannot come back.
@@ -40,8 +54,12 @@ impl Netns {
         Ok(work())
     }
 
-    /// Runs `work` in a network namespace of its own and comes back here; the new one vanishes
-    /// unless `work` kept it.
+    /// Runs `work` in a new network namespace, and comes back to `self`.
+    ///
+    /// The new namespace vanishes afterwards unless `work` kept a descriptor of it.
+    ///
+    /// # Errors
+    /// The kernel permits no more namespaces, or the thread lacks `CAP_SYS_ADMIN`.
     ///
     /// # Panics
     /// If the thread cannot come back.
@@ -64,7 +82,7 @@ impl AsFd for Netns {
     }
 }
 
-/// Goes home when dropped, also when `work` panics.
+/// Takes the thread back when dropped, also when `work` panics.
 struct Return<'home>(BorrowedFd<'home>);
 
 impl Drop for Return<'_> {

@@ -1,8 +1,9 @@
-//! Has the kernel stamp frames with the time at which it has them.
+//! Time stamps of the kernel on received packets.
 //!
-//! It does so only while some socket on the machine asks for it, and begins a while after the first
-//! one has asked, from a work queue. A frame that has none by the time that it is read is stamped
-//! then: which would be wrong, and cannot be told.
+//! A capture needs the time at which the kernel had a frame. The kernel stamps packets only while some
+//! socket on the machine asks for stamps (net/core/dev.c, net_enable_timestamp), and begins a while after
+//! the first one has asked, from a work queue. A packet without a stamp is stamped when it is read
+//! instead, which is wrong and cannot be told apart. So a socket is kept that asks all the time.
 
 use std::io::{self, IoSliceMut};
 use std::net::{Ipv4Addr, UdpSocket};
@@ -17,17 +18,20 @@ use nix::sys::time::TimeSpec;
 
 use crate::clock::realtime;
 
-/// Frames are stamped when they come, on all sockets that ask for it, for as long as this lives.
+/// A promise that packets are stamped when they arrive, as long as this value lives.
 #[derive(Debug)]
 pub struct ReceiveTimestamps {
     _asks: UdpSocket,
 }
 
-/// The work queue may be busy; this is for kernels that would never do it.
+/// Longest wait for the work queue, for kernels that would never begin.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl ReceiveTimestamps {
-    /// Returns when the kernel does it. `lo` has to be up.
+    /// Waits until the kernel stamps packets. `lo` has to be up.
+    ///
+    /// # Errors
+    /// The kernel has not begun within ten seconds, or refused the socket.
     pub fn begin() -> io::Result<ReceiveTimestamps> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         socket.connect(socket.local_addr()?)?;
@@ -44,9 +48,10 @@ impl ReceiveTimestamps {
     }
 }
 
-/// Sends itself a datagram, which is there when that returns, and looks at its stamp.
+/// Sends a datagram to the socket itself, and tells whether the stamp is older than the read.
 fn stamped_before_it_was_read(socket: &UdpSocket) -> io::Result<bool> {
     socket.send(b"when?")?;
+    // Over `lo` a datagram is in the receive queue when `send` returns.
     let there = realtime();
     let mut datagram = [0; 8];
     let mut parts = [IoSliceMut::new(&mut datagram)];

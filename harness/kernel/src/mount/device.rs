@@ -1,4 +1,7 @@
 //! A directory with one device, for namespaces in which no device can be made.
+//!
+//! `mknod(2)` of a device needs `CAP_MKNOD` in the host's user namespace, which no trial has. Root
+//! makes the device beforehand, in a filesystem of its own, and trials get the mount.
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
@@ -8,8 +11,10 @@ use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, makedev, mknodat};
 
 use super::tree::{MountAttributes, READ_ONLY, set_attributes};
 
-/// A directory of its own, attached nowhere and read-only, with one character device that everybody
-/// may open.
+/// Makes a detached, read-only directory with one character device that everybody may open.
+///
+/// # Errors
+/// The caller is not the host's root, or the kernel is older than Linux 5.2.
 pub fn device_directory(name: &str, major: u32, minor: u32) -> nix::Result<OwnedFd> {
     // SAFETY: the name is a C string that lives across the call.
     let context =
@@ -29,6 +34,7 @@ pub fn device_directory(name: &str, major: u32, minor: u32) -> nix::Result<Owned
         )
     };
     Errno::result(made)?;
+    // No MOUNT_ATTR_NODEV: its only content is a device.
     let attributes = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
     // SAFETY: no pointers.
     let tree = unsafe {
@@ -45,6 +51,7 @@ pub fn device_directory(name: &str, major: u32, minor: u32) -> nix::Result<Owned
     let mode = Mode::from_bits_truncate(0o666);
     let device = makedev(major.into(), minor.into());
     mknodat(&tree, name, SFlag::S_IFCHR, mode, device)?;
+    // mknod takes the umask off the mode (mknod(2)).
     fchmodat(&tree, name, mode, FchmodatFlags::FollowSymlink)?;
     let read_only = MountAttributes {
         set: READ_ONLY,

@@ -1,4 +1,6 @@
 //! Filesystems that are mounted where they are needed, and the root of a mount namespace.
+//!
+//! Which flags a filesystem gets decides whether the kernel permits it in a user namespace at all.
 #![allow(unsafe_code)]
 
 use std::ffi::CStr;
@@ -11,15 +13,24 @@ use nix::unistd::{chdir, fchdir, pivot_root};
 use super::c_path;
 
 /// Mounts a fresh filesystem of `kind` at `target`, without setuid programs or devices.
+///
+/// # Errors
+/// There is no such directory, or this user namespace may not mount this kind.
 pub fn fresh(kind: &CStr, target: &Path, data: Option<&CStr>) -> nix::Result<()> {
     fresh_at(kind, &c_path(target)?, data)
 }
 
-/// As [`fresh`], with nothing left to be done but the system call.
+/// Mounts a fresh filesystem as [`fresh`] does, with one system call and no allocation.
+///
+/// # Errors
+/// There is no such directory, or this user namespace may not mount this kind.
 pub fn fresh_at(kind: &CStr, target: &CStr, data: Option<&CStr>) -> nix::Result<()> {
+    // A user namespace may mount proc and sysfs only with at least the flags of a visible instance
+    // (fs/namespace.c, mount_too_revealing), and hosts mount both nosuid, nodev and noexec.
     let mut flags = libc::MS_NOSUID | libc::MS_NODEV;
     match kind.to_bytes() {
         b"proc" | b"sysfs" | b"mqueue" => flags |= libc::MS_NOEXEC,
+        // Terminals are device nodes.
         b"devpts" => flags = libc::MS_NOSUID | libc::MS_NOEXEC,
         _ => {}
     }
@@ -38,14 +49,23 @@ pub fn fresh_at(kind: &CStr, target: &CStr, data: Option<&CStr>) -> nix::Result<
 }
 
 /// Mounts a fresh, read-only `/sys`.
+///
+/// # Errors
+/// This user namespace does not own its network namespace, or may not mount sysfs.
 pub fn fresh_read_only_sys() -> nix::Result<()> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY;
     mount(Some("sysfs"), "/sys", Some("sysfs"), flags, None::<&str>)
 }
 
-/// Lays `layers`, the uppermost first, over each other at `target`; what is written goes to `disk`,
-/// which has the directories `upper` and `work`.
+/// Mounts an overlay of `layers`, the uppermost first, at `target`.
+///
+/// Changes go to `disk`, which has the directories `upper` and `work`.
+///
+/// # Errors
+/// A path is not UTF-8, or the kernel refused the overlay.
 pub fn overlay(layers: &[PathBuf], disk: &Path, target: &Path) -> nix::Result<()> {
+    // Colons and commas divide the options (Documentation/filesystems/overlayfs.rst, "Multiple lower
+    // layers").
     let escaped = |path: &Path| -> nix::Result<String> {
         let text = path.to_str().ok_or(Errno::EILSEQ)?;
         Ok(text
@@ -72,11 +92,13 @@ pub fn overlay(layers: &[PathBuf], disk: &Path, target: &Path) -> nix::Result<()
             Some(options),
         )
     };
-    // In a user namespace its own bookkeeping has to go into attributes that users may write.
+    // In a user namespace overlayfs has to keep its bookkeeping in `user.*` attributes, as `trusted.*`
+    // ones need the host's CAP_SYS_ADMIN (Documentation/filesystems/overlayfs.rst). Linux before 5.11
+    // does not know the option.
     mount(&format!("{options},userxattr")).or_else(|_| mount(&options))
 }
 
-/// Whether what is mounted at `path` is read-only.
+/// Tells whether the mount or the filesystem at `path` is read-only.
 pub fn is_read_only(path: &str) -> bool {
     nix::sys::statvfs::statvfs(path).is_ok_and(|found| {
         found
@@ -85,13 +107,20 @@ pub fn is_read_only(path: &str) -> bool {
     })
 }
 
-/// Cuts `/` and all below it off from other namespaces' mounts, both ways.
+/// Makes `/` and all mounts below private: mounts of this namespace do not appear in others, nor theirs
+/// here (`mount_namespaces(7)`, "Shared subtrees").
+///
+/// # Errors
+/// The thread lacks `CAP_SYS_ADMIN` in the owner of its mount namespace.
 pub fn make_private() -> nix::Result<()> {
     let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
 }
 
-/// Makes the mount at `new_root` the root of this mount namespace and drops the old one.
+/// Makes the mount at `new_root` the root of this mount namespace, and detaches the old root.
+///
+/// # Errors
+/// `new_root` is no mount, or the old root is shared with other namespaces (`pivot_root(2)`).
 pub fn pivot(new_root: &Path) -> nix::Result<()> {
     let old = nix::fcntl::open(
         "/",
@@ -99,8 +128,10 @@ pub fn pivot(new_root: &Path) -> nix::Result<()> {
         nix::sys::stat::Mode::empty(),
     )?;
     chdir(new_root)?;
-    // Stacks the old root on top of the new one, so that no directory is needed for it.
+    // With the same path twice the kernel stacks the old root on top of the new one, so that no
+    // directory is needed for the old root (pivot_root(2), notes).
     pivot_root(".", ".")?;
+    // The mount to be detached is the one on top, where the working directory must be.
     fchdir(&old)?;
     umount2(".", MntFlags::MNT_DETACH)?;
     chdir("/")

@@ -1,4 +1,8 @@
 //! Trees of mounts that are attached nowhere: copied, changed, and attached again.
+//!
+//! A bind mount has to be attached before its flags can be changed, so others see it for a moment with
+//! the wrong flags. A detached tree is complete before anybody can see it (`open_tree(2)`,
+//! `move_mount(2)`; Linux 5.2), and a descriptor carries it into another process.
 #![allow(unsafe_code)]
 
 use std::ffi::CStr;
@@ -9,13 +13,15 @@ use nix::errno::Errno;
 
 use super::c_path;
 
-/// Read-only, see [`set_attributes`].
+/// Attribute of mounts that nobody may write to.
 pub const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY;
-/// No device nodes, see [`set_attributes`].
+/// Attribute of mounts whose device nodes cannot be opened.
 pub const NO_DEVICES: u64 = libc::MOUNT_ATTR_NODEV;
 
-/// A copy of the mount at `path`, attached nowhere; with everything mounted below it if
-/// `recursive`.
+/// Copies the mount at `path`, with everything mounted below if `recursive`, and attaches the copy nowhere.
+///
+/// # Errors
+/// There is no such path, or the thread lacks `CAP_SYS_ADMIN` in the owner of its mount namespace.
 pub fn detach_copy(path: &Path, recursive: bool) -> nix::Result<OwnedFd> {
     let path = c_path(path)?;
     let recursive = if recursive {
@@ -32,6 +38,9 @@ pub fn detach_copy(path: &Path, recursive: bool) -> nix::Result<OwnedFd> {
 }
 
 /// Attaches a detached tree at `target`.
+///
+/// # Errors
+/// There is no such path, or a directory would cover a file or the reverse.
 pub fn attach(tree: BorrowedFd<'_>, target: &Path) -> nix::Result<()> {
     let target = c_path(target)?;
     // SAFETY: both paths are C strings that live across the call.
@@ -48,25 +57,31 @@ pub fn attach(tree: BorrowedFd<'_>, target: &Path) -> nix::Result<()> {
     Errno::result(done).map(drop)
 }
 
-/// What to do to a tree of mounts.
+/// Changes to the attributes of mounts.
 #[derive(Default)]
 pub struct MountAttributes<'a> {
-    /// `MOUNT_ATTR_*` to set.
+    /// Attributes to set, `MOUNT_ATTR_*`.
     pub set: u64,
-    /// `MOUNT_ATTR_*` to clear.
+    /// Attributes to clear, `MOUNT_ATTR_*`.
     pub clear: u64,
-    /// The user namespace whose mapping the mount shows.
+    /// User namespace whose mapping of ids the mount gets. The mount must be detached.
     pub idmap: Option<BorrowedFd<'a>>,
-    /// Everything mounted below as well.
+    /// Whether everything mounted below changes too.
     pub recursive: bool,
 }
 
-/// Changes the attributes of a (detached) tree.
+/// Changes the attributes of the tree of this descriptor (`mount_setattr(2)`).
+///
+/// # Errors
+/// A mount is locked, or its filesystem has no idmapped mounts.
 pub fn set_attributes(tree: BorrowedFd<'_>, what: &MountAttributes<'_>) -> nix::Result<()> {
     mount_setattr(tree.as_raw_fd(), c"", libc::AT_EMPTY_PATH, what)
 }
 
 /// Changes the attributes of the tree at `path`.
+///
+/// # Errors
+/// A mount is locked, or there is no such path.
 pub fn set_attributes_at(path: &Path, what: &MountAttributes<'_>) -> nix::Result<()> {
     mount_setattr(libc::AT_FDCWD, &c_path(path)?, 0, what)
 }

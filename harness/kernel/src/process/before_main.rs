@@ -6,6 +6,8 @@
 #![allow(unsafe_code)]
 
 /// Functions that run before `main`, on the only thread of the process.
+///
+/// The crate above registers its functions here, since this crate knows nothing of trials.
 #[linkme::distributed_slice]
 pub static BEFORE_MAIN: [fn()];
 

@@ -1,8 +1,8 @@
 //! `clone3` without `exec`, for callers whose memory has no other thread that is awake.
 //!
-//! glibc's `fork` knows nothing of namespaces, and `unshare` cannot make the
-//! caller a member of a new PID namespace. So the system call is made directly,
-//! which is only sound where no other thread could hold a lock at that moment.
+//! glibc's `fork` knows nothing of namespaces, and `unshare` cannot make the caller a member of a new
+//! PID namespace, only its children (`pid_namespaces(7)`). So the system call is made directly, which
+//! is only sound where no other thread could hold a lock at that moment.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -10,30 +10,35 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use nix::sched::CloneFlags;
 
-/// Which side of the fork the caller is on.
+/// The side of the fork on which the caller is.
 pub enum Cloned {
     /// The new process.
     Child,
-    /// The caller; the child's id in the caller's PID namespace, and a pidfd.
+    /// The caller.
     Parent {
-        /// As the caller's PID namespace numbers it.
+        /// Id of the child in the caller's PID namespace.
         pid: i32,
-        /// Readable when the child has exited.
+        /// Descriptor of the child, readable when the child has exited.
         pidfd: OwnedFd,
     },
 }
 
-/// Forks into the namespaces that `flags` name. The child starts as a copy of
-/// the caller and signals `SIGCHLD` when it ends.
+/// Forks into the namespaces that `flags` name. The child starts as a copy of the caller, and signals
+/// `SIGCHLD` when it ends.
 ///
-/// Falls back to `clone` where a seccomp filter answers `ENOSYS` to `clone3`.
+/// # Errors
+/// `EPERM` without the privilege, `ENOSPC` if the kernel permits no more namespaces (`clone(2)`).
 pub fn clone_into(flags: CloneFlags) -> io::Result<Cloned> {
     clone(flags, libc::SIGCHLD)
 }
 
-/// The same, but the new process is a child of the caller's parent.
+/// Forks into the namespaces that `flags` name, a child of the caller's parent.
+///
+/// # Errors
+/// As [`clone_into`]; `EINVAL` if the caller is the init of a PID namespace.
 pub fn clone_sibling(flags: CloneFlags) -> io::Result<Cloned> {
-    // It ends with the caller's own signal, and another may not be given.
+    // With CLONE_PARENT the child signals its end as the caller does. clone3 refuses another signal
+    // (clone(2), EINVAL).
     clone(flags | CloneFlags::CLONE_PARENT, 0)
 }
 
@@ -50,6 +55,8 @@ fn clone(flags: CloneFlags, exit_signal: i32) -> io::Result<Cloned> {
     // SAFETY: the arguments live across the call; no stack is given, so the child runs on a copy of
     // ours; every other thread of this memory sleeps, so no lock is held by a thread that is lost.
     let mut pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<CloneArgs>()) };
+    // Container engines answer ENOSYS to clone3, whose flags a seccomp filter cannot read: they are in
+    // memory. libc then falls back to clone, and so does this.
     if pid < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::ENOSYS) {
         // SAFETY: as above; the order of the arguments is that of x86_64 and aarch64 alike
         // for the three that are given, and the others are unused without their flags.
@@ -75,7 +82,7 @@ fn clone(flags: CloneFlags, exit_signal: i32) -> io::Result<Cloned> {
     }
 }
 
-/// `struct clone_args` of `linux/sched.h`, first version.
+/// `struct clone_args` of `linux/sched.h`, in the first version (64 bytes, Linux 5.3).
 #[repr(C)]
 #[derive(Default)]
 struct CloneArgs {
@@ -89,7 +96,7 @@ struct CloneArgs {
     tls: u64,
 }
 
-/// Whether this process has one thread only.
+/// Tells whether this process has one thread only.
 pub fn single_threaded() -> bool {
     match std::fs::read_dir("/proc/self/task") {
         Ok(tasks) => tasks.count() == 1,

@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 
-/// Sets an environment variable.
+/// Sets an environment variable of this process and its later children.
 pub fn set_env(key: &str, value: impl AsRef<OsStr>) {
     // SAFETY: called in the nursery, or in a body before the test has started a thread.
     unsafe { std::env::set_var(key, value) }

@@ -6,12 +6,14 @@ use nix::unistd::ForkResult;
 
 /// Forks a process of which a single thread is awake.
 ///
-/// This is `_Fork`, which does without the handlers that `fork` runs to take and give back locks
-/// (each touches a page that must then be copied): there is nobody to hold one.
+/// # Errors
+/// `EAGAIN` if there are too many processes (`fork(2)`).
 pub fn fork() -> nix::Result<ForkResult> {
     unsafe extern "C" {
         fn _Fork() -> libc::pid_t;
     }
+    // `_Fork` (glibc 2.34, musl) does without the handlers that `fork` runs in order to take and give
+    // back locks. Each touches a page that must then be copied, and nobody holds a lock here.
     // SAFETY: called only where no other thread is, or where all others sleep without a lock, so
     // the child may use everything that its parent could.
     match Errno::result(unsafe { _Fork() })? {
@@ -22,26 +24,29 @@ pub fn fork() -> nix::Result<ForkResult> {
     }
 }
 
-/// Runs what a forked copy of this process is there for, and ends it: a panic must not unwind into
-/// what the original was doing.
+/// Runs the work of a forked copy of this process, and ends the copy.
+///
+/// A panic ends the copy as well: it must not unwind into the frames of the original.
 pub fn never_return(run: impl FnOnce()) -> ! {
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
     exit_now(if outcome.is_ok() { 0 } else { 101 })
 }
 
-/// Ends this process at once: no destructors, no flushing.
+/// Ends this process at once, without destructors and without writing buffered output.
 pub fn exit_now(code: i32) -> ! {
     // SAFETY: `_exit` has no precondition.
     unsafe { libc::_exit(code) }
 }
 
-/// Ends the calling thread and with it the process, whose only one it is: destroys the thread's
-/// local values first, the latest first.
+/// Ends the calling thread, the only one of its process, and so the process.
+///
+/// The thread's local values are destroyed first, the latest first.
 pub fn end_with_this_thread() -> ! {
     // SAFETY: neither has a precondition; nothing in this process' frames waits to be dropped.
     #[cfg(target_env = "gnu")]
     unsafe {
-        // Which begins with those of the calling thread.
+        // glibc's `exit` begins with the local values of the calling thread (__call_tls_dtors in
+        // stdlib/exit.c). musl destroys them in `pthread_exit` only.
         libc::exit(1)
     }
     #[cfg(not(target_env = "gnu"))]
@@ -50,7 +55,7 @@ pub fn end_with_this_thread() -> ! {
     }
 }
 
-/// Writes out what C libraries have buffered for stdout and other streams.
+/// Writes the output that C libraries have buffered for stdout and other streams.
 pub fn flush_c_streams() {
     // SAFETY: a null stream stands for all of them.
     unsafe { libc::fflush(std::ptr::null_mut()) };

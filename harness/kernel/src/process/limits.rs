@@ -4,8 +4,14 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::Result;
 
-/// Raises the soft limit of open files to what is wanted, as far as the hard limit allows.
-/// Returns the soft limit that holds then.
+/// Raises the soft limit of open files to `wanted`, as far as the hard limit allows, and returns the
+/// soft limit then in force.
+///
+/// An ordinary login has a soft limit of 1,024, whatever the hard limit is, because `select(2)` can
+/// handle no more.
+///
+/// # Errors
+/// The kernel refused to tell or to change the limit.
 pub fn raise_open_files(wanted: u64) -> Result<u64> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     if soft >= wanted {

@@ -4,7 +4,10 @@
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-/// A descriptor that is readable once process `pid` has exited.
+/// Returns a descriptor that is readable once process `pid` has exited.
+///
+/// # Errors
+/// `ESRCH` if there is no such process.
 pub fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
     // SAFETY: no pointers; the result is checked.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
@@ -15,7 +18,10 @@ pub fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
-/// Sends `signal` to the process behind `pidfd`.
+/// Sends a signal, by number, to the process behind `pidfd`.
+///
+/// # Errors
+/// `ESRCH` if the process was reaped.
 pub fn pidfd_kill(pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
     // SAFETY: no pointers but a null one; the result is checked.
     let done = unsafe {

@@ -1,19 +1,20 @@
 //! Collecting children that have ended, without a wait.
 #![allow(unsafe_code)]
 
-/// What there was to reap.
+/// The outcome of an attempt to reap a child.
 pub enum Reaped {
-    /// A child that has ended: its number and its wait status, as `wait` gives it.
+    /// A child that has ended: its id, and its status as `wait(2)` gives it.
     One(i32, i32),
     /// No child has ended.
     NoneYet,
-    /// There are no children.
+    /// This process has no children.
     Childless,
 }
 
 /// Reaps one child that has ended, if there is one.
 pub fn reap() -> Reaped {
     let mut status = 0;
+    // WNOHANG: one SIGCHLD may stand for several children (signal(7)), so callers ask until none is left.
     // SAFETY: the status is ours and lives across the call.
     match unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) } {
         0 => Reaped::NoneYet,

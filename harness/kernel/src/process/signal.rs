@@ -1,7 +1,8 @@
-//! Signals as descriptors, and their default dispositions.
+//! Signals as descriptors, their default dispositions, and the signal for stack traces.
 //!
-//! What every trial does is done by bare system calls: libc's own functions lie on pages that each
-//! process would have to be given first.
+//! A signal handler may do almost nothing (`signal-safety(7)`), so signals are blocked and read from
+//! a descriptor. What every trial does is done by bare system calls: libc's own functions are on pages
+//! that each forked process would have to fault in first.
 #![allow(unsafe_code)]
 
 use std::mem::MaybeUninit;
@@ -13,13 +14,17 @@ use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, signal, sigprocmask};
 pub use nix::sys::signal::{Signal, kill, raise};
 
-/// Signals that wait to be read.
+/// A descriptor from which signals are read.
 ///
-/// The descriptor stays good across `fork`: whoever reads it reads its own signals.
+/// The descriptor works across `fork`: each process that reads it gets its own signals
+/// (`signalfd(2)`).
 pub struct SignalFd(OwnedFd);
 
 impl SignalFd {
-    /// Blocks `signals` for this process and its children, to be read from here.
+    /// Blocks `signals` for the calling thread and its children, and makes a descriptor for them.
+    ///
+    /// # Errors
+    /// There are too many descriptors.
     pub fn of(signals: &[Signal]) -> nix::Result<SignalFd> {
         let set: SigSet = signals.iter().copied().collect();
         set.thread_block()?;
@@ -30,7 +35,7 @@ impl SignalFd {
         Ok(SignalFd(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 
-    /// The number of the next signal, if one has come.
+    /// Returns the number of the next signal, if one has come.
     pub fn next(&self) -> Option<i32> {
         let mut info = MaybeUninit::<libc::signalfd_siginfo>::uninit();
         let size = size_of_val(&info);
@@ -71,10 +76,14 @@ impl BlockedSignals {
     }
 }
 
-/// The kernel's set of signals: a bit each. Its size goes with every call.
+/// The kernel's set of signals, one bit each. libc's `sigset_t` is larger, so each system call is told
+/// the size.
 type Mask = u64;
 
-/// Unblocks every signal.
+/// Unblocks every signal for the calling thread.
+///
+/// # Errors
+/// Does not happen for valid arguments.
 pub fn unblock_all() -> nix::Result<()> {
     let none: Mask = 0;
     // SAFETY: the set lives across the call, and the size is its own.
@@ -90,13 +99,19 @@ pub fn unblock_all() -> nix::Result<()> {
     Errno::result(done).map(drop)
 }
 
-/// Lets the kernel reap children: no zombies, no `wait`.
+/// Makes the kernel reap children by itself, so that none becomes a zombie (`wait(2)`, notes).
+///
+/// # Errors
+/// Does not happen for valid arguments.
 pub fn ignore_children() -> nix::Result<()> {
     // SAFETY: SIG_IGN runs no code of ours.
     unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) }.map(drop)
 }
 
-/// Gives back the default disposition of `SIGCHLD`, so that children can be waited for.
+/// Sets the default disposition of `SIGCHLD`, so that children can be waited for.
+///
+/// # Errors
+/// Does not happen for valid arguments.
 pub fn default_children() -> nix::Result<()> {
     // `struct sigaction` as the kernel has it: all zero is SIG_DFL, no flags, and an empty mask.
     let default = [0u64; 4];
@@ -114,6 +129,9 @@ pub fn default_children() -> nix::Result<()> {
 }
 
 /// Waits for `signal`, which must be blocked.
+///
+/// # Errors
+/// Does not happen for valid arguments.
 pub fn wait_for(signal: Signal) -> nix::Result<()> {
     let only: Mask = 1 << (signal as u32 - 1);
     loop {
@@ -134,12 +152,16 @@ pub fn wait_for(signal: Signal) -> nix::Result<()> {
     }
 }
 
-/// The signal that makes a test body write down where it stands: far from those that programs use.
+/// Returns the signal that makes a test body write a stack trace.
 fn trace_signal() -> i32 {
+    // Real-time signals at the upper end are those that programs use least.
     libc::SIGRTMAX() - 3
 }
 
-/// Asks the test body `pid` to write down where it stands.
+/// Asks the test body `pid` to write a stack trace.
+///
+/// # Errors
+/// `ESRCH` if there is no such process.
 pub fn send_trace(pid: nix::unistd::Pid) -> nix::Result<()> {
     // SAFETY: no pointers.
     Errno::result(unsafe { libc::kill(pid.as_raw(), trace_signal()) }).map(drop)
@@ -147,11 +169,11 @@ pub fn send_trace(pid: nix::unistd::Pid) -> nix::Result<()> {
 
 static TRACE: OnceLock<fn()> = OnceLock::new();
 
-/// From now on the trace signal makes the first thread of this process, or of a copy of it, run
-/// `trace`, wherever it is.
+/// Makes the trace signal run `trace` on the first thread of this process, or of a copy of this
+/// process.
 ///
-/// `trace` may allocate, which a signal handler must not: it may deadlock. It runs once, in a
-/// process that has hung and is about to be killed, with a time limit kept by somebody else.
+/// `trace` may allocate, which a signal handler must not do: it may deadlock. It runs once, in a process
+/// that hangs and is about to be killed, and another process keeps the time limit.
 pub fn on_trace_signal(trace: fn()) {
     let _ = TRACE.set(trace);
     // SAFETY: the structure is plain data; the handler has the signature for no SA_SIGINFO.
@@ -167,6 +189,8 @@ extern "C" fn on_trace(number: i32) {
     // SAFETY: plain system calls without pointers.
     unsafe {
         let first = libc::getpid();
+        // A signal for the process goes to any thread that does not block it (signal(7)), and the test
+        // runs on the first thread.
         if libc::gettid() != first {
             libc::syscall(libc::SYS_tgkill, first, first, number);
             return;

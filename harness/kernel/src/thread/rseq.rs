@@ -1,28 +1,31 @@
-//! Where the kernel writes down which processor a thread is on (restartable sequences).
+//! Restartable sequences: memory in which the kernel writes which processor a thread runs on.
 //!
-//! glibc registers a place for each thread that it starts, and reads it in `sched_getcpu`, as some
-//! allocators do. It knows of no other processes in the same memory; for those the kernel forgets
-//! the place, and a fork of theirs would go by what was true before.
+//! glibc registers such an area for each thread that it starts, and reads the area in
+//! `sched_getcpu(3)`, as some allocators do. A child in the same memory has no registration: the kernel
+//! drops it at `clone` with CLONE_VM (`include/linux/rseq.h`,
+//! `rseq_fork`). A fork of such a child would read
+//! the processor that its original was on, so the child registers the area again.
 #![allow(unsafe_code)]
 
 use std::sync::OnceLock;
 
-/// As glibc registers it.
+/// The area that glibc registers.
 #[derive(Clone, Copy)]
 struct RseqArea {
-    /// From the thread pointer on.
+    /// Offset of the area from the thread pointer, in bytes.
     offset: isize,
     size: u32,
 }
 
-/// As glibc has it; a no-op where that is not known.
+/// Signature in front of abort handlers, as glibc registers it (`sys/rseq.h`, `RSEQ_SIG`). Without a
+/// known signature nothing is registered.
 const SIGNATURE: Option<u32> = match () {
     () if cfg!(target_arch = "x86_64") => Some(0x5305_3053),
     () if cfg!(target_arch = "aarch64") => Some(0xd428_bc00),
     () => None,
 };
 
-/// Looks it up, once; whoever is to call [`register`] has to be a copy of the caller.
+/// Looks the area up once. Processes that call [`register`] have to be copies of the caller.
 pub fn prepare() {
     AREA.get_or_init(find);
 }
@@ -30,7 +33,7 @@ pub fn prepare() {
 static AREA: OnceLock<Option<RseqArea>> = OnceLock::new();
 
 fn find() -> Option<RseqArea> {
-    /// The kernel's smallest, of which glibc may say that it uses less.
+    /// Bytes of the smallest area that the kernel takes. glibc may report fewer, as it uses fewer.
     const SMALLEST: u32 = 32;
     // SAFETY: both are names of data that lives as long as the program; where there are any, glibc
     // (2.35 and later) documents them as a `ptrdiff_t` and an `unsigned int`.
@@ -48,17 +51,16 @@ fn find() -> Option<RseqArea> {
     }
 }
 
-/// Registers the calling thread's place with the kernel for the calling process, which has none
-/// yet.
+/// Registers the calling thread's area with the kernel for the calling process, which has none yet.
 pub fn register() {
-    let place = AREA.get().copied().flatten();
-    let (Some(RseqArea { offset, size }), Some(signature)) = (place, SIGNATURE) else {
+    let area = AREA.get().copied().flatten();
+    let (Some(RseqArea { offset, size }), Some(signature)) = (area, SIGNATURE) else {
         return;
     };
-    let place = thread_pointer().wrapping_add_signed(offset);
-    // SAFETY: the place is the calling thread's own, reserved by glibc for this. The kernel checks
+    let address = thread_pointer().wrapping_add_signed(offset);
+    // SAFETY: the area is the calling thread's own, reserved by glibc for this. The kernel checks
     // its alignment.
-    unsafe { libc::syscall(libc::SYS_rseq, place, size, 0, signature) };
+    unsafe { libc::syscall(libc::SYS_rseq, address, size, 0, signature) };
 }
 
 #[cfg(target_arch = "x86_64")]

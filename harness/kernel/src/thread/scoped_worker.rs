@@ -12,7 +12,7 @@ use std::sync::mpsc::{self, Receiver, RecvError, Sender, TryRecvError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// A thread that does one work after the other, and ends when this is dropped.
+/// A thread that does one piece of work after the other, and ends when this value is dropped.
 #[derive(Debug)]
 pub struct ScopedWorker {
     works: Option<Sender<Work>>,
@@ -24,6 +24,9 @@ type Work = Box<dyn FnOnce() + Send>;
 
 impl ScopedWorker {
     /// Starts the thread.
+    ///
+    /// # Errors
+    /// There are too many threads.
     pub fn start(name: String) -> io::Result<ScopedWorker> {
         let (works, todo) = mpsc::channel::<Work>();
         let (tell, done) = mpsc::channel();
@@ -42,7 +45,10 @@ impl ScopedWorker {
         })
     }
 
-    /// Has the thread do `work`, and waits until it has; an error is the payload of a panic.
+    /// Runs `work` on the thread, and waits until it has returned.
+    ///
+    /// # Errors
+    /// The payload of a panic in `work`.
     pub fn run<'w, T: Send + 'w>(
         &mut self,
         work: impl FnOnce() -> T + Send + 'w,
@@ -64,9 +70,9 @@ impl ScopedWorker {
     }
 }
 
-/// Waits for what is likely to come at once: an idle processor takes longer to wake up than to look
-/// a few times.
+/// Waits for a value that is likely to come at once.
 fn receive_soon<T>(from: &Receiver<T>) -> Result<T, RecvError> {
+    // An idle processor takes longer to wake up than most pieces of work take.
     const SOON: Duration = Duration::from_micros(50);
     let begin = Instant::now();
     loop {
@@ -74,13 +80,13 @@ fn receive_soon<T>(from: &Receiver<T>) -> Result<T, RecvError> {
             Ok(value) => return Ok(value),
             Err(TryRecvError::Disconnected) => return Err(RecvError),
             Err(TryRecvError::Empty) if begin.elapsed() > SOON => return from.recv(),
-            // To yield would give a busy machine's processor away for milliseconds.
+            // On a busy machine a yield would give the processor away for milliseconds.
             Err(TryRecvError::Empty) => std::hint::spin_loop(),
         }
     }
 }
 
-/// Waits for the end of the thread.
+/// Closes the channel and waits for the end of the thread.
 impl Drop for ScopedWorker {
     fn drop(&mut self) {
         drop(self.works.take());

@@ -1,4 +1,8 @@
-//! What Rust's runtime sets up before `main`, for code that runs earlier.
+//! Messages about stack overflows, for code that runs before Rust's runtime is set up.
+//!
+//! The runtime makes a fault in the guard page of a stack a message and an abort. Without it an overflow
+//! is a plain SIGSEGV, and a test does not say why it died. A fault on a full stack can only be handled
+//! on another stack (`sigaltstack(2)`).
 #![allow(unsafe_code)]
 
 use std::mem::{size_of, zeroed};
@@ -6,23 +10,25 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 static ACTIVE: AtomicBool = AtomicBool::new(false);
-/// Where the test thread's stack ends; a fault just below is an overflow.
+/// Lowest address of the test thread's stack. A fault just below is an overflow.
 static LOWEST: AtomicUsize = AtomicUsize::new(0);
 
-/// A frame may skip this much at most: rustc probes each page.
+/// Bytes around the end of the stack in which a fault is an overflow. rustc probes each page of a large
+/// frame, so that no frame skips the guard.
 const GUARD: usize = 64 * 1024;
+/// Bytes of the stack for signal handlers.
 const SIGNAL_STACK: usize = 64 * 1024;
 
-/// Ignores `SIGPIPE`, and from now on [`watch_this_thread`] does something.
+/// Ignores `SIGPIPE`, as the runtime does, and switches [`watch_this_thread`] on.
 pub fn stand_in_for_runtime() {
     ACTIVE.store(true, Ordering::Relaxed);
     // SAFETY: SIG_IGN runs no code of ours.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
 }
 
-/// Makes an overflow of the calling thread's stack an abort with a message, as std does it.
+/// Makes an overflow of the calling thread's stack an abort with a message, as std does.
 ///
-/// Does nothing where std has seen to it itself.
+/// Does nothing if std does so itself, as after `main` has begun.
 pub fn watch_this_thread() {
     if !ACTIVE.load(Ordering::Relaxed) {
         return;
@@ -66,7 +72,8 @@ extern "C" fn on_fault(_: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void)
             libc::write(2, text.as_ptr().cast(), text.len());
             libc::abort();
         }
-        // Some other fault: let it come again, and be what it is.
+        // Another fault: with the default disposition the instruction faults again and ends the process
+        // as it would have without this handler.
         libc::signal(libc::SIGSEGV, libc::SIG_DFL);
     }
 }

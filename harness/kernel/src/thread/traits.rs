@@ -1,4 +1,7 @@
-//! What a thread has of its own beside its stack, and hands down to the threads that it starts.
+//! Properties of a thread that it passes on to the threads that it starts.
+//!
+//! A test may change the capabilities, the signal mask or the umask of its thread, or enter other
+//! namespaces. A thread that is used again must not carry such changes into the next trial.
 #![allow(unsafe_code)]
 
 use std::ffi::CString;
@@ -13,7 +16,7 @@ use nix::sys::signal::SigSet;
 use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 
-/// By these a thread that has been used differs from a new one, if it does.
+/// Properties by which a used thread may differ from a new one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThreadTraits {
     capabilities: [u32; 6],
@@ -24,7 +27,10 @@ pub struct ThreadTraits {
 }
 
 impl ThreadTraits {
-    /// Those of the calling thread.
+    /// Returns the properties of the calling thread.
+    ///
+    /// # Errors
+    /// The kernel refused to tell one of them.
     pub fn current() -> nix::Result<ThreadTraits> {
         // SAFETY: without pointers.
         let filtered = Errno::result(unsafe { libc::prctl(libc::PR_GET_SECCOMP) })?;
@@ -39,8 +45,9 @@ impl ThreadTraits {
 }
 
 fn capabilities() -> nix::Result<[u32; 6]> {
+    // `_LINUX_CAPABILITY_VERSION_3` of `linux/capability.h`: sets of 64 bits in two halves.
     const VERSION_3: u32 = 0x2008_0522;
-    /// The calling thread.
+    /// Stands for the calling thread (`capget(2)`).
     const HERE: u32 = 0;
     let (mut header, mut sets) = ([VERSION_3, HERE], [0; 6]);
     // SAFETY: the kernel reads a header of these two numbers, and writes two times three numbers
@@ -49,11 +56,11 @@ fn capabilities() -> nix::Result<[u32; 6]> {
     Errno::result(done).map(|_| sets)
 }
 
-/// The calling thread's umask, which it may share with others.
+/// Returns the calling thread's umask, which it may share with other threads.
 ///
-/// So it is not to be had by setting it, as usual. Where `/proc` is another PID namespace's and
-/// does not know the thread, that has to do: such a thread has gone there, and has its umask for
-/// itself since.
+/// `umask(2)` tells the umask only by changing it, which other threads would see for a moment. So it is
+/// read from `/proc`. A procfs of another PID namespace does not know the thread. Such a thread has
+/// entered other namespaces and shares its umask no longer, so there it is changed and set back.
 pub fn umask() -> Mode {
     read_umask().unwrap_or_else(|| {
         let found = set_umask(Mode::S_IRWXG | Mode::S_IRWXO);
@@ -63,7 +70,7 @@ pub fn umask() -> Mode {
 }
 
 fn read_umask() -> Option<Mode> {
-    // It is in the second line; the first has no more than the thread's name.
+    // The umask is in the second line (proc_pid_status(5)), and the first has at most the name.
     let mut start = [0; 128];
     let length = File::open("/proc/thread-self/status")
         .ok()?
@@ -74,12 +81,12 @@ fn read_umask() -> Option<Mode> {
     Mode::from_bits(u32::from_str_radix(octal.trim(), 8).ok()?)
 }
 
-/// Sets it, and returns what it was.
+/// Sets the umask, and returns the earlier one.
 pub fn set_umask(mask: Mode) -> Mode {
     nix::sys::stat::umask(mask)
 }
 
-/// Where libc has the number of a process' first thread, and that number.
+/// The id of a process's first thread, and the address at which libc keeps this id.
 #[derive(Clone, Copy)]
 pub struct FirstThread {
     address: usize,
@@ -87,21 +94,22 @@ pub struct FirstThread {
 }
 
 impl FirstThread {
-    /// The calling thread, which is the first of its process; none where the kernel does not tell.
+    /// Returns the calling thread, which must be the first of its process; nothing if the kernel does not
+    /// tell the address.
     pub fn current() -> Option<FirstThread> {
-        /// `PR_GET_TID_ADDRESS`, which kernels without checkpoints lack.
-        const GET_TID_ADDRESS: i32 = 40;
         let mut address = 0usize;
+        // Kernels without CONFIG_CHECKPOINT_RESTORE lack this request (prctl(2)).
         // SAFETY: the kernel writes an address, if it knows the request.
-        let done = unsafe { libc::prctl(GET_TID_ADDRESS, &raw mut address) };
+        let done = unsafe { libc::prctl(libc::PR_GET_TID_ADDRESS, &raw mut address) };
         let id = std::process::id().cast_signed();
         (done == 0 && address != 0).then_some(FirstThread { address, id })
     }
 
-    /// Has libc take it for a thread that no process has, in a copy of the process.
+    /// Makes libc take the thread for one that no process has, in a copy of the process.
     ///
-    /// In copies of *its* other threads libc still knows of it, and would signal whoever has its
-    /// number by then when all threads are to change their user.
+    /// In a copy of another thread, libc still lists the first thread. When all threads are to change
+    /// their user, libc signals each by its id (glibc, nptl/nptl_setxid.c), and the id may belong to
+    /// another process by then.
     pub fn disown(self) {
         let place = ptr::with_exposed_provenance_mut::<i32>(self.address);
         // SAFETY: the kernel was told to write to this address when the thread ends, so it is there
@@ -115,15 +123,18 @@ impl FirstThread {
     }
 }
 
-/// Has `ps` and debuggers show the calling thread by this name, of which they see fifteen bytes.
+/// Names the calling thread for `ps` and debuggers, which see fifteen bytes of the name (`prctl(2)`,
+/// PR_SET_NAME).
 pub fn show_as(name: &str) {
     if let Ok(name) = CString::new(name) {
         let _ = nix::sys::prctl::set_name(&name);
     }
 }
 
-/// Takes the calling thread to where this process's first thread is, from whichever namespaces it
-/// has entered.
+/// Moves the calling thread back into the namespaces of this process's first thread.
+///
+/// # Errors
+/// The thread may not enter one of them.
 pub fn go_home(process: &OwnedFd) -> nix::Result<()> {
     let kinds = CloneFlags::CLONE_NEWNET
         | CloneFlags::CLONE_NEWNS
