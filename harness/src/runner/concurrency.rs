@@ -22,7 +22,7 @@ pub(crate) fn descriptors(threads: Option<usize>) -> u64 {
 }
 
 /// Returns how many of `trials` run at a time if the user wants `wanted`.
-pub(super) fn threads(wanted: Option<usize>, trials: usize) -> usize {
+pub(crate) fn threads(wanted: Option<usize>, trials: usize) -> usize {
     match trials {
         // Always so under nextest, where it would be a pity to count the cores for each trial: that
         // reads a dozen files of the cgroup.
@@ -39,7 +39,7 @@ fn usual_threads() -> usize {
 ///
 /// # Errors
 /// Fails if the hard limit is lower.
-pub(super) fn ensure_descriptors(threads: usize) -> Result<(), RunError> {
+pub(crate) fn ensure_descriptors(threads: usize) -> Result<(), RunError> {
     let wanted = descriptors(Some(threads));
     match process::raise_open_files(wanted) {
         Ok(soft) if soft >= wanted => Ok(()),

@@ -21,6 +21,7 @@ pub fn main(stripped: &[&str], more: impl FnOnce() -> Vec<Trial>) -> ExitCode {
             list::write(&Arguments::help());
             return Ok(Conclusion::default());
         }
+        // After `--help`, which should answer even in a program that is wrong.
         if let Some(first) = stripped.first() {
             return Err(never_run(stripped.len(), first));
         }

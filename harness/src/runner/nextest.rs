@@ -4,11 +4,11 @@
 //! the exit code alone. It says so in environment variables (nextest 0.9, "Environment variables").
 
 /// Returns whether nextest runs this program.
-pub(super) fn runs_us() -> bool {
+pub(crate) fn runs_us() -> bool {
     std::env::var_os("NEXTEST").is_some()
 }
 
 /// Returns whether nextest runs each test in a process of its own.
-pub(super) fn runs_one_test_a_process() -> bool {
+pub(crate) fn runs_one_test_a_process() -> bool {
     std::env::var("NEXTEST_EXECUTION_MODE").is_ok_and(|mode| mode == "process-per-test")
 }

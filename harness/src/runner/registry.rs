@@ -13,7 +13,7 @@ pub fn registered() -> Vec<Trial> {
 ///
 /// Under nextest every trial is asked for by name in a process of its own: ten thousand processes
 /// should not look at ten thousand trials each.
-pub(super) fn registered_for(args: &Arguments) -> (Vec<Trial>, u64) {
+pub(crate) fn registered_for(args: &Arguments) -> (Vec<Trial>, u64) {
     if !args.exact || args.filters.is_empty() {
         return (registered(), 0);
     }
@@ -26,6 +26,6 @@ pub(super) fn registered_for(args: &Arguments) -> (Vec<Trial>, u64) {
 }
 
 /// Returns the registered trial whose function has this path.
-pub(super) fn definition(path: &str) -> Option<&'static Definition> {
+pub(crate) fn definition(path: &str) -> Option<&'static Definition> {
     TRIALS.iter().find(|definition| definition.path == path)
 }

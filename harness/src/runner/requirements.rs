@@ -21,6 +21,7 @@ pub(crate) fn check(args: &Arguments, trials: &mut [Trial]) -> Result<(), RunErr
         std::env::var("SNOWGLOBE_REQUIRE").is_ok_and(|value| value != "0" && !value.is_empty());
     let mut known: HashMap<Need, Option<String>> = HashMap::new();
     for trial in trials {
+        // A probe may cost a sandbox, so nothing is probed for trials that will not run.
         if trial.options().needs.is_empty() || !args.lets_through(trial.name()) {
             continue;
         }

@@ -46,7 +46,7 @@ pub fn run(args: &Arguments, trials: Vec<Trial>) -> Result<Conclusion, RunError>
 ///
 /// # Errors
 /// Fails as [`run`] does.
-pub(super) fn run_counted(
+pub(crate) fn run_counted(
     args: &Arguments,
     mut trials: Vec<Trial>,
     left_out: u64,

@@ -78,10 +78,13 @@ pub(crate) fn select(args: &Arguments, mut trials: Vec<Trial>) -> Selection {
         trials.retain(Trial::has_ignored_flag);
     }
     let filtered_out = all - trials.len();
+    // The linker decides in which order registered trials come. The order of names is the same on
+    // every machine, and a seed then gives the same random order.
     trials.sort_by(|a, b| a.name().cmp(b.name()));
     if let Some(seed) = args.shuffle_seed {
         shuffle(&mut trials, seed);
     }
+    // The sort is stable, so the order is kept otherwise.
     trials.sort_by_key(|trial| trial.options().weight == Weight::Machine);
     Selection {
         trials,

@@ -20,16 +20,16 @@ use crate::sandbox::trial::body;
 use crate::trial::Trial;
 
 /// The surroundings of a run.
-pub(super) struct Setup {
-    pub(super) signals: Signals,
+pub(crate) struct Setup {
+    pub(crate) signals: Signals,
     /// Absent if no trial is to run.
-    pub(super) nursery: Option<NurseryHandle>,
+    pub(crate) nursery: Option<NurseryHandle>,
     /// Channel to the nursery, if the nursery is the zygote of the only trial.
-    pub(super) first_zygote: Option<MessageChannel>,
+    pub(crate) first_zygote: Option<MessageChannel>,
     /// Sentence on the isolation that trials get; empty if none is to run.
-    pub(super) isolation: String,
+    pub(crate) isolation: String,
     /// Remarks on what this system cannot do.
-    pub(super) notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 impl Setup {
@@ -38,7 +38,7 @@ impl Setup {
     ///
     /// # Errors
     /// Fails if the signals cannot be caught.
-    pub(super) fn without_sandbox() -> Result<Self, RunError> {
+    pub(crate) fn without_sandbox() -> Result<Self, RunError> {
         let signals = Signals::catch().doing("catch signals");
         Ok(Self {
             signals: signals.map_err(|refused| explain(&refused))?,
@@ -54,11 +54,12 @@ impl Setup {
     ///
     /// # Errors
     /// Fails if the system refuses a step of making the outer sandbox.
-    pub(super) fn with_sandbox(
+    pub(crate) fn with_sandbox(
         trials: &mut [Option<Trial>],
         single: bool,
     ) -> Result<Self, RunError> {
         let setup = Self::without_sandbox()?;
+        // Whatever reads files of the host is done before the clone: inside, some are hidden.
         let ids = Ids::available();
         let paths = Paths::find();
         let supervisor = process::pidfd_open(std::process::id() as i32)

@@ -11,7 +11,7 @@ use crate::model::cli::{self, CommandLine, Operands};
 type Flag = cli::Flag<Arguments>;
 
 /// The command line of a test program.
-pub(super) const COMMAND_LINE: CommandLine<Arguments> = CommandLine {
+pub(crate) const COMMAND_LINE: CommandLine<Arguments> = CommandLine {
     about: "\
 Usage: [OPTIONS] [FILTERS...]
 

@@ -6,7 +6,7 @@ use crate::trial::Trial;
 
 /// Returns the description of a failed trial: its place and duration, its output, the reason, what
 /// hangs, what was left running, and the line that runs it again.
-pub(super) fn describe(finished: &FinishedTrial<'_>, failure: &Failure, run_seed: u64) -> String {
+pub(crate) fn describe(finished: &FinishedTrial<'_>, failure: &Failure, run_seed: u64) -> String {
     let mut text = match finished.trial.source() {
         Some(source) => format!("{}:{}, ", source.file, source.line),
         None => String::new(),
@@ -88,7 +88,7 @@ fn target_option(target: &str, package: &str) -> String {
 }
 
 /// Returns the text, which ends with a line break unless it is empty.
-pub(super) fn with_newline(text: &str) -> String {
+pub(crate) fn with_newline(text: &str) -> String {
     if text.is_empty() || text.ends_with('\n') {
         text.to_owned()
     } else {

@@ -10,7 +10,7 @@ use crate::trial::Trial;
 
 /// The format `failures`.
 #[derive(Default)]
-pub(super) struct Failures {
+pub(crate) struct Failures {
     run_seed: u64,
 }
 

@@ -12,7 +12,7 @@ use super::terse::Terse;
 type Constructor = fn(&ReportOptions) -> Box<dyn Reporter>;
 
 /// Formats by their names on the command line.
-pub(super) const FORMATS: [(&str, Format, Constructor); 5] = [
+pub(crate) const FORMATS: [(&str, Format, Constructor); 5] = [
     ("pretty", Format::Pretty, |options| {
         Box::new(Pretty::new(options))
     }),
@@ -30,7 +30,7 @@ pub(crate) fn format_names() -> [(&'static str, Format); FORMATS.len()] {
 }
 
 /// Makes the reporter of the format that the user has chosen.
-pub(super) fn reporter(options: &ReportOptions) -> Box<dyn Reporter> {
+pub(crate) fn reporter(options: &ReportOptions) -> Box<dyn Reporter> {
     let of_format = FORMATS
         .iter()
         .find(|(_, format, _)| *format == options.format);

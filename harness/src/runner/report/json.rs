@@ -14,7 +14,7 @@ use crate::trial::Trial;
 
 /// The format `json`.
 #[derive(Default)]
-pub(super) struct Json {
+pub(crate) struct Json {
     run_seed: u64,
 }
 

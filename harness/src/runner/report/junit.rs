@@ -11,7 +11,7 @@ use crate::runner::result::TrialResult;
 
 /// The format `junit`.
 #[derive(Default)]
-pub(super) struct Junit {
+pub(crate) struct Junit {
     /// Elements of the trials that are over.
     cases: String,
     run_seed: u64,

@@ -30,9 +30,9 @@ mod sections;
 mod style;
 mod terse;
 
-pub(super) use formats::format_names;
-pub(super) use options::ReportOptions;
+pub(crate) use formats::format_names;
+pub(crate) use options::ReportOptions;
 pub use options::{Color, Format};
-pub(super) use printer::Printer;
-pub(super) use reporter::{FinishedTrial, RunStart};
-pub(super) use sections::plural;
+pub(crate) use printer::Printer;
+pub(crate) use reporter::{FinishedTrial, RunStart};
+pub(crate) use sections::plural;

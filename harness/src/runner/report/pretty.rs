@@ -12,7 +12,7 @@ use crate::runner::result::TrialResult;
 use crate::trial::{ShouldPanic, Trial};
 
 /// The format `pretty`.
-pub(super) struct Pretty {
+pub(crate) struct Pretty {
     style: Style,
     report_time: bool,
     sections: Sections,
@@ -23,7 +23,7 @@ pub(super) struct Pretty {
 }
 
 impl Pretty {
-    pub(super) fn new(options: &ReportOptions) -> Self {
+    pub(crate) fn new(options: &ReportOptions) -> Self {
         Self {
             style: Style::chosen(options.color),
             report_time: options.report_time,
@@ -64,6 +64,8 @@ impl Reporter for Pretty {
     }
 
     fn trial_started(&mut self, out: &mut Outbox, trial: &Trial) {
+        // libtest too writes the name first if one test runs at a time, so that a run that hangs
+        // shows in which test.
         if self.serial {
             out.push(&label(trial));
             self.is_line_begun = true;

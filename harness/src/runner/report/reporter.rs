@@ -9,7 +9,7 @@ use crate::sandbox::protocol::trial::Survivor;
 use crate::trial::Trial;
 
 /// A format: writes to the outbox what its readers want to know of each event of a run.
-pub(super) trait Reporter {
+pub(crate) trait Reporter {
     /// Writes that the run begins.
     fn run_started(&mut self, out: &mut Outbox, start: &RunStart);
 
@@ -75,7 +75,7 @@ impl<'a> FinishedTrial<'a> {
     }
 
     /// Returns the processes that outlived the test's process, as in `7 (nginx), 9 (sleep)`.
-    pub(super) fn survivors(&self) -> Option<String> {
+    pub(crate) fn survivors(&self) -> Option<String> {
         let list: Vec<String> = self
             .survivors
             .iter()

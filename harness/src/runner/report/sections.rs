@@ -16,7 +16,7 @@ use crate::runner::result::TrialResult;
 
 /// Failures (and, with `--show-output`, passes) as they will be shown at the end.
 #[derive(Debug)]
-pub(super) struct Sections {
+pub(crate) struct Sections {
     show_output: bool,
     failed: Vec<(String, String)>,
     passed: Vec<(String, String)>,
@@ -29,7 +29,7 @@ const KEPT_WHOLE: usize = 64 << 20;
 const CUT: usize = 16 << 10;
 
 impl Sections {
-    pub(super) fn new(show_output: bool) -> Self {
+    pub(crate) fn new(show_output: bool) -> Self {
         Self {
             show_output,
             failed: Vec::new(),
@@ -38,12 +38,12 @@ impl Sections {
         }
     }
 
-    pub(super) fn set_run_seed(&mut self, run_seed: u64) {
+    pub(crate) fn set_run_seed(&mut self, run_seed: u64) {
         self.run_seed = run_seed;
     }
 
     /// Keeps what will be shown of a trial.
-    pub(super) fn keep(&mut self, finished: &FinishedTrial<'_>) {
+    pub(crate) fn keep(&mut self, finished: &FinishedTrial<'_>) {
         let name = || finished.trial.name().to_owned();
         match &finished.result {
             TrialResult::Failed(failure) => {
@@ -64,7 +64,7 @@ impl Sections {
     }
 
     /// Writes the sections.
-    pub(super) fn show(&self, out: &mut Outbox) {
+    pub(crate) fn show(&self, out: &mut Outbox) {
         if self.show_output {
             section(out, "successes", &self.passed);
         }
@@ -76,6 +76,7 @@ impl Sections {
 
 fn section(out: &mut Outbox, title: &str, entries: &[(String, String)]) {
     out.push(&format!("\n{title}:\n"));
+    // libtest says `stdout` here although stderr is in it as well, and programs look for that line.
     for (name, text) in entries {
         out.push(&format!("\n---- {name} stdout ----\n{text}"));
     }
@@ -86,7 +87,7 @@ fn section(out: &mut Outbox, title: &str, entries: &[(String, String)]) {
 }
 
 /// Returns libtest's last line.
-pub(super) fn last_line(style: Style, conclusion: &Conclusion, elapsed: Duration) -> String {
+pub(crate) fn last_line(style: Style, conclusion: &Conclusion, elapsed: Duration) -> String {
     let word = if conclusion.has_failed() {
         style.red("FAILED")
     } else {

@@ -6,13 +6,13 @@ use super::options::Color;
 
 /// Colours, or none.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Style {
+pub(crate) struct Style {
     is_colored: bool,
 }
 
 impl Style {
     /// Returns the style that the user has chosen.
-    pub(super) fn chosen(color: Color) -> Self {
+    pub(crate) fn chosen(color: Color) -> Self {
         let is_colored = match color {
             Color::Always => true,
             Color::Never => false,
@@ -26,15 +26,15 @@ impl Style {
         Self { is_colored }
     }
 
-    pub(super) fn green(self, text: &str) -> String {
+    pub(crate) fn green(self, text: &str) -> String {
         self.paint(32, text)
     }
 
-    pub(super) fn red(self, text: &str) -> String {
+    pub(crate) fn red(self, text: &str) -> String {
         self.paint(31, text)
     }
 
-    pub(super) fn yellow(self, text: &str) -> String {
+    pub(crate) fn yellow(self, text: &str) -> String {
         self.paint(33, text)
     }
 

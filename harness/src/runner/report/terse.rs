@@ -12,7 +12,7 @@ use crate::runner::result::TrialResult;
 use crate::trial::Trial;
 
 /// The format `terse`.
-pub(super) struct Terse {
+pub(crate) struct Terse {
     style: Style,
     sections: Sections,
     /// Number of all trials.
@@ -28,7 +28,7 @@ pub(super) struct Terse {
 const WIDTH: usize = 88;
 
 impl Terse {
-    pub(super) fn new(options: &ReportOptions) -> Self {
+    pub(crate) fn new(options: &ReportOptions) -> Self {
         Self {
             style: Style::chosen(options.color),
             sections: Sections::new(options.show_output),

@@ -22,13 +22,13 @@ const SLOW: Duration = Duration::from_secs(10);
 const LAST_WORDS: Duration = Duration::from_secs(4);
 /// Time that a trial has for ending after an interruption. nextest too waits 10 s between `SIGTERM`
 /// and `SIGKILL` (nextest 0.9, `grace-period`).
-pub(super) const GRACE: Duration = Duration::from_secs(10);
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
 /// Time until the supervisor looks again after a trial that was killed. The end of its channel
 /// wakes the supervisor much earlier.
 const NEVER: Duration = Duration::from_secs(3600);
 
 /// A trial that runs.
-pub(super) struct ActiveTrial {
+pub(crate) struct ActiveTrial {
     index: usize,
     seed: u64,
     /// Time limit of the trial.
@@ -57,19 +57,19 @@ enum Phase {
 }
 
 /// Everything that remains of a trial when its last report has come.
-pub(super) struct EndedTrial {
-    pub(super) index: usize,
-    pub(super) seed: u64,
-    pub(super) duration: Duration,
-    pub(super) output: CapturedOutput,
-    pub(super) reports: ReceivedReports,
+pub(crate) struct EndedTrial {
+    pub(crate) index: usize,
+    pub(crate) seed: u64,
+    pub(crate) duration: Duration,
+    pub(crate) output: CapturedOutput,
+    pub(crate) reports: ReceivedReports,
     /// Zygote of the trial, if it can run another one.
-    pub(super) zygote: Option<IdleZygote>,
+    pub(crate) zygote: Option<IdleZygote>,
 }
 
 impl ActiveTrial {
     /// Makes the trial that `zygote` has just been ordered to run.
-    pub(super) fn new(index: usize, seed: u64, limit: Duration, zygote: IdleZygote) -> Self {
+    pub(crate) fn new(index: usize, seed: u64, limit: Duration, zygote: IdleZygote) -> Self {
         let started = Instant::now();
         let (channel, output) = zygote.into_parts();
         Self {
@@ -86,22 +86,22 @@ impl ActiveTrial {
         }
     }
 
-    pub(super) fn index(&self) -> usize {
+    pub(crate) fn index(&self) -> usize {
         self.index
     }
 
     /// Returns the descriptor that is readable when the trial has reported something.
-    pub(super) fn channel(&self) -> BorrowedFd<'_> {
+    pub(crate) fn channel(&self) -> BorrowedFd<'_> {
         self.channel.as_fd()
     }
 
     /// Returns the descriptor that is readable when the trial has written something.
-    pub(super) fn output(&self) -> Option<BorrowedFd<'_>> {
+    pub(crate) fn output(&self) -> Option<BorrowedFd<'_>> {
         self.output.as_ref().map(File::as_fd)
     }
 
     /// Returns the time at which [`Self::advance`] or [`Self::slowness`] has something to do.
-    pub(super) fn due(&self) -> Instant {
+    pub(crate) fn due(&self) -> Instant {
         match self.phase {
             Phase::Running(until) => until.min(self.slow_at),
             Phase::Describing(until) | Phase::Ending(until) => until,
@@ -110,7 +110,7 @@ impl ActiveTrial {
     }
 
     /// Returns how long the trial has been running, if it is time to name it as slow.
-    pub(super) fn slowness(&mut self, now: Instant) -> Option<Duration> {
+    pub(crate) fn slowness(&mut self, now: Instant) -> Option<Duration> {
         if now < self.slow_at || !matches!(self.phase, Phase::Running(_)) {
             return None;
         }
@@ -122,7 +122,7 @@ impl ActiveTrial {
 
     /// Enters the next phase if the time of this one is over. Returns whether the trial is to be
     /// killed now.
-    pub(super) fn advance(&mut self, now: Instant) -> bool {
+    pub(crate) fn advance(&mut self, now: Instant) -> bool {
         match self.phase {
             Phase::Running(until) => {
                 if now >= until {
@@ -145,7 +145,7 @@ impl ActiveTrial {
 
     /// Ends the trial because `signal` has interrupted the run: passes the signal on, or asks what
     /// hangs instead.
-    pub(super) fn interrupt(&mut self, signal: i32, ask_what_hangs: bool) {
+    pub(crate) fn interrupt(&mut self, signal: i32, ask_what_hangs: bool) {
         let now = Instant::now();
         self.reports.stop(Stopped::Interrupted(signal));
         if ask_what_hangs {
@@ -158,12 +158,12 @@ impl ActiveTrial {
     }
 
     /// Asks the trial's init for something. An init that is gone has no use for a request.
-    pub(super) fn request(&self, request: InitRequest) {
+    pub(crate) fn request(&self, request: InitRequest) {
         let _ = self.channel.send(&request.encode());
     }
 
     /// Moves all times of the trial by a pause in which the trial stood still.
-    pub(super) fn postpone(&mut self, pause: Duration) {
+    pub(crate) fn postpone(&mut self, pause: Duration) {
         self.started += pause;
         self.slow_at += pause;
         self.phase = match self.phase {
@@ -175,7 +175,7 @@ impl ActiveTrial {
     }
 
     /// Reads the output that is there, at most `pieces` times a buffer full, and never waits.
-    pub(super) fn read_output(&mut self, pieces: usize, buffer: &mut [u8]) {
+    pub(crate) fn read_output(&mut self, pieces: usize, buffer: &mut [u8]) {
         for _ in 0..pieces {
             let Some(output) = &mut self.output else {
                 return;
@@ -191,7 +191,7 @@ impl ActiveTrial {
 
     /// Receives the reports that are there. Returns whether the last one was among them, or nobody
     /// is left to send one.
-    pub(super) fn receive_reports(&mut self, buffer: &mut [u8]) -> bool {
+    pub(crate) fn receive_reports(&mut self, buffer: &mut [u8]) -> bool {
         loop {
             match self.channel.try_receive(buffer) {
                 Ok(None) => return false,
@@ -207,7 +207,7 @@ impl ActiveTrial {
     }
 
     /// Takes the trial apart when its last report has come.
-    pub(super) fn into_ended(mut self, buffer: &mut [u8]) -> EndedTrial {
+    pub(crate) fn into_ended(mut self, buffer: &mut [u8]) -> EndedTrial {
         // Whatever process of the trial still holds the pipe is about to be killed, so waiting for
         // the end of the output would gain nothing: what is in the pipe now is all.
         self.read_output(usize::MAX, buffer);

@@ -47,6 +47,7 @@ impl CapturedOutput {
             text.extend(note.into_bytes());
         }
         text.extend(self.tail);
+        // Without a copy for nearly all output, which is UTF-8.
         String::from_utf8(text)
             .unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
     }

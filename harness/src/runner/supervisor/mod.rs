@@ -24,7 +24,7 @@ mod signals;
 mod supervisor;
 mod zygote_pool;
 
-pub(super) use plan::RunPlan;
-pub(super) use signals::Signals;
-pub(super) use supervisor::{Supervisor, Workers};
-pub(super) use zygote_pool::NurseryHandle;
+pub(crate) use plan::RunPlan;
+pub(crate) use signals::Signals;
+pub(crate) use supervisor::{Supervisor, Workers};
+pub(crate) use zygote_pool::NurseryHandle;

@@ -12,11 +12,12 @@ use crate::trial::{Trial, Weight};
 /// Time for which the kernel may refuse sandboxes before that counts as an error. The kernel frees
 /// namespaces some time after their last process has gone.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Number of waiting trials among which one that fits is looked for.
+/// Number of waiting trials among which one that fits is looked for, each time that a trial ends. A
+/// limit keeps the work for ten thousand trials of one group from growing with their square.
 const LOOK_AHEAD: usize = 1000;
 
 /// The trials that wait for their turn, by index.
-pub(super) struct Queue {
+pub(crate) struct Queue {
     waiting: VecDeque<usize>,
     /// Weight that may run at a time.
     threads: usize,
@@ -28,7 +29,7 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Makes a queue of the trials `0..count`, in that order.
-    pub(super) fn new(count: usize, threads: usize) -> Queue {
+    pub(crate) fn new(count: usize, threads: usize) -> Queue {
         Queue {
             waiting: (0..count).collect(),
             threads,
@@ -37,17 +38,17 @@ impl Queue {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
     /// Returns the time at which the kernel may be asked again, if it has refused a sandbox.
-    pub(super) fn not_before(&self) -> Option<Instant> {
+    pub(crate) fn not_before(&self) -> Option<Instant> {
         self.not_before
     }
 
     /// Takes out the first trial that fits beside those that are active, if it is time for one.
-    pub(super) fn next<'t>(
+    pub(crate) fn next<'t>(
         &mut self,
         active: &[&Trial],
         trial: impl Fn(usize) -> &'t Trial,
@@ -67,6 +68,7 @@ impl Queue {
             return None;
         }
         let weight = |trial: &Trial| match trial.options().weight {
+            // A trial that wants more than there is would otherwise never run.
             Weight::Threads(n) => n.min(self.threads),
             Weight::Machine => self.threads,
         };
@@ -78,6 +80,8 @@ impl Queue {
             .iter()
             .filter_map(|trial| trial.options().group)
             .collect();
+        // Trials that fit go ahead of others that do not, or the queue would stand still while one
+        // trial waits for its group.
         self.waiting.iter().take(LOOK_AHEAD).position(|index| {
             let trial = trial(*index);
             let group = trial.options().group;
@@ -87,24 +91,25 @@ impl Queue {
     }
 
     /// Puts a trial back to the front.
-    pub(super) fn put_back(&mut self, index: usize) {
+    pub(crate) fn put_back(&mut self, index: usize) {
         self.waiting.push_front(index);
     }
 
     /// Notes that the kernel has given a sandbox.
-    pub(super) fn granted(&mut self) {
+    pub(crate) fn granted(&mut self) {
         self.refused_since = None;
     }
 
     /// Notes that the kernel has refused a sandbox while `others` run, for want of something that
     /// may come back, and puts the trial back. Returns false if that has gone on for too long.
-    pub(super) fn try_again(&mut self, index: usize, others: usize) -> bool {
+    pub(crate) fn try_again(&mut self, index: usize, others: usize) -> bool {
         let now = Instant::now();
         let since = now - *self.refused_since.get_or_insert(now);
         if others == 0 && since >= PATIENCE {
             return false;
         }
         self.put_back(index);
+        // As many trials as run now the system can bear, but not one more.
         if others > 0 {
             self.threads = others;
         }

@@ -15,7 +15,7 @@ use crate::trial::running::Remark;
 
 /// Everything that a trial and its init have reported, and why the supervisor has ended them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct ReceivedReports {
+pub(crate) struct ReceivedReports {
     /// Report of the body that it has come to its end.
     finish: Option<Finish>,
     /// End of the body's process.
@@ -40,7 +40,7 @@ pub(super) struct ReceivedReports {
 
 /// Reason of the supervisor for ending a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stopped {
+pub(crate) enum Stopped {
     /// The trial took longer than this.
     Timeout(Duration),
     /// The run was interrupted by this signal.
@@ -48,15 +48,15 @@ pub(super) enum Stopped {
 }
 
 /// The parts of a trial's reports that stand beside its result.
-pub(super) struct Remarks {
-    pub(super) notes: Vec<String>,
-    pub(super) survivors: Vec<Survivor>,
-    pub(super) description: Option<String>,
+pub(crate) struct Remarks {
+    pub(crate) notes: Vec<String>,
+    pub(crate) survivors: Vec<Survivor>,
+    pub(crate) description: Option<String>,
 }
 
 impl ReceivedReports {
     /// Takes in one report. Returns whether it is the last.
-    pub(super) fn add(&mut self, report: TrialReport) -> bool {
+    pub(crate) fn add(&mut self, report: TrialReport) -> bool {
         match report {
             TrialReport::Exited {
                 end,
@@ -87,32 +87,32 @@ impl ReceivedReports {
     }
 
     /// Notes that the supervisor ends the trial. The last reason counts.
-    pub(super) fn stop(&mut self, reason: Stopped) {
+    pub(crate) fn stop(&mut self, reason: Stopped) {
         self.stopped = Some(reason);
     }
 
     /// Returns whether the last report has come.
-    pub(super) fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.end.is_some() || self.refused.is_some()
     }
 
     /// Returns whether the trial has said all that it can about what hangs.
-    pub(super) fn is_described(&self) -> bool {
+    pub(crate) fn is_described(&self) -> bool {
         self.is_traced && self.description.is_some()
     }
 
     /// Returns whether no process holds any more what the trial was given.
-    pub(super) fn has_left_nothing(&self) -> bool {
+    pub(crate) fn has_left_nothing(&self) -> bool {
         self.left_nothing
     }
 
     /// Returns what the kernel refused, if the sandbox could not be made.
-    pub(super) fn refused(&self) -> Option<&Refused> {
+    pub(crate) fn refused(&self) -> Option<&Refused> {
         self.refused.as_ref()
     }
 
     /// Returns what stands beside the result.
-    pub(super) fn into_remarks(mut self) -> Remarks {
+    pub(crate) fn into_remarks(mut self) -> Remarks {
         if self.finish.is_none() {
             self.notes.append(&mut self.last_words);
         }
@@ -124,7 +124,7 @@ impl ReceivedReports {
     }
 
     /// Returns the result that follows from all reports; `output` is what the trial wrote.
-    pub(super) fn result(&self, output: &str) -> TrialResult {
+    pub(crate) fn result(&self, output: &str) -> TrialResult {
         match self.stopped {
             Some(Stopped::Timeout(limit)) => {
                 return TrialResult::failed(format!("timed out after {limit:?}"));
@@ -205,8 +205,9 @@ fn cause(end: ExitKind, output: &str) -> &'static str {
 /// A stack overflow raises `SIGSEGV`. The handler of Rust's standard library looks whether the
 /// address lies in the guard page of the thread, and if so writes this text to stderr and aborts
 /// (`library/std/src/sys/pal/unix/stack_overflow.rs`). The text is the only trace that it leaves:
-/// the process dies of `SIGABRT` like any other that aborts. Nothing worse than a wrong hint in the
-/// reason follows if a test writes the same text and aborts.
+/// the process dies of `SIGABRT` like any other that aborts. Under the standard harness,
+/// snowglobe's own handler (`kernel::process::sigaltstack`) writes the same words. Nothing worse
+/// than a wrong hint in the reason follows if a test writes the same text and aborts.
 fn has_overflowed_its_stack(output: &str) -> bool {
     output.contains("has overflowed its stack")
 }

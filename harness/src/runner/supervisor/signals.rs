@@ -36,6 +36,8 @@ impl Signals {
     /// # Errors
     /// Fails if the kernel has no descriptor left.
     pub(crate) fn catch() -> crate::kernel::Result<Signals> {
+        // What was blocked before stays blocked afterwards: a caller of `run` goes on when the run
+        // is over.
         let before = BlockedSignals::current()?;
         let fd = SignalFd::of(&CAUGHT)?;
         Ok(Signals { fd, before })

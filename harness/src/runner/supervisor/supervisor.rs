@@ -55,7 +55,7 @@ pub(crate) struct Workers<'a> {
 
 /// Reason for which `poll` has returned: a descriptor that is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wakeup {
+enum SupervisorEvent {
     /// A signal has come.
     Signal,
     /// The nursery has died.
@@ -178,25 +178,25 @@ impl<'a> Supervisor<'a> {
 
     /// Waits until something happens or is due, and handles what has happened.
     fn wait(&mut self) -> Result<(), RunError> {
-        let wakeups = self.await_wakeups()?;
+        let events = self.await_events()?;
         self.printer.flush_some();
-        if wakeups.contains(&Wakeup::Signal) {
+        if events.contains(&SupervisorEvent::Signal) {
             self.handle_signals();
         }
-        if wakeups.contains(&Wakeup::NurseryDied) {
+        if events.contains(&SupervisorEvent::NurseryDied) {
             return Err(nursery_died());
         }
         // Output is read before reports: what a trial wrote before its last report is in the pipe
         // when that report comes, and belongs to the trial.
-        for wakeup in &wakeups {
-            if let Wakeup::Output(slot) = *wakeup
+        for event in &events {
+            if let SupervisorEvent::Output(slot) = *event
                 && let Some(active) = &mut self.slots[slot]
             {
                 active.read_output(PIECES, &mut self.buffer);
             }
         }
-        for wakeup in &wakeups {
-            if let Wakeup::Report(slot) = *wakeup
+        for event in &events {
+            if let SupervisorEvent::Report(slot) = *event
                 && let Some(active) = &mut self.slots[slot]
                 && active.receive_reports(&mut self.buffer)
             {
@@ -206,16 +206,19 @@ impl<'a> Supervisor<'a> {
         Ok(())
     }
 
-    fn await_wakeups(&self) -> Result<Vec<Wakeup>, RunError> {
-        let (mut wakeups, mut fds) = (Vec::new(), PollSet::new());
-        for (wakeup, fd) in self.watched() {
-            match wakeup {
-                Wakeup::Writable => fds.add_writable(fd),
-                Wakeup::Signal | Wakeup::NurseryDied | Wakeup::Output(_) | Wakeup::Report(_) => {
+    fn await_events(&self) -> Result<Vec<SupervisorEvent>, RunError> {
+        let (mut events, mut fds) = (Vec::new(), PollSet::new());
+        for (event, fd) in self.watched() {
+            match event {
+                SupervisorEvent::Writable => fds.add_writable(fd),
+                SupervisorEvent::Signal
+                | SupervisorEvent::NurseryDied
+                | SupervisorEvent::Output(_)
+                | SupervisorEvent::Report(_) => {
                     fds.add_readable(fd);
                 }
             }
-            wakeups.push(wakeup);
+            events.push(event);
         }
         let ready = match fds.wait(self.patience()) {
             Ok(ready) => ready,
@@ -228,23 +231,31 @@ impl<'a> Supervisor<'a> {
                 }));
             }
         };
-        let happened = wakeups.into_iter().zip(ready);
+        let happened = events.into_iter().zip(ready);
         Ok(happened
-            .filter_map(|(wakeup, ready)| ready.then_some(wakeup))
+            .filter_map(|(event, ready)| ready.then_some(event))
             .collect())
     }
 
     /// Returns all descriptors that can tell of something.
-    fn watched(&self) -> impl Iterator<Item = (Wakeup, BorrowedFd<'_>)> {
-        let death = self.zygotes.death().map(|fd| (Wakeup::NurseryDied, fd));
-        let stdout = self.printer.pending().map(|fd| (Wakeup::Writable, fd));
+    fn watched(&self) -> impl Iterator<Item = (SupervisorEvent, BorrowedFd<'_>)> {
+        let death = self
+            .zygotes
+            .death()
+            .map(|fd| (SupervisorEvent::NurseryDied, fd));
+        let stdout = self
+            .printer
+            .pending()
+            .map(|fd| (SupervisorEvent::Writable, fd));
         let active = self.slots.iter().enumerate();
         let active = active.filter_map(|(slot, active)| Some((slot, active.as_ref()?)));
         let of_trials = active.flat_map(|(slot, active)| {
-            let output = active.output().map(|fd| (Wakeup::Output(slot), fd));
-            std::iter::once((Wakeup::Report(slot), active.channel())).chain(output)
+            let output = active
+                .output()
+                .map(|fd| (SupervisorEvent::Output(slot), fd));
+            std::iter::once((SupervisorEvent::Report(slot), active.channel())).chain(output)
         });
-        std::iter::once((Wakeup::Signal, self.signals.as_fd()))
+        std::iter::once((SupervisorEvent::Signal, self.signals.as_fd()))
             .chain(death)
             .chain(stdout)
             .chain(of_trials)

@@ -49,7 +49,7 @@ impl NurseryHandle {
 
     /// Returns a descriptor that is readable when the nursery has died, unless it runs a trial
     /// itself: its death is then that trial's.
-    pub(super) fn death(&self) -> Option<BorrowedFd<'_>> {
+    pub(crate) fn death(&self) -> Option<BorrowedFd<'_>> {
         self.orders.as_ref().map(|_| self.process.as_fd())
     }
 
@@ -74,19 +74,19 @@ impl NurseryHandle {
 }
 
 /// A zygote that waits for a trial.
-pub(super) struct IdleZygote {
+pub(crate) struct IdleZygote {
     channel: MessageChannel,
     /// Reading end of the pipe to which its last trial wrote, if the pipe can be used again.
     output: Option<File>,
 }
 
 impl IdleZygote {
-    pub(super) fn new(channel: MessageChannel, output: Option<File>) -> Self {
+    pub(crate) fn new(channel: MessageChannel, output: Option<File>) -> Self {
         Self { channel, output }
     }
 
     /// Returns the channel to the zygote and the pipe from its trial.
-    pub(super) fn into_parts(self) -> (MessageChannel, Option<File>) {
+    pub(crate) fn into_parts(self) -> (MessageChannel, Option<File>) {
         (self.channel, self.output)
     }
 
@@ -112,7 +112,7 @@ fn output_pipe() -> crate::kernel::Result<(File, OwnedFd)> {
 }
 
 /// The zygotes that wait for trials, one a slot.
-pub(super) struct ZygotePool<'a> {
+pub(crate) struct ZygotePool<'a> {
     /// Absent if no trial is to run.
     nursery: Option<&'a NurseryHandle>,
     /// Zygote of each slot, from its first trial on, while it is good and has nothing to do.
@@ -123,7 +123,7 @@ pub(super) struct ZygotePool<'a> {
 
 impl<'a> ZygotePool<'a> {
     /// Makes a pool of so many slots. The first slot may have a zygote already: the nursery itself.
-    pub(super) fn new(
+    pub(crate) fn new(
         nursery: Option<&'a NurseryHandle>,
         slots: usize,
         capture: bool,
@@ -144,7 +144,7 @@ impl<'a> ZygotePool<'a> {
     ///
     /// # Errors
     /// Fails if the nursery is gone, or if there is no descriptor left.
-    pub(super) fn run(
+    pub(crate) fn run(
         &mut self,
         slot: usize,
         order: &ZygoteOrder,
@@ -165,26 +165,26 @@ impl<'a> ZygotePool<'a> {
     }
 
     /// Takes back the zygote of a slot when its trial is over.
-    pub(super) fn put_back(&mut self, slot: usize, zygote: Option<IdleZygote>) {
+    pub(crate) fn put_back(&mut self, slot: usize, zygote: Option<IdleZygote>) {
         self.idle[slot] = zygote;
     }
 
     /// Kills the zygote of a slot, and the trial that the zygote runs.
-    pub(super) fn kill(&self, slot: usize) {
+    pub(crate) fn kill(&self, slot: usize) {
         if let Some(nursery) = self.nursery {
             nursery.kill(slot);
         }
     }
 
     /// Kills everything.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         if let Some(nursery) = self.nursery {
             nursery.end();
         }
     }
 
     /// Returns a descriptor that is readable when the nursery has died, and all trials with it.
-    pub(super) fn death(&self) -> Option<BorrowedFd<'a>> {
+    pub(crate) fn death(&self) -> Option<BorrowedFd<'a>> {
         self.nursery.and_then(NurseryHandle::death)
     }
 }

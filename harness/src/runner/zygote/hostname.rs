@@ -10,7 +10,7 @@ use crate::kernel::fixed_str::FixedStr;
 
 /// Returns a name that a host may have, made of a trial's: `tcp::answers_bob` is
 /// `tcp-answers-bob`.
-pub(super) fn hostname(name: &str) -> FixedStr<63> {
+pub(crate) fn hostname(name: &str) -> FixedStr<63> {
     let mut host = FixedStr::<63>::new();
     for c in name.chars() {
         let c = match c {

@@ -13,11 +13,11 @@
 //! | `hostname.rs` | the hostname of a trial |
 
 mod hostname;
-pub(super) mod nursery;
+pub(crate) mod nursery;
 mod ordered_trial;
 mod orders;
 mod setting;
 mod zygote;
 
-pub(super) use setting::Setting;
-pub(super) use zygote::Zygote;
+pub(crate) use setting::Setting;
+pub(crate) use zygote::Zygote;

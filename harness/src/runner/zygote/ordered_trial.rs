@@ -24,15 +24,15 @@ use crate::sandbox::trial::mounts::SandboxSpec;
 use crate::trial::Trial;
 
 /// A trial that has been ordered.
-pub(super) struct OrderedTrial<'a> {
-    pub(super) index: u32,
-    pub(super) seed: u64,
+pub(crate) struct OrderedTrial<'a> {
+    pub(crate) index: u32,
+    pub(crate) seed: u64,
     /// Channel to the supervisor. The trial's init takes it over until the trial is gone.
-    pub(super) channel: &'a MessageChannel,
+    pub(crate) channel: &'a MessageChannel,
 }
 
 /// Descriptors that a trial is given.
-pub(super) struct Pipes {
+pub(crate) struct Pipes {
     /// Pipe for the body's stdout and stderr, unless they go straight through.
     output: Option<OwnedFd>,
     /// The init's end of the channel on which the body reports.
@@ -47,7 +47,7 @@ impl Pipes {
     ///
     /// # Errors
     /// Fails if the kernel has no descriptor left.
-    pub(super) fn after(
+    pub(crate) fn after(
         kept: Option<Self>,
         output: Option<OwnedFd>,
     ) -> crate::kernel::Result<Self> {
@@ -71,7 +71,7 @@ impl Pipes {
 
 /// Things that a trial has left behind in its zygote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Leftovers {
+pub(crate) enum Leftovers {
     /// Nothing: nobody but the zygote holds the pipes any more.
     Nothing,
     /// Perhaps processes that hold the pipes and are about to die.
@@ -83,7 +83,7 @@ pub(super) enum Leftovers {
 impl OrderedTrial<'_> {
     /// Makes the init of the trial in `slot` a guest of the calling thread, and returns when that
     /// init has left this memory.
-    pub(super) fn run_as_guest(
+    pub(crate) fn run_as_guest(
         &self,
         slot: &mut Option<Trial>,
         setting: &Setting,

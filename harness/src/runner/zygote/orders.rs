@@ -15,7 +15,7 @@ use crate::sandbox::refused::{Refused, SetupStep};
 
 /// Waits for a message, and returns the order in it (if it is one) and the descriptor that came
 /// along. Ends the process when the supervisor is gone or done.
-pub(super) fn await_order<M: EdgeMessage>(
+pub(crate) fn await_order<M: EdgeMessage>(
     channel: &MessageChannel,
     supervisor: &OwnedFd,
 ) -> (Option<M>, Option<OwnedFd>) {
@@ -42,7 +42,7 @@ pub(super) fn await_order<M: EdgeMessage>(
 }
 
 /// Reports to the supervisor why a trial was not run.
-pub(super) fn refuse(channel: &MessageChannel, step: impl Into<SetupStep>, error: &io::Error) {
+pub(crate) fn refuse(channel: &MessageChannel, step: impl Into<SetupStep>, error: &io::Error) {
     let refused = TrialReport::Refused(Refused {
         step: step.into(),
         errno: errno(error),

@@ -14,21 +14,21 @@ use crate::sandbox::protocol::trial::WAKE_INIT;
 
 /// The surroundings of every trial of a run.
 pub(crate) struct Setting {
-    pub(super) ids: Ids,
+    pub(crate) ids: Ids,
     /// Thread of the supervisor, of which the zygotes' threads are copies.
-    pub(super) first: Option<FirstThread>,
+    pub(crate) first: Option<FirstThread>,
     /// Directories that a private mount of a trial would hide, and must not.
-    pub(super) hidden: Vec<PathBuf>,
-    pub(super) working_dir: PathBuf,
+    pub(crate) hidden: Vec<PathBuf>,
+    pub(crate) working_dir: PathBuf,
     /// Size of the stack of a test's thread, in bytes.
-    pub(super) stack: usize,
+    pub(crate) stack: usize,
     /// `/sys` is mounted read-only in the outer sandbox, as in many containers.
-    pub(super) sys_read_only: bool,
+    pub(crate) sys_read_only: bool,
     /// Pidfd that is readable when the supervisor is gone.
-    pub(super) supervisor: OwnedFd,
+    pub(crate) supervisor: OwnedFd,
     /// Signals of whichever process reads them: a signalfd shows those of its reader
     /// (`signalfd(2)`), so a single descriptor serves all inits.
-    pub(super) signals: SignalFd,
+    pub(crate) signals: SignalFd,
 }
 
 impl Setting {

@@ -35,12 +35,12 @@ impl<'a> Zygote<'a> {
     }
 
     /// Returns a pidfd that is readable when the supervisor is gone.
-    pub(super) fn supervisor(&self) -> &OwnedFd {
+    pub(crate) fn supervisor(&self) -> &OwnedFd {
         &self.setting.supervisor
     }
 
     /// Runs the trials that are ordered, until the supervisor is done or gone.
-    pub(super) fn serve(mut self, channel: &MessageChannel) -> ! {
+    pub(crate) fn serve(mut self, channel: &MessageChannel) -> ! {
         if let Some(first) = self.setting.first {
             first.disown();
         }
