@@ -15,11 +15,14 @@ use super::problem::{ImpairmentErrorKind, TextProblem, TraceProblem, ValueProble
 ///
 /// let error = "10".parse::<Rate>().unwrap_err();
 /// assert_eq!(error.kind(), ImpairmentErrorKind::Syntax);
-/// assert_eq!(error.to_string(), "`10` is not a rate: give a number and its unit, as in `10 Mbit/s`, `256kbit` or `1gbit`");
+/// let expected = "`10` is not a rate: give a number and its unit, \
+///     as in `10 Mbit/s`, `256kbit` or `1gbit`";
+/// assert_eq!(error.to_string(), expected);
 ///
 /// let error = Trace::parse("0\n7\n3\n").unwrap_err();
 /// assert_eq!((error.kind(), error.subject()), (ImpairmentErrorKind::OutOfRange, "trace"));
-/// assert_eq!(error.to_string(), "line 3: 3 ms comes after 7 ms: the times of a trace must not decrease");
+/// let expected = "line 3: 3 ms comes after 7 ms: the times of a trace must not decrease";
+/// assert_eq!(error.to_string(), expected);
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct ImpairmentError {

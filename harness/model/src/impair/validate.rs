@@ -28,16 +28,20 @@ const SMALLEST_MTU: u32 = 68;
 type Result = std::result::Result<(), ImpairmentError>;
 
 impl Impairment {
-    /// Returns an error that says what is wrong with the impairment, if anything is: the value, why,
-    /// and what is possible.
+    /// Returns an error that says what is wrong with the impairment, if anything is: the value,
+    /// why, and what is possible.
     ///
     /// ```
     /// use snowglobe_model::impair::{Impairment, Percent, Rate, Reorder};
     ///
-    /// let backwards = Impairment { reorder: Reorder::independent(Percent(25.0)), ..Impairment::NONE };
+    /// let backwards = Impairment {
+    ///     reorder: Reorder::independent(Percent(25.0)),
+    ///     ..Impairment::NONE
+    /// };
     /// assert_eq!(
     ///     backwards.validate().unwrap_err().to_string(),
-    ///     "reorder of 25 % without a delay: a reordered packet skips the delay, so give one, as in `delay = \"10ms\"`",
+    ///     "reorder of 25 % without a delay: a reordered packet skips the delay, so give one, \
+    ///      as in `delay = \"10ms\"`",
     /// );
     /// ```
     ///
