@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::events::clock;
 use crate::kernel::sync::{Guard, Lock};
-use crate::model::packet::{FrameEvent, FrameFate, Headers, Listener, Packet, Source, View};
+use crate::model::packet::{FrameEvent, FrameFate, FrameSource, Headers, Listener, Packet, View};
 
 /// Most packets that a recording keeps.
 const MOST_PACKETS: usize = 100_000;
@@ -37,7 +37,7 @@ const MOST_BYTES: usize = 64 << 20;
 #[must_use = "a recording ends when it is dropped"]
 pub struct Recording {
     recorder: Arc<Recorder>,
-    source: Box<dyn Source>,
+    source: Box<dyn FrameSource>,
 }
 
 impl Recording {
@@ -47,7 +47,7 @@ impl Recording {
     /// The error of `connect`.
     pub(crate) fn begin<E>(
         link: &str,
-        connect: impl FnOnce(Arc<dyn Listener>) -> Result<Box<dyn Source>, E>,
+        connect: impl FnOnce(Arc<dyn Listener>) -> Result<Box<dyn FrameSource>, E>,
     ) -> Result<Self, E> {
         let recorder = Arc::new(Recorder {
             link: link.into(),

@@ -16,7 +16,7 @@ use crate::kernel::clock::monotonic;
 use crate::kernel::frames::{BATCH, Inbox, PacketSocket, PollEvents, Poller, ReceiveTimestamps};
 use crate::kernel::sync::{Guard, Lock};
 use crate::model::direction::Direction;
-use crate::model::packet::{FrameEvent, FrameFate, Listener, Source};
+use crate::model::packet::{FrameEvent, FrameFate, FrameSource, Listener};
 
 /// An interface to sniff, and the listener who is told of its frames.
 pub(crate) struct SniffedInterface {
@@ -76,7 +76,7 @@ impl Sniffer {
     }
 }
 
-impl Source for Sniffer {
+impl FrameSource for Sniffer {
     fn drain(&self) {
         let mut inbox = Inbox::new(BATCH);
         while self.source.read(&mut inbox).is_ok_and(|count| count > 0) {}

@@ -21,7 +21,7 @@ pub trait Listener: Send + Sync + fmt::Debug {
 }
 
 /// Where a listener's frames come from; it is told of nothing any more when this is dropped.
-pub trait Source: Send + Sync + fmt::Debug {
+pub trait FrameSource: Send + Sync + fmt::Debug {
     /// Has the listener told, before this returns, of all that has passed by now.
     fn drain(&self);
 }

@@ -20,7 +20,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use event::{FrameEvent, FrameFate, Listener, Source};
+pub use event::{FrameEvent, FrameFate, FrameSource, Listener};
 pub use headers::{Headers, Tcp, TcpFlags, Transport};
 pub use seen::{Packet, View};
 

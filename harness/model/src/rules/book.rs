@@ -255,14 +255,14 @@ pub struct Rule {
     bystanders: bool,
     /// Packets for which all conditions held.
     matched: AtomicU64,
-    state: Mutex<State>,
+    state: Mutex<RuleState>,
     /// Notified after each change of the state.
     pub changed: Condvar,
 }
 
 /// What has come of a rule.
 #[derive(Debug, Default)]
-pub struct State {
+pub struct RuleState {
     /// Number of packets that the rule had its way with.
     pub hits: u64,
     /// The last ones that it picked.
@@ -286,7 +286,7 @@ const BYSTANDERS: usize = 10;
 
 impl Rule {
     /// Locks what has come of the rule.
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub fn state(&self) -> MutexGuard<'_, RuleState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

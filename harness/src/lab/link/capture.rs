@@ -11,7 +11,7 @@ use crate::lab::link::link::Link;
 use crate::lab::link::state::Middle;
 use crate::lab::node::node::{Node, Stack};
 use crate::lab::stack::listeners::Ear;
-use crate::model::packet::{Listener, Source};
+use crate::model::packet::{FrameSource, Listener};
 use crate::observe::{CaptureGuard, CapturePolicy, InterfaceLabels, Recording};
 
 impl Lab {
@@ -82,7 +82,7 @@ impl Link {
         guard.add(&self.captured, &labels, |listener| self.listen(listener))
     }
 
-    fn listen(&self, listener: Arc<dyn Listener>) -> Result<Box<dyn Source>> {
+    fn listen(&self, listener: Arc<dyn Listener>) -> Result<Box<dyn FrameSource>> {
         let number = self.middle().listen(listener)?;
         Ok(Box::new(OnLink {
             middle: Arc::downgrade(&self.middle),
@@ -108,7 +108,7 @@ impl Node {
         guard.add(&self.captured, &labels, |listener| {
             let number = self.stack().listen(Ear::new(&name, index, listener))?;
             let stack = Arc::downgrade(self.stack());
-            Ok::<Box<dyn Source>, LabError>(Box::new(OnInterface { stack, number }))
+            Ok::<Box<dyn FrameSource>, LabError>(Box::new(OnInterface { stack, number }))
         })?;
         Ok(guard)
     }
@@ -143,7 +143,7 @@ impl OnLink {
     }
 }
 
-impl Source for OnLink {
+impl FrameSource for OnLink {
     fn drain(&self) {
         self.with(|middle| middle.ears.drain(self.number));
     }
@@ -162,7 +162,7 @@ struct OnInterface {
     number: u64,
 }
 
-impl Source for OnInterface {
+impl FrameSource for OnInterface {
     fn drain(&self) {
         if let Some(stack) = self.stack.upgrade() {
             stack.ears().drain(self.number);

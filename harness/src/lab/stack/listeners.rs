@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::impair::Direction;
 use crate::lab::error::{LabError, Result};
-use crate::model::packet::{Listener, Source};
+use crate::model::packet::{FrameSource, Listener};
 use crate::observe::{SniffedInterface, Sniffer};
 
 /// All who listen on something, by number.

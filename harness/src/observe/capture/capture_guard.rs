@@ -11,7 +11,7 @@ use super::labels::InterfaceLabels;
 use super::session::CaptureSession;
 use super::tls_keys::{KEY_LOG, open_key_log};
 use crate::kernel::sync::Lock;
-use crate::model::packet::{Listener, Source};
+use crate::model::packet::{FrameSource, Listener};
 use crate::observe::error::{ObserveError, RefusedStep, Result};
 
 /// Captures a link, all links, or an interface of a node, until dropped.
@@ -76,7 +76,7 @@ impl CaptureGuard {
         &mut self,
         of: &CapturedInterfaces,
         labels: &InterfaceLabels<'_>,
-        connect: impl FnOnce(Arc<dyn Listener>) -> Result<Box<dyn Source>, E>,
+        connect: impl FnOnce(Arc<dyn Listener>) -> Result<Box<dyn FrameSource>, E>,
     ) -> Result<(), E> {
         let interface = of.interface(&self.session, labels)?;
         interface.acquire(connect)?;

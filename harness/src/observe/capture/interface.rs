@@ -9,7 +9,7 @@ use super::write_queue::WriteQueue;
 use crate::events::clock;
 use crate::kernel::sync::{Guard, Lock};
 use crate::model::direction::Direction;
-use crate::model::packet::{FrameEvent, FrameFate, Listener, Source};
+use crate::model::packet::{FrameEvent, FrameFate, FrameSource, Listener};
 
 /// An interface of the trial's capture, which several guards may share.
 pub(crate) struct CaptureInterface {
@@ -29,7 +29,7 @@ pub(crate) struct CaptureInterface {
 #[derive(Default)]
 struct InterfaceUse {
     guards: u32,
-    source: Option<Box<dyn Source>>,
+    source: Option<Box<dyn FrameSource>>,
 }
 
 impl CaptureInterface {
@@ -55,7 +55,7 @@ impl CaptureInterface {
     /// The error of `connect`.
     pub(super) fn acquire<E>(
         self: &Arc<Self>,
-        connect: impl FnOnce(Arc<dyn Listener>) -> Result<Box<dyn Source>, E>,
+        connect: impl FnOnce(Arc<dyn Listener>) -> Result<Box<dyn FrameSource>, E>,
     ) -> Result<(), E> {
         let mut in_use = self.in_use();
         if in_use.source.is_none() {

@@ -47,9 +47,9 @@ use super::rate::Rate;
 /// In TOML: `trace = "verizon-lte.down"`, a file of either kind, looked for in the working directory; or `{ deliveries = [1, 2, 3] }`; or
 /// `{ rows = [{ at = "0s", rate = "10mbit" }, { at = "5s", rate = "2mbit", loss = "1%" }], repeat = "8s" }`.
 #[derive(Clone)]
-pub struct Trace(Arc<Recording>);
+pub struct Trace(Arc<LoadedTrace>);
 
-struct Recording {
+struct LoadedTrace {
     /// Where it was read from, which is how it is written again.
     file: Option<PathBuf>,
     kind: Kind,
@@ -145,7 +145,7 @@ impl Trace {
     }
 
     fn of(kind: Kind, file: Option<PathBuf>) -> Self {
-        Trace(Arc::new(Recording { file, kind }))
+        Trace(Arc::new(LoadedTrace { file, kind }))
     }
 
     /// How much passes on average. Nothing for a table that does not say the rate all the time. For one that does not
