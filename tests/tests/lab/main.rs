@@ -2,6 +2,7 @@
 
 mod change;
 mod disks;
+mod filter;
 mod hosts;
 mod life;
 mod live;

@@ -12,12 +12,18 @@ use crate::netlink::encoding::Attributes;
 pub enum Expression<'a> {
     /// Loads the EtherType.
     EtherType,
+    /// Loads the number of the transport protocol, behind any IPv6 extension headers.
+    Transport,
+    /// Loads the index of the interface that received the packet, in the byte order of the machine.
+    ReceivedOn,
     /// Loads bytes of the packet: the header (`NFT_PAYLOAD_*`), the offset in it, and the length.
     Load(libc::c_int, u32, u32),
     /// Loads a constant.
     Immediate(&'a [u8]),
     /// Is true if the loaded value equals this constant.
     Equals(&'a [u8]),
+    /// Is true if the loaded value differs from this constant.
+    Differs(&'a [u8]),
     /// Is true if the loaded value is a member of the set with this name.
     In(&'a str),
     /// Counts the packet and its bytes.
@@ -42,11 +48,9 @@ impl Expression<'_> {
         let register = big_endian(libc::NFT_REG_1);
         let list = Attributes::new();
         match self {
-            Self::EtherType => {
-                let key = big_endian(libc::NFT_META_PROTOCOL);
-                let list = list.with(NFTA_META_DREG, &register);
-                ("meta", list.with(NFTA_META_KEY, &key))
-            }
+            Self::EtherType => ("meta", meta(libc::NFT_META_PROTOCOL)),
+            Self::Transport => ("meta", meta(libc::NFT_META_L4PROTO)),
+            Self::ReceivedOn => ("meta", meta(libc::NFT_META_IIF)),
             Self::Load(base, offset, length) => {
                 let list = list.with(NFTA_PAYLOAD_DREG, &register);
                 let list = list.with(NFTA_PAYLOAD_BASE, &big_endian(*base));
@@ -60,11 +64,8 @@ impl Expression<'_> {
                 let list = list.with(NFTA_IMMEDIATE_DREG, &register);
                 ("immediate", list.nest(NFTA_IMMEDIATE_DATA, value(bytes)))
             }
-            Self::Equals(bytes) => {
-                let list = list.with(NFTA_CMP_SREG, &register);
-                let list = list.with(NFTA_CMP_OP, &big_endian(libc::NFT_CMP_EQ));
-                ("cmp", list.nest(NFTA_CMP_DATA, value(bytes)))
-            }
+            Self::Equals(bytes) => ("cmp", compare(libc::NFT_CMP_EQ, bytes)),
+            Self::Differs(bytes) => ("cmp", compare(libc::NFT_CMP_NEQ, bytes)),
             Self::In(set) => {
                 let list = list.text(NFTA_LOOKUP_SET, set);
                 ("lookup", list.with(NFTA_LOOKUP_SREG, &register))
@@ -85,6 +86,20 @@ impl Expression<'_> {
             }
         }
     }
+}
+
+/// Loads a value that the kernel knows of the packet.
+fn meta(key: libc::c_int) -> Attributes {
+    Attributes::new()
+        .with(NFTA_META_DREG, &big_endian(libc::NFT_REG_1))
+        .with(NFTA_META_KEY, &big_endian(key))
+}
+
+fn compare(operation: libc::c_int, bytes: &[u8]) -> Attributes {
+    Attributes::new()
+        .with(NFTA_CMP_SREG, &big_endian(libc::NFT_REG_1))
+        .with(NFTA_CMP_OP, &big_endian(operation))
+        .nest(NFTA_CMP_DATA, value(bytes))
 }
 
 fn value(bytes: &[u8]) -> Attributes {

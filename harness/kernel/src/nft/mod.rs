@@ -9,6 +9,7 @@
 //! | `attributes` | names for the numbers of attributes |
 //! | `expression` | the steps of a rule |
 //! | `ingress_drop` | frames that an interface no longer receives |
+//! | `port_drop` | ports whose packets a network namespace does not take in |
 //! | `set` | values that a rule looks up |
 //! | `table` | tables, chains and rules |
 //! | `transaction` | all at once or not at all; counters |
@@ -16,11 +17,13 @@
 mod attributes;
 mod expression;
 mod ingress_drop;
+mod port_drop;
 mod set;
 mod table;
 mod transaction;
 
 pub use expression::Expression;
 pub use ingress_drop::{DropFrom, IngressDrop};
+pub use port_drop::drop_inbound;
 pub use set::{NftSet, SetKind};
 pub use table::{NftHook, NftTable, OWNED};

@@ -145,6 +145,7 @@ fn stacks(
             },
             own_hosts: hosts::own(network(topology, stack.owner)),
             sysctls,
+            packet_filter: network(topology, stack.owner).drop_inbound.clone(),
             interfaces,
         });
     }

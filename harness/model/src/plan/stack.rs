@@ -7,6 +7,7 @@ use super::id::{InterfaceId, SegmentId};
 use super::parse;
 use crate::side::Side;
 use crate::topology::id::{LinkId, Owner};
+use crate::topology::node::PacketFilter;
 use crate::topology::subnet::Subnet;
 
 /// A network stack: the NET, UTS and IPC namespaces of a node or of a pod.
@@ -20,6 +21,8 @@ pub struct StackPlan {
     pub own_hosts: String,
     /// Sysctls to write before there is an interface.
     pub sysctls: Vec<Sysctl>,
+    /// Ports at which the stack drops what comes from outside.
+    pub packet_filter: PacketFilter,
     /// The interfaces, without `lo`.
     pub interfaces: Vec<InterfacePlan>,
 }

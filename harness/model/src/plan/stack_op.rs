@@ -9,12 +9,15 @@ use std::collections::HashSet;
 
 use super::id::InterfaceId;
 use super::stack::{Address, InterfacePlan, NeighbourPlan, RoutePlan, StackPlan, Sysctl};
+use crate::topology::node::PacketFilter;
 
 /// One thing that a stack can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StackOp<'p> {
     /// A value of the stack as a whole. The stack has it before there is an interface.
     Sysctl(&'p Sysctl),
+    /// Ports at which the stack drops what comes from outside.
+    PacketFilter(&'p PacketFilter),
     /// The interface is up, and the kernel gives it no addresses by itself.
     Up(InterfaceId),
     /// An alternative name of an interface.
@@ -35,7 +38,7 @@ impl<'p> StackOp<'p> {
     /// Returns the interface that the setting belongs to, or nothing if it belongs to the stack as a whole.
     pub fn interface(self) -> Option<InterfaceId> {
         match self {
-            Self::Sysctl(_) => None,
+            Self::Sysctl(_) | Self::PacketFilter(_) => None,
             Self::Up(interface)
             | Self::Altname(interface, _)
             | Self::Mtu(interface, _)
@@ -54,9 +57,11 @@ impl<'p> StackOp<'p> {
             // fib_disable_ip removes the routes over the interface (net/ipv4/fib_frontend.c), and neigh_ifdown
             // the neighbours behind it, permanent ones too (net/core/neighbour.c).
             Self::Up(_) | Self::Neighbour(..) | Self::Route(..) => true,
-            Self::Sysctl(_) | Self::Altname(..) | Self::Mtu(..) | Self::InterfaceSysctl(..) => {
-                false
-            }
+            Self::Sysctl(_)
+            | Self::PacketFilter(_)
+            | Self::Altname(..)
+            | Self::Mtu(..)
+            | Self::InterfaceSysctl(..) => false,
         }
     }
 
@@ -64,7 +69,8 @@ impl<'p> StackOp<'p> {
     pub fn is_set_at_creation(self) -> bool {
         match self {
             Self::Sysctl(_) | Self::Mtu(..) => true,
-            Self::Up(_)
+            Self::PacketFilter(_)
+            | Self::Up(_)
             | Self::Altname(..)
             | Self::Address(..)
             | Self::Neighbour(..)
@@ -77,7 +83,8 @@ impl<'p> StackOp<'p> {
     pub fn is_replaced(self) -> bool {
         match self {
             Self::Sysctl(_) | Self::Mtu(..) | Self::InterfaceSysctl(..) => true,
-            Self::Up(_)
+            Self::PacketFilter(_)
+            | Self::Up(_)
             | Self::Altname(..)
             | Self::Address(..)
             | Self::Neighbour(..)
@@ -89,7 +96,7 @@ impl<'p> StackOp<'p> {
     /// that an address has to reach, and an address needs an interface.
     fn step(self) -> u8 {
         match self {
-            Self::Sysctl(_) => 0,
+            Self::Sysctl(_) | Self::PacketFilter(_) => 0,
             Self::Altname(..) => 1,
             Self::Mtu(..) => 2,
             Self::Up(_) => 3,
@@ -119,9 +126,11 @@ impl StackPlan {
             hostname: _,
             own_hosts: _,
             sysctls,
+            packet_filter,
             interfaces: _,
         } = self;
-        sysctls.iter().map(StackOp::Sysctl)
+        let filter = (!packet_filter.is_empty()).then_some(StackOp::PacketFilter(packet_filter));
+        sysctls.iter().map(StackOp::Sysctl).chain(filter)
     }
 
     /// Returns what some interfaces are to have, in the order in which it is given.

@@ -1,6 +1,6 @@
 //! What is asked of a node and of a pod.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -92,6 +92,28 @@ pub(crate) struct StackSpec {
     pub(crate) forward: Option<bool>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) sysctls: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) drop_inbound: PacketFilter,
+}
+
+/// Ports of its own at which a network stack drops what comes from outside. In TOML: `{ tcp = [22, 80], udp = [53] }`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PacketFilter {
+    /// The TCP ports.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub tcp: BTreeSet<u16>,
+    /// The UDP ports.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub udp: BTreeSet<u16>,
+}
+
+impl PacketFilter {
+    /// Returns whether nothing is dropped.
+    pub fn is_empty(&self) -> bool {
+        let Self { tcp, udp } = self;
+        tcp.is_empty() && udp.is_empty()
+    }
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -115,6 +137,24 @@ macro_rules! network_methods {
         /// A sysctl of its own namespaces, such as `net.ipv4.tcp_syncookies`.
         pub fn sysctl(mut self, key: impl Into<String>, value: impl ToString) -> Self {
             self.network.sysctls.insert(key.into(), value.to_string());
+            self
+        }
+
+        /// Drops packets to these TCP ports of its own, silently, as a firewall does. What it sends to itself passes.
+        ///
+        /// ```
+        /// use snowglobe_model::topology::NodeSpec;
+        ///
+        /// let server = NodeSpec::new("server").drop_inbound_tcp([22, 8080]).drop_inbound_udp([161]);
+        /// ```
+        pub fn drop_inbound_tcp(mut self, ports: impl IntoIterator<Item = u16>) -> Self {
+            self.network.drop_inbound.tcp.extend(ports);
+            self
+        }
+
+        /// Drops packets to these UDP ports of its own, silently, as a firewall does. What it sends to itself passes.
+        pub fn drop_inbound_udp(mut self, ports: impl IntoIterator<Item = u16>) -> Self {
+            self.network.drop_inbound.udp.extend(ports);
             self
         }
 

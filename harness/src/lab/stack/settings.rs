@@ -8,7 +8,9 @@ use std::path::Path;
 
 use crate::kernel::netlink::{Batch, Device, NeighbourRequest, RouteRequest};
 use crate::kernel::netns::Netns;
+use crate::kernel::nft::drop_inbound;
 use crate::lab::error::{LabError, Result};
+use crate::model::topology::node::PacketFilter;
 use crate::topology::plan::{
     InterfaceId, NeighbourPlan, Plan, RoutePlan, StackId, StackOp, Sysctl,
 };
@@ -28,6 +30,8 @@ pub(crate) struct StackRequests<'b, 'p, D> {
 #[derive(Default)]
 pub(crate) struct Others<'p> {
     sysctls: Vec<&'p Sysctl>,
+    /// The packet filter that the stack is to have from now on, if that changes.
+    filter: Option<PacketFilter>,
 }
 
 impl<'b, 'p, D: Fn(InterfaceId) -> Device<'p>> StackRequests<'b, 'p, D> {
@@ -50,6 +54,7 @@ impl<'b, 'p, D: Fn(InterfaceId) -> Device<'p>> StackRequests<'b, 'p, D> {
             StackOp::Sysctl(sysctl) | StackOp::InterfaceSysctl(_, sysctl) => {
                 others.sysctls.push(sysctl);
             }
+            StackOp::PacketFilter(filter) => others.filter = Some(filter.clone()),
             StackOp::Up(id) => {
                 // Addresses that the kernel gives by itself would appear as soon as the interface is up.
                 batch.give_no_addresses(device(id));
@@ -72,10 +77,11 @@ impl<'b, 'p, D: Fn(InterfaceId) -> Device<'p>> StackRequests<'b, 'p, D> {
         let Self {
             batch,
             device,
-            others: _,
+            others,
         } = self;
         match op {
             StackOp::Sysctl(_) | StackOp::InterfaceSysctl(..) | StackOp::Mtu(..) => {}
+            StackOp::PacketFilter(_) => others.filter = Some(PacketFilter::default()),
             StackOp::Up(id) => batch.set_down(device(id)),
             StackOp::Altname(id, name) => batch.delete_altname(device(id), name),
             StackOp::Address(id, address) => {
@@ -95,13 +101,17 @@ impl<'b, 'p, D: Fn(InterfaceId) -> Device<'p>> StackRequests<'b, 'p, D> {
 impl Others<'_> {
     /// Carries the requests out in the network namespace of a stack.
     pub(crate) fn finish(self, netns: BorrowedFd<'_>, whose: &str) -> Result<()> {
-        let Self { sysctls } = self;
+        let Self { sysctls, filter } = self;
         for Sysctl { path, value } in sysctls {
             let file = Path::new("/proc/sys").join(path);
             let written = Netns::visit(netns, || std::fs::write(&file, value))
                 .unwrap_or_else(|errno| Err(errno.into()));
             let what = || format!("set sysctl `{path}` to {value}, in {whose}");
             written.map_err(|e| LabError::io(what(), &e))?;
+        }
+        if let Some(PacketFilter { tcp, udp }) = filter {
+            drop_inbound(netns, tcp.into_iter(), udp.into_iter())
+                .map_err(|e| LabError::network(whose, e))?;
         }
         Ok(())
     }

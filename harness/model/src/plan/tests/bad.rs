@@ -403,6 +403,14 @@ fn sysctls_users_and_commands() {
     );
     assert!(node(NodeSpec::new("a").sysctl("net.ipv4.ip_forward", "")).contains("has no value"));
     assert!(
+        node(NodeSpec::new("a").drop_inbound_udp([53, 0]))
+            .contains("the packet filter of node `a` has port 0")
+    );
+    assert!(
+        node(NodeSpec::new("a").drop_inbound_tcp(1..=1001))
+            .contains("has 1001 ports; a node can drop at most 1000")
+    );
+    assert!(
         node(NodeSpec::new("a").users(Users::Range(0))).contains("node `a` maps a range of no ids")
     );
     let mut topology = Topology::new();

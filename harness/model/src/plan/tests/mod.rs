@@ -2,6 +2,7 @@
 
 mod addresses;
 mod bad;
+mod diffs;
 mod plans;
 mod routes;
 #[cfg(feature = "toml")]
@@ -65,7 +66,8 @@ fn any_node(n: usize, dice: &mut Dice) -> NodeSpec {
         0 => spec.forward(dice.below(2) == 0).users(Users::Range(65_536)),
         1 => spec
             .volume("/scratch", Volume::tmpfs(Size::mib(64)))
-            .bind_read_only("/logs", "logs"),
+            .bind_read_only("/logs", "logs")
+            .drop_inbound_udp([53]),
         2 => spec
             .alias(format!("www{n}.example.org"))
             .sysctl("net.ipv4.tcp_syncookies", 0),

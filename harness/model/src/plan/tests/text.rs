@@ -39,6 +39,7 @@ fn settings_pods_and_fixtures_survive() {
         PodSpec::new("web")
             .share_pid()
             .sysctl("net.core.somaxconn", 8)
+            .drop_inbound_tcp([22, 80])
             .host("10.1.1.1", "x")
             .forward(false),
     );

@@ -5,7 +5,7 @@ use std::path::{Component, Path};
 
 use crate::topology::error::{Problems, Site};
 use crate::topology::name::{self, show};
-use crate::topology::node::{StackSpec, StartCommand};
+use crate::topology::node::{PacketFilter, StackSpec, StartCommand};
 use crate::topology::storage::{Mount, MountSource, Volume};
 
 /// Directories that every node gets of its own.
@@ -39,6 +39,9 @@ pub(crate) fn check_stack(
             });
         }
     }
+    if let Some(wrong) = wrong_filter(&network.drop_inbound) {
+        problems.add(site, || format!("the packet filter of {} {wrong}", place()));
+    }
     for (key, value) in &network.sysctls {
         if let Some(wrong) = wrong_sysctl(key, value) {
             problems.add(site, || {
@@ -46,6 +49,18 @@ pub(crate) fn check_stack(
             });
         }
     }
+}
+
+/// The most ports of a packet filter. The kernel compares each packet with one port after the other.
+const FILTERED: usize = 1000;
+
+fn wrong_filter(filter: &PacketFilter) -> Option<String> {
+    let PacketFilter { tcp, udp } = filter;
+    if tcp.contains(&0) || udp.contains(&0) {
+        return Some("has port 0, which no packet can be sent to; ports are 1 to 65535".into());
+    }
+    let count = tcp.len() + udp.len();
+    (count > FILTERED).then(|| format!("has {count} ports; a node can drop at most {FILTERED}"))
 }
 
 fn wrong_sysctl(key: &str, value: &str) -> Option<String> {
