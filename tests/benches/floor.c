@@ -1,6 +1,6 @@
 /*
- * The floor that the runner is measured against: sandboxes with the same namespaces, mounts and
- * loopback as a trial's, and the same body, made by a loop around clone3, with no runner at all.
+ * The floor against which the runner is measured: sandboxes with the same namespaces, mounts and
+ * loopback as a trial's, and the same body, made by a loop around clone3, without any runner.
  *
  * usage: floor TRIALS WORKERS
  */

@@ -1,10 +1,10 @@
 /*
- * The floor that `Topology::start` is measured against: a star whose nodes have the same namespaces, process, mounts, files,
- * link and addresses as a lab's, and which is ready in the same sense, made by one process that clones nodes and one that lays
- * cables, as the lab does it, and by nothing else.
+ * The floor against which `Topology::start` is measured: a star whose nodes have the same
+ * namespaces, process, mounts, files, link and addresses as a lab's, and which is ready in the same
+ * sense. One process clones nodes and one lays cables, as in the lab; there is nothing else.
  *
  * usage: star NODES
- * says how many milliseconds it took: `start 12.3`
+ * prints how many milliseconds it took: `start 12.3`
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,7 +17,7 @@ enum { BRIDGE = 2, FIRST_PORT = 10, ETH0 = 2 };
 
 static struct requests requests;
 static long nodes;
-/* By number of the node, as the parent of all numbers processes. */
+/* Process ids by number of the node, as the PID namespace of the nodes' parent has them. */
 static pid_t *pids;
 static int hub;
 
@@ -27,7 +27,7 @@ static double milliseconds(void) {
     return now.tv_sec * 1e3 + now.tv_nsec / 1e6;
 }
 
-/* One of the addresses of a node. */
+/* Returns one of the addresses of a node. */
 static const char *ip(const char *pattern, long node) {
     static char buffer[64];
     snprintf(buffer, sizeof buffer, pattern, (node + 1) >> 8, (node + 1) & 255);
@@ -38,7 +38,7 @@ static const char *ip(const char *pattern, long node) {
 #define V6 "fd73:6e6f:77::%lx%02lx"
 #define LINK_LOCAL "fe80::53:ff:fe%02lx:%lx00"
 
-/* The names of all: every node has a copy of its own. */
+/* Returns the names of all nodes. Every node has a copy of its own. */
 static char *names(void) {
     char *text = malloc(nodes * 100 + 100), *at = text;
     at += sprintf(at, "127.0.0.1\tlocalhost\n::1\tlocalhost\n");
@@ -49,7 +49,7 @@ static char *names(void) {
     return text;
 }
 
-/* A file that it finds in /etc. */
+/* Returns a detached mount of a file, which a node finds in /etc. */
 static int in_hand(const char *path) {
     int tree = syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
     check(tree < 0, path);
@@ -74,7 +74,7 @@ static void live(long node, const char *hosts, const char *resolver, int ready) 
         pause();
 }
 
-/* The parent of all nodes, until there is no more to be read from `stop`; then it has them die. */
+/* The parent of all nodes. It kills its nodes once `stop` is closed. */
 static void bear(int ready, int stop) {
     char hosts[64], resolver[64], *text = names();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -96,7 +96,8 @@ static void bear(int ready, int stop) {
     _exit(0);
 }
 
-/* It stays down, and deaf to multicast, until every port is there: a running one walks over all ports for each. */
+/* The bridge stays down, without multicast snooping, until every port exists: a running bridge walks
+ * over all ports for each new one. */
 static void make_bridge(void) {
     uint64_t never = 100000000, at_once = 0;
     uint8_t deaf = 0;
@@ -133,7 +134,7 @@ static void start_bridge(void) {
     execute(hub, &requests, 0);
 }
 
-/* Tells the bridge behind which port those are who are asked for by their last three bytes. */
+/* Tells the bridge which port leads to each solicited-node group, known by three bytes. */
 static void membership(long node, const char *ip) {
     struct br_port_msg fixed = {.family = AF_BRIDGE, .ifindex = BRIDGE};
     struct br_mdb_entry entry = {.ifindex = FIRST_PORT + node, .state = MDB_PERMANENT, .addr.proto = htons(0x86dd)};
@@ -146,7 +147,7 @@ static void membership(long node, const char *ip) {
     end(&requests);
 }
 
-/* A node's cable, and what its end there is given. */
+/* Lays the cable of a node, and gives its end in the node addresses and routes. */
 static void connect_node(long node, int netns) {
     char name[16];
     uint8_t mac[] = {2, 83, 0, node >> 8, node & 255, 0};
@@ -168,7 +169,8 @@ static void connect_node(long node, int netns) {
     close(inside);
 }
 
-/* Waits until the kernel has made the local routes of a node's two IPv6 addresses: until then it drops packets to them. */
+/* Waits until the kernel has made the local routes of a node's two IPv6 addresses. Until then the
+ * kernel drops packets to these addresses. */
 static void await_addresses(int netns) {
     struct rtmsg fixed = {.rtm_family = AF_INET6};
     int global = 0, local = 0, done = 0;
@@ -205,7 +207,7 @@ static int is_up(struct nlmsghdr *m) {
     return 0;
 }
 
-/* Waits until packets pass all ports; subscribes first and looks second. */
+/* Waits until packets pass all ports. It subscribes before it looks, so that no change is missed. */
 static void await_ports(void) {
     struct ifinfomsg fixed = {.ifi_family = AF_BRIDGE};
     int fd = route_socket(RTMGRP_LINK);

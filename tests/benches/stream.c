@@ -1,7 +1,8 @@
 /*
- * A TCP stream as fast as it goes, and a veth pair made by hand that one can go through: the measure of a lab's links.
+ * A TCP stream as fast as it goes, and a veth pair made by hand through which one can go: a lab's
+ * links are measured against both.
  *
- * usage: stream serve PORT             waits for one stream, to its end, and says how fast it was: `gbit 34.5`
+ * usage: stream serve PORT             waits for one stream, to its end, and prints how fast it was: `gbit 34.5`
  *        stream send ADDRESS PORT MS   sends for so long
  *        stream pair MS                both, in namespaces joined by a veth pair as `ip link add` makes it
  */
@@ -20,7 +21,8 @@ static double seconds(void) {
     return now.tv_sec + now.tv_nsec / 1e9;
 }
 
-/* With the congestion control that Linux has by default; a machine may have another default, which namespaces inherit. */
+/* Uses cubic, Linux' default congestion control. A machine may have another default, which
+ * namespaces inherit. */
 static int stream_socket(void) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     check(fd < 0, "socket");
@@ -29,7 +31,7 @@ static int stream_socket(void) {
     return fd;
 }
 
-/* Both ends stay where they are: what is measured is the link, and not where the scheduler happens to put them. */
+/* Both ends stay on their cores: the link is measured, and not the choice of the scheduler. */
 static void stay_on(int processor) {
     cpu_set_t one;
     CPU_ZERO(&one);

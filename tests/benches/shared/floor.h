@@ -1,5 +1,5 @@
 /*
- * What the floors have in common: sandboxes as the runner and the lab make them, without either.
+ * Code that the floors share: sandboxes as the runner and the lab make them, without either.
  */
 #ifndef FLOOR_H
 #define FLOOR_H
@@ -51,7 +51,7 @@ static inline void loopback(void) {
     close(fd);
 }
 
-/* A place to live in: the mounts of a trial and of a node. */
+/* Makes the mounts of a trial and of a node. */
 static inline void furnish(const char *hostname) {
     check(sethostname(hostname, strlen(hostname)) < 0, "hostname");
     loopback();
@@ -66,7 +66,8 @@ static inline void furnish(const char *hostname) {
     put("/proc/sys/net/ipv4/tcp_orphan_retries", "1");
 }
 
-/* As the runner does, once: a user namespace above all, and a mount namespace with /dev/mqueue. */
+/* Makes, once and as the runner does, the outer user namespace and a mount namespace with
+ * /dev/mqueue. */
 static inline void outer(void) {
     char map[64];
     uid_t uid = getuid();

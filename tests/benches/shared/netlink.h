@@ -79,7 +79,7 @@ static inline int route_socket(unsigned groups) {
 
 static char answer[64 << 10] __attribute__((aligned(4)));
 
-/* Has the kernel do everything, and empties the buffer. */
+/* Sends all requests to the kernel, waits for the answer, and empties the buffer. */
 static inline void execute(int fd, struct requests *r, int tolerated) {
     ((struct nlmsghdr *)(r->bytes + r->last))->nlmsg_flags |= NLM_F_ACK;
     check(send(fd, r->bytes, r->length, 0) != r->length, "send to netlink");
@@ -111,7 +111,7 @@ static inline void bring_up(struct requests *r, int index) {
     end(r);
 }
 
-/* IPv6's automatic addresses are not wanted. */
+/* Turns the automatic addresses of IPv6 off. */
 static inline void no_addresses(struct requests *r, int index) {
     uint8_t none = 1;
     link_request(r, index, 0, 0);
@@ -130,7 +130,8 @@ static inline void altname(struct requests *r, int index, const char *name) {
     end(r);
 }
 
-/* A veth pair, its far end with index 2 in `netns`; with queues as the kernel has them where `queues` is 0. */
+/* Makes a veth pair, whose far end has index 2 in `netns`. If `queues` is 0, the pair has as many
+ * queues as the kernel chooses. */
 static inline void veth(struct requests *r, int port, const char *name, int master, int netns, const uint8_t *mac, int queues) {
     struct ifinfomsg peer = {.ifi_index = 2};
     link_request(r, port, NLM_F_CREATE | NLM_F_EXCL, 0);

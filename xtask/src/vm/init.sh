@@ -1,5 +1,5 @@
 #!/bin/busybox sh
-# PID 1 of the machine: this machine's files as its root, then the command, then the end.
+# PID 1 of the virtual machine: mounts the host's files as the root, runs the command, and ends.
 export PATH=/bin
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
@@ -9,7 +9,7 @@ for module in /modules/*; do
     insmod "$module" || echo "init: $module was refused"
 done
 
-# The ports by which the outside hears us, known by name. No more than one may open each.
+# The outside listens to these ports, which are known by name. Only one process may open each.
 for port in /sys/class/virtio-ports/*; do
     read -r name <"$port/name"
     ln -s "/dev/${port##*/}" "/ports/$name"
@@ -40,8 +40,8 @@ chmod 755 /system/run
 hostname snowglobe-vm
 ip link set lo up
 
-# What the user that the command runs as could not do out there because it is somebody else's: reach the workspace,
-# and make files in its directories.
+# The user of the command could not reach the workspace outside, nor make files in its directories,
+# for they belong to somebody else. In the machine both are allowed.
 . /run/open
 
 echo "ready $(uname -r)" >&3
@@ -50,12 +50,12 @@ cat /ports/out.pipe >/ports/out &
 out=$!
 cat /ports/err.pipe >/ports/err &
 err=$!
-# A process in a mere chroot may not make user namespaces: the system has to be the root of all, beneath which this
-# script goes on in the first root.
+# A process in a mere chroot may not make user namespaces (`unshare(2)`). So the system
+# becomes the root of all, and this script goes on in the first root.
 cd /system && mount --move . / || fail "make the files of the host the root"
 chroot . /bin/sh -c "$(cat /run/command)" </dev/null 3>&- >/ports/out.pipe 2>/ports/err.pipe
 code=$?
-# Whatever the command left running holds the pipes open.
+# Processes that the command left running hold the pipes open.
 for process in /proc/[0-9]*; do
     case ${process##*/} in
         1 | $out | $err) ;;
