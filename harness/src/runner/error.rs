@@ -11,74 +11,75 @@ use crate::sandbox::refused::Refused;
 /// Reason for which a run could not take place: one sentence with the cause and the fix, and an
 /// exit code that is not the one of a failed test.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunError {
-    kind: RunErrorKind,
-    message: String,
-}
+pub struct RunError(RunErrorCause);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum RunErrorKind {
-    Usage,
-    Limit,
-    Permission,
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum RunErrorCause {
+    /// The command line, the environment or the list of trials is wrong, as the sentence says.
+    Usage(String),
+    /// A limit of the system was reached, as the sentence says.
+    Limit(String),
+    /// The kernel refused a step of making a sandbox.
+    Refused(Refused, Remedy),
 }
 
 impl RunError {
     /// Returns 64 for a wrong command line, 71 for a limit of the system, 77 for a missing
     /// permission.
     pub fn exit_code(&self) -> u8 {
-        match self.kind {
-            RunErrorKind::Usage => 64,
-            RunErrorKind::Limit => 71,
-            RunErrorKind::Permission => 77,
+        const EX_USAGE: u8 = 64;
+        const EX_OSERR: u8 = 71;
+        const EX_NOPERM: u8 = 77;
+        match &self.0 {
+            RunErrorCause::Usage(_) => EX_USAGE,
+            RunErrorCause::Limit(_) => EX_OSERR,
+            RunErrorCause::Refused(_, remedy) if remedy.is_about_a_limit() => EX_OSERR,
+            RunErrorCause::Refused(..) => EX_NOPERM,
+        }
+    }
+
+    /// Returns the errno with which the kernel refused a step, if that is the reason.
+    pub fn raw_os_error(&self) -> Option<i32> {
+        match &self.0 {
+            RunErrorCause::Usage(_) | RunErrorCause::Limit(_) => None,
+            RunErrorCause::Refused(refused, _) => Some(refused.errno as i32),
         }
     }
 }
 
 impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        match &self.0 {
+            RunErrorCause::Usage(sentence) | RunErrorCause::Limit(sentence) => {
+                f.write_str(sentence)
+            }
+            RunErrorCause::Refused(refused, remedy) => {
+                write!(f, "cannot make the sandbox: {refused}")?;
+                match remedy.explanation() {
+                    Some(explanation) => write!(f, ": {explanation}"),
+                    None => f.write_str("; `cargo xtask doctor` may say more"),
+                }
+            }
+        }
     }
 }
 
 impl std::error::Error for RunError {}
 
-/// Makes the error of a wrong command line, environment or list of trials (`EX_USAGE`).
-pub(crate) fn usage(message: impl Into<String>) -> RunError {
-    RunError {
-        kind: RunErrorKind::Usage,
-        message: message.into(),
-    }
+/// Makes the error of a wrong command line, environment or list of trials.
+pub(crate) fn usage(sentence: impl Into<String>) -> RunError {
+    RunError(RunErrorCause::Usage(sentence.into()))
 }
 
-/// Makes the error of a limit of the system that was reached (`EX_OSERR`).
-pub(crate) fn limit(message: impl Into<String>) -> RunError {
-    RunError {
-        kind: RunErrorKind::Limit,
-        message: message.into(),
-    }
+/// Makes the error of a limit of the system that was reached.
+pub(crate) fn limit(sentence: impl Into<String>) -> RunError {
+    RunError(RunErrorCause::Limit(sentence.into()))
 }
 
-/// Makes the error of a system that does not permit what was asked for (`EX_NOPERM`).
-pub(crate) fn permission(message: impl Into<String>) -> RunError {
-    RunError {
-        kind: RunErrorKind::Permission,
-        message: message.into(),
-    }
-}
-
-/// Explains why the kernel refused a step of making a sandbox.
+/// Makes the error of a step that the kernel refused, with what a user can do about that.
 pub(crate) fn explain(refused: &Refused) -> RunError {
     let remedy = Remedy::of(refused, false);
-    let message = match remedy.explanation() {
-        Some(explanation) => format!("cannot make the sandbox: {refused}: {explanation}"),
-        None => format!("cannot make the sandbox: {refused}; `cargo xtask doctor` may say more"),
-    };
-    if remedy.is_about_a_limit() {
-        limit(message)
-    } else {
-        permission(message)
-    }
+    RunError(RunErrorCause::Refused(refused.clone(), remedy))
 }
 
 #[cfg(test)]
@@ -98,6 +99,7 @@ mod tests {
         assert!(limit.to_string().contains("max_"), "{limit}");
         let permission = explain(SetupStep::mount("/proc"), Errno::EPERM);
         assert_eq!(permission.exit_code(), 77);
+        assert_eq!(permission.raw_os_error(), Some(Errno::EPERM as i32));
         assert!(
             permission.to_string().contains("mount /proc"),
             "{permission}"
