@@ -1,7 +1,7 @@
 //! The kernel's clocks, in nanoseconds.
 //!
-//! Packets are stamped by the kernel and by wires, and their times are compared, so both must read the
-//! same clocks in the same unit. std's `Instant` does not tell its number.
+//! Packets are stamped by the kernel and by wires, and their times are compared, so both must read
+//! the same clocks in the same unit. std's `Instant` does not tell its number.
 
 use nix::time::{ClockId, clock_gettime};
 

@@ -14,8 +14,8 @@ pub use nix::unistd::{read, write};
 
 use crate::Result;
 
-/// Device and inode of an open file. Descriptors with the same identity lead to the same file, pipe or
-/// terminal (`stat(2)`).
+/// Device and inode of an open file. Descriptors with the same identity lead to the same file, pipe
+/// or terminal (`stat(2)`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileIdentity {
     device: u64,
@@ -53,8 +53,8 @@ pub fn close_in_copy(fds: &[BorrowedFd<'_>]) {
     }
 }
 
-/// Closes every descriptor but 0, 1, 2 and those in `kept`, for a process that will never drop their
-/// owners.
+/// Closes every descriptor but 0, 1, 2 and those in `kept`, for a process that will never drop
+/// their owners.
 ///
 /// # Errors
 /// The kernel is older than Linux 5.9 and has no `close_range(2)`.
@@ -89,8 +89,8 @@ pub fn write_file(path: &CStr, text: &str) -> Result<()> {
     Errno::result(done).map(drop)
 }
 
-/// Makes a pipe, and returns its ends: first the one to read from, then the one to write to. Both are
-/// closed across `exec`.
+/// Makes a pipe, and returns its ends: first the one to read from, then the one to write to. Both
+/// are closed across `exec`.
 ///
 /// # Errors
 /// There are too many descriptors.

@@ -8,8 +8,8 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 /// Brings up `lo` in this thread's network namespace.
 ///
-/// The old ioctl takes 7.5 µs, and a new netlink socket with a request takes 62 µs (measured for this
-/// project, 2026-08). Every trial pays for this.
+/// The old ioctl takes 7.5 µs, and a new netlink socket with a request takes 62 µs (measured for
+/// this project, 2026-08). Every trial pays for this.
 ///
 /// # Errors
 /// The thread lacks `CAP_NET_ADMIN` in the namespace.

@@ -1,7 +1,7 @@
 //! Network namespaces, which a thread can enter and leave.
 //!
-//! A socket belongs for ever to the namespace in which it was opened (`network_namespaces(7)`). So a
-//! thread enters a namespace for the moment of opening one, and comes back.
+//! A socket belongs for ever to the namespace in which it was opened (`network_namespaces(7)`). So
+//! a thread enters a namespace for the moment of opening one, and comes back.
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

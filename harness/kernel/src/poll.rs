@@ -72,8 +72,8 @@ impl<'fd> PollSet<'fd> {
         self.polled.is_empty()
     }
 
-    /// Waits until one of the descriptors is ready, and tells for each whether it is, in the order in
-    /// which they were added.
+    /// Waits until one of the descriptors is ready, and tells for each whether it is, in the order
+    /// in which they were added.
     ///
     /// # Errors
     /// `EINTR` if a signal ended the wait.

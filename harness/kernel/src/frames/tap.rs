@@ -1,9 +1,9 @@
 //! TAP devices: interfaces whose frames come to a descriptor instead of a cable.
 //!
-//! With a virtio-net header and offloads the kernel hands out, and takes, super-frames of 64 KB. No other
-//! interface is in between, which makes a TAP device the fastest end of a userspace wire: 0.73 of a
-//! veth pair's TCP throughput, against 0.6 with packet sockets (measured for this project, 2026-08).
-//! But it needs `/dev/net/tun`, which many containers lack.
+//! With a virtio-net header and offloads the kernel hands out, and takes, super-frames of 64 KB. No
+//! other interface is in between, which makes a TAP device the fastest end of a userspace wire:
+//! 0.73 of a veth pair's TCP throughput, against 0.6 with packet sockets (measured for this
+//! project, 2026-08). But it needs `/dev/net/tun`, which many containers lack.
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -60,8 +60,8 @@ impl TapDevice {
             .map_err(refused("TUNSETIFINDEX"))?;
         tap.name(name).map_err(refused("TUNSETIFF"))?;
         tap.offload().map_err(refused("TUNSETOFFLOAD"))?;
-        // A new interface has the operational state UNKNOWN. Only a change of carrier makes the kernel
-        // compute a state (net/core/link_watch.c), for which labs wait.
+        // A new interface has the operational state UNKNOWN. Only a change of carrier makes the
+        // kernel compute a state (net/core/link_watch.c), for which labs wait.
         tap.set_carrier(false)
             .and_then(|()| tap.set_carrier(true))
             .map_err(refused("TUNSETCARRIER"))?;
@@ -108,15 +108,16 @@ impl TapDevice {
         self.control(libc::TUNSETCARRIER, (&raw const on).cast())
     }
 
-    /// Performs an ioctl whose argument is read by the kernel. `argument` must be what `request` reads.
+    /// Performs an ioctl whose argument is read by the kernel. `argument` must be what `request`
+    /// reads.
     fn control(&self, request: libc::Ioctl, argument: *const libc::c_void) -> nix::Result<()> {
         // SAFETY: the callers pass a structure of the request's own that lives across the call.
         let done = unsafe { libc::ioctl(self.fd.as_raw_fd(), request, argument) };
         Errno::result(done).map(drop)
     }
 
-    /// Receives the frames that the interface has sent, as many as the inbox holds, and returns their
-    /// number. Never waits.
+    /// Receives the frames that the interface has sent, as many as the inbox holds, and returns
+    /// their number. Never waits.
     ///
     /// # Errors
     /// The kernel refused the first read.
@@ -140,7 +141,8 @@ impl TapDevice {
         Ok(received)
     }
 
-    /// Makes the interface receive frames with their headers, and returns the number of those taken.
+    /// Makes the interface receive frames with their headers, and returns the number of those
+    /// taken.
     ///
     /// # Errors
     /// The reason why the first frame was refused.

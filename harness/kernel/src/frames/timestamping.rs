@@ -1,9 +1,10 @@
 //! Time stamps of the kernel on received packets.
 //!
-//! A capture needs the time at which the kernel had a frame. The kernel stamps packets only while some
-//! socket on the machine asks for stamps (net/core/dev.c, net_enable_timestamp), and begins a while after
-//! the first one has asked, from a work queue. A packet without a stamp is stamped when it is read
-//! instead, which is wrong and cannot be told apart. So a socket is kept that asks all the time.
+//! A capture needs the time at which the kernel had a frame. The kernel stamps packets only while
+//! some socket on the machine asks for stamps (net/core/dev.c, net_enable_timestamp), and begins a
+//! while after the first one has asked, from a work queue. A packet without a stamp is stamped when
+//! it is read instead, which is wrong and cannot be told apart. So a socket is kept that asks all
+//! the time.
 
 use std::io::{self, IoSliceMut};
 use std::net::{Ipv4Addr, UdpSocket};

@@ -64,8 +64,8 @@ pub fn fresh_read_only_sys() -> nix::Result<()> {
 /// # Errors
 /// A path is not UTF-8, or the kernel refused the overlay.
 pub fn overlay(layers: &[PathBuf], disk: &Path, target: &Path) -> nix::Result<()> {
-    // Colons and commas divide the options (Documentation/filesystems/overlayfs.rst, "Multiple lower
-    // layers").
+    // Colons and commas divide the options (Documentation/filesystems/overlayfs.rst, "Multiple
+    // lower layers").
     let escaped = |path: &Path| -> nix::Result<String> {
         let text = path.to_str().ok_or(Errno::EILSEQ)?;
         Ok(text
@@ -92,9 +92,9 @@ pub fn overlay(layers: &[PathBuf], disk: &Path, target: &Path) -> nix::Result<()
             Some(options),
         )
     };
-    // In a user namespace overlayfs has to keep its bookkeeping in `user.*` attributes, as `trusted.*`
-    // ones need the host's CAP_SYS_ADMIN (Documentation/filesystems/overlayfs.rst). Linux before 5.11
-    // does not know the option.
+    // In a user namespace overlayfs has to keep its bookkeeping in `user.*` attributes, as
+    // `trusted.*` ones need the host's CAP_SYS_ADMIN (Documentation/filesystems/overlayfs.rst).
+    // Linux before 5.11 does not know the option.
     mount(&format!("{options},userxattr")).or_else(|_| mount(&options))
 }
 
@@ -107,8 +107,8 @@ pub fn is_read_only(path: &str) -> bool {
     })
 }
 
-/// Makes `/` and all mounts below private: mounts of this namespace do not appear in others, nor theirs
-/// here (`mount_namespaces(7)`, "Shared subtrees").
+/// Makes `/` and all mounts below private: mounts of this namespace do not appear in others, nor
+/// theirs here (`mount_namespaces(7)`, "Shared subtrees").
 ///
 /// # Errors
 /// The thread lacks `CAP_SYS_ADMIN` in the owner of its mount namespace.

@@ -1,7 +1,7 @@
 //! Trees of mounts that are attached nowhere: copied, changed, and attached again.
 //!
-//! A bind mount has to be attached before its flags can be changed, so others see it for a moment with
-//! the wrong flags. A detached tree is complete before anybody can see it (`open_tree(2)`,
+//! A bind mount has to be attached before its flags can be changed, so others see it for a moment
+//! with the wrong flags. A detached tree is complete before anybody can see it (`open_tree(2)`,
 //! `move_mount(2)`; Linux 5.2), and a descriptor carries it into another process.
 #![allow(unsafe_code)]
 
@@ -18,7 +18,8 @@ pub const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY;
 /// Attribute of mounts whose device nodes cannot be opened.
 pub const NO_DEVICES: u64 = libc::MOUNT_ATTR_NODEV;
 
-/// Copies the mount at `path`, with everything mounted below if `recursive`, and attaches the copy nowhere.
+/// Copies the mount at `path`, with everything mounted below if `recursive`, and attaches the copy
+/// nowhere.
 ///
 /// # Errors
 /// There is no such path, or the thread lacks `CAP_SYS_ADMIN` in the owner of its mount namespace.

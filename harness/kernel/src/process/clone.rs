@@ -1,8 +1,8 @@
 //! `clone3` without `exec`, for callers whose memory has no other thread that is awake.
 //!
-//! glibc's `fork` knows nothing of namespaces, and `unshare` cannot make the caller a member of a new
-//! PID namespace, only its children (`pid_namespaces(7)`). So the system call is made directly, which
-//! is only sound where no other thread could hold a lock at that moment.
+//! glibc's `fork` knows nothing of namespaces, and `unshare` cannot make the caller a member of a
+//! new PID namespace, only its children (`pid_namespaces(7)`). So the system call is made directly,
+//! which is only sound where no other thread could hold a lock at that moment.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -23,8 +23,8 @@ pub enum Cloned {
     },
 }
 
-/// Forks into the namespaces that `flags` name. The child starts as a copy of the caller, and signals
-/// `SIGCHLD` when it ends.
+/// Forks into the namespaces that `flags` name. The child starts as a copy of the caller, and
+/// signals `SIGCHLD` when it ends.
 ///
 /// # Errors
 /// `EPERM` without the privilege, `ENOSPC` if the kernel permits no more namespaces (`clone(2)`).
@@ -55,8 +55,8 @@ fn clone(flags: CloneFlags, exit_signal: i32) -> io::Result<Cloned> {
     // SAFETY: the arguments live across the call; no stack is given, so the child runs on a copy of
     // ours; every other thread of this memory sleeps, so no lock is held by a thread that is lost.
     let mut pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<CloneArgs>()) };
-    // Container engines answer ENOSYS to clone3, whose flags a seccomp filter cannot read: they are in
-    // memory. libc then falls back to clone, and so does this.
+    // Container engines answer ENOSYS to clone3, whose flags a seccomp filter cannot read: they are
+    // in memory. libc then falls back to clone, and so does this.
     if pid < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::ENOSYS) {
         // SAFETY: as above; the order of the arguments is that of x86_64 and aarch64 alike
         // for the three that are given, and the others are unused without their flags.

@@ -12,8 +12,8 @@ pub fn fork() -> nix::Result<ForkResult> {
     unsafe extern "C" {
         fn _Fork() -> libc::pid_t;
     }
-    // `_Fork` (glibc 2.34, musl) does without the handlers that `fork` runs in order to take and give
-    // back locks. Each touches a page that must then be copied, and nobody holds a lock here.
+    // `_Fork` (glibc 2.34, musl) does without the handlers that `fork` runs in order to take and
+    // give back locks. Each touches a page that must then be copied, and nobody holds a lock here.
     // SAFETY: called only where no other thread is, or where all others sleep without a lock, so
     // the child may use everything that its parent could.
     match Errno::result(unsafe { _Fork() })? {

@@ -4,8 +4,8 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::Result;
 
-/// Raises the soft limit of open files to `wanted`, as far as the hard limit allows, and returns the
-/// soft limit then in force.
+/// Raises the soft limit of open files to `wanted`, as far as the hard limit allows, and returns
+/// the soft limit then in force.
 ///
 /// An ordinary login has a soft limit of 1,024, whatever the hard limit is, because `select(2)` can
 /// handle no more.

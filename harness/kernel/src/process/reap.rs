@@ -14,8 +14,8 @@ pub enum Reaped {
 /// Reaps one child that has ended, if there is one.
 pub fn reap() -> Reaped {
     let mut status = 0;
-    // WNOHANG: one SIGCHLD may stand for several children (signal(7)), so callers ask until none is left.
-    // SAFETY: the status is ours and lives across the call.
+    // WNOHANG: one SIGCHLD may stand for several children (signal(7)), so callers ask until none is
+    // left. SAFETY: the status is ours and lives across the call.
     match unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) } {
         0 => Reaped::NoneYet,
         pid if pid > 0 => Reaped::One(pid, status),

@@ -1,15 +1,15 @@
 //! A child process in the memory of its parent, as after `vfork`.
 //!
-//! A fork copies the page tables, and then every page to which either side writes: 210 µs with 10 MB
-//! in use, and 1.9 ms with 100 MB (measured for this project, 2026-08). A thread shares the memory, but
-//! can have neither a user namespace nor a PID namespace of its own (`clone(2)`, CLONE_THREAD).
-//! Between the two is what `vfork` does: a process of its own in the same memory.
+//! A fork copies the page tables, and then every page to which either side writes: 210 µs with 10
+//! MB in use, and 1.9 ms with 100 MB (measured for this project, 2026-08). A thread shares the
+//! memory, but can have neither a user namespace nor a PID namespace of its own (`clone(2)`,
+//! CLONE_THREAD). Between the two is what `vfork` does: a process of its own in the same memory.
 //!
-//! That is sound for the same reason as `vfork`: one of the two sleeps while the other is awake. So the
-//! child may do whatever the parent might, and the parent finds in memory what the child left there.
-//! Descriptors, signal handlers, credentials and namespaces are the child's own. The child has the
-//! thread-local values of the thread that makes it, and the lower part of that thread's stack with
-//! the guard at its end. So a fork of the child is a copy of that thread, with its name.
+//! That is sound for the same reason as `vfork`: one of the two sleeps while the other is awake. So
+//! the child may do whatever the parent might, and the parent finds in memory what the child left
+//! there. Descriptors, signal handlers, credentials and namespaces are the child's own. The child
+//! has the thread-local values of the thread that makes it, and the lower part of that thread's
+//! stack with the guard at its end. So a fork of the child is a copy of that thread, with its name.
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
@@ -37,28 +37,28 @@ struct Shared<F> {
     present: AtomicU32,
     /// Whether the work has returned.
     done: AtomicBool,
-    /// The stack on which signals are handled. The kernel does not pass it on to a child in the same
-    /// memory (`sigaltstack(2)`, notes).
+    /// The stack on which signals are handled. The kernel does not pass it on to a child in the
+    /// same memory (`sigaltstack(2)`, notes).
     alternative: libc::stack_t,
 }
 
-/// Bytes of stack that the parent keeps for itself below its present frame. The thread must have so much
-/// more stack than its child needs.
+/// Bytes of stack that the parent keeps for itself below its present frame. The thread must have so
+/// much more stack than its child needs.
 pub const OWN: usize = 64 << 10;
 
 const WAIT: u32 = 0;
 const ENTER: u32 = 1;
 const LEAVE: u32 = 2;
 
-/// Runs `work` in a child process in the namespaces that `flags` name, and waits until the child has left
-/// the memory of this process.
+/// Runs `work` in a child process in the namespaces that `flags` name, and waits until the child
+/// has left the memory of this process.
 ///
 /// Parts of the child may exist for a while after that. The kernel kills the child when this thread
-/// ends. Every other thread of this process has to sleep meanwhile, or at least to be done with locks
-/// and the heap.
+/// ends. Every other thread of this process has to sleep meanwhile, or at least to be done with
+/// locks and the heap.
 ///
-/// `before` runs in this process first and is told the child's id. The child begins when `before` has
-/// returned true, and ends at once when `before` has returned false.
+/// `before` runs in this process first and is told the child's id. The child begins when `before`
+/// has returned true, and ends at once when `before` has returned false.
 ///
 /// Returns false if the child was killed in the midst of its work. Nobody knows what it has left in
 /// memory then, so this process should end too.
@@ -77,7 +77,8 @@ pub fn run_in_child<F: FnOnce()>(
         done: AtomicBool::new(false),
         alternative: alternative_stack()?,
     };
-    // CLONE_VM without CLONE_VFORK: the parent has to write the child's id mapping before it sleeps.
+    // CLONE_VM without CLONE_VFORK: the parent has to write the child's id mapping before it
+    // sleeps.
     let flags = flags.bits() | libc::CLONE_VM | libc::CLONE_CHILD_CLEARTID | libc::SIGCHLD;
     // Both x86-64 and AArch64 want stacks aligned to 16 bytes.
     let top = ((&raw const shared).expose_provenance() - OWN) & !0xf;
@@ -103,8 +104,8 @@ pub fn run_in_child<F: FnOnce()>(
     let entry = if before(pid) { ENTER } else { LEAVE };
     shared.entry.store(entry, Ordering::Release);
     wake(&shared.entry);
-    // The kernel wakes with FUTEX_WAKE and without FUTEX_PRIVATE_FLAG (kernel/fork.c, mm_release), so
-    // the wait must be without that flag too.
+    // The kernel wakes with FUTEX_WAKE and without FUTEX_PRIVATE_FLAG (kernel/fork.c, mm_release),
+    // so the wait must be without that flag too.
     while shared.present.load(Ordering::Acquire) != 0 {
         wait(&shared.present, 1, libc::FUTEX_WAIT);
     }

@@ -1,8 +1,8 @@
 //! Signals as descriptors, their default dispositions, and the signal for stack traces.
 //!
-//! A signal handler may do almost nothing (`signal-safety(7)`), so signals are blocked and read from
-//! a descriptor. What every trial does is done by bare system calls: libc's own functions are on pages
-//! that each forked process would have to fault in first.
+//! A signal handler may do almost nothing (`signal-safety(7)`), so signals are blocked and read
+//! from a descriptor. What every trial does is done by bare system calls: libc's own functions are
+//! on pages that each forked process would have to fault in first.
 #![allow(unsafe_code)]
 
 use std::mem::MaybeUninit;
@@ -76,8 +76,8 @@ impl BlockedSignals {
     }
 }
 
-/// The kernel's set of signals, one bit each. libc's `sigset_t` is larger, so each system call is told
-/// the size.
+/// The kernel's set of signals, one bit each. libc's `sigset_t` is larger, so each system call is
+/// told the size.
 type Mask = u64;
 
 /// Unblocks every signal for the calling thread.
@@ -172,8 +172,8 @@ static TRACE: OnceLock<fn()> = OnceLock::new();
 /// Makes the trace signal run `trace` on the first thread of this process, or of a copy of this
 /// process.
 ///
-/// `trace` may allocate, which a signal handler must not do: it may deadlock. It runs once, in a process
-/// that hangs and is about to be killed, and another process keeps the time limit.
+/// `trace` may allocate, which a signal handler must not do: it may deadlock. It runs once, in a
+/// process that hangs and is about to be killed, and another process keeps the time limit.
 pub fn on_trace_signal(trace: fn()) {
     let _ = TRACE.set(trace);
     // SAFETY: the structure is plain data; the handler has the signature for no SA_SIGINFO.
@@ -189,8 +189,8 @@ extern "C" fn on_trace(number: i32) {
     // SAFETY: plain system calls without pointers.
     unsafe {
         let first = libc::getpid();
-        // A signal for the process goes to any thread that does not block it (signal(7)), and the test
-        // runs on the first thread.
+        // A signal for the process goes to any thread that does not block it (signal(7)), and the
+        // test runs on the first thread.
         if libc::gettid() != first {
             libc::syscall(libc::SYS_tgkill, first, first, number);
             return;

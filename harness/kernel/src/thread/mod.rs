@@ -1,7 +1,8 @@
 //! What belongs to a thread and not to its process, and is missing in a copy of the thread.
 //!
-//! A test body runs on a copy of a zygote's thread, in a process without the other threads. libc, the
-//! kernel and Rust's runtime set things up when they start a thread; for a copy this module does.
+//! A test body runs on a copy of a zygote's thread, in a process without the other threads. libc,
+//! the kernel and Rust's runtime set things up when they start a thread; for a copy this module
+//! does.
 //!
 //! | file | role |
 //! |---|---|

@@ -1,10 +1,9 @@
 //! Restartable sequences: memory in which the kernel writes which processor a thread runs on.
 //!
 //! glibc registers such an area for each thread that it starts, and reads the area in
-//! `sched_getcpu(3)`, as some allocators do. A child in the same memory has no registration: the kernel
-//! drops it at `clone` with CLONE_VM (`include/linux/rseq.h`,
-//! `rseq_fork`). A fork of such a child would read
-//! the processor that its original was on, so the child registers the area again.
+//! `sched_getcpu(3)`, as some allocators do. A child in the same memory has no registration: the
+//! kernel drops it at `clone` with CLONE_VM (`include/linux/rseq.h`, `rseq_fork`). A fork of such a
+//! child would read the processor that its original was on, so the child registers the area again.
 #![allow(unsafe_code)]
 
 use std::sync::OnceLock;
@@ -17,8 +16,8 @@ struct RseqArea {
     size: u32,
 }
 
-/// Signature in front of abort handlers, as glibc registers it (`sys/rseq.h`, `RSEQ_SIG`). Without a
-/// known signature nothing is registered.
+/// Signature in front of abort handlers, as glibc registers it (`sys/rseq.h`, `RSEQ_SIG`). Without
+/// a known signature nothing is registered.
 const SIGNATURE: Option<u32> = match () {
     () if cfg!(target_arch = "x86_64") => Some(0x5305_3053),
     () if cfg!(target_arch = "aarch64") => Some(0xd428_bc00),

@@ -1,8 +1,8 @@
 //! Messages about stack overflows, for code that runs before Rust's runtime is set up.
 //!
-//! The runtime makes a fault in the guard page of a stack a message and an abort. Without it an overflow
-//! is a plain SIGSEGV, and a test does not say why it died. A fault on a full stack can only be handled
-//! on another stack (`sigaltstack(2)`).
+//! The runtime makes a fault in the guard page of a stack a message and an abort. Without it an
+//! overflow is a plain SIGSEGV, and a test does not say why it died. A fault on a full stack can
+//! only be handled on another stack (`sigaltstack(2)`).
 #![allow(unsafe_code)]
 
 use std::mem::{size_of, zeroed};
@@ -13,8 +13,8 @@ static ACTIVE: AtomicBool = AtomicBool::new(false);
 /// Lowest address of the test thread's stack. A fault just below is an overflow.
 static LOWEST: AtomicUsize = AtomicUsize::new(0);
 
-/// Bytes around the end of the stack in which a fault is an overflow. rustc probes each page of a large
-/// frame, so that no frame skips the guard.
+/// Bytes around the end of the stack in which a fault is an overflow. rustc probes each page of a
+/// large frame, so that no frame skips the guard.
 const GUARD: usize = 64 * 1024;
 /// Bytes of the stack for signal handlers.
 const SIGNAL_STACK: usize = 64 * 1024;
@@ -72,8 +72,8 @@ extern "C" fn on_fault(_: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void)
             libc::write(2, text.as_ptr().cast(), text.len());
             libc::abort();
         }
-        // Another fault: with the default disposition the instruction faults again and ends the process
-        // as it would have without this handler.
+        // Another fault: with the default disposition the instruction faults again and ends the
+        // process as it would have without this handler.
         libc::signal(libc::SIGSEGV, libc::SIG_DFL);
     }
 }

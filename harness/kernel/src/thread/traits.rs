@@ -58,9 +58,10 @@ fn capabilities() -> nix::Result<[u32; 6]> {
 
 /// Returns the calling thread's umask, which it may share with other threads.
 ///
-/// `umask(2)` tells the umask only by changing it, which other threads would see for a moment. So it is
-/// read from `/proc`. A procfs of another PID namespace does not know the thread. Such a thread has
-/// entered other namespaces and shares its umask no longer, so there it is changed and set back.
+/// `umask(2)` tells the umask only by changing it, which other threads would see for a moment. So
+/// it is read from `/proc`. A procfs of another PID namespace does not know the thread. Such a
+/// thread has entered other namespaces and shares its umask no longer, so there it is changed and
+/// set back.
 pub fn umask() -> Mode {
     read_umask().unwrap_or_else(|| {
         let found = set_umask(Mode::S_IRWXG | Mode::S_IRWXO);
@@ -94,8 +95,8 @@ pub struct FirstThread {
 }
 
 impl FirstThread {
-    /// Returns the calling thread, which must be the first of its process; nothing if the kernel does not
-    /// tell the address.
+    /// Returns the calling thread, which must be the first of its process; nothing if the kernel
+    /// does not tell the address.
     pub fn current() -> Option<FirstThread> {
         let mut address = 0usize;
         // Kernels without CONFIG_CHECKPOINT_RESTORE lack this request (prctl(2)).
@@ -107,9 +108,9 @@ impl FirstThread {
 
     /// Makes libc take the thread for one that no process has, in a copy of the process.
     ///
-    /// In a copy of another thread, libc still lists the first thread. When all threads are to change
-    /// their user, libc signals each by its id (glibc, nptl/nptl_setxid.c), and the id may belong to
-    /// another process by then.
+    /// In a copy of another thread, libc still lists the first thread. When all threads are to
+    /// change their user, libc signals each by its id (glibc, nptl/nptl_setxid.c), and the id may
+    /// belong to another process by then.
     pub fn disown(self) {
         let place = ptr::with_exposed_provenance_mut::<i32>(self.address);
         // SAFETY: the kernel was told to write to this address when the thread ends, so it is there
@@ -123,8 +124,8 @@ impl FirstThread {
     }
 }
 
-/// Names the calling thread for `ps` and debuggers, which see fifteen bytes of the name (`prctl(2)`,
-/// PR_SET_NAME).
+/// Names the calling thread for `ps` and debuggers, which see fifteen bytes of the name
+/// (`prctl(2)`, PR_SET_NAME).
 pub fn show_as(name: &str) {
     if let Ok(name) = CString::new(name) {
         let _ = nix::sys::prctl::set_name(&name);
