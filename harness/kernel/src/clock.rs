@@ -18,6 +18,7 @@ pub fn realtime() -> u64 {
 fn nanoseconds(id: ClockId) -> u64 {
     // Both clocks exist on every Linux, so a failure has no meaning (clock_gettime(2)).
     clock_gettime(id).map_or(0, |time| {
+        // 64 bits of nanoseconds last until the year 2554.
         let seconds = time.tv_sec().cast_unsigned();
         seconds * 1_000_000_000 + time.tv_nsec().cast_unsigned()
     })

@@ -38,6 +38,7 @@ impl FileIdentity {
 /// # Errors
 /// `from` is not open.
 pub fn replace_standard(from: BorrowedFd<'_>, to: RawFd) -> Result<()> {
+    // dup2 closes what was there, so any other number might be a descriptor that somebody owns.
     debug_assert!((0..=2).contains(&to));
     // Unlike its source, the copy of dup2(2) is not close-on-exec.
     // SAFETY: the numbers 0, 1 and 2 are nobody's property in the processes that call this.
@@ -69,6 +70,7 @@ pub fn close_all_but(kept: &[RawFd]) -> Result<()> {
             let done = unsafe { libc::syscall(libc::SYS_close_range, from, kept - 1, 0u32) };
             Errno::result(done)?;
         }
+        // `kept` may name a descriptor twice, or one below 3.
         from = from.max(kept.saturating_add(1));
     }
     Ok(())

@@ -49,6 +49,7 @@ impl IdMap {
         deny_setgroups: bool,
     ) -> io::Result<()> {
         let process = &*FixedStr::<16>::of(format_args!("{process}"));
+        // Users first: `setgroups` can be denied only before the groups are mapped.
         self.write_to(process, "uid_map")?;
         if deny_setgroups {
             write(process, "setgroups", "deny")?;
@@ -85,11 +86,13 @@ fn contiguous(map: &str) -> u32 {
     extents.sort_unstable();
     let mut end = 0;
     for (inside, count) in extents {
+        // A gap: ids beyond it cannot be handed out as one range.
         if inside != end {
             break;
         }
         end += count;
     }
+    // 4,294,967,295 ids from 0 on is all that there are: -1 is no id.
     u32::try_from(end).unwrap_or(u32::MAX)
 }
 

@@ -22,6 +22,8 @@ pub fn bring_up() -> nix::Result<()> {
     )?;
     // SAFETY: an all-zero `ifreq` is a valid value of that plain structure.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    // The flags are set as a whole, without a look at the earlier ones: a new `lo` has no others
+    // that users may set.
     request.ifr_name[0] = b'l' as libc::c_char;
     request.ifr_name[1] = b'o' as libc::c_char;
     request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;

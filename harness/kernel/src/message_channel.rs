@@ -36,6 +36,8 @@ impl MessageChannel {
             AddressFamily::Unix,
             SockType::SeqPacket,
             None,
+            // Programs of a test must not inherit a channel: the other end would never see an end
+            // of file.
             SockFlag::SOCK_CLOEXEC,
         )?;
         Ok((MessageChannel(a), MessageChannel(b)))
@@ -46,6 +48,7 @@ impl MessageChannel {
     /// # Errors
     /// `EPIPE` if the other end is gone.
     pub fn send(&self, message: &[u8]) -> nix::Result<()> {
+        // MSG_NOSIGNAL: a peer that is gone is an error here, and no SIGPIPE for the whole process.
         retry(|| send(self.0.as_raw_fd(), message, MsgFlags::MSG_NOSIGNAL)).map(drop)
     }
 
@@ -127,6 +130,7 @@ impl MessageChannel {
     /// The kernel refused to receive.
     pub fn receive_whole_with(&self) -> nix::Result<(Vec<u8>, Passed)> {
         let look = MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC;
+        // With MSG_TRUNC and no buffer the kernel tells the length only (recv(2)).
         let length = retry(|| recv(self.0.as_raw_fd(), &mut [], look))?;
         let mut message = vec![0; length];
         let (_, passed) = self.receive_message(&mut message, MsgFlags::empty())?;
@@ -152,6 +156,7 @@ impl MessageChannel {
     ) -> nix::Result<(&'a [u8], [Option<OwnedFd>; FEW])> {
         /// Room for one message of descriptors, aligned as the kernel's structures are.
         #[repr(align(8))]
+        // `CMSG_SPACE` of two descriptors is 24 bytes on 64-bit machines.
         struct Space([u8; 32]);
         let mut space = Space([0; 32]);
         let mut part = libc::iovec {
@@ -200,6 +205,8 @@ impl MessageChannel {
                 self.0.as_raw_fd(),
                 &mut iov,
                 Some(&mut space),
+                // Otherwise a fork between this call and a later fcntl would leak the descriptors
+                // to a program.
                 flags | MsgFlags::MSG_CMSG_CLOEXEC,
             )
             .map(|m| (m.bytes, owned(m.cmsgs())))

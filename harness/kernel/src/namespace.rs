@@ -47,6 +47,7 @@ pub fn parent_of(namespace: BorrowedFd<'_>) -> Result<OwnedFd> {
 
 fn relative(namespace: BorrowedFd<'_>, request: libc::Ioctl) -> Result<OwnedFd> {
     // SAFETY: these requests take no argument.
+    // The kernel opens the new descriptor close-on-exec (fs/nsfs.c, open_related_ns).
     let fd = Errno::result(unsafe { libc::ioctl(namespace.as_raw_fd(), request) })?;
     // SAFETY: the kernel has just made this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })

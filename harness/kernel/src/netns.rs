@@ -49,6 +49,8 @@ impl Netns {
     /// # Panics
     /// If the thread cannot come back.
     pub fn excursion<T>(&self, netns: BorrowedFd<'_>, work: impl FnOnce() -> T) -> nix::Result<T> {
+        // CLONE_NEWNET makes the kernel check that the descriptor is of a network namespace
+        // (setns(2)).
         setns(netns, CloneFlags::CLONE_NEWNET)?;
         let _return = Return(self.fd.as_fd());
         Ok(work())
@@ -64,6 +66,7 @@ impl Netns {
     /// # Panics
     /// If the thread cannot come back.
     pub fn excursion_to_new<T>(&self, work: impl FnOnce() -> T) -> nix::Result<T> {
+        // Only this thread changes: each thread has a network namespace of its own (unshare(2)).
         nix::sched::unshare(CloneFlags::CLONE_NEWNET)?;
         let _return = Return(self.fd.as_fd());
         Ok(work())

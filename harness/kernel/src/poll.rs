@@ -35,6 +35,7 @@ pub fn wait_readable<const N: usize>(
 /// # Errors
 /// `EINTR` if a signal ended the wait.
 pub fn wait_writable(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> Result<bool> {
+    // A pipe counts as writable when PIPE_BUF bytes fit (pipe(7)).
     let mut polled = [PollFd::new(fd, PollFlags::POLLOUT)];
     poll(&mut polled, rounded_up(timeout))?;
     Ok(polled.map(is_ready)[0])

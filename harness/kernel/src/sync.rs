@@ -95,6 +95,8 @@ impl Notifier {
 
     /// Waits as [`wait`](Self::wait) does, and no longer than `limit`.
     pub fn wait_timeout<'a, T>(&self, guard: Guard<'a, T>, limit: Duration) -> Guard<'a, T> {
+        // The flag of the time-out is of no use: a wait may also end without a cause, so callers
+        // look at the data.
         let waited = self.0.wait_timeout(guard, limit);
         waited.unwrap_or_else(PoisonError::into_inner).0
     }

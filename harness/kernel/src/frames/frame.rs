@@ -29,6 +29,8 @@ impl Buffer {
     /// Makes an empty buffer.
     pub fn new() -> Buffer {
         Buffer {
+            // A zeroed vector of this size is fresh pages of the kernel, which take no memory until
+            // they are used.
             memory: vec![0; HEADROOM + VNET_HEADER + FRAME_MAX].into_boxed_slice(),
             start: HEADROOM,
             end: HEADROOM,
@@ -67,6 +69,8 @@ impl Buffer {
         }
         let from = self.start;
         self.start -= VLAN_TAG;
+        // The virtio-net header and both hardware addresses move to the front by four bytes; the
+        // tag goes into the gap.
         self.memory.copy_within(from..from + front, from - VLAN_TAG);
         let tag = self.start + front;
         self.memory[tag..tag + 2].copy_from_slice(&protocol.to_be_bytes());
@@ -84,6 +88,8 @@ impl Buffer {
         let partial = header[0] & NEEDS_CHECKSUM != 0;
         for (shift, at) in [(segmented, HEADERS_LENGTH), (partial, CHECKSUM_START)] {
             if shift {
+                // Native byte order, as of legacy virtio devices (include/linux/virtio_byteorder.h,
+                // virtio_legacy_is_little_endian).
                 let old = u16::from_ne_bytes([header[at], header[at + 1]]);
                 let new = old.saturating_add(VLAN_TAG as u16);
                 header[at..at + 2].copy_from_slice(&new.to_ne_bytes());
@@ -136,6 +142,7 @@ impl Inbox {
     }
 
     pub(super) fn slots(&mut self) -> &mut [ReceivedFrame] {
+        // A call that fails must not leave the frames of an earlier one behind.
         self.filled = 0;
         &mut self.slots
     }

@@ -79,6 +79,7 @@ impl PacketSocket {
         let socket = PacketSocket { fd };
         socket
             .set(libc::PACKET_VNET_HDR, 1)
+            // Tells the VLAN tag, which the kernel takes out of the frame.
             .and_then(|()| socket.set(libc::PACKET_AUXDATA, 1))
             .and_then(|()| setsockopt(&socket.fd, sockopt::RcvBuf, &buffer))
             .and_then(|()| setsockopt(&socket.fd, sockopt::SndBuf, &buffer))
@@ -168,6 +169,7 @@ impl PacketSocket {
             .take(received)
         {
             slot.buffer.set_filled(message.msg_len as usize);
+            // The direction is in the type of the packet (packet(7)).
             slot.outgoing = meta.from.sll_pkttype == libc::PACKET_OUTGOING;
             let notes = notes(&message.msg_hdr);
             slot.time = notes.time;

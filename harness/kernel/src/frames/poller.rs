@@ -63,6 +63,7 @@ impl Poller {
     pub fn new() -> nix::Result<Poller> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        // An eventfd in the same set: a request of another thread ends the wait as a frame does.
         epoll.add(&wake, EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
         Ok(Poller { epoll, wake })
     }
@@ -124,6 +125,7 @@ impl Poller {
             count => count? as usize,
         };
         if ready.woken() {
+            // One read takes all wakes that have come so far (eventfd(2)).
             let _ = self.wake.read();
         }
         Ok(())

@@ -78,6 +78,7 @@ impl TapDevice {
         for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
             *to = from.cast_signed();
         }
+        // IFF_NO_PI: no four bytes of flags and EtherType in front, which the frame has itself.
         let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR;
         request.ifr_ifru.ifru_flags = flags as libc::c_short;
         self.control(libc::TUNSETIFF, (&raw const request).cast())
@@ -124,8 +125,10 @@ impl TapDevice {
     pub fn receive(&self, inbox: &mut Inbox) -> nix::Result<usize> {
         let mut received = 0;
         let slots = inbox.slots();
+        // TAP devices have no call for several frames, as packet sockets have with recvmmsg.
         for slot in slots {
             match read(&self.fd, slot.buffer.space()) {
+                // Nothing more is waiting; a poller tells when there is.
                 Ok(0) | Err(Errno::EAGAIN | Errno::EINTR) => break,
                 Ok(length) => {
                     slot.buffer.set_filled(length);

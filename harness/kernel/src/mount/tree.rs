@@ -30,6 +30,7 @@ pub fn detach_copy(path: &Path, recursive: bool) -> nix::Result<OwnedFd> {
     } else {
         0
     };
+    // Without OPEN_TREE_CLONE the descriptor would stand for the mount itself.
     let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | recursive;
     // SAFETY: the path is a C string that lives across the call.
     let fd = unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags) };
@@ -52,6 +53,7 @@ pub fn attach(tree: BorrowedFd<'_>, target: &Path) -> nix::Result<()> {
             c"".as_ptr(),
             libc::AT_FDCWD,
             target.as_ptr(),
+            // The empty path means: the tree of the descriptor itself.
             libc::MOVE_MOUNT_F_EMPTY_PATH,
         )
     };
@@ -91,10 +93,12 @@ fn mount_setattr(dir: i32, path: &CStr, flags: i32, what: &MountAttributes<'_>) 
     let mut attr = libc::mount_attr {
         attr_set: what.set,
         attr_clr: what.clear,
+        // 0 leaves the propagation as it is.
         propagation: 0,
         userns_fd: 0,
     };
     if let Some(userns) = what.idmap {
+        // The kernel reads `userns_fd` only with this flag (mount_setattr(2)).
         attr.attr_set |= libc::MOUNT_ATTR_IDMAP;
         attr.userns_fd = userns.as_raw_fd() as u64;
     }

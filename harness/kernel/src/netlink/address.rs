@@ -113,6 +113,8 @@ fn family(address: IpAddr) -> AddressFamily {
 
 fn address_message(device: Device<'_>, address: IpAddr, prefix: u8) -> AddressMessage {
     let scope = match address {
+        // The kernel derives the scope of an IPv6 address by itself; that of an IPv4 address is
+        // what we say.
         IpAddr::V6(v6) if v6.is_unicast_link_local() => AddressScope::Link,
         _ if address.is_loopback() => AddressScope::Host,
         _ => AddressScope::Universe,
@@ -155,6 +157,7 @@ fn route_message(route: &RouteRequest<'_>) -> RouteMessage {
     message.header = RouteHeader {
         address_family: family(route.destination),
         destination_prefix_length: route.prefix,
+        // Of the protocol `static`, so that routing daemons in nodes leave the route alone.
         table: RouteHeader::RT_TABLE_MAIN,
         protocol: RouteProtocol::Static,
         // The kernel looks for an IPv4 gateway among routes of a narrower scope than its own
@@ -168,6 +171,7 @@ fn route_message(route: &RouteRequest<'_>) -> RouteMessage {
         kind: RouteType::Unicast,
         ..RouteHeader::default()
     };
+    // The default route has no destination attribute.
     if route.prefix > 0 {
         message
             .attributes
@@ -191,6 +195,8 @@ fn neighbour_message(neighbour: &NeighbourRequest<'_>) -> NeighbourMessage {
     message.header = NeighbourHeader {
         family: family(neighbour.address),
         ifindex: neighbour.device.index,
+        // Permanent entries do not count against `gc_thresh3`, which all namespaces share
+        // (net/core/neighbour.c, neigh_alloc).
         state: NeighbourState::Permanent,
         ..NeighbourHeader::default()
     };

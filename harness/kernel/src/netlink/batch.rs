@@ -46,6 +46,7 @@ impl From<&str> for RequestSubject {
     fn from(text: &str) -> Self {
         let mut short = [0; 16];
         match short.get_mut(..text.len()) {
+            // The last byte stays zero, which ends the text.
             Some(space) if text.len() < 16 => {
                 space.copy_from_slice(text.as_bytes());
                 Self::Short(short)
@@ -96,6 +97,7 @@ impl Batch {
     ) {
         let start = self.bytes.len();
         let end = start + encoding::HEADER + message.buffer_len();
+        // The packet crate writes into zeroed memory; padding stays zero.
         self.bytes.resize(end, 0);
         message.serialize(&mut self.bytes[start + encoding::HEADER..]);
         self.finish(operation, subject, start, message.message_type(), flags);
@@ -125,6 +127,7 @@ impl Batch {
         kind: u16,
         flags: u16,
     ) {
+        // The length in the header is without the padding that follows.
         encoding::header(&mut self.bytes[start..], kind, flags | NLM_F_REQUEST, 0);
         self.bytes.resize(encoding::align(self.bytes.len()), 0);
         self.requests.push(QueuedRequest {
@@ -161,6 +164,7 @@ impl Batch {
             // `nlmsg_seq`, by which an answer names its request.
             self.bytes[start + 8..start + 12]
                 .copy_from_slice(&first_sequence.wrapping_add(at as u32).to_ne_bytes());
+            // A request is never divided: a datagram holds whole messages.
             let full = end - self.requests[from].start >= bytes || at + 1 - from >= count;
             if full || at + 1 == self.requests.len() {
                 // Only the last request of a piece asks for an acknowledgement. The kernel works in

@@ -75,6 +75,7 @@ impl Batch {
         const NEVER: u64 = 100_000_000;
         let data = vec![
             InfoBridge::MulticastSnooping(false),
+            // Queries at the start would ask every node to report, all at the same time.
             InfoBridge::MulticastStartupQueryCount(0),
             InfoBridge::MulticastMembershipInterval(NEVER),
             InfoBridge::MulticastQuerierInterval(NEVER),
@@ -88,6 +89,7 @@ impl Batch {
             .push(LinkAttribute::Address(bridge.mac.to_vec()));
         message.attributes.push(info(data));
         self.create("create the bridge", bridge.device, message);
+        // Before the bridge is up: afterwards the kernel has already made an address.
         self.give_no_addresses(bridge.device);
         self.add_address(bridge.device, bridge.link_local().into(), 64);
     }
@@ -115,8 +117,12 @@ impl Batch {
 
     /// Brings a bridge up and makes it listen for memberships. Its ports must exist by then.
     pub fn start_bridge(&mut self, bridge: &BridgeRequest<'_>) {
+        // Before snooping starts: a querier needs the link-local address to be usable, which it is
+        // when the bridge is up.
         self.set_up(bridge.device);
         let data = vec![
+            // Without a querier on the segment, a bridge that snoops forwards groups to everybody
+            // (net/bridge/br_multicast.c).
             InfoBridge::MulticastQuerier(true),
             InfoBridge::MulticastSnooping(true),
         ];

@@ -79,6 +79,7 @@ impl Netlink {
         let mut result = Ok(());
         for piece in batch.seal(PIECE_BYTES, PIECE_COUNT, first) {
             result = result.and(self.execute_piece(batch, piece, first));
+            // Later pieces build on this one, and would only add refusals.
             if result.is_err() {
                 break;
             }
@@ -164,6 +165,7 @@ impl Netlink {
                     // are missing (Documentation/userspace-api/netlink/intro.rst, "Dump
                     // consistency").
                     interrupted |= message.flags & NLM_F_DUMP_INTR != 0;
+                    // A dump ends with NLMSG_DONE, or with one error in place of everything.
                     match message.kind {
                         NLMSG_DONE => break 'answers,
                         NLMSG_ERROR => {
@@ -207,6 +209,8 @@ impl Netlink {
             for message in
                 encoding::messages(datagram).filter(|message| message.sequence == sequence)
             {
+                // The answer comes before the acknowledgement, which NLM_F_ACK asks for
+                // (netlink(7)).
                 if message.kind != NLMSG_ERROR {
                     found = read(&message).or(found);
                     continue;
@@ -225,6 +229,8 @@ impl Netlink {
     }
 
     fn send(&mut self, kind: u16, flags: u16, payload: &[u8]) -> nix::Result<u32> {
+        // Each request has a number of its own, so that answers to an earlier one that was given up
+        // are told apart.
         self.sequence = self.sequence.wrapping_add(1);
         let mut bytes = vec![0; encoding::HEADER];
         bytes.extend(payload);
@@ -269,6 +275,7 @@ impl Answers<'_> {
 pub(crate) fn error_of(message: &Message<'_>) -> Option<Errno> {
     match encoding::u32_at(message.payload, 0).map(u32::cast_signed) {
         Some(0) => None,
+        // `struct nlmsgerr` begins with the negative errno, or with 0.
         Some(code) => Some(Errno::from_raw(code.wrapping_neg())),
         None => Some(Errno::EIO),
     }
@@ -277,6 +284,7 @@ pub(crate) fn error_of(message: &Message<'_>) -> Option<Errno> {
 /// Returns the sentence that the kernel added to its refusal (extended acknowledgement).
 pub(crate) fn words_of(message: &Message<'_>) -> Option<String> {
     const NLMSGERR_ATTR_MSG: u16 = 1;
+    // Attributes follow the refused message only if the kernel says so.
     if message.flags & NLM_F_ACK_TLVS == 0 {
         return None;
     }

@@ -75,6 +75,7 @@ pub(super) fn sockets_of(socket: NetlinkSocket) -> Result<Vec<SocketEntry>, Netl
     let mut netlink = Netlink::from_socket(socket);
     let mut found = Vec::new();
     for (protocol, number) in [("tcp", libc::IPPROTO_TCP), ("udp", libc::IPPROTO_UDP)] {
+        // One dump is about one family and one protocol (sock_diag(7)).
         for family in [libc::AF_INET, libc::AF_INET6] {
             let request = inet_request(family as u8, number as u8);
             found.extend(netlink.dump(
@@ -98,6 +99,7 @@ pub(super) fn sockets_of(socket: NetlinkSocket) -> Result<Vec<SocketEntry>, Netl
 fn inet_request(family: u8, protocol: u8) -> Vec<u8> {
     let mut request = vec![family, protocol, 0, 0];
     request.extend(u32::MAX.to_ne_bytes());
+    // `struct inet_diag_sockid`, all zero: every address.
     request.resize(56, 0);
     request
 }
@@ -140,6 +142,7 @@ fn inet(protocol: &'static str, message: &Message<'_>) -> Option<SocketEntry> {
 
 fn ip(family: u8, bytes: &[u8]) -> Option<IpAddr> {
     Some(match i32::from(family) {
+        // Both families have room for 16 bytes; IPv4 uses the first four.
         libc::AF_INET => IpAddr::V4(Ipv4Addr::from(<[u8; 4]>::try_from(bytes.get(..4)?).ok()?)),
         _ => IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(bytes).ok()?)),
     })

@@ -28,6 +28,7 @@ pub(crate) fn header(bytes: &mut [u8], kind: u16, flags: u16, sequence: u32) {
 
 /// Appends an attribute: a `struct nlattr`, the value, and zeros up to the next multiple of four.
 pub(crate) fn attribute(payload: &mut Vec<u8>, kind: u16, value: &[u8]) {
+    // The length counts the four bytes in front, and not the padding.
     payload.extend((4 + value.len() as u16).to_ne_bytes());
     payload.extend(kind.to_ne_bytes());
     payload.extend(value);
@@ -75,6 +76,8 @@ pub(crate) fn messages(datagram: &[u8]) -> impl Iterator<Item = Message<'_>> {
     let mut rest = datagram;
     std::iter::from_fn(move || {
         let length = usize::try_from(u32_at(rest, 0)?).ok()?;
+        // A length that is too small would make this loop for ever, and one that is too large reads
+        // beyond the datagram.
         let whole = rest.get(..length).filter(|whole| whole.len() >= HEADER)?;
         rest = rest.get(align(length)..).unwrap_or_default();
         Some(Message {

@@ -120,6 +120,8 @@ impl fmt::Display for NetlinkError {
             NetlinkFailure::Refused { errno, kernel } => {
                 write!(out, "{errno}")?;
                 if let Some(words) = kernel {
+                    // An extended acknowledgement often names the wrong attribute, which no errno
+                    // does.
                     write!(out, "; the kernel says: {words}")?;
                 }
                 match explanation(*errno) {
@@ -146,11 +148,13 @@ fn explanation(errno: Errno) -> Option<&'static str> {
         Errno::EPERM | Errno::EACCES => {
             "this needs CAP_NET_ADMIN in the user namespace that owns the network namespace"
         }
+        // `BR_MAX_PORTS` is 1 << 10, and port 0 is not used (net/bridge/br_private.h).
         Errno::EXFULL => "a bridge takes at most 1023 ports: use several bridges",
         Errno::EEXIST => {
             "the name, the index or the address is already taken in that network namespace"
         }
         Errno::ENODEV => "there is no such interface in that network namespace",
+        // A missing module and a missing option give the same answer.
         Errno::EOPNOTSUPP => "this kernel was built without it, or its module is not loaded",
         Errno::EBADF => "the descriptor does not refer to a network namespace",
         Errno::ENOBUFS => "the socket's queue overflowed and answers were lost",

@@ -46,6 +46,7 @@ impl Netlink {
     fn ethtool(&self, name: &str, mut value: EthtoolValue) -> nix::Result<()> {
         // SAFETY: an all-zero `ifreq` is a valid value of that plain structure.
         let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+        // The last byte stays zero and ends a name that is too long.
         let (_, room) = request.ifr_name.split_last_mut().expect("it has 16 bytes");
         for (to, from) in room.iter_mut().zip(name.bytes()) {
             *to = from as libc::c_char;

@@ -52,6 +52,8 @@ impl NetlinkSocket {
     /// # Errors
     /// The kernel refused the socket: it has no such protocol.
     pub fn open(protocol: NetlinkProtocol) -> nix::Result<Self> {
+        // No bind: the kernel gives the socket a port of its own with the first message
+        // (netlink(7)).
         let fd = socket(
             AddressFamily::Netlink,
             SockType::Raw,
@@ -184,6 +186,7 @@ impl NetlinkSocket {
 
     /// Throws away everything in the queue.
     pub fn drain(&self, buffer: &mut Vec<u8>) {
+        // An overflow is reported once, and the queue goes on after it.
         while matches!(self.try_receive(buffer), Ok(Some(_)) | Err(Errno::ENOBUFS)) {}
     }
 }

@@ -134,6 +134,8 @@ impl Netlink {
             &[0; 16],
             view_parse::interface,
         )?;
+        // Older kernels list interfaces by hash bucket, and a comparison of two inspections needs
+        // one order.
         found.sort_by_key(|entry| entry.index);
         Ok(found)
     }
@@ -225,6 +227,8 @@ impl Netlink {
         let found = self.dump(operation, kind, payload, |message| match decode(message) {
             Ok(message) => parse(message),
             Err(reason) => {
+                // The rest of the dump is read all the same: the next request must not find it in
+                // the queue.
                 unreadable = Some(reason);
                 None
             }
@@ -242,6 +246,7 @@ impl Netlink {
 
 fn decode(message: &Message<'_>) -> Result<RouteNetlinkMessage, String> {
     let mut header = NetlinkHeader::default();
+    // The packet crate chooses its parser by the type; it needs nothing else of the header.
     header.message_type = message.kind;
     RouteNetlinkMessage::deserialize(&header, message.payload).map_err(|error| error.to_string())
 }

@@ -27,6 +27,8 @@ pub(super) fn interface(message: RouteNetlinkMessage) -> Option<InterfaceEntry> 
         mac: None,
         mtu: 0,
         up: header.flags.contains(LinkFlags::Up),
+        // IFF_RUNNING follows the operational state, and IFF_LOWER_UP the carrier itself
+        // (netdevice(7)).
         carrier: header.flags.contains(LinkFlags::LowerUp),
         state: "unknown".to_owned(),
         master: None,
@@ -56,6 +58,7 @@ pub(super) fn interface(message: RouteNetlinkMessage) -> Option<InterfaceEntry> 
             LinkAttribute::Controller(master) => entry.master = Some(master),
             // For veth, `IFLA_LINK` is the other end's index in that end's namespace.
             LinkAttribute::Link(peer) => entry.peer = Some(peer),
+            // The older 32-bit statistics wrap around after 4 GB.
             LinkAttribute::Stats64(stats) => entry.traffic = traffic(&stats),
             _ => {}
         }
@@ -84,6 +87,7 @@ pub(super) fn address(message: RouteNetlinkMessage) -> Option<AddressEntry> {
         address: local.or(address)?,
         prefix: message.header.prefix_len,
         scope: match message.header.scope {
+            // As `ip address` writes it.
             AddressScope::Universe => "global".to_owned(),
             other => format!("{other:?}").to_lowercase(),
         },
@@ -171,6 +175,7 @@ fn mac(bytes: &[u8]) -> String {
 
 fn operstate(state: State) -> String {
     match state {
+        // These two names have several words.
         State::NotPresent => "not-present".to_owned(),
         State::LowerLayerDown => "lower-layer-down".to_owned(),
         other => format!("{other:?}").to_lowercase(),

@@ -68,6 +68,7 @@ impl Netlink {
         devices: &[Device<'_>],
         deadline: Instant,
     ) -> Result<(), NetlinkError> {
+        // Before the subscription: an answer to the nudge would be one more message to read.
         self.nudge(devices)?;
         let condition = LinksUp::new(libc::AF_UNSPEC as u8, devices);
         self.wait_for("bring into operation", RTNLGRP_LINK, condition, deadline)
@@ -232,6 +233,7 @@ impl<'a> LinksUp<'a> {
             .map(|device| (*device, Seen::Never))
             .collect();
         links.sort_unstable_by_key(|(device, _)| device.index);
+        // A link that is named twice would be missing for ever: `missing` counts each once.
         links.dedup_by_key(|(device, _)| device.index);
         Self {
             family,
@@ -246,6 +248,7 @@ impl NetworkCondition for LinksUp<'_> {
         const IFLA_EXT_MASK: u16 = 29;
         // Statistics are most of the bytes about a link, and of no interest here.
         const RTEXT_FILTER_SKIP_STATS: u32 = 8;
+        // `struct ifinfomsg`, of which a dump reads the family only.
         let mut payload = vec![0; 16];
         payload[0] = self.family;
         encoding::attribute(
@@ -268,6 +271,7 @@ impl NetworkCondition for LinksUp<'_> {
             .binary_search_by_key(&index, |(device, _)| device.index)
         {
             let before = std::mem::replace(&mut self.links[at].1, seen);
+            // A link may go down again while others are waited for.
             self.missing += usize::from(before == Seen::Up);
             self.missing -= usize::from(seen == Seen::Up);
         }
@@ -285,6 +289,7 @@ impl NetworkCondition for LinksUp<'_> {
             .collect();
         let shown: Vec<String> = missing
             .iter()
+            // A bridge may have a thousand ports, and an error should stay readable.
             .take(8)
             .map(|(device, seen)| format!("`{}` {seen}", device.name))
             .collect();
@@ -301,11 +306,14 @@ impl NetworkCondition for LinksUp<'_> {
 fn seen(payload: &[u8]) -> Option<(u32, Seen)> {
     const IFLA_OPERSTATE: u16 = 16;
     const OPERSTATE_UP: u8 = 6;
+    // `struct ifinfomsg`: the index at 4, the flags at 8; the attributes follow at 16.
     let (index, flags) = (encoding::u32_at(payload, 4)?, encoding::u32_at(payload, 8)?);
     let state = *encoding::find(payload.get(16..)?, IFLA_OPERSTATE)?.first()?;
     let is = |flag: libc::c_int| flags & flag.cast_unsigned() != 0;
     let seen = match state {
         OPERSTATE_UP => Seen::Up,
+        // The operational state says DOWN or LOWERLAYERDOWN for several causes; the flags tell them
+        // apart.
         _ if !is(libc::IFF_UP) => Seen::Down,
         _ if !is(libc::IFF_LOWER_UP) => Seen::NoCarrier,
         _ => Seen::Waiting,
@@ -334,6 +342,8 @@ struct Local<'a> {
 impl NetworkCondition for Local<'_> {
     fn question(&self) -> (u16, Vec<u8>) {
         let mut payload = vec![0; ROUTE_HEADER];
+        // Without NETLINK_GET_STRICT_CHK the kernel ignores filters, so all routes of IPv6 come,
+        // and `observe` picks the local ones.
         payload[0] = libc::AF_INET6 as u8;
         (RTM_GETROUTE, payload)
     }
@@ -341,6 +351,7 @@ impl NetworkCondition for Local<'_> {
     fn observe(&mut self, message: &Message<'_>) {
         const RTA_DST: u16 = 1;
         const RTA_OIF: u16 = 4;
+        // `struct rtmsg`: family, prefix length, …, and the type at 7.
         let [family, prefix, _, _, _, _, _, kind, ..] = *message.payload else {
             return;
         };
@@ -358,6 +369,7 @@ impl NetworkCondition for Local<'_> {
         if let Some(value) =
             encoding::find(attributes, RTA_DST).filter(|_| interface == Some(self.device.index))
         {
+            // The value is an address in network byte order.
             self.missing.retain(|address| address.octets() != value);
         }
     }

@@ -64,6 +64,7 @@ impl IngressDrop {
         let socket = Netns::visit(netns, open)
             .and_then(|opened| opened)
             .map_err(|errno| NetlinkError::refused("cut", device.name, errno, None))?;
+        // Names of tables are unique in a namespace, and several cuts may hit one interface.
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("snowglobe-{}-{number}", std::process::id());
         let mut cut = Self {
@@ -108,6 +109,8 @@ impl IngressDrop {
         const NETWORK: libc::c_int = libc::NFT_PAYLOAD_NETWORK_HEADER;
         let table = table(&self.name);
         let mut batch = Batch::new();
+        // OWNED needs Linux 5.12; the kernel refuses unknown flags, so the table is never made
+        // without an owner.
         batch.add_table(table, OWNED);
         let hook = NftHook {
             kind: "filter",
@@ -117,10 +120,12 @@ impl IngressDrop {
         };
         batch.add_chain(table, CHAIN, hook);
         match from {
+            // The counter stands first, so that it counts what is dropped.
             DropFrom::Anyone => batch.add_rule(table, CHAIN, &[Count, Drop]),
             DropFrom::Macs(macs) => {
                 let members = macs.iter().map(|mac| mac.to_vec());
                 batch.add_set(table, &set("macs", SetKind::Mac, members));
+                // In an Ethernet header the source is at 6, after the destination.
                 batch.add_rule(table, CHAIN, &[Load(ETHER, 6, 6), In("macs"), Count, Drop]);
             }
             DropFrom::Addresses(addresses) => {
@@ -172,6 +177,8 @@ fn table(name: &str) -> NftTable<'_> {
 
 fn set(name: &str, kind: SetKind, members: impl Iterator<Item = Vec<u8>>) -> NftSet<'_> {
     let mut members: Vec<_> = members.collect();
+    // The kernel refuses an element that is named twice with NLM_F_EXCL, and merges it otherwise;
+    // sorted sets are the same in every run.
     members.sort_unstable();
     members.dedup();
     NftSet {

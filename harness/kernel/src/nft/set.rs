@@ -64,12 +64,14 @@ impl Batch {
         let text = Attributes::new()
             .text(NFTA_SET_TABLE, table.name)
             .text(NFTA_SET_NAME, set.name)
+            // No flags: neither intervals nor time-outs, so the kernel may take a plain hash table.
             .with(NFTA_SET_FLAGS, &0u32.to_be_bytes())
             .with(NFTA_SET_KEY_TYPE, &set.kind.number().to_be_bytes())
             .with(NFTA_SET_KEY_LEN, &set.kind.length().to_be_bytes())
             .with(NFTA_SET_ID, &ID.to_be_bytes());
         let operation = "create a set in the nftables table";
         self.nft(operation, table, libc::NFT_MSG_NEWSET, text);
+        // Several messages of one transaction fill the set together.
         for members in set.members.chunks(ELEMENTS_AT_ONCE) {
             let text = Attributes::new()
                 .text(NFTA_SET_ELEM_LIST_TABLE, table.name)

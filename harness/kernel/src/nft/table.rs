@@ -61,6 +61,7 @@ impl Batch {
             .with(NFTA_HOOK_HOOKNUM, &hook.number.to_be_bytes())
             .with(NFTA_HOOK_PRIORITY, &hook.priority.to_be_bytes());
         let place = match hook.device {
+            // Only the families `netdev` and `inet` ingress have hooks at interfaces.
             Some(device) => place.text(NFTA_HOOK_DEV, device),
             None => place,
         };
@@ -93,6 +94,7 @@ impl Batch {
         kind: libc::c_int,
         text: Attributes,
     ) {
+        // The family is in each message: tables of two families may have the same name.
         let payload = [&header(table.family), &text.0[..]].concat();
         let kind = message_kind(kind);
         self.push_raw(operation, table.name, kind, NLM_F_CREATE, &payload);
@@ -106,5 +108,6 @@ pub(super) fn header(family: libc::c_int) -> [u8; 4] {
 
 /// Returns the type of a message: the subsystem in the upper byte (`linux/netfilter/nfnetlink.h`).
 pub(super) fn message_kind(kind: libc::c_int) -> u16 {
+    // One netlink protocol serves all of netfilter, so the type names the subsystem too.
     (libc::NFNL_SUBSYS_NFTABLES << 8 | kind) as u16
 }

@@ -26,6 +26,7 @@ impl Netlink {
         self.socket
             .send(&bytes)
             .map_err(|errno| whole(errno, None))?;
+        // The first refusal is the cause; later ones may only follow from it.
         let (mut refusal, mut acknowledged) = (None, false);
         // The kernel works in the sender's system call and queues all answers before that call
         // returns (af_netlink.c, netlink_unicast_kernel). So an empty queue means: no more answers.

@@ -23,6 +23,7 @@ pub fn mqueue() -> Result<(), Refusal> {
 
 /// Shows the files of `path` with the ids of another user namespace, on a copy of their mount.
 pub fn idmapped(path: &Path, userns: &fs::File) -> Result<(), Refusal> {
+    // On a copy, since a mount that others see cannot be idmapped (mount_setattr(2)).
     let tree = detach_copy(path, false).map_err(|e| ("open_tree".to_owned(), e))?;
     let mapped = MountAttributes {
         idmap: Some(userns.as_fd()),
@@ -47,6 +48,8 @@ pub fn overlay() -> Result<(), Refusal> {
         None::<&str>,
     )
     .map_err(|e| failed("mount a tmpfs", e))?;
+    // `upper` and `work` must be on one filesystem (Documentation/filesystems/overlayfs.rst, "Upper
+    // and Lower").
     for dir in ["lower", "upper", "work", "merged"] {
         fs::create_dir(format!("{at}/{dir}")).map_err(|e| failed("mkdir", errno(&e)))?;
     }

@@ -29,6 +29,8 @@ pub fn nat() -> Result<(), Refusal> {
     source.add_rule(TABLE, "postrouting", &[Masquerade]);
     commit(source).map_err(|e| ("NFT_MSG_NEWRULE masquerade".to_owned(), e))?;
     let mut destination = Batch::new();
+    // -100 and 100 are the priorities of destination and source translation (`NF_IP_PRI_NAT_DST`,
+    // `NF_IP_PRI_NAT_SRC`).
     destination.add_chain(TABLE, "prerouting", hook(libc::NF_INET_PRE_ROUTING, -100));
     let to_localhost = [Immediate(&[127, 0, 0, 1]), Dnat];
     destination.add_rule(TABLE, "prerouting", &to_localhost);

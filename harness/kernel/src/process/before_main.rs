@@ -13,6 +13,7 @@ pub static BEFORE_MAIN: [fn()];
 
 /// Runs the functions of [`BEFORE_MAIN`]. The dynamic loader calls this function before `main`.
 extern "C" fn before_main() {
+    // linkme gathers the functions at link time, so that no memory is needed here.
     for work in BEFORE_MAIN {
         work();
     }

@@ -39,6 +39,7 @@ pub fn become_dumpable() -> Result<()> {
 /// # Errors
 /// The process leads a session.
 pub fn lead_process_group() -> Result<()> {
+    // 0 stands for the calling process in both places (setpgid(2)).
     let this = Pid::from_raw(0);
     setpgid(this, this)
 }

@@ -29,6 +29,8 @@ impl ExitKind {
 
     /// Reads a status as `wait(2)` and its kin give it.
     pub fn from_wait_status(status: i32) -> Self {
+        // Neither stopped nor continued children come here: nobody asks for them by WUNTRACED or
+        // WCONTINUED.
         if libc::WIFSIGNALED(status) {
             Self::Signal {
                 number: libc::WTERMSIG(status),

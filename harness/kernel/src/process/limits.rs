@@ -17,6 +17,7 @@ pub fn raise_open_files(wanted: u64) -> Result<u64> {
     if soft >= wanted {
         return Ok(soft);
     }
+    // Raising the hard limit needs CAP_SYS_RESOURCE (setrlimit(2)), which users lack.
     let new = wanted.min(hard);
     setrlimit(Resource::RLIMIT_NOFILE, new, hard)?;
     Ok(new)
@@ -44,5 +45,6 @@ pub fn processes() -> Result<(u64, u64)> {
 /// The kernel refused the limit.
 pub fn forbid_core_files() -> Result<()> {
     let (_, hard) = getrlimit(Resource::RLIMIT_CORE)?;
+    // Only the soft limit, so that a test can raise it again.
     setrlimit(Resource::RLIMIT_CORE, 0, hard)
 }

@@ -10,6 +10,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 /// `ESRCH` if there is no such process.
 pub fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
     // SAFETY: no pointers; the result is checked.
+    // Close-on-exec by itself (pidfd_open(2)).
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     if fd < 0 {
         return Err(io::Error::last_os_error());
@@ -24,6 +25,7 @@ pub fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
 /// `ESRCH` if the process was reaped.
 pub fn pidfd_kill(pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
     // SAFETY: no pointers but a null one; the result is checked.
+    // A null siginfo makes the kernel fill in what kill(2) would (pidfd_send_signal(2)).
     let done = unsafe {
         libc::syscall(
             libc::SYS_pidfd_send_signal,

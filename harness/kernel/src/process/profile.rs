@@ -52,6 +52,7 @@ pub fn write_to(file: &str) {
     if address == 0 {
         return;
     }
+    // The runtime keeps the pointer, so the text has to live for ever.
     let file = FILE.get_or_init(|| file);
     // SAFETY: the address is that of `void __llvm_profile_set_filename(const char *)`, which
     // keeps the pointer; what it points to lives in a static.

@@ -27,7 +27,7 @@ use nix::sys::signal::Signal;
 use super::fork::exit_now;
 
 /// Values that the parent and the child share.
-struct Shared<F> {
+struct SharedState<F> {
     /// The work of the child, which takes it.
     work: Cell<Option<F>>,
     /// Whether the child may begin: `WAIT`, `ENTER` or `LEAVE`.
@@ -70,7 +70,7 @@ pub fn run_in_child<F: FnOnce()>(
     before: impl FnOnce(i32) -> bool,
     work: F,
 ) -> io::Result<bool> {
-    let shared = Shared {
+    let shared = SharedState {
         work: Cell::new(Some(work)),
         entry: AtomicU32::new(WAIT),
         present: AtomicU32::new(1),
@@ -123,7 +123,7 @@ fn alternative_stack() -> nix::Result<libc::stack_t> {
 
 extern "C" fn enter<F: FnOnce()>(shared: *mut c_void) -> c_int {
     // SAFETY: the parent has passed this address, and waits for our end before it lets go of it.
-    let shared = unsafe { &*shared.cast::<Shared<F>>() };
+    let shared = unsafe { &*shared.cast::<SharedState<F>>() };
     if nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).is_err() {
         exit_now(1)
     }

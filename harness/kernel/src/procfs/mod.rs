@@ -1,4 +1,13 @@
 //! Processes and mounts, read from a `/proc`: one's own, or that of another PID namespace.
+//!
+//! A test asks about the processes of a node, which has a PID namespace and a procfs of its own. So
+//! all reads are relative to a descriptor of that procfs.
+//!
+//! | file | role |
+//! |---|---|
+//! | `mounts` | mounts as plain values |
+//! | `process_table` | what the processes of a trial are doing when it hangs |
+//! | `processes` | processes as plain values |
 
 mod mounts;
 pub mod process_table;
@@ -30,7 +39,10 @@ const DIRECTORY: OFlag = OFlag::O_PATH
     .union(OFlag::O_CLOEXEC);
 
 impl Procfs {
-    /// The procfs mounted at `path`.
+    /// Opens the procfs that is mounted at `path`.
+    ///
+    /// # Errors
+    /// There is no such directory.
     pub fn open(path: &Path) -> io::Result<Self> {
         let explain = |errno: Errno| {
             io::Error::new(
@@ -43,13 +55,15 @@ impl Procfs {
             .map_err(explain)
     }
 
-    /// The procfs whose root this descriptor is.
+    /// Wraps a descriptor of a procfs's root.
     pub fn from_fd(dir: OwnedFd) -> Self {
         Self { dir }
     }
 
-    /// A whole file; the error is the kernel's own.
+    /// Reads a whole file.
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        // Relative to the descriptor, so that the procfs of another PID namespace can be read
+        // without a mount of it here.
         let fd = openat(
             &self.dir,
             path,
@@ -57,12 +71,14 @@ impl Procfs {
             Mode::empty(),
         )?;
         let mut bytes = Vec::new();
+        // Files of procfs have a length of 0 in their metadata, so they are read to the end.
         File::from(fd).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
-    /// The numbers of all processes, in order.
+    /// Lists the ids of all processes, in order.
     fn pids(&self) -> io::Result<Vec<i32>> {
+        // The descriptor is an O_PATH one, from which directories cannot be listed (open(2)).
         let mut dir = Dir::openat(
             &self.dir,
             ".",

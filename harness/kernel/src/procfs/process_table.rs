@@ -20,6 +20,7 @@ struct Stat {
 
 impl Stat {
     fn read(pid: i32) -> Option<Stat> {
+        // One read of one file: its fields belong to one moment.
         Stat::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
 
@@ -115,6 +116,7 @@ pub fn any_dying(members: &[i32]) -> bool {
 
 /// Describes what each process and thread is doing, and the sockets of the network namespace.
 pub fn describe(members: &[i32]) -> String {
+    // Once for all: the tables list every socket of the namespace.
     let sockets = sockets();
     let mut text = String::from("processes:\n");
     let mut seen = BTreeSet::new();
@@ -149,6 +151,8 @@ pub fn describe(members: &[i32]) -> String {
 fn command_line(stat: &Stat) -> String {
     let line = fs::read(format!("/proc/{}/cmdline", stat.pid)).unwrap_or_default();
     let line = String::from_utf8_lossy(&line)
+        // A process may overwrite its arguments with a title that ends in many zero bytes
+        // (setproctitle).
         .trim_end_matches('\0')
         .replace('\0', " ");
     match line.is_empty() || line.len() > 200 {
@@ -187,6 +191,7 @@ fn doing(pid: i32, thread: i32, sockets: &BTreeMap<u64, String>) -> String {
     };
     let name = read("comm");
     let call = system_call(pid, &read("syscall"), sockets);
+    // The function of the kernel in which the thread sleeps; 0 without the right to see it.
     let channel = read("wchan");
     let at = match channel.as_str() {
         "" | "0" => String::new(),

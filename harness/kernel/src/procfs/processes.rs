@@ -1,4 +1,4 @@
-//! Processes, as plain values.
+//! Processes as plain values, from `status` and `cmdline` (`proc_pid_status(5)`).
 
 use std::io;
 
@@ -10,27 +10,31 @@ use super::Procfs;
 /// A process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ProcessEntry {
-    /// Its number, in the PID namespace of the procfs.
+    /// Process id in the PID namespace of the procfs.
     pub pid: i32,
-    /// Its parent's; 0 if the parent lives outside.
+    /// Process id of the parent; 0 if the parent is outside of the PID namespace.
     pub ppid: i32,
-    /// The first fifteen bytes of its name.
+    /// Name of the program, of which the kernel keeps fifteen bytes.
     pub comm: String,
-    /// Its arguments; none for a zombie.
+    /// Arguments; none for a zombie.
     pub cmdline: Vec<String>,
     /// `running`, `sleeping`, `stopped`, `zombie`, …
     pub state: String,
-    /// The user that it runs as, as seen from the reader.
+    /// Effective user id, as the reader's user namespace shows it.
     pub uid: u32,
 }
 
 impl Procfs {
-    /// All processes, by number. One that ends while we look is left out.
+    /// Lists all processes by their ids, without those that end meanwhile.
+    ///
+    /// # Errors
+    /// A file of a living process cannot be read.
     pub fn processes(&self) -> io::Result<Vec<ProcessEntry>> {
         let mut found = Vec::new();
         for pid in self.pids()? {
             match self.process(pid) {
                 Ok(process) => found.push(process),
+                // Between the list and the look a process may end, which is no error.
                 Err(error) if has_ended(&error) => {}
                 Err(error) => {
                     return Err(io::Error::new(
@@ -55,12 +59,12 @@ impl Procfs {
     }
 }
 
-/// `ESRCH` is what reading gives when the process ended after its file was opened.
+/// Tells whether the process of a file has ended. A read of an open file fails with `ESRCH` then.
 fn has_ended(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
 }
 
-/// Takes the two files apart.
+/// Reads the texts of `status` and `cmdline`.
 pub(super) fn parse(pid: i32, status: &str, cmdline: &[u8]) -> Option<ProcessEntry> {
     let field = |name: &str| {
         status
@@ -68,6 +72,7 @@ pub(super) fn parse(pid: i32, status: &str, cmdline: &[u8]) -> Option<ProcessEnt
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
             .map(str::trim)
     };
+    // Each argument ends with a zero byte, also the last one (proc_pid_cmdline(5)).
     let arguments = cmdline.strip_suffix(b"\0").unwrap_or(cmdline);
     Some(ProcessEntry {
         pid,
@@ -92,6 +97,7 @@ fn state(field: &str) -> &str {
         Some(b'S') => "sleeping",
         Some(b'D') => "waiting",
         Some(b'T') => "stopped",
+        // Lower case: stopped by a debugger (proc_pid_status(5)).
         Some(b't') => "traced",
         Some(b'Z') => "zombie",
         Some(b'X') => "dead",

@@ -1,3 +1,5 @@
+//! Texts of procfs, as the kernel writes them, and this process's own.
+
 use super::*;
 
 #[test]

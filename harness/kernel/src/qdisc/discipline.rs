@@ -28,6 +28,7 @@ impl QdiscPosition {
 
     /// Position `2:`, below the only class of the root, `1:1`.
     pub const BELOW_ROOT: QdiscPosition = QdiscPosition {
+        // The major number is in the upper half; the minor number of a discipline is 0 (tc(8)).
         handle: 2 << 16,
         parent: (1 << 16) | 1,
     };
@@ -88,6 +89,8 @@ impl Batch {
 
     /// Changes the options of the discipline in a position. The packets that it holds stay.
     pub fn change_qdisc(&mut self, device: Device<'_>, place: QdiscPosition, qdisc: Qdisc<'_>) {
+        // Without NLM_F_CREATE the kernel refuses where there is no discipline, so a lost one is
+        // noticed.
         self.qdisc(qdisc.words(), device, place, 0, qdisc);
     }
 
@@ -198,8 +201,10 @@ impl QdiscStatistics {
         // The kernel sends this one only if 32 bits are not enough (net/core/gen_stats.c).
         let packets =
             encoding::find(attributes, PACKETS64).and_then(|packets| encoding::u64_at(packets, 0));
+        // `struct gnet_stats_queue`: queue length, backlog, drops, requeues, overlimits.
         let of = |at: usize| encoding::u32_at(queue, 4 * at);
         Some(QdiscStatistics {
+            // `struct gnet_stats_basic`: bytes, then packets as 32 bits.
             packets: packets.or(encoding::u32_at(basic, 8).map(u64::from))?,
             bytes: encoding::u64_at(basic, 0)?,
             queued_packets: of(0)?,

@@ -117,6 +117,7 @@ impl NetemOptions {
         // The two old fields of time are rounded to 64 ns and end at 274 s. The kernel prefers the
         // 64-bit attributes, which exist since Linux 4.15 (net/sched/sch_netem.c, netem_change).
         let mut attributes = Attributes(fixed)
+            // Correlations are sent as 0: a test needs independent chances, which a seed repeats.
             .with(netem::CORR, &words(&[0; 3]))
             .with(netem::REORDER, &words(&[self.reorder, 0]))
             .with(netem::CORRUPT, &words(&[self.corrupt, 0]))
@@ -136,6 +137,8 @@ impl NetemOptions {
         }
         if let Some(table) = table {
             let values: Vec<u8> = table.iter().flat_map(|value| value.to_ne_bytes()).collect();
+            // Values of 16 bits around 0, scaled so that 8192 is one standard deviation (iproute2,
+            // netem/README.distribution).
             attributes = attributes.with(netem::DELAY_DIST, &values);
         }
         attributes.0
@@ -154,9 +157,12 @@ impl NetemOptions {
             |kind| encoding::find(attributes, kind).and_then(|value| encoding::u32_at(value, 0));
         let long =
             |kind| encoding::find(attributes, kind).and_then(|value| encoding::u64_at(value, 0));
+        // The 32-bit field says u32::MAX if the rate does not fit.
         let rate = long(netem::RATE64).or(first(netem::RATE).map(u64::from));
         let model = encoding::find(attributes, netem::LOSS)
             .and_then(|models| encoding::find(models, netem::LOSS_GE));
+        // The attribute LOSS is there only if there is a model (net/sched/sch_netem.c,
+        // dump_loss_model).
         let bursts = model.and_then(|model| {
             let of = |at: usize| encoding::u32_at(model, 4 * at);
             Some(NetemLossModel {
@@ -201,6 +207,7 @@ impl TbfOptions {
 
     /// Returns the time in which the bucket fills, in nanoseconds.
     fn buffer(&self) -> u64 {
+        // In 128 bits: a burst of 4 GB times 10⁹ does not fit 64.
         let nanoseconds = u128::from(self.burst) * 1_000_000_000 / u128::from(self.rate.max(1));
         u64::try_from(nanoseconds).unwrap_or(u64::MAX)
     }
@@ -218,6 +225,7 @@ impl TbfOptions {
         let rate =
             encoding::find(&entry.options, tbf::RATE64).and_then(|rate| encoding::u64_at(rate, 0));
         let rate = rate.or(encoding::u32_at(parms, 8).map(u64::from))?;
+        // `buffer` is the eighth number of `struct tc_tbf_qopt`, in units of 64 ns.
         let nanoseconds = u128::from(encoding::u32_at(parms, 28)?) << 6;
         let burst = nanoseconds * u128::from(rate) / 1_000_000_000;
         Some(TbfOptions {

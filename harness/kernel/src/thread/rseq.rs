@@ -43,6 +43,8 @@ fn find() -> Option<RseqArea> {
             return None;
         }
         let size = size.cast::<u32>().read();
+        // glibc sets the size to 0 if registration is switched off by a tunable
+        // (glibc.pthread.rseq).
         (size > 0).then(|| RseqArea {
             offset: offset.cast::<isize>().read(),
             size: size.max(SMALLEST),

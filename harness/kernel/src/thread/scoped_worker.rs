@@ -64,6 +64,7 @@ impl ScopedWorker {
         if let Some(works) = &self.works
             && works.send(work).is_ok()
         {
+            // An error means that the thread has unwound, and has dropped the work.
             let _ = receive_soon(&self.done);
         }
         outcome.unwrap_or_else(|| Err(Box::new("the thread that was to do this has ended")))

@@ -142,6 +142,7 @@ pub fn go_home(process: &OwnedFd) -> nix::Result<()> {
         | CloneFlags::CLONE_NEWUTS
         | CloneFlags::CLONE_NEWIPC
         | CloneFlags::CLONE_NEWPID;
+    // Not the user namespace: a process with several threads cannot change it (setns(2)).
     setns(process, kinds)
 }
 

@@ -1,4 +1,4 @@
-//! What the kernel refuses, and how it is told.
+//! Refusals of the kernel, and the errors that tell of them.
 
 use std::net::Ipv4Addr;
 

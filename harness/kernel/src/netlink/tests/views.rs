@@ -1,4 +1,4 @@
-//! What was made is what is seen.
+//! Views show the same interfaces, addresses and routes that were made.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
