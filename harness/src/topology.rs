@@ -61,5 +61,5 @@ pub use snowglobe_model::topology::shape;
 pub use snowglobe_model::topology::{
     EndSpec, Endpoint, Engine, Families, LinkId, LinkSpec, Mac, Mount, MountSource, Neighbours,
     NodeId, NodeSpec, Owner, PodId, PodSpec, Rootfs, Routing, Size, StartCommand, Subnet, SwitchId,
-    SwitchSpec, Topology, TopologyError, Users, Volume,
+    SwitchSpec, Topology, TopologyError, TopologyErrorKind, TopologySubject, Users, Volume,
 };

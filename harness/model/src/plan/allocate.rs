@@ -16,7 +16,7 @@ use crate::plan::pool::Pool;
 use crate::plan::wiring::{Port, Segment, Wiring};
 use crate::plan::{Address, SegmentId};
 use crate::side::Side;
-use crate::topology::error::{Problems, TopologyError};
+use crate::topology::error::{Problems, TopologyError, TopologyErrorKind as Kind};
 use crate::topology::id::LinkId;
 use crate::topology::link::Families;
 use crate::topology::subnet::{self, Subnet};
@@ -172,7 +172,7 @@ impl Asked {
                         continue;
                     }
                     if let Some(other) = known.iter().find(|other| other.overlaps(&subnet)) {
-                        problems.add(site(port.link, port.side), || {
+                        problems.add(Kind::Conflict, site(port.link, port.side), || {
                             let place = place(topology, port.link, port.side);
                             format!("address `{ip}/{}` {place} does not fit subnet `{other}` there; write `{ip}/{}`", subnet.prefix(), other.prefix())
                         });
@@ -207,7 +207,7 @@ impl Asked {
                     segment_name(topology, wiring, segment),
                 );
                 let site = segment_site(wiring, segment);
-                problems.add(site, || {
+                problems.add(Kind::Conflict, site, || {
                     format!("subnet `{subnet}` of {b} overlaps `{other}` of {a}; choose another")
                 });
             }
@@ -237,7 +237,7 @@ impl Asked {
                     "the address pools `{}` and `{}` are exhausted at {}; give larger ones with `address_pools`",
                     pool.v4, pool.v6, place()
                 );
-                TopologyError::one(segment_site(wiring, id), text)
+                TopologyError::one(Kind::TooLarge, segment_site(wiring, id), text)
             })?;
             subnets.extend(v4.then(|| pool.v4_block(index, ports)));
             subnets.extend(v6.then(|| pool.v6_block(index)));
@@ -257,7 +257,7 @@ impl Asked {
                         .iter()
                         .find(|subnet| subnet.contains(*ip))
                     else {
-                        problems.add(site, || {
+                        problems.add(Kind::Invalid, site, || {
                             format!(
                                 "address `{ip}` {} is in no subnet there; write it like `{ip}/24`",
                                 place()
@@ -268,7 +268,7 @@ impl Asked {
                     *prefix = Some(subnet.prefix());
                     let (first, last) = subnet.host_range();
                     if !(first..=last).contains(&subnet.host_of(*ip)) {
-                        problems.add(site, || {
+                        problems.add(Kind::Invalid, site, || {
                             format!(
                                 "address `{ip}` {} is one that no interface can have in `{subnet}`",
                                 place()
@@ -276,7 +276,7 @@ impl Asked {
                         });
                     }
                     if let Some((link, side)) = owners.insert(*ip, (port.link, port.side)) {
-                        problems.add(site, || {
+                        problems.add(Kind::Conflict, site, || {
                             format!(
                                 "address `{ip}` {} is taken {} already; choose another",
                                 place(),
@@ -310,7 +310,7 @@ impl Asked {
                 }
                 if !self.number(segment, subnet) {
                     let id = SegmentId::new(index);
-                    problems.add(segment_site(wiring, id), || {
+                    problems.add(Kind::TooLarge, segment_site(wiring, id), || {
                         format!(
                             "subnet `{subnet}` of {} has room for {} interfaces, but {} are plugged in; give a larger one",
                             segment_name(topology, wiring, id),

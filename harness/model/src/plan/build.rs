@@ -14,7 +14,7 @@ use crate::plan::{
     Address, InterfaceId, InterfacePlan, InterfaceSlot, NeighbourPlan, NodePlan, Plan, SegmentPlan,
     StackId, StackPlan, Sysctl,
 };
-use crate::topology::error::{Problems, Site, TopologyError};
+use crate::topology::error::{Problems, Site, TopologyError, TopologyErrorKind as Kind};
 use crate::topology::id::{NodeId, Owner};
 use crate::topology::link::Mac;
 use crate::topology::node::StackSpec;
@@ -212,8 +212,8 @@ fn check_macs(topology: &Topology, stacks: &[StackPlan]) -> Result<(), TopologyE
     let mut owners = HashMap::new();
     for interface in stacks.iter().flat_map(|stack| &stack.interfaces) {
         if let Some(other) = owners.insert((interface.segment, interface.mac), interface.link) {
-            let site = Site::new("link", interface.link.index(), interface.side.letter());
-            problems.add(site, || {
+            let site = Site::new(interface.link, interface.side.letter());
+            problems.add(Kind::Conflict, site, || {
                 let (a, b) = (topology.shown_link(other), topology.shown_link(interface.link));
                 format!("links {a} and {b} both have an interface with MAC `{}` on the same segment; choose another", Mac(interface.mac))
             });
@@ -245,14 +245,14 @@ fn add_routes(
     ] {
         let pool: Subnet = pool
             .parse()
-            .map_err(|wrong: String| TopologyError::one(Site::TOPOLOGY, wrong))?;
+            .map_err(|wrong: String| TopologyError::one(Kind::Invalid, Site::TOPOLOGY, wrong))?;
         let map = Map::new(v6, pool, subnets, &segments, addresses, forwards);
         let routes = map.routes(left).ok_or_else(|| {
             let text = format!(
                 "the topology needs more than {} static routes, the most of a lab; let fewer nodes forward, or turn routing off",
                 limits::ENTRIES
             );
-            TopologyError::one(Site::TOPOLOGY, text)
+            TopologyError::one(Kind::TooLarge, Site::TOPOLOGY, text)
         })?;
         for (stack, routes) in stacks.iter_mut().zip(routes) {
             left -= routes.len();
@@ -286,7 +286,7 @@ fn add_neighbours(
             "fixed neighbours for all would be about {pairs} entries; a lab has at most {}: let large switches learn them",
             limits::ENTRIES
         );
-        return Err(TopologyError::one(Site::TOPOLOGY, text));
+        return Err(TopologyError::one(Kind::TooLarge, Site::TOPOLOGY, text));
     }
     for segment in segments {
         let ports = &segment.ports;

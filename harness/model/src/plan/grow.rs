@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::plan::{BridgeInterface, CablePlan, NetnsId, Plan};
 use crate::side::Side;
-use crate::topology::error::{Site, TopologyError};
+use crate::topology::error::{Site, TopologyError, TopologyErrorKind as Kind};
 use crate::topology::id::{Endpoint, LinkId, Owner, SwitchId};
 use crate::topology::value::Topology;
 
@@ -91,7 +91,11 @@ impl Plan {
                 changed.name
             );
             let index = changed.link.map_or(0, LinkId::index);
-            return Err(TopologyError::one(Site::new("link", index, "ends"), text));
+            return Err(TopologyError::one(
+                Kind::InUse,
+                Site::new(LinkId::new(index), "ends"),
+                text,
+            ));
         }
         Ok(grown)
     }

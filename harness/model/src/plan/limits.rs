@@ -1,7 +1,7 @@
 //! How large a topology may be, known before anything starts.
 
 use crate::plan::switches::{PORTS, ports};
-use crate::topology::error::{Site, TopologyError};
+use crate::topology::error::{Site, TopologyError, TopologyErrorKind as Kind};
 use crate::topology::name::show;
 use crate::topology::value::Topology;
 
@@ -87,7 +87,7 @@ impl Topology {
                 let text = format!(
                     "{nodes} nodes need {need} {what}, but this machine allows {limit} more ({name}); use fewer nodes or raise it"
                 );
-                return Err(TopologyError::one(Site::TOPOLOGY, text));
+                return Err(TopologyError::one(Kind::TooLarge, Site::TOPOLOGY, text));
             }
         }
         Ok(())
@@ -95,12 +95,11 @@ impl Topology {
 
     /// Refuses a topology that no lab could be, before anything looks at it more closely.
     pub(crate) fn check_size(&self) -> Result<(), TopologyError> {
-        let refuse = |text: String| Err(TopologyError::one(Site::TOPOLOGY, text));
         if self.nodes.is_empty() {
-            return refuse(
-                "the topology has no nodes; add one with `topology.node(\"alice\")`".into(),
-            );
+            let text = "the topology has no nodes; add one with `topology.node(\"alice\")`";
+            return Err(TopologyError::one(Kind::Missing, Site::TOPOLOGY, text));
         }
+        let refuse = |text: String| Err(TopologyError::one(Kind::TooLarge, Site::TOPOLOGY, text));
         let sizes = [
             (self.nodes.len(), NODES, "nodes"),
             (self.pods.len(), NODES, "pods"),

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::plan::SegmentId;
 use crate::plan::wiring::{Segment, Wiring};
 use crate::side::Side;
-use crate::topology::error::{Problems, Site};
+use crate::topology::error::{Problems, Site, TopologyErrorKind as Kind, TopologySubject};
 use crate::topology::id::LinkId;
 use crate::topology::link::Families;
 use crate::topology::name::show;
@@ -21,20 +21,22 @@ pub(crate) fn given_subnets(
     problems: &mut Problems,
 ) -> Vec<Subnet> {
     let of_switches = segment.switches.iter().flat_map(|id| {
-        let site = Site::new("switch", id.index(), "subnets");
+        let site = Site::new(*id, "subnets");
         topology[*id].subnets.iter().map(move |text| (text, site))
     });
     let of_cable = segment.cable.into_iter().flat_map(|id| {
-        let site = Site::new("link", id.index(), "subnets");
+        let site = Site::new(id, "subnets");
         topology[id].subnets.iter().map(move |text| (text, site))
     });
     let mut subnets: Vec<Subnet> = Vec::new();
     for (text, site) in of_switches.chain(of_cable) {
         let place = || stretch_name(topology, segment);
         match text.parse::<Subnet>() {
-            Err(wrong) => problems.add(site, || format!("subnet of {}: {wrong}", place())),
+            Err(wrong) => problems.add(Kind::Invalid, site, || {
+                format!("subnet of {}: {wrong}", place())
+            }),
             Ok(subnet) => match unusable(subnet.network()) {
-                Some(why) => problems.add(site, || {
+                Some(why) => problems.add(Kind::Invalid, site, || {
                     format!("subnet `{subnet}` of {} is {why}; choose another", place())
                 }),
                 None if subnets.contains(&subnet) => {}
@@ -57,7 +59,7 @@ pub(crate) fn families(
         .filter_map(|id| Some((*id, topology[*id].families?)))
         .collect();
     if let Some((id, _)) = asked.iter().find(|(_, families)| *families != asked[0].1) {
-        problems.add(Site::new("switch", id.index(), "families"), || {
+        problems.add(Kind::Conflict, Site::new(*id, "families"), || {
             let (a, b) = (
                 show(topology[asked[0].0].name()),
                 show(topology[*id].name()),
@@ -89,7 +91,7 @@ pub(crate) fn given_address(
             Some(why) => format!("{} is {why}; choose another", show(text)),
         },
     };
-    problems.add(site(link, side), || {
+    problems.add(Kind::Invalid, site(link, side), || {
         format!("address {}: {wrong}", place(topology, link, side))
     });
     None
@@ -113,7 +115,7 @@ pub(crate) fn is_link_local(ip: IpAddr) -> bool {
 }
 
 pub(crate) fn site(link: LinkId, side: Side) -> Site {
-    Site::new("link", link.index(), side.letter())
+    Site::new(link, side.letter())
 }
 
 pub(crate) fn place(topology: &Topology, link: LinkId, side: Side) -> String {
@@ -140,7 +142,10 @@ fn stretch_name(topology: &Topology, segment: &Segment) -> String {
 pub(crate) fn segment_site(wiring: &Wiring, segment: SegmentId) -> Site {
     let segment = &wiring.segments[segment.index()];
     match (segment.switches.first(), segment.cable) {
-        (Some(id), _) => Site::new("switch", id.index(), "subnets"),
-        (None, cable) => Site::new("link", cable.map_or(0, LinkId::index), "subnets"),
+        (Some(id), _) => Site::new(*id, "subnets"),
+        (None, cable) => Site::new(
+            cable.map_or(TopologySubject::Topology, TopologySubject::Link),
+            "subnets",
+        ),
     }
 }

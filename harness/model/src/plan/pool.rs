@@ -1,7 +1,7 @@
 //! The pools that automatic subnets come from.
 
 use crate::plan::parse::unusable;
-use crate::topology::error::{Site, TopologyError};
+use crate::topology::error::{Site, TopologyError, TopologyErrorKind as Kind, TopologySubject};
 use crate::topology::subnet::Subnet;
 use crate::topology::value::Topology;
 
@@ -28,7 +28,8 @@ impl Pool {
         let read = |text: &str, v6: bool, block: u8, field| {
             let refuse = |wrong: String| {
                 TopologyError::one(
-                    Site::new("settings", 0, field),
+                    Kind::Invalid,
+                    Site::new(TopologySubject::Settings, field),
                     format!("address pool {wrong}"),
                 )
             };

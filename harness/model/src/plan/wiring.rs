@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use crate::plan::{Address, InterfaceId, SegmentId, StackId};
 use crate::side::Side;
-use crate::topology::error::{Problems, Site, TopologyError};
+use crate::topology::error::{Problems, Site, TopologyError, TopologyErrorKind as Kind};
 use crate::topology::id::{Endpoint, LinkId, NodeId, Owner, SwitchId};
 use crate::topology::name::{self, show};
 use crate::topology::value::{Link, Topology};
@@ -160,7 +160,7 @@ fn segments_of_switches(
         };
         let (a, b) = (root(&mut parent, a.index()), root(&mut parent, b.index()));
         if a == b {
-            problems.add(Site::new("link", index, "ends"), || {
+            problems.add(Kind::Wiring, Site::new(LinkId::new(index), "ends"), || {
                 let link = topology.shown_link(LinkId::new(index));
                 format!("link {link} closes a loop of switches, in which a broadcast would go round for ever; leave it out")
             });
@@ -213,9 +213,9 @@ pub(crate) fn interface_names(
     let mut taken: HashSet<String> = HashSet::new();
     for port in &stack.interfaces {
         if let Some(name) = asked(port).filter(|name| !taken.insert(name.to_string())) {
-            let site = Site::new("link", port.link.index(), port.side.letter());
+            let site = Site::new(port.link, port.side.letter());
             let node = show(&topology.end_name(topology.ends(port.link)[port.side]));
-            problems.add(site, || {
+            problems.add(Kind::Conflict, site, || {
                 format!(
                     "node {node} has two interfaces named {}; each needs its own",
                     show(name)

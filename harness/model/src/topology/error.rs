@@ -1,52 +1,159 @@
 //! What is wrong with a topology, and where.
 
+use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
-/// How many problems are told apart; more are only counted.
+use super::id::{LinkId, NodeId, PodId, SwitchId};
+
+/// Number of problems that an error lists; further ones are only counted.
 const KEPT: usize = 20;
 
 /// Why a topology cannot be started: every problem that was found, each with the node, link or switch that it is about and,
 /// for a topology from TOML, the line and column.
+///
+/// ```
+/// use snowglobe_model::topology::{TopologyErrorKind, TopologySubject, shape};
+///
+/// let mut topology = shape::pair();
+/// let twin = topology.node("bob");
+/// let error = topology.validate().unwrap_err();
+/// assert_eq!(error.kind(), TopologyErrorKind::Conflict);
+/// assert_eq!(error.subject(), TopologySubject::Node(twin));
+/// assert_eq!(error.to_string(), "node `bob` has the name of another; each needs its own");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct TopologyError {
     file: Option<String>,
+    /// At least one.
     problems: Vec<Problem>,
     more: usize,
 }
 
-#[derive(Clone, PartialEq, Eq)]
+/// The kind of a problem with a topology.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TopologyErrorKind {
+    /// A value that cannot be: not written as its kind is, out of range, or without meaning.
+    Invalid,
+    /// Two parts that ask for the same name, address, subnet or MAC address, or for what excludes one another.
+    Conflict,
+    /// A part that is referred to or needed, and is not there.
+    Missing,
+    /// A setting of a part that another part decides, such as the sysctls of a container.
+    Misplaced,
+    /// A link whose ends cannot be joined.
+    Wiring,
+    /// More than the limits of a topology, an address pool or the machine allow.
+    TooLarge,
+    /// A change of a link that a running lab has in use.
+    InUse,
+    /// A text that is no TOML, or has a field that no topology has.
+    Syntax,
+    /// A file that cannot be read. Its error is the source.
+    Unreadable,
+}
+
+/// The part of a topology that a problem is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TopologySubject {
+    /// The topology as a whole.
+    Topology,
+    /// The settings that hold for all nodes.
+    Settings,
+    /// A node.
+    Node(NodeId),
+    /// A pod.
+    Pod(PodId),
+    /// A switch.
+    Switch(SwitchId),
+    /// A link.
+    Link(LinkId),
+}
+
+impl From<NodeId> for TopologySubject {
+    fn from(id: NodeId) -> Self {
+        Self::Node(id)
+    }
+}
+
+impl From<PodId> for TopologySubject {
+    fn from(id: PodId) -> Self {
+        Self::Pod(id)
+    }
+}
+
+impl From<SwitchId> for TopologySubject {
+    fn from(id: SwitchId) -> Self {
+        Self::Switch(id)
+    }
+}
+
+impl From<LinkId> for TopologySubject {
+    fn from(id: LinkId) -> Self {
+        Self::Link(id)
+    }
+}
+
+#[derive(Clone)]
 struct Problem {
+    kind: TopologyErrorKind,
     site: Site,
     text: String,
     /// Line and column in the TOML.
     position: Option<(usize, usize)>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
-/// The part of a topology that a problem is about, in the words of its TOML.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Two problems are the same if they say the same. Their text has what their source says.
+impl PartialEq for Problem {
+    fn eq(&self, other: &Self) -> bool {
+        let Self {
+            kind,
+            site,
+            text,
+            position,
+            source: _,
+        } = self;
+        (*kind, *site, text, *position) == (other.kind, other.site, &other.text, other.position)
+    }
+}
+
+impl Eq for Problem {}
+
+/// The part of a topology that a problem is about, with the field of its TOML.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Site {
-    /// `node`, `pod`, `switch`, `link`, `settings`; empty for the topology itself.
-    pub(crate) table: &'static str,
-    pub(crate) index: usize,
+    pub(crate) subject: TopologySubject,
     pub(crate) field: Option<&'static str>,
-    /// Which of the field's items.
+    /// Number of the item, in a field that is a list.
     pub(crate) item: Option<usize>,
 }
 
 impl Site {
-    pub(crate) const TOPOLOGY: Site = Site {
-        table: "",
-        index: 0,
+    pub(crate) const TOPOLOGY: Self = Self {
+        subject: TopologySubject::Topology,
         field: None,
         item: None,
     };
 
-    pub(crate) fn new(table: &'static str, index: usize, field: &'static str) -> Self {
-        Site {
-            table,
-            index,
+    pub(crate) fn new(subject: impl Into<TopologySubject>, field: &'static str) -> Self {
+        Self {
+            subject: subject.into(),
             field: Some(field),
             item: None,
+        }
+    }
+}
+
+impl Problem {
+    fn new(kind: TopologyErrorKind, site: Site, text: String) -> Self {
+        Self {
+            kind,
+            site,
+            text,
+            position: None,
+            source: None,
         }
     }
 }
@@ -59,58 +166,61 @@ pub(crate) struct Problems {
 }
 
 impl Problems {
-    /// Notes a problem; its text is only made if there is room for it.
-    pub(crate) fn add(&mut self, site: Site, text: impl FnOnce() -> String) {
+    /// Adds a problem; the text is only made if there is room for the problem.
+    pub(crate) fn add(
+        &mut self,
+        kind: TopologyErrorKind,
+        site: Site,
+        text: impl FnOnce() -> String,
+    ) {
         if self.found.len() < KEPT {
-            self.found.push(Problem {
-                site,
-                text: text(),
-                position: None,
-            });
+            self.found.push(Problem::new(kind, site, text()));
         } else {
             self.more += 1;
         }
     }
 
-    /// Whether any was found.
-    pub(crate) fn check(&mut self) -> Result<(), TopologyError> {
-        match self.found.is_empty() {
-            true => Ok(()),
-            false => Err(TopologyError {
-                file: None,
-                problems: std::mem::take(&mut self.found),
-                more: self.more,
-            }),
+    /// Adds a value that its own type refuses.
+    pub(crate) fn add_refused(
+        &mut self,
+        site: Site,
+        whose: &str,
+        source: impl Error + Send + Sync + 'static,
+    ) {
+        let kind = TopologyErrorKind::Invalid;
+        self.add(kind, site, || format!("{whose}: {source}"));
+        if let (0, Some(problem)) = (self.more, self.found.last_mut()) {
+            problem.source = Some(Arc::new(source));
         }
+    }
+
+    /// Fails if a problem was found.
+    pub(crate) fn check(&mut self) -> Result<(), TopologyError> {
+        if self.found.is_empty() {
+            return Ok(());
+        }
+        Err(TopologyError {
+            file: None,
+            problems: std::mem::take(&mut self.found),
+            more: self.more,
+        })
     }
 }
 
 impl TopologyError {
-    pub(crate) fn one(site: Site, text: impl Into<String>) -> Self {
-        let problem = Problem {
-            site,
-            text: text.into(),
-            position: None,
-        };
-        TopologyError {
+    pub(crate) fn one(kind: TopologyErrorKind, site: Site, text: impl Into<String>) -> Self {
+        Self {
             file: None,
-            problems: vec![problem],
+            problems: vec![Problem::new(kind, site, text.into())],
             more: 0,
         }
     }
 
+    /// Adds the error that caused this one.
     #[cfg(feature = "toml")]
-    pub(crate) fn at(text: impl Into<String>, position: Option<(usize, usize)>) -> Self {
-        let problem = Problem {
-            site: Site::TOPOLOGY,
-            text: text.into(),
-            position,
-        };
-        TopologyError {
-            file: None,
-            problems: vec![problem],
-            more: 0,
-        }
+    pub(crate) fn caused_by(mut self, source: impl Error + Send + Sync + 'static) -> Self {
+        self.problems[0].source = Some(Arc::new(source));
+        self
     }
 
     /// Adds the line and column of each problem.
@@ -129,7 +239,17 @@ impl TopologyError {
         self
     }
 
-    /// Each problem in a line of its own.
+    /// Returns the kind of the first problem.
+    pub fn kind(&self) -> TopologyErrorKind {
+        self.problems[0].kind
+    }
+
+    /// Returns the part of the topology that the first problem is about.
+    pub fn subject(&self) -> TopologySubject {
+        self.problems[0].site.subject
+    }
+
+    /// Returns each problem as a sentence.
     ///
     /// ```
     /// use snowglobe_model::topology::Topology;
@@ -175,11 +295,19 @@ impl fmt::Display for TopologyError {
     }
 }
 
-/// As it is displayed: an error that leaves a test by `?` is printed with `Debug`.
+/// As the error is displayed: an error that leaves a test by `?` is printed with `Debug`.
 impl fmt::Debug for TopologyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl std::error::Error for TopologyError {}
+impl Error for TopologyError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let source = self
+            .problems
+            .iter()
+            .find_map(|problem| problem.source.as_deref())?;
+        Some(source)
+    }
+}

@@ -29,7 +29,7 @@ mod text;
 pub(crate) mod validate;
 pub mod value;
 
-pub use error::TopologyError;
+pub use error::{TopologyError, TopologyErrorKind, TopologySubject};
 pub use id::{Endpoint, LinkId, NodeId, Owner, PodId, SwitchId};
 pub use link::{EndSpec, Engine, Families, LinkSpec, Mac, SwitchSpec};
 pub use node::{NodeSpec, PodSpec, StartCommand, Users};

@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::impair::{Asymmetric, Impairment, preset};
-use crate::topology::error::{Site, TopologyError};
+use crate::topology::error::{Site, TopologyError, TopologyErrorKind as Kind, TopologySubject};
 use crate::topology::id::{Endpoint, LinkId, NodeId, PodId};
 use crate::topology::link::{EndSpec, Engine, Families, LinkSpec, SwitchSpec};
 use crate::topology::name::show;
@@ -145,7 +145,10 @@ impl Topology {
         let file = path.display().to_string();
         let text = crate::files::read(path);
         let text = text.map_err(|error| {
-            TopologyError::at(format!("failed to read the topology: {error}"), None).in_file(&file)
+            let text = format!("failed to read the topology: {error}");
+            TopologyError::one(Kind::Unreadable, Site::TOPOLOGY, text)
+                .caused_by(error)
+                .in_file(&file)
         })?;
         Topology::from_toml(&text).map_err(|error| error.in_file(file))
     }
@@ -162,10 +165,8 @@ impl Topology {
     pub fn to_toml(&self) -> Result<String, TopologyError> {
         let document = Document::from_topology(self);
         toml::to_string(&document).map_err(|error| {
-            TopologyError::at(
-                format!("failed to write the topology as TOML: {error}"),
-                None,
-            )
+            let text = format!("failed to write the topology as TOML: {error}");
+            TopologyError::one(Kind::Invalid, Site::TOPOLOGY, text).caused_by(error)
         })
     }
 }
@@ -227,13 +228,17 @@ impl Document {
             .map(|pod| (topology[pod].name.clone(), pod))
             .collect();
         for mut spec in self.node {
-            let site = Site::new("node", topology.nodes.len(), "pod");
+            let site = Site::new(NodeId::new(topology.nodes.len()), "pod");
             match spec.pod.take() {
                 None => topology.node(spec),
                 Some(name) => {
                     let pod = pods.get(&name).copied();
                     let pod = pod.ok_or_else(|| {
-                        TopologyError::one(site, format!("there is no pod named {}", show(&name)))
+                        TopologyError::one(
+                            Kind::Missing,
+                            site,
+                            format!("there is no pod named {}", show(&name)),
+                        )
                     })?;
                     topology.container(pod, spec)
                 }
@@ -261,12 +266,12 @@ impl Document {
                     || format!("there is no node, pod or switch named {}", show(&ends[end]));
                 let site = Site {
                     item: Some(end),
-                    ..Site::new("link", index, "ends")
+                    ..Site::new(LinkId::new(index), "ends")
                 };
                 names
                     .get(&ends[end])
                     .copied()
-                    .ok_or_else(|| TopologyError::one(site, unknown()))
+                    .ok_or_else(|| TopologyError::one(Kind::Missing, site, unknown()))
             };
             let (first, second) = (find(0)?, find(1)?);
             let [up, down] = preset.map_or([None, None], |Preset(of)| [Some(of.up), Some(of.down)]);
@@ -307,10 +312,10 @@ fn endpoints(topology: &Topology) -> HashMap<String, Endpoint> {
 }
 
 fn syntax(text: &str, error: &toml::de::Error) -> TopologyError {
-    TopologyError::at(
-        error.message(),
-        Some(position(text, error.span().map_or(0, |span| span.start))),
-    )
+    let at = position(text, error.span().map_or(0, |span| span.start));
+    TopologyError::one(Kind::Syntax, Site::TOPOLOGY, error.message())
+        .locate(|_| Some(at))
+        .caused_by(error.clone())
 }
 
 /// Line and column of a byte, counted from 1.
@@ -353,16 +358,17 @@ impl<'t> Map<'t> {
     /// The closest thing to what a site is about that the text has.
     fn byte(&self, site: Site) -> Option<usize> {
         let root = self.root.get_ref();
-        let base = match site.table {
-            "node" => self.base[0],
-            "pod" => self.base[1],
-            "switch" => self.base[2],
-            "link" => self.base[3],
-            _ => 0,
+        let [nodes, pods, switches, links] = self.base;
+        let (table, index, base) = match site.subject {
+            TopologySubject::Topology => ("", 0, 0),
+            TopologySubject::Settings => ("settings", 0, 0),
+            TopologySubject::Node(id) => ("node", id.index(), nodes),
+            TopologySubject::Pod(id) => ("pod", id.index(), pods),
+            TopologySubject::Switch(id) => ("switch", id.index(), switches),
+            TopologySubject::Link(id) => ("link", id.index(), links),
         };
         let of_shape = || Some(root.get("shape")?.span().start);
-        let (Some(value), Some(index)) = (root.get(site.table), site.index.checked_sub(base))
-        else {
+        let (Some(value), Some(index)) = (root.get(table), index.checked_sub(base)) else {
             return of_shape();
         };
         let entry = match value.get_ref() {

@@ -7,7 +7,9 @@ use std::collections::{HashMap, HashSet};
 
 use self::stack::{check_commands, check_mounts, check_stack, wrong_workspace_path};
 use crate::direction::Direction;
-use crate::topology::error::{Problems, Site, TopologyError};
+use crate::topology::error::{
+    Problems, Site, TopologyError, TopologyErrorKind as Kind, TopologySubject,
+};
 use crate::topology::id::{Endpoint, LinkId, NodeId, PodId, SwitchId};
 use crate::topology::link::{Families, Mac};
 use crate::topology::name::{self, show};
@@ -34,7 +36,7 @@ impl Topology {
             self.check_pod(id, inhabited.contains(&id), &mut problems);
         }
         for id in self.switches() {
-            let site = Site::new("switch", id.index(), "mtu");
+            let site = Site::new(id, "mtu");
             self.check_mtu(
                 self[id].mtu,
                 self[id].families,
@@ -56,7 +58,7 @@ impl Topology {
         for (index, node) in self.nodes.iter().enumerate() {
             if node.pod.is_some_and(|pod| pod.index() >= pods) {
                 let name = show(&node.spec.name);
-                problems.add(Site::new("node", index, "pod"), || {
+                problems.add(Kind::Missing, Site::new(NodeId::new(index), "pod"), || {
                     format!("container {name} is in a pod {foreign}")
                 });
             }
@@ -69,8 +71,8 @@ impl Topology {
                     Endpoint::Switch(id) => (id.index(), self.switches.len(), "switch"),
                 };
                 if id >= known {
-                    let site = Site::new("link", index, "ends");
-                    problems.add(site, || {
+                    let site = Site::new(LinkId::new(index), "ends");
+                    problems.add(Kind::Missing, site, || {
                         format!(
                             "link {} joins a {kind} {foreign}",
                             self.shown_link(LinkId::new(index))
@@ -84,9 +86,11 @@ impl Topology {
     fn check_names(&self, problems: &mut Problems) {
         if let Some(wrong) = name::wrong_hostname(&self.settings.domain) {
             let domain = show(&self.settings.domain);
-            problems.add(Site::new("settings", 0, "domain"), || {
-                format!("domain {domain} {wrong}")
-            });
+            problems.add(
+                Kind::Invalid,
+                Site::new(TopologySubject::Settings, "domain"),
+                || format!("domain {domain} {wrong}"),
+            );
         }
         let mut taken = HashMap::new();
         let mut claim = |scope: Option<PodId>,
@@ -95,7 +99,9 @@ impl Topology {
                          site: Site,
                          problems: &mut Problems| {
             if let Some(wrong) = name::wrong_label(name) {
-                return problems.add(site, || format!("{kind} name {} {wrong}", show(name)));
+                return problems.add(Kind::Invalid, site, || {
+                    format!("{kind} name {} {wrong}", show(name))
+                });
             }
             match taken.entry((scope, name.to_ascii_lowercase())) {
                 Entry::Vacant(free) => drop(free.insert(kind)),
@@ -106,7 +112,7 @@ impl Topology {
                     } else {
                         format!("a {other}")
                     };
-                    problems.add(site, || {
+                    problems.add(Kind::Conflict, site, || {
                         format!(
                             "{kind} {} has the name of {whose}; each needs its own",
                             show(name)
@@ -125,7 +131,7 @@ impl Topology {
                 node.pod,
                 &node.spec.name,
                 kind,
-                Site::new("node", index, "name"),
+                Site::new(NodeId::new(index), "name"),
                 problems,
             );
         }
@@ -134,7 +140,7 @@ impl Topology {
                 None,
                 &pod.name,
                 "pod",
-                Site::new("pod", index, "name"),
+                Site::new(PodId::new(index), "name"),
                 problems,
             );
         }
@@ -143,7 +149,7 @@ impl Topology {
                 None,
                 &switch.name,
                 "switch",
-                Site::new("switch", index, "name"),
+                Site::new(SwitchId::new(index), "name"),
                 problems,
             );
         }
@@ -152,20 +158,18 @@ impl Topology {
 
     /// Aliases share one space with the names of nodes and pods.
     fn check_aliases(&self, problems: &mut Problems) {
-        let stacks = (self.nodes.iter().enumerate())
-            .map(|(index, node)| {
-                (
-                    &node.spec.name,
-                    &node.spec.network,
-                    Site::new("node", index, "network"),
-                )
-            })
-            .chain(
-                self.pods
-                    .iter()
-                    .enumerate()
-                    .map(|(i, pod)| (&pod.name, &pod.network, Site::new("pod", i, "network"))),
-            );
+        let stacks =
+            (self.nodes.iter().enumerate())
+                .map(|(index, node)| {
+                    (
+                        &node.spec.name,
+                        &node.spec.network,
+                        Site::new(NodeId::new(index), "network"),
+                    )
+                })
+                .chain(self.pods.iter().enumerate().map(|(i, pod)| {
+                    (&pod.name, &pod.network, Site::new(PodId::new(i), "network"))
+                }));
         let stacks: Vec<_> = stacks.collect();
         if stacks
             .iter()
@@ -184,11 +188,11 @@ impl Topology {
         for (owner, network, site) in stacks {
             for alias in &network.aliases {
                 if let Some(wrong) = name::wrong_hostname(alias) {
-                    problems.add(site, || {
+                    problems.add(Kind::Invalid, site, || {
                         format!("alias {} of {} {wrong}", show(alias), show(owner))
                     });
                 } else if let Some(other) = taken.insert(alias.to_ascii_lowercase(), owner) {
-                    problems.add(site, || {
+                    problems.add(Kind::Conflict, site, || {
                         format!(
                             "alias {} of {} is a name of {} already; take another",
                             show(alias),
@@ -212,24 +216,19 @@ impl Topology {
         } = &self[id];
         let node = || format!("node {}", show(&self.node_name(id)));
         if self.pod_of(id).is_some() && *network != StackSpec::default() {
-            problems.add(Site::new("node", id.index(), "network"), || {
+            problems.add(Kind::Misplaced, Site::new(id, "network"), || {
                 format!("{} is a container; aliases, hosts, sysctls and forwarding are its pod's: ask them of the pod", node())
             });
         } else {
-            check_stack(
-                network,
-                Site::new("node", id.index(), "network"),
-                &node,
-                problems,
-            );
+            check_stack(network, Site::new(id, "network"), &node, problems);
         }
         if self.pod_of(id).is_some() && *users != Users::Trial {
-            problems.add(Site::new("node", id.index(), "users"), || {
+            problems.add(Kind::Misplaced, Site::new(id, "users"), || {
                 format!("{} is a container, and cannot have users of its own: its network is its pod's, whose users are the trial's", node())
             });
         }
         if matches!(users, Users::Range(0)) {
-            problems.add(Site::new("node", id.index(), "users"), || {
+            problems.add(Kind::Invalid, Site::new(id, "users"), || {
                 format!("{} maps a range of no ids; 65536 is usual", node())
             });
         }
@@ -241,34 +240,19 @@ impl Topology {
             _ => None,
         };
         if let Some(wrong) = wrong {
-            problems.add(Site::new("node", id.index(), "rootfs"), || {
+            problems.add(Kind::Invalid, Site::new(id, "rootfs"), || {
                 format!("root filesystem of {}: {wrong}", node())
             });
         }
-        check_mounts(
-            mounts,
-            Site::new("node", id.index(), "mounts"),
-            &node,
-            problems,
-        );
-        check_commands(
-            commands,
-            Site::new("node", id.index(), "commands"),
-            &node,
-            problems,
-        );
+        check_mounts(mounts, Site::new(id, "mounts"), &node, problems);
+        check_commands(commands, Site::new(id, "commands"), &node, problems);
     }
 
     fn check_pod(&self, id: PodId, inhabited: bool, problems: &mut Problems) {
         let pod = || format!("pod {}", show(&self[id].name));
-        check_stack(
-            &self[id].network,
-            Site::new("pod", id.index(), "network"),
-            &pod,
-            problems,
-        );
+        check_stack(&self[id].network, Site::new(id, "network"), &pod, problems);
         if !inhabited {
-            problems.add(Site::new("pod", id.index(), "name"), || {
+            problems.add(Kind::Missing, Site::new(id, "name"), || {
                 format!(
                     "{} has no containers; add one with `topology.container(pod, \"app\")`",
                     pod()
@@ -287,14 +271,14 @@ impl Topology {
     ) {
         let Some(mtu) = mtu else { return };
         if !MTU.contains(&mtu) {
-            problems.add(site, || {
+            problems.add(Kind::Invalid, site, || {
                 format!(
                     "MTU {mtu} of {} is out of range; it is 68 to 65535",
                     place()
                 )
             });
         } else if mtu < MTU_V6 && families.unwrap_or(self.settings.families).has_v6() {
-            problems.add(site, || {
+            problems.add(Kind::Invalid, site, || {
                 format!("MTU {mtu} of {} is too small for IPv6, which needs {MTU_V6}; ask for Families::V4 there", place())
             });
         }
@@ -302,7 +286,7 @@ impl Topology {
 
     fn check_link(&self, id: LinkId, problems: &mut Problems) {
         let Link { ends, spec } = &self.links[id.index()];
-        let site = |field| Site::new("link", id.index(), field);
+        let site = |field| Site::new(id, field);
         let link = || format!("link {}", self.shown_link(id));
         if let [Some(a), Some(b)] = ends.map(|end| self.stack_end(end))
             && a == b
@@ -316,7 +300,7 @@ impl Topology {
                 },
                 show(&self.end_name(a))
             );
-            problems.add(site("ends"), || {
+            problems.add(Kind::Wiring, site("ends"), || {
                 format!("{} joins {what} to itself; a cable needs two ends", link())
             });
         }
@@ -328,12 +312,12 @@ impl Topology {
         if let [a, b] = switches[..]
             && a == b
         {
-            problems.add(site("ends"), || {
+            problems.add(Kind::Wiring, site("ends"), || {
                 format!("{} joins switch {} to itself", link(), show(&self[a].name))
             });
         }
         if !switches.is_empty() && (!spec.subnets.is_empty() || spec.families.is_some()) {
-            problems.add(site("subnets"), || {
+            problems.add(Kind::Misplaced, site("subnets"), || {
                 format!(
                     "{}: subnets and families are the switch's; ask them of {}",
                     link(),
@@ -351,14 +335,14 @@ impl Topology {
 
     fn check_impairments(&self, id: LinkId, problems: &mut Problems) {
         let [there, back] = &self.links[id.index()].spec.impairments;
-        let site = |field| Site::new("link", id.index(), field);
+        let site = |field| Site::new(id, field);
         if there.is_none() && back.is_none() {
             return;
         }
         let link = self.shown_link(id);
         if there == back {
             if let Err(wrong) = there.validate() {
-                problems.add(site("impair"), || format!("link {link}: {wrong}"));
+                problems.add_refused(site("impair"), &format!("link {link}"), wrong);
             }
             return;
         }
@@ -367,7 +351,7 @@ impl Topology {
             (Direction::BToA, "b_to_a", back),
         ] {
             if let Err(wrong) = asked.validate() {
-                problems.add(site(field), || format!("link {link}, {direction}: {wrong}"));
+                problems.add_refused(site(field), &format!("link {link}, {direction}"), wrong);
             }
         }
     }
@@ -375,7 +359,7 @@ impl Topology {
     fn check_ends(&self, id: LinkId, problems: &mut Problems) {
         let Link { ends, spec } = &self.links[id.index()];
         for (end, side) in [0, 1].map(|n| (n, ["a", "b"][n])) {
-            let site = Site::new("link", id.index(), side);
+            let site = Site::new(id, side);
             let asked = &spec.ends[end];
             let place = || {
                 format!(
@@ -385,7 +369,7 @@ impl Topology {
                 )
             };
             if matches!(ends[end], Endpoint::Switch(_)) && *asked != Default::default() {
-                problems.add(site, || {
+                problems.add(Kind::Misplaced, site, || {
                     format!(
                         "{} is a switch, whose port has no name, MAC or address to ask for",
                         place()
@@ -394,12 +378,14 @@ impl Topology {
             }
             if let Some(wrong) = asked.name.as_deref().and_then(name::wrong_interface) {
                 let name = show(asked.name.as_deref().unwrap_or_default());
-                problems.add(site, || {
+                problems.add(Kind::Invalid, site, || {
                     format!("interface name {name} at {} {wrong}", place())
                 });
             }
             if let Some(Err(wrong)) = asked.mac.as_deref().map(str::parse::<Mac>) {
-                problems.add(site, || format!("MAC at {}: {wrong}", place()));
+                problems.add(Kind::Invalid, site, || {
+                    format!("MAC at {}: {wrong}", place())
+                });
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Component, Path};
 
-use crate::topology::error::{Problems, Site};
+use crate::topology::error::{Problems, Site, TopologyErrorKind as Kind};
 use crate::topology::name::{self, show};
 use crate::topology::node::{PacketFilter, StackSpec, StartCommand};
 use crate::topology::storage::{Mount, MountSource, Volume};
@@ -29,22 +29,24 @@ pub(crate) fn check_stack(
 ) {
     for (address, host) in &network.hosts {
         if address.parse::<std::net::IpAddr>().is_err() {
-            problems.add(site, || {
+            problems.add(Kind::Invalid, site, || {
                 format!("hosts of {}: {} is not an address", place(), show(address))
             });
         }
         if let Some(wrong) = name::wrong_hostname(host) {
-            problems.add(site, || {
+            problems.add(Kind::Invalid, site, || {
                 format!("hosts of {}: name {} {wrong}", place(), show(host))
             });
         }
     }
     if let Some(wrong) = wrong_filter(&network.drop_inbound) {
-        problems.add(site, || format!("the packet filter of {} {wrong}", place()));
+        problems.add(Kind::Invalid, site, || {
+            format!("the packet filter of {} {wrong}", place())
+        });
     }
     for (key, value) in &network.sysctls {
         if let Some(wrong) = wrong_sysctl(key, value) {
-            problems.add(site, || {
+            problems.add(Kind::Invalid, site, || {
                 format!("sysctl {} of {} {wrong}", show(key), place())
             });
         }
@@ -99,7 +101,7 @@ pub(crate) fn check_mounts(
             before.map(|()| "something is mounted there already".into())
         });
         if let Some(wrong) = wrong {
-            problems.add(site, || {
+            problems.add(Kind::Invalid, site, || {
                 format!("mount {} of {}: {wrong}", show(at), place())
             });
         }
@@ -151,7 +153,9 @@ pub(crate) fn check_commands(
 ) {
     for command in commands {
         if command.program.is_empty() {
-            problems.add(site, || format!("a command of {} has no program", place()));
+            problems.add(Kind::Invalid, site, || {
+                format!("a command of {} has no program", place())
+            });
         }
         let env = command.env.iter().flat_map(|(key, value)| [key, value]);
         if [&command.program]
@@ -160,7 +164,7 @@ pub(crate) fn check_commands(
             .chain(env)
             .any(|word| word.contains('\0'))
         {
-            problems.add(site, || {
+            problems.add(Kind::Invalid, site, || {
                 format!(
                     "command {} of {} has a NUL in it",
                     show(&command.program),
@@ -173,7 +177,7 @@ pub(crate) fn check_commands(
             .keys()
             .any(|key| key.is_empty() || key.contains('='))
         {
-            problems.add(site, || {
+            problems.add(Kind::Invalid, site, || {
                 format!(
                     "command {} of {}: a variable has an odd name",
                     show(&command.program),
@@ -182,7 +186,7 @@ pub(crate) fn check_commands(
             });
         }
         if command.ready_port == Some(0) {
-            problems.add(site, || {
+            problems.add(Kind::Invalid, site, || {
                 format!(
                     "command {} of {} cannot be ready on port 0",
                     show(&command.program),
