@@ -26,14 +26,14 @@ use super::problem::{ImpairmentErrorKind, TextProblem, TraceProblem, ValueProble
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct ImpairmentError {
-    problem: Box<Problem>,
+    problem: Box<ImpairmentProblem>,
     file: Option<PathBuf>,
     line: Option<usize>,
 }
 
 /// What is wrong, and with what.
 #[derive(Clone, Debug)]
-enum Problem {
+enum ImpairmentProblem {
     Text(TextProblem),
     Value(ValueProblem),
     Trace(TraceProblem),
@@ -44,7 +44,7 @@ enum Problem {
 impl ImpairmentError {
     /// Makes the error of a file that cannot be read, which was to have a `what`.
     pub(crate) fn unreadable(what: &'static str, error: io::Error) -> Self {
-        Problem::Unreadable(what, Arc::new(error)).into()
+        ImpairmentProblem::Unreadable(what, Arc::new(error)).into()
     }
 
     /// Adds the line of the text that is wrong, counted from 1.
@@ -66,20 +66,20 @@ impl ImpairmentError {
     /// Returns the kind of problem.
     pub fn kind(&self) -> ImpairmentErrorKind {
         match &*self.problem {
-            Problem::Text(problem) => problem.kind(),
-            Problem::Value(problem) => problem.kind(),
-            Problem::Trace(problem) => problem.kind(),
-            Problem::Unreadable(..) => ImpairmentErrorKind::Unreadable,
+            ImpairmentProblem::Text(problem) => problem.kind(),
+            ImpairmentProblem::Value(problem) => problem.kind(),
+            ImpairmentProblem::Trace(problem) => problem.kind(),
+            ImpairmentProblem::Unreadable(..) => ImpairmentErrorKind::Unreadable,
         }
     }
 
     /// Returns the name of the value that the error is about, such as `loss`, `rate` or `trace`.
     pub fn subject(&self) -> &'static str {
         match &*self.problem {
-            Problem::Text(problem) => problem.subject(),
-            Problem::Value(problem) => problem.subject(),
-            Problem::Trace(_) => "trace",
-            Problem::Unreadable(what, _) => what,
+            ImpairmentProblem::Text(problem) => problem.subject(),
+            ImpairmentProblem::Value(problem) => problem.subject(),
+            ImpairmentProblem::Trace(_) => "trace",
+            ImpairmentProblem::Unreadable(what, _) => what,
         }
     }
 
@@ -95,7 +95,7 @@ impl ImpairmentError {
 }
 
 /// Two errors of reading are equal if the system's numbers and kinds of error are.
-impl PartialEq for Problem {
+impl PartialEq for ImpairmentProblem {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Text(one), Self::Text(other)) => one == other,
@@ -110,10 +110,10 @@ impl PartialEq for Problem {
     }
 }
 
-impl Eq for Problem {}
+impl Eq for ImpairmentProblem {}
 
-impl From<Problem> for ImpairmentError {
-    fn from(problem: Problem) -> Self {
+impl From<ImpairmentProblem> for ImpairmentError {
+    fn from(problem: ImpairmentProblem) -> Self {
         Self {
             problem: Box::new(problem),
             file: None,
@@ -124,19 +124,19 @@ impl From<Problem> for ImpairmentError {
 
 impl From<TextProblem> for ImpairmentError {
     fn from(problem: TextProblem) -> Self {
-        Problem::Text(problem).into()
+        ImpairmentProblem::Text(problem).into()
     }
 }
 
 impl From<ValueProblem> for ImpairmentError {
     fn from(problem: ValueProblem) -> Self {
-        Problem::Value(problem).into()
+        ImpairmentProblem::Value(problem).into()
     }
 }
 
 impl From<TraceProblem> for ImpairmentError {
     fn from(problem: TraceProblem) -> Self {
-        Problem::Trace(problem).into()
+        ImpairmentProblem::Trace(problem).into()
     }
 }
 
@@ -154,10 +154,10 @@ impl fmt::Display for ImpairmentError {
             (None, None) => {}
         }
         match &**problem {
-            Problem::Text(problem) => problem.fmt(f),
-            Problem::Value(problem) => problem.fmt(f),
-            Problem::Trace(problem) => problem.fmt(f),
-            Problem::Unreadable(what, error) => write!(f, "failed to read the {what}: {error}"),
+            ImpairmentProblem::Text(problem) => problem.fmt(f),
+            ImpairmentProblem::Value(problem) => problem.fmt(f),
+            ImpairmentProblem::Trace(problem) => problem.fmt(f),
+            ImpairmentProblem::Unreadable(what, error) => write!(f, "failed to read the {what}: {error}"),
         }
     }
 }
@@ -172,8 +172,8 @@ impl fmt::Debug for ImpairmentError {
 impl std::error::Error for ImpairmentError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &*self.problem {
-            Problem::Unreadable(_, error) => Some(&**error),
-            Problem::Text(_) | Problem::Value(_) | Problem::Trace(_) => None,
+            ImpairmentProblem::Unreadable(_, error) => Some(&**error),
+            ImpairmentProblem::Text(_) | ImpairmentProblem::Value(_) | ImpairmentProblem::Trace(_) => None,
         }
     }
 }
