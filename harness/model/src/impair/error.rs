@@ -157,7 +157,9 @@ impl fmt::Display for ImpairmentError {
             ImpairmentProblem::Text(problem) => problem.fmt(f),
             ImpairmentProblem::Value(problem) => problem.fmt(f),
             ImpairmentProblem::Trace(problem) => problem.fmt(f),
-            ImpairmentProblem::Unreadable(what, error) => write!(f, "failed to read the {what}: {error}"),
+            ImpairmentProblem::Unreadable(what, error) => {
+                write!(f, "failed to read the {what}: {error}")
+            }
         }
     }
 }
@@ -173,7 +175,9 @@ impl std::error::Error for ImpairmentError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &*self.problem {
             ImpairmentProblem::Unreadable(_, error) => Some(&**error),
-            ImpairmentProblem::Text(_) | ImpairmentProblem::Value(_) | ImpairmentProblem::Trace(_) => None,
+            ImpairmentProblem::Text(_)
+            | ImpairmentProblem::Value(_)
+            | ImpairmentProblem::Trace(_) => None,
         }
     }
 }

@@ -10,12 +10,13 @@
 //! |---|---|
 //! | `impairment`, `percent`, `rate`, `jitter`, `quantiles`, `loss`, `queue`, `reorder` | the value and its parts |
 //! | `trace/` | rates and losses that were recorded on a real link |
-//! | `validate`, `worse`, `preset` | what is refused, how two impairments add up, and impairments with a name |
+//! | `validate`, `combine`, `preset` | what is refused, how two impairments add up, and impairments with a name |
 //! | `channel/` | the fate of each frame in one direction |
 //! | `counters` | how many frames passed, and why others did not |
 //! | `text`, `error` | values with their units as text, and what is wrong with them |
 
 pub mod channel;
+mod combine;
 pub mod counters;
 pub mod error;
 pub mod impairment;
@@ -33,7 +34,6 @@ mod tests;
 pub mod text;
 pub mod trace;
 mod validate;
-mod worse;
 
 pub use crate::direction::Direction;
 pub use counters::{Cause, Counters, Lost, Traffic};

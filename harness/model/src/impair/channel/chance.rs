@@ -7,6 +7,7 @@ use super::flow::{Flow, Turn, network};
 use crate::impair::counters::Cause;
 use crate::impair::impairment::Impairment;
 use crate::impair::jitter::Jitter;
+use crate::impair::loss::GilbertElliott;
 use crate::impair::percent::Percent;
 use crate::impair::quantiles::SCALE;
 
@@ -76,28 +77,56 @@ enum Spread {
     Quantiles { spread: i64, table: Arc<[i16]> },
 }
 
+impl Bursts {
+    fn of(bursts: GilbertElliott) -> Self {
+        let GilbertElliott {
+            p,
+            r,
+            loss_in_bad,
+            loss_in_good,
+        } = bursts;
+        Self {
+            begin: Threshold::of(p),
+            end: Threshold::of(r),
+            loss_in_bad: Threshold::of(loss_in_bad),
+            loss_in_good: Threshold::of(loss_in_good),
+        }
+    }
+}
+
 impl Odds {
-    pub(crate) fn of(impairment: &Impairment) -> Odds {
-        let bursts = impairment.bursts.map(|bursts| Bursts {
-            begin: Threshold::of(bursts.p),
-            end: Threshold::of(bursts.r),
-            loss_in_bad: Threshold::of(bursts.loss_in_bad),
-            loss_in_good: Threshold::of(bursts.loss_in_good),
-        });
-        Odds {
-            loss: Threshold::of(impairment.loss),
-            duplicate: Threshold::of(impairment.duplicate),
-            reorder: Threshold::of(impairment.reorder.percent),
-            delay: impairment.delay.as_nanos() as u64,
+    pub(crate) fn of(impairment: &Impairment) -> Self {
+        // Without `..`, so that a new field has to be thought of here, or in the parts of the
+        // channel that see to the fields which are left out.
+        let Impairment {
+            delay,
+            jitter,
+            loss,
             bursts,
-            every: impairment.lose_every,
-            correlation: Threshold::of(impairment.reorder.correlation),
-            gap: impairment.reorder.gap.max(1),
-            reorders: !impairment.reorder.is_none(),
-            corrupts: impairment.corrupt != Percent::ZERO,
-            corrupt: Threshold::of(impairment.corrupt),
-            spread: Spread::of(&impairment.jitter),
-            mtu: impairment.mtu.map(|mtu| mtu as usize),
+            lose_every,
+            duplicate,
+            reorder,
+            corrupt,
+            rate: _,  // `Bottleneck::of`
+            burst: _, // `Bottleneck::of`
+            queue: _, // `Held::new`
+            mtu,
+            trace: _, // `Conditions::of` and `Bottleneck::of`
+        } = impairment;
+        Self {
+            loss: Threshold::of(*loss),
+            duplicate: Threshold::of(*duplicate),
+            reorder: Threshold::of(reorder.percent),
+            delay: delay.as_nanos() as u64,
+            bursts: bursts.map(Bursts::of),
+            every: *lose_every,
+            correlation: Threshold::of(reorder.correlation),
+            gap: reorder.gap.max(1),
+            reorders: !reorder.is_none(),
+            corrupts: *corrupt != Percent::ZERO,
+            corrupt: Threshold::of(*corrupt),
+            spread: Spread::of(jitter),
+            mtu: mtu.map(|mtu| mtu as usize),
         }
     }
 
