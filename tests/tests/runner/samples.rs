@@ -88,6 +88,17 @@ fn kill_self(signal: nix::sys::signal::Signal) {
 }
 
 #[snowglobe::test(ignore = "a sample")]
+fn overflows_a_threads_stack() {
+    #[expect(unconditional_recursion)]
+    fn deeper(n: u64) -> u64 {
+        let mut room = [n; 512];
+        std::hint::black_box(&mut room);
+        deeper(n + 1) + room[0]
+    }
+    std::thread::spawn(|| deeper(0)).join().unwrap();
+}
+
+#[snowglobe::test(ignore = "a sample")]
 fn catches_its_own_panic() {
     assert!(std::panic::catch_unwind(|| panic!("caught")).is_err());
 }

@@ -27,6 +27,7 @@ fails! {
     kills_itself: "killed by SIGKILL (signal 9)";
     terminates_itself: "killed by SIGTERM (signal 15)";
     overflows_its_stack: "overflowed its stack", "stack overflow";
+    overflows_a_threads_stack: "overflowed its stack", "stack overflow";
     swallows_a_threads_panic: "a panic was swallowed", "thread 'server'", "nobody joins me";
     swallows_a_tasks_panic: "a panic was swallowed", "nobody awaits me";
 }

@@ -9,11 +9,13 @@
 //! | `rseq` | restartable sequences of a copied thread |
 //! | `scoped_worker` | a thread that works on borrowed values |
 //! | `sigaltstack` | stack overflows of a thread that std did not start |
+//! | `stack_overflow` | notice of stack overflows, before std turns them into aborts |
 //! | `traits` | capabilities, signal mask, umask and name of a thread |
 
 pub mod rseq;
 pub mod scoped_worker;
 pub mod sigaltstack;
+pub mod stack_overflow;
 mod traits;
 
 pub use traits::{FirstThread, ThreadTraits, go_home, set_umask, show_as, umask};

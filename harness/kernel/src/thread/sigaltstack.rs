@@ -63,11 +63,12 @@ pub fn watch_this_thread() {
 }
 
 extern "C" fn on_fault(_: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
-    // SAFETY: the kernel passes a valid siginfo; the rest are async-signal-safe calls.
+    // SAFETY: the kernel passes a valid siginfo; the rest are async-signal-safe calls, as is whatever `tell` calls.
     unsafe {
         let address = (*info).si_addr() as usize;
         let lowest = LOWEST.load(Ordering::Relaxed);
         if (lowest.saturating_sub(GUARD)..lowest + GUARD).contains(&address) {
+            super::stack_overflow::tell();
             let text = b"\nthe test's thread has overflowed its stack\n";
             libc::write(2, text.as_ptr().cast(), text.len());
             libc::abort();

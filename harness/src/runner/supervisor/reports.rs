@@ -28,6 +28,8 @@ pub(crate) struct ReceivedReports {
     left_nothing: bool,
     /// State of the trial's processes when the time was over.
     description: Option<String>,
+    /// A thread of the body's process has overflowed its stack.
+    has_overflowed: bool,
     /// The body has written to its stderr where it stands.
     is_traced: bool,
     /// Remarks to show beside the result.
@@ -80,6 +82,7 @@ impl ReceivedReports {
             }
             TrialReport::Described(text) => self.description = Some(text),
             TrialReport::Traced => self.is_traced = true,
+            TrialReport::StackOverflowed => self.has_overflowed = true,
             TrialReport::Remarked(Remark::Note(note)) => self.notes.push(note),
             TrialReport::Remarked(Remark::LastWords(note)) => self.last_words.push(note),
         }
@@ -123,8 +126,8 @@ impl ReceivedReports {
         }
     }
 
-    /// Returns the result that follows from all reports; `output` is what the trial wrote.
-    pub(crate) fn result(&self, output: &str) -> TrialResult {
+    /// Returns the result that follows from all reports.
+    pub(crate) fn result(&self) -> TrialResult {
         match self.stopped {
             Some(Stopped::Timeout(limit)) => {
                 return TrialResult::failed(format!("timed out after {limit:?}"));
@@ -143,7 +146,7 @@ impl ReceivedReports {
             Some(Finish::Passed) if end == ExitKind::SUCCESS => TrialResult::Passed,
             Some(Finish::Passed) => TrialResult::failed(format!(
                 "the test finished, but then its process {end}{}",
-                cause(end, output)
+                self.cause(end)
             )),
             Some(Finish::Failed {
                 kind,
@@ -155,7 +158,39 @@ impl ReceivedReports {
                 reason: reason.clone(),
                 location: location.clone(),
             }),
-            None => TrialResult::failed(unfinished(end, output)),
+            None => TrialResult::failed(self.unfinished(end)),
+        }
+    }
+
+    /// Returns the reason of a failure whose test did not come to its end.
+    fn unfinished(&self, end: ExitKind) -> String {
+        match end {
+            ExitKind::Code(code) => {
+                let hint = if code == 0 {
+                    " (did it call `std::process::exit`?)"
+                } else {
+                    ""
+                };
+                format!("the test's process {end} before the test had finished{hint}")
+            }
+            ExitKind::Signal { .. } => format!("the test's process {end}{}", self.cause(end)),
+        }
+    }
+
+    /// Returns the likely cause of a process's end, as a clause with a colon before it, or nothing.
+    fn cause(&self, end: ExitKind) -> &'static str {
+        let ExitKind::Signal { number, .. } = end else {
+            return "";
+        };
+        match Signal::try_from(number) {
+            Ok(Signal::SIGABRT) if self.has_overflowed => ": stack overflow",
+            Ok(Signal::SIGABRT) => ": it aborted",
+            Ok(Signal::SIGSEGV) => ": invalid memory reference",
+            Ok(Signal::SIGKILL) => {
+                ": killed from inside the sandbox, or by the kernel when memory is short"
+            }
+            // The names of other signals say enough.
+            _ => "",
         }
     }
 }
@@ -166,50 +201,6 @@ fn shown(kind: FailureKind, on_stderr: bool) -> Shown {
         FailureKind::Other if on_stderr => Shown::AsError,
         FailureKind::Other => Shown::Nowhere,
     }
-}
-
-/// Returns the reason of a failure whose test did not come to its end.
-fn unfinished(end: ExitKind, output: &str) -> String {
-    match end {
-        ExitKind::Code(code) => {
-            let hint = if code == 0 {
-                " (did it call `std::process::exit`?)"
-            } else {
-                ""
-            };
-            format!("the test's process {end} before the test had finished{hint}")
-        }
-        ExitKind::Signal { .. } => format!("the test's process {end}{}", cause(end, output)),
-    }
-}
-
-/// Returns the likely cause of a process's end, as a clause with a colon before it, or nothing.
-fn cause(end: ExitKind, output: &str) -> &'static str {
-    let ExitKind::Signal { number, .. } = end else {
-        return "";
-    };
-    match Signal::try_from(number) {
-        Ok(Signal::SIGABRT) if has_overflowed_its_stack(output) => ": stack overflow",
-        Ok(Signal::SIGABRT) => ": it aborted",
-        Ok(Signal::SIGSEGV) => ": invalid memory reference",
-        Ok(Signal::SIGKILL) => {
-            ": killed from inside the sandbox, or by the kernel when memory is short"
-        }
-        // The names of other signals say enough.
-        _ => "",
-    }
-}
-
-/// Returns whether a process that aborted did so because a stack overflowed.
-///
-/// A stack overflow raises `SIGSEGV`. The handler of Rust's standard library looks whether the
-/// address lies in the guard page of the thread, and if so writes this text to stderr and aborts
-/// (`library/std/src/sys/pal/unix/stack_overflow.rs`). The text is the only trace that it leaves:
-/// the process dies of `SIGABRT` like any other that aborts. Under the standard harness,
-/// snowglobe's own handler (`kernel::process::sigaltstack`) writes the same words. Nothing worse
-/// than a wrong hint in the reason follows if a test writes the same text and aborts.
-fn has_overflowed_its_stack(output: &str) -> bool {
-    output.contains("has overflowed its stack")
 }
 
 #[cfg(test)]
@@ -231,8 +222,8 @@ mod tests {
         }
     }
 
-    fn reason(reports: &ReceivedReports, output: &str) -> String {
-        match reports.result(output) {
+    fn reason(reports: &ReceivedReports) -> String {
+        match reports.result() {
             TrialResult::Failed(failure) => failure.reason,
             other => format!("{other:?}"),
         }
@@ -242,12 +233,12 @@ mod tests {
     fn only_finished_and_a_clean_exit_is_a_pass() {
         let passed = Some(Finish::Passed);
         assert_eq!(
-            reports(passed.clone(), Some(ExitKind::Code(0))).result(""),
+            reports(passed.clone(), Some(ExitKind::Code(0))).result(),
             TrialResult::Passed
         );
         for end in [Some(ExitKind::Code(1)), Some(signal(11)), None] {
             assert_ne!(
-                reports(passed.clone(), end).result(""),
+                reports(passed.clone(), end).result(),
                 TrialResult::Passed,
                 "{end:?}"
             );
@@ -258,22 +249,19 @@ mod tests {
             Some(signal(9)),
             None,
         ] {
-            assert_ne!(
-                reports(None, end).result(""),
-                TrialResult::Passed,
-                "{end:?}"
-            );
+            assert_ne!(reports(None, end).result(), TrialResult::Passed, "{end:?}");
         }
     }
 
     #[test]
     fn ends_are_named() {
-        assert!(reason(&reports(None, Some(ExitKind::Code(0))), "").contains("code 0 before"));
-        assert!(reason(&reports(None, Some(signal(11))), "").contains("SIGSEGV (signal 11)"));
-        let overflow = "thread 't' has overflowed its stack";
-        assert!(reason(&reports(None, Some(signal(6))), overflow).contains("stack overflow"));
-        assert!(reason(&reports(None, Some(signal(6))), "").contains("aborted"));
-        assert!(reason(&reports(None, Some(signal(40))), "").contains("signal 40"));
+        assert!(reason(&reports(None, Some(ExitKind::Code(0)))).contains("code 0 before"));
+        assert!(reason(&reports(None, Some(signal(11)))).contains("SIGSEGV (signal 11)"));
+        let mut overflow = reports(None, Some(signal(6)));
+        overflow.add(TrialReport::StackOverflowed);
+        assert!(reason(&overflow).contains("stack overflow"));
+        assert!(reason(&reports(None, Some(signal(6)))).contains("aborted"));
+        assert!(reason(&reports(None, Some(signal(40)))).contains("signal 40"));
     }
 
     #[test]
@@ -294,6 +282,6 @@ mod tests {
     fn a_timeout_outweighs_what_was_heard_later() {
         let mut late = reports(Some(Finish::Passed), Some(ExitKind::Code(0)));
         late.stopped = Some(Stopped::Timeout(Duration::from_secs(2)));
-        assert_eq!(reason(&late, ""), "timed out after 2s");
+        assert_eq!(reason(&late), "timed out after 2s");
     }
 }

@@ -304,8 +304,7 @@ impl<'a> Supervisor<'a> {
             return self.retry_or_fail(index, refused);
         }
         self.queue.granted();
-        let output = output.into_text();
-        let result = reports.result(&output);
+        let result = reports.result();
         let Remarks {
             notes,
             survivors,
@@ -316,7 +315,7 @@ impl<'a> Supervisor<'a> {
             result,
             duration,
             seed,
-            output,
+            output: output.into_text(),
             survivors,
             description,
             notes,

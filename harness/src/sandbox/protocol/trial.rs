@@ -46,6 +46,8 @@ pub(crate) enum BodyReport {
     /// The body is going to ask for nodes. The channel on which it will do so comes along; the init
     /// has to be woken by [`WAKE_INIT`].
     WantsNodes,
+    /// A thread of the process has overflowed its stack. The process is about to abort.
+    StackOverflowed,
 }
 
 codec_enum!(BodyReport {
@@ -53,11 +55,22 @@ codec_enum!(BodyReport {
     2 => Traced,
     3 => Remarked(remark),
     4 => WantsNodes,
+    5 => StackOverflowed,
 });
 
 impl EdgeMessage for BodyReport {
     const EDGE: Edge = Edge::FromBody;
     const MOST: usize = MESSAGE_MAX;
+}
+
+impl BodyReport {
+    /// [`BodyReport::StackOverflowed`] as bytes, for a signal handler, which must leave the heap
+    /// alone.
+    pub(crate) const STACK_OVERFLOWED: [u8; 3] = {
+        // A test compares it with what the codec makes.
+        let [version, edge] = header(Edge::FromBody);
+        [version, edge, 5]
+    };
 }
 
 // Sent to the init and not polled for: a channel that is polled for would wake the init once more
@@ -88,6 +101,8 @@ pub(crate) enum TrialReport {
     Traced,
     /// Something that is to be shown beside the verdict.
     Remarked(Remark),
+    /// A thread of the body's process has overflowed its stack.
+    StackOverflowed,
 }
 
 codec_enum!(TrialReport {
@@ -99,6 +114,7 @@ codec_enum!(TrialReport {
     4 => Described(text),
     5 => Traced,
     6 => Remarked(remark),
+    7 => StackOverflowed,
 });
 
 impl EdgeMessage for TrialReport {
@@ -224,6 +240,7 @@ mod tests {
             BodyReport::Remarked(Remark::Note("the host was busy".into())),
             BodyReport::Remarked(Remark::LastWords("see the log".into())),
             BodyReport::WantsNodes,
+            BodyReport::StackOverflowed,
         ] {
             arrives(&report);
         }
@@ -249,6 +266,7 @@ mod tests {
             TrialReport::AllWell,
             TrialReport::Described("pid 2".into()),
             TrialReport::Traced,
+            TrialReport::StackOverflowed,
             TrialReport::Remarked(Remark::Note("busy".into())),
         ] {
             arrives(&report);
@@ -258,6 +276,12 @@ mod tests {
     #[test]
     fn the_usual_end_of_a_trial_is_written_without_the_heap() {
         assert_eq!(TrialReport::AllWell.encode(), TrialReport::ALL_WELL);
+    }
+
+    #[test]
+    fn a_signal_handler_writes_what_the_codec_makes() {
+        let report = BodyReport::StackOverflowed.encode();
+        assert_eq!(report, BodyReport::STACK_OVERFLOWED);
     }
 
     #[test]

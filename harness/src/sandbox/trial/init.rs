@@ -265,6 +265,7 @@ impl Init<'_> {
                 BodyReport::WantsNodes => continue,
                 BodyReport::Traced => TrialReport::Traced,
                 BodyReport::Remarked(remark) => TrialReport::Remarked(remark),
+                BodyReport::StackOverflowed => TrialReport::StackOverflowed,
             };
             let _ = self.channel.send(&report.encode());
         }

@@ -34,6 +34,14 @@ pub(super) fn send(report: &BodyReport) {
     }
 }
 
+/// Tells the init that a stack has overflowed. Runs in a signal handler, so it neither waits for a
+/// lock nor touches the heap.
+pub(super) fn send_stack_overflow() {
+    if let Some(channel) = REPORTS.try_read().and_then(|channel| *channel) {
+        let _ = channel.send(&BodyReport::STACK_OVERFLOWED);
+    }
+}
+
 /// Returns the channel on which the init is asked for nodes, or `None` outside of a trial.
 ///
 /// # Errors

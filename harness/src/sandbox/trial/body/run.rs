@@ -10,7 +10,7 @@ use crate::kernel::fd::FileIdentity;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
 use crate::kernel::process::signal;
-use crate::kernel::thread::sigaltstack;
+use crate::kernel::thread::{sigaltstack, stack_overflow};
 use crate::sandbox::protocol::trial::BodyReport;
 use crate::trial::running::{self, RunningTrial};
 use crate::trial::{Failed, TestBody, Trial};
@@ -20,6 +20,7 @@ pub(crate) fn prepare() {
     profiles::prepare();
     panics::watch();
     signal::on_trace_signal(write_down_where);
+    stack_overflow::on_stack_overflow(channel::send_stack_overflow);
 }
 
 /// Does, on the thread of which a body will be a copy, what can be done in advance.
