@@ -13,7 +13,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 ///
 /// # Errors
 /// The thread lacks `CAP_NET_ADMIN` in the namespace.
-pub fn bring_up() -> nix::Result<()> {
+pub fn bring_up() -> crate::Result<()> {
     let socket = socket(
         AddressFamily::Inet,
         SockType::Datagram,

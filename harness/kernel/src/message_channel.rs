@@ -31,7 +31,7 @@ impl MessageChannel {
     ///
     /// # Errors
     /// There are too many descriptors.
-    pub fn pair() -> nix::Result<(MessageChannel, MessageChannel)> {
+    pub fn pair() -> crate::Result<(MessageChannel, MessageChannel)> {
         let (a, b) = socketpair(
             AddressFamily::Unix,
             SockType::SeqPacket,
@@ -47,7 +47,7 @@ impl MessageChannel {
     ///
     /// # Errors
     /// `EPIPE` if the other end is gone.
-    pub fn send(&self, message: &[u8]) -> nix::Result<()> {
+    pub fn send(&self, message: &[u8]) -> crate::Result<()> {
         // MSG_NOSIGNAL: a peer that is gone is an error here, and no SIGPIPE for the whole process.
         retry(|| send(self.0.as_raw_fd(), message, MsgFlags::MSG_NOSIGNAL)).map(drop)
     }
@@ -56,7 +56,7 @@ impl MessageChannel {
     ///
     /// # Errors
     /// `EPIPE` if the other end is gone.
-    pub fn send_with(&self, message: &[u8], fds: &[RawFd]) -> nix::Result<()> {
+    pub fn send_with(&self, message: &[u8], fds: &[RawFd]) -> crate::Result<()> {
         if fds.is_empty() {
             return self.send(message);
         }
@@ -78,7 +78,7 @@ impl MessageChannel {
     ///
     /// # Errors
     /// The kernel refused to receive.
-    pub fn receive<'a>(&self, buffer: &'a mut [u8]) -> nix::Result<&'a [u8]> {
+    pub fn receive<'a>(&self, buffer: &'a mut [u8]) -> crate::Result<&'a [u8]> {
         let n = retry(|| recv(self.0.as_raw_fd(), buffer, MsgFlags::empty()))?;
         Ok(&buffer[..n])
     }
@@ -87,7 +87,7 @@ impl MessageChannel {
     ///
     /// # Errors
     /// The kernel refused to receive.
-    pub fn try_receive<'a>(&self, buffer: &'a mut [u8]) -> nix::Result<Option<&'a [u8]>> {
+    pub fn try_receive<'a>(&self, buffer: &'a mut [u8]) -> crate::Result<Option<&'a [u8]>> {
         match retry(|| recv(self.0.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT)) {
             Ok(n) => Ok(Some(&buffer[..n])),
             Err(Errno::EAGAIN) => Ok(None),
@@ -100,7 +100,7 @@ impl MessageChannel {
     ///
     /// # Errors
     /// The kernel refused to look.
-    pub fn peek(&self, buffer: &mut [u8]) -> nix::Result<Option<usize>> {
+    pub fn peek(&self, buffer: &mut [u8]) -> crate::Result<Option<usize>> {
         let look = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC;
         match retry(|| recv(self.0.as_raw_fd(), buffer, look)) {
             Ok(length) => Ok(Some(length)),
@@ -116,7 +116,7 @@ impl MessageChannel {
     pub fn try_receive_with<'a>(
         &self,
         buffer: &'a mut [u8],
-    ) -> nix::Result<Option<(&'a [u8], Passed)>> {
+    ) -> crate::Result<Option<(&'a [u8], Passed)>> {
         match self.receive_message(buffer, MsgFlags::MSG_DONTWAIT) {
             Ok((n, passed)) => Ok(Some((&buffer[..n], passed))),
             Err(Errno::EAGAIN) => Ok(None),
@@ -128,7 +128,7 @@ impl MessageChannel {
     ///
     /// # Errors
     /// The kernel refused to receive.
-    pub fn receive_whole_with(&self) -> nix::Result<(Vec<u8>, Passed)> {
+    pub fn receive_whole_with(&self) -> crate::Result<(Vec<u8>, Passed)> {
         let look = MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC;
         // With MSG_TRUNC and no buffer the kernel tells the length only (recv(2)).
         let length = retry(|| recv(self.0.as_raw_fd(), &mut [], look))?;
@@ -141,7 +141,7 @@ impl MessageChannel {
     ///
     /// # Errors
     /// The kernel refused to receive.
-    pub fn receive_with<'a>(&self, buffer: &'a mut [u8]) -> nix::Result<(&'a [u8], Passed)> {
+    pub fn receive_with<'a>(&self, buffer: &'a mut [u8]) -> crate::Result<(&'a [u8], Passed)> {
         let (n, passed) = self.receive_message(buffer, MsgFlags::empty())?;
         Ok((&buffer[..n], passed))
     }
@@ -153,7 +153,7 @@ impl MessageChannel {
     pub fn receive_few_with<'a>(
         &self,
         buffer: &'a mut [u8],
-    ) -> nix::Result<(&'a [u8], [Option<OwnedFd>; FEW])> {
+    ) -> crate::Result<(&'a [u8], [Option<OwnedFd>; FEW])> {
         /// Room for one message of descriptors, aligned as the kernel's structures are.
         #[repr(align(8))]
         // `CMSG_SPACE` of two descriptors is 24 bytes on 64-bit machines.
@@ -197,7 +197,11 @@ impl MessageChannel {
         Ok((&buffer[..length as usize], passed))
     }
 
-    fn receive_message(&self, buffer: &mut [u8], flags: MsgFlags) -> nix::Result<(usize, Passed)> {
+    fn receive_message(
+        &self,
+        buffer: &mut [u8],
+        flags: MsgFlags,
+    ) -> crate::Result<(usize, Passed)> {
         let mut space = cmsg_space!([RawFd; MAX_PASSED]);
         let mut iov = [IoSliceMut::new(buffer)];
         retry(|| {
@@ -220,7 +224,7 @@ const FEW: usize = 2;
 /// Most descriptors of one message (`SCM_MAX_FD` of the kernel's `net/scm.h`).
 pub const MAX_PASSED: usize = 253;
 
-fn owned(messages: nix::Result<nix::sys::socket::CmsgIterator<'_>>) -> Passed {
+fn owned(messages: crate::Result<nix::sys::socket::CmsgIterator<'_>>) -> Passed {
     let mut passed = Passed::new();
     for message in messages.into_iter().flatten() {
         if let ControlMessageOwned::ScmRights(fds) = message {
@@ -235,7 +239,7 @@ fn owned(messages: nix::Result<nix::sys::socket::CmsgIterator<'_>>) -> Passed {
     passed
 }
 
-fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
+fn retry<T>(mut call: impl FnMut() -> crate::Result<T>) -> crate::Result<T> {
     loop {
         match call() {
             // A peer that closes its end with unread messages leaves one ECONNRESET behind

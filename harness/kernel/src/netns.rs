@@ -21,7 +21,7 @@ impl Netns {
     ///
     /// # Errors
     /// There is no procfs at `/proc` that knows this thread.
-    pub fn current() -> nix::Result<Self> {
+    pub fn current() -> crate::Result<Self> {
         // Not /proc/self: threads of one process may be in different namespaces (setns(2)).
         let file = File::open("/proc/thread-self/ns/net")
             .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
@@ -35,7 +35,7 @@ impl Netns {
     ///
     /// # Panics
     /// If the thread cannot come back: everything after that would happen in the wrong namespace.
-    pub fn visit<T>(netns: BorrowedFd<'_>, work: impl FnOnce() -> T) -> nix::Result<T> {
+    pub fn visit<T>(netns: BorrowedFd<'_>, work: impl FnOnce() -> T) -> crate::Result<T> {
         Self::current()?.excursion(netns, work)
     }
 
@@ -48,7 +48,11 @@ impl Netns {
     ///
     /// # Panics
     /// If the thread cannot come back.
-    pub fn excursion<T>(&self, netns: BorrowedFd<'_>, work: impl FnOnce() -> T) -> nix::Result<T> {
+    pub fn excursion<T>(
+        &self,
+        netns: BorrowedFd<'_>,
+        work: impl FnOnce() -> T,
+    ) -> crate::Result<T> {
         // CLONE_NEWNET makes the kernel check that the descriptor is of a network namespace
         // (setns(2)).
         setns(netns, CloneFlags::CLONE_NEWNET)?;
@@ -65,7 +69,7 @@ impl Netns {
     ///
     /// # Panics
     /// If the thread cannot come back.
-    pub fn excursion_to_new<T>(&self, work: impl FnOnce() -> T) -> nix::Result<T> {
+    pub fn excursion_to_new<T>(&self, work: impl FnOnce() -> T) -> crate::Result<T> {
         // Only this thread changes: each thread has a network namespace of its own (unshare(2)).
         nix::sched::unshare(CloneFlags::CLONE_NEWNET)?;
         let _return = Return(self.fd.as_fd());

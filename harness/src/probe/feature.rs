@@ -7,8 +7,8 @@ use crate::kernel::errno::Errno;
 use crate::kernel::namespace::CloneFlags;
 
 use super::throwaway;
+use crate::kernel::errno::RefusedCall;
 use crate::kernel::probe;
-use crate::kernel::probe::Refusal;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::outer::tun_directory;
 use crate::sandbox::refused::Refused;
@@ -92,7 +92,7 @@ impl Feature {
         }
     }
 
-    fn attempt(self, tun: Option<&OwnedFd>) -> Result<(), Refusal> {
+    fn attempt(self, tun: Option<&OwnedFd>) -> Result<(), RefusedCall> {
         match self {
             Self::Veth => probe::link("veth", false),
             Self::Bridge => probe::link("bridge", false),

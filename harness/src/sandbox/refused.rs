@@ -12,8 +12,8 @@ use crate::kernel::errno::Errno;
 use crate::kernel::namespace::CloneFlags;
 
 use super::protocol::codec::{Codec, MessageReader, MessageWriter, codec_enum, codec_struct};
+use crate::kernel::errno::RefusedCall;
 use crate::kernel::errno::errno;
-use crate::kernel::probe::Refusal;
 
 /// A step that the kernel refused, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,8 +97,8 @@ impl SetupStep {
 }
 
 /// What a single attempt of the kernel's probes was refused.
-impl From<Refusal> for Refused {
-    fn from((call, errno): Refusal) -> Self {
+impl From<RefusedCall> for Refused {
+    fn from(RefusedCall { call, errno }: RefusedCall) -> Self {
         Self {
             step: SetupStep::Other(call.into()),
             errno,

@@ -63,7 +63,7 @@ impl PacketSocket {
         netns: BorrowedFd<'_>,
         index: u32,
         buffer: usize,
-        prepare: impl FnOnce(&PacketSocket) -> nix::Result<()>,
+        prepare: impl FnOnce(&PacketSocket) -> crate::Result<()>,
     ) -> io::Result<PacketSocket> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         // A socket without a protocol receives nothing until it is bound to its interface. With a
@@ -89,7 +89,7 @@ impl PacketSocket {
         Ok(socket)
     }
 
-    fn set(&self, option: i32, value: i32) -> nix::Result<()> {
+    fn set(&self, option: i32, value: i32) -> crate::Result<()> {
         // SAFETY: the option's value is one `int` that lives across the call.
         let done = unsafe {
             libc::setsockopt(
@@ -103,7 +103,7 @@ impl PacketSocket {
         Errno::result(done).map(drop)
     }
 
-    fn bind(&self, index: u32) -> nix::Result<()> {
+    fn bind(&self, index: u32) -> crate::Result<()> {
         let address = address(index.cast_signed());
         // SAFETY: the address lives across the call, and the length is its own.
         let done = unsafe {
@@ -122,7 +122,7 @@ impl PacketSocket {
     ///
     /// # Errors
     /// The kernel refused for another reason.
-    pub fn receive(&self, inbox: &mut Inbox) -> nix::Result<usize> {
+    pub fn receive(&self, inbox: &mut Inbox) -> crate::Result<usize> {
         let mut meta = [const { Meta::NONE }; BATCH];
         let slots = inbox.slots();
         let count = slots.len();
@@ -188,7 +188,7 @@ impl PacketSocket {
     ///
     /// # Errors
     /// The reason why the first frame was refused (`sendmmsg(2)`).
-    pub fn send(&self, frames: &[&[u8]]) -> nix::Result<usize> {
+    pub fn send(&self, frames: &[&[u8]]) -> crate::Result<usize> {
         let mut parts = [const { NO_PART }; BATCH];
         let mut messages = [const { NO_MESSAGE }; BATCH];
         let count = frames.len().min(BATCH);
@@ -222,7 +222,7 @@ impl PacketSocket {
     ///
     /// # Errors
     /// The kernel refused to tell.
-    pub fn take_lost(&self) -> nix::Result<u64> {
+    pub fn take_lost(&self) -> crate::Result<u64> {
         let mut statistics = libc::tpacket_stats {
             tp_packets: 0,
             tp_drops: 0,

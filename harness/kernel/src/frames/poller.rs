@@ -60,7 +60,7 @@ impl Poller {
     ///
     /// # Errors
     /// There are too many descriptors or epoll instances.
-    pub fn new() -> nix::Result<Poller> {
+    pub fn new() -> crate::Result<Poller> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         // An eventfd in the same set: a request of another thread ends the wait as a frame does.
@@ -72,7 +72,7 @@ impl Poller {
     ///
     /// # Errors
     /// The descriptor is in the set already, or cannot be waited for.
-    pub fn add(&self, fd: BorrowedFd<'_>, token: u64) -> nix::Result<()> {
+    pub fn add(&self, fd: BorrowedFd<'_>, token: u64) -> crate::Result<()> {
         self.epoll
             .add(fd, EpollEvent::new(EpollFlags::EPOLLIN, token))
     }
@@ -81,7 +81,7 @@ impl Poller {
     ///
     /// # Errors
     /// The descriptor is not in the set.
-    pub fn remove(&self, fd: BorrowedFd<'_>) -> nix::Result<()> {
+    pub fn remove(&self, fd: BorrowedFd<'_>) -> crate::Result<()> {
         self.epoll.delete(fd)
     }
 
@@ -98,7 +98,7 @@ impl Poller {
     ///
     /// # Errors
     /// The kernel refused to wait.
-    pub fn wait(&self, nanoseconds: Option<u64>, ready: &mut PollEvents) -> nix::Result<()> {
+    pub fn wait(&self, nanoseconds: Option<u64>, ready: &mut PollEvents) -> crate::Result<()> {
         let timeout = nanoseconds.map(|limit| libc::timespec {
             tv_sec: (limit / 1_000_000_000).cast_signed(),
             tv_nsec: (limit % 1_000_000_000).cast_signed(),
@@ -140,7 +140,7 @@ impl Poller {
 ///
 /// # Errors
 /// The kernel refused the change.
-pub fn exact_timers() -> nix::Result<()> {
+pub fn exact_timers() -> crate::Result<()> {
     nix::sys::prctl::set_timerslack(1)
 }
 

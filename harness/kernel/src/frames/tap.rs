@@ -14,7 +14,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{read, write};
 
 use super::frame::Inbox;
-use crate::errno::Refusal;
+use crate::errno::{RefusedCall, refused};
 
 /// Path of the device that makes TAP devices (`Documentation/networking/tuntap.rst`).
 const DEVICE: &str = "/dev/net/tun";
@@ -35,7 +35,7 @@ impl TapDevice {
     ///
     /// # Errors
     /// The call that was refused.
-    pub fn create(name: &str, index: u32) -> Result<TapDevice, Refusal> {
+    pub fn create(name: &str, index: u32) -> Result<TapDevice, RefusedCall> {
         Self::create_by(None, name, index)
     }
 
@@ -47,11 +47,7 @@ impl TapDevice {
         directory: Option<BorrowedFd<'_>>,
         name: &str,
         index: u32,
-    ) -> Result<TapDevice, Refusal> {
-        let refused = |call: &str| {
-            let call = call.to_owned();
-            move |errno| (call, errno)
-        };
+    ) -> Result<TapDevice, RefusedCall> {
         let fd = open(directory).map_err(refused("open /dev/net/tun"))?;
         let tap = TapDevice { fd };
         // The index has to be set before the name creates the interface.
@@ -69,7 +65,7 @@ impl TapDevice {
     }
 
     /// Creates the interface.
-    fn name(&self, name: &str) -> nix::Result<()> {
+    fn name(&self, name: &str) -> crate::Result<()> {
         // SAFETY: an all-zero `ifreq` is a valid value of that plain structure.
         let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
         if name.len() >= request.ifr_name.len() {
@@ -85,7 +81,7 @@ impl TapDevice {
     }
 
     /// Promises to take super-frames and frames without checksums.
-    fn offload(&self) -> nix::Result<()> {
+    fn offload(&self) -> crate::Result<()> {
         let tcp = libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_TSO6 | libc::TUN_F_TSO_ECN;
         let udp = libc::TUN_F_USO4 | libc::TUN_F_USO6;
         let promise = |what: u32| {
@@ -104,14 +100,14 @@ impl TapDevice {
     ///
     /// # Errors
     /// The kernel is older than Linux 5.0, which brought this request.
-    pub fn set_carrier(&self, on: bool) -> nix::Result<()> {
+    pub fn set_carrier(&self, on: bool) -> crate::Result<()> {
         let on = i32::from(on);
         self.control(libc::TUNSETCARRIER, (&raw const on).cast())
     }
 
     /// Performs an ioctl whose argument is read by the kernel. `argument` must be what `request`
     /// reads.
-    fn control(&self, request: libc::Ioctl, argument: *const libc::c_void) -> nix::Result<()> {
+    fn control(&self, request: libc::Ioctl, argument: *const libc::c_void) -> crate::Result<()> {
         // SAFETY: the callers pass a structure of the request's own that lives across the call.
         let done = unsafe { libc::ioctl(self.fd.as_raw_fd(), request, argument) };
         Errno::result(done).map(drop)
@@ -122,7 +118,7 @@ impl TapDevice {
     ///
     /// # Errors
     /// The kernel refused the first read.
-    pub fn receive(&self, inbox: &mut Inbox) -> nix::Result<usize> {
+    pub fn receive(&self, inbox: &mut Inbox) -> crate::Result<usize> {
         let mut received = 0;
         let slots = inbox.slots();
         // TAP devices have no call for several frames, as packet sockets have with recvmmsg.
@@ -149,7 +145,7 @@ impl TapDevice {
     ///
     /// # Errors
     /// The reason why the first frame was refused.
-    pub fn send(&self, frames: &[&[u8]]) -> nix::Result<usize> {
+    pub fn send(&self, frames: &[&[u8]]) -> crate::Result<usize> {
         for (sent, frame) in frames.iter().enumerate() {
             match write(&self.fd, frame) {
                 Ok(_) => {}
@@ -167,7 +163,7 @@ impl AsFd for TapDevice {
     }
 }
 
-fn open(directory: Option<BorrowedFd<'_>>) -> nix::Result<OwnedFd> {
+fn open(directory: Option<BorrowedFd<'_>>) -> crate::Result<OwnedFd> {
     let flags = OFlag::O_RDWR | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     match directory {
         Some(directory) => nix::fcntl::openat(directory, "tun", flags, Mode::empty()),

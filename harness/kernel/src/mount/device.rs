@@ -15,7 +15,7 @@ use super::tree::{MountAttributes, READ_ONLY, set_attributes};
 ///
 /// # Errors
 /// The caller is not the host's root, or the kernel is older than Linux 5.2.
-pub fn device_directory(name: &str, major: u32, minor: u32) -> nix::Result<OwnedFd> {
+pub fn device_directory(name: &str, major: u32, minor: u32) -> crate::Result<OwnedFd> {
     // SAFETY: the name is a C string that lives across the call.
     let context =
         unsafe { libc::syscall(libc::SYS_fsopen, c"tmpfs".as_ptr(), libc::FSOPEN_CLOEXEC) };

@@ -16,7 +16,7 @@ use super::c_path;
 ///
 /// # Errors
 /// There is no such directory, or this user namespace may not mount this kind.
-pub fn fresh(kind: &CStr, target: &Path, data: Option<&CStr>) -> nix::Result<()> {
+pub fn fresh(kind: &CStr, target: &Path, data: Option<&CStr>) -> crate::Result<()> {
     fresh_at(kind, &c_path(target)?, data)
 }
 
@@ -24,7 +24,7 @@ pub fn fresh(kind: &CStr, target: &Path, data: Option<&CStr>) -> nix::Result<()>
 ///
 /// # Errors
 /// There is no such directory, or this user namespace may not mount this kind.
-pub fn fresh_at(kind: &CStr, target: &CStr, data: Option<&CStr>) -> nix::Result<()> {
+pub fn fresh_at(kind: &CStr, target: &CStr, data: Option<&CStr>) -> crate::Result<()> {
     // A user namespace may mount proc and sysfs only with at least the flags of a visible instance
     // (fs/namespace.c, mount_too_revealing), and hosts mount both nosuid, nodev and noexec.
     let mut flags = libc::MS_NOSUID | libc::MS_NODEV;
@@ -52,7 +52,7 @@ pub fn fresh_at(kind: &CStr, target: &CStr, data: Option<&CStr>) -> nix::Result<
 ///
 /// # Errors
 /// This user namespace does not own its network namespace, or may not mount sysfs.
-pub fn fresh_read_only_sys() -> nix::Result<()> {
+pub fn fresh_read_only_sys() -> crate::Result<()> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY;
     mount(Some("sysfs"), "/sys", Some("sysfs"), flags, None::<&str>)
 }
@@ -63,10 +63,10 @@ pub fn fresh_read_only_sys() -> nix::Result<()> {
 ///
 /// # Errors
 /// A path is not UTF-8, or the kernel refused the overlay.
-pub fn overlay(layers: &[PathBuf], disk: &Path, target: &Path) -> nix::Result<()> {
+pub fn overlay(layers: &[PathBuf], disk: &Path, target: &Path) -> crate::Result<()> {
     // Colons and commas divide the options (Documentation/filesystems/overlayfs.rst, "Multiple
     // lower layers").
-    let escaped = |path: &Path| -> nix::Result<String> {
+    let escaped = |path: &Path| -> crate::Result<String> {
         let text = path.to_str().ok_or(Errno::EILSEQ)?;
         Ok(text
             .replace('\\', "\\\\")
@@ -76,7 +76,7 @@ pub fn overlay(layers: &[PathBuf], disk: &Path, target: &Path) -> nix::Result<()
     let lower: Vec<String> = layers
         .iter()
         .map(|layer| escaped(layer))
-        .collect::<nix::Result<_>>()?;
+        .collect::<crate::Result<_>>()?;
     let disk = escaped(disk)?;
     let options = format!(
         "lowerdir={},upperdir={disk}/upper,workdir={disk}/work",
@@ -112,7 +112,7 @@ pub fn is_read_only(path: &str) -> bool {
 ///
 /// # Errors
 /// The thread lacks `CAP_SYS_ADMIN` in the owner of its mount namespace.
-pub fn make_private() -> nix::Result<()> {
+pub fn make_private() -> crate::Result<()> {
     let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
 }
@@ -121,7 +121,7 @@ pub fn make_private() -> nix::Result<()> {
 ///
 /// # Errors
 /// `new_root` is no mount, or the old root is shared with other namespaces (`pivot_root(2)`).
-pub fn pivot(new_root: &Path) -> nix::Result<()> {
+pub fn pivot(new_root: &Path) -> crate::Result<()> {
     let old = nix::fcntl::open(
         "/",
         nix::fcntl::OFlag::O_PATH | nix::fcntl::OFlag::O_CLOEXEC,

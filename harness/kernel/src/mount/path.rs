@@ -7,6 +7,6 @@ use std::path::Path;
 use nix::errno::Errno;
 
 /// Returns the path as a C string; `EINVAL` if it contains a zero byte.
-pub(super) fn c_path(path: &Path) -> nix::Result<CString> {
+pub(super) fn c_path(path: &Path) -> crate::Result<CString> {
     CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)
 }

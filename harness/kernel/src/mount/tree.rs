@@ -23,7 +23,7 @@ pub const NO_DEVICES: u64 = libc::MOUNT_ATTR_NODEV;
 ///
 /// # Errors
 /// There is no such path, or the thread lacks `CAP_SYS_ADMIN` in the owner of its mount namespace.
-pub fn detach_copy(path: &Path, recursive: bool) -> nix::Result<OwnedFd> {
+pub fn detach_copy(path: &Path, recursive: bool) -> crate::Result<OwnedFd> {
     let path = c_path(path)?;
     let recursive = if recursive {
         libc::AT_RECURSIVE as u32
@@ -43,7 +43,7 @@ pub fn detach_copy(path: &Path, recursive: bool) -> nix::Result<OwnedFd> {
 ///
 /// # Errors
 /// There is no such path, or a directory would cover a file or the reverse.
-pub fn attach(tree: BorrowedFd<'_>, target: &Path) -> nix::Result<()> {
+pub fn attach(tree: BorrowedFd<'_>, target: &Path) -> crate::Result<()> {
     let target = c_path(target)?;
     // SAFETY: both paths are C strings that live across the call.
     let done = unsafe {
@@ -77,7 +77,7 @@ pub struct MountAttributes<'a> {
 ///
 /// # Errors
 /// A mount is locked, or its filesystem has no idmapped mounts.
-pub fn set_attributes(tree: BorrowedFd<'_>, what: &MountAttributes<'_>) -> nix::Result<()> {
+pub fn set_attributes(tree: BorrowedFd<'_>, what: &MountAttributes<'_>) -> crate::Result<()> {
     mount_setattr(tree.as_raw_fd(), c"", libc::AT_EMPTY_PATH, what)
 }
 
@@ -85,11 +85,16 @@ pub fn set_attributes(tree: BorrowedFd<'_>, what: &MountAttributes<'_>) -> nix::
 ///
 /// # Errors
 /// A mount is locked, or there is no such path.
-pub fn set_attributes_at(path: &Path, what: &MountAttributes<'_>) -> nix::Result<()> {
+pub fn set_attributes_at(path: &Path, what: &MountAttributes<'_>) -> crate::Result<()> {
     mount_setattr(libc::AT_FDCWD, &c_path(path)?, 0, what)
 }
 
-fn mount_setattr(dir: i32, path: &CStr, flags: i32, what: &MountAttributes<'_>) -> nix::Result<()> {
+fn mount_setattr(
+    dir: i32,
+    path: &CStr,
+    flags: i32,
+    what: &MountAttributes<'_>,
+) -> crate::Result<()> {
     let mut attr = libc::mount_attr {
         attr_set: what.set,
         attr_clr: what.clear,

@@ -224,11 +224,11 @@ impl Netlink {
     }
 
     /// Sends one dump request, and returns the sequence number of its answers.
-    pub(crate) fn ask(&mut self, kind: u16, payload: &[u8]) -> nix::Result<u32> {
+    pub(crate) fn ask(&mut self, kind: u16, payload: &[u8]) -> crate::Result<u32> {
         self.send(kind, NLM_F_DUMP, payload)
     }
 
-    fn send(&mut self, kind: u16, flags: u16, payload: &[u8]) -> nix::Result<u32> {
+    fn send(&mut self, kind: u16, flags: u16, payload: &[u8]) -> crate::Result<u32> {
         // Each request has a number of its own, so that answers to an earlier one that was given up
         // are told apart.
         self.sequence = self.sequence.wrapping_add(1);

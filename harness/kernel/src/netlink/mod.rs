@@ -12,7 +12,8 @@
 //!
 //! ```text
 //! let mut batch = Batch::new();
-//! batch.add_veth(&Veth { near: VethEnd { device: port, .. }, far: VethEnd { device: eth0, netns: Some(node), .. } });
+//! let far = VethEnd { netns: Some(node), ..VethEnd::new(eth0) };
+//! batch.add_veth(&Veth { near: VethEnd::new(port), far });
 //! batch.set_up(port);
 //! netlink.execute(batch)?;
 //! netlink.wait_until_up(&[port], deadline)?;

@@ -43,7 +43,7 @@ impl Netlink {
             .map_err(|errno| NetlinkError::refused(operation, device.name, errno, None))
     }
 
-    fn ethtool(&self, name: &str, mut value: EthtoolValue) -> nix::Result<()> {
+    fn ethtool(&self, name: &str, mut value: EthtoolValue) -> crate::Result<()> {
         // SAFETY: an all-zero `ifreq` is a valid value of that plain structure.
         let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
         // The last byte stays zero and ends a name that is too long.

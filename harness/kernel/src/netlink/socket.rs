@@ -51,7 +51,7 @@ impl NetlinkSocket {
     ///
     /// # Errors
     /// The kernel refused the socket: it has no such protocol.
-    pub fn open(protocol: NetlinkProtocol) -> nix::Result<Self> {
+    pub fn open(protocol: NetlinkProtocol) -> crate::Result<Self> {
         // No bind: the kernel gives the socket a port of its own with the first message
         // (netlink(7)).
         let fd = socket(
@@ -78,7 +78,7 @@ impl NetlinkSocket {
     ///
     /// # Errors
     /// There is no such group.
-    pub fn join(&self, group: u32) -> nix::Result<()> {
+    pub fn join(&self, group: u32) -> crate::Result<()> {
         self.set_option(libc::NETLINK_ADD_MEMBERSHIP, group)
     }
 
@@ -86,11 +86,11 @@ impl NetlinkSocket {
     ///
     /// # Errors
     /// There is no such group.
-    pub fn leave(&self, group: u32) -> nix::Result<()> {
+    pub fn leave(&self, group: u32) -> crate::Result<()> {
         self.set_option(libc::NETLINK_DROP_MEMBERSHIP, group)
     }
 
-    fn set_option(&self, name: libc::c_int, value: u32) -> nix::Result<()> {
+    fn set_option(&self, name: libc::c_int, value: u32) -> crate::Result<()> {
         // SAFETY: the pointer and the length describe one live `u32`, which is what these options
         // take.
         let result = unsafe {
@@ -109,7 +109,7 @@ impl NetlinkSocket {
     ///
     /// # Errors
     /// The kernel could not take the messages; an answer of the subsystem comes as a message.
-    pub fn send(&self, bytes: &[u8]) -> nix::Result<()> {
+    pub fn send(&self, bytes: &[u8]) -> crate::Result<()> {
         loop {
             match sendmsg::<()>(
                 self.fd.as_raw_fd(),
@@ -129,7 +129,7 @@ impl NetlinkSocket {
     ///
     /// # Errors
     /// `ENOBUFS` if the queue overflowed and messages were lost.
-    pub fn receive<'buffer>(&self, buffer: &'buffer mut Vec<u8>) -> nix::Result<&'buffer [u8]> {
+    pub fn receive<'buffer>(&self, buffer: &'buffer mut Vec<u8>) -> crate::Result<&'buffer [u8]> {
         self.receive_with(buffer, MsgFlags::empty())
     }
 
@@ -140,7 +140,7 @@ impl NetlinkSocket {
     pub fn try_receive<'buffer>(
         &self,
         buffer: &'buffer mut Vec<u8>,
-    ) -> nix::Result<Option<&'buffer [u8]>> {
+    ) -> crate::Result<Option<&'buffer [u8]>> {
         match self.receive_with(buffer, MsgFlags::MSG_DONTWAIT) {
             Err(Errno::EAGAIN) => Ok(None),
             other => other.map(Some),
@@ -151,7 +151,7 @@ impl NetlinkSocket {
         &self,
         buffer: &'buffer mut Vec<u8>,
         flags: MsgFlags,
-    ) -> nix::Result<&'buffer [u8]> {
+    ) -> crate::Result<&'buffer [u8]> {
         buffer.resize(RECEIVE_BYTES, 0);
         loop {
             match recv(self.fd.as_raw_fd(), buffer, flags | MsgFlags::MSG_TRUNC) {
@@ -168,7 +168,7 @@ impl NetlinkSocket {
     ///
     /// # Errors
     /// The kernel refused to wait.
-    pub fn readable_before(&self, deadline: Instant) -> nix::Result<bool> {
+    pub fn readable_before(&self, deadline: Instant) -> crate::Result<bool> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             // Rounded up: a wait of zero would spin through the last millisecond.

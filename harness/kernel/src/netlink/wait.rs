@@ -154,7 +154,7 @@ impl Netlink {
         &mut self,
         condition: &mut C,
         deadline: Instant,
-    ) -> nix::Result<bool> {
+    ) -> crate::Result<bool> {
         self.look(condition)?;
         while !condition.holds() {
             if !self.socket.readable_before(deadline)? {
@@ -173,7 +173,7 @@ impl Netlink {
     }
 
     /// Reads the present state. Notifications among the answers count as well.
-    fn look<C: NetworkCondition>(&mut self, condition: &mut C) -> nix::Result<()> {
+    fn look<C: NetworkCondition>(&mut self, condition: &mut C) -> crate::Result<()> {
         let (kind, payload) = condition.question();
         let mut sequence = self.ask(kind, &payload)?;
         let mut lost = false;

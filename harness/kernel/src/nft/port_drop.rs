@@ -1,8 +1,10 @@
-//! Ports whose packets a network namespace does not take in: a stateless packet filter, as of a host with a firewall.
+//! Ports whose packets a network namespace does not take in: a stateless packet filter, as of a
+//! host with a firewall.
 //!
-//! The chain stands where packets to the host itself arrive, behind routing and the reassembly of fragments. Packets
-//! that are forwarded, or come over `lo`, pass. Unlike [`super::IngressDrop`], the table belongs to the namespace:
-//! it lives as long as the namespace does, and programs there can list and change it as any firewall.
+//! The chain stands where packets to the host itself arrive, behind routing and the reassembly of
+//! fragments. Packets that are forwarded, or come over `lo`, pass. Unlike [`super::IngressDrop`],
+//! the table belongs to the namespace: it lives as long as the namespace does, and programs there
+//! can list and change it as any firewall.
 
 use std::os::fd::BorrowedFd;
 
@@ -21,7 +23,8 @@ const CHAIN: &str = "inbound";
 /// Index of the loopback interface in every network namespace (`net/core/net_namespace.c`).
 const LOOPBACK: u32 = 1;
 
-/// Makes a network namespace drop packets to these TCP and UDP ports of its own, and to no others that an earlier call named.
+/// Makes a network namespace drop packets to these TCP and UDP ports of its own, and to no others
+/// that an earlier call named.
 ///
 /// # Errors
 /// The kernel has no nftables, or refused the rules.
@@ -38,8 +41,8 @@ pub fn drop_inbound(
 
 fn rules(tcp: impl Iterator<Item = u16>, udp: impl Iterator<Item = u16>) -> Batch {
     let mut batch = Batch::new();
-    // The table may be there or not: adding it first makes the deletion succeed in both cases, as `nft(8)` advises for
-    // replacing a ruleset. All is one transaction.
+    // The table may be there or not: adding it first makes the deletion succeed in both cases, as
+    // `nft(8)` advises for replacing a ruleset. All is one transaction.
     batch.add_table(TABLE, 0);
     batch.delete_table(TABLE);
     batch.add_table(TABLE, 0);
@@ -61,7 +64,8 @@ fn rules(tcp: impl Iterator<Item = u16>, udp: impl Iterator<Item = u16>) -> Batc
                 Expression::Differs(&LOOPBACK.to_ne_bytes()),
                 Expression::Transport,
                 Expression::Equals(&[protocol as u8]),
-                // The destination port is at offset 2 in both headers: RFC 9293, section 3.1, and RFC 768.
+                // The destination port is at offset 2 in both headers: RFC 9293, section 3.1, and
+                // RFC 768.
                 Expression::Load(libc::NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2),
                 Expression::Equals(&port.to_be_bytes()),
                 Expression::Count,

@@ -6,40 +6,50 @@ use std::path::Path;
 
 use nix::mount::{MsFlags, mount};
 
-use crate::errno::{Refusal, errno};
+use crate::errno::{RefusedCall, errno, refused};
 use crate::mount::{MountAttributes, detach_copy, fresh, set_attributes};
 
-/// Mounts an empty filesystem of memory over `/tmp`, and makes a file in it.
-pub fn tmpfs() -> Result<(), Refusal> {
-    fresh(c"tmpfs", Path::new("/tmp"), None).map_err(|e| ("mount /tmp".to_owned(), e))?;
+/// Mounts an empty tmpfs over `/tmp`, and makes a file in it.
+///
+/// # Errors
+/// The call that was refused.
+pub fn tmpfs() -> Result<(), RefusedCall> {
+    fresh(c"tmpfs", Path::new("/tmp"), None).map_err(refused("mount /tmp"))?;
     let made = fs::write("/tmp/file", "");
-    made.map_err(|e| ("create /tmp/file".to_owned(), errno(&e)))
+    made.map_err(|error| refused("create /tmp/file")(errno(&error)))
 }
 
 /// Mounts the message queues of this IPC namespace.
-pub fn mqueue() -> Result<(), Refusal> {
-    fresh(c"mqueue", Path::new("/tmp"), None).map_err(|e| ("mount a mqueue".to_owned(), e))
+///
+/// # Errors
+/// The mount was refused.
+pub fn mqueue() -> Result<(), RefusedCall> {
+    fresh(c"mqueue", Path::new("/tmp"), None).map_err(refused("mount a mqueue"))
 }
 
 /// Shows the files of `path` with the ids of another user namespace, on a copy of their mount.
-pub fn idmapped(path: &Path, userns: &fs::File) -> Result<(), Refusal> {
+///
+/// # Errors
+/// The call that was refused: not all filesystems have idmapped mounts.
+pub fn idmapped(path: &Path, userns: &fs::File) -> Result<(), RefusedCall> {
     // On a copy, since a mount that others see cannot be idmapped (mount_setattr(2)).
-    let tree = detach_copy(path, false).map_err(|e| ("open_tree".to_owned(), e))?;
+    let tree = detach_copy(path, false).map_err(refused("open_tree"))?;
     let mapped = MountAttributes {
         idmap: Some(userns.as_fd()),
         ..MountAttributes::default()
     };
-    set_attributes(tree.as_fd(), &mapped)
-        .map_err(|e| ("mount_setattr MOUNT_ATTR_IDMAP".to_owned(), e))
+    set_attributes(tree.as_fd(), &mapped).map_err(refused("mount_setattr MOUNT_ATTR_IDMAP"))
 }
 
 /// Mounts an overlay whose layers are in a private tmpfs.
 ///
 /// `userxattr` keeps overlayfs's bookkeeping in `user.*` attributes: a user namespace may not write
 /// `trusted.*` ones (`Documentation/filesystems/overlayfs.rst`).
-pub fn overlay() -> Result<(), Refusal> {
+///
+/// # Errors
+/// The call that was refused.
+pub fn overlay() -> Result<(), RefusedCall> {
     let at = "/tmp";
-    let failed = |what: &str, e| (what.to_owned(), e);
     mount(
         Some("tmpfs"),
         at,
@@ -47,11 +57,12 @@ pub fn overlay() -> Result<(), Refusal> {
         MsFlags::empty(),
         None::<&str>,
     )
-    .map_err(|e| failed("mount a tmpfs", e))?;
+    .map_err(refused("mount a tmpfs"))?;
     // `upper` and `work` must be on one filesystem (Documentation/filesystems/overlayfs.rst, "Upper
     // and Lower").
     for dir in ["lower", "upper", "work", "merged"] {
-        fs::create_dir(format!("{at}/{dir}")).map_err(|e| failed("mkdir", errno(&e)))?;
+        let made = fs::create_dir(format!("{at}/{dir}"));
+        made.map_err(|error| refused("mkdir")(errno(&error)))?;
     }
     let options = "lowerdir=/tmp/lower,upperdir=/tmp/upper,workdir=/tmp/work,userxattr";
     mount(
@@ -61,5 +72,5 @@ pub fn overlay() -> Result<(), Refusal> {
         MsFlags::empty(),
         Some(options),
     )
-    .map_err(|e| failed("mount an overlay", e))
+    .map_err(refused("mount an overlay"))
 }

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
-use crate::errno::Refusal;
+use crate::errno::{RefusedCall, refused};
 use crate::frames::TapDevice;
 use crate::netlink::encoding::{self, Attributes};
 use crate::netlink::{Batch, Device, Netlink};
@@ -17,7 +17,7 @@ use crate::qdisc::{NetemOptions, Qdisc, QdiscPosition, TbfOptions};
 ///
 /// # Errors
 /// The kernel refused the interface.
-pub fn link(kind: &str, stacked: bool) -> Result<(), Refusal> {
+pub fn link(kind: &str, stacked: bool) -> Result<(), RefusedCall> {
     // `struct ifinfomsg`, all zero: the kernel chooses index and name.
     let mut payload = vec![0; 16];
     if stacked {
@@ -35,7 +35,7 @@ pub fn link(kind: &str, stacked: bool) -> Result<(), Refusal> {
     let mut batch = Batch::new();
     let flags = NLM_F_CREATE | NLM_F_EXCL;
     batch.push_raw("create", kind, libc::RTM_NEWLINK, flags, &payload);
-    execute(batch).map_err(|errno| (format!("RTM_NEWLINK {kind}"), errno))
+    execute(batch).map_err(refused(format!("RTM_NEWLINK {kind}")))
 }
 
 /// Returns the options without which the kernel makes no interface of this kind
@@ -60,7 +60,7 @@ fn data(kind: &str) -> Option<Attributes> {
 ///
 /// # Errors
 /// The kernel refused the discipline.
-pub fn netem() -> Result<(), Refusal> {
+pub fn netem() -> Result<(), RefusedCall> {
     let options = NetemOptions {
         latency: 64_000,
         limit: 100,
@@ -73,7 +73,7 @@ pub fn netem() -> Result<(), Refusal> {
 ///
 /// # Errors
 /// The kernel refused the discipline.
-pub fn tbf() -> Result<(), Refusal> {
+pub fn tbf() -> Result<(), RefusedCall> {
     let (rate, burst) = (125_000, 25_000);
     qdisc(Qdisc::Tbf(TbfOptions { rate, burst }))
 }
@@ -82,14 +82,14 @@ pub fn tbf() -> Result<(), Refusal> {
 ///
 /// # Errors
 /// The kernel refused the discipline.
-pub fn htb() -> Result<(), Refusal> {
+pub fn htb() -> Result<(), RefusedCall> {
     qdisc(Qdisc::Htb)
 }
 
-fn qdisc(qdisc: Qdisc<'_>) -> Result<(), Refusal> {
+fn qdisc(qdisc: Qdisc<'_>) -> Result<(), RefusedCall> {
     let mut batch = Batch::new();
     batch.replace_qdisc(Device::LOOPBACK, QdiscPosition::ROOT, qdisc);
-    execute(batch).map_err(|errno| (format!("RTM_NEWQDISC {}", qdisc.kind()), errno))
+    execute(batch).map_err(refused(format!("RTM_NEWQDISC {}", qdisc.kind())))
 }
 
 fn execute(batch: Batch) -> Result<(), Errno> {
@@ -101,7 +101,7 @@ fn execute(batch: Batch) -> Result<(), Errno> {
 ///
 /// # Errors
 /// The call that was refused.
-pub fn tap(directory: Option<BorrowedFd<'_>>) -> Result<(), Refusal> {
+pub fn tap(directory: Option<BorrowedFd<'_>>) -> Result<(), RefusedCall> {
     TapDevice::create_by(directory, "probe0", 2).map(drop)
 }
 
@@ -109,14 +109,14 @@ pub fn tap(directory: Option<BorrowedFd<'_>>) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// The socket was refused.
-pub fn packet_socket() -> Result<(), Refusal> {
+pub fn packet_socket() -> Result<(), RefusedCall> {
     let flags = SockFlag::SOCK_CLOEXEC;
     socket(AddressFamily::Packet, SockType::Raw, flags, None)
         .map(drop)
-        .map_err(|errno| ("socket(AF_PACKET)".to_owned(), errno))
+        .map_err(refused("socket(AF_PACKET)"))
 }
 
-fn index_of(name: &str) -> Result<u32, Refusal> {
+fn index_of(name: &str) -> Result<u32, RefusedCall> {
     let found = nix::net::if_::if_nametoindex(name);
-    found.map_err(|errno| (format!("find the interface {name}"), errno))
+    found.map_err(refused(format!("find the interface {name}")))
 }

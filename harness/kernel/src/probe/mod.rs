@@ -16,7 +16,7 @@ mod identity;
 mod interface;
 mod nft;
 
-pub use crate::errno::Refusal;
+pub use crate::errno::RefusedCall;
 pub use filesystem::{idmapped, mqueue, overlay, tmpfs};
 pub use identity::{hostname, low_port};
 pub use interface::{htb, link, netem, packet_socket, tap, tbf};

@@ -112,7 +112,7 @@ pub fn run_in_child<F: FnOnce()>(
     Ok(entry == LEAVE || shared.done.load(Ordering::Acquire))
 }
 
-fn alternative_stack() -> nix::Result<libc::stack_t> {
+fn alternative_stack() -> crate::Result<libc::stack_t> {
     let mut found = MaybeUninit::uninit();
     // SAFETY: the kernel writes the whole structure if it succeeds.
     unsafe {

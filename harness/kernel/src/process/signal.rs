@@ -25,7 +25,7 @@ impl SignalFd {
     ///
     /// # Errors
     /// There are too many descriptors.
-    pub fn of(signals: &[Signal]) -> nix::Result<SignalFd> {
+    pub fn of(signals: &[Signal]) -> crate::Result<SignalFd> {
         let set: SigSet = signals.iter().copied().collect();
         set.thread_block()?;
         let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
@@ -61,7 +61,7 @@ impl BlockedSignals {
     ///
     /// # Errors
     /// The kernel refused to tell.
-    pub fn current() -> nix::Result<Self> {
+    pub fn current() -> crate::Result<Self> {
         let mut blocked = SigSet::empty();
         sigprocmask(SigmaskHow::SIG_SETMASK, None, Some(&mut blocked))?;
         Ok(Self(blocked))
@@ -71,7 +71,7 @@ impl BlockedSignals {
     ///
     /// # Errors
     /// The kernel refused the change.
-    pub fn restore(&self) -> nix::Result<()> {
+    pub fn restore(&self) -> crate::Result<()> {
         sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.0), None)
     }
 }
@@ -84,7 +84,7 @@ type Mask = u64;
 ///
 /// # Errors
 /// Does not happen for valid arguments.
-pub fn unblock_all() -> nix::Result<()> {
+pub fn unblock_all() -> crate::Result<()> {
     let none: Mask = 0;
     // SAFETY: the set lives across the call, and the size is its own.
     let done = unsafe {
@@ -103,7 +103,7 @@ pub fn unblock_all() -> nix::Result<()> {
 ///
 /// # Errors
 /// Does not happen for valid arguments.
-pub fn ignore_children() -> nix::Result<()> {
+pub fn ignore_children() -> crate::Result<()> {
     // SAFETY: SIG_IGN runs no code of ours.
     unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) }.map(drop)
 }
@@ -112,7 +112,7 @@ pub fn ignore_children() -> nix::Result<()> {
 ///
 /// # Errors
 /// Does not happen for valid arguments.
-pub fn default_children() -> nix::Result<()> {
+pub fn default_children() -> crate::Result<()> {
     // `struct sigaction` as the kernel has it: all zero is SIG_DFL, no flags, and an empty mask.
     let default = [0u64; 4];
     // SAFETY: the structure lives across the call and is no shorter than the kernel's.
@@ -132,7 +132,7 @@ pub fn default_children() -> nix::Result<()> {
 ///
 /// # Errors
 /// Does not happen for valid arguments.
-pub fn wait_for(signal: Signal) -> nix::Result<()> {
+pub fn wait_for(signal: Signal) -> crate::Result<()> {
     let only: Mask = 1 << (signal as u32 - 1);
     loop {
         // SAFETY: the set lives across the call, and the size is its own; nothing is written.
@@ -162,7 +162,7 @@ fn trace_signal() -> i32 {
 ///
 /// # Errors
 /// `ESRCH` if there is no such process.
-pub fn send_trace(pid: nix::unistd::Pid) -> nix::Result<()> {
+pub fn send_trace(pid: nix::unistd::Pid) -> crate::Result<()> {
     // SAFETY: no pointers.
     Errno::result(unsafe { libc::kill(pid.as_raw(), trace_signal()) }).map(drop)
 }

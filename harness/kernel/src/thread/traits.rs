@@ -31,7 +31,7 @@ impl ThreadTraits {
     ///
     /// # Errors
     /// The kernel refused to tell one of them.
-    pub fn current() -> nix::Result<ThreadTraits> {
+    pub fn current() -> crate::Result<ThreadTraits> {
         // SAFETY: without pointers.
         let filtered = Errno::result(unsafe { libc::prctl(libc::PR_GET_SECCOMP) })?;
         Ok(ThreadTraits {
@@ -44,7 +44,7 @@ impl ThreadTraits {
     }
 }
 
-fn capabilities() -> nix::Result<[u32; 6]> {
+fn capabilities() -> crate::Result<[u32; 6]> {
     // `_LINUX_CAPABILITY_VERSION_3` of `linux/capability.h`: sets of 64 bits in two halves.
     const VERSION_3: u32 = 0x2008_0522;
     /// Stands for the calling thread (`capget(2)`).
@@ -136,7 +136,7 @@ pub fn show_as(name: &str) {
 ///
 /// # Errors
 /// The thread may not enter one of them.
-pub fn go_home(process: &OwnedFd) -> nix::Result<()> {
+pub fn go_home(process: &OwnedFd) -> crate::Result<()> {
     let kinds = CloneFlags::CLONE_NEWNET
         | CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWUTS

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::events::Journal;
 use crate::impair::{Direction, Impairment};
+use crate::kernel::errno::RefusedCall;
 use crate::kernel::frames::PacketSocket;
 use crate::kernel::frames::TapDevice;
 use crate::kernel::frames::{BATCH, Inbox};
@@ -220,7 +221,7 @@ fn tap(line: &Line, side: Side) -> Result<TapDevice> {
     let whose = line.whose(side);
     let made = Netns::visit(line.place(side)?, || TapDevice::create(name, index))
         .map_err(|e| LabError::refused(format!("enter {whose}"), e))?;
-    let tap = made.map_err(|(call, errno)| {
+    let tap = made.map_err(|RefusedCall { call, errno }| {
         LabError::refused(
             format!("make the TAP device `{name}` ({call}), in {whose}"),
             errno,
