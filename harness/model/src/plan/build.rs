@@ -4,16 +4,16 @@ use std::collections::HashMap;
 
 use super::hosts;
 use super::limits;
-use crate::plan::allocate::Allocation;
+use crate::plan::addresses::Allocation;
 use crate::plan::cables::{cables, link_local, mac, mtu};
-use crate::plan::grow::Kept;
+use crate::plan::id::{InterfaceId, StackId};
+use crate::plan::ifindex::InterfaceSlot;
+use crate::plan::kept::Kept;
+use crate::plan::plan::{NodePlan, Plan, SegmentPlan};
 use crate::plan::route::Map;
+use crate::plan::stack::{Address, InterfacePlan, NeighbourPlan, StackPlan, Sysctl};
 use crate::plan::switches::{CROWD, switches};
 use crate::plan::wiring::{Attachment, Port, Segment, Wiring, interface_names};
-use crate::plan::{
-    Address, InterfaceId, InterfacePlan, InterfaceSlot, NeighbourPlan, NodePlan, Plan, SegmentPlan,
-    StackId, StackPlan, Sysctl,
-};
 use crate::topology::error::{Problems, Site, TopologyError, TopologyErrorKind as Kind};
 use crate::topology::id::{NodeId, Owner};
 use crate::topology::link::Mac;
@@ -22,6 +22,36 @@ use crate::topology::subnet::Subnet;
 use crate::topology::validate::stack::normal;
 use crate::topology::value::{Neighbours, Routing, Topology};
 
+impl Topology {
+    /// Checks the topology. It succeeds exactly if [`plan`](Topology::plan) does.
+    ///
+    /// # Errors
+    /// Something is wrong with the topology. The error lists all such things.
+    ///
+    /// ```
+    /// use snowglobe_model::topology::Topology;
+    ///
+    /// let mut topology = Topology::new();
+    /// let bob = topology.node("bøb");
+    /// topology.link(bob, bob);
+    /// let error = topology.validate().unwrap_err().to_string();
+    /// assert!(error.contains("node name `bøb` has `ø` in it"), "{error}");
+    /// assert!(error.contains("link `bøb–bøb` joins node `bøb` to itself"), "{error}");
+    /// ```
+    pub fn validate(&self) -> Result<(), TopologyError> {
+        self.plan().map(drop)
+    }
+
+    /// Returns all that the topology means to a kernel.
+    ///
+    /// # Errors
+    /// The topology is wrong: see [`validate`](Topology::validate).
+    pub fn plan(&self) -> Result<Plan, TopologyError> {
+        plan(self, None)
+    }
+}
+
+/// Plans a topology. A running lab keeps what its plan has.
 pub(crate) fn plan(topology: &Topology, kept: Option<&Kept<'_>>) -> Result<Plan, TopologyError> {
     topology.check_parts()?;
     let wiring = Wiring::of(topology)?;

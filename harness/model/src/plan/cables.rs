@@ -2,19 +2,16 @@
 
 use std::net::Ipv6Addr;
 
-use crate::plan::grow::Kept;
-use crate::plan::switches::Sockets;
-use crate::plan::{
-    Address, CableEndPlan, CablePlan, Emulation, InterfaceId, InterfacePlan, InterfaceSlot,
-    NetnsId, StackId, StackPlan,
-};
+use super::kept::Kept;
+use super::switches::{DEFAULT_MTU, Sockets};
+use crate::plan::id::{InterfaceId, NetnsId, StackId};
+use crate::plan::ifindex::InterfaceSlot;
+use crate::plan::plan::{CableEndPlan, CablePlan, Emulation};
+use crate::plan::stack::{Address, InterfacePlan, StackPlan};
 use crate::side::Side;
 use crate::topology::id::{Endpoint, LinkId};
 use crate::topology::link::{Engine, LinkSpec, Mac};
 use crate::topology::value::Topology;
-
-/// The MTU of Ethernet.
-pub(crate) const DEFAULT_MTU: u32 = 1500;
 
 /// All cables, by number. Those that were there before stay in the bridges that they are in.
 pub(crate) fn cables(

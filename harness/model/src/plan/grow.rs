@@ -5,48 +5,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::plan::{BridgeInterface, CablePlan, NetnsId, Plan};
+use super::build;
+use super::kept::Kept;
+use crate::plan::id::NetnsId;
+use crate::plan::plan::{CablePlan, Plan};
 use crate::side::Side;
 use crate::topology::error::{Site, TopologyError, TopologyErrorKind as Kind};
 use crate::topology::id::{Endpoint, LinkId, Owner, SwitchId};
 use crate::topology::value::Topology;
-
-/// The plan that is carried out already, and what may differ from it.
-pub(crate) struct Kept<'a> {
-    pub(crate) plan: &'a Plan,
-    /// Cables that are gone: no route leads over them.
-    pub(crate) removed: &'a BTreeSet<LinkId>,
-    /// A cable that is plugged into another switch now.
-    pub(crate) moved: Option<LinkId>,
-}
-
-impl Kept<'_> {
-    /// The bridge of an end that was there before; of a moved one, the last of its new switch.
-    pub(crate) fn bridge(
-        &self,
-        link: LinkId,
-        side: Side,
-        now: Endpoint,
-    ) -> Option<BridgeInterface> {
-        let before = &self.plan.cables.get(link.index())?.ends[side].bridge;
-        match (self.moved == Some(link), now) {
-            (true, Endpoint::Switch(to)) => {
-                let bridges = &self.plan.switches.get(to.index())?.bridges;
-                Some(bridges.last()?.interface.clone())
-            }
-            _ => before.clone(),
-        }
-    }
-
-    /// How many bridges a switch has, of which so many would do now.
-    pub(crate) fn bridges(&self, switch: SwitchId, enough: usize) -> usize {
-        let before = self.plan.switches.get(switch.index());
-        match (before.map(|switch| switch.bridges.len()), self.moved) {
-            (Some(before), Some(_)) => before,
-            (before, _) => enough.max(before.unwrap_or(0)),
-        }
-    }
-}
 
 impl Plan {
     /// Plans the same topology with more nodes, switches and links, leaving all that it has already as it is. Routes may differ.
@@ -79,7 +45,7 @@ impl Plan {
             removed,
             moved,
         };
-        let grown = crate::plan::build::plan(topology, Some(&kept))?;
+        let grown = build::plan(topology, Some(&kept))?;
         let same = |cable: &CablePlan| {
             let now = cable.link.and_then(|link| grown.cables.get(link.index()));
             now.is_some_and(|now| grown.shows(now) == self.shows(cable))

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use crate::plan::StackPlan;
+use crate::plan::stack::StackPlan;
 use crate::topology::id::{NodeId, Owner, PodId};
 use crate::topology::node::StackSpec;
 use crate::topology::value::Topology;

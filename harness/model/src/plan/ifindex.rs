@@ -5,8 +5,7 @@
 //! in this table, in ranges that never meet, and every plan keeps them as numbers.
 
 use super::id::InterfaceId;
-use super::limits::{LINKS, SWITCHES};
-use super::switches::BRIDGES;
+use super::limits::{BRIDGES, LINKS, SWITCHES};
 use crate::side::Side;
 use crate::topology::id::{LinkId, SwitchId};
 

@@ -1,7 +1,7 @@
 //! How large a topology may be, known before anything starts.
 
-use crate::plan::switches::{PORTS, ports};
 use crate::topology::error::{Site, TopologyError, TopologyErrorKind as Kind};
+use crate::topology::id::Endpoint;
 use crate::topology::name::show;
 use crate::topology::value::Topology;
 
@@ -13,6 +13,17 @@ pub(crate) const LINKS: usize = 50_000;
 pub(crate) const SWITCHES: usize = 10_000;
 /// The most static routes and fixed neighbours of a lab, all nodes together.
 pub(crate) const ENTRIES: usize = 500_000;
+
+/// The most ports that the kernel gives a bridge (`BR_MAX_PORTS - 1`, net/bridge/br_private.h).
+pub const BRIDGE_PORTS: usize = 1023;
+/// Ports of a switch's first bridge that are for nodes; the rest is for trunks.
+pub(crate) const FIRST_BRIDGE: usize = 1000;
+/// Ports of each further bridge that are for nodes; one is for its trunk.
+pub(crate) const OTHER_BRIDGES: usize = BRIDGE_PORTS - 1;
+/// The most bridges of a switch.
+pub(crate) const BRIDGES: usize = 1 + BRIDGE_PORTS - FIRST_BRIDGE;
+/// The most ports of a switch.
+const PORTS: usize = FIRST_BRIDGE + (BRIDGE_PORTS - FIRST_BRIDGE) * OTHER_BRIDGES;
 
 /// What this machine allows, as far as whoever starts the lab has found out.
 ///
@@ -125,4 +136,17 @@ impl Topology {
         }
         Ok(())
     }
+}
+
+/// Returns the number of ports in use, of each switch.
+pub(crate) fn ports(topology: &Topology) -> Vec<usize> {
+    let mut ports = vec![0; topology.switches.len()];
+    for end in topology.links.iter().flat_map(|link| link.ends) {
+        if let Endpoint::Switch(id) = end
+            && let Some(count) = ports.get_mut(id.index())
+        {
+            *count += 1;
+        }
+    }
+    ports
 }

@@ -1,46 +1,21 @@
-//! The plan: all that the kernel has to be asked for, as plain data in the order in which to ask.
+//! The plan itself, as plain data: what is there, in which namespace, and with which settings.
 //!
-//! It knows nothing about netlink, descriptors or processes. All namespaces are numbered places: the *hub* holds the bridges,
-//! and each stack (a node, or a pod) its interfaces. Both ends of a cable are born where they belong.
+//! A plan knows nothing of netlink, descriptors or processes. Network namespaces are numbered: the
+//! *hub* has the bridges, and each stack (a node's or a pod's) has its interfaces.
 
-mod allocate;
-mod build;
-mod cables;
-mod grow;
-mod hosts;
-pub mod id;
-pub mod ifindex;
-mod limits;
-mod parse;
-mod pool;
-mod route;
-pub mod stack;
-pub mod stack_op;
-mod switches;
-#[cfg(test)]
-mod tests;
-mod wiring;
+use std::ops::Index;
 
-use crate::impair::Impairment;
+use super::id::{InterfaceId, NetnsId, SegmentId, StackId};
+use super::stack::{InterfacePlan, StackPlan};
+use crate::impair::impairment::Impairment;
 use crate::side::Side;
-use crate::topology::error::TopologyError;
 use crate::topology::id::{LinkId, NodeId, SwitchId};
 use crate::topology::link::Engine;
 use crate::topology::node::{StartCommand, Users};
 use crate::topology::storage::{Mount, Rootfs};
 use crate::topology::subnet::Subnet;
-use crate::topology::value::Topology;
 
-pub use id::{InterfaceId, NetnsId, SegmentId, StackId};
-pub use ifindex::InterfaceSlot;
-pub use limits::Limits;
-pub use stack::{Address, InterfacePlan, NeighbourPlan, RoutePlan, StackPlan, Sysctl};
-pub use stack_op::{StackDiff, StackOp, diff};
-
-/// The most ports that the kernel gives a bridge.
-pub const BRIDGE_PORTS: usize = 1023;
-
-/// The kernel steps that a topology needs. The same topology has always the same plan.
+/// Everything that a topology means to a kernel. The same topology always has the same plan.
 ///
 /// ```
 /// use snowglobe_model::topology::{Owner, Topology};
@@ -59,7 +34,8 @@ pub const BRIDGE_PORTS: usize = 1023;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// The hosts file that all stacks have in common; [`hosts_of`](Plan::hosts_of) is one stack's whole.
+    /// The lines that the hosts files of all stacks have in common; [`hosts_of`](Plan::hosts_of)
+    /// returns the whole file of one stack.
     pub hosts: String,
     /// The `/etc/resolv.conf` of every node.
     pub resolv_conf: String,
@@ -77,23 +53,24 @@ pub struct Plan {
     pub(crate) segment_of_link: Vec<SegmentId>,
 }
 
-/// What an Ethernet frame to everybody reaches.
+/// A segment: all interfaces that an Ethernet broadcast of one of them reaches.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SegmentPlan {
-    /// Its subnets; of each family, automatic addresses come from the first.
+    /// The subnets. Automatic addresses come from the first subnet of each family.
     pub subnets: Vec<Subnet>,
 }
 
-/// A switch: one bridge in the hub, or several joined by trunks where it has more ports than a bridge takes.
+/// A switch: one bridge in the hub. A switch with more ports than a bridge takes is several
+/// bridges, joined by trunks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SwitchPlan {
-    /// Which switch.
+    /// The switch in the topology.
     pub switch: SwitchId,
-    /// Its bridges. All others are joined to the first.
+    /// The bridges. Each further bridge is joined to the first one.
     pub bridges: Vec<BridgePlan>,
-    /// The cables that join them.
+    /// The cables that join the bridges.
     pub trunks: Vec<CablePlan>,
-    /// Whether it has so many ports that nodes need queues of their own for what all of them are sent.
+    /// Whether the switch has so many ports that nodes need queues of their own for broadcasts.
     pub crowded: bool,
 }
 
@@ -102,24 +79,26 @@ pub struct SwitchPlan {
 pub struct BridgePlan {
     /// The name and index of the interface.
     pub interface: BridgeInterface,
-    /// The switch's name, for the first bridge of a switch.
+    /// The alternative name, which has the switch's name in it. Only the first bridge of a switch
+    /// has one.
     pub altname: Option<String>,
-    /// Its MAC address, so that it does not change with its ports.
+    /// The MAC address. Without one, a bridge would take the lowest address of its ports, and change
+    /// with them.
     pub mac: [u8; 6],
-    /// Its MTU.
+    /// The MTU, in bytes.
     pub mtu: u32,
 }
 
 /// A veth pair, or something in its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CablePlan {
-    /// The link that it is; `None` for the trunk of a switch.
+    /// The link in the topology; nothing for the trunk of a switch.
     pub link: Option<LinkId>,
-    /// What people call it.
+    /// The name for messages.
     pub name: String,
-    /// The MTU of both ends.
+    /// The MTU of both ends, in bytes.
     pub mtu: u32,
-    /// Both ends, in the order of the link's.
+    /// Both ends, by side.
     pub ends: [CableEndPlan; 2],
     /// What the link does to packets; nothing if it is a plain veth pair.
     pub emulation: Option<Box<Emulation>>,
@@ -128,9 +107,9 @@ pub struct CablePlan {
 /// What a link that is more than a veth pair does to packets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Emulation {
-    /// What is done to packets: from the first end to the second, and back.
+    /// The impairments, by direction.
     pub impairments: [Impairment; 2],
-    /// Who is to do it.
+    /// The engine that carries the packets.
     pub engine: Engine,
 }
 
@@ -148,66 +127,37 @@ pub struct BridgeInterface {
 pub struct CableEndPlan {
     /// The namespace in which the end is made.
     pub netns: NetnsId,
-    /// Its name there.
+    /// The name of the interface.
     pub name: String,
-    /// Its MAC address.
+    /// The MAC address.
     pub mac: [u8; 6],
     /// The interface index in its namespace.
     pub index: u32,
-    /// The bridge that it is a port of, if it is in the hub.
+    /// The bridge that the end is a port of, if the end is in the hub.
     pub bridge: Option<BridgeInterface>,
-    /// The interface of the stack that it is, if it is in a stack.
+    /// The interface that the end is, if the end is in a stack.
     pub interface: Option<InterfaceId>,
 }
 
-/// A node: the MNT and PID namespaces that it has of its own.
+/// A node, without its network stack.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NodePlan {
-    /// Which node.
+    /// The node in the topology.
     pub node: NodeId,
-    /// Its name for people: `bob`, `web/app`.
+    /// The name for messages: `bob`, or `web/app` for a container.
     pub name: String,
     /// The stack that the node lives in.
     pub stack: StackId,
-    /// Whether it shares its PID namespace with the other containers of its pod.
+    /// Whether the node shares its PID namespace with the other containers of its pod.
     pub share_pid: bool,
-    /// Its root filesystem, if it is not the trial's.
+    /// The root filesystem, if the node has another one than the trial.
     pub rootfs: Option<Rootfs>,
-    /// How its ids map.
+    /// The mapping of user and group ids.
     pub users: Users,
-    /// Its mounts, in an order in which none hides another.
+    /// The mounts, in an order in which none hides another.
     pub mounts: Vec<Mount>,
-    /// What runs when it starts.
+    /// The programs to run when the node starts.
     pub commands: Vec<StartCommand>,
-}
-
-impl Topology {
-    /// Checks the topology. It succeeds exactly if [`plan`](Topology::plan) does.
-    ///
-    /// # Errors
-    /// Something is wrong with the topology. The error lists all such things.
-    ///
-    /// ```
-    /// use snowglobe_model::topology::Topology;
-    ///
-    /// let mut topology = Topology::new();
-    /// let bob = topology.node("bøb");
-    /// topology.link(bob, bob);
-    /// let error = topology.validate().unwrap_err().to_string();
-    /// assert!(error.contains("node name `bøb` has `ø` in it"), "{error}");
-    /// assert!(error.contains("link `bøb–bøb` joins node `bøb` to itself"), "{error}");
-    /// ```
-    pub fn validate(&self) -> Result<(), TopologyError> {
-        self.plan().map(drop)
-    }
-
-    /// Returns all that the topology means to a kernel.
-    ///
-    /// # Errors
-    /// The topology is wrong: see [`validate`](Topology::validate).
-    pub fn plan(&self) -> Result<Plan, TopologyError> {
-        build::plan(self, None)
-    }
 }
 
 impl Plan {
@@ -221,7 +171,7 @@ impl Plan {
         &self[self.nodes[node.index()].stack]
     }
 
-    /// Whose a stack is, for people.
+    /// Returns the name of the node or pod that a stack belongs to, for messages.
     pub fn whose(&self, stack: StackId) -> String {
         match self.nodes.iter().find(|node| node.stack == stack) {
             Some(node) => format!("node `{}`", node.name),
@@ -229,13 +179,13 @@ impl Plan {
         }
     }
 
-    /// Of these cables, those that are plain veth pairs, and the others.
+    /// Divides cables into plain veth pairs and the others.
     pub fn plain(&self, cables: Vec<LinkId>) -> (Vec<LinkId>, Vec<LinkId>) {
         let plain = |link: &LinkId| self[*link].emulation.is_none();
         cables.into_iter().partition(plain)
     }
 
-    /// The interface at an end of a link; `None` where that is plugged into a switch.
+    /// Returns the interface at a side of a link; nothing if that side is plugged into a switch.
     pub fn interface(&self, link: LinkId, side: Side) -> Option<&InterfacePlan> {
         let end = &self.cables.get(link.index())?.ends[side];
         match end.netns {
@@ -254,7 +204,7 @@ impl Plan {
     }
 }
 
-impl std::ops::Index<StackId> for Plan {
+impl Index<StackId> for Plan {
     type Output = StackPlan;
 
     fn index(&self, id: StackId) -> &StackPlan {
@@ -262,7 +212,7 @@ impl std::ops::Index<StackId> for Plan {
     }
 }
 
-impl std::ops::Index<SegmentId> for Plan {
+impl Index<SegmentId> for Plan {
     type Output = SegmentPlan;
 
     fn index(&self, id: SegmentId) -> &SegmentPlan {
@@ -270,7 +220,7 @@ impl std::ops::Index<SegmentId> for Plan {
     }
 }
 
-impl std::ops::Index<LinkId> for Plan {
+impl Index<LinkId> for Plan {
     type Output = CablePlan;
 
     fn index(&self, id: LinkId) -> &CablePlan {

@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use crate::plan::{Address, RoutePlan};
+use crate::plan::stack::{Address, RoutePlan};
 use crate::topology::subnet::{Subnet, to_bits, width};
 
 /// The network as routing sees it, in one address family.

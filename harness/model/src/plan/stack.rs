@@ -4,7 +4,6 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::id::{InterfaceId, SegmentId};
-use super::parse;
 use crate::side::Side;
 use crate::topology::id::{LinkId, Owner};
 use crate::topology::node::PacketFilter;
@@ -74,6 +73,17 @@ pub struct Address {
     pub prefix: u8,
 }
 
+impl Address {
+    pub(crate) fn is_link_local(&self) -> bool {
+        is_link_local(self.ip)
+    }
+}
+
+/// Returns whether an address is good on its own link only (IPv6 only: RFC 4291, section 2.5.6).
+pub(crate) fn is_link_local(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(ip) if ip.segments()[0] & 0xffc0 == 0xfe80)
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.ip, self.prefix)
@@ -107,7 +117,7 @@ impl StackPlan {
                 .iter()
                 .flat_map(|interface| &interface.addresses)
                 .map(|address| address.ip);
-            all.find(move |ip| ip.is_ipv6() == v6 && !parse::is_link_local(*ip))
+            all.find(move |ip| ip.is_ipv6() == v6 && !is_link_local(*ip))
         };
         [first(false), first(true)].into_iter().flatten()
     }

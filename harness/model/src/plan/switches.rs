@@ -2,28 +2,20 @@
 //!
 //! Port *i* is on the bridge that it is on whatever the number of ports, so that a switch can grow.
 
-use crate::plan::cables::DEFAULT_MTU;
-use crate::plan::grow::Kept;
-use crate::plan::{
-    BRIDGE_PORTS, BridgeInterface, BridgePlan, CableEndPlan, CablePlan, InterfaceSlot, NetnsId,
-    SwitchPlan,
-};
+use super::kept::Kept;
+use super::limits::{FIRST_BRIDGE, OTHER_BRIDGES, ports};
+use crate::plan::id::NetnsId;
+use crate::plan::ifindex::InterfaceSlot;
+use crate::plan::plan::{BridgeInterface, BridgePlan, CableEndPlan, CablePlan, SwitchPlan};
 use crate::side::Side;
 use crate::topology::id::{Endpoint, SwitchId};
 use crate::topology::value::Topology;
 
-/// Ports of the first bridge for nodes; the rest is for trunks. Each other bridge has one trunk.
-const FIRST: usize = 1000;
-const OTHERS: usize = BRIDGE_PORTS - 1;
+/// The MTU of Ethernet, in bytes (RFC 894).
+pub(crate) const DEFAULT_MTU: u32 = 1500;
 
-/// The most bridges of a switch.
-pub(crate) const BRIDGES: usize = 1 + BRIDGE_PORTS - FIRST;
-
-/// With more ports than these a switch is crowded: what the kernel does for few is not enough for so many.
+/// Number of ports above which a switch is crowded: one queue is too short for a broadcast to all.
 pub(crate) const CROWD: usize = 250;
-
-/// The most ports of a switch.
-pub(crate) const PORTS: usize = FIRST + (BRIDGE_PORTS - FIRST) * OTHERS;
 
 /// Which port of which switch is the next to be plugged into.
 pub(crate) struct Sockets {
@@ -43,10 +35,10 @@ impl Sockets {
 }
 
 fn bridge_of(port: usize) -> usize {
-    if port < FIRST {
+    if port < FIRST_BRIDGE {
         0
     } else {
-        1 + (port - FIRST) / OTHERS
+        1 + (port - FIRST_BRIDGE) / OTHER_BRIDGES
     }
 }
 
@@ -57,19 +49,6 @@ fn bridge_interface(switch: SwitchId, bridge: usize) -> BridgeInterface {
     };
     let index = InterfaceSlot::Bridge(switch, bridge).index();
     BridgeInterface { name, index }
-}
-
-/// How many ports of each switch are in use.
-pub(crate) fn ports(topology: &Topology) -> Vec<usize> {
-    let mut ports = vec![0; topology.switches.len()];
-    for end in topology.links.iter().flat_map(|link| link.ends) {
-        if let Endpoint::Switch(id) = end
-            && let Some(count) = ports.get_mut(id.index())
-        {
-            *count += 1;
-        }
-    }
-    ports
 }
 
 pub(crate) fn switches(topology: &Topology, kept: Option<&Kept<'_>>) -> (Vec<SwitchPlan>, Sockets) {

@@ -5,7 +5,8 @@
 
 use std::collections::HashSet;
 
-use crate::plan::{Address, InterfaceId, SegmentId, StackId};
+use crate::plan::id::{InterfaceId, SegmentId, StackId};
+use crate::plan::stack::Address;
 use crate::side::Side;
 use crate::topology::error::{Problems, Site, TopologyError, TopologyErrorKind as Kind};
 use crate::topology::id::{Endpoint, LinkId, NodeId, Owner, SwitchId};

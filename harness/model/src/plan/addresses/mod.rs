@@ -4,23 +4,26 @@
 //! `fd73:6e6f:77:3::2` are the same interface; a segment of more than 254 interfaces gets an aligned block of /24s. What was
 //! given by hand is stepped over.
 
+mod parse;
+mod pool;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use crate::plan::grow::Kept;
-use crate::plan::parse::{
-    Given, families, given_address, given_subnets, is_link_local, place, segment_name,
-    segment_site, site,
-};
-use crate::plan::pool::Pool;
+use crate::plan::id::SegmentId;
+use crate::plan::kept::Kept;
+use crate::plan::stack::Address;
 use crate::plan::wiring::{Port, Segment, Wiring};
-use crate::plan::{Address, SegmentId};
 use crate::side::Side;
 use crate::topology::error::{Problems, TopologyError, TopologyErrorKind as Kind};
 use crate::topology::id::LinkId;
 use crate::topology::link::Families;
 use crate::topology::subnet::{self, Subnet};
 use crate::topology::value::Topology;
+use parse::{
+    Given, families, given_address, given_subnets, place, segment_name, segment_site, site,
+};
+use pool::Pool;
 
 pub(crate) struct Allocation {
     /// The subnets of each segment; of each family, the first is the one that automatic addresses come from.
@@ -143,7 +146,7 @@ impl Asked {
                     .into_iter()
                     .flat_map(|interface| &interface.addresses);
                 let before = before
-                    .filter(|at| !is_link_local(at.ip))
+                    .filter(|at| !at.is_link_local())
                     .map(|at| (at.ip, Some(at.prefix)));
                 if kept.moved != Some(port.link) {
                     *given = before.collect();

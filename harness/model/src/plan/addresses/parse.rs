@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::plan::SegmentId;
+use crate::plan::id::SegmentId;
+use crate::plan::stack::is_link_local;
 use crate::plan::wiring::{Segment, Wiring};
 use crate::side::Side;
 use crate::topology::error::{Problems, Site, TopologyErrorKind as Kind, TopologySubject};
@@ -108,10 +109,6 @@ pub(crate) fn unusable(ip: IpAddr) -> Option<&'static str> {
         _ if is_link_local(ip) => Some("link-local, which every interface has without being asked"),
         _ => None,
     }
-}
-
-pub(crate) fn is_link_local(ip: IpAddr) -> bool {
-    matches!(ip, IpAddr::V6(ip) if ip.segments()[0] & 0xffc0 == 0xfe80)
 }
 
 pub(crate) fn site(link: LinkId, side: Side) -> Site {

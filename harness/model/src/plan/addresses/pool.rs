@@ -1,6 +1,6 @@
 //! The pools that automatic subnets come from.
 
-use crate::plan::parse::unusable;
+use super::parse::unusable;
 use crate::topology::error::{Site, TopologyError, TopologyErrorKind as Kind, TopologySubject};
 use crate::topology::subnet::Subnet;
 use crate::topology::value::Topology;

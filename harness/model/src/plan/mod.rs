@@ -1,0 +1,51 @@
+//! What a topology means to a kernel, worked out before anything is asked of one.
+//!
+//! A topology says `alice` and `bob` are joined. A kernel wants namespaces, interfaces with names
+//! and indices, addresses, routes and hosts files. The plan has all of these as plain data, so that
+//! they can be tested without a kernel, compared, and carried out by the lab without further
+//! decisions.
+//!
+//! | file | role |
+//! |---|---|
+//! | `plan` | the plan: segments, switches, cables, nodes |
+//! | `stack` | a network stack of the plan: interfaces with all their settings |
+//! | `stack_op` | the settings of a stack one by one, in order, and the difference of two stacks |
+//! | `id` | ids of stacks, segments, interfaces and namespaces |
+//! | `ifindex` | interface indices, from ranges that never meet |
+//! | `build` | puts a plan together |
+//! | `grow`, `kept` | the next plan of a running lab, which keeps what the lab has |
+//! | `wiring` | which interface is on which segment |
+//! | `addresses/` | subnets and addresses |
+//! | `route` | static routes along shortest paths |
+//! | `hosts` | names as lines of hosts files |
+//! | `cables`, `switches` | ends of cables, bridges and trunks |
+//! | `limits` | how large a topology may be |
+
+mod addresses;
+mod build;
+mod cables;
+mod grow;
+mod hosts;
+pub mod id;
+pub mod ifindex;
+mod kept;
+mod limits;
+#[expect(clippy::module_inception, reason = "the file of the plan itself")]
+mod plan;
+mod route;
+pub mod stack;
+pub mod stack_op;
+mod switches;
+#[cfg(test)]
+mod tests;
+mod wiring;
+
+pub use id::{InterfaceId, NetnsId, SegmentId, StackId};
+pub use ifindex::InterfaceSlot;
+pub use limits::{BRIDGE_PORTS, Limits};
+pub use plan::{
+    BridgeInterface, BridgePlan, CableEndPlan, CablePlan, Emulation, NodePlan, Plan, SegmentPlan,
+    SwitchPlan,
+};
+pub use stack::{Address, InterfacePlan, NeighbourPlan, RoutePlan, StackPlan, Sysctl};
+pub use stack_op::{StackDiff, StackOp, diff};
