@@ -30,7 +30,7 @@ impl Arguments {
             && !self.skip.iter().any(matches)
     }
 
-    /// Returns whether a trial that was let through runs. Otherwise it is shown as ignored.
+    /// Returns whether a trial that was let through runs, or else is shown as ignored.
     pub(crate) fn runs(&self, ignored: bool) -> bool {
         !self.bench && (!ignored || self.ignored || self.include_ignored)
     }
@@ -92,7 +92,8 @@ pub(crate) fn select(args: &Arguments, mut trials: Vec<Trial>) -> Selection {
     }
 }
 
-/// Puts items into a random order, as Fisher and Yates do it: the same for the same `state`.
+/// Puts items into a random order, with the algorithm of Fisher and Yates. The same `state` gives
+/// the same order.
 fn shuffle<T>(items: &mut [T], mut state: u64) {
     for last in (1..items.len()).rev() {
         let other = splitmix(&mut state) % (last as u64 + 1);

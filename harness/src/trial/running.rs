@@ -1,4 +1,4 @@
-//! What the code of a test can ask of the trial that runs it, and what it can leave with it.
+//! The trial that this process runs: what a test can ask of the trial, and can leave there.
 //!
 //! A process runs one trial at most, but any thread of that process may note something, complain,
 //! or register work for the end, and so may the library's own threads: a lab's, a capture's. All of

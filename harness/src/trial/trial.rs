@@ -211,7 +211,7 @@ impl fmt::Debug for Trial {
     }
 }
 
-/// What the attribute macro writes down about a test function.
+/// Entry of the registry: everything that the attribute macro knows about a test function.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Definition {

@@ -1,4 +1,4 @@
-//! What is shown at the end of each trial that failed, in the order in which people ask.
+//! The description of a trial that failed, in the order in which people ask.
 
 use super::reporter::FinishedTrial;
 use crate::runner::result::{Failure, Shown};
@@ -48,8 +48,8 @@ fn reason(finished: &FinishedTrial<'_>, failure: &Failure) -> String {
     text
 }
 
-/// Returns a line to copy that runs the trial again: with cargo if cargo started this program (it
-/// sets `CARGO_PKG_NAME`), else with the program itself.
+/// Returns a line to copy that runs the trial again: with cargo if cargo started this program and
+/// so has set `CARGO_PKG_NAME`, else with the program itself.
 fn again(trial: &Trial, run_seed: u64) -> String {
     let program = std::env::current_exe().unwrap_or_default();
     // cargo names the program of a test target `TARGET-HASH`.

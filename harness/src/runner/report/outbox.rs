@@ -76,7 +76,8 @@ impl Outbox {
 static STDOUT: std::sync::LazyLock<io::Stdout> = std::sync::LazyLock::new(io::stdout);
 
 /// Writes past the buffer of std, which would write more at a time than a pipe takes without
-/// blocking. The caller's stdout may be shared, so it is not made non-blocking.
+/// blocking. Stdout is not made non-blocking, for other processes may share
+/// it (`open(2)`: the flag belongs to the open file).
 fn raw_write(bytes: &[u8]) -> crate::kernel::Result<usize> {
     let _ = io::stdout().flush();
     crate::kernel::fd::write(STDOUT.as_fd(), bytes)

@@ -1,8 +1,8 @@
 //! A trial that runs, as the supervisor sees it.
 //!
-//! A trial that hangs should say in what before it is killed, and a trial that is interrupted
-//! should have time to clean up. So the end of a trial has phases, each with a time limit of its
-//! own.
+//! A trial that hangs should say what hangs before the runner kills the trial, and a trial that is
+//! interrupted should have time to clean up. So the end of a trial has phases, each with a time
+//! limit of its own.
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -1,8 +1,8 @@
 //! The supervisor: hands trials to the zygotes, listens, keeps time, and judges.
 //!
-//! A trial that writes must never wait for the runner, and a trial that hangs must never stop it.
-//! So the supervisor is one thread around one `poll`: it always reads what trials write, never
-//! waits for its own output, and never takes part in the memory of a test.
+//! A trial that writes must never wait for the runner, and a trial that hangs must never stop the
+//! runner. So the supervisor is one thread around one `poll`: it always reads what trials write,
+//! never waits for its own output, and never takes part in the memory of a test.
 //!
 //! | file | role |
 //! |---|---|

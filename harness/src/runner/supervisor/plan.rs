@@ -12,7 +12,7 @@ pub(crate) struct RunPlan {
     pub(crate) timeout: Duration,
     /// Seed from which the trials' seeds are derived.
     pub(crate) run_seed: u64,
-    /// The output of trials is captured. Otherwise it goes straight through.
+    /// The output of trials is captured. Otherwise the output goes straight through.
     pub(crate) capture: bool,
     /// The first failure ends the run.
     pub(crate) fail_fast: bool,

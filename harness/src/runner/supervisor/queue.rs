@@ -47,7 +47,7 @@ impl Queue {
         self.not_before
     }
 
-    /// Takes out the first trial that fits beside those that are active, if it is time for one.
+    /// Takes out the first trial that fits beside the active ones, if a trial may start now.
     pub(crate) fn next<'t>(
         &mut self,
         active: &[&Trial],
@@ -109,7 +109,7 @@ impl Queue {
             return false;
         }
         self.put_back(index);
-        // As many trials as run now the system can bear, but not one more.
+        // The system can bear the trials that run now, but not one more.
         if others > 0 {
             self.threads = others;
         }

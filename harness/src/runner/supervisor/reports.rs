@@ -1,8 +1,8 @@
-//! How the reports of a trial become its result. Only a "finished" report makes a pass.
+//! The way from the reports of a trial to its result. Only a "finished" report makes a pass.
 //!
 //! An exit code of 0 proves nothing: a test that calls `exit(0)` half-way has one as well. So the
-//! test body says over a private channel that it has finished, and then its process has to end
-//! cleanly. Whatever else happens is a failure, and the reason names it.
+//! test body says over a private channel that the test has finished, and then the process of the
+//! body has to end cleanly. Whatever else happens is a failure, and the reason names it.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::trial::running::Remark;
 /// Everything that a trial and its init have reported, and why the supervisor has ended them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ReceivedReports {
-    /// Report of the body that it has come to its end.
+    /// Last report of the body: the test has finished.
     finish: Option<Finish>,
     /// End of the body's process.
     end: Option<ExitKind>,

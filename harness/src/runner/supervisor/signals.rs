@@ -1,6 +1,7 @@
 //! The signals that a user, a shell or nextest sends to the supervisor.
 //!
-//! By default they would end the supervisor at once, and nobody would be told which trials ran.
+//! By default these signals would end the supervisor at once, and nobody would be told which trials
+//! ran.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -36,8 +37,7 @@ impl Signals {
     /// # Errors
     /// Fails if the kernel has no descriptor left.
     pub(crate) fn catch() -> crate::kernel::Result<Signals> {
-        // What was blocked before stays blocked afterwards: a caller of `run` goes on when the run
-        // is over.
+        // Kept to be restored: a caller of `run` goes on when the run is over.
         let before = BlockedSignals::current()?;
         let fd = SignalFd::of(&CAUGHT)?;
         Ok(Signals { fd, before })

@@ -347,8 +347,8 @@ impl<'a> Supervisor<'a> {
             return Ok(());
         }
         let error = explain(refused);
-        // All trials with the usual isolation would be refused alike. One with another isolation
-        // may be refused for what it alone wants.
+        // All trials with the usual isolation would be refused alike. A trial with another
+        // isolation may be refused for something that no other trial wants.
         if self.trial(index).options().isolation == Isolation::ALL {
             return Err(error);
         }
@@ -379,7 +379,7 @@ impl<'a> Supervisor<'a> {
         self.printer.interrupted(signal, self.running(), GRACE);
     }
 
-    /// Kills everything and ends the process, as a second signal wants it.
+    /// Kills everything and ends the process. Called for a second signal.
     fn end_now(&mut self, signal: i32) -> ! {
         self.zygotes.end();
         self.printer.flush_all();
@@ -391,8 +391,8 @@ impl<'a> Supervisor<'a> {
     fn suspend(&mut self) {
         self.signal_all(Signal::SIGSTOP as i32);
         let stopped = Instant::now();
-        // SIGTSTP is blocked here, to be read from a descriptor, so SIGSTOP does what a shell
-        // expects of it.
+        // SIGTSTP is blocked in this process and would not stop it. For a shell a process that was
+        // stopped by SIGSTOP looks the same.
         let _ = crate::kernel::process::signal::raise(Signal::SIGSTOP);
         let pause = stopped.elapsed();
         self.signal_all(Signal::SIGCONT as i32);

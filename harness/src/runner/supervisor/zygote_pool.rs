@@ -1,7 +1,7 @@
 //! The supervisor's end of the zygotes and of the nursery that makes them.
 //!
 //! A zygote for every trial would cost a second fork, so a zygote runs one trial after another. But
-//! a zygote can die with its trial, or after it, and the supervisor need not have noticed. So an
+//! a zygote can die with its trial, or later, and the supervisor need not have noticed. So an
 //! order goes to the zygote that is there, and if that fails, to a new one.
 
 use std::fs::File;
@@ -104,8 +104,8 @@ impl IdleZygote {
 
 /// Makes a pipe whose reading end never blocks, and whose writing end does.
 fn output_pipe() -> crate::kernel::Result<(File, OwnedFd)> {
-    // `pipe2(2)` with O_NONBLOCK would set it on both ends, and a test that writes much would get
-    // EAGAIN.
+    // `pipe2(2)` sets O_NONBLOCK on both ends or on none, and a test that writes much to a
+    // non-blocking pipe would get EAGAIN.
     let (read, write) = pipe()?;
     set_nonblocking(read.as_fd(), true)?;
     Ok((File::from(read), write))
@@ -115,7 +115,7 @@ fn output_pipe() -> crate::kernel::Result<(File, OwnedFd)> {
 pub(crate) struct ZygotePool<'a> {
     /// Absent if no trial is to run.
     nursery: Option<&'a NurseryHandle>,
-    /// Zygote of each slot, from its first trial on, while it is good and has nothing to do.
+    /// Zygotes by slot. A slot has one from its first trial on, while the zygote is good and idle.
     idle: Vec<Option<IdleZygote>>,
     /// The output of trials is captured.
     capture: bool,
@@ -158,7 +158,7 @@ impl<'a> ZygotePool<'a> {
         let nursery = self.nursery.ok_or(Errno::ESRCH)?;
         let (ours, theirs) = MessageChannel::pair()?;
         let mut zygote = IdleZygote::new(ours, None);
-        // The order waits in the channel until the zygote is there to read it: one wake-up less.
+        // The order is sent before the zygote exists, and waits in the channel: one wake-up less.
         zygote.send(&order, self.capture)?;
         nursery.spawn(slot, &theirs)?;
         Ok(zygote)

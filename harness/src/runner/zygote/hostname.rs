@@ -1,6 +1,6 @@
 //! The hostname of a trial.
 //!
-//! Programs print their hostname, put it into certificates and look it up. Only letters,
+//! Programs print their hostname, put the name into certificates and look it up. Only letters,
 //! digits and hyphens are permitted (RFC 1123, section 2.1), and at most 63 of them in a label
 //! (RFC 1035, section 2.3.4), so the path of a test function is no hostname yet.
 

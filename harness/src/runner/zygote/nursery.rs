@@ -2,7 +2,7 @@
 //!
 //! A trial that hangs is killed together with its zygote. The slot then needs another zygote, as
 //! good as the first: a copy of a process in which no trial has ever run. That process is the
-//! nursery. Only if there is a single trial does the nursery run it itself.
+//! nursery. It runs a trial itself only if there is a single one.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -81,7 +81,7 @@ impl Zygotes {
 
 /// Does once what would otherwise be done for each trial.
 fn prepare() -> crate::kernel::Result<()> {
-    // Without this the nursery would have to wait for every zygote that it has killed.
+    // The kernel then reaps the zygotes (`wait(2)`, NOTES): the nursery never waits for any.
     signal::ignore_children()?;
     // The directories that these variables name are hidden in the sandbox.
     for key in ["TMPDIR", "XDG_RUNTIME_DIR"] {

@@ -27,7 +27,7 @@ use crate::trial::Trial;
 pub(crate) struct OrderedTrial<'a> {
     pub(crate) index: u32,
     pub(crate) seed: u64,
-    /// Channel to the supervisor. The trial's init takes it over until the trial is gone.
+    /// Channel to the supervisor. The trial's init uses the channel until the trial is gone.
     pub(crate) channel: &'a MessageChannel,
 }
 
@@ -76,7 +76,7 @@ pub(crate) enum Leftovers {
     Nothing,
     /// Perhaps processes that hold the pipes and are about to die.
     Processes,
-    /// Memory in an unknown state, for the init was killed while it used the zygote's memory.
+    /// Memory in an unknown state: the init was killed while it used the memory of the zygote.
     Ruin,
 }
 
@@ -149,7 +149,7 @@ impl OrderedTrial<'_> {
 /// Maps a range of ids into the user namespace of the process `pid`.
 ///
 /// Only a process of the parent namespace may write more than its own id (`user_namespaces(7)`), so
-/// the zygote does it for the init. A single id the init maps by itself.
+/// the zygote does so for the init. An init with a single id writes its map itself.
 fn map_ids(ids: Ids, isolation: Isolation, pid: i32) -> std::io::Result<()> {
     if matches!(ids, Ids::One { .. }) || !isolation.contains(Isolation::USER) {
         return Ok(());

@@ -13,8 +13,8 @@ use crate::sandbox::protocol::trial::TrialReport;
 use crate::sandbox::protocol::zygote::LONGEST_ORDER;
 use crate::sandbox::refused::{Refused, SetupStep};
 
-/// Waits for a message, and returns the order in it (if it is one) and the descriptor that came
-/// along. Ends the process when the supervisor is gone or done.
+/// Waits for a message. Returns the order, unless the message is of another kind, and the
+/// descriptor that came along. Ends the process when the supervisor is gone or done.
 pub(crate) fn await_order<M: EdgeMessage>(
     channel: &MessageChannel,
     supervisor: &OwnedFd,
