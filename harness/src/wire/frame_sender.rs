@@ -167,8 +167,8 @@ fn send_all(
                 to.wait_for_room();
                 has_waited = true;
             }
-            // A kernel that takes nothing and says nothing counts as refusing: otherwise it would be
-            // asked for ever.
+            // A kernel that takes nothing and says nothing counts as refusing: otherwise it would
+            // be asked for ever.
             refused => {
                 report(at, Err(refused.err().unwrap_or(Errno::EIO)));
                 at += 1;
