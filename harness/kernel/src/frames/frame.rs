@@ -10,7 +10,7 @@
 pub const VNET_HEADER: usize = 10;
 
 /// Bytes of the longest frame: the longest IP packet, an Ethernet header and two VLAN tags.
-pub const FRAME_MAX: usize = 65_535 + 14 + 8;
+pub(crate) const FRAME_MAX: usize = 65_535 + 14 + 8;
 
 /// Bytes in front of a frame, for a VLAN tag that the kernel keeps apart. Eight bytes also align
 /// the network header.

@@ -14,7 +14,7 @@ mod poller;
 mod tap;
 mod timestamping;
 
-pub use frame::{BATCH, Buffer, FRAME_MAX, Inbox, ReceivedFrame, VNET_HEADER};
+pub use frame::{BATCH, Buffer, Inbox, ReceivedFrame, VNET_HEADER};
 pub use packet_socket::PacketSocket;
 pub use poller::{PollEvents, Poller, exact_timers};
 pub use tap::TapDevice;

@@ -43,7 +43,7 @@ impl TapDevice {
     ///
     /// # Errors
     /// The call that was refused.
-    pub fn create_by(
+    pub(crate) fn create_by(
         directory: Option<BorrowedFd<'_>>,
         name: &str,
         index: u32,

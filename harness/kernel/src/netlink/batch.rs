@@ -105,7 +105,7 @@ impl Batch {
 
     /// Adds a request whose payload is written by hand: queueing disciplines, nftables, multicast
     /// memberships.
-    pub fn push_raw(
+    pub(crate) fn push_raw(
         &mut self,
         operation: &'static str,
         subject: &str,

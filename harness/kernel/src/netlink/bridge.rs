@@ -190,7 +190,7 @@ fn solicited_node(address: Ipv6Addr) -> Ipv6Addr {
     ])
 }
 
-/// `struct br_port_msg` and one `struct br_mdb_entry`, permanent.
+/// Returns a `struct br_port_msg` and one `struct br_mdb_entry`, permanent.
 fn membership(bridge: Device<'_>, port: Device<'_>, group: Ipv6Addr) -> Vec<u8> {
     const MDBA_SET_ENTRY: u16 = 1;
     const MDB_PERMANENT: u8 = 1;

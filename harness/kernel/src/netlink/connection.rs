@@ -54,7 +54,7 @@ impl Netlink {
     }
 
     /// Makes a conversation over an open socket.
-    pub fn from_socket(socket: NetlinkSocket) -> Self {
+    pub(crate) fn from_socket(socket: NetlinkSocket) -> Self {
         Self {
             socket,
             buffer: Vec::new(),

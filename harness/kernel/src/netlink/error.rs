@@ -61,7 +61,7 @@ impl NetlinkError {
     }
 
     /// Makes the error for an answer that cannot be read.
-    pub fn malformed(
+    pub(crate) fn malformed(
         operation: &'static str,
         subject: impl Into<String>,
         reason: impl fmt::Display,

@@ -57,5 +57,5 @@ pub use error::NetlinkError;
 pub use link::{Device, Veth, VethEnd};
 pub use nix::net::if_::{if_indextoname, if_nametoindex};
 pub use offload::Offload;
-pub use socket::{NetlinkProtocol, NetlinkSocket};
+pub(crate) use socket::{NetlinkProtocol, NetlinkSocket};
 pub use view::{AddressEntry, InterfaceCounters, InterfaceEntry, NeighbourEntry, RouteEntry};

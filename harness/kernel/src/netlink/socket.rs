@@ -17,7 +17,7 @@ use nix::sys::socket::{
 
 /// A subsystem of the kernel that a netlink socket speaks to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NetlinkProtocol {
+pub(crate) enum NetlinkProtocol {
     /// Links, addresses, routes, neighbours, queueing disciplines.
     Route,
     /// Lists of sockets.
@@ -38,7 +38,7 @@ impl NetlinkProtocol {
 
 /// A netlink socket.
 #[derive(Debug)]
-pub struct NetlinkSocket {
+pub(crate) struct NetlinkSocket {
     fd: OwnedFd,
 }
 
@@ -51,7 +51,7 @@ impl NetlinkSocket {
     ///
     /// # Errors
     /// The kernel refused the socket: it has no such protocol.
-    pub fn open(protocol: NetlinkProtocol) -> crate::Result<Self> {
+    pub(crate) fn open(protocol: NetlinkProtocol) -> crate::Result<Self> {
         // No bind: the kernel gives the socket a port of its own with the first message
         // (netlink(7)).
         let fd = socket(
@@ -64,7 +64,7 @@ impl NetlinkSocket {
     }
 
     /// Wraps an open netlink socket, perhaps of another network namespace.
-    pub fn from_fd(fd: OwnedFd) -> Self {
+    pub(crate) fn from_fd(fd: OwnedFd) -> Self {
         let socket = Self { fd };
         // Both are refinements, so a refusal does not matter. CAP_ACK keeps the kernel from sending
         // whole requests back with its errors, so that more errors fit the queue; EXT_ACK adds a
@@ -78,7 +78,7 @@ impl NetlinkSocket {
     ///
     /// # Errors
     /// There is no such group.
-    pub fn join(&self, group: u32) -> crate::Result<()> {
+    pub(crate) fn join(&self, group: u32) -> crate::Result<()> {
         self.set_option(libc::NETLINK_ADD_MEMBERSHIP, group)
     }
 
@@ -86,7 +86,7 @@ impl NetlinkSocket {
     ///
     /// # Errors
     /// There is no such group.
-    pub fn leave(&self, group: u32) -> crate::Result<()> {
+    pub(crate) fn leave(&self, group: u32) -> crate::Result<()> {
         self.set_option(libc::NETLINK_DROP_MEMBERSHIP, group)
     }
 
@@ -109,7 +109,7 @@ impl NetlinkSocket {
     ///
     /// # Errors
     /// The kernel could not take the messages; an answer of the subsystem comes as a message.
-    pub fn send(&self, bytes: &[u8]) -> crate::Result<()> {
+    pub(crate) fn send(&self, bytes: &[u8]) -> crate::Result<()> {
         loop {
             match sendmsg::<()>(
                 self.fd.as_raw_fd(),
@@ -129,7 +129,10 @@ impl NetlinkSocket {
     ///
     /// # Errors
     /// `ENOBUFS` if the queue overflowed and messages were lost.
-    pub fn receive<'buffer>(&self, buffer: &'buffer mut Vec<u8>) -> crate::Result<&'buffer [u8]> {
+    pub(crate) fn receive<'buffer>(
+        &self,
+        buffer: &'buffer mut Vec<u8>,
+    ) -> crate::Result<&'buffer [u8]> {
         self.receive_with(buffer, MsgFlags::empty())
     }
 
@@ -137,7 +140,7 @@ impl NetlinkSocket {
     ///
     /// # Errors
     /// `ENOBUFS` if the queue overflowed and messages were lost.
-    pub fn try_receive<'buffer>(
+    pub(crate) fn try_receive<'buffer>(
         &self,
         buffer: &'buffer mut Vec<u8>,
     ) -> crate::Result<Option<&'buffer [u8]>> {
@@ -168,7 +171,7 @@ impl NetlinkSocket {
     ///
     /// # Errors
     /// The kernel refused to wait.
-    pub fn readable_before(&self, deadline: Instant) -> crate::Result<bool> {
+    pub(crate) fn readable_before(&self, deadline: Instant) -> crate::Result<bool> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             // Rounded up: a wait of zero would spin through the last millisecond.
@@ -185,7 +188,7 @@ impl NetlinkSocket {
     }
 
     /// Throws away everything in the queue.
-    pub fn drain(&self, buffer: &mut Vec<u8>) {
+    pub(crate) fn drain(&self, buffer: &mut Vec<u8>) {
         // An overflow is reported once, and the queue goes on after it.
         while matches!(self.try_receive(buffer), Ok(Some(_)) | Err(Errno::ENOBUFS)) {}
     }

@@ -9,7 +9,7 @@ use crate::netlink::encoding::Attributes;
 ///
 /// All values are in register 1: a step that loads a value is followed by one that uses the value.
 #[derive(Clone, Debug)]
-pub enum Expression<'a> {
+pub(crate) enum Expression<'a> {
     /// Loads the EtherType.
     EtherType,
     /// Loads the number of the transport protocol, behind any IPv6 extension headers.

@@ -22,8 +22,7 @@ mod set;
 mod table;
 mod transaction;
 
-pub use expression::Expression;
+pub(crate) use expression::Expression;
 pub use ingress_drop::{DropFrom, IngressDrop};
 pub use port_drop::drop_inbound;
-pub use set::{NftSet, SetKind};
-pub use table::{NftHook, NftTable, OWNED};
+pub(crate) use table::{NftHook, NftTable};

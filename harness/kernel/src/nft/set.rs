@@ -15,7 +15,7 @@ const ELEMENTS_AT_ONCE: usize = 1000;
 
 /// Values that a rule can look up.
 #[derive(Clone, Debug)]
-pub struct NftSet<'a> {
+pub(crate) struct NftSet<'a> {
     /// Name of the set in its table.
     pub name: &'a str,
     /// Type of the members.
@@ -27,7 +27,7 @@ pub struct NftSet<'a> {
 /// Type of a set's members. The kernel only uses the length; `nft list` shows members by their
 /// type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SetKind {
+pub(crate) enum SetKind {
     /// IPv4 addresses.
     Ipv4,
     /// IPv6 addresses.
@@ -37,7 +37,7 @@ pub enum SetKind {
 }
 
 impl SetKind {
-    /// The number of the type in `nft`, the program (`enum datatypes` of its `datatype.h`).
+    /// Returns the number of the type in `nft`, the program (`enum datatypes` of its `datatype.h`).
     fn number(self) -> u32 {
         match self {
             Self::Ipv4 => 7,
@@ -57,7 +57,7 @@ impl SetKind {
 
 impl Batch {
     /// Makes a set with its members, all of one length.
-    pub fn add_set(&mut self, table: NftTable<'_>, set: &NftSet<'_>) {
+    pub(crate) fn add_set(&mut self, table: NftTable<'_>, set: &NftSet<'_>) {
         /// Number of the set within the transaction. The kernel demands a number although rules may
         /// name the set (`nf_tables_api.c`, `nf_tables_newset`).
         const ID: u32 = 1;

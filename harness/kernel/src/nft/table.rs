@@ -13,7 +13,7 @@ use crate::netlink::encoding::Attributes;
 
 /// A table, in which chains and sets have their names.
 #[derive(Clone, Copy, Debug)]
-pub struct NftTable<'a> {
+pub(crate) struct NftTable<'a> {
     /// Family of the table: `NFPROTO_IPV4`, `NFPROTO_NETDEV`, …
     pub family: libc::c_int,
     /// Name of the table, which errors show.
@@ -22,7 +22,7 @@ pub struct NftTable<'a> {
 
 /// A place in the path of packets from which the kernel calls a chain.
 #[derive(Clone, Copy, Debug)]
-pub struct NftHook<'a> {
+pub(crate) struct NftHook<'a> {
     /// `filter` or `nat`.
     pub kind: &'a str,
     /// Number of the hook: `NF_INET_*` or `NF_NETDEV_*`.
@@ -36,11 +36,11 @@ pub struct NftHook<'a> {
 /// `NFT_TABLE_F_OWNER`: only the socket that made the table can change it, and `flush ruleset`
 /// spares the table. The kernel deletes the table when that socket is closed (`nf_tables_api.c`,
 /// `nft_rcv_nl_event`).
-pub const OWNED: u32 = 2;
+pub(crate) const OWNED: u32 = 2;
 
 impl Batch {
     /// Makes a table. An existing table of that name stays as it is.
-    pub fn add_table(&mut self, table: NftTable<'_>, flags: u32) {
+    pub(crate) fn add_table(&mut self, table: NftTable<'_>, flags: u32) {
         let text = Attributes::new()
             .text(NFTA_TABLE_NAME, table.name)
             .with(NFTA_TABLE_FLAGS, &flags.to_be_bytes());
@@ -49,14 +49,14 @@ impl Batch {
     }
 
     /// Removes a table with all its chains, rules and sets.
-    pub fn delete_table(&mut self, table: NftTable<'_>) {
+    pub(crate) fn delete_table(&mut self, table: NftTable<'_>) {
         let text = Attributes::new().text(NFTA_TABLE_NAME, table.name);
         let operation = "delete the nftables table";
         self.nft(operation, table, libc::NFT_MSG_DELTABLE, text);
     }
 
     /// Makes a chain that the kernel calls at a hook.
-    pub fn add_chain(&mut self, table: NftTable<'_>, name: &str, hook: NftHook<'_>) {
+    pub(crate) fn add_chain(&mut self, table: NftTable<'_>, name: &str, hook: NftHook<'_>) {
         let place = Attributes::new()
             .with(NFTA_HOOK_HOOKNUM, &hook.number.to_be_bytes())
             .with(NFTA_HOOK_PRIORITY, &hook.priority.to_be_bytes());
@@ -75,7 +75,7 @@ impl Batch {
     }
 
     /// Appends a rule to a chain.
-    pub fn add_rule(&mut self, table: NftTable<'_>, chain: &str, rule: &[Expression<'_>]) {
+    pub(crate) fn add_rule(&mut self, table: NftTable<'_>, chain: &str, rule: &[Expression<'_>]) {
         let expressions = rule.iter().fold(Attributes::new(), |list, expression| {
             list.nest(NFTA_LIST_ELEM, expression.encode())
         });

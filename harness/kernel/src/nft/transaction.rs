@@ -16,7 +16,7 @@ impl Netlink {
     ///
     /// # Errors
     /// The first refusal.
-    pub fn commit(&mut self, mut batch: Batch) -> Result<(), NetlinkError> {
+    pub(crate) fn commit(&mut self, mut batch: Batch) -> Result<(), NetlinkError> {
         if batch.is_empty() {
             return Ok(());
         }
@@ -62,7 +62,7 @@ impl Netlink {
     ///
     /// # Errors
     /// The kernel refused to list the rules.
-    pub fn counted(&mut self, table: NftTable<'_>) -> Result<(u64, u64), NetlinkError> {
+    pub(crate) fn counted(&mut self, table: NftTable<'_>) -> Result<(u64, u64), NetlinkError> {
         let name = Attributes::new().text(NFTA_RULE_TABLE, table.name);
         let question = [&header(table.family), &name.0[..]].concat();
         let kind = message_kind(libc::NFT_MSG_GETRULE);

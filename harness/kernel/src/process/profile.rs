@@ -35,8 +35,8 @@ fn symbols() -> [usize; 4] {
     unsafe { snowglobe_weak_symbols }
 }
 
-/// Whether something waits for this process' orderly exit: profiles are written and leaks looked
-/// for by exit handlers.
+/// Tells whether this process should exit in order: exit handlers then write profiles and
+/// look for leaks.
 pub fn is_instrumented() -> bool {
     symbols() != [0; 4]
 }

@@ -53,7 +53,7 @@ fn find() -> Option<RseqArea> {
 }
 
 /// Registers the calling thread's area with the kernel for the calling process, which has none yet.
-pub fn register() {
+pub(crate) fn register() {
     let area = AREA.get().copied().flatten();
     let (Some(RseqArea { offset, size }), Some(signature)) = (area, SIGNATURE) else {
         return;
