@@ -1,118 +1,442 @@
-//! What went wrong in a lab: the verb, the node or link, the errno, and what to do.
+//! Why a lab could not do something: the kind, the subject, the cause, and one sentence made of them.
+//!
+//! A test that removes nodes or asks for an engine has to tell such refusals from real failures, and
+//! must not have to read sentences for that. So each error has a kind and a subject as data. The
+//! sentence is made in one place, when the error is shown.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
 use crate::kernel::errno::Errno;
 
+use crate::impair::Direction;
 use crate::kernel::netlink::NetlinkError;
-use crate::observe::ObserveError;
+use crate::observe::{ObserveError, ObserveErrorKind};
 use crate::topology::TopologyError;
+
+/// The result of a lab's functions.
+pub type Result<T, E = LabError> = std::result::Result<T, E>;
 
 /// Why a lab could not do something.
 ///
-/// It says what was tried, with which node or link, and what the kernel answered:
+/// An error tells what was tried, with which node or link, and what the kernel answered:
 ///
 /// ```text
 /// failed to run `nginx` on `bob`: ENOENT: No such file or directory
 /// ```
-pub struct LabError(Box<Cause>);
+///
+/// [`kind`](LabError::kind) tells errors apart:
+///
+/// ```no_run
+/// # use snowglobe::prelude::*;
+/// use snowglobe::lab::{LabErrorKind, Subject};
+///
+/// # #[snowglobe::test]
+/// # fn t() -> TestResult {
+/// # let lab = shape::pair().start()?;
+/// let bob = lab.node("bob").unwrap();
+/// bob.crash()?;
+/// let error = bob.command("true").status().unwrap_err();
+/// assert_eq!(error.kind(), LabErrorKind::Crashed);
+/// assert_eq!(error.subject(), Some(&Subject::Node("bob".to_owned())));
+/// # Ok(())
+/// # }
+/// ```
+pub struct LabError(Box<Failure>);
 
+/// The kind of failure that a [`LabError`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LabErrorKind {
+    /// The topology is wrong, or needs more than the machine allows.
+    InvalidTopology,
+    /// An argument has no meaning for its subject: a bad impairment, a node on both sides of a partition.
+    InvalidArgument,
+    /// A file, an interface or a fixture that was named does not exist.
+    NotFound,
+    /// The node or link was removed from the lab.
+    Removed,
+    /// The node has crashed, or its first process was killed. [`restart`](crate::lab::Node::restart) helps.
+    Crashed,
+    /// The program ended, or closed its outputs, while something was expected of it.
+    ProcessEnded,
+    /// The engine or the kernel that carries the link cannot do this.
+    NotSupported,
+    /// The condition that was waited for did not come in time.
+    TimedOut,
+    /// The kernel refused a system call: see [`raw_os_error`](LabError::raw_os_error).
+    Refused,
+    /// Something else that should not happen.
+    Other,
+}
+
+/// The part of a lab that a [`LabError`] is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Subject {
+    /// The lab as a whole.
+    Lab,
+    /// A node or pod, by name.
+    Node(String),
+    /// A link, by name.
+    Link(String),
+    /// A program, by label: `bob/nginx`.
+    Process(String),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lab => f.write_str("the lab"),
+            Self::Node(name) => write!(f, "node `{name}`"),
+            Self::Link(name) => write!(f, "link `{name}`"),
+            Self::Process(label) => write!(f, "`{label}`"),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Failure {
+    subject: Option<Subject>,
+    cause: Cause,
+}
+
+/// What an error is made of. `what` is a verb with its object: ``run `nginx` on `bob` ``.
+#[derive(Debug)]
 enum Cause {
     Topology(TopologyError),
     Refused {
         what: String,
         errno: Errno,
     },
+    /// An error of std without an error number.
+    Io {
+        what: String,
+        kind: io::ErrorKind,
+        message: String,
+    },
     Network {
         whose: String,
         error: NetlinkError,
+    },
+    Observe {
+        /// The subject as the sentence names it; nothing where the error names it itself.
+        whose: Option<String>,
+        error: ObserveError,
     },
     TimedOut {
         what: String,
         limit: Duration,
         last: String,
     },
-    Other(String),
+    /// Something was to be done with a node or link that was removed.
+    Removed {
+        what: Option<String>,
+    },
+    Crashed {
+        what: String,
+        state: NodeState,
+    },
+    /// The subject, or one of its directions, cannot do something. `why` goes on from there.
+    Unfit {
+        kind: LabErrorKind,
+        direction: Option<Direction>,
+        why: String,
+    },
+    /// A value has no meaning for the subject, or for one of its directions.
+    InvalidValue {
+        direction: Option<Direction>,
+        why: String,
+    },
+    Failed {
+        kind: LabErrorKind,
+        what: String,
+        why: String,
+    },
 }
 
-/// What a lab gives back.
-pub type Result<T, E = LabError> = std::result::Result<T, E>;
+/// The state of a node that cannot do what it was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NodeState {
+    /// A test has called `crash`.
+    Crashed,
+    /// The first process was killed from elsewhere.
+    Dead,
+    /// The first process died before it answered.
+    Died,
+}
 
 impl LabError {
-    /// `what` is a verb with its object: ``run `nginx` on `bob` ``.
-    pub(crate) fn refused(what: impl Into<String>, errno: Errno) -> LabError {
-        LabError(Box::new(Cause::Refused {
-            what: what.into(),
-            errno,
+    fn new(cause: Cause) -> Self {
+        Self(Box::new(Failure {
+            subject: None,
+            cause,
         }))
     }
 
-    pub(crate) fn io(what: impl Into<String>, error: &io::Error) -> LabError {
+    /// Names the part of the lab that the error is about, unless it has been named.
+    #[must_use]
+    pub(crate) fn about(mut self, subject: Subject) -> Self {
+        self.0.subject.get_or_insert(subject);
+        self
+    }
+
+    /// Names the node that the error is about.
+    #[must_use]
+    pub(crate) fn about_node(self, name: &str) -> Self {
+        self.about(Subject::Node(name.to_owned()))
+    }
+
+    /// Names the link that the error is about.
+    #[must_use]
+    pub(crate) fn about_link(self, name: &str) -> Self {
+        self.about(Subject::Link(name.to_owned()))
+    }
+
+    /// The kernel refused; `what` is a verb with its object.
+    pub(crate) fn refused(what: impl Into<String>, errno: Errno) -> Self {
+        let what = what.into();
+        Self::new(Cause::Refused { what, errno })
+    }
+
+    /// An error of std; `what` is a verb with its object.
+    pub(crate) fn io(what: impl Into<String>, error: &io::Error) -> Self {
         match error.raw_os_error() {
-            Some(code) => LabError::refused(what, Errno::from_raw(code)),
-            None => LabError::other(format!("failed to {}: {error}", what.into())),
+            Some(code) => Self::refused(what, Errno::from_raw(code)),
+            None => Self::new(Cause::Io {
+                what: what.into(),
+                kind: error.kind(),
+                message: error.to_string(),
+            }),
         }
     }
 
-    pub(crate) fn network(whose: impl Into<String>, error: NetlinkError) -> LabError {
-        LabError(Box::new(Cause::Network {
-            whose: whose.into(),
-            error,
-        }))
+    /// A request by netlink was refused, in the namespace of `whose`.
+    pub(crate) fn network(whose: impl Into<String>, error: NetlinkError) -> Self {
+        let whose = whose.into();
+        Self::new(Cause::Network { whose, error })
     }
 
+    /// A link cannot be observed as asked.
+    pub(crate) fn observing_link(name: &str, error: ObserveError) -> Self {
+        let whose = Some(Subject::Link(name.to_owned()).to_string());
+        Self::new(Cause::Observe { whose, error }).about_link(name)
+    }
+
+    /// A condition did not come in time.
     pub(crate) fn timed_out(
         what: impl Into<String>,
         limit: Duration,
         last: impl Into<String>,
-    ) -> LabError {
+    ) -> Self {
         let (what, last) = (what.into(), last.into());
-        LabError(Box::new(Cause::TimedOut { what, limit, last }))
+        Self::new(Cause::TimedOut { what, limit, last })
     }
 
-    pub(crate) fn other(sentence: impl Into<String>) -> LabError {
-        LabError(Box::new(Cause::Other(sentence.into())))
+    /// The subject was removed from the lab.
+    pub(crate) fn removed(subject: Subject) -> Self {
+        Self::new(Cause::Removed { what: None }).about(subject)
     }
 
-    /// The kernel's error number, if it was the kernel that refused.
+    /// Something was to be done with a node that was removed.
+    pub(crate) fn removed_before(what: impl Into<String>, node: &str) -> Self {
+        let what = Some(what.into());
+        Self::new(Cause::Removed { what }).about_node(node)
+    }
+
+    /// Something was to be done in a node that does not run.
+    pub(crate) fn crashed(what: impl Into<String>, node: &str, state: NodeState) -> Self {
+        let what = what.into();
+        Self::new(Cause::Crashed { what, state }).about_node(node)
+    }
+
+    /// The subject's engine or kernel cannot do something; `why` goes on from the subject.
+    pub(crate) fn not_supported(subject: Subject, why: impl Into<String>) -> Self {
+        Self::unfit(LabErrorKind::NotSupported, subject, why)
+    }
+
+    /// An argument has no meaning for the subject; `why` goes on from the subject.
+    pub(crate) fn invalid(subject: Subject, why: impl Into<String>) -> Self {
+        Self::unfit(LabErrorKind::InvalidArgument, subject, why)
+    }
+
+    /// The subject is in a state in which it cannot do something; `why` goes on from the subject.
+    pub(crate) fn unfit(kind: LabErrorKind, subject: Subject, why: impl Into<String>) -> Self {
+        Self::new(Cause::Unfit {
+            kind,
+            direction: None,
+            why: why.into(),
+        })
+        .about(subject)
+    }
+
+    /// The engine of a link cannot do what is asked of a direction.
+    pub(crate) fn not_supported_in(
+        subject: Subject,
+        direction: Direction,
+        why: impl Into<String>,
+    ) -> Self {
+        Self::new(Cause::Unfit {
+            kind: LabErrorKind::NotSupported,
+            direction: Some(direction),
+            why: why.into(),
+        })
+        .about(subject)
+    }
+
+    /// A value has no meaning for the subject, or for one of its directions.
+    pub(crate) fn invalid_value(
+        subject: Subject,
+        direction: Option<Direction>,
+        why: impl fmt::Display,
+    ) -> Self {
+        let why = why.to_string();
+        Self::new(Cause::InvalidValue { direction, why }).about(subject)
+    }
+
+    /// Something failed for a reason other than an error number; `what` is a verb with its object.
+    pub(crate) fn failed(
+        kind: LabErrorKind,
+        what: impl Into<String>,
+        why: impl Into<String>,
+    ) -> Self {
+        let (what, why) = (what.into(), why.into());
+        Self::new(Cause::Failed { kind, what, why })
+    }
+
+    /// Returns the kind of failure.
+    pub fn kind(&self) -> LabErrorKind {
+        match &self.0.cause {
+            Cause::Topology(_) => LabErrorKind::InvalidTopology,
+            Cause::Refused {
+                errno: Errno::ENOENT,
+                ..
+            }
+            | Cause::Io {
+                kind: io::ErrorKind::NotFound,
+                ..
+            } => LabErrorKind::NotFound,
+            Cause::Refused { .. } => LabErrorKind::Refused,
+            Cause::Io { .. } => LabErrorKind::Other,
+            Cause::Network { error, .. } => network_kind(error),
+            Cause::Observe { error, .. } => observe_kind(error.kind()),
+            Cause::TimedOut { .. } => LabErrorKind::TimedOut,
+            Cause::Removed { .. } => LabErrorKind::Removed,
+            Cause::Crashed { .. } => LabErrorKind::Crashed,
+            Cause::Unfit { kind, .. } | Cause::Failed { kind, .. } => *kind,
+            Cause::InvalidValue { .. } => LabErrorKind::InvalidArgument,
+        }
+    }
+
+    /// Returns the node, link or program that the error is about, where there is one.
+    pub fn subject(&self) -> Option<&Subject> {
+        self.0.subject.as_ref()
+    }
+
+    /// Returns the kernel's error number, if it was the kernel that refused.
     pub fn raw_os_error(&self) -> Option<i32> {
-        match &*self.0 {
+        match &self.0.cause {
             Cause::Refused { errno, .. } => Some(*errno as i32),
             Cause::Network { error, .. } => error.errno().map(|errno| errno as i32),
-            _ => None,
+            Cause::Observe { error, .. } => error.raw_os_error(),
+            Cause::Topology(_)
+            | Cause::Io { .. }
+            | Cause::TimedOut { .. }
+            | Cause::Removed { .. }
+            | Cause::Crashed { .. }
+            | Cause::Unfit { .. }
+            | Cause::InvalidValue { .. }
+            | Cause::Failed { .. } => None,
         }
     }
 
-    /// Whether it was waited for in vain.
+    /// Returns whether a wait was in vain.
     pub fn is_timeout(&self) -> bool {
-        match &*self.0 {
-            Cause::TimedOut { .. } => true,
-            Cause::Network { error, .. } => error.is_timeout(),
-            _ => false,
-        }
+        self.kind() == LabErrorKind::TimedOut
+    }
+}
+
+fn network_kind(error: &NetlinkError) -> LabErrorKind {
+    if error.is_timeout() {
+        LabErrorKind::TimedOut
+    } else if error.errno().is_some() {
+        LabErrorKind::Refused
+    } else {
+        LabErrorKind::Other
+    }
+}
+
+fn observe_kind(kind: ObserveErrorKind) -> LabErrorKind {
+    match kind {
+        ObserveErrorKind::Invalid => LabErrorKind::InvalidArgument,
+        ObserveErrorKind::TimedOut => LabErrorKind::TimedOut,
+        ObserveErrorKind::Refused => LabErrorKind::Refused,
+        ObserveErrorKind::RulePanicked => LabErrorKind::Other,
     }
 }
 
 impl fmt::Display for LabError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.0 {
+        let subject = self.0.subject.as_ref().unwrap_or(&Subject::Lab);
+        match &self.0.cause {
             Cause::Topology(error) => error.fmt(f),
             Cause::Refused { what, errno } => {
                 write!(f, "failed to {what}: {errno}")?;
                 hint(*errno).map_or(Ok(()), |hint| write!(f, " ({hint})"))
             }
+            Cause::Io {
+                what,
+                kind: _,
+                message,
+            } => write!(f, "failed to {what}: {message}"),
             Cause::Network { whose, error } => write!(f, "{error}, in {whose}"),
+            Cause::Observe {
+                whose: Some(whose),
+                error,
+            } => write!(f, "{whose}: {error}"),
+            Cause::Observe { whose: None, error } => error.fmt(f),
             Cause::TimedOut { what, limit, last } => {
                 write!(f, "waited {limit:?} in vain for {what}; last seen: {last}")
             }
-            Cause::Other(sentence) => f.write_str(sentence),
+            Cause::Removed { what: None } => write!(f, "{subject} was removed"),
+            Cause::Removed { what: Some(what) } => write!(f, "failed to {what}: it was removed"),
+            Cause::Crashed { what, state } => write!(f, "failed to {what}: {state}"),
+            Cause::Unfit {
+                kind: _,
+                direction: Some(direction),
+                why,
+            } => write!(f, "{subject}, {direction}, {why}"),
+            Cause::Unfit {
+                kind: _,
+                direction: None,
+                why,
+            } => write!(f, "{subject} {why}"),
+            Cause::InvalidValue {
+                direction: Some(direction),
+                why,
+            } => write!(f, "{subject}, {direction}: {why}"),
+            Cause::InvalidValue {
+                direction: None,
+                why,
+            } => write!(f, "{subject}: {why}"),
+            Cause::Failed { kind: _, what, why } => write!(f, "failed to {what}: {why}"),
         }
     }
 }
 
-/// What to do about it, where the name alone does not say.
+impl fmt::Display for NodeState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Crashed => "the node has crashed; restart it first",
+            Self::Dead => "the node's first process is dead; restart the node",
+            Self::Died => "the node's first process died",
+        })
+    }
+}
+
+/// Returns what to do about an error number, where its name alone does not say.
 fn hint(errno: Errno) -> Option<&'static str> {
     Some(match errno {
         Errno::ENOSPC => "a limit was hit: `user.max_*_namespaces`, or the size of a tmpfs",
@@ -122,23 +446,39 @@ fn hint(errno: Errno) -> Option<&'static str> {
     })
 }
 
-/// As it is displayed: an error that leaves a test by `?` is printed with `Debug`.
+/// Shows the sentence: an error that leaves a test by `?` is printed with `Debug`.
 impl fmt::Debug for LabError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl std::error::Error for LabError {}
+impl Error for LabError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.0.cause {
+            Cause::Topology(error) => Some(error),
+            Cause::Refused { errno, .. } => Some(errno),
+            Cause::Network { error, .. } => Some(error),
+            Cause::Observe { error, .. } => Some(error),
+            Cause::Io { .. }
+            | Cause::TimedOut { .. }
+            | Cause::Removed { .. }
+            | Cause::Crashed { .. }
+            | Cause::Unfit { .. }
+            | Cause::InvalidValue { .. }
+            | Cause::Failed { .. } => None,
+        }
+    }
+}
 
 impl From<TopologyError> for LabError {
-    fn from(error: TopologyError) -> LabError {
-        LabError(Box::new(Cause::Topology(error)))
+    fn from(error: TopologyError) -> Self {
+        Self::new(Cause::Topology(error))
     }
 }
 
 impl From<ObserveError> for LabError {
-    fn from(error: ObserveError) -> LabError {
-        LabError::other(error.to_string())
+    fn from(error: ObserveError) -> Self {
+        Self::new(Cause::Observe { whose: None, error })
     }
 }

@@ -1,41 +1,63 @@
-//! Asking the trial's init for nodes, all at once, and hearing from each.
+//! The first process of a node or pod, which keeps the namespaces and forks the programs.
+//!
+//! A process in new PID, mount and network namespaces can only be made by a single-threaded process,
+//! and a test has threads. So the trial's init makes the nodes (`sandbox::node::factory`). A lab sends a
+//! request for each, many ahead of time, and hears from each on a channel of its own.
 
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::PathBuf;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use crate::kernel::errno::Errno;
-use crate::kernel::process::signal::Signal;
-
-use crate::Fixture;
 use crate::events::{EventKind, note_in_all};
+use crate::kernel::errno::Errno;
 use crate::kernel::message_channel::MessageChannel;
-use crate::kernel::process;
-use crate::lab::error::{LabError, Result};
-use crate::lab::node::files::Place;
-use crate::model::topology::IntoRootfs;
+use crate::kernel::poll::{is_readable, wait_readable};
+use crate::kernel::process::pidfd_kill;
+use crate::kernel::process::signal::Signal;
+use crate::lab::error::{LabError, LabErrorKind, NodeState, Result};
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::node::{
-    CommandReply, Joins, LONGEST_REPLY, MountContent, NodeCommand, NodeMount, NodeReply,
-    NodeRequest, NodeRoot,
+    CommandReply, LONGEST_REPLY, NodeCommand, NodeReply, NodeRequest,
 };
 use crate::sandbox::trial::body;
-use crate::topology::plan::{NodePlan, StackId, Sysctl};
-use crate::topology::{Mount, MountSource, Owner, Plan, Rootfs, Topology, Users, Volume};
+use crate::topology::plan::Sysctl;
 
 /// The first process of a node or pod.
 #[derive(Debug)]
-pub(crate) struct Life {
-    pub(crate) channel: MessageChannel,
-    pub(crate) pidfd: OwnedFd,
-    /// As the trial numbers it.
-    pub(crate) pid: i32,
+pub(crate) struct FirstProcess {
+    /// The channel for commands. The process ends when the other end is closed.
+    channel: MessageChannel,
+    pidfd: OwnedFd,
+    /// Process id in the PID namespace of the trial.
+    pid: i32,
 }
 
-impl Life {
+impl FirstProcess {
+    /// Kills the process, and so everything in a PID namespace of its own: pid_namespaces(7).
     pub(crate) fn kill(&self) {
-        let _ = process::pidfd_kill(&self.pidfd, Signal::SIGKILL as i32);
+        // A process that is dead already (ESRCH) is what is wanted.
+        let _ = pidfd_kill(&self.pidfd, Signal::SIGKILL as i32);
     }
 
+    /// Returns the pidfd, by which threads enter the namespaces of the process.
+    pub(crate) fn pidfd(&self) -> &OwnedFd {
+        &self.pidfd
+    }
+
+    /// Returns the process id, in the PID namespace of the trial.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid.cast_unsigned()
+    }
+
+    /// Returns whether the process has ended: its pidfd is readable then, see pidfd_open(2).
+    pub(crate) fn is_dead(&self) -> bool {
+        is_readable(self.pidfd.as_fd())
+    }
+
+    /// Waits until the process has ended. The kernel ends an init after all processes of its namespace.
+    pub(crate) fn wait_for_death(&self) {
+        while wait_readable([self.pidfd.as_fd()], None) == Err(Errno::EINTR) {}
+    }
+
+    /// Sends a command, with descriptors.
     pub(crate) fn ask(&self, command: &NodeCommand, fds: &[i32]) -> crate::kernel::Result<()> {
         self.channel.send_with(&command.encode(), fds)
     }
@@ -58,7 +80,7 @@ impl Life {
         self.request(&NodeCommand::Ping)
     }
 
-    /// Writes a sysctl of its namespaces.
+    /// Writes a sysctl of the namespaces of the process.
     pub(crate) fn set(&self, sysctl: &Sysctl) -> crate::kernel::Result<()> {
         self.request(&NodeCommand::SetSysctl {
             path: sysctl.path.clone(),
@@ -67,28 +89,30 @@ impl Life {
     }
 }
 
-/// Who is forgotten is killed: also when a lab fails to start half-way.
-impl Drop for Life {
+/// Kills the process: a lab that fails to start half-way leaves none behind.
+impl Drop for FirstProcess {
     fn drop(&mut self) {
         self.kill();
     }
 }
 
-/// Somebody who lives.
+/// A node or pod whose first process runs.
 #[derive(Debug)]
-pub(crate) struct Born {
-    pub(crate) life: Life,
+pub(crate) struct StartedNode {
+    pub(crate) first_process: FirstProcess,
+    /// The network namespace of the process.
     pub(crate) netns: OwnedFd,
 }
 
-/// A birth that has been asked for.
-pub(crate) struct Expected {
+/// A node or pod that was asked for.
+pub(crate) struct PendingNode {
+    /// Nothing once the node was waited for: then the channel is the one for commands.
     channel: Option<MessageChannel>,
     name: String,
 }
 
-/// Nobody waits for it any more: it must not be left when the lab has failed to start.
-impl Drop for Expected {
+/// Kills a node for which nobody waits any more: none must be left when a lab has failed to start.
+impl Drop for PendingNode {
     fn drop(&mut self) {
         let Some(channel) = self.channel.take() else {
             return;
@@ -97,227 +121,97 @@ impl Drop for Expected {
         while let Ok((message, passed)) = channel.receive_with(&mut buffer) {
             match (NodeReply::decode(message), passed.into_iter().next()) {
                 (Some(NodeReply::Cloned(_)), Some(pidfd)) => {
-                    let _ = process::pidfd_kill(&pidfd, Signal::SIGKILL as i32);
+                    // A process that is dead already (ESRCH) is what is wanted.
+                    let _ = pidfd_kill(&pidfd, Signal::SIGKILL as i32);
                     return;
                 }
                 (Some(NodeReply::Ready | NodeReply::Note(_)), _) => {}
-                _ => return,
+                (Some(NodeReply::Cloned(_) | NodeReply::Refused(_)) | None, _) => return,
             }
         }
     }
 }
 
-/// Asks for a node; what it joins comes along.
-pub(crate) fn order(birth: &NodeRequest, joined: Option<&OwnedFd>) -> Result<Expected> {
-    let failed = |errno| LabError::refused(format!("ask for node `{}`", birth.name), errno);
+/// Asks for a node, with the namespaces that the node joins, and does not wait for the answer.
+pub(crate) fn request(
+    request: &NodeRequest,
+    joined: Option<BorrowedFd<'_>>,
+) -> Result<PendingNode> {
+    let failed = |errno| LabError::refused(format!("ask for node `{}`", request.name), errno);
     let Some(factory) = body::node_factory().map_err(failed)? else {
-        return Err(LabError::other(
-            "a lab needs a trial to live in; call `start()` in a function with `#[snowglobe::test]`",
-        ));
+        let why = "a lab needs a trial to live in; call `start()` in a function with `#[snowglobe::test]`";
+        return Err(LabError::failed(LabErrorKind::Other, "start a lab", why));
     };
     let (ours, theirs) = MessageChannel::pair().map_err(failed)?;
     let fds: Vec<i32> = [theirs.as_raw_fd()]
         .into_iter()
-        .chain(joined.map(AsRawFd::as_raw_fd))
+        .chain(joined.map(|fd| fd.as_raw_fd()))
         .collect();
-    factory.send_with(&birth.encode(), &fds).map_err(failed)?;
-    Ok(Expected {
+    factory.send_with(&request.encode(), &fds).map_err(failed)?;
+    Ok(PendingNode {
         channel: Some(ours),
-        name: birth.name.clone(),
+        name: request.name.clone(),
     })
 }
 
-impl Expected {
-    /// Waits until it is ready.
-    pub(crate) fn wait(mut self) -> Result<Born> {
-        let name = std::mem::take(&mut self.name);
-        let Some(channel) = &self.channel else {
-            return Err(LabError::other(format!(
-                "node `{name}` was waited for twice"
-            )));
-        };
-        let mut buffer = [0; NodeReply::LONGEST];
+impl PendingNode {
+    /// Waits until the first process runs and its namespaces are as requested.
+    pub(crate) fn wait(mut self) -> Result<StartedNode> {
+        // Two processes answer on the channel, in either order: the trial's init has cloned the process,
+        // and the process itself is ready.
         let (mut process, mut netns) = (None, None);
         loop {
-            match (process.take(), netns.take()) {
-                (Some((pid, pidfd)), Some(netns)) => {
-                    let channel = self.channel.take().expect("it was there above");
-                    let life = Life {
+            match (process.take(), netns.take(), self.channel.take()) {
+                (Some((pid, pidfd)), Some(netns), Some(channel)) => {
+                    let first_process = FirstProcess {
                         channel,
                         pidfd,
                         pid,
                     };
-                    return Ok(Born { life, netns });
+                    return Ok(StartedNode {
+                        first_process,
+                        netns,
+                    });
                 }
-                missing => (process, netns) = missing,
+                missing => (process, netns, self.channel) = missing,
             }
-            let failed = |errno| LabError::refused(format!("hear from node `{name}`"), errno);
-            let (message, passed) = channel.receive_with(&mut buffer).map_err(failed)?;
-            let passed = passed.into_iter().next();
-            match (NodeReply::decode(message), passed) {
-                (Some(NodeReply::Cloned(pid)), Some(pidfd)) => process = Some((pid, pidfd)),
-                (Some(NodeReply::Ready), Some(fd)) => netns = Some(fd),
-                (Some(NodeReply::Note(sentence)), _) => note_in_all(EventKind::FellBack {
-                    node: name.clone(),
+            match self.receive()? {
+                Answer::Cloned(pid, pidfd) => process = Some((pid, pidfd)),
+                Answer::Ready(namespace) => netns = Some(namespace),
+                Answer::Note(sentence) => note_in_all(EventKind::FellBack {
+                    node: self.name.clone(),
                     sentence,
                 }),
-                (Some(NodeReply::Refused(refused)), _) => {
-                    let what = format!("make node `{name}`: {}", refused.step);
-                    return Err(LabError::refused(what, refused.errno));
-                }
-                _ => {
-                    let sentence = format!("failed to make node `{name}`: its first process died");
-                    return Err(LabError::other(sentence));
-                }
             }
         }
     }
-}
 
-/// What a pod needs to be born.
-pub(crate) fn of_pod(topology: &Topology, plan: &Plan, stack: StackId) -> NodeRequest {
-    let planned = &plan[stack];
-    let share_pid = plan
-        .nodes
-        .iter()
-        .any(|node| node.stack == stack && node.share_pid);
-    let name = match planned.owner {
-        Owner::Pod(pod) => topology[pod].name().to_owned(),
-        Owner::Node(node) => topology.node_name(node),
-    };
-    NodeRequest {
-        name,
-        hostname: Some(planned.hostname.clone()),
-        own_pids: share_pid,
-        sysctls: sysctls(&planned.sysctls),
-        ..NodeRequest::default()
-    }
-}
-
-/// What a node needs to be born.
-pub(crate) fn of_node(
-    topology: &Topology,
-    plan: &Plan,
-    node: &NodePlan,
-    place: &Place,
-) -> Result<NodeRequest> {
-    let stack = &plan[node.stack];
-    let mut mounts = Vec::new();
-    let in_pod = match stack.owner {
-        Owner::Node(_) => false,
-        Owner::Pod(pod) => {
-            let memory = place.shared_memory(topology[pod].name())?;
-            mounts.push(NodeMount {
-                at: "/dev/shm".into(),
-                content: MountContent::Path(memory),
-                read_only: false,
-            });
-            true
+    fn receive(&self) -> Result<Answer> {
+        let died = || {
+            let what = format!("make node `{}`", self.name);
+            LabError::crashed(what, &self.name, NodeState::Died)
+        };
+        let channel = self.channel.as_ref().ok_or_else(died)?;
+        let mut buffer = [0; NodeReply::LONGEST];
+        let received = channel.receive_with(&mut buffer);
+        let (message, passed) = received
+            .map_err(|e| LabError::refused(format!("hear from node `{}`", self.name), e))?;
+        match (NodeReply::decode(message), passed.into_iter().next()) {
+            (Some(NodeReply::Cloned(pid)), Some(pidfd)) => Ok(Answer::Cloned(pid, pidfd)),
+            (Some(NodeReply::Ready), Some(netns)) => Ok(Answer::Ready(netns)),
+            (Some(NodeReply::Note(sentence)), _) => Ok(Answer::Note(sentence)),
+            (Some(NodeReply::Refused(refused)), _) => {
+                let what = format!("make node `{}`: {}", self.name, refused.step);
+                Err(LabError::refused(what, refused.errno).about_node(&self.name))
+            }
+            (Some(NodeReply::Cloned(_) | NodeReply::Ready) | None, _) => Err(died()),
         }
-    };
-    for mount in &node.mounts {
-        mounts.push(placed(mount, node, place)?);
-    }
-    Ok(NodeRequest {
-        name: node.name.clone(),
-        hostname: (!in_pod).then(|| stack.hostname.clone()),
-        joins: match (in_pod, node.share_pid) {
-            (false, _) => Joins::Nothing,
-            (true, false) => Joins::Pod,
-            (true, true) => Joins::PodAndPids,
-        },
-        own_pids: !(in_pod && node.share_pid),
-        own_mounts: true,
-        ids: ids(node)?,
-        sysctls: if in_pod {
-            Vec::new()
-        } else {
-            sysctls(&stack.sysctls)
-        },
-        etc: Some(place.names_of(plan, node)?),
-        mounts,
-        root: node
-            .rootfs
-            .as_ref()
-            .map(|rootfs| root(rootfs, node, place))
-            .transpose()?,
-    })
-}
-
-fn sysctls(planned: &[Sysctl]) -> Vec<(String, String)> {
-    planned
-        .iter()
-        .map(|sysctl| (sysctl.path.clone(), sysctl.value.clone()))
-        .collect()
-}
-
-fn placed(mount: &Mount, node: &NodePlan, place: &Place) -> Result<NodeMount> {
-    let source = match &mount.source {
-        MountSource::Volume(Volume::Named(name)) => MountContent::Path(place.volume(name)?),
-        MountSource::Volume(Volume::Tmpfs(size)) => MountContent::Tmpfs(size.as_bytes()),
-        MountSource::Bind(path) => MountContent::Path(found(path, node)?),
-    };
-    Ok(NodeMount {
-        at: PathBuf::from(&mount.at),
-        content: source,
-        read_only: mount.read_only,
-    })
-}
-
-fn found(path: &std::path::Path, node: &NodePlan) -> Result<PathBuf> {
-    path.canonicalize().map_err(|e| {
-        LabError::io(
-            format!(
-                "find `{}`, which node `{}` mounts",
-                path.display(),
-                node.name
-            ),
-            &e,
-        )
-    })
-}
-
-fn root(rootfs: &Rootfs, node: &NodePlan, place: &Place) -> Result<NodeRoot> {
-    let layers = match rootfs {
-        Rootfs::Path(path) => vec![found(path, node)?],
-        Rootfs::Fixture(name) => {
-            let explain = |e: snowglobe_fixtures::Error| {
-                LabError::other(format!("node `{}`: {e}", node.name))
-            };
-            let fixture = Fixture::find(name).map_err(explain)?;
-            // Merged: the trees of single packages know nothing of each other's links.
-            vec![fixture.rootfs().map_err(explain)?.to_owned()]
-        }
-    };
-    Ok(NodeRoot {
-        layers,
-        disk: place.disk(&node.name)?,
-    })
-}
-
-/// How many ids a node maps in a user namespace of its own.
-fn ids(node: &NodePlan) -> Result<Option<u32>> {
-    let wanted = match node.users {
-        Users::Trial => return Ok(None),
-        Users::One => return Ok(Some(1)),
-        Users::Range(count) => count,
-    };
-    let available = crate::kernel::id_map::own_ids().unwrap_or(1);
-    match wanted <= available {
-        true => Ok(Some(wanted)),
-        false => Err(LabError::other(format!(
-            "node `{}` wants {wanted} ids, but the trial has {available}; run the tests as root, or give the user a range in /etc/subuid and /etc/subgid and install `newuidmap` (`cargo xtask doctor` says how), or use `Users::One`",
-            node.name
-        ))),
     }
 }
 
-/// Marks how a fixture becomes a [`Rootfs`].
-#[derive(Debug)]
-pub enum ByName {}
-
-impl IntoRootfs<ByName> for &Fixture {
-    fn into_rootfs(self) -> Rootfs {
-        Rootfs::Fixture(self.name().to_owned())
-    }
+/// A good answer from a node that was asked for, with the descriptor that comes along.
+enum Answer {
+    Cloned(i32, OwnedFd),
+    Ready(OwnedFd),
+    Note(String),
 }

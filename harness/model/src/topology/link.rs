@@ -65,7 +65,6 @@ pub struct LinkSpec {
 /// Who carries the packets of a link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Engine {
     /// The kernel alone for a link without an impairment; its netem where it has that and it can do all that is asked of the
     /// link; else the userspace wire.

@@ -6,78 +6,79 @@
 //! that cuts none (TSO); behind a crowded switch that is what they do. Streams pay for it, with a quarter of their speed or so.
 
 use crate::kernel::netlink::Offload;
-use crate::lab::bring_up::network::{Builder, device};
-use crate::lab::bring_up::start::places;
+use crate::lab::bring_up::builder::{Builder, Namespaces};
 use crate::lab::error::Result;
-use crate::lab::{Lab, Link};
+use crate::lab::lab::Lab;
+use crate::lab::link::link::Link;
+use crate::lab::stack::device::end_device;
 use crate::model::side::Side;
 use crate::topology::plan::{NetnsId, StackId};
 use crate::topology::{Endpoint, LinkId};
 
-/// The end at a crowded switch of a cable from a node.
-pub(crate) struct Port {
-    cable: LinkId,
-    side: Side,
-    /// Who is at the other end.
+/// A cable from a node to a crowded switch.
+pub(crate) struct CrowdedCable {
+    link: LinkId,
+    /// The side of the switch.
+    port: Side,
+    /// The stack at the other end.
     stack: StackId,
 }
 
-impl Lab {
-    /// Gives a queue of its own to each interface behind a crowded switch that has none.
-    pub(crate) fn relieve(&mut self) -> Result<()> {
-        let is_plain = |link: &&Link| link.line.cable.emulation.is_none() && !link.is_removed();
-        let there = self.links.iter().filter(is_plain);
-        let missing = self.lacking(there.map(Link::id));
-        if missing.is_empty() {
-            return Ok(());
-        }
-        Builder::new(&self.plan, places(self))?.relieve(&missing)?;
-        self.are_relieved(missing);
-        Ok(())
+/// Gives a queue of its own to each interface behind a crowded switch that has none.
+pub(crate) fn enable_missing_gro(lab: &mut Lab) -> Result<()> {
+    let links = lab.links();
+    let plain = links.filter(|link| link.ends().cable().emulation.is_none());
+    let missing = without_gro(lab, plain.map(Link::id));
+    if missing.is_empty() {
+        return Ok(());
     }
+    Builder::new(lab.plan(), Namespaces::of_lab(lab))?.enable_gro(&missing)?;
+    note_gro(lab, &missing);
+    Ok(())
+}
 
-    /// Which of these cables lack one.
-    pub(crate) fn lacking(&self, cables: impl Iterator<Item = LinkId>) -> Vec<Port> {
-        let crowded = |end: &Endpoint| match end {
-            Endpoint::Switch(switch) => self.plan.switches[switch.index()].crowded,
-            Endpoint::Node(_) | Endpoint::Pod(_) => false,
+/// Returns which of some cables lead to a crowded switch from an interface without a queue of its own.
+pub(crate) fn without_gro(lab: &Lab, cables: impl Iterator<Item = LinkId>) -> Vec<CrowdedCable> {
+    let crowded = |end: &Endpoint| match end {
+        Endpoint::Switch(switch) => lab.plan().switches[switch.index()].crowded,
+        Endpoint::Node(_) | Endpoint::Pod(_) => false,
+    };
+    let crowded_cable = |link: LinkId| {
+        let planned = &lab.plan()[link];
+        // A link with a carrier of its own is no plain pair, and has queues there.
+        let lacks = planned.emulation.is_none() && !lab.has_gro(link);
+        let ends = lab.topology().ends(link);
+        let port = Side::BOTH.into_iter().find(|side| crowded(&ends[*side]))?;
+        // A cable between switches leads to no node that needs a queue.
+        let NetnsId::Stack(stack) = planned.ends[port.other()].netns else {
+            return None;
         };
-        let port = |cable: LinkId| {
-            let planned = &self.plan[cable];
-            let link = planned.link?;
-            // What has something between its ends is no plain pair, and has queues there.
-            let lacks = planned.emulation.is_none() && !self.relieved.contains(&link);
-            let ends = self.topology.ends(link);
-            let side = Side::BOTH.into_iter().find(|side| crowded(&ends[*side]))?;
-            // A cable between switches leads to nobody who needs a queue.
-            let NetnsId::Stack(stack) = planned.ends[side.other()].netns else {
-                return None;
-            };
-            lacks.then_some(Port { cable, side, stack })
-        };
-        cables.filter_map(port).collect()
-    }
+        lacks.then_some(CrowdedCable { link, port, stack })
+    };
+    cables.filter_map(crowded_cable).collect()
+}
 
-    pub(crate) fn are_relieved(&mut self, ports: Vec<Port>) {
-        let links = ports.iter().filter_map(|port| self.plan[port.cable].link);
-        self.relieved.extend(links.collect::<Vec<LinkId>>());
-    }
+/// Notes that the nodes' ends of some cables have queues of their own.
+pub(crate) fn note_gro(lab: &mut Lab, cables: &[CrowdedCable]) {
+    lab.note_gro(cables.iter().map(|cable| cable.link));
 }
 
 impl Builder<'_> {
-    /// Gives a queue of its own to the node's end of each of these cables, which are laid.
-    pub(crate) fn relieve(&self, ports: &[Port]) -> Result<()> {
-        let Some(hub) = self.open_hub()?.filter(|_| !ports.is_empty()) else {
+    /// Gives a queue of its own to the node's end of some cables, which are laid.
+    pub(crate) fn enable_gro(&self, cables: &[CrowdedCable]) -> Result<()> {
+        let Some(hub) = self.open_hub()?.filter(|_| !cables.is_empty()) else {
             return Ok(());
         };
-        for port in ports {
-            let cable = &self.plan[port.cable];
-            let device = |side: Side| device(&cable.ends[side]);
-            hub.offload(device(port.side), Offload::Segmentation, false)
+        for CrowdedCable { link, port, stack } in cables {
+            let ends = &self.plan()[*link].ends;
+            // GRO gives a veth end a NAPI queue of its own only for packets that are not gathered
+            // already, so segmentation goes first at the other end (drivers/net/veth.c).
+            hub.offload(end_device(&ends[*port]), Offload::Segmentation, false)
                 .map_err(|e| self.explain(NetnsId::Hub, e))?;
-            self.open_stack(port.stack)?
-                .offload(device(port.side.other()), Offload::Gathering, true)
-                .map_err(|e| self.explain(NetnsId::Stack(port.stack), e))?;
+            let node_end = end_device(&ends[port.other()]);
+            self.open_stack(*stack)?
+                .offload(node_end, Offload::Gathering, true)
+                .map_err(|e| self.explain(NetnsId::Stack(*stack), e))?;
         }
         Ok(())
     }

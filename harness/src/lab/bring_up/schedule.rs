@@ -1,32 +1,36 @@
-//! Which cables can be laid, and which interfaces addressed, as soon as who is at their ends lives.
+//! The order in which a lab is brought up, while its nodes appear one after the other.
+//!
+//! The trial's init makes nodes, and the test's own thread lays cables and gives settings. Both work at
+//! the same time. So a cable is laid as soon as both its stacks are there, and a stack gets its settings
+//! as soon as all its new cables are laid.
 
 use std::collections::BTreeMap;
 
-use crate::lab::bring_up::network::New;
+use crate::lab::bring_up::new_parts::NewParts;
 use crate::topology::LinkId;
 use crate::topology::plan::{InterfaceId, NetnsId, Plan, StackId};
 
-/// What is still to be done.
-pub(crate) struct Works {
-    /// Cables by number, each with the stacks at its ends.
+/// Cables and stacks that wait for others.
+pub(crate) struct Pending {
+    /// Cables that are not laid, each with the stacks at its ends.
     cables: Vec<(LinkId, Vec<StackId>)>,
-    /// Stacks with new interfaces, each with how many cables are missing there.
+    /// Stacks with new interfaces, each with the number of its cables that are not laid.
     unsettled: BTreeMap<StackId, usize>,
-    /// All stacks with new interfaces, and those.
-    pub(crate) touched: BTreeMap<StackId, Vec<InterfaceId>>,
+    /// All stacks with new interfaces, and these interfaces.
+    touched: BTreeMap<StackId, Vec<InterfaceId>>,
 }
 
-/// What can be done now.
-pub(crate) struct Possible {
+/// Cables whose stacks are there, and stacks all of whose new cables are laid.
+pub(crate) struct Ready {
     pub(crate) cables: Vec<LinkId>,
     pub(crate) settled: Vec<(StackId, Vec<InterfaceId>)>,
 }
 
-impl Works {
-    pub(crate) fn of(plan: &Plan, new: &New) -> Works {
+impl Pending {
+    pub(crate) fn new(plan: &Plan, new: &NewParts) -> Self {
         let mut touched = BTreeMap::<StackId, Vec<InterfaceId>>::new();
         let mut cables = Vec::new();
-        for link in new.cables.clone().map(LinkId::new) {
+        for link in new.cables() {
             let mut stacks = Vec::new();
             for end in &plan[link].ends {
                 if let (NetnsId::Stack(stack), Some(interface)) = (end.netns, end.interface) {
@@ -40,15 +44,20 @@ impl Works {
             .iter()
             .map(|(stack, interfaces)| (*stack, interfaces.len()))
             .collect();
-        Works {
+        Self {
             cables,
             unsettled,
             touched,
         }
     }
 
-    /// Takes out what can be done when those stacks are there.
-    pub(crate) fn possible(&mut self, there: impl Fn(StackId) -> bool) -> Possible {
+    /// Returns all stacks with new interfaces, and these interfaces.
+    pub(crate) fn touched(&self) -> &BTreeMap<StackId, Vec<InterfaceId>> {
+        &self.touched
+    }
+
+    /// Takes out what is ready when some stacks are there.
+    pub(crate) fn take_ready(&mut self, there: impl Fn(StackId) -> bool) -> Ready {
         let possible =
             |(_, stacks): &mut (LinkId, Vec<StackId>)| stacks.iter().all(|stack| there(*stack));
         let cables: Vec<_> = self.cables.extract_if(.., possible).collect();
@@ -65,7 +74,7 @@ impl Works {
             *missing > 0
         });
         let cables = cables.into_iter().map(|(link, _)| link).collect();
-        Possible { cables, settled }
+        Ready { cables, settled }
     }
 }
 
@@ -77,20 +86,16 @@ mod tests {
     #[test]
     fn each_cable_is_laid_once_when_both_ends_are_there_and_then_its_ends_are_settled() {
         let plan = shape::line(3).plan().unwrap();
-        let new = New {
-            switches: 0..0,
-            cables: 0..2,
-            running: Vec::new(),
-        };
-        let mut works = Works::of(&plan, &new);
+        let new = NewParts::all(&plan);
+        let mut pending = Pending::new(&plan, &new);
         let mut step = |there: &[usize]| {
-            let possible = works.possible(|stack| there.contains(&stack.index()));
-            let settled: Vec<usize> = possible
+            let ready = pending.take_ready(|stack| there.contains(&stack.index()));
+            let settled: Vec<usize> = ready
                 .settled
                 .iter()
                 .map(|(stack, _)| stack.index())
                 .collect();
-            let cables: Vec<usize> = possible.cables.iter().map(|link| link.index()).collect();
+            let cables: Vec<usize> = ready.cables.iter().map(|link| link.index()).collect();
             (cables, settled)
         };
         assert_eq!(step(&[0]), (vec![], vec![]));

@@ -1,10 +1,11 @@
 //! What changes while a lab runs.
 
-use crate::lab::Lab;
-use crate::lab::bring_up::network::New;
+use crate::lab::bring_up::crowded_switch::enable_missing_gro;
+use crate::lab::bring_up::make::{make, run_commands};
 use crate::lab::bring_up::start::limits;
-use crate::lab::change::follow::Before;
-use crate::lab::error::{LabError, Result};
+use crate::lab::change::follow::{Change, reroute};
+use crate::lab::error::{LabError, Result, Subject};
+use crate::lab::lab::Lab;
 use crate::topology::{LinkId, NodeId, SwitchId, Topology};
 
 impl Lab {
@@ -31,32 +32,23 @@ impl Lab {
     /// The new topology is wrong, or changes what exists, or the kernel refuses something, or a new node's command fails. The lab is
     /// then as it was before.
     pub fn grow<T>(&mut self, edit: impl FnOnce(&mut Topology) -> T) -> Result<T> {
-        let mut topology = self.topology.clone();
+        let mut topology = self.topology().clone();
         let value = edit(&mut topology);
-        let plan = self.plan.follow(&topology, &self.removed(), None)?;
-        if plan.nodes.len() < self.nodes.len() || plan.cables.len() < self.links.len() {
-            return Err(LabError::other(
-                "a lab can grow only by what is added to its topology",
-            ));
+        let plan = self.plan().follow(&topology, &self.removed_links(), None)?;
+        let first = self.all_nodes().len();
+        if plan.nodes.len() < first || plan.cables.len() < self.all_links().len() {
+            let why = "can grow only by what is added to its topology";
+            return Err(LabError::invalid(Subject::Lab, why));
         }
         topology.check_limits(&limits())?;
-        let new = New {
-            switches: self.plan.switches.len()..plan.switches.len(),
-            cables: self.links.len()..plan.cables.len(),
-            ..New::nothing(&self.plan)
-        };
-        let first = self.nodes.len();
-        let mut before = Before::of(self);
-        self.plan = plan;
-        self.topology = topology;
-        let grown = self
-            .make(&new)
-            .and_then(|()| self.follow(&mut before, &new))
-            .and_then(|()| self.run_commands(first));
+        let mut change = Change::begin(self, topology, plan);
+        let grown = make(self, change.new_parts())
+            .and_then(|()| change.follow(self))
+            .and_then(|()| run_commands(self, first));
         match grown {
             Ok(()) => Ok(value),
             Err(error) => {
-                self.take_back(before, &new);
+                change.take_back(self);
                 Err(error)
             }
         }
@@ -65,32 +57,30 @@ impl Lab {
     /// Takes a node and its links away. Its name still resolves, to where nobody is; routes that led over it go other ways, where
     /// there are any.
     pub fn remove_node(&mut self, id: NodeId) -> Result<()> {
-        let node = &self.nodes[id.index()];
-        node.report_surprises();
+        let node = &self[id];
+        node.programs().report_surprises();
         node.stop_runtime();
-        node.running().iter().for_each(|running| running.expect());
-        let alone = self.topology.pod_of(id).is_none();
+        node.programs().expect_all();
+        let alone = self.topology().pod_of(id).is_none();
         if alone {
-            for link in self
-                .links
-                .iter()
-                .filter(|link| self.topology.ends(link.id()).contains(&id.into()))
-            {
+            let ends = |link: LinkId| self.topology().ends(link);
+            let links = self.all_links().iter();
+            for link in links.filter(|link| ends(link.id()).contains(&id.into())) {
                 link.remove()?;
             }
             node.stack().remove();
-        } else if !node.birth.own_pids {
+        } else if !node.request().own_pids {
             node.crash()?;
         }
         node.kill();
         node.mark_removed();
-        self.reroute()
+        reroute(self)
     }
 
     /// Takes a cable away. Routes that led over it go other ways, where there are any.
     pub fn remove_link(&mut self, id: LinkId) -> Result<()> {
-        self.links[id.index()].remove()?;
-        self.reroute()
+        self[id].remove()?;
+        reroute(self)
     }
 
     /// Plugs a cable out of its switch and into another one, and returns when packets pass there.
@@ -121,30 +111,31 @@ impl Lab {
     /// The cable does not lead from a node to a switch; or addresses that were given by hand do not fit there. Nothing has changed
     /// then.
     pub fn move_link(&mut self, id: LinkId, to: SwitchId) -> Result<()> {
-        let link = &self.links[id.index()];
-        let refuse = |why: &str| Err(LabError::other(format!("link `{}` {why}", link.name())));
+        let link = &self[id];
         if link.is_removed() {
-            return refuse("was removed");
+            return Err(LabError::removed(link.ends().subject()));
         }
-        let Some(port) = link.line.port() else {
-            return refuse("does not lead from a node to a switch; only such a cable can be moved");
+        let Some(port) = link.ends().only_port() else {
+            let why = "does not lead from a node to a switch; only such a cable can be moved";
+            return Err(LabError::invalid(link.ends().subject(), why));
         };
-        let mut topology = self.topology.clone();
+        let mut topology = self.topology().clone();
         topology.replug(id, port, to);
-        let plan = self.plan.follow(&topology, &self.removed(), Some(id))?;
-        let new = New::nothing(&plan);
-        let mut before = Before::of(self);
-        self.plan = plan;
-        self.topology = topology;
-        self.links[id.index()].refresh(&self.plan);
-        let moved = self.links[id.index()].replug(port);
-        let moved = moved
-            .and_then(|()| self.follow(&mut before, &new))
-            .and_then(|()| self.links[id.index()].announce())
-            .and_then(|()| self.relieve());
+        let plan = self
+            .plan()
+            .follow(&topology, &self.removed_links(), Some(id))?;
+        let mut change = Change::begin(self, topology, plan);
+        self.refresh_link(id);
+        let moved = self[id]
+            .replug(port)
+            .and_then(|()| change.follow(self))
+            .and_then(|()| self[id].announce())
+            .and_then(|()| enable_missing_gro(self));
         if moved.is_err() {
-            self.take_back(before, &new);
-            let _ = self.links[id.index()].replug(port);
+            change.take_back(self);
+            // The plan is the one before the change again, so this plugs the cable back. The test gets the
+            // error of the change.
+            let _ = self[id].replug(port);
         }
         moved
     }

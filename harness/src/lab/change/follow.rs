@@ -1,193 +1,178 @@
 //! From one plan of a running lab to the next, and back again if that fails half-way.
 
-use std::collections::{BTreeSet, HashMap};
-use std::mem;
+use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
 
 use crate::kernel::netlink::{Batch, Netlink};
-use crate::lab::Lab;
-use crate::lab::bring_up::network::{Builder, New, bridge, device};
-use crate::lab::bring_up::start::places;
+use crate::lab::bring_up::builder::{Builder, Namespaces, bridge_request};
+use crate::lab::bring_up::new_parts::NewParts;
+use crate::lab::bring_up::sysctls;
 use crate::lab::error::Result;
-use crate::lab::node::node::Stack;
+use crate::lab::lab::{Failed, Lab, Snapshot};
+use crate::lab::link::link::Link;
+use crate::lab::stack::device::end_device;
 use crate::topology::plan::{InterfaceId, NetnsId, Plan, StackId, StackPlan, Sysctl};
-use crate::topology::{LinkId, Owner, Topology};
+use crate::topology::{Owner, Topology};
 
-/// A lab as it was.
-pub(crate) struct Before {
-    topology: Topology,
-    plan: Plan,
-    stacks: Vec<Arc<Stack>>,
-    hub: Option<Arc<OwnedFd>>,
-    nodes: usize,
-    /// Values that were written over, and whose.
+/// A change of a running lab: the lab as it was, and what is new.
+pub(crate) struct Change {
+    before: Snapshot,
+    new: NewParts,
+    /// Sysctls of stacks that were written over, with their values before.
     sysctls: Vec<(Owner, Sysctl)>,
 }
 
-impl Before {
-    pub(crate) fn of(lab: &Lab) -> Before {
-        Before {
-            topology: lab.topology.clone(),
-            plan: lab.plan.clone(),
-            stacks: lab.stacks.clone(),
-            hub: lab.hub.clone(),
-            nodes: lab.nodes.len(),
+impl Change {
+    /// Begins a change: the lab has another topology and plan from now on.
+    pub(crate) fn begin(lab: &mut Lab, topology: Topology, plan: Plan) -> Self {
+        let new = NewParts::since(lab.plan(), &plan);
+        Self {
+            before: lab.change_plan(topology, plan),
+            new,
             sysctls: Vec::new(),
         }
     }
-}
 
-impl Lab {
-    /// The cables that are gone.
-    pub(crate) fn removed(&self) -> BTreeSet<LinkId> {
-        let gone = self.links.iter().filter(|link| link.is_removed());
-        gone.map(|link| link.id()).collect()
-    }
-
-    /// Finds the ways that are left when something was taken away.
-    pub(crate) fn reroute(&mut self) -> Result<()> {
-        let mut before = Before::of(self);
-        self.plan = self.plan.follow(&self.topology, &self.removed(), None)?;
-        self.follow(&mut before, &New::nothing(&self.plan))
+    pub(crate) fn new_parts(&self) -> &NewParts {
+        &self.new
     }
 
     /// Changes in all stacks that were there before what the new plan says otherwise.
-    pub(crate) fn follow(&mut self, before: &mut Before, new: &New) -> Result<()> {
-        self.exchange_names(&before.plan)?;
-        let old: HashMap<Owner, &StackPlan> = by_owner(&before.plan);
-        for id in self.plan.stack_ids() {
-            let stack = &self.plan[id];
+    pub(crate) fn follow(&mut self, lab: &mut Lab) -> Result<()> {
+        change_names(lab, self.before.plan())?;
+        let old: HashMap<Owner, &StackPlan> = by_owner(self.before.plan());
+        for id in lab.plan().stack_ids() {
+            let stack = &lab.plan()[id];
             let Some(old) = old.get(&stack.owner) else {
                 continue;
             };
-            if self.stacks[id.index()].netns().is_none() {
+            if lab.stack(id).netns().is_none() {
                 continue;
             }
             for sysctl in stack.sysctls.iter().filter(|it| !old.sysctls.contains(it)) {
-                if let Some(value) = self.value_in_stack(id, &sysctl.path) {
+                if let Some(value) = sysctls::read(lab, id, &sysctl.path) {
                     let path = sysctl.path.clone();
-                    before.sysctls.push((stack.owner, Sysctl { path, value }));
+                    self.sysctls.push((stack.owner, Sysctl { path, value }));
                 }
-                self.set_in_stack(id, sysctl)?;
+                sysctls::write(lab, id, sysctl)?;
             }
-            self.exchange(id, old, new)?;
+            change_stack(lab, id, old, &self.new)?;
         }
-        self.refresh();
+        lab.refresh();
         Ok(())
     }
 
-    fn exchange(&self, stack: StackId, before: &StackPlan, new: &New) -> Result<()> {
-        let now = &self.plan[stack];
-        let elsewhere = |interface: InterfaceId| {
-            // One that is not there takes its routes and neighbours with it.
-            let Some(link) = now
-                .interfaces
-                .get(interface.index())
-                .map(|it| it.link.index())
-            else {
-                return true;
-            };
-            let gone = |link: &crate::lab::Link| link.is_removed() || link.is_down_at_nodes();
-            new.cables.contains(&link) || self.links.get(link).is_none_or(gone)
-        };
-        let mut builder = Builder::new(&self.plan, places(self))?;
-        let others = builder.exchange(stack, before, &elsewhere);
-        if !builder.batch.is_empty() {
-            let mut netlink = builder.open_stack(stack)?;
-            let batch = mem::take(&mut builder.batch);
-            netlink
-                .execute(batch)
-                .map_err(|e| builder.explain(NetnsId::Stack(stack), e))?;
-        }
-        match self.stacks[stack.index()].netns() {
-            Some(netns) => others.finish(netns.as_fd(), &self.plan.whose(stack)),
-            None => Ok(()),
-        }
-    }
-
-    /// Tells nodes that were there before the names that they find now.
-    fn exchange_names(&self, before: &Plan) -> Result<()> {
-        if before.hosts == self.plan.hosts {
-            return Ok(());
-        }
-        let nodes = before.nodes.iter().zip(&self.plan.nodes).zip(&self.nodes);
-        for ((old, now), _) in nodes.filter(|(_, node)| !node.is_removed()) {
-            let (old, new) = (before.hosts_of(old.stack), self.plan.hosts_of(now.stack));
-            self.shared.place.renew_names(now, &old, &new)?;
-        }
-        Ok(())
-    }
-
-    fn refresh(&mut self) {
-        for link in &mut self.links {
-            link.refresh(&self.plan);
-        }
-        for (stack, plan) in self.stacks.iter().zip(&self.plan.stacks) {
-            stack.refresh(plan);
-        }
-    }
-
-    /// Undoes what was done of a change that failed. Whatever cannot be undone was not done, or is gone with its node.
-    pub(crate) fn take_back(&mut self, before: Before, new: &New) {
-        for node in self.nodes.split_off(before.nodes) {
-            node.running().iter().for_each(|running| running.expect());
+    /// Undoes what was done of a change that failed.
+    ///
+    /// Errors are left: what cannot be undone was not done, or is gone with its node. The test gets the
+    /// error of the change.
+    pub(crate) fn take_back(self, lab: &mut Lab) {
+        let Self {
+            before,
+            new,
+            sysctls,
+        } = self;
+        let failed = lab.restore(before);
+        for node in &failed.nodes {
+            node.programs().expect_all();
             node.stop_runtime();
             node.kill();
         }
-        let failed = mem::replace(&mut self.plan, before.plan);
-        self.topology = before.topology;
-        self.stacks = before.stacks;
-        self.links.truncate(self.plan.cables.len());
-        self.relieved
-            .retain(|id| id.index() < self.plan.cables.len());
-        self.unlay(&failed, new);
-        self.hub = before.hub;
-        let _ = self.exchange_names(&failed);
-        let changed = by_owner(&failed);
-        for id in self.plan.stack_ids() {
-            let stack = &self.plan[id];
+        delete_new(lab, &failed, &new);
+        // See above.
+        let _ = change_names(lab, &failed.plan);
+        let changed = by_owner(&failed.plan);
+        for id in lab.plan().stack_ids() {
+            let stack = &lab.plan()[id];
             let Some(changed) = changed.get(&stack.owner) else {
                 continue;
             };
-            let _ = self.exchange(id, changed, &New::nothing(&self.plan));
-            for (_, sysctl) in before.sysctls.iter().filter(|(it, _)| *it == stack.owner) {
-                let _ = self.set_in_stack(id, sysctl);
+            // See above.
+            let _ = change_stack(lab, id, changed, &NewParts::nothing(lab.plan()));
+            for (_, sysctl) in sysctls.iter().filter(|(owner, _)| *owner == stack.owner) {
+                // See above.
+                let _ = sysctls::write(lab, id, sysctl);
             }
         }
-        self.refresh();
-    }
-
-    /// Takes away the cables and bridges that a plan has and ours has not.
-    fn unlay(&self, failed: &Plan, new: &New) {
-        let known = |stack: StackId| {
-            let owner = failed[stack].owner;
-            let mut stacks = self.stacks.iter();
-            let found = stacks.find(|stack| stack.owner() == owner)?;
-            found.netns()
-        };
-        let cables = &failed.cables[new.cables.clone()];
-        for cable in cables.iter().chain(new.trunks(failed)) {
-            for end in &cable.ends {
-                let netns = match end.netns {
-                    NetnsId::Hub => self.hub.as_deref(),
-                    NetnsId::Stack(stack) => known(stack),
-                };
-                delete(netns, |batch| batch.delete_link(device(end)));
-            }
-        }
-        for planned in new.bridges(failed) {
-            let device = bridge(planned).device;
-            delete(self.hub.as_deref(), |batch| batch.delete_link(device));
-        }
+        lab.refresh();
     }
 }
 
-/// It may be gone already.
+/// Finds the ways that are left when something was taken away.
+pub(crate) fn reroute(lab: &mut Lab) -> Result<()> {
+    let topology = lab.topology().clone();
+    let plan = lab.plan().follow(&topology, &lab.removed_links(), None)?;
+    Change::begin(lab, topology, plan).follow(lab)
+}
+
+/// Brings a stack from the settings that it had to those of the plan.
+fn change_stack(lab: &Lab, id: StackId, before: &StackPlan, new: &NewParts) -> Result<()> {
+    let now = &lab.plan()[id];
+    let elsewhere = |interface: InterfaceId| {
+        // An interface that is not there has taken its routes and neighbours along. One that is down
+        // gets everything when it comes up again; a new one has everything already.
+        let Some(link) = now.interfaces.get(interface.index()).map(|it| it.link) else {
+            return true;
+        };
+        let gone = |link: &Link| link.is_removed() || link.is_down_at_nodes();
+        new.has_cable(link) || lab.all_links().get(link.index()).is_none_or(gone)
+    };
+    let mut builder = Builder::new(lab.plan(), Namespaces::of_lab(lab))?;
+    let others = builder.change_settings(id, before, &elsewhere);
+    if !builder.batch.is_empty() {
+        builder.execute_in_stack(id)?;
+    }
+    match lab.stack(id).netns() {
+        Some(netns) => others.finish(netns.as_fd(), &lab.plan().whose(id)),
+        None => Ok(()),
+    }
+}
+
+/// Tells nodes that were there before the names that they find now.
+fn change_names(lab: &Lab, before: &Plan) -> Result<()> {
+    let plan = lab.plan();
+    if before.hosts == plan.hosts {
+        return Ok(());
+    }
+    let nodes = before.nodes.iter().zip(&plan.nodes).zip(lab.all_nodes());
+    for ((old, now), _) in nodes.filter(|(_, node)| !node.is_removed()) {
+        let (old, new) = (before.hosts_of(old.stack), plan.hosts_of(now.stack));
+        lab.dir().renew_names(now, &old, &new)?;
+    }
+    Ok(())
+}
+
+/// Deletes the cables and bridges of a failed plan that the lab's plan has not.
+fn delete_new(lab: &Lab, failed: &Failed, new: &NewParts) {
+    let plan = &failed.plan;
+    let hub = failed.hub.as_deref();
+    let known = |stack: StackId| {
+        let owner = plan[stack].owner;
+        let mut stacks = lab.stacks().iter();
+        let found = stacks.find(|stack| stack.owner() == owner)?;
+        found.netns()
+    };
+    let cables = new.cables().map(|link| &plan[link]);
+    for cable in cables.chain(new.trunks(plan)) {
+        for end in &cable.ends {
+            let netns = match end.netns {
+                NetnsId::Hub => hub,
+                NetnsId::Stack(stack) => known(stack),
+            };
+            delete(netns, |batch| batch.delete_link(end_device(end)));
+        }
+    }
+    for planned in new.bridges(plan) {
+        let device = bridge_request(planned).device;
+        delete(hub, |batch| batch.delete_link(device));
+    }
+}
+
 fn delete(netns: Option<&OwnedFd>, what: impl FnOnce(&mut Batch)) {
     let mut batch = Batch::new();
     what(&mut batch);
     if let Some(Ok(mut netlink)) = netns.map(|netns| Netlink::open_in(netns.as_fd())) {
+        // The interface may never have been made, or be gone with its other end.
         let _ = netlink.execute(batch);
     }
 }

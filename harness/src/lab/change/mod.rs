@@ -1,4 +1,10 @@
 //! What changes while a lab runs, and how it ends.
+//!
+//! | file | role |
+//! |---|---|
+//! | `edit` | growth, removal and moves, as methods of the lab |
+//! | `follow` | from one plan to the next, and back if that fails |
+//! | `end` | the end of a lab |
 
 pub(crate) mod edit;
 pub(crate) mod end;

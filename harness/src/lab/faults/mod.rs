@@ -1,3 +1,17 @@
 //! Faults that last as long as a guard lives.
+//!
+//! | file | role |
+//! |---|---|
+//! | `on_links` | faults as methods of a link |
+//! | `cut` | packets of a link vanish |
+//! | `flap` | a link is cut and healed by turns |
+//! | `degrade` | a link is worse than asked |
+//! | `partition` | nodes do not hear each other |
+//! | `healing` | reports what could not be healed |
 
+pub(crate) mod cut;
+pub(crate) mod degrade;
+pub(crate) mod flap;
+pub(crate) mod healing;
+pub(crate) mod on_links;
 pub(crate) mod partition;

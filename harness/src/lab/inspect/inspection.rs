@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::kernel::netlink::{Netlink, sockets};
 use crate::kernel::procfs::Procfs;
-use crate::lab::Lab;
-use crate::lab::error::{LabError, Result};
+use crate::lab::error::{LabError, Result, Subject};
+use crate::lab::lab::Lab;
 use crate::topology::NodeId;
 
 pub use crate::kernel::netlink::{
@@ -62,9 +62,10 @@ impl Lab {
     pub fn inspect(&self, node: NodeId) -> Result<Inspection> {
         let node = &self[node];
         let whose = format!("node `{}`", node.name());
-        let failed = |e| LabError::network(&whose, e);
+        let subject = || Subject::Node(node.name().to_owned());
+        let failed = |e| LabError::network(&whose, e).about(subject());
         let Some(netns) = node.stack().netns() else {
-            return Err(LabError::other(format!("{whose} was removed from the lab")));
+            return Err(LabError::removed(subject()));
         };
         let mut netlink = Netlink::open_in(netns.as_fd()).map_err(failed)?;
         let (processes, mounts) = match node.pid() {

@@ -8,8 +8,8 @@ use std::os::unix::fs::MetadataExt;
 use serde::Serialize;
 
 use crate::kernel::namespace;
-use crate::lab::Lab;
 use crate::lab::error::{LabError, Result};
+use crate::lab::lab::Lab;
 
 /// A namespace of a lab.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -66,7 +66,7 @@ impl Lab {
         }
         order.sort_by_key(|(kind, _)| *kind);
         let mut all: Vec<Namespace> = order.iter().filter_map(|key| found.remove(key)).collect();
-        if let Some(hub) = &self.hub {
+        if let Some(hub) = self.hub() {
             let copy = hub.try_clone().map(File::from);
             let file =
                 copy.map_err(|e| LabError::io("look at the namespace of the switches", &e))?;

@@ -1,59 +1,61 @@
-//! How a link is cut, whoever carries it.
+//! Cuts of a link, whatever carries it.
 //!
-//! A userspace wire does that itself. Where the kernel carries a link, sieves of its packet filter do: at the receiving interface, for what arrives
-//! during the cut, and where netem delays packets also in front of it, for what is sent during the cut and would arrive after it.
+//! A userspace wire cuts by itself. Where the kernel carries a link, rules of its packet filter drop
+//! frames: at the receiving interface, for what arrives during the cut, and where netem delays packets
+//! also in front of netem, for what is sent during the cut and would arrive after it.
 
 use std::os::fd::AsFd;
 
 use crate::impair::{Direction, Traffic};
 use crate::kernel::netlink::NetlinkError;
 use crate::kernel::nft::{DropFrom, IngressDrop};
-use crate::lab::error::{LabError, Result};
-use crate::lab::link::carrier::attach as lay;
-use crate::lab::link::state::{Carried, Middle};
+use crate::lab::error::Result;
+use crate::lab::link::carrier::active::ActiveCarrier;
+use crate::lab::link::carrier::inner_end::InnerEnd;
+use crate::lab::link::ends::LinkEnds;
 
 /// The cuts of a link, each by direction.
 #[derive(Debug, Default)]
 pub(crate) struct Cuts {
-    /// How many want it cut.
+    /// Number of guards that want a direction cut.
     wanted: [u32; 2],
-    /// What cuts it where the kernel carries it.
-    sieves: [Sieves; 2],
+    /// The filters that cut a direction where the kernel carries the link.
+    filters: [FilterPair; 2],
 }
 
-/// What cuts one direction of a link.
+/// The filters that cut one direction.
 #[derive(Debug, Default)]
-struct Sieves {
-    before: Sieve,
-    behind: Sieve,
+struct FilterPair {
+    before: CutFilter,
+    behind: CutFilter,
 }
 
-/// A place where a cut may be, and what cuts that are gone have dropped there.
+/// A place where a filter may be, with the count of filters that are gone.
 #[derive(Debug, Default)]
-struct Sieve {
-    cut: Option<IngressDrop>,
+struct CutFilter {
+    attached: Option<IngressDrop>,
     dropped: Traffic,
 }
 
-/// What was dropped by cuts.
+/// Traffic that cuts have dropped.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Sieved {
-    /// In front of netem, which has not seen it.
+pub(crate) struct FilterCounts {
+    /// Dropped in front of netem, which has not seen it.
     pub(crate) before: Traffic,
-    /// By the receiving interface, which has counted it.
+    /// Dropped at the receiving interface, which has counted it.
     pub(crate) behind: Traffic,
 }
 
-impl Sieve {
-    fn end(&mut self) -> std::result::Result<(), NetlinkError> {
+impl CutFilter {
+    fn remove(&mut self) -> Result<(), NetlinkError> {
         self.dropped = self.dropped();
-        self.cut.take().map_or(Ok(()), IngressDrop::heal)
+        self.attached.take().map_or(Ok(()), IngressDrop::heal)
     }
 
     fn dropped(&mut self) -> Traffic {
         let mut traffic = self.dropped;
-        if let Some(cut) = &mut self.cut
-            && let Ok((packets, bytes)) = cut.dropped()
+        if let Some(attached) = &mut self.attached
+            && let Ok((packets, bytes)) = attached.dropped()
         {
             traffic += Traffic { packets, bytes };
         }
@@ -61,89 +63,98 @@ impl Sieve {
     }
 }
 
-impl Sieves {
-    fn end(&mut self) -> std::result::Result<(), NetlinkError> {
-        self.before.end().and(self.behind.end())
+impl FilterPair {
+    fn remove(&mut self) -> Result<(), NetlinkError> {
+        self.before.remove().and(self.behind.remove())
     }
 }
 
-impl Middle {
-    /// One more wants it cut.
-    pub(crate) fn cut(&mut self, direction: Direction) -> Result<()> {
-        if matches!(self.carried, Carried::Nobody) {
-            return Err(self.removed());
+impl Cuts {
+    /// Counts one more guard that wants a direction cut, and cuts it for the first.
+    pub(crate) fn cut(
+        &mut self,
+        direction: Direction,
+        ends: &LinkEnds,
+        carrier: &ActiveCarrier,
+    ) -> Result<()> {
+        if self.wanted[direction.index()] == 0 {
+            self.apply(direction, ends, carrier)?;
         }
-        if self.cuts.wanted[direction.index()] == 0 {
-            self.sever(direction)?;
-        }
-        self.cuts.wanted[direction.index()] += 1;
+        self.wanted[direction.index()] += 1;
         Ok(())
     }
 
-    /// One less wants it cut.
-    pub(crate) fn heal(&mut self, direction: Direction) -> Result<()> {
-        self.cuts.wanted[direction.index()] -= 1;
-        if self.cuts.wanted[direction.index()] > 0 {
+    /// Counts one guard less, and heals the direction after the last.
+    pub(crate) fn heal(
+        &mut self,
+        direction: Direction,
+        ends: &LinkEnds,
+        carrier: &ActiveCarrier,
+    ) -> Result<()> {
+        self.wanted[direction.index()] -= 1;
+        if self.wanted[direction.index()] > 0 {
             return Ok(());
         }
-        if let Some(wire) = self.wire() {
+        if let Some(wire) = carrier.wire() {
             wire.heal(direction);
         }
-        let ended = self.cuts.sieves[direction.index()].end();
-        ended.map_err(|e| self.refused(e))
+        let removed = self.filters[direction.index()].remove();
+        removed.map_err(|e| ends.link_refused(e))
     }
 
-    /// Cuts it again, after it has got another carrier.
-    pub(crate) fn sever_again(&mut self) -> Result<()> {
+    /// Cuts all directions again that are to be cut, after the link has got another carrier.
+    pub(crate) fn reapply(&mut self, ends: &LinkEnds, carrier: &ActiveCarrier) -> Result<()> {
         for direction in Direction::BOTH {
-            if self.cuts.wanted[direction.index()] > 0 {
-                self.sever(direction)?;
+            if self.wanted[direction.index()] > 0 {
+                self.apply(direction, ends, carrier)?;
             }
         }
         Ok(())
     }
 
-    fn sever(&mut self, direction: Direction) -> Result<()> {
-        let (from, to) = (direction.sender(), direction.receiver());
-        let before = match &self.carried {
-            Carried::Nobody => return Ok(()),
-            Carried::Wire { wire, .. } => {
+    fn apply(
+        &mut self,
+        direction: Direction,
+        ends: &LinkEnds,
+        carrier: &ActiveCarrier,
+    ) -> Result<()> {
+        let before = match carrier {
+            ActiveCarrier::Nobody => return Ok(()),
+            ActiveCarrier::Tap { wire } | ActiveCarrier::PacketSocket { wire, .. } => {
                 wire.cut(direction);
                 return Ok(());
             }
-            Carried::Veth => None,
-            Carried::Netem { backstage, .. } => {
-                let enters = lay::Inner::of(&self.line, from);
-                let cut = IngressDrop::make(backstage.as_fd(), enters.device(), &DropFrom::Anyone);
-                Some(cut.map_err(|e| self.refused(e))?)
+            ActiveCarrier::Veth => None,
+            ActiveCarrier::Netem { namespace, .. } => {
+                let enters = InnerEnd::new(ends, direction.sender());
+                let made = IngressDrop::make(namespace.as_fd(), enters.device(), &DropFrom::Anyone);
+                Some(made.map_err(|e| ends.link_refused(e))?)
             }
         };
-        let arrives = self.line.device(to);
-        let behind = IngressDrop::make(self.line.place(to)?, arrives, &DropFrom::Anyone);
-        let behind = behind.map_err(|e| self.refused(e))?;
-        let sieves = &mut self.cuts.sieves[direction.index()];
-        sieves.before.cut = before;
-        sieves.behind.cut = Some(behind);
+        let side = direction.receiver();
+        let netns = ends.require_netns(side)?;
+        let behind = IngressDrop::make(netns, ends.device(side), &DropFrom::Anyone)
+            .map_err(|e| ends.link_refused(e))?;
+        let filters = &mut self.filters[direction.index()];
+        filters.before.attached = before;
+        filters.behind.attached = Some(behind);
         Ok(())
     }
 
-    fn refused(&self, error: NetlinkError) -> LabError {
-        LabError::network(format!("link `{}`", self.line.cable.name), error)
-    }
-
-    /// Takes the sieves away, whether or not they heal.
-    pub(crate) fn drop_sieves(&mut self) {
-        for sieves in &mut self.cuts.sieves {
-            let _ = sieves.end();
+    /// Takes the filters away from interfaces that are about to be deleted, and keeps their counts.
+    pub(crate) fn detach(&mut self) {
+        for filters in &mut self.filters {
+            // A filter that cannot be removed goes with its interface.
+            let _ = filters.remove();
         }
     }
 
-    /// What the sieves have dropped by now.
-    pub(crate) fn sieved(&mut self, direction: Direction) -> Sieved {
-        let sieves = &mut self.cuts.sieves[direction.index()];
-        Sieved {
-            before: sieves.before.dropped(),
-            behind: sieves.behind.dropped(),
+    /// Returns the traffic that the filters of a direction have dropped by now.
+    pub(crate) fn counts(&mut self, direction: Direction) -> FilterCounts {
+        let filters = &mut self.filters[direction.index()];
+        FilterCounts {
+            before: filters.before.dropped(),
+            behind: filters.behind.dropped(),
         }
     }
 }

@@ -1,13 +1,17 @@
-//! A link of a running lab.
+//! A link of a running lab, as a test sees it: name, carrier, up and down.
+//!
+//! `impair` holds what is done to the packets of a link, `observe` how a test looks at them, and
+//! `faults::on_links` what breaks a link for a while.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::kernel::netlink::Batch;
+use crate::kernel::sync::{Guard, Lock};
 use crate::lab::error::Result;
-use crate::lab::link::ends::Line;
-use crate::lab::link::state::{Carried, Middle};
-use crate::lab::shared::Shared;
+use crate::lab::link::carrier::active::ActiveCarrier;
+use crate::lab::link::ends::LinkEnds;
+use crate::lab::link::services::LinkServices;
+use crate::lab::link::state::LinkState;
 use crate::model::carrier::Carrier;
 use crate::model::side::Side;
 use crate::observe::CapturedInterfaces;
@@ -18,31 +22,44 @@ use crate::topology::plan::Plan;
 #[derive(Debug)]
 pub struct Link {
     id: LinkId,
-    pub(crate) line: Line,
+    ends: LinkEnds,
     removed: AtomicBool,
-    pub(crate) middle: Arc<Mutex<Middle>>,
-    pub(crate) captured: CapturedInterfaces,
+    state: Arc<Lock<LinkState>>,
+    captured: CapturedInterfaces,
 }
 
 impl Link {
-    pub(crate) fn new(line: Line, carried: Carried, shared: &Arc<Shared>) -> Link {
-        Link {
-            id: line.link(),
-            middle: Arc::new(Mutex::new(Middle::new(line.clone(), carried, shared))),
-            line,
+    pub(crate) fn new(ends: LinkEnds, active: ActiveCarrier, services: LinkServices) -> Self {
+        Self {
+            id: ends.link(),
+            state: Arc::new(Lock::new(LinkState::new(ends.clone(), active, services))),
+            ends,
             removed: AtomicBool::new(false),
             captured: CapturedInterfaces::default(),
         }
     }
 
-    /// Takes note of a plan that has changed.
+    /// Takes over what a changed plan says of the link.
     pub(crate) fn refresh(&mut self, plan: &Plan) {
-        self.line.refresh(plan);
-        self.middle().line = self.line.clone();
+        self.ends.refresh(plan);
+        self.state().set_ends(self.ends.clone());
     }
 
-    pub(crate) fn middle(&self) -> MutexGuard<'_, Middle> {
-        self.middle.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn ends(&self) -> &LinkEnds {
+        &self.ends
+    }
+
+    pub(crate) fn state(&self) -> Guard<'_, LinkState> {
+        self.state.lock()
+    }
+
+    /// Returns the state for a guard, which may outlive the link.
+    pub(crate) fn shared_state(&self) -> &Arc<Lock<LinkState>> {
+        &self.state
+    }
+
+    pub(crate) fn captured(&self) -> &CapturedInterfaces {
+        &self.captured
     }
 
     /// Its id in the topology.
@@ -52,7 +69,7 @@ impl Link {
 
     /// Its name for people: `alice–bob`, unless it was given one.
     pub fn name(&self) -> &str {
-        &self.line.cable.name
+        self.ends.name()
     }
 
     /// Who carries its packets at present.
@@ -71,12 +88,12 @@ impl Link {
     /// # }
     /// ```
     pub fn carrier(&self) -> Carrier {
-        self.middle().carried.carrier()
+        self.state().carrier()
     }
 
     /// Whether it was taken down by [`down`](Link::down).
     pub fn is_down(&self) -> bool {
-        self.middle().down
+        self.state().is_down()
     }
 
     /// Pulls the cable: nothing passes until [`up`](Link::up). Between two nodes, both interfaces go down, with their routes; an
@@ -95,63 +112,43 @@ impl Link {
     /// # }
     /// ```
     pub fn down(&self) -> Result<()> {
-        let mut middle = self.middle();
-        if middle.down {
-            return Ok(());
-        }
-        for side in self.line.switched() {
-            let mut batch = Batch::new();
-            batch.set_down(self.line.device(side));
-            self.line.execute(side, batch)?;
-        }
-        middle.set_carriers(false)?;
-        middle.down = true;
-        Ok(())
+        self.state().take_down()
     }
 
     /// Puts the cable back; returns when packets pass again. Who was looking for a neighbour meanwhile finds it within a second, as on
     /// any Ethernet.
     pub fn up(&self) -> Result<()> {
-        let mut middle = self.middle();
-        if !middle.down {
-            return Ok(());
-        }
-        middle.set_carriers(true)?;
-        for side in self.line.switched() {
-            self.line.raise(side)?;
-        }
-        middle.down = false;
-        self.line.await_up(&self.line.switched())
+        self.state().bring_up()
     }
 
-    /// Takes it away for good.
+    /// Takes the link away for good.
     pub(crate) fn remove(&self) -> Result<()> {
         if self.removed.swap(true, Ordering::Relaxed) {
             return Ok(());
         }
-        self.middle().remove()
+        self.state().remove()
     }
 
-    /// Plugs it into the bridge that it is in by now, and returns when packets pass; the plan that says so is noted already.
-    pub(crate) fn replug(&self, side: Side) -> Result<()> {
-        self.line.replug(side)?;
-        match self.is_down() {
-            true => Ok(()),
-            false => self.line.await_up(&self.line.switched()),
+    /// Plugs the port into the bridge of a changed plan, and returns when packets pass.
+    pub(crate) fn replug(&self, port: Side) -> Result<()> {
+        self.ends.replug(port)?;
+        if self.is_down() {
+            return Ok(());
         }
+        self.ends.await_up(&self.ends.switched())
     }
 
-    /// Lets all switches hear from the node where it is plugged in now: they remember where it was.
+    /// Teaches all switches behind which port the node is now.
     pub(crate) fn announce(&self) -> Result<()> {
-        match self.is_down() {
-            true => Ok(()),
-            false => self.line.announce(),
+        if self.is_down() {
+            return Ok(());
         }
+        self.ends.announce()
     }
 
-    /// Whether an interface of a node is down with it: at a switch it is not.
+    /// Returns whether the interfaces of nodes are down with the link: at a switch only the port is.
     pub(crate) fn is_down_at_nodes(&self) -> bool {
-        self.is_down() && self.line.switched().len() == 2
+        self.is_down() && self.ends.only_port().is_none()
     }
 
     pub(crate) fn is_removed(&self) -> bool {

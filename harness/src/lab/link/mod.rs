@@ -1,10 +1,23 @@
 //! A link of a running lab: its two ends, and what is between them.
+//!
+//! | file | role |
+//! |---|---|
+//! | `link` | `Link`: name, carrier, up and down |
+//! | `impair` | impairments and counters of a link |
+//! | `observe` | captures, recordings, rules and expectations |
+//! | `state` | what was asked for, and what is in force |
+//! | `carrier/` | what carries the packets, and how carriers change |
+//! | `ends` | the two ends, and the settings of their interfaces |
+//! | `cuts` | cuts, whatever carries the link |
+//! | `counters` | counts, from wherever the carrier counts |
+//! | `services` | the wire namespace, shared by all links of a lab |
 
-pub(crate) mod capture;
 pub(crate) mod carrier;
+pub(crate) mod counters;
 pub(crate) mod cuts;
 pub(crate) mod ends;
 pub(crate) mod impair;
 pub(crate) mod link;
-pub(crate) mod rules;
+pub(crate) mod observe;
+pub(crate) mod services;
 pub(crate) mod state;

@@ -1,319 +1,126 @@
-//! What is between the ends of a link while the lab runs: who carries its packets, what is done to them, and whether it is cut.
+//! The state of a running link: what was asked for, what carries it, whether it is cut or down.
+//!
+//! Guards of faults, captures and the link itself change one link at the same time. So all of it is one
+//! value behind one lock, and each change brings what is asked for and what is in force together again.
 
-use std::fmt;
-use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::events::EventKind;
-use crate::impair::{Direction, Impairment};
-use crate::kernel::netlink::{Batch, Netlink};
+use crate::impair::{Counters, Direction, Impairment};
+use crate::kernel::netlink::Batch;
 use crate::lab::error::{LabError, Result};
-use crate::lab::link::carrier::attach as lay;
-use crate::lab::link::carrier::choose;
+use crate::lab::link::carrier::active::ActiveCarrier;
+use crate::lab::link::carrier::choose::{check_netem, choose};
+use crate::lab::link::carrier::detach::detach;
+use crate::lab::link::carrier::inner_end::{self, InnerEnd};
+use crate::lab::link::carrier::switch::switch_carrier;
+use crate::lab::link::counters::counters;
 use crate::lab::link::cuts::Cuts;
-use crate::lab::link::ends::{Line, Plug};
-use crate::lab::shared::Shared;
-use crate::lab::stack::listeners::{Ear, Ears};
+use crate::lab::link::ends::LinkEnds;
+use crate::lab::link::services::LinkServices;
+use crate::lab::stack::monitors::{Monitor, Monitors};
 use crate::model::carrier::Carrier;
 use crate::model::packet::Listener;
 use crate::model::rules::RuleBook;
 use crate::model::side::Side;
-use crate::netem::{self, NetemDevice};
+use crate::netem::find_unsupported;
 use crate::topology::Engine;
-use crate::topology::plan;
+use crate::topology::plan::Emulation;
 use crate::wire::{Lateness, WireHandle};
 
-/// What a carrier needs to live.
-pub(crate) enum Carried {
-    Veth,
-    Netem {
-        /// By direction.
-        egress: Box<[NetemDevice; 2]>,
-        backstage: Arc<OwnedFd>,
-    },
-    Wire {
-        wire: WireHandle,
-        /// Where the packet sockets are, if it has those.
-        backstage: Option<Arc<OwnedFd>>,
-    },
-    Nobody,
-}
-
-impl Carried {
-    pub(crate) fn carrier(&self) -> Carrier {
-        match self {
-            Carried::Veth => Carrier::Veth,
-            Carried::Netem { .. } => Carrier::Netem,
-            Carried::Wire {
-                backstage: None, ..
-            } => Carrier::Tap,
-            Carried::Wire { .. } => Carrier::PacketSocket,
-            Carried::Nobody => Carrier::Nobody,
-        }
-    }
-}
-
-impl fmt::Debug for Carried {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.carrier().fmt(f)
-    }
-}
-
-/// The state of a link: what was asked of it, and what does that.
+/// What was asked of a link, and what is in force.
 #[derive(Debug)]
-pub(crate) struct Middle {
-    pub(crate) line: Line,
-    shared: Arc<Shared>,
-    pub(crate) carried: Carried,
-    pub(crate) down: bool,
+pub(crate) struct LinkState {
+    ends: LinkEnds,
+    services: LinkServices,
+    active: ActiveCarrier,
+    down: bool,
     engine: Engine,
-    /// By direction, without what degrades it for a while.
+    /// Impairments by direction, without degradations.
     asked: [Impairment; 2],
-    /// What degrades it, each with its number.
-    worse: Vec<(u64, Impairment)>,
-    pub(crate) cuts: Cuts,
-    pub(crate) ears: Ears,
+    /// Degradations that are in force, each with the number of its guard.
+    degradations: Vec<(u64, Impairment)>,
+    cuts: Cuts,
+    monitors: Monitors,
 }
 
-impl Middle {
-    pub(crate) fn new(line: Line, carried: Carried, shared: &Arc<Shared>) -> Middle {
-        let emulation = line.cable.emulation.as_deref().cloned();
-        let plan::Emulation {
-            impairments,
-            engine,
-        } = emulation.unwrap_or(plan::Emulation {
-            impairments: Default::default(),
-            engine: Engine::Auto,
-        });
-        Middle {
-            line,
-            shared: Arc::clone(shared),
-            carried,
+impl LinkState {
+    pub(crate) fn new(ends: LinkEnds, active: ActiveCarrier, services: LinkServices) -> Self {
+        let (asked, engine) = match ends.cable().emulation.as_deref() {
+            Some(Emulation {
+                impairments,
+                engine,
+            }) => (impairments.clone(), *engine),
+            None => (Default::default(), Engine::Auto),
+        };
+        Self {
+            ends,
+            services,
+            active,
             down: false,
             engine,
-            asked: impairments,
-            worse: Vec::new(),
+            asked,
+            degradations: Vec::new(),
             cuts: Cuts::default(),
-            ears: Ears::default(),
+            monitors: Monitors::default(),
         }
     }
 
-    pub(crate) fn wire(&self) -> Option<&WireHandle> {
-        match &self.carried {
-            Carried::Wire { wire, .. } => Some(wire),
-            _ => None,
-        }
+    /// Takes over the ends of a changed plan.
+    pub(crate) fn set_ends(&mut self, ends: LinkEnds) {
+        self.ends = ends;
     }
 
-    /// The userspace wire, which takes the place of whatever carries the link, if another carrier may be taken.
-    pub(crate) fn need_wire(&mut self, what_for: &str) -> Result<&WireHandle> {
-        match self.carried {
-            Carried::Wire { .. } => {}
-            Carried::Nobody => return Err(self.removed()),
-            _ if self.engine == Engine::Netem => {
-                return Err(LabError::other(format!(
-                    "link `{}` was asked to be carried by netem, which knows no {what_for}; take `Engine::Auto` or `Engine::Wire`",
-                    self.line.cable.name
-                )));
-            }
-            _ => self.exchange(Engine::Wire)?,
-        }
-        self.wire().ok_or_else(|| self.removed())
+    /// Returns the kind of carrier.
+    pub(crate) fn carrier(&self) -> Carrier {
+        self.active.kind()
     }
 
-    pub(crate) fn patience(&self) -> std::time::Duration {
-        self.shared.patience()
+    pub(crate) fn is_removed(&self) -> bool {
+        self.carrier() == Carrier::Nobody
     }
 
-    pub(crate) fn removed(&self) -> LabError {
-        LabError::other(format!("link `{}` was removed", self.line.cable.name))
+    pub(crate) fn is_down(&self) -> bool {
+        self.down
     }
 
-    /// What is asked of a direction, with all that degrades it.
-    pub(crate) fn wanted(&self, direction: Direction) -> Impairment {
-        let asked = self.asked[direction.index()].clone();
-        let worse = self.worse.iter().map(|(_, worse)| worse);
-        worse.fold(asked, |so_far, worse| so_far.worsened_by(worse))
+    pub(crate) fn patience(&self) -> Duration {
+        self.services.patience().limit()
     }
 
-    /// Asks for other impairments, and returns when they are in force. After an error it is as before.
-    pub(crate) fn ask(&mut self, asked: [Impairment; 2]) -> Result<()> {
-        let before = std::mem::replace(&mut self.asked, asked);
-        let done = self.enforce();
-        if done.is_err() {
-            self.asked = before;
-            let _ = self.enforce();
-        }
-        done
+    fn removed(&self) -> LabError {
+        LabError::removed(self.ends.subject())
     }
 
-    pub(crate) fn asked(&self) -> &[Impairment; 2] {
-        &self.asked
-    }
-
-    pub(crate) fn degrade(&mut self, number: u64, worse: Impairment) -> Result<()> {
-        self.worse.push((number, worse));
-        let done = self.enforce();
-        if done.is_err() {
-            let _ = self.recover(number);
-        }
-        done
-    }
-
-    pub(crate) fn recover(&mut self, number: u64) -> Result<()> {
-        self.worse.retain(|(other, _)| *other != number);
-        self.enforce()
-    }
-
-    /// Makes true what is wanted.
-    fn enforce(&mut self) -> Result<()> {
-        let wanted = Direction::BOTH.map(|direction| self.wanted(direction));
-        for (direction, wanted) in Direction::BOTH.into_iter().zip(&wanted) {
-            wanted.validate().map_err(|wrong| {
-                LabError::other(format!(
-                    "link `{}`, {direction}: {wrong}",
-                    self.line.cable.name
-                ))
-            })?;
-        }
-        match &mut self.carried {
-            Carried::Nobody => Err(self.removed()),
-            Carried::Veth if wanted.iter().all(Impairment::is_none) => Ok(()),
-            Carried::Veth => self.exchange(self.engine),
-            Carried::Wire { wire, .. } => {
-                for (direction, wanted) in Direction::BOTH.into_iter().zip(&wanted) {
-                    wire.change(direction, wanted);
+    /// Returns the userspace wire. Whatever else carries the link is replaced by one, unless netem was asked for.
+    pub(crate) fn require_wire(&mut self, what_for: &str) -> Result<&WireHandle> {
+        match &self.active {
+            ActiveCarrier::Tap { .. } | ActiveCarrier::PacketSocket { .. } => {}
+            ActiveCarrier::Nobody => return Err(self.removed()),
+            ActiveCarrier::Veth | ActiveCarrier::Netem { .. } => {
+                if self.engine == Engine::Netem {
+                    let why = format!(
+                        "was asked to be carried by netem, which knows no {what_for}; take `Engine::Auto` or `Engine::Wire`"
+                    );
+                    return Err(LabError::not_supported(self.ends.subject(), why));
                 }
-                Ok(())
-            }
-            Carried::Netem { egress, .. } => {
-                let mtu = self.line.cable.mtu;
-                if self.engine == Engine::Auto
-                    && wanted
-                        .iter()
-                        .any(|it| netem::find_unsupported(it, mtu).is_some())
-                {
-                    return self.exchange(Engine::Wire);
-                }
-                choose::netem_can(&self.line, &wanted)?;
-                for (egress, wanted) in egress.iter_mut().zip(&wanted) {
-                    egress.change(wanted).map_err(|e| {
-                        LabError::network(format!("link `{}`", self.line.cable.name), e)
-                    })?;
-                }
-                Ok(())
+                self.switch_carrier(Engine::Wire)?;
             }
         }
+        self.active.wire().ok_or_else(|| self.removed())
     }
 
-    /// Puts another carrier in the place of the one that is there.
-    fn exchange(&mut self, engine: Engine) -> Result<()> {
-        let wanted = Direction::BOTH.map(|direction| self.wanted(direction));
-        let carrier = choose::choose(&self.line, &self.shared, engine, &wanted)?;
-        self.drop_sieves();
-        self.ears.iter_mut().for_each(Ear::look_away);
-        let before = std::mem::replace(&mut self.carried, Carried::Nobody);
-        let from = before.carrier();
-        self.carried = lay::exchange(
-            &self.line,
-            &self.shared,
-            before,
-            carrier,
-            &wanted,
-            self.down,
-        )?;
-        self.sever_again()?;
-        self.shared.restore_sieves(&self.line)?;
-        self.listen_again()?;
-        self.shared.journal.record(EventKind::CarrierChanged {
-            link: self.line.cable.name.clone(),
-            from: Some(from),
-            to: carrier,
-        });
-        Ok(())
-    }
-
-    /// Has a listener told of all frames, whoever carries them; says by which number it can be forgotten.
-    pub(crate) fn listen(&mut self, listener: Arc<dyn Listener>) -> Result<u64> {
-        let name = &self.line.cable.name;
-        let mut ear = Ear::new(name, self.line.device(Side::A).index, listener);
-        self.connect(&mut ear)?;
-        Ok(self.ears.add(ear))
-    }
-
-    pub(crate) fn forget(&mut self, number: u64) {
-        let ear = self.ears.remove(number);
-        if let (Some(ear), Some(wire)) = (ear, self.wire()) {
-            wire.forget(&ear.listener);
-        }
-    }
-
-    /// To a wire, or to the first end of what the kernel carries.
-    fn connect(&self, ear: &mut Ear) -> Result<()> {
-        match &self.carried {
-            Carried::Nobody => return Err(self.removed()),
-            Carried::Wire { wire, .. } => wire.listen(Arc::clone(&ear.listener)),
-            Carried::Veth | Carried::Netem { .. } => ear.look(self.line.place(Side::A)?)?,
-        }
-        Ok(())
-    }
-
-    /// After the carrier has changed: interfaces may have been made anew.
-    fn listen_again(&mut self) -> Result<()> {
-        let mut ears = std::mem::take(&mut self.ears);
-        let connected = ears.iter_mut().try_for_each(|ear| self.connect(ear));
-        self.ears = ears;
-        connected?;
-        for (side, plug) in Side::BOTH.into_iter().zip(&self.line.ends) {
-            if let Plug::Stack(stack, _) = plug {
-                stack.look_again(self.line.device(side).index)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes the carrier from the interfaces of nodes, or gives it back, where a port at a switch goes down.
-    pub(crate) fn set_carriers(&self, on: bool) -> Result<()> {
-        for side in Side::BOTH {
-            let Plug::Stack(..) = &self.line.ends[side] else {
-                continue;
-            };
-            if self.line.port().is_none() {
-                continue;
-            }
-            match &self.carried {
-                Carried::Veth | Carried::Nobody => {}
-                Carried::Wire {
-                    backstage: None, ..
-                } => {
-                    let mut batch = Batch::new();
-                    batch.set_carrier(self.line.device(side), on);
-                    self.line.execute(side, batch)?;
-                }
-                Carried::Wire {
-                    backstage: Some(backstage),
-                    ..
-                }
-                | Carried::Netem { backstage, .. } => {
-                    let inner = lay::Inner::of(&self.line, side);
-                    let mut batch = Batch::new();
-                    match on {
-                        true => batch.set_up(inner.device()),
-                        false => batch.set_down(inner.device()),
-                    }
-                    Netlink::open_in(backstage.as_fd())
-                        .and_then(|mut netlink| netlink.execute(batch))
-                        .map_err(|e| LabError::network(self.line.whose(side), e))?;
-                }
-            }
-        }
-        Ok(())
+    /// Returns the packet rules of the userspace wire, which [`require_wire`](Self::require_wire) finds or starts.
+    pub(crate) fn require_rules(&mut self, what_for: &str) -> Result<Arc<RuleBook>> {
+        let wire = self.require_wire(what_for)?;
+        Ok(Arc::clone(wire.rules()))
     }
 
     /// Records each ruling of the book as an event.
     pub(crate) fn record_rulings(&self, book: &RuleBook) {
-        let journal = Arc::clone(&self.shared.journal);
-        let link: Arc<str> = self.line.cable.name.as_str().into();
+        let journal = Arc::clone(self.services.journal());
+        let link: Arc<str> = self.ends.name().into();
         book.on_ruling(move |direction, ruling| {
             journal.record(EventKind::PacketRuled {
                 link: Arc::clone(&link),
@@ -324,20 +131,252 @@ impl Middle {
         });
     }
 
-    /// Takes the link away for good.
-    pub(crate) fn remove(&mut self) -> Result<()> {
-        self.drop_sieves();
-        self.ears = Ears::default();
-        let before = std::mem::replace(&mut self.carried, Carried::Nobody);
-        lay::unlay(&self.line, before)
+    /// Returns the impairment that is wanted in a direction, with all degradations.
+    pub(crate) fn wanted(&self, direction: Direction) -> Impairment {
+        let asked = self.asked[direction.index()].clone();
+        let degradations = self.degradations.iter().map(|(_, worse)| worse);
+        degradations.fold(asked, |so_far, worse| so_far.worsened_by(worse))
     }
 
-    /// The end of the lab. Guards may live on, with nothing to guard.
+    /// Returns the impairments that were asked for, without degradations.
+    pub(crate) fn asked(&self) -> &[Impairment; 2] {
+        &self.asked
+    }
+
+    /// Asks for other impairments, and returns when they are in force. After an error the link is as before.
+    pub(crate) fn ask(&mut self, asked: [Impairment; 2]) -> Result<()> {
+        let before = std::mem::replace(&mut self.asked, asked);
+        let done = self.enforce();
+        if done.is_err() {
+            self.asked = before;
+            // The first error says what was refused. A second one would be about the same carrier, and
+            // the next change or removal of the link meets it again.
+            let _ = self.enforce();
+        }
+        done
+    }
+
+    /// Adds a degradation under the number of its guard. After an error the link is as before.
+    pub(crate) fn degrade(&mut self, number: u64, worse: Impairment) -> Result<()> {
+        self.degradations.push((number, worse));
+        let done = self.enforce();
+        if done.is_err() {
+            // As in `ask`: the first error is the one to report.
+            let _ = self.recover(number);
+        }
+        done
+    }
+
+    /// Takes a degradation away.
+    pub(crate) fn recover(&mut self, number: u64) -> Result<()> {
+        self.degradations.retain(|(other, _)| *other != number);
+        self.enforce()
+    }
+
+    /// Brings what is in force to what is wanted, on another carrier where this one cannot do it.
+    fn enforce(&mut self) -> Result<()> {
+        let wanted = Direction::BOTH.map(|direction| self.wanted(direction));
+        for (direction, wanted) in Direction::BOTH.into_iter().zip(&wanted) {
+            wanted.validate().map_err(|wrong| {
+                LabError::invalid_value(self.ends.subject(), Some(direction), wrong)
+            })?;
+        }
+        match &mut self.active {
+            ActiveCarrier::Nobody => Err(self.removed()),
+            ActiveCarrier::Veth if wanted.iter().all(Impairment::is_none) => Ok(()),
+            ActiveCarrier::Veth => self.switch_carrier(self.engine),
+            ActiveCarrier::Tap { wire } | ActiveCarrier::PacketSocket { wire, .. } => {
+                for (direction, wanted) in Direction::BOTH.into_iter().zip(&wanted) {
+                    wire.change(direction, wanted);
+                }
+                Ok(())
+            }
+            ActiveCarrier::Netem { egress, .. } => {
+                let mtu = self.ends.cable().mtu;
+                if self.engine == Engine::Auto
+                    && wanted.iter().any(|it| find_unsupported(it, mtu).is_some())
+                {
+                    return self.switch_carrier(Engine::Wire);
+                }
+                check_netem(&self.ends, &wanted)?;
+                for (egress, wanted) in egress.iter_mut().zip(&wanted) {
+                    let changed = egress.change(wanted);
+                    changed.map_err(|e| self.ends.link_refused(e))?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Replaces the carrier by one for `engine`. The folder `carrier` explains the order of the steps.
+    fn switch_carrier(&mut self, engine: Engine) -> Result<()> {
+        let wanted = Direction::BOTH.map(|direction| self.wanted(direction));
+        let namespace = self.services.wire_namespace();
+        let carrier = choose(&self.ends, namespace, engine, &wanted)?;
+        // The counts of cuts and the last frames for monitors are read while the interfaces exist.
+        self.cuts.detach();
+        self.monitors.iter_mut().for_each(Monitor::detach);
+        let before = std::mem::replace(&mut self.active, ActiveCarrier::Nobody);
+        let from = before.kind();
+        self.active = switch_carrier(&self.ends, namespace, before, carrier, &wanted, self.down)?;
+        // Faults come back before monitors, so that no capture shows a frame that a fault keeps out.
+        self.cuts.reapply(&self.ends, &self.active)?;
+        for side in Side::BOTH {
+            if let Some(stack) = self.ends.stack(side) {
+                stack.reattach(self.ends.device(side))?;
+            }
+        }
+        self.reattach_monitors()?;
+        self.services.journal().record(EventKind::CarrierChanged {
+            link: self.ends.name().to_owned(),
+            from: Some(from),
+            to: self.active.kind(),
+        });
+        Ok(())
+    }
+
+    /// Adds a listener for all frames, whatever carries them, and returns the number of its monitor.
+    pub(crate) fn listen(&mut self, listener: Arc<dyn Listener>) -> Result<u64> {
+        let index = self.ends.device(Side::A).index;
+        let mut monitor = Monitor::new(self.ends.name(), index, listener);
+        connect(&mut monitor, &self.ends, &self.active)?;
+        Ok(self.monitors.add(monitor))
+    }
+
+    /// Removes the monitor of a listener.
+    pub(crate) fn forget(&mut self, number: u64) {
+        let monitor = self.monitors.remove(number);
+        if let (Some(monitor), Some(wire)) = (monitor, self.active.wire()) {
+            wire.forget(monitor.listener());
+        }
+    }
+
+    /// Waits until the listener of a monitor has been told of all frames that have passed by now.
+    pub(crate) fn drain(&self, number: u64) {
+        self.monitors.drain(number);
+    }
+
+    fn reattach_monitors(&mut self) -> Result<()> {
+        let (ends, active) = (&self.ends, &self.active);
+        let mut monitors = self.monitors.iter_mut();
+        monitors.try_for_each(|monitor| connect(monitor, ends, active))
+    }
+
+    /// Counts one more guard that wants a direction cut.
+    pub(crate) fn cut(&mut self, direction: Direction) -> Result<()> {
+        if self.is_removed() {
+            return Err(self.removed());
+        }
+        self.cuts.cut(direction, &self.ends, &self.active)
+    }
+
+    /// Counts one guard less that wants a direction cut. A link that was removed has nothing to heal.
+    pub(crate) fn heal(&mut self, direction: Direction) -> Result<()> {
+        if self.is_removed() {
+            return Ok(());
+        }
+        self.cuts.heal(direction, &self.ends, &self.active)
+    }
+
+    /// Returns what has passed in a direction since the link has its carrier.
+    pub(crate) fn counters(&mut self, direction: Direction) -> Result<Counters> {
+        let cut = self.cuts.counts(direction);
+        counters(direction, &self.ends, &mut self.active, cut)
+    }
+
+    /// Takes the link down: both interfaces between nodes, the port at a switch.
+    pub(crate) fn take_down(&mut self) -> Result<()> {
+        if self.down {
+            return Ok(());
+        }
+        for side in self.ends.switched() {
+            let mut batch = Batch::new();
+            batch.set_down(self.ends.device(side));
+            self.ends.execute(side, batch)?;
+        }
+        self.set_node_carrier(false)?;
+        self.down = true;
+        Ok(())
+    }
+
+    /// Brings the link up again, and returns when packets pass.
+    pub(crate) fn bring_up(&mut self) -> Result<()> {
+        if !self.down {
+            return Ok(());
+        }
+        // The node's interface gets its carrier first: a port with no carrier opposite would not come up.
+        self.set_node_carrier(true)?;
+        for side in self.ends.switched() {
+            self.ends.raise(side)?;
+        }
+        self.down = false;
+        self.ends.await_up(&self.ends.switched())
+    }
+
+    /// Takes the carrier from the node's interface, or gives it back, where a port at a switch goes down.
+    ///
+    /// A veth end loses its carrier when its peer goes down: veth(4). Other carriers stand between the port
+    /// and the node's interface, so that the node would not notice.
+    fn set_node_carrier(&self, on: bool) -> Result<()> {
+        if self.ends.only_port().is_none() {
+            return Ok(());
+        }
+        for side in Side::BOTH {
+            if self.ends.is_port(side) {
+                continue;
+            }
+            match &self.active {
+                ActiveCarrier::Veth | ActiveCarrier::Nobody => {}
+                ActiveCarrier::Tap { .. } => {
+                    let mut batch = Batch::new();
+                    batch.set_carrier(self.ends.device(side), on);
+                    self.ends.execute(side, batch)?;
+                }
+                ActiveCarrier::PacketSocket { namespace, .. }
+                | ActiveCarrier::Netem { namespace, .. } => {
+                    let inner = InnerEnd::new(&self.ends, side);
+                    let mut batch = Batch::new();
+                    if on {
+                        batch.set_up(inner.device());
+                    } else {
+                        batch.set_down(inner.device());
+                    }
+                    inner_end::execute(&self.ends, namespace, batch)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the link away for good.
+    pub(crate) fn remove(&mut self) -> Result<()> {
+        self.cuts.detach();
+        self.monitors = Monitors::default();
+        let before = std::mem::replace(&mut self.active, ActiveCarrier::Nobody);
+        detach(&self.ends, before)
+    }
+
+    /// Ends the link with its lab, and returns how late its wire was. Guards of faults may live on, with
+    /// nothing to guard.
     pub(crate) fn close(&mut self) -> Option<Lateness> {
-        let lateness = self.wire().map(WireHandle::lateness);
-        self.ears = Ears::default();
-        self.carried = Carried::Nobody;
+        let lateness = self.active.wire().map(WireHandle::lateness);
+        self.monitors = Monitors::default();
+        self.active = ActiveCarrier::Nobody;
         self.cuts = Cuts::default();
         lateness
+    }
+}
+
+/// Attaches a monitor to a wire, or to the first end of what the kernel carries.
+fn connect(monitor: &mut Monitor, ends: &LinkEnds, active: &ActiveCarrier) -> Result<()> {
+    match active {
+        ActiveCarrier::Nobody => Err(LabError::removed(ends.subject())),
+        ActiveCarrier::Tap { wire } | ActiveCarrier::PacketSocket { wire, .. } => {
+            wire.listen(Arc::clone(monitor.listener()));
+            Ok(())
+        }
+        ActiveCarrier::Veth | ActiveCarrier::Netem { .. } => {
+            monitor.attach(ends.require_netns(Side::A)?)
+        }
     }
 }

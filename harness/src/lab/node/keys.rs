@@ -1,49 +1,53 @@
 //! TLS keys of programs that run in nodes, for captures.
+//!
+//! A capture of encrypted connections can be read with their keys. Programs that know the variable
+//! `SSLKEYLOGFILE` write the keys to a file, and the capture takes the lines in.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::sync::PoisonError;
 
-use crate::lab::node::command::Command;
+use crate::kernel::sync::Lock;
 use crate::lab::node::node::Node;
 use crate::observe::{CaptureSession, KEY_LOG, KEY_LOG_VARIABLE, open_key_log};
 
-impl Node {
-    /// Has what programs of the node log of their keys embedded in the trial's capture, if there is one; says whether.
-    ///
-    /// The file is held open, so that it outlives the node.
-    fn logs_keys(&self) -> bool {
-        let (Some(session), Some(pid)) = (CaptureSession::under_way(), self.pid()) else {
-            return false;
-        };
-        let mut logs = self
-            .logs_keys_of
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if *logs != Some(pid) {
-            // In a root filesystem without a `/tmp` that we may write to, say, there is no log.
-            let Ok(Ok(file)) = self.try_run(open_key_log) else {
-                return false;
-            };
-            session.add_key_log(file);
-            *logs = Some(pid);
-        }
-        true
-    }
+/// The file of TLS keys in a node, once a capture reads it.
+#[derive(Debug, Default)]
+pub(crate) struct KeyLog {
+    /// The first process whose file is read: after a restart the node has another `/tmp`.
+    read_of: Lock<Option<u32>>,
 }
 
-impl Command<'_> {
-    /// The variable that says where to log TLS keys, if they are to be logged and nobody else has set it.
-    pub(crate) fn key_log(
+impl KeyLog {
+    /// Returns the variable that a program of `node` needs, if there is a capture and `env` lacks it.
+    pub(crate) fn variable(
         &self,
+        node: &Node,
         env: &BTreeMap<OsString, OsString>,
     ) -> Option<(OsString, OsString)> {
         let given = env.get(OsStr::new(KEY_LOG_VARIABLE));
-        if given.is_some_and(|path| path != KEY_LOG) || !self.node.logs_keys() {
+        if given.is_some_and(|path| path != KEY_LOG) || !self.is_read(node) {
             return None;
         }
         given
             .is_none()
             .then(|| (KEY_LOG_VARIABLE.into(), KEY_LOG.into()))
+    }
+
+    /// Makes the trial's capture read the file, and returns whether there is a capture.
+    fn is_read(&self, node: &Node) -> bool {
+        let (Some(session), Some(pid)) = (CaptureSession::under_way(), node.pid()) else {
+            return false;
+        };
+        let mut read_of = self.read_of.lock();
+        if *read_of != Some(pid) {
+            // A root filesystem may have no `/tmp` that the test may write to. Then there is no log.
+            let Ok(Ok(file)) = node.try_run(open_key_log) else {
+                return false;
+            };
+            // The session holds the file open, so that the keys can be read after the node's end.
+            session.add_key_log(file);
+            *read_of = Some(pid);
+        }
+        true
     }
 }

@@ -1,11 +1,22 @@
-//! A node of a running lab: its first process, its files, and the threads that enter it.
+//! A node of a running lab: the first process, and what a test does in the node.
+//!
+//! | file | role |
+//! |---|---|
+//! | `node` | `Node`: names, addresses, captures, waits |
+//! | `life` | pause, resume, crash, restart |
+//! | `visit` | closures and futures that run in the node |
+//! | `visitors` | the threads on which closures run, kept for the next visit |
+//! | `runtime` | the runtime on which futures run |
+//! | `command` | programs that run in the node |
+//! | `keys` | TLS keys of these programs, for captures |
+//! | `services` | threads that all nodes of a lab share |
 
 pub(crate) mod command;
-pub(crate) mod files;
 pub(crate) mod keys;
 pub(crate) mod life;
 pub(crate) mod node;
 #[cfg(feature = "tokio")]
 pub(crate) mod runtime;
+pub(crate) mod services;
 pub(crate) mod visit;
 pub(crate) mod visitors;

@@ -1,160 +1,84 @@
-//! A node of a running lab.
+//! A node of a running lab, as a test sees it: names, addresses, captures, waits.
+//!
+//! The other files of the folder hold what a node does: `life` stops and starts its processes, `visit`
+//! takes threads and futures of the test into it, `command` runs programs.
 
+use std::ffi::CString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
+use crate::impair::Direction;
+use crate::kernel::errno::Errno;
+use crate::kernel::netlink::{if_indextoname, if_nametoindex};
 use crate::kernel::netns::Netns;
-use crate::lab::error::{LabError, Result};
-use crate::lab::first_process::Life;
-use crate::lab::process::process::Running;
-use crate::lab::shared::Shared;
-use crate::lab::stack::listeners::{Ear, Ears};
-use crate::observe::CapturedInterfaces;
+use crate::kernel::sync::{Lock, SharedLock};
+use crate::lab::error::{LabError, NodeState, Result};
+use crate::lab::first_process::FirstProcess;
+use crate::lab::node::keys::KeyLog;
+#[cfg(feature = "tokio")]
+use crate::lab::node::runtime::Runtime;
+use crate::lab::node::services::NodeServices;
+use crate::lab::patience::Patience;
+use crate::lab::process::log::OutputReader;
+use crate::lab::process::programs::Programs;
+use crate::lab::stack::listening::shown;
+use crate::lab::stack::monitors::Monitor;
+use crate::lab::stack::stack::Stack;
+use crate::lab::wait::{Condition, wait_until};
+use crate::observe::{CaptureGuard, CapturedInterfaces, InterfaceLabels};
 use crate::sandbox::protocol::node::NodeRequest;
-use crate::topology::plan::{NodePlan, StackId, StackPlan, Sysctl};
-use crate::topology::{NodeId, Owner, Plan, StartCommand, Topology};
-
-/// The network stack of a node, or the one that the containers of a pod share.
-#[derive(Debug)]
-pub(crate) struct Stack {
-    owner: Owner,
-    netns: OwnedFd,
-    pod: Option<Life>,
-    /// It changes when a cable is laid or moved.
-    primary: RwLock<Vec<IpAddr>>,
-    removed: AtomicBool,
-    ears: Mutex<Ears>,
-}
-
-impl Stack {
-    pub(crate) fn new(plan: &Plan, stack: StackId, netns: OwnedFd, pod: Option<Life>) -> Stack {
-        Stack {
-            owner: plan[stack].owner,
-            netns,
-            pod,
-            primary: RwLock::new(plan[stack].primary().collect()),
-            removed: AtomicBool::new(false),
-            ears: Mutex::default(),
-        }
-    }
-
-    pub(crate) fn owner(&self) -> Owner {
-        self.owner
-    }
-
-    /// The addresses that its name stands for.
-    fn primary(&self) -> Vec<IpAddr> {
-        let primary = self.primary.read().unwrap_or_else(PoisonError::into_inner);
-        primary.clone()
-    }
-
-    /// Takes note of a plan that has changed.
-    pub(crate) fn refresh(&self, plan: &StackPlan) {
-        let mut primary = self.primary.write().unwrap_or_else(PoisonError::into_inner);
-        *primary = plan.primary().collect();
-    }
-
-    /// Nothing if it was removed.
-    pub(crate) fn netns(&self) -> Option<&OwnedFd> {
-        (!self.removed.load(Ordering::Relaxed)).then_some(&self.netns)
-    }
-
-    /// Its network namespace; an error if it was removed.
-    pub(crate) fn place(&self) -> Result<BorrowedFd<'_>> {
-        let gone = || LabError::other("the node was removed");
-        self.netns().map(AsFd::as_fd).ok_or_else(gone)
-    }
-
-    pub(crate) fn ears(&self) -> MutexGuard<'_, Ears> {
-        self.ears.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Has a listener told of the frames of an interface; says by which number it can be forgotten.
-    pub(crate) fn listen(&self, mut ear: Ear) -> Result<u64> {
-        ear.look(self.place()?)?;
-        Ok(self.ears().add(ear))
-    }
-
-    /// After an interface may have been made anew.
-    pub(crate) fn look_again(&self, index: u32) -> Result<()> {
-        let Some(netns) = self.netns() else {
-            return Ok(());
-        };
-        let mut ears = self.ears();
-        let mut concerned = ears.iter_mut().filter(|ear| ear.index == index);
-        concerned.try_for_each(|ear| ear.look(netns.as_fd()))
-    }
-
-    /// The pod's first process.
-    pub(crate) fn pidfd(&self) -> Option<&OwnedFd> {
-        self.pod.as_ref().map(|pod| &pod.pidfd)
-    }
-
-    /// A connection with something unsent would keep the namespace for 107 s.
-    fn be_impatient(&self) {
-        let path = "/proc/sys/net/ipv4/tcp_orphan_retries";
-        let _ = Netns::visit(self.netns.as_fd(), || std::fs::write(path, "1"));
-    }
-
-    pub(crate) fn remove(&self) {
-        if !self.removed.swap(true, Ordering::Relaxed) {
-            self.be_impatient();
-        }
-        *self.ears() = Ears::default();
-        if let Some(pod) = &self.pod {
-            pod.kill();
-        }
-    }
-}
+use crate::topology::plan::{NodePlan, Sysctl};
+use crate::topology::{NodeId, StartCommand, Topology};
 
 /// A host of a lab: see [`crate::lab`].
 pub struct Node {
     id: NodeId,
     name: String,
     hostname: String,
-    pub(crate) birth: NodeRequest,
-    pub(crate) commands: Vec<StartCommand>,
-    pub(crate) life: RwLock<Option<Life>>,
+    /// The request by which the node was made, and is made again when it restarts.
+    request: NodeRequest,
+    start_commands: Vec<StartCommand>,
+    /// Nothing between a crash and a restart.
+    first_process: SharedLock<Option<FirstProcess>>,
     stack: Arc<Stack>,
-    pub(crate) running: Mutex<Vec<Arc<Running>>>,
-    pub(crate) shared: Arc<Shared>,
+    programs: Programs,
+    services: NodeServices,
     removed: AtomicBool,
-    pub(crate) captured: CapturedInterfaces,
-    /// The first process whose file of TLS keys is read.
-    pub(crate) logs_keys_of: Mutex<Option<u32>>,
+    captured: CapturedInterfaces,
+    key_log: KeyLog,
     #[cfg(feature = "tokio")]
-    pub(crate) runtime: Mutex<Option<crate::lab::node::runtime::Runtime>>,
+    runtime: Lock<Option<Runtime>>,
 }
 
 impl Node {
     pub(crate) fn new(
         topology: &Topology,
         plan: &NodePlan,
-        birth: NodeRequest,
-        life: Life,
+        request: NodeRequest,
+        first_process: FirstProcess,
         stack: Arc<Stack>,
-        shared: &Arc<Shared>,
-    ) -> Node {
+        services: NodeServices,
+    ) -> Self {
         let hostname = topology
             .pod_of(plan.node)
             .map_or(topology[plan.node].name(), |pod| topology[pod].name());
-        Node {
+        Self {
             id: plan.node,
             name: plan.name.clone(),
             hostname: hostname.to_owned(),
-            birth,
-            commands: plan.commands.clone(),
-            life: RwLock::new(Some(life)),
+            request,
+            start_commands: plan.commands.clone(),
+            first_process: SharedLock::new(Some(first_process)),
             stack,
-            running: Mutex::new(Vec::new()),
-            shared: Arc::clone(shared),
+            programs: Programs::default(),
+            services,
             removed: AtomicBool::new(false),
             captured: CapturedInterfaces::default(),
-            logs_keys_of: Mutex::default(),
+            key_log: KeyLog::default(),
             #[cfg(feature = "tokio")]
-            runtime: Mutex::new(None),
+            runtime: Lock::new(None),
         }
     }
 
@@ -203,17 +127,80 @@ impl Node {
 
     /// Whether its first process runs: not so after [`crash`](Node::crash) and before [`restart`](Node::restart).
     pub fn is_running(&self) -> bool {
-        let life = self.life.read().unwrap_or_else(PoisonError::into_inner);
-        let gone = |life: &Life| crate::kernel::poll::is_readable(life.pidfd.as_fd());
-        life.as_ref().is_some_and(|life| !gone(life))
+        let first = self.first_process.read();
+        first.as_ref().is_some_and(|first| !first.is_dead())
     }
 
     /// The number of its first process, as the trial numbers processes.
     pub fn pid(&self) -> Option<u32> {
-        let life = self.life.read().unwrap_or_else(PoisonError::into_inner);
-        life.as_ref().map(|life| life.pid.cast_unsigned())
+        let first = self.first_process.read();
+        first.as_ref().map(FirstProcess::pid)
     }
 
+    /// Captures what leaves and arrives by an interface of it, such as `eth0` or `lo`; see [`CaptureGuard`].
+    ///
+    /// # Errors
+    /// It has no such interface.
+    pub fn capture(&self, interface: &str) -> Result<CaptureGuard> {
+        let mut guard = CaptureGuard::begin()?;
+        let (index, interface) = self.find_interface(interface)?;
+        let name = format!("{}/{interface}", self.name());
+        let labels = InterfaceLabels {
+            name: &name,
+            description: &format!("interface {interface} of node {}", self.name()),
+            outbound: Direction::AToB,
+        };
+        guard.add(&self.captured, &labels, |listener| {
+            self.stack().listen(Monitor::new(&name, index, listener))
+        })?;
+        Ok(guard)
+    }
+
+    /// Its index, and the name that the kernel has for it: it may have been asked for by another.
+    fn find_interface(&self, name: &str) -> Result<(u32, String)> {
+        let found = Netns::visit(self.stack().require_netns()?, || {
+            let index = if_nametoindex(name)?;
+            let canonical = if_indextoname(index)?;
+            Ok::<(u32, CString), Errno>((index, canonical))
+        });
+        let what = || format!("find interface `{name}` of node `{}`", self.name());
+        let (index, canonical) = found
+            .and_then(|found| found)
+            .map_err(|errno| LabError::refused(what(), errno))?;
+        Ok((index, canonical.to_string_lossy().into_owned()))
+    }
+    /// Waits until `condition`, looked at in the node, holds.
+    ///
+    /// # Panics
+    /// If `condition` does, or the node is not running.
+    pub fn wait_until<C: Condition<Value: Send> + Send>(
+        &self,
+        condition: impl FnMut() -> C + Send,
+    ) -> Result<C::Value> {
+        let limit = self.patience().limit();
+        self.run(move || wait_until(limit, condition))
+    }
+
+    /// Waits until something listens on a TCP port of the node. Nothing is sent to it.
+    pub fn wait_for_port(&self, port: u16) -> Result<()> {
+        let limit = self.patience().limit();
+        let deadline = Instant::now() + limit;
+        let failed =
+            |e| LabError::refused(format!("look at the sockets of node `{}`", self.name()), e);
+        let mut pause = Duration::from_micros(500);
+        loop {
+            let listening = self.stack().listening_ports().map_err(failed)?;
+            if listening.contains(&port) {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                let what = format!("a listener on TCP port {port} of node `{}`", self.name());
+                return Err(LabError::timed_out(what, limit, shown(&listening)));
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(10));
+        }
+    }
     pub(crate) fn stack(&self) -> &Arc<Stack> {
         &self.stack
     }
@@ -226,43 +213,68 @@ impl Node {
         self.removed.store(true, Ordering::Relaxed);
     }
 
-    pub(crate) fn running(&self) -> MutexGuard<'_, Vec<Arc<Running>>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn request(&self) -> &NodeRequest {
+        &self.request
     }
 
-    /// Does something with its first process.
-    pub(crate) fn with_life<T>(
+    pub(crate) fn start_commands(&self) -> &[StartCommand] {
+        &self.start_commands
+    }
+
+    pub(crate) fn programs(&self) -> &Programs {
+        &self.programs
+    }
+
+    pub(crate) fn services(&self) -> &NodeServices {
+        &self.services
+    }
+
+    pub(crate) fn patience(&self) -> &Patience {
+        self.services.patience()
+    }
+
+    pub(crate) fn output_reader(&self) -> &OutputReader {
+        self.services.output_reader()
+    }
+
+    pub(crate) fn key_log(&self) -> &KeyLog {
+        &self.key_log
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn runtime(&self) -> &Lock<Option<Runtime>> {
+        &self.runtime
+    }
+
+    /// Replaces the first process, and returns the one before.
+    pub(crate) fn replace_first_process(&self, with: Option<FirstProcess>) -> Option<FirstProcess> {
+        std::mem::replace(&mut *self.first_process.write(), with)
+    }
+
+    /// Does something with the first process; `what` is the verb of an error, without the node's name.
+    pub(crate) fn with_first_process<T>(
         &self,
         what: &str,
-        work: impl FnOnce(&Life) -> crate::kernel::Result<T>,
+        work: impl FnOnce(&FirstProcess) -> crate::kernel::Result<T>,
     ) -> Result<T> {
-        let life = self.life.read().unwrap_or_else(PoisonError::into_inner);
+        let first = self.first_process.read();
         let explain = || format!("{what} `{}`", self.name);
-        match life.as_ref() {
-            Some(life) => work(life).map_err(|errno| match errno {
-                crate::kernel::errno::Errno::EPIPE
-                | crate::kernel::errno::Errno::ESRCH
-                | crate::kernel::errno::Errno::ECONNRESET => LabError::other(format!(
-                    "failed to {}: the node's first process is dead; restart the node",
-                    explain()
-                )),
-                errno => LabError::refused(explain(), errno),
-            }),
-            None => Err(LabError::other(format!(
-                "failed to {}: the node {}",
-                explain(),
-                if self.is_removed() {
-                    "was removed"
-                } else {
-                    "has crashed; restart it first"
+        match first.as_ref() {
+            Some(first) => work(first).map_err(|errno| match errno {
+                // The process holds the only other end of the channel.
+                Errno::EPIPE | Errno::ESRCH | Errno::ECONNRESET => {
+                    LabError::crashed(explain(), &self.name, NodeState::Dead)
                 }
-            ))),
+                errno => LabError::refused(explain(), errno).about_node(&self.name),
+            }),
+            None if self.is_removed() => Err(LabError::removed_before(explain(), &self.name)),
+            None => Err(LabError::crashed(explain(), &self.name, NodeState::Crashed)),
         }
     }
 
     pub(crate) fn set(&self, sysctl: &Sysctl) -> Result<()> {
         let what = format!("set sysctl `{}` to {} on", sysctl.path, sysctl.value);
-        self.with_life(&what, |life| life.set(sysctl))
+        self.with_first_process(&what, |first| first.set(sysctl))
     }
 }
 

@@ -1,13 +1,16 @@
 //! Threads of the test process that go into a node.
 
-use std::os::fd::BorrowedFd;
+#[cfg(feature = "tokio")]
+use std::future::Future;
+use std::os::fd::AsFd;
 use std::panic;
-
-use crate::kernel::namespace::{self, CloneFlags};
 
 use crate::kernel::thread::{set_umask, umask};
 use crate::lab::error::Result;
 use crate::lab::node::node::Node;
+#[cfg(feature = "tokio")]
+use crate::lab::node::runtime::{JoinHandle, Runtime};
+use crate::lab::node::visitors::enter;
 use crate::trial::running;
 
 impl Node {
@@ -55,28 +58,51 @@ impl Node {
             running::set_own_thread(own);
             Ok(work())
         };
-        match self.shared.visitors.visit(self.name(), visit)? {
+        match self.services().visitors().visit(self.name(), visit)? {
             Ok(result) => result,
             Err(panic) => panic::resume_unwind(panic),
         }
     }
 
-    /// Takes the calling thread into the node for good.
-    pub(crate) fn enter(&self) -> Result<()> {
-        use std::os::fd::AsFd;
-        self.with_life("enter node", |life| enter(life.pidfd.as_fd()))
+    /// Runs a future in the node, on a runtime whose thread lives there. That is started by the first call and ends with the lab; a
+    /// node in which nothing is spawned has none.
+    ///
+    /// ```no_run
+    /// # use snowglobe::TestResult;
+    /// # #[snowglobe::test]
+    /// # async fn t() -> TestResult {
+    /// # let lab = snowglobe::topology::shape::pair().start()?;
+    /// let a = lab.node("alice").unwrap();
+    /// let server = a.spawn(async {
+    ///     let listener = tokio::net::TcpListener::bind("0.0.0.0:80").await?;
+    ///     listener.accept().await.map(|(_, peer)| peer)
+    /// });
+    /// # server.abort();
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// If the node is not running.
+    #[cfg(feature = "tokio")]
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let mut runtime = self.runtime().lock();
+        let runtime = match &mut *runtime {
+            Some(runtime) => runtime,
+            none => match Runtime::start(self) {
+                Ok(started) => none.insert(started),
+                Err(error) => panic!("{error}"),
+            },
+        };
+        runtime.spawn(future)
     }
-}
 
-/// All that a thread can change of itself: not the processes and users that it sees.
-pub(crate) fn enter(pidfd: BorrowedFd<'_>) -> crate::kernel::Result<()> {
-    // A mount namespace can only be entered with a root and a working directory of one's own.
-    namespace::unshare(CloneFlags::CLONE_FS)?;
-    namespace::enter(
-        pidfd,
-        CloneFlags::CLONE_NEWNET
-            | CloneFlags::CLONE_NEWNS
-            | CloneFlags::CLONE_NEWUTS
-            | CloneFlags::CLONE_NEWIPC,
-    )
+    fn enter(&self) -> Result<()> {
+        self.with_first_process("enter node", |first| enter(first.pidfd().as_fd()))
+    }
 }

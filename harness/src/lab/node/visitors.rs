@@ -3,11 +3,12 @@
 //! While it waits, such a thread is at home: it holds nothing of a node that crashes or is removed meanwhile. It is used
 //! again only where a new thread would be the same: see [`Traits`].
 
-use std::os::fd::OwnedFd;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::thread;
 
+use crate::kernel::namespace::{self, CloneFlags};
 use crate::kernel::process::pidfd_open;
+use crate::kernel::sync::Lock;
 use crate::kernel::thread::scoped_worker::ScopedWorker;
 use crate::kernel::thread::{ThreadTraits, go_home, show_as};
 use crate::lab::error::{LabError, Result};
@@ -17,7 +18,7 @@ use crate::lab::error::{LabError, Result};
 pub(crate) struct Visitors {
     home: OwnedFd,
     /// The one that has waited for longest comes first.
-    idle: Mutex<Vec<Visitor>>,
+    idle: Lock<Vec<Visitor>>,
 }
 
 /// One that waits; or, taken out, visits.
@@ -37,7 +38,7 @@ impl Visitors {
             .map_err(|e| LabError::io("open the test's own process", &e))?;
         Ok(Visitors {
             home,
-            idle: Mutex::new(Vec::new()),
+            idle: Lock::new(Vec::new()),
         })
     }
 
@@ -75,14 +76,14 @@ impl Visitors {
     }
 
     fn take(&self, node: &str, traits: &ThreadTraits) -> Option<Visitor> {
-        let mut idle = self.idle();
+        let mut idle = self.idle.lock();
         let fits = |visitor: &Visitor| visitor.node == node && visitor.traits == *traits;
         let found = idle.iter().rposition(fits)?;
         Some(idle.remove(found))
     }
 
     fn keep(&self, visitor: Visitor) {
-        let mut idle = self.idle();
+        let mut idle = self.idle.lock();
         idle.push(visitor);
         let surplus = (idle.len() > IDLE).then(|| idle.remove(0));
         drop(idle);
@@ -91,11 +92,21 @@ impl Visitors {
 
     /// Ends all that wait.
     pub(crate) fn dismiss(&self) {
-        let idle = std::mem::take(&mut *self.idle());
+        let idle = std::mem::take(&mut *self.idle.lock());
         drop(idle);
     }
+}
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Visitor>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Takes the calling thread into the namespaces of a process that a thread can change: all but PID and user.
+pub(crate) fn enter(pidfd: BorrowedFd<'_>) -> crate::kernel::Result<()> {
+    // setns(2): a thread that shares its root and working directory with others (CLONE_FS) cannot
+    // enter another mount namespace.
+    namespace::unshare(CloneFlags::CLONE_FS)?;
+    namespace::enter(
+        pidfd,
+        CloneFlags::CLONE_NEWNET
+            | CloneFlags::CLONE_NEWNS
+            | CloneFlags::CLONE_NEWUTS
+            | CloneFlags::CLONE_NEWIPC,
+    )
 }

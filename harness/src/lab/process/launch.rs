@@ -1,79 +1,104 @@
-//! How a command becomes a process: a command to its node's first process.
+//! How a program starts in a node.
+//!
+//! The test process cannot fork a child into a node's PID namespace: setns(2) changes that namespace
+//! only for later children, and threads could not be started any more. So the node's first process
+//! forks the program. The lab sends a command with the program's descriptors, and hears from the
+//! forked child on a channel of its own.
 
+use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::kernel::errno::Errno;
 use crate::kernel::fd::pipe;
-
 use crate::kernel::message_channel::MessageChannel;
-use crate::lab::error::{LabError, Result};
-use crate::lab::node::command::{Command, Stdio};
-use crate::lab::process::log::{Log, Stream, read_all};
-use crate::lab::process::process::{Process, Running};
+use crate::lab::error::{LabError, LabErrorKind, NodeState, Result};
+use crate::lab::first_process::FirstProcess;
+use crate::lab::process::log::{Log, OutputReader, Stream, read_all};
+use crate::lab::process::process::Pipes;
+use crate::lab::process::program::{ProgramSpec, Stdio};
+use crate::lab::process::running::{Running, Started};
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::node::{LONGEST_REPLY, NodeCommand, ProcessReply, Program, c_text};
 
-impl Command<'_> {
-    pub(crate) fn start(&mut self, defaults: [Stdio; 3]) -> Result<Process> {
-        let failed = |e| LabError::refused(self.verb(), e);
-        let program = self.program()?;
-        let (fate, theirs) = MessageChannel::pair().map_err(failed)?;
+/// A program on the way to a node.
+pub(crate) struct Launch {
+    node: String,
+    /// The verb and its object, for errors: ``run `nginx` on `bob` ``.
+    verb: String,
+    command: NodeCommand,
+    /// Our end of the channel on which the program's start and end are reported.
+    reports: MessageChannel,
+    /// The descriptors that go to the node: the other end of the channel, then the program's streams.
+    given: Vec<OwnedFd>,
+    /// Our ends of piped streams: standard input, output and error.
+    ours: [Option<OwnedFd>; 3],
+    /// Whether the lab reads a stream for the trial's output.
+    logged: [bool; 3],
+}
+
+impl Launch {
+    /// Opens the streams of a program and describes the program to the node `node`.
+    pub(crate) fn prepare(
+        spec: &mut ProgramSpec,
+        node: &str,
+        env: &BTreeMap<OsString, OsString>,
+        defaults: [Stdio; 3],
+    ) -> Result<Self> {
+        let verb = format!("run `{}` on `{node}`", spec.program.to_string_lossy());
+        let failed = |e| LabError::refused(verb.clone(), e);
+        let program = described(spec, env, &verb)?;
+        let (reports, theirs) = MessageChannel::pair().map_err(failed)?;
+        let mut given = vec![OwnedFd::from(theirs)];
         let mut ours = [None, None, None];
-        let mut given = Vec::new();
         let mut logged = [false; 3];
-        for (which, default) in defaults.into_iter().enumerate() {
-            let to = self.streams[which].take().unwrap_or(default);
-            logged[which] = matches!(to, Stdio::Log);
-            let (mine, its) =
-                connect(to, which == 0).map_err(|e| LabError::refused(self.verb(), e))?;
-            ours[which] = mine;
+        for (number, default) in defaults.into_iter().enumerate() {
+            let to = spec.streams[number].take().unwrap_or(default);
+            logged[number] = matches!(to, Stdio::Log);
+            let (mine, its) = connect(to, number == 0).map_err(failed)?;
+            ours[number] = mine;
             given.push(its);
         }
-        let fds: Vec<i32> = [theirs.as_raw_fd()]
-            .into_iter()
-            .chain(given.iter().map(AsRawFd::as_raw_fd))
-            .collect();
-        let command = NodeCommand::Run(program);
-        self.node
-            .with_life(&format!("run `{}` on", self.name()), |life| {
-                life.ask(&command, &fds)
-            })?;
-        drop((theirs, given));
-        let (pid, pidfd) = self.begun(&fate)?;
-        self.adopt(pid, pidfd, fate, ours, logged)
+        Ok(Self {
+            node: node.to_owned(),
+            verb,
+            command: NodeCommand::Run(program),
+            reports,
+            given,
+            ours,
+            logged,
+        })
     }
 
-    /// Hears whether it runs.
-    fn begun(&self, fate: &MessageChannel) -> Result<(i32, OwnedFd)> {
-        let mut buffer = [0; LONGEST_REPLY];
-        let (message, passed) = fate
-            .receive_with(&mut buffer)
-            .map_err(|e| LabError::refused(self.verb(), e))?;
-        match (ProcessReply::decode(message), passed.into_iter().next()) {
-            (Some(ProcessReply::Runs(pid)), Some(pidfd)) => Ok((pid, pidfd)),
-            (Some(ProcessReply::Refused(errno)), _) => Err(LabError::refused(
-                self.verb(),
-                crate::kernel::errno::Errno::from_raw(errno),
-            )),
-            _ => Err(LabError::other(format!(
-                "failed to {}: the node died",
-                self.verb()
-            ))),
-        }
+    /// Sends the program to the first process of the node.
+    pub(crate) fn send(&self, first: &FirstProcess) -> crate::kernel::Result<()> {
+        let fds: Vec<i32> = self.given.iter().map(AsRawFd::as_raw_fd).collect();
+        first.ask(&self.command, &fds)
     }
 
-    fn adopt(
-        &self,
-        pid: i32,
-        pidfd: OwnedFd,
-        fate: MessageChannel,
-        ours: [Option<OwnedFd>; 3],
-        logged: [bool; 3],
-    ) -> Result<Process> {
-        let label = self.label();
+    /// Waits until the program runs, and begins to read the streams that go to the trial's output.
+    pub(crate) fn begun(
+        self,
+        spec: &ProgramSpec,
+        label: String,
+        reader: &OutputReader,
+    ) -> Result<(Running, Pipes)> {
+        let Self {
+            node,
+            verb,
+            command: _,
+            reports,
+            given,
+            ours,
+            logged,
+        } = self;
+        // Our copies of the program's ends would keep its pipes open after its death, and a dead
+        // first process would not be noticed on the channel.
+        drop(given);
+        let started = started(reports, &verb, &node)?;
         let log = Arc::new(Log::default());
         let [stdin, mut stdout, mut stderr] = ours;
         for (logged, fd, stream) in [
@@ -81,93 +106,77 @@ impl Command<'_> {
             (logged[2], &mut stderr, Stream::Stderr),
         ] {
             if logged && let Some(fd) = fd.take() {
-                let read = self
-                    .node
-                    .shared
-                    .pump
-                    .read(fd, label.clone(), stream, Arc::clone(&log));
+                let read = reader.read(fd, label.clone(), stream, Arc::clone(&log));
                 read.map_err(|e| LabError::io(format!("read the output of `{label}`"), &e))?;
             }
         }
-        let running = Running::new(label, pid, pidfd, fate, log, self.on_drop, self.may_die);
-        let running = Arc::new(running);
-        self.node.running().push(Arc::clone(&running));
-        Ok(Process::new(running, self.node, stdin, stdout, stderr))
-    }
-
-    fn program(&self) -> Result<Program> {
-        let inherited;
-        let env = match &self.env {
-            Some(env) => env,
-            None => {
-                inherited = std::env::vars_os().collect();
-                &inherited
-            }
+        let running = Running::new(label, started, log, spec.on_drop, spec.may_die);
+        let pipes = Pipes {
+            stdin,
+            stdout,
+            stderr,
         };
-        let here = || std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-        let text = |text: &OsStr| {
-            let nul = || {
-                LabError::other(format!(
-                    "failed to {}: a zero byte in {text:?}",
-                    self.verb()
-                ))
-            };
-            c_text(text).ok_or_else(nul)
-        };
-        let pair = |(key, value): (&OsString, &OsString)| {
-            let mut pair = key.clone();
-            pair.push("=");
-            pair.push(value);
-            text(&pair)
-        };
-        let key_log = self.key_log(env);
-        let arg0 = self.arg0.as_ref().unwrap_or(&self.program);
-        Ok(Program {
-            program: text(&self.program)?,
-            args: [arg0]
-                .into_iter()
-                .chain(&self.args)
-                .map(|arg| text(arg))
-                .collect::<Result<Vec<CString>>>()?,
-            env: env
-                .iter()
-                .chain(key_log.as_ref().map(|(key, value)| (key, value)))
-                .map(pair)
-                .collect::<Result<_>>()?,
-            dir: text(self.dir.clone().unwrap_or_else(here).as_os_str())?,
-            strict_dir: self.dir.is_some(),
-            ids: self.ids,
-        })
+        Ok((running, pipes))
     }
+}
 
-    /// The program's own name.
-    fn name(&self) -> String {
-        let name = Path::new(&self.program)
-            .file_name()
-            .unwrap_or(&self.program);
-        name.to_string_lossy().into_owned()
-    }
-
-    fn verb(&self) -> String {
-        format!(
-            "run `{}` on `{}`",
-            self.program.to_string_lossy(),
-            self.node.name()
-        )
-    }
-
-    /// `bob/nginx`, and `bob/nginx#2` for the second.
-    fn label(&self) -> String {
-        let label = format!("{}/{}", self.node.name(), self.name());
-        let same = |running: &&Arc<Running>| running.label.split('#').next() == Some(&label);
-        match self.node.running().iter().filter(same).count() {
-            0 => label,
-            earlier => format!("{label}#{}", earlier + 1),
+/// Waits until the program runs, or cannot be run.
+fn started(reports: MessageChannel, verb: &str, node: &str) -> Result<Started> {
+    let mut buffer = [0; LONGEST_REPLY];
+    let (message, passed) = reports
+        .receive_with(&mut buffer)
+        .map_err(|e| LabError::refused(verb, e))?;
+    match (ProcessReply::decode(message), passed.into_iter().next()) {
+        (Some(ProcessReply::Runs(pid)), Some(pidfd)) => Ok(Started {
+            pid,
+            pidfd,
+            end: reports,
+        }),
+        (Some(ProcessReply::Refused(errno)), _) => {
+            Err(LabError::refused(verb, Errno::from_raw(errno)))
+        }
+        (Some(ProcessReply::Runs(_) | ProcessReply::Ended(_)) | None, _) => {
+            Err(LabError::crashed(verb, node, NodeState::Died))
         }
     }
 }
 
-/// Our end, if there is one, and the program's.
+/// Describes a program as the node's first process is told of it.
+fn described(
+    spec: &ProgramSpec,
+    env: &BTreeMap<OsString, OsString>,
+    verb: &str,
+) -> Result<Program> {
+    let here = || std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let text = |text: &OsStr| {
+        let nul = || {
+            let why = format!("a zero byte in {text:?}");
+            LabError::failed(LabErrorKind::InvalidArgument, verb, why)
+        };
+        c_text(text).ok_or_else(nul)
+    };
+    let pair = |(key, value): (&OsString, &OsString)| {
+        let mut pair = key.clone();
+        pair.push("=");
+        pair.push(value);
+        text(&pair)
+    };
+    let arg0 = spec.arg0.as_ref().unwrap_or(&spec.program);
+    Ok(Program {
+        program: text(&spec.program)?,
+        args: [arg0]
+            .into_iter()
+            .chain(&spec.args)
+            .map(|arg| text(arg))
+            .collect::<Result<Vec<CString>>>()?,
+        env: env.iter().map(pair).collect::<Result<_>>()?,
+        dir: text(spec.dir.clone().unwrap_or_else(here).as_os_str())?,
+        strict_dir: spec.dir.is_some(),
+        ids: spec.ids,
+    })
+}
+
+/// Returns our end of a stream, if there is one, and the program's.
 fn connect(to: Stdio, input: bool) -> crate::kernel::Result<(Option<OwnedFd>, OwnedFd)> {
     match to {
         Stdio::Null => {
@@ -189,7 +198,7 @@ fn connect(to: Stdio, input: bool) -> crate::kernel::Result<(Option<OwnedFd>, Ow
     }
 }
 
-/// Both pipes to their ends, at the same time.
+/// Reads two pipes to their ends. A program may fill either first, so both are read at the same time.
 pub(crate) fn read_both(
     stdout: Option<OwnedFd>,
     stderr: Option<OwnedFd>,

@@ -5,11 +5,13 @@
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::kernel::errno::Errno;
 use crate::kernel::poll::PollSet;
+use crate::kernel::sync::{Lock, Notifier};
 
 /// Which of a program's outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,12 +39,12 @@ const LONGEST: usize = 64 << 10;
 /// What one program has written.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
-    state: Mutex<State>,
-    changed: Condvar,
+    state: Lock<LogState>,
+    changed: Notifier,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct LogState {
     lines: VecDeque<Line>,
     /// How many were let go.
     gone: usize,
@@ -51,22 +53,18 @@ struct State {
 }
 
 impl Log {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(crate) fn opened(&self) {
-        self.state().open += 1;
+        self.state.lock().open += 1;
     }
 
     fn closed(&self) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.open = state.open.saturating_sub(1);
         self.changed.notify_all();
     }
 
     fn push(&self, line: Line) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if state.lines.len() == KEPT {
             state.lines.pop_front();
             state.gone += 1;
@@ -77,7 +75,7 @@ impl Log {
 
     /// All lines that are kept.
     pub(crate) fn lines(&self) -> Vec<Line> {
-        self.state().lines.iter().cloned().collect()
+        self.state.lock().lines.iter().cloned().collect()
     }
 
     /// The line of this number, counted from the beginning, once it is there: `Ok(None)` if it never will be, and an error
@@ -87,7 +85,7 @@ impl Log {
         number: usize,
         deadline: Option<Instant>,
     ) -> Result<Option<Line>, usize> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         loop {
             let at = number.max(state.gone) - state.gone;
             if let Some(line) = state.lines.get(at) {
@@ -103,26 +101,25 @@ impl Log {
             if left.is_zero() {
                 return Err(state.gone + state.lines.len());
             }
-            state = self
-                .changed
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            state = self.changed.wait_timeout(state, left);
         }
     }
 
     /// Waits until all that was written has been read; somebody else may hold the outputs open.
     pub(crate) fn wait_for_end(&self, deadline: Instant) {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let waited = self
-            .changed
-            .wait_timeout_while(self.state(), left, |state| state.open > 0);
-        drop(waited);
+        let mut state = self.state.lock();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if state.open == 0 || left.is_zero() {
+                return;
+            }
+            state = self.changed.wait_timeout(state, left);
+        }
     }
 
     /// The last lines, for an error.
     pub(crate) fn tail(&self) -> String {
-        let state = self.state();
+        let state = self.state.lock();
         let last: Vec<&str> = state
             .lines
             .iter()
@@ -152,12 +149,12 @@ struct Source {
 
 /// The reader of everything.
 #[derive(Debug, Default)]
-pub(crate) struct Pump {
-    running: Mutex<Option<Running>>,
+pub(crate) struct OutputReader {
+    thread: Lock<Option<ReaderThread>>,
 }
 
 #[derive(Debug)]
-struct Running {
+struct ReaderThread {
     /// Where new sources come in; closed at the end.
     inbox: std::sync::mpsc::Sender<Source>,
     wake: OwnedFd,
@@ -170,7 +167,7 @@ impl std::fmt::Debug for Source {
     }
 }
 
-impl Pump {
+impl OutputReader {
     /// Reads `fd` to its end, into `log`.
     pub(crate) fn read(
         &self,
@@ -179,9 +176,9 @@ impl Pump {
         stream: Stream,
         log: Arc<Log>,
     ) -> std::io::Result<()> {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if running.is_none() {
-            *running = Some(start()?);
+        let mut thread = self.thread.lock();
+        if thread.is_none() {
+            *thread = Some(start()?);
         }
         log.opened();
         let source = Source {
@@ -191,39 +188,37 @@ impl Pump {
             log,
             partial: Vec::new(),
         };
-        if let Some(running) = &*running {
-            let _ = running.inbox.send(source);
-            crate::kernel::fd::write(&running.wake, b"!")?;
+        if let Some(thread) = &*thread {
+            // The thread receives until this end is closed, so a send cannot fail.
+            let _ = thread.inbox.send(source);
+            crate::kernel::fd::write(&thread.wake, b"!")?;
         }
         Ok(())
     }
 
     /// Waits until all has been read; those who wrote it are dead.
     pub(crate) fn finish(&self) {
-        let running = self
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(Running {
+        let running = self.thread.lock().take();
+        if let Some(ReaderThread {
             inbox,
             wake,
             thread,
         }) = running
         {
             drop((inbox, wake));
+            // A panic of the thread was printed by the panic hook.
             let _ = thread.join();
         }
     }
 }
 
-fn start() -> std::io::Result<Running> {
+fn start() -> std::io::Result<ReaderThread> {
     let (waker, wake) = crate::kernel::fd::pipe()?;
     let (inbox, arriving) = std::sync::mpsc::channel();
     let thread = std::thread::Builder::new()
         .name("lab output".to_owned())
         .spawn(move || pump(&waker, &arriving))?;
-    Ok(Running {
+    Ok(ReaderThread {
         inbox,
         wake,
         thread,
@@ -289,7 +284,7 @@ impl Source {
                 }
                 true
             }
-            Err(crate::kernel::errno::Errno::EINTR | crate::kernel::errno::Errno::EAGAIN) => true,
+            Err(Errno::EINTR | Errno::EAGAIN) => true,
             Err(_) => {
                 self.close();
                 false

@@ -1,5 +1,17 @@
-//! Programs that run in nodes.
+//! Programs that run in nodes: from the description to the end.
+//!
+//! | file | role |
+//! |---|---|
+//! | `program` | what is to run, and how a program ended |
+//! | `launch` | sends a program to the first process of a node |
+//! | `running` | a program as the lab knows it |
+//! | `programs` | all programs of a node |
+//! | `process` | `Process`: a program in the hands of a test |
+//! | `log` | what programs write, line by line |
 
 pub(crate) mod launch;
 pub(crate) mod log;
 pub(crate) mod process;
+pub(crate) mod program;
+pub(crate) mod programs;
+pub(crate) mod running;

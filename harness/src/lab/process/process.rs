@@ -1,126 +1,21 @@
-//! A program that runs in a node.
+//! A program that runs in a node, in the hands of a test.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::process::ExitStatusExt;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::kernel::poll;
-
 use crate::kernel::errno::Errno;
-use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process::exit_kind::ExitKind;
-use crate::kernel::process::pidfd_kill;
 use crate::kernel::process::signal::Signal;
-use crate::lab::error::{LabError, Result};
-use crate::lab::node::command::{OnDrop, Output};
-use crate::lab::node::node::{Node, Stack};
+use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
+use crate::lab::patience::Patience;
 use crate::lab::process::launch::read_both;
-use crate::lab::process::log::{Line, Log};
-use crate::lab::shared::Shared;
-use crate::lab::wait::shown;
-use crate::sandbox::protocol::EdgeMessage;
-use crate::sandbox::protocol::node::{LONGEST_REPLY, ProcessReply};
-
-/// What the lab knows of a program, also when nobody holds its [`Process`] any more.
-#[derive(Debug)]
-pub(crate) struct Running {
-    pub(crate) label: String,
-    pid: i32,
-    pidfd: OwnedFd,
-    /// Where its end is told.
-    fate: MessageChannel,
-    status: Mutex<Option<ExitStatus>>,
-    pub(crate) log: Arc<Log>,
-    pub(crate) on_drop: OnDrop,
-    /// Somebody has asked for its end, or has heard of it.
-    expected: AtomicBool,
-}
-
-impl Running {
-    pub(crate) fn new(
-        label: String,
-        pid: i32,
-        pidfd: OwnedFd,
-        fate: MessageChannel,
-        log: Arc<Log>,
-        on_drop: OnDrop,
-        may_die: bool,
-    ) -> Running {
-        Running {
-            label,
-            pid,
-            pidfd,
-            fate,
-            status: Mutex::new(None),
-            log,
-            on_drop,
-            expected: AtomicBool::new(may_die),
-        }
-    }
-
-    /// From now on its end surprises nobody.
-    pub(crate) fn expect(&self) {
-        self.expected.store(true, Ordering::Relaxed);
-    }
-
-    pub(crate) fn signal(&self, number: i32) -> std::io::Result<()> {
-        pidfd_kill(&self.pidfd, number)
-    }
-
-    /// How it ended, if it has before `deadline`.
-    pub(crate) fn ended_by(&self, deadline: Option<Instant>) -> Option<ExitStatus> {
-        loop {
-            if let Some(status) = self.ended() {
-                return Some(status);
-            }
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if left == Some(Duration::ZERO) {
-                return None;
-            }
-            let _ = poll::wait_readable([self.fate.as_fd()], left);
-        }
-    }
-
-    /// How it ended, if it has.
-    pub(crate) fn ended(&self) -> Option<ExitStatus> {
-        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        if status.is_none() {
-            let mut buffer = [0; LONGEST_REPLY];
-            *status = match self.fate.try_receive(&mut buffer) {
-                Ok(None) => None,
-                Ok(Some(message)) => match ProcessReply::decode(message) {
-                    Some(ProcessReply::Ended(raw)) => Some(ExitStatus::from_raw(raw)),
-                    // Nobody is left to tell: its node was killed, and it with it.
-                    _ => Some(ExitStatus::from_raw(Signal::SIGKILL as i32)),
-                },
-                Err(_) => Some(ExitStatus::from_raw(Signal::SIGKILL as i32)),
-            };
-        }
-        *status
-    }
-
-    /// A sentence about an end that nobody expected.
-    pub(crate) fn surprise(&self) -> Option<String> {
-        if self.expected.load(Ordering::Relaxed) {
-            return None;
-        }
-        let status = self.ended().filter(|status| !status.success())?;
-        self.expect();
-        self.log.wait_for_end(Instant::now() + LAST_WORDS);
-        let how = ExitKind::from(status);
-        Some(format!(
-            "`{}` {how} and nobody waited for it; {}",
-            self.label,
-            self.log.tail()
-        ))
-    }
-}
-
-/// How long it may take to read what a program wrote last.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+use crate::lab::process::log::Line;
+use crate::lab::process::program::Output;
+use crate::lab::process::running::{LAST_WORDS, Running};
+use crate::lab::stack::listening::shown;
+use crate::lab::stack::stack::Stack;
 
 /// A program that runs in a node, as [`std::process::Child`] is one that runs here.
 ///
@@ -136,38 +31,50 @@ pub struct Process {
     pub stderr: Option<ChildStderr>,
     running: Arc<Running>,
     stack: Arc<Stack>,
-    shared: Arc<Shared>,
+    patience: Patience,
     /// The next line that [`lines`](Process::lines) gives.
     read: usize,
+}
+
+/// Our ends of the pipes to a program.
+#[derive(Debug)]
+pub(crate) struct Pipes {
+    pub(crate) stdin: Option<OwnedFd>,
+    pub(crate) stdout: Option<OwnedFd>,
+    pub(crate) stderr: Option<OwnedFd>,
 }
 
 impl Process {
     pub(crate) fn new(
         running: Arc<Running>,
-        node: &Node,
-        stdin: Option<OwnedFd>,
-        stdout: Option<OwnedFd>,
-        stderr: Option<OwnedFd>,
-    ) -> Process {
-        Process {
+        pipes: Pipes,
+        stack: &Arc<Stack>,
+        patience: &Patience,
+    ) -> Self {
+        let Pipes {
+            stdin,
+            stdout,
+            stderr,
+        } = pipes;
+        Self {
             stdin: stdin.map(ChildStdin::from),
             stdout: stdout.map(ChildStdout::from),
             stderr: stderr.map(ChildStderr::from),
             running,
-            stack: Arc::clone(node.stack()),
-            shared: Arc::clone(&node.shared),
+            stack: Arc::clone(stack),
+            patience: patience.clone(),
             read: 0,
         }
     }
 
     /// Its number, as its node numbers processes.
     pub fn id(&self) -> u32 {
-        self.running.pid.cast_unsigned()
+        self.running.pid()
     }
 
     /// How the capture names it: `bob/nginx`.
     pub fn label(&self) -> &str {
-        &self.running.label
+        self.running.label()
     }
 
     /// Waits for its end, after closing its standard input.
@@ -175,7 +82,9 @@ impl Process {
         drop(self.stdin.take());
         self.running.expect();
         let status = self.running.ended_by(None);
-        status.ok_or_else(|| LabError::other(format!("`{}` cannot be waited for", self.label())))
+        status.ok_or_else(|| {
+            LabError::unfit(LabErrorKind::Other, self.subject(), "cannot be waited for")
+        })
     }
 
     /// How it ended, if it has.
@@ -198,7 +107,7 @@ impl Process {
             LabError::timed_out(
                 format!("the end of `{}`", self.label()),
                 limit,
-                self.running.log.tail(),
+                self.running.log().tail(),
             )
         })
     }
@@ -244,13 +153,13 @@ impl Process {
 
     /// What it wrote so far, if its outputs go to the trial's (as they do unless said otherwise).
     pub fn log(&self) -> Vec<Line> {
-        self.running.log.lines()
+        self.running.log().lines()
     }
 
     /// The lines that it writes, as they come, from the first on; ends when it has closed its outputs.
     pub fn lines(&mut self) -> impl Iterator<Item = Line> + '_ {
         std::iter::from_fn(move || {
-            let line = self.running.log.line(self.read, None).ok().flatten()?;
+            let line = self.running.log().line(self.read, None).ok().flatten()?;
             self.read += 1;
             Some(line)
         })
@@ -258,16 +167,16 @@ impl Process {
 
     /// Waits until it writes a line that contains `text`, and gives that line; earlier lines count.
     pub fn wait_for_log(&self, text: &str) -> Result<Line> {
-        let limit = self.shared.patience();
+        let limit = self.patience.limit();
         let deadline = Instant::now() + limit;
         for number in 0.. {
-            match self.running.log.line(number, Some(deadline)) {
+            match self.running.log().line(number, Some(deadline)) {
                 Ok(Some(line)) if line.text.contains(text) => return Ok(line),
                 Ok(Some(_)) => {}
                 Ok(None) => return Err(self.died(&format!("before it wrote {text:?}"))),
                 Err(_) => {
                     let what = format!("{text:?} from `{}`", self.label());
-                    return Err(LabError::timed_out(what, limit, self.running.log.tail()));
+                    return Err(LabError::timed_out(what, limit, self.running.log().tail()));
                 }
             }
         }
@@ -276,7 +185,7 @@ impl Process {
 
     /// Waits until something listens on a TCP port of its node. Nothing is sent there. If it ends meanwhile, the error says how.
     pub fn wait_for_port(&self, port: u16) -> Result<()> {
-        let limit = self.shared.patience();
+        let limit = self.patience.limit();
         let deadline = Instant::now() + limit;
         let mut pause = Duration::from_micros(500);
         loop {
@@ -293,7 +202,7 @@ impl Process {
                 return Err(LabError::timed_out(
                     what,
                     limit,
-                    format!("{}; {}", shown(&ports), self.running.log.tail()),
+                    format!("{}; {}", shown(&ports), self.running.log().tail()),
                 ));
             }
             // A pause that its end cuts short.
@@ -306,6 +215,10 @@ impl Process {
         }
     }
 
+    fn subject(&self) -> Subject {
+        Subject::Process(self.label().to_owned())
+    }
+
     fn died(&self, when: &str) -> LabError {
         self.running.expect();
         let deadline = Instant::now() + LAST_WORDS;
@@ -313,18 +226,15 @@ impl Process {
             Some(status) => ExitKind::from(status).to_string(),
             None => "closed its outputs".to_owned(),
         };
-        self.running.log.wait_for_end(deadline);
-        LabError::other(format!(
-            "`{}` {how} {when}; {}",
-            self.label(),
-            self.running.log.tail()
-        ))
+        self.running.log().wait_for_end(deadline);
+        let why = format!("{how} {when}; {}", self.running.log().tail());
+        LabError::unfit(LabErrorKind::ProcessEnded, self.subject(), why)
     }
 }
 
 impl AsRawFd for Process {
     /// A pidfd.
     fn as_raw_fd(&self) -> i32 {
-        self.running.pidfd.as_raw_fd()
+        self.running.as_raw_fd()
     }
 }

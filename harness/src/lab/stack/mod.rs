@@ -1,4 +1,19 @@
-//! The network stack of a node or pod, and what listens on it.
+//! The network stack of a node or pod: its namespace, and what is attached to its interfaces.
+//!
+//! | file | role |
+//! |---|---|
+//! | `stack` | `Stack`: the namespace, its owner, its end |
+//! | `namespace` | makes network namespaces in which no process lives |
+//! | `settings` | the one interpreter of the settings that a plan gives a stack |
+//! | `device` | interfaces of a plan, as netlink names them |
+//! | `ingress_filter` | filters of partitions at interfaces |
+//! | `monitors` | listeners of captures and recordings |
+//! | `listening` | TCP ports on which something listens |
 
-pub(crate) mod listeners;
+pub(crate) mod device;
+pub(crate) mod ingress_filter;
+pub(crate) mod listening;
+pub(crate) mod monitors;
+pub(crate) mod namespace;
 pub(crate) mod settings;
+pub(crate) mod stack;

@@ -1,8 +1,8 @@
-//! How a link with something in its middle is laid, and how another carrier takes over.
+//! Attaches a carrier: first the ends of the link, then what joins them.
 //!
-//! Between the ends is the *backstage*, a network namespace that no node sees: there, each end of a link has an inner end. Between two inner
-//! ends there is a repeater, at whose ports netem works; or our wire, which has a packet socket on each. A wire with TAP
-//! devices has no inner ends.
+//! A new interface sends by itself: neighbour discovery and multicast reports (net/ipv6/addrconf.c). On a
+//! plain veth pair these frames are gone before the lab is ready. With other carriers they would stand
+//! in counters and captures. So the ends are made and settled first, and joined when they are quiet.
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
@@ -11,347 +11,279 @@ use std::sync::Arc;
 use crate::events::Journal;
 use crate::impair::{Direction, Impairment};
 use crate::kernel::errno::RefusedCall;
-use crate::kernel::frames::PacketSocket;
-use crate::kernel::frames::TapDevice;
-use crate::kernel::frames::{BATCH, Inbox};
-use crate::kernel::netlink::{Batch, Device, Netlink, Veth, VethEnd};
+use crate::kernel::frames::{BATCH, Inbox, PacketSocket, TapDevice};
+use crate::kernel::netlink::{Batch, Device, Veth, VethEnd};
 use crate::kernel::netns::Netns;
-use crate::lab::error::{LabError, Result};
+use crate::lab::error::{LabError, LabErrorKind, Result};
+use crate::lab::link::carrier::active::ActiveCarrier;
 use crate::lab::link::carrier::choose::choose;
-use crate::lab::link::ends::{Line, Plug};
-use crate::lab::link::state::Carried;
-use crate::lab::shared::Shared;
+use crate::lab::link::carrier::inner_end::{InnerEnd, execute, refused};
+use crate::lab::link::ends::LinkEnds;
+use crate::lab::link::services::WireNamespace;
 use crate::model::carrier::Carrier;
 use crate::model::side::Side;
 use crate::netem::NetemDevice;
 use crate::topology::LinkId;
-use crate::topology::plan::{InterfaceSlot, Plan};
+use crate::topology::plan::Plan;
 use crate::wire::{WireHandle, WirePort, WireSpec};
 
-/// The end of a link's veth pair that is backstage.
-pub(crate) struct Inner {
-    name: String,
-    index: u32,
-}
-
-impl Inner {
-    pub(crate) fn of(line: &Line, side: Side) -> Inner {
-        let link = line.link();
-        Inner {
-            name: format!("m{}{side}", link.index()),
-            index: InterfaceSlot::InnerEnd(link, side).index(),
-        }
-    }
-
-    fn repeater(line: &Line) -> Inner {
-        let link = line.link();
-        Inner {
-            name: format!("m{}", link.index()),
-            index: InterfaceSlot::Repeater(link).index(),
-        }
-    }
-
-    pub(crate) fn device(&self) -> Device<'_> {
-        Device {
-            index: self.index,
-            name: &self.name,
-        }
-    }
-}
-
-/// The ends of a link, with nothing between them yet.
-pub(crate) enum Laid {
+/// A carrier whose ends are there and not joined yet.
+pub(crate) enum PendingCarrier {
+    /// The two ends of a veth pair need nothing between them.
     Veth,
-    Taps([TapDevice; 2]),
-    /// Their inner ends are there, for this carrier.
-    Inner(Carrier, Arc<OwnedFd>),
+    Tap([TapDevice; 2]),
+    /// Both inner ends are there, for a repeater with netem.
+    Netem(Arc<OwnedFd>),
+    /// Both inner ends are there, for packet sockets.
+    PacketSocket(Arc<OwnedFd>),
 }
 
-/// Lays a link as its plan says, up to what joins its ends: that follows when both are ready, so that what kernels have to say of new
-/// interfaces is not carried, as it is not over a plain link.
-pub(crate) fn lay(line: &Line, shared: &Shared) -> Result<Laid> {
-    let Some(emulation) = line.cable.emulation.as_deref() else {
-        return Ok(Laid::Veth);
+/// Attaches the ends of a link as its plan says. A plain link is not touched: veth pairs are made in
+/// batches, see `bring_up::cables`.
+pub(crate) fn attach_planned(ends: &LinkEnds, namespace: &WireNamespace) -> Result<PendingCarrier> {
+    let Some(emulation) = ends.cable().emulation.as_deref() else {
+        return Ok(PendingCarrier::Veth);
     };
-    let carrier = choose(line, shared, emulation.engine, &emulation.impairments)?;
-    lay_ends(line, shared, carrier)
+    let carrier = choose(ends, namespace, emulation.engine, &emulation.impairments)?;
+    attach_ends(ends, namespace, carrier)
+}
+
+/// Attaches the ends of a link for a carrier.
+pub(crate) fn attach_ends(
+    ends: &LinkEnds,
+    namespace: &WireNamespace,
+    carrier: Carrier,
+) -> Result<PendingCarrier> {
+    Ok(match carrier {
+        Carrier::Tap => {
+            PendingCarrier::Tap([tap_device(ends, Side::A)?, tap_device(ends, Side::B)?])
+        }
+        Carrier::Netem => {
+            let namespace = namespace.get()?;
+            inner_veths(ends, &namespace, LargestBatch::OnePacket)?;
+            PendingCarrier::Netem(namespace)
+        }
+        Carrier::PacketSocket => {
+            let namespace = namespace.get()?;
+            inner_veths(ends, &namespace, LargestBatch::Unlimited)?;
+            PendingCarrier::PacketSocket(namespace)
+        }
+        Carrier::Veth | Carrier::Nobody => PendingCarrier::Veth,
+    })
 }
 
 /// Records the carriers of new links, but for plain ones.
-pub(crate) fn tell(laid: &BTreeMap<LinkId, Laid>, plan: &Plan, journal: &Journal) {
-    let carried = laid.iter().filter(|(_, laid)| !matches!(laid, Laid::Veth));
-    let carriers: Vec<(String, Carrier)> = carried
-        .map(|(link, laid)| (plan[*link].name.clone(), laid.carrier()))
+pub(crate) fn record_carriers(
+    pending: &BTreeMap<LinkId, PendingCarrier>,
+    plan: &Plan,
+    journal: &Journal,
+) {
+    let impaired = pending
+        .iter()
+        .filter(|(_, pending)| !matches!(pending, PendingCarrier::Veth));
+    let carriers: Vec<(String, Carrier)> = impaired
+        .map(|(link, pending)| (plan[*link].name.clone(), pending.kind()))
         .collect();
     journal.record_carriers(&carriers);
 }
 
-fn lay_ends(line: &Line, shared: &Shared, carrier: Carrier) -> Result<Laid> {
-    Ok(match carrier {
-        Carrier::Tap => Laid::Taps([tap(line, Side::A)?, tap(line, Side::B)?]),
-        Carrier::PacketSocket | Carrier::Netem => {
-            let backstage = shared.backstage()?;
-            lay_to(line, &backstage, carrier == Carrier::Netem)?;
-            Laid::Inner(carrier, backstage)
-        }
-        Carrier::Veth | Carrier::Nobody => Laid::Veth,
-    })
-}
-
-impl Laid {
-    fn carrier(&self) -> Carrier {
+impl PendingCarrier {
+    fn kind(&self) -> Carrier {
         match self {
-            Laid::Veth => Carrier::Veth,
-            Laid::Taps(_) => Carrier::Tap,
-            Laid::Inner(carrier, _) => *carrier,
+            Self::Veth => Carrier::Veth,
+            Self::Tap(_) => Carrier::Tap,
+            Self::Netem(_) => Carrier::Netem,
+            Self::PacketSocket(_) => Carrier::PacketSocket,
         }
     }
 
-    /// Joins the ends.
-    pub(crate) fn join(self, line: &Line, impairments: &[Impairment; 2]) -> Result<Carried> {
+    /// Joins the ends: from now on frames pass.
+    pub(crate) fn join(
+        self,
+        ends: &LinkEnds,
+        impairments: &[Impairment; 2],
+    ) -> Result<ActiveCarrier> {
         match self {
-            Laid::Veth => Ok(Carried::Veth),
-            Laid::Taps(taps) => {
-                taps.iter().try_for_each(|tap| empty(line, tap))?;
-                carry(line, taps.map(WirePort::Tap), impairments, None)
+            Self::Veth => Ok(ActiveCarrier::Veth),
+            Self::Tap(taps) => {
+                taps.iter().try_for_each(|tap| discard_queued(ends, tap))?;
+                let wire = start_wire(ends, taps.map(WirePort::Tap), impairments)?;
+                Ok(ActiveCarrier::Tap { wire })
             }
-            Laid::Inner(Carrier::Netem, backstage) => repeat(line, backstage, impairments),
-            Laid::Inner(_, backstage) => {
-                let ports = sockets(line, &backstage)?;
-                carry(line, ports, impairments, Some(backstage))
-            }
+            Self::Netem(namespace) => join_by_repeater(ends, namespace, impairments),
+            Self::PacketSocket(namespace) => join_by_sockets(ends, namespace, impairments),
         }
     }
 }
 
-/// Throws away what its kernel has sent so far.
-fn empty(line: &Line, tap: &TapDevice) -> Result<()> {
+/// Reads and drops what the kernel has queued at a TAP device while the interface was settled.
+fn discard_queued(ends: &LinkEnds, tap: &TapDevice) -> Result<()> {
     let mut inbox = Inbox::new(BATCH);
     loop {
         match tap.receive(&mut inbox) {
             Ok(0) => return Ok(()),
             Ok(_) => {}
             Err(errno) => {
-                let what = format!("read from an end of link `{}`", line.cable.name);
-                return Err(LabError::refused(what, errno));
+                let what = format!("read from an end of link `{}`", ends.name());
+                return Err(LabError::refused(what, errno).about(ends.subject()));
             }
         }
     }
 }
 
-/// Puts a carrier in the place of another one. Interfaces of nodes are made anew where that has to be, with all that they had: programs
-/// notice nothing but a pause, unless they hold on to the interface itself.
-pub(crate) fn exchange(
-    line: &Line,
-    shared: &Shared,
-    before: Carried,
-    carrier: Carrier,
-    impairments: &[Impairment; 2],
-    down: bool,
-) -> Result<Carried> {
-    if let (Carried::Netem { backstage, .. }, Carrier::Tap | Carrier::PacketSocket) =
-        (&before, carrier)
-    {
-        let backstage = Arc::clone(backstage);
-        let mut batch = Batch::new();
-        batch.delete_link(Inner::repeater(line).device());
-        backstage_do(line, &backstage, batch)?;
-        for side in Side::BOTH {
-            let mut batch = Batch::new();
-            batch.set_largest_batch(line.device(side), u16::MAX);
-            line.execute(side, batch)?;
-        }
-        let ports = sockets(line, &backstage)?;
-        return carry(line, ports, impairments, Some(backstage));
-    }
-    unlay(line, before)?;
-    let laid = lay_ends(line, shared, carrier)?;
-    for side in Side::BOTH {
-        line.settle(side)?;
-    }
-    if down {
-        for side in line.switched() {
-            let mut batch = Batch::new();
-            batch.set_down(line.device(side));
-            line.execute(side, batch)?;
-        }
-        return laid.join(line, impairments);
-    }
-    line.await_up(&Side::BOTH)?;
-    let carried = laid.join(line, impairments)?;
-    line.announce()?;
-    Ok(carried)
-}
-
-/// Takes a link away.
-pub(crate) fn unlay(line: &Line, carried: Carried) -> Result<()> {
-    let ends: &[Side] = match &carried {
-        Carried::Nobody => &[],
-        // Both ends go at once, and one of them may be gone with its node.
-        Carried::Veth => match line.netns(Side::A) {
-            Some(_) => &[Side::A],
-            None => &[Side::B],
-        },
-        // They are gone with the wire.
-        Carried::Wire {
-            backstage: None, ..
-        } => &[],
-        Carried::Wire { .. } | Carried::Netem { .. } => &Side::BOTH,
-    };
-    if let Carried::Netem { backstage, .. } = &carried {
-        let mut batch = Batch::new();
-        batch.delete_link(Inner::repeater(line).device());
-        backstage_do(line, backstage, batch)?;
-    }
-    drop(carried);
-    for side in ends.iter().copied() {
-        if line.netns(side).is_none() {
-            continue;
-        }
-        let mut batch = Batch::new();
-        batch.delete_link(line.device(side));
-        line.execute(side, batch)?;
-    }
-    Ok(())
-}
-
-/// A TAP device as one end, down and without addresses; as a port of a bridge it is up.
-fn tap(line: &Line, side: Side) -> Result<TapDevice> {
-    let Device { index, name } = line.device(side);
-    let whose = line.whose(side);
-    let made = Netns::visit(line.place(side)?, || TapDevice::create(name, index))
-        .map_err(|e| LabError::refused(format!("enter {whose}"), e))?;
+/// Makes a TAP device as one end, without addresses. As a port of a bridge it is up; in a stack it is down.
+fn tap_device(ends: &LinkEnds, side: Side) -> Result<TapDevice> {
+    let Device { index, name } = ends.device(side);
+    let whose = ends.whose(side);
+    let made = Netns::visit(ends.require_netns(side)?, || TapDevice::create(name, index))
+        .map_err(|e| LabError::refused(format!("enter {whose}"), e).about(ends.subject()))?;
     let tap = made.map_err(|RefusedCall { call, errno }| {
-        LabError::refused(
-            format!("make the TAP device `{name}` ({call}), in {whose}"),
-            errno,
-        )
+        let what = format!("make the TAP device `{name}` ({call}), in {whose}");
+        LabError::refused(what, errno).about(ends.subject())
     })?;
-    let end = &line.cable.ends[side];
+    let end = &ends.cable().ends[side];
     let mut batch = Batch::new();
-    batch.set_mac(line.device(side), end.mac);
-    batch.set_mtu(line.device(side), line.cable.mtu);
+    batch.set_mac(ends.device(side), end.mac);
+    batch.set_mtu(ends.device(side), ends.cable().mtu);
     if let Some(bridge) = &end.bridge {
-        batch.give_no_addresses(line.device(side));
-        batch.set_master(line.device(side), Some(bridge.index));
-        batch.set_up(line.device(side));
-        batch.look_at(line.device(side));
+        // A port needs no address. It must have none before it is up, or the kernel would begin with
+        // IPv6 autoconfiguration there.
+        batch.give_no_addresses(ends.device(side));
+        batch.set_master(ends.device(side), Some(bridge.index));
+        batch.set_up(ends.device(side));
+        batch.look_at(ends.device(side));
     }
-    line.execute(side, batch)?;
+    ends.execute(side, batch)?;
     Ok(tap)
 }
 
-/// A veth pair from each end to the backstage, the inner ends up.
-///
-/// netem decides about what it is handed, so it must be handed packets one by one.
-fn lay_to(line: &Line, backstage: &OwnedFd, one_by_one: bool) -> Result<()> {
+/// The largest batch of packets that an end hands over in one piece.
+#[derive(Clone, Copy)]
+enum LargestBatch {
+    /// netem delays, loses and counts what it is handed as one packet, so each packet must come alone
+    /// (net/sched/sch_netem.c).
+    OnePacket,
+    /// A wire tells the packets of a batch apart by itself.
+    Unlimited,
+}
+
+/// Makes a veth pair from each end to the wire namespace, with the inner ends up.
+fn inner_veths(ends: &LinkEnds, namespace: &OwnedFd, largest: LargestBatch) -> Result<()> {
     for side in Side::BOTH {
-        let inner = Inner::of(line, side);
-        let end = &line.cable.ends[side];
+        let inner = InnerEnd::new(ends, side);
+        let end = &ends.cable().ends[side];
+        // Each end is created in the namespace to which it belongs: to move an interface afterwards
+        // takes 13 to 19 ms, an RCU grace period (measured for this project, 2026-08).
         let near = VethEnd {
             mac: Some(end.mac),
-            mtu: Some(line.cable.mtu),
+            mtu: Some(ends.cable().mtu),
             master: end.bridge.as_ref().map(|bridge| bridge.index),
-            ..VethEnd::new(line.device(side))
+            ..VethEnd::new(ends.device(side))
         };
         let far = VethEnd {
-            mtu: Some(line.cable.mtu),
-            netns: Some(backstage.as_fd()),
+            mtu: Some(ends.cable().mtu),
+            netns: Some(namespace.as_fd()),
             ..VethEnd::new(inner.device())
         };
         let mut batch = Batch::new();
         batch.add_veth(&Veth { near, far });
-        if one_by_one {
-            batch.set_largest_batch(near.device, 1);
+        match largest {
+            LargestBatch::OnePacket => batch.set_largest_batch(near.device, 1),
+            LargestBatch::Unlimited => {}
         }
-        if let Plug::Hub(_) = &line.ends[side] {
+        if ends.is_port(side) {
             batch.give_no_addresses(near.device);
             batch.set_up(near.device);
         }
-        line.execute(side, batch)?;
+        ends.execute(side, batch)?;
+        // The near end in a stack has no carrier until its peer is up: veth(4). So the inner end comes
+        // up first, and the stack's own interface when it gets its settings.
         let mut batch = Batch::new();
         batch.give_no_addresses(inner.device());
         batch.set_up(inner.device());
-        backstage_do(line, backstage, batch)?;
+        execute(ends, namespace, batch)?;
     }
     Ok(())
 }
 
-fn backstage_do(line: &Line, backstage: &OwnedFd, batch: Batch) -> Result<()> {
-    Netlink::open_in(backstage.as_fd())
-        .and_then(|mut netlink| netlink.execute(batch))
-        .map_err(|e| backstage_error(line, e))
-}
-
-pub(crate) fn backstage_error(
-    line: &Line,
-    error: crate::kernel::netlink::NetlinkError,
-) -> LabError {
-    LabError::network(format!("the middle of link `{}`", line.cable.name), error)
-}
-
-fn sockets(line: &Line, backstage: &OwnedFd) -> Result<[WirePort; 2]> {
+/// Joins the inner ends by a userspace wire, with a packet socket at each.
+pub(crate) fn join_by_sockets(
+    ends: &LinkEnds,
+    namespace: Arc<OwnedFd>,
+    impairments: &[Impairment; 2],
+) -> Result<ActiveCarrier> {
     let socket = |side| {
-        let index = Inner::of(line, side).index;
-        let what = || format!("open a packet socket for link `{}`", line.cable.name);
-        PacketSocket::for_wire(backstage.as_fd(), index)
+        let index = InnerEnd::new(ends, side).index();
+        let what = || format!("open a packet socket for link `{}`", ends.name());
+        PacketSocket::for_wire(namespace.as_fd(), index)
             .map(WirePort::Packet)
-            .map_err(|e| LabError::io(what(), &e))
+            .map_err(|e| LabError::io(what(), &e).about(ends.subject()))
     };
-    Ok([socket(Side::A)?, socket(Side::B)?])
+    let ports = [socket(Side::A)?, socket(Side::B)?];
+    let wire = start_wire(ends, ports, impairments)?;
+    Ok(ActiveCarrier::PacketSocket { wire, namespace })
 }
 
-/// Hands the link to the threads that carry wires, and looks what is in force.
-fn carry(
-    line: &Line,
+/// Hands the link to the threads that carry wires, and checks that the impairments are in force.
+fn start_wire(
+    ends: &LinkEnds,
     ports: [WirePort; 2],
     impairments: &[Impairment; 2],
-    backstage: Option<Arc<OwnedFd>>,
-) -> Result<Carried> {
-    let name = &line.cable.name;
+) -> Result<WireHandle> {
+    let name = ends.name();
     let spec = WireSpec {
-        name: name.as_str().into(),
-        seed: seed(line),
+        name: name.into(),
+        seed: seed(ends),
         impairments: impairments.clone(),
         spin: false,
     };
     let wire = WireHandle::start(spec, ports)
-        .map_err(|e| LabError::io(format!("carry link `{name}`"), &e))?;
+        .map_err(|e| LabError::io(format!("carry link `{name}`"), &e).about(ends.subject()))?;
     for (direction, asked) in Direction::BOTH.into_iter().zip(impairments) {
         let in_force = wire.impairment(direction);
         if in_force != *asked {
-            return Err(LabError::other(format!(
-                "link `{name}`, {direction}: asked for {asked:?}, but {in_force:?} is in force"
-            )));
+            let why = format!("{direction}: asked for {asked:?}, but {in_force:?} is in force");
+            return Err(LabError::failed(
+                LabErrorKind::Other,
+                format!("carry link `{name}`"),
+                why,
+            ));
         }
     }
-    Ok(Carried::Wire { wire, backstage })
+    Ok(wire)
 }
 
-/// A repeater between the inner ends, and netem where packets leave it.
-fn repeat(line: &Line, backstage: Arc<OwnedFd>, impairments: &[Impairment; 2]) -> Result<Carried> {
-    let repeater = Inner::repeater(line);
+/// Joins the inner ends by a bridge that floods every frame, with netem at both ports.
+fn join_by_repeater(
+    ends: &LinkEnds,
+    namespace: Arc<OwnedFd>,
+    impairments: &[Impairment; 2],
+) -> Result<ActiveCarrier> {
+    let repeater = InnerEnd::repeater(ends);
     let mut batch = Batch::new();
     batch.add_repeater(repeater.device());
     for side in Side::BOTH {
-        batch.set_master(Inner::of(line, side).device(), Some(repeater.index));
+        batch.set_master(InnerEnd::new(ends, side).device(), Some(repeater.index()));
     }
     batch.set_up(repeater.device());
-    backstage_do(line, &backstage, batch)?;
+    execute(ends, &namespace, batch)?;
     let apply = |direction: Direction| {
-        let leaves = Inner::of(line, direction.receiver());
+        // A queueing discipline works where packets leave an interface (tc(8)). Packets of a direction
+        // leave the wire namespace by the inner end of the side that receives them.
+        let leaves = InnerEnd::new(ends, direction.receiver());
         let impairment = &impairments[direction.index()];
-        // The two directions shall not lose the same packets.
-        let seed = seed(line) ^ direction.index() as u64;
-        NetemDevice::apply(backstage.as_fd(), leaves.device(), impairment, seed)
-            .map_err(|e| backstage_error(line, e))
+        // With one seed both directions would lose the same packets.
+        let seed = seed(ends) ^ direction.index() as u64;
+        NetemDevice::apply(namespace.as_fd(), leaves.device(), impairment, seed)
+            .map_err(|e| refused(ends, e))
     };
     let egress = Box::new([apply(Direction::AToB)?, apply(Direction::BToA)?]);
-    Ok(Carried::Netem { egress, backstage })
+    Ok(ActiveCarrier::Netem { egress, namespace })
 }
 
-/// Of the trial's seed and the link's name: no other link has a say in what happens on this one.
-fn seed(line: &Line) -> u64 {
+/// Returns the seed of a link, from the trial's seed and the link's name: what is drawn for this link does
+/// not depend on which other links there are.
+fn seed(ends: &LinkEnds) -> u64 {
     let trial = crate::trial::running::current().map_or(0, |current| current.seed);
-    crate::model::random::seed_for(trial, &line.cable.name)
+    crate::model::random::seed_for(trial, ends.name())
 }

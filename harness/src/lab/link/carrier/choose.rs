@@ -1,4 +1,4 @@
-//! Who carries a link: what was asked for, what this machine has, and what netem can do.
+//! Chooses the carrier of a link: what was asked for, what this machine has, and what netem can do.
 
 use std::os::fd::AsFd;
 use std::sync::OnceLock;
@@ -7,71 +7,78 @@ use crate::impair::{Direction, Impairment};
 use crate::kernel::frames::TapDevice;
 use crate::kernel::netlink::Device;
 use crate::lab::error::{LabError, Result};
-use crate::lab::link::ends::Line;
-use crate::lab::shared::Shared;
+use crate::lab::link::ends::LinkEnds;
+use crate::lab::link::services::WireNamespace;
 use crate::model::carrier::Carrier;
-use crate::netem::{self, NetemDevice};
+use crate::netem::{NetemDevice, find_unsupported};
 use crate::topology::Engine;
 
-/// What an interface can have at most, over which packets go to a TAP device.
+/// The largest MTU of a TAP device, in bytes: 65,535 less the Ethernet header (drivers/net/tun.c).
 const LARGEST_TAP: u32 = 65_521;
 
-/// Who is to carry a link.
+/// Returns the carrier for an engine and impairments, or the error that there is none.
 pub(crate) fn choose(
-    line: &Line,
-    shared: &Shared,
+    ends: &LinkEnds,
+    namespace: &WireNamespace,
     engine: Engine,
     impairments: &[Impairment; 2],
 ) -> Result<Carrier> {
-    let taps = line.cable.mtu <= LARGEST_TAP && TapDevice::is_available();
-    let name = &line.cable.name;
+    let taps = ends.cable().mtu <= LARGEST_TAP && TapDevice::is_available();
+    let wire = if taps {
+        Carrier::Tap
+    } else {
+        Carrier::PacketSocket
+    };
     match engine {
         Engine::Netem => {
-            netem_can(line, impairments)?;
-            match has_netem(shared)? {
-                true => Ok(Carrier::Netem),
-                false => Err(LabError::other(format!(
-                    "link `{name}` cannot be carried by netem: this kernel has none (modules sch_netem and sch_tbf); take `Engine::Auto` or `Engine::Wire`"
-                ))),
+            check_netem(ends, impairments)?;
+            if has_netem(namespace)? {
+                Ok(Carrier::Netem)
+            } else {
+                let why = "cannot be carried by netem: this kernel has none (modules sch_netem and sch_tbf); take `Engine::Auto` or `Engine::Wire`";
+                Err(LabError::not_supported(ends.subject(), why))
             }
         }
-        Engine::Auto
-            if impairments
-                .iter()
-                .all(|it| netem::find_unsupported(it, line.cable.mtu).is_none())
-                && has_netem(shared)? =>
-        {
-            Ok(Carrier::Netem)
+        Engine::Auto => {
+            let mtu = ends.cable().mtu;
+            let fit = |impairment| find_unsupported(impairment, mtu).is_none();
+            if impairments.iter().all(fit) && has_netem(namespace)? {
+                Ok(Carrier::Netem)
+            } else {
+                Ok(wire)
+            }
         }
-        Engine::Tap if !taps => Err(LabError::other(format!(
-            "link `{name}` cannot be carried over TAP devices: /dev/net/tun cannot be opened here, or its MTU is above {LARGEST_TAP}; take `Engine::Wire`"
-        ))),
+        Engine::Wire => Ok(wire),
+        Engine::Tap if taps => Ok(Carrier::Tap),
+        Engine::Tap => {
+            let why = format!(
+                "cannot be carried over TAP devices: /dev/net/tun cannot be opened here, or its MTU is above {LARGEST_TAP}; take `Engine::Wire`"
+            );
+            Err(LabError::not_supported(ends.subject(), why))
+        }
         Engine::PacketSocket => Ok(Carrier::PacketSocket),
-        _ if taps => Ok(Carrier::Tap),
-        _ => Ok(Carrier::PacketSocket),
     }
 }
 
-/// Whether netem can do that; an error that names what it cannot.
-pub(crate) fn netem_can(line: &Line, impairments: &[Impairment; 2]) -> Result<()> {
+/// Checks that netem can do what is asked; the error names the value that it cannot do.
+pub(crate) fn check_netem(ends: &LinkEnds, impairments: &[Impairment; 2]) -> Result<()> {
     for (direction, impairment) in Direction::BOTH.into_iter().zip(impairments) {
-        if let Some(why) = netem::find_unsupported(impairment, line.cable.mtu) {
-            return Err(LabError::other(format!(
-                "link `{}`, {direction}, cannot be carried by netem: {why}; take `Engine::Auto` or `Engine::Wire`",
-                line.cable.name
-            )));
+        if let Some(why) = find_unsupported(impairment, ends.cable().mtu) {
+            let why =
+                format!("cannot be carried by netem: {why}; take `Engine::Auto` or `Engine::Wire`");
+            return Err(LabError::not_supported_in(ends.subject(), direction, why));
         }
     }
     Ok(())
 }
 
-/// Whether this kernel has netem: tried once, on an interface that nobody uses.
-fn has_netem(shared: &Shared) -> Result<bool> {
+/// Returns whether this kernel has netem. The first call tries it on an interface that nobody uses.
+fn has_netem(namespace: &WireNamespace) -> Result<bool> {
     static HAS: OnceLock<bool> = OnceLock::new();
     if let Some(has) = HAS.get() {
         return Ok(*has);
     }
-    let backstage = shared.backstage()?;
-    let attempt = NetemDevice::apply(backstage.as_fd(), Device::LOOPBACK, &Impairment::NONE, 0);
+    let namespace = namespace.get()?;
+    let attempt = NetemDevice::apply(namespace.as_fd(), Device::LOOPBACK, &Impairment::NONE, 0);
     Ok(*HAS.get_or_init(|| attempt.is_ok()))
 }

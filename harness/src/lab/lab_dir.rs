@@ -12,12 +12,12 @@ use crate::topology::plan::NodePlan;
 
 /// The directory of one lab; removed when dropped.
 #[derive(Debug)]
-pub(crate) struct Place(PathBuf);
+pub(crate) struct LabDir(PathBuf);
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-impl Place {
-    pub(crate) fn new() -> Result<Place> {
+impl LabDir {
+    pub(crate) fn new() -> Result<LabDir> {
         loop {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
             let dir = PathBuf::from(format!(
@@ -26,7 +26,7 @@ impl Place {
             ));
             let made = fs::create_dir_all("/run/snowglobe").and_then(|()| fs::create_dir(&dir));
             match made {
-                Ok(()) => return Ok(Place(dir)),
+                Ok(()) => return Ok(LabDir(dir)),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(error) => {
                     return Err(LabError::io(
@@ -138,13 +138,13 @@ fn flat(name: &str) -> String {
         .replace("..", "%2E%2E")
 }
 
-impl AsRef<Path> for Place {
+impl AsRef<Path> for LabDir {
     fn as_ref(&self) -> &Path {
         &self.0
     }
 }
 
-impl Drop for Place {
+impl Drop for LabDir {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }

@@ -1,0 +1,162 @@
+//! What the trial's init is asked for: a node or pod of the plan, as a request for its first process.
+
+use std::path::{Path, PathBuf};
+
+use crate::Fixture;
+use crate::lab::error::{LabError, Result, Subject};
+use crate::lab::lab_dir::LabDir;
+use crate::model::topology::IntoRootfs;
+use crate::sandbox::protocol::node::{Joins, MountContent, NodeMount, NodeRequest, NodeRoot};
+use crate::topology::plan::{NodePlan, StackId, Sysctl};
+use crate::topology::{Mount, MountSource, Owner, Plan, Rootfs, Topology, Users, Volume};
+
+/// Describes the process that holds the namespaces of a pod.
+pub(crate) fn for_pod(topology: &Topology, plan: &Plan, stack: StackId) -> NodeRequest {
+    let planned = &plan[stack];
+    let share_pid = plan
+        .nodes
+        .iter()
+        .any(|node| node.stack == stack && node.share_pid);
+    let name = match planned.owner {
+        Owner::Pod(pod) => topology[pod].name().to_owned(),
+        Owner::Node(node) => topology.node_name(node),
+    };
+    NodeRequest {
+        name,
+        hostname: Some(planned.hostname.clone()),
+        own_pids: share_pid,
+        sysctls: sysctls(&planned.sysctls),
+        ..NodeRequest::default()
+    }
+}
+
+/// Describes the first process of a node, and makes the files and directories that the node mounts.
+pub(crate) fn for_node(
+    topology: &Topology,
+    plan: &Plan,
+    node: &NodePlan,
+    dir: &LabDir,
+) -> Result<NodeRequest> {
+    let stack = &plan[node.stack];
+    let mut mounts = Vec::new();
+    let in_pod = match stack.owner {
+        Owner::Node(_) => false,
+        Owner::Pod(pod) => {
+            let memory = dir.shared_memory(topology[pod].name())?;
+            mounts.push(NodeMount {
+                at: "/dev/shm".into(),
+                content: MountContent::Path(memory),
+                read_only: false,
+            });
+            true
+        }
+    };
+    for mount in &node.mounts {
+        mounts.push(placed(mount, node, dir)?);
+    }
+    Ok(NodeRequest {
+        name: node.name.clone(),
+        hostname: (!in_pod).then(|| stack.hostname.clone()),
+        joins: match (in_pod, node.share_pid) {
+            (false, _) => Joins::Nothing,
+            (true, false) => Joins::Pod,
+            (true, true) => Joins::PodAndPids,
+        },
+        own_pids: !(in_pod && node.share_pid),
+        own_mounts: true,
+        ids: ids(node)?,
+        sysctls: if in_pod {
+            Vec::new()
+        } else {
+            sysctls(&stack.sysctls)
+        },
+        etc: Some(dir.names_of(plan, node)?),
+        mounts,
+        root: node
+            .rootfs
+            .as_ref()
+            .map(|rootfs| root(rootfs, node, dir))
+            .transpose()?,
+    })
+}
+
+fn sysctls(planned: &[Sysctl]) -> Vec<(String, String)> {
+    planned
+        .iter()
+        .map(|sysctl| (sysctl.path.clone(), sysctl.value.clone()))
+        .collect()
+}
+
+fn placed(mount: &Mount, node: &NodePlan, dir: &LabDir) -> Result<NodeMount> {
+    let source = match &mount.source {
+        MountSource::Volume(Volume::Named(name)) => MountContent::Path(dir.volume(name)?),
+        MountSource::Volume(Volume::Tmpfs(size)) => MountContent::Tmpfs(size.as_bytes()),
+        MountSource::Bind(path) => MountContent::Path(found(path, node)?),
+    };
+    Ok(NodeMount {
+        at: PathBuf::from(&mount.at),
+        content: source,
+        read_only: mount.read_only,
+    })
+}
+
+fn found(path: &Path, node: &NodePlan) -> Result<PathBuf> {
+    path.canonicalize().map_err(|e| {
+        LabError::io(
+            format!(
+                "find `{}`, which node `{}` mounts",
+                path.display(),
+                node.name
+            ),
+            &e,
+        )
+    })
+}
+
+fn root(rootfs: &Rootfs, node: &NodePlan, dir: &LabDir) -> Result<NodeRoot> {
+    let layers = match rootfs {
+        Rootfs::Path(path) => vec![found(path, node)?],
+        Rootfs::Fixture(name) => {
+            let explain =
+                |e: snowglobe_fixtures::Error| LabError::invalid_value(subject(node), None, e);
+            let fixture = Fixture::find(name).map_err(explain)?;
+            // Merged: the trees of single packages know nothing of each other's links.
+            vec![fixture.rootfs().map_err(explain)?.to_owned()]
+        }
+    };
+    Ok(NodeRoot {
+        layers,
+        disk: dir.disk(&node.name)?,
+    })
+}
+
+/// Returns the number of ids that a node maps in a user namespace of its own.
+fn ids(node: &NodePlan) -> Result<Option<u32>> {
+    let wanted = match node.users {
+        Users::Trial => return Ok(None),
+        Users::One => return Ok(Some(1)),
+        Users::Range(count) => count,
+    };
+    let available = crate::kernel::id_map::own_ids().unwrap_or(1);
+    if wanted <= available {
+        return Ok(Some(wanted));
+    }
+    let why = format!(
+        "wants {wanted} ids, but the trial has {available}; run the tests as root, or give the user a range in /etc/subuid and /etc/subgid and install `newuidmap` (`cargo xtask doctor` says how), or use `Users::One`"
+    );
+    Err(LabError::not_supported(subject(node), why))
+}
+
+fn subject(node: &NodePlan) -> Subject {
+    Subject::Node(node.name.clone())
+}
+
+/// Marks how a fixture becomes a [`Rootfs`].
+#[derive(Debug)]
+pub enum ByName {}
+
+impl IntoRootfs<ByName> for &Fixture {
+    fn into_rootfs(self) -> Rootfs {
+        Rootfs::Fixture(self.name().to_owned())
+    }
+}

@@ -1,0 +1,61 @@
+//! The cut of a link, for as long as a guard lives.
+
+use std::sync::Arc;
+
+use crate::impair::Direction;
+use crate::kernel::sync::Lock;
+use crate::lab::error::Result;
+use crate::lab::faults::healing::complain;
+use crate::lab::link::state::LinkState;
+
+/// A link that is cut for as long as this lives: see [`Link::cut`](crate::lab::Link::cut).
+#[derive(Debug)]
+#[must_use = "the link is healed as soon as this is dropped"]
+pub struct Cut {
+    state: Arc<Lock<LinkState>>,
+    directions: Vec<Direction>,
+}
+
+impl Cut {
+    /// Cuts some directions of a link.
+    pub(crate) fn new(state: &Arc<Lock<LinkState>>, directions: &[Direction]) -> Result<Self> {
+        let mut cut = Self {
+            state: Arc::clone(state),
+            directions: Vec::new(),
+        };
+        for direction in directions {
+            state.lock().cut(*direction)?;
+            cut.directions.push(*direction);
+        }
+        Ok(cut)
+    }
+
+    /// Returns the state of the link that is cut.
+    pub(crate) fn state(&self) -> &Arc<Lock<LinkState>> {
+        &self.state
+    }
+
+    /// Heals the link now, unless another cut lasts, and returns an error if the kernel refused.
+    ///
+    /// # Errors
+    /// The kernel does not take the filter away.
+    pub fn heal(mut self) -> Result<()> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<()> {
+        let directions = std::mem::take(&mut self.directions);
+        let mut state = self.state.lock();
+        // Each direction is healed even if another one could not be.
+        let healed = directions
+            .into_iter()
+            .map(|direction| state.heal(direction));
+        healed.fold(Ok(()), Result::and)
+    }
+}
+
+impl Drop for Cut {
+    fn drop(&mut self) {
+        complain(self.end());
+    }
+}

@@ -1,0 +1,68 @@
+//! A link that is worse than asked, for as long as a guard lives.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::impair::Impairment;
+use crate::kernel::sync::Lock;
+use crate::lab::error::{LabError, Result};
+use crate::lab::link::ends::LinkEnds;
+use crate::lab::link::state::LinkState;
+use crate::trial::running;
+
+/// A link that is worse for as long as this lives: see [`Link::degrade`](crate::lab::Link::degrade).
+#[derive(Debug)]
+#[must_use = "the link recovers as soon as this is dropped"]
+pub struct Degraded {
+    /// Nothing once the link has recovered.
+    state: Option<Arc<Lock<LinkState>>>,
+    /// The number by which the link knows the degradation.
+    number: u64,
+}
+
+impl Degraded {
+    /// Makes a link worse in both directions.
+    pub(crate) fn new(
+        ends: &LinkEnds,
+        state: &Arc<Lock<LinkState>>,
+        worse: Impairment,
+    ) -> Result<Self> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        worse
+            .validate()
+            .map_err(|wrong| LabError::invalid_value(ends.subject(), None, wrong))?;
+        state.lock().degrade(number, worse)?;
+        Ok(Self {
+            state: Some(Arc::clone(state)),
+            number,
+        })
+    }
+
+    /// Lets the link recover now, and returns an error if that was refused.
+    ///
+    /// # Errors
+    /// The kernel does not change the carrier's impairments.
+    pub fn recover(mut self) -> Result<()> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<()> {
+        let Some(state) = self.state.take() else {
+            return Ok(());
+        };
+        let mut state = state.lock();
+        if state.is_removed() {
+            return Ok(());
+        }
+        state.recover(self.number)
+    }
+}
+
+impl Drop for Degraded {
+    fn drop(&mut self) {
+        if let Err(error) = self.end() {
+            running::complain(format!("a link could not recover: {error}"));
+        }
+    }
+}

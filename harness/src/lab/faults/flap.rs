@@ -1,0 +1,62 @@
+//! A link that is cut and healed by turns, for as long as a guard lives.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::impair::Direction;
+use crate::lab::error::{LabError, Result};
+use crate::lab::faults::cut::Cut;
+
+/// A link that is cut and healed by turns for as long as this lives: see [`Link::flap`](crate::lab::Link::flap).
+#[derive(Debug)]
+#[must_use = "the link is healed as soon as this is dropped"]
+pub struct Flap {
+    /// Dropping it stops the thread.
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Flap {
+    /// Starts to flap a link that is cut: `first` lasts for the first half of the first period.
+    pub(crate) fn new(first: Cut, period: Duration) -> Result<Self> {
+        let (stop, stopped) = mpsc::channel();
+        let thread = std::thread::Builder::new()
+            .name("flap".to_owned())
+            .spawn(move || flap(first, period / 2, &stopped))
+            .map_err(|e| LabError::io("start a thread that flaps a link", &e))?;
+        Ok(Self {
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+}
+
+fn flap(first: Cut, half: Duration, stopped: &Receiver<()>) {
+    let state = Arc::clone(first.state());
+    let mut cut = Some(first);
+    while stopped.recv_timeout(half) == Err(RecvTimeoutError::Timeout) {
+        cut = match cut.take() {
+            Some(cut) => {
+                drop(cut);
+                None
+            }
+            None => match Cut::new(&state, &Direction::BOTH) {
+                Ok(cut) => Some(cut),
+                // The link was removed from the lab: nothing is left to flap.
+                Err(_) => return,
+            },
+        };
+    }
+}
+
+impl Drop for Flap {
+    fn drop(&mut self) {
+        self.stop.take();
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread was printed by the panic hook. Its cut was healed while it unwound.
+            let _ = thread.join();
+        }
+    }
+}

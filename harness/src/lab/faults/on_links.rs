@@ -1,0 +1,71 @@
+//! Faults of a link, as methods of the link.
+
+use std::time::Duration;
+
+use crate::impair::{Direction, Impairment};
+use crate::lab::error::{LabError, Result};
+use crate::lab::faults::cut::Cut;
+use crate::lab::faults::degrade::Degraded;
+use crate::lab::faults::flap::Flap;
+use crate::lab::link::link::Link;
+
+impl Link {
+    /// Cuts the link: packets vanish in both directions, those under way too, and nobody is told: no carrier is lost, no interface goes
+    /// down. It is healed when the guard is dropped; a link that is cut twice is healed when both are.
+    ///
+    /// ```no_run
+    /// # use snowglobe::prelude::*;
+    /// # #[snowglobe::test]
+    /// # fn t() -> TestResult {
+    /// # let lab = shape::pair().start()?;
+    /// let link = lab.links().next().unwrap();
+    /// let cut = link.cut()?;
+    /// // … the leader is not heard any more …
+    /// cut.heal()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn cut(&self) -> Result<Cut> {
+        Cut::new(self.shared_state(), &Direction::BOTH)
+    }
+
+    /// Cuts one direction: what is sent in it vanishes.
+    pub fn cut_one_way(&self, direction: Direction) -> Result<Cut> {
+        Cut::new(self.shared_state(), &[direction])
+    }
+
+    /// Cuts and heals the link by turns until the guard is dropped: cut for the first half of each period, whole for the second.
+    ///
+    /// # Errors
+    /// The period is zero; or as those of [`cut`](Link::cut).
+    pub fn flap(&self, period: Duration) -> Result<Flap> {
+        if period.is_zero() {
+            let subject = self.ends().subject();
+            let why = "cannot flap with a period of zero";
+            return Err(LabError::invalid(subject, why));
+        }
+        Flap::new(self.cut()?, period)
+    }
+
+    /// Makes the link worse for a while: delays and losses add up, and the lower rate holds. It recovers when the guard is dropped;
+    /// several at once compose.
+    ///
+    /// ```no_run
+    /// # use snowglobe::prelude::*;
+    /// # #[snowglobe::test]
+    /// # fn t() -> TestResult {
+    /// # let lab = shape::pair().start()?;
+    /// let link = lab.links().next().unwrap();
+    /// let slow = link.degrade(Impairment::delayed(Duration::from_millis(200)))?;
+    /// // … the service has to cope with it …
+    /// drop(slow);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As those of [`impair`](Link::impair).
+    pub fn degrade(&self, worse: Impairment) -> Result<Degraded> {
+        Degraded::new(self.ends(), self.shared_state(), worse)
+    }
+}

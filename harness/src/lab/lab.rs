@@ -1,0 +1,366 @@
+//! The lab: nodes, links and stacks, found by the ids of the topology.
+
+use std::collections::BTreeSet;
+use std::ops::Index;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::events::{Events, Journal};
+use crate::lab::barrier::Barrier;
+use crate::lab::error::Result;
+use crate::lab::lab_dir::LabDir;
+use crate::lab::link::link::Link;
+use crate::lab::link::services::LinkServices;
+use crate::lab::node::node::Node;
+use crate::lab::node::services::NodeServices;
+use crate::lab::patience::Patience;
+use crate::lab::stack::stack::Stack;
+use crate::lab::wait::{Condition, wait_until};
+use crate::observe::{CaptureGuard, CapturePolicy};
+use crate::topology::plan::StackId;
+use crate::topology::{LinkId, NodeId, Plan, PodId, Topology};
+
+/// A topology brought to life; dropping it takes everything away.
+///
+/// Nodes and links are found by the ids that the topology gave: `lab[bob]`, `lab[cable]`.
+///
+/// ```no_run
+/// use snowglobe::topology::shape;
+///
+/// #[snowglobe::test]
+/// fn ten_in_a_star() -> snowglobe::TestResult {
+///     let lab = shape::star(10).start()?;
+///     for node in lab.nodes() {
+///         println!("{} is {}", node.name(), node.ip());
+///     }
+///     Ok(())
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Lab {
+    topology: Topology,
+    plan: Plan,
+    nodes: Vec<Node>,
+    links: Vec<Link>,
+    /// The network stacks, in the order of the plan.
+    stacks: Vec<Arc<Stack>>,
+    /// The network namespace with the bridges of all switches, if there are any.
+    hub: Option<Arc<OwnedFd>>,
+    /// Links to crowded switches whose nodes have queues of their own.
+    with_gro: BTreeSet<LinkId>,
+    dir: Arc<LabDir>,
+    node_services: NodeServices,
+    link_services: LinkServices,
+    patience: Patience,
+    /// The events of this lab.
+    journal: Arc<Journal>,
+    /// Captures that the environment has asked for.
+    captures: Vec<CaptureGuard>,
+}
+
+impl Lab {
+    /// The topology that it is made of.
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// What was worked out for the topology: subnets, addresses, routes.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// All nodes that were not removed, containers included.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(|node| !node.is_removed())
+    }
+
+    /// All links that were not removed.
+    pub fn links(&self) -> impl Iterator<Item = &Link> {
+        self.links.iter().filter(|link| !link.is_removed())
+    }
+
+    /// The node of this name; a container is found by `pod/container` too.
+    pub fn node(&self, name: &str) -> Option<&Node> {
+        let id = self.topology.find(name)?;
+        Some(&self[id])
+    }
+
+    /// The containers of a pod.
+    pub fn containers(&self, pod: PodId) -> impl Iterator<Item = &Node> {
+        self.topology.containers(pod).map(|id| &self[id])
+    }
+
+    /// The directory of a volume, as the test sees it: what it writes there, nodes that mount the volume read.
+    ///
+    /// ```no_run
+    /// # use snowglobe::topology::{NodeSpec, Topology, Volume};
+    /// # #[snowglobe::test]
+    /// # fn t() -> snowglobe::TestResult {
+    /// let mut topology = Topology::new();
+    /// topology.node(NodeSpec::new("web").volume("/srv", Volume::named("site")));
+    /// let lab = topology.start()?;
+    /// std::fs::write(lab.volume("site")?.join("index.html"), "hello")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn volume(&self, name: &str) -> Result<PathBuf> {
+        self.dir.volume(name)
+    }
+
+    /// Sets how long `wait_for_port`, `wait_for_log`, `wait_until` and barriers wait before they fail: 10 s unless changed.
+    pub fn set_patience(&self, limit: Duration) {
+        self.patience.set(limit);
+    }
+
+    /// Returns the events of this lab, from its start on: carriers that change, faults, programs that
+    /// start, write and die, packets that rules decided on, notes. See [`events`](crate::events).
+    ///
+    /// ```no_run
+    /// # use snowglobe::prelude::*;
+    /// # #[snowglobe::test]
+    /// # fn t() -> TestResult {
+    /// let lab = shape::pair().start()?;
+    /// for event in lab.events().so_far() {
+    ///     println!("{event}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn events(&self) -> Events {
+        Events::new(&self.journal, self.patience.limit())
+    }
+
+    /// A meeting point for `count` threads, in whichever nodes they are.
+    pub fn barrier(&self, count: usize) -> Barrier {
+        Barrier::new(count, self.patience.limit())
+    }
+
+    /// Waits until `condition` holds: a `bool`, an `Option` or a `Result`, looked at again and again. The error has what was seen last.
+    pub fn wait_until<C: Condition>(&self, condition: impl FnMut() -> C) -> Result<C::Value> {
+        wait_until(self.patience.limit(), condition)
+    }
+
+    /// Captures all links; see [`CaptureGuard`].
+    ///
+    /// Without a change of the test, `SNOWGLOBE_CAPTURE=failure` in the environment captures all links of every lab, from the start,
+    /// and keeps what a failed trial leaves; `SNOWGLOBE_CAPTURE=always` keeps all.
+    pub fn capture_all(&self) -> Result<CaptureGuard> {
+        self.capture_from(0)
+    }
+
+    fn capture_from(&self, first: usize) -> Result<CaptureGuard> {
+        let mut guard = CaptureGuard::begin()?;
+        for link in self.links[first..].iter().filter(|link| !link.is_removed()) {
+            link.capture_in(&mut guard)?;
+        }
+        Ok(guard)
+    }
+}
+
+/// The parts of a lab, for those who make, change and end it.
+impl Lab {
+    /// Makes a lab that has nothing yet of its plan.
+    pub(crate) fn empty(topology: Topology, plan: Plan) -> Result<Self> {
+        let patience = Patience::default();
+        let journal = Journal::start();
+        Ok(Self {
+            topology,
+            plan,
+            nodes: Vec::new(),
+            links: Vec::new(),
+            stacks: Vec::new(),
+            hub: None,
+            with_gro: BTreeSet::new(),
+            dir: Arc::new(LabDir::new()?),
+            node_services: NodeServices::new(patience.clone())?,
+            link_services: LinkServices::new(Arc::clone(&journal), patience.clone()),
+            patience,
+            journal,
+            captures: Vec::new(),
+        })
+    }
+
+    pub(crate) fn dir(&self) -> &Arc<LabDir> {
+        &self.dir
+    }
+
+    pub(crate) fn node_services(&self) -> &NodeServices {
+        &self.node_services
+    }
+
+    pub(crate) fn link_services(&self) -> &LinkServices {
+        &self.link_services
+    }
+
+    pub(crate) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Returns all nodes, removed ones too, in the order of the plan.
+    pub(crate) fn all_nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Returns all links, removed ones too, in the order of the plan.
+    pub(crate) fn all_links(&self) -> &[Link] {
+        &self.links
+    }
+
+    /// Returns the links that were removed.
+    pub(crate) fn removed_links(&self) -> BTreeSet<LinkId> {
+        let gone = self.links.iter().filter(|link| link.is_removed());
+        gone.map(Link::id).collect()
+    }
+
+    pub(crate) fn stacks(&self) -> &[Arc<Stack>] {
+        &self.stacks
+    }
+
+    pub(crate) fn stack(&self, id: StackId) -> &Arc<Stack> {
+        &self.stacks[id.index()]
+    }
+
+    pub(crate) fn hub(&self) -> Option<&Arc<OwnedFd>> {
+        self.hub.as_ref()
+    }
+
+    pub(crate) fn set_hub(&mut self, hub: OwnedFd) {
+        self.hub = Some(Arc::new(hub));
+    }
+
+    /// Takes the stacks out, to be put in the order of another plan.
+    pub(crate) fn take_stacks(&mut self) -> Vec<Arc<Stack>> {
+        std::mem::take(&mut self.stacks)
+    }
+
+    pub(crate) fn set_stacks(&mut self, stacks: Vec<Arc<Stack>>) {
+        self.stacks = stacks;
+    }
+
+    /// Takes the nodes out, at the end of the lab.
+    pub(crate) fn take_nodes(&mut self) -> Vec<Node> {
+        std::mem::take(&mut self.nodes)
+    }
+
+    /// Takes the links out, at the end of the lab.
+    pub(crate) fn take_links(&mut self) -> Vec<Link> {
+        std::mem::take(&mut self.links)
+    }
+
+    pub(crate) fn add_node(&mut self, node: Node) {
+        self.nodes.push(node);
+    }
+
+    pub(crate) fn add_link(&mut self, link: Link) {
+        self.links.push(link);
+    }
+
+    /// Returns whether the node's end of a link to a crowded switch has a queue of its own.
+    pub(crate) fn has_gro(&self, link: LinkId) -> bool {
+        self.with_gro.contains(&link)
+    }
+
+    pub(crate) fn note_gro(&mut self, links: impl IntoIterator<Item = LinkId>) {
+        self.with_gro.extend(links);
+    }
+
+    /// Captures the links from the one with this number on, if the environment asks for that.
+    pub(crate) fn capture_as_the_environment_says(&mut self, first: usize) -> Result<()> {
+        if first == self.links.len() || !CapturePolicy::of_environment()?.wants_all() {
+            return Ok(());
+        }
+        let guard = self.capture_from(first)?;
+        self.captures.push(guard);
+        Ok(())
+    }
+
+    /// Takes over another topology and its plan, and returns the lab as it was. The kernel is not asked yet.
+    pub(crate) fn change_plan(&mut self, topology: Topology, plan: Plan) -> Snapshot {
+        Snapshot {
+            topology: std::mem::replace(&mut self.topology, topology),
+            plan: std::mem::replace(&mut self.plan, plan),
+            stacks: self.stacks.clone(),
+            hub: self.hub.clone(),
+            nodes: self.nodes.len(),
+        }
+    }
+
+    /// Takes back the lab as it was, but for the hub, and returns what was of the failed plan.
+    pub(crate) fn restore(&mut self, before: Snapshot) -> Failed {
+        let Snapshot {
+            topology,
+            plan,
+            stacks,
+            hub,
+            nodes,
+        } = before;
+        let failed = Failed {
+            plan: std::mem::replace(&mut self.plan, plan),
+            nodes: self.nodes.split_off(nodes),
+            hub: std::mem::replace(&mut self.hub, hub),
+        };
+        self.topology = topology;
+        self.stacks = stacks;
+        let links = self.plan.cables.len();
+        self.links.truncate(links);
+        self.with_gro.retain(|id| id.index() < links);
+        failed
+    }
+
+    /// Tells links and stacks what a changed plan says of them.
+    pub(crate) fn refresh(&mut self) {
+        for link in &mut self.links {
+            link.refresh(&self.plan);
+        }
+        for (stack, plan) in self.stacks.iter().zip(&self.plan.stacks) {
+            stack.refresh(plan);
+        }
+    }
+
+    /// Tells a link what a changed plan says of it.
+    pub(crate) fn refresh_link(&mut self, id: LinkId) {
+        self.links[id.index()].refresh(&self.plan);
+    }
+}
+
+/// A lab before a change, for the case that the change fails half-way.
+pub(crate) struct Snapshot {
+    topology: Topology,
+    plan: Plan,
+    stacks: Vec<Arc<Stack>>,
+    hub: Option<Arc<OwnedFd>>,
+    /// Number of nodes.
+    nodes: usize,
+}
+
+impl Snapshot {
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+}
+
+/// What there was of a plan that could not be carried out.
+pub(crate) struct Failed {
+    pub(crate) plan: Plan,
+    /// Nodes that the plan before did not have.
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) hub: Option<Arc<OwnedFd>>,
+}
+
+impl Index<NodeId> for Lab {
+    type Output = Node;
+
+    fn index(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+}
+
+impl Index<LinkId> for Lab {
+    type Output = Link;
+
+    fn index(&self, id: LinkId) -> &Link {
+        &self.links[id.index()]
+    }
+}

@@ -1,0 +1,96 @@
+//! Replaces the carrier of a running link by another one, step by step.
+//!
+//! The interfaces in the nodes keep their names, addresses and routes. They keep their identity only
+//! when netem gives way to a packet-socket wire. Otherwise they are deleted and made again, and a
+//! socket that is bound to the old interface stops working.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use crate::impair::Impairment;
+use crate::kernel::netlink::Batch;
+use crate::lab::error::Result;
+use crate::lab::link::carrier::active::ActiveCarrier;
+use crate::lab::link::carrier::attach::{attach_ends, join_by_sockets};
+use crate::lab::link::carrier::detach::detach;
+use crate::lab::link::carrier::inner_end::{InnerEnd, execute};
+use crate::lab::link::ends::LinkEnds;
+use crate::lab::link::services::WireNamespace;
+use crate::model::carrier::Carrier;
+use crate::model::side::Side;
+
+/// Replaces the carrier `before` by `carrier`, and returns when packets pass. A link that is down stays down.
+pub(crate) fn switch_carrier(
+    ends: &LinkEnds,
+    namespace: &WireNamespace,
+    before: ActiveCarrier,
+    carrier: Carrier,
+    impairments: &[Impairment; 2],
+    down: bool,
+) -> Result<ActiveCarrier> {
+    match (before, carrier) {
+        (ActiveCarrier::Netem { namespace, .. }, Carrier::Tap | Carrier::PacketSocket) => {
+            replace_netem(ends, namespace, impairments)
+        }
+        (before, carrier) => make_again(ends, namespace, before, carrier, impairments, down),
+    }
+}
+
+/// Puts a wire in the place of netem, between the inner ends that are there.
+fn replace_netem(
+    ends: &LinkEnds,
+    namespace: Arc<OwnedFd>,
+    impairments: &[Impairment; 2],
+) -> Result<ActiveCarrier> {
+    // 1. The repeater goes, and with it the path through netem. Frames that netem holds are lost.
+    let mut batch = Batch::new();
+    batch.delete_link(InnerEnd::repeater(ends).device());
+    execute(ends, &namespace, batch)?;
+    // 2. netem had to be handed packets one by one. A wire takes whole batches, which is what makes it
+    //    fast, so the limit is lifted before the first frame reaches the sockets.
+    for side in Side::BOTH {
+        let mut batch = Batch::new();
+        batch.set_largest_batch(ends.device(side), u16::MAX);
+        ends.execute(side, batch)?;
+    }
+    // 3. The sockets open and the wire starts. The interfaces in the nodes have noticed nothing.
+    join_by_sockets(ends, namespace, impairments)
+}
+
+/// Deletes the interfaces of both ends, and makes them again for another carrier.
+fn make_again(
+    ends: &LinkEnds,
+    namespace: &WireNamespace,
+    before: ActiveCarrier,
+    carrier: Carrier,
+    impairments: &[Impairment; 2],
+    down: bool,
+) -> Result<ActiveCarrier> {
+    // 1. The old carrier goes first: the new interfaces have the same names and indices.
+    detach(ends, before)?;
+    // 2. The new ends are made. Those in stacks are down and have no addresses yet.
+    let pending = attach_ends(ends, namespace, carrier)?;
+    // 3. Each end gets the settings of the plan: names, addresses, neighbours, routes, sysctls; a port of
+    //    a switch gets its multicast memberships.
+    for side in Side::BOTH {
+        ends.give_settings(side)?;
+    }
+    // 4. The ends of a link that is down go down again. They had to be up for their settings: the kernel
+    //    refuses a route over an interface that is down (ENETDOWN, net/ipv4/fib_semantics.c).
+    if down {
+        for side in ends.switched() {
+            let mut batch = Batch::new();
+            batch.set_down(ends.device(side));
+            ends.execute(side, batch)?;
+        }
+        return pending.join(ends, impairments);
+    }
+    // 5. Only ends that are up are joined: what the kernel sends by itself from a new interface is over
+    //    then, and no counter and no capture sees it.
+    ends.await_up(&Side::BOTH)?;
+    let active = pending.join(ends, impairments)?;
+    // 6. Switches have forgotten the port of the deleted interface, or remember another. A broadcast
+    //    teaches them at once.
+    ends.announce()?;
+    Ok(active)
+}

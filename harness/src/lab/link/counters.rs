@@ -1,0 +1,79 @@
+//! Counts of a link's packets, from wherever its carrier counts them.
+
+use std::os::fd::AsFd;
+
+use crate::impair::{Cause, Counters, Direction, Traffic};
+use crate::kernel::netlink::Netlink;
+use crate::lab::error::{LabError, Result};
+use crate::lab::link::carrier::active::ActiveCarrier;
+use crate::lab::link::carrier::inner_end::{InnerEnd, refused};
+use crate::lab::link::cuts::FilterCounts;
+use crate::lab::link::ends::LinkEnds;
+use crate::model::side::Side;
+
+/// Returns the counts of a direction. `cut` is what filters of cuts have dropped, which a kernel's
+/// counters do not tell apart.
+pub(crate) fn counters(
+    direction: Direction,
+    ends: &LinkEnds,
+    carrier: &mut ActiveCarrier,
+    cut: FilterCounts,
+) -> Result<Counters> {
+    let FilterCounts { before, behind } = cut;
+    let mut counters = match carrier {
+        ActiveCarrier::Nobody => return Err(LabError::removed(ends.subject())),
+        // A wire counts what it cuts by itself.
+        ActiveCarrier::Tap { wire } | ActiveCarrier::PacketSocket { wire, .. } => {
+            return Ok(wire.counters(direction));
+        }
+        ActiveCarrier::Netem { egress, namespace } => {
+            let enters = InnerEnd::new(ends, direction.sender());
+            let counted = Netlink::open_in(namespace.as_fd())
+                .and_then(|mut netlink| netlink.interface(enters.device()))
+                .and_then(|it| {
+                    // The interface counts a frame before the ingress filter drops it
+                    // (net/core/dev.c, __netif_receive_skb_core).
+                    let entered = Traffic {
+                        packets: it.traffic.rx_packets.saturating_sub(before.packets),
+                        bytes: it.traffic.rx_bytes.saturating_sub(before.bytes),
+                    };
+                    egress[direction.index()].counters(entered)
+                });
+            counted.map_err(|e| refused(ends, e))?
+        }
+        ActiveCarrier::Veth => veth_counters(direction, ends)?,
+    };
+    counters.sent += before;
+    let delivered = &mut counters.delivered;
+    delivered.packets = delivered.packets.saturating_sub(behind.packets);
+    delivered.bytes = delivered.bytes.saturating_sub(behind.bytes);
+    for dropped in [before, behind] {
+        *counters.lost.of(Cause::Cut) += dropped;
+    }
+    Ok(counters)
+}
+
+/// Returns what the interfaces at both ends have counted.
+fn veth_counters(direction: Direction, ends: &LinkEnds) -> Result<Counters> {
+    let interface = |side: Side| {
+        let found = ends.open(side)?.interface(ends.device(side));
+        found
+            .map(|it| it.traffic)
+            .map_err(|e| ends.refused(side, e))
+    };
+    let (sent, received) = (
+        interface(direction.sender())?,
+        interface(direction.receiver())?,
+    );
+    Ok(Counters {
+        sent: Traffic {
+            packets: sent.tx_packets,
+            bytes: sent.tx_bytes,
+        },
+        delivered: Traffic {
+            packets: received.rx_packets,
+            bytes: received.rx_bytes,
+        },
+        ..Counters::default()
+    })
+}

@@ -1,0 +1,62 @@
+//! Services that all links of a lab share.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use crate::events::Journal;
+use crate::kernel::sync::Lock;
+use crate::lab::error::Result;
+use crate::lab::patience::Patience;
+use crate::lab::stack::namespace::new_namespace;
+
+/// One lab's wire namespace, its events and the limit of waits. Clones share them.
+#[derive(Clone, Debug)]
+pub(crate) struct LinkServices {
+    wire_namespace: Arc<WireNamespace>,
+    journal: Arc<Journal>,
+    patience: Patience,
+}
+
+impl LinkServices {
+    pub(crate) fn new(journal: Arc<Journal>, patience: Patience) -> Self {
+        Self {
+            wire_namespace: Arc::default(),
+            journal,
+            patience,
+        }
+    }
+
+    pub(crate) fn wire_namespace(&self) -> &WireNamespace {
+        &self.wire_namespace
+    }
+
+    pub(crate) fn journal(&self) -> &Arc<Journal> {
+        &self.journal
+    }
+
+    pub(crate) fn patience(&self) -> &Patience {
+        &self.patience
+    }
+}
+
+/// The network namespace in which impaired links have their inner ends; no node sees it.
+///
+/// Most labs have plain links only. So the namespace is made when the first link needs it.
+#[derive(Debug, Default)]
+pub(crate) struct WireNamespace {
+    made: Lock<Option<Arc<OwnedFd>>>,
+}
+
+impl WireNamespace {
+    /// Returns the namespace, made if there is none yet.
+    pub(crate) fn get(&self) -> Result<Arc<OwnedFd>> {
+        let mut made = self.made.lock();
+        match &*made {
+            Some(namespace) => Ok(Arc::clone(namespace)),
+            None => {
+                let namespace = Arc::new(new_namespace("the middles of links")?);
+                Ok(Arc::clone(made.insert(namespace)))
+            }
+        }
+    }
+}

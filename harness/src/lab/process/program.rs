@@ -1,0 +1,126 @@
+//! A program that is to run in a node: the command line, the streams, the user.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+
+/// What a stream of a program is connected to.
+#[derive(Debug)]
+pub enum Stdio {
+    /// Nothing.
+    Null,
+    /// A pipe to the test.
+    Piped,
+    /// The trial's output, line by line with the node's and the program's name in front; kept for
+    /// [`Process::wait_for_log`]. The default of a program's outputs.
+    Log,
+    /// This file, pipe or socket.
+    Fd(OwnedFd),
+}
+
+impl Stdio {
+    /// Nothing, as [`std::process::Stdio::null`].
+    pub fn null() -> Stdio {
+        Stdio::Null
+    }
+
+    /// A pipe to the test, as [`std::process::Stdio::piped`].
+    pub fn piped() -> Stdio {
+        Stdio::Piped
+    }
+}
+
+impl From<File> for Stdio {
+    fn from(file: File) -> Stdio {
+        Stdio::Fd(file.into())
+    }
+}
+
+impl From<OwnedFd> for Stdio {
+    fn from(fd: OwnedFd) -> Stdio {
+        Stdio::Fd(fd)
+    }
+}
+
+/// What happens to a program that still runs when its lab is dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnDrop {
+    /// It is asked to end by `SIGTERM`, and killed if it has not after a second.
+    #[default]
+    Terminate,
+    /// It is killed.
+    Kill,
+}
+
+/// How a program ended, and what it wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// Its exit code or signal.
+    pub status: ExitStatus,
+    /// What it wrote to its standard output.
+    pub stdout: Vec<u8>,
+    /// What it wrote to its standard error.
+    pub stderr: Vec<u8>,
+}
+
+impl Output {
+    /// Its standard output as text.
+    pub fn stdout_str(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// Its standard error as text.
+    pub fn stderr_str(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).into_owned()
+    }
+}
+
+/// All that is to be known of a program before its start.
+#[derive(Debug)]
+pub(crate) struct ProgramSpec {
+    pub(crate) program: OsString,
+    pub(crate) arg0: Option<OsString>,
+    pub(crate) args: Vec<OsString>,
+    /// The environment; that of the test process if there is none.
+    pub(crate) env: Option<BTreeMap<OsString, OsString>>,
+    pub(crate) dir: Option<PathBuf>,
+    /// Standard input, output and error, where the test connects them.
+    pub(crate) streams: [Option<Stdio>; 3],
+    /// User and group in the node.
+    pub(crate) ids: Option<(u32, u32)>,
+    pub(crate) on_drop: OnDrop,
+    pub(crate) may_die: bool,
+}
+
+impl ProgramSpec {
+    pub(crate) fn new(program: OsString) -> Self {
+        Self {
+            program,
+            arg0: None,
+            args: Vec::new(),
+            env: None,
+            dir: None,
+            streams: [None, None, None],
+            ids: None,
+            on_drop: OnDrop::Terminate,
+            may_die: false,
+        }
+    }
+
+    /// Returns the program's own name, without directories.
+    pub(crate) fn name(&self) -> String {
+        let name = Path::new(&self.program)
+            .file_name()
+            .unwrap_or(&self.program);
+        name.to_string_lossy().into_owned()
+    }
+
+    /// Returns the environment for changes: a copy of the test process's, unless there is one.
+    pub(crate) fn env_mut(&mut self) -> &mut BTreeMap<OsString, OsString> {
+        self.env
+            .get_or_insert_with(|| std::env::vars_os().collect())
+    }
+}

@@ -1,0 +1,80 @@
+//! All programs that were started in a node, and how they come to their end.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::kernel::process::signal::Signal;
+use crate::kernel::sync::Lock;
+use crate::lab::process::running::Running;
+use crate::trial::running as trial;
+
+/// Time between the request to end (`SIGTERM`) and the kill.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The programs that were started in a node since the node's first process started.
+#[derive(Debug, Default)]
+pub(crate) struct Programs {
+    all: Lock<Vec<Arc<Running>>>,
+}
+
+impl Programs {
+    pub(crate) fn add(&self, running: Arc<Running>) {
+        self.all.lock().push(running);
+    }
+
+    /// Returns a label that no program of the node has: `bob/nginx`, and `bob/nginx#2` for the second.
+    pub(crate) fn free_label(&self, label: String) -> String {
+        let same =
+            |running: &&Arc<Running>| running.label().split('#').next() == Some(label.as_str());
+        match self.all.lock().iter().filter(same).count() {
+            0 => label,
+            earlier => format!("{label}#{}", earlier + 1),
+        }
+    }
+
+    /// Returns the programs that have not ended.
+    pub(crate) fn alive(&self) -> Vec<Arc<Running>> {
+        let all = self.all.lock();
+        let alive = all.iter().filter(|running| running.ended().is_none());
+        alive.cloned().collect()
+    }
+
+    /// Notes that nobody is to be surprised by the end of any of the programs.
+    pub(crate) fn expect_all(&self) {
+        self.all.lock().iter().for_each(|running| running.expect());
+    }
+
+    /// Reports the programs that ended badly without anybody having expected an end.
+    pub(crate) fn report_surprises(&self) {
+        for running in self.all.lock().iter() {
+            if let Some(sentence) = running.surprise() {
+                trial::complain(sentence);
+            }
+        }
+    }
+
+    /// Forgets all programs: the node's processes are dead.
+    pub(crate) fn clear(&self) {
+        self.all.lock().clear();
+    }
+}
+
+/// Asks programs to end, and waits a while until they have.
+pub(crate) fn terminate(alive: &[Arc<Running>]) {
+    let asked = alive
+        .iter()
+        .filter(|running| running.is_terminated_on_drop());
+    for running in asked.clone() {
+        running.expect();
+        // A program that has just ended needs no signal, so the refusal (ESRCH) is no news.
+        let _ = running.signal(Signal::SIGTERM as i32);
+        // A stopped process gets the SIGTERM only when it goes on: signal(7).
+        let _ = running.signal(Signal::SIGCONT as i32);
+    }
+    let deadline = Instant::now() + GRACE;
+    for running in asked {
+        // A program that takes longer is killed with its node, whatever its status would be.
+        let _ = running.ended_by(Some(deadline));
+    }
+    alive.iter().for_each(|running| running.expect());
+}

@@ -1,0 +1,161 @@
+//! A program of a node, as the lab knows it.
+//!
+//! A test may drop its [`Process`](crate::lab::Process) while the program runs on. The lab still has
+//! to end the program, and to report a bad end that nobody asked for.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::poll::wait_readable;
+use crate::kernel::process::exit_kind::ExitKind;
+use crate::kernel::process::pidfd_kill;
+use crate::kernel::process::signal::Signal;
+use crate::kernel::sync::Lock;
+use crate::lab::process::log::Log;
+use crate::lab::process::program::OnDrop;
+use crate::sandbox::protocol::EdgeMessage;
+use crate::sandbox::protocol::node::{LONGEST_REPLY, ProcessReply};
+
+/// Time for reading what a program wrote last, after its end.
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// A program that was started in a node.
+#[derive(Debug)]
+pub(crate) struct Running {
+    label: String,
+    /// Process id in the PID namespace of the node.
+    pid: i32,
+    pidfd: OwnedFd,
+    /// The channel on which the node's first process reports the end of the program.
+    end: MessageChannel,
+    status: Lock<Option<ExitStatus>>,
+    log: Arc<Log>,
+    on_drop: OnDrop,
+    /// Whether somebody asked for the end of the program, or has heard of it.
+    expected: AtomicBool,
+}
+
+/// How a program is known to the kernel, and to the node's first process.
+#[derive(Debug)]
+pub(crate) struct Started {
+    pub(crate) pid: i32,
+    pub(crate) pidfd: OwnedFd,
+    pub(crate) end: MessageChannel,
+}
+
+impl Running {
+    pub(crate) fn new(
+        label: String,
+        started: Started,
+        log: Arc<Log>,
+        on_drop: OnDrop,
+        may_die: bool,
+    ) -> Self {
+        let Started { pid, pidfd, end } = started;
+        Self {
+            label,
+            pid,
+            pidfd,
+            end,
+            status: Lock::new(None),
+            log,
+            on_drop,
+            expected: AtomicBool::new(may_die),
+        }
+    }
+
+    /// Returns the name by which reports call the program: `bob/nginx`.
+    pub(crate) fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Returns the process id in the node.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid.cast_unsigned()
+    }
+
+    /// Returns the lines that the program has written.
+    pub(crate) fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Returns whether the program is asked to end, and not killed, when the lab is dropped.
+    pub(crate) fn is_terminated_on_drop(&self) -> bool {
+        match self.on_drop {
+            OnDrop::Terminate => true,
+            OnDrop::Kill => false,
+        }
+    }
+
+    /// Notes that the end of the program is no surprise from now on.
+    pub(crate) fn expect(&self) {
+        self.expected.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn signal(&self, number: i32) -> std::io::Result<()> {
+        pidfd_kill(&self.pidfd, number)
+    }
+
+    /// Waits until the program ends, or until `deadline`. Returns the status if the program ended.
+    pub(crate) fn ended_by(&self, deadline: Option<Instant>) -> Option<ExitStatus> {
+        loop {
+            if let Some(status) = self.ended() {
+                return Some(status);
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                return None;
+            }
+            // An interrupted wait (EINTR) is no answer; the loop looks at the state and the clock.
+            let _ = wait_readable([self.end.as_fd()], left);
+        }
+    }
+
+    /// Returns how the program ended, if it has.
+    pub(crate) fn ended(&self) -> Option<ExitStatus> {
+        let mut status = self.status.lock();
+        if status.is_none() {
+            let mut buffer = [0; LONGEST_REPLY];
+            // The node's first process reports the end. A closed channel means that this process was
+            // killed, and the kernel kills a whole PID namespace with its init: pid_namespaces(7).
+            let killed = Some(ExitStatus::from_raw(Signal::SIGKILL as i32));
+            *status = match self.end.try_receive(&mut buffer) {
+                Ok(None) => None,
+                Ok(Some(message)) => match ProcessReply::decode(message) {
+                    Some(ProcessReply::Ended(raw)) => Some(ExitStatus::from_raw(raw)),
+                    Some(ProcessReply::Runs(_) | ProcessReply::Refused(_)) | None => killed,
+                },
+                Err(_) => killed,
+            };
+        }
+        *status
+    }
+
+    /// Returns a sentence about a bad end that nobody expected, once.
+    pub(crate) fn surprise(&self) -> Option<String> {
+        if self.expected.load(Ordering::Relaxed) {
+            return None;
+        }
+        let status = self.ended().filter(|status| !status.success())?;
+        self.expect();
+        self.log.wait_for_end(Instant::now() + LAST_WORDS);
+        let how = ExitKind::from(status);
+        Some(format!(
+            "`{}` {how} and nobody waited for it; {}",
+            self.label,
+            self.log.tail()
+        ))
+    }
+}
+
+impl AsRawFd for Running {
+    /// Returns the pidfd.
+    fn as_raw_fd(&self) -> i32 {
+        self.pidfd.as_raw_fd()
+    }
+}

@@ -1,0 +1,174 @@
+//! A network stack of a running lab: the network namespace of a node, or of all containers of a pod.
+//!
+//! A stack outlives the processes of its node: after a crash its interfaces stay. So the stack, and not
+//! the node, owns what is attached to interfaces: the filters of partitions and the monitors of captures.
+
+use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+
+use crate::kernel::netlink::{Device, NetlinkError};
+use crate::kernel::netns::Netns;
+use crate::kernel::nft::DropFrom;
+use crate::kernel::sync::{Lock, SharedLock};
+use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
+use crate::lab::first_process::FirstProcess;
+use crate::lab::stack::ingress_filter::{IngressFilter, IngressFilters};
+use crate::lab::stack::monitors::{Monitor, Monitors};
+use crate::model::packet::FrameSource;
+use crate::topology::Owner;
+use crate::topology::plan::{Plan, StackId, StackPlan};
+
+/// A network stack.
+#[derive(Debug)]
+pub(crate) struct Stack {
+    owner: Owner,
+    netns: OwnedFd,
+    /// The process that holds the namespaces of a pod.
+    pod: Option<FirstProcess>,
+    /// The addresses that the name stands for. They change when a cable is laid or moved.
+    primary: SharedLock<Vec<IpAddr>>,
+    removed: AtomicBool,
+    monitors: Lock<Monitors>,
+    filters: IngressFilters,
+}
+
+impl Stack {
+    pub(crate) fn new(plan: &StackPlan, netns: OwnedFd, pod: Option<FirstProcess>) -> Self {
+        Self {
+            owner: plan.owner,
+            netns,
+            pod,
+            primary: SharedLock::new(plan.primary().collect()),
+            removed: AtomicBool::new(false),
+            monitors: Lock::default(),
+            filters: IngressFilters::default(),
+        }
+    }
+
+    /// Returns the node or pod to which the stack belongs.
+    pub(crate) fn owner(&self) -> Owner {
+        self.owner
+    }
+
+    /// Returns the addresses that the name stands for: of each family, the first.
+    pub(crate) fn primary(&self) -> Vec<IpAddr> {
+        self.primary.read().clone()
+    }
+
+    /// Takes over what a changed plan says.
+    pub(crate) fn refresh(&self, plan: &StackPlan) {
+        *self.primary.write() = plan.primary().collect();
+    }
+
+    /// Returns the network namespace, or nothing if the stack was removed.
+    pub(crate) fn netns(&self) -> Option<&OwnedFd> {
+        (!self.removed.load(Ordering::Relaxed)).then_some(&self.netns)
+    }
+
+    /// Returns the network namespace, or the error that the node was removed.
+    pub(crate) fn require_netns(&self) -> Result<BorrowedFd<'_>> {
+        let gone = || LabError::failed(LabErrorKind::Removed, "reach the node", "it was removed");
+        self.netns().map(AsFd::as_fd).ok_or_else(gone)
+    }
+
+    /// Returns the process that holds the namespaces of a pod.
+    pub(crate) fn pod(&self) -> Option<&FirstProcess> {
+        self.pod.as_ref()
+    }
+
+    /// Attaches a monitor to an interface. The source removes the monitor when dropped.
+    pub(crate) fn listen(self: &Arc<Self>, mut monitor: Monitor) -> Result<Box<dyn FrameSource>> {
+        monitor.attach(self.require_netns()?)?;
+        let number = self.monitors.lock().add(monitor);
+        let stack = Arc::downgrade(self);
+        Ok(Box::new(StackSource { stack, number }))
+    }
+
+    /// Lets an interface drop what comes from some senders, until the filter is removed.
+    pub(crate) fn filter(
+        self: &Arc<Self>,
+        device: Device<'_>,
+        from: DropFrom,
+    ) -> Result<StackFilter, NetlinkError> {
+        let filter = self.filters.add(self.netns.as_fd(), device, from)?;
+        let stack = Arc::clone(self);
+        Ok(StackFilter { stack, filter })
+    }
+
+    /// Puts filters and monitors back at an interface that may have been deleted and made again.
+    pub(crate) fn reattach(&self, device: Device<'_>) -> Result<()> {
+        let Some(netns) = self.netns() else {
+            return Ok(());
+        };
+        // Filters first: a frame that a partition keeps out is not to be seen by a capture either.
+        self.filters
+            .reattach(netns.as_fd(), device)
+            .map_err(|e| LabError::network("a partition", e))?;
+        self.monitors.lock().reattach(netns.as_fd(), device.index)
+    }
+
+    /// Ends the stack: what is attached to it goes, and the process that holds a pod is killed.
+    pub(crate) fn remove(&self) {
+        if !self.removed.swap(true, Ordering::Relaxed) {
+            self.give_up_orphans();
+        }
+        *self.monitors.lock() = Monitors::default();
+        if let Some(pod) = &self.pod {
+            pod.kill();
+        }
+    }
+
+    /// Makes the kernel give up connections that nobody holds any more.
+    fn give_up_orphans(&self) {
+        let path = "/proc/sys/net/ipv4/tcp_orphan_retries";
+        // A closed TCP socket with unacknowledged data keeps its namespace for 107 s (measured for
+        // this project, 2026-08). A refusal costs memory for that time and nothing else.
+        let _ = Netns::visit(self.netns.as_fd(), || std::fs::write(path, "1"));
+    }
+}
+
+/// Returns a stack as the subject of an error: a node that lives in it, or the pod.
+pub(crate) fn stack_subject(plan: &Plan, stack: StackId) -> Subject {
+    let node = plan.nodes.iter().find(|node| node.stack == stack);
+    let name = node.map_or(&plan[stack].hostname, |node| &node.name);
+    Subject::Node(name.clone())
+}
+
+/// The source of a monitor's frames, for as long as its stack is there.
+#[derive(Debug)]
+struct StackSource {
+    stack: Weak<Stack>,
+    number: u64,
+}
+
+impl FrameSource for StackSource {
+    fn drain(&self) {
+        if let Some(stack) = self.stack.upgrade() {
+            stack.monitors.lock().drain(self.number);
+        }
+    }
+}
+
+impl Drop for StackSource {
+    fn drop(&mut self) {
+        if let Some(stack) = self.stack.upgrade() {
+            stack.monitors.lock().remove(self.number);
+        }
+    }
+}
+
+/// A filter at an interface of a stack; see [`Stack::filter`].
+#[derive(Debug)]
+pub(crate) struct StackFilter {
+    stack: Arc<Stack>,
+    filter: Arc<IngressFilter>,
+}
+
+impl StackFilter {
+    /// Lets the interface take all frames again, unless it is gone with its stack.
+    pub(crate) fn remove(&self) -> Result<(), NetlinkError> {
+        self.filter.remove(self.stack.netns().is_some())
+    }
+}
