@@ -1,7 +1,8 @@
 //! The network that a test is about, as a value.
 //!
-//! A test says which nodes there are and how they are joined; what that means to a kernel (namespaces, veth pairs, bridges,
-//! addresses, routes, hosts files) is worked out here, by pure code, before anything is asked of a kernel:
+//! A test says which nodes there are and how they are joined; what that means to a kernel
+//! (namespaces, veth pairs, bridges, addresses, routes, hosts files) is worked out here, by pure
+//! code, before anything is asked of a kernel:
 //!
 //! ```
 //! use snowglobe::topology::{LinkSpec, NodeSpec, SwitchSpec, Topology, Volume};
@@ -26,17 +27,20 @@
 //!
 //! # The rules
 //!
-//! - **Names.** A node's name is its hostname: up to 63 letters, digits and hyphens. It resolves everywhere as `bob` and
-//!   `bob.lab`, to the addresses of its first interface. A container resolves as `app.web`, and as `app` if no other has that name.
-//! - **Addresses.** Each segment gets a subnet of each family, and each interface the next address in it: the first switch
-//!   `10.0.0.0/24` and `fd73:6e6f:77::/64`, and so on; switches come first, then cables, in the order in which they were added. The
-//!   same topology always gets the same addresses.
+//! - **Names.** A node's name is its hostname: up to 63 letters, digits and hyphens. It resolves
+//!   everywhere as `bob` and `bob.lab`, to the addresses of its first interface. A container
+//!   resolves as `app.web`, and as `app` if no other has that name.
+//! - **Addresses.** Each segment gets a subnet of each family, and each interface the next address
+//!   in it: the first switch `10.0.0.0/24` and `fd73:6e6f:77::/64`, and so on; switches come first,
+//!   then cables, in the order in which they were added. The same topology always gets the same
+//!   addresses.
 //! - **Interfaces** are `eth0`, `eth1`, … in the order of a node's links, and `to-bob` besides.
-//! - **Routes.** Nodes between segments forward, and every node has static routes along shortest paths, so that all can reach each
-//!   other by name. [`Routing::None`] switches that off, and [`NodeSpec::forward`] does for one node. There is no default route: what
-//!   is not in the lab is unreachable at once. Packets live for 64 hops, as everywhere.
-//! - **Impairments.** A link may be slow, lossy and more: see [`LinkSpec::impair`] and [`crate::impair`]. Which [`Engine`] carries it is worked
-//!   out when the lab starts.
+//! - **Routes.** Nodes between segments forward, and every node has static routes along shortest
+//!   paths, so that all can reach each other by name. [`Routing::None`] switches that off, and
+//!   [`NodeSpec::forward`] does for one node. There is no default route: what is not in the lab is
+//!   unreachable at once. Packets live for 64 hops, as everywhere.
+//! - **Impairments.** A link may be slow, lossy and more: see [`LinkSpec::impair`] and
+//!   [`crate::impair`]. Which [`Engine`] carries it is worked out when the lab starts.
 //!
 //! # Starting
 //!

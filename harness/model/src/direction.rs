@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::side::Side;
 
-/// One of the two directions of a link, whose ends are a and b in the order in which the topology named them.
+/// One of the two directions of a link, whose ends are a and b in the order in which the topology
+/// named them.
 ///
 /// ```
 /// use snowglobe_model::impair::Direction;
@@ -16,19 +17,19 @@ use crate::side::Side;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Direction {
-    /// What a sends to b.
+    /// From side a to side b.
     #[serde(rename = "a_to_b")]
     AToB,
-    /// What b sends to a.
+    /// From side b to side a.
     #[serde(rename = "b_to_a")]
     BToA,
 }
 
 impl Direction {
-    /// Both, in the order of their index.
+    /// Both directions, in the order of their index.
     pub const BOTH: [Direction; 2] = [Direction::AToB, Direction::BToA];
 
-    /// 0 for a to b, 1 for b to a.
+    /// Returns 0 for a to b, and 1 for b to a.
     pub const fn index(self) -> usize {
         self as usize
     }
@@ -49,7 +50,7 @@ impl Direction {
         }
     }
 
-    /// The other one.
+    /// Returns the opposite direction.
     pub const fn reverse(self) -> Self {
         match self {
             Direction::AToB => Direction::BToA,

@@ -1,8 +1,8 @@
 //! Reading files, which this crate leaves to the program that it is part of.
 //!
-//! A topology in TOML may name other files: traces, and tables of jitter. Serde comes across such a name in
-//! the middle of a text, where no argument can be passed. So the program lends one function, once, before
-//! any text is read; `snowglobe` does so before `main`.
+//! A topology in TOML may name other files: traces, and tables of jitter. Serde comes across such a
+//! name in the middle of a text, where no argument can be passed. So the program lends one
+//! function, once, before any text is read; `snowglobe` does so before `main`.
 
 use std::io;
 use std::path::Path;
@@ -11,7 +11,8 @@ use std::sync::OnceLock;
 /// Reads a whole file as text, but fails if the file has more than so many bytes.
 pub type ReadFile = fn(&Path, u64) -> io::Result<String>;
 
-/// Size of the largest file that is read, in bytes. A minute of 1 Gbit/s in Mahimahi's format has 30 MB.
+/// Size of the largest file that is read, in bytes. A minute of 1 Gbit/s in Mahimahi's format has
+/// 30 MB.
 pub const LARGEST_FILE: u64 = 128 << 20;
 
 static READ_FILE: OnceLock<ReadFile> = OnceLock::new();

@@ -6,7 +6,8 @@ use snowglobe::prelude::*;
 
 const DROPPED: u16 = 22;
 const OPEN: u16 = 80;
-/// Long enough for an answer over a plain cable on a busy machine, and shorter than a second SYN takes to give up.
+/// Long enough for an answer over a plain cable on a busy machine, and shorter than a second SYN
+/// takes to give up.
 const WAIT: Duration = Duration::from_millis(500);
 
 /// Who can be connected to: at the dropped port and at the open one.

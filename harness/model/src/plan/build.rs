@@ -1,4 +1,4 @@
-//! Turns a topology into its plan.
+//! Puts a plan together from wiring, addresses, routes and names.
 
 use std::collections::HashMap;
 
@@ -95,7 +95,7 @@ pub(crate) fn plan(topology: &Topology, kept: Option<&Kept<'_>>) -> Result<Plan,
     })
 }
 
-/// Which stacks forward packets.
+/// Returns, for each stack, whether it forwards packets.
 fn forwards(topology: &Topology, wiring: &Wiring) -> Vec<bool> {
     let interior = |ports: &[Attachment]| ports.iter().any(|port| port.segment != ports[0].segment);
     let automatic = topology.settings.routing == Routing::Shortest;
@@ -183,7 +183,8 @@ fn stacks(
     Ok(plans)
 }
 
-/// Returns the sysctls to write before there are interfaces, and gives the others to their interfaces.
+/// Returns the sysctls to write before there are interfaces, and gives the others to their
+/// interfaces.
 fn sysctls(network: &StackSpec, interfaces: &mut [InterfacePlan], forwards: bool) -> Vec<Sysctl> {
     let mut early = Vec::new();
     let mut set = |path: &str, value: u8| {
@@ -192,7 +193,9 @@ fn sysctls(network: &StackSpec, interfaces: &mut [InterfacePlan], forwards: bool
             value: value.to_string(),
         })
     };
-    // A packet may come back by another way than it went.
+    // A node on several segments may hear the answer on another interface than the one that it
+    // asked over. With reverse path filtering the kernel would drop that answer (RFC 3704;
+    // net/ipv4/fib_frontend.c, fib_validate_source).
     if interfaces
         .iter()
         .any(|interface| interface.segment != interfaces[0].segment)
@@ -236,7 +239,8 @@ fn sysctls(network: &StackSpec, interfaces: &mut [InterfacePlan], forwards: bool
     early
 }
 
-/// Two interfaces of a segment with one MAC address would never hear each other.
+/// Refuses one MAC address at two interfaces of a segment: each would take the frames of the other
+/// for its own.
 fn check_macs(topology: &Topology, stacks: &[StackPlan]) -> Result<(), TopologyError> {
     let mut problems = Problems::default();
     let mut owners = HashMap::new();
@@ -334,10 +338,10 @@ fn add_neighbours(
     Ok(())
 }
 
-/// Who is known from the start on a segment.
+/// The neighbours on a segment that are known from the start.
 enum Known {
     None,
-    /// To all the first, and all to the first.
+    /// All know the first interface, and the first knows all.
     First,
     All,
 }

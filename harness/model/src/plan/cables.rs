@@ -1,4 +1,4 @@
-//! Cables: what both ends of each are called, where they are born, and what is true of the whole.
+//! Cables: the names and the namespaces of both ends, and the settings of the whole.
 
 use std::net::Ipv6Addr;
 
@@ -13,7 +13,7 @@ use crate::topology::id::{Endpoint, LinkId};
 use crate::topology::link::{Engine, LinkSpec, Mac};
 use crate::topology::value::Topology;
 
-/// All cables, by number. Those that were there before stay in the bridges that they are in.
+/// Returns all cables, by number. Cables that were there before stay in their bridges.
 pub(crate) fn cables(
     topology: &Topology,
     stacks: &[StackPlan],
@@ -89,7 +89,8 @@ fn emulation(spec: &LinkSpec) -> Option<Box<Emulation>> {
     (!plain).then(|| Box::new(emulation()))
 }
 
-/// The MAC address asked for, or a locally administered one that says which link and which end it is of.
+/// Returns the MAC address that was asked for, or a locally administered one, which says the link
+/// and the side.
 pub(crate) fn mac(topology: &Topology, link: LinkId, side: Side) -> [u8; 6] {
     let asked = topology[link].ends[side]
         .mac
@@ -101,7 +102,7 @@ pub(crate) fn mac(topology: &Topology, link: LinkId, side: Side) -> [u8; 6] {
     })
 }
 
-/// The link-local address that a MAC address makes (RFC 4291, appendix A).
+/// Returns the link-local address that a MAC address makes (RFC 4291, appendix A).
 pub(crate) fn link_local(mac: [u8; 6]) -> Address {
     let [a, b, c, d, e, f] = mac;
     let tail = u64::from_be_bytes([a ^ 2, b, c, 0xff, 0xfe, d, e, f]);
@@ -111,7 +112,7 @@ pub(crate) fn link_local(mac: [u8; 6]) -> Address {
     }
 }
 
-/// The MTU of a link: its own, or the least of the switches it is plugged into, or Ethernet's.
+/// Returns the MTU of a link: its own, or the least of its switches, or that of Ethernet.
 pub(crate) fn mtu(topology: &Topology, link: LinkId) -> u32 {
     let of_switch = |end: &Endpoint| match end {
         Endpoint::Switch(id) => topology[*id].mtu,

@@ -1,7 +1,7 @@
-//! What a running lab changes: it grows, loses cables, and has one moved to another switch.
+//! Plans for a lab that runs: it grows, loses cables, and has cables moved to other switches.
 //!
-//! Nodes and links keep their numbers for ever, so nothing is ever taken out of a topology; what is gone is left out of the
-//! routes. Whatever was not touched keeps its addresses, names and bridges.
+//! Nodes and links keep their numbers, so nothing is ever taken out of a topology. Removed cables
+//! are left out of the routes. All other parts keep their addresses, names and bridges.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,11 @@ use crate::topology::id::{Endpoint, LinkId, Owner, SwitchId};
 use crate::topology::value::Topology;
 
 impl Plan {
-    /// Plans the same topology with more nodes, switches and links, leaving all that it has already as it is. Routes may differ.
+    /// Plans the same topology with more nodes, switches and links. Everything that the plan has
+    /// already stays as it is; only routes may differ.
+    ///
+    /// # Errors
+    /// The topology is wrong, or a link of the plan has changed.
     ///
     /// ```
     /// use snowglobe_model::topology::shape;
@@ -33,7 +37,11 @@ impl Plan {
         self.follow(topology, &BTreeSet::new(), None)
     }
 
-    /// The same for a lab whose cables of these numbers are gone, or one of whose cables was moved.
+    /// Plans the same topology, as [`grow`](Self::grow) does, for a lab of which some cables are
+    /// gone, or one was moved.
+    ///
+    /// # Errors
+    /// The topology is wrong, or a link that is in use has changed.
     pub fn follow(
         &self,
         topology: &Topology,
@@ -66,7 +74,8 @@ impl Plan {
         Ok(grown)
     }
 
-    /// A cable without numbers that change when stacks are added: a new node comes before an old pod.
+    /// Returns a cable without numbers that change when stacks are added: the stack of a new node
+    /// comes before the stack of an old pod.
     fn shows(&self, cable: &CablePlan) -> (CablePlan, [Option<Owner>; 2]) {
         let mut cable = cable.clone();
         let owners = cable.ends.each_mut().map(|end| match end.netns {
@@ -81,7 +90,7 @@ impl Plan {
 }
 
 impl Topology {
-    /// Plugs the end of a cable that is in a switch into another one.
+    /// Plugs the end of a cable that is in a switch into another switch.
     pub fn replug(&mut self, link: LinkId, side: Side, to: SwitchId) {
         self.links[link.index()].ends[side] = Endpoint::Switch(to);
     }

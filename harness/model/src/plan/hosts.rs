@@ -1,6 +1,7 @@
-//! Names as files: the hosts file that all nodes share, and what each adds to it.
+//! Hosts files: the lines that all nodes share, and the lines of each node.
 //!
-//! All nodes have the same text but for a few lines, so that a thousand nodes do not need a million lines.
+//! All nodes have the same text except for a few lines, so that a thousand nodes do not need a
+//! million lines.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -10,7 +11,7 @@ use crate::topology::id::{NodeId, Owner, PodId};
 use crate::topology::node::StackSpec;
 use crate::topology::value::Topology;
 
-/// The lines that a stack asked for itself.
+/// Returns the lines that a stack asked for itself.
 pub(crate) fn own(network: &StackSpec) -> String {
     network
         .hosts
@@ -19,7 +20,8 @@ pub(crate) fn own(network: &StackSpec) -> String {
         .collect()
 }
 
-/// A line for each address that a name stands for. A stack that nobody can reach is known to itself only.
+/// Returns a line for each address that a name stands for. A stack that nobody can reach is known
+/// to itself only.
 pub(crate) fn shared(topology: &Topology, stacks: &mut [StackPlan]) -> String {
     let mut members: HashMap<PodId, Vec<NodeId>> = HashMap::new();
     for id in topology.nodes() {
@@ -78,7 +80,8 @@ fn names(topology: &Topology, name: &str, network: &StackSpec) -> String {
     names
 }
 
-/// How often each name is used: the plain name of a container resolves if it is the only one.
+/// Counts how often each name is used. The plain name of a container resolves if no other thing has
+/// the name.
 fn uses(topology: &Topology) -> HashMap<String, usize> {
     let nodes = topology
         .nodes

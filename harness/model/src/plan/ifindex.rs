@@ -1,8 +1,9 @@
 //! Interface indices, chosen before the kernel is asked.
 //!
-//! Whoever makes an interface chooses its index, so that later requests can name the interface without asking for its
-//! index first. Indices that meet in one network namespace must differ. The indices of all kinds of interfaces stand
-//! in this table, in ranges that never meet, and every plan keeps them as numbers.
+//! Whoever makes an interface chooses its index, so that later requests can name the interface
+//! without asking for its index first. Indices that meet in one network namespace must differ. The
+//! indices of all kinds of interfaces stand in this table, in ranges that never meet, and every
+//! plan keeps them as numbers.
 
 use super::id::InterfaceId;
 use super::limits::{BRIDGES, LINKS, SWITCHES};
@@ -12,8 +13,8 @@ use crate::topology::id::{LinkId, SwitchId};
 /// An interface that a lab makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InterfaceSlot {
-    /// An interface of a stack, at this side of its link. The two ends of a cable always have different indices: then the kernel
-    /// knows sooner that they are up.
+    /// An interface of a stack, at this side of its link. The two ends of a cable always have
+    /// different indices: then the kernel knows sooner that they are up.
     NodeInterface(InterfaceId, Side),
     /// The end of a link that is in the hub, at this side.
     Port(LinkId, Side),

@@ -1,4 +1,4 @@
-//! How large a topology may be, known before anything starts.
+//! Limits of a topology, checked before anything starts.
 
 use crate::topology::error::{Site, TopologyError, TopologyErrorKind as Kind};
 use crate::topology::id::Endpoint;
@@ -25,7 +25,7 @@ pub(crate) const BRIDGES: usize = 1 + BRIDGE_PORTS - FIRST_BRIDGE;
 /// The most ports of a switch.
 const PORTS: usize = FIRST_BRIDGE + (BRIDGE_PORTS - FIRST_BRIDGE) * OTHER_BRIDGES;
 
-/// What this machine allows, as far as whoever starts the lab has found out.
+/// The limits of this machine, as far as the caller has found them out.
 ///
 /// ```
 /// use snowglobe_model::plan::Limits;
@@ -41,23 +41,27 @@ const PORTS: usize = FIRST_BRIDGE + (BRIDGE_PORTS - FIRST_BRIDGE) * OTHER_BRIDGE
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// How many more network namespaces may be made (`user.max_net_namespaces`).
+    /// The number of network namespaces that may still be made (`user.max_net_namespaces`).
     pub net_namespaces: Option<u64>,
-    /// How many more PID namespaces may be made (`user.max_pid_namespaces`).
+    /// The number of PID namespaces that may still be made (`user.max_pid_namespaces`).
     pub pid_namespaces: Option<u64>,
-    /// How many more mount namespaces may be made (`user.max_mnt_namespaces`).
+    /// The number of mount namespaces that may still be made (`user.max_mnt_namespaces`).
     pub mount_namespaces: Option<u64>,
-    /// How many more processes may be started (`RLIMIT_NPROC`, `kernel.pid_max`).
+    /// The number of processes that may still be started (`RLIMIT_NPROC`, `kernel.pid_max`).
     pub processes: Option<u64>,
-    /// How many more descriptors the test process may open (`RLIMIT_NOFILE`, the hard one).
+    /// The number of descriptors that the test process may still open (`RLIMIT_NOFILE`, the hard
+    /// limit).
     pub descriptors: Option<u64>,
 }
 
-/// How many descriptors the test process holds for a node.
+/// The number of descriptors that the test process holds for a node.
 const DESCRIPTORS: u64 = 3;
 
 impl Topology {
-    /// Refuses a topology that is too large for what the machine allows, naming the limit that would be hit.
+    /// Checks that this machine allows a topology of this size.
+    ///
+    /// # Errors
+    /// The machine allows less. The error names the limit.
     pub fn check_limits(&self, limits: &Limits) -> Result<(), TopologyError> {
         let nodes = self.nodes.len() as u64;
         let stacks = self.nodes.iter().filter(|node| node.pod.is_none()).count() + self.pods.len();

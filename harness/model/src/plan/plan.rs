@@ -82,8 +82,8 @@ pub struct BridgePlan {
     /// The alternative name, which has the switch's name in it. Only the first bridge of a switch
     /// has one.
     pub altname: Option<String>,
-    /// The MAC address. Without one, a bridge would take the lowest address of its ports, and change
-    /// with them.
+    /// The MAC address. Without one, a bridge would take the lowest address of its ports, and
+    /// change with them.
     pub mac: [u8; 6],
     /// The MTU, in bytes.
     pub mtu: u32,

@@ -1,10 +1,11 @@
 //! Static routes along the shortest paths.
 //!
-//! A node needs routes only beyond its own segments, so a thousand nodes on one switch need none. Routes to neighbouring
-//! subnets that leave by the same way are merged, so a node in a long line needs a few, not one for each segment.
+//! A node needs routes only beyond its own segments, so a thousand nodes on one switch need none.
+//! Routes to neighbouring subnets over the same hop are merged. So a node in a long line needs a
+//! few routes, and not one for each segment.
 //!
-//! A node is known by its first address. Where the shortest way to that node is not the way to the segment of that address (in a
-//! full mesh, say, where every two have a cable of their own), it gets a route of its own.
+//! A node is known by its first address. The shortest way to a node may differ from the way to the
+//! segment of that address, as in a full mesh. Then the node gets a route of its own.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -15,13 +16,14 @@ use crate::topology::subnet::{Subnet, to_bits, width};
 /// The network as routing sees it, in one address family.
 pub(crate) struct Map<'a> {
     v6: bool,
-    /// The subnets to reach, in order, each with its segment: those in the pool, which may be merged, and the others.
+    /// The subnets to reach, in order, each with its segment: subnets of the pool, which may be
+    /// merged, and others.
     inside: Vec<(Subnet, usize)>,
     outside: Vec<(Subnet, usize)>,
-    /// Of each stack, its interfaces with an address.
+    /// The interfaces of each stack that have an address of the family.
     stacks: Vec<Vec<Port>>,
     forwards: &'a [bool],
-    /// Of each segment, the stacks that are on others too.
+    /// The stacks on each segment that are on other segments too, with their addresses there.
     multihomed: Vec<Vec<(usize, IpAddr)>>,
 }
 
@@ -32,14 +34,14 @@ struct Port {
     ip: IpAddr,
 }
 
-/// Where a packet goes first.
+/// The first hop of a packet.
 #[derive(Clone, Copy)]
 struct Hop {
     via: IpAddr,
     interface: usize,
 }
 
-/// What is found by looking around from a stack. Used again for the next one, since a large network has many.
+/// Results of the search from one stack. The memory is used again for the next stack.
 #[derive(Default)]
 struct View {
     /// The ways by which packets leave.
@@ -55,17 +57,18 @@ struct View {
 /// A way to a segment or stack.
 #[derive(Clone, Copy)]
 struct Way {
-    /// A number in [`View::hops`], or one of the two below.
+    /// The number of the first hop in [`View::hops`], or [`NOWHERE`] or [`HERE`].
     hop: u32,
-    /// How many stacks forward on the way to a segment, or are met on the way to a stack, itself included.
+    /// The number of stacks that forward on the way to a segment, or that are met on the way to a
+    /// stack, itself included.
     length: u32,
-    /// The last stack on it.
+    /// The last stack on the way.
     entry: usize,
 }
 
-/// There is no way.
+/// Marks a destination to which no way leads.
 const NOWHERE: u32 = u32::MAX;
-/// It is one of one's own segments.
+/// Marks a segment that the stack itself is on.
 const HERE: u32 = u32::MAX - 1;
 
 impl<'a> Map<'a> {
@@ -129,14 +132,15 @@ impl<'a> Map<'a> {
         }
     }
 
-    /// The routes of every stack, each with the number of its interface; `None` if they are more than `limit` in all.
+    /// Returns the routes of every stack, each with the number of its interface. Returns nothing if
+    /// all stacks together have more than `limit` routes.
     pub(crate) fn routes(&self, limit: usize) -> Option<Vec<Vec<(usize, RoutePlan)>>> {
         let mut leaves: Vec<Option<Vec<(usize, RoutePlan)>>> = vec![None; self.multihomed.len()];
         let mut all = Vec::with_capacity(self.stacks.len());
         let mut count = 0;
         let mut view = View::default();
         for (stack, ports) in self.stacks.iter().enumerate() {
-            // Those with one interface on the same segment have the same routes.
+            // Stacks with one interface on the same segment have the same routes.
             let routes = match ports[..] {
                 [] => Vec::new(),
                 [
@@ -184,7 +188,7 @@ impl<'a> Map<'a> {
         routes.into_iter().filter_map(route).collect()
     }
 
-    /// Breadth first, over the stacks that forward.
+    /// Finds the shortest ways from a stack to all others, breadth first, over stacks that forward.
     fn search(&self, from: usize, view: &mut View) {
         view.clear(self.multihomed.len(), self.stacks.len());
         view.seen[from] = true;
@@ -224,7 +228,7 @@ impl<'a> Map<'a> {
         }
     }
 
-    /// A new way to leave by: to a neighbour on one's own segment.
+    /// Returns the number of a new first hop: a neighbour on a segment of the stack.
     fn first_hop(&self, from: usize, segment: usize, via: IpAddr, view: &mut View) -> u32 {
         let port = self.stacks[from]
             .iter()
@@ -236,7 +240,7 @@ impl<'a> Map<'a> {
         (view.hops.len() - 1) as u32
     }
 
-    /// The stacks whose first address is not best reached by the way to its segment.
+    /// Returns routes to stacks that are nearer than the segment of their first address.
     fn exceptions(&self, view: &View) -> Vec<(Subnet, u32)> {
         let exception = |(stack, way): &(usize, Way)| {
             let first = self.stacks[*stack].first()?;
@@ -282,9 +286,10 @@ impl View {
     }
 }
 
-/// Merges routes that leave by the same way and between which, by address, no other lies; what cannot be reached stays apart too,
-/// lest two nodes send such a packet to and fro. Own segments do not matter: their routes are closer ones. The subnets are in
-/// order.
+/// Merges routes over the same hop, if no other subnet lies between them by address. Subnets that
+/// cannot be reached stay apart too: a merged route over them would make two nodes send such a
+/// packet to and fro. Subnets of the stack itself do not matter, since their routes are more
+/// specific. The subnets are in order.
 fn merge(subnets: &[(Subnet, usize)], ways: &[Way], merged: &mut Vec<(Subnet, u32)>) {
     let hop = |(_, segment): &(Subnet, usize)| ways[*segment].hop;
     let foreign = |subnet: &(Subnet, usize)| hop(subnet) != HERE;

@@ -1,4 +1,4 @@
-//! What a network stack is to have: its interfaces with all their settings, and what is its own.
+//! Network stacks of a plan: their interfaces with all their settings, and settings of the whole.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -79,7 +79,7 @@ impl Address {
     }
 }
 
-/// Returns whether an address is good on its own link only (IPv6 only: RFC 4291, section 2.5.6).
+/// Returns whether an IPv6 address is link-local (RFC 4291, section 2.5.6).
 pub(crate) fn is_link_local(ip: IpAddr) -> bool {
     matches!(ip, IpAddr::V6(ip) if ip.segments()[0] & 0xffc0 == 0xfe80)
 }

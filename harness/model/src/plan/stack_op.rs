@@ -1,9 +1,10 @@
 //! The things that a network stack can have, one by one.
 //!
-//! A stack is given its settings when the lab starts, some of them again when a link gets another carrier, and others
-//! when the topology changes. All three follow the same list: [`StackPlan::ops`] takes a stack apart into single
-//! [`StackOp`]s, in the order in which a kernel has to be asked, and [`diff`] compares two such lists. The lab has one
-//! interpreter for them. A new kind of setting is a new variant here, and a new arm there.
+//! A stack is given its settings when the lab starts, some of them again when a link gets another
+//! carrier, and others when the topology changes. All three follow the same list:
+//! [`StackPlan::ops`] takes a stack apart into single [`StackOp`]s, in the order in which a kernel
+//! has to be asked, and [`diff`] compares two such lists. The lab has one interpreter for them. A
+//! new kind of setting is a new variant here, and a new arm there.
 
 use std::collections::HashSet;
 
@@ -22,7 +23,8 @@ pub enum StackOp<'p> {
     Up(InterfaceId),
     /// An alternative name of an interface.
     Altname(InterfaceId, &'p str),
-    /// The MTU of an interface, in bytes. The interface is made with it, so only a change has to be asked for.
+    /// The MTU of an interface, in bytes. The interface is made with it, so only a change has to be
+    /// asked for.
     Mtu(InterfaceId, u32),
     /// An address of an interface.
     Address(InterfaceId, &'p Address),
@@ -35,7 +37,8 @@ pub enum StackOp<'p> {
 }
 
 impl<'p> StackOp<'p> {
-    /// Returns the interface that the setting belongs to, or nothing if it belongs to the stack as a whole.
+    /// Returns the interface that the setting belongs to, or nothing if it belongs to the stack as
+    /// a whole.
     pub fn interface(self) -> Option<InterfaceId> {
         match self {
             Self::Sysctl(_) | Self::PacketFilter(_) => None,
@@ -52,10 +55,11 @@ impl<'p> StackOp<'p> {
     /// Returns whether the kernel forgets the setting when its interface goes down.
     pub fn is_lost_when_down(self) -> bool {
         match self {
-            // addrconf_ifdown removes all IPv6 addresses (net/ipv6/addrconf.c); IPv4 addresses stay.
+            // addrconf_ifdown removes all IPv6 addresses (net/ipv6/addrconf.c); IPv4 addresses
+            // stay.
             Self::Address(_, address) => address.ip.is_ipv6(),
-            // fib_disable_ip removes the routes over the interface (net/ipv4/fib_frontend.c), and neigh_ifdown
-            // the neighbours behind it, permanent ones too (net/core/neighbour.c).
+            // fib_disable_ip removes the routes over the interface (net/ipv4/fib_frontend.c), and
+            // neigh_ifdown the neighbours behind it, permanent ones too (net/core/neighbour.c).
             Self::Up(_) | Self::Neighbour(..) | Self::Route(..) => true,
             Self::Sysctl(_)
             | Self::PacketFilter(_)
@@ -79,7 +83,8 @@ impl<'p> StackOp<'p> {
         }
     }
 
-    /// Returns whether the setting has one value at a time: a new value replaces the old one, and nothing is taken away.
+    /// Returns whether the setting has one value at a time: a new value replaces the old one, and
+    /// nothing is taken away.
     pub fn is_replaced(self) -> bool {
         match self {
             Self::Sysctl(_) | Self::Mtu(..) | Self::InterfaceSysctl(..) => true,
@@ -92,8 +97,9 @@ impl<'p> StackOp<'p> {
         }
     }
 
-    /// Returns the step at which the setting is given; settings are taken away in the opposite order. Routes lead to neighbours
-    /// that an address has to reach, and an address needs an interface.
+    /// Returns the step at which the setting is given; settings are taken away in the opposite
+    /// order. Routes lead to neighbours that an address has to reach, and an address needs an
+    /// interface.
     fn step(self) -> u8 {
         match self {
             Self::Sysctl(_) | Self::PacketFilter(_) => 0,

@@ -1,6 +1,9 @@
-//! Switches as bridges. A bridge takes at most 1,023 ports, so a larger switch is several: the first, with the others around it.
+//! Switches as bridges.
 //!
-//! Port *i* is on the bridge that it is on whatever the number of ports, so that a switch can grow.
+//! A bridge takes at most 1,023 ports, so a larger switch is several bridges: the first, and the
+//! others around it.
+//!
+//! The bridge of port *i* does not depend on the number of ports, so that a switch can grow.
 
 use super::kept::Kept;
 use super::limits::{FIRST_BRIDGE, OTHER_BRIDGES, ports};
@@ -17,13 +20,13 @@ pub(crate) const DEFAULT_MTU: u32 = 1500;
 /// Number of ports above which a switch is crowded: one queue is too short for a broadcast to all.
 pub(crate) const CROWD: usize = 250;
 
-/// Which port of which switch is the next to be plugged into.
+/// The next free port of each switch.
 pub(crate) struct Sockets {
     used: Vec<usize>,
 }
 
 impl Sockets {
-    /// The bridge of the next port of a switch.
+    /// Returns the bridge of the next port of a switch.
     pub(crate) fn next(&mut self, end: Endpoint) -> Option<BridgeInterface> {
         let Endpoint::Switch(id) = end else {
             return None;
@@ -103,7 +106,7 @@ fn switch(topology: &Topology, switch: SwitchId, count: usize, crowded: bool) ->
     }
 }
 
-/// A locally administered address that says what it is of.
+/// Returns a locally administered MAC address, which says the kind, the switch and the bridge.
 fn mac(kind: u8, switch: SwitchId, bridge: usize, end: u8) -> [u8; 6] {
     let [_, _, a, b] = (switch.index() as u32).to_be_bytes();
     [0x02, kind, a, b, bridge as u8, end]

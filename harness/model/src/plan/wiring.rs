@@ -1,7 +1,8 @@
-//! Who is plugged into what: network stacks, their interfaces in order, and segments.
+//! The wiring of a topology: network stacks, their interfaces in order, and segments.
 //!
-//! A *stack* is a node that is in no pod, or a pod. A *segment* is what an Ethernet frame to everybody reaches: a cable between
-//! two stacks, or a switch, or several switches joined by cables.
+//! A *stack* is a node that is in no pod, or a pod. A *segment* is everything that an Ethernet
+//! broadcast reaches: a cable between two stacks, or a switch, or several switches joined by
+//! cables.
 
 use std::collections::HashSet;
 
@@ -44,14 +45,14 @@ pub(crate) struct Port {
 #[derive(Default)]
 pub(crate) struct Segment {
     pub(crate) switches: Vec<SwitchId>,
-    /// The cable, if that is all there is.
+    /// The cable, if the segment has no switch.
     pub(crate) cable: Option<LinkId>,
     /// The interfaces on the segment, in the order of links.
     pub(crate) ports: Vec<Port>,
 }
 
 impl Wiring {
-    /// The topology's parts have been checked.
+    /// Wires a topology whose parts have been checked.
     pub(crate) fn of(topology: &Topology) -> Result<Wiring, TopologyError> {
         let (stacks, stack_of_node, stack_of_pod) = stacks(topology);
         let (segments, segment_of_switch) = segments_of_switches(topology)?;
@@ -87,7 +88,7 @@ impl Wiring {
         Ok(wiring)
     }
 
-    /// The addresses of all interfaces, without those whose cable is gone.
+    /// Returns the addresses of all interfaces, except of those whose cable is gone.
     pub(crate) fn reached(
         &self,
         addresses: &[Vec<Vec<Address>>],
@@ -149,7 +150,8 @@ fn stacks(topology: &Topology) -> (Vec<Stack>, Vec<StackId>, Vec<StackId>) {
     (stacks, of_node, of_pod)
 }
 
-/// Joined switches are one segment. A loop of them would carry every broadcast for ever.
+/// Finds the segments of switches. Joined switches are one segment. A loop of switches would carry
+/// every broadcast for ever.
 fn segments_of_switches(
     topology: &Topology,
 ) -> Result<(Vec<Segment>, Vec<SegmentId>), TopologyError> {
@@ -197,14 +199,15 @@ fn root(parent: &mut [usize], mut index: usize) -> usize {
     index
 }
 
-/// What the interfaces of a stack are called.
+/// The names of an interface.
 pub(crate) struct InterfaceName {
     pub(crate) name: String,
     pub(crate) altnames: Vec<String>,
 }
 
-/// `eth0`, `eth1`, … in the order of links, but for the names given by hand; and as alternative names the long ones given by
-/// hand and, for each, `to-bob`.
+/// Returns the names of all interfaces of a stack. The name is `eth0`, `eth1`, … in the order of
+/// links, or the name given by hand. Alternative names are the long ones given by hand, and one
+/// like `to-bob` for each interface.
 pub(crate) fn interface_names(
     topology: &Topology,
     stack: &Stack,
@@ -245,7 +248,8 @@ pub(crate) fn interface_names(
     names
 }
 
-/// `to-bob`, `to-lan`; `to-bob-2` for the second.
+/// Returns the alternative name that says where an interface leads: `to-bob`, `to-lan`, and
+/// `to-bob-2` for the second.
 fn altname(topology: &Topology, port: &Attachment, taken: &mut HashSet<String>) -> Option<String> {
     let other = topology.ends(port.link)[port.side.other()];
     let other = topology.stack_end(other).unwrap_or(other);

@@ -1,4 +1,4 @@
-//! What is wrong with a topology, and where.
+//! The error of topologies: every problem that was found, each with its place.
 
 use std::error::Error;
 use std::fmt;
@@ -9,8 +9,8 @@ use super::id::{LinkId, NodeId, PodId, SwitchId};
 /// Number of problems that an error lists; further ones are only counted.
 const KEPT: usize = 20;
 
-/// Why a topology cannot be started: every problem that was found, each with the node, link or switch that it is about and,
-/// for a topology from TOML, the line and column.
+/// Why a topology cannot be started: every problem that was found, each with the node, link or
+/// switch that it is about and, for a topology from TOML, the line and column.
 ///
 /// ```
 /// use snowglobe_model::topology::{TopologyErrorKind, TopologySubject, shape};
@@ -36,7 +36,8 @@ pub struct TopologyError {
 pub enum TopologyErrorKind {
     /// A value that cannot be: not written as its kind is, out of range, or without meaning.
     Invalid,
-    /// Two parts that ask for the same name, address, subnet or MAC address, or for what excludes one another.
+    /// Two parts that ask for the same name, address, subnet or MAC address, or for what excludes
+    /// one another.
     Conflict,
     /// A part that is referred to or needed, and is not there.
     Missing,

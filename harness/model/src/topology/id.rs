@@ -1,4 +1,4 @@
-//! Ids: what a topology hands out for each thing that it holds. Each kind has a type of its own, so that a link is
+//! Ids of the parts of a topology. Each kind of part has an id type of its own, so that a link is
 //! never taken for a node.
 
 macro_rules! id {
@@ -13,7 +13,8 @@ macro_rules! id {
                 $name(u32::try_from(index).expect("a topology holds fewer than 2^32 things of a kind"))
             }
 
-            /// Returns the position among things of this kind, in the order in which they were added, from 0.
+            /// Returns the position among things of this kind, in the order in which they were
+            /// added, from 0.
             pub fn index(self) -> usize {
                 self.0 as usize
             }
@@ -57,7 +58,7 @@ pub enum Owner {
     Pod(PodId),
 }
 
-/// What a cable can be plugged into.
+/// A thing that a cable can be plugged into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Endpoint {
     /// A node. A container stands for its pod, whose network stack it shares.

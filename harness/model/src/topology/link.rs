@@ -1,7 +1,7 @@
-//! What is asked of links and switches.
+//! Specifications of links and switches.
 //!
-//! Addresses, subnets and MACs may be given as text or as typed values; they are read, and complained about with the name of
-//! the place, when the topology is validated. So no call that builds a topology can fail.
+//! Addresses, subnets and MAC addresses may be given as text or as typed values. Texts are read
+//! when the topology is validated, so that no call that builds a topology can fail.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::impair::{Asymmetric, Direction, Impairment};
 
-/// The address families that a segment gets addresses of.
+/// The families of the automatic addresses on a segment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Families {
@@ -21,7 +21,7 @@ pub enum Families {
     V4,
     /// IPv6 only.
     V6,
-    /// No address but those given by hand.
+    /// No automatic addresses.
     None,
 }
 
@@ -35,7 +35,7 @@ impl Families {
     }
 }
 
-/// What is asked of a link, built by chained calls.
+/// The specification of a link, built by chained calls.
 ///
 /// ```
 /// use snowglobe_model::topology::{EndSpec, LinkSpec, Topology};
@@ -48,8 +48,9 @@ impl Families {
 /// # Ok::<(), snowglobe_model::topology::TopologyError>(())
 /// ```
 ///
-/// An [`Impairment`] is a `LinkSpec` that asks for it in both directions; an [`Asymmetric`] preset is one for a link whose first end has
-/// the access, so that it downloads from the second.
+/// An [`Impairment`] converts into a `LinkSpec` that has it in both directions. An [`Asymmetric`]
+/// preset converts into the specification of a link whose first end has the access, and downloads
+/// from the second end.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LinkSpec {
     pub(crate) name: Option<String>,
@@ -57,25 +58,27 @@ pub struct LinkSpec {
     pub(crate) subnets: Vec<String>,
     pub(crate) families: Option<Families>,
     pub(crate) ends: [EndSpec; 2],
-    /// By [`Direction::index`].
+    /// The impairments, by [`Direction::index`].
     pub(crate) impairments: [Impairment; 2],
     pub(crate) engine: Engine,
 }
 
-/// Who carries the packets of a link.
+/// The engine that carries the packets of a link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Engine {
-    /// The kernel alone for a link without an impairment; its netem where it has that and it can do all that is asked of the
-    /// link; else the userspace wire.
+    /// The library's choice. The kernel alone carries a link without an impairment. The kernel's
+    /// netem carries one that netem can impair as asked. The userspace wire carries all others.
     #[default]
     Auto,
-    /// The kernel's netem. An error where the kernel has none, or it cannot do all that is asked.
+    /// The kernel's netem. Starting fails if the kernel has no netem, or netem cannot do all that
+    /// is asked.
     Netem,
-    /// The userspace wire: the same fate for the same packets in every run, and packet rules without a change of carrier. Over TAP
-    /// devices where they can be had, else over packet sockets.
+    /// The userspace wire: the same packets meet the same fate in every run, and packet rules need
+    /// no change of carrier. The wire uses TAP devices if the machine has them, and packet sockets
+    /// otherwise.
     Wire,
-    /// The userspace wire over TAP devices. An error where there are none.
+    /// The userspace wire over TAP devices. Starting fails if the machine has none.
     Tap,
     /// The userspace wire over packet sockets.
     PacketSocket,
@@ -94,38 +97,41 @@ impl fmt::Display for Engine {
 }
 
 impl LinkSpec {
-    /// A link about which nothing special is asked.
+    /// Returns the specification of a plain link.
     pub fn new() -> Self {
         LinkSpec::default()
     }
 
-    /// A name to find it by and to see in reports; without one it is called after its ends, `alice–bob`.
+    /// Sets the name, for lookups and reports. Without one, a link is called after its ends:
+    /// `alice–bob`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// The largest packet, in bytes, for both ends: 68 to 65,535, and at least 1,280 where IPv6 is spoken.
+    /// Sets the MTU of both ends, in bytes: 68 to 65,535, and at least 1,280 where IPv6 is spoken.
     pub fn mtu(mut self, bytes: u32) -> Self {
         self.mtu = Some(bytes);
         self
     }
 
-    /// A subnet to take addresses from, such as `192.168.7.0/24`; one of each family may be given.
+    /// Adds a subnet to take automatic addresses from, such as `192.168.7.0/24`. One of each family
+    /// may be given.
     pub fn subnet(mut self, subnet: impl ToString) -> Self {
         self.subnets.push(subnet.to_string());
         self
     }
 
-    /// Which families get addresses here, where that is not the topology's choice.
+    /// Sets the families of automatic addresses here, instead of those of the topology.
     pub fn families(mut self, families: Families) -> Self {
         self.families = Some(families);
         self
     }
 
-    /// What it does to packets, in both directions.
+    /// Sets the impairment of both directions.
     ///
-    /// In TOML a link has `preset = "lte"`, or `impair = { delay = "25ms", loss = "5%" }`, or `a_to_b` and `b_to_a`; and `engine = "wire"`.
+    /// In TOML a link has `preset = "lte"`, or `impair = { delay = "25ms", loss = "5%" }`, or
+    /// `a_to_b` and `b_to_a`; and `engine = "wire"`.
     ///
     /// ```
     /// use snowglobe_model::impair::{Direction, Impairment, Percent, preset};
@@ -144,38 +150,38 @@ impl LinkSpec {
         self
     }
 
-    /// What it does to packets in one direction.
+    /// Sets the impairment of one direction.
     pub fn impair_one_way(mut self, direction: Direction, impairment: Impairment) -> Self {
         self.impairments[direction.index()] = impairment;
         self
     }
 
-    /// Who carries its packets, where that is not the library's choice.
+    /// Sets the engine that carries the packets.
     pub fn engine(mut self, engine: Engine) -> Self {
         self.engine = engine;
         self
     }
 
-    /// What is asked of the first end.
+    /// Sets the specification of the first end.
     pub fn a(mut self, end: EndSpec) -> Self {
         self.ends[0] = end;
         self
     }
 
-    /// What is asked of the second end.
+    /// Sets the specification of the second end.
     pub fn b(mut self, end: EndSpec) -> Self {
         self.ends[1] = end;
         self
     }
 
-    /// An address for each end, as [`EndSpec::address`].
+    /// Adds an address at each end, as [`EndSpec::address`] does.
     pub fn addresses(mut self, a: impl ToString, b: impl ToString) -> Self {
         self.ends[0].addresses.push(a.to_string());
         self.ends[1].addresses.push(b.to_string());
         self
     }
 
-    /// A name for the interface at each end, as [`EndSpec::name`].
+    /// Sets the name of the interface at each end, as [`EndSpec::name`] does.
     pub fn names(mut self, a: impl Into<String>, b: impl Into<String>) -> Self {
         self.ends[0].name = Some(a.into());
         self.ends[1].name = Some(b.into());
@@ -198,7 +204,7 @@ impl From<Asymmetric> for LinkSpec {
     }
 }
 
-/// What is asked of an end of a link that is in a node: its interface.
+/// The specification of an end of a link that is in a node: of its interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EndSpec {
@@ -211,33 +217,33 @@ pub struct EndSpec {
 }
 
 impl EndSpec {
-    /// An interface about which nothing special is asked.
+    /// Returns the specification of a plain interface.
     pub fn new() -> Self {
         EndSpec::default()
     }
 
-    /// A name for the interface. One of up to 15 bytes takes the place of `eth0`, `eth1`, …; a longer one, up to 127, is an
-    /// alternative name beside it.
+    /// Sets the name of the interface. A name of up to 15 bytes replaces `eth0`, `eth1`, …. A
+    /// longer one, of up to 127 bytes, is an alternative name.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// A MAC address: a [`Mac`], or text such as `02:00:00:00:00:01`.
+    /// Sets the MAC address: a [`Mac`], or text such as `02:00:00:00:00:01`.
     pub fn mac(mut self, mac: impl ToString) -> Self {
         self.mac = Some(mac.to_string());
         self
     }
 
-    /// An address, such as `10.9.0.1/24`, or `10.9.0.1` where the link or switch has a subnet. An interface with an address of
-    /// a family gets no automatic one of that family.
+    /// Adds an address, such as `10.9.0.1/24`, or `10.9.0.1` where the link or switch has a subnet.
+    /// An interface with such an address gets no automatic one of the same family.
     pub fn address(mut self, address: impl ToString) -> Self {
         self.addresses.push(address.to_string());
         self
     }
 }
 
-/// What is asked of a switch. A `&str` is a `SwitchSpec`.
+/// The specification of a switch. A `&str` is a `SwitchSpec`.
 ///
 /// ```
 /// use snowglobe_model::topology::{SwitchSpec, Topology};
@@ -264,7 +270,7 @@ pub struct SwitchSpec {
 }
 
 impl SwitchSpec {
-    /// A switch of this name.
+    /// Returns the specification of a switch with this name.
     pub fn new(name: impl Into<String>) -> Self {
         SwitchSpec {
             name: name.into(),
@@ -272,25 +278,26 @@ impl SwitchSpec {
         }
     }
 
-    /// The largest packet, in bytes, for the switch and all that is plugged into it without an MTU of its own.
+    /// Sets the MTU of the switch, in bytes, and of all links into it that have none of their own.
     pub fn mtu(mut self, bytes: u32) -> Self {
         self.mtu = Some(bytes);
         self
     }
 
-    /// A subnet to take addresses from, such as `192.168.1.0/24`; one of each family may be given.
+    /// Adds a subnet to take automatic addresses from, such as `192.168.7.0/24`. One of each family
+    /// may be given.
     pub fn subnet(mut self, subnet: impl ToString) -> Self {
         self.subnets.push(subnet.to_string());
         self
     }
 
-    /// Which families get addresses here, where that is not the topology's choice.
+    /// Sets the families of automatic addresses here, instead of those of the topology.
     pub fn families(mut self, families: Families) -> Self {
         self.families = Some(families);
         self
     }
 
-    /// Its name.
+    /// Returns the name.
     pub fn name(&self) -> &str {
         &self.name
     }

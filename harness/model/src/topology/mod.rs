@@ -1,7 +1,8 @@
 //! The network that a test is about, as a value.
 //!
-//! A test says which nodes there are and how they are joined. Names, links and settings are kept here as they were
-//! written, and judged; [`plan`](crate::plan) works out what they mean to a kernel.
+//! A test says which nodes there are and how they are joined. Names, links and settings are kept
+//! here as they were written, and judged; [`plan`](crate::plan) works out what they mean to a
+//! kernel.
 //!
 //! The guide to these values is in `snowglobe::topology`.
 //!

@@ -1,15 +1,15 @@
-//! Names: which ones nodes, interfaces and aliases may have.
+//! Names of nodes, interfaces and aliases, and what is wrong with them.
 //!
-//! The kernel's limits (64 bytes of hostname, 15 of an interface) and the resolver's habits (`10` is the address 0.0.0.10) are
-//! known here, so that nobody meets them later as an errno.
+//! The limits of the kernel (64 bytes of a hostname, 15 of an interface) and the habits of
+//! resolvers (`10` is the address 0.0.0.10) are checked here, so that no errno reports them later.
 
 /// The longest label of a domain name.
 const LABEL: usize = 63;
-/// The longest name of an interface, and the longest alternative name of one.
+/// The longest name of an interface, in bytes (`IFNAMSIZ - 1`).
 pub(crate) const INTERFACE: usize = 15;
 pub(crate) const ALTNAME: usize = 127;
 
-/// A name for an error message: in backquotes, printable, and not longer than a line.
+/// Returns a name for an error message: in backquotes, printable, and no longer than a line.
 pub(crate) fn show(name: &str) -> String {
     let mut text: String = name.chars().take(40).flat_map(char::escape_debug).collect();
     if name.chars().nth(40).is_some() {
@@ -18,7 +18,8 @@ pub(crate) fn show(name: &str) -> String {
     format!("`{text}`")
 }
 
-/// What is wrong with the name of a node, a pod or a switch: the rest of a sentence that starts with the name.
+/// Returns the fault of the name of a node, a pod or a switch, if there is one, as the rest of a
+/// sentence that starts with the name.
 pub(crate) fn wrong_label(name: &str) -> Option<String> {
     wrong_part(name).or_else(|| match name.to_ascii_lowercase().as_str() {
         "localhost" => Some("is reserved: every node is its own `localhost`".into()),
@@ -27,7 +28,7 @@ pub(crate) fn wrong_label(name: &str) -> Option<String> {
     })
 }
 
-/// What is wrong with an alias: a hostname, which may have dots.
+/// Returns the fault of an alias, which is a hostname and may have dots.
 pub(crate) fn wrong_hostname(name: &str) -> Option<String> {
     if name.len() > 253 {
         return Some(format!(
@@ -64,7 +65,7 @@ fn wrong_part(label: &str) -> Option<String> {
         .then(|| "starts or ends with a hyphen; resolvers refuse that".into())
 }
 
-/// Whether resolvers take it for an address, as `inet_aton` does: `10`, `0x7f`.
+/// Returns whether resolvers take the name for an address, as `inet_aton(3)` does: `10`, `0x7f`.
 fn is_numeric(label: &str) -> bool {
     let hex = label
         .strip_prefix("0x")
@@ -75,7 +76,7 @@ fn is_numeric(label: &str) -> bool {
     }
 }
 
-/// What is wrong with the name of an interface.
+/// Returns the fault of the name of an interface, if there is one.
 pub(crate) fn wrong_interface(name: &str) -> Option<String> {
     if name.is_empty() || name.len() > ALTNAME {
         return Some(format!(
@@ -97,7 +98,7 @@ pub(crate) fn wrong_interface(name: &str) -> Option<String> {
     }
 }
 
-/// What is wrong with the name of a volume, which becomes a directory.
+/// Returns the fault of the name of a volume, which becomes the name of a directory.
 pub(crate) fn wrong_volume(name: &str) -> Option<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if let Some(odd) = name.chars().find(|c| !plain(*c)) {

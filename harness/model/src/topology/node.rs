@@ -1,4 +1,4 @@
-//! What is asked of a node and of a pod.
+//! Specifications of nodes, pods, and the programs that nodes run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -7,20 +7,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::topology::storage::{IntoRootfs, Mount, MountSource, Rootfs, Volume};
 
-/// How the user and group ids of a node map to the machine's.
+/// The mapping of the user and group ids of a node to those of the machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Users {
-    /// As the trial's own are mapped.
+    /// The mapping of the trial's own ids.
     #[default]
     Trial,
-    /// One id: root inside is the invoking user outside. Always possible.
+    /// One id: root inside is the invoking user outside. This is always possible.
     One,
-    /// So many ids from 0 on, from `/etc/subuid` or because the tests were started as root.
+    /// This number of ids from 0 on, from `/etc/subuid`, or because the tests were started as root.
     Range(u32),
 }
 
-/// What is asked of a node, built by chained calls. A name alone is enough, and a `&str` is a `NodeSpec`.
+/// The specification of a node, built by chained calls. A name alone is enough, and a `&str` is a
+/// `NodeSpec`.
 ///
 /// ```
 /// use snowglobe_model::topology::{NodeSpec, Topology, Users, Volume};
@@ -43,7 +44,7 @@ pub enum Users {
 #[serde(deny_unknown_fields)]
 pub struct NodeSpec {
     pub(crate) name: String,
-    /// The pod's name, in TOML only: in memory it is the topology that knows which node is in which pod.
+    /// The pod's name, in TOML only. In memory, the topology knows the pods of nodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) pod: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,7 +59,7 @@ pub struct NodeSpec {
     pub(crate) network: StackSpec,
 }
 
-/// What is asked of a pod: containers that share NET, UTS and IPC. A `&str` is a `PodSpec`.
+/// The specification of a pod: containers that share NET, UTS and IPC. A `&str` is a `PodSpec`.
 ///
 /// ```
 /// use snowglobe_model::topology::{PodSpec, Topology};
@@ -79,13 +80,13 @@ pub struct PodSpec {
     pub(crate) network: StackSpec,
 }
 
-/// What is asked of a network stack, a node's own or the one that the containers of a pod share.
+/// The specification of a network stack, of a node or of a pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StackSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) aliases: Vec<String>,
-    /// Lines for its own hosts file: address, name.
+    /// Lines for its own hosts file: address and name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) hosts: Vec<(String, String)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -96,7 +97,8 @@ pub(crate) struct StackSpec {
     pub(crate) drop_inbound: PacketFilter,
 }
 
-/// Ports of its own at which a network stack drops what comes from outside. In TOML: `{ tcp = [22, 80], udp = [53] }`.
+/// Ports at which a network stack drops packets from outside. In TOML: `{ tcp = [22, 80], udp =
+/// [53] }`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PacketFilter {
@@ -122,7 +124,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 
 macro_rules! network_methods {
     () => {
-        /// Another name for it, which all nodes of the lab resolve.
+        /// Adds another name, which all nodes of the lab resolve.
         pub fn alias(mut self, name: impl Into<String>) -> Self {
             self.network.aliases.push(name.into());
             self
@@ -134,13 +136,13 @@ macro_rules! network_methods {
             self
         }
 
-        /// A sysctl of its own namespaces, such as `net.ipv4.tcp_syncookies`.
+        /// Sets a sysctl of its own namespaces, such as `net.ipv4.tcp_syncookies`.
         pub fn sysctl(mut self, key: impl Into<String>, value: impl ToString) -> Self {
             self.network.sysctls.insert(key.into(), value.to_string());
             self
         }
 
-        /// Drops packets to these TCP ports of its own, silently, as a firewall does. What it sends to itself passes.
+        /// Drops packets from outside to these TCP ports of its own, silently, as a firewall does.
         ///
         /// ```
         /// use snowglobe_model::topology::NodeSpec;
@@ -152,14 +154,15 @@ macro_rules! network_methods {
             self
         }
 
-        /// Drops packets to these UDP ports of its own, silently, as a firewall does. What it sends to itself passes.
+        /// Drops packets from outside to these UDP ports of its own, silently, as a firewall does.
         pub fn drop_inbound_udp(mut self, ports: impl IntoIterator<Item = u16>) -> Self {
             self.network.drop_inbound.udp.extend(ports);
             self
         }
 
-        /// Whether it forwards packets between its interfaces. Unless said, it does where
-        /// [`Routing::Shortest`](super::Routing::Shortest) is in force and it has interfaces on two segments or more.
+        /// Sets whether it forwards packets between its interfaces. By default it does if it has
+        /// interfaces on two segments or more and [`Routing::Shortest`](super::Routing::Shortest)
+        /// is in force.
         pub fn forward(mut self, yes: bool) -> Self {
             self.network.forward = Some(yes);
             self
@@ -168,7 +171,7 @@ macro_rules! network_methods {
 }
 
 impl NodeSpec {
-    /// A node of this name, which will be its hostname.
+    /// Returns the specification of a node with this name, which will be its hostname.
     pub fn new(name: impl Into<String>) -> Self {
         NodeSpec {
             name: name.into(),
@@ -176,13 +179,14 @@ impl NodeSpec {
         }
     }
 
-    /// Another root filesystem than the trial's: a fixture, or a directory of the workspace.
+    /// Sets the root filesystem, instead of the trial's: a fixture, or a directory of the
+    /// workspace.
     pub fn rootfs<How>(mut self, rootfs: impl IntoRootfs<How>) -> Self {
         self.rootfs = Some(rootfs.into_rootfs());
         self
     }
 
-    /// How its ids map to the machine's.
+    /// Sets the mapping of its ids to those of the machine.
     pub fn users(mut self, users: Users) -> Self {
         self.users = users;
         self
@@ -215,13 +219,13 @@ impl NodeSpec {
         })
     }
 
-    /// Mounts anything.
+    /// Adds a mount of any kind.
     pub fn mount(mut self, mount: Mount) -> Self {
         self.mounts.push(mount);
         self
     }
 
-    /// A program that runs when the node starts, and again when it restarts.
+    /// Adds a program that runs when the node starts, and again when it restarts.
     pub fn command(mut self, command: impl Into<StartCommand>) -> Self {
         self.commands.push(command.into());
         self
@@ -229,14 +233,15 @@ impl NodeSpec {
 
     network_methods!();
 
-    /// Its name.
+    /// Returns the name.
     pub fn name(&self) -> &str {
         &self.name
     }
 }
 
 impl PodSpec {
-    /// A pod of this name, which will be the hostname of all its containers.
+    /// Returns the specification of a pod with this name, which will be the hostname of all its
+    /// containers.
     pub fn new(name: impl Into<String>) -> Self {
         PodSpec {
             name: name.into(),
@@ -244,7 +249,7 @@ impl PodSpec {
         }
     }
 
-    /// Its containers see one another's processes.
+    /// Lets its containers see one another's processes.
     pub fn share_pid(mut self) -> Self {
         self.share_pid = true;
         self
@@ -252,7 +257,7 @@ impl PodSpec {
 
     network_methods!();
 
-    /// Its name.
+    /// Returns the name.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -296,7 +301,7 @@ impl From<String> for PodSpec {
 pub struct StartCommand {
     /// The program: a path, or a name to be found on the node's `PATH`.
     pub program: String,
-    /// Its arguments.
+    /// The arguments.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
     /// Variables set in addition to the trial's.
@@ -305,13 +310,13 @@ pub struct StartCommand {
     /// The directory in the node to start in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dir: Option<PathBuf>,
-    /// The TCP port on which it listens when it is ready.
+    /// The TCP port on which the program listens when it is ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_port: Option<u16>,
 }
 
 impl StartCommand {
-    /// Runs `program` without arguments.
+    /// Returns the command that runs `program` without arguments.
     pub fn new(program: impl Into<String>) -> Self {
         StartCommand {
             program: program.into(),
@@ -346,7 +351,7 @@ impl StartCommand {
         self
     }
 
-    /// Says on which TCP port it listens when it is ready.
+    /// Sets the TCP port on which the program listens when it is ready.
     pub fn ready_port(mut self, port: u16) -> Self {
         self.ready_port = Some(port);
         self

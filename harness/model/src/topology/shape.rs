@@ -1,7 +1,7 @@
 //! Ready-made topologies.
 //!
-//! Nodes are called `n1`, `n2`, … but for those with a part to play. A shape that asks for absurdly many nodes or links stops
-//! being built some way past what [`validate`](Topology::validate) accepts.
+//! Nodes are called `n1`, `n2`, …, except those with a role of their own. A shape with absurdly
+//! many nodes or links is built only some way past what [`validate`](Topology::validate) accepts.
 //!
 //! ```
 //! use snowglobe_model::topology::shape;
@@ -18,10 +18,10 @@ use crate::random::splitmix;
 use crate::topology::id::NodeId;
 use crate::topology::value::Topology;
 
-/// Where building stops.
+/// The number of nodes or links at which building stops.
 const ENOUGH: usize = 100_000;
 
-/// `alice` and `bob`, joined by a cable.
+/// Returns `alice` and `bob`, joined by a cable.
 pub fn pair() -> Topology {
     let mut topology = Topology::new();
     let (alice, bob) = (topology.node("alice"), topology.node("bob"));
@@ -29,7 +29,7 @@ pub fn pair() -> Topology {
     topology
 }
 
-/// A switch, `lan`, with so many nodes.
+/// Returns a switch, `lan`, with this number of nodes.
 pub fn star(nodes: usize) -> Topology {
     let mut topology = Topology::new();
     let lan = topology.switch("lan");
@@ -39,7 +39,7 @@ pub fn star(nodes: usize) -> Topology {
     topology
 }
 
-/// So many nodes in a row. Those within forward.
+/// Returns this number of nodes in a row. All but the two ends forward.
 pub fn line(nodes: usize) -> Topology {
     let mut topology = Topology::new();
     let nodes = numbered(&mut topology, nodes);
@@ -49,7 +49,7 @@ pub fn line(nodes: usize) -> Topology {
     topology
 }
 
-/// So many nodes in a circle; with fewer than three, a [`line()`].
+/// Returns this number of nodes in a circle; with fewer than three, a [`line()`].
 pub fn ring(nodes: usize) -> Topology {
     let mut topology = line(nodes);
     let nodes: Vec<NodeId> = topology.nodes().collect();
@@ -59,7 +59,7 @@ pub fn ring(nodes: usize) -> Topology {
     topology
 }
 
-/// So many nodes, every two of them joined by a cable.
+/// Returns this number of nodes, every two of them joined by a cable.
 pub fn full_mesh(nodes: usize) -> Topology {
     let mut topology = Topology::new();
     let nodes = numbered(&mut topology, nodes);
@@ -74,7 +74,8 @@ pub fn full_mesh(nodes: usize) -> Topology {
     topology
 }
 
-/// A root, `n1`, with so many children, each of which has as many, and so on for so many levels of links.
+/// Returns a tree: a root, `n1`, with this number of children, each of which has as many, for this
+/// number of levels of links.
 pub fn tree(levels: usize, children: usize) -> Topology {
     let mut topology = Topology::new();
     let mut row = vec![topology.node("n1")];
@@ -95,8 +96,8 @@ pub fn tree(levels: usize, children: usize) -> Topology {
     topology
 }
 
-/// Two nodes, `left` and `right`, joined by the cable that all must share, with `left-1`, … and `right-1`, … around them. The
-/// first link is the shared one.
+/// Returns two nodes, `left` and `right`, joined by a cable, with `left-1`, … and `right-1`, …
+/// around them. The first link is the shared cable.
 pub fn dumbbell(left: usize, right: usize) -> Topology {
     let mut topology = Topology::new();
     let hubs = [("left", left), ("right", right)]
@@ -111,7 +112,8 @@ pub fn dumbbell(left: usize, right: usize) -> Topology {
     topology
 }
 
-/// So many nodes, all connected, by half as many cables again as are needed for that: always the same for the same seed.
+/// Returns this number of connected nodes, with half as many cables again as that needs. The result
+/// is always the same for the same seed.
 pub fn random(nodes: usize, seed: u64) -> Topology {
     let mut topology = Topology::new();
     let nodes = numbered(&mut topology, nodes);
@@ -134,11 +136,11 @@ fn numbered(topology: &mut Topology, nodes: usize) -> Vec<NodeId> {
         .collect()
 }
 
-/// Seeded, and the same for ever.
+/// A generator of numbers that are always the same for the same seed.
 pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    /// A number from 0 to `bound`, without it.
+    /// Returns a number below `bound`.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         ((u128::from(splitmix(&mut self.0)) * bound as u128) >> 64) as usize
     }

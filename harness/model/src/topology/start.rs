@@ -1,31 +1,33 @@
 //! `topology.start()`, although this crate does not know what a lab is.
 //!
-//! A user calls `topology.start()?` without an import, so `start` has to be an inherent method of [`Topology`]. But it
-//! makes a lab, of which this crate knows nothing. So the method is generic over what it makes, and the trait
-//! [`StartAs`] does the work. The crate `snowglobe` implements that trait once, for its `Lab`. Where there is one
-//! implementation only, the compiler infers the type, and `let lab = topology.start()?;` needs no annotation.
+//! A user calls `topology.start()?` without an import, so `start` has to be an inherent method of
+//! [`Topology`]. But it makes a lab, of which this crate knows nothing. So the method is generic
+//! over what it makes, and the trait [`StartAs`] does the work. The crate `snowglobe` implements
+//! that trait once, for its `Lab`. Where there is one implementation only, the compiler infers the
+//! type, and `let lab = topology.start()?;` needs no annotation.
 
 use super::value::Topology;
 
-/// Makes something that runs from a topology: a lab.
+/// A way to make something that runs, a lab, from a topology.
 pub trait StartAs<L> {
-    /// Why it could not be made.
+    /// The error of a start that failed.
     type Error;
 
-    /// Makes it.
+    /// Starts the topology.
     ///
     /// # Errors
-    /// As the implementation says.
+    /// The implementation says.
     fn start_as(&self) -> Result<L, Self::Error>;
 }
 
 impl Topology {
-    /// Brings the topology to life. It makes the nodes, lays the cables, gives the addresses and runs the nodes' commands.
-    /// It returns when packets pass and those commands are ready.
+    /// Brings the topology to life. It makes the nodes, lays the cables, gives the addresses and
+    /// runs the nodes' commands. It returns when packets pass and those commands are ready.
     ///
     /// # Errors
-    /// The topology is wrong (see [`validate`](Topology::validate)), needs more than this machine allows, or the kernel refuses
-    /// something: the error names the node or link. Nothing is left then.
+    /// The topology is wrong (see [`validate`](Topology::validate)), needs more than this machine
+    /// allows, or the kernel refuses something: the error names the node or link. Nothing is left
+    /// then.
     ///
     /// An example is in `snowglobe::topology`, at "Starting".
     pub fn start<L>(&self) -> Result<L, <Self as StartAs<L>>::Error>

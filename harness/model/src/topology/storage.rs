@@ -1,4 +1,4 @@
-//! What a node has on disk: its root filesystem, volumes and binds.
+//! Files of a node: its root filesystem, volumes and binds.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -22,27 +22,27 @@ pub struct Size(u64);
 const UNITS: [(&str, u32); 4] = [("GiB", 30), ("MiB", 20), ("KiB", 10), ("B", 0)];
 
 impl Size {
-    /// `n` bytes.
+    /// Returns a size of `n` bytes.
     pub const fn bytes(n: u64) -> Self {
         Size(n)
     }
 
-    /// `n` times 1,024 bytes.
+    /// Returns a size of `n` times 1,024 bytes.
     pub const fn kib(n: u64) -> Self {
         Size(n.saturating_mul(1 << 10))
     }
 
-    /// `n` times 1,024² bytes.
+    /// Returns a size of `n` times 1,024² bytes.
     pub const fn mib(n: u64) -> Self {
         Size(n.saturating_mul(1 << 20))
     }
 
-    /// `n` times 1,024³ bytes.
+    /// Returns a size of `n` times 1,024³ bytes.
     pub const fn gib(n: u64) -> Self {
         Size(n.saturating_mul(1 << 30))
     }
 
-    /// The number of bytes.
+    /// Returns the number of bytes.
     pub const fn as_bytes(self) -> u64 {
         self.0
     }
@@ -107,25 +107,26 @@ impl From<Size> for String {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Volume {
-    /// Lives as long as the lab; all nodes that mount the name see the same files.
+    /// A directory that lives as long as the lab. All nodes that mount the name see the same files.
     Named(String),
-    /// In memory, this node's own, at most so large.
+    /// Memory of at most this size, for this node alone.
     Tmpfs(Size),
 }
 
 impl Volume {
-    /// A volume that lives as long as the lab and is shared by all nodes that mount this name.
+    /// Returns a volume that lives as long as the lab and is shared by all nodes that mount this
+    /// name.
     pub fn named(name: impl Into<String>) -> Self {
         Volume::Named(name.into())
     }
 
-    /// A volume in memory of at most `size`, the node's own.
+    /// Returns a volume in memory of at most `size`, for the node alone.
     pub fn tmpfs(size: Size) -> Self {
         Volume::Tmpfs(size)
     }
 }
 
-/// Where the files of a [`Mount`] come from.
+/// The origin of the files of a [`Mount`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum MountSource {
     /// A volume.
@@ -134,15 +135,15 @@ pub enum MountSource {
     Bind(PathBuf),
 }
 
-/// Something mounted in a node.
+/// A directory or file that is mounted in a node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "MountText", into = "MountText")]
 pub struct Mount {
     /// The absolute path in the node.
     pub at: String,
-    /// What is seen there.
+    /// The files that the node sees there.
     pub source: MountSource,
-    /// Whether the node can only read it.
+    /// Whether the node can only read the files.
     pub read_only: bool,
 }
 
@@ -202,7 +203,8 @@ impl From<Mount> for MountText {
     }
 }
 
-/// The root filesystem of a node, laid under it by overlay: what the node writes is its own and vanishes.
+/// The root filesystem of a node. An overlay keeps it unchanged: everything that the node writes
+/// vanishes with the node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rootfs {
@@ -212,16 +214,18 @@ pub enum Rootfs {
     Path(PathBuf),
 }
 
-/// A way to name the root filesystem of a node: anything that converts into a [`Rootfs`], or a fixture.
+/// A way to name the root filesystem of a node: anything that converts into a [`Rootfs`], or a
+/// fixture.
 ///
-/// Fixtures belong to a crate that this one does not know, and `From<&Fixture> for Rootfs` could be written in neither of
-/// the crates that know both. The parameter says how the conversion is made; the compiler infers it.
+/// Fixtures belong to a crate that this one does not know, and `From<&Fixture> for Rootfs` could be
+/// written in neither of the crates that know both. The parameter says how the conversion is made;
+/// the compiler infers it.
 pub trait IntoRootfs<How> {
     /// Returns the root filesystem.
     fn into_rootfs(self) -> Rootfs;
 }
 
-/// Marks what converts into a [`Rootfs`] by [`Into`].
+/// Marks values that convert into a [`Rootfs`] by [`Into`].
 #[derive(Debug)]
 pub enum ByInto {}
 

@@ -23,7 +23,8 @@ pub struct Subnet {
 }
 
 impl Subnet {
-    /// The subnet with this prefix length in which `address` lies; `None` if the length is more than the address has bits.
+    /// Returns the subnet with this prefix length that has `address` in it. Returns nothing if the
+    /// length exceeds the bits of the address.
     pub fn around(address: IpAddr, prefix: u8) -> Option<Self> {
         (prefix <= width(address.is_ipv6())).then(|| {
             let host = host_mask(address.is_ipv6(), prefix);
@@ -35,27 +36,27 @@ impl Subnet {
         })
     }
 
-    /// The first address.
+    /// Returns the first address.
     pub fn network(&self) -> IpAddr {
         from_bits(self.v6, self.base)
     }
 
-    /// The number of leading bits that its addresses share.
+    /// Returns the number of leading bits that all addresses share.
     pub fn prefix(&self) -> u8 {
         self.prefix
     }
 
-    /// Whether it is one of IPv6 addresses.
+    /// Returns whether the addresses are of IPv6.
     pub fn is_ipv6(&self) -> bool {
         self.v6
     }
 
-    /// Whether `address` lies in it.
+    /// Returns whether `address` is in the subnet.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.v6 == address.is_ipv6() && to_bits(address) & !self.host_mask() == self.base
     }
 
-    /// Whether an address lies in both.
+    /// Returns whether some address is in both subnets.
     pub fn overlaps(&self, other: &Subnet) -> bool {
         self.v6 == other.v6 && self.base <= other.last() && other.base <= self.last()
     }
@@ -72,19 +73,19 @@ impl Subnet {
         self.base
     }
 
-    /// The last address, as bits.
+    /// Returns the last address, as bits.
     pub(crate) fn last(&self) -> u128 {
         self.base | self.host_mask()
     }
 
-    /// How many interfaces it has room for.
+    /// Returns the number of interfaces that the subnet has room for.
     pub(crate) fn capacity(&self) -> u128 {
         let (first, last) = self.host_range();
         (last - first).saturating_add(1)
     }
 
-    /// The host numbers that an interface may have: neither the network's own address, nor the one to all, where the
-    /// subnet is large enough to have those.
+    /// Returns the first and the last host number of an interface. The network's own address and
+    /// the broadcast address are left out, if the subnet is large enough to have them.
     pub(crate) fn host_range(&self) -> (u128, u128) {
         let all = self.host_mask();
         match (all, self.v6) {
@@ -94,12 +95,12 @@ impl Subnet {
         }
     }
 
-    /// The address of host number `host`.
+    /// Returns the address of host number `host`.
     pub(crate) fn host(&self, host: u128) -> IpAddr {
         from_bits(self.v6, self.base | host)
     }
 
-    /// The host number of an address that lies in it.
+    /// Returns the host number of an address in the subnet.
     pub(crate) fn host_of(&self, address: IpAddr) -> u128 {
         to_bits(address) & self.host_mask()
     }

@@ -1,4 +1,4 @@
-//! The value itself: a topology is built by calls that cannot fail, and judged as a whole.
+//! The topology itself. Calls that build it never fail; it is checked as a whole.
 
 use std::collections::HashMap;
 use std::ops::Index;
@@ -9,34 +9,38 @@ use crate::topology::id::{Endpoint, LinkId, NodeId, PodId, SwitchId};
 use crate::topology::link::{Families, LinkSpec, SwitchSpec};
 use crate::topology::node::{NodeSpec, PodSpec};
 
-/// How nodes reach those that they share no segment with.
+/// The way in which nodes reach nodes on other segments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Routing {
-    /// By static routes along the shortest paths, over nodes that forward: all those with interfaces on two segments or more
-    /// that did not refuse. Of equal paths, the one over links added first.
+    /// Static routes along shortest paths, over nodes that forward. A node with interfaces on two
+    /// segments or more forwards, unless it refused to. Of equal paths, the one over links that
+    /// were added first is taken.
     #[default]
     Shortest,
-    /// Not at all: no node forwards unless it asked to, and none has a route beyond its own segments.
+    /// No routes: no node forwards unless it asked to, and none has a route beyond its own
+    /// segments.
     None,
 }
 
-/// How nodes learn one another's MAC addresses.
+/// The way in which nodes learn one another's MAC addresses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Neighbours {
-    /// Known from the start on cables between two nodes, learned on switches. On a network with more than 250 interfaces, all know the first
-    /// that was plugged in, and that one knows all: the kernel learns no more than 1,024 neighbours at a time (`gc_thresh3`), those of all labs
-    /// together, and two who talk are two.
+    /// Known from the start on cables between two nodes, and learned on switches. On a network with
+    /// more than 250 interfaces, all nodes know the interface that was plugged in first, and its
+    /// node knows all others. The kernel learns no more than 1,024 neighbours at a time
+    /// (`gc_thresh3`, see `arp(7)`), for all labs together, and each pair that talks counts twice.
     #[default]
     Auto,
     /// Learned by ARP and neighbour discovery everywhere.
     Learned,
-    /// Known from the start everywhere. Their number grows with the square of the nodes on a switch.
+    /// Known from the start everywhere. Their number grows with the square of the nodes on a
+    /// switch.
     Fixed,
 }
 
-/// What holds for the whole topology.
+/// Settings of the whole topology.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Settings {
@@ -61,8 +65,8 @@ impl Default for Settings {
     }
 }
 
-/// The network that a test is about, as a value: nodes, links, switches, pods. Cheap to build, clone, compare, print and load
-/// from TOML; nothing exists until it is started.
+/// The network that a test is about, as a value: nodes, links, switches and pods. The value is
+/// cheap to build, clone, compare, print and load from TOML. Nothing exists until it is started.
 ///
 /// ```
 /// use snowglobe_model::topology::Topology;
@@ -78,8 +82,9 @@ impl Default for Settings {
 /// # Ok::<(), snowglobe_model::topology::TopologyError>(())
 /// ```
 ///
-/// No call that builds fails: a wrong name or address is found by [`validate`](Topology::validate), which names the place. Ids
-/// are those of the topology that gave them and of its clones.
+/// No call that builds a topology fails. [`validate`](Topology::validate) finds wrong names and
+/// addresses, and names their places. Ids are valid for the topology that gave them and for its
+/// clones.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Topology {
     pub(crate) settings: Settings,
@@ -102,7 +107,7 @@ pub(crate) struct Link {
 }
 
 impl Topology {
-    /// An empty one.
+    /// Returns a topology without nodes.
     pub fn new() -> Self {
         Topology::default()
     }
@@ -142,7 +147,7 @@ impl Topology {
         self.link_with(a, b, LinkSpec::new())
     }
 
-    /// Lays a cable about which something is asked: MTU, addresses, names.
+    /// Lays a cable with a specification: MTU, addresses, names, impairments.
     pub fn link_with(
         &mut self,
         a: impl Into<Endpoint>,
@@ -161,7 +166,8 @@ impl Topology {
         self.link(node, switch)
     }
 
-    /// Lays a cable from a node or pod to a switch; what is asked of end `a` is asked of the node's interface.
+    /// Lays a cable with a specification from a node or pod to a switch. End `a` of the
+    /// specification is the node's interface.
     pub fn plug_with(
         &mut self,
         node: impl Into<Endpoint>,
@@ -171,7 +177,7 @@ impl Topology {
         self.link_with(node, switch, spec)
     }
 
-    /// Changes what is asked of a node.
+    /// Changes the specification of a node.
     ///
     /// ```
     /// use snowglobe_model::topology::shape;
@@ -185,92 +191,93 @@ impl Topology {
         *spec = change(std::mem::take(spec));
     }
 
-    /// Changes what is asked of a link.
+    /// Changes the specification of a link.
     pub fn edit_link(&mut self, id: LinkId, change: impl FnOnce(LinkSpec) -> LinkSpec) {
         let spec = &mut self.links[id.index()].spec;
         *spec = change(std::mem::take(spec));
     }
 
-    /// Sets the domain in which nodes have their long names: `bob.lab` unless another is given.
+    /// Sets the domain of the long names of nodes. By default it is `lab`, as in `bob.lab`.
     pub fn domain(&mut self, domain: impl Into<String>) -> &mut Self {
         self.settings.domain = domain.into();
         self
     }
 
-    /// Sets which families get addresses, where a link or a switch does not say.
+    /// Sets the families of automatic addresses, for links and switches that name none.
     pub fn families(&mut self, families: Families) -> &mut Self {
         self.settings.families = families;
         self
     }
 
-    /// Sets how nodes reach those that they share no segment with.
+    /// Sets the way in which nodes reach nodes on other segments.
     pub fn routing(&mut self, routing: Routing) -> &mut Self {
         self.settings.routing = routing;
         self
     }
 
-    /// Sets how nodes learn one another's MAC addresses.
+    /// Sets the way in which nodes learn one another's MAC addresses.
     pub fn neighbours(&mut self, neighbours: Neighbours) -> &mut Self {
         self.settings.neighbours = neighbours;
         self
     }
 
-    /// Sets the ranges that automatic addresses are taken from: `10.0.0.0/8` and `fd73:6e6f:77::/48` unless others are given.
-    /// Each segment gets a /24 (a larger one if it needs it) and a /64.
+    /// Sets the ranges that automatic addresses are taken from. By default they are `10.0.0.0/8`
+    /// and `fd73:6e6f:77::/48`. Each segment gets a /24, or a larger subnet if it needs one, and a
+    /// /64.
     pub fn address_pools(&mut self, v4: impl ToString, v6: impl ToString) -> &mut Self {
         self.settings.pool_v4 = v4.to_string();
         self.settings.pool_v6 = v6.to_string();
         self
     }
 
-    /// All nodes, containers included, in the order in which they were added.
+    /// Returns all nodes, containers included, in the order in which they were added.
     pub fn nodes(&self) -> impl ExactSizeIterator<Item = NodeId> + use<> {
         (0..self.nodes.len()).map(NodeId::new)
     }
 
-    /// All pods.
+    /// Returns all pods.
     pub fn pods(&self) -> impl ExactSizeIterator<Item = PodId> + use<> {
         (0..self.pods.len()).map(PodId::new)
     }
 
-    /// All switches.
+    /// Returns all switches.
     pub fn switches(&self) -> impl ExactSizeIterator<Item = SwitchId> + use<> {
         (0..self.switches.len()).map(SwitchId::new)
     }
 
-    /// All links.
+    /// Returns all links.
     pub fn links(&self) -> impl ExactSizeIterator<Item = LinkId> + use<> {
         (0..self.links.len()).map(LinkId::new)
     }
 
-    /// The containers of a pod.
+    /// Returns the containers of a pod.
     pub fn containers(&self, pod: PodId) -> impl Iterator<Item = NodeId> + '_ {
         self.nodes()
             .filter(move |node| self.pod_of(*node) == Some(pod))
     }
 
-    /// The pod that a container is in; `None` for a node that is in none.
+    /// Returns the pod of a container, or nothing for a node that is in no pod.
     pub fn pod_of(&self, node: NodeId) -> Option<PodId> {
         self.nodes.get(node.index())?.pod
     }
 
-    /// What a link joins.
+    /// Returns the two things that a link joins.
     pub fn ends(&self, link: LinkId) -> [Endpoint; 2] {
         self.links[link.index()].ends
     }
 
-    /// The node of this name; a container is found by `pod/container` too.
+    /// Returns the node with this name. A container is also found by `pod/container`.
     pub fn find(&self, name: &str) -> Option<NodeId> {
         self.nodes()
             .find(|node| self[*node].name() == name || self.node_name(*node) == name)
     }
 
-    /// The switch of this name.
+    /// Returns the switch with this name.
     pub fn find_switch(&self, name: &str) -> Option<SwitchId> {
         self.switches().find(|switch| self[*switch].name() == name)
     }
 
-    /// The name of a node for people: `bob`, or `web/app` for a container.
+    /// Returns the name of a node for messages: `bob`, or `web/app` for a container.
     pub fn node_name(&self, node: NodeId) -> String {
         let name = self[node].name();
         match self.pod_of(node).and_then(|pod| self.pods.get(pod.index())) {
@@ -279,7 +286,8 @@ impl Topology {
         }
     }
 
-    /// The name of a link for people: the one it was given, or `alice–bob`; `alice–bob (2)` for the second between the same two.
+    /// Returns the name of a link for messages: the one that it was given, or `alice–bob`, or
+    /// `alice–bob (2)` for the second link between these two.
     pub fn link_name(&self, link: LinkId) -> String {
         let Link { ends, spec } = &self.links[link.index()];
         if let Some(name) = &spec.name {
@@ -295,7 +303,7 @@ impl Topology {
         }
     }
 
-    /// The names of all links, as [`link_name`](Topology::link_name) gives them one by one.
+    /// Returns the names of all links, as [`link_name`](Topology::link_name) does for one.
     pub(crate) fn link_names(&self) -> Vec<String> {
         let mut seen: HashMap<[Endpoint; 2], usize> = HashMap::new();
         let name = |Link { ends, spec }: &Link| {

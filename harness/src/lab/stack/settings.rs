@@ -1,7 +1,8 @@
 //! Gives network stacks their settings: the one interpreter of [`StackOp`].
 //!
-//! The settings of a stack are given when the lab starts, again when a link gets another carrier, and changed when the
-//! topology changes. All three take the operations from the plan and hand them to a [`StackRequests`].
+//! The settings of a stack are given when the lab starts, again when a link gets another carrier,
+//! and changed when the topology changes. All three take the operations from the plan and hand them
+//! to a [`StackRequests`].
 
 use std::os::fd::BorrowedFd;
 use std::path::Path;
@@ -17,8 +18,8 @@ use crate::topology::plan::{
 
 /// Requests that give a stack its settings, or take them away.
 ///
-/// Most are messages to rtnetlink and go into a batch. The others are carried out by [`finish`](Self::finish), when
-/// that batch was executed.
+/// Most are messages to rtnetlink and go into a batch. The others are carried out by
+/// [`finish`](Self::finish), when that batch was executed.
 pub(crate) struct StackRequests<'b, 'p, D> {
     batch: &'b mut Batch,
     /// Finds the device of an interface.
@@ -56,7 +57,8 @@ impl<'b, 'p, D: Fn(InterfaceId) -> Device<'p>> StackRequests<'b, 'p, D> {
             }
             StackOp::PacketFilter(filter) => others.filter = Some(filter.clone()),
             StackOp::Up(id) => {
-                // Addresses that the kernel gives by itself would appear as soon as the interface is up.
+                // Addresses that the kernel gives by itself would appear as soon as the interface
+                // is up.
                 batch.give_no_addresses(device(id));
                 batch.set_up(device(id));
             }

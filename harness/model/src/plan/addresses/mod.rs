@@ -1,8 +1,10 @@
-//! Addresses: by hand where they were given, automatic elsewhere, never overlapping, always the same for the same topology.
+//! Addresses for all interfaces: the ones given by hand, and automatic ones elsewhere.
 //!
-//! Segment number *n* gets the *n*-th /24 of the IPv4 pool and the *n*-th /64 of the IPv6 pool, so that `10.0.3.2` and
-//! `fd73:6e6f:77:3::2` are the same interface; a segment of more than 254 interfaces gets an aligned block of /24s. What was
-//! given by hand is stepped over.
+//! Addresses never overlap, and the same topology always gets the same ones.
+//!
+//! Segment number *n* gets the *n*-th /24 of the IPv4 pool and the *n*-th /64 of the IPv6 pool, so
+//! that `10.0.3.2` and `fd73:6e6f:77:3::2` are the same interface. A segment of more than 254
+//! interfaces gets an aligned block of /24s. Automatic subnets avoid the ones given by hand.
 
 mod parse;
 mod pool;
@@ -26,14 +28,15 @@ use parse::{
 use pool::Pool;
 
 pub(crate) struct Allocation {
-    /// The subnets of each segment; of each family, the first is the one that automatic addresses come from.
+    /// The subnets of each segment. Automatic addresses come from the first subnet of each family.
     pub(crate) subnets: Vec<Vec<Subnet>>,
     /// The addresses of each interface of each stack.
     pub(crate) addresses: Vec<Vec<Vec<Address>>>,
 }
 
 impl Allocation {
-    /// Allocates for all segments; what `kept` has already is left as it is there, but for a cable that was moved.
+    /// Allocates for all segments. Everything that `kept` has stays as it is there, except at a
+    /// cable that was moved.
     pub(crate) fn of(
         topology: &Topology,
         wiring: &Wiring,
@@ -65,7 +68,7 @@ impl Allocation {
     }
 }
 
-/// The addresses of an interface: IPv4 before IPv6, and within a family in the order given.
+/// Returns the addresses of an interface: IPv4 before IPv6, and within a family in the order given.
 fn settled(mut given: Vec<Given>) -> Vec<Address> {
     given.sort_by_key(|(ip, _)| ip.is_ipv6());
     let address = |(ip, prefix): Given| Address {
@@ -75,11 +78,11 @@ fn settled(mut given: Vec<Given>) -> Vec<Address> {
     given.into_iter().map(address).collect()
 }
 
-/// What was asked for by hand, completed step by step.
+/// Subnets and addresses as far as they are known. They begin with the ones given by hand.
 struct Asked {
     subnets: Vec<Vec<Subnet>>,
     families: Vec<Families>,
-    /// By stack and interface.
+    /// The addresses that were given by hand, by stack and interface.
     given: Vec<Vec<Vec<Given>>>,
 }
 
@@ -119,7 +122,7 @@ impl Asked {
         }
     }
 
-    /// Takes over what an earlier plan of a smaller topology has given.
+    /// Takes over the subnets and addresses of an earlier plan of a smaller topology.
     fn keep(&mut self, topology: &Topology, wiring: &Wiring, kept: &Kept<'_>) {
         let plan = kept.plan;
         for (segment, subnets) in wiring.segments.iter().zip(&mut self.subnets) {
@@ -152,7 +155,7 @@ impl Asked {
                     *given = before.collect();
                     continue;
                 }
-                // What fits where it is plugged in now, beside what was given by hand.
+                // Addresses that fit the new segment stay, beside the ones given by hand.
                 let known = |ip| given.iter().any(|(known, _)| *known == ip);
                 let subnets = &self.subnets[port.segment.index()];
                 let fits = |ip| subnets.iter().any(|subnet| subnet.contains(ip));
@@ -162,7 +165,7 @@ impl Asked {
         }
     }
 
-    /// Addresses with a prefix length name their subnet.
+    /// Adds the subnets that are named by addresses with a prefix length.
     fn infer_subnets(&mut self, topology: &Topology, wiring: &Wiring, problems: &mut Problems) {
         for (stack, interfaces) in wiring.stacks.iter().zip(&self.given) {
             for (port, given) in stack.interfaces.iter().zip(interfaces) {
@@ -248,7 +251,8 @@ impl Asked {
         Ok(())
     }
 
-    /// Judges the addresses given by hand, and completes them with the prefix lengths of their subnets.
+    /// Checks the addresses given by hand, and completes them with the prefix lengths of their
+    /// subnets.
     fn check_addresses(&mut self, topology: &Topology, wiring: &Wiring, problems: &mut Problems) {
         let mut owners: HashMap<IpAddr, (LinkId, Side)> = HashMap::new();
         for (stack, interfaces) in wiring.stacks.iter().zip(&mut self.given) {
@@ -326,7 +330,8 @@ impl Asked {
         }
     }
 
-    /// Numbers the interfaces of a segment that have no address of this family; `false` if there is no room.
+    /// Gives addresses to the interfaces of a segment that have none of this family. Returns
+    /// `false` if there is no room.
     fn number(&mut self, segment: &Segment, subnet: Subnet) -> bool {
         let mut used: Vec<u128> = Vec::new();
         let mut bare: Vec<Port> = Vec::new();

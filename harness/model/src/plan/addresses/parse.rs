@@ -1,4 +1,5 @@
-//! What was given by hand, read from its text; and how problems with it name the place.
+//! Addresses and subnets given by hand, read from their texts, and the places that problems with
+//! them name.
 
 use std::net::IpAddr;
 
@@ -98,7 +99,7 @@ pub(crate) fn given_address(
     None
 }
 
-/// Why no interface can have the address.
+/// Returns the reason why no interface can have the address, if there is one.
 pub(crate) fn unusable(ip: IpAddr) -> Option<&'static str> {
     match ip {
         _ if ip.is_unspecified() => Some("no address at all"),

@@ -9,7 +9,7 @@ use crate::topology::value::Topology;
 pub(crate) struct Pool {
     pub(crate) v4: Subnet,
     pub(crate) v6: Subnet,
-    /// How many blocks there are.
+    /// The number of blocks.
     blocks: u128,
     next: u128,
     /// Blocks taken by hand: first and last, in order, none touching another.
@@ -69,12 +69,12 @@ impl Pool {
         })
     }
 
-    /// How many blocks a segment of so many interfaces needs: a power of two.
+    /// Returns the number of blocks that a segment of so many interfaces needs: a power of two.
     pub(crate) fn blocks_for(&self, ports: usize) -> u128 {
         ((ports as u128 + 2).div_ceil(256)).next_power_of_two()
     }
 
-    /// The first of so many blocks in a row that are free and aligned.
+    /// Takes so many free blocks in a row, aligned to their number, and returns the first.
     pub(crate) fn take(&mut self, blocks: u128) -> Option<u128> {
         let mut first = self.next.next_multiple_of(blocks);
         let from = self.taken.partition_point(|(_, last)| *last < first);
@@ -100,7 +100,7 @@ impl Pool {
     }
 }
 
-/// The numbers of the blocks of a pool that a subnet touches.
+/// Returns the numbers of the blocks of a pool that a subnet touches.
 fn blocks_under(pool: Subnet, subnet: &Subnet) -> Option<(u128, u128)> {
     let shift = if pool.is_ipv6() { 64 } else { 8 };
     let block = |bits: u128| (bits.clamp(pool.base(), pool.last()) - pool.base()) >> shift;

@@ -6,7 +6,8 @@ use super::{any, complaint, v4};
 use crate::plan::{Plan, SegmentId};
 use crate::topology::{EndSpec, Families, LinkSpec, SwitchSpec, Topology, shape};
 
-/// Panics where a plan has an address twice, overlapping subnets, or an interface outside its segment's subnets.
+/// Panics where a plan has an address twice, overlapping subnets, or an interface outside its
+/// segment's subnets.
 fn check(plan: &Plan, seed: u64) {
     let mut seen = HashSet::new();
     let mut macs: HashMap<SegmentId, HashSet<[u8; 6]>> = HashMap::new();
@@ -55,7 +56,8 @@ fn whatever_the_topology_no_address_is_given_twice() {
             planned += 1;
         }
     }
-    // A few seeds give overlapping subnets by hand, or two links of one name; those are refused, rightly.
+    // A few seeds give overlapping subnets by hand, or two links of one name; those are refused,
+    // rightly.
     assert!(
         planned > 300,
         "only {planned} of 500 topologies could be planned"

@@ -1,4 +1,4 @@
-//! What the parts do together.
+//! Tests of whole plans, and a generator of topologies.
 
 mod addresses;
 mod bad;
@@ -18,7 +18,8 @@ use crate::topology::{
     SwitchSpec, Topology, Users, Volume,
 };
 
-/// Any topology that is not wrong: all that a generator can think of, always the same for the same seed.
+/// Any topology that is not wrong: all that a generator can think of, always the same for the same
+/// seed.
 pub(crate) fn any(seed: u64) -> Topology {
     let mut dice = Dice(seed);
     let mut topology = Topology::new();
@@ -108,7 +109,7 @@ fn v4(plan: &Plan, node: NodeId) -> String {
     first[0].to_string()
 }
 
-/// What is said about a topology that is wrong.
+/// Returns the error of a topology that is wrong.
 fn complaint(topology: &Topology) -> String {
     topology.validate().unwrap_err().to_string()
 }

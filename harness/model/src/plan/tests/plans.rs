@@ -1,4 +1,4 @@
-//! What the kernel is asked for.
+//! Interfaces, bridges, neighbours and settings of plans.
 
 use std::collections::HashSet;
 
@@ -113,7 +113,8 @@ fn a_star_of_a_thousand_is_planned_at_once() {
     let topology = shape::star(1000);
     let plan = topology.plan().unwrap();
     let ops = plan.stacks.iter().map(|stack| stack.ops().len());
-    // An altname, an MTU, an interface that is up, three addresses; and the neighbours that the first is to the others, and they to it.
+    // An altname, an MTU, an interface that is up, three addresses; and the neighbours that the
+    // first is to the others, and they to it.
     assert_eq!(ops.sum::<usize>(), 1000 * (1 + 1 + 1 + 3) + 2 * 999 * 3);
     let made = plan.stacks.len() + plan.cables.len() + plan.nodes.len();
     assert_eq!(made + plan.switches[0].bridges.len(), 3 * 1000 + 1);

@@ -134,7 +134,8 @@ fn a_long_line_needs_few_routes_each() {
         .map(|stack| stack.routes().count())
         .max()
         .unwrap();
-    // 499 subnets, cut in two at the node: at most one route for each bit of their numbers, each way, in two families.
+    // 499 subnets, cut in two at the node: at most one route for each bit of their numbers, each
+    // way, in two families.
     assert!(most <= 2 * 2 * 9, "{most} routes");
 }
 

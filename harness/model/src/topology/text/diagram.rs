@@ -1,4 +1,4 @@
-//! A topology for those who draw: Mermaid and Graphviz.
+//! Topologies for drawing programs: Mermaid and Graphviz.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use crate::topology::text::graph::{Box, Graph, Kind};
 use crate::topology::value::Topology;
 
 impl Topology {
-    /// A Mermaid flowchart, which many hosts of code and documents show as a picture.
+    /// Returns a Mermaid flowchart, which many hosts of code and documents show as a picture.
     ///
     /// ```
     /// use snowglobe_model::topology::shape;
@@ -37,7 +37,7 @@ impl Topology {
         text
     }
 
-    /// A Graphviz graph.
+    /// Returns a Graphviz graph.
     ///
     /// ```
     /// use snowglobe_model::topology::shape;
@@ -82,7 +82,7 @@ fn members(drawn: &Box) -> String {
     drawn.members.join(", ")
 }
 
-/// Names that no drawing program stumbles over, whatever the nodes are called.
+/// Returns names that every drawing program accepts, whatever the nodes are called.
 fn ids(graph: &Graph) -> Vec<String> {
     let id = |drawn: &Box| match drawn.kind {
         Kind::Stack(Owner::Node(id)) => format!("node{}", id.index()),

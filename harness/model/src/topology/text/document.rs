@@ -1,7 +1,7 @@
 //! Topologies as TOML.
 //!
-//! Serde reads the text; what serde cannot know (an unknown node, an address taken twice) is found by the same code that judges
-//! any topology, and its place is then looked up in the text.
+//! Serde reads the text. Problems that serde cannot know (an unknown node, an address taken twice)
+//! are found by the code that checks any topology. Their places are then looked up in the text.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -54,10 +54,10 @@ struct LinkText {
     a: EndSpec,
     #[serde(default, skip_serializing_if = "is_default")]
     b: EndSpec,
-    /// For a link whose first end has the access, where nothing else is said.
+    /// The preset of a link whose first end has the access. A specified impairment has precedence.
     #[serde(default, skip_serializing)]
     preset: Option<Preset>,
-    /// Of both directions, where it is not said of one.
+    /// The impairment of the directions for which none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     impair: Option<Impairment>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,7 +68,7 @@ struct LinkText {
     engine: Engine,
 }
 
-/// An impairment by its name.
+/// An impairment with a name.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
 struct Preset(Asymmetric);
@@ -89,7 +89,10 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl Topology {
-    /// Reads a topology from TOML, and judges it as [`validate`](Topology::validate) does. An error names line and column.
+    /// Reads a topology from TOML, and checks it as [`validate`](Topology::validate) does.
+    ///
+    /// # Errors
+    /// The text is no TOML, or the topology is wrong. The error names line and column.
     ///
     /// ```
     /// use snowglobe_model::topology::Topology;
@@ -139,7 +142,10 @@ impl Topology {
         Ok(topology)
     }
 
-    /// Reads a topology from a TOML file. An error names file, line and column.
+    /// Reads a topology from a TOML file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or its text is wrong. The error names file, line and column.
     pub fn from_toml_file(path: impl AsRef<Path>) -> Result<Topology, TopologyError> {
         let path = path.as_ref();
         let file = path.display().to_string();
@@ -153,7 +159,11 @@ impl Topology {
         Topology::from_toml(&text).map_err(|error| error.in_file(file))
     }
 
-    /// Writes it as TOML, from which [`from_toml`](Topology::from_toml) makes an equal one. It fails if a path is not UTF-8.
+    /// Writes the topology as TOML, from which [`from_toml`](Topology::from_toml) makes an equal
+    /// one.
+    ///
+    /// # Errors
+    /// A path is not UTF-8.
     ///
     /// ```
     /// use snowglobe_model::topology::{Topology, shape};
@@ -297,7 +307,7 @@ impl Document {
     }
 }
 
-/// What a link can be plugged into, by name; a container by `pod/container`.
+/// Returns everything that a link can be plugged into, by name; a container by `pod/container`.
 fn endpoints(topology: &Topology) -> HashMap<String, Endpoint> {
     let nodes = topology
         .nodes()
@@ -318,7 +328,7 @@ fn syntax(text: &str, error: &toml::de::Error) -> TopologyError {
         .caused_by(error.clone())
 }
 
-/// Line and column of a byte, counted from 1.
+/// Returns the line and column of a byte, counted from 1.
 fn position(text: &str, byte: usize) -> (usize, usize) {
     let before = text
         .char_indices()
@@ -333,11 +343,11 @@ fn position(text: &str, byte: usize) -> (usize, usize) {
     })
 }
 
-/// Where in the text each part of a topology is.
+/// The places of the parts of a topology in its text.
 struct Map<'t> {
     text: &'t str,
     root: Spanned<DeTable<'t>>,
-    /// How many nodes, pods, switches and links the shape made before those of the text.
+    /// The number of nodes, pods, switches and links that the shape made before those of the text.
     base: [usize; 4],
 }
 
@@ -355,7 +365,8 @@ impl<'t> Map<'t> {
         Some(position(self.text, self.byte(site).unwrap_or(0)))
     }
 
-    /// The closest thing to what a site is about that the text has.
+    /// Returns the byte at which the text says the subject of a problem, or the closest thing to
+    /// it.
     fn byte(&self, site: Site) -> Option<usize> {
         let root = self.root.get_ref();
         let [nodes, pods, switches, links] = self.base;

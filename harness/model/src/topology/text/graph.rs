@@ -1,4 +1,4 @@
-//! A topology as a drawing sees it: boxes and lines. What is wrong with it is drawn as far as it can be.
+//! Topologies as drawings see them: boxes and lines. A wrong topology is drawn as far as possible.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -9,7 +9,7 @@ use crate::topology::value::Topology;
 
 pub(crate) struct Graph {
     pub(crate) boxes: Vec<Box>,
-    /// Of each box, its neighbours in the order of links, each with the number of cables to it.
+    /// The neighbours of each box in the order of links, each with the number of cables to it.
     pub(crate) lines: Vec<Vec<(usize, usize)>>,
     /// Every cable, by its two boxes.
     pub(crate) cables: Vec<[usize; 2]>,
@@ -80,7 +80,7 @@ impl Graph {
         }
     }
 
-    /// The boxes that are joined to each other, in order; the first of each is the first there is.
+    /// Returns groups of boxes that are joined to each other, in order of their first boxes.
     pub(crate) fn components(&self) -> Vec<Vec<usize>> {
         let mut seen = vec![false; self.boxes.len()];
         let mut components = Vec::new();
@@ -95,7 +95,8 @@ impl Graph {
         components
     }
 
-    /// The boxes in the order of their distance, and from where each was first reached.
+    /// Returns the boxes in the order of their distance from `start`, and the box from which each
+    /// was first reached.
     pub(crate) fn breadth_first(&self, start: usize) -> (Vec<usize>, HashMap<usize, usize>) {
         let mut parents = HashMap::from([(start, start)]);
         let mut order = Vec::new();
@@ -112,7 +113,8 @@ impl Graph {
         (order, parents)
     }
 
-    /// The middle of a longest way: of a star its switch, of a tree its root. The first box, if that is as much in the middle.
+    /// Returns the middle of a longest way: of a star the switch, of a tree the root. The first box
+    /// is preferred if it is as much in the middle.
     pub(crate) fn centre(&self, first: usize) -> usize {
         let (one, radius) = self.farthest(first);
         let (two, _) = self.farthest(one);
@@ -129,7 +131,7 @@ impl Graph {
         }
     }
 
-    /// A box that is as far away as any, and how far.
+    /// Returns a box at the greatest distance, and the distance.
     fn farthest(&self, from: usize) -> (usize, usize) {
         let (order, parents) = self.breadth_first(from);
         let end = order[order.len() - 1];

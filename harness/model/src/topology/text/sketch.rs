@@ -1,4 +1,4 @@
-//! A topology in plain text, for people who read a failing test.
+//! Topologies in plain text, for people who read a failing test.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -6,18 +6,19 @@ use std::fmt::Write;
 use crate::topology::text::graph::{Graph, Kind};
 use crate::topology::value::Topology;
 
-/// The longest line of a drawing that has a choice.
+/// The longest line, in columns, of a drawing that can be broken into lines.
 const WIDTH: usize = 78;
-/// Of more branches than this, the last is shown and as many of the first as there is room for.
+/// The most branches that are drawn of a box. Of more, the last is drawn, and as many of the first
+/// as there is room for.
 const BRANCHES: usize = 24;
-/// How deep branches are drawn.
+/// The depth to which branches are drawn.
 const DEPTH: usize = 12;
-/// How many other links of a node are named.
+/// The number of further links of a node that are named.
 const OTHERS: usize = 8;
 
 impl Topology {
-    /// Draws it in ASCII: nodes in square brackets, switches in round ones, containers within their pod. What is joined by `~` is
-    /// drawn elsewhere.
+    /// Draws the topology in ASCII: nodes in square brackets, switches in round ones, containers
+    /// within their pod. Boxes joined by `~` are drawn elsewhere.
     ///
     /// ```
     /// use snowglobe_model::topology::{Topology, shape};
@@ -69,7 +70,7 @@ impl Graph {
         }
     }
 
-    /// The boxes of a row from `start` on, if no box has more than two lines.
+    /// Returns the boxes of a row from `start` on, if no box has more than two lines.
     fn row(&self, component: &[usize], start: usize) -> Option<Vec<usize>> {
         if component.iter().any(|at| self.lines[*at].len() > 2) {
             return None;
@@ -86,7 +87,7 @@ impl Graph {
         Some(row)
     }
 
-    /// A row of boxes, broken where the line is full.
+    /// Returns a row of boxes, broken where a line is full.
     fn line(&self, component: &[usize]) -> Option<String> {
         let end = component.iter().find(|at| self.lines[**at].len() < 2)?;
         Some(self.wrapped(&self.row(component, *end)?))
@@ -112,7 +113,8 @@ impl Graph {
         text + "\n"
     }
 
-    /// A circle, folded into two rows; or, if it is too long for that or has two cables side by side, a row that ends where it began.
+    /// Returns a circle, folded into two rows. A circle that is too long for that, or has two
+    /// cables side by side, is a row that ends where it began.
     fn ring(&self, component: &[usize]) -> Option<String> {
         let row = self
             .row(component, component[0])
@@ -161,7 +163,7 @@ impl Graph {
         ))
     }
 
-    /// Branches from the middle outwards.
+    /// Returns branches from the middle outwards.
     fn branches(&self, component: &[usize]) -> String {
         let root = self.centre(component[0]);
         let (order, parents) = self.breadth_first(root);
@@ -185,13 +187,13 @@ struct Drawing<'g> {
     graph: &'g Graph,
     parents: HashMap<usize, usize>,
     children: HashMap<usize, Vec<usize>>,
-    /// What is drawn already.
+    /// The boxes that are drawn already.
     drawn: HashMap<usize, ()>,
     text: String,
 }
 
 impl Drawing<'_> {
-    /// Draws a box, what hangs on it in a row, and its branches beneath.
+    /// Draws a box, the row of boxes behind it, and its branches beneath.
     fn branch(&mut self, at: usize, indent: &str, depth: usize) {
         let mut tip = at;
         let mut width = indent.len() + self.put(at);
@@ -251,14 +253,14 @@ impl Drawing<'_> {
         label.len()
     }
 
-    /// Whether it has links to others than its parent and its children.
+    /// Returns whether a box has links to others than its parent and its children.
     fn has_others(&self, at: usize) -> bool {
         let children = self.children.get(&at).map_or(0, Vec::len);
         let parent = usize::from(self.parents[&at] != at);
         self.graph.lines[at].len() > children + parent
     }
 
-    /// Names its links to boxes that are drawn already, but for its parent.
+    /// Names the links of a box to boxes that are drawn already, except to its parent.
     fn put_others(&mut self, at: usize) {
         if !self.has_others(at) {
             return;

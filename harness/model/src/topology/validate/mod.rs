@@ -1,4 +1,4 @@
-//! What can be seen to be wrong without allocating anything: names, references, mounts, MTUs.
+//! Checks that need no allocation of addresses: names, references, mounts, MTUs.
 
 pub(crate) mod stack;
 
@@ -17,7 +17,8 @@ use crate::topology::node::{NodeSpec, StackSpec, Users};
 use crate::topology::storage::Rootfs;
 use crate::topology::value::{Link, Topology};
 
-/// The MTUs that a veth takes, and the least that IPv6 does.
+/// The least and the largest MTU that a veth pair takes, and the least that IPv6 needs (RFC 8200,
+/// section 5), in bytes.
 const MTU: std::ops::RangeInclusive<u32> = 68..=65_535;
 const MTU_V6: u32 = 1280;
 
@@ -51,7 +52,7 @@ impl Topology {
         problems.check()
     }
 
-    /// Ids that this topology never gave, and containers without a pod.
+    /// Refuses ids that this topology never gave, and containers without a pod.
     fn check_references(&self, problems: &mut Problems) {
         let foreign = "that this topology does not have; ids belong to the topology that gave them";
         let pods = self.pods.len();
@@ -156,7 +157,7 @@ impl Topology {
         self.check_aliases(problems);
     }
 
-    /// Aliases share one space with the names of nodes and pods.
+    /// Checks aliases, which share one space with the names of nodes and pods.
     fn check_aliases(&self, problems: &mut Problems) {
         let stacks =
             (self.nodes.iter().enumerate())
@@ -390,7 +391,7 @@ impl Topology {
         }
     }
 
-    /// The node or pod whose network stack an end is in; `None` for a switch.
+    /// Returns the node or pod whose network stack an end is in, or nothing for a switch.
     pub(crate) fn stack_end(&self, end: Endpoint) -> Option<Endpoint> {
         match end {
             Endpoint::Node(id) => Some(self.pod_of(id).map_or(end, Endpoint::Pod)),

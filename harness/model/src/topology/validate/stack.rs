@@ -1,4 +1,4 @@
-//! What is asked of one node or pod, and whether it can be had: mounts, sysctls, commands, lines of hosts files.
+//! Checks of one node or pod: mounts, sysctls, packet filters, commands, lines of hosts files.
 
 use std::collections::HashMap;
 use std::path::{Component, Path};
@@ -53,7 +53,8 @@ pub(crate) fn check_stack(
     }
 }
 
-/// The most ports of a packet filter. The kernel compares each packet with one port after the other.
+/// The most ports of a packet filter. The kernel compares each packet with one port after the
+/// other.
 const FILTERED: usize = 1000;
 
 fn wrong_filter(filter: &PacketFilter) -> Option<String> {
@@ -108,7 +109,8 @@ pub(crate) fn check_mounts(
     }
 }
 
-/// A mount point without doubled and trailing slashes, so that two ways to write one are one.
+/// Returns a mount point without doubled and trailing slashes, so that equal mount points have
+/// equal texts.
 pub(crate) fn normal(at: &str) -> String {
     at.split('/')
         .filter(|part| !part.is_empty() && *part != ".")
