@@ -156,8 +156,8 @@ impl MessageChannel {
     ) -> crate::Result<(&'a [u8], [Option<OwnedFd>; FEW])> {
         /// Room for one message of descriptors, aligned as the kernel's structures are.
         #[repr(align(8))]
-        // `CMSG_SPACE` of two descriptors is 24 bytes on 64-bit machines.
         struct Space([u8; 32]);
+        // `CMSG_SPACE` of two descriptors is 24 bytes on 64-bit machines.
         let mut space = Space([0; 32]);
         let mut part = libc::iovec {
             iov_base: buffer.as_mut_ptr().cast(),

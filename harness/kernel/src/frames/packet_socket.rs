@@ -153,11 +153,11 @@ impl PacketSocket {
                 )
             };
             match Errno::result(received) {
-                // That the interface has gone down, or away, is told once; what came before may
-                // still be there.
+                // The kernel reports once that the interface went down or away. Frames that came
+                // before may still be in the queue.
                 Err(Errno::EINTR | Errno::ENETDOWN) => {}
-                // EINVAL is about one frame that a virtio-net header has no words for, as of a
-                // tunnel; it is gone.
+                // EINVAL: a virtio-net header cannot describe the next frame, of a tunnel say
+                // (linux/virtio_net.h, virtio_net_hdr_from_skb). The kernel has dropped the frame.
                 Err(Errno::EAGAIN | Errno::EINVAL) => return Ok(0),
                 Err(errno) => return Err(errno),
                 Ok(received) => break received as usize,

@@ -157,7 +157,7 @@ fn route_message(route: &RouteRequest<'_>) -> RouteMessage {
     message.header = RouteHeader {
         address_family: family(route.destination),
         destination_prefix_length: route.prefix,
-        // Of the protocol `static`, so that routing daemons in nodes leave the route alone.
+        // The protocol is `static`: routing daemons in nodes leave such routes alone.
         table: RouteHeader::RT_TABLE_MAIN,
         protocol: RouteProtocol::Static,
         // The kernel looks for an IPv4 gateway among routes of a narrower scope than its own

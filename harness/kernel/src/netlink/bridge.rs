@@ -80,7 +80,8 @@ impl Batch {
             InfoBridge::MulticastMembershipInterval(NEVER),
             InfoBridge::MulticastQuerierInterval(NEVER),
             InfoBridge::MulticastQueryInterval(NEVER),
-            // A querier only counts after this time has passed.
+            // Bridges take a querier for one only after this time. As a side effect, an interval of 0
+            // makes queries those of IGMPv1, which hosts answer within 10 s (RFC 2236, section 4).
             InfoBridge::MulticastQueryResponseInterval(0),
         ];
         let mut message = named(bridge.device);
