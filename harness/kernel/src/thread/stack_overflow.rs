@@ -1,17 +1,17 @@
 //! Notice of stack overflows, before Rust's runtime turns them into an abort like any other.
 //!
 //! A thread that overflows its stack faults in the guard page below. The handler of Rust's standard
-//! library then writes a message and aborts (`library/std/src/sys/pal/unix/stack_overflow.rs`), so that a
-//! parent sees a `SIGABRT` and no cause. The handler here goes first: it tells of the overflow, and
-//! passes the signal on.
+//! library then writes a message and aborts (`library/std/src/sys/pal/unix/stack_overflow.rs`), so
+//! that a parent sees a `SIGABRT` and no cause. The handler here goes first: it tells of the
+//! overflow, and passes the signal on.
 #![allow(unsafe_code)]
 
 use std::mem::zeroed;
 use std::ptr;
 use std::sync::OnceLock;
 
-/// Distance from the stack pointer, in bytes, within which a fault is an overflow. rustc probes each
-/// page of a large frame, so the first fault is near.
+/// Distance from the stack pointer, in bytes, within which a fault is an overflow. rustc probes
+/// each page of a large frame, so the first fault is near.
 const NEAR: usize = 64 * 1024;
 
 static TELL: OnceLock<fn()> = OnceLock::new();
@@ -21,14 +21,14 @@ static PREVIOUS: OnceLock<libc::sigaction> = OnceLock::new();
 /// Makes this process and its copies call `tell` on the thread whose stack overflows, before what
 /// happened until now. The first call counts.
 ///
-/// `tell` runs in a signal handler, perhaps in the midst of an allocation. So it must call only what is
-/// safe there (`signal-safety(7)`).
+/// `tell` runs in a signal handler, perhaps in the midst of an allocation. So it must call only
+/// what is safe there (`signal-safety(7)`).
 pub fn on_stack_overflow(tell: fn()) {
     if TELL.set(tell).is_err() {
         return;
     }
-    // SAFETY: the structures are plain data and live across the calls. The handler has the signature
-    // for SA_SIGINFO. PREVIOUS is set before the handler can read it.
+    // SAFETY: the structures are plain data and live across the calls. The handler has the
+    // signature for SA_SIGINFO. PREVIOUS is set before the handler can read it.
     unsafe {
         let mut previous: libc::sigaction = zeroed();
         if libc::sigaction(libc::SIGSEGV, ptr::null(), &raw mut previous) != 0 {
@@ -52,10 +52,11 @@ pub(super) fn tell() {
 }
 
 extern "C" fn on_fault(number: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
-    // SAFETY: the kernel passes a valid siginfo and context. A previous handler is called as the kernel
-    // would have called it, on the same stack.
+    // SAFETY: the kernel passes a valid siginfo and context. A previous handler is called as the
+    // kernel would have called it, on the same stack.
     unsafe {
-        // The address counts only if the kernel has raised the signal: a signal of kill(2) has none.
+        // The address counts only if the kernel has raised the signal: a signal of kill(2) has
+        // none.
         let is_fault = (*info).si_code > 0;
         let address = (*info).si_addr() as usize;
         let stack = stack_pointer(&*context.cast::<libc::ucontext_t>());
@@ -63,8 +64,8 @@ extern "C" fn on_fault(number: i32, info: *mut libc::siginfo_t, context: *mut li
             tell();
         }
         match PREVIOUS.get() {
-            // Called, and not restored for the fault to come again: after a signal of kill(2) nothing
-            // would come again.
+            // Called, and not restored for the fault to come again: after a signal of kill(2)
+            // nothing would come again.
             Some(previous) if previous.sa_flags & libc::SA_SIGINFO != 0 => {
                 let handler: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) =
                     std::mem::transmute(previous.sa_sigaction);

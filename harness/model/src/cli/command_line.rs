@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::flag::Action;
-use super::{CliError, Flag, Given};
+use super::{CliError, Flag, GivenValue};
 
 /// A command: its options, its operands, and the text around them in its help.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub enum Operands<T> {
     /// The command takes none.
     None,
     /// Each is handed over by itself, and options may stand between them.
-    Each(fn(&mut T, Given) -> Result<(), CliError>),
+    Each(fn(&mut T, GivenValue) -> Result<(), CliError>),
     /// The first and everything after it, options included, belong together: a command to run.
     Program(fn(&mut T, Vec<OsString>)),
 }
@@ -85,7 +85,9 @@ impl<T> CommandLine<T> {
                     let _ignored = parser.optional_value();
                     set(options);
                 }
-                Action::Value { name: _, set } => set(options, Given::new(name, parser.value()?))?,
+                Action::Value { name: _, set } => {
+                    set(options, GivenValue::new(name, parser.value()?))?
+                }
             }
             given.0.push(index);
             if flag.is_last() {
@@ -116,7 +118,7 @@ impl<T> CommandLine<T> {
             match flag.action() {
                 Action::Switch(set) | Action::LooseSwitch(set) if value != "0" => set(options),
                 Action::Switch(_) | Action::LooseSwitch(_) => {}
-                Action::Value { name: _, set } => set(options, Given::new(variable, value))?,
+                Action::Value { name: _, set } => set(options, GivenValue::new(variable, value))?,
             }
         }
         Ok(())
@@ -134,7 +136,7 @@ impl<T> CommandLine<T> {
     ) -> Result<(), CliError> {
         match self.operands {
             Operands::None => Err(CliError::UnexpectedOperand(word)),
-            Operands::Each(take) => take(options, Given::new("the argument", word)),
+            Operands::Each(take) => take(options, GivenValue::new("the argument", word)),
             Operands::Program(take) => {
                 let rest = parser.raw_args()?;
                 take(options, std::iter::once(word).chain(rest).collect());

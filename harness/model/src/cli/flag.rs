@@ -1,6 +1,6 @@
 //! One option of a command line.
 
-use super::{CliError, Given};
+use super::{CliError, GivenValue};
 
 /// One option: its names, the sentence about it in the help, and what it sets in `T`.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(super) enum Action<T> {
     Value {
         /// Name of the value in the help.
         name: &'static str,
-        set: fn(&mut T, Given) -> Result<(), CliError>,
+        set: fn(&mut T, GivenValue) -> Result<(), CliError>,
     },
 }
 
@@ -62,7 +62,7 @@ impl<T> Flag<T> {
         long: &'static str,
         name: &'static str,
         help: &'static str,
-        set: fn(&mut T, Given) -> Result<(), CliError>,
+        set: fn(&mut T, GivenValue) -> Result<(), CliError>,
     ) -> Self {
         Self::new(long, help, Action::Value { name, set })
     }

@@ -12,12 +12,12 @@ use super::CliError;
 
 /// A value, and the option, operand or environment variable that it was given to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Given {
+pub struct GivenValue {
     origin: String,
     value: OsString,
 }
 
-impl Given {
+impl GivenValue {
     /// Makes the value that `origin`, as in `--seed` or `SNOWGLOBE_SEED`, was given.
     pub fn new(origin: impl Into<String>, value: impl Into<OsString>) -> Self {
         Self {

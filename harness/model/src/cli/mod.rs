@@ -8,7 +8,7 @@
 //! | file | role |
 //! |---|---|
 //! | `flag.rs` | [`Flag`], one option |
-//! | `given.rs` | [`Given`], a value that somebody gave to an option, and its conversions |
+//! | `given.rs` | [`GivenValue`], a value that somebody gave to an option, and its conversions |
 //! | `command_line.rs` | [`CommandLine`], a table of flags: parses words and the environment |
 //! | `help.rs` | the help of a command |
 //! | `error.rs` | [`CliError`] |
@@ -59,4 +59,4 @@ mod tests;
 pub use command_line::{CommandLine, GivenFlags, Operands};
 pub use error::CliError;
 pub use flag::Flag;
-pub use given::Given;
+pub use given::GivenValue;

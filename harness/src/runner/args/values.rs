@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::model::cli::{CliError, Given};
+use crate::model::cli::{CliError, GivenValue};
 use crate::model::duration::parse;
 use crate::runner::report::{Color, Format, format_names};
 
 /// Accepts `unstable-options`, which is all that libtest knows after `-Z`.
-pub(crate) fn unstable(given: Given) -> Result<(), CliError> {
+pub(crate) fn unstable(given: GivenValue) -> Result<(), CliError> {
     given.parse_with(|text| match text {
         "unstable-options" => Ok(()),
         _ => Err("the only one there is is `-Z unstable-options`".to_owned()),
@@ -15,7 +15,7 @@ pub(crate) fn unstable(given: Given) -> Result<(), CliError> {
 }
 
 /// Reads a number of threads. libtest too refuses 0.
-pub(crate) fn threads(given: Given) -> Result<usize, CliError> {
+pub(crate) fn threads(given: GivenValue) -> Result<usize, CliError> {
     let origin = given.origin().to_owned();
     let number = given.parse_with(|text| {
         text.parse()
@@ -28,7 +28,7 @@ pub(crate) fn threads(given: Given) -> Result<usize, CliError> {
 }
 
 /// Reads a seed in decimal or, after `0x`, in hexadecimal digits.
-pub(crate) fn number(given: Given) -> Result<u64, CliError> {
+pub(crate) fn number(given: GivenValue) -> Result<u64, CliError> {
     given.parse_with(|text| {
         let parsed = match text.strip_prefix("0x") {
             Some(hex) => u64::from_str_radix(hex, 16),
@@ -39,7 +39,7 @@ pub(crate) fn number(given: Given) -> Result<u64, CliError> {
 }
 
 /// Reads a time with its unit, as in `30s`, `500ms`, `2m`; a bare number is in seconds.
-pub(crate) fn duration(given: Given) -> Result<Duration, CliError> {
+pub(crate) fn duration(given: GivenValue) -> Result<Duration, CliError> {
     given.parse_with(|text| match parse(text) {
         Some(limit) if !limit.is_zero() => Ok(limit),
         Some(_) => Err("a time of zero lets nothing run".to_owned()),
@@ -47,7 +47,7 @@ pub(crate) fn duration(given: Given) -> Result<Duration, CliError> {
     })
 }
 
-pub(crate) fn color(given: Given) -> Result<Color, CliError> {
+pub(crate) fn color(given: GivenValue) -> Result<Color, CliError> {
     const COLORS: [(&str, Color); 3] = [
         ("auto", Color::Auto),
         ("always", Color::Always),
@@ -56,6 +56,6 @@ pub(crate) fn color(given: Given) -> Result<Color, CliError> {
     given.one_of(&COLORS)
 }
 
-pub(crate) fn format(given: Given) -> Result<Format, CliError> {
+pub(crate) fn format(given: GivenValue) -> Result<Format, CliError> {
     given.one_of(&format_names())
 }
