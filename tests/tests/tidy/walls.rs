@@ -22,6 +22,7 @@ const LOW_TO_HIGH: &[&str] = &[
     "runner",
     "before_main",
     "doctor",
+    "before_main",
     "prelude",
     "private",
 ];
