@@ -100,6 +100,7 @@
 mod before_main;
 pub mod doctor;
 pub mod events;
+pub mod fault;
 mod files;
 pub mod impair;
 pub mod lab;

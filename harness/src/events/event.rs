@@ -219,6 +219,13 @@ impl fmt::Display for EventKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FaultId(pub(crate) u64);
 
+impl FaultId {
+    /// Returns the number: the first fault of a lab has 1.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
 impl fmt::Display for FaultId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "fault {}", self.0)

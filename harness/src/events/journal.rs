@@ -1,11 +1,12 @@
 //! The events of one lab: kept for those who ask later, and handed on to those who wait.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use super::clock::clock;
-use super::event::{Event, EventKind};
+use super::event::{Event, EventKind, FaultId};
 use crate::kernel::clock::monotonic;
 use crate::kernel::sync::{Lock, Notifier};
 use crate::model::carrier::Carrier;
@@ -20,6 +21,8 @@ const KEPT: usize = 10_000;
 pub(crate) struct Journal {
     state: Lock<State>,
     changed: Notifier,
+    /// Number of faults that have begun.
+    faults: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -127,6 +130,11 @@ impl Journal {
         state.kept.push_back(Arc::new(Event { number, time, kind }));
         state.next += 1;
         self.changed.notify_all();
+    }
+
+    /// Returns the number of the next fault.
+    pub(crate) fn next_fault(&self) -> FaultId {
+        FaultId(1 + self.faults.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Tells all readers that no event will follow.

@@ -42,7 +42,8 @@ use crate::topology::{LinkId, NodeId, Plan, PodId, Topology};
 pub struct Lab {
     topology: Topology,
     plan: Plan,
-    nodes: Vec<Node>,
+    /// The nodes, in the order of the plan. A guard of a fault may outlive the lab and its list.
+    nodes: Vec<Arc<Node>>,
     links: Vec<Link>,
     /// The network stacks, in the order of the plan.
     stacks: Vec<Arc<Stack>>,
@@ -73,7 +74,8 @@ impl Lab {
 
     /// All nodes that were not removed, containers included.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
-        self.nodes.iter().filter(|node| !node.is_removed())
+        let nodes = self.nodes.iter().map(Arc::as_ref);
+        nodes.filter(|node| !node.is_removed())
     }
 
     /// All links that were not removed.
@@ -194,12 +196,12 @@ impl Lab {
         &self.link_services
     }
 
-    pub(crate) fn journal(&self) -> &Journal {
+    pub(crate) fn journal(&self) -> &Arc<Journal> {
         &self.journal
     }
 
     /// Returns all nodes, removed ones too, in the order of the plan.
-    pub(crate) fn all_nodes(&self) -> &[Node] {
+    pub(crate) fn all_nodes(&self) -> &[Arc<Node>] {
         &self.nodes
     }
 
@@ -240,7 +242,7 @@ impl Lab {
     }
 
     /// Takes the nodes out, at the end of the lab.
-    pub(crate) fn take_nodes(&mut self) -> Vec<Node> {
+    pub(crate) fn take_nodes(&mut self) -> Vec<Arc<Node>> {
         std::mem::take(&mut self.nodes)
     }
 
@@ -250,7 +252,7 @@ impl Lab {
     }
 
     pub(crate) fn add_node(&mut self, node: Node) {
-        self.nodes.push(node);
+        self.nodes.push(Arc::new(node));
     }
 
     pub(crate) fn add_link(&mut self, link: Link) {
@@ -345,7 +347,7 @@ impl Snapshot {
 pub(crate) struct Failed {
     pub(crate) plan: Plan,
     /// Nodes that the plan before did not have.
-    pub(crate) nodes: Vec<Node>,
+    pub(crate) nodes: Vec<Arc<Node>>,
     pub(crate) hub: Option<Arc<OwnedFd>>,
 }
 

@@ -72,10 +72,7 @@ mod wait;
 pub use crate::model::carrier::Carrier;
 pub use barrier::Barrier;
 pub use error::{LabError, LabErrorKind, Result, Subject};
-pub use faults::cut::Cut;
-pub use faults::degrade::Degraded;
-pub use faults::flap::Flap;
-pub use faults::partition::Partition;
+pub use faults::guard::FaultGuard;
 pub use inspect::inspection::{
     AddressEntry, Inspection, InterfaceCounters, InterfaceEntry, MountEntry, NeighbourEntry,
     ProcessEntry, RouteEntry, SocketEntry,

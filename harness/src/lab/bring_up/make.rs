@@ -53,7 +53,7 @@ pub(crate) fn make(lab: &mut Lab, new: &NewParts) -> Result<()> {
 pub(crate) fn run_commands(lab: &Lab, first: usize) -> Result<()> {
     lab.all_nodes()[first..]
         .iter()
-        .try_for_each(Node::run_commands)
+        .try_for_each(|node| node.run_commands())
 }
 
 fn raise_limit(lab: &Lab) {

@@ -65,7 +65,7 @@ fn in_network<T>(
 
 /// Returns a node that lives in the stack and runs.
 fn member(lab: &Lab, stack: StackId) -> Option<&Node> {
-    let lives = |node: &&Node| Arc::ptr_eq(node.stack(), lab.stack(stack));
+    let lives = |node: &&Arc<Node>| Arc::ptr_eq(node.stack(), lab.stack(stack));
     let mut nodes = lab.all_nodes().iter().filter(lives);
-    nodes.find(|node| node.is_running())
+    nodes.find(|node| node.is_running()).map(Arc::as_ref)
 }

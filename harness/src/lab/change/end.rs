@@ -65,7 +65,7 @@ const FEW: usize = 16;
 
 /// Kills what is left. The end of many namespaces takes the kernel 0.1 to 0.5 s for 500 nodes (measured for
 /// this project, 2026-08). Then a thread does it, and only the end of the trial waits.
-fn kill_all(nodes: Vec<Node>, stacks: Vec<Arc<Stack>>, dir: Arc<LabDir>) {
+fn kill_all(nodes: Vec<Arc<Node>>, stacks: Vec<Arc<Stack>>, dir: Arc<LabDir>) {
     let few = nodes.len() <= FEW;
     let kill = move || {
         for node in &nodes {

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use crate::impair::Direction;
 use crate::kernel::sync::Lock;
 use crate::lab::error::Result;
-use crate::lab::faults::healing::complain;
+use crate::lab::faults::guard::{Healing, complain};
 use crate::lab::link::state::LinkState;
 
-/// A link that is cut for as long as this lives: see [`Link::cut`](crate::lab::Link::cut).
+/// A link that is cut for as long as this lives.
 #[derive(Debug)]
-#[must_use = "the link is healed as soon as this is dropped"]
-pub struct Cut {
+pub(crate) struct Cut {
     state: Arc<Lock<LinkState>>,
     directions: Vec<Direction>,
 }
@@ -35,14 +34,6 @@ impl Cut {
         &self.state
     }
 
-    /// Heals the link now, unless another cut lasts, and returns an error if the kernel refused.
-    ///
-    /// # Errors
-    /// The kernel does not take the filter away.
-    pub fn heal(mut self) -> Result<()> {
-        self.end()
-    }
-
     fn end(&mut self) -> Result<()> {
         let directions = std::mem::take(&mut self.directions);
         let mut state = self.state.lock();
@@ -51,6 +42,12 @@ impl Cut {
             .into_iter()
             .map(|direction| state.heal(direction));
         healed.fold(Ok(()), Result::and)
+    }
+}
+
+impl Healing for Cut {
+    fn heal(mut self: Box<Self>) -> Result<()> {
+        self.end()
     }
 }
 

@@ -6,14 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::impair::Impairment;
 use crate::kernel::sync::Lock;
 use crate::lab::error::{LabError, Result};
+use crate::lab::faults::guard::{Healing, complain};
 use crate::lab::link::ends::LinkEnds;
 use crate::lab::link::state::LinkState;
-use crate::trial::running;
 
-/// A link that is worse for as long as this lives: see [`Link::degrade`](crate::lab::Link::degrade).
+/// A link that is worse for as long as this lives.
 #[derive(Debug)]
-#[must_use = "the link recovers as soon as this is dropped"]
-pub struct Degraded {
+pub(crate) struct Degraded {
     /// Nothing once the link has recovered.
     state: Option<Arc<Lock<LinkState>>>,
     /// The number by which the link knows the degradation.
@@ -39,14 +38,6 @@ impl Degraded {
         })
     }
 
-    /// Lets the link recover now, and returns an error if that was refused.
-    ///
-    /// # Errors
-    /// The kernel does not change the carrier's impairments.
-    pub fn recover(mut self) -> Result<()> {
-        self.end()
-    }
-
     fn end(&mut self) -> Result<()> {
         let Some(state) = self.state.take() else {
             return Ok(());
@@ -59,10 +50,14 @@ impl Degraded {
     }
 }
 
+impl Healing for Degraded {
+    fn heal(mut self: Box<Self>) -> Result<()> {
+        self.end()
+    }
+}
+
 impl Drop for Degraded {
     fn drop(&mut self) {
-        if let Err(error) = self.end() {
-            running::complain(format!("a link could not recover: {error}"));
-        }
+        complain(self.end());
     }
 }

@@ -8,11 +8,11 @@ use std::time::Duration;
 use crate::impair::Direction;
 use crate::lab::error::{LabError, Result};
 use crate::lab::faults::cut::Cut;
+use crate::lab::faults::guard::Healing;
 
-/// A link that is cut and healed by turns for as long as this lives: see [`Link::flap`](crate::lab::Link::flap).
+/// A link that is cut and healed by turns for as long as this lives.
 #[derive(Debug)]
-#[must_use = "the link is healed as soon as this is dropped"]
-pub struct Flap {
+pub(crate) struct Flap {
     /// Dropping it stops the thread.
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -48,6 +48,14 @@ fn flap(first: Cut, half: Duration, stopped: &Receiver<()>) {
                 Err(_) => return,
             },
         };
+    }
+}
+
+impl Healing for Flap {
+    fn heal(self: Box<Self>) -> Result<()> {
+        // The drop stops the thread and waits for it; the thread heals its cut.
+        drop(self);
+        Ok(())
     }
 }
 

@@ -7,11 +7,13 @@
 //! | `flap` | a link is cut and healed by turns |
 //! | `degrade` | a link is worse than asked |
 //! | `partition` | nodes do not hear each other |
-//! | `healing` | reports what could not be healed |
+//! | `guard` | what ends a fault, and reports what could not be healed |
+//! | `inject` | faults from values |
 
 pub(crate) mod cut;
 pub(crate) mod degrade;
 pub(crate) mod flap;
-pub(crate) mod healing;
+pub(crate) mod guard;
+pub(crate) mod inject;
 pub(crate) mod on_links;
 pub(crate) mod partition;

@@ -1,5 +1,6 @@
 //! Faults of a link, as methods of the link.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::impair::{Direction, Impairment};
@@ -7,7 +8,9 @@ use crate::lab::error::{LabError, Result};
 use crate::lab::faults::cut::Cut;
 use crate::lab::faults::degrade::Degraded;
 use crate::lab::faults::flap::Flap;
+use crate::lab::faults::guard::{FaultGuard, Healing};
 use crate::lab::link::link::Link;
+use crate::model::fault::Fault;
 
 impl Link {
     /// Cuts the link: packets vanish in both directions, those under way too, and nobody is told: no carrier is lost, no interface goes
@@ -25,26 +28,30 @@ impl Link {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn cut(&self) -> Result<Cut> {
-        Cut::new(self.shared_state(), &Direction::BOTH)
+    pub fn cut(&self) -> Result<FaultGuard> {
+        let cut = Cut::new(self.shared_state(), &Direction::BOTH)?;
+        Ok(self.begin_fault(Fault::cut(self.name()), cut))
     }
 
     /// Cuts one direction: what is sent in it vanishes.
-    pub fn cut_one_way(&self, direction: Direction) -> Result<Cut> {
-        Cut::new(self.shared_state(), &[direction])
+    pub fn cut_one_way(&self, direction: Direction) -> Result<FaultGuard> {
+        let cut = Cut::new(self.shared_state(), &[direction])?;
+        Ok(self.begin_fault(Fault::cut_one_way(self.name(), direction), cut))
     }
 
     /// Cuts and heals the link by turns until the guard is dropped: cut for the first half of each period, whole for the second.
     ///
     /// # Errors
     /// The period is zero; or as those of [`cut`](Link::cut).
-    pub fn flap(&self, period: Duration) -> Result<Flap> {
+    pub fn flap(&self, period: Duration) -> Result<FaultGuard> {
         if period.is_zero() {
             let subject = self.ends().subject();
             let why = "cannot flap with a period of zero";
             return Err(LabError::invalid(subject, why));
         }
-        Flap::new(self.cut()?, period)
+        let first = Cut::new(self.shared_state(), &Direction::BOTH)?;
+        let flap = Flap::new(first, period)?;
+        Ok(self.begin_fault(Fault::flap(self.name(), period), flap))
     }
 
     /// Makes the link worse for a while: delays and losses add up, and the lower rate holds. It recovers when the guard is dropped;
@@ -65,7 +72,13 @@ impl Link {
     ///
     /// # Errors
     /// As those of [`impair`](Link::impair).
-    pub fn degrade(&self, worse: Impairment) -> Result<Degraded> {
-        Degraded::new(self.ends(), self.shared_state(), worse)
+    pub fn degrade(&self, worse: Impairment) -> Result<FaultGuard> {
+        let degraded = Degraded::new(self.ends(), self.shared_state(), worse.clone())?;
+        Ok(self.begin_fault(Fault::degrade(self.name(), worse), degraded))
+    }
+
+    fn begin_fault(&self, fault: Fault, healing: impl Healing + 'static) -> FaultGuard {
+        let journal = Arc::clone(self.state().journal());
+        FaultGuard::begin(&journal, fault, healing)
     }
 }

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use crate::kernel::nft::DropFrom;
 use crate::lab::error::{LabError, Result};
-use crate::lab::faults::healing::complain;
+use crate::lab::faults::guard::{FaultGuard, Healing, complain};
 use crate::lab::lab::Lab;
 use crate::lab::link::link::Link;
 use crate::lab::stack::stack::{StackFilter, stack_subject};
+use crate::model::fault::Fault;
 use crate::model::side::Side;
 use crate::topology::NodeId;
 use crate::topology::plan::{InterfacePlan, StackId};
@@ -37,15 +38,30 @@ impl Lab {
     ///
     /// # Errors
     /// A node, or two containers of a pod, are on both sides.
-    pub fn partition(&self, left: &[NodeId], right: &[NodeId]) -> Result<Partition> {
-        let mut partition = self.partition_one_way(left, right)?;
-        let mut back = self.partition_one_way(right, left)?;
+    pub fn partition(&self, left: &[NodeId], right: &[NodeId]) -> Result<FaultGuard> {
+        let mut partition = self.make_deaf(left, right)?;
+        let mut back = self.make_deaf(right, left)?;
         partition.filters.append(&mut back.filters);
-        Ok(partition)
+        let fault = Fault::partition(self.names(left), self.names(right));
+        Ok(self.begin_fault(fault, partition))
     }
 
-    /// The same one way: nothing that `from` sends is heard by `to`.
-    pub fn partition_one_way(&self, from: &[NodeId], to: &[NodeId]) -> Result<Partition> {
+    /// Parts nodes one way: `to` hears nothing that `from` sends.
+    ///
+    /// # Errors
+    /// As those of [`partition`](Self::partition).
+    pub fn partition_one_way(&self, from: &[NodeId], to: &[NodeId]) -> Result<FaultGuard> {
+        let partition = self.make_deaf(from, to)?;
+        let fault = Fault::partition_one_way(self.names(from), self.names(to));
+        Ok(self.begin_fault(fault, partition))
+    }
+
+    fn names(&self, nodes: &[NodeId]) -> Vec<&str> {
+        nodes.iter().map(|node| self[*node].name()).collect()
+    }
+
+    /// Lets each node of `to` drop all that a node of `from` has sent.
+    fn make_deaf(&self, from: &[NodeId], to: &[NodeId]) -> Result<Partition> {
         let stacks = |nodes: &[NodeId]| -> BTreeSet<StackId> {
             let stack = |node: &NodeId| self.plan().nodes[node.index()].stack;
             nodes.iter().map(stack).collect()
@@ -87,22 +103,13 @@ impl Lab {
     }
 }
 
-/// Nodes that do not hear each other for as long as this lives: see [`Lab::partition`].
+/// Nodes that do not hear each other for as long as this lives.
 #[derive(Debug)]
-#[must_use = "the partition is healed as soon as this is dropped"]
-pub struct Partition {
+struct Partition {
     filters: Vec<StackFilter>,
 }
 
 impl Partition {
-    /// Heals the partition now, and returns an error if the kernel refused.
-    ///
-    /// # Errors
-    /// The kernel does not take a filter away.
-    pub fn heal(mut self) -> Result<()> {
-        self.end()
-    }
-
     fn end(&mut self) -> Result<()> {
         let filters = std::mem::take(&mut self.filters);
         // Each filter is removed even if another one could not be.
@@ -111,6 +118,12 @@ impl Partition {
             removed.map_err(|e| LabError::network("a partition", e))
         });
         removed.fold(Ok(()), Result::and)
+    }
+}
+
+impl Healing for Partition {
+    fn heal(mut self: Box<Self>) -> Result<()> {
+        self.end()
     }
 }
 

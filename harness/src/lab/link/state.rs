@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::events::EventKind;
+use crate::events::{EventKind, Journal};
 use crate::impair::{Counters, Direction, Impairment};
 use crate::kernel::netlink::Batch;
 use crate::lab::error::{LabError, Result};
@@ -46,6 +46,11 @@ pub(crate) struct LinkState {
 }
 
 impl LinkState {
+    /// Returns the journal of the lab.
+    pub(crate) fn journal(&self) -> &Arc<Journal> {
+        self.services.journal()
+    }
+
     pub(crate) fn new(ends: LinkEnds, active: ActiveCarrier, services: LinkServices) -> Self {
         let (asked, engine) = match ends.cable().emulation.as_deref() {
             Some(Emulation {

@@ -1,0 +1,101 @@
+//! The guard of a fault: the fault lasts as long as its guard lives.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::events::{EventKind, FaultId, Journal};
+use crate::lab::error::Result;
+use crate::model::fault::Fault;
+use crate::trial::running;
+
+/// A fault that is in force until this is dropped or [healed](Self::heal).
+///
+/// A heal that fails when the guard is dropped fails the trial: a drop cannot return an error.
+#[must_use = "the fault is healed as soon as the guard is dropped"]
+pub struct FaultGuard {
+    fault: Fault,
+    id: FaultId,
+    journal: Arc<Journal>,
+    /// What takes the fault away; none once that was tried.
+    healing: Option<Box<dyn Healing>>,
+}
+
+/// Something done to a lab that can be undone.
+pub(crate) trait Healing: Send + Sync {
+    /// Undoes it. The lab may be gone by then, and there is nothing to undo.
+    fn heal(self: Box<Self>) -> Result<()>;
+}
+
+impl FaultGuard {
+    /// Records that a fault is in force, and returns the guard that undoes it.
+    pub(crate) fn begin(
+        journal: &Arc<Journal>,
+        fault: Fault,
+        healing: impl Healing + 'static,
+    ) -> Self {
+        let id = journal.next_fault();
+        journal.record(EventKind::FaultBegan {
+            id,
+            fault: fault.clone(),
+        });
+        Self {
+            fault,
+            id,
+            journal: Arc::clone(journal),
+            healing: Some(Box::new(healing)),
+        }
+    }
+
+    /// Returns the fault, with the names of its links and nodes.
+    pub fn fault(&self) -> &Fault {
+        &self.fault
+    }
+
+    /// Returns the number by which [events](crate::events) know the fault.
+    pub fn id(&self) -> FaultId {
+        self.id
+    }
+
+    /// Heals the fault now.
+    ///
+    /// # Errors
+    /// The kernel refuses to take the fault away.
+    pub fn heal(mut self) -> Result<()> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<()> {
+        let Some(healing) = self.healing.take() else {
+            return Ok(());
+        };
+        let healed = healing.heal();
+        self.journal.record(EventKind::FaultEnded {
+            id: self.id,
+            fault: self.fault.clone(),
+            error: healed.as_ref().err().map(ToString::to_string),
+        });
+        healed
+    }
+}
+
+impl Drop for FaultGuard {
+    fn drop(&mut self) {
+        complain(self.end());
+    }
+}
+
+/// Fails the trial if a fault could not be healed: the drop of a guard cannot return an error.
+pub(crate) fn complain(healed: Result<()>) {
+    if let Err(error) = healed {
+        running::complain(format!("a fault could not be healed: {error}"));
+    }
+}
+
+impl fmt::Debug for FaultGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FaultGuard")
+            .field("id", &self.id)
+            .field("fault", &self.fault)
+            .finish_non_exhaustive()
+    }
+}
