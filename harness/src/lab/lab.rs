@@ -176,7 +176,7 @@ impl Lab {
             hub: None,
             with_gro: BTreeSet::new(),
             dir: Arc::new(LabDir::new()?),
-            node_services: NodeServices::new(patience.clone())?,
+            node_services: NodeServices::new(Arc::clone(&journal), patience.clone())?,
             link_services: LinkServices::new(Arc::clone(&journal), patience.clone()),
             patience,
             journal,

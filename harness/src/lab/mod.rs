@@ -69,6 +69,7 @@ mod process;
 mod stack;
 mod wait;
 
+pub use crate::events::Stream;
 pub use crate::model::carrier::Carrier;
 pub use barrier::Barrier;
 pub use error::{LabError, LabErrorKind, Result, Subject};
@@ -84,7 +85,7 @@ pub use node::command::Command;
 pub use node::node::Node;
 #[cfg(feature = "tokio")]
 pub use node::runtime::JoinHandle;
-pub use process::log::{Line, Stream};
+pub use process::log::Line;
 pub use process::process::Process;
 pub use process::program::{OnDrop, Output, Stdio};
 pub use wait::{Condition, wait_until};

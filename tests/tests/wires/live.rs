@@ -131,7 +131,7 @@ fn degradations_add_up_and_go_one_by_one() -> TestResult {
     assert!(one_way(&a, &b, 3)? >= 70 * MS - EARLY);
     drop(first);
     assert!((50 * MS - EARLY..70 * MS).contains(&one_way(&a, &b, 10)?));
-    second.recover()?;
+    second.heal()?;
     assert!((10 * MS - EARLY..25 * MS).contains(&one_way(&b, &a, 10)?));
     Ok(())
 }

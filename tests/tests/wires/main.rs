@@ -2,6 +2,7 @@
 
 mod datagrams;
 mod delay;
+mod events;
 mod fate;
 mod faults;
 mod live;

@@ -216,8 +216,7 @@ impl Command<'_> {
         let label = node
             .programs()
             .free_label(format!("{}/{name}", node.name()));
-        let (running, pipes) = launch.begun(spec, label, node.output_reader())?;
-        let running = Arc::new(running);
+        let (running, pipes) = launch.begun(spec, label, node.output_reader(), node.journal())?;
         node.programs().add(Arc::clone(&running));
         Ok(Process::new(running, pipes, node.stack(), node.patience()))
     }

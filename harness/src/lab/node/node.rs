@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::events::Journal;
 use crate::impair::Direction;
 use crate::kernel::errno::Errno;
 use crate::kernel::netlink::{if_indextoname, if_nametoindex};
@@ -21,7 +22,7 @@ use crate::lab::node::keys::KeyLog;
 use crate::lab::node::runtime::Runtime;
 use crate::lab::node::services::NodeServices;
 use crate::lab::patience::Patience;
-use crate::lab::process::log::OutputReader;
+use crate::lab::process::output_reader::OutputReader;
 use crate::lab::process::programs::Programs;
 use crate::lab::stack::listening::shown;
 use crate::lab::stack::monitors::Monitor;
@@ -231,6 +232,10 @@ impl Node {
 
     pub(crate) fn patience(&self) -> &Patience {
         self.services.patience()
+    }
+
+    pub(crate) fn journal(&self) -> &Arc<Journal> {
+        self.services.journal()
     }
 
     pub(crate) fn output_reader(&self) -> &OutputReader {

@@ -2,23 +2,26 @@
 
 use std::sync::Arc;
 
+use crate::events::Journal;
 use crate::lab::error::Result;
 use crate::lab::node::visitors::Visitors;
 use crate::lab::patience::Patience;
-use crate::lab::process::log::OutputReader;
+use crate::lab::process::output_reader::OutputReader;
 
 /// One lab's threads for its nodes, and the limit of waits. Clones share them.
 #[derive(Clone, Debug)]
 pub(crate) struct NodeServices {
     output_reader: Arc<OutputReader>,
     visitors: Arc<Visitors>,
+    journal: Arc<Journal>,
     patience: Patience,
 }
 
 impl NodeServices {
-    pub(crate) fn new(patience: Patience) -> Result<Self> {
+    pub(crate) fn new(journal: Arc<Journal>, patience: Patience) -> Result<Self> {
         Ok(Self {
-            output_reader: Arc::default(),
+            output_reader: Arc::new(OutputReader::new(Arc::clone(&journal))),
+            journal,
             visitors: Arc::new(Visitors::new()?),
             patience,
         })
@@ -27,6 +30,11 @@ impl NodeServices {
     /// Returns the reader of what programs write.
     pub(crate) fn output_reader(&self) -> &OutputReader {
         &self.output_reader
+    }
+
+    /// Returns the events of the lab.
+    pub(crate) fn journal(&self) -> &Arc<Journal> {
+        &self.journal
     }
 
     /// Returns the threads that enter nodes.

@@ -12,12 +12,14 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::events::{EventKind, Journal, ProcessName, Stream};
 use crate::kernel::errno::Errno;
 use crate::kernel::fd::pipe;
 use crate::kernel::message_channel::MessageChannel;
 use crate::lab::error::{LabError, LabErrorKind, NodeState, Result};
 use crate::lab::first_process::FirstProcess;
-use crate::lab::process::log::{Log, OutputReader, Stream, read_all};
+use crate::lab::process::log::Log;
+use crate::lab::process::output_reader::{OutputReader, read_all};
 use crate::lab::process::process::Pipes;
 use crate::lab::process::program::{ProgramSpec, Stdio};
 use crate::lab::process::running::{Running, Started};
@@ -85,7 +87,8 @@ impl Launch {
         spec: &ProgramSpec,
         label: String,
         reader: &OutputReader,
-    ) -> Result<(Running, Pipes)> {
+        journal: &Arc<Journal>,
+    ) -> Result<(Arc<Running>, Pipes)> {
         let Self {
             node,
             verb,
@@ -99,7 +102,16 @@ impl Launch {
         // first process would not be noticed on the channel.
         drop(given);
         let started = started(reports, &verb, &node)?;
-        let log = Arc::new(Log::default());
+        let process = Arc::new(ProcessName {
+            node,
+            program: spec.program.to_string_lossy().into_owned(),
+            pid: started.pid.cast_unsigned(),
+        });
+        // The start is recorded before the first line can be read.
+        journal.record(EventKind::ProcessStarted {
+            process: Arc::clone(&process),
+        });
+        let log = Arc::new(Log::new(Arc::clone(&process), Arc::clone(journal)));
         let [stdin, mut stdout, mut stderr] = ours;
         for (logged, fd, stream) in [
             (logged[1], &mut stdout, Stream::Stdout),
@@ -110,7 +122,10 @@ impl Launch {
                 read.map_err(|e| LabError::io(format!("read the output of `{label}`"), &e))?;
             }
         }
-        let running = Running::new(label, started, log, spec.on_drop, spec.may_die);
+        let running = Running::new(label, process, started, log, spec.on_drop, spec.may_die);
+        let running = Arc::new(running);
+        let watched = reader.watch(Arc::clone(&running));
+        watched.map_err(|e| LabError::io(format!("watch `{}`", running.label()), &e))?;
         let pipes = Pipes {
             stdin,
             stdout,

@@ -7,10 +7,12 @@
 //! | `running` | a program as the lab knows it |
 //! | `programs` | all programs of a node |
 //! | `process` | `Process`: a program in the hands of a test |
-//! | `log` | what programs write, line by line |
+//! | `log` | the lines that a program has written |
+//! | `output_reader` | the thread that hears of all programs of a lab: output and ends |
 
 pub(crate) mod launch;
 pub(crate) mod log;
+pub(crate) mod output_reader;
 pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod programs;

@@ -3,15 +3,16 @@
 //! A test may drop its [`Process`](crate::lab::Process) while the program runs on. The lab still has
 //! to end the program, and to report a bad end that nobody asked for.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::events::ProcessName;
 use crate::kernel::message_channel::MessageChannel;
-use crate::kernel::poll::wait_readable;
+use crate::kernel::poll::{is_readable, wait_readable};
 use crate::kernel::process::exit_kind::ExitKind;
 use crate::kernel::process::pidfd_kill;
 use crate::kernel::process::signal::Signal;
@@ -28,6 +29,8 @@ pub(crate) const LAST_WORDS: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Running {
     label: String,
+    /// Name of the program in events.
+    process: Arc<ProcessName>,
     /// Process id in the PID namespace of the node.
     pid: i32,
     pidfd: OwnedFd,
@@ -51,6 +54,7 @@ pub(crate) struct Started {
 impl Running {
     pub(crate) fn new(
         label: String,
+        process: Arc<ProcessName>,
         started: Started,
         log: Arc<Log>,
         on_drop: OnDrop,
@@ -59,6 +63,7 @@ impl Running {
         let Started { pid, pidfd, end } = started;
         Self {
             label,
+            process,
             pid,
             pidfd,
             end,
@@ -74,13 +79,28 @@ impl Running {
         &self.label
     }
 
+    /// Returns the name of the program in events.
+    pub(crate) fn process(&self) -> &Arc<ProcessName> {
+        &self.process
+    }
+
+    /// Returns the pidfd, which is readable when the program has exited: pidfd_open(2).
+    pub(crate) fn pidfd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    /// Returns whether the program has exited. Its status may not have been reported yet.
+    pub(crate) fn has_exited(&self) -> bool {
+        is_readable(self.pidfd())
+    }
+
     /// Returns the process id in the node.
     pub(crate) fn pid(&self) -> u32 {
         self.pid.cast_unsigned()
     }
 
     /// Returns the lines that the program has written.
-    pub(crate) fn log(&self) -> &Log {
+    pub(crate) fn log(&self) -> &Arc<Log> {
         &self.log
     }
 

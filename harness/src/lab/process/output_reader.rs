@@ -1,0 +1,317 @@
+//! The thread that hears of all programs of a lab: what they write, and when they end.
+//!
+//! Each program has two pipes and an end, and a lab may have hundreds of programs. One thread,
+//! started with the first program, waits for all of them. It labels what programs write in the
+//! trial's own output, and it alone tells the journal of their ends, so that the last line of a
+//! program comes before its end there.
+
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::events::{EventKind, Journal, Stream};
+use crate::kernel::errno::Errno;
+use crate::kernel::poll::PollSet;
+use crate::kernel::process::exit_kind::ExitKind;
+use crate::kernel::sync::Lock;
+use crate::lab::process::log::{Line, Log};
+use crate::lab::process::running::Running;
+
+/// Length at which a line is cut, in bytes. A program that never ends its line must not fill the
+/// memory of the test.
+const LONGEST: usize = 64 << 10;
+
+/// Time for which a pipe may stay open after all processes of the lab are dead. A process outside
+/// of the lab that was handed the pipe would keep the trial from ending.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Time between the end of a program, as its pidfd tells it, and the report of that end by the
+/// node's first process. It takes microseconds; a busy machine takes longer.
+const REPORT: Duration = Duration::from_millis(100);
+
+/// The reader of all outputs and ends of a lab.
+#[derive(Debug)]
+pub(crate) struct OutputReader {
+    journal: Arc<Journal>,
+    thread: Lock<Option<ReaderThread>>,
+}
+
+#[derive(Debug)]
+struct ReaderThread {
+    /// The channel to the thread. The thread ends after this end is closed.
+    inbox: Sender<Arrival>,
+    /// Wakes the thread, which waits for descriptors, after something was sent.
+    wake: OwnedFd,
+    thread: JoinHandle<()>,
+}
+
+/// Something new for the thread to wait for.
+enum Arrival {
+    Output(OutputPipe),
+    Program(Arc<Running>),
+}
+
+impl OutputReader {
+    pub(crate) fn new(journal: Arc<Journal>) -> Self {
+        Self {
+            journal,
+            thread: Lock::new(None),
+        }
+    }
+
+    /// Reads `fd` to its end, into `log`.
+    pub(crate) fn read(
+        &self,
+        fd: OwnedFd,
+        label: String,
+        stream: Stream,
+        log: Arc<Log>,
+    ) -> std::io::Result<()> {
+        log.opened();
+        self.send(Arrival::Output(OutputPipe {
+            fd,
+            label,
+            stream,
+            log,
+            partial: Vec::new(),
+        }))
+    }
+
+    /// Tells the journal when the program ends.
+    pub(crate) fn watch(&self, program: Arc<Running>) -> std::io::Result<()> {
+        self.send(Arrival::Program(program))
+    }
+
+    fn send(&self, arrival: Arrival) -> std::io::Result<()> {
+        let mut thread = self.thread.lock();
+        let thread = match &mut *thread {
+            Some(thread) => thread,
+            none => none.insert(start(Arc::clone(&self.journal))?),
+        };
+        // The thread receives until this end is closed, so a send cannot fail.
+        let _ = thread.inbox.send(arrival);
+        crate::kernel::fd::write(&thread.wake, b"!")?;
+        Ok(())
+    }
+
+    /// Waits until all that dead programs have written was read.
+    pub(crate) fn finish(&self) {
+        let running = self.thread.lock().take();
+        if let Some(ReaderThread {
+            inbox,
+            wake,
+            thread,
+        }) = running
+        {
+            drop((inbox, wake));
+            // A panic of the thread was printed by the panic hook.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn start(journal: Arc<Journal>) -> std::io::Result<ReaderThread> {
+    let (waker, wake) = crate::kernel::fd::pipe()?;
+    let (inbox, arriving) = mpsc::channel();
+    let pump = Pump {
+        journal,
+        waker,
+        arriving,
+        pipes: Vec::new(),
+        programs: Vec::new(),
+        end: None,
+        buffer: vec![0; 64 << 10],
+    };
+    let thread = std::thread::Builder::new()
+        .name("lab output".to_owned())
+        .spawn(move || pump.run())?;
+    Ok(ReaderThread {
+        inbox,
+        wake,
+        thread,
+    })
+}
+
+/// The state of the thread.
+struct Pump {
+    journal: Arc<Journal>,
+    waker: OwnedFd,
+    arriving: Receiver<Arrival>,
+    pipes: Vec<OutputPipe>,
+    /// Programs whose end the journal has not been told.
+    programs: Vec<Arc<Running>>,
+    /// The time until which pipes may stay open, once the lab is at its end.
+    end: Option<Instant>,
+    buffer: Vec<u8>,
+}
+
+impl Pump {
+    fn run(mut self) {
+        loop {
+            let left = self
+                .end
+                .map(|end| end.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) || (self.end.is_some() && self.pipes.is_empty()) {
+                self.pipes.iter_mut().for_each(OutputPipe::close);
+                self.tell_ends(&[]);
+                return;
+            }
+            let Ok(ready) = self.wait(left) else {
+                continue;
+            };
+            let (pipes, woken) = ready.split_at(self.pipes.len());
+            let busy = self.read(pipes);
+            if woken.iter().any(|ready| *ready) {
+                self.tell_ends(&busy);
+                self.take_arrivals();
+            }
+        }
+    }
+
+    /// Waits for output, for the end of a program, or to be woken. Answers for each pipe, then for each program, then for the
+    /// waker.
+    fn wait(&self, left: Option<Duration>) -> crate::kernel::Result<Vec<bool>> {
+        let mut fds = PollSet::new();
+        for pipe in &self.pipes {
+            fds.add_readable(pipe.fd.as_fd());
+        }
+        // At the end of the lab only output is waited for: all programs are dead.
+        if self.end.is_none() {
+            for program in &self.programs {
+                fds.add_readable(program.pidfd());
+            }
+            fds.add_readable(self.waker.as_fd());
+        }
+        fds.wait(left)
+    }
+
+    /// Reads what is there. Returns the logs of the programs that had written something, or closed a pipe.
+    fn read(&mut self, ready: &[bool]) -> Vec<Arc<Log>> {
+        let mut busy = Vec::new();
+        let mut ready = ready.iter();
+        let buffer = &mut self.buffer;
+        self.pipes.retain_mut(|pipe| {
+            if ready.next() != Some(&true) {
+                return true;
+            }
+            busy.push(Arc::clone(&pipe.log));
+            pipe.take(buffer)
+        });
+        busy
+    }
+
+    /// Tells the journal of the programs that have ended. A program that was `busy` just now may have
+    /// written more than was read, so that its end is told in a later round.
+    fn tell_ends(&mut self, busy: &[Arc<Log>]) {
+        let Self {
+            programs, journal, ..
+        } = self;
+        programs.retain(|program| {
+            let is_its_log = |log: &Arc<Log>| Arc::ptr_eq(log, program.log());
+            if busy.iter().any(is_its_log) || !program.has_exited() {
+                return true;
+            }
+            let Some(status) = program.ended_by(Some(Instant::now() + REPORT)) else {
+                return true;
+            };
+            journal.record(EventKind::ProcessDied {
+                process: Arc::clone(program.process()),
+                exit: ExitKind::from(status),
+            });
+            false
+        });
+    }
+
+    /// Takes over new pipes and programs. Notes the end of the lab when the other end of the channel is closed.
+    fn take_arrivals(&mut self) {
+        if self.end.is_none()
+            && crate::kernel::poll::is_readable(self.waker.as_fd())
+            && let Ok(0) = crate::kernel::fd::read(&self.waker, &mut self.buffer)
+        {
+            self.end = Some(Instant::now() + LAST_WORDS);
+        }
+        for arrival in self.arriving.try_iter() {
+            match arrival {
+                Arrival::Output(pipe) => self.pipes.push(pipe),
+                Arrival::Program(program) => self.programs.push(program),
+            }
+        }
+    }
+}
+
+/// One of the two output streams of a program.
+struct OutputPipe {
+    fd: OwnedFd,
+    label: String,
+    stream: Stream,
+    log: Arc<Log>,
+    /// The beginning of a line whose end was not read yet.
+    partial: Vec<u8>,
+}
+
+impl OutputPipe {
+    /// Reads what is there; returns false at the end.
+    fn take(&mut self, buffer: &mut [u8]) -> bool {
+        match crate::kernel::fd::read(&self.fd, buffer) {
+            Ok(0) => {
+                self.close();
+                false
+            }
+            Ok(n) => {
+                let mut rest = &buffer[..n];
+                while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                    self.partial.extend(&rest[..end]);
+                    self.flush();
+                    rest = &rest[end + 1..];
+                }
+                self.partial.extend(rest);
+                if self.partial.len() > LONGEST {
+                    self.flush();
+                }
+                true
+            }
+            Err(Errno::EINTR | Errno::EAGAIN) => true,
+            Err(_) => {
+                self.close();
+                false
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        let text = String::from_utf8_lossy(&self.partial)
+            .trim_end_matches('\r')
+            .to_owned();
+        self.partial.clear();
+        let labelled = format!("[{} {}] {text}\n", self.label, self.stream);
+        // One call for each line, so that lines of several programs do not mix. Where the trial's
+        // own output is closed, the line is in the log still.
+        let _ = match self.stream {
+            Stream::Stdout => std::io::stdout().write_all(labelled.as_bytes()),
+            Stream::Stderr => std::io::stderr().write_all(labelled.as_bytes()),
+        };
+        self.log.push(Line {
+            stream: self.stream,
+            text,
+        });
+    }
+
+    fn close(&mut self) {
+        if !self.partial.is_empty() {
+            self.flush();
+        }
+        self.log.closed();
+    }
+}
+
+/// Reads a pipe to its end.
+pub(crate) fn read_all(fd: Option<OwnedFd>) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(fd) = fd {
+        std::fs::File::from(fd).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
