@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use crate::events::clock;
 use crate::kernel::sync::{Guard, Lock};
-use crate::model::packet::{FrameEvent, FrameFate, FrameSource, Headers, Listener, Packet, View};
+use crate::model::packet::{
+    FrameEvent, FrameFate, FrameSource, Headers, Listener, Packet, PacketView,
+};
 
 /// Most packets that a recording keeps.
 const MOST_PACKETS: usize = 100_000;
@@ -109,7 +111,7 @@ impl Recorder {
 
 impl Listener for Recorder {
     fn frame(&self, event: &FrameEvent<'_>) {
-        let view = View {
+        let view = PacketView {
             link: &self.link,
             direction: event.direction,
             at: clock().since_start(event.time),

@@ -1,20 +1,24 @@
 //! TCP resets that both ends believe.
 //!
-//! Since RFC 5961 a receiver takes a RST only if its sequence number is exactly the next one that it expects, so both are
-//! made from a packet of the connection that is itself dropped: its receiver expects that packet's sequence number,
-//! and its sender what the packet acknowledged.
+//! A receiver takes a RST only if its sequence number is exactly the next one that the receiver
+//! expects (RFC 5961, section 3.2). So both resets are made from a packet of the connection that is
+//! itself dropped. The receiver of that packet expects its sequence number; the sender expects the
+//! number that the packet acknowledges.
 
 use std::net::IpAddr;
 
-use etherparse::PacketBuilder;
+use super::build::PacketSpec;
+use super::headers::Headers;
+use super::transport::{Tcp, TcpFlags, Transport};
 
-use super::headers::{Headers, Tcp, TcpFlags};
-
-/// Two frames: the first goes where `frame` went, the second back to its sender. Nothing if it is no TCP over Ethernet.
+/// Returns two frames: the first goes where `frame` went, the second back to its sender.
+///
+/// There are none if the frame is no TCP over Ethernet.
 pub fn of(frame: &[u8], headers: &Headers) -> Option<[Vec<u8>; 2]> {
     let (tcp, [source, destination], macs) = (headers.tcp()?, headers.ips?, headers.macs?);
     let [begin, end] = headers.payload;
     let length = u32::try_from(end - begin).ok()?;
+    // SYN and FIN take a sequence number each (RFC 9293, section 3.4).
     let counted =
         u32::from(tcp.flags.contains(TcpFlags::SYN)) + u32::from(tcp.flags.contains(TcpFlags::FIN));
     let after = tcp.seq.wrapping_add(length).wrapping_add(counted);
@@ -31,19 +35,16 @@ pub fn of(frame: &[u8], headers: &Headers) -> Option<[Vec<u8>; 2]> {
         ports: [tcp.destination, tcp.source],
         ips: [destination, source],
         macs: [macs[1], macs[0]],
-        // A SYN acknowledges nothing yet; what answers it is told by the acknowledgment.
-        seq: back_seq(tcp, acknowledges),
+        // A SYN acknowledges nothing yet. A client in SYN-SENT takes a RST by its acknowledgment
+        // number instead (RFC 9293, section 3.5.2).
+        seq: if acknowledges { tcp.ack } else { 0 },
         ack: Some(after),
     };
     let tags = tags(frame, headers);
     Some([onward.frame(tags)?, back.frame(tags)?])
 }
 
-fn back_seq(tcp: &Tcp, acknowledges: bool) -> u32 {
-    if acknowledges { tcp.ack } else { 0 }
-}
-
-/// The bytes between the MAC addresses and the IP header: VLAN tags and the type.
+/// Returns the bytes between the MAC addresses and the IP header: VLAN tags and the ethertype.
 fn tags<'f>(frame: &'f [u8], headers: &Headers) -> &'f [u8] {
     frame.get(12..headers.network_at).unwrap_or_default()
 }
@@ -58,25 +59,24 @@ struct Reset {
 
 impl Reset {
     fn frame(&self, tags: &[u8]) -> Option<Vec<u8>> {
-        let builder = match self.ips {
-            [IpAddr::V4(from), IpAddr::V4(to)] => {
-                PacketBuilder::ipv4(from.octets(), to.octets(), TTL)
-            }
-            [IpAddr::V6(from), IpAddr::V6(to)] => {
-                PacketBuilder::ipv6(from.octets(), to.octets(), TTL)
-            }
-            _ => return None,
+        let [source, destination] = self.ports;
+        let flags = match self.ack {
+            Some(_) => TcpFlags::RST.union(TcpFlags::ACK),
+            None => TcpFlags::RST,
         };
-        let [from, to] = self.ports;
-        let mut builder = builder.tcp(from, to, self.seq, 0).rst();
-        if let Some(ack) = self.ack {
-            builder = builder.ack(ack);
-        }
-        let mut frame = [&self.macs[1][..], &self.macs[0], tags].concat();
-        builder.write(&mut frame, &[]).ok()?;
-        Some(frame)
+        let tcp = Tcp {
+            source,
+            destination,
+            seq: self.seq,
+            ack: self.ack.unwrap_or(0),
+            window: 0,
+            flags,
+        };
+        let packet = PacketSpec {
+            ips: self.ips,
+            transport: Transport::Tcp(tcp),
+            payload: &[],
+        };
+        packet.tagged_frame(self.macs, tags)
     }
 }
-
-/// As Linux sends.
-const TTL: u8 = 64;

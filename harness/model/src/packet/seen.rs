@@ -1,11 +1,15 @@
-//! A packet, as a test sees it.
+//! A packet that was seen on a link, as a test looks at it.
+//!
+//! A failed assertion about packets has to say which ones there were, so a packet displays as a line.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::headers::{ETHERTYPE_ARP, Headers, Tcp, TcpFlags, Transport};
+use super::ethernet::ETHERTYPE_ARP;
+use super::headers::Headers;
+use super::transport::{Tcp, TcpFlags, Transport};
 use crate::direction::Direction;
 
 /// A packet that was seen on a link: where, when, its headers and its bytes.
@@ -34,101 +38,102 @@ pub struct Packet {
 }
 
 impl Packet {
-    /// The name of the link.
+    /// Returns the name of the link.
     pub fn link(&self) -> &str {
         &self.link
     }
 
-    /// From which end it went to which.
+    /// Returns the direction in which the packet went.
     pub fn direction(&self) -> Direction {
         self.direction
     }
 
-    /// When it was seen, counted from the start of the trial.
+    /// Returns the time from the start of the trial to the arrival of the packet.
     pub fn at(&self) -> Duration {
         self.at
     }
 
-    /// Why the link lost it on arrival, if it did: `loss`, `queue`, or the rule that dropped it.
+    /// Returns why the link lost the packet on arrival, if it did: `loss`, `queue`, or the rule that
+    /// dropped it.
     pub fn lost(&self) -> Option<&str> {
         self.lost.as_deref()
     }
 
-    /// The MAC address of the sender.
+    /// Returns the MAC address of the sender.
     pub fn source_mac(&self) -> Option<[u8; 6]> {
         self.headers.macs.map(|macs| macs[0])
     }
 
-    /// The MAC address of the receiver.
+    /// Returns the MAC address of the receiver.
     pub fn destination_mac(&self) -> Option<[u8; 6]> {
         self.headers.macs.map(|macs| macs[1])
     }
 
-    /// What the frame carries, below VLAN tags: 0x0800 is IPv4, 0x86dd IPv6, 0x0806 ARP.
+    /// Returns the type of the payload, below VLAN tags: 0x0800 is IPv4, 0x86dd IPv6, 0x0806 ARP.
     pub fn ethertype(&self) -> u16 {
         self.headers.ethertype
     }
 
-    /// The outermost VLAN.
+    /// Returns the number of the outermost VLAN.
     pub fn vlan(&self) -> Option<u16> {
         self.headers.vlan
     }
 
-    /// The sender's address.
+    /// Returns the sender's address.
     pub fn source(&self) -> Option<IpAddr> {
         self.headers.ips.map(|ips| ips[0])
     }
 
-    /// The receiver's address.
+    /// Returns the receiver's address.
     pub fn destination(&self) -> Option<IpAddr> {
         self.headers.ips.map(|ips| ips[1])
     }
 
-    /// The sender's port, of TCP or UDP.
+    /// Returns the sender's port, of TCP or UDP.
     pub fn source_port(&self) -> Option<u16> {
         self.headers.ports().map(|ports| ports[0])
     }
 
-    /// The receiver's port, of TCP or UDP.
+    /// Returns the receiver's port, of TCP or UDP.
     pub fn destination_port(&self) -> Option<u16> {
         self.headers.ports().map(|ports| ports[1])
     }
 
-    /// Its TCP header, if it is a TCP segment.
+    /// Returns the TCP header, if the packet is a TCP segment.
     pub fn tcp(&self) -> Option<&Tcp> {
         self.headers.tcp()
     }
 
-    /// Whether it is a UDP datagram.
+    /// Whether the packet is a UDP datagram.
     pub fn is_udp(&self) -> bool {
         matches!(self.headers.transport, Transport::Udp { .. })
     }
 
-    /// Whether it is an ARP packet.
+    /// Whether the packet is one of ARP.
     pub fn is_arp(&self) -> bool {
         self.ethertype() == ETHERTYPE_ARP
     }
 
-    /// Type and code, if it is of ICMP or ICMPv6.
+    /// Returns type and code, if the packet is one of ICMP or ICMPv6.
     pub fn icmp(&self) -> Option<(u8, u8)> {
         match self.headers.transport {
             Transport::Icmp { kind, code } => Some((kind, code)),
-            _ => None,
+            Transport::Tcp(_) | Transport::Udp { .. } | Transport::Other => None,
         }
     }
 
-    /// Whether it asks for a TCP connection: SYN without ACK.
+    /// Whether the packet asks for a TCP connection: SYN without ACK.
     pub fn is_syn(&self) -> bool {
         self.flags_are(TcpFlags::SYN, TcpFlags::ACK)
     }
 
-    /// Whether it accepts a TCP connection: SYN and ACK.
+    /// Whether the packet accepts a TCP connection: SYN and ACK.
     pub fn is_syn_ack(&self) -> bool {
         let both = TcpFlags::SYN.union(TcpFlags::ACK);
         self.flags_are(both, TcpFlags::default())
     }
 
-    /// Whether it resets a TCP connection.
+    /// Whether the packet resets a TCP connection.
     pub fn is_rst(&self) -> bool {
         self.flags_are(TcpFlags::RST, TcpFlags::default())
     }
@@ -138,18 +143,18 @@ impl Packet {
             .is_some_and(|tcp| tcp.flags.contains(set) && !tcp.flags.intersects(clear))
     }
 
-    /// What the innermost known protocol carries; of a TCP segment its data.
+    /// Returns the bytes that the innermost known protocol carries; of a TCP segment its data.
     pub fn payload(&self) -> &[u8] {
         let [begin, end] = self.headers.payload;
         &self.frame[begin..end]
     }
 
-    /// All of it, from the Ethernet header on.
+    /// Returns the whole frame, from the Ethernet header on.
     pub fn frame(&self) -> &[u8] {
         &self.frame
     }
 
-    /// Its length in bytes, Ethernet header included.
+    /// Returns the length of the frame in bytes, Ethernet header included.
     #[expect(clippy::len_without_is_empty, reason = "a frame has at least a header")]
     pub fn len(&self) -> usize {
         self.frame.len()
@@ -172,9 +177,10 @@ impl fmt::Display for Packet {
 impl Packet {
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some([from, to]) = self.headers.ips else {
-            return match self.is_arp() {
-                true => f.write_str("ARP"),
-                false => write!(f, "ethertype {:#06x}", self.headers.ethertype),
+            return if self.is_arp() {
+                f.write_str("ARP")
+            } else {
+                write!(f, "ethertype {:#06x}", self.headers.ethertype)
             };
         };
         match self.headers.transport {
@@ -207,16 +213,16 @@ impl Packet {
     }
 }
 
-/// As it is displayed, so that a failed assertion about packets can be read.
+/// Writes the same line as `Display`, so that a failed assertion about packets can be read.
 impl fmt::Debug for Packet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-/// A packet that is not kept: what rules look at while it passes.
+/// A packet that rules look at while it passes, and that is not kept.
 #[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
+pub struct PacketView<'a> {
     /// Name of the link.
     pub link: &'a Arc<str>,
     /// Direction in which the packet travels.
@@ -229,8 +235,8 @@ pub struct View<'a> {
     pub frame: &'a [u8],
 }
 
-impl View<'_> {
-    /// Returns what the innermost known protocol carries.
+impl PacketView<'_> {
+    /// Returns the bytes that the innermost known protocol carries.
     pub fn payload(&self) -> &[u8] {
         let [begin, end] = self.headers.payload;
         &self.frame[begin..end]

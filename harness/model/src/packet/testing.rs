@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use etherparse::PacketBuilder;
-
-use super::headers::{Headers, TcpFlags};
-use super::seen::{Packet, View};
+use super::build::PacketSpec;
+use super::headers::Headers;
+use super::seen::{Packet, PacketView};
+use super::transport::{Tcp, TcpFlags, Transport};
 use crate::direction::Direction;
 
 /// Address of the client.
@@ -18,22 +18,22 @@ pub const MAC_A: [u8; 6] = [2, 0, 0, 0, 0, 1];
 /// MAC address of the server.
 pub const MAC_B: [u8; 6] = [2, 0, 0, 0, 0, 2];
 
-/// From port 40000 of the client to port 80 of the server.
+/// Returns a TCP segment from port 40000 of the client to port 80 of the server.
 pub fn tcp_to_server(flags: TcpFlags, seq: u32, ack: u32, payload: &[u8]) -> Vec<u8> {
-    let builder = PacketBuilder::ethernet2(MAC_A, MAC_B).ipv4(CLIENT, SERVER, 64);
-    let mut builder = builder.tcp(40000, 80, seq, 1000);
-    if flags.contains(TcpFlags::SYN) {
-        builder = builder.syn();
-    }
-    if flags.contains(TcpFlags::FIN) {
-        builder = builder.fin();
-    }
-    if flags.contains(TcpFlags::ACK) {
-        builder = builder.ack(ack);
-    }
-    let mut frame = Vec::new();
-    builder.write(&mut frame, payload).unwrap();
-    frame
+    let tcp = Tcp {
+        source: 40000,
+        destination: 80,
+        seq,
+        ack,
+        window: 1000,
+        flags,
+    };
+    let packet = PacketSpec {
+        ips: [CLIENT.into(), SERVER.into()],
+        transport: Transport::Tcp(tcp),
+        payload,
+    };
+    packet.frame([MAC_A, MAC_B]).expect("a packet of IPv4")
 }
 
 /// Returns a SYN of the client.
@@ -41,21 +41,35 @@ pub fn syn() -> Vec<u8> {
     tcp_to_server(TcpFlags::SYN, 100, 0, &[])
 }
 
-/// From port 80 of the server to port 40000 of the client.
+/// Returns the answer to [`syn`], from port 80 of the server to port 40000 of the client.
 pub fn syn_ack() -> Vec<u8> {
-    let builder = PacketBuilder::ethernet2(MAC_B, MAC_A).ipv4(SERVER, CLIENT, 64);
-    let mut frame = Vec::new();
-    let builder = builder.tcp(80, 40000, 900, 1000).syn().ack(101);
-    builder.write(&mut frame, &[]).unwrap();
-    frame
+    let tcp = Tcp {
+        source: 80,
+        destination: 40000,
+        seq: 900,
+        ack: 101,
+        window: 1000,
+        flags: TcpFlags::SYN.union(TcpFlags::ACK),
+    };
+    let packet = PacketSpec {
+        ips: [SERVER.into(), CLIENT.into()],
+        transport: Transport::Tcp(tcp),
+        payload: &[],
+    };
+    packet.frame([MAC_B, MAC_A]).expect("a packet of IPv4")
 }
 
 /// Returns a datagram of the client over IPv6.
 pub fn udp_from(port: u16, payload: &[u8]) -> Vec<u8> {
-    let builder = PacketBuilder::ethernet2(MAC_A, MAC_B).ipv6([1; 16], [2; 16], 64);
-    let mut frame = Vec::new();
-    builder.udp(port, 53).write(&mut frame, payload).unwrap();
-    frame
+    let packet = PacketSpec {
+        ips: [[1u8; 16].into(), [2u8; 16].into()],
+        transport: Transport::Udp {
+            source: port,
+            destination: 53,
+        },
+        payload,
+    };
+    packet.frame([MAC_A, MAC_B]).expect("a packet of IPv6")
 }
 
 /// Returns an ARP request of the client.
@@ -69,7 +83,7 @@ pub fn arp() -> Vec<u8> {
 /// Returns the packet that a test would see of a frame.
 pub fn packet(frame: &[u8]) -> Packet {
     let link: Arc<str> = "alice–bob".into();
-    let view = View {
+    let view = PacketView {
         link: &link,
         direction: Direction::AToB,
         at: Duration::ZERO,

@@ -14,7 +14,7 @@ use super::matches::{InvalidMatch, Match};
 use super::verdict::Verdict;
 use crate::direction::Direction;
 use crate::packet::reset;
-use crate::packet::{Headers, Packet, View};
+use crate::packet::{Headers, Packet, PacketView};
 use crate::panics::panic_message;
 
 /// Which rule of a book.
@@ -105,7 +105,7 @@ impl RuleBook {
             return None;
         }
         let rules = Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner));
-        let view = View {
+        let view = PacketView {
             link: &self.link,
             direction,
             at: Duration::from_nanos(now.saturating_sub(self.start)),
@@ -132,7 +132,7 @@ impl RuleBook {
         ruling
     }
 
-    fn order_resets(&self, view: &View<'_>) {
+    fn order_resets(&self, view: &PacketView<'_>) {
         let Some(resets) = reset::of(view.frame, &view.headers) else {
             return;
         };
@@ -300,7 +300,7 @@ impl Rule {
 
     /// Whether it picks this packet. A closure that panics is the trial's failure, which the panic hook takes
     /// care of, and this rule's end; never the wire's.
-    fn sees(&self, view: &View<'_>) -> bool {
+    fn sees(&self, view: &PacketView<'_>) -> bool {
         if self.state().panic.is_some() {
             return false;
         }
@@ -325,7 +325,7 @@ impl Rule {
     }
 
     /// Takes note of a packet that it picks; false if its time is over.
-    fn hit(&self, view: &View<'_>) -> bool {
+    fn hit(&self, view: &PacketView<'_>) -> bool {
         let mut state = self.state();
         if state.over {
             return false;
@@ -338,7 +338,7 @@ impl Rule {
     }
 }
 
-fn remember(packets: &mut VecDeque<Packet>, limit: usize, view: &View<'_>) {
+fn remember(packets: &mut VecDeque<Packet>, limit: usize, view: &PacketView<'_>) {
     if packets.len() == limit {
         packets.pop_front();
     }

@@ -6,8 +6,8 @@ use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
 use crate::direction::Direction;
-use crate::packet::headers::{ETHERTYPE_ARP, TcpFlags, Transport};
-use crate::packet::{Packet, View};
+use crate::packet::ethernet::ETHERTYPE_ARP;
+use crate::packet::{Packet, PacketView, TcpFlags, Transport};
 
 /// Which packets a rule or an expectation is about: a protocol, narrowed step by step.
 ///
@@ -259,7 +259,7 @@ impl Match {
     }
 
     /// Whether all conditions hold.
-    pub fn holds(&self, view: &View<'_>) -> bool {
+    pub fn holds(&self, view: &PacketView<'_>) -> bool {
         self.conditions
             .iter()
             .all(|condition| condition.holds(view))
@@ -277,7 +277,7 @@ impl Match {
 }
 
 impl Condition {
-    fn holds(&self, view: &View<'_>) -> bool {
+    fn holds(&self, view: &PacketView<'_>) -> bool {
         let headers = &view.headers;
         match self {
             Condition::Protocol(protocol) => protocol.is_of(view),
@@ -298,7 +298,7 @@ impl Condition {
 }
 
 impl Protocol {
-    fn is_of(self, view: &View<'_>) -> bool {
+    fn is_of(self, view: &PacketView<'_>) -> bool {
         let headers = &view.headers;
         match self {
             Protocol::Any => true,

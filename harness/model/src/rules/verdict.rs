@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::packet::Headers;
+use crate::packet::ethernet::HEADER_LENGTH;
 
 /// What a rule does to a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +50,5 @@ pub fn bit_to_flip(frame: &[u8]) -> Option<(usize, u8)> {
         true => begin + (end - begin) / 2,
         false => begin.checked_sub(1)?,
     };
-    (byte >= ETHERNET_HEADER && byte < frame.len()).then_some((byte, 0x10))
+    (byte >= HEADER_LENGTH && byte < frame.len()).then_some((byte, 0x10))
 }
-
-const ETHERNET_HEADER: usize = 14;

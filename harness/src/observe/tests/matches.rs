@@ -11,7 +11,7 @@ use crate::observe::{Match, RuleGuard, Verdict};
 
 fn holds(matching: Match, frame: &[u8]) -> bool {
     let link: Arc<str> = "alice–bob".into();
-    let view = View {
+    let view = PacketView {
         link: &link,
         direction: Direction::AToB,
         at: std::time::Duration::ZERO,

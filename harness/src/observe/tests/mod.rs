@@ -7,4 +7,4 @@ use std::sync::Arc;
 
 use crate::impair::Direction;
 use crate::model::packet::testing::*;
-use crate::model::packet::{Headers, TcpFlags, View};
+use crate::model::packet::{Headers, PacketView, TcpFlags};

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use super::ETHERNET;
-use super::flow::{Flow, Turn, network};
+use super::flow::{Flow, Turn};
 use crate::impair::counters::Cause;
 use crate::impair::impairment::Impairment;
 use crate::impair::jitter::Jitter;
 use crate::impair::loss::GilbertElliott;
 use crate::impair::percent::Percent;
 use crate::impair::quantiles::SCALE;
+use crate::packet::ethernet::{EthernetHeader, HEADER_LENGTH};
+use crate::packet::ip::IpVersion;
 
 /// What a packet draws a random number for.
 #[derive(Clone, Copy)]
@@ -131,12 +132,14 @@ impl Odds {
     }
 
     pub(crate) fn is_too_large(&self, frame: &[u8]) -> bool {
-        const IPV4: u16 = 0x0800;
-        const IPV6: u16 = 0x86dd;
-        self.mtu.is_some_and(|mtu| {
-            let (ethertype, packet) = network(frame);
-            matches!(ethertype, IPV4 | IPV6) && packet.len() > mtu
-        })
+        self.mtu
+            .filter(|mtu| frame.len() > *mtu)
+            .is_some_and(|mtu| {
+                EthernetHeader::read(frame).is_some_and(|ethernet| {
+                    let is_ip = IpVersion::of_ethertype(ethernet.ethertype).is_some();
+                    is_ip && frame.len() - ethernet.length > mtu
+                })
+            })
     }
 
     /// Whether a packet is lost, and why. The flow goes on whatever comes of it.
@@ -213,12 +216,12 @@ impl Odds {
 
     /// The bit of a frame that is spoiled, if one is.
     pub(crate) fn flip(&self, turn: &Turn, length: usize) -> Option<(usize, u8)> {
-        if !self.corrupts || length <= ETHERNET || !turn.hits(Draw::Corrupt, self.corrupt) {
+        if !self.corrupts || length <= HEADER_LENGTH || !turn.hits(Draw::Corrupt, self.corrupt) {
             return None;
         }
-        let bits = (length - ETHERNET) as u64 * 8;
+        let bits = (length - HEADER_LENGTH) as u64 * 8;
         let bit = ((u128::from(turn.draw(Draw::CorruptBit)) * u128::from(bits)) >> 64) as usize;
-        Some((ETHERNET + bit / 8, 1 << (bit % 8)))
+        Some((HEADER_LENGTH + bit / 8, 1 << (bit % 8)))
     }
 }
 

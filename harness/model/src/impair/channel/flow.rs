@@ -4,9 +4,9 @@
 //! their senders. So each flow has random numbers of its own, and a packet's are those of its place in its flow. Ports
 //! that a kernel chose by itself are left out: they differ from run to run.
 
+use crate::packet::flow_key;
 use crate::random::{GOLDEN, mix};
 
-use super::ETHERNET;
 use super::chance::{Draw, Threshold};
 
 /// How many flows are told apart. Later ones share what is left.
@@ -14,9 +14,6 @@ const MOST: usize = 4096;
 
 /// How many of these there are.
 const SHARED: u64 = 64;
-
-/// Where the ports begin that Linux gives to clients.
-const EPHEMERAL: u16 = 32_768;
 
 /// What is known of a flow.
 #[derive(Clone)]
@@ -100,7 +97,7 @@ impl Flows {
 
     /// The flow of a frame.
     pub(crate) fn of(&mut self, frame: &[u8]) -> &mut Flow {
-        let key = key(frame);
+        let key = flow_key(frame).max(SHARED + 1);
         if self.places[self.last].key != key {
             self.last = self.find(key);
         }
@@ -169,100 +166,4 @@ impl Flow {
             is_bad: false,
         }
     }
-}
-
-/// Which flow a frame belongs to, as a number that is not 0. A frame that is cut short or strange belongs to the flow of its ethertype.
-fn key(frame: &[u8]) -> u64 {
-    let (ethertype, packet) = network(frame);
-    let key = match ethertype {
-        0x0800 => ipv4(packet),
-        0x86dd => ipv6(packet),
-        _ => None,
-    };
-    key.unwrap_or_else(|| mix(GOLDEN ^ u64::from(ethertype)))
-        .max(SHARED + 1)
-}
-
-/// The ethertype, and what follows it, VLAN tags skipped.
-pub(crate) fn network(frame: &[u8]) -> (u16, &[u8]) {
-    let mut at = ETHERNET - 2;
-    loop {
-        let Some(ethertype) = word(frame, at) else {
-            return (0, &[]);
-        };
-        match ethertype {
-            0x8100 | 0x88a8 => at += 4,
-            _ => return (ethertype, &frame[at + 2..]),
-        }
-    }
-}
-
-fn ipv4(packet: &[u8]) -> Option<u64> {
-    let header = packet.first_chunk::<20>()?;
-    let [.., a, b, c, d, e, f, g, h] = *header;
-    let addresses = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
-    let protocol = header[9];
-    let is_later_fragment = u16::from_be_bytes([header[6], header[7]]) & 0x1fff != 0;
-    let length = usize::from(header[0] & 0x0f) * 4;
-    let ports = match is_later_fragment {
-        true => 0,
-        false => ports(protocol, packet.get(length..)?),
-    };
-    let rest = u64::from(ports) << 16 | 0x0400 | u64::from(protocol);
-    Some(mix(mix(addresses ^ GOLDEN) ^ rest))
-}
-
-fn ipv6(packet: &[u8]) -> Option<u64> {
-    let header = packet.first_chunk::<40>()?;
-    let mut key = GOLDEN;
-    for word in header[8..].chunks_exact(8) {
-        let word = word.try_into().expect("exactly 8");
-        key = mix(key ^ u64::from_be_bytes(word));
-    }
-    let (protocol, rest) = skip_extensions(header[6], &packet[40..]);
-    let rest = u64::from(ports(protocol, rest)) << 16 | 0x0600 | u64::from(protocol);
-    Some(mix(key ^ rest))
-}
-
-/// The protocol beyond IPv6's extension headers. Of a fragment that is not the first, nothing.
-fn skip_extensions(mut protocol: u8, mut rest: &[u8]) -> (u8, &[u8]) {
-    const HOP_BY_HOP: u8 = 0;
-    const ROUTING: u8 = 43;
-    const FRAGMENT: u8 = 44;
-    const DESTINATION: u8 = 60;
-    loop {
-        let length = match (protocol, rest) {
-            (HOP_BY_HOP | ROUTING | DESTINATION, [_, length, ..]) => 8 + usize::from(*length) * 8,
-            (FRAGMENT, [_, _, high, low, ..]) => {
-                if u16::from_be_bytes([*high, *low]) >> 3 != 0 {
-                    return (rest[0], &[]);
-                }
-                8
-            }
-            _ => return (protocol, rest),
-        };
-        match rest.get(length..) {
-            Some(beyond) => (protocol, rest) = (rest[0], beyond),
-            None => return (protocol, &[]),
-        }
-    }
-}
-
-/// Both ports, of protocols that have some; those that a kernel may have chosen count as 0.
-fn ports(protocol: u8, rest: &[u8]) -> u32 {
-    const TCP: u8 = 6;
-    const UDP: u8 = 17;
-    const DCCP: u8 = 33;
-    const SCTP: u8 = 132;
-    const UDP_LITE: u8 = 136;
-    if !matches!(protocol, TCP | UDP | DCCP | SCTP | UDP_LITE) {
-        return 0;
-    }
-    let port = |at| word(rest, at).filter(|port| *port < EPHEMERAL).unwrap_or(0);
-    u32::from(port(0)) << 16 | u32::from(port(2))
-}
-
-fn word(bytes: &[u8], at: usize) -> Option<u16> {
-    let word = bytes.get(at..at + 2)?;
-    Some(u16::from_be_bytes([word[0], word[1]]))
 }

@@ -19,9 +19,6 @@ use self::schedule::Conditions;
 use super::counters::{Cause, Counters, Traffic};
 use super::impairment::Impairment;
 
-/// How long an Ethernet header is, without a VLAN tag.
-const ETHERNET: usize = 14;
-
 /// One direction of a wire.
 pub struct Channel {
     impairment: Impairment,

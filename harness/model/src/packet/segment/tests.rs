@@ -1,9 +1,9 @@
 //! Super-frames and their segments, byte by byte. What is expected was computed by a program that shares no code with ours.
 
-use super::checksum::Sum;
 use super::testing::{DATAGRAMS_V4, ETHERNET, bytes, framed, laid_out};
 use super::{Segments, bundle, how_many_together};
 use crate::impair::counters::Traffic;
+use crate::packet::checksum::Sum;
 
 /// Cuts, and compares with frames that are given without their Ethernet addresses.
 #[track_caller]
@@ -239,7 +239,7 @@ fn put_right(whole: &mut [u8]) {
     let checksum = Sum::default().add(&ip[..20]).checksum();
     ip[10..12].copy_from_slice(&checksum);
     let length = [ip[24], ip[25]];
-    let pseudo = Sum::default().add(&ip[12..20]).add(&length).add_u16(17);
+    let pseudo = Sum::default().add(&ip[12..20]).add(&length).add(&[0, 17]);
     ip[26..28].copy_from_slice(&pseudo.checksum().map(|byte| !byte));
 }
 

@@ -1,24 +1,30 @@
-//! The virtio-net header: what the kernel has left to be done for a frame.
+//! The virtio-net header: the work on a frame that a kernel leaves to a network card.
+//!
+//! Its fields and constants are those of `include/uapi/linux/virtio_net.h`.
 
-use super::headers::{Layout, Transport};
+use super::layout::{SegmentLayout, SegmentProtocol};
 use crate::packet::VNET_HEADER;
 
-/// One of them, in the machine's own byte order.
+/// A virtio-net header, whose numbers are in the machine's own byte order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Vnet {
     flags: u8,
     kind: u8,
-    /// The payload of each segment.
+    /// Length of the payload of each segment, in bytes.
     pub(crate) segment: u16,
     start: u16,
     offset: u16,
 }
 
+/// `VIRTIO_NET_HDR_F_NEEDS_CSUM`.
 const NEEDS_CHECKSUM: u8 = 1;
+/// `VIRTIO_NET_HDR_GSO_TCPV4`.
 const TCP_V4: u8 = 1;
+/// `VIRTIO_NET_HDR_GSO_TCPV6`.
 const TCP_V6: u8 = 4;
+/// `VIRTIO_NET_HDR_GSO_UDP_L4`.
 const UDP: u8 = 5;
-/// Explicit congestion notification, in addition to one of these.
+/// `VIRTIO_NET_HDR_GSO_ECN`: explicit congestion notification, in addition to one of these.
 const ECN: u8 = 0x80;
 
 impl Vnet {
@@ -33,9 +39,10 @@ impl Vnet {
         }
     }
 
-    /// That of datagrams of so many bytes each, laid out like this, with checksums to be completed: as the kernel takes it.
-    pub(crate) fn of_datagrams(size: usize, layout: &Layout) -> [u8; VNET_HEADER] {
-        let offset = layout.transport.checksum_at();
+    /// Returns the header of a super-frame of datagrams, each with `size` bytes of payload and a
+    /// checksum that is yet to be completed.
+    pub(crate) fn of_datagrams(size: usize, layout: &SegmentLayout) -> [u8; VNET_HEADER] {
+        let offset = layout.protocol.checksum_at();
         let numbers = [layout.payload, size, layout.transport_at, offset];
         let mut bytes = [NEEDS_CHECKSUM, UDP, 0, 0, 0, 0, 0, 0, 0, 0];
         for (to, number) in bytes[2..].as_chunks_mut::<2>().0.iter_mut().zip(numbers) {
@@ -44,27 +51,33 @@ impl Vnet {
         bytes
     }
 
-    /// Whether nothing is left to be done but the checksum that is there, of what begins there.
-    pub(crate) fn is_plain_but_for_checksum(&self, start: usize, offset: usize) -> bool {
-        self.kind == 0 && self.checksum_start() == Some(start) && usize::from(self.offset) == offset
+    /// Whether the frame is not to be cut.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.kind == 0
     }
 
-    /// Of which protocol it is to be cut, if it is.
-    pub(crate) fn transport(&self) -> Option<Transport> {
+    /// Whether a checksum has to be completed that covers the bytes from `start` on and stands
+    /// `offset` bytes behind `start`.
+    pub(crate) fn has_checksum(&self, start: usize, offset: usize) -> bool {
+        self.checksum_start() == Some(start) && usize::from(self.offset) == offset
+    }
+
+    /// Returns the protocol whose segments the frame is to be cut into, if it is.
+    pub(crate) fn protocol(&self) -> Option<SegmentProtocol> {
         match self.kind & !ECN {
             _ if self.segment == 0 => None,
-            TCP_V4 | TCP_V6 => Some(Transport::Tcp),
-            UDP => Some(Transport::Udp),
+            TCP_V4 | TCP_V6 => Some(SegmentProtocol::Tcp),
+            UDP => Some(SegmentProtocol::Udp),
             _ => None,
         }
     }
 
-    /// From where on a checksum has to be summed, if one has.
+    /// Returns the index from which on a checksum has to be summed, if one has.
     pub(crate) fn checksum_start(&self) -> Option<usize> {
         (self.flags & NEEDS_CHECKSUM != 0).then_some(usize::from(self.start))
     }
 
-    /// Where that checksum is to stand.
+    /// Returns the index at which that checksum is to stand.
     pub(crate) fn checksum_at(&self) -> usize {
         usize::from(self.start) + usize::from(self.offset)
     }

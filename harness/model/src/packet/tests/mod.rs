@@ -1,7 +1,8 @@
 //! Headers and resets, without a wire.
 
 mod packets;
+mod reference;
 mod resets;
 
-use super::headers::{Headers, TcpFlags};
 use super::testing::*;
+use super::{Headers, TcpFlags};

@@ -3,7 +3,7 @@
 use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
 
 use super::*;
-use crate::packet::headers::Tcp;
+use crate::packet::Tcp;
 use crate::packet::reset;
 
 fn resets(frame: &[u8]) -> [Vec<u8>; 2] {

@@ -1,14 +1,34 @@
 //! The Internet checksum (RFC 1071).
 
-/// A sum of 16-bit words, in the machine's own byte order: the checksum does not mind which, as long as all words have it.
+use super::ip::{IpVersion, addresses};
+
+/// A sum of 16-bit words, in the machine's own byte order.
+///
+/// The checksum comes out right in either byte order, as long as all words have the same one
+/// (RFC 1071, section 2).
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Sum(u64);
 
 impl Sum {
+    /// Returns the sum of the pseudo-header of TCP and UDP (RFC 9293, section 3.1; RFC 8200,
+    /// section 8.1). `header` is the IP header, and `length` that of the transport header and payload.
+    pub(crate) fn pseudo_header(
+        version: IpVersion,
+        header: &[u8],
+        protocol: u8,
+        length: usize,
+    ) -> Sum {
+        let [high, low] = (length as u16).to_be_bytes();
+        Sum::default()
+            .add(addresses(version, header))
+            .add(&[0, protocol, high, low])
+    }
+
     /// Adds bytes that begin at an even place.
     pub(crate) fn add(mut self, bytes: &[u8]) -> Sum {
         let (words, rest) = bytes.as_chunks::<4>();
-        // Four independent lanes, so that a compiler can add them at once; no packet is long enough for one of them to overflow.
+        // Four independent lanes, so that a compiler can add them at once. No packet is long enough
+        // for one of the lanes to overflow.
         let (blocks, tail) = words.as_chunks::<4>();
         let mut lanes = [0u64; 4];
         for block in blocks {
@@ -27,18 +47,23 @@ impl Sum {
         self
     }
 
-    /// Adds one number of the header.
-    pub(crate) fn add_u16(self, number: u16) -> Sum {
-        self.add(&number.to_be_bytes())
-    }
-
-    /// What stands in a header, if the sum is of everything else.
+    /// Returns the checksum of everything that was added, as it stands in a header.
     pub(crate) fn checksum(self) -> [u8; 2] {
         (!(fold(self.0) as u16)).to_ne_bytes()
     }
+
+    /// Returns the same with 0 written as 0xffff, which means the same sum.
+    ///
+    /// In UDP a checksum of 0 says that there is none (RFC 768).
+    pub(crate) fn udp_checksum(self) -> [u8; 2] {
+        match self.checksum() {
+            [0, 0] => [0xff, 0xff],
+            checksum => checksum,
+        }
+    }
 }
 
-/// To 16 bits.
+/// Adds the carries of a sum back to it, until it fits into 16 bits.
 fn fold(mut sum: u64) -> u64 {
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
