@@ -80,8 +80,9 @@ impl Batch {
             InfoBridge::MulticastMembershipInterval(NEVER),
             InfoBridge::MulticastQuerierInterval(NEVER),
             InfoBridge::MulticastQueryInterval(NEVER),
-            // Bridges take a querier for one only after this time. As a side effect, an interval of 0
-            // makes queries those of IGMPv1, which hosts answer within 10 s (RFC 2236, section 4).
+            // Bridges take a querier for one only after this time. As a side effect, an interval of
+            // 0 makes queries those of IGMPv1, which hosts answer within 10 s (RFC 2236, section
+            // 4).
             InfoBridge::MulticastQueryResponseInterval(0),
         ];
         let mut message = named(bridge.device);

@@ -63,7 +63,8 @@ pub fn watch_this_thread() {
 }
 
 extern "C" fn on_fault(_: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
-    // SAFETY: the kernel passes a valid siginfo; the rest are async-signal-safe calls, as is whatever `tell` calls.
+    // SAFETY: the kernel passes a valid siginfo; the rest are async-signal-safe calls, as is
+    // whatever `tell` calls.
     unsafe {
         let address = (*info).si_addr() as usize;
         let lowest = LOWEST.load(Ordering::Relaxed);
