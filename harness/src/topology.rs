@@ -8,7 +8,8 @@
 //! use snowglobe::topology::{LinkSpec, NodeSpec, SwitchSpec, Topology, Volume};
 //!
 //! let mut topology = Topology::new();
-//! let (front, back) = (topology.switch("front"), topology.switch(SwitchSpec::new("back").subnet("192.168.9.0/24")));
+//! let front = topology.switch("front");
+//! let back = topology.switch(SwitchSpec::new("back").subnet("192.168.9.0/24"));
 //! let client = topology.node("client");
 //! let proxy = topology.node("proxy");
 //! let server = topology.node(NodeSpec::new("server").volume("/data", Volume::named("site")));
@@ -21,7 +22,8 @@
 //! let plan = topology.plan()?;
 //! assert_eq!(plan.stack(client).interfaces[0].addresses[0].to_string(), "10.0.0.1/24");
 //! assert_eq!(plan.stack(server).interfaces[0].addresses[0].to_string(), "192.168.9.2/24");
-//! assert_eq!(plan.stack(client).interfaces[0].routes[0].to.to_string(), "192.168.9.0/24"); // over the proxy, which forwards
+//! // The route leads over the proxy, which forwards.
+//! assert_eq!(plan.stack(client).interfaces[0].routes[0].to.to_string(), "192.168.9.0/24");
 //! # Ok::<(), snowglobe::topology::TopologyError>(())
 //! ```
 //!

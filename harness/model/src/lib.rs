@@ -1,7 +1,7 @@
 //! The pure part of snowglobe: everything that can be decided without asking a kernel.
 //!
-//! Most mistakes in a test network are mistakes in values: an address taken twice, a loss above 100
-//! %, a rule that picks the wrong packet. This crate finds them. It knows packets, impairments,
+//! Most mistakes in a test network are mistakes in values: an address taken twice, a loss of 130
+//! percent, a rule that picks the wrong packet. This crate finds them. It knows packets, impairments,
 //! rules, topologies and the plans that are made of them. It has no I/O, no clock, no threads and
 //! no `unsafe`, and knows nothing of trials, processes or labs.
 //!
@@ -10,14 +10,14 @@
 //!
 //! | module | role |
 //! |---|---|
-//! | [`packet`] | headers of frames, frames that were seen, frames that are made, segments of super-frames |
+//! | [`packet`] | headers of frames, frames that were seen or are made, super-frames |
 //! | [`impair`] | what a bad link does to packets, and the channel that does so |
 //! | [`rules`] | matches and verdicts on single packets, and the book of a link's rules |
 //! | [`topology`] | nodes, links and switches as a test writes them, and their text forms |
 //! | [`plan`] | what a topology means to a kernel: addresses, routes, interfaces, bridges |
 //! | [`side`], [`direction`] | the two sides and the two directions of a link |
 //! | [`duration`], [`random`] | times as text, and seeds |
-//! | [`fault`], [`carrier`] | what is done to a running lab, and what carries the packets of a link |
+//! | [`fault`], [`carrier`] | faults of a running lab, and what carries the packets of a link |
 //! | [`cli`] | options of command lines, from which parsers and helps are made |
 //! | [`files`] | the one place that reads files, by a function which the program lends |
 //! | [`panics`] | the message of a panic |

@@ -10,10 +10,10 @@ use crate::plan::id::{InterfaceId, StackId};
 use crate::plan::ifindex::InterfaceSlot;
 use crate::plan::kept::Kept;
 use crate::plan::plan::{NodePlan, Plan, SegmentPlan};
-use crate::plan::route::Map;
+use crate::plan::route::RouteMap;
 use crate::plan::stack::{Address, InterfacePlan, NeighbourPlan, StackPlan, Sysctl};
 use crate::plan::switches::{CROWD, switches};
-use crate::plan::wiring::{Attachment, Port, Segment, Wiring, interface_names};
+use crate::plan::wiring::{Attachment, Segment, StackPort, Wiring, interface_names};
 use crate::topology::error::{Problems, Site, TopologyError, TopologyErrorKind as Kind};
 use crate::topology::id::{NodeId, Owner};
 use crate::topology::link::Mac;
@@ -280,7 +280,7 @@ fn add_routes(
         let pool: Subnet = pool
             .parse()
             .map_err(|wrong: String| TopologyError::one(Kind::Invalid, Site::TOPOLOGY, wrong))?;
-        let map = Map::new(v6, pool, subnets, &segments, addresses, forwards);
+        let map = RouteMap::new(v6, pool, subnets, &segments, addresses, forwards);
         let routes = map.routes(left).ok_or_else(|| {
             let text = format!(
                 "the topology needs more than {} static routes, the most of a lab; let fewer nodes forward, or turn routing off",
@@ -347,7 +347,7 @@ enum Known {
 }
 
 /// Adds the addresses of one interface to the neighbours of others.
-fn introduce(who: Port, others: &[Port], stacks: &mut [StackPlan]) {
+fn introduce(who: StackPort, others: &[StackPort], stacks: &mut [StackPlan]) {
     let known = &stacks[who.stack.index()][who.interface];
     let mac = known.mac;
     let entry = |address: &Address| NeighbourPlan {

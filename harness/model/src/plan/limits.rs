@@ -35,8 +35,8 @@ const PORTS: usize = FIRST_BRIDGE + (BRIDGE_PORTS - FIRST_BRIDGE) * OTHER_BRIDGE
 /// let error = shape::star(200).check_limits(&limits).unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
-///     "200 nodes need 201 network namespaces, but this machine allows 100 more (`user.max_net_namespaces`); \
-///      use fewer nodes or raise it"
+///     "200 nodes need 201 network namespaces, but this machine allows 100 more \
+///      (`user.max_net_namespaces`); use fewer nodes or raise it"
 /// );
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -14,21 +14,21 @@ use crate::plan::stack::{Address, RoutePlan};
 use crate::topology::subnet::{Subnet, to_bits, width};
 
 /// The network as routing sees it, in one address family.
-pub(crate) struct Map<'a> {
+pub(crate) struct RouteMap<'a> {
     v6: bool,
     /// The subnets to reach, in order, each with its segment: subnets of the pool, which may be
     /// merged, and others.
     inside: Vec<(Subnet, usize)>,
     outside: Vec<(Subnet, usize)>,
     /// The interfaces of each stack that have an address of the family.
-    stacks: Vec<Vec<Port>>,
+    stacks: Vec<Vec<RoutePort>>,
     forwards: &'a [bool],
     /// The stacks on each segment that are on other segments too, with their addresses there.
     multihomed: Vec<Vec<(usize, IpAddr)>>,
 }
 
 #[derive(Clone, Copy)]
-struct Port {
+struct RoutePort {
     interface: usize,
     segment: usize,
     ip: IpAddr,
@@ -43,7 +43,7 @@ struct Hop {
 
 /// Results of the search from one stack. The memory is used again for the next stack.
 #[derive(Default)]
-struct View {
+struct RouteSearch {
     /// The ways by which packets leave.
     hops: Vec<Hop>,
     /// The shortest way to each segment.
@@ -57,7 +57,7 @@ struct View {
 /// A way to a segment or stack.
 #[derive(Clone, Copy)]
 struct Way {
-    /// The number of the first hop in [`View::hops`], or [`NOWHERE`] or [`HERE`].
+    /// The number of the first hop in [`RouteSearch::hops`], or [`NOWHERE`] or [`HERE`].
     hop: u32,
     /// The number of stacks that forward on the way to a segment, or that are met on the way to a
     /// stack, itself included.
@@ -71,7 +71,7 @@ const NOWHERE: u32 = u32::MAX;
 /// Marks a segment that the stack itself is on.
 const HERE: u32 = u32::MAX - 1;
 
-impl<'a> Map<'a> {
+impl<'a> RouteMap<'a> {
     /// `segments` says on which segment each interface of each stack is.
     pub(crate) fn new(
         v6: bool,
@@ -86,13 +86,13 @@ impl<'a> Map<'a> {
                 .iter()
                 .map(|address| address.ip)
                 .find(|ip| ip.is_ipv6() == v6)?;
-            Some(Port {
+            Some(RoutePort {
                 interface,
                 segment: *segment,
                 ip,
             })
         };
-        let ports = |(segments, given): (&Vec<usize>, &Vec<Vec<Address>>)| -> Vec<Port> {
+        let ports = |(segments, given): (&Vec<usize>, &Vec<Vec<Address>>)| -> Vec<RoutePort> {
             segments
                 .iter()
                 .zip(given)
@@ -100,7 +100,7 @@ impl<'a> Map<'a> {
                 .filter_map(port)
                 .collect()
         };
-        let stacks: Vec<Vec<Port>> = segments.iter().zip(addresses).map(ports).collect();
+        let stacks: Vec<Vec<RoutePort>> = segments.iter().zip(addresses).map(ports).collect();
         let mut multihomed = vec![Vec::new(); subnets.len()];
         for (stack, ports) in stacks.iter().enumerate() {
             if ports.iter().any(|port| port.segment != ports[0].segment) {
@@ -122,7 +122,7 @@ impl<'a> Map<'a> {
         let (inside, outside) = all
             .into_iter()
             .partition(|(subnet, _)| pool.contains(subnet.network()));
-        Map {
+        RouteMap {
             v6,
             inside,
             outside,
@@ -138,13 +138,13 @@ impl<'a> Map<'a> {
         let mut leaves: Vec<Option<Vec<(usize, RoutePlan)>>> = vec![None; self.multihomed.len()];
         let mut all = Vec::with_capacity(self.stacks.len());
         let mut count = 0;
-        let mut view = View::default();
+        let mut view = RouteSearch::default();
         for (stack, ports) in self.stacks.iter().enumerate() {
             // Stacks with one interface on the same segment have the same routes.
             let routes = match ports[..] {
                 [] => Vec::new(),
                 [
-                    Port {
+                    RoutePort {
                         interface: 0,
                         segment,
                         ..
@@ -163,8 +163,8 @@ impl<'a> Map<'a> {
         Some(all)
     }
 
-    fn routes_from(&self, from: usize, view: &mut View) -> Vec<(usize, RoutePlan)> {
-        let gateway = |port: &Port| {
+    fn routes_from(&self, from: usize, view: &mut RouteSearch) -> Vec<(usize, RoutePlan)> {
+        let gateway = |port: &RoutePort| {
             self.multihomed[port.segment]
                 .iter()
                 .any(|(stack, _)| *stack != from)
@@ -189,7 +189,7 @@ impl<'a> Map<'a> {
     }
 
     /// Finds the shortest ways from a stack to all others, breadth first, over stacks that forward.
-    fn search(&self, from: usize, view: &mut View) {
+    fn search(&self, from: usize, view: &mut RouteSearch) {
         view.clear(self.multihomed.len(), self.stacks.len());
         view.seen[from] = true;
         for port in &self.stacks[from] {
@@ -229,7 +229,7 @@ impl<'a> Map<'a> {
     }
 
     /// Returns the number of a new first hop: a neighbour on a segment of the stack.
-    fn first_hop(&self, from: usize, segment: usize, via: IpAddr, view: &mut View) -> u32 {
+    fn first_hop(&self, from: usize, segment: usize, via: IpAddr, view: &mut RouteSearch) -> u32 {
         let port = self.stacks[from]
             .iter()
             .find(|port| port.segment == segment);
@@ -241,7 +241,7 @@ impl<'a> Map<'a> {
     }
 
     /// Returns routes to stacks that are nearer than the segment of their first address.
-    fn exceptions(&self, view: &View) -> Vec<(Subnet, u32)> {
+    fn exceptions(&self, view: &RouteSearch) -> Vec<(Subnet, u32)> {
         let exception = |(stack, way): &(usize, Way)| {
             let first = self.stacks[*stack].first()?;
             let worse = match view.ways[first.segment] {
@@ -260,7 +260,7 @@ impl<'a> Map<'a> {
     }
 }
 
-impl View {
+impl RouteSearch {
     fn clear(&mut self, segments: usize, stacks: usize) {
         self.hops.clear();
         self.met.clear();

@@ -12,17 +12,17 @@ use crate::side::Side;
 use crate::topology::error::{Problems, Site, TopologyError, TopologyErrorKind as Kind};
 use crate::topology::id::{Endpoint, LinkId, NodeId, Owner, SwitchId};
 use crate::topology::name::{self, show};
-use crate::topology::value::{Link, Topology};
+use crate::topology::value::{LinkEntry, Topology};
 
 pub(crate) struct Wiring {
-    pub(crate) stacks: Vec<Stack>,
+    pub(crate) stacks: Vec<WiredStack>,
     pub(crate) segments: Vec<Segment>,
     pub(crate) stack_of_node: Vec<StackId>,
     pub(crate) segment_of_switch: Vec<SegmentId>,
     pub(crate) segment_of_link: Vec<SegmentId>,
 }
 
-pub(crate) struct Stack {
+pub(crate) struct WiredStack {
     pub(crate) owner: Owner,
     pub(crate) interfaces: Vec<Attachment>,
 }
@@ -37,7 +37,7 @@ pub(crate) struct Attachment {
 
 /// An interface of a stack, named from outside of the stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Port {
+pub(crate) struct StackPort {
     pub(crate) stack: StackId,
     pub(crate) interface: InterfaceId,
 }
@@ -48,7 +48,7 @@ pub(crate) struct Segment {
     /// The cable, if the segment has no switch.
     pub(crate) cable: Option<LinkId>,
     /// The interfaces on the segment, in the order of links.
-    pub(crate) ports: Vec<Port>,
+    pub(crate) ports: Vec<StackPort>,
 }
 
 impl Wiring {
@@ -77,7 +77,7 @@ impl Wiring {
                 let interface = InterfaceId::new(interfaces.len());
                 wiring.segments[segment.index()]
                     .ports
-                    .push(Port { stack, interface });
+                    .push(StackPort { stack, interface });
                 interfaces.push(Attachment {
                     link: id,
                     side,
@@ -104,7 +104,7 @@ impl Wiring {
             .collect()
     }
 
-    fn segment_for(&mut self, id: LinkId, link: &Link) -> SegmentId {
+    fn segment_for(&mut self, id: LinkId, link: &LinkEntry) -> SegmentId {
         let switch = link.ends.iter().find_map(|end| match end {
             Endpoint::Switch(id) => Some(id.index()),
             _ => None,
@@ -121,10 +121,10 @@ impl Wiring {
     }
 }
 
-fn stacks(topology: &Topology) -> (Vec<Stack>, Vec<StackId>, Vec<StackId>) {
+fn stacks(topology: &Topology) -> (Vec<WiredStack>, Vec<StackId>, Vec<StackId>) {
     let mut stacks = Vec::new();
     let mut add = |owner| {
-        stacks.push(Stack {
+        stacks.push(WiredStack {
             owner,
             interfaces: Vec::new(),
         });
@@ -210,7 +210,7 @@ pub(crate) struct InterfaceName {
 /// like `to-bob` for each interface.
 pub(crate) fn interface_names(
     topology: &Topology,
-    stack: &Stack,
+    stack: &WiredStack,
     problems: &mut Problems,
 ) -> Vec<InterfaceName> {
     let asked = |port: &Attachment| topology[port.link].ends[port.side].name.as_deref();

@@ -256,7 +256,8 @@ impl TopologyError {
     /// use snowglobe_model::topology::Topology;
     ///
     /// let error = Topology::new().validate().unwrap_err();
-    /// assert_eq!(error.problems().collect::<Vec<_>>(), ["the topology has no nodes; add one with `topology.node(\"alice\")`"]);
+    /// let expected = "the topology has no nodes; add one with `topology.node(\"alice\")`";
+    /// assert_eq!(error.problems().collect::<Vec<_>>(), [expected]);
     /// ```
     pub fn problems(&self) -> impl Iterator<Item = String> + '_ {
         self.problems.iter().map(|problem| self.line(problem))

@@ -42,8 +42,10 @@ impl Families {
 ///
 /// let mut topology = Topology::new();
 /// let (alice, bob) = (topology.node("alice"), topology.node("bob"));
-/// topology.link_with(alice, bob, LinkSpec::new().mtu(9000).addresses("192.168.7.1/24", "192.168.7.2"));
-/// topology.link_with(alice, bob, LinkSpec::new().a(EndSpec::new().name("uplink").mac("02:00:00:00:00:01")));
+/// let jumbo = LinkSpec::new().mtu(9000).addresses("192.168.7.1/24", "192.168.7.2");
+/// topology.link_with(alice, bob, jumbo);
+/// let uplink = EndSpec::new().name("uplink").mac("02:00:00:00:00:01");
+/// topology.link_with(alice, bob, LinkSpec::new().a(uplink));
 /// topology.validate()?;
 /// # Ok::<(), snowglobe_model::topology::TopologyError>(())
 /// ```
@@ -141,7 +143,8 @@ impl LinkSpec {
     /// let (phone, server) = (topology.node("phone"), topology.node("server"));
     /// topology.link_with(phone, server, preset::lte());
     /// let lossy = Impairment { loss: Percent(5.0), ..Impairment::NONE };
-    /// topology.link_with(phone, server, LinkSpec::from(preset::wifi()).impair_one_way(Direction::AToB, lossy));
+    /// let wifi = LinkSpec::from(preset::wifi()).impair_one_way(Direction::AToB, lossy);
+    /// topology.link_with(phone, server, wifi);
     /// topology.validate()?;
     /// # Ok::<(), snowglobe_model::topology::TopologyError>(())
     /// ```

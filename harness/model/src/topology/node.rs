@@ -147,7 +147,9 @@ macro_rules! network_methods {
         /// ```
         /// use snowglobe_model::topology::NodeSpec;
         ///
-        /// let server = NodeSpec::new("server").drop_inbound_tcp([22, 8080]).drop_inbound_udp([161]);
+        /// let server = NodeSpec::new("server").drop_inbound_tcp([22, 8080]);
+        /// let silent = server.drop_inbound_udp([161]);
+        /// # drop(silent);
         /// ```
         pub fn drop_inbound_tcp(mut self, ports: impl IntoIterator<Item = u16>) -> Self {
             self.network.drop_inbound.tcp.extend(ports);
@@ -292,7 +294,8 @@ impl From<String> for PodSpec {
 /// ```
 /// use snowglobe_model::topology::{NodeSpec, StartCommand};
 ///
-/// let store = NodeSpec::new("store").command(StartCommand::new("redis-server").args(["--port", "6379"]).ready_port(6379));
+/// let redis = StartCommand::new("redis-server").args(["--port", "6379"]).ready_port(6379);
+/// let store = NodeSpec::new("store").command(redis);
 /// let simple = NodeSpec::new("web").command(["busybox", "httpd", "-f"]);
 /// # drop((store, simple));
 /// ```

@@ -150,7 +150,7 @@ impl Dice {
 #[cfg(feature = "toml")]
 #[derive(Clone, Copy, Debug, serde::Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub(crate) enum Shape {
+pub(crate) enum ShapeText {
     Pair {},
     Star { nodes: usize },
     Line { nodes: usize },
@@ -162,17 +162,17 @@ pub(crate) enum Shape {
 }
 
 #[cfg(feature = "toml")]
-impl Shape {
+impl ShapeText {
     pub(crate) fn build(self) -> Topology {
         match self {
-            Shape::Pair {} => pair(),
-            Shape::Star { nodes } => star(nodes),
-            Shape::Line { nodes } => line(nodes),
-            Shape::Ring { nodes } => ring(nodes),
-            Shape::FullMesh { nodes } => full_mesh(nodes),
-            Shape::Tree { levels, children } => tree(levels, children),
-            Shape::Dumbbell { left, right } => dumbbell(left, right),
-            Shape::Random { nodes, seed } => random(nodes, seed),
+            ShapeText::Pair {} => pair(),
+            ShapeText::Star { nodes } => star(nodes),
+            ShapeText::Line { nodes } => line(nodes),
+            ShapeText::Ring { nodes } => ring(nodes),
+            ShapeText::FullMesh { nodes } => full_mesh(nodes),
+            ShapeText::Tree { levels, children } => tree(levels, children),
+            ShapeText::Dumbbell { left, right } => dumbbell(left, right),
+            ShapeText::Random { nodes, seed } => random(nodes, seed),
         }
     }
 }

@@ -101,7 +101,8 @@ impl From<Size> for String {
 /// use snowglobe_model::topology::{NodeSpec, Size, Volume};
 ///
 /// let primary = NodeSpec::new("primary")
-///     .volume("/data", Volume::named("site")) // shared by all nodes that mount `site`, kept across restarts
+///     // Shared by all nodes that mount `site`, and kept across restarts.
+///     .volume("/data", Volume::named("site"))
 ///     .volume("/scratch", Volume::tmpfs(Size::mib(64)));
 /// # drop(primary);
 /// ```

@@ -11,7 +11,8 @@ use std::str::FromStr;
 ///
 /// let lan: Subnet = "192.168.1.0/24".parse()?;
 /// assert!(lan.contains("192.168.1.7".parse().unwrap()));
-/// assert_eq!("192.168.1.7/24".parse::<Subnet>().unwrap_err(), "`192.168.1.7/24` is not a subnet; it is in `192.168.1.0/24`");
+/// let error = "192.168.1.7/24".parse::<Subnet>().unwrap_err();
+/// assert_eq!(error, "`192.168.1.7/24` is not a subnet; it is in `192.168.1.0/24`");
 /// # Ok::<(), String>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -88,20 +88,20 @@ impl Default for Settings {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Topology {
     pub(crate) settings: Settings,
-    pub(crate) nodes: Vec<Node>,
+    pub(crate) nodes: Vec<NodeEntry>,
     pub(crate) pods: Vec<PodSpec>,
     pub(crate) switches: Vec<SwitchSpec>,
-    pub(crate) links: Vec<Link>,
+    pub(crate) links: Vec<LinkEntry>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Node {
+pub(crate) struct NodeEntry {
     pub(crate) spec: NodeSpec,
     pub(crate) pod: Option<PodId>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Link {
+pub(crate) struct LinkEntry {
     pub(crate) ends: [Endpoint; 2],
     pub(crate) spec: LinkSpec,
 }
@@ -114,7 +114,7 @@ impl Topology {
 
     /// Adds a node: a name, or a [`NodeSpec`].
     pub fn node(&mut self, spec: impl Into<NodeSpec>) -> NodeId {
-        self.nodes.push(Node {
+        self.nodes.push(NodeEntry {
             spec: spec.into(),
             pod: None,
         });
@@ -129,7 +129,7 @@ impl Topology {
 
     /// Adds a container to a pod. It is a node with processes and files of its own.
     pub fn container(&mut self, pod: PodId, spec: impl Into<NodeSpec>) -> NodeId {
-        self.nodes.push(Node {
+        self.nodes.push(NodeEntry {
             spec: spec.into(),
             pod: Some(pod),
         });
@@ -154,7 +154,7 @@ impl Topology {
         b: impl Into<Endpoint>,
         spec: impl Into<LinkSpec>,
     ) -> LinkId {
-        self.links.push(Link {
+        self.links.push(LinkEntry {
             ends: [a.into(), b.into()],
             spec: spec.into(),
         });
@@ -289,11 +289,11 @@ impl Topology {
     /// Returns the name of a link for messages: the one that it was given, or `alice–bob`, or
     /// `alice–bob (2)` for the second link between these two.
     pub fn link_name(&self, link: LinkId) -> String {
-        let Link { ends, spec } = &self.links[link.index()];
+        let LinkEntry { ends, spec } = &self.links[link.index()];
         if let Some(name) = &spec.name {
             return name.clone();
         }
-        let same = |other: &&Link| {
+        let same = |other: &&LinkEntry| {
             other.spec.name.is_none() && (other.ends == *ends || other.ends == [ends[1], ends[0]])
         };
         let base = format!("{}–{}", self.end_name(ends[0]), self.end_name(ends[1]));
@@ -306,7 +306,7 @@ impl Topology {
     /// Returns the names of all links, as [`link_name`](Topology::link_name) does for one.
     pub(crate) fn link_names(&self) -> Vec<String> {
         let mut seen: HashMap<[Endpoint; 2], usize> = HashMap::new();
-        let name = |Link { ends, spec }: &Link| {
+        let name = |LinkEntry { ends, spec }: &LinkEntry| {
             spec.name.clone().unwrap_or_else(|| {
                 let mut key = *ends;
                 key.sort();

@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use crate::plan::id::SegmentId;
 use crate::plan::kept::Kept;
 use crate::plan::stack::Address;
-use crate::plan::wiring::{Port, Segment, Wiring};
+use crate::plan::wiring::{Segment, StackPort, Wiring};
 use crate::side::Side;
 use crate::topology::error::{Problems, TopologyError, TopologyErrorKind as Kind};
 use crate::topology::id::LinkId;
@@ -334,7 +334,7 @@ impl Asked {
     /// `false` if there is no room.
     fn number(&mut self, segment: &Segment, subnet: Subnet) -> bool {
         let mut used: Vec<u128> = Vec::new();
-        let mut bare: Vec<Port> = Vec::new();
+        let mut bare: Vec<StackPort> = Vec::new();
         for port in &segment.ports {
             let given = &self.given[port.stack.index()][port.interface.index()];
             used.extend(
@@ -351,7 +351,7 @@ impl Asked {
         let mut used = used.into_iter().peekable();
         let (first, last) = subnet.host_range();
         let mut next = first;
-        for Port { stack, interface } in bare {
+        for StackPort { stack, interface } in bare {
             while used.peek().is_some_and(|host| *host <= next) {
                 next += u128::from(used.next() == Some(next));
             }

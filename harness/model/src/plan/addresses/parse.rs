@@ -12,7 +12,7 @@ use crate::topology::id::LinkId;
 use crate::topology::link::Families;
 use crate::topology::name::show;
 use crate::topology::subnet::{Subnet, parse_address};
-use crate::topology::value::{Link, Topology};
+use crate::topology::value::{LinkEntry, Topology};
 
 /// An address with the prefix length that it was given, if any.
 pub(crate) type Given = (IpAddr, Option<u8>);
@@ -117,7 +117,7 @@ pub(crate) fn site(link: LinkId, side: Side) -> Site {
 }
 
 pub(crate) fn place(topology: &Topology, link: LinkId, side: Side) -> String {
-    let Link { ends, .. } = &topology.links[link.index()];
+    let LinkEntry { ends, .. } = &topology.links[link.index()];
     format!(
         "at {} of link {}",
         show(&topology.end_name(ends[side])),

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::topology::id::Owner;
-use crate::topology::text::graph::{Box, Graph, Kind};
+use crate::topology::text::graph::{BoxKind, Graph, GraphBox};
 use crate::topology::value::Topology;
 
 impl Topology {
@@ -21,9 +21,9 @@ impl Topology {
         for (drawn, id) in graph.boxes.iter().zip(ids(&graph)) {
             let name = drawn.name.replace('"', "#quot;");
             let _ = match drawn.kind {
-                Kind::Switch(_) => writeln!(text, "  {id}([\"{name}\"])"),
-                Kind::Stack(Owner::Node(_)) => writeln!(text, "  {id}[\"{name}\"]"),
-                Kind::Stack(Owner::Pod(_)) => writeln!(
+                BoxKind::Switch(_) => writeln!(text, "  {id}([\"{name}\"])"),
+                BoxKind::Stack(Owner::Node(_)) => writeln!(text, "  {id}[\"{name}\"]"),
+                BoxKind::Stack(Owner::Pod(_)) => writeln!(
                     text,
                     "  {id}[[\"{name}: {}\"]]",
                     members(drawn).replace('"', "#quot;")
@@ -60,9 +60,9 @@ impl Topology {
         for (drawn, id) in graph.boxes.iter().zip(&ids) {
             let name = quote(&drawn.name);
             let _ = match drawn.kind {
-                Kind::Switch(_) => writeln!(text, "  {id} [label=\"{name}\", shape=ellipse];"),
-                Kind::Stack(Owner::Node(_)) => writeln!(text, "  {id} [label=\"{name}\"];"),
-                Kind::Stack(Owner::Pod(_)) => {
+                BoxKind::Switch(_) => writeln!(text, "  {id} [label=\"{name}\", shape=ellipse];"),
+                BoxKind::Stack(Owner::Node(_)) => writeln!(text, "  {id} [label=\"{name}\"];"),
+                BoxKind::Stack(Owner::Pod(_)) => {
                     writeln!(
                         text,
                         "  {id} [label=\"{name}: {}\", shape=box3d];",
@@ -78,16 +78,16 @@ impl Topology {
     }
 }
 
-fn members(drawn: &Box) -> String {
+fn members(drawn: &GraphBox) -> String {
     drawn.members.join(", ")
 }
 
 /// Returns names that every drawing program accepts, whatever the nodes are called.
 fn ids(graph: &Graph) -> Vec<String> {
-    let id = |drawn: &Box| match drawn.kind {
-        Kind::Stack(Owner::Node(id)) => format!("node{}", id.index()),
-        Kind::Stack(Owner::Pod(id)) => format!("pod{}", id.index()),
-        Kind::Switch(id) => format!("switch{}", id.index()),
+    let id = |drawn: &GraphBox| match drawn.kind {
+        BoxKind::Stack(Owner::Node(id)) => format!("node{}", id.index()),
+        BoxKind::Stack(Owner::Pod(id)) => format!("pod{}", id.index()),
+        BoxKind::Switch(id) => format!("switch{}", id.index()),
     };
     graph.boxes.iter().map(id).collect()
 }

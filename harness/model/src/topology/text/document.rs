@@ -16,17 +16,17 @@ use crate::topology::id::{Endpoint, LinkId, NodeId, PodId};
 use crate::topology::link::{EndSpec, Engine, Families, LinkSpec, SwitchSpec};
 use crate::topology::name::show;
 use crate::topology::node::{NodeSpec, PodSpec};
-use crate::topology::shape::Shape;
+use crate::topology::shape::ShapeText;
 use crate::topology::value::{Settings, Topology};
 
 /// The whole text.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Document {
+struct TopologyDocument {
     #[serde(skip_serializing_if = "is_default")]
     settings: Settings,
     #[serde(skip_serializing)]
-    shape: Option<Shape>,
+    shape: Option<ShapeText>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     switch: Vec<SwitchSpec>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -116,15 +116,18 @@ impl Topology {
     /// )?;
     /// assert_eq!(topology.nodes().len(), 4);
     ///
-    /// let error = Topology::from_toml("[[node]]\nname = \"bob\"\n\n[[link]]\nends = [\"bob\", \"alise\"]").unwrap_err();
-    /// assert_eq!(error.to_string(), "line 5, column 16: there is no node, pod or switch named `alise`");
+    /// let text = "[[node]]\nname = \"bob\"\n\n[[link]]\nends = [\"bob\", \"alise\"]";
+    /// let error = Topology::from_toml(text).unwrap_err();
+    /// let expected = "line 5, column 16: there is no node, pod or switch named `alise`";
+    /// assert_eq!(error.to_string(), expected);
     /// # Ok::<(), snowglobe_model::topology::TopologyError>(())
     /// ```
     pub fn from_toml(text: &str) -> Result<Topology, TopologyError> {
-        let map = Map::of(text)?;
-        let document: Document = toml::from_str(text).map_err(|error| syntax(text, &error))?;
-        let base = document.shape.map(Shape::build).unwrap_or_default();
-        let map = Map {
+        let map = TextMap::of(text)?;
+        let document: TopologyDocument =
+            toml::from_str(text).map_err(|error| syntax(text, &error))?;
+        let base = document.shape.map(ShapeText::build).unwrap_or_default();
+        let map = TextMap {
             base: [
                 base.nodes.len(),
                 base.pods.len(),
@@ -173,7 +176,7 @@ impl Topology {
     /// # Ok::<(), snowglobe_model::topology::TopologyError>(())
     /// ```
     pub fn to_toml(&self) -> Result<String, TopologyError> {
-        let document = Document::from_topology(self);
+        let document = TopologyDocument::from_topology(self);
         toml::to_string(&document).map_err(|error| {
             let text = format!("failed to write the topology as TOML: {error}");
             TopologyError::one(Kind::Invalid, Site::TOPOLOGY, text).caused_by(error)
@@ -181,8 +184,8 @@ impl Topology {
     }
 }
 
-impl Document {
-    fn from_topology(topology: &Topology) -> Document {
+impl TopologyDocument {
+    fn from_topology(topology: &Topology) -> TopologyDocument {
         let node = |id: NodeId| {
             let pod = topology
                 .pod_of(id)
@@ -219,7 +222,7 @@ impl Document {
                 engine,
             }
         };
-        Document {
+        TopologyDocument {
             settings: topology.settings.clone(),
             shape: None,
             switch: topology.switches.clone(),
@@ -344,17 +347,17 @@ fn position(text: &str, byte: usize) -> (usize, usize) {
 }
 
 /// The places of the parts of a topology in its text.
-struct Map<'t> {
+struct TextMap<'t> {
     text: &'t str,
     root: Spanned<DeTable<'t>>,
     /// The number of nodes, pods, switches and links that the shape made before those of the text.
     base: [usize; 4],
 }
 
-impl<'t> Map<'t> {
-    fn of(text: &'t str) -> Result<Map<'t>, TopologyError> {
+impl<'t> TextMap<'t> {
+    fn of(text: &'t str) -> Result<TextMap<'t>, TopologyError> {
         let root = DeTable::parse(text).map_err(|error| syntax(text, &error))?;
-        Ok(Map {
+        Ok(TextMap {
             text,
             root,
             base: [0; 4],

@@ -8,21 +8,21 @@ use crate::topology::name::show;
 use crate::topology::value::Topology;
 
 pub(crate) struct Graph {
-    pub(crate) boxes: Vec<Box>,
+    pub(crate) boxes: Vec<GraphBox>,
     /// The neighbours of each box in the order of links, each with the number of cables to it.
     pub(crate) lines: Vec<Vec<(usize, usize)>>,
     /// Every cable, by its two boxes.
     pub(crate) cables: Vec<[usize; 2]>,
 }
 
-pub(crate) struct Box {
-    pub(crate) kind: Kind,
+pub(crate) struct GraphBox {
+    pub(crate) kind: BoxKind,
     pub(crate) name: String,
     /// The containers of a pod.
     pub(crate) members: Vec<String>,
 }
 
-pub(crate) enum Kind {
+pub(crate) enum BoxKind {
     Stack(Owner),
     Switch(SwitchId),
 }
@@ -32,9 +32,9 @@ impl Graph {
         let clip = |name: &str| show(name).trim_matches('`').to_string();
         let mut boxes = Vec::new();
         let mut places: HashMap<Endpoint, usize> = HashMap::new();
-        let mut put = |end: Endpoint, kind: Kind, name: &str| {
+        let mut put = |end: Endpoint, kind: BoxKind, name: &str| {
             places.insert(end, boxes.len());
-            boxes.push(Box {
+            boxes.push(GraphBox {
                 kind,
                 name: clip(name),
                 members: Vec::new(),
@@ -43,19 +43,23 @@ impl Graph {
         for id in topology.nodes().filter(|id| topology.pod_of(*id).is_none()) {
             put(
                 Endpoint::Node(id),
-                Kind::Stack(Owner::Node(id)),
+                BoxKind::Stack(Owner::Node(id)),
                 topology[id].name(),
             );
         }
         for id in topology.pods() {
             put(
                 Endpoint::Pod(id),
-                Kind::Stack(Owner::Pod(id)),
+                BoxKind::Stack(Owner::Pod(id)),
                 topology[id].name(),
             );
         }
         for id in topology.switches() {
-            put(Endpoint::Switch(id), Kind::Switch(id), topology[id].name());
+            put(
+                Endpoint::Switch(id),
+                BoxKind::Switch(id),
+                topology[id].name(),
+            );
         }
         for id in topology.nodes() {
             let pod = topology

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use crate::topology::text::graph::{Graph, Kind};
+use crate::topology::text::graph::{BoxKind, Graph};
 use crate::topology::value::Topology;
 
 /// The longest line, in columns, of a drawing that can be broken into lines.
@@ -57,9 +57,9 @@ impl Graph {
     fn label(&self, at: usize) -> String {
         let drawn = &self.boxes[at];
         match drawn.kind {
-            Kind::Switch(_) => format!("({})", drawn.name),
-            Kind::Stack(_) if drawn.members.is_empty() => format!("[{}]", drawn.name),
-            Kind::Stack(_) => format!("[{}: {}]", drawn.name, drawn.members.join(", ")),
+            BoxKind::Switch(_) => format!("({})", drawn.name),
+            BoxKind::Stack(_) if drawn.members.is_empty() => format!("[{}]", drawn.name),
+            BoxKind::Stack(_) => format!("[{}: {}]", drawn.name, drawn.members.join(", ")),
         }
     }
 

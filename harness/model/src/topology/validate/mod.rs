@@ -15,7 +15,7 @@ use crate::topology::link::{Families, Mac};
 use crate::topology::name::{self, show};
 use crate::topology::node::{NodeSpec, StackSpec, Users};
 use crate::topology::storage::Rootfs;
-use crate::topology::value::{Link, Topology};
+use crate::topology::value::{LinkEntry, Topology};
 
 /// The least and the largest MTU that a veth pair takes, and the least that IPv6 needs (RFC 8200,
 /// section 5), in bytes.
@@ -286,7 +286,7 @@ impl Topology {
     }
 
     fn check_link(&self, id: LinkId, problems: &mut Problems) {
-        let Link { ends, spec } = &self.links[id.index()];
+        let LinkEntry { ends, spec } = &self.links[id.index()];
         let site = |field| Site::new(id, field);
         let link = || format!("link {}", self.shown_link(id));
         if let [Some(a), Some(b)] = ends.map(|end| self.stack_end(end))
@@ -358,7 +358,7 @@ impl Topology {
     }
 
     fn check_ends(&self, id: LinkId, problems: &mut Problems) {
-        let Link { ends, spec } = &self.links[id.index()];
+        let LinkEntry { ends, spec } = &self.links[id.index()];
         for (end, side) in [0, 1].map(|n| (n, ["a", "b"][n])) {
             let site = Site::new(id, side);
             let asked = &spec.ends[end];
@@ -401,7 +401,7 @@ impl Topology {
     }
 
     pub(crate) fn shown_link(&self, id: LinkId) -> String {
-        let Link { ends, spec } = &self.links[id.index()];
+        let LinkEntry { ends, spec } = &self.links[id.index()];
         let clip = |name: String| show(&name).trim_matches('`').to_string();
         match &spec.name {
             Some(name) => show(name),
