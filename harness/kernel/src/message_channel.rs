@@ -11,7 +11,7 @@ use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recv,
-    recvmsg, send, sendmsg, socketpair,
+    recvmsg, send, sendmsg, setsockopt, socketpair, sockopt,
 };
 
 /// One end of a connected pair of sockets that keeps message boundaries.
@@ -146,33 +146,42 @@ impl MessageChannel {
         Ok((&buffer[..n], passed))
     }
 
+    /// Makes the kernel add the process id of the sender to each message that this end receives
+    /// from now on ([`Received::sender`]).
+    ///
+    /// # Errors
+    /// The kernel refused the setting.
+    pub fn learn_senders(&self) -> crate::Result<()> {
+        setsockopt(&self.0, sockopt::PassCred, &true)
+    }
+
     /// Waits for a message, and returns it with at most two descriptors, without the heap.
     ///
     /// # Errors
     /// The kernel refused to receive.
-    pub fn receive_few_with<'a>(
-        &self,
-        buffer: &'a mut [u8],
-    ) -> crate::Result<(&'a [u8], [Option<OwnedFd>; FEW])> {
-        /// Room for one message of descriptors, aligned as the kernel's structures are.
+    pub fn receive_few_with<'a>(&self, buffer: &'a mut [u8]) -> crate::Result<Received<'a>> {
+        /// Room for the control messages, aligned as the kernel's structures are.
         #[repr(align(8))]
-        struct Space([u8; 32]);
-        // `CMSG_SPACE` of two descriptors is 24 bytes on 64-bit machines.
-        let mut space = Space([0; 32]);
+        struct Space([u8; 64]);
+        // `CMSG_SPACE` of two descriptors is 24 bytes on 64-bit machines, and that of a sender 32.
+        let mut space = Space([0; 64]);
         let mut part = libc::iovec {
             iov_base: buffer.as_mut_ptr().cast(),
             iov_len: buffer.len(),
         };
-        let mut passed = [const { None }; FEW];
+        let (mut passed, mut sender) = ([const { None }; FEW], None);
         // SAFETY: an all-zero `msghdr` is a valid value; the buffers live across the call, and are
         // as long as it is told. The control messages are read by libc's own macros, within what
         // the kernel has written; descriptors in them have just been installed for us.
         let length = unsafe {
+            let room = libc::CMSG_SPACE((FEW * size_of::<RawFd>()) as u32)
+                + libc::CMSG_SPACE(size_of::<libc::ucred>() as u32);
+            debug_assert!(room as usize <= size_of::<Space>());
             let mut header: libc::msghdr = std::mem::zeroed();
             header.msg_iov = &raw mut part;
             header.msg_iovlen = 1;
             header.msg_control = space.0.as_mut_ptr().cast();
-            header.msg_controllen = libc::CMSG_SPACE((FEW * size_of::<RawFd>()) as u32) as _;
+            header.msg_controllen = room as _;
             let length = retry(|| {
                 Errno::result(libc::recvmsg(
                     self.0.as_raw_fd(),
@@ -180,21 +189,36 @@ impl MessageChannel {
                     libc::MSG_CMSG_CLOEXEC,
                 ))
             })?;
-            let control = libc::CMSG_FIRSTHDR(&raw const header);
-            if !control.is_null() && (*control).cmsg_type == libc::SCM_RIGHTS {
-                let bytes = (*control).cmsg_len as usize - libc::CMSG_LEN(0) as usize;
-                let fds: *const RawFd = libc::CMSG_DATA(control).cast();
-                for (i, place) in passed
-                    .iter_mut()
-                    .take(bytes / size_of::<RawFd>())
-                    .enumerate()
-                {
-                    *place = Some(OwnedFd::from_raw_fd(fds.add(i).read_unaligned()));
+            let mut control = libc::CMSG_FIRSTHDR(&raw const header);
+            while !control.is_null() {
+                let data = libc::CMSG_DATA(control);
+                match (*control).cmsg_type {
+                    libc::SCM_CREDENTIALS => {
+                        sender = Some(data.cast::<libc::ucred>().read_unaligned().pid);
+                    }
+                    libc::SCM_RIGHTS => {
+                        let bytes = (*control).cmsg_len as usize - libc::CMSG_LEN(0) as usize;
+                        let fds: *const RawFd = data.cast();
+                        // Without senders there is room for more descriptors than are wanted. The
+                        // ones too many are closed here.
+                        for i in 0..bytes / size_of::<RawFd>() {
+                            let fd = OwnedFd::from_raw_fd(fds.add(i).read_unaligned());
+                            if let Some(place) = passed.get_mut(i) {
+                                *place = Some(fd);
+                            }
+                        }
+                    }
+                    _ => {}
                 }
+                control = libc::CMSG_NXTHDR(&raw const header, control);
             }
             length
         };
-        Ok((&buffer[..length as usize], passed))
+        Ok(Received {
+            message: &buffer[..length as usize],
+            passed,
+            sender,
+        })
     }
 
     fn receive_message(
@@ -220,6 +244,18 @@ impl MessageChannel {
 
 /// Most descriptors that come with an order to run a trial.
 const FEW: usize = 2;
+
+/// A message, and what came with the message.
+#[derive(Debug)]
+pub struct Received<'a> {
+    /// Bytes of the message; none if the other end is gone.
+    pub message: &'a [u8],
+    /// Descriptors, in the order in which they were sent.
+    pub passed: [Option<OwnedFd>; FEW],
+    /// Id of the process that sent the message, as the PID namespace of the receiver has it. Known
+    /// after [`MessageChannel::learn_senders`] only.
+    pub sender: Option<i32>,
+}
 
 /// Most descriptors of one message (`SCM_MAX_FD` of the kernel's `net/scm.h`).
 pub const MAX_PASSED: usize = 253;

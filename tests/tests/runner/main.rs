@@ -2,6 +2,7 @@
 
 mod capture;
 mod command_line;
+mod forks;
 mod ids;
 mod notes;
 mod parameters;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::kernel::process::exit_kind::{ExitKind, signal_name};
 use crate::kernel::process::signal::Signal;
 use crate::runner::result::{Failure, Shown, TrialResult};
-use crate::sandbox::protocol::trial::{FailureKind, Finish, Survivor, TrialReport};
+use crate::sandbox::protocol::trial::{BodyReport, FailureKind, Finish, Survivor, TrialReport};
 use crate::sandbox::refused::Refused;
 use crate::trial::running::Remark;
 
@@ -36,9 +36,14 @@ pub(crate) struct ReceivedReports {
     notes: Vec<String>,
     /// Remarks to show there only if the body does not come to its end.
     last_words: Vec<String>,
+    /// Number of reports of the body's forks that were taken in.
+    forks_heard: usize,
     /// Reason of the supervisor for ending the trial.
     stopped: Option<Stopped>,
 }
+
+/// Number of reports of forks that are shown beside a result.
+const FORKS_HEARD: usize = 10;
 
 /// Reason of the supervisor for ending a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +90,12 @@ impl ReceivedReports {
             TrialReport::StackOverflowed => self.has_overflowed = true,
             TrialReport::Remarked(Remark::Note(note)) => self.notes.push(note),
             TrialReport::Remarked(Remark::LastWords(note)) => self.last_words.push(note),
+            TrialReport::Forked { pid, report } => {
+                if self.forks_heard < FORKS_HEARD {
+                    self.forks_heard += 1;
+                    self.notes.extend(describe_fork(pid, report));
+                }
+            }
         }
         false
     }
@@ -193,6 +204,29 @@ impl ReceivedReports {
             _ => "",
         }
     }
+}
+
+/// Returns what is to be said of a report that a fork of the body has made.
+fn describe_fork(pid: i32, report: Option<BodyReport>) -> Option<String> {
+    let said = match report {
+        Some(BodyReport::Finished(Finish::Passed)) => "returned from the test function".to_owned(),
+        Some(BodyReport::Finished(Finish::Failed { reason, .. })) => {
+            let reason = reason.lines().next().unwrap_or_default();
+            format!("came to the end of the test function and failed: {reason}")
+        }
+        Some(BodyReport::Remarked(Remark::Note(note) | Remark::LastWords(note))) => {
+            return Some(format!(
+                "{note} (of process {pid}, which the test has forked)"
+            ));
+        }
+        Some(BodyReport::StackOverflowed) => "overflowed its stack".to_owned(),
+        // A backtrace is in the output already, and nodes are refused where they are asked for.
+        Some(BodyReport::Traced | BodyReport::WantsNodes) => return None,
+        None => "wrote to the channel of the verdict".to_owned(),
+    };
+    Some(format!(
+        "process {pid}, which the test has forked, {said}; the verdict is that of the test's own process alone: end forks with `_exit`"
+    ))
 }
 
 fn shown(kind: FailureKind, on_stderr: bool) -> Shown {

@@ -55,6 +55,8 @@ impl Pipes {
             Some(kept) => kept,
             None => {
                 let (init_end, body_end) = MessageChannel::pair()?;
+                // A fork of the body has the body's end as well, and must not speak for the body.
+                init_end.learn_senders()?;
                 Self {
                     output: None,
                     init_end,

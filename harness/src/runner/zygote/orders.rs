@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use crate::kernel::poll;
 
 use crate::kernel::errno::errno;
-use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::message_channel::{MessageChannel, Received};
 use crate::kernel::process;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::trial::TrialReport;
@@ -34,8 +34,12 @@ pub(crate) fn await_order<M: EdgeMessage>(
         }
         let mut buffer = [0; LONGEST_ORDER];
         match channel.receive_few_with(&mut buffer) {
-            Ok(([], _)) => process::exit_now(0),
-            Ok((message, [passed, _])) => return (M::decode(message), passed),
+            Ok(Received { message: [], .. }) => process::exit_now(0),
+            Ok(Received {
+                message,
+                passed: [passed, _],
+                sender: _,
+            }) => return (M::decode(message), passed),
             Err(_) => {}
         }
     }

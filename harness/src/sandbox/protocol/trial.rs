@@ -103,6 +103,13 @@ pub(crate) enum TrialReport {
     Remarked(Remark),
     /// A thread of the body's process has overflowed its stack.
     StackOverflowed,
+    /// A process that the body has forked has written to the channel of the body.
+    Forked {
+        /// Id of the process in the PID namespace of the init.
+        pid: i32,
+        /// Report of that process, unless it has written something else.
+        report: Option<BodyReport>,
+    },
 }
 
 codec_enum!(TrialReport {
@@ -115,6 +122,7 @@ codec_enum!(TrialReport {
     5 => Traced,
     6 => Remarked(remark),
     7 => StackOverflowed,
+    8 => Forked { pid, report },
 });
 
 impl EdgeMessage for TrialReport {
@@ -268,6 +276,14 @@ mod tests {
             TrialReport::Traced,
             TrialReport::StackOverflowed,
             TrialReport::Remarked(Remark::Note("busy".into())),
+            TrialReport::Forked {
+                pid: 3,
+                report: Some(BodyReport::Finished(failed("a"))),
+            },
+            TrialReport::Forked {
+                pid: 4,
+                report: None,
+            },
         ] {
             arrives(&report);
         }

@@ -22,7 +22,7 @@ use crate::kernel::process::{ForkResult, Pid, lead_process_group};
 use super::mounts::SandboxSpec;
 use crate::Isolation;
 use crate::kernel::fd::{close_in_copy, replace_standard, set_nonblocking};
-use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::message_channel::{MessageChannel, Received};
 use crate::kernel::poll;
 use crate::kernel::process;
 use crate::kernel::process::Reaped;
@@ -61,6 +61,14 @@ struct BodyProcess {
     node_requests: RefCell<Option<MessageChannel>>,
     /// End of the body as it was reported before the end of its process.
     finish: RefCell<Option<Finish>>,
+}
+
+/// A message on the channel of the body.
+struct Heard {
+    /// Process that has sent the message, as the kernel says.
+    sender: Option<i32>,
+    /// Report, unless the message is none.
+    report: Option<BodyReport>,
 }
 
 /// The reasons for which an init was woken.
@@ -253,27 +261,34 @@ impl Init<'_> {
     /// Passes on what the body reports before its end. Returns whether there was a report.
     fn forward_reports(&self, body: &BodyProcess) -> bool {
         let mut received = false;
-        while let Some(report) = self.receive_report(body) {
+        while let Some(Heard { sender, report }) = self.receive_report(body) {
             received = true;
             let report = match report {
+                // A fork of the body has inherited the channel, but the verdict is the body's.
+                report if sender != Some(body.pid.as_raw()) => TrialReport::Forked {
+                    pid: sender.unwrap_or_default(),
+                    report,
+                },
                 // The supervisor hears of the end together with the end of the process.
-                BodyReport::Finished(finish) => {
+                Some(BodyReport::Finished(finish)) => {
                     *body.finish.borrow_mut() = Some(finish);
                     continue;
                 }
                 // The channel is there: `receive_report` has kept it.
-                BodyReport::WantsNodes => continue,
-                BodyReport::Traced => TrialReport::Traced,
-                BodyReport::Remarked(remark) => TrialReport::Remarked(remark),
-                BodyReport::StackOverflowed => TrialReport::StackOverflowed,
+                Some(BodyReport::WantsNodes) => continue,
+                Some(BodyReport::Traced) => TrialReport::Traced,
+                Some(BodyReport::Remarked(remark)) => TrialReport::Remarked(remark),
+                Some(BodyReport::StackOverflowed) => TrialReport::StackOverflowed,
+                // Bytes that the code of the test has written to a descriptor that it has guessed.
+                None => continue,
             };
             let _ = self.channel.send(&report.encode());
         }
         received
     }
 
-    /// Returns one report of the body's, if there is one.
-    fn receive_report(&self, body: &BodyProcess) -> Option<BodyReport> {
+    /// Returns the next message on the channel of the body, if there is one.
+    fn receive_report(&self, body: &BodyProcess) -> Option<Heard> {
         let mut short = [0; SHORT];
         let length = self.reports.peek(&mut short).ok()??;
         if length == 0 {
@@ -287,12 +302,16 @@ impl Init<'_> {
         } else {
             &mut short[..]
         };
-        let (message, [passed, _]) = self.reports.receive_few_with(buffer).ok()?;
+        let Received {
+            message,
+            passed: [passed, _],
+            sender,
+        } = self.reports.receive_few_with(buffer).ok()?;
         let report = BodyReport::decode(message);
-        if report == Some(BodyReport::WantsNodes) {
+        if report == Some(BodyReport::WantsNodes) && sender == Some(body.pid.as_raw()) {
             *body.node_requests.borrow_mut() = passed.map(MessageChannel::from);
         }
-        report
+        Some(Heard { sender, report })
     }
 
     /// Does what the supervisor asks. Returns whether the body will have something to report, or

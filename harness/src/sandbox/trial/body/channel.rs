@@ -5,6 +5,7 @@
 
 use std::os::fd::AsRawFd;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::kernel::process::Pid;
 use crate::kernel::process::signal::kill;
@@ -17,14 +18,23 @@ use crate::sandbox::protocol::trial::{BodyReport, WAKE_INIT};
 /// Channel on which the body reports to its init.
 static REPORTS: SharedLock<Option<&'static MessageChannel>> = SharedLock::new(None);
 
+/// Id of the body's process.
+static BODY: AtomicU32 = AtomicU32::new(0);
+
 fn reports() -> Option<&'static MessageChannel> {
     *REPORTS.read()
 }
 
-/// Makes `channel` the one on which this process reports.
+/// Makes `channel` the one on which this process, the body's, reports.
 pub(super) fn open(channel: MessageChannel) {
     let channel = Box::leak(Box::new(channel));
+    BODY.store(std::process::id(), Ordering::Relaxed);
     *REPORTS.write() = Some(channel);
+}
+
+/// Returns whether the calling process is the body's, and not one that the test has forked.
+pub(super) fn is_of_this_process() -> bool {
+    BODY.load(Ordering::Relaxed) == std::process::id()
 }
 
 /// Sends a report to the init. Without an init there is nobody to hear of a failure to do so.
@@ -42,7 +52,8 @@ pub(super) fn send_stack_overflow() {
     }
 }
 
-/// Returns the channel on which the init is asked for nodes, or `None` outside of a trial.
+/// Returns the channel on which the init is asked for nodes, or `None` outside of a trial and in a
+/// process that the test has forked.
 ///
 /// # Errors
 /// The kernel refuses to make a channel, or the init is gone.
@@ -50,6 +61,10 @@ pub(crate) fn node_factory() -> crate::kernel::Result<Option<&'static MessageCha
     static REQUESTS: OnceLock<MessageChannel> = OnceLock::new();
     static OPENING: Lock<()> = Lock::new(());
     let _alone = OPENING.lock();
+    // The answers to a fork would come to the body, and the signal below go to the body.
+    if !is_of_this_process() {
+        return Ok(None);
+    }
     let (Some(reports), None) = (reports(), REQUESTS.get()) else {
         return Ok(REQUESTS.get());
     };

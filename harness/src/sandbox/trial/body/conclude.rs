@@ -51,15 +51,30 @@ impl Drop for ReportOnDrop {
         let Some(ended) = self.0.take() else {
             return;
         };
+        if !channel::is_of_this_process() {
+            end_fork(ended)
+        }
         // Most tests pass and leave nothing to do. They are spared the thread, which would cost
         // many page faults in a copied memory.
         let passed = matches!(ended.end, Ok(Ok(())))
             && judge(&ended.options, Ok(Ok(())), &panics::all()) == Finish::Passed;
         if passed && running::has_nothing_left_to_do() {
-            report(Finish::Passed)
+            report(Finish::Passed, 0)
         }
-        report(conclude(ended))
+        report(conclude(ended), 0)
     }
+}
+
+/// Ends a process that the test has forked and that has come to the end of the test function.
+///
+/// What was registered for the end is the body's to do. The threads that it waits for are not in
+/// this process, so that a wait here would never end.
+fn end_fork(ended: Ended) -> ! {
+    let mut finish = judge(&ended.options, ended.end, &panics::all());
+    show(&mut finish, &[], ended.stderr);
+    // The body, which may wait for this process, should see how that ended.
+    let code = if finish == Finish::Passed { 0 } else { 101 };
+    report(finish, code)
 }
 
 /// Does what is left to be done, and returns the verdict.
@@ -125,16 +140,16 @@ fn at_the_end(payload: &(dyn std::any::Any + Send)) -> String {
     format!("at the trial's end: {PANICKED}{}", panic_message(payload))
 }
 
-/// Tells the init, and ends the process.
-fn report(finish: Finish) -> ! {
+/// Tells the init, and ends the process with this exit code.
+fn report(finish: Finish, code: i32) -> ! {
     channel::send(&BodyReport::Finished(finish));
     // An exit handler writes the profile of a coverage build. Without one the process ends at once,
     // which spares a dozen page faults.
     if profile::is_instrumented() {
-        std::process::exit(0)
+        std::process::exit(code)
     }
     // _exit(2) flushes nothing: neither std's buffer nor those of C libraries.
     let _ = std::io::stdout().flush();
     process::flush_c_streams();
-    process::exit_now(0)
+    process::exit_now(code)
 }
