@@ -75,6 +75,10 @@ pub(crate) fn one_line(name: LitStr) -> Result<LitStr> {
         let message = "a name is one line, and not empty";
         return Err(Error::new(name.span(), message));
     }
+    if text.starts_with('-') {
+        let message = "a name that begins with `-` is an option on a command line";
+        return Err(Error::new(name.span(), message));
+    }
     Ok(name)
 }
 

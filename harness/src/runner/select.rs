@@ -37,7 +37,7 @@ impl Arguments {
 }
 
 /// Refuses names that stand twice, for neither of the two trials could be run alone, and names that
-/// would spoil a list.
+/// would spoil a list or be read as an option.
 ///
 /// # Errors
 /// Names the trials.
@@ -48,6 +48,13 @@ pub(crate) fn check_names(trials: &[Trial]) -> Result<(), RunError> {
             return Err(usage(format!(
                 "a trial's name is {:?}: give each a name, on one line",
                 trial.name()
+            )));
+        }
+        if trial.name().starts_with('-') {
+            return Err(usage(format!(
+                "a trial is named `{}` ({}): on a command line that is an option, and nextest would run something else; let the name begin with another character",
+                trial.name(),
+                place(trial)
             )));
         }
         if let Some(other) = seen.insert(trial.name(), trial) {
@@ -149,5 +156,7 @@ mod tests {
         assert!(error.to_string().contains("`a`"), "{error}");
         assert!(check_names(&trials(&[""])).is_err());
         assert!(check_names(&trials(&["a\nb"])).is_err());
+        assert!(check_names(&trials(&["--list"])).is_err());
+        assert!(check_names(&trials(&["a-b"])).is_ok());
     }
 }

@@ -33,7 +33,25 @@ pub(crate) fn trials() -> Vec<Trial> {
     if std::env::var_os("SAMPLE_DUPLICATE").is_some() {
         trials.push(Trial::test("parameters::tcp::port_80", || ()));
     }
+    if let Ok(name) = std::env::var("SAMPLE_NAME") {
+        trials.push(Trial::test(name, || ()));
+    }
     trials
+}
+
+/// Such a name on the command line is an option. nextest would run another trial, or all.
+#[snowglobe::test(nested)]
+fn names_that_begin_like_an_option_are_an_error() {
+    for name in ["--list", "-1_is_negative"] {
+        for args in [&["--list"][..], &["parameters::tcp"]] {
+            let mut program = snowglobe_tests::this_program();
+            let run = program.env("SAMPLE_NAME", name).args(args).output();
+            let run = snowglobe_tests::finished(run.unwrap());
+            assert_eq!(run.code, Some(64), "{run:#?}");
+            let told = format!("a trial is named `{name}` (added at run time)");
+            assert!(run.stderr.contains(&told), "{}", run.stderr);
+        }
+    }
 }
 
 #[snowglobe::test(nested)]
