@@ -67,7 +67,7 @@
 //! | `should_panic`, `should_panic = "text"` | a panic (with this text) is a pass |
 //! | `name = "…"` | instead of the function's path |
 //! | `seed = 42` | what [`seed`] gives, instead of one derived from the run's and the name |
-//! | `requires(netem, fixture("nginx"))` | ignored with the reason where one is missing; fails there under `SNOWGLOBE_REQUIRE=1`. See [`Feature`] |
+//! | `requires(netem, fixture("nginx"))` | ignored with the reason where one is missing; fails there under `SNOWGLOBE_REQUIRE=1`, and always where no manifest declares the fixture. See [`Feature`] |
 //! | `fixtures("nginx", "redis")` | the same, for fixtures |
 //! | `isolation(net, pid)`, `isolation(!net)` | these namespaces, or all but these. See [`Isolation`] |
 //! | `threads = 4` | counts as four trials against `--test-threads` |

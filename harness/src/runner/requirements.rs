@@ -9,17 +9,26 @@ use super::args::Arguments;
 use super::error::RunError;
 use crate::trial::{Need, Trial};
 
+/// A requirement that is not met.
+#[derive(Clone, Debug)]
+struct Unmet {
+    reason: String,
+    /// No machine could meet the requirement, so that the trial would never run anywhere.
+    is_mistake: bool,
+}
+
 /// Probes the requirements of the trials that the filters let through, each requirement once.
 ///
 /// A trial whose requirements are not met is ignored with the reason. It fails with that reason
-/// under `SNOWGLOBE_REQUIRE=1`, or if the user asks for ignored trials.
+/// under `SNOWGLOBE_REQUIRE=1`, or if the user asks for ignored trials, or if no machine could meet
+/// the requirements.
 ///
 /// # Errors
 /// Fails if a probe cannot be made at all.
 pub(crate) fn check(args: &Arguments, trials: &mut [Trial]) -> Result<(), RunError> {
     let required =
         std::env::var("SNOWGLOBE_REQUIRE").is_ok_and(|value| value != "0" && !value.is_empty());
-    let mut known: HashMap<Need, Option<String>> = HashMap::new();
+    let mut known: HashMap<Need, Option<Unmet>> = HashMap::new();
     for trial in trials {
         // A probe may cost a sandbox, so nothing is probed for trials that will not run.
         if trial.options().needs.is_empty() || !args.lets_through(trial.name()) {
@@ -34,21 +43,28 @@ pub(crate) fn check(args: &Arguments, trials: &mut [Trial]) -> Result<(), RunErr
             lacks.extend(lack);
         }
         if !lacks.is_empty() {
-            trial.set_lack(lacks.join("; "), required);
+            let fails = required || lacks.iter().any(|unmet| unmet.is_mistake);
+            let reasons: Vec<String> = lacks.into_iter().map(|unmet| unmet.reason).collect();
+            trial.set_lack(reasons.join("; "), fails);
         }
     }
     Ok(())
 }
 
-/// Returns the reason for which a need is not met, if it is not.
-fn lack(need: &Need) -> Result<Option<String>, RunError> {
+/// Returns how a need is not met, if it is not.
+fn lack(need: &Need) -> Result<Option<Unmet>, RunError> {
     match need {
         Need::Feature(feature) => match feature.probe() {
             Ok(()) => Ok(None),
-            Err(missing) => Ok(Some(format!("needs {feature}: {missing}"))),
+            Err(missing) => Ok(Some(Unmet {
+                reason: format!("needs {feature}: {missing}"),
+                is_mistake: false,
+            })),
         },
-        Need::Fixture(name) => Ok(crate::Fixture::find(name)
-            .err()
-            .map(|error| error.to_string())),
+        // A name that was mistyped, or a manifest that cannot be read, is no lack of this machine.
+        Need::Fixture(name) => Ok(crate::Fixture::find(name).err().map(|error| Unmet {
+            is_mistake: !error.is_missing() && !error.is_stale(),
+            reason: error.to_string(),
+        })),
     }
 }

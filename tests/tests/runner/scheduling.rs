@@ -76,12 +76,38 @@ fn a_derived_seed_is_the_same_for_the_same_run_seed() {
     assert_ne!(derived("5"), derived("6"));
 }
 
+/// A name that was mistyped is no fixture that this machine lacks.
+#[snowglobe::test(nested)]
+fn a_fixture_that_no_manifest_declares_fails_its_trial() {
+    let dir = snowglobe_tests::shared_dir();
+    let (declaring, broken) = (dir.path().join("a.toml"), dir.path().join("b.toml"));
+    std::fs::write(&declaring, "[other.deb]\npackages = [\"hello\"]\n").unwrap();
+    std::fs::write(&broken, "[other").unwrap();
+    for (manifest, told) in [
+        (&declaring, "there is no fixture `no-such-fixture`"),
+        (&broken, "b.toml"),
+        (&dir.path().join("none.toml"), "none.toml"),
+    ] {
+        let mut command = this_program();
+        command
+            .env("SAMPLE_NEEDS", "1")
+            .env("SNOWGLOBE_FIXTURES", manifest)
+            .args(["--exact", "samples::needs_a_fixture"]);
+        finished(command.output().unwrap()).failed_with(&["FAILED", told, "1 failed; 0 ignored"]);
+    }
+}
+
 #[snowglobe::test(nested)]
 fn what_is_missing_makes_a_trial_ignored_with_the_reason() {
+    let dir = snowglobe_tests::shared_dir();
+    let manifest = dir.path().join("fixtures.toml");
+    let declared = "[no-such-fixture.deb]\npackages = [\"hello\"]\n";
+    std::fs::write(&manifest, declared).unwrap();
     let run = |args: &[&str], required: &str| {
         let mut command = this_program();
         command
             .env("SAMPLE_NEEDS", "1")
+            .env("SNOWGLOBE_FIXTURES", &manifest)
             .env("SNOWGLOBE_REQUIRE", required)
             .args(args);
         finished(command.output().unwrap())
