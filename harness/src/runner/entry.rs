@@ -18,7 +18,7 @@ use crate::trial::Trial;
 pub fn main(stripped: &[&str], more: impl FnOnce() -> Vec<Trial>) -> ExitCode {
     let outcome = Arguments::from_env().and_then(|args| {
         if args.help {
-            list::write(&Arguments::help());
+            list::write("the help", &Arguments::help())?;
             return Ok(Conclusion::default());
         }
         // After `--help`, which should answer even in a program that is wrong.

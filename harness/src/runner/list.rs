@@ -4,29 +4,43 @@
 //! else is written in this format, on stdout or stderr.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 
 use serde_json::json;
 
 use super::args::Arguments;
+use super::error::{RunError, unwritten};
 use super::report::Format;
 use crate::trial::Trial;
 
 /// Prints the list of trials in the format that was asked for.
-pub(crate) fn print(args: &Arguments, trials: &[Trial]) {
+///
+/// # Errors
+/// Fails as [`write`] does.
+pub(crate) fn print(args: &Arguments, trials: &[Trial]) -> Result<(), RunError> {
     let text = match args.chosen_format() {
         Format::Json => as_json(trials),
         format => as_lines(trials, format != Format::Terse),
     };
-    write(&text);
+    write("the list", &text)
 }
 
-/// Writes to stdout. A reader that has seen enough and gone (`| head`) is no error.
-pub(crate) fn write(text: &str) {
+/// Writes `text`, which is `what`, to stdout.
+///
+/// # Errors
+/// Fails if stdout refuses the text, as on a full disk. A reader that has seen enough and gone
+/// (`| head`) is no error.
+pub(crate) fn write(what: &str, text: &str) -> Result<(), RunError> {
     let mut stdout = std::io::stdout().lock();
-    let _ = stdout
+    let written = stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush());
+    match written {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(unwritten(format!("{what} to stdout"), &error))
+        }
+        Err(_) | Ok(()) => Ok(()),
+    }
 }
 
 fn as_lines(trials: &[Trial], counted: bool) -> String {

@@ -37,7 +37,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// # Errors
 /// Fails if no trial can be run at all: two trials have the same name, this system does not permit
 /// the isolation, a limit was reached, or other threads are running already, which would be lost in
-/// the fork.
+/// the fork. Fails also if all trials passed and the report could not be written.
 pub fn run(args: &Arguments, trials: Vec<Trial>) -> Result<Conclusion, RunError> {
     run_counted(args, trials, 0)
 }
@@ -62,7 +62,7 @@ pub(crate) fn run_counted(
         filtered_out,
     } = select::select(&args, trials);
     if args.list {
-        list::print(&args, &trials);
+        list::print(&args, &trials)?;
         return Ok(Conclusion::default());
     }
     named_trial_exists(&args, &trials)?;
@@ -131,16 +131,35 @@ fn run_selected(
         nursery.end();
     }
     // The report is written while the kernel tears the sandbox down.
-    match &outcome {
-        Ok(conclusion) => printer.run_finished(conclusion),
-        Err(_) => printer.flush_all(),
-    }
+    let outcome = match outcome {
+        Ok(conclusion) => report_result(&mut printer, conclusion),
+        Err(error) => {
+            printer.flush_all();
+            Err(error)
+        }
+    };
     if let Some(nursery) = &nursery
         && nextest::runs_us()
     {
         nursery.await_end();
     }
     outcome
+}
+
+/// Prints the result of the run, and passes the counts on.
+///
+/// # Errors
+/// Fails if trials passed and the report could not be written: nobody could know then which.
+fn report_result(printer: &mut Printer, conclusion: Conclusion) -> Result<Conclusion, RunError> {
+    match printer.run_finished(&conclusion) {
+        // The exit code tells of the failure, which counts for more.
+        Err(error) if conclusion.has_failed() => {
+            eprintln!("error: {error}");
+            Ok(conclusion)
+        }
+        Err(error) => Err(error),
+        Ok(()) => Ok(conclusion),
+    }
 }
 
 fn plan(args: &Arguments, trials: &[Trial]) -> RunPlan {

@@ -4,6 +4,7 @@ mod capture;
 mod command_line;
 mod forks;
 mod ids;
+mod lost_reports;
 mod notes;
 mod parameters;
 mod samples;

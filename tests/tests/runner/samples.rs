@@ -203,6 +203,11 @@ fn waits_long() {
     std::thread::sleep(Duration::from_secs(100));
 }
 
+#[snowglobe::test(ignore = "a sample")]
+fn waits_for_its_reader() {
+    assert!(snowglobe_tests::wait_for_file(&marker("gone")));
+}
+
 #[snowglobe::test(ignore = "a sample", seed = 42)]
 fn has_a_seed() {
     println!("seed {}", snowglobe::seed());

@@ -37,6 +37,7 @@ Exit status:
   0      every trial that ran passed
   64     the command line, the environment or the registered trials are wrong
   71     a limit of the system was reached
+  74     the report could not be written, and no trial failed
   77     this system does not permit the isolation that was asked for
   101    a trial failed
   128+N  ended by signal N

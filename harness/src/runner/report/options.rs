@@ -18,6 +18,16 @@ pub enum Format {
     Failures,
 }
 
+impl Format {
+    /// Returns whether programs read the format: a part of such a report is of no use to anybody.
+    pub(crate) fn is_for_programs(self) -> bool {
+        match self {
+            Format::Json | Format::Junit => true,
+            Format::Pretty | Format::Terse | Format::Failures => false,
+        }
+    }
+}
+
 /// Choice of whether the output is coloured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Color {

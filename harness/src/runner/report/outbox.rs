@@ -15,8 +15,8 @@ use crate::kernel::poll::wait_writable;
 pub(crate) struct Outbox {
     /// Bytes that are not written yet.
     waiting: Vec<u8>,
-    /// Nobody reads any more.
-    broken: bool,
+    /// Errno with which the kernel refused a write. Nothing is written after that.
+    failure: Option<Errno>,
 }
 
 /// Number of bytes that a pipe takes without blocking when `poll` calls it writable (`pipe(7)`,
@@ -26,7 +26,7 @@ const PIECE: usize = 4096;
 impl Outbox {
     /// Appends text, which [`Self::flush_some`] or [`Self::flush_all`] will write.
     pub(crate) fn push(&mut self, text: &str) {
-        if !self.broken {
+        if self.failure.is_none() {
             self.waiting.extend_from_slice(text.as_bytes());
         }
     }
@@ -46,9 +46,14 @@ impl Outbox {
         self.flush(None);
     }
 
+    /// Returns the errno with which the kernel refused a write, if it has refused one.
+    pub(crate) fn failure(&self) -> Option<Errno> {
+        self.failure
+    }
+
     fn flush(&mut self, patience: Option<Duration>) {
         let mut written = 0;
-        while written < self.waiting.len() && !self.broken {
+        while written < self.waiting.len() && self.failure.is_none() {
             match wait_writable(STDOUT.as_fd(), patience) {
                 Ok(false) => break,
                 Err(Errno::EINTR) => continue,
@@ -61,11 +66,12 @@ impl Outbox {
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) if patience == Some(Duration::ZERO) => break,
                 Err(Errno::EAGAIN) => {}
-                // The reader is gone (`| head`). The exit code still tells the result.
-                Err(_) => self.broken = true,
+                // The reader is gone (`| head`), or the disk is full. The trials go on: whoever
+                // waits for the exit code learns of both from there.
+                Err(errno) => self.failure = Some(errno),
             }
         }
-        if self.broken {
+        if self.failure.is_some() {
             self.waiting.clear();
         } else {
             self.waiting.drain(..written);

@@ -1,25 +1,61 @@
 //! Whatever is the same in all formats: the log file, stderr, the clock, and the flushing.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::formats::reporter;
 use super::options::ReportOptions;
 use super::outbox::Outbox;
 use super::reporter::{FinishedTrial, Reporter, RunStart};
+use crate::kernel::errno::Errno;
 use crate::kernel::process::exit_kind::signal_name;
 use crate::runner::conclusion::Conclusion;
-use crate::runner::error::{RunError, usage};
+use crate::runner::error::{RunError, unwritten, usage};
 use crate::runner::result::{Shown, TrialResult};
 use crate::trial::Trial;
+
+/// The file of `--logfile`.
+struct LogFile {
+    path: PathBuf,
+    file: File,
+    /// Error of the first write that failed. Nothing is written after that.
+    failure: Option<io::Error>,
+}
+
+impl LogFile {
+    /// # Errors
+    /// Fails if the file cannot be created.
+    fn create(path: &Path) -> Result<Self, RunError> {
+        match File::create(path) {
+            Ok(file) => Ok(Self {
+                path: path.to_owned(),
+                file,
+                failure: None,
+            }),
+            Err(error) => Err(usage(format!(
+                "--logfile: cannot create {}: {error}",
+                path.display()
+            ))),
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        if self.failure.is_none() {
+            self.failure = writeln!(self.file, "{line}").err();
+        }
+    }
+}
 
 /// Prints a run as it goes.
 pub(crate) struct Printer {
     out: Outbox,
     reporter: Box<dyn Reporter>,
-    log: Option<File>,
+    log: Option<LogFile>,
+    /// Whether a program reads the report, which is of no use to that program unless it is whole.
+    for_programs: bool,
     show_output: bool,
     started: Instant,
 }
@@ -30,14 +66,12 @@ impl Printer {
     /// # Errors
     /// Fails if the log file cannot be created.
     pub(crate) fn new(options: &ReportOptions) -> Result<Self, RunError> {
-        let create = |path: &std::path::PathBuf| {
-            File::create(path)
-                .map_err(|e| usage(format!("--logfile: cannot create {}: {e}", path.display())))
-        };
+        let log = options.logfile.as_deref().map(LogFile::create);
         Ok(Self {
             out: Outbox::default(),
             reporter: reporter(options),
-            log: options.logfile.as_ref().map(create).transpose()?,
+            log: log.transpose()?,
+            for_programs: options.format.is_for_programs(),
             show_output: options.show_output,
             started: Instant::now(),
         })
@@ -70,8 +104,7 @@ impl Printer {
                 TrialResult::Failed(_) => "failed",
                 TrialResult::Ignored(_) => "ignored",
             };
-            // A log that cannot be written, as on a full disk, does not fail the run.
-            let _ = writeln!(log, "{word} {}", finished.trial.name());
+            log.line(&format!("{word} {}", finished.trial.name()));
         }
         if let (TrialResult::Failed(failure), false) = (&finished.result, finished.is_captured)
             && failure.shown == Shown::Nowhere
@@ -99,11 +132,28 @@ impl Printer {
     }
 
     /// Prints the result of the run.
-    pub(crate) fn run_finished(&mut self, conclusion: &Conclusion) {
+    ///
+    /// # Errors
+    /// Fails if a part of the report or of the log file could not be written.
+    pub(crate) fn run_finished(&mut self, conclusion: &Conclusion) -> Result<(), RunError> {
         let elapsed = self.started.elapsed();
         self.reporter
             .run_finished(&mut self.out, conclusion, elapsed);
         self.out.flush_all();
+        match self.out.failure() {
+            // A person who has seen enough (`| head`) has got what they wanted.
+            Some(Errno::EPIPE) if !self.for_programs => {}
+            Some(errno) => return Err(unwritten("the report to stdout", &errno.into())),
+            None => {}
+        }
+        match &self.log {
+            Some(LogFile {
+                path,
+                file: _,
+                failure: Some(error),
+            }) => Err(unwritten(format!("the log file {}", path.display()), error)),
+            Some(LogFile { failure: None, .. }) | None => Ok(()),
+        }
     }
 
     /// Returns stdout if something is left to write to it.
