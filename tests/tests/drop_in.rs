@@ -19,6 +19,74 @@ fn port_80_is_mine() -> TestResult {
     Ok(())
 }
 
+/// Functions that the loader calls before `main`: what `ctor`, `inventory` and the statics of C++
+/// compile to.
+mod constructors {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// Numbers of the constructors that have run, as decimal digits.
+    static SEEN: AtomicU32 = AtomicU32::new(0);
+
+    fn add(digit: u32) {
+        let seen = SEEN.load(Ordering::SeqCst);
+        SEEN.store(seen * 10 + digit, Ordering::SeqCst);
+    }
+
+    extern "C" fn first() {
+        add(1);
+    }
+
+    extern "C" fn second() {
+        add(2);
+    }
+
+    /// Starts a thread where a test asks for it.
+    extern "C" fn last() {
+        add(3);
+        if std::env::var_os("SAMPLE_THREAD").is_some() {
+            let forever = || loop {
+                std::thread::park();
+            };
+            let thread = std::thread::Builder::new().name("eager".to_owned());
+            thread.spawn(forever).unwrap();
+        }
+    }
+
+    macro_rules! constructor {
+        ($name:ident, $section:literal, $function:ident) => {
+            #[used]
+            #[expect(unsafe_code, reason = "only a section makes a constructor")]
+            // SAFETY: the loader calls each function of this section once, on the only thread.
+            #[unsafe(link_section = $section)]
+            static $name: extern "C" fn() = $function;
+        };
+    }
+
+    // The order is that of the numbers, and sections without one are last, whatever order the
+    // linker finds them in.
+    constructor!(LAST, ".init_array", last);
+    constructor!(SECOND, ".init_array.65010", second);
+    constructor!(FIRST, ".init_array.00200", first);
+
+    #[test]
+    fn have_run_before_a_plain_test() {
+        assert_eq!(SEEN.load(Ordering::SeqCst), 123);
+    }
+
+    #[snowglobe::test]
+    fn have_run_before_a_trial() {
+        assert_eq!(SEEN.load(Ordering::SeqCst), 123);
+    }
+
+    #[test]
+    fn may_start_a_thread_under_the_standard_harness() {
+        let mut program = snowglobe_tests::this_program();
+        program.args(["--exact", "constructors::have_run_before_a_trial"]);
+        let run = program.env("SAMPLE_THREAD", "1").output().unwrap();
+        snowglobe_tests::finished(run).passed_with(&["1 passed"]);
+    }
+}
+
 mod inner {
     #[snowglobe::test]
     fn port_80_is_mine_as_well() -> std::io::Result<()> {

@@ -92,9 +92,7 @@ fn run_selected(
     // `fork(2)` copies the calling thread only. Locks that another thread held would stay locked in
     // the copy for ever.
     if !clone::single_threaded() {
-        return Err(usage(
-            "other threads are running already, and a fork would lose them: call snowglobe::run before any is started",
-        ));
+        return Err(threads_are_running(&clone::other_threads()));
     }
     let mut printer = Printer::new(&args.report_options())?;
     let plan = plan(args, &trials);
@@ -144,6 +142,21 @@ fn run_selected(
         nursery.await_end();
     }
     outcome
+}
+
+/// Makes the error about threads that have been started too early.
+fn threads_are_running(names: &[String]) -> RunError {
+    /// Number of threads that are named.
+    const MOST: usize = 5;
+    let mut named: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    if named.len() > MOST {
+        named.truncate(MOST);
+        named.push(format!("{} more", names.len() - MOST));
+    }
+    usage(format!(
+        "other threads are running already ({}), and a fork would lose them: where `main` has started them, call snowglobe::run before; where they run before `main`, a constructor or the allocator has started them: let it start them at their first use in a test, or not at all",
+        named.join(", ")
+    ))
 }
 
 /// Prints the result of the run, and passes the counts on.

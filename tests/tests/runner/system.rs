@@ -205,3 +205,32 @@ fn same(before: &BTreeMap<&'static str, String>, run: &[&str]) {
         );
     }
 }
+
+/// Starts a thread before `main` where a test asks for it, as allocators and `ctor` functions do.
+extern "C" fn start_a_thread() {
+    if std::env::var_os("SAMPLE_THREAD").is_some() {
+        let forever = || {
+            loop {
+                std::thread::park();
+            }
+        };
+        let thread = std::thread::Builder::new().name("eager".to_owned());
+        thread.spawn(forever).unwrap();
+    }
+}
+
+#[used]
+#[expect(unsafe_code, reason = "only a section makes a constructor")]
+// SAFETY: the loader calls the functions of this section once, on the only thread.
+#[unsafe(link_section = ".init_array")]
+static CONSTRUCTOR: extern "C" fn() = start_a_thread;
+
+#[snowglobe::test(nested)]
+fn a_thread_of_a_constructor_is_named() {
+    let run = after("export SAMPLE_THREAD=1");
+    refused(
+        &run,
+        64,
+        &["`eager`", "before `main`", "constructor", "first use"],
+    );
+}

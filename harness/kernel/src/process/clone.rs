@@ -7,6 +7,7 @@
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
 
 use nix::sched::CloneFlags;
 
@@ -102,4 +103,51 @@ pub fn single_threaded() -> bool {
         Ok(tasks) => tasks.count() == 1,
         Err(_) => true,
     }
+}
+
+/// Returns the names of all threads of this process but the first, as the kernel has them: at most
+/// 15 bytes, and the name of the first where a thread was given none (`proc(5)`, `/proc/pid/comm`).
+///
+/// A thread of std gives itself its name when it runs for the first time. So this waits for a moment
+/// until every thread that has none yet sleeps, or has ended.
+pub fn other_threads() -> Vec<String> {
+    /// Time after which a thread without a name is not waited for: it may be busy for ever.
+    const PATIENCE: Duration = Duration::from_secs(1);
+    let patience = Instant::now() + PATIENCE;
+    loop {
+        let threads = threads();
+        let (first, others): (Vec<_>, Vec<_>) = threads.into_iter().partition(|it| it.is_first);
+        let unnamed = |it: &Thread| first.iter().any(|first| first.name == it.name);
+        let settled = !others.iter().any(|it| it.runs && unnamed(it));
+        if settled || Instant::now() > patience {
+            return others.into_iter().map(|it| it.name).collect();
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// A thread of this process.
+struct Thread {
+    name: String,
+    is_first: bool,
+    /// The thread is on a processor, or waits for one.
+    runs: bool,
+}
+
+fn threads() -> Vec<Thread> {
+    let first = std::process::id().to_string();
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten();
+    tasks
+        .flatten()
+        .filter_map(|task| {
+            let stat = std::fs::read_to_string(task.path().join("stat")).ok()?;
+            // The name stands in brackets, and may contain any other bracket itself.
+            let (before, after) = stat.rsplit_once(')')?;
+            Some(Thread {
+                name: before.split_once('(')?.1.to_owned(),
+                is_first: *task.file_name() == *first,
+                runs: after.trim_start().starts_with('R'),
+            })
+        })
+        .collect()
 }

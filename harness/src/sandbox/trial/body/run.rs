@@ -9,6 +9,7 @@ use super::{channel, conclude, panics, profiles};
 use crate::kernel::fd::FileIdentity;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
+use crate::kernel::process::before_main::run_remaining_constructors;
 use crate::kernel::process::signal;
 use crate::kernel::thread::{sigaltstack, stack_overflow};
 use crate::sandbox::protocol::trial::BodyReport;
@@ -52,6 +53,9 @@ pub(crate) fn run(trial: Trial, seed: u64, index: u32, reports: MessageChannel) 
     // segmentation fault (std, sys/pal/unix/stack_overflow.rs).
     sigaltstack::watch_this_thread();
     let stderr = FileIdentity::of(std::io::stderr());
+    // In this process and no earlier one: a constructor may start threads, and a fork would lose
+    // them.
+    run_remaining_constructors();
     let end = panic::catch_unwind(AssertUnwindSafe(|| __rust_begin_short_backtrace(body)));
     conclude::when_values_are_gone(Ended {
         options,
