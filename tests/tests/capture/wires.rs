@@ -61,6 +61,12 @@ fn a_syn_ack_that_was_dropped_is_there_with_the_reason_and_a_timeout_later_again
     Ok(())
 }
 
+/// Returns how many packets from alice to bob the link has delivered or lost.
+fn handled(link: &snowglobe::lab::Link) -> Result<u64, snowglobe::LabError> {
+    let counters = link.counters(Direction::AToB)?;
+    Ok(counters.lost.total().packets + counters.delivered.packets)
+}
+
 #[snowglobe::test(requires(fixture("tshark")))]
 fn what_a_link_does_to_packets_is_in_the_comments() -> TestResult {
     let mut topology = Topology::new();
@@ -70,18 +76,10 @@ fn what_a_link_does_to_packets_is_in_the_comments() -> TestResult {
     let (capture, link) = (lab.capture_all()?, &lab[link]);
     let socket = lab[alice].run(|| UdpSocket::bind("0.0.0.0:9"))?;
     let _receiver = lab[bob].run(|| UdpSocket::bind("0.0.0.0:9"))?;
-    // Sends a word, and returns when the link has handled its packet.
     let say = |word: &str| -> TestResult {
-        let direction = Direction::AToB;
-        let done = || {
-            let counters = link.counters(direction)?;
-            Ok::<u64, snowglobe::LabError>(
-                counters.lost.total().packets + counters.delivered.packets,
-            )
-        };
-        let before = done()?;
+        let before = handled(link)?;
         socket.send_to(word.as_bytes(), (lab[bob].ip(), 9))?;
-        lab.wait_until(|| done().is_ok_and(|after| after > before))?;
+        lab.wait_until(|| handled(link).is_ok_and(|after| after > before))?;
         Ok(())
     };
     let sure = Percent(100.0);

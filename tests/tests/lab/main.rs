@@ -1,6 +1,7 @@
 //! Labs have nodes, links, switches, pods, volumes and root filesystems, as a user builds them.
 
 mod change;
+#[path = "files/disks.rs"]
 mod disks;
 mod filter;
 mod hosts;
@@ -11,6 +12,7 @@ mod outside;
 mod pods;
 mod processes;
 mod real;
+#[path = "files/roots.rs"]
 mod roots;
 mod start;
 mod users;

@@ -229,47 +229,43 @@ fn redis(lab: &Lab, node: NodeId, command: &str) -> TestResult<String> {
     Ok(answer.trim_end().to_owned())
 }
 
+/// Returns a node that serves redis from a volume of its own, with some more arguments.
+fn redis_node(fixture: &Fixture, name: &str, extra: &[&str]) -> NodeSpec {
+    let address = ["--port", "6379", "--bind", "*", "--protected-mode", "no"];
+    let disk = ["--dir", "/run/data", "--appendonly", "yes"];
+    let at_once = [
+        "--appendfsync",
+        "always",
+        "--save",
+        "",
+        "--repl-diskless-sync-delay",
+        "0",
+    ];
+    let server = StartCommand::new("redis-server")
+        .args(address)
+        .args(disk)
+        .args(at_once)
+        .args(extra.iter().copied())
+        .ready_port(6379);
+    NodeSpec::new(name)
+        .rootfs(fixture)
+        .volume("/run/data", Volume::named(name))
+        .command(server)
+}
+
 #[snowglobe::test(fixtures("redis"), timeout = "60s")]
 fn a_redis_primary_crashes_and_comes_back_from_its_volume() -> TestResult {
     let fixture = Fixture::find("redis")?;
     let mut topology = Topology::new();
     let lan = topology.switch("lan");
-    let serve = |extra: &[&str]| {
-        let common = [
-            "--port",
-            "6379",
-            "--bind",
-            "*",
-            "--protected-mode",
-            "no",
-            "--dir",
-            "/run/data",
-            "--appendonly",
-            "yes",
-        ];
-        let always = [
-            "--appendfsync",
-            "always",
-            "--save",
-            "",
-            "--repl-diskless-sync-delay",
-            "0",
-        ];
-        StartCommand::new("redis-server")
-            .args(common)
-            .args(always)
-            .args(extra.iter().copied())
-            .ready_port(6379)
-    };
-    let spec = |name: &str, extra: &[&str]| {
-        NodeSpec::new(name)
-            .rootfs(&fixture)
-            .volume("/run/data", Volume::named(name))
-            .command(serve(extra))
-    };
-    let primary = topology.node(spec("primary", &[]));
-    let replicas = ["replica1", "replica2"]
-        .map(|name| topology.node(spec(name, &["--replicaof", "primary", "6379"])));
+    let primary = topology.node(redis_node(&fixture, "primary", &[]));
+    let replicas = ["replica1", "replica2"].map(|name| {
+        topology.node(redis_node(
+            &fixture,
+            name,
+            &["--replicaof", "primary", "6379"],
+        ))
+    });
     for node in [primary, replicas[0], replicas[1]] {
         topology.plug(node, lan);
     }

@@ -111,21 +111,16 @@ fn programs(fixture: &Fixture) -> TestResult<String> {
     ))
 }
 
-/// PostgreSQL refuses to run as root, so the trial must have more ids than root's.
-#[snowglobe::test(fixtures("postgresql"), requires(id_range), timeout = "90s")]
-fn postgresql_answers_over_the_network() -> TestResult {
-    let fixture = Fixture::find("postgresql")?;
-    let (uid, gid) = account(&fixture, "postgres")?;
-    let bin = programs(&fixture)?;
-    let mut topology = Topology::new();
-    let database = topology.node(NodeSpec::new("database").rootfs(&fixture));
-    let client = topology.node(NodeSpec::new("client").rootfs(&fixture));
-    topology.link(client, database);
-    let lab = topology.start()?;
-    lab.set_patience(PATIENCE);
-    lab[database].run(|| fs::write("/tmp/password", "secret\n"))?;
+/// Makes a database in a node, and serves it to clients that know the password `secret`.
+fn serve_postgresql(
+    node: &snowglobe::lab::Node,
+    fixture: &Fixture,
+) -> TestResult<snowglobe::lab::Process> {
+    let (uid, gid) = account(fixture, "postgres")?;
+    let bin = programs(fixture)?;
+    node.run(|| fs::write("/tmp/password", "secret\n"))?;
     let as_postgres = |program: &str| {
-        let mut command = lab[database].command(format!("{bin}/{program}"));
+        let mut command = node.command(format!("{bin}/{program}"));
         command
             .user(uid, gid)
             .current_dir("/tmp")
@@ -141,7 +136,7 @@ fn postgresql_answers_over_the_network() -> TestResult {
         ])
         .output()?;
     assert!(made.status.success(), "{made:?}");
-    lab[database].run(|| {
+    node.run(|| {
         let rules = fs::File::options()
             .append(true)
             .open("/tmp/data/pg_hba.conf");
@@ -151,6 +146,21 @@ fn postgresql_answers_over_the_network() -> TestResult {
         .args(["-h", "*", "-k", "/tmp"])
         .spawn()?;
     server.wait_for_port(5432)?;
+    Ok(server)
+}
+
+/// PostgreSQL refuses to run as root, so the trial must have more ids than root's.
+#[snowglobe::test(fixtures("postgresql"), requires(id_range), timeout = "90s")]
+fn postgresql_answers_over_the_network() -> TestResult {
+    let fixture = Fixture::find("postgresql")?;
+    let mut topology = Topology::new();
+    let database = topology.node(NodeSpec::new("database").rootfs(&fixture));
+    let client = topology.node(NodeSpec::new("client").rootfs(&fixture));
+    topology.link(client, database);
+    let lab = topology.start()?;
+    lab.set_patience(PATIENCE);
+    let _server = serve_postgresql(&lab[database], &fixture)?;
+    let bin = programs(&fixture)?;
     let ask = |password: &str, query: &str| {
         lab[client]
             .command(format!("{bin}/psql"))
