@@ -1,13 +1,15 @@
 //! A meeting point.
 
-use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::kernel::sync::{Lock, Notifier};
 use crate::lab::error::{LabError, Result};
 
-/// Where threads wait for each other, in whichever nodes they are; made by [`Lab::barrier`](crate::lab::Lab::barrier).
+/// A meeting point of threads, in whichever nodes they are; made by
+/// [`Lab::barrier`](crate::lab::Lab::barrier).
 ///
-/// Unlike [`std::sync::Barrier`] it gives up when somebody does not come, and says who did.
+/// Unlike [`std::sync::Barrier`], this barrier gives up when a thread does not come, and says which
+/// did.
 ///
 /// ```no_run
 /// # #[snowglobe::test]
@@ -27,12 +29,12 @@ use crate::lab::error::{LabError, Result};
 pub struct Barrier {
     count: usize,
     limit: Duration,
-    state: Mutex<State>,
-    changed: Condvar,
+    state: Lock<BarrierState>,
+    changed: Notifier,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct BarrierState {
     round: usize,
     here: Vec<String>,
 }
@@ -42,37 +44,38 @@ impl Barrier {
         Barrier {
             count,
             limit,
-            state: Mutex::default(),
-            changed: Condvar::new(),
+            state: Lock::default(),
+            changed: Notifier::new(),
         }
     }
 
-    /// Waits until all are here; `who` is what an error says of those who came. True for the one who came last.
+    /// Waits until all threads are here, and returns whether this thread was the last. An error
+    /// calls those who came by the name `who` of each.
+    ///
+    /// # Errors
+    /// Not all threads come in time.
     pub fn wait(&self, who: &str) -> Result<bool> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         state.here.push(who.to_owned());
         let round = state.round;
         if state.here.len() >= self.count {
+            // The next round begins: a barrier is used again and again.
             state.here.clear();
             state.round += 1;
             self.changed.notify_all();
             return Ok(true);
         }
-        let waited = self
-            .changed
-            .wait_timeout_while(state, self.limit, |state| state.round == round);
-        let (state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
-        match waited.timed_out() && state.round == round {
-            false => Ok(false),
-            true => {
+        let deadline = Instant::now() + self.limit;
+        while state.round == round {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
                 let what = format!("{} to meet", self.count);
-                Err(LabError::timed_out(
-                    what,
-                    self.limit,
-                    format!("only {} came", state.here.join(", ")),
-                ))
+                let came = format!("only {} came", state.here.join(", "));
+                return Err(LabError::timed_out(what, self.limit, came));
             }
+            state = self.changed.wait_timeout(state, left);
         }
+        Ok(false)
     }
 }
 

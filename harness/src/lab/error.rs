@@ -1,17 +1,17 @@
-//! Why a lab could not do something: the kind, the subject, the cause, and one sentence made of them.
+//! Why a lab could not do something: the kind, the subject, the cause, and one sentence made of
+//! them.
 //!
-//! A test that removes nodes or asks for an engine has to tell such refusals from real failures, and
-//! must not have to read sentences for that. So each error has a kind and a subject as data. The
-//! sentence is made in one place, when the error is shown.
+//! A test that removes nodes or asks for an engine has to tell such refusals from real failures,
+//! and must not have to read sentences for that. So each error has a kind and a subject as data.
+//! The sentence is made in one place, when the error is shown.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use crate::kernel::errno::Errno;
-
 use crate::impair::Direction;
+use crate::kernel::errno::Errno;
 use crate::kernel::netlink::NetlinkError;
 use crate::observe::{ObserveError, ObserveErrorKind};
 use crate::topology::TopologyError;
@@ -44,7 +44,7 @@ pub type Result<T, E = LabError> = std::result::Result<T, E>;
 /// # Ok(())
 /// # }
 /// ```
-pub struct LabError(Box<Failure>);
+pub struct LabError(Box<LabFailure>);
 
 /// The kind of failure that a [`LabError`] is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,13 +52,15 @@ pub struct LabError(Box<Failure>);
 pub enum LabErrorKind {
     /// The topology is wrong, or needs more than the machine allows.
     InvalidTopology,
-    /// An argument has no meaning for its subject: a bad impairment, a node on both sides of a partition.
+    /// An argument has no meaning for its subject: a bad impairment, a node on both sides of a
+    /// partition.
     InvalidArgument,
     /// A file, an interface or a fixture that was named does not exist.
     NotFound,
     /// The node or link was removed from the lab.
     Removed,
-    /// The node has crashed, or its first process was killed. [`restart`](crate::lab::Node::restart) helps.
+    /// The node has crashed, or its first process was killed.
+    /// [`restart`](crate::lab::Node::restart) helps.
     Crashed,
     /// The program ended, or closed its outputs, while something was expected of it.
     ProcessEnded,
@@ -98,14 +100,14 @@ impl fmt::Display for Subject {
 }
 
 #[derive(Debug)]
-struct Failure {
+struct LabFailure {
     subject: Option<Subject>,
-    cause: Cause,
+    cause: LabCause,
 }
 
 /// What an error is made of. `what` is a verb with its object: ``run `nginx` on `bob` ``.
 #[derive(Debug)]
-enum Cause {
+enum LabCause {
     Topology(TopologyError),
     Refused {
         what: String,
@@ -169,8 +171,8 @@ pub(crate) enum NodeState {
 }
 
 impl LabError {
-    fn new(cause: Cause) -> Self {
-        Self(Box::new(Failure {
+    fn new(cause: LabCause) -> Self {
+        Self(Box::new(LabFailure {
             subject: None,
             cause,
         }))
@@ -198,14 +200,14 @@ impl LabError {
     /// The kernel refused; `what` is a verb with its object.
     pub(crate) fn refused(what: impl Into<String>, errno: Errno) -> Self {
         let what = what.into();
-        Self::new(Cause::Refused { what, errno })
+        Self::new(LabCause::Refused { what, errno })
     }
 
     /// An error of std; `what` is a verb with its object.
     pub(crate) fn io(what: impl Into<String>, error: &io::Error) -> Self {
         match error.raw_os_error() {
             Some(code) => Self::refused(what, Errno::from_raw(code)),
-            None => Self::new(Cause::Io {
+            None => Self::new(LabCause::Io {
                 what: what.into(),
                 kind: error.kind(),
                 message: error.to_string(),
@@ -216,13 +218,13 @@ impl LabError {
     /// A request by netlink was refused, in the namespace of `whose`.
     pub(crate) fn network(whose: impl Into<String>, error: NetlinkError) -> Self {
         let whose = whose.into();
-        Self::new(Cause::Network { whose, error })
+        Self::new(LabCause::Network { whose, error })
     }
 
     /// A link cannot be observed as asked.
     pub(crate) fn observing_link(name: &str, error: ObserveError) -> Self {
         let whose = Some(Subject::Link(name.to_owned()).to_string());
-        Self::new(Cause::Observe { whose, error }).about_link(name)
+        Self::new(LabCause::Observe { whose, error }).about_link(name)
     }
 
     /// A condition did not come in time.
@@ -232,24 +234,24 @@ impl LabError {
         last: impl Into<String>,
     ) -> Self {
         let (what, last) = (what.into(), last.into());
-        Self::new(Cause::TimedOut { what, limit, last })
+        Self::new(LabCause::TimedOut { what, limit, last })
     }
 
     /// The subject was removed from the lab.
     pub(crate) fn removed(subject: Subject) -> Self {
-        Self::new(Cause::Removed { what: None }).about(subject)
+        Self::new(LabCause::Removed { what: None }).about(subject)
     }
 
     /// Something was to be done with a node that was removed.
     pub(crate) fn removed_before(what: impl Into<String>, node: &str) -> Self {
         let what = Some(what.into());
-        Self::new(Cause::Removed { what }).about_node(node)
+        Self::new(LabCause::Removed { what }).about_node(node)
     }
 
     /// Something was to be done in a node that does not run.
     pub(crate) fn crashed(what: impl Into<String>, node: &str, state: NodeState) -> Self {
         let what = what.into();
-        Self::new(Cause::Crashed { what, state }).about_node(node)
+        Self::new(LabCause::Crashed { what, state }).about_node(node)
     }
 
     /// The subject's engine or kernel cannot do something; `why` goes on from the subject.
@@ -264,7 +266,7 @@ impl LabError {
 
     /// The subject is in a state in which it cannot do something; `why` goes on from the subject.
     pub(crate) fn unfit(kind: LabErrorKind, subject: Subject, why: impl Into<String>) -> Self {
-        Self::new(Cause::Unfit {
+        Self::new(LabCause::Unfit {
             kind,
             direction: None,
             why: why.into(),
@@ -278,7 +280,7 @@ impl LabError {
         direction: Direction,
         why: impl Into<String>,
     ) -> Self {
-        Self::new(Cause::Unfit {
+        Self::new(LabCause::Unfit {
             kind: LabErrorKind::NotSupported,
             direction: Some(direction),
             why: why.into(),
@@ -293,7 +295,7 @@ impl LabError {
         why: impl fmt::Display,
     ) -> Self {
         let why = why.to_string();
-        Self::new(Cause::InvalidValue { direction, why }).about(subject)
+        Self::new(LabCause::InvalidValue { direction, why }).about(subject)
     }
 
     /// Something failed for a reason other than an error number; `what` is a verb with its object.
@@ -303,30 +305,30 @@ impl LabError {
         why: impl Into<String>,
     ) -> Self {
         let (what, why) = (what.into(), why.into());
-        Self::new(Cause::Failed { kind, what, why })
+        Self::new(LabCause::Failed { kind, what, why })
     }
 
     /// Returns the kind of failure.
     pub fn kind(&self) -> LabErrorKind {
         match &self.0.cause {
-            Cause::Topology(_) => LabErrorKind::InvalidTopology,
-            Cause::Refused {
+            LabCause::Topology(_) => LabErrorKind::InvalidTopology,
+            LabCause::Refused {
                 errno: Errno::ENOENT,
                 ..
             }
-            | Cause::Io {
+            | LabCause::Io {
                 kind: io::ErrorKind::NotFound,
                 ..
             } => LabErrorKind::NotFound,
-            Cause::Refused { .. } => LabErrorKind::Refused,
-            Cause::Io { .. } => LabErrorKind::Other,
-            Cause::Network { error, .. } => network_kind(error),
-            Cause::Observe { error, .. } => observe_kind(error.kind()),
-            Cause::TimedOut { .. } => LabErrorKind::TimedOut,
-            Cause::Removed { .. } => LabErrorKind::Removed,
-            Cause::Crashed { .. } => LabErrorKind::Crashed,
-            Cause::Unfit { kind, .. } | Cause::Failed { kind, .. } => *kind,
-            Cause::InvalidValue { .. } => LabErrorKind::InvalidArgument,
+            LabCause::Refused { .. } => LabErrorKind::Refused,
+            LabCause::Io { .. } => LabErrorKind::Other,
+            LabCause::Network { error, .. } => network_kind(error),
+            LabCause::Observe { error, .. } => observe_kind(error.kind()),
+            LabCause::TimedOut { .. } => LabErrorKind::TimedOut,
+            LabCause::Removed { .. } => LabErrorKind::Removed,
+            LabCause::Crashed { .. } => LabErrorKind::Crashed,
+            LabCause::Unfit { kind, .. } | LabCause::Failed { kind, .. } => *kind,
+            LabCause::InvalidValue { .. } => LabErrorKind::InvalidArgument,
         }
     }
 
@@ -338,17 +340,17 @@ impl LabError {
     /// Returns the kernel's error number, if it was the kernel that refused.
     pub fn raw_os_error(&self) -> Option<i32> {
         match &self.0.cause {
-            Cause::Refused { errno, .. } => Some(*errno as i32),
-            Cause::Network { error, .. } => error.errno().map(|errno| errno as i32),
-            Cause::Observe { error, .. } => error.raw_os_error(),
-            Cause::Topology(_)
-            | Cause::Io { .. }
-            | Cause::TimedOut { .. }
-            | Cause::Removed { .. }
-            | Cause::Crashed { .. }
-            | Cause::Unfit { .. }
-            | Cause::InvalidValue { .. }
-            | Cause::Failed { .. } => None,
+            LabCause::Refused { errno, .. } => Some(*errno as i32),
+            LabCause::Network { error, .. } => error.errno().map(|errno| errno as i32),
+            LabCause::Observe { error, .. } => error.raw_os_error(),
+            LabCause::Topology(_)
+            | LabCause::Io { .. }
+            | LabCause::TimedOut { .. }
+            | LabCause::Removed { .. }
+            | LabCause::Crashed { .. }
+            | LabCause::Unfit { .. }
+            | LabCause::InvalidValue { .. }
+            | LabCause::Failed { .. } => None,
         }
     }
 
@@ -381,47 +383,47 @@ impl fmt::Display for LabError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let subject = self.0.subject.as_ref().unwrap_or(&Subject::Lab);
         match &self.0.cause {
-            Cause::Topology(error) => error.fmt(f),
-            Cause::Refused { what, errno } => {
+            LabCause::Topology(error) => error.fmt(f),
+            LabCause::Refused { what, errno } => {
                 write!(f, "failed to {what}: {errno}")?;
                 hint(*errno).map_or(Ok(()), |hint| write!(f, " ({hint})"))
             }
-            Cause::Io {
+            LabCause::Io {
                 what,
                 kind: _,
                 message,
             } => write!(f, "failed to {what}: {message}"),
-            Cause::Network { whose, error } => write!(f, "{error}, in {whose}"),
-            Cause::Observe {
+            LabCause::Network { whose, error } => write!(f, "{error}, in {whose}"),
+            LabCause::Observe {
                 whose: Some(whose),
                 error,
             } => write!(f, "{whose}: {error}"),
-            Cause::Observe { whose: None, error } => error.fmt(f),
-            Cause::TimedOut { what, limit, last } => {
+            LabCause::Observe { whose: None, error } => error.fmt(f),
+            LabCause::TimedOut { what, limit, last } => {
                 write!(f, "waited {limit:?} in vain for {what}; last seen: {last}")
             }
-            Cause::Removed { what: None } => write!(f, "{subject} was removed"),
-            Cause::Removed { what: Some(what) } => write!(f, "failed to {what}: it was removed"),
-            Cause::Crashed { what, state } => write!(f, "failed to {what}: {state}"),
-            Cause::Unfit {
+            LabCause::Removed { what: None } => write!(f, "{subject} was removed"),
+            LabCause::Removed { what: Some(what) } => write!(f, "failed to {what}: it was removed"),
+            LabCause::Crashed { what, state } => write!(f, "failed to {what}: {state}"),
+            LabCause::Unfit {
                 kind: _,
                 direction: Some(direction),
                 why,
             } => write!(f, "{subject}, {direction}, {why}"),
-            Cause::Unfit {
+            LabCause::Unfit {
                 kind: _,
                 direction: None,
                 why,
             } => write!(f, "{subject} {why}"),
-            Cause::InvalidValue {
+            LabCause::InvalidValue {
                 direction: Some(direction),
                 why,
             } => write!(f, "{subject}, {direction}: {why}"),
-            Cause::InvalidValue {
+            LabCause::InvalidValue {
                 direction: None,
                 why,
             } => write!(f, "{subject}: {why}"),
-            Cause::Failed { kind: _, what, why } => write!(f, "failed to {what}: {why}"),
+            LabCause::Failed { kind: _, what, why } => write!(f, "failed to {what}: {why}"),
         }
     }
 }
@@ -456,29 +458,29 @@ impl fmt::Debug for LabError {
 impl Error for LabError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0.cause {
-            Cause::Topology(error) => Some(error),
-            Cause::Refused { errno, .. } => Some(errno),
-            Cause::Network { error, .. } => Some(error),
-            Cause::Observe { error, .. } => Some(error),
-            Cause::Io { .. }
-            | Cause::TimedOut { .. }
-            | Cause::Removed { .. }
-            | Cause::Crashed { .. }
-            | Cause::Unfit { .. }
-            | Cause::InvalidValue { .. }
-            | Cause::Failed { .. } => None,
+            LabCause::Topology(error) => Some(error),
+            LabCause::Refused { errno, .. } => Some(errno),
+            LabCause::Network { error, .. } => Some(error),
+            LabCause::Observe { error, .. } => Some(error),
+            LabCause::Io { .. }
+            | LabCause::TimedOut { .. }
+            | LabCause::Removed { .. }
+            | LabCause::Crashed { .. }
+            | LabCause::Unfit { .. }
+            | LabCause::InvalidValue { .. }
+            | LabCause::Failed { .. } => None,
         }
     }
 }
 
 impl From<TopologyError> for LabError {
     fn from(error: TopologyError) -> Self {
-        Self::new(Cause::Topology(error))
+        Self::new(LabCause::Topology(error))
     }
 }
 
 impl From<ObserveError> for LabError {
     fn from(error: ObserveError) -> Self {
-        Self::new(Cause::Observe { whose: None, error })
+        Self::new(LabCause::Observe { whose: None, error })
     }
 }

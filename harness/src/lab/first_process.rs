@@ -1,8 +1,8 @@
 //! The first process of a node or pod, which keeps the namespaces and forks the programs.
 //!
-//! A process in new PID, mount and network namespaces can only be made by a single-threaded process,
-//! and a test has threads. So the trial's init makes the nodes (`sandbox::node::factory`). A lab sends a
-//! request for each, many ahead of time, and hears from each on a channel of its own.
+//! A process in new PID, mount and network namespaces can only be made by a single-threaded
+//! process, and a test has threads. So the trial's init makes the nodes (`sandbox::node::factory`).
+//! A lab sends a request for each, many ahead of time, and hears from each on a channel of its own.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -22,7 +22,7 @@ use crate::topology::plan::Sysctl;
 
 /// The first process of a node or pod.
 #[derive(Debug)]
-pub(crate) struct FirstProcess {
+pub(crate) struct FirstProcessHandle {
     /// The channel for commands. The process ends when the other end is closed.
     channel: MessageChannel,
     pidfd: OwnedFd,
@@ -30,7 +30,7 @@ pub(crate) struct FirstProcess {
     pid: i32,
 }
 
-impl FirstProcess {
+impl FirstProcessHandle {
     /// Kills the process, and so everything in a PID namespace of its own: pid_namespaces(7).
     pub(crate) fn kill(&self) {
         // A process that is dead already (ESRCH) is what is wanted.
@@ -52,7 +52,8 @@ impl FirstProcess {
         is_readable(self.pidfd.as_fd())
     }
 
-    /// Waits until the process has ended. The kernel ends an init after all processes of its namespace.
+    /// Waits until the process has ended. The kernel ends an init after all processes of its
+    /// namespace.
     pub(crate) fn wait_for_death(&self) {
         while wait_readable([self.pidfd.as_fd()], None) == Err(Errno::EINTR) {}
     }
@@ -66,6 +67,7 @@ impl FirstProcess {
     fn request(&self, command: &NodeCommand) -> crate::kernel::Result<()> {
         let (ours, theirs) = MessageChannel::pair()?;
         self.ask(command, &[theirs.as_raw_fd()])?;
+        // Our copy of the other end would keep the channel open after the death of the process.
         drop(theirs);
         let mut buffer = [0; LONGEST_REPLY];
         match CommandReply::decode(ours.receive(&mut buffer)?) {
@@ -90,7 +92,7 @@ impl FirstProcess {
 }
 
 /// Kills the process: a lab that fails to start half-way leaves none behind.
-impl Drop for FirstProcess {
+impl Drop for FirstProcessHandle {
     fn drop(&mut self) {
         self.kill();
     }
@@ -99,7 +101,7 @@ impl Drop for FirstProcess {
 /// A node or pod whose first process runs.
 #[derive(Debug)]
 pub(crate) struct StartedNode {
-    pub(crate) first_process: FirstProcess,
+    pub(crate) first_process: FirstProcessHandle,
     /// The network namespace of the process.
     pub(crate) netns: OwnedFd,
 }
@@ -138,6 +140,7 @@ pub(crate) fn request(
     joined: Option<BorrowedFd<'_>>,
 ) -> Result<PendingNode> {
     let failed = |errno| LabError::refused(format!("ask for node `{}`", request.name), errno);
+    // Only the trial's init, which is single-threaded, can make namespaces for processes.
     let Some(factory) = body::node_factory().map_err(failed)? else {
         let why = "a lab needs a trial to live in; call `start()` in a function with `#[snowglobe::test]`";
         return Err(LabError::failed(LabErrorKind::Other, "start a lab", why));
@@ -157,13 +160,13 @@ pub(crate) fn request(
 impl PendingNode {
     /// Waits until the first process runs and its namespaces are as requested.
     pub(crate) fn wait(mut self) -> Result<StartedNode> {
-        // Two processes answer on the channel, in either order: the trial's init has cloned the process,
-        // and the process itself is ready.
+        // Two processes answer on the channel, in either order: the trial's init has cloned the
+        // process, and the process itself is ready.
         let (mut process, mut netns) = (None, None);
         loop {
             match (process.take(), netns.take(), self.channel.take()) {
                 (Some((pid, pidfd)), Some(netns), Some(channel)) => {
-                    let first_process = FirstProcess {
+                    let first_process = FirstProcessHandle {
                         channel,
                         pidfd,
                         pid,

@@ -62,39 +62,40 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// The topology that it is made of.
+    /// Returns the topology from which the lab was made.
     pub fn topology(&self) -> &Topology {
         &self.topology
     }
 
-    /// What was worked out for the topology: subnets, addresses, routes.
+    /// Returns the plan of the topology: subnets, addresses, routes.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// All nodes that were not removed, containers included.
+    /// Returns all nodes that were not removed, containers included.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
         let nodes = self.nodes.iter().map(Arc::as_ref);
         nodes.filter(|node| !node.is_removed())
     }
 
-    /// All links that were not removed.
+    /// Returns all links that were not removed.
     pub fn links(&self) -> impl Iterator<Item = &Link> {
         self.links.iter().filter(|link| !link.is_removed())
     }
 
-    /// The node of this name; a container is found by `pod/container` too.
+    /// Finds a node by name. A container is found by `pod/container` too.
     pub fn node(&self, name: &str) -> Option<&Node> {
         let id = self.topology.find(name)?;
         Some(&self[id])
     }
 
-    /// The containers of a pod.
+    /// Returns the containers of a pod.
     pub fn containers(&self, pod: PodId) -> impl Iterator<Item = &Node> {
         self.topology.containers(pod).map(|id| &self[id])
     }
 
-    /// The directory of a volume, as the test sees it: what it writes there, nodes that mount the volume read.
+    /// Returns the directory of a volume. Nodes that mount the volume read what the test writes
+    /// there.
     ///
     /// ```no_run
     /// # use snowglobe::topology::{NodeSpec, Topology, Volume};
@@ -107,17 +108,22 @@ impl Lab {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Errors
+    /// The directory cannot be made.
     pub fn volume(&self, name: &str) -> Result<PathBuf> {
         self.dir.volume(name)
     }
 
-    /// Sets how long `wait_for_port`, `wait_for_log`, `wait_until` and barriers wait before they fail: 10 s unless changed.
+    /// Sets the time after which `wait_for_port`, `wait_for_log`, `wait_until` and barriers fail:
+    /// 10 s unless changed.
     pub fn set_patience(&self, limit: Duration) {
         self.patience.set(limit);
     }
 
-    /// Returns the events of this lab, from its start on: carriers that change, faults, programs that
-    /// start, write and die, packets that rules decided on, notes. See [`events`](crate::events).
+    /// Returns the events of this lab, from its start on: carriers that change, faults, programs
+    /// that start, write and die, packets that rules decided on, notes. See
+    /// [`events`](crate::events).
     ///
     /// ```no_run
     /// # use snowglobe::prelude::*;
@@ -134,20 +140,28 @@ impl Lab {
         Events::new(&self.journal, self.patience.limit())
     }
 
-    /// A meeting point for `count` threads, in whichever nodes they are.
+    /// Makes a meeting point for `count` threads, in whichever nodes the threads are.
     pub fn barrier(&self, count: usize) -> Barrier {
         Barrier::new(count, self.patience.limit())
     }
 
-    /// Waits until `condition` holds: a `bool`, an `Option` or a `Result`, looked at again and again. The error has what was seen last.
+    /// Waits until `condition` holds: a `bool`, an `Option` or a `Result`, which is looked at again
+    /// and again.
+    ///
+    /// # Errors
+    /// The condition does not hold in time. The error tells what was seen last.
     pub fn wait_until<C: Condition>(&self, condition: impl FnMut() -> C) -> Result<C::Value> {
         wait_until(self.patience.limit(), condition)
     }
 
     /// Captures all links; see [`CaptureGuard`].
     ///
-    /// Without a change of the test, `SNOWGLOBE_CAPTURE=failure` in the environment captures all links of every lab, from the start,
-    /// and keeps what a failed trial leaves; `SNOWGLOBE_CAPTURE=always` keeps all.
+    /// Two values of `SNOWGLOBE_CAPTURE` in the environment capture all links of every lab from the
+    /// start, without a change of the test: `failure` keeps the file of a failed trial, `always`
+    /// keeps every file.
+    ///
+    /// # Errors
+    /// There is no trial, or the kernel refuses the capture.
     pub fn capture_all(&self) -> Result<CaptureGuard> {
         self.capture_from(0)
     }
@@ -278,7 +292,8 @@ impl Lab {
         Ok(())
     }
 
-    /// Takes over another topology and its plan, and returns the lab as it was. The kernel is not asked yet.
+    /// Takes over another topology and its plan, and returns the lab as it was. The kernel is not
+    /// asked yet.
     pub(crate) fn change_plan(&mut self, topology: Topology, plan: Plan) -> Snapshot {
         Snapshot {
             topology: std::mem::replace(&mut self.topology, topology),
@@ -289,8 +304,8 @@ impl Lab {
         }
     }
 
-    /// Takes back the lab as it was, but for the hub, and returns what was of the failed plan.
-    pub(crate) fn restore(&mut self, before: Snapshot) -> Failed {
+    /// Takes back the lab as it was, and returns what there is of the failed plan.
+    pub(crate) fn restore(&mut self, before: Snapshot) -> FailedPlan {
         let Snapshot {
             topology,
             plan,
@@ -298,7 +313,7 @@ impl Lab {
             hub,
             nodes,
         } = before;
-        let failed = Failed {
+        let failed = FailedPlan {
             plan: std::mem::replace(&mut self.plan, plan),
             nodes: self.nodes.split_off(nodes),
             hub: std::mem::replace(&mut self.hub, hub),
@@ -343,8 +358,8 @@ impl Snapshot {
     }
 }
 
-/// What there was of a plan that could not be carried out.
-pub(crate) struct Failed {
+/// The parts of a plan that could not be carried out.
+pub(crate) struct FailedPlan {
     pub(crate) plan: Plan,
     /// Nodes that the plan before did not have.
     pub(crate) nodes: Vec<Arc<Node>>,

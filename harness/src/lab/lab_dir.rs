@@ -1,4 +1,4 @@
-//! Where a lab keeps its files: a directory in the trial's `/run`, which nodes do not see.
+//! The files of a lab: a directory in the trial's `/run`, which nodes do not see.
 
 use std::collections::HashSet;
 use std::fs;
@@ -10,7 +10,7 @@ use crate::sandbox::protocol::node::NodeEtc;
 use crate::topology::Plan;
 use crate::topology::plan::NodePlan;
 
-/// The directory of one lab; removed when dropped.
+/// The directory of one lab, which is removed when dropped.
 #[derive(Debug)]
 pub(crate) struct LabDir(PathBuf);
 
@@ -19,6 +19,8 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 impl LabDir {
     pub(crate) fn new() -> Result<LabDir> {
         loop {
+            // Several labs of one process have a directory each. A process id may have been used
+            // before, so that the name may be taken.
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
             let dir = PathBuf::from(format!(
                 "/run/snowglobe/lab-{}-{number}",
@@ -38,7 +40,8 @@ impl LabDir {
         }
     }
 
-    /// What a new node finds in `/etc`: files of its own, so that what is written in one node is not seen in another.
+    /// Makes the files in `/etc` of a new node. Each node has files of its own, so that what one
+    /// node writes is not seen in another.
     pub(crate) fn names_of(&self, plan: &Plan, node: &NodePlan) -> Result<NodeEtc> {
         self.dir("etc")?;
         let all = plan.hosts.len().saturating_mul(plan.nodes.len());
@@ -60,9 +63,9 @@ impl LabDir {
         })
     }
 
-    /// Tells a node that has been there before the names that it did not know.
+    /// Adds the names to a node's hosts file that were not there before.
     ///
-    /// What the node has written to its hosts file itself stays: then the new lines come after it.
+    /// What the node has written to the file itself stays. Then the new lines come after it.
     pub(crate) fn renew_names(&self, node: &NodePlan, before: &str, now: &str) -> Result<()> {
         if before == now {
             return Ok(());
@@ -78,6 +81,7 @@ impl LabDir {
         if seen == now {
             return Ok(());
         }
+        // Nobody has written to the file, so that it can be replaced as a whole.
         if seen == before {
             return write(&path, now);
         }
@@ -95,17 +99,17 @@ impl LabDir {
         self.0.join("etc/hosts")
     }
 
-    /// A volume's directory, made when first asked for.
+    /// Returns the directory of a volume, which is made when first asked for.
     pub(crate) fn volume(&self, name: &str) -> Result<PathBuf> {
         self.dir(&format!("volumes/{}", flat(name)))
     }
 
-    /// Where what a node with another root filesystem writes goes.
+    /// Returns the directory for what a node with another root filesystem writes.
     pub(crate) fn disk(&self, node: &str) -> Result<PathBuf> {
         self.dir(&format!("disks/{}", flat(node)))
     }
 
-    /// What the containers of a pod share at `/dev/shm`.
+    /// Returns the directory that the containers of a pod share at `/dev/shm`.
     pub(crate) fn shared_memory(&self, pod: &str) -> Result<PathBuf> {
         use std::os::unix::fs::PermissionsExt;
         let dir = self.dir(&format!("shm/{}", flat(pod)))?;
@@ -122,16 +126,17 @@ impl LabDir {
     }
 }
 
-/// So many bytes of memory may go into hosts files. In a lab that would need more, nodes share one that they can only read: a node
-/// knows all others, so the files of all grow with the square of the nodes.
+/// Memory that hosts files may take, in bytes. In a lab that would need more, nodes share one file
+/// that they can only read: each file names all nodes, so that all files grow with the square of
+/// the nodes.
 const OF_THEIR_OWN: usize = 256 << 20;
 
-/// In place, so that those who have it mounted see it.
+/// Writes a file in place, so that nodes that have it mounted see the change.
 fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).map_err(|e| LabError::io(format!("write `{}`", path.display()), &e))
 }
 
-/// One path component, whatever the name.
+/// Returns one path component for a name.
 fn flat(name: &str) -> String {
     name.replace('%', "%25")
         .replace('/', "%2F")
@@ -146,6 +151,7 @@ impl AsRef<Path> for LabDir {
 
 impl Drop for LabDir {
     fn drop(&mut self) {
+        // What is left lies in the trial's own /run, which goes with the trial.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -21,17 +21,19 @@
 //!
 //! # What a node is
 //!
-//! A host, with NET, MNT, UTS, IPC and PID namespaces of its own: its name is its hostname, all names of the lab resolve in
-//! it, it has its own `/tmp`, `/run`, `/dev/shm`, `/proc` and `/sys`, and otherwise the files that the trial has, or
-//! another root filesystem. Nothing runs in it but what the test runs there:
+//! A node is a host with NET, MNT, UTS, IPC and PID namespaces of its own. The node's name is its
+//! hostname, and all names of the lab resolve in it. It has its own `/tmp`, `/run`, `/dev/shm`,
+//! `/proc` and `/sys`. Its other files are those of the trial, or those of another root filesystem.
+//! Only what the test runs runs there:
 //!
-//! - [`run`](Node::run) a closure in it, on a thread of the test process; what it makes (a socket, a file) can be used
-//!   outside of it afterwards;
-//! - `spawn` a future in it, on a runtime that lives there;
-//! - run a program in it with [`command`](Node::command), as with [`std::process::Command`].
+//! - [`run`](Node::run) runs a closure in the node, on a thread of the test process. A socket or
+//!   file that the closure makes can be used outside of the node afterwards.
+//! - `spawn` runs a future in the node, on a runtime that lives there.
+//! - [`command`](Node::command) runs a program in the node, as with [`std::process::Command`].
 //!
-//! Threads of the test process that are in a node see its network, files, hostname and IPC, but keep the trial's
-//! process numbers, for a thread cannot change those; so use [`command`](Node::command) for programs.
+//! Threads of the test process that are in a node see its network, files, hostname and IPC. They
+//! keep the trial's process ids, for a thread cannot change those; so programs need
+//! [`command`](Node::command).
 //!
 //! # The code
 //!

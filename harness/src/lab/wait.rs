@@ -1,16 +1,17 @@
-//! Waiting for conditions, never for clocks.
+//! Waits for conditions, never for clocks: a sleep is too long on a fast machine and too short on a
+//! busy one.
 
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use crate::lab::error::{LabError, Result};
 
-/// Something that may hold or not: `bool`, `Option` or `Result`.
+/// A condition that may hold or not: `bool`, `Option` or `Result`.
 pub trait Condition {
-    /// What there is once it holds.
+    /// The value that there is once the condition holds.
     type Value;
 
-    /// The value, or a description of what was seen instead.
+    /// Returns the value, or a description of what was seen instead.
     fn judge(self) -> Result<Self::Value, String>;
 }
 
@@ -38,7 +39,7 @@ impl<T, E: Display> Condition for Result<T, E> {
     }
 }
 
-/// Looks at a condition again and again, until it holds or `limit` has passed; the error has what was seen last.
+/// Looks at a condition again and again, until it holds or `limit` has passed.
 ///
 /// ```
 /// use snowglobe::lab::wait_until;
@@ -55,6 +56,9 @@ impl<T, E: Display> Condition for Result<T, E> {
 /// assert!(error.to_string().ends_with("last seen: the door is closed"));
 /// # Ok::<(), snowglobe::lab::LabError>(())
 /// ```
+///
+/// # Errors
+/// The condition does not hold in time. The error tells what was seen last.
 pub fn wait_until<C: Condition>(
     limit: Duration,
     mut condition: impl FnMut() -> C,
@@ -70,6 +74,8 @@ pub fn wait_until<C: Condition>(
             // Nothing tells when an arbitrary condition changes.
             Err(_) => std::thread::sleep(pause),
         }
+        // Short at first, since most conditions hold soon; not longer than 10 ms, since a test
+        // waits for it.
         pause = (pause * 2).min(Duration::from_millis(10));
     }
 }

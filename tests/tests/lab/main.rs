@@ -3,6 +3,7 @@
 mod change;
 #[path = "files/disks.rs"]
 mod disks;
+mod errors;
 mod filter;
 mod hosts;
 mod life;

@@ -31,19 +31,21 @@ pub(crate) fn bridge_request(planned: &BridgePlan) -> BridgeRequest<'_> {
 }
 
 /// A conversation with the kernel about the parts of a plan.
-pub(crate) struct Builder<'a> {
+pub(crate) struct NetworkBuilder<'a> {
     plan: &'a Plan,
     namespaces: Namespaces<'a>,
     home: Netns,
     pub(crate) batch: Batch,
 }
 
-impl<'a> Builder<'a> {
-    pub(crate) fn new(plan: &'a Plan, namespaces: Namespaces<'a>) -> Result<Builder<'a>> {
+impl<'a> NetworkBuilder<'a> {
+    pub(crate) fn new(plan: &'a Plan, namespaces: Namespaces<'a>) -> Result<NetworkBuilder<'a>> {
+        // The thread goes from this namespace to each other one and back: setns(2). The descriptor
+        // is opened once for all of these excursions.
         let home = Netns::current()
             .map_err(|e| LabError::refused("look up the thread's network namespace", e))?;
         let batch = Batch::new();
-        Ok(Builder {
+        Ok(NetworkBuilder {
             plan,
             namespaces,
             home,

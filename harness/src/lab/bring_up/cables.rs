@@ -1,11 +1,11 @@
 //! Bridges and cables of a new lab, both ends of each created where they belong.
 //!
-//! To move an interface to another namespace takes the kernel 13 to 19 ms (an RCU grace period, measured
-//! for this project, 2026-08). So each veth is created by one message that names both namespaces: veth(4),
-//! `VETH_INFO_PEER`. All messages of a namespace go in one conversation.
+//! To move an interface to another namespace takes the kernel 13 to 19 ms (an RCU grace period,
+//! measured for this project, 2026-08). So each veth is created by one message that names both
+//! namespaces: veth(4), `VETH_INFO_PEER`. All messages of a namespace go in one conversation.
 
 use crate::kernel::netlink::{Veth, VethEnd};
-use crate::lab::bring_up::builder::{Builder, bridge_request};
+use crate::lab::bring_up::builder::{NetworkBuilder, bridge_request};
 use crate::lab::bring_up::new_parts::NewParts;
 use crate::lab::error::Result;
 use crate::lab::stack::device::end_device;
@@ -13,12 +13,14 @@ use crate::model::side::Side;
 use crate::topology::LinkId;
 use crate::topology::plan::{CablePlan, NetnsId, StackId};
 
-impl Builder<'_> {
+impl NetworkBuilder<'_> {
     /// Makes bridges and the trunks between them.
     pub(crate) fn make_bridges(&mut self, new: &NewParts) -> Result<()> {
         let plan = self.plan();
         for planned in new.bridges(plan) {
             self.batch.add_bridge(&bridge_request(planned));
+            // A bridge is made with an MTU of 1500 bytes (ether_setup, net/ethernet/eth.c), so that
+            // one request less is needed for most.
             if planned.mtu != 1500 {
                 self.batch
                     .set_mtu(bridge_request(planned).device, planned.mtu);
@@ -59,12 +61,15 @@ impl Builder<'_> {
     fn plug(&mut self, cable: &CablePlan, port: Side, stack: StackId) -> Result<()> {
         let netns = self.stack_netns(stack)?;
         let mut ends = ends(cable);
+        // The port is attached to its bridge by the message that creates it.
         ends[port].master = cable.ends[port].bridge.as_ref().map(|bridge| bridge.index);
         ends[port.other()].netns = Some(netns);
         self.batch.add_veth(&Veth {
             near: ends[port],
             far: ends[port.other()],
         });
+        // Before the port is up: the kernel would give a link-local address, and detect duplicates,
+        // at each port.
         self.batch.give_no_addresses(ends[port].device);
         self.batch.set_up(ends[port].device);
         Ok(())
@@ -101,6 +106,8 @@ impl Builder<'_> {
                 [NetnsId::Hub, _] | [_, NetnsId::Hub] => None,
             })
             .collect();
+        // One conversation for each namespace: to enter a namespace and to open a socket there
+        // costs more than a message.
         direct.sort_by_key(|(near, _, _)| *near);
         for group in direct.chunk_by(|a, b| a.0 == b.0) {
             let near = group[0].0;

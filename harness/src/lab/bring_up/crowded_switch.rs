@@ -1,12 +1,16 @@
 //! Switches with so many ports that one queue is too short for what all of them are sent.
 //!
-//! A frame to everybody becomes as many as there are ports, and all those wait in the queue of the processor that is at it, which has
-//! room for a thousand (`net.core.netdev_max_backlog`, which is the host's). So a datagram in three fragments would never come out whole
-//! of a switch with four hundred ports. A veth end that gathers packets (GRO) has a queue of its own, for what comes from an end
-//! that cuts none (TSO); behind a crowded switch that is what they do. Streams pay for it, with a quarter of their speed or so.
+//! A frame to everybody becomes as many frames as there are ports. All of them wait in the queue of
+//! the processor that is at it, which has room for a thousand (`net.core.netdev_max_backlog`, a
+//! setting of the host). So a datagram in three fragments would never come out whole of a switch
+//! with four hundred ports.
+//!
+//! A veth end that gathers packets (GRO) has a queue of its own for what comes from an end that
+//! does not cut packets (TSO); see drivers/net/veth.c, veth_set_features. Behind a crowded switch
+//! the ends are set so. Streams pay for it with about a quarter of their speed.
 
 use crate::kernel::netlink::Offload;
-use crate::lab::bring_up::builder::{Builder, Namespaces};
+use crate::lab::bring_up::builder::{Namespaces, NetworkBuilder};
 use crate::lab::error::Result;
 use crate::lab::lab::Lab;
 use crate::lab::link::link::Link;
@@ -32,12 +36,13 @@ pub(crate) fn enable_missing_gro(lab: &mut Lab) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    Builder::new(lab.plan(), Namespaces::of_lab(lab))?.enable_gro(&missing)?;
+    NetworkBuilder::new(lab.plan(), Namespaces::of_lab(lab))?.enable_gro(&missing)?;
     note_gro(lab, &missing);
     Ok(())
 }
 
-/// Returns which of some cables lead to a crowded switch from an interface without a queue of its own.
+/// Returns which of some cables lead to a crowded switch from an interface without a queue of its
+/// own.
 pub(crate) fn without_gro(lab: &Lab, cables: impl Iterator<Item = LinkId>) -> Vec<CrowdedCable> {
     let crowded = |end: &Endpoint| match end {
         Endpoint::Switch(switch) => lab.plan().switches[switch.index()].crowded,
@@ -63,7 +68,7 @@ pub(crate) fn note_gro(lab: &mut Lab, cables: &[CrowdedCable]) {
     lab.note_gro(cables.iter().map(|cable| cable.link));
 }
 
-impl Builder<'_> {
+impl NetworkBuilder<'_> {
     /// Gives a queue of its own to the node's end of some cables, which are laid.
     pub(crate) fn enable_gro(&self, cables: &[CrowdedCable]) -> Result<()> {
         let Some(hub) = self.open_hub()?.filter(|_| !cables.is_empty()) else {

@@ -2,11 +2,13 @@
 //!
 //! 1. Nodes are requested of the trial's init, ahead of time.
 //! 2. Bridges are made, and stay down.
-//! 3. While nodes appear: cables whose two stacks are there are laid, and stacks all of whose cables are laid
-//!    get their settings.
-//! 4. The lab waits until packets pass the interfaces; then bridges start, and the lab waits for their ports.
+//! 3. While nodes appear: cables whose two stacks are there are laid, and stacks all of whose
+//!    cables are laid get their settings.
+//! 4. The lab waits until packets pass the interfaces; then bridges start, and the lab waits for
+//!    their ports.
 //! 5. Links with a carrier of their own are joined: what new interfaces send by themselves is over.
-//! 6. Queues behind crowded switches, captures that the environment asks for, sysctls of interfaces.
+//! 6. Queues behind crowded switches, captures that the environment asks for, sysctls of
+//!    interfaces.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,8 +29,8 @@ use crate::lab::node::node::Node;
 use crate::lab::stack::namespace::new_namespace;
 use crate::topology::LinkId;
 
-/// Number of nodes that are waited for before the next cables are laid. Few, so that both sides have work
-/// soon; not one, for each round is a conversation with each namespace.
+/// Number of nodes that are waited for before the next cables are laid. Few, so that both sides
+/// have work soon; not one, for each round is a conversation with each namespace.
 const TOGETHER: usize = 4;
 
 /// Makes what the plan has and the lab does not.
@@ -64,8 +66,8 @@ fn raise_limit(lab: &Lab) {
     let _ = raise_open_files(wanted);
 }
 
-/// Lays cables and gives settings while nodes appear, and returns when packets pass. The links with a
-/// carrier of their own are attached and not joined.
+/// Lays cables and gives settings while nodes appear, and returns when packets pass. The links with
+/// a carrier of their own are attached and not joined.
 fn lay_while_nodes_appear(
     lab: &mut Lab,
     new: &NewParts,

@@ -1,4 +1,5 @@
-//! What the trial's init is asked for: a node or pod of the plan, as a request for its first process.
+//! What the trial's init is asked for: a node or pod of the plan, as a request for its first
+//! process.
 
 use std::path::{Path, PathBuf};
 
@@ -56,15 +57,19 @@ pub(crate) fn for_node(
     }
     Ok(NodeRequest {
         name: node.name.clone(),
+        // A container has the UTS namespace of its pod, whose hostname is set already.
         hostname: (!in_pod).then(|| stack.hostname.clone()),
         joins: match (in_pod, node.share_pid) {
             (false, _) => Joins::Nothing,
             (true, false) => Joins::Pod,
             (true, true) => Joins::PodAndPids,
         },
+        // A pod whose containers share processes has the PID namespace, and its containers join it.
         own_pids: !(in_pod && node.share_pid),
         own_mounts: true,
         ids: ids(node)?,
+        // The network and IPC namespaces of a container belong to its pod, which has written these
+        // sysctls.
         sysctls: if in_pod {
             Vec::new()
         } else {

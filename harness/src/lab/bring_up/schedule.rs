@@ -1,8 +1,8 @@
 //! The order in which a lab is brought up, while its nodes appear one after the other.
 //!
-//! The trial's init makes nodes, and the test's own thread lays cables and gives settings. Both work at
-//! the same time. So a cable is laid as soon as both its stacks are there, and a stack gets its settings
-//! as soon as all its new cables are laid.
+//! The trial's init makes nodes, and the test's own thread lays cables and gives settings. Both
+//! work at the same time. So a cable is laid as soon as both its stacks are there, and a stack gets
+//! its settings as soon as all its new cables are laid.
 
 use std::collections::BTreeMap;
 
@@ -60,6 +60,8 @@ impl Pending {
     pub(crate) fn take_ready(&mut self, there: impl Fn(StackId) -> bool) -> Ready {
         let possible =
             |(_, stacks): &mut (LinkId, Vec<StackId>)| stacks.iter().all(|stack| there(*stack));
+        // The order of the plan is kept, so that the same topology gives the same order of
+        // requests.
         let cables: Vec<_> = self.cables.extract_if(.., possible).collect();
         for stack in cables.iter().flat_map(|(_, stacks)| stacks) {
             if let Some(missing) = self.unsettled.get_mut(stack) {
@@ -67,6 +69,8 @@ impl Pending {
             }
         }
         let mut settled = Vec::new();
+        // A stack gets its settings once, with all its cables: its routes may lead over any of
+        // them.
         self.unsettled.retain(|stack, missing| {
             if *missing == 0 {
                 settled.push((*stack, self.touched[stack].clone()));

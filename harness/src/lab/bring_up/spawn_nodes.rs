@@ -1,17 +1,17 @@
 //! The nodes of a lab on their way into life.
 //!
-//! A node takes the trial's init about a millisecond, most of it for the network namespace (0.4 to 0.5 ms,
-//! measured for this project, 2026-08). So nodes are requested ahead of time, and the lab does its own part
-//! while the init is at the next ones.
+//! A node takes the trial's init about a millisecond, most of it for the network namespace (0.4 to
+//! 0.5 ms, measured for this project, 2026-08). So nodes are requested ahead of time, and the lab
+//! does its own part while the init is at the next ones.
 
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use crate::lab::bring_up::builder::{Builder, Namespaces};
+use crate::lab::bring_up::builder::{Namespaces, NetworkBuilder};
 use crate::lab::bring_up::node_request;
 use crate::lab::error::Result;
-use crate::lab::first_process::{self, FirstProcess, PendingNode, StartedNode};
+use crate::lab::first_process::{self, FirstProcessHandle, PendingNode, StartedNode};
 use crate::lab::lab::Lab;
 use crate::lab::stack::settings::give_own;
 use crate::lab::stack::stack::Stack;
@@ -24,7 +24,7 @@ pub(crate) struct NewNodes {
     /// The requests so far, in the order of the plan.
     requests: Vec<NodeRequest>,
     /// The first process of each requested node, once it runs.
-    started: Vec<Option<FirstProcess>>,
+    started: Vec<Option<FirstProcessHandle>>,
     /// The stacks that are there, old ones included, in the order of the plan.
     stacks: Vec<Option<Arc<Stack>>>,
     /// Number of the first new node in the plan.
@@ -44,14 +44,15 @@ struct PendingNewNode {
     node: PendingNode,
 }
 
-/// Number of nodes that are requested ahead: enough for the init to have always something to do, and so
-/// few that the channel to the init is never full. A full channel would make this side wait.
+/// Number of nodes that are requested ahead: enough for the init to have always something to do,
+/// and so few that the channel to the init is never full. A full channel would make this side wait.
 const AHEAD: usize = 32;
 
 impl NewNodes {
     /// Requests the pods that the nodes from `first` on need, and the first of these nodes.
     pub(crate) fn request(lab: &mut Lab, first: usize) -> Result<Self> {
-        // In a plan that has grown, stacks have other numbers than before. Their owners are the same.
+        // In a plan that has grown, stacks have other numbers than before. Their owners are the
+        // same.
         let known = lab.take_stacks().into_iter();
         let mut known: HashMap<Owner, Arc<Stack>> =
             known.map(|stack| (stack.owner(), stack)).collect();
@@ -83,6 +84,8 @@ impl NewNodes {
         {
             let request = node_request::for_node(lab.topology(), plan, node, lab.dir())?;
             let in_pod = is_pod(plan, node.stack);
+            // The first container of a pod needs the namespaces of the pod, so that it waits for
+            // them. Pods were all requested first, and most are ready by now.
             if let Some(pod) = self.pods.remove(&node.stack) {
                 self.await_pod(plan, node.stack, pod)?;
             }
@@ -123,8 +126,10 @@ impl NewNodes {
         plan: &Plan,
         stack: StackId,
         netns: OwnedFd,
-        pod: Option<FirstProcess>,
+        pod: Option<FirstProcessHandle>,
     ) -> Result<()> {
+        // Settings of the stack as a whole come before any interface: a packet filter must be there
+        // before the first packet can arrive.
         give_own(plan, stack, netns.as_fd())?;
         let made = Stack::new(&plan[stack], netns, pod);
         self.stacks[stack.index()] = Some(Arc::new(made));
@@ -166,15 +171,15 @@ impl NewNodes {
     }
 
     /// Returns a builder for the namespaces that are there.
-    pub(crate) fn builder<'a>(&'a self, lab: &'a Lab) -> Result<Builder<'a>> {
+    pub(crate) fn builder<'a>(&'a self, lab: &'a Lab) -> Result<NetworkBuilder<'a>> {
         let netns = |stack: &'a Option<Arc<Stack>>| stack.as_ref().and_then(|stack| stack.netns());
         let hub = lab.hub().map(AsRef::as_ref);
         let namespaces = Namespaces::new(hub, self.stacks.iter().map(netns));
-        Builder::new(lab.plan(), namespaces)
+        NetworkBuilder::new(lab.plan(), namespaces)
     }
 
     /// Returns all stacks, and the request and first process of each new node.
-    pub(crate) fn into_parts(self) -> (Vec<Arc<Stack>>, Vec<(NodeRequest, FirstProcess)>) {
+    pub(crate) fn into_parts(self) -> (Vec<Arc<Stack>>, Vec<(NodeRequest, FirstProcessHandle)>) {
         let Self {
             requests,
             started,

@@ -26,16 +26,20 @@ pub(crate) fn write_new(lab: &Lab, new: &NewParts) -> Result<()> {
     Ok(())
 }
 
-/// Writes a sysctl of a stack. Sysctls outside of `net/` need a process of the stack, and are left where
-/// there is none.
+/// Writes a sysctl of a stack. Sysctls outside of `net/` need a process of the stack, and are left
+/// where there is none.
 pub(crate) fn write(lab: &Lab, stack: StackId, sysctl: &Sysctl) -> Result<()> {
     let Sysctl { path, value } = sysctl;
     match in_network(lab, stack, path, |file| std::fs::write(file, value)) {
+        // A sysctl below net/ belongs to the network namespace, which is there even if no process
+        // is.
         Some(written) => written.map_err(|e| {
             let whose = lab.plan().whose(stack);
             LabError::io(format!("set sysctl `{path}` to {value} on {whose}"), &e)
                 .about(stack_subject(lab.plan(), stack))
         }),
+        // Other sysctls belong to IPC or UTS namespaces, which only a process of the node can
+        // write.
         None => member(lab, stack).map_or(Ok(()), |node| node.set(sysctl)),
     }
 }
@@ -57,8 +61,8 @@ fn in_network<T>(
     let file = path
         .starts_with("net/")
         .then(|| Path::new("/proc/sys").join(path))?;
-    // /proc/sys/net shows the network namespace of the thread that looks: network_namespaces(7). So the
-    // test's own mount of /proc will do.
+    // /proc/sys/net shows the network namespace of the thread that looks: network_namespaces(7). So
+    // the test's own mount of /proc will do.
     let done = Netns::visit(netns.as_fd(), || work(&file));
     Some(done.unwrap_or_else(|errno| Err(errno.into())))
 }

@@ -1,4 +1,4 @@
-//! What changes while a lab runs.
+//! Changes that a test makes to a running lab: growth, removal and moves.
 
 use crate::lab::bring_up::crowded_switch::enable_missing_gro;
 use crate::lab::bring_up::make::{make, run_commands};
@@ -9,8 +9,9 @@ use crate::lab::lab::Lab;
 use crate::topology::{LinkId, NodeId, SwitchId, Topology};
 
 impl Lab {
-    /// Adds nodes, switches, pods and links: whatever `edit` adds to the topology is there and ready when this returns.
-    /// What exists keeps its addresses; all nodes learn the new names, and the routes.
+    /// Adds nodes, switches, pods and links: all that `edit` adds to the topology is there and
+    /// ready when this function returns. Existing nodes keep their addresses, and learn the new
+    /// names and routes.
     ///
     /// ```no_run
     /// # use snowglobe::topology::shape;
@@ -29,8 +30,8 @@ impl Lab {
     /// ```
     ///
     /// # Errors
-    /// The new topology is wrong, or changes what exists, or the kernel refuses something, or a new node's command fails. The lab is
-    /// then as it was before.
+    /// The new topology is wrong or changes what exists, the kernel refuses something, or a command
+    /// of a new node fails. The lab is then as it was before.
     pub fn grow<T>(&mut self, edit: impl FnOnce(&mut Topology) -> T) -> Result<T> {
         let mut topology = self.topology().clone();
         let value = edit(&mut topology);
@@ -54,13 +55,17 @@ impl Lab {
         }
     }
 
-    /// Takes a node and its links away. Its name still resolves, to where nobody is; routes that led over it go other ways, where
-    /// there are any.
+    /// Removes a node and its links. The name still resolves, to an address where nobody is. Routes
+    /// over the node go other ways, where there are any.
+    ///
+    /// # Errors
+    /// The kernel refuses to delete a link, or to change routes.
     pub fn remove_node(&mut self, id: NodeId) -> Result<()> {
         let node = &self[id];
         node.programs().report_surprises();
         node.stop_runtime();
         node.programs().expect_all();
+        // The interfaces of a container belong to its pod, and stay with the others.
         let alone = self.topology().pod_of(id).is_none();
         if alone {
             let ends = |link: LinkId| self.topology().ends(link);
@@ -77,7 +82,10 @@ impl Lab {
         reroute(self)
     }
 
-    /// Takes a cable away. Routes that led over it go other ways, where there are any.
+    /// Removes a link. Routes over the link go other ways, where there are any.
+    ///
+    /// # Errors
+    /// The kernel refuses to delete the link, or to change routes.
     pub fn remove_link(&mut self, id: LinkId) -> Result<()> {
         self[id].remove()?;
         reroute(self)
@@ -85,9 +93,10 @@ impl Lab {
 
     /// Plugs a cable out of its switch and into another one, and returns when packets pass there.
     ///
-    /// The node at its other end keeps its addresses where they fit: when the switches are joined by a cable. Elsewhere it gets new
-    /// ones, as somebody who moves to another network does; its name stands for those from then on, and routes follow. Back in the
-    /// first switch it has its first addresses again, unless they were given to somebody else meanwhile.
+    /// The node at the other end keeps its addresses where they fit: when the two switches are
+    /// joined by a cable. Elsewhere the node gets new addresses, as a computer does that moves to
+    /// another network; its name stands for the new ones, and routes follow. Back in the first
+    /// switch the node has its first addresses again, unless another node got them meanwhile.
     ///
     /// ```no_run
     /// # use snowglobe::prelude::*;
@@ -108,8 +117,8 @@ impl Lab {
     /// ```
     ///
     /// # Errors
-    /// The cable does not lead from a node to a switch; or addresses that were given by hand do not fit there. Nothing has changed
-    /// then.
+    /// The cable does not lead from a node to a switch, or addresses that were given by hand do not
+    /// fit there. Nothing has changed then.
     pub fn move_link(&mut self, id: LinkId, to: SwitchId) -> Result<()> {
         let link = &self[id];
         if link.is_removed() {
@@ -125,6 +134,7 @@ impl Lab {
             .plan()
             .follow(&topology, &self.removed_links(), Some(id))?;
         let mut change = Change::begin(self, topology, plan);
+        // The link must know its new bridge before it can be plugged in there.
         self.refresh_link(id);
         let moved = self[id]
             .replug(port)
@@ -133,8 +143,8 @@ impl Lab {
             .and_then(|()| enable_missing_gro(self));
         if moved.is_err() {
             change.take_back(self);
-            // The plan is the one before the change again, so this plugs the cable back. The test gets the
-            // error of the change.
+            // The plan is the one before the change again, so this plugs the cable back. The test
+            // gets the error of the change.
             let _ = self[id].replug(port);
         }
         moved

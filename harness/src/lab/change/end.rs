@@ -63,8 +63,9 @@ fn close_links(lab: &mut Lab) {
 /// Number of nodes up to which the end of a lab waits for the kill.
 const FEW: usize = 16;
 
-/// Kills what is left. The end of many namespaces takes the kernel 0.1 to 0.5 s for 500 nodes (measured for
-/// this project, 2026-08). Then a thread does it, and only the end of the trial waits.
+/// Kills what is left. The end of many namespaces takes the kernel 0.1 to 0.5 s for 500 nodes
+/// (measured for this project, 2026-08). Then a thread does it, and only the end of the trial
+/// waits.
 fn kill_all(nodes: Vec<Arc<Node>>, stacks: Vec<Arc<Stack>>, dir: Arc<LabDir>) {
     let few = nodes.len() <= FEW;
     let kill = move || {
@@ -79,8 +80,8 @@ fn kill_all(nodes: Vec<Arc<Node>>, stacks: Vec<Arc<Stack>>, dir: Arc<LabDir>) {
     if few {
         return kill();
     }
-    // Where no thread can be started, the closure is dropped, and with it the channels to the nodes. Their
-    // first processes end when the other end of the channel is closed.
+    // Where no thread can be started, the closure is dropped, and with it the channels to the
+    // nodes. Their first processes end when the other end of the channel is closed.
     if let Ok(thread) = std::thread::Builder::new()
         .name("lab end".to_owned())
         .spawn(kill)

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
 
 use crate::kernel::netlink::{Batch, Netlink};
-use crate::lab::bring_up::builder::{Builder, Namespaces, bridge_request};
+use crate::lab::bring_up::builder::{Namespaces, NetworkBuilder, bridge_request};
 use crate::lab::bring_up::new_parts::NewParts;
 use crate::lab::bring_up::sysctls;
 use crate::lab::error::Result;
-use crate::lab::lab::{Failed, Lab, Snapshot};
+use crate::lab::lab::{FailedPlan, Lab, Snapshot};
 use crate::lab::link::link::Link;
 use crate::lab::stack::device::end_device;
 use crate::topology::plan::{InterfaceId, NetnsId, Plan, StackId, StackPlan, Sysctl};
@@ -43,9 +43,11 @@ impl Change {
         let old: HashMap<Owner, &StackPlan> = by_owner(self.before.plan());
         for id in lab.plan().stack_ids() {
             let stack = &lab.plan()[id];
+            // A new stack was made by the plan, and has nothing to change.
             let Some(old) = old.get(&stack.owner) else {
                 continue;
             };
+            // A removed node stays in the plan, with the numbers of all others.
             if lab.stack(id).netns().is_none() {
                 continue;
             }
@@ -64,8 +66,8 @@ impl Change {
 
     /// Undoes what was done of a change that failed.
     ///
-    /// Errors are left: what cannot be undone was not done, or is gone with its node. The test gets the
-    /// error of the change.
+    /// Errors are left: what cannot be undone was not done, or is gone with its node. The test gets
+    /// the error of the change.
     pub(crate) fn take_back(self, lab: &mut Lab) {
         let Self {
             before,
@@ -109,15 +111,15 @@ pub(crate) fn reroute(lab: &mut Lab) -> Result<()> {
 fn change_stack(lab: &Lab, id: StackId, before: &StackPlan, new: &NewParts) -> Result<()> {
     let now = &lab.plan()[id];
     let elsewhere = |interface: InterfaceId| {
-        // An interface that is not there has taken its routes and neighbours along. One that is down
-        // gets everything when it comes up again; a new one has everything already.
+        // An interface that is not there has taken its routes and neighbours along. One that is
+        // down gets everything when it comes up again; a new one has everything already.
         let Some(link) = now.interfaces.get(interface.index()).map(|it| it.link) else {
             return true;
         };
         let gone = |link: &Link| link.is_removed() || link.is_down_at_nodes();
         new.has_cable(link) || lab.all_links().get(link.index()).is_none_or(gone)
     };
-    let mut builder = Builder::new(lab.plan(), Namespaces::of_lab(lab))?;
+    let mut builder = NetworkBuilder::new(lab.plan(), Namespaces::of_lab(lab))?;
     let others = builder.change_settings(id, before, &elsewhere);
     if !builder.batch.is_empty() {
         builder.execute_in_stack(id)?;
@@ -143,7 +145,7 @@ fn change_names(lab: &Lab, before: &Plan) -> Result<()> {
 }
 
 /// Deletes the cables and bridges of a failed plan that the lab's plan has not.
-fn delete_new(lab: &Lab, failed: &Failed, new: &NewParts) {
+fn delete_new(lab: &Lab, failed: &FailedPlan, new: &NewParts) {
     let plan = &failed.plan;
     let hub = failed.hub.as_deref();
     let known = |stack: StackId| {

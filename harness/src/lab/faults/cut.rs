@@ -23,6 +23,7 @@ impl Cut {
             directions: Vec::new(),
         };
         for direction in directions {
+            // A direction that cannot be cut drops the guard, which heals those before it.
             state.lock().cut(*direction)?;
             cut.directions.push(*direction);
         }

@@ -63,7 +63,8 @@ impl Drop for Flap {
     fn drop(&mut self) {
         self.stop.take();
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread was printed by the panic hook. Its cut was healed while it unwound.
+            // A panic of the thread was printed by the panic hook. Its cut was healed while it
+            // unwound.
             let _ = thread.join();
         }
     }

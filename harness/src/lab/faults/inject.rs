@@ -14,7 +14,8 @@ use crate::model::fault::{Fault, LinkRef, NodeRef};
 use crate::topology::NodeId;
 
 impl Lab {
-    /// Carries out a fault, and returns when the fault is in force. It is healed when the guard is dropped.
+    /// Carries out a fault, and returns when the fault is in force. It is healed when the guard is
+    /// dropped.
     ///
     /// ```no_run
     /// use snowglobe::fault::Fault;
@@ -32,8 +33,8 @@ impl Lab {
     /// ```
     ///
     /// # Errors
-    /// The lab has no such link or node, the fault makes no sense for it, or the kernel refuses. The lab is as
-    /// it was then.
+    /// The lab has no such link or node, the fault makes no sense for it, or the kernel refuses.
+    /// The lab is as it was then.
     pub fn inject(&self, fault: Fault) -> Result<FaultGuard> {
         match fault {
             Fault::Cut {

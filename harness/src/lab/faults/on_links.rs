@@ -13,8 +13,11 @@ use crate::lab::link::link::Link;
 use crate::model::fault::Fault;
 
 impl Link {
-    /// Cuts the link: packets vanish in both directions, those under way too, and nobody is told: no carrier is lost, no interface goes
-    /// down. It is healed when the guard is dropped; a link that is cut twice is healed when both are.
+    /// Cuts the link: packets vanish in both directions, those under way too. No end notices: no
+    /// carrier is lost and no interface goes down.
+    ///
+    /// The link is healed when the guard is dropped. A link that is cut twice is healed when both
+    /// guards are dropped.
     ///
     /// ```no_run
     /// # use snowglobe::prelude::*;
@@ -28,21 +31,28 @@ impl Link {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Errors
+    /// The link was removed, or the kernel refuses the filter.
     pub fn cut(&self) -> Result<FaultGuard> {
         let cut = Cut::new(self.shared_state(), &Direction::BOTH)?;
         Ok(self.begin_fault(Fault::cut(self.name()), cut))
     }
 
-    /// Cuts one direction: what is sent in it vanishes.
+    /// Cuts one direction: what is sent in this direction vanishes.
+    ///
+    /// # Errors
+    /// The link was removed, or the kernel refuses the filter.
     pub fn cut_one_way(&self, direction: Direction) -> Result<FaultGuard> {
         let cut = Cut::new(self.shared_state(), &[direction])?;
         Ok(self.begin_fault(Fault::cut_one_way(self.name(), direction), cut))
     }
 
-    /// Cuts and heals the link by turns until the guard is dropped: cut for the first half of each period, whole for the second.
+    /// Cuts and heals the link by turns until the guard is dropped: the link is cut for the first
+    /// half of each period, and whole for the second.
     ///
     /// # Errors
-    /// The period is zero; or as those of [`cut`](Link::cut).
+    /// The period is zero, the link was removed, or the kernel refuses the filter.
     pub fn flap(&self, period: Duration) -> Result<FaultGuard> {
         if period.is_zero() {
             let subject = self.ends().subject();
@@ -54,8 +64,8 @@ impl Link {
         Ok(self.begin_fault(Fault::flap(self.name(), period), flap))
     }
 
-    /// Makes the link worse for a while: delays and losses add up, and the lower rate holds. It recovers when the guard is dropped;
-    /// several at once compose.
+    /// Makes the link worse for a while: delays and losses add up, and the lower rate holds. The
+    /// link recovers when the guard is dropped; several degradations at once compose.
     ///
     /// ```no_run
     /// # use snowglobe::prelude::*;
@@ -71,7 +81,8 @@ impl Link {
     /// ```
     ///
     /// # Errors
-    /// As those of [`impair`](Link::impair).
+    /// A value is not possible, or the engine that was asked for cannot do it. The link is as it
+    /// was then.
     pub fn degrade(&self, worse: Impairment) -> Result<FaultGuard> {
         let degraded = Degraded::new(self.ends(), self.shared_state(), worse.clone())?;
         Ok(self.begin_fault(Fault::degrade(self.name(), worse), degraded))

@@ -1,7 +1,7 @@
 //! Partitions: nodes of one side that do not hear nodes of another side.
 //!
-//! A partition holds whatever way packets take, so it cannot be a set of cut links. Each interface of a
-//! deaf node drops what was sent by the other side, told by MAC and IP addresses.
+//! A partition holds whatever way packets take, so it cannot be a set of cut links. Each interface
+//! of a deaf node drops what was sent by the other side, told by MAC and IP addresses.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,10 +18,11 @@ use crate::topology::NodeId;
 use crate::topology::plan::{InterfacePlan, StackId};
 
 impl Lab {
-    /// Parts the nodes of one side from those of the other, over whatever ways there are: none of them hears anything that comes from the other
-    /// side, not even through nodes that are on neither. Nobody is told. It is healed when the guard is dropped; partitions, and cuts, compose.
+    /// Parts the nodes of one side from the nodes of the other side, over whatever ways there are.
     ///
-    /// Interfaces and addresses count that the nodes have now.
+    /// No node hears anything that comes from the other side, not even through nodes that are on
+    /// neither side. No end notices. The partition is healed when the guard is dropped; partitions
+    /// and cuts compose. It is about the interfaces and addresses that the nodes have now.
     ///
     /// ```no_run
     /// # use snowglobe::prelude::*;
@@ -46,10 +47,10 @@ impl Lab {
         Ok(self.begin_fault(fault, partition))
     }
 
-    /// Parts nodes one way: `to` hears nothing that `from` sends.
+    /// Keeps what the nodes `from` send from the nodes `to`. The other way packets pass.
     ///
     /// # Errors
-    /// As those of [`partition`](Self::partition).
+    /// A node, or two containers of a pod, are on both sides.
     pub fn partition_one_way(&self, from: &[NodeId], to: &[NodeId]) -> Result<FaultGuard> {
         let partition = self.make_deaf(from, to)?;
         let fault = Fault::partition_one_way(self.names(from), self.names(to));
@@ -74,8 +75,8 @@ impl Lab {
         }
         let senders = from.iter().map(|stack| &self.plan()[*stack]);
         let interfaces: Vec<&InterfacePlan> = senders.flat_map(|stack| &stack.interfaces).collect();
-        // Frames of a neighbour have its MAC address. Frames that a third node forwards have that node's
-        // MAC address, and the sender is known by the IP address alone.
+        // Frames of a neighbour have its MAC address. Frames that a third node forwards have that
+        // node's MAC address, and the sender is known by the IP address alone.
         let macs = interfaces.iter().map(|interface| interface.mac).collect();
         let addresses = interfaces.iter().flat_map(|interface| &interface.addresses);
         let addresses = addresses.map(|address| address.ip).collect();
@@ -92,6 +93,8 @@ impl Lab {
             if !to.iter().any(is_deaf) {
                 continue;
             }
+            // Two filters each: the packet filter compares a MAC address and an IP address with
+            // sets of their own.
             for from in &drops {
                 let filter = stack
                     .filter(ends.device(side), from.clone())

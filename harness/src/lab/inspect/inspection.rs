@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::kernel::netlink::{Netlink, sockets};
 use crate::kernel::procfs::Procfs;
 use crate::lab::error::{LabError, Result, Subject};
+use crate::lab::inspect::namespaces::{self, Namespace};
 use crate::lab::lab::Lab;
 use crate::topology::NodeId;
 
@@ -19,26 +20,26 @@ pub use crate::kernel::procfs::{MountEntry, ProcessEntry};
 /// All that the kernel says about a node at one moment; made by [`Lab::inspect`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Inspection {
-    /// The node's name.
+    /// The name of the node.
     pub node: String,
-    /// Its interfaces, with `lo`.
+    /// The interfaces, `lo` included.
     pub interfaces: Vec<InterfaceEntry>,
-    /// Their addresses.
+    /// The addresses of all interfaces.
     pub addresses: Vec<AddressEntry>,
-    /// Its routes, of all tables.
+    /// The routes of all tables.
     pub routes: Vec<RouteEntry>,
-    /// Whom it knows on its links.
+    /// The neighbour tables of all interfaces.
     pub neighbours: Vec<NeighbourEntry>,
-    /// TCP, UDP and Unix sockets in its network namespace.
+    /// TCP, UDP and Unix sockets in the network namespace.
     pub sockets: Vec<SocketEntry>,
-    /// Its processes, with its first one; none where it has crashed.
+    /// The processes, the first one included; none where the node has crashed.
     pub processes: Vec<ProcessEntry>,
-    /// Its mounts; none where it has crashed.
+    /// The mounts; none where the node has crashed.
     pub mounts: Vec<MountEntry>,
 }
 
 impl Inspection {
-    /// The interface of this name.
+    /// Returns the interface of this name.
     pub fn interface(&self, name: &str) -> Option<&InterfaceEntry> {
         self.interfaces.iter().find(|interface| {
             interface.name == name || interface.altnames.iter().any(|alt| alt == name)
@@ -47,7 +48,7 @@ impl Inspection {
 }
 
 impl Lab {
-    /// Looks at a node, by netlink and procfs and without running anything in it.
+    /// Looks at a node, by netlink and procfs, without running anything in the node.
     ///
     /// ```no_run
     /// # #[snowglobe::test]
@@ -59,6 +60,9 @@ impl Lab {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Errors
+    /// The node was removed, or the kernel refuses to tell.
     pub fn inspect(&self, node: NodeId) -> Result<Inspection> {
         let node = &self[node];
         let whose = format!("node `{}`", node.name());
@@ -83,6 +87,26 @@ impl Lab {
             processes,
             mounts,
         })
+    }
+
+    /// Returns every namespace in which a node lives, and the network namespace of the switches, by
+    /// kind and in the order of the nodes.
+    ///
+    /// ```no_run
+    /// # #[snowglobe::test]
+    /// # fn t() -> snowglobe::TestResult {
+    /// # let lab = snowglobe::topology::shape::pair().start()?;
+    /// for namespace in lab.namespaces()? {
+    ///     println!("{:4} {} {}", namespace.kind, namespace.inode, namespace.nodes.join(" "));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// A file in `/proc/PID/ns` cannot be opened.
+    pub fn namespaces(&self) -> Result<Vec<Namespace>> {
+        namespaces::list(self)
     }
 }
 

@@ -16,68 +16,56 @@ use crate::lab::lab::Lab;
 pub struct Namespace {
     /// `net`, `mnt`, `uts`, `ipc`, `pid` or `user`.
     pub kind: String,
-    /// The number by which `/proc/PID/ns` knows it.
+    /// The number by which `/proc/PID/ns` knows the namespace.
     pub inode: u64,
-    /// The inode of the user namespace that owns it; of a user namespace, its parent's, if it is not outside of the trial.
+    /// The inode of the user namespace that owns this one. Of a user namespace, the inode of the
+    /// parent. Nothing if that lies outside of the trial.
     pub owner: Option<u64>,
-    /// The nodes that live in it; none for the one with the switches.
+    /// The nodes that live in the namespace; none for the one with the switches.
     pub nodes: Vec<String>,
-    /// The lowest-numbered process in it, as the trial numbers processes.
+    /// The lowest process id in the namespace, as the trial numbers processes.
     pub pid: Option<u32>,
 }
 
 const KINDS: [&str; 6] = ["net", "mnt", "uts", "ipc", "pid", "user"];
 
-impl Lab {
-    /// Every namespace that a node lives in, and the one with the switches; by kind, in the order of the nodes.
-    ///
-    /// ```no_run
-    /// # #[snowglobe::test]
-    /// # fn t() -> snowglobe::TestResult {
-    /// # let lab = snowglobe::topology::shape::pair().start()?;
-    /// for namespace in lab.namespaces()? {
-    ///     println!("{:4} {} {}", namespace.kind, namespace.inode, namespace.nodes.join(" "));
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn namespaces(&self) -> Result<Vec<Namespace>> {
-        let mut order = Vec::new();
-        let mut found: BTreeMap<(usize, u64), Namespace> = BTreeMap::new();
-        for node in self.nodes().filter(|node| node.is_running()) {
-            let Some(pid) = node.pid() else { continue };
-            for (kind, name) in KINDS.iter().enumerate() {
-                let path = format!("/proc/{pid}/ns/{name}");
-                let failed = |e| {
-                    LabError::io(
-                        format!("look at the namespaces of node `{}`", node.name()),
-                        &e,
-                    )
-                };
-                let file = File::open(&path).map_err(failed)?;
-                let inode = file.metadata().map_err(failed)?.ino();
-                let entry = found.entry((kind, inode)).or_insert_with(|| {
-                    order.push((kind, inode));
-                    described(name, inode, &file, Some(pid))
-                });
-                entry.pid = entry.pid.min(Some(pid));
-                entry.nodes.push(node.name().to_owned());
-            }
+/// Lists the namespaces of a lab: see [`Lab::namespaces`].
+pub(crate) fn list(lab: &Lab) -> Result<Vec<Namespace>> {
+    let mut order = Vec::new();
+    let mut found: BTreeMap<(usize, u64), Namespace> = BTreeMap::new();
+    for node in lab.nodes().filter(|node| node.is_running()) {
+        let Some(pid) = node.pid() else { continue };
+        for (kind, name) in KINDS.iter().enumerate() {
+            let path = format!("/proc/{pid}/ns/{name}");
+            let failed = |e| {
+                LabError::io(
+                    format!("look at the namespaces of node `{}`", node.name()),
+                    &e,
+                )
+            };
+            let file = File::open(&path).map_err(failed)?;
+            let inode = file.metadata().map_err(failed)?.ino();
+            let entry = found.entry((kind, inode)).or_insert_with(|| {
+                order.push((kind, inode));
+                described(name, inode, &file, Some(pid))
+            });
+            entry.pid = entry.pid.min(Some(pid));
+            entry.nodes.push(node.name().to_owned());
         }
-        order.sort_by_key(|(kind, _)| *kind);
-        let mut all: Vec<Namespace> = order.iter().filter_map(|key| found.remove(key)).collect();
-        if let Some(hub) = self.hub() {
-            let copy = hub.try_clone().map(File::from);
-            let file =
-                copy.map_err(|e| LabError::io("look at the namespace of the switches", &e))?;
-            let inode = file
-                .metadata()
-                .map_err(|e| LabError::io("look at the namespace of the switches", &e))?
-                .ino();
-            all.push(described("net", inode, &file, None));
-        }
-        Ok(all)
     }
+    // Stable: within a kind the order of the nodes stays.
+    order.sort_by_key(|(kind, _)| *kind);
+    let mut all: Vec<Namespace> = order.iter().filter_map(|key| found.remove(key)).collect();
+    if let Some(hub) = lab.hub() {
+        let copy = hub.try_clone().map(File::from);
+        let file = copy.map_err(|e| LabError::io("look at the namespace of the switches", &e))?;
+        let inode = file
+            .metadata()
+            .map_err(|e| LabError::io("look at the namespace of the switches", &e))?
+            .ino();
+        all.push(described("net", inode, &file, None));
+    }
+    Ok(all)
 }
 
 fn described(kind: &str, inode: u64, file: &File, pid: Option<u32>) -> Namespace {

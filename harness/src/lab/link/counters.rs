@@ -31,8 +31,8 @@ pub(crate) fn counters(
             let counted = Netlink::open_in(namespace.as_fd())
                 .and_then(|mut netlink| netlink.interface(enters.device()))
                 .and_then(|it| {
-                    // The interface counts a frame before the ingress filter drops it
-                    // (net/core/dev.c, __netif_receive_skb_core).
+                    // A veth counts a frame when its peer sends it (drivers/net/veth.c,
+                    // veth_get_stats64), before the ingress filter may drop it.
                     let entered = Traffic {
                         packets: it.traffic.rx_packets.saturating_sub(before.packets),
                         bytes: it.traffic.rx_bytes.saturating_sub(before.bytes),

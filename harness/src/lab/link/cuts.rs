@@ -1,8 +1,8 @@
 //! Cuts of a link, whatever carries it.
 //!
-//! A userspace wire cuts by itself. Where the kernel carries a link, rules of its packet filter drop
-//! frames: at the receiving interface, for what arrives during the cut, and where netem delays packets
-//! also in front of netem, for what is sent during the cut and would arrive after it.
+//! A userspace wire cuts by itself. Where the kernel carries a link, rules of its packet filter
+//! drop frames: at the receiving interface, for what arrives during the cut, and where netem delays
+//! packets also in front of netem, for what is sent during the cut and would arrive after it.
 
 use std::os::fd::AsFd;
 

@@ -132,8 +132,8 @@ impl LinkEnds {
             .expect("only the trunk of a switch is no link")
     }
 
-    /// Returns the ends that go down with the link: at a switch the port, so that the node's interface
-    /// keeps its addresses and routes.
+    /// Returns the ends that go down with the link: at a switch the port, so that the node's
+    /// interface keeps its addresses and routes.
     pub(crate) fn switched(&self) -> Vec<Side> {
         let ports: Vec<Side> = Side::BOTH
             .into_iter()
@@ -200,7 +200,8 @@ impl LinkEnds {
     }
 
     /// Raises an end that was down: a port, or an interface with all that the kernel has forgotten.
-    /// [`StackOp::is_lost_when_down`](crate::topology::plan::StackOp::is_lost_when_down) tells what.
+    /// [`StackOp::is_lost_when_down`](crate::topology::plan::StackOp::is_lost_when_down) tells
+    /// what.
     pub(crate) fn raise(&self, side: Side) -> Result<()> {
         let mut batch = Batch::new();
         match &self.ends[side] {
@@ -241,6 +242,8 @@ impl LinkEnds {
     pub(crate) fn replug(&self, side: Side) -> Result<()> {
         let mut batch = Batch::new();
         let port = self.device(side);
+        // First the MTU: a bridge takes the smallest of its ports (net/bridge/br_if.c,
+        // br_mtu_auto_adjust), and would change its own for a moment.
         batch.set_mtu(port, self.cable.mtu);
         batch.set_master(port, Some(self.bridge(side)?.index));
         self.execute(side, batch)?;
@@ -249,8 +252,8 @@ impl LinkEnds {
 
     /// Tells the bridge which IPv6 addresses are behind a port.
     ///
-    /// A bridge with multicast snooping forwards neighbour solicitations only to ports whose hosts have
-    /// reported the group (RFC 4541), and reports may have been sent before the port was up.
+    /// A bridge with multicast snooping forwards neighbour solicitations only to ports whose hosts
+    /// have reported the group (RFC 4541), and reports may have been sent before the port was up.
     fn add_memberships(&self, side: Side) -> Result<()> {
         let (bridge, port) = (self.bridge(side)?, self.device(side));
         let mut batch = Batch::new();
@@ -275,6 +278,7 @@ impl LinkEnds {
 
     /// Waits until packets pass some ends.
     pub(crate) fn await_up(&self, ends: &[Side]) -> Result<()> {
+        // One deadline for all: the ends come up at the same time.
         let deadline = Instant::now() + READY;
         for side in ends.iter().copied() {
             let mut netlink = self.open(side)?;
@@ -297,14 +301,16 @@ impl LinkEnds {
         Ok(())
     }
 
-    /// Sends a frame from each end in a stack, so that all switches learn behind which port the MAC address
-    /// is now. A bridge remembers a port for 300 s otherwise (`ageing_time`, ip-link(8)).
+    /// Sends a frame from each end in a stack, so that all switches learn behind which port the MAC
+    /// address is now. A bridge remembers a port for 300 s otherwise (`ageing_time`, ip-link(8)).
     pub(crate) fn announce(&self) -> Result<()> {
         for (side, plug) in Side::BOTH.into_iter().zip(&self.ends) {
             if let End::Stack(stack, end) = plug
                 && let Some(netns) = stack.netns()
             {
                 let name = self.cable.ends[side].name.as_str();
+                // A node may speak IPv6 only. Then a multicast to all nodes serves instead of a
+                // broadcast.
                 let v4 = end.interface.addresses.iter().any(|it| it.ip.is_ipv4());
                 let index = self.device(side).index;
                 Netns::visit(netns.as_fd(), || call_out(name, index, v4))
@@ -332,6 +338,7 @@ fn call_out(interface: &str, index: u32, v4: bool) -> std::io::Result<()> {
         )
     };
     let socket = UdpSocket::bind(from)?;
+    // Without this, the broadcast of a node with several interfaces would leave by one of them.
     bind_to_interface(&socket, interface)?;
     if v4 {
         socket.set_broadcast(true)?;

@@ -5,14 +5,16 @@ use crate::lab::error::Result;
 use crate::lab::link::link::Link;
 
 impl Link {
-    /// Changes what is done to packets, in both directions; in force when it returns, for packets that are sent from then on. What is under way
-    /// arrives as it was decided.
+    /// Changes what is done to packets in both directions. The change is in force for packets that
+    /// are sent after this function returns; packets under way arrive as it was decided.
     ///
-    /// An [`Impairment`] is for both directions; of an [`Asymmetric`] preset, the link's first end is the one who has the access.
-    /// [`Impairment::NONE`] mends the link.
+    /// An [`Impairment`] holds for both directions. Of an [`Asymmetric`] preset, the link's first
+    /// end is the one that has the access. [`Impairment::NONE`] mends the link.
     ///
-    /// A plain link gets another [carrier](Link::carrier) the first time: for a moment its interfaces are made anew, with all that they had. Connections
-    /// survive; sockets that are bound to the interface itself do not. Ask for [`Engine::Wire`](crate::topology::Engine) in the topology where that matters.
+    /// A plain link gets another [carrier](Link::carrier) the first time: for a moment its
+    /// interfaces are deleted and made again, with all their settings. Connections survive; sockets
+    /// that are bound to the interface itself do not. Where that matters, ask for
+    /// [`Engine::Wire`](crate::topology::Engine) in the topology.
     ///
     /// ```no_run
     /// # use snowglobe::prelude::*;
@@ -29,31 +31,40 @@ impl Link {
     /// ```
     ///
     /// # Errors
-    /// A value is not possible, or the engine that the link was asked to have cannot do it: the error names link and value, and the link is
-    /// as it was.
+    /// A value is not possible, or the engine that was asked for cannot do it. The error names the
+    /// link and the value, and the link is as it was.
     pub fn impair(&self, impairment: impl Into<Asymmetric>) -> Result<()> {
         let Asymmetric { up, down } = impairment.into();
         self.state().ask([up, down])
     }
 
-    /// The same for one direction; the other stays as it is.
+    /// Changes what is done to packets in one direction. The other direction stays as it is.
+    ///
+    /// # Errors
+    /// As [`impair`](Link::impair).
     pub fn impair_one_way(&self, direction: Direction, impairment: &Impairment) -> Result<()> {
         let mut state = self.state();
+        // Read and written under one lock: two threads may change one direction each.
         let mut asked = state.asked().clone();
         asked[direction.index()] = impairment.clone();
         state.ask(asked)
     }
 
-    /// What is done to packets in a direction: what was asked for, made worse by what [degrades](Link::degrade) the link.
+    /// Returns what is done to packets in a direction: the impairment that was asked for, made
+    /// worse by all that [degrades](Link::degrade) the link.
     pub fn impairment(&self, direction: Direction) -> Impairment {
         self.state().wanted(direction)
     }
 
-    /// What has passed in a direction since the link has its [carrier](Link::carrier).
+    /// Returns what has passed in a direction since the link has its [carrier](Link::carrier).
     ///
-    /// The userspace wire counts everything by its cause, and its books balance. Those of netem balance too, but it tells of its losses only in sum
-    /// (by chance where there is a chance, else by a full queue), not what was corrupted, and of the longest queue only what is asked for in time. Of a
-    /// plain link the kernel knows what was sent and received (there, 64 KB that it hands over at once are one packet), and what was lost while it was cut.
+    /// - The userspace wire counts each packet by its cause, and its books balance.
+    /// - The books of netem balance too. But netem tells of its losses only in sum: they count as
+    ///   losses by chance where there is a chance, else as losses of a full queue. It does not tell
+    ///   what was corrupted, and the longest queue is only known for the moments at which somebody
+    ///   asked.
+    /// - For a plain link, the kernel knows what was sent and received, and what was lost during
+    ///   cuts. A super-frame of 64 KB counts as one packet there.
     ///
     /// ```no_run
     /// # use snowglobe::prelude::*;
@@ -63,16 +74,23 @@ impl Link {
     /// # let lab = shape::pair().start()?;
     /// let link = lab.links().next().unwrap();
     /// let counters = link.counters(Direction::AToB)?;
-    /// println!("{} sent, {} of them lost by chance", counters.sent, counters.lost.by(Cause::Loss));
+    /// let lost = counters.lost.by(Cause::Loss);
+    /// println!("{} sent, {lost} of them lost by chance", counters.sent);
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Errors
+    /// The link was removed, or the kernel refuses to tell.
     pub fn counters(&self, direction: Direction) -> Result<Counters> {
         self.state().counters(direction)
     }
 
-    /// Has the wire wait busily for the last moment before a packet is due: exacter, for a core that does nothing else then. The link
-    /// is carried by the userspace wire from then on.
+    /// Makes the wire wait busily for the last moment before a packet is due. That is more exact,
+    /// and takes a core. The userspace wire carries the link from then on.
+    ///
+    /// # Errors
+    /// The link was removed, netem was asked for, or the kernel refuses the other carrier.
     pub fn spin(&self, on: bool) -> Result<()> {
         self.state()
             .require_wire("spinning")

@@ -18,7 +18,7 @@ use crate::observe::CapturedInterfaces;
 use crate::topology::LinkId;
 use crate::topology::plan::Plan;
 
-/// A link: see [`Lab`](crate::lab::Lab).
+/// A link of a running lab; see [`Lab`](crate::lab::Lab).
 #[derive(Debug)]
 pub struct Link {
     id: LinkId,
@@ -62,17 +62,17 @@ impl Link {
         &self.captured
     }
 
-    /// Its id in the topology.
+    /// Returns the id of the link in the topology.
     pub fn id(&self) -> LinkId {
         self.id
     }
 
-    /// Its name for people: `alice–bob`, unless it was given one.
+    /// Returns the name of the link: `alice–bob`, unless the link was given a name.
     pub fn name(&self) -> &str {
         self.ends.name()
     }
 
-    /// Who carries its packets at present.
+    /// Returns what carries the packets of the link at present.
     ///
     /// ```no_run
     /// # use snowglobe::prelude::*;
@@ -91,13 +91,15 @@ impl Link {
         self.state().carrier()
     }
 
-    /// Whether it was taken down by [`down`](Link::down).
+    /// Returns whether the link was taken down by [`down`](Link::down).
     pub fn is_down(&self) -> bool {
         self.state().is_down()
     }
 
-    /// Pulls the cable: nothing passes until [`up`](Link::up). Between two nodes, both interfaces go down, with their routes; an
-    /// interface at a switch loses its carrier. See [`cut`](Link::cut) for a link on which packets vanish without anybody being told.
+    /// Pulls the cable: nothing passes until [`up`](Link::up).
+    ///
+    /// Between two nodes, both interfaces go down, with their routes. An interface at a switch
+    /// loses its carrier. On a link that is [cut](Link::cut) packets vanish, and no end notices.
     ///
     /// ```no_run
     /// # #[snowglobe::test]
@@ -111,12 +113,18 @@ impl Link {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Errors
+    /// The kernel refuses to take an interface down.
     pub fn down(&self) -> Result<()> {
         self.state().take_down()
     }
 
-    /// Puts the cable back; returns when packets pass again. Who was looking for a neighbour meanwhile finds it within a second, as on
-    /// any Ethernet.
+    /// Puts the cable back, and returns when packets pass again. A node that was looking for a
+    /// neighbour meanwhile finds it within a second, as on any Ethernet.
+    ///
+    /// # Errors
+    /// The kernel refuses to bring an interface up, or no packet passes in time.
     pub fn up(&self) -> Result<()> {
         self.state().bring_up()
     }
@@ -146,7 +154,8 @@ impl Link {
         self.ends.announce()
     }
 
-    /// Returns whether the interfaces of nodes are down with the link: at a switch only the port is.
+    /// Returns whether the interfaces of nodes are down with the link: at a switch only the port
+    /// is.
     pub(crate) fn is_down_at_nodes(&self) -> bool {
         self.is_down() && self.ends.only_port().is_none()
     }

@@ -13,12 +13,13 @@ use crate::observe::{
 };
 
 impl Link {
-    /// Captures what passes it; see [`CaptureGuard`].
+    /// Captures what passes the link; see [`CaptureGuard`].
     ///
-    /// A frame stands in the file once, as it was and when it was when it came to the link. Where the userspace wire carries the link,
-    /// what has happened to a frame is a comment there: why it was lost, which rule had its way; and what comes of it later (a duplicate, a
-    /// flipped bit, a loss on the way) stands in the file once more, with a comment. What goes from the link's first end to the second is
-    /// outbound.
+    /// A frame stands in the file once, as it was and when it was when it came to the link. Where
+    /// the userspace wire carries the link, a comment tells what happened to the frame: why it was
+    /// lost, which rule it met. What comes of the frame later (a duplicate, a flipped bit, a loss
+    /// on the way) stands in the file once more, with a comment. Frames from the link's first end
+    /// to the second are outbound.
     ///
     /// ```no_run
     /// # use snowglobe::topology::shape;
@@ -31,13 +32,20 @@ impl Link {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Errors
+    /// There is no trial, the link was removed, or the kernel refuses the capture.
     pub fn capture(&self) -> Result<CaptureGuard> {
         let mut guard = CaptureGuard::begin()?;
         self.capture_in(&mut guard)?;
         Ok(guard)
     }
 
-    /// Keeps what passes it from now on, as [packets](crate::observe::Packet) that the test can look at; see [`Recording`].
+    /// Keeps what passes the link from now on, as [packets](crate::observe::Packet) at which the
+    /// test can look; see [`Recording`].
+    ///
+    /// # Errors
+    /// The link was removed, or the kernel refuses the capture.
     pub fn record(&self) -> Result<Recording> {
         Recording::begin(self.name(), |listener| self.listen(listener))
     }
@@ -59,7 +67,8 @@ impl Link {
         }))
     }
 
-    /// Has a verdict on packets that match, for as long as the guard lives. The link is carried by the userspace wire from then on.
+    /// Gives a verdict on packets that match, for as long as the guard lives. The userspace wire
+    /// carries the link from then on.
     ///
     /// ```no_run
     /// # use snowglobe::prelude::*;
@@ -75,18 +84,20 @@ impl Link {
     /// ```
     ///
     /// # Errors
-    /// The match can never hold; the link was asked to be carried by netem; or the kernel refuses the other carrier.
+    /// No packet can ever match, the link was removed, netem was asked for, or the kernel refuses
+    /// the other carrier.
     pub fn rule(&self, matching: Match, verdict: Verdict) -> Result<RuleGuard> {
         let mut state = self.state();
         let patience = state.patience();
         let book = state.require_rules("packet rules")?;
         state.record_rulings(&book);
+        // A guard of rules needs the book and not the link, which may change carriers meanwhile.
         drop(state);
         RuleGuard::new(&book, matching, verdict, patience)
             .map_err(|e| LabError::observing_link(self.name(), e))
     }
 
-    /// Looks out for a packet from now on. The link is carried by the userspace wire from then on.
+    /// Looks out for a packet from now on. The userspace wire carries the link from then on.
     ///
     /// ```no_run
     /// # use snowglobe::prelude::*;
@@ -102,7 +113,7 @@ impl Link {
     /// ```
     ///
     /// # Errors
-    /// As those of [`rule`](Link::rule).
+    /// As [`rule`](Link::rule).
     pub fn expect(&self, matching: Match) -> Result<Expectation> {
         let book = self.state().require_rules("expectations")?;
         Expectation::new(&book, matching).map_err(|e| LabError::observing_link(self.name(), e))

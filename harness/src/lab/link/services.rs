@@ -50,6 +50,7 @@ pub(crate) struct WireNamespace {
 impl WireNamespace {
     /// Returns the namespace, made if there is none yet.
     pub(crate) fn get(&self) -> Result<Arc<OwnedFd>> {
+        // The lock is held while the namespace is made: two links must not make one each.
         let mut made = self.made.lock();
         match &*made {
             Some(namespace) => Ok(Arc::clone(namespace)),

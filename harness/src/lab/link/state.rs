@@ -1,7 +1,8 @@
 //! The state of a running link: what was asked for, what carries it, whether it is cut or down.
 //!
-//! Guards of faults, captures and the link itself change one link at the same time. So all of it is one
-//! value behind one lock, and each change brings what is asked for and what is in force together again.
+//! Guards of faults, captures and the link itself change one link at the same time. So all of it is
+//! one value behind one lock, and each change brings what is asked for and what is in force
+//! together again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,7 +99,8 @@ impl LinkState {
         LabError::removed(self.ends.subject())
     }
 
-    /// Returns the userspace wire. Whatever else carries the link is replaced by one, unless netem was asked for.
+    /// Returns the userspace wire. Whatever else carries the link is replaced by one, unless netem
+    /// was asked for.
     pub(crate) fn require_wire(&mut self, what_for: &str) -> Result<&WireHandle> {
         match &self.active {
             ActiveCarrier::Tap { .. } | ActiveCarrier::PacketSocket { .. } => {}
@@ -116,7 +118,8 @@ impl LinkState {
         self.active.wire().ok_or_else(|| self.removed())
     }
 
-    /// Returns the packet rules of the userspace wire, which [`require_wire`](Self::require_wire) finds or starts.
+    /// Returns the packet rules of the userspace wire, which [`require_wire`](Self::require_wire)
+    /// finds or starts.
     pub(crate) fn require_rules(&mut self, what_for: &str) -> Result<Arc<RuleBook>> {
         let wire = self.require_wire(what_for)?;
         Ok(Arc::clone(wire.rules()))
@@ -148,14 +151,15 @@ impl LinkState {
         &self.asked
     }
 
-    /// Asks for other impairments, and returns when they are in force. After an error the link is as before.
+    /// Asks for other impairments, and returns when they are in force. After an error the link is
+    /// as before.
     pub(crate) fn ask(&mut self, asked: [Impairment; 2]) -> Result<()> {
         let before = std::mem::replace(&mut self.asked, asked);
         let done = self.enforce();
         if done.is_err() {
             self.asked = before;
-            // The first error says what was refused. A second one would be about the same carrier, and
-            // the next change or removal of the link meets it again.
+            // The first error says what was refused. A second one would be about the same carrier,
+            // and the next change or removal of the link meets it again.
             let _ = self.enforce();
         }
         done
@@ -188,6 +192,7 @@ impl LinkState {
         }
         match &mut self.active {
             ActiveCarrier::Nobody => Err(self.removed()),
+            // A veth pair does nothing to packets, which is what is wanted.
             ActiveCarrier::Veth if wanted.iter().all(Impairment::is_none) => Ok(()),
             ActiveCarrier::Veth => self.switch_carrier(self.engine),
             ActiveCarrier::Tap { wire } | ActiveCarrier::PacketSocket { wire, .. } => {
@@ -198,6 +203,8 @@ impl LinkState {
             }
             ActiveCarrier::Netem { egress, .. } => {
                 let mtu = self.ends.cable().mtu;
+                // Only `Auto` may leave netem. Who asked for netem gets an error instead, from the
+                // check below.
                 if self.engine == Engine::Auto
                     && wanted.iter().any(|it| find_unsupported(it, mtu).is_some())
                 {
@@ -213,7 +220,8 @@ impl LinkState {
         }
     }
 
-    /// Replaces the carrier by one for `engine`. The folder `carrier` explains the order of the steps.
+    /// Replaces the carrier by one for `engine`. The folder `carrier` explains the order of the
+    /// steps.
     fn switch_carrier(&mut self, engine: Engine) -> Result<()> {
         let wanted = Direction::BOTH.map(|direction| self.wanted(direction));
         let namespace = self.services.wire_namespace();
@@ -224,7 +232,8 @@ impl LinkState {
         let before = std::mem::replace(&mut self.active, ActiveCarrier::Nobody);
         let from = before.kind();
         self.active = switch_carrier(&self.ends, namespace, before, carrier, &wanted, self.down)?;
-        // Faults come back before monitors, so that no capture shows a frame that a fault keeps out.
+        // Faults come back before monitors, so that no capture shows a frame that a fault keeps
+        // out.
         self.cuts.reapply(&self.ends, &self.active)?;
         for side in Side::BOTH {
             if let Some(stack) = self.ends.stack(side) {
@@ -240,7 +249,8 @@ impl LinkState {
         Ok(())
     }
 
-    /// Adds a listener for all frames, whatever carries them, and returns the number of its monitor.
+    /// Adds a listener for all frames, whatever carries them, and returns the number of its
+    /// monitor.
     pub(crate) fn listen(&mut self, listener: Arc<dyn Listener>) -> Result<u64> {
         let index = self.ends.device(Side::A).index;
         let mut monitor = Monitor::new(self.ends.name(), index, listener);
@@ -275,7 +285,8 @@ impl LinkState {
         self.cuts.cut(direction, &self.ends, &self.active)
     }
 
-    /// Counts one guard less that wants a direction cut. A link that was removed has nothing to heal.
+    /// Counts one guard less that wants a direction cut. A link that was removed has nothing to
+    /// heal.
     pub(crate) fn heal(&mut self, direction: Direction) -> Result<()> {
         if self.is_removed() {
             return Ok(());
@@ -294,6 +305,7 @@ impl LinkState {
         if self.down {
             return Ok(());
         }
+        // At a switch only the port goes down, so that the node keeps its addresses and routes.
         for side in self.ends.switched() {
             let mut batch = Batch::new();
             batch.set_down(self.ends.device(side));
@@ -309,7 +321,7 @@ impl LinkState {
         if !self.down {
             return Ok(());
         }
-        // The node's interface gets its carrier first: a port with no carrier opposite would not come up.
+        // The node's interface first, so that the node can answer as soon as its port is up.
         self.set_node_carrier(true)?;
         for side in self.ends.switched() {
             self.ends.raise(side)?;
@@ -318,10 +330,11 @@ impl LinkState {
         self.ends.await_up(&self.ends.switched())
     }
 
-    /// Takes the carrier from the node's interface, or gives it back, where a port at a switch goes down.
+    /// Takes the carrier from the node's interface, or gives it back, where a port at a switch goes
+    /// down.
     ///
-    /// A veth end loses its carrier when its peer goes down: veth(4). Other carriers stand between the port
-    /// and the node's interface, so that the node would not notice.
+    /// A veth end loses its carrier when its peer goes down: veth(4). Other carriers stand between
+    /// the port and the node's interface, so that the node would not notice.
     fn set_node_carrier(&self, on: bool) -> Result<()> {
         if self.ends.only_port().is_none() {
             return Ok(());
@@ -361,8 +374,8 @@ impl LinkState {
         detach(&self.ends, before)
     }
 
-    /// Ends the link with its lab, and returns how late its wire was. Guards of faults may live on, with
-    /// nothing to guard.
+    /// Ends the link with its lab, and returns how late its wire was. Guards of faults may live on,
+    /// with nothing to guard.
     pub(crate) fn close(&mut self) -> Option<Lateness> {
         let lateness = self.active.wire().map(WireHandle::lateness);
         self.monitors = Monitors::default();

@@ -35,7 +35,8 @@ pub struct Command<'n> {
 }
 
 impl Node {
-    /// A program to be run in the node: a path, or a name that is looked for in `PATH` and in the usual directories.
+    /// Makes a program to be run in the node. `program` is a path, or a name that is looked for in
+    /// `PATH` and in the usual directories.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command<'_> {
         Command {
             node: self,
@@ -43,7 +44,8 @@ impl Node {
         }
     }
 
-    /// What `command` would run here, to be run in the node: its program, arguments, environment and directory.
+    /// Makes the program that `command` would run here, to be run in the node: its arguments,
+    /// environment and directory.
     ///
     /// ```no_run
     /// # use snowglobe::Fixture;
@@ -69,7 +71,8 @@ impl Node {
         like
     }
 
-    /// Runs what the topology says runs when the node starts, and waits until it is ready.
+    /// Runs the commands that the topology has for the start of the node, and waits until they are
+    /// ready.
     pub(crate) fn run_commands(&self) -> Result<()> {
         for StartCommand {
             program,
@@ -145,60 +148,73 @@ impl Command<'_> {
         self
     }
 
-    /// Starts it in this directory of the node. Without one it is the test's, or `/` where the node has no such.
+    /// Sets the directory of the node in which the program starts. Otherwise that is the test's
+    /// directory, or `/` where the node does not have it.
     pub fn current_dir(&mut self, dir: impl AsRef<Path>) -> &mut Self {
         self.spec.dir = Some(dir.as_ref().to_owned());
         self
     }
 
-    /// Connects its standard input; to nothing unless said.
+    /// Connects the standard input; unless connected it is empty.
     pub fn stdin(&mut self, to: impl Into<Stdio>) -> &mut Self {
         self.spec.streams[0] = Some(to.into());
         self
     }
 
-    /// Connects its standard output.
+    /// Connects the standard output.
     pub fn stdout(&mut self, to: impl Into<Stdio>) -> &mut Self {
         self.spec.streams[1] = Some(to.into());
         self
     }
 
-    /// Connects its standard error.
+    /// Connects the standard error.
     pub fn stderr(&mut self, to: impl Into<Stdio>) -> &mut Self {
         self.spec.streams[2] = Some(to.into());
         self
     }
 
-    /// Runs it as this user and group of the node, where those ids are mapped.
+    /// Sets the user and group of the node as which the program runs, where these ids are mapped.
     pub fn user(&mut self, uid: u32, gid: u32) -> &mut Self {
         self.spec.ids = Some((uid, gid));
         self
     }
 
-    /// Says what happens to it if it still runs when the lab is dropped.
+    /// Sets what happens to the program if it still runs when the lab is dropped.
     pub fn on_drop(&mut self, what: OnDrop) -> &mut Self {
         self.spec.on_drop = what;
         self
     }
 
-    /// Its failure is expected: nobody waits for it, and the trial does not fail if it does.
+    /// Allows the program to fail: the trial does not fail with it, even if nobody waits for the
+    /// program.
     pub fn may_die(&mut self) -> &mut Self {
         self.spec.may_die = true;
         self
     }
 
-    /// Starts it; returns when it has begun. What it writes goes to the trial's output unless said otherwise.
+    /// Starts the program, and returns when it has begun. Its output goes to the trial's output
+    /// unless connected otherwise.
+    ///
+    /// # Errors
+    /// The program cannot be run, or the node does not run.
     pub fn spawn(&mut self) -> Result<Process> {
         self.start([Stdio::Null, Stdio::Log, Stdio::Log])
     }
 
-    /// Runs it to its end, and gives what it wrote. Its failure is the caller's matter.
+    /// Runs the program to its end, and returns what it wrote. An exit code other than zero is no
+    /// error.
+    ///
+    /// # Errors
+    /// The program cannot be run, or the node does not run.
     pub fn output(&mut self) -> Result<Output> {
         self.start([Stdio::Null, Stdio::Piped, Stdio::Piped])?
             .wait_with_output()
     }
 
-    /// Runs it to its end. Its failure is the caller's matter.
+    /// Runs the program to its end. An exit code other than zero is no error.
+    ///
+    /// # Errors
+    /// The program cannot be run, or the node does not run.
     pub fn status(&mut self) -> Result<ExitStatus> {
         self.start([Stdio::Null, Stdio::Log, Stdio::Log])?.wait()
     }
@@ -209,6 +225,7 @@ impl Command<'_> {
             Some(env) => env.clone(),
             None => std::env::vars_os().collect(),
         };
+        // Last, and only where the test has not set the variable itself.
         env.extend(node.key_log().variable(node, &env));
         let name = spec.name();
         let launch = Launch::prepare(spec, node.name(), &env, defaults)?;

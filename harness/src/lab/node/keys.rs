@@ -12,13 +12,14 @@ use crate::observe::{CaptureSession, KEY_LOG, KEY_LOG_VARIABLE, open_key_log};
 
 /// The file of TLS keys in a node, once a capture reads it.
 #[derive(Debug, Default)]
-pub(crate) struct KeyLog {
+pub(crate) struct NodeKeyLog {
     /// The first process whose file is read: after a restart the node has another `/tmp`.
     read_of: Lock<Option<u32>>,
 }
 
-impl KeyLog {
-    /// Returns the variable that a program of `node` needs, if there is a capture and `env` lacks it.
+impl NodeKeyLog {
+    /// Returns the variable that a program of `node` needs, if there is a capture and `env` lacks
+    /// it.
     pub(crate) fn variable(
         &self,
         node: &Node,
@@ -40,7 +41,8 @@ impl KeyLog {
         };
         let mut read_of = self.read_of.lock();
         if *read_of != Some(pid) {
-            // A root filesystem may have no `/tmp` that the test may write to. Then there is no log.
+            // A root filesystem may have no `/tmp` that the test may write to. Then there is no
+            // log.
             let Ok(Ok(file)) = node.try_run(open_key_log) else {
                 return false;
             };

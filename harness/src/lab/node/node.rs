@@ -1,7 +1,7 @@
 //! A node of a running lab, as a test sees it: names, addresses, captures, waits.
 //!
-//! The other files of the folder hold what a node does: `life` stops and starts its processes, `visit`
-//! takes threads and futures of the test into it, `command` runs programs.
+//! The other files of the folder hold what a node does: `life` stops and starts its processes,
+//! `visit` takes threads and futures of the test into it, `command` runs programs.
 
 use std::ffi::CString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -16,8 +16,8 @@ use crate::kernel::netlink::{if_indextoname, if_nametoindex};
 use crate::kernel::netns::Netns;
 use crate::kernel::sync::{Lock, SharedLock};
 use crate::lab::error::{LabError, NodeState, Result};
-use crate::lab::first_process::FirstProcess;
-use crate::lab::node::keys::KeyLog;
+use crate::lab::first_process::FirstProcessHandle;
+use crate::lab::node::keys::NodeKeyLog;
 #[cfg(feature = "tokio")]
 use crate::lab::node::runtime::Runtime;
 use crate::lab::node::services::NodeServices;
@@ -42,13 +42,13 @@ pub struct Node {
     request: NodeRequest,
     start_commands: Vec<StartCommand>,
     /// Nothing between a crash and a restart.
-    first_process: SharedLock<Option<FirstProcess>>,
+    first_process: SharedLock<Option<FirstProcessHandle>>,
     stack: Arc<Stack>,
     programs: Programs,
     services: NodeServices,
     removed: AtomicBool,
     captured: CapturedInterfaces,
-    key_log: KeyLog,
+    key_log: NodeKeyLog,
     #[cfg(feature = "tokio")]
     runtime: Lock<Option<Runtime>>,
 }
@@ -58,7 +58,7 @@ impl Node {
         topology: &Topology,
         plan: &NodePlan,
         request: NodeRequest,
-        first_process: FirstProcess,
+        first_process: FirstProcessHandle,
         stack: Arc<Stack>,
         services: NodeServices,
     ) -> Self {
@@ -77,31 +77,31 @@ impl Node {
             services,
             removed: AtomicBool::new(false),
             captured: CapturedInterfaces::default(),
-            key_log: KeyLog::default(),
+            key_log: NodeKeyLog::default(),
             #[cfg(feature = "tokio")]
             runtime: Lock::new(None),
         }
     }
 
-    /// Its id in the topology.
+    /// Returns the id of the node in the topology.
     pub fn id(&self) -> NodeId {
         self.id
     }
 
-    /// Its name for people: `bob`, or `web/app` for a container.
+    /// Returns the name of the node: `bob`, or `web/app` for a container.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What `hostname` says in it: its name, or its pod's.
+    /// Returns what `hostname` says in the node: the name of the node, or of its pod.
     pub fn hostname(&self) -> &str {
         &self.hostname
     }
 
-    /// The address that its name stands for: IPv4 if it has one.
+    /// Returns the address for which the name stands: IPv4 if the node has one.
     ///
     /// # Panics
-    /// If it has no interface.
+    /// The node has no interface.
     pub fn ip(&self) -> IpAddr {
         *self
             .stack
@@ -110,7 +110,7 @@ impl Node {
             .unwrap_or_else(|| panic!("node `{}` has no address: no link leads to it", self.name))
     }
 
-    /// The IPv4 address that its name stands for.
+    /// Returns the IPv4 address for which the name stands.
     pub fn ipv4(&self) -> Option<Ipv4Addr> {
         self.stack.primary().into_iter().find_map(|ip| match ip {
             IpAddr::V4(v4) => Some(v4),
@@ -118,7 +118,7 @@ impl Node {
         })
     }
 
-    /// The IPv6 address that its name stands for.
+    /// Returns the IPv6 address for which the name stands.
     pub fn ipv6(&self) -> Option<Ipv6Addr> {
         self.stack.primary().into_iter().find_map(|ip| match ip {
             IpAddr::V6(v6) => Some(v6),
@@ -126,22 +126,24 @@ impl Node {
         })
     }
 
-    /// Whether its first process runs: not so after [`crash`](Node::crash) and before [`restart`](Node::restart).
+    /// Returns whether the first process runs. It does not between [`crash`](Node::crash) and
+    /// [`restart`](Node::restart).
     pub fn is_running(&self) -> bool {
         let first = self.first_process.read();
         first.as_ref().is_some_and(|first| !first.is_dead())
     }
 
-    /// The number of its first process, as the trial numbers processes.
+    /// Returns the process id of the first process, in the PID namespace of the trial.
     pub fn pid(&self) -> Option<u32> {
         let first = self.first_process.read();
-        first.as_ref().map(FirstProcess::pid)
+        first.as_ref().map(FirstProcessHandle::pid)
     }
 
-    /// Captures what leaves and arrives by an interface of it, such as `eth0` or `lo`; see [`CaptureGuard`].
+    /// Captures what leaves and arrives by an interface of the node, such as `eth0` or `lo`; see
+    /// [`CaptureGuard`].
     ///
     /// # Errors
-    /// It has no such interface.
+    /// There is no such interface, there is no trial, or the kernel refuses the capture.
     pub fn capture(&self, interface: &str) -> Result<CaptureGuard> {
         let mut guard = CaptureGuard::begin()?;
         let (index, interface) = self.find_interface(interface)?;
@@ -157,7 +159,8 @@ impl Node {
         Ok(guard)
     }
 
-    /// Its index, and the name that the kernel has for it: it may have been asked for by another.
+    /// Returns the index of an interface, and the name that the kernel has for it: `name` may be an
+    /// alternative name.
     fn find_interface(&self, name: &str) -> Result<(u32, String)> {
         let found = Netns::visit(self.stack().require_netns()?, || {
             let index = if_nametoindex(name)?;
@@ -170,10 +173,13 @@ impl Node {
             .map_err(|errno| LabError::refused(what(), errno))?;
         Ok((index, canonical.to_string_lossy().into_owned()))
     }
-    /// Waits until `condition`, looked at in the node, holds.
+    /// Waits until `condition`, which is looked at in the node, holds.
+    ///
+    /// # Errors
+    /// The condition does not hold in time. The error tells what was seen last.
     ///
     /// # Panics
-    /// If `condition` does, or the node is not running.
+    /// `condition` panics, or the node is not running.
     pub fn wait_until<C: Condition<Value: Send> + Send>(
         &self,
         condition: impl FnMut() -> C + Send,
@@ -182,7 +188,10 @@ impl Node {
         self.run(move || wait_until(limit, condition))
     }
 
-    /// Waits until something listens on a TCP port of the node. Nothing is sent to it.
+    /// Waits until something listens on a TCP port of the node. Nothing is sent to the port.
+    ///
+    /// # Errors
+    /// Nothing listens in time, or the node was removed.
     pub fn wait_for_port(&self, port: u16) -> Result<()> {
         let limit = self.patience().limit();
         let deadline = Instant::now() + limit;
@@ -242,7 +251,7 @@ impl Node {
         self.services.output_reader()
     }
 
-    pub(crate) fn key_log(&self) -> &KeyLog {
+    pub(crate) fn key_log(&self) -> &NodeKeyLog {
         &self.key_log
     }
 
@@ -252,15 +261,19 @@ impl Node {
     }
 
     /// Replaces the first process, and returns the one before.
-    pub(crate) fn replace_first_process(&self, with: Option<FirstProcess>) -> Option<FirstProcess> {
+    pub(crate) fn replace_first_process(
+        &self,
+        with: Option<FirstProcessHandle>,
+    ) -> Option<FirstProcessHandle> {
         std::mem::replace(&mut *self.first_process.write(), with)
     }
 
-    /// Does something with the first process; `what` is the verb of an error, without the node's name.
+    /// Does something with the first process; `what` is the verb of an error, without the node's
+    /// name.
     pub(crate) fn with_first_process<T>(
         &self,
         what: &str,
-        work: impl FnOnce(&FirstProcess) -> crate::kernel::Result<T>,
+        work: impl FnOnce(&FirstProcessHandle) -> crate::kernel::Result<T>,
     ) -> Result<T> {
         let first = self.first_process.read();
         let explain = || format!("{what} `{}`", self.name);

@@ -27,6 +27,7 @@ impl Runtime {
             LabError::io(format!("start a runtime in node `{}`", node.name()), &e)
         };
         let (stop, stopped) = tokio::sync::oneshot::channel();
+        // The caller waits until the thread is in the node: a future must never run outside of it.
         let (ready, started) = mpsc::channel();
         let name = node.name().to_owned();
         let pidfd = node.with_first_process("enter node", |first| {
@@ -36,6 +37,8 @@ impl Runtime {
         let thread = thread::Builder::new()
             .name(name)
             .spawn(move || {
+                // The thread enters before the runtime is made: the threads that a runtime starts
+                // inherit the namespaces.
                 let built = enter(pidfd.as_fd())
                     .map_err(std::io::Error::from)
                     .and_then(|()| {

@@ -14,14 +14,17 @@ use crate::lab::node::visitors::enter;
 use crate::trial::running;
 
 impl Node {
-    /// Runs `work` in the node and gives back what it gives. It may borrow; a panic in it is a panic here.
+    /// Runs `work` in the node and returns its value. `work` may borrow; a panic in `work` is a
+    /// panic here.
     ///
-    /// It runs on another thread, which is in the node's network, mount, UTS and IPC namespaces: names resolve as they do in the node,
-    /// files are the node's. A socket that it makes stays in the node wherever it is used. The thread has the caller's working directory
-    /// (where the node has that), umask, signal mask and capabilities.
+    /// `work` runs on another thread, which is in the node's network, mount, UTS and IPC
+    /// namespaces: names resolve as they do in the node, and files are the node's. A socket that
+    /// `work` makes stays in the node wherever it is used. The thread has the caller's working
+    /// directory (where the node has that directory), umask, signal mask and capabilities.
     ///
-    /// It may be a thread that was in this node before: its thread-local values may be there still, and what a closure cannot be seen to
-    /// have done to its thread, like giving up rights by Landlock. A thread that is started in the closure is new, and in the node too.
+    /// The thread may have been in this node before. Its thread-local values may be there still,
+    /// and so may what a closure cannot be seen to have done to its thread, like giving up rights
+    /// by Landlock. A thread that the closure starts is new, and in the node too.
     ///
     /// ```no_run
     /// # use std::net::{TcpListener, TcpStream};
@@ -36,7 +39,7 @@ impl Node {
     /// ```
     ///
     /// # Panics
-    /// If `work` does, or the node is not running.
+    /// `work` panics, or the node is not running.
     #[track_caller]
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         match self.try_run(work) {
@@ -45,9 +48,15 @@ impl Node {
         }
     }
 
-    /// As [`run`](Node::run), with an error where the node cannot be entered.
+    /// Runs `work` in the node, as [`run`](Node::run) does, with an error where the node cannot be
+    /// entered.
+    ///
+    /// # Errors
+    /// The node is not running, or no thread can be started.
     pub fn try_run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
         let own = running::is_own_thread();
+        // The thread gets a working directory of its own when it enters the mount namespace, and
+        // that is the root.
         let here = std::env::current_dir();
         let umask = umask();
         let visit = || {
@@ -64,8 +73,10 @@ impl Node {
         }
     }
 
-    /// Runs a future in the node, on a runtime whose thread lives there. That is started by the first call and ends with the lab; a
-    /// node in which nothing is spawned has none.
+    /// Runs a future in the node, on a runtime whose thread lives there.
+    ///
+    /// The first call starts the runtime, which ends with the lab. A node in which nothing is
+    /// spawned has none.
     ///
     /// ```no_run
     /// # use snowglobe::TestResult;
@@ -83,7 +94,7 @@ impl Node {
     /// ```
     ///
     /// # Panics
-    /// If the node is not running.
+    /// The node is not running.
     #[cfg(feature = "tokio")]
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>

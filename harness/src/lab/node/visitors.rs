@@ -1,7 +1,9 @@
-//! Threads that were in a node, kept for the next visit: to start one costs more than to wake one.
+//! Threads that were in a node, kept for the next visit: to start a thread costs more than to wake
+//! one.
 //!
-//! While it waits, such a thread is at home: it holds nothing of a node that crashes or is removed meanwhile. It is used
-//! again only where a new thread would be the same: see [`Traits`].
+//! A waiting thread is at home, in the test's own namespaces. So it holds nothing of a node that
+//! crashes or is removed meanwhile. A thread is used again only where a new thread would be the
+//! same: see [`Traits`].
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::thread;
@@ -13,15 +15,16 @@ use crate::kernel::thread::scoped_worker::ScopedWorker;
 use crate::kernel::thread::{ThreadTraits, go_home, show_as};
 use crate::lab::error::{LabError, Result};
 
-/// Those of a lab.
+/// Threads of a lab that wait for the next visit.
 #[derive(Debug)]
 pub(crate) struct Visitors {
+    /// The pidfd of the test's process, by which a thread goes home.
     home: OwnedFd,
-    /// The one that has waited for longest comes first.
+    /// The waiting threads; the one that has waited for longest comes first.
     idle: Lock<Vec<Visitor>>,
 }
 
-/// One that waits; or, taken out, visits.
+/// A thread that waits or, taken out, visits.
 #[derive(Debug)]
 struct Visitor {
     node: String,
@@ -29,7 +32,7 @@ struct Visitor {
     worker: ScopedWorker,
 }
 
-/// So many wait in all, however many nodes there are.
+/// Number of threads that wait at most, however many nodes there are.
 const IDLE: usize = 8;
 
 impl Visitors {
@@ -42,14 +45,18 @@ impl Visitors {
         })
     }
 
-    /// Does `work` on a thread with the name of the node, as a new one would be, had the calling thread started it; `work` sees to
-    /// where it is. An error is the payload of a panic.
+    /// Runs `work` on a thread with the name of the node. The thread is as a new one would be that
+    /// the calling thread had started; `work` takes the thread to where it should be.
+    ///
+    /// The inner error is the payload of a panic.
     pub(crate) fn visit<T: Send>(
         &self,
         node: &str,
         work: impl FnOnce() -> T + Send,
     ) -> Result<thread::Result<T>> {
         let failed = |e| LabError::io(format!("start a thread for node `{node}`"), &e);
+        // Traits are what a new thread inherits from the caller: signal mask, capabilities,
+        // processors. A thread with others is no substitute.
         let traits = ThreadTraits::current().map_err(|e| failed(e.into()))?;
         let mut visitor = match self.take(node, &traits) {
             Some(visitor) => visitor,
@@ -66,6 +73,7 @@ impl Visitors {
             let value = work();
             // Whoever looks for what hangs is not to take it for something in the node.
             show_as("idle");
+            // A thread that does not get home, or whose traits have changed, is ended and not kept.
             as_new = go_home(&self.home).is_ok() && ThreadTraits::current().as_ref() == Ok(traits);
             value
         });
@@ -85,19 +93,22 @@ impl Visitors {
     fn keep(&self, visitor: Visitor) {
         let mut idle = self.idle.lock();
         idle.push(visitor);
+        // The lock is released before a surplus thread is joined, which takes as long as the thread
+        // needs to end.
         let surplus = (idle.len() > IDLE).then(|| idle.remove(0));
         drop(idle);
         drop(surplus);
     }
 
-    /// Ends all that wait.
+    /// Ends all threads that wait.
     pub(crate) fn dismiss(&self) {
         let idle = std::mem::take(&mut *self.idle.lock());
         drop(idle);
     }
 }
 
-/// Takes the calling thread into the namespaces of a process that a thread can change: all but PID and user.
+/// Takes the calling thread into the namespaces of a process that a thread can change: all but PID
+/// and user.
 pub(crate) fn enter(pidfd: BorrowedFd<'_>) -> crate::kernel::Result<()> {
     // setns(2): a thread that shares its root and working directory with others (CLONE_FS) cannot
     // enter another mount namespace.

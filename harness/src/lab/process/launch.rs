@@ -1,9 +1,9 @@
-//! How a program starts in a node.
+//! Starts programs in nodes.
 //!
-//! The test process cannot fork a child into a node's PID namespace: setns(2) changes that namespace
-//! only for later children, and threads could not be started any more. So the node's first process
-//! forks the program. The lab sends a command with the program's descriptors, and hears from the
-//! forked child on a channel of its own.
+//! The test process cannot fork a child into a node's PID namespace: setns(2) changes that
+//! namespace only for later children, and threads could not be started any more. So the node's
+//! first process forks the program. The lab sends a command with the program's descriptors, and
+//! hears from the forked child on a channel of its own.
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
@@ -17,10 +17,10 @@ use crate::kernel::errno::Errno;
 use crate::kernel::fd::pipe;
 use crate::kernel::message_channel::MessageChannel;
 use crate::lab::error::{LabError, LabErrorKind, NodeState, Result};
-use crate::lab::first_process::FirstProcess;
+use crate::lab::first_process::FirstProcessHandle;
 use crate::lab::process::log::Log;
 use crate::lab::process::output_reader::{OutputReader, read_all};
-use crate::lab::process::process::Pipes;
+use crate::lab::process::process::ProgramPipes;
 use crate::lab::process::program::{ProgramSpec, Stdio};
 use crate::lab::process::running::{Running, Started};
 use crate::sandbox::protocol::EdgeMessage;
@@ -34,7 +34,8 @@ pub(crate) struct Launch {
     command: NodeCommand,
     /// Our end of the channel on which the program's start and end are reported.
     reports: MessageChannel,
-    /// The descriptors that go to the node: the other end of the channel, then the program's streams.
+    /// The descriptors that go to the node: the other end of the channel, then the program's
+    /// streams.
     given: Vec<OwnedFd>,
     /// Our ends of piped streams: standard input, output and error.
     ours: [Option<OwnedFd>; 3],
@@ -53,6 +54,8 @@ impl Launch {
         let verb = format!("run `{}` on `{node}`", spec.program.to_string_lossy());
         let failed = |e| LabError::refused(verb.clone(), e);
         let program = described(spec, env, &verb)?;
+        // A channel for each program: the first process of the node tells of the end on it, and its
+        // death closes the channel.
         let (reports, theirs) = MessageChannel::pair().map_err(failed)?;
         let mut given = vec![OwnedFd::from(theirs)];
         let mut ours = [None, None, None];
@@ -76,7 +79,7 @@ impl Launch {
     }
 
     /// Sends the program to the first process of the node.
-    pub(crate) fn send(&self, first: &FirstProcess) -> crate::kernel::Result<()> {
+    pub(crate) fn send(&self, first: &FirstProcessHandle) -> crate::kernel::Result<()> {
         let fds: Vec<i32> = self.given.iter().map(AsRawFd::as_raw_fd).collect();
         first.ask(&self.command, &fds)
     }
@@ -88,7 +91,7 @@ impl Launch {
         label: String,
         reader: &OutputReader,
         journal: &Arc<Journal>,
-    ) -> Result<(Arc<Running>, Pipes)> {
+    ) -> Result<(Arc<Running>, ProgramPipes)> {
         let Self {
             node,
             verb,
@@ -126,7 +129,7 @@ impl Launch {
         let running = Arc::new(running);
         let watched = reader.watch(Arc::clone(&running));
         watched.map_err(|e| LabError::io(format!("watch `{}`", running.label()), &e))?;
-        let pipes = Pipes {
+        let pipes = ProgramPipes {
             stdin,
             stdout,
             stderr,
@@ -171,6 +174,7 @@ fn described(
         c_text(text).ok_or_else(nul)
     };
     let pair = |(key, value): (&OsString, &OsString)| {
+        // execve(2) takes the environment as strings of the form KEY=value.
         let mut pair = key.clone();
         pair.push("=");
         pair.push(value);
@@ -195,6 +199,7 @@ fn described(
 fn connect(to: Stdio, input: bool) -> crate::kernel::Result<(Option<OwnedFd>, OwnedFd)> {
     match to {
         Stdio::Null => {
+            // Opened here and not in the node, whose root filesystem may have no /dev/null.
             let null = File::options().read(true).write(true).open("/dev/null");
             Ok((
                 None,
@@ -213,11 +218,13 @@ fn connect(to: Stdio, input: bool) -> crate::kernel::Result<(Option<OwnedFd>, Ow
     }
 }
 
-/// Reads two pipes to their ends. A program may fill either first, so both are read at the same time.
+/// Reads two pipes to their ends. A program may fill either first, so both are read at the same
+/// time.
 pub(crate) fn read_both(
     stdout: Option<OwnedFd>,
     stderr: Option<OwnedFd>,
 ) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
+    // With one pipe no second thread is needed.
     if stderr.is_none() {
         return Ok((read_all(stdout)?, Vec::new()));
     }

@@ -10,13 +10,13 @@ use crate::kernel::sync::{Lock, Notifier};
 /// A line that a program wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// Where to.
+    /// The stream to which the line was written.
     pub stream: Stream,
-    /// Without the end of the line; what is not UTF-8 is replaced.
+    /// The line without its end. Bytes that are not UTF-8 are replaced.
     pub text: String,
 }
 
-/// So many lines are kept of each program; the oldest go first.
+/// Number of lines that are kept of each program; the oldest go first.
 const KEPT: usize = 10_000;
 
 /// The lines that one program has written.
@@ -31,9 +31,9 @@ pub(crate) struct Log {
 #[derive(Debug, Default)]
 struct LogState {
     lines: VecDeque<Line>,
-    /// How many were let go.
+    /// Number of lines that were dropped.
     gone: usize,
-    /// Streams that are still open.
+    /// Number of streams that are still open.
     open: usize,
 }
 
@@ -73,13 +73,15 @@ impl Log {
         self.changed.notify_all();
     }
 
-    /// All lines that are kept.
+    /// Returns all lines that are kept.
     pub(crate) fn lines(&self) -> Vec<Line> {
         self.state.lock().lines.iter().cloned().collect()
     }
 
-    /// The line of this number, counted from the beginning, once it is there: `Ok(None)` if it never will be, and an error
-    /// with the number of lines at the deadline.
+    /// Waits for the line of a number, counted from the beginning. Returns `Ok(None)` if the line
+    /// will never be there.
+    ///
+    /// The error is the number of lines at the deadline.
     pub(crate) fn line(
         &self,
         number: usize,
@@ -105,7 +107,8 @@ impl Log {
         }
     }
 
-    /// Waits until all that was written has been read; somebody else may hold the outputs open.
+    /// Waits until all that was written has been read, or until `deadline`: another process may
+    /// hold the outputs open.
     pub(crate) fn wait_for_end(&self, deadline: Instant) {
         let mut state = self.state.lock();
         loop {
@@ -117,7 +120,7 @@ impl Log {
         }
     }
 
-    /// The last lines, for an error.
+    /// Returns the last lines, for an error.
     pub(crate) fn tail(&self) -> String {
         let state = self.state.lock();
         let last: Vec<&str> = state

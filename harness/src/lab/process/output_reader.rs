@@ -171,8 +171,8 @@ impl Pump {
         }
     }
 
-    /// Waits for output, for the end of a program, or to be woken. Answers for each pipe, then for each program, then for the
-    /// waker.
+    /// Waits for output, for the end of a program, or to be woken. Answers for each pipe, then for
+    /// each program, then for the waker.
     fn wait(&self, left: Option<Duration>) -> crate::kernel::Result<Vec<bool>> {
         let mut fds = PollSet::new();
         for pipe in &self.pipes {
@@ -188,7 +188,8 @@ impl Pump {
         fds.wait(left)
     }
 
-    /// Reads what is there. Returns the logs of the programs that had written something, or closed a pipe.
+    /// Reads what is there. Returns the logs of the programs that had written something, or closed
+    /// a pipe.
     fn read(&mut self, ready: &[bool]) -> Vec<Arc<Log>> {
         let mut busy = Vec::new();
         let mut ready = ready.iter();
@@ -203,8 +204,8 @@ impl Pump {
         busy
     }
 
-    /// Tells the journal of the programs that have ended. A program that was `busy` just now may have
-    /// written more than was read, so that its end is told in a later round.
+    /// Tells the journal of the programs that have ended. A program that was `busy` just now may
+    /// have written more than was read, so that its end is told in a later round.
     fn tell_ends(&mut self, busy: &[Arc<Log>]) {
         let Self {
             programs, journal, ..
@@ -225,7 +226,8 @@ impl Pump {
         });
     }
 
-    /// Takes over new pipes and programs. Notes the end of the lab when the other end of the channel is closed.
+    /// Takes over new pipes and programs. Notes the end of the lab when the other end of the
+    /// channel is closed.
     fn take_arrivals(&mut self) {
         if self.end.is_none()
             && crate::kernel::poll::is_readable(self.waker.as_fd())

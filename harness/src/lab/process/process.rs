@@ -19,8 +19,9 @@ use crate::lab::stack::stack::Stack;
 
 /// A program that runs in a node, as [`std::process::Child`] is one that runs here.
 ///
-/// Dropping it leaves the program running, until the lab is dropped. If it ends before that, and badly, and nobody has waited
-/// for it, killed it or said that it [may](crate::lab::Command::may_die), the trial fails.
+/// Dropping a process leaves the program running, until the lab is dropped. The trial fails if the
+/// program ends badly before that, unless the test has waited for it, killed it or said that it
+/// [may die](crate::lab::Command::may_die).
 #[derive(Debug)]
 pub struct Process {
     /// The writing end of its standard input, if that is piped.
@@ -32,13 +33,13 @@ pub struct Process {
     running: Arc<Running>,
     stack: Arc<Stack>,
     patience: Patience,
-    /// The next line that [`lines`](Process::lines) gives.
+    /// Number of the next line that [`lines`](Process::lines) gives.
     read: usize,
 }
 
 /// Our ends of the pipes to a program.
 #[derive(Debug)]
-pub(crate) struct Pipes {
+pub(crate) struct ProgramPipes {
     pub(crate) stdin: Option<OwnedFd>,
     pub(crate) stdout: Option<OwnedFd>,
     pub(crate) stderr: Option<OwnedFd>,
@@ -47,11 +48,11 @@ pub(crate) struct Pipes {
 impl Process {
     pub(crate) fn new(
         running: Arc<Running>,
-        pipes: Pipes,
+        pipes: ProgramPipes,
         stack: &Arc<Stack>,
         patience: &Patience,
     ) -> Self {
-        let Pipes {
+        let ProgramPipes {
             stdin,
             stdout,
             stderr,
@@ -67,18 +68,22 @@ impl Process {
         }
     }
 
-    /// Its number, as its node numbers processes.
+    /// Returns the process id, in the PID namespace of the node.
     pub fn id(&self) -> u32 {
         self.running.pid()
     }
 
-    /// How the capture names it: `bob/nginx`.
+    /// Returns the name by which the trial's output calls the program: `bob/nginx`.
     pub fn label(&self) -> &str {
         self.running.label()
     }
 
-    /// Waits for its end, after closing its standard input.
+    /// Waits for the end of the program, after closing its standard input.
+    ///
+    /// # Errors
+    /// The end of the program cannot be waited for.
     pub fn wait(&mut self) -> Result<ExitStatus> {
+        // As in std: a program that reads its input to the end would wait for ever.
         drop(self.stdin.take());
         self.running.expect();
         let status = self.running.ended_by(None);
@@ -87,7 +92,10 @@ impl Process {
         })
     }
 
-    /// How it ended, if it has.
+    /// Returns how the program ended, if it has.
+    ///
+    /// # Errors
+    /// There are none at present; the signature is that of [`std::process::Child::try_wait`].
     pub fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
         let status = self.running.ended();
         if status.is_some() {
@@ -96,7 +104,10 @@ impl Process {
         Ok(status)
     }
 
-    /// Waits for its end, but not longer than `limit`; then the error says what it wrote last.
+    /// Waits for the end of the program, but not longer than `limit`.
+    ///
+    /// # Errors
+    /// The program does not end in time. The error tells what it wrote last.
     pub fn wait_timeout(&mut self, limit: Duration) -> Result<ExitStatus> {
         drop(self.stdin.take());
         let status = self.running.ended_by(Some(Instant::now() + limit));
@@ -112,7 +123,10 @@ impl Process {
         })
     }
 
-    /// Waits for its end, and gives what came through its pipes meanwhile.
+    /// Waits for the end of the program, and returns what came through its pipes meanwhile.
+    ///
+    /// # Errors
+    /// A pipe cannot be read.
     pub fn wait_with_output(mut self) -> Result<Output> {
         drop(self.stdin.take());
         self.running.expect();
@@ -129,17 +143,27 @@ impl Process {
         })
     }
 
-    /// Kills it by `SIGKILL`.
+    /// Kills the program by `SIGKILL`.
+    ///
+    /// # Errors
+    /// The kernel refuses the signal.
     pub fn kill(&mut self) -> Result<()> {
         self.signal(Signal::SIGKILL as i32)
     }
 
-    /// Asks it to end, by `SIGTERM`.
+    /// Asks the program to end, by `SIGTERM`.
+    ///
+    /// # Errors
+    /// The kernel refuses the signal.
     pub fn terminate(&mut self) -> Result<()> {
         self.signal(Signal::SIGTERM as i32)
     }
 
-    /// Sends it a signal, by number (`libc::SIGHUP` is 1). It may end of it without the trial failing.
+    /// Sends a signal to the program, by number (`libc::SIGHUP` is 1). The program may end of it
+    /// without the trial failing.
+    ///
+    /// # Errors
+    /// The kernel refuses the signal. A program that has ended is no error, as in std.
     pub fn signal(&mut self, number: i32) -> Result<()> {
         self.running.expect();
         match self.running.signal(number) {
@@ -151,12 +175,14 @@ impl Process {
         }
     }
 
-    /// What it wrote so far, if its outputs go to the trial's (as they do unless said otherwise).
+    /// Returns what the program wrote so far, if its outputs go to the trial's output, as they do
+    /// unless connected otherwise.
     pub fn log(&self) -> Vec<Line> {
         self.running.log().lines()
     }
 
-    /// The lines that it writes, as they come, from the first on; ends when it has closed its outputs.
+    /// Returns the lines that the program writes, as they come, from the first on. The iterator
+    /// ends when the program has closed its outputs.
     pub fn lines(&mut self) -> impl Iterator<Item = Line> + '_ {
         std::iter::from_fn(move || {
             let line = self.running.log().line(self.read, None).ok().flatten()?;
@@ -165,7 +191,11 @@ impl Process {
         })
     }
 
-    /// Waits until it writes a line that contains `text`, and gives that line; earlier lines count.
+    /// Waits until the program writes a line that contains `text`, and returns the line. Earlier
+    /// lines count.
+    ///
+    /// # Errors
+    /// The program ends first, or no such line comes in time.
     pub fn wait_for_log(&self, text: &str) -> Result<Line> {
         let limit = self.patience.limit();
         let deadline = Instant::now() + limit;
@@ -183,7 +213,12 @@ impl Process {
         unreachable!("numbers do not end")
     }
 
-    /// Waits until something listens on a TCP port of its node. Nothing is sent there. If it ends meanwhile, the error says how.
+    /// Waits until something listens on a TCP port of the program's node. Nothing is sent to the
+    /// port.
+    ///
+    /// # Errors
+    /// The program ends badly first, or nothing listens in time. The error tells what the program
+    /// wrote last.
     pub fn wait_for_port(&self, port: u16) -> Result<()> {
         let limit = self.patience.limit();
         let deadline = Instant::now() + limit;

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
-/// What a stream of a program is connected to.
+/// The thing to which a stream of a program is connected.
 #[derive(Debug)]
 pub enum Stdio {
     /// Nothing.
@@ -48,31 +48,31 @@ impl From<OwnedFd> for Stdio {
 /// What happens to a program that still runs when its lab is dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnDrop {
-    /// It is asked to end by `SIGTERM`, and killed if it has not after a second.
+    /// The program is asked to end by `SIGTERM`, and killed if it has not ended after a second.
     #[default]
     Terminate,
-    /// It is killed.
+    /// The program is killed at once.
     Kill,
 }
 
-/// How a program ended, and what it wrote.
+/// The end of a program, and the output of the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
-    /// Its exit code or signal.
+    /// The exit code or signal.
     pub status: ExitStatus,
-    /// What it wrote to its standard output.
+    /// The bytes that the program wrote to its standard output.
     pub stdout: Vec<u8>,
-    /// What it wrote to its standard error.
+    /// The bytes that the program wrote to its standard error.
     pub stderr: Vec<u8>,
 }
 
 impl Output {
-    /// Its standard output as text.
+    /// Returns the standard output as text.
     pub fn stdout_str(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
 
-    /// Its standard error as text.
+    /// Returns the standard error as text.
     pub fn stderr_str(&self) -> String {
         String::from_utf8_lossy(&self.stderr).into_owned()
     }
@@ -112,6 +112,7 @@ impl ProgramSpec {
 
     /// Returns the program's own name, without directories.
     pub(crate) fn name(&self) -> String {
+        // Without the directories: reports name programs as people do.
         let name = Path::new(&self.program)
             .file_name()
             .unwrap_or(&self.program);

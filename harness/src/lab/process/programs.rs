@@ -22,7 +22,8 @@ impl Programs {
         self.all.lock().push(running);
     }
 
-    /// Returns a label that no program of the node has: `bob/nginx`, and `bob/nginx#2` for the second.
+    /// Returns a label that no program of the node has: `bob/nginx`, and `bob/nginx#2` for the
+    /// second.
     pub(crate) fn free_label(&self, label: String) -> String {
         let same =
             |running: &&Arc<Running>| running.label().split('#').next() == Some(label.as_str());
@@ -61,6 +62,7 @@ impl Programs {
 
 /// Asks programs to end, and waits a while until they have.
 pub(crate) fn terminate(alive: &[Arc<Running>]) {
+    // Programs that are to be killed at once die with their node.
     let asked = alive
         .iter()
         .filter(|running| running.is_terminated_on_drop());

@@ -1,7 +1,7 @@
 //! A program of a node, as the lab knows it.
 //!
-//! A test may drop its [`Process`](crate::lab::Process) while the program runs on. The lab still has
-//! to end the program, and to report a bad end that nobody asked for.
+//! A test may drop its [`Process`](crate::lab::Process) while the program runs on. The lab still
+//! has to end the program, and to report a bad end that nobody asked for.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
@@ -141,8 +141,9 @@ impl Running {
         let mut status = self.status.lock();
         if status.is_none() {
             let mut buffer = [0; LONGEST_REPLY];
-            // The node's first process reports the end. A closed channel means that this process was
-            // killed, and the kernel kills a whole PID namespace with its init: pid_namespaces(7).
+            // The node's first process reports the end. A closed channel means that this process
+            // was killed, and the kernel kills a whole PID namespace with its init:
+            // pid_namespaces(7).
             let killed = Some(ExitStatus::from_raw(Signal::SIGKILL as i32));
             *status = match self.end.try_receive(&mut buffer) {
                 Ok(None) => None,
@@ -162,6 +163,7 @@ impl Running {
             return None;
         }
         let status = self.ended().filter(|status| !status.success())?;
+        // Told once: the end of a lab asks again for all that a restart has asked for.
         self.expect();
         self.log.wait_for_end(Instant::now() + LAST_WORDS);
         let how = ExitKind::from(status);

@@ -1,8 +1,8 @@
 //! Filters by which interfaces of a stack do not let frames of some senders in.
 //!
-//! A partition must hold whatever carries a link. When a link gets another carrier, an interface may be
-//! deleted and made again, and the kernel forgets the filter with the interface. So a stack remembers
-//! its filters and attaches them again.
+//! A partition must hold whatever carries a link. When a link gets another carrier, an interface
+//! may be deleted and made again, and the kernel forgets the filter with the interface. So a stack
+//! remembers its filters and attaches them again.
 
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Weak};
@@ -22,6 +22,7 @@ pub(crate) struct IngressFilter {
 
 impl IngressFilter {
     fn attach(&self, netns: BorrowedFd<'_>, device: Device<'_>) -> Result<(), NetlinkError> {
+        // A filter that is still attached is replaced, and goes with its interface.
         let attached = IngressDrop::make(netns, device, &self.from)?;
         *self.attached.lock() = Some(attached);
         Ok(())
@@ -57,6 +58,8 @@ impl IngressFilters {
         });
         filter.attach(netns, device)?;
         let mut all = self.all.lock();
+        // Guards that are gone have removed their filters. Their entries go when the next one
+        // comes.
         all.retain(|filter| filter.strong_count() > 0);
         all.push(Arc::downgrade(&filter));
         Ok(filter)

@@ -24,6 +24,7 @@ impl Stack {
             .iter()
             .flat_map(|table| table.lines().filter_map(listener))
             .collect();
+        // A server that listens on IPv4 and IPv6 stands in both tables.
         ports.sort_unstable();
         ports.dedup();
         Ok(ports)

@@ -1,7 +1,8 @@
 //! Listeners for the frames of an interface or a link.
 //!
-//! A capture or recording goes on when a link gets another carrier, and the interface that was sniffed
-//! is deleted and made again. So what listens is kept apart from how the frames are seen at present.
+//! A capture or recording goes on when a link gets another carrier, and the interface that was
+//! sniffed is deleted and made again. So what listens is kept apart from how the frames are seen at
+//! present.
 
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
@@ -83,6 +84,8 @@ impl Monitor {
         let interface = SniffedInterface {
             link: Arc::clone(&self.label),
             outgoing: Direction::AToB,
+            // A frame on `lo` is seen twice by a packet socket, once as it leaves and once as it
+            // arrives: packet(7), PACKET_OUTGOING.
             loopback: self.index == LOOPBACK,
             listener: Arc::clone(&self.listener),
         };

@@ -11,6 +11,7 @@ pub(crate) fn new_namespace(for_what: &str) -> Result<OwnedFd> {
     let home = Netns::current().map_err(failed)?;
     let made = home
         .excursion_to_new(|| {
+            // A new network namespace has `lo` down: network_namespaces(7).
             crate::kernel::loopback::bring_up()?;
             Netns::current()
         })

@@ -106,6 +106,8 @@ impl Others<'_> {
         let Self { sysctls, filter } = self;
         for Sysctl { path, value } in sysctls {
             let file = Path::new("/proc/sys").join(path);
+            // /proc/sys/net shows the namespace of the thread that opens the file:
+            // network_namespaces(7).
             let written = Netns::visit(netns, || std::fs::write(&file, value))
                 .unwrap_or_else(|errno| Err(errno.into()));
             let what = || format!("set sysctl `{path}` to {value}, in {whose}");
@@ -125,6 +127,7 @@ pub(crate) fn give_own(plan: &Plan, stack: StackId, netns: BorrowedFd<'_>) -> Re
         .own_ops()
         .filter(|op| !op.is_set_at_creation())
         .peekable();
+    // Most stacks have nothing of their own, and are to cost no conversation.
     if ops.peek().is_none() {
         return Ok(());
     }

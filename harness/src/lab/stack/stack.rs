@@ -1,7 +1,9 @@
-//! A network stack of a running lab: the network namespace of a node, or of all containers of a pod.
+//! A network stack of a running lab: the network namespace of a node, or of all containers of a
+//! pod.
 //!
-//! A stack outlives the processes of its node: after a crash its interfaces stay. So the stack, and not
-//! the node, owns what is attached to interfaces: the filters of partitions and the monitors of captures.
+//! A stack outlives the processes of its node: after a crash its interfaces stay. So the stack, and
+//! not the node, owns what is attached to interfaces: the filters of partitions and the monitors of
+//! captures.
 
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -13,7 +15,7 @@ use crate::kernel::netns::Netns;
 use crate::kernel::nft::DropFrom;
 use crate::kernel::sync::{Lock, SharedLock};
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
-use crate::lab::first_process::FirstProcess;
+use crate::lab::first_process::FirstProcessHandle;
 use crate::lab::stack::ingress_filter::{IngressFilter, IngressFilters};
 use crate::lab::stack::monitors::{Monitor, Monitors};
 use crate::model::packet::FrameSource;
@@ -26,7 +28,7 @@ pub(crate) struct Stack {
     owner: Owner,
     netns: OwnedFd,
     /// The process that holds the namespaces of a pod.
-    pod: Option<FirstProcess>,
+    pod: Option<FirstProcessHandle>,
     /// The addresses that the name stands for. They change when a cable is laid or moved.
     primary: SharedLock<Vec<IpAddr>>,
     removed: AtomicBool,
@@ -35,7 +37,7 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    pub(crate) fn new(plan: &StackPlan, netns: OwnedFd, pod: Option<FirstProcess>) -> Self {
+    pub(crate) fn new(plan: &StackPlan, netns: OwnedFd, pod: Option<FirstProcessHandle>) -> Self {
         Self {
             owner: plan.owner,
             netns,
@@ -74,7 +76,7 @@ impl Stack {
     }
 
     /// Returns the process that holds the namespaces of a pod.
-    pub(crate) fn pod(&self) -> Option<&FirstProcess> {
+    pub(crate) fn pod(&self) -> Option<&FirstProcessHandle> {
         self.pod.as_ref()
     }
 
@@ -93,6 +95,8 @@ impl Stack {
         from: DropFrom,
     ) -> Result<StackFilter, NetlinkError> {
         let filter = self.filters.add(self.netns.as_fd(), device, from)?;
+        // The guard of a partition may outlive the lab. It holds the stack, so that it knows
+        // whether a namespace is left from which the filter is to be removed.
         let stack = Arc::clone(self);
         Ok(StackFilter { stack, filter })
     }

@@ -18,7 +18,8 @@ pub(crate) enum ActiveCarrier {
         egress: Box<[NetemDevice; 2]>,
         namespace: Arc<OwnedFd>,
     },
-    /// A userspace wire over TAP devices. A device lives as long as its descriptor, which the wire has.
+    /// A userspace wire over TAP devices. A device lives as long as its descriptor, which the wire
+    /// has.
     Tap { wire: WireHandle },
     /// A userspace wire over packet sockets, one at each inner end.
     PacketSocket {

@@ -1,8 +1,9 @@
 //! Attaches a carrier: first the ends of the link, then what joins them.
 //!
-//! A new interface sends by itself: neighbour discovery and multicast reports (net/ipv6/addrconf.c). On a
-//! plain veth pair these frames are gone before the lab is ready. With other carriers they would stand
-//! in counters and captures. So the ends are made and settled first, and joined when they are quiet.
+//! A new interface sends by itself: neighbour discovery and multicast reports
+//! (net/ipv6/addrconf.c). On a plain veth pair these frames are gone before the lab is ready. With
+//! other carriers they would stand in counters and captures. So the ends are made and settled
+//! first, and joined when they are quiet.
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
@@ -38,8 +39,8 @@ pub(crate) enum PendingCarrier {
     PacketSocket(Arc<OwnedFd>),
 }
 
-/// Attaches the ends of a link as its plan says. A plain link is not touched: veth pairs are made in
-/// batches, see `bring_up::cables`.
+/// Attaches the ends of a link as its plan says. A plain link is not touched: veth pairs are made
+/// in batches, see `bring_up::cables`.
 pub(crate) fn attach_planned(ends: &LinkEnds, namespace: &WireNamespace) -> Result<PendingCarrier> {
     let Some(emulation) = ends.cable().emulation.as_deref() else {
         return Ok(PendingCarrier::Veth);
@@ -131,7 +132,8 @@ fn discard_queued(ends: &LinkEnds, tap: &TapDevice) -> Result<()> {
     }
 }
 
-/// Makes a TAP device as one end, without addresses. As a port of a bridge it is up; in a stack it is down.
+/// Makes a TAP device as one end, without addresses. As a port of a bridge it is up; in a stack it
+/// is down.
 fn tap_device(ends: &LinkEnds, side: Side) -> Result<TapDevice> {
     let Device { index, name } = ends.device(side);
     let whose = ends.whose(side);
@@ -146,8 +148,8 @@ fn tap_device(ends: &LinkEnds, side: Side) -> Result<TapDevice> {
     batch.set_mac(ends.device(side), end.mac);
     batch.set_mtu(ends.device(side), ends.cable().mtu);
     if let Some(bridge) = &end.bridge {
-        // A port needs no address. It must have none before it is up, or the kernel would begin with
-        // IPv6 autoconfiguration there.
+        // A port needs no address. It must have none before it is up, or the kernel would begin
+        // with IPv6 autoconfiguration there.
         batch.give_no_addresses(ends.device(side));
         batch.set_master(ends.device(side), Some(bridge.index));
         batch.set_up(ends.device(side));
@@ -160,8 +162,8 @@ fn tap_device(ends: &LinkEnds, side: Side) -> Result<TapDevice> {
 /// The largest batch of packets that an end hands over in one piece.
 #[derive(Clone, Copy)]
 enum LargestBatch {
-    /// netem delays, loses and counts what it is handed as one packet, so each packet must come alone
-    /// (net/sched/sch_netem.c).
+    /// netem delays, loses and counts what it is handed as one packet, so each packet must come
+    /// alone (net/sched/sch_netem.c).
     OnePacket,
     /// A wire tells the packets of a batch apart by itself.
     Unlimited,
@@ -196,8 +198,8 @@ fn inner_veths(ends: &LinkEnds, namespace: &OwnedFd, largest: LargestBatch) -> R
             batch.set_up(near.device);
         }
         ends.execute(side, batch)?;
-        // The near end in a stack has no carrier until its peer is up: veth(4). So the inner end comes
-        // up first, and the stack's own interface when it gets its settings.
+        // The near end in a stack has no carrier until its peer is up: veth(4). So the inner end
+        // comes up first, and the stack's own interface when it gets its settings.
         let mut batch = Batch::new();
         batch.give_no_addresses(inner.device());
         batch.set_up(inner.device());
@@ -268,8 +270,8 @@ fn join_by_repeater(
     batch.set_up(repeater.device());
     execute(ends, &namespace, batch)?;
     let apply = |direction: Direction| {
-        // A queueing discipline works where packets leave an interface (tc(8)). Packets of a direction
-        // leave the wire namespace by the inner end of the side that receives them.
+        // A queueing discipline works where packets leave an interface (tc(8)). Packets of a
+        // direction leave the wire namespace by the inner end of the side that receives them.
         let leaves = InnerEnd::new(ends, direction.receiver());
         let impairment = &impairments[direction.index()];
         // With one seed both directions would lose the same packets.
@@ -281,8 +283,8 @@ fn join_by_repeater(
     Ok(ActiveCarrier::Netem { egress, namespace })
 }
 
-/// Returns the seed of a link, from the trial's seed and the link's name: what is drawn for this link does
-/// not depend on which other links there are.
+/// Returns the seed of a link, from the trial's seed and the link's name: what is drawn for this
+/// link does not depend on which other links there are.
 fn seed(ends: &LinkEnds) -> u64 {
     let trial = crate::trial::running::current().map_or(0, |current| current.seed);
     crate::model::random::seed_for(trial, ends.name())

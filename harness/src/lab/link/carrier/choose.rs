@@ -41,6 +41,7 @@ pub(crate) fn choose(
         }
         Engine::Auto => {
             let mtu = ends.cable().mtu;
+            // `Auto` prefers netem: the kernel carries packets without waking threads of the test.
             let fit = |impairment| find_unsupported(impairment, mtu).is_none();
             if impairments.iter().all(fit) && has_netem(namespace)? {
                 Ok(Carrier::Netem)
@@ -74,6 +75,7 @@ pub(crate) fn check_netem(ends: &LinkEnds, impairments: &[Impairment; 2]) -> Res
 
 /// Returns whether this kernel has netem. The first call tries it on an interface that nobody uses.
 fn has_netem(namespace: &WireNamespace) -> Result<bool> {
+    // Once for the whole process: the attempt costs a namespace and a queueing discipline.
     static HAS: OnceLock<bool> = OnceLock::new();
     if let Some(has) = HAS.get() {
         return Ok(*has);

@@ -11,13 +11,14 @@ use crate::model::side::Side;
 pub(crate) fn detach(ends: &LinkEnds, carrier: ActiveCarrier) -> Result<()> {
     let sides: &[Side] = match &carrier {
         ActiveCarrier::Nobody => &[],
-        // veth(4): when one end is deleted, the other goes too. The namespace of one end may be gone
-        // with its node, so the pair is deleted from an end that is there.
+        // veth(4): when one end is deleted, the other goes too. The namespace of one end may be
+        // gone with its node, so the pair is deleted from an end that is there.
         ActiveCarrier::Veth => match ends.netns(Side::A) {
             Some(_) => &[Side::A],
             None => &[Side::B],
         },
-        // A TAP device goes when its descriptor is closed, which the wire has (Documentation/networking/tuntap.rst).
+        // A TAP device goes when its descriptor is closed, which the wire has
+        // (Documentation/networking/tuntap.rst).
         ActiveCarrier::Tap { .. } => &[],
         // Each outer end takes its inner end along.
         ActiveCarrier::PacketSocket { .. } | ActiveCarrier::Netem { .. } => &Side::BOTH,
@@ -27,7 +28,8 @@ pub(crate) fn detach(ends: &LinkEnds, carrier: ActiveCarrier) -> Result<()> {
         batch.delete_link(InnerEnd::repeater(ends).device());
         execute(ends, namespace, batch)?;
     }
-    // A wire is dropped before its interfaces are deleted: its threads would see ENETDOWN otherwise.
+    // A wire is dropped before its interfaces are deleted: its threads would see ENETDOWN
+    // otherwise.
     drop(carrier);
     for side in sides.iter().copied() {
         if ends.netns(side).is_none() {

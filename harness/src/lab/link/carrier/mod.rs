@@ -1,8 +1,8 @@
 //! What carries the packets of a link, and how one carrier takes the place of another.
 //!
-//! A plain link is a veth pair. For delay, loss, rules and captures of single packets, something has to
-//! stand between the ends. Then each end in a node or at a switch is a veth whose peer, the *inner end*,
-//! lies in the *wire namespace*, which no node sees:
+//! A plain link is a veth pair. For delay, loss, rules and captures of single packets, something
+//! has to stand between the ends. Then each end in a node or at a switch is a veth whose peer, the
+//! *inner end*, lies in the *wire namespace*, which no node sees:
 //!
 //! ```text
 //!   node alice        wire namespace of the lab            node bob
@@ -16,15 +16,15 @@
 //! A test asks for something that the present carrier cannot do: an impairment, a packet rule. Then
 //! `LinkState::switch_carrier` (in `link::state`) does this, and the files here do the parts:
 //!
-//! 1. `choose` finds the carrier: the engine asked for, what this kernel has, what netem can do. A refusal
-//!    leaves the link as it was, since nothing has been touched.
-//! 2. Cuts and monitors are taken from the interfaces, while these still exist: their counts and the last
-//!    frames would be lost with the interfaces.
-//! 3. `switch` replaces the carrier: `detach` the old one, `attach` the new ends, give them their settings,
-//!    wait until they are up, join them, announce them. From netem to packet sockets it only replaces what is
-//!    between the inner ends.
-//! 4. Cuts are made again, then partitions, then monitors: no frame that a fault keeps out may be seen
-//!    to arrive.
+//! 1. `choose` finds the carrier: the engine asked for, what this kernel has, what netem can do. A
+//!    refusal leaves the link as it was, since nothing has been touched.
+//! 2. Cuts and monitors are taken from the interfaces, while these still exist: their counts and
+//!    the last frames would be lost with the interfaces.
+//! 3. `switch` replaces the carrier: `detach` the old one, `attach` the new ends, give them their
+//!    settings, wait until they are up, join them, announce them. From netem to packet sockets it
+//!    only replaces what is between the inner ends.
+//! 4. Cuts are made again, then partitions, then monitors: no frame that a fault keeps out may be
+//!    seen to arrive.
 //! 5. The change is recorded as an event.
 //!
 //! If a step fails, the link has no carrier, and the error says which step it was.

@@ -1,8 +1,8 @@
 //! Replaces the carrier of a running link by another one, step by step.
 //!
-//! The interfaces in the nodes keep their names, addresses and routes. They keep their identity only
-//! when netem gives way to a packet-socket wire. Otherwise they are deleted and made again, and a
-//! socket that is bound to the old interface stops working.
+//! The interfaces in the nodes keep their names, addresses and routes. They keep their identity
+//! only when netem gives way to a packet-socket wire. Otherwise they are deleted and made again,
+//! and a socket that is bound to the old interface stops working.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -19,7 +19,8 @@ use crate::lab::link::services::WireNamespace;
 use crate::model::carrier::Carrier;
 use crate::model::side::Side;
 
-/// Replaces the carrier `before` by `carrier`, and returns when packets pass. A link that is down stays down.
+/// Replaces the carrier `before` by `carrier`, and returns when packets pass. A link that is down
+/// stays down.
 pub(crate) fn switch_carrier(
     ends: &LinkEnds,
     namespace: &WireNamespace,
@@ -46,8 +47,8 @@ fn replace_netem(
     let mut batch = Batch::new();
     batch.delete_link(InnerEnd::repeater(ends).device());
     execute(ends, &namespace, batch)?;
-    // 2. netem had to be handed packets one by one. A wire takes whole batches, which is what makes it
-    //    fast, so the limit is lifted before the first frame reaches the sockets.
+    // 2. netem had to be handed packets one by one. A wire takes whole batches, which is what makes
+    //    it fast, so the limit is lifted before the first frame reaches the sockets.
     for side in Side::BOTH {
         let mut batch = Batch::new();
         batch.set_largest_batch(ends.device(side), u16::MAX);
@@ -70,13 +71,14 @@ fn make_again(
     detach(ends, before)?;
     // 2. The new ends are made. Those in stacks are down and have no addresses yet.
     let pending = attach_ends(ends, namespace, carrier)?;
-    // 3. Each end gets the settings of the plan: names, addresses, neighbours, routes, sysctls; a port of
-    //    a switch gets its multicast memberships.
+    // 3. Each end gets the settings of the plan: names, addresses, neighbours, routes, sysctls; a
+    //    port of a switch gets its multicast memberships.
     for side in Side::BOTH {
         ends.give_settings(side)?;
     }
-    // 4. The ends of a link that is down go down again. They had to be up for their settings: the kernel
-    //    refuses a route over an interface that is down (ENETDOWN, net/ipv4/fib_semantics.c).
+    // 4. The ends of a link that is down go down again. They had to be up for their settings: the
+    //    kernel refuses a route over an interface that is down (ENETDOWN,
+    //    net/ipv4/fib_semantics.c).
     if down {
         for side in ends.switched() {
             let mut batch = Batch::new();
@@ -85,12 +87,12 @@ fn make_again(
         }
         return pending.join(ends, impairments);
     }
-    // 5. Only ends that are up are joined: what the kernel sends by itself from a new interface is over
-    //    then, and no counter and no capture sees it.
+    // 5. Only ends that are up are joined: what the kernel sends by itself from a new interface is
+    //    over then, and no counter and no capture sees it.
     ends.await_up(&Side::BOTH)?;
     let active = pending.join(ends, impairments)?;
-    // 6. Switches have forgotten the port of the deleted interface, or remember another. A broadcast
-    //    teaches them at once.
+    // 6. Switches have forgotten the port of the deleted interface, or remember another. A
+    //    broadcast teaches them at once.
     ends.announce()?;
     Ok(active)
 }
