@@ -1,8 +1,14 @@
-//! Times as they are written, as in `30s`, `500ms`, `1.5m`; a bare number is seconds.
+//! Times as people write them: `30s`, `500ms`, `1.5m`; a bare number is seconds.
+//!
+//! Options of trials, command lines and impairments all have times, and one parser reads them. The
+//! parser is a `const fn`, so that a wrong option of a trial is an error of the compiler.
 
 use std::time::Duration;
 
-/// What an option's time is; wrong ones are errors of the compiler's.
+/// Returns the time that an option of a trial says.
+///
+/// # Panics
+/// The text is no time, or zero. In a constant that is an error of the compiler.
 pub const fn in_option(text: &str) -> Duration {
     match parse(text) {
         Some(time) if !time.is_zero() => time,
@@ -12,7 +18,7 @@ pub const fn in_option(text: &str) -> Duration {
     }
 }
 
-/// To the nanosecond, which may come to zero; `None` where it is no time, or too long for one.
+/// Reads a time to the nanosecond, or returns `None` where the text is no time or one too long.
 pub const fn parse(text: &str) -> Option<Duration> {
     let Some((whole, _, rest)) = number(text.as_bytes()) else {
         return None;
@@ -38,9 +44,9 @@ pub const fn parse(text: &str) -> Option<Duration> {
     ))
 }
 
-/// The digits that `text` begins with, the power of ten that is one longer, and the rest.
+/// Returns the digits that `text` begins with, the power of ten that is one longer, and the rest.
 const fn number(mut text: &[u8]) -> Option<(u128, u128, &[u8])> {
-    /// More would make numbers that are too large for some unit.
+    /// Largest power: a larger one would overflow with some unit.
     const MOST: u128 = 10_u128.pow(18);
     let (mut number, mut power) = (0, 1);
     while let [digit @ b'0'..=b'9', rest @ ..] = text {
@@ -57,9 +63,12 @@ const fn number(mut text: &[u8]) -> Option<(u128, u128, &[u8])> {
     Some((number, power, text))
 }
 
-/// In nanoseconds.
+/// Returns the length of a unit in nanoseconds.
 const fn unit(name: &[u8]) -> Option<u128> {
     Some(match name {
+        b"ns" => 1,
+        // With the micro sign, and with the Greek letter.
+        b"us" | b"\xc2\xb5s" | b"\xce\xbcs" => 1_000,
         b"ms" => 1_000_000,
         b"" | b"s" => 1_000_000_000,
         b"m" | b"min" => 60_000_000_000,

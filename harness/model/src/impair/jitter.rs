@@ -32,11 +32,11 @@ use super::text::{self, show_duration};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Jitter {
     spread: Duration,
-    shape: Shape,
+    shape: JitterShape,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum Shape {
+enum JitterShape {
     Uniform,
     Normal,
     Pareto,
@@ -51,7 +51,7 @@ impl Jitter {
     pub const fn uniform(spread: Duration) -> Self {
         Jitter {
             spread,
-            shape: Shape::Uniform,
+            shape: JitterShape::Uniform,
         }
     }
 
@@ -59,7 +59,7 @@ impl Jitter {
     pub const fn normal(sigma: Duration) -> Self {
         Jitter {
             spread: sigma,
-            shape: Shape::Normal,
+            shape: JitterShape::Normal,
         }
     }
 
@@ -68,7 +68,7 @@ impl Jitter {
     pub const fn pareto(spread: Duration) -> Self {
         Jitter {
             spread,
-            shape: Shape::Pareto,
+            shape: JitterShape::Pareto,
         }
     }
 
@@ -76,7 +76,7 @@ impl Jitter {
     pub fn table(spread: Duration, table: JitterTable) -> Self {
         Jitter {
             spread,
-            shape: Shape::Table(table),
+            shape: JitterShape::Table(table),
         }
     }
 
@@ -93,10 +93,10 @@ impl Jitter {
     /// The quantiles of the distribution in netem's units; nothing if it is uniform.
     pub fn quantiles(&self) -> Option<&[i16]> {
         match &self.shape {
-            Shape::Uniform => None,
-            Shape::Normal => Some(&NORMAL),
-            Shape::Pareto => Some(&PARETO),
-            Shape::Table(table) => Some(table.values()),
+            JitterShape::Uniform => None,
+            JitterShape::Normal => Some(&NORMAL),
+            JitterShape::Pareto => Some(&PARETO),
+            JitterShape::Table(table) => Some(table.values()),
         }
     }
 }
@@ -111,10 +111,10 @@ impl fmt::Display for Jitter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let spread = show_duration(self.spread);
         match &self.shape {
-            Shape::Uniform => f.write_str(&spread),
-            Shape::Normal => write!(f, "normal {spread}"),
-            Shape::Pareto => write!(f, "pareto {spread}"),
-            Shape::Table(table) => write!(f, "table of {} × {spread}", table.values().len()),
+            JitterShape::Uniform => f.write_str(&spread),
+            JitterShape::Normal => write!(f, "normal {spread}"),
+            JitterShape::Pareto => write!(f, "pareto {spread}"),
+            JitterShape::Table(table) => write!(f, "table of {} × {spread}", table.values().len()),
         }
     }
 }
@@ -124,13 +124,13 @@ impl FromStr for Jitter {
 
     fn from_str(text: &str) -> Result<Self, ImpairmentError> {
         let (shape, spread) = match text.trim().split_once(' ') {
-            Some(("uniform", spread)) => (Shape::Uniform, spread),
-            Some(("normal", spread)) => (Shape::Normal, spread),
-            Some(("pareto", spread)) => (Shape::Pareto, spread),
+            Some(("uniform", spread)) => (JitterShape::Uniform, spread),
+            Some(("normal", spread)) => (JitterShape::Normal, spread),
+            Some(("pareto", spread)) => (JitterShape::Pareto, spread),
             Some((word, _)) if word.starts_with(char::is_alphabetic) => {
                 return Err(TextProblem::NotA(Notation::Jitter, text.to_owned()).into());
             }
-            _ => (Shape::Uniform, text),
+            _ => (JitterShape::Uniform, text),
         };
         let spread = text::duration(spread)?;
         Ok(Jitter { spread, shape })
@@ -140,7 +140,7 @@ impl FromStr for Jitter {
 impl Serialize for Jitter {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         match &self.shape {
-            Shape::Table(table) => {
+            JitterShape::Table(table) => {
                 let mut fields = to.serialize_struct("Jitter", 2)?;
                 fields.serialize_field("spread", &show_duration(self.spread))?;
                 fields.serialize_field("table", table.values())?;
@@ -154,17 +154,17 @@ impl Serialize for Jitter {
 /// `{ spread = "5ms", table = [-8192, 0, 8192] }`, or `file` instead of `table`
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Table {
+struct JitterFields {
     #[serde(with = "text::serde_duration")]
     spread: Duration,
     table: Option<Vec<i16>>,
     file: Option<String>,
 }
 
-impl TryFrom<Table> for Jitter {
+impl TryFrom<JitterFields> for Jitter {
     type Error = ImpairmentError;
 
-    fn try_from(text: Table) -> Result<Self, ImpairmentError> {
+    fn try_from(text: JitterFields) -> Result<Self, ImpairmentError> {
         let table = match (text.table, text.file) {
             (Some(values), None) => JitterTable::new(values)?,
             (None, Some(path)) => JitterTable::from_file(path)?,
@@ -178,7 +178,7 @@ impl TryFrom<Table> for Jitter {
 
 impl<'de> Deserialize<'de> for Jitter {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        text::text_or_table::<Jitter, Table, D>(
+        text::text_or_table::<Jitter, JitterFields, D>(
             "a jitter like `5ms` or `normal 5ms`, or a table of `spread` and `table` or `file`",
             str::parse,
             from,

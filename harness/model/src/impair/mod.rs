@@ -12,6 +12,7 @@
 //! | `trace/` | rates and losses that were recorded on a real link |
 //! | `validate`, `combine`, `preset` | what is refused, how two impairments add up, and impairments with a name |
 //! | `channel/` | the fate of each frame in one direction |
+//! | `limits` | limits of values that more than one file has to know |
 //! | `counters` | how many frames passed, and why others did not |
 //! | `text`, `error` | values with their units as text, and what is wrong with them |
 
@@ -21,6 +22,7 @@ pub mod counters;
 pub mod error;
 pub mod impairment;
 pub mod jitter;
+mod limits;
 pub mod loss;
 pub mod percent;
 pub mod preset;

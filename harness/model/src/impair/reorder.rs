@@ -78,7 +78,7 @@ impl FromStr for Reorder {
 /// `{ percent = "25%", correlation = "50%", gap = 5 }`
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Table {
+struct ReorderFields {
     percent: Percent,
     #[serde(default)]
     correlation: Percent,
@@ -86,11 +86,11 @@ struct Table {
     gap: u32,
 }
 
-impl TryFrom<Table> for Reorder {
+impl TryFrom<ReorderFields> for Reorder {
     type Error = ImpairmentError;
 
-    fn try_from(table: Table) -> Result<Self, ImpairmentError> {
-        let Table {
+    fn try_from(table: ReorderFields) -> Result<Self, ImpairmentError> {
+        let ReorderFields {
             percent,
             correlation,
             gap,
@@ -105,7 +105,7 @@ impl TryFrom<Table> for Reorder {
 
 impl<'de> Deserialize<'de> for Reorder {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        text::text_or_table::<Reorder, Table, D>(
+        text::text_or_table::<Reorder, ReorderFields, D>(
             "a share like `25%`, or a table of `percent`, `correlation` and `gap`",
             str::parse,
             from,

@@ -24,27 +24,21 @@ pub(crate) fn number_and_unit(text: &str) -> Option<(f64, &str)> {
     Some((number.parse().ok()?, unit.trim()))
 }
 
-/// A time with its unit.
+/// Reads a time with its unit. A bare number is none here: it says nothing of its unit.
 pub(crate) fn duration(text: &str) -> Result<Duration, ImpairmentError> {
-    let wrong = || ImpairmentError::from(TextProblem::NotA(Notation::Time, text.to_owned()));
-    let (number, unit) = number_and_unit(text).ok_or_else(wrong)?;
-    let nanoseconds = match unit {
-        "ns" => 1.0,
-        "us" | "µs" | "μs" => 1e3,
-        "ms" => 1e6,
-        "s" => 1e9,
-        "min" => 60e9,
-        _ => return Err(wrong()),
-    };
-    if number < 0.0 {
-        return Err(TextProblem::NegativeTime(text.to_owned()).into());
+    let trimmed = text.trim();
+    let has_unit = trimmed.ends_with(char::is_alphabetic);
+    match crate::duration::parse(trimmed) {
+        Some(time) if has_unit && time.as_nanos() < u64::MAX.into() => Ok(time),
+        _ if is_negative(trimmed) => Err(TextProblem::NegativeTime(text.to_owned()).into()),
+        _ => Err(TextProblem::NotA(Notation::Time, text.to_owned()).into()),
     }
-    let time = (number * nanoseconds).round();
-    if time < u64::MAX as f64 {
-        Ok(Duration::from_nanos(time as u64))
-    } else {
-        Err(wrong())
-    }
+}
+
+/// Whether a text is a time with a sign before it.
+fn is_negative(text: &str) -> bool {
+    text.strip_prefix('-')
+        .is_some_and(|time| crate::duration::parse(time).is_some())
 }
 
 /// The shortest exact way to write a time.
@@ -92,7 +86,10 @@ pub(crate) mod serde_duration {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        from.deserialize_str(Text::new("a time with its unit, like `25ms`", duration))
+        from.deserialize_str(TextVisitor::new(
+            "a time with its unit, like `25ms`",
+            duration,
+        ))
     }
 }
 
@@ -137,21 +134,21 @@ pub(crate) mod serde_optional_bytes {
                 .try_into()
                 .map_err(|_| TextProblem::SizeAbove4GiB(text.to_owned()).into())
         };
-        from.deserialize_str(Text::new("a size with its unit, like `15 kB`", read))
+        from.deserialize_str(TextVisitor::new("a size with its unit, like `15 kB`", read))
             .map(Some)
     }
 }
 
 /// Reads a string that `read` understands.
-pub(crate) struct Text<T, F> {
+pub(crate) struct TextVisitor<T, F> {
     expected: &'static str,
     read: F,
     made: PhantomData<T>,
 }
 
-impl<T, F: Fn(&str) -> Result<T, ImpairmentError>> Text<T, F> {
+impl<T, F: Fn(&str) -> Result<T, ImpairmentError>> TextVisitor<T, F> {
     pub(crate) fn new(expected: &'static str, read: F) -> Self {
-        Text {
+        TextVisitor {
             expected,
             read,
             made: PhantomData,
@@ -159,7 +156,7 @@ impl<T, F: Fn(&str) -> Result<T, ImpairmentError>> Text<T, F> {
     }
 }
 
-impl<T, F: Fn(&str) -> Result<T, ImpairmentError>> Visitor<'_> for Text<T, F> {
+impl<T, F: Fn(&str) -> Result<T, ImpairmentError>> Visitor<'_> for TextVisitor<T, F> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -174,7 +171,7 @@ impl<T, F: Fn(&str) -> Result<T, ImpairmentError>> Visitor<'_> for Text<T, F> {
 /// Reads a string that `read` understands, or a table: the short way to write something, and the long one.
 pub(crate) fn text_or_table<'de, T, Table, D>(
     expected: &'static str,
-    read: Reader<T>,
+    read: ReadText<T>,
     from: D,
 ) -> Result<T, D::Error>
 where
@@ -182,20 +179,20 @@ where
     Table: Deserialize<'de>,
     D: Deserializer<'de>,
 {
-    from.deserialize_any(Either {
-        text: Text::new(expected, read),
+    from.deserialize_any(TextOrTableVisitor {
+        text: TextVisitor::new(expected, read),
         table: PhantomData::<Table>,
     })
 }
 
-type Reader<T> = fn(&str) -> Result<T, ImpairmentError>;
+type ReadText<T> = fn(&str) -> Result<T, ImpairmentError>;
 
-struct Either<T, Table> {
-    text: Text<T, Reader<T>>,
+struct TextOrTableVisitor<T, Table> {
+    text: TextVisitor<T, ReadText<T>>,
     table: PhantomData<Table>,
 }
 
-impl<'de, T, Table> Visitor<'de> for Either<T, Table>
+impl<'de, T, Table> Visitor<'de> for TextOrTableVisitor<T, Table>
 where
     T: TryFrom<Table, Error = ImpairmentError>,
     Table: Deserialize<'de>,
@@ -227,7 +224,10 @@ macro_rules! serde_text {
 
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                from.deserialize_str($crate::impair::text::Text::new($expected, str::parse))
+                from.deserialize_str($crate::impair::text::TextVisitor::new(
+                    $expected,
+                    str::parse,
+                ))
             }
         }
     };

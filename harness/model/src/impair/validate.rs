@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::error::ImpairmentError;
 use super::impairment::Impairment;
+use super::limits::LONGEST_DELAY;
 use super::loss::GilbertElliott;
 use super::percent::Percent;
 use super::problem::ValueProblem;
@@ -15,9 +16,6 @@ use super::rate::Rate;
 use super::reorder::Reorder;
 use super::text::show_duration;
 use super::trace::Trace;
-
-/// Longest delay, and widest jitter.
-pub(crate) const LONGEST_DELAY: Duration = Duration::from_secs(60 * 60);
 
 /// Bytes of the frame of a packet of the usual MTU, 1,500.
 const FULL_FRAME: u64 = 1514;

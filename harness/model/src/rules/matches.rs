@@ -24,7 +24,7 @@ use crate::packet::{Packet, PacketView, TcpFlags, Transport};
 #[derive(Clone)]
 #[must_use = "a match does nothing until a rule or an expectation is made of it"]
 pub struct Match {
-    conditions: Vec<Condition>,
+    conditions: Vec<MatchCondition>,
     pick: Pick,
 }
 
@@ -32,8 +32,8 @@ type OfBytes = dyn Fn(&[u8]) -> bool + Send + Sync;
 type OfPacket = dyn Fn(&Packet) -> bool + Send + Sync;
 
 #[derive(Clone)]
-enum Condition {
-    Protocol(Protocol),
+enum MatchCondition {
+    Protocol(MatchProtocol),
     Flags {
         name: &'static str,
         set: TcpFlags,
@@ -51,7 +51,7 @@ enum Condition {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Protocol {
+enum MatchProtocol {
     Any,
     Tcp,
     Udp,
@@ -71,49 +71,49 @@ enum Pick {
 
 /// Every frame.
 pub fn any() -> Match {
-    Match::of(Protocol::Any)
+    Match::of(MatchProtocol::Any)
 }
 
 /// TCP segments, over IPv4 or IPv6.
 pub fn tcp() -> Match {
-    Match::of(Protocol::Tcp)
+    Match::of(MatchProtocol::Tcp)
 }
 
 /// UDP datagrams, over IPv4 or IPv6.
 pub fn udp() -> Match {
-    Match::of(Protocol::Udp)
+    Match::of(MatchProtocol::Udp)
 }
 
 /// ICMP and ICMPv6 packets; the latter include the neighbour discovery of IPv6.
 pub fn icmp() -> Match {
-    Match::of(Protocol::Icmp)
+    Match::of(MatchProtocol::Icmp)
 }
 
 /// ARP packets.
 pub fn arp() -> Match {
-    Match::of(Protocol::Arp)
+    Match::of(MatchProtocol::Arp)
 }
 
 /// IPv4 and IPv6 packets, whatever they carry.
 pub fn ip() -> Match {
-    Match::of(Protocol::Ip)
+    Match::of(MatchProtocol::Ip)
 }
 
 impl Match {
-    fn of(protocol: Protocol) -> Match {
+    fn of(protocol: MatchProtocol) -> Match {
         Match {
-            conditions: vec![Condition::Protocol(protocol)],
+            conditions: vec![MatchCondition::Protocol(protocol)],
             pick: Pick::All,
         }
     }
 
-    fn and(mut self, condition: Condition) -> Match {
+    fn and(mut self, condition: MatchCondition) -> Match {
         self.conditions.push(condition);
         self
     }
 
     fn flags(self, name: &'static str, set: TcpFlags, clear: TcpFlags) -> Match {
-        self.and(Condition::Flags { name, set, clear })
+        self.and(MatchCondition::Flags { name, set, clear })
     }
 
     /// That ask for a connection: SYN without ACK.
@@ -144,32 +144,32 @@ impl Match {
 
     /// Sent from or to this port.
     pub fn port(self, port: u16) -> Match {
-        self.and(Condition::Port(port))
+        self.and(MatchCondition::Port(port))
     }
 
     /// Sent from this port.
     pub fn from_port(self, port: u16) -> Match {
-        self.and(Condition::FromPort(port))
+        self.and(MatchCondition::FromPort(port))
     }
 
     /// Sent to this port.
     pub fn to_port(self, port: u16) -> Match {
-        self.and(Condition::ToPort(port))
+        self.and(MatchCondition::ToPort(port))
     }
 
     /// Sent from this address.
     pub fn from(self, ip: impl Into<IpAddr>) -> Match {
-        self.and(Condition::From(ip.into()))
+        self.and(MatchCondition::From(ip.into()))
     }
 
     /// Sent to this address.
     pub fn to(self, ip: impl Into<IpAddr>) -> Match {
-        self.and(Condition::To(ip.into()))
+        self.and(MatchCondition::To(ip.into()))
     }
 
     /// That go this way over the link.
     pub fn direction(self, direction: Direction) -> Match {
-        self.and(Condition::Direction(direction))
+        self.and(MatchCondition::Direction(direction))
     }
 
     /// Whose whole frame, Ethernet header included, has so many bytes.
@@ -180,7 +180,7 @@ impl Match {
     /// ```
     pub fn length(self, bytes: impl RangeBounds<usize>) -> Match {
         let (from, to) = (bytes.start_bound().cloned(), bytes.end_bound().cloned());
-        self.and(Condition::Length(from, to))
+        self.and(MatchCondition::Length(from, to))
     }
 
     /// Whose payload, what TCP, UDP or ICMP carry, satisfies `predicate`.
@@ -192,7 +192,7 @@ impl Match {
     /// let requests = tcp().port(80).payload(|bytes| bytes.starts_with(b"GET "));
     /// ```
     pub fn payload(self, predicate: impl Fn(&[u8]) -> bool + Send + Sync + 'static) -> Match {
-        self.and(Condition::Payload(Arc::new(predicate)))
+        self.and(MatchCondition::Payload(Arc::new(predicate)))
     }
 
     /// That satisfy `predicate`, which sees the whole packet.
@@ -205,7 +205,7 @@ impl Match {
     /// let narrow = tcp().matching(|packet| packet.tcp().is_some_and(|tcp| tcp.window < 1000));
     /// ```
     pub fn matching(self, predicate: impl Fn(&Packet) -> bool + Send + Sync + 'static) -> Match {
-        self.and(Condition::Matching(Arc::new(predicate)))
+        self.and(MatchCondition::Matching(Arc::new(predicate)))
     }
 
     /// Of those that match only number `n`, counted from 1.
@@ -227,35 +227,24 @@ impl Match {
         Match { pick, ..self }
     }
 
-    /// Refuses what can never match.
+    /// Refuses a match that no packet can ever fit.
+    ///
+    /// # Errors
+    /// Two conditions contradict each other, or packets are counted from 0.
     pub fn validate(&self) -> Result<(), InvalidMatch> {
         let impossible =
             |why: &str| Err(InvalidMatch(format!("no packet can match `{self}`: {why}")));
         if let Pick::Nth(0) | Pick::First(0) | Pick::Every(0) = self.pick {
             return impossible("packets are counted from 1");
         }
-        let Condition::Protocol(protocol) = self.conditions[0] else {
+        let MatchCondition::Protocol(protocol) = self.conditions[0] else {
             return Ok(());
         };
-        for condition in &self.conditions {
-            match condition {
-                Condition::Flags { .. }
-                    if !matches!(protocol, Protocol::Any | Protocol::Ip | Protocol::Tcp) =>
-                {
-                    return impossible("only TCP has flags");
-                }
-                Condition::Port(_) | Condition::FromPort(_) | Condition::ToPort(_)
-                    if matches!(protocol, Protocol::Icmp | Protocol::Arp) =>
-                {
-                    return impossible("only TCP and UDP have ports");
-                }
-                Condition::From(_) | Condition::To(_) if protocol == Protocol::Arp => {
-                    return impossible("ARP is not carried by IP; look into its payload");
-                }
-                _ => {}
-            }
+        let contradiction = |condition: &MatchCondition| condition.contradicts(protocol);
+        match self.conditions.iter().find_map(contradiction) {
+            Some(why) => impossible(why),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Whether all conditions hold.
@@ -276,37 +265,89 @@ impl Match {
     }
 }
 
-impl Condition {
+impl MatchCondition {
+    /// Returns why no packet of a protocol can fulfil this condition, if none can.
+    fn contradicts(&self, protocol: MatchProtocol) -> Option<&'static str> {
+        let unless = |possible: bool, why| (!possible).then_some(why);
+        match self {
+            MatchCondition::Flags { .. } => unless(protocol.has_flags(), "only TCP has flags"),
+            MatchCondition::Port(_) | MatchCondition::FromPort(_) | MatchCondition::ToPort(_) => {
+                unless(protocol.has_ports(), "only TCP and UDP have ports")
+            }
+            MatchCondition::From(_) | MatchCondition::To(_) => unless(
+                protocol.has_addresses(),
+                "ARP is not carried by IP; look into its payload",
+            ),
+            MatchCondition::Protocol(_)
+            | MatchCondition::Direction(_)
+            | MatchCondition::Length(..)
+            | MatchCondition::Payload(_)
+            | MatchCondition::Matching(_) => None,
+        }
+    }
+
     fn holds(&self, view: &PacketView<'_>) -> bool {
         let headers = &view.headers;
         match self {
-            Condition::Protocol(protocol) => protocol.is_of(view),
-            Condition::Flags { set, clear, .. } => headers
+            MatchCondition::Protocol(protocol) => protocol.is_of(view),
+            MatchCondition::Flags { set, clear, .. } => headers
                 .tcp()
                 .is_some_and(|tcp| tcp.flags.contains(*set) && !tcp.flags.intersects(*clear)),
-            Condition::Port(port) => headers.ports().is_some_and(|ports| ports.contains(port)),
-            Condition::FromPort(port) => headers.ports().is_some_and(|ports| ports[0] == *port),
-            Condition::ToPort(port) => headers.ports().is_some_and(|ports| ports[1] == *port),
-            Condition::From(ip) => headers.ips.is_some_and(|ips| ips[0] == *ip),
-            Condition::To(ip) => headers.ips.is_some_and(|ips| ips[1] == *ip),
-            Condition::Direction(direction) => view.direction == *direction,
-            Condition::Length(from, to) => (*from, *to).contains(&view.frame.len()),
-            Condition::Payload(predicate) => predicate(view.payload()),
-            Condition::Matching(predicate) => predicate(&view.to_packet()),
+            MatchCondition::Port(port) => headers.ports().is_some_and(|ports| ports.contains(port)),
+            MatchCondition::FromPort(port) => {
+                headers.ports().is_some_and(|ports| ports[0] == *port)
+            }
+            MatchCondition::ToPort(port) => headers.ports().is_some_and(|ports| ports[1] == *port),
+            MatchCondition::From(ip) => headers.ips.is_some_and(|ips| ips[0] == *ip),
+            MatchCondition::To(ip) => headers.ips.is_some_and(|ips| ips[1] == *ip),
+            MatchCondition::Direction(direction) => view.direction == *direction,
+            MatchCondition::Length(from, to) => (*from, *to).contains(&view.frame.len()),
+            MatchCondition::Payload(predicate) => predicate(view.payload()),
+            MatchCondition::Matching(predicate) => predicate(&view.to_packet()),
         }
     }
 }
 
-impl Protocol {
+impl MatchProtocol {
+    /// Whether packets of this protocol may have TCP flags.
+    fn has_flags(self) -> bool {
+        match self {
+            MatchProtocol::Any | MatchProtocol::Ip | MatchProtocol::Tcp => true,
+            MatchProtocol::Udp | MatchProtocol::Icmp | MatchProtocol::Arp => false,
+        }
+    }
+
+    /// Whether packets of this protocol may have ports.
+    fn has_ports(self) -> bool {
+        match self {
+            MatchProtocol::Any | MatchProtocol::Ip | MatchProtocol::Tcp | MatchProtocol::Udp => {
+                true
+            }
+            MatchProtocol::Icmp | MatchProtocol::Arp => false,
+        }
+    }
+
+    /// Whether packets of this protocol may have IP addresses.
+    fn has_addresses(self) -> bool {
+        match self {
+            MatchProtocol::Any
+            | MatchProtocol::Ip
+            | MatchProtocol::Tcp
+            | MatchProtocol::Udp
+            | MatchProtocol::Icmp => true,
+            MatchProtocol::Arp => false,
+        }
+    }
+
     fn is_of(self, view: &PacketView<'_>) -> bool {
         let headers = &view.headers;
         match self {
-            Protocol::Any => true,
-            Protocol::Tcp => matches!(headers.transport, Transport::Tcp(_)),
-            Protocol::Udp => matches!(headers.transport, Transport::Udp { .. }),
-            Protocol::Icmp => matches!(headers.transport, Transport::Icmp { .. }),
-            Protocol::Arp => headers.ethertype == ETHERTYPE_ARP,
-            Protocol::Ip => headers.ips.is_some(),
+            MatchProtocol::Any => true,
+            MatchProtocol::Tcp => matches!(headers.transport, Transport::Tcp(_)),
+            MatchProtocol::Udp => matches!(headers.transport, Transport::Udp { .. }),
+            MatchProtocol::Icmp => matches!(headers.transport, Transport::Icmp { .. }),
+            MatchProtocol::Arp => headers.ethertype == ETHERTYPE_ARP,
+            MatchProtocol::Ip => headers.ips.is_some(),
         }
     }
 }
@@ -328,25 +369,25 @@ impl fmt::Display for Match {
     }
 }
 
-impl fmt::Display for Condition {
+impl fmt::Display for MatchCondition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Condition::Protocol(protocol) => f.write_str(match protocol {
-                Protocol::Any => "any",
-                Protocol::Tcp => "tcp",
-                Protocol::Udp => "udp",
-                Protocol::Icmp => "icmp",
-                Protocol::Arp => "arp",
-                Protocol::Ip => "ip",
+            MatchCondition::Protocol(protocol) => f.write_str(match protocol {
+                MatchProtocol::Any => "any",
+                MatchProtocol::Tcp => "tcp",
+                MatchProtocol::Udp => "udp",
+                MatchProtocol::Icmp => "icmp",
+                MatchProtocol::Arp => "arp",
+                MatchProtocol::Ip => "ip",
             }),
-            Condition::Flags { name, .. } => f.write_str(name),
-            Condition::Port(port) => write!(f, "port {port}"),
-            Condition::FromPort(port) => write!(f, "from port {port}"),
-            Condition::ToPort(port) => write!(f, "to port {port}"),
-            Condition::From(ip) => write!(f, "from {ip}"),
-            Condition::To(ip) => write!(f, "to {ip}"),
-            Condition::Direction(direction) => write!(f, "{direction}"),
-            Condition::Length(from, to) => {
+            MatchCondition::Flags { name, .. } => f.write_str(name),
+            MatchCondition::Port(port) => write!(f, "port {port}"),
+            MatchCondition::FromPort(port) => write!(f, "from port {port}"),
+            MatchCondition::ToPort(port) => write!(f, "to port {port}"),
+            MatchCondition::From(ip) => write!(f, "from {ip}"),
+            MatchCondition::To(ip) => write!(f, "to {ip}"),
+            MatchCondition::Direction(direction) => write!(f, "{direction}"),
+            MatchCondition::Length(from, to) => {
                 f.write_str("length ")?;
                 match from {
                     Bound::Included(from) => write!(f, "{from}..")?,
@@ -359,8 +400,8 @@ impl fmt::Display for Condition {
                     Bound::Unbounded => Ok(()),
                 }
             }
-            Condition::Payload(_) => f.write_str("a payload that satisfies a closure"),
-            Condition::Matching(_) => f.write_str("satisfying a closure"),
+            MatchCondition::Payload(_) => f.write_str("a payload that satisfies a closure"),
+            MatchCondition::Matching(_) => f.write_str("satisfying a closure"),
         }
     }
 }

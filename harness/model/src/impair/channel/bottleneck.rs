@@ -1,15 +1,13 @@
 //! What passes only so fast: packets that come sooner wait for their turn.
 
 use super::schedule::{Opportunities, Profile};
+use super::work::PER_BYTE;
 use crate::impair::impairment::Impairment;
-use crate::impair::trace::Kind;
-
-/// Bits in a byte times nanoseconds in a second: a rate times nanoseconds is counted in these, so that nothing is lost by rounding.
-pub(crate) const PER_BYTE: u64 = 8 * 1_000_000_000;
+use crate::impair::trace::TraceKind;
 
 pub(crate) enum Bottleneck {
     None,
-    Line(Line),
+    Line(RateLine),
     Bucket(Bucket),
     Opportunities(Opportunities),
     Profile(Profile),
@@ -21,12 +19,14 @@ impl Bottleneck {
         let trace = impairment.trace.as_ref();
         match (trace.filter(|trace| trace.has_rate()), impairment.rate) {
             (Some(trace), rate) => match trace.kind() {
-                Kind::Deliveries(_) => Bottleneck::Opportunities(Opportunities::new(trace, free)),
-                Kind::Table(_) => Bottleneck::Profile(Profile::new(trace, rate, free)),
+                TraceKind::Deliveries(_) => {
+                    Bottleneck::Opportunities(Opportunities::new(trace, free))
+                }
+                TraceKind::Table(_) => Bottleneck::Profile(Profile::new(trace, rate, free)),
             },
             (None, None) => Bottleneck::None,
             (None, Some(rate)) => match impairment.burst {
-                None => Bottleneck::Line(Line::new(rate.as_bit(), free)),
+                None => Bottleneck::Line(RateLine::new(rate.as_bit(), free)),
                 Some(burst) => Bottleneck::Bucket(Bucket::new(rate.as_bit(), burst, free)),
             },
         }
@@ -37,7 +37,7 @@ impl Bottleneck {
         match self {
             Bottleneck::Opportunities(of) => of.start(origin),
             Bottleneck::Profile(profile) => profile.start(origin),
-            _ => {}
+            Bottleneck::None | Bottleneck::Line(_) | Bottleneck::Bucket(_) => {}
         }
     }
 
@@ -97,14 +97,14 @@ impl Pace {
 }
 
 /// A line on which bits follow each other at a rate, as netem's `rate`.
-pub(crate) struct Line {
+pub(crate) struct RateLine {
     pace: Pace,
     free: u64,
 }
 
-impl Line {
-    fn new(rate: u64, free: u64) -> Line {
-        Line {
+impl RateLine {
+    fn new(rate: u64, free: u64) -> RateLine {
+        RateLine {
             pace: Pace::new(rate),
             free,
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::draw::{Draw, Threshold};
 use super::flow::{Flow, Turn};
 use crate::impair::counters::Cause;
 use crate::impair::impairment::Impairment;
@@ -11,39 +12,6 @@ use crate::impair::percent::Percent;
 use crate::impair::quantiles::SCALE;
 use crate::packet::ethernet::{EthernetHeader, HEADER_LENGTH};
 use crate::packet::ip::IpVersion;
-
-/// What a packet draws a random number for.
-#[derive(Clone, Copy)]
-#[repr(u64)]
-pub(crate) enum Draw {
-    Loss = 1,
-    BurstLoss,
-    BurstChange,
-    Duplicate,
-    Reorder,
-    ReorderAgain,
-    Jitter,
-    Corrupt,
-    CorruptBit,
-    /// The numbers of the second copy.
-    Again,
-}
-
-/// A probability, to be compared with a random number: in parts of 2⁵³, since a float knows no finer ones. So 100 % always hits, and 0 % never.
-#[derive(Clone, Copy)]
-pub(crate) struct Threshold(u64);
-
-impl Threshold {
-    const BITS: u32 = 53;
-
-    pub(crate) fn of(share: Percent) -> Threshold {
-        Threshold((share.fraction() * (1u64 << Threshold::BITS) as f64).round() as u64)
-    }
-
-    pub(crate) fn hit(self, number: u64) -> bool {
-        number >> (u64::BITS - Threshold::BITS) < self.0
-    }
-}
 
 /// The chances of an impairment, and what else is asked of each packet by itself.
 pub(crate) struct Odds {

@@ -7,7 +7,7 @@
 use crate::packet::flow_key;
 use crate::random::{GOLDEN, mix};
 
-use super::chance::{Draw, Threshold};
+use super::draw::{Draw, Threshold};
 
 /// How many flows are told apart. Later ones share what is left.
 const MOST: usize = 4096;

@@ -9,7 +9,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use crate::impair::counters::Traffic;
 use crate::impair::queue::QueueLimit;
 
-pub(crate) struct Held {
+pub(crate) struct HeldPackets {
     limit: Traffic,
     traffic: Traffic,
     /// The most that there was of it.
@@ -26,9 +26,9 @@ struct Load {
     bytes: u32,
 }
 
-impl Held {
-    pub(crate) fn new(limit: QueueLimit) -> Held {
-        let mut held = Held {
+impl HeldPackets {
+    pub(crate) fn new(limit: QueueLimit) -> HeldPackets {
+        let mut held = HeldPackets {
             limit: Traffic::default(),
             traffic: Traffic::default(),
             most: Traffic::default(),

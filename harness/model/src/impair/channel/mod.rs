@@ -7,14 +7,17 @@
 
 mod bottleneck;
 mod chance;
+mod draw;
 mod flow;
 mod held;
 mod schedule;
+mod work;
 
 use self::bottleneck::Bottleneck;
-use self::chance::{Draw, Odds, Threshold};
+use self::chance::Odds;
+use self::draw::{Draw, Threshold};
 use self::flow::{Flows, Turn};
-use self::held::Held;
+use self::held::HeldPackets;
 use self::schedule::Conditions;
 use super::counters::{Cause, Counters, Traffic};
 use super::impairment::Impairment;
@@ -27,7 +30,7 @@ pub struct Channel {
     flows: Flows,
     conditions: Conditions,
     bottleneck: Bottleneck,
-    held: Held,
+    held: HeldPackets,
     /// When the last of what is under way is due: what is due before it overtakes.
     latest: u64,
     counters: Counters,
@@ -73,7 +76,7 @@ impl Channel {
             flows: Flows::new(seed),
             conditions: Conditions::of(impairment),
             bottleneck: Bottleneck::of(impairment, 0),
-            held: Held::new(impairment.queue),
+            held: HeldPackets::new(impairment.queue),
             latest: 0,
             counters: Counters::default(),
             needs_segments: impairment.needs_segments(),

@@ -2,10 +2,10 @@
 
 use crate::impair::impairment::Impairment;
 use crate::impair::rate::Rate;
-use crate::impair::trace::{Deliveries, Kind, Table, Trace};
+use crate::impair::trace::{Deliveries, Trace, TraceKind, TraceTable};
 
-use super::bottleneck::PER_BYTE;
-use super::chance::Threshold;
+use super::draw::Threshold;
+use super::work::PER_BYTE;
 
 /// The rate that means: no limit.
 const UNLIMITED: u64 = u64::MAX;
@@ -46,8 +46,8 @@ impl Opportunities {
 
     fn deliveries(&self) -> &Deliveries {
         match self.trace.kind() {
-            Kind::Deliveries(deliveries) => deliveries,
-            Kind::Table(_) => unreachable!("made of a trace of deliveries"),
+            TraceKind::Deliveries(deliveries) => deliveries,
+            TraceKind::Table(_) => unreachable!("made of a trace of deliveries"),
         }
     }
 
@@ -188,10 +188,10 @@ impl Rows {
         self.go_to(origin);
     }
 
-    fn table(&self) -> &Table {
+    fn table(&self) -> &TraceTable {
         match self.trace.kind() {
-            Kind::Table(table) => table,
-            Kind::Deliveries(_) => unreachable!("made of a table"),
+            TraceKind::Table(table) => table,
+            TraceKind::Deliveries(_) => unreachable!("made of a table"),
         }
     }
 
@@ -256,7 +256,7 @@ impl Conditions {
         let Some(trace) = &impairment.trace else {
             return conditions;
         };
-        if let Kind::Table(table) = trace.kind() {
+        if let TraceKind::Table(table) = trace.kind() {
             conditions.rows = Some(Rows::new(trace));
             conditions.loss = table
                 .rows

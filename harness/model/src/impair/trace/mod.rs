@@ -52,26 +52,26 @@ pub struct Trace(Arc<LoadedTrace>);
 struct LoadedTrace {
     /// Where it was read from, which is how it is written again.
     file: Option<PathBuf>,
-    kind: Kind,
+    kind: TraceKind,
 }
 
 #[derive(PartialEq)]
-pub(crate) enum Kind {
+pub(crate) enum TraceKind {
     Deliveries(Deliveries),
-    Table(Table),
+    Table(TraceTable),
 }
 
 /// Times at which packets can pass, and when that starts over.
 #[derive(PartialEq)]
 pub(crate) struct Deliveries {
     /// Not empty, sorted by time, no time twice.
-    pub(crate) steps: Vec<Step>,
+    pub(crate) steps: Vec<DeliveryStep>,
     /// Nanoseconds, not zero, not before the last step.
     pub(crate) period: u64,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) struct Step {
+pub(crate) struct DeliveryStep {
     /// Nanoseconds.
     pub(crate) at: u64,
     pub(crate) packets: u32,
@@ -79,7 +79,7 @@ pub(crate) struct Step {
 
 /// Rows, and when they start over.
 #[derive(PartialEq)]
-pub(crate) struct Table {
+pub(crate) struct TraceTable {
     /// Not empty, the first at 0, each later than the one before.
     pub(crate) rows: Vec<Row>,
     /// Later than the last row.
@@ -117,7 +117,7 @@ impl Trace {
         milliseconds: impl IntoIterator<Item = u64>,
     ) -> Result<Self, ImpairmentError> {
         let deliveries = Deliveries::new(milliseconds)?;
-        Ok(Trace::of(Kind::Deliveries(deliveries), None))
+        Ok(Trace::of(TraceKind::Deliveries(deliveries), None))
     }
 
     /// A table of time → rate, delay, loss, which repeats after `repeat`, if that is given.
@@ -125,8 +125,8 @@ impl Trace {
         rows: impl Into<Vec<Row>>,
         repeat: Option<Duration>,
     ) -> Result<Self, ImpairmentError> {
-        let table = Table::new(rows.into(), repeat)?;
-        Ok(Trace::of(Kind::Table(table), None))
+        let table = TraceTable::new(rows.into(), repeat)?;
+        Ok(Trace::of(TraceKind::Table(table), None))
     }
 
     /// Reads either kind: deliveries, if the first line that has something is a bare number, else a table. An error names the line.
@@ -144,7 +144,7 @@ impl Trace {
         }
     }
 
-    fn of(kind: Kind, file: Option<PathBuf>) -> Self {
+    fn of(kind: TraceKind, file: Option<PathBuf>) -> Self {
         Trace(Arc::new(LoadedTrace { file, kind }))
     }
 
@@ -153,42 +153,42 @@ impl Trace {
     pub fn mean_rate(&self) -> Option<Rate> {
         const BITS: u128 = 8 * 1_000_000_000;
         match self.kind() {
-            Kind::Deliveries(of) => {
+            TraceKind::Deliveries(of) => {
                 let packets: u64 = of.steps.iter().map(|step| u64::from(step.packets)).sum();
                 let bits = u128::from(packets * u64::from(Trace::DELIVERY)) * BITS;
                 Some(Rate::bit((bits / u128::from(of.period)) as u64))
             }
-            Kind::Table(table) => table.mean_rate(),
+            TraceKind::Table(table) => table.mean_rate(),
         }
     }
 
-    pub(crate) fn kind(&self) -> &Kind {
+    pub(crate) fn kind(&self) -> &TraceKind {
         &self.0.kind
     }
 
     /// Whether it ever says a delay that is none.
     pub(crate) fn has_delay(&self) -> bool {
         let delayed = |row: &Row| row.delay.is_some_and(|delay| !delay.is_zero());
-        matches!(self.kind(), Kind::Table(table) if table.rows.iter().any(delayed))
+        matches!(self.kind(), TraceKind::Table(table) if table.rows.iter().any(delayed))
     }
 
     /// Whether it says of each packet when it passes.
     pub(crate) fn is_by_packet(&self) -> bool {
-        matches!(self.kind(), Kind::Deliveries(_))
+        matches!(self.kind(), TraceKind::Deliveries(_))
     }
 
     /// Whether it says when packets pass, instead of the impairment's own rate.
     pub(crate) fn has_rate(&self) -> bool {
         match self.kind() {
-            Kind::Deliveries(_) => true,
-            Kind::Table(table) => table.rows.iter().any(|row| row.rate.is_some()),
+            TraceKind::Deliveries(_) => true,
+            TraceKind::Table(table) => table.rows.iter().any(|row| row.rate.is_some()),
         }
     }
 }
 
 impl Deliveries {
     fn new(milliseconds: impl IntoIterator<Item = u64>) -> Result<Self, ImpairmentError> {
-        let mut builder = parse::Builder::default();
+        let mut builder = parse::DeliveriesBuilder::default();
         for time in milliseconds {
             builder.add(time)?;
         }
@@ -196,7 +196,7 @@ impl Deliveries {
     }
 }
 
-impl Table {
+impl TraceTable {
     /// When it starts over, in nanoseconds; never is the end of time.
     pub(crate) fn period(&self) -> u64 {
         self.repeat
@@ -236,11 +236,11 @@ impl fmt::Debug for Trace {
             write!(f, "{}: ", file.display())?;
         }
         match self.kind() {
-            Kind::Deliveries(of) => {
+            TraceKind::Deliveries(of) => {
                 let seconds = of.period as f64 / 1e9;
                 write!(f, "deliveries at {} times in {seconds} s)", of.steps.len())
             }
-            Kind::Table(table) => write!(f, "{} rows)", table.rows.len()),
+            TraceKind::Table(table) => write!(f, "{} rows)", table.rows.len()),
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Deliveries, Kind, Row, Step, Table, Trace};
+use super::{Deliveries, DeliveryStep, Row, Trace, TraceKind, TraceTable};
 use crate::impair::error::ImpairmentError;
+use crate::impair::limits::LONGEST_DELAY;
 use crate::impair::problem::{Notation, TextProblem, TraceProblem};
 use crate::impair::rate::Rate;
 use crate::impair::text;
@@ -15,14 +16,14 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 const MOST_ROWS: usize = 1_000_000;
 
 /// Reads either kind.
-pub(crate) fn kind(text: &str) -> Result<Kind, ImpairmentError> {
+pub(crate) fn kind(text: &str) -> Result<TraceKind, ImpairmentError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match lines(text).next() {
         None => Err(TraceProblem::Empty.into()),
         Some((_, first)) if first.bytes().all(|byte| byte.is_ascii_digit()) => {
-            deliveries(text).map(Kind::Deliveries)
+            deliveries(text).map(TraceKind::Deliveries)
         }
-        Some(_) => table(text).map(Kind::Table),
+        Some(_) => table(text).map(TraceKind::Table),
     }
 }
 
@@ -37,7 +38,7 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 fn deliveries(text: &str) -> Result<Deliveries, ImpairmentError> {
-    let mut builder = Builder::default();
+    let mut builder = DeliveriesBuilder::default();
     for (number, line) in lines(text) {
         let time = line.parse().map_err(|_| {
             ImpairmentError::from(TextProblem::NotA(Notation::Milliseconds, line.to_owned()))
@@ -50,12 +51,12 @@ fn deliveries(text: &str) -> Result<Deliveries, ImpairmentError> {
 
 /// Deliveries, as their times come.
 #[derive(Default)]
-pub(crate) struct Builder {
-    steps: Vec<Step>,
+pub(crate) struct DeliveriesBuilder {
+    steps: Vec<DeliveryStep>,
     last: u64,
 }
 
-impl Builder {
+impl DeliveriesBuilder {
     pub(crate) fn add(&mut self, milliseconds: u64) -> Result<(), ImpairmentError> {
         const NANOSECONDS: u64 = 1_000_000;
         if milliseconds < self.last {
@@ -71,7 +72,7 @@ impl Builder {
         match self.steps.last_mut() {
             Some(step) if step.at == at => step.packets = step.packets.saturating_add(1),
             _ if is_full => return Err(TOO_LONG.into()),
-            _ => self.steps.push(Step { at, packets: 1 }),
+            _ => self.steps.push(DeliveryStep { at, packets: 1 }),
         }
         Ok(())
     }
@@ -79,8 +80,8 @@ impl Builder {
     pub(crate) fn finish(self) -> Result<Deliveries, ImpairmentError> {
         match self.steps.last() {
             None => Err(TraceProblem::NoTimes.into()),
-            Some(Step { at: 0, .. }) => Err(TraceProblem::LastsNothing.into()),
-            Some(&Step { at, .. }) => Ok(Deliveries {
+            Some(DeliveryStep { at: 0, .. }) => Err(TraceProblem::LastsNothing.into()),
+            Some(&DeliveryStep { at, .. }) => Ok(Deliveries {
                 period: at,
                 steps: self.steps,
             }),
@@ -90,7 +91,7 @@ impl Builder {
 
 const TOO_LONG: TraceProblem = TraceProblem::TooLong { most: MOST_ROWS };
 
-fn table(text: &str) -> Result<Table, ImpairmentError> {
+fn table(text: &str) -> Result<TraceTable, ImpairmentError> {
     let (mut rows, mut numbers) = (Vec::new(), Vec::new());
     let mut repeat = None;
     for (number, line) in lines(text) {
@@ -98,8 +99,8 @@ fn table(text: &str) -> Result<Table, ImpairmentError> {
             return Err(ImpairmentError::from(TraceProblem::AfterRepeat).at_line(number));
         }
         match read_line(line).map_err(|error| error.at_line(number))? {
-            Line::Row(row) => rows.push(row),
-            Line::Repeat(at) => repeat = Some(at),
+            TraceLine::Row(row) => rows.push(row),
+            TraceLine::Repeat(at) => repeat = Some(at),
         }
         numbers.push(number);
     }
@@ -111,16 +112,16 @@ fn table(text: &str) -> Result<Table, ImpairmentError> {
             None => error,
         }
     })?;
-    Ok(Table { rows, repeat })
+    Ok(TraceTable { rows, repeat })
 }
 
-enum Line {
+enum TraceLine {
     Row(Row),
     Repeat(Duration),
 }
 
 /// `5s 2mbit 80ms 1%`, with commas or without, or `8s repeat`.
-fn read_line(line: &str) -> Result<Line, ImpairmentError> {
+fn read_line(line: &str) -> Result<TraceLine, ImpairmentError> {
     let mut columns: Vec<&str> = match line.contains(',') {
         true => line.split(',').map(str::trim).collect(),
         false => line.split_whitespace().collect(),
@@ -134,11 +135,11 @@ fn read_line(line: &str) -> Result<Line, ImpairmentError> {
     }
     let at = text::duration(columns[0])?;
     if columns[1..] == ["repeat"] {
-        return Ok(Line::Repeat(at));
+        return Ok(TraceLine::Repeat(at));
     }
     columns.resize(4, "-");
     let given = |column: usize| Some(columns[column]).filter(|text| !matches!(*text, "-" | ""));
-    Ok(Line::Row(Row {
+    Ok(TraceLine::Row(Row {
         at,
         rate: given(1).map(str::parse).transpose()?,
         delay: given(2).map(text::duration).transpose()?,
@@ -146,10 +147,10 @@ fn read_line(line: &str) -> Result<Line, ImpairmentError> {
     }))
 }
 
-impl Table {
+impl TraceTable {
     pub(crate) fn new(rows: Vec<Row>, repeat: Option<Duration>) -> Result<Self, ImpairmentError> {
         check(&rows, repeat).map_err(|(_, problem)| problem)?;
-        Ok(Table { rows, repeat })
+        Ok(TraceTable { rows, repeat })
     }
 }
 
@@ -182,10 +183,7 @@ fn check(rows: &[Row], repeat: Option<Duration>) -> Result<(), (usize, TraceProb
             let loss = loss.to_string();
             return Err((index, TraceProblem::NotAShare { loss }));
         }
-        if row
-            .delay
-            .is_some_and(|delay| delay > crate::impair::validate::LONGEST_DELAY)
-        {
+        if row.delay.is_some_and(|delay| delay > LONGEST_DELAY) {
             return Err((index, TraceProblem::DelayAboveAnHour));
         }
     }

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Kind, Row, Trace};
+use super::{Row, Trace, TraceKind};
 use crate::impair::error::ImpairmentError;
 use crate::impair::problem::TraceProblem;
 use crate::impair::text;
 
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Document {
+struct TraceDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     deliveries: Option<Vec<u64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -23,11 +23,11 @@ struct Document {
     repeat: Option<Duration>,
 }
 
-impl TryFrom<Document> for Trace {
+impl TryFrom<TraceDocument> for Trace {
     type Error = ImpairmentError;
 
-    fn try_from(document: Document) -> Result<Self, ImpairmentError> {
-        let Document {
+    fn try_from(document: TraceDocument) -> Result<Self, ImpairmentError> {
+        let TraceDocument {
             deliveries,
             rows,
             repeat,
@@ -46,15 +46,15 @@ impl Serialize for Trace {
         if let Some(file) = &self.0.file {
             return file.serialize(to);
         }
-        let mut document = Document::default();
+        let mut document = TraceDocument::default();
         match self.kind() {
-            Kind::Deliveries(of) => {
+            TraceKind::Deliveries(of) => {
                 let times = of.steps.iter().flat_map(|step| {
                     std::iter::repeat_n(step.at / MILLISECOND, step.packets as usize)
                 });
                 document.deliveries = Some(times.collect());
             }
-            Kind::Table(table) => {
+            TraceKind::Table(table) => {
                 document.rows = Some(table.rows.clone());
                 document.repeat = table.repeat;
             }
@@ -65,7 +65,7 @@ impl Serialize for Trace {
 
 impl<'de> Deserialize<'de> for Trace {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        text::text_or_table::<Trace, Document, D>(
+        text::text_or_table::<Trace, TraceDocument, D>(
             "the name of a trace file, or a table of `deliveries` or of `rows` and `repeat`",
             |path| Trace::from_file(path),
             from,
