@@ -39,15 +39,15 @@
 //! snowglobe::main!();
 //! ```
 //!
-//! Then `cargo test`, or `cargo nextest run`; both know it for a test program like any other. Without
-//! `harness = false` (as in unit tests) the same attribute works too, at the price of one
+//! Then `cargo test`, or `cargo nextest run`; both know it for a test program like any other.
+//! Without `harness = false` (as in unit tests) the same attribute works too, at the price of one
 //! more program start per trial.
 //!
 //! # What a trial finds
 //!
 //! | | |
 //! |---|---|
-//! | user | it is root, with every capability over what is its own; outside it is an ordinary user |
+//! | user | root, with every capability over its own namespaces; an ordinary user outside |
 //! | network | `lo`, up; every port and every abstract socket name is free |
 //! | files | the host's, read-only; the workspace and the target directory as they are, writable |
 //! | `/tmp`, `/run`, `/dev/shm` | empty, private, at most 1 GB each |
@@ -67,26 +67,30 @@
 //! | `should_panic`, `should_panic = "text"` | a panic (with this text) is a pass |
 //! | `name = "…"` | instead of the function's path |
 //! | `seed = 42` | what [`seed`] gives, instead of one derived from the run's and the name |
-//! | `requires(netem, fixture("nginx"))` | ignored with the reason where one is missing; fails there under `SNOWGLOBE_REQUIRE=1`, and always where no manifest declares the fixture. See [`Feature`] |
+//! | `requires(netem, fixture("nginx"))` | ignored, with the reason, where a [`Feature`] is missing |
 //! | `fixtures("nginx", "redis")` | the same, for fixtures |
-//! | `isolation(net, pid)`, `isolation(!net)` | these namespaces, or all but these. See [`Isolation`] |
+//! | `isolation(net)`, `isolation(!net)` | these namespaces, or all but these: [`Isolation`] |
 //! | `threads = 4` | counts as four trials against `--test-threads` |
 //! | `exclusive` | runs while nothing else runs |
 //! | `group = "gpu"` | runs while no other trial of the group runs |
 //! | `allow_panics` | a panic on another thread or in a task is no failure by itself |
 //! | `nested` | may make user namespaces of its own |
-//! | `flavor = "multi_thread"`, `worker_threads = 4` | the runtime of an `async` test, as in `tokio::test` |
+//! | `flavor`, `worker_threads` | the runtime of an `async` test, as in `tokio::test` |
+//!
+//! Where `SNOWGLOBE_REQUIRE=1` is set, a trial whose requirements are missing fails. A fixture that
+//! no manifest declares fails the trial everywhere.
 //!
 //! `#[ignore]` and `#[should_panic]` below the attribute mean what they always mean.
 //!
 //! # Verdicts
 //!
-//! A trial passes if its function has returned (`Ok`) and its process has then ended cleanly, and in
-//! no other way. `exit(0)` in a test fails, as do an abort, a crash, or a kill, each with its code or
-//! signal named. A panic that the test itself catches is the test's business; one on
+//! A trial passes if its function has returned (`Ok`) and its process has then ended cleanly, and
+//! in no other way. `exit(0)` in a test fails, as do an abort, a crash, or a kill, each with its
+//! code or signal named. A panic that the test itself catches is the test's business; one on
 //! another thread or in a spawned task, which nobody joined, is a failure. Processes that outlive
-//! the test are reported and killed. What the whole process tree writes is captured and shown
-//! when the trial fails. A test can have a [`note`] shown beside its verdict, and be told of it [`at_end`].
+//! the test are reported and killed. What the whole process tree writes is captured and shown when
+//! the trial fails. A test can have a [`note`] shown beside its verdict, and be told of it
+//! [`at_end`].
 //!
 //! # Trials made at run time
 //!

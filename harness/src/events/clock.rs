@@ -65,8 +65,8 @@ impl Clock {
 
     /// Returns CLOCK_REALTIME less CLOCK_MONOTONIC now, in nanoseconds.
     ///
-    /// The answer changes only when somebody has set the time of day. A new measurement would differ
-    /// by microseconds each time, and packets would change places in a capture.
+    /// The answer changes only when somebody has set the time of day. A new measurement would
+    /// differ by microseconds each time, and packets would change places in a capture.
     pub(crate) fn offset(&self) -> i64 {
         // A smaller step is within the error of a measurement on a busy machine.
         const SET_BY: i64 = 100_000;

@@ -111,7 +111,7 @@ pub enum EventKind {
     FellBack {
         /// Name of the node.
         node: String,
-        /// What was done instead, and why.
+        /// The sentence of the node's first process: the way that was taken instead, and the reason.
         sentence: String,
     },
     /// A capture file was completed and kept.
@@ -123,7 +123,7 @@ pub enum EventKind {
     },
     /// A capture file that should be kept could not be completed.
     CaptureFailed {
-        /// What was tried, and the refusal.
+        /// The action that failed, and the kernel's refusal.
         error: String,
     },
     /// The test said something by [`snowglobe::note`](crate::note()).

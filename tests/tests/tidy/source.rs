@@ -15,7 +15,7 @@ pub(crate) struct Source {
     /// Path from the root of the repository, such as `harness/src/lib.rs`.
     pub(crate) path: String,
     pub(crate) text: String,
-    /// What it declares and which paths it names.
+    /// Items that the file declares, and paths that it names.
     pub(crate) imports: Imports,
     pub(crate) findings: Findings,
 }

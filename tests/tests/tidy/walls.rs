@@ -7,6 +7,7 @@ use crate::{SOURCES, assert_none};
 /// Modules of `snowglobe` from low to high: each may import from those on lower lines only, and
 /// from the crates below it. `lib.rs`, `prelude` and `private` pass on what all have.
 const LOW_TO_HIGH: &[&str] = &[
+    "fault",
     "files",
     "impair",
     "topology",
@@ -185,6 +186,35 @@ fn a_forbidden_dependency_is_found() {
     let manifest = "[package]\nname = \"a\"\n[dependencies]\nnix.workspace = true\n[dev-dependencies]\nlibc = \"0.2\"\n";
     assert!(depends_on(manifest, "nix"));
     assert!(!depends_on(manifest, "libc"));
+}
+
+/// Paths into the crates of system calls, which only the kernel crate names.
+fn system_call_crates(source: &Source) -> Vec<String> {
+    let is_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    let named = |line: &str| {
+        let mut words = line.split(|c| !is_path(c));
+        words.any(|word| word.starts_with("nix::") || word.starts_with("libc::"))
+    };
+    let code = source.text.lines().enumerate();
+    let code = code.filter(|(_, line)| !line.trim_start().starts_with("//"));
+    let code = code.take_while(|(_, line)| !line.contains("#[cfg(test)]"));
+    code.filter(|(_, line)| named(line))
+        .map(|(number, line)| format!("{}:{}: {}", source.path, number + 1, line.trim()))
+        .collect()
+}
+
+#[test]
+fn only_the_kernel_crate_names_nix_and_libc() {
+    let above = |path: &str| path.starts_with("harness/src") || path.starts_with("harness/model");
+    let above = SOURCES.iter().filter(|it| above(&it.path) && !it.is_test());
+    let found: Vec<String> = above.flat_map(system_call_crates).collect();
+    assert_none("system calls are made by harness/kernel", &found);
+}
+
+#[test]
+fn a_system_call_outside_of_the_kernel_crate_is_found() {
+    let source = Source::new("harness/src/a.rs", "fn f() { nix::unistd::getpid(); }");
+    assert_eq!(system_call_crates(&source).len(), 1);
 }
 
 /// Places where the model would reach for the outside world.

@@ -220,8 +220,8 @@ impl Init<'_> {
     fn wait(&self, body: &BodyProcess, listening: bool) -> Wakeup {
         let channel = self.channel.as_fd();
         let (signals, supervisor) = (self.signals.as_fd(), self.supervisor.as_fd());
-        // The last two stand for channels that may be there or not. One that is not there is watched
-        // in place of the init's own channel once more, which does no harm.
+        // The last two stand for channels that may be there or not. One that is not there is
+        // watched in place of the init's own channel once more, which does no harm.
         let mut fds = [channel, signals, supervisor, channel, channel];
         let mut count = 3;
         let node_requests = body.node_requests.borrow();
