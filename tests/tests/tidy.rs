@@ -161,7 +161,8 @@ fn without_opening(source: &Source) -> bool {
     let first = source.text.lines().find(|line| !line.trim().is_empty());
     // A file that others include into their own text cannot have documentation of its own.
     let included = source.path.contains("/shared/");
-    first.is_some_and(|line| !line.starts_with("//!") && !(included && line.starts_with("// ")))
+    let opens = |line: &str| line.starts_with("//!") || included && line.starts_with("// ");
+    first.is_some_and(|line| !opens(line))
 }
 
 #[test]
