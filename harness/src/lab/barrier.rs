@@ -57,6 +57,7 @@ impl Barrier {
     pub fn wait(&self, who: &str) -> Result<bool> {
         let mut state = self.state.lock();
         state.here.push(who.to_owned());
+        // A thread that comes late in a round must not be let through by the next.
         let round = state.round;
         if state.here.len() >= self.count {
             // The next round begins: a barrier is used again and again.

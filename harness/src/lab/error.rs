@@ -441,6 +441,7 @@ impl fmt::Display for NodeState {
 /// Returns what to do about an error number, where its name alone does not say.
 fn hint(errno: Errno) -> Option<&'static str> {
     Some(match errno {
+        // namespaces(7): a limit on namespaces is told as a full device.
         Errno::ENOSPC => "a limit was hit: `user.max_*_namespaces`, or the size of a tmpfs",
         Errno::EMFILE => "raise the hard limit of open files, `ulimit -Hn`",
         Errno::EAGAIN => "raise the limit of processes, `ulimit -u`",

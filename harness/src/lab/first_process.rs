@@ -66,6 +66,8 @@ impl FirstProcessHandle {
     /// Sends a command that is answered, and waits for the answer.
     fn request(&self, command: &NodeCommand) -> crate::kernel::Result<()> {
         let (ours, theirs) = MessageChannel::pair()?;
+        // Each command that is answered has a channel of its own, so that answers to several
+        // threads are not mixed up.
         self.ask(command, &[theirs.as_raw_fd()])?;
         // Our copy of the other end would keep the channel open after the death of the process.
         drop(theirs);
@@ -73,6 +75,7 @@ impl FirstProcessHandle {
         match CommandReply::decode(ours.receive(&mut buffer)?) {
             Some(CommandReply::Done) => Ok(()),
             Some(CommandReply::Refused(errno)) => Err(Errno::from_raw(errno)),
+            // A channel that was closed without an answer: the process died.
             None => Err(Errno::ESRCH),
         }
     }
@@ -119,6 +122,8 @@ impl Drop for PendingNode {
         let Some(channel) = self.channel.take() else {
             return;
         };
+        // The process may be cloned and its pidfd under way. Only that answer, or a refusal, ends
+        // the wait.
         let mut buffer = [0; NodeReply::LONGEST];
         while let Ok((message, passed)) = channel.receive_with(&mut buffer) {
             match (NodeReply::decode(message), passed.into_iter().next()) {
@@ -145,11 +150,13 @@ pub(crate) fn request(
         let why = "a lab needs a trial to live in; call `start()` in a function with `#[snowglobe::test]`";
         return Err(LabError::failed(LabErrorKind::Other, "start a lab", why));
     };
+    // The other end is for two processes: the init that clones, and the process that is cloned.
     let (ours, theirs) = MessageChannel::pair().map_err(failed)?;
     let fds: Vec<i32> = [theirs.as_raw_fd()]
         .into_iter()
         .chain(joined.map(|fd| fd.as_raw_fd()))
         .collect();
+    // Not waited for: the caller asks for more nodes while the init is at this one.
     factory.send_with(&request.encode(), &fds).map_err(failed)?;
     Ok(PendingNode {
         channel: Some(ours),

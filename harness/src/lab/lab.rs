@@ -298,6 +298,7 @@ impl Lab {
         Snapshot {
             topology: std::mem::replace(&mut self.topology, topology),
             plan: std::mem::replace(&mut self.plan, plan),
+            // The new plan may put the stacks in another order.
             stacks: self.stacks.clone(),
             hub: self.hub.clone(),
             nodes: self.nodes.len(),
@@ -321,6 +322,7 @@ impl Lab {
         self.topology = topology;
         self.stacks = stacks;
         let links = self.plan.cables.len();
+        // Links of the failed plan; their interfaces are deleted by the caller.
         self.links.truncate(links);
         self.with_gro.retain(|id| id.index() < links);
         failed

@@ -29,6 +29,7 @@ impl LabDir {
             let made = fs::create_dir_all("/run/snowglobe").and_then(|()| fs::create_dir(&dir));
             match made {
                 Ok(()) => return Ok(LabDir(dir)),
+                // The name is taken: the next number is tried.
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(error) => {
                     return Err(LabError::io(
@@ -44,6 +45,7 @@ impl LabDir {
     /// node writes is not seen in another.
     pub(crate) fn names_of(&self, plan: &Plan, node: &NodePlan) -> Result<NodeEtc> {
         self.dir("etc")?;
+        // Each node would have a copy of a text that names all nodes.
         let all = plan.hosts.len().saturating_mul(plan.nodes.len());
         let shared = all > OF_THEIR_OWN && plan[node.stack].own_hosts.is_empty();
         let hosts = if shared {
@@ -52,6 +54,7 @@ impl LabDir {
             self.hosts(node)
         };
         let resolver = self.0.join(format!("etc/{}.resolv.conf", flat(&node.name)));
+        // The shared file is written for the first node that finds it missing.
         if !(shared && hosts.exists()) {
             write(&hosts, &plan.hosts_of(node.stack))?;
         }
@@ -71,6 +74,7 @@ impl LabDir {
             return Ok(());
         }
         let own = self.hosts(node);
+        // Which of the two files a node has was decided when the node was made.
         let path = if own.exists() {
             own
         } else {
@@ -85,6 +89,8 @@ impl LabDir {
         if seen == before {
             return write(&path, now);
         }
+        // Lines of the old names stay: a name of a removed node still resolves, to an address where
+        // nobody is.
         let known: HashSet<&str> = seen.lines().collect();
         let new = now.lines().filter(|line| !known.contains(line));
         let lines: String = new.flat_map(|line| [line, "\n"]).collect();
@@ -113,6 +119,7 @@ impl LabDir {
     pub(crate) fn shared_memory(&self, pod: &str) -> Result<PathBuf> {
         use std::os::unix::fs::PermissionsExt;
         let dir = self.dir(&format!("shm/{}", flat(pod)))?;
+        // /dev/shm is for all users, and has the sticky bit as any directory for temporary files.
         let open = fs::set_permissions(&dir, fs::Permissions::from_mode(0o1777));
         open.map_err(|e| LabError::io(format!("open `{}` to everybody", dir.display()), &e))?;
         Ok(dir)

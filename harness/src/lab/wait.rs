@@ -64,6 +64,7 @@ pub fn wait_until<C: Condition>(
     mut condition: impl FnMut() -> C,
 ) -> Result<C::Value> {
     let deadline = Instant::now() + limit;
+    // Most conditions hold within a millisecond.
     let mut pause = Duration::from_micros(200);
     loop {
         match condition().judge() {

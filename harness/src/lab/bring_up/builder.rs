@@ -67,6 +67,7 @@ impl<'a> NetworkBuilder<'a> {
     pub(crate) fn execute_in_hub(&mut self) -> Result<()> {
         match self.open_hub()? {
             Some(mut hub) => hub
+                // The batch keeps its memory for the next namespace.
                 .execute_reusing(&mut self.batch)
                 .map_err(|e| self.explain(NetnsId::Hub, e)),
             None => Ok(()),
@@ -104,6 +105,7 @@ impl<'a> NetworkBuilder<'a> {
 
     /// Makes the error for a refused request about an interface, with the link to which it belongs.
     pub(crate) fn explain(&self, place: NetnsId, error: NetlinkError) -> LabError {
+        // The error names an interface. People know it by the link to which it belongs.
         let ends = |cable: &&CablePlan| {
             cable
                 .ends

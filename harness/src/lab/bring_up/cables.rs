@@ -25,11 +25,13 @@ impl NetworkBuilder<'_> {
                 self.batch
                     .set_mtu(bridge_request(planned).device, planned.mtu);
             }
+            // An alternative name may have 127 bytes, where a name has 15: ip-link(8).
             if let Some(altname) = &planned.altname {
                 self.batch
                     .add_altname(bridge_request(planned).device, altname);
             }
         }
+        // After the bridges, whose indices the trunks name.
         for trunk in new.trunks(plan) {
             self.lay_in_hub(trunk);
         }
@@ -87,10 +89,14 @@ impl NetworkBuilder<'_> {
             near: ends[0],
             far: ends[1],
         });
+        // The message that creates a veth can name a bridge for the first end only, as the second
+        // is its peer.
         self.batch.set_master(ends[1].device, masters[1]);
         for end in ends {
             self.batch.give_no_addresses(end.device);
             self.batch.set_up(end.device);
+            // Whole bridges are behind a trunk, and their memberships are not entered here: all
+            // multicast frames go over it.
             self.batch.set_multicast_router(end.device);
         }
     }

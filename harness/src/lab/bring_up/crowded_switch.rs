@@ -71,6 +71,7 @@ pub(crate) fn note_gro(lab: &mut Lab, cables: &[CrowdedCable]) {
 impl NetworkBuilder<'_> {
     /// Gives a queue of its own to the node's end of some cables, which are laid.
     pub(crate) fn enable_gro(&self, cables: &[CrowdedCable]) -> Result<()> {
+        // Most labs have no crowded switch, and are to open no socket for it.
         let Some(hub) = self.open_hub()?.filter(|_| !cables.is_empty()) else {
             return Ok(());
         };

@@ -54,6 +54,7 @@ impl<'a> NetworkBuilder<'a> {
         elsewhere: &impl Fn(InterfaceId) -> bool,
     ) -> Others<'a> {
         let plan = self.plan();
+        // Only the difference is asked for, so that addresses that stay are never gone.
         let changes = diff(before, &plan[stack]);
         let here = |op: &StackOp<'_>| match op {
             StackOp::Sysctl(_) | StackOp::InterfaceSysctl(..) => false,
@@ -86,6 +87,7 @@ impl<'a> NetworkBuilder<'a> {
     }
 
     fn await_stacks(&self, touched: &BTreeMap<StackId, Vec<InterfaceId>>) -> Result<()> {
+        // One deadline for all: the kernel works on all of them at the same time.
         let deadline = Instant::now() + READY;
         for (stack, interfaces) in touched {
             self.await_interfaces(*stack, interfaces, deadline)?;
@@ -101,6 +103,7 @@ impl<'a> NetworkBuilder<'a> {
         interfaces: &[InterfaceId],
         deadline: Instant,
     ) -> Result<()> {
+        // One conversation for all interfaces of the stack.
         let mut netlink = self.open_stack(stack)?;
         let failed = |e| self.explain(NetnsId::Stack(stack), e);
         // An interface behind a switch is up as soon as its port is, and that alone does not mean
@@ -140,6 +143,7 @@ impl<'a> NetworkBuilder<'a> {
             return Ok(());
         };
         let plan = self.plan();
+        // Bridges of a lab that grows run already.
         for planned in new.bridges(plan) {
             self.batch.start_bridge(&bridge_request(planned));
         }

@@ -38,9 +38,11 @@ pub(crate) fn make(lab: &mut Lab, new: &NewParts) -> Result<()> {
     raise_limit(lab);
     let first = lab.all_nodes().len();
     let mut nodes = NewNodes::request(lab, first)?;
+    // Only labs with switches pay for the namespace.
     if lab.hub().is_none() && !lab.plan().switches.is_empty() {
         lab.set_hub(new_namespace("the switches")?);
     }
+    // From here on the trial's init and this thread work at the same time.
     let attached = lay_while_nodes_appear(lab, new, &mut nodes)?;
     record_carriers(&attached, lab.plan(), lab.journal());
     add_nodes(lab, nodes, first);
@@ -126,6 +128,7 @@ fn add_nodes(lab: &mut Lab, new: NewNodes, first: usize) {
 
 /// Joins the ends of the new links, and hands the links to the lab.
 fn join_links(lab: &mut Lab, mut attached: BTreeMap<LinkId, PendingCarrier>) -> Result<()> {
+    // All stacks are there by now.
     let stacks: Vec<_> = lab.stacks().iter().cloned().map(Some).collect();
     let new = lab.all_links().len()..lab.plan().cables.len();
     for link in new.map(LinkId::new) {

@@ -76,6 +76,7 @@ impl NewParts {
     pub(crate) fn trunks<'p>(&self, plan: &'p Plan) -> impl Iterator<Item = &'p CablePlan> {
         let switches = plan.switches.iter().enumerate();
         switches
+            // A switch with one bridge has no trunk; each further bridge brings one.
             .flat_map(|(index, switch)| &switch.trunks[self.bridges_of(index).saturating_sub(1)..])
     }
 }

@@ -43,6 +43,8 @@ pub(crate) fn for_node(
     let in_pod = match stack.owner {
         Owner::Node(_) => false,
         Owner::Pod(pod) => {
+            // Containers of a pod share an IPC namespace, and POSIX shared memory lies in /dev/shm:
+            // shm_overview(7).
             let memory = dir.shared_memory(topology[pod].name())?;
             mounts.push(NodeMount {
                 at: "/dev/shm".into(),
@@ -106,6 +108,7 @@ fn placed(mount: &Mount, node: &NodePlan, dir: &LabDir) -> Result<NodeMount> {
 }
 
 fn found(path: &Path, node: &NodePlan) -> Result<PathBuf> {
+    // The node's first process has another working directory and other symbolic links.
     path.canonicalize().map_err(|e| {
         LabError::io(
             format!(

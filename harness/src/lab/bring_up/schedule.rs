@@ -33,6 +33,7 @@ impl Pending {
         for link in new.cables() {
             let mut stacks = Vec::new();
             for end in &plan[link].ends {
+                // An end at a switch needs nothing: the hub is made first.
                 if let (NetnsId::Stack(stack), Some(interface)) = (end.netns, end.interface) {
                     stacks.push(stack);
                     touched.entry(stack).or_default().push(interface);

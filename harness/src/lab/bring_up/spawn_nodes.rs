@@ -151,10 +151,12 @@ impl NewNodes {
                 first_process,
                 netns,
             } = node.wait()?;
+            // Held from now on: a lab that fails to start drops it, and so kills it.
             self.started[index] = Some(first_process);
             if let Some(stack) = own_stack {
                 self.add_stack(lab.plan(), stack, netns, None)?;
             }
+            // One node is there, so that one more can be under way.
             self.request_more(lab)?;
         }
         Ok(!self.pending.is_empty())
@@ -190,6 +192,7 @@ impl NewNodes {
         } = self;
         let all_started = started
             .into_iter()
+            // The loop in `make` has waited for all.
             .map(|started| started.expect("no node is left to wait for"));
         let nodes = requests.into_iter().zip(all_started).collect();
         (stacks.into_iter().flatten().collect(), nodes)

@@ -57,6 +57,7 @@ fn in_network<T>(
     path: &str,
     work: impl FnOnce(&Path) -> io::Result<T>,
 ) -> Option<io::Result<T>> {
+    // A removed stack has nothing to write.
     let netns = lab.stack(stack).netns()?;
     let file = path
         .starts_with("net/")

@@ -33,10 +33,12 @@ impl Lab {
     /// The new topology is wrong or changes what exists, the kernel refuses something, or a command
     /// of a new node fails. The lab is then as it was before.
     pub fn grow<T>(&mut self, edit: impl FnOnce(&mut Topology) -> T) -> Result<T> {
+        // A copy: after an error the lab has the topology from before.
         let mut topology = self.topology().clone();
         let value = edit(&mut topology);
         let plan = self.plan().follow(&topology, &self.removed_links(), None)?;
         let first = self.all_nodes().len();
+        // What was taken out of the topology would be left running.
         if plan.nodes.len() < first || plan.cables.len() < self.all_links().len() {
             let why = "can grow only by what is added to its topology";
             return Err(LabError::invalid(Subject::Lab, why));
@@ -63,6 +65,7 @@ impl Lab {
     pub fn remove_node(&mut self, id: NodeId) -> Result<()> {
         let node = &self[id];
         node.programs().report_surprises();
+        // Futures in the node would meet a network that is gone.
         node.stop_runtime();
         node.programs().expect_all();
         // The interfaces of a container belong to its pod, and stay with the others.

@@ -16,6 +16,7 @@ impl Drop for Lab {
         let mut alive = Vec::new();
         for node in self.all_nodes() {
             node.programs().report_surprises();
+            // Before the programs end: a future that talks to one would fail.
             node.stop_runtime();
             alive.extend(node.programs().alive());
         }

@@ -52,6 +52,7 @@ impl Change {
                 continue;
             }
             for sysctl in stack.sysctls.iter().filter(|it| !old.sysctls.contains(it)) {
+                // The value before is for the case that a later step fails.
                 if let Some(value) = sysctls::read(lab, id, &sysctl.path) {
                     let path = sysctl.path.clone();
                     self.sysctls.push((stack.owner, Sysctl { path, value }));
@@ -133,6 +134,7 @@ fn change_stack(lab: &Lab, id: StackId, before: &StackPlan, new: &NewParts) -> R
 /// Tells nodes that were there before the names that they find now.
 fn change_names(lab: &Lab, before: &Plan) -> Result<()> {
     let plan = lab.plan();
+    // Nothing to write for a change that adds no name, such as a removal.
     if before.hosts == plan.hosts {
         return Ok(());
     }
@@ -149,6 +151,7 @@ fn delete_new(lab: &Lab, failed: &FailedPlan, new: &NewParts) {
     let plan = &failed.plan;
     let hub = failed.hub.as_deref();
     let known = |stack: StackId| {
+        // Stacks of the two plans have different numbers. Their owners are the same.
         let owner = plan[stack].owner;
         let mut stacks = lab.stacks().iter();
         let found = stacks.find(|stack| stack.owner() == owner)?;
@@ -164,6 +167,7 @@ fn delete_new(lab: &Lab, failed: &FailedPlan, new: &NewParts) {
             delete(netns, |batch| batch.delete_link(end_device(end)));
         }
     }
+    // After the cables: a bridge that goes takes no port along.
     for planned in new.bridges(plan) {
         let device = bridge_request(planned).device;
         delete(hub, |batch| batch.delete_link(device));

@@ -36,6 +36,7 @@ impl Cut {
     }
 
     fn end(&mut self) -> Result<()> {
+        // Healed once: by `heal`, or by the drop.
         let directions = std::mem::take(&mut self.directions);
         let mut state = self.state.lock();
         // Each direction is healed even if another one could not be.

@@ -27,6 +27,7 @@ impl Degraded {
         worse: Impairment,
     ) -> Result<Self> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
+        // Several guards may have equal impairments; each takes its own away.
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         worse
             .validate()

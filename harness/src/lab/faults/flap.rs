@@ -34,6 +34,7 @@ impl Flap {
 }
 
 fn flap(first: Cut, half: Duration, stopped: &Receiver<()>) {
+    // Kept apart from the cut, which is dropped in every other half.
     let state = Arc::clone(first.state());
     let mut cut = Some(first);
     while stopped.recv_timeout(half) == Err(RecvTimeoutError::Timeout) {

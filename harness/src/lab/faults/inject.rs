@@ -101,6 +101,7 @@ impl Lab {
             NodeRef::Name(name) => it.name() == name,
             NodeRef::Id(id) => it.id() == *id,
         };
+        // The guard keeps the node for its heal, so that an Arc is looked for and not a reference.
         let mut nodes = self.all_nodes().iter().filter(|node| !node.is_removed());
         let found = nodes.find(is_it);
         found.ok_or_else(|| unknown("node", node, self.nodes().map(Node::name)))
@@ -117,6 +118,7 @@ fn unknown<'n>(
     name: impl std::fmt::Display,
     others: impl Iterator<Item = &'n str>,
 ) -> LabError {
+    // Ten names are enough to see what was misspelt.
     let others: Vec<String> = others.take(10).map(|name| format!("`{name}`")).collect();
     let why = if others.is_empty() {
         format!("has no {kind} {name}, and no other {kind} either")

@@ -84,6 +84,7 @@ impl Lab {
         let mut partition = Partition {
             filters: Vec::new(),
         };
+        // At every interface of a deaf node: packets may come over any of them.
         let ends = self.links().map(Link::ends);
         for (ends, side) in ends.flat_map(|ends| Side::BOTH.map(|side| (ends, side))) {
             let Some(stack) = ends.stack(side) else {

@@ -75,6 +75,7 @@ impl Lab {
         let (processes, mounts) = match node.pid() {
             Some(pid) if node.is_running() => look_at_processes(pid.cast_signed())
                 .map_err(|e| LabError::io(format!("look at the processes of {whose}"), &e))?,
+            // The network namespace outlives the processes, so that the rest can still be told.
             _ => (Vec::new(), Vec::new()),
         };
         Ok(Inspection {
@@ -113,6 +114,7 @@ impl Lab {
 fn look_at_processes(pid: i32) -> std::io::Result<(Vec<ProcessEntry>, Vec<MountEntry>)> {
     // Its own /proc numbers processes as it does.
     let inside = Procfs::open(Path::new(&format!("/proc/{pid}/root/proc")))?;
+    // The mounts of a process are shown by any procfs that knows the process.
     let outside = Procfs::open(Path::new("/proc"))?;
     Ok((inside.processes()?, outside.mounts(pid)?))
 }

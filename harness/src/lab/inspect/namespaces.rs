@@ -43,12 +43,14 @@ pub(crate) fn list(lab: &Lab) -> Result<Vec<Namespace>> {
                     &e,
                 )
             };
+            // A descriptor of the namespace: ioctl_ns(2) asks it for the owner.
             let file = File::open(&path).map_err(failed)?;
             let inode = file.metadata().map_err(failed)?.ino();
             let entry = found.entry((kind, inode)).or_insert_with(|| {
                 order.push((kind, inode));
                 described(name, inode, &file, Some(pid))
             });
+            // Containers of a pod share namespaces; the lowest process id names them.
             entry.pid = entry.pid.min(Some(pid));
             entry.nodes.push(node.name().to_owned());
         }

@@ -43,7 +43,9 @@ pub(crate) fn counters(
         }
         ActiveCarrier::Veth => veth_counters(direction, ends)?,
     };
+    // These frames were sent, although netem was never handed them.
     counters.sent += before;
+    // The interface has counted what its filter dropped then.
     let delivered = &mut counters.delivered;
     delivered.packets = delivered.packets.saturating_sub(behind.packets);
     delivered.bytes = delivered.bytes.saturating_sub(behind.bytes);

@@ -48,6 +48,7 @@ pub(crate) struct FilterCounts {
 
 impl CutFilter {
     fn remove(&mut self) -> Result<(), NetlinkError> {
+        // The count of the kernel goes with the filter.
         self.dropped = self.dropped();
         self.attached.take().map_or(Ok(()), IngressDrop::heal)
     }
@@ -80,6 +81,7 @@ impl Cuts {
         if self.wanted[direction.index()] == 0 {
             self.apply(direction, ends, carrier)?;
         }
+        // Counted after the first cut has succeeded, so that a refused guard counts for nothing.
         self.wanted[direction.index()] += 1;
         Ok(())
     }
@@ -126,11 +128,14 @@ impl Cuts {
             }
             ActiveCarrier::Veth => None,
             ActiveCarrier::Netem { namespace, .. } => {
+                // In front of netem: a packet that is sent during the cut must not arrive after it,
+                // by its delay.
                 let enters = InnerEnd::new(ends, direction.sender());
                 let made = IngressDrop::make(namespace.as_fd(), enters.device(), &DropFrom::Anyone);
                 Some(made.map_err(|e| ends.link_refused(e))?)
             }
         };
+        // At the receiving interface: what is under way when the cut begins vanishes too.
         let side = direction.receiver();
         let netns = ends.require_netns(side)?;
         let behind = IngressDrop::make(netns, ends.device(side), &DropFrom::Anyone)

@@ -214,6 +214,8 @@ impl LinkEnds {
                 }
             }
         }
+        // The link watcher of the kernel may wait for a second otherwise, as the other end is not a
+        // veth of this link.
         batch.look_at(self.device(side));
         self.execute(side, batch)
     }
@@ -285,6 +287,7 @@ impl LinkEnds {
             let explain = |e| self.refused(side, e);
             let device = self.device(side);
             match &self.ends[side] {
+                // A port has to forward, which is more than to be up.
                 End::Bridge(_) => netlink
                     .wait_until_ports_up(&[device], deadline)
                     .map_err(explain)?,
@@ -305,6 +308,8 @@ impl LinkEnds {
     /// address is now. A bridge remembers a port for 300 s otherwise (`ageing_time`, ip-link(8)).
     pub(crate) fn announce(&self) -> Result<()> {
         for (side, plug) in Side::BOTH.into_iter().zip(&self.ends) {
+            // Only nodes are learnt by switches: two ports that are joined have no address of
+            // interest.
             if let End::Stack(stack, end) = plug
                 && let Some(netns) = stack.netns()
             {

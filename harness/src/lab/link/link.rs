@@ -131,6 +131,7 @@ impl Link {
 
     /// Takes the link away for good.
     pub(crate) fn remove(&self) -> Result<()> {
+        // Removed once: a node that is removed takes its links along, removed ones too.
         if self.removed.swap(true, Ordering::Relaxed) {
             return Ok(());
         }
@@ -140,6 +141,7 @@ impl Link {
     /// Plugs the port into the bridge of a changed plan, and returns when packets pass.
     pub(crate) fn replug(&self, port: Side) -> Result<()> {
         self.ends.replug(port)?;
+        // A link that is down gets everything when it comes up.
         if self.is_down() {
             return Ok(());
         }

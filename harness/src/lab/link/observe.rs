@@ -62,6 +62,7 @@ impl Link {
     fn listen(&self, listener: Arc<dyn Listener>) -> Result<Box<dyn FrameSource>> {
         let number = self.state().listen(listener)?;
         Ok(Box::new(LinkSource {
+            // A capture must not keep the link of a lab that is gone.
             state: Arc::downgrade(self.shared_state()),
             number,
         }))

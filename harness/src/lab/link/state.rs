@@ -185,6 +185,7 @@ impl LinkState {
     /// Brings what is in force to what is wanted, on another carrier where this one cannot do it.
     fn enforce(&mut self) -> Result<()> {
         let wanted = Direction::BOTH.map(|direction| self.wanted(direction));
+        // The sum of a possible impairment and of possible degradations may be impossible.
         for (direction, wanted) in Direction::BOTH.into_iter().zip(&wanted) {
             wanted.validate().map_err(|wrong| {
                 LabError::invalid_value(self.ends.subject(), Some(direction), wrong)
@@ -208,6 +209,7 @@ impl LinkState {
                 if self.engine == Engine::Auto
                     && wanted.iter().any(|it| find_unsupported(it, mtu).is_some())
                 {
+                    // netem is left for good: the wire can do all that netem can.
                     return self.switch_carrier(Engine::Wire);
                 }
                 check_netem(&self.ends, &wanted)?;
@@ -229,6 +231,8 @@ impl LinkState {
         // The counts of cuts and the last frames for monitors are read while the interfaces exist.
         self.cuts.detach();
         self.monitors.iter_mut().for_each(Monitor::detach);
+        // Nobody carries the link until the switch has succeeded: an error must not leave a carrier
+        // that is half gone.
         let before = std::mem::replace(&mut self.active, ActiveCarrier::Nobody);
         let from = before.kind();
         self.active = switch_carrier(&self.ends, namespace, before, carrier, &wanted, self.down)?;
@@ -252,6 +256,8 @@ impl LinkState {
     /// Adds a listener for all frames, whatever carries them, and returns the number of its
     /// monitor.
     pub(crate) fn listen(&mut self, listener: Arc<dyn Listener>) -> Result<u64> {
+        // A monitor of what the kernel carries sits at the first end: frames that leave there go
+        // from a to b.
         let index = self.ends.device(Side::A).index;
         let mut monitor = Monitor::new(self.ends.name(), index, listener);
         connect(&mut monitor, &self.ends, &self.active)?;
@@ -368,6 +374,7 @@ impl LinkState {
 
     /// Takes the link away for good.
     pub(crate) fn remove(&mut self) -> Result<()> {
+        // The filters at interfaces of nodes would outlive the link, where the interface stays.
         self.cuts.detach();
         self.monitors = Monitors::default();
         let before = std::mem::replace(&mut self.active, ActiveCarrier::Nobody);
@@ -377,6 +384,7 @@ impl LinkState {
     /// Ends the link with its lab, and returns how late its wire was. Guards of faults may live on,
     /// with nothing to guard.
     pub(crate) fn close(&mut self) -> Option<Lateness> {
+        // Asked before the wire is dropped, which ends its books.
         let lateness = self.active.wire().map(WireHandle::lateness);
         self.monitors = Monitors::default();
         self.active = ActiveCarrier::Nobody;

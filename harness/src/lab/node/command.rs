@@ -88,6 +88,7 @@ impl Node {
                 command.current_dir(dir);
             }
             let process = command.spawn()?;
+            // The next command may need this one, so that commands run one after the other.
             if let Some(port) = ready_port {
                 process.wait_for_port(*port)?;
             }
@@ -221,6 +222,7 @@ impl Command<'_> {
 
     fn start(&mut self, defaults: [Stdio; 3]) -> Result<Process> {
         let (node, spec) = (self.node, &mut self.spec);
+        // The environment is taken at the start of the program, as in std.
         let mut env = match &spec.env {
             Some(env) => env.clone(),
             None => std::env::vars_os().collect(),

@@ -26,6 +26,7 @@ impl NodeKeyLog {
         env: &BTreeMap<OsString, OsString>,
     ) -> Option<(OsString, OsString)> {
         let given = env.get(OsStr::new(KEY_LOG_VARIABLE));
+        // A test that logs keys to a file of its own keeps doing so.
         if given.is_some_and(|path| path != KEY_LOG) || !self.is_read(node) {
             return None;
         }

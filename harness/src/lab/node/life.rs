@@ -18,6 +18,8 @@ impl Node {
     /// # Errors
     /// The node does not run.
     pub fn pause(&self) -> Result<()> {
+        // The first process finds the processes: those that double-forked are its children by then,
+        // and a new one may appear at any time.
         let stop = NodeCommand::SignalAll(Signal::SIGSTOP as i32);
         self.with_first_process("pause node", |first| first.ask(&stop, &[]))?;
         self.await_obeyed()
@@ -41,6 +43,8 @@ impl Node {
     pub fn crash(&self) -> Result<()> {
         // Before the crash, which would hide why a program had ended.
         self.programs().report_surprises();
+        // Before the processes: the runtime's thread holds the mount namespace, and its futures
+        // would see files and peers vanish.
         self.stop_runtime();
         self.programs().expect_all();
         if !self.request().own_pids {
@@ -69,7 +73,9 @@ impl Node {
         }
         self.programs().report_surprises();
         self.stop_runtime();
+        // As at the end of a lab: a server gets the time to write its data.
         terminate(&self.programs().alive());
+        // The labels of the new programs count from the beginning again.
         self.programs().clear();
         self.kill();
         let mut request = self.request().clone();
@@ -83,6 +89,7 @@ impl Node {
             Joins::Nothing | Joins::Network => self.stack().netns(),
         };
         let pending = first_process::request(&request, joined.map(AsFd::as_fd))?;
+        // Only now: until then, calls fail with the error that the node has crashed.
         self.replace_first_process(Some(pending.wait()?.first_process));
         self.run_commands()
     }

@@ -62,6 +62,7 @@ impl Node {
         stack: Arc<Stack>,
         services: NodeServices,
     ) -> Self {
+        // A container has the hostname of its pod, whose UTS namespace it shares.
         let hostname = topology
             .pod_of(plan.node)
             .map_or(topology[plan.node].name(), |pod| topology[pod].name());
@@ -164,6 +165,8 @@ impl Node {
     fn find_interface(&self, name: &str) -> Result<(u32, String)> {
         let found = Netns::visit(self.stack().require_netns()?, || {
             let index = if_nametoindex(name)?;
+            // The label of a capture is the kernel's name, so that two captures of an interface are
+            // one.
             let canonical = if_indextoname(index)?;
             Ok::<(u32, CString), Errno>((index, canonical))
         });
@@ -197,6 +200,7 @@ impl Node {
         let deadline = Instant::now() + limit;
         let failed =
             |e| LabError::refused(format!("look at the sockets of node `{}`", self.name()), e);
+        // The kernel does not tell of new listeners, so that the tables are read again and again.
         let mut pause = Duration::from_micros(500);
         loop {
             let listening = self.stack().listening_ports().map_err(failed)?;
@@ -275,6 +279,8 @@ impl Node {
         what: &str,
         work: impl FnOnce(&FirstProcessHandle) -> crate::kernel::Result<T>,
     ) -> Result<T> {
+        // The lock is held while `work` talks to the process: a restart must not replace it
+        // meanwhile.
         let first = self.first_process.read();
         let explain = || format!("{what} `{}`", self.name);
         match first.as_ref() {

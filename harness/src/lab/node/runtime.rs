@@ -30,6 +30,7 @@ impl Runtime {
         // The caller waits until the thread is in the node: a future must never run outside of it.
         let (ready, started) = mpsc::channel();
         let name = node.name().to_owned();
+        // A pidfd of its own: the node may be restarted before the thread has entered.
         let pidfd = node.with_first_process("enter node", |first| {
             let copy = first.pidfd().try_clone();
             copy.map_err(|e| crate::kernel::errno::errno(&e))
@@ -80,6 +81,7 @@ impl Runtime {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
+        // The runtime ends when this end of the channel is gone, whether or not a message was sent.
         drop(self.stop.take());
         let Some(thread) = self.thread.take() else {
             return;

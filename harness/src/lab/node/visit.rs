@@ -58,12 +58,14 @@ impl Node {
         // The thread gets a working directory of its own when it enters the mount namespace, and
         // that is the root.
         let here = std::env::current_dir();
+        // A thread that has left CLONE_FS has a umask of its own: umask(2).
         let umask = umask();
         let visit = || {
             self.enter()?;
             // The same directory, where the node has it.
             let _ = here.map(std::env::set_current_dir);
             set_umask(umask);
+            // Messages of the test body's own thread are told apart from those of others.
             running::set_own_thread(own);
             Ok(work())
         };

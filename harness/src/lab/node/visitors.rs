@@ -67,8 +67,10 @@ impl Visitors {
             },
         };
         let traits = &visitor.traits;
+        // False also when `work` panics: a thread that unwound is not used again.
         let mut as_new = false;
         let outcome = visitor.worker.run(|| {
+            // The name is what a debugger and /proc/PID/task show.
             show_as(node);
             let value = work();
             // Whoever looks for what hangs is not to take it for something in the node.
@@ -86,6 +88,7 @@ impl Visitors {
     fn take(&self, node: &str, traits: &ThreadTraits) -> Option<Visitor> {
         let mut idle = self.idle.lock();
         let fits = |visitor: &Visitor| visitor.node == node && visitor.traits == *traits;
+        // The thread that visited last: its memory and stack are most likely in the caches.
         let found = idle.iter().rposition(fits)?;
         Some(idle.remove(found))
     }
@@ -102,6 +105,7 @@ impl Visitors {
 
     /// Ends all threads that wait.
     pub(crate) fn dismiss(&self) {
+        // Dropped without the lock: the threads end, and are joined.
         let idle = std::mem::take(&mut *self.idle.lock());
         drop(idle);
     }

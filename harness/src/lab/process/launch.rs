@@ -61,6 +61,7 @@ impl Launch {
         let mut ours = [None, None, None];
         let mut logged = [false; 3];
         for (number, default) in defaults.into_iter().enumerate() {
+            // A descriptor can be given to one program only.
             let to = spec.streams[number].take().unwrap_or(default);
             logged[number] = matches!(to, Stdio::Log);
             let (mine, its) = connect(to, number == 0).map_err(failed)?;
@@ -150,6 +151,7 @@ fn started(reports: MessageChannel, verb: &str, node: &str) -> Result<Started> {
             pidfd,
             end: reports,
         }),
+        // execve(2) failed in the child, which tells its errno.
         (Some(ProcessReply::Refused(errno)), _) => {
             Err(LabError::refused(verb, Errno::from_raw(errno)))
         }
@@ -230,6 +232,7 @@ pub(crate) fn read_both(
     }
     std::thread::scope(|scope| {
         let errors = scope.spawn(|| read_all(stderr));
+        // The other pipe is read by the thread at the same time.
         let output = read_all(stdout)?;
         let errors = errors
             .join()

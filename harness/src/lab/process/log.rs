@@ -65,6 +65,7 @@ impl Log {
             line: line.text.clone(),
         });
         let mut state = self.state.lock();
+        // The oldest line goes: the last ones explain a failure.
         if state.lines.len() == KEPT {
             state.lines.pop_front();
             state.gone += 1;
@@ -89,10 +90,12 @@ impl Log {
     ) -> Result<Option<Line>, usize> {
         let mut state = self.state.lock();
         loop {
+            // A line that was dropped is answered by the oldest that is kept.
             let at = number.max(state.gone) - state.gone;
             if let Some(line) = state.lines.get(at) {
                 return Ok(Some(line.clone()));
             }
+            // No stream can bring more lines.
             if state.open == 0 {
                 return Ok(None);
             }

@@ -70,6 +70,8 @@ impl OutputReader {
         stream: Stream,
         log: Arc<Log>,
     ) -> std::io::Result<()> {
+        // Counted before the thread has the stream: a wait for a line must not take the log for
+        // complete.
         log.opened();
         self.send(Arrival::Output(OutputPipe {
             fd,
@@ -106,6 +108,7 @@ impl OutputReader {
             thread,
         }) = running
         {
+            // The thread ends when both are closed and all pipes are.
             drop((inbox, wake));
             // A panic of the thread was printed by the panic hook.
             let _ = thread.join();
@@ -263,6 +266,7 @@ impl OutputPipe {
                 false
             }
             Ok(n) => {
+                // A read may end in the middle of a line, or hold many.
                 let mut rest = &buffer[..n];
                 while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
                     self.partial.extend(&rest[..end]);
@@ -270,11 +274,13 @@ impl OutputPipe {
                     rest = &rest[end + 1..];
                 }
                 self.partial.extend(rest);
+                // A program that writes no line ends must not take memory without bound.
                 if self.partial.len() > LONGEST {
                     self.flush();
                 }
                 true
             }
+            // Nothing was read; poll(2) tells when there is something.
             Err(Errno::EINTR | Errno::EAGAIN) => true,
             Err(_) => {
                 self.close();

@@ -85,6 +85,7 @@ impl Process {
     pub fn wait(&mut self) -> Result<ExitStatus> {
         // As in std: a program that reads its input to the end would wait for ever.
         drop(self.stdin.take());
+        // Whoever waits for the end judges the status.
         self.running.expect();
         let status = self.running.ended_by(None);
         status.ok_or_else(|| {
@@ -130,6 +131,7 @@ impl Process {
     pub fn wait_with_output(mut self) -> Result<Output> {
         drop(self.stdin.take());
         self.running.expect();
+        // Before the wait: a program whose pipe is full would never end.
         let (stdout, stderr) = read_both(
             self.stdout.take().map(OwnedFd::from),
             self.stderr.take().map(OwnedFd::from),
@@ -222,6 +224,7 @@ impl Process {
     pub fn wait_for_port(&self, port: u16) -> Result<()> {
         let limit = self.patience.limit();
         let deadline = Instant::now() + limit;
+        // The kernel does not tell of new listeners, so that the tables are read again and again.
         let mut pause = Duration::from_micros(500);
         loop {
             let ports = self.stack.listening_ports().map_err(|e| {
@@ -257,6 +260,7 @@ impl Process {
     fn died(&self, when: &str) -> LabError {
         self.running.expect();
         let deadline = Instant::now() + LAST_WORDS;
+        // The outputs are closed a moment before the end is reported.
         let how = match self.running.ended_by(Some(deadline)) {
             Some(status) => ExitKind::from(status).to_string(),
             None => "closed its outputs".to_owned(),

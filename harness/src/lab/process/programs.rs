@@ -73,10 +73,12 @@ pub(crate) fn terminate(alive: &[Arc<Running>]) {
         // A stopped process gets the SIGTERM only when it goes on: signal(7).
         let _ = running.signal(Signal::SIGCONT as i32);
     }
+    // One deadline for all programs, which end at the same time.
     let deadline = Instant::now() + GRACE;
     for running in asked {
         // A program that takes longer is killed with its node, whatever its status would be.
         let _ = running.ended_by(Some(deadline));
     }
+    // Those that did not end in time are killed next, which must not count as a crash.
     alive.iter().for_each(|running| running.expect());
 }

@@ -129,6 +129,7 @@ impl Running {
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if left == Some(Duration::ZERO) {
+                // Time is up, and the program still runs.
                 return None;
             }
             // An interrupted wait (EINTR) is no answer; the loop looks at the state and the clock.
@@ -138,6 +139,7 @@ impl Running {
 
     /// Returns how the program ended, if it has.
     pub(crate) fn ended(&self) -> Option<ExitStatus> {
+        // The report can be received once only, so the status is kept for all who ask.
         let mut status = self.status.lock();
         if status.is_none() {
             let mut buffer = [0; LONGEST_REPLY];
@@ -165,6 +167,7 @@ impl Running {
         let status = self.ended().filter(|status| !status.success())?;
         // Told once: the end of a lab asks again for all that a restart has asked for.
         self.expect();
+        // What a program wrote last explains its end, and is read by another thread.
         self.log.wait_for_end(Instant::now() + LAST_WORDS);
         let how = ExitKind::from(status);
         Some(format!(

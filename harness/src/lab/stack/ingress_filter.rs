@@ -71,6 +71,8 @@ impl IngressFilters {
         netns: BorrowedFd<'_>,
         device: Device<'_>,
     ) -> Result<(), NetlinkError> {
+        // Held until all are attached: a guard that is dropped meanwhile waits, and then removes
+        // its filter from the new interface.
         let all = self.all.lock();
         all.iter()
             .filter_map(Weak::upgrade)

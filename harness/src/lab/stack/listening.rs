@@ -44,6 +44,7 @@ fn listener(line: &str) -> Option<u16> {
     let mut fields = line.split_whitespace();
     let local = fields.nth(1)?;
     let state = fields.nth(1)?;
+    // The address is in hexadecimal, and so is the port.
     let (_, port) = local.rsplit_once(':')?;
     (state == LISTEN)
         .then(|| u16::from_str_radix(port, 16).ok())

@@ -23,6 +23,7 @@ pub(crate) struct Monitors {
 impl Monitors {
     /// Adds a monitor, and returns the number by which it can be removed.
     pub(crate) fn add(&mut self, monitor: Monitor) -> u64 {
+        // Numbers are never used again: a source may be dropped late.
         let number = self.next;
         self.next += 1;
         self.all.insert(number, monitor);

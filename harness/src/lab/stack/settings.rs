@@ -131,6 +131,7 @@ pub(crate) fn give_own(plan: &Plan, stack: StackId, netns: BorrowedFd<'_>) -> Re
     if ops.peek().is_none() {
         return Ok(());
     }
+    // Own settings need no message to rtnetlink at present; the batch stays empty.
     let mut batch = Batch::new();
     let no_interface = |_| unreachable!("an operation of the stack as a whole names no interface");
     let mut requests = StackRequests::new(&mut batch, no_interface);

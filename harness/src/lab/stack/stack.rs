@@ -66,6 +66,7 @@ impl Stack {
 
     /// Returns the network namespace, or nothing if the stack was removed.
     pub(crate) fn netns(&self) -> Option<&OwnedFd> {
+        // The namespace may exist for a while after the removal, and must not be changed any more.
         (!self.removed.load(Ordering::Relaxed)).then_some(&self.netns)
     }
 
@@ -118,6 +119,7 @@ impl Stack {
         if !self.removed.swap(true, Ordering::Relaxed) {
             self.give_up_orphans();
         }
+        // Sniffers hold packet sockets, and these would hold the namespace.
         *self.monitors.lock() = Monitors::default();
         if let Some(pod) = &self.pod {
             pod.kill();

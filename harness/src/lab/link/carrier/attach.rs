@@ -107,6 +107,8 @@ impl PendingCarrier {
         match self {
             Self::Veth => Ok(ActiveCarrier::Veth),
             Self::Tap(taps) => {
+                // The kernel queues frames at a TAP device that nobody reads. They are older than
+                // the link.
                 taps.iter().try_for_each(|tap| discard_queued(ends, tap))?;
                 let wire = start_wire(ends, taps.map(WirePort::Tap), impairments)?;
                 Ok(ActiveCarrier::Tap { wire })
@@ -145,6 +147,7 @@ fn tap_device(ends: &LinkEnds, side: Side) -> Result<TapDevice> {
     })?;
     let end = &ends.cable().ends[side];
     let mut batch = Batch::new();
+    // A TAP device gets a random address when it is created; the plan has another.
     batch.set_mac(ends.device(side), end.mac);
     batch.set_mtu(ends.device(side), ends.cable().mtu);
     if let Some(bridge) = &end.bridge {
@@ -243,6 +246,7 @@ fn start_wire(
         .map_err(|e| LabError::io(format!("carry link `{name}`"), &e).about(ends.subject()))?;
     for (direction, asked) in Direction::BOTH.into_iter().zip(impairments) {
         let in_force = wire.impairment(direction);
+        // A wire must never do less than was asked and say nothing.
         if in_force != *asked {
             let why = format!("{direction}: asked for {asked:?}, but {in_force:?} is in force");
             return Err(LabError::failed(
@@ -267,6 +271,7 @@ fn join_by_repeater(
     for side in Side::BOTH {
         batch.set_master(InnerEnd::new(ends, side).device(), Some(repeater.index()));
     }
+    // Last: no frame passes before both ports are attached.
     batch.set_up(repeater.device());
     execute(ends, &namespace, batch)?;
     let apply = |direction: Direction| {

@@ -32,6 +32,7 @@ pub(crate) fn detach(ends: &LinkEnds, carrier: ActiveCarrier) -> Result<()> {
     // otherwise.
     drop(carrier);
     for side in sides.iter().copied() {
+        // A namespace that is gone has taken its interfaces along.
         if ends.netns(side).is_none() {
             continue;
         }

@@ -19,6 +19,7 @@ impl InnerEnd {
     pub(crate) fn new(ends: &LinkEnds, side: Side) -> Self {
         let link = ends.link();
         Self {
+            // Short: a name has at most 15 bytes (IFNAMSIZ), and the link may be number 100,000.
             name: format!("m{}{side}", link.index()),
             index: InterfaceSlot::InnerEnd(link, side).index(),
         }
