@@ -2,7 +2,7 @@
 //!
 //! Without nftables, stopping the frames of a link needs a change of the link itself, which both
 //! ends notice. A rule drops frames and leaves the link as it is. Requests are written into a
-//! [`crate::netlink::Batch`], which [`crate::netlink::Netlink::commit`] carries out as a whole.
+//! [`crate::netlink::Batch`], which `Netlink::commit` carries out as a whole.
 //!
 //! | file | role |
 //! |---|---|

@@ -24,7 +24,7 @@ const SIGNATURE: Option<u32> = match () {
     () => None,
 };
 
-/// Looks the area up once. Processes that call [`register`] have to be copies of the caller.
+/// Looks the area up once. Processes that call `register` have to be copies of the caller.
 pub fn prepare() {
     AREA.get_or_init(find);
 }

@@ -15,7 +15,7 @@ pub enum Stdio {
     /// A pipe to the test.
     Piped,
     /// The trial's output, line by line with the node's and the program's name in front; kept for
-    /// [`Process::wait_for_log`]. The default of a program's outputs.
+    /// [`wait_for_log`](crate::lab::Process::wait_for_log). The default of a program's outputs.
     Log,
     /// This file, pipe or socket.
     Fd(OwnedFd),
