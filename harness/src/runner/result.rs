@@ -15,6 +15,7 @@ impl TrialResult {
     /// Makes the result of a trial that failed for a reason which only the runner knows.
     pub(crate) fn failed(reason: impl Into<String>) -> Self {
         Self::Failed(Failure {
+            complaints: String::new(),
             reason: reason.into(),
             location: String::new(),
             shown: Shown::Nowhere,
@@ -25,12 +26,26 @@ impl TrialResult {
 /// Reason for which a trial failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
+    /// Sentences about what had gone wrong behind the test's back, such as a dead daemon, or
+    /// nothing.
+    pub(crate) complaints: String,
     /// One sentence or more.
     pub(crate) reason: String,
     /// Place in the source as `file:line:column`, or empty.
     pub(crate) location: String,
     /// Form in which the test's own process has shown the reason.
     pub(crate) shown: Shown,
+}
+
+impl Failure {
+    /// Returns the complaints and the reason. The complaints come first: they may be the cause.
+    pub(crate) fn whole_reason(&self) -> String {
+        if self.complaints.is_empty() {
+            self.reason.clone()
+        } else {
+            format!("{}\n{}", self.complaints, self.reason)
+        }
+    }
 }
 
 /// Form in which the test's own process has written the reason of its failure to stderr.

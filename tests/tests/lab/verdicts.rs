@@ -6,17 +6,7 @@ use snowglobe_tests::sample;
 #[snowglobe::test(ignore = "a sample")]
 fn sample_whose_daemon_dies() -> TestResult {
     let lab = shape::pair().start()?;
-    let alice = lab.node("alice").ok_or("alice")?;
-    let process = alice
-        .command("sh")
-        .args(["-c", "echo out of ink >&2; exit 7"])
-        .spawn()?;
-    process.wait_for_log("ink")?;
-    lab.wait_until(|| {
-        lab.inspect(alice.id())
-            .is_ok_and(|seen| seen.processes.len() == 1)
-    })?;
-    Ok(())
+    a_daemon_dies_in(&lab)
 }
 
 #[snowglobe::test(ignore = "a sample")]
@@ -28,6 +18,34 @@ fn sample_whose_daemon_may_die() -> TestResult {
         .args(["-c", "echo out of ink >&2; exit 7"])
         .may_die()
         .spawn()?;
+    process.wait_for_log("ink")?;
+    lab.wait_until(|| {
+        lab.inspect(alice.id())
+            .is_ok_and(|seen| seen.processes.len() == 1)
+    })?;
+    Ok(())
+}
+
+/// The client is the first to notice that something is wrong.
+#[snowglobe::test(ignore = "a sample")]
+fn sample_that_fails_since_its_daemon_has_died() -> TestResult {
+    let lab = shape::pair().start()?;
+    a_daemon_dies_in(&lab)?;
+    panic!("the client was refused");
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn sample_that_returns_an_error_since_its_daemon_has_died() -> TestResult {
+    let lab = shape::pair().start()?;
+    a_daemon_dies_in(&lab)?;
+    Err("the client was refused")?
+}
+
+/// Starts a daemon that dies, and waits until that has happened.
+fn a_daemon_dies_in(lab: &Lab) -> TestResult {
+    let alice = lab.node("alice").ok_or("alice")?;
+    let ends = ["-c", "echo out of ink >&2; exit 7"];
+    let process = alice.command("sh").args(ends).spawn()?;
     process.wait_for_log("ink")?;
     lab.wait_until(|| {
         lab.inspect(alice.id())
@@ -67,6 +85,20 @@ fn a_process_that_dies_unexpectedly_fails_the_trial() {
         "out of ink",
     ]);
     sample("verdicts::sample_whose_daemon_may_die").passed_with(&[]);
+}
+
+#[snowglobe::test(nested)]
+fn the_death_of_a_daemon_is_told_ahead_of_the_tests_own_failure() {
+    for name in [
+        "verdicts::sample_that_fails_since_its_daemon_has_died",
+        "verdicts::sample_that_returns_an_error_since_its_daemon_has_died",
+    ] {
+        let run = sample(name);
+        let (death, own) = ("`alice/sh` exited with code 7", "the client was refused");
+        run.failed_with(&[death, own, "out of ink"]);
+        let (death, own) = (run.stdout.find(death), run.stdout.find(own));
+        assert!(death < own, "{}", run.stdout);
+    }
 }
 
 #[snowglobe::test(nested)]

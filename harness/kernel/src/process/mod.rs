@@ -41,5 +41,5 @@ pub use environment::{remove_env, set_env};
 pub use fork::{end_with_this_thread, exit_now, flush_c_streams, fork, never_return};
 pub use limits::raise_open_files;
 pub use nix::unistd::{ForkResult, Pid};
-pub use pidfd::{pidfd_kill, pidfd_open};
+pub use pidfd::{pid_of, pidfd_kill, pidfd_open};
 pub use reap::{Reaped, reap, wait_for_child};

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// Returns a descriptor that is readable once process `pid` has exited.
 ///
@@ -40,4 +40,13 @@ pub fn pidfd_kill(pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
     } else {
         Ok(())
     }
+}
+
+/// Returns the id of the process of a pidfd in the PID namespace of `/proc`. There is none if the
+/// process is gone (`pidfd_open(2)`, `proc_pid_fdinfo(5)`).
+pub fn pid_of(pidfd: BorrowedFd<'_>) -> Option<i32> {
+    let about = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
+    let about = std::fs::read_to_string(about).ok()?;
+    let pid = about.lines().find_map(|line| line.strip_prefix("Pid:"))?;
+    pid.trim().parse().ok().filter(|pid| *pid > 0)
 }

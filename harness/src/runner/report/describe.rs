@@ -4,8 +4,9 @@ use super::reporter::FinishedTrial;
 use crate::runner::result::{Failure, Shown};
 use crate::trial::Trial;
 
-/// Returns the description of a failed trial: its place and duration, its output, the reason, what
-/// hangs, what was left running, and the line that runs it again.
+/// Returns the description of a failed trial: its place and duration, what had gone wrong behind the
+/// test's back, its output, the reason, what hangs, what was left running, and the line that runs
+/// it again.
 pub(crate) fn describe(finished: &FinishedTrial<'_>, failure: &Failure, run_seed: u64) -> String {
     let mut text = match finished.trial.source() {
         Some(source) => format!("{}:{}, ", source.file, source.line),
@@ -16,6 +17,8 @@ pub(crate) fn describe(finished: &FinishedTrial<'_>, failure: &Failure, run_seed
         finished.duration.as_secs_f64(),
         finished.seed
     );
+    // Above the output, in which the test's own failure may be far from the end.
+    text += &with_newline(&failure.complaints);
     text += &with_newline(&finished.output);
     text += &reason(finished, failure);
     for note in &finished.notes {

@@ -61,7 +61,7 @@ impl Reporter for Json {
             }
             TrialResult::Failed(failure) => {
                 event["event"] = "failed".into();
-                event["message"] = failure.reason.as_str().into();
+                event["message"] = failure.whole_reason().into();
                 if !failure.location.is_empty() {
                     event["location"] = failure.location.as_str().into();
                 }

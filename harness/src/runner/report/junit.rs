@@ -41,7 +41,7 @@ impl Reporter for Junit {
             TrialResult::Ignored(reason) => format!(r#"<skipped message="{}"/>"#, escape(reason)),
             TrialResult::Failed(failure) => format!(
                 r#"<failure type="assert" message="{}">{}</failure><system-out>{}</system-out>"#,
-                escape(&failure.reason),
+                escape(&failure.whole_reason()),
                 escape(&failure.location),
                 escape(&describe(finished, failure, self.run_seed))
             ),

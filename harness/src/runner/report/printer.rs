@@ -111,7 +111,7 @@ impl Printer {
         {
             // nextest takes the description of a failure from a line on stderr that begins with
             // `Error: ` (nextest-runner 0.9). The test's own process could not write one.
-            eprintln!("Error: {}", failure.reason);
+            eprintln!("Error: {}", failure.whole_reason());
         }
         if finished.result == TrialResult::Passed && !self.show_output {
             finished.output.clear();

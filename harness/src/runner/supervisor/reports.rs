@@ -163,8 +163,10 @@ impl ReceivedReports {
                 kind,
                 on_stderr,
                 location,
+                complaints,
                 reason,
             }) => TrialResult::Failed(Failure {
+                complaints: complaints.clone(),
                 shown: shown(*kind, *on_stderr),
                 reason: reason.clone(),
                 location: location.clone(),

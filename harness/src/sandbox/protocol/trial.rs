@@ -157,6 +157,9 @@ pub(crate) enum Finish {
         on_stderr: bool,
         /// Place of the failure as `file:line:column`, or nothing where it is not known.
         location: String,
+        /// Sentences about what had gone wrong behind the test's back, such as a dead daemon, or
+        /// nothing. They may be the cause of the failure.
+        complaints: String,
         /// Reason, in one or more lines.
         reason: String,
     },
@@ -164,7 +167,7 @@ pub(crate) enum Finish {
 
 codec_enum!(Finish {
     1 => Passed,
-    2 => Failed { kind, on_stderr, location, reason },
+    2 => Failed { kind, on_stderr, location, complaints, reason },
 });
 
 /// Kind of a test's failure.
@@ -215,6 +218,7 @@ mod tests {
             kind: FailureKind::Other,
             on_stderr: true,
             location: "f.rs:1:2".into(),
+            complaints: String::new(),
             reason: reason.into(),
         }
     }
@@ -238,6 +242,7 @@ mod tests {
             kind: FailureKind::Panicked,
             on_stderr: true,
             location: String::new(),
+            complaints: "nginx died".into(),
             reason: "panicked: boom".into(),
         };
         for report in [

@@ -71,7 +71,7 @@ impl Drop for ReportOnDrop {
 /// this process, so that a wait here would never end.
 fn end_fork(ended: Ended) -> ! {
     let mut finish = judge(&ended.options, ended.end, &panics::all());
-    show(&mut finish, &[], ended.stderr);
+    show(&mut finish, ended.stderr);
     // The body, which may wait for this process, should see how that ended.
     let code = if finish == Finish::Passed { 0 } else { 101 };
     report(finish, code)
@@ -90,7 +90,7 @@ fn conclude(ended: Ended) -> Finish {
         let mut complaints = running::take_complaints();
         run_endings(&finish, &mut complaints);
         let mut finish = consider(finish, &complaints);
-        show(&mut finish, &complaints, ended.stderr);
+        show(&mut finish, ended.stderr);
         finish
     };
     let thread = thread::Builder::new().name("conclusion".to_owned());
@@ -115,20 +115,20 @@ fn run_endings(finish: &Finish, complaints: &mut Vec<String>) {
 /// Writes to stderr why the trial failed, and notes whether that leads to the runner.
 ///
 /// nextest takes the description of a failure from a line that begins with `Error: ` (nextest 0.9).
-/// The message of a panic is on stderr already; only the complaints are news then.
-fn show(finish: &mut Finish, complaints: &[String], given: Option<FileIdentity>) {
+/// The message of a panic is on stderr already. The supervisor shows complaints, above the output.
+fn show(finish: &mut Finish, given: Option<FileIdentity>) {
     let Finish::Failed {
         kind,
         on_stderr,
         location: _,
+        complaints: _,
         reason,
     } = finish
     else {
         return;
     };
     match kind {
-        FailureKind::Panicked if complaints.is_empty() => {}
-        FailureKind::Panicked => eprintln!("Error: {}", complaints.join("\n")),
+        FailureKind::Panicked => {}
         FailureKind::Other => {
             eprintln!("Error: {reason}");
             *on_stderr = given.is_some() && FileIdentity::of(std::io::stderr()) == given;

@@ -23,12 +23,14 @@ pub(super) fn consider(finish: Finish, complaints: &[String]) -> Finish {
             kind,
             on_stderr,
             location,
+            complaints: _,
             reason,
         } => Finish::Failed {
             kind,
             on_stderr,
             location,
-            reason: format!("{reason}\n{complaints}"),
+            complaints,
+            reason,
         },
     }
 }
@@ -39,6 +41,7 @@ pub(super) fn failed(reason: impl Into<String>, location: impl Into<String>) -> 
         kind: FailureKind::Other,
         on_stderr: false,
         location: location.into(),
+        complaints: String::new(),
         reason: reason.into(),
     }
 }
@@ -57,6 +60,7 @@ pub(super) fn judge(options: &Options, end: End, panics: &[Panic]) -> Finish {
             kind: FailureKind::Panicked,
             on_stderr: true,
             location,
+            complaints: String::new(),
             reason: format!("{PANICKED}{}", panic_message(&*payload)),
         },
         (Err(_), ShouldPanic::Yes) => Finish::Passed,
@@ -136,6 +140,7 @@ mod tests {
             kind: FailureKind::Panicked,
             on_stderr: true,
             location: "a.rs:1:2".into(),
+            complaints: String::new(),
             reason: "panicked: boom".into(),
         };
         assert_eq!(finish, panicked);
@@ -163,16 +168,20 @@ mod tests {
     }
 
     #[test]
-    fn a_complaint_fails_a_test_that_has_passed_and_is_added_to_a_failure() {
+    fn a_complaint_fails_a_test_that_has_passed_and_stands_beside_a_failure() {
         let complaints = ["nginx died".to_owned()];
         assert_eq!(
             consider(Finish::Passed, &complaints),
             failed("nginx died", "")
         );
-        assert_eq!(
-            consider(failed("boom", "a.rs:1:2"), &complaints),
-            failed("boom\nnginx died", "a.rs:1:2")
-        );
+        let both = Finish::Failed {
+            kind: FailureKind::Other,
+            on_stderr: false,
+            location: "a.rs:1:2".into(),
+            complaints: "nginx died".into(),
+            reason: "boom".into(),
+        };
+        assert_eq!(consider(failed("boom", "a.rs:1:2"), &complaints), both);
         assert_eq!(consider(Finish::Passed, &[]), Finish::Passed);
     }
 }
