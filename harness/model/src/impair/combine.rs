@@ -1,4 +1,4 @@
-//! An impairment made worse by another one.
+//! An impairment made worse by another one, as a fault does to a link that is bad already.
 
 use super::impairment::Impairment;
 use super::jitter::Jitter;
@@ -7,16 +7,25 @@ use super::queue::QueueLimit;
 use super::trace::Trace;
 
 impl Impairment {
-    /// Both at once, as if two such links followed each other: delays add up, each takes its share of the packets, and the lower rate and the
-    /// smaller limit hold. What cannot be put together (the shape of jitter, bursts, reordering, a trace) is the other's, where it has one.
+    /// Returns both at once, as if two such links followed each other.
+    ///
+    /// Delays add up, each link takes its share of the packets, and the lower rate and the smaller limit
+    /// hold. Values that cannot be put together (the shape of jitter, bursts, reordering, a trace) are
+    /// those of the other, where it has one.
     ///
     /// ```
     /// use std::time::Duration;
     ///
     /// use snowglobe_model::impair::{Impairment, Percent};
     ///
-    /// let lossy = Impairment { loss: Percent(10.0), ..Impairment::delayed(Duration::from_millis(10)) };
-    /// let worse = lossy.worsened_by(&Impairment { loss: Percent(50.0), ..Impairment::delayed(Duration::from_millis(5)) });
+    /// let lossy = Impairment {
+    ///     loss: Percent(10.0),
+    ///     ..Impairment::delayed(Duration::from_millis(10))
+    /// };
+    /// let worse = lossy.worsened_by(&Impairment {
+    ///     loss: Percent(50.0),
+    ///     ..Impairment::delayed(Duration::from_millis(5))
+    /// });
     /// assert_eq!((worse.delay, worse.loss), (Duration::from_millis(15), Percent(55.0)));
     /// ```
     pub fn worsened_by(&self, other: &Impairment) -> Impairment {
@@ -36,9 +45,10 @@ impl Impairment {
             bursts: other.bursts.or(self.bursts),
             lose_every: other.lose_every.or(self.lose_every),
             duplicate: either(self.duplicate, other.duplicate),
-            reorder: match other.reorder.is_none() {
-                true => self.reorder,
-                false => other.reorder,
+            reorder: if other.reorder.is_none() {
+                self.reorder
+            } else {
+                other.reorder
             },
             corrupt: either(self.corrupt, other.corrupt),
             rate,
@@ -53,7 +63,7 @@ impl Impairment {
     }
 }
 
-/// How many are hit by the one or the other.
+/// Returns the share of packets that one share or the other hits.
 fn either(a: Percent, b: Percent) -> Percent {
     Percent(a.0 + b.0 - a.0 * b.0 / 100.0)
 }
@@ -63,9 +73,10 @@ fn least<T: Ord + Copy>(a: Option<T>, b: Option<T>) -> Option<T> {
 }
 
 fn wider(a: &Jitter, b: &Jitter) -> Jitter {
-    match b.spread() >= a.spread() {
-        true => b.clone(),
-        false => a.clone(),
+    if b.spread() >= a.spread() {
+        b.clone()
+    } else {
+        a.clone()
     }
 }
 

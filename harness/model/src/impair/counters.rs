@@ -1,4 +1,4 @@
-//! What a link counts.
+//! Counters of a link, by which a test explains where its packets are.
 
 use std::fmt;
 use std::ops::{AddAssign, Sub};
@@ -15,7 +15,7 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// One frame.
+    /// Returns one packet with a frame of so many bytes.
     pub fn frame(bytes: usize) -> Traffic {
         Traffic {
             packets: 1,
@@ -53,26 +53,27 @@ impl fmt::Display for Traffic {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Cause {
-    /// By independent loss, the impairment's or its trace's.
+    /// Independent loss, of the impairment or of its trace.
     Loss,
-    /// By the Gilbert–Elliott model.
+    /// Loss in bursts, by the Gilbert–Elliott model.
     Burst,
-    /// As the n-th of every n.
+    /// Loss of the n-th of every n packets.
     Every,
     /// The link held as much as it may.
     Queue,
-    /// Larger than the link's impairment lets through.
+    /// The packet was larger than the impairment lets through.
     Mtu,
     /// The link was cut.
     Cut,
-    /// By a packet rule.
+    /// A packet rule dropped the packet.
     Rule,
-    /// It came faster than the process that carries the link's packets could take it, or it could not be sent on. The link did not do that on purpose.
+    /// The packet came faster than the process that carries packets could take it, or could not be sent
+    /// on. The link did not do that on purpose.
     Overrun,
 }
 
 impl Cause {
-    /// All of them.
+    /// All causes.
     pub const ALL: [Cause; 8] = [
         Cause::Loss,
         Cause::Burst,
@@ -100,7 +101,7 @@ impl fmt::Display for Cause {
     }
 }
 
-/// What was dropped, by cause.
+/// Packets that were dropped, by cause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Lost {
     /// [`Cause::Loss`].
@@ -122,7 +123,7 @@ pub struct Lost {
 }
 
 impl Lost {
-    /// By this cause.
+    /// Returns the packets that were dropped by one cause.
     pub fn by(&self, cause: Cause) -> Traffic {
         match cause {
             Cause::Loss => self.loss,
@@ -136,7 +137,7 @@ impl Lost {
         }
     }
 
-    /// By all causes together.
+    /// Returns the packets that were dropped by all causes together.
     pub fn total(&self) -> Traffic {
         let mut total = Traffic::default();
         for cause in Cause::ALL {
@@ -145,7 +146,7 @@ impl Lost {
         total
     }
 
-    /// Returns the counter of one cause.
+    /// Returns the counter of one cause, to change it.
     pub fn of(&mut self, cause: Cause) -> &mut Traffic {
         match cause {
             Cause::Loss => &mut self.loss,
@@ -160,9 +161,10 @@ impl Lost {
     }
 }
 
-/// What one direction of a link has seen since it was made.
+/// Packets that one direction of a link has seen since the link was made.
 ///
-/// The books balance: `sent` + `duplicated` = `delivered` + `lost` + `queued`, in packets and in bytes.
+/// The books balance, in packets and in bytes: `sent` + `duplicated` = `delivered` + `lost` +
+/// `queued`.
 ///
 /// ```
 /// use snowglobe_model::impair::{Cause, Counters};
@@ -174,20 +176,20 @@ impl Lost {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Counters {
-    /// What was sent into the link.
+    /// Packets that were sent into the link.
     pub sent: Traffic,
-    /// What came out at the other end.
+    /// Packets that came out at the other end.
     pub delivered: Traffic,
-    /// What was dropped.
+    /// Packets that were dropped.
     pub lost: Lost,
-    /// What overtook something that was sent before it.
+    /// Packets that overtook one that was sent before them.
     pub reordered: Traffic,
     /// Second copies that were made.
     pub duplicated: Traffic,
-    /// What had a bit flipped.
+    /// Packets that had a bit flipped.
     pub corrupted: Traffic,
-    /// What the link holds now: waiting for the rate, or under way.
+    /// Packets that the link holds now: waiting for the rate, or under way.
     pub queued: Traffic,
-    /// The most packets, and the most bytes, that it held.
+    /// Most packets, and most bytes, that the link has held.
     pub most_queued: Traffic,
 }

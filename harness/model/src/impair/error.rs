@@ -31,7 +31,7 @@ pub struct ImpairmentError {
     line: Option<usize>,
 }
 
-/// What is wrong, and with what.
+/// A problem of a value, of its text, of a trace or of a file.
 #[derive(Clone, Debug)]
 enum ImpairmentProblem {
     Text(TextProblem),

@@ -1,4 +1,7 @@
-//! The value that says what a link does.
+//! The value that says how bad a link is.
+//!
+//! A field that is added here has to be thought of in several places. Each of them takes the value
+//! apart in full, so the compiler names them: validation, combination, the channel, netem.
 
 use std::time::Duration;
 
@@ -13,9 +16,11 @@ use super::reorder::Reorder;
 use super::text;
 use super::trace::Trace;
 
-/// What one direction of a link does to packets. See the [module](crate::impair) for the order in which it is done.
+/// The harm that one direction of a link does to packets. See the [module](crate::impair) for the
+/// order in which it is done.
 ///
-/// Name what you want and take the rest from [`NONE`](Impairment::NONE) or from a [preset](super::preset):
+/// Name the values that you want and take the rest from [`NONE`](Impairment::NONE) or from a
+/// [preset](super::preset):
 ///
 /// ```
 /// use std::time::Duration;
@@ -48,50 +53,55 @@ use super::trace::Trace;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Impairment {
-    /// How long each packet takes.
+    /// Time that each packet takes.
     #[serde(
         with = "text::serde_duration",
         skip_serializing_if = "Duration::is_zero"
     )]
     pub delay: Duration,
-    /// How much more or less than `delay` that is.
+    /// Differences of that time from packet to packet.
     #[serde(skip_serializing_if = "Jitter::is_none")]
     pub jitter: Jitter,
-    /// How many packets are lost, each by its own chance.
+    /// Share of packets that are lost, each by its own chance.
     #[serde(skip_serializing_if = "is_none")]
     pub loss: Percent,
     /// Loss in bursts, besides `loss`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bursts: Option<GilbertElliott>,
-    /// Of how many packets of a flow the last one is lost: 3 loses the third, the sixth, and so on. Besides `loss` and `bursts`; netem cannot do it.
+    /// Number of packets of a flow of which the last one is lost: 3 loses the third, the sixth, and so
+    /// on. It comes besides `loss` and `bursts`; netem cannot do it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lose_every: Option<u32>,
-    /// How many packets are sent twice. As in netem, one that chance would also lose is sent once.
+    /// Share of packets that are sent twice. As in netem, a packet that chance would also lose is sent
+    /// once.
     #[serde(skip_serializing_if = "is_none")]
     pub duplicate: Percent,
-    /// How many packets overtake others.
+    /// Share of packets that overtake others, and the rule by which they do.
     #[serde(skip_serializing_if = "Reorder::is_none")]
     pub reorder: Reorder,
-    /// How many packets have one bit flipped, anywhere beyond the Ethernet header. (netem may also hit the header, and then the frame is lost.)
+    /// Share of packets that have one bit flipped, anywhere behind the Ethernet header. (netem may also
+    /// hit the header, and then the frame is lost.)
     #[serde(skip_serializing_if = "is_none")]
     pub corrupt: Percent,
-    /// How much passes in a second, whole Ethernet frames counted.
+    /// Number of bits that pass in a second, whole Ethernet frames counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
-    /// How many bytes pass at once after a pause: the bucket of a token bucket filter. Without it packets are spaced as on a line of that rate.
+    /// Number of bytes that pass at once after a pause: the bucket of a token bucket filter. Without it
+    /// packets are spaced as on a line of that rate.
     #[serde(
         with = "text::serde_optional_bytes",
         skip_serializing_if = "Option::is_none"
     )]
     pub burst: Option<u32>,
-    /// How much the link holds, waiting and under way.
+    /// Limit of the packets that the link holds, waiting and under way.
     #[serde(skip_serializing_if = "is_default")]
     pub queue: QueueLimit,
-    /// The largest IP packet that passes, in bytes. Larger ones vanish, and nobody is told: a black hole, as tunnels with a smaller MTU
-    /// make it. (The MTU of a link's interfaces is the topology's matter.)
+    /// Length of the largest IP packet that passes, in bytes. Larger packets vanish, and nobody is told:
+    /// a black hole (RFC 2923, section 2.1), as tunnels with a smaller MTU make it. (The MTU of the
+    /// interfaces of a link is a matter of the topology.)
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
-    /// What changes over time.
+    /// Changes of rate, delay and loss over time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<Trace>,
 }
@@ -105,7 +115,7 @@ fn is_default(queue: &QueueLimit) -> bool {
 }
 
 impl Impairment {
-    /// Nothing is done to packets.
+    /// The impairment that does nothing to packets.
     pub const NONE: Impairment = Impairment {
         delay: Duration::ZERO,
         jitter: Jitter::NONE,
@@ -122,7 +132,7 @@ impl Impairment {
         trace: None,
     };
 
-    /// A delay and nothing else.
+    /// Returns a delay and nothing else.
     pub fn delayed(delay: Duration) -> Self {
         Impairment {
             delay,
@@ -145,7 +155,10 @@ impl Impairment {
         *self == nothing
     }
 
-    /// Whether each packet has to be looked at by itself. What only waits for a delay may stay in batches of up to 64 KB, as the kernel hands it over.
+    /// Whether each packet has to be looked at by itself.
+    ///
+    /// Packets that only wait for a delay may stay in batches of up to 64 KB, as the kernel hands them
+    /// over.
     ///
     /// ```
     /// use std::time::Duration;

@@ -1,4 +1,7 @@
 //! Delays that differ from packet to packet.
+//!
+//! On real links no two packets take the same time, and most are early while a few are late. So a
+//! jitter has a shape besides its size.
 
 use std::fmt;
 use std::path::Path;
@@ -14,10 +17,11 @@ use super::problem::{Notation, TextProblem, ValueProblem};
 use super::quantiles::{NORMAL, PARETO};
 use super::text::{self, show_duration};
 
-/// By how much the delay of each packet differs from the link's, and how that is distributed.
+/// The distribution of the differences between the delays of packets and that of their link.
 ///
-/// As in netem: each packet draws for itself, so packets overtake each other where the jitter is larger than the time between them; and a
-/// delay is never less than zero, so with a jitter larger than the delay the mean grows. In TOML: `"5ms"`, `"normal 5ms"`, `"pareto 5ms"`, or
+/// As in netem, each packet draws for itself, so packets overtake each other where the jitter is
+/// larger than the time between them. A delay is never less than zero, so with a jitter larger than
+/// the delay the mean grows. In TOML: `"5ms"`, `"normal 5ms"`, `"pareto 5ms"`, or
 /// `{ spread = "5ms", table = [-8192, 0, 8192] }`, or `{ spread = "5ms", file = "wifi.dist" }`.
 ///
 /// ```
@@ -47,7 +51,7 @@ impl Jitter {
     /// Every packet has the same delay.
     pub const NONE: Jitter = Jitter::uniform(Duration::ZERO);
 
-    /// Any difference from −`spread` to +`spread` is as likely as the others.
+    /// Returns a jitter in which all differences from −`spread` to +`spread` are equally likely.
     pub const fn uniform(spread: Duration) -> Self {
         Jitter {
             spread,
@@ -55,7 +59,7 @@ impl Jitter {
         }
     }
 
-    /// Normally distributed, with this standard deviation, cut off at four of them.
+    /// Returns a normal distribution with this standard deviation, cut off at four of them.
     pub const fn normal(sigma: Duration) -> Self {
         Jitter {
             spread: sigma,
@@ -63,8 +67,10 @@ impl Jitter {
         }
     }
 
-    /// netem's Pareto distribution (shape 3): most packets are up to two thirds of `spread` early, few are late, 1 % by four times `spread`,
-    /// where it is cut off.
+    /// Returns netem's Pareto distribution (shape 3).
+    ///
+    /// Most packets are up to two thirds of `spread` early. Few are late: 1 % by four times `spread`,
+    /// where the distribution is cut off.
     pub const fn pareto(spread: Duration) -> Self {
         Jitter {
             spread,
@@ -72,7 +78,7 @@ impl Jitter {
         }
     }
 
-    /// As a table says, in which 8,192 stands for `spread`.
+    /// Returns the distribution of a table, in which 8,192 stands for `spread`.
     pub fn table(spread: Duration, table: JitterTable) -> Self {
         Jitter {
             spread,
@@ -80,7 +86,8 @@ impl Jitter {
         }
     }
 
-    /// What the distribution is scaled by: half the width of a uniform one, the standard deviation of a normal one.
+    /// Returns the size of the jitter: half the width of a uniform distribution, the standard deviation
+    /// of a normal one.
     pub fn spread(&self) -> Duration {
         self.spread
     }
@@ -90,7 +97,7 @@ impl Jitter {
         self.spread.is_zero()
     }
 
-    /// The quantiles of the distribution in netem's units; nothing if it is uniform.
+    /// Returns the quantiles of the distribution in netem's units, or nothing if it is uniform.
     pub fn quantiles(&self) -> Option<&[i16]> {
         match &self.shape {
             JitterShape::Uniform => None,
@@ -146,12 +153,15 @@ impl Serialize for Jitter {
                 fields.serialize_field("table", table.values())?;
                 fields.end()
             }
-            _ => to.collect_str(self),
+            JitterShape::Uniform | JitterShape::Normal | JitterShape::Pareto => {
+                to.collect_str(self)
+            }
         }
     }
 }
 
-/// `{ spread = "5ms", table = [-8192, 0, 8192] }`, or `file` instead of `table`
+/// The long form of a jitter in TOML: `{ spread = "5ms", table = [-8192, 0, 8192] }`, or `file`
+/// instead of `table`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct JitterFields {
@@ -186,8 +196,8 @@ impl<'de> Deserialize<'de> for Jitter {
     }
 }
 
-/// A distribution as netem's tables have it (`/usr/lib/tc/*.dist`): values of which each is as likely as the others, 8,192 standing
-/// for the spread. Cheap to clone.
+/// A distribution as netem's tables have it (`/usr/lib/tc/*.dist`): values that are equally likely,
+/// 8,192 standing for the spread. A table is cheap to clone.
 ///
 /// ```
 /// use std::time::Duration;
@@ -198,17 +208,24 @@ impl<'de> Deserialize<'de> for Jitter {
 /// let jitter = Jitter::table(Duration::from_millis(8), mostly_early); // 4 ms early, or 12 ms late
 ///
 /// let error = JitterTable::parse("-4096 early").unwrap_err();
-/// assert_eq!(error.to_string(), "line 1: `early` is not a value of a jitter table: they are whole numbers from -32768 to 32767, 8192 for the spread");
+/// assert_eq!(
+///     error.to_string(),
+///     "line 1: `early` is not a value of a jitter table: they are whole numbers \
+///      from -32768 to 32767, 8192 for the spread",
+/// );
 /// # Ok::<(), snowglobe_model::impair::ImpairmentError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct JitterTable(Arc<[i16]>);
 
 impl JitterTable {
-    /// How many values a table may have: what netem takes.
+    /// Most values of a table that netem takes (`NETEM_DIST_MAX`, include/uapi/linux/pkt_sched.h).
     pub const MOST: usize = 16_384;
 
-    /// Of 1 to 16,384 values.
+    /// Makes a table of 1 to 16,384 values.
+    ///
+    /// # Errors
+    /// There are no values, or too many.
     pub fn new(values: impl Into<Vec<i16>>) -> Result<Self, ImpairmentError> {
         let values = values.into();
         match values.len() {
@@ -222,7 +239,11 @@ impl JitterTable {
         }
     }
 
-    /// Reads netem's format: whole numbers with space between them; lines that start with `#` are comments.
+    /// Reads netem's format: whole numbers with space between them, and comments in lines that start
+    /// with `#`.
+    ///
+    /// # Errors
+    /// A word is no value (the error names the line), or there are no values, or too many.
     pub fn parse(text: &str) -> Result<Self, ImpairmentError> {
         let mut values = Vec::new();
         for (index, line) in text.lines().enumerate() {
@@ -240,7 +261,11 @@ impl JitterTable {
         JitterTable::new(values)
     }
 
-    /// Reads a file in netem's format. An error names file and line.
+    /// Reads a file in netem's format.
+    ///
+    /// # Errors
+    /// The file cannot be read, or [`parse`](Self::parse) refuses its text. The error names file and
+    /// line.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ImpairmentError> {
         let path = path.as_ref();
         text::read_file(path, "jitter table")
@@ -248,7 +273,7 @@ impl JitterTable {
             .map_err(|error| error.in_file(path))
     }
 
-    /// The values, in the order in which they were given.
+    /// Returns the values, in the order in which they were given.
     pub fn values(&self) -> &[i16] {
         &self.0
     }

@@ -1,13 +1,14 @@
-//! Loss in bursts.
+//! Loss in bursts: radio links lose many packets in a row, and then none for a while.
 
 use serde::{Deserialize, Serialize};
 
 use super::percent::Percent;
 
-/// Loss in bursts, after Gilbert and Elliott: a link is in a good state or in a bad one, and each packet finds it in one of them.
+/// Loss in bursts by a chain of two states, a good one and a bad one (E. N. Gilbert, 1960;
+/// E. O. Elliott, 1963).
 ///
-/// A packet is lost with the probability of the state that it finds; then the state may change. Every flow starts in the good
-/// state. It is netem's `loss gemodel p r 1-h 1-k`.
+/// A packet is lost with the probability of the state that it finds; then the state may change. Every
+/// flow starts in the good state. This is netem's `loss gemodel p r 1-h 1-k` (tc-netem(8)).
 ///
 /// ```
 /// use snowglobe_model::impair::{GilbertElliott, Percent};
@@ -23,14 +24,14 @@ use super::percent::Percent;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GilbertElliott {
-    /// The probability of going from the good state to the bad one, with each packet.
+    /// Probability of going from the good state to the bad one, with each packet.
     pub p: Percent,
-    /// The probability of going back.
+    /// Probability of going back, with each packet.
     pub r: Percent,
-    /// How many packets are lost in the bad state: 1 − h.
+    /// Share of packets that are lost in the bad state: 1 − h.
     #[serde(default = "all", skip_serializing_if = "is_all")]
     pub loss_in_bad: Percent,
-    /// How many packets are lost in the good state: 1 − k.
+    /// Share of packets that are lost in the good state: 1 − k.
     #[serde(default, skip_serializing_if = "is_none")]
     pub loss_in_good: Percent,
 }
@@ -48,7 +49,7 @@ fn is_none(share: &Percent) -> bool {
 }
 
 impl GilbertElliott {
-    /// The simple Gilbert model: everything is lost in the bad state, nothing in the good one.
+    /// Returns the simple Gilbert model: all is lost in the bad state, nothing in the good one.
     pub const fn simple(p: Percent, r: Percent) -> Self {
         GilbertElliott {
             p,
@@ -58,10 +59,11 @@ impl GilbertElliott {
         }
     }
 
-    /// The simple Gilbert model that loses this share of all packets in bursts of this many, on average.
+    /// Returns the simple Gilbert model that loses this share of all packets in bursts of this many, on
+    /// average.
     ///
-    /// Not every pair can be: bursts are at least 1 long, and between two of them at least one packet passes. What is impossible
-    /// is refused with the impairment that it is part of.
+    /// Some pairs are impossible: bursts are at least 1 long, and between two of them at least one packet
+    /// passes. Such a pair is refused when its impairment is validated.
     pub fn of(loss: Percent, mean_burst: f64) -> Self {
         let back = 1.0 / mean_burst;
         let there = match loss.fraction() {
@@ -71,7 +73,7 @@ impl GilbertElliott {
         GilbertElliott::simple(Percent(there * 100.0), Percent(back * 100.0))
     }
 
-    /// How many packets find the link in the bad state, on average.
+    /// Returns the share of packets that find the link in the bad state, on average.
     pub fn share_of_bad(&self) -> Percent {
         match self.p.0 + self.r.0 {
             0.0 => Percent::ZERO,
@@ -79,18 +81,19 @@ impl GilbertElliott {
         }
     }
 
-    /// How many packets are lost, on average.
+    /// Returns the share of packets that are lost, on average.
     pub fn mean_loss(&self) -> Percent {
         let bad = self.share_of_bad().fraction();
         Percent(self.loss_in_bad.0 * bad + self.loss_in_good.0 * (1.0 - bad))
     }
 
-    /// How many packets find the link in the bad state before one finds it in the good state again, on average.
+    /// Returns the number of packets that find the link in the bad state before one finds it in the good
+    /// state again, on average.
     pub fn mean_burst(&self) -> f64 {
         1.0 / self.r.fraction()
     }
 
-    /// How many packets find the link in the good state between two bursts, on average.
+    /// Returns the number of packets that find the link in the good state between two bursts, on average.
     pub fn mean_gap(&self) -> f64 {
         1.0 / self.p.fraction()
     }

@@ -1,20 +1,23 @@
-//! What a bad link does to packets, as a value, and the channel that does so.
+//! Bad links as values, and the channel that treats packets as such a link does.
 //!
-//! Real links are slow, lose packets, repeat them, let them overtake each other and spoil their bits. An [`Impairment`]
-//! says how much of that a link does in one direction. A [`channel::Channel`] decides with it what becomes of
-//! each frame, and when, without a clock and without packets of its own.
+//! Real links are slow, lose packets, repeat them, let them overtake each other and spoil their bits.
+//! An [`Impairment`] says how much of that a link does in one direction. A [`channel::Channel`] decides
+//! by it about each frame, without a clock and without packets of its own.
 //!
 //! The guide to these values is in `snowglobe::impair`.
 //!
 //! | file | role |
 //! |---|---|
-//! | `impairment`, `percent`, `rate`, `jitter`, `quantiles`, `loss`, `queue`, `reorder` | the value and its parts |
+//! | `impairment` | the value |
+//! | `percent`, `rate`, `jitter`, `quantiles`, `loss`, `queue`, `reorder` | its parts |
 //! | `trace/` | rates and losses that were recorded on a real link |
-//! | `validate`, `combine`, `preset` | what is refused, how two impairments add up, and impairments with a name |
+//! | `validate` | values that are refused |
+//! | `combine` | two impairments that add up |
+//! | `preset` | impairments with a name |
 //! | `channel/` | the fate of each frame in one direction |
 //! | `limits` | limits of values that more than one file has to know |
 //! | `counters` | how many frames passed, and why others did not |
-//! | `text`, `error` | values with their units as text, and what is wrong with them |
+//! | `text`, `error`, `problem` | values with their units as text, and the problems of values |
 
 pub mod channel;
 mod combine;

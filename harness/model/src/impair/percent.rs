@@ -1,4 +1,4 @@
-//! Shares, in percent.
+//! Shares in percent, so that a loss of 5 cannot be taken for one of 500 %.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,8 +9,8 @@ use super::text::{number_and_unit, serde_text};
 
 /// A share of all packets, or a probability, from 0 to 100.
 ///
-/// As text it is written with its sign, as in `5%` or `0.1 %`. Whether it lies between 0 and 100 is judged with the
-/// [`Impairment`](super::Impairment) that it is part of.
+/// As text a share has its sign, as in `5%` or `0.1 %`. A share below 0 or above 100 is refused when
+/// its [`Impairment`](super::Impairment) is validated.
 ///
 /// ```
 /// use snowglobe_model::impair::Percent;
@@ -27,15 +27,15 @@ pub struct Percent(
 );
 
 impl Percent {
-    /// None.
+    /// No packet at all.
     pub const ZERO: Percent = Percent(0.0);
 
-    /// The share as a number from 0 to 1.
+    /// Returns the share as a number from 0 to 1.
     pub const fn fraction(self) -> f64 {
         self.0 / 100.0
     }
 
-    /// Whether it is from 0 to 100, as a share has to be.
+    /// Whether the number is from 0 to 100, as a share has to be.
     pub fn is_share(self) -> bool {
         (0.0..=100.0).contains(&self.0)
     }

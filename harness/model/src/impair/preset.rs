@@ -1,8 +1,9 @@
 //! Links that people know, as values to start from.
 //!
-//! They are what such links are like on an ordinary day, after published measurements and what providers promise; not what the best
-//! or the worst of them can do. Where the two directions differ, a preset is [`Asymmetric`]: `down` is towards the one who has the access, `up` away
-//! from it. Queues are as such equipment has them: some are far too large, which is what one wants to test against.
+//! Presets are like such links on an ordinary day, after published measurements and promises of
+//! providers; not like the best or the worst of them. Where the two directions differ, a preset is
+//! [`Asymmetric`]: `down` is towards the user, `up` away from the user. Queues are as such equipment
+//! has them: some are far too large, which is worth a test.
 //!
 //! ```
 //! use snowglobe_model::impair::{Impairment, Percent, preset};
@@ -29,13 +30,13 @@ use super::rate::Rate;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Asymmetric {
-    /// Towards the one who has the access: what they download.
+    /// Direction towards the user: downloads.
     pub down: Impairment,
-    /// Away from them: what they upload.
+    /// Direction away from the user: uploads.
     pub up: Impairment,
 }
 
-/// The same in both directions.
+/// Makes a link that is the same in both directions.
 impl From<Impairment> for Asymmetric {
     fn from(both: Impairment) -> Self {
         Asymmetric {
@@ -53,7 +54,8 @@ const fn us(microseconds: u64) -> Duration {
     Duration::from_micros(microseconds)
 }
 
-/// A home's wireless network, a room away from the access point: 3 ms and a tail, 60 Mbit/s, now and then a short burst of losses.
+/// Returns a home's wireless network, a room away from the access point: 3 ms and a tail, 60 Mbit/s,
+/// now and then a short burst of losses.
 pub fn wifi() -> Impairment {
     Impairment {
         delay: ms(3),
@@ -64,7 +66,8 @@ pub fn wifi() -> Impairment {
     }
 }
 
-/// A café's wireless network with everyone on it: slow, jittery, and 3 % lost, mostly in bursts.
+/// Returns a café's wireless network with everyone on it: slow, jittery, and 3 % lost, mostly in
+/// bursts.
 pub fn lossy_cafe() -> Impairment {
     Impairment {
         delay: ms(15),
@@ -78,7 +81,9 @@ pub fn lossy_cafe() -> Impairment {
     }
 }
 
-/// 4G in a town: 50 ms there and back, 40 Mbit/s down and 12 up. The radio sends lost packets again, so that losses become delays.
+/// Returns 4G in a town: 50 ms there and back, 40 Mbit/s down and 12 up.
+///
+/// The radio sends lost packets again, so losses become delays.
 pub fn lte() -> Asymmetric {
     let down = Impairment {
         delay: ms(25),
@@ -97,7 +102,7 @@ pub fn lte() -> Asymmetric {
     Asymmetric { down, up }
 }
 
-/// 5G below 6 GHz: 20 ms there and back, 300 Mbit/s down and 50 up.
+/// Returns 5G below 6 GHz: 20 ms there and back, 300 Mbit/s down and 50 up.
 pub fn nr_5g() -> Asymmetric {
     let down = Impairment {
         delay: ms(10),
@@ -116,7 +121,8 @@ pub fn nr_5g() -> Asymmetric {
     Asymmetric { down, up }
 }
 
-/// VDSL at home: 20 ms there and back, 50 Mbit/s down and 10 up, and a queue of a fifth of a second before each.
+/// Returns VDSL at home: 20 ms there and back, 50 Mbit/s down and 10 up, and a queue of a fifth of a
+/// second before each.
 pub fn dsl() -> Asymmetric {
     let down = Impairment {
         delay: ms(10),
@@ -134,7 +140,7 @@ pub fn dsl() -> Asymmetric {
     Asymmetric { down, up }
 }
 
-/// A geostationary satellite: 600 ms there and back, 50 Mbit/s down and 5 up.
+/// Returns a geostationary satellite: 600 ms there and back, 50 Mbit/s down and 5 up.
 pub fn satellite() -> Asymmetric {
     let down = Impairment {
         delay: ms(300),
@@ -152,7 +158,8 @@ pub fn satellite() -> Asymmetric {
     Asymmetric { down, up }
 }
 
-/// Satellites in a low orbit: 40 ms there and back with jitter, 150 Mbit/s down and 15 up, short bursts of losses when the satellite changes.
+/// Returns satellites in a low orbit: 40 ms there and back with jitter, 150 Mbit/s down and 15 up,
+/// short bursts of losses when the satellite changes.
 pub fn low_orbit() -> Asymmetric {
     let down = Impairment {
         delay: ms(20),
@@ -170,7 +177,8 @@ pub fn low_orbit() -> Asymmetric {
     Asymmetric { down, up }
 }
 
-/// Between data centres on both sides of the Atlantic: 80 ms there and back, 1 Gbit/s, hardly a loss.
+/// Returns a link between data centres on both sides of the Atlantic: 80 ms there and back, 1 Gbit/s,
+/// hardly a loss.
 pub fn transatlantic() -> Impairment {
     Impairment {
         delay: ms(40),
@@ -182,7 +190,8 @@ pub fn transatlantic() -> Impairment {
     }
 }
 
-/// Within a data centre: 0.2 ms there and back, 10 Gbit/s, shallow buffers of a megabyte.
+/// Returns a link within a data centre: 0.2 ms there and back, 10 Gbit/s, shallow buffers of a
+/// megabyte.
 pub fn datacentre() -> Impairment {
     Impairment {
         delay: us(100),
@@ -192,7 +201,7 @@ pub fn datacentre() -> Impairment {
     }
 }
 
-/// All presets by name, as a matrix of tests wants them.
+/// Returns all presets by name, as a matrix of tests wants them.
 ///
 /// ```
 /// use snowglobe_model::impair::preset;
@@ -215,7 +224,7 @@ pub fn all() -> [(&'static str, Asymmetric); 9] {
     ]
 }
 
-/// The preset of this name, if there is one: for links that are described in text.
+/// Returns the preset of this name, if there is one: for links that are described in text.
 ///
 /// ```
 /// use snowglobe_model::impair::preset;

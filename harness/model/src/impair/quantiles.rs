@@ -1,22 +1,23 @@
-//! The shapes of jitter as tables of quantiles, which is how netem is told of them.
+//! The shapes of jitter as tables of quantiles, the form in which netem takes a distribution.
 //!
-//! A table has 4,096 values, sorted; each is as likely as the others. They are in units of 1/8192 of the spread, so
-//! a 16-bit number reaches from −4 to +4 times the spread, and what lies beyond is cut off there.
+//! A table has 4,096 sorted values that are equally likely. They are in units of 1/8192 of the spread,
+//! so a 16-bit number reaches from −4 to +4 times the spread; values beyond are cut off there.
 
 use std::sync::LazyLock;
 
-/// What stands for 1 in a table: netem's `NETEM_DIST_SCALE`.
+/// Number that stands for 1 in a table: `NETEM_DIST_SCALE` (include/uapi/linux/pkt_sched.h).
 pub const SCALE: i64 = 8192;
 
-/// How many values the tables made here have.
+/// Number of values of the tables that are made here.
 const POINTS: usize = 4096;
 
 /// The normal distribution with mean 0 and standard deviation 1.
 pub(crate) static NORMAL: LazyLock<Box<[i16]>> =
     LazyLock::new(|| table(|point| normal_quantile((point as f64 + 0.5) / POINTS as f64)));
 
-/// netem's Pareto distribution: shape 3, shifted and scaled to mean 0 and a lowest value of −2/3. It is `pareto.dist` of iproute2,
-/// value by value.
+/// netem's Pareto distribution: shape 3, shifted and scaled to mean 0 and a lowest value of −2/3.
+///
+/// It is `pareto.dist` of iproute2, value by value.
 pub(crate) static PARETO: LazyLock<Box<[i16]>> = LazyLock::new(|| {
     table(|point| {
         let above = 1.0 - point as f64 / POINTS as f64;
@@ -29,9 +30,10 @@ fn table(quantile: impl Fn(usize) -> f64) -> Box<[i16]> {
     (0..POINTS).map(|point| units(point) as i16).collect()
 }
 
-/// The value that a standard normal variable stays below with this probability.
+/// Returns the value that a standard normal variable stays below with this probability.
 ///
-/// Peter Acklam's rational approximation, whose relative error of 10⁻⁹ is far below the step of the table.
+/// This is Peter Acklam's rational approximation, whose relative error of 10⁻⁹ is far below the step
+/// of the table.
 fn normal_quantile(probability: f64) -> f64 {
     const A: [f64; 6] = [
         -39.69683028665376,

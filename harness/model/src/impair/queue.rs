@@ -1,4 +1,4 @@
-//! How much a link holds.
+//! The limit of the packets that a link holds, by which bufferbloat and tail drops are tested.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,10 +7,12 @@ use super::error::ImpairmentError;
 use super::problem::{Notation, TextProblem};
 use super::text::{self, serde_text};
 
-/// How much one direction of a link holds; what comes when it is full is dropped.
+/// The limit of the packets that one direction of a link holds. A packet that comes when the link is
+/// full is dropped.
 ///
-/// As in netem, all that the link holds counts: what waits for the rate and what is under way. A link of rate r and delay d is only
-/// filled if it may hold r × d: 1 Gbit/s over 40 ms are 3,300 packets of 1,514 bytes.
+/// As in netem, all packets in the link count: those that wait for the rate and those under way. A
+/// link of rate r and delay d is only filled if it may hold r × d: 1 Gbit/s over 40 ms are 3,300
+/// packets of 1,514 bytes.
 ///
 /// ```
 /// use snowglobe_model::impair::QueueLimit;
@@ -22,29 +24,29 @@ use super::text::{self, serde_text};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct QueueLimit {
-    /// How many packets.
+    /// Most packets, or no limit of them.
     pub packets: Option<u32>,
-    /// How many bytes, in Ethernet frames.
+    /// Most bytes in Ethernet frames, or no limit of them.
     pub bytes: Option<u64>,
 }
 
 impl QueueLimit {
-    /// 1,000 packets, as netem has it.
+    /// The limit of netem as tc(8) sets it: 1,000 packets.
     pub const DEFAULT: QueueLimit = QueueLimit::packets(1000);
 
-    /// What a link holds where no limit is set, so that memory stays bounded: this many packets …
+    /// Most packets that a link holds where no limit is set, so that memory stays bounded.
     pub const MOST_PACKETS: u32 = 1 << 18;
 
-    /// … and this many bytes.
+    /// Most bytes that a link holds where no limit is set.
     pub const MOST_BYTES: u64 = 256 << 20;
 
-    /// No limit but what keeps memory bounded: 262,144 packets and 256 MiB.
+    /// No limit but the one that keeps memory bounded: 262,144 packets and 256 MiB.
     pub const UNLIMITED: QueueLimit = QueueLimit {
         packets: None,
         bytes: None,
     };
 
-    /// So many packets.
+    /// Returns a limit of so many packets.
     pub const fn packets(n: u32) -> Self {
         QueueLimit {
             packets: Some(n),
@@ -52,7 +54,7 @@ impl QueueLimit {
         }
     }
 
-    /// So many bytes.
+    /// Returns a limit of so many bytes.
     pub const fn bytes(n: u64) -> Self {
         QueueLimit {
             packets: None,
@@ -60,7 +62,7 @@ impl QueueLimit {
         }
     }
 
-    /// And not more than so many bytes either.
+    /// Adds a limit of so many bytes.
     pub const fn and_bytes(self, n: u64) -> Self {
         QueueLimit {
             bytes: Some(n),

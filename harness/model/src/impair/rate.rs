@@ -1,4 +1,4 @@
-//! Rates, in bits per second.
+//! Rates in bits per second, with the units in which people and tools write them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,8 @@ use super::error::ImpairmentError;
 use super::problem::{Notation, TextProblem};
 use super::text::{number_and_unit, serde_text};
 
-/// How many bits pass in a second, whole Ethernet frames counted. Units are decimal: 1 kbit is 1,000 bit.
+/// The number of bits that pass in a second, whole Ethernet frames counted. Units are decimal: 1 kbit
+/// is 1,000 bit.
 ///
 /// ```
 /// use snowglobe_model::impair::Rate;
@@ -20,7 +21,7 @@ use super::text::{number_and_unit, serde_text};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Rate(u64);
 
-/// The largest first.
+/// Units with their size in bits per second, the largest first.
 const UNITS: [(&str, u64); 4] = [
     ("Gbit/s", 1_000_000_000),
     ("Mbit/s", 1_000_000),
@@ -29,27 +30,27 @@ const UNITS: [(&str, u64); 4] = [
 ];
 
 impl Rate {
-    /// `n` bits per second.
+    /// Returns `n` bits per second.
     pub const fn bit(n: u64) -> Self {
         Rate(n)
     }
 
-    /// `n` times 1,000 bits per second.
+    /// Returns `n` times 1,000 bits per second.
     pub const fn kbit(n: u64) -> Self {
         Rate(n.saturating_mul(1_000))
     }
 
-    /// `n` times 1,000² bits per second.
+    /// Returns `n` times 1,000² bits per second.
     pub const fn mbit(n: u64) -> Self {
         Rate(n.saturating_mul(1_000_000))
     }
 
-    /// `n` times 1,000³ bits per second.
+    /// Returns `n` times 1,000³ bits per second.
     pub const fn gbit(n: u64) -> Self {
         Rate(n.saturating_mul(1_000_000_000))
     }
 
-    /// In bits per second.
+    /// Returns the rate in bits per second.
     pub const fn as_bit(self) -> u64 {
         self.0
     }

@@ -1,4 +1,4 @@
-//! Packets that overtake others.
+//! Packets that overtake others, as on paths with several lanes.
 
 use std::str::FromStr;
 
@@ -8,8 +8,8 @@ use super::error::ImpairmentError;
 use super::percent::Percent;
 use super::text;
 
-/// How many packets overtake those before them: a reordered packet skips the delay, as in netem. So there must be a delay, and it
-/// must be longer than the time between packets.
+/// The share of packets that overtake others: a reordered packet skips the delay, as in netem. So
+/// there must be a delay, and it must be longer than the time between packets.
 ///
 /// ```
 /// use snowglobe_model::impair::{Percent, Reorder};
@@ -19,14 +19,18 @@ use super::text;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Reorder {
-    /// How many packets are sent at once instead of being delayed.
+    /// Share of packets that are sent at once instead of being delayed.
     pub percent: Percent,
-    /// How often a packet meets the same fate as the one before it in its flow, whatever the chance; so how much reordered packets come in rows.
-    /// The share of reordered packets stays `percent`. (netem mixes each random number with the last one instead, which
-    /// shifts the share: of "25 % with 50 %" it reorders about 16 %. A link with a correlation is therefore made by the userspace wire.)
+    /// Probability with which a packet meets the same fate as the one before it in its flow, so that
+    /// reordered packets come in rows.
+    ///
+    /// The share of reordered packets stays `percent`. (netem mixes each random number with the last one
+    /// instead, which shifts the share: of "25 % with 50 %" it reorders about 16 %. A link with a
+    /// correlation is therefore made by the userspace wire.)
     #[serde(skip_serializing_if = "is_zero")]
     pub correlation: Percent,
-    /// At least `gap - 1` packets are delayed before one can be reordered; with 100 % exactly each `gap`-th is. 0 and 1 mean no such rule.
+    /// Distance between reordered packets: at least `gap - 1` packets are delayed before one can be
+    /// reordered, and with 100 % exactly each `gap`-th is. 0 and 1 mean no such rule.
     #[serde(skip_serializing_if = "is_one_or_less")]
     pub gap: u32,
 }
@@ -47,7 +51,7 @@ impl Reorder {
         gap: 0,
     };
 
-    /// This share of packets, each by its own chance.
+    /// Returns a reordering of this share of packets, each by its own chance.
     pub const fn independent(percent: Percent) -> Self {
         Reorder {
             percent,
@@ -75,7 +79,7 @@ impl FromStr for Reorder {
     }
 }
 
-/// `{ percent = "25%", correlation = "50%", gap = 5 }`
+/// The long form of a reordering in TOML: `{ percent = "25%", correlation = "50%", gap = 5 }`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ReorderFields {

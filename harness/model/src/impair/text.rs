@@ -14,7 +14,7 @@ use super::error::ImpairmentError;
 use super::problem::{Notation, TextProblem};
 use crate::files;
 
-/// A number and what follows it.
+/// Returns a number and the unit that follows it.
 pub(crate) fn number_and_unit(text: &str) -> Option<(f64, &str)> {
     let text = text.trim();
     let end = text
@@ -41,7 +41,7 @@ fn is_negative(text: &str) -> bool {
         .is_some_and(|time| crate::duration::parse(time).is_some())
 }
 
-/// The shortest exact way to write a time.
+/// Returns the shortest exact way to write a time.
 pub fn show_duration(time: Duration) -> String {
     let nanoseconds = time.as_nanos();
     let units = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")];
@@ -52,7 +52,7 @@ pub fn show_duration(time: Duration) -> String {
     format!("{}{unit}", nanoseconds / size)
 }
 
-/// A number of bytes with its unit.
+/// Reads a number of bytes with its unit.
 pub(crate) fn bytes(text: &str) -> Result<u64, ImpairmentError> {
     let wrong = || ImpairmentError::from(TextProblem::NotA(Notation::Size, text.to_owned()));
     let (number, unit) = number_and_unit(text).ok_or_else(wrong)?;
@@ -139,7 +139,7 @@ pub(crate) mod serde_optional_bytes {
     }
 }
 
-/// Reads a string that `read` understands.
+/// A visitor of serde for a string that `read` understands.
 pub(crate) struct TextVisitor<T, F> {
     expected: &'static str,
     read: F,
@@ -168,7 +168,7 @@ impl<T, F: Fn(&str) -> Result<T, ImpairmentError>> Visitor<'_> for TextVisitor<T
     }
 }
 
-/// Reads a string that `read` understands, or a table: the short way to write something, and the long one.
+/// Reads a string that `read` understands, or a table: the short form of a value, and the long one.
 pub(crate) fn text_or_table<'de, T, Table, D>(
     expected: &'static str,
     read: ReadText<T>,
@@ -234,7 +234,7 @@ macro_rules! serde_text {
 }
 pub(crate) use serde_text;
 
-/// The text of a file. The caller adds the file's name to the error.
+/// Returns the text of a file. The caller adds the name of the file to the error.
 pub(crate) fn read_file(path: &Path, what: &'static str) -> Result<String, ImpairmentError> {
     files::read(path).map_err(|error| ImpairmentError::unreadable(what, error))
 }

@@ -1,4 +1,7 @@
-//! What passes only so fast: packets that come sooner wait for their turn.
+//! A rate: packets that come faster than it wait for their turn.
+//!
+//! A rate may be a constant, as a line or as a token bucket, or follow a trace. The channel asks all of
+//! them the same question: when is a packet through?
 
 use super::schedule::{Opportunities, Profile};
 use super::work::PER_BYTE;
@@ -14,7 +17,8 @@ pub(crate) enum Bottleneck {
 }
 
 impl Bottleneck {
-    /// One behind which packets wait until `free` for those of the one before it.
+    /// Returns the bottleneck of an impairment. Packets wait until `free` for those that were admitted
+    /// under the impairment before it.
     pub(crate) fn of(impairment: &Impairment, free: u64) -> Bottleneck {
         let trace = impairment.trace.as_ref();
         match (trace.filter(|trace| trace.has_rate()), impairment.rate) {
@@ -32,7 +36,7 @@ impl Bottleneck {
         }
     }
 
-    /// Says when the trace starts.
+    /// Starts the trace, if there is one, at the time `origin`.
     pub(crate) fn start(&mut self, origin: u64) {
         match self {
             Bottleneck::Opportunities(of) => of.start(origin),
@@ -41,7 +45,9 @@ impl Bottleneck {
         }
     }
 
-    /// When a packet is through that comes at `arrival`. Packets pass in the order in which this is asked, whenever they come.
+    /// Returns the time at which a packet is through that comes at `arrival`.
+    ///
+    /// Packets pass in the order in which this is asked, whenever they come.
     pub(crate) fn serve(&mut self, arrival: u64, length: usize) -> u64 {
         match self {
             Bottleneck::None => arrival,
@@ -52,8 +58,9 @@ impl Bottleneck {
         }
     }
 
-    /// When a packet is through that comes now and passes by those that wait. They wait no longer for it, but those to come do: what passes
-    /// in all is the same.
+    /// Returns the time at which a packet is through that comes now and passes by those that wait.
+    ///
+    /// Packets that wait already wait no longer for it, but packets to come do: the rate stays the same.
     pub(crate) fn overtake(&mut self, now: u64, length: usize) -> u64 {
         match self {
             Bottleneck::None => now,
@@ -64,7 +71,7 @@ impl Bottleneck {
         }
     }
 
-    /// When the last packet is through.
+    /// Returns the time at which the last packet is through.
     pub(crate) fn free(&self) -> u64 {
         match self {
             Bottleneck::None => 0,
@@ -76,11 +83,11 @@ impl Bottleneck {
     }
 }
 
-/// How long packets take at a rate.
+/// The time that packets take at a constant rate.
 struct Pace {
     /// Bits per second.
     rate: u64,
-    /// What the nanoseconds so far were too few, so that many small roundings do not add up.
+    /// Work that the nanoseconds so far were too few for, so that many small roundings do not add up.
     rest: u64,
 }
 
@@ -96,7 +103,8 @@ impl Pace {
     }
 }
 
-/// A line on which bits follow each other at a rate, as netem's `rate`.
+/// A line on which bits follow each other at a rate, as with netem's `rate`
+/// (net/sched/sch_netem.c, packet_time_ns).
 pub(crate) struct RateLine {
     pace: Pace,
     free: u64,
@@ -125,14 +133,16 @@ impl RateLine {
     }
 }
 
-/// A bucket that fills with tokens at a rate, as tbf's: a packet leaves as soon as there is a token for each of its bytes.
+/// A bucket that fills with tokens at a rate, as that of tbf (net/sched/sch_tbf.c, tbf_dequeue).
+///
+/// A packet leaves as soon as there is a token for each of its bytes.
 pub(crate) struct Bucket {
     pace: Pace,
-    /// Bytes.
+    /// Size of the bucket, in bytes.
     size: usize,
-    /// When the bucket is full again.
+    /// Time at which the bucket is full again.
     full: u64,
-    /// When the last packet left.
+    /// Time at which the last packet left.
     last: u64,
 }
 
@@ -147,7 +157,8 @@ impl Bucket {
     }
 
     fn serve(&mut self, arrival: u64, length: usize) -> u64 {
-        // A packet that is larger than the bucket leaves when that is full, and what it owes has to be paid first afterwards.
+        // A packet that is larger than the bucket leaves when the bucket is full. The tokens that it
+        // lacks have to come in before the next packet.
         let spare = self.size.saturating_sub(length) as u64 * PER_BYTE / self.pace.rate;
         let enough = self.full.saturating_sub(spare);
         self.last = arrival.max(self.last).max(enough);

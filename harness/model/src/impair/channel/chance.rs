@@ -1,4 +1,7 @@
-//! Chances: an impairment as it is asked of each packet.
+//! Chances: the questions of an impairment that are asked of each packet.
+//!
+//! Questions that netem asks as well mean the same here (net/sched/sch_netem.c, netem_enqueue), so
+//! that a test passes with either carrier.
 
 use std::sync::Arc;
 
@@ -13,12 +16,12 @@ use crate::impair::quantiles::SCALE;
 use crate::packet::ethernet::{EthernetHeader, HEADER_LENGTH};
 use crate::packet::ip::IpVersion;
 
-/// The chances of an impairment, and what else is asked of each packet by itself.
+/// The chances of an impairment, and the other questions that are asked of each packet by itself.
 pub(crate) struct Odds {
     pub(crate) loss: Threshold,
     pub(crate) duplicate: Threshold,
     pub(crate) reorder: Threshold,
-    /// Nanoseconds.
+    /// Delay, in nanoseconds.
     pub(crate) delay: u64,
     bursts: Option<Bursts>,
     every: Option<u32>,
@@ -28,7 +31,7 @@ pub(crate) struct Odds {
     corrupts: bool,
     corrupt: Threshold,
     spread: Spread,
-    /// The largest IP packet.
+    /// Length of the largest IP packet that passes, in bytes.
     mtu: Option<usize>,
 }
 
@@ -110,13 +113,14 @@ impl Odds {
             })
     }
 
-    /// Whether a packet is lost, and why. The flow goes on whatever comes of it.
+    /// Returns why a packet is lost, if it is. The state of the flow goes on in either case.
     pub(crate) fn lost(&self, loss: Threshold, flow: &mut Flow, turn: &Turn) -> Option<Cause> {
         let lost = self.lost_again(loss, turn);
         if let Some(bursts) = &self.bursts {
-            let change = match flow.is_bad {
-                true => bursts.end,
-                false => bursts.begin,
+            let change = if flow.is_bad {
+                bursts.end
+            } else {
+                bursts.begin
             };
             flow.is_bad ^= turn.hits(Draw::BurstChange, change);
         }
@@ -124,24 +128,24 @@ impl Odds {
             return lost;
         };
         flow.since_lost += 1;
-        match flow.since_lost >= every {
-            true => {
-                flow.since_lost = 0;
-                lost.or(Some(Cause::Every))
-            }
-            false => lost,
+        if flow.since_lost >= every {
+            flow.since_lost = 0;
+            lost.or(Some(Cause::Every))
+        } else {
+            lost
         }
     }
 
-    /// Whether chance loses a packet that leaves its flow as it is.
+    /// Returns why chance loses a packet, if it does. The state of the flow stays as it is.
     pub(crate) fn lost_again(&self, loss: Threshold, turn: &Turn) -> Option<Cause> {
         if turn.hits(Draw::Loss, loss) {
             return Some(Cause::Loss);
         }
         let bursts = self.bursts.as_ref()?;
-        let loss = match turn.found_bad {
-            true => bursts.loss_in_bad,
-            false => bursts.loss_in_good,
+        let loss = if turn.found_bad {
+            bursts.loss_in_bad
+        } else {
+            bursts.loss_in_good
         };
         turn.hits(Draw::BurstLoss, loss).then_some(Cause::Burst)
     }
@@ -156,19 +160,21 @@ impl Odds {
             flow.since_reordered += 1;
             return false;
         }
-        let overtakes = match turn.hits(Draw::ReorderAgain, self.correlation) {
-            true => flow.was_reordered,
-            false => turn.hits(Draw::Reorder, self.reorder),
+        let overtakes = if turn.hits(Draw::ReorderAgain, self.correlation) {
+            flow.was_reordered
+        } else {
+            turn.hits(Draw::Reorder, self.reorder)
         };
         flow.was_reordered = overtakes;
-        flow.since_reordered = match overtakes {
-            true => 0,
-            false => flow.since_reordered.saturating_add(1),
+        flow.since_reordered = if overtakes {
+            0
+        } else {
+            flow.since_reordered.saturating_add(1)
         };
         overtakes
     }
 
-    /// The delay of one packet, jitter included.
+    /// Returns the delay of one packet, jitter included, in nanoseconds.
     pub(crate) fn delay_of(&self, delay: u64, turn: &Turn) -> u64 {
         let random = || turn.draw(Draw::Jitter);
         let scaled = |range: u64| ((u128::from(random()) * u128::from(range)) >> 64) as u64;
@@ -182,7 +188,7 @@ impl Odds {
         }
     }
 
-    /// The bit of a frame that is spoiled, if one is.
+    /// Returns the byte of a frame, and the bit in it, that is spoiled, if one is.
     pub(crate) fn flip(&self, turn: &Turn, length: usize) -> Option<(usize, u8)> {
         if !self.corrupts || length <= HEADER_LENGTH || !turn.hits(Draw::Corrupt, self.corrupt) {
             return None;

@@ -5,7 +5,7 @@
 
 use crate::impair::percent::Percent;
 
-/// What a packet draws a random number for.
+/// A purpose for which a packet draws a random number.
 #[derive(Clone, Copy)]
 #[repr(u64)]
 pub(crate) enum Draw {
@@ -18,11 +18,13 @@ pub(crate) enum Draw {
     Jitter,
     Corrupt,
     CorruptBit,
-    /// The numbers of the second copy.
+    /// Numbers of the second copy.
     Again,
 }
 
-/// A probability, to be compared with a random number: in parts of 2⁵³, since a float knows no finer ones. So 100 % always hits, and 0 % never.
+/// A probability, to be compared with a random number.
+///
+/// It counts in parts of 2⁵³, since a float knows no finer ones. So 100 % always hits, and 0 % never.
 #[derive(Clone, Copy)]
 pub(crate) struct Threshold(u64);
 

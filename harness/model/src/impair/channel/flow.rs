@@ -1,40 +1,40 @@
-//! Which flow a packet belongs to, and what is known of flows.
+//! Flows, and the random numbers of their packets.
 //!
-//! A packet's fate shall be the same in each run. The order in which packets of different flows come is not: it hangs on how the kernel scheduled
-//! their senders. So each flow has random numbers of its own, and a packet's are those of its place in its flow. Ports
-//! that a kernel chose by itself are left out: they differ from run to run.
+//! The fate of a packet has to be the same in each run. The order of packets of different flows is
+//! not: it depends on when the kernel ran their senders. So each flow has random numbers of its own,
+//! and each packet has those of its place in its flow.
 
 use crate::packet::flow_key;
 use crate::random::{GOLDEN, mix};
 
 use super::draw::{Draw, Threshold};
 
-/// How many flows are told apart. Later ones share what is left.
+/// Number of flows that are told apart. Later flows share a few streams of random numbers.
 const MOST: usize = 4096;
 
-/// How many of these there are.
+/// Number of streams of random numbers that later flows share.
 const SHARED: u64 = 64;
 
-/// What is known of a flow.
+/// The state of a flow.
 #[derive(Clone)]
 pub(crate) struct Flow {
-    /// Which flow it is; 0 in a place that is free.
+    /// Key of the flow; 0 in a place that is free.
     key: u64,
-    /// Where its random numbers come from.
+    /// Seed of the random numbers of the flow.
     stream: u64,
-    /// How many packets it had.
+    /// Number of packets so far.
     packets: u64,
-    /// The packets since one was lost as the n-th.
+    /// Number of packets since one was lost as the n-th.
     pub(crate) since_lost: u32,
-    /// The packets delayed since one was reordered.
+    /// Number of packets delayed since one was reordered.
     pub(crate) since_reordered: u32,
     /// Whether the last packet was reordered.
     pub(crate) was_reordered: bool,
-    /// The state of the Gilbert–Elliott model.
+    /// Whether the Gilbert–Elliott model is in its bad state.
     pub(crate) is_bad: bool,
 }
 
-/// A packet's random numbers, and in which state of its flow it came.
+/// The random numbers of a packet, and the state of its flow when the packet came.
 #[derive(Clone, Copy)]
 pub(crate) struct Turn {
     numbers: u64,
@@ -43,7 +43,7 @@ pub(crate) struct Turn {
 }
 
 impl Flow {
-    /// The next packet of the flow.
+    /// Counts the next packet of the flow.
     pub(crate) fn turn(&mut self) -> Turn {
         let numbers = mix(self.stream ^ self.packets.wrapping_mul(GOLDEN));
         self.packets += 1;
@@ -56,7 +56,7 @@ impl Flow {
 }
 
 impl Turn {
-    /// A random number. Those for different purposes have nothing to do with each other.
+    /// Returns a random number. Numbers for different purposes are independent of each other.
     pub(crate) fn draw(&self, purpose: Draw) -> u64 {
         const STEP: u64 = 0xd1b5_4a32_d192_ed03;
         mix(self.numbers.wrapping_add(STEP.wrapping_mul(purpose as u64)))
@@ -66,7 +66,7 @@ impl Turn {
         threshold.hit(self.draw(purpose))
     }
 
-    /// The same packet once more, with other random numbers.
+    /// Returns the same packet once more, with other random numbers.
     pub(crate) fn again(&self) -> Turn {
         Turn {
             numbers: self.draw(Draw::Again),
@@ -80,7 +80,7 @@ pub(crate) struct Flows {
     seed: u64,
     places: Vec<Flow>,
     used: usize,
-    /// Where the last packet's flow is: the next is often of the same.
+    /// Place of the flow of the last packet: the next packet is often of the same flow.
     last: usize,
 }
 
@@ -95,7 +95,7 @@ impl Flows {
         }
     }
 
-    /// The flow of a frame.
+    /// Returns the flow of a frame.
     pub(crate) fn of(&mut self, frame: &[u8]) -> &mut Flow {
         let key = flow_key(frame).max(SHARED + 1);
         if self.places[self.last].key != key {
@@ -117,7 +117,7 @@ impl Flows {
         self.occupy(place, key)
     }
 
-    /// Where a flow is, or the free place where it can be.
+    /// Returns the place of a flow, or the free place that the flow can have.
     fn place(&self, key: u64) -> usize {
         let mask = self.places.len() - 1;
         let mut place = key as usize & mask;

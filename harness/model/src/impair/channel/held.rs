@@ -1,7 +1,8 @@
-//! What a direction holds: packets that have been admitted and are not due yet.
+//! The packets that a direction holds: admitted, and not due yet.
 //!
-//! Only their times and lengths are kept, to know when there is room again. Most packets are due in the order in which they come, and wait in a queue;
-//! those that are due earlier than one before them wait in a heap.
+//! A queue has a limit, so the channel has to know when there is room again. For that only times and
+//! lengths of packets are kept. Most packets are due in the order in which they come, and wait in a
+//! queue; packets that are due earlier than one before them wait in a heap.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -12,7 +13,7 @@ use crate::impair::queue::QueueLimit;
 pub(crate) struct HeldPackets {
     limit: Traffic,
     traffic: Traffic,
-    /// The most that there was of it.
+    /// Most packets, and most bytes, that were held.
     most: Traffic,
     in_order: VecDeque<Load>,
     strays: BinaryHeap<Reverse<Load>>,
@@ -39,7 +40,7 @@ impl HeldPackets {
         held
     }
 
-    /// From now on, so much; what is held stays.
+    /// Sets the limit for packets to come; packets that are held stay.
     pub(crate) fn limit(&mut self, limit: QueueLimit) {
         let packets = limit.packets.unwrap_or(u32::MAX);
         let bytes = limit.bytes.unwrap_or(u64::MAX);
@@ -73,7 +74,7 @@ impl HeldPackets {
         }
     }
 
-    /// Makes room of what is due.
+    /// Makes room by letting go packets that are due.
     pub(crate) fn release(&mut self, now: u64) {
         while let Some(load) = self.in_order.front().copied()
             && load.due <= now

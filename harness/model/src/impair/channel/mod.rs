@@ -1,9 +1,20 @@
-//! One direction of a wire: it decides what becomes of each packet, and when.
+//! One direction of a wire: it decides the fate of each packet, and the time at which it is due.
 //!
-//! It has no clock and no packets. Whoever carries them says what time it is, and keeps each packet until it is due. So a second of traffic takes
-//! a moment to test, and what is decided depends on nothing that is not passed in.
+//! A channel has no clock and no packets. The carrier of packets says what time it is, and keeps each
+//! packet until it is due. So a second of traffic takes a moment to test, and a decision depends on
+//! nothing that is not passed in.
 //!
-//! Nothing is allocated for a packet, but for room that grows with what is under way, up to the queue's limit.
+//! Nothing is allocated for a packet, but for room that grows with the packets under way, up to the
+//! limit of the queue.
+//!
+//! | file | role |
+//! |---|---|
+//! | `draw` | random numbers of packets, and probabilities |
+//! | `flow` | flows, and the random numbers of their packets |
+//! | `chance` | loss, duplicates, reordering, jitter, flipped bits |
+//! | `bottleneck`, `work` | rates that are constant |
+//! | `schedule` | rates, delays and losses that follow a trace |
+//! | `held` | packets that are admitted and not due yet |
 
 mod bottleneck;
 mod chance;
@@ -31,19 +42,19 @@ pub struct Channel {
     conditions: Conditions,
     bottleneck: Bottleneck,
     held: HeldPackets,
-    /// When the last of what is under way is due: what is due before it overtakes.
+    /// Time at which the last packet under way is due: a packet that is due before it overtakes.
     latest: u64,
     counters: Counters,
 }
 
-/// What becomes of a packet.
+/// The fate of a packet: its deliveries, or the cause of its loss.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Fate {
-    /// The packet itself, unless it is lost.
+    /// Delivery of the packet itself, unless it is lost.
     pub first: Option<Delivery>,
-    /// The duplicate.
+    /// Delivery of the duplicate.
     pub second: Option<Delivery>,
-    /// Why the packet was dropped, if it was.
+    /// Cause of the loss, if the packet is lost.
     pub cause: Option<Cause>,
 }
 
@@ -56,20 +67,23 @@ impl Fate {
     }
 }
 
-/// When a packet comes out, and how.
+/// The time at which a packet comes out, and the state in which it does.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Delivery {
-    /// Nanoseconds, of the clock whose `now` was passed in. What is due at the same time comes out in the order in which it was admitted.
+    /// Time at which the packet is due, in nanoseconds of the clock whose `now` was passed in. Packets
+    /// that are due at the same time come out in the order in which they were admitted.
     pub due: u64,
-    /// Which byte of the frame is spoiled, and the bit in it.
+    /// Index of the byte of the frame that is spoiled, and the bit in it.
     pub flip: Option<(usize, u8)>,
-    /// It comes out before something that was admitted before it.
+    /// Whether the packet comes out before one that was admitted before it.
     pub reordered: bool,
 }
 
 impl Channel {
-    /// A direction with this impairment, which has been validated. The seed is the link's: of the trial's and the link's name.
-    /// A trace starts with the first packet.
+    /// Returns a direction with this impairment, which has been validated. A trace starts with the first
+    /// packet.
+    ///
+    /// The seed is that of the link, made of the seed of the trial and the name of the link.
     pub fn new(impairment: &Impairment, seed: u64) -> Channel {
         Channel {
             odds: Odds::of(impairment),
@@ -84,8 +98,11 @@ impl Channel {
         }
     }
 
-    /// Changes what is done to packets from now on. What is under way comes out as it was decided, and what has to wait for a rate waits behind it.
-    /// The flows' random streams go on; a trace goes on if it stays the same, and else starts now.
+    /// Changes what is done to packets from now on.
+    ///
+    /// Packets under way come out as was decided, and packets that have to wait for a rate wait behind
+    /// them. The random numbers of flows go on. A trace goes on if it stays the same; otherwise it starts
+    /// now.
     pub fn change(&mut self, impairment: &Impairment, now: u64) {
         let goes_on = self.impairment.trace.is_some() && self.impairment.trace == impairment.trace;
         let origin = self.conditions.origin().filter(|_| goes_on);
@@ -98,17 +115,19 @@ impl Channel {
         self.start(origin.unwrap_or(now));
     }
 
-    /// The impairment as it is in force.
+    /// Returns the impairment that is in force.
     pub fn impairment(&self) -> &Impairment {
         &self.impairment
     }
 
-    /// Whether each packet has to be admitted by itself; else whole batches may [pass](Channel::pass).
+    /// Whether each packet has to be admitted by itself; otherwise batches may [pass](Channel::pass).
     pub fn needs_segments(&self) -> bool {
         self.needs_segments
     }
 
-    /// Decides about one packet: an Ethernet frame as it is on a wire, not a batch. `now`, in nanoseconds, never goes back.
+    /// Decides about one packet: an Ethernet frame as it is on a wire, not a batch.
+    ///
+    /// `now`, in nanoseconds, never goes back.
     pub fn admit(&mut self, now: u64, frame: &[u8]) -> Fate {
         self.counters.sent += Traffic::frame(frame.len());
         self.decide(now, frame)
@@ -125,10 +144,10 @@ impl Channel {
         self.decide(now, frame)
     }
 
-    /// Lets packets pass that have nothing but the delay before them, and says when they are due; nothing if there is no room for all of
-    /// them, and then each is to be admitted by itself.
+    /// Lets packets pass that have nothing but the delay before them, and returns the time at which they
+    /// are due. If there is no room for all, returns nothing: each packet is to be admitted by itself.
     ///
-    /// No chance is asked about them, so their flows' random numbers are not used up: it makes no difference in how many batches they came.
+    /// No random number of a flow is used up, so the number of batches makes no difference.
     pub fn pass(&mut self, now: u64, packets: Traffic) -> Option<u64> {
         debug_assert!(!self.needs_segments);
         let due = self.pass_by(now, packets)?.due;
@@ -142,27 +161,27 @@ impl Channel {
         self.lose(cause, Traffic::frame(length));
     }
 
-    /// The same for one that was [kept back](Channel::keep_back).
+    /// Counts a packet that was [kept back](Channel::keep_back) and is dropped now.
     pub fn refuse_late(&mut self, cause: Cause, length: usize) -> Fate {
         self.dropped(cause, length)
     }
 
-    /// Counts a packet that came, and is to be admitted later.
+    /// Counts a packet that came and is to be admitted later.
     pub fn keep_back(&mut self, length: usize) {
         self.counters.sent += Traffic::frame(length);
     }
 
-    /// Counts what has come out at the other end.
+    /// Counts packets that have come out at the other end.
     pub fn deliver(&mut self, packets: Traffic) {
         self.counters.delivered += packets;
     }
 
-    /// Counts what did not come out, though it was under way or kept back.
+    /// Counts packets that did not come out, though they were under way or kept back.
     pub fn lose(&mut self, cause: Cause, packets: Traffic) {
         *self.counters.lost.of(cause) += packets;
     }
 
-    /// Counts packets that nobody had time to look at; how long they were is not known.
+    /// Counts packets that nobody had time to look at, and whose lengths are not known.
     pub fn overrun(&mut self, packets: u64) {
         let packets = Traffic { packets, bytes: 0 };
         self.counters.sent += packets;
@@ -180,7 +199,7 @@ impl Channel {
         self.latest = self.latest.max(delivery.due);
     }
 
-    /// What has passed so far.
+    /// Returns the counters of the direction.
     pub fn counters(&self) -> Counters {
         let mut all = self.counters.sent;
         all += self.counters.duplicated;
@@ -213,7 +232,8 @@ impl Channel {
         if self.odds.is_too_large(frame) {
             return self.dropped(Cause::Mtu, length);
         }
-        // As in netem: one that is lost and sent twice is sent once.
+        // netem adds one for a duplicate and takes one away for a loss, so a packet that is both is sent
+        // once (net/sched/sch_netem.c, netem_enqueue).
         let copies = 1 + usize::from(twice) - usize::from(lost.is_some());
         if let (0, Some(cause)) = (copies, lost) {
             return self.dropped(cause, length);
@@ -253,7 +273,9 @@ impl Channel {
         }
     }
 
-    /// The second copy takes its own chances, but leaves the flow's state alone: how many packets are duplicated does not change which are lost.
+    /// Decides about the second copy of a packet, which has chances of its own.
+    ///
+    /// The state of the flow stays as it is, so duplicates do not change which packets are lost.
     fn duplicate(
         &mut self,
         now: u64,
@@ -272,18 +294,18 @@ impl Channel {
             .ok()
     }
 
-    /// Puts a packet on its way, if there is room.
+    /// Puts a packet on its way, or returns nothing if there is no room.
     fn send(&mut self, now: u64, turn: &Turn, overtakes: bool, length: usize) -> Option<Delivery> {
         if !self.held.has_room(Traffic::frame(length)) {
             return None;
         }
-        let due = match overtakes {
-            true => self.bottleneck.overtake(now, length),
-            false => {
-                let delay = self.conditions.delay(now).unwrap_or(self.odds.delay);
-                let arrival = now.saturating_add(self.odds.delay_of(delay, turn));
-                self.bottleneck.serve(arrival, length)
-            }
+        let due = if overtakes {
+            self.bottleneck.overtake(now, length)
+        } else {
+            // The delay comes first and the rate after it (net/sched/sch_netem.c, netem_enqueue).
+            let delay = self.conditions.delay(now).unwrap_or(self.odds.delay);
+            let arrival = now.saturating_add(self.odds.delay_of(delay, turn));
+            self.bottleneck.serve(arrival, length)
         };
         let flip = self.odds.flip(turn, length);
         if flip.is_some() {

@@ -1,4 +1,7 @@
 //! Traces as they are replayed.
+//!
+//! A trace says when packets pass, or which rate, delay and loss a link has at a time. It may be long
+//! and may repeat for ever, so each reader keeps its place in it and goes on from there.
 
 use crate::impair::impairment::Impairment;
 use crate::impair::rate::Rate;
@@ -7,18 +10,19 @@ use crate::impair::trace::{Deliveries, Trace, TraceKind, TraceTable};
 use super::draw::Threshold;
 use super::work::PER_BYTE;
 
-/// The rate that means: no limit.
+/// Rate that stands for no limit.
 const UNLIMITED: u64 = u64::MAX;
 
-/// Times at which packets can pass: Mahimahi's format.
+/// Times at which packets can pass, as in Mahimahi's format (Netravali et al., "Mahimahi: Accurate
+/// Record-and-Replay for HTTP", USENIX ATC 2015).
 pub(crate) struct Opportunities {
     trace: Trace,
     origin: u64,
-    /// Where we are: which round of the trace, which step in it, and what of it is not used yet.
+    /// Place in the trace: the round, the step in it, and the bytes of the step that are not used yet.
     round: u64,
     step: usize,
     bytes: u64,
-    /// Until when what came before it takes.
+    /// Time at which the packets before are through.
     free: u64,
 }
 
@@ -66,7 +70,8 @@ impl Opportunities {
         self.free
     }
 
-    /// The next opportunity is taken; those who wait have it already, so one at the end is taken in its place.
+    /// Takes the next opportunity. Packets that wait have it already, so a later one is used up in its
+    /// place.
     pub(crate) fn overtake(&mut self, now: u64, length: usize) -> u64 {
         let (round, step) = self.next(now);
         let time = self.time_of(round, step);
@@ -85,7 +90,7 @@ impl Opportunities {
             .saturating_add(deliveries.steps[step].at)
     }
 
-    /// The first round and step that is not before a time.
+    /// Returns the first round and step that is not before a time.
     fn next(&self, time: u64) -> (u64, usize) {
         let deliveries = self.deliveries();
         let since = time.saturating_sub(self.origin);
@@ -102,12 +107,13 @@ impl Opportunities {
         self.go_to(step);
     }
 
-    /// Makes a step the one that is used, the next round's first after the last.
+    /// Goes to a step, which after the last one is the first of the next round.
     fn go_to(&mut self, step: usize) {
         let steps = &self.deliveries().steps;
-        let (step, over) = match step < steps.len() {
-            true => (step, 0),
-            false => (0, 1),
+        let (step, over) = if step < steps.len() {
+            (step, 0)
+        } else {
+            (0, 1)
         };
         let packets = u64::from(steps[step].packets);
         self.bytes = packets * u64::from(Trace::DELIVERY);
@@ -119,10 +125,10 @@ impl Opportunities {
 /// Rates that change over time.
 pub(crate) struct Profile {
     rows: Rows,
-    /// The rate where the table says none.
+    /// Rate where the table says none, in bits per second.
     otherwise: u64,
     free: u64,
-    /// What was passed on in the nanoseconds until `free` and is not used up.
+    /// Work that was possible in the nanoseconds until `free` and is not used up.
     spare: u64,
 }
 
@@ -166,7 +172,7 @@ struct Rows {
     trace: Trace,
     origin: u64,
     row: usize,
-    /// When the row begins and ends.
+    /// Times at which the row begins and ends.
     begin: u64,
     end: u64,
 }
@@ -214,7 +220,8 @@ impl Rows {
         self.end = round.saturating_add(end);
     }
 
-    /// When something is done that is begun at a time, and what could have been done besides by then.
+    /// Returns the time at which work is done that begins at a time, and the work that could have been
+    /// done besides by then.
     fn work(&mut self, begin: u64, mut work: u64, otherwise: u64) -> (u64, u64) {
         let mut time = begin;
         loop {
@@ -238,11 +245,11 @@ impl Rows {
     }
 }
 
-/// The delay and the loss at a time, where a trace says them.
+/// The delay and the loss at a time, where a trace says so.
 pub(crate) struct Conditions {
     origin: Option<u64>,
     rows: Option<Rows>,
-    /// Of each row.
+    /// Loss of each row of the table.
     loss: Vec<Option<Threshold>>,
 }
 
@@ -284,7 +291,7 @@ impl Conditions {
         self.loss[rows.row]
     }
 
-    /// In nanoseconds.
+    /// Returns the delay at a time, in nanoseconds, where the trace says one.
     pub(crate) fn delay(&mut self, now: u64) -> Option<u64> {
         let rows = self.rows.as_mut()?;
         rows.go_to(now);

@@ -13,7 +13,7 @@ fn is_likely(hits: usize, n: usize, p: f64) -> bool {
     (hits as f64 - expected).abs() <= WIDTH * (expected * (1.0 - p)).sqrt()
 }
 
-/// Which of `n` packets of one flow are lost.
+/// Returns which of `n` packets of one flow are lost.
 fn lost(impairment: &Impairment, seed: u64, n: usize) -> Vec<bool> {
     let mut channel = Channel::new(impairment, seed);
     let frame = frame(80, 100);

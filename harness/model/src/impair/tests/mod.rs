@@ -1,4 +1,4 @@
-//! What impairments do, and what they refuse.
+//! Tests of the channel, and of values that are refused.
 
 mod chance;
 mod flows;

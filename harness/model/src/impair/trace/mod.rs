@@ -1,4 +1,6 @@
-//! What a link does over time, as somebody recorded it.
+//! Rates, delays and losses over time, as somebody recorded them on a real link.
+//!
+//! No distribution has the tunnels and the handovers of a train ride. So a recording can be replayed.
 
 mod parse;
 mod text;
@@ -12,16 +14,20 @@ use super::error::ImpairmentError;
 use super::percent::Percent;
 use super::rate::Rate;
 
-/// What a link does over time: recorded once, or made up, and replayed from the first packet that the direction sees. Cheap to clone.
+/// The behaviour of a link over time: recorded once, or made up, and replayed from the first packet
+/// that the direction sees. A trace is cheap to clone.
 ///
-/// There are two kinds:
+/// A trace is of one of two kinds:
 ///
-/// - **Deliveries**, in the format of Mahimahi: on each line a time in whole milliseconds, at which one packet of full size can pass; several lines
-///   with the same time are several packets. After its last line a trace starts over. A packet of full size is an Ethernet frame of
-///   1,514 bytes here; smaller ones share a delivery, larger ones take several, and a delivery at which nothing waits is lost.
-/// - **A table** of time → rate, delay, loss. Each row holds until the next; the last one for ever, or the table repeats.
+/// - **Deliveries**, in the format of Mahimahi: on each line a time in whole milliseconds, at which one
+///   packet of full size can pass; several lines with the same time are several packets. After its
+///   last line a trace starts over. A packet of full size is an Ethernet frame of 1,514 bytes here.
+///   Smaller packets share a delivery, larger ones take several, and a delivery at which nothing waits
+///   is lost.
+/// - **A table** of time → rate, delay, loss. Each row holds until the next. The last row holds for
+///   ever, or the table repeats.
 ///
-/// As a table in a file:
+/// In a file a table is written like this:
 ///
 /// ```text
 /// # time  rate    delay  loss     with units, and `-` for what the impairment says anyway
@@ -44,13 +50,14 @@ use super::rate::Rate;
 /// # Ok::<(), snowglobe_model::impair::ImpairmentError>(())
 /// ```
 ///
-/// In TOML: `trace = "verizon-lte.down"`, a file of either kind, looked for in the working directory; or `{ deliveries = [1, 2, 3] }`; or
-/// `{ rows = [{ at = "0s", rate = "10mbit" }, { at = "5s", rate = "2mbit", loss = "1%" }], repeat = "8s" }`.
+/// In TOML: `trace = "verizon-lte.down"`, a file of either kind, looked for in the working directory;
+/// or `{ deliveries = [1, 2, 3] }`; or `{ rows = [{ at = "0s", rate = "10mbit" },
+/// { at = "5s", rate = "2mbit", loss = "1%" }], repeat = "8s" }`.
 #[derive(Clone)]
 pub struct Trace(Arc<LoadedTrace>);
 
 struct LoadedTrace {
-    /// Where it was read from, which is how it is written again.
+    /// File from which the trace was read, by which it is written again.
     file: Option<PathBuf>,
     kind: TraceKind,
 }
@@ -61,58 +68,63 @@ pub(crate) enum TraceKind {
     Table(TraceTable),
 }
 
-/// Times at which packets can pass, and when that starts over.
+/// Times at which packets can pass, and the time at which they start over.
 #[derive(PartialEq)]
 pub(crate) struct Deliveries {
-    /// Not empty, sorted by time, no time twice.
+    /// Steps, at least one, sorted by time, no time twice.
     pub(crate) steps: Vec<DeliveryStep>,
-    /// Nanoseconds, not zero, not before the last step.
+    /// Time at which the steps start over, in nanoseconds: not zero, not before the last step.
     pub(crate) period: u64,
 }
 
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) struct DeliveryStep {
-    /// Nanoseconds.
+    /// Time of the step, in nanoseconds.
     pub(crate) at: u64,
     pub(crate) packets: u32,
 }
 
-/// Rows, and when they start over.
+/// Rows, and the time at which they start over.
 #[derive(PartialEq)]
 pub(crate) struct TraceTable {
-    /// Not empty, the first at 0, each later than the one before.
+    /// Rows, at least one, the first at 0, each later than the one before.
     pub(crate) rows: Vec<Row>,
-    /// Later than the last row.
+    /// Time at which the rows start over, later than the last row.
     pub(crate) repeat: Option<Duration>,
 }
 
-/// What a link does from a time on: a row of a [`Trace`]. What is `None` is as the impairment says.
+/// The behaviour of a link from a time on: a row of a [`Trace`]. A value that is `None` is as the
+/// impairment says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
-    /// From when on, counted from the trace's start.
+    /// Time from the start of the trace to that of the row.
     #[serde(with = "super::text::serde_duration")]
     pub at: Duration,
-    /// The rate; zero means that nothing passes.
+    /// Rate; zero means that nothing passes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
-    /// The delay.
+    /// Delay of each packet.
     #[serde(
         default,
         with = "super::text::serde_optional_duration",
         skip_serializing_if = "Option::is_none"
     )]
     pub delay: Option<Duration>,
-    /// The independent loss.
+    /// Share of packets that are lost, each by its own chance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<Percent>,
 }
 
 impl Trace {
-    /// What passes at one line of a Mahimahi trace: the Ethernet frame of a 1,500-byte packet.
+    /// Bytes that pass at one line of a Mahimahi trace: the Ethernet frame of a 1,500-byte packet.
     pub const DELIVERY: u32 = 1514;
 
-    /// A trace of times, in milliseconds, at which one packet of full size can pass. The last one is when it starts over.
+    /// Makes a trace of times, in milliseconds, at which one packet of full size can pass. At the last
+    /// time the trace starts over.
+    ///
+    /// # Errors
+    /// There is no time but zero, times decrease, or the trace is too long.
     pub fn deliveries(
         milliseconds: impl IntoIterator<Item = u64>,
     ) -> Result<Self, ImpairmentError> {
@@ -120,7 +132,11 @@ impl Trace {
         Ok(Trace::of(TraceKind::Deliveries(deliveries), None))
     }
 
-    /// A table of time → rate, delay, loss, which repeats after `repeat`, if that is given.
+    /// Makes a table of time → rate, delay, loss, which repeats after `repeat`, if that is given.
+    ///
+    /// # Errors
+    /// There are no rows or too many, times do not increase from zero, a value is out of its range, or
+    /// packets would wait for ever.
     pub fn table(
         rows: impl Into<Vec<Row>>,
         repeat: Option<Duration>,
@@ -129,12 +145,21 @@ impl Trace {
         Ok(Trace::of(TraceKind::Table(table), None))
     }
 
-    /// Reads either kind: deliveries, if the first line that has something is a bare number, else a table. An error names the line.
+    /// Reads a trace of either kind: deliveries, if the first line with content is a bare number, and
+    /// otherwise a table.
+    ///
+    /// # Errors
+    /// A line is neither, or [`deliveries`](Self::deliveries) or [`table`](Self::table) refuses the
+    /// values. The error names the line.
     pub fn parse(text: &str) -> Result<Self, ImpairmentError> {
         Ok(Trace::of(parse::kind(text)?, None))
     }
 
-    /// Reads a file of either kind. An error names file and line.
+    /// Reads a file of either kind.
+    ///
+    /// # Errors
+    /// The file cannot be read, or [`parse`](Self::parse) refuses its text. The error names file and
+    /// line.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ImpairmentError> {
         let path = path.as_ref();
         let kind = super::text::read_file(path, "trace").and_then(|text| parse::kind(&text));
@@ -148,8 +173,9 @@ impl Trace {
         Trace(Arc::new(LoadedTrace { file, kind }))
     }
 
-    /// How much passes on average. Nothing for a table that does not say the rate all the time. For one that does not
-    /// repeat it is the last row's rate.
+    /// Returns the average rate, or nothing for a table that does not say the rate all the time.
+    ///
+    /// For a table that does not repeat it is the rate of the last row.
     pub fn mean_rate(&self) -> Option<Rate> {
         const BITS: u128 = 8 * 1_000_000_000;
         match self.kind() {
@@ -166,18 +192,18 @@ impl Trace {
         &self.0.kind
     }
 
-    /// Whether it ever says a delay that is none.
+    /// Whether any row says a delay other than zero.
     pub(crate) fn has_delay(&self) -> bool {
         let delayed = |row: &Row| row.delay.is_some_and(|delay| !delay.is_zero());
         matches!(self.kind(), TraceKind::Table(table) if table.rows.iter().any(delayed))
     }
 
-    /// Whether it says of each packet when it passes.
+    /// Whether the trace says of each packet when it passes.
     pub(crate) fn is_by_packet(&self) -> bool {
         matches!(self.kind(), TraceKind::Deliveries(_))
     }
 
-    /// Whether it says when packets pass, instead of the impairment's own rate.
+    /// Whether the trace says when packets pass, in the place of the rate of the impairment.
     pub(crate) fn has_rate(&self) -> bool {
         match self.kind() {
             TraceKind::Deliveries(_) => true,
@@ -197,13 +223,13 @@ impl Deliveries {
 }
 
 impl TraceTable {
-    /// When it starts over, in nanoseconds; never is the end of time.
+    /// Returns the time at which the rows start over, in nanoseconds; `u64::MAX` stands for never.
     pub(crate) fn period(&self) -> u64 {
         self.repeat
             .map_or(u64::MAX, |repeat| repeat.as_nanos() as u64)
     }
 
-    /// Each row with the time at which it ends, in nanoseconds.
+    /// Returns each row with the time at which it ends, in nanoseconds.
     pub(crate) fn spans(&self) -> impl Iterator<Item = (&Row, u64)> {
         let ends = self.rows[1..].iter().map(|row| row.at.as_nanos() as u64);
         self.rows.iter().zip(ends.chain([self.period()]))
@@ -228,7 +254,7 @@ impl PartialEq for Trace {
     }
 }
 
-/// What it is, not the millions of lines that it may have.
+/// Writes the kind and the length of the trace, which may have millions of lines.
 impl fmt::Debug for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Trace(")?;

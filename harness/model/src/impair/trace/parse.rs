@@ -1,4 +1,4 @@
-//! Reading traces: each problem with its line.
+//! Reading traces, so that each problem is told with its line.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use crate::impair::problem::{Notation, TextProblem, TraceProblem};
 use crate::impair::rate::Rate;
 use crate::impair::text;
 
-/// The longest trace, and the latest time in one: a day.
+/// Latest time in a trace: a day.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How many rows a table may have, and deliveries different times.
+/// Most rows of a table, and most different times of deliveries.
 const MOST_ROWS: usize = 1_000_000;
 
-/// Reads either kind.
+/// Reads a trace of either kind.
 pub(crate) fn kind(text: &str) -> Result<TraceKind, ImpairmentError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match lines(text).next() {
@@ -27,7 +27,7 @@ pub(crate) fn kind(text: &str) -> Result<TraceKind, ImpairmentError> {
     }
 }
 
-/// Lines that have something besides a comment, with their number.
+/// Returns the lines that have content besides a comment, with their number.
 fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let stripped = |line: &str| line.find('#').unwrap_or(line.len());
     text.lines()
@@ -120,11 +120,12 @@ enum TraceLine {
     Repeat(Duration),
 }
 
-/// `5s 2mbit 80ms 1%`, with commas or without, or `8s repeat`.
+/// Reads a line like `5s 2mbit 80ms 1%`, with commas or without, or `8s repeat`.
 fn read_line(line: &str) -> Result<TraceLine, ImpairmentError> {
-    let mut columns: Vec<&str> = match line.contains(',') {
-        true => line.split(',').map(str::trim).collect(),
-        false => line.split_whitespace().collect(),
+    let mut columns: Vec<&str> = if line.contains(',') {
+        line.split(',').map(str::trim).collect()
+    } else {
+        line.split_whitespace().collect()
     };
     if columns.len() > 4 {
         let problem = TraceProblem::TooManyColumns {
@@ -154,7 +155,8 @@ impl TraceTable {
     }
 }
 
-/// What is wrong with a table, and in which row; the row after the last one is its end.
+/// Returns the problem of a table, if there is one, with its row. The row after the last one is the
+/// end of the table.
 fn check(rows: &[Row], repeat: Option<Duration>) -> Result<(), (usize, TraceProblem)> {
     if rows.is_empty() {
         return Err((0, TraceProblem::NoRows));
@@ -190,7 +192,7 @@ fn check(rows: &[Row], repeat: Option<Duration>) -> Result<(), (usize, TraceProb
     check_flow(rows, repeat)
 }
 
-/// Whether packets ever pass: else they would wait for ever, or a trace would be gone through for each of them, over and over.
+/// Returns the problem of a table in which packets would wait for ever, or for many rounds.
 fn check_flow(rows: &[Row], repeat: Option<Duration>) -> Result<(), (usize, TraceProblem)> {
     let last = rows.len() - 1;
     let Some(repeat) = repeat else {

@@ -1,4 +1,4 @@
-//! Traces in TOML: a file's name, or the whole thing.
+//! Traces in TOML: the name of a file, or all values.
 
 use std::time::Duration;
 
