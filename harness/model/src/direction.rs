@@ -1,4 +1,4 @@
-//! The two directions of a link.
+//! The two directions of a link, which are impaired and counted each by itself.
 
 use std::fmt;
 

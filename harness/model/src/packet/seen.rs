@@ -14,7 +14,7 @@ use crate::direction::Direction;
 
 /// A packet that was seen on a link: where, when, its headers and its bytes.
 ///
-/// It displays as one line, for messages:
+/// A packet displays as one line, for messages:
 ///
 /// ```text
 /// +1.204312s a→b TCP 10.0.0.1:40000 → 10.0.0.2:80 [SYN] seq 2917, 74 bytes

@@ -1,7 +1,8 @@
-//! The rules of one wire, and their word on each packet.
+//! The rules of one wire, and their ruling on each packet.
 //!
-//! A wire asks its book about every frame, so a book without rules costs one load of an atomic. Rules come and go
-//! while the wire runs, and closures of the test run in between: no lock is held while one of them does.
+//! A wire asks its book about every frame, so a book without rules costs one load of an atomic. Rules
+//! come and go while the wire runs, and a match may call closures of the test: no lock is held while
+//! one of them runs.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -17,21 +18,21 @@ use crate::packet::reset;
 use crate::packet::{Headers, Packet, PacketView};
 use crate::panics::panic_message;
 
-/// Which rule of a book.
+/// The number of a rule in its book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RuleId(u64);
 
-/// A rule's word on a packet. Never [`Verdict::Pass`]: that is no word at all.
+/// The decision of a rule on a packet. The verdict is never [`Verdict::Pass`], which decides nothing.
 #[derive(Clone, Debug)]
 pub struct Ruling {
-    /// What becomes of the packet.
+    /// Treatment of the packet.
     pub verdict: Verdict,
     /// The rule that decided so.
     pub rule: RuleId,
     why: Arc<str>,
 }
 
-/// `drop by rule: tcp, syn-ack, number 1`, as it stands in captures.
+/// Writes a line like `drop by rule: tcp, syn-ack, number 1`, as captures have it.
 impl fmt::Display for Ruling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.why)
@@ -45,7 +46,7 @@ impl Ruling {
     }
 }
 
-/// What a wire is to do besides judging packets.
+/// A thing that a wire has to do besides judging packets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
     /// The packets that were held by this rule go on now, in the order in which they came.
@@ -64,7 +65,7 @@ pub struct RuleBook {
     link: Arc<str>,
     /// Start of the trial, in nanoseconds of CLOCK_MONOTONIC.
     start: u64,
-    /// As many as `rules`.
+    /// Number of `rules`, which can be read without a lock.
     count: AtomicUsize,
     next: AtomicU64,
     rules: RwLock<Arc<[Arc<Rule>]>>,
@@ -91,15 +92,16 @@ impl RuleBook {
         })
     }
 
-    /// Whether nobody has to be asked.
+    /// Whether there are no rules, so that every packet passes.
     pub fn is_empty(&self) -> bool {
         self.count.load(Ordering::Acquire) == 0
     }
 
-    /// What to do with a frame; nothing if it passes. `now`: nanoseconds of CLOCK_MONOTONIC.
+    /// Returns the ruling on a frame, or nothing if the frame passes. `now` is in nanoseconds of
+    /// CLOCK_MONOTONIC.
     ///
-    /// All rules see all packets, so that each counts for itself. The oldest one that picks the packet, and
-    /// does not let it pass, decides.
+    /// All rules see all packets, so that each counts for itself. The oldest rule that picks the packet,
+    /// and does not let it pass, decides.
     pub fn judge(&self, direction: Direction, frame: &[u8], now: u64) -> Option<Ruling> {
         if self.is_empty() {
             return None;
@@ -149,15 +151,16 @@ impl RuleBook {
         ]);
     }
 
-    /// What is to be done by the wire: asked for by it after it was woken.
+    /// Takes the orders for the wire, which asks for them after it was woken.
     ///
-    /// A packet is held from the moment it was judged, so a wire asks for this on the thread that judges, or while it keeps
-    /// others from judging: else it could release before it has put aside what is to be released.
+    /// A packet is held from the moment it was judged. So a wire asks on the thread that judges, or while
+    /// it keeps other threads from judging. Otherwise the wire could carry out a release before it has
+    /// put aside the packet that is to be released.
     pub fn take_orders(&self) -> Vec<Order> {
         std::mem::take(&mut *self.orders.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Has `wake` called after an order was given. Once per book.
+    /// Registers the function that wakes the wire after an order was given. Only the first call counts.
     pub fn set_waker(&self, wake: impl Fn() + Send + Sync + 'static) {
         let _ = self.waker.set(Box::new(wake));
     }
@@ -243,15 +246,15 @@ impl fmt::Debug for RuleBook {
     }
 }
 
-/// A match, its verdict, and what has come of it.
+/// A match and its verdict, with the packets that it has seen.
 #[derive(Debug)]
 pub struct Rule {
     id: RuleId,
     why: Arc<str>,
-    /// Which packets the rule is about.
+    /// Packets that the rule is about.
     pub matching: Match,
     verdict: Verdict,
-    /// Whether to remember packets that it does not pick, for a message.
+    /// Whether to remember packets that the rule does not pick, for a message.
     bystanders: bool,
     /// Packets for which all conditions held.
     matched: AtomicU64,
@@ -260,32 +263,33 @@ pub struct Rule {
     pub changed: Condvar,
 }
 
-/// What has come of a rule.
+/// The packets that a rule has seen, and its end.
 #[derive(Debug, Default)]
 pub struct RuleState {
-    /// Number of packets that the rule had its way with.
+    /// Number of packets that the rule picked.
     pub hits: u64,
-    /// The last ones that it picked.
+    /// Last packets that the rule picked.
     pub events: VecDeque<Packet>,
-    /// Since the last release.
+    /// Number of packets held since the last release.
     held: u64,
-    /// Its guard is gone; a packet that is being judged just now must not be held any more.
+    /// Whether the guard of the rule is gone. A packet that is being judged just now must not be held any
+    /// more.
     over: bool,
-    /// All packets that it saw and did not pick, and the last of them.
+    /// Number of packets that the rule saw and did not pick.
     pub passed_by: u64,
-    /// The last packets that the rule saw and did not pick.
+    /// Last packets that the rule saw and did not pick.
     pub bystanders: VecDeque<Packet>,
     /// Message of the panic that ended the rule, if a closure of the match panicked.
     pub panic: Option<String>,
 }
 
-/// How many packets a rule remembers of those that it picked.
+/// Number of picked packets that a rule remembers.
 const EVENTS: usize = 1000;
-/// How many packets a message shows of those that were not waited for.
+/// Number of packets that were not waited for and that a message shows.
 const BYSTANDERS: usize = 10;
 
 impl Rule {
-    /// Locks what has come of the rule.
+    /// Locks the state of the rule.
     pub fn state(&self) -> MutexGuard<'_, RuleState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -298,8 +302,10 @@ impl Rule {
         }
     }
 
-    /// Whether it picks this packet. A closure that panics is the trial's failure, which the panic hook takes
-    /// care of, and this rule's end; never the wire's.
+    /// Whether the rule picks this packet.
+    ///
+    /// A closure that panics fails the trial, which the panic hook sees to, and ends this rule. The wire
+    /// goes on.
     fn sees(&self, view: &PacketView<'_>) -> bool {
         if self.state().panic.is_some() {
             return false;
@@ -324,7 +330,7 @@ impl Rule {
         picked
     }
 
-    /// Takes note of a packet that it picks; false if its time is over.
+    /// Takes note of a packet that the rule picks, or returns false if its guard is gone.
     fn hit(&self, view: &PacketView<'_>) -> bool {
         let mut state = self.state();
         if state.over {

@@ -1,4 +1,7 @@
-//! Which packets a rule is about.
+//! Matches, which pick the packets that a rule or an expectation is about.
+//!
+//! A test says in words which packets it means, and reads the same words in a failure. So a match is a
+//! chain of named conditions, and displays as such.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,16 +12,18 @@ use crate::direction::Direction;
 use crate::packet::ethernet::ETHERTYPE_ARP;
 use crate::packet::{Packet, PacketView, TcpFlags, Transport};
 
-/// Which packets a rule or an expectation is about: a protocol, narrowed step by step.
+/// A description of packets for a rule or an expectation: a protocol, narrowed step by step.
 ///
-/// A packet matches if all conditions hold. Of those that match, [`nth`](Match::nth), [`first`](Match::first) and
-/// [`every`](Match::every) then pick some, wherever in the chain they stand.
+/// A packet matches if all conditions hold. Of the packets that match, [`nth`](Match::nth),
+/// [`first`](Match::first) and [`every`](Match::every) then pick some, wherever in the chain they
+/// stand.
 ///
 /// ```
 /// use snowglobe_model::rules::{tcp, udp};
 ///
 /// let first_answer = tcp().syn_ack().from([10, 0, 0, 2]).nth(1);
-/// let queries_for_example = udp().port(53).payload(|bytes| bytes.windows(7).any(|part| part == b"example"));
+/// let names_example = |bytes: &[u8]| bytes.windows(7).any(|part| part == b"example");
+/// let queries_for_example = udp().port(53).payload(names_example);
 /// assert_eq!(first_answer.to_string(), "tcp, syn-ack, from 10.0.0.2, number 1");
 /// ```
 #[derive(Clone)]
@@ -60,7 +65,7 @@ enum MatchProtocol {
     Ip,
 }
 
-/// Of the packets that match.
+/// The packets that are picked of all that match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pick {
     All,
@@ -69,32 +74,32 @@ enum Pick {
     Every(u64),
 }
 
-/// Every frame.
+/// Returns a match of every frame.
 pub fn any() -> Match {
     Match::of(MatchProtocol::Any)
 }
 
-/// TCP segments, over IPv4 or IPv6.
+/// Returns a match of TCP segments, over IPv4 or IPv6.
 pub fn tcp() -> Match {
     Match::of(MatchProtocol::Tcp)
 }
 
-/// UDP datagrams, over IPv4 or IPv6.
+/// Returns a match of UDP datagrams, over IPv4 or IPv6.
 pub fn udp() -> Match {
     Match::of(MatchProtocol::Udp)
 }
 
-/// ICMP and ICMPv6 packets; the latter include the neighbour discovery of IPv6.
+/// Returns a match of ICMP and ICMPv6 packets; the latter include neighbour discovery (RFC 4861).
 pub fn icmp() -> Match {
     Match::of(MatchProtocol::Icmp)
 }
 
-/// ARP packets.
+/// Returns a match of ARP packets.
 pub fn arp() -> Match {
     Match::of(MatchProtocol::Arp)
 }
 
-/// IPv4 and IPv6 packets, whatever they carry.
+/// Returns a match of IPv4 and IPv6 packets, whatever they carry.
 pub fn ip() -> Match {
     Match::of(MatchProtocol::Ip)
 }
@@ -116,63 +121,63 @@ impl Match {
         self.and(MatchCondition::Flags { name, set, clear })
     }
 
-    /// That ask for a connection: SYN without ACK.
+    /// Narrows to segments that ask for a connection: SYN without ACK.
     pub fn syn(self) -> Match {
         self.flags("syn", TcpFlags::SYN, TcpFlags::ACK)
     }
 
-    /// That accept a connection: SYN and ACK.
+    /// Narrows to segments that accept a connection: SYN and ACK.
     pub fn syn_ack(self) -> Match {
         self.flags("syn-ack", TcpFlags::SYN.union(TcpFlags::ACK), TcpFlags(0))
     }
 
-    /// With FIN.
+    /// Narrows to segments with FIN.
     pub fn fin(self) -> Match {
         self.flags("fin", TcpFlags::FIN, TcpFlags(0))
     }
 
-    /// With RST.
+    /// Narrows to segments with RST.
     pub fn rst(self) -> Match {
         self.flags("rst", TcpFlags::RST, TcpFlags(0))
     }
 
-    /// With ACK and without SYN, FIN and RST: what an established connection exchanges.
+    /// Narrows to segments with ACK and without SYN, FIN and RST, as established connections exchange.
     pub fn ack(self) -> Match {
         let others = TcpFlags::SYN.union(TcpFlags::FIN).union(TcpFlags::RST);
         self.flags("ack", TcpFlags::ACK, others)
     }
 
-    /// Sent from or to this port.
+    /// Narrows to packets from or to this port.
     pub fn port(self, port: u16) -> Match {
         self.and(MatchCondition::Port(port))
     }
 
-    /// Sent from this port.
+    /// Narrows to packets from this port.
     pub fn from_port(self, port: u16) -> Match {
         self.and(MatchCondition::FromPort(port))
     }
 
-    /// Sent to this port.
+    /// Narrows to packets to this port.
     pub fn to_port(self, port: u16) -> Match {
         self.and(MatchCondition::ToPort(port))
     }
 
-    /// Sent from this address.
+    /// Narrows to packets from this address.
     pub fn from(self, ip: impl Into<IpAddr>) -> Match {
         self.and(MatchCondition::From(ip.into()))
     }
 
-    /// Sent to this address.
+    /// Narrows to packets to this address.
     pub fn to(self, ip: impl Into<IpAddr>) -> Match {
         self.and(MatchCondition::To(ip.into()))
     }
 
-    /// That go this way over the link.
+    /// Narrows to packets that go in this direction over the link.
     pub fn direction(self, direction: Direction) -> Match {
         self.and(MatchCondition::Direction(direction))
     }
 
-    /// Whose whole frame, Ethernet header included, has so many bytes.
+    /// Narrows to packets whose whole frame, Ethernet header included, has so many bytes.
     ///
     /// ```
     /// # use snowglobe_model::rules::udp;
@@ -183,9 +188,10 @@ impl Match {
         self.and(MatchCondition::Length(from, to))
     }
 
-    /// Whose payload, what TCP, UDP or ICMP carry, satisfies `predicate`.
+    /// Narrows to packets whose payload, as TCP, UDP or ICMP carries it, satisfies `predicate`.
     ///
-    /// It is called on the wire's own thread, so it should be quick; while it works, the link stands still.
+    /// The predicate is called on the wire's own thread, so it should be quick; while it works, the link
+    /// stands still.
     ///
     /// ```
     /// # use snowglobe_model::rules::tcp;
@@ -195,30 +201,31 @@ impl Match {
         self.and(MatchCondition::Payload(Arc::new(predicate)))
     }
 
-    /// That satisfy `predicate`, which sees the whole packet.
+    /// Narrows to packets that satisfy `predicate`, which sees the whole packet.
     ///
-    /// It is called on the wire's own thread, so it should be quick; while it works, the link stands still. A panic
-    /// in it fails the trial, the rule is void from then on, and the packet passes.
+    /// The predicate is called on the wire's own thread, so it should be quick; while it works, the link
+    /// stands still. A panic in it fails the trial, the rule is void from then on, and the packet passes.
     ///
     /// ```
     /// # use snowglobe_model::rules::tcp;
-    /// let narrow = tcp().matching(|packet| packet.tcp().is_some_and(|tcp| tcp.window < 1000));
+    /// let narrow =
+    ///     tcp().matching(|packet| packet.tcp().is_some_and(|tcp| tcp.window < 1000));
     /// ```
     pub fn matching(self, predicate: impl Fn(&Packet) -> bool + Send + Sync + 'static) -> Match {
         self.and(MatchCondition::Matching(Arc::new(predicate)))
     }
 
-    /// Of those that match only number `n`, counted from 1.
+    /// Picks only number `n` of the packets that match, counted from 1.
     pub fn nth(self, n: u64) -> Match {
         self.pick(Pick::Nth(n))
     }
 
-    /// Of those that match only the first `n`.
+    /// Picks only the first `n` of the packets that match.
     pub fn first(self, n: u64) -> Match {
         self.pick(Pick::First(n))
     }
 
-    /// Of those that match only every `n`-th: for 3 the third, the sixth and so on.
+    /// Picks only every `n`-th of the packets that match: for 3 the third, the sixth and so on.
     pub fn every(self, n: u64) -> Match {
         self.pick(Pick::Every(n))
     }
@@ -247,14 +254,14 @@ impl Match {
         }
     }
 
-    /// Whether all conditions hold.
+    /// Whether all conditions hold for a packet.
     pub fn holds(&self, view: &PacketView<'_>) -> bool {
         self.conditions
             .iter()
             .all(|condition| condition.holds(view))
     }
 
-    /// Whether it is about the packet that is number `n` of those for which all conditions hold.
+    /// Whether the match picks the packet that is number `n` of all for which the conditions hold.
     pub fn picks(&self, n: u64) -> bool {
         match self.pick {
             Pick::All => true,
@@ -352,7 +359,7 @@ impl MatchProtocol {
     }
 }
 
-/// In words: `tcp, syn-ack, port 80, number 1`.
+/// Writes the match in words: `tcp, syn-ack, port 80, number 1`.
 impl fmt::Display for Match {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut between = "";

@@ -1,13 +1,13 @@
-//! Rules about single packets: which ones, and what becomes of them.
+//! Rules about single packets, for tests that have to lose exactly the third retransmission.
 //!
-//! A test may have to lose exactly the third retransmission, where chance will not do. A [`Match`] says which
-//! packets, a [`Verdict`] what happens to them, and a [`RuleBook`] judges each frame of a link by its rules.
+//! Chance will not do there. A [`Match`] picks packets, a [`Verdict`] says what happens to them, and a
+//! [`RuleBook`] judges each frame of a link by its rules.
 //!
 //! | file | role |
 //! |---|---|
-//! | `matches` | which packets a rule is about |
-//! | `verdict` | what a rule does to a packet |
-//! | `book` | the rules of one link, and what has come of each |
+//! | `matches` | the packets that a rule is about |
+//! | `verdict` | the treatment of a packet by a rule |
+//! | `book` | the rules of one link, and the packets that each has seen |
 
 pub mod book;
 pub mod matches;

@@ -1,4 +1,7 @@
-//! What a rule does to the packets that it is about.
+//! The treatments that a rule can give to packets.
+//!
+//! A new variant is named by the compiler wherever a wire carries out verdicts, since no `match` on
+//! them has a `_` arm.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,25 +9,25 @@ use std::time::Duration;
 use crate::packet::Headers;
 use crate::packet::ethernet::HEADER_LENGTH;
 
-/// What a rule does to a packet.
+/// The treatment of a packet by a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It passes as if there were no rule; it is counted, and remembered in
+    /// The packet passes as if there were no rule; it is counted, and remembered in
     /// `RuleGuard::events`.
     Pass,
-    /// It is lost.
+    /// The packet is lost.
     Drop,
-    /// It arrives so much later, in addition to the link's own delay; others overtake it.
+    /// The packet arrives so much later, in addition to the delay of the link; others overtake it.
     Delay(Duration),
-    /// It arrives twice.
+    /// The packet arrives twice.
     Duplicate,
-    /// One bit of it is flipped: in the middle of its payload, or of its last header if it has none. Checksums are left
-    /// as they were, so that the receiver's check is what is tested.
+    /// One bit of the packet is flipped: in the middle of its payload, or in its last header if it has no
+    /// payload. Checksums stay as they were, so that a test sees how the receiver checks them.
     Corrupt,
-    /// It is kept back until `RuleGuard::release`, or until the guard is dropped.
+    /// The packet is kept back until `RuleGuard::release`, or until the guard is dropped.
     Hold,
-    /// Its TCP connection is reset: the packet is lost, and both ends get a RST that looks as if the other had sent it.
-    /// What is no TCP is only lost.
+    /// The TCP connection of the packet is reset: the packet is lost, and both ends get a RST that looks
+    /// as if the other end had sent it. A packet of another protocol is only lost.
     Reset,
 }
 
@@ -42,13 +45,16 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Which bit [`Verdict::Corrupt`] flips: the byte and its mask. Nothing beyond the Ethernet header, nothing to flip.
+/// Returns the bit that [`Verdict::Corrupt`] flips, as the index of its byte and a mask.
+///
+/// A frame with nothing behind its Ethernet header has no such bit.
 pub fn bit_to_flip(frame: &[u8]) -> Option<(usize, u8)> {
     let headers = Headers::of(frame);
     let [begin, end] = headers.payload;
-    let byte = match begin < end {
-        true => begin + (end - begin) / 2,
-        false => begin.checked_sub(1)?,
+    let byte = if begin < end {
+        begin + (end - begin) / 2
+    } else {
+        begin.checked_sub(1)?
     };
     (byte >= HEADER_LENGTH && byte < frame.len()).then_some((byte, 0x10))
 }

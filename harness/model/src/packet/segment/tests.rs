@@ -1,4 +1,5 @@
-//! Super-frames and their segments, byte by byte. What is expected was computed by a program that shares no code with ours.
+//! Super-frames and their segments, byte by byte. The expected bytes were computed by a program that
+//! shares no code with ours.
 
 use super::testing::{DATAGRAMS_V4, ETHERNET, bytes, framed, laid_out};
 use super::{Segments, bundle, how_many_together};
@@ -32,7 +33,7 @@ fn is_cut_into(whole: &[u8], expected: &[&str]) {
 
 #[test]
 fn tcp_over_ipv4_counts_its_ids_and_sequence_numbers_on_and_keeps_flags_where_they_belong() {
-    // CWR belongs to the first, FIN and PSH to the last; the id and the sequence number begin anew at zero.
+    // CWR belongs to the first, FIN and PSH to the last. The id and the sequence number wrap around.
     let whole = framed(
         [1, 0x81],
         [4, 34, 16],
@@ -188,7 +189,7 @@ fn nonsense_is_neither_cut_nor_a_panic() {
     }
 }
 
-/// How many of these go as one.
+/// Returns how many of these frames go as one.
 fn bundled_of(frames: &[Vec<u8>]) -> usize {
     how_many_together(&frames.iter().map(Vec::as_slice).collect::<Vec<_>>())
 }
@@ -257,7 +258,8 @@ fn what_a_segment_could_not_be_is_not_bundled() {
         2,
         "the same id, never fragmented"
     );
-    // Where each differs, and how: the type of service, the id, a fragment, the time to live, the addresses and ports.
+    // The bytes that differ: the type of service, the id, a fragment, the time to live, the addresses
+    // and the ports.
     for (at, mask) in [
         (15, 0x01),
         (19, 0x04),

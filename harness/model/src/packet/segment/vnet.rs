@@ -1,6 +1,6 @@
 //! The virtio-net header: the work on a frame that a kernel leaves to a network card.
 //!
-//! Its fields and constants are those of `include/uapi/linux/virtio_net.h`.
+//! The fields and constants are those of `include/uapi/linux/virtio_net.h`.
 
 use super::layout::{SegmentLayout, SegmentProtocol};
 use crate::packet::VNET_HEADER;

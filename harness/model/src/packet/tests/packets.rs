@@ -1,4 +1,4 @@
-//! What is read of a frame.
+//! Headers that are read of frames, whole or not.
 
 use super::*;
 
