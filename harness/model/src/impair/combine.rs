@@ -9,9 +9,9 @@ use super::trace::Trace;
 impl Impairment {
     /// Returns both at once, as if two such links followed each other.
     ///
-    /// Delays add up, each link takes its share of the packets, and the lower rate and the smaller limit
-    /// hold. Values that cannot be put together (the shape of jitter, bursts, reordering, a trace) are
-    /// those of the other, where it has one.
+    /// Delays add up, each link takes its share of the packets, and the lower rate and the smaller
+    /// limit hold. Values that cannot be put together (the shape of jitter, bursts, reordering, a
+    /// trace) are those of the other, where it has one.
     ///
     /// ```
     /// use std::time::Duration;

@@ -67,8 +67,8 @@ pub enum Cause {
     Cut,
     /// A packet rule dropped the packet.
     Rule,
-    /// The packet came faster than the process that carries packets could take it, or could not be sent
-    /// on. The link did not do that on purpose.
+    /// The packet came faster than the process that carries packets could take it, or could not be
+    /// sent on. The link did not do that on purpose.
     Overrun,
 }
 
@@ -170,7 +170,8 @@ impl Lost {
 /// use snowglobe_model::impair::{Cause, Counters};
 ///
 /// fn report(counters: &Counters) {
-///     println!("{} lost, {} of them to a full queue", counters.lost.total(), counters.lost.by(Cause::Queue));
+///     let lost = counters.lost;
+///     println!("{} lost, {} to a full queue", lost.total(), lost.by(Cause::Queue));
 /// }
 /// # report(&Counters::default());
 /// ```

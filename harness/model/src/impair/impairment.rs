@@ -68,26 +68,26 @@ pub struct Impairment {
     /// Loss in bursts, besides `loss`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bursts: Option<GilbertElliott>,
-    /// Number of packets of a flow of which the last one is lost: 3 loses the third, the sixth, and so
-    /// on. It comes besides `loss` and `bursts`; netem cannot do it.
+    /// Number of packets of a flow of which the last one is lost: 3 loses the third, the sixth, and
+    /// so on. It comes besides `loss` and `bursts`; netem cannot do it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lose_every: Option<u32>,
-    /// Share of packets that are sent twice. As in netem, a packet that chance would also lose is sent
-    /// once.
+    /// Share of packets that are sent twice. As in netem, a packet that chance would also lose is
+    /// sent once.
     #[serde(skip_serializing_if = "is_none")]
     pub duplicate: Percent,
     /// Share of packets that overtake others, and the rule by which they do.
     #[serde(skip_serializing_if = "Reorder::is_none")]
     pub reorder: Reorder,
-    /// Share of packets that have one bit flipped, anywhere behind the Ethernet header. (netem may also
-    /// hit the header, and then the frame is lost.)
+    /// Share of packets that have one bit flipped, anywhere behind the Ethernet header. (netem may
+    /// also hit the header, and then the frame is lost.)
     #[serde(skip_serializing_if = "is_none")]
     pub corrupt: Percent,
     /// Number of bits that pass in a second, whole Ethernet frames counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
-    /// Number of bytes that pass at once after a pause: the bucket of a token bucket filter. Without it
-    /// packets are spaced as on a line of that rate.
+    /// Number of bytes that pass at once after a pause: the bucket of a token bucket filter.
+    /// Without it packets are spaced as on a line of that rate.
     #[serde(
         with = "text::serde_optional_bytes",
         skip_serializing_if = "Option::is_none"
@@ -96,9 +96,9 @@ pub struct Impairment {
     /// Limit of the packets that the link holds, waiting and under way.
     #[serde(skip_serializing_if = "is_default")]
     pub queue: QueueLimit,
-    /// Length of the largest IP packet that passes, in bytes. Larger packets vanish, and nobody is told:
-    /// a black hole (RFC 2923, section 2.1), as tunnels with a smaller MTU make it. (The MTU of the
-    /// interfaces of a link is a matter of the topology.)
+    /// Length of the largest IP packet that passes, in bytes. Larger packets vanish, and nobody is
+    /// told: a black hole (RFC 2923, section 2.1), as tunnels with a smaller MTU make it. (The MTU
+    /// of the interfaces of a link is a matter of the topology.)
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
     /// Changes of rate, delay and loss over time.
@@ -157,8 +157,8 @@ impl Impairment {
 
     /// Whether each packet has to be looked at by itself.
     ///
-    /// Packets that only wait for a delay may stay in batches of up to 64 KB, as the kernel hands them
-    /// over.
+    /// Packets that only wait for a delay may stay in batches of up to 64 KB, as the kernel hands
+    /// them over.
     ///
     /// ```
     /// use std::time::Duration;

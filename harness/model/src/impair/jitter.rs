@@ -69,8 +69,8 @@ impl Jitter {
 
     /// Returns netem's Pareto distribution (shape 3).
     ///
-    /// Most packets are up to two thirds of `spread` early. Few are late: 1 % by four times `spread`,
-    /// where the distribution is cut off.
+    /// Most packets are up to two thirds of `spread` early. Few are late: 1 % by four times
+    /// `spread`, where the distribution is cut off.
     pub const fn pareto(spread: Duration) -> Self {
         Jitter {
             spread,
@@ -86,8 +86,8 @@ impl Jitter {
         }
     }
 
-    /// Returns the size of the jitter: half the width of a uniform distribution, the standard deviation
-    /// of a normal one.
+    /// Returns the size of the jitter: half the width of a uniform distribution, the standard
+    /// deviation of a normal one.
     pub fn spread(&self) -> Duration {
         self.spread
     }
@@ -239,8 +239,8 @@ impl JitterTable {
         }
     }
 
-    /// Reads netem's format: whole numbers with space between them, and comments in lines that start
-    /// with `#`.
+    /// Reads netem's format: whole numbers with space between them, and comments in lines that
+    /// start with `#`.
     ///
     /// # Errors
     /// A word is no value (the error names the line), or there are no values, or too many.
@@ -264,8 +264,8 @@ impl JitterTable {
     /// Reads a file in netem's format.
     ///
     /// # Errors
-    /// The file cannot be read, or [`parse`](Self::parse) refuses its text. The error names file and
-    /// line.
+    /// The file cannot be read, or [`parse`](Self::parse) refuses its text. The error names file
+    /// and line.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ImpairmentError> {
         let path = path.as_ref();
         text::read_file(path, "jitter table")

@@ -7,8 +7,8 @@ use super::percent::Percent;
 /// Loss in bursts by a chain of two states, a good one and a bad one (E. N. Gilbert, 1960;
 /// E. O. Elliott, 1963).
 ///
-/// A packet is lost with the probability of the state that it finds; then the state may change. Every
-/// flow starts in the good state. This is netem's `loss gemodel p r 1-h 1-k` (tc-netem(8)).
+/// A packet is lost with the probability of the state that it finds; then the state may change.
+/// Every flow starts in the good state. This is netem's `loss gemodel p r 1-h 1-k` (tc-netem(8)).
 ///
 /// ```
 /// use snowglobe_model::impair::{GilbertElliott, Percent};
@@ -59,11 +59,11 @@ impl GilbertElliott {
         }
     }
 
-    /// Returns the simple Gilbert model that loses this share of all packets in bursts of this many, on
-    /// average.
+    /// Returns the simple Gilbert model that loses this share of all packets in bursts of this
+    /// many, on average.
     ///
-    /// Some pairs are impossible: bursts are at least 1 long, and between two of them at least one packet
-    /// passes. Such a pair is refused when its impairment is validated.
+    /// Some pairs are impossible: bursts are at least 1 long, and between two of them at least one
+    /// packet passes. Such a pair is refused when its impairment is validated.
     pub fn of(loss: Percent, mean_burst: f64) -> Self {
         let back = 1.0 / mean_burst;
         let there = match loss.fraction() {
@@ -87,13 +87,14 @@ impl GilbertElliott {
         Percent(self.loss_in_bad.0 * bad + self.loss_in_good.0 * (1.0 - bad))
     }
 
-    /// Returns the number of packets that find the link in the bad state before one finds it in the good
-    /// state again, on average.
+    /// Returns the number of packets that find the link in the bad state before one finds it in the
+    /// good state again, on average.
     pub fn mean_burst(&self) -> f64 {
         1.0 / self.r.fraction()
     }
 
-    /// Returns the number of packets that find the link in the good state between two bursts, on average.
+    /// Returns the number of packets that find the link in the good state between two bursts, on
+    /// average.
     pub fn mean_gap(&self) -> f64 {
         1.0 / self.p.fraction()
     }

@@ -1,8 +1,9 @@
 //! Bad links as values, and the channel that treats packets as such a link does.
 //!
-//! Real links are slow, lose packets, repeat them, let them overtake each other and spoil their bits.
-//! An [`Impairment`] says how much of that a link does in one direction. A [`channel::Channel`] decides
-//! by it about each frame, without a clock and without packets of its own.
+//! Real links are slow, lose packets, repeat them, let them overtake each other and spoil their
+//! bits. An [`Impairment`] says how much of that a link does in one direction. A
+//! [`channel::Channel`] decides by it about each frame, without a clock and without packets of its
+//! own.
 //!
 //! The guide to these values is in `snowglobe::impair`.
 //!

@@ -9,8 +9,8 @@ use super::text::{number_and_unit, serde_text};
 
 /// A share of all packets, or a probability, from 0 to 100.
 ///
-/// As text a share has its sign, as in `5%` or `0.1 %`. A share below 0 or above 100 is refused when
-/// its [`Impairment`](super::Impairment) is validated.
+/// As text a share has its sign, as in `5%` or `0.1 %`. A share below 0 or above 100 is refused
+/// when its [`Impairment`](super::Impairment) is validated.
 ///
 /// ```
 /// use snowglobe_model::impair::Percent;

@@ -2,8 +2,8 @@
 //!
 //! Presets are like such links on an ordinary day, after published measurements and promises of
 //! providers; not like the best or the worst of them. Where the two directions differ, a preset is
-//! [`Asymmetric`]: `down` is towards the user, `up` away from the user. Queues are as such equipment
-//! has them: some are far too large, which is worth a test.
+//! [`Asymmetric`]: `down` is towards the user, `up` away from the user. Queues are as such
+//! equipment has them: some are far too large, which is worth a test.
 //!
 //! ```
 //! use snowglobe_model::impair::{Impairment, Percent, preset};
@@ -54,8 +54,8 @@ const fn us(microseconds: u64) -> Duration {
     Duration::from_micros(microseconds)
 }
 
-/// Returns a home's wireless network, a room away from the access point: 3 ms and a tail, 60 Mbit/s,
-/// now and then a short burst of losses.
+/// Returns a home's wireless network, a room away from the access point: 3 ms and a tail, 60
+/// Mbit/s, now and then a short burst of losses.
 pub fn wifi() -> Impairment {
     Impairment {
         delay: ms(3),
@@ -121,8 +121,8 @@ pub fn nr_5g() -> Asymmetric {
     Asymmetric { down, up }
 }
 
-/// Returns VDSL at home: 20 ms there and back, 50 Mbit/s down and 10 up, and a queue of a fifth of a
-/// second before each.
+/// Returns VDSL at home: 20 ms there and back, 50 Mbit/s down and 10 up, and a queue of a fifth of
+/// a second before each.
 pub fn dsl() -> Asymmetric {
     let down = Impairment {
         delay: ms(10),
@@ -177,8 +177,8 @@ pub fn low_orbit() -> Asymmetric {
     Asymmetric { down, up }
 }
 
-/// Returns a link between data centres on both sides of the Atlantic: 80 ms there and back, 1 Gbit/s,
-/// hardly a loss.
+/// Returns a link between data centres on both sides of the Atlantic: 80 ms there and back, 1
+/// Gbit/s, hardly a loss.
 pub fn transatlantic() -> Impairment {
     Impairment {
         delay: ms(40),

@@ -1,7 +1,8 @@
 //! The shapes of jitter as tables of quantiles, the form in which netem takes a distribution.
 //!
-//! A table has 4,096 sorted values that are equally likely. They are in units of 1/8192 of the spread,
-//! so a 16-bit number reaches from −4 to +4 times the spread; values beyond are cut off there.
+//! A table has 4,096 sorted values that are equally likely. They are in units of 1/8192 of the
+//! spread, so a 16-bit number reaches from −4 to +4 times the spread; values beyond are cut off
+//! there.
 
 use std::sync::LazyLock;
 
@@ -17,7 +18,7 @@ pub(crate) static NORMAL: LazyLock<Box<[i16]>> =
 
 /// netem's Pareto distribution: shape 3, shifted and scaled to mean 0 and a lowest value of −2/3.
 ///
-/// It is `pareto.dist` of iproute2, value by value.
+/// The table is `pareto.dist` of iproute2, value by value.
 pub(crate) static PARETO: LazyLock<Box<[i16]>> = LazyLock::new(|| {
     table(|point| {
         let above = 1.0 - point as f64 / POINTS as f64;
@@ -32,8 +33,8 @@ fn table(quantile: impl Fn(usize) -> f64) -> Box<[i16]> {
 
 /// Returns the value that a standard normal variable stays below with this probability.
 ///
-/// This is Peter Acklam's rational approximation, whose relative error of 10⁻⁹ is far below the step
-/// of the table.
+/// This is Peter Acklam's rational approximation, whose relative error of 10⁻⁹ is far below the
+/// step of the table.
 fn normal_quantile(probability: f64) -> f64 {
     const A: [f64; 6] = [
         -39.69683028665376,

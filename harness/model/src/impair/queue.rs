@@ -7,8 +7,8 @@ use super::error::ImpairmentError;
 use super::problem::{Notation, TextProblem};
 use super::text::{self, serde_text};
 
-/// The limit of the packets that one direction of a link holds. A packet that comes when the link is
-/// full is dropped.
+/// The limit of the packets that one direction of a link holds. A packet that comes when the link
+/// is full is dropped.
 ///
 /// As in netem, all packets in the link count: those that wait for the rate and those under way. A
 /// link of rate r and delay d is only filled if it may hold r × d: 1 Gbit/s over 40 ms are 3,300
@@ -18,7 +18,8 @@ use super::text::{self, serde_text};
 /// use snowglobe_model::impair::QueueLimit;
 ///
 /// assert_eq!("64 KiB".parse::<QueueLimit>()?, QueueLimit::bytes(65_536));
-/// assert_eq!("100 packets, 150 kB".parse::<QueueLimit>()?, QueueLimit::packets(100).and_bytes(150_000));
+/// let both = QueueLimit::packets(100).and_bytes(150_000);
+/// assert_eq!("100 packets, 150 kB".parse::<QueueLimit>()?, both);
 /// assert_eq!(QueueLimit::default().to_string(), "1000 packets");
 /// # Ok::<(), snowglobe_model::impair::ImpairmentError>(())
 /// ```

@@ -7,8 +7,8 @@ use super::error::ImpairmentError;
 use super::problem::{Notation, TextProblem};
 use super::text::{number_and_unit, serde_text};
 
-/// The number of bits that pass in a second, whole Ethernet frames counted. Units are decimal: 1 kbit
-/// is 1,000 bit.
+/// The number of bits that pass in a second, whole Ethernet frames counted. Units are decimal: 1
+/// kbit is 1,000 bit.
 ///
 /// ```
 /// use snowglobe_model::impair::Rate;

@@ -21,12 +21,12 @@ use super::text;
 pub struct Reorder {
     /// Share of packets that are sent at once instead of being delayed.
     pub percent: Percent,
-    /// Probability with which a packet meets the same fate as the one before it in its flow, so that
-    /// reordered packets come in rows.
+    /// Probability with which a packet meets the same fate as the one before it in its flow, so
+    /// that reordered packets come in rows.
     ///
-    /// The share of reordered packets stays `percent`. (netem mixes each random number with the last one
-    /// instead, which shifts the share: of "25 % with 50 %" it reorders about 16 %. A link with a
-    /// correlation is therefore made by the userspace wire.)
+    /// The share of reordered packets stays `percent`. (netem mixes each random number with the
+    /// last one instead, which shifts the share: of "25 % with 50 %" it reorders about 16 %. A link
+    /// with a correlation is therefore made by the userspace wire.)
     #[serde(skip_serializing_if = "is_zero")]
     pub correlation: Percent,
     /// Distance between reordered packets: at least `gap - 1` packets are delayed before one can be

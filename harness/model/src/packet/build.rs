@@ -28,7 +28,8 @@ pub struct PacketSpec<'a> {
 }
 
 impl PacketSpec<'_> {
-    /// Returns the packet as a frame with an Ethernet header, from the first MAC address to the second.
+    /// Returns the packet as a frame with an Ethernet header, from the first MAC address to the
+    /// second.
     ///
     /// There is no frame for addresses of two versions, for a transport protocol that is not known,
     /// or for a payload that is too long.

@@ -11,7 +11,8 @@ pub(crate) struct Sum(u64);
 
 impl Sum {
     /// Returns the sum of the pseudo-header of TCP and UDP (RFC 9293, section 3.1; RFC 8200,
-    /// section 8.1). `header` is the IP header, and `length` that of the transport header and payload.
+    /// section 8.1). `header` is the IP header, and `length` that of the transport header and
+    /// payload.
     pub(crate) fn pseudo_header(
         version: IpVersion,
         header: &[u8],

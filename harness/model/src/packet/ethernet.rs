@@ -1,7 +1,7 @@
 //! The Ethernet header of a frame, and the VLAN tags in it.
 //!
-//! Every reader of a frame first has to find out what the frame carries, and where that begins. VLAN
-//! tags (IEEE 802.1Q) make the header longer. This is the one place that looks through them.
+//! Every reader of a frame first has to find out what the frame carries, and where that begins.
+//! VLAN tags (IEEE 802.1Q) make the header longer. This is the one place that looks through them.
 
 /// Length of an Ethernet header without VLAN tags, in bytes.
 pub const HEADER_LENGTH: usize = 14;
@@ -37,7 +37,8 @@ pub struct EthernetHeader {
 impl EthernetHeader {
     /// Reads the header of a frame, or returns nothing if the frame is shorter than one.
     ///
-    /// A VLAN tag that is cut off is not looked through, so the payload has the ethertype of the tag.
+    /// A VLAN tag that is cut off is not looked through, so the payload has the ethertype of the
+    /// tag.
     #[inline]
     pub fn read(frame: &[u8]) -> Option<EthernetHeader> {
         let mut header = EthernetHeader {

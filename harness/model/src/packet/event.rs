@@ -39,8 +39,8 @@ pub struct FrameEvent<'a> {
     /// Time at which the frame came, or was handed to the other side: nanoseconds of
     /// CLOCK_MONOTONIC.
     pub time: u64,
-    /// The frame from its Ethernet header on, without a virtio-net header. A super-frame that nobody
-    /// has cut yet is one frame.
+    /// The frame from its Ethernet header on, without a virtio-net header. A super-frame that
+    /// nobody has cut yet is one frame.
     pub frame: &'a [u8],
     /// State of the frame after this event.
     pub fate: FrameFate<'a>,

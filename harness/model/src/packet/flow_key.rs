@@ -38,7 +38,8 @@ fn ip_flow_key(frame: &[u8], ip: &IpHeader) -> u64 {
     mix(addresses ^ (u64::from(ports) << 16 | version | u64::from(ip.protocol)))
 }
 
-/// Returns both ports, of protocols that have some; a port that a kernel may have chosen counts as 0.
+/// Returns both ports, of protocols that have some; a port that a kernel may have chosen counts as
+/// 0.
 fn ports(protocol: u8, transport: &[u8]) -> u32 {
     const DCCP: u8 = 33;
     const SCTP: u8 = 132;

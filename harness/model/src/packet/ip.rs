@@ -168,8 +168,8 @@ impl IpHeader {
 
     /// Returns the index in the frame at which the packet ends; what follows is padding.
     ///
-    /// A declared length that cannot be true does not count: the header may have been corrupted, and
-    /// segments with BIG TCP declare 0.
+    /// A declared length that cannot be true does not count: the header may have been corrupted,
+    /// and segments with BIG TCP declare 0.
     pub fn end(&self, frame: &[u8]) -> usize {
         let end = self.at + self.declared_length;
         if end < self.least_end() || end > frame.len() {

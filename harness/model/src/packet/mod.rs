@@ -1,8 +1,8 @@
 //! Packets as bytes: reading their headers, keeping those that were seen, and making new ones.
 //!
 //! Everything here takes a frame from its Ethernet header on, as it is on a wire. Frames may be cut
-//! off or corrupted on purpose, so reading never fails: it stops where the frame stops to make sense.
-//! No other module knows at which byte a field stands.
+//! off or corrupted on purpose, so reading never fails: it stops where the frame stops to make
+//! sense. No other module knows at which byte a field stands.
 //!
 //! | file | role |
 //! |---|---|

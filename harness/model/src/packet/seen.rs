@@ -1,6 +1,7 @@
 //! A packet that was seen on a link, as a test looks at it.
 //!
-//! A failed assertion about packets has to say which ones there were, so a packet displays as a line.
+//! A failed assertion about packets has to say which ones there were, so a packet displays as a
+//! line.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -53,8 +54,8 @@ impl Packet {
         self.at
     }
 
-    /// Returns why the link lost the packet on arrival, if it did: `loss`, `queue`, or the rule that
-    /// dropped it.
+    /// Returns why the link lost the packet on arrival, if it did: `loss`, `queue`, or the rule
+    /// that dropped it.
     pub fn lost(&self) -> Option<&str> {
         self.lost.as_deref()
     }

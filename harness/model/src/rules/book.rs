@@ -1,8 +1,8 @@
 //! The rules of one wire, and their ruling on each packet.
 //!
-//! A wire asks its book about every frame, so a book without rules costs one load of an atomic. Rules
-//! come and go while the wire runs, and a match may call closures of the test: no lock is held while
-//! one of them runs.
+//! A wire asks its book about every frame, so a book without rules costs one load of an atomic.
+//! Rules come and go while the wire runs, and a match may call closures of the test: no lock is
+//! held while one of them runs.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -22,7 +22,8 @@ use crate::panics::panic_message;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RuleId(u64);
 
-/// The decision of a rule on a packet. The verdict is never [`Verdict::Pass`], which decides nothing.
+/// The decision of a rule on a packet. The verdict is never [`Verdict::Pass`], which decides
+/// nothing.
 #[derive(Clone, Debug)]
 pub struct Ruling {
     /// Treatment of the packet.
@@ -78,7 +79,8 @@ pub struct RuleBook {
 type RulingListener = Box<dyn Fn(Direction, &Ruling) + Send + Sync>;
 
 impl RuleBook {
-    /// Returns a book without rules. The trial started at `start`, in nanoseconds of CLOCK_MONOTONIC.
+    /// Returns a book without rules. The trial started at `start`, in nanoseconds of
+    /// CLOCK_MONOTONIC.
     pub fn new(link: &str, start: u64) -> Arc<RuleBook> {
         Arc::new(RuleBook {
             link: link.into(),
@@ -100,8 +102,8 @@ impl RuleBook {
     /// Returns the ruling on a frame, or nothing if the frame passes. `now` is in nanoseconds of
     /// CLOCK_MONOTONIC.
     ///
-    /// All rules see all packets, so that each counts for itself. The oldest rule that picks the packet,
-    /// and does not let it pass, decides.
+    /// All rules see all packets, so that each counts for itself. The oldest rule that picks the
+    /// packet, and does not let it pass, decides.
     pub fn judge(&self, direction: Direction, frame: &[u8], now: u64) -> Option<Ruling> {
         if self.is_empty() {
             return None;
@@ -153,14 +155,15 @@ impl RuleBook {
 
     /// Takes the orders for the wire, which asks for them after it was woken.
     ///
-    /// A packet is held from the moment it was judged. So a wire asks on the thread that judges, or while
-    /// it keeps other threads from judging. Otherwise the wire could carry out a release before it has
-    /// put aside the packet that is to be released.
+    /// A packet is held from the moment it was judged. So a wire asks on the thread that judges, or
+    /// while it keeps other threads from judging. Otherwise the wire could carry out a release
+    /// before it has put aside the packet that is to be released.
     pub fn take_orders(&self) -> Vec<Order> {
         std::mem::take(&mut *self.orders.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Registers the function that wakes the wire after an order was given. Only the first call counts.
+    /// Registers the function that wakes the wire after an order was given. Only the first call
+    /// counts.
     pub fn set_waker(&self, wake: impl Fn() + Send + Sync + 'static) {
         let _ = self.waker.set(Box::new(wake));
     }
@@ -272,8 +275,8 @@ pub struct RuleState {
     pub events: VecDeque<Packet>,
     /// Number of packets held since the last release.
     held: u64,
-    /// Whether the guard of the rule is gone. A packet that is being judged just now must not be held any
-    /// more.
+    /// Whether the guard of the rule is gone. A packet that is being judged just now must not be
+    /// held any more.
     over: bool,
     /// Number of packets that the rule saw and did not pick.
     pub passed_by: u64,
@@ -304,8 +307,8 @@ impl Rule {
 
     /// Whether the rule picks this packet.
     ///
-    /// A closure that panics fails the trial, which the panic hook sees to, and ends this rule. The wire
-    /// goes on.
+    /// A closure that panics fails the trial, which the panic hook sees to, and ends this rule. The
+    /// wire goes on.
     fn sees(&self, view: &PacketView<'_>) -> bool {
         if self.state().panic.is_some() {
             return false;

@@ -1,7 +1,7 @@
 //! Matches, which pick the packets that a rule or an expectation is about.
 //!
-//! A test says in words which packets it means, and reads the same words in a failure. So a match is a
-//! chain of named conditions, and displays as such.
+//! A test says in words which packets it means, and reads the same words in a failure. So a match
+//! is a chain of named conditions, and displays as such.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -141,7 +141,8 @@ impl Match {
         self.flags("rst", TcpFlags::RST, TcpFlags(0))
     }
 
-    /// Narrows to segments with ACK and without SYN, FIN and RST, as established connections exchange.
+    /// Narrows to segments with ACK and without SYN, FIN and RST, as established connections
+    /// exchange.
     pub fn ack(self) -> Match {
         let others = TcpFlags::SYN.union(TcpFlags::FIN).union(TcpFlags::RST);
         self.flags("ack", TcpFlags::ACK, others)
@@ -190,8 +191,8 @@ impl Match {
 
     /// Narrows to packets whose payload, as TCP, UDP or ICMP carries it, satisfies `predicate`.
     ///
-    /// The predicate is called on the wire's own thread, so it should be quick; while it works, the link
-    /// stands still.
+    /// The predicate is called on the wire's own thread, so it should be quick; while it works, the
+    /// link stands still.
     ///
     /// ```
     /// # use snowglobe_model::rules::tcp;
@@ -203,8 +204,9 @@ impl Match {
 
     /// Narrows to packets that satisfy `predicate`, which sees the whole packet.
     ///
-    /// The predicate is called on the wire's own thread, so it should be quick; while it works, the link
-    /// stands still. A panic in it fails the trial, the rule is void from then on, and the packet passes.
+    /// The predicate is called on the wire's own thread, so it should be quick; while it works, the
+    /// link stands still. A panic in it fails the trial, the rule is void from then on, and the
+    /// packet passes.
     ///
     /// ```
     /// # use snowglobe_model::rules::tcp;

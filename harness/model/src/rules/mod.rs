@@ -1,7 +1,7 @@
 //! Rules about single packets, for tests that have to lose exactly the third retransmission.
 //!
-//! Chance will not do there. A [`Match`] picks packets, a [`Verdict`] says what happens to them, and a
-//! [`RuleBook`] judges each frame of a link by its rules.
+//! Chance will not do there. A [`Match`] picks packets, a [`Verdict`] says what happens to them,
+//! and a [`RuleBook`] judges each frame of a link by its rules.
 //!
 //! | file | role |
 //! |---|---|

@@ -21,13 +21,14 @@ pub enum Verdict {
     Delay(Duration),
     /// The packet arrives twice.
     Duplicate,
-    /// One bit of the packet is flipped: in the middle of its payload, or in its last header if it has no
-    /// payload. Checksums stay as they were, so that a test sees how the receiver checks them.
+    /// One bit of the packet is flipped: in the middle of its payload, or in its last header if it
+    /// has no payload. Checksums stay as they were, so that a test sees how the receiver checks
+    /// them.
     Corrupt,
     /// The packet is kept back until `RuleGuard::release`, or until the guard is dropped.
     Hold,
-    /// The TCP connection of the packet is reset: the packet is lost, and both ends get a RST that looks
-    /// as if the other end had sent it. A packet of another protocol is only lost.
+    /// The TCP connection of the packet is reset: the packet is lost, and both ends get a RST that
+    /// looks as if the other end had sent it. A packet of another protocol is only lost.
     Reset,
 }
 

@@ -1,7 +1,7 @@
 //! A rate: packets that come faster than it wait for their turn.
 //!
-//! A rate may be a constant, as a line or as a token bucket, or follow a trace. The channel asks all of
-//! them the same question: when is a packet through?
+//! A rate may be a constant, as a line or as a token bucket, or follow a trace. The channel asks
+//! all of them the same question: when is a packet through?
 
 use super::schedule::{Opportunities, Profile};
 use super::work::PER_BYTE;
@@ -17,8 +17,8 @@ pub(crate) enum Bottleneck {
 }
 
 impl Bottleneck {
-    /// Returns the bottleneck of an impairment. Packets wait until `free` for those that were admitted
-    /// under the impairment before it.
+    /// Returns the bottleneck of an impairment. Packets wait until `free` for those that were
+    /// admitted under the impairment before it.
     pub(crate) fn of(impairment: &Impairment, free: u64) -> Bottleneck {
         let trace = impairment.trace.as_ref();
         match (trace.filter(|trace| trace.has_rate()), impairment.rate) {
@@ -60,7 +60,8 @@ impl Bottleneck {
 
     /// Returns the time at which a packet is through that comes now and passes by those that wait.
     ///
-    /// Packets that wait already wait no longer for it, but packets to come do: the rate stays the same.
+    /// Packets that wait already wait no longer for it, but packets to come do: the rate stays the
+    /// same.
     pub(crate) fn overtake(&mut self, now: u64, length: usize) -> u64 {
         match self {
             Bottleneck::None => now,
@@ -87,7 +88,8 @@ impl Bottleneck {
 struct Pace {
     /// Bits per second.
     rate: u64,
-    /// Work that the nanoseconds so far were too few for, so that many small roundings do not add up.
+    /// Work that the nanoseconds so far were too few for, so that many small roundings do not add
+    /// up.
     rest: u64,
 }
 
@@ -157,8 +159,8 @@ impl Bucket {
     }
 
     fn serve(&mut self, arrival: u64, length: usize) -> u64 {
-        // A packet that is larger than the bucket leaves when the bucket is full. The tokens that it
-        // lacks have to come in before the next packet.
+        // A packet that is larger than the bucket leaves when the bucket is full. The tokens that
+        // it lacks have to come in before the next packet.
         let spare = self.size.saturating_sub(length) as u64 * PER_BYTE / self.pace.rate;
         let enough = self.full.saturating_sub(spare);
         self.last = arrival.max(self.last).max(enough);

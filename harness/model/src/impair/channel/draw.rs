@@ -1,7 +1,7 @@
 //! Random numbers of packets, and the probabilities with which they are compared.
 //!
-//! Each purpose has numbers of its own, so that a change of one probability leaves all other decisions
-//! as they were.
+//! Each purpose has numbers of its own, so that a change of one probability leaves all other
+//! decisions as they were.
 
 use crate::impair::percent::Percent;
 
@@ -24,7 +24,8 @@ pub(crate) enum Draw {
 
 /// A probability, to be compared with a random number.
 ///
-/// It counts in parts of 2⁵³, since a float knows no finer ones. So 100 % always hits, and 0 % never.
+/// It counts in parts of 2⁵³, since a float knows no finer ones. So 100 % always hits, and 0 %
+/// never.
 #[derive(Clone, Copy)]
 pub(crate) struct Threshold(u64);
 

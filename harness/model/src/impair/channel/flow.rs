@@ -1,8 +1,8 @@
 //! Flows, and the random numbers of their packets.
 //!
 //! The fate of a packet has to be the same in each run. The order of packets of different flows is
-//! not: it depends on when the kernel ran their senders. So each flow has random numbers of its own,
-//! and each packet has those of its place in its flow.
+//! not: it depends on when the kernel ran their senders. So each flow has random numbers of its
+//! own, and each packet has those of its place in its flow.
 
 use crate::packet::flow_key;
 use crate::random::{GOLDEN, mix};

@@ -1,8 +1,8 @@
 //! The packets that a direction holds: admitted, and not due yet.
 //!
-//! A queue has a limit, so the channel has to know when there is room again. For that only times and
-//! lengths of packets are kept. Most packets are due in the order in which they come, and wait in a
-//! queue; packets that are due earlier than one before them wait in a heap.
+//! A queue has a limit, so the channel has to know when there is room again. For that only times
+//! and lengths of packets are kept. Most packets are due in the order in which they come, and wait
+//! in a queue; packets that are due earlier than one before them wait in a heap.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};

@@ -1,8 +1,8 @@
 //! One direction of a wire: it decides the fate of each packet, and the time at which it is due.
 //!
-//! A channel has no clock and no packets. The carrier of packets says what time it is, and keeps each
-//! packet until it is due. So a second of traffic takes a moment to test, and a decision depends on
-//! nothing that is not passed in.
+//! A channel has no clock and no packets. The carrier of packets says what time it is, and keeps
+//! each packet until it is due. So a second of traffic takes a moment to test, and a decision
+//! depends on nothing that is not passed in.
 //!
 //! Nothing is allocated for a packet, but for room that grows with the packets under way, up to the
 //! limit of the queue.
@@ -70,8 +70,8 @@ impl Fate {
 /// The time at which a packet comes out, and the state in which it does.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Delivery {
-    /// Time at which the packet is due, in nanoseconds of the clock whose `now` was passed in. Packets
-    /// that are due at the same time come out in the order in which they were admitted.
+    /// Time at which the packet is due, in nanoseconds of the clock whose `now` was passed in.
+    /// Packets that are due at the same time come out in the order in which they were admitted.
     pub due: u64,
     /// Index of the byte of the frame that is spoiled, and the bit in it.
     pub flip: Option<(usize, u8)>,
@@ -80,8 +80,8 @@ pub struct Delivery {
 }
 
 impl Channel {
-    /// Returns a direction with this impairment, which has been validated. A trace starts with the first
-    /// packet.
+    /// Returns a direction with this impairment, which has been validated. A trace starts with the
+    /// first packet.
     ///
     /// The seed is that of the link, made of the seed of the trial and the name of the link.
     pub fn new(impairment: &Impairment, seed: u64) -> Channel {
@@ -100,9 +100,9 @@ impl Channel {
 
     /// Changes what is done to packets from now on.
     ///
-    /// Packets under way come out as was decided, and packets that have to wait for a rate wait behind
-    /// them. The random numbers of flows go on. A trace goes on if it stays the same; otherwise it starts
-    /// now.
+    /// Packets under way come out as was decided, and packets that have to wait for a rate wait
+    /// behind them. The random numbers of flows go on. A trace goes on if it stays the same;
+    /// otherwise it starts now.
     pub fn change(&mut self, impairment: &Impairment, now: u64) {
         let goes_on = self.impairment.trace.is_some() && self.impairment.trace == impairment.trace;
         let origin = self.conditions.origin().filter(|_| goes_on);
@@ -120,7 +120,8 @@ impl Channel {
         &self.impairment
     }
 
-    /// Whether each packet has to be admitted by itself; otherwise batches may [pass](Channel::pass).
+    /// Whether each packet has to be admitted by itself; otherwise batches may
+    /// [pass](Channel::pass).
     pub fn needs_segments(&self) -> bool {
         self.needs_segments
     }
@@ -144,8 +145,9 @@ impl Channel {
         self.decide(now, frame)
     }
 
-    /// Lets packets pass that have nothing but the delay before them, and returns the time at which they
-    /// are due. If there is no room for all, returns nothing: each packet is to be admitted by itself.
+    /// Lets packets pass that have nothing but the delay before them, and returns the time at which
+    /// they are due. If there is no room for all, returns nothing: each packet is to be admitted by
+    /// itself.
     ///
     /// No random number of a flow is used up, so the number of batches makes no difference.
     pub fn pass(&mut self, now: u64, packets: Traffic) -> Option<u64> {
@@ -155,7 +157,8 @@ impl Channel {
         Some(due)
     }
 
-    /// Counts a packet that was dropped before it was admitted, by a rule or because the link is cut.
+    /// Counts a packet that was dropped before it was admitted, by a rule or because the link is
+    /// cut.
     pub fn refuse(&mut self, cause: Cause, length: usize) {
         self.counters.sent += Traffic::frame(length);
         self.lose(cause, Traffic::frame(length));
@@ -232,8 +235,8 @@ impl Channel {
         if self.odds.is_too_large(frame) {
             return self.dropped(Cause::Mtu, length);
         }
-        // netem adds one for a duplicate and takes one away for a loss, so a packet that is both is sent
-        // once (net/sched/sch_netem.c, netem_enqueue).
+        // netem adds one for a duplicate and takes one away for a loss, so a packet that is both is
+        // sent once (net/sched/sch_netem.c, netem_enqueue).
         let copies = 1 + usize::from(twice) - usize::from(lost.is_some());
         if let (0, Some(cause)) = (copies, lost) {
             return self.dropped(cause, length);

@@ -1,7 +1,7 @@
 //! Traces as they are replayed.
 //!
-//! A trace says when packets pass, or which rate, delay and loss a link has at a time. It may be long
-//! and may repeat for ever, so each reader keeps its place in it and goes on from there.
+//! A trace says when packets pass, or which rate, delay and loss a link has at a time. It may be
+//! long and may repeat for ever, so each reader keeps its place in it and goes on from there.
 
 use crate::impair::impairment::Impairment;
 use crate::impair::rate::Rate;
@@ -18,7 +18,8 @@ const UNLIMITED: u64 = u64::MAX;
 pub(crate) struct Opportunities {
     trace: Trace,
     origin: u64,
-    /// Place in the trace: the round, the step in it, and the bytes of the step that are not used yet.
+    /// Place in the trace: the round, the step in it, and the bytes of the step that are not used
+    /// yet.
     round: u64,
     step: usize,
     bytes: u64,
@@ -70,8 +71,8 @@ impl Opportunities {
         self.free
     }
 
-    /// Takes the next opportunity. Packets that wait have it already, so a later one is used up in its
-    /// place.
+    /// Takes the next opportunity. Packets that wait have it already, so a later one is used up in
+    /// its place.
     pub(crate) fn overtake(&mut self, now: u64, length: usize) -> u64 {
         let (round, step) = self.next(now);
         let time = self.time_of(round, step);
@@ -220,8 +221,8 @@ impl Rows {
         self.end = round.saturating_add(end);
     }
 
-    /// Returns the time at which work is done that begins at a time, and the work that could have been
-    /// done besides by then.
+    /// Returns the time at which work is done that begins at a time, and the work that could have
+    /// been done besides by then.
     fn work(&mut self, begin: u64, mut work: u64, otherwise: u64) -> (u64, u64) {
         let mut time = begin;
         loop {

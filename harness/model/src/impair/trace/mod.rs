@@ -1,6 +1,7 @@
 //! Rates, delays and losses over time, as somebody recorded them on a real link.
 //!
-//! No distribution has the tunnels and the handovers of a train ride. So a recording can be replayed.
+//! No distribution has the tunnels and the handovers of a train ride. So a recording can be
+//! replayed.
 
 mod parse;
 mod text;
@@ -19,11 +20,11 @@ use super::rate::Rate;
 ///
 /// A trace is of one of two kinds:
 ///
-/// - **Deliveries**, in the format of Mahimahi: on each line a time in whole milliseconds, at which one
-///   packet of full size can pass; several lines with the same time are several packets. After its
-///   last line a trace starts over. A packet of full size is an Ethernet frame of 1,514 bytes here.
-///   Smaller packets share a delivery, larger ones take several, and a delivery at which nothing waits
-///   is lost.
+/// - **Deliveries**, in the format of Mahimahi: on each line a time in whole milliseconds, at which
+///   one packet of full size can pass; several lines with the same time are several packets. After
+///   its last line a trace starts over. A packet of full size is an Ethernet frame of 1,514 bytes
+///   here. Smaller packets share a delivery, larger ones take several, and a delivery at which
+///   nothing waits is lost.
 /// - **A table** of time → rate, delay, loss. Each row holds until the next. The last row holds for
 ///   ever, or the table repeats.
 ///
@@ -50,9 +51,9 @@ use super::rate::Rate;
 /// # Ok::<(), snowglobe_model::impair::ImpairmentError>(())
 /// ```
 ///
-/// In TOML: `trace = "verizon-lte.down"`, a file of either kind, looked for in the working directory;
-/// or `{ deliveries = [1, 2, 3] }`; or `{ rows = [{ at = "0s", rate = "10mbit" },
-/// { at = "5s", rate = "2mbit", loss = "1%" }], repeat = "8s" }`.
+/// In TOML: `trace = "verizon-lte.down"`, a file of either kind, looked for in the working
+/// directory; or `{ deliveries = [1, 2, 3] }`; or `{ rows = [{ at = "0s", rate = "10mbit" }, { at =
+/// "5s", rate = "2mbit", loss = "1%" }], repeat = "8s" }`.
 #[derive(Clone)]
 pub struct Trace(Arc<LoadedTrace>);
 
@@ -120,8 +121,8 @@ impl Trace {
     /// Bytes that pass at one line of a Mahimahi trace: the Ethernet frame of a 1,500-byte packet.
     pub const DELIVERY: u32 = 1514;
 
-    /// Makes a trace of times, in milliseconds, at which one packet of full size can pass. At the last
-    /// time the trace starts over.
+    /// Makes a trace of times, in milliseconds, at which one packet of full size can pass. At the
+    /// last time the trace starts over.
     ///
     /// # Errors
     /// There is no time but zero, times decrease, or the trace is too long.
@@ -135,8 +136,8 @@ impl Trace {
     /// Makes a table of time → rate, delay, loss, which repeats after `repeat`, if that is given.
     ///
     /// # Errors
-    /// There are no rows or too many, times do not increase from zero, a value is out of its range, or
-    /// packets would wait for ever.
+    /// There are no rows or too many, times do not increase from zero, a value is out of its range,
+    /// or packets would wait for ever.
     pub fn table(
         rows: impl Into<Vec<Row>>,
         repeat: Option<Duration>,
@@ -145,8 +146,8 @@ impl Trace {
         Ok(Trace::of(TraceKind::Table(table), None))
     }
 
-    /// Reads a trace of either kind: deliveries, if the first line with content is a bare number, and
-    /// otherwise a table.
+    /// Reads a trace of either kind: deliveries, if the first line with content is a bare number,
+    /// and otherwise a table.
     ///
     /// # Errors
     /// A line is neither, or [`deliveries`](Self::deliveries) or [`table`](Self::table) refuses the
@@ -158,8 +159,8 @@ impl Trace {
     /// Reads a file of either kind.
     ///
     /// # Errors
-    /// The file cannot be read, or [`parse`](Self::parse) refuses its text. The error names file and
-    /// line.
+    /// The file cannot be read, or [`parse`](Self::parse) refuses its text. The error names file
+    /// and line.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ImpairmentError> {
         let path = path.as_ref();
         let kind = super::text::read_file(path, "trace").and_then(|text| parse::kind(&text));

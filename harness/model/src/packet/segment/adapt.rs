@@ -52,8 +52,8 @@ impl SegmentLayout {
 }
 
 fn adapt_v4(ip: &mut [u8], length: usize, index: u16) {
-    // Each segment has the identification after that of the one before it
-    // (net/ipv4/af_inet.c, inet_gso_segment), so that fragments of two segments never mix (RFC 6864).
+    // Each segment has the identification after that of the one before it (net/ipv4/af_inet.c,
+    // inet_gso_segment), so that fragments of two segments never mix (RFC 6864).
     let id = u16::from_be_bytes([ip[4], ip[5]]);
     put_u16(ip, 2, length as u16);
     put_u16(ip, 4, id.wrapping_add(index));

@@ -14,20 +14,22 @@ use crate::packet::ip::IpVersion;
 
 /// Length of the longest super-frame, in bytes.
 ///
-/// An interface takes so much by default (`GSO_LEGACY_MAX_SIZE`, include/linux/netdevice.h), and the
-/// length of the IP packet in it fits into 16 bits.
+/// An interface takes so much by default (`GSO_LEGACY_MAX_SIZE`, include/linux/netdevice.h), and
+/// the length of the IP packet in it fits into 16 bits.
 const LONGEST: usize = 65_535;
 
 /// Length of the longest IP packet that is bundled, in bytes.
 ///
-/// The receiver does not hold a frame that it cuts against its MTU, and no MTU is smaller than this.
+/// The receiver does not hold a frame that it cuts against its MTU, and no MTU is smaller than
+/// this.
 const SMALL: usize = 576;
 
 /// Number of segments that every kernel cuts: the least value that `UDP_MAX_SEGMENTS` has had
 /// (include/linux/udp.h).
 const MOST: usize = 64;
 
-/// Returns how many frames, from the first one on, may go as one: at least one, unless there are none.
+/// Returns how many frames, from the first one on, may go as one: at least one, unless there are
+/// none.
 ///
 /// Each frame has its virtio-net header in front.
 pub fn how_many_together(frames: &[&[u8]]) -> usize {
@@ -124,8 +126,8 @@ impl SegmentLayout {
         datagram[at..at + 2].copy_from_slice(&sum);
     }
 
-    /// Returns the sum of the pseudo-header, which stands in the place of a checksum that is yet to be
-    /// completed.
+    /// Returns the sum of the pseudo-header, which stands in the place of a checksum that is yet to
+    /// be completed.
     fn sum_to_complete(&self, ip: &[u8], length: usize) -> [u8; 2] {
         let checksum = self.pseudo_header(ip, length).checksum();
         checksum.map(|byte| !byte)

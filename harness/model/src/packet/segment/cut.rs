@@ -17,8 +17,8 @@ pub struct Segments<'a> {
 }
 
 impl<'a> Segments<'a> {
-    /// Finds the segments of a frame that has its virtio-net header in front of it, or returns nothing
-    /// if there is no whole header.
+    /// Finds the segments of a frame that has its virtio-net header in front of it, or returns
+    /// nothing if there is no whole header.
     ///
     /// A super-frame whose headers contradict its virtio-net header stays whole.
     pub fn of(whole: &'a [u8]) -> Option<Segments<'a>> {

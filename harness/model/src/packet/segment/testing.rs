@@ -13,8 +13,8 @@ pub fn bytes(hex: &str) -> Vec<u8> {
     digits.chunks(2).map(byte).collect()
 }
 
-/// Returns a frame behind its virtio-net header, made of flags and kind, and of three numbers: the size
-/// of segments, and the places at which the checksum begins and stands.
+/// Returns a frame behind its virtio-net header, made of flags and kind, and of three numbers: the
+/// size of segments, and the places at which the checksum begins and stands.
 pub fn framed(kind: [u8; 2], numbers: [u16; 3], frame: &str) -> Vec<u8> {
     // The length of the headers is a hint, and a wrong one here.
     let hint = 7u16;
@@ -26,8 +26,8 @@ pub fn framed(kind: [u8; 2], numbers: [u16; 3], frame: &str) -> Vec<u8> {
     whole
 }
 
-/// Datagrams from A to B as a kernel hands them out: each has the sum of its pseudo-header in the place
-/// of its checksum.
+/// Datagrams from A to B as a kernel hands them out: each has the sum of its pseudo-header in the
+/// place of its checksum.
 pub const DATAGRAMS_V4: [&str; 3] = [
     "0800 4500002010004000401116cb0a0000010a000002 0fa00035000c1420 a0a1a2a3",
     "0800 4500002010014000401116ca0a0000010a000002 0fa00035000c1420 a4a5a6a7",

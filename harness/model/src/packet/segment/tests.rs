@@ -1,5 +1,5 @@
-//! Super-frames and their segments, byte by byte. The expected bytes were computed by a program that
-//! shares no code with ours.
+//! Super-frames and their segments, byte by byte. The expected bytes were computed by a program
+//! that shares no code with ours.
 
 use super::testing::{DATAGRAMS_V4, ETHERNET, bytes, framed, laid_out};
 use super::{Segments, bundle, how_many_together};
@@ -33,7 +33,8 @@ fn is_cut_into(whole: &[u8], expected: &[&str]) {
 
 #[test]
 fn tcp_over_ipv4_counts_its_ids_and_sequence_numbers_on_and_keeps_flags_where_they_belong() {
-    // CWR belongs to the first, FIN and PSH to the last. The id and the sequence number wrap around.
+    // CWR belongs to the first, FIN and PSH to the last. The id and the sequence number wrap
+    // around.
     let whole = framed(
         [1, 0x81],
         [4, 34, 16],
@@ -258,8 +259,8 @@ fn what_a_segment_could_not_be_is_not_bundled() {
         2,
         "the same id, never fragmented"
     );
-    // The bytes that differ: the type of service, the id, a fragment, the time to live, the addresses
-    // and the ports.
+    // The bytes that differ: the type of service, the id, a fragment, the time to live, the
+    // addresses and the ports.
     for (at, mask) in [
         (15, 0x01),
         (19, 0x04),
