@@ -10,9 +10,26 @@ use crate::model::impair::{Cause, Counters, Impairment, Lost, Percent, Traffic};
 ///
 /// That is a guess where packets are lost by chance and the queue overflows as well.
 pub(super) fn main_cause(impairment: &Impairment) -> Cause {
-    if impairment.loss != Percent::ZERO {
+    // Without `..`, so that a new field that loses packets has to be thought of here. netem does
+    // not do `lose_every` and `mtu`.
+    let Impairment {
+        delay: _,
+        jitter: _,
+        loss,
+        bursts,
+        lose_every: _,
+        duplicate: _,
+        reorder: _,
+        corrupt: _,
+        rate: _,
+        burst: _,
+        queue: _,
+        mtu: _,
+        trace: _,
+    } = impairment;
+    if *loss != Percent::ZERO {
         Cause::Loss
-    } else if impairment.bursts.is_some() {
+    } else if bursts.is_some() {
         Cause::Burst
     } else {
         Cause::Queue

@@ -127,13 +127,21 @@ impl RuleBook {
                 ruling = Some(rule.ruling());
             }
         }
-        if let Some(Verdict::Reset) = ruling.as_ref().map(|ruling| ruling.verdict) {
-            self.order_resets(&view);
+        let ruling = ruling?;
+        match ruling.verdict {
+            Verdict::Reset => self.order_resets(&view),
+            // The wire itself does the rest.
+            Verdict::Pass
+            | Verdict::Drop
+            | Verdict::Delay(_)
+            | Verdict::Duplicate
+            | Verdict::Corrupt
+            | Verdict::Hold => {}
         }
-        if let (Some(ruling), Some(listener)) = (&ruling, self.ruling_listener.get()) {
-            listener(direction, ruling);
+        if let Some(listener) = self.ruling_listener.get() {
+            listener(direction, &ruling);
         }
-        ruling
+        Some(ruling)
     }
 
     fn order_resets(&self, view: &PacketView<'_>) {
