@@ -41,7 +41,6 @@ fn unsafe_code(source: &Source) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "the house does not keep this rule yet"]
 fn only_the_kernel_crate_has_unsafe_code() {
     let others = SOURCES.iter().filter(|it| {
         let library = it.path.starts_with("harness/") || it.path.starts_with("fixtures/src");
@@ -71,7 +70,6 @@ fn hidden_rot(source: &Source) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "the house does not keep this rule yet"]
 fn no_attribute_hides_dead_code() {
     let found: Vec<String> = SOURCES.iter().flat_map(hidden_rot).collect();
     assert_none("no allow(dead_code)", &found);
@@ -102,7 +100,6 @@ fn long_functions(source: &Source, limit: usize) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "the house does not keep this rule yet"]
 fn functions_have_at_most_80_lines() {
     let found: Vec<String> = SOURCES
         .iter()
@@ -118,7 +115,6 @@ fn a_long_function_is_found() {
 }
 
 #[test]
-#[ignore = "the house does not keep this rule yet"]
 fn folders_have_at_most_16_files() {
     assert_none("crowded folders", &lines::crowded_folders(&SOURCES, 16));
 }
@@ -135,7 +131,6 @@ fn a_crowded_folder_is_found() {
 }
 
 #[test]
-#[ignore = "the house does not keep this rule yet"]
 fn comments_have_at_most_100_columns() {
     let found: Vec<String> = SOURCES
         .iter()
@@ -166,7 +161,6 @@ fn without_opening(source: &Source) -> bool {
 }
 
 #[test]
-#[ignore = "the house does not keep this rule yet"]
 fn every_module_opens_with_a_sentence() {
     let found: Vec<String> = SOURCES
         .iter()
@@ -205,7 +199,6 @@ fn without_errors(source: &Source) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "the house does not keep this rule yet"]
 fn public_functions_that_return_a_result_document_their_errors() {
     let sources = SOURCES.iter().filter(|source| is_for_users(source));
     let found: Vec<String> = sources.flat_map(without_errors).collect();
@@ -231,7 +224,6 @@ fn a_public_function_without_errors_is_found() {
 }
 
 #[test]
-#[ignore = "the house does not keep this rule yet"]
 fn documentation_has_a_subject_and_a_verb() {
     let found: Vec<String> = SOURCES.iter().flat_map(lines::half_sentences).collect();
     assert_none("half sentences", &found);
@@ -262,7 +254,6 @@ fn half_a_sentence_is_found() {
 const TRIOS: &[&str] = &[];
 
 #[test]
-#[ignore = "the house does not keep this rule yet"]
 fn a_type_name_has_one_meaning() {
     let harness = SOURCES
         .iter()
@@ -317,7 +308,6 @@ fn why_ratio(sources: &[Source], folder: &str) -> f64 {
 }
 
 #[test]
-#[ignore = "the house does not keep this rule yet"]
 fn comments_say_why_where_order_matters() {
     let low = EXPLAINED
         .iter()

@@ -29,7 +29,6 @@ const LOW_TO_HIGH: &[&str] = &[
 ];
 
 #[test]
-#[ignore = "the house does not keep this rule yet"]
 fn modules_of_snowglobe_import_downward_only() {
     let rank = |name: &str| LOW_TO_HIGH.iter().position(|it| *it == name);
     let mut findings = Vec::new();
@@ -85,7 +84,6 @@ pub(crate) fn longest_circle(folder: &str) -> usize {
 }
 
 #[test]
-#[ignore = "the house does not keep this rule yet"]
 fn no_circle_of_files_is_longer_than_four() {
     let found: Vec<String> = CRATES
         .iter()
@@ -159,7 +157,6 @@ const FORBIDDEN: [(&str, &[&str]); 4] = [
 ];
 
 #[test]
-#[ignore = "the house does not keep this rule yet"]
 fn crates_depend_downward_only() {
     let mut findings = Vec::new();
     for (folder, forbidden) in FORBIDDEN {
