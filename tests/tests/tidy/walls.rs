@@ -21,7 +21,6 @@ const LOW_TO_HIGH: &[&str] = &[
     "wire",
     "lab",
     "runner",
-    "before_main",
     "doctor",
     "before_main",
     "prelude",

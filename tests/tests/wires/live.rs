@@ -183,6 +183,32 @@ fn who_is_behind_a_wire_at_a_switch_sees_that_the_cable_was_pulled() -> TestResu
 }
 
 #[snowglobe::test]
+fn a_pulled_cable_at_a_switch_stays_pulled_when_the_link_is_impaired() -> TestResult {
+    let mut topology = Topology::new();
+    let lan = topology.switch("lan");
+    let (alice, bob) = (topology.node("alice"), topology.node("bob"));
+    topology.plug(bob, lan);
+    let cable = topology.plug(alice, lan);
+    let lab = topology.start()?;
+    let carrier = || -> TestResult<bool> {
+        let interfaces = lab.inspect(alice)?.interfaces;
+        let eth0 = interfaces.iter().find(|it| it.name == "eth0");
+        Ok(eth0.ok_or("no eth0")?.carrier)
+    };
+    lab[cable].down()?;
+    lab.wait_until(|| carrier().is_ok_and(|carrier| !carrier))?;
+    lab[cable].impair(Impairment::delayed(5 * MS))?;
+    assert_ne!(lab[cable].carrier(), Carrier::Veth);
+    lab.wait_until(|| carrier().is_ok_and(|carrier| !carrier))?;
+    lab[cable].up()?;
+    lab.wait_until(|| carrier().is_ok_and(|carrier| carrier))?;
+    let listener = lab[bob].run(|| TcpListener::bind("0.0.0.0:80"))?;
+    lab[alice].run(|| TcpStream::connect("bob:80"))?;
+    listener.accept()?;
+    Ok(())
+}
+
+#[snowglobe::test]
 fn labs_with_wires_grow_and_shrink() -> TestResult {
     let mut topology = Topology::new();
     let (lan, wan) = (topology.switch("lan"), topology.switch("wan"));

@@ -236,6 +236,11 @@ impl LinkState {
         let before = std::mem::replace(&mut self.active, ActiveCarrier::Nobody);
         let from = before.kind();
         self.active = switch_carrier(&self.ends, namespace, before, carrier, &wanted, self.down)?;
+        // At a switch, only the port of a link that is down was set down again. The new carrier
+        // stands between the port and the node, which must see a pulled cable still.
+        if self.down {
+            self.set_node_carrier(false)?;
+        }
         // Faults come back before monitors, so that no capture shows a frame that a fault keeps
         // out.
         self.cuts.reapply(&self.ends, &self.active)?;

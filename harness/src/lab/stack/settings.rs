@@ -7,7 +7,7 @@
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
-use crate::kernel::netlink::{Batch, Device, NeighbourRequest, RouteRequest};
+use crate::kernel::netlink::{Batch, Device, NeighbourRequest, Netlink, RouteRequest};
 use crate::kernel::netns::Netns;
 use crate::kernel::nft::drop_inbound;
 use crate::lab::error::{LabError, Result};
@@ -131,14 +131,19 @@ pub(crate) fn give_own(plan: &Plan, stack: StackId, netns: BorrowedFd<'_>) -> Re
     if ops.peek().is_none() {
         return Ok(());
     }
-    // Own settings need no message to rtnetlink at present; the batch stays empty.
     let mut batch = Batch::new();
     let no_interface = |_| unreachable!("an operation of the stack as a whole names no interface");
     let mut requests = StackRequests::new(&mut batch, no_interface);
     for op in ops {
         requests.give(op);
     }
-    requests.others().finish(netns, &plan.whose(stack))
+    let others = requests.others();
+    if !batch.is_empty() {
+        Netlink::open_in(netns)
+            .and_then(|mut netlink| netlink.execute(batch))
+            .map_err(|e| LabError::network(plan.whose(stack), e))?;
+    }
+    others.finish(netns, &plan.whose(stack))
 }
 
 fn neighbour<'p>(device: Device<'p>, planned: &NeighbourPlan) -> NeighbourRequest<'p> {
