@@ -1,8 +1,8 @@
 //! The ways by which packets of a link travel.
 //!
-//! A plain link is a veth pair, and costs nothing. Delay and loss need more: the kernel's netem, where
-//! the kernel has it, or threads of the test that carry each packet. Tests, events and errors name
-//! the way that a link has.
+//! A plain link is a veth pair, and costs nothing. Delay and loss need either the kernel's netem,
+//! where the kernel has netem, or threads of the test that carry each packet. Tests, events and
+//! errors name the way in which a link carries packets.
 
 use std::fmt;
 

@@ -1,9 +1,9 @@
 //! The pure part of snowglobe: everything that can be decided without asking a kernel.
 //!
 //! Most mistakes in a test network are mistakes in values: an address taken twice, a loss of 130
-//! percent, a rule that picks the wrong packet. This crate finds them. It knows packets, impairments,
-//! rules, topologies and the plans that are made of them. It has no I/O, no clock, no threads and
-//! no `unsafe`, and knows nothing of trials, processes or labs.
+//! percent, a rule that picks the wrong packet. This crate finds such mistakes. The crate knows
+//! packets, impairments, rules, topologies and the plans made from topologies. The crate has no
+//! I/O, no clock, no threads and no `unsafe`, and knows nothing of trials, processes or labs.
 //!
 //! Programs use these types through the crate `snowglobe`, which re-exports what users name. The
 //! rest is public for that crate alone, and may change at any time.

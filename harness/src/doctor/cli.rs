@@ -1,6 +1,6 @@
-//! Every workspace that looks at its machine needs the same command: this is `cargo xtask doctor`.
+//! The command `cargo xtask doctor`, which examines the machine and prints the findings.
 //!
-//! An xtask of your own calls it in one line.
+//! The xtask of another workspace offers the command by one call of [`cli`].
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -124,7 +124,7 @@ fn colored() -> bool {
     io::stdout().is_terminal() && !refused
 }
 
-/// Writes to stdout. A reader that has closed the pipe has seen enough, so that is no failure.
+/// Writes to stdout. A pipe that its reader has closed is no failure.
 fn write(text: &str) {
     let _ = io::stdout().lock().write_all(text.as_bytes());
 }

@@ -1,4 +1,4 @@
-//! More than one id: ranges of them, and files shown with other owners.
+//! Examines subordinate id ranges and idmapped mounts.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use crate::sandbox::paths::Paths;
 use crate::sandbox::refused::Refused;
 use crate::sandbox::subordinate::{Nothing, Subordinate};
 
-/// Finds out whether subordinate ids and id-mapped mounts can be had.
+/// Finds out whether this machine offers subordinate ids and idmapped mounts.
 pub(super) fn findings(machine: &Machine, without: Option<&Finding>) -> Vec<Finding> {
     vec![subordinate(machine, without), idmapped(without)]
 }
@@ -40,7 +40,7 @@ fn subordinate(machine: &Machine, without: Option<&Finding>) -> Finding {
     }
 }
 
-/// Tries `newuidmap` and `newgidmap`.
+/// Finds out whether `newuidmap` and `newgidmap` can map these ids.
 fn mapped_by_helpers(ids: Subordinate) -> Finding {
     let mut said = Ok(());
     let outcome = beside(|pid| {
@@ -59,10 +59,10 @@ fn mapped_by_helpers(ids: Subordinate) -> Finding {
         .fix("sudo apt-get install --reinstall uidmap")
 }
 
-/// Finds out whether the workspace can be shown to trials as theirs.
+/// Finds out whether an idmapped mount can show the workspace as owned by a trial's users.
 ///
-/// Only root needs id-mapped mounts: an ordinary user's files are those of its sandboxes' root
-/// anyway.
+/// Only root of the host needs idmapped mounts. Root of an ordinary user's sandbox is mapped to
+/// that user, and so owns the user's files.
 fn idmapped(without: Option<&Finding>) -> Finding {
     let name = "idmapped_mounts";
     let lost = "writing to the workspace from trials";

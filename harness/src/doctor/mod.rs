@@ -1,4 +1,4 @@
-//! What this machine lacks for tests, and the command that mends it.
+//! Findings about what this machine lacks for tests, each with the command that mends it.
 //!
 //! A refusal deep in a test says little of its cause: a sysctl, a container, a kernel module. So
 //! each thing that tests may need is tried here, for real, in a sandbox that is thrown away; what

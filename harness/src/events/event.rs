@@ -111,7 +111,7 @@ pub enum EventKind {
     FellBack {
         /// Name of the node.
         node: String,
-        /// The sentence of the node's first process: the way that was taken instead, and the reason.
+        /// Sentence of the node's first process that names the way taken, and the reason.
         sentence: String,
     },
     /// A capture file was completed and kept.

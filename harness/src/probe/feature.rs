@@ -14,7 +14,7 @@ use crate::sandbox::outer::tun_directory;
 use crate::sandbox::refused::Refused;
 use crate::trial::Feature;
 
-/// Why a [`Feature`] is not to be had: what was tried, and the kernel's answer.
+/// The reason why a [`Feature`] is missing: the attempt, and the kernel's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing {
     refused: Refused,

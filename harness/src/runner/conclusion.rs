@@ -16,7 +16,7 @@ pub struct Conclusion {
     pub num_failed: u64,
     /// Number of trials that were ignored.
     pub num_ignored: u64,
-    /// Number of benchmarks: 0, for there are none.
+    /// Number of benchmarks: always 0, since no test is a benchmark.
     pub num_measured: u64,
     /// Number of the signal that ended the run early.
     pub interrupted_by: Option<i32>,

@@ -26,8 +26,8 @@ enum RunErrorCause {
 }
 
 impl RunError {
-    /// Returns 64 for a wrong command line, 71 for a limit of the system, 74 for a report that could
-    /// not be written, 77 for a missing permission.
+    /// Returns 64 for a wrong command line, 71 for a limit of the system, 74 for a report that
+    /// could not be written, 77 for a missing permission.
     pub fn exit_code(&self) -> u8 {
         const EX_USAGE: u8 = 64;
         const EX_OSERR: u8 = 71;

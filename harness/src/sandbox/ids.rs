@@ -1,4 +1,4 @@
-//! The ids of the host that the users of a trial are.
+//! The host's user and group ids to which the ids inside a trial are mapped.
 //!
 //! Root of a trial must have no privilege on the host, and a daemon under test may want to become
 //! another user. How many ids a trial can have for that depends on who starts the run: the kernel
@@ -15,9 +15,9 @@ use crate::kernel::id_map::{IdMap, own_ids};
 pub(crate) enum Ids {
     /// The invoking user and nobody else.
     One {
-        /// User id that root of a trial is outside.
+        /// User id on the host to which root of a trial is mapped.
         uid: u32,
-        /// Group id that root of a trial is outside.
+        /// Group id on the host to which root of a trial is mapped.
         gid: u32,
     },
     /// The invoking user as root, and the ids that belong to it.
@@ -30,14 +30,14 @@ pub(crate) enum Ids {
 /// of `/etc/subuid`, which end at 600,100,000 (`login.defs(5)`, SUB_UID_MAX).
 const RANGE_START: u32 = 1_500_000_000;
 
-/// Number of ids in a range: as many as a program with 16-bit ids knows.
+/// Number of ids in a range, enough for all 16-bit ids.
 pub(super) const RANGE: u32 = 65_536;
 
 impl Ids {
-    /// Returns the most ids that this process can give to trials.
+    /// Returns the largest set of ids that this process can give to trials.
     pub(crate) fn available() -> Ids {
-        // A range that belongs to nobody takes root of the host itself, for only there can the
-        // workspace be shown with other ids. Root of a user namespace has fewer ids than there are.
+        // Only root of the host may use a range that belongs to nobody, since only root of the host
+        // can show the workspace with other ids. Root of a user namespace has fewer than all ids.
         if geteuid().is_root() && own_ids().is_ok_and(|ids| ids == u32::MAX) {
             return Ids::Range(IdMap {
                 outside: RANGE_START,
@@ -45,7 +45,7 @@ impl Ids {
             });
         }
         match Subordinate::of_this_user() {
-            // The programs that map are for ordinary users, and root of a container is none.
+            // newuidmap and newgidmap serve ordinary users, not the root user of a container.
             Ok(ids) if ids.uid != 0 && Subordinate::can_be_mapped() => Ids::Subordinate(ids),
             _ => Ids::One {
                 uid: geteuid().as_raw(),

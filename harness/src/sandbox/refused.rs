@@ -96,7 +96,7 @@ impl SetupStep {
     }
 }
 
-/// What a single attempt of the kernel's probes was refused.
+/// Converts the refusal of a single attempt of the kernel's probes.
 impl From<RefusedCall> for Refused {
     fn from(RefusedCall { call, errno }: RefusedCall) -> Self {
         Self {

@@ -2,8 +2,8 @@
 //!
 //! Under the standard test harness `main` is libtest's, which starts threads; a process
 //! with threads can make no user namespace. A trial that is re-executed from there is
-//! therefore taken over here, before `main`. Nobody comes back from there to the loader, which would
-//! have called the rest of the program's constructors, so these are called from here as well.
+//! therefore taken over here, before `main`. This code never returns to the loader, which would
+//! have called the rest of the program's constructors. So this module calls these constructors.
 #![allow(unsafe_code)]
 
 use std::ffi::{c_char, c_int};

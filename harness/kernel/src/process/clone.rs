@@ -108,8 +108,8 @@ pub fn single_threaded() -> bool {
 /// Returns the names of all threads of this process but the first, as the kernel has them: at most
 /// 15 bytes, and the name of the first where a thread was given none (`proc(5)`, `/proc/pid/comm`).
 ///
-/// A thread of std gives itself its name when it runs for the first time. So this waits for a moment
-/// until every thread that has none yet sleeps, or has ended.
+/// A thread of std gives itself its name when it runs for the first time. So this
+/// function waits for a moment, until every thread without a name sleeps or has ended.
 pub fn other_threads() -> Vec<String> {
     /// Time after which a thread without a name is not waited for: it may be busy for ever.
     const PATIENCE: Duration = Duration::from_secs(1);

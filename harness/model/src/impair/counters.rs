@@ -15,7 +15,7 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// Returns one packet with a frame of so many bytes.
+    /// Returns the count of one packet whose frame has this number of bytes.
     pub fn frame(bytes: usize) -> Traffic {
         Traffic {
             packets: 1,

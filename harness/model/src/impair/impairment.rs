@@ -53,30 +53,30 @@ use super::trace::Trace;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Impairment {
-    /// Time that each packet takes.
+    /// Time that each packet takes to pass the link.
     #[serde(
         with = "text::serde_duration",
         skip_serializing_if = "Duration::is_zero"
     )]
     pub delay: Duration,
-    /// Differences of that time from packet to packet.
+    /// Variation of the delay from packet to packet.
     #[serde(skip_serializing_if = "Jitter::is_none")]
     pub jitter: Jitter,
-    /// Share of packets that are lost, each by its own chance.
+    /// Share of packets that are lost, drawn for each packet on its own.
     #[serde(skip_serializing_if = "is_none")]
     pub loss: Percent,
-    /// Loss in bursts, besides `loss`.
+    /// Loss in bursts, in addition to `loss`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bursts: Option<GilbertElliott>,
-    /// Number of packets of a flow of which the last one is lost: 3 loses the third, the sixth, and
-    /// so on. It comes besides `loss` and `bursts`; netem cannot do it.
+    /// Drops every n-th packet of each flow: 3 drops the third, the sixth, and so on. This loss is
+    /// in addition to `loss` and `bursts`. The kernel's netem does not offer such a loss.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lose_every: Option<u32>,
     /// Share of packets that are sent twice. As in netem, a packet that chance would also lose is
     /// sent once.
     #[serde(skip_serializing_if = "is_none")]
     pub duplicate: Percent,
-    /// Share of packets that overtake others, and the rule by which they do.
+    /// Share of packets that overtake others, and the rule that picks those packets.
     #[serde(skip_serializing_if = "Reorder::is_none")]
     pub reorder: Reorder,
     /// Share of packets that have one bit flipped, anywhere behind the Ethernet header. (netem may
@@ -87,18 +87,18 @@ pub struct Impairment {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
     /// Number of bytes that pass at once after a pause: the bucket of a token bucket filter.
-    /// Without it packets are spaced as on a line of that rate.
+    /// Without a burst, packets are spaced as on a line of the given `rate`.
     #[serde(
         with = "text::serde_optional_bytes",
         skip_serializing_if = "Option::is_none"
     )]
     pub burst: Option<u32>,
-    /// Limit of the packets that the link holds, waiting and under way.
+    /// Limit of the packets in the link, both waiting and under way.
     #[serde(skip_serializing_if = "is_default")]
     pub queue: QueueLimit,
-    /// Length of the largest IP packet that passes, in bytes. Larger packets vanish, and nobody is
-    /// told: a black hole (RFC 2923, section 2.1), as tunnels with a smaller MTU make it. (The MTU
-    /// of the interfaces of a link is a matter of the topology.)
+    /// Length of the largest IP packet that passes, in bytes. Larger packets vanish
+    /// without an error to the sender: a black hole (RFC 2923, section 2.1), as tunnels with a
+    /// smaller MTU make it. (The topology sets the MTU of a link's interfaces.)
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
     /// Changes of rate, delay and loss over time.
@@ -132,7 +132,7 @@ impl Impairment {
         trace: None,
     };
 
-    /// Returns a delay and nothing else.
+    /// Returns an impairment that only delays packets.
     pub fn delayed(delay: Duration) -> Self {
         Impairment {
             delay,
@@ -140,7 +140,8 @@ impl Impairment {
         }
     }
 
-    /// Whether nothing is done to packets. A queue limit alone does nothing, since nothing is held.
+    /// Returns whether this impairment does nothing to packets. A queue limit alone does nothing,
+    /// since a link without other impairments holds no packets.
     ///
     /// ```
     /// use snowglobe_model::impair::{Impairment, QueueLimit};

@@ -1,4 +1,4 @@
-//! The limit of the packets that a link holds, by which bufferbloat and tail drops are tested.
+//! The limit of the packets in a link, with which tests cause bufferbloat and tail drops.
 
 use std::fmt;
 use std::str::FromStr;
@@ -25,9 +25,9 @@ use super::text::{self, serde_text};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct QueueLimit {
-    /// Most packets, or no limit of them.
+    /// Largest number of packets in the queue, or `None` for no such limit.
     pub packets: Option<u32>,
-    /// Most bytes in Ethernet frames, or no limit of them.
+    /// Largest number of bytes of Ethernet frames in the queue, or `None` for no such limit.
     pub bytes: Option<u64>,
 }
 
@@ -35,10 +35,10 @@ impl QueueLimit {
     /// The limit of netem as tc(8) sets it: 1,000 packets.
     pub const DEFAULT: QueueLimit = QueueLimit::packets(1000);
 
-    /// Most packets that a link holds where no limit is set, so that memory stays bounded.
+    /// Largest number of packets in a link without a set limit, so that memory stays bounded.
     pub const MOST_PACKETS: u32 = 1 << 18;
 
-    /// Most bytes that a link holds where no limit is set.
+    /// Largest number of bytes in a link without a set limit.
     pub const MOST_BYTES: u64 = 256 << 20;
 
     /// No limit but the one that keeps memory bounded: 262,144 packets and 256 MiB.
@@ -47,7 +47,7 @@ impl QueueLimit {
         bytes: None,
     };
 
-    /// Returns a limit of so many packets.
+    /// Returns a limit of `n` packets.
     pub const fn packets(n: u32) -> Self {
         QueueLimit {
             packets: Some(n),
@@ -55,7 +55,7 @@ impl QueueLimit {
         }
     }
 
-    /// Returns a limit of so many bytes.
+    /// Returns a limit of `n` bytes.
     pub const fn bytes(n: u64) -> Self {
         QueueLimit {
             packets: None,
@@ -63,7 +63,7 @@ impl QueueLimit {
         }
     }
 
-    /// Adds a limit of so many bytes.
+    /// Adds a limit of `n` bytes.
     pub const fn and_bytes(self, n: u64) -> Self {
         QueueLimit {
             bytes: Some(n),

@@ -24,7 +24,7 @@ pub(crate) fn number_and_unit(text: &str) -> Option<(f64, &str)> {
     Some((number.parse().ok()?, unit.trim()))
 }
 
-/// Reads a time with its unit. A bare number is none here: it says nothing of its unit.
+/// Reads a time with its unit. A bare number is refused, since it has no unit.
 pub(crate) fn duration(text: &str) -> Result<Duration, ImpairmentError> {
     let trimmed = text.trim();
     let has_unit = trimmed.ends_with(char::is_alphabetic);

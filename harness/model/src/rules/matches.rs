@@ -178,7 +178,7 @@ impl Match {
         self.and(MatchCondition::Direction(direction))
     }
 
-    /// Narrows to packets whose whole frame, Ethernet header included, has so many bytes.
+    /// Narrows to packets whose whole frame, Ethernet header included, has this length in bytes.
     ///
     /// ```
     /// # use snowglobe_model::rules::udp;

@@ -12,23 +12,24 @@ use crate::packet::ethernet::HEADER_LENGTH;
 /// The treatment of a packet by a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The packet passes as if there were no rule; it is counted, and remembered in
+    /// Lets the packet pass as if there were no rule. The packet is still counted, and recorded in
     /// `RuleGuard::events`.
     Pass,
-    /// The packet is lost.
+    /// Drops the packet.
     Drop,
-    /// The packet arrives so much later, in addition to the delay of the link; others overtake it.
+    /// Delays the packet by this time, in addition to the delay of the link.
+    /// Other packets may overtake a delayed packet.
     Delay(Duration),
-    /// The packet arrives twice.
+    /// Delivers the packet twice.
     Duplicate,
-    /// One bit of the packet is flipped: in the middle of its payload, or in its last header if it
-    /// has no payload. Checksums stay as they were, so that a test sees how the receiver checks
-    /// them.
+    /// Flips one bit of the packet: in the middle of its payload, or in its last header if the
+    /// packet has no payload. Checksums stay unchanged, so a test sees how the receiver checks
+    /// checksums.
     Corrupt,
-    /// The packet is kept back until `RuleGuard::release`, or until the guard is dropped.
+    /// Keeps the packet back until `RuleGuard::release`, or until the guard is dropped.
     Hold,
-    /// The TCP connection of the packet is reset: the packet is lost, and both ends get a RST that
-    /// looks as if the other end had sent it. A packet of another protocol is only lost.
+    /// Resets the TCP connection of the packet: drops the packet, and sends each end a RST that
+    /// seems to come from the other end. A packet of another protocol is only dropped.
     Reset,
 }
 

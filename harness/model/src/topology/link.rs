@@ -51,8 +51,8 @@ impl Families {
 /// ```
 ///
 /// An [`Impairment`] converts into a `LinkSpec` that has it in both directions. An [`Asymmetric`]
-/// preset converts into the specification of a link whose first end has the access, and downloads
-/// from the second end.
+/// preset converts into the specification of a link whose first end is the subscriber, and whose
+/// second end is the network from which the subscriber downloads.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LinkSpec {
     pub(crate) name: Option<String>,

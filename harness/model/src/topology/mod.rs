@@ -9,7 +9,7 @@
 //! | file | role |
 //! |---|---|
 //! | `value`, `id` | the topology and the ids that it hands out |
-//! | `node`, `link`, `storage`, `subnet` | specifications of nodes, pods, links, switches and mounts |
+//! | `node`, `link`, `storage`, `subnet` | specifications of nodes, pods, links, switches, mounts |
 //! | `shape` | topologies that are often wanted |
 //! | `start` | how a topology is started by a crate that this one does not know |
 //! | `name` | which names nodes, interfaces and aliases may have |

@@ -138,13 +138,13 @@ fn start(journal: Arc<Journal>) -> std::io::Result<ReaderThread> {
     })
 }
 
-/// The state of the thread.
+/// State of the thread that reads program output and reports program ends.
 struct Pump {
     journal: Arc<Journal>,
     waker: OwnedFd,
     arriving: Receiver<Arrival>,
     pipes: Vec<OutputPipe>,
-    /// Programs whose end the journal has not been told.
+    /// Programs whose end is not yet reported to the journal.
     programs: Vec<Arc<Running>>,
     /// The time until which pipes may stay open, once the lab is at its end.
     end: Option<Instant>,
@@ -258,7 +258,7 @@ struct OutputPipe {
 }
 
 impl OutputPipe {
-    /// Reads what is there; returns false at the end.
+    /// Reads the available output once; returns false at the end of the stream.
     fn take(&mut self, buffer: &mut [u8]) -> bool {
         match crate::kernel::fd::read(&self.fd, buffer) {
             Ok(0) => {

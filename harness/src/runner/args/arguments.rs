@@ -35,7 +35,7 @@ pub struct Arguments {
     pub ignored: bool,
     /// The ignored trials run too.
     pub include_ignored: bool,
-    /// Only benchmarks run. There are none, so every trial is ignored.
+    /// Only benchmarks run. No trial is a benchmark, so every trial is ignored.
     pub bench: bool,
     /// The output of trials goes straight through.
     pub no_capture: bool,

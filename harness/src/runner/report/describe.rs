@@ -4,9 +4,9 @@ use super::reporter::FinishedTrial;
 use crate::runner::result::{Failure, Shown};
 use crate::trial::Trial;
 
-/// Returns the description of a failed trial: its place and duration, what had gone wrong behind the
-/// test's back, its output, the reason, what hangs, what was left running, and the line that runs
-/// it again.
+/// Returns the description of a failed trial: its place and duration, the complaints beside the
+/// test itself, the output, the reason, the processes that hang or were left running, and the
+/// command line that runs the trial again.
 pub(crate) fn describe(finished: &FinishedTrial<'_>, failure: &Failure, run_seed: u64) -> String {
     let mut text = match finished.trial.source() {
         Some(source) => format!("{}:{}, ", source.file, source.line),

@@ -47,7 +47,7 @@ impl CapturedOutput {
             text.extend(note.into_bytes());
         }
         text.extend(self.tail);
-        // Without a copy for nearly all output, which is UTF-8.
+        // Nearly all output is UTF-8, and `String::from_utf8` takes such output without a copy.
         String::from_utf8(text)
             .unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
     }

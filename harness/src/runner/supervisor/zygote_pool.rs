@@ -122,7 +122,8 @@ pub(crate) struct ZygotePool<'a> {
 }
 
 impl<'a> ZygotePool<'a> {
-    /// Makes a pool of so many slots. The first slot may have a zygote already: the nursery itself.
+    /// Makes a pool with this number of slots. The first slot may have a zygote already: the
+    /// nursery itself.
     pub(crate) fn new(
         nursery: Option<&'a NurseryHandle>,
         slots: usize,

@@ -49,7 +49,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
         }
         return copy_dir(from, to);
     }
-    // What a lower layer has in this place would be followed if it is a link.
+    // A symbolic link that a lower layer has in this place would be followed.
     match fs::remove_file(to) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}

@@ -79,7 +79,7 @@ fn become_node(
     if request.ids.is_some() && request.joins == Joins::Nothing {
         signal::wait_for(IDS_MAPPED).doing("wait for the ids")?;
     }
-    // As tools of the test, `ps` say, will show this process.
+    // Tools of the test, such as `ps`, show this process by this name.
     show_as(&format!("node:{}", request.name));
     if let Some(joined) = joined {
         let kinds = match request.joins {

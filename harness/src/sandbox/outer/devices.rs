@@ -24,7 +24,7 @@ pub(super) fn devices() -> Vec<(&'static str, OwnedFd)> {
     DEVICES
         .iter()
         .filter_map(|name| {
-            // What the host lacks, or hides, trials lack too.
+            // A device that the host lacks or hides is missing in trials too.
             let tree = mount::detach_copy(&Path::new("/dev").join(name), false).ok()?;
             Some((*name, tree))
         })
@@ -43,7 +43,7 @@ pub(super) fn mount_dev(devices: &[(&str, OwnedFd)]) -> Result<(), Refused> {
     mount::fresh(c"tmpfs", &dev.join("shm"), Some(TMPFS)).doing(SetupStep::mount("/dev/shm"))?;
     mount::fresh(c"mqueue", &dev.join("mqueue"), None).doing(SetupStep::mount("/dev/mqueue"))?;
     mount::fresh(c"devpts", &dev.join("pts"), Some(DEVPTS)).doing(SetupStep::mount("/dev/pts"))?;
-    // Last, and not recursively: /dev/shm and the others stay writable.
+    // This call comes last and is not recursive, so /dev/shm and the other mounts stay writable.
     let read_only = MountAttributes {
         set: mount::READ_ONLY,
         ..MountAttributes::default()
@@ -51,7 +51,7 @@ pub(super) fn mount_dev(devices: &[(&str, OwnedFd)]) -> Result<(), Refused> {
     mount::set_attributes_at(dev, &read_only).doing("make /dev read-only")
 }
 
-/// Makes the directories, the links, and something for each device to lie on.
+/// Makes the directories, the symbolic links, and an empty file as each device's mount point.
 fn lay_out(dev: &Path, devices: &[(&str, OwnedFd)]) -> io::Result<()> {
     for dir in ["net", "pts", "shm", "mqueue"] {
         fs::create_dir(dev.join(dir))?;

@@ -140,7 +140,7 @@ impl<'a> MessageReader<'a> {
 pub(crate) trait Codec: Sized {
     /// Appends the value to a message.
     fn put(&self, to: &mut MessageWriter);
-    /// Reads the value. Returns `None` where the bytes are none of this type.
+    /// Reads the value. Returns `None` where the bytes do not encode a value of this type.
     fn get(from: &mut MessageReader<'_>) -> Option<Self>;
 }
 

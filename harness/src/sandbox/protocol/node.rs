@@ -1,4 +1,4 @@
-//! What a lab and the processes of its nodes say to each other.
+//! The messages between a lab and the processes of its nodes.
 //!
 //! A test process asks its trial's init for a node by a [`NodeRequest`], and the node's own first
 //! process for everything else by a [`NodeCommand`]. Each comes with the descriptors that it is
@@ -119,7 +119,7 @@ codec_struct!(NodeMount {
 pub(crate) enum MountContent {
     /// A directory or file that the trial sees.
     Path(PathBuf),
-    /// An empty filesystem in memory, of so many bytes.
+    /// An empty filesystem in memory, with this size in bytes.
     Tmpfs(u64),
 }
 

@@ -1,4 +1,4 @@
-//! What the supervisor, the init of a trial and its test body say to each other.
+//! The messages between the supervisor, the init of a trial and the test body.
 //!
 //! The body reports to its init, which passes the end on when the body's process is gone: so the
 //! supervisor wakes up once a trial, and never takes the word of a process that may yet crash.
@@ -95,7 +95,7 @@ pub(crate) enum TrialReport {
     /// The body has passed, its process has ended with 0, and the sandbox was empty then: nobody
     /// has any more what the trial was given. The last message of nearly every trial.
     AllWell,
-    /// What the processes of the trial are doing, as text for people.
+    /// Description of what the processes of the trial do now, as text for people.
     Described(String),
     /// The body has written where it stands to its stderr.
     Traced,

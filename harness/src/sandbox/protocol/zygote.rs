@@ -1,4 +1,4 @@
-//! What the supervisor orders of the nursery and of the zygotes.
+//! The orders of the supervisor to the nursery and to the zygotes.
 
 use super::codec::{Edge, EdgeMessage, codec_enum, codec_struct};
 

@@ -196,7 +196,7 @@ impl Channel {
         self.counters.corrupted += Traffic::frame(length);
     }
 
-    /// Makes a packet that was admitted come later by so many nanoseconds; others overtake it.
+    /// Delays an admitted packet by this number of nanoseconds; other packets may overtake it.
     pub fn put_off(&mut self, delivery: &mut Delivery, by: u64) {
         delivery.due = delivery.due.saturating_add(by);
         self.latest = self.latest.max(delivery.due);

@@ -17,7 +17,7 @@ pub(crate) enum Notation {
     Milliseconds,
 }
 
-/// What is wrong with a text. Variants with a string have the text.
+/// A mistake in a text. Variants with a string hold the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TextProblem {
     NotA(Notation, String),

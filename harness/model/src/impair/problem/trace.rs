@@ -5,7 +5,7 @@ use std::fmt;
 use super::kind::ImpairmentErrorKind;
 use super::text::show;
 
-/// What is wrong with a trace. Times and shares are there as they are displayed.
+/// A mistake in a trace. Times and shares are stored as they are displayed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TraceProblem {
     /// A trace in TOML has not exactly one of its forms.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::kind::ImpairmentErrorKind;
 
-/// What is wrong with a value. Shares, times and rates are there as they are displayed.
+/// A mistake in a value. Shares, times and rates are stored as they are displayed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ValueProblem {
     NotAShare {

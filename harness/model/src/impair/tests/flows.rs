@@ -1,4 +1,4 @@
-//! That a packet's fate hangs on the seed, its flow and its place in it, and on nothing else.
+//! Tests that a packet's fate depends only on the seed, its flow and its place in the flow.
 
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ use super::frame;
 
 const MS: u64 = 1_000_000;
 
-/// What becomes of `n` packets that come so many nanoseconds apart.
+/// Returns the fates of `n` packets that come at this interval in nanoseconds.
 fn deliveries(impairment: &Impairment, n: u64, apart: u64) -> Vec<(u64, Delivery)> {
     let unlimited = Impairment {
         queue: QueueLimit::UNLIMITED,

@@ -1,4 +1,4 @@
-//! The end of a test body: what is done when the values of the test's thread are gone.
+//! The end of a test body, after the thread-local values of the test's thread are dropped.
 //!
 //! A test may fail after its function has returned: a guard in a thread-local value panics, a node
 //! of a lab has died, a capture cannot be written. So the verdict is told as late as possible, when
@@ -24,8 +24,8 @@ thread_local! {
 
 /// Prepares the calling thread for [`when_values_are_gone`].
 ///
-/// Thread-local values are dropped in the reverse order of their first use, so this has to be the
-/// first of the test's.
+/// Thread-local values are dropped in the reverse order of their first use. So this function must
+/// run before the test uses a thread-local value.
 pub(super) fn prepare_thread() {
     REPORT.with(|_| ());
 }
@@ -54,8 +54,8 @@ impl Drop for ReportOnDrop {
         if !channel::is_of_this_process() {
             end_fork(ended)
         }
-        // Most tests pass and leave nothing to do. They are spared the thread, which would cost
-        // many page faults in a copied memory.
+        // Most tests pass and leave nothing to do. Such a test gets no thread for its end, since
+        // a thread would cost many page faults in a copied memory.
         let passed = matches!(ended.end, Ok(Ok(())))
             && judge(&ended.options, Ok(Ok(())), &panics::all()) == Finish::Passed;
         if passed && running::has_nothing_left_to_do() {
@@ -67,22 +67,22 @@ impl Drop for ReportOnDrop {
 
 /// Ends a process that the test has forked and that has come to the end of the test function.
 ///
-/// What was registered for the end is the body's to do. The threads that it waits for are not in
-/// this process, so that a wait here would never end.
+/// Only the test body's own process runs the work that was registered for the end. The threads of
+/// that process do not exist in this one, so a wait for them would never end.
 fn end_fork(ended: Ended) -> ! {
     let mut finish = judge(&ended.options, ended.end, &panics::all());
     show(&mut finish, ended.stderr);
-    // The body, which may wait for this process, should see how that ended.
+    // The test body may wait for this process, and reads the result from the exit code.
     let code = if finish == Finish::Passed { 0 } else { 101 };
     report(finish, code)
 }
 
-/// Does what is left to be done, and returns the verdict.
+/// Joins the last threads, runs the work registered for the end, and returns the verdict.
 ///
-/// It does so on a thread of its own, for one that has lost its local values can do little: a
-/// channel, a lock or `thread::current()` may need one. The caller is in the midst of libc's
-/// `exit`. With glibc 2.41 and later another thread that calls `exit` now waits for the caller, and
-/// so until the trial is over.
+/// This work runs on a new thread. A channel, a lock or `thread::current()` may need a thread-local
+/// value, and the calling thread has lost its own. The caller is in the midst of libc's `exit`.
+/// With glibc 2.41 and later another thread that calls `exit` now waits for the caller, and
+/// therefore until the trial is over.
 fn conclude(ended: Ended) -> Finish {
     let work = move || {
         let finish = judge(&ended.options, ended.end, &panics::all());
@@ -102,7 +102,7 @@ fn conclude(ended: Ended) -> Finish {
     failed(reason, "")
 }
 
-/// Runs what was registered for the end, the last first. A panic in it is one more complaint.
+/// Runs the work registered for the end, the last first. A panic in this work adds a complaint.
 fn run_endings(finish: &Finish, complaints: &mut Vec<String>) {
     while let Some(work) = running::take_ending() {
         let passed = *finish == Finish::Passed && complaints.is_empty();
@@ -140,7 +140,7 @@ fn at_the_end(payload: &(dyn std::any::Any + Send)) -> String {
     format!("at the trial's end: {PANICKED}{}", panic_message(payload))
 }
 
-/// Tells the init, and ends the process with this exit code.
+/// Reports to the trial's init how the test ended, and ends the process with this exit code.
 fn report(finish: Finish, code: i32) -> ! {
     channel::send(&BodyReport::Finished(finish));
     // An exit handler writes the profile of a coverage build. Without one the process ends at once,

@@ -1,7 +1,7 @@
-//! The panics of a test body's process, each of them remembered.
+//! A record of the panics in a test body's process.
 //!
 //! A panic on another thread, or in a task, is easily lost: nobody joins the thread, and the test
-//! passes. A panic that nobody heard of fails the trial.
+//! passes. A panic that the test neither caught nor joined fails the trial.
 
 use std::panic::{self, PanicHookInfo};
 use std::thread;
@@ -23,7 +23,7 @@ pub(super) struct Panic {
     pub(super) own: bool,
 }
 
-/// Number of panics that are remembered.
+/// Largest number of panics that are remembered.
 const MOST: usize = 100;
 
 static PANICS: Lock<Vec<Panic>> = Lock::new(Vec::new());
