@@ -1,6 +1,6 @@
 //! The command `cargo xtask doctor`, which examines the machine and prints the findings.
 //!
-//! The xtask of another workspace offers the command by one call of [`cli`].
+//! The xtask of another workspace offers the command by one call of [`cli()`].
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
