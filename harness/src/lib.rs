@@ -62,12 +62,12 @@
 //!
 //! | option | |
 //! |---|---|
-//! | `timeout = "30s"` | what hangs is shown and killed then; 60 s by default (`SNOWGLOBE_TIMEOUT`) |
+//! | `timeout = "30s"` | a trial that hangs is shown and killed; 60 s, or `SNOWGLOBE_TIMEOUT` |
 //! | `ignore`, `ignore = "why"` | run only with `--ignored` or `--include-ignored` |
 //! | `should_panic`, `should_panic = "text"` | a panic (with this text) is a pass |
 //! | `name = "…"` | instead of the function's path |
 //! | `seed = 42` | what [`seed`] gives, instead of one derived from the run's and the name |
-//! | `requires(netem, fixture("nginx"))` | ignored, with the reason, where a [`Feature`] is missing |
+//! | `requires(netem, fixture("x"))` | ignored, with the reason, where a [`Feature`] is missing |
 //! | `fixtures("nginx", "redis")` | the same, for fixtures |
 //! | `isolation(net)`, `isolation(!net)` | these namespaces, or all but these: [`Isolation`] |
 //! | `threads = 4` | counts as four trials against `--test-threads` |

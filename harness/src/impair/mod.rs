@@ -18,7 +18,8 @@
 //! };
 //! radio.validate()?;
 //!
-//! let tunnel = Impairment { bursts: Some(GilbertElliott::of(Percent(2.0), 8.0)), ..preset::lte().down };
+//! let bursts = Some(GilbertElliott::of(Percent(2.0), 8.0));
+//! let tunnel = Impairment { bursts, ..preset::lte().down };
 //! tunnel.validate()?;
 //!
 //! let error = Impairment { loss: Percent(130.0), ..Impairment::NONE }.validate().unwrap_err();
