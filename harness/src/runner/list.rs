@@ -20,7 +20,8 @@ use crate::trial::Trial;
 pub(crate) fn print(args: &Arguments, trials: &[Trial]) -> Result<(), RunError> {
     let text = match args.chosen_format() {
         Format::Json => as_json(trials),
-        format => as_lines(trials, format != Format::Terse),
+        Format::Terse => as_lines(trials, false),
+        Format::Pretty | Format::Junit | Format::Failures => as_lines(trials, true),
     };
     write("the list", &text)
 }

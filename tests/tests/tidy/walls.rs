@@ -4,7 +4,7 @@ use crate::imports::Graph;
 use crate::source::{self, CRATES, Source};
 use crate::{SOURCES, assert_none};
 
-/// Modules of `snowglobe` from low to high: each may import from those on lower lines only, and
+/// Modules of `snowglobe` from low to high: each may import from those before it only, and
 /// from the crates below it. `lib.rs`, `prelude` and `private` pass on what all have.
 const LOW_TO_HIGH: &[&str] = &[
     "fault",

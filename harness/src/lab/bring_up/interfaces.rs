@@ -35,6 +35,7 @@ impl<'a> NetworkBuilder<'a> {
                 requests.give(op);
             }
         }
+        let others = requests.others();
         // The kernel's link watcher may wait for a second where packets do not go straight to the
         // other end.
         for id in interfaces.iter().copied() {
@@ -42,7 +43,8 @@ impl<'a> NetworkBuilder<'a> {
                 self.batch.look_at(device(id));
             }
         }
-        self.execute_in_stack(stack)
+        self.execute_in_stack(stack)?;
+        others.finish(self.stack_netns(stack)?, &self.whose(stack))
     }
 
     /// Makes what a stack has from what it had. Interfaces that are `elsewhere` are left out: those

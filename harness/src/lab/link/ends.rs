@@ -204,20 +204,26 @@ impl LinkEnds {
     /// what.
     pub(crate) fn raise(&self, side: Side) -> Result<()> {
         let mut batch = Batch::new();
+        let mut rest = None;
         match &self.ends[side] {
             End::Bridge(_) => batch.set_up(self.device(side)),
-            End::Stack(_, end) => {
+            End::Stack(stack, end) => {
                 let ops = end.interface.ops(end.id).into_iter();
                 let mut requests = StackRequests::new(&mut batch, |_| self.device(side));
                 for op in ops.filter(|op| op.is_lost_when_down()) {
                     requests.give(op);
                 }
+                rest = stack.netns().map(|netns| (netns, requests.others()));
             }
         }
         // The link watcher of the kernel may wait for a second otherwise, as the other end is not a
         // veth of this link.
         batch.look_at(self.device(side));
-        self.execute(side, batch)
+        self.execute(side, batch)?;
+        match rest {
+            Some((netns, others)) => others.finish(netns.as_fd(), &self.whose(side)),
+            None => Ok(()),
+        }
     }
 
     /// Gives a new interface, which is down, all the settings that the plan has for it.

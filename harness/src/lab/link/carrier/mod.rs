@@ -24,10 +24,11 @@
 //!    settings, wait until they are up, join them, announce them. From netem to packet sockets it
 //!    only replaces what is between the inner ends.
 //! 4. Cuts are made again, then partitions, then monitors: no frame that a fault keeps out may be
-//!    seen to arrive.
+//!    seen to arrive in a capture.
 //! 5. The change is recorded as an event.
 //!
-//! If a step fails, the link has no carrier, and the error says which step it was.
+//! A refusal in step 1 leaves the link as it was. If step 3 fails, the link has no carrier. If a
+//! later step fails, the link has its new carrier, and lacks what the error names.
 //!
 //! | file | role |
 //! |---|---|
