@@ -8,12 +8,12 @@
 //! | `degrade` | a link is worse than asked |
 //! | `partition` | nodes do not hear each other |
 //! | `guard` | what ends a fault, and reports what could not be healed |
-//! | `inject` | faults from values |
+//! | `on_labs` | faults as methods of a lab, from values too |
 
 pub(crate) mod cut;
 pub(crate) mod degrade;
 pub(crate) mod flap;
 pub(crate) mod guard;
-pub(crate) mod inject;
+pub(crate) mod on_labs;
 pub(crate) mod on_links;
 pub(crate) mod partition;

@@ -8,72 +8,34 @@ use std::sync::Arc;
 
 use crate::kernel::nft::DropFrom;
 use crate::lab::error::{LabError, Result};
-use crate::lab::faults::guard::{FaultGuard, Healing, complain};
+use crate::lab::faults::guard::{Healing, complain};
 use crate::lab::lab::Lab;
 use crate::lab::link::link::Link;
 use crate::lab::stack::stack::{StackFilter, stack_subject};
-use crate::model::fault::Fault;
 use crate::model::side::Side;
 use crate::topology::NodeId;
 use crate::topology::plan::{InterfacePlan, StackId};
 
-impl Lab {
-    /// Parts the nodes of one side from the nodes of the other side, over whatever ways there are.
-    ///
-    /// No node hears anything that comes from the other side, not even through nodes that are on
-    /// neither side. No end notices. The partition is healed when the guard is dropped; partitions
-    /// and cuts compose. It is about the interfaces and addresses that the nodes have now.
-    ///
-    /// ```no_run
-    /// # use snowglobe::prelude::*;
-    /// # #[snowglobe::test]
-    /// # fn t() -> TestResult {
-    /// let lab = shape::star(3).start()?;
-    /// let ids: Vec<_> = lab.nodes().map(|node| node.id()).collect();
-    /// let split = lab.partition(&ids[..1], &ids[1..])?;
-    /// // … a minority must not take writes …
-    /// split.heal()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// A node, or two containers of a pod, are on both sides.
-    pub fn partition(&self, left: &[NodeId], right: &[NodeId]) -> Result<FaultGuard> {
-        let mut partition = self.make_deaf(left, right)?;
-        let mut back = self.make_deaf(right, left)?;
-        partition.filters.append(&mut back.filters);
-        let fault = Fault::partition(self.names(left), self.names(right));
-        Ok(self.begin_fault(fault, partition))
-    }
+/// Nodes that do not hear each other for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Partition {
+    filters: Vec<StackFilter>,
+}
 
-    /// Keeps what the nodes `from` send from the nodes `to`. The other way packets pass.
-    ///
-    /// # Errors
-    /// A node, or two containers of a pod, are on both sides.
-    pub fn partition_one_way(&self, from: &[NodeId], to: &[NodeId]) -> Result<FaultGuard> {
-        let partition = self.make_deaf(from, to)?;
-        let fault = Fault::partition_one_way(self.names(from), self.names(to));
-        Ok(self.begin_fault(fault, partition))
-    }
-
-    fn names(&self, nodes: &[NodeId]) -> Vec<&str> {
-        nodes.iter().map(|node| self[*node].name()).collect()
-    }
-
+impl Partition {
     /// Lets each node of `to` drop all that a node of `from` has sent.
-    fn make_deaf(&self, from: &[NodeId], to: &[NodeId]) -> Result<Partition> {
+    pub(crate) fn new(lab: &Lab, from: &[NodeId], to: &[NodeId]) -> Result<Self> {
         let stacks = |nodes: &[NodeId]| -> BTreeSet<StackId> {
-            let stack = |node: &NodeId| self.plan().nodes[node.index()].stack;
+            let stack = |node: &NodeId| lab.plan().nodes[node.index()].stack;
             nodes.iter().map(stack).collect()
         };
         let (from, to) = (stacks(from), stacks(to));
         if let Some(both) = from.intersection(&to).next() {
-            let subject = stack_subject(self.plan(), *both);
+            let subject = stack_subject(lab.plan(), *both);
             let why = "cannot be on both sides of a partition";
             return Err(LabError::invalid(subject, why));
         }
-        let senders = from.iter().map(|stack| &self.plan()[*stack]);
+        let senders = from.iter().map(|stack| &lab.plan()[*stack]);
         let interfaces: Vec<&InterfacePlan> = senders.flat_map(|stack| &stack.interfaces).collect();
         // Frames of a neighbour have its MAC address. Frames that a third node forwards have that
         // node's MAC address, and the sender is known by the IP address alone.
@@ -85,12 +47,12 @@ impl Lab {
             filters: Vec::new(),
         };
         // At every interface of a deaf node: packets may come over any of them.
-        let ends = self.links().map(Link::ends);
+        let ends = lab.links().map(Link::ends);
         for (ends, side) in ends.flat_map(|ends| Side::BOTH.map(|side| (ends, side))) {
             let Some(stack) = ends.stack(side) else {
                 continue;
             };
-            let is_deaf = |id: &StackId| Arc::ptr_eq(stack, &self.stacks()[id.index()]);
+            let is_deaf = |id: &StackId| Arc::ptr_eq(stack, &lab.stacks()[id.index()]);
             if !to.iter().any(is_deaf) {
                 continue;
             }
@@ -105,15 +67,12 @@ impl Lab {
         }
         Ok(partition)
     }
-}
 
-/// Nodes that do not hear each other for as long as this lives.
-#[derive(Debug)]
-struct Partition {
-    filters: Vec<StackFilter>,
-}
+    /// Takes over the filters of another partition, to be removed together.
+    pub(crate) fn add(&mut self, mut other: Self) {
+        self.filters.append(&mut other.filters);
+    }
 
-impl Partition {
     fn end(&mut self) -> Result<()> {
         let filters = std::mem::take(&mut self.filters);
         // Each filter is removed even if another one could not be.

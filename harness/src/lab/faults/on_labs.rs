@@ -1,4 +1,4 @@
-//! Faults from values: a lab carries out what a test, a file or a schedule says.
+//! Faults of a lab, as methods of the lab: from a value, and partitions.
 //!
 //! The methods of links and labs (`cut`, `flap`, `degrade`, `partition`) return the same guards as
 //! this does, so that a fault is an event whichever way it was made.
@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::faults::guard::{FaultGuard, Healing};
+use crate::lab::faults::partition::Partition;
 use crate::lab::lab::Lab;
 use crate::lab::link::link::Link;
 use crate::lab::node::node::Node;
@@ -74,8 +75,50 @@ impl Lab {
         }
     }
 
-    pub(crate) fn begin_fault(&self, fault: Fault, healing: impl Healing + 'static) -> FaultGuard {
+    /// Parts the nodes of one side from the nodes of the other side, over whatever ways there are.
+    ///
+    /// No node hears anything that comes from the other side, not even through nodes that are on
+    /// neither side. No end notices. The partition is healed when the guard is dropped; partitions
+    /// and cuts compose. It is about the interfaces and addresses that the nodes have now.
+    ///
+    /// ```no_run
+    /// # use snowglobe::prelude::*;
+    /// # #[snowglobe::test]
+    /// # fn t() -> TestResult {
+    /// let lab = shape::star(3).start()?;
+    /// let ids: Vec<_> = lab.nodes().map(|node| node.id()).collect();
+    /// let split = lab.partition(&ids[..1], &ids[1..])?;
+    /// // … a minority must not take writes …
+    /// split.heal()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// A node, or two containers of a pod, are on both sides.
+    pub fn partition(&self, left: &[NodeId], right: &[NodeId]) -> Result<FaultGuard> {
+        let mut partition = Partition::new(self, left, right)?;
+        partition.add(Partition::new(self, right, left)?);
+        let fault = Fault::partition(self.names(left), self.names(right));
+        Ok(self.begin_fault(fault, partition))
+    }
+
+    /// Keeps what the nodes `from` send from the nodes `to`. The other way packets pass.
+    ///
+    /// # Errors
+    /// A node, or two containers of a pod, are on both sides.
+    pub fn partition_one_way(&self, from: &[NodeId], to: &[NodeId]) -> Result<FaultGuard> {
+        let partition = Partition::new(self, from, to)?;
+        let fault = Fault::partition_one_way(self.names(from), self.names(to));
+        Ok(self.begin_fault(fault, partition))
+    }
+
+    fn begin_fault(&self, fault: Fault, healing: impl Healing + 'static) -> FaultGuard {
         FaultGuard::begin(self.journal(), fault, healing)
+    }
+
+    fn names(&self, nodes: &[NodeId]) -> Vec<&str> {
+        nodes.iter().map(|node| self[*node].name()).collect()
     }
 
     /// Finds the link that a fault is about.
