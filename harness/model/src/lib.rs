@@ -22,6 +22,8 @@
 //! | [`files`] | the one place that reads files, by a function which the program lends |
 //! | [`panics`] | the message of a panic |
 #![forbid(unsafe_code)]
+// A new variant of an enum must be named by the compiler wherever the variant matters.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod carrier;
 pub mod cli;

@@ -182,7 +182,7 @@ impl WireDirection {
             return pool.give_back(PacketMemory::Small(bytes));
         }
         match ruling {
-            Some(ruling) if ruling.verdict == Verdict::Hold => {
+            Some(ruling) if ruling.verdict.keeps_back() => {
                 self.channel.keep_back(frame.len());
                 self.notify(observers, now, frame, FrameFate::Entered, Some(&ruling));
                 self.held.push((ruling.rule, bytes));

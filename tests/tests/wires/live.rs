@@ -4,7 +4,7 @@ use std::thread;
 
 use snowglobe::lab::Carrier;
 use snowglobe::prelude::*;
-use snowglobe::topology::Engine;
+use snowglobe::topology::{Engine, NodeId};
 
 use crate::{EARLY, MS, Pair, one_way};
 
@@ -165,11 +165,7 @@ fn who_is_behind_a_wire_at_a_switch_sees_that_the_cable_was_pulled() -> TestResu
         topology.plug(bob, lan);
         let cable = topology.plug_with(alice, lan, LinkSpec::new().engine(engine));
         let lab = topology.start()?;
-        let carrier = || -> TestResult<bool> {
-            let interfaces = lab.inspect(alice)?.interfaces;
-            let eth0 = interfaces.iter().find(|it| it.name == "eth0");
-            Ok(eth0.ok_or("no eth0")?.carrier)
-        };
+        let carrier = || carrier_of_eth0(&lab, alice);
         assert!(carrier()?);
         lab[cable].down()?;
         lab.wait_until(|| carrier().is_ok_and(|carrier| !carrier))?;
@@ -182,6 +178,13 @@ fn who_is_behind_a_wire_at_a_switch_sees_that_the_cable_was_pulled() -> TestResu
     Ok(())
 }
 
+/// Returns whether the interface `eth0` of a node has a carrier.
+fn carrier_of_eth0(lab: &Lab, node: NodeId) -> TestResult<bool> {
+    let interfaces = lab.inspect(node)?.interfaces;
+    let eth0 = interfaces.iter().find(|it| it.name == "eth0");
+    Ok(eth0.ok_or("no eth0")?.carrier)
+}
+
 #[snowglobe::test]
 fn a_pulled_cable_at_a_switch_stays_pulled_when_the_link_is_impaired() -> TestResult {
     let mut topology = Topology::new();
@@ -190,11 +193,7 @@ fn a_pulled_cable_at_a_switch_stays_pulled_when_the_link_is_impaired() -> TestRe
     topology.plug(bob, lan);
     let cable = topology.plug(alice, lan);
     let lab = topology.start()?;
-    let carrier = || -> TestResult<bool> {
-        let interfaces = lab.inspect(alice)?.interfaces;
-        let eth0 = interfaces.iter().find(|it| it.name == "eth0");
-        Ok(eth0.ok_or("no eth0")?.carrier)
-    };
+    let carrier = || carrier_of_eth0(&lab, alice);
     lab[cable].down()?;
     lab.wait_until(|| carrier().is_ok_and(|carrier| !carrier))?;
     lab[cable].impair(Impairment::delayed(5 * MS))?;

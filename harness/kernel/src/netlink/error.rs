@@ -103,7 +103,9 @@ impl NetlinkError {
     pub fn errno(&self) -> Option<Errno> {
         match self.cause {
             NetlinkFailure::Refused { errno, .. } => Some(errno),
-            _ => None,
+            NetlinkFailure::TimedOut { .. }
+            | NetlinkFailure::Unlike { .. }
+            | NetlinkFailure::Malformed { .. } => None,
         }
     }
 

@@ -6,7 +6,6 @@ use std::fmt;
 
 /// Mistake in a command line or in an environment variable.
 #[derive(Debug)]
-#[non_exhaustive]
 pub enum CliError {
     /// The command has no option of this name, which includes its dashes.
     UnknownOption(String),

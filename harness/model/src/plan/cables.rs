@@ -114,14 +114,8 @@ pub(crate) fn link_local(mac: [u8; 6]) -> Address {
 
 /// Returns the MTU of a link: its own, or the least of its switches, or that of Ethernet.
 pub(crate) fn mtu(topology: &Topology, link: LinkId) -> u32 {
-    let of_switch = |end: &Endpoint| match end {
-        Endpoint::Switch(id) => topology[*id].mtu,
-        _ => None,
-    };
-    let switches = topology.links[link.index()]
-        .ends
-        .iter()
-        .filter_map(of_switch)
-        .min();
+    let ends = topology.links[link.index()].ends;
+    let switches = ends.into_iter().filter_map(Endpoint::switch);
+    let switches = switches.filter_map(|id| topology[id].mtu).min();
     topology[link].mtu.or(switches).unwrap_or(DEFAULT_MTU)
 }

@@ -83,6 +83,20 @@ impl<'p> StackOp<'p> {
         }
     }
 
+    /// Returns whether the setting is a sysctl, of the stack or of an interface.
+    pub fn is_sysctl(self) -> bool {
+        match self {
+            Self::Sysctl(_) | Self::InterfaceSysctl(..) => true,
+            Self::PacketFilter(_)
+            | Self::Up(_)
+            | Self::Altname(..)
+            | Self::Mtu(..)
+            | Self::Address(..)
+            | Self::Neighbour(..)
+            | Self::Route(..) => false,
+        }
+    }
+
     /// Returns whether the setting has one value at a time: a new value replaces the old one, and
     /// nothing is taken away.
     pub fn is_replaced(self) -> bool {

@@ -105,11 +105,9 @@ impl Wiring {
     }
 
     fn segment_for(&mut self, id: LinkId, link: &LinkEntry) -> SegmentId {
-        let switch = link.ends.iter().find_map(|end| match end {
-            Endpoint::Switch(id) => Some(id.index()),
-            _ => None,
-        });
+        let switch = link.ends.into_iter().find_map(Endpoint::switch);
         switch
+            .map(SwitchId::index)
             .map(|switch| self.segment_of_switch[switch])
             .unwrap_or_else(|| {
                 self.segments.push(Segment {

@@ -121,7 +121,7 @@ impl RuleBook {
             if !rule.sees(&view) {
                 continue;
             }
-            if rule.verdict == Verdict::Pass {
+            if rule.verdict.only_counts() {
                 rule.hit(&view);
             } else if ruling.is_none() && rule.hit(&view) {
                 ruling = Some(rule.ruling());
@@ -348,7 +348,7 @@ impl Rule {
             return false;
         }
         state.hits += 1;
-        state.held += u64::from(self.verdict == Verdict::Hold);
+        state.held += u64::from(self.verdict.keeps_back());
         remember(&mut state.events, EVENTS, view);
         self.changed.notify_all();
         true

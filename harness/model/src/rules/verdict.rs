@@ -33,6 +33,35 @@ pub enum Verdict {
     Reset,
 }
 
+impl Verdict {
+    /// Returns whether the verdict only takes note of the packet, so that later rules see the
+    /// packet too.
+    pub fn only_counts(self) -> bool {
+        match self {
+            Self::Pass => true,
+            Self::Drop
+            | Self::Delay(_)
+            | Self::Duplicate
+            | Self::Corrupt
+            | Self::Hold
+            | Self::Reset => false,
+        }
+    }
+
+    /// Returns whether the verdict keeps the packet back until the rule releases the packet.
+    pub fn keeps_back(self) -> bool {
+        match self {
+            Self::Hold => true,
+            Self::Pass
+            | Self::Drop
+            | Self::Delay(_)
+            | Self::Duplicate
+            | Self::Corrupt
+            | Self::Reset => false,
+        }
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -69,6 +69,16 @@ pub enum Endpoint {
     Switch(SwitchId),
 }
 
+impl Endpoint {
+    /// Returns the switch, if the end is plugged into one.
+    pub(crate) fn switch(self) -> Option<SwitchId> {
+        match self {
+            Self::Switch(id) => Some(id),
+            Self::Node(_) | Self::Pod(_) => None,
+        }
+    }
+}
+
 impl From<NodeId> for Endpoint {
     fn from(id: NodeId) -> Self {
         Endpoint::Node(id)

@@ -324,14 +324,16 @@ impl Topology {
     }
 
     pub(crate) fn end_name(&self, end: Endpoint) -> String {
-        match end {
-            Endpoint::Node(id) if self.nodes.get(id.index()).is_some() => self.node_name(id),
-            Endpoint::Pod(id) if self.pods.get(id.index()).is_some() => self[id].name.clone(),
-            Endpoint::Switch(id) if self.switches.get(id.index()).is_some() => {
-                self[id].name.clone()
-            }
-            _ => "?".into(),
-        }
+        let name = match end {
+            Endpoint::Node(id) => (id.index() < self.nodes.len()).then(|| self.node_name(id)),
+            Endpoint::Pod(id) => self.pods.get(id.index()).map(|pod| pod.name.clone()),
+            Endpoint::Switch(id) => self
+                .switches
+                .get(id.index())
+                .map(|switch| switch.name.clone()),
+        };
+        // An end that this topology never gave has no name. The checks refuse it.
+        name.unwrap_or_else(|| "?".into())
     }
 }
 

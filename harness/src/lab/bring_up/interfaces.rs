@@ -58,10 +58,8 @@ impl<'a> NetworkBuilder<'a> {
         let plan = self.plan();
         // Only the difference is asked for, so that addresses that stay are never gone.
         let changes = diff(before, &plan[stack]);
-        let here = |op: &StackOp<'_>| match op {
-            StackOp::Sysctl(_) | StackOp::InterfaceSysctl(..) => false,
-            op => op.interface().is_none_or(|id| !elsewhere(id)),
-        };
+        let here =
+            |op: &StackOp<'_>| !op.is_sysctl() && op.interface().is_none_or(|id| !elsewhere(id));
         let mut requests =
             StackRequests::new(&mut self.batch, |id| interface_device(&plan[stack][id]));
         // What goes is taken away first: the kernel would refuse a second route to the same

@@ -161,7 +161,12 @@ impl Arguments {
 fn wrong(error: CliError) -> RunError {
     match error {
         CliError::UnknownOption(_) => usage(format!("{error}; --help lists those there are")),
-        error => usage(error.to_string()),
+        CliError::UnexpectedOperand(_)
+        | CliError::Syntax(_)
+        | CliError::NotUtf8 { .. }
+        | CliError::Value { .. }
+        | CliError::Contradiction(_)
+        | CliError::Other(_) => usage(error.to_string()),
     }
 }
 

@@ -108,7 +108,7 @@ pub(crate) fn unusable(ip: IpAddr) -> Option<&'static str> {
         IpAddr::V4(ip) if ip.octets()[0] == 0 || ip.octets()[0] >= 240 => Some("reserved"),
         IpAddr::V6(ip) if ip.to_ipv4_mapped().is_some() => Some("an IPv4 address in disguise"),
         _ if is_link_local(ip) => Some("link-local, which every interface has without being asked"),
-        _ => None,
+        IpAddr::V4(_) | IpAddr::V6(_) => None,
     }
 }
 

@@ -385,9 +385,10 @@ impl<'t> TextMap<'t> {
         let (Some(value), Some(index)) = (root.get(table), index.checked_sub(base)) else {
             return of_shape();
         };
-        let entry = match value.get_ref() {
-            DeValue::Array(entries) => entries.get(index)?,
-            _ => value,
+        let entry = if let DeValue::Array(entries) = value.get_ref() {
+            entries.get(index)?
+        } else {
+            value
         };
         let field = site
             .field

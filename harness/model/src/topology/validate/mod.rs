@@ -238,7 +238,7 @@ impl Topology {
                 Some("a fixture without a name".into())
             }
             Some(Rootfs::Path(path)) => wrong_workspace_path(path),
-            _ => None,
+            Some(Rootfs::Fixture(_)) | None => None,
         };
         if let Some(wrong) = wrong {
             problems.add(Kind::Invalid, Site::new(id, "rootfs"), || {
@@ -305,11 +305,7 @@ impl Topology {
                 format!("{} joins {what} to itself; a cable needs two ends", link())
             });
         }
-        let switches = ends.iter().filter_map(|end| match end {
-            Endpoint::Switch(id) => Some(*id),
-            _ => None,
-        });
-        let switches: Vec<SwitchId> = switches.collect();
+        let switches: Vec<SwitchId> = ends.iter().filter_map(|end| end.switch()).collect();
         if let [a, b] = switches[..]
             && a == b
         {
