@@ -8,6 +8,8 @@
 
 use crate::kernel::errno::Errno;
 use crate::kernel::namespace::CloneFlags;
+use crate::kernel::process::limits;
+use crate::model::plan::RAISE_OPEN_FILES;
 
 use crate::sandbox::refused::{Refused, SetupStep};
 
@@ -191,6 +193,25 @@ impl Obstacle {
             }
         }
     }
+}
+
+/// Returns what to do about an error number, where its name alone does not say.
+pub(crate) fn hint(errno: Errno) -> Option<String> {
+    let hint = match errno {
+        // namespaces(7): a limit on namespaces is told as a full device.
+        Errno::ENOSPC => "a limit was hit: `user.max_*_namespaces`, or the size of a tmpfs",
+        Errno::EMFILE => return Some(too_few_descriptors()),
+        Errno::EAGAIN => "raise the limit of processes, `ulimit -u`",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+fn too_few_descriptors() -> String {
+    let limit = limits::open_files().map_or(0, |(soft, _)| soft);
+    format!(
+        "this process may open {limit} files, RLIMIT_NOFILE: use fewer nodes, or raise the hard limit: {RAISE_OPEN_FILES}"
+    )
 }
 
 /// Returns whether AppArmor takes the privileges in user namespaces from ordinary users.

@@ -14,6 +14,7 @@ use crate::impair::Direction;
 use crate::kernel::errno::Errno;
 use crate::kernel::netlink::NetlinkError;
 use crate::observe::{ObserveError, ObserveErrorKind};
+use crate::remedy::hint;
 use crate::topology::TopologyError;
 
 /// The result of a lab's functions.
@@ -436,17 +437,6 @@ impl fmt::Display for NodeState {
             Self::Died => "the node's first process died",
         })
     }
-}
-
-/// Returns what to do about an error number, where its name alone does not say.
-fn hint(errno: Errno) -> Option<&'static str> {
-    Some(match errno {
-        // namespaces(7): a limit on namespaces is told as a full device.
-        Errno::ENOSPC => "a limit was hit: `user.max_*_namespaces`, or the size of a tmpfs",
-        Errno::EMFILE => "raise the hard limit of open files, `ulimit -Hn`",
-        Errno::EAGAIN => "raise the limit of processes, `ulimit -u`",
-        _ => return None,
-    })
 }
 
 /// Shows the sentence: an error that leaves a test by `?` is printed with `Debug`.

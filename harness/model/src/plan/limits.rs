@@ -36,7 +36,8 @@ const PORTS: usize = FIRST_BRIDGE + (BRIDGE_PORTS - FIRST_BRIDGE) * OTHER_BRIDGE
 /// assert_eq!(
 ///     error.to_string(),
 ///     "200 nodes need 201 network namespaces, but this machine allows 100 more \
-///      (`user.max_net_namespaces`); use fewer nodes or raise it"
+///      (`user.max_net_namespaces`); use fewer nodes, or raise it: \
+///      `sudo sysctl -w user.max_net_namespaces=15000`"
 /// );
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +58,9 @@ pub struct Limits {
 /// The number of descriptors that the test process holds for a node.
 const DESCRIPTORS: u64 = 3;
 
+/// Command that raises the limit of open files for the shell in which it is typed.
+pub const RAISE_OPEN_FILES: &str = "`sudo prlimit --pid $$ --nofile=65536:65536`";
+
 impl Topology {
     /// Checks that this machine allows a topology of this size.
     ///
@@ -71,36 +75,41 @@ impl Topology {
                 "network namespaces",
                 limits.net_namespaces,
                 "`user.max_net_namespaces`",
+                "`sudo sysctl -w user.max_net_namespaces=15000`",
             ),
             (
                 nodes,
                 "PID namespaces",
                 limits.pid_namespaces,
                 "`user.max_pid_namespaces`",
+                "`sudo sysctl -w user.max_pid_namespaces=15000`",
             ),
             (
                 nodes,
                 "mount namespaces",
                 limits.mount_namespaces,
                 "`user.max_mnt_namespaces`",
+                "`sudo sysctl -w user.max_mnt_namespaces=15000`",
             ),
             (
                 nodes,
                 "processes",
                 limits.processes,
                 "`RLIMIT_NPROC` or `kernel.pid_max`",
+                "`sudo prlimit --pid $$ --nproc=unlimited:unlimited`, `sudo sysctl -w kernel.pid_max=4194304`",
             ),
             (
                 nodes * DESCRIPTORS,
                 "descriptors",
                 limits.descriptors,
-                "`RLIMIT_NOFILE`",
+                "`RLIMIT_NOFILE`, `ulimit -Hn`",
+                RAISE_OPEN_FILES,
             ),
         ];
-        for (need, what, limit, name) in needs {
+        for (need, what, limit, name, remedy) in needs {
             if let Some(limit) = limit.filter(|limit| *limit < need) {
                 let text = format!(
-                    "{nodes} nodes need {need} {what}, but this machine allows {limit} more ({name}); use fewer nodes or raise it"
+                    "{nodes} nodes need {need} {what}, but this machine allows {limit} more ({name}); use fewer nodes, or raise it: {remedy}"
                 );
                 return Err(TopologyError::one(Kind::TooLarge, Site::TOPOLOGY, text));
             }

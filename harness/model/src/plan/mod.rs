@@ -42,7 +42,7 @@ mod wiring;
 
 pub use id::{InterfaceId, NetnsId, SegmentId, StackId};
 pub use ifindex::InterfaceSlot;
-pub use limits::{BRIDGE_PORTS, Limits};
+pub use limits::{BRIDGE_PORTS, Limits, RAISE_OPEN_FILES};
 pub use plan::{
     BridgeInterface, BridgePlan, CableEndPlan, CablePlan, Emulation, NodePlan, Plan, SegmentPlan,
     SwitchPlan,

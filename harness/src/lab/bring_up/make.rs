@@ -13,7 +13,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::kernel::process::raise_open_files;
 use crate::lab::bring_up::crowded_switch::{enable_missing_gro, note_gro, without_gro};
 use crate::lab::bring_up::new_parts::NewParts;
 use crate::lab::bring_up::schedule::Pending;
@@ -35,7 +34,6 @@ const TOGETHER: usize = 4;
 
 /// Makes what the plan has and the lab does not.
 pub(crate) fn make(lab: &mut Lab, new: &NewParts) -> Result<()> {
-    raise_limit(lab);
     let first = lab.all_nodes().len();
     let mut nodes = NewNodes::request(lab, first)?;
     // Only labs with switches pay for the namespace.
@@ -58,14 +56,6 @@ pub(crate) fn run_commands(lab: &Lab, first: usize) -> Result<()> {
     lab.all_nodes()[first..]
         .iter()
         .try_for_each(|node| node.run_commands())
-}
-
-fn raise_limit(lab: &Lab) {
-    let plan = lab.plan();
-    // Three descriptors for each node, one for each stack, and some for what the test does itself.
-    let wanted = 3 * plan.nodes.len() as u64 + plan.stacks.len() as u64 + 512;
-    // Where the hard limit is too low, the call that needs one more descriptor says so (EMFILE).
-    let _ = raise_open_files(wanted);
 }
 
 /// Lays cables and gives settings while nodes appear, and returns when packets pass. The links with

@@ -26,8 +26,7 @@ impl StartAs<Lab> for Topology {
 pub(crate) fn limits() -> Limits {
     let sysctl = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse().ok();
     let most = |kind: &str| sysctl(&format!("/proc/sys/user/max_{kind}_namespaces"));
-    // The soft limit is raised as far as the hard one allows: an ordinary login has a soft limit of
-    // 1,024.
+    // The nursery has raised the soft limit to the hard one, for all trials.
     let hard = crate::kernel::process::limits::open_files();
     Limits {
         net_namespaces: most("net"),

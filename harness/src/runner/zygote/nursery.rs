@@ -91,6 +91,10 @@ fn prepare() -> crate::kernel::Result<()> {
     let null = std::fs::File::open("/dev/null").map_err(|e| errno(&e))?;
     replace_standard(null.as_fd(), 0)?;
     limit_core_files()?;
+    // Trials may open as many files as the kernel permits this user, and their programs as many as
+    // the user expects.
+    process::raise_open_files(u64::MAX)?;
+    process::limits::give_back_in_forks();
     rseq::prepare();
     observe::log_keys_of_this_process();
     body::prepare();

@@ -15,6 +15,7 @@ use crate::kernel::process::{ForkResult, chdir, execve, lead_process_group};
 
 use crate::kernel::fd::replace_standard;
 use crate::kernel::process;
+use crate::kernel::process::limits;
 use crate::kernel::process::signal;
 use crate::sandbox::protocol::node::Program;
 
@@ -72,6 +73,7 @@ fn prepare(program: &Program, streams: &[OwnedFd; 3]) -> crate::kernel::Result<(
         setresgid(gid, gid, gid)?;
         setresuid(uid, uid, uid)?;
     }
+    limits::give_back_open_files()?;
     // Ignored signals and the mask are inherited across execve (execve(2)), and few programs expect
     // either.
     signal::default_children()?;

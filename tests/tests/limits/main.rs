@@ -1,0 +1,5 @@
+//! Limits and settings of the host, which must not decide on the verdict of a test.
+
+mod descriptors;
+
+snowglobe::main!();
