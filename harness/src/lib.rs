@@ -55,6 +55,9 @@
 //! | hostname | its own, made of its name |
 //! | processes | its own; the first is a small init that reaps, and the test is a child of it |
 //! | working directory, environment | as cargo gave them |
+//! | open files | as many as the hard limit of the user permits; programs that the test or a node starts by [`std::process::Command`] or [`fork`] have the soft limit of the user, for the sake of those that use `select` |
+//!
+//! [`fork`]: https://man7.org/linux/man-pages/man2/fork.2.html
 //!
 //! # Options
 //!
