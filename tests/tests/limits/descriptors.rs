@@ -34,7 +34,11 @@ fn programs_get_the_soft_limit_of_the_user_back() {
 
 #[snowglobe::test(nested)]
 fn a_limit_that_the_test_has_set_itself_is_handed_on() {
-    let run = with_limits(500, 4096, "descriptors::programs_inherit_what_the_test_sets");
+    let run = with_limits(
+        500,
+        4096,
+        "descriptors::programs_inherit_what_the_test_sets",
+    );
     run.passed_with(&["1 passed"]);
 }
 
@@ -48,7 +52,12 @@ fn a_lab_of_four_hundred_nodes_starts_with_a_soft_limit_of_300() {
 #[snowglobe::test(nested)]
 fn a_lab_beyond_the_hard_limit_names_limit_value_and_remedy() {
     let run = with_limits(300, 300, "descriptors::four_hundred_nodes_listen");
-    run.failed_with(&["1200 descriptors", "300", "RLIMIT_NOFILE", "prlimit --pid $$"]);
+    run.failed_with(&[
+        "1200 descriptors",
+        "300",
+        "RLIMIT_NOFILE",
+        "prlimit --pid $$",
+    ]);
 }
 
 #[snowglobe::test(nested)]

@@ -158,8 +158,7 @@ mod spawn {
         let mut own_pid = 0;
         let mut spawn = || {
             // SAFETY: by the contract of this function.
-            let errno =
-                unsafe { real(&raw mut own_pid, path, actions, attributes, argv, envp) };
+            let errno = unsafe { real(&raw mut own_pid, path, actions, attributes, argv, envp) };
             if errno == 0 && !pid.is_null() {
                 // SAFETY: `pid` points to a place for a number, or is null.
                 unsafe { *pid = own_pid };
