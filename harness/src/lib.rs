@@ -55,9 +55,11 @@
 //! | hostname | its own, made of its name |
 //! | processes | its own; the first is a small init that reaps, and the test is a child of it |
 //! | working directory, environment | as cargo gave them |
-//! | open files | as many as the hard limit of the user permits; programs that the test or a node starts by [`std::process::Command`] or [`fork`] have the soft limit of the user, for the sake of those that use `select` |
+//! | open files | as many as the hard limit permits; see below |
 //!
-//! [`fork`]: https://man7.org/linux/man-pages/man2/fork.2.html
+//! The soft limit of open files of a login, 1,024 as a rule, is raised to the hard limit for trials.
+//! A program that a test starts by [`std::process::Command`] or `fork`, or in a node, has the soft
+//! limit of the user again: `select(2)` cannot handle more.
 //!
 //! # Options
 //!

@@ -5,8 +5,9 @@
 //! customary soft limit protects it, and whoever raises the limit for itself has to lower it for
 //! others. Go's runtime does so in its own `fork` (`syscall/exec_linux.go`, since Go 1.19). std has
 //! no such place: `std::process::Command` calls `posix_spawnp`, or `fork` where that cannot do what
-//! was asked for. So both are caught here: `fork` by a handler, and `posix_spawn` and `posix_spawnp`
-//! by functions of the same name, which the linker prefers to those of the C library.
+//! was asked for. So both are caught here: `fork` by a handler, and `posix_spawn` and
+//! `posix_spawnp` by functions of the same name, which the linker prefers to those of the C
+//! library.
 #![allow(unsafe_code)]
 
 use std::sync::Once;
@@ -36,9 +37,9 @@ extern "C" fn in_forked_child() {
 /// `posix_spawn` and `posix_spawnp`.
 ///
 /// A child of `posix_spawn` copies the limits of its parent, and there is no attribute for them. So
-/// the parent has the old limit for the time of the call, which lasts until the program is executed.
-/// A program that is linked with the C library itself keeps the library's own functions, for nothing
-/// could find them behind these.
+/// the parent has the old limit for the time of the call, which lasts until the program is
+/// executed. A test program that contains the C library (`crt-static`) keeps the library's own
+/// functions, for nothing could find them behind these.
 #[cfg(all(target_env = "gnu", not(target_feature = "crt-static")))]
 mod spawn {
     use std::ffi::{CStr, c_char, c_int};
@@ -190,8 +191,8 @@ mod spawn {
     fn find(name: &CStr, found: &AtomicPtr<libc::c_void>) -> Option<Spawn> {
         let mut address = found.load(Ordering::Relaxed);
         if address.is_null() {
-            // SAFETY: `name` ends with a zero byte. RTLD_NEXT looks behind the executable, which has
-            // the functions of this file (dlsym(3)).
+            // SAFETY: `name` ends with a zero byte. RTLD_NEXT looks behind the executable, which
+            // has the functions of this file (dlsym(3)).
             address = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };
             found.store(address, Ordering::Relaxed);
         }
