@@ -57,7 +57,7 @@
 //! | working directory, environment | as cargo gave them |
 //! | open files | as many as the hard limit permits; see below |
 //!
-//! The soft limit of open files of a login, 1,024 as a rule, is raised to the hard limit for trials.
+//! The soft limit of open files of a login, mostly 1,024, is raised to the hard limit for trials.
 //! A program that a test starts by [`std::process::Command`] or `fork`, or in a node, has the soft
 //! limit of the user again: `select(2)` cannot handle more.
 //!
