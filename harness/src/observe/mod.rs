@@ -42,6 +42,9 @@
 //! }
 //! ```
 //!
+//! Frames are as the sender's kernel hands them to its network card: a stream comes in frames of up
+//! to 64 KB. Their checksums are complete, also where the kernel has left them to the card.
+//!
 //! `SNOWGLOBE_CAPTURE=failure` (or `always`) in the environment captures all links of all labs,
 //! without a change of the tests.
 //!

@@ -16,6 +16,7 @@ use crate::kernel::clock::monotonic;
 use crate::kernel::frames::{BATCH, Inbox, PacketSocket, PollEvents, Poller, ReceiveTimestamps};
 use crate::kernel::sync::{Guard, Lock};
 use crate::model::direction::Direction;
+use crate::model::packet::segment::complete_checksum;
 use crate::model::packet::{FrameEvent, FrameFate, FrameSource, Listener};
 
 /// An interface to sniff, and the listener who is told of its frames.
@@ -114,6 +115,8 @@ impl SniffedSocket {
             if *loopback && slot.outgoing {
                 continue;
             }
+            // A wire tells its listeners of frames with whole checksums, and so does this.
+            complete_checksum(slot.buffer.whole_mut());
             listener.frame(&FrameEvent {
                 link,
                 direction: if slot.outgoing {

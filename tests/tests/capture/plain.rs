@@ -1,10 +1,12 @@
 //! Links that the kernel carries are captured, and so are nodes' interfaces.
 
+use std::net::UdpSocket;
+
 use snowglobe::Lab;
 use snowglobe::prelude::*;
 use snowglobe::topology::NodeId;
 
-use crate::tshark::read;
+use crate::tshark::{read, read_with};
 
 /// Makes one connection from `from` to `to`, with a word in each direction, and ends it.
 pub(crate) fn exchange(lab: &Lab, from: NodeId, to: NodeId, port: u16) -> TestResult {
@@ -168,5 +170,70 @@ fn frames_that_a_network_card_would_have_to_cut_are_captured_whole() -> TestResu
         .collect::<Result<_, _>>()?;
     assert_eq!(lengths.iter().sum::<usize>(), 20 * LENGTH, "{lengths:?}");
     assert!(lengths.iter().any(|length| *length > 10_000), "{lengths:?}");
+    Ok(())
+}
+
+/// The kernel leaves checksums to the network card, and a veth has none that would complete them.
+#[snowglobe::test(requires(fixture("tshark")))]
+fn checksums_of_what_the_kernel_carries_are_right() -> TestResult {
+    let mut topology = Topology::new();
+    let lan = topology.switch("lan");
+    let [alice, bob, router] = ["alice", "bob", "router"].map(|name| topology.node(name));
+    topology.plug(alice, lan);
+    topology.plug(router, lan);
+    topology.link(router, bob);
+    let lab = topology.start()?;
+    let guards = [lab.capture_all()?, lab[bob].capture("lo")?];
+    let recording = lab.links().next().ok_or("a link")?.record()?;
+    for (from, to) in [(alice, bob), (bob, bob)] {
+        exchange(&lab, from, to, 80)?;
+        for ip in [
+            lab[to].ipv4().map(IpAddr::from),
+            lab[to].ipv6().map(IpAddr::from),
+        ] {
+            let ip = ip.ok_or("an address")?;
+            let server = lab[to].run(|| UdpSocket::bind((ip, 5000)))?;
+            let client = lab[from].run(|| UdpSocket::bind((IpAddr::from([0; 16]), 0)))?;
+            // Lengths that are odd, short, and of several fragments.
+            for length in [0, 1, 7, 1400, 4001] {
+                let ip = match ip {
+                    IpAddr::V4(v4) => v4.to_ipv6_mapped().into(),
+                    v6 => v6,
+                };
+                client.send_to(&vec![7; length], (ip, 5000))?;
+                server.recv(&mut [0; 5000])?;
+            }
+            let listener = lab[to].run(|| TcpListener::bind((ip, 81)))?;
+            let mut client = lab[from].run(|| TcpStream::connect((ip, 81)))?;
+            let mut server = listener.accept()?.0;
+            client.write_all(&[7; 30_001])?;
+            server.read_exact(&mut [0; 30_001])?;
+        }
+    }
+    let file = guards[0].flush()?;
+    let options = [
+        "tcp.check_checksum:TRUE",
+        "udp.check_checksum:TRUE",
+        "ip.check_checksum:TRUE",
+    ]
+    .map(|option| ["-o", option]);
+    let options = options.concat();
+    let names = ["tcp", "udp", "ip", "icmpv6"];
+    for name in names {
+        let packets = |status: u8| {
+            let filter = format!("{name}.checksum.status == {status}");
+            read_with(&options, &file, &filter, &["frame.number", "_ws.col.Info"])
+        };
+        // 0 is bad and 1 is good (Wireshark's epan/proto.h, PROTO_CHECKSUM_E_BAD and _GOOD).
+        assert_eq!(packets(0)?, Vec::<Vec<String>>::new(), "{name}");
+        assert!(name == "icmpv6" || packets(1)?.len() > 10, "{name}");
+    }
+    // Recordings are of the same frames.
+    let recorded = recording.packets();
+    assert!(
+        recorded
+            .iter()
+            .any(|packet| packet.destination_port() == Some(81))
+    );
     Ok(())
 }

@@ -42,6 +42,11 @@ impl Buffer {
         &self.memory[self.start..self.end]
     }
 
+    /// Returns the header and the frame, to be changed.
+    pub fn whole_mut(&mut self) -> &mut [u8] {
+        &mut self.memory[self.start..self.end]
+    }
+
     /// Returns the frame from the destination's hardware address on, or nothing if less than a
     /// header was received.
     pub fn frame(&self) -> &[u8] {

@@ -1,4 +1,4 @@
-//! The Internet checksum (RFC 1071).
+//! The Internet checksum (RFC 1071), and that of SCTP.
 
 use super::ip::{IpVersion, addresses};
 
@@ -64,6 +64,30 @@ impl Sum {
     }
 }
 
+/// Returns the CRC32c of some bytes (RFC 9260, appendix A).
+pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
+    /// The polynomial 0x1edc6f41, with its bits in the opposite order.
+    const POLYNOMIAL: u32 = 0x82f6_3b78;
+    const TABLE: [u32; 256] = {
+        let mut table = [0; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            let mut value = byte as u32;
+            let mut bit = 0;
+            while bit < 8 {
+                let carry = if value & 1 == 1 { POLYNOMIAL } else { 0 };
+                value = (value >> 1) ^ carry;
+                bit += 1;
+            }
+            table[byte] = value;
+            byte += 1;
+        }
+        table
+    };
+    let step = |crc: u32, byte: &u8| TABLE[usize::from(crc as u8 ^ byte)] ^ (crc >> 8);
+    !bytes.iter().fold(u32::MAX, step)
+}
+
 /// Adds the carries of a sum back to it, until it fits into 16 bits.
 fn fold(mut sum: u64) -> u64 {
     while sum > 0xffff {
@@ -81,6 +105,12 @@ mod tests {
         // RFC 1071, section 3: the sum is ddf2.
         let sum = Sum::default().add(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]);
         assert_eq!(sum.checksum(), [!0xdd, !0xf2]);
+    }
+
+    #[test]
+    fn the_checksum_of_sctp_is_the_one_of_its_check_value() {
+        // The check value of CRC-32/ISCSI in the catalogue of parametrised CRC algorithms.
+        assert_eq!(crc32c(b"123456789"), 0xe306_9283);
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! A super-frame as the segments that go over a wire.
 
 use super::adapt::SegmentPlace;
+use super::complete::complete;
 use super::layout::SegmentLayout;
 use super::vnet::Vnet;
 use crate::impair::counters::Traffic;
 use crate::packet::VNET_HEADER;
-use crate::packet::checksum::Sum;
 
 /// The frames that a frame is on a wire: the frame itself, or some segments.
 pub struct Segments<'a> {
@@ -58,7 +58,7 @@ impl<'a> Segments<'a> {
         match &self.layout {
             None => {
                 to.extend_from_slice(self.frame);
-                self.complete(&mut to[VNET_HEADER..]);
+                complete(&self.vnet, &mut to[VNET_HEADER..]);
             }
             Some(layout) => {
                 let size = usize::from(self.vnet.segment);
@@ -75,21 +75,5 @@ impl<'a> Segments<'a> {
                 layout.adapt(&mut to[VNET_HEADER..], place);
             }
         }
-    }
-
-    /// Completes the checksum of a frame that is not cut.
-    fn complete(&self, frame: &mut [u8]) {
-        let Some(start) = self.vnet.checksum_start() else {
-            return;
-        };
-        let at = self.vnet.checksum_at();
-        if at + 2 > frame.len() || start > at {
-            return;
-        }
-        // The sum of the pseudo-header stands in the place of the checksum already
-        // (include/linux/skbuff.h, CHECKSUM_PARTIAL). Zero is avoided for every protocol: for those
-        // other than UDP both forms of zero are the same.
-        let checksum = Sum::default().add(&frame[start..]).udp_checksum();
-        frame[at..at + 2].copy_from_slice(&checksum);
     }
 }

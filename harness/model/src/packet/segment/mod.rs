@@ -7,6 +7,7 @@
 //! | file | role |
 //! |---|---|
 //! | `cut` | a super-frame as segments |
+//! | `complete` | checksums that a sender has left to the card |
 //! | `bundle` | small datagrams as one super-frame |
 //! | `layout` | the places of headers in a super-frame |
 //! | `vnet` | the virtio-net header |
@@ -14,6 +15,7 @@
 
 mod adapt;
 mod bundle;
+mod complete;
 mod cut;
 mod layout;
 pub mod testing;
@@ -22,4 +24,5 @@ mod tests;
 mod vnet;
 
 pub use self::bundle::{bundle, how_many_together};
+pub use self::complete::complete_checksum;
 pub use self::cut::Segments;
