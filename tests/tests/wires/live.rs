@@ -76,7 +76,7 @@ fn a_link_that_gets_another_carrier_keeps_all_that_it_had() -> TestResult {
                     inspection
                         .neighbours
                         .iter()
-                        .filter(|entry| entry.state == "permanent")
+                        .filter(|entry| entry.state == "reachable")
                         .collect::<Vec<_>>(),
                 );
             }

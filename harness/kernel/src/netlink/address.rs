@@ -10,15 +10,18 @@ use netlink_packet_route::address::{
     AddressAttribute, AddressHeader, AddressHeaderFlags, AddressMessage, AddressScope,
 };
 use netlink_packet_route::neighbour::{
-    NeighbourAddress, NeighbourAttribute, NeighbourHeader, NeighbourMessage, NeighbourState,
+    NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourHeader, NeighbourMessage,
+    NeighbourState,
 };
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use nix::errno::Errno;
+use nix::libc;
 
 use super::batch::Batch;
+use super::encoding::Attributes;
 use super::link::Device;
 
 /// A route that the kernel is asked to add or to delete.
@@ -84,7 +87,26 @@ impl Batch {
         self.tolerate(Errno::ESRCH);
     }
 
-    /// Enters a permanent neighbour, in place of the earlier entry.
+    /// Makes IPv4 packets to groups and to everybody leave by an interface where the sender names
+    /// none; the interface must be up. A route that is there already stays.
+    pub fn add_group_routes(&mut self, device: Device<'_>) {
+        for route in group_routes(device) {
+            self.add_route(&route);
+            self.tolerate(Errno::EEXIST);
+        }
+    }
+
+    /// Undoes [`add_group_routes`](Self::add_group_routes).
+    pub fn delete_group_routes(&mut self, device: Device<'_>) {
+        group_routes(device)
+            .iter()
+            .for_each(|route| self.delete_route(route));
+    }
+
+    /// Enters a neighbour that is known beforehand, in place of the earlier entry.
+    ///
+    /// The entry changes only when the neighbour announces another hardware address, as a permanent
+    /// one would not (net/core/neighbour.c, __neigh_update).
     pub fn add_neighbour(&mut self, neighbour: &NeighbourRequest<'_>) {
         let message = RouteNetlinkMessage::NewNeighbour(neighbour_message(neighbour));
         self.push(
@@ -95,12 +117,58 @@ impl Batch {
         );
     }
 
+    /// Makes the kernel take the neighbours of an interface for reachable until they say otherwise,
+    /// and ask for none again.
+    pub fn trust_neighbours(&mut self, device: Device<'_>) {
+        const RTM_SETNEIGHTBL: u16 = 67;
+        const NDTA_NAME: u16 = 1;
+        const NDTA_PARMS: u16 = 6;
+        const NDTPA_IFINDEX: u16 = 1;
+        const NDTPA_BASE_REACHABLE_TIME: u16 = 4;
+        /// Milliseconds: five days, which is longer than any test. The kernel takes up to one and a
+        /// half times as long (net/core/neighbour.c, neigh_rand_reach_time).
+        const EVER: u64 = 5 * 24 * 3_600_000;
+        for (family, table) in [
+            (libc::AF_INET, "arp_cache"),
+            (libc::AF_INET6, "ndisc_cache"),
+        ] {
+            let parameters = Attributes::new()
+                .with(NDTPA_IFINDEX, &device.index.to_ne_bytes())
+                .with(NDTPA_BASE_REACHABLE_TIME, &EVER.to_ne_bytes());
+            let table = Attributes::new()
+                .text(NDTA_NAME, table)
+                .nest(NDTA_PARMS, parameters);
+            // `struct ndtmsg`: family and padding.
+            let payload = [&[family as u8, 0, 0, 0], &table.0[..]].concat();
+            self.push_raw(
+                "trust the neighbours of",
+                device.name,
+                RTM_SETNEIGHTBL,
+                0,
+                &payload,
+            );
+            // An interface without IPv6 has no such table.
+            self.tolerate(Errno::ENOENT);
+        }
+    }
+
     /// Removes a neighbour; an unknown neighbour is no error.
     pub fn delete_neighbour(&mut self, neighbour: &NeighbourRequest<'_>) {
         let message = RouteNetlinkMessage::DelNeighbour(neighbour_message(neighbour));
         self.push("delete a neighbour of", neighbour.device.name, 0, &message);
         self.tolerate(Errno::ENOENT);
     }
+}
+
+/// Returns the routes to all groups (RFC 5771) and to the limited broadcast address (RFC 919).
+fn group_routes(device: Device<'_>) -> [RouteRequest<'_>; 2] {
+    let groups = (Ipv4Addr::new(224, 0, 0, 0), 4);
+    [groups, (Ipv4Addr::BROADCAST, 32)].map(|(destination, prefix)| RouteRequest {
+        destination: destination.into(),
+        prefix,
+        via: None,
+        device,
+    })
 }
 
 fn family(address: IpAddr) -> AddressFamily {
@@ -195,9 +263,10 @@ fn neighbour_message(neighbour: &NeighbourRequest<'_>) -> NeighbourMessage {
     message.header = NeighbourHeader {
         family: family(neighbour.address),
         ifindex: neighbour.device.index,
-        // Permanent entries do not count against `gc_thresh3`, which all namespaces share
-        // (net/core/neighbour.c, neigh_alloc).
-        state: NeighbourState::Permanent,
+        state: NeighbourState::Reachable,
+        // Entries that were learned elsewhere do not count against `gc_thresh3`, which all
+        // namespaces share (net/core/neighbour.c, neigh_add and neigh_alloc).
+        flags: NeighbourFlags::ExtLearned,
         ..NeighbourHeader::default()
     };
     let destination = match neighbour.address {

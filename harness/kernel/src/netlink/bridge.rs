@@ -1,13 +1,13 @@
 //! Ethernet segments that stay quiet.
 //!
-//! A plain bridge floods every multicast frame to every port, and IPv6 sends several per address
-//! when a link comes up (listener reports, router solicitations): with N ports that is N²
-//! deliveries, seconds of work *after* a network is ready, and queues so full that the first
-//! neighbour solicitation is lost for a second. So the bridge is a snooping switch that believes
-//! itself to be the only querier: reports and solicitations end at it, and a solicitation of a
-//! neighbour reaches the port that it is for. Because reports arrive late, the memberships of the
-//! addresses that we give are entered by hand ([`Batch::add_membership`]); what a node joins later
-//! is learned from its reports.
+//! A plain bridge floods every multicast frame to every port, as a simple switch does. IPv6 sends
+//! several per address when a link comes up (listener reports, router solicitations): with N ports
+//! that is N² deliveries. With hundreds of ports these are seconds of work *after* a network is
+//! ready, and queues so full that the first neighbour solicitation is lost for a second. So the
+//! bridge may snoop ([`Querier`]). A querier of MLDv1 makes reports and solicitations end at the
+//! bridge, and a solicitation of a neighbour reaches the port that it is for. As reports arrive
+//! late, the memberships of the addresses that we give are entered by hand
+//! ([`Batch::add_membership`]); what a node joins later is learned from its reports.
 //!
 //! The order matters as well. Each port that a *running* bridge enables makes it walk over all the
 //! others, so:
@@ -38,6 +38,52 @@ pub struct BridgeRequest<'a> {
     /// Hardware address of the bridge. Without one, the bridge takes the lowest of its ports, which
     /// changes with the ports.
     pub mac: [u8; 6],
+    /// How the bridge learns which groups are joined behind its ports. Without it, frames to groups
+    /// go to all ports.
+    pub querier: Option<Querier>,
+}
+
+/// How a bridge asks for the groups that hosts have joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Querier {
+    /// By IGMPv3 and MLDv2, with a tenth of a second for the answers. Until then, frames to groups
+    /// go to all ports.
+    Current,
+    /// By IGMPv3 and MLDv1, with no time for the answers. Hosts answer a query of MLDv1 by reports
+    /// of MLDv1, which a bridge keeps from all other hosts; those of MLDv2 it passes to all
+    /// (net/bridge/br_multicast.c, br_multicast_ipv6_rcv).
+    Quiet,
+}
+
+impl Querier {
+    /// Returns the version of IGMP.
+    ///
+    /// A query of an earlier version makes a host forget the report that the host was about to send
+    /// (net/ipv4/igmp.c, igmp_heard_query), so that a group joined a moment before is known seconds
+    /// later.
+    fn igmp(self) -> u8 {
+        match self {
+            Self::Current | Self::Quiet => 3,
+        }
+    }
+
+    /// Returns the version of MLD.
+    fn mld(self) -> u8 {
+        match self {
+            Self::Current => 2,
+            Self::Quiet => 1,
+        }
+    }
+
+    /// Returns the time in which hosts are to answer, in hundredths of a second. A bridge takes
+    /// itself for a querier only after this time (net/bridge/br_multicast.c,
+    /// br_multicast_set_querier).
+    fn response_interval(self) -> u64 {
+        match self {
+            Self::Current => 10,
+            Self::Quiet => 0,
+        }
+    }
 }
 
 impl BridgeRequest<'_> {
@@ -73,18 +119,19 @@ impl Batch {
     pub fn add_bridge(&mut self, bridge: &BridgeRequest<'_>) {
         /// Hundredths of a second: eleven days, which is longer than any test.
         const NEVER: u64 = 100_000_000;
-        let data = vec![
-            InfoBridge::MulticastSnooping(false),
-            // Queries at the start would ask every node to report, all at the same time.
-            InfoBridge::MulticastStartupQueryCount(0),
-            InfoBridge::MulticastMembershipInterval(NEVER),
-            InfoBridge::MulticastQuerierInterval(NEVER),
-            InfoBridge::MulticastQueryInterval(NEVER),
-            // Bridges take a querier for one only after this time. As a side effect, an interval of
-            // 0 makes queries those of IGMPv1, which hosts answer within 10 s (RFC 2236, section
-            // 4).
-            InfoBridge::MulticastQueryResponseInterval(0),
-        ];
+        let mut data = vec![InfoBridge::MulticastSnooping(false)];
+        if let Some(querier) = bridge.querier {
+            data.extend([
+                InfoBridge::MulticastIgmpVersion(querier.igmp()),
+                InfoBridge::MulticastMldVersion(querier.mld()),
+                // One query when the bridge starts is enough: what nodes join later they report.
+                InfoBridge::MulticastStartupQueryCount(0),
+                InfoBridge::MulticastMembershipInterval(NEVER),
+                InfoBridge::MulticastQuerierInterval(NEVER),
+                InfoBridge::MulticastQueryInterval(NEVER),
+                InfoBridge::MulticastQueryResponseInterval(querier.response_interval()),
+            ]);
+        }
         let mut message = named(bridge.device);
         message
             .attributes
@@ -117,11 +164,15 @@ impl Batch {
         self.give_no_addresses(device);
     }
 
-    /// Brings a bridge up and makes it listen for memberships. Its ports must exist by then.
+    /// Brings a bridge up and, with a querier, makes it listen for memberships. Its ports must
+    /// exist by then.
     pub fn start_bridge(&mut self, bridge: &BridgeRequest<'_>) {
         // Before snooping starts: a querier needs the link-local address to be usable, which it is
         // when the bridge is up.
         self.set_up(bridge.device);
+        if bridge.querier.is_none() {
+            return;
+        }
         let data = vec![
             // Without a querier on the segment, a bridge that snoops forwards groups to everybody
             // (net/bridge/br_multicast.c).

@@ -13,7 +13,11 @@ use netlink_packet_route::link::{
     LinkFlags, LinkHeader, LinkInfo, LinkMessage, Prop,
 };
 
+use nix::errno::Errno;
+use nix::libc;
+
 use super::batch::Batch;
+use super::encoding::{self, Attributes};
 
 /// An interface: the index by which the kernel knows the interface, and the name for errors.
 ///
@@ -98,6 +102,36 @@ impl Batch {
             device,
             LinkAttribute::AfSpecUnspec(vec![spec]),
         );
+    }
+
+    /// Makes an interface announce its IPv4 addresses when its hardware address changes, and keep
+    /// its neighbours while it has no carrier.
+    ///
+    /// The same settings are files below `/proc/sys/net/ipv4/conf`, where each costs 10 to 20 µs in
+    /// a new network namespace (measured for this project, 2026-11).
+    pub fn announce_changes(&mut self, device: Device<'_>) {
+        /// Numbers of `include/uapi/linux/ip.h`.
+        const ARP_NOTIFY: u16 = 22;
+        const ARP_EVICT_NOCARRIER: u16 = 33;
+        const IFLA_INET_CONF: u16 = 1;
+        for (setting, value) in [(ARP_NOTIFY, 1u32), (ARP_EVICT_NOCARRIER, 0)] {
+            let settings = Attributes::new().with(setting, &value.to_ne_bytes());
+            let of_ipv4 = Attributes::new().nest(IFLA_INET_CONF, settings);
+            let families = Attributes::new().nest(libc::AF_INET as u16, of_ipv4);
+            let all = Attributes::new().nest(libc::IFLA_AF_SPEC, families);
+            // `struct ifinfomsg`: family, type, index, flags, mask of flags.
+            let mut payload = encoding::words(&[0, device.index, 0, 0]);
+            payload.extend(all.0);
+            self.push_raw(
+                "set IPv4 up on",
+                device.name,
+                libc::RTM_NEWLINK,
+                0,
+                &payload,
+            );
+            // Linux before 5.16 does not know the second, and forgets neighbours then.
+            self.tolerate(Errno::EINVAL);
+        }
     }
 
     /// Brings an interface up.

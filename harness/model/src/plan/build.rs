@@ -11,11 +11,11 @@ use crate::plan::ifindex::InterfaceSlot;
 use crate::plan::kept::Kept;
 use crate::plan::plan::{NodePlan, Plan, SegmentPlan};
 use crate::plan::route::RouteMap;
-use crate::plan::stack::{Address, InterfacePlan, NeighbourPlan, StackPlan, Sysctl};
+use crate::plan::stack::{Address, InterfacePlan, NeighbourPlan, RoutePlan, StackPlan, Sysctl};
 use crate::plan::switches::{CROWD, switches};
 use crate::plan::wiring::{Attachment, Segment, StackPort, Wiring, interface_names};
 use crate::topology::error::{Problems, Site, TopologyError, TopologyErrorKind as Kind};
-use crate::topology::id::{NodeId, Owner};
+use crate::topology::id::{LinkId, NodeId, Owner};
 use crate::topology::link::Mac;
 use crate::topology::node::StackSpec;
 use crate::topology::subnet::Subnet;
@@ -70,10 +70,12 @@ pub(crate) fn plan(topology: &Topology, kept: Option<&Kept<'_>>) -> Result<Plan,
         &mut stacks,
     )?;
     add_neighbours(topology, &wiring.segments, &mut stacks)?;
+    choose_group_interfaces(&mut stacks, gone);
     let (switches, sockets) = switches(topology, kept);
     let hosts = hosts::shared(topology, &mut stacks);
+    hosts.tell_near_names(&mut stacks, gone);
     Ok(Plan {
-        hosts,
+        hosts: hosts.text,
         resolv_conf: format!(
             "nameserver 127.0.0.1\nsearch {}\noptions timeout:1 attempts:1\n",
             topology.settings.domain
@@ -158,6 +160,7 @@ fn stacks(
                     addresses,
                     neighbours: Vec::new(),
                     routes: Vec::new(),
+                    groups: false,
                     sysctls: Vec::new(),
                 }
             })
@@ -174,6 +177,7 @@ fn stacks(
                 Owner::Pod(id) => topology[id].name.clone(),
             },
             own_hosts: hosts::own(network(topology, stack.owner)),
+            near_names: Vec::new(),
             sysctls,
             packet_filter: network(topology, stack.owner).drop_inbound.clone(),
             interfaces,
@@ -296,6 +300,27 @@ fn add_routes(
         }
     }
     Ok(())
+}
+
+/// Chooses the interface of each stack by which packets to groups leave.
+///
+/// On most hosts the default route leads there, which nodes do not have. The kernel would refuse to
+/// join a group without an interface (`ENODEV`), and to send to one (`ENETUNREACH`). For IPv6 the
+/// kernel takes the first interface by itself (ff00::/8, net/ipv6/addrconf.c, addrconf_add_mroute).
+fn choose_group_interfaces(stacks: &mut [StackPlan], gone: impl Fn(LinkId) -> bool) {
+    for stack in stacks {
+        let is_default = |route: &RoutePlan| route.to.prefix() == 0 && !route.to.is_ipv6();
+        if stack.routes().any(is_default) {
+            continue;
+        }
+        let has_v4 = |interface: &&mut InterfacePlan| {
+            let mut addresses = interface.addresses.iter();
+            !gone(interface.link) && addresses.any(|address| address.ip.is_ipv4())
+        };
+        if let Some(first) = stack.interfaces.iter_mut().find(has_v4) {
+            first.groups = true;
+        }
+    }
 }
 
 fn add_neighbours(

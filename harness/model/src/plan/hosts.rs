@@ -3,11 +3,13 @@
 //! All nodes have the same text except for a few lines, so that a thousand nodes do not need a
 //! million lines.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
+use std::net::IpAddr;
 
-use crate::plan::stack::StackPlan;
-use crate::topology::id::{NodeId, Owner, PodId};
+use crate::plan::id::{SegmentId, StackId};
+use crate::plan::stack::{InterfacePlan, NearName, StackPlan, is_link_local};
+use crate::topology::id::{LinkId, NodeId, Owner, PodId};
 use crate::topology::node::StackSpec;
 use crate::topology::value::Topology;
 
@@ -20,9 +22,87 @@ pub(crate) fn own(network: &StackSpec) -> String {
         .collect()
 }
 
+/// The lines that all stacks share, and whose they are.
+pub(crate) struct SharedHosts {
+    pub(crate) text: String,
+    /// The stack and the address of each line.
+    lines: Vec<(StackId, IpAddr)>,
+}
+
+impl SharedHosts {
+    /// Tells each stack which names stand for another address there: a stack on several segments is
+    /// reached at its address on the segment of the asker. A server that answers datagrams from a
+    /// socket for all addresses would else answer from another address than the one asked, and the
+    /// asker would not take the answer for one (udp(7), connect(2)).
+    ///
+    /// `gone` are the cables over which nobody is reached any more.
+    pub(crate) fn tell_near_names(&self, stacks: &mut [StackPlan], gone: impl Fn(LinkId) -> bool) {
+        let mut on_segment: HashMap<SegmentId, Vec<(StackId, &InterfacePlan)>> = HashMap::new();
+        for (index, stack) in stacks.iter().enumerate() {
+            let there = stack.interfaces.iter().filter(|it| !gone(it.link));
+            let several = there
+                .clone()
+                .any(|it| it.segment != stack.interfaces[0].segment);
+            for interface in there.filter(|_| several) {
+                let stacks = on_segment.entry(interface.segment).or_default();
+                stacks.push((StackId::new(index), interface));
+            }
+        }
+        // Most topologies have no stack on several segments.
+        if on_segment.is_empty() {
+            return;
+        }
+        let lines = self.lines.iter().enumerate();
+        let lines: HashMap<(StackId, bool), (usize, IpAddr)> = lines
+            .map(|(line, (stack, ip))| ((*stack, ip.is_ipv6()), (line, *ip)))
+            .collect();
+        let near = |(index, asker): (usize, &StackPlan)| {
+            let mut near = Vec::new();
+            let mut told = HashSet::new();
+            let own: Vec<&InterfacePlan> = asker
+                .interfaces
+                .iter()
+                .filter(|it| !gone(it.link))
+                .collect();
+            let there = own.iter().filter_map(|own| on_segment.get(&own.segment));
+            for (other, interface) in there.flatten().filter(|(it, _)| it.index() != index) {
+                for v6 in [false, true] {
+                    let (Some((line, first)), Some(ip)) =
+                        (lines.get(&(*other, v6)), address(interface, v6))
+                    else {
+                        continue;
+                    };
+                    // The first address of a stack goes first also where the asker is on that
+                    // segment, and so does the first segment that both are on.
+                    let on_it = |own: &&InterfacePlan| {
+                        let at = &stacks[other.index()].interfaces;
+                        let mut at = at.iter().filter(|it| it.segment == own.segment);
+                        at.any(|it| address(it, v6) == Some(*first))
+                    };
+                    if !own.iter().any(on_it) && told.insert(*line) {
+                        near.push(NearName { line: *line, ip });
+                    }
+                }
+            }
+            near.sort_unstable_by_key(|name| name.line);
+            near
+        };
+        let all: Vec<Vec<NearName>> = stacks.iter().enumerate().map(near).collect();
+        for (stack, near) in stacks.iter_mut().zip(all) {
+            stack.near_names = near;
+        }
+    }
+}
+
+/// Returns the address of a family by which an interface is known.
+fn address(interface: &InterfacePlan, v6: bool) -> Option<IpAddr> {
+    let mut all = interface.addresses.iter().map(|address| address.ip);
+    all.find(|ip| ip.is_ipv6() == v6 && !is_link_local(*ip))
+}
+
 /// Returns a line for each address that a name stands for. A stack that nobody can reach is known
 /// to itself only.
-pub(crate) fn shared(topology: &Topology, stacks: &mut [StackPlan]) -> String {
+pub(crate) fn shared(topology: &Topology, stacks: &mut [StackPlan]) -> SharedHosts {
     let mut members: HashMap<PodId, Vec<NodeId>> = HashMap::new();
     for id in topology.nodes() {
         if let Some(pod) = topology.pod_of(id) {
@@ -35,7 +115,8 @@ pub(crate) fn shared(topology: &Topology, stacks: &mut [StackPlan]) -> String {
         uses(topology)
     };
     let mut text = String::new();
-    for stack in stacks {
+    let mut lines = Vec::new();
+    for (index, stack) in stacks.iter_mut().enumerate() {
         let names = match stack.owner {
             Owner::Node(id) => names(topology, &topology[id].name, &topology[id].network),
             Owner::Pod(id) => {
@@ -62,13 +143,14 @@ pub(crate) fn shared(topology: &Topology, stacks: &mut [StackPlan]) -> String {
         let mut known = false;
         for ip in stack.primary() {
             let _ = writeln!(text, "{ip}\t{names}");
+            lines.push((StackId::new(index), ip));
             known = true;
         }
         if !known {
             let _ = writeln!(stack.own_hosts, "127.0.1.1\t{names}");
         }
     }
-    text
+    SharedHosts { text, lines }
 }
 
 fn names(topology: &Topology, name: &str, network: &StackSpec) -> String {

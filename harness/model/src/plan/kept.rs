@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::plan::{BridgeInterface, Plan};
+use super::plan::{BridgeInterface, GroupForwarding, Plan};
 use crate::side::Side;
 use crate::topology::id::{Endpoint, LinkId, SwitchId};
 
@@ -41,5 +41,11 @@ impl Kept<'_> {
             (Some(before), Some(_)) => before,
             (before, _) => enough.max(before.unwrap_or(0)),
         }
+    }
+
+    /// Returns where a switch that was there before sends frames to multicast groups.
+    pub(crate) fn groups(&self, switch: SwitchId) -> Option<GroupForwarding> {
+        let bridges = &self.plan.switches.get(switch.index())?.bridges;
+        bridges.first().map(|bridge| bridge.groups)
     }
 }

@@ -44,8 +44,8 @@ pub use id::{InterfaceId, NetnsId, SegmentId, StackId};
 pub use ifindex::InterfaceSlot;
 pub use limits::{BRIDGE_PORTS, Limits, RAISE_OPEN_FILES};
 pub use plan::{
-    BridgeInterface, BridgePlan, CableEndPlan, CablePlan, Emulation, NodePlan, Plan, SegmentPlan,
-    SwitchPlan,
+    BridgeInterface, BridgePlan, CableEndPlan, CablePlan, Emulation, GroupForwarding, NodePlan,
+    Plan, SegmentPlan, SwitchPlan,
 };
-pub use stack::{Address, InterfacePlan, NeighbourPlan, RoutePlan, StackPlan, Sysctl};
+pub use stack::{Address, InterfacePlan, NearName, NeighbourPlan, RoutePlan, StackPlan, Sysctl};
 pub use stack_op::{StackDiff, StackOp, diff};

@@ -87,6 +87,21 @@ pub struct BridgePlan {
     pub mac: [u8; 6],
     /// The MTU, in bytes.
     pub mtu: u32,
+    /// The ports to which frames to multicast groups go.
+    pub groups: GroupForwarding,
+}
+
+/// The ports to which a switch sends frames to multicast groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupForwarding {
+    /// Frames go to all ports.
+    Flood,
+    /// Frames go to ports with members. The switch asks for memberships by IGMPv3 and MLDv2.
+    Snoop,
+    /// Frames go to ports with members, on a crowded switch. The switch asks by IGMPv3 and MLDv1:
+    /// hosts then report by MLDv1 too, and a bridge keeps such reports from all other hosts, but
+    /// not those of MLDv2 (net/bridge/br_multicast.c, br_multicast_ipv6_rcv).
+    SnoopQuietly,
 }
 
 /// A veth pair, or something in its place.
@@ -120,6 +135,9 @@ pub struct BridgeInterface {
     pub name: String,
     /// The interface index in the hub.
     pub index: u32,
+    /// Whether the bridge sends frames to multicast groups only to ports with members, so that it
+    /// has to be told of the members.
+    pub snoops: bool,
 }
 
 /// One end of a veth pair.
@@ -196,11 +214,41 @@ impl Plan {
 
     /// Returns the whole hosts file of a stack.
     pub fn hosts_of(&self, stack: StackId) -> String {
-        let own = &self[stack].own_hosts;
-        format!(
-            "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{own}{}",
-            self.hosts
-        )
+        let StackPlan {
+            own_hosts,
+            near_names,
+            ..
+        } = &self[stack];
+        let mut text = format!("{}{own_hosts}", Self::LOCAL_HOSTS);
+        if near_names.is_empty() {
+            text.push_str(&self.hosts);
+            return text;
+        }
+        let mut near = near_names.iter().peekable();
+        for (number, line) in self.hosts.lines().enumerate() {
+            let here = near.next_if(|name| name.line == number);
+            match (here, line.split_once('\t')) {
+                (Some(name), Some((_, names))) => text.push_str(&format!("{}\t{names}", name.ip)),
+                (Some(_), None) | (None, _) => text.push_str(line),
+            }
+            text.push('\n');
+        }
+        text
+    }
+
+    /// Returns a hosts file for all stacks that have no lines of their own. Names stand for the
+    /// same addresses everywhere.
+    pub fn hosts_of_all(&self) -> String {
+        format!("{}{}", Self::LOCAL_HOSTS, self.hosts)
+    }
+
+    const LOCAL_HOSTS: &str = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
+
+    /// Returns whether all stacks that another plan has too find the same names there.
+    pub fn has_names_of(&self, before: &Plan) -> bool {
+        let near = |plan: &Plan, node: &NodePlan| plan[node.stack].near_names.clone();
+        let mut nodes = before.nodes.iter().zip(&self.nodes);
+        self.hosts == before.hosts && nodes.all(|(old, new)| near(before, old) == near(self, new))
     }
 }
 

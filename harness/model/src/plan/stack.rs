@@ -18,6 +18,8 @@ pub struct StackPlan {
     pub hostname: String,
     /// Lines of the stack's hosts file that no other stack has.
     pub own_hosts: String,
+    /// Names that stand for another address here than in the lines that all stacks share.
+    pub near_names: Vec<NearName>,
     /// Sysctls to write before there is an interface.
     pub sysctls: Vec<Sysctl>,
     /// Ports at which the stack drops what comes from outside.
@@ -51,8 +53,21 @@ pub struct InterfacePlan {
     pub neighbours: Vec<NeighbourPlan>,
     /// The routes over this interface, beyond its own segment.
     pub routes: Vec<RoutePlan>,
+    /// Whether IPv4 packets to groups and to everybody (255.255.255.255) leave by this interface
+    /// where the sender names none.
+    pub groups: bool,
     /// Sysctls to write when the interface is there.
     pub sysctls: Vec<Sysctl>,
+}
+
+/// A name that stands for another address in one stack than elsewhere: that of an interface on a
+/// segment of this stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NearName {
+    /// The number of the line among those that all stacks share, from 0.
+    pub line: usize,
+    /// The address.
+    pub ip: IpAddr,
 }
 
 /// A file below `/proc/sys` and the text to write there.
@@ -99,7 +114,8 @@ pub struct RoutePlan {
     pub via: IpAddr,
 }
 
-/// A permanent entry of a stack's neighbour table.
+/// An entry of a stack's neighbour table that is there from the start, and changes only when the
+/// neighbour announces another MAC address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NeighbourPlan {
     /// The neighbour's address.

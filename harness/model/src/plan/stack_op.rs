@@ -28,10 +28,14 @@ pub enum StackOp<'p> {
     Mtu(InterfaceId, u32),
     /// An address of an interface.
     Address(InterfaceId, &'p Address),
-    /// A permanent neighbour on an interface.
+    /// Neighbours on the interface stay known until they say otherwise.
+    KnownNeighbours(InterfaceId),
+    /// A neighbour on an interface that is known from the start.
     Neighbour(InterfaceId, &'p NeighbourPlan),
     /// A route over an interface.
     Route(InterfaceId, &'p RoutePlan),
+    /// IPv4 packets to groups and to everybody leave by the interface where the sender names none.
+    Groups(InterfaceId),
     /// A value of an interface.
     InterfaceSysctl(InterfaceId, &'p Sysctl),
 }
@@ -46,8 +50,10 @@ impl<'p> StackOp<'p> {
             | Self::Altname(interface, _)
             | Self::Mtu(interface, _)
             | Self::Address(interface, _)
+            | Self::KnownNeighbours(interface)
             | Self::Neighbour(interface, _)
             | Self::Route(interface, _)
+            | Self::Groups(interface)
             | Self::InterfaceSysctl(interface, _) => Some(interface),
         }
     }
@@ -59,12 +65,13 @@ impl<'p> StackOp<'p> {
             // stay.
             Self::Address(_, address) => address.ip.is_ipv6(),
             // fib_disable_ip removes the routes over the interface (net/ipv4/fib_frontend.c), and
-            // neigh_ifdown the neighbours behind it, permanent ones too (net/core/neighbour.c).
-            Self::Up(_) | Self::Neighbour(..) | Self::Route(..) => true,
+            // neigh_ifdown the neighbours behind it (net/core/neighbour.c).
+            Self::Up(_) | Self::Neighbour(..) | Self::Route(..) | Self::Groups(_) => true,
             Self::Sysctl(_)
             | Self::PacketFilter(_)
             | Self::Altname(..)
             | Self::Mtu(..)
+            | Self::KnownNeighbours(_)
             | Self::InterfaceSysctl(..) => false,
         }
     }
@@ -77,8 +84,10 @@ impl<'p> StackOp<'p> {
             | Self::Up(_)
             | Self::Altname(..)
             | Self::Address(..)
+            | Self::KnownNeighbours(_)
             | Self::Neighbour(..)
             | Self::Route(..)
+            | Self::Groups(_)
             | Self::InterfaceSysctl(..) => false,
         }
     }
@@ -101,13 +110,17 @@ impl<'p> StackOp<'p> {
     /// nothing is taken away.
     pub fn is_replaced(self) -> bool {
         match self {
-            Self::Sysctl(_) | Self::Mtu(..) | Self::InterfaceSysctl(..) => true,
+            Self::Sysctl(_)
+            | Self::Mtu(..)
+            | Self::KnownNeighbours(_)
+            | Self::InterfaceSysctl(..) => true,
             Self::PacketFilter(_)
             | Self::Up(_)
             | Self::Altname(..)
             | Self::Address(..)
             | Self::Neighbour(..)
-            | Self::Route(..) => false,
+            | Self::Route(..)
+            | Self::Groups(_) => false,
         }
     }
 
@@ -121,8 +134,8 @@ impl<'p> StackOp<'p> {
             Self::Mtu(..) => 2,
             Self::Up(_) => 3,
             Self::Address(..) => 4,
-            Self::Neighbour(..) => 5,
-            Self::Route(..) => 6,
+            Self::KnownNeighbours(_) | Self::Neighbour(..) => 5,
+            Self::Route(..) | Self::Groups(_) => 6,
             Self::InterfaceSysctl(..) => 7,
         }
     }
@@ -145,6 +158,7 @@ impl StackPlan {
             owner: _,
             hostname: _,
             own_hosts: _,
+            near_names: _,
             sysctls,
             packet_filter,
             interfaces: _,
@@ -189,6 +203,7 @@ impl InterfacePlan {
             addresses,
             neighbours,
             routes,
+            groups,
             sysctls,
         } = self;
         ops.extend(altnames.iter().map(|name| StackOp::Altname(id, name)));
@@ -199,8 +214,10 @@ impl InterfacePlan {
                 .iter()
                 .map(|address| StackOp::Address(id, address)),
         );
+        ops.extend((!neighbours.is_empty()).then_some(StackOp::KnownNeighbours(id)));
         ops.extend(neighbours.iter().map(|entry| StackOp::Neighbour(id, entry)));
         ops.extend(routes.iter().map(|route| StackOp::Route(id, route)));
+        ops.extend(groups.then_some(StackOp::Groups(id)));
         ops.extend(
             sysctls
                 .iter()

@@ -9,7 +9,9 @@ use super::kept::Kept;
 use super::limits::{FIRST_BRIDGE, OTHER_BRIDGES, ports};
 use crate::plan::id::NetnsId;
 use crate::plan::ifindex::InterfaceSlot;
-use crate::plan::plan::{BridgeInterface, BridgePlan, CableEndPlan, CablePlan, SwitchPlan};
+use crate::plan::plan::{
+    BridgeInterface, BridgePlan, CableEndPlan, CablePlan, GroupForwarding, SwitchPlan,
+};
 use crate::side::Side;
 use crate::topology::id::{Endpoint, SwitchId};
 use crate::topology::value::Topology;
@@ -23,6 +25,8 @@ pub(crate) const CROWD: usize = 250;
 /// The next free port of each switch.
 pub(crate) struct Sockets {
     used: Vec<usize>,
+    /// The ports to which each switch sends frames to multicast groups.
+    groups: Vec<GroupForwarding>,
 }
 
 impl Sockets {
@@ -33,7 +37,8 @@ impl Sockets {
         };
         let port = self.used[id.index()];
         self.used[id.index()] += 1;
-        Some(bridge_interface(id, bridge_of(port)))
+        let groups = self.groups[id.index()];
+        Some(bridge_interface(id, bridge_of(port), groups))
     }
 }
 
@@ -45,40 +50,59 @@ fn bridge_of(port: usize) -> usize {
     }
 }
 
-fn bridge_interface(switch: SwitchId, bridge: usize) -> BridgeInterface {
+fn bridge_interface(switch: SwitchId, bridge: usize, groups: GroupForwarding) -> BridgeInterface {
     let name = match bridge {
         0 => format!("sw{}", switch.index()),
         _ => format!("sw{}-{bridge}", switch.index()),
     };
     let index = InterfaceSlot::Bridge(switch, bridge).index();
-    BridgeInterface { name, index }
+    BridgeInterface {
+        name,
+        index,
+        snoops: groups != GroupForwarding::Flood,
+    }
 }
 
 pub(crate) fn switches(topology: &Topology, kept: Option<&Kept<'_>>) -> (Vec<SwitchPlan>, Sockets) {
     let ports = ports(topology);
-    let plans = topology
+    let plans: Vec<SwitchPlan> = topology
         .switches()
         .map(|id| {
             let enough = 1 + bridge_of(ports[id.index()].saturating_sub(1));
             let count = kept.map_or(enough, |kept| kept.bridges(id, enough));
-            switch(topology, id, count, ports[id.index()] > CROWD)
+            let crowded = ports[id.index()] > CROWD;
+            // Bridges that run keep what they do, and those that are added to a switch do the same.
+            let groups = kept.and_then(|kept| kept.groups(id));
+            let groups = groups.unwrap_or_else(|| match (topology[id].snooping, crowded) {
+                (Some(false), _) | (None, false) => GroupForwarding::Flood,
+                (Some(true), false) => GroupForwarding::Snoop,
+                (Some(true) | None, true) => GroupForwarding::SnoopQuietly,
+            });
+            switch(topology, id, count, crowded, groups)
         })
         .collect();
-    (
-        plans,
-        Sockets {
-            used: vec![0; ports.len()],
-        },
-    )
+    let groups = plans.iter().map(|switch| switch.bridges[0].groups);
+    let sockets = Sockets {
+        used: vec![0; ports.len()],
+        groups: groups.collect(),
+    };
+    (plans, sockets)
 }
 
-fn switch(topology: &Topology, switch: SwitchId, count: usize, crowded: bool) -> SwitchPlan {
+fn switch(
+    topology: &Topology,
+    switch: SwitchId,
+    count: usize,
+    crowded: bool,
+    groups: GroupForwarding,
+) -> SwitchPlan {
     let mtu = topology[switch].mtu.unwrap_or(DEFAULT_MTU);
     let bridge = |index: usize| BridgePlan {
-        interface: bridge_interface(switch, index),
+        interface: bridge_interface(switch, index, groups),
         altname: (index == 0).then(|| format!("switch-{}", topology[switch].name)),
         mac: mac(b'B', switch, index, 0),
         mtu,
+        groups,
     };
     let trunk = |index: usize| {
         let end = |side: Side, bridge: usize| CableEndPlan {
@@ -86,7 +110,7 @@ fn switch(topology: &Topology, switch: SwitchId, count: usize, crowded: bool) ->
             name: format!("t{}-{index}{side}", switch.index()),
             mac: mac(b'T', switch, index, side.index() as u8),
             index: InterfaceSlot::Trunk(switch, index, side).index(),
-            bridge: Some(bridge_interface(switch, bridge)),
+            bridge: Some(bridge_interface(switch, bridge, groups)),
             interface: None,
         };
         let name = format!("{} trunk {index}", topology[switch].name);

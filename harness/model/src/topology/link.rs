@@ -270,6 +270,8 @@ pub struct SwitchSpec {
     pub(crate) subnets: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) families: Option<Families>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) snooping: Option<bool>,
 }
 
 impl SwitchSpec {
@@ -297,6 +299,25 @@ impl SwitchSpec {
     /// Sets the families of automatic addresses here, instead of those of the topology.
     pub fn families(mut self, families: Families) -> Self {
         self.families = Some(families);
+        self
+    }
+
+    /// Sets whether the switch sends multicast frames only to ports behind which a node has joined
+    /// the group (RFC 4541). The switch then asks the nodes by queries of IGMPv3 and MLDv2, and a
+    /// node that joins a group is known when its report has arrived.
+    ///
+    /// A simple switch sends multicast frames to all ports, and so does this one by default. Above
+    /// 250 ports the default is to snoop, and the queries are of MLDv1: what nodes say about their
+    /// groups when they start would keep such a network busy for seconds.
+    ///
+    /// ```
+    /// use snowglobe_model::topology::{SwitchSpec, Topology};
+    ///
+    /// let mut topology = Topology::new();
+    /// let studio = topology.switch(SwitchSpec::new("studio").snooping(true));
+    /// ```
+    pub fn snooping(mut self, yes: bool) -> Self {
+        self.snooping = Some(yes);
         self
     }
 

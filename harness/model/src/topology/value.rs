@@ -31,6 +31,8 @@ pub enum Neighbours {
     /// more than 250 interfaces, all nodes know the interface that was plugged in first, and its
     /// node knows all others. The kernel learns no more than 1,024 neighbours at a time
     /// (`gc_thresh3`, see `arp(7)`), for all labs together, and each pair that talks counts twice.
+    ///
+    /// A node whose MAC address changes announces the new one, and its neighbours learn it.
     #[default]
     Auto,
     /// Learned by ARP and neighbour discovery everywhere.

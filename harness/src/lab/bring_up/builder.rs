@@ -6,13 +6,13 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use crate::kernel::netlink::{Batch, BridgeRequest, Netlink, NetlinkError};
+use crate::kernel::netlink::{Batch, BridgeRequest, Netlink, NetlinkError, Querier};
 use crate::kernel::netns::Netns;
 use crate::lab::error::{LabError, Result};
 use crate::lab::lab::Lab;
 use crate::lab::stack::device::bridge_device;
 use crate::lab::stack::stack::stack_subject;
-use crate::topology::plan::{BridgePlan, CablePlan, NetnsId, Plan, StackId};
+use crate::topology::plan::{BridgePlan, CablePlan, GroupForwarding, NetnsId, Plan, StackId};
 
 /// The network namespaces of a lab.
 pub(crate) struct Namespaces<'a> {
@@ -27,6 +27,11 @@ pub(crate) fn bridge_request(planned: &BridgePlan) -> BridgeRequest<'_> {
     BridgeRequest {
         device: bridge_device(&planned.interface),
         mac: planned.mac,
+        querier: match planned.groups {
+            GroupForwarding::Flood => None,
+            GroupForwarding::Snoop => Some(Querier::Current),
+            GroupForwarding::SnoopQuietly => Some(Querier::Quiet),
+        },
     }
 }
 

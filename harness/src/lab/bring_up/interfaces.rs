@@ -167,6 +167,9 @@ impl<'a> NetworkBuilder<'a> {
 
     /// Tells a bridge who lives behind a port.
     fn add_memberships(&mut self, cable: &CablePlan, port: Side, bridge: &BridgeInterface) {
+        if !bridge.snoops {
+            return;
+        }
         let other = &cable.ends[port.other()];
         let (NetnsId::Stack(stack), Some(interface)) = (other.netns, other.interface) else {
             return;

@@ -18,7 +18,9 @@ use crate::lab::stack::settings::StackRequests;
 use crate::lab::stack::stack::Stack;
 use crate::model::side::Side;
 use crate::topology::LinkId;
-use crate::topology::plan::{CablePlan, InterfaceId, InterfacePlan, NetnsId, Plan, StackId};
+use crate::topology::plan::{
+    CableEndPlan, CablePlan, InterfaceId, InterfacePlan, NetnsId, Plan, StackId,
+};
 
 /// Time in which the kernel lets packets through, on the busiest of machines.
 const READY: Duration = Duration::from_secs(30);
@@ -263,6 +265,10 @@ impl LinkEnds {
     /// A bridge with multicast snooping forwards neighbour solicitations only to ports whose hosts
     /// have reported the group (RFC 4541), and reports may have been sent before the port was up.
     fn add_memberships(&self, side: Side) -> Result<()> {
+        let snoops = |end: &CableEndPlan| end.bridge.as_ref().is_some_and(|it| it.snoops);
+        if !snoops(&self.cable.ends[side]) {
+            return Ok(());
+        }
         let (bridge, port) = (self.bridge(side)?, self.device(side));
         let mut batch = Batch::new();
         if let End::Stack(_, end) = &self.ends[side.other()] {

@@ -60,6 +60,7 @@ impl<'b, 'p, D: Fn(InterfaceId) -> Device<'p>> StackRequests<'b, 'p, D> {
                 // Addresses that the kernel gives by itself would appear as soon as the interface
                 // is up.
                 batch.give_no_addresses(device(id));
+                batch.announce_changes(device(id));
                 batch.set_up(device(id));
             }
             StackOp::Altname(id, name) => batch.add_altname(device(id), name),
@@ -67,8 +68,10 @@ impl<'b, 'p, D: Fn(InterfaceId) -> Device<'p>> StackRequests<'b, 'p, D> {
             StackOp::Address(id, address) => {
                 batch.add_address(device(id), address.ip, address.prefix);
             }
+            StackOp::KnownNeighbours(id) => batch.trust_neighbours(device(id)),
             StackOp::Neighbour(id, entry) => batch.add_neighbour(&neighbour(device(id), entry)),
             StackOp::Route(id, planned) => batch.add_route(&route(device(id), planned)),
+            StackOp::Groups(id) => batch.add_group_routes(device(id)),
         }
     }
 
@@ -82,7 +85,10 @@ impl<'b, 'p, D: Fn(InterfaceId) -> Device<'p>> StackRequests<'b, 'p, D> {
             others,
         } = self;
         match op {
-            StackOp::Sysctl(_) | StackOp::InterfaceSysctl(..) | StackOp::Mtu(..) => {}
+            StackOp::Sysctl(_)
+            | StackOp::InterfaceSysctl(..)
+            | StackOp::KnownNeighbours(_)
+            | StackOp::Mtu(..) => {}
             StackOp::PacketFilter(_) => others.filter = Some(PacketFilter::default()),
             StackOp::Up(id) => batch.set_down(device(id)),
             StackOp::Altname(id, name) => batch.delete_altname(device(id), name),
@@ -91,6 +97,7 @@ impl<'b, 'p, D: Fn(InterfaceId) -> Device<'p>> StackRequests<'b, 'p, D> {
             }
             StackOp::Neighbour(id, entry) => batch.delete_neighbour(&neighbour(device(id), entry)),
             StackOp::Route(id, planned) => batch.delete_route(&route(device(id), planned)),
+            StackOp::Groups(id) => batch.delete_group_routes(device(id)),
         }
     }
 

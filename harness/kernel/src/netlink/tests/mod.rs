@@ -22,6 +22,7 @@ pub(crate) const BRIDGE: BridgeRequest<'static> = BridgeRequest {
         name: "br0",
     },
     mac: [2, 0xff, 0, 0, 0, 1],
+    querier: Some(Querier::Quiet),
 };
 
 pub(crate) fn soon() -> Instant {

@@ -42,6 +42,7 @@ fn a_port_moves_to_another_bridge() {
                 name: "br1",
             },
             mac: [2, 0xff, 0, 0, 0, 2],
+            querier: Some(Querier::Quiet),
         };
         let mut batch = Batch::new();
         batch.add_bridge(&other);

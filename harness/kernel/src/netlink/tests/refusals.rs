@@ -17,6 +17,7 @@ fn a_refusal_names_operation_interface_errno_and_reason() {
                 name: "twice",
             },
             mac: [2, 0, 0, 0, 0, 1],
+            querier: None,
         });
         batch.add_bridge(&BridgeRequest {
             device: Device {
@@ -24,6 +25,7 @@ fn a_refusal_names_operation_interface_errno_and_reason() {
                 name: "twice",
             },
             mac: [2, 0, 0, 0, 0, 2],
+            querier: None,
         });
         batch.set_up(Device {
             index: 7,

@@ -101,7 +101,7 @@ fn routes_and_neighbours_are_seen_as_they_were_given() {
             .expect("the neighbour");
         assert_eq!(
             (mine.state.as_str(), mine.mac.as_deref()),
-            ("permanent", Some("02:00:00:00:00:02"))
+            ("reachable", Some("02:00:00:00:00:02"))
         );
     });
 }

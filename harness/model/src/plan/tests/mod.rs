@@ -27,6 +27,9 @@ pub(crate) fn any(seed: u64) -> Topology {
     let switches: Vec<_> = (0..dice.below(4))
         .map(|n| {
             let mut spec = SwitchSpec::new(format!("lan{n}"));
+            if n == 1 {
+                spec = spec.snooping(dice.below(2) == 0);
+            }
             if dice.below(3) == 0 {
                 spec = spec.subnet(format!("10.0.{}.0/24", 3 * n)).mtu(9000);
             }
@@ -77,7 +80,11 @@ fn any_node(n: usize, dice: &mut Dice) -> NodeSpec {
                 .arg("-g")
                 .env("TZ", "UTC")
                 .dir("/")
-                .ready_port(80),
+                .ready_port(80)
+                .ready_udp_port(443)
+                .ready_socket("/run/nginx.sock")
+                .ready_log("start worker processes")
+                .ready_notify(),
         ),
         4 => spec
             .rootfs("images/nginx")

@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 
 use super::any;
-use crate::plan::{BRIDGE_PORTS, NetnsId, Plan, StackId, StackOp};
-use crate::topology::{EndSpec, Families, LinkSpec, Neighbours, NodeSpec, Topology, Volume, shape};
+use crate::plan::{BRIDGE_PORTS, GroupForwarding, NetnsId, Plan, StackId, StackOp};
+use crate::topology::{
+    EndSpec, Families, LinkSpec, Neighbours, NodeSpec, SwitchSpec, Topology, Volume, shape,
+};
 
 fn names(plan: &Plan, stack: usize) -> Vec<(String, Vec<String>)> {
     plan.stacks[stack]
@@ -113,9 +115,9 @@ fn a_star_of_a_thousand_is_planned_at_once() {
     let topology = shape::star(1000);
     let plan = topology.plan().unwrap();
     let ops = plan.stacks.iter().map(|stack| stack.ops().len());
-    // An altname, an MTU, an interface that is up, three addresses; and the neighbours that the
-    // first is to the others, and they to it.
-    assert_eq!(ops.sum::<usize>(), 1000 * (1 + 1 + 1 + 3) + 2 * 999 * 3);
+    // An altname, an MTU, an interface that is up, has the groups and trusts its neighbours, three
+    // addresses; and the neighbours that the first is to the others, and they to it.
+    assert_eq!(ops.sum::<usize>(), 1000 * (1 + 1 + 3 + 3) + 2 * 999 * 3);
     let made = plan.stacks.len() + plan.cables.len() + plan.nodes.len();
     assert_eq!(made + plan.switches[0].bridges.len(), 3 * 1000 + 1);
     // Nothing is quadratic: a million lines of hosts files, say.
@@ -132,8 +134,8 @@ fn ops_come_in_an_order_that_works() {
                 StackOp::Altname(..) | StackOp::Mtu(..) => 1,
                 StackOp::Up(_) => 2,
                 StackOp::Address(..) => 3,
-                StackOp::Neighbour(..) => 4,
-                StackOp::Route(..) => 5,
+                StackOp::KnownNeighbours(_) | StackOp::Neighbour(..) => 4,
+                StackOp::Route(..) | StackOp::Groups(_) => 5,
                 StackOp::InterfaceSysctl(..) => 6,
             };
             let ranks: Vec<u8> = stack.ops().iter().map(rank).collect();
@@ -327,4 +329,56 @@ fn macs_are_local_and_link_local_addresses_follow_them() {
         interfaces[1].addresses.last().unwrap().to_string(),
         "fe80::5eff:fe10:1/64"
     );
+}
+
+#[test]
+fn multicast_frames_go_to_all_ports_unless_a_switch_snoops_or_is_crowded() {
+    let groups = |ports: usize, snooping: Option<bool>| {
+        let mut topology = Topology::new();
+        let mut spec = SwitchSpec::new("lan");
+        if let Some(snooping) = snooping {
+            spec = spec.snooping(snooping);
+        }
+        let lan = topology.switch(spec);
+        for port in 0..ports {
+            let node = topology.node(format!("n{port}"));
+            topology.plug(node, lan);
+        }
+        let plan = topology.plan().unwrap();
+        let bridge = &plan.switches[0].bridges[0];
+        assert_eq!(
+            bridge.interface.snoops,
+            bridge.groups != GroupForwarding::Flood
+        );
+        // A lab that grows keeps what its switches do.
+        for port in ports..300 {
+            let node = topology.node(format!("n{port}"));
+            topology.plug(node, lan);
+        }
+        let grown = plan.grow(&topology).unwrap();
+        assert_eq!(grown.switches[0].bridges[0].groups, bridge.groups);
+        bridge.groups
+    };
+    assert_eq!(groups(3, None), GroupForwarding::Flood);
+    assert_eq!(groups(3, Some(true)), GroupForwarding::Snoop);
+    assert_eq!(groups(251, None), GroupForwarding::SnoopQuietly);
+    assert_eq!(groups(251, Some(true)), GroupForwarding::SnoopQuietly);
+    assert_eq!(groups(251, Some(false)), GroupForwarding::Flood);
+}
+
+#[test]
+fn groups_leave_by_the_first_interface_with_an_ipv4_address() {
+    let mut topology = Topology::new();
+    let [a, b, c] = ["a", "b", "c"].map(|name| topology.node(name));
+    topology.link_with(a, b, LinkSpec::new().families(Families::V6));
+    topology.link(a, c);
+    topology.link(a, b);
+    let plan = topology.plan().unwrap();
+    let of = |node| {
+        let interfaces = plan.stack(node).interfaces.iter();
+        interfaces.map(|it| it.groups).collect::<Vec<_>>()
+    };
+    assert_eq!(of(a), [false, true, false]);
+    assert_eq!(of(b), [false, true]);
+    assert_eq!(of(c), [true]);
 }
