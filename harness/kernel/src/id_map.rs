@@ -73,6 +73,14 @@ pub fn own_ids() -> io::Result<u32> {
     Ok(contiguous(&fs::read_to_string("/proc/self/uid_map")?))
 }
 
+/// Returns the number of group ids from 0 on in the user namespace of this process.
+///
+/// # Errors
+/// There is no procfs at `/proc`.
+pub fn own_groups() -> io::Result<u32> {
+    Ok(contiguous(&fs::read_to_string("/proc/self/gid_map")?))
+}
+
 fn contiguous(map: &str) -> u32 {
     let mut extents: Vec<(u64, u64)> = map
         .lines()

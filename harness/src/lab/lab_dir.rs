@@ -42,8 +42,14 @@ impl LabDir {
     }
 
     /// Makes the files in `/etc` of a new node. Each node has files of its own, so that what one
-    /// node writes is not seen in another.
-    pub(crate) fn names_of(&self, plan: &Plan, node: &NodePlan) -> Result<NodeEtc> {
+    /// node writes is not seen in another. `root` has the other root filesystem of the node, the
+    /// uppermost layer first.
+    pub(crate) fn names_of(
+        &self,
+        plan: &Plan,
+        node: &NodePlan,
+        root: &[PathBuf],
+    ) -> Result<NodeEtc> {
         self.dir("etc")?;
         // Each node would have a copy of a text that names all nodes.
         let all = plan.hosts.len().saturating_mul(plan.nodes.len());
@@ -53,33 +59,42 @@ impl LabDir {
         } else {
             self.hosts(node)
         };
-        let resolver = self.0.join(format!("etc/{}.resolv.conf", flat(&node.name)));
         // The shared file is written for the first node that finds it missing.
-        if !(shared && hosts.exists()) {
+        if !shared {
             write(&hosts, &plan.hosts_of(node.stack))?;
+        } else if !hosts.exists() {
+            write(&hosts, &plan.hosts_of_all())?;
         }
+        let resolver = self.0.join(format!("etc/{}.resolv.conf", flat(&node.name)));
         write(&resolver, &plan.resolv_conf)?;
+        let services = self
+            .0
+            .join(format!("etc/{}.nsswitch.conf", flat(&node.name)));
+        write(&services, &name_services(root))?;
         Ok(NodeEtc {
             hosts,
             hosts_read_only: shared,
             resolver,
+            services,
         })
     }
 
-    /// Adds the names to a node's hosts file that were not there before.
+    /// Adds the names to a node's hosts file that were not there before. Plans and nodes are those
+    /// of before and of now.
     ///
     /// What the node has written to the file itself stays. Then the new lines come after it.
-    pub(crate) fn renew_names(&self, node: &NodePlan, before: &str, now: &str) -> Result<()> {
+    pub(crate) fn renew_names(&self, plans: [&Plan; 2], nodes: [&NodePlan; 2]) -> Result<()> {
+        let ([before, now], [old, node]) = (plans, nodes);
+        let own = self.hosts(node);
+        // Which of the two files a node has was decided when the node was made.
+        let (path, [before, now]) = if own.exists() {
+            (own, [before.hosts_of(old.stack), now.hosts_of(node.stack)])
+        } else {
+            (self.shared_hosts(), plans.map(Plan::hosts_of_all))
+        };
         if before == now {
             return Ok(());
         }
-        let own = self.hosts(node);
-        // Which of the two files a node has was decided when the node was made.
-        let path = if own.exists() {
-            own
-        } else {
-            self.shared_hosts()
-        };
         let failed = |e| LabError::io(format!("read `{}`", path.display()), &e);
         let seen = fs::read_to_string(&path).map_err(failed)?;
         if seen == now {
@@ -87,7 +102,7 @@ impl LabDir {
         }
         // Nobody has written to the file, so that it can be replaced as a whole.
         if seen == before {
-            return write(&path, now);
+            return write(&path, &now);
         }
         // Lines of the old names stay: a name of a removed node still resolves, to an address where
         // nobody is.
@@ -137,6 +152,33 @@ impl LabDir {
 /// that they can only read: each file names all nodes, so that all files grow with the square of
 /// the nodes.
 const OF_THEIR_OWN: usize = 256 << 20;
+
+/// Returns the text of a node's `/etc/nsswitch.conf`, with names looked for in the hosts file and
+/// then asked of name servers.
+fn name_services(root: &[PathBuf]) -> String {
+    /// The hosts file comes last once more. Where no name server answers, as in most labs, glibc
+    /// would say "try again" (`EAI_AGAIN`), and the service that is asked last decides: the hosts
+    /// file does not have the name (`EAI_NONAME`). An answer of a name server ends the search,
+    /// whatever it says. See nsswitch.conf(5), "Actions"; `nss_dns` gives `UNAVAIL` for no answer
+    /// (resolv/nss_dns/dns-host.c).
+    const HOSTS: &str = "hosts: files dns [NOTFOUND=return] files";
+    let roots = if root.is_empty() {
+        &[PathBuf::from("/")][..]
+    } else {
+        root
+    };
+    let there = roots
+        .iter()
+        .find_map(|root| fs::read_to_string(root.join("etc/nsswitch.conf")).ok());
+    let there = there.unwrap_or_default();
+    let others = there
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("hosts:"));
+    others
+        .chain([HOSTS])
+        .flat_map(|line| [line, "\n"])
+        .collect()
+}
 
 /// Writes a file in place, so that nodes that have it mounted see the change.
 fn write(path: &Path, text: &str) -> Result<()> {

@@ -57,6 +57,11 @@ pub(crate) fn for_node(
     for mount in &node.mounts {
         mounts.push(placed(mount, node, dir)?);
     }
+    let root = match &node.rootfs {
+        Some(rootfs) => Some(root(rootfs, node, dir)?),
+        None => None,
+    };
+    let layers = root.as_ref().map_or(&[][..], |root| &root.layers);
     Ok(NodeRequest {
         name: node.name.clone(),
         // A container has the UTS namespace of its pod, whose hostname is set already.
@@ -77,13 +82,9 @@ pub(crate) fn for_node(
         } else {
             sysctls(&stack.sysctls)
         },
-        etc: Some(dir.names_of(plan, node)?),
+        etc: Some(dir.names_of(plan, node, layers)?),
         mounts,
-        root: node
-            .rootfs
-            .as_ref()
-            .map(|rootfs| root(rootfs, node, dir))
-            .transpose()?,
+        root,
     })
 }
 

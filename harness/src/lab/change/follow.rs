@@ -135,13 +135,12 @@ fn change_stack(lab: &Lab, id: StackId, before: &StackPlan, new: &NewParts) -> R
 fn change_names(lab: &Lab, before: &Plan) -> Result<()> {
     let plan = lab.plan();
     // Nothing to write for a change that adds no name, such as a removal.
-    if before.hosts == plan.hosts {
+    if plan.has_names_of(before) {
         return Ok(());
     }
     let nodes = before.nodes.iter().zip(&plan.nodes).zip(lab.all_nodes());
     for ((old, now), _) in nodes.filter(|(_, node)| !node.is_removed()) {
-        let (old, new) = (before.hosts_of(old.stack), plan.hosts_of(now.stack));
-        lab.dir().renew_names(now, &old, &new)?;
+        lab.dir().renew_names([before, plan], [old, now])?;
     }
     Ok(())
 }

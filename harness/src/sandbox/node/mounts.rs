@@ -16,8 +16,11 @@ use super::copy_tree;
 use crate::kernel::errno::errno;
 use crate::kernel::mount;
 use crate::kernel::mount::MountAttributes;
+use crate::kernel::ping_groups;
 use crate::sandbox::private_mounts::{RUN, TMPFS};
-use crate::sandbox::protocol::node::{MountContent, NodeEtc, NodeMount, NodeRequest, NodeRoot};
+use crate::sandbox::protocol::node::{
+    Joins, MountContent, NodeEtc, NodeMount, NodeRequest, NodeRoot,
+};
 use crate::sandbox::refused::{Doing, Refused, SetupStep};
 use crate::sandbox::trial::mounts::SandboxSpec;
 
@@ -35,7 +38,7 @@ pub(super) fn make(
     note: &dyn Fn(&str),
 ) -> Result<(), Refused> {
     let etc = match &request.etc {
-        Some(etc) => Some([hold_hosts(etc)?, hold(&etc.resolver)?]),
+        Some(etc) => Some([hold_hosts(etc)?, hold(&etc.resolver)?, hold(&etc.services)?]),
         None => None,
     };
     let held = request
@@ -52,18 +55,57 @@ pub(super) fn make(
         place(mount, held)?;
     }
     // After the root and the volumes, any of which may have an /etc.
-    if let Some([hosts, resolver]) = etc {
+    if let Some([hosts, resolver, services]) = etc {
         lay_over("/etc/hosts", hosts.as_fd()).doing(SetupStep::mount("/etc/hosts"))?;
         lay_over("/etc/resolv.conf", resolver.as_fd())
             .doing(SetupStep::mount("/etc/resolv.conf"))?;
+        match mount::attach(services.as_fd(), Path::new("/etc/nsswitch.conf")) {
+            // A root filesystem without the file has another C library than glibc, which reads no
+            // such file, or glibc's own settings, which are good enough.
+            Err(Errno::ENOENT) => {}
+            done => done.doing(SetupStep::mount("/etc/nsswitch.conf"))?,
+        }
     }
     // Before there is an interface: IPv6 settings of `default` are copied to each new one
     // (net/ipv6/addrconf.c, ipv6_add_dev).
+    if request.joins == Joins::Nothing {
+        // Distributions permit ICMP sockets to every group (systemd's 50-default.conf), and a new
+        // network namespace to none. Where this is refused, root still has raw sockets.
+        let _ = ping_groups::permit_all();
+        for (name, value) in ANNOUNCED {
+            // Linux before 5.16 does not know the second, and forgets neighbours then. Without IPv6
+            // there is neither.
+            let _ = fs::write(Path::new("/proc/sys").join(name), value);
+        }
+    }
     for (name, value) in &request.sysctls {
-        fs::write(Path::new("/proc/sys").join(name), value)
+        write_sysctl(name, value)
             .doing_with(|| SetupStep::SetSysctl(name.clone(), value.clone()))?;
     }
     Ok(())
+}
+
+/// Settings of IPv6 by which neighbours learn of a MAC address that changes: a node announces its
+/// own, and what it knows of others it keeps while a cable is out. Those of IPv4 go with its
+/// interfaces.
+const ANNOUNCED: [(&str, &str); 2] = [
+    ("net/ipv6/conf/all/ndisc_notify", "1"),
+    ("net/ipv6/conf/all/ndisc_evict_nocarrier", "0"),
+];
+
+fn write_sysctl(name: &str, value: &str) -> std::io::Result<()> {
+    let written = fs::write(Path::new("/proc/sys").join(name), value);
+    match written {
+        // The usual range of all groups names some that are not mapped where a node has few ids.
+        // Nobody can be in such a group, so that the setting means the same without them.
+        Err(error)
+            if name == "net/ipv4/ping_group_range"
+                && error.raw_os_error() == Some(Errno::EINVAL as i32) =>
+        {
+            ping_groups::permit(value).map_err(|_| error)
+        }
+        done => done,
+    }
 }
 
 fn mount_point(at: &Path) -> SetupStep {

@@ -1,0 +1,57 @@
+//! The groups whose members may open an ICMP socket of the ordinary kind (`icmp(7)`,
+//! `ping_group_range`).
+//!
+//! A program pings without privileges by `socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP)`. A new network
+//! namespace permits that to nobody, whatever the host permits (`net/ipv4/af_inet.c`,
+//! `inet_init_net`).
+
+use std::fs;
+use std::io::{self, Read};
+
+use super::fixed_str::FixedStr;
+use super::id_map;
+
+const FILE: &str = "/proc/sys/net/ipv4/ping_group_range";
+
+/// Permits ICMP sockets to all groups of this user namespace, in the network namespace of the
+/// calling thread.
+///
+/// # Errors
+/// The kernel refused to write the setting.
+pub fn permit_all() -> io::Result<()> {
+    // Groups that are not mapped cannot be named (EINVAL). As root, and with a range of subordinate
+    // ids, at least these are mapped; an ordinary user without a range has one.
+    match fs::write(FILE, "0 65535") {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => fs::write(FILE, "0 0"),
+        // The kernel compares the groups as the machine numbers them. A range whose end is the
+        // lower number there becomes an empty one, without an error
+        // (net/ipv4/sysctl_net_ipv4.c, ipv4_ping_group_range).
+        Ok(()) if !begins_with_zero()? => fs::write(FILE, "0 0"),
+        done => done,
+    }
+}
+
+fn begins_with_zero() -> io::Result<bool> {
+    let mut start = [0; 2];
+    fs::File::open(FILE)?.read_exact(&mut start)?;
+    Ok(start == *b"0\t")
+}
+
+/// Writes a range that names groups which may not be mapped: those that are mapped get the
+/// permission.
+///
+/// # Errors
+/// `range` is no range of groups, or none of its groups is mapped.
+pub fn permit(range: &str) -> io::Result<()> {
+    let invalid = || io::Error::from_raw_os_error(libc::EINVAL);
+    let mut ends = range.split_whitespace().map(str::parse::<u32>);
+    let (Some(Ok(first)), Some(Ok(last)), None) = (ends.next(), ends.next(), ends.next()) else {
+        return Err(invalid());
+    };
+    let mapped = id_map::own_groups()?;
+    let last = last.min(mapped.saturating_sub(1));
+    if first > last {
+        return Err(invalid());
+    }
+    fs::write(FILE, &*FixedStr::<32>::of(format_args!("{first} {last}")))
+}
