@@ -30,8 +30,10 @@
 //! # The rules
 //!
 //! - **Names.** A node's name is its hostname: up to 63 letters, digits and hyphens. It resolves
-//!   everywhere as `bob` and `bob.lab`, to the addresses of its first interface. A container
-//!   resolves as `app.web`, and as `app` if no other has that name.
+//!   everywhere as `bob` and `bob.lab`: to the addresses on a network of the asker, if the node has
+//!   some there, and else to those of its first interface. A container resolves as `app.web`, and
+//!   as `app` if no other has that name. A name that the lab does not have is not known
+//!   (`EAI_NONAME`), unless a name server says otherwise.
 //! - **Addresses.** Each segment gets a subnet of each family, and each interface the next address
 //!   in it: the first switch `10.0.0.0/24` and `fd73:6e6f:77::/64`, and so on; switches come first,
 //!   then cables, in the order in which they were added. The same topology always gets the same
@@ -41,6 +43,10 @@
 //!   paths, so that all can reach each other by name. [`Routing::None`] switches that off, and
 //!   [`NodeSpec::forward`] does for one node. There is no default route: what is not in the lab is
 //!   unreachable at once. Packets live for 64 hops, as everywhere.
+//! - **Groups.** A switch sends multicast frames to all its ports, as simple switches do; see
+//!   [`SwitchSpec::snooping`]. Where a program names no interface, IPv4 packets to groups and to
+//!   255.255.255.255 leave by the first interface of the node, or by its default route if it has
+//!   one.
 //! - **Impairments.** A link may be slow, lossy and more: see [`LinkSpec::impair`] and
 //!   [`crate::impair`]. Which [`Engine`] carries it is worked out when the lab starts.
 //!

@@ -120,15 +120,22 @@ impl Journal {
 
     /// Records what was shown to people already, or concerns only those who read events.
     pub(crate) fn keep(&self, kind: EventKind) {
+        self.keep_all([kind]);
+    }
+
+    /// Records several such events, which have happened by now, at once.
+    pub(crate) fn keep_all(&self, kinds: impl IntoIterator<Item = EventKind>) {
         let mut state = self.state.lock();
         // The time is read under the lock, so that the order of the numbers is that of the times.
         let time = clock().since_start(monotonic());
-        let number = state.next;
-        if state.kept.len() == KEPT {
-            state.kept.pop_front();
+        for kind in kinds {
+            let number = state.next;
+            if state.kept.len() == KEPT {
+                state.kept.pop_front();
+            }
+            state.kept.push_back(Arc::new(Event { number, time, kind }));
+            state.next += 1;
         }
-        state.kept.push_back(Arc::new(Event { number, time, kind }));
-        state.next += 1;
         self.changed.notify_all();
     }
 

@@ -80,6 +80,14 @@ impl FirstProcessHandle {
         }
     }
 
+    /// Asks processes without a parent to end. The channel is readable when none of them is left,
+    /// or the process is dead.
+    pub(crate) fn terminate_orphans(&self) -> crate::kernel::Result<MessageChannel> {
+        let (ours, theirs) = MessageChannel::pair()?;
+        self.ask(&NodeCommand::TerminateOrphans, &[theirs.as_raw_fd()])?;
+        Ok(ours)
+    }
+
     /// Waits until the commands before this one have been obeyed.
     pub(crate) fn ping(&self) -> crate::kernel::Result<()> {
         self.request(&NodeCommand::Ping)

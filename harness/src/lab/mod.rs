@@ -35,6 +35,22 @@
 //! keep the trial's process ids, for a thread cannot change those; so programs need
 //! [`command`](Node::command).
 //!
+//! A program is ready when its port or socket is there, when its log says so, or when it says so
+//! itself: [`Process::wait_for_port`], [`wait_for_udp_port`](Process::wait_for_udp_port),
+//! [`wait_for_socket`](Process::wait_for_socket), [`wait_for_log`](Process::wait_for_log),
+//! [`wait_for_notify`](Process::wait_for_notify). At the end of the lab programs are asked to end
+//! by `SIGTERM`, and so are daemons, whose parents have ended; what still runs after a second is
+//! killed.
+//!
+//! Names are looked up in the node's `/etc/hosts` and then by the name servers of its
+//! `/etc/resolv.conf`. glibc would say "try again" (`EAI_AGAIN`) of every unknown name where no
+//! server answers, so that the node's `/etc/nsswitch.conf` has `hosts: files dns [NOTFOUND=return]
+//! files`. A test of what happens when a name server is silent or broken writes `hosts: files dns`
+//! there. A C library other than glibc waits for a server, and then says "try again".
+//!
+//! Every group may open ICMP sockets of the ordinary kind, as on most distributions
+//! (`ping_group_range`, icmp(7)).
+//!
 //! # The code
 //!
 //! Imports go down this table: a row knows the rows below, and nothing above.

@@ -171,7 +171,7 @@ fn unix(message: &Message<'_>) -> Option<SocketEntry> {
     })
 }
 
-fn unix_name(name: &[u8]) -> String {
+pub(super) fn unix_name(name: &[u8]) -> String {
     match name.split_first() {
         // An abstract name begins with a zero byte and may contain more of them (unix(7)).
         Some((0, hidden)) => format!("@{}", String::from_utf8_lossy(hidden)),

@@ -29,6 +29,7 @@
 //! | `wait` | waits for conditions, by events, with a deadline |
 //! | `view`, `view_parse` | interfaces, addresses, routes and neighbours as plain values |
 //! | `diag` | sockets as plain values |
+//! | `unix_names` | Unix sockets that are ready for clients, with their files |
 //! | `encoding` | the few bytes that the packet crates do not know |
 
 mod address;
@@ -43,13 +44,14 @@ mod offload;
 pub(crate) mod socket;
 #[cfg(test)]
 pub(crate) mod tests;
+mod unix_names;
 mod view;
 mod view_parse;
 mod wait;
 
 pub use address::{NeighbourRequest, RouteRequest};
 pub use batch::Batch;
-pub use bridge::BridgeRequest;
+pub use bridge::{BridgeRequest, Querier};
 pub use connection::Netlink;
 pub use diag::SocketEntry;
 pub use diag::sockets;
@@ -58,4 +60,5 @@ pub use link::{Device, Veth, VethEnd};
 pub use nix::net::if_::{if_indextoname, if_nametoindex};
 pub use offload::Offload;
 pub(crate) use socket::{NetlinkProtocol, NetlinkSocket};
+pub use unix_names::{ReadyUnixSocket, SocketFile, ready_unix_sockets};
 pub use view::{AddressEntry, InterfaceCounters, InterfaceEntry, NeighbourEntry, RouteEntry};

@@ -77,6 +77,20 @@ pub fn descendants(ancestor: i32) -> Vec<i32> {
     below(ancestor, &parents)
 }
 
+/// Returns the children of `parent` that live.
+pub fn children(parent: i32) -> Vec<i32> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let pids = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter_map(Stat::read)
+        .filter(|stat| stat.parent == parent && !stat.dead())
+        .map(|stat| stat.pid)
+        .collect()
+}
+
 fn below(ancestor: i32, parents: &BTreeMap<i32, i32>) -> Vec<i32> {
     let descends = |pid: i32| {
         let mut at = pid;

@@ -316,6 +316,19 @@ pub struct StartCommand {
     /// The TCP port on which the program listens when it is ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_port: Option<u16>,
+    /// The UDP port that takes datagrams when the program is ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_udp_port: Option<u16>,
+    /// The Unix socket at which the program is ready: a path in the node, or an abstract name with
+    /// `@` in front.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_socket: Option<PathBuf>,
+    /// A text that the program writes when it is ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_log: Option<String>,
+    /// Whether the program says by itself that it is ready, as to systemd (sd_notify(3)).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub ready_notify: bool,
 }
 
 impl StartCommand {
@@ -327,6 +340,10 @@ impl StartCommand {
             env: BTreeMap::new(),
             dir: None,
             ready_port: None,
+            ready_udp_port: None,
+            ready_socket: None,
+            ready_log: None,
+            ready_notify: false,
         }
     }
 
@@ -357,6 +374,31 @@ impl StartCommand {
     /// Sets the TCP port on which the program listens when it is ready.
     pub fn ready_port(mut self, port: u16) -> Self {
         self.ready_port = Some(port);
+        self
+    }
+
+    /// Sets the UDP port that takes datagrams when the program is ready.
+    pub fn ready_udp_port(mut self, port: u16) -> Self {
+        self.ready_udp_port = Some(port);
+        self
+    }
+
+    /// Sets the Unix socket at which the program is ready: a path in the node, or an abstract name
+    /// with `@` in front.
+    pub fn ready_socket(mut self, path: impl Into<PathBuf>) -> Self {
+        self.ready_socket = Some(path.into());
+        self
+    }
+
+    /// Sets a text that the program writes when it is ready.
+    pub fn ready_log(mut self, text: impl Into<String>) -> Self {
+        self.ready_log = Some(text.into());
+        self
+    }
+
+    /// Takes the program for ready when it says so, as to systemd (sd_notify(3), `READY=1`).
+    pub fn ready_notify(mut self) -> Self {
+        self.ready_notify = true;
         self
     }
 }

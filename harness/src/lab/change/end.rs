@@ -6,22 +6,21 @@ use std::time::Duration;
 use crate::events::EventKind;
 use crate::lab::lab::Lab;
 use crate::lab::lab_dir::LabDir;
+use crate::lab::node::ending::end_programs;
 use crate::lab::node::node::Node;
-use crate::lab::process::programs::terminate;
 use crate::lab::stack::stack::Stack;
 use crate::trial::running;
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        let mut alive = Vec::new();
         for node in self.all_nodes() {
             node.programs().report_surprises();
             // Before the programs end: a future that talks to one would fail.
             node.stop_runtime();
-            alive.extend(node.programs().alive());
         }
         // All programs are asked at once, so that their time to end runs at the same time.
-        terminate(&alive);
+        let nodes: Vec<&Node> = self.all_nodes().iter().map(Arc::as_ref).collect();
+        end_programs(&nodes);
         let (nodes, stacks) = (self.take_nodes(), self.take_stacks());
         // Wires end before namespaces, or their threads would meet interfaces that are gone.
         close_links(self);

@@ -1,16 +1,19 @@
 //! Running programs in a node, as with `std::process::Command`.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::lab::error::Result;
+use crate::lab::error::{LabError, Result};
 use crate::lab::node::node::Node;
+use crate::lab::node::std_command::HiddenParts;
 use crate::lab::process::launch::Launch;
 use crate::lab::process::process::Process;
 use crate::lab::process::program::{OnDrop, Output, ProgramSpec, Stdio};
+use crate::lab::process::readiness::{NOTIFY_SOCKET, Readiness};
 use crate::topology::StartCommand;
 
 /// A program to be run in a node, built as a [`std::process::Command`] is.
@@ -44,8 +47,10 @@ impl Node {
         }
     }
 
-    /// Makes the program that `command` would run here, to be run in the node: its arguments,
-    /// environment and directory.
+    /// Makes the program that `command` would run here, to be run in the node: its arguments with
+    /// the zeroth, its environment and its directory.
+    ///
+    /// Streams, users and groups of `command` cannot be asked for, and are to be set again.
     ///
     /// ```no_run
     /// # use snowglobe::Fixture;
@@ -61,6 +66,14 @@ impl Node {
     pub fn command_like(&self, command: &std::process::Command) -> Command<'_> {
         let mut like = self.command(command.get_program());
         like.args(command.get_args());
+        let HiddenParts {
+            arg0,
+            clears_environment,
+        } = HiddenParts::of(command);
+        like.spec.arg0 = arg0;
+        if clears_environment {
+            like.env_clear();
+        }
         for (key, value) in command.get_envs() {
             match value {
                 Some(value) => like.env(key, value),
@@ -69,6 +82,23 @@ impl Node {
         }
         like.spec.dir = command.get_current_dir().map(Path::to_owned);
         like
+    }
+
+    /// Makes a socket in the node on which a program tells of its readiness.
+    fn open_readiness(
+        &self,
+        program: &str,
+        env: &mut BTreeMap<OsString, OsString>,
+    ) -> Result<Arc<Readiness>> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let opened = self.try_run(|| Readiness::open(number))?;
+        let (readiness, path) = opened.map_err(|e| {
+            let what = format!("make a socket for the readiness of `{program}`");
+            LabError::io(what, &e).about_node(self.name())
+        })?;
+        env.insert(NOTIFY_SOCKET.into(), path.into());
+        Ok(Arc::new(readiness))
     }
 
     /// Runs the commands that the topology has for the start of the node, and waits until they are
@@ -80,6 +110,10 @@ impl Node {
             env,
             dir,
             ready_port,
+            ready_udp_port,
+            ready_socket,
+            ready_log,
+            ready_notify,
         } in self.start_commands()
         {
             let mut command = self.command(program);
@@ -87,10 +121,25 @@ impl Node {
             if let Some(dir) = dir {
                 command.current_dir(dir);
             }
+            if *ready_notify {
+                command.notify();
+            }
             let process = command.spawn()?;
             // The next command may need this one, so that commands run one after the other.
             if let Some(port) = ready_port {
                 process.wait_for_port(*port)?;
+            }
+            if let Some(port) = ready_udp_port {
+                process.wait_for_udp_port(*port)?;
+            }
+            if let Some(path) = ready_socket {
+                process.wait_for_socket(path)?;
+            }
+            if let Some(text) = ready_log {
+                process.wait_for_log(text)?;
+            }
+            if *ready_notify {
+                process.wait_for_notify()?;
             }
         }
         Ok(())
@@ -180,6 +229,15 @@ impl Command<'_> {
         self
     }
 
+    /// Gives the program a socket on which it tells that it is ready, as systemd does:
+    /// `NOTIFY_SOCKET` of sd_notify(3).
+    ///
+    /// [`Process::wait_for_notify`] waits for it.
+    pub fn notify(&mut self) -> &mut Self {
+        self.spec.notify = true;
+        self
+    }
+
     /// Sets what happens to the program if it still runs when the lab is dropped.
     pub fn on_drop(&mut self, what: OnDrop) -> &mut Self {
         self.spec.on_drop = what;
@@ -230,13 +288,19 @@ impl Command<'_> {
         // Last, and only where the test has not set the variable itself.
         env.extend(node.key_log().variable(node, &env));
         let name = spec.name();
+        let readiness = match spec.notify {
+            true => Some(node.open_readiness(&name, &mut env)?),
+            false => None,
+        };
         let launch = Launch::prepare(spec, node.name(), &env, defaults)?;
         node.with_first_process(&format!("run `{name}` on"), |first| launch.send(first))?;
         let label = node
             .programs()
             .free_label(format!("{}/{name}", node.name()));
-        let (running, pipes) = launch.begun(spec, label, node.output_reader(), node.journal())?;
+        let (reader, journal) = (node.output_reader(), node.journal());
+        let (running, pipes) = launch.begun(spec, label, readiness, reader, journal)?;
         node.programs().add(Arc::clone(&running));
-        Ok(Process::new(running, pipes, node.stack(), node.patience()))
+        let (stack, patience) = (node.stack(), node.patience());
+        Ok(Process::new(running, pipes, stack, patience, node.pid()))
     }
 }

@@ -5,8 +5,8 @@ use std::os::fd::AsFd;
 use crate::kernel::process::signal::Signal;
 use crate::lab::error::{LabError, Result};
 use crate::lab::first_process::{self, FirstProcessHandle};
+use crate::lab::node::ending::end_programs;
 use crate::lab::node::node::Node;
-use crate::lab::process::programs::terminate;
 use crate::sandbox::protocol::node::{Joins, NodeCommand};
 
 impl Node {
@@ -74,7 +74,7 @@ impl Node {
         self.programs().report_surprises();
         self.stop_runtime();
         // As at the end of a lab: a server gets the time to write its data.
-        terminate(&self.programs().alive());
+        end_programs(&[self]);
         // The labels of the new programs count from the beginning again.
         self.programs().clear();
         self.kill();

@@ -8,15 +8,19 @@
 //! | `visitors` | the threads on which closures run, kept for the next visit |
 //! | `runtime` | the runtime on which futures run |
 //! | `command` | programs that run in the node |
+//! | `std_command` | what a command of std holds and has no method for |
+//! | `ending` | the end of all programs, and of what they left behind |
 //! | `keys` | TLS keys of these programs, for captures |
 //! | `services` | threads that all nodes of a lab share |
 
 pub(crate) mod command;
+pub(crate) mod ending;
 pub(crate) mod keys;
 pub(crate) mod life;
 pub(crate) mod node;
 #[cfg(feature = "tokio")]
 pub(crate) mod runtime;
 pub(crate) mod services;
+pub(crate) mod std_command;
 pub(crate) mod visit;
 pub(crate) mod visitors;

@@ -5,9 +5,10 @@
 
 use std::ffi::CString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::events::Journal;
 use crate::impair::Direction;
@@ -24,7 +25,7 @@ use crate::lab::node::services::NodeServices;
 use crate::lab::patience::Patience;
 use crate::lab::process::output_reader::OutputReader;
 use crate::lab::process::programs::Programs;
-use crate::lab::stack::listening::shown;
+use crate::lab::stack::listening::ServerSocket;
 use crate::lab::stack::monitors::Monitor;
 use crate::lab::stack::stack::Stack;
 use crate::lab::wait::{Condition, wait_until};
@@ -196,25 +197,38 @@ impl Node {
     /// # Errors
     /// Nothing listens in time, or the node was removed.
     pub fn wait_for_port(&self, port: u16) -> Result<()> {
-        let limit = self.patience().limit();
-        let deadline = Instant::now() + limit;
-        let failed =
-            |e| LabError::refused(format!("look at the sockets of node `{}`", self.name()), e);
-        // The kernel does not tell of new listeners, so that the tables are read again and again.
-        let mut pause = Duration::from_micros(500);
-        loop {
-            let listening = self.stack().listening_ports().map_err(failed)?;
-            if listening.contains(&port) {
-                return Ok(());
-            }
-            if Instant::now() >= deadline {
-                let what = format!("a listener on TCP port {port} of node `{}`", self.name());
-                return Err(LabError::timed_out(what, limit, shown(&listening)));
-            }
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(10));
-        }
+        self.wait_for_server(&ServerSocket::Tcp(port))
     }
+
+    /// Waits until something takes datagrams on a UDP port of the node. Nothing is sent to the
+    /// port.
+    ///
+    /// # Errors
+    /// Nothing is at the port in time, or the node was removed.
+    pub fn wait_for_udp_port(&self, port: u16) -> Result<()> {
+        self.wait_for_server(&ServerSocket::Udp(port))
+    }
+
+    /// Waits until something listens, or takes datagrams, at a Unix socket of the node: a path, or
+    /// an abstract name with `@` in front. A file that is left of a dead server does not count.
+    ///
+    /// # Errors
+    /// Nothing is at the socket in time, or the node was removed.
+    pub fn wait_for_socket(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.wait_for_server(&ServerSocket::Unix(path.as_ref().to_owned(), self.pid()))
+    }
+
+    fn wait_for_server(&self, socket: &ServerSocket) -> Result<()> {
+        let pause = |until: Instant| {
+            std::thread::sleep(until.saturating_duration_since(Instant::now()));
+            Ok(())
+        };
+        let whose = format!("node `{}`", self.name());
+        let limit = self.patience().limit();
+        self.stack()
+            .wait_for_socket(socket, &whose, limit, pause, String::new)
+    }
+
     pub(crate) fn stack(&self) -> &Arc<Stack> {
         &self.stack
     }

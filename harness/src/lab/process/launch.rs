@@ -22,6 +22,7 @@ use crate::lab::process::log::Log;
 use crate::lab::process::output_reader::{OutputReader, read_all};
 use crate::lab::process::process::ProgramPipes;
 use crate::lab::process::program::{ProgramSpec, Stdio};
+use crate::lab::process::readiness::Readiness;
 use crate::lab::process::running::{Running, Started};
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::node::{LONGEST_REPLY, NodeCommand, ProcessReply, Program, c_text};
@@ -90,6 +91,7 @@ impl Launch {
         self,
         spec: &ProgramSpec,
         label: String,
+        readiness: Option<Arc<Readiness>>,
         reader: &OutputReader,
         journal: &Arc<Journal>,
     ) -> Result<(Arc<Running>, ProgramPipes)> {
@@ -122,11 +124,11 @@ impl Launch {
             (logged[2], &mut stderr, Stream::Stderr),
         ] {
             if logged && let Some(fd) = fd.take() {
-                let read = reader.read(fd, label.clone(), stream, Arc::clone(&log));
+                let read = reader.read(fd, &label, stream, Arc::clone(&log));
                 read.map_err(|e| LabError::io(format!("read the output of `{label}`"), &e))?;
             }
         }
-        let running = Running::new(label, process, started, log, spec.on_drop, spec.may_die);
+        let running = Running::new(label, process, started, log, readiness, spec);
         let running = Arc::new(running);
         let watched = reader.watch(Arc::clone(&running));
         watched.map_err(|e| LabError::io(format!("watch `{}`", running.label()), &e))?;

@@ -14,6 +14,33 @@ pub struct Line {
     pub stream: Stream,
     /// The line without its end. Bytes that are not UTF-8 are replaced.
     pub text: String,
+    /// Number of lines of the program in whose place this line stands, as they are not kept any
+    /// more. The text says so too. The number is 0 for each line that the program wrote.
+    pub dropped: usize,
+}
+
+impl Line {
+    pub(crate) fn written(stream: Stream, text: String) -> Self {
+        Self {
+            stream,
+            text,
+            dropped: 0,
+        }
+    }
+
+    /// Returns the line that stands in the place of lines that are not kept.
+    fn in_place_of(dropped: usize) -> Self {
+        let lines = if dropped == 1 {
+            "line was"
+        } else {
+            "lines were"
+        };
+        Self {
+            stream: Stream::Stdout,
+            text: format!("[{dropped} {lines} dropped: the last {KEPT} of a program are kept]"),
+            dropped,
+        }
+    }
 }
 
 /// Number of lines that are kept of each program; the oldest go first.
@@ -33,8 +60,44 @@ struct LogState {
     lines: VecDeque<Line>,
     /// Number of lines that were dropped.
     gone: usize,
+    /// What stands behind the last line end of each stream: a prompt, or a line that comes in
+    /// pieces.
+    unended: [String; 2],
     /// Number of streams that are still open.
     open: usize,
+}
+
+impl LogState {
+    /// Returns the lines from the number `from` on, counted from the beginning, as far as they are
+    /// kept.
+    fn since(&self, from: usize) -> impl Iterator<Item = &Line> {
+        self.lines.iter().skip(from.saturating_sub(self.gone))
+    }
+
+    /// Returns the number of lines that the program has written.
+    fn count(&self) -> usize {
+        self.gone + self.lines.len()
+    }
+
+    /// Returns what was written and has no line end yet, as lines.
+    fn unended(&self) -> impl DoubleEndedIterator<Item = Line> {
+        let streams = [Stream::Stdout, Stream::Stderr].into_iter();
+        let written = streams
+            .zip(&self.unended)
+            .filter(|(_, text)| !text.is_empty());
+        written.map(|(stream, text)| Line::written(stream, text.clone()))
+    }
+}
+
+/// The reason why a text was not found in what a program wrote.
+pub(crate) enum NotFound {
+    /// The program has closed its outputs.
+    Ended,
+    /// The deadline has passed. This number of lines was dropped before they could be searched.
+    TimedOut {
+        /// Number of lines that were not searched.
+        dropped: usize,
+    },
 }
 
 impl Log {
@@ -58,53 +121,85 @@ impl Log {
         self.changed.notify_all();
     }
 
-    pub(crate) fn push(&self, line: Line) {
-        self.journal.record(EventKind::ProcessSaid {
-            process: Arc::clone(&self.process),
-            stream: line.stream,
-            line: line.text.clone(),
-        });
+    /// Adds what one read of a stream has brought: whole lines, and what stands behind the last of
+    /// them.
+    pub(crate) fn push(&self, stream: Stream, lines: Vec<String>, unended: &[u8]) {
+        // A program may write a million lines: the journal and the log are locked once a read, and
+        // not once a line.
+        self.journal
+            .keep_all(lines.iter().map(|text| EventKind::ProcessSaid {
+                process: Arc::clone(&self.process),
+                stream,
+                line: text.clone(),
+            }));
         let mut state = self.state.lock();
-        // The oldest line goes: the last ones explain a failure.
-        if state.lines.len() == KEPT {
-            state.lines.pop_front();
-            state.gone += 1;
-        }
-        state.lines.push_back(line);
+        let written = lines.into_iter().map(|text| Line::written(stream, text));
+        state.lines.extend(written);
+        // The oldest lines go: the last ones explain a failure.
+        let surplus = state.lines.len().saturating_sub(KEPT);
+        state.lines.drain(..surplus);
+        state.gone += surplus;
+        let place = &mut state.unended[stream as usize];
+        place.clear();
+        place.push_str(&String::from_utf8_lossy(unended));
         self.changed.notify_all();
     }
 
-    /// Returns all lines that are kept.
+    /// Returns all lines that are kept. One in front says how many are not, and what has no line
+    /// end yet comes last.
     pub(crate) fn lines(&self) -> Vec<Line> {
-        self.state.lock().lines.iter().cloned().collect()
+        let state = self.state.lock();
+        let dropped = (state.gone > 0).then(|| Line::in_place_of(state.gone));
+        let kept = state.lines.iter().cloned();
+        dropped
+            .into_iter()
+            .chain(kept)
+            .chain(state.unended())
+            .collect()
     }
 
-    /// Waits for the line of a number, counted from the beginning. Returns `Ok(None)` if the line
-    /// will never be there.
-    ///
-    /// The error is the number of lines at the deadline.
-    pub(crate) fn line(
-        &self,
-        number: usize,
-        deadline: Option<Instant>,
-    ) -> Result<Option<Line>, usize> {
+    /// Waits for the line whose number, counted from the beginning, is `*next`, and counts it.
+    /// Returns nothing if no further line will come.
+    pub(crate) fn next(&self, next: &mut usize) -> Option<Line> {
         let mut state = self.state.lock();
         loop {
-            // A line that was dropped is answered by the oldest that is kept.
-            let at = number.max(state.gone) - state.gone;
-            if let Some(line) = state.lines.get(at) {
-                return Ok(Some(line.clone()));
+            let dropped = state.gone.saturating_sub(*next);
+            if dropped > 0 {
+                *next = state.gone;
+                return Some(Line::in_place_of(dropped));
+            }
+            if let Some(line) = state.since(*next).next() {
+                *next += 1;
+                return Some(line.clone());
             }
             // No stream can bring more lines.
             if state.open == 0 {
-                return Ok(None);
+                return None;
             }
-            let left = match deadline {
-                Some(deadline) => deadline.saturating_duration_since(Instant::now()),
-                None => Duration::from_secs(3600),
-            };
+            state = self.changed.wait_timeout(state, Duration::from_secs(3600));
+        }
+    }
+
+    /// Waits for a line that contains `text`, whether or not its end was written.
+    pub(crate) fn find(&self, text: &str, deadline: Instant) -> Result<Line, NotFound> {
+        let (mut searched, mut dropped) = (0, 0);
+        let mut state = self.state.lock();
+        loop {
+            dropped += state.gone.saturating_sub(searched);
+            let fits = |line: &&Line| line.text.contains(text);
+            if let Some(line) = state.since(searched).find(fits) {
+                return Ok(line.clone());
+            }
+            if let Some(line) = state.unended().find(|line| fits(&line)) {
+                return Ok(line);
+            }
+            searched = state.count();
+            if state.open == 0 {
+                return Err(NotFound::Ended);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(state.gone + state.lines.len());
+                return Err(NotFound::TimedOut { dropped });
             }
             state = self.changed.wait_timeout(state, left);
         }
@@ -126,13 +221,9 @@ impl Log {
     /// Returns the last lines, for an error.
     pub(crate) fn tail(&self) -> String {
         let state = self.state.lock();
-        let last: Vec<&str> = state
-            .lines
-            .iter()
-            .rev()
-            .take(10)
-            .map(|line| line.text.as_str())
-            .collect();
+        let unended: Vec<Line> = state.unended().collect();
+        let all = state.lines.iter().chain(&unended);
+        let last: Vec<&str> = all.rev().take(10).map(|line| line.text.as_str()).collect();
         match last.is_empty() {
             true => "it wrote nothing".to_owned(),
             false => format!(

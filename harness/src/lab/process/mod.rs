@@ -7,6 +7,7 @@
 //! | `running` | a program as the lab knows it |
 //! | `programs` | all programs of a node |
 //! | `process` | `Process`: a program in the hands of a test |
+//! | `readiness` | what a program says about its readiness |
 //! | `log` | the lines that a program has written |
 //! | `output_reader` | the thread that hears of all programs of a lab: output and ends |
 
@@ -16,4 +17,5 @@ pub(crate) mod output_reader;
 pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod programs;
+pub(crate) mod readiness;
 pub(crate) mod running;

@@ -17,12 +17,17 @@ use crate::kernel::errno::Errno;
 use crate::kernel::poll::PollSet;
 use crate::kernel::process::exit_kind::ExitKind;
 use crate::kernel::sync::Lock;
-use crate::lab::process::log::{Line, Log};
+use crate::lab::process::log::Log;
+use crate::lab::process::readiness::Readiness;
 use crate::lab::process::running::Running;
 
 /// Length at which a line is cut, in bytes. A program that never ends its line must not fill the
 /// memory of the test.
 const LONGEST: usize = 64 << 10;
+
+/// Bytes of a pipe that one call writes as a whole (`PIPE_BUF`, pipe(7)). Lines of several programs
+/// would mix in longer writes.
+const WRITTEN_AS_A_WHOLE: usize = 4096;
 
 /// Time for which a pipe may stay open after all processes of the lab are dead. A process outside
 /// of the lab that was handed the pipe would keep the trial from ending.
@@ -66,7 +71,7 @@ impl OutputReader {
     pub(crate) fn read(
         &self,
         fd: OwnedFd,
-        label: String,
+        label: &str,
         stream: Stream,
         log: Arc<Log>,
     ) -> std::io::Result<()> {
@@ -75,10 +80,10 @@ impl OutputReader {
         log.opened();
         self.send(Arrival::Output(OutputPipe {
             fd,
-            label,
+            label: format!("[{label} {stream}] "),
             stream,
             log,
-            partial: Vec::new(),
+            unended: Vec::new(),
         }))
     }
 
@@ -125,6 +130,7 @@ fn start(journal: Arc<Journal>) -> std::io::Result<ReaderThread> {
         arriving,
         pipes: Vec::new(),
         programs: Vec::new(),
+        notifying: Vec::new(),
         end: None,
         buffer: vec![0; 64 << 10],
     };
@@ -146,6 +152,8 @@ struct Pump {
     pipes: Vec<OutputPipe>,
     /// Programs whose end is not yet reported to the journal.
     programs: Vec<Arc<Running>>,
+    /// Sockets to which programs tell of their readiness.
+    notifying: Vec<Arc<Readiness>>,
     /// The time until which pipes may stay open, once the lab is at its end.
     end: Option<Instant>,
     buffer: Vec<u8>,
@@ -166,6 +174,10 @@ impl Pump {
                 continue;
             };
             let (pipes, woken) = ready.split_at(self.pipes.len());
+            let (notified, woken) = woken.split_at(self.notifying.len());
+            for (readiness, _) in self.notifying.iter().zip(notified).filter(|(_, is)| **is) {
+                readiness.read();
+            }
             let busy = self.read(pipes);
             if woken.iter().any(|ready| *ready) {
                 self.tell_ends(&busy);
@@ -174,12 +186,15 @@ impl Pump {
         }
     }
 
-    /// Waits for output, for the end of a program, or to be woken. Answers for each pipe, then for
-    /// each program, then for the waker.
+    /// Waits for output, for news of readiness, for the end of a program, or to be woken. Answers
+    /// for each pipe, then for each socket, then for each program, then for the waker.
     fn wait(&self, left: Option<Duration>) -> crate::kernel::Result<Vec<bool>> {
         let mut fds = PollSet::new();
         for pipe in &self.pipes {
             fds.add_readable(pipe.fd.as_fd());
+        }
+        for readiness in &self.notifying {
+            fds.add_readable(readiness.socket());
         }
         // At the end of the lab only output is waited for: all programs are dead.
         if self.end.is_none() {
@@ -241,7 +256,12 @@ impl Pump {
         for arrival in self.arriving.try_iter() {
             match arrival {
                 Arrival::Output(pipe) => self.pipes.push(pipe),
-                Arrival::Program(program) => self.programs.push(program),
+                Arrival::Program(program) => {
+                    // A daemon may tell of its readiness after the end of the program that has
+                    // started it, so that the socket is read until the end of the lab.
+                    self.notifying.extend(program.readiness().cloned());
+                    self.programs.push(program);
+                }
             }
         }
     }
@@ -250,11 +270,12 @@ impl Pump {
 /// One of the two output streams of a program.
 struct OutputPipe {
     fd: OwnedFd,
+    /// What stands in front of each line in the trial's output.
     label: String,
     stream: Stream,
     log: Arc<Log>,
     /// The beginning of a line whose end was not read yet.
-    partial: Vec<u8>,
+    unended: Vec<u8>,
 }
 
 impl OutputPipe {
@@ -266,18 +287,7 @@ impl OutputPipe {
                 false
             }
             Ok(n) => {
-                // A read may end in the middle of a line, or hold many.
-                let mut rest = &buffer[..n];
-                while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-                    self.partial.extend(&rest[..end]);
-                    self.flush();
-                    rest = &rest[end + 1..];
-                }
-                self.partial.extend(rest);
-                // A program that writes no line ends must not take memory without bound.
-                if self.partial.len() > LONGEST {
-                    self.flush();
-                }
+                self.split(&buffer[..n]);
                 true
             }
             // Nothing was read; poll(2) tells when there is something.
@@ -289,30 +299,67 @@ impl OutputPipe {
         }
     }
 
-    fn flush(&mut self) {
-        let text = String::from_utf8_lossy(&self.partial)
-            .trim_end_matches('\r')
-            .to_owned();
-        self.partial.clear();
-        let labelled = format!("[{} {}] {text}\n", self.label, self.stream);
-        // One call for each line, so that lines of several programs do not mix. Where the trial's
-        // own output is closed, the line is in the log still.
+    /// Takes lines out of what was read, which may end in the middle of a line or hold many.
+    fn split(&mut self, mut rest: &[u8]) {
+        let mut lines = Vec::new();
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            if self.unended.is_empty() {
+                lines.push(text(&rest[..end]));
+            } else {
+                self.unended.extend(&rest[..end]);
+                lines.push(text(&self.unended));
+                self.unended.clear();
+            }
+            rest = &rest[end + 1..];
+        }
+        self.unended.extend(rest);
+        // A program that writes no line ends must not take memory without bound.
+        if self.unended.len() > LONGEST {
+            lines.push(text(&self.unended));
+            self.unended.clear();
+        }
+        self.tell(lines);
+    }
+
+    /// Shows lines in the trial's output, and hands them to the log.
+    fn tell(&mut self, lines: Vec<String>) {
+        let mut labelled = String::new();
+        for line in &lines {
+            let length = self.label.len() + line.len() + 1;
+            if labelled.len() + length > WRITTEN_AS_A_WHOLE {
+                self.show(&labelled);
+                labelled.clear();
+            }
+            for part in [&self.label, line, "\n"] {
+                labelled.push_str(part);
+            }
+        }
+        self.show(&labelled);
+        self.log.push(self.stream, lines, &self.unended);
+    }
+
+    fn show(&self, labelled: &str) {
+        // Where the trial's own output is closed, the lines are in the log still.
         let _ = match self.stream {
             Stream::Stdout => std::io::stdout().write_all(labelled.as_bytes()),
             Stream::Stderr => std::io::stderr().write_all(labelled.as_bytes()),
         };
-        self.log.push(Line {
-            stream: self.stream,
-            text,
-        });
     }
 
     fn close(&mut self) {
-        if !self.partial.is_empty() {
-            self.flush();
+        if !self.unended.is_empty() {
+            let last = text(&self.unended);
+            self.unended.clear();
+            self.tell(vec![last]);
         }
         self.log.closed();
     }
+}
+
+/// Returns a line as text, without the first half of a line end of two bytes.
+fn text(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line);
+    text.trim_end_matches('\r').to_owned()
 }
 
 /// Reads a pipe to its end.

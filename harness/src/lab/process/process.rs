@@ -1,6 +1,7 @@
 //! A program that runs in a node, in the hands of a test.
 
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,10 +12,10 @@ use crate::kernel::process::signal::Signal;
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::patience::Patience;
 use crate::lab::process::launch::read_both;
-use crate::lab::process::log::Line;
+use crate::lab::process::log::{Line, NotFound};
 use crate::lab::process::program::Output;
 use crate::lab::process::running::{LAST_WORDS, Running};
-use crate::lab::stack::listening::shown;
+use crate::lab::stack::listening::ServerSocket;
 use crate::lab::stack::stack::Stack;
 
 /// A program that runs in a node, as [`std::process::Child`] is one that runs here.
@@ -33,6 +34,8 @@ pub struct Process {
     running: Arc<Running>,
     stack: Arc<Stack>,
     patience: Patience,
+    /// Process id of the node's first process in the trial, by which files of the node are found.
+    node_pid: Option<u32>,
     /// Number of the next line that [`lines`](Process::lines) gives.
     read: usize,
 }
@@ -51,6 +54,7 @@ impl Process {
         pipes: ProgramPipes,
         stack: &Arc<Stack>,
         patience: &Patience,
+        node_pid: Option<u32>,
     ) -> Self {
         let ProgramPipes {
             stdin,
@@ -64,6 +68,7 @@ impl Process {
             running,
             stack: Arc::clone(stack),
             patience: patience.clone(),
+            node_pid,
             read: 0,
         }
     }
@@ -179,40 +184,43 @@ impl Process {
 
     /// Returns what the program wrote so far, if its outputs go to the trial's output, as they do
     /// unless connected otherwise.
+    ///
+    /// The last 10,000 lines are kept. Of a program that wrote more, the first line says how many
+    /// are missing ([`Line::dropped`]). A last line whose end was not written yet is there too.
     pub fn log(&self) -> Vec<Line> {
         self.running.log().lines()
     }
 
     /// Returns the lines that the program writes, as they come, from the first on. The iterator
     /// ends when the program has closed its outputs.
+    ///
+    /// The last 10,000 lines are kept. Where the iterator comes too late for some, a line in their
+    /// place says how many they were ([`Line::dropped`]).
     pub fn lines(&mut self) -> impl Iterator<Item = Line> + '_ {
-        std::iter::from_fn(move || {
-            let line = self.running.log().line(self.read, None).ok().flatten()?;
-            self.read += 1;
-            Some(line)
-        })
+        std::iter::from_fn(move || self.running.log().next(&mut self.read))
     }
 
     /// Waits until the program writes a line that contains `text`, and returns the line. Earlier
-    /// lines count.
+    /// lines count, as far as they are kept, and so does a line whose end is not written yet, such
+    /// as a prompt.
     ///
     /// # Errors
     /// The program ends first, or no such line comes in time.
     pub fn wait_for_log(&self, text: &str) -> Result<Line> {
         let limit = self.patience.limit();
-        let deadline = Instant::now() + limit;
-        for number in 0.. {
-            match self.running.log().line(number, Some(deadline)) {
-                Ok(Some(line)) if line.text.contains(text) => return Ok(line),
-                Ok(Some(_)) => {}
-                Ok(None) => return Err(self.died(&format!("before it wrote {text:?}"))),
-                Err(_) => {
+        let log = self.running.log();
+        log.find(text, Instant::now() + limit)
+            .map_err(|why| match why {
+                NotFound::Ended => self.died(&format!("before it wrote {text:?}")),
+                NotFound::TimedOut { dropped } => {
                     let what = format!("{text:?} from `{}`", self.label());
-                    return Err(LabError::timed_out(what, limit, self.running.log().tail()));
+                    let seen = match dropped {
+                        0 => log.tail(),
+                        _ => format!("{dropped} earlier lines are not kept; {}", log.tail()),
+                    };
+                    LabError::timed_out(what, limit, seen)
                 }
-            }
-        }
-        unreachable!("numbers do not end")
+            })
     }
 
     /// Waits until something listens on a TCP port of the program's node. Nothing is sent to the
@@ -222,34 +230,80 @@ impl Process {
     /// The program ends badly first, or nothing listens in time. The error tells what the program
     /// wrote last.
     pub fn wait_for_port(&self, port: u16) -> Result<()> {
+        self.wait_for_server(&ServerSocket::Tcp(port))
+    }
+
+    /// Waits until something takes datagrams on a UDP port of the program's node. Nothing is sent
+    /// to the port.
+    ///
+    /// # Errors
+    /// The program ends badly first, or nothing is at the port in time. The error tells what the
+    /// program wrote last.
+    pub fn wait_for_udp_port(&self, port: u16) -> Result<()> {
+        self.wait_for_server(&ServerSocket::Udp(port))
+    }
+
+    /// Waits until something listens, or takes datagrams, at a Unix socket of the program's node:
+    /// a path in the node, or an abstract name with `@` in front. A file that is left of a dead
+    /// server does not count. Nothing is sent to the socket.
+    ///
+    /// # Errors
+    /// The program ends badly first, or nothing is at the socket in time. The error tells what the
+    /// program wrote last.
+    pub fn wait_for_socket(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref().to_owned();
+        self.wait_for_server(&ServerSocket::Unix(path, self.node_pid))
+    }
+
+    fn wait_for_server(&self, socket: &ServerSocket) -> Result<()> {
+        let look_away = |until| self.still_runs(until, || format!("before it {}", socket.verb()));
+        let explain = || format!("; {}", self.running.log().tail());
+        let whose = format!("`{}`", self.label());
+        let limit = self.patience.limit();
+        self.stack
+            .wait_for_socket(socket, &whose, limit, look_away, explain)
+    }
+
+    /// Waits until the program says that it is ready, by `READY=1` on the socket that
+    /// [`Command::notify`](crate::lab::Command::notify) gave it.
+    ///
+    /// # Errors
+    /// The program was not given such a socket, ends badly first, or does not say so in time. The
+    /// error tells its last `STATUS=` and what it wrote last.
+    pub fn wait_for_notify(&self) -> Result<()> {
+        let Some(readiness) = self.running.readiness() else {
+            let why = "has no socket to tell of its readiness; start it with `Command::notify()`";
+            return Err(LabError::invalid(self.subject(), why));
+        };
         let limit = self.patience.limit();
         let deadline = Instant::now() + limit;
-        // The kernel does not tell of new listeners, so that the tables are read again and again.
-        let mut pause = Duration::from_micros(500);
         loop {
-            let ports = self.stack.listening_ports().map_err(|e| {
-                let what = format!("look at the sockets around `{}`", self.label());
-                LabError::refused(what, e)
-            })?;
-            if ports.contains(&port) {
+            let now = Instant::now();
+            // Short, as the program may end meanwhile.
+            if readiness.wait(deadline.min(now + Duration::from_millis(10))) {
                 return Ok(());
             }
-            let now = Instant::now();
+            self.still_runs(now, || {
+                format!("before it was ready; {}", readiness.status())
+            })?;
             if now >= deadline {
-                let what = format!("`{}` to listen on TCP port {port}", self.label());
-                return Err(LabError::timed_out(
-                    what,
-                    limit,
-                    format!("{}; {}", shown(&ports), self.running.log().tail()),
-                ));
+                let what = format!("`{}` to be ready (READY=1)", self.label());
+                let seen = format!("{}; {}", readiness.status(), self.running.log().tail());
+                return Err(LabError::timed_out(what, limit, seen));
             }
-            // A pause that its end cuts short.
-            if let Some(status) = self.running.ended_by(Some(deadline.min(now + pause)))
-                && !status.success()
-            {
-                return Err(self.died(&format!("before it listened on TCP port {port}")));
+        }
+    }
+
+    /// Waits until `until`, and returns an error as soon as the program has ended badly. A program
+    /// that ends well may have left a daemon.
+    fn still_runs(&self, until: Instant, when: impl FnOnce() -> String) -> Result<()> {
+        match self.running.ended_by(Some(until)) {
+            Some(status) if !status.success() => Err(self.died(&when())),
+            Some(_) => {
+                std::thread::sleep(until.saturating_duration_since(Instant::now()));
+                Ok(())
             }
-            pause = (pause * 2).min(Duration::from_millis(10));
+            None => Ok(()),
         }
     }
 

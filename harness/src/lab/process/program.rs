@@ -48,7 +48,8 @@ impl From<OwnedFd> for Stdio {
 /// What happens to a program that still runs when its lab is dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnDrop {
-    /// The program is asked to end by `SIGTERM`, and killed if it has not ended after a second.
+    /// The program is asked to end by `SIGTERM`, and killed if it has not ended after a second. So
+    /// are the daemons of the node, and other processes whose parents have ended.
     #[default]
     Terminate,
     /// The program is killed at once.
@@ -93,6 +94,8 @@ pub(crate) struct ProgramSpec {
     pub(crate) ids: Option<(u32, u32)>,
     pub(crate) on_drop: OnDrop,
     pub(crate) may_die: bool,
+    /// Whether the program gets a socket for its readiness.
+    pub(crate) notify: bool,
 }
 
 impl ProgramSpec {
@@ -107,6 +110,7 @@ impl ProgramSpec {
             ids: None,
             on_drop: OnDrop::Terminate,
             may_die: false,
+            notify: false,
         }
     }
 

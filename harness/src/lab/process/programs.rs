@@ -1,15 +1,12 @@
 //! All programs that were started in a node, and how they come to their end.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::kernel::process::signal::Signal;
 use crate::kernel::sync::Lock;
 use crate::lab::process::running::Running;
 use crate::trial::running as trial;
-
-/// Time between the request to end (`SIGTERM`) and the kill.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// The programs that were started in a node since the node's first process started.
 #[derive(Debug, Default)]
@@ -31,6 +28,11 @@ impl Programs {
             0 => label,
             earlier => format!("{label}#{}", earlier + 1),
         }
+    }
+
+    /// Returns whether no program was started.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.all.lock().is_empty()
     }
 
     /// Returns the programs that have not ended.
@@ -60,8 +62,8 @@ impl Programs {
     }
 }
 
-/// Asks programs to end, and waits a while until they have.
-pub(crate) fn terminate(alive: &[Arc<Running>]) {
+/// Asks programs to end, and waits until they have, or until `deadline`.
+pub(crate) fn terminate(alive: &[Arc<Running>], deadline: Instant) {
     // Programs that are to be killed at once die with their node.
     let asked = alive
         .iter()
@@ -73,8 +75,6 @@ pub(crate) fn terminate(alive: &[Arc<Running>]) {
         // A stopped process gets the SIGTERM only when it goes on: signal(7).
         let _ = running.signal(Signal::SIGCONT as i32);
     }
-    // One deadline for all programs, which end at the same time.
-    let deadline = Instant::now() + GRACE;
     for running in asked {
         // A program that takes longer is killed with its node, whatever its status would be.
         let _ = running.ended_by(Some(deadline));

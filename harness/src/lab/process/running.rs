@@ -19,7 +19,8 @@ use crate::kernel::process::{pid_of, pidfd_kill};
 use crate::kernel::procfs::process_table;
 use crate::kernel::sync::Lock;
 use crate::lab::process::log::Log;
-use crate::lab::process::program::OnDrop;
+use crate::lab::process::program::{OnDrop, ProgramSpec};
+use crate::lab::process::readiness::Readiness;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::node::{LONGEST_REPLY, ProcessReply};
 
@@ -39,6 +40,8 @@ pub(crate) struct Running {
     end: MessageChannel,
     status: Lock<Option<ExitStatus>>,
     log: Arc<Log>,
+    /// What the program tells of its readiness, if it was given a socket for that.
+    readiness: Option<Arc<Readiness>>,
     on_drop: OnDrop,
     /// Whether somebody asked for the end of the program, or has heard of it.
     expected: AtomicBool,
@@ -58,8 +61,8 @@ impl Running {
         process: Arc<ProcessName>,
         started: Started,
         log: Arc<Log>,
-        on_drop: OnDrop,
-        may_die: bool,
+        readiness: Option<Arc<Readiness>>,
+        spec: &ProgramSpec,
     ) -> Self {
         let Started { pid, pidfd, end } = started;
         Self {
@@ -70,8 +73,9 @@ impl Running {
             end,
             status: Lock::new(None),
             log,
-            on_drop,
-            expected: AtomicBool::new(may_die),
+            readiness,
+            on_drop: spec.on_drop,
+            expected: AtomicBool::new(spec.may_die),
         }
     }
 
@@ -109,6 +113,11 @@ impl Running {
     /// Returns the lines that the program has written.
     pub(crate) fn log(&self) -> &Arc<Log> {
         &self.log
+    }
+
+    /// Returns what the program tells of its readiness, if it was given a socket for that.
+    pub(crate) fn readiness(&self) -> Option<&Arc<Readiness>> {
+        self.readiness.as_ref()
     }
 
     /// Returns whether the program is asked to end, and not killed, when the lab is dropped.

@@ -1,52 +1,168 @@
-//! The TCP ports of a network stack on which something listens.
+//! The sockets of a network stack at which something is ready for clients.
 //!
-//! A test waits until a server listens. A connection would disturb the server, so the tables of the
-//! kernel are read instead: proc_pid_net(5), `/proc/PID/net/tcp`.
+//! A test waits until a server is ready. A connection would disturb the server, so the tables of
+//! the kernel are read instead: proc_pid_net(5), `/proc/PID/net/tcp`, and sock_diag(7).
 
 use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::kernel::errno::Errno;
+use crate::kernel::netlink::{ReadyUnixSocket, SocketFile, ready_unix_sockets};
 use crate::kernel::netns::Netns;
+use crate::lab::error::{LabError, Result};
 use crate::lab::stack::stack::Stack;
 
+/// A socket that is waited for.
+#[derive(Clone, Debug)]
+pub(crate) enum ServerSocket {
+    /// A TCP port on which something listens.
+    Tcp(u16),
+    /// A UDP port that takes datagrams of everybody.
+    Udp(u16),
+    /// A Unix socket, by its path or its abstract name with `@` in front, as the process sees it
+    /// that has this process id in the trial.
+    Unix(PathBuf, Option<u32>),
+}
+
+impl ServerSocket {
+    /// Returns what is waited for, as a noun.
+    pub(crate) fn noun(&self) -> String {
+        match self {
+            Self::Tcp(port) => format!("a listener on TCP port {port}"),
+            Self::Udp(port) => format!("a server on UDP port {port}"),
+            Self::Unix(path, _) => format!("a server at Unix socket `{}`", path.display()),
+        }
+    }
+
+    /// Returns what a server has done when it is there, as a verb.
+    pub(crate) fn verb(&self) -> String {
+        match self {
+            Self::Tcp(port) => format!("listened on TCP port {port}"),
+            Self::Udp(port) => format!("was ready on UDP port {port}"),
+            Self::Unix(path, _) => format!("was ready at Unix socket `{}`", path.display()),
+        }
+    }
+}
+
+/// What is there of the kind that is waited for.
+struct Seen {
+    found: bool,
+    /// All of the kind, for the error of a wait in vain.
+    shown: String,
+}
+
 impl Stack {
-    /// The TCP ports on which something listens.
-    pub(crate) fn listening_ports(&self) -> crate::kernel::Result<Vec<u16>> {
-        let Some(netns) = self.netns() else {
-            return Err(Errno::ENOENT);
-        };
+    /// Waits until a socket is there. `look_away` pauses between two looks, and may end the wait by
+    /// an error. `whose` names who should have the socket, and `explain` adds to the error of a
+    /// wait in vain.
+    pub(crate) fn wait_for_socket(
+        &self,
+        socket: &ServerSocket,
+        whose: &str,
+        limit: Duration,
+        mut look_away: impl FnMut(Instant) -> Result<()>,
+        explain: impl FnOnce() -> String,
+    ) -> Result<()> {
+        let deadline = Instant::now() + limit;
+        // The kernel does not tell of new listeners, so that the tables are read again and again.
+        let mut pause = Duration::from_micros(500);
+        loop {
+            let seen = self.look_for(socket).map_err(|errno| {
+                LabError::refused(format!("look at the sockets around {whose}"), errno)
+            })?;
+            if seen.found {
+                return Ok(());
+            }
+            let now = Instant::now();
+            if now >= deadline {
+                let what = format!("{} of {whose}", socket.noun());
+                return Err(LabError::timed_out(what, limit, seen.shown + &explain()));
+            }
+            look_away(deadline.min(now + pause))?;
+            pause = (pause * 2).min(Duration::from_millis(10));
+        }
+    }
+
+    fn look_for(&self, socket: &ServerSocket) -> crate::kernel::Result<Seen> {
+        match socket {
+            ServerSocket::Tcp(port) => {
+                let ports = self.ports(["tcp", "tcp6"], LISTEN)?;
+                Ok(seen_port(*port, &ports, "listener"))
+            }
+            ServerSocket::Udp(port) => {
+                let ports = self.ports(["udp", "udp6"], UNCONNECTED)?;
+                Ok(seen_port(*port, &ports, "server"))
+            }
+            ServerSocket::Unix(path, process) => self.look_for_unix(path, *process),
+        }
+    }
+
+    /// Returns the ports of some tables whose sockets are in a state.
+    fn ports(&self, tables: [&str; 2], state: &str) -> crate::kernel::Result<Vec<u16>> {
+        let netns = self.netns().ok_or(Errno::ENOENT)?;
         // Of the thread, and therefore of where it is at the moment.
-        let read = |name| {
+        let read = |name: &str| {
             std::fs::read_to_string(format!("/proc/thread-self/net/{name}")).unwrap_or_default()
         };
-        let tables = Netns::visit(netns.as_fd(), || [read("tcp"), read("tcp6")])?;
+        let tables = Netns::visit(netns.as_fd(), || tables.map(read))?;
         let mut ports: Vec<u16> = tables
             .iter()
-            .flat_map(|table| table.lines().filter_map(listener))
+            .flat_map(|table| table.lines().filter_map(|line| port_in(line, state)))
             .collect();
         // A server that listens on IPv4 and IPv6 stands in both tables.
         ports.sort_unstable();
         ports.dedup();
         Ok(ports)
     }
-}
 
-pub(crate) fn shown(ports: &[u16]) -> String {
-    match ports {
-        [] => "no listener at all".to_owned(),
-        ports => format!("listeners on {ports:?}"),
+    fn look_for_unix(&self, path: &Path, process: Option<u32>) -> crate::kernel::Result<Seen> {
+        let netns = self.netns().ok_or(Errno::ENOENT)?;
+        let sockets =
+            ready_unix_sockets(netns.as_fd()).map_err(|e| e.errno().unwrap_or(Errno::EPROTO))?;
+        let name = path.to_string_lossy();
+        let has_name = |socket: &&ReadyUnixSocket| socket.name == *name;
+        let found = if name.starts_with('@') {
+            sockets.iter().any(|socket| has_name(&socket))
+        } else {
+            // Where the file cannot be told apart (an overlay may number files in its own way), the
+            // path has to do.
+            let file = process.and_then(|process| SocketFile::find(process, path));
+            let is_it = |socket: &ReadyUnixSocket| socket.file == file || has_name(&socket);
+            file.is_some() && sockets.iter().any(is_it)
+        };
+        let names: Vec<&str> = sockets.iter().map(|socket| socket.name.as_str()).collect();
+        let shown = match names[..] {
+            [] => "no Unix socket is ready at all".to_owned(),
+            _ => format!("ready Unix sockets: {}", names.join(", ")),
+        };
+        Ok(Seen { found, shown })
     }
 }
 
+fn seen_port(port: u16, ports: &[u16], kind: &str) -> Seen {
+    Seen {
+        found: ports.contains(&port),
+        shown: match ports {
+            [] => format!("no {kind} at all"),
+            ports => format!("{kind}s on {ports:?}"),
+        },
+    }
+}
+
+/// State of a TCP socket that listens, in the tables of the kernel (`net/tcp_states.h`).
+const LISTEN: &str = "0A";
+/// State of a UDP socket that takes datagrams of everybody (`TCP_CLOSE`).
+const UNCONNECTED: &str = "07";
+
 /// `0: 00000000:0050 00000000:0000 0A …` listens on port 80.
-fn listener(line: &str) -> Option<u16> {
-    const LISTEN: &str = "0A";
+fn port_in(line: &str, wanted: &str) -> Option<u16> {
     let mut fields = line.split_whitespace();
     let local = fields.nth(1)?;
     let state = fields.nth(1)?;
     // The address is in hexadecimal, and so is the port.
     let (_, port) = local.rsplit_once(':')?;
-    (state == LISTEN)
+    (state == wanted)
         .then(|| u16::from_str_radix(port, 16).ok())
         .flatten()
 }
@@ -58,8 +174,12 @@ mod tests {
     #[test]
     fn a_listener_is_told_from_a_connection() {
         let line = "   0: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1";
-        assert_eq!(listener(line), Some(80));
-        assert_eq!(listener(&line.replace(" 0A ", " 01 ")), None);
-        assert_eq!(listener("  sl  local_address rem_address   st"), None);
+        assert_eq!(port_in(line, LISTEN), Some(80));
+        assert_eq!(port_in(&line.replace(" 0A ", " 01 "), LISTEN), None);
+        assert_eq!(port_in(line, UNCONNECTED), None);
+        assert_eq!(
+            port_in("  sl  local_address rem_address   st", LISTEN),
+            None
+        );
     }
 }

@@ -5,7 +5,7 @@
 //! nobody's child there. So programs are children of this process. It has no thread, allocates
 //! little, and sleeps while nothing happens.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
@@ -62,6 +62,8 @@ pub(super) fn live(
         signals,
         own_pids: request.own_pids,
         running: HashMap::new(),
+        orphans_asked: HashSet::new(),
+        orphans_gone: None,
     }
     .serve()
 }
@@ -129,6 +131,10 @@ struct FirstProcess<'a> {
     own_pids: bool,
     /// Channels on which the ends of programs are told, by process id.
     running: HashMap<i32, MessageChannel>,
+    /// Orphans that were asked to end, by process id.
+    orphans_asked: HashSet<i32>,
+    /// The channel on which it is told when no orphan is left.
+    orphans_gone: Option<MessageChannel>,
 }
 
 impl FirstProcess<'_> {
@@ -181,6 +187,10 @@ impl FirstProcess<'_> {
                 answer(passed.next(), reply);
             }
             Some(NodeCommand::Ping) => answer(passed.next(), CommandReply::Done),
+            Some(NodeCommand::TerminateOrphans) => {
+                self.orphans_gone = passed.next().map(MessageChannel::from);
+                self.terminate_orphans();
+            }
             None => {}
         }
     }
@@ -210,8 +220,33 @@ impl FirstProcess<'_> {
         // Signals are not queued (signal(7)): one SIGCHLD may stand for many ends.
         while self.signals.next().is_some() {}
         while let Reaped::One(pid, status) = process::reap() {
+            self.orphans_asked.remove(&pid);
             if let Some(channel) = self.running.remove(&pid) {
                 let _ = channel.send(&ProcessReply::Ended(status).encode());
+            }
+        }
+        // The processes that a program leaves behind become orphans by its end.
+        self.terminate_orphans();
+    }
+
+    /// Asks orphans to end, where that is wanted, and tells when none is left.
+    fn terminate_orphans(&mut self) {
+        let Some(channel) = &self.orphans_gone else {
+            return;
+        };
+        let mut orphans = process_table::children(std::process::id().cast_signed());
+        orphans.retain(|pid| !self.running.contains_key(pid));
+        if orphans.is_empty() {
+            let _ = channel.send(&CommandReply::Done.encode());
+            self.orphans_gone = None;
+        }
+        for pid in orphans {
+            // Each is asked once: some programs take a second request for impatience, and end at
+            // once.
+            if self.orphans_asked.insert(pid) {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+                // A stopped process gets the SIGTERM only when it goes on: signal(7).
+                let _ = kill(Pid::from_raw(pid), Signal::SIGCONT);
             }
         }
     }

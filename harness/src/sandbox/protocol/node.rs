@@ -89,12 +89,15 @@ pub(crate) struct NodeEtc {
     pub(crate) hosts_read_only: bool,
     /// File that the node finds as `/etc/resolv.conf`.
     pub(crate) resolver: PathBuf,
+    /// File that the node finds as `/etc/nsswitch.conf`, where its root filesystem has one.
+    pub(crate) services: PathBuf,
 }
 
 codec_struct!(NodeEtc {
     hosts,
     hosts_read_only,
-    resolver
+    resolver,
+    services
 });
 
 /// A mount that a node finds.
@@ -188,6 +191,10 @@ pub(crate) enum NodeCommand {
         /// Text to be written.
         value: String,
     },
+    /// Ask all processes to end (`SIGTERM`) that have no parent left but the first process:
+    /// daemons, and what programs have left behind. A channel comes along for the [`CommandReply`],
+    /// which is sent when none of them is left.
+    TerminateOrphans,
     /// Answer, so that the commands before are known to be obeyed. A channel for the
     /// [`CommandReply`] comes along.
     Ping,
@@ -198,6 +205,7 @@ codec_enum!(NodeCommand {
     2 => SignalAll(number),
     3 => SetSysctl { path, value },
     4 => Ping,
+    5 => TerminateOrphans,
 });
 
 impl EdgeMessage for NodeCommand {
@@ -301,6 +309,7 @@ mod tests {
                     hosts: "/lab/hosts".into(),
                     hosts_read_only: true,
                     resolver: "/lab/resolv.conf".into(),
+                    services: "/lab/nsswitch.conf".into(),
                 }),
                 mounts: vec![
                     NodeMount {
@@ -343,6 +352,7 @@ mod tests {
             NodeCommand::SignalAll(9),
             sysctl,
             NodeCommand::Ping,
+            NodeCommand::TerminateOrphans,
         ] {
             arrives(&command);
         }

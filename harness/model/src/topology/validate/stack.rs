@@ -187,7 +187,7 @@ pub(crate) fn check_commands(
                 )
             });
         }
-        if command.ready_port == Some(0) {
+        if [command.ready_port, command.ready_udp_port].contains(&Some(0)) {
             problems.add(Kind::Invalid, site, || {
                 format!(
                     "command {} of {} cannot be ready on port 0",
