@@ -101,8 +101,10 @@ impl<'p> StackOp<'p> {
             | Self::Altname(..)
             | Self::Mtu(..)
             | Self::Address(..)
+            | Self::KnownNeighbours(_)
             | Self::Neighbour(..)
-            | Self::Route(..) => false,
+            | Self::Route(..)
+            | Self::Groups(_) => false,
         }
     }
 
