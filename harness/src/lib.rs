@@ -87,6 +87,31 @@
 //!
 //! `#[ignore]` and `#[should_panic]` below the attribute mean what they always mean.
 //!
+//! # Beside other attributes
+//!
+//! Attributes that make tests work with ours: write `#[snowglobe::test]` above them. Each case is a
+//! trial of its own, with or without `harness = false`.
+//!
+//! ```ignore
+//! #[snowglobe::test(timeout = "5s")]
+//! #[test_case(80)]
+//! #[test_case(443 ; "https")]
+//! fn binds(port: u16) -> TestResult {
+//!     TcpListener::bind(("0.0.0.0", port))?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! So it is with `rstest`, `test_case`, `test_log::test`, `googletest::gtest`, `tokio::test` and
+//! `quickcheck`. In `proptest! { … }` write `#[snowglobe::test]` in the place of `#[test]`. Where a
+//! macro writes `#[test]` itself, as `quickcheck! { … }` does, `use snowglobe::test;` in the same
+//! module makes trials of its tests.
+//!
+//! A target with `harness = false` runs trials only: rustc drops all other tests from it. If there
+//! are any, whatever attribute or macro has made them, the target does not compile, and the error
+//! names each with its file and line. To know them, the macros have the compiler expand the target
+//! once more.
+//!
 //! # Verdicts
 //!
 //! A trial passes if its function has returned (`Ok`) and its process has then ended cleanly, and

@@ -3,7 +3,7 @@
 pub use linkme;
 
 pub use crate::model::duration::in_option as time;
-pub use crate::runner::dropin::drop_in;
+pub use crate::runner::dropin::{drop_in, drop_in_and_panic};
 pub use crate::runner::main;
 use crate::trial::Failed;
 pub use crate::trial::{Definition, Outcome, TRIALS};
@@ -31,4 +31,16 @@ pub fn block_on<F: Future>(workers: usize, future: F) -> F::Output {
     runtime
         .expect("a tokio runtime can be started")
         .block_on(future)
+}
+
+/// Runs a function that is `async` in name only: it never waits.
+///
+/// # Panics
+/// The function waits.
+pub fn poll_once<F: Future>(future: F) -> F::Output {
+    use std::task::{Context, Poll, Waker};
+    match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("a function that is not `async` waits like one that is"),
+    }
 }

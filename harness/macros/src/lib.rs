@@ -5,10 +5,19 @@
 //! | `test.rs` | `#[snowglobe::test]` |
 //! | `options.rs` | the options of that attribute, one function an option |
 //! | `values.rs` | the values that options take |
+//! | `company.rs` | attributes of other crates on the same function |
+//! | `above.rs`, `scan.rs` | what stands above ours in the source |
 //! | `entry.rs` | `snowglobe::main!` |
+//! | `dropped.rs` | tests of other macros that would never run |
+//! | `rustc.rs` | the compiler that expands our macros |
 
+mod above;
+mod company;
+mod dropped;
 mod entry;
 mod options;
+mod rustc;
+mod scan;
 mod test;
 mod values;
 
@@ -27,5 +36,5 @@ pub fn test(options: TokenStream, function: TokenStream) -> TokenStream {
 /// Makes the `main` function of a test target with `harness = false`.
 #[proc_macro]
 pub fn main(input: TokenStream) -> TokenStream {
-    entry::expand(input.into(), proc_macro::Span::call_site().local_file()).into()
+    entry::expand(input.into()).into()
 }

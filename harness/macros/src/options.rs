@@ -18,6 +18,10 @@ pub(crate) struct TestOptions {
     /// The tokio runtime of an async test.
     pub(crate) flavor: Flavor,
     pub(crate) ignored: bool,
+    /// Text that a panic must contain to be a pass, if a panic is one.
+    pub(crate) expected_panic: Option<String>,
+    /// The attribute was put behind all others already.
+    pub(crate) is_last: bool,
 }
 
 /// A kind of tokio runtime.
@@ -27,6 +31,8 @@ pub(crate) enum Flavor {
     CurrentThread,
     /// The runtime has this many threads.
     MultiThread(usize),
+    /// There is none: the function is `async` in name only, and never waits.
+    None,
 }
 
 /// Reads the value of an option, if it has one, and notes the option.
@@ -83,6 +89,19 @@ const OPTIONS: [(&str, Parser); 15] = [
     }),
 ];
 
+/// Options that this crate gives to itself, in `company.rs`.
+const OWN_OPTIONS: [(&str, Parser); 2] = [
+    ("__last", |options, _| {
+        options.is_last = true;
+        Ok(())
+    }),
+    ("__last_and_polled_once", |options, _| {
+        options.is_last = true;
+        options.flavor = Flavor::None;
+        Ok(())
+    }),
+];
+
 impl Parse for TestOptions {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let mut options = Self {
@@ -90,10 +109,13 @@ impl Parse for TestOptions {
             name: None,
             flavor: Flavor::CurrentThread,
             ignored: false,
+            expected_panic: None,
+            is_last: false,
         };
         while !input.is_empty() {
             let key = input.call(Ident::parse_any)?;
-            let Some((_, parse)) = OPTIONS.iter().find(|(name, _)| key == name) else {
+            let known = OPTIONS.iter().chain(&OWN_OPTIONS);
+            let Some((_, parse)) = known.into_iter().find(|(name, _)| key == name) else {
                 return Err(unknown(&key));
             };
             parse(&mut options, input)?;
@@ -179,6 +201,8 @@ impl TestOptions {
     }
 
     fn should_panic(&mut self, expected: Option<LitStr>) {
+        let text = expected.as_ref().map(LitStr::value);
+        self.expected_panic = Some(text.unwrap_or_default());
         self.calls.extend(match expected {
             Some(expected) => quote!(.should_panic_with(#expected)),
             None => quote!(.should_panic()),

@@ -5,13 +5,18 @@
 //! `--test`, so rustc drops functions with `#[test]`. The macro therefore emits both an entry of a
 //! registry, which snowglobe's `main` reads, and a `#[test]` function, which lives under libtest
 //! only.
+//!
+//! Attributes of other crates on the same function are expanded before ours (`company.rs`).
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, Error, ItemFn, parse2};
 
+use crate::company::{Arranged, arrange};
 use crate::options::{Flavor, TestOptions};
+use crate::rustc::Rustc;
+use crate::{above, dropped};
 
 /// Expands the attribute, or returns the error and the function as it was.
 pub(crate) fn expand(options: TokenStream, function: TokenStream) -> TokenStream {
@@ -25,17 +30,17 @@ pub(crate) fn expand(options: TokenStream, function: TokenStream) -> TokenStream
     }
 }
 
-fn try_expand(options: TokenStream, function: TokenStream) -> syn::Result<TokenStream> {
-    let mut options: TestOptions = parse2(options)?;
-    let mut function: ItemFn = parse2(function)
+fn try_expand(given: TokenStream, function: TokenStream) -> syn::Result<TokenStream> {
+    let mut options: TestOptions = parse2(given.clone())?;
+    let function: ItemFn = parse2(function)
         .map_err(|e| Error::new(e.span(), "#[snowglobe::test] goes on a function"))?;
+    let mut function = match arrange(&given, options.is_last, function)? {
+        Arranged::Test(function) => *function,
+        Arranged::Later(tokens) => return Ok(tokens),
+    };
     check(&function)?;
     let mut kept = Vec::new();
     for attribute in function.attrs.drain(..) {
-        if attribute.path().is_ident("test") {
-            let message = "#[snowglobe::test] stands in for #[test]: remove the latter";
-            return Err(Error::new(attribute.span(), message));
-        }
         if !options.read_attribute(&attribute)? {
             kept.push(attribute);
         }
@@ -50,7 +55,7 @@ fn try_expand(options: TokenStream, function: TokenStream) -> syn::Result<TokenS
 fn check(function: &ItemFn) -> syn::Result<()> {
     let signature = &function.sig;
     if let Some(argument) = signature.inputs.first() {
-        let message = "a test takes no arguments; for parametrised tests make `snowglobe::Trial`s at run time and hand them to `snowglobe::main!`";
+        let message = "a test takes no arguments; for parametrised tests write #[snowglobe::test] above the attribute that gives the arguments (rstest, test_case), or make `snowglobe::Trial`s at run time and hand them to `snowglobe::main!`";
         return Err(Error::new(argument.span(), message));
     }
     if !signature.generics.params.is_empty() {
@@ -73,13 +78,15 @@ fn emit(options: &TestOptions, function: &ItemFn, conditions: &[Attribute]) -> T
         None => quote!(::core::option::Option::None),
     };
     let run = run(options, function);
-    let ignore = options.ignored.then(|| quote!(#[ignore]));
+    let path = quote!(::core::concat!(::core::module_path!(), "::", #name));
+    let shim = shim(options, function, &path);
+    let error = dropped::error();
     // The compiler reports a result that is no `Outcome` at this span.
     let span = function.sig.output.span();
     let body = quote_spanned!(span=> ::snowglobe::__private::outcome(#run));
-    // `test` below stands with its full path: where this macro is imported by that name, a plain
-    // `#[test]` would be this macro again.
     quote! {
+        #error
+
         #(#conditions)*
         #[cfg(test)]
         const _: () = {
@@ -88,7 +95,7 @@ fn emit(options: &TestOptions, function: &ItemFn, conditions: &[Attribute]) -> T
             #[::snowglobe::__private::linkme::distributed_slice(::snowglobe::__private::TRIALS)]
             #[linkme(crate = ::snowglobe::__private::linkme)]
             static TRIAL: ::snowglobe::__private::Definition = ::snowglobe::__private::Definition {
-                path: ::core::concat!(::core::module_path!(), "::", #name),
+                path: #path,
                 name: #given_name,
                 file: ::core::file!(),
                 line: ::core::line!(),
@@ -98,11 +105,39 @@ fn emit(options: &TestOptions, function: &ItemFn, conditions: &[Attribute]) -> T
         };
 
         #(#conditions)*
+        #shim
+    }
+}
+
+/// Returns the function that the standard harness calls for the trial of this `path`.
+fn shim(options: &TestOptions, function: &ItemFn, path: &TokenStream) -> TokenStream {
+    let ident = &function.sig.ident;
+    let run = quote!(::snowglobe::__private::drop_in(#path));
+    if Rustc::is_looking() {
+        return quote!(#[allow(dead_code)] fn #ident() { #run });
+    }
+    let is_test_already = Rustc::present().has_harness()
+        && function.sig.asyncness.is_none()
+        && above::has_made_a_test();
+    if is_test_already {
+        // That `#[test]` calls the function by its name, and has read the other attributes. A
+        // function that nobody calls would be a test that does not run, and must not compile.
+        let run = options.expected_panic.as_ref().map_or(
+            run,
+            |expected| quote!(::snowglobe::__private::drop_in_and_panic(#path, #expected)),
+        );
+        return quote! {
+            #[deny(dead_code, reason = "write #[snowglobe::test] above the other attributes: without a call the standard harness would never run this test")]
+            fn #ident() { #run }
+        };
+    }
+    let ignore = options.ignored.then(|| quote!(#[ignore]));
+    // `test` stands with its full path: where this macro is imported by that name, a plain
+    // `#[test]` would be this macro again.
+    quote! {
         #[::core::prelude::v1::test]
         #ignore
-        fn #ident() {
-            ::snowglobe::__private::drop_in(::core::concat!(::core::module_path!(), "::", #name))
-        }
+        fn #ident() { #run }
     }
 }
 
@@ -113,8 +148,9 @@ fn run(options: &TestOptions, function: &ItemFn) -> TokenStream {
         return quote!(#ident());
     }
     let workers = match options.flavor {
-        Flavor::CurrentThread => 0,
+        Flavor::CurrentThread => 0usize,
         Flavor::MultiThread(workers) => workers,
+        Flavor::None => return quote!(::snowglobe::__private::poll_once(#ident())),
     };
     quote!(::snowglobe::__private::block_on(#workers, #ident()))
 }

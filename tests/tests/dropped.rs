@@ -1,0 +1,214 @@
+//! Without the standard harness, rustc drops the tests of other attributes and macros. A program
+//! that would lose tests in this way does not compile.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::SystemTime;
+
+/// Directory in which cargo keeps the crates that this program is made of.
+fn deps() -> PathBuf {
+    let program = std::env::current_exe().unwrap();
+    program.parent().unwrap().to_owned()
+}
+
+/// Returns the newest library of this name, which is the one that this program was built with.
+fn library(name: &str) -> PathBuf {
+    let begins = format!("lib{name}-");
+    let is_library = |path: &PathBuf| {
+        let file = path.file_name().unwrap().to_string_lossy().into_owned();
+        file.starts_with(&begins) && (file.ends_with(".rlib") || file.ends_with(".so"))
+    };
+    let modified = |path: &PathBuf| path.metadata().and_then(|it| it.modified()).ok();
+    let entries = std::fs::read_dir(deps()).unwrap().flatten();
+    let libraries = entries.map(|entry| entry.path()).filter(is_library);
+    let newest = libraries.max_by_key(|path| modified(path).unwrap_or(SystemTime::UNIX_EPOCH));
+    newest.unwrap_or_else(|| panic!("no library {name}"))
+}
+
+/// Compiles a source as cargo does for a target with `harness = false`. Returns what the compiler
+/// has said, and whether it was content.
+fn compile(dir: &Path, source: &str) -> (bool, String) {
+    let path = dir.join("sample.rs");
+    std::fs::write(&path, source).unwrap();
+    let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or("rustc".into()));
+    // As a library, for nothing needs to be linked.
+    rustc
+        .args(["--crate-name=sample", "--crate-type=rlib", "--edition=2024"])
+        .args(["--emit=dep-info,link", "--cfg=test", "-Awarnings"])
+        .arg(format!(
+            "-Cincremental={}",
+            dir.join("incremental").display()
+        ))
+        .arg("--out-dir")
+        .arg(dir)
+        .arg("-L")
+        .arg(format!("dependency={}", deps().display()));
+    for name in [
+        "googletest",
+        "proptest",
+        "quickcheck",
+        "quickcheck_macros",
+        "rstest",
+        "snowglobe",
+        "test_case",
+        "test_log",
+        "tokio",
+    ] {
+        rustc
+            .arg("--extern")
+            .arg(format!("{name}={}", library(name).display()));
+    }
+    let output = rustc.arg(&path).output().unwrap();
+    (
+        output.status.success(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
+}
+
+/// Fails the test unless the source does not compile, for tests with these names in these lines.
+#[track_caller]
+fn loses(source: &str, tests: &[(&str, usize)]) {
+    let dir = snowglobe_tests::shared_dir();
+    std::fs::write(dir.path().join("part.rs"), "#[test] fn in_a_file() {}").unwrap();
+    let (compiles, text) = compile(dir.path(), source);
+    assert!(!compiles, "{source}");
+    assert!(text.contains("would never run"), "{text}");
+    assert!(text.contains("`harness = false`"), "{text}");
+    assert!(
+        text.contains("write `#[snowglobe::test]` above all other attributes"),
+        "{text}"
+    );
+    for (name, line) in tests {
+        let listed = text
+            .lines()
+            .any(|text| text.contains(&format!(".rs:{line}: `{name}")));
+        assert!(listed, "no {name} in line {line} of\n{text}");
+    }
+    let listed = text
+        .lines()
+        .filter(|line| line.contains(".rs:") && line.contains(": `"))
+        .count();
+    assert_eq!(listed, tests.len(), "{text}");
+}
+
+#[test]
+fn tests_of_other_attributes_are_named() {
+    loses(
+        "#[snowglobe::test]
+        fn ours() {}
+        #[test]
+        fn plain() {}
+        #[tokio::test]
+        async fn of_tokio() {}
+        #[rstest::rstest]
+        #[case(1)]
+        #[case(2)]
+        fn of_rstest(#[case] _n: i32) {}
+        #[test_log::test]
+        fn of_test_log() {}
+        #[googletest::gtest]
+        fn of_googletest() {}
+        #[quickcheck_macros::quickcheck]
+        fn of_quickcheck(n: u8) -> bool { n == n }
+        #[test_case::test_case(1 ; \"one\")]
+        fn of_test_case(_n: i32) {}
+        snowglobe::main!();",
+        &[
+            ("plain", 4),
+            ("of_tokio", 6),
+            ("of_rstest::case_1", 10),
+            ("of_rstest::case_2", 10),
+            ("of_test_log", 12),
+            ("of_googletest", 14),
+            ("of_quickcheck", 16),
+            ("of_test_case::", 17),
+        ],
+    );
+}
+
+#[test]
+fn tests_of_macros_and_modules_are_named() {
+    loses(
+        "macro_rules! tests { ($($name:ident)*) => { $(#[test] fn $name() {})* } }
+        tests!(a b);
+        proptest::proptest! {
+            #[test]
+            fn in_proptest(_n in 0..2) {}
+        }
+        quickcheck::quickcheck! { fn in_quickcheck(n: u8) -> bool { n == n } }
+        mod inner { #[cfg_attr(all(), test)] fn by_cfg_attr() {} }
+        mod part;
+        snowglobe::main!();",
+        &[
+            ("a", 2),
+            ("b", 2),
+            ("in_proptest", 5),
+            ("in_quickcheck", 7),
+            ("inner::by_cfg_attr", 8),
+            ("part::in_a_file", 1),
+        ],
+    );
+}
+
+#[test]
+fn tests_above_which_ours_must_stand_are_named() {
+    loses(
+        "#[test_case::test_case(1, 2 ; \"one\")]
+        #[snowglobe::test]
+        fn successor(a: i32, b: i32) { assert_eq!(a + 1, b); }
+        snowglobe::main!();",
+        &[("successor::", 1)],
+    );
+}
+
+/// A program that hands its trials to `snowglobe::run` itself.
+#[test]
+fn tests_beside_a_main_of_the_users_own_are_named() {
+    loses(
+        "#[snowglobe::test]
+        fn ours() {}
+        #[test]
+        fn plain() {}
+        fn main() {}",
+        &[("plain", 4)],
+    );
+}
+
+#[test]
+fn what_only_looks_like_a_test_to_a_program_is_none() {
+    let dir = snowglobe_tests::shared_dir();
+    let source = r##"
+        // #[test] fn in_a_comment() {}
+        /// #[test]
+        /// fn in_documentation() {}
+        #[snowglobe::test]
+        fn ours() {}
+        #[snowglobe::test]
+        #[rstest::rstest]
+        #[case(1)]
+        fn with_rstest(#[case] _n: i32) {}
+        #[snowglobe::test]
+        #[tokio::test]
+        async fn with_tokio() {}
+        #[tokio::test]
+        #[snowglobe::test]
+        async fn with_tokio_above() {}
+        #[snowglobe::test]
+        #[test_case::test_case(1)]
+        fn with_test_case(_n: i32) {}
+        #[snowglobe::test]
+        #[quickcheck_macros::quickcheck]
+        fn with_quickcheck(n: u8) -> bool { n == n }
+        const TEXT: &str = r#"#[test] fn in_a_string() {}"#;
+        macro_rules! never_called { () => { #[test] fn in_a_macro() {} } }
+        #[cfg(any())]
+        #[test]
+        fn cut_out() {}
+        #[cfg(any())]
+        mod cut_out { #[test] fn in_a_module() {} }
+        fn trials() -> Vec<snowglobe::Trial> { Vec::new() }
+        snowglobe::main!(trials);
+    "##;
+    let (compiles, text) = compile(dir.path(), source);
+    assert!(compiles, "{text}");
+}

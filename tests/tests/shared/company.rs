@@ -1,0 +1,243 @@
+// Tests with attributes and macros of other crates beside ours, in both orders. Each is a trial,
+// and is there once for each of its cases.
+
+/// Fails outside of a trial, and returns whether `number` is even.
+fn is_even(number: u32) -> bool {
+    assert!(snowglobe::trial_name().is_some(), "not in a trial");
+    number.is_multiple_of(2)
+}
+
+#[snowglobe::test]
+#[test_case::test_case(2)]
+#[test_case::test_case(4 ; "named")]
+fn cases_below(number: u32) {
+    assert!(is_even(number));
+}
+
+#[snowglobe::test]
+#[test_case::test_case(2 => true)]
+#[test_case::test_case(3 => false)]
+#[test_case::test_case(5 => panics "five")]
+#[test_case::test_case(6 => ignore true)]
+fn cases_with_results(number: u32) -> bool {
+    assert_ne!(number, 5, "five");
+    is_even(number)
+}
+
+#[snowglobe::test]
+#[test_case::test_matrix([2, 4], [6, 8])]
+fn matrix_below(a: u32, b: u32) {
+    assert!(is_even(a + b));
+}
+
+#[test_case::test_case(2)]
+#[test_case::test_case(4)]
+#[snowglobe::test]
+async fn async_cases_above(number: u32) {
+    tokio::task::yield_now().await;
+    assert!(is_even(number));
+}
+
+#[snowglobe::test]
+#[test_case::test_case(2)]
+async fn async_cases_below(number: u32) {
+    tokio::task::yield_now().await;
+    assert!(is_even(number));
+}
+
+#[rstest::fixture]
+fn two() -> u32 {
+    2
+}
+
+#[rstest::rstest]
+#[case(2)]
+#[case::named(4)]
+#[snowglobe::test]
+fn rstest_above(#[case] number: u32) {
+    assert!(is_even(number));
+}
+
+#[snowglobe::test(timeout = "30s")]
+#[rstest::rstest]
+#[case(2)]
+#[case(4)]
+async fn rstest_below(#[case] number: u32, two: u32) {
+    tokio::task::yield_now().await;
+    assert!(is_even(number + two));
+}
+
+#[snowglobe::test]
+#[rstest::rstest]
+fn rstest_without_arguments() {
+    assert!(is_even(2));
+}
+
+#[rstest::rstest]
+#[snowglobe::test]
+#[should_panic(expected = "odd")]
+fn rstest_panics(#[values(1, 3)] number: u32) {
+    assert!(is_even(number), "odd");
+}
+
+#[test_log::test]
+#[snowglobe::test]
+fn test_log_above() {
+    assert!(is_even(2));
+}
+
+#[snowglobe::test]
+#[test_log::test]
+fn test_log_below() {
+    assert!(is_even(2));
+}
+
+#[googletest::gtest]
+#[snowglobe::test]
+fn gtest_above() {
+    googletest::expect_that!(is_even(2), googletest::matchers::eq(true));
+}
+
+#[snowglobe::test]
+#[googletest::test]
+fn gtest_below() -> googletest::Result<()> {
+    googletest::verify_that!(is_even(2), googletest::matchers::eq(true))
+}
+
+#[tokio::test]
+#[snowglobe::test]
+async fn tokio_above() {
+    tokio::task::yield_now().await;
+    assert!(is_even(2));
+}
+
+#[snowglobe::test]
+#[tokio::test(flavor = "current_thread")]
+async fn tokio_below() {
+    tokio::task::yield_now().await;
+    assert!(is_even(2));
+}
+
+#[snowglobe::test]
+#[quickcheck_macros::quickcheck]
+fn quickcheck_below(number: u16) -> bool {
+    is_even(u32::from(number) * 2)
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(8))]
+    #[snowglobe::test]
+    fn in_proptest(number in 0..100_u32) {
+        assert!(is_even(number * 2));
+    }
+}
+
+#[snowglobe::test]
+#[test]
+fn plain_below() {
+    assert!(is_even(2));
+}
+
+macro_rules! passed_on {
+    ($(#[$attribute:meta])* fn $name:ident() $body:block) => {
+        $(#[$attribute])*
+        #[test]
+        fn $name() $body
+    };
+}
+
+passed_on! {
+    #[snowglobe::test]
+    fn of_a_macro_above() {
+        assert!(is_even(2));
+    }
+}
+
+/// Macros that write `#[test]` write ours where ours has that name.
+mod imported {
+    use super::is_even;
+    use snowglobe::test;
+
+    quickcheck::quickcheck! {
+        fn in_quickcheck(number: u16) -> bool {
+            is_even(u32::from(number) * 2)
+        }
+    }
+
+    #[quickcheck_macros::quickcheck]
+    #[snowglobe::test]
+    fn quickcheck_above(number: u16) -> bool {
+        is_even(u32::from(number) * 2)
+    }
+
+    macro_rules! even {
+        ($($name:ident: $number:expr;)*) => {$(
+            #[test]
+            fn $name() {
+                assert!(is_even($number));
+            }
+        )*};
+    }
+
+    even! {
+        of_a_macro: 2;
+        of_a_macro_too: 4;
+    }
+}
+
+/// Cases that fail.
+mod failing {
+    #[snowglobe::test(ignore = "a sample")]
+    #[test_case::test_case(2)]
+    #[test_case::test_case(3)]
+    fn one_case_fails(number: u32) {
+        assert_eq!(number, 2, "a case that fails");
+    }
+}
+
+/// Numbers of tests in the functions and modules above. test-case chooses the names of its cases.
+const COUNTS: [(&str, usize); 22] = [
+    ("async_cases_above::", 2),
+    ("async_cases_below::", 1),
+    ("cases_below::", 2),
+    ("cases_with_results::", 4),
+    ("failing::one_case_fails::", 2),
+    ("gtest_above", 1),
+    ("gtest_below", 1),
+    ("imported::in_quickcheck", 1),
+    ("imported::of_a_macro", 2),
+    ("imported::quickcheck_above", 1),
+    ("in_proptest", 1),
+    ("matrix_below::", 4),
+    ("of_a_macro_above", 1),
+    ("plain_below", 1),
+    ("quickcheck_below", 1),
+    ("rstest_above::", 2),
+    ("rstest_below::", 2),
+    ("rstest_panics::", 2),
+    ("rstest_without_arguments", 1),
+    ("test_log_above", 1),
+    ("test_log_below", 1),
+    ("tokio_", 2),
+];
+
+/// Fails unless the program lists each test once, those above and those that `more` counts.
+fn each_is_there_once(more: &[(&str, usize)]) {
+    let run = snowglobe_tests::run(&["--list", "--format", "terse"]);
+    let tests = run.stdout.lines().filter_map(|line| line.strip_suffix(": test"));
+    let mut tests: Vec<&str> = tests.collect();
+    tests.sort_unstable();
+    let mut once = tests.clone();
+    once.dedup();
+    assert_eq!(tests, once);
+    for (begins, count) in COUNTS.iter().chain(more) {
+        let found = tests.iter().filter(|name| name.starts_with(begins)).count();
+        assert_eq!(found, *count, "{begins} in {tests:#?}");
+    }
+}
+
+/// Runs two cases, of which one fails.
+fn one_case_of_two_fails() {
+    let run = snowglobe_tests::run(&["failing::one_case_fails", "--ignored"]);
+    run.failed_with(&["1 passed; 1 failed", "a case that fails", "_3_expects ... FAILED"]);
+}
