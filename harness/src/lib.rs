@@ -117,10 +117,20 @@
 //! A trial passes if its function has returned (`Ok`) and its process has then ended cleanly, and
 //! in no other way. `exit(0)` in a test fails, as do an abort, a crash, or a kill, each with its
 //! code or signal named. A panic that the test itself catches is the test's business; one on
-//! another thread or in a spawned task, which nobody joined, is a failure. Processes that outlive
+//! another thread or in a spawned task, which nobody joined, is a failure, whatever panic hook the
+//! test has set. A test that closes descriptors which it has not opened, as `close_range(3, ~0)`
+//! does, has its verdict with a note on that. Processes that outlive
 //! the test are reported and killed. What the whole process tree writes is captured and shown when
 //! the trial fails. A test can have a [`note`] shown beside its verdict, and be told of it
 //! [`at_end`].
+//!
+//! # Tests that start their own program
+//!
+//! A test may start its own program again, as `current_exe() --exact child_case`. Within a trial
+//! that program is in the world of the trial, and runs the test function as it would without
+//! isolation: in its own process, with the stdin, the signals and the exit code of an ordinary
+//! child. Such a child makes no labs. The children of a trial with the option `nested` make
+//! sandboxes of their own.
 //!
 //! # Trials made at run time
 //!

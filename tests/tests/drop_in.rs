@@ -87,6 +87,11 @@ mod constructors {
     }
 }
 
+/// Tests that start their own program again.
+mod children {
+    include!("shared/children.rs");
+}
+
 mod inner {
     #[snowglobe::test]
     fn port_80_is_mine_as_well() -> std::io::Result<()> {

@@ -13,7 +13,9 @@ use std::process::{Command, Stdio};
 use super::args::Arguments;
 use super::registry::definition;
 use super::run::run;
-use crate::trial::Trial;
+use super::within;
+use crate::sandbox::within::is_within_trial;
+use crate::trial::{Definition, Trial};
 
 /// Environment variable with the path of the trial for which this process was started.
 const VARIABLE: &str = "SNOWGLOBE_TRIAL_PATH";
@@ -29,7 +31,7 @@ pub(crate) fn take_over() {
     crate::kernel::process::remove_env(VARIABLE);
     crate::kernel::thread::sigaltstack::stand_in_for_runtime();
     let code = match path.to_str().and_then(definition) {
-        Some(definition) => run_alone(Trial::registered(definition)),
+        Some(definition) => run_alone(asked_for(definition)),
         None => {
             eprintln!(
                 "error: `{}` was never registered in this program",
@@ -41,16 +43,17 @@ pub(crate) fn take_over() {
     std::process::exit(code)
 }
 
-fn run_alone(mut trial: Trial) -> i32 {
-    // libtest has decided already that the trial runs.
+/// Returns the trial, which runs even if it is ignored: libtest has decided that it runs.
+fn asked_for(definition: &'static Definition) -> Trial {
+    let mut trial = Trial::registered(definition);
     trial.ask_for();
-    let arguments = Arguments::bare();
-    let outcome = arguments.and_then(|args| run(&args, vec![trial]));
-    match outcome {
     trial
 }
 
 fn run_alone(trial: Trial) -> i32 {
+    let arguments = Arguments::bare();
+    let outcome = arguments.and_then(|args| run(&args, vec![trial]));
+    match outcome {
         Ok(conclusion) if conclusion.num_ignored > 0 => IGNORED,
         Ok(conclusion) => i32::from(conclusion.code()),
         Err(error) => {
@@ -66,10 +69,38 @@ fn run_alone(trial: Trial) -> i32 {
 /// Panics if the trial fails, for so a test fails under libtest.
 #[doc(hidden)]
 pub fn drop_in(path: &'static str) {
-    assert!(
-        definition(path).is_some(),
-        "`{path}` was never registered: has the linker dropped the section of its registry entry?"
-    );
+    if !passes(path) {
+        // A message of ours would only hide the one that counts.
+        std::panic::resume_unwind(Box::new("the trial failed"))
+    }
+}
+
+/// Runs a trial as [`drop_in`] does, where libtest takes a panic with the text `expected` for a
+/// pass, and anything else for a failure.
+///
+/// # Panics
+/// Panics if the trial passes, for so a test passes here.
+#[doc(hidden)]
+pub fn drop_in_and_panic(path: &'static str, expected: &'static str) {
+    if passes(path) {
+        std::panic::resume_unwind(Box::new(expected))
+    }
+}
+
+/// Runs a trial in a new process, shows what that process has written, and returns whether the
+/// trial has passed.
+#[expect(clippy::print_stdout, reason = "the only way into libtest's capture")]
+fn passes(path: &'static str) -> bool {
+    let Some(definition) = definition(path) else {
+        panic!(
+            "`{path}` was never registered: has the linker dropped the section of its registry entry?"
+        );
+    };
+    if is_within_trial()
+        && let Some(has_passed) = within::run_on_this_thread(|| asked_for(definition))
+    {
+        return has_passed;
+    }
     let program = std::env::current_exe().expect("the path of this program is known");
     let output = Command::new(program)
         .env(VARIABLE, path)
@@ -84,9 +115,9 @@ pub fn drop_in(path: &'static str) {
         Some(IGNORED) => loudly(&stderr),
         _ => eprint!("{stderr}"),
     }
+    matches!(output.status.code(), Some(0 | IGNORED))
 }
 
 fn loudly(text: &str) {
     let _ = crate::kernel::fd::write(std::io::stderr(), text.as_bytes());
 }
-    matches!(output.status.code(), Some(0 | IGNORED))

@@ -19,6 +19,7 @@
 //! | `report/` | the output, one file a format |
 //! | `conclusion.rs`, `error.rs` | the two ends that a run can have |
 //! | `nextest.rs` | what is different under cargo-nextest |
+//! | `within.rs` | a run of a program that a trial has started |
 //! | `dropin.rs` | `#[snowglobe::test]` under the standard test harness |
 
 mod args;
@@ -37,6 +38,7 @@ mod run;
 mod select;
 mod setup;
 mod supervisor;
+mod within;
 mod zygote;
 
 pub use args::Arguments;

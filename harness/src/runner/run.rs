@@ -10,8 +10,9 @@ use super::result::TrialResult;
 use super::select::Selection;
 use super::setup::Setup;
 use super::supervisor::{RunPlan, Supervisor, Workers};
-use super::{concurrency, list, nextest, requirements, select};
+use super::{concurrency, list, nextest, requirements, select, within};
 use crate::kernel::process::clone;
+use crate::sandbox::within::is_within_trial;
 use crate::trial::Trial;
 
 /// Time limit of a trial if neither the trial nor the user says another.
@@ -89,15 +90,20 @@ fn run_selected(
     trials: Vec<Trial>,
     conclusion: Conclusion,
 ) -> Result<Conclusion, RunError> {
+    let plan = plan(args, &trials);
+    let to_run = plan.known.iter().filter(|known| known.is_none()).count();
+    if to_run > 0 && is_within_trial() {
+        let mut printer = Printer::new(&args.report_options())?;
+        let conclusion = within::run(trials, &plan, args.shuffle_seed, &mut printer, conclusion);
+        return report_result(&mut printer, conclusion);
+    }
     // `fork(2)` copies the calling thread only. Locks that another thread held would stay locked in
     // the copy for ever.
     if !clone::single_threaded() {
         return Err(threads_are_running(&clone::other_threads()));
     }
     let mut printer = Printer::new(&args.report_options())?;
-    let plan = plan(args, &trials);
     concurrency::ensure_descriptors(plan.threads)?;
-    let to_run = plan.known.iter().filter(|known| known.is_none()).count();
     let mut trials: Vec<Option<Trial>> = trials.into_iter().map(Some).collect();
     let setup = if to_run == 0 {
         Setup::without_sandbox()?

@@ -17,6 +17,7 @@
 //! | `paths` | which directories of the host a trial may write to |
 //! | `private_mounts` | filesystems that each sandbox has for itself |
 //! | `refused` | a step that the kernel refused, as a value |
+//! | `within` | marks by which a program knows that a trial has started it |
 
 pub(crate) mod ids;
 mod node;
@@ -27,3 +28,4 @@ pub(crate) mod protocol;
 pub(crate) mod refused;
 pub(crate) mod subordinate;
 pub(crate) mod trial;
+pub(crate) mod within;

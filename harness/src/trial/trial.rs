@@ -178,6 +178,19 @@ impl Trial {
         (self.name, self.body)
     }
 
+    /// Returns the trial with a test function that does nothing, for reports on a trial whose own
+    /// function is run.
+    pub(crate) fn without_body(&self) -> Trial {
+        Trial {
+            name: self.name.clone(),
+            kind: self.kind.clone(),
+            options: self.options,
+            source: self.source,
+            body: TestBody::Function(|| Ok(())),
+            lack: self.lack.clone(),
+        }
+    }
+
     /// Returns the name with its kind, as reports print it.
     pub(crate) fn label(&self) -> String {
         if self.kind.is_empty() {

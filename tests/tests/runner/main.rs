@@ -1,8 +1,13 @@
 //! The runner runs itself: each test starts this same program on samples that misbehave.
 
 mod capture;
+/// Tests that start their own program again.
+mod children {
+    include!("../shared/children.rs");
+}
 mod command_line;
 mod forks;
+mod hooks;
 mod ids;
 mod lost_reports;
 mod notes;

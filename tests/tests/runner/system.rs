@@ -35,12 +35,10 @@ fn refused(run: &Run, code: i32, parts: &[&str]) {
     }
 }
 
-/// The option `nested` is left out: then a trial may make no user namespaces, like an ordinary user
-/// of a restricted host.
-#[snowglobe::test]
+#[snowglobe::test(nested)]
 fn no_user_namespaces() {
     refused(
-        &after(""),
+        &after("echo 0 > /proc/sys/user/max_user_namespaces"),
         71,
         &["clone3 the outer sandbox", "ENOSPC", "max_"],
     );

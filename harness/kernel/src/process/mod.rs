@@ -16,6 +16,7 @@
 //! | `profile` | profiles of LLVM's coverage |
 //! | `reap` | children that have ended |
 //! | `shared_memory_child` | a child in the memory of its parent, as after `vfork` |
+//! | `shared_note` | a message to the parent without a descriptor |
 //! | `signal` | signals as descriptors, dispositions, stack traces |
 //! | `user` | user and groups of a process |
 
@@ -30,6 +31,7 @@ mod pidfd;
 pub mod profile;
 mod reap;
 pub mod shared_memory_child;
+mod shared_note;
 pub mod signal;
 pub mod user;
 
@@ -43,3 +45,4 @@ pub use limits::raise_open_files;
 pub use nix::unistd::{ForkResult, Pid};
 pub use pidfd::{pid_of, pidfd_kill, pidfd_open};
 pub use reap::{Reaped, reap, wait_for_child};
+pub use shared_note::SharedNote;

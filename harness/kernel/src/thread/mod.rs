@@ -10,6 +10,7 @@
 //! | `scoped_worker` | a thread that works on borrowed values |
 //! | `sigaltstack` | stack overflows of a thread that std did not start |
 //! | `stack_overflow` | notice of stack overflows, before std turns them into aborts |
+//! | `unwinding` | notice of unwindings, whatever panic hook there is |
 //! | `traits` | capabilities, signal mask, umask and name of a thread |
 
 pub mod rseq;
@@ -17,5 +18,8 @@ pub mod scoped_worker;
 pub mod sigaltstack;
 pub mod stack_overflow;
 mod traits;
+pub mod unwinding;
 
-pub use traits::{FirstThread, ThreadTraits, go_home, set_umask, show_as, umask};
+pub use traits::{
+    FirstThread, ThreadTraits, go_home, set_umask, show_as, show_as_before, shown_as, umask,
+};

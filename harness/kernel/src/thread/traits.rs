@@ -4,7 +4,7 @@
 //! namespaces. A thread that is used again must not carry such changes into the next trial.
 #![allow(unsafe_code)]
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
@@ -128,8 +128,18 @@ impl FirstThread {
 /// (`prctl(2)`, PR_SET_NAME).
 pub fn show_as(name: &str) {
     if let Ok(name) = CString::new(name) {
-        let _ = nix::sys::prctl::set_name(&name);
+        show_as_before(&name);
     }
+}
+
+/// Names the calling thread as [`shown_as`] has returned.
+pub fn show_as_before(name: &CStr) {
+    let _ = nix::sys::prctl::set_name(name);
+}
+
+/// Returns the name of the calling thread that `ps` and debuggers see.
+pub fn shown_as() -> CString {
+    nix::sys::prctl::get_name().unwrap_or_default()
 }
 
 /// Moves the calling thread back into the namespaces of this process's first thread.

@@ -25,6 +25,7 @@ mod supervisor;
 mod zygote_pool;
 
 pub(crate) use plan::RunPlan;
+pub(crate) use reports::result_of;
 pub(crate) use signals::Signals;
 pub(crate) use supervisor::{Supervisor, Workers};
 pub(crate) use zygote_pool::NurseryHandle;

@@ -159,18 +159,7 @@ impl ReceivedReports {
                 "the test finished, but then its process {end}{}",
                 self.cause(end)
             )),
-            Some(Finish::Failed {
-                kind,
-                on_stderr,
-                location,
-                complaints,
-                reason,
-            }) => TrialResult::Failed(Failure {
-                complaints: complaints.clone(),
-                shown: shown(*kind, *on_stderr),
-                reason: reason.clone(),
-                location: location.clone(),
-            }),
+            Some(failed @ Finish::Failed { .. }) => result_of(failed.clone()),
             None => TrialResult::failed(self.unfinished(end)),
         }
     }
@@ -208,6 +197,25 @@ impl ReceivedReports {
     }
 }
 
+/// Returns the result of a body that has come to this end, and whose process has ended cleanly.
+pub(crate) fn result_of(finish: Finish) -> TrialResult {
+    match finish {
+        Finish::Passed => TrialResult::Passed,
+        Finish::Failed {
+            kind,
+            on_stderr,
+            location,
+            complaints,
+            reason,
+        } => TrialResult::Failed(Failure {
+            shown: shown(kind, on_stderr),
+            complaints,
+            reason,
+            location,
+        }),
+    }
+}
+
 /// Returns what is to be said of a report that a fork of the body has made.
 fn describe_fork(pid: i32, report: Option<BodyReport>) -> Option<String> {
     let said = match report {
@@ -233,9 +241,9 @@ fn describe_fork(pid: i32, report: Option<BodyReport>) -> Option<String> {
 
 fn shown(kind: FailureKind, on_stderr: bool) -> Shown {
     match kind {
-        FailureKind::Panicked => Shown::AsPanic,
+        FailureKind::Panicked if on_stderr => Shown::AsPanic,
         FailureKind::Other if on_stderr => Shown::AsError,
-        FailureKind::Other => Shown::Nowhere,
+        FailureKind::Panicked | FailureKind::Other => Shown::Nowhere,
     }
 }
 

@@ -21,6 +21,7 @@ use crate::kernel::thread::rseq;
 use crate::observe;
 use crate::sandbox::protocol::zygote::NurseryOrder;
 use crate::sandbox::trial::body;
+use crate::sandbox::within;
 
 /// Forks and kills zygotes as the supervisor orders, until the supervisor is done.
 ///
@@ -87,6 +88,7 @@ fn prepare() -> crate::kernel::Result<()> {
     for key in ["TMPDIR", "XDG_RUNTIME_DIR"] {
         process::remove_env(key);
     }
+    within::mark_environment();
     // Tests of a run share a terminal, and none of them can know whose turn it is to read.
     let null = std::fs::File::open("/dev/null").map_err(|e| errno(&e))?;
     replace_standard(null.as_fd(), 0)?;

@@ -19,6 +19,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use crate::kernel::process::signal::{Signal, kill};
 use crate::kernel::process::{ForkResult, Pid, lead_process_group};
 
+use super::body;
 use super::mounts::SandboxSpec;
 use crate::Isolation;
 use crate::kernel::fd::{close_in_copy, replace_standard, set_nonblocking};
@@ -30,6 +31,7 @@ use crate::kernel::process::exit_kind::ExitKind;
 use crate::kernel::process::signal;
 use crate::kernel::process::signal::SignalFd;
 use crate::kernel::procfs::process_table;
+use crate::kernel::thread::{show_as_before, shown_as};
 use crate::sandbox::ids::Ids;
 use crate::sandbox::node::factory::Factory;
 use crate::sandbox::protocol::EdgeMessage;
@@ -37,6 +39,8 @@ use crate::sandbox::protocol::trial::{
     BodyReport, Finish, InitRequest, Survivor, TrialReport, WAKE_INIT,
 };
 use crate::sandbox::refused::{Doing, Refused};
+use crate::sandbox::within;
+use crate::trial::running::Remark;
 
 /// An init, with all that it inherits from its zygote.
 pub(crate) struct Init<'a> {
@@ -91,6 +95,9 @@ const OURSELVES: Pid = Pid::from_raw(0);
 /// Length of a report for which the stack has room, in bytes. Nearly all reports are shorter.
 const SHORT: usize = 256;
 
+/// Remark on a trial that has closed the channel of its body.
+const CHANNEL_CLOSED: &str = "the test has closed a descriptor that it had not opened, the one on which its process reports (as `close_range(3, ~0)` does); the verdict is true all the same, but notes and labs do not work from there on: close what the test has opened, and the rest in a child only";
+
 impl Init<'_> {
     /// Lives until the trial is over. `body` is run in a process of its own and does not return.
     ///
@@ -128,8 +135,14 @@ impl Init<'_> {
         signal::default_children().doing("wait for children")?;
         // Out of reach of the terminal: the supervisor passes signals on as it sees fit.
         lead_process_group().doing("make a process group")?;
+        // Before the fork, so that the mark is there whenever the body looks.
+        let name = shown_as();
+        within::mark_first_process(&self.spec);
         match process::fork().doing("fork the test body")? {
-            ForkResult::Child => self.become_body(output, run),
+            ForkResult::Child => {
+                show_as_before(&name);
+                self.become_body(output, run)
+            }
             ForkResult::Parent { child: pid } => Ok(BodyProcess {
                 pid,
                 node_requests: RefCell::default(),
@@ -361,7 +374,7 @@ impl Init<'_> {
     /// Reports that the body is gone, and who is left. Returns what [`Init::live`] returns.
     fn finish(&self, body: &BodyProcess, end: ExitKind) -> bool {
         self.forward_reports(body);
-        let finish = body.finish.take();
+        let finish = body.finish.take().or_else(|| self.finish_without_channel());
         // Everybody in the sandbox descends from this process: without children it is alone.
         let empty = matches!(process::reap(), Reaped::Childless);
         if empty && finish == Some(Finish::Passed) && end == ExitKind::SUCCESS {
@@ -381,6 +394,14 @@ impl Init<'_> {
         };
         let _ = self.channel.send(&exited.encode());
         false
+    }
+
+    /// Returns the verdict of a body whose channel is gone, and reports that it is.
+    fn finish_without_channel(&self) -> Option<Finish> {
+        let finish = body::finish_without_channel()?;
+        let report = TrialReport::Remarked(Remark::Note(CHANNEL_CLOSED.to_owned()));
+        let _ = self.channel.send(&report.encode());
+        Some(finish)
     }
 
     /// Waits for processes that are dying already: they are no survivors.

@@ -1,35 +1,61 @@
 //! The channels from a test body to its init.
 //!
 //! Code of the test may want to report from any thread, or from a signal handler, so the channels
-//! are the process' and not a thread's.
+//! are the process' and not a thread's. That code may also close any descriptor, or put another
+//! file in its place. The verdict is told all the same, by memory that the body shares with its
+//! init.
 
 use std::os::fd::AsRawFd;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::kernel::process::Pid;
-use crate::kernel::process::signal::kill;
-
+use crate::kernel::fd::FileIdentity;
 use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::process::signal::kill;
+use crate::kernel::process::{Pid, SharedNote};
 use crate::kernel::sync::{Lock, SharedLock};
 use crate::sandbox::protocol::EdgeMessage;
-use crate::sandbox::protocol::trial::{BodyReport, WAKE_INIT};
+use crate::sandbox::protocol::trial::{BodyReport, Finish, WAKE_INIT};
 
 /// Channel on which the body reports to its init.
-static REPORTS: SharedLock<Option<&'static MessageChannel>> = SharedLock::new(None);
+static REPORTS: SharedLock<Option<Reports>> = SharedLock::new(None);
+
+#[derive(Clone, Copy)]
+struct Reports {
+    channel: &'static MessageChannel,
+    /// Identity of the channel's socket.
+    identity: Option<FileIdentity>,
+}
+
+impl Reports {
+    /// Returns the channel, unless the test has closed its descriptor or given the number to
+    /// another file.
+    fn intact(self) -> Option<&'static MessageChannel> {
+        (FileIdentity::of(self.channel) == self.identity).then_some(self.channel)
+    }
+}
 
 /// Id of the body's process.
 static BODY: AtomicU32 = AtomicU32::new(0);
 
+/// Verdict of a body whose channel is gone. A zygote shares it with the bodies that are its copies.
+static VERDICT: OnceLock<Option<SharedNote>> = OnceLock::new();
+
 fn reports() -> Option<&'static MessageChannel> {
-    *REPORTS.read()
+    (*REPORTS.read()).and_then(Reports::intact)
+}
+
+/// Makes room, in the zygote, for the verdict of a body whose channel is gone.
+pub(super) fn prepare() {
+    VERDICT.get_or_init(|| SharedNote::new().ok());
 }
 
 /// Makes `channel` the one on which this process, the body's, reports.
 pub(super) fn open(channel: MessageChannel) {
+    let identity = FileIdentity::of(&channel);
     let channel = Box::leak(Box::new(channel));
     BODY.store(std::process::id(), Ordering::Relaxed);
-    *REPORTS.write() = Some(channel);
+    *REPORTS.write() = Some(Reports { channel, identity });
 }
 
 /// Returns whether the calling process is the body's, and not one that the test has forked.
@@ -44,10 +70,31 @@ pub(super) fn send(report: &BodyReport) {
     }
 }
 
+/// Tells the init how the body has come to its end.
+pub(super) fn send_finish(finish: Finish) {
+    let report = BodyReport::Finished(finish).encode();
+    let is_sent = reports().is_some_and(|channel| channel.send(&report).is_ok());
+    if !is_sent
+        && is_of_this_process()
+        && let Some(Some(verdict)) = VERDICT.get()
+    {
+        verdict.leave(&report);
+    }
+}
+
+/// Returns, in the init, the verdict of a body whose channel was gone.
+pub(crate) fn finish_without_channel() -> Option<Finish> {
+    let report = VERDICT.get()?.as_ref()?.take()?;
+    let Some(BodyReport::Finished(finish)) = BodyReport::decode(&report) else {
+        return None;
+    };
+    Some(finish)
+}
+
 /// Tells the init that a stack has overflowed. Runs in a signal handler, so it neither waits for a
 /// lock nor touches the heap.
 pub(super) fn send_stack_overflow() {
-    if let Some(channel) = REPORTS.try_read().and_then(|channel| *channel) {
+    if let Some(channel) = REPORTS.try_read().and_then(|reports| (*reports)?.intact()) {
         let _ = channel.send(&BodyReport::STACK_OVERFLOWED);
     }
 }

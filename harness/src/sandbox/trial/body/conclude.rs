@@ -15,7 +15,7 @@ use crate::kernel::fd::FileIdentity;
 use crate::kernel::process;
 use crate::kernel::process::profile;
 use crate::model::panics::panic_message;
-use crate::sandbox::protocol::trial::{BodyReport, FailureKind, Finish};
+use crate::sandbox::protocol::trial::{FailureKind, Finish};
 use crate::trial::{Options, running};
 
 thread_local! {
@@ -83,7 +83,7 @@ fn end_fork(ended: Ended) -> ! {
 /// value, and the calling thread has lost its own. The caller is in the midst of libc's `exit`.
 /// With glibc 2.41 and later another thread that calls `exit` now waits for the caller, and
 /// therefore until the trial is over.
-fn conclude(ended: Ended) -> Finish {
+pub(super) fn conclude(ended: Ended) -> Finish {
     let work = move || {
         let finish = judge(&ended.options, ended.end, &panics::all());
         running::join_last_threads();
@@ -142,7 +142,7 @@ fn at_the_end(payload: &(dyn std::any::Any + Send)) -> String {
 
 /// Reports to the trial's init how the test ended, and ends the process with this exit code.
 fn report(finish: Finish, code: i32) -> ! {
-    channel::send(&BodyReport::Finished(finish));
+    channel::send_finish(finish);
     // An exit handler writes the profile of a coverage build. Without one the process ends at once,
     // which spares a dozen page faults.
     if profile::is_instrumented() {

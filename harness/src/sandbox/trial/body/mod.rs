@@ -6,6 +6,7 @@
 //! | file | role |
 //! |---|---|
 //! | `run` | runs the test function, on the only thread of the process |
+//! | `here` | runs the test function in a program that a trial has started |
 //! | `conclude` | what is done when the values of the test's thread are gone, and the report |
 //! | `verdict` | what the end of a test function means: pure |
 //! | `panics` | remembers each panic of the process |
@@ -14,11 +15,13 @@
 
 mod channel;
 mod conclude;
+mod here;
 mod panics;
 mod profiles;
 mod run;
 mod verdict;
 
-pub(crate) use channel::node_factory;
+pub(crate) use channel::{finish_without_channel, node_factory};
+pub(crate) use here::run_here;
 pub(crate) use profiles::remember_supervisor;
 pub(crate) use run::{prepare, prepare_thread, run};

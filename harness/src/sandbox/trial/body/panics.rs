@@ -3,10 +3,15 @@
 //! A panic on another thread, or in a task, is easily lost: nobody joins the thread, and the test
 //! passes. A panic that the test neither caught nor joined fails the trial.
 
+use std::any::Any;
+use std::backtrace::Backtrace;
+use std::cell::Cell;
 use std::panic::{self, PanicHookInfo};
 use std::thread;
 
 use crate::kernel::sync::Lock;
+use crate::kernel::thread::unwinding::on_unwinding;
+use crate::model::panics::panic_message;
 use crate::trial::running;
 
 /// A panic that has taken place in this process.
@@ -18,6 +23,8 @@ pub(super) struct Panic {
     pub(super) message: String,
     /// Place of the panic, as `file:line:column`.
     pub(super) location: String,
+    /// Whether Rust's runtime has written the panic with its place to stderr.
+    pub(super) is_printed: bool,
     /// Whether the test itself could have caught the panic: it was on the test's own thread, and
     /// not in a task.
     pub(super) own: bool,
@@ -35,21 +42,97 @@ pub(super) fn all() -> Vec<Panic> {
 
 /// Makes panics be remembered from now on, and then printed as before.
 pub(super) fn watch() {
-    let print = panic::take_hook();
+    remember_before(panic::take_hook(), true);
+    on_unwinding(remember_without_hook);
+}
+
+type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
+
+/// Makes a hook of ours the present one, which remembers the panic and calls `next`, which
+/// `is_printer` if it writes panics as Rust's runtime does.
+fn remember_before(next: Hook, is_printer: bool) {
+    let replaced = Replaced;
     // The hook that was there prints the message, which belongs to the test's output.
     panic::set_hook(Box::new(move |info| {
-        remember(info);
-        print(info);
+        let _part_of_this_hook = &replaced;
+        remember(info, is_printer);
+        next(info);
     }));
 }
 
-fn remember(info: &PanicHookInfo<'_>) {
-    let panic = Panic {
-        thread: thread::current().name().unwrap_or("<unnamed>").to_owned(),
+/// Part of our hook, which is dropped with it.
+///
+/// A test may well set a hook of its own. std then drops the hook that was there, and has let go of
+/// its lock before (`library/std/src/panicking.rs`, `set_hook`). So ours comes back, before the
+/// hook of the test.
+struct Replaced;
+
+impl Drop for Replaced {
+    fn drop(&mut self) {
+        // A panicking thread may not change the hook.
+        if !thread::panicking() {
+            remember_before(panic::take_hook(), false);
+        }
+    }
+}
+
+thread_local! {
+    /// The hook has remembered the panic whose unwinding is about to begin on this thread.
+    static IS_REMEMBERED: Cell<bool> = const { Cell::new(false) };
+}
+
+fn remember(info: &PanicHookInfo<'_>, is_printed: bool) {
+    IS_REMEMBERED.set(true);
+    push(Panic {
+        is_printed,
+        thread: thread_name(),
         message: message_of(info),
         location: info.location().map(ToString::to_string).unwrap_or_default(),
-        own: running::is_own_thread() && !in_a_task(),
-    };
+        own: is_own(),
+    });
+}
+
+/// Remembers a panic whose unwinding begins, if no hook of ours has: the test has taken the hook
+/// away and keeps it, or passes a panic on with `resume_unwind`, which calls none.
+fn remember_without_hook(payload: &(dyn Any + Send)) {
+    if IS_REMEMBERED.replace(false) {
+        return;
+    }
+    let own = is_own();
+    let is_text = payload.is::<&'static str>() || payload.is::<String>();
+    // Libraries stop their threads by values of their own, and catch them again.
+    if !own && !is_text {
+        return;
+    }
+    let message = panic_message(payload);
+    let earlier = |panic: &&Panic| panic.message == message;
+    let passed_on = PANICS.lock().iter().rev().find(earlier).cloned();
+    push(match passed_on {
+        Some(panic) => Panic {
+            thread: thread_name(),
+            own,
+            ..panic
+        },
+        None => Panic {
+            thread: thread_name(),
+            location: place_of_unwinding(),
+            is_printed: false,
+            message,
+            own,
+        },
+    });
+}
+
+fn thread_name() -> String {
+    thread::current().name().unwrap_or("<unnamed>").to_owned()
+}
+
+/// Returns whether a panic of the calling thread is the test's own.
+fn is_own() -> bool {
+    running::is_own_thread() && !in_a_task()
+}
+
+fn push(panic: Panic) {
     let mut panics = PANICS.lock();
     // A test may well loop over a thousand of them. The test's own last one is the reason of a
     // failure.
@@ -59,6 +142,29 @@ fn remember(info: &PanicHookInfo<'_>) {
         panics.truncate(MOST - 1);
         panics.push(panic);
     }
+}
+
+/// Returns where the code stands that has begun an unwinding, as `file:line:column`, or nothing.
+///
+/// No part of std tells the place but the text of a backtrace. The place is for people alone.
+fn place_of_unwinding() -> String {
+    place_in(&Backtrace::force_capture().to_string())
+}
+
+/// Returns the place of the first frame in a backtrace that belongs neither to std nor to the
+/// unwinding.
+fn place_in(trace: &str) -> String {
+    let places = trace.lines().map(str::trim_start);
+    let places = places.filter_map(|line| line.strip_prefix("at "));
+    // The last frame of ours is the function that the unwinding begins with.
+    let is_ours = |place: &&str| place.contains("/thread/unwinding.rs:");
+    let mut behind_ours = places
+        .skip_while(|place| !is_ours(place))
+        .skip_while(is_ours);
+    let is_std = |place: &str| place.starts_with("/rustc/") || place.contains("/library/std/");
+    let place = behind_ours.find(|place| !is_std(place) && !is_ours(place));
+    let place = place.unwrap_or_default();
+    place.strip_prefix("./").unwrap_or(place).to_owned()
 }
 
 fn message_of(info: &PanicHookInfo<'_>) -> String {
@@ -74,4 +180,28 @@ fn in_a_task() -> bool {
     return tokio::task::try_id().is_some();
     #[cfg(not(feature = "tokio"))]
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_of_an_unwinding_is_that_of_the_first_foreign_frame() {
+        let trace = "
+   0: snowglobe::sandbox::trial::body::panics::place_of_unwinding
+             at ./harness/src/sandbox/trial/body/panics.rs:9:9
+   1: std::panic::catch_unwind
+             at /rustc/0123/library/std/src/panic.rs:1:2
+   2: _Unwind_RaiseException
+             at ./harness/kernel/src/thread/unwinding.rs:63:13
+   3: std::panic::resume_unwind
+             at /rustc/0123/library/std/src/panic.rs:388:5
+   4: example::passes_on
+             at ./tests/example.rs:12:5
+   5: example::test
+             at ./tests/example.rs:20:5";
+        assert_eq!(place_in(trace), "tests/example.rs:12:5");
+        assert_eq!(place_in("   0: <unknown>"), "");
+    }
 }

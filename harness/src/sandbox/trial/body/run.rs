@@ -13,6 +13,7 @@ use crate::kernel::process::before_main::run_remaining_constructors;
 use crate::kernel::process::signal;
 use crate::kernel::thread::{sigaltstack, stack_overflow};
 use crate::sandbox::protocol::trial::BodyReport;
+use crate::sandbox::within;
 use crate::trial::running::{self, RunningTrial};
 use crate::trial::{Failed, TestBody, Trial};
 
@@ -30,6 +31,7 @@ pub(crate) fn prepare() {
 /// writes.
 pub(crate) fn prepare_thread() {
     conclude::prepare_thread();
+    channel::prepare();
     running::set_own_thread(true);
 }
 
@@ -49,6 +51,7 @@ pub(crate) fn run(trial: Trial, seed: u64, index: u32, reports: MessageChannel) 
     // Before the test can start a thread: the environment may change while there is one thread only
     // (setenv(3), ATTRIBUTES).
     profiles::separate(index);
+    within::correct_environment(&options);
     // std would have done so for a thread that it started. Without it a stack overflow is a mere
     // segmentation fault (std, sys/pal/unix/stack_overflow.rs).
     sigaltstack::watch_this_thread();

@@ -46,7 +46,7 @@ pub(super) fn failed(reason: impl Into<String>, location: impl Into<String>) -> 
     }
 }
 
-/// Beginning of the reason of a panic. The panic's own message is on stderr already.
+/// Beginning of the reason of a panic. The panic's own message is mostly on stderr already.
 pub(super) const PANICKED: &str = "panicked: ";
 
 /// Returns what the end of the test function means.
@@ -55,10 +55,11 @@ pub(super) fn judge(options: &Options, end: End, panics: &[Panic]) -> Finish {
     // function.
     let own = panics.iter().rev().find(|panic| panic.own);
     let location = own.map(|panic| panic.location.clone()).unwrap_or_default();
+    let is_printed = own.is_some_and(|panic| panic.is_printed);
     match (end, &options.should_panic) {
         (Err(payload), ShouldPanic::No) => Finish::Failed {
             kind: FailureKind::Panicked,
-            on_stderr: true,
+            on_stderr: is_printed,
             location,
             complaints: String::new(),
             reason: format!("{PANICKED}{}", panic_message(&*payload)),
@@ -117,6 +118,7 @@ mod tests {
             thread: "t".into(),
             message: "boom".into(),
             location: "a.rs:1:2".into(),
+            is_printed: true,
             own,
         }
     }

@@ -1,0 +1,187 @@
+//! A panic is noticed and named whatever panic hook there is, and so is the end of a test that has
+//! closed what it had not opened.
+
+use std::os::fd::AsRawFd;
+use std::panic::{resume_unwind, set_hook, take_hook};
+use std::thread::Builder;
+
+use snowglobe_tests::sample;
+
+/// Starts a thread that ends in this way, and waits for it without a look at how it ended.
+fn swallow(work: fn()) {
+    let thread = Builder::new().name("server".into()).spawn(work).unwrap();
+    drop(thread.join());
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn swallows_with_a_hook_of_its_own() {
+    set_hook(Box::new(|_| {}));
+    swallow(|| panic!("nobody joins me"));
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn swallows_with_a_second_hook() {
+    set_hook(Box::new(|_| {}));
+    set_hook(Box::new(|_| eprintln!("a hook like those of reporters")));
+    swallow(|| panic!("nobody joins me"));
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn swallows_with_a_hook_that_is_put_aside() {
+    let usual = take_hook();
+    set_hook(Box::new(|_| {}));
+    swallow(|| panic!("nobody joins me"));
+    set_hook(usual);
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn swallows_with_a_hook_that_calls_the_usual_one() {
+    let usual = take_hook();
+    set_hook(Box::new(move |info| usual(info)));
+    swallow(|| panic!("nobody joins me"));
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn swallows_without_a_hook() {
+    drop(take_hook());
+    swallow(|| panic!("nobody joins me"));
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn swallows_what_calls_no_hook() {
+    swallow(|| resume_unwind(Box::new("nobody joins me")));
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn catches_a_value_that_stops_a_thread() {
+    struct Stop;
+    swallow(|| {
+        let stopped = std::panic::catch_unwind(|| resume_unwind(Box::new(Stop)));
+        assert!(stopped.is_err());
+    });
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn panics_with_a_hook_of_its_own() {
+    set_hook(Box::new(|_| {}));
+    panic!("silently");
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn panics_with_a_hook_that_is_put_aside() {
+    let _usual = take_hook();
+    set_hook(Box::new(|_| {}));
+    panic!("silently");
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn resumes_a_panic_of_its_own() {
+    resume_unwind(Box::new(String::from("silently")));
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn passes_a_threads_panic_on() {
+    set_hook(Box::new(|_| {}));
+    let thread = std::thread::spawn(|| {
+        panic!("silently") // The place that counts.
+    });
+    let Err(panic) = thread.join();
+    resume_unwind(panic);
+}
+
+/// Returns the end of the file's name and the line, as in `hooks.rs:7:`, of the line below the one
+/// that says `what`.
+fn place(what: &str, below: usize) -> String {
+    let line = include_str!("hooks.rs")
+        .lines()
+        .position(|line| line.contains(what));
+    format!("runner/hooks.rs:{}:", line.unwrap() + 1 + below)
+}
+
+#[snowglobe::test(nested)]
+fn a_panic_that_nobody_joins_fails_with_any_hook() {
+    for (name, below) in [
+        ("swallows_with_a_hook_of_its_own", 2),
+        ("swallows_with_a_second_hook", 3),
+        ("swallows_with_a_hook_that_is_put_aside", 3),
+        ("swallows_with_a_hook_that_calls_the_usual_one", 3),
+        ("swallows_without_a_hook", 2),
+        ("swallows_what_calls_no_hook", 1),
+    ] {
+        let place = place(&format!("fn {name}()"), below);
+        sample(&format!("hooks::{name}")).failed_with(&[
+            "a panic was swallowed: thread 'server' panicked: nobody joins me",
+            &place,
+        ]);
+    }
+}
+
+#[snowglobe::test(nested)]
+fn a_value_that_a_library_stops_a_thread_by_is_no_panic() {
+    sample("hooks::catches_a_value_that_stops_a_thread").passed_with(&["... ok\n"]);
+}
+
+#[snowglobe::test(nested)]
+fn the_report_names_reason_and_place_with_any_hook() {
+    for (name, below) in [
+        ("panics_with_a_hook_of_its_own", 2),
+        ("panics_with_a_hook_that_is_put_aside", 3),
+        ("resumes_a_panic_of_its_own", 1),
+        ("passes_a_threads_panic_on", 3),
+    ] {
+        let place = place(&format!("fn {name}()"), below);
+        sample(&format!("hooks::{name}")).failed_with(&["panicked: silently", &place]);
+    }
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn closes_all_descriptors() {
+    close_from_three();
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn closes_all_descriptors_and_panics() {
+    close_from_three();
+    panic!("after all that");
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn closes_each_number() {
+    for number in 3..1024 {
+        let _ = nix::unistd::close(number);
+    }
+}
+
+#[snowglobe::test(ignore = "a sample")]
+#[expect(unsafe_code, reason = "nothing safe takes a number from its owner")]
+fn puts_sockets_in_the_place_of_all_descriptors() {
+    let (socket, _other) = std::os::unix::net::UnixDatagram::pair().unwrap();
+    for number in (3..100).filter(|number| *number != socket.as_raw_fd()) {
+        // SAFETY: nobody uses the numbers afterwards but the library, which this test is about.
+        unsafe { nix::libc::dup2(socket.as_raw_fd(), number) };
+    }
+    std::mem::forget((socket, _other));
+}
+
+#[expect(unsafe_code, reason = "nothing safe closes what others have opened")]
+fn close_from_three() {
+    // SAFETY: nobody uses these descriptors afterwards but the library, which this test is about.
+    let done = unsafe { nix::libc::syscall(nix::libc::SYS_close_range, 3, u32::MAX, 0) };
+    assert_eq!(done, 0);
+}
+
+#[snowglobe::test(nested)]
+fn a_test_that_closes_all_descriptors_has_a_verdict_with_the_cause() {
+    for name in [
+        "closes_all_descriptors",
+        "closes_each_number",
+        "puts_sockets_in_the_place_of_all_descriptors",
+    ] {
+        sample(&format!("hooks::{name}")).passed_with(&[CAUSE]);
+    }
+    let run = sample("hooks::closes_all_descriptors_and_panics");
+    run.failed_with(&[CAUSE, "after all that"]);
+}
+
+/// Part of the sentence on a channel that was closed.
+const CAUSE: &str = "closed a descriptor that it had not opened";
