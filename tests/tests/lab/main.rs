@@ -11,6 +11,7 @@ mod live;
 mod many;
 mod outside;
 mod pods;
+mod power;
 mod processes;
 mod real;
 #[path = "files/roots.rs"]

@@ -35,6 +35,7 @@
 mod address;
 pub(crate) mod batch;
 mod bridge;
+mod carried;
 pub(crate) mod connection;
 mod diag;
 pub(crate) mod encoding;
@@ -51,7 +52,8 @@ mod wait;
 
 pub use address::{NeighbourRequest, RouteRequest};
 pub use batch::Batch;
-pub use bridge::{BridgeRequest, Querier};
+pub use bridge::{BridgeRequest, LearntGroup, Querier};
+pub use carried::CarriedSettings;
 pub use connection::Netlink;
 pub use diag::SocketEntry;
 pub use diag::sockets;

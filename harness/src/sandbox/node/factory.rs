@@ -69,7 +69,9 @@ impl Factory<'_> {
         channel: &MessageChannel,
         joined: Option<OwnedFd>,
     ) -> Result<(), Refused> {
-        if let (Some(network), Some(_), Joins::Network) = (&joined, request.ids, request.joins) {
+        if let (Some(network), Some(_), Joins::Network | Joins::Owner) =
+            (&joined, request.ids, request.joins)
+        {
             return self.respawn(request, channel, network);
         }
         let joins_pids = request.joins == Joins::PodAndPids;
@@ -177,7 +179,8 @@ fn permit_user_namespaces(most: &str) {
 /// Returns the kinds of namespaces that the first process of a node does not share with the init.
 fn flags(request: &NodeRequest) -> CloneFlags {
     let mut flags = CloneFlags::empty();
-    flags.set(CloneFlags::CLONE_NEWNET, request.joins == Joins::Nothing);
+    let own_network = matches!(request.joins, Joins::Nothing | Joins::Owner);
+    flags.set(CloneFlags::CLONE_NEWNET, own_network);
     flags.set(CloneFlags::CLONE_NEWUTS, request.hostname.is_some());
     flags.set(CloneFlags::CLONE_NEWIPC, request.hostname.is_some());
     flags.set(CloneFlags::CLONE_NEWPID, request.own_pids);
