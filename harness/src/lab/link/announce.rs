@@ -1,12 +1,14 @@
-//! Tells the switches of a segment behind which port a node is.
+//! Who is where on a segment: what switches and neighbours are told.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::os::fd::AsFd;
 
 use crate::kernel::fd::bind_to_interface;
+use crate::kernel::netlink::{Batch, NeighbourRequest};
 use crate::kernel::netns::Netns;
 use crate::lab::error::{LabError, Result};
 use crate::lab::link::ends::LinkEnds;
+use crate::lab::stack::settings::neighbour;
 use crate::model::side::Side;
 
 impl LinkEnds {
@@ -32,6 +34,53 @@ impl LinkEnds {
         }
         Ok(())
     }
+
+    /// Enters the planned neighbours of an end that have one of these hardware addresses.
+    pub(crate) fn know(&self, side: Side, macs: &[[u8; 6]]) -> Result<()> {
+        let Some(interface) = self.interface(side).filter(|_| !self.is_dark(side)) else {
+            return Ok(());
+        };
+        let mut batch = Batch::new();
+        for planned in interface.neighbours.iter() {
+            if macs.contains(&planned.mac) {
+                batch.add_neighbour(&neighbour(self.device(side), planned));
+            }
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.execute(side, batch)
+    }
+
+    /// Makes the kernel at an end ask for the neighbours that have one of these hardware addresses
+    /// before it relies on them again.
+    pub(crate) fn doubt(&self, side: Side, macs: &[[u8; 6]]) -> Result<()> {
+        if self.interface(side).is_none() || self.is_dark(side) {
+            return Ok(());
+        }
+        let explain = |e| self.refused(side, e);
+        let mut netlink = self.open(side)?;
+        let neighbours = netlink.neighbours().map_err(explain)?;
+        let mut batch = Batch::new();
+        let device = self.device(side);
+        for entry in neighbours.iter().filter(|it| it.interface == device.index) {
+            let is_known = |mac: &&[u8; 6]| entry.mac.as_ref() == Some(&mac_text(mac));
+            if let (Some(address), Some(mac)) = (entry.address, macs.iter().find(is_known)) {
+                batch.doubt_neighbour(&NeighbourRequest {
+                    address,
+                    mac: *mac,
+                    device,
+                });
+            }
+        }
+        netlink.execute(batch).map_err(explain)
+    }
+}
+
+/// Writes a hardware address as `NeighbourEntry` does.
+fn mac_text(mac: &[u8; 6]) -> String {
+    let octets = mac.map(|octet| format!("{octet:02x}"));
+    octets.join(":")
 }
 
 /// Sends a datagram that every host on the segment hears and no program takes: to port 9, discard.

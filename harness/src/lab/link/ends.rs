@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::kernel::netlink::{Batch, Device, NeighbourRequest, Netlink, NetlinkError, VethEnd};
+use crate::kernel::netlink::{Batch, Device, Netlink, NetlinkError, VethEnd};
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::stack::device::{bridge_device, end_device, ipv6_addresses};
-use crate::lab::stack::settings::{StackRequests, neighbour};
+use crate::lab::stack::settings::StackRequests;
 use crate::lab::stack::stack::Stack;
 use crate::model::side::Side;
 use crate::topology::LinkId;
@@ -224,19 +224,6 @@ impl LinkEnds {
             End::Bridge(_) => None,
             End::Stack(_, end) => Some(&end.interface),
         }
-    }
-
-    /// Returns the planned neighbours of an end that have one of these hardware addresses.
-    pub(crate) fn neighbours(&self, side: Side, macs: &[[u8; 6]]) -> Vec<NeighbourRequest<'_>> {
-        let Some(interface) = self.interface(side).filter(|_| !self.is_dark(side)) else {
-            return Vec::new();
-        };
-        let known = interface.neighbours.iter();
-        let device = self.device(side);
-        known
-            .filter(|it| macs.contains(&it.mac))
-            .map(|it| neighbour(device, it))
-            .collect()
     }
 
     /// Returns whether the end is in a machine without power.

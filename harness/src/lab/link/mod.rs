@@ -9,7 +9,7 @@
 //! | `change_carrier` | another carrier for a link that is in use |
 //! | `carrier/` | what carries the packets, and how carriers change |
 //! | `ends` | the two ends, and the settings of their interfaces |
-//! | `announce` | tells switches behind which port a node is |
+//! | `announce` | what switches and neighbours are told of a node |
 //! | `cuts` | cuts, whatever carries the link |
 //! | `counters` | counts, from wherever the carrier counts |
 //! | `power` | what a power cut of a node does to its links |

@@ -69,17 +69,11 @@ impl PluggedCable for Lock<LinkState> {
             return;
         }
         for side in Side::BOTH {
-            let mut batch = Batch::new();
-            for neighbour in state.ends().neighbours(side, macs) {
-                match are_there {
-                    true => batch.add_neighbour(&neighbour),
-                    false => batch.doubt_neighbour(&neighbour),
-                }
-            }
-            if !batch.is_empty() {
-                // An interface that is down has no neighbours, and gets them when it comes up.
-                let _ = state.ends().execute(side, batch);
-            }
+            // An interface that is down has no neighbours, and gets them when it comes up.
+            let _ = match are_there {
+                true => state.ends().know(side, macs),
+                false => state.ends().doubt(side, macs),
+            };
         }
     }
 }
