@@ -11,6 +11,7 @@ mod live;
 mod many;
 mod outside;
 mod pods;
+#[path = "life/power.rs"]
 mod power;
 mod processes;
 mod real;

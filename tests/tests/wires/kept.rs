@@ -23,7 +23,7 @@ struct World {
     link: LinkId,
 }
 
-/// How the nodes are joined, and which end of the link the first node is.
+/// A way in which the nodes are joined, and the end of the link at which the first node is.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     FirstEnd,

@@ -68,9 +68,9 @@ impl Node {
     /// Peers see silence until the [restart](Node::restart): data stays unacknowledged, and ARP,
     /// pings and connects go unanswered. Where a cable leads straight to another node, that node's
     /// interface loses its carrier. The disks stay: volumes, and what was written to the root
-    /// filesystem. The restart gives the network of the plan; what was added at run time (addresses,
-    /// routes, rules, sysctls, connections) is gone. That holds for sockets of the test that were
-    /// made in the node, too: they reach nobody any more.
+    /// filesystem. The restart gives the network of the plan; what was added at run time
+    /// (addresses, routes, rules, sysctls, connections) is gone. That holds for sockets of the test
+    /// that were made in the node, too: they reach nobody any more.
     ///
     /// A container is no machine. Its processes are [killed](Node::kill_processes), and the kernel
     /// of its pod lives on.

@@ -13,7 +13,7 @@ use crate::kernel::netlink::{CarriedSettings, Device, Netlink, NetlinkError};
 use crate::kernel::netns::Netns;
 use crate::lab::error::{LabError, Result};
 
-/// What stands on an interface.
+/// Everything that stands on an interface, as it was when somebody looked.
 #[derive(Debug)]
 pub(crate) struct InterfaceState {
     settings: CarriedSettings,
@@ -22,7 +22,7 @@ pub(crate) struct InterfaceState {
     groups: BTreeSet<IpAddr>,
 }
 
-/// What keeps an interface as it was before.
+/// Things that an interface which was made anew needs or lacks.
 #[derive(Debug)]
 pub(crate) struct Restored {
     /// Sockets that are members of the groups in which sockets of the node are.
@@ -32,7 +32,7 @@ pub(crate) struct Restored {
     /// again; and when a socket of the node leaves, the group goes (net/ipv4/igmp.c,
     /// ip_mc_dec_group).
     pub(crate) members: Vec<OwnedFd>,
-    /// What the kernel refused to give again.
+    /// Settings that the kernel refused to give again.
     pub(crate) refused: Vec<NetlinkError>,
 }
 

@@ -75,8 +75,8 @@ fn rooted(ends: &LinkEnds, side: Side) -> Result<Vec<String>> {
     Ok(rooted)
 }
 
-/// Tells whether a line of `/proc/net/packet` is of a socket that is bound to an interface: address,
-/// references, type, protocol, index, …
+/// Tells whether a line of `/proc/net/packet` is of a socket that is bound to an interface. The
+/// line has an address, references, a type, a protocol, the index, and more.
 fn is_bound_to(line: &str, index: u32) -> bool {
     let bound = line.split_whitespace().nth(4);
     bound.and_then(|bound| bound.parse().ok()) == Some(index)

@@ -18,7 +18,7 @@ struct World {
     link: LinkId,
 }
 
-/// How the two nodes are joined.
+/// A way in which the two nodes are joined.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     Cable,
@@ -191,8 +191,8 @@ fn processes_that_are_killed_leave_a_kernel_that_answers() -> TestResult {
     Ok(())
 }
 
-/// Returns what there is of the network of a node: interfaces, addresses, routes, rules, neighbours,
-/// queueing disciplines and sysctls.
+/// Returns what there is of the network of a node: interfaces, addresses, routes, rules,
+/// neighbours, queueing disciplines and sysctls.
 fn network(node: &Node) -> TestResult<String> {
     let script = "PATH=$PATH:/usr/sbin:/sbin; cd /proc/sys/net; ls /sys/class/net; ip -o link show eth0 | sed 's/@[^:]*//; s/link-netns[^ ]* [^ ]*//'; \
         ip -o addr | sed 's/valid_lft.*//'; ip route show table all | sort; ip -6 route show table all | sort; \
