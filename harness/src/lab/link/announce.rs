@@ -8,6 +8,7 @@ use crate::kernel::netlink::{Batch, NeighbourRequest};
 use crate::kernel::netns::Netns;
 use crate::lab::error::{LabError, Result};
 use crate::lab::link::ends::LinkEnds;
+use crate::lab::stack::power::Face;
 use crate::lab::stack::settings::neighbour;
 use crate::model::side::Side;
 
@@ -35,40 +36,55 @@ impl LinkEnds {
         Ok(())
     }
 
-    /// Enters the planned neighbours of an end that have one of these hardware addresses.
-    pub(crate) fn know(&self, side: Side, macs: &[[u8; 6]]) -> Result<()> {
+    /// Enters the planned neighbours of an end that have one of these faces, and makes the kernel
+    /// ask anew for those that it has asked for in vain.
+    pub(crate) fn know(&self, side: Side, faces: &[Face]) -> Result<()> {
         let Some(interface) = self.interface(side).filter(|_| !self.is_dark(side)) else {
             return Ok(());
         };
+        let device = self.device(side);
+        let explain = |e| self.refused(side, e);
+        let mut netlink = self.open(side)?;
         let mut batch = Batch::new();
-        for planned in interface.neighbours.iter() {
-            if macs.contains(&planned.mac) {
-                batch.add_neighbour(&neighbour(self.device(side), planned));
+        for entry in netlink.neighbours().map_err(explain)? {
+            let is_of_it = |face: &&Face| entry.address.is_some_and(|ip| face.ips.contains(&ip));
+            if entry.interface == device.index
+                && entry.mac.is_none()
+                && let (Some(address), Some(face)) = (entry.address, faces.iter().find(is_of_it))
+            {
+                batch.delete_neighbour(&NeighbourRequest {
+                    address,
+                    mac: face.mac,
+                    device,
+                });
             }
         }
-        if batch.is_empty() {
-            return Ok(());
+        for planned in &interface.neighbours {
+            if faces.iter().any(|face| face.mac == planned.mac) {
+                batch.add_neighbour(&neighbour(device, planned));
+            }
         }
-        self.execute(side, batch)
+        netlink.execute(batch).map_err(explain)
     }
 
-    /// Makes the kernel at an end ask for the neighbours that have one of these hardware addresses
-    /// before it relies on them again.
-    pub(crate) fn doubt(&self, side: Side, macs: &[[u8; 6]]) -> Result<()> {
+    /// Makes the kernel at an end ask for the neighbours that have one of these faces before it
+    /// relies on them again.
+    pub(crate) fn doubt(&self, side: Side, faces: &[Face]) -> Result<()> {
         if self.interface(side).is_none() || self.is_dark(side) {
             return Ok(());
         }
+        let device = self.device(side);
         let explain = |e| self.refused(side, e);
         let mut netlink = self.open(side)?;
-        let neighbours = netlink.neighbours().map_err(explain)?;
         let mut batch = Batch::new();
-        let device = self.device(side);
-        for entry in neighbours.iter().filter(|it| it.interface == device.index) {
-            let is_known = |mac: &&[u8; 6]| entry.mac.as_ref() == Some(&mac_text(mac));
-            if let (Some(address), Some(mac)) = (entry.address, macs.iter().find(is_known)) {
+        for entry in netlink.neighbours().map_err(explain)? {
+            let is_of_it = |face: &&Face| entry.mac.as_ref() == Some(&mac_text(face.mac));
+            if entry.interface == device.index
+                && let (Some(address), Some(face)) = (entry.address, faces.iter().find(is_of_it))
+            {
                 batch.doubt_neighbour(&NeighbourRequest {
                     address,
-                    mac: *mac,
+                    mac: face.mac,
                     device,
                 });
             }
@@ -78,9 +94,8 @@ impl LinkEnds {
 }
 
 /// Writes a hardware address as `NeighbourEntry` does.
-fn mac_text(mac: &[u8; 6]) -> String {
-    let octets = mac.map(|octet| format!("{octet:02x}"));
-    octets.join(":")
+fn mac_text(mac: [u8; 6]) -> String {
+    mac.map(|octet| format!("{octet:02x}")).join(":")
 }
 
 /// Sends a datagram that every host on the segment hears and no program takes: to port 9, discard.

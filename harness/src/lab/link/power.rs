@@ -9,7 +9,7 @@ use crate::lab::error::Result;
 use crate::lab::link::ends::LinkEnds;
 use crate::lab::link::services::LinkServices;
 use crate::lab::link::state::LinkState;
-use crate::lab::stack::power::PluggedCable;
+use crate::lab::stack::power::{Face, PluggedCable};
 use crate::lab::stack::stack::Stack;
 use crate::model::side::Side;
 
@@ -49,12 +49,17 @@ impl PluggedCable for Lock<LinkState> {
         state.reattach_monitors_at(&sides)
     }
 
-    fn macs(&self, stack: &Arc<Stack>) -> Vec<[u8; 6]> {
+    fn faces(&self, stack: &Arc<Stack>) -> Vec<Face> {
         let state = self.lock();
-        let sides = state.sides_in(stack).into_iter();
-        sides
-            .map(|side| state.ends().cable().ends[side].mac)
-            .collect()
+        let ends = state.ends();
+        let face = |side| {
+            let interface = ends.interface(side)?;
+            Some(Face {
+                mac: interface.mac,
+                ips: interface.addresses.iter().map(|it| it.ip).collect(),
+            })
+        };
+        state.sides_in(stack).into_iter().filter_map(face).collect()
     }
 
     fn all_of_lab(&self) -> Vec<Arc<dyn PluggedCable>> {
@@ -63,7 +68,7 @@ impl PluggedCable for Lock<LinkState> {
         services.cables()
     }
 
-    fn renew_neighbours(&self, macs: &[[u8; 6]], are_there: bool) {
+    fn renew_neighbours(&self, faces: &[Face], are_there: bool) {
         let state = self.lock();
         if state.is_removed() {
             return;
@@ -71,8 +76,8 @@ impl PluggedCable for Lock<LinkState> {
         for side in Side::BOTH {
             // An interface that is down has no neighbours, and gets them when it comes up.
             let _ = match are_there {
-                true => state.ends().know(side, macs),
-                false => state.ends().doubt(side, macs),
+                true => state.ends().know(side, faces),
+                false => state.ends().doubt(side, faces),
             };
         }
     }

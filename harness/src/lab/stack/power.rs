@@ -11,6 +11,7 @@
 //! than a carrier that comes back.
 
 use std::fmt::Debug;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -33,15 +34,21 @@ pub(crate) trait PluggedCable: Debug + Send + Sync {
     /// packets pass.
     fn power_on(&self, stack: &Arc<Stack>) -> Result<()>;
 
-    /// Returns the hardware addresses of the cable's interfaces in this stack.
-    fn macs(&self, stack: &Arc<Stack>) -> Vec<[u8; 6]>;
+    /// Returns the addresses of the cable's interfaces in this stack.
+    fn faces(&self, stack: &Arc<Stack>) -> Vec<Face>;
 
     /// Returns all cables of the lab.
     fn all_of_lab(&self) -> Vec<Arc<dyn PluggedCable>>;
 
-    /// Tells the nodes at the ends whether their planned neighbours with these hardware addresses
-    /// are there.
-    fn renew_neighbours(&self, macs: &[[u8; 6]], are_there: bool);
+    /// Tells the nodes at the ends whether these neighbours are there.
+    fn renew_neighbours(&self, faces: &[Face], are_there: bool);
+}
+
+/// The addresses of an interface, by which neighbours know it.
+#[derive(Clone, Debug)]
+pub(crate) struct Face {
+    pub(crate) mac: [u8; 6],
+    pub(crate) ips: Vec<IpAddr>,
 }
 
 impl Stack {
@@ -90,12 +97,12 @@ impl Stack {
     /// A host on an Ethernet does, and its programs hear that there is no way (EHOSTUNREACH).
     fn renew_neighbours(self: &Arc<Self>, is_there: bool) {
         let cables = self.plugged();
-        let macs: Vec<[u8; 6]> = cables.iter().flat_map(|cable| cable.macs(self)).collect();
+        let faces: Vec<Face> = cables.iter().flat_map(|it| it.faces(self)).collect();
         let Some(cable) = cables.first() else {
             return;
         };
         for cable in cable.all_of_lab() {
-            cable.renew_neighbours(&macs, is_there);
+            cable.renew_neighbours(&faces, is_there);
         }
     }
 
