@@ -152,17 +152,6 @@ impl Batch {
         }
     }
 
-    /// Makes the kernel ask a known neighbour whether it is still there, when something is sent to
-    /// it next. An unknown neighbour is no error.
-    pub fn doubt_neighbour(&mut self, neighbour: &NeighbourRequest<'_>) {
-        let mut message = neighbour_message(neighbour);
-        message.header.state = NeighbourState::Stale;
-        let message = RouteNetlinkMessage::NewNeighbour(message);
-        let name = neighbour.device.name;
-        self.push("doubt a neighbour of", name, NLM_F_REPLACE, &message);
-        self.tolerate(Errno::ENOENT);
-    }
-
     /// Removes a neighbour; an unknown neighbour is no error.
     pub fn delete_neighbour(&mut self, neighbour: &NeighbourRequest<'_>) {
         let message = RouteNetlinkMessage::DelNeighbour(neighbour_message(neighbour));

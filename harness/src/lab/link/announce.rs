@@ -67,9 +67,9 @@ impl LinkEnds {
         netlink.execute(batch).map_err(explain)
     }
 
-    /// Makes the kernel at an end ask for the neighbours that have one of these faces before it
-    /// relies on them again.
-    pub(crate) fn doubt(&self, side: Side, faces: &[Face]) -> Result<()> {
+    /// Makes the kernel at an end forget the neighbours that have one of these faces: it asks for
+    /// them before it sends anything to them.
+    pub(crate) fn forget(&self, side: Side, faces: &[Face]) -> Result<()> {
         if self.interface(side).is_none() || self.is_dark(side) {
             return Ok(());
         }
@@ -82,7 +82,7 @@ impl LinkEnds {
             if entry.interface == device.index
                 && let (Some(address), Some(face)) = (entry.address, faces.iter().find(is_of_it))
             {
-                batch.doubt_neighbour(&NeighbourRequest {
+                batch.delete_neighbour(&NeighbourRequest {
                     address,
                     mac: face.mac,
                     device,

@@ -77,7 +77,7 @@ impl PluggedCable for Lock<LinkState> {
             // An interface that is down has no neighbours, and gets them when it comes up.
             let _ = match are_there {
                 true => state.ends().know(side, faces),
-                false => state.ends().doubt(side, faces),
+                false => state.ends().forget(side, faces),
             };
         }
     }

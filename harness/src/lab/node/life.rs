@@ -66,7 +66,9 @@ impl Node {
     /// Cuts the power of the node: from one moment to the next it says nothing more.
     ///
     /// Peers see silence until the [restart](Node::restart): data stays unacknowledged, and ARP,
-    /// pings and connects go unanswered. Where a cable leads straight to another node, that node's
+    /// pings and connects go unanswered. A peer on the same segment that connects without a
+    /// time-out of its own hears after three seconds that there is no such host (`EHOSTUNREACH`),
+    /// since ARP has failed by then. Where a cable leads straight to another node, that node's
     /// interface loses its carrier. The disks stay: volumes, and what was written to the root
     /// filesystem. The restart gives the network of the plan; what was added at run time
     /// (addresses, routes, rules, sysctls, connections) is gone. That holds for sockets of the test
