@@ -141,6 +141,8 @@
     reason = "stdout belongs to the runner's reports"
 )]
 
+#[cfg(feature = "tokio")]
+mod attempts;
 mod before_main;
 pub mod doctor;
 pub mod events;

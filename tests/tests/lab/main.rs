@@ -5,6 +5,7 @@ mod change;
 mod disks;
 mod errors;
 mod filter;
+mod futures;
 mod hosts;
 mod life;
 mod live;
