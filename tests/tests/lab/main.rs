@@ -5,6 +5,7 @@ mod change;
 mod disks;
 mod errors;
 mod filter;
+#[path = "waits/futures.rs"]
 mod futures;
 mod hosts;
 mod life;

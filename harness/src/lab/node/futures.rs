@@ -100,9 +100,11 @@ impl Node {
         F: Future<Output = C> + Send + 'static,
     {
         let waiting = self.spawn(wait_until_async(self.patience().limit(), condition));
+        // A test that waits for the first of several futures drops the others (`tokio::select!`).
         let _abort = AbortOnDrop(waiting.abort_handle());
         match waiting.await {
             Ok(outcome) => outcome,
+            // As in `run`: a panic of the condition is one of its caller.
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 // The runtime ended: the node has crashed or was removed.
@@ -156,6 +158,7 @@ impl Node {
     /// Looks for a socket for as long as the lab is patient.
     async fn attempts(&self, socket: &ServerSocket) -> Result<()> {
         let limit = self.patience().limit();
+        // Each attempt ends at once, and its error names the time that the whole wait has taken.
         let wait = |at| self.wait_for_server(socket, Deadline { at, limit });
         attempts(limit, LabError::is_timeout, wait).await
     }

@@ -87,6 +87,8 @@ fn build(workers: usize, name: String) -> std::io::Result<tokio::runtime::Runtim
             builder
         }
     };
+    // Workers are threads of the node: they inherit the namespaces of the thread that builds the
+    // runtime (clone(2)), and a debugger shows to whom they belong.
     builder.thread_name(name).enable_all().build()
 }
 

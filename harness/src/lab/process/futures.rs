@@ -25,6 +25,7 @@ impl Process {
     pub async fn wait_async(&mut self) -> Result<ExitStatus> {
         // The longest time that a tokio timer knows is about two years.
         const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+        // Whoever waits for the end judges the status.
         self.expect();
         self.wait_timeout_async(FOREVER).await
     }
@@ -34,6 +35,7 @@ impl Process {
     /// # Errors
     /// The program does not end in time. The error tells what it wrote last.
     pub async fn wait_timeout_async(&mut self, limit: Duration) -> Result<ExitStatus> {
+        // As in std: a program that reads its input to the end would wait for ever.
         drop(self.stdin.take());
         let wait = |at| self.wait_by(Deadline { at, limit });
         attempts(limit, LabError::is_timeout, wait).await
@@ -120,6 +122,7 @@ impl Process {
     /// Makes attempts for as long as the lab is patient.
     async fn attempts<T>(&self, attempt: impl Fn(Deadline) -> Result<T>) -> Result<T> {
         let limit = self.patience();
+        // Each attempt ends at once, and its error names the time that the whole wait has taken.
         let attempt = |at| attempt(Deadline { at, limit });
         attempts(limit, LabError::is_timeout, attempt).await
     }
@@ -129,6 +132,7 @@ impl Process {
 async fn read_all(fd: Option<OwnedFd>) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if let Some(fd) = fd {
+        // The runtime waits for the pipe together with all its sockets, by epoll(7).
         Receiver::from_owned_fd(fd)?.read_to_end(&mut bytes).await?;
     }
     Ok(bytes)

@@ -102,6 +102,7 @@ struct TextOrBytes<'a>(&'a [u8]);
 
 impl fmt::Debug for TextOrBytes<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not lossy: a byte that is no text must not look like one that was replaced.
         match std::str::from_utf8(self.0) {
             Ok(text) => fmt::Debug::fmt(text, f),
             Err(_) => fmt::Debug::fmt(self.0, f),
