@@ -25,6 +25,7 @@
 // A new variant of an enum must be named by the compiler wherever the variant matters.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+pub mod baseline;
 pub mod carrier;
 pub mod cli;
 pub mod direction;

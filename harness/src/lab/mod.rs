@@ -31,10 +31,6 @@
 //! - `spawn` runs a future in the node, on a runtime that lives there.
 //! - [`command`](Node::command) runs a program in the node, as with [`std::process::Command`].
 //!
-//! A wait blocks its thread, and every future that shares the thread. Each wait has a form for
-//! futures, whose name ends in `_async`: [`wait_until`] is `wait_until_async`, and
-//! [`Process::wait_for_log`] is `wait_for_log_async`.
-//!
 //! Threads of the test process that are in a node see its network, files, hostname and IPC. They
 //! keep the trial's process ids, for a thread cannot change those; so programs need
 //! [`command`](Node::command).
@@ -101,6 +97,7 @@ pub use inspect::inspection::{
     ProcessEntry, RouteEntry, SocketEntry,
 };
 pub use inspect::namespaces::Namespace;
+pub use inspect::settings::SettingEntry;
 pub use lab::Lab;
 pub use link::link::Link;
 pub use node::command::Command;
@@ -110,6 +107,4 @@ pub use node::runtime::JoinHandle;
 pub use process::log::Line;
 pub use process::process::Process;
 pub use process::program::{OnDrop, Output, Stdio};
-#[cfg(feature = "tokio")]
-pub use wait::wait_until_async;
 pub use wait::{Condition, wait_until};

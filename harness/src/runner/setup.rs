@@ -13,6 +13,7 @@ use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
 use crate::kernel::thread::FirstThread;
 use crate::sandbox::ids::Ids;
+use crate::sandbox::inherited::{Corrections, shown_through};
 use crate::sandbox::outer;
 use crate::sandbox::paths::Paths;
 use crate::sandbox::refused::Doing;
@@ -30,6 +31,8 @@ pub(crate) struct Setup {
     pub(crate) isolation: String,
     /// Remarks on what this system cannot do.
     pub(crate) notes: Vec<String>,
+    /// Sentence on settings of the host that trials cannot change, if there are unusual ones.
+    pub(crate) host: Option<String>,
 }
 
 impl Setup {
@@ -46,6 +49,7 @@ impl Setup {
             first_zygote: None,
             isolation: String::new(),
             notes: Vec::new(),
+            host: None,
         })
     }
 
@@ -62,6 +66,7 @@ impl Setup {
         // Whatever reads files of the host is done before the clone: inside, some are hidden.
         let ids = Ids::available();
         let paths = Paths::find();
+        let corrections = Corrections::of_host();
         let supervisor = process::pidfd_open(std::process::id() as i32)
             .doing("open a pidfd")
             .map_err(|refused| explain(&refused))?;
@@ -70,7 +75,7 @@ impl Setup {
         body::remember_supervisor();
         let first = FirstThread::current();
         let outer = outer::make(ids, &paths, |channel, ids| {
-            let Ok(setting) = Setting::collect(ids, hidden, supervisor, first) else {
+            let Ok(setting) = Setting::collect(ids, hidden, supervisor, first, corrections) else {
                 process::exit_now(1)
             };
             nursery::live(Zygote::new(trials, setting), channel, single)
@@ -86,6 +91,7 @@ impl Setup {
             first_zygote,
             isolation: describe_isolation(outer.ids),
             notes: outer.notes,
+            host: shown_through(),
             ..setup
         })
     }

@@ -37,6 +37,7 @@ pub(crate) fn run(
         trials: trials.len(),
         isolation: ISOLATION.to_owned(),
         notes: Vec::new(),
+        host: None,
         run_seed: plan.run_seed,
         shuffle_seed,
         serial: true,

@@ -13,13 +13,17 @@
 //! | `trial/` | the sandbox of a trial: its mounts, its init, the process of the test body |
 //! | `node/` | the nodes of a lab: their mounts, their first processes, their programs |
 //! | `protocol/` | all messages between these processes and the supervisor |
+//! | `budgets` | what all trials of a user or of the host share |
 //! | `ids`, `subordinate` | which ids of the host the users of a trial are |
+//! | `inherited` | what a new network namespace inherits, and what it gets instead |
 //! | `paths` | which directories of the host a trial may write to |
 //! | `private_mounts` | filesystems that each sandbox has for itself |
 //! | `refused` | a step that the kernel refused, as a value |
 //! | `within` | marks by which a program knows that a trial has started it |
 
+pub(crate) mod budgets;
 pub(crate) mod ids;
+pub(crate) mod inherited;
 mod node;
 pub(crate) mod outer;
 pub(crate) mod paths;

@@ -25,6 +25,7 @@
 //! | `batch` | requests on their way out, each with the words that an error needs |
 //! | `connection` | sending a batch, reading what came back, dumps |
 //! | `link`, `bridge`, `address` | the requests |
+//! | `neighbour_table` | how long neighbours count as known, on each interface |
 //! | `offload` | work of interfaces for the protocols above them |
 //! | `wait` | waits for conditions, by events, with a deadline |
 //! | `view`, `view_parse` | interfaces, addresses, routes and neighbours as plain values |
@@ -35,12 +36,12 @@
 mod address;
 pub(crate) mod batch;
 mod bridge;
-mod carried;
 pub(crate) mod connection;
 mod diag;
 pub(crate) mod encoding;
 pub(crate) mod error;
 pub(crate) mod link;
+mod neighbour_table;
 mod offload;
 pub(crate) mod socket;
 #[cfg(test)]
@@ -52,13 +53,13 @@ mod wait;
 
 pub use address::{NeighbourRequest, RouteRequest};
 pub use batch::Batch;
-pub use bridge::{BridgeRequest, LearntGroup, Querier};
-pub use carried::CarriedSettings;
+pub use bridge::{BridgeRequest, Querier};
 pub use connection::Netlink;
 pub use diag::SocketEntry;
 pub use diag::sockets;
 pub use error::NetlinkError;
 pub use link::{Device, Veth, VethEnd};
+pub use neighbour_table::{NeighbourParameters, NeighbourTable, SharedTable};
 pub use nix::net::if_::{if_indextoname, if_nametoindex};
 pub use offload::Offload;
 pub(crate) use socket::{NetlinkProtocol, NetlinkSocket};

@@ -9,6 +9,7 @@ use crate::kernel::netlink::{Netlink, sockets};
 use crate::kernel::procfs::Procfs;
 use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::inspect::namespaces::{self, Namespace};
+use crate::lab::inspect::settings::{self, SettingEntry};
 use crate::lab::lab::Lab;
 use crate::topology::NodeId;
 
@@ -36,6 +37,10 @@ pub struct Inspection {
     pub processes: Vec<ProcessEntry>,
     /// The mounts; none where the node has crashed.
     pub mounts: Vec<MountEntry>,
+    /// Settings of the network that are not the kernel's own defaults, with which every network of
+    /// a trial begins: what the topology or somebody in the node has changed, and what the host
+    /// does not let a node have.
+    pub settings: Vec<SettingEntry>,
 }
 
 impl Inspection {
@@ -78,15 +83,20 @@ impl Lab {
             // The network namespace outlives the processes, so that the rest can still be told.
             _ => (Vec::new(), Vec::new()),
         };
+        let interfaces = netlink.interfaces().map_err(failed)?;
+        let names = interfaces.iter().map(|interface| &*interface.name);
+        let settings = settings::differing(netns.as_fd(), names)
+            .map_err(|e| LabError::refused(format!("look at the settings of {whose}"), e))?;
         Ok(Inspection {
             node: node.name().to_owned(),
-            interfaces: netlink.interfaces().map_err(failed)?,
+            interfaces,
             addresses: netlink.addresses().map_err(failed)?,
             routes: netlink.routes().map_err(failed)?,
             neighbours: netlink.neighbours().map_err(failed)?,
             sockets: sockets(netns.as_fd()).map_err(failed)?,
             processes,
             mounts,
+            settings,
         })
     }
 

@@ -11,7 +11,6 @@ use crate::kernel::errno::Errno;
 use crate::kernel::netlink::{ReadyUnixSocket, SocketFile, ready_unix_sockets};
 use crate::kernel::netns::Netns;
 use crate::lab::error::{LabError, Result};
-use crate::lab::patience::Deadline;
 use crate::lab::stack::stack::Stack;
 
 /// A socket that is waited for.
@@ -61,10 +60,11 @@ impl Stack {
         &self,
         socket: &ServerSocket,
         whose: &str,
-        deadline: Deadline,
+        limit: Duration,
         mut look_away: impl FnMut(Instant) -> Result<()>,
         explain: impl FnOnce() -> String,
     ) -> Result<()> {
+        let deadline = Instant::now() + limit;
         // The kernel does not tell of new listeners, so that the tables are read again and again.
         let mut pause = Duration::from_micros(500);
         loop {
@@ -75,13 +75,11 @@ impl Stack {
                 return Ok(());
             }
             let now = Instant::now();
-            // No pause once the time is over, but the wait may have ended by an error.
-            look_away(deadline.at.min(now + pause))?;
-            if now >= deadline.at {
+            if now >= deadline {
                 let what = format!("{} of {whose}", socket.noun());
-                let seen = seen.shown + &explain();
-                return Err(LabError::timed_out(what, deadline.limit, seen));
+                return Err(LabError::timed_out(what, limit, seen.shown + &explain()));
             }
+            look_away(deadline.min(now + pause))?;
             pause = (pause * 2).min(Duration::from_millis(10));
         }
     }

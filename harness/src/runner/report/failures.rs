@@ -12,11 +12,13 @@ use crate::trial::Trial;
 #[derive(Default)]
 pub(crate) struct Failures {
     run_seed: u64,
+    host: Option<String>,
 }
 
 impl Reporter for Failures {
     fn run_started(&mut self, out: &mut Outbox, start: &RunStart) {
         self.run_seed = start.run_seed;
+        self.host = start.host.clone();
         for note in &start.notes {
             out.push(&format!("note: {note}\n"));
         }
@@ -43,7 +45,12 @@ impl Reporter for Failures {
             TrialResult::Ignored(reason) => {
                 eprintln!("test {} ... ignored, {reason}", finished.trial.label())
             }
-            TrialResult::Failed(failure) => out.push(&describe(finished, failure, self.run_seed)),
+            TrialResult::Failed(failure) => {
+                out.push(&describe(finished, failure, self.run_seed));
+                if let Some(host) = &self.host {
+                    out.push(&format!("note: {host}\n"));
+                }
+            }
         }
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Pretty {
     serial: bool,
     /// The line of the running trial has been begun, and has no end yet.
     is_line_begun: bool,
+    /// Sentence on the host, for a run in which a trial fails.
+    host: Option<String>,
 }
 
 impl Pretty {
@@ -30,6 +32,7 @@ impl Pretty {
             sections: Sections::new(options.show_output),
             serial: false,
             is_line_begun: false,
+            host: None,
         }
     }
 }
@@ -46,6 +49,7 @@ fn label(trial: &Trial) -> String {
 impl Reporter for Pretty {
     fn run_started(&mut self, out: &mut Outbox, start: &RunStart) {
         self.serial = start.serial;
+        self.host = start.host.clone();
         self.sections.set_run_seed(start.run_seed);
         let order = match start.shuffle_seed {
             Some(seed) => format!(" (shuffle seed: {seed})"),
@@ -111,6 +115,10 @@ impl Reporter for Pretty {
     }
 
     fn run_finished(&mut self, out: &mut Outbox, conclusion: &Conclusion, elapsed: Duration) {
+        if let Some(host) = self.host.as_ref().filter(|_| conclusion.has_failed()) {
+            out.push(&format!("\n{} {host}\n", self.style.yellow("note:")));
+        }
+        // Last, as libtest has it: tools look for the list of failures there.
         self.sections.show(out);
         out.push(&last_line(self.style, conclusion, elapsed));
     }

@@ -112,6 +112,7 @@ impl OrderedTrial<'_> {
                 working_dir: &setting.working_dir,
                 sys_read_only: setting.sys_read_only,
                 patient: false,
+                corrections: Some(&setting.corrections),
             },
             ids: setting.ids,
             channel: self.channel,

@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use crate::kernel::process::signal::Signal;
 
@@ -10,6 +11,7 @@ use crate::kernel::process::shared_memory_child;
 use crate::kernel::process::signal::SignalFd;
 use crate::kernel::thread::FirstThread;
 use crate::sandbox::ids::Ids;
+use crate::sandbox::inherited::Corrections;
 use crate::sandbox::protocol::trial::WAKE_INIT;
 
 /// The surroundings of every trial of a run.
@@ -24,6 +26,8 @@ pub(crate) struct Setting {
     pub(crate) stack: usize,
     /// `/sys` is mounted read-only in the outer sandbox, as in many containers.
     pub(crate) sys_read_only: bool,
+    /// What new network namespaces get in the place of what they inherit, once that is known.
+    pub(crate) corrections: OnceLock<Corrections>,
     /// Pidfd that is readable when the supervisor is gone.
     pub(crate) supervisor: OwnedFd,
     /// Signals of whichever process reads them: a signalfd shows those of its reader
@@ -41,6 +45,7 @@ impl Setting {
         hidden: Vec<PathBuf>,
         supervisor: OwnedFd,
         first: Option<FirstThread>,
+        corrections: Option<Corrections>,
     ) -> crate::kernel::Result<Self> {
         Ok(Self {
             ids,
@@ -50,6 +55,7 @@ impl Setting {
             // The upper part of the stack is the zygote's while the init uses the lower part.
             stack: usual_stack() + shared_memory_child::OWN,
             sys_read_only: mount::is_read_only("/sys"),
+            corrections: corrections.map(OnceLock::from).unwrap_or_default(),
             supervisor,
             signals: SignalFd::of(&[Signal::SIGCHLD, WAKE_INIT])?,
         })

@@ -85,17 +85,13 @@ fn become_node(
     show_as(&format!("node:{}", request.name));
     if let Some(joined) = joined {
         let kinds = match request.joins {
-            // The owner of a network was entered before this process was cloned.
-            Joins::Nothing | Joins::Owner => CloneFlags::empty(),
+            Joins::Nothing => CloneFlags::empty(),
             Joins::Network => CloneFlags::CLONE_NEWNET,
             Joins::Pod | Joins::PodAndPids => {
                 CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC
             }
         };
-        // Without a kind, setns(2) enters whatever the descriptor refers to.
-        if !kinds.is_empty() {
-            namespace::enter(joined.as_fd(), kinds).doing("enter the namespaces that it shares")?;
-        }
+        namespace::enter(joined.as_fd(), kinds).doing("enter the namespaces that it shares")?;
     }
     if !request.own_pids {
         // Orphans come to us and not to the pod (PR_SET_CHILD_SUBREAPER, prctl(2)).
@@ -125,6 +121,10 @@ fn node_spec<'a>(request: &'a NodeRequest, trial: &SandboxSpec<'a>) -> SandboxSp
         working_dir: trial.working_dir,
         sys_read_only: trial.sys_read_only,
         patient: true,
+        // A network that others have made, or that the node has had before, stays as it is.
+        corrections: trial
+            .corrections
+            .filter(|_| request.joins == Joins::Nothing),
     }
 }
 

@@ -8,6 +8,7 @@
 
 use std::ffi::CStr;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::kernel::namespace::sethostname;
 use crate::kernel::process::chdir;
@@ -17,6 +18,7 @@ use crate::kernel::fd;
 use crate::kernel::loopback;
 use crate::kernel::mount;
 use crate::kernel::ping_groups;
+use crate::sandbox::inherited::Corrections;
 use crate::sandbox::private_mounts::{DEVPTS, RUN, TMPFS, detach_hidden, reattach_hidden};
 use crate::sandbox::refused::{Doing, Refused, SetupStep};
 
@@ -37,6 +39,9 @@ pub(crate) struct SandboxSpec<'a> {
     /// Whether closed connections may take as long as Linux lets them to send what is unsent: in a
     /// node, whose links may be bad. The lab ends that when it ends.
     pub(crate) patient: bool,
+    /// What the network namespace, if it is a new one, is to have in the place of what it has
+    /// inherited. It is found out in the first namespace that needs it, unless it is known.
+    pub(crate) corrections: Option<&'a OnceLock<Corrections>>,
 }
 
 impl SandboxSpec<'_> {
@@ -46,11 +51,18 @@ impl SandboxSpec<'_> {
         if own(Isolation::UTS) {
             sethostname(self.hostname).doing("set the hostname")?;
         }
-        if own(Isolation::NET) {
-            loopback::bring_up().doing("bring up lo")?;
-        }
         if own(Isolation::MNT) {
             self.mount()?;
+        }
+        if own(Isolation::NET) {
+            if let Some(corrections) = self.corrections {
+                // Before `lo` is up: with its address `lo` stops following the settings of
+                // `default` (net/ipv4/devinet.c, ipv4_devconf_setall).
+                corrections
+                    .get_or_init(Corrections::of_new_namespace)
+                    .write()?;
+            }
+            loopback::bring_up().doing("bring up lo")?;
         }
         if own(Isolation::NET) && !self.patient {
             // A closed connection with unsent data to a black hole would keep the network namespace

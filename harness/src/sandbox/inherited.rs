@@ -1,0 +1,210 @@
+//! What a new network namespace inherits from the host, and how the baseline is put in its place.
+//!
+//! [`crate::model::baseline`] says with which settings the namespaces of a trial begin. To read all
+//! of them in each new namespace would cost as much as half a node, so they are read once for a
+//! run. Nearly every host has the kernel's defaults, or differs in a handful, and only what differs
+//! is written.
+
+use std::ffi::CString;
+use std::fs;
+
+use crate::kernel::errno::Errno;
+use crate::kernel::fd;
+use crate::model::baseline::{self, BaselineSetting, Heritage};
+use crate::sandbox::refused::{Refused, SetupStep};
+
+/// What is to be written in a new network namespace: files and values, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Corrections(Vec<Correction>);
+
+/// A file and the value that is to be written there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Correction {
+    path: CString,
+    value: String,
+}
+
+/// A setting that shows through from the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unchangeable {
+    /// Name of the setting, as sysctl(8) knows it.
+    pub(crate) name: String,
+    /// Value that the host has.
+    pub(crate) value: String,
+    /// Value that the setting has by default.
+    pub(crate) usual: String,
+    /// Command that mends it.
+    pub(crate) remedy: String,
+}
+
+/// Names and default values of settings that belong to the host as a whole and decide on what the
+/// code in a namespace sees. Defaults are several where versions of Linux differ.
+const HOST_ONLY: &[(&str, &[&str])] = &[
+    // 4 MB since Linux 6.18 (include/net/sock.h, SK_RMEM_MAX).
+    ("net/core/rmem_max", &["212992", "4194304"]),
+    ("net/core/wmem_max", &["212992", "4194304"]),
+    ("net/core/rmem_default", &["212992"]),
+    ("net/core/wmem_default", &["212992"]),
+    // A namespace has hash tables of its own where its maker's namespace says so, and the size of
+    // the table limits the number of connections (net/ipv4/tcp_ipv4.c, tcp_set_hashinfo).
+    ("net/ipv4/tcp_child_ehash_entries", &["0"]),
+    ("net/ipv4/udp_child_hash_entries", &["0"]),
+];
+
+/// A sysctl that only the first network namespace has.
+const ONLY_IN_THE_FIRST: &str = "net/core/devconf_inherit_init_net";
+
+impl Corrections {
+    /// Finds out what a new namespace of this host will need, where the calling process is in the
+    /// first network namespace: new namespaces inherit from that one. In another one, as in a
+    /// container, the first cannot be seen.
+    pub(crate) fn of_host() -> Option<Self> {
+        let inherit = read(ONLY_IN_THE_FIRST)?;
+        let is_inherited = |setting: &BaselineSetting| match setting.heritage {
+            // net/ipv4/devinet.c, devinet_init_net: 2 stands for the compiled values.
+            Heritage::Ipv4Devices => inherit != "2",
+            // net/ipv6/addrconf.c, addrconf_init_net.
+            Heritage::Ipv6Devices => inherit == "1" || inherit == "3",
+            Heritage::Boot => booted_with_other_ipv6(),
+            Heritage::Tcp => true,
+        };
+        // The first namespace may have other values by now than those that the boot has given it.
+        let differs = |setting: &BaselineSetting, value: &str| {
+            !setting.is(value) || setting.heritage == Heritage::Boot
+        };
+        Some(Self::compared(is_inherited, differs))
+    }
+
+    /// Finds out what a new namespace needs, in a new one to which nobody has changed anything.
+    pub(crate) fn of_new_namespace() -> Self {
+        Self::compared(|_| true, |setting, value| !setting.is(value))
+    }
+
+    fn compared(
+        is_inherited: impl Fn(&BaselineSetting) -> bool,
+        differs: impl Fn(&BaselineSetting, &str) -> bool,
+    ) -> Self {
+        let is_to_be_written = |setting: &BaselineSetting| {
+            let cannot = setting.is_congestion_control() && !is_permitted(&setting.sysctl.value);
+            // An older kernel lacks some of the files, and has nothing to inherit there.
+            !cannot && read(&setting.sysctl.path).is_some_and(|value| differs(setting, &value))
+        };
+        let writes = baseline::settings()
+            .filter(is_inherited)
+            .filter(is_to_be_written)
+            .flat_map(|setting| {
+                let of_lo = setting.path_of_lo();
+                let paths = [Some(setting.sysctl.path), of_lo].into_iter().flatten();
+                paths.map(move |path| (path, setting.sysctl.value.clone()))
+            });
+        Self(writes.filter_map(Correction::new).collect())
+    }
+
+    /// Puts the baseline in the place of what the calling process' network namespace has inherited.
+    /// The namespace is new, and `lo` is down.
+    ///
+    /// # Errors
+    /// The kernel refuses a value.
+    pub(crate) fn write(&self) -> Result<(), Refused> {
+        for Correction { path, value } in &self.0 {
+            match fd::write_file(path, value) {
+                // What was not read in this namespace may be missing in it.
+                Ok(()) | Err(Errno::ENOENT) => {}
+                Err(errno) => return Err(refused(path, value, errno)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns what trials and nodes have from the host and cannot change.
+pub(crate) fn unchangeable() -> Vec<Unchangeable> {
+    let congestion_control = baseline::settings()
+        .find(BaselineSetting::is_congestion_control)
+        .and_then(|setting| {
+            let value = read(&setting.sysctl.path)?;
+            let differs = !setting.is(&value) && !is_permitted(&setting.sysctl.value);
+            differs.then(|| congestion_control(value))
+        });
+    congestion_control.into_iter().chain(host_only()).collect()
+}
+
+/// Returns a sentence on what trials and nodes have from the host and cannot change, if there is
+/// something.
+pub(crate) fn shown_through() -> Option<String> {
+    let settings = unchangeable();
+    let shown: Vec<String> = settings
+        .iter()
+        .map(|setting| format!("{} = {}", setting.name, setting.value))
+        .collect();
+    (!shown.is_empty()).then(|| {
+        format!(
+            "trials and nodes have settings of this host that they cannot change: {} (`cargo xtask doctor` names the usual values)",
+            shown.join(", ")
+        )
+    })
+}
+
+impl Correction {
+    fn new((path, value): (String, String)) -> Option<Self> {
+        let path = CString::new(format!("/proc/sys/{path}")).ok()?;
+        Some(Self { path, value })
+    }
+}
+
+fn refused(path: &CString, value: &str, errno: Errno) -> Refused {
+    let path = path.to_string_lossy();
+    let name = path.trim_start_matches("/proc/sys/").to_owned();
+    Refused {
+        step: SetupStep::SetSysctl(name, value.to_owned()),
+        errno,
+    }
+}
+
+fn read(path: &str) -> Option<String> {
+    let text = fs::read_to_string(format!("/proc/sys/{path}")).ok()?;
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    Some(words.join(" "))
+}
+
+/// Returns whether the boot's parameters of IPv6 are other than usual
+/// (Documentation/networking/ipv6.rst).
+fn booted_with_other_ipv6() -> bool {
+    let is = |name: &str, usual: &str| {
+        let value = fs::read_to_string(format!("/sys/module/ipv6/parameters/{name}"));
+        value.is_ok_and(|value| value.trim() != usual)
+    };
+    is("disable_ipv6", "0") || is("autoconf", "1")
+}
+
+/// Returns whether a namespace may choose this congestion control: one that the host permits to
+/// everybody (net/ipv4/tcp_cong.c, tcp_set_default_congestion_control).
+fn is_permitted(algorithm: &str) -> bool {
+    read("net/ipv4/tcp_allowed_congestion_control")
+        .is_some_and(|allowed| allowed.split(' ').any(|word| word == algorithm))
+}
+
+fn congestion_control(value: String) -> Unchangeable {
+    let allowed = read("net/ipv4/tcp_allowed_congestion_control").unwrap_or_default();
+    Unchangeable {
+        name: "net.ipv4.tcp_congestion_control".to_owned(),
+        value,
+        usual: "cubic".to_owned(),
+        remedy: format!(
+            "sudo sysctl -w net.ipv4.tcp_allowed_congestion_control=\"{allowed} cubic\""
+        ),
+    }
+}
+
+fn host_only() -> impl Iterator<Item = Unchangeable> {
+    HOST_ONLY.iter().filter_map(|(path, usual)| {
+        let value = read(path).filter(|value| !usual.contains(&value.as_str()))?;
+        let name = path.replace('/', ".");
+        Some(Unchangeable {
+            remedy: format!("sudo sysctl -w {name}={}", usual[0]),
+            usual: usual[0].to_owned(),
+            name,
+            value,
+        })
+    })
+}
