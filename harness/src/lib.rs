@@ -61,6 +61,33 @@
 //! A program that a test starts by [`std::process::Command`] or `fork`, or in a node, has the soft
 //! limit of the user again: `select(2)` cannot handle more.
 //!
+//! # The same result on every host
+//!
+//! A new network takes settings from the host: a host with Docker would make every node forward.
+//! So the networks of trials and nodes begin with the kernel's own defaults, on every host alike,
+//! and the topology may change them ([`NodeSpec::sysctl`]):
+//!
+//! | settings | value |
+//! |---|---|
+//! | `net.ipv4.conf`, `net.ipv6.conf` | those of Linux 6.18: `forwarding` 0, `rp_filter` 0, … |
+//! | `net.ipv4.tcp_rmem`, `net.ipv4.tcp_wmem` | `4096 131072 33554432`, `4096 16384 4194304` |
+//! | `net.ipv4.tcp_congestion_control` | `cubic`, where the host permits it to everybody |
+//! | `net.ipv4.neigh`, `net.ipv6.neigh`, of interfaces of nodes | those of Linux |
+//!
+//! [`Lab::inspect`] shows which settings of a node differ. What belongs to the host as a whole,
+//! such as `net.core.rmem_max`, stays as it is; the report and `cargo xtask doctor` name what is
+//! unusual.
+//!
+//! The kernel counts some things for a user or for the host, whatever namespaces there are. A run
+//! that root starts has a user of its own for them. Each trial is given room for four inotify
+//! instances: where the limit of the user (`fs.inotify.max_user_instances`) leaves room for fewer
+//! trials, fewer run at a time, and the report says so. Nodes of a lab that could learn more than
+//! 16 neighbours know them from the start, for the kernel learns no more than 1,024 for all labs of
+//! the host ([`Neighbours`](topology::Neighbours)). A trial that fails while such a limit is
+//! reached has a note with its name, its value and the remedy.
+//!
+//! [`NodeSpec::sysctl`]: topology::NodeSpec::sysctl
+//!
 //! # Options
 //!
 //! `#[snowglobe::test(…)]` takes, separated by commas:
@@ -132,24 +159,6 @@
 //! child. Such a child makes no labs. The children of a trial with the option `nested` make
 //! sandboxes of their own.
 //!
-//! # Debuggers, global runtimes, captures
-//!
-//! The body of a trial is a grandchild of the program, so a debugger has to follow it there. The
-//! time limit goes on while a debugger holds the body, so give it more:
-//!
-//! ```console
-//! $ gdb -ex 'set follow-fork-mode child' -ex 'break net.rs:12' -ex run \
-//!     --args target/debug/deps/net-… --exact port_80_is_mine --timeout 1h
-//! ```
-//!
-//! A thread stays in the namespaces of the thread that started it. So a global runtime or connection
-//! pool that is first used within [`lab::Node::run`] has its threads in that node. Whatever runs on
-//! these threads later uses the network of that node, whoever asks. So give each node a runtime of
-//! its own, or start a global one before the first visit.
-//!
-//! A capture shows frames as the sender's kernel hands them to its network card: a stream comes in
-//! frames of up to 64 KB, and checksums are complete. See [`observe`].
-//!
 //! # Trials made at run time
 //!
 //! One for each file of a corpus, or each cell of a matrix: see [`Trial`] and [`main!`].
@@ -159,8 +168,6 @@
     reason = "stdout belongs to the runner's reports"
 )]
 
-#[cfg(feature = "tokio")]
-mod attempts;
 mod before_main;
 pub mod doctor;
 pub mod events;

@@ -336,3 +336,17 @@ fn fingerprint() -> Vec<String> {
     };
     scripts.into_iter().map(shell).collect()
 }
+
+/// What trials of a user or of the host share has a finding, with the setting that decides on it.
+#[snowglobe::test(nested)]
+fn budgets_that_trials_share_are_examined() {
+    let diagnosis = after("");
+    for (name, setting) in [
+        ("inotify_instances", "fs.inotify.max_user_instances"),
+        ("neighbours_ipv4", "net.ipv4.neigh.default.gc_thresh3"),
+        ("neighbours_ipv6", "net.ipv6.neigh.default.gc_thresh3"),
+        ("host_settings", "settings that show through"),
+    ] {
+        assert_eq!(diagnosis.find(name)["evidence"]["read"], setting);
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::host::{self, Machine};
 use super::report::Report;
-use super::{cgroup, fixtures, ids, limits, sandbox};
+use super::{cgroup, fixtures, ids, limits, sandbox, shared};
 
 /// Examines this machine, as the calling process sees it.
 ///
@@ -29,6 +29,7 @@ pub fn examine() -> Report {
     findings.extend(sandbox::features(&machine, refusal.as_ref()));
     findings.extend(ids::findings(&machine, refusal.as_ref()));
     findings.extend(limits::resources());
+    findings.extend(shared::findings());
     findings.push(cgroup::finding(refusal.as_ref()));
     findings.push(fixtures::finding());
     Report { findings }

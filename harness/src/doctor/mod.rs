@@ -22,7 +22,7 @@
 //! |---|---|
 //! | `examine` | which findings, and in which order |
 //! | `finding`, `report` | one thing that was looked at; all of them |
-//! | `host`, `limits`, `sandbox`, `ids`, `cgroup`, `fixtures` | the findings |
+//! | `host`, `limits`, `shared`, `sandbox`, `ids`, `cgroup`, `fixtures` | the findings |
 //! | `fix` | the command that mends a feature |
 //! | `cli`, `table`, `github` | the command line and what it prints |
 //! | `files` | reads what may not be there |
@@ -40,6 +40,7 @@ mod ids;
 mod limits;
 mod report;
 mod sandbox;
+mod shared;
 mod table;
 
 pub use cli::cli;

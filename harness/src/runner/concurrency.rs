@@ -4,6 +4,8 @@ use std::num::NonZero;
 
 use super::error::{RunError, explain, limit};
 use crate::kernel::process;
+use crate::sandbox::budgets;
+use crate::sandbox::ids::Ids;
 use crate::sandbox::refused::Refused;
 
 /// Number of trials that run at a time on each core. Trials spend much of their time waiting for
@@ -31,7 +33,34 @@ pub(crate) fn threads(wanted: Option<usize>, trials: usize) -> usize {
     }
 }
 
-fn usual_threads() -> usize {
+/// Returns how many of `threads` trials at a time the host has room for, and a sentence where there
+/// are fewer.
+pub(crate) fn within_budgets(threads: usize) -> (usize, Option<String>) {
+    if threads == 1 {
+        return (threads, None);
+    }
+    // As root, a run has a user of its own (sandbox::outer).
+    let own = matches!(Ids::available(), Ids::Range(_));
+    match budgets::trials_with_inotify(threads, own) {
+        Some(room) if room < threads => {
+            let room = room.max(1);
+            let limit = budgets::inotify_limit().unwrap_or_default();
+            let needed = budgets::INOTIFY_PER_TRIAL * threads as u64;
+            let note = format!(
+                "{room} trials run at a time instead of {threads}: their user may have {limit} inotify instances on this host, and each trial is given room for {} ({}); more: `{}`",
+                budgets::INOTIFY_PER_TRIAL,
+                budgets::INOTIFY_LIMIT,
+                budgets::more_inotify(2 * needed)
+            );
+            (room, Some(note))
+        }
+        Some(_) | None => (threads, None),
+    }
+}
+
+/// Returns how many trials run at a time if the user does not say, on a host that has room for
+/// them.
+pub(crate) fn usual_threads() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get) * PER_CORE
 }
 

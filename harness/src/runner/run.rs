@@ -90,7 +90,7 @@ fn run_selected(
     trials: Vec<Trial>,
     conclusion: Conclusion,
 ) -> Result<Conclusion, RunError> {
-    let plan = plan(args, &trials);
+    let mut plan = plan(args, &trials);
     let to_run = plan.known.iter().filter(|known| known.is_none()).count();
     if to_run > 0 && is_within_trial() {
         let mut printer = Printer::new(&args.report_options())?;
@@ -103,7 +103,9 @@ fn run_selected(
         return Err(threads_are_running(&clone::other_threads()));
     }
     let mut printer = Printer::new(&args.report_options())?;
-    concurrency::ensure_descriptors(plan.threads)?;
+    let (threads, held_back) = concurrency::within_budgets(plan.threads);
+    plan.threads = threads;
+    concurrency::ensure_descriptors(threads)?;
     let mut trials: Vec<Option<Trial>> = trials.into_iter().map(Some).collect();
     let setup = if to_run == 0 {
         Setup::without_sandbox()?
@@ -115,12 +117,15 @@ fn run_selected(
         nursery,
         first_zygote,
         isolation,
-        notes,
+        mut notes,
+        host,
     } = setup;
+    notes.extend(held_back);
     printer.run_started(&RunStart {
         trials: trials.len(),
         isolation,
         notes,
+        host,
         run_seed: plan.run_seed,
         shuffle_seed: args.shuffle_seed,
         serial: plan.threads == 1,

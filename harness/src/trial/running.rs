@@ -111,6 +111,31 @@ pub(crate) fn take_complaints() -> Vec<String> {
     std::mem::take(&mut *COMPLAINTS.lock())
 }
 
+/// A function that finds out whether something outside of the trial may be why the trial has
+/// failed, and returns a sentence about that.
+pub(crate) type Suspicion = fn() -> Option<String>;
+
+static SUSPICIONS: Lock<Vec<Suspicion>> = Lock::new(Vec::new());
+
+/// Makes `suspicion` be looked into if the trial fails. A trial that passes does not pay for it.
+pub(crate) fn suspect(suspicion: Suspicion) {
+    let mut suspicions = SUSPICIONS.lock();
+    if !suspicions
+        .iter()
+        .any(|known| std::ptr::fn_addr_eq(*known, suspicion))
+    {
+        suspicions.push(suspicion);
+    }
+}
+
+/// Looks into what may be why the trial has failed, and shows what is found beside the verdict.
+pub(crate) fn look_into_suspicions() {
+    let suspicions = std::mem::take(&mut *SUSPICIONS.lock());
+    for sentence in suspicions.into_iter().filter_map(|suspicion| suspicion()) {
+        note(&sentence);
+    }
+}
+
 /// Work for the end of the trial, which is told whether the trial has passed.
 pub(crate) type Ending = Box<dyn FnOnce(bool) + Send>;
 

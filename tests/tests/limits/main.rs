@@ -1,5 +1,7 @@
 //! Limits and settings of the host, which must not decide on the verdict of a test.
 
+mod budgets;
 mod descriptors;
+mod settings;
 
-snowglobe::main!();
+snowglobe::main!(budgets::trials);

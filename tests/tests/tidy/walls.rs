@@ -14,7 +14,6 @@ const LOW_TO_HIGH: &[&str] = &[
     "trial",
     "sandbox",
     "remedy",
-    "attempts",
     "events",
     "probe",
     "observe",

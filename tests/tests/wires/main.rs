@@ -5,7 +5,6 @@ mod delay;
 mod events;
 mod fate;
 mod faults;
-mod kept;
 mod live;
 mod netem;
 mod quic;

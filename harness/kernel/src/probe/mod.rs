@@ -8,16 +8,19 @@
 //! |---|---|
 //! | `filesystem` | mounts |
 //! | `identity` | host names and low ports |
+//! | `inotify` | objects that watch files |
 //! | `interface` | interfaces, queueing disciplines, packet sockets |
 //! | `nft` | packet filters and address translation |
 
 mod filesystem;
 mod identity;
+mod inotify;
 mod interface;
 mod nft;
 
 pub use crate::errno::RefusedCall;
 pub use filesystem::{idmapped, mqueue, overlay, tmpfs};
 pub use identity::{hostname, low_port};
+pub use inotify::{inotify, inotify_room};
 pub use interface::{htb, link, netem, packet_socket, tap, tbf};
 pub use nft::{nat, nft_table};

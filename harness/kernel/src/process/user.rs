@@ -1,9 +1,78 @@
 //! The user and the groups of a process.
+#![allow(unsafe_code)]
 
-use nix::unistd::User;
+use nix::errno::Errno;
+use nix::sys::prctl;
+use nix::unistd::{User, seteuid};
+
+use super::signal::Signal;
+
 pub use nix::unistd::{Gid, Uid, getegid, geteuid, setgroups, setresgid, setresuid};
 
 /// Returns the name of a user in the user database, if the user has one.
 pub fn name_of(user: Uid) -> Option<String> {
     User::from_uid(user).ok().flatten().map(|user| user.name)
+}
+
+/// Another effective user of this process, until [`EffectiveUser::end`].
+///
+/// The kernel counts what belongs to a user namespace for the effective user who made it
+/// (kernel/user_namespace.c, `create_user_ns`), so that somebody else than root can be made to own
+/// one. This process keeps its capabilities meanwhile.
+#[derive(Debug)]
+pub struct EffectiveUser {
+    before: Uid,
+    secure_bits: libc::c_int,
+    parent_death: Option<Signal>,
+}
+
+impl EffectiveUser {
+    /// Makes `user` the effective user of this process, whose only thread calls this.
+    ///
+    /// # Errors
+    /// The process lacks `CAP_SETUID` or `CAP_SETPCAP`.
+    pub fn become_user(user: Uid) -> crate::Result<Self> {
+        // SAFETY: no pointer is passed.
+        let secure_bits = Errno::result(unsafe { libc::prctl(libc::PR_GET_SECUREBITS) })?;
+        let parent_death = prctl::get_pdeathsig()?;
+        let before = geteuid();
+        // Without this flag a change of the effective user from 0 takes the effective capabilities
+        // (capabilities(7)), and a host that restricts user namespaces would refuse one to this
+        // process.
+        set_secure_bits(secure_bits | libc::SECBIT_NO_SETUID_FIXUP)?;
+        if let Err(errno) = seteuid(user) {
+            let _ = set_secure_bits(secure_bits);
+            return Err(errno);
+        }
+        let this = Self {
+            before,
+            secure_bits,
+            parent_death,
+        };
+        this.keep_what_a_change_takes();
+        Ok(this)
+    }
+
+    /// Makes the earlier user the effective one again.
+    ///
+    /// # Errors
+    /// The kernel refused to go back.
+    pub fn end(self) -> crate::Result<()> {
+        seteuid(self.before)?;
+        set_secure_bits(self.secure_bits)?;
+        self.keep_what_a_change_takes();
+        Ok(())
+    }
+
+    /// Restores what the kernel takes at a change of ids: whether others may look into this
+    /// process, and the signal at the death of the parent (kernel/cred.c, `commit_creds`).
+    fn keep_what_a_change_takes(&self) {
+        let _ = prctl::set_dumpable(true);
+        let _ = prctl::set_pdeathsig(self.parent_death);
+    }
+}
+
+fn set_secure_bits(bits: libc::c_int) -> crate::Result<()> {
+    // SAFETY: no pointer is passed.
+    Errno::result(unsafe { libc::prctl(libc::PR_SET_SECUREBITS, bits) }).map(drop)
 }

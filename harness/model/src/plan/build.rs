@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::hosts;
-use super::limits;
+use super::limits::{self, Known};
 use crate::plan::addresses::Allocation;
 use crate::plan::cables::{cables, link_local, mac, mtu};
 use crate::plan::id::{InterfaceId, StackId};
@@ -328,21 +328,24 @@ fn add_neighbours(
     segments: &[Segment],
     stacks: &mut [StackPlan],
 ) -> Result<(), TopologyError> {
+    let is_switch = |segment: &&Segment| segment.cable.is_none() && segment.ports.len() <= CROWD;
+    let learnable = segments.iter().filter(is_switch).map(pairs).sum();
     let known = |segment: &Segment| match topology.settings.neighbours {
         Neighbours::Auto if segment.cable.is_some() => Known::All,
         Neighbours::Auto if segment.ports.len() > CROWD => Known::First,
-        Neighbours::Auto | Neighbours::Learned => Known::None,
+        Neighbours::Auto => limits::known_on_a_switch(segment.ports.len(), learnable),
+        Neighbours::Learned => Known::None,
         Neighbours::Fixed => Known::All,
     };
-    let pairs = |segment: &Segment| match known(segment) {
+    let entries = |segment: &Segment| match known(segment) {
         Known::All => segment.ports.len() * segment.ports.len(),
         Known::First => 2 * segment.ports.len(),
         Known::None => 0,
     };
-    let pairs: usize = segments.iter().map(pairs).sum();
-    if pairs > limits::ENTRIES {
+    let entries: usize = segments.iter().map(entries).sum();
+    if entries > limits::ENTRIES {
         let text = format!(
-            "fixed neighbours for all would be about {pairs} entries; a lab has at most {}: let large switches learn them",
+            "fixed neighbours for all would be about {entries} entries; a lab has at most {}: let large switches learn them",
             limits::ENTRIES
         );
         return Err(TopologyError::one(Kind::TooLarge, Site::TOPOLOGY, text));
@@ -363,12 +366,10 @@ fn add_neighbours(
     Ok(())
 }
 
-/// The neighbours on a segment that are known from the start.
-enum Known {
-    None,
-    /// All know the first interface, and the first knows all.
-    First,
-    All,
+/// Returns the number of entries that neighbour tables of a family have when everybody on a segment
+/// has talked to everybody.
+fn pairs(segment: &Segment) -> usize {
+    segment.ports.len() * segment.ports.len().saturating_sub(1)
 }
 
 /// Adds the addresses of one interface to the neighbours of others.

@@ -25,6 +25,36 @@ pub(crate) const BRIDGES: usize = 1 + BRIDGE_PORTS - FIRST_BRIDGE;
 /// The most ports of a switch.
 const PORTS: usize = FIRST_BRIDGE + (BRIDGE_PORTS - FIRST_BRIDGE) * OTHER_BRIDGES;
 
+/// The most neighbours that the nodes of a lab learn by themselves, of either family. The kernel
+/// learns no more than 1,024 at a time for all namespaces of the host together (`gc_thresh3`, see
+/// `arp(7)`), and 64 trials may run at a time on a host of 16 cores.
+const LEARNED: usize = 1024 / 64;
+/// The most interfaces on a switch all of which are told of each other. The number of entries grows
+/// with the square, and 32 interfaces start about a tenth slower for it (measured for this project,
+/// 2026-11).
+const TOLD: usize = 32;
+
+/// The neighbours on a segment that are known from the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// Nobody knows anybody.
+    None,
+    /// All know the first interface, and the first knows all.
+    First,
+    /// All know each other.
+    All,
+}
+
+/// Returns who knows whom on a switch with this number of interfaces, in a lab whose nodes could
+/// learn `learnable` neighbours.
+pub(crate) fn known_on_a_switch(interfaces: usize, learnable: usize) -> Known {
+    if learnable > LEARNED && interfaces <= TOLD {
+        Known::All
+    } else {
+        Known::None
+    }
+}
+
 /// The limits of this machine, as far as the caller has found them out.
 ///
 /// ```

@@ -27,10 +27,13 @@ pub enum Routing {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Neighbours {
-    /// Known from the start on cables between two nodes, and learned on switches. On a network with
-    /// more than 250 interfaces, all nodes know the interface that was plugged in first, and its
-    /// node knows all others. The kernel learns no more than 1,024 neighbours at a time
-    /// (`gc_thresh3`, see `arp(7)`), for all labs together, and each pair that talks counts twice.
+    /// Known from the start on cables between two nodes, and learned on switches where they are
+    /// few. Where the nodes of a lab could learn more than 16, those on switches of up to 32
+    /// interfaces know each other from the start. On a network with more than 250 interfaces, all
+    /// nodes know the interface that was plugged in first, and its node knows all others. The
+    /// kernel learns no more than 1,024 neighbours at a time (`gc_thresh3`, see `arp(7)`), for all
+    /// labs together, and each pair that talks counts twice; what is known from the start does not
+    /// count.
     ///
     /// A node whose MAC address changes announces the new one, and its neighbours learn it.
     #[default]

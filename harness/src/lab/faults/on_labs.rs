@@ -66,17 +66,11 @@ impl Lab {
                 let fault = Fault::pause(node.name());
                 Ok(self.begin_fault(fault, Paused(Arc::clone(node))))
             }
-            Fault::KillProcesses { node } => {
-                let node = self.node_of(&node)?;
-                node.kill_processes()?;
-                let fault = Fault::kill_processes(node.name());
-                Ok(self.begin_fault(fault, Stopped(Arc::clone(node))))
-            }
             Fault::Crash { node } => {
                 let node = self.node_of(&node)?;
                 node.crash()?;
                 let fault = Fault::crash(node.name());
-                Ok(self.begin_fault(fault, Stopped(Arc::clone(node))))
+                Ok(self.begin_fault(fault, Crashed(Arc::clone(node))))
             }
         }
     }
@@ -191,10 +185,10 @@ impl Healing for Paused {
     }
 }
 
-/// A node that does not run until it is started again.
-struct Stopped(Arc<Node>);
+/// A node whose processes were killed.
+struct Crashed(Arc<Node>);
 
-impl Healing for Stopped {
+impl Healing for Crashed {
     fn heal(self: Box<Self>) -> Result<()> {
         let Self(node) = *self;
         // The test may have removed the node, or restarted it by itself.

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use crate::kernel::errno::Errno;
 use crate::kernel::namespace::CloneFlags;
 use crate::kernel::process::signal::Signal;
+use crate::kernel::process::user::{EffectiveUser, Uid};
 use crate::kernel::process::wait_for_child;
 
 use super::first_process::begin;
@@ -53,7 +54,18 @@ pub(crate) fn make(
     loop {
         let (ours, theirs) = MessageChannel::pair().doing("make a channel")?;
         let step = SetupStep::Clone(refused::NewProcess::OuterSandbox, NAMESPACES);
-        match clone_into(NAMESPACES).doing(step)? {
+        // An ordinary user cannot be somebody else. Root that may not either is counted as root.
+        let owner = match ids {
+            Ids::Range(_) => EffectiveUser::become_user(owner_of_this_run()).ok(),
+            Ids::One { .. } | Ids::Subordinate(_) => None,
+        };
+        let cloned = clone_into(NAMESPACES);
+        if let Some(owner) = owner
+            && !matches!(cloned, Ok(Cloned::Child))
+        {
+            owner.end().doing("be root again")?;
+        }
+        match cloned.doing(step)? {
             Cloned::Child => process::never_return(|| {
                 // The first process sees the supervisor's end only if it does not hold that end
                 // too.
@@ -80,6 +92,18 @@ pub(crate) fn make(
             }
         }
     }
+}
+
+/// Returns the user of the host who owns the user namespaces of this run: nobody, and not the same
+/// for any other run.
+///
+/// inotify instances, namespaces and the like are counted for the owner, and limited
+/// (`namespaces(7)`, `inotify(7)`; kernel/ucount.c). Runs that root starts, and the daemons of the
+/// host, do not take them from each other so.
+fn owner_of_this_run() -> Uid {
+    /// Beyond the ids of trials: see [`Ids::available`].
+    const FIRST: u32 = 1_510_000_000;
+    Uid::from_raw(FIRST + std::process::id())
 }
 
 /// Gives the first process the ids that it waits for. Returns them, or those that another process

@@ -190,6 +190,34 @@ fn neighbours_are_known_on_cables_and_learned_on_switches() {
     );
 }
 
+/// The kernel learns 1,024 neighbours at a time for all labs of the host together.
+#[test]
+fn many_neighbours_on_a_switch_are_known_from_the_start() {
+    let counts = |topology: &Topology| -> Vec<usize> {
+        let plan = topology.plan().unwrap();
+        let counts = plan.stacks.iter().map(|stack| stack.neighbours().count());
+        counts.collect()
+    };
+    assert_eq!(counts(&shape::star(4)), [0; 4]);
+    assert_eq!(counts(&shape::star(5)), [4 * 3; 5]);
+    assert_eq!(counts(&shape::star(32)), [31 * 3; 32]);
+    assert_eq!(counts(&shape::star(33)), [0; 33]);
+    assert_eq!(
+        counts(shape::star(8).neighbours(Neighbours::Learned)),
+        [0; 8]
+    );
+    // Three small switches come to more than sixteen together.
+    let mut topology = Topology::new();
+    for switch in 0..3 {
+        let lan = topology.switch(format!("lan{switch}"));
+        for node in 0..3 {
+            let node = topology.node(format!("n{switch}{node}"));
+            topology.plug(node, lan);
+        }
+    }
+    assert_eq!(counts(&topology), [2 * 3; 9]);
+}
+
 #[test]
 fn in_a_crowd_everybody_knows_the_first_and_the_first_knows_everybody() {
     let counts = |nodes: usize| -> (bool, Vec<usize>) {

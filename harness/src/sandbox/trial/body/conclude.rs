@@ -15,6 +15,7 @@ use crate::kernel::fd::FileIdentity;
 use crate::kernel::process;
 use crate::kernel::process::profile;
 use crate::model::panics::panic_message;
+use crate::sandbox::budgets;
 use crate::sandbox::protocol::trial::{FailureKind, Finish};
 use crate::trial::{Options, running};
 
@@ -86,6 +87,11 @@ fn end_fork(ended: Ended) -> ! {
 pub(super) fn conclude(ended: Ended) -> Finish {
     let work = move || {
         let finish = judge(&ended.options, ended.end, &panics::all());
+        if finish != Finish::Passed {
+            // Before anything else ends: what was used up may come back.
+            running::suspect(budgets::exhausted_inotify);
+            running::look_into_suspicions();
+        }
         running::join_last_threads();
         let mut complaints = running::take_complaints();
         run_endings(&finish, &mut complaints);
