@@ -159,6 +159,24 @@
 //! child. Such a child makes no labs. The children of a trial with the option `nested` make
 //! sandboxes of their own.
 //!
+//! # Debuggers, global runtimes, captures
+//!
+//! The body of a trial is a grandchild of the program, so a debugger has to follow it there. The
+//! time limit goes on while a debugger holds the body, so give it more:
+//!
+//! ```console
+//! $ gdb -ex 'set follow-fork-mode child' -ex 'break net.rs:12' -ex run \
+//!     --args target/debug/deps/net-… --exact port_80_is_mine --timeout 1h
+//! ```
+//!
+//! A thread stays in the namespaces of the thread that started it. So a global runtime or connection
+//! pool that is first used within [`lab::Node::run`] has its threads in that node. Whatever runs on
+//! these threads later uses the network of that node, whoever asks. So give each node a runtime of
+//! its own, or start a global one before the first visit.
+//!
+//! A capture shows frames as the sender's kernel hands them to its network card: a stream comes in
+//! frames of up to 64 KB, and checksums are complete. See [`observe`].
+//!
 //! # Trials made at run time
 //!
 //! One for each file of a corpus, or each cell of a matrix: see [`Trial`] and [`main!`].
@@ -168,6 +186,8 @@
     reason = "stdout belongs to the runner's reports"
 )]
 
+#[cfg(feature = "tokio")]
+mod attempts;
 mod before_main;
 pub mod doctor;
 pub mod events;

@@ -202,6 +202,10 @@ pub(crate) fn hint(errno: Errno) -> Option<String> {
         Errno::ENOSPC => "a limit was hit: `user.max_*_namespaces`, or the size of a tmpfs",
         Errno::EMFILE => return Some(too_few_descriptors()),
         Errno::EAGAIN => "raise the limit of processes, `ulimit -u`",
+        // execve(2), "Limits on size of arguments and environment".
+        Errno::E2BIG => {
+            "one argument or variable may have 128 KiB, and all together a quarter of `ulimit -s`: pass more by a file or by the standard input"
+        }
         _ => return None,
     };
     Some(hint.to_owned())

@@ -3,12 +3,13 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, OsString};
+use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, socket, sockopt};
 use nix::sys::stat::Mode;
 pub use nix::unistd::{read, write};
 
@@ -43,6 +44,17 @@ pub fn replace_standard(from: BorrowedFd<'_>, to: RawFd) -> Result<()> {
     // Unlike its source, the copy of dup2(2) is not close-on-exec.
     // SAFETY: the numbers 0, 1 and 2 are nobody's property in the processes that call this.
     let done = unsafe { libc::dup2(from.as_raw_fd(), to) };
+    Errno::result(done).map(drop)
+}
+
+/// Makes a descriptor refer to what another one refers to, whoever holds the number of the first.
+///
+/// # Errors
+/// One of the descriptors is being made or closed at this moment (`EBUSY`).
+pub fn refer_to(fd: &OwnedFd, what: BorrowedFd<'_>) -> Result<()> {
+    // SAFETY: the number stays open and stays the property of its owner; only what it refers to
+    // changes, in one step (dup3(2)).
+    let done = unsafe { libc::dup3(what.as_raw_fd(), fd.as_raw_fd(), libc::O_CLOEXEC) };
     Errno::result(done).map(drop)
 }
 
@@ -127,6 +139,57 @@ pub fn open_directory(path: &Path) -> Result<OwnedFd> {
 /// Tells whether the descriptor refers to a directory.
 pub fn is_directory(fd: BorrowedFd<'_>) -> bool {
     nix::sys::stat::fstat(fd).is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFDIR)
+}
+
+/// Makes a socket that is a member of a multicast group on the interface with this index (`ip(7)`,
+/// `IP_ADD_MEMBERSHIP`; `ipv6(7)`). The socket has no port, so that it receives nothing.
+///
+/// # Errors
+/// There is no such interface in the thread's network namespace.
+pub fn member_of(group: IpAddr, index: u32) -> Result<OwnedFd> {
+    let family = match group {
+        IpAddr::V4(_) => AddressFamily::Inet,
+        IpAddr::V6(_) => AddressFamily::Inet6,
+    };
+    let socket = socket(family, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
+    match group {
+        IpAddr::V4(group) => {
+            let request = libc::ip_mreqn {
+                imr_multiaddr: libc::in_addr {
+                    s_addr: u32::from_ne_bytes(group.octets()),
+                },
+                imr_address: libc::in_addr { s_addr: 0 },
+                imr_ifindex: index.cast_signed(),
+            };
+            set_option(&socket, libc::IPPROTO_IP, libc::IP_ADD_MEMBERSHIP, &request)?;
+        }
+        IpAddr::V6(group) => {
+            let request = libc::ipv6_mreq {
+                ipv6mr_multiaddr: libc::in6_addr {
+                    s6_addr: group.octets(),
+                },
+                ipv6mr_interface: index,
+            };
+            let option = libc::IPV6_ADD_MEMBERSHIP;
+            set_option(&socket, libc::IPPROTO_IPV6, option, &request)?;
+        }
+    }
+    Ok(socket)
+}
+
+/// Sets an option whose value is a structure of the kernel without pointers.
+fn set_option<T>(socket: &OwnedFd, level: i32, option: i32, value: &T) -> Result<()> {
+    // SAFETY: the pointer and the length describe one live value of the type that the option takes.
+    let done = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            std::ptr::from_ref(value).cast(),
+            size_of::<T>() as libc::socklen_t,
+        )
+    };
+    Errno::result(done).map(drop)
 }
 
 /// Makes a socket send and receive through one interface only (`socket(7)`, `SO_BINDTODEVICE`).

@@ -4,8 +4,10 @@
 //! reader is gone without a signal. A pair of `SOCK_SEQPACKET` sockets does all three (`unix(7)`).
 #![allow(unsafe_code)]
 
+use std::fs::File;
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::FileExt;
 
 use nix::cmsg_space;
 use nix::errno::Errno;
@@ -20,8 +22,15 @@ use nix::sys::socket::{
 #[derive(Debug)]
 pub struct MessageChannel(OwnedFd);
 
-/// Bytes of the largest message. Senders cut longer texts.
+/// Bytes of the largest message that goes through the socket itself. Senders cut longer texts.
 pub const MESSAGE_MAX: usize = 64 * 1024;
+
+/// Bytes of the largest message that goes by a file. No program can have more: the kernel gives
+/// arguments and environment at most 6 MiB (`fs/exec.c`, `bprm_stack_limits`).
+const FILE_MAX: usize = 64 << 20;
+
+/// The message that says that the real one is in the file that comes along.
+const IN_A_FILE: &[u8] = b"the message is in the file";
 
 /// Descriptors that came with a message, at most three.
 pub type Passed = Vec<OwnedFd>;
@@ -72,6 +81,29 @@ impl MessageChannel {
             )
         })
         .map(drop)
+    }
+
+    /// Sends one message of any length with descriptors, for an end that receives by
+    /// [`receive_whole_with`](Self::receive_whole_with) or
+    /// [`try_receive_whole_with`](Self::try_receive_whole_with).
+    ///
+    /// A socket takes no message that is longer than its buffer (`net.core.wmem_default`, usually
+    /// 208 KiB). A long message goes by a file in memory.
+    ///
+    /// # Errors
+    /// `EPIPE` if the other end is gone, `E2BIG` if the message is longer than 64 MiB.
+    pub fn send_whole_with(&self, message: &[u8], fds: &[RawFd]) -> crate::Result<()> {
+        if message.len() <= MESSAGE_MAX {
+            return self.send_with(message, fds);
+        }
+        if message.len() > FILE_MAX {
+            return Err(Errno::E2BIG);
+        }
+        let file = File::from(memory_file()?);
+        file.write_all_at(message, 0)
+            .map_err(|e| crate::errno::errno(&e))?;
+        let with_file: Vec<RawFd> = [file.as_raw_fd()].iter().chain(fds).copied().collect();
+        self.send_with(IN_A_FILE, &with_file)
     }
 
     /// Waits for a message and returns it. An empty slice means that the other end is gone.
@@ -134,7 +166,20 @@ impl MessageChannel {
         let length = retry(|| recv(self.0.as_raw_fd(), &mut [], look))?;
         let mut message = vec![0; length];
         let (_, passed) = self.receive_message(&mut message, MsgFlags::empty())?;
-        Ok((message, passed))
+        whole(message, passed)
+    }
+
+    /// Returns the next message, of any length, and its descriptors if one has come. An empty
+    /// message means that the other end is gone.
+    ///
+    /// # Errors
+    /// The kernel refused to receive.
+    pub fn try_receive_whole_with(&self) -> crate::Result<Option<(Vec<u8>, Passed)>> {
+        match self.peek(&mut [])? {
+            // A message that has come stays until somebody receives it, and nobody else does.
+            Some(_) => self.receive_whole_with().map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Waits for a message, and returns it with its descriptors.
@@ -260,6 +305,39 @@ pub struct Received<'a> {
 /// Most descriptors of one message (`SCM_MAX_FD` of the kernel's `net/scm.h`).
 pub const MAX_PASSED: usize = 253;
 
+/// Returns the message, which may be in a file, and the descriptors that are not that file.
+fn whole(message: Vec<u8>, mut passed: Passed) -> crate::Result<(Vec<u8>, Passed)> {
+    if message != IN_A_FILE || passed.is_empty() {
+        return Ok((message, passed));
+    }
+    let read = |file: File| {
+        let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+        // The length is the peer's word.
+        let mut message = vec![0; length.min(FILE_MAX)];
+        file.read_exact_at(&mut message, 0)?;
+        Ok(message)
+    };
+    let message = read(File::from(passed.remove(0)))
+        .map_err(|error: std::io::Error| crate::errno::errno(&error))?;
+    Ok((message, passed))
+}
+
+/// Makes a file that exists in memory only.
+fn memory_file() -> crate::Result<OwnedFd> {
+    let make = |flags: libc::c_uint| {
+        // SAFETY: the name is a C string that lives across the call.
+        let fd = Errno::result(unsafe { libc::memfd_create(c"message".as_ptr(), flags) })?;
+        // SAFETY: the kernel has just made this descriptor for us.
+        Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    };
+    // A machine may refuse files that could be executed (the sysctl `vm.memfd_noexec`), and a
+    // kernel before Linux 6.3 does not know the flag: memfd_create(2).
+    match make(libc::MFD_CLOEXEC | libc::MFD_NOEXEC_SEAL) {
+        Err(Errno::EINVAL) => make(libc::MFD_CLOEXEC),
+        made => made,
+    }
+}
+
 fn owned(messages: crate::Result<nix::sys::socket::CmsgIterator<'_>>) -> Passed {
     let mut passed = Passed::new();
     for message in messages.into_iter().flatten() {
@@ -308,5 +386,33 @@ impl From<OwnedFd> for MessageChannel {
 impl From<MessageChannel> for OwnedFd {
     fn from(channel: MessageChannel) -> OwnedFd {
         channel.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_of_any_length_arrives_with_its_descriptors() {
+        let (ours, theirs) = MessageChannel::pair().unwrap();
+        let (read, _write) = crate::fd::pipe().unwrap();
+        for length in [1, MESSAGE_MAX, MESSAGE_MAX + 1, 3 << 20] {
+            let message: Vec<u8> = (0..length).map(|n| n as u8).collect();
+            assert_eq!(theirs.try_receive_whole_with().unwrap().map(drop), None);
+            ours.send_whole_with(&message, &[read.as_raw_fd()]).unwrap();
+            let (received, passed) = theirs.try_receive_whole_with().unwrap().unwrap();
+            assert!(received == message, "{length} bytes");
+            assert_eq!(passed.len(), 1);
+        }
+        drop(ours);
+        assert!(theirs.receive_whole_with().unwrap().0.is_empty());
+    }
+
+    #[test]
+    fn a_message_without_bounds_is_refused() {
+        let (ours, _theirs) = MessageChannel::pair().unwrap();
+        let sent = ours.send_whole_with(&vec![0; FILE_MAX + 1], &[]);
+        assert_eq!(sent, Err(Errno::E2BIG));
     }
 }

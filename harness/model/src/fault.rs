@@ -73,7 +73,14 @@ pub enum Fault {
         /// The node that is paused.
         node: NodeRef,
     },
-    /// All processes of a node are killed at once. The heal starts the node again.
+    /// All processes of a node are killed at once, and the node's kernel goes on: peers hear that
+    /// connections end. The heal starts the node again.
+    KillProcesses {
+        /// The node whose processes are killed.
+        node: NodeRef,
+    },
+    /// A node loses its power: from one moment to the next it says nothing more. The heal starts
+    /// the node again, with the network of the plan.
     Crash {
         /// The node that crashes.
         node: NodeRef,
@@ -144,7 +151,12 @@ impl Fault {
         Self::Pause { node: node.into() }
     }
 
-    /// Kills all processes of a node.
+    /// Kills all processes of a node, whose kernel goes on.
+    pub fn kill_processes(node: impl Into<NodeRef>) -> Self {
+        Self::KillProcesses { node: node.into() }
+    }
+
+    /// Cuts the power of a node.
     pub fn crash(node: impl Into<NodeRef>) -> Self {
         Self::Crash { node: node.into() }
     }
@@ -182,6 +194,7 @@ impl fmt::Display for Fault {
                 write!(f, "partition of {} from {}{deaf}", list(left), list(right))
             }
             Self::Pause { node } => write!(f, "pause of node {node}"),
+            Self::KillProcesses { node } => write!(f, "kill of all processes of node {node}"),
             Self::Crash { node } => write!(f, "crash of node {node}"),
         }
     }
@@ -274,6 +287,10 @@ mod tests {
                 "partition of `a` from #1, one way",
             ),
             (Fault::pause("a"), "pause of node `a`"),
+            (
+                Fault::kill_processes("a"),
+                "kill of all processes of node `a`",
+            ),
             (Fault::crash("web/app"), "crash of node `web/app`"),
         ]
     }

@@ -56,7 +56,49 @@ impl Events {
         what: &str,
         mut wanted: impl FnMut(&Event) -> bool,
     ) -> Result<Arc<Event>, EventError> {
-        let deadline = Instant::now() + self.patience;
+        self.wait_by(what, &mut wanted, Instant::now() + self.patience)
+    }
+
+    /// Waits for the next event, as [`next_event`](Events::next_event) does, and lets other futures
+    /// run meanwhile.
+    ///
+    /// # Errors
+    /// Nothing happened within the lab's patience, or the lab is gone.
+    ///
+    /// # Panics
+    /// There is no tokio runtime around.
+    #[cfg(feature = "tokio")]
+    pub async fn next_event_async(&mut self) -> Result<Arc<Event>, EventError> {
+        self.wait_for_async("an event", |_| true).await
+    }
+
+    /// Waits for an event, as [`wait_for`](Events::wait_for) does, and lets other futures run
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// No such event happened within the lab's patience, or the lab is gone. The error tells the
+    /// last event that did happen.
+    ///
+    /// # Panics
+    /// There is no tokio runtime around.
+    #[cfg(feature = "tokio")]
+    pub async fn wait_for_async(
+        &mut self,
+        what: &str,
+        mut wanted: impl FnMut(&Event) -> bool,
+    ) -> Result<Arc<Event>, EventError> {
+        let patience = self.patience;
+        let wait = |now| self.wait_by(what, &mut wanted, now);
+        crate::attempts::attempts(patience, EventError::is_timeout, wait).await
+    }
+
+    /// Waits until `deadline`.
+    fn wait_by(
+        &mut self,
+        what: &str,
+        wanted: &mut impl FnMut(&Event) -> bool,
+        deadline: Instant,
+    ) -> Result<Arc<Event>, EventError> {
         loop {
             let cause = match self.journal.wait(self.next, deadline) {
                 Next::Event(event) => {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::kernel::sync::{Lock, Notifier};
 use crate::lab::error::{LabError, Result};
 
-/// A meeting point of threads, in whichever nodes they are; made by
+/// A meeting point of threads or futures, in whichever nodes they are; made by
 /// [`Lab::barrier`](crate::lab::Lab::barrier).
 ///
 /// Unlike [`std::sync::Barrier`], this barrier gives up when a thread does not come, and says which
@@ -55,6 +55,34 @@ impl Barrier {
     /// # Errors
     /// Not all threads come in time.
     pub fn wait(&self, who: &str) -> Result<bool> {
+        let Some(round) = self.arrive(who) else {
+            return Ok(true);
+        };
+        self.await_others(round, Instant::now() + self.limit)?;
+        Ok(false)
+    }
+
+    /// Waits until all are here, as [`wait`](Barrier::wait) does, and lets other futures run
+    /// meanwhile: tasks of one runtime can meet each other, and threads.
+    ///
+    /// # Errors
+    /// Not all come in time.
+    ///
+    /// # Panics
+    /// There is no tokio runtime around.
+    #[cfg(feature = "tokio")]
+    pub async fn wait_async(&self, who: &str) -> Result<bool> {
+        let Some(round) = self.arrive(who) else {
+            return Ok(true);
+        };
+        let wait = |now| self.await_others(round, now);
+        crate::attempts::attempts(self.limit, LabError::is_timeout, wait).await?;
+        Ok(false)
+    }
+
+    /// Counts somebody in. Returns the round whose end is to be waited for, unless this was the
+    /// last who came.
+    fn arrive(&self, who: &str) -> Option<usize> {
         let mut state = self.state.lock();
         state.here.push(who.to_owned());
         // A thread that comes late in a round must not be let through by the next.
@@ -64,9 +92,13 @@ impl Barrier {
             state.here.clear();
             state.round += 1;
             self.changed.notify_all();
-            return Ok(true);
+            return None;
         }
-        let deadline = Instant::now() + self.limit;
+        Some(round)
+    }
+
+    fn await_others(&self, round: usize, deadline: Instant) -> Result<()> {
+        let mut state = self.state.lock();
         while state.round == round {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -76,7 +108,7 @@ impl Barrier {
             }
             state = self.changed.wait_timeout(state, left);
         }
-        Ok(false)
+        Ok(())
     }
 }
 

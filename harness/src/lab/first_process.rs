@@ -60,7 +60,7 @@ impl FirstProcessHandle {
 
     /// Sends a command, with descriptors.
     pub(crate) fn ask(&self, command: &NodeCommand, fds: &[i32]) -> crate::kernel::Result<()> {
-        self.channel.send_with(&command.encode(), fds)
+        self.channel.send_whole_with(&command.encode(), fds)
     }
 
     /// Sends a command that is answered, and waits for the answer.
@@ -165,7 +165,9 @@ pub(crate) fn request(
         .chain(joined.map(|fd| fd.as_raw_fd()))
         .collect();
     // Not waited for: the caller asks for more nodes while the init is at this one.
-    factory.send_with(&request.encode(), &fds).map_err(failed)?;
+    factory
+        .send_whole_with(&request.encode(), &fds)
+        .map_err(failed)?;
     Ok(PendingNode {
         channel: Some(ours),
         name: request.name.clone(),

@@ -17,6 +17,8 @@ use crate::lab::node::node::Node;
 use crate::lab::node::services::NodeServices;
 use crate::lab::patience::Patience;
 use crate::lab::stack::stack::Stack;
+#[cfg(feature = "tokio")]
+use crate::lab::wait::wait_until_async;
 use crate::lab::wait::{Condition, wait_until};
 use crate::observe::{CaptureGuard, CapturePolicy};
 use crate::topology::plan::StackId;
@@ -152,6 +154,22 @@ impl Lab {
     /// The condition does not hold in time. The error tells what was seen last.
     pub fn wait_until<C: Condition>(&self, condition: impl FnMut() -> C) -> Result<C::Value> {
         wait_until(self.patience.limit(), condition)
+    }
+
+    /// Waits until `condition` holds, as [`wait_until`](Lab::wait_until) does, and lets other
+    /// futures run meanwhile.
+    ///
+    /// # Errors
+    /// The condition does not hold in time. The error tells what was seen last.
+    ///
+    /// # Panics
+    /// There is no tokio runtime around.
+    #[cfg(feature = "tokio")]
+    pub async fn wait_until_async<C: Condition, F: Future<Output = C>>(
+        &self,
+        condition: impl FnMut() -> F,
+    ) -> Result<C::Value> {
+        wait_until_async(self.patience.limit(), condition).await
     }
 
     /// Captures all links; see [`CaptureGuard`].

@@ -31,6 +31,10 @@
 //! - `spawn` runs a future in the node, on a runtime that lives there.
 //! - [`command`](Node::command) runs a program in the node, as with [`std::process::Command`].
 //!
+//! A wait blocks its thread, and every future that shares the thread. Each wait has a form for
+//! futures, whose name ends in `_async`: [`wait_until`] is `wait_until_async`, and
+//! [`Process::wait_for_log`] is `wait_for_log_async`.
+//!
 //! Threads of the test process that are in a node see its network, files, hostname and IPC. They
 //! keep the trial's process ids, for a thread cannot change those; so programs need
 //! [`command`](Node::command).
@@ -107,4 +111,6 @@ pub use node::runtime::JoinHandle;
 pub use process::log::Line;
 pub use process::process::Process;
 pub use process::program::{OnDrop, Output, Stdio};
+#[cfg(feature = "tokio")]
+pub use wait::wait_until_async;
 pub use wait::{Condition, wait_until};

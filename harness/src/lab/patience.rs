@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The limit of all waits in a lab, which a test can change. Clones share one limit.
 #[derive(Clone, Debug)]
@@ -20,6 +20,25 @@ impl Patience {
     pub(crate) fn set(&self, limit: Duration) {
         let ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
         self.ms.store(ms, Ordering::Relaxed);
+    }
+}
+
+/// The end of a wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    /// Time at which the wait is in vain.
+    pub(crate) at: Instant,
+    /// Time that has passed by then, as an error names it.
+    pub(crate) limit: Duration,
+}
+
+impl Deadline {
+    /// Returns the end of a wait that begins now.
+    pub(crate) fn after(limit: Duration) -> Self {
+        Self {
+            at: Instant::now() + limit,
+            limit,
+        }
     }
 }
 

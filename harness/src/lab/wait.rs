@@ -4,6 +4,8 @@
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "tokio")]
+use crate::attempts::{LONGEST, SHORTEST};
 use crate::lab::error::{LabError, Result};
 
 /// A condition that may hold or not: `bool`, `Option` or `Result`.
@@ -78,6 +80,53 @@ pub fn wait_until<C: Condition>(
         // Short at first, since most conditions hold soon; not longer than 10 ms, since a test
         // waits for it.
         pause = (pause * 2).min(Duration::from_millis(10));
+    }
+}
+
+/// Looks at a condition again and again, as [`wait_until`] does, and lets other futures run
+/// meanwhile. The condition is a future itself.
+///
+/// ```no_run
+/// use snowglobe::lab::wait_until_async;
+/// use std::time::Duration;
+/// use tokio::net::TcpStream;
+///
+/// # #[snowglobe::test]
+/// # async fn t() -> snowglobe::TestResult {
+/// let server = || async { TcpStream::connect("127.0.0.1:80").await };
+/// let connection = wait_until_async(Duration::from_secs(5), server).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// The condition does not hold in time. The error tells what was seen last.
+///
+/// # Panics
+/// There is no tokio runtime around.
+#[cfg(feature = "tokio")]
+pub async fn wait_until_async<C: Condition, F: Future<Output = C>>(
+    limit: Duration,
+    mut condition: impl FnMut() -> F,
+) -> Result<C::Value> {
+    let deadline = Instant::now() + limit;
+    let mut last = "the condition did not answer".to_owned();
+    let mut pause = SHORTEST;
+    loop {
+        // A condition that hangs, as a connect may for minutes, must not outlast the limit.
+        let judged = tokio::time::timeout_at(deadline.into(), condition()).await;
+        match judged.map(Condition::judge) {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(seen)) => last = seen,
+            Err(_) => {}
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(LabError::timed_out("a condition", limit, last));
+        }
+        // Nothing tells when an arbitrary condition changes.
+        tokio::time::sleep(pause.min(left)).await;
+        pause = (pause * 2).min(LONGEST);
     }
 }
 

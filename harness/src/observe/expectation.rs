@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::error::Result;
 use super::hits::wait_for_hits;
+#[cfg(feature = "tokio")]
+use super::hits::wait_for_hits_async;
 use crate::model::packet::Packet;
 use crate::model::rules::{Match, Rule, RuleBook, Verdict};
 
@@ -51,6 +53,22 @@ impl Expectation {
     /// Or a closure of the match has panicked.
     pub fn within(&self, limit: Duration) -> Result<Packet> {
         wait_for_hits(&self.book, &self.rule, 1, limit)?;
+        let state = self.rule.state();
+        Ok(state.events.front().cloned().expect("a hit is an event"))
+    }
+
+    /// Returns the packet as [`within`](Expectation::within) does, and lets other futures run
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// The packet did not come in time; the error shows the last packets that were seen instead.
+    /// Or a closure of the match has panicked.
+    ///
+    /// # Panics
+    /// There is no tokio runtime around.
+    #[cfg(feature = "tokio")]
+    pub async fn within_async(&self, limit: Duration) -> Result<Packet> {
+        wait_for_hits_async(&self.book, &self.rule, 1, limit).await?;
         let state = self.rule.state();
         Ok(state.events.front().cloned().expect("a hit is an event"))
     }

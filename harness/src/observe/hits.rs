@@ -16,7 +16,32 @@ pub(super) fn wait_for_hits(
     wanted: u64,
     limit: Duration,
 ) -> Result<()> {
-    let deadline = Instant::now() + limit;
+    wait_for_hits_by(book, rule, wanted, Instant::now() + limit, limit)
+}
+
+/// Waits as [`wait_for_hits`] does, and lets other futures run meanwhile.
+///
+/// # Errors
+/// `limit` has passed, or a closure of the rule's match has panicked.
+#[cfg(feature = "tokio")]
+pub(super) async fn wait_for_hits_async(
+    book: &RuleBook,
+    rule: &Rule,
+    wanted: u64,
+    limit: Duration,
+) -> Result<()> {
+    let wait = |now| wait_for_hits_by(book, rule, wanted, now, limit);
+    crate::attempts::attempts(limit, super::error::ObserveError::is_timeout, wait).await
+}
+
+/// Waits until `deadline`. An error names `limit` as the time that has passed.
+fn wait_for_hits_by(
+    book: &RuleBook,
+    rule: &Rule,
+    wanted: u64,
+    deadline: Instant,
+    limit: Duration,
+) -> Result<()> {
     let mut state = rule.state();
     loop {
         // A rule whose closure has panicked picks nothing any more: no use in waiting for it.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::error::Result;
 use super::hits::wait_for_hits;
+#[cfg(feature = "tokio")]
+use super::hits::wait_for_hits_async;
 use crate::model::packet::Packet;
 use crate::model::rules::{Match, Rule, RuleBook, Verdict};
 
@@ -66,6 +68,20 @@ impl RuleGuard {
     /// Or a closure of the match has panicked.
     pub fn wait_for_hits(&self, n: u64) -> Result<()> {
         wait_for_hits(&self.book, &self.rule, n, self.patience)
+    }
+
+    /// Waits as [`wait_for_hits`](RuleGuard::wait_for_hits) does, and lets other futures run
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// Fewer packets came in time; the error shows the last packets that the rule is not about.
+    /// Or a closure of the match has panicked.
+    ///
+    /// # Panics
+    /// There is no tokio runtime around.
+    #[cfg(feature = "tokio")]
+    pub async fn wait_for_hits_async(&self, n: u64) -> Result<()> {
+        wait_for_hits_async(&self.book, &self.rule, n, self.patience).await
     }
 
     /// Sends the packets on their way that the rule holds ([`Verdict::Hold`]), in the order in

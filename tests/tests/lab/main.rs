@@ -5,12 +5,16 @@ mod change;
 mod disks;
 mod errors;
 mod filter;
+#[path = "waits/futures.rs"]
+mod futures;
 mod hosts;
 mod life;
 mod live;
 mod many;
 mod outside;
 mod pods;
+#[path = "life/power.rs"]
+mod power;
 mod processes;
 mod real;
 #[path = "files/roots.rs"]

@@ -4,6 +4,7 @@ use std::io::BufRead;
 
 use snowglobe::lab::Stdio;
 use snowglobe::prelude::*;
+use snowglobe::topology::Size;
 
 #[snowglobe::test]
 fn a_program_runs_in_its_node() -> TestResult {
@@ -172,5 +173,83 @@ fn a_port_is_waited_for_without_touching_it() -> TestResult {
         "{error}"
     );
     failing.wait()?;
+    Ok(())
+}
+
+#[snowglobe::test]
+fn output_shows_text_as_stds_does() -> TestResult {
+    let lab = shape::pair().start()?;
+    let a = lab.node("alice").ok_or("alice")?;
+    let script = "echo 'it \"works\"'; printf '\\377' >&2; exit 3";
+    let ours = a.command("sh").args(["-c", script]).output()?;
+    let stds = std::process::Command::new("sh")
+        .args(["-c", script])
+        .output()?;
+    assert_eq!(format!("{ours:?}"), format!("{stds:?}"));
+    assert_eq!(format!("{ours:#?}"), format!("{stds:#?}"));
+    assert!(format!("{ours:?}").contains(r#"it \"works\""#), "{ours:?}");
+    Ok(())
+}
+
+#[snowglobe::test]
+fn huge_arguments_work_as_with_std() -> TestResult {
+    let lab = shape::pair().start()?;
+    let a = lab.node("alice").ok_or("alice")?;
+    // MAX_ARG_STRLEN of execve(2): 32 pages, with the zero byte at the end.
+    const LONGEST: usize = 128 << 10;
+    // Together a quarter of a stack of 8 MB, less some for the environment and the pointers.
+    let many: Vec<String> = (0..14).map(|_| "x".repeat(LONGEST - 1)).collect();
+    let script = ["-c", "echo $#; printf %s \"$*\" | wc -c", "sh"];
+    let counted = a.command("sh").args(script).args(&many).output()?;
+    assert_eq!(
+        counted.stdout_str(),
+        format!("14\n{}\n", 14 * LONGEST - 1),
+        "{counted:?}"
+    );
+    let long = "v".repeat(LONGEST - 4);
+    let values: Vec<(String, &str)> = (0..8).map(|n| (format!("V{n}"), &*long)).collect();
+    let env = a
+        .command("sh")
+        .args(["-c", "printf %s \"$V0$V1$V2$V3$V4$V5$V6$V7\" | wc -c"])
+        .envs(values)
+        .output()?;
+    assert_eq!(
+        env.stdout_str(),
+        format!("{}\n", 8 * (LONGEST - 4)),
+        "{env:?}"
+    );
+
+    // Beyond the limits the kernel's error is that of std, and the limit is named.
+    for args in [vec!["x".repeat(LONGEST)], vec!["x".repeat(LONGEST - 1); 64]] {
+        let error = a.command("true").args(&args).output().unwrap_err();
+        let stds = std::process::Command::new("true")
+            .args(&args)
+            .output()
+            .unwrap_err();
+        assert_eq!(error.raw_os_error(), stds.raw_os_error());
+        let text = error.to_string();
+        assert!(text.contains("E2BIG") && text.contains("128 KiB"), "{text}");
+    }
+    // The node lives on.
+    assert!(a.command("true").status()?.success());
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_node_may_have_a_huge_description() -> TestResult {
+    let long = "d".repeat(200);
+    // More than a socket takes in one message (208 KiB).
+    let volumes = 1_200;
+    let mut alice = NodeSpec::new("alice");
+    for n in 0..volumes {
+        let at = format!("/tmp/{n}-{long}");
+        alice = alice.volume(at, Volume::tmpfs(Size::mib(1)));
+    }
+    let mut topology = Topology::new();
+    topology.node(alice);
+    let lab = topology.start()?;
+    let a = lab.node("alice").ok_or("alice")?;
+    let mounts = a.command("cat").arg("/proc/self/mounts").output()?;
+    assert_eq!(mounts.stdout_str().matches(&long).count(), volumes);
     Ok(())
 }

@@ -1,8 +1,7 @@
 //! Closures run in nodes, on threads that are kept for the next closure.
 
 use std::path::{Path, PathBuf};
-use std::sync::Barrier;
-use std::sync::mpsc;
+use std::sync::{Barrier, LazyLock, mpsc};
 use std::thread;
 
 use nix::sys::signal::{SigSet, Signal};
@@ -245,4 +244,38 @@ fn blocks_usr2() -> bool {
 
 fn cpus() -> nix::sched::CpuSet {
     nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0)).unwrap_or_default()
+}
+
+/// Asks the one worker of this process, which is started by whoever asks first, for its hostname.
+fn hostname_of_the_global_worker() -> Option<String> {
+    type Orders = mpsc::Sender<mpsc::Sender<String>>;
+    static WORKER: LazyLock<Orders> = LazyLock::new(|| {
+        let (orders, ordered) = mpsc::channel::<mpsc::Sender<String>>();
+        thread::spawn(move || {
+            ordered
+                .iter()
+                .for_each(|answer| drop(answer.send(hostname())))
+        });
+        orders
+    });
+    let (answer, answered) = mpsc::channel();
+    WORKER.send(answer).ok()?;
+    answered.recv().ok()
+}
+
+#[snowglobe::test]
+fn a_global_worker_stays_in_the_node_that_used_it_first() -> TestResult {
+    let lab = shape::pair().start()?;
+    let (alice, bob) = (
+        lab.node("alice").ok_or("alice")?,
+        lab.node("bob").ok_or("bob")?,
+    );
+    for seen in [
+        alice.run(hostname_of_the_global_worker),
+        bob.run(hostname_of_the_global_worker),
+        hostname_of_the_global_worker(),
+    ] {
+        assert_eq!(seen.as_deref(), Some("alice"));
+    }
+    Ok(())
 }

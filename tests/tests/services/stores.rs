@@ -4,7 +4,7 @@ use std::fs;
 
 use snowglobe::Lab;
 use snowglobe::prelude::*;
-use snowglobe::topology::{NodeId, StartCommand};
+use snowglobe::topology::{NodeId, Rootfs, StartCommand};
 
 /// Time for three etcds to elect one of them.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -67,7 +67,9 @@ fn three_etcd_agree_and_go_on_without_one() -> TestResult {
         .map(|name| format!("{name}=http://{name}:2380"))
         .join(",");
     let members = names.map(|name| topology.node(etcd(name, &peers, &fixture)));
-    let client = topology.node(NodeSpec::new("client").rootfs(&fixture));
+    let root = Rootfs::from(&fixture);
+    assert_eq!(root, Rootfs::Fixture("etcd".to_owned()));
+    let client = topology.node(NodeSpec::new("client").rootfs(root));
     for node in members.into_iter().chain([client]) {
         topology.plug(node, lan);
     }

@@ -14,6 +14,7 @@ const LOW_TO_HIGH: &[&str] = &[
     "trial",
     "sandbox",
     "remedy",
+    "attempts",
     "events",
     "probe",
     "observe",

@@ -5,6 +5,7 @@ mod delay;
 mod events;
 mod fate;
 mod faults;
+mod kept;
 mod live;
 mod netem;
 mod quic;

@@ -23,7 +23,9 @@ use nix::errno::Errno;
 use nix::libc;
 
 use super::batch::Batch;
+use super::connection::Netlink;
 use super::encoding::{self, Attributes};
+use super::error::NetlinkError;
 use super::link::{Device, named};
 
 const RTM_NEWMDB: u16 = 84;
@@ -243,9 +245,59 @@ fn solicited_node(address: Ipv6Addr) -> Ipv6Addr {
     ])
 }
 
+/// A multicast group that a bridge has learnt to be behind a port: a `struct br_mdb_entry` without
+/// the port's index.
+#[derive(Clone, Debug)]
+pub struct LearntGroup(Vec<u8>);
+
+impl Netlink {
+    /// Lists the groups that a bridge knows to be behind a port.
+    ///
+    /// # Errors
+    /// The kernel refused the list.
+    pub fn groups_behind(&mut self, port: Device<'_>) -> Result<Vec<LearntGroup>, NetlinkError> {
+        const RTM_GETMDB: u16 = 86;
+        const MDBA_MDB: u16 = 1;
+        /// Bytes of a `struct br_mdb_entry`.
+        const ENTRY: usize = 28;
+        let question = encoding::words(&[u32::from(libc::AF_BRIDGE as u8), 0]);
+        let of_bridges = self.dump("list the groups of", RTM_GETMDB, &question, |message| {
+            // A `struct br_port_msg`; then an entry for each group, and in it one for each port.
+            let groups = encoding::find_numbered(message.payload.get(8..)?, MDBA_MDB)?;
+            let ports = encoding::each(groups).flat_map(encoding::each);
+            let entries = ports.filter_map(|info| info.get(..ENTRY));
+            let of_port = entries.filter(|it| encoding::u32_at(it, 0) == Some(port.index));
+            Some(
+                of_port
+                    .map(|it| LearntGroup(it[4..].to_vec()))
+                    .collect::<Vec<_>>(),
+            )
+        })?;
+        Ok(of_bridges.into_iter().flatten().collect())
+    }
+}
+
+impl Batch {
+    /// Enters that a group is behind a port which passes frames.
+    pub fn restore_group(&mut self, bridge: Device<'_>, port: Device<'_>, group: &LearntGroup) {
+        let mut payload = encoding::words(&[u32::from(libc::AF_BRIDGE as u8), bridge.index]);
+        let mut entry = port.index.to_ne_bytes().to_vec();
+        entry.extend(&group.0);
+        // `flags`: whether hardware knows the group, and the like, is for the kernel to say.
+        entry[5] = 0;
+        encoding::attribute(&mut payload, MDBA_SET_ENTRY, &entry);
+        let flags = NLM_F_CREATE | NLM_F_REPLACE;
+        let what = "add a multicast membership to";
+        self.push_raw(what, port.name, RTM_NEWMDB, flags, &payload);
+        // Reported again meanwhile.
+        self.tolerate(Errno::EEXIST);
+    }
+}
+
+const MDBA_SET_ENTRY: u16 = 1;
+
 /// Returns a `struct br_port_msg` and one `struct br_mdb_entry`, permanent.
 fn membership(bridge: Device<'_>, port: Device<'_>, group: Ipv6Addr) -> Vec<u8> {
-    const MDBA_SET_ENTRY: u16 = 1;
     const MDB_PERMANENT: u8 = 1;
     const ETH_P_IPV6: [u8; 2] = [0x86, 0xdd];
     let mut payload = vec![libc::AF_BRIDGE as u8, 0, 0, 0];

@@ -97,6 +97,26 @@ pub(crate) fn find(attributes: &[u8], kind: u16) -> Option<&[u8]> {
         .map(value)
 }
 
+/// Returns the value of the first attribute with this number, whatever flags stand beside it.
+pub(crate) fn find_numbered(attributes: &[u8], number: u16) -> Option<&[u8]> {
+    let mut all = numbered(attributes);
+    all.find_map(|(kind, value)| (kind == number).then_some(value))
+}
+
+/// Returns all attributes with their numbers, without the flags `NLA_F_NESTED` and
+/// `NLA_F_NET_BYTEORDER`.
+pub(crate) fn numbered(attributes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    const NUMBER: u16 = 0x3fff;
+    let mut rest = attributes;
+    std::iter::from_fn(move || {
+        let length = usize::from(u16_at(rest, 0)?);
+        let number = u16_at(rest, 2)? & NUMBER;
+        let value = rest.get(4..length)?;
+        rest = rest.get(align(length)..).unwrap_or_default();
+        Some((number, value))
+    })
+}
+
 /// Returns the values of all attributes, of all kinds.
 pub(crate) fn each(attributes: &[u8]) -> impl Iterator<Item = &[u8]> {
     NlasIterator::new(attributes)

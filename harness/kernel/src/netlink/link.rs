@@ -144,6 +144,28 @@ impl Batch {
         self.set_flags("take down", device, LinkFlags::empty());
     }
 
+    /// Moves an interface to the network namespace of `to`, with the index, name, hardware address
+    /// and MTU there. The interface is down afterwards.
+    ///
+    /// The kernel removes addresses, routes, neighbours, queueing disciplines and the membership in
+    /// a bridge (net/core/dev.c, __dev_change_net_namespace). Alternative names move along.
+    pub fn relocate(&mut self, device: Device<'_>, to: &VethEnd<'_>) {
+        let mut message = numbered(device);
+        let index = LinkAttribute::NewIfIndex(to.device.index.cast_signed());
+        let attributes = &mut message.attributes;
+        attributes.extend([LinkAttribute::IfName(to.device.name.to_owned()), index]);
+        attributes.extend(to.netns.map(|it| LinkAttribute::NetNsFd(it.as_raw_fd())));
+        attributes.extend(to.mac.map(|mac| LinkAttribute::Address(mac.to_vec())));
+        attributes.extend(to.mtu.map(LinkAttribute::Mtu));
+        // What a program has set of these goes with the old namespace too. A veth is made with a
+        // queue length of 1,000 (DEFAULT_TX_QUEUE_LEN, net/ethernet/eth.c).
+        attributes.push(LinkAttribute::TxQueueLen(1000));
+        message.header.change_mask =
+            LinkFlags::Up | LinkFlags::Promisc | LinkFlags::Allmulti | LinkFlags::Noarp;
+        let message = RouteNetlinkMessage::NewLink(message);
+        self.push("move", device.name, 0, &message);
+    }
+
     /// Sets the carrier of an interface whose driver lets users do so.
     pub fn set_carrier(&mut self, device: Device<'_>, on: bool) {
         self.change(

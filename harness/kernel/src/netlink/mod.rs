@@ -36,6 +36,7 @@
 mod address;
 pub(crate) mod batch;
 mod bridge;
+mod carried;
 pub(crate) mod connection;
 mod diag;
 pub(crate) mod encoding;
@@ -53,7 +54,8 @@ mod wait;
 
 pub use address::{NeighbourRequest, RouteRequest};
 pub use batch::Batch;
-pub use bridge::{BridgeRequest, Querier};
+pub use bridge::{BridgeRequest, LearntGroup, Querier};
+pub use carried::CarriedSettings;
 pub use connection::Netlink;
 pub use diag::SocketEntry;
 pub use diag::sockets;

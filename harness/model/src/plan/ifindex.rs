@@ -26,6 +26,9 @@ pub enum InterfaceSlot {
     InnerEnd(LinkId, Side),
     /// The bridge between the inner ends of a link that netem impairs.
     Repeater(LinkId),
+    /// The port that takes the place of a planned one, where a link between a node and a switch
+    /// gets another carrier.
+    SparePort(LinkId),
 }
 
 /// Index of the first interface besides `lo`, whose index is 1.
@@ -36,6 +39,7 @@ const TRUNKS: usize = PORTS + 2 * LINKS;
 const BRIDGE_INTERFACES: usize = TRUNKS + 2 * SWITCHES * BRIDGES;
 const INNER_ENDS: usize = BRIDGE_INTERFACES + SWITCHES * BRIDGES;
 const REPEATERS: usize = INNER_ENDS + 2 * LINKS;
+const SPARE_PORTS: usize = REPEATERS + LINKS;
 
 impl InterfaceSlot {
     /// Returns the index of the interface.
@@ -51,6 +55,7 @@ impl InterfaceSlot {
             Self::Bridge(switch, bridge) => BRIDGE_INTERFACES + switch.index() * BRIDGES + bridge,
             Self::InnerEnd(link, side) => INNER_ENDS + 2 * link.index() + side.index(),
             Self::Repeater(link) => REPEATERS + link.index(),
+            Self::SparePort(link) => SPARE_PORTS + link.index(),
         };
         u32::try_from(index).expect("the limits of a topology keep indices small")
     }
@@ -61,7 +66,7 @@ mod tests {
     use super::*;
 
     /// The first and the last interface of each kind, in the largest topology that is allowed.
-    fn extremes() -> [[InterfaceSlot; 2]; 6] {
+    fn extremes() -> [[InterfaceSlot; 2]; 7] {
         let (link, switch) = (LinkId::new(LINKS - 1), SwitchId::new(SWITCHES - 1));
         let interface = InterfaceId::new(2 * LINKS - 1);
         let first = (InterfaceId::new(0), LinkId::new(0), SwitchId::new(0));
@@ -90,6 +95,10 @@ mod tests {
                 InterfaceSlot::Repeater(first.1),
                 InterfaceSlot::Repeater(link),
             ],
+            [
+                InterfaceSlot::SparePort(first.1),
+                InterfaceSlot::SparePort(link),
+            ],
         ]
     }
 
@@ -97,7 +106,7 @@ mod tests {
     fn no_two_kinds_of_interfaces_share_an_index_in_the_largest_topology() {
         let ranges = extremes().map(|range| range.map(InterfaceSlot::index));
         // `lo` has index 1, and the kernel takes positive numbers of 31 bits (`net/core/dev.c`).
-        assert!(ranges[0][0] > 1 && ranges[5][1] <= i32::MAX as u32);
+        assert!(ranges[0][0] > 1 && ranges[6][1] <= i32::MAX as u32);
         for [first, last] in ranges {
             assert!(first <= last);
         }

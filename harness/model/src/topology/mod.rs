@@ -35,6 +35,6 @@ pub use id::{Endpoint, LinkId, NodeId, Owner, PodId, SwitchId};
 pub use link::{EndSpec, Engine, Families, LinkSpec, Mac, SwitchSpec};
 pub use node::{NodeSpec, PodSpec, StartCommand, Users};
 pub use start::StartAs;
-pub use storage::{IntoRootfs, Mount, MountSource, Rootfs, Size, Volume};
+pub use storage::{Mount, MountSource, Rootfs, Size, Volume};
 pub use subnet::Subnet;
 pub use value::{Neighbours, Routing, Topology};

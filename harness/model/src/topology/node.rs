@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::topology::storage::{IntoRootfs, Mount, MountSource, Rootfs, Volume};
+use crate::topology::storage::{Mount, MountSource, Rootfs, Volume};
 
 /// The mapping of the user and group ids of a node to those of the machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -183,8 +183,8 @@ impl NodeSpec {
 
     /// Sets the root filesystem, instead of the trial's: a fixture, or a directory of the
     /// workspace.
-    pub fn rootfs<How>(mut self, rootfs: impl IntoRootfs<How>) -> Self {
-        self.rootfs = Some(rootfs.into_rootfs());
+    pub fn rootfs(mut self, rootfs: impl Into<Rootfs>) -> Self {
+        self.rootfs = Some(rootfs.into());
         self
     }
 

@@ -206,6 +206,9 @@ impl From<Mount> for MountText {
 
 /// The root filesystem of a node. An overlay keeps it unchanged: everything that the node writes
 /// vanishes with the node.
+///
+/// It is made of a path by [`From`], and of a `&Fixture`, for which the crate of fixtures has that
+/// conversion.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rootfs {
@@ -213,27 +216,6 @@ pub enum Rootfs {
     Fixture(String),
     /// A directory of the workspace.
     Path(PathBuf),
-}
-
-/// A way to name the root filesystem of a node: anything that converts into a [`Rootfs`], or a
-/// fixture.
-///
-/// Fixtures belong to a crate that this one does not know, and `From<&Fixture> for Rootfs` could be
-/// written in neither of the crates that know both. The parameter says how the conversion is made;
-/// the compiler infers it.
-pub trait IntoRootfs<How> {
-    /// Returns the root filesystem.
-    fn into_rootfs(self) -> Rootfs;
-}
-
-/// Marks values that convert into a [`Rootfs`] by [`Into`].
-#[derive(Debug)]
-pub enum ByInto {}
-
-impl<T: Into<Rootfs>> IntoRootfs<ByInto> for T {
-    fn into_rootfs(self) -> Rootfs {
-        self.into()
-    }
 }
 
 impl From<&str> for Rootfs {

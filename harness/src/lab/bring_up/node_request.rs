@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use crate::Fixture;
 use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::lab_dir::LabDir;
-use crate::model::topology::IntoRootfs;
 use crate::sandbox::protocol::node::{Joins, MountContent, NodeMount, NodeRequest, NodeRoot};
 use crate::topology::plan::{NodePlan, StackId, Sysctl};
 use crate::topology::{Mount, MountSource, Owner, Plan, Rootfs, Topology, Users, Volume};
@@ -158,14 +157,4 @@ fn ids(node: &NodePlan) -> Result<Option<u32>> {
 
 fn subject(node: &NodePlan) -> Subject {
     Subject::Node(node.name.clone())
-}
-
-/// Marks how a fixture becomes a [`Rootfs`].
-#[derive(Debug)]
-pub enum ByName {}
-
-impl IntoRootfs<ByName> for &Fixture {
-    fn into_rootfs(self) -> Rootfs {
-        Rootfs::Fixture(self.name().to_owned())
-    }
 }

@@ -78,7 +78,7 @@ impl Lab {
             }
             node.stack().remove();
         } else if !node.request().own_pids {
-            node.crash()?;
+            node.kill_processes()?;
         }
         node.kill();
         node.mark_removed();

@@ -66,11 +66,17 @@ impl Lab {
                 let fault = Fault::pause(node.name());
                 Ok(self.begin_fault(fault, Paused(Arc::clone(node))))
             }
+            Fault::KillProcesses { node } => {
+                let node = self.node_of(&node)?;
+                node.kill_processes()?;
+                let fault = Fault::kill_processes(node.name());
+                Ok(self.begin_fault(fault, Stopped(Arc::clone(node))))
+            }
             Fault::Crash { node } => {
                 let node = self.node_of(&node)?;
                 node.crash()?;
                 let fault = Fault::crash(node.name());
-                Ok(self.begin_fault(fault, Crashed(Arc::clone(node))))
+                Ok(self.begin_fault(fault, Stopped(Arc::clone(node))))
             }
         }
     }
@@ -185,10 +191,10 @@ impl Healing for Paused {
     }
 }
 
-/// A node whose processes were killed.
-struct Crashed(Arc<Node>);
+/// A node that does not run until it is started again.
+struct Stopped(Arc<Node>);
 
-impl Healing for Crashed {
+impl Healing for Stopped {
     fn heal(self: Box<Self>) -> Result<()> {
         let Self(node) = *self;
         // The test may have removed the node, or restarted it by itself.

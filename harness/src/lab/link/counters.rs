@@ -1,12 +1,10 @@
 //! Counts of a link's packets, from wherever its carrier counts them.
 
-use std::os::fd::AsFd;
-
 use crate::impair::{Cause, Counters, Direction, Traffic};
-use crate::kernel::netlink::Netlink;
 use crate::lab::error::{LabError, Result};
 use crate::lab::link::carrier::active::ActiveCarrier;
-use crate::lab::link::carrier::inner_end::{InnerEnd, refused};
+use crate::lab::link::carrier::attach::entered;
+use crate::lab::link::carrier::inner_end::refused;
 use crate::lab::link::cuts::FilterCounts;
 use crate::lab::link::ends::LinkEnds;
 use crate::model::side::Side;
@@ -26,19 +24,21 @@ pub(crate) fn counters(
         ActiveCarrier::Tap { wire } | ActiveCarrier::PacketSocket { wire, .. } => {
             return Ok(wire.counters(direction));
         }
-        ActiveCarrier::Netem { egress, namespace } => {
-            let enters = InnerEnd::new(ends, direction.sender());
-            let counted = Netlink::open_in(namespace.as_fd())
-                .and_then(|mut netlink| netlink.interface(enters.device()))
-                .and_then(|it| {
-                    // A veth counts a frame when its peer sends it (drivers/net/veth.c,
-                    // veth_get_stats64), before the ingress filter may drop it.
-                    let entered = Traffic {
-                        packets: it.traffic.rx_packets.saturating_sub(before.packets),
-                        bytes: it.traffic.rx_bytes.saturating_sub(before.bytes),
-                    };
-                    egress[direction.index()].counters(entered)
-                });
+        ActiveCarrier::Netem {
+            egress,
+            before: older,
+            namespace,
+        } => {
+            let all = entered(ends, namespace, direction)?;
+            let older = older[direction.index()];
+            // A veth counts a frame when its peer sends it (drivers/net/veth.c, veth_get_stats64),
+            // before the ingress filter may drop it.
+            let less = |all: u64, others: u64| all.saturating_sub(others);
+            let entered = Traffic {
+                packets: less(all.packets, older.packets + before.packets),
+                bytes: less(all.bytes, older.bytes + before.bytes),
+            };
+            let counted = egress[direction.index()].counters(entered);
             counted.map_err(|e| refused(ends, e))?
         }
         ActiveCarrier::Veth => veth_counters(direction, ends)?,

@@ -4,14 +4,13 @@
 //! link keeps the part of the plan that is about its ends, and gives a new interface all of it. The
 //! interpreter of these settings is `stack::settings`, as it is when the lab starts.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::kernel::fd::bind_to_interface;
-use crate::kernel::netlink::{Batch, Device, Netlink, NetlinkError};
-use crate::kernel::netns::Netns;
+use crate::kernel::netlink::{Batch, Device, Netlink, NetlinkError, VethEnd};
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::stack::device::{bridge_device, end_device, ipv6_addresses};
 use crate::lab::stack::settings::StackRequests;
@@ -19,7 +18,7 @@ use crate::lab::stack::stack::Stack;
 use crate::model::side::Side;
 use crate::topology::LinkId;
 use crate::topology::plan::{
-    CableEndPlan, CablePlan, InterfaceId, InterfacePlan, NetnsId, Plan, StackId,
+    CableEndPlan, CablePlan, InterfaceId, InterfacePlan, InterfaceSlot, NetnsId, Plan, StackId,
 };
 
 /// Time in which the kernel lets packets through, on the busiest of machines.
@@ -30,6 +29,16 @@ const READY: Duration = Duration::from_secs(30);
 pub(crate) struct LinkEnds {
     cable: CablePlan,
     ends: [End; 2],
+    spare: Arc<SparePort>,
+}
+
+/// The port that takes the place of the planned one when a link between a node and a switch gets
+/// another carrier: the planned one is the inner end of the node's interface from then on.
+#[derive(Debug)]
+struct SparePort {
+    name: String,
+    index: u32,
+    is_in_use: AtomicBool,
 }
 
 /// The namespace of an end, and the settings of the interface there.
@@ -82,7 +91,12 @@ impl LinkEnds {
             .ends
             .each_ref()
             .map(|planned| end(planned.netns, planned.interface));
-        Self { cable, ends }
+        let spare = Arc::new(SparePort {
+            name: format!("s{}", link.index()),
+            index: InterfaceSlot::SparePort(link).index(),
+            is_in_use: AtomicBool::new(false),
+        });
+        Self { cable, ends, spare }
     }
 
     /// Takes over what a changed plan says of the cable.
@@ -128,6 +142,14 @@ impl LinkEnds {
         }
     }
 
+    /// Returns the name of the node or pod at an end that is in a stack.
+    pub(crate) fn hostname(&self, side: Side) -> Option<&str> {
+        match &self.ends[side] {
+            End::Bridge(_) => None,
+            End::Stack(_, end) => Some(&end.hostname),
+        }
+    }
+
     pub(crate) fn link(&self) -> LinkId {
         self.cable
             .link
@@ -156,8 +178,57 @@ impl LinkEnds {
         }
     }
 
+    /// Returns the interface of an end: the node's, or the port of the switch.
     pub(crate) fn device(&self, side: Side) -> Device<'_> {
+        if self.is_port(side) && self.uses_spare_port() {
+            return self.spare_port();
+        }
         end_device(&self.cable.ends[side])
+    }
+
+    /// Returns the port that takes the place of the planned one.
+    pub(crate) fn spare_port(&self) -> Device<'_> {
+        Device {
+            index: self.spare.index,
+            name: &self.spare.name,
+        }
+    }
+
+    /// Returns whether the planned port is the inner end of the node's interface by now.
+    pub(crate) fn uses_spare_port(&self) -> bool {
+        self.spare.is_in_use.load(Ordering::Acquire)
+    }
+
+    /// Notes, for all copies of this value, that the spare port is the port of the switch.
+    pub(crate) fn use_spare_port(&self) {
+        self.spare.is_in_use.store(true, Ordering::Release);
+    }
+
+    /// Returns the port as it was planned, if the inner end of this side is that port.
+    pub(crate) fn port_as_inner_end(&self, side: Side) -> Option<Device<'_>> {
+        (self.uses_spare_port() && !self.is_port(side))
+            .then(|| end_device(&self.cable.ends[side.other()]))
+    }
+
+    /// Returns the namespace of the switches, if the end is a port.
+    pub(crate) fn hub(&self, side: Side) -> Option<&Arc<OwnedFd>> {
+        match &self.ends[side] {
+            End::Bridge(hub) => Some(hub),
+            End::Stack(..) => None,
+        }
+    }
+
+    /// Returns the plan of the interface of an end in a stack.
+    pub(crate) fn interface(&self, side: Side) -> Option<&InterfacePlan> {
+        match &self.ends[side] {
+            End::Bridge(_) => None,
+            End::Stack(_, end) => Some(&end.interface),
+        }
+    }
+
+    /// Returns whether the end is in a machine without power.
+    pub(crate) fn is_dark(&self, side: Side) -> bool {
+        self.stack(side).is_some_and(|stack| !stack.has_power())
     }
 
     pub(crate) fn netns(&self, side: Side) -> Option<BorrowedFd<'_>> {
@@ -205,6 +276,10 @@ impl LinkEnds {
     /// [`StackOp::is_lost_when_down`](crate::topology::plan::StackOp::is_lost_when_down) tells
     /// what.
     pub(crate) fn raise(&self, side: Side) -> Result<()> {
+        // The restart of the machine gives all of it.
+        if self.is_dark(side) {
+            return Ok(());
+        }
         let mut batch = Batch::new();
         let mut rest = None;
         match &self.ends[side] {
@@ -230,6 +305,9 @@ impl LinkEnds {
 
     /// Gives a new interface, which is down, all the settings that the plan has for it.
     pub(crate) fn give_settings(&self, side: Side) -> Result<()> {
+        if self.is_dark(side) {
+            return Ok(());
+        }
         let End::Stack(stack, end) = &self.ends[side] else {
             return self.add_memberships(side);
         };
@@ -246,6 +324,30 @@ impl LinkEnds {
             Some(netns) => others.finish(netns.as_fd(), &self.whose(side)),
             None => Ok(()),
         }
+    }
+
+    /// Moves the interface of an end in a stack to another namespace, as it was planned and down.
+    pub(crate) fn move_to(&self, side: Side, netns: BorrowedFd<'_>) -> Result<()> {
+        let device = self.device(side);
+        let mut netlink = self.open(side)?;
+        let interface = netlink.interface(device);
+        let interface = interface.map_err(|e| self.refused(side, e))?;
+        let mut batch = Batch::new();
+        // The planned ones are given with the other settings, and the others go.
+        for name in &interface.altnames {
+            batch.delete_altname(device, name);
+        }
+        batch.relocate(
+            device,
+            &VethEnd {
+                mac: Some(self.cable.ends[side].mac),
+                mtu: Some(self.cable.mtu),
+                netns: Some(netns),
+                ..VethEnd::new(device)
+            },
+        );
+        let moved = netlink.execute(batch);
+        moved.map_err(|e| self.refused(side, e))
     }
 
     /// Plugs a port into the bridge that the plan has for it by now.
@@ -279,7 +381,8 @@ impl LinkEnds {
         self.execute(side, batch)
     }
 
-    fn bridge(&self, side: Side) -> Result<Device<'_>> {
+    /// Returns the bridge of which the end is a port.
+    pub(crate) fn bridge(&self, side: Side) -> Result<Device<'_>> {
         let Some(bridge) = &self.cable.ends[side].bridge else {
             return Err(LabError::unfit(
                 LabErrorKind::Other,
@@ -295,6 +398,10 @@ impl LinkEnds {
         // One deadline for all: the ends come up at the same time.
         let deadline = Instant::now() + READY;
         for side in ends.iter().copied() {
+            // No packet passes the end of a cable whose other end has no power.
+            if self.is_dark(side) || self.is_dark(side.other()) {
+                continue;
+            }
             let mut netlink = self.open(side)?;
             let explain = |e| self.refused(side, e);
             let device = self.device(side);
@@ -316,49 +423,29 @@ impl LinkEnds {
         Ok(())
     }
 
-    /// Sends a frame from each end in a stack, so that all switches learn behind which port the MAC
-    /// address is now. A bridge remembers a port for 300 s otherwise (`ageing_time`, ip-link(8)).
-    pub(crate) fn announce(&self) -> Result<()> {
-        for (side, plug) in Side::BOTH.into_iter().zip(&self.ends) {
-            // Only nodes are learnt by switches: two ports that are joined have no address of
-            // interest.
-            if let End::Stack(stack, end) = plug
-                && let Some(netns) = stack.netns()
-            {
-                let name = self.cable.ends[side].name.as_str();
-                // A node may speak IPv6 only. Then a multicast to all nodes serves instead of a
-                // broadcast.
-                let v4 = end.interface.addresses.iter().any(|it| it.ip.is_ipv4());
-                let index = self.device(side).index;
-                Netns::visit(netns.as_fd(), || call_out(name, index, v4))
-                    .map_err(|e| LabError::refused(format!("enter {}", self.whose(side)), e))?
-                    .map_err(|e| LabError::io(format!("send from {}", self.whose(side)), &e))?;
-            }
+    /// Waits until packets pass an end in a stack, unless a program has taken its interface down.
+    pub(crate) fn await_if_up(&self, side: Side) -> Result<()> {
+        let deadline = Instant::now() + READY;
+        let device = self.device(side);
+        let explain = |e| self.refused(side, e);
+        let mut netlink = self.open(side)?;
+        if !netlink.interface(device).map_err(explain)?.up {
+            return Ok(());
         }
-        Ok(())
+        netlink
+            .wait_until_up(&[device], deadline)
+            .map_err(explain)?;
+        // The addresses are those that the interface has, which need not be those of the plan.
+        let addresses = netlink.addresses().map_err(explain)?;
+        let of_it = addresses.iter().filter(|it| it.interface == device.index);
+        let v6: Vec<Ipv6Addr> = of_it
+            .filter_map(|it| match it.address {
+                IpAddr::V6(v6) => Some(v6),
+                IpAddr::V4(_) => None,
+            })
+            .collect();
+        netlink
+            .wait_until_heard(device, &v6, deadline)
+            .map_err(explain)
     }
-}
-
-/// Sends a datagram that every host on the segment hears and no program takes: to port 9, discard.
-fn call_out(interface: &str, index: u32, v4: bool) -> std::io::Result<()> {
-    const DISCARD: u16 = 9;
-    let (from, to): (SocketAddr, SocketAddr) = if v4 {
-        (
-            (Ipv4Addr::UNSPECIFIED, 0).into(),
-            (Ipv4Addr::BROADCAST, DISCARD).into(),
-        )
-    } else {
-        let all_nodes = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
-        (
-            (Ipv6Addr::UNSPECIFIED, 0).into(),
-            SocketAddrV6::new(all_nodes, DISCARD, 0, index).into(),
-        )
-    };
-    let socket = UdpSocket::bind(from)?;
-    // Without this, the broadcast of a node with several interfaces would leave by one of them.
-    bind_to_interface(&socket, interface)?;
-    if v4 {
-        socket.set_broadcast(true)?;
-    }
-    socket.send_to(b"", to).map(drop)
 }

@@ -11,10 +11,20 @@ impl Link {
     /// An [`Impairment`] holds for both directions. Of an [`Asymmetric`] preset, the link's first
     /// end is the one that has the access. [`Impairment::NONE`] mends the link.
     ///
-    /// A plain link gets another [carrier](Link::carrier) the first time: for a moment its
-    /// interfaces are deleted and made again, with all their settings. Connections survive; sockets
-    /// that are bound to the interface itself do not. Where that matters, ask for
-    /// [`Engine::Wire`](crate::topology::Engine) in the topology.
+    /// A plain link gets another [carrier](Link::carrier) the first time. What stands on the
+    /// interfaces is there afterwards. What do programs see?
+    ///
+    /// - At a switch: nothing. The node's interface stays up and keeps its carrier.
+    /// - Between two nodes, at one of them: the interface loses its carrier for some milliseconds,
+    ///   and nothing else. The first end is kept so, or the one at which there are packet sockets
+    ///   (tcpdump, DHCP) or interfaces of programs (macvlan, VLAN).
+    /// - Between two nodes, at the other one: the interface is deleted and made again with the same
+    ///   name, index, addresses, routes, neighbours, queueing disciplines, memberships and sysctls,
+    ///   and `ip monitor` shows that. Connections and bound sockets go on. nftables chains on the
+    ///   interface itself (family `netdev`) are lost before Linux 6.16.
+    ///
+    /// Where both interfaces would have to be kept, the error says so: ask for
+    /// [`Engine::Wire`](crate::topology::Engine) in the topology then.
     ///
     /// ```no_run
     /// # use snowglobe::prelude::*;

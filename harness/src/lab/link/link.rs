@@ -12,6 +12,7 @@ use crate::lab::link::carrier::active::ActiveCarrier;
 use crate::lab::link::ends::LinkEnds;
 use crate::lab::link::services::LinkServices;
 use crate::lab::link::state::LinkState;
+use crate::lab::stack::power::PluggedCable;
 use crate::model::carrier::Carrier;
 use crate::model::side::Side;
 use crate::observe::CapturedInterfaces;
@@ -30,9 +31,16 @@ pub struct Link {
 
 impl Link {
     pub(crate) fn new(ends: LinkEnds, active: ActiveCarrier, services: LinkServices) -> Self {
+        let state = LinkState::new(ends.clone(), active, services.clone());
+        let state = Arc::new(Lock::new(state));
+        let cable: Arc<dyn PluggedCable> = Arc::clone(&state) as _;
+        services.add_cable(&cable);
+        for stack in Side::BOTH.into_iter().filter_map(|side| ends.stack(side)) {
+            stack.plug(&cable);
+        }
         Self {
             id: ends.link(),
-            state: Arc::new(Lock::new(LinkState::new(ends.clone(), active, services))),
+            state,
             ends,
             removed: AtomicBool::new(false),
             captured: CapturedInterfaces::default(),

@@ -6,18 +6,24 @@
 //! | `impair` | impairments and counters of a link |
 //! | `observe` | captures, recordings, rules and expectations |
 //! | `state` | what was asked for, and what is in force |
+//! | `change_carrier` | another carrier for a link that is in use |
 //! | `carrier/` | what carries the packets, and how carriers change |
 //! | `ends` | the two ends, and the settings of their interfaces |
+//! | `announce` | what switches and neighbours are told of a node |
 //! | `cuts` | cuts, whatever carries the link |
 //! | `counters` | counts, from wherever the carrier counts |
+//! | `power` | what a power cut of a node does to its links |
 //! | `services` | the wire namespace, shared by all links of a lab |
 
+pub(crate) mod announce;
 pub(crate) mod carrier;
+pub(crate) mod change_carrier;
 pub(crate) mod counters;
 pub(crate) mod cuts;
 pub(crate) mod ends;
 pub(crate) mod impair;
 pub(crate) mod link;
 pub(crate) mod observe;
+pub(crate) mod power;
 pub(crate) mod services;
 pub(crate) mod state;

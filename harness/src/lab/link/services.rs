@@ -1,13 +1,14 @@
 //! Services that all links of a lab share.
 
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::events::Journal;
 use crate::kernel::sync::Lock;
 use crate::lab::error::Result;
 use crate::lab::patience::Patience;
 use crate::lab::stack::namespace::new_namespace;
+use crate::lab::stack::power::PluggedCable;
 
 /// One lab's wire namespace, its events and the limit of waits. Clones share them.
 #[derive(Clone, Debug)]
@@ -15,6 +16,8 @@ pub(crate) struct LinkServices {
     wire_namespace: Arc<WireNamespace>,
     journal: Arc<Journal>,
     patience: Patience,
+    /// All cables of the lab, removed ones too.
+    cables: Arc<Lock<Vec<Weak<dyn PluggedCable>>>>,
 }
 
 impl LinkServices {
@@ -23,7 +26,22 @@ impl LinkServices {
             wire_namespace: Arc::default(),
             journal,
             patience,
+            cables: Arc::default(),
         }
+    }
+
+    /// Notes a cable of the lab.
+    pub(crate) fn add_cable(&self, cable: &Arc<dyn PluggedCable>) {
+        self.cables.lock().push(Arc::downgrade(cable));
+    }
+
+    /// Returns all cables of the lab.
+    pub(crate) fn cables(&self) -> Vec<Arc<dyn PluggedCable>> {
+        self.cables
+            .lock()
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect()
     }
 
     pub(crate) fn wire_namespace(&self) -> &WireNamespace {

@@ -4,6 +4,7 @@
 //! one value behind one lock, and each change brings what is asked for and what is in force
 //! together again.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,10 +13,9 @@ use crate::impair::{Counters, Direction, Impairment};
 use crate::kernel::netlink::Batch;
 use crate::lab::error::{LabError, Result};
 use crate::lab::link::carrier::active::ActiveCarrier;
-use crate::lab::link::carrier::choose::{check_netem, choose};
+use crate::lab::link::carrier::choose::check_netem;
 use crate::lab::link::carrier::detach::detach;
 use crate::lab::link::carrier::inner_end::{self, InnerEnd};
-use crate::lab::link::carrier::switch::switch_carrier;
 use crate::lab::link::counters::counters;
 use crate::lab::link::cuts::Cuts;
 use crate::lab::link::ends::LinkEnds;
@@ -33,17 +33,19 @@ use crate::wire::{Lateness, WireHandle};
 /// What was asked of a link, and what is in force.
 #[derive(Debug)]
 pub(crate) struct LinkState {
-    ends: LinkEnds,
-    services: LinkServices,
-    active: ActiveCarrier,
-    down: bool,
+    pub(super) ends: LinkEnds,
+    pub(super) services: LinkServices,
+    pub(super) active: ActiveCarrier,
+    pub(super) down: bool,
     engine: Engine,
     /// Impairments by direction, without degradations.
     asked: [Impairment; 2],
     /// Degradations that are in force, each with the number of its guard.
     degradations: Vec<(u64, Impairment)>,
-    cuts: Cuts,
-    monitors: Monitors,
+    pub(super) cuts: Cuts,
+    pub(super) monitors: Monitors,
+    /// Sockets in the groups of an interface that was made anew; see `stack::carried`.
+    pub(super) members: Vec<OwnedFd>,
 }
 
 impl LinkState {
@@ -70,6 +72,7 @@ impl LinkState {
             degradations: Vec::new(),
             cuts: Cuts::default(),
             monitors: Monitors::default(),
+            members: Vec::new(),
         }
     }
 
@@ -222,42 +225,6 @@ impl LinkState {
         }
     }
 
-    /// Replaces the carrier by one for `engine`. The folder `carrier` explains the order of the
-    /// steps.
-    fn switch_carrier(&mut self, engine: Engine) -> Result<()> {
-        let wanted = Direction::BOTH.map(|direction| self.wanted(direction));
-        let namespace = self.services.wire_namespace();
-        let carrier = choose(&self.ends, namespace, engine, &wanted)?;
-        // The counts of cuts and the last frames for monitors are read while the interfaces exist.
-        self.cuts.detach();
-        self.monitors.iter_mut().for_each(Monitor::detach);
-        // Nobody carries the link until the switch has succeeded: an error must not leave a carrier
-        // that is half gone.
-        let before = std::mem::replace(&mut self.active, ActiveCarrier::Nobody);
-        let from = before.kind();
-        self.active = switch_carrier(&self.ends, namespace, before, carrier, &wanted, self.down)?;
-        // At a switch, only the port of a link that is down was set down again. The new carrier
-        // stands between the port and the node, which must see a pulled cable still.
-        if self.down {
-            self.set_node_carrier(false)?;
-        }
-        // Faults come back before monitors, so that no capture shows a frame that a fault keeps
-        // out.
-        self.cuts.reapply(&self.ends, &self.active)?;
-        for side in Side::BOTH {
-            if let Some(stack) = self.ends.stack(side) {
-                stack.reattach(self.ends.device(side))?;
-            }
-        }
-        self.reattach_monitors()?;
-        self.services.journal().record(EventKind::CarrierChanged {
-            link: self.ends.name().to_owned(),
-            from: Some(from),
-            to: self.active.kind(),
-        });
-        Ok(())
-    }
-
     /// Adds a listener for all frames, whatever carries them, and returns the number of its
     /// monitor.
     pub(crate) fn listen(&mut self, listener: Arc<dyn Listener>) -> Result<u64> {
@@ -282,7 +249,7 @@ impl LinkState {
         self.monitors.drain(number);
     }
 
-    fn reattach_monitors(&mut self) -> Result<()> {
+    pub(super) fn reattach_monitors(&mut self) -> Result<()> {
         let (ends, active) = (&self.ends, &self.active);
         let mut monitors = self.monitors.iter_mut();
         monitors.try_for_each(|monitor| connect(monitor, ends, active))
@@ -346,7 +313,7 @@ impl LinkState {
     ///
     /// A veth end loses its carrier when its peer goes down: veth(4). Other carriers stand between
     /// the port and the node's interface, so that the node would not notice.
-    fn set_node_carrier(&self, on: bool) -> Result<()> {
+    pub(super) fn set_node_carrier(&self, on: bool) -> Result<()> {
         if self.ends.only_port().is_none() {
             return Ok(());
         }
@@ -382,6 +349,7 @@ impl LinkState {
         // The filters at interfaces of nodes would outlive the link, where the interface stays.
         self.cuts.detach();
         self.monitors = Monitors::default();
+        self.members.clear();
         let before = std::mem::replace(&mut self.active, ActiveCarrier::Nobody);
         detach(&self.ends, before)
     }
@@ -392,6 +360,7 @@ impl LinkState {
         // Asked before the wire is dropped, which ends its books.
         let lateness = self.active.wire().map(WireHandle::lateness);
         self.monitors = Monitors::default();
+        self.members.clear();
         self.active = ActiveCarrier::Nobody;
         self.cuts = Cuts::default();
         lateness
@@ -407,7 +376,8 @@ fn connect(monitor: &mut Monitor, ends: &LinkEnds, active: &ActiveCarrier) -> Re
             Ok(())
         }
         ActiveCarrier::Veth | ActiveCarrier::Netem { .. } => {
-            monitor.attach(ends.require_netns(Side::A)?)
+            // The port of a switch may be another one since the last time.
+            monitor.attach_to(ends.require_netns(Side::A)?, ends.device(Side::A).index)
         }
     }
 }

@@ -278,6 +278,28 @@ impl Command<'_> {
         self.start([Stdio::Null, Stdio::Log, Stdio::Log])?.wait()
     }
 
+    /// Runs the program to its end as [`output`](Command::output) does, and lets other futures run
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// The program cannot be run, or the node does not run.
+    #[cfg(feature = "tokio")]
+    pub async fn output_async(&mut self) -> Result<Output> {
+        let process = self.start([Stdio::Null, Stdio::Piped, Stdio::Piped])?;
+        process.wait_with_output_async().await
+    }
+
+    /// Runs the program to its end as [`status`](Command::status) does, and lets other futures run
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// The program cannot be run, or the node does not run.
+    #[cfg(feature = "tokio")]
+    pub async fn status_async(&mut self) -> Result<ExitStatus> {
+        let mut process = self.spawn()?;
+        process.wait_async().await
+    }
+
     fn start(&mut self, defaults: [Stdio; 3]) -> Result<Process> {
         let (node, spec) = (self.node, &mut self.spec);
         // The environment is taken at the start of the program, as in std.

@@ -1,4 +1,4 @@
-//! Life and death of a node: pause, resume, crash, restart.
+//! Life and death of a node: pause, resume, kill, crash, restart.
 
 use std::os::fd::AsFd;
 
@@ -35,14 +35,85 @@ impl Node {
         self.await_obeyed()
     }
 
-    /// Kills everything in the node at once, as a power cut would. The network interfaces stay, and
-    /// so do the disks: volumes, and what was written to the root filesystem.
+    /// Kills all processes of the node at once, while its kernel lives on.
+    ///
+    /// Peers see what they see when a server dies: connections end (FIN or RST), new ones are
+    /// refused, pings are answered. The network stays as it is, and so do the disks: volumes, and
+    /// what was written to the root filesystem. [`crash`](Node::crash) takes the kernel too.
+    ///
+    /// ```no_run
+    /// # use snowglobe::prelude::*;
+    /// # #[snowglobe::test]
+    /// # fn t() -> TestResult {
+    /// let lab = shape::pair().start()?;
+    /// let (alice, bob) = (lab.node("alice").unwrap(), lab.node("bob").unwrap());
+    /// bob.kill_processes()?;
+    /// let refused = alice.run(|| TcpStream::connect((bob.ip(), 80))).unwrap_err();
+    /// assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    /// bob.restart()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// A container that shares the PID namespace of its pod does not run.
-    pub fn crash(&self) -> Result<()> {
-        // Before the crash, which would hide why a program had ended.
+    pub fn kill_processes(&self) -> Result<()> {
+        // Before the kill, which would hide why a program had ended.
         self.programs().report_surprises();
+        self.end_all_processes("kill the processes of node")
+    }
+
+    /// Cuts the power of the node: from one moment to the next it says nothing more.
+    ///
+    /// Peers see silence until the [restart](Node::restart): data stays unacknowledged, and ARP,
+    /// pings and connects go unanswered. A peer on the same segment that connects without a
+    /// time-out of its own hears after three seconds that there is no such host (`EHOSTUNREACH`),
+    /// since ARP has failed by then. Where a cable leads straight to another node, that node's
+    /// interface loses its carrier. The disks stay: volumes, and what was written to the root
+    /// filesystem. The restart gives the network of the plan; what was added at run time
+    /// (addresses, routes, rules, sysctls, connections) is gone. That holds for sockets of the test
+    /// that were made in the node, too: they reach nobody any more.
+    ///
+    /// A container is no machine. Its processes are [killed](Node::kill_processes), and the kernel
+    /// of its pod lives on.
+    ///
+    /// ```no_run
+    /// # use snowglobe::prelude::*;
+    /// # #[snowglobe::test]
+    /// # fn t() -> TestResult {
+    /// let lab = shape::pair().start()?;
+    /// let (alice, bob) = (lab.node("alice").unwrap(), lab.node("bob").unwrap());
+    /// bob.crash()?;
+    /// let to = SocketAddr::new(bob.ip(), 80);
+    /// let nobody = alice.run(|| TcpStream::connect_timeout(&to, Duration::from_millis(100)));
+    /// assert_eq!(nobody.unwrap_err().kind(), std::io::ErrorKind::TimedOut);
+    /// bob.restart()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The kernel refuses to take an interface down. A container that shares the PID namespace of
+    /// its pod does not run.
+    pub fn crash(&self) -> Result<()> {
+        self.programs().report_surprises();
+        if self.is_machine() {
+            // First: the kernel ends the connections of what is killed or dropped next, and nobody
+            // may hear of that.
+            self.stack().cut_power()?;
+        }
+        self.end_all_processes("crash node")
+    }
+
+    /// Returns whether the node has a network stack, and so a kernel, of its own.
+    fn is_machine(&self) -> bool {
+        match self.request().joins {
+            Joins::Nothing | Joins::Network | Joins::Owner => true,
+            Joins::Pod | Joins::PodAndPids => false,
+        }
+    }
+
+    fn end_all_processes(&self, what: &str) -> Result<()> {
         // Before the processes: the runtime's thread holds the mount namespace, and its futures
         // would see files and peers vanish.
         self.stop_runtime();
@@ -52,7 +123,7 @@ impl Node {
             // it. Only its first process knows which processes are its own, so that process kills
             // them.
             let kill = NodeCommand::SignalAll(Signal::SIGKILL as i32);
-            self.with_first_process("crash node", |first| first.ask(&kill, &[]))?;
+            self.with_first_process(what, |first| first.ask(&kill, &[]))?;
             self.await_obeyed()?;
         }
         self.kill();
@@ -61,7 +132,8 @@ impl Node {
 
     /// Starts the node again, after ending its programs as at the end of the lab.
     ///
-    /// The node has the same network and disks and an empty `/tmp`. The commands of its
+    /// The node has the same disks and an empty `/tmp`. After a [crash](Node::crash) it has the
+    /// network of the plan; otherwise its network is as it was. The commands of its
     /// [`NodeSpec`](crate::topology::NodeSpec::command) run again.
     ///
     /// # Errors
@@ -79,18 +151,27 @@ impl Node {
         self.programs().clear();
         self.kill();
         let mut request = self.request().clone();
+        let without_power = self.is_machine() && !self.stack().has_power();
         // The network namespace has outlived the processes, with all interfaces and addresses. The
-        // new first process joins it instead of making another.
-        if request.joins == Joins::Nothing {
-            request.joins = Joins::Network;
+        // new first process joins it instead of making another. After a power cut, it makes one.
+        if self.is_machine() {
+            request.joins = if without_power {
+                Joins::Owner
+            } else {
+                Joins::Network
+            };
         }
         let joined = match request.joins {
             Joins::Pod | Joins::PodAndPids => self.stack().pod().map(FirstProcessHandle::pidfd),
-            Joins::Nothing | Joins::Network => self.stack().netns(),
+            Joins::Nothing | Joins::Network | Joins::Owner => self.stack().netns(),
         };
-        let pending = first_process::request(&request, joined.map(AsFd::as_fd))?;
+        let started = first_process::request(&request, joined.map(AsFd::as_fd))?.wait()?;
+        if without_power {
+            let whose = format!("node `{}`", self.name());
+            self.stack().restore_power(&started.netns, &whose)?;
+        }
         // Only now: until then, calls fail with the error that the node has crashed.
-        self.replace_first_process(Some(pending.wait()?.first_process));
+        self.replace_first_process(Some(started.first_process));
         self.run_commands()
     }
 

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `node` | `Node`: names, addresses, captures, waits |
 //! | `life` | pause, resume, crash, restart |
-//! | `visit` | closures and futures that run in the node |
+//! | `visit` | closures that run in the node |
+//! | `futures` | futures that run in the node, and waits that let other futures run |
 //! | `visitors` | the threads on which closures run, kept for the next visit |
 //! | `runtime` | the runtime on which futures run |
 //! | `command` | programs that run in the node |
@@ -15,6 +16,8 @@
 
 pub(crate) mod command;
 pub(crate) mod ending;
+#[cfg(feature = "tokio")]
+mod futures;
 pub(crate) mod keys;
 pub(crate) mod life;
 pub(crate) mod node;

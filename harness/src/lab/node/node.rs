@@ -7,6 +7,8 @@ use std::ffi::CString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::sync::Arc;
+#[cfg(feature = "tokio")]
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -22,7 +24,7 @@ use crate::lab::node::keys::NodeKeyLog;
 #[cfg(feature = "tokio")]
 use crate::lab::node::runtime::Runtime;
 use crate::lab::node::services::NodeServices;
-use crate::lab::patience::Patience;
+use crate::lab::patience::{Deadline, Patience};
 use crate::lab::process::output_reader::OutputReader;
 use crate::lab::process::programs::Programs;
 use crate::lab::stack::listening::ServerSocket;
@@ -52,6 +54,9 @@ pub struct Node {
     key_log: NodeKeyLog,
     #[cfg(feature = "tokio")]
     runtime: Lock<Option<Runtime>>,
+    /// Number of threads of the runtime; 0 for the one thread on which the runtime lives.
+    #[cfg(feature = "tokio")]
+    runtime_threads: AtomicUsize,
 }
 
 impl Node {
@@ -82,6 +87,8 @@ impl Node {
             key_log: NodeKeyLog::default(),
             #[cfg(feature = "tokio")]
             runtime: Lock::new(None),
+            #[cfg(feature = "tokio")]
+            runtime_threads: AtomicUsize::new(0),
         }
     }
 
@@ -197,7 +204,7 @@ impl Node {
     /// # Errors
     /// Nothing listens in time, or the node was removed.
     pub fn wait_for_port(&self, port: u16) -> Result<()> {
-        self.wait_for_server(&ServerSocket::Tcp(port))
+        self.wait_for_server(&ServerSocket::Tcp(port), self.deadline())
     }
 
     /// Waits until something takes datagrams on a UDP port of the node. Nothing is sent to the
@@ -206,7 +213,7 @@ impl Node {
     /// # Errors
     /// Nothing is at the port in time, or the node was removed.
     pub fn wait_for_udp_port(&self, port: u16) -> Result<()> {
-        self.wait_for_server(&ServerSocket::Udp(port))
+        self.wait_for_server(&ServerSocket::Udp(port), self.deadline())
     }
 
     /// Waits until something listens, or takes datagrams, at a Unix socket of the node: a path, or
@@ -215,18 +222,24 @@ impl Node {
     /// # Errors
     /// Nothing is at the socket in time, or the node was removed.
     pub fn wait_for_socket(&self, path: impl AsRef<Path>) -> Result<()> {
-        self.wait_for_server(&ServerSocket::Unix(path.as_ref().to_owned(), self.pid()))
+        let socket = ServerSocket::Unix(path.as_ref().to_owned(), self.pid());
+        self.wait_for_server(&socket, self.deadline())
     }
 
-    fn wait_for_server(&self, socket: &ServerSocket) -> Result<()> {
+    /// Returns the end of a wait that begins now.
+    fn deadline(&self) -> Deadline {
+        Deadline::after(self.patience().limit())
+    }
+
+    /// Waits for a socket until `deadline`.
+    pub(crate) fn wait_for_server(&self, socket: &ServerSocket, deadline: Deadline) -> Result<()> {
         let pause = |until: Instant| {
             std::thread::sleep(until.saturating_duration_since(Instant::now()));
             Ok(())
         };
         let whose = format!("node `{}`", self.name());
-        let limit = self.patience().limit();
         self.stack()
-            .wait_for_socket(socket, &whose, limit, pause, String::new)
+            .wait_for_socket(socket, &whose, deadline, pause, String::new)
     }
 
     pub(crate) fn stack(&self) -> &Arc<Stack> {
@@ -276,6 +289,11 @@ impl Node {
     #[cfg(feature = "tokio")]
     pub(crate) fn runtime(&self) -> &Lock<Option<Runtime>> {
         &self.runtime
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn runtime_threads(&self) -> &AtomicUsize {
+        &self.runtime_threads
     }
 
     /// Replaces the first process, and returns the one before.

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::os::fd::AsFd;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread;
 
@@ -30,6 +31,7 @@ impl Runtime {
         // The caller waits until the thread is in the node: a future must never run outside of it.
         let (ready, started) = mpsc::channel();
         let name = node.name().to_owned();
+        let (workers, node_name) = (node.runtime_threads().load(Ordering::Relaxed), name.clone());
         // A pidfd of its own: the node may be restarted before the thread has entered.
         let pidfd = node.with_first_process("enter node", |first| {
             let copy = first.pidfd().try_clone();
@@ -42,11 +44,7 @@ impl Runtime {
                 // inherit the namespaces.
                 let built = enter(pidfd.as_fd())
                     .map_err(std::io::Error::from)
-                    .and_then(|()| {
-                        tokio::runtime::Builder::new_current_thread()
-                            .enable_all()
-                            .build()
-                    });
+                    .and_then(|()| build(workers, node_name));
                 match built {
                     Ok(runtime) => {
                         let _ = ready.send(Ok(runtime.handle().clone()));
@@ -77,6 +75,21 @@ impl Runtime {
     {
         self.handle.spawn(future)
     }
+}
+
+/// Makes a runtime with this number of worker threads, or one that runs on the calling thread.
+fn build(workers: usize, name: String) -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = match workers {
+        0 => tokio::runtime::Builder::new_current_thread(),
+        workers => {
+            let mut builder = tokio::runtime::Builder::new_multi_thread();
+            builder.worker_threads(workers);
+            builder
+        }
+    };
+    // Workers are threads of the node: they inherit the namespaces of the thread that builds the
+    // runtime (clone(2)), and a debugger shows to whom they belong.
+    builder.thread_name(name).enable_all().build()
 }
 
 impl Drop for Runtime {

@@ -1,15 +1,11 @@
 //! Threads of the test process that go into a node.
 
-#[cfg(feature = "tokio")]
-use std::future::Future;
 use std::os::fd::AsFd;
 use std::panic;
 
 use crate::kernel::thread::{set_umask, umask};
 use crate::lab::error::Result;
 use crate::lab::node::node::Node;
-#[cfg(feature = "tokio")]
-use crate::lab::node::runtime::{JoinHandle, Runtime};
 use crate::lab::node::visitors::enter;
 use crate::trial::running;
 
@@ -73,46 +69,6 @@ impl Node {
             Ok(result) => result,
             Err(panic) => panic::resume_unwind(panic),
         }
-    }
-
-    /// Runs a future in the node, on a runtime whose thread lives there.
-    ///
-    /// The first call starts the runtime, which ends with the lab. A node in which nothing is
-    /// spawned has none.
-    ///
-    /// ```no_run
-    /// # use snowglobe::TestResult;
-    /// # #[snowglobe::test]
-    /// # async fn t() -> TestResult {
-    /// # let lab = snowglobe::topology::shape::pair().start()?;
-    /// let a = lab.node("alice").unwrap();
-    /// let server = a.spawn(async {
-    ///     let listener = tokio::net::TcpListener::bind("0.0.0.0:80").await?;
-    ///     listener.accept().await.map(|(_, peer)| peer)
-    /// });
-    /// # server.abort();
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Panics
-    /// The node is not running.
-    #[cfg(feature = "tokio")]
-    #[track_caller]
-    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        let mut runtime = self.runtime().lock();
-        let runtime = match &mut *runtime {
-            Some(runtime) => runtime,
-            none => match Runtime::start(self) {
-                Ok(started) => none.insert(started),
-                Err(error) => panic!("{error}"),
-            },
-        };
-        runtime.spawn(future)
     }
 
     fn enter(&self) -> Result<()> {

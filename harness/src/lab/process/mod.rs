@@ -8,9 +8,12 @@
 //! | `programs` | all programs of a node |
 //! | `process` | `Process`: a program in the hands of a test |
 //! | `readiness` | what a program says about its readiness |
+//! | `futures` | waits for a program that let other futures run meanwhile |
 //! | `log` | the lines that a program has written |
 //! | `output_reader` | the thread that hears of all programs of a lab: output and ends |
 
+#[cfg(feature = "tokio")]
+mod futures;
 pub(crate) mod launch;
 pub(crate) mod log;
 pub(crate) mod output_reader;

@@ -10,7 +10,7 @@ use crate::kernel::errno::Errno;
 use crate::kernel::process::exit_kind::ExitKind;
 use crate::kernel::process::signal::Signal;
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
-use crate::lab::patience::Patience;
+use crate::lab::patience::{Deadline, Patience};
 use crate::lab::process::launch::read_both;
 use crate::lab::process::log::{Line, NotFound};
 use crate::lab::process::program::Output;
@@ -116,14 +116,19 @@ impl Process {
     /// The program does not end in time. The error tells what it wrote last.
     pub fn wait_timeout(&mut self, limit: Duration) -> Result<ExitStatus> {
         drop(self.stdin.take());
-        let status = self.running.ended_by(Some(Instant::now() + limit));
+        self.wait_by(Deadline::after(limit))
+    }
+
+    /// Waits for the end until `deadline`.
+    pub(crate) fn wait_by(&mut self, deadline: Deadline) -> Result<ExitStatus> {
+        let status = self.running.ended_by(Some(deadline.at));
         if status.is_some() {
             self.running.expect();
         }
         status.ok_or_else(|| {
             LabError::timed_out(
                 format!("the end of `{}`", self.label()),
-                limit,
+                deadline.limit,
                 self.running.log().tail(),
             )
         })
@@ -207,20 +212,23 @@ impl Process {
     /// # Errors
     /// The program ends first, or no such line comes in time.
     pub fn wait_for_log(&self, text: &str) -> Result<Line> {
-        let limit = self.patience.limit();
+        self.wait_for_log_by(text, self.deadline())
+    }
+
+    /// Waits for a line until `deadline`.
+    pub(crate) fn wait_for_log_by(&self, text: &str, deadline: Deadline) -> Result<Line> {
         let log = self.running.log();
-        log.find(text, Instant::now() + limit)
-            .map_err(|why| match why {
-                NotFound::Ended => self.died(&format!("before it wrote {text:?}")),
-                NotFound::TimedOut { dropped } => {
-                    let what = format!("{text:?} from `{}`", self.label());
-                    let seen = match dropped {
-                        0 => log.tail(),
-                        _ => format!("{dropped} earlier lines are not kept; {}", log.tail()),
-                    };
-                    LabError::timed_out(what, limit, seen)
-                }
-            })
+        log.find(text, deadline.at).map_err(|why| match why {
+            NotFound::Ended => self.died(&format!("before it wrote {text:?}")),
+            NotFound::TimedOut { dropped } => {
+                let what = format!("{text:?} from `{}`", self.label());
+                let seen = match dropped {
+                    0 => log.tail(),
+                    _ => format!("{dropped} earlier lines are not kept; {}", log.tail()),
+                };
+                LabError::timed_out(what, deadline.limit, seen)
+            }
+        })
     }
 
     /// Waits until something listens on a TCP port of the program's node. Nothing is sent to the
@@ -230,7 +238,7 @@ impl Process {
     /// The program ends badly first, or nothing listens in time. The error tells what the program
     /// wrote last.
     pub fn wait_for_port(&self, port: u16) -> Result<()> {
-        self.wait_for_server(&ServerSocket::Tcp(port))
+        self.wait_for_server(&ServerSocket::Tcp(port), self.deadline())
     }
 
     /// Waits until something takes datagrams on a UDP port of the program's node. Nothing is sent
@@ -240,7 +248,7 @@ impl Process {
     /// The program ends badly first, or nothing is at the port in time. The error tells what the
     /// program wrote last.
     pub fn wait_for_udp_port(&self, port: u16) -> Result<()> {
-        self.wait_for_server(&ServerSocket::Udp(port))
+        self.wait_for_server(&ServerSocket::Udp(port), self.deadline())
     }
 
     /// Waits until something listens, or takes datagrams, at a Unix socket of the program's node:
@@ -252,16 +260,27 @@ impl Process {
     /// program wrote last.
     pub fn wait_for_socket(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref().to_owned();
-        self.wait_for_server(&ServerSocket::Unix(path, self.node_pid))
+        self.wait_for_server(&ServerSocket::Unix(path, self.node_pid), self.deadline())
     }
 
-    fn wait_for_server(&self, socket: &ServerSocket) -> Result<()> {
+    /// Returns the end of a wait that begins now.
+    fn deadline(&self) -> Deadline {
+        Deadline::after(self.patience.limit())
+    }
+
+    /// Returns the process id of the node's first process.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn node_pid(&self) -> Option<u32> {
+        self.node_pid
+    }
+
+    /// Waits for a socket until `deadline`.
+    pub(crate) fn wait_for_server(&self, socket: &ServerSocket, deadline: Deadline) -> Result<()> {
         let look_away = |until| self.still_runs(until, || format!("before it {}", socket.verb()));
         let explain = || format!("; {}", self.running.log().tail());
         let whose = format!("`{}`", self.label());
-        let limit = self.patience.limit();
         self.stack
-            .wait_for_socket(socket, &whose, limit, look_away, explain)
+            .wait_for_socket(socket, &whose, deadline, look_away, explain)
     }
 
     /// Waits until the program says that it is ready, by `READY=1` on the socket that
@@ -271,25 +290,28 @@ impl Process {
     /// The program was not given such a socket, ends badly first, or does not say so in time. The
     /// error tells its last `STATUS=` and what it wrote last.
     pub fn wait_for_notify(&self) -> Result<()> {
+        self.wait_for_notify_by(self.deadline())
+    }
+
+    /// Waits for the program's word until `deadline`.
+    pub(crate) fn wait_for_notify_by(&self, deadline: Deadline) -> Result<()> {
         let Some(readiness) = self.running.readiness() else {
             let why = "has no socket to tell of its readiness; start it with `Command::notify()`";
             return Err(LabError::invalid(self.subject(), why));
         };
-        let limit = self.patience.limit();
-        let deadline = Instant::now() + limit;
         loop {
             let now = Instant::now();
             // Short, as the program may end meanwhile.
-            if readiness.wait(deadline.min(now + Duration::from_millis(10))) {
+            if readiness.wait(deadline.at.min(now + Duration::from_millis(10))) {
                 return Ok(());
             }
             self.still_runs(now, || {
                 format!("before it was ready; {}", readiness.status())
             })?;
-            if now >= deadline {
+            if now >= deadline.at {
                 let what = format!("`{}` to be ready (READY=1)", self.label());
                 let seen = format!("{}; {}", readiness.status(), self.running.log().tail());
-                return Err(LabError::timed_out(what, limit, seen));
+                return Err(LabError::timed_out(what, deadline.limit, seen));
             }
         }
     }
@@ -305,6 +327,18 @@ impl Process {
             }
             None => Ok(()),
         }
+    }
+
+    /// Notes that the end of the program is no surprise from now on.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn expect(&self) {
+        self.running.expect();
+    }
+
+    /// Returns how long waits last.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience.limit()
     }
 
     fn subject(&self) -> Subject {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -57,7 +58,7 @@ pub enum OnDrop {
 }
 
 /// The end of a program, and the output of the program.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Output {
     /// The exit code or signal.
     pub status: ExitStatus,
@@ -76,6 +77,36 @@ impl Output {
     /// Returns the standard error as text.
     pub fn stderr_str(&self) -> String {
         String::from_utf8_lossy(&self.stderr).into_owned()
+    }
+}
+
+/// Shows each stream as text where it is UTF-8, and as bytes elsewhere, as
+/// [`std::process::Output`] does: an assertion prints the output with `Debug`.
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            status,
+            stdout,
+            stderr,
+        } = self;
+        f.debug_struct("Output")
+            .field("status", status)
+            .field("stdout", &TextOrBytes(stdout))
+            .field("stderr", &TextOrBytes(stderr))
+            .finish()
+    }
+}
+
+/// Bytes that are shown as text if they are UTF-8.
+struct TextOrBytes<'a>(&'a [u8]);
+
+impl fmt::Debug for TextOrBytes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not lossy: a byte that is no text must not look like one that was replaced.
+        match std::str::from_utf8(self.0) {
+            Ok(text) => fmt::Debug::fmt(text, f),
+            Err(_) => fmt::Debug::fmt(self.0, f),
+        }
     }
 }
 

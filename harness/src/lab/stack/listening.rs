@@ -11,6 +11,7 @@ use crate::kernel::errno::Errno;
 use crate::kernel::netlink::{ReadyUnixSocket, SocketFile, ready_unix_sockets};
 use crate::kernel::netns::Netns;
 use crate::lab::error::{LabError, Result};
+use crate::lab::patience::Deadline;
 use crate::lab::stack::stack::Stack;
 
 /// A socket that is waited for.
@@ -60,11 +61,10 @@ impl Stack {
         &self,
         socket: &ServerSocket,
         whose: &str,
-        limit: Duration,
+        deadline: Deadline,
         mut look_away: impl FnMut(Instant) -> Result<()>,
         explain: impl FnOnce() -> String,
     ) -> Result<()> {
-        let deadline = Instant::now() + limit;
         // The kernel does not tell of new listeners, so that the tables are read again and again.
         let mut pause = Duration::from_micros(500);
         loop {
@@ -75,11 +75,13 @@ impl Stack {
                 return Ok(());
             }
             let now = Instant::now();
-            if now >= deadline {
+            // No pause once the time is over, but the wait may have ended by an error.
+            look_away(deadline.at.min(now + pause))?;
+            if now >= deadline.at {
                 let what = format!("{} of {whose}", socket.noun());
-                return Err(LabError::timed_out(what, limit, seen.shown + &explain()));
+                let seen = seen.shown + &explain();
+                return Err(LabError::timed_out(what, deadline.limit, seen));
             }
-            look_away(deadline.min(now + pause))?;
             pause = (pause * 2).min(Duration::from_millis(10));
         }
     }

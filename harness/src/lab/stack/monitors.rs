@@ -46,6 +46,12 @@ impl Monitors {
         self.all.values_mut()
     }
 
+    /// Detaches the monitors of an interface.
+    pub(crate) fn detach(&mut self, index: u32) {
+        let concerned = self.iter_mut().filter(|monitor| monitor.index == index);
+        concerned.for_each(Monitor::detach);
+    }
+
     /// Attaches the monitors of an interface again that may have been deleted and made again.
     pub(crate) fn reattach(&mut self, netns: BorrowedFd<'_>, index: u32) -> Result<()> {
         let mut concerned = self.iter_mut().filter(|monitor| monitor.index == index);
@@ -77,6 +83,12 @@ impl Monitor {
 
     pub(crate) fn listener(&self) -> &Arc<dyn Listener> {
         &self.listener
+    }
+
+    /// Sniffs an interface in this network namespace from now on.
+    pub(crate) fn attach_to(&mut self, netns: BorrowedFd<'_>, index: u32) -> Result<()> {
+        self.index = index;
+        self.attach(netns)
     }
 
     /// Sniffs the interface in this network namespace. Frames that leave there go from a to b.

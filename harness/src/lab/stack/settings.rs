@@ -14,7 +14,7 @@ use crate::lab::error::{LabError, Result};
 use crate::lab::stack::neighbour_tables;
 use crate::model::topology::node::PacketFilter;
 use crate::topology::plan::{
-    InterfaceId, NeighbourPlan, Plan, RoutePlan, StackId, StackOp, Sysctl,
+    InterfaceId, NeighbourPlan, Plan, RoutePlan, StackId, StackOp, StackPlan, Sysctl,
 };
 
 /// Requests that give a stack its settings, or take them away.
@@ -158,7 +158,39 @@ pub(crate) fn give_own(plan: &Plan, stack: StackId, netns: BorrowedFd<'_>) -> Re
     others.finish(netns, &plan.whose(stack))
 }
 
-fn neighbour<'p>(device: Device<'p>, planned: &NeighbourPlan) -> NeighbourRequest<'p> {
+/// What a stack has that belongs to none of its interfaces.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnSettings {
+    sysctls: Vec<Sysctl>,
+    filter: PacketFilter,
+}
+
+impl OwnSettings {
+    pub(crate) fn of(plan: &StackPlan) -> Self {
+        Self {
+            sysctls: plan.sysctls.clone(),
+            filter: plan.packet_filter.clone(),
+        }
+    }
+}
+
+/// Gives a namespace that was made for a running node what belongs to none of its interfaces.
+pub(crate) fn finish_own(own: &OwnSettings, netns: BorrowedFd<'_>, whose: &str) -> Result<()> {
+    let OwnSettings { sysctls, filter } = own;
+    let others = Others {
+        // Others than those of the network belong to namespaces that only a process of the node can
+        // write to, and that process writes them when it is made.
+        sysctls: sysctls
+            .iter()
+            .filter(|it| it.path.starts_with("net/"))
+            .collect(),
+        filter: (!filter.is_empty()).then(|| filter.clone()),
+    };
+    others.finish(netns, whose)
+}
+
+/// Returns the request for a planned neighbour.
+pub(crate) fn neighbour<'p>(device: Device<'p>, planned: &NeighbourPlan) -> NeighbourRequest<'p> {
     NeighbourRequest {
         address: planned.ip,
         mac: planned.mac,

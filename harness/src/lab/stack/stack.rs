@@ -1,9 +1,8 @@
 //! A network stack of a running lab: the network namespace of a node, or of all containers of a
 //! pod.
 //!
-//! A stack outlives the processes of its node: after a crash its interfaces stay. So the stack, and
-//! not the node, owns what is attached to interfaces: the filters of partitions and the monitors of
-//! captures.
+//! A stack outlives the processes of its node: its interfaces stay. So the stack, and not the node,
+//! owns what is attached to interfaces: the filters of partitions and the monitors of captures.
 
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -18,6 +17,8 @@ use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::first_process::FirstProcessHandle;
 use crate::lab::stack::ingress_filter::{IngressFilter, IngressFilters};
 use crate::lab::stack::monitors::{Monitor, Monitors};
+use crate::lab::stack::power::PluggedCable;
+use crate::lab::stack::settings::OwnSettings;
 use crate::model::packet::FrameSource;
 use crate::topology::Owner;
 use crate::topology::plan::{Plan, StackId, StackPlan};
@@ -26,7 +27,13 @@ use crate::topology::plan::{Plan, StackId, StackPlan};
 #[derive(Debug)]
 pub(crate) struct Stack {
     owner: Owner,
+    /// The network namespace. The descriptor refers to another one after a power cut: see
+    /// `stack::power`.
     netns: OwnedFd,
+    /// What a namespace that takes the place of this one is to have.
+    own: SharedLock<OwnSettings>,
+    powered: AtomicBool,
+    cables: Lock<Vec<Weak<dyn PluggedCable>>>,
     /// The process that holds the namespaces of a pod.
     pod: Option<FirstProcessHandle>,
     /// The addresses that the name stands for. They change when a cable is laid or moved.
@@ -41,6 +48,9 @@ impl Stack {
         Self {
             owner: plan.owner,
             netns,
+            own: SharedLock::new(OwnSettings::of(plan)),
+            powered: AtomicBool::new(true),
+            cables: Lock::default(),
             pod,
             primary: SharedLock::new(plan.primary().collect()),
             removed: AtomicBool::new(false),
@@ -62,6 +72,24 @@ impl Stack {
     /// Takes over what a changed plan says.
     pub(crate) fn refresh(&self, plan: &StackPlan) {
         *self.primary.write() = plan.primary().collect();
+        *self.own.write() = OwnSettings::of(plan);
+    }
+
+    /// Returns what the stack is to have that belongs to none of its interfaces.
+    pub(crate) fn own_settings(&self) -> OwnSettings {
+        self.own.read().clone()
+    }
+
+    pub(crate) fn powered(&self) -> &AtomicBool {
+        &self.powered
+    }
+
+    pub(crate) fn cables(&self) -> &Lock<Vec<Weak<dyn PluggedCable>>> {
+        &self.cables
+    }
+
+    pub(crate) fn descriptor(&self) -> &OwnedFd {
+        &self.netns
     }
 
     /// Returns the network namespace, or nothing if the stack was removed.
@@ -102,15 +130,27 @@ impl Stack {
         Ok(StackFilter { stack, filter })
     }
 
-    /// Puts filters and monitors back at an interface that may have been deleted and made again.
-    pub(crate) fn reattach(&self, device: Device<'_>) -> Result<()> {
+    /// Puts filters back at an interface that was made again or is in another namespace.
+    pub(crate) fn reattach_filters(&self, device: Device<'_>) -> Result<()> {
         let Some(netns) = self.netns() else {
             return Ok(());
         };
-        // Filters first: a frame that a partition keeps out is not to be seen by a capture either.
         self.filters
             .reattach(netns.as_fd(), device)
-            .map_err(|e| LabError::network("a partition", e))?;
+            .map_err(|e| LabError::network("a partition", e))
+    }
+
+    /// Takes the monitors from an interface for a while.
+    pub(crate) fn detach_monitors(&self, device: Device<'_>) {
+        self.monitors.lock().detach(device.index);
+    }
+
+    /// Puts monitors back at such an interface. Filters go first: a frame that a partition keeps
+    /// out is not to be seen by a capture either.
+    pub(crate) fn reattach_monitors(&self, device: Device<'_>) -> Result<()> {
+        let Some(netns) = self.netns() else {
+            return Ok(());
+        };
         self.monitors.lock().reattach(netns.as_fd(), device.index)
     }
 

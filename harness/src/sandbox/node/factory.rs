@@ -19,7 +19,7 @@ use super::first_process;
 use crate::kernel::errno::errno;
 use crate::kernel::fd;
 use crate::kernel::id_map::IdMap;
-use crate::kernel::message_channel::{MESSAGE_MAX, MessageChannel};
+use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::namespace;
 use crate::kernel::process;
 use crate::kernel::process::clone::{Cloned, clone_into, clone_sibling};
@@ -43,15 +43,14 @@ impl Factory<'_> {
     /// Makes the nodes that have been asked for, and never waits for a request. Returns false if
     /// nothing will be asked for any more.
     pub(crate) fn serve(&self) -> bool {
-        // Freed before this returns: the heap is the zygote's.
-        let mut buffer = vec![0; MESSAGE_MAX];
-        while let Ok(Some((message, passed))) = self.requests.try_receive_with(&mut buffer) {
+        // Each message is freed before this returns: the heap is the zygote's.
+        while let Ok(Some((message, passed))) = self.requests.try_receive_whole_with() {
             let mut passed = passed.into_iter();
             let Some(channel) = passed.next().map(MessageChannel::from) else {
                 // The other end is gone, or talks nonsense.
                 return false;
             };
-            let spawned = match NodeRequest::decode(message) {
+            let spawned = match NodeRequest::decode(&message) {
                 Some(request) => self.spawn(&request, &channel, passed.next()),
                 None => Err(Errno::EPROTO).doing("read an order"),
             };
@@ -69,7 +68,9 @@ impl Factory<'_> {
         channel: &MessageChannel,
         joined: Option<OwnedFd>,
     ) -> Result<(), Refused> {
-        if let (Some(network), Some(_), Joins::Network) = (&joined, request.ids, request.joins) {
+        if let (Some(network), Some(_), Joins::Network | Joins::Owner) =
+            (&joined, request.ids, request.joins)
+        {
             return self.respawn(request, channel, network);
         }
         let joins_pids = request.joins == Joins::PodAndPids;
@@ -177,7 +178,8 @@ fn permit_user_namespaces(most: &str) {
 /// Returns the kinds of namespaces that the first process of a node does not share with the init.
 fn flags(request: &NodeRequest) -> CloneFlags {
     let mut flags = CloneFlags::empty();
-    flags.set(CloneFlags::CLONE_NEWNET, request.joins == Joins::Nothing);
+    let own_network = matches!(request.joins, Joins::Nothing | Joins::Owner);
+    flags.set(CloneFlags::CLONE_NEWNET, own_network);
     flags.set(CloneFlags::CLONE_NEWUTS, request.hostname.is_some());
     flags.set(CloneFlags::CLONE_NEWIPC, request.hostname.is_some());
     flags.set(CloneFlags::CLONE_NEWPID, request.own_pids);

@@ -85,13 +85,17 @@ fn become_node(
     show_as(&format!("node:{}", request.name));
     if let Some(joined) = joined {
         let kinds = match request.joins {
-            Joins::Nothing => CloneFlags::empty(),
+            // The owner of a network was entered before this process was cloned.
+            Joins::Nothing | Joins::Owner => CloneFlags::empty(),
             Joins::Network => CloneFlags::CLONE_NEWNET,
             Joins::Pod | Joins::PodAndPids => {
                 CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC
             }
         };
-        namespace::enter(joined.as_fd(), kinds).doing("enter the namespaces that it shares")?;
+        // Without a kind, setns(2) enters whatever the descriptor refers to.
+        if !kinds.is_empty() {
+            namespace::enter(joined.as_fd(), kinds).doing("enter the namespaces that it shares")?;
+        }
     }
     if !request.own_pids {
         // Orphans come to us and not to the pod (PR_SET_CHILD_SUBREAPER, prctl(2)).

@@ -68,7 +68,7 @@ pub(super) fn make(
     }
     // Before there is an interface: IPv6 settings of `default` are copied to each new one
     // (net/ipv6/addrconf.c, ipv6_add_dev).
-    if request.joins == Joins::Nothing {
+    if matches!(request.joins, Joins::Nothing | Joins::Owner) {
         // Distributions permit ICMP sockets to every group (systemd's 50-default.conf), and a new
         // network namespace to none. Where this is refused, root still has raw sockets.
         let _ = ping_groups::permit_all();

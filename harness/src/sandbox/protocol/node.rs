@@ -71,6 +71,9 @@ pub(crate) enum Joins {
     Pod,
     /// The NET, UTS, IPC and PID namespaces of the process whose pidfd comes along.
     PodAndPids,
+    /// The user namespace that owns the network namespace that comes along: the node has lived
+    /// before, and gets another network namespace.
+    Owner,
 }
 
 codec_enum!(Joins {
@@ -78,6 +81,7 @@ codec_enum!(Joins {
     2 => Network,
     3 => Pod,
     4 => PodAndPids,
+    5 => Owner,
 });
 
 /// The files by which a node knows the names of the others.
@@ -296,7 +300,7 @@ mod tests {
     #[test]
     fn requests_arrive_as_they_were_sent() {
         arrives(&NodeRequest::default());
-        for joins in [Joins::Network, Joins::Pod, Joins::PodAndPids] {
+        for joins in [Joins::Network, Joins::Pod, Joins::PodAndPids, Joins::Owner] {
             arrives(&NodeRequest {
                 name: "alice".into(),
                 hostname: Some("alice".into()),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use crate::impair::Traffic;
 use crate::model::carrier::Carrier;
 use crate::netem::NetemDevice;
 use crate::wire::WireHandle;
@@ -16,6 +17,9 @@ pub(crate) enum ActiveCarrier {
     Netem {
         /// The queueing disciplines, by direction.
         egress: Box<[NetemDevice; 2]>,
+        /// What the inner ends had received, by direction, before they were joined: an inner end
+        /// may be older than the carrier.
+        before: [Traffic; 2],
         namespace: Arc<OwnedFd>,
     },
     /// A userspace wire over TAP devices. A device lives as long as its descriptor, which the wire

@@ -10,10 +10,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use crate::events::Journal;
-use crate::impair::{Direction, Impairment};
+use crate::impair::{Direction, Impairment, Traffic};
 use crate::kernel::errno::RefusedCall;
 use crate::kernel::frames::{BATCH, Inbox, PacketSocket, TapDevice};
-use crate::kernel::netlink::{Batch, Device, Veth, VethEnd};
+use crate::kernel::netlink::{Batch, Device, Netlink, Veth, VethEnd};
 use crate::kernel::netns::Netns;
 use crate::lab::error::{LabError, LabErrorKind, Result};
 use crate::lab::link::carrier::active::ActiveCarrier;
@@ -163,8 +163,8 @@ fn tap_device(ends: &LinkEnds, side: Side) -> Result<TapDevice> {
 }
 
 /// The largest batch of packets that an end hands over in one piece.
-#[derive(Clone, Copy)]
-enum LargestBatch {
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum LargestBatch {
     /// netem delays, loses and counts what it is handed as one packet, so each packet must come
     /// alone (net/sched/sch_netem.c).
     OnePacket,
@@ -174,41 +174,50 @@ enum LargestBatch {
 
 /// Makes a veth pair from each end to the wire namespace, with the inner ends up.
 fn inner_veths(ends: &LinkEnds, namespace: &OwnedFd, largest: LargestBatch) -> Result<()> {
-    for side in Side::BOTH {
-        let inner = InnerEnd::new(ends, side);
-        let end = &ends.cable().ends[side];
-        // Each end is created in the namespace to which it belongs: to move an interface afterwards
-        // takes 13 to 19 ms, an RCU grace period (measured for this project, 2026-08).
-        let near = VethEnd {
-            mac: Some(end.mac),
-            mtu: Some(ends.cable().mtu),
-            master: end.bridge.as_ref().map(|bridge| bridge.index),
-            ..VethEnd::new(ends.device(side))
-        };
-        let far = VethEnd {
-            mtu: Some(ends.cable().mtu),
-            netns: Some(namespace.as_fd()),
-            ..VethEnd::new(inner.device())
-        };
-        let mut batch = Batch::new();
-        batch.add_veth(&Veth { near, far });
-        match largest {
-            LargestBatch::OnePacket => batch.set_largest_batch(near.device, 1),
-            LargestBatch::Unlimited => {}
-        }
-        if ends.is_port(side) {
-            batch.give_no_addresses(near.device);
-            batch.set_up(near.device);
-        }
-        ends.execute(side, batch)?;
-        // The near end in a stack has no carrier until its peer is up: veth(4). So the inner end
-        // comes up first, and the stack's own interface when it gets its settings.
-        let mut batch = Batch::new();
-        batch.give_no_addresses(inner.device());
-        batch.set_up(inner.device());
-        execute(ends, namespace, batch)?;
+    let mut sides = Side::BOTH.into_iter();
+    sides.try_for_each(|side| inner_veth(ends, side, ends.device(side), namespace, largest))
+}
+
+/// Makes the veth pair from one end to the wire namespace, with the inner end up.
+pub(crate) fn inner_veth(
+    ends: &LinkEnds,
+    side: Side,
+    device: Device<'_>,
+    namespace: &OwnedFd,
+    largest: LargestBatch,
+) -> Result<()> {
+    let inner = InnerEnd::new(ends, side);
+    let end = &ends.cable().ends[side];
+    // Each end is created in the namespace to which it belongs: to move an interface afterwards
+    // takes 13 to 19 ms, an RCU grace period (measured for this project, 2026-08).
+    let near = VethEnd {
+        mac: Some(end.mac),
+        mtu: Some(ends.cable().mtu),
+        master: end.bridge.as_ref().map(|bridge| bridge.index),
+        ..VethEnd::new(device)
+    };
+    let far = VethEnd {
+        mtu: Some(ends.cable().mtu),
+        netns: Some(namespace.as_fd()),
+        ..VethEnd::new(inner.device())
+    };
+    let mut batch = Batch::new();
+    batch.add_veth(&Veth { near, far });
+    match largest {
+        LargestBatch::OnePacket => batch.set_largest_batch(near.device, 1),
+        LargestBatch::Unlimited => {}
     }
-    Ok(())
+    if ends.is_port(side) {
+        batch.give_no_addresses(near.device);
+        batch.set_up(near.device);
+    }
+    ends.execute(side, batch)?;
+    // The near end in a stack has no carrier until its peer is up: veth(4). So the inner end
+    // comes up first, and the stack's own interface when it gets its settings.
+    let mut batch = Batch::new();
+    batch.give_no_addresses(inner.device());
+    batch.set_up(inner.device());
+    execute(ends, namespace, batch)
 }
 
 /// Joins the inner ends by a userspace wire, with a packet socket at each.
@@ -271,6 +280,10 @@ fn join_by_repeater(
     for side in Side::BOTH {
         batch.set_master(InnerEnd::new(ends, side).device(), Some(repeater.index()));
     }
+    let before = [
+        entered(ends, &namespace, Direction::AToB)?,
+        entered(ends, &namespace, Direction::BToA)?,
+    ];
     // Last: no frame passes before both ports are attached.
     batch.set_up(repeater.device());
     execute(ends, &namespace, batch)?;
@@ -285,7 +298,27 @@ fn join_by_repeater(
             .map_err(|e| refused(ends, e))
     };
     let egress = Box::new([apply(Direction::AToB)?, apply(Direction::BToA)?]);
-    Ok(ActiveCarrier::Netem { egress, namespace })
+    Ok(ActiveCarrier::Netem {
+        egress,
+        before,
+        namespace,
+    })
+}
+
+/// Returns what the inner end at which a direction begins has received since it was made.
+pub(crate) fn entered(
+    ends: &LinkEnds,
+    namespace: &OwnedFd,
+    direction: Direction,
+) -> Result<Traffic> {
+    let enters = InnerEnd::new(ends, direction.sender());
+    let interface = Netlink::open_in(namespace.as_fd())
+        .and_then(|mut netlink| netlink.interface(enters.device()))
+        .map_err(|e| refused(ends, e))?;
+    Ok(Traffic {
+        packets: interface.traffic.rx_packets,
+        bytes: interface.traffic.rx_bytes,
+    })
 }
 
 /// Returns the seed of a link, from the trial's seed and the link's name: what is drawn for this

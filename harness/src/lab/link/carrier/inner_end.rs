@@ -17,6 +17,10 @@ pub(crate) struct InnerEnd {
 impl InnerEnd {
     /// Names the inner end of a side. Its peer is the end in the node or at the switch.
     pub(crate) fn new(ends: &LinkEnds, side: Side) -> Self {
+        if let Some(Device { index, name }) = ends.port_as_inner_end(side) {
+            let name = name.to_owned();
+            return Self { name, index };
+        }
         let link = ends.link();
         Self {
             // Short: a name has at most 15 bytes (IFNAMSIZ), and the link may be number 100,000.

@@ -1,8 +1,8 @@
 //! Replaces the carrier of a running link by another one, step by step.
 //!
-//! The interfaces in the nodes keep their names, addresses and routes. They keep their identity
-//! only when netem gives way to a packet-socket wire. Otherwise they are deleted and made again,
-//! and a socket that is bound to the old interface stops working.
+//! A plain link that is in use keeps the interfaces in its nodes, as far as that is possible: see
+//! `splice` and `keep`. So does a link whose netem gives way to a packet-socket wire. What is left
+//! is the cable between two switches, whose ends are deleted and made again.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -14,10 +14,22 @@ use crate::lab::link::carrier::active::ActiveCarrier;
 use crate::lab::link::carrier::attach::{attach_ends, join_by_sockets};
 use crate::lab::link::carrier::detach::detach;
 use crate::lab::link::carrier::inner_end::{InnerEnd, execute};
+use crate::lab::link::carrier::keep::keep_one;
+use crate::lab::link::carrier::splice::{splice, splice_at};
 use crate::lab::link::ends::LinkEnds;
 use crate::lab::link::services::WireNamespace;
+use crate::lab::stack::carried::Restored;
 use crate::model::carrier::Carrier;
 use crate::model::side::Side;
+
+/// A carrier that has taken the place of another one.
+pub(crate) struct Switched {
+    pub(crate) active: ActiveCarrier,
+    /// What keeps an interface that was made again as it was before.
+    pub(crate) restored: Option<Restored>,
+    /// Sides at which the interface was made again, so that what is attached to it is gone.
+    pub(crate) made_again: Vec<Side>,
+}
 
 /// Replaces the carrier `before` by `carrier`, and returns when packets pass. A link that is down
 /// stays down.
@@ -28,12 +40,35 @@ pub(crate) fn switch_carrier(
     carrier: Carrier,
     impairments: &[Impairment; 2],
     down: bool,
-) -> Result<ActiveCarrier> {
-    match (before, carrier) {
-        (ActiveCarrier::Netem { namespace, .. }, Carrier::Tap | Carrier::PacketSocket) => {
-            replace_netem(ends, namespace, impairments)
+    kept: Option<Side>,
+) -> Result<Switched> {
+    let untouched = |active| Switched {
+        active,
+        restored: None,
+        made_again: Vec::new(),
+    };
+    let port = splice_at(ends);
+    match (before, carrier, port, kept) {
+        (ActiveCarrier::Netem { namespace, .. }, Carrier::Tap | Carrier::PacketSocket, _, _) => {
+            replace_netem(ends, namespace, impairments).map(untouched)
         }
-        (before, carrier) => make_again(ends, namespace, before, carrier, impairments, down),
+        (ActiveCarrier::Veth, carrier, Some(port), _) => {
+            let pending = splice(ends, port, carrier, down)?;
+            pending.join(ends, impairments).map(untouched)
+        }
+        (ActiveCarrier::Veth, carrier, None, Some(kept)) => {
+            let (pending, restored) = keep_one(ends, namespace.get()?, kept, carrier)?;
+            Ok(Switched {
+                active: pending.join(ends, impairments)?,
+                restored: Some(restored),
+                made_again: vec![kept.other()],
+            })
+        }
+        (before, carrier, _, _) => Ok(Switched {
+            active: make_again(ends, namespace, before, carrier, impairments, down)?,
+            restored: None,
+            made_again: Side::BOTH.to_vec(),
+        }),
     }
 }
 

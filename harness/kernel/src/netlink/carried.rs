@@ -1,0 +1,438 @@
+//! What stands on an interface, to be given to another interface that takes its place.
+//!
+//! A program may have given an interface anything: addresses with labels, routes of its own tables,
+//! queueing disciplines. Few of these have a meaning here. So the kernel's own messages are kept as
+//! they are, without what only the kernel may say, and sent back.
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
+
+use super::batch::Batch;
+use super::connection::Netlink;
+use super::encoding::{self, Attributes, numbered};
+use super::error::NetlinkError;
+use super::link::Device;
+
+/// Settings of an interface and all that leads over it, as the kernel told of them.
+#[derive(Debug, Default)]
+pub struct CarriedSettings {
+    /// Name at the time.
+    name: String,
+    /// Attributes of the link, and its flags.
+    link: Attributes,
+    flags: u32,
+    altnames: Vec<String>,
+    /// Requests in the order in which they are best sent.
+    requests: Vec<CarriedRequest>,
+}
+
+#[derive(Clone, Debug)]
+struct CarriedRequest {
+    what: &'static str,
+    kind: u16,
+    payload: Vec<u8>,
+}
+
+/// A kind of thing that the kernel lists: how it is asked for, and how it is given.
+struct Kind {
+    what: &'static str,
+    get: u16,
+    new: u16,
+    /// Bytes of the fixed header, in front of the attributes.
+    header: usize,
+    /// Attributes that are sent back.
+    attributes: &'static [u16],
+}
+
+const ADDRESS: Kind = Kind {
+    what: "restore an address of",
+    get: 22,
+    new: 20,
+    header: 8,
+    // IFA_ADDRESS, LOCAL, LABEL, BROADCAST, ANYCAST, CACHEINFO, FLAGS, RT_PRIORITY, PROTO
+    // (linux/if_addr.h).
+    attributes: &[1, 2, 3, 4, 5, 6, 8, 9, 11],
+};
+const NEIGHBOUR: Kind = Kind {
+    what: "restore a neighbour of",
+    get: 30,
+    new: 28,
+    header: 12,
+    // NDA_DST, LLADDR, VLAN, PORT, VNI, PROTOCOL, FLAGS_EXT (linux/neighbour.h).
+    attributes: &[1, 2, 5, 6, 7, 12, 15],
+};
+const ROUTE: Kind = Kind {
+    what: "restore a route over",
+    get: 26,
+    new: 24,
+    header: 12,
+    // RTA_DST, SRC, IIF, OIF, GATEWAY, PRIORITY, PREFSRC, METRICS, MULTIPATH, FLOW, TABLE, MARK,
+    // VIA, NEWDST, PREF, ENCAP_TYPE, ENCAP, EXPIRES, TTL_PROPAGATE (linux/rtnetlink.h).
+    attributes: &[
+        1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 15, 16, 18, 19, 20, 21, 22, 23, 26,
+    ],
+};
+const NEXT_HOP: Kind = Kind {
+    what: "restore a next hop over",
+    get: 106,
+    new: 104,
+    header: 8,
+    // NHA_ID, GROUP, GROUP_TYPE, BLACKHOLE, OIF, GATEWAY, ENCAP_TYPE, ENCAP (linux/nexthop.h).
+    attributes: &[1, 2, 3, 4, 5, 6, 7, 8],
+};
+const QDISC: Kind = Kind {
+    what: "restore a queueing discipline of",
+    get: 38,
+    new: 36,
+    header: 20,
+    // TCA_KIND, OPTIONS, INGRESS_BLOCK, EGRESS_BLOCK (linux/rtnetlink.h).
+    attributes: &[1, 2, 13, 14],
+};
+const CLASS: Kind = Kind {
+    what: "restore a traffic class of",
+    get: 42,
+    new: 40,
+    attributes: &[1, 2],
+    ..QDISC
+};
+const FILTER: Kind = Kind {
+    what: "restore a traffic filter of",
+    get: 46,
+    new: 44,
+    // TCA_KIND, OPTIONS, CHAIN.
+    attributes: &[1, 2, 11],
+    ..QDISC
+};
+
+const RTM_GETLINK: u16 = 18;
+const RTM_NEWLINK: u16 = 16;
+
+impl Netlink {
+    /// Reads everything that stands on an interface or leads over it.
+    ///
+    /// # Errors
+    /// There is no such interface, or the kernel refused a list.
+    pub fn settings_of(&mut self, device: Device<'_>) -> Result<CarriedSettings, NetlinkError> {
+        let mut settings = self.link_settings(device)?;
+        let all = &mut settings.requests;
+        self.list(&ADDRESS, &[0; 8], all, |it| address(it, device.index))?;
+        self.neighbours_of(device, all)?;
+        // Kernels before 5.3 know no next hops.
+        let _ = self.list(&NEXT_HOP, &[0; 8], all, |it| next_hop(it, device.index));
+        for family in [libc::AF_INET as u8, libc::AF_INET6 as u8] {
+            let mut question = [0; 12];
+            question[0] = family;
+            self.list(&ROUTE, &question, all, |it| route(it, device.index))?;
+        }
+        self.traffic_control_of(device, all)?;
+        Ok(settings)
+    }
+
+    fn link_settings(&mut self, device: Device<'_>) -> Result<CarriedSettings, NetlinkError> {
+        // `struct ifinfomsg`: family and type, index, flags, mask of flags.
+        let question = encoding::words(&[0, device.index, 0, 0]);
+        let found = self.get(
+            "look at",
+            device.name,
+            RTM_GETLINK,
+            0,
+            &question,
+            |message| {
+                let attributes = message.payload.get(16..)?;
+                let mut settings = CarriedSettings {
+                    flags: encoding::u32_at(message.payload, 8)?,
+                    name: encoding::find(attributes, 3).map(encoding::text)?,
+                    ..CarriedSettings::default()
+                };
+                // IFLA_ADDRESS, MTU, MASTER, TXQLEN, IFALIAS, GROUP (linux/if_link.h).
+                for kind in [1, 4, 10, 13, 20, 27] {
+                    if let Some(value) = encoding::find(attributes, kind) {
+                        settings.link = std::mem::take(&mut settings.link).with(kind, value);
+                    }
+                }
+                const IFLA_PROP_LIST: u16 = 52;
+                let properties = numbered(attributes).find(|(kind, _)| *kind == IFLA_PROP_LIST);
+                if let Some((_, list)) = properties {
+                    settings.altnames = encoding::each(list).map(encoding::text).collect();
+                }
+                Some(settings)
+            },
+        )?;
+        let missing = || NetlinkError::malformed("look at", device.name, "no interface".to_owned());
+        found.ok_or_else(missing)
+    }
+
+    fn neighbours_of(
+        &mut self,
+        device: Device<'_>,
+        all: &mut Vec<CarriedRequest>,
+    ) -> Result<(), NetlinkError> {
+        const NTF_PROXY: u8 = 8;
+        for flags in [0, NTF_PROXY] {
+            let mut question = [0; 12];
+            question[10] = flags;
+            self.list(&NEIGHBOUR, &question, all, |it| neighbour(it, device.index))?;
+        }
+        Ok(())
+    }
+
+    fn traffic_control_of(
+        &mut self,
+        device: Device<'_>,
+        all: &mut Vec<CarriedRequest>,
+    ) -> Result<(), NetlinkError> {
+        let of = |parent: u32| encoding::words(&[0, device.index, 0, parent, 0]);
+        let mut parents = Vec::new();
+        self.list(&QDISC, &of(0), all, |it| {
+            let kept = traffic_control(it, device.index);
+            // `tcm_handle`: filters hang below a discipline.
+            parents.extend(kept.then(|| encoding::u32_at(it, 8)).flatten());
+            kept
+        })?;
+        if parents.is_empty() {
+            return Ok(());
+        }
+        self.list(&CLASS, &of(0), all, |it| {
+            traffic_control(it, device.index) && is_made_by_programs(it)
+        })?;
+        // TC_H_CLSACT with its two sides: filters of an ingress discipline name these as parents
+        // (linux/pkt_sched.h).
+        const INGRESS: u32 = 0xffff_0000;
+        if parents.contains(&INGRESS) {
+            parents.extend([0xffff_fff2, 0xffff_fff3]);
+        }
+        for parent in parents {
+            // A discipline that takes no filters has none.
+            let _ = self.list(&FILTER, &of(parent), all, |it| {
+                traffic_control(it, device.index)
+            });
+        }
+        Ok(())
+    }
+
+    /// Lists what there is of a kind, and keeps what `keep` takes. `keep` may change the header.
+    fn list(
+        &mut self,
+        kind: &Kind,
+        question: &[u8],
+        all: &mut Vec<CarriedRequest>,
+        mut keep: impl FnMut(&mut [u8]) -> bool,
+    ) -> Result<(), NetlinkError> {
+        let found = self.dump("list the settings of", kind.get, question, |message| {
+            let mut whole = message.payload.to_vec();
+            if whole.len() < kind.header || !keep(&mut whole) {
+                return None;
+            }
+            Some(CarriedRequest {
+                what: kind.what,
+                kind: kind.new,
+                payload: stripped(kind, &whole),
+            })
+        })?;
+        all.extend(found);
+        Ok(())
+    }
+
+    /// Gives an interface that has taken the place of another one what stood on that.
+    /// Returns what the kernel refused.
+    ///
+    /// # Errors
+    /// The kernel refused the settings of the link itself.
+    pub fn give_carried(
+        &mut self,
+        device: Device<'_>,
+        settings: &CarriedSettings,
+    ) -> Result<Vec<NetlinkError>, NetlinkError> {
+        let mut batch = Batch::new();
+        batch.give_no_addresses(device);
+        let mut link = encoding::words(&[0, device.index, 0, 0]);
+        link.extend(&settings.link.0);
+        batch.push_raw("restore", device.name, RTM_NEWLINK, 0, &link);
+        for name in &settings.altnames {
+            batch.add_altname(device, name);
+        }
+        // IFF_UP, NOARP, PROMISC, ALLMULTI, MULTICAST, DYNAMIC (linux/if.h).
+        const MASK: u32 = 0x1 | 0x80 | 0x100 | 0x200 | 0x1000 | 0x8000;
+        let flags = encoding::words(&[0, device.index, settings.flags & MASK, MASK]);
+        batch.push_raw("restore the flags of", device.name, RTM_NEWLINK, 0, &flags);
+        self.execute(batch)?;
+        Ok(self.send_in_rounds(device, &settings.requests))
+    }
+
+    /// Sends requests again and again as long as one more of them succeeds: a route may lead to a
+    /// gateway that is behind another route, and a class belongs to a discipline.
+    fn send_in_rounds(
+        &mut self,
+        device: Device<'_>,
+        requests: &[CarriedRequest],
+    ) -> Vec<NetlinkError> {
+        let mut waiting: Vec<&CarriedRequest> = requests.iter().collect();
+        loop {
+            let before = waiting.len();
+            let mut refusals = Vec::new();
+            waiting.retain(|request| {
+                let mut batch = Batch::new();
+                let flags = NLM_F_CREATE | NLM_F_REPLACE;
+                let CarriedRequest {
+                    what,
+                    kind,
+                    payload,
+                } = *request;
+                batch.push_raw(what, device.name, *kind, flags, payload);
+                match self.execute(batch) {
+                    Ok(()) => false,
+                    Err(refusal) => {
+                        refusals.push(refusal);
+                        true
+                    }
+                }
+            });
+            if waiting.is_empty() || waiting.len() == before {
+                return refusals;
+            }
+        }
+    }
+}
+
+impl CarriedSettings {
+    /// Returns the name that the interface had.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the alternative names that the interface had.
+    pub fn altnames(&self) -> &[String] {
+        &self.altnames
+    }
+}
+
+/// Returns a message without the attributes that only the kernel may give.
+fn stripped(kind: &Kind, whole: &[u8]) -> Vec<u8> {
+    let (header, attributes) = whole.split_at(kind.header);
+    const RTA_NH_ID: u16 = 30;
+    // A route over a next hop names nothing else of the way (net/ipv4/fib_frontend.c,
+    // rtm_to_fib_config), though the kernel tells all of it.
+    let by_next_hop =
+        kind.get == ROUTE.get && numbered(attributes).any(|(number, _)| number == RTA_NH_ID);
+    let keep = |number: u16| match by_next_hop {
+        // RTA_DST, PRIORITY, PREFSRC, METRICS, TABLE.
+        true => [1, 6, 7, 8, 15, RTA_NH_ID].contains(&number),
+        false => kind.attributes.contains(&number),
+    };
+    let mut kept = header.to_vec();
+    for (number, value) in numbered(attributes).filter(|(number, _)| keep(*number)) {
+        encoding::attribute(&mut kept, number, value);
+    }
+    kept
+}
+
+fn set_u32(bytes: &mut [u8], at: usize, value: u32) {
+    bytes[at..at + 4].copy_from_slice(&value.to_ne_bytes());
+}
+
+/// `struct ifaddrmsg`: family, prefix length, flags, scope, index.
+fn address(whole: &mut [u8], index: u32) -> bool {
+    const IFA_F_NODAD: u32 = 0x02;
+    const IFA_FLAGS: u16 = 8;
+    if encoding::u32_at(whole, 4) != Some(index) {
+        return false;
+    }
+    // The address was tried already; until it were again, nothing could be sent from it. The
+    // attribute has the same place in every message of the kernel: it is looked up.
+    if whole[0] == libc::AF_INET6 as u8 {
+        whole[2] |= IFA_F_NODAD as u8;
+        let mut at = 8;
+        while let (Some(length), Some(kind)) =
+            (encoding::u16_at(whole, at), encoding::u16_at(whole, at + 2))
+        {
+            if kind == IFA_FLAGS
+                && let Some(flags) = encoding::u32_at(whole, at + 4)
+            {
+                set_u32(whole, at + 4, flags | IFA_F_NODAD);
+            }
+            at += encoding::align(usize::from(length).max(4));
+        }
+    }
+    true
+}
+
+/// `struct ndmsg`: family, index at 4, state at 8, flags at 10.
+fn neighbour(whole: &mut [u8], index: u32) -> bool {
+    const NTF_PROXY: u8 = 8;
+    // NUD_REACHABLE, STALE, DELAY, PROBE, PERMANENT (linux/neighbour.h): those of which the
+    // hardware address is known.
+    const KNOWN: u16 = 0x02 | 0x04 | 0x08 | 0x10 | 0x80;
+    const BEING_ASKED: u16 = 0x08 | 0x10;
+    const STALE: u16 = 0x04;
+    if encoding::u32_at(whole, 4) != Some(index) {
+        return false;
+    }
+    let Some(state) = encoding::u16_at(whole, 8) else {
+        return false;
+    };
+    if state & BEING_ASKED != 0 {
+        whole[8..10].copy_from_slice(&STALE.to_ne_bytes());
+    }
+    whole[10] & NTF_PROXY != 0 || state & KNOWN != 0
+}
+
+/// `struct nhmsg`, of 8 bytes; the interface is in an attribute.
+fn next_hop(whole: &mut [u8], index: u32) -> bool {
+    const NHA_OIF: u16 = 5;
+    const RTNH_F_ONLINK: u32 = 0x04;
+    // Whether the way is dead is for the kernel to say.
+    let flags = encoding::u32_at(whole, 4).unwrap_or(0);
+    set_u32(whole, 4, flags & RTNH_F_ONLINK);
+    leads_over(&whole[8..], NHA_OIF, index)
+}
+
+/// `struct rtmsg`: protocol at 5, flags at 8.
+fn route(whole: &mut [u8], index: u32) -> bool {
+    const RTA_OIF: u16 = 4;
+    const RTA_MULTIPATH: u16 = 9;
+    // The kernel makes its own routes again, from the addresses.
+    const RTPROT_KERNEL: u8 = 2;
+    const RTM_F_CLONED: u32 = 0x200;
+    // RTNH_F_PERVASIVE and ONLINK are asked for by programs; the others tell of the state.
+    const ASKED_FOR: u32 = 0x02 | 0x04;
+    let Some(flags) = encoding::u32_at(whole, 8) else {
+        return false;
+    };
+    set_u32(whole, 8, flags & ASKED_FOR);
+    if whole[5] == RTPROT_KERNEL || flags & RTM_F_CLONED != 0 {
+        return false;
+    }
+    let attributes = &whole[12..];
+    let is_one_of_many = |list: &[u8]| {
+        // `struct rtnexthop`: length, flags, hops, index; attributes follow.
+        let mut rest = list;
+        std::iter::from_fn(|| {
+            let length = usize::from(encoding::u16_at(rest, 0)?).max(8);
+            let hop = encoding::u32_at(rest, 4)?;
+            rest = rest.get(encoding::align(length)..).unwrap_or_default();
+            Some(hop)
+        })
+        .any(|hop| hop == index)
+    };
+    leads_over(attributes, RTA_OIF, index)
+        || numbered(attributes).any(|(kind, list)| kind == RTA_MULTIPATH && is_one_of_many(list))
+}
+
+fn leads_over(attributes: &[u8], kind: u16, index: u32) -> bool {
+    numbered(attributes)
+        .any(|(number, value)| number == kind && encoding::u32_at(value, 0) == Some(index))
+}
+
+/// `struct tcmsg`: index at 4, handle at 8, parent at 12, info at 16.
+fn traffic_control(whole: &mut [u8], index: u32) -> bool {
+    // The discipline that every interface has by default has no handle.
+    let is_there = encoding::u32_at(whole, 4) == Some(index);
+    is_there && encoding::u32_at(whole, 8).is_some_and(|handle| handle != 0)
+}
+
+/// Tells whether a class is one that somebody has to make. Others come with their discipline.
+fn is_made_by_programs(whole: &[u8]) -> bool {
+    const TCA_KIND: u16 = 1;
+    let kind = encoding::find(&whole[20..], TCA_KIND).map(encoding::text);
+    let makeable = ["htb", "hfsc", "drr", "qfq", "cbq"];
+    kind.is_some_and(|kind| makeable.contains(&kind.as_str()))
+}

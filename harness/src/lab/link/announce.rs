@@ -1,0 +1,123 @@
+//! Who is where on a segment: what switches and neighbours are told.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::os::fd::AsFd;
+
+use crate::kernel::fd::bind_to_interface;
+use crate::kernel::netlink::{Batch, NeighbourRequest};
+use crate::kernel::netns::Netns;
+use crate::lab::error::{LabError, Result};
+use crate::lab::link::ends::LinkEnds;
+use crate::lab::stack::power::Face;
+use crate::lab::stack::settings::neighbour;
+use crate::model::side::Side;
+
+impl LinkEnds {
+    /// Sends a frame from each end in a stack, so that all switches learn behind which port the MAC
+    /// address is now. A bridge remembers a port for 300 s otherwise (`ageing_time`, ip-link(8)).
+    pub(crate) fn announce(&self) -> Result<()> {
+        for side in Side::BOTH {
+            // Only nodes are learnt by switches: two ports that are joined have no address of
+            // interest.
+            if let Some(interface) = self.interface(side)
+                && let Some(netns) = self.stack(side).and_then(|stack| stack.netns())
+                && !self.is_dark(side)
+            {
+                let name = interface.name.as_str();
+                // A node may speak IPv6 only. Then a multicast to all nodes serves instead of a
+                // broadcast.
+                let v4 = interface.addresses.iter().any(|it| it.ip.is_ipv4());
+                let index = self.device(side).index;
+                Netns::visit(netns.as_fd(), || call_out(name, index, v4))
+                    .map_err(|e| LabError::refused(format!("enter {}", self.whose(side)), e))?
+                    .map_err(|e| LabError::io(format!("send from {}", self.whose(side)), &e))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Enters the planned neighbours of an end that have one of these faces, and makes the kernel
+    /// ask anew for those that it has asked for in vain.
+    pub(crate) fn know(&self, side: Side, faces: &[Face]) -> Result<()> {
+        let Some(interface) = self.interface(side).filter(|_| !self.is_dark(side)) else {
+            return Ok(());
+        };
+        let device = self.device(side);
+        let explain = |e| self.refused(side, e);
+        let mut netlink = self.open(side)?;
+        let mut batch = Batch::new();
+        for entry in netlink.neighbours().map_err(explain)? {
+            let is_of_it = |face: &&Face| entry.address.is_some_and(|ip| face.ips.contains(&ip));
+            if entry.interface == device.index
+                && entry.mac.is_none()
+                && let (Some(address), Some(face)) = (entry.address, faces.iter().find(is_of_it))
+            {
+                batch.delete_neighbour(&NeighbourRequest {
+                    address,
+                    mac: face.mac,
+                    device,
+                });
+            }
+        }
+        for planned in &interface.neighbours {
+            if faces.iter().any(|face| face.mac == planned.mac) {
+                batch.add_neighbour(&neighbour(device, planned));
+            }
+        }
+        netlink.execute(batch).map_err(explain)
+    }
+
+    /// Makes the kernel at an end forget the neighbours that have one of these faces: it asks for
+    /// them before it sends anything to them.
+    pub(crate) fn forget(&self, side: Side, faces: &[Face]) -> Result<()> {
+        if self.interface(side).is_none() || self.is_dark(side) {
+            return Ok(());
+        }
+        let device = self.device(side);
+        let explain = |e| self.refused(side, e);
+        let mut netlink = self.open(side)?;
+        let mut batch = Batch::new();
+        for entry in netlink.neighbours().map_err(explain)? {
+            let is_of_it = |face: &&Face| entry.mac.as_ref() == Some(&mac_text(face.mac));
+            if entry.interface == device.index
+                && let (Some(address), Some(face)) = (entry.address, faces.iter().find(is_of_it))
+            {
+                batch.delete_neighbour(&NeighbourRequest {
+                    address,
+                    mac: face.mac,
+                    device,
+                });
+            }
+        }
+        netlink.execute(batch).map_err(explain)
+    }
+}
+
+/// Writes a hardware address as `NeighbourEntry` does.
+fn mac_text(mac: [u8; 6]) -> String {
+    mac.map(|octet| format!("{octet:02x}")).join(":")
+}
+
+/// Sends a datagram that every host on the segment hears and no program takes: to port 9, discard.
+fn call_out(interface: &str, index: u32, v4: bool) -> std::io::Result<()> {
+    const DISCARD: u16 = 9;
+    let (from, to): (SocketAddr, SocketAddr) = if v4 {
+        (
+            (Ipv4Addr::UNSPECIFIED, 0).into(),
+            (Ipv4Addr::BROADCAST, DISCARD).into(),
+        )
+    } else {
+        let all_nodes = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+        (
+            (Ipv6Addr::UNSPECIFIED, 0).into(),
+            SocketAddrV6::new(all_nodes, DISCARD, 0, index).into(),
+        )
+    };
+    let socket = UdpSocket::bind(from)?;
+    // Without this, the broadcast of a node with several interfaces would leave by one of them.
+    bind_to_interface(&socket, interface)?;
+    if v4 {
+        socket.set_broadcast(true)?;
+    }
+    socket.send_to(b"", to).map(drop)
+}

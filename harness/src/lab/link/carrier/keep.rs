@@ -1,0 +1,215 @@
+//! Puts a carrier into a running cable between two nodes, and keeps the interface of one of them.
+//!
+//! Each end of such a cable is the interface of a node, so that nothing of it can be taken without
+//! a touch to a node. One end moves to the wire namespace and becomes the inner end of the other
+//! node's interface, which loses its carrier for a moment and nothing else. The node whose end has
+//! moved gets another interface with the same name and index, and all that stood on the old one:
+//!
+//! ```text
+//!   eth0 ═══════════════════════════════════════ eth0        before
+//!   eth0 ═ m3a ─┬─ netem or packet sockets ─┬─ m3b ═ eth0    after
+//!   kept   moved                              made     again
+//! ```
+//!
+//! A cable with a middle from the start would spare all of this. But it is two veth pairs and a
+//! bridge instead of one pair: see the figures in `carrier/mod.rs`.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use crate::kernel::netlink::{Batch, Device, VethEnd};
+use crate::kernel::netns::Netns;
+use crate::lab::error::{LabError, Result};
+use crate::lab::link::carrier::attach::{LargestBatch, PendingCarrier, inner_veth};
+use crate::lab::link::carrier::inner_end::{InnerEnd, execute};
+use crate::lab::link::ends::LinkEnds;
+use crate::lab::stack::carried::{InterfaceState, Restored};
+use crate::model::carrier::Carrier;
+use crate::model::side::Side;
+
+/// Returns the side of a cable between two nodes whose interface is kept; nothing for another
+/// cable.
+///
+/// # Errors
+/// On both interfaces stands what would be lost with the interface.
+pub(crate) fn side_to_keep(ends: &LinkEnds) -> Result<Option<Side>> {
+    if Side::BOTH.into_iter().any(|side| ends.is_port(side)) {
+        return Ok(None);
+    }
+    let [on_a, on_b] = [rooted(ends, Side::A)?, rooted(ends, Side::B)?];
+    match (on_a.is_empty(), on_b.is_empty()) {
+        (_, true) => Ok(Some(Side::A)),
+        (true, false) => Ok(Some(Side::B)),
+        (false, false) => {
+            let why = format!(
+                "cannot get another carrier while it is in use: one of its two interfaces would be made anew, and on both stands what would be lost ({}; {}); ask for the carrier in the topology, by `LinkSpec::new().engine(Engine::Wire)`, or put a switch between the nodes",
+                on_a.join(", "),
+                on_b.join(", ")
+            );
+            Err(LabError::not_supported(ends.subject(), why))
+        }
+    }
+}
+
+/// Returns what stands on the interface of an end and cannot be given to another interface, in
+/// words: interfaces of programs, and packet sockets.
+fn rooted(ends: &LinkEnds, side: Side) -> Result<Vec<String>> {
+    let index = ends.device(side).index;
+    let interfaces = ends.open(side)?.interfaces();
+    let interfaces = interfaces.map_err(|e| ends.refused(side, e))?;
+    let whose = ends.whose(side);
+    // A veth names its other end in the same attribute, which is in another namespace.
+    let stands_on_it = interfaces
+        .iter()
+        .filter(|it| it.peer == Some(index) && it.kind.as_deref() != Some("veth"));
+    let mut rooted: Vec<String> = stands_on_it
+        .map(|it| format!("interface `{}` on {whose}", it.name))
+        .collect();
+    let table = Netns::visit(ends.require_netns(side)?, || {
+        std::fs::read_to_string("/proc/thread-self/net/packet").unwrap_or_default()
+    })
+    .map_err(|e| LabError::refused(format!("enter {whose}"), e))?;
+    if table.lines().skip(1).any(|line| is_bound_to(line, index)) {
+        rooted.push(format!("a packet socket, as of tcpdump, on {whose}"));
+    }
+    Ok(rooted)
+}
+
+/// Tells whether a line of `/proc/net/packet` is of a socket that is bound to an interface. The
+/// line has an address, references, a type, a protocol, the index, and more.
+fn is_bound_to(line: &str, index: u32) -> bool {
+    let bound = line.split_whitespace().nth(4);
+    bound.and_then(|bound| bound.parse().ok()) == Some(index)
+}
+
+/// Makes the ends of a carrier for a link that was plain, and joins nothing yet.
+pub(crate) fn keep_one(
+    ends: &LinkEnds,
+    namespace: Arc<OwnedFd>,
+    kept: Side,
+    carrier: Carrier,
+) -> Result<(PendingCarrier, Restored)> {
+    let largest = match carrier {
+        Carrier::Netem => LargestBatch::OnePacket,
+        // A TAP device would be another interface in the node.
+        Carrier::Tap | Carrier::PacketSocket | Carrier::Veth | Carrier::Nobody => {
+            LargestBatch::Unlimited
+        }
+    };
+    let anew = kept.other();
+    let explain = |e| ends.refused(anew, e);
+    // 1. Nothing is touched before this is read.
+    let state = InterfaceState::of(ends.require_netns(anew)?, ends.device(anew), explain)?;
+    // 2. The kernel forgets the neighbours of an interface that loses its carrier.
+    let neighbours = KeptNeighbours::of(ends, kept)?;
+    // 3. One end moves, and the other node sees its carrier go and come.
+    move_inside(ends, &namespace, kept, &state)?;
+    if largest == LargestBatch::OnePacket {
+        let mut batch = Batch::new();
+        batch.set_largest_batch(ends.device(kept), 1);
+        ends.execute(kept, batch)?;
+    }
+    // 4. The interface that is made anew.
+    let device = Device {
+        index: ends.device(anew).index,
+        name: state.name(),
+    };
+    inner_veth(ends, anew, device, &namespace, largest)?;
+    let restored = state.give_to(ends.require_netns(anew)?, device.index, explain)?;
+    // 5. An interface that a program has taken down has no carrier to wait for.
+    for side in Side::BOTH {
+        ends.await_if_up(side)?;
+    }
+    drop(neighbours);
+    let pending = match largest {
+        LargestBatch::OnePacket => PendingCarrier::Netem(namespace),
+        LargestBatch::Unlimited => PendingCarrier::PacketSocket(namespace),
+    };
+    Ok((pending, restored))
+}
+
+/// Moves an end to the wire namespace, as the inner end of the interface that is kept.
+fn move_inside(
+    ends: &LinkEnds,
+    namespace: &OwnedFd,
+    kept: Side,
+    state: &InterfaceState,
+) -> Result<()> {
+    let anew = kept.other();
+    let inner = InnerEnd::new(ends, kept);
+    let device = ends.device(anew);
+    let mut batch = Batch::new();
+    // These names would come along, and are given to the interface that takes the place.
+    for name in state.altnames() {
+        batch.delete_altname(device, name);
+    }
+    // A bridge keeps frames for itself that have the address of one of its ports
+    // (net/bridge/br_fdb.c), so the inner end must not have that of the node.
+    let mut mac = ends.cable().ends[anew].mac;
+    mac[0] ^= 0x10;
+    batch.relocate(
+        device,
+        &VethEnd {
+            mac: Some(mac),
+            netns: Some(namespace.as_fd()),
+            ..VethEnd::new(inner.device())
+        },
+    );
+    ends.execute(anew, batch)?;
+    let mut batch = Batch::new();
+    batch.give_no_addresses(inner.device());
+    batch.set_up(inner.device());
+    execute(ends, namespace, batch)
+}
+
+/// Neighbours of an interface that the kernel keeps although the interface loses its carrier.
+///
+/// Kernels before 5.16 have no such setting, and ask for the neighbours again.
+struct KeptNeighbours<'e> {
+    ends: &'e LinkEnds,
+    side: Side,
+    /// Files with their values before.
+    sysctls: Vec<(String, String)>,
+}
+
+impl<'e> KeptNeighbours<'e> {
+    fn of(ends: &'e LinkEnds, side: Side) -> Result<Self> {
+        // A program may have given it another name.
+        let interface = ends.open(side)?.interface(ends.device(side));
+        let name = interface.map_err(|e| ends.refused(side, e))?.name;
+        let mut kept = Self {
+            ends,
+            side,
+            sysctls: Vec::new(),
+        };
+        let set = || {
+            for file in [
+                format!("/proc/sys/net/ipv4/conf/{name}/arp_evict_nocarrier"),
+                format!("/proc/sys/net/ipv6/conf/{name}/ndisc_evict_nocarrier"),
+            ] {
+                if let Ok(before) = std::fs::read_to_string(&file)
+                    && std::fs::write(&file, "0").is_ok()
+                {
+                    kept.sysctls.push((file, before));
+                }
+            }
+        };
+        Netns::visit(ends.require_netns(side)?, set)
+            .map_err(|e| LabError::refused(format!("enter {}", ends.whose(side)), e))?;
+        Ok(kept)
+    }
+}
+
+impl Drop for KeptNeighbours<'_> {
+    fn drop(&mut self) {
+        let restore = || {
+            for (file, value) in &self.sysctls {
+                // It could be written before.
+                let _ = std::fs::write(file, value);
+            }
+        };
+        if let Some(netns) = self.ends.netns(self.side) {
+            let _ = Netns::visit(netns, restore);
+        }
+    }
+}

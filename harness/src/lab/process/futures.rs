@@ -1,0 +1,139 @@
+//! Waits for programs that let other futures run meanwhile.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe::Receiver;
+
+use crate::attempts::attempts;
+use crate::lab::error::{LabError, Result};
+use crate::lab::patience::Deadline;
+use crate::lab::process::log::Line;
+use crate::lab::process::process::Process;
+use crate::lab::process::program::Output;
+use crate::lab::stack::listening::ServerSocket;
+
+/// Waits of futures, on a tokio runtime. A wait that is dropped leaves the program as it is.
+impl Process {
+    /// Waits for the end of the program, as [`wait`](Process::wait) does.
+    ///
+    /// # Errors
+    /// The end of the program cannot be waited for.
+    pub async fn wait_async(&mut self) -> Result<ExitStatus> {
+        // The longest time that a tokio timer knows is about two years.
+        const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+        // Whoever waits for the end judges the status.
+        self.expect();
+        self.wait_timeout_async(FOREVER).await
+    }
+
+    /// Waits for the end of the program, as [`wait_timeout`](Process::wait_timeout) does.
+    ///
+    /// # Errors
+    /// The program does not end in time. The error tells what it wrote last.
+    pub async fn wait_timeout_async(&mut self, limit: Duration) -> Result<ExitStatus> {
+        // As in std: a program that reads its input to the end would wait for ever.
+        drop(self.stdin.take());
+        let wait = |at| self.wait_by(Deadline { at, limit });
+        attempts(limit, LabError::is_timeout, wait).await
+    }
+
+    /// Waits for the end of the program, and returns what came through its pipes meanwhile, as
+    /// [`wait_with_output`](Process::wait_with_output) does.
+    ///
+    /// # Errors
+    /// A pipe cannot be read.
+    pub async fn wait_with_output_async(mut self) -> Result<Output> {
+        drop(self.stdin.take());
+        self.expect();
+        // Both at a time, and before the wait: a program whose pipe is full would never end.
+        let (stdout, stderr) = tokio::try_join!(
+            read_all(self.stdout.take().map(OwnedFd::from)),
+            read_all(self.stderr.take().map(OwnedFd::from)),
+        )
+        .map_err(|e| LabError::io(format!("read the output of `{}`", self.label()), &e))?;
+        Ok(Output {
+            status: self.wait_async().await?,
+            stdout,
+            stderr,
+        })
+    }
+
+    /// Waits until the program writes a line that contains `text`, as
+    /// [`wait_for_log`](Process::wait_for_log) does.
+    ///
+    /// # Errors
+    /// The program ends first, or no such line comes in time.
+    pub async fn wait_for_log_async(&self, text: &str) -> Result<Line> {
+        self.attempts(|deadline| self.wait_for_log_by(text, deadline))
+            .await
+    }
+
+    /// Waits until something listens on a TCP port of the program's node, as
+    /// [`wait_for_port`](Process::wait_for_port) does.
+    ///
+    /// # Errors
+    /// The program ends badly first, or nothing listens in time. The error tells what the program
+    /// wrote last.
+    pub async fn wait_for_port_async(&self, port: u16) -> Result<()> {
+        let socket = ServerSocket::Tcp(port);
+        self.attempts(|deadline| self.wait_for_server(&socket, deadline))
+            .await
+    }
+
+    /// Waits until something takes datagrams on a UDP port of the program's node, as
+    /// [`wait_for_udp_port`](Process::wait_for_udp_port) does.
+    ///
+    /// # Errors
+    /// The program ends badly first, or nothing is at the port in time. The error tells what the
+    /// program wrote last.
+    pub async fn wait_for_udp_port_async(&self, port: u16) -> Result<()> {
+        let socket = ServerSocket::Udp(port);
+        self.attempts(|deadline| self.wait_for_server(&socket, deadline))
+            .await
+    }
+
+    /// Waits until something is at a Unix socket of the program's node, as
+    /// [`wait_for_socket`](Process::wait_for_socket) does.
+    ///
+    /// # Errors
+    /// The program ends badly first, or nothing is at the socket in time. The error tells what the
+    /// program wrote last.
+    pub async fn wait_for_socket_async(&self, path: impl AsRef<Path>) -> Result<()> {
+        let socket = ServerSocket::Unix(path.as_ref().to_owned(), self.node_pid());
+        self.attempts(|deadline| self.wait_for_server(&socket, deadline))
+            .await
+    }
+
+    /// Waits until the program says that it is ready, as
+    /// [`wait_for_notify`](Process::wait_for_notify) does.
+    ///
+    /// # Errors
+    /// The program was not given a socket for that, ends badly first, or does not say so in time.
+    /// The error tells its last `STATUS=` and what it wrote last.
+    pub async fn wait_for_notify_async(&self) -> Result<()> {
+        self.attempts(|deadline| self.wait_for_notify_by(deadline))
+            .await
+    }
+
+    /// Makes attempts for as long as the lab is patient.
+    async fn attempts<T>(&self, attempt: impl Fn(Deadline) -> Result<T>) -> Result<T> {
+        let limit = self.patience();
+        // Each attempt ends at once, and its error names the time that the whole wait has taken.
+        let attempt = |at| attempt(Deadline { at, limit });
+        attempts(limit, LabError::is_timeout, attempt).await
+    }
+}
+
+/// Reads a pipe to its end.
+async fn read_all(fd: Option<OwnedFd>) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(fd) = fd {
+        // The runtime waits for the pipe together with all its sockets, by epoll(7).
+        Receiver::from_owned_fd(fd)?.read_to_end(&mut bytes).await?;
+    }
+    Ok(bytes)
+}

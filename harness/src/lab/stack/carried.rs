@@ -1,0 +1,190 @@
+//! An interface of a stack that takes the place of another one, with all that stood on that.
+//!
+//! rtnetlink knows most of it: see `kernel::netlink::CarriedSettings`. Sysctls and multicast
+//! memberships are told by procfs alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+
+use crate::kernel::fd::member_of;
+use crate::kernel::netlink::{CarriedSettings, Device, Netlink, NetlinkError};
+use crate::kernel::netns::Netns;
+use crate::lab::error::{LabError, Result};
+
+/// Everything that stands on an interface, as it was when somebody looked.
+#[derive(Debug)]
+pub(crate) struct InterfaceState {
+    settings: CarriedSettings,
+    /// Values by file.
+    sysctls: BTreeMap<PathBuf, String>,
+    groups: BTreeSet<IpAddr>,
+}
+
+/// Things that an interface which was made anew needs or lacks.
+#[derive(Debug)]
+pub(crate) struct Restored {
+    /// Sockets that are members of the groups in which sockets of the node are.
+    ///
+    /// The kernel takes the memberships of sockets from an interface that is deleted, and the
+    /// sockets know nothing of it. A group that another socket joins is there for all of them
+    /// again; and when a socket of the node leaves, the group goes (net/ipv4/igmp.c,
+    /// ip_mc_dec_group).
+    pub(crate) members: Vec<OwnedFd>,
+    /// Settings that the kernel refused to give again.
+    pub(crate) refused: Vec<NetlinkError>,
+}
+
+impl InterfaceState {
+    /// Reads what stands on an interface.
+    pub(crate) fn of(
+        netns: BorrowedFd<'_>,
+        device: Device<'_>,
+        explain: impl Fn(NetlinkError) -> LabError,
+    ) -> Result<Self> {
+        let settings = Netlink::open_in(netns)
+            .and_then(|mut netlink| netlink.settings_of(device))
+            .map_err(&explain)?;
+        let name = settings.name().to_owned();
+        let read = || (sysctls(&name), groups(device.index));
+        let (sysctls, groups) = Netns::visit(netns, read).map_err(enter)?;
+        Ok(Self {
+            settings,
+            sysctls,
+            groups,
+        })
+    }
+
+    /// Returns the name of the interface, which a program may have changed.
+    pub(crate) fn name(&self) -> &str {
+        self.settings.name()
+    }
+
+    pub(crate) fn altnames(&self) -> &[String] {
+        self.settings.altnames()
+    }
+
+    /// Gives an interface that has the index and the name of the other one what stood on that.
+    pub(crate) fn give_to(
+        &self,
+        netns: BorrowedFd<'_>,
+        index: u32,
+        explain: impl Fn(NetlinkError) -> LabError,
+    ) -> Result<Restored> {
+        let device = Device {
+            index,
+            name: self.name(),
+        };
+        // Sysctls first: some of them decide what becomes of addresses.
+        Netns::visit(netns, || write_changed(&self.sysctls)).map_err(enter)?;
+        let refused = Netlink::open_in(netns)
+            .and_then(|mut netlink| netlink.give_carried(device, &self.settings))
+            .map_err(&explain)?;
+        // The interface has joined some groups by itself: those of all hosts and of its addresses.
+        let join = || {
+            let there = groups(index);
+            let missing = self.groups.difference(&there);
+            missing
+                .filter_map(|group| member_of(*group, index).ok())
+                .collect()
+        };
+        let members = Netns::visit(netns, join).map_err(enter)?;
+        Ok(Restored { members, refused })
+    }
+}
+
+fn enter(errno: crate::kernel::errno::Errno) -> LabError {
+    LabError::refused("enter the network namespace of a node", errno)
+}
+
+/// Reads all sysctls of an interface of the thread's namespace that can be read.
+fn sysctls(name: &str) -> BTreeMap<PathBuf, String> {
+    let folders = ["ipv4/conf", "ipv4/neigh", "ipv6/conf", "ipv6/neigh"];
+    let folders = folders.map(|folder| PathBuf::from("/proc/sys/net").join(folder).join(name));
+    let entries = folders
+        .into_iter()
+        .filter_map(|folder| std::fs::read_dir(folder).ok());
+    let files = entries
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()));
+    files
+        .filter_map(|file| {
+            let value = std::fs::read_to_string(&file).ok()?;
+            Some((file, value))
+        })
+        .collect()
+}
+
+/// Writes the sysctls that have other values.
+fn write_changed(sysctls: &BTreeMap<PathBuf, String>) {
+    for (file, value) in sysctls {
+        let now = std::fs::read_to_string(file);
+        if now.is_ok_and(|now| now != *value) {
+            // Some are for the kernel to set, such as the MTU of IPv6 before there is a device.
+            let _ = std::fs::write(file, value);
+        }
+    }
+}
+
+/// Returns the multicast groups of which an interface of the thread's namespace is a member.
+fn groups(index: u32) -> BTreeSet<IpAddr> {
+    let read = |name: &str| {
+        std::fs::read_to_string(format!("/proc/thread-self/net/{name}")).unwrap_or_default()
+    };
+    let mut groups = v4_groups(&read("igmp"), index);
+    groups.extend(v6_groups(&read("igmp6"), index));
+    groups
+}
+
+/// Reads a table of IPv4 groups: a line for each interface, and an indented one for each group.
+fn v4_groups(table: &str, index: u32) -> BTreeSet<IpAddr> {
+    let mut groups = BTreeSet::new();
+    let mut is_there = false;
+    for line in table.lines().skip(1) {
+        let first = line.split_whitespace().next().unwrap_or_default();
+        if !line.starts_with(char::is_whitespace) {
+            is_there = first.parse() == Ok(index);
+        } else if is_there && let Ok(group) = u32::from_str_radix(first, 16) {
+            // A number in the byte order of the machine, of an address in that of the network.
+            groups.insert(IpAddr::V4(Ipv4Addr::from(group.to_ne_bytes())));
+        }
+    }
+    groups
+}
+
+/// Reads a table of IPv6 groups: index, name and group on each line.
+fn v6_groups(table: &str, index: u32) -> BTreeSet<IpAddr> {
+    let group = |line: &str| {
+        let mut fields = line.split_whitespace();
+        let is_there = fields.next()?.parse() == Ok(index);
+        let group = u128::from_str_radix(fields.nth(1)?, 16).ok()?;
+        is_there.then_some(IpAddr::V6(Ipv6Addr::from(group)))
+    };
+    table.lines().filter_map(group).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_read_of_the_interface_that_is_asked_for() {
+        let v4 = "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n\
+                  1\tlo        :     1      V3\n\t\t\t\t010000E0     1 0:00000000\t\t0\n\
+                  2\teth0      :     2      V3\n\t\t\t\t4D0000E0     1 0:00000000\t\t0\n\
+                  \t\t\t\t010000E0     1 0:00000000\t\t0\n";
+        let expected: BTreeSet<IpAddr> = ["224.0.0.77", "224.0.0.1"]
+            .map(|group| group.parse().unwrap())
+            .into();
+        // The table is one of a machine with the byte order of x86.
+        if cfg!(target_endian = "little") {
+            assert_eq!(v4_groups(v4, 2), expected);
+        }
+        let v6 = "1    lo              ff020000000000000000000000000001     1 0000000C 0\n\
+                  2    eth0            ff0200000000000000000000000000fb     1 00000004 0\n";
+        let expected: BTreeSet<IpAddr> = ["ff02::fb".parse().unwrap()].into();
+        assert_eq!(v6_groups(v6, 2), expected);
+        assert!(v6_groups(v6, 3).is_empty());
+    }
+}
