@@ -150,7 +150,7 @@ impl LabDir {
 
 /// Memory that hosts files may take, in bytes. In a lab that would need more, nodes share one file
 /// that they can only read: each file names all nodes, so that all files grow with the square of
-/// the nodes.
+/// the nodes. Names stand for the same addresses in all of them then.
 const OF_THEIR_OWN: usize = 256 << 20;
 
 /// Returns the text of a node's `/etc/nsswitch.conf`, with names looked for in the hosts file and

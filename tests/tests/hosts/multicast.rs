@@ -104,6 +104,24 @@ fn datagrams_to_local_groups_and_to_everybody_need_no_interface() -> TestResult 
     Ok(())
 }
 
+/// Programs leave the choice to the kernel by an index of 0.
+#[snowglobe::test]
+fn ipv6_groups_need_no_interface_either() -> TestResult {
+    let lab = shape::star(2).start()?;
+    let nodes: Vec<_> = lab.nodes().collect();
+    for group in [GROUP_V6, Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 0, 0xfb)] {
+        let member = nodes[0].run(|| -> std::io::Result<UdpSocket> {
+            let socket = UdpSocket::bind("[::]:5000")?;
+            socket.join_multicast_v6(&group, 0)?;
+            socket.set_read_timeout(Some(LONG))?;
+            Ok(socket)
+        })?;
+        nodes[1].run(|| UdpSocket::bind("[::]:0")?.send_to(b"x", (group, 5000)))?;
+        member.recv(&mut [0; 9])?;
+    }
+    Ok(())
+}
+
 #[snowglobe::test]
 fn of_several_networks_the_first_one_has_the_groups() -> TestResult {
     let mut topology = Topology::new();

@@ -108,11 +108,16 @@ fn neighbours_in_a_mesh_know_each_other_by_their_own_cable() -> TestResult {
     Ok(())
 }
 
-#[snowglobe::test]
+#[snowglobe::test(fixtures("redis"))]
 fn an_unknown_name_is_not_known_at_once() -> TestResult {
     let mut lab = shape::pair().start()?;
-    let alone = lab.grow(|topology| topology.node("alone"))?;
-    for node in ["alice", "bob", "alone"] {
+    // Packages that were unpacked and not installed have no /etc/nsswitch.conf.
+    let rooted = NodeSpec::new("rooted").rootfs(&Fixture::find("redis")?);
+    let alone = lab.grow(|topology| {
+        topology.node(rooted);
+        topology.node("alone")
+    })?;
+    for node in ["alice", "bob", "alone", "rooted"] {
         let node = lab.node(node).ok_or("a node")?;
         for name in ["nobody", "nobody.example.org", "nobody.lab"] {
             let asked = Instant::now();

@@ -2,6 +2,7 @@
 
 use snowglobe::lab::{Lab, Node};
 use snowglobe::prelude::*;
+use snowglobe::topology::Neighbours;
 
 /// Makes a connection by each family, in less time than a neighbour takes to be found dead.
 fn connect(from: &Node, to: &Node) -> TestResult {
@@ -44,6 +45,9 @@ fn a_changed_mac_address_is_learned_on_a_cable_and_on_a_switch() -> TestResult {
     for talk_first in [false, true] {
         the_change_is_learned(&shape::pair().start()?, talk_first)?;
         the_change_is_learned(&shape::star(3).start()?, talk_first)?;
+        let mut fixed = shape::star(3);
+        fixed.neighbours(Neighbours::Fixed);
+        the_change_is_learned(&fixed.start()?, talk_first)?;
     }
     Ok(())
 }

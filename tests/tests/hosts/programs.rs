@@ -104,6 +104,8 @@ fn a_command_of_std_keeps_its_name_and_its_empty_environment() -> TestResult {
     let mut echo = std::process::Command::new(&busybox);
     echo.arg0("/bin/echo").args(["-n", "a b", "\"c\""]);
     let output = a.command_like(&echo).output()?;
+    // Reports call it by that name.
+    assert_eq!(a.command_like(&echo).spawn()?.label(), "alice/echo#2");
     assert_eq!(output.stdout_str(), "a b \"c\"", "{}", output.stderr_str());
     let mut env = std::process::Command::new(&busybox);
     env.arg0("env")

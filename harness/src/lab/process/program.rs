@@ -145,12 +145,13 @@ impl ProgramSpec {
         }
     }
 
-    /// Returns the program's own name, without directories.
+    /// Returns the program's own name, without directories: that of its zeroth argument, as one
+    /// program may go by many names.
     pub(crate) fn name(&self) -> String {
+        let names = self.arg0.iter().chain([&self.program]);
         // Without the directories: reports name programs as people do.
-        let name = Path::new(&self.program)
-            .file_name()
-            .unwrap_or(&self.program);
+        let mut names = names.filter_map(|name| Path::new(name).file_name());
+        let name = names.next().unwrap_or(&self.program);
         name.to_string_lossy().into_owned()
     }
 

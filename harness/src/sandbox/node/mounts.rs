@@ -59,12 +59,17 @@ pub(super) fn make(
         lay_over("/etc/hosts", hosts.as_fd()).doing(SetupStep::mount("/etc/hosts"))?;
         lay_over("/etc/resolv.conf", resolver.as_fd())
             .doing(SetupStep::mount("/etc/resolv.conf"))?;
-        match mount::attach(services.as_fd(), Path::new("/etc/nsswitch.conf")) {
-            // A root filesystem without the file has another C library than glibc, which reads no
-            // such file, or glibc's own settings, which are good enough.
-            Err(Errno::ENOENT) => {}
-            done => done.doing(SetupStep::mount("/etc/nsswitch.conf"))?,
+        const SERVICES: &str = "/etc/nsswitch.conf";
+        // A root filesystem of packages has no such file, for an installation makes it; glibc then
+        // asks name servers last. A host without the file has another C library, which reads none.
+        match request.root {
+            Some(_) => lay_over(SERVICES, services.as_fd()),
+            None => match mount::attach(services.as_fd(), Path::new(SERVICES)) {
+                Err(Errno::ENOENT) => Ok(()),
+                done => done,
+            },
         }
+        .doing(SetupStep::mount(SERVICES))?;
     }
     // Before there is an interface: IPv6 settings of `default` are copied to each new one
     // (net/ipv6/addrconf.c, ipv6_add_dev).

@@ -93,7 +93,7 @@ pub(crate) struct NodeEtc {
     pub(crate) hosts_read_only: bool,
     /// File that the node finds as `/etc/resolv.conf`.
     pub(crate) resolver: PathBuf,
-    /// File that the node finds as `/etc/nsswitch.conf`, where its root filesystem has one.
+    /// File that the node finds as `/etc/nsswitch.conf`, unless the trial has none.
     pub(crate) services: PathBuf,
 }
 
