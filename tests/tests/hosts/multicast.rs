@@ -122,7 +122,7 @@ fn ipv6_groups_need_no_interface_either() -> TestResult {
     Ok(())
 }
 
-#[snowglobe::test]
+#[snowglobe::test(fixtures("iproute2"))]
 fn of_several_networks_the_first_one_has_the_groups() -> TestResult {
     let mut topology = Topology::new();
     topology.routing(Routing::None);
@@ -141,6 +141,19 @@ fn of_several_networks_the_first_one_has_the_groups() -> TestResult {
         at_b.recv(&mut [0; 9]).is_err(),
         "the second network heard it"
     );
+    // A script that gives groups a way of its own is not in the way.
+    let ip = Fixture::find("iproute2")?.command("ip")?;
+    let route = |verb: &str| -> TestResult {
+        let line = ["route", verb, "224.0.0.0/4", "dev", "eth1"];
+        let output = lab[middle].command_like(&ip).args(line).output()?;
+        assert!(output.status.success(), "{}", output.stderr_str());
+        Ok(())
+    };
+    route("add")?;
+    at_b.set_nonblocking(false)?;
+    send(&lab, middle, false)?;
+    at_b.recv(&mut [0; 9])?;
+    route("del")?;
     // The other direction, by a join that names no interface.
     let joined = member(&lab, middle, false)?;
     send(&lab, a, false)?;
@@ -148,7 +161,6 @@ fn of_several_networks_the_first_one_has_the_groups() -> TestResult {
     drop(joined);
     // Without the first cable the second one has them.
     lab.remove_link(first)?;
-    at_b.set_nonblocking(false)?;
     send(&lab, middle, false)?;
     at_b.recv(&mut [0; 9])?;
     Ok(())

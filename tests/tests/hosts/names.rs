@@ -120,18 +120,19 @@ fn an_unknown_name_is_not_known_at_once() -> TestResult {
     for node in ["alice", "bob", "alone", "rooted"] {
         let node = lab.node(node).ok_or("a node")?;
         for name in ["nobody", "nobody.example.org", "nobody.lab"] {
-            let asked = Instant::now();
-            let error = look_up(node, name).unwrap_err().to_string();
-            assert!(
-                error.contains("Name or service not known"),
-                "{name}: {error}"
-            );
-            // A resolver waits at least a second for a server.
-            assert!(
-                asked.elapsed() < Duration::from_millis(900),
-                "{:?}",
+            // A resolver that waits for a server waits at least a second each time. A busy machine
+            // may take as long once.
+            let asked = (0..5).map(|_| {
+                let asked = Instant::now();
+                let error = look_up(node, name).unwrap_err().to_string();
+                assert!(
+                    error.contains("Name or service not known"),
+                    "{name}: {error}"
+                );
                 asked.elapsed()
-            );
+            });
+            let fastest = asked.min().unwrap_or_default();
+            assert!(fastest < Duration::from_millis(900), "{name}: {fastest:?}");
         }
     }
     assert!(lab[alone].run(|| TcpStream::connect("alone:80")).is_err());

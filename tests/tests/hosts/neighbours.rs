@@ -4,12 +4,12 @@ use snowglobe::lab::{Lab, Node};
 use snowglobe::prelude::*;
 use snowglobe::topology::Neighbours;
 
-/// Makes a connection by each family, in less time than a neighbour takes to be found dead.
+/// Makes a connection by each family, in less time than a kernel forgets a neighbour by itself.
 fn connect(from: &Node, to: &Node) -> TestResult {
     let listener = to.run(|| TcpListener::bind("[::]:80"))?;
     for ip in [to.ipv4().map(IpAddr::from), to.ipv6().map(IpAddr::from)] {
         let address = SocketAddr::new(ip.ok_or("an address")?, 80);
-        from.run(|| TcpStream::connect_timeout(&address, Duration::from_secs(3)))
+        from.run(|| TcpStream::connect_timeout(&address, Duration::from_secs(10)))
             .map_err(|e| format!("{} to {address}: {e}", from.name()))?;
         listener.accept()?;
     }

@@ -35,6 +35,9 @@ pub struct RouteRequest<'a> {
     pub via: Option<IpAddr>,
     /// Interface through which packets leave.
     pub device: Device<'a>,
+    /// Number by which the kernel chooses between routes to the same network: the lowest wins, and
+    /// without a number it is 0.
+    pub metric: Option<u32>,
 }
 
 /// The hardware address behind an address, known beforehand: nobody has to ask on the link.
@@ -88,7 +91,7 @@ impl Batch {
     }
 
     /// Makes IPv4 packets to groups and to everybody leave by an interface where the sender names
-    /// none; the interface must be up. A route that is there already stays.
+    /// none; the interface must be up. Any other route to the same groups goes first.
     pub fn add_group_routes(&mut self, device: Device<'_>) {
         for route in group_routes(device) {
             self.add_route(&route);
@@ -168,6 +171,9 @@ fn group_routes(device: Device<'_>) -> [RouteRequest<'_>; 2] {
         prefix,
         via: None,
         device,
+        // Scripts add such a route of their own, and the kernel refuses a second one with the same
+        // metric (net/ipv4/fib_trie.c, fib_table_insert).
+        metric: Some(u32::MAX),
     })
 }
 
@@ -255,6 +261,8 @@ fn route_message(route: &RouteRequest<'_>) -> RouteMessage {
     message
         .attributes
         .push(RouteAttribute::Oif(route.device.index));
+    let metric = route.metric.map(RouteAttribute::Priority);
+    message.attributes.extend(metric);
     message
 }
 

@@ -204,5 +204,6 @@ fn route<'p>(device: Device<'p>, planned: &RoutePlan) -> RouteRequest<'p> {
         prefix: planned.to.prefix(),
         via: Some(planned.via),
         device,
+        metric: None,
     }
 }

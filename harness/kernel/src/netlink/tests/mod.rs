@@ -47,6 +47,7 @@ pub(crate) fn default_via(router: IpAddr) -> RouteRequest<'static> {
         prefix: 0,
         via: Some(router),
         device: ETH0,
+        metric: None,
     }
 }
 
