@@ -18,6 +18,7 @@ use crate::sandbox::protocol::node::{
     CommandReply, LONGEST_REPLY, NodeCommand, NodeReply, NodeRequest,
 };
 use crate::sandbox::trial::body;
+use crate::sandbox::within::is_within_trial;
 use crate::topology::plan::Sysctl;
 
 /// The first process of a node or pod.
@@ -155,7 +156,11 @@ pub(crate) fn request(
     let failed = |errno| LabError::refused(format!("ask for node `{}`", request.name), errno);
     // Only the trial's init, which is single-threaded, can make namespaces for processes.
     let Some(factory) = body::node_factory().map_err(failed)? else {
-        let why = "a lab needs a trial to live in; call `start()` in a function with `#[snowglobe::test]`";
+        let why = if is_within_trial() {
+            "within a trial, the test's own process alone makes labs; where the trial has the option `nested`, programs that it starts can make labs of their own"
+        } else {
+            "a lab needs a trial to live in; call `start()` in a function with `#[snowglobe::test]`"
+        };
         return Err(LabError::failed(LabErrorKind::Other, "start a lab", why));
     };
     // The other end is for two processes: the init that clones, and the process that is cloned.

@@ -76,6 +76,11 @@ mod cases {
         in_child(|| std::process::exit(9));
     }
 
+    #[snowglobe::test]
+    fn makes_a_lab() {
+        in_child(|| drop(snowglobe::topology::shape::pair().start().unwrap()));
+    }
+
     #[snowglobe::test(should_panic = "the right text")]
     fn panics_as_it_should() {
         panic!("the right text");
@@ -190,6 +195,19 @@ fn a_child_under_nextest_is_the_same() {
     command.env("NEXTEST", "1").env("NEXTEST_EXECUTION_MODE", "process-per-test");
     let (output, text) = output(command);
     assert_eq!(output.status.code(), Some(7), "{text}");
+}
+
+#[snowglobe::test]
+fn a_child_in_a_node_is_the_same() -> snowglobe::TestResult {
+    let lab = snowglobe::topology::shape::pair().start()?;
+    let node = lab.node("alice").ok_or("alice")?;
+    let output = node.command_like(&child("exits_with_seven")).output()?;
+    assert_eq!(output.status.code(), Some(7), "{}", output.stderr_str());
+    let output = node.command_like(&child("makes_a_lab")).output()?;
+    assert_eq!(output.status.code(), Some(101));
+    let text = format!("{}{}", output.stdout_str(), output.stderr_str());
+    assert!(text.contains("the option `nested`"), "{text}");
+    Ok(())
 }
 
 /// A trial in which sandboxes can be made has its children make them.
