@@ -137,7 +137,8 @@
 //! A target with `harness = false` runs trials only: rustc drops all other tests from it. If there
 //! are any, whatever attribute or macro has made them, the target does not compile, and the error
 //! names each with its file and line. To know them, the macros have the compiler expand the target
-//! once more.
+//! once more; without `harness = false` they do so where attributes of other crates stand beside
+//! ours.
 //!
 //! # Verdicts
 //!

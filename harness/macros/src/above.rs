@@ -1,31 +1,22 @@
-//! Attributes and macros above ours that have made a `#[test]` of the function already.
+//! The company of our attribute in the source: attributes above it, and macros around it.
 //!
-//! `#[test_case(1)] #[snowglobe::test] fn f(n: u8)` becomes a function for each case, which has
-//! `#[test]` before the attributes that `f` had. The compiler expands `#[test]` first, and leaves
-//! no trace of it to the attributes after it. A `#[test]` of ours would then be the second one, and
-//! each case would run twice. So the source is looked at: what stands above our attribute there?
+//! An attribute or a macro may have made a `#[test]` of the function before ours is expanded.
+//! Whether it has is known to the compiler alone (`others.rs`), which is asked only where there is
+//! any such company.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use crate::scan::{attribute, last_segment, literal, trivia, word};
+use crate::company::BUILT_IN;
+use crate::scan::{attribute, literal, trivia, word};
 
 /// Line and column, both counted from 1.
 type Place = (usize, usize);
 
-/// Attributes that put `#[test]` before all others of a function that is not `async`.
-const MAKERS: [&str; 3] = ["test_case", "test_matrix", "quickcheck"];
-/// `#[test]` itself, as people and macros write it.
-const PLAIN: [&str; 3] = [
-    "test",
-    "::core::prelude::v1::test",
-    "core::prelude::v1::test",
-];
-
-/// Returns whether something above the attribute that is expanded now has made a `#[test]` of the
-/// function, which is not `async`.
-pub(crate) fn has_made_a_test() -> bool {
+/// Returns whether attributes of other crates stand above the one that is expanded now, or a macro
+/// around it.
+pub(crate) fn has_company() -> bool {
     static KNOWN: Mutex<Option<HashMap<PathBuf, HashSet<Place>>>> = Mutex::new(None);
     let here = proc_macro::Span::call_site();
     let (Some(file), Ok(mut known)) = (here.local_file(), KNOWN.lock()) else {
@@ -34,17 +25,20 @@ pub(crate) fn has_made_a_test() -> bool {
     let files = known.get_or_insert_default();
     let places = files.entry(file).or_insert_with_key(|file| {
         let text = std::fs::read_to_string(file).unwrap_or_default();
-        places_behind_a_test(&text)
+        places_in_company(&text)
     });
     places.contains(&(here.line(), here.column()))
 }
 
-/// Returns the places of the attributes that stand behind a `#[test]` of the same function, in the
-/// source or in a macro, as in `#[test] $(#[$attributes])* fn`.
-fn places_behind_a_test(text: &str) -> HashSet<Place> {
+/// Returns the places of the attributes that stand below others or in macros.
+fn places_in_company(text: &str) -> HashSet<Place> {
     let mut places = HashSet::new();
-    // Whether an attribute of the present sequence of attributes makes a `#[test]`.
-    let mut is_test = false;
+    // Whether an attribute of another crate is among the present sequence of attributes.
+    let mut is_below = false;
+    // For each bracket that is open, whether it is a macro's.
+    let mut open = Vec::new();
+    // Whether the name of a macro, or of a definition of one, stands before the present place.
+    let mut is_macro = false;
     let mut at = 0;
     while let Some(first) = text[at..].chars().next() {
         let rest = &text[at..];
@@ -53,17 +47,28 @@ fn places_behind_a_test(text: &str) -> HashSet<Place> {
             continue;
         }
         if let Some((path, length)) = attribute(rest) {
-            if is_test {
+            if is_below || open.contains(&true) {
                 places.insert(place(text, at));
             }
-            is_test |= MAKERS.contains(&last_segment(path)) || PLAIN.contains(&path);
+            is_below |= !BUILT_IN.contains(&path);
             at += length;
             continue;
         }
-        // What a macro writes around attributes that it is given.
-        is_test &= matches!(first, '$' | '(' | ')' | '*');
-        let length = literal(rest).or_else(|| word(rest));
-        at += length.unwrap_or(first.len_utf8());
+        is_below = false;
+        if let Some(length) = word(rest) {
+            let has_mark = rest[length..].starts_with('!');
+            // `macro_rules! name { … }` has a name between the mark and the bracket.
+            is_macro = has_mark || (is_macro && text[..at].trim_end().ends_with('!'));
+            at += length + usize::from(has_mark);
+            continue;
+        }
+        match first {
+            '{' | '(' | '[' => open.push(is_macro),
+            '}' | ')' | ']' => drop(open.pop()),
+            _ => {}
+        }
+        is_macro = false;
+        at += literal(rest).unwrap_or(first.len_utf8());
     }
     places
 }
@@ -80,40 +85,41 @@ mod tests {
     use super::*;
 
     fn lines(text: &str) -> Vec<usize> {
-        let mut lines: Vec<_> = places_behind_a_test(text).into_iter().collect();
+        let mut lines: Vec<_> = places_in_company(text).into_iter().collect();
         lines.sort_unstable();
         lines.into_iter().map(|(line, _)| line).collect()
     }
 
     #[test]
-    fn attributes_below_one_that_makes_a_test_are_found() {
+    fn attributes_below_others_are_found() {
         let text = "
             #[test_case::test_case(1, \"]\")] // #[a]
             /* #[b] */ #[c]
             #[snowglobe::test]
             fn f(a: u8, b: &str) {}
             #[snowglobe::test] fn g<'a>(c: char) { let _ = ['#', '\\'', '\"']; }
+            #[should_panic]
             #[snowglobe::test]
             #[quickcheck] fn h() {}";
-        assert_eq!(lines(text), [3, 4]);
-        assert!(places_behind_a_test(text).contains(&(4, 13)));
+        assert_eq!(lines(text), [3, 4, 9]);
+        assert!(places_in_company(text).contains(&(4, 13)));
     }
 
     #[test]
-    fn attributes_that_a_macro_puts_behind_a_test_are_found() {
+    fn attributes_in_macros_are_found() {
         let text = "
             macro_rules! tests {
                 ($($(#[$m:meta])* fn $name:ident() $body:block)*) => {$(
-                    #[test]
                     $(#[$m])*
                     fn $name() $body
                 )*};
             }
-            tests! {
+            a::tests! {
                 #[snowglobe::test]
-                fn f() {}
+                fn f() { assert!(a != b) }
             }
+            #[snowglobe::test] fn g() { if !x { y } }
             const TEXT: &str = r#\"#[test_case] \" #[x]\"#;";
-        assert_eq!(lines(text), [5]);
+        assert_eq!(lines(text), [3, 4, 9]);
     }
 }

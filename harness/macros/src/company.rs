@@ -24,6 +24,26 @@ const MAKERS: [&str; 11] = [
     "test_matrix",
 ];
 
+/// Names of attributes that the compiler itself knows.
+pub(crate) const BUILT_IN: [&str; 16] = [
+    "allow",
+    "automatically_derived",
+    "cfg",
+    "cfg_attr",
+    "cold",
+    "deny",
+    "deprecated",
+    "doc",
+    "expect",
+    "forbid",
+    "ignore",
+    "inline",
+    "must_use",
+    "should_panic",
+    "track_caller",
+    "warn",
+];
+
 /// What is to become of the function below our attribute.
 pub(crate) enum Arranged {
     /// The function is a test.
@@ -98,10 +118,13 @@ fn merge(options: &TokenStream, second: &Attribute, function: &ItemFn) -> Result
 fn makes_cases(function: &ItemFn) -> bool {
     let is_rstest = |attribute: &Attribute| is_named(attribute, &["rstest", "apply"]);
     let is_case = |attribute: &Attribute| {
-        let is_in_crate = attribute.path().segments.first();
-        is_named(attribute, &["test_case", "test_matrix"])
-            || (is_named(attribute, &["case"])
-                && is_in_crate.is_some_and(|segment| segment.ident == "test_case"))
+        let segments = &attribute.path().segments;
+        let is_of_crate = segments
+            .first()
+            .is_some_and(|segment| segment.ident == "test_case");
+        // ntest too has a `test_case`, which is another.
+        (is_of_crate && segments.len() > 1)
+            || (segments.len() == 1 && is_named(attribute, &["test_case", "test_matrix"]))
     };
     function.attrs.iter().any(is_case) && !function.attrs.iter().any(is_rstest)
 }
@@ -160,26 +183,6 @@ fn is_named(attribute: &Attribute, names: &[&str]) -> bool {
 
 /// Returns whether the compiler itself knows the attribute, which then makes no test.
 fn is_built_in(attribute: &Attribute) -> bool {
-    const NAMES: [&str; 16] = [
-        "allow",
-        "automatically_derived",
-        "cfg",
-        "cfg_attr",
-        "cold",
-        "deny",
-        "deprecated",
-        "doc",
-        "expect",
-        "forbid",
-        "ignore",
-        "inline",
-        "must_use",
-        "should_panic",
-        "track_caller",
-        "warn",
-    ];
-    attribute
-        .path()
-        .get_ident()
-        .is_some_and(|name| NAMES.iter().any(|known| name == known))
+    let name = attribute.path().get_ident();
+    name.is_some_and(|name| BUILT_IN.iter().any(|known| name == known))
 }

@@ -5,7 +5,7 @@ use quote::quote;
 use syn::punctuated::Punctuated;
 use syn::{Expr, Token, parse::Parser};
 
-use crate::dropped;
+use crate::others;
 
 /// Makes `main` of the given expressions, each of which makes trials.
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
@@ -13,8 +13,8 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
         Ok(sources) => sources.into_iter().collect::<Vec<Expr>>(),
         Err(error) => return error.to_compile_error(),
     };
-    let error = dropped::error();
-    let doubt = dropped::doubt();
+    let error = others::error();
+    let doubt = others::doubt();
     // A name that the caller's expressions cannot mean: they may well call a function `trials`.
     let trials = Ident::new("trials", Span::mixed_site());
     quote! {

@@ -8,14 +8,14 @@
 //! | `company.rs` | attributes of other crates on the same function |
 //! | `above.rs`, `scan.rs` | what stands above ours in the source |
 //! | `entry.rs` | `snowglobe::main!` |
-//! | `dropped.rs` | tests of other macros that would never run |
+//! | `others.rs` | tests of other macros: they would never run, or are there already |
 //! | `rustc.rs` | the compiler that expands our macros |
 
 mod above;
 mod company;
-mod dropped;
 mod entry;
 mod options;
+mod others;
 mod rustc;
 mod scan;
 mod test;

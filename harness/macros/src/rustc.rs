@@ -52,11 +52,13 @@ impl Rustc {
     /// Returns whether the compiler makes a program of tests that has a `main` of its own.
     pub(crate) fn drops_tests(&self) -> bool {
         let is_for_tests = self.values("--cfg").any(|value| value == "test");
-        // `cargo check` and clippy make no program.
-        let links = self
-            .values("--emit")
-            .any(|value| value.to_string_lossy().split(',').any(is_link));
-        is_for_tests && links && !self.has_harness()
+        is_for_tests && self.links() && !self.has_harness()
+    }
+
+    /// Returns whether the compiler makes a program: `cargo check` and clippy do not.
+    pub(crate) fn links(&self) -> bool {
+        let mut kinds = self.values("--emit");
+        kinds.any(|kinds| kinds.to_string_lossy().split(',').any(is_link))
     }
 
     /// Returns the values of an option, which stand behind `=` or are the next argument.
@@ -95,7 +97,10 @@ impl Rustc {
             if text.starts_with("incremental=") {
                 // `-C incremental=…` in two arguments.
                 kept.pop();
-            } else if !text.starts_with("-Cincremental=") && !text.starts_with("--emit=") {
+            } else if !text.starts_with("-Cincremental=")
+                && !text.starts_with("--emit=")
+                && text != "--test"
+            {
                 kept.push(arg);
             }
         }
@@ -128,7 +133,8 @@ mod tests {
 
     #[test]
     fn the_second_compiler_has_no_output_in_common_with_the_first() {
-        let rustc = rustc("a.rs --emit=link -C incremental=/x -C opt-level=3 -Cincremental=/y");
+        let line = "a.rs --emit=link -C incremental=/x -C opt-level=3 -Cincremental=/y --test";
+        let rustc = rustc(line);
         assert_eq!(rustc.args_of_expansion(), ["a.rs", "-C", "opt-level=3"]);
     }
 }

@@ -115,8 +115,3 @@ pub(crate) fn attribute(text: &str) -> Option<(&str, usize)> {
     }
     None
 }
-
-/// Returns what stands behind the last `::` of a path.
-pub(crate) fn last_segment(path: &str) -> &str {
-    path.rsplit("::").next().unwrap_or(path)
-}

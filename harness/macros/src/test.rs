@@ -16,7 +16,7 @@ use syn::{Attribute, Error, ItemFn, parse2};
 use crate::company::{Arranged, arrange};
 use crate::options::{Flavor, TestOptions};
 use crate::rustc::Rustc;
-use crate::{above, dropped};
+use crate::{above, others};
 
 /// Expands the attribute, or returns the error and the function as it was.
 pub(crate) fn expand(options: TokenStream, function: TokenStream) -> TokenStream {
@@ -80,12 +80,16 @@ fn emit(options: &TestOptions, function: &ItemFn, conditions: &[Attribute]) -> T
     let run = run(options, function);
     let path = quote!(::core::concat!(::core::module_path!(), "::", #name));
     let shim = shim(options, function, &path);
-    let error = dropped::error();
+    let error = others::error();
     // The compiler reports a result that is no `Outcome` at this span.
     let span = function.sig.output.span();
     let body = quote_spanned!(span=> ::snowglobe::__private::outcome(#run));
+    // The function comes first: what another `#[test]` says of it is looked for right above.
     quote! {
         #error
+
+        #(#conditions)*
+        #shim
 
         #(#conditions)*
         #[cfg(test)]
@@ -104,8 +108,6 @@ fn emit(options: &TestOptions, function: &ItemFn, conditions: &[Attribute]) -> T
             };
         };
 
-        #(#conditions)*
-        #shim
     }
 }
 
@@ -114,22 +116,16 @@ fn shim(options: &TestOptions, function: &ItemFn, path: &TokenStream) -> TokenSt
     let ident = &function.sig.ident;
     let run = quote!(::snowglobe::__private::drop_in(#path));
     if Rustc::is_looking() {
-        return quote!(#[allow(dead_code)] fn #ident() { #run });
+        return others::marked(ident);
     }
-    let is_test_already = Rustc::present().has_harness()
-        && function.sig.asyncness.is_none()
-        && above::has_made_a_test();
-    if is_test_already {
-        // That `#[test]` calls the function by its name, and has read the other attributes. A
-        // function that nobody calls would be a test that does not run, and must not compile.
+    // To ask the compiler takes time, and mostly nothing stands above our attribute.
+    if (options.is_last || above::has_company()) && others::is_test_already(ident) {
+        // That `#[test]` calls the function by its name, and has read the other attributes.
         let run = options.expected_panic.as_ref().map_or(
             run,
             |expected| quote!(::snowglobe::__private::drop_in_and_panic(#path, #expected)),
         );
-        return quote! {
-            #[deny(dead_code, reason = "write #[snowglobe::test] above the other attributes: without a call the standard harness would never run this test")]
-            fn #ident() { #run }
-        };
+        return quote!(fn #ident() { #run });
     }
     let ignore = options.ignored.then(|| quote!(#[ignore]));
     // `test` stands with its full path: where this macro is imported by that name, a plain

@@ -1,0 +1,255 @@
+//! Tests that other attributes and macros have made.
+//!
+//! With `harness = false` rustc drops every function with `#[test]`, whatever attribute or macro
+//! has made it, before anybody can see it; the run would be green without it. And with the standard
+//! harness rustc expands a `#[test]` above our attribute before ours, and leaves no trace of it:
+//! one of ours would make each case run twice. The only one who knows all tests is the compiler: so
+//! it is asked to expand the same source once more, as for the standard harness. Our own macros
+//! make no `#[test]` then, so that whatever is left belongs to others. Source in strings, comments,
+//! macros that nobody calls and behind a `#[cfg]` that does not hold is no test for the compiler
+//! either.
+
+use std::collections::HashSet;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+
+use crate::rustc::Rustc;
+
+/// A test of another attribute or macro.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Test {
+    name: String,
+    file: String,
+    line: String,
+    /// Mark of our attribute, if the function of the test has ours too.
+    mark: Option<String>,
+}
+
+/// Tests of others, or why they are not known.
+type Found = Result<Vec<Test>, String>;
+
+/// Returns the tests of others in the present program. The compiler is asked once.
+fn found() -> &'static Found {
+    static FOUND: OnceLock<Found> = OnceLock::new();
+    FOUND.get_or_init(|| look(Rustc::present()))
+}
+
+/// Returns the tests that rustc drops from the present program.
+fn dropped() -> Result<&'static [Test], &'static str> {
+    if Rustc::is_looking() || !Rustc::present().drops_tests() {
+        return Ok(&[]);
+    }
+    match found() {
+        Ok(tests) => Ok(tests),
+        Err(why) => Err(why),
+    }
+}
+
+/// Text before the mark of our attribute, in source that is expanded to look for tests.
+const MARK: &str = "snowglobe marks ";
+
+/// Returns the function that our attribute leaves in source that is expanded to look for tests.
+pub(crate) fn marked(ident: &Ident) -> TokenStream {
+    let mark = format!("{MARK}{}", mark(ident));
+    quote!(#[allow(dead_code)] fn #ident() { const _: &str = #mark; })
+}
+
+/// Returns whether the function of this name, on which our attribute stands that is expanded now,
+/// is a test of the standard harness already.
+pub(crate) fn is_test_already(ident: &Ident) -> bool {
+    static MARKS: OnceLock<HashSet<String>> = OnceLock::new();
+    let rustc = Rustc::present();
+    if !rustc.has_harness() || !rustc.links() {
+        return false;
+    }
+    let marks = MARKS.get_or_init(|| {
+        let tests = found().as_ref().map_or(&[][..], Vec::as_slice);
+        tests.iter().filter_map(|test| test.mark.clone()).collect()
+    });
+    marks.contains(&mark(ident))
+}
+
+/// Returns what tells the attribute that is expanded now from all others: its place, and the name
+/// of the function, for others copy ours onto many functions.
+fn mark(ident: &Ident) -> String {
+    let here = proc_macro::Span::call_site();
+    let file = here.local_file().unwrap_or_default();
+    format!(
+        "{}:{}:{}:{ident}",
+        file.display(),
+        here.line(),
+        here.column()
+    )
+}
+
+/// Asks the compiler for the tests of the present program.
+fn look(rustc: &Rustc) -> Found {
+    let output = rustc
+        .expansion_with_harness()
+        .map(|mut rustc| rustc.output());
+    match output {
+        Some(Ok(output)) if output.status.success() => {
+            Ok(tests(&String::from_utf8_lossy(&output.stdout)))
+        }
+        Some(Ok(output)) => Err(format!("the compiler gave up ({})", output.status)),
+        Some(Err(error)) => Err(format!("the compiler does not start: {error}")),
+        None => Err("nobody knows where the compiler is".to_owned()),
+    }
+}
+
+/// Reads the descriptions of tests out of expanded source
+/// (rustc, `compiler/rustc_builtin_macros/src/test.rs`, `expand_test_or_bench`).
+fn tests(expanded: &str) -> Vec<Test> {
+    let mut tests = Vec::new();
+    let mut lines = expanded.lines().map(str::trim_start);
+    while let Some(line) = lines.next() {
+        let Some(name) = between(line, "#[rustc_test_marker = \"", "\"]") else {
+            continue;
+        };
+        let mut field = |before: &str, after: &str| {
+            let line = lines
+                .by_ref()
+                .take(20)
+                .find(|line| line.starts_with(before));
+            between(line.unwrap_or_default(), before, after).unwrap_or_default()
+        };
+        let file = field("source_file: \"", "\",");
+        let line = field("start_line: ", "usize,");
+        // The function stands right behind its description.
+        let ident = name.rsplit("::").next().unwrap_or_default();
+        let function = format!("fn {ident}(");
+        let body = lines.clone().skip_while(|line| !line.contains(&function));
+        let mark = body.take(3).find_map(|line| {
+            let at = line.find(MARK)? + MARK.len();
+            Some(line[at..].split('"').next()?.to_owned())
+        });
+        let mark = mark.filter(|mark| mark.ends_with(&format!(":{ident}")));
+        tests.push(Test {
+            name,
+            file,
+            line,
+            mark,
+        });
+    }
+    tests
+}
+
+fn between(line: &str, before: &str, after: &str) -> Option<String> {
+    let rest = line.strip_prefix(before)?;
+    Some(rest[..rest.find(after)?].to_owned())
+}
+
+/// Returns the error about tests that would never run, the first time that there are any.
+pub(crate) fn error() -> Option<TokenStream> {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    let tests = dropped().ok().filter(|tests| !tests.is_empty())?;
+    if TOLD.swap(true, Ordering::Relaxed) {
+        return None;
+    }
+    let message = message(tests);
+    Some(quote!(::core::compile_error!(#message);))
+}
+
+/// Returns why it is not known whether tests are dropped, or nothing.
+pub(crate) fn doubt() -> &'static str {
+    dropped().err().unwrap_or_default()
+}
+
+fn message(tests: &[Test]) -> String {
+    /// Number of tests that are named.
+    const MOST: usize = 20;
+    let mut text = format!(
+        "{} would never run: this target has `harness = false`, and rustc then drops what other attributes and macros than `#[snowglobe::test]` make",
+        match tests.len() {
+            1 => "a test".to_owned(),
+            count => format!("{count} tests"),
+        }
+    );
+    for Test {
+        name,
+        file,
+        line,
+        mark: _,
+    } in tests.iter().take(MOST)
+    {
+        text += &format!("\n  {file}:{line}: `{name}`");
+    }
+    if let Some(more @ 1..) = tests.len().checked_sub(MOST) {
+        text += &format!("\n  and {more} more");
+    }
+    text + "\nwrite `#[snowglobe::test]` above all other attributes of the function, or in the place of the one that makes the test (an `async` trial has a tokio runtime of its own); \
+        where a macro writes `#[test]`, have `use snowglobe::test;` in the same module; \
+        or move the test to a target without `harness = false`"
+}
+
+#[cfg(test)]
+mod unit_tests {
+    use super::*;
+
+    const EXPANDED: &str = r##"
+mod a {
+    extern crate test;
+    #[rustc_test_marker = "a::b"]
+    #[doc(hidden)]
+    pub const b: test::TestDescAndFn =
+        test::TestDescAndFn {
+            desc: test::TestDesc {
+                name: test::StaticTestName("a::b"),
+                ignore: false,
+                ignore_message: ::core::option::Option::None,
+                source_file: "tests/x.rs",
+                start_line: 12usize,
+                start_col: 4usize,
+            },
+        };
+    fn b() { let text = "#[rustc_test_marker = \"c\"]"; }
+}
+fn c() { const _: &str = "snowglobe marks tests/y.rs:1:1:c"; }
+#[rustc_test_marker = "c"]
+pub const c: test::TestDescAndFn =
+    test::TestDescAndFn {
+        desc: test::TestDesc {
+            source_file: "tests/y.rs",
+            start_line: 3usize,
+        },
+    };
+#[allow(dead_code)]
+fn c() {
+    const _: &str = "snowglobe marks tests/y.rs:2:1:c";
+}
+"##;
+
+    #[test]
+    fn tests_are_read_with_their_places() {
+        let b = Test {
+            name: "a::b".into(),
+            file: "tests/x.rs".into(),
+            line: "12".into(),
+            mark: None,
+        };
+        let c = Test {
+            name: "c".into(),
+            file: "tests/y.rs".into(),
+            line: "3".into(),
+            mark: Some("tests/y.rs:2:1:c".into()),
+        };
+        assert_eq!(tests(EXPANDED), [b, c]);
+    }
+
+    #[test]
+    fn the_error_names_each_test_and_its_remedy() {
+        let text = message(&tests(EXPANDED)[..1]);
+        assert!(text.starts_with("a test would never run"), "{text}");
+        for part in ["tests/x.rs:12: `a::b`", "`use snowglobe::test;`"] {
+            assert!(text.contains(part), "{text}");
+        }
+        let many = message(&vec![tests(EXPANDED)[0].clone(); 25]);
+        assert!(
+            many.contains("25 tests") && many.contains("and 5 more"),
+            "{many}"
+        );
+    }
+}
