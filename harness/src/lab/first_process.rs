@@ -5,13 +5,17 @@
 //! A lab sends a request for each, many ahead of time, and hears from each on a channel of its own.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::OnceLock;
 
 use crate::events::{EventKind, note_in_all};
 use crate::kernel::errno::Errno;
 use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::mount;
 use crate::kernel::poll::{is_readable, wait_readable};
 use crate::kernel::process::pidfd_kill;
 use crate::kernel::process::signal::Signal;
+use crate::kernel::sync::Lock;
 use crate::lab::error::{LabError, LabErrorKind, NodeState, Result};
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::node::{
@@ -29,6 +33,10 @@ pub(crate) struct FirstProcessHandle {
     pidfd: OwnedFd,
     /// Process id in the PID namespace of the trial.
     pid: i32,
+    /// Mount namespace for threads of the test, made for the first of them.
+    visitor_mounts: OnceLock<OwnedFd>,
+    /// Held while that namespace is made.
+    admitting: Lock<()>,
 }
 
 impl FirstProcessHandle {
@@ -64,17 +72,27 @@ impl FirstProcessHandle {
         self.channel.send_whole_with(&command.encode(), fds)
     }
 
-    /// Sends a command that is answered, and waits for the answer.
-    fn request(&self, command: &NodeCommand) -> crate::kernel::Result<()> {
+    /// Sends a command that is answered, with a descriptor, and waits for the answer. Returns the
+    /// descriptor that came with the answer.
+    fn request(
+        &self,
+        command: &NodeCommand,
+        along: Option<BorrowedFd<'_>>,
+    ) -> crate::kernel::Result<Option<OwnedFd>> {
         let (ours, theirs) = MessageChannel::pair()?;
         // Each command that is answered has a channel of its own, so that answers to several
         // threads are not mixed up.
-        self.ask(command, &[theirs.as_raw_fd()])?;
+        let fds: Vec<i32> = [theirs.as_raw_fd()]
+            .into_iter()
+            .chain(along.map(|fd| fd.as_raw_fd()))
+            .collect();
+        self.ask(command, &fds)?;
         // Our copy of the other end would keep the channel open after the death of the process.
         drop(theirs);
         let mut buffer = [0; LONGEST_REPLY];
-        match CommandReply::decode(ours.receive(&mut buffer)?) {
-            Some(CommandReply::Done) => Ok(()),
+        let (message, passed) = ours.receive_with(&mut buffer)?;
+        match CommandReply::decode(message) {
+            Some(CommandReply::Done) => Ok(passed.into_iter().next()),
             Some(CommandReply::Refused(errno)) => Err(Errno::from_raw(errno)),
             // A channel that was closed without an answer: the process died.
             None => Err(Errno::ESRCH),
@@ -91,15 +109,39 @@ impl FirstProcessHandle {
 
     /// Waits until the commands before this one have been obeyed.
     pub(crate) fn ping(&self) -> crate::kernel::Result<()> {
-        self.request(&NodeCommand::Ping)
+        self.request(&NodeCommand::Ping, None).map(drop)
     }
 
     /// Writes a sysctl of the namespaces of the process.
     pub(crate) fn set(&self, sysctl: &Sysctl) -> crate::kernel::Result<()> {
-        self.request(&NodeCommand::SetSysctl {
+        let command = NodeCommand::SetSysctl {
             path: sysctl.path.clone(),
             value: sysctl.value.clone(),
-        })
+        };
+        self.request(&command, None).map(drop)
+    }
+
+    /// Returns the mount namespace in which threads of the test visit the node: the mounts of the
+    /// node, with the `/proc` that the calling thread sees.
+    ///
+    /// # Errors
+    /// The process is dead, or the kernel refuses the namespace.
+    pub(crate) fn visitor_mounts(&self) -> crate::kernel::Result<BorrowedFd<'_>> {
+        if let Some(mounts) = self.visitor_mounts.get() {
+            return Ok(mounts.as_fd());
+        }
+        let _alone = self.admitting.lock();
+        if let Some(mounts) = self.visitor_mounts.get() {
+            return Ok(mounts.as_fd());
+        }
+        let proc = mount::detach_copy(Path::new("/proc"), true)?;
+        let command = NodeCommand::AdmitVisitors {
+            process: std::process::id(),
+        };
+        let made = self.request(&command, Some(proc.as_fd()))?;
+        // The kernel drops a descriptor for which this process has no room (unix(7), MSG_CTRUNC).
+        let made = made.ok_or(Errno::EMFILE)?;
+        Ok(self.visitor_mounts.get_or_init(|| made).as_fd())
     }
 }
 
@@ -192,6 +234,8 @@ impl PendingNode {
                         channel,
                         pidfd,
                         pid,
+                        visitor_mounts: OnceLock::new(),
+                        admitting: Lock::new(()),
                     };
                     return Ok(StartedNode {
                         first_process,

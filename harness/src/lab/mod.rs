@@ -37,7 +37,10 @@
 //!
 //! Threads of the test process that are in a node see its network, files, hostname and IPC. They
 //! keep the trial's process ids, for a thread cannot change those; so programs need
-//! [`command`](Node::command).
+//! [`command`](Node::command). Their `/proc` has the processes of the trial: `/proc/self` is the
+//! test process, `/proc/net` and `/proc/mounts` are those of the node, and `/proc/thread-self/ns`
+//! has the namespaces of the thread, while `/proc/self/ns` has those of the trial. All other mounts
+//! are shared with the programs of the node, whoever makes them.
 //!
 //! A program is ready when its port or socket is there, when its log says so, or when it says so
 //! itself: [`Process::wait_for_port`], [`wait_for_udp_port`](Process::wait_for_udp_port),

@@ -15,6 +15,7 @@ mod outside;
 mod pods;
 #[path = "life/power.rs"]
 mod power;
+mod proc;
 mod processes;
 mod real;
 #[path = "files/roots.rs"]

@@ -117,6 +117,25 @@ pub fn make_private() -> crate::Result<()> {
     mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
 }
 
+/// Makes `/` and all mounts below shared: from now on a mount that is made in a copy of this mount
+/// namespace appears here too, and the reverse (`mount_namespaces(7)`, "Shared subtrees").
+///
+/// # Errors
+/// The thread lacks `CAP_SYS_ADMIN` in the owner of its mount namespace.
+pub fn make_shared() -> crate::Result<()> {
+    let flags = MsFlags::MS_REC | MsFlags::MS_SHARED;
+    mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
+}
+
+/// Makes the mount at `target` and all mounts below private.
+///
+/// # Errors
+/// Nothing is mounted at `target`, or the thread lacks `CAP_SYS_ADMIN`.
+pub fn make_private_at(target: &Path) -> crate::Result<()> {
+    let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount(None::<&str>, target, None::<&str>, flags, None::<&str>)
+}
+
 /// Makes the mount at `new_root` the root of this mount namespace, and detaches the old root.
 ///
 /// # Errors

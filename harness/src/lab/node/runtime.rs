@@ -1,14 +1,14 @@
 //! Futures that run in a node.
 
 use std::future::Future;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread;
 
 use crate::lab::error::{LabError, Result};
 use crate::lab::node::node::Node;
-use crate::lab::node::visitors::enter;
+use crate::lab::node::visitors::{enter, read_symbols};
 
 /// What waits for the end of a spawned future: tokio's own.
 pub use tokio::task::JoinHandle;
@@ -27,22 +27,28 @@ impl Runtime {
         let failed = |e: std::io::Error| {
             LabError::io(format!("start a runtime in node `{}`", node.name()), &e)
         };
+        if node.request().root.is_some() {
+            read_symbols();
+        }
         let (stop, stopped) = tokio::sync::oneshot::channel();
         // The caller waits until the thread is in the node: a future must never run outside of it.
         let (ready, started) = mpsc::channel();
         let name = node.name().to_owned();
         let (workers, node_name) = (node.runtime_threads().load(Ordering::Relaxed), name.clone());
-        // A pidfd of its own: the node may be restarted before the thread has entered.
-        let pidfd = node.with_first_process("enter node", |first| {
-            let copy = first.pidfd().try_clone();
-            copy.map_err(|e| crate::kernel::errno::errno(&e))
+        // Descriptors of its own: the node may be restarted before the thread has entered.
+        let (process, mounts) = node.with_first_process("enter node", |first| {
+            let copy = |fd: BorrowedFd<'_>| {
+                let copy = fd.try_clone_to_owned();
+                copy.map_err(|e| crate::kernel::errno::errno(&e))
+            };
+            Ok((copy(first.pidfd().as_fd())?, copy(first.visitor_mounts()?)?))
         })?;
         let thread = thread::Builder::new()
             .name(name)
             .spawn(move || {
                 // The thread enters before the runtime is made: the threads that a runtime starts
                 // inherit the namespaces.
-                let built = enter(pidfd.as_fd())
+                let built = enter(process.as_fd(), mounts.as_fd())
                     .map_err(std::io::Error::from)
                     .and_then(|()| build(workers, node_name));
                 match built {

@@ -6,7 +6,7 @@ use std::panic;
 use crate::kernel::thread::{set_umask, umask};
 use crate::lab::error::Result;
 use crate::lab::node::node::Node;
-use crate::lab::node::visitors::enter;
+use crate::lab::node::visitors::{enter, read_symbols};
 use crate::trial::running;
 
 impl Node {
@@ -72,6 +72,11 @@ impl Node {
     }
 
     fn enter(&self) -> Result<()> {
-        self.with_first_process("enter node", |first| enter(first.pidfd().as_fd()))
+        if self.request().root.is_some() {
+            read_symbols();
+        }
+        self.with_first_process("enter node", |first| {
+            enter(first.pidfd().as_fd(), first.visitor_mounts()?)
+        })
     }
 }

@@ -5,7 +5,9 @@
 //! crashes or is removed meanwhile. A thread is used again only where a new thread would be the
 //! same: see [`Traits`].
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::Once;
 use std::thread;
 
 use crate::kernel::namespace::{self, CloneFlags};
@@ -111,17 +113,30 @@ impl Visitors {
     }
 }
 
-/// Takes the calling thread into the namespaces of a process that a thread can change: all but PID
-/// and user.
-pub(crate) fn enter(pidfd: BorrowedFd<'_>) -> crate::kernel::Result<()> {
+/// Takes the calling thread into the namespaces of a node's first process that a thread can change,
+/// all but PID and user, and into the mount namespace that the process has made for visitors.
+pub(crate) fn enter(process: BorrowedFd<'_>, mounts: BorrowedFd<'_>) -> crate::kernel::Result<()> {
     // setns(2): a thread that shares its root and working directory with others (CLONE_FS) cannot
     // enter another mount namespace.
     namespace::unshare(CloneFlags::CLONE_FS)?;
     namespace::enter(
-        pidfd,
-        CloneFlags::CLONE_NEWNET
-            | CloneFlags::CLONE_NEWNS
-            | CloneFlags::CLONE_NEWUTS
-            | CloneFlags::CLONE_NEWIPC,
-    )
+        process,
+        CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC,
+    )?;
+    namespace::enter(mounts, CloneFlags::CLONE_NEWNS)
+}
+
+/// Makes std read the symbols of this program, if backtraces are wanted, while the file of the
+/// program is in sight: a node with a root filesystem of its own does not have it.
+///
+/// std keeps the symbols of the last few files that it has read (backtrace-rs,
+/// `src/symbolize/gimli.rs`, `MAPPINGS_CACHE_SIZE`).
+pub(crate) fn read_symbols() {
+    static READ: Once = Once::new();
+    READ.call_once(|| {
+        let trace = Backtrace::capture();
+        if trace.status() == BacktraceStatus::Captured {
+            let _ = trace.to_string();
+        }
+    });
 }

@@ -12,9 +12,11 @@
 //! | `mounts` | the files that a node finds |
 //! | `copy_tree` | a root filesystem as a copy, where no overlay is permitted |
 //! | `launch` | the start of a program |
+//! | `visitor_mounts` | the files that code of the test finds in the node |
 
 mod copy_tree;
 pub(super) mod factory;
 mod first_process;
 mod launch;
 mod mounts;
+mod visitor_mounts;

@@ -199,6 +199,13 @@ pub(crate) enum NodeCommand {
     /// daemons, and what programs have left behind. A channel comes along for the [`CommandReply`],
     /// which is sent when none of them is left.
     TerminateOrphans,
+    /// Make the mount namespace in which the threads of a process of the trial visit the node. A
+    /// channel for the [`CommandReply`] comes along, then a detached copy of the trial's `/proc`.
+    /// The namespace comes along with the reply.
+    AdmitVisitors {
+        /// Id of the process in the trial.
+        process: u32,
+    },
     /// Answer, so that the commands before are known to be obeyed. A channel for the
     /// [`CommandReply`] comes along.
     Ping,
@@ -210,6 +217,7 @@ codec_enum!(NodeCommand {
     3 => SetSysctl { path, value },
     4 => Ping,
     5 => TerminateOrphans,
+    6 => AdmitVisitors { process },
 });
 
 impl EdgeMessage for NodeCommand {
@@ -357,6 +365,7 @@ mod tests {
             sysctl,
             NodeCommand::Ping,
             NodeCommand::TerminateOrphans,
+            NodeCommand::AdmitVisitors { process: 7 },
         ] {
             arrives(&command);
         }
