@@ -74,8 +74,10 @@ impl Setup {
         // Inside, the supervisor has no process id: it is outside of the PID namespace.
         body::remember_supervisor();
         let first = FirstThread::current();
+        let numbered = if single { 1 } else { trials.len() };
         let outer = outer::make(ids, &paths, |channel, ids| {
-            let Ok(setting) = Setting::collect(ids, hidden, supervisor, first, corrections) else {
+            let collected = Setting::collect(ids, hidden, supervisor, first, corrections, numbered);
+            let Ok(setting) = collected else {
                 process::exit_now(1)
             };
             nursery::live(Zygote::new(trials, setting), channel, single)

@@ -17,6 +17,7 @@
 //! | `ids`, `subordinate` | which ids of the host the users of a trial are |
 //! | `inherited` | what a new network namespace inherits, and what it gets instead |
 //! | `paths` | which directories of the host a trial may write to |
+//! | `process_numbers` | numbers that tell the processes of trials and nodes apart |
 //! | `private_mounts` | filesystems that each sandbox has for itself |
 //! | `refused` | a step that the kernel refused, as a value |
 //! | `within` | marks by which a program knows that a trial has started it |
@@ -28,6 +29,7 @@ mod node;
 pub(crate) mod outer;
 pub(crate) mod paths;
 mod private_mounts;
+pub(crate) mod process_numbers;
 pub(crate) mod protocol;
 pub(crate) mod refused;
 pub(crate) mod subordinate;

@@ -115,6 +115,7 @@ impl OrderedTrial<'_> {
                 corrections: Some(&setting.corrections),
             },
             ids: setting.ids,
+            numbers: setting.numbers.of_trial(self.index),
             channel: self.channel,
             reports: init_end,
             supervisor: &setting.supervisor,

@@ -7,12 +7,15 @@ use std::sync::OnceLock;
 use crate::kernel::process::signal::Signal;
 
 use crate::kernel::mount;
+use crate::kernel::process;
 use crate::kernel::process::shared_memory_child;
 use crate::kernel::process::signal::SignalFd;
 use crate::kernel::thread::FirstThread;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::inherited::Corrections;
+use crate::sandbox::process_numbers::RunNumbers;
 use crate::sandbox::protocol::trial::WAKE_INIT;
+use crate::sandbox::trial::body;
 
 /// The surroundings of every trial of a run.
 pub(crate) struct Setting {
@@ -28,6 +31,7 @@ pub(crate) struct Setting {
     pub(crate) sys_read_only: bool,
     /// What new network namespaces get in the place of what they inherit, once that is known.
     pub(crate) corrections: OnceLock<Corrections>,
+    pub(crate) numbers: RunNumbers,
     /// Pidfd that is readable when the supervisor is gone.
     pub(crate) supervisor: OwnedFd,
     /// Signals of whichever process reads them: a signalfd shows those of its reader
@@ -36,7 +40,7 @@ pub(crate) struct Setting {
 }
 
 impl Setting {
-    /// Collects the setting in the first process of the outer sandbox.
+    /// Collects the setting in the first process of the outer sandbox, for so many trials.
     ///
     /// # Errors
     /// Fails if the kernel has no descriptor for signals left.
@@ -46,11 +50,16 @@ impl Setting {
         supervisor: OwnedFd,
         first: Option<FirstThread>,
         corrections: Option<Corrections>,
+        trials: usize,
     ) -> crate::kernel::Result<Self> {
+        // Read here, in the first of the PID namespaces in which trials have theirs: the largest
+        // number may be the namespace's own (Linux 6.14).
+        let end = process::end_of_numbers();
         Ok(Self {
             ids,
             first,
             hidden,
+            numbers: RunNumbers::divide(end, body::supervisor_pid(), trials),
             working_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
             // The upper part of the stack is the zygote's while the init uses the lower part.
             stack: usual_stack() + shared_memory_child::OWN,

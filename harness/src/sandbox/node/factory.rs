@@ -5,6 +5,7 @@
 //! more than that: the node's own first process ([`super::first_process`]) makes the node, while
 //! the init clones the next one.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::thread::sleep;
@@ -15,7 +16,7 @@ use crate::kernel::namespace::CloneFlags;
 use crate::kernel::process::ForkResult;
 use crate::kernel::process::signal::Signal;
 
-use super::first_process;
+use super::first_process::{self, Origin};
 use crate::kernel::errno::errno;
 use crate::kernel::fd;
 use crate::kernel::id_map::IdMap;
@@ -24,6 +25,7 @@ use crate::kernel::namespace;
 use crate::kernel::process;
 use crate::kernel::process::clone::{Cloned, clone_into, clone_sibling};
 use crate::kernel::process::signal::SignalFd;
+use crate::sandbox::process_numbers::TrialNumbers;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::node::{IDS_MAPPED, Joins, NodeReply, NodeRequest};
 use crate::sandbox::refused::{self, Doing, Refused, SetupStep};
@@ -37,6 +39,10 @@ pub(crate) struct Factory<'a> {
     pub(crate) spec: &'a SandboxSpec<'a>,
     /// Signals that wait for the calling process, whichever that is.
     pub(crate) signals: &'a SignalFd,
+    /// Numbers that the processes of the trial have.
+    pub(crate) numbers: TrialNumbers,
+    /// Number of nodes that were made, of which some may have died.
+    pub(crate) made: &'a Cell<u32>,
 }
 
 impl Factory<'_> {
@@ -50,6 +56,9 @@ impl Factory<'_> {
                 // The other end is gone, or talks nonsense.
                 return false;
             };
+            // A node that is started again is another one: its programs do not have the numbers of
+            // those before.
+            self.made.update(|made| made.wrapping_add(1));
             let spawned = match NodeRequest::decode(&message) {
                 Some(request) => self.spawn(&request, &channel, passed.next()),
                 None => Err(Errno::EPROTO).doing("read an order"),
@@ -89,9 +98,7 @@ impl Factory<'_> {
         }
         let step = SetupStep::Clone(refused::NewProcess::Node, flags(request));
         match cloned.doing(step)? {
-            Cloned::Child => {
-                first_process::live(request, self.spec, channel, joined.as_ref(), self.signals)
-            }
+            Cloned::Child => self.live(request, channel, joined.as_ref()),
             Cloned::Parent { pid, pidfd } => {
                 // From outside, where the init still has the privileges that the node's users lack.
                 if request.ids.is_some() {
@@ -126,18 +133,23 @@ impl Factory<'_> {
                     clone_sibling(flags(request)).doing(step)
                 });
                 match cloned {
-                    Ok(Cloned::Child) => first_process::live(
-                        request,
-                        self.spec,
-                        channel,
-                        Some(network),
-                        self.signals,
-                    ),
+                    Ok(Cloned::Child) => self.live(request, channel, Some(network)),
                     Ok(Cloned::Parent { pid, pidfd }) => announce(channel, pid, &pidfd),
                     Err(refused) => refuse(channel, refused),
                 }
             }),
         }
+    }
+
+    /// Lives as the first process of a node.
+    fn live(&self, request: &NodeRequest, channel: &MessageChannel, joined: Option<&OwnedFd>) -> ! {
+        let origin = Origin {
+            request,
+            spec: self.spec,
+            joined,
+            first_number: self.numbers.of_node(self.made.get()),
+        };
+        first_process::live(&origin, channel, self.signals)
     }
 
     fn clone_for(&self, request: &NodeRequest) -> crate::kernel::Result<Cloned> {

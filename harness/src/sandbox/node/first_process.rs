@@ -16,7 +16,7 @@ use crate::kernel::process::Pid;
 use crate::kernel::process::signal::{Signal, kill};
 use crate::kernel::process::{become_subreaper, die_with_parent};
 
-use super::{launch, mounts};
+use super::{launch, mounts, visitor_mounts};
 use crate::Isolation;
 use crate::kernel::errno::errno;
 use crate::kernel::fd::close_all_but;
@@ -28,6 +28,7 @@ use crate::kernel::process::signal;
 use crate::kernel::process::signal::SignalFd;
 use crate::kernel::procfs::process_table;
 use crate::kernel::thread::show_as;
+use crate::sandbox::process_numbers;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::node::{
     CommandReply, IDS_MAPPED, Joins, NodeCommand, NodeReply, NodeRequest, ProcessReply, Program,
@@ -35,15 +36,21 @@ use crate::sandbox::protocol::node::{
 use crate::sandbox::refused::{Doing, Refused};
 use crate::sandbox::trial::mounts::SandboxSpec;
 
+/// Everything of which a first process makes its node.
+pub(super) struct Origin<'a> {
+    /// What the lab has asked for.
+    pub(super) request: &'a NodeRequest,
+    /// Sandbox of the trial, of which the node's is a variant.
+    pub(super) spec: &'a SandboxSpec<'a>,
+    /// Process or network whose namespaces the node joins.
+    pub(super) joined: Option<&'a OwnedFd>,
+    /// Number of the first program in a PID namespace of the node's own.
+    pub(super) first_number: u32,
+}
+
 /// Lives until it is killed, or nobody is left to command anything.
-pub(super) fn live(
-    request: &NodeRequest,
-    spec: &SandboxSpec<'_>,
-    channel: &MessageChannel,
-    joined: Option<&OwnedFd>,
-    signals: &SignalFd,
-) -> ! {
-    let network = match become_node(request, spec, channel, joined) {
+pub(super) fn live(origin: &Origin<'_>, channel: &MessageChannel, signals: &SignalFd) -> ! {
+    let network = match become_node(origin, channel) {
         Ok(network) => network,
         Err(refused) => {
             let _ = channel.send(&NodeReply::Refused(refused).encode());
@@ -60,7 +67,7 @@ pub(super) fn live(
     FirstProcess {
         channel,
         signals,
-        own_pids: request.own_pids,
+        own_pids: origin.request.own_pids,
         running: HashMap::new(),
         orphans_asked: HashSet::new(),
         orphans_gone: None,
@@ -69,12 +76,13 @@ pub(super) fn live(
 }
 
 /// Makes the node of the calling process' namespaces. Returns its network namespace.
-fn become_node(
-    request: &NodeRequest,
-    spec: &SandboxSpec<'_>,
-    channel: &MessageChannel,
-    joined: Option<&OwnedFd>,
-) -> Result<OwnedFd, Refused> {
+fn become_node(origin: &Origin<'_>, channel: &MessageChannel) -> Result<OwnedFd, Refused> {
+    let Origin {
+        request,
+        spec,
+        joined,
+        first_number,
+    } = *origin;
     // A node that shares the trial's PID namespace would outlive an init that is killed.
     die_with_parent().doing("set the parent-death signal")?;
     // Without a mapping this process is nobody, and may do nothing in its user namespace.
@@ -104,6 +112,9 @@ fn become_node(
     mounts::make(request, &node_spec(request, spec), &|note| {
         let _ = channel.send(&NodeReply::Note(note.to_owned()).encode());
     })?;
+    if request.own_pids {
+        process_numbers::count_from(first_number)?;
+    }
     let network = File::open("/proc/self/ns/net").doing("open its network namespace")?;
     Ok(network.into())
 }
@@ -192,12 +203,17 @@ impl FirstProcess<'_> {
                         CommandReply::Refused(error.raw_os_error().unwrap_or(Errno::EIO as i32))
                     }
                 };
-                answer(passed.next(), reply);
+                answer(passed.next(), reply, None);
             }
-            Some(NodeCommand::Ping) => answer(passed.next(), CommandReply::Done),
+            Some(NodeCommand::Ping) => answer(passed.next(), CommandReply::Done, None),
             Some(NodeCommand::TerminateOrphans) => {
                 self.orphans_gone = passed.next().map(MessageChannel::from);
                 self.terminate_orphans();
+            }
+            Some(NodeCommand::AdmitVisitors { process }) => {
+                if let (Some(channel), Some(proc)) = (passed.next(), passed.next()) {
+                    admit_visitors(channel, &proc, process);
+                }
             }
             None => {}
         }
@@ -297,8 +313,18 @@ impl FirstProcess<'_> {
     }
 }
 
-fn answer(channel: Option<OwnedFd>, reply: CommandReply) {
+/// Makes the mount namespace in which threads of the process `visitor` visit the node, and sends it.
+fn admit_visitors(channel: OwnedFd, proc: &OwnedFd, visitor: u32) {
+    match visitor_mounts::make(proc.as_fd(), visitor) {
+        Ok(mounts) => answer(Some(channel), CommandReply::Done, Some(&mounts)),
+        Err(errno) => answer(Some(channel), CommandReply::Refused(errno as i32), None),
+    }
+}
+
+/// Sends the answer to a command, with a descriptor where one comes along.
+fn answer(channel: Option<OwnedFd>, reply: CommandReply, along: Option<&OwnedFd>) {
     if let Some(channel) = channel.map(MessageChannel::from) {
-        let _ = channel.send(&reply.encode());
+        let along: Vec<i32> = along.iter().map(|fd| fd.as_raw_fd()).collect();
+        let _ = channel.send_with(&reply.encode(), &along);
     }
 }

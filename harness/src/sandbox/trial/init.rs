@@ -12,7 +12,7 @@
 //! zygote sleeps. So whatever it allocates has to be freed before it ends, and it may not take a
 //! lock that the zygote could hold.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -34,6 +34,7 @@ use crate::kernel::procfs::process_table;
 use crate::kernel::thread::{show_as_before, shown_as};
 use crate::sandbox::ids::Ids;
 use crate::sandbox::node::factory::Factory;
+use crate::sandbox::process_numbers::{self, TrialNumbers};
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::trial::{
     BodyReport, Finish, InitRequest, Survivor, TrialReport, WAKE_INIT,
@@ -48,6 +49,8 @@ pub(crate) struct Init<'a> {
     pub(crate) spec: SandboxSpec<'a>,
     /// Ids that the trials of this run have outside.
     pub(crate) ids: Ids,
+    /// Numbers that the processes of this trial have.
+    pub(crate) numbers: TrialNumbers,
     /// Channel to the supervisor, which the zygote has when there is no init.
     pub(crate) channel: &'a MessageChannel,
     /// Channel on which the test body reports.
@@ -63,6 +66,8 @@ struct BodyProcess {
     pid: Pid,
     /// Channel on which the body asks for nodes, if it ever wants one.
     node_requests: RefCell<Option<MessageChannel>>,
+    /// Number of nodes that were made.
+    nodes_made: Cell<u32>,
     /// End of the body as it was reported before the end of its process.
     finish: RefCell<Option<Finish>>,
 }
@@ -135,6 +140,9 @@ impl Init<'_> {
         signal::default_children().doing("wait for children")?;
         // Out of reach of the terminal: the supervisor passes signals on as it sees fit.
         lead_process_group().doing("make a process group")?;
+        if self.spec.isolation.contains(Isolation::PID) {
+            process_numbers::count_from(self.numbers.of_body())?;
+        }
         // Before the fork, so that the mark is there whenever the body looks.
         let name = shown_as();
         within::mark_first_process(&self.spec);
@@ -146,6 +154,7 @@ impl Init<'_> {
             ForkResult::Parent { child: pid } => Ok(BodyProcess {
                 pid,
                 node_requests: RefCell::default(),
+                nodes_made: Cell::default(),
                 finish: RefCell::default(),
             }),
         }
@@ -257,12 +266,14 @@ impl Init<'_> {
     /// Makes the nodes that the body has asked for.
     fn make_nodes(&self, body: &BodyProcess) {
         let mut node_requests = body.node_requests.borrow_mut();
-        let (spec, signals) = (&self.spec, self.signals);
+        let (spec, signals, numbers) = (&self.spec, self.signals, self.numbers);
         let more = node_requests.as_ref().is_some_and(|requests| {
             Factory {
                 requests,
                 spec,
                 signals,
+                numbers,
+                made: &body.nodes_made,
             }
             .serve()
         });

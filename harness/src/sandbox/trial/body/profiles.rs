@@ -48,7 +48,8 @@ pub(crate) fn remember_supervisor() {
     SUPERVISOR.store(std::process::id(), Ordering::Relaxed);
 }
 
-fn supervisor_pid() -> u32 {
+/// Returns the supervisor's process id, as it was remembered.
+pub(crate) fn supervisor_pid() -> u32 {
     SUPERVISOR.load(Ordering::Relaxed)
 }
 
