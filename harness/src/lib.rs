@@ -54,6 +54,7 @@
 //! | `/proc`, `/sys`, `/dev` | fresh; harmless devices only |
 //! | hostname | its own, made of its name |
 //! | processes | its own; the first is a small init that reaps, and the test is a child of it |
+//! | process ids | apart from those of other trials and of nodes, so that names made of them are too |
 //! | working directory, environment | as cargo gave them |
 //! | open files | as many as the hard limit permits; see below |
 //!
@@ -151,6 +152,28 @@
 //! the test are reported and killed. What the whole process tree writes is captured and shown when
 //! the trial fails. A test can have a [`note`] shown beside its verdict, and be told of it
 //! [`at_end`].
+//!
+//! A trial that hangs is shown with a backtrace of its test function, from which the frames of this
+//! crate and of the runtime are left out and counted (`RUST_BACKTRACE=full` shows all).
+//!
+//! At the end of a trial its process ends as after `main`: thread-local values are dropped,
+//! handlers of `atexit(3)` and C++ destructors run, counters of coverage are written.
+//!
+//! # How tests may be built
+//!
+//! For Linux with the GNU C library, on x86_64 and aarch64; the program under test may be built for
+//! any target. Static linking (`-C target-feature=+crt-static`), `-C panic=abort` (a trial that
+//! panics has the same verdict as with unwinding), coverage, and the sanitizers for addresses,
+//! leaks and threads work. Valgrind does not know the system calls that make namespaces: start the
+//! program under test with it, in a trial.
+//!
+//! # Process ids
+//!
+//! In a PID namespace of its own every process would be number 2. So each trial, and each node of a
+//! lab, counts from a number of its own, as far from the others of the run as `kernel.pid_max`
+//! allows: with the usual 4,194,304 a thousand trials have 4,000 numbers each. A node that is
+//! restarted counts from another number than before. A kernel that was built without
+//! CONFIG_CHECKPOINT_RESTORE counts from 2 everywhere.
 //!
 //! # Tests that start their own program
 //!

@@ -10,6 +10,7 @@ use crate::kernel::errno::Errno;
 use crate::kernel::namespace::CloneFlags;
 use crate::kernel::process::limits;
 use crate::model::plan::RAISE_OPEN_FILES;
+use crate::kernel::process::valgrind;
 
 use crate::sandbox::refused::{Refused, SetupStep};
 
@@ -32,6 +33,8 @@ pub(crate) enum Remedy {
     LeaveChroot,
     /// Permit user namespaces, against what forbids them.
     PermitUserNamespaces(Obstacle),
+    /// Run the tests without Valgrind, which does not know the call.
+    LeaveValgrind,
     /// Boot a kernel that knows the call.
     BootNewerKernel,
     /// Look into the kernel's log: nothing is known of this refusal.
@@ -76,6 +79,7 @@ impl Remedy {
             // AppArmor gives the namespace and takes the privileges, so any step may meet it.
             (Errno::EPERM, None) if of_proc && !apparmor_restricts() => Self::UncoverProc,
             (Errno::EPERM | Errno::EACCES, _) => Self::PermitUserNamespaces(Obstacle::find()),
+            (Errno::ENOSYS, _) if valgrind::runs_this_process() => Self::LeaveValgrind,
             (Errno::ENOSYS | Errno::EINVAL, _) => Self::BootNewerKernel,
             _ => Self::ReadKernelLog,
         }
@@ -92,6 +96,7 @@ impl Remedy {
             Self::UncoverProc
             | Self::LeaveChroot
             | Self::PermitUserNamespaces(_)
+            | Self::LeaveValgrind
             | Self::BootNewerKernel
             | Self::ReadKernelLog => false,
         }
@@ -123,6 +128,9 @@ impl Remedy {
             Self::PermitUserNamespaces(obstacle) => {
                 return Some(format!("{}; {}", obstacle.cause(), obstacle.fix()));
             }
+            Self::LeaveValgrind => {
+                "Valgrind runs this program, and Valgrind does not know the system calls that make namespaces; run the tests without it (a sanitizer finds such errors in them too), or start the program under test with `valgrind` in a trial"
+            }
             Self::BootNewerKernel | Self::ReadKernelLog => return None,
         };
         Some(text.to_owned())
@@ -144,6 +152,7 @@ impl Remedy {
                 "leave the chroot, in which no user namespace is permitted, and run the tests from outside of it"
             }
             Self::PermitUserNamespaces(obstacle) => obstacle.fix(),
+            Self::LeaveValgrind => "run the tests without Valgrind",
             Self::BootNewerKernel => {
                 "boot a kernel of 5.12 or later, built with namespaces (CONFIG_NAMESPACES, CONFIG_USER_NS)"
             }

@@ -7,6 +7,17 @@
 #![deny(unsafe_code)]
 #![allow(clippy::new_without_default, reason = "only snowglobe uses this crate")]
 
+#[cfg(not(all(
+    target_os = "linux",
+    target_env = "gnu",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+compile_error!(
+    "snowglobe needs Linux with the GNU C library on x86_64 or aarch64: build your tests for \
+     `x86_64-unknown-linux-gnu` or `aarch64-unknown-linux-gnu`. Programs under test may be built \
+     for any target, such as musl"
+);
+
 pub mod clock;
 pub mod errno;
 pub mod fd;
@@ -30,6 +41,9 @@ pub mod sync;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod thread;
+
+/// Directory of the sources of this crate, as they were compiled.
+pub const SOURCES: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The outcome of a call that the kernel may refuse.
 pub type Result<T> = std::result::Result<T, errno::Errno>;

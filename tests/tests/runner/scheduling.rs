@@ -16,6 +16,43 @@ fn a_trial_that_hangs_shows_where_and_is_killed() {
     ]);
 }
 
+/// Returns the lines of the backtrace of a sample that hangs.
+fn backtrace(name: &str, style: &str) -> Vec<String> {
+    let mut program = this_program();
+    program.args(["--exact", name, "--include-ignored"]);
+    let run = finished(program.env("RUST_BACKTRACE", style).output().unwrap());
+    let (_, said) = run.stdout.split_once("hangs here:\n").expect(name);
+    let lines = said
+        .lines()
+        .take_while(|line| !line.starts_with("timed out"));
+    lines.map(ToOwned::to_owned).collect()
+}
+
+#[snowglobe::test(nested)]
+fn the_backtrace_of_a_trial_that_hangs_has_the_frames_of_the_test() {
+    for name in ["samples::hangs", "samples::hangs_async"] {
+        let lines = backtrace(name, "0");
+        let (count, frames) = lines.split_last().expect(name);
+        assert!(count.is_empty(), "{lines:#?}");
+        let (count, frames) = frames.split_last().expect(name);
+        assert!(count.starts_with("left out: "), "{lines:#?}");
+        let places: Vec<_> = frames
+            .iter()
+            .filter(|line| line.trim().starts_with("at "))
+            .collect();
+        assert!(!places.is_empty(), "{lines:#?}");
+        for place in places {
+            assert!(place.contains("runner/samples.rs:"), "{lines:#?}");
+        }
+    }
+    let full = backtrace("samples::hangs", "full");
+    assert!(full.len() > 30, "{full:#?}");
+    assert!(
+        full.iter().any(|line| line.contains("write_down_where")),
+        "{full:#?}"
+    );
+}
+
 #[snowglobe::test(nested)]
 fn an_async_trial_that_hangs_is_killed_too() {
     sample("samples::hangs_async").failed_with(&["timed out after 2s", "epoll_wait"]);

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use nix::sched::CloneFlags;
 
+use super::valgrind;
+
 /// The side of the fork on which the caller is.
 pub enum Cloned {
     /// The new process.
@@ -57,8 +59,13 @@ fn clone(flags: CloneFlags, exit_signal: i32) -> io::Result<Cloned> {
     // ours; every other thread of this memory sleeps, so no lock is held by a thread that is lost.
     let mut pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<CloneArgs>()) };
     // Container engines answer ENOSYS to clone3, whose flags a seccomp filter cannot read: they are
-    // in memory. libc then falls back to clone, and so does this.
-    if pid < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::ENOSYS) {
+    // in memory. libc then falls back to clone, and so does this. Valgrind answers in the same way,
+    // and would end the program for its clone.
+    let is_unknown = pid < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::ENOSYS);
+    if is_unknown && valgrind::runs_this_process() {
+        return Err(io::Error::from_raw_os_error(libc::ENOSYS));
+    }
+    if is_unknown {
         // SAFETY: as above; the order of the arguments is that of x86_64 and aarch64 alike
         // for the three that are given, and the others are unused without their flags.
         pid = unsafe {

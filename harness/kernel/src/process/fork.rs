@@ -38,25 +38,23 @@ pub fn exit_now(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
+unsafe extern "C" {
+    fn __cxa_thread_atexit_impl();
+}
+
+/// Links the part of glibc that destroys thread-local values in `exit`. std refers to that part
+/// weakly (`library/std/src/sys/thread_local/destructors/linux_like.rs`), which does not link it
+/// into a static program.
+#[used]
+static THREAD_LOCAL_DESTRUCTORS: unsafe extern "C" fn() = __cxa_thread_atexit_impl;
+
 /// Ends the calling thread, the only one of its process, and so the process.
 ///
 /// The thread's local values are destroyed first, the latest first.
 pub fn end_with_this_thread() -> ! {
-    // SAFETY: neither has a precondition; nothing in this process' frames waits to be dropped.
-    #[cfg(target_env = "gnu")]
-    unsafe {
-        // glibc's `exit` begins with the local values of the calling thread (__call_tls_dtors in
-        // stdlib/exit.c). musl destroys them in `pthread_exit` only.
-        libc::exit(1)
-    }
-    #[cfg(not(target_env = "gnu"))]
-    unsafe {
-        libc::pthread_exit(std::ptr::null_mut())
-    }
-}
-
-/// Writes the output that C libraries have buffered for stdout and other streams.
-pub fn flush_c_streams() {
-    // SAFETY: a null stream stands for all of them.
-    unsafe { libc::fflush(std::ptr::null_mut()) };
+    // glibc's `exit` begins with the local values of the calling thread (__call_tls_dtors in
+    // stdlib/exit.c).
+    // SAFETY: `exit` has no precondition on the only thread of a process; nothing in this process'
+    // frames waits to be dropped.
+    unsafe { libc::exit(1) }
 }

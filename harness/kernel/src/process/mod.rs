@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `before_main` | functions that run before `main` |
 //! | `clone` | a child in new namespaces, by `clone3` |
-//! | `control` | parent-death signal, subreaper, process group, working directory |
+//! | `control` | parent-death signal, subreaper, process group, numbers, working directory |
 //! | `environment` | environment variables |
 //! | `exit_kind` | how a process ended, in words |
 //! | `fork` | a copy of this process, and its end |
@@ -18,6 +18,7 @@
 //! | `shared_memory_child` | a child in the memory of its parent, as after `vfork` |
 //! | `shared_note` | a message to the parent without a descriptor |
 //! | `signal` | signals as descriptors, dispositions, stack traces |
+//! | `valgrind` | whether Valgrind runs this process |
 //! | `user` | user and groups of a process |
 
 pub mod before_main;
@@ -34,13 +35,14 @@ pub mod shared_memory_child;
 mod shared_note;
 pub mod signal;
 pub mod user;
+pub mod valgrind;
 
 pub use control::{
-    become_dumpable, become_subreaper, chdir, die_with_parent, execve, kernel_release,
-    lead_process_group,
+    become_dumpable, become_subreaper, chdir, die_with_parent, end_of_numbers, execve,
+    kernel_release, lead_process_group, number_next_process,
 };
 pub use environment::{remove_env, set_env};
-pub use fork::{end_with_this_thread, exit_now, flush_c_streams, fork, never_return};
+pub use fork::{end_with_this_thread, exit_now, fork, never_return};
 pub use limits::raise_open_files;
 pub use nix::unistd::{ForkResult, Pid};
 pub use pidfd::{pid_of, pidfd_kill, pidfd_open};

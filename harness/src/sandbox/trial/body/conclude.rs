@@ -4,16 +4,15 @@
 //! of a lab has died, a capture cannot be written. So the verdict is told as late as possible, when
 //! the thread's local values have been dropped.
 
+use std::any::Any;
 use std::cell::Cell;
-use std::io::Write;
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 
 use super::verdict::{End, PANICKED, consider, failed, judge};
 use super::{channel, panics};
 use crate::kernel::fd::FileIdentity;
-use crate::kernel::process;
-use crate::kernel::process::profile;
+use crate::kernel::sync::Lock;
 use crate::model::panics::panic_message;
 use crate::sandbox::budgets;
 use crate::sandbox::protocol::trial::{FailureKind, Finish};
@@ -63,6 +62,39 @@ impl Drop for ReportOnDrop {
             report(Finish::Passed, 0)
         }
         report(conclude(ended), 0)
+    }
+}
+
+/// What the report needs where a panic ends the process.
+static BEFORE_ABORT: Lock<Option<(Options, Option<FileIdentity>)>> = Lock::new(None);
+
+/// Makes the first panic report the end of the test, in a program whose panics abort
+/// (`-C panic=abort`): nothing of the test runs after the panic.
+pub(super) fn when_a_panic_aborts(options: Options, stderr: Option<FileIdentity>) {
+    *BEFORE_ABORT.lock() = Some((options, stderr));
+}
+
+/// Reports that the test has ended by a panic with this message, and returns for the abort, unless
+/// the panic was expected. Runs in the panic hook.
+pub(super) fn before_abort(message: String) {
+    if !channel::is_of_this_process() {
+        return;
+    }
+    // A panic of the work for the end finds nothing here, for this is done once.
+    let Some((options, stderr)) = BEFORE_ABORT.lock().take() else {
+        return;
+    };
+    let end = Err(Box::new(message) as Box<dyn Any + Send>);
+    let finish = conclude(Ended {
+        options,
+        end,
+        stderr,
+    });
+    match finish {
+        // libtest ends a process in its panic hook in the same way (library/test/src/lib.rs,
+        // run_test_in_spawned_subprocess).
+        Finish::Passed => report(finish, 0),
+        Finish::Failed { .. } => channel::send_finish(finish),
     }
 }
 
@@ -142,20 +174,15 @@ fn show(finish: &mut Finish, given: Option<FileIdentity>) {
     }
 }
 
-fn at_the_end(payload: &(dyn std::any::Any + Send)) -> String {
+fn at_the_end(payload: &(dyn Any + Send)) -> String {
     format!("at the trial's end: {PANICKED}{}", panic_message(payload))
 }
 
 /// Reports to the trial's init how the test ended, and ends the process with this exit code.
 fn report(finish: Finish, code: i32) -> ! {
     channel::send_finish(finish);
-    // An exit handler writes the profile of a coverage build. Without one the process ends at once,
-    // which spares a dozen page faults.
-    if profile::is_instrumented() {
-        std::process::exit(code)
-    }
-    // _exit(2) flushes nothing: neither std's buffer nor those of C libraries.
-    let _ = std::io::stdout().flush();
-    process::flush_c_streams();
-    process::exit_now(code)
+    // As at the end of `main`: what the test and its libraries have registered by atexit(3) runs,
+    // and so do destructors of C++, counters of coverage are written, and sanitizers look for
+    // leaks. To end without all that would spare a dozen page faults.
+    std::process::exit(code)
 }

@@ -10,9 +10,11 @@
 //! | `conclude` | what is done when the values of the test's thread are gone, and the report |
 //! | `verdict` | what the end of a test function means: pure |
 //! | `panics` | remembers each panic of the process |
+//! | `backtrace` | the frames of the test in a backtrace: pure |
 //! | `channel` | the channels to the init: for reports, and for nodes |
 //! | `profiles` | names for LLVM's profiles in a coverage build |
 
+mod backtrace;
 mod channel;
 mod conclude;
 mod here;
@@ -23,5 +25,5 @@ mod verdict;
 
 pub(crate) use channel::{finish_without_channel, node_factory};
 pub(crate) use here::run_here;
-pub(crate) use profiles::remember_supervisor;
+pub(crate) use profiles::{remember_supervisor, supervisor_pid};
 pub(crate) use run::{prepare, prepare_thread, run};

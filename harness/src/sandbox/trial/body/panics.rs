@@ -9,6 +9,7 @@ use std::cell::Cell;
 use std::panic::{self, PanicHookInfo};
 use std::thread;
 
+use super::conclude;
 use crate::kernel::sync::Lock;
 use crate::kernel::thread::unwinding::on_unwinding;
 use crate::model::panics::panic_message;
@@ -57,6 +58,9 @@ fn remember_before(next: Hook, is_printer: bool) {
         let _part_of_this_hook = &replaced;
         remember(info, is_printer);
         next(info);
+        if cfg!(panic = "abort") {
+            conclude::before_abort(message_of(info));
+        }
     }));
 }
 

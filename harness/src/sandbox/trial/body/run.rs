@@ -2,10 +2,11 @@
 
 use std::backtrace::Backtrace;
 use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
 use std::thread;
 
 use super::conclude::Ended;
-use super::{channel, conclude, panics, profiles};
+use super::{backtrace, channel, conclude, panics, profiles};
 use crate::kernel::fd::FileIdentity;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
@@ -56,6 +57,9 @@ pub(crate) fn run(trial: Trial, seed: u64, index: u32, reports: MessageChannel) 
     // segmentation fault (std, sys/pal/unix/stack_overflow.rs).
     sigaltstack::watch_this_thread();
     let stderr = FileIdentity::of(std::io::stderr());
+    if cfg!(panic = "abort") {
+        conclude::when_a_panic_aborts(options, stderr);
+    }
     // In this process and no earlier one: a constructor may start threads, and a fork would lose
     // them.
     run_remaining_constructors();
@@ -81,7 +85,13 @@ fn __rust_begin_short_backtrace(body: TestBody) -> Result<(), Failed> {
 /// Writes a backtrace of the test's thread to stderr. Runs in a signal handler, once, before the
 /// process is killed: if the handler hangs or crashes, nothing is lost but the backtrace.
 fn write_down_where() {
-    let trace = Backtrace::force_capture();
+    let trace = Backtrace::force_capture().to_string();
+    let is_full = std::env::var_os("RUST_BACKTRACE").is_some_and(|style| style == "full");
+    let trace = if is_full {
+        trace
+    } else {
+        backtrace::of_test(&trace, Path::is_file)
+    };
     let name = thread::current().name().unwrap_or("<unnamed>").to_owned();
     eprintln!("thread '{name}' hangs here:\n{trace}");
     channel::send(&BodyReport::Traced);

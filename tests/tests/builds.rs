@@ -1,0 +1,186 @@
+//! What a test body does as any program does, however the tests are built: exit handlers, panics
+//! that abort, errors that sanitizers find.
+//!
+//! `.ci/run` builds and runs this suite with several flags of the compiler.
+
+use std::process::{Command, Stdio};
+
+use nix::libc;
+use snowglobe::TestResult;
+use snowglobe_tests::{finished, run, sample, this_program};
+
+/// Writes to stdout as code of C does that runs at the end of a process.
+fn say(text: &str) {
+    let _ = nix::unistd::write(std::io::stdout(), text.as_bytes());
+}
+
+extern "C" fn first_registered() {
+    say("first registered\n");
+}
+
+extern "C" fn last_registered() {
+    say("last registered\n");
+}
+
+extern "C" fn fails_at_exit() {
+    say("about to fail\n");
+    // SAFETY: it has no precondition.
+    #[expect(unsafe_code, reason = "what a leak checker does")]
+    unsafe {
+        libc::_exit(23)
+    }
+}
+
+/// Registers a handler by atexit(3).
+fn at_exit(handler: extern "C" fn()) {
+    // SAFETY: the handlers above may run at any time.
+    #[expect(unsafe_code, reason = "std has no way to exit handlers")]
+    let done = unsafe { libc::atexit(handler) };
+    assert_eq!(done, 0);
+}
+
+/// Runs at the end of every process of this program, as destructors of C++ and counters of gcov do.
+extern "C" fn destructor() {
+    if std::env::var_os("SAY_DESTRUCTOR").is_some() {
+        say("destructor\n");
+    }
+}
+
+#[used]
+#[expect(unsafe_code, reason = "what compilers of other languages do")]
+// SAFETY: `.fini_array` holds pointers to functions without arguments.
+#[unsafe(link_section = ".fini_array")]
+static DESTRUCTOR: extern "C" fn() = destructor;
+
+struct Spoken;
+
+impl Drop for Spoken {
+    fn drop(&mut self) {
+        say("value of the thread\n");
+    }
+}
+
+thread_local! {
+    static SPOKEN: Spoken = const { Spoken };
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn has_exit_handlers() {
+    print_destructor();
+    at_exit(first_registered);
+    at_exit(last_registered);
+    SPOKEN.with(|_| ());
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn has_exit_handlers_and_panics() {
+    has_handlers_of_a_failure();
+    panic!("as it should");
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn has_an_exit_handler_that_fails() {
+    at_exit(fails_at_exit);
+}
+
+fn has_handlers_of_a_failure() {
+    print_destructor();
+    at_exit(first_registered);
+}
+
+/// Makes the destructor of this process speak, and of no other.
+fn print_destructor() {
+    // SAFETY: the body has a single thread yet.
+    #[expect(unsafe_code, reason = "a flag that outlives all destructors")]
+    unsafe {
+        std::env::set_var("SAY_DESTRUCTOR", "1");
+    }
+}
+
+/// Whether this build unwinds: a panic that aborts runs no exit handlers.
+const UNWINDS: bool = cfg!(panic = "unwind");
+
+#[snowglobe::test(nested)]
+fn exit_handlers_and_destructors_run_at_the_end_of_a_body() {
+    let run = run(&[
+        "--exact",
+        "has_exit_handlers",
+        "--include-ignored",
+        "--nocapture",
+    ]);
+    // In the order of exit(3).
+    run.passed_with(&[
+        "value of the thread\nlast registered\nfirst registered\ndestructor\n",
+        "1 passed",
+    ]);
+    if UNWINDS {
+        sample("has_exit_handlers_and_panics")
+            .failed_with(&["as it should", "first registered\ndestructor\n"]);
+    }
+}
+
+#[snowglobe::test(nested)]
+fn an_exit_handler_that_fails_fails_the_trial() {
+    sample("has_an_exit_handler_that_fails").failed_with(&[
+        "about to fail",
+        "the test finished, but then its process exited with code 23",
+    ]);
+}
+
+#[snowglobe::test]
+#[should_panic]
+fn a_panic_is_expected() {
+    panic!("any");
+}
+
+#[snowglobe::test(should_panic = "this text")]
+fn a_panic_with_a_text_is_expected() {
+    panic!("it has this text, indeed");
+}
+
+#[snowglobe::test(ignore = "a sample", should_panic = "another text")]
+fn panics_with_the_wrong_text() {
+    panic!("this text");
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn panics() {
+    snowglobe::at_end(|passed| snowglobe::note(format!("told {passed}")));
+    panic!("as it should");
+}
+
+#[snowglobe::test(ignore = "a sample", should_panic)]
+fn does_not_panic() {}
+
+#[snowglobe::test(nested)]
+fn panics_have_the_same_verdicts_whether_they_unwind_or_abort() {
+    sample("panics").failed_with(&["panicked at", "as it should", "note: told false"]);
+    sample("panics_with_the_wrong_text").failed_with(&["panic did not contain expected string"]);
+    sample("does_not_panic").failed_with(&["test did not panic as expected"]);
+}
+
+/// Valgrind makes no namespaces, and says so of itself by an errno only.
+#[snowglobe::test(nested)]
+fn valgrind_is_named_where_it_refuses_a_call() -> TestResult {
+    if Command::new("valgrind")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status()
+        .is_err()
+    {
+        snowglobe::note("there is no valgrind here");
+        return Ok(());
+    }
+    let mut program = Command::new("valgrind");
+    program.arg("--tool=none").arg(this_program().get_program());
+    let run = finished(program.args(["--exact", "a_panic_is_expected"]).output()?);
+    assert!(
+        run.stderr
+            .contains("Valgrind does not know the system calls"),
+        "{run:#?}"
+    );
+    assert!(!run.stderr.contains("sandbox died"), "{run:#?}");
+    Ok(())
+}
+
+snowglobe::main!();
