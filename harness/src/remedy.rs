@@ -9,8 +9,8 @@
 use crate::kernel::errno::Errno;
 use crate::kernel::namespace::CloneFlags;
 use crate::kernel::process::limits;
-use crate::model::plan::RAISE_OPEN_FILES;
 use crate::kernel::process::valgrind;
+use crate::model::plan::RAISE_OPEN_FILES;
 
 use crate::sandbox::refused::{Refused, SetupStep};
 
