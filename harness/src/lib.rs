@@ -162,10 +162,9 @@
 //! # How tests may be built
 //!
 //! For Linux with the GNU C library, on x86_64 and aarch64; the program under test may be built for
-//! any target. Static linking (`-C target-feature=+crt-static`), `-C panic=abort` (a trial that
-//! panics has the same verdict as with unwinding), coverage, and the sanitizers for addresses,
-//! leaks and threads work. Valgrind does not know the system calls that make namespaces: start the
-//! program under test with it, in a trial.
+//! any target. With `-C panic=abort` a trial that panics has the same verdict as with unwinding.
+//! Valgrind does not know the system calls that make namespaces: start the program under test with
+//! it, in a trial.
 //!
 //! # Process ids
 //!

@@ -252,7 +252,7 @@ fn files_are_shared(node: &Node) -> TestResult {
         shell("cat /run/visitor/file; umount /run/visitor && ls /run/visitor")?,
         "here\n"
     );
-    assert_eq!(node.run(|| Path::new("/run/visitor/file").exists()), false);
+    assert!(!node.run(|| Path::new("/run/visitor/file").exists()));
     for mounts in [
         "/proc/mounts",
         "/proc/self/mountinfo",
