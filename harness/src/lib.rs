@@ -47,12 +47,12 @@
 //!
 //! | | |
 //! |---|---|
-//! | user | root, with every capability over its own namespaces; an ordinary user outside |
+//! | user | root over its own namespaces, or an ordinary user; an ordinary user outside |
 //! | network | `lo`, up; every port and every abstract socket name is free |
 //! | files | the host's, read-only; the workspace and the target directory as they are, writable |
 //! | `/tmp`, `/run`, `/dev/shm` | empty, private, at most 1 GB each |
-//! | `/proc`, `/sys`, `/dev` | fresh; harmless devices only |
-//! | hostname | its own, made of its name |
+//! | `/proc`, `/sys`, `/dev` | fresh; harmless devices only, and those that can be opened |
+//! | hostname | its own, made of its name; it resolves to `lo` |
 //! | processes | its own; the first is a small init that reaps, and the test is a child of it |
 //! | process ids | apart from those of other trials and of nodes, so that names made of them are too |
 //! | working directory, environment | as cargo gave them |
@@ -108,6 +108,8 @@
 //! | `group = "gpu"` | runs while no other trial of the group runs |
 //! | `allow_panics` | a panic on another thread or in a task is no failure by itself |
 //! | `nested` | may make user namespaces of its own |
+//! | `user = "nobody"`, `user = 1000` | runs as this ordinary user, without capabilities |
+//! | `home = "private"` | `HOME` is an empty, writable directory of the trial's own |
 //! | `flavor`, `worker_threads` | the runtime of an `async` test, as in `tokio::test` |
 //!
 //! Where `SNOWGLOBE_REQUIRE=1` is set, a trial whose requirements are missing fails. A fixture that
@@ -140,6 +142,22 @@
 //! names each with its file and line. To know them, the macros have the compiler expand the target
 //! once more; without `harness = false` they do so where attributes of other crates stand beside
 //! ours.
+//!
+//! # Ordinary users
+//!
+//! Root of a trial opens files of mode 000, binds to port 80 and gives files away, so that a test
+//! of "permission denied" fails. With `user = "…"` the test, its threads and its programs are an
+//! ordinary user without capabilities, whether root or an ordinary user runs the tests. What
+//! belongs to whoever runs them, such as the workspace, belongs to that user inside. The user is
+//! the same for a whole program, or a whole workspace, with `--user` or `SNOWGLOBE_USER` (which
+//! `[env]` in `.cargo/config.toml` sets for good); `user = "root"` then makes an exception. A test
+//! that runs as an ordinary user starts no labs, which are made by root of the trial.
+//!
+//! In a lab, programs run as other users by [`user`](lab::Command::user), whatever ids the trial
+//! has. A daemon that starts as root and changes its user by itself needs more ids than the one
+//! that every user has: root's trials have 65,536, and those of an ordinary user as many as
+//! `/etc/subuid` and `/etc/subgid` give, where `newuidmap` is installed. Where an id is missing,
+//! the report of the failed trial names the daemon and the id.
 //!
 //! # Verdicts
 //!

@@ -26,12 +26,13 @@ pub fn this_program() -> Command {
 /// Returns a copy of this test program that lies elsewhere, to be run likewise.
 pub fn program_at(path: &Path) -> Command {
     let mut command = Command::new(path);
-    for (key, _) in std::env::vars() {
+    for (key, _) in std::env::vars_os() {
+        let key = key.to_string_lossy();
         if ["RUST_TEST", "SNOWGLOBE_", "NEXTEST"]
             .iter()
             .any(|prefix| key.starts_with(prefix))
         {
-            command.env_remove(key);
+            command.env_remove(&*key);
         }
     }
     command.env("RUST_BACKTRACE", "0").stdin(Stdio::null());

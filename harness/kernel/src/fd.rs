@@ -103,6 +103,25 @@ pub fn write_file(path: &CStr, text: &str) -> Result<()> {
     Errno::result(done).map(drop)
 }
 
+/// Makes a file that everybody may read, of these parts.
+///
+/// # Errors
+/// The directory cannot be written to, or is full.
+pub fn create_file<const N: usize>(path: &CStr, parts: [&[u8]; N]) -> Result<()> {
+    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_CLOEXEC;
+    // SAFETY: the path is a C string that lives across the call.
+    let fd = Errno::result(unsafe { libc::open(path.as_ptr(), flags, 0o644) })?;
+    // SAFETY: the kernel has just made this descriptor for us.
+    let file = unsafe { OwnedFd::from_raw_fd(fd) };
+    for part in parts {
+        let mut rest = part;
+        while !rest.is_empty() {
+            rest = &rest[write(&file, rest)?..];
+        }
+    }
+    Ok(())
+}
+
 /// Makes a pipe, and returns its ends: first the one to read from, then the one to write to. Both
 /// are closed across `exec`.
 ///

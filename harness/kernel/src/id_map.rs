@@ -58,6 +58,53 @@ impl IdMap {
     }
 }
 
+/// Maps one id for the calling process, which is alone in a new user namespace: there it is the
+/// user `uid` and the group `gid`, and it was root of the parent namespace before.
+///
+/// # Errors
+/// The kernel refused a mapping.
+pub fn show_root_as(uid: u32, gid: u32) -> io::Result<()> {
+    let root_as = |id| FixedStr::<32>::of(format_args!("{id} 0 1\n"));
+    write("self", "uid_map", &root_as(uid))?;
+    // As in `IdMap::write`.
+    write("self", "setgroups", "deny")?;
+    write("self", "gid_map", &root_as(gid))
+}
+
+/// A kind of ids, each with a mapping of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdKind {
+    /// Ids of users.
+    User,
+    /// Ids of groups.
+    Group,
+}
+
+/// Returns whether the user namespace of `process`, a number or `self`, has this id.
+///
+/// # Errors
+/// There is no such process, or no procfs at `/proc`.
+pub fn is_mapped(process: impl fmt::Display, kind: IdKind, id: u32) -> io::Result<bool> {
+    let file = match kind {
+        IdKind::User => "uid_map",
+        IdKind::Group => "gid_map",
+    };
+    Ok(
+        extents(&fs::read_to_string(format!("/proc/{process}/{file}"))?)
+            .any(|(inside, count)| (inside..inside + count).contains(&u64::from(id))),
+    )
+}
+
+/// Returns the ranges of ids in the text of a mapping, each as its first id and its length.
+fn extents(map: &str) -> impl Iterator<Item = (u64, u64)> {
+    map.lines().filter_map(|line| {
+        let mut fields = line.split_whitespace().map(str::parse::<u64>);
+        let inside = fields.next()?.ok()?;
+        let _outside = fields.next()?;
+        Some((inside, fields.next()?.ok()?))
+    })
+}
+
 fn write(process: &str, file: &str, text: &str) -> io::Result<()> {
     let path = FixedStr::<64>::of(format_args!("/proc/{process}/{file}"));
     fs::write(&*path, text)
@@ -82,15 +129,7 @@ pub fn own_groups() -> io::Result<u32> {
 }
 
 fn contiguous(map: &str) -> u32 {
-    let mut extents: Vec<(u64, u64)> = map
-        .lines()
-        .filter_map(|line| {
-            let mut fields = line.split_whitespace().map(str::parse::<u64>);
-            let inside = fields.next()?.ok()?;
-            let _outside = fields.next()?;
-            Some((inside, fields.next()?.ok()?))
-        })
-        .collect();
+    let mut extents: Vec<(u64, u64)> = extents(map).collect();
     extents.sort_unstable();
     let mut end = 0;
     for (inside, count) in extents {
@@ -106,7 +145,13 @@ fn contiguous(map: &str) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::contiguous;
+    use super::{IdKind, contiguous, is_mapped};
+
+    #[test]
+    fn an_id_is_mapped_or_not() {
+        assert!(is_mapped("self", IdKind::User, 0).unwrap());
+        assert!(!is_mapped("self", IdKind::Group, u32::MAX).unwrap());
+    }
 
     #[test]
     fn counts_the_ids_from_zero_on() {

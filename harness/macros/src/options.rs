@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Error, LitInt, LitStr, Meta, Result, Token};
+use syn::{Attribute, Error, Lit, LitInt, LitStr, Meta, Result, Token};
 
 use crate::values::{
     NamespaceName, NeedTokens, expected_panic, fixture, list, one_line, optional, text_of, value,
@@ -39,7 +39,7 @@ pub(crate) enum Flavor {
 type Parser = fn(&mut TestOptions, ParseStream<'_>) -> Result<()>;
 
 /// Options by name.
-const OPTIONS: [(&str, Parser); 15] = [
+const OPTIONS: [(&str, Parser); 17] = [
     ("timeout", TestOptions::timeout),
     ("ignore", |options, input| {
         let reason = optional(input)?;
@@ -81,6 +81,8 @@ const OPTIONS: [(&str, Parser); 15] = [
         options.call(quote!(.allow_panics()))
     }),
     ("nested", |options, _| options.call(quote!(.nested()))),
+    ("user", TestOptions::user),
+    ("home", TestOptions::home),
     ("flavor", |options, input| options.flavor(&value(input)?)),
     ("worker_threads", |options, input| {
         let threads: LitInt = value(input)?;
@@ -179,6 +181,31 @@ impl TestOptions {
             return Err(Error::new(threads.span(), message));
         }
         self.call(quote!(.threads(#threads)))
+    }
+
+    /// Reads `user = "name"` or `user = 1000`.
+    fn user(&mut self, input: ParseStream<'_>) -> Result<()> {
+        let user: Lit = value(input)?;
+        match &user {
+            Lit::Str(name) if !name.value().is_empty() => self.call(quote!(.user(#name))),
+            Lit::Int(id) if id.base10_parse::<u32>().is_ok_and(|id| id != u32::MAX) => {
+                self.call(quote!(.user_id(#id)))
+            }
+            _ => {
+                let message =
+                    "a user is a name or an id, as in `user = \"nobody\"` or `user = 1000`";
+                Err(Error::new(user.span(), message))
+            }
+        }
+    }
+
+    fn home(&mut self, input: ParseStream<'_>) -> Result<()> {
+        let home: LitStr = value(input)?;
+        if home.value() != "private" {
+            let message = "a home is \"private\", or without the option the user's own";
+            return Err(Error::new(home.span(), message));
+        }
+        self.call(quote!(.private_home()))
     }
 
     fn flavor(&mut self, flavor: &LitStr) -> Result<()> {

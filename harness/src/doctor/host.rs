@@ -8,6 +8,7 @@ use crate::kernel::process::user::geteuid;
 use super::files::read;
 use super::finding::{Evidence, Finding};
 use crate::kernel::id_map::own_ids;
+use crate::sandbox::ids::is_root_of_the_host;
 
 /// The oldest kernel with all system calls of a sandbox: `mount_setattr(2)` came with 5.12.
 const OLDEST: (u32, u32) = (5, 12);
@@ -37,7 +38,7 @@ impl Machine {
     pub(super) fn look() -> Machine {
         let release = read("/proc/sys/kernel/osrelease");
         let os = read("/etc/os-release");
-        let root = geteuid().is_root() && own_ids().is_ok_and(|ids| ids == u32::MAX);
+        let root = is_root_of_the_host();
         Machine {
             modules: read(&format!("/lib/modules/{release}/modules.dep")),
             uid: geteuid().as_raw(),

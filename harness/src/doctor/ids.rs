@@ -65,7 +65,7 @@ fn mapped_by_helpers(ids: Subordinate) -> Finding {
 /// that user, and so owns the user's files.
 fn idmapped(without: Option<&Finding>) -> Finding {
     let name = "idmapped_mounts";
-    let lost = "writing to the workspace from trials";
+    let lost = "a root of trials that is nobody outside; it is root outside, without its rights";
     let Ids::Range(map) = Ids::available() else {
         let evidence = Evidence::read("uid", "not the host's root, which alone needs them");
         return Finding::ok(name, evidence);

@@ -11,6 +11,7 @@
 //! | `run.rs` | [`run()`]: from trials and arguments to a [`Conclusion`] |
 //! | `args/` | the command line and the environment variables |
 //! | `select.rs`, `requirements.rs` | the trials that run, their order, and what they need |
+//! | `users.rs` | users as whom trials run |
 //! | `list.rs` | `--list` |
 //! | `setup.rs`, `concurrency.rs` | what has to be there before the first trial |
 //! | `supervisor/` | the process that hands out trials, listens, keeps time and judges |
@@ -38,6 +39,7 @@ mod run;
 mod select;
 mod setup;
 mod supervisor;
+mod users;
 mod within;
 mod zygote;
 

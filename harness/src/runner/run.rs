@@ -10,7 +10,7 @@ use super::result::TrialResult;
 use super::select::Selection;
 use super::setup::Setup;
 use super::supervisor::{RunPlan, Supervisor, Workers};
-use super::{concurrency, list, nextest, requirements, select, within};
+use super::{concurrency, list, nextest, requirements, select, users, within};
 use crate::kernel::process::clone;
 use crate::sandbox::within::is_within_trial;
 use crate::trial::Trial;
@@ -58,6 +58,7 @@ pub(crate) fn run_counted(
         args.shuffle_seed = Some(random_seed());
     }
     requirements::check(&args, &mut trials)?;
+    users::find(&args, &mut trials);
     let Selection {
         trials,
         filtered_out,

@@ -12,9 +12,9 @@ use super::zygote::{Setting, Zygote, nursery};
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
 use crate::kernel::thread::FirstThread;
-use crate::sandbox::ids::Ids;
+use crate::sandbox::ids::{Ids, is_root_of_the_host};
 use crate::sandbox::inherited::{Corrections, shown_through};
-use crate::sandbox::outer;
+use crate::sandbox::outer::{self, Wanted};
 use crate::sandbox::paths::Paths;
 use crate::sandbox::refused::Doing;
 use crate::sandbox::trial::body;
@@ -75,11 +75,21 @@ impl Setup {
         body::remember_supervisor();
         let first = FirstThread::current();
         let numbered = if single { 1 } else { trials.len() };
-        let outer = outer::make(ids, &paths, |channel, ids| {
+        let wanted = Wanted {
+            paths: &paths,
+            ordinary_users: trials
+                .iter()
+                .flatten()
+                .any(|trial| trial.account().is_some()),
+        };
+        let on_host = is_root_of_the_host();
+        let outer = outer::make(ids, &wanted, |channel, ids| {
+            let guards_host = on_host && ids.keep_root();
             let collected = Setting::collect(ids, hidden, supervisor, first, corrections, numbered);
-            let Ok(setting) = collected else {
+            let Ok(mut setting) = collected else {
                 process::exit_now(1)
             };
+            setting.guards_host = guards_host;
             nursery::live(Zygote::new(trials, setting), channel, single)
         });
         let outer = outer.map_err(|refused| explain(&refused))?;

@@ -5,7 +5,7 @@
 //! lets an ordinary user map one id, setuid programs map those that belong to the user, and root
 //! maps what it likes (`user_namespaces(7)`).
 
-use crate::kernel::process::user::{getegid, geteuid};
+use crate::kernel::process::user::{SYS_ADMIN, getegid, geteuid, has_capability};
 
 use super::subordinate::Subordinate;
 use crate::kernel::id_map::{IdMap, own_ids};
@@ -38,7 +38,8 @@ impl Ids {
     pub(crate) fn available() -> Ids {
         // Only root of the host may use a range that belongs to nobody, since only root of the host
         // can show the workspace with other ids. Root of a user namespace has fewer than all ids.
-        if geteuid().is_root() && own_ids().is_ok_and(|ids| ids == u32::MAX) {
+        // A container's root may lack the capability to mount (mount_setattr(2)).
+        if is_root_of_the_host() && has_capability(SYS_ADMIN) {
             return Ids::Range(IdMap {
                 outside: RANGE_START,
                 count: RANGE,
@@ -54,6 +55,25 @@ impl Ids {
         }
     }
 
+    /// Returns a range for root whose workspace cannot be shown with other ids: all ids are those
+    /// of the host, and root is without its rights there.
+    pub(crate) fn own_range() -> Ids {
+        Ids::Range(IdMap {
+            outside: 0,
+            count: RANGE,
+        })
+    }
+
+    /// Returns whether root of a trial has the id of this process's root, by which files of the
+    /// kernel let the host's root in.
+    pub(crate) fn keep_root(self) -> bool {
+        match self {
+            Ids::One { uid, .. } => uid == 0,
+            Ids::Subordinate(_) => false,
+            Ids::Range(map) => map.outside == 0,
+        }
+    }
+
     /// Returns the mapping that a trial's own user namespace has within the outer one.
     pub(crate) fn within(self) -> IdMap {
         let count = match self {
@@ -63,4 +83,9 @@ impl Ids {
         };
         IdMap { outside: 0, count }
     }
+}
+
+/// Returns whether this process is root of the host, and not of a user namespace only.
+pub(crate) fn is_root_of_the_host() -> bool {
+    geteuid().is_root() && own_ids().is_ok_and(|ids| ids == u32::MAX)
 }

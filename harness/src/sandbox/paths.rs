@@ -13,10 +13,15 @@ pub(crate) struct Paths {
     pub(crate) writable: Vec<PathBuf>,
     /// Directories that must stay visible though they lie where the sandbox has a mount of its own.
     pub(crate) readable: Vec<PathBuf>,
+    /// Directories of whoever runs the tests, which an ordinary user of a host could read too.
+    pub(crate) own: Vec<PathBuf>,
 }
 
 /// Directories on which every sandbox has a private filesystem.
 pub(crate) const PRIVATE: [&str; 2] = ["/tmp", "/run"];
+
+/// Root's store of fixtures, for a machine on which root's home is closed.
+const SHARED_STORE: &str = "/var/cache/snowglobe";
 
 impl Paths {
     /// Finds the directories by the environment that cargo and nextest set, by the program's own
@@ -50,9 +55,17 @@ impl Paths {
         readable.extend(here);
         // Fixtures may be kept somewhere unusual.
         readable.extend(environment("SNOWGLOBE_STORE"));
+        readable.extend(
+            environment(snowglobe_fixtures::CACHE_VARIABLE).map(|dir| dir.join("snowglobe")),
+        );
         readable.extend(environment("XDG_CACHE_HOME").map(|dir| dir.join("snowglobe")));
         readable.extend(environment("HOME").map(|dir| dir.join(".cache/snowglobe")));
-        Paths::tidy(writable, readable)
+        let own = [environment("HOME"), Some(SHARED_STORE.into())];
+        let mut paths = Paths::tidy(writable, readable.clone());
+        paths.own = outermost(canonical(
+            [readable, own.into_iter().flatten().collect()].concat(),
+        ));
+        paths
     }
 
     /// Keeps existing directories by their canonical paths, without those that lie inside another.
@@ -63,7 +76,11 @@ impl Paths {
             .filter(|path| !writable.iter().any(|outer| path.starts_with(outer)))
             .filter(|path| PRIVATE.iter().any(|private| path.starts_with(private)))
             .collect();
-        Paths { writable, readable }
+        Paths {
+            writable,
+            readable,
+            own: Vec::new(),
+        }
     }
 
     /// Returns the directories that a private mount of the sandbox would hide.

@@ -22,6 +22,7 @@ pub use failed::{Failed, Outcome, TestResult};
 pub use feature::Feature;
 pub use from_inside::{at_end, note, seed, trial_name};
 pub use isolation::Isolation;
+pub(crate) use options::TestUser;
 pub use options::{Need, Options, ShouldPanic, Weight};
 pub(crate) use trial::TestBody;
 pub use trial::{Definition, TRIALS, Trial};

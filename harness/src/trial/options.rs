@@ -32,6 +32,18 @@ pub struct Options {
     pub(crate) group: Option<&'static str>,
     pub(crate) allow_panics: bool,
     pub(crate) nested: bool,
+    /// User as whom the trial runs, unless the run says so.
+    pub(crate) user: Option<TestUser>,
+    pub(crate) private_home: bool,
+}
+
+/// A user as whom a trial runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TestUser {
+    /// The user of this name, or of this number where the name is one.
+    Name(&'static str),
+    /// The user of this id.
+    Id(u32),
 }
 
 /// Whether the trial is expected to end with a panic.
@@ -85,6 +97,8 @@ impl Options {
         group: None,
         allow_panics: false,
         nested: false,
+        user: None,
+        private_home: false,
     };
 
     /// Sets the time that the trial may take.
@@ -161,6 +175,28 @@ impl Options {
     /// Lets the trial make user namespaces of its own.
     pub const fn nested(mut self) -> Options {
         self.nested = true;
+        self
+    }
+
+    /// Makes the trial run as the ordinary user of this name, who has no capabilities, and as root
+    /// with the name `root`. A name of digits is an id.
+    ///
+    /// Files of the user who runs the tests, such as the workspace, belong to that user inside.
+    /// Such a trial has no labs, which are made by root of the trial.
+    pub const fn user(mut self, name: &'static str) -> Options {
+        self.user = Some(TestUser::Name(name));
+        self
+    }
+
+    /// Makes the trial run as the user of this id, as [`user`](Options::user) does.
+    pub const fn user_id(mut self, uid: u32) -> Options {
+        self.user = Some(TestUser::Id(uid));
+        self
+    }
+
+    /// Gives the trial a home directory of its own, empty and writable, that `HOME` names.
+    pub const fn private_home(mut self) -> Options {
+        self.private_home = true;
         self
     }
 }

@@ -19,6 +19,8 @@ pub(crate) struct RunningTrial {
     pub(crate) name: Cow<'static, str>,
     /// Seed from which the trial derives its random choices.
     pub(crate) seed: u64,
+    /// Whether the body is root of the trial, and no ordinary user.
+    pub(crate) is_root: bool,
     /// Passes a remark on, at once.
     pub(crate) tell: fn(Remark),
 }

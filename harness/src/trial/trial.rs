@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::failed::{Failed, Outcome};
 use super::options::Options;
+use crate::kernel::process::user::Account;
 
 /// One test case.
 ///
@@ -38,6 +39,8 @@ pub struct Trial {
     source: Option<SourceLine>,
     body: TestBody,
     lack: Option<Lack>,
+    /// User as whom the body runs, unless that is root.
+    account: Option<Account>,
 }
 
 /// Something that the trial needs and this machine does not have.
@@ -79,6 +82,7 @@ impl Trial {
             source: None,
             body: TestBody::Closure(Box::new(move || body().into_outcome())),
             lack: None,
+            account: None,
         }
     }
 
@@ -94,6 +98,7 @@ impl Trial {
             }),
             body: TestBody::Function(definition.body),
             lack: None,
+            account: None,
         }
     }
 
@@ -168,6 +173,16 @@ impl Trial {
         self.lack.as_ref().map(|lack| &*lack.reason)
     }
 
+    /// Makes the body run as this user, or as root without one.
+    pub(crate) fn set_account(&mut self, account: Option<Account>) {
+        self.account = account;
+    }
+
+    /// Returns the user as whom the body runs, unless that is root.
+    pub(crate) fn account(&self) -> Option<Account> {
+        self.account
+    }
+
     /// Returns the place in the source, for a trial that is written there.
     pub(crate) fn source(&self) -> Option<SourceLine> {
         self.source
@@ -188,6 +203,7 @@ impl Trial {
             source: self.source,
             body: TestBody::Function(|| Ok(())),
             lack: self.lack.clone(),
+            account: self.account,
         }
     }
 

@@ -15,11 +15,12 @@
 //! | `pidfd` | processes by descriptors |
 //! | `profile` | profiles of LLVM's coverage |
 //! | `reap` | children that have ended |
+//! | `seccomp` | filters on system calls |
 //! | `shared_memory_child` | a child in the memory of its parent, as after `vfork` |
 //! | `shared_note` | a message to the parent without a descriptor |
 //! | `signal` | signals as descriptors, dispositions, stack traces |
+//! | `user` | user, groups and capabilities of a process |
 //! | `valgrind` | whether Valgrind runs this process |
-//! | `user` | user and groups of a process |
 
 pub mod before_main;
 pub mod clone;
@@ -31,6 +32,7 @@ pub mod limits;
 mod pidfd;
 pub mod profile;
 mod reap;
+pub mod seccomp;
 pub mod shared_memory_child;
 mod shared_note;
 pub mod signal;

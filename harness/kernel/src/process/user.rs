@@ -1,4 +1,4 @@
-//! The user and the groups of a process.
+//! The user, the groups and the capabilities of a process.
 #![allow(unsafe_code)]
 
 use nix::errno::Errno;
@@ -75,4 +75,51 @@ impl EffectiveUser {
 fn set_secure_bits(bits: libc::c_int) -> crate::Result<()> {
     // SAFETY: no pointer is passed.
     Errno::result(unsafe { libc::prctl(libc::PR_SET_SECUREBITS, bits) }).map(drop)
+}
+
+/// A user as the user database has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Id of the user.
+    pub uid: u32,
+    /// Id of the user's own group.
+    pub gid: u32,
+}
+
+/// Returns the user of this name, if there is one.
+pub fn account_of(name: &str) -> Option<Account> {
+    let user = User::from_name(name).ok().flatten()?;
+    Some(Account {
+        uid: user.uid.as_raw(),
+        gid: user.gid.as_raw(),
+    })
+}
+
+/// Returns the user with this id. A user whom the database does not know is in the group of the
+/// same number, as in most databases.
+pub fn account_with(uid: u32) -> Account {
+    let known = User::from_uid(Uid::from_raw(uid)).ok().flatten();
+    let gid = known.map_or(uid, |user| user.gid.as_raw());
+    Account { uid, gid }
+}
+
+/// Number of the capability to mount and the like, of `linux/capability.h`.
+pub const SYS_ADMIN: u32 = 21;
+
+/// Returns whether the calling thread has this capability, one of the first 32, in effect.
+pub fn has_capability(number: u32) -> bool {
+    crate::thread::capabilities().is_ok_and(|sets| sets[0] & (1 << number) != 0)
+}
+
+/// Takes all capabilities from the calling thread, for good.
+///
+/// # Errors
+/// The kernel refused the change.
+pub fn drop_capabilities() -> crate::Result<()> {
+    // `_LINUX_CAPABILITY_VERSION_3` of `linux/capability.h`, and 0 for the calling thread.
+    let (header, none) = ([0x2008_0522_u32, 0], [0_u32; 6]);
+    // SAFETY: the kernel reads a header of two numbers, and two times three numbers for this
+    // version (capset(2)).
+    let done = unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) };
+    Errno::result(done).map(drop)
 }

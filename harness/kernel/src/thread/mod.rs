@@ -20,6 +20,7 @@ pub mod stack_overflow;
 mod traits;
 pub mod unwinding;
 
+pub(crate) use traits::capabilities;
 pub use traits::{
     FirstThread, ThreadTraits, go_home, set_umask, show_as, show_as_before, shown_as, umask,
 };

@@ -44,7 +44,9 @@ impl ThreadTraits {
     }
 }
 
-fn capabilities() -> crate::Result<[u32; 6]> {
+/// Returns the effective, permitted and inheritable capabilities of the calling thread: the lower
+/// halves of the three sets, and then the upper ones.
+pub(crate) fn capabilities() -> crate::Result<[u32; 6]> {
     // `_LINUX_CAPABILITY_VERSION_3` of `linux/capability.h`: sets of 64 bits in two halves.
     const VERSION_3: u32 = 0x2008_0522;
     /// Stands for the calling thread (`capget(2)`).

@@ -223,7 +223,11 @@ impl Command<'_> {
         self
     }
 
-    /// Sets the user and group of the node as which the program runs, where these ids are mapped.
+    /// Sets the user and group as which the program runs, without capabilities.
+    ///
+    /// Any ids will do. Where the node lacks one, as where a trial has a single id, the program has
+    /// a user namespace of its own that shows root of the node by these ids: root's files are then
+    /// the program's own, and the program cannot change to yet another user.
     pub fn user(&mut self, uid: u32, gid: u32) -> &mut Self {
         self.spec.ids = Some((uid, gid));
         self

@@ -107,7 +107,15 @@ impl Launch {
         // Our copies of the program's ends would keep its pipes open after its death, and a dead
         // first process would not be noticed on the channel.
         drop(given);
-        let started = started(reports, &verb, &node)?;
+        let started = started(reports, &verb, &node).map_err(|error| match spec.ids {
+            // Not the init but the node's first process makes the namespace, and no process of a
+            // user namespace can change the limits of another.
+            Some((uid, gid)) if error.raw_os_error() == Some(Errno::ENOSPC as i32) => {
+                let why = format!("the node, which has users of its own, lacks uid {uid} or gid {gid}, and may make no user namespace for them; give the test the option `nested`, or the node the trial's users (`Users::Trial`)");
+                LabError::failed(LabErrorKind::Refused, &verb, why)
+            }
+            _ => error,
+        })?;
         let process = Arc::new(ProcessName {
             node,
             program: spec.program.to_string_lossy().into_owned(),

@@ -63,6 +63,9 @@ pub struct Arguments {
     pub timeout: Option<Duration>,
     /// Seed of the run, from which the trials' seeds are derived. Without one, the seed is random.
     pub seed: Option<u64>,
+    /// User, by name or id, as whom trials run that name none. Without one, they run as root of
+    /// their namespaces.
+    pub user: Option<String>,
     /// The help is shown, and nothing else happens.
     pub help: bool,
 }

@@ -174,6 +174,16 @@ const FLAGS: &[Flag] = &[
     )
     .variable("SNOWGLOBE_TIMEOUT"),
     Flag::value(
+        "user",
+        "NAME|UID",
+        "Run trials that name no user as this one, without capabilities",
+        |args, user| {
+            args.user = Some(user.text()?);
+            Ok(())
+        },
+    )
+    .variable("SNOWGLOBE_USER"),
+    Flag::value(
         "seed",
         "SEED",
         "The run's seed, as printed with each failure",

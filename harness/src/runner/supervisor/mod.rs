@@ -11,12 +11,14 @@
 //! | `queue.rs` | the trials that wait, and which of them may run now |
 //! | `zygote_pool.rs` | the processes that run trials |
 //! | `active_trial.rs` | a trial that runs: its output, its time, its phases |
+//! | `denials.rs` | what a trial lacks, for programs that were told no more than an errno |
 //! | `reports.rs` | the reports of a trial, and the result that follows from them |
 //! | `captured_output.rs` | the output of a trial, bounded |
 //! | `signals.rs` | the signals that a user, a shell or nextest sends |
 
 mod active_trial;
 mod captured_output;
+mod denials;
 mod plan;
 mod queue;
 mod reports;

@@ -6,10 +6,13 @@
 
 use std::time::Duration;
 
+use super::denials;
 use crate::kernel::process::exit_kind::{ExitKind, signal_name};
 use crate::kernel::process::signal::Signal;
 use crate::runner::result::{Failure, Shown, TrialResult};
-use crate::sandbox::protocol::trial::{BodyReport, FailureKind, Finish, Survivor, TrialReport};
+use crate::sandbox::protocol::trial::{
+    BodyReport, Denial, FailureKind, Finish, Survivor, TrialReport,
+};
 use crate::sandbox::refused::Refused;
 use crate::trial::running::Remark;
 
@@ -36,6 +39,8 @@ pub(crate) struct ReceivedReports {
     notes: Vec<String>,
     /// Remarks to show there only if the body does not come to its end.
     last_words: Vec<String>,
+    /// Things that processes were denied, to show beside a failure.
+    denials: Vec<Denial>,
     /// Number of reports of the body's forks that were taken in.
     forks_heard: usize,
     /// Reason of the supervisor for ending the trial.
@@ -90,6 +95,7 @@ impl ReceivedReports {
             TrialReport::StackOverflowed => self.has_overflowed = true,
             TrialReport::Remarked(Remark::Note(note)) => self.notes.push(note),
             TrialReport::Remarked(Remark::LastWords(note)) => self.last_words.push(note),
+            TrialReport::Denied(denial) => self.denials.push(denial),
             TrialReport::Forked { pid, report } => {
                 if self.forks_heard < FORKS_HEARD {
                     self.forks_heard += 1;
@@ -129,6 +135,10 @@ impl ReceivedReports {
     pub(crate) fn into_remarks(mut self) -> Remarks {
         if self.finish.is_none() {
             self.notes.append(&mut self.last_words);
+        }
+        // A program may ask for what it can do without.
+        if self.result() != TrialResult::Passed {
+            self.notes.extend(self.denials.iter().map(denials::explain));
         }
         Remarks {
             notes: self.notes,

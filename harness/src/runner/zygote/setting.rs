@@ -13,9 +13,11 @@ use crate::kernel::process::signal::SignalFd;
 use crate::kernel::thread::FirstThread;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::inherited::Corrections;
+use crate::sandbox::outer::plain_views;
 use crate::sandbox::process_numbers::RunNumbers;
 use crate::sandbox::protocol::trial::WAKE_INIT;
 use crate::sandbox::trial::body;
+use crate::sandbox::trial::mounts::PlainView;
 
 /// The surroundings of every trial of a run.
 pub(crate) struct Setting {
@@ -25,6 +27,12 @@ pub(crate) struct Setting {
     /// Directories that a private mount of a trial would hide, and must not.
     pub(crate) hidden: Vec<PathBuf>,
     pub(crate) working_dir: PathBuf,
+    /// Root of the trials has the id of the host's root.
+    pub(crate) guards_host: bool,
+    /// Text of the host's `/etc/hosts`, if there is one.
+    pub(crate) hosts: Option<Vec<u8>>,
+    /// Directories that bodies of ordinary users see with their true owners.
+    pub(crate) plain: Vec<PlainView>,
     /// Size of the stack of a test's thread, in bytes.
     pub(crate) stack: usize,
     /// `/sys` is mounted read-only in the outer sandbox, as in many containers.
@@ -61,6 +69,9 @@ impl Setting {
             hidden,
             numbers: RunNumbers::divide(end, body::supervisor_pid(), trials),
             working_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
+            guards_host: false,
+            hosts: std::fs::read("/etc/hosts").ok(),
+            plain: plain_views(),
             // The upper part of the stack is the zygote's while the init uses the lower part.
             stack: usual_stack() + shared_memory_child::OWN,
             sys_read_only: mount::is_read_only("/sys"),

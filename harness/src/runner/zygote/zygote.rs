@@ -7,7 +7,7 @@
 use std::os::fd::OwnedFd;
 use std::thread;
 
-use super::ordered_trial::{Leftovers, OrderedTrial, Pipes};
+use super::ordered_trial::{Leftovers, OrderedTrial, OwnFiles, Pipes};
 use super::orders::{await_order, refuse};
 use super::setting::Setting;
 use crate::kernel::message_channel::MessageChannel;
@@ -44,6 +44,7 @@ impl<'a> Zygote<'a> {
         if let Some(first) = self.setting.first {
             first.disown();
         }
+        let own = OwnFiles::make();
         loop {
             let (order, output) = await_order(channel, &self.setting.supervisor);
             // While a trial runs, its init reads from this channel. A request that came when the
@@ -56,7 +57,7 @@ impl<'a> Zygote<'a> {
                 seed,
                 channel,
             };
-            if self.run(&ordered, output).is_break() {
+            if self.run(&ordered, &own, output).is_break() {
                 // The supervisor notices the end of the channel, and has another zygote made for
                 // this slot when there is another trial for it.
                 process::exit_now(1)
@@ -68,6 +69,7 @@ impl<'a> Zygote<'a> {
     fn run(
         &mut self,
         ordered: &OrderedTrial<'_>,
+        own: &OwnFiles,
         output: Option<OwnedFd>,
     ) -> std::ops::ControlFlow<()> {
         use std::ops::ControlFlow::{Break, Continue};
@@ -88,7 +90,7 @@ impl<'a> Zygote<'a> {
         // A thread of the test's name, for the test body will be a copy of that thread: panic
         // messages and debuggers then show the name, as under libtest.
         let leftovers = thread::scope(|scope| {
-            let run = || ordered.run_as_guest(slot, setting, &mut pipes);
+            let run = || ordered.run_as_guest(slot, setting, own, &mut pipes);
             let thread = thread::Builder::new().name(name).stack_size(setting.stack);
             match thread.spawn_scoped(scope, run) {
                 Ok(thread) => thread.join().unwrap_or(Leftovers::Ruin),

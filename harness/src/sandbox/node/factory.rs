@@ -8,8 +8,6 @@
 use std::cell::Cell;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::thread::sleep;
-use std::time::Duration;
 
 use crate::kernel::errno::Errno;
 use crate::kernel::namespace::CloneFlags;
@@ -17,8 +15,7 @@ use crate::kernel::process::ForkResult;
 use crate::kernel::process::signal::Signal;
 
 use super::first_process::{self, Origin};
-use crate::kernel::errno::errno;
-use crate::kernel::fd;
+use super::user_namespaces::{retry_while_limits_settle, while_permitted};
 use crate::kernel::id_map::IdMap;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::namespace;
@@ -153,17 +150,10 @@ impl Factory<'_> {
     }
 
     fn clone_for(&self, request: &NodeRequest) -> crate::kernel::Result<Cloned> {
-        // The trial may make no user namespaces, but its init may for a moment. The limit is that
-        // of the user namespace in which the calling process is (namespaces(7), /proc/sys/user).
-        let closed = request.ids.is_some() && !self.spec.nested;
-        if closed {
-            permit_user_namespaces("2147483647");
-        }
-        let cloned = clone_into(flags(request)).map_err(|e| errno(&e));
-        if closed && !matches!(cloned, Ok(Cloned::Child)) {
-            permit_user_namespaces("0");
-        }
-        cloned
+        let makes_users = flags(request).contains(CloneFlags::CLONE_NEWUSER);
+        while_permitted(self.spec.nested || !makes_users, || {
+            clone_into(flags(request))
+        })
     }
 }
 
@@ -180,11 +170,6 @@ fn enter_users(network: &OwnedFd) -> Result<(), Refused> {
     namespace::owner_of(network.as_fd())
         .and_then(|users| namespace::enter(users.as_fd(), CloneFlags::CLONE_NEWUSER))
         .doing("enter the node's user namespace")
-}
-
-fn permit_user_namespaces(most: &str) {
-    // Without this file the limit is not there either, and clone3 says what is refused.
-    let _ = fd::write_file(c"/proc/sys/user/max_user_namespaces", most);
 }
 
 /// Returns the kinds of namespaces that the first process of a node does not share with the init.
@@ -207,23 +192,6 @@ fn enter_pids(pod: &OwnedFd) -> Result<OwnedFd, Refused> {
     namespace::enter(pod.as_fd(), CloneFlags::CLONE_NEWPID)
         .doing("enter the pod's PID namespace")?;
     Ok(own.into())
-}
-
-/// Clones, and tries again where a limit on namespaces is reached.
-///
-/// The kernel counts a namespace until it is destroyed, which is some time after its last process
-/// has ended: 65 sequential ones fail with ENOSPC where 64 are permitted (measured for this
-/// project, 2026-08).
-fn retry_while_limits_settle(
-    mut clone: impl FnMut() -> crate::kernel::Result<Cloned>,
-) -> crate::kernel::Result<Cloned> {
-    for pause in [1, 2, 4, 8, 16, 32, 64, 128] {
-        match clone() {
-            Err(Errno::ENOSPC | Errno::EAGAIN) => sleep(Duration::from_millis(pause)),
-            other => return other,
-        }
-    }
-    clone()
 }
 
 /// Maps the ids of a node whose first process waits for them.

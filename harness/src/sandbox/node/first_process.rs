@@ -68,6 +68,7 @@ pub(super) fn live(origin: &Origin<'_>, channel: &MessageChannel, signals: &Sign
         channel,
         signals,
         own_pids: origin.request.own_pids,
+        may_make_users: origin.spec.nested,
         running: HashMap::new(),
         orphans_asked: HashSet::new(),
         orphans_gone: None,
@@ -134,6 +135,11 @@ fn node_spec<'a>(request: &'a NodeRequest, trial: &SandboxSpec<'a>) -> SandboxSp
         nested: true,
         hidden: trial.hidden,
         working_dir: trial.working_dir,
+        // The lab lays its own file over it.
+        hosts: None,
+        plain: &[],
+        is_ordinary_user: false,
+        guards_host: trial.guards_host,
         sys_read_only: trial.sys_read_only,
         patient: true,
         // A network that others have made, or that the node has had before, stays as it is.
@@ -148,6 +154,8 @@ struct FirstProcess<'a> {
     channel: &'a MessageChannel,
     signals: &'a SignalFd,
     own_pids: bool,
+    /// Whether the trial may make user namespaces.
+    may_make_users: bool,
     /// Channels on which the ends of programs are told, by process id.
     running: HashMap<i32, MessageChannel>,
     /// Orphans that were asked to end, by process id.
@@ -220,7 +228,7 @@ impl FirstProcess<'_> {
     }
 
     fn run(&mut self, program: &Program, channel: MessageChannel, streams: [OwnedFd; 3]) {
-        let started = launch::start(program, streams).and_then(|pid| {
+        let started = launch::start(program, streams, self.may_make_users).and_then(|pid| {
             // The id is still the program's, for nobody but this process can reap it.
             let pidfd = process::pidfd_open(pid).map_err(|e| errno(&e))?;
             Ok((pid, pidfd))

@@ -8,11 +8,15 @@ use std::ffi::{CStr, CString};
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 
-use crate::kernel::errno::Errno;
+use crate::kernel::errno::{Errno, errno};
 use crate::kernel::fd::{pipe, write};
+use crate::kernel::id_map::{IdKind, is_mapped, show_root_as};
+use crate::kernel::namespace::CloneFlags;
+use crate::kernel::process::clone::{Cloned, clone_into};
 use crate::kernel::process::user::{Gid, Uid, setgroups, setresgid, setresuid};
-use crate::kernel::process::{ForkResult, chdir, execve, lead_process_group};
+use crate::kernel::process::{ForkResult, Pid, chdir, execve, lead_process_group};
 
+use super::user_namespaces::{retry_while_limits_settle, while_permitted};
 use crate::kernel::fd::replace_standard;
 use crate::kernel::process;
 use crate::kernel::process::limits;
@@ -24,12 +28,19 @@ use crate::sandbox::protocol::node::Program;
 const USUAL: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Forks and executes. Returns the program's process id when the program has begun.
-pub(super) fn start(program: &Program, streams: [OwnedFd; 3]) -> crate::kernel::Result<i32> {
+///
+/// Where the node `may_make_users` is false, the trial may make no user namespaces.
+pub(super) fn start(
+    program: &Program,
+    streams: [OwnedFd; 3],
+    may_make_users: bool,
+) -> crate::kernel::Result<i32> {
     // A successful execve closes it; until then the child can say why there is none.
     let (failure, told) = pipe()?;
-    match process::fork()? {
+    let users = UserChange::of(program.ids);
+    match fork_for(users, may_make_users)? {
         ForkResult::Child => {
-            let errno = become_program(program, &streams);
+            let errno = become_program(program, users, &streams);
             let _ = write(&told, &(errno as i32).to_le_bytes());
             process::exit_now(127)
         }
@@ -45,15 +56,62 @@ pub(super) fn start(program: &Program, streams: [OwnedFd; 3]) -> crate::kernel::
     }
 }
 
+/// The way in which a program comes to run as another user than root.
+#[derive(Clone, Copy)]
+enum UserChange {
+    /// The program runs as root.
+    None,
+    /// The ids are mapped, and root becomes that user.
+    Become(u32, u32),
+    /// An id is not mapped. A user namespace of the program's own shows root as that user.
+    ShowAs(u32, u32),
+}
+
+impl UserChange {
+    fn of(ids: Option<(u32, u32)>) -> Self {
+        let Some((uid, gid)) = ids else {
+            return Self::None;
+        };
+        let mapped = |kind, id| is_mapped("self", kind, id).unwrap_or(true);
+        if mapped(IdKind::User, uid) && mapped(IdKind::Group, gid) {
+            Self::Become(uid, gid)
+        } else {
+            Self::ShowAs(uid, gid)
+        }
+    }
+}
+
+/// Forks the process that becomes the program, into a user namespace of its own where it needs one.
+fn fork_for(users: UserChange, may_make_users: bool) -> crate::kernel::Result<ForkResult> {
+    match users {
+        UserChange::None | UserChange::Become(..) => process::fork(),
+        UserChange::ShowAs(..) => {
+            let cloned = retry_while_limits_settle(|| {
+                while_permitted(may_make_users, || clone_into(CloneFlags::CLONE_NEWUSER))
+            });
+            Ok(match cloned? {
+                Cloned::Child => ForkResult::Child,
+                Cloned::Parent { pid, .. } => ForkResult::Parent {
+                    child: Pid::from_raw(pid),
+                },
+            })
+        }
+    }
+}
+
 /// Becomes the program. Returns only where that fails, with the reason.
-fn become_program(program: &Program, streams: &[OwnedFd; 3]) -> Errno {
-    prepare(program, streams)
+fn become_program(program: &Program, users: UserChange, streams: &[OwnedFd; 3]) -> Errno {
+    prepare(program, users, streams)
         .and_then(|()| execute(program))
         .err()
         .unwrap_or(Errno::EPROTO)
 }
 
-fn prepare(program: &Program, streams: &[OwnedFd; 3]) -> crate::kernel::Result<()> {
+fn prepare(
+    program: &Program,
+    users: UserChange,
+    streams: &[OwnedFd; 3],
+) -> crate::kernel::Result<()> {
     // A process group of its own, so that a test can signal the whole of it.
     lead_process_group()?;
     for (to, from) in (0..).zip(streams) {
@@ -65,19 +123,29 @@ fn prepare(program: &Program, streams: &[OwnedFd; 3]) -> crate::kernel::Result<(
         }
         chdir("/")?;
     }
-    if let Some((uid, gid)) = program.ids {
-        let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-        // Where a single id is mapped, setgroups is denied (user_namespaces(7),
-        // /proc/PID/setgroups).
-        let _ = setgroups(&[]);
-        setresgid(gid, gid, gid)?;
-        setresuid(uid, uid, uid)?;
-    }
+    change_user(users)?;
     limits::give_back_open_files()?;
     // Ignored signals and the mask are inherited across execve (execve(2)), and few programs expect
     // either.
     signal::default_children()?;
     signal::unblock_all()
+}
+
+fn change_user(users: UserChange) -> crate::kernel::Result<()> {
+    match users {
+        UserChange::None => Ok(()),
+        UserChange::Become(uid, gid) => {
+            let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+            // Where a single id is mapped, setgroups is denied (user_namespaces(7),
+            // /proc/PID/setgroups).
+            let _ = setgroups(&[]);
+            setresgid(gid, gid, gid)?;
+            setresuid(uid, uid, uid)
+        }
+        // The capabilities that the process has in its namespace are lost with the execve(2), for
+        // there its id is not root's (capabilities(7)).
+        UserChange::ShowAs(uid, gid) => show_root_as(uid, gid).map_err(|e| errno(&e)),
+    }
 }
 
 /// Executes the program. A name without a slash is searched for, as a shell does.

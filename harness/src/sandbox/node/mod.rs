@@ -12,6 +12,7 @@
 //! | `mounts` | the files that a node finds |
 //! | `copy_tree` | a root filesystem as a copy, where no overlay is permitted |
 //! | `launch` | the start of a program |
+//! | `user_namespaces` | user namespaces where the trial may make none |
 //! | `visitor_mounts` | the files that code of the test finds in the node |
 
 mod copy_tree;
@@ -19,4 +20,5 @@ pub(super) mod factory;
 mod first_process;
 mod launch;
 mod mounts;
+mod user_namespaces;
 mod visitor_mounts;

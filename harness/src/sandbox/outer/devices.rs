@@ -19,13 +19,27 @@ const DEVICES: [&str; 9] = [
     "null", "zero", "full", "random", "urandom", "tty", "net/tun", "fuse", "kvm",
 ];
 
+/// Devices among them that the host may have and not permit, or have without their driver.
+const NOT_EVERYWHERE: [&str; 3] = ["net/tun", "fuse", "kvm"];
+
+/// Returns whether this process may use a device. One that a program finds and cannot open is worse
+/// than none: programs decide by the file what they can do.
+pub(super) fn openable(device: &Path) -> bool {
+    let mut options = fs::File::options();
+    options.read(true).write(true).open(device).is_ok()
+}
+
 /// Returns detached copies of the harmless devices, each with its name below `/dev`.
 pub(super) fn devices() -> Vec<(&'static str, OwnedFd)> {
     DEVICES
         .iter()
         .filter_map(|name| {
+            let device = Path::new("/dev").join(name);
+            if NOT_EVERYWHERE.contains(name) && !openable(&device) {
+                return None;
+            }
             // A device that the host lacks or hides is missing in trials too.
-            let tree = mount::detach_copy(&Path::new("/dev").join(name), false).ok()?;
+            let tree = mount::detach_copy(&device, false).ok()?;
             Some((*name, tree))
         })
         .collect()

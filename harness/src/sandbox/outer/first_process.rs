@@ -12,7 +12,7 @@ use crate::kernel::process::chdir;
 use crate::kernel::process::user::{Gid, Uid, setgroups, setresgid, setresuid};
 
 use super::devices::{devices, mount_dev};
-use super::idmapped_root::{self, TUN_DIRECTORY};
+use super::idmapped_root::{self, FUSE_DIRECTORY, TUN_DIRECTORY};
 use crate::kernel::id_map::IdMap;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::mount;
@@ -116,8 +116,21 @@ fn use_idmapped_mounts(paths: &Paths, channel: &MessageChannel) -> Result<(), Re
         devices.retain(|(name, _)| *name != "net/tun");
         devices.push(("net", tree));
     }
+    for (_, tree) in trees.extract_if(.., |(path, _)| path == Path::new(FUSE_DIRECTORY)) {
+        devices.retain(|(name, _)| *name != "fuse");
+        devices.push(("fuse", single_device(&tree, "fuse")?));
+    }
     idmapped_root::put_together(&trees, paths)?;
     mount_dev(&devices)
+}
+
+/// Returns a detached copy of a device in a detached directory.
+fn single_device(directory: &OwnedFd, name: &str) -> Result<OwnedFd, Refused> {
+    // Before Linux 6.15 only what is attached can be copied (fs/namespace.c). Any place will do:
+    // nothing of this mount namespace remains.
+    let stage = Path::new("/tmp");
+    mount::attach(directory.as_fd(), stage).doing("mount a device")?;
+    mount::detach_copy(&stage.join(name), false).doing("copy a device")
 }
 
 /// Becomes root of a user namespace whose ids are mapped: until then the ids of this process are

@@ -7,13 +7,18 @@
 //! copies are made outside and handed to the first process of the outer sandbox.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use crate::kernel::errno::Errno;
 
+use super::devices::openable;
 use super::first_process::mount_private;
+use super::make::Wanted;
+use super::plain::copies;
 use crate::kernel::id_map::IdMap;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::mount;
@@ -29,39 +34,49 @@ use crate::sandbox::refused::{Doing, Refused, SetupStep};
 /// (`SCM_MAX_FD`, `unix(7)`).
 const TREES_IN_A_MESSAGE: usize = 200;
 
-/// Gives the first process its ids, and id-mapped copies of the host's mounts. Returns notes on
-/// what could not be had.
+/// Outcome of [`hand_over`].
+pub(super) enum HandedOver {
+    /// The first process has all that it needs.
+    All,
+    /// A mount to which trials are to write cannot be id-mapped, as an overlay cannot
+    /// (mount_setattr(2)). Nothing was handed over.
+    NotMappable(PathBuf),
+}
+
+/// Gives the first process its ids, and copies of the host's mounts: id-mapped ones, unless the ids
+/// are the host's.
 pub(super) fn hand_over(
     pid: i32,
     map: IdMap,
-    paths: &Paths,
+    wanted: &Wanted<'_>,
     channel: &MessageChannel,
-) -> Result<Vec<String>, Refused> {
+) -> Result<HandedOver, Refused> {
     map.write(map, pid, false).doing("map the ids")?;
     // Only now: an id-mapped mount takes the mapping that the user namespace has
     // (mount_setattr(2)).
     let userns = fs::File::open(format!("/proc/{pid}/ns/user")).doing("open the user namespace")?;
-    let mut notes = Vec::new();
+    let shown = (map.outside != 0).then(|| userns.as_fd());
     let mut trees = Vec::new();
-    for (path, writable) in wanted_mounts(paths) {
-        match mapped_copy(&path, writable, userns.as_fd()) {
-            Ok((tree, mapped)) => {
-                if writable && !mapped && path != Path::new("/sys") {
-                    notes.push(format!(
-                        "{} is not writable in trials: its filesystem knows no id-mapped mounts",
-                        path.display()
-                    ));
-                }
-                trees.push((path, tree));
+    for (path, writable) in wanted_mounts(wanted.paths) {
+        match mapped_copy(&path, writable, shown) {
+            Ok((_, false)) if writable && path != Path::new(SYS) => {
+                return Ok(HandedOver::NotMappable(path));
             }
+            Ok((tree, _)) => trees.push((path, tree)),
             // A mount may go away meanwhile, or be one that nobody can look into: a trial can do
             // without what it could only have read.
             Err(_) if path != Path::new("/") && !writable => {}
             Err(errno) => return Err(errno).doing("copy a mount"),
         }
     }
+    if wanted.ordinary_users {
+        trees.extend(copies(wanted.paths));
+    }
     if let Some(tree) = tun_directory() {
         trees.push((PathBuf::from(TUN_DIRECTORY), tree));
+    }
+    if let Some(tree) = fuse_directory() {
+        trees.push((PathBuf::from(FUSE_DIRECTORY), tree));
     }
     let step = "hand over the mounts";
     for batch in trees.chunks(TREES_IN_A_MESSAGE) {
@@ -72,8 +87,11 @@ pub(super) fn hand_over(
     }
     let complete = OuterStep::MountsComplete.encode();
     channel.send(&complete).doing(step)?;
-    Ok(notes)
+    Ok(HandedOver::All)
 }
+
+/// The mount of the kernel's devices.
+const SYS: &str = "/sys";
 
 /// Directory of the device that makes TUN and TAP interfaces.
 pub(super) const TUN_DIRECTORY: &str = "/dev/net";
@@ -91,18 +109,32 @@ pub(crate) fn tun_directory() -> Option<OwnedFd> {
     }
 }
 
-/// Returns a detached copy of one mount, and whether the copy shows the trials' ids.
+/// Path under which the directory with the device of FUSE is handed over.
+pub(super) const FUSE_DIRECTORY: &str = "/dev/fuse";
+
+/// Returns a directory with the device by which programs are filesystems, where this host permits
+/// it. Like the one for TUN it may be for root alone, and does no harm: what is mounted by it is
+/// seen in the mounter's own namespaces (`fuse(4)`).
+fn fuse_directory() -> Option<OwnedFd> {
+    // The kernel has no such filesystem, or a cgroup forbids its device.
+    openable(Path::new(FUSE_DIRECTORY)).then_some(())?;
+    // Device 10:229, Documentation/admin-guide/devices.txt.
+    mount::device_directory("fuse", 10, 229).ok()
+}
+
+/// Returns a detached copy of one mount, and whether the copy shows the trials' ids: those of the
+/// user namespace, or without one the host's.
 fn mapped_copy(
     path: &Path,
     writable: bool,
-    userns: BorrowedFd<'_>,
+    userns: Option<BorrowedFd<'_>>,
 ) -> crate::kernel::Result<(OwnedFd, bool)> {
     let tree = mount::detach_copy(path, false)?;
     let read_only = if writable { 0 } else { mount::READ_ONLY };
     let set = mount::NO_DEVICES | read_only;
     let mapped = MountAttributes {
         set,
-        idmap: Some(userns),
+        idmap: userns,
         ..MountAttributes::default()
     };
     if mount::set_attributes(tree.as_fd(), &mapped).is_ok() {
@@ -111,7 +143,7 @@ fn mapped_copy(
     // Without a mapping, what a trial wrote would belong to an id that nobody has, so the copy is
     // read-only. But over a read-only sysfs no writable one is permitted (fs/namespace.c,
     // mount_too_revealing); the user mapping protects /sys.
-    let read_only = if path == Path::new("/sys") {
+    let read_only = if path == Path::new(SYS) {
         0
     } else {
         mount::READ_ONLY
@@ -157,38 +189,51 @@ fn wanted_mounts(paths: &Paths) -> BTreeMap<PathBuf, bool> {
         wanted.insert(dir.clone(), writable(dir));
     }
     // Writable like the one that each trial mounts over it.
-    wanted.insert(PathBuf::from("/sys"), true);
+    wanted.insert(PathBuf::from(SYS), true);
     wanted
 }
 
 /// Returns the mount points of this process and the kinds of their filesystems.
 fn mount_points() -> Vec<(PathBuf, String)> {
-    let Ok(table) = fs::read_to_string("/proc/self/mountinfo") else {
-        return Vec::new();
-    };
+    // Bytes: a path need not be UTF-8, and one of them must not hide the others.
+    let table = fs::read("/proc/self/mountinfo").unwrap_or_default();
+    let lines = table.split(|byte| *byte == b'\n');
+    lines.filter_map(mount_point).collect()
+}
+
+/// Reads a line of mountinfo.
+fn mount_point(line: &[u8]) -> Option<(PathBuf, String)> {
     // The fifth field is the mount point, the first after " - " the kind (proc_pid_mountinfo(5)).
-    table
-        .lines()
-        .filter_map(|line| {
-            let path = line.split(' ').nth(4)?;
-            let kind = line.split(" - ").nth(1)?.split(' ').next()?;
-            Some((PathBuf::from(unescape(path)), kind.to_owned()))
-        })
-        .collect()
+    let mut fields = line.split(|byte| *byte == b' ');
+    let path = fields.nth(4)?;
+    let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
+    let path = OsString::from_vec(unescape(path));
+    Some((path.into(), String::from_utf8_lossy(kind).into_owned()))
 }
 
 /// Returns a path of mountinfo with the characters that are written there in octal.
-fn unescape(text: &str) -> String {
+fn unescape(mut text: &[u8]) -> Vec<u8> {
     // These four, and no others (fs/proc_namespace.c, show_mountinfo).
     let octal = [
-        ("\\040", " "),
-        ("\\011", "\t"),
-        ("\\012", "\n"),
-        ("\\134", "\\"),
+        (b"\\040", b' '),
+        (b"\\011", b'\t'),
+        (b"\\012", b'\n'),
+        (b"\\134", b'\\'),
     ];
-    octal.iter().fold(text.to_owned(), |text, (code, plain)| {
-        text.replace(code, plain)
-    })
+    let mut plain = Vec::with_capacity(text.len());
+    while let Some((first, rest)) = text.split_first() {
+        match octal.iter().find(|(code, _)| text.starts_with(*code)) {
+            Some((code, byte)) => {
+                plain.push(*byte);
+                text = &text[code.len()..];
+            }
+            None => {
+                plain.push(*first);
+                text = rest;
+            }
+        }
+    }
+    plain
 }
 
 /// Receives what [`hand_over`] sends.
@@ -229,4 +274,18 @@ pub(super) fn put_together(trees: &[DetachedTree], paths: &Paths) -> Result<(), 
     mount_private()?;
     // Below /tmp and /run, which have just been mounted.
     late.into_iter().try_for_each(reattach)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mount_points_are_read_as_bytes() {
+        let line = b"36 35 98:0 / /mnt\\040one\\134040\xff rw master:1 - ext4 /dev/root rw";
+        let (path, kind) = mount_point(line).unwrap();
+        let expected = OsString::from_vec(b"/mnt one\\040\xff".to_vec());
+        assert_eq!((path, &*kind), (expected.into(), "ext4"));
+        assert_eq!(mount_point(b""), None);
+    }
 }

@@ -10,7 +10,7 @@ use crate::kernel::process::user::{EffectiveUser, Uid};
 use crate::kernel::process::wait_for_child;
 
 use super::first_process::begin;
-use super::idmapped_root;
+use super::idmapped_root::{HandedOver, hand_over};
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
 use crate::kernel::process::clone::{Cloned, clone_into};
@@ -40,12 +40,20 @@ pub(crate) struct Outer {
     pub(crate) notes: Vec<String>,
 }
 
+/// Things that trials of a run want of the outer sandbox.
+pub(crate) struct Wanted<'a> {
+    /// Directories that keep their place.
+    pub(crate) paths: &'a Paths,
+    /// Whether the body of some trial is an ordinary user.
+    pub(crate) ordinary_users: bool,
+}
+
 /// Makes the outer sandbox and runs `inside` as its first process.
 ///
 /// Must be called while this process has a single thread.
 pub(crate) fn make(
     mut ids: Ids,
-    paths: &Paths,
+    wanted: &Wanted<'_>,
     inside: impl FnOnce(MessageChannel, Ids),
 ) -> Result<Outer, Refused> {
     // Opened before the clone: in the new PID namespace this process has no id.
@@ -70,11 +78,11 @@ pub(crate) fn make(
                 // The first process sees the supervisor's end only if it does not hold that end
                 // too.
                 drop(ours);
-                begin(ids, paths, theirs, &supervisor, inside);
+                begin(ids, wanted.paths, theirs, &supervisor, inside);
             }),
             Cloned::Parent { pid, pidfd } => {
                 drop(theirs);
-                let given = give_ids(ids, pid, paths, &ours, &mut notes)?;
+                let given = give_ids(ids, pid, wanted, &ours, &mut notes)?;
                 if given == ids {
                     await_ready(&ours)?;
                     return Ok(Outer {
@@ -111,26 +119,31 @@ fn owner_of_this_run() -> Uid {
 fn give_ids(
     ids: Ids,
     pid: i32,
-    paths: &Paths,
+    wanted: &Wanted<'_>,
     channel: &MessageChannel,
     notes: &mut Vec<String>,
 ) -> Result<Ids, Refused> {
     match ids {
         Ids::One { .. } => {}
-        Ids::Subordinate(wanted) => {
-            if let Err((program, said)) = wanted.map(pid) {
+        Ids::Subordinate(own) => {
+            if let Err((program, said)) = own.map(pid) {
                 notes.push(format!(
                     "one id is mapped instead of {}: {program}: {said}",
-                    wanted.count
+                    own.count
                 ));
-                return Ok(wanted.alone());
+                return Ok(own.alone());
             }
             let told = channel.send(&OuterStep::IdsMapped.encode());
             told.doing("speak to the outer sandbox")?;
         }
         Ids::Range(map) => {
-            let handed = idmapped_root::hand_over(pid, map, paths, channel)?;
-            notes.extend(handed);
+            if let HandedOver::NotMappable(path) = hand_over(pid, map, wanted, channel)? {
+                notes.push(format!(
+                    "root of the trials is root outside as well, without its rights: the filesystem of {} knows no id-mapped mounts",
+                    path.display()
+                ));
+                return Ok(Ids::own_range());
+            }
         }
     }
     Ok(ids)

@@ -17,13 +17,16 @@
 //! | `make` | the maker's side: clones the first process, gives it ids and mounts |
 //! | `first_process` | the first process until it is ready |
 //! | `idmapped_root` | root's mount tree: copies of the host's mounts, on both sides |
+//! | `plain` | directories of the host with their true owners, for ordinary users |
 //! | `devices` | the `/dev` |
 
 mod devices;
 mod first_process;
 mod idmapped_root;
 mod make;
+mod plain;
 
 pub(crate) use first_process::become_root;
 pub(crate) use idmapped_root::tun_directory;
-pub(crate) use make::make;
+pub(crate) use make::{Wanted, make};
+pub(crate) use plain::plain_views;

@@ -110,6 +110,8 @@ pub(crate) enum TrialReport {
         /// Report of that process, unless it has written something else.
         report: Option<BodyReport>,
     },
+    /// A process was refused what the trial does not have, and its errno does not tell what.
+    Denied(Denial),
 }
 
 codec_enum!(TrialReport {
@@ -123,6 +125,7 @@ codec_enum!(TrialReport {
     6 => Remarked(remark),
     7 => StackOverflowed,
     8 => Forked { pid, report },
+    9 => Denied(denial),
 });
 
 impl EdgeMessage for TrialReport {
@@ -205,6 +208,43 @@ impl Survivor {
     pub(crate) const MOST: usize = 500;
 }
 
+/// A call that the kernel refused to a process of the trial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Denial {
+    /// Id of the process in the PID namespace of the init.
+    pub(crate) pid: i32,
+    /// Short name of the process.
+    pub(crate) program: String,
+    /// Thing that the process asked for.
+    pub(crate) wanted: DeniedThing,
+}
+
+codec_struct!(Denial {
+    pid,
+    program,
+    wanted
+});
+
+/// Something that a trial may lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DeniedThing {
+    /// A user namespace.
+    UserNamespace,
+    /// To be the user of this id.
+    User(u32),
+    /// To be a member of the group of this id.
+    Group(u32),
+    /// Another list of groups.
+    Groups,
+}
+
+codec_enum!(DeniedThing {
+    1 => UserNamespace,
+    2 => User(uid),
+    3 => Group(gid),
+    4 => Groups,
+});
+
 #[cfg(test)]
 mod tests {
     use crate::kernel::errno::Errno;
@@ -226,6 +266,15 @@ mod tests {
     fn survivor(pid: i32, name: &str) -> Survivor {
         let name = name.to_owned();
         Survivor { pid, name }
+    }
+
+    fn denied(wanted: DeniedThing) -> TrialReport {
+        let program = "nginx".to_owned();
+        TrialReport::Denied(Denial {
+            pid: 7,
+            program,
+            wanted,
+        })
     }
 
     #[test]
@@ -289,6 +338,10 @@ mod tests {
                 pid: 4,
                 report: None,
             },
+            denied(DeniedThing::UserNamespace),
+            denied(DeniedThing::User(33)),
+            denied(DeniedThing::Group(34)),
+            denied(DeniedThing::Groups),
         ] {
             arrives(&report);
         }

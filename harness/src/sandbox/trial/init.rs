@@ -20,6 +20,7 @@ use crate::kernel::process::signal::{Signal, kill};
 use crate::kernel::process::{ForkResult, Pid, lead_process_group};
 
 use super::body;
+use super::denials::DenialWatch;
 use super::mounts::SandboxSpec;
 use crate::Isolation;
 use crate::kernel::fd::{close_in_copy, replace_standard, set_nonblocking};
@@ -59,6 +60,8 @@ pub(crate) struct Init<'a> {
     pub(crate) supervisor: &'a OwnedFd,
     /// Signals that wait for this process.
     pub(crate) signals: &'a SignalFd,
+    /// Watch over calls whose refusal has to be explained, where the kernel has one.
+    pub(crate) denials: Option<DenialWatch<'a>>,
 }
 
 /// The process of the test body, as its init sees it.
@@ -92,6 +95,8 @@ struct Wakeup {
     reported: bool,
     /// The body asks for nodes.
     wants_nodes: bool,
+    /// The kernel asks about a call of a process of the trial.
+    asks_about_call: bool,
 }
 
 /// The calling process, as `setpgid(2)` takes it.
@@ -183,6 +188,9 @@ impl Init<'_> {
             self.signals.as_fd(),
             self.supervisor.as_fd(),
         ]);
+        if let Some(denials) = &self.denials {
+            close_in_copy(&[denials.fd.as_fd()]);
+        }
         run();
         process::exit_now(1)
     }
@@ -212,6 +220,7 @@ impl Init<'_> {
                 orphaned,
                 reported,
                 wants_nodes,
+                asks_about_call,
             } = self.wait(body, listening);
             if orphaned {
                 return false;
@@ -222,6 +231,9 @@ impl Init<'_> {
             }
             if wants_nodes {
                 self.make_nodes(body);
+            }
+            if asks_about_call {
+                self.explain_denial();
             }
             if reported || woken_by_body {
                 let received = self.forward_reports(body);
@@ -242,24 +254,25 @@ impl Init<'_> {
     fn wait(&self, body: &BodyProcess, listening: bool) -> Wakeup {
         let channel = self.channel.as_fd();
         let (signals, supervisor) = (self.signals.as_fd(), self.supervisor.as_fd());
-        // The last two stand for channels that may be there or not. One that is not there is
-        // watched in place of the init's own channel once more, which does no harm.
-        let mut fds = [channel, signals, supervisor, channel, channel];
-        let mut count = 3;
         let node_requests = body.node_requests.borrow();
-        let reports = listening.then_some(self.reports);
-        for channel in reports.into_iter().chain(&*node_requests) {
-            fds[count] = channel.as_fd();
-            count += 1;
-        }
-        let mut ready = poll::wait_readable(fds, None).unwrap_or_default();
-        ready[count..].fill(false);
+        // The last three may be there or not. In place of one that is not there the init's own
+        // channel is watched once more, which does no harm.
+        let others = [
+            listening.then(|| self.reports.as_fd()),
+            node_requests.as_ref().map(AsFd::as_fd),
+            self.denials.as_ref().map(|watch| watch.fd.as_fd()),
+        ];
+        let [reports, nodes, denials] = others.map(|other| other.unwrap_or(channel));
+        let fds = [channel, signals, supervisor, reports, nodes, denials];
+        let ready = poll::wait_readable(fds, None).unwrap_or_default();
+        let there = others.map(|other| other.is_some());
         Wakeup {
             asked: ready[0],
             signalled: ready[1],
             orphaned: ready[2],
-            reported: listening && ready[3],
-            wants_nodes: ready[if listening { 4 } else { 3 }],
+            reported: there[0] && ready[3],
+            wants_nodes: there[1] && ready[4],
+            asks_about_call: there[2] && ready[5],
         }
     }
 
@@ -279,6 +292,13 @@ impl Init<'_> {
         });
         if !more {
             *node_requests = None;
+        }
+    }
+
+    /// Answers the kernel, and tells the supervisor what a process of the trial lacks.
+    fn explain_denial(&self) {
+        if let Some(denial) = self.denials.as_ref().and_then(DenialWatch::answer) {
+            let _ = self.channel.send(&TrialReport::Denied(denial).encode());
         }
     }
 

@@ -3,9 +3,11 @@
 //! | file | role |
 //! |---|---|
 //! | `init` | the first process of the sandbox: makes it, forks the body, watches, reports |
+//! | `denials` | calls whose refusal has to be explained |
 //! | `mounts` | the recipe for a sandbox: mounts, the loopback interface, limits |
 //! | `body/` | the process of the test body: runs the test and says how that ended |
 
 pub(crate) mod body;
+pub(crate) mod denials;
 pub(crate) mod init;
 pub(crate) mod mounts;

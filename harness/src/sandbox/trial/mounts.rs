@@ -6,7 +6,9 @@
 //! line is paid a thousand times in a thousand trials; where nothing is unusual it leaves the heap
 //! alone.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, OsStr};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -14,9 +16,12 @@ use crate::kernel::namespace::sethostname;
 use crate::kernel::process::chdir;
 
 use crate::Isolation;
+use crate::kernel::errno::Errno;
 use crate::kernel::fd;
+use crate::kernel::fixed_str::FixedStr;
 use crate::kernel::loopback;
 use crate::kernel::mount;
+use crate::kernel::mount::MountAttributes;
 use crate::kernel::ping_groups;
 use crate::sandbox::inherited::Corrections;
 use crate::sandbox::private_mounts::{DEVPTS, RUN, TMPFS, detach_hidden, reattach_hidden};
@@ -30,10 +35,21 @@ pub(crate) struct SandboxSpec<'a> {
     pub(crate) hostname: &'a str,
     /// Whether the test may make user namespaces.
     pub(crate) nested: bool,
+    /// Whether the test body is an ordinary user, who makes a user namespace for that.
+    pub(crate) is_ordinary_user: bool,
     /// Paths that the private mounts would hide, and must not.
     pub(crate) hidden: &'a [PathBuf],
     /// Working directory of the test.
     pub(crate) working_dir: &'a Path,
+    /// Whether files of the kernel that are the host's must be guarded, since they let root in by
+    /// its id.
+    pub(crate) guards_host: bool,
+    /// The `/etc/hosts` of a trial with a hostname of its own; nothing where the host has no such
+    /// file, or whoever makes the sandbox names hosts itself.
+    pub(crate) hosts: Option<HostsFile<'a>>,
+    /// Directories of the host to be shown with their true owners, each as its mount in the outer
+    /// sandbox and its path.
+    pub(crate) plain: &'a [PlainView],
     /// Whether the outer `/sys` is read-only, as in a container: the kernel then permits no other.
     pub(crate) sys_read_only: bool,
     /// Whether closed connections may take as long as Linux lets them to send what is unsent: in a
@@ -71,7 +87,7 @@ impl SandboxSpec<'_> {
             // Where no procfs can be written, root still has raw sockets.
             let _ = ping_groups::permit_all();
         }
-        if own(Isolation::USER) && !self.nested {
+        if own(Isolation::USER) && !self.nested && !self.is_ordinary_user {
             // Most ways to abuse a user namespace begin with making another one, as CVE-2022-0185
             // does to get CAP_SYS_ADMIN.
             set_sysctl(c"/proc/sys/user/max_user_namespaces", "0")?;
@@ -82,10 +98,20 @@ impl SandboxSpec<'_> {
     fn mount(&self) -> Result<(), Refused> {
         let own = |kind| self.isolation.contains(kind);
         let hidden = detach_hidden(self.hidden.iter().map(PathBuf::as_path))?;
+        let hosts = self.hosts.as_ref().filter(|_| own(Isolation::UTS));
+        // In the outer /run, which is hidden soon: what is in the trial's own is the trial's.
+        let hosts = hosts
+            .map(|hosts| self.prepare_hosts(hosts))
+            .transpose()
+            .doing("write a hosts file")?;
+        let plain = detach_hidden(self.plain.iter().map(|view| view.kept_at.as_path()))?;
         // A procfs shows the PID namespace of the process that mounted it (pid_namespaces(7)): the
         // numbers in the outer one mean nothing here.
         if own(Isolation::PID) {
             fresh(c"proc", c"/proc", None, SetupStep::mount("/proc"))?;
+        }
+        if self.guards_host {
+            guard_host().doing("make files of the host read-only")?;
         }
         // Likewise, /sys/class/net shows the network namespace of the process that mounted it
         // (network_namespaces(7)).
@@ -120,6 +146,16 @@ impl SandboxSpec<'_> {
             Some(DEVPTS),
             SetupStep::mount("/dev/pts"),
         )?;
+        for ((_, tree), view) in plain.iter().zip(self.plain) {
+            mount::attach(tree.as_fd(), &view.path).doing("show a directory of the host")?;
+        }
+        if let Some(hosts) = &hosts {
+            match mount::attach(hosts.as_fd(), Path::new("/etc/hosts")) {
+                // The host's file is gone by now: the name is not known then.
+                Ok(()) | Err(Errno::ENOENT) => {}
+                refused => return refused.doing(SetupStep::mount("/etc/hosts")),
+            }
+        }
         if reattach_hidden(&hidden)? {
             // The working directory may be on one of the hidden mounts, and the process then stands
             // in the old mount, which is nobody's any more.
@@ -127,6 +163,68 @@ impl SandboxSpec<'_> {
         }
         Ok(())
     }
+
+    /// Returns a mount of an `/etc/hosts` in which the trial's own hostname has an address, as
+    /// hosts have it. Without one, the name would be asked of name servers, of which a trial has
+    /// none.
+    fn prepare_hosts(&self, hosts: &HostsFile<'_>) -> crate::kernel::Result<OwnedFd> {
+        let name = self.hostname;
+        // The addresses of lo, where the trial's services listen. A name has at most 63 bytes.
+        let own = FixedStr::<192>::of(format_args!("127.0.0.1 {name}\n::1 {name}\n"));
+        fd::create_file(hosts.kept_at, [own.as_bytes(), hosts.text])?;
+        mount::detach_copy(
+            Path::new(OsStr::from_bytes(hosts.kept_at.to_bytes())),
+            false,
+        )
+    }
+}
+
+/// A hosts file that is written anew for each trial.
+pub(crate) struct HostsFile<'a> {
+    /// Text of the host's `/etc/hosts`, which comes after the trial's own name.
+    pub(crate) text: &'a [u8],
+    /// Path of the file in the outer sandbox, where no other trial writes at the same time.
+    pub(crate) kept_at: &'a CStr,
+}
+
+/// Parts of procfs that are the host's and no namespace's (as container engines list them).
+const HOSTS_FILES: [&str; 10] = [
+    "/proc/acpi",
+    "/proc/bus",
+    "/proc/irq",
+    "/proc/sysrq-trigger",
+    "/proc/sys/abi",
+    "/proc/sys/debug",
+    "/proc/sys/dev",
+    "/proc/sys/fs",
+    "/proc/sys/kernel",
+    "/proc/sys/vm",
+];
+
+/// Makes the host's files in procfs read-only. The id of the host's root opens them, whatever
+/// capabilities the process has (fs/proc/proc_sysctl.c, `test_perm`).
+fn guard_host() -> crate::kernel::Result<()> {
+    let read_only = MountAttributes {
+        set: mount::READ_ONLY,
+        ..MountAttributes::default()
+    };
+    for path in HOSTS_FILES.map(Path::new) {
+        // Not every kernel has all of them.
+        let Ok(tree) = mount::detach_copy(path, false) else {
+            continue;
+        };
+        mount::set_attributes(tree.as_fd(), &read_only)?;
+        mount::attach(tree.as_fd(), path)?;
+    }
+    Ok(())
+}
+
+/// A directory of the host, whose files belong to whom they belong on the host.
+pub(crate) struct PlainView {
+    /// Path of the mount in the outer sandbox.
+    pub(crate) kept_at: PathBuf,
+    /// Path of the directory.
+    pub(crate) path: PathBuf,
 }
 
 fn fresh(kind: &CStr, at: &CStr, options: Option<&CStr>, step: SetupStep) -> Result<(), Refused> {

@@ -178,6 +178,11 @@ fn at_the_end(payload: &(dyn Any + Send)) -> String {
     format!("at the trial's end: {PANICKED}{}", panic_message(payload))
 }
 
+/// Ends a body that cannot run its test, for this reason.
+pub(super) fn give_up(reason: impl Into<String>) -> ! {
+    report(failed(reason, ""), 0)
+}
+
 /// Reports to the trial's init how the test ended, and ends the process with this exit code.
 fn report(finish: Finish, code: i32) -> ! {
     channel::send_finish(finish);

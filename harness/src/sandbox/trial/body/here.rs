@@ -19,6 +19,8 @@ pub(crate) fn run_here(trial: Trial, seed: u64) -> Finish {
     running::begin(RunningTrial {
         name,
         seed,
+        // Whoever has started the program: without an init there are no labs for root either.
+        is_root: true,
         tell: |remark| match remark {
             Remark::Note(text) => eprintln!("note: {text}"),
             // The process comes to its end, or ends as the test wants it to.

@@ -12,12 +12,16 @@
 //! | `panics` | remembers each panic of the process |
 //! | `backtrace` | the frames of the test in a backtrace: pure |
 //! | `channel` | the channels to the init: for reports, and for nodes |
+//! | `ordinary_user` | a body that is another user than root |
+//! | `home` | a home directory of the trial's own |
 //! | `profiles` | names for LLVM's profiles in a coverage build |
 
 mod backtrace;
 mod channel;
 mod conclude;
 mod here;
+mod home;
+mod ordinary_user;
 mod panics;
 mod profiles;
 mod run;

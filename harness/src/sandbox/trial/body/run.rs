@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread;
 
 use super::conclude::Ended;
-use super::{backtrace, channel, conclude, panics, profiles};
+use super::{backtrace, channel, conclude, home, ordinary_user, panics, profiles};
 use crate::kernel::fd::FileIdentity;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
@@ -40,12 +40,13 @@ pub(crate) fn prepare_thread() {
 ///
 /// The calling thread is the only one: a copy of one that bears the test's name, and was prepared.
 pub(crate) fn run(trial: Trial, seed: u64, index: u32, reports: MessageChannel) -> ! {
-    let options = *trial.options();
+    let (options, account) = (*trial.options(), trial.account());
     let (name, body) = trial.into_name_and_body();
     // Before any code of the test runs, so that the code finds its trial.
     running::begin(RunningTrial {
         name,
         seed,
+        is_root: account.is_none(),
         tell: |remark| channel::send(&BodyReport::Remarked(remark)),
     });
     channel::open(reports);
@@ -53,6 +54,17 @@ pub(crate) fn run(trial: Trial, seed: u64, index: u32, reports: MessageChannel) 
     // (setenv(3), ATTRIBUTES).
     profiles::separate(index);
     within::correct_environment(&options);
+    if options.private_home {
+        home::make_private(options.isolation, index);
+    }
+    if let Some(account) = account
+        && let Err(refused) = ordinary_user::become_user(account, options.nested)
+    {
+        conclude::give_up(format!(
+            "the trial cannot run as uid {}: {refused}",
+            account.uid
+        ))
+    }
     // std would have done so for a thread that it started. Without it a stack overflow is a mere
     // segmentation fault (std, sys/pal/unix/stack_overflow.rs).
     sigaltstack::watch_this_thread();

@@ -1,0 +1,180 @@
+//! Calls that the kernel is about to refuse for a reason that its errno does not tell.
+//!
+//! A program that asks for a user namespace, or wants to become a user who has no number here, is
+//! told "no space left on device" or "invalid argument". Another process is asked first: it knows
+//! what is missing, can say so, and lets the call go on (`seccomp_unotify(2)`, Linux 5.5).
+#![allow(unsafe_code)]
+
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sched::CloneFlags;
+
+use super::{ARGUMENTS_AT, beginning, end, install, jump, load};
+
+/// Second argument by which [`unshare_users`] is known. The kernel does not look at it.
+const OURS: u32 = 0x5e0_91be;
+
+/// Filters the calling thread, and whatever it starts. Returns the descriptor on which the kernel
+/// asks.
+///
+/// `clone3` is let through, for its flags are in memory that a filter cannot read; few programs
+/// make user namespaces by it. So are the library's own calls: `clone` with `CLONE_CHILD_CLEARTID`,
+/// and [`unshare_users`].
+///
+/// # Errors
+/// `EBUSY` under a filter of this kind, since the kernel permits one; `EINVAL` or `ENOSYS` where
+/// the kernel has none; `EACCES` without `CAP_SYS_ADMIN`.
+pub fn watch() -> crate::Result<OwnedFd> {
+    let new_users = CloneFlags::CLONE_NEWUSER.bits() as u32;
+    let ours = libc::CLONE_CHILD_CLEARTID as u32;
+    let ask = || end(libc::SECCOMP_RET_USER_NOTIF);
+    let allow = || end(libc::SECCOMP_RET_ALLOW);
+    let of_clone = [
+        load(ARGUMENTS_AT),
+        jump(libc::BPF_JSET, new_users, 0, 2),
+        jump(libc::BPF_JSET, ours, 1, 0),
+        ask(),
+        allow(),
+    ];
+    let of_unshare = [
+        load(ARGUMENTS_AT),
+        jump(libc::BPF_JSET, new_users, 0, 3),
+        load(ARGUMENTS_AT + 8),
+        jump(libc::BPF_JEQ, OURS, 1, 0),
+        ask(),
+        allow(),
+    ];
+    let mut filter = beginning();
+    for (number, block) in [
+        (libc::SYS_clone, of_clone.as_slice()),
+        (libc::SYS_unshare, of_unshare.as_slice()),
+    ] {
+        filter.push(jump(libc::BPF_JEQ, number as u32, 0, block.len() as u8));
+        filter.extend_from_slice(block);
+    }
+    for number in CHANGES_OF_IDS.map(|(number, _)| number) {
+        filter.push(jump(libc::BPF_JEQ, number as u32, 0, 1));
+        filter.push(ask());
+    }
+    filter.push(allow());
+    let fd = install(&filter, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER)?;
+    // SAFETY: the kernel has just made this descriptor for us, close-on-exec.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Makes the calling process, which has a single thread, a member of a new user namespace, without
+/// a question to anybody (`unshare(2)`).
+///
+/// # Errors
+/// The limit on user namespaces is reached, or the process has threads.
+pub fn unshare_users() -> crate::Result<()> {
+    let flags = CloneFlags::CLONE_NEWUSER.bits();
+    // SAFETY: the call has no pointers.
+    let done = unsafe { libc::syscall(libc::SYS_unshare, flags, OURS) };
+    Errno::result(done).map(drop)
+}
+
+/// Kind of the ids that a call names.
+type Changed = fn([u32; 3]) -> WatchedCall;
+
+/// Calls that change ids, with what becomes of their first three arguments.
+const CHANGES_OF_IDS: [(libc::c_long, Changed); 7] = [
+    (libc::SYS_setuid, |[uid, ..]| {
+        WatchedCall::Users([uid, NONE, NONE])
+    }),
+    (libc::SYS_setreuid, |[real, uid, _]| {
+        WatchedCall::Users([real, uid, NONE])
+    }),
+    (libc::SYS_setresuid, WatchedCall::Users),
+    (libc::SYS_setgid, |[gid, ..]| {
+        WatchedCall::Groups([gid, NONE, NONE])
+    }),
+    (libc::SYS_setregid, |[real, gid, _]| {
+        WatchedCall::Groups([real, gid, NONE])
+    }),
+    (libc::SYS_setresgid, WatchedCall::Groups),
+    (libc::SYS_setgroups, |[count, ..]| {
+        WatchedCall::GroupList(count)
+    }),
+];
+
+/// Stands for no change where an id is expected.
+const NONE: u32 = u32::MAX;
+
+/// A call that is about to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WatchedCall {
+    /// Make a user namespace.
+    NewUserNamespace,
+    /// Become these users; `u32::MAX` stands for no change.
+    Users([u32; 3]),
+    /// Become a member of these groups; `u32::MAX` stands for no change.
+    Groups([u32; 3]),
+    /// Change the list of groups to one of this length.
+    GroupList(u32),
+}
+
+/// A call that waits for an answer.
+#[derive(Debug)]
+pub struct Question<'a> {
+    watch: BorrowedFd<'a>,
+    id: u64,
+    /// Id of the process that makes the call, in the PID namespace of the caller.
+    pub pid: i32,
+    /// The call.
+    pub call: WatchedCall,
+}
+
+impl<'a> Question<'a> {
+    /// Returns the next question, if there is one; never waits where `watch` is readable.
+    ///
+    /// # Errors
+    /// `ENOENT` if the process that asked is gone.
+    pub fn receive(watch: BorrowedFd<'a>) -> crate::Result<Question<'a>> {
+        // SAFETY: a structure of numbers, which the kernel wants to be zero.
+        let mut asked: libc::seccomp_notif = unsafe { std::mem::zeroed() };
+        // SAFETY: the kernel writes the structure, which lives across the call.
+        let done = unsafe {
+            libc::ioctl(
+                watch.as_raw_fd(),
+                libc::SECCOMP_IOCTL_NOTIF_RECV,
+                &raw mut asked,
+            )
+        };
+        Errno::result(done)?;
+        let number = libc::c_long::from(asked.data.nr);
+        let [first, second, third, ..] = asked.data.args.map(|argument| argument as u32);
+        let changed = CHANGES_OF_IDS.iter().find(|(it, _)| *it == number);
+        Ok(Question {
+            watch,
+            id: asked.id,
+            pid: asked.pid.cast_signed(),
+            call: changed.map_or(WatchedCall::NewUserNamespace, |(_, call)| {
+                call([first, second, third])
+            }),
+        })
+    }
+
+    /// Lets the call go on, or makes it fail with an errno. A process that is gone needs no answer.
+    pub fn answer(self, refusal: Option<Errno>) {
+        let flags = match refusal {
+            Some(_) => 0,
+            None => libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32,
+        };
+        let answer = libc::seccomp_notif_resp {
+            id: self.id,
+            val: 0,
+            error: refusal.map_or(0, |errno| -(errno as i32)),
+            flags,
+        };
+        // SAFETY: the kernel reads the structure, which lives across the call.
+        unsafe {
+            libc::ioctl(
+                self.watch.as_raw_fd(),
+                libc::SECCOMP_IOCTL_NOTIF_SEND,
+                &raw const answer,
+            )
+        };
+    }
+}

@@ -1,0 +1,7 @@
+//! A trial's body, and programs in nodes, as other users than root; a trial's home and name.
+
+mod daemons;
+mod ordinary;
+mod surroundings;
+
+snowglobe::main!();
