@@ -137,7 +137,13 @@ fn is_root() -> bool {
 fn make_workspace(dir: &Path) -> TestResult {
     std::fs::create_dir_all(dir)?;
     std::fs::write(dir.join("Cargo.toml"), "[workspace]\n")?;
-    std::fs::copy(std::env::current_exe()?, dir.join("program"))?;
+    // Not by this process: another test may fork meanwhile, and the copy of a descriptor to which
+    // the program is written keeps the program from being run (execve(2), ETXTBSY).
+    let copied = Command::new("cp")
+        .arg(std::env::current_exe()?)
+        .arg(dir.join("program"))
+        .status()?;
+    assert!(copied.success());
     Ok(())
 }
 
