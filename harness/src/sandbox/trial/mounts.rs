@@ -208,6 +208,9 @@ fn guard_host() -> crate::kernel::Result<()> {
         set: mount::READ_ONLY,
         ..MountAttributes::default()
     };
+    // The number of the last process is the PID namespace's own, and asks for a capability there.
+    let last_pid = Path::new("/proc/sys/kernel/ns_last_pid");
+    let writable = mount::detach_copy(last_pid, false);
     for path in HOSTS_FILES.map(Path::new) {
         // Not every kernel has all of them.
         let Ok(tree) = mount::detach_copy(path, false) else {
@@ -216,7 +219,11 @@ fn guard_host() -> crate::kernel::Result<()> {
         mount::set_attributes(tree.as_fd(), &read_only)?;
         mount::attach(tree.as_fd(), path)?;
     }
-    Ok(())
+    match writable {
+        Ok(tree) => mount::attach(tree.as_fd(), last_pid),
+        // A kernel without CONFIG_CHECKPOINT_RESTORE has no such file.
+        Err(_) => Ok(()),
+    }
 }
 
 /// A directory of the host, whose files belong to whom they belong on the host.
