@@ -54,7 +54,7 @@
 //! | `/proc`, `/sys`, `/dev` | fresh; harmless devices only, and those that can be opened |
 //! | hostname | its own, made of its name; it resolves to `lo` |
 //! | processes | its own; the first is a small init that reaps, and the test is a child of it |
-//! | process ids | apart from those of other trials and of nodes, so that names made of them are too |
+//! | process ids | apart from those of other trials and of nodes, as are names made of them |
 //! | working directory, environment | as cargo gave them |
 //! | open files | as many as the hard limit permits; see below |
 //!
@@ -210,10 +210,10 @@
 //!     --args target/debug/deps/net-… --exact port_80_is_mine --timeout 1h
 //! ```
 //!
-//! A thread stays in the namespaces of the thread that started it. So a global runtime or connection
-//! pool that is first used within [`lab::Node::run`] has its threads in that node. Whatever runs on
-//! these threads later uses the network of that node, whoever asks. So give each node a runtime of
-//! its own, or start a global one before the first visit.
+//! A thread stays in the namespaces of the thread that started it. So a global runtime or a pool of
+//! connections that is first used within [`lab::Node::run`] has its threads in that node. Whatever
+//! runs on these threads later uses the network of that node, whoever asks. So give each node a
+//! runtime of its own, or start a global one before the first visit.
 //!
 //! A capture shows frames as the sender's kernel hands them to its network card: a stream comes in
 //! frames of up to 64 KB, and checksums are complete. See [`observe`].

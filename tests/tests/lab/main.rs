@@ -15,6 +15,7 @@ mod outside;
 mod pods;
 #[path = "life/power.rs"]
 mod power;
+#[path = "life/proc.rs"]
 mod proc;
 mod processes;
 mod real;

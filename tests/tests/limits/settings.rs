@@ -41,7 +41,7 @@ const PROMISED: &[(&str, &str)] = &[
     ("net.ipv4.tcp_wmem", "4096 16384 4194304"),
 ];
 
-/// The same for an interface of a node.
+/// Settings that the guide promises for an interface of a node.
 const PROMISED_OF_ETH0: &[(&str, &str)] = &[
     ("net.ipv4.conf.eth0.forwarding", "0"),
     ("net.ipv4.conf.eth0.rp_filter", "0"),

@@ -11,6 +11,7 @@ mod hooks;
 mod ids;
 mod lost_reports;
 mod notes;
+#[path = "ids/numbers.rs"]
 mod numbers;
 mod parameters;
 mod samples;

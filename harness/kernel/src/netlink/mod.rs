@@ -28,7 +28,7 @@
 //! | `neighbour_table` | how long neighbours count as known, on each interface |
 //! | `offload` | work of interfaces for the protocols above them |
 //! | `wait` | waits for conditions, by events, with a deadline |
-//! | `view`, `view_parse` | interfaces, addresses, routes and neighbours as plain values |
+//! | `view`, `view/parse` | interfaces, addresses, routes and neighbours as plain values |
 //! | `diag` | sockets as plain values |
 //! | `unix_names` | Unix sockets that are ready for clients, with their files |
 //! | `encoding` | the few bytes that the packet crates do not know |
@@ -49,7 +49,6 @@ pub(crate) mod socket;
 pub(crate) mod tests;
 mod unix_names;
 mod view;
-mod view_parse;
 mod wait;
 
 pub use address::{NeighbourRequest, RouteRequest};

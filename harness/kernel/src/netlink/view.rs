@@ -3,6 +3,8 @@
 //! Tests ask about a node's network while it runs. The answers are read by netlink, and no program
 //! of the host is needed: `ip` may be missing, and its output changes between versions.
 
+mod parse;
+
 use std::net::IpAddr;
 
 use netlink_packet_core::NetlinkDeserializable;
@@ -14,7 +16,6 @@ use super::connection::Netlink;
 use super::encoding::{self, Message};
 use super::error::NetlinkError;
 use super::link::Device;
-use super::view_parse;
 
 /// An interface of a network namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -132,7 +133,7 @@ impl Netlink {
             "list the interfaces of",
             RTM_GETLINK,
             &[0; 16],
-            view_parse::interface,
+            parse::interface,
         )?;
         // Older kernels list interfaces by hash bucket, and a comparison of two inspections needs
         // one order.
@@ -157,7 +158,7 @@ impl Netlink {
             &question,
             |message| {
                 let decoded = decode(message).map_err(|reason| unreadable = reason).ok()?;
-                view_parse::interface(decoded)
+                parse::interface(decoded)
             },
         )?;
         found.ok_or_else(|| NetlinkError::malformed(OPERATION, device.name, unreadable))
@@ -172,7 +173,7 @@ impl Netlink {
             "list the addresses of",
             RTM_GETADDR,
             &[0; 8],
-            view_parse::address,
+            parse::address,
         )?;
         found.sort_by_key(|entry| (entry.interface, entry.address));
         Ok(found)
@@ -183,12 +184,7 @@ impl Netlink {
     /// # Errors
     /// The kernel refused the list, or the list cannot be read.
     pub fn routes(&mut self) -> Result<Vec<RouteEntry>, NetlinkError> {
-        let mut found = self.view(
-            "list the routes of",
-            RTM_GETROUTE,
-            &[0; 12],
-            view_parse::route,
-        )?;
+        let mut found = self.view("list the routes of", RTM_GETROUTE, &[0; 12], parse::route)?;
         found.sort_by_key(|entry| {
             (
                 entry.v6,
@@ -210,7 +206,7 @@ impl Netlink {
             "list the neighbours of",
             RTM_GETNEIGH,
             &[0; 12],
-            view_parse::neighbour,
+            parse::neighbour,
         )?;
         found.sort_by_key(|entry| (entry.interface, entry.address));
         Ok(found)

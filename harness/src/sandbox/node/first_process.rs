@@ -38,7 +38,7 @@ use crate::sandbox::trial::mounts::SandboxSpec;
 
 /// Everything of which a first process makes its node.
 pub(super) struct Origin<'a> {
-    /// What the lab has asked for.
+    /// Request of the lab for the node.
     pub(super) request: &'a NodeRequest,
     /// Sandbox of the trial, of which the node's is a variant.
     pub(super) spec: &'a SandboxSpec<'a>,
@@ -321,7 +321,7 @@ impl FirstProcess<'_> {
     }
 }
 
-/// Makes the mount namespace in which threads of the process `visitor` visit the node, and sends it.
+/// Makes and sends the mount namespace in which threads of the process `visitor` visit the node.
 fn admit_visitors(channel: OwnedFd, proc: &OwnedFd, visitor: u32) {
     match visitor_mounts::make(proc.as_fd(), visitor) {
         Ok(mounts) => answer(Some(channel), CommandReply::Done, Some(&mounts)),

@@ -3,9 +3,10 @@
 //! A thread of the test can enter every namespace of a node but the PID namespace, which holds for
 //! children only (`setns(2)`). So the thread has a number in the trial, and none in the node: in
 //! the node's own procfs `/proc/self` leads nowhere, and with it `/proc/net`, `/dev/fd` and
-//! `/dev/stdin` (`fs/proc/self.c`, `proc_self_get_link`). The programs of the node in turn need that
-//! procfs. Therefore visitors have a mount namespace of their own, which is made for the first of
-//! them: a copy of the node's, where all mounts are shared with the node, and `/proc` alone is not.
+//! `/dev/stdin` (`fs/proc/self.c`, `proc_self_get_link`). The programs of the node in turn need
+//! that procfs. Therefore visitors have a mount namespace of their own, which is made for the first
+//! of them: a copy of the node's, where all mounts are shared with the node, and `/proc` alone is
+//! not.
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

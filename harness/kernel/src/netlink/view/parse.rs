@@ -10,7 +10,7 @@ use netlink_packet_route::link::{
 use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourState};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute};
 
-use super::view::{AddressEntry, InterfaceCounters, InterfaceEntry, NeighbourEntry, RouteEntry};
+use super::{AddressEntry, InterfaceCounters, InterfaceEntry, NeighbourEntry, RouteEntry};
 
 pub(super) fn interface(message: RouteNetlinkMessage) -> Option<InterfaceEntry> {
     let RouteNetlinkMessage::NewLink(LinkMessage {

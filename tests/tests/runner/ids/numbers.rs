@@ -1,5 +1,5 @@
-//! Process numbers tell the trials of a run apart, and the nodes of each, as names of files that are
-//! made of a process number should be able to rely on.
+//! Process numbers tell the trials of a run apart, and the nodes of each. Names of files that are
+//! made of a process number rely on it.
 
 use std::collections::BTreeSet;
 use std::fs;
