@@ -36,6 +36,7 @@ pub(crate) fn wire(rounds: usize) -> Result<Vec<BenchRow>, String> {
     let wires = wires();
     let mut rows = Vec::new();
     rows.extend(bench.streams(&wires)?);
+    rows.extend(bench.four_streams(&wires)?);
     rows.extend(bench.datagrams(&wires)?);
     rows.extend(bench.round_trips(&wires)?);
     for wire in &wires {
@@ -106,6 +107,7 @@ impl Bench {
         &self,
         wires: &[MeasuredCarrier],
         trial: &str,
+        variables: &[(&str, String)],
         name: &str,
     ) -> Result<Vec<f64>, String> {
         let carriers = ["veth"]
@@ -113,7 +115,7 @@ impl Bench {
             .chain(wires.iter().map(|wire| wire.name));
         let mut contestants: Vec<Contestant<'_>> = carriers
             .map(|carrier| {
-                let measure = move || said(&mut self.trial(carrier, trial, &[]), name);
+                let measure = move || said(&mut self.trial(carrier, trial, variables), name);
                 Box::new(measure) as Contestant<'_>
             })
             .collect();
@@ -121,19 +123,27 @@ impl Bench {
     }
 
     fn streams(&self, wires: &[MeasuredCarrier]) -> Result<Vec<BenchRow>, String> {
-        let medians = self.in_turns(wires, "flood::stream", "gbit")?;
+        let medians = self.in_turns(wires, "flood::stream", &[], "gbit")?;
         let least = |wire: &MeasuredCarrier| wire.share;
         Ok(against_veth(wires, &medians, "a TCP stream", "Gb/s", least))
     }
 
+    /// Measures streams of several senders over one wire, which one thread carries.
+    fn four_streams(&self, wires: &[MeasuredCarrier]) -> Result<Vec<BenchRow>, String> {
+        let four = [("STREAMS", "4".to_owned())];
+        let medians = self.in_turns(wires, "flood::stream", &four, "gbit")?;
+        let what = "four TCP streams";
+        Ok(against_veth(wires, &medians, what, "Gb/s", |_| 0.5))
+    }
+
     fn datagrams(&self, wires: &[MeasuredCarrier]) -> Result<Vec<BenchRow>, String> {
-        let medians = self.in_turns(wires, "flood::datagrams", "kpps")?;
+        let medians = self.in_turns(wires, "flood::datagrams", &[], "kpps")?;
         let what = "smallest datagrams";
         Ok(against_veth(wires, &medians, what, "k/s", |_| 0.8))
     }
 
     fn round_trips(&self, wires: &[MeasuredCarrier]) -> Result<Vec<BenchRow>, String> {
-        let medians = self.in_turns(wires, "flood::round_trip", "us")?;
+        let medians = self.in_turns(wires, "flood::round_trip", &[], "us")?;
         let rows = wires.iter().zip(&medians[1..]).map(|(wire, ours)| {
             let name = format!("added to a round trip by {}; 50 microseconds", wire.name);
             within(name, "us", ours - medians[0], 50.0)
