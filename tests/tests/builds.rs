@@ -3,10 +3,11 @@
 //!
 //! `.ci/run` builds and runs this suite with several flags of the compiler.
 
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 use nix::libc;
-use snowglobe::TestResult;
+use snowglobe::prelude::*;
 use snowglobe_tests::{finished, run, sample, this_program};
 
 /// Writes to stdout as code of C does that runs at the end of a process.
@@ -159,6 +160,94 @@ fn panics_have_the_same_verdicts_whether_they_unwind_or_abort() {
     sample("does_not_panic").failed_with(&["test did not panic as expected"]);
 }
 
+#[snowglobe::test]
+fn a_lab_runs_code_programs_and_threads() -> TestResult {
+    let lab = shape::pair().start()?;
+    let (alice, bob) = (
+        lab.node("alice").ok_or("alice")?,
+        lab.node("bob").ok_or("bob")?,
+    );
+    let server = bob.run(|| TcpListener::bind("0.0.0.0:80"))?;
+    let client = std::thread::scope(|scope| {
+        let client = scope.spawn(|| alice.run(|| TcpStream::connect("bob:80")));
+        client.join().expect("it ends")
+    });
+    client?.write_all(b"hi")?;
+    let mut heard = String::new();
+    server.accept()?.0.read_to_string(&mut heard)?;
+    assert_eq!(heard, "hi");
+    let said = alice.command("sh").args(["-c", "echo said"]).output()?;
+    assert_eq!(said.stdout_str(), "said\n");
+    Ok(())
+}
+
+#[snowglobe::test]
+async fn a_lab_runs_futures() -> TestResult {
+    let lab = shape::pair().start()?;
+    let alice = lab.node("alice").ok_or("alice")?;
+    assert_eq!(
+        alice
+            .spawn(async { tokio::task::spawn_blocking(|| 7).await })
+            .await??,
+        7
+    );
+    Ok(())
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn loses_memory() {
+    std::mem::forget(std::hint::black_box(Box::new([1u8; 4321])));
+    // The address must not be left in a register or on the stack.
+    std::hint::black_box([0u8; 4096]);
+}
+
+#[snowglobe::test(ignore = "a sample")]
+#[expect(unsafe_code, reason = "the error that is to be found")]
+fn reads_what_is_freed() {
+    let value = Box::new(5u64);
+    let address = std::hint::black_box(&raw const *value);
+    drop(value);
+    // SAFETY: there is none.
+    std::hint::black_box(unsafe { *address });
+}
+
+static mut COUNT: u64 = 0;
+
+#[snowglobe::test(ignore = "a sample")]
+#[expect(unsafe_code, reason = "the error that is to be found")]
+fn races() {
+    let add = || {
+        let count = &raw mut COUNT;
+        // SAFETY: there is none.
+        (0..1000).for_each(|_| unsafe { count.write(count.read() + 1) });
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(add);
+        scope.spawn(add);
+    });
+}
+
+/// `.ci/run` names the sanitizer with which it has built this suite.
+#[snowglobe::test(nested)]
+fn planted_errors_are_found_and_named_by_the_sanitizer() {
+    let lost = [
+        "detected memory leaks",
+        "4321 byte(s) leaked in 1 allocation(s)",
+        "loses_memory",
+    ];
+    match std::env::var("BUILD_SANITIZER").as_deref() {
+        Ok("address") => {
+            let freed = ["heap-use-after-free", "builds.rs:", "reads_what_is_freed"];
+            sample("reads_what_is_freed").failed_with(&freed);
+            sample("loses_memory").failed_with(&lost);
+        }
+        Ok("leak") => sample("loses_memory").failed_with(&lost),
+        Ok("thread") => sample("races").failed_with(&["data race", "builds.rs:", "races"]),
+        Ok("") | Err(_) => sample("races").passed_with(&["1 passed"]),
+        Ok(other) => panic!("{other}"),
+    }
+}
+
 /// Valgrind makes no namespaces, and says so of itself by an errno only.
 #[snowglobe::test(nested)]
 fn valgrind_is_named_where_it_refuses_a_call() -> TestResult {
@@ -169,6 +258,11 @@ fn valgrind_is_named_where_it_refuses_a_call() -> TestResult {
         .is_err()
     {
         snowglobe::note("there is no valgrind here");
+        return Ok(());
+    }
+    if std::env::var_os("BUILD_SANITIZER").is_some_and(|name| !name.is_empty()) {
+        // Both want to be the only one that watches memory.
+        snowglobe::note("valgrind does not run programs with a sanitizer");
         return Ok(());
     }
     let mut program = Command::new("valgrind");

@@ -11,6 +11,7 @@
 //! | `environment` | environment variables |
 //! | `exit_kind` | how a process ended, in words |
 //! | `fork` | a copy of this process, and its end |
+//! | `leaks` | what LeakSanitizer has to know of a fork |
 //! | `limits` | resource limits |
 //! | `pidfd` | processes by descriptors |
 //! | `profile` | profiles of LLVM's coverage |
@@ -28,6 +29,7 @@ mod control;
 mod environment;
 pub mod exit_kind;
 mod fork;
+pub mod leaks;
 pub mod limits;
 mod pidfd;
 pub mod profile;

@@ -12,33 +12,45 @@ std::arch::global_asm!(
     ".pushsection .data.snowglobe_weak, \"aw\"",
     ".balign 8",
     ".weak __llvm_profile_set_filename",
-    ".weak __asan_init",
-    ".weak __lsan_do_leak_check",
-    ".weak __tsan_init",
+    ".weak __lsan_disable",
+    ".weak __lsan_enable",
+    ".weak __lsan_register_root_region",
+    ".weak __asan_get_current_fake_stack",
     ".hidden snowglobe_weak_symbols",
     ".globl snowglobe_weak_symbols",
     "snowglobe_weak_symbols:",
     ".quad __llvm_profile_set_filename",
-    ".quad __asan_init",
-    ".quad __lsan_do_leak_check",
-    ".quad __tsan_init",
+    ".quad __lsan_disable",
+    ".quad __lsan_enable",
+    ".quad __lsan_register_root_region",
+    ".quad __asan_get_current_fake_stack",
     ".popsection",
 );
 
-unsafe extern "C" {
-    /// Their addresses; null for those that are not linked.
-    static snowglobe_weak_symbols: [usize; 4];
+/// Addresses of functions of these runtimes; 0 for those that are not linked.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct RuntimeFunctions {
+    llvm_profile_set_filename: usize,
+    pub(super) lsan_disable: usize,
+    pub(super) lsan_enable: usize,
+    pub(super) lsan_register_root_region: usize,
+    pub(super) asan_get_current_fake_stack: usize,
 }
 
-fn symbols() -> [usize; 4] {
+unsafe extern "C" {
+    static snowglobe_weak_symbols: RuntimeFunctions;
+}
+
+/// Returns the functions that are linked into this program.
+pub(super) fn runtime() -> RuntimeFunctions {
     // SAFETY: defined above, never written to after the program was loaded.
     unsafe { snowglobe_weak_symbols }
 }
 
-/// Tells whether this process should exit in order: exit handlers then write profiles and
-/// look for leaks.
+/// Tells whether this program writes a profile of LLVM's coverage when it exits.
 pub fn is_instrumented() -> bool {
-    symbols() != [0; 4]
+    runtime().llvm_profile_set_filename != 0
 }
 
 static FILE: OnceLock<CString> = OnceLock::new();
@@ -47,7 +59,7 @@ static FILE: OnceLock<CString> = OnceLock::new();
 ///
 /// It has chosen a file when the program was loaded, before the fork: the same for every copy.
 pub fn write_to(file: &str) {
-    let address = symbols()[0];
+    let address = runtime().llvm_profile_set_filename;
     let Ok(file) = CString::new(file) else { return };
     if address == 0 {
         return;

@@ -26,6 +26,19 @@ use nix::sys::signal::Signal;
 
 use super::fork::exit_now;
 
+unsafe extern "C" {
+    /// glibc's `clone`, by its other name. ThreadSanitizer puts a function of its own before `clone`
+    /// that takes the child for a copy in a memory of its own
+    /// (`compiler-rt/lib/tsan/rtl/tsan_interceptors_posix.cpp`).
+    fn __clone(
+        work: extern "C" fn(*mut c_void) -> c_int,
+        stack: *mut c_void,
+        flags: c_int,
+        argument: *mut c_void,
+        ...
+    ) -> c_int;
+}
+
 /// Values that the parent and the child share.
 struct SharedState<F> {
     /// The work of the child, which takes it.
@@ -88,7 +101,7 @@ pub fn run_in_child<F: FnOnce()>(
     // that the child has left this memory. Once it has been let in, this thread does nothing but
     // wait, and the others sleep.
     let pid = unsafe {
-        libc::clone(
+        __clone(
             enter::<F>,
             ptr::with_exposed_provenance_mut(top),
             flags,

@@ -11,6 +11,7 @@ use crate::kernel::fd::FileIdentity;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
 use crate::kernel::process::before_main::run_remaining_constructors;
+use crate::kernel::process::leaks;
 use crate::kernel::process::signal;
 use crate::kernel::thread::{sigaltstack, stack_overflow};
 use crate::sandbox::protocol::trial::BodyReport;
@@ -21,6 +22,7 @@ use crate::trial::{Failed, TestBody, Trial};
 /// Does once, in the nursery, what every body would do and what does not depend on the trial.
 pub(crate) fn prepare() {
     profiles::prepare();
+    leaks::remember_first_thread();
     panics::watch();
     signal::on_trace_signal(write_down_where);
     stack_overflow::on_stack_overflow(channel::send_stack_overflow);
@@ -31,6 +33,8 @@ pub(crate) fn prepare() {
 /// The zygote's pages are at hand. A copy would have to be given each page first to which it
 /// writes.
 pub(crate) fn prepare_thread() {
+    // Whatever this thread allocates before the test begins is not the test's.
+    leaks::ignore_what_follows();
     conclude::prepare_thread();
     channel::prepare();
     running::set_own_thread(true);
@@ -75,6 +79,8 @@ pub(crate) fn run(trial: Trial, seed: u64, index: u32, reports: MessageChannel) 
     // In this process and no earlier one: a constructor may start threads, and a fork would lose
     // them.
     run_remaining_constructors();
+    leaks::keep_what_threads_hold();
+    leaks::look_again();
     let end = panic::catch_unwind(AssertUnwindSafe(|| __rust_begin_short_backtrace(body)));
     conclude::when_values_are_gone(Ended {
         options,
