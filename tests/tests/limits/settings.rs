@@ -157,17 +157,22 @@ fn an_inspection_shows_which_settings_differ() -> TestResult {
     Ok(())
 }
 
-/// A node keeps what a test has changed when it is restarted.
+/// A node keeps what a test has changed when its processes are started again, and begins anew after
+/// a power cut.
 #[snowglobe::test]
-fn a_restart_keeps_the_settings_of_the_network() -> TestResult {
+fn a_restart_keeps_the_settings_of_the_network_and_a_crash_does_not() -> TestResult {
     let lab = shape::pair().start()?;
     let bob = lab.node("bob").unwrap();
     bob.command("sh")
         .args(["-c", "echo 1 > /proc/sys/net/ipv4/conf/all/rp_filter"])
         .status()?;
+    let after = || bob.run(|| setting("net.ipv4.conf.all.rp_filter"));
+    bob.kill_processes()?;
+    bob.restart()?;
+    assert_eq!(after().as_deref(), Some("1"));
     bob.crash()?;
     bob.restart()?;
-    let after = bob.run(|| setting("net.ipv4.conf.all.rp_filter"));
-    assert_eq!(after.as_deref(), Some("1"));
+    assert_eq!(after().as_deref(), Some("0"));
+    bob.run(|| is_as_promised(PROMISED));
     Ok(())
 }
