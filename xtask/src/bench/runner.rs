@@ -37,15 +37,25 @@ pub(crate) fn runner(rounds: usize) -> Result<Vec<BenchRow>, String> {
         eprintln!("note: cargo-nextest is not installed, so its rows are left out");
         return Ok(rows);
     }
-    let [alone, with_unshare] = [false, true].map(|unshare| -> Contestant<'_> {
-        let plain = &plain;
-        Box::new(move || time(&mut nextest_command(plain, unshare)))
-    });
-    let far = in_turns(rounds, &mut [ours(), alone, with_unshare])?;
+    let under = |bench: &'static str, unshare| -> Contestant<'_> {
+        debug_assert!(plain.exists(), "built before it is timed");
+        Box::new(move || time(&mut nextest_command(bench, unshare)))
+    };
+    let far = in_turns(
+        rounds,
+        &mut [
+            ours(),
+            under("thousand_plain", false),
+            under("thousand_plain", true),
+            under("thousand", false),
+        ],
+    )?;
     let names =
         ["without isolation", "with unshare"].map(|how| format!("1,000 trials vs nextest {how}"));
     rows.push(row(&names[0], far[0], far[1], 0.45));
     rows.push(row(&names[1], far[0], far[2], 0.25));
+    let name = "1,000 trials under nextest vs nextest without isolation";
+    rows.push(row(name, far[3], far[1], 1.4));
     Ok(rows)
 }
 
@@ -146,9 +156,9 @@ fn nextest_runs() -> bool {
     version.is_ok_and(|status| status.success())
 }
 
-/// Returns `cargo nextest run` over the plain thousand, with `unshare` before each test if
-/// `unshare` is set.
-fn nextest_command(plain: &Path, unshare: bool) -> Command {
+/// Returns `cargo nextest run` over the tests of a benchmark's program, with `unshare` before each
+/// test if `unshare` is set.
+fn nextest_command(bench: &str, unshare: bool) -> Command {
     let mut command = cargo();
     command.args([
         "nextest",
@@ -158,7 +168,7 @@ fn nextest_command(plain: &Path, unshare: bool) -> Command {
         "-p",
         "snowglobe-tests",
         "--bench",
-        "thousand_plain",
+        bench,
     ]);
     command.args([
         "--no-fail-fast",
@@ -177,7 +187,6 @@ fn nextest_command(plain: &Path, unshare: bool) -> Command {
             .env(target, "unshare -Urnmuip --fork --mount-proc")
             .env("UNSHARED", "1");
     }
-    debug_assert!(plain.exists(), "built before it is timed");
     command
 }
 
