@@ -145,7 +145,7 @@ fn node_spec<'a>(request: &'a NodeRequest, trial: &SandboxSpec<'a>) -> SandboxSp
         // A network that others have made, or that the node has had before, stays as it is.
         corrections: trial
             .corrections
-            .filter(|_| request.joins == Joins::Nothing),
+            .filter(|_| matches!(request.joins, Joins::Nothing | Joins::Owner)),
     }
 }
 
