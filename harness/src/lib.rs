@@ -180,13 +180,14 @@
 //! # How tests may be built
 //!
 //! For Linux with the GNU C library, on x86_64 and aarch64; the program under test may be built for
-//! any target. Static linking (`-C target-feature=+crt-static`) works; with `-C panic=abort` a trial
-//! that panics has the same verdict as with unwinding.
+//! any target. Static linking (`-C target-feature=+crt-static`) works. With `-C panic=abort` a
+//! trial that panics has the same verdict as with unwinding.
 //!
-//! AddressSanitizer and LeakSanitizer find the errors of a test in its own trial. LeakSanitizer says
-//! there that a thread "was not suspended": it is one of the runner's, and nothing of it is missed.
-//! It needs `ASAN_OPTIONS=fast_unwind_on_malloc=0` (`LSAN_OPTIONS` without AddressSanitizer): it
-//! passes over memory whose allocation it cannot trace, as on the thread of a test.
+//! AddressSanitizer and LeakSanitizer find the errors of a test in its own trial. LeakSanitizer
+//! says there that a thread "was not suspended": the thread is one of the runner's, and none of its
+//! memory is missed. LeakSanitizer needs `ASAN_OPTIONS=fast_unwind_on_malloc=0` (`LSAN_OPTIONS`
+//! without AddressSanitizer): it passes over memory whose allocation it cannot trace, as on the
+//! thread of a test.
 //! ThreadSanitizer finds races too; as everywhere, it needs a standard library that was built with
 //! it (`-Z build-std`), and reports races that are none without.
 //!

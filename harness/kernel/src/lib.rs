@@ -43,7 +43,7 @@ pub mod testing;
 pub mod thread;
 
 /// Directory of the sources of this crate, as they were compiled.
-pub const SOURCES: &str = env!("CARGO_MANIFEST_DIR");
+pub const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
 
 /// The outcome of a call that the kernel may refuse.
 pub type Result<T> = std::result::Result<T, errno::Errno>;

@@ -27,8 +27,8 @@ use nix::sys::signal::Signal;
 use super::fork::exit_now;
 
 unsafe extern "C" {
-    /// glibc's `clone`, by its other name. ThreadSanitizer puts a function of its own before `clone`
-    /// that takes the child for a copy in a memory of its own
+    /// glibc's `clone`, by its other name. ThreadSanitizer puts a function of its own before
+    /// `clone`, which takes the child for a copy in a memory of its own
     /// (`compiler-rt/lib/tsan/rtl/tsan_interceptors_posix.cpp`).
     fn __clone(
         work: extern "C" fn(*mut c_void) -> c_int,

@@ -319,7 +319,7 @@ fn a_backtrace_in_a_node_names_the_test() -> TestResult {
             trace.contains("a_backtrace_in_a_node_names_the_test"),
             "{trace}"
         );
-        assert!(trace.contains("lab/proc.rs:"), "{trace}");
+        assert!(trace.contains("life/proc.rs:"), "{trace}");
     }
     Ok(())
 }
@@ -367,7 +367,7 @@ fn a_panic_in_a_node_has_a_whole_backtrace_and_so_have_later_ones() {
         assert!(inside.contains("proc::panics_in"), "{}", run.stdout);
         assert!(outside.contains(&format!("proc::{name}")), "{}", run.stdout);
         for trace in [inside, outside] {
-            assert!(trace.contains("lab/proc.rs:"), "{}", run.stdout);
+            assert!(trace.contains("life/proc.rs:"), "{}", run.stdout);
         }
     }
 }

@@ -363,7 +363,7 @@ fn macs_are_local_and_link_local_addresses_follow_them() {
 fn multicast_frames_go_to_all_ports_unless_a_switch_snoops_or_is_crowded() {
     let groups = |ports: usize, snooping: Option<bool>| {
         let mut topology = Topology::new();
-        let mut spec = SwitchSpec::new("lan");
+        let mut spec = SwitchSpec::new("lan").subnet("10.1.0.0/16");
         if let Some(snooping) = snooping {
             spec = spec.snooping(snooping);
         }

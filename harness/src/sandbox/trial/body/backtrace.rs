@@ -19,7 +19,10 @@ const OURS: [&str; 4] = [
 ];
 
 /// Directories of the sources of those that run in the process of a test.
-const OUR_SOURCES: [&str; 2] = [env!("CARGO_MANIFEST_DIR"), crate::kernel::SOURCES];
+const OUR_SOURCES: [&str; 2] = [
+    concat!(env!("CARGO_MANIFEST_DIR"), "/src"),
+    crate::kernel::SOURCES,
+];
 
 /// Crates of Rust's runtime and of the async runtime.
 const RUNTIME: [&str; 5] = ["std", "core", "alloc", "tokio", "mio"];
