@@ -37,8 +37,8 @@ pub(crate) fn trials_with_inotify(wanted: usize, own: bool) -> Option<usize> {
     if own {
         return Some((limit.min(needed) / INOTIFY_PER_TRIAL) as usize);
     }
-    // The kernel does not tell how many there are, and a look at all descriptors of all processes
-    // of the user costs a hundred times as much (measured for this project, 2026-11).
+    // The kernel does not tell how many there are, and other ways of counting have to look at all
+    // descriptors of all processes of the user.
     let room = probe::inotify_room(needed.min(limit) as usize);
     Some(room / INOTIFY_PER_TRIAL as usize)
 }

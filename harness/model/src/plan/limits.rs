@@ -30,8 +30,7 @@ const PORTS: usize = FIRST_BRIDGE + (BRIDGE_PORTS - FIRST_BRIDGE) * OTHER_BRIDGE
 /// `arp(7)`), and 64 trials may run at a time on a host of 16 cores.
 const LEARNED: usize = 1024 / 64;
 /// The most interfaces on a switch all of which are told of each other. The number of entries grows
-/// with the square, and 32 interfaces start about a tenth slower for it (measured for this project,
-/// 2026-11).
+/// with the square, and so does the time that they take when a lab starts.
 const TOLD: usize = 32;
 
 /// The neighbours on a segment that are known from the start.
