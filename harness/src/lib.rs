@@ -82,7 +82,8 @@
 //! The kernel counts some things for a user or for the host, whatever namespaces there are. A run
 //! that root starts has a user of its own for them. Each trial is given room for four inotify
 //! instances: where the limit of the user (`fs.inotify.max_user_instances`) leaves room for fewer
-//! trials, fewer run at a time, and the report says so. Nodes of a lab that could learn more than
+//! trials, fewer run at a time, and the report says so; with `--ignore-budgets` all run that were
+//! asked for. Nodes of a lab that could learn more than
 //! 16 neighbours know them from the start, for the kernel learns no more than 1,024 for all labs of
 //! the host ([`Neighbours`](topology::Neighbours)). A trial that fails while such a limit is
 //! reached has a note with its name, its value and the remedy.

@@ -47,7 +47,7 @@ pub(crate) fn within_budgets(threads: usize) -> (usize, Option<String>) {
             let limit = budgets::inotify_limit().unwrap_or_default();
             let needed = budgets::INOTIFY_PER_TRIAL * threads as u64;
             let note = format!(
-                "{room} trials run at a time instead of {threads}: their user may have {limit} inotify instances on this host, and each trial is given room for {} ({}); more: `{}`",
+                "{room} trials run at a time instead of {threads}: their user may have {limit} inotify instances on this host, and each trial is given room for {} ({}); more: `{}`, or --ignore-budgets if they need none",
                 budgets::INOTIFY_PER_TRIAL,
                 budgets::INOTIFY_LIMIT,
                 budgets::more_inotify(2 * needed)

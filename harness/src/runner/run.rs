@@ -104,7 +104,11 @@ fn run_selected(
         return Err(threads_are_running(&clone::other_threads()));
     }
     let mut printer = Printer::new(&args.report_options())?;
-    let (threads, held_back) = concurrency::within_budgets(plan.threads);
+    let (threads, held_back) = if args.ignore_budgets {
+        (plan.threads, None)
+    } else {
+        concurrency::within_budgets(plan.threads)
+    };
     plan.threads = threads;
     concurrency::ensure_descriptors(threads)?;
     let mut trials: Vec<Option<Trial>> = trials.into_iter().map(Some).collect();

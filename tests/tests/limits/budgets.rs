@@ -5,10 +5,12 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use snowglobe::prelude::*;
-use snowglobe_tests::{finished, this_program, wait_until};
+use snowglobe_tests::{finished, shared_dir, this_program, wait_until};
 
 /// Variable that makes this program have the trials of a budget.
 const SAMPLE: &str = "SAMPLE_BUDGET";
+/// Variable that names the file at which the trials of a meeting meet.
+const MEETING: &str = "SAMPLE_MEETING";
 /// Number of trials that are to run at a time, as on a machine of sixteen cores.
 const AT_A_TIME: usize = 64;
 
@@ -17,6 +19,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     let body: fn() -> TestResult = match std::env::var(SAMPLE).as_deref() {
         Ok("inotify") => watches_four_files,
         Ok("neighbours") => talks_from_everybody_to_everybody,
+        Ok("meeting") => waits_for_everybody,
         _ => return Vec::new(),
     };
     let name = |number| format!("budgets::sample_{number}");
@@ -40,6 +43,34 @@ fn sixty_four_trials_have_four_inotify_instances_each() {
 #[snowglobe::test(nested, exclusive, timeout = "300s")]
 fn sixty_four_labs_of_eight_nodes_talk_at_a_time() {
     all_pass("neighbours");
+}
+
+#[snowglobe::test(nested, exclusive, timeout = "300s")]
+fn trials_that_wait_for_each_other_run_at_a_time_if_budgets_are_ignored() -> TestResult {
+    let dir = shared_dir();
+    let meeting = dir.path().join("meeting");
+    std::fs::write(&meeting, "")?;
+    let output = this_program()
+        .args(["--test-threads", &AT_A_TIME.to_string()])
+        .args(["--ignore-budgets", "budgets::sample_"])
+        .env(SAMPLE, "meeting")
+        .env(MEETING, &meeting)
+        .output();
+    finished(output?).passed_with(&["64 passed"]);
+    Ok(())
+}
+
+/// Adds a byte to the file of the meeting, and waits until each trial has done so.
+fn waits_for_everybody() -> TestResult {
+    let meeting = std::env::var_os(MEETING).ok_or("no meeting")?;
+    let mut file = std::fs::OpenOptions::new().append(true).open(&meeting)?;
+    file.write_all(b"x")?;
+    let everybody = || std::fs::metadata(&meeting).is_ok_and(|it| it.len() == AT_A_TIME as u64);
+    if wait_until(Duration::from_secs(60), everybody) {
+        Ok(())
+    } else {
+        Err("not everybody came".into())
+    }
 }
 
 /// Returns whether a process has an inotify instance.

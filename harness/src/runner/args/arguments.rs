@@ -43,6 +43,9 @@ pub struct Arguments {
     pub show_output: bool,
     /// Number of trials that run at a time. Without one, there are four for each core.
     pub test_threads: Option<usize>,
+    /// As many trials run at a time as asked for, even if they may use up what the user's programs
+    /// share on this host.
+    pub ignore_budgets: bool,
     /// Format of the report. Without one, `quiet` decides.
     pub format: Option<Format>,
     /// The report has one character a trial (`-q`).

@@ -85,6 +85,12 @@ const FLAGS: &[Flag] = &[
         },
     )
     .variable("RUST_TEST_THREADS"),
+    Flag::switch(
+        "ignore-budgets",
+        "Run as many trials at a time as asked for, whatever they share",
+        |args| args.ignore_budgets = true,
+    )
+    .variable("SNOWGLOBE_IGNORE_BUDGETS"),
     Flag::value(
         "skip",
         "FILTER",
