@@ -184,11 +184,12 @@
 //! any target. Static linking (`-C target-feature=+crt-static`) works. With `-C panic=abort` a
 //! trial that panics has the same verdict as with unwinding.
 //!
-//! AddressSanitizer and LeakSanitizer find the errors of a test in its own trial. LeakSanitizer
-//! says there that a thread "was not suspended": the thread is one of the runner's, and none of its
-//! memory is missed. LeakSanitizer needs `ASAN_OPTIONS=fast_unwind_on_malloc=0` (`LSAN_OPTIONS`
-//! without AddressSanitizer): it passes over memory whose allocation it cannot trace, as on the
-//! thread of a test.
+//! AddressSanitizer, with the LeakSanitizer that is part of it, finds the errors of a test in its
+//! own trial. LeakSanitizer says there that a thread "was not suspended": the thread is one of the
+//! runner's, and none of its memory is missed. LeakSanitizer needs
+//! `ASAN_OPTIONS=fast_unwind_on_malloc=0`: it passes over memory whose allocation it cannot trace,
+//! as on the thread of a test. LeakSanitizer by itself (`-Zsanitizer=leak`) reports 32 bytes of
+//! `__cxa_thread_atexit_impl` that belong to a thread of the runner.
 //! ThreadSanitizer finds races too; as everywhere, it needs a standard library that was built with
 //! it (`-Z build-std`), and reports races that are none without.
 //!
