@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::os::fd::AsFd;
 
 use crate::kernel::fd::bind_to_interface;
-use crate::kernel::netlink::{Batch, NeighbourRequest};
+use crate::kernel::netlink::{Batch, NeighbourEntry, NeighbourRequest, Netlink};
 use crate::kernel::netns::Netns;
 use crate::lab::error::{LabError, Result};
 use crate::lab::link::ends::LinkEnds;
@@ -42,29 +42,17 @@ impl LinkEnds {
         let Some(interface) = self.interface(side).filter(|_| !self.is_dark(side)) else {
             return Ok(());
         };
-        let device = self.device(side);
-        let explain = |e| self.refused(side, e);
         let mut netlink = self.open(side)?;
-        let mut batch = Batch::new();
-        for entry in netlink.neighbours().map_err(explain)? {
-            let is_of_it = |face: &&Face| entry.address.is_some_and(|ip| face.ips.contains(&ip));
-            if entry.interface == device.index
-                && entry.mac.is_none()
-                && let (Some(address), Some(face)) = (entry.address, faces.iter().find(is_of_it))
-            {
-                batch.delete_neighbour(&NeighbourRequest {
-                    address,
-                    mac: face.mac,
-                    device,
-                });
-            }
-        }
+        let in_vain = |entry: &NeighbourEntry, face: &Face| {
+            entry.mac.is_none() && entry.address.is_some_and(|ip| face.ips.contains(&ip))
+        };
+        let mut batch = self.forgetting(&mut netlink, side, faces, in_vain)?;
         for planned in &interface.neighbours {
             if faces.iter().any(|face| face.mac == planned.mac) {
-                batch.add_neighbour(&neighbour(device, planned));
+                batch.add_neighbour(&neighbour(self.device(side), planned));
             }
         }
-        netlink.execute(batch).map_err(explain)
+        netlink.execute(batch).map_err(|e| self.refused(side, e))
     }
 
     /// Makes the kernel at an end forget the neighbours that have one of these faces: it asks for
@@ -73,14 +61,27 @@ impl LinkEnds {
         if self.interface(side).is_none() || self.is_dark(side) {
             return Ok(());
         }
-        let device = self.device(side);
-        let explain = |e| self.refused(side, e);
         let mut netlink = self.open(side)?;
+        let known =
+            |entry: &NeighbourEntry, face: &Face| entry.mac.as_ref() == Some(&mac_text(face.mac));
+        let batch = self.forgetting(&mut netlink, side, faces, known)?;
+        netlink.execute(batch).map_err(|e| self.refused(side, e))
+    }
+
+    /// Returns requests that delete the neighbours of an end that are `of` one of these faces.
+    fn forgetting(
+        &self,
+        netlink: &mut Netlink,
+        side: Side,
+        faces: &[Face],
+        of: impl Fn(&NeighbourEntry, &Face) -> bool,
+    ) -> Result<Batch> {
+        let device = self.device(side);
         let mut batch = Batch::new();
-        for entry in netlink.neighbours().map_err(explain)? {
-            let is_of_it = |face: &&Face| entry.mac.as_ref() == Some(&mac_text(face.mac));
+        for entry in netlink.neighbours().map_err(|e| self.refused(side, e))? {
             if entry.interface == device.index
-                && let (Some(address), Some(face)) = (entry.address, faces.iter().find(is_of_it))
+                && let Some(address) = entry.address
+                && let Some(face) = faces.iter().find(|face| of(&entry, face))
             {
                 batch.delete_neighbour(&NeighbourRequest {
                     address,
@@ -89,7 +90,7 @@ impl LinkEnds {
                 });
             }
         }
-        netlink.execute(batch).map_err(explain)
+        Ok(batch)
     }
 }
 
