@@ -144,7 +144,8 @@ impl MessageChannel {
     /// Returns the next message and its descriptors if one has come.
     ///
     /// # Errors
-    /// The kernel refused to receive.
+    /// The kernel refused to receive; `EMFILE` if this process has no room for the descriptors. The
+    /// message is lost then.
     pub fn try_receive_with<'a>(
         &self,
         buffer: &'a mut [u8],
@@ -159,7 +160,8 @@ impl MessageChannel {
     /// Waits for a message of any length, and returns it with its descriptors.
     ///
     /// # Errors
-    /// The kernel refused to receive.
+    /// The kernel refused to receive; `EMFILE` if this process has no room for the descriptors. The
+    /// message is lost then.
     pub fn receive_whole_with(&self) -> crate::Result<(Vec<u8>, Passed)> {
         let look = MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC;
         // With MSG_TRUNC and no buffer the kernel tells the length only (recv(2)).
@@ -173,7 +175,8 @@ impl MessageChannel {
     /// message means that the other end is gone.
     ///
     /// # Errors
-    /// The kernel refused to receive.
+    /// The kernel refused to receive; `EMFILE` if this process has no room for the descriptors. The
+    /// message is lost then.
     pub fn try_receive_whole_with(&self) -> crate::Result<Option<(Vec<u8>, Passed)>> {
         match self.peek(&mut [])? {
             // A message that has come stays until somebody receives it, and nobody else does.
@@ -185,7 +188,8 @@ impl MessageChannel {
     /// Waits for a message, and returns it with its descriptors.
     ///
     /// # Errors
-    /// The kernel refused to receive.
+    /// The kernel refused to receive; `EMFILE` if this process has no room for the descriptors. The
+    /// message is lost then.
     pub fn receive_with<'a>(&self, buffer: &'a mut [u8]) -> crate::Result<(&'a [u8], Passed)> {
         let (n, passed) = self.receive_message(buffer, MsgFlags::empty())?;
         Ok((&buffer[..n], passed))
@@ -282,7 +286,16 @@ impl MessageChannel {
                 // to a program.
                 flags | MsgFlags::MSG_CMSG_CLOEXEC,
             )
-            .map(|m| (m.bytes, owned(m.cmsgs())))
+            .and_then(|m| {
+                let passed = owned(m.cmsgs());
+                // There is room for as many as a message can have, so that what was cut off is a
+                // descriptor which this process may not open: unix(7), MSG_CTRUNC, and
+                // scm_detach_fds in the kernel's net/core/scm.c. Those that came are closed here.
+                if m.flags.contains(MsgFlags::MSG_CTRUNC) {
+                    return Err(Errno::EMFILE);
+                }
+                Ok((m.bytes, passed))
+            })
         })
     }
 }

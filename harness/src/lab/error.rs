@@ -394,7 +394,16 @@ impl fmt::Display for LabError {
                 kind: _,
                 message,
             } => write!(f, "failed to {what}: {message}"),
-            LabCause::Network { whose, error } => write!(f, "{error}, in {whose}"),
+            LabCause::Network { whose, error } => {
+                write!(f, "{error}, in {whose}")?;
+                // What another errno means to netlink, the error itself says.
+                match error.errno() {
+                    Some(Errno::EMFILE) => {
+                        hint(Errno::EMFILE).map_or(Ok(()), |hint| write!(f, " ({hint})"))
+                    }
+                    _ => Ok(()),
+                }
+            }
             LabCause::Observe {
                 whose: Some(whose),
                 error,

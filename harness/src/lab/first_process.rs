@@ -139,8 +139,8 @@ impl FirstProcessHandle {
             process: std::process::id(),
         };
         let made = self.request(&command, Some(proc.as_fd()))?;
-        // The kernel drops a descriptor for which this process has no room (unix(7), MSG_CTRUNC).
-        let made = made.ok_or(Errno::EMFILE)?;
+        // The process sends the descriptor with each good answer.
+        let made = made.ok_or(Errno::EPROTO)?;
         Ok(self.visitor_mounts.get_or_init(|| made).as_fd())
     }
 }
@@ -164,17 +164,25 @@ pub(crate) struct StartedNode {
 pub(crate) struct PendingNode {
     /// Nothing once the node was waited for: then the channel is the one for commands.
     channel: Option<MessageChannel>,
+    /// Id and pidfd of the process, from when it is known to be cloned.
+    process: Option<(i32, OwnedFd)>,
     name: String,
 }
 
 /// Kills a node for which nobody waits any more: none must be left when a lab has failed to start.
 impl Drop for PendingNode {
     fn drop(&mut self) {
+        if let Some((_, pidfd)) = &self.process {
+            // A process that is dead already (ESRCH) is what is wanted.
+            let _ = pidfd_kill(pidfd, Signal::SIGKILL as i32);
+            return;
+        }
         let Some(channel) = self.channel.take() else {
             return;
         };
-        // The process may be cloned and its pidfd under way. Only that answer, or a refusal, ends
-        // the wait.
+        // The process may be cloned and its pidfd under way. That answer or a refusal ends the
+        // wait, and so does an answer for whose descriptor there is no room: the process then ends
+        // by itself, as the channel is closed here.
         let mut buffer = [0; NodeReply::LONGEST];
         while let Ok((message, passed)) = channel.receive_with(&mut buffer) {
             match (NodeReply::decode(message), passed.into_iter().next()) {
@@ -217,6 +225,7 @@ pub(crate) fn request(
         .map_err(failed)?;
     Ok(PendingNode {
         channel: Some(ours),
+        process: None,
         name: request.name.clone(),
     })
 }
@@ -226,9 +235,9 @@ impl PendingNode {
     pub(crate) fn wait(mut self) -> Result<StartedNode> {
         // Two processes answer on the channel, in either order: the trial's init has cloned the
         // process, and the process itself is ready.
-        let (mut process, mut netns) = (None, None);
+        let mut netns = None;
         loop {
-            match (process.take(), netns.take(), self.channel.take()) {
+            match (self.process.take(), netns.take(), self.channel.take()) {
                 (Some((pid, pidfd)), Some(netns), Some(channel)) => {
                     let first_process = FirstProcessHandle {
                         channel,
@@ -242,10 +251,15 @@ impl PendingNode {
                         netns,
                     });
                 }
-                missing => (process, netns, self.channel) = missing,
+                missing => (self.process, netns, self.channel) = missing,
             }
-            match self.receive()? {
-                Answer::Cloned(pid, pidfd) => process = Some((pid, pidfd)),
+            let answer = self.receive().inspect_err(|_| {
+                // What has not been heard may have been the pidfd, and does not come again. A
+                // process that was cloned ends by itself when its channel is closed.
+                self.channel = None;
+            })?;
+            match answer {
+                Answer::Cloned(pid, pidfd) => self.process = Some((pid, pidfd)),
                 Answer::Ready(namespace) => netns = Some(namespace),
                 Answer::Note(sentence) => note_in_all(EventKind::FellBack {
                     node: self.name.clone(),

@@ -182,8 +182,11 @@ impl FirstProcess<'_> {
 
     /// Does what the next command says.
     fn obey(&mut self) {
-        let Ok((command, passed)) = self.channel.receive_whole_with() else {
-            self.end()
+        let (command, passed) = match self.channel.receive_whole_with() {
+            Ok(received) => received,
+            // The one who asked learns it, since the channel for the answer has just been closed.
+            Err(Errno::EMFILE) => return,
+            Err(_) => self.end(),
         };
         if command.is_empty() {
             self.end()
