@@ -151,8 +151,13 @@
 //! ordinary user without capabilities, whether root or an ordinary user runs the tests. What
 //! belongs to whoever runs them, such as the workspace, belongs to that user inside. The user is
 //! the same for a whole program, or a whole workspace, with `--user` or `SNOWGLOBE_USER` (which
-//! `[env]` in `.cargo/config.toml` sets for good); `user = "root"` then makes an exception. A test
-//! that runs as an ordinary user starts no labs, which are made by root of the trial.
+//! `[env]` in `.cargo/config.toml` sets for good); `user = "root"` then makes an exception.
+//!
+//! Such a test has labs too. Programs of its nodes are root there. Code of the test in a node
+//! ([`run`](lab::Node::run), [`spawn`](lab::Node::spawn)) is the user, who may administer the
+//! node's network and bind any port, and for whom the node's files are as closed as on a host. A
+//! program of a node that runs as one more user, and a node with users of its own, need the option
+//! `nested`.
 //!
 //! In a lab, programs run as other users by [`user`](lab::Command::user), whatever ids the trial
 //! has. A daemon that starts as root and changes its user by itself needs more ids than the one

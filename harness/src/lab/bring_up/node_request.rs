@@ -9,6 +9,7 @@ use crate::lab::lab_dir::LabDir;
 use crate::sandbox::protocol::node::{Joins, MountContent, NodeMount, NodeRequest, NodeRoot};
 use crate::topology::plan::{NodePlan, StackId, Sysctl};
 use crate::topology::{Mount, MountSource, Owner, Plan, Rootfs, Topology, Users, Volume};
+use crate::trial::running;
 
 /// Describes the process that holds the namespaces of a pod.
 pub(crate) fn for_pod(topology: &Topology, plan: &Plan, stack: StackId) -> NodeRequest {
@@ -142,17 +143,31 @@ fn root(rootfs: &Rootfs, node: &NodePlan, dir: &LabDir) -> Result<NodeRoot> {
 fn ids(node: &NodePlan) -> Result<Option<u32>> {
     let wanted = match node.users {
         Users::Trial => return Ok(None),
-        Users::One => return Ok(Some(1)),
+        Users::One => 1,
         Users::Range(count) => count,
     };
-    let available = crate::kernel::id_map::own_ids().unwrap_or(1);
-    if wanted <= available {
+    let is_ordinary = running::is_ordinary_user();
+    if is_ordinary && may_make_no_user_namespaces() {
+        let why = "wants a user namespace of its own, and a test that runs as an ordinary user makes none; give the test the option `nested`, or the node the trial's users (`Users::Trial`)";
+        return Err(LabError::not_supported(subject(node), why));
+    }
+    let available = match is_ordinary {
+        true => 1,
+        false => crate::kernel::id_map::own_ids().unwrap_or(1),
+    };
+    if wanted <= available.max(1) {
         return Ok(Some(wanted));
     }
     let why = format!(
         "wants {wanted} ids, but the trial has {available}; run the tests as root, or give the user a range in /etc/subuid and /etc/subgid and install `newuidmap` (`cargo xtask doctor` says how), or use `Users::One`"
     );
     Err(LabError::not_supported(subject(node), why))
+}
+
+/// Returns whether the user namespace of the test has a limit of zero (`namespaces(7)`,
+/// `/proc/sys/user`).
+fn may_make_no_user_namespaces() -> bool {
+    std::fs::read_to_string("/proc/sys/user/max_user_namespaces").is_ok_and(|it| it.trim() == "0")
 }
 
 fn subject(node: &NodePlan) -> Subject {

@@ -26,6 +26,7 @@ use crate::lab::process::readiness::Readiness;
 use crate::lab::process::running::{Running, Started};
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::node::{LONGEST_REPLY, NodeCommand, ProcessReply, Program, c_text};
+use crate::trial::running;
 
 /// A program on the way to a node.
 pub(crate) struct Launch {
@@ -111,7 +112,14 @@ impl Launch {
             // Not the init but the node's first process makes the namespace, and no process of a
             // user namespace can change the limits of another.
             Some((uid, gid)) if error.raw_os_error() == Some(Errno::ENOSPC as i32) => {
-                let why = format!("the node, which has users of its own, lacks uid {uid} or gid {gid}, and may make no user namespace for them; give the test the option `nested`, or the node the trial's users (`Users::Trial`)");
+                let (whose, remedy) = if running::is_ordinary_user() {
+                    let whose = "the node of a test that runs as an ordinary user";
+                    (whose, "give the test the option `nested`")
+                } else {
+                    let remedy = "give the test the option `nested`, or the node the trial's users (`Users::Trial`)";
+                    ("the node, which has users of its own,", remedy)
+                };
+                let why = format!("{whose} lacks uid {uid} or gid {gid}, and may make no user namespace for them; {remedy}");
                 LabError::failed(LabErrorKind::Refused, &verb, why)
             }
             _ => error,
