@@ -41,7 +41,7 @@ fn code_in_a_node_is_the_user_who_owns_the_network() -> TestResult {
         fs::write("/tmp/closed", "x")?;
         fs::set_permissions(
             "/tmp/closed",
-            std::os::unix::fs::PermissionsExt::from_mode(0),
+            std::os::unix::fs::PermissionsExt::from_mode(0o000),
         )?;
         let error = fs::read("/tmp/closed").expect_err("closed to its owner");
         assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);

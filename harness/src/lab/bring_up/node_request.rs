@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::Fixture;
 use crate::lab::error::{LabError, Result, Subject};
-use crate::lab::lab_dir::LabDir;
+use crate::lab::lab_dir::{ClonePlace, LabDir};
 use crate::sandbox::protocol::node::{Joins, MountContent, NodeMount, NodeRequest, NodeRoot};
 use crate::topology::plan::{NodePlan, StackId, Sysctl};
 use crate::topology::{Mount, MountSource, Owner, Plan, Rootfs, Topology, Users, Volume};
@@ -98,6 +98,17 @@ fn sysctls(planned: &[Sysctl]) -> Vec<(String, String)> {
 fn placed(mount: &Mount, node: &NodePlan, dir: &LabDir) -> Result<NodeMount> {
     let source = match &mount.source {
         MountSource::Volume(Volume::Named(name)) => MountContent::Path(dir.volume(name)?),
+        MountSource::Volume(Volume::Clone { of, name }) => {
+            let of = match of {
+                Rootfs::Path(path) => found(path, node)?,
+                Rootfs::Fixture(name) => fixture(name, node)?.path().to_owned(),
+            };
+            let place = match name {
+                Some(name) => ClonePlace::Shared(name),
+                None => ClonePlace::OfNode(&mount.at),
+            };
+            MountContent::Path(dir.clone_of(&of, &node.name, place)?)
+        }
         MountSource::Volume(Volume::Tmpfs(size)) => MountContent::Tmpfs(size.as_bytes()),
         MountSource::Bind(path) => MountContent::Path(found(path, node)?),
     };
@@ -122,15 +133,23 @@ fn found(path: &Path, node: &NodePlan) -> Result<PathBuf> {
     })
 }
 
+/// Finds a fixture that a node is given.
+fn fixture(name: &str, node: &NodePlan) -> Result<Fixture> {
+    Fixture::find(name).map_err(|error| useless(node, error))
+}
+
+fn useless(node: &NodePlan, error: snowglobe_fixtures::Error) -> LabError {
+    LabError::invalid_value(subject(node), None, error)
+}
+
 fn root(rootfs: &Rootfs, node: &NodePlan, dir: &LabDir) -> Result<NodeRoot> {
     let layers = match rootfs {
         Rootfs::Path(path) => vec![found(path, node)?],
         Rootfs::Fixture(name) => {
-            let explain =
-                |e: snowglobe_fixtures::Error| LabError::invalid_value(subject(node), None, e);
-            let fixture = Fixture::find(name).map_err(explain)?;
             // Merged: the trees of single packages know nothing of each other's links.
-            vec![fixture.rootfs().map_err(explain)?.to_owned()]
+            let fixture = fixture(name, node)?;
+            let root = fixture.rootfs().map_err(|error| useless(node, error))?;
+            vec![root.to_owned()]
         }
     };
     Ok(NodeRoot {
