@@ -79,14 +79,14 @@
 //! such as `net.core.rmem_max`, stays as it is; the report and `cargo xtask doctor` name what is
 //! unusual.
 //!
-//! The kernel counts some things for a user or for the host, whatever namespaces there are. A run
-//! that root starts has a user of its own for them. Each trial is given room for four inotify
-//! instances: where the limit of the user (`fs.inotify.max_user_instances`) leaves room for fewer
-//! trials, fewer run at a time, and the report says so; with `--ignore-budgets` all run that were
-//! asked for. Nodes of a lab that could learn more than
-//! 16 neighbours know them from the start, for the kernel learns no more than 1,024 for all labs of
-//! the host ([`Neighbours`](topology::Neighbours)). A trial that fails while such a limit is
-//! reached has a note with its name, its value and the remedy.
+//! The kernel counts some things for a user or for the host, whatever namespaces there are. Each
+//! trial is given room for four inotify instances. A run that root starts has as many users of its
+//! own as its trials need for that. An ordinary user is one user: where the limit
+//! (`fs.inotify.max_user_instances`) leaves room for fewer trials, fewer run at a time, and the
+//! report says so; with `--ignore-budgets` all run that were asked for. Nodes of a lab that could
+//! learn more than 16 neighbours know them from the start, for the kernel learns no more than
+//! 1,024 for all labs of the host ([`Neighbours`](topology::Neighbours)). A trial that fails while
+//! such a limit is reached has a note with its name, its value and the remedy.
 //!
 //! [`NodeSpec::sysctl`]: topology::NodeSpec::sysctl
 //!
