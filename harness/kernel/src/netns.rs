@@ -10,8 +10,6 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sched::{CloneFlags, setns};
 
-use crate::thread::escort;
-
 /// A network namespace, held by a descriptor.
 #[derive(Debug)]
 pub struct Netns {
@@ -30,22 +28,18 @@ impl Netns {
         Ok(Self { fd: file.into() })
     }
 
-    /// Runs `work` inside `netns`: on this thread, which then comes back, or on its escort.
+    /// Runs `work` on this thread inside `netns`, and comes back.
     ///
     /// # Errors
     /// The thread may not enter `netns`.
     ///
     /// # Panics
     /// If the thread cannot come back: everything after that would happen in the wrong namespace.
-    pub fn visit<T: Send>(
-        netns: BorrowedFd<'_>,
-        work: impl FnOnce() -> T + Send,
-    ) -> crate::Result<T> {
+    pub fn visit<T>(netns: BorrowedFd<'_>, work: impl FnOnce() -> T) -> crate::Result<T> {
         Self::current()?.excursion(netns, work)
     }
 
-    /// Runs `work` inside `netns`, and comes back to `self`. A thread that needs an escort stays
-    /// where it is, and the escort goes.
+    /// Runs `work` inside `netns`, and comes back to `self`.
     ///
     /// A loop over many namespaces reads `/proc` only once in this way.
     ///
@@ -54,14 +48,11 @@ impl Netns {
     ///
     /// # Panics
     /// If the thread cannot come back.
-    pub fn excursion<T: Send>(
+    pub fn excursion<T>(
         &self,
         netns: BorrowedFd<'_>,
-        work: impl FnOnce() -> T + Send,
+        work: impl FnOnce() -> T,
     ) -> crate::Result<T> {
-        if escort::is_needed_here() {
-            return escort::escorted_into(netns, work);
-        }
         // CLONE_NEWNET makes the kernel check that the descriptor is of a network namespace
         // (setns(2)).
         setns(netns, CloneFlags::CLONE_NEWNET)?;

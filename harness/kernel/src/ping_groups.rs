@@ -8,27 +8,58 @@
 use std::fs;
 use std::io::{self, Read};
 
+use nix::errno::Errno;
+
 use super::fixed_str::FixedStr;
-use super::id_map;
+use super::{fd, id_map};
 
 const FILE: &str = "/proc/sys/net/ipv4/ping_group_range";
 
+/// Groups to which ICMP sockets can be permitted in a user namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PingGroups {
+    /// Groups from 0 to 65,535.
+    Usual,
+    /// Group 0.
+    First,
+}
+
+impl PingGroups {
+    /// Permits ICMP sockets to these groups, in the network namespace of the calling thread.
+    ///
+    /// # Errors
+    /// The kernel refused to write the setting: `EINVAL` if a group is not mapped.
+    pub fn permit(self) -> crate::Result<()> {
+        let range = match self {
+            Self::Usual => "0 65535",
+            Self::First => "0 0",
+        };
+        fd::write_file(c"/proc/sys/net/ipv4/ping_group_range", range)
+    }
+}
+
 /// Permits ICMP sockets to all groups of this user namespace, in the network namespace of the
-/// calling thread.
+/// calling thread. Returns the groups, which are the same in every user namespace that has the same
+/// mapping.
 ///
 /// # Errors
 /// The kernel refused to write the setting.
-pub fn permit_all() -> io::Result<()> {
+pub fn permit_all() -> crate::Result<PingGroups> {
     // Groups that are not mapped cannot be named (EINVAL). As root, and with a range of subordinate
     // ids, at least these are mapped; an ordinary user without a range has one.
-    match fs::write(FILE, "0 65535") {
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => fs::write(FILE, "0 0"),
+    let usual = match PingGroups::Usual.permit() {
         // The kernel compares the groups as the machine numbers them. A range whose end is the
         // lower number there becomes an empty one, without an error
         // (net/ipv4/sysctl_net_ipv4.c, ipv4_ping_group_range).
-        Ok(()) if !begins_with_zero()? => fs::write(FILE, "0 0"),
-        done => done,
+        Ok(()) => begins_with_zero().map_err(|error| crate::errno::errno(&error))?,
+        Err(Errno::EINVAL) => false,
+        Err(errno) => return Err(errno),
+    };
+    if usual {
+        return Ok(PingGroups::Usual);
     }
+    PingGroups::First.permit()?;
+    Ok(PingGroups::First)
 }
 
 fn begins_with_zero() -> io::Result<bool> {

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use super::args::Arguments;
 use super::conclusion::Conclusion;
-use super::concurrency::Share;
 use super::error::{RunError, usage};
 use super::report::{Printer, RunStart};
 use super::result::TrialResult;
 use super::select::Selection;
 use super::setup::Setup;
-use super::supervisor::{NurseryHandle, RunPlan, Supervisor, Workers};
+use super::supervisor::{RunPlan, Supervisor, Workers};
 use super::{concurrency, list, nextest, requirements, select, users, within};
 use crate::kernel::process::clone;
 use crate::sandbox::within::is_within_trial;
@@ -105,12 +104,8 @@ fn run_selected(
         return Err(threads_are_running(&clone::other_threads()));
     }
     let mut printer = Printer::new(&args.report_options())?;
-    let Share {
-        threads,
-        nurseries,
-        held_back,
-    } = if args.ignore_budgets {
-        Share::of_all(plan.threads)
+    let (threads, held_back) = if args.ignore_budgets {
+        (plan.threads, None)
     } else {
         concurrency::within_budgets(plan.threads)
     };
@@ -120,13 +115,11 @@ fn run_selected(
     let setup = if to_run == 0 {
         Setup::without_sandbox()?
     } else {
-        // A single trial has the nursery for its zygote.
-        let nurseries = if to_run == 1 { 1 } else { nurseries };
-        Setup::with_sandbox(&mut trials, to_run == 1, nurseries)?
+        Setup::with_sandbox(&mut trials, to_run == 1)?
     };
     let Setup {
         signals,
-        nurseries,
+        nursery,
         first_zygote,
         isolation,
         mut notes,
@@ -143,12 +136,14 @@ fn run_selected(
         serial: plan.threads == 1,
     });
     let workers = Workers {
-        nurseries: &nurseries,
+        nursery: nursery.as_ref(),
         first_zygote,
     };
     let supervisor = Supervisor::new(&trials, &plan, &mut printer, &signals, workers, conclusion);
     let outcome = supervisor.run();
-    nurseries.iter().for_each(NurseryHandle::end);
+    if let Some(nursery) = &nursery {
+        nursery.end();
+    }
     // The report is written while the kernel tears the sandbox down.
     let outcome = match outcome {
         Ok(conclusion) => report_result(&mut printer, conclusion),
@@ -157,8 +152,10 @@ fn run_selected(
             Err(error)
         }
     };
-    if nextest::runs_us() {
-        nurseries.iter().for_each(NurseryHandle::await_end);
+    if let Some(nursery) = &nursery
+        && nextest::runs_us()
+    {
+        nursery.await_end();
     }
     outcome
 }

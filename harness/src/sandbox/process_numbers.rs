@@ -9,8 +9,7 @@
 //! `alloc_pid`). A run begins somewhere on it, each trial has an equal share, and in a share the
 //! body and the nodes lie one behind the other.
 
-use crate::kernel::errno::Errno;
-use crate::kernel::process;
+use crate::kernel::process::NumberCounter;
 use crate::sandbox::refused::{Doing, Refused};
 
 /// Smallest number that the kernel gives again after the largest (`kernel/pid.c`, `RESERVED_PIDS`).
@@ -111,11 +110,11 @@ impl TrialNumbers {
 
 /// Makes the calling process's PID namespace, of which that process is the first, go on with
 /// `number`.
-pub(crate) fn count_from(number: u32) -> Result<(), Refused> {
-    match process::number_next_process(number) {
-        // A kernel without CONFIG_CHECKPOINT_RESTORE has no such file, and counts as ever.
-        Err(Errno::ENOENT) => Ok(()),
-        done => done.doing("number the processes"),
+pub(crate) fn count_from(counter: Option<&NumberCounter>, number: u32) -> Result<(), Refused> {
+    match counter {
+        Some(counter) => counter.go_on_with(number).doing("number the processes"),
+        // A kernel without CONFIG_CHECKPOINT_RESTORE counts as ever.
+        None => Ok(()),
     }
 }
 

@@ -1,6 +1,9 @@
 //! Trials that run in the same place, one after the other, must know nothing of each other.
 
 use std::cell::Cell;
+use std::fs::Permissions;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -119,6 +122,62 @@ fn without_pids_2_passes() {}
 #[snowglobe::test(nested)]
 fn one_without_a_pid_namespace_is_killed_as_well() {
     one_by_one("without_pids_").failed_with(&["timed out after 1s", "1 passed; 1 failed"]);
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn hosts_1_spoils_the_file() -> TestResult {
+    std::fs::write("/etc/hosts", "192.0.2.9 spoilt\n".repeat(100))?;
+    std::fs::set_permissions("/etc/hosts", Permissions::from_mode(0o600))?;
+    Ok(())
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn hosts_2_finds_its_own() -> TestResult {
+    let hosts = std::fs::read_to_string("/etc/hosts")?;
+    let own = "127.0.0.1 succession-hosts-2-finds-its-own\n";
+    assert!(hosts.starts_with(own), "{hosts}");
+    assert!(!hosts.contains("spoilt"), "{hosts}");
+    let mode = std::fs::metadata("/etc/hosts")?.permissions().mode();
+    assert_eq!(mode & 0o777, 0o644);
+    Ok(())
+}
+
+#[snowglobe::test(ignore = "a sample", isolation(user, net, pid, uts, ipc))]
+fn hosts_3_shares_mounts_and_has_the_hosts_file() -> TestResult {
+    let hosts = std::fs::read_to_string("/etc/hosts")?;
+    assert!(!hosts.contains("succession-hosts"), "{hosts}");
+    Ok(())
+}
+
+#[snowglobe::test(nested)]
+fn each_has_a_hosts_file_of_its_own() {
+    one_by_one("hosts_").passed_with(&["3 passed"]);
+}
+
+#[snowglobe::test(ignore = "a sample", timeout = "5s")]
+fn stdout_is_held_for_ever() {
+    let (held, holds) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut stdout = std::io::stdout().lock();
+        let _ = write!(stdout, "held");
+        held.send(()).unwrap();
+        std::thread::park();
+        drop(stdout);
+    });
+    holds.recv().unwrap();
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn line_is_not_ended() {
+    print!("so far");
+}
+
+#[snowglobe::test(nested)]
+fn the_end_writes_what_is_left_and_does_not_wait_for_threads() {
+    one_by_one("stdout_is_held").passed_with(&["1 passed"]);
+    let line = "succession::line_is_not_ended";
+    let run = run(&["--nocapture", "--include-ignored", "--exact", line]);
+    run.passed_with(&["so far", "1 passed"]);
 }
 
 #[snowglobe::test(ignore = "a sample")]

@@ -1,12 +1,10 @@
-//! Settings of a process that the kernel keeps: its parent's death, orphans, its group, the numbers
-//! of its children.
+//! Settings of a process that the kernel keeps: its parent's death, orphans, its group.
 
 use nix::sys::prctl;
 use nix::unistd::{Pid, setpgid};
 
 use super::signal::Signal;
-use crate::fixed_str::FixedStr;
-use crate::{Result, fd};
+use crate::Result;
 
 pub use nix::unistd::{chdir, execve};
 
@@ -41,19 +39,6 @@ pub fn become_dumpable() -> Result<()> {
 pub fn end_of_numbers() -> Option<u32> {
     let text = std::fs::read_to_string("/proc/sys/kernel/pid_max").ok()?;
     text.trim().parse().ok()
-}
-
-/// Makes the next process in the PID namespace of this process get `number`, if the number is free,
-/// and those after it the next numbers.
-///
-/// # Errors
-/// `EPERM` without `CAP_CHECKPOINT_RESTORE` in the owner of the PID namespace; `EINVAL` for a
-/// number beyond the largest; `ENOENT` on a kernel without CONFIG_CHECKPOINT_RESTORE
-/// (`kernel/pid_namespace.c`, `pid_ns_ctl_handler`).
-pub fn number_next_process(number: u32) -> Result<()> {
-    // The file has the last number that was given.
-    let last = FixedStr::<10>::of(format_args!("{}", number.saturating_sub(1)));
-    fd::write_file(c"/proc/sys/kernel/ns_last_pid", &last)
 }
 
 /// Makes this process the leader of a process group of its own.

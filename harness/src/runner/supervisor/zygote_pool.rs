@@ -31,12 +31,6 @@ impl NurseryHandle {
         Self { process, orders }
     }
 
-    /// Returns the descriptors by which the nursery is known, which other processes must not have.
-    pub(crate) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        let orders = self.orders.iter().map(AsFd::as_fd);
-        std::iter::once(self.process.as_fd()).chain(orders)
-    }
-
     /// Kills the nursery. The kernel then kills everything in the outer sandbox, whose PID
     /// namespace has lost its first process (`pid_namespaces(7)`).
     pub(crate) fn end(&self) {
@@ -119,8 +113,8 @@ fn output_pipe() -> crate::kernel::Result<(File, OwnedFd)> {
 
 /// The zygotes that wait for trials, one a slot.
 pub(crate) struct ZygotePool<'a> {
-    /// None if no trial is to run.
-    nurseries: &'a [NurseryHandle],
+    /// Absent if no trial is to run.
+    nursery: Option<&'a NurseryHandle>,
     /// Zygotes by slot. A slot has one from its first trial on, while the zygote is good and idle.
     idle: Vec<Option<IdleZygote>>,
     /// The output of trials is captured.
@@ -131,7 +125,7 @@ impl<'a> ZygotePool<'a> {
     /// Makes a pool with this number of slots. The first slot may have a zygote already: the
     /// nursery itself.
     pub(crate) fn new(
-        nurseries: &'a [NurseryHandle],
+        nursery: Option<&'a NurseryHandle>,
         slots: usize,
         capture: bool,
         first: Option<MessageChannel>,
@@ -141,7 +135,7 @@ impl<'a> ZygotePool<'a> {
             *slot = Some(IdleZygote::new(channel, None));
         }
         Self {
-            nurseries,
+            nursery,
             idle,
             capture,
         }
@@ -162,7 +156,7 @@ impl<'a> ZygotePool<'a> {
         {
             return Ok(zygote);
         }
-        let nursery = self.nursery_of(slot).ok_or(Errno::ESRCH)?;
+        let nursery = self.nursery.ok_or(Errno::ESRCH)?;
         let (ours, theirs) = MessageChannel::pair()?;
         let mut zygote = IdleZygote::new(ours, None);
         // The order is sent before the zygote exists, and waits in the channel: one wake-up less.
@@ -178,23 +172,20 @@ impl<'a> ZygotePool<'a> {
 
     /// Kills the zygote of a slot, and the trial that the zygote runs.
     pub(crate) fn kill(&self, slot: usize) {
-        if let Some(nursery) = self.nursery_of(slot) {
+        if let Some(nursery) = self.nursery {
             nursery.kill(slot);
         }
     }
 
     /// Kills everything.
     pub(crate) fn end(&self) {
-        self.nurseries.iter().for_each(NurseryHandle::end);
+        if let Some(nursery) = self.nursery {
+            nursery.end();
+        }
     }
 
-    /// Returns descriptors that are readable when a nursery has died, and its trials with it.
-    pub(crate) fn deaths(&self) -> impl Iterator<Item = BorrowedFd<'a>> {
-        self.nurseries.iter().filter_map(NurseryHandle::death)
-    }
-
-    /// Returns the nursery that makes the zygotes of a slot. Each has about as many.
-    fn nursery_of(&self, slot: usize) -> Option<&'a NurseryHandle> {
-        self.nurseries.get(slot % self.nurseries.len().max(1))
+    /// Returns a descriptor that is readable when the nursery has died, and all trials with it.
+    pub(crate) fn death(&self) -> Option<BorrowedFd<'a>> {
+        self.nursery.and_then(NurseryHandle::death)
     }
 }

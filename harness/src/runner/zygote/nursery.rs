@@ -31,7 +31,7 @@ pub(crate) fn live(zygote: Zygote<'_>, orders: MessageChannel, single: bool) -> 
         process::exit_now(1);
     }
     if single {
-        zygote.serve(&orders)
+        zygote.serve(&orders, false)
     }
     let mut zygotes = Zygotes::default();
     loop {
@@ -45,7 +45,7 @@ pub(crate) fn live(zygote: Zygote<'_>, orders: MessageChannel, single: bool) -> 
                         // A zygote that held the ends of others would keep them from noticing
                         // that the supervisor is done with them.
                         drop((orders, zygotes));
-                        process::never_return(|| zygote.serve(&channel))
+                        process::never_return(|| zygote.serve(&channel, true))
                     }
                     Err(error) => refuse(&channel, "fork a zygote", &error),
                 }

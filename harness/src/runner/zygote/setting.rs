@@ -7,9 +7,10 @@ use std::sync::OnceLock;
 use crate::kernel::process::signal::Signal;
 
 use crate::kernel::mount;
-use crate::kernel::process;
+use crate::kernel::ping_groups::PingGroups;
 use crate::kernel::process::shared_memory_child;
 use crate::kernel::process::signal::SignalFd;
+use crate::kernel::process::{self, NumberCounter};
 use crate::kernel::thread::FirstThread;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::inherited::Corrections;
@@ -39,7 +40,11 @@ pub(crate) struct Setting {
     pub(crate) sys_read_only: bool,
     /// What new network namespaces get in the place of what they inherit, once that is known.
     pub(crate) corrections: OnceLock<Corrections>,
+    /// Groups to which ICMP sockets are permitted, once that is known.
+    pub(crate) ping_groups: OnceLock<PingGroups>,
     pub(crate) numbers: RunNumbers,
+    /// Counter by which PID namespaces are numbered, where the kernel has one.
+    pub(crate) number_counter: Option<NumberCounter>,
     /// Pidfd that is readable when the supervisor is gone.
     pub(crate) supervisor: OwnedFd,
     /// Signals of whichever process reads them: a signalfd shows those of its reader
@@ -68,6 +73,7 @@ impl Setting {
             first,
             hidden,
             numbers: RunNumbers::divide(end, body::supervisor_pid(), trials),
+            number_counter: NumberCounter::open().ok(),
             working_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
             guards_host: false,
             hosts: std::fs::read("/etc/hosts").ok(),
@@ -76,6 +82,7 @@ impl Setting {
             stack: usual_stack() + shared_memory_child::OWN,
             sys_read_only: mount::is_read_only("/sys"),
             corrections: corrections.map(OnceLock::from).unwrap_or_default(),
+            ping_groups: OnceLock::new(),
             supervisor,
             signals: SignalFd::of(&[Signal::SIGCHLD, WAKE_INIT])?,
         })

@@ -40,11 +40,15 @@ impl<'a> Zygote<'a> {
     }
 
     /// Runs the trials that are ordered, until the supervisor is done or gone.
-    pub(crate) fn serve(mut self, channel: &MessageChannel) -> ! {
+    ///
+    /// If this process `is_copy` of the nursery, it may have mounts of its own.
+    pub(crate) fn serve(mut self, channel: &MessageChannel, is_copy: bool) -> ! {
         if let Some(first) = self.setting.first {
             first.disown();
         }
-        let own = OwnFiles::make();
+        // A body has its trial on the stack, and no use for those of others.
+        process::wipe_in_forks(self.trials);
+        let own = OwnFiles::make(&self.setting, is_copy);
         loop {
             let (order, output) = await_order(channel, &self.setting.supervisor);
             // While a trial runs, its init reads from this channel. A request that came when the

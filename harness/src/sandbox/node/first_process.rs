@@ -21,7 +21,6 @@ use crate::Isolation;
 use crate::kernel::errno::errno;
 use crate::kernel::fd::close_all_but;
 use crate::kernel::message_channel::MessageChannel;
-use crate::kernel::mount;
 use crate::kernel::poll;
 use crate::kernel::process;
 use crate::kernel::process::Reaped;
@@ -47,17 +46,12 @@ pub(super) struct Origin<'a> {
     pub(super) joined: Option<&'a OwnedFd>,
     /// Number of the first program in a PID namespace of the node's own.
     pub(super) first_number: u32,
-    /// Whether the lab has no right to copy the trial's mounts, and cannot send its `/proc`.
-    pub(super) is_apart: bool,
 }
 
 /// Lives until it is killed, or nobody is left to command anything.
 pub(super) fn live(origin: &Origin<'_>, channel: &MessageChannel, signals: &SignalFd) -> ! {
-    let MadeNode {
-        network,
-        trials_proc,
-    } = match become_node(origin, channel) {
-        Ok(made) => made,
+    let network = match become_node(origin, channel) {
+        Ok(network) => network,
         Err(refused) => {
             let _ = channel.send(&NodeReply::Refused(refused).encode());
             process::exit_now(1)
@@ -67,11 +61,7 @@ pub(super) fn live(origin: &Origin<'_>, channel: &MessageChannel, signals: &Sign
     drop(network);
     // This process is a copy of the init, and has its descriptors: it must not keep a trial's
     // channels open, whose end says that the trial is over.
-    let kept = [channel.as_raw_fd(), signals.as_fd().as_raw_fd()].into_iter();
-    let kept: Vec<i32> = kept
-        .chain(trials_proc.iter().map(AsRawFd::as_raw_fd))
-        .collect();
-    if close_all_but(&kept).is_err() {
+    if close_all_but(&[channel.as_raw_fd(), signals.as_fd().as_raw_fd()]).is_err() {
         process::exit_now(1)
     }
     FirstProcess {
@@ -79,7 +69,6 @@ pub(super) fn live(origin: &Origin<'_>, channel: &MessageChannel, signals: &Sign
         signals,
         own_pids: origin.request.own_pids,
         may_make_users: origin.spec.nested,
-        trials_proc,
         running: HashMap::new(),
         orphans_asked: HashSet::new(),
         orphans_gone: None,
@@ -87,22 +76,13 @@ pub(super) fn live(origin: &Origin<'_>, channel: &MessageChannel, signals: &Sign
     .serve()
 }
 
-/// Descriptors of a node that was made.
-struct MadeNode {
-    /// Network namespace of the node.
-    network: OwnedFd,
-    /// Copy of the trial's `/proc`, where the lab cannot send one.
-    trials_proc: Option<OwnedFd>,
-}
-
-/// Makes the node of the calling process' namespaces.
-fn become_node(origin: &Origin<'_>, channel: &MessageChannel) -> Result<MadeNode, Refused> {
+/// Makes the node of the calling process' namespaces. Returns its network namespace.
+fn become_node(origin: &Origin<'_>, channel: &MessageChannel) -> Result<OwnedFd, Refused> {
     let Origin {
         request,
         spec,
         joined,
         first_number,
-        is_apart,
     } = *origin;
     // A node that shares the trial's PID namespace would outlive an init that is killed.
     die_with_parent().doing("set the parent-death signal")?;
@@ -130,23 +110,14 @@ fn become_node(origin: &Origin<'_>, channel: &MessageChannel) -> Result<MadeNode
         // Orphans come to us and not to the pod (PR_SET_CHILD_SUBREAPER, prctl(2)).
         become_subreaper().doing("become a subreaper")?;
     }
-    let trials_proc = if is_apart && request.own_mounts {
-        let copy = mount::detach_copy(Path::new("/proc"), true);
-        Some(copy.doing("copy the trial's /proc")?)
-    } else {
-        None
-    };
     mounts::make(request, &node_spec(request, spec), &|note| {
         let _ = channel.send(&NodeReply::Note(note.to_owned()).encode());
     })?;
     if request.own_pids {
-        process_numbers::count_from(first_number)?;
+        process_numbers::count_from(spec.number_counter, first_number)?;
     }
     let network = File::open("/proc/self/ns/net").doing("open its network namespace")?;
-    Ok(MadeNode {
-        network: network.into(),
-        trials_proc,
-    })
+    Ok(network.into())
 }
 
 /// Returns the sandbox of a node in a trial with this one.
@@ -171,6 +142,9 @@ fn node_spec<'a>(request: &'a NodeRequest, trial: &SandboxSpec<'a>) -> SandboxSp
         guards_host: trial.guards_host,
         sys_read_only: trial.sys_read_only,
         patient: true,
+        // The recipe for a node does that.
+        ping_groups: None,
+        number_counter: trial.number_counter,
         // A network that others have made, or that the node has had before, stays as it is.
         corrections: trial
             .corrections
@@ -185,8 +159,6 @@ struct FirstProcess<'a> {
     own_pids: bool,
     /// Whether the trial may make user namespaces.
     may_make_users: bool,
-    /// Copy of the trial's `/proc` for visitors, where the lab sends none.
-    trials_proc: Option<OwnedFd>,
     /// Channels on which the ends of programs are told, by process id.
     running: HashMap<i32, MessageChannel>,
     /// Orphans that were asked to end, by process id.
@@ -253,8 +225,7 @@ impl FirstProcess<'_> {
                 self.terminate_orphans();
             }
             Some(NodeCommand::AdmitVisitors { process }) => {
-                let (channel, sent) = (passed.next(), passed.next());
-                if let (Some(channel), Some(proc)) = (channel, sent.or(self.trials_proc.take())) {
+                if let (Some(channel), Some(proc)) = (passed.next(), passed.next()) {
                     admit_visitors(channel, &proc, process);
                 }
             }

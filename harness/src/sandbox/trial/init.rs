@@ -21,25 +21,23 @@ use crate::kernel::process::{ForkResult, Pid, lead_process_group};
 
 use super::body;
 use super::denials::DenialWatch;
-use super::members;
 use super::mounts::SandboxSpec;
 use crate::Isolation;
 use crate::kernel::fd::{close_in_copy, replace_standard, set_nonblocking};
 use crate::kernel::message_channel::{MessageChannel, Received};
 use crate::kernel::poll;
-use crate::kernel::process;
-use crate::kernel::process::Reaped;
 use crate::kernel::process::exit_kind::ExitKind;
-use crate::kernel::process::signal;
-use crate::kernel::process::signal::SignalFd;
+use crate::kernel::process::signal::{self, SignalFd};
+use crate::kernel::process::{self, Reaped};
 use crate::kernel::procfs::process_table;
 use crate::kernel::thread::{show_as_before, shown_as};
 use crate::sandbox::ids::Ids;
-use crate::sandbox::node::apart;
 use crate::sandbox::node::factory::Factory;
 use crate::sandbox::process_numbers::{self, TrialNumbers};
 use crate::sandbox::protocol::EdgeMessage;
-use crate::sandbox::protocol::trial::{BodyReport, Finish, InitRequest, TrialReport, WAKE_INIT};
+use crate::sandbox::protocol::trial::{
+    BodyReport, Finish, InitRequest, Survivor, TrialReport, WAKE_INIT,
+};
 use crate::sandbox::refused::{Doing, Refused};
 use crate::sandbox::within;
 use crate::trial::running::Remark;
@@ -71,8 +69,6 @@ struct BodyProcess {
     node_requests: RefCell<Option<MessageChannel>>,
     /// Number of nodes that were made.
     nodes_made: Cell<u32>,
-    /// Process that makes the nodes, if the body is in a user namespace of its own and wants some.
-    labs: Cell<Option<Pid>>,
     /// End of the body as it was reported before the end of its process.
     finish: RefCell<Option<Finish>>,
 }
@@ -148,7 +144,7 @@ impl Init<'_> {
         // Out of reach of the terminal: the supervisor passes signals on as it sees fit.
         lead_process_group().doing("make a process group")?;
         if self.spec.isolation.contains(Isolation::PID) {
-            process_numbers::count_from(self.numbers.of_body())?;
+            process_numbers::count_from(self.spec.number_counter, self.numbers.of_body())?;
         }
         // Before the fork, so that the mark is there whenever the body looks.
         let name = shown_as();
@@ -162,7 +158,6 @@ impl Init<'_> {
                 pid,
                 node_requests: RefCell::default(),
                 nodes_made: Cell::default(),
-                labs: Cell::default(),
                 finish: RefCell::default(),
             }),
         }
@@ -191,9 +186,12 @@ impl Init<'_> {
             self.signals.as_fd(),
             self.supervisor.as_fd(),
         ]);
-        if let Some(denials) = &self.denials {
-            close_in_copy(&[denials.fd.as_fd()]);
-        }
+        let counter = self.spec.number_counter.map(AsFd::as_fd);
+        let denials = self.denials.as_ref().map(|watch| watch.fd.as_fd());
+        counter
+            .into_iter()
+            .chain(denials)
+            .for_each(|fd| close_in_copy(&[fd]));
         run();
         process::exit_now(1)
     }
@@ -282,39 +280,19 @@ impl Init<'_> {
     /// Makes the nodes that the body has asked for.
     fn make_nodes(&self, body: &BodyProcess) {
         let mut node_requests = body.node_requests.borrow_mut();
-        let serve = |requests| self.factory(body, requests, false).serve(None);
-        if !node_requests.as_ref().is_some_and(serve) {
+        let (spec, signals, numbers) = (&self.spec, self.signals, self.numbers);
+        let more = node_requests.as_ref().is_some_and(|requests| {
+            Factory {
+                requests,
+                spec,
+                signals,
+                numbers,
+                made: &body.nodes_made,
+            }
+            .serve()
+        });
+        if !more {
             *node_requests = None;
-        }
-    }
-
-    /// Listens to the requests of the body for nodes. If the body comes with a user namespace of
-    /// its own, another process does.
-    fn listen_for_nodes(&self, body: &BodyProcess, passed: [Option<OwnedFd>; 2]) {
-        let [requests, users] = passed;
-        let requests = requests.map(MessageChannel::from);
-        if let (Some(requests), Some(users)) = (&requests, &users) {
-            // Without the process the channel is closed, which the body notices.
-            let labs = apart::start(&self.factory(body, requests, true), users);
-            body.labs.set(labs.ok());
-        } else {
-            *body.node_requests.borrow_mut() = requests;
-        }
-    }
-
-    fn factory<'a>(
-        &'a self,
-        body: &'a BodyProcess,
-        requests: &'a MessageChannel,
-        is_apart: bool,
-    ) -> Factory<'a> {
-        Factory {
-            requests,
-            spec: &self.spec,
-            signals: self.signals,
-            numbers: self.numbers,
-            made: &body.nodes_made,
-            is_apart,
         }
     }
 
@@ -371,12 +349,12 @@ impl Init<'_> {
         };
         let Received {
             message,
-            passed,
+            passed: [passed, _],
             sender,
         } = self.reports.receive_few_with(buffer).ok()?;
         let report = BodyReport::decode(message);
         if report == Some(BodyReport::WantsNodes) && sender == Some(body.pid.as_raw()) {
-            self.listen_for_nodes(body, passed);
+            *body.node_requests.borrow_mut() = passed.map(MessageChannel::from);
         }
         Some(Heard { sender, report })
     }
@@ -393,7 +371,7 @@ impl Init<'_> {
         match request {
             Some(InitRequest::Signal(number)) => self.signal_all(number),
             Some(InitRequest::Describe) => {
-                let description = process_table::describe(&members::members());
+                let description = process_table::describe(&self.members());
                 let _ = signal::send_trace(body);
                 let report = TrialReport::Described(description);
                 let _ = self.channel.send(&report.encode());
@@ -428,9 +406,6 @@ impl Init<'_> {
     /// Reports that the body is gone, and who is left. Returns what [`Init::live`] returns.
     fn finish(&self, body: &BodyProcess, end: ExitKind) -> bool {
         self.forward_reports(body);
-        if let Some(labs) = body.labs.take() {
-            apart::end(labs);
-        }
         let finish = body.finish.take().or_else(|| self.finish_without_channel());
         // Everybody in the sandbox descends from this process: without children it is alone.
         let empty = matches!(process::reap(), Reaped::Childless);
@@ -442,7 +417,7 @@ impl Init<'_> {
             Vec::new()
         } else {
             self.await_dying();
-            members::survivors()
+            survivors(&self.members())
         };
         let exited = TrialReport::Exited {
             end,
@@ -464,8 +439,7 @@ impl Init<'_> {
     /// Waits for processes that are dying already: they are no survivors.
     fn await_dying(&self) {
         let patience = std::time::Instant::now() + std::time::Duration::from_secs(1);
-        while process_table::any_dying(&members::members()) && std::time::Instant::now() < patience
-        {
+        while process_table::any_dying(&self.members()) && std::time::Instant::now() < patience {
             // A SIGCHLD wakes us for our own children. Of the end of others nothing tells, so the
             // table is read again after 10 ms.
             let limit = Some(std::time::Duration::from_millis(10));
@@ -478,7 +452,21 @@ impl Init<'_> {
     /// Ends everybody. With a PID namespace the kernel does that when this process ends.
     fn end(&self) {
         if !self.spec.isolation.contains(Isolation::PID) {
-            members::kill_all();
+            self.kill_descendants();
+        }
+    }
+
+    /// Kills until nobody is left, for each process may have forked meanwhile.
+    fn kill_descendants(&self) {
+        loop {
+            let members = self.members();
+            if members.is_empty() {
+                return;
+            }
+            for pid in members {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+            while matches!(process::reap(), Reaped::One(..)) {}
         }
     }
 
@@ -490,9 +478,22 @@ impl Init<'_> {
             // All processes but the sender and the init of the namespace, which are one (kill(2)).
             let _ = kill(Pid::from_raw(-1), signal);
         } else {
-            for pid in members::members() {
+            for pid in self.members() {
                 let _ = kill(Pid::from_raw(pid), signal);
             }
         }
     }
+
+    /// Returns everybody in the sandbox but this process, as `/proc` numbers them.
+    fn members(&self) -> Vec<i32> {
+        process_table::descendants(std::process::id() as i32)
+    }
+}
+
+/// Returns the processes among `members` that are alive, as far as a report names them.
+fn survivors(members: &[i32]) -> Vec<Survivor> {
+    process_table::alive(members)
+        .take(Survivor::MOST)
+        .map(|(pid, name)| Survivor { pid, name })
+        .collect()
 }

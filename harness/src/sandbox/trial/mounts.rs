@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::kernel::namespace::sethostname;
-use crate::kernel::process::chdir;
+use crate::kernel::process::{NumberCounter, chdir};
 
 use crate::Isolation;
 use crate::kernel::errno::Errno;
@@ -22,7 +22,7 @@ use crate::kernel::fixed_str::FixedStr;
 use crate::kernel::loopback;
 use crate::kernel::mount;
 use crate::kernel::mount::MountAttributes;
-use crate::kernel::ping_groups;
+use crate::kernel::ping_groups::{self, PingGroups};
 use crate::sandbox::inherited::Corrections;
 use crate::sandbox::private_mounts::{DEVPTS, RUN, TMPFS, detach_hidden, reattach_hidden};
 use crate::sandbox::refused::{Doing, Refused, SetupStep};
@@ -55,6 +55,11 @@ pub(crate) struct SandboxSpec<'a> {
     /// Whether closed connections may take as long as Linux lets them to send what is unsent: in a
     /// node, whose links may be bad. The lab ends that when it ends.
     pub(crate) patient: bool,
+    /// Counter by which PID namespaces are numbered, where the kernel has one.
+    pub(crate) number_counter: Option<&'a NumberCounter>,
+    /// Groups to which ICMP sockets of the ordinary kind are permitted, if they are. The groups are
+    /// found out in the first namespace.
+    pub(crate) ping_groups: Option<&'a OnceLock<PingGroups>>,
     /// What the network namespace, if it is a new one, is to have in the place of what it has
     /// inherited. It is found out in the first namespace that needs it, unless it is known.
     pub(crate) corrections: Option<&'a OnceLock<Corrections>>,
@@ -66,6 +71,17 @@ impl SandboxSpec<'_> {
         let own = |kind| self.isolation.contains(kind);
         if own(Isolation::UTS) {
             sethostname(self.hostname).doing("set the hostname")?;
+        }
+        if let Some(hosts) = self.hosts.as_ref().filter(|hosts| hosts.is_shown) {
+            // A trial that shares mounts or the hostname has the host's file.
+            let named = own(Isolation::UTS) && own(Isolation::MNT);
+            let own = if named {
+                self.own_lines()
+            } else {
+                FixedStr::new()
+            };
+            fd::write_anew(hosts.kept_at, [own.as_bytes(), hosts.text])
+                .doing("write a hosts file")?;
         }
         if own(Isolation::MNT) {
             self.mount()?;
@@ -84,8 +100,7 @@ impl SandboxSpec<'_> {
             // A closed connection with unsent data to a black hole would keep the network namespace
             // for 107 s, with this setting 0.64 s (measured for this project, 2026-08).
             set_sysctl(c"/proc/sys/net/ipv4/tcp_orphan_retries", "1")?;
-            // Where no procfs can be written, root still has raw sockets.
-            let _ = ping_groups::permit_all();
+            self.permit_ping();
         }
         if own(Isolation::USER) && !self.nested && !self.is_ordinary_user {
             // Most ways to abuse a user namespace begin with making another one, as CVE-2022-0185
@@ -95,11 +110,28 @@ impl SandboxSpec<'_> {
         Ok(())
     }
 
+    /// Permits ICMP sockets of the ordinary kind, where that is wanted.
+    fn permit_ping(&self) {
+        let Some(known) = self.ping_groups else {
+            return;
+        };
+        // Where no procfs can be written, root still has raw sockets.
+        let _ = match known.get() {
+            Some(groups) => groups.permit(),
+            None => ping_groups::permit_all().map(|groups| {
+                let _ = known.set(groups);
+            }),
+        };
+    }
+
     fn mount(&self) -> Result<(), Refused> {
         let own = |kind| self.isolation.contains(kind);
         let hidden = detach_hidden(self.hidden.iter().map(PathBuf::as_path))?;
-        let hosts = self.hosts.as_ref().filter(|_| own(Isolation::UTS));
         // In the outer /run, which is hidden soon: what is in the trial's own is the trial's.
+        // A directory with its true owners covers what is shown in it.
+        let is_in_sight = |hosts: &HostsFile<'_>| hosts.is_shown && self.plain.is_empty();
+        let hosts = self.hosts.as_ref().filter(|_| own(Isolation::UTS));
+        let hosts = hosts.filter(|hosts| !is_in_sight(hosts));
         let hosts = hosts
             .map(|hosts| self.prepare_hosts(hosts))
             .transpose()
@@ -150,7 +182,7 @@ impl SandboxSpec<'_> {
             mount::attach(tree.as_fd(), &view.path).doing("show a directory of the host")?;
         }
         if let Some(hosts) = &hosts {
-            match mount::attach(hosts.as_fd(), Path::new("/etc/hosts")) {
+            match mount::attach(hosts.as_fd(), Path::new(HOSTS)) {
                 // The host's file is gone by now: the name is not known then.
                 Ok(()) | Err(Errno::ENOENT) => {}
                 refused => return refused.doing(SetupStep::mount("/etc/hosts")),
@@ -164,14 +196,18 @@ impl SandboxSpec<'_> {
         Ok(())
     }
 
+    /// Returns the lines of a hosts file that name the trial.
+    fn own_lines(&self) -> FixedStr<192> {
+        let name = self.hostname;
+        // The addresses of lo, where the trial's services listen. A name has at most 63 bytes.
+        FixedStr::of(format_args!("127.0.0.1 {name}\n::1 {name}\n"))
+    }
+
     /// Returns a mount of an `/etc/hosts` in which the trial's own hostname has an address, as
     /// hosts have it. Without one, the name would be asked of name servers, of which a trial has
     /// none.
     fn prepare_hosts(&self, hosts: &HostsFile<'_>) -> crate::kernel::Result<OwnedFd> {
-        let name = self.hostname;
-        // The addresses of lo, where the trial's services listen. A name has at most 63 bytes.
-        let own = FixedStr::<192>::of(format_args!("127.0.0.1 {name}\n::1 {name}\n"));
-        fd::create_file(hosts.kept_at, [own.as_bytes(), hosts.text])?;
+        fd::create_file(hosts.kept_at, [self.own_lines().as_bytes(), hosts.text])?;
         mount::detach_copy(
             Path::new(OsStr::from_bytes(hosts.kept_at.to_bytes())),
             false,
@@ -179,12 +215,17 @@ impl SandboxSpec<'_> {
     }
 }
 
+/// Path of the hosts file (`hosts(5)`).
+pub(crate) const HOSTS: &str = "/etc/hosts";
+
 /// A hosts file that is written anew for each trial.
 pub(crate) struct HostsFile<'a> {
     /// Text of the host's `/etc/hosts`, which comes after the trial's own name.
     pub(crate) text: &'a [u8],
     /// Path of the file in the outer sandbox, where no other trial writes at the same time.
     pub(crate) kept_at: &'a CStr,
+    /// Whether the file is mounted at `/etc/hosts` for all trials of the zygote.
+    pub(crate) is_shown: bool,
 }
 
 /// Parts of procfs that are the host's and no namespace's (as container engines list them).
@@ -208,9 +249,6 @@ fn guard_host() -> crate::kernel::Result<()> {
         set: mount::READ_ONLY,
         ..MountAttributes::default()
     };
-    // The number of the last process is the PID namespace's own, and asks for a capability there.
-    let last_pid = Path::new("/proc/sys/kernel/ns_last_pid");
-    let writable = mount::detach_copy(last_pid, false);
     for path in HOSTS_FILES.map(Path::new) {
         // Not every kernel has all of them.
         let Ok(tree) = mount::detach_copy(path, false) else {
@@ -219,11 +257,7 @@ fn guard_host() -> crate::kernel::Result<()> {
         mount::set_attributes(tree.as_fd(), &read_only)?;
         mount::attach(tree.as_fd(), path)?;
     }
-    match writable {
-        Ok(tree) => mount::attach(tree.as_fd(), last_pid),
-        // A kernel without CONFIG_CHECKPOINT_RESTORE has no such file.
-        Err(_) => Ok(()),
-    }
+    Ok(())
 }
 
 /// A directory of the host, whose files belong to whom they belong on the host.

@@ -12,6 +12,7 @@ use std::thread;
 use super::verdict::{End, PANICKED, consider, failed, judge};
 use super::{channel, panics};
 use crate::kernel::fd::FileIdentity;
+use crate::kernel::process::exit_handlers;
 use crate::kernel::sync::Lock;
 use crate::model::panics::panic_message;
 use crate::sandbox::budgets;
@@ -188,6 +189,6 @@ fn report(finish: Finish, code: i32) -> ! {
     channel::send_finish(finish);
     // As at the end of `main`: what the test and its libraries have registered by atexit(3) runs,
     // and so do destructors of C++, counters of coverage are written, and sanitizers look for
-    // leaks. To end without all that would spare a dozen page faults.
-    std::process::exit(code)
+    // leaks.
+    exit_handlers::exit(code)
 }

@@ -11,6 +11,7 @@ use crate::kernel::fd::FileIdentity;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
 use crate::kernel::process::before_main::run_remaining_constructors;
+use crate::kernel::process::exit_handlers;
 use crate::kernel::process::leaks;
 use crate::kernel::process::signal;
 use crate::kernel::thread::{sigaltstack, stack_overflow};
@@ -23,6 +24,7 @@ use crate::trial::{Failed, TestBody, Trial};
 pub(crate) fn prepare() {
     profiles::prepare();
     leaks::remember_first_thread();
+    exit_handlers::prepare();
     panics::watch();
     signal::on_trace_signal(write_down_where);
     stack_overflow::on_stack_overflow(channel::send_stack_overflow);

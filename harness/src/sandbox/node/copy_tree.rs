@@ -1,8 +1,7 @@
-//! Trees of files copied, where they cannot be laid over each other.
+//! Root filesystems copied, where they cannot be laid over each other.
 //!
-//! A node may write to its root filesystem, whose layers belong to all nodes, and to a clone of
-//! files that belong to others. Where the kernel refuses an overlay, the layers are copied into one
-//! tree.
+//! A node may write to its root filesystem, whose layers belong to all nodes. Where the kernel
+//! refuses an overlay, the layers are copied into one tree.
 
 use std::fs;
 use std::io;
@@ -13,7 +12,7 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// A file cannot be read or written. What was copied by then is not taken for the whole.
-pub(crate) fn merge(layers: &[PathBuf], target: &Path) -> io::Result<()> {
+pub(super) fn merge(layers: &[PathBuf], target: &Path) -> io::Result<()> {
     if target.exists() {
         return Ok(());
     }

@@ -24,7 +24,7 @@ use nix::errno::Errno;
 use nix::sched::CloneFlags;
 use nix::sys::signal::Signal;
 
-use super::fork::exit_now;
+use crate::process::exit_now;
 
 unsafe extern "C" {
     /// glibc's `clone`, by its other name. ThreadSanitizer puts a function of its own before

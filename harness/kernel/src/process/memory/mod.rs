@@ -1,0 +1,14 @@
+//! Memory that a process shares with its children, and memory that it does not give them.
+//!
+//! | file | role |
+//! |---|---|
+//! | `shared_memory_child` | a child in the memory of its parent, as after `vfork` |
+//! | `shared_note` | a message to the parent without a descriptor |
+//! | `wiped` | memory that forks do not get |
+
+pub mod shared_memory_child;
+mod shared_note;
+mod wiped;
+
+pub use shared_note::SharedNote;
+pub use wiped::wipe_in_forks;
