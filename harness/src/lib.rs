@@ -79,14 +79,14 @@
 //! such as `net.core.rmem_max`, stays as it is; the report and `cargo xtask doctor` name what is
 //! unusual.
 //!
-//! The kernel counts some things for a user or for the host, whatever namespaces there are. A run
-//! that root starts has a user of its own for them. Each trial is given room for four inotify
-//! instances: where the limit of the user (`fs.inotify.max_user_instances`) leaves room for fewer
-//! trials, fewer run at a time, and the report says so; with `--ignore-budgets` all run that were
-//! asked for. Nodes of a lab that could learn more than
-//! 16 neighbours know them from the start, for the kernel learns no more than 1,024 for all labs of
-//! the host ([`Neighbours`](topology::Neighbours)). A trial that fails while such a limit is
-//! reached has a note with its name, its value and the remedy.
+//! The kernel counts some things for a user or for the host, whatever namespaces there are. Each
+//! trial is given room for four inotify instances. A run that root starts has as many users of its
+//! own as its trials need for that. An ordinary user is one user: where the limit
+//! (`fs.inotify.max_user_instances`) leaves room for fewer trials, fewer run at a time, and the
+//! report says so; with `--ignore-budgets` all run that were asked for. Nodes of a lab that could
+//! learn more than 16 neighbours know them from the start, for the kernel learns no more than
+//! 1,024 for all labs of the host ([`Neighbours`](topology::Neighbours)). A trial that fails while
+//! such a limit is reached has a note with its name, its value and the remedy.
 //!
 //! [`NodeSpec::sysctl`]: topology::NodeSpec::sysctl
 //!
@@ -151,8 +151,13 @@
 //! ordinary user without capabilities, whether root or an ordinary user runs the tests. What
 //! belongs to whoever runs them, such as the workspace, belongs to that user inside. The user is
 //! the same for a whole program, or a whole workspace, with `--user` or `SNOWGLOBE_USER` (which
-//! `[env]` in `.cargo/config.toml` sets for good); `user = "root"` then makes an exception. A test
-//! that runs as an ordinary user starts no labs, which are made by root of the trial.
+//! `[env]` in `.cargo/config.toml` sets for good); `user = "root"` then makes an exception.
+//!
+//! Such a test has labs too. Programs of its nodes are root there. Code of the test in a node
+//! ([`run`](lab::Node::run), [`spawn`](lab::Node::spawn)) is the user, who may administer the
+//! node's network and bind any port, and for whom the node's files are as closed as on a host. A
+//! program of a node that runs as one more user, and a node with users of its own, need the option
+//! `nested`.
 //!
 //! In a lab, programs run as other users by [`user`](lab::Command::user), whatever ids the trial
 //! has. A daemon that starts as root and changes its user by itself needs more ids than the one

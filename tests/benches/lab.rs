@@ -1,7 +1,8 @@
 //! Measures what labs cost: each trial prints its figures, one a line, as `name value`.
 //!
 //! `NODES` sets the number of nodes of the star. `AFTER` makes the trial watch the star once it is
-//! there. `STREAM` names the program of `stream.c`.
+//! there. `STREAM` names the program of `stream.c`. `TEMPLATE` names the directory that a volume
+//! clones.
 
 use std::fmt::Display;
 use std::time::{Duration, Instant};
@@ -94,3 +95,43 @@ fn stream() -> TestResult {
 }
 
 snowglobe::main!();
+
+/// Measures the clone of a directory as the volume of a node: what a lab with it costs more than
+/// one without, and the bytes that the clone takes before anything is written.
+#[snowglobe::test]
+fn clone() -> TestResult {
+    let template = std::path::PathBuf::from(std::env::var("TEMPLATE")?);
+    let free = || -> TestResult<u64> {
+        let output = std::process::Command::new("df")
+            .args(["--output=used", "-B1", "/run"])
+            .output()?;
+        let text = String::from_utf8(output.stdout)?;
+        Ok(text
+            .lines()
+            .nth(1)
+            .ok_or("no second line")?
+            .trim()
+            .parse()?)
+    };
+    let start = |volume: Option<Volume>| -> TestResult<(f64, Lab)> {
+        let mut topology = Topology::new();
+        let node = NodeSpec::new("database");
+        topology.node(match volume {
+            Some(volume) => node.volume("/tmp/data", volume),
+            None => node,
+        });
+        let begin = Instant::now();
+        let lab = topology.start()?;
+        Ok((milliseconds(begin), lab))
+    };
+    // The first lab of a process pays for what later ones find.
+    drop(start(None)?);
+    let (plain, lab) = start(None)?;
+    drop(lab);
+    let before = free()?;
+    let (with_clone, lab) = start(Some(Volume::clone_of(template)))?;
+    tell("clone", with_clone - plain);
+    tell("bytes", free()?.saturating_sub(before));
+    drop(lab);
+    Ok(())
+}

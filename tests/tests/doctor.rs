@@ -337,6 +337,21 @@ fn fingerprint() -> Vec<String> {
     scripts.into_iter().map(shell).collect()
 }
 
+#[snowglobe::test(nested)]
+fn few_inotify_instances_are_a_degraded_limit() {
+    let diagnosis =
+        after("echo 3 > /tmp/few\nmount --bind /tmp/few /proc/sys/fs/inotify/max_user_instances");
+    let finding = diagnosis.find("inotify_instances");
+    assert_eq!(finding["state"], "degraded", "{finding:#}");
+    assert_eq!(finding["evidence"]["value"], "3", "{finding:#}");
+    let lost = finding["lost"].as_str().unwrap_or_default();
+    assert!(
+        lost.contains("trials at a time as usual: 1 instead of "),
+        "{finding:#}"
+    );
+    fixed_by(finding, "sudo sysctl -w fs.inotify.max_user_instances=1024");
+}
+
 /// What trials of a user or of the host share has a finding, with the setting that decides on it.
 #[snowglobe::test(nested)]
 fn budgets_that_trials_share_are_examined() {

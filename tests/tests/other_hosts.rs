@@ -327,3 +327,23 @@ fn other_mounts_are_seen_beside_an_odd_one() -> TestResult {
     all_passed(&run, 1);
     Ok(())
 }
+
+/// The kernel counts inotify instances for the user who owns the outer sandbox. Root has as many
+/// outer sandboxes as the trials need.
+#[test]
+fn trials_of_root_have_inotify_instances_however_many_run_at_a_time() -> TestResult {
+    if !is_root() {
+        return Ok(());
+    }
+    let dir = shared_dir();
+    let meeting = dir.path().join("meeting");
+    std::fs::write(&meeting, "")?;
+    let run = program_at(Path::new(env!("CARGO_BIN_EXE_crowd")))
+        .args(["--test-threads", "64"])
+        .env("SAMPLE_MEETING", &meeting)
+        .output()?;
+    let run = finished(run);
+    all_passed(&run, 64);
+    assert!(!run.stdout.contains("at a time instead of"), "{run:?}");
+    Ok(())
+}

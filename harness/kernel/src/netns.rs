@@ -10,6 +10,8 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sched::{CloneFlags, setns};
 
+use crate::thread::escort;
+
 /// A network namespace, held by a descriptor.
 #[derive(Debug)]
 pub struct Netns {
@@ -28,18 +30,22 @@ impl Netns {
         Ok(Self { fd: file.into() })
     }
 
-    /// Runs `work` on this thread inside `netns`, and comes back.
+    /// Runs `work` inside `netns`: on this thread, which then comes back, or on its escort.
     ///
     /// # Errors
     /// The thread may not enter `netns`.
     ///
     /// # Panics
     /// If the thread cannot come back: everything after that would happen in the wrong namespace.
-    pub fn visit<T>(netns: BorrowedFd<'_>, work: impl FnOnce() -> T) -> crate::Result<T> {
+    pub fn visit<T: Send>(
+        netns: BorrowedFd<'_>,
+        work: impl FnOnce() -> T + Send,
+    ) -> crate::Result<T> {
         Self::current()?.excursion(netns, work)
     }
 
-    /// Runs `work` inside `netns`, and comes back to `self`.
+    /// Runs `work` inside `netns`, and comes back to `self`. A thread that needs an escort stays
+    /// where it is, and the escort goes.
     ///
     /// A loop over many namespaces reads `/proc` only once in this way.
     ///
@@ -48,11 +54,14 @@ impl Netns {
     ///
     /// # Panics
     /// If the thread cannot come back.
-    pub fn excursion<T>(
+    pub fn excursion<T: Send>(
         &self,
         netns: BorrowedFd<'_>,
-        work: impl FnOnce() -> T,
+        work: impl FnOnce() -> T + Send,
     ) -> crate::Result<T> {
+        if escort::is_needed_here() {
+            return escort::escorted_into(netns, work);
+        }
         // CLONE_NEWNET makes the kernel check that the descriptor is of a network namespace
         // (setns(2)).
         setns(netns, CloneFlags::CLONE_NEWNET)?;

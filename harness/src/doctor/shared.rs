@@ -4,7 +4,7 @@
 use crate::kernel::netlink::{NeighbourTable, Netlink, SharedTable};
 
 use super::finding::{Evidence, Finding};
-use crate::runner::usual_threads;
+use crate::runner::{most_users, usual_threads};
 use crate::sandbox::budgets;
 use crate::sandbox::inherited::{self, Unchangeable};
 
@@ -14,27 +14,29 @@ const ENOUGH_NEIGHBOURS: u32 = 1024;
 
 /// Returns the findings about what trials share.
 pub(super) fn findings() -> Vec<Finding> {
-    let mut findings = vec![inotify(budgets::inotify_limit(), usual_threads())];
+    let (limit, users) = (budgets::inotify_limit(), most_users());
+    let mut findings = vec![inotify(limit, users, usual_threads())];
     let tables = Netlink::open().and_then(|mut netlink| netlink.neighbour_tables());
     findings.extend(tables.unwrap_or_default().iter().map(neighbours));
     findings.push(settings(&inherited::unchangeable()));
     findings
 }
 
-/// Judges the number of inotify instances of a user. A run of root has a user of its own, but it is
-/// one user for all of its trials.
-fn inotify(limit: Option<u64>, threads: usize) -> Finding {
+/// Judges the number of inotify instances of a user, where trials are divided among so many.
+fn inotify(limit: Option<u64>, users: u64, threads: usize) -> Finding {
     let name = "inotify_instances";
     let value = limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string());
     let evidence = Evidence::read(budgets::INOTIFY_LIMIT, value);
     let needed = threads as u64 * budgets::INOTIFY_PER_TRIAL;
     match limit {
-        Some(limit) if limit < needed => Finding::degraded(name, evidence)
-            .lost(format!(
-                "as many trials at a time as usual: {} instead of {threads}",
-                (limit / budgets::INOTIFY_PER_TRIAL).max(1)
-            ))
-            .fix(budgets::more_inotify(2 * needed)),
+        Some(limit) if limit / budgets::INOTIFY_PER_TRIAL * users < threads as u64 => {
+            Finding::degraded(name, evidence)
+                .lost(format!(
+                    "as many trials at a time as usual: {} instead of {threads}",
+                    (limit / budgets::INOTIFY_PER_TRIAL * users).max(1)
+                ))
+                .fix(budgets::more_inotify(2 * needed))
+        }
         Some(_) | None => Finding::ok(name, evidence),
     }
 }
@@ -80,9 +82,10 @@ mod tests {
 
     #[test]
     fn a_machine_of_many_cores_needs_more_inotify_instances() {
-        assert_eq!(inotify(Some(128), 8).state, State::Ok);
-        assert_eq!(inotify(None, 512).state, State::Ok);
-        let few = inotify(Some(128), 256);
+        assert_eq!(inotify(Some(128), 1, 8).state, State::Ok);
+        assert_eq!(inotify(None, 1, 512).state, State::Ok);
+        assert_eq!(inotify(Some(128), 8, 256).state, State::Ok);
+        let few = inotify(Some(128), 1, 256);
         assert_eq!(few.state, State::Degraded);
         assert!(few.lost.unwrap().contains("32 instead of 256"));
         assert_eq!(

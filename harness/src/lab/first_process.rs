@@ -24,6 +24,7 @@ use crate::sandbox::protocol::node::{
 use crate::sandbox::trial::body;
 use crate::sandbox::within::is_within_trial;
 use crate::topology::plan::Sysctl;
+use crate::trial::running;
 
 /// The first process of a node or pod.
 #[derive(Debug)]
@@ -134,11 +135,16 @@ impl FirstProcessHandle {
         if let Some(mounts) = self.visitor_mounts.get() {
             return Ok(mounts.as_fd());
         }
-        let proc = mount::detach_copy(Path::new("/proc"), true)?;
+        // An ordinary user has no right to copy mounts of the trial: its nodes have copies already.
+        let proc = if running::is_ordinary_user() {
+            None
+        } else {
+            Some(mount::detach_copy(Path::new("/proc"), true)?)
+        };
         let command = NodeCommand::AdmitVisitors {
             process: std::process::id(),
         };
-        let made = self.request(&command, Some(proc.as_fd()))?;
+        let made = self.request(&command, proc.as_ref().map(AsFd::as_fd))?;
         // The process sends the descriptor with each good answer.
         let made = made.ok_or(Errno::EPROTO)?;
         Ok(self.visitor_mounts.get_or_init(|| made).as_fd())

@@ -5,14 +5,31 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::events::{EventKind, note_in_all};
+use crate::kernel::mount;
+use crate::kernel::sync::Lock;
+use crate::kernel::thread::escort::escorted;
 use crate::lab::error::{LabError, Result};
+use crate::sandbox::copy_tree;
 use crate::sandbox::protocol::node::NodeEtc;
 use crate::topology::Plan;
 use crate::topology::plan::NodePlan;
 
 /// The directory of one lab, which is removed when dropped.
 #[derive(Debug)]
-pub(crate) struct LabDir(PathBuf);
+pub(crate) struct LabDir {
+    path: PathBuf,
+    /// Volumes that began as clones of other files.
+    clones: Lock<HashSet<PathBuf>>,
+}
+
+/// The place of a clone among the volumes of a lab.
+pub(crate) enum ClonePlace<'a> {
+    /// The volume of that name.
+    Shared(&'a str),
+    /// The volume that a node has alone, at this mount point.
+    OfNode(&'a str),
+}
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
@@ -28,7 +45,12 @@ impl LabDir {
             ));
             let made = fs::create_dir_all("/run/snowglobe").and_then(|()| fs::create_dir(&dir));
             match made {
-                Ok(()) => return Ok(LabDir(dir)),
+                Ok(()) => {
+                    return Ok(LabDir {
+                        path: dir,
+                        clones: Lock::new(HashSet::new()),
+                    });
+                }
                 // The name is taken: the next number is tried.
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(error) => {
@@ -65,10 +87,12 @@ impl LabDir {
         } else if !hosts.exists() {
             write(&hosts, &plan.hosts_of_all())?;
         }
-        let resolver = self.0.join(format!("etc/{}.resolv.conf", flat(&node.name)));
+        let resolver = self
+            .path
+            .join(format!("etc/{}.resolv.conf", flat(&node.name)));
         write(&resolver, &plan.resolv_conf)?;
         let services = self
-            .0
+            .path
             .join(format!("etc/{}.nsswitch.conf", flat(&node.name)));
         write(&services, &name_services(root))?;
         Ok(NodeEtc {
@@ -113,16 +137,65 @@ impl LabDir {
     }
 
     fn hosts(&self, node: &NodePlan) -> PathBuf {
-        self.0.join(format!("etc/{}.hosts", flat(&node.name)))
+        self.path.join(format!("etc/{}.hosts", flat(&node.name)))
     }
 
     fn shared_hosts(&self) -> PathBuf {
-        self.0.join("etc/hosts")
+        self.path.join("etc/hosts")
     }
 
     /// Returns the directory of a volume, which is made when first asked for.
     pub(crate) fn volume(&self, name: &str) -> Result<PathBuf> {
         self.dir(&format!("volumes/{}", flat(name)))
+    }
+
+    /// Returns a volume of `node` that begins with the files of the directory `of`. It is made when
+    /// first asked for.
+    pub(crate) fn clone_of(&self, of: &Path, node: &str, place: ClonePlace<'_>) -> Result<PathBuf> {
+        let (disk, volume) = match place {
+            ClonePlace::Shared(name) => {
+                let name = flat(name);
+                (format!("clones/shared/{name}"), format!("volumes/{name}"))
+            }
+            ClonePlace::OfNode(at) => {
+                let name = format!("{}/{}", flat(node), flat(at));
+                (format!("clones/own/{name}"), format!("mounted/{name}"))
+            }
+        };
+        let volume_dir = self.path.join(&volume);
+        let mut clones = self.clones.lock();
+        if clones.contains(&volume_dir) {
+            return Ok(volume_dir);
+        }
+        self.dir(&volume)?;
+        let upper = self.dir(&format!("{disk}/upper"))?;
+        self.dir(&format!("{disk}/work"))?;
+        let verb = || format!("clone `{}` as a volume", of.display());
+        // The top of an overlay has the mode of the writable layer.
+        fs::metadata(of)
+            .and_then(|meta| fs::set_permissions(upper, meta.permissions()))
+            .map_err(|error| LabError::io(verb(), &error))?;
+        let layers = [of.to_owned()];
+        let disk = self.path.join(disk);
+        match escorted(|| mount::overlay(&layers, &disk, &volume_dir)).flatten() {
+            Ok(()) => {}
+            // Linux before 5.11 permits no overlay in a user namespace, and some filesystems cannot
+            // be its writable layer: the clone is a copy then, and takes the time of one.
+            Err(refused) => {
+                note_in_all(EventKind::FellBack {
+                    node: node.to_owned(),
+                    sentence: format!(
+                        "overlayfs is refused here ({refused}): its clone of `{}` is a copy",
+                        of.display()
+                    ),
+                });
+                fs::remove_dir(&volume_dir)
+                    .and_then(|()| copy_tree::merge(&[of.to_owned()], &volume_dir))
+                    .map_err(|error| LabError::io(verb(), &error))?;
+            }
+        }
+        clones.insert(volume_dir.clone());
+        Ok(volume_dir)
     }
 
     /// Returns the directory for what a node with another root filesystem writes.
@@ -141,7 +214,7 @@ impl LabDir {
     }
 
     fn dir(&self, name: &str) -> Result<PathBuf> {
-        let dir = self.0.join(name);
+        let dir = self.path.join(name);
         fs::create_dir_all(&dir)
             .map_err(|e| LabError::io(format!("make `{}`", dir.display()), &e))?;
         Ok(dir)
@@ -194,13 +267,17 @@ fn flat(name: &str) -> String {
 
 impl AsRef<Path> for LabDir {
     fn as_ref(&self) -> &Path {
-        &self.0
+        &self.path
     }
 }
 
 impl Drop for LabDir {
     fn drop(&mut self) {
+        for clone in self.clones.get_mut().iter() {
+            // A clone that is a copy is no mount, and one that a process still uses goes with it.
+            let _ = escorted(|| mount::detach(clone));
+        }
         // What is left lies in the trial's own /run, which goes with the trial.
-        let _ = fs::remove_dir_all(&self.0);
+        let _ = fs::remove_dir_all(&self.path);
     }
 }

@@ -49,6 +49,46 @@
 //! by `SIGTERM`, and so are daemons, whose parents have ended; what still runs after a second is
 //! killed.
 //!
+//! # Data that was made once
+//!
+//! Making a database takes seconds, and each trial wants one of its own. A fixture with the source
+//! `command` makes the database once, when fixtures are provisioned, and says that it is a
+//! `template`. Volumes clone it: nothing is copied before it is written to, so that a hundred
+//! trials have it in milliseconds each.
+//!
+//! ```toml
+//! [orders.command]
+//! rootfs = "postgresql"     # another fixture, whose files the command sees
+//! user = "postgres"         # the user as whom the command sees itself
+//! template = true
+//! inputs = ["orders.sh"]
+//! run = ["sh", "orders.sh"] # runs `initdb -D $OUT` and loads a schema
+//! ```
+//!
+//! ```no_run
+//! # use snowglobe::prelude::*;
+//! #[snowglobe::test(fixtures("postgresql", "orders"))]
+//! fn orders_are_there() -> TestResult {
+//!     let mut topology = Topology::new();
+//!     let database = topology.node(
+//!         NodeSpec::new("database")
+//!             .rootfs(&Fixture::find("postgresql")?)
+//!             .volume("/data", Volume::clone_of(&Fixture::find("orders")?)),
+//!     );
+//!     let lab = topology.start()?;
+//!     // The files are root's of the node, and PostgreSQL refuses to be root.
+//!     let server = lab[database]
+//!         .command("/usr/lib/postgresql/15/bin/postgres")
+//!         .root_shown_as(101, 101)
+//!         .args(["-D", "/data"])
+//!         .spawn()?;
+//!     server.wait_for_port(5432)?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # What nodes find
+//!
 //! Names are looked up in the node's `/etc/hosts` and then by the name servers of its
 //! `/etc/resolv.conf`. glibc would say "try again" (`EAI_AGAIN`) of every unknown name where no
 //! server answers, so that the node's `/etc/nsswitch.conf` has `hosts: files dns [NOTFOUND=return]

@@ -33,16 +33,70 @@ pub(crate) fn threads(wanted: Option<usize>, trials: usize) -> usize {
     }
 }
 
-/// Returns how many of `threads` trials at a time the host has room for, and a sentence where there
-/// are fewer.
-pub(crate) fn within_budgets(threads: usize) -> (usize, Option<String>) {
-    if threads == 1 {
-        return (threads, None);
+/// Number of trials at a time for which the host has room, and how they are divided.
+pub(crate) struct Share {
+    /// Number of trials that run at a time.
+    pub(crate) threads: usize,
+    /// Number of outer sandboxes among which they are divided.
+    pub(crate) nurseries: usize,
+    /// A sentence where fewer trials run at a time than were wanted.
+    pub(crate) held_back: Option<String>,
+}
+
+impl Share {
+    /// Lets all trials run at a time, in one outer sandbox.
+    pub(crate) fn of_all(threads: usize) -> Self {
+        Self {
+            threads,
+            nurseries: 1,
+            held_back: None,
+        }
     }
-    // As root, a run has a user of its own (sandbox::outer).
+}
+
+/// Most outer sandboxes of a run. Each costs some milliseconds.
+const MOST_NURSERIES: usize = 16;
+
+/// Returns how many of `threads` trials at a time the host has room for.
+///
+/// As root, each outer sandbox has a user of its own ([`crate::sandbox::outer`]), for whom the
+/// kernel counts: there are as many as the trials need. The users of trials within one outer
+/// sandbox do not help, since what a user namespace has counts for its owner too, up to the first
+/// namespace (`namespaces(7)`; tried on Linux 6.18, 2026-11: of two nested namespaces with
+/// different owners, the second had 28 of 128 inotify instances when the first had 100).
+pub(crate) fn within_budgets(threads: usize) -> Share {
+    if threads == 1 {
+        return Share::of_all(threads);
+    }
     let own = matches!(Ids::available(), Ids::Range(_));
-    match budgets::trials_with_inotify(threads, own) {
-        Some(room) if room < threads => {
+    let Some(room) = budgets::trials_with_inotify(threads, own) else {
+        return Share::of_all(threads);
+    };
+    let nurseries = if own {
+        threads.div_ceil(room.max(1)).min(MOST_NURSERIES)
+    } else {
+        1
+    };
+    let (threads, held_back) = hold_back(threads, room * nurseries);
+    Share {
+        threads,
+        nurseries,
+        held_back,
+    }
+}
+
+/// Returns among how many users of the host a run divides its trials at most.
+pub(crate) fn most_users() -> u64 {
+    match Ids::available() {
+        Ids::Range(_) => MOST_NURSERIES as u64,
+        Ids::One { .. } | Ids::Subordinate(_) => 1,
+    }
+}
+
+/// Returns the number of trials that have room, and a sentence where there are fewer than wanted.
+fn hold_back(threads: usize, room: usize) -> (usize, Option<String>) {
+    match room {
+        room if room < threads => {
             let room = room.max(1);
             let limit = budgets::inotify_limit().unwrap_or_default();
             let needed = budgets::INOTIFY_PER_TRIAL * threads as u64;
@@ -54,7 +108,7 @@ pub(crate) fn within_budgets(threads: usize) -> (usize, Option<String>) {
             );
             (room, Some(note))
         }
-        Some(_) | None => (threads, None),
+        _ => (threads, None),
     }
 }
 

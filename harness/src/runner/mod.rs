@@ -45,7 +45,7 @@ mod zygote;
 
 pub use args::Arguments;
 pub use conclusion::Conclusion;
-pub(crate) use concurrency::{descriptors, usual_threads};
+pub(crate) use concurrency::{descriptors, most_users, usual_threads};
 pub use entry::main;
 pub use error::RunError;
 pub use registry::registered;

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use super::args::Arguments;
 use super::conclusion::Conclusion;
+use super::concurrency::Share;
 use super::error::{RunError, usage};
 use super::report::{Printer, RunStart};
 use super::result::TrialResult;
 use super::select::Selection;
 use super::setup::Setup;
-use super::supervisor::{RunPlan, Supervisor, Workers};
+use super::supervisor::{NurseryHandle, RunPlan, Supervisor, Workers};
 use super::{concurrency, list, nextest, requirements, select, users, within};
 use crate::kernel::process::clone;
 use crate::sandbox::within::is_within_trial;
@@ -104,8 +105,12 @@ fn run_selected(
         return Err(threads_are_running(&clone::other_threads()));
     }
     let mut printer = Printer::new(&args.report_options())?;
-    let (threads, held_back) = if args.ignore_budgets {
-        (plan.threads, None)
+    let Share {
+        threads,
+        nurseries,
+        held_back,
+    } = if args.ignore_budgets {
+        Share::of_all(plan.threads)
     } else {
         concurrency::within_budgets(plan.threads)
     };
@@ -115,11 +120,13 @@ fn run_selected(
     let setup = if to_run == 0 {
         Setup::without_sandbox()?
     } else {
-        Setup::with_sandbox(&mut trials, to_run == 1)?
+        // A single trial has the nursery for its zygote.
+        let nurseries = if to_run == 1 { 1 } else { nurseries };
+        Setup::with_sandbox(&mut trials, to_run == 1, nurseries)?
     };
     let Setup {
         signals,
-        nursery,
+        nurseries,
         first_zygote,
         isolation,
         mut notes,
@@ -136,14 +143,12 @@ fn run_selected(
         serial: plan.threads == 1,
     });
     let workers = Workers {
-        nursery: nursery.as_ref(),
+        nurseries: &nurseries,
         first_zygote,
     };
     let supervisor = Supervisor::new(&trials, &plan, &mut printer, &signals, workers, conclusion);
     let outcome = supervisor.run();
-    if let Some(nursery) = &nursery {
-        nursery.end();
-    }
+    nurseries.iter().for_each(NurseryHandle::end);
     // The report is written while the kernel tears the sandbox down.
     let outcome = match outcome {
         Ok(conclusion) => report_result(&mut printer, conclusion),
@@ -152,10 +157,8 @@ fn run_selected(
             Err(error)
         }
     };
-    if let Some(nursery) = &nursery
-        && nextest::runs_us()
-    {
-        nursery.await_end();
+    if nextest::runs_us() {
+        nurseries.iter().for_each(NurseryHandle::await_end);
     }
     outcome
 }

@@ -9,12 +9,13 @@ use std::path::Path;
 use super::error::{RunError, explain};
 use super::supervisor::{NurseryHandle, Signals};
 use super::zygote::{Setting, Zygote, nursery};
+use crate::kernel::fd::close_in_copy;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
 use crate::kernel::thread::FirstThread;
 use crate::sandbox::ids::{Ids, is_root_of_the_host};
 use crate::sandbox::inherited::{Corrections, shown_through};
-use crate::sandbox::outer::{self, Wanted};
+use crate::sandbox::outer::{self, Outer, Wanted};
 use crate::sandbox::paths::Paths;
 use crate::sandbox::refused::Doing;
 use crate::sandbox::trial::body;
@@ -23,9 +24,9 @@ use crate::trial::Trial;
 /// The surroundings of a run.
 pub(crate) struct Setup {
     pub(crate) signals: Signals,
-    /// Absent if no trial is to run.
-    pub(crate) nursery: Option<NurseryHandle>,
-    /// Channel to the nursery, if the nursery is the zygote of the only trial.
+    /// None if no trial is to run.
+    pub(crate) nurseries: Vec<NurseryHandle>,
+    /// Channel to the only nursery, if the nursery is the zygote of the only trial.
     pub(crate) first_zygote: Option<MessageChannel>,
     /// Sentence on the isolation that trials get; empty if none is to run.
     pub(crate) isolation: String,
@@ -45,7 +46,7 @@ impl Setup {
         let signals = Signals::catch().doing("catch signals");
         Ok(Self {
             signals: signals.map_err(|refused| explain(&refused))?,
-            nursery: None,
+            nurseries: Vec::new(),
             first_zygote: None,
             isolation: String::new(),
             notes: Vec::new(),
@@ -53,24 +54,21 @@ impl Setup {
         })
     }
 
-    /// Makes the outer sandbox with the nursery in it; the nursery is also the zygote if there is a
-    /// `single` trial.
+    /// Makes `nurseries` outer sandboxes, each with a nursery in it. If there is a `single` trial,
+    /// the only nursery is also its zygote.
     ///
     /// # Errors
     /// Fails if the system refuses a step of making the outer sandbox.
     pub(crate) fn with_sandbox(
         trials: &mut [Option<Trial>],
         single: bool,
+        nurseries: usize,
     ) -> Result<Self, RunError> {
         let setup = Self::without_sandbox()?;
         // Whatever reads files of the host is done before the clone: inside, some are hidden.
         let ids = Ids::available();
         let paths = Paths::find();
         let corrections = Corrections::of_host();
-        let supervisor = process::pidfd_open(std::process::id() as i32)
-            .doing("open a pidfd")
-            .map_err(|refused| explain(&refused))?;
-        let hidden = paths.hidden().map(Path::to_owned).collect();
         // Inside, the supervisor has no process id: it is outside of the PID namespace.
         body::remember_supervisor();
         let first = FirstThread::current();
@@ -83,29 +81,48 @@ impl Setup {
                 .any(|trial| trial.account().is_some()),
         };
         let on_host = is_root_of_the_host();
-        let outer = outer::make(ids, &wanted, |channel, ids| {
-            let guards_host = on_host && ids.keep_root();
-            let collected = Setting::collect(ids, hidden, supervisor, first, corrections, numbered);
-            let Ok(mut setting) = collected else {
-                process::exit_now(1)
-            };
-            setting.guards_host = guards_host;
-            nursery::live(Zygote::new(trials, setting), channel, single)
-        });
-        let outer = outer.map_err(|refused| explain(&refused))?;
-        let (first_zygote, orders) = if single {
-            (Some(outer.channel), None)
-        } else {
-            (None, Some(outer.channel))
-        };
-        Ok(Self {
-            nursery: Some(NurseryHandle::new(outer.first, orders)),
-            first_zygote,
-            isolation: describe_isolation(outer.ids),
-            notes: outer.notes,
+        let mut setup = Self {
             host: shown_through(),
             ..setup
-        })
+        };
+        for owner in 0..nurseries {
+            let supervisor = process::pidfd_open(std::process::id() as i32)
+                .doing("open a pidfd")
+                .map_err(|refused| explain(&refused))?;
+            let hidden = paths.hidden().map(Path::to_owned).collect();
+            let corrections = corrections.clone();
+            let earlier = &setup.nurseries;
+            let outer = outer::make(ids, &wanted, owner as u32, |channel, ids| {
+                // A nursery that held the channel of another would keep that one from noticing that
+                // the supervisor is done with it.
+                let earlier = earlier.iter().flat_map(NurseryHandle::descriptors);
+                close_in_copy(&earlier.collect::<Vec<_>>());
+                let guards_host = on_host && ids.keep_root();
+                let collected =
+                    Setting::collect(ids, hidden, supervisor, first, corrections, numbered);
+                let Ok(mut setting) = collected else {
+                    process::exit_now(1)
+                };
+                setting.guards_host = guards_host;
+                nursery::live(Zygote::new(trials, setting), channel, single)
+            });
+            let outer = outer.map_err(|refused| explain(&refused))?;
+            setup.add(outer, single);
+        }
+        Ok(setup)
+    }
+
+    /// Adds an outer sandbox. All of them are alike.
+    fn add(&mut self, outer: Outer, single: bool) {
+        let orders = if single {
+            self.first_zygote = Some(outer.channel);
+            None
+        } else {
+            Some(outer.channel)
+        };
+        self.nurseries.push(NurseryHandle::new(outer.first, orders));
+        self.isolation = describe_isolation(outer.ids);
+        self.notes = outer.notes;
     }
 }
 

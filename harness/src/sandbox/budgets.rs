@@ -19,8 +19,7 @@ pub(crate) const INOTIFY_LIMIT: &str = "fs.inotify.max_user_instances";
 
 /// Returns the number of inotify instances that a user of this host may have, if that can be read.
 pub(crate) fn inotify_limit() -> Option<u64> {
-    let text = fs::read_to_string("/proc/sys/fs/inotify/max_user_instances").ok()?;
-    text.trim().parse().ok()
+    number_in("/proc/sys/fs/inotify/max_user_instances")
 }
 
 /// Returns the command that permits this many inotify instances.
@@ -51,9 +50,23 @@ pub(crate) fn exhausted_inotify() -> Option<String> {
     if refused.errno != Errno::EMFILE || fs::File::open("/dev/null").is_err() {
         return None;
     }
-    let limit = inotify_limit().map_or_else(|| "reached".to_owned(), |limit| limit.to_string());
+    let of_host = inotify_limit();
+    let of_namespace = number_in("/proc/sys/user/max_inotify_instances");
+    // The kernel counts for the user namespace of the trial too, where a test may lower the limit.
+    if let (Some(own), Some(hosts)) = (of_namespace, of_host)
+        && own < hosts
+    {
+        return Some(format!(
+            "when the trial had failed, it had no inotify instance left: user.max_inotify_instances is {own} in its user namespace; write a higher number to /proc/sys/user/max_inotify_instances there"
+        ));
+    }
+    let limit = of_host.map_or_else(|| "reached".to_owned(), |limit| limit.to_string());
     Some(format!(
         "when the trial had failed, its user had no inotify instance left: {INOTIFY_LIMIT} is {limit}, for all programs of the user on this host; `{}`, or run with fewer --test-threads",
         more_inotify(1024)
     ))
+}
+
+fn number_in(path: &str) -> Option<u64> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
 }

@@ -14,6 +14,7 @@
 //! | `node/` | the nodes of a lab: their mounts, their first processes, their programs |
 //! | `protocol/` | all messages between these processes and the supervisor |
 //! | `budgets` | what all trials of a user or of the host share |
+//! | `copy_tree` | files as a copy, where no overlay is permitted |
 //! | `ids`, `subordinate` | which ids of the host the users of a trial are |
 //! | `inherited` | what a new network namespace inherits, and what it gets instead |
 //! | `paths` | which directories of the host a trial may write to |
@@ -23,6 +24,7 @@
 //! | `within` | marks by which a program knows that a trial has started it |
 
 pub(crate) mod budgets;
+pub(crate) mod copy_tree;
 pub(crate) mod ids;
 pub(crate) mod inherited;
 mod node;

@@ -41,6 +41,11 @@ pub(crate) fn current() -> Option<&'static RunningTrial> {
     *CURRENT.read()
 }
 
+/// Returns whether this process runs a trial as an ordinary user.
+pub(crate) fn is_ordinary_user() -> bool {
+    current().is_some_and(|trial| !trial.is_root)
+}
+
 /// Makes `trial` the one that this process runs.
 pub(crate) fn begin(trial: RunningTrial) {
     let trial = Box::leak(Box::new(trial));

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use snowglobe::prelude::*;
-use snowglobe_tests::{finished, shared_dir, this_program, wait_until};
+use snowglobe_tests::{finished, sample, shared_dir, this_program, wait_until};
 
 /// Variable that makes this program have the trials of a budget.
 const SAMPLE: &str = "SAMPLE_BUDGET";
@@ -58,6 +58,107 @@ fn trials_that_wait_for_each_other_run_at_a_time_if_budgets_are_ignored() -> Tes
         .output();
     finished(output?).passed_with(&["64 passed"]);
     Ok(())
+}
+
+mod samples {
+    use super::*;
+
+    /// Returns whether the kernel had this number of inotify instances. They stay.
+    #[expect(
+        unsafe_code,
+        reason = "an instance that no program has is made by a call alone"
+    )]
+    fn makes_inotify_instances(number: usize) -> TestResult {
+        for _ in 0..number {
+            // SAFETY: no pointer is passed.
+            nix::errno::Errno::result(unsafe { nix::libc::inotify_init1(0) })?;
+        }
+        Ok(())
+    }
+
+    #[snowglobe::test(ignore = "a sample")]
+    fn wants_more_inotify_instances_than_a_user_may_have() -> TestResult {
+        let limit = std::fs::read_to_string("/proc/sys/fs/inotify/max_user_instances")?;
+        makes_inotify_instances(limit.trim().parse::<usize>()? + 1)
+    }
+
+    #[snowglobe::test(ignore = "a sample")]
+    fn wants_more_inotify_instances_than_it_permits_itself() -> TestResult {
+        std::fs::write("/proc/sys/user/max_inotify_instances", "3")?;
+        makes_inotify_instances(4)
+    }
+
+    #[snowglobe::test(ignore = "a sample")]
+    fn fails_for_another_reason() -> TestResult {
+        let lab = shape::pair().start()?;
+        makes_inotify_instances(1)?;
+        drop(lab);
+        Err("another reason".into())
+    }
+
+    /// Asks for the MAC addresses of nobody.
+    #[snowglobe::test(ignore = "a sample")]
+    fn wants_more_neighbours_than_there_may_be() -> TestResult {
+        let limit = std::fs::read_to_string("/proc/sys/net/ipv4/neigh/default/gc_thresh3");
+        // Without the file, which network namespaces but the first lack, the usual number.
+        let limit = limit.map_or(Ok(1024), |text| text.trim().parse::<u32>())?;
+        let lab = shape::pair().start()?;
+        let alice = lab.node("alice").ok_or("alice")?;
+        let ip = Fixture::find("iproute2")?.command("ip")?;
+        let route = ["route", "add", "10.200.0.0/14", "dev", "eth0"];
+        assert!(
+            alice
+                .command_like(&ip)
+                .args(route)
+                .output()?
+                .status
+                .success()
+        );
+        // A datagram waits for the address, and a socket has room for some only.
+        let numbers: Vec<u32> = (0..limit + 256).collect();
+        for numbers in numbers.chunks(64) {
+            let socket = alice.run(|| UdpSocket::bind("0.0.0.0:0"))?;
+            for number in numbers {
+                let nobody = Ipv4Addr::from_bits(u32::from_be_bytes([10, 200, 0, 1]) + number);
+                // There is no room for some of the addresses.
+                let _ = socket.send_to(b"x", (nobody, 9));
+            }
+        }
+        Err("some neighbour was not found".into())
+    }
+}
+
+#[snowglobe::test(nested, exclusive)]
+fn a_failure_without_an_inotify_instance_left_names_the_limit() -> TestResult {
+    let limit = std::fs::read_to_string("/proc/sys/fs/inotify/max_user_instances")?;
+    sample("budgets::samples::wants_more_inotify_instances_than_a_user_may_have").failed_with(&[
+        "EMFILE",
+        &format!("note: when the trial had failed, its user had no inotify instance left: fs.inotify.max_user_instances is {}", limit.trim()),
+        "`sudo sysctl -w fs.inotify.max_user_instances=1024`",
+    ]);
+    sample("budgets::samples::wants_more_inotify_instances_than_it_permits_itself")
+        .failed_with(&["EMFILE", "user.max_inotify_instances is 3"]);
+    Ok(())
+}
+
+#[snowglobe::test(nested, exclusive, fixtures("iproute2"))]
+fn a_failure_without_room_for_neighbours_names_the_limit() {
+    sample("budgets::samples::wants_more_neighbours_than_there_may_be").failed_with(&[
+        "some neighbour was not found",
+        "note: while the trial ran, the host had no room for ",
+        "net.ipv4.neigh.default.gc_thresh3 is ",
+        "`sudo sysctl -w net.ipv4.neigh.default.gc_thresh3=",
+        "Neighbours::Fixed",
+    ]);
+}
+
+#[snowglobe::test(nested, exclusive)]
+fn a_failure_with_room_for_everything_names_no_limit() {
+    let failed = sample("budgets::samples::fails_for_another_reason");
+    failed.failed_with(&["another reason"]);
+    for limit in ["max_user_instances", "gc_thresh3"] {
+        assert!(!failed.stdout.contains(limit), "{}", failed.stdout);
+    }
 }
 
 /// Adds a byte to the file of the meeting, and waits until each trial has done so.

@@ -193,3 +193,61 @@ fn postgresql_answers_over_the_network() -> TestResult {
     );
     Ok(())
 }
+
+/// A hundred trials of this kind would each have a database of their own, without making any: the
+/// nodes of this one stand for them.
+#[snowglobe::test(fixtures("postgresql", "orders"), timeout = "90s")]
+fn each_clone_of_a_template_is_a_database_of_its_own() -> TestResult {
+    let (fixture, orders) = (Fixture::find("postgresql")?, Fixture::find("orders")?);
+    let mut topology = Topology::new();
+    let database = |name: &str| {
+        NodeSpec::new(name)
+            .rootfs(&fixture)
+            .volume("/data", Volume::clone_of(&orders))
+    };
+    let nodes = [
+        topology.node(database("one")),
+        topology.node(database("two")),
+    ];
+    topology.link(nodes[0], nodes[1]);
+    let lab = topology.start()?;
+    lab.set_patience(PATIENCE);
+    let (uid, gid) = account(&fixture, "postgres")?;
+    let bin = programs(&fixture)?;
+    let serve = |node: NodeId| -> TestResult<snowglobe::lab::Process> {
+        let server = lab[node]
+            .command(format!("{bin}/postgres"))
+            .root_shown_as(uid, gid)
+            .args(["-D", "/data", "-h", "*", "-k", "/tmp"])
+            .spawn()?;
+        server.wait_for_port(5432)?;
+        Ok(server)
+    };
+    let ask = |on: NodeId, query: &str| -> TestResult<String> {
+        let output = lab.wait_until(|| {
+            let output = lab[nodes[1]]
+                .command(format!("{bin}/psql"))
+                .args(["-h", lab[on].name(), "-U", "postgres", "-tAc", query])
+                .output()
+                .map_err(|error| error.to_string())?;
+            match output.stderr_str() {
+                early if early.contains("starting up") => Err(early),
+                _ => Ok(output),
+            }
+        })?;
+        assert!(output.status.success(), "{output:?}");
+        Ok(output.stdout_str())
+    };
+    let servers = [serve(nodes[0])?, serve(nodes[1])?];
+    assert_eq!(ask(nodes[0], "select count(*) from orders")?, "10000\n");
+    ask(nodes[0], "delete from orders where id > 1")?;
+    assert_eq!(ask(nodes[0], "select count(*) from orders")?, "1\n");
+    assert_eq!(ask(nodes[1], "select count(*) from orders")?, "10000\n");
+    // The volume is the node's disk: a machine without power comes back with what was committed.
+    drop(servers);
+    lab[nodes[0]].crash()?;
+    lab[nodes[0]].restart()?;
+    let _server = serve(nodes[0])?;
+    assert_eq!(ask(nodes[0], "select count(*) from orders")?, "1\n");
+    Ok(())
+}

@@ -182,12 +182,6 @@ mod samples {
     #[snowglobe::test(ignore = "a sample", user = "nobody-knows")]
     fn is_nobody_that_is_known() {}
 
-    #[snowglobe::test(ignore = "a sample", user = 1234)]
-    fn wants_a_lab() -> TestResult {
-        snowglobe::topology::shape::pair().start()?;
-        Ok(())
-    }
-
     #[snowglobe::test(ignore = "a sample", user = 1234, timeout = "2s")]
     fn hangs() {
         std::thread::sleep(std::time::Duration::from_secs(100));
@@ -228,15 +222,6 @@ fn a_run_has_a_user_for_trials_that_name_none() -> TestResult {
 fn a_user_that_nobody_knows_fails_the_trial() {
     sample("ordinary::samples::is_nobody_that_is_known")
         .failed_with(&["no user `nobody-knows`", "give an id"]);
-}
-
-#[snowglobe::test(nested)]
-fn a_lab_is_refused_to_an_ordinary_user_by_name() {
-    sample("ordinary::samples::wants_a_lab").failed_with(&[
-        "runs as an ordinary user",
-        "user = \"root\"",
-        "command(…).user(uid, gid)",
-    ]);
 }
 
 #[snowglobe::test(nested)]

@@ -6,18 +6,19 @@ use std::process::ExitCode;
 
 use super::options::{BenchOptions, COMMAND_LINE};
 use super::row::BenchRow;
-use super::{fixtures, lab, runner, wire};
+use super::{adoption, fixtures, lab, runner, wire};
 
 /// Measures one group in so many rounds; the error says why the group could not be measured.
 type Group = fn(usize) -> Result<Vec<BenchRow>, String>;
 
-const GROUPS: [(&str, Group); 6] = [
+const GROUPS: [(&str, Group); 7] = [
     ("runner", runner::runner),
     ("listing", runner::listing),
     ("memory", runner::memory),
     ("fixtures", fixtures::fixtures),
     ("lab", lab::lab),
     ("wire", wire::wire),
+    ("adoption", adoption::adoption),
 ];
 
 /// Runs `cargo xtask bench`; `arguments` are the words after `bench`.

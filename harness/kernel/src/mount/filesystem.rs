@@ -57,6 +57,15 @@ pub fn fresh_read_only_sys() -> crate::Result<()> {
     mount(Some("sysfs"), "/sys", Some("sysfs"), flags, None::<&str>)
 }
 
+/// Takes the uppermost mount at `target` out of sight. The mount ends when nobody uses it any more.
+///
+/// # Errors
+/// Nothing is mounted there, or the thread lacks `CAP_SYS_ADMIN` in the owner of its mount
+/// namespace.
+pub fn detach(target: &Path) -> crate::Result<()> {
+    umount2(target, MntFlags::MNT_DETACH)
+}
+
 /// Mounts an overlay of `layers`, the uppermost first, at `target`.
 ///
 /// Changes go to `disk`, which has the directories `upper` and `work`.

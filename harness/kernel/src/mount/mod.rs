@@ -16,8 +16,8 @@ use path::c_path;
 
 pub use device::device_directory;
 pub use filesystem::{
-    fresh, fresh_at, fresh_read_only_sys, is_read_only, make_private, make_private_at, make_shared,
-    overlay, pivot,
+    detach, fresh, fresh_at, fresh_read_only_sys, is_read_only, make_private, make_private_at,
+    make_shared, overlay, pivot,
 };
 pub use tree::{
     MountAttributes, NO_DEVICES, READ_ONLY, attach, detach_copy, set_attributes, set_attributes_at,

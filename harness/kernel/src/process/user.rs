@@ -116,10 +116,5 @@ pub fn has_capability(number: u32) -> bool {
 /// # Errors
 /// The kernel refused the change.
 pub fn drop_capabilities() -> crate::Result<()> {
-    // `_LINUX_CAPABILITY_VERSION_3` of `linux/capability.h`, and 0 for the calling thread.
-    let (header, none) = ([0x2008_0522_u32, 0], [0_u32; 6]);
-    // SAFETY: the kernel reads a header of two numbers, and two times three numbers for this
-    // version (capset(2)).
-    let done = unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) };
-    Errno::result(done).map(drop)
+    crate::thread::set_capabilities(&[0; 6])
 }

@@ -6,6 +6,7 @@
 //!
 //! | file | role |
 //! |---|---|
+//! | `escort` | a thread that may enter namespaces where the others may not |
 //! | `rseq` | restartable sequences of a copied thread |
 //! | `scoped_worker` | a thread that works on borrowed values |
 //! | `sigaltstack` | stack overflows of a thread that std did not start |
@@ -13,6 +14,7 @@
 //! | `unwinding` | notice of unwindings, whatever panic hook there is |
 //! | `traits` | capabilities, signal mask, umask and name of a thread |
 
+pub mod escort;
 pub mod rseq;
 pub mod scoped_worker;
 pub mod sigaltstack;
@@ -20,7 +22,7 @@ pub mod stack_overflow;
 mod traits;
 pub mod unwinding;
 
-pub(crate) use traits::capabilities;
 pub use traits::{
     FirstThread, ThreadTraits, go_home, set_umask, show_as, show_as_before, shown_as, umask,
 };
+pub(crate) use traits::{capabilities, set_capabilities};

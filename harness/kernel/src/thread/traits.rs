@@ -11,7 +11,7 @@ use std::os::fd::OwnedFd;
 use std::ptr;
 
 use nix::errno::Errno;
-use nix::sched::{CloneFlags, CpuSet, sched_getaffinity, setns};
+use nix::sched::{CloneFlags, CpuSet, sched_getaffinity, sched_setaffinity, setns};
 use nix::sys::signal::SigSet;
 use nix::sys::stat::Mode;
 use nix::unistd::Pid;
@@ -42,20 +42,44 @@ impl ThreadTraits {
             filtered,
         })
     }
+
+    /// Gives the calling thread these properties, for good: it may have started with more rights
+    /// than the thread whose properties they are. Filters on system calls stay as they are.
+    ///
+    /// # Errors
+    /// The kernel refused one of them.
+    pub fn take_on(&self) -> crate::Result<()> {
+        sched_setaffinity(Pid::from_raw(0), &self.cpus)?;
+        if self.no_new_privs {
+            nix::sys::prctl::set_no_new_privs()?;
+        }
+        set_capabilities(&self.capabilities)?;
+        self.blocked.thread_set_mask()
+    }
 }
+
+/// `_LINUX_CAPABILITY_VERSION_3` of `linux/capability.h`: sets of 64 bits in two halves.
+const VERSION_3: u32 = 0x2008_0522;
+/// Stands for the calling thread (`capget(2)`).
+const HERE: u32 = 0;
 
 /// Returns the effective, permitted and inheritable capabilities of the calling thread: the lower
 /// halves of the three sets, and then the upper ones.
 pub(crate) fn capabilities() -> crate::Result<[u32; 6]> {
-    // `_LINUX_CAPABILITY_VERSION_3` of `linux/capability.h`: sets of 64 bits in two halves.
-    const VERSION_3: u32 = 0x2008_0522;
-    /// Stands for the calling thread (`capget(2)`).
-    const HERE: u32 = 0;
     let (mut header, mut sets) = ([VERSION_3, HERE], [0; 6]);
     // SAFETY: the kernel reads a header of these two numbers, and writes two times three numbers
     // for this version.
     let done = unsafe { libc::syscall(libc::SYS_capget, header.as_mut_ptr(), sets.as_mut_ptr()) };
     Errno::result(done).map(|_| sets)
+}
+
+/// Makes these sets, in the order of [`capabilities`], those of the calling thread.
+pub(crate) fn set_capabilities(sets: &[u32; 6]) -> crate::Result<()> {
+    let header = [VERSION_3, HERE];
+    // SAFETY: the kernel reads a header of two numbers, and two times three numbers for this
+    // version (capset(2)).
+    let done = unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()) };
+    Errno::result(done).map(drop)
 }
 
 /// Returns the calling thread's umask, which it may share with other threads.

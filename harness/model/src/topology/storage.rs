@@ -112,6 +112,14 @@ pub enum Volume {
     Named(String),
     /// Memory of at most this size, for this node alone.
     Tmpfs(Size),
+    /// A directory that begins with the files of another one, which stay as they are: what is
+    /// written goes to the clone. It lives as long as the lab.
+    Clone {
+        /// The files of the beginning.
+        of: Rootfs,
+        /// Name by which nodes share the clone. Without a name, the node has the clone alone.
+        name: Option<String>,
+    },
 }
 
 impl Volume {
@@ -124,6 +132,35 @@ impl Volume {
     /// Returns a volume in memory of at most `size`, for the node alone.
     pub fn tmpfs(size: Size) -> Self {
         Volume::Tmpfs(size)
+    }
+
+    /// Returns a volume that begins with the files of a fixture or of a directory, for the node
+    /// alone.
+    ///
+    /// Nothing is copied before it is written to (overlayfs), so that the size of the beginning
+    /// does not matter. The volume lives as long as the lab, and survives crashes of the node.
+    ///
+    /// ```
+    /// use snowglobe_model::topology::{NodeSpec, Rootfs, Volume};
+    ///
+    /// let orders = Rootfs::Fixture("orders".into());
+    /// let primary = NodeSpec::new("primary").volume("/data", Volume::clone_of(orders));
+    /// # drop(primary);
+    /// ```
+    pub fn clone_of(of: impl Into<Rootfs>) -> Self {
+        Volume::Clone {
+            of: of.into(),
+            name: None,
+        }
+    }
+
+    /// Returns a volume that begins with the files of a fixture or of a directory, and is shared by
+    /// all nodes that mount this name.
+    pub fn named_clone(name: impl Into<String>, of: impl Into<Rootfs>) -> Self {
+        Volume::Clone {
+            of: of.into(),
+            name: Some(name.into()),
+        }
     }
 }
 
@@ -148,7 +185,8 @@ pub struct Mount {
     pub read_only: bool,
 }
 
-/// How a mount is written: `{ at = "/data", volume = "site" }`.
+/// How a mount is written: `{ at = "/data", volume = "site" }`, or
+/// `{ at = "/data", clone = { fixture = "orders" } }`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MountText {
@@ -159,6 +197,8 @@ struct MountText {
     tmpfs: Option<Size>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bind: Option<PathBuf>,
+    #[serde(rename = "clone", skip_serializing_if = "Option::is_none")]
+    clone_of: Option<Rootfs>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     read_only: bool,
 }
@@ -167,13 +207,14 @@ impl TryFrom<MountText> for Mount {
     type Error = String;
 
     fn try_from(text: MountText) -> Result<Self, String> {
-        let source = match (text.volume, text.tmpfs, text.bind) {
-            (Some(name), None, None) => MountSource::Volume(Volume::Named(name)),
-            (None, Some(size), None) => MountSource::Volume(Volume::Tmpfs(size)),
-            (None, None, Some(path)) => MountSource::Bind(path),
+        let source = match (text.volume, text.tmpfs, text.bind, text.clone_of) {
+            (Some(name), None, None, None) => MountSource::Volume(Volume::Named(name)),
+            (None, Some(size), None, None) => MountSource::Volume(Volume::Tmpfs(size)),
+            (None, None, Some(path), None) => MountSource::Bind(path),
+            (name, None, None, Some(of)) => MountSource::Volume(Volume::Clone { of, name }),
             _ => {
                 return Err(format!(
-                    "mount `{}` needs exactly one of `volume`, `tmpfs` and `bind`",
+                    "mount `{}` needs exactly one of `volume`, `tmpfs`, `bind` and `clone`; only `volume` can stand beside `clone`",
                     text.at
                 ));
             }
@@ -188,10 +229,13 @@ impl TryFrom<MountText> for Mount {
 
 impl From<Mount> for MountText {
     fn from(mount: Mount) -> Self {
-        let (mut volume, mut tmpfs, mut bind) = (None, None, None);
+        let (mut volume, mut tmpfs, mut bind, mut clone_of) = (None, None, None, None);
         match mount.source {
             MountSource::Volume(Volume::Named(name)) => volume = Some(name),
             MountSource::Volume(Volume::Tmpfs(size)) => tmpfs = Some(size),
+            MountSource::Volume(Volume::Clone { of, name }) => {
+                (clone_of, volume) = (Some(of), name)
+            }
             MountSource::Bind(path) => bind = Some(path),
         }
         MountText {
@@ -199,6 +243,7 @@ impl From<Mount> for MountText {
             volume,
             tmpfs,
             bind,
+            clone_of,
             read_only: mount.read_only,
         }
     }

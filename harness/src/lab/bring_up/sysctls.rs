@@ -51,11 +51,11 @@ pub(crate) fn read(lab: &Lab, stack: StackId, path: &str) -> Option<String> {
 }
 
 /// Does something with a sysctl of a network namespace. Returns nothing for other sysctls.
-fn in_network<T>(
+fn in_network<T: Send>(
     lab: &Lab,
     stack: StackId,
     path: &str,
-    work: impl FnOnce(&Path) -> io::Result<T>,
+    work: impl FnOnce(&Path) -> io::Result<T> + Send,
 ) -> Option<io::Result<T>> {
     // A removed stack has nothing to write.
     let netns = lab.stack(stack).netns()?;

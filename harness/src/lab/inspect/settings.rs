@@ -33,13 +33,9 @@ pub(crate) fn differing<'a>(
     let of_interfaces = interfaces
         .filter(|name| *name != "lo")
         .flat_map(baseline::settings_of_interface);
+    let settings: Vec<_> = of_namespace.chain(of_interfaces).collect();
     // /proc/sys/net shows the namespace of the thread that looks: network_namespaces(7).
-    Netns::visit(netns, || {
-        of_namespace
-            .chain(of_interfaces)
-            .filter_map(entry)
-            .collect()
-    })
+    Netns::visit(netns, || settings.into_iter().filter_map(entry).collect())
 }
 
 /// Endings of paths, and the values that the lab gives to each node; nothing stands for a value

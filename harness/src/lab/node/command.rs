@@ -14,6 +14,7 @@ use crate::lab::process::launch::Launch;
 use crate::lab::process::process::Process;
 use crate::lab::process::program::{OnDrop, Output, ProgramSpec, Stdio};
 use crate::lab::process::readiness::{NOTIFY_SOCKET, Readiness};
+use crate::sandbox::protocol::node::ProgramUser;
 use crate::topology::StartCommand;
 
 /// A program to be run in a node, built as a [`std::process::Command`] is.
@@ -229,7 +230,18 @@ impl Command<'_> {
     /// a user namespace of its own that shows root of the node by these ids: root's files are then
     /// the program's own, and the program cannot change to yet another user.
     pub fn user(&mut self, uid: u32, gid: u32) -> &mut Self {
-        self.spec.ids = Some((uid, gid));
+        self.spec.user = ProgramUser::Ids(uid, gid);
+        self
+    }
+
+    /// Shows root of the node to the program as another user, without capabilities: root's files
+    /// are the program's own.
+    ///
+    /// This is for daemons that refuse to be root and have files that came from outside, such as a
+    /// clone of a template ([`Volume::clone_of`](crate::topology::Volume::clone_of)). The program
+    /// has a user namespace of its own, with that single id.
+    pub fn root_shown_as(&mut self, uid: u32, gid: u32) -> &mut Self {
+        self.spec.user = ProgramUser::RootShownAs(uid, gid);
         self
     }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread;
 
+use crate::kernel::thread::{ThreadTraits, escort};
 use crate::lab::error::{LabError, Result};
 use crate::lab::node::node::Node;
 use crate::lab::node::visitors::{enter, read_symbols};
@@ -43,12 +44,13 @@ impl Runtime {
             };
             Ok((copy(first.pidfd().as_fd())?, copy(first.visitor_mounts()?)?))
         })?;
-        let thread = thread::Builder::new()
-            .name(name)
-            .spawn(move || {
+        let traits = ThreadTraits::current().map_err(|e| failed(e.into()))?;
+        let thread = thread::Builder::new().name(name);
+        let thread = escort::escorted(|| {
+            thread.spawn(move || {
                 // The thread enters before the runtime is made: the threads that a runtime starts
                 // inherit the namespaces.
-                let built = enter(process.as_fd(), mounts.as_fd())
+                let built = enter(process.as_fd(), mounts.as_fd(), &traits)
                     .map_err(std::io::Error::from)
                     .and_then(|()| build(workers, node_name));
                 match built {
@@ -61,7 +63,8 @@ impl Runtime {
                     Err(error) => drop(ready.send(Err(error))),
                 }
             })
-            .map_err(failed)?;
+        });
+        let thread = thread.map_err(|e| failed(e.into()))?.map_err(failed)?;
         let gone = || std::io::Error::from(std::io::ErrorKind::BrokenPipe);
         let handle = started
             .recv()

@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::panic;
 
-use crate::kernel::thread::{set_umask, umask};
+use crate::kernel::thread::{ThreadTraits, set_umask, umask};
 use crate::lab::error::Result;
 use crate::lab::node::node::Node;
 use crate::lab::node::visitors::{enter, read_symbols};
@@ -16,7 +16,9 @@ impl Node {
     /// `work` runs on another thread, which is in the node's network, mount, UTS and IPC
     /// namespaces: names resolve as they do in the node, and files are the node's. A socket that
     /// `work` makes stays in the node wherever it is used. The thread has the caller's working
-    /// directory (where the node has that directory), umask, signal mask and capabilities.
+    /// directory (where the node has that directory), umask, signal mask and capabilities. An
+    /// ordinary user, of a trial with the option `user`, may administer the node's network all the
+    /// same.
     ///
     /// The thread may have been in this node before. Its thread-local values may be there still,
     /// and so may what a closure cannot be seen to have done to its thread, like giving up rights
@@ -56,8 +58,8 @@ impl Node {
         let here = std::env::current_dir();
         // A thread that has left CLONE_FS has a umask of its own: umask(2).
         let umask = umask();
-        let visit = || {
-            self.enter()?;
+        let visit = |traits: &ThreadTraits| {
+            self.enter(traits)?;
             // The same directory, where the node has it.
             let _ = here.map(std::env::set_current_dir);
             set_umask(umask);
@@ -71,12 +73,12 @@ impl Node {
         }
     }
 
-    fn enter(&self) -> Result<()> {
+    fn enter(&self, traits: &ThreadTraits) -> Result<()> {
         if self.request().root.is_some() {
             read_symbols();
         }
         self.with_first_process("enter node", |first| {
-            enter(first.pidfd().as_fd(), first.visitor_mounts()?)
+            enter(first.pidfd().as_fd(), first.visitor_mounts()?, traits)
         })
     }
 }

@@ -13,6 +13,7 @@ use std::thread;
 use crate::kernel::namespace::{self, CloneFlags};
 use crate::kernel::process::pidfd_open;
 use crate::kernel::sync::Lock;
+use crate::kernel::thread::escort;
 use crate::kernel::thread::scoped_worker::ScopedWorker;
 use crate::kernel::thread::{ThreadTraits, go_home, show_as};
 use crate::lab::error::{LabError, Result};
@@ -48,13 +49,14 @@ impl Visitors {
     }
 
     /// Runs `work` on a thread with the name of the node. The thread is as a new one would be that
-    /// the calling thread had started; `work` takes the thread to where it should be.
+    /// the calling thread had started; `work`, which is given what both have in common, takes the
+    /// thread to where it should be.
     ///
     /// The inner error is the payload of a panic.
     pub(crate) fn visit<T: Send>(
         &self,
         node: &str,
-        work: impl FnOnce() -> T + Send,
+        work: impl FnOnce(&ThreadTraits) -> T + Send,
     ) -> Result<thread::Result<T>> {
         let failed = |e| LabError::io(format!("start a thread for node `{node}`"), &e);
         // Traits are what a new thread inherits from the caller: signal mask, capabilities,
@@ -64,7 +66,9 @@ impl Visitors {
             Some(visitor) => visitor,
             None => Visitor {
                 node: node.to_owned(),
-                worker: ScopedWorker::start(node.to_owned()).map_err(failed)?,
+                worker: escort::escorted(|| ScopedWorker::start(node.to_owned()))
+                    .map_err(|e| failed(e.into()))?
+                    .map_err(failed)?,
                 traits,
             },
         };
@@ -74,7 +78,7 @@ impl Visitors {
         let outcome = visitor.worker.run(|| {
             // The name is what a debugger and /proc/PID/task show.
             show_as(node);
-            let value = work();
+            let value = work(traits);
             // Whoever looks for what hangs is not to take it for something in the node.
             show_as("idle");
             // A thread that does not get home, or whose traits have changed, is ended and not kept.
@@ -114,8 +118,13 @@ impl Visitors {
 }
 
 /// Takes the calling thread into the namespaces of a node's first process that a thread can change,
-/// all but PID and user, and into the mount namespace that the process has made for visitors.
-pub(crate) fn enter(process: BorrowedFd<'_>, mounts: BorrowedFd<'_>) -> crate::kernel::Result<()> {
+/// all but PID and user, and into the mount namespace that the process has made for visitors. The
+/// thread then has these traits, and not the rights of an escort that may have started it.
+pub(crate) fn enter(
+    process: BorrowedFd<'_>,
+    mounts: BorrowedFd<'_>,
+    traits: &ThreadTraits,
+) -> crate::kernel::Result<()> {
     // setns(2): a thread that shares its root and working directory with others (CLONE_FS) cannot
     // enter another mount namespace.
     namespace::unshare(CloneFlags::CLONE_FS)?;
@@ -123,7 +132,11 @@ pub(crate) fn enter(process: BorrowedFd<'_>, mounts: BorrowedFd<'_>) -> crate::k
         process,
         CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC,
     )?;
-    namespace::enter(mounts, CloneFlags::CLONE_NEWNS)
+    namespace::enter(mounts, CloneFlags::CLONE_NEWNS)?;
+    if escort::is_needed() {
+        traits.take_on()?;
+    }
+    Ok(())
 }
 
 /// Makes std read the symbols of this program, if backtraces are wanted, while the file of the

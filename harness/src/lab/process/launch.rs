@@ -25,7 +25,10 @@ use crate::lab::process::program::{ProgramSpec, Stdio};
 use crate::lab::process::readiness::Readiness;
 use crate::lab::process::running::{Running, Started};
 use crate::sandbox::protocol::EdgeMessage;
-use crate::sandbox::protocol::node::{LONGEST_REPLY, NodeCommand, ProcessReply, Program, c_text};
+use crate::sandbox::protocol::node::{
+    LONGEST_REPLY, NodeCommand, ProcessReply, Program, ProgramUser, c_text,
+};
+use crate::trial::running;
 
 /// A program on the way to a node.
 pub(crate) struct Launch {
@@ -107,14 +110,21 @@ impl Launch {
         // Our copies of the program's ends would keep its pipes open after its death, and a dead
         // first process would not be noticed on the channel.
         drop(given);
-        let started = started(reports, &verb, &node).map_err(|error| match spec.ids {
+        let started = started(reports, &verb, &node).map_err(|error| match spec.user {
             // Not the init but the node's first process makes the namespace, and no process of a
             // user namespace can change the limits of another.
-            Some((uid, gid)) if error.raw_os_error() == Some(Errno::ENOSPC as i32) => {
-                let why = format!("the node, which has users of its own, lacks uid {uid} or gid {gid}, and may make no user namespace for them; give the test the option `nested`, or the node the trial's users (`Users::Trial`)");
+            ProgramUser::Ids(uid, gid) | ProgramUser::RootShownAs(uid, gid) if error.raw_os_error() == Some(Errno::ENOSPC as i32) => {
+                let (whose, remedy) = if running::is_ordinary_user() {
+                    let whose = "the node of a test that runs as an ordinary user";
+                    (whose, "give the test the option `nested`")
+                } else {
+                    let remedy = "give the test the option `nested`, or the node the trial's users (`Users::Trial`)";
+                    ("the node, which has users of its own,", remedy)
+                };
+                let why = format!("{whose} lacks uid {uid} or gid {gid}, and may make no user namespace for them; {remedy}");
                 LabError::failed(LabErrorKind::Refused, &verb, why)
             }
-            _ => error,
+            ProgramUser::Root | ProgramUser::Ids(..) | ProgramUser::RootShownAs(..) => error,
         })?;
         let process = Arc::new(ProcessName {
             node,
@@ -203,7 +213,7 @@ fn described(
         env: env.iter().map(pair).collect::<Result<_>>()?,
         dir: text(spec.dir.clone().unwrap_or_else(here).as_os_str())?,
         strict_dir: spec.dir.is_some(),
-        ids: spec.ids,
+        user: spec.user,
     })
 }
 

@@ -8,6 +8,8 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
+use crate::sandbox::protocol::node::ProgramUser;
+
 /// The thing to which a stream of a program is connected.
 #[derive(Debug)]
 pub enum Stdio {
@@ -122,7 +124,7 @@ pub(crate) struct ProgramSpec {
     /// Standard input, output and error, where the test connects them.
     pub(crate) streams: [Option<Stdio>; 3],
     /// User and group in the node.
-    pub(crate) ids: Option<(u32, u32)>,
+    pub(crate) user: ProgramUser,
     pub(crate) on_drop: OnDrop,
     pub(crate) may_die: bool,
     /// Whether the program gets a socket for its readiness.
@@ -138,7 +140,7 @@ impl ProgramSpec {
             env: None,
             dir: None,
             streams: [None, None, None],
-            ids: None,
+            user: ProgramUser::Root,
             on_drop: OnDrop::Terminate,
             may_die: false,
             notify: false,

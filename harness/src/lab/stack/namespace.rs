@@ -4,9 +4,15 @@ use std::os::fd::OwnedFd;
 
 use crate::kernel::netns::Netns;
 use crate::lab::error::{LabError, Result};
+use crate::lab::first_process;
+use crate::sandbox::protocol::node::NodeRequest;
+use crate::trial::running;
 
 /// Makes a network namespace that lives as long as its descriptor, with `lo` up.
 pub(crate) fn new_namespace(for_what: &str) -> Result<OwnedFd> {
+    if running::is_ordinary_user() {
+        return like_those_of_nodes(for_what);
+    }
     let failed = |e| LabError::refused(format!("make a network namespace for {for_what}"), e);
     let home = Netns::current().map_err(failed)?;
     let made = home
@@ -18,4 +24,14 @@ pub(crate) fn new_namespace(for_what: &str) -> Result<OwnedFd> {
         .map_err(failed)?
         .map_err(failed)?;
     Ok(made.into())
+}
+
+/// Makes a network namespace as nodes have them: of a process, which then ends. Only such a one
+/// belongs to the user namespace over which an ordinary user has all rights.
+fn like_those_of_nodes(for_what: &str) -> Result<OwnedFd> {
+    let request = NodeRequest {
+        name: for_what.to_owned(),
+        ..NodeRequest::default()
+    };
+    Ok(first_process::request(&request, None)?.wait()?.netns)
 }

@@ -48,7 +48,7 @@ pub(crate) struct Supervisor<'a> {
 /// The processes that the supervisor gives trials to, where any is to run.
 #[derive(Default)]
 pub(crate) struct Workers<'a> {
-    pub(crate) nursery: Option<&'a NurseryHandle>,
+    pub(crate) nurseries: &'a [NurseryHandle],
     /// Channel to the nursery as the zygote of the only trial.
     pub(crate) first_zygote: Option<MessageChannel>,
 }
@@ -58,7 +58,7 @@ pub(crate) struct Workers<'a> {
 enum SupervisorEvent {
     /// A signal has come.
     Signal,
-    /// The nursery has died.
+    /// A nursery has died.
     NurseryDied,
     /// Stdout takes more.
     Writable,
@@ -78,7 +78,7 @@ impl<'a> Supervisor<'a> {
         conclusion: Conclusion,
     ) -> Self {
         let Workers {
-            nursery,
+            nurseries,
             first_zygote,
         } = workers;
         Self {
@@ -86,7 +86,7 @@ impl<'a> Supervisor<'a> {
             plan,
             printer,
             signals,
-            zygotes: ZygotePool::new(nursery, plan.threads, plan.capture, first_zygote),
+            zygotes: ZygotePool::new(nurseries, plan.threads, plan.capture, first_zygote),
             queue: Queue::new(trials.len(), plan.threads),
             slots: (0..plan.threads).map(|_| None).collect(),
             interrupted: None,
@@ -239,9 +239,9 @@ impl<'a> Supervisor<'a> {
 
     /// Returns all descriptors that can tell of something.
     fn watched(&self) -> impl Iterator<Item = (SupervisorEvent, BorrowedFd<'_>)> {
-        let death = self
+        let deaths = self
             .zygotes
-            .death()
+            .deaths()
             .map(|fd| (SupervisorEvent::NurseryDied, fd));
         let stdout = self
             .printer
@@ -256,7 +256,7 @@ impl<'a> Supervisor<'a> {
             std::iter::once((SupervisorEvent::Report(slot), active.channel())).chain(output)
         });
         std::iter::once((SupervisorEvent::Signal, self.signals.as_fd()))
-            .chain(death)
+            .chain(deaths)
             .chain(stdout)
             .chain(of_trials)
     }

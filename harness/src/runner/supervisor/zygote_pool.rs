@@ -31,6 +31,12 @@ impl NurseryHandle {
         Self { process, orders }
     }
 
+    /// Returns the descriptors by which the nursery is known, which other processes must not have.
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let orders = self.orders.iter().map(AsFd::as_fd);
+        std::iter::once(self.process.as_fd()).chain(orders)
+    }
+
     /// Kills the nursery. The kernel then kills everything in the outer sandbox, whose PID
     /// namespace has lost its first process (`pid_namespaces(7)`).
     pub(crate) fn end(&self) {
@@ -113,8 +119,8 @@ fn output_pipe() -> crate::kernel::Result<(File, OwnedFd)> {
 
 /// The zygotes that wait for trials, one a slot.
 pub(crate) struct ZygotePool<'a> {
-    /// Absent if no trial is to run.
-    nursery: Option<&'a NurseryHandle>,
+    /// None if no trial is to run.
+    nurseries: &'a [NurseryHandle],
     /// Zygotes by slot. A slot has one from its first trial on, while the zygote is good and idle.
     idle: Vec<Option<IdleZygote>>,
     /// The output of trials is captured.
@@ -125,7 +131,7 @@ impl<'a> ZygotePool<'a> {
     /// Makes a pool with this number of slots. The first slot may have a zygote already: the
     /// nursery itself.
     pub(crate) fn new(
-        nursery: Option<&'a NurseryHandle>,
+        nurseries: &'a [NurseryHandle],
         slots: usize,
         capture: bool,
         first: Option<MessageChannel>,
@@ -135,7 +141,7 @@ impl<'a> ZygotePool<'a> {
             *slot = Some(IdleZygote::new(channel, None));
         }
         Self {
-            nursery,
+            nurseries,
             idle,
             capture,
         }
@@ -156,7 +162,7 @@ impl<'a> ZygotePool<'a> {
         {
             return Ok(zygote);
         }
-        let nursery = self.nursery.ok_or(Errno::ESRCH)?;
+        let nursery = self.nursery_of(slot).ok_or(Errno::ESRCH)?;
         let (ours, theirs) = MessageChannel::pair()?;
         let mut zygote = IdleZygote::new(ours, None);
         // The order is sent before the zygote exists, and waits in the channel: one wake-up less.
@@ -172,20 +178,23 @@ impl<'a> ZygotePool<'a> {
 
     /// Kills the zygote of a slot, and the trial that the zygote runs.
     pub(crate) fn kill(&self, slot: usize) {
-        if let Some(nursery) = self.nursery {
+        if let Some(nursery) = self.nursery_of(slot) {
             nursery.kill(slot);
         }
     }
 
     /// Kills everything.
     pub(crate) fn end(&self) {
-        if let Some(nursery) = self.nursery {
-            nursery.end();
-        }
+        self.nurseries.iter().for_each(NurseryHandle::end);
     }
 
-    /// Returns a descriptor that is readable when the nursery has died, and all trials with it.
-    pub(crate) fn death(&self) -> Option<BorrowedFd<'a>> {
-        self.nursery.and_then(NurseryHandle::death)
+    /// Returns descriptors that are readable when a nursery has died, and its trials with it.
+    pub(crate) fn deaths(&self) -> impl Iterator<Item = BorrowedFd<'a>> {
+        self.nurseries.iter().filter_map(NurseryHandle::death)
+    }
+
+    /// Returns the nursery that makes the zygotes of a slot. Each has about as many.
+    fn nursery_of(&self, slot: usize) -> Option<&'a NurseryHandle> {
+        self.nurseries.get(slot % self.nurseries.len().max(1))
     }
 }

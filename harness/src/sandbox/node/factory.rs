@@ -40,12 +40,14 @@ pub(crate) struct Factory<'a> {
     pub(crate) numbers: TrialNumbers,
     /// Number of nodes that were made, of which some may have died.
     pub(crate) made: &'a Cell<u32>,
+    /// Whether the calling process is in another user namespace than the trial's init.
+    pub(crate) is_apart: bool,
 }
 
 impl Factory<'_> {
-    /// Makes the nodes that have been asked for, and never waits for a request. Returns false if
-    /// nothing will be asked for any more.
-    pub(crate) fn serve(&self) -> bool {
+    /// Makes the nodes that have been asked for, or refuses them for a reason. Never waits for a
+    /// request. Returns false if nothing will be asked for any more.
+    pub(crate) fn serve(&self, refused: Option<&Refused>) -> bool {
         // Each message is freed before this returns: the heap is the zygote's.
         while let Ok(Some((message, passed))) = self.requests.try_receive_whole_with() {
             let mut passed = passed.into_iter();
@@ -56,9 +58,10 @@ impl Factory<'_> {
             // A node that is started again is another one: its programs do not have the numbers of
             // those before.
             self.made.update(|made| made.wrapping_add(1));
-            let spawned = match NodeRequest::decode(&message) {
-                Some(request) => self.spawn(&request, &channel, passed.next()),
-                None => Err(Errno::EPROTO).doing("read an order"),
+            let spawned = match (refused, NodeRequest::decode(&message)) {
+                (Some(refused), _) => Err(refused.clone()),
+                (None, Some(request)) => self.spawn(&request, &channel, passed.next()),
+                (None, None) => Err(Errno::EPROTO).doing("read an order"),
             };
             if let Err(refused) = spawned {
                 refuse(&channel, refused);
@@ -77,10 +80,16 @@ impl Factory<'_> {
         if let (Some(network), Some(_), Joins::Network | Joins::Owner) =
             (&joined, request.ids, request.joins)
         {
-            return self.respawn(request, channel, network);
+            return self.spawn_from_between(request, channel, network, enter_users);
         }
         let joins_pids = request.joins == Joins::PodAndPids;
         let own_pids = match (&joined, joins_pids) {
+            // The processes of the trial are not of this user namespace, so that there is no way
+            // back to them.
+            (Some(pod), true) if self.is_apart => {
+                let enter = |pod: &OwnedFd| enter_pids(pod).map(drop);
+                return self.spawn_from_between(request, channel, pod, enter);
+            }
             (Some(pod), true) => Some(enter_pids(pod)?),
             _ => None,
         };
@@ -107,30 +116,31 @@ impl Factory<'_> {
         }
     }
 
-    /// Clones the first process of a node that has lived before, whose users are its own, and who
-    /// own its network.
+    /// Clones the first process of a node from within namespaces from which there is no way back:
+    /// those of a node that has lived before, whose users are its own and own its network.
     ///
     /// Only a member of a user namespace can clone processes into it without making another one. A
     /// process that has entered one cannot come back: that takes CAP_SYS_ADMIN in the old one,
-    /// which it has lost (`setns(2)`). So a process in between enters the user namespace, clones,
-    /// and ends.
-    fn respawn(
+    /// which it has lost (`setns(2)`). So a process in between enters the namespace, clones, and
+    /// ends.
+    fn spawn_from_between(
         &self,
         request: &NodeRequest,
         channel: &MessageChannel,
-        network: &OwnedFd,
+        joined: &OwnedFd,
+        enter: impl FnOnce(&OwnedFd) -> Result<(), Refused>,
     ) -> Result<(), Refused> {
         match process::fork().doing("fork a node")? {
             ForkResult::Parent { .. } => Ok(()),
             ForkResult::Child => process::never_return(|| {
                 // A sibling, so that the init is the parent of the node's first process and reaps
                 // it.
-                let cloned = enter_users(network).and_then(|()| {
+                let cloned = enter(joined).and_then(|()| {
                     let step = SetupStep::Clone(refused::NewProcess::Node, flags(request));
                     clone_sibling(flags(request)).doing(step)
                 });
                 match cloned {
-                    Ok(Cloned::Child) => self.live(request, channel, Some(network)),
+                    Ok(Cloned::Child) => self.live(request, channel, Some(joined)),
                     Ok(Cloned::Parent { pid, pidfd }) => announce(channel, pid, &pidfd),
                     Err(refused) => refuse(channel, refused),
                 }
@@ -145,6 +155,7 @@ impl Factory<'_> {
             spec: self.spec,
             joined,
             first_number: self.numbers.of_node(self.made.get()),
+            is_apart: self.is_apart,
         };
         first_process::live(&origin, channel, self.signals)
     }

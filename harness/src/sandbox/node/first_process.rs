@@ -21,6 +21,7 @@ use crate::Isolation;
 use crate::kernel::errno::errno;
 use crate::kernel::fd::close_all_but;
 use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::mount;
 use crate::kernel::poll;
 use crate::kernel::process;
 use crate::kernel::process::Reaped;
@@ -46,12 +47,17 @@ pub(super) struct Origin<'a> {
     pub(super) joined: Option<&'a OwnedFd>,
     /// Number of the first program in a PID namespace of the node's own.
     pub(super) first_number: u32,
+    /// Whether the lab has no right to copy the trial's mounts, and cannot send its `/proc`.
+    pub(super) is_apart: bool,
 }
 
 /// Lives until it is killed, or nobody is left to command anything.
 pub(super) fn live(origin: &Origin<'_>, channel: &MessageChannel, signals: &SignalFd) -> ! {
-    let network = match become_node(origin, channel) {
-        Ok(network) => network,
+    let MadeNode {
+        network,
+        trials_proc,
+    } = match become_node(origin, channel) {
+        Ok(made) => made,
         Err(refused) => {
             let _ = channel.send(&NodeReply::Refused(refused).encode());
             process::exit_now(1)
@@ -61,7 +67,11 @@ pub(super) fn live(origin: &Origin<'_>, channel: &MessageChannel, signals: &Sign
     drop(network);
     // This process is a copy of the init, and has its descriptors: it must not keep a trial's
     // channels open, whose end says that the trial is over.
-    if close_all_but(&[channel.as_raw_fd(), signals.as_fd().as_raw_fd()]).is_err() {
+    let kept = [channel.as_raw_fd(), signals.as_fd().as_raw_fd()].into_iter();
+    let kept: Vec<i32> = kept
+        .chain(trials_proc.iter().map(AsRawFd::as_raw_fd))
+        .collect();
+    if close_all_but(&kept).is_err() {
         process::exit_now(1)
     }
     FirstProcess {
@@ -69,6 +79,7 @@ pub(super) fn live(origin: &Origin<'_>, channel: &MessageChannel, signals: &Sign
         signals,
         own_pids: origin.request.own_pids,
         may_make_users: origin.spec.nested,
+        trials_proc,
         running: HashMap::new(),
         orphans_asked: HashSet::new(),
         orphans_gone: None,
@@ -76,13 +87,22 @@ pub(super) fn live(origin: &Origin<'_>, channel: &MessageChannel, signals: &Sign
     .serve()
 }
 
-/// Makes the node of the calling process' namespaces. Returns its network namespace.
-fn become_node(origin: &Origin<'_>, channel: &MessageChannel) -> Result<OwnedFd, Refused> {
+/// Descriptors of a node that was made.
+struct MadeNode {
+    /// Network namespace of the node.
+    network: OwnedFd,
+    /// Copy of the trial's `/proc`, where the lab cannot send one.
+    trials_proc: Option<OwnedFd>,
+}
+
+/// Makes the node of the calling process' namespaces.
+fn become_node(origin: &Origin<'_>, channel: &MessageChannel) -> Result<MadeNode, Refused> {
     let Origin {
         request,
         spec,
         joined,
         first_number,
+        is_apart,
     } = *origin;
     // A node that shares the trial's PID namespace would outlive an init that is killed.
     die_with_parent().doing("set the parent-death signal")?;
@@ -110,6 +130,12 @@ fn become_node(origin: &Origin<'_>, channel: &MessageChannel) -> Result<OwnedFd,
         // Orphans come to us and not to the pod (PR_SET_CHILD_SUBREAPER, prctl(2)).
         become_subreaper().doing("become a subreaper")?;
     }
+    let trials_proc = if is_apart && request.own_mounts {
+        let copy = mount::detach_copy(Path::new("/proc"), true);
+        Some(copy.doing("copy the trial's /proc")?)
+    } else {
+        None
+    };
     mounts::make(request, &node_spec(request, spec), &|note| {
         let _ = channel.send(&NodeReply::Note(note.to_owned()).encode());
     })?;
@@ -117,7 +143,10 @@ fn become_node(origin: &Origin<'_>, channel: &MessageChannel) -> Result<OwnedFd,
         process_numbers::count_from(spec.number_counter, first_number)?;
     }
     let network = File::open("/proc/self/ns/net").doing("open its network namespace")?;
-    Ok(network.into())
+    Ok(MadeNode {
+        network: network.into(),
+        trials_proc,
+    })
 }
 
 /// Returns the sandbox of a node in a trial with this one.
@@ -159,6 +188,8 @@ struct FirstProcess<'a> {
     own_pids: bool,
     /// Whether the trial may make user namespaces.
     may_make_users: bool,
+    /// Copy of the trial's `/proc` for visitors, where the lab sends none.
+    trials_proc: Option<OwnedFd>,
     /// Channels on which the ends of programs are told, by process id.
     running: HashMap<i32, MessageChannel>,
     /// Orphans that were asked to end, by process id.
@@ -225,7 +256,8 @@ impl FirstProcess<'_> {
                 self.terminate_orphans();
             }
             Some(NodeCommand::AdmitVisitors { process }) => {
-                if let (Some(channel), Some(proc)) = (passed.next(), passed.next()) {
+                let (channel, sent) = (passed.next(), passed.next());
+                if let (Some(channel), Some(proc)) = (channel, sent.or(self.trials_proc.take())) {
                     admit_visitors(channel, &proc, process);
                 }
             }

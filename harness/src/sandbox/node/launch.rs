@@ -21,7 +21,7 @@ use crate::kernel::fd::replace_standard;
 use crate::kernel::process;
 use crate::kernel::process::limits;
 use crate::kernel::process::signal;
-use crate::sandbox::protocol::node::Program;
+use crate::sandbox::protocol::node::{Program, ProgramUser};
 
 /// Directories that are searched after those of `PATH`: a `PATH` that was made for the trial's
 /// files may name none of a node's root filesystem.
@@ -37,7 +37,7 @@ pub(super) fn start(
 ) -> crate::kernel::Result<i32> {
     // A successful execve closes it; until then the child can say why there is none.
     let (failure, told) = pipe()?;
-    let users = UserChange::of(program.ids);
+    let users = UserChange::of(program.user);
     match fork_for(users, may_make_users)? {
         ForkResult::Child => {
             let errno = become_program(program, users, &streams);
@@ -63,14 +63,17 @@ enum UserChange {
     None,
     /// The ids are mapped, and root becomes that user.
     Become(u32, u32),
-    /// An id is not mapped. A user namespace of the program's own shows root as that user.
+    /// An id is not mapped, or root's files are to be the program's. A user namespace of the
+    /// program's own shows root as that user.
     ShowAs(u32, u32),
 }
 
 impl UserChange {
-    fn of(ids: Option<(u32, u32)>) -> Self {
-        let Some((uid, gid)) = ids else {
-            return Self::None;
+    fn of(user: ProgramUser) -> Self {
+        let (uid, gid) = match user {
+            ProgramUser::Root => return Self::None,
+            ProgramUser::RootShownAs(uid, gid) => return Self::ShowAs(uid, gid),
+            ProgramUser::Ids(uid, gid) => (uid, gid),
         };
         let mapped = |kind, id| is_mapped("self", kind, id).unwrap_or(true);
         if mapped(IdKind::User, uid) && mapped(IdKind::Group, gid) {

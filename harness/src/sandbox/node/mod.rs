@@ -8,14 +8,14 @@
 //! | file | role |
 //! |---|---|
 //! | `factory` | the init's side: clones the first process of a node |
+//! | `apart` | the factory of a body that is an ordinary user: a process of its own |
 //! | `first_process` | the first process of a node: makes the node, then obeys the lab's commands |
 //! | `mounts` | the files that a node finds |
-//! | `copy_tree` | a root filesystem as a copy, where no overlay is permitted |
 //! | `launch` | the start of a program |
 //! | `user_namespaces` | user namespaces where the trial may make none |
 //! | `visitor_mounts` | the files that code of the test finds in the node |
 
-mod copy_tree;
+pub(super) mod apart;
 pub(super) mod factory;
 mod first_process;
 mod launch;

@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 use crate::kernel::errno::Errno;
 use crate::kernel::fd;
 
-use super::copy_tree;
 use crate::kernel::errno::errno;
 use crate::kernel::mount;
 use crate::kernel::mount::MountAttributes;
 use crate::kernel::ping_groups;
+use crate::sandbox::copy_tree;
 use crate::sandbox::private_mounts::{RUN, TMPFS};
 use crate::sandbox::protocol::node::{
     Joins, MountContent, NodeEtc, NodeMount, NodeRequest, NodeRoot,

@@ -48,12 +48,14 @@ pub(crate) struct Wanted<'a> {
     pub(crate) ordinary_users: bool,
 }
 
-/// Makes the outer sandbox and runs `inside` as its first process.
+/// Makes an outer sandbox and runs `inside` as its first process. As root, each `owner` of a run
+/// stands for a user of the host's of its own, to whom the sandbox belongs.
 ///
 /// Must be called while this process has a single thread.
 pub(crate) fn make(
     mut ids: Ids,
     wanted: &Wanted<'_>,
+    owner: u32,
     inside: impl FnOnce(MessageChannel, Ids),
 ) -> Result<Outer, Refused> {
     // Opened before the clone: in the new PID namespace this process has no id.
@@ -64,7 +66,7 @@ pub(crate) fn make(
         let step = SetupStep::Clone(refused::NewProcess::OuterSandbox, NAMESPACES);
         // An ordinary user cannot be somebody else. Root that may not either is counted as root.
         let owner = match ids {
-            Ids::Range(_) => EffectiveUser::become_user(owner_of_this_run()).ok(),
+            Ids::Range(_) => EffectiveUser::become_user(user_of_this_run(owner)).ok(),
             Ids::One { .. } | Ids::Subordinate(_) => None,
         };
         let cloned = clone_into(NAMESPACES);
@@ -102,16 +104,18 @@ pub(crate) fn make(
     }
 }
 
-/// Returns the user of the host who owns the user namespaces of this run: nobody, and not the same
-/// for any other run.
+/// Returns a user of the host who owns user namespaces of this run: nobody, and not the same for
+/// any other run, nor for another `number`.
 ///
 /// inotify instances, namespaces and the like are counted for the owner, and limited
 /// (`namespaces(7)`, `inotify(7)`; kernel/ucount.c). Runs that root starts, and the daemons of the
 /// host, do not take them from each other so.
-fn owner_of_this_run() -> Uid {
+fn user_of_this_run(number: u32) -> Uid {
     /// Beyond the ids of trials: see [`Ids::available`].
     const FIRST: u32 = 1_510_000_000;
-    Uid::from_raw(FIRST + std::process::id())
+    /// As many as there can be process ids (`PID_MAX_LIMIT` in linux/threads.h).
+    const RUNS: u32 = 1 << 22;
+    Uid::from_raw(FIRST + number * RUNS + std::process::id())
 }
 
 /// Gives the first process the ids that it waits for. Returns them, or those that another process

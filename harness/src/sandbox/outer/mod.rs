@@ -28,5 +28,5 @@ mod plain;
 
 pub(crate) use first_process::become_root;
 pub(crate) use idmapped_root::tun_directory;
-pub(crate) use make::{Wanted, make};
+pub(crate) use make::{Outer, Wanted, make};
 pub(crate) use plain::plain_views;

@@ -237,9 +237,28 @@ pub(crate) struct Program {
     pub(crate) dir: CString,
     /// Whether it is an error if the working directory is not there.
     pub(crate) strict_dir: bool,
-    /// User id and group id, if the program is not to run as root.
-    pub(crate) ids: Option<(u32, u32)>,
+    /// User as which the program runs.
+    pub(crate) user: ProgramUser,
 }
+
+/// The user as which a program of a node runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ProgramUser {
+    /// Root of the node.
+    #[default]
+    Root,
+    /// User id and group id: the node's own where the node has both, and otherwise what root is
+    /// shown as.
+    Ids(u32, u32),
+    /// Root of the node, which the program sees by this user id and group id.
+    RootShownAs(u32, u32),
+}
+
+codec_enum!(ProgramUser {
+    1 => Root,
+    2 => Ids(uid, gid),
+    3 => RootShownAs(uid, gid),
+});
 
 codec_struct!(Program {
     program,
@@ -247,7 +266,7 @@ codec_struct!(Program {
     env,
     dir,
     strict_dir,
-    ids
+    user
 });
 
 /// Returns `text` as the kernel takes it, or `None` if there is a zero byte in it.
@@ -352,13 +371,17 @@ mod tests {
             env: vec![text("A=b"), text("C=")],
             dir: text("/"),
             strict_dir: true,
-            ids: Some((0, 33)),
+            user: ProgramUser::Ids(0, 33),
         };
         let sysctl = NodeCommand::SetSysctl {
             path: "net/ipv4/ip_forward".into(),
             value: "1".into(),
         };
         for command in [
+            NodeCommand::Run(Program {
+                user: ProgramUser::RootShownAs(1, 2),
+                ..program.clone()
+            }),
             NodeCommand::Run(program),
             NodeCommand::Run(Program::default()),
             NodeCommand::SignalAll(9),

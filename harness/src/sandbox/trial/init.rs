@@ -21,6 +21,7 @@ use crate::kernel::process::{ForkResult, Pid, lead_process_group};
 
 use super::body;
 use super::denials::DenialWatch;
+use super::members;
 use super::mounts::SandboxSpec;
 use crate::Isolation;
 use crate::kernel::fd::{close_in_copy, replace_standard, set_nonblocking};
@@ -32,12 +33,11 @@ use crate::kernel::process::{self, Reaped};
 use crate::kernel::procfs::process_table;
 use crate::kernel::thread::{show_as_before, shown_as};
 use crate::sandbox::ids::Ids;
+use crate::sandbox::node::apart;
 use crate::sandbox::node::factory::Factory;
 use crate::sandbox::process_numbers::{self, TrialNumbers};
 use crate::sandbox::protocol::EdgeMessage;
-use crate::sandbox::protocol::trial::{
-    BodyReport, Finish, InitRequest, Survivor, TrialReport, WAKE_INIT,
-};
+use crate::sandbox::protocol::trial::{BodyReport, Finish, InitRequest, TrialReport, WAKE_INIT};
 use crate::sandbox::refused::{Doing, Refused};
 use crate::sandbox::within;
 use crate::trial::running::Remark;
@@ -69,6 +69,8 @@ struct BodyProcess {
     node_requests: RefCell<Option<MessageChannel>>,
     /// Number of nodes that were made.
     nodes_made: Cell<u32>,
+    /// Process that makes the nodes, if the body is in a user namespace of its own and wants some.
+    labs: Cell<Option<Pid>>,
     /// End of the body as it was reported before the end of its process.
     finish: RefCell<Option<Finish>>,
 }
@@ -158,6 +160,7 @@ impl Init<'_> {
                 pid,
                 node_requests: RefCell::default(),
                 nodes_made: Cell::default(),
+                labs: Cell::default(),
                 finish: RefCell::default(),
             }),
         }
@@ -280,19 +283,39 @@ impl Init<'_> {
     /// Makes the nodes that the body has asked for.
     fn make_nodes(&self, body: &BodyProcess) {
         let mut node_requests = body.node_requests.borrow_mut();
-        let (spec, signals, numbers) = (&self.spec, self.signals, self.numbers);
-        let more = node_requests.as_ref().is_some_and(|requests| {
-            Factory {
-                requests,
-                spec,
-                signals,
-                numbers,
-                made: &body.nodes_made,
-            }
-            .serve()
-        });
-        if !more {
+        let serve = |requests| self.factory(body, requests, false).serve(None);
+        if !node_requests.as_ref().is_some_and(serve) {
             *node_requests = None;
+        }
+    }
+
+    /// Listens to the requests of the body for nodes. If the body comes with a user namespace of
+    /// its own, another process does.
+    fn listen_for_nodes(&self, body: &BodyProcess, passed: [Option<OwnedFd>; 2]) {
+        let [requests, users] = passed;
+        let requests = requests.map(MessageChannel::from);
+        if let (Some(requests), Some(users)) = (&requests, &users) {
+            // Without the process the channel is closed, which the body notices.
+            let labs = apart::start(&self.factory(body, requests, true), users);
+            body.labs.set(labs.ok());
+        } else {
+            *body.node_requests.borrow_mut() = requests;
+        }
+    }
+
+    fn factory<'a>(
+        &'a self,
+        body: &'a BodyProcess,
+        requests: &'a MessageChannel,
+        is_apart: bool,
+    ) -> Factory<'a> {
+        Factory {
+            requests,
+            spec: &self.spec,
+            signals: self.signals,
+            numbers: self.numbers,
+            made: &body.nodes_made,
+            is_apart,
         }
     }
 
@@ -349,12 +372,12 @@ impl Init<'_> {
         };
         let Received {
             message,
-            passed: [passed, _],
+            passed,
             sender,
         } = self.reports.receive_few_with(buffer).ok()?;
         let report = BodyReport::decode(message);
         if report == Some(BodyReport::WantsNodes) && sender == Some(body.pid.as_raw()) {
-            *body.node_requests.borrow_mut() = passed.map(MessageChannel::from);
+            self.listen_for_nodes(body, passed);
         }
         Some(Heard { sender, report })
     }
@@ -371,7 +394,7 @@ impl Init<'_> {
         match request {
             Some(InitRequest::Signal(number)) => self.signal_all(number),
             Some(InitRequest::Describe) => {
-                let description = process_table::describe(&self.members());
+                let description = process_table::describe(&members::members());
                 let _ = signal::send_trace(body);
                 let report = TrialReport::Described(description);
                 let _ = self.channel.send(&report.encode());
@@ -406,6 +429,9 @@ impl Init<'_> {
     /// Reports that the body is gone, and who is left. Returns what [`Init::live`] returns.
     fn finish(&self, body: &BodyProcess, end: ExitKind) -> bool {
         self.forward_reports(body);
+        if let Some(labs) = body.labs.take() {
+            apart::end(labs);
+        }
         let finish = body.finish.take().or_else(|| self.finish_without_channel());
         // Everybody in the sandbox descends from this process: without children it is alone.
         let empty = matches!(process::reap(), Reaped::Childless);
@@ -417,7 +443,7 @@ impl Init<'_> {
             Vec::new()
         } else {
             self.await_dying();
-            survivors(&self.members())
+            members::survivors()
         };
         let exited = TrialReport::Exited {
             end,
@@ -439,7 +465,8 @@ impl Init<'_> {
     /// Waits for processes that are dying already: they are no survivors.
     fn await_dying(&self) {
         let patience = std::time::Instant::now() + std::time::Duration::from_secs(1);
-        while process_table::any_dying(&self.members()) && std::time::Instant::now() < patience {
+        while process_table::any_dying(&members::members()) && std::time::Instant::now() < patience
+        {
             // A SIGCHLD wakes us for our own children. Of the end of others nothing tells, so the
             // table is read again after 10 ms.
             let limit = Some(std::time::Duration::from_millis(10));
@@ -452,21 +479,7 @@ impl Init<'_> {
     /// Ends everybody. With a PID namespace the kernel does that when this process ends.
     fn end(&self) {
         if !self.spec.isolation.contains(Isolation::PID) {
-            self.kill_descendants();
-        }
-    }
-
-    /// Kills until nobody is left, for each process may have forked meanwhile.
-    fn kill_descendants(&self) {
-        loop {
-            let members = self.members();
-            if members.is_empty() {
-                return;
-            }
-            for pid in members {
-                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-            }
-            while matches!(process::reap(), Reaped::One(..)) {}
+            members::kill_all();
         }
     }
 
@@ -478,22 +491,9 @@ impl Init<'_> {
             // All processes but the sender and the init of the namespace, which are one (kill(2)).
             let _ = kill(Pid::from_raw(-1), signal);
         } else {
-            for pid in self.members() {
+            for pid in members::members() {
                 let _ = kill(Pid::from_raw(pid), signal);
             }
         }
     }
-
-    /// Returns everybody in the sandbox but this process, as `/proc` numbers them.
-    fn members(&self) -> Vec<i32> {
-        process_table::descendants(std::process::id() as i32)
-    }
-}
-
-/// Returns the processes among `members` that are alive, as far as a report names them.
-fn survivors(members: &[i32]) -> Vec<Survivor> {
-    process_table::alive(members)
-        .take(Survivor::MOST)
-        .map(|(pid, name)| Survivor { pid, name })
-        .collect()
 }

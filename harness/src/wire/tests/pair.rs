@@ -89,7 +89,7 @@ impl Pair {
         }
     }
 
-    pub(super) fn visit<T>(&self, node: usize, work: impl FnOnce() -> T) -> T {
+    pub(super) fn visit<T: Send>(&self, node: usize, work: impl FnOnce() -> T + Send) -> T {
         Netns::visit(self.nodes[node].as_fd(), work).expect("a visit")
     }
 

@@ -380,6 +380,14 @@ fn mounts() {
             .contains("a tmpfs of no size")
     );
     assert!(node(NodeSpec::new("a").bind("/data", "../x")).contains("`../x` leads upwards"));
+    assert!(
+        node(NodeSpec::new("a").volume("/data", Volume::clone_of("../x")))
+            .contains("mount `/data` of node `a`: `../x` leads upwards")
+    );
+    let two = NodeSpec::new("a")
+        .volume("/new", Volume::named("x"))
+        .volume("/old", Volume::named_clone("x", "old"));
+    assert!(node(two).contains("volume `x` begins with other files"));
     let empty = Mount {
         at: "/data".into(),
         source: MountSource::Bind("".into()),

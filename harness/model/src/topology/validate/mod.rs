@@ -5,7 +5,7 @@ pub(crate) mod stack;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
-use self::stack::{check_commands, check_mounts, check_stack, wrong_workspace_path};
+use self::stack::{check_beginnings, check_commands, check_mounts, check_stack, wrong_tree};
 use crate::direction::Direction;
 use crate::topology::error::{
     Problems, Site, TopologyError, TopologyErrorKind as Kind, TopologySubject,
@@ -14,7 +14,6 @@ use crate::topology::id::{Endpoint, LinkId, NodeId, PodId, SwitchId};
 use crate::topology::link::{Families, Mac};
 use crate::topology::name::{self, show};
 use crate::topology::node::{NodeSpec, StackSpec, Users};
-use crate::topology::storage::Rootfs;
 use crate::topology::value::{LinkEntry, Topology};
 
 /// The least and the largest MTU that a veth pair takes, and the least that IPv6 needs (RFC 8200,
@@ -32,6 +31,11 @@ impl Topology {
         for id in self.nodes() {
             self.check_node(id, &mut problems);
         }
+        let mounts = self.nodes().flat_map(|id| {
+            let mounts = self[id].mounts.iter();
+            mounts.map(move |mount| (Site::new(id, "mounts"), mount))
+        });
+        check_beginnings(mounts, &mut problems);
         let inhabited: HashSet<PodId> = self.nodes.iter().filter_map(|node| node.pod).collect();
         for id in self.pods() {
             self.check_pod(id, inhabited.contains(&id), &mut problems);
@@ -233,13 +237,7 @@ impl Topology {
                 format!("{} maps a range of no ids; 65536 is usual", node())
             });
         }
-        let wrong = match rootfs {
-            Some(Rootfs::Fixture(name)) if name.is_empty() => {
-                Some("a fixture without a name".into())
-            }
-            Some(Rootfs::Path(path)) => wrong_workspace_path(path),
-            Some(Rootfs::Fixture(_)) | None => None,
-        };
+        let wrong = rootfs.as_ref().and_then(wrong_tree);
         if let Some(wrong) = wrong {
             problems.add(Kind::Invalid, Site::new(id, "rootfs"), || {
                 format!("root filesystem of {}: {wrong}", node())

@@ -6,7 +6,7 @@ use std::path::{Component, Path};
 use crate::topology::error::{Problems, Site, TopologyErrorKind as Kind};
 use crate::topology::name::{self, show};
 use crate::topology::node::{PacketFilter, StackSpec, StartCommand};
-use crate::topology::storage::{Mount, MountSource, Volume};
+use crate::topology::storage::{Mount, MountSource, Rootfs, Volume};
 
 /// Directories that every node gets of its own.
 const OWN: [&str; 3] = ["/proc", "/sys", "/dev"];
@@ -93,6 +93,12 @@ pub(crate) fn check_mounts(
             MountSource::Volume(Volume::Named(name)) => {
                 name::wrong_volume(name).map(|w| format!("volume name {} {w}", show(name)))
             }
+            MountSource::Volume(Volume::Clone { of, name }) => {
+                let wrong_name = name.as_ref().and_then(|name| {
+                    name::wrong_volume(name).map(|w| format!("volume name {} {w}", show(name)))
+                });
+                wrong_name.or_else(|| wrong_tree(of))
+            }
             MountSource::Volume(Volume::Tmpfs(size)) => {
                 (size.as_bytes() == 0).then(|| "a tmpfs of no size".into())
             }
@@ -104,6 +110,33 @@ pub(crate) fn check_mounts(
         if let Some(wrong) = wrong {
             problems.add(Kind::Invalid, site, || {
                 format!("mount {} of {}: {wrong}", show(at), place())
+            });
+        }
+    }
+}
+
+/// Checks that volumes which share a name begin with the same files.
+pub(crate) fn check_beginnings<'a>(
+    mounts: impl Iterator<Item = (Site, &'a Mount)>,
+    problems: &mut Problems,
+) {
+    let mut beginnings: HashMap<&str, Option<&Rootfs>> = HashMap::new();
+    for (site, mount) in mounts {
+        let (name, beginning) = match &mount.source {
+            MountSource::Volume(Volume::Named(name)) => (name, None),
+            MountSource::Volume(Volume::Clone {
+                of,
+                name: Some(name),
+            }) => (name, Some(of)),
+            MountSource::Volume(Volume::Clone { name: None, .. } | Volume::Tmpfs(_))
+            | MountSource::Bind(_) => continue,
+        };
+        if *beginnings.entry(name).or_insert(beginning) != beginning {
+            problems.add(Kind::Conflict, site, || {
+                format!(
+                    "volume {} begins with other files where it was mounted before; give every mount of the name the same clone, or the volumes different names",
+                    show(name)
+                )
             });
         }
     }
@@ -133,6 +166,16 @@ fn wrong_mount_point(at: &str) -> Option<String> {
     own.map(|own| format!("every node has a `{own}` of its own"))
 }
 
+/// Returns the fault of a tree of files that a node is given.
+pub(crate) fn wrong_tree(tree: &Rootfs) -> Option<String> {
+    match tree {
+        Rootfs::Fixture(name) if name.is_empty() => Some("a fixture without a name".into()),
+        Rootfs::Path(path) => wrong_workspace_path(path),
+        Rootfs::Fixture(_) => None,
+    }
+}
+
+/// Returns the fault of a path of the workspace.
 pub(crate) fn wrong_workspace_path(path: &Path) -> Option<String> {
     let text = path.to_string_lossy();
     if text.is_empty() || text.contains('\0') {

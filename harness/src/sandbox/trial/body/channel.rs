@@ -5,10 +5,12 @@
 //! file in its place. The verdict is told all the same, by memory that the body shares with its
 //! init.
 
+use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::kernel::errno::errno;
 use crate::kernel::fd::FileIdentity;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process::signal::kill;
@@ -16,6 +18,7 @@ use crate::kernel::process::{Pid, SharedNote};
 use crate::kernel::sync::{Lock, SharedLock};
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::trial::{BodyReport, Finish, WAKE_INIT};
+use crate::trial::running;
 
 /// Channel on which the body reports to its init.
 static REPORTS: SharedLock<Option<Reports>> = SharedLock::new(None);
@@ -117,7 +120,15 @@ pub(crate) fn node_factory() -> crate::kernel::Result<Option<&'static MessageCha
     };
     let (ours, theirs) = MessageChannel::pair()?;
     let report = BodyReport::WantsNodes.encode();
-    reports.send_with(&report, &[theirs.as_raw_fd()])?;
+    // Nodes of an ordinary user belong to the user namespace of the body.
+    let users = if running::is_ordinary_user() {
+        Some(File::open("/proc/self/ns/user").map_err(|e| errno(&e))?)
+    } else {
+        None
+    };
+    let users = users.iter().map(AsRawFd::as_raw_fd);
+    let passed: Vec<i32> = [theirs.as_raw_fd()].into_iter().chain(users).collect();
+    reports.send_with(&report, &passed)?;
     // Most trials want no nodes, so the init does not poll for reports; a signal makes it read
     // them.
     kill(Pid::parent(), WAKE_INIT)?;

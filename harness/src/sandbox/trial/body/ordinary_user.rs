@@ -12,6 +12,7 @@ use crate::kernel::namespace::CloneFlags;
 use crate::kernel::process::become_dumpable;
 use crate::kernel::process::seccomp;
 use crate::kernel::process::user::{Account, drop_capabilities};
+use crate::kernel::thread::escort;
 use crate::sandbox::refused::{Doing, NewProcess, Refused, SetupStep};
 
 /// Makes the calling process, which is the trial's root and has a single thread, this user.
@@ -34,6 +35,8 @@ pub(super) fn become_user(account: Account, nested: bool) -> Result<(), Refused>
             Err(errno) => return Err(errno).doing("filter calls that name other users"),
         }
     }
+    // Labs enter the namespaces of their nodes by a thread that keeps its capabilities.
+    escort::start().doing("start a thread that enters nodes")?;
     drop_capabilities().doing("drop the capabilities")?;
     // Without it /proc/self belongs to root, as after every change of ids (proc(5)).
     become_dumpable().doing("stay dumpable")

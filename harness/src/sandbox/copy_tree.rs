@@ -1,7 +1,8 @@
-//! Root filesystems copied, where they cannot be laid over each other.
+//! Trees of files copied, where they cannot be laid over each other.
 //!
-//! A node may write to its root filesystem, whose layers belong to all nodes. Where the kernel
-//! refuses an overlay, the layers are copied into one tree.
+//! A node may write to its root filesystem, whose layers belong to all nodes, and to a clone of
+//! files that belong to others. Where the kernel refuses an overlay, the layers are copied into one
+//! tree.
 
 use std::fs;
 use std::io;
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// A file cannot be read or written. What was copied by then is not taken for the whole.
-pub(super) fn merge(layers: &[PathBuf], target: &Path) -> io::Result<()> {
+pub(crate) fn merge(layers: &[PathBuf], target: &Path) -> io::Result<()> {
     if target.exists() {
         return Ok(());
     }

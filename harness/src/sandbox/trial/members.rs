@@ -1,0 +1,33 @@
+//! Everybody in a sandbox but its init, which calls these functions.
+
+use crate::kernel::process::signal::{Signal, kill};
+use crate::kernel::process::{Pid, Reaped, reap};
+use crate::kernel::procfs::process_table;
+use crate::sandbox::protocol::trial::Survivor;
+
+/// Returns everybody, as `/proc` numbers them.
+pub(super) fn members() -> Vec<i32> {
+    process_table::descendants(std::process::id() as i32)
+}
+
+/// Returns those that are alive, as far as a report names them.
+pub(super) fn survivors() -> Vec<Survivor> {
+    process_table::alive(&members())
+        .take(Survivor::MOST)
+        .map(|(pid, name)| Survivor { pid, name })
+        .collect()
+}
+
+/// Kills until nobody is left, for each process may have forked meanwhile.
+pub(super) fn kill_all() {
+    loop {
+        let members = members();
+        if members.is_empty() {
+            return;
+        }
+        for pid in members {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        while matches!(reap(), Reaped::One(..)) {}
+    }
+}

@@ -1,0 +1,59 @@
+//! What it costs to bring an existing project to isolated trials.
+
+use std::fs::File;
+use std::io::Write;
+use std::process::Command;
+
+use super::build::{build, find};
+use super::measure::{in_turns, said};
+use super::row::{BenchRow, Target};
+
+/// Size of the directory of which volumes are clones, in files of a mebibyte each.
+const TEMPLATE_MIB: usize = 300;
+
+/// Measures the rows of the group.
+pub(super) fn adoption(rounds: usize) -> Result<Vec<BenchRow>, String> {
+    template(rounds)
+}
+
+/// Measures the clone of a template, in milliseconds and in mebibytes, against its bounds.
+fn template(rounds: usize) -> Result<Vec<BenchRow>, String> {
+    let program = find(&build(&["--bench", "lab"])?, "lab")?;
+    // Beside the program: the workspace is what a trial sees wherever it is.
+    let directory = program.parent().ok_or("no directory")?;
+    let template = tempfile::tempdir_in(directory).map_err(|error| error.to_string())?;
+    for number in 0..TEMPLATE_MIB {
+        let path = template.path().join(format!("file-{number}"));
+        File::create(&path)
+            .and_then(|mut file| file.write_all(&[7; 1 << 20]))
+            .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    }
+    let trial = || {
+        let mut command = Command::new(&program);
+        command.args(["--exact", "clone", "--nocapture"]);
+        command.env("TEMPLATE", template.path());
+        command
+    };
+    let row = |what: &str, name: &str, unit: &'static str, most: f64, scale: f64| {
+        let ours = || said(&mut trial(), what).map(|figure| figure * scale);
+        let medians = in_turns(rounds, &mut [Box::new(ours), Box::new(|| Ok(most))])?;
+        Ok::<_, String>(BenchRow {
+            group: "adoption",
+            name: name.to_owned(),
+            ours: medians[0],
+            other: medians[1],
+            unit,
+            target: Target::AtMost(1.0),
+        })
+    };
+    Ok(vec![
+        row(
+            "clone",
+            "a clone of 300 MB as a volume; 50 ms",
+            "ms",
+            50.0,
+            1.0,
+        )?,
+        row("bytes", "disk of that clone; a megabyte", "MB", 1.0, 1e-6)?,
+    ])
+}
