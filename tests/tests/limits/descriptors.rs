@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use snowglobe::prelude::*;
-use snowglobe_tests::{Run, finished, this_program};
+use snowglobe_tests::{Run, finished, this_program, wait_until};
 
 /// Runs a sample of this program as for a user with these limits of open files, soft and hard.
 fn with_limits(soft: u64, hard: u64, sample: &str) -> Run {
@@ -69,6 +70,85 @@ fn a_lab_that_comes_to_the_hard_limit_later_names_it_too() {
         let files = format!("{limit} files");
         run.failed_with(&["EMFILE", &files, "RLIMIT_NOFILE", "prlimit --pid $$"]);
     }
+}
+
+/// A program that was started, and whose descriptor then finds no room, would run without a handle.
+#[snowglobe::test(nested, timeout = "120s")]
+fn a_program_that_is_said_not_to_run_does_not_run() {
+    let run = with_limits(
+        500,
+        500,
+        "descriptors::programs_beside_a_limit_that_comes_and_goes",
+    );
+    run.passed_with(&["1 passed"]);
+}
+
+/// A program that has ended holds nothing, and the next has another label all the same.
+#[snowglobe::test(nested, timeout = "120s")]
+fn a_node_runs_more_programs_one_after_the_other_than_there_may_be_files() {
+    let run = with_limits(250, 250, "descriptors::four_hundred_programs_in_a_node");
+    run.passed_with(&["1 passed"]);
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn four_hundred_programs_in_a_node() -> TestResult {
+    let lab = shape::pair().start()?;
+    let alice = lab.node("alice").ok_or("alice")?;
+    for _ in 0..400 {
+        assert!(alice.command("true").status()?.success());
+    }
+    // One that fails is forgotten once the test has seen how.
+    for _ in 0..100 {
+        assert!(!alice.command("false").status()?.success());
+    }
+    Ok(())
+}
+
+#[expect(unsafe_code, reason = "nothing safe changes the limit of this process")]
+fn set_soft_limit(files: u64) {
+    let limit = nix::libc::rlimit {
+        rlim_cur: files,
+        rlim_max: 500,
+    };
+    // SAFETY: the kernel reads the structure, which lives across the call.
+    let done = unsafe { nix::libc::setrlimit(nix::libc::RLIMIT_NOFILE, &raw const limit) };
+    assert_eq!(done, 0);
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn programs_beside_a_limit_that_comes_and_goes() -> TestResult {
+    let lab = shape::pair().start()?;
+    let alice = lab.node("alice").ok_or("alice")?;
+    // What the lab opens once is open by now.
+    assert!(alice.command("true").status()?.success());
+    for round in 0..150 {
+        std::thread::scope(|scope| {
+            // While the program starts: often just before its descriptor comes.
+            let moment = Instant::now() + Duration::from_micros(25 * round);
+            scope.spawn(move || {
+                while Instant::now() < moment {
+                    std::hint::spin_loop();
+                }
+                set_soft_limit(3);
+            });
+            let spawned = alice.command("sleep").arg("1000").spawn();
+            if let Ok(mut sleep) = spawned {
+                // Its descriptor is at hand, so that nothing is opened.
+                let _ = sleep.kill();
+            }
+        });
+        set_soft_limit(500);
+    }
+    let comms = "for i in /proc/[0-9]*/comm; do cat $i; done 2> /dev/null; true";
+    let mut left = String::new();
+    let none = wait_until(Duration::from_secs(20), || {
+        let output = alice.command("sh").args(["-c", comms]).output();
+        let seen = output.map(|it| it.stdout_str());
+        left = seen.as_ref().map_or_else(|e| e.to_string(), String::clone);
+        seen.is_ok_and(|it| !it.contains("sleep"))
+    });
+    assert!(none, "{left}");
+    Ok(())
 }
 
 #[snowglobe::test(ignore = "a sample")]

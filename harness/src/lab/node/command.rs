@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::lab::error::{LabError, Result};
+use crate::lab::first_process::FirstProcessHandle;
 use crate::lab::node::node::Node;
 use crate::lab::node::std_command::HiddenParts;
 use crate::lab::process::launch::Launch;
 use crate::lab::process::process::Process;
 use crate::lab::process::program::{OnDrop, Output, ProgramSpec, Stdio};
 use crate::lab::process::readiness::{NOTIFY_SOCKET, Readiness};
-use crate::sandbox::protocol::node::ProgramUser;
+use crate::sandbox::protocol::node::{NodeCommand, ProgramUser};
 use crate::topology::StartCommand;
 
 /// A program to be run in a node, built as a [`std::process::Command`] is.
@@ -336,7 +337,12 @@ impl Command<'_> {
             .programs()
             .free_label(format!("{}/{name}", node.name()));
         let (reader, journal) = (node.output_reader(), node.journal());
-        let (running, pipes) = launch.begun(spec, label, readiness, reader, journal)?;
+        let begun = launch.begun(spec, label, readiness, reader, journal);
+        let (running, pipes) = begun.inspect_err(|_| {
+            // The program may run by now, where this process has no room for its descriptor.
+            let end = |first: &FirstProcessHandle| first.ask(&NodeCommand::EndUnheard, &[]);
+            let _ = node.with_first_process("end a program on", end);
+        })?;
         node.programs().add(Arc::clone(&running));
         let (stack, patience) = (node.stack(), node.patience());
         Ok(Process::new(running, pipes, stack, patience, node.pid()))

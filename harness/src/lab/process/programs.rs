@@ -1,5 +1,6 @@
 //! All programs that were started in a node, and how they come to their end.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,28 +12,35 @@ use crate::trial::running as trial;
 /// The programs that were started in a node since the node's first process started.
 #[derive(Debug, Default)]
 pub(crate) struct Programs {
+    /// Programs that run, or whose end is still of interest.
     all: Lock<Vec<Arc<Running>>>,
+    /// Number of programs by the label without a number, those that are forgotten included.
+    labels: Lock<HashMap<String, usize>>,
 }
 
 impl Programs {
     pub(crate) fn add(&self, running: Arc<Running>) {
-        self.all.lock().push(running);
+        let mut all = self.all.lock();
+        // Each holds two descriptors, and a test may start thousands one after the other.
+        all.retain(|earlier| Arc::strong_count(earlier) > 1 || !earlier.is_over());
+        all.push(running);
     }
 
     /// Returns a label that no program of the node has: `bob/nginx`, and `bob/nginx#2` for the
     /// second.
     pub(crate) fn free_label(&self, label: String) -> String {
-        let same =
-            |running: &&Arc<Running>| running.label().split('#').next() == Some(label.as_str());
-        match self.all.lock().iter().filter(same).count() {
-            0 => label,
-            earlier => format!("{label}#{}", earlier + 1),
+        let mut labels = self.labels.lock();
+        let number = labels.entry(label.clone()).or_default();
+        *number += 1;
+        match number {
+            1 => label,
+            number => format!("{label}#{number}"),
         }
     }
 
     /// Returns whether no program was started.
     pub(crate) fn is_unused(&self) -> bool {
-        self.all.lock().is_empty()
+        self.labels.lock().is_empty()
     }
 
     /// Returns the programs that have not ended.
@@ -59,6 +67,7 @@ impl Programs {
     /// Forgets all programs: the node's processes are dead.
     pub(crate) fn clear(&self) {
         self.all.lock().clear();
+        self.labels.lock().clear();
     }
 }
 

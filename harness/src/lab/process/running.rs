@@ -175,6 +175,12 @@ impl Running {
         *status
     }
 
+    /// Returns whether the program has ended, and nobody is to be told how.
+    pub(crate) fn is_over(&self) -> bool {
+        let well = |status: ExitStatus| status.success() || self.expected.load(Ordering::Relaxed);
+        self.ended().is_some_and(well)
+    }
+
     /// Returns a sentence about a bad end that nobody expected, once.
     pub(crate) fn surprise(&self) -> Option<String> {
         if self.expected.load(Ordering::Relaxed) {

@@ -250,6 +250,7 @@ impl FirstProcess<'_> {
                 };
                 answer(passed.next(), reply, None);
             }
+            Some(NodeCommand::EndUnheard) => self.end_unheard(),
             Some(NodeCommand::Ping) => answer(passed.next(), CommandReply::Done, None),
             Some(NodeCommand::TerminateOrphans) => {
                 self.orphans_gone = passed.next().map(MessageChannel::from);
@@ -281,6 +282,17 @@ impl FirstProcess<'_> {
             }
             Err(errno) => {
                 let _ = channel.send(&ProcessReply::Refused(errno as i32).encode());
+            }
+        }
+    }
+
+    /// Ends the programs whose channels are closed. Each is the leader of a process group, and is
+    /// reaped like others.
+    fn end_unheard(&self) {
+        for (pid, channel) in &self.running {
+            // Nobody sends on the other end, so that it can only be closed.
+            if poll::is_readable(channel.as_fd()) {
+                let _ = kill(Pid::from_raw(-pid), Signal::SIGKILL);
             }
         }
     }

@@ -206,6 +206,9 @@ pub(crate) enum NodeCommand {
         /// Id of the process in the trial.
         process: u32,
     },
+    /// End the programs of whose end nobody wants to hear: their channels are closed. The lab has
+    /// told its caller that such a program does not run.
+    EndUnheard,
     /// Answer, so that the commands before are known to be obeyed. A channel for the
     /// [`CommandReply`] comes along.
     Ping,
@@ -218,6 +221,7 @@ codec_enum!(NodeCommand {
     4 => Ping,
     5 => TerminateOrphans,
     6 => AdmitVisitors { process },
+    7 => EndUnheard,
 });
 
 impl EdgeMessage for NodeCommand {
