@@ -17,6 +17,7 @@
 //! | [`plan`] | what a topology means to a kernel: addresses, routes, interfaces, bridges |
 //! | [`side`], [`direction`] | the two sides and the two directions of a link |
 //! | [`duration`], [`random`] | times as text, and seeds |
+//! | [`failure_rate`] | how often a test fails, as far as so many runs can tell |
 //! | [`fault`], [`carrier`] | faults of a running lab, and what carries the packets of a link |
 //! | [`cli`] | options of command lines, from which parsers and helps are made |
 //! | [`files`] | the one place that reads files, by a function which the program lends |
@@ -30,6 +31,7 @@ pub mod carrier;
 pub mod cli;
 pub mod direction;
 pub mod duration;
+pub mod failure_rate;
 pub mod fault;
 pub mod files;
 pub mod impair;

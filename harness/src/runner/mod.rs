@@ -43,7 +43,7 @@ mod users;
 mod within;
 mod zygote;
 
-pub use args::Arguments;
+pub use args::{Arguments, Stress};
 pub use conclusion::Conclusion;
 pub(crate) use concurrency::{descriptors, most_users, usual_threads};
 pub use entry::main;

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::args::Arguments;
+use super::args::{Arguments, Stress};
 use super::conclusion::Conclusion;
 use super::concurrency::Share;
 use super::error::{RunError, usage};
 use super::report::{Printer, RunStart};
 use super::result::TrialResult;
 use super::select::Selection;
-use super::setup::Setup;
+use super::setup::{Division, Setup};
 use super::supervisor::{NurseryHandle, RunPlan, Supervisor, Workers};
 use super::{concurrency, list, nextest, requirements, select, users, within};
 use crate::kernel::process::clone;
@@ -18,6 +18,10 @@ use crate::trial::Trial;
 
 /// Time limit of a trial if neither the trial nor the user says another.
 const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Shares into which process numbers are divided among copies of trials. A copy that begins so much
+/// later has the same numbers again.
+const SHARES_OF_COPIES: usize = 1024;
 
 /// Runs (or lists) trials as the arguments say, each in a sandbox of its own.
 ///
@@ -120,9 +124,8 @@ fn run_selected(
     let setup = if to_run == 0 {
         Setup::without_sandbox()?
     } else {
-        // A single trial has the nursery for its zygote.
-        let nurseries = if to_run == 1 { 1 } else { nurseries };
-        Setup::with_sandbox(&mut trials, to_run == 1, nurseries)?
+        let division = divide(&plan, trials.len(), to_run, nurseries);
+        Setup::with_sandbox(&mut trials, &division)?
     };
     let Setup {
         signals,
@@ -163,6 +166,21 @@ fn run_selected(
     outcome
 }
 
+/// Divides a run of so many trials, of which `to_run` have no result yet.
+fn divide(plan: &RunPlan, trials: usize, to_run: usize, nurseries: usize) -> Division {
+    let single = to_run == 1 && plan.stress.is_none();
+    Division {
+        single,
+        // A single trial has the nursery for its zygote.
+        nurseries: if single { 1 } else { nurseries },
+        shares: match plan.stress {
+            None if single => 1,
+            None => trials,
+            Some(_) => trials.max(SHARES_OF_COPIES),
+        },
+    }
+}
+
 /// Makes the error about threads that have been started too early.
 fn threads_are_running(names: &[String]) -> RunError {
     /// Number of threads that are named.
@@ -196,15 +214,27 @@ fn report_result(printer: &mut Printer, conclusion: Conclusion) -> Result<Conclu
 
 fn plan(args: &Arguments, trials: &[Trial]) -> RunPlan {
     RunPlan {
-        threads: concurrency::threads(args.test_threads, trials.len()),
+        threads: concurrency::threads(args.test_threads, runs(args.stress, trials.len())),
         timeout: args.timeout.unwrap_or(TIMEOUT),
         run_seed: args.seed.unwrap_or_else(random_seed),
         capture: !args.no_capture,
         fail_fast: args.fail_fast,
+        stress: args.stress,
         known: trials
             .iter()
             .map(|trial| known_result(args, trial))
             .collect(),
+    }
+}
+
+/// Returns how many runs of trials there may be in all.
+fn runs(stress: Option<Stress>, trials: usize) -> usize {
+    match stress {
+        None => trials,
+        Some(Stress::Runs(runs)) => {
+            trials.saturating_mul(usize::try_from(runs).unwrap_or(usize::MAX))
+        }
+        Some(Stress::Time(_)) => usize::MAX,
     }
 }
 

@@ -21,6 +21,16 @@ use crate::sandbox::refused::Doing;
 use crate::sandbox::trial::body;
 use crate::trial::Trial;
 
+/// The division of a run among outer sandboxes.
+pub(crate) struct Division {
+    /// There is one trial, and the only nursery is its zygote.
+    pub(crate) single: bool,
+    /// Number of outer sandboxes, each with a nursery.
+    pub(crate) nurseries: usize,
+    /// Number of shares of process numbers.
+    pub(crate) shares: usize,
+}
+
 /// The surroundings of a run.
 pub(crate) struct Setup {
     pub(crate) signals: Signals,
@@ -54,16 +64,19 @@ impl Setup {
         })
     }
 
-    /// Makes `nurseries` outer sandboxes, each with a nursery in it. If there is a `single` trial,
-    /// the only nursery is also its zygote.
+    /// Makes the outer sandboxes, each with a nursery in it.
     ///
     /// # Errors
     /// Fails if the system refuses a step of making the outer sandbox.
     pub(crate) fn with_sandbox(
         trials: &mut [Option<Trial>],
-        single: bool,
-        nurseries: usize,
+        division: &Division,
     ) -> Result<Self, RunError> {
+        let Division {
+            single,
+            nurseries,
+            shares,
+        } = *division;
         let setup = Self::without_sandbox()?;
         // Whatever reads files of the host is done before the clone: inside, some are hidden.
         let ids = Ids::available();
@@ -72,7 +85,6 @@ impl Setup {
         // Inside, the supervisor has no process id: it is outside of the PID namespace.
         body::remember_supervisor();
         let first = FirstThread::current();
-        let numbered = if single { 1 } else { trials.len() };
         let wanted = Wanted {
             paths: &paths,
             ordinary_users: trials
@@ -99,7 +111,7 @@ impl Setup {
                 close_in_copy(&earlier.collect::<Vec<_>>());
                 let guards_host = on_host && ids.keep_root();
                 let collected =
-                    Setting::collect(ids, hidden, supervisor, first, corrections, numbered);
+                    Setting::collect(ids, hidden, supervisor, first, corrections, shares);
                 let Ok(mut setting) = collected else {
                     process::exit_now(1)
                 };

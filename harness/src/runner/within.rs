@@ -61,7 +61,7 @@ pub(crate) fn run(
             seed,
             output,
             is_captured: to_run > 1 && plan.capture,
-            ..FinishedTrial::not_run(&shown, result)
+            ..FinishedTrial::not_run(&shown, result, plan.run_seed)
         });
         if plan.fail_fast && conclusion.num_failed > 0 {
             break;

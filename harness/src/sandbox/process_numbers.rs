@@ -78,9 +78,9 @@ impl RunNumbers {
         }
     }
 
-    /// Returns the numbers of the trial with this index.
-    pub(crate) fn of_trial(self, index: u32) -> TrialNumbers {
-        let before = if self.is_lone { 0 } else { index };
+    /// Returns the numbers of the trial that has this share.
+    pub(crate) fn of_trial(self, share: u32) -> TrialNumbers {
+        let before = if self.is_lone { 0 } else { share };
         let start = u64::from(self.start) + u64::from(before) * u64::from(self.share);
         let (least, most) = ROOM;
         TrialNumbers {

@@ -348,3 +348,20 @@ fn breaks_down_at_its_end() {
     snowglobe::at_end(|passed| snowglobe::note(format!("told {passed}")));
     snowglobe::at_end(|_| panic!("no room left"));
 }
+
+#[snowglobe::test(ignore = "a sample")]
+fn fails_with_one_seed_in_ten() {
+    assert!(!snowglobe::seed().is_multiple_of(10), "an unlucky seed");
+}
+
+/// Waits until three other copies of the trial are there as well.
+#[snowglobe::test(ignore = "a sample")]
+fn meets_three_copies() -> TestResult {
+    let dir = std::path::PathBuf::from(std::env::var("SAMPLE_DIR")?);
+    std::fs::write(dir.join(std::process::id().to_string()), "")?;
+    snowglobe::lab::wait_until(Duration::from_secs(30), || {
+        let copies = std::fs::read_dir(&dir).map_or(0, Iterator::count);
+        if copies >= 4 { Ok(()) } else { Err(copies) }
+    })?;
+    Ok(())
+}

@@ -1,5 +1,7 @@
 //! Seeds, timeouts, requirements and order are the runner's part.
 
+mod stress;
+
 use snowglobe_tests::{finished, run, sample, this_program};
 
 #[snowglobe::test(nested)]

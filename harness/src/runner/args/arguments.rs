@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::flags::COMMAND_LINE;
+use super::values::Stress;
 use crate::model::cli::{CliError, GivenFlags};
 use crate::runner::error::{RunError, usage};
 use crate::runner::report::{Color, Format, ReportOptions};
@@ -69,6 +70,8 @@ pub struct Arguments {
     /// User, by name or id, as whom trials run that name none. Without one, they run as root of
     /// their namespaces.
     pub user: Option<String>,
+    /// Copies of each trial run side by side, until one of them fails or this is reached.
+    pub stress: Option<Stress>,
     /// The help is shown, and nothing else happens.
     pub help: bool,
 }

@@ -5,7 +5,7 @@
 //! line (`library/test/src/cli.rs`); the second part is snowglobe's own.
 
 use super::Arguments;
-use super::values::{color, duration, format, number, threads, unstable};
+use super::values::{color, duration, format, number, stress, threads, unstable};
 use crate::model::cli::{self, CommandLine, Operands};
 
 type Flag = cli::Flag<Arguments>;
@@ -199,6 +199,16 @@ const FLAGS: &[Flag] = &[
         },
     )
     .variable("SNOWGLOBE_SEED"),
+    Flag::value(
+        "stress",
+        "N|TIME",
+        "Run copies of each trial, until one fails or N or TIME is reached",
+        |args, length| {
+            args.stress = Some(stress(length)?);
+            Ok(())
+        },
+    )
+    .variable("SNOWGLOBE_STRESS"),
 ];
 
 #[cfg(test)]

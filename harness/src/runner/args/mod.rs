@@ -11,3 +11,4 @@ mod flags;
 mod values;
 
 pub use arguments::Arguments;
+pub use values::Stress;

@@ -6,6 +6,15 @@ use crate::model::cli::{CliError, GivenValue};
 use crate::model::duration::parse;
 use crate::runner::report::{Color, Format, format_names};
 
+/// The length of a stress test, in which copies of a trial run until one of them fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stress {
+    /// Largest number of copies that run.
+    Runs(u64),
+    /// Time in which copies begin.
+    Time(Duration),
+}
+
 /// Accepts `unstable-options`, which is all that libtest knows after `-Z`.
 pub(crate) fn unstable(given: GivenValue) -> Result<(), CliError> {
     given.parse_with(|text| match text {
@@ -44,6 +53,25 @@ pub(crate) fn duration(given: GivenValue) -> Result<Duration, CliError> {
         Some(limit) if !limit.is_zero() => Ok(limit),
         Some(_) => Err("a time of zero lets nothing run".to_owned()),
         None => Err("give a time such as 30s, 500ms or 2m".to_owned()),
+    })
+}
+
+/// Reads the length of a stress test: a number of runs, or a time with its unit.
+pub(crate) fn stress(given: GivenValue) -> Result<Stress, CliError> {
+    given.parse_with(|text| {
+        let length = match text.parse() {
+            Ok(runs) => Some(Stress::Runs(runs)),
+            Err(_) => parse(text).map(Stress::Time),
+        };
+        match length {
+            Some(Stress::Runs(0) | Stress::Time(Duration::ZERO)) => {
+                Err("nothing would run: give 1 or more, or a time".to_owned())
+            }
+            Some(length) => Ok(length),
+            None => {
+                Err("give a number of runs such as 1000, or a time such as 30s or 5m".to_owned())
+            }
+        }
     })
 }
 

@@ -7,7 +7,7 @@ use crate::trial::Trial;
 /// Returns the description of a failed trial: its place and duration, the complaints beside the
 /// test itself, the output, the reason, the processes that hang or were left running, and the
 /// command line that runs the trial again.
-pub(crate) fn describe(finished: &FinishedTrial<'_>, failure: &Failure, run_seed: u64) -> String {
+pub(crate) fn describe(finished: &FinishedTrial<'_>, failure: &Failure) -> String {
     let mut text = match finished.trial.source() {
         Some(source) => format!("{}:{}, ", source.file, source.line),
         None => String::new(),
@@ -30,7 +30,10 @@ pub(crate) fn describe(finished: &FinishedTrial<'_>, failure: &Failure, run_seed
     if let Some(survivors) = finished.survivors() {
         text += &format!("left running, and killed: {survivors}\n");
     }
-    text += &format!("run it again: {}\n", again(finished.trial, run_seed));
+    text += &format!(
+        "run it again: {}\n",
+        again(finished.trial, finished.run_seed)
+    );
     text
 }
 

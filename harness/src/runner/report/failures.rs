@@ -11,13 +11,11 @@ use crate::trial::Trial;
 /// The format `failures`.
 #[derive(Default)]
 pub(crate) struct Failures {
-    run_seed: u64,
     host: Option<String>,
 }
 
 impl Reporter for Failures {
     fn run_started(&mut self, out: &mut Outbox, start: &RunStart) {
-        self.run_seed = start.run_seed;
         self.host = start.host.clone();
         for note in &start.notes {
             out.push(&format!("note: {note}\n"));
@@ -46,7 +44,7 @@ impl Reporter for Failures {
                 eprintln!("test {} ... ignored, {reason}", finished.trial.label())
             }
             TrialResult::Failed(failure) => {
-                out.push(&describe(finished, failure, self.run_seed));
+                out.push(&describe(finished, failure));
                 if let Some(host) = &self.host {
                     out.push(&format!("note: {host}\n"));
                 }

@@ -43,7 +43,7 @@ impl Reporter for Junit {
                 r#"<failure type="assert" message="{}">{}</failure><system-out>{}</system-out>"#,
                 escape(&failure.whole_reason()),
                 escape(&failure.location),
-                escape(&describe(finished, failure, self.run_seed))
+                escape(&describe(finished, failure))
             ),
         };
         if inner.is_empty() {

@@ -50,7 +50,6 @@ impl Reporter for Pretty {
     fn run_started(&mut self, out: &mut Outbox, start: &RunStart) {
         self.serial = start.serial;
         self.host = start.host.clone();
-        self.sections.set_run_seed(start.run_seed);
         let order = match start.shuffle_seed {
             Some(seed) => format!(" (shuffle seed: {seed})"),
             None => String::new(),

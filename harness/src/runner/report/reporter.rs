@@ -49,6 +49,8 @@ pub(crate) struct FinishedTrial<'a> {
     pub(crate) result: TrialResult,
     pub(crate) duration: Duration,
     pub(crate) seed: u64,
+    /// Seed of the run from which the trial's own was derived, and is again with the same one.
+    pub(crate) run_seed: u64,
     /// Captured output of all processes of the trial.
     pub(crate) output: String,
     /// Processes that outlived the test's process.
@@ -63,12 +65,13 @@ pub(crate) struct FinishedTrial<'a> {
 
 impl<'a> FinishedTrial<'a> {
     /// Makes a trial whose result is known without running it.
-    pub(crate) fn not_run(trial: &'a Trial, result: TrialResult) -> Self {
+    pub(crate) fn not_run(trial: &'a Trial, result: TrialResult, run_seed: u64) -> Self {
         Self {
             trial,
             result,
             duration: Duration::ZERO,
             seed: 0,
+            run_seed,
             output: String::new(),
             survivors: Vec::new(),
             description: None,

@@ -20,7 +20,6 @@ pub(crate) struct Sections {
     show_output: bool,
     failed: Vec<(String, String)>,
     passed: Vec<(String, String)>,
-    run_seed: u64,
 }
 
 /// Size up to which the descriptions of failed trials are kept whole, in bytes.
@@ -34,12 +33,7 @@ impl Sections {
             show_output,
             failed: Vec::new(),
             passed: Vec::new(),
-            run_seed: 0,
         }
-    }
-
-    pub(crate) fn set_run_seed(&mut self, run_seed: u64) {
-        self.run_seed = run_seed;
     }
 
     /// Keeps what will be shown of a trial.
@@ -48,7 +42,7 @@ impl Sections {
         match &finished.result {
             TrialResult::Failed(failure) => {
                 let kept: usize = self.failed.iter().map(|(_, text)| text.len()).sum();
-                let mut text = describe(finished, failure, self.run_seed);
+                let mut text = describe(finished, failure);
                 if kept + text.len() > KEPT_WHOLE {
                     text.truncate(text.floor_char_boundary(CUT));
                 }

@@ -42,7 +42,6 @@ impl Terse {
 impl Reporter for Terse {
     fn run_started(&mut self, out: &mut Outbox, start: &RunStart) {
         self.total = start.trials;
-        self.sections.set_run_seed(start.run_seed);
         out.push(&format!("\nrunning {}\n", plural(start.trials, "test")));
     }
 

@@ -27,10 +27,19 @@ pub(crate) const GRACE: Duration = Duration::from_secs(10);
 /// wakes the supervisor much earlier.
 const NEVER: Duration = Duration::from_secs(3600);
 
+/// The seeds of a trial that runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TrialSeeds {
+    /// Seed of the trial's own random choices.
+    pub(crate) own: u64,
+    /// Seed of a run in which the trial has the same seed of its own.
+    pub(crate) run: u64,
+}
+
 /// A trial that runs.
 pub(crate) struct ActiveTrial {
     index: usize,
-    seed: u64,
+    seeds: TrialSeeds,
     /// Time limit of the trial.
     limit: Duration,
     channel: MessageChannel,
@@ -59,7 +68,7 @@ enum Phase {
 /// Everything that remains of a trial when its last report has come.
 pub(crate) struct EndedTrial {
     pub(crate) index: usize,
-    pub(crate) seed: u64,
+    pub(crate) seeds: TrialSeeds,
     pub(crate) duration: Duration,
     pub(crate) output: CapturedOutput,
     pub(crate) reports: ReceivedReports,
@@ -69,12 +78,17 @@ pub(crate) struct EndedTrial {
 
 impl ActiveTrial {
     /// Makes the trial that `zygote` has just been ordered to run.
-    pub(crate) fn new(index: usize, seed: u64, limit: Duration, zygote: IdleZygote) -> Self {
+    pub(crate) fn new(
+        index: usize,
+        seeds: TrialSeeds,
+        limit: Duration,
+        zygote: IdleZygote,
+    ) -> Self {
         let started = Instant::now();
         let (channel, output) = zygote.into_parts();
         Self {
             index,
-            seed,
+            seeds,
             limit,
             channel,
             output,
@@ -218,7 +232,7 @@ impl ActiveTrial {
         let output = self.output.filter(|_| self.reports.has_left_nothing());
         EndedTrial {
             index: self.index,
-            seed: self.seed,
+            seeds: self.seeds,
             duration: self.started.elapsed(),
             output: self.captured,
             reports: self.reports,

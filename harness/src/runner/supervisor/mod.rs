@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `supervisor.rs` | [`Supervisor`]: the loop |
 //! | `plan.rs` | [`RunPlan`]: decisions made before the first trial |
+//! | `copies.rs` | the copies of trials in a stress test |
 //! | `queue.rs` | the trials that wait, and which of them may run now |
 //! | `zygote_pool.rs` | the processes that run trials |
 //! | `active_trial.rs` | a trial that runs: its output, its time, its phases |
@@ -18,6 +19,7 @@
 
 mod active_trial;
 mod captured_output;
+mod copies;
 mod denials;
 mod plan;
 mod queue;

@@ -95,6 +95,13 @@ impl Queue {
         self.waiting.push_front(index);
     }
 
+    /// Puts a trial, of which one more copy is to run, behind all others, unless it waits already.
+    pub(crate) fn put_behind(&mut self, index: usize) {
+        if !self.waiting.contains(&index) {
+            self.waiting.push_back(index);
+        }
+    }
+
     /// Notes that the kernel has given a sandbox.
     pub(crate) fn granted(&mut self) {
         self.refused_since = None;

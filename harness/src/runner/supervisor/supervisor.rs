@@ -7,7 +7,8 @@ use crate::kernel::errno::Errno;
 use crate::kernel::poll::PollSet;
 use crate::kernel::process::signal::Signal;
 
-use super::active_trial::{ActiveTrial, EndedTrial, GRACE};
+use super::active_trial::{ActiveTrial, EndedTrial, GRACE, TrialSeeds};
+use super::copies::Copies;
 use super::plan::RunPlan;
 use super::queue::Queue;
 use super::reports::Remarks;
@@ -40,6 +41,8 @@ pub(crate) struct Supervisor<'a> {
     /// Trials that run. There are as many slots as may run at a time.
     slots: Vec<Option<ActiveTrial>>,
     interrupted: Option<i32>,
+    /// The copies of trials, in a stress test.
+    copies: Option<Copies<'a>>,
     conclusion: Conclusion,
     /// Buffer for all reading, made once so that none is made and cleared for each piece.
     buffer: Vec<u8>,
@@ -90,6 +93,7 @@ impl<'a> Supervisor<'a> {
             queue: Queue::new(trials.len(), plan.threads),
             slots: (0..plan.threads).map(|_| None).collect(),
             interrupted: None,
+            copies: plan.stress.map(|length| Copies::new(length, trials.len())),
             conclusion,
             buffer: vec![0; MESSAGE_MAX],
         }
@@ -105,6 +109,10 @@ impl<'a> Supervisor<'a> {
             self.start_trials()?;
             if self.running() == 0 && (self.queue.is_empty() || self.is_ending()) {
                 self.conclusion.interrupted_by = self.interrupted;
+                let cut_short = self.copies.as_mut().map(Copies::cut_short);
+                for finished in cut_short.unwrap_or_default() {
+                    self.print(finished);
+                }
                 return Ok(self.conclusion);
             }
             self.wait()?;
@@ -137,7 +145,14 @@ impl<'a> Supervisor<'a> {
                 break;
             };
             match &self.plan.known[index] {
-                Some(result) => self.finish_without_running(index, result.clone()),
+                Some(result) => {
+                    let result = result.clone();
+                    self.print(FinishedTrial::not_run(
+                        self.trial(index),
+                        result,
+                        self.plan.run_seed,
+                    ));
+                }
                 None => self.start(index)?,
             }
         }
@@ -150,14 +165,33 @@ impl<'a> Supervisor<'a> {
             self.queue.put_back(index);
             return Ok(());
         };
+        let mut run_seed = self.plan.run_seed;
+        let (mut is_first, mut share) = (true, index as u32);
+        if let Some(copies) = &mut self.copies {
+            // One more copy may have been in the queue when another one failed.
+            if !copies.wants_more(index) {
+                return Ok(());
+            }
+            let number = copies.begin(index);
+            // Each copy has another seed, which a run has by the next seed as well.
+            run_seed = run_seed.wrapping_add(number);
+            is_first = number == 0;
+            share = copies.share();
+            if copies.wants_more(index) {
+                self.queue.put_behind(index);
+            }
+        }
         let options = trial.options();
-        let derived = || seed_for(self.plan.run_seed, trial.name());
+        let derived = || seed_for(run_seed, trial.name());
         let seed = options.seed.unwrap_or_else(derived);
         // The name is printed before anything can go wrong with the trial.
-        self.printer.trial_started(trial);
+        if is_first {
+            self.printer.trial_started(trial);
+        }
         let order = ZygoteOrder {
             trial: index as u32,
             seed,
+            share,
         };
         let zygote = self
             .zygotes
@@ -170,7 +204,11 @@ impl<'a> Supervisor<'a> {
                 }),
             })?;
         let limit = options.timeout.unwrap_or(self.plan.timeout);
-        self.slots[slot] = Some(ActiveTrial::new(index, seed, limit, zygote));
+        let seeds = TrialSeeds {
+            own: seed,
+            run: run_seed,
+        };
+        self.slots[slot] = Some(ActiveTrial::new(index, seeds, limit, zygote));
         Ok(())
     }
 
@@ -293,7 +331,7 @@ impl<'a> Supervisor<'a> {
         };
         let EndedTrial {
             index,
-            seed,
+            seeds,
             duration,
             output,
             reports,
@@ -310,22 +348,31 @@ impl<'a> Supervisor<'a> {
             survivors,
             description,
         } = reports.into_remarks();
-        self.print(FinishedTrial {
+        let finished = FinishedTrial {
             trial: self.trial(index),
             result,
             duration,
-            seed,
+            seed: seeds.own,
+            run_seed: seeds.run,
             output: output.into_text(),
             survivors,
             description,
             notes,
             is_captured: self.plan.capture,
-        });
+        };
+        self.ended(index, finished);
         Ok(())
     }
 
-    fn finish_without_running(&mut self, index: usize, result: TrialResult) {
-        self.print(FinishedTrial::not_run(self.trial(index), result));
+    /// Prints the result of a trial that has run, or keeps it with those of the other copies.
+    fn ended(&mut self, index: usize, finished: FinishedTrial<'a>) {
+        let shown = match &mut self.copies {
+            Some(copies) => copies.ended(index, finished),
+            None => Some(finished),
+        };
+        if let Some(shown) = shown {
+            self.print(shown);
+        }
     }
 
     fn print(&mut self, finished: FinishedTrial<'_>) {
@@ -344,6 +391,9 @@ impl<'a> Supervisor<'a> {
         );
         let others = self.running();
         if is_limit && self.queue.try_again(index, others) {
+            if let Some(copies) = &mut self.copies {
+                copies.take_back(index);
+            }
             return Ok(());
         }
         let error = explain(refused);
@@ -352,7 +402,9 @@ impl<'a> Supervisor<'a> {
         if self.trial(index).options().isolation == Isolation::ALL {
             return Err(error);
         }
-        self.finish_without_running(index, TrialResult::failed(error.to_string()));
+        let result = TrialResult::failed(error.to_string());
+        let refused = FinishedTrial::not_run(self.trial(index), result, self.plan.run_seed);
+        self.ended(index, refused);
         Ok(())
     }
 

@@ -36,6 +36,8 @@ use crate::trial::Trial;
 pub(crate) struct OrderedTrial<'a> {
     pub(crate) index: u32,
     pub(crate) seed: u64,
+    /// Share of the process numbers.
+    pub(crate) share: u32,
     /// Channel to the supervisor. The trial's init uses the channel until the trial is gone.
     pub(crate) channel: &'a MessageChannel,
 }
@@ -167,7 +169,7 @@ impl OrderedTrial<'_> {
         let init = Init {
             spec: sandbox_of(trial, &hostname, setting, own),
             ids: setting.ids,
-            numbers: setting.numbers.of_trial(self.index),
+            numbers: setting.numbers.of_trial(self.share),
             channel: self.channel,
             reports: init_end,
             supervisor: &setting.supervisor,

@@ -53,12 +53,13 @@ impl<'a> Zygote<'a> {
             let (order, output) = await_order(channel, &self.setting.supervisor);
             // While a trial runs, its init reads from this channel. A request that came when the
             // init had just ended is read here, and is of no use any more.
-            let Some(ZygoteOrder { trial, seed }) = order else {
+            let Some(ZygoteOrder { trial, seed, share }) = order else {
                 continue;
             };
             let ordered = OrderedTrial {
                 index: trial,
                 seed,
+                share,
                 channel,
             };
             if self.run(&ordered, &own, output).is_break() {

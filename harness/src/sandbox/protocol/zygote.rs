@@ -38,16 +38,18 @@ pub(crate) struct ZygoteOrder {
     pub(crate) trial: u32,
     /// Seed of the trial.
     pub(crate) seed: u64,
+    /// Share of the process numbers that the trial has.
+    pub(crate) share: u32,
 }
 
-codec_struct!(ZygoteOrder { trial, seed });
+codec_struct!(ZygoteOrder { trial, seed, share });
 
 impl EdgeMessage for ZygoteOrder {
     const EDGE: Edge = Edge::ToZygote;
 }
 
 /// Length of a buffer into which any of these orders fits, in bytes.
-pub(crate) const LONGEST_ORDER: usize = 16;
+pub(crate) const LONGEST_ORDER: usize = 18;
 
 #[cfg(test)]
 mod tests {
@@ -57,6 +59,7 @@ mod tests {
     #[test]
     fn orders_arrive_as_they_were_sent_and_fit_the_buffer() {
         let run = ZygoteOrder {
+            share: u32::MAX,
             trial: u32::MAX,
             seed: 0x0123_4567_89ab_cdef,
         };
