@@ -5,23 +5,11 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
-use netlink_packet_route::address::{
-    AddressAttribute, AddressHeader, AddressHeaderFlags, AddressMessage, AddressScope,
-};
-use netlink_packet_route::neighbour::{
-    NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourHeader, NeighbourMessage,
-    NeighbourState,
-};
-use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
-};
-use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use nix::errno::Errno;
 use nix::libc;
 
 use super::batch::Batch;
-use super::encoding::Attributes;
+use super::encoding::{Attributes, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use super::link::Device;
 
 /// A route that the kernel is asked to add or to delete.
@@ -54,10 +42,11 @@ pub struct NeighbourRequest<'a> {
 impl Batch {
     /// Gives an interface an address that is usable at once, without duplicate address detection.
     pub fn add_address(&mut self, device: Device<'_>, address: IpAddr, prefix: u8) {
-        let message = RouteNetlinkMessage::NewAddress(address_message(device, address, prefix));
+        let message = address_message(device, address, prefix);
         self.push(
             "add an address to",
             device.name,
+            libc::RTM_NEWADDR,
             NLM_F_CREATE | NLM_F_EXCL,
             &message,
         );
@@ -65,17 +54,24 @@ impl Batch {
 
     /// Takes an address from an interface; an absent address is no error.
     pub fn delete_address(&mut self, device: Device<'_>, address: IpAddr, prefix: u8) {
-        let message = RouteNetlinkMessage::DelAddress(address_message(device, address, prefix));
-        self.push("delete an address of", device.name, 0, &message);
+        let message = address_message(device, address, prefix);
+        self.push(
+            "delete an address of",
+            device.name,
+            libc::RTM_DELADDR,
+            0,
+            &message,
+        );
         self.tolerate(Errno::EADDRNOTAVAIL);
     }
 
     /// Adds a route to the main table; the interface must be up.
     pub fn add_route(&mut self, route: &RouteRequest<'_>) {
-        let message = RouteNetlinkMessage::NewRoute(route_message(route));
+        let message = route_message(route);
         self.push(
             "add a route through",
             route.device.name,
+            libc::RTM_NEWROUTE,
             NLM_F_CREATE | NLM_F_EXCL,
             &message,
         );
@@ -83,8 +79,14 @@ impl Batch {
 
     /// Removes a route from the main table; an absent route is no error.
     pub fn delete_route(&mut self, route: &RouteRequest<'_>) {
-        let message = RouteNetlinkMessage::DelRoute(route_message(route));
-        self.push("delete a route through", route.device.name, 0, &message);
+        let message = route_message(route);
+        self.push(
+            "delete a route through",
+            route.device.name,
+            libc::RTM_DELROUTE,
+            0,
+            &message,
+        );
         // The kernel has removed the routes of an interface that went down (fib_frontend.c,
         // fib_disable_ip; net/ipv6/route.c, rt6_disable_ip).
         self.tolerate(Errno::ESRCH);
@@ -111,10 +113,11 @@ impl Batch {
     /// The entry changes only when the neighbour announces another hardware address, as a permanent
     /// one would not (net/core/neighbour.c, __neigh_update).
     pub fn add_neighbour(&mut self, neighbour: &NeighbourRequest<'_>) {
-        let message = RouteNetlinkMessage::NewNeighbour(neighbour_message(neighbour));
+        let message = neighbour_message(neighbour);
         self.push(
             "add a neighbour to",
             neighbour.device.name,
+            libc::RTM_NEWNEIGH,
             NLM_F_CREATE | NLM_F_REPLACE,
             &message,
         );
@@ -143,7 +146,7 @@ impl Batch {
                 .nest(NDTA_PARMS, parameters);
             // `struct ndtmsg`: family and padding.
             let payload = [&[family as u8, 0, 0, 0], &table.0[..]].concat();
-            self.push_raw(
+            self.push(
                 "trust the neighbours of",
                 device.name,
                 RTM_SETNEIGHTBL,
@@ -157,8 +160,14 @@ impl Batch {
 
     /// Removes a neighbour; an unknown neighbour is no error.
     pub fn delete_neighbour(&mut self, neighbour: &NeighbourRequest<'_>) {
-        let message = RouteNetlinkMessage::DelNeighbour(neighbour_message(neighbour));
-        self.push("delete a neighbour of", neighbour.device.name, 0, &message);
+        let message = neighbour_message(neighbour);
+        self.push(
+            "delete a neighbour of",
+            neighbour.device.name,
+            libc::RTM_DELNEIGH,
+            0,
+            &message,
+        );
         self.tolerate(Errno::ENOENT);
     }
 }
@@ -177,115 +186,88 @@ fn group_routes(device: Device<'_>) -> [RouteRequest<'_>; 2] {
     })
 }
 
-fn family(address: IpAddr) -> AddressFamily {
-    if address.is_ipv4() {
-        AddressFamily::Inet
+fn family(address: IpAddr) -> u8 {
+    let family = if address.is_ipv4() {
+        libc::AF_INET
     } else {
-        AddressFamily::Inet6
-    }
+        libc::AF_INET6
+    };
+    family as u8
 }
 
-fn address_message(device: Device<'_>, address: IpAddr, prefix: u8) -> AddressMessage {
+/// Returns a `struct ifaddrmsg` (family, prefix length, flags, scope, index) and its attributes.
+fn address_message(device: Device<'_>, address: IpAddr, prefix: u8) -> Vec<u8> {
+    const IFA_ADDRESS: u16 = 1;
+    const IFA_LOCAL: u16 = 2;
+    const IFA_BROADCAST: u16 = 4;
+    const IFA_F_NODAD: u8 = 2;
     let scope = match address {
         // The kernel derives the scope of an IPv6 address by itself; that of an IPv4 address is
         // what we say.
-        IpAddr::V6(v6) if v6.is_unicast_link_local() => AddressScope::Link,
-        _ if address.is_loopback() => AddressScope::Host,
-        _ => AddressScope::Universe,
+        IpAddr::V6(v6) if v6.is_unicast_link_local() => libc::RT_SCOPE_LINK,
+        _ if address.is_loopback() => libc::RT_SCOPE_HOST,
+        _ => libc::RT_SCOPE_UNIVERSE,
     };
     // Duplicate address detection would keep an IPv6 address tentative for about a second
     // (RFC 4862, section 5.4). Labs give each address once, so there is nothing to detect.
-    let flags = if address.is_ipv6() {
-        AddressHeaderFlags::Nodad
-    } else {
-        AddressHeaderFlags::empty()
-    };
-    let mut message = AddressMessage::default();
-    message.header = AddressHeader {
-        family: family(address),
-        prefix_len: prefix,
-        flags,
-        scope,
-        index: device.index,
-    };
-    message.attributes.push(AddressAttribute::Address(address));
+    let flags = if address.is_ipv6() { IFA_F_NODAD } else { 0 };
+    let mut attributes = Attributes::new().address(IFA_ADDRESS, address);
     if let IpAddr::V4(v4) = address {
         // For IPv4, `IFA_ADDRESS` is the other end of a point-to-point link, and `IFA_LOCAL` is the
         // interface's own address (rtnetlink(7)). Elsewhere both are the same.
-        message.attributes.push(AddressAttribute::Local(address));
+        attributes = attributes.address(IFA_LOCAL, address);
         // Networks of two addresses or one have no broadcast address (RFC 3021).
         if prefix < 31 {
-            let broadcast = Ipv4Addr::from_bits(
-                v4.to_bits() | u32::MAX.checked_shr(prefix.into()).unwrap_or(0),
-            );
-            message
-                .attributes
-                .push(AddressAttribute::Broadcast(broadcast));
+            let hosts = u32::MAX.checked_shr(prefix.into()).unwrap_or(0);
+            let broadcast = Ipv4Addr::from_bits(v4.to_bits() | hosts);
+            attributes = attributes.address(IFA_BROADCAST, broadcast.into());
         }
     }
+    let mut message = vec![family(address), prefix, flags, scope];
+    message.extend(device.index.to_ne_bytes());
+    message.extend(attributes.0);
     message
 }
 
-fn route_message(route: &RouteRequest<'_>) -> RouteMessage {
-    let mut message = RouteMessage::default();
-    message.header = RouteHeader {
-        address_family: family(route.destination),
-        destination_prefix_length: route.prefix,
-        // The protocol is `static`: routing daemons in nodes leave such routes alone.
-        table: RouteHeader::RT_TABLE_MAIN,
-        protocol: RouteProtocol::Static,
-        // The kernel looks for an IPv4 gateway among routes of a narrower scope than its own
-        // (net/ipv4/fib_semantics.c, fib_check_nh_v4_gw). So the route to the gateway's network
-        // must have scope `link`. IPv6 has no scopes.
-        scope: if route.via.is_none() && route.destination.is_ipv4() {
-            RouteScope::Link
-        } else {
-            RouteScope::Universe
-        },
-        kind: RouteType::Unicast,
-        ..RouteHeader::default()
+/// Returns a `struct rtmsg` (family, two prefix lengths, TOS, table, protocol, scope, type, flags)
+/// and its attributes.
+fn route_message(route: &RouteRequest<'_>) -> Vec<u8> {
+    // The kernel looks for an IPv4 gateway among routes of a narrower scope than its own
+    // (net/ipv4/fib_semantics.c, fib_check_nh_v4_gw). So the route to the gateway's network
+    // must have scope `link`. IPv6 has no scopes.
+    let scope = if route.via.is_none() && route.destination.is_ipv4() {
+        libc::RT_SCOPE_LINK
+    } else {
+        libc::RT_SCOPE_UNIVERSE
     };
+    // The protocol is `static`: routing daemons in nodes leave such routes alone.
+    let (table, protocol, kind) = (libc::RT_TABLE_MAIN, libc::RTPROT_STATIC, libc::RTN_UNICAST);
+    let (family, prefix) = (family(route.destination), route.prefix);
+    let mut message = vec![family, prefix, 0, 0, table, protocol, scope, kind];
+    message.extend([0; 4]);
     // The default route has no destination attribute.
-    if route.prefix > 0 {
-        message
-            .attributes
-            .push(RouteAttribute::Destination(RouteAddress::from(
-                route.destination,
-            )));
-    }
-    message.attributes.extend(
-        route
-            .via
-            .map(|via| RouteAttribute::Gateway(RouteAddress::from(via))),
-    );
-    message
-        .attributes
-        .push(RouteAttribute::Oif(route.device.index));
-    let metric = route.metric.map(RouteAttribute::Priority);
-    message.attributes.extend(metric);
+    let destination = (prefix > 0).then_some(route.destination);
+    let attributes = Attributes::new()
+        .maybe(destination, |all, it| all.address(libc::RTA_DST, it))
+        .maybe(route.via, |all, via| all.address(libc::RTA_GATEWAY, via))
+        .number(libc::RTA_OIF, route.device.index)
+        .maybe(route.metric, |all, it| all.number(libc::RTA_PRIORITY, it));
+    message.extend(attributes.0);
     message
 }
 
-fn neighbour_message(neighbour: &NeighbourRequest<'_>) -> NeighbourMessage {
-    let mut message = NeighbourMessage::default();
-    message.header = NeighbourHeader {
-        family: family(neighbour.address),
-        ifindex: neighbour.device.index,
-        state: NeighbourState::Reachable,
-        // Entries that were learned elsewhere do not count against `gc_thresh3`, which all
-        // namespaces share (net/core/neighbour.c, neigh_add and neigh_alloc).
-        flags: NeighbourFlags::ExtLearned,
-        ..NeighbourHeader::default()
-    };
-    let destination = match neighbour.address {
-        IpAddr::V4(v4) => NeighbourAddress::Inet(v4),
-        IpAddr::V6(v6) => NeighbourAddress::Inet6(v6),
-    };
-    message
-        .attributes
-        .push(NeighbourAttribute::Destination(destination));
-    message
-        .attributes
-        .push(NeighbourAttribute::LinkLayerAddress(neighbour.mac.to_vec()));
+/// Returns a `struct ndmsg` (family, padding, index, state, flags, type) and its attributes.
+fn neighbour_message(neighbour: &NeighbourRequest<'_>) -> Vec<u8> {
+    let mut message = vec![family(neighbour.address), 0, 0, 0];
+    message.extend(neighbour.device.index.to_ne_bytes());
+    message.extend(libc::NUD_REACHABLE.to_ne_bytes());
+    // Entries that were learned elsewhere do not count against `gc_thresh3`, which all
+    // namespaces share (net/core/neighbour.c, neigh_add and neigh_alloc).
+    const NTF_EXT_LEARNED: u8 = 0x10;
+    message.extend([NTF_EXT_LEARNED, 0]);
+    let attributes = Attributes::new()
+        .address(libc::NDA_DST, neighbour.address)
+        .with(libc::NDA_LLADDR, &neighbour.mac);
+    message.extend(attributes.0);
     message
 }

@@ -3,11 +3,9 @@
 //! A system call for each request would cost as much as the request. So requests are appended to
 //! one buffer, each with the words that an error about the request needs.
 
-use netlink_packet_core::{NLM_F_ACK, NLM_F_REQUEST, NetlinkSerializable};
-use netlink_packet_route::RouteNetlinkMessage;
 use nix::errno::Errno;
 
-use super::encoding;
+use super::encoding::{self, NLM_F_ACK, NLM_F_REQUEST};
 use super::error::NetlinkError;
 
 /// Requests in the order in which the kernel carries them out.
@@ -87,25 +85,8 @@ impl Batch {
         self.requests.clear();
     }
 
-    /// Adds a request that is made of the packet crate's types.
+    /// Adds a request: its type, its flags and what follows the header.
     pub(crate) fn push(
-        &mut self,
-        operation: &'static str,
-        subject: impl Into<RequestSubject>,
-        flags: u16,
-        message: &RouteNetlinkMessage,
-    ) {
-        let start = self.bytes.len();
-        let end = start + encoding::HEADER + message.buffer_len();
-        // The packet crate writes into zeroed memory; padding stays zero.
-        self.bytes.resize(end, 0);
-        message.serialize(&mut self.bytes[start + encoding::HEADER..]);
-        self.finish(operation, subject, start, message.message_type(), flags);
-    }
-
-    /// Adds a request whose payload is written by hand: queueing disciplines, nftables, multicast
-    /// memberships.
-    pub(crate) fn push_raw(
         &mut self,
         operation: &'static str,
         subject: &str,
@@ -116,17 +97,6 @@ impl Batch {
         let start = self.bytes.len();
         self.bytes.resize(start + encoding::HEADER, 0);
         self.bytes.extend(payload);
-        self.finish(operation, subject, start, kind, flags);
-    }
-
-    fn finish(
-        &mut self,
-        operation: &'static str,
-        subject: impl Into<RequestSubject>,
-        start: usize,
-        kind: u16,
-        flags: u16,
-    ) {
         // The length in the header is without the padding that follows.
         encoding::header(&mut self.bytes[start..], kind, flags | NLM_F_REQUEST, 0);
         self.bytes.resize(encoding::align(self.bytes.len()), 0);

@@ -17,18 +17,28 @@
 
 use std::net::Ipv6Addr;
 
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
-use netlink_packet_route::link::{InfoBridge, InfoData, InfoKind, LinkAttribute, LinkInfo};
 use nix::errno::Errno;
 use nix::libc;
 
 use super::batch::Batch;
 use super::connection::Netlink;
-use super::encoding::{self, Attributes};
+use super::encoding::{self, Attributes, NLM_F_CREATE, NLM_F_REPLACE};
 use super::error::NetlinkError;
-use super::link::{Device, named};
+use super::link::{Device, LinkRequest, information};
 
 const RTM_NEWMDB: u16 = 84;
+// Settings of bridges (`linux/if_link.h`). Those of an interval are in hundredths of a second.
+const IFLA_BR_AGEING_TIME: u16 = 4;
+const IFLA_BR_GROUP_FWD_MASK: u16 = 9;
+const IFLA_BR_MCAST_SNOOPING: u16 = 23;
+const IFLA_BR_MCAST_QUERIER: u16 = 25;
+const IFLA_BR_MCAST_STARTUP_QUERY_CNT: u16 = 29;
+const IFLA_BR_MCAST_MEMBERSHIP_INTVL: u16 = 31;
+const IFLA_BR_MCAST_QUERIER_INTVL: u16 = 32;
+const IFLA_BR_MCAST_QUERY_INTVL: u16 = 33;
+const IFLA_BR_MCAST_QUERY_RESPONSE_INTVL: u16 = 34;
+const IFLA_BR_MCAST_IGMP_VERSION: u16 = 43;
+const IFLA_BR_MCAST_MLD_VERSION: u16 = 44;
 /// A number of `linux/if_link.h`: the routers behind a port.
 const IFLA_BRPORT_MULTICAST_ROUTER: u16 = 25;
 
@@ -121,25 +131,24 @@ impl Batch {
     pub fn add_bridge(&mut self, bridge: &BridgeRequest<'_>) {
         /// Hundredths of a second: eleven days, which is longer than any test.
         const NEVER: u64 = 100_000_000;
-        let mut data = vec![InfoBridge::MulticastSnooping(false)];
+        let mut data = Attributes::new().with(IFLA_BR_MCAST_SNOOPING, &[0]);
         if let Some(querier) = bridge.querier {
-            data.extend([
-                InfoBridge::MulticastIgmpVersion(querier.igmp()),
-                InfoBridge::MulticastMldVersion(querier.mld()),
+            let long = |all: Attributes, kind, value: u64| all.with(kind, &value.to_ne_bytes());
+            data = data
+                .with(IFLA_BR_MCAST_IGMP_VERSION, &[querier.igmp()])
+                .with(IFLA_BR_MCAST_MLD_VERSION, &[querier.mld()])
                 // One query when the bridge starts is enough: what nodes join later they report.
-                InfoBridge::MulticastStartupQueryCount(0),
-                InfoBridge::MulticastMembershipInterval(NEVER),
-                InfoBridge::MulticastQuerierInterval(NEVER),
-                InfoBridge::MulticastQueryInterval(NEVER),
-                InfoBridge::MulticastQueryResponseInterval(querier.response_interval()),
-            ]);
+                .number(IFLA_BR_MCAST_STARTUP_QUERY_CNT, 0);
+            data = long(data, IFLA_BR_MCAST_MEMBERSHIP_INTVL, NEVER);
+            data = long(data, IFLA_BR_MCAST_QUERIER_INTVL, NEVER);
+            data = long(data, IFLA_BR_MCAST_QUERY_INTVL, NEVER);
+            let interval = querier.response_interval();
+            data = long(data, IFLA_BR_MCAST_QUERY_RESPONSE_INTVL, interval);
         }
-        let mut message = named(bridge.device);
-        message
-            .attributes
-            .push(LinkAttribute::Address(bridge.mac.to_vec()));
-        message.attributes.push(info(data));
-        self.create("create the bridge", bridge.device, message);
+        let mut message = LinkRequest::named(bridge.device);
+        message.attributes = message.attributes.with(libc::IFLA_ADDRESS, &bridge.mac);
+        message.kind("bridge", data);
+        self.create("create the bridge", bridge.device, &message);
         // Before the bridge is up: afterwards the kernel has already made an address.
         self.give_no_addresses(bridge.device);
         self.add_address(bridge.device, bridge.link_local().into(), 64);
@@ -153,16 +162,15 @@ impl Batch {
         /// kernel does not forward the first three (`net/bridge/br_private.h`,
         /// `BR_GROUPFWD_RESTRICTED`).
         const LINK_LOCAL: u16 = 0xfff8;
-        let data = vec![
-            InfoBridge::MulticastSnooping(false),
+        let data = Attributes::new()
+            .with(IFLA_BR_MCAST_SNOOPING, &[0])
             // With an ageing time of 0 a bridge learns nothing (net/bridge/br_fdb.c,
             // br_fdb_update), so that every frame goes to the other port.
-            InfoBridge::AgeingTime(0),
-            InfoBridge::GroupFwdMask(LINK_LOCAL),
-        ];
-        let mut message = named(device);
-        message.attributes.push(info(data));
-        self.create("create the repeater", device, message);
+            .number(IFLA_BR_AGEING_TIME, 0)
+            .with(IFLA_BR_GROUP_FWD_MASK, &LINK_LOCAL.to_ne_bytes());
+        let mut message = LinkRequest::named(device);
+        message.kind("bridge", data);
+        self.create("create the repeater", device, &message);
         self.give_no_addresses(device);
     }
 
@@ -175,13 +183,13 @@ impl Batch {
         if bridge.querier.is_none() {
             return;
         }
-        let data = vec![
+        let data = Attributes::new()
             // Without a querier on the segment, a bridge that snoops forwards groups to everybody
             // (net/bridge/br_multicast.c).
-            InfoBridge::MulticastQuerier(true),
-            InfoBridge::MulticastSnooping(true),
-        ];
-        self.change("start multicast snooping on", bridge.device, info(data));
+            .with(IFLA_BR_MCAST_QUERIER, &[1])
+            .with(IFLA_BR_MCAST_SNOOPING, &[1]);
+        let operation = "start multicast snooping on";
+        self.change(operation, bridge.device, information("bridge", data));
     }
 
     /// Enters that `address` is behind `port`, so that the bridge passes neighbour discovery on.
@@ -189,7 +197,7 @@ impl Batch {
     /// The bridge must listen already.
     pub fn add_membership(&mut self, bridge: Device<'_>, port: Device<'_>, address: Ipv6Addr) {
         let payload = membership(bridge, port, solicited_node(address));
-        self.push_raw(
+        self.push(
             "add a multicast membership to",
             port.name,
             RTM_NEWMDB,
@@ -219,7 +227,7 @@ impl Batch {
             libc::IFLA_PROTINFO | NESTED,
             &port_attributes.0,
         );
-        self.push_raw(
+        self.push(
             "let all multicast through",
             port.name,
             libc::RTM_SETLINK,
@@ -227,13 +235,6 @@ impl Batch {
             &payload,
         );
     }
-}
-
-fn info(data: Vec<InfoBridge>) -> LinkAttribute {
-    LinkAttribute::LinkInfo(vec![
-        LinkInfo::Kind(InfoKind::Bridge),
-        LinkInfo::Data(InfoData::Bridge(data)),
-    ])
 }
 
 /// Returns the group to which neighbours send their questions about `address` (RFC 4291, section
@@ -288,7 +289,7 @@ impl Batch {
         encoding::attribute(&mut payload, MDBA_SET_ENTRY, &entry);
         let flags = NLM_F_CREATE | NLM_F_REPLACE;
         let what = "add a multicast membership to";
-        self.push_raw(what, port.name, RTM_NEWMDB, flags, &payload);
+        self.push(what, port.name, RTM_NEWMDB, flags, &payload);
         // Reported again meanwhile.
         self.tolerate(Errno::EEXIST);
     }

@@ -4,11 +4,9 @@
 //! queueing disciplines. Few of these have a meaning here. So the kernel's own messages are kept as
 //! they are, without what only the kernel may say, and sent back.
 
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
-
 use super::batch::Batch;
 use super::connection::Netlink;
-use super::encoding::{self, Attributes, numbered};
+use super::encoding::{self, Attributes, NLM_F_CREATE, NLM_F_REPLACE, numbered};
 use super::error::NetlinkError;
 use super::link::Device;
 
@@ -246,14 +244,14 @@ impl Netlink {
         batch.give_no_addresses(device);
         let mut link = encoding::words(&[0, device.index, 0, 0]);
         link.extend(&settings.link.0);
-        batch.push_raw("restore", device.name, RTM_NEWLINK, 0, &link);
+        batch.push("restore", device.name, RTM_NEWLINK, 0, &link);
         for name in &settings.altnames {
             batch.add_altname(device, name);
         }
         // IFF_UP, NOARP, PROMISC, ALLMULTI, MULTICAST, DYNAMIC (linux/if.h).
         const MASK: u32 = 0x1 | 0x80 | 0x100 | 0x200 | 0x1000 | 0x8000;
         let flags = encoding::words(&[0, device.index, settings.flags & MASK, MASK]);
-        batch.push_raw("restore the flags of", device.name, RTM_NEWLINK, 0, &flags);
+        batch.push("restore the flags of", device.name, RTM_NEWLINK, 0, &flags);
         self.execute(batch)?;
         Ok(self.send_in_rounds(device, &settings.requests))
     }
@@ -277,7 +275,7 @@ impl Netlink {
                     kind,
                     payload,
                 } = *request;
-                batch.push_raw(what, device.name, *kind, flags, payload);
+                batch.push(what, device.name, *kind, flags, payload);
                 match self.execute(batch) {
                     Ok(()) => false,
                     Err(refusal) => {

@@ -6,13 +6,13 @@
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
 
-use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST,
-};
 use nix::errno::Errno;
 
 use super::batch::Batch;
-use super::encoding::{self, Message, NLMSG_DONE, NLMSG_ERROR};
+use super::encoding::{
+    self, Message, NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP, NLM_F_DUMP_INTR,
+    NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR,
+};
 use super::error::NetlinkError;
 use super::socket::{NetlinkProtocol, NetlinkSocket};
 use crate::netns::Netns;

@@ -245,7 +245,7 @@ impl Batch {
         let message = Attributes(vec![table.family(), 0, 0, 0])
             .text(NDTA_NAME, table.name())
             .nest(NDTA_PARMS, attributes);
-        self.push_raw(
+        self.push(
             "set the parameters of neighbours on",
             device.name,
             RTM_SETNEIGHTBL,

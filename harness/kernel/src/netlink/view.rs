@@ -7,9 +7,7 @@ mod parse;
 
 use std::net::IpAddr;
 
-use netlink_packet_core::NetlinkDeserializable;
-use netlink_packet_core::NetlinkHeader;
-use netlink_packet_route::RouteNetlinkMessage;
+use nix::libc;
 use serde::Serialize;
 
 use super::connection::Netlink;
@@ -118,11 +116,6 @@ pub struct NeighbourEntry {
     pub state: String,
 }
 
-const RTM_GETLINK: u16 = 18;
-const RTM_GETADDR: u16 = 22;
-const RTM_GETROUTE: u16 = 26;
-const RTM_GETNEIGH: u16 = 30;
-
 impl Netlink {
     /// Lists all interfaces, by index.
     ///
@@ -131,8 +124,7 @@ impl Netlink {
     pub fn interfaces(&mut self) -> Result<Vec<InterfaceEntry>, NetlinkError> {
         let mut found = self.view(
             "list the interfaces of",
-            RTM_GETLINK,
-            &[0; 16],
+            &parse::INTERFACE,
             parse::interface,
         )?;
         // Older kernels list interfaces by hash bucket, and a comparison of two inspections needs
@@ -153,12 +145,13 @@ impl Netlink {
         let found = self.get(
             OPERATION,
             device.name,
-            RTM_GETLINK,
+            libc::RTM_GETLINK,
             0,
             &question,
             |message| {
-                let decoded = decode(message).map_err(|reason| unreadable = reason).ok()?;
-                parse::interface(decoded)
+                let split = parse::INTERFACE.split(message);
+                let (header, attributes) = split.map_err(|reason| unreadable = reason).ok()??;
+                parse::interface(header, attributes)
             },
         )?;
         found.ok_or_else(|| NetlinkError::malformed(OPERATION, device.name, unreadable))
@@ -169,12 +162,7 @@ impl Netlink {
     /// # Errors
     /// The kernel refused the list, or the list cannot be read.
     pub fn addresses(&mut self) -> Result<Vec<AddressEntry>, NetlinkError> {
-        let mut found = self.view(
-            "list the addresses of",
-            RTM_GETADDR,
-            &[0; 8],
-            parse::address,
-        )?;
+        let mut found = self.view("list the addresses of", &parse::ADDRESS, parse::address)?;
         found.sort_by_key(|entry| (entry.interface, entry.address));
         Ok(found)
     }
@@ -184,7 +172,7 @@ impl Netlink {
     /// # Errors
     /// The kernel refused the list, or the list cannot be read.
     pub fn routes(&mut self) -> Result<Vec<RouteEntry>, NetlinkError> {
-        let mut found = self.view("list the routes of", RTM_GETROUTE, &[0; 12], parse::route)?;
+        let mut found = self.view("list the routes of", &parse::ROUTE, parse::route)?;
         found.sort_by_key(|entry| {
             (
                 entry.v6,
@@ -204,8 +192,7 @@ impl Netlink {
     pub fn neighbours(&mut self) -> Result<Vec<NeighbourEntry>, NetlinkError> {
         let mut found = self.view(
             "list the neighbours of",
-            RTM_GETNEIGH,
-            &[0; 12],
+            &parse::NEIGHBOUR,
             parse::neighbour,
         )?;
         found.sort_by_key(|entry| (entry.interface, entry.address));
@@ -215,19 +202,17 @@ impl Netlink {
     fn view<T>(
         &mut self,
         operation: &'static str,
-        kind: u16,
-        payload: &[u8],
-        parse: impl Fn(RouteNetlinkMessage) -> Option<T>,
+        kind: &EntryKind,
+        parse: impl Fn(&[u8], &[u8]) -> Option<T>,
     ) -> Result<Vec<T>, NetlinkError> {
         let mut unreadable = None;
-        let found = self.dump(operation, kind, payload, |message| match decode(message) {
-            Ok(message) => parse(message),
-            Err(reason) => {
-                // The rest of the dump is read all the same: the next request must not find it in
-                // the queue.
-                unreadable = Some(reason);
-                None
-            }
+        let question = vec![0; kind.header];
+        let found = self.dump(operation, kind.get, &question, |message| {
+            // The rest of the dump is read all the same: the next request must not find it in the
+            // queue.
+            let split = kind.split(message);
+            let (header, attributes) = split.map_err(|it| unreadable = Some(it)).ok()??;
+            parse(header, attributes)
         })?;
         match unreadable {
             Some(reason) => Err(NetlinkError::malformed(
@@ -240,9 +225,28 @@ impl Netlink {
     }
 }
 
-fn decode(message: &Message<'_>) -> Result<RouteNetlinkMessage, String> {
-    let mut header = NetlinkHeader::default();
-    // The packet crate chooses its parser by the type; it needs nothing else of the header.
-    header.message_type = message.kind;
-    RouteNetlinkMessage::deserialize(&header, message.payload).map_err(|error| error.to_string())
+/// A kind of thing that the kernel lists.
+#[derive(Debug)]
+struct EntryKind {
+    /// Type of the request.
+    get: u16,
+    /// Type of the answers.
+    new: u16,
+    /// Bytes of the fixed structure in front of the attributes.
+    header: usize,
+}
+
+impl EntryKind {
+    /// Divides an answer into its fixed structure and its attributes; answers of other kinds are
+    /// left out.
+    fn split<'a>(&self, message: &Message<'a>) -> Result<Option<(&'a [u8], &'a [u8])>, String> {
+        if message.kind != self.new {
+            return Ok(None);
+        }
+        let split = message.payload.split_at_checked(self.header).map(Some);
+        split.ok_or_else(|| {
+            let (there, of) = (message.payload.len(), self.header);
+            format!("a message has {there} bytes of the {of} of its header")
+        })
+    }
 }

@@ -15,7 +15,6 @@ use std::fmt;
 use std::net::Ipv6Addr;
 use std::time::Instant;
 
-use netlink_packet_route::RouteNetlinkMessage;
 use nix::errno::Errno;
 use nix::libc;
 
@@ -23,7 +22,7 @@ use super::batch::Batch;
 use super::connection::{Netlink, error_of};
 use super::encoding::{self, Message, NLMSG_DONE, NLMSG_ERROR};
 use super::error::NetlinkError;
-use super::link::{Device, numbered};
+use super::link::{Device, LinkRequest};
 
 const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
@@ -53,8 +52,8 @@ impl Batch {
     /// Otherwise the watcher may wait for up to a second with a link that is not urgent: one that
     /// has the same index as its other end, or no other end (link_watch.c, linkwatch_urgent_event).
     pub fn look_at(&mut self, device: Device<'_>) {
-        let message = RouteNetlinkMessage::GetLink(numbered(device));
-        self.push("look at", device.name, 0, &message);
+        let message = LinkRequest::of(device).bytes();
+        self.push("look at", device.name, RTM_GETLINK, 0, &message);
     }
 }
 

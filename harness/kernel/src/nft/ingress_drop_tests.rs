@@ -154,7 +154,7 @@ fn a_firewall_that_flushes_its_rules_does_not_heal_a_cut() {
         let mut firewall = Netlink::from_socket(socket);
         let mut flush = Batch::new();
         // A deletion that names no table is one of all tables.
-        flush.push_raw("flush", "everything", 0xa02, 0, &[0; 4]);
+        flush.push("flush", "everything", 0xa02, 0, &[0; 4]);
         firewall.commit(flush).expect("nobody's business");
         send(&a, &b, 1);
         wait_until_dropped(&mut cut, 1);

@@ -3,13 +3,12 @@
 //! Numbers in these messages are big-endian (`nf_tables_api.c` reads them by `nla_get_be32`),
 //! unlike those of routing netlink.
 
-use netlink_packet_core::NLM_F_CREATE;
 use nix::libc;
 
 use super::attributes::*;
 use super::expression::Expression;
 use crate::netlink::Batch;
-use crate::netlink::encoding::Attributes;
+use crate::netlink::encoding::{Attributes, NLM_F_CREATE};
 
 /// A table, in which chains and sets have their names.
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +96,7 @@ impl Batch {
         // The family is in each message: tables of two families may have the same name.
         let payload = [&header(table.family), &text.0[..]].concat();
         let kind = message_kind(kind);
-        self.push_raw(operation, table.name, kind, NLM_F_CREATE, &payload);
+        self.push(operation, table.name, kind, NLM_F_CREATE, &payload);
     }
 }
 

@@ -2,14 +2,13 @@
 
 use std::os::fd::BorrowedFd;
 
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 use crate::errno::{RefusedCall, refused};
 use crate::frames::TapDevice;
-use crate::netlink::encoding::{self, Attributes};
+use crate::netlink::encoding::{self, Attributes, NLM_F_CREATE, NLM_F_EXCL};
 use crate::netlink::{Batch, Device, Netlink};
 use crate::qdisc::{NetemOptions, Qdisc, QdiscPosition, TbfOptions};
 
@@ -34,7 +33,7 @@ pub fn link(kind: &str, stacked: bool) -> Result<(), RefusedCall> {
     encoding::attribute(&mut payload, libc::IFLA_LINKINFO, &info.0);
     let mut batch = Batch::new();
     let flags = NLM_F_CREATE | NLM_F_EXCL;
-    batch.push_raw("create", kind, libc::RTM_NEWLINK, flags, &payload);
+    batch.push("create", kind, libc::RTM_NEWLINK, flags, &payload);
     execute(batch).map_err(refused(format!("RTM_NEWLINK {kind}")))
 }
 

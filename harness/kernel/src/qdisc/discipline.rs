@@ -2,13 +2,12 @@
 //!
 //! What was set is read back because kernels ignore attributes that they do not know.
 
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_ECHO, NLM_F_REPLACE};
 use nix::libc;
 
 use super::options::{self, NetemOptions, TbfOptions};
 use crate::netlink::batch::Batch;
 use crate::netlink::connection::Netlink;
-use crate::netlink::encoding;
+use crate::netlink::encoding::{self, NLM_F_CREATE, NLM_F_ECHO, NLM_F_REPLACE};
 use crate::netlink::error::NetlinkError;
 use crate::netlink::link::Device;
 
@@ -109,7 +108,7 @@ impl Batch {
             &[qdisc.kind().as_bytes(), &[0]].concat(),
         );
         encoding::attribute(&mut payload, OPTIONS, &qdisc.options());
-        self.push_raw(operation, device.name, libc::RTM_NEWQDISC, flags, &payload);
+        self.push(operation, device.name, libc::RTM_NEWQDISC, flags, &payload);
     }
 }
 

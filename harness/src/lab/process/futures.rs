@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::ExitStatus;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
@@ -50,11 +51,13 @@ impl Process {
         drop(self.stdin.take());
         self.expect();
         // Both at a time, and before the wait: a program whose pipe is full would never end.
-        let (stdout, stderr) = tokio::try_join!(
+        let (stdout, stderr) = both(
             read_all(self.stdout.take().map(OwnedFd::from)),
             read_all(self.stderr.take().map(OwnedFd::from)),
         )
-        .map_err(|e| LabError::io(format!("read the output of `{}`", self.label()), &e))?;
+        .await;
+        let failed = |e| LabError::io(format!("read the output of `{}`", self.label()), &e);
+        let (stdout, stderr) = (stdout.map_err(failed)?, stderr.map_err(failed)?);
         Ok(Output {
             status: self.wait_async().await?,
             stdout,
@@ -136,4 +139,31 @@ async fn read_all(fd: Option<OwnedFd>) -> std::io::Result<Vec<u8>> {
         Receiver::from_owned_fd(fd)?.read_to_end(&mut bytes).await?;
     }
     Ok(bytes)
+}
+
+/// Runs two futures side by side to their ends. `tokio::join!` would do so too, and needs a crate of
+/// macros, which takes time to build.
+async fn both<A: Future, B: Future>(first: A, second: B) -> (A::Output, B::Output) {
+    let (mut first, mut second) = (std::pin::pin!(first), std::pin::pin!(second));
+    let (mut of_first, mut of_second) = (None, None);
+    std::future::poll_fn(move |context| {
+        if of_first.is_none()
+            && let Poll::Ready(it) = first.as_mut().poll(context)
+        {
+            of_first = Some(it);
+        }
+        if of_second.is_none()
+            && let Poll::Ready(it) = second.as_mut().poll(context)
+        {
+            of_second = Some(it);
+        }
+        match (of_first.take(), of_second.take()) {
+            (Some(first), Some(second)) => Poll::Ready((first, second)),
+            (first, second) => {
+                (of_first, of_second) = (first, second);
+                Poll::Pending
+            }
+        }
+    })
+    .await
 }

@@ -1,5 +1,6 @@
 //! The layer against the kernel, in network namespaces of the tests' own threads.
 
+mod peer;
 mod ready;
 mod refusals;
 mod views;

@@ -1,194 +1,259 @@
-//! Translation from the packet crate's types to the plain values of `view`.
+//! Translation from the kernel's messages to the plain values of `view`.
+//!
+//! An attribute that is too short is left out, as one that the kernel did not send.
 
-use std::net::IpAddr;
+use nix::libc;
 
-use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressScope};
-use netlink_packet_route::link::{
-    LinkAttribute, LinkFlags, LinkInfo, LinkMessage, Prop, State, Stats64,
+use super::super::encoding::{self, ip, numbered, u16_at, u32_at, u64_at};
+use super::{
+    AddressEntry, EntryKind, InterfaceCounters, InterfaceEntry, NeighbourEntry, RouteEntry,
 };
-use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourState};
-use netlink_packet_route::route::{RouteAddress, RouteAttribute};
 
-use super::{AddressEntry, InterfaceCounters, InterfaceEntry, NeighbourEntry, RouteEntry};
+/// `struct ifinfomsg`: family, type at 2, index at 4, flags at 8, mask at 12.
+pub(super) const INTERFACE: EntryKind = EntryKind {
+    get: libc::RTM_GETLINK,
+    new: libc::RTM_NEWLINK,
+    header: 16,
+};
 
-pub(super) fn interface(message: RouteNetlinkMessage) -> Option<InterfaceEntry> {
-    let RouteNetlinkMessage::NewLink(LinkMessage {
-        header, attributes, ..
-    }) = message
-    else {
-        return None;
-    };
+/// `struct ifaddrmsg`: family, prefix length, flags, scope, index at 4.
+pub(super) const ADDRESS: EntryKind = EntryKind {
+    get: libc::RTM_GETADDR,
+    new: libc::RTM_NEWADDR,
+    header: 8,
+};
+
+/// `struct rtmsg`: family, prefix lengths, TOS, table at 4, protocol, scope, type, flags at 8.
+pub(super) const ROUTE: EntryKind = EntryKind {
+    get: libc::RTM_GETROUTE,
+    new: libc::RTM_NEWROUTE,
+    header: 12,
+};
+
+/// `struct ndmsg`: family, index at 4, state at 8, flags at 10, type at 11.
+pub(super) const NEIGHBOUR: EntryKind = EntryKind {
+    get: libc::RTM_GETNEIGH,
+    new: libc::RTM_NEWNEIGH,
+    header: 12,
+};
+
+pub(super) fn interface(header: &[u8], attributes: &[u8]) -> Option<InterfaceEntry> {
+    const IFLA_STATS64: u16 = 23;
+    const IFLA_OPERSTATE: u16 = 16;
+    const IFLA_PROP_LIST: u16 = 52;
+    let flags = u32_at(header, 8)?;
+    let is = |flag: libc::c_int| flags & flag.cast_unsigned() != 0;
     let mut entry = InterfaceEntry {
-        index: header.index,
+        index: u32_at(header, 4)?,
         name: String::new(),
         altnames: Vec::new(),
         kind: None,
         mac: None,
         mtu: 0,
-        up: header.flags.contains(LinkFlags::Up),
+        up: is(libc::IFF_UP),
         // IFF_RUNNING follows the operational state, and IFF_LOWER_UP the carrier itself
         // (netdevice(7)).
-        carrier: header.flags.contains(LinkFlags::LowerUp),
+        carrier: is(libc::IFF_LOWER_UP),
         state: "unknown".to_owned(),
         master: None,
         peer: None,
         traffic: InterfaceCounters::default(),
     };
-    for attribute in attributes {
-        match attribute {
-            LinkAttribute::IfName(name) => entry.name = name,
-            LinkAttribute::PropList(props) => {
-                entry
-                    .altnames
-                    .extend(props.into_iter().filter_map(|prop| match prop {
-                        Prop::AltIfName(name) => Some(name),
-                        _ => None,
-                    }))
+    for (kind, value) in numbered(attributes) {
+        match kind {
+            libc::IFLA_IFNAME => entry.name = encoding::text(value),
+            // The list has nothing but alternative names so far (`linux/if_link.h`).
+            IFLA_PROP_LIST => entry
+                .altnames
+                .extend(encoding::each(value).map(encoding::text)),
+            libc::IFLA_LINKINFO => {
+                entry.kind = encoding::find(value, libc::IFLA_INFO_KIND).map(encoding::text);
             }
-            LinkAttribute::LinkInfo(infos) => {
-                entry.kind = infos.into_iter().find_map(|info| match info {
-                    LinkInfo::Kind(kind) => Some(kind.to_string()),
-                    _ => None,
-                })
-            }
-            LinkAttribute::Address(bytes) => entry.mac = Some(mac(&bytes)),
-            LinkAttribute::Mtu(mtu) => entry.mtu = mtu,
-            LinkAttribute::OperState(state) => entry.state = operstate(state),
-            LinkAttribute::Controller(master) => entry.master = Some(master),
+            libc::IFLA_ADDRESS => entry.mac = Some(mac(value)),
+            libc::IFLA_MTU => entry.mtu = u32_at(value, 0).unwrap_or(0),
+            IFLA_OPERSTATE => entry.state = operstate(*value.first().unwrap_or(&0)),
+            libc::IFLA_MASTER => entry.master = u32_at(value, 0),
             // For veth, `IFLA_LINK` is the other end's index in that end's namespace.
-            LinkAttribute::Link(peer) => entry.peer = Some(peer),
+            libc::IFLA_LINK => entry.peer = u32_at(value, 0),
             // The older 32-bit statistics wrap around after 4 GB.
-            LinkAttribute::Stats64(stats) => entry.traffic = traffic(&stats),
+            IFLA_STATS64 => entry.traffic = traffic(value),
             _ => {}
         }
     }
     Some(entry)
 }
 
-pub(super) fn address(message: RouteNetlinkMessage) -> Option<AddressEntry> {
-    let RouteNetlinkMessage::NewAddress(message) = message else {
+pub(super) fn address(header: &[u8], attributes: &[u8]) -> Option<AddressEntry> {
+    const IFA_ADDRESS: u16 = 1;
+    const IFA_LOCAL: u16 = 2;
+    const IFA_F_TENTATIVE: u8 = 0x40;
+    const IFA_F_PERMANENT: u8 = 0x80;
+    let of = |kind| encoding::find(attributes, kind).and_then(ip);
+    let [_, prefix, flags, scope, ..] = *header else {
         return None;
     };
-    let mut address = None;
-    let mut local = None;
-    for attribute in &message.attributes {
-        match attribute {
-            AddressAttribute::Address(ip) => address = Some(*ip),
-            AddressAttribute::Local(ip) => local = Some(*ip),
-            _ => {}
-        }
-    }
-    let flags = message.header.flags;
     Some(AddressEntry {
-        interface: message.header.index,
+        interface: u32_at(header, 4)?,
         // For IPv4, `IFA_ADDRESS` may be the other end's, and `IFA_LOCAL` is the interface's own
         // (rtnetlink(7)). IPv6 has `IFA_LOCAL` for point-to-point links only.
-        address: local.or(address)?,
-        prefix: message.header.prefix_len,
-        scope: match message.header.scope {
+        address: of(IFA_LOCAL).or(of(IFA_ADDRESS))?,
+        prefix,
+        scope: match scope {
             // As `ip address` writes it.
-            AddressScope::Universe => "global".to_owned(),
-            other => format!("{other:?}").to_lowercase(),
+            libc::RT_SCOPE_UNIVERSE => "global".to_owned(),
+            libc::RT_SCOPE_SITE => "site".to_owned(),
+            libc::RT_SCOPE_LINK => "link".to_owned(),
+            libc::RT_SCOPE_HOST => "host".to_owned(),
+            libc::RT_SCOPE_NOWHERE => "nowhere".to_owned(),
+            other => unnamed(other.into()),
         },
-        tentative: flags.contains(AddressHeaderFlags::Tentative),
-        permanent: flags.contains(AddressHeaderFlags::Permanent),
+        tentative: flags & IFA_F_TENTATIVE != 0,
+        permanent: flags & IFA_F_PERMANENT != 0,
     })
 }
 
-pub(super) fn route(message: RouteNetlinkMessage) -> Option<RouteEntry> {
-    let RouteNetlinkMessage::NewRoute(message) = message else {
+pub(super) fn route(header: &[u8], attributes: &[u8]) -> Option<RouteEntry> {
+    let [family, prefix, _, _, table, protocol, _, kind, ..] = *header else {
         return None;
     };
-    let header = &message.header;
     let mut entry = RouteEntry {
         destination: None,
-        prefix: header.destination_prefix_length,
-        v6: header.address_family == netlink_packet_route::AddressFamily::Inet6,
+        prefix,
+        v6: libc::c_int::from(family) == libc::AF_INET6,
         via: None,
         interface: None,
         source: None,
         metric: None,
-        table: header.table.into(),
-        kind: format!("{:?}", header.kind).to_lowercase(),
-        protocol: format!("{:?}", header.protocol).to_lowercase(),
+        table: table.into(),
+        kind: named(ROUTE_KINDS, kind.into()),
+        protocol: named(ROUTE_PROTOCOLS, protocol.into()),
     };
-    for attribute in &message.attributes {
-        match attribute {
-            RouteAttribute::Destination(address) => entry.destination = ip(address),
-            RouteAttribute::Gateway(address) => entry.via = ip(address),
-            RouteAttribute::PrefSource(address) => entry.source = ip(address),
-            RouteAttribute::Oif(interface) => entry.interface = Some(*interface),
-            RouteAttribute::Priority(metric) => entry.metric = Some(*metric),
+    for (kind, value) in numbered(attributes) {
+        match kind {
+            libc::RTA_DST => entry.destination = ip(value),
+            libc::RTA_GATEWAY => entry.via = ip(value),
+            libc::RTA_PREFSRC => entry.source = ip(value),
+            libc::RTA_OIF => entry.interface = u32_at(value, 0),
+            libc::RTA_PRIORITY => entry.metric = u32_at(value, 0),
             // The header has one byte for the table; numbers above 255 are in this attribute.
-            RouteAttribute::Table(table) => entry.table = *table,
+            libc::RTA_TABLE => entry.table = u32_at(value, 0).unwrap_or(entry.table),
             _ => {}
         }
     }
     Some(entry)
 }
 
-pub(super) fn neighbour(message: RouteNetlinkMessage) -> Option<NeighbourEntry> {
-    let RouteNetlinkMessage::NewNeighbour(message) = message else {
-        return None;
-    };
+pub(super) fn neighbour(header: &[u8], attributes: &[u8]) -> Option<NeighbourEntry> {
+    let state = u16_at(header, 8)?;
     // The kernel's own entries for broadcast and multicast, which `ip neighbour` hides too.
-    if message.header.state == NeighbourState::Noarp {
+    if state == libc::NUD_NOARP {
         return None;
     }
-    let mut entry = NeighbourEntry {
-        interface: message.header.ifindex,
-        address: None,
-        mac: None,
-        state: format!("{:?}", message.header.state).to_lowercase(),
-    };
-    for attribute in &message.attributes {
-        match attribute {
-            NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) => {
-                entry.address = Some((*address).into())
-            }
-            NeighbourAttribute::Destination(NeighbourAddress::Inet6(address)) => {
-                entry.address = Some((*address).into())
-            }
-            NeighbourAttribute::LinkLayerAddress(bytes) => entry.mac = Some(mac(bytes)),
-            _ => {}
-        }
-    }
-    Some(entry)
+    Some(NeighbourEntry {
+        interface: u32_at(header, 4)?,
+        address: encoding::find(attributes, libc::NDA_DST).and_then(ip),
+        mac: encoding::find(attributes, libc::NDA_LLADDR).map(mac),
+        state: named(NEIGHBOUR_STATES, state),
+    })
 }
 
-fn ip(address: &RouteAddress) -> Option<IpAddr> {
-    match address {
-        RouteAddress::Inet(address) => Some((*address).into()),
-        RouteAddress::Inet6(address) => Some((*address).into()),
-        _ => None,
-    }
+/// Types of routes (`RTN_*` of `linux/rtnetlink.h`).
+const ROUTE_KINDS: &[(u16, &str)] = &[
+    (0, "unspec"),
+    (1, "unicast"),
+    (2, "local"),
+    (3, "broadcast"),
+    (4, "anycast"),
+    (5, "multicast"),
+    (6, "blackhole"),
+    (7, "unreachable"),
+    (8, "prohibit"),
+    (9, "throw"),
+    (10, "nat"),
+    (11, "externalresolve"),
+];
+
+/// Origins of routes (`RTPROT_*` of `linux/rtnetlink.h`).
+const ROUTE_PROTOCOLS: &[(u16, &str)] = &[
+    (0, "unspec"),
+    (1, "icmpredirect"),
+    (2, "kernel"),
+    (3, "boot"),
+    (4, "static"),
+    (8, "gated"),
+    (9, "ra"),
+    (10, "mrt"),
+    (11, "zebra"),
+    (12, "bird"),
+    (13, "dnrouted"),
+    (14, "xorp"),
+    (15, "ntk"),
+    (16, "dhcp"),
+    (17, "mrouted"),
+    (18, "keepalived"),
+    (42, "babel"),
+    (186, "bgp"),
+    (187, "isis"),
+    (188, "ospf"),
+    (189, "rip"),
+    (192, "eigrp"),
+];
+
+/// States of neighbours (`NUD_*` of `linux/neighbour.h`).
+const NEIGHBOUR_STATES: &[(u16, &str)] = &[
+    (0x00, "none"),
+    (0x01, "incomplete"),
+    (0x02, "reachable"),
+    (0x04, "stale"),
+    (0x08, "delay"),
+    (0x10, "probe"),
+    (0x20, "failed"),
+    (0x40, "noarp"),
+    (0x80, "permanent"),
+];
+
+/// Operational states (`IF_OPER_*` of `linux/if.h`).
+const OPERATIONAL_STATES: &[(u16, &str)] = &[
+    (0, "unknown"),
+    (1, "not-present"),
+    (2, "down"),
+    (3, "lower-layer-down"),
+    (4, "testing"),
+    (5, "dormant"),
+    (6, "up"),
+];
+
+fn named(names: &[(u16, &str)], number: u16) -> String {
+    let found = names.iter().find(|(it, _)| *it == number);
+    found.map_or_else(|| unnamed(number), |(_, name)| (*name).to_owned())
+}
+
+fn unnamed(number: u16) -> String {
+    format!("other({number})")
+}
+
+fn operstate(state: u8) -> String {
+    named(OPERATIONAL_STATES, state.into())
 }
 
 fn mac(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<Vec<_>>()
-        .join(":")
-}
-
-fn operstate(state: State) -> String {
-    match state {
-        // These two names have several words.
-        State::NotPresent => "not-present".to_owned(),
-        State::LowerLayerDown => "lower-layer-down".to_owned(),
-        other => format!("{other:?}").to_lowercase(),
+    let mut text = String::new();
+    for (at, byte) in bytes.iter().enumerate() {
+        text.push_str(if at == 0 { "" } else { ":" });
+        text.push_str(&format!("{byte:02x}"));
     }
+    text
 }
 
-fn traffic(stats: &Stats64) -> InterfaceCounters {
+/// Reads a `struct rtnl_link_stats64`: packets, bytes, errors and drops, each received and sent.
+fn traffic(stats: &[u8]) -> InterfaceCounters {
+    let of = |place: usize| u64_at(stats, 8 * place).unwrap_or(0);
     InterfaceCounters {
-        rx_packets: stats.rx_packets,
-        rx_bytes: stats.rx_bytes,
-        rx_dropped: stats.rx_dropped,
-        tx_packets: stats.tx_packets,
-        tx_bytes: stats.tx_bytes,
-        tx_dropped: stats.tx_dropped,
+        rx_packets: of(0),
+        tx_packets: of(1),
+        rx_bytes: of(2),
+        tx_bytes: of(3),
+        rx_dropped: of(6),
+        tx_dropped: of(7),
     }
 }
