@@ -2,9 +2,9 @@
 //!
 //! A message is a fixed structure and a list of attributes, in the byte order of the machine
 //! (netlink(7), rtnetlink(7)). The crate `netlink-packet-route` has a type for everything that the
-//! kernel knows, of which a lab needs little, and took a fifth of the time in which a user's project
-//! is built (measured 2026-11-29). So messages are written here, and a test compares them with those
-//! of that crate (`tests/peer.rs`).
+//! kernel knows, of which a lab needs little, and took a fifth of the time in which a user's
+//! project is built (measured 2026-11-29). So messages are written here, and a test compares them
+//! with those of that crate (`tests/peer.rs`).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -31,7 +31,7 @@
 //! | `view`, `view/parse` | interfaces, addresses, routes and neighbours as plain values |
 //! | `diag` | sockets as plain values |
 //! | `unix_names` | Unix sockets that are ready for clients, with their files |
-//! | `encoding` | the few bytes that the packet crates do not know |
+//! | `encoding` | headers and attributes |
 
 mod address;
 pub(crate) mod batch;

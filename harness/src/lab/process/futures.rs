@@ -141,8 +141,8 @@ async fn read_all(fd: Option<OwnedFd>) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Runs two futures side by side to their ends. `tokio::join!` would do so too, and needs a crate of
-/// macros, which takes time to build.
+/// Runs two futures side by side to their ends. `tokio::join!` would do so too, and needs a crate
+/// of macros, which takes time to build.
 async fn both<A: Future, B: Future>(first: A, second: B) -> (A::Output, B::Output) {
     let (mut first, mut second) = (std::pin::pin!(first), std::pin::pin!(second));
     let (mut of_first, mut of_second) = (None, None);
