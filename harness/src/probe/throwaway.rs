@@ -4,6 +4,7 @@
 //! permitted there.
 
 use std::fs::File;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -88,25 +89,30 @@ pub(crate) fn user_namespace(pid: i32) -> Result<File, Refused> {
     File::open(format!("/proc/{pid}/ns/user")).doing("open the user namespace")
 }
 
-/// Number of times that a clone is tried again where a limit on namespaces is reached; a second in
-/// all. Namespaces of an earlier probe are given back a little after it has ended.
-const PATIENCE: u32 = 10;
+/// Time for which all probes together wait where a limit on namespaces is reached. Namespaces of an
+/// earlier probe are given back a little after it has ended, and later on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Clones a process. Returns its id, or `None` in the new process itself.
 fn cloned(kinds: CloneFlags) -> Result<Option<i32>, Refused> {
     if !single_threaded() {
         return Err(Errno::EINVAL).doing("probe while other threads run");
     }
-    let mut tried = 0;
+    /// Milliseconds that probes have waited.
+    static WAITED: AtomicU64 = AtomicU64::new(0);
+    let mut pause = Duration::from_millis(1);
     loop {
         match clone_into(kinds) {
             Ok(Cloned::Child) => return Ok(None),
             Ok(Cloned::Parent { pid, .. }) => return Ok(Some(pid)),
             Err(error)
-                if errno(&error) == Errno::ENOSPC && tried < PATIENCE && !none_permitted(kinds) =>
+                if errno(&error) == Errno::ENOSPC
+                    && WAITED.load(Ordering::Relaxed) < PATIENCE.as_millis() as u64
+                    && !none_permitted(kinds) =>
             {
-                sleep(Duration::from_millis(1 << tried));
-                tried += 1;
+                sleep(pause);
+                WAITED.fetch_add(pause.as_millis() as u64, Ordering::Relaxed);
+                pause = (2 * pause).min(Duration::from_millis(256));
             }
             Err(error) => {
                 return Err(error).doing(SetupStep::Clone(refused::NewProcess::Probe, kinds));

@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::num::NonZero;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -18,8 +19,11 @@ use crate::sandbox::protocol::trial::{InitRequest, TrialReport};
 
 /// Time after which a running trial is named in the report, for the first time.
 const SLOW: Duration = Duration::from_secs(10);
-/// Time that a trial has for saying what hangs.
+/// Time that a trial has for saying what hangs, on a machine with processors to spare. A debug
+/// build of this project needs 0.4 s of a processor for the backtrace (2026-11).
 const LAST_WORDS: Duration = Duration::from_secs(4);
+/// How many times as long a trial has for that at most, on a busy machine.
+const MOST_PATIENCE: u32 = 10;
 /// Time that a trial has for ending after an interruption. nextest too waits 10 s between `SIGTERM`
 /// and `SIGKILL` (nextest 0.9, `grace-period`).
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
@@ -142,7 +146,7 @@ impl ActiveTrial {
                 if now >= until {
                     self.reports.stop(Stopped::Timeout(self.limit));
                     self.request(InitRequest::Describe);
-                    self.phase = Phase::Describing(now + LAST_WORDS);
+                    self.phase = Phase::Describing(now + time_for_last_words());
                 }
                 false
             }
@@ -164,7 +168,7 @@ impl ActiveTrial {
         self.reports.stop(Stopped::Interrupted(signal));
         if ask_what_hangs {
             self.request(InitRequest::Describe);
-            self.phase = Phase::Describing(now + LAST_WORDS);
+            self.phase = Phase::Describing(now + time_for_last_words());
         } else {
             self.request(InitRequest::Signal(signal));
             self.phase = Phase::Ending(now + GRACE);
@@ -238,5 +242,32 @@ impl ActiveTrial {
             reports: self.reports,
             zygote: is_good.then(|| IdleZygote::new(self.channel, output)),
         }
+    }
+}
+
+/// Returns how long a trial that hangs may take at present for saying what hangs.
+fn time_for_last_words() -> Duration {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    LAST_WORDS * waiting_for_each(&load, processors as u32).clamp(1, MOST_PATIENCE)
+}
+
+/// Returns the number of threads that want to run now, for each processor: the fourth field of
+/// `/proc/loadavg` (`proc_loadavg(5)`).
+fn waiting_for_each(load: &str, processors: u32) -> u32 {
+    let threads = load.split(' ').nth(3).and_then(|it| it.split_once('/'));
+    let running = threads.and_then(|(running, _all)| running.parse::<u32>().ok());
+    running.map_or(1, |running| running.div_ceil(processors.max(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::waiting_for_each;
+
+    #[test]
+    fn a_busy_machine_makes_patient() {
+        assert_eq!(waiting_for_each("0.20 0.18 0.12 1/80 11206\n", 2), 1);
+        assert_eq!(waiting_for_each("9.20 0.18 0.12 50/80 11206\n", 2), 25);
+        assert_eq!(waiting_for_each("", 2), 1);
     }
 }
