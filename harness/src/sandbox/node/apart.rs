@@ -69,7 +69,14 @@ fn begin(factory: &Factory<'_>, users: &OwnedFd, tell: OwnedFd) {
         users.as_fd(),
         tell.as_fd(),
     ];
-    let closed = close_all_but(&kept.map(|fd| fd.as_raw_fd())).doing("close descriptors");
+    // Nodes number their processes by it.
+    let counter = factory.spec.number_counter.map(AsFd::as_fd);
+    let kept: Vec<i32> = kept
+        .into_iter()
+        .chain(counter)
+        .map(|fd| fd.as_raw_fd())
+        .collect();
+    let closed = close_all_but(&kept).doing("close descriptors");
     let say = |pid: i32| {
         let _ = write(&tell, &pid.to_ne_bytes());
     };
