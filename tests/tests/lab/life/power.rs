@@ -288,7 +288,7 @@ fn is_silent(lab: &Lab, from: NodeId, to: NodeId) -> TestResult {
     // A neighbour that is known to be gone is an error too, but no refusal.
     let heard = socket.send(b"x").and_then(|_| socket.recv(&mut [0; 8]));
     let kind = heard.expect_err("nobody answers").kind();
-    assert_ne!(kind, std::io::ErrorKind::ConnectionRefused);
+    assert_ne!(kind, ErrorKind::ConnectionRefused);
     Ok(())
 }
 
