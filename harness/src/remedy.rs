@@ -209,7 +209,9 @@ pub(crate) fn hint(errno: Errno) -> Option<String> {
     let hint = match errno {
         // namespaces(7): a limit on namespaces is told as a full device.
         Errno::ENOSPC => "a limit was hit: `user.max_*_namespaces`, or the size of a tmpfs",
-        Errno::EMFILE => return Some(too_few_descriptors()),
+        // A user may have no more descriptors on their way between processes than one process may
+        // open (unix(7), ETOOMANYREFS).
+        Errno::EMFILE | Errno::ETOOMANYREFS => return Some(too_few_descriptors()),
         Errno::EAGAIN => "raise the limit of processes, `ulimit -u`",
         // execve(2), "Limits on size of arguments and environment".
         Errno::E2BIG => {
