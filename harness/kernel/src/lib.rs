@@ -27,6 +27,7 @@ pub mod id_map;
 pub mod loopback;
 pub mod message_channel;
 pub mod mount;
+pub mod named_channel;
 pub mod namespace;
 pub mod netlink;
 pub mod netns;

@@ -4,17 +4,20 @@
 //! by a Ctrl-C; and the outer sandbox is made before anything else of the run, while this process
 //! is small and has a single thread.
 
+use std::cell::{Cell, OnceCell};
 use std::path::Path;
 
 use super::error::{RunError, explain};
+use super::nextest;
 use super::supervisor::{NurseryHandle, Signals};
 use super::zygote::{Setting, Zygote, nursery};
+use crate::Isolation;
 use crate::kernel::fd::close_in_copy;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
 use crate::kernel::thread::FirstThread;
 use crate::sandbox::ids::{Ids, is_root_of_the_host};
-use crate::sandbox::inherited::{Corrections, shown_through};
+use crate::sandbox::inherited::{Corrections, HostSettings};
 use crate::sandbox::outer::{self, Outer, Wanted};
 use crate::sandbox::paths::Paths;
 use crate::sandbox::refused::Doing;
@@ -77,11 +80,10 @@ impl Setup {
             nurseries,
             shares,
         } = *division;
-        let setup = Self::without_sandbox()?;
+        let mut setup = Self::without_sandbox()?;
         // Whatever reads files of the host is done before the clone: inside, some are hidden.
         let ids = Ids::available();
         let paths = Paths::find();
-        let corrections = Corrections::of_host();
         // Inside, the supervisor has no process id: it is outside of the PID namespace.
         body::remember_supervisor();
         let first = FirstThread::current();
@@ -92,19 +94,16 @@ impl Setup {
                 .flatten()
                 .any(|trial| trial.account().is_some()),
         };
+        let may_share = single && trials.iter().flatten().all(is_usual);
         let on_host = is_root_of_the_host();
-        let mut setup = Self {
-            host: shown_through(),
-            ..setup
-        };
+        let settings = OnceCell::new();
         for owner in 0..nurseries {
             let supervisor = process::pidfd_open(std::process::id() as i32)
                 .doing("open a pidfd")
                 .map_err(|refused| explain(&refused))?;
             let hidden = paths.hidden().map(Path::to_owned).collect();
-            let corrections = corrections.clone();
             let earlier = &setup.nurseries;
-            let outer = outer::make(ids, &wanted, owner as u32, |channel, ids| {
+            let inside = Cell::new(Some(|channel, ids: Ids, corrections| {
                 // A nursery that held the channel of another would keep that one from noticing that
                 // the supervisor is done with it.
                 let earlier = earlier.iter().flat_map(NurseryHandle::descriptors);
@@ -117,10 +116,30 @@ impl Setup {
                 };
                 setting.guards_host = guards_host;
                 nursery::live(Zygote::new(trials, setting), channel, single)
-            });
-            let outer = outer.map_err(|refused| explain(&refused))?;
+            }));
+            // Taken by the process inside, which has a copy of this memory, and not by this one.
+            let live = |channel, ids, corrections| {
+                if let Some(inside) = inside.take() {
+                    inside(channel, ids, corrections);
+                }
+            };
+            let kept = may_share.then(|| enter_kept(ids, &wanted, &live)).flatten();
+            let outer = match kept {
+                Some((outer, found)) => {
+                    let _ = settings.set(found);
+                    outer
+                }
+                None => {
+                    let found = settings.get_or_init(HostSettings::read);
+                    let corrections = found.corrections.clone();
+                    let inside = |channel, ids| live(channel, ids, corrections);
+                    outer::make(ids, &wanted, owner as u32, inside)
+                        .map_err(|refused| explain(&refused))?
+                }
+            };
             setup.add(outer, single);
         }
+        setup.host = settings.into_inner().and_then(|found| found.shown_through);
         Ok(setup)
     }
 
@@ -132,10 +151,32 @@ impl Setup {
         } else {
             Some(outer.channel)
         };
-        self.nurseries.push(NurseryHandle::new(outer.first, orders));
+        self.nurseries
+            .push(NurseryHandle::new(outer.first, orders, outer.is_kept));
         self.isolation = describe_isolation(outer.ids);
         self.notes = outer.notes;
     }
+}
+
+/// Enters the outer sandbox that the starts of a nextest run share, if nextest runs this program.
+fn enter_kept(
+    ids: Ids,
+    wanted: &Wanted<'_>,
+    inside: impl FnOnce(MessageChannel, Ids, Option<Corrections>),
+) -> Option<(Outer, HostSettings)> {
+    let run = nextest::run()?;
+    let keeping = outer::Keeping {
+        run: &run,
+        owner: &|| nextest::process_of(&run),
+        slot: nextest::slot(),
+    };
+    outer::enter_kept(&keeping, ids, wanted, inside)
+}
+
+/// Returns whether a trial has all namespaces for itself. Such a trial shares nothing of the outer
+/// sandbox but its files.
+fn is_usual(trial: &Trial) -> bool {
+    trial.options().isolation == Isolation::ALL
 }
 
 fn describe_isolation(ids: Ids) -> String {

@@ -17,6 +17,25 @@ use crate::sandbox::refused::{Refused, SetupStep};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Corrections(Vec<Correction>);
 
+/// What the settings of the host mean for the trials of a run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HostSettings {
+    /// What new network namespaces get, where that shows on the host.
+    pub(crate) corrections: Option<Corrections>,
+    /// A sentence on what trials and nodes cannot change, if there is something.
+    pub(crate) shown_through: Option<String>,
+}
+
+impl HostSettings {
+    /// Reads the settings, on the host: a hundred files.
+    pub(crate) fn read() -> Self {
+        Self {
+            corrections: Corrections::of_host(),
+            shown_through: shown_through(),
+        }
+    }
+}
+
 /// A file and the value that is to be written there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Correction {
@@ -80,6 +99,24 @@ impl Corrections {
         Self::compared(|_| true, |setting, value| !setting.is(value))
     }
 
+    /// Returns what is written where, to be sent to another process.
+    pub(crate) fn to_writes(&self) -> Vec<(CString, String)> {
+        let writes = self.0.iter();
+        writes
+            .map(|Correction { path, value }| (path.clone(), value.clone()))
+            .collect()
+    }
+
+    /// Returns the corrections that another process has sent.
+    pub(crate) fn from_writes(writes: Vec<(CString, String)>) -> Self {
+        let writes = writes.into_iter();
+        Self(
+            writes
+                .map(|(path, value)| Correction { path, value })
+                .collect(),
+        )
+    }
+
     fn compared(
         is_inherited: impl Fn(&BaselineSetting) -> bool,
         differs: impl Fn(&BaselineSetting, &str) -> bool,
@@ -129,9 +166,7 @@ pub(crate) fn unchangeable() -> Vec<Unchangeable> {
     congestion_control.into_iter().chain(host_only()).collect()
 }
 
-/// Returns a sentence on what trials and nodes have from the host and cannot change, if there is
-/// something.
-pub(crate) fn shown_through() -> Option<String> {
+fn shown_through() -> Option<String> {
     let settings = unchangeable();
     let shown: Vec<String> = settings
         .iter()

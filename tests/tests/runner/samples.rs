@@ -198,6 +198,28 @@ async fn hangs_async() {
 }
 
 #[snowglobe::test(ignore = "a sample")]
+fn shows_its_surroundings() {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let files = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let files = files
+        .and_then(|line| line.split_whitespace().nth(4))
+        .unwrap();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Umask:"))
+        .unwrap();
+    println!(
+        "{} in {}, files {files}, mask {}",
+        std::env::var("MARK").unwrap_or_default(),
+        std::env::current_dir().unwrap().display(),
+        mask.trim()
+    );
+}
+
+#[snowglobe::test(ignore = "a sample")]
 fn waits_long() {
     std::fs::write(marker("started"), "").unwrap();
     std::thread::sleep(Duration::from_secs(100));

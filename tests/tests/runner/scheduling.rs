@@ -1,5 +1,6 @@
 //! Seeds, timeouts, requirements and order are the runner's part.
 
+mod nextest;
 mod stress;
 
 use snowglobe_tests::{finished, run, sample, this_program};

@@ -18,6 +18,23 @@ pub fn die_with_parent() -> Result<()> {
     prctl::set_pdeathsig(Signal::SIGKILL)
 }
 
+/// Makes the kernel let this process live when its parent ends.
+///
+/// # Errors
+/// The kernel refused the setting.
+pub fn outlive_parent() -> Result<()> {
+    prctl::set_pdeathsig(None)
+}
+
+/// Makes this process the leader of a session of its own, out of reach of the terminal and of
+/// signals to the group of its parent.
+///
+/// # Errors
+/// The process leads a process group.
+pub fn lead_session() -> Result<()> {
+    nix::unistd::setsid().map(drop)
+}
+
 /// Makes this process the parent of all its descendants whose parents end.
 ///
 /// # Errors

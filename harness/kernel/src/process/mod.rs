@@ -8,9 +8,9 @@
 //! | `before_main` | functions that run before `main` |
 //! | `clone` | a child in new namespaces, by `clone3` |
 //! | `control` | parent-death signal, subreaper, process group, working directory |
+//! | `enter` | a child in the namespaces of another process |
 //! | `environment` | environment variables |
-//! | `exit_handlers` | the end of a process, with as little as has to run |
-//! | `exit_kind` | how a process ended, in words |
+//! | `exit/` | how a process ends, and how others have ended |
 //! | `fork` | a copy of this process, and its end |
 //! | `leaks` | what LeakSanitizer has to know of a fork |
 //! | `limits` | resource limits |
@@ -27,9 +27,9 @@
 pub mod before_main;
 pub mod clone;
 mod control;
+mod enter;
 mod environment;
-pub mod exit_handlers;
-pub mod exit_kind;
+mod exit;
 mod fork;
 pub mod leaks;
 pub mod limits;
@@ -45,13 +45,15 @@ pub mod valgrind;
 
 pub use control::{
     become_dumpable, become_subreaper, chdir, die_with_parent, end_of_numbers, execve,
-    kernel_release, lead_process_group,
+    kernel_release, lead_process_group, lead_session, outlive_parent,
 };
+pub use enter::fork_into;
 pub use environment::{remove_env, set_env};
+pub use exit::{exit_handlers, exit_kind};
 pub use fork::{end_with_this_thread, exit_now, fork, never_return};
 pub use limits::raise_open_files;
 pub use memory::{SharedNote, shared_memory_child, wipe_in_forks};
 pub use nix::unistd::{ForkResult, Pid};
 pub use number_counter::NumberCounter;
 pub use pidfd::{pid_of, pidfd_kill, pidfd_open};
-pub use reap::{Reaped, reap, wait_for_child};
+pub use reap::{Reaped, await_childless, reap, wait_for_child, wait_for_child_of};

@@ -1,6 +1,10 @@
 //! Collecting children that have ended, without a wait.
 #![allow(unsafe_code)]
 
+use std::os::fd::BorrowedFd;
+
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+
 /// The outcome of an attempt to reap a child.
 pub enum Reaped {
     /// A child that has ended: its id, and its status as `wait(2)` gives it.
@@ -21,6 +25,19 @@ pub fn reap() -> Reaped {
         pid if pid > 0 => Reaped::One(pid, status),
         _ => Reaped::Childless,
     }
+}
+
+/// Waits until this process has no children, where the kernel reaps them
+/// ([`ignore_children`](super::signal::ignore_children)).
+pub fn await_childless() {
+    // The call returns only then, with ECHILD (wait(2), NOTES).
+    while nix::sys::wait::wait() == Err(nix::errno::Errno::EINTR) {}
+}
+
+/// Waits until the child behind `pidfd` has ended, and reaps it.
+pub fn wait_for_child_of(pidfd: BorrowedFd<'_>) {
+    // There is nothing to do about a child that cannot be waited for.
+    let _ = waitid(Id::PIDFd(pidfd), WaitPidFlag::WEXITED);
 }
 
 /// Waits until the child `pid` has ended, and reaps it.

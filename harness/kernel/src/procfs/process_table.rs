@@ -63,6 +63,24 @@ fn kill_pending(pid: i32) -> bool {
     })
 }
 
+/// Returns the parent of a process, if both are in the PID namespace of `/proc`.
+pub fn parent_of(pid: i32) -> Option<i32> {
+    Stat::read(pid)
+        .map(|stat| stat.parent)
+        .filter(|parent| *parent > 0)
+}
+
+/// Returns whether a process was started with this variable in its environment, as `KEY=value`, or
+/// `None` where this process may not know.
+pub fn has_variable(pid: i32, variable: &str) -> Option<bool> {
+    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    Some(
+        environment
+            .split(|byte| *byte == 0)
+            .any(|it| it == variable.as_bytes()),
+    )
+}
+
 /// Returns every process that descends from `ancestor`.
 pub fn descendants(ancestor: i32) -> Vec<i32> {
     let Ok(entries) = fs::read_dir("/proc") else {

@@ -4,6 +4,7 @@
 //! a zygote can die with its trial, or later, and the supervisor need not have noticed. So an
 //! order goes to the zygote that is there, and if that fails, to a new one.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::kernel::fd::{pipe, set_nonblocking};
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::poll::wait_readable;
 use crate::kernel::process;
+use crate::kernel::procfs::process_table;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::zygote::{NurseryOrder, ZygoteOrder};
 
@@ -24,11 +26,28 @@ pub(crate) struct NurseryHandle {
     process: OwnedFd,
     /// Channel for orders. A nursery that runs the only trial itself takes none.
     orders: Option<MessageChannel>,
+    /// Whether the process is not the first of the outer sandbox, which others use. It ends by
+    /// itself then, after the trial's init and when the supervisor lets go of its channel.
+    is_guest: bool,
+    /// Pidfds of processes that were killed and may take others along.
+    dying: RefCell<Vec<OwnedFd>>,
 }
 
 impl NurseryHandle {
-    pub(crate) fn new(process: OwnedFd, orders: Option<MessageChannel>) -> Self {
-        Self { process, orders }
+    pub(crate) fn new(process: OwnedFd, orders: Option<MessageChannel>, is_guest: bool) -> Self {
+        Self {
+            process,
+            orders,
+            is_guest,
+            dying: RefCell::default(),
+        }
+    }
+
+    /// Ends the nursery after the last trial.
+    pub(crate) fn end(&self) {
+        if !self.is_guest {
+            self.kill_all();
+        }
     }
 
     /// Returns the descriptors by which the nursery is known, which other processes must not have.
@@ -38,8 +57,18 @@ impl NurseryHandle {
     }
 
     /// Kills the nursery. The kernel then kills everything in the outer sandbox, whose PID
-    /// namespace has lost its first process (`pid_namespaces(7)`).
-    pub(crate) fn end(&self) {
+    /// namespace has lost its first process (`pid_namespaces(7)`). The init of a trial that is a
+    /// guest in that sandbox asks for the same signal when its parent dies.
+    fn kill_all(&self) {
+        if self.is_guest
+            && let Some(pid) = process::pid_of(self.process.as_fd())
+        {
+            let inner = process_table::descendants(pid);
+            let inner = inner
+                .into_iter()
+                .filter_map(|pid| process::pidfd_open(pid).ok());
+            self.dying.borrow_mut().extend(inner);
+        }
         // A nursery that is gone already needs no signal.
         let _ = process::pidfd_kill(&self.process, Signal::SIGKILL as i32);
     }
@@ -50,7 +79,20 @@ impl NurseryHandle {
     /// (nextest 0.9, `leak-timeout`), and the nursery holds both.
     pub(crate) fn await_end(&self) {
         const PATIENCE: Duration = Duration::from_secs(5);
-        let _ = wait_readable([self.process.as_fd()], Some(PATIENCE));
+        let is_gone = |process: &OwnedFd| {
+            wait_readable([process.as_fd()], Some(PATIENCE)).is_ok_and(|[gone]| gone)
+        };
+        if !is_gone(&self.process) {
+            self.kill_all();
+            let _ = is_gone(&self.process);
+        }
+        self.dying.borrow().iter().for_each(|process| {
+            let _ = is_gone(process);
+        });
+        // In a container nobody may reap for a program that leaves its dead to others.
+        if is_gone(&self.process) {
+            process::wait_for_child_of(self.process.as_fd());
+        }
     }
 
     /// Returns a descriptor that is readable when the nursery has died, unless it runs a trial
@@ -67,7 +109,7 @@ impl NurseryHandle {
                 // If the nursery is gone, so are its zygotes.
                 let _ = orders.send(&order.encode());
             }
-            None => self.end(),
+            None => self.kill_all(),
         }
     }
 
@@ -185,7 +227,7 @@ impl<'a> ZygotePool<'a> {
 
     /// Kills everything.
     pub(crate) fn end(&self) {
-        self.nurseries.iter().for_each(NurseryHandle::end);
+        self.nurseries.iter().for_each(NurseryHandle::kill_all);
     }
 
     /// Returns descriptors that are readable when a nursery has died, and its trials with it.

@@ -34,7 +34,11 @@ pub(crate) fn await_order<M: EdgeMessage>(
         }
         let mut buffer = [0; LONGEST_ORDER];
         match channel.receive_few_with(&mut buffer) {
-            Ok(Received { message: [], .. }) => process::exit_now(0),
+            Ok(Received { message: [], .. }) => {
+                // Whoever waits for this process waits for all that has descended from it.
+                process::await_childless();
+                process::exit_now(0)
+            }
             Ok(Received {
                 message,
                 passed: [passed, _],

@@ -44,7 +44,7 @@ pub(super) fn begin(
 
 /// Makes the kernel end this process when its parent dies. If that has happened already, this
 /// process ends now.
-fn die_with_parent(parent: &OwnedFd) -> Result<(), Refused> {
+pub(super) fn die_with_parent(parent: &OwnedFd) -> Result<(), Refused> {
     process::die_with_parent().doing("set the parent-death signal")?;
     // A parent that died before the line above left no signal behind. To ask getppid() does not
     // help: it is 0 for the init of a PID namespace in any case (pid_namespaces(7)).

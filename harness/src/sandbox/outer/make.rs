@@ -21,7 +21,7 @@ use crate::sandbox::protocol::outer::{OuterReply, OuterStep};
 use crate::sandbox::refused::{self, Doing, Refused, SetupStep};
 
 /// Namespaces of the outer sandbox. The network stays the host's: trials have their own.
-const NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWUSER
+pub(super) const NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWUSER
     .union(CloneFlags::CLONE_NEWNS)
     .union(CloneFlags::CLONE_NEWPID)
     .union(CloneFlags::CLONE_NEWIPC)
@@ -38,6 +38,8 @@ pub(crate) struct Outer {
     pub(crate) ids: Ids,
     /// Things that could not be had, in a sentence each.
     pub(crate) notes: Vec<String>,
+    /// Whether others of the same nextest run use the sandbox. The process is not its first then.
+    pub(crate) is_kept: bool,
 }
 
 /// Things that trials of a run want of the outer sandbox.
@@ -92,6 +94,7 @@ pub(crate) fn make(
                         channel: ours,
                         ids,
                         notes,
+                        is_kept: false,
                     });
                 }
                 // Either of uid_map and gid_map can be written once (user_namespaces(7)), and one

@@ -15,6 +15,7 @@
 //! | file | role |
 //! |---|---|
 //! | `make` | the maker's side: clones the first process, gives it ids and mounts |
+//! | `kept` | an outer sandbox that outlives its maker, for the starts of a nextest run |
 //! | `first_process` | the first process until it is ready |
 //! | `idmapped_root` | root's mount tree: copies of the host's mounts, on both sides |
 //! | `plain` | directories of the host with their true owners, for ordinary users |
@@ -23,10 +24,12 @@
 mod devices;
 mod first_process;
 mod idmapped_root;
+mod kept;
 mod make;
 mod plain;
 
 pub(crate) use first_process::become_root;
 pub(crate) use idmapped_root::tun_directory;
+pub(crate) use kept::{Keeping, enter_kept};
 pub(crate) use make::{Outer, Wanted, make};
 pub(crate) use plain::plain_views;

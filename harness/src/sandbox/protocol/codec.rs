@@ -43,6 +43,8 @@ pub(crate) enum Edge {
     FromNode,
     /// From a node's first process to the lab: what becomes of a program.
     FromProgram,
+    /// From the keeper of an outer sandbox to whoever asks for it.
+    FromKeeper,
 }
 
 /// A whole message of one edge.

@@ -2,9 +2,12 @@
 //!
 //! The first process waits for what only its maker may do, and then says whether it is ready.
 
+use std::ffi::CString;
 use std::path::PathBuf;
 
-use super::codec::{Codec, Edge, EdgeMessage, MessageReader, MessageWriter, codec_enum};
+use super::codec::{
+    Codec, Edge, EdgeMessage, MessageReader, MessageWriter, codec_enum, codec_struct,
+};
 use crate::sandbox::refused::Refused;
 
 /// From the maker of the outer sandbox to the first process in it.
@@ -53,6 +56,30 @@ impl OuterReply {
     pub(crate) const LONGEST: usize = 1024;
 }
 
+/// From the keeper of an outer sandbox to whoever asks for it. A pidfd of the keeper comes along.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KeptFacts {
+    /// The ids are not those that were asked for: an ordinary user has one, and root has its own.
+    pub(crate) fewer_ids: bool,
+    /// Things that could not be had, in a sentence each.
+    pub(crate) notes: Vec<String>,
+    /// Files and what new network namespaces have written there, where that shows on the host.
+    pub(crate) corrections: Option<Vec<(CString, String)>>,
+    /// A sentence on settings of the host that trials cannot change, if there are unusual ones.
+    pub(crate) shown_through: Option<String>,
+}
+
+codec_struct!(KeptFacts {
+    fewer_ids,
+    notes,
+    corrections,
+    shown_through,
+});
+
+impl EdgeMessage for KeptFacts {
+    const EDGE: Edge = Edge::FromKeeper;
+}
+
 #[cfg(test)]
 mod tests {
     use crate::kernel::errno::Errno;
@@ -68,6 +95,12 @@ mod tests {
         arrives(&OuterStep::Mounts(vec!["/".into(), "/a b".into()]));
         arrives(&OuterStep::MountsComplete);
         arrives(&OuterReply(Ok(())));
+        arrives(&KeptFacts {
+            fewer_ids: true,
+            notes: vec!["one id".into()],
+            corrections: Some(vec![(c"/proc/sys/net/a".into(), "1".into())]),
+            shown_through: None,
+        });
         let namespaces = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET;
         let steps = [
             SetupStep::Clone(NewProcess::OuterSandbox, namespaces),

@@ -12,7 +12,7 @@ use std::os::unix::fs::MetadataExt;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::fork::exit_now;
+use crate::process::exit_now;
 
 /// Functions by which work for the end comes to be: registered, or with a library that the program
 /// loads later.
