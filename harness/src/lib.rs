@@ -258,6 +258,8 @@ mod attempts;
 mod before_main;
 pub mod doctor;
 pub mod events;
+#[doc(hidden)]
+pub mod exec;
 pub mod fault;
 mod files;
 pub mod impair;

@@ -6,6 +6,8 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
+use snowglobe_fixtures::command;
+
 use crate::model::cli::{self, CliError, CommandLine, Operands};
 
 use super::examine::examine;
@@ -37,7 +39,7 @@ Says what this machine lacks for tests, and the command that mends it.
 
 Each feature is tried in a sandbox that is thrown away; nothing of the host changes.
 
-Usage: cargo xtask doctor [OPTIONS]
+Usage: {command} doctor [OPTIONS]
 ",
     operands: Operands::None,
     flags: &[
@@ -75,12 +77,13 @@ a wrong command line.
 /// }
 /// ```
 pub fn cli(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    command::announce_xtask();
     let options = match COMMAND_LINE.parse(arguments) {
         Ok(options) => options,
         Err(error) => return refuse(&error),
     };
     if options.help {
-        write(&COMMAND_LINE.help());
+        write(&command::in_help(&COMMAND_LINE.help()));
         return ExitCode::SUCCESS;
     }
     let form = match form(&options) {
@@ -92,8 +95,14 @@ pub fn cli(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     ExitCode::from(report.exit_code())
 }
 
+/// Returns the texts of the command line, for completions and manual pages.
+#[doc(hidden)]
+pub fn cli_text() -> cli::CommandText {
+    COMMAND_LINE.text()
+}
+
 fn refuse(error: &CliError) -> ExitCode {
-    eprintln!("error: {error}; see `cargo xtask doctor --help`");
+    eprintln!("error: {error}; see `{}`", command::with("doctor --help"));
     ExitCode::from(64)
 }
 

@@ -1,6 +1,6 @@
 //! Whether the fixtures of the workspace are provisioned.
 
-use snowglobe_fixtures::{Fixture, Manifest, Workspace};
+use snowglobe_fixtures::{Fixture, Manifest, Workspace, command};
 
 use super::finding::{Evidence, Finding};
 
@@ -44,7 +44,7 @@ fn judge(all: usize, absent: &[&str]) -> Finding {
     };
     finding
         .lost("the trials that need them")
-        .fix(format!("cargo xtask provision {names}"))
+        .fix(command::with(&format!("provision {names}")))
 }
 
 #[cfg(test)]

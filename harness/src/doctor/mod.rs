@@ -43,7 +43,7 @@ mod sandbox;
 mod shared;
 mod table;
 
-pub use cli::cli;
+pub use cli::{cli, cli_text};
 pub use examine::examine;
 pub use finding::{Evidence, Finding, State};
 pub use report::Report;

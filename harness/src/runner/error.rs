@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use snowglobe_fixtures::command;
+
 use crate::remedy::Remedy;
 use crate::sandbox::refused::Refused;
 
@@ -62,7 +64,7 @@ impl fmt::Display for RunError {
                 write!(f, "cannot make the sandbox: {refused}")?;
                 match remedy.explanation() {
                     Some(explanation) => write!(f, ": {explanation}"),
-                    None => f.write_str("; `cargo xtask doctor` may say more"),
+                    None => write!(f, "; `{}` may say more", command::with("doctor")),
                 }
             }
         }

@@ -51,3 +51,6 @@ pub use error::RunError;
 pub use registry::registered;
 pub use report::{Color, Format};
 pub use run::run;
+pub(crate) use setup::ProgramSetup;
+pub(crate) use supervisor::{NurseryHandle, explain_denial};
+pub(crate) use users::look_up;

@@ -15,13 +15,15 @@ use crate::Isolation;
 use crate::kernel::fd::close_in_copy;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
+use crate::kernel::process::signal::{PASSED_ON, SignalFd};
 use crate::kernel::thread::FirstThread;
 use crate::sandbox::ids::{Ids, is_root_of_the_host};
 use crate::sandbox::inherited::{Corrections, HostSettings};
 use crate::sandbox::outer::{self, Outer, Wanted};
 use crate::sandbox::paths::Paths;
-use crate::sandbox::refused::Doing;
+use crate::sandbox::refused::{Doing, Refused};
 use crate::sandbox::trial::body;
+use crate::sandbox::trial::program::ProgramBody;
 use crate::trial::Trial;
 
 /// The division of a run among outer sandboxes.
@@ -177,6 +179,60 @@ fn enter_kept(
 /// sandbox but its files.
 fn is_usual(trial: &Trial) -> bool {
     trial.options().isolation == Isolation::ALL
+}
+
+/// The world of a program, and what its supervisor needs.
+pub(crate) struct ProgramSetup {
+    /// Signals that come for the program.
+    pub(crate) signals: SignalFd,
+    pub(crate) nursery: NurseryHandle,
+    /// Channel to the nursery, which is the zygote.
+    pub(crate) zygote: MessageChannel,
+    /// Remarks on what this system cannot do.
+    pub(crate) notes: Vec<String>,
+}
+
+impl ProgramSetup {
+    /// Makes the outer sandbox for a trial that is a program. The signals of the program are
+    /// blocked from now on.
+    ///
+    /// # Errors
+    /// Fails if the system refuses a step of making the outer sandbox.
+    pub(crate) fn make(trial: Trial, paths: &Paths, keep: bool) -> Result<Self, RunError> {
+        let catch = || -> Result<_, Refused> {
+            let signals = SignalFd::of(&PASSED_ON).doing("catch signals")?;
+            let own = process::pidfd_open(std::process::id() as i32).doing("open a pidfd")?;
+            Ok((signals, own))
+        };
+        let (signals, supervisor) = catch().map_err(|refused| explain(&refused))?;
+        let (ids, corrections) = (Ids::available(), HostSettings::read().corrections);
+        let hidden = paths.hidden().map(Path::to_owned).collect();
+        body::remember_supervisor();
+        let first = FirstThread::current();
+        let wanted = Wanted {
+            paths,
+            ordinary_users: trial.account().is_some(),
+        };
+        let on_host = is_root_of_the_host();
+        let mut trials = [Some(trial)];
+        let outer = outer::make(ids, &wanted, 0, |channel, ids| {
+            let guards_host = on_host && ids.keep_root();
+            let collected = Setting::collect(ids, hidden, supervisor, first, corrections, 1);
+            let Ok(mut setting) = collected else {
+                process::exit_now(1)
+            };
+            setting.guards_host = guards_host;
+            setting.program = Some(ProgramBody { keeps_failed: keep });
+            nursery::live(Zygote::new(&mut trials, setting), channel, true)
+        });
+        let outer = outer.map_err(|refused| explain(&refused))?;
+        Ok(Self {
+            signals,
+            nursery: NurseryHandle::new(outer.first, None, outer.is_kept),
+            zygote: outer.channel,
+            notes: outer.notes,
+        })
+    }
 }
 
 fn describe_isolation(ids: Ids) -> String {

@@ -41,7 +41,8 @@ pub(crate) fn find(args: &Arguments, trials: &mut [Trial]) {
     }
 }
 
-fn look_up(user: &str) -> Option<Account> {
+/// Returns the account of this name or number, if there is one.
+pub(crate) fn look_up(user: &str) -> Option<Account> {
     match user.parse() {
         // The kernel takes this number for no id at all (setuid(2), -1).
         Ok(u32::MAX) => None,

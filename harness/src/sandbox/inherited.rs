@@ -8,6 +8,8 @@
 use std::ffi::CString;
 use std::fs;
 
+use snowglobe_fixtures::command;
+
 use crate::kernel::errno::Errno;
 use crate::kernel::fd;
 use crate::model::baseline::{self, BaselineSetting, Heritage};
@@ -174,8 +176,9 @@ fn shown_through() -> Option<String> {
         .collect();
     (!shown.is_empty()).then(|| {
         format!(
-            "trials and nodes have settings of this host that they cannot change: {} (`cargo xtask doctor` names the usual values)",
-            shown.join(", ")
+            "trials and nodes have settings of this host that they cannot change: {} (`{}` names the usual values)",
+            shown.join(", "),
+            command::with("doctor")
         )
     })
 }

@@ -68,6 +68,34 @@ impl Paths {
         paths
     }
 
+    /// Finds the directories for a program, which need not be one that cargo has built: its own
+    /// directory is readable, and the repository around the working directory is writable. Without
+    /// a repository the working directory is, unless that is the user's home. `more` are writable
+    /// as well.
+    pub(crate) fn of_program(program: &Path, more: &[PathBuf]) -> Paths {
+        let found = Paths::find();
+        let mut writable = found.writable;
+        let here = std::env::current_dir().ok();
+        let home = std::env::var_os("HOME").map(PathBuf::from);
+        let repository = here.as_deref().and_then(|here| {
+            let mut above = here.ancestors();
+            above.find(|dir| dir.join(".git").exists())
+        });
+        let project = repository.map(Path::to_owned).or(here);
+        writable.extend(project.filter(|dir| Some(dir) != home.as_ref()));
+        writable.extend(target_dir(program));
+        writable.extend_from_slice(more);
+        let mut readable = found.readable;
+        // `go test` and rustdoc put their programs into a directory of their own below /tmp.
+        let own = program.parent().filter(|dir| !dir.as_os_str().is_empty());
+        readable.extend(own.map(Path::to_owned));
+        let tidy = Paths::tidy(writable, readable);
+        Paths {
+            own: found.own,
+            ..tidy
+        }
+    }
+
     /// Keeps existing directories by their canonical paths, without those that lie inside another.
     fn tidy(writable: Vec<PathBuf>, readable: Vec<PathBuf>) -> Paths {
         let writable = outermost(canonical(writable));

@@ -22,6 +22,7 @@ const LOW_TO_HIGH: &[&str] = &[
     "wire",
     "lab",
     "runner",
+    "exec",
     "doctor",
     "before_main",
     "prelude",

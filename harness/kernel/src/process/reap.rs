@@ -40,6 +40,20 @@ pub fn wait_for_child_of(pidfd: BorrowedFd<'_>) {
     let _ = waitid(Id::PIDFd(pidfd), WaitPidFlag::WEXITED);
 }
 
+/// Returns the signal that has stopped the child `pid`, if the child has stopped since the last
+/// call.
+pub fn stop_of_child(pid: i32) -> Option<i32> {
+    let options = libc::WSTOPPED | libc::WNOHANG;
+    // SAFETY: all zero is a valid value, which the kernel overwrites. The fields are those of
+    // SIGCHLD, which waitid(2) fills in; without a child to tell of, the id stays 0.
+    unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        let id = pid.cast_unsigned();
+        let done = libc::waitid(libc::P_PID, id, &raw mut info, options);
+        (done == 0 && info.si_pid() != 0).then(|| info.si_status())
+    }
+}
+
 /// Waits until the child `pid` has ended, and reaps it.
 pub fn wait_for_child(pid: i32) {
     // There is nothing to do about a child that cannot be waited for.

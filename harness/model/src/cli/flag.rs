@@ -136,6 +136,14 @@ impl<T> Flag<T> {
         self.variable
     }
 
+    /// Returns the name that the help has for the value of the option, if it takes one.
+    pub(super) fn value_name(&self) -> Option<&'static str> {
+        match &self.action {
+            Action::Switch(_) | Action::LooseSwitch(_) => None,
+            Action::Value { name, set: _ } => Some(name),
+        }
+    }
+
     /// Returns the names and the value as the left column of the help shows them.
     pub(super) fn usage(&self) -> String {
         let names = match (self.short, self.long) {

@@ -11,6 +11,7 @@
 //! | `given.rs` | [`GivenValue`], a value that somebody gave to an option, and its conversions |
 //! | `command_line.rs` | [`CommandLine`], a table of flags: parses words and the environment |
 //! | `help.rs` | the help of a command |
+//! | `text.rs` | [`CommandText`], the texts without the types |
 //! | `error.rs` | [`CliError`] |
 //!
 //! ```
@@ -55,8 +56,10 @@ mod given;
 mod help;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use command_line::{CommandLine, GivenFlags, Operands};
 pub use error::CliError;
 pub use flag::Flag;
 pub use given::GivenValue;
+pub use text::{CommandText, OptionText};

@@ -158,6 +158,18 @@ Exit status: 0
 }
 
 #[test]
+fn the_texts_tell_which_options_take_values() {
+    let options = COMMAND_LINE.text().options;
+    let rounds = &options[2];
+    assert_eq!(
+        (&*rounds.names, rounds.value),
+        (&["--rounds".to_owned()][..], Some("N"))
+    );
+    assert_eq!(options[0].names, ["-l", "--loud", "--shout"]);
+    assert_eq!(options[0].value, None);
+}
+
+#[test]
 #[should_panic(expected = "two options are named `--loud`")]
 fn a_name_that_stands_twice_is_found() {
     const TWICE: CommandLine<Options> = CommandLine {

@@ -9,13 +9,25 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::model::random::seed_for;
 use crate::observe::error::{ObserveError, ObserveFailure, RefusedStep, Result};
 use crate::sandbox::paths;
 
+/// Directory that was named for the captures of this process.
+static NAMED: OnceLock<PathBuf> = OnceLock::new();
+
+/// Makes captures of this process go to a directory. The first call counts.
+pub(crate) fn name_directory(directory: PathBuf) {
+    let _ = NAMED.set(directory);
+}
+
 /// Returns the directory of this program's captures.
 pub(super) fn directory() -> Result<PathBuf> {
+    if let Some(directory) = NAMED.get() {
+        return Ok(directory.clone());
+    }
     let program =
         std::env::current_exe().map_err(|e| ObserveError::refused(RefusedStep::FindProgram, e))?;
     let target = paths::target_dir(&program)

@@ -3,7 +3,7 @@
 use crate::sandbox::protocol::trial::{Denial, DeniedThing};
 
 /// Returns what a process was denied and the remedy, as one sentence.
-pub(super) fn explain(denial: &Denial) -> String {
+pub(crate) fn explain(denial: &Denial) -> String {
     let Denial {
         pid,
         program,

@@ -28,6 +28,7 @@ mod signals;
 mod supervisor;
 mod zygote_pool;
 
+pub(crate) use denials::explain as explain_denial;
 pub(crate) use plan::RunPlan;
 pub(crate) use reports::result_of;
 pub(crate) use signals::Signals;

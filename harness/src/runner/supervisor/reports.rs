@@ -96,6 +96,8 @@ impl ReceivedReports {
             TrialReport::Remarked(Remark::Note(note)) => self.notes.push(note),
             TrialReport::Remarked(Remark::LastWords(note)) => self.last_words.push(note),
             TrialReport::Denied(denial) => self.denials.push(denial),
+            // The body of a test is no program.
+            TrialReport::Stopped(_) | TrialReport::ProgramEnded(_) => {}
             TrialReport::Forked { pid, report } => {
                 if self.forks_heard < FORKS_HEARD {
                     self.forks_heard += 1;
@@ -241,7 +243,9 @@ fn describe_fork(pid: i32, report: Option<BodyReport>) -> Option<String> {
         }
         Some(BodyReport::StackOverflowed) => "overflowed its stack".to_owned(),
         // A backtrace is in the output already, and nodes are refused where they are asked for.
-        Some(BodyReport::Traced | BodyReport::WantsNodes) => return None,
+        Some(BodyReport::Traced | BodyReport::WantsNodes | BodyReport::ProgramEnded(_)) => {
+            return None;
+        }
         None => "wrote to the channel of the verdict".to_owned(),
     };
     Some(format!(

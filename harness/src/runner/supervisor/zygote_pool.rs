@@ -73,6 +73,11 @@ impl NurseryHandle {
         let _ = process::pidfd_kill(&self.process, Signal::SIGKILL as i32);
     }
 
+    /// Returns the id of the nursery, unless it is gone.
+    pub(crate) fn pid(&self) -> Option<i32> {
+        process::pid_of(self.process.as_fd())
+    }
+
     /// Waits until the nursery is gone, which is about to happen.
     ///
     /// nextest reports a test as leaky if its stdout or stderr is open 100 ms after its exit

@@ -27,7 +27,7 @@ use crate::sandbox::within;
 ///
 /// If there is a `single` trial, this process is its zygote.
 pub(crate) fn live(zygote: Zygote<'_>, orders: MessageChannel, single: bool) -> ! {
-    if prepare().is_err() {
+    if prepare(zygote.is_program()).is_err() {
         process::exit_now(1);
     }
     if single {
@@ -81,7 +81,7 @@ impl Zygotes {
 }
 
 /// Does once what would otherwise be done for each trial.
-fn prepare() -> crate::kernel::Result<()> {
+fn prepare(is_program: bool) -> crate::kernel::Result<()> {
     // The kernel then reaps the zygotes (`wait(2)`, NOTES): the nursery never waits for any.
     signal::ignore_children()?;
     // The directories that these variables name are hidden in the sandbox.
@@ -89,14 +89,16 @@ fn prepare() -> crate::kernel::Result<()> {
         process::remove_env(key);
     }
     within::mark_environment();
-    // Tests of a run share a terminal, and none of them can know whose turn it is to read.
-    let null = std::fs::File::open("/dev/null").map_err(|e| errno(&e))?;
-    replace_standard(null.as_fd(), 0)?;
     limit_core_files()?;
-    // Trials may open as many files as the kernel permits this user, and their programs as many as
-    // the user expects.
-    process::raise_open_files(u64::MAX)?;
-    process::limits::give_back_in_forks();
+    if !is_program {
+        // Tests of a run share a terminal, and none of them can know whose turn it is to read.
+        let null = std::fs::File::open("/dev/null").map_err(|e| errno(&e))?;
+        replace_standard(null.as_fd(), 0)?;
+        // Trials may open as many files as the kernel permits this user, and their programs as many
+        // as the user expects.
+        process::raise_open_files(u64::MAX)?;
+        process::limits::give_back_in_forks();
+    }
     rseq::prepare();
     observe::log_keys_of_this_process();
     body::prepare();

@@ -30,6 +30,7 @@ use crate::sandbox::trial::body;
 use crate::sandbox::trial::denials::DenialWatch;
 use crate::sandbox::trial::init::Init;
 use crate::sandbox::trial::mounts::{HOSTS, HostsFile, SandboxSpec};
+use crate::sandbox::trial::program::let_go_of;
 use crate::trial::Trial;
 
 /// A trial that has been ordered.
@@ -178,6 +179,7 @@ impl OrderedTrial<'_> {
             reports: init_end,
             supervisor: &setting.supervisor,
             signals: &setting.signals,
+            program: setting.program,
             denials: own.denials.as_ref().map(|fd| DenialWatch {
                 fd,
                 may_make_users: options.nested || !options.isolation.contains(Isolation::USER),
@@ -185,7 +187,14 @@ impl OrderedTrial<'_> {
             }),
         };
         let give_ids = |pid| match map_ids(setting.ids, options.isolation, pid) {
-            Ok(()) => true,
+            Ok(()) => {
+                if setting.program.is_some() {
+                    // The init has the caller's descriptors by now. A reader of the program's
+                    // output waits until nobody else has them.
+                    let _ = let_go_of(0..3);
+                }
+                true
+            }
             Err(error) => {
                 refuse(self.channel, "map the ids", &error);
                 false

@@ -19,6 +19,7 @@ use crate::sandbox::process_numbers::RunNumbers;
 use crate::sandbox::protocol::trial::WAKE_INIT;
 use crate::sandbox::trial::body;
 use crate::sandbox::trial::mounts::PlainView;
+use crate::sandbox::trial::program::ProgramBody;
 
 /// The surroundings of every trial of a run.
 pub(crate) struct Setting {
@@ -43,6 +44,9 @@ pub(crate) struct Setting {
     /// Groups to which ICMP sockets are permitted, once that is known.
     pub(crate) ping_groups: OnceLock<PingGroups>,
     pub(crate) numbers: RunNumbers,
+    /// What is different if the only trial is a program for which somebody waits: see
+    /// [`crate::exec`].
+    pub(crate) program: Option<ProgramBody>,
     /// Counter by which PID namespaces are numbered, where the kernel has one.
     pub(crate) number_counter: Option<NumberCounter>,
     /// Pidfd that is readable when the supervisor is gone.
@@ -72,6 +76,7 @@ impl Setting {
             ids,
             first,
             hidden,
+            program: None,
             numbers: RunNumbers::divide(end, body::supervisor_pid(), trials),
             number_counter: NumberCounter::open().ok(),
             working_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),

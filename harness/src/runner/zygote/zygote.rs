@@ -34,6 +34,11 @@ impl<'a> Zygote<'a> {
         }
     }
 
+    /// Returns whether the only trial is a program for which somebody waits.
+    pub(crate) fn is_program(&self) -> bool {
+        self.setting.program.is_some()
+    }
+
     /// Returns a pidfd that is readable when the supervisor is gone.
     pub(crate) fn supervisor(&self) -> &OwnedFd {
         &self.setting.supervisor

@@ -18,11 +18,14 @@ pub(crate) enum InitRequest {
     Signal(i32),
     /// Say what every process of the trial is doing.
     Describe,
+    /// Send this signal to the body, a program, unless the whole process group has got the signal.
+    PassOn(i32),
 }
 
 codec_enum!(InitRequest {
     1 => Signal(number),
     2 => Describe,
+    3 => PassOn(number),
 });
 
 impl EdgeMessage for InitRequest {
@@ -48,6 +51,8 @@ pub(crate) enum BodyReport {
     WantsNodes,
     /// A thread of the process has overflowed its stack. The process is about to abort.
     StackOverflowed,
+    /// The program that the body has run in a node has come to this end.
+    ProgramEnded(ExitKind),
 }
 
 codec_enum!(BodyReport {
@@ -56,6 +61,7 @@ codec_enum!(BodyReport {
     3 => Remarked(remark),
     4 => WantsNodes,
     5 => StackOverflowed,
+    6 => ProgramEnded(end),
 });
 
 impl EdgeMessage for BodyReport {
@@ -112,6 +118,10 @@ pub(crate) enum TrialReport {
     },
     /// A process was refused what the trial does not have, and its errno does not tell what.
     Denied(Denial),
+    /// The body, a program, was stopped by this signal.
+    Stopped(i32),
+    /// The program that the body has run in a node has come to this end.
+    ProgramEnded(ExitKind),
 }
 
 codec_enum!(TrialReport {
@@ -126,6 +136,8 @@ codec_enum!(TrialReport {
     7 => StackOverflowed,
     8 => Forked { pid, report },
     9 => Denied(denial),
+    10 => Stopped(number),
+    11 => ProgramEnded(end),
 });
 
 impl EdgeMessage for TrialReport {
@@ -279,7 +291,11 @@ mod tests {
 
     #[test]
     fn requests_arrive_as_they_were_sent_and_fit_the_buffer() {
-        for request in [InitRequest::Signal(15), InitRequest::Describe] {
+        for request in [
+            InitRequest::Signal(15),
+            InitRequest::Describe,
+            InitRequest::PassOn(20),
+        ] {
             arrives(&request);
             assert!(request.encode().len() <= InitRequest::LONGEST);
         }
@@ -303,6 +319,7 @@ mod tests {
             BodyReport::Remarked(Remark::LastWords("see the log".into())),
             BodyReport::WantsNodes,
             BodyReport::StackOverflowed,
+            BodyReport::ProgramEnded(ExitKind::Code(3)),
         ] {
             arrives(&report);
         }
@@ -342,6 +359,8 @@ mod tests {
             denied(DeniedThing::User(33)),
             denied(DeniedThing::Group(34)),
             denied(DeniedThing::Groups),
+            TrialReport::Stopped(19),
+            TrialReport::ProgramEnded(ExitKind::Code(3)),
         ] {
             arrives(&report);
         }

@@ -16,13 +16,13 @@ use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
 
-use crate::kernel::process::signal::{Signal, kill};
 use crate::kernel::process::{ForkResult, Pid, lead_process_group};
 
 use super::body;
 use super::denials::DenialWatch;
 use super::members;
 use super::mounts::SandboxSpec;
+use super::program::{self, ProgramBody, map_own_id};
 use crate::Isolation;
 use crate::kernel::fd::{close_in_copy, replace_standard, set_nonblocking};
 use crate::kernel::message_channel::{MessageChannel, Received};
@@ -58,6 +58,8 @@ pub(crate) struct Init<'a> {
     pub(crate) supervisor: &'a OwnedFd,
     /// Signals that wait for this process.
     pub(crate) signals: &'a SignalFd,
+    /// What is different if the body becomes a program for which somebody waits.
+    pub(crate) program: Option<ProgramBody>,
     /// Watch over calls whose refusal has to be explained, where the kernel has one.
     pub(crate) denials: Option<DenialWatch<'a>>,
 }
@@ -121,6 +123,9 @@ impl Init<'_> {
                 false
             }
         };
+        if self.program.is_some_and(|program| program.keeps_failed) && !well {
+            program::linger(self.channel, self.supervisor);
+        }
         self.end();
         well
     }
@@ -133,7 +138,7 @@ impl Init<'_> {
             process::exit_now(1);
         }
         if self.spec.isolation.contains(Isolation::USER) {
-            self.map_own_id()?;
+            map_own_id(self.ids)?;
         }
         if !self.spec.isolation.contains(Isolation::PID) {
             // Orphans come to us all the same (PR_SET_CHILD_SUBREAPER, prctl(2)).
@@ -143,8 +148,10 @@ impl Init<'_> {
         // The nursery ignores SIGCHLD, which is inherited. Children of a process that ignores it
         // leave no status to wait for (wait(2), NOTES).
         signal::default_children().doing("wait for children")?;
-        // Out of reach of the terminal: the supervisor passes signals on as it sees fit.
-        lead_process_group().doing("make a process group")?;
+        if self.program.is_none() {
+            // Out of reach of the terminal: the supervisor passes signals on as it sees fit.
+            lead_process_group().doing("make a process group")?;
+        }
         if self.spec.isolation.contains(Isolation::PID) {
             process_numbers::count_from(self.spec.number_counter, self.numbers.of_body())?;
         }
@@ -156,13 +163,19 @@ impl Init<'_> {
                 show_as_before(&name);
                 self.become_body(output, run)
             }
-            ForkResult::Parent { child: pid } => Ok(BodyProcess {
-                pid,
-                node_requests: RefCell::default(),
-                nodes_made: Cell::default(),
-                labs: Cell::default(),
-                finish: RefCell::default(),
-            }),
+            ForkResult::Parent { child: pid } => {
+                if self.program.is_some() {
+                    // A reader of the program's output waits until nobody has the pipe any more.
+                    let _ = program::let_go_of(0..3);
+                }
+                Ok(BodyProcess {
+                    pid,
+                    node_requests: RefCell::default(),
+                    nodes_made: Cell::default(),
+                    labs: Cell::default(),
+                    finish: RefCell::default(),
+                })
+            }
         }
     }
 
@@ -176,7 +189,9 @@ impl Init<'_> {
             let _ = replace_standard(output.as_fd(), 1);
             let _ = replace_standard(output.as_fd(), 2);
         }
-        let _ = signal::unblock_all();
+        if self.program.is_none() {
+            let _ = signal::unblock_all();
+        }
         if !self.spec.isolation.contains(Isolation::PID) {
             // Without a PID namespace the kernel would let the body outlive an init that is killed.
             let _ = process::die_with_parent();
@@ -197,18 +212,6 @@ impl Init<'_> {
             .for_each(|fd| close_in_copy(&[fd]));
         run();
         process::exit_now(1)
-    }
-
-    /// Maps a single id, which a process may do by itself. A range has been mapped from outside.
-    fn map_own_id(&self) -> Result<(), Refused> {
-        match self.ids {
-            Ids::One { .. } => {}
-            Ids::Subordinate(_) | Ids::Range(_) => return Ok(()),
-        }
-        let map = self.ids.within();
-        // An unprivileged process may write a gid_map only after it has given up setgroups
-        // (user_namespaces(7)), which `true` says.
-        map.write(map, "self", true).doing("map the ids")
     }
 
     /// Watches until the body is gone, or nobody wants to hear of it any more. Returns what
@@ -232,6 +235,9 @@ impl Init<'_> {
             let woken_by_body = signalled && self.read_signals();
             if signalled && let Some(end) = self.reap(body.pid) {
                 return self.finish(body, end);
+            }
+            if signalled && self.program.is_some() {
+                program::report_stop(body.pid, self.channel);
             }
             if wants_nodes {
                 self.make_nodes(body);
@@ -347,6 +353,7 @@ impl Init<'_> {
                 Some(BodyReport::Traced) => TrialReport::Traced,
                 Some(BodyReport::Remarked(remark)) => TrialReport::Remarked(remark),
                 Some(BodyReport::StackOverflowed) => TrialReport::StackOverflowed,
+                Some(BodyReport::ProgramEnded(end)) => TrialReport::ProgramEnded(end),
                 // Bytes that the code of the test has written to a descriptor that it has guessed.
                 None => continue,
             };
@@ -392,10 +399,15 @@ impl Init<'_> {
             Ok(Some(bytes)) => InitRequest::decode(bytes),
         };
         match request {
-            Some(InitRequest::Signal(number)) => self.signal_all(number),
+            Some(InitRequest::Signal(number)) => {
+                members::signal_all(number, self.spec.isolation.contains(Isolation::PID));
+            }
+            Some(InitRequest::PassOn(number)) => program::pass_on(body, number),
             Some(InitRequest::Describe) => {
                 let description = process_table::describe(&members::members());
-                let _ = signal::send_trace(body);
+                if self.program.is_none() {
+                    let _ = signal::send_trace(body);
+                }
                 let report = TrialReport::Described(description);
                 let _ = self.channel.send(&report.encode());
                 return ControlFlow::Continue(true);
@@ -480,20 +492,6 @@ impl Init<'_> {
     fn end(&self) {
         if !self.spec.isolation.contains(Isolation::PID) {
             members::kill_all();
-        }
-    }
-
-    fn signal_all(&self, number: i32) {
-        let Ok(signal) = Signal::try_from(number) else {
-            return;
-        };
-        if self.spec.isolation.contains(Isolation::PID) {
-            // All processes but the sender and the init of the namespace, which are one (kill(2)).
-            let _ = kill(Pid::from_raw(-1), signal);
-        } else {
-            for pid in members::members() {
-                let _ = kill(Pid::from_raw(pid), signal);
-            }
         }
     }
 }

@@ -18,6 +18,22 @@ pub(super) fn survivors() -> Vec<Survivor> {
         .collect()
 }
 
+/// Sends a signal to everybody; `in_own_namespace` says whether this process is the first of a PID
+/// namespace.
+pub(super) fn signal_all(number: i32, in_own_namespace: bool) {
+    let Ok(signal) = Signal::try_from(number) else {
+        return;
+    };
+    if in_own_namespace {
+        // All processes but the sender and the init of the namespace, which are one (kill(2)).
+        let _ = kill(Pid::from_raw(-1), signal);
+    } else {
+        for pid in members() {
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
+    }
+}
+
 /// Kills until nobody is left, for each process may have forked meanwhile.
 pub(super) fn kill_all() {
     loop {

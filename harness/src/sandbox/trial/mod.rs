@@ -5,6 +5,7 @@
 //! | `init` | the first process of the sandbox: makes it, forks the body, watches, reports |
 //! | `denials` | calls whose refusal has to be explained |
 //! | `members` | everybody in the sandbox but the init |
+//! | `program` | what is different for a body that becomes a program |
 //! | `mounts` | the recipe for a sandbox: mounts, the loopback interface, limits |
 //! | `body/` | the process of the test body: runs the test and says how that ended |
 
@@ -13,3 +14,4 @@ pub(crate) mod denials;
 pub(crate) mod init;
 mod members;
 pub(crate) mod mounts;
+pub(crate) mod program;

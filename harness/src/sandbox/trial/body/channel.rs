@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::kernel::errno::errno;
 use crate::kernel::fd::FileIdentity;
 use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::process::exit_kind::ExitKind;
 use crate::kernel::process::signal::kill;
 use crate::kernel::process::{Pid, SharedNote};
 use crate::kernel::sync::{Lock, SharedLock};
@@ -71,6 +72,11 @@ pub(super) fn send(report: &BodyReport) {
     if let Some(channel) = reports() {
         let _ = channel.send(&report.encode());
     }
+}
+
+/// Tells the init how the program has ended that the body has run in a node.
+pub(crate) fn report_program_end(end: ExitKind) {
+    send(&BodyReport::ProgramEnded(end));
 }
 
 /// Tells the init how the body has come to its end.

@@ -27,7 +27,7 @@ mod profiles;
 mod run;
 mod verdict;
 
-pub(crate) use channel::{finish_without_channel, node_factory};
+pub(crate) use channel::{finish_without_channel, node_factory, report_program_end};
 pub(crate) use here::run_here;
 pub(crate) use profiles::{remember_supervisor, supervisor_pid};
 pub(crate) use run::{prepare, prepare_thread, run};

@@ -5,6 +5,8 @@
 //! on pages that each forked process would have to fault in first.
 #![allow(unsafe_code)]
 
+mod passing;
+
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
@@ -13,6 +15,9 @@ use std::sync::OnceLock;
 use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, signal, sigprocmask};
 pub use nix::sys::signal::{Signal, kill, raise};
+pub use passing::{
+    PASSED_ON, become_program, die_by, remember_caller, spawn_program, stop_by, take_pending,
+};
 
 /// A descriptor from which signals are read.
 ///
@@ -37,12 +42,16 @@ impl SignalFd {
 
     /// Returns the number of the next signal, if one has come.
     pub fn next(&self) -> Option<i32> {
+        Some(self.read()?.ssi_signo.cast_signed())
+    }
+
+    fn read(&self) -> Option<libc::signalfd_siginfo> {
         let mut info = MaybeUninit::<libc::signalfd_siginfo>::uninit();
         let size = size_of_val(&info);
         // SAFETY: the kernel writes at most as much as there is room for.
         let read = unsafe { libc::read(self.0.as_raw_fd(), info.as_mut_ptr().cast(), size) };
         // SAFETY: what was read is whole, for it is never read in parts.
-        (read > 0).then(|| unsafe { info.assume_init() }.ssi_signo.cast_signed())
+        (read > 0).then(|| unsafe { info.assume_init() })
     }
 }
 

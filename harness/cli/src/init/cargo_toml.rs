@@ -1,0 +1,112 @@
+//! What is added to `Cargo.toml`.
+
+use std::path::PathBuf;
+
+use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value, value};
+
+/// Where the dependency comes from.
+pub(super) enum Dependency {
+    /// The registry, in the version of this program.
+    Published,
+    /// A directory.
+    Path(PathBuf),
+}
+
+/// Returns the text of a manifest with snowglobe as a dev-dependency, and with a test target that
+/// snowglobe runs. What is there already, and everything else, stays as it is.
+///
+/// # Errors
+/// The manifest has something else where these belong.
+pub(super) fn with_snowglobe(
+    text: &str,
+    dependency: &Dependency,
+    target: &str,
+) -> Result<String, String> {
+    let mut manifest: DocumentMut = text.parse().map_err(|error| format!("{error}"))?;
+    add_dependency(&mut manifest, dependency)?;
+    add_target(&mut manifest, target)?;
+    Ok(manifest.to_string())
+}
+
+fn add_dependency(manifest: &mut DocumentMut, dependency: &Dependency) -> Result<(), String> {
+    const TABLE: &str = "dev-dependencies";
+    let table = manifest.entry(TABLE).or_insert(Item::Table(Table::new()));
+    let table = table
+        .as_table_like_mut()
+        .ok_or_else(|| format!("`{TABLE}` is no table; write it as one"))?;
+    if table.contains_key("snowglobe") {
+        return Ok(());
+    }
+    let what = match dependency {
+        Dependency::Published => {
+            let version = env!("CARGO_PKG_VERSION").split('.').take(2);
+            value(version.collect::<Vec<_>>().join("."))
+        }
+        Dependency::Path(path) => {
+            let mut table = InlineTable::new();
+            table.insert("path", Value::from(path.to_string_lossy().into_owned()));
+            value(table)
+        }
+    };
+    table.insert("snowglobe", what);
+    Ok(())
+}
+
+fn add_target(manifest: &mut DocumentMut, name: &str) -> Result<(), String> {
+    let tests = manifest
+        .entry("test")
+        .or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
+    let tests = tests
+        .as_array_of_tables_mut()
+        .ok_or("`test` is no list of `[[test]]` tables; write it as one")?;
+    let is_named = |table: &Table| table.get("name").and_then(Item::as_str) == Some(name);
+    if tests.iter().any(is_named) {
+        return Ok(());
+    }
+    let mut target = Table::new();
+    target.insert("name", value(name));
+    target.insert("harness", value(false));
+    target.decor_mut().set_prefix("\n");
+    tests.push(target);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn added(text: &str) -> String {
+        with_snowglobe(text, &Dependency::Published, "world").unwrap()
+    }
+
+    #[test]
+    fn what_somebody_has_written_stays() {
+        let text = "# mine\n[package]\nname   =  'a' # odd\n\n[dev-dependencies]\nserde = { version='1' }   # why\n# end\n";
+        let after = added(text);
+        for line in text.lines() {
+            assert!(
+                after.lines().any(|it| it == line),
+                "{line} is gone from:\n{after}"
+            );
+        }
+        assert!(after.contains("snowglobe = \"0.1\"\n"), "{after}");
+        assert!(
+            after.contains("[[test]]\nname = \"world\"\nharness = false\n"),
+            "{after}"
+        );
+    }
+
+    #[test]
+    fn what_is_there_is_not_added_again() {
+        let once = added("[package]\nname = \"a\"\n");
+        assert_eq!(added(&once), once);
+        let own = "[package]\nname = \"a\"\n[dev-dependencies.snowglobe]\npath = \"x\"\n[[test]]\nname = \"world\"\n";
+        assert_eq!(added(own), own);
+    }
+
+    #[test]
+    fn a_list_that_is_none_is_refused() {
+        let wrong = with_snowglobe("test = 1\n", &Dependency::Published, "world");
+        assert!(wrong.unwrap_err().contains("[[test]]"));
+    }
+}

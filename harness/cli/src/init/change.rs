@@ -1,0 +1,77 @@
+//! One file that is to be written.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use similar::TextDiff;
+
+/// A new file, or an edit of one.
+#[derive(Debug)]
+pub(super) struct Change {
+    pub(super) path: PathBuf,
+    /// Text that is there now, unless the file is new.
+    before: Option<String>,
+    after: String,
+}
+
+impl Change {
+    /// Makes the change that creates a file.
+    pub(super) fn new(path: PathBuf, after: String) -> Self {
+        Self {
+            path,
+            before: None,
+            after,
+        }
+    }
+
+    /// Makes the change that edits a file.
+    pub(super) fn edit(path: PathBuf, before: String, after: String) -> Self {
+        Self {
+            path,
+            before: Some(before),
+            after,
+        }
+    }
+
+    /// Returns the change as a unified diff, with the file named so.
+    pub(super) fn diff(&self, name: &Path) -> String {
+        let name = name.display();
+        let before = self.before.as_deref();
+        let old = match before {
+            Some(_) => format!("a/{name}"),
+            None => "/dev/null".to_owned(),
+        };
+        TextDiff::from_lines(before.unwrap_or_default(), &self.after)
+            .unified_diff()
+            .header(&old, &format!("b/{name}"))
+            .to_string()
+    }
+
+    /// Writes the file, unless somebody has changed or made it meanwhile.
+    ///
+    /// # Errors
+    /// The system refused to write, or the file is not what was shown.
+    pub(super) fn write(&self) -> Result<(), String> {
+        let path = self.path.display();
+        let failed = |error| format!("cannot write {path}: {error}");
+        match &self.before {
+            Some(before) => {
+                let now = fs::read_to_string(&self.path).map_err(failed)?;
+                if now != *before {
+                    return Err(format!(
+                        "{path} has changed since the diff was shown; nothing was written to it: run the command again"
+                    ));
+                }
+                fs::write(&self.path, &self.after).map_err(failed)
+            }
+            None => {
+                if let Some(directory) = self.path.parent() {
+                    fs::create_dir_all(directory).map_err(failed)?;
+                }
+                let mut file = fs::File::create_new(&self.path).map_err(failed)?;
+                file.write_all(self.after.as_bytes()).map_err(failed)
+            }
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! `snowglobe init`: shows what a project needs for its first test, and writes it.
+//!
+//! Somebody else's files are at stake. So everything is worked out first and shown as a diff;
+//! nothing is written before somebody agrees; a file that is there is never overwritten, and of
+//! `Cargo.toml` only what is added changes.
+//!
+//! | file | role |
+//! |---|---|
+//! | `project` | the package in whose directory the command was given |
+//! | `cargo_toml` | what is added to `Cargo.toml`: pure |
+//! | `files` | the texts of the new files |
+//! | `change` | one file that is to be written: its diff, and the writing |
+
+mod cargo_toml;
+mod change;
+mod files;
+mod project;
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use snowglobe_fixtures::command;
+use snowglobe_model::cli::{self, CommandLine, CommandText, Operands};
+
+use self::cargo_toml::Dependency;
+use self::change::Change;
+use self::project::Project;
+use crate::commands::{Words, print, refuse};
+
+/// Name of the test target that is added.
+const TARGET: &str = "world";
+
+#[derive(Default)]
+struct InitOptions {
+    help: bool,
+    yes: bool,
+    dry_run: bool,
+    fixtures: bool,
+    no_github: bool,
+    path: Option<PathBuf>,
+}
+
+type Flag = cli::Flag<InitOptions>;
+
+const COMMAND_LINE: CommandLine<InitOptions> = CommandLine {
+    about: "\
+Writes what the package in this directory needs for its first test: a dev-dependency and a test
+target in Cargo.toml, the test, and a workflow for GitHub. Shows all of it as a diff first, and
+asks. A file that is there is left as it is.
+
+Usage: {command} init [OPTIONS]
+",
+    operands: Operands::None,
+    flags: &[
+        Flag::switch("yes", "Write without asking", |options| options.yes = true).short('y'),
+        Flag::switch("dry-run", "Show the diff, and write nothing", |options| {
+            options.dry_run = true;
+        })
+        .short('n'),
+        Flag::switch(
+            "fixtures",
+            "Write a fixtures.toml too, for programs that tests need",
+            |options| options.fixtures = true,
+        ),
+        Flag::switch("no-github", "Write no workflow for GitHub", |options| {
+            options.no_github = true;
+        }),
+        Flag::value(
+            "path",
+            "DIRECTORY",
+            "Depend on the snowglobe of this directory, in place of a published one",
+            |options, path| {
+                options.path = Some(path.path());
+                Ok(())
+            },
+        ),
+        Flag::switch("help", "Print this", |options| options.help = true)
+            .short('h')
+            .last(),
+    ],
+    variables: &[],
+    notes: "\
+Examples:
+  {command} init --dry-run
+  {command} init --yes --fixtures
+",
+};
+
+/// Runs `snowglobe init …`.
+pub(crate) fn init(words: Words) -> ExitCode {
+    let options = match COMMAND_LINE.parse(words) {
+        Ok(options) => options,
+        Err(error) => return refuse("init", error, 2),
+    };
+    if options.help {
+        print(&command::in_help(&COMMAND_LINE.help()));
+        return ExitCode::SUCCESS;
+    }
+    match run(&options) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Returns the texts of the command line.
+pub(crate) fn text() -> CommandText {
+    COMMAND_LINE.text()
+}
+
+fn run(options: &InitOptions) -> Result<ExitCode, String> {
+    let here = std::env::current_dir().map_err(|error| format!("no working directory: {error}"))?;
+    let project = Project::find(&here)?;
+    let (changes, kept) = plan(&project, options)?;
+    for path in &kept {
+        eprintln!(
+            "{} is there, and is left as it is",
+            project.show(path).display()
+        );
+    }
+    if changes.is_empty() {
+        eprintln!("there is nothing to write");
+        return Ok(ExitCode::SUCCESS);
+    }
+    for change in &changes {
+        print(&change.diff(project.show(&change.path)));
+    }
+    if options.dry_run {
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !options.yes && !agreed(changes.len())? {
+        eprintln!("nothing was written");
+        return Ok(ExitCode::FAILURE);
+    }
+    for change in &changes {
+        change.write()?;
+    }
+    eprintln!("written. Next: cargo test --test {TARGET}");
+    if options.fixtures {
+        eprintln!("and for the fixtures: {}", command::with("provision"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Returns what is to be written, and the files that are there already.
+fn plan(project: &Project, options: &InitOptions) -> Result<(Vec<Change>, Vec<PathBuf>), String> {
+    let dependency = match &options.path {
+        Some(path) => Dependency::Path(std::path::absolute(path).unwrap_or(path.clone())),
+        None => Dependency::Published,
+    };
+    let manifest = project.manifest();
+    let after = cargo_toml::with_snowglobe(&project.text, &dependency, TARGET)
+        .map_err(|error| format!("{}: {error}", manifest.display()))?;
+    let mut changes = Vec::new();
+    if after != project.text {
+        changes.push(Change::edit(manifest, project.text.clone(), after));
+    }
+    let mut new = vec![(
+        project.package.join(format!("tests/{TARGET}.rs")),
+        files::TEST.to_owned(),
+    )];
+    if options.fixtures {
+        new.push((
+            project.package.join("fixtures.toml"),
+            files::FIXTURES.to_owned(),
+        ));
+    }
+    if !options.no_github {
+        let workflow = project.repository.join(".github/workflows/snowglobe.yml");
+        let below = project.package.strip_prefix(&project.repository);
+        let below = below.unwrap_or(Path::new(""));
+        new.push((workflow, files::workflow(below, options.fixtures)));
+    }
+    let (there, absent): (Vec<_>, Vec<_>) = new
+        .into_iter()
+        .partition(|(path, _)| path.symlink_metadata().is_ok());
+    changes.extend(
+        absent
+            .into_iter()
+            .map(|(path, text)| Change::new(path, text)),
+    );
+    Ok((changes, there.into_iter().map(|(path, _)| path).collect()))
+}
+
+/// Asks whether to write.
+fn agreed(files: usize) -> Result<bool, String> {
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        return Err(
+            "nothing was written, for there is no terminal to ask: give --yes to write, or --dry-run to see the diff only".to_owned(),
+        );
+    }
+    eprint!("write these {files} files? [y/N] ");
+    let _ = std::io::stderr().flush();
+    let mut answer = String::new();
+    let read = stdin.read_line(&mut answer);
+    read.map_err(|error| format!("cannot read the answer: {error}"))?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_is_in_the_help() {
+        COMMAND_LINE.assert_sound();
+    }
+}

@@ -1,0 +1,20 @@
+//! The command `snowglobe`, for any project.
+//!
+//! | file | role |
+//! |---|---|
+//! | `commands` | the commands: name, sentence, function |
+//! | `exec` | the command line of `snowglobe exec` |
+//! | `init/` | `snowglobe init`: the files that a project needs |
+//! | `completions` | scripts by which shells complete the command |
+//! | `man` | the manual page |
+//!
+//! What the commands do is in the libraries: `snowglobe_fixtures::cli`, `snowglobe::doctor` and
+//! `snowglobe::exec`.
+
+mod commands;
+mod completions;
+mod exec;
+mod init;
+mod man;
+
+pub use commands::main;

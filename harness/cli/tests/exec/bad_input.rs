@@ -1,0 +1,64 @@
+//! What cannot be done is told with its remedy, and with an exit code of its own.
+
+use crate::wrapper::{exec, says, stderr, stdout};
+
+fn fails(words: &[&str], code: i32, parts: &[&str]) {
+    let output = exec(words).output().unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "{words:?}: {}",
+        stderr(&output)
+    );
+    says(&stderr(&output), parts);
+}
+
+#[test]
+fn a_program_that_cannot_be_started_is_named() {
+    fails(
+        &["--", "no-such-program"],
+        127,
+        &["`no-such-program`", "no directory in PATH"],
+    );
+    fails(&["--", "./no/such"], 127, &["`./no/such`", "No such file"]);
+    fails(
+        &["--", "/etc/passwd"],
+        126,
+        &["`/etc/passwd`", "Permission denied"],
+    );
+    fails(&["--", "/"], 126, &["`/`"]);
+}
+
+#[test]
+fn the_command_line_is_explained() {
+    fails(&[], 125, &["no program is named", "snowglobe exec --help"]);
+    fails(&["--bogus", "true"], 125, &["no option `--bogus`"]);
+    fails(
+        &["--timeout", "soon", "true"],
+        125,
+        &["--timeout is `soon`", "90s"],
+    );
+    fails(
+        &["--user", "no-such-user", "true"],
+        125,
+        &["no user `no-such-user`", "getent"],
+    );
+}
+
+#[test]
+fn a_world_within_a_world_needs_the_outer_ones_leave() {
+    let inner = [
+        env!("CARGO_BIN_EXE_snowglobe"),
+        "exec",
+        "--",
+        "cat",
+        "/proc/1/comm",
+    ];
+    let refused = [&["--"], &inner[..]].concat();
+    fails(&refused, 125, &["in the world of a trial", "`--nested`"]);
+    let output = exec(&[&["--nested", "--"], &inner[..]].concat())
+        .output()
+        .unwrap();
+    assert_eq!(stdout(&output), "snowglobe-trial\n", "{}", stderr(&output));
+    assert!(output.status.success());
+}

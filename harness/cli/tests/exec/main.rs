@@ -1,0 +1,11 @@
+//! `snowglobe exec` is not noticed: a program in a world of its own has what it has without one, and
+//! its caller sees what the caller sees without one.
+
+mod bad_input;
+mod cargo;
+mod labs;
+mod signals;
+mod stdio;
+mod terminal;
+mod world;
+mod wrapper;

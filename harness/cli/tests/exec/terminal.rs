@@ -1,0 +1,88 @@
+//! The program has the caller's terminal, and is in the foreground of it if the caller is.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command};
+
+use nix::pty::openpty;
+
+/// Runs a script of bash with job control as the leader of a session on a new terminal. `$exec`
+/// in the script is `snowglobe exec`.
+fn on_a_terminal(script: &str) -> (File, Child) {
+    let pty = openpty(None, None).unwrap();
+    let copy = || -> OwnedFd { pty.slave.try_clone().unwrap() };
+    let child = Command::new("setsid")
+        .args(["--ctty", "--wait", "bash", "-m", "-c", script])
+        .env(
+            "exec",
+            format!("{} exec --", env!("CARGO_BIN_EXE_snowglobe")),
+        )
+        .stdin(copy())
+        .stdout(copy())
+        .stderr(copy())
+        .spawn()
+        .unwrap();
+    (File::from(pty.master), child)
+}
+
+/// Reads from the terminal until this text has come.
+fn read_until(terminal: &mut File, text: &str) -> String {
+    let mut heard = String::new();
+    let mut byte = [0];
+    while !heard.contains(text) {
+        match terminal.read(&mut byte) {
+            Ok(1) => heard.push(byte[0] as char),
+            end => panic!("{end:?} instead of `{text}` after: {heard}"),
+        }
+    }
+    heard
+}
+
+#[test]
+fn the_program_is_in_the_foreground_of_a_terminal() {
+    let script = "$exec bash -c 'test -t 0 && test -t 1 && test -t 2 && read x && stty size >/dev/null && echo \"heard $x\"'";
+    let (mut terminal, mut child) = on_a_terminal(script);
+    // A program in the background that reads from its terminal is stopped.
+    terminal.write_all(b"hello\n").unwrap();
+    read_until(&mut terminal, "heard hello");
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn control_c_kills_the_program_and_the_wrapper() {
+    let (mut terminal, mut child) = on_a_terminal("$exec sh -c 'echo ready; read x'; echo code $?");
+    read_until(&mut terminal, "ready");
+    terminal.write_all(b"\x03").unwrap();
+    // bash ends too if the program it waits for died of SIGINT: so it is with the wrapper.
+    let code = child.wait().unwrap();
+    assert!(!code.success(), "{code:?}");
+}
+
+#[test]
+fn control_c_is_the_programs_to_handle_once() {
+    let script = "$exec bash -c 'trap \"echo trapped\" INT; echo ready; until read x; do :; done; exit 6'; echo code $?";
+    let (mut terminal, mut child) = on_a_terminal(script);
+    read_until(&mut terminal, "ready");
+    terminal.write_all(b"\x03").unwrap();
+    read_until(&mut terminal, "trapped");
+    terminal.write_all(b"on\n").unwrap();
+    let rest = read_until(&mut terminal, "code 6");
+    assert!(!rest.contains("trapped"), "{rest}");
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn control_z_stops_the_job_and_fg_continues_it() {
+    let script =
+        "$exec sh -c 'echo ready; read x; echo heard $x'; echo stopped $?; fg; echo end $?";
+    let (mut terminal, mut child) = on_a_terminal(script);
+    read_until(&mut terminal, "ready");
+    terminal.write_all(b"\x1a").unwrap();
+    // 128 and the number of SIGTSTP.
+    read_until(&mut terminal, "stopped 148");
+    terminal.write_all(b"more\n").unwrap();
+    read_until(&mut terminal, "heard more");
+    read_until(&mut terminal, "end 0");
+    assert!(child.wait().unwrap().success());
+}

@@ -1,0 +1,159 @@
+//! Signals of a process that stands between a caller and a program, and that neither should notice.
+//!
+//! Such a process takes signals for the program, stops when the program stops, and ends as the
+//! program has ended, so that a shell sees what it would have seen of the program.
+
+use std::convert::Infallible;
+use std::ffi::CString;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::errno::Errno;
+use nix::sys::signal::{
+    SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction, sigprocmask,
+};
+use nix::unistd::execvp;
+
+use super::{BlockedSignals, Mask, SignalFd};
+use crate::process::{exit_now, limits};
+
+/// Whether this program was started with SIGPIPE ignored. std ignores that signal before `main`
+/// (`library/std/src/rt.rs`), and nothing tells afterwards what the caller had wanted.
+static PIPE_IGNORED: AtomicBool = AtomicBool::new(false);
+
+/// Remembers how this program was started. Must be called before `main`.
+pub fn remember_caller() {
+    // SAFETY: the structure is ours, lives across the call, and nothing is set.
+    let ignored = unsafe {
+        let mut now: libc::sigaction = std::mem::zeroed();
+        let done = libc::sigaction(libc::SIGPIPE, ptr::null(), &raw mut now);
+        done == 0 && now.sa_sigaction == libc::SIG_IGN
+    };
+    PIPE_IGNORED.store(ignored, Ordering::Relaxed);
+}
+
+/// Signals that a process may get from its caller, its terminal, or whoever knows its number.
+pub const PASSED_ON: [Signal; 12] = [
+    Signal::SIGHUP,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGTERM,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGALRM,
+    Signal::SIGWINCH,
+    Signal::SIGCONT,
+    Signal::SIGTSTP,
+    Signal::SIGTTIN,
+    Signal::SIGTTOU,
+];
+
+/// Becomes a program, which finds the blocked signals and the SIGPIPE that the caller of this
+/// program has left. Returns only if that fails.
+///
+/// # Errors
+/// The kernel refused to run the program (`execve(2)`), or none of that name is in `PATH`.
+pub fn become_program(words: &[CString], blocked: &BlockedSignals) -> crate::Result<Infallible> {
+    let program = words.first().ok_or(Errno::ENOENT)?;
+    if !PIPE_IGNORED.load(Ordering::Relaxed) {
+        let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+        // SAFETY: the default disposition runs no code of ours.
+        unsafe { sigaction(Signal::SIGPIPE, &default) }?;
+    }
+    // Both belong to the trial, and a program would not expect them (execve(2) keeps limits).
+    limits::give_back_open_files()?;
+    blocked.restore()?;
+    execvp(program, words)
+}
+
+/// Starts a program as a child, which finds the blocked signals and the SIGPIPE that the caller of
+/// this program has left.
+///
+/// # Errors
+/// As of [`Command::spawn`].
+pub fn spawn_program(command: &mut Command, blocked: &BlockedSignals) -> io::Result<Child> {
+    let blocked = blocked.0;
+    let prepare = move || {
+        // std sets the default in every child (`library/std/src/sys/process/unix/unix.rs`).
+        if PIPE_IGNORED.load(Ordering::Relaxed) {
+            let ignored = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+            // SAFETY: SIG_IGN runs no code of ours.
+            unsafe { sigaction(Signal::SIGPIPE, &ignored) }?;
+        }
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&blocked), None)?;
+        Ok(())
+    };
+    // SAFETY: both calls are safe between fork and exec (signal-safety(7)).
+    unsafe { command.pre_exec(prepare) };
+    command.spawn()
+}
+
+/// Takes a signal that is blocked and waits for this process. Returns whether there was one.
+pub fn take_pending(number: i32) -> bool {
+    let only: Mask = 1 << (number.cast_unsigned() - 1);
+    let now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the set and the time live across the call, and the size is the set's own.
+    let taken = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigtimedwait,
+            &raw const only,
+            ptr::null_mut::<libc::siginfo_t>(),
+            &raw const now,
+            size_of::<Mask>(),
+        )
+    };
+    taken == libc::c_long::from(number)
+}
+
+/// Stops this process by a signal as its default disposition does, whether it is blocked or not.
+/// Returns when the process goes on.
+pub fn stop_by(number: i32) {
+    let Ok(signal) = Signal::try_from(number) else {
+        return;
+    };
+    let _ = super::raise(signal);
+    // One that waits already merges with the one raised (signal(7)), so that the process stops
+    // once. The kernel does not stop a process by SIGTSTP whose group nobody could continue, just
+    // as it did not stop the program then (POSIX, "orphaned process group").
+    let only: SigSet = [signal].into_iter().collect();
+    let mut before = SigSet::empty();
+    if sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&only), Some(&mut before)).is_ok() {
+        let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None);
+    }
+}
+
+/// Ends this process by a signal, without a core file.
+pub fn die_by(number: i32) -> ! {
+    // The program has left a core file already, if any.
+    let _ = limits::forbid_core_files();
+    // SAFETY: SIG_DFL runs no code of ours; the set lives across the call, the size is its own.
+    unsafe {
+        libc::signal(number, libc::SIG_DFL);
+        libc::raise(number);
+        let none: Mask = 0;
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            &raw const none,
+            ptr::null_mut::<Mask>(),
+            size_of::<Mask>(),
+        );
+    }
+    // The shells' code for a death by signal, where the kernel lets this process live.
+    exit_now(128 + number)
+}
+
+impl SignalFd {
+    /// Returns the number of the next signal, and the id of the process that has sent it: 0 where
+    /// the sender is not in the PID namespace of this process.
+    pub fn next_with_sender(&self) -> Option<(i32, u32)> {
+        let info = self.read()?;
+        Some((info.ssi_signo.cast_signed(), info.ssi_pid))
+    }
+}

@@ -1,0 +1,227 @@
+//! What the body of such a trial does.
+
+use std::ffi::{CString, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use super::error::ExecError;
+use super::in_node;
+use super::wrapped::WrappedProgram;
+use crate::kernel::errno::Errno;
+use crate::kernel::process;
+use crate::kernel::process::signal::{BlockedSignals, become_program};
+use crate::topology::{NodeId, NodeSpec, Topology, Volume};
+use crate::trial::{Failed, TestResult};
+
+/// Name of the only node where no topology is given.
+const ONLY_NODE: &str = "host";
+
+/// Everything that the body needs, worked out before the world is made.
+pub(super) struct Inside {
+    words: Vec<CString>,
+    /// Signals that the caller blocks.
+    blocked: BlockedSignals,
+    /// The lab in a node of which the program runs, if it runs in one.
+    place: Option<Place>,
+}
+
+/// A node of a lab.
+pub(super) struct Place {
+    pub(super) topology: Topology,
+    pub(super) node: NodeId,
+    /// Directory for a capture of the lab.
+    pub(super) capture: Option<PathBuf>,
+}
+
+impl Inside {
+    /// Reads what the program needs.
+    ///
+    /// # Errors
+    /// The topology cannot be read, or does not have the node.
+    pub(super) fn of(program: &WrappedProgram) -> Result<Self, ExecError> {
+        let words = program.words.iter().map(|word| {
+            let zero = |_| ExecError::Words(format!("the word {word:?} has a zero byte"));
+            CString::new(word.as_bytes()).map_err(zero)
+        });
+        let blocked = BlockedSignals::current()
+            .map_err(|errno| ExecError::Words(format!("cannot read the signal mask: {errno}")))?;
+        Ok(Self {
+            words: words.collect::<Result<_, _>>()?,
+            blocked,
+            place: place(program)?,
+        })
+    }
+}
+
+fn place(program: &WrappedProgram) -> Result<Option<Place>, ExecError> {
+    let WrappedProgram {
+        topology: file,
+        node,
+        volumes,
+        capture,
+        user,
+        ..
+    } = program;
+    if file.is_none() && volumes.is_empty() && capture.is_none() && node.is_none() {
+        return Ok(None);
+    }
+    if user.is_some() {
+        return Err(ExecError::Words(
+            "--user does not go with --topology, --node, --volume or --capture: root of the world makes nodes; let the program change its user itself, as by `setpriv`".to_owned(),
+        ));
+    }
+    let mut topology = match file {
+        #[cfg(feature = "toml")]
+        Some(file) => Topology::from_toml_file(file).map_err(ExecError::Topology)?,
+        #[cfg(not(feature = "toml"))]
+        Some(_) => {
+            return Err(ExecError::Words(
+                "this program was built without the feature `toml`".to_owned(),
+            ));
+        }
+        None => {
+            let mut topology = Topology::new();
+            topology.node(NodeSpec::new(ONLY_NODE));
+            topology
+        }
+    };
+    let node = choose(&topology, node.as_deref())?;
+    for volume in volumes {
+        add_volume(&mut topology, node, volume)?;
+    }
+    Ok(Some(Place {
+        topology,
+        node,
+        capture: capture.clone(),
+    }))
+}
+
+/// Returns the name of the node that is meant.
+fn choose(topology: &Topology, wanted: Option<&str>) -> Result<NodeId, ExecError> {
+    let mut nodes = topology.nodes();
+    let found = match wanted {
+        None if nodes.len() == 1 => nodes.next(),
+        None => None,
+        Some(name) => nodes.find(|node| topology.node_name(*node) == name),
+    };
+    found.ok_or_else(|| ExecError::UnknownNode {
+        name: wanted.map(str::to_owned),
+        nodes: topology
+            .nodes()
+            .map(|node| topology.node_name(node))
+            .collect(),
+    })
+}
+
+fn add_volume(topology: &mut Topology, node: NodeId, text: &str) -> Result<(), ExecError> {
+    let wrong = || {
+        ExecError::Words(format!(
+            "--volume is `{text}`: give an absolute path for an empty directory, or NAME:PATH for a volume of the topology"
+        ))
+    };
+    let (name, at) = match text.split_once(':') {
+        Some((name, at)) => (name.to_owned(), at),
+        None => (format!("exec{}", text.replace(['/', '.'], "-")), text),
+    };
+    if !at.starts_with('/') || name.is_empty() {
+        return Err(wrong());
+    }
+    topology.edit_node(node, |spec| spec.volume(at, Volume::named(name)));
+    Ok(())
+}
+
+/// Runs the program in the world that is now around this process.
+pub(super) fn run(inside: Inside) -> TestResult {
+    let Inside {
+        words,
+        blocked,
+        place,
+    } = inside;
+    match place {
+        Some(place) => in_node::run(&words, &blocked, place),
+        None => {
+            let refused = become_program(&words, &blocked);
+            not_started(&words, refused.err().unwrap_or(Errno::EINVAL))
+        }
+    }
+}
+
+/// Says why a program was not started, and ends this process with the code of a shell (POSIX,
+/// "Exit Status for Commands").
+pub(super) fn not_started(words: &[CString], errno: Errno) -> Result<(), Failed> {
+    const NOT_FOUND: i32 = 127;
+    const NOT_EXECUTABLE: i32 = 126;
+    let program = words.first().map(|word| word.to_string_lossy());
+    let program = program.unwrap_or_default();
+    let (code, hint) = match errno {
+        Errno::ENOENT if program.contains('/') => (
+            NOT_FOUND,
+            "; the world has the files of the host except those in /tmp and /run, and a file of that name may need an interpreter that is not there",
+        ),
+        Errno::ENOENT => (NOT_FOUND, "; no directory in PATH has it"),
+        Errno::EACCES => (NOT_EXECUTABLE, "; it is no file that may be executed"),
+        _ => (NOT_EXECUTABLE, ""),
+    };
+    eprintln!(
+        "snowglobe exec: cannot start `{program}`: {}{hint}",
+        errno.desc()
+    );
+    process::exit_now(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(program: WrappedProgram) -> String {
+        match place(&program) {
+            Ok(_) => "none".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_node_that_is_not_there_is_named_with_those_that_are() {
+        let mut topology = Topology::new();
+        let alice = topology.node("alice");
+        assert_eq!(choose(&topology, None).unwrap(), alice);
+        let bob = topology.node("bob");
+        assert_eq!(choose(&topology, Some("bob")).unwrap(), bob);
+        let missing = choose(&topology, Some("carol")).unwrap_err().to_string();
+        assert!(
+            missing.contains("`carol`") && missing.contains("`alice`, `bob`"),
+            "{missing}"
+        );
+        let which = choose(&topology, None).unwrap_err().to_string();
+        assert!(which.contains("several nodes"), "{which}");
+    }
+
+    #[test]
+    fn a_volume_needs_an_absolute_path() {
+        for volume in ["data", "x:data", ":/data"] {
+            let program = WrappedProgram {
+                volumes: vec![volume.to_owned()],
+                ..WrappedProgram::default()
+            };
+            let error = error(program);
+            assert!(error.contains("absolute path"), "{volume}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_user_and_a_lab_do_not_go_together() {
+        let program = WrappedProgram {
+            user: Some("1000".to_owned()),
+            volumes: vec!["/data".to_owned()],
+            ..WrappedProgram::default()
+        };
+        assert!(error(program).contains("--user does not go with"));
+    }
+}
+
+/// Returns the words as the system takes them.
+pub(super) fn os_strings(words: &[CString]) -> Vec<OsString> {
+    use std::os::unix::ffi::OsStringExt;
+    let words = words.iter().map(|word| word.as_bytes().to_vec());
+    words.map(OsString::from_vec).collect()
+}

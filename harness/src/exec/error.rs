@@ -1,0 +1,79 @@
+//! Reasons for which a program could not be run in a world of its own.
+
+use std::fmt;
+
+use crate::runner::RunError;
+use crate::topology::TopologyError;
+
+/// Reason for which no world was made, or no program was started in it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ExecError {
+    /// The calling process lives in a world in which no other can be made.
+    WithinTrial,
+    /// Nobody has this name or id.
+    UnknownUser(String),
+    /// A word has a zero byte, or a value cannot be understood, as the sentence says.
+    Words(String),
+    /// The topology cannot be read.
+    Topology(TopologyError),
+    /// The topology has no node of this name.
+    UnknownNode {
+        /// The name that was asked for; none was, in a topology of several nodes.
+        name: Option<String>,
+        /// The names of the nodes that there are.
+        nodes: Vec<String>,
+    },
+    /// The world was killed.
+    WorldDied,
+    /// The system refused the world.
+    Refused(RunError),
+}
+
+impl fmt::Display for ExecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WithinTrial => f.write_str(
+                "this process is in the world of a trial, or of another `snowglobe exec`, and no world can be made there: start the outer one with `--nested` (a trial with `#[snowglobe::test(nested)]`), or run the program without `snowglobe exec`",
+            ),
+            Self::UnknownUser(user) => write!(
+                f,
+                "there is no user `{user}`; name one that `getent passwd` lists, or give an id"
+            ),
+            Self::Words(sentence) => f.write_str(sentence),
+            Self::Topology(error) => write!(f, "{error}"),
+            Self::UnknownNode { name, nodes } => {
+                match name {
+                    Some(name) => write!(f, "the topology has no node `{name}`")?,
+                    None => f.write_str("the topology has several nodes")?,
+                }
+                let names: Vec<String> = nodes.iter().map(|name| format!("`{name}`")).collect();
+                write!(f, "; give --node one of {}", names.join(", "))
+            }
+            Self::WorldDied => f.write_str(
+                "the world of the program died: was its first process killed, as by the kernel when memory is short?",
+            ),
+            Self::Refused(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for ExecError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Topology(error) => Some(error),
+            Self::Refused(error) => Some(error),
+            Self::WithinTrial
+            | Self::UnknownUser(_)
+            | Self::Words(_)
+            | Self::WorldDied
+            | Self::UnknownNode { .. } => None,
+        }
+    }
+}
+
+impl From<RunError> for ExecError {
+    fn from(error: RunError) -> Self {
+        Self::Refused(error)
+    }
+}

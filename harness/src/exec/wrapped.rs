@@ -1,0 +1,84 @@
+//! The program, and the way to run it.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::body::{self, Inside};
+use super::error::ExecError;
+use super::watch::Watch;
+use crate::runner::{ProgramSetup, look_up};
+use crate::sandbox::paths::Paths;
+use crate::sandbox::within::is_within_trial;
+use crate::trial::{Options, Trial};
+
+/// A program, and the world in which it is to run.
+#[derive(Clone, Debug, Default)]
+pub struct WrappedProgram {
+    /// The program and its arguments.
+    pub words: Vec<OsString>,
+    /// File of a topology, in a node of which the program is to run.
+    pub topology: Option<PathBuf>,
+    /// Name of that node; may be left out where there is one node only.
+    pub node: Option<String>,
+    /// Volumes of that node, as `PATH` or `NAME:PATH`.
+    pub volumes: Vec<String>,
+    /// User as whom the program runs, without capabilities.
+    pub user: Option<String>,
+    /// Time after which the program is killed.
+    pub timeout: Option<Duration>,
+    /// Directory for a capture of all links of the topology.
+    pub capture: Option<PathBuf>,
+    /// The world is kept when the program has failed.
+    pub keep: bool,
+    /// The program may make user namespaces.
+    pub nested: bool,
+    /// Further directories to which the program may write.
+    pub writable: Vec<PathBuf>,
+}
+
+/// Runs a program in a world of its own, and ends this process as the program has ended.
+///
+/// # Errors
+/// No world can be made. Where the world was made and the program cannot be started, this process
+/// ends with 127 or 126, as a shell does.
+pub fn exec(program: WrappedProgram) -> Result<std::convert::Infallible, ExecError> {
+    if is_within_trial() {
+        return Err(ExecError::WithinTrial);
+    }
+    let account = match &program.user {
+        Some(user) => {
+            let known = look_up(user).ok_or_else(|| ExecError::UnknownUser(user.clone()))?;
+            (known.uid != 0).then_some(known)
+        }
+        None => None,
+    };
+    let inside = Inside::of(&program)?;
+    let mut more = program.writable.clone();
+    if let Some(directory) = &program.capture {
+        make_directory(directory)?;
+        more.push(directory.clone());
+    }
+    let file = program
+        .words
+        .first()
+        .map(Path::new)
+        .unwrap_or(Path::new(""));
+    let paths = Paths::of_program(file, &more);
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let options = match program.nested {
+        true => Options::NEW.nested(),
+        false => Options::NEW,
+    };
+    let mut trial = Trial::test(name, move || body::run(inside)).with_options(options);
+    trial.set_account(account);
+    let setup = ProgramSetup::make(trial, &paths, program.keep)?;
+    Watch::new(setup, program.timeout, program.keep)?.until_the_end()
+}
+
+fn make_directory(directory: &Path) -> Result<(), ExecError> {
+    std::fs::create_dir_all(directory).map_err(|error| {
+        let directory = directory.display();
+        ExecError::Words(format!("cannot make the directory `{directory}`: {error}"))
+    })
+}

@@ -1,0 +1,80 @@
+//! What is different for a body that becomes a program for which somebody waits.
+
+use std::ops::Range;
+use std::os::fd::{AsFd, OwnedFd};
+
+use crate::kernel::errno::errno;
+use crate::kernel::fd::replace_standard;
+use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::poll;
+use crate::kernel::process::signal::{Signal, kill, take_pending};
+use crate::kernel::process::{self, Pid};
+use crate::sandbox::ids::Ids;
+use crate::sandbox::protocol::EdgeMessage;
+use crate::sandbox::protocol::trial::{InitRequest, TrialReport};
+use crate::sandbox::refused::{Doing, Refused};
+
+/// A body that becomes a program: it keeps the process group and the terminal of its caller, and is
+/// sent no signal but the caller's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ProgramBody {
+    /// The sandbox stays after the end of a program that has failed.
+    pub(crate) keeps_failed: bool,
+}
+
+/// Sends a signal to the body, unless the body has got the signal with its process group.
+///
+/// The caller of a program, this init and the body are in one group, and this init blocks the
+/// signals of the group. The kernel sends a signal to the members of a group from the youngest to
+/// the oldest (`kernel/pid.c`, `attach_pid`, puts a new one in front). So when the supervisor, an
+/// older one, asks, a signal to the group waits for this process already.
+pub(super) fn pass_on(body: Pid, number: i32) {
+    if take_pending(number) {
+        return;
+    }
+    if let Ok(signal) = Signal::try_from(number) {
+        let _ = kill(body, signal);
+    }
+}
+
+/// Puts `/dev/null` in the place of these descriptors.
+pub(crate) fn let_go_of(descriptors: Range<i32>) -> crate::kernel::Result<()> {
+    let null = std::fs::File::open("/dev/null").map_err(|error| errno(&error))?;
+    descriptors
+        .into_iter()
+        .try_for_each(|number| replace_standard(null.as_fd(), number))
+}
+
+/// Reports that the body was stopped, if it was.
+pub(super) fn report_stop(body: Pid, channel: &MessageChannel) {
+    if let Some(number) = process::stop_of_child(body.as_raw()) {
+        let _ = channel.send(&TrialReport::Stopped(number).encode());
+    }
+}
+
+/// Lets the sandbox be until the supervisor is done or gone.
+pub(super) fn linger(channel: &MessageChannel, supervisor: &OwnedFd) {
+    loop {
+        let fds = [channel.as_fd(), supervisor.as_fd()];
+        let Ok([asked, orphaned]) = poll::wait_readable(fds, None) else {
+            continue;
+        };
+        let mut buffer = [0; InitRequest::LONGEST];
+        let is_done = asked && matches!(channel.try_receive(&mut buffer), Ok(Some([])) | Err(_));
+        if orphaned || is_done {
+            return;
+        }
+    }
+}
+
+/// Maps a single id, which a process may do by itself. A range has been mapped from outside.
+pub(super) fn map_own_id(ids: Ids) -> Result<(), Refused> {
+    match ids {
+        Ids::One { .. } => {}
+        Ids::Subordinate(_) | Ids::Range(_) => return Ok(()),
+    }
+    let map = ids.within();
+    // An unprivileged process may write a gid_map only after it has given up setgroups
+    // (user_namespaces(7)), which `true` says.
+    map.write(map, "self", true).doing("map the ids")
+}
