@@ -1,4 +1,4 @@
-//! What the body of such a trial does.
+//! The body of such a trial becomes the program, or runs it in a node of a lab.
 
 use std::ffi::{CString, OsString};
 use std::os::unix::ffi::OsStrExt;

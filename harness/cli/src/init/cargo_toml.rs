@@ -1,10 +1,10 @@
-//! What is added to `Cargo.toml`.
+//! Adds what a test target needs to the text of a `Cargo.toml`.
 
 use std::path::PathBuf;
 
 use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value, value};
 
-/// Where the dependency comes from.
+/// Origin of the dependency.
 pub(super) enum Dependency {
     /// The registry, in the version of this program.
     Published,

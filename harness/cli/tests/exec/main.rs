@@ -1,5 +1,5 @@
-//! `snowglobe exec` is not noticed: a program in a world of its own has what it has without one, and
-//! its caller sees what the caller sees without one.
+//! `snowglobe exec` is not noticed: a program in a world of its own has what it has without one,
+//! and its caller sees what the caller sees without one.
 
 mod bad_input;
 mod cargo;

@@ -1,4 +1,4 @@
-//! The caller sees how the program has ended, and the program gets the signals of its wrapper, once.
+//! The caller sees how the program has ended, and the program gets the wrapper's signals, once.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};

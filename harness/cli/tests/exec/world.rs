@@ -83,7 +83,7 @@ fn holds_port_80_until_its_stdin_ends() {
 #[test]
 fn survivors_are_named_and_killed() {
     // The pipe has no writer left when the survivor is gone, and the read below ends.
-    let output = shell("sleep 1000 & exit 3");
+    let output = shell("sleep 1000 & until grep -q sleep /proc/$!/comm; do :; done; exit 3");
     assert_eq!(output.status.code(), Some(3));
     says(&stderr(&output), &["left running, and killed: sleep (pid "]);
 }
