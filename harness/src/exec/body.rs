@@ -169,6 +169,13 @@ pub(super) fn not_started(words: &[CString], errno: Errno) -> Result<(), Failed>
     process::exit_now(code)
 }
 
+/// Returns the words as the system takes them.
+pub(super) fn os_strings(words: &[CString]) -> Vec<OsString> {
+    use std::os::unix::ffi::OsStringExt;
+    let words = words.iter().map(|word| word.as_bytes().to_vec());
+    words.map(OsString::from_vec).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -217,11 +224,4 @@ mod tests {
         };
         assert!(error(program).contains("--user does not go with"));
     }
-}
-
-/// Returns the words as the system takes them.
-pub(super) fn os_strings(words: &[CString]) -> Vec<OsString> {
-    use std::os::unix::ffi::OsStringExt;
-    let words = words.iter().map(|word| word.as_bytes().to_vec());
-    words.map(OsString::from_vec).collect()
 }

@@ -7,7 +7,7 @@ use crate::wrapper::{exec, stderr, stdout};
 
 #[test]
 fn what_goes_in_comes_out() {
-    let bytes: Vec<u8> = (0..200_000u32).map(|n| (n * 7919 >> 3) as u8).collect();
+    let bytes: Vec<u8> = (0..200_000u32).map(|n| ((n * 7919) >> 3) as u8).collect();
     let mut child = exec(&["--", "cat"]);
     let mut child = child
         .stdin(Stdio::piped())
