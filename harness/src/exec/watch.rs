@@ -112,7 +112,9 @@ impl Watch {
     }
 
     fn pass_signals_on(&self) {
-        while let Some(number) = self.signals.next() {
+        // What comes from the terminal has reached the program. To ask the init about it would not
+        // do: SIGCONT takes a SIGTSTP away that waits there (signal(7)), before the init is asked.
+        while let Some(number) = self.signals.next_of_process() {
             // A program that is gone needs no signal.
             let _ = self.channel.send(&InitRequest::PassOn(number).encode());
         }

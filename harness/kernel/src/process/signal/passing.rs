@@ -150,6 +150,17 @@ pub fn die_by(number: i32) -> ! {
 }
 
 impl SignalFd {
+    /// Returns the number of the next signal that a process has sent. Those of the terminal are left
+    /// out: the kernel sends them to the whole process group (`drivers/tty/n_tty.c`, `isig`).
+    pub fn next_of_process(&self) -> Option<i32> {
+        loop {
+            let info = self.read()?;
+            if info.ssi_code != libc::SI_KERNEL {
+                return Some(info.ssi_signo.cast_signed());
+            }
+        }
+    }
+
     /// Returns the number of the next signal, and the id of the process that has sent it: 0 where
     /// the sender is not in the PID namespace of this process.
     pub fn next_with_sender(&self) -> Option<(i32, u32)> {
