@@ -43,6 +43,51 @@
 //! Without `harness = false` (as in unit tests) the same attribute works too, at the price of one
 //! more program start per trial.
 //!
+//! # An existing suite in three minutes
+//!
+//! Add the dev-dependency, and say once which tests are to be trials. Nothing else changes: the
+//! standard harness stays, names stay, `cargo test` and nextest run the suite as before.
+//!
+//! | tests | what to write |
+//! |---|---|
+//! | all `#[test]`s of a file | `use snowglobe::test;` at its top |
+//! | all tests of `mod tests { … }`, of `#[test]`, `#[tokio::test]`, rstest and others | [`#[snowglobe::isolate]`](macro@isolate) above the module |
+//! | one test | `#[snowglobe::test]` in the place of `#[test]` or `#[tokio::test]`, with the same `flavor`, `worker_threads`, `start_paused` |
+//! | of another runtime, as `#[async_std::test]` | `#[snowglobe::test]` in the line above |
+//! | of a suite with a `main` on libtest-mimic | `snowglobe::mimic::trial` in the place of `libtest_mimic::Trial::test`, with the feature `libtest-mimic` |
+//!
+//! This line puts our attribute above each test of a suite, and leaves the test's own attribute
+//! where it is; the second line takes it away again.
+//!
+//! ```console
+//! $ sed -i -E 's/^([[:space:]]*)#\[((core|std|tokio|async_std|smol_potat|actix_rt)::)?test(\(.*\))?\]/\1#[snowglobe::test]\n&/' tests/*.rs
+//! $ sed -i '/^[[:space:]]*#\[snowglobe::test\]$/d' tests/*.rs
+//! ```
+//!
+//! What cannot be converted so:
+//!
+//! - Tests in documentation, and programs without a test harness. A runner isolates these as a
+//!   whole.
+//! - A `#[test]` outside of `#[cfg(test)]` in a library: the library is also built without
+//!   dev-dependencies, and rustc says "unresolved module or unlinked crate `snowglobe`". Move the
+//!   test into `#[cfg(test)] mod tests { … }`, or write `#[cfg_attr(test, snowglobe::test)]`.
+//! - `#![snowglobe::isolate]` at the top of a file: Rust has no such attributes yet. Write
+//!   `use snowglobe::test;` there.
+//! - Tests that share a server which one of them starts: each trial has a network of its own. Start
+//!   the server in each.
+//!
+//! With a `main` of ours (`harness = false`, `snowglobe::main!()`) a suite is faster: a trial then
+//! costs no program start.
+//!
+//! A project whose `Cargo.lock` keeps an old `libc` is told that "all possible versions conflict
+//! with previously selected packages"; `cargo update -p libc` mends that.
+//! Builds take half of the room and less time without the debug information of dependencies:
+//!
+//! ```toml
+//! [profile.dev.package."*"]
+//! debug = "line-tables-only"
+//! ```
+//!
 //! # What a trial finds
 //!
 //! | | |
@@ -111,7 +156,7 @@
 //! | `nested` | may make user namespaces of its own |
 //! | `user = "nobody"`, `user = 1000` | runs as this ordinary user, without capabilities |
 //! | `home = "private"` | `HOME` is an empty, writable directory of the trial's own |
-//! | `flavor`, `worker_threads` | the runtime of an `async` test, as in `tokio::test` |
+//! | `flavor`, `worker_threads`, `start_paused` | the runtime of an `async` test, as in `tokio::test`; the last needs tokio's feature `test-util` |
 //!
 //! Where `SNOWGLOBE_REQUIRE=1` is set, a trial whose requirements are missing fails. A fixture that
 //! no manifest declares fails the trial everywhere.
@@ -246,7 +291,40 @@
 //!
 //! # Trials made at run time
 //!
-//! One for each file of a corpus, or each cell of a matrix: see [`Trial`] and [`main!`].
+//! One for each file of a corpus, or each cell of a matrix. [`main!`] takes functions that make
+//! trials, beside those of the attribute:
+//!
+//! ```no_run
+//! use snowglobe::Trial;
+//!
+//! fn ports() -> Vec<Trial> {
+//!     let bind = |port: u16| std::net::TcpListener::bind(("0.0.0.0", port)).map(drop);
+//!     let trial = |port| Trial::test(format!("binds::port_{port}"), move || bind(port));
+//!     [1, 80, 443].map(trial).into()
+//! }
+//!
+//! snowglobe::main!(ports);
+//! ```
+//!
+//! # Differences to libtest and nextest
+//!
+//! | | libtest | nextest | snowglobe's runner |
+//! |---|---|---|---|
+//! | a test is | a thread | a process | a process with namespaces of its own |
+//! | a test passes | if it returns | if its process exits with 0 | if it returns, and its process then ends cleanly |
+//! | a panic on another thread | is ignored | is ignored | is a failure (`allow_panics`) |
+//! | `exit(0)` in a test | ends the run as passed | is a pass | is a failure |
+//! | processes left behind | stay | are reported as a leak | are named and killed |
+//! | a test that hangs | is named after 60 s | is killed if so configured | is shown with a backtrace and killed after 60 s |
+//! | output | of the test's own thread, by `print!` | of the process | of the whole process tree |
+//! | statics, working directory, environment | shared by all tests | of each test | of each test |
+//! | the host's files | writable | writable | read-only but for the workspace |
+//! | the network | the host's | the host's | `lo` alone; labs have more |
+//! | doctests, benchmarks | run | do not run | do not run |
+//!
+//! Under nextest a trial has the world and the verdict of our runner; time limits, retries and
+//! reports are nextest's besides. `--test-threads`, `--skip`, `--exact`, `--ignored`,
+//! `--nocapture` and `--list` mean what they mean in libtest.
 #![forbid(unsafe_code)]
 #![warn(
     clippy::print_stdout,
@@ -264,6 +342,8 @@ pub mod fault;
 mod files;
 pub mod impair;
 pub mod lab;
+#[cfg(feature = "libtest-mimic")]
+pub mod mimic;
 mod netem;
 pub mod observe;
 mod probe;
@@ -286,7 +366,7 @@ pub use lab::{Lab, LabError};
 pub use probe::Missing;
 pub use runner::{Arguments, Color, Conclusion, Format, RunError, Stress, registered, run};
 pub use snowglobe_fixtures::Fixture;
-pub use snowglobe_macros::{main, test};
+pub use snowglobe_macros::{isolate, main, test};
 pub use trial::{
     Failed, Feature, Isolation, Need, Options, Outcome, ShouldPanic, TestResult, Trial, Weight,
     at_end, note, seed, trial_name,

@@ -10,7 +10,7 @@ use quote::quote;
 use syn::{Attribute, Error, FnArg, ItemFn, Meta, Result, parse_quote};
 
 /// Names of attributes that make tests.
-const MAKERS: [&str; 11] = [
+pub(crate) const MAKERS: [&str; 11] = [
     "apply",
     "case",
     "gtest",
@@ -155,7 +155,7 @@ fn quickcheck(mut property: ItemFn) -> Result<ItemFn> {
 }
 
 /// Returns whether the attribute is std's `#[test]`.
-fn is_plain_test(attribute: &Attribute) -> bool {
+pub(crate) fn is_plain_test(attribute: &Attribute) -> bool {
     let segments = &attribute.path().segments;
     let is_in_prelude = segments.len() > 2
         && (segments[0].ident == "core" || segments[0].ident == "std")
@@ -166,7 +166,7 @@ fn is_plain_test(attribute: &Attribute) -> bool {
 }
 
 /// Returns whether the attribute is ours.
-fn is_ours(attribute: &Attribute) -> bool {
+pub(crate) fn is_ours(attribute: &Attribute) -> bool {
     let segments = &attribute.path().segments;
     is_named(attribute, &["test"])
         && segments.len() > 1
@@ -176,7 +176,7 @@ fn is_ours(attribute: &Attribute) -> bool {
 }
 
 /// Returns whether the last part of the attribute's path is among `names`.
-fn is_named(attribute: &Attribute, names: &[&str]) -> bool {
+pub(crate) fn is_named(attribute: &Attribute, names: &[&str]) -> bool {
     let last = attribute.path().segments.last();
     last.is_some_and(|segment| names.iter().any(|name| segment.ident == name))
 }

@@ -3,6 +3,7 @@
 //! | file | role |
 //! |---|---|
 //! | `test.rs` | `#[snowglobe::test]` |
+//! | `isolate.rs` | `#[snowglobe::isolate]`, which makes trials of the tests of a module |
 //! | `options.rs` | the options of that attribute, one function an option |
 //! | `values.rs` | the values that options take |
 //! | `company.rs` | attributes of other crates on the same function |
@@ -14,6 +15,7 @@
 mod above;
 mod company;
 mod entry;
+mod isolate;
 mod options;
 mod others;
 mod rustc;
@@ -31,6 +33,17 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn test(options: TokenStream, function: TokenStream) -> TokenStream {
     test::expand(options.into(), function.into()).into()
+}
+
+/// Turns every test of a module into a trial, as [`macro@test`] does with one.
+///
+/// The module has its contents with it, as in `mod tests { … }`; modules within are isolated too.
+/// Options are those of `#[snowglobe::test(…)]`, for each trial. Tests of `#[test]`,
+/// `#[tokio::test]` and of attributes such as `#[rstest]` become trials, and so do those of macros
+/// that write `#[test]`. A test that bears `#[snowglobe::test]` keeps its own options.
+#[proc_macro_attribute]
+pub fn isolate(options: TokenStream, module: TokenStream) -> TokenStream {
+    isolate::expand(options.into(), module.into()).into()
 }
 
 /// Makes the `main` function of a test target with `harness = false`.

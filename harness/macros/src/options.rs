@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Error, Lit, LitInt, LitStr, Meta, Result, Token};
+use syn::{Attribute, Error, Lit, LitBool, LitInt, LitStr, Meta, Result, Token};
 
 use crate::values::{
     NamespaceName, NeedTokens, expected_panic, fixture, list, one_line, optional, text_of, value,
@@ -17,6 +17,8 @@ pub(crate) struct TestOptions {
     pub(crate) name: Option<LitStr>,
     /// The tokio runtime of an async test.
     pub(crate) flavor: Flavor,
+    /// Place of the option that stops tokio's clock, if it is given.
+    pub(crate) start_paused: Option<Span>,
     pub(crate) ignored: bool,
     /// Text that a panic must contain to be a pass, if a panic is one.
     pub(crate) expected_panic: Option<String>,
@@ -39,7 +41,7 @@ pub(crate) enum Flavor {
 type Parser = fn(&mut TestOptions, ParseStream<'_>) -> Result<()>;
 
 /// Options by name.
-const OPTIONS: [(&str, Parser); 17] = [
+const OPTIONS: [(&str, Parser); 18] = [
     ("timeout", TestOptions::timeout),
     ("ignore", |options, input| {
         let reason = optional(input)?;
@@ -89,6 +91,11 @@ const OPTIONS: [(&str, Parser); 17] = [
         options.flavor = Flavor::MultiThread(threads.base10_parse()?);
         Ok(())
     }),
+    ("start_paused", |options, input| {
+        let paused: LitBool = value(input)?;
+        options.start_paused = paused.value.then(|| paused.span());
+        Ok(())
+    }),
 ];
 
 /// Options that this crate gives to itself, in `company.rs`.
@@ -110,6 +117,7 @@ impl Parse for TestOptions {
             calls: TokenStream::new(),
             name: None,
             flavor: Flavor::CurrentThread,
+            start_paused: None,
             ignored: false,
             expected_panic: None,
             is_last: false,

@@ -38,13 +38,13 @@ fn try_expand(given: TokenStream, function: TokenStream) -> syn::Result<TokenStr
         Arranged::Test(function) => *function,
         Arranged::Later(tokens) => return Ok(tokens),
     };
-    check(&function)?;
     let mut kept = Vec::new();
     for attribute in function.attrs.drain(..) {
         if !options.read_attribute(&attribute)? {
             kept.push(attribute);
         }
     }
+    check(&options, &function)?;
     let (conditions, kept) = kept
         .into_iter()
         .partition(|a: &Attribute| a.path().is_ident("cfg"));
@@ -52,8 +52,21 @@ fn try_expand(given: TokenStream, function: TokenStream) -> syn::Result<TokenStr
     Ok(emit(&options, &function, &conditions))
 }
 
-fn check(function: &ItemFn) -> syn::Result<()> {
+fn check(options: &TestOptions, function: &ItemFn) -> syn::Result<()> {
     let signature = &function.sig;
+    let is_paused_by = options
+        .start_paused
+        .filter(|_| options.flavor != Flavor::CurrentThread);
+    if let Some(at) = is_paused_by {
+        let message = "the clock stands still on a runtime of one thread only: leave `flavor` and `worker_threads` out";
+        return Err(Error::new(at, message));
+    }
+    if let Some(at) = options
+        .start_paused
+        .filter(|_| signature.asyncness.is_none())
+    {
+        return Err(Error::new(at, "`start_paused` is for `async` tests"));
+    }
     if let Some(argument) = signature.inputs.first() {
         let message = "a test takes no arguments; for parametrised tests write #[snowglobe::test] above the attribute that gives the arguments (rstest, test_case), or make `snowglobe::Trial`s at run time and hand them to `snowglobe::main!`";
         return Err(Error::new(argument.span(), message));
@@ -143,10 +156,18 @@ fn run(options: &TestOptions, function: &ItemFn) -> TokenStream {
     if function.sig.asyncness.is_none() {
         return quote!(#ident());
     }
+    let call = match options.start_paused {
+        // By the user's own tokio, which has the feature `test-util` that this takes.
+        Some(at) => quote_spanned!(at=> async {
+            ::tokio::time::pause();
+            #ident().await
+        }),
+        None => quote!(#ident()),
+    };
     let workers = match options.flavor {
         Flavor::CurrentThread => 0usize,
         Flavor::MultiThread(workers) => workers,
         Flavor::None => return quote!(::snowglobe::__private::poll_once(#ident())),
     };
-    quote!(::snowglobe::__private::block_on(#workers, #ident()))
+    quote!(::snowglobe::__private::block_on(#workers, #call))
 }

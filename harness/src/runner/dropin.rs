@@ -20,7 +20,7 @@ use crate::trial::{Definition, Trial};
 /// Environment variable with the path of the trial for which this process was started.
 const VARIABLE: &str = "SNOWGLOBE_TRIAL_PATH";
 /// Exit code of a trial that was ignored, for something that it needs is missing.
-const IGNORED: i32 = 4;
+pub(crate) const IGNORED: i32 = 4;
 
 /// Runs the one trial that this process was started for, if it was, and ends.
 pub(crate) fn take_over() {
@@ -50,7 +50,8 @@ fn asked_for(definition: &'static Definition) -> Trial {
     trial
 }
 
-fn run_alone(trial: Trial) -> i32 {
+/// Runs a trial for which this process was started, and returns the exit code of the process.
+pub(crate) fn run_alone(trial: Trial) -> i32 {
     let arguments = Arguments::bare();
     let outcome = arguments.and_then(|args| run(&args, vec![trial]));
     match outcome {

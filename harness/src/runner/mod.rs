@@ -40,7 +40,7 @@ mod select;
 mod setup;
 mod supervisor;
 mod users;
-mod within;
+pub(crate) mod within;
 mod zygote;
 
 pub use args::{Arguments, Stress};

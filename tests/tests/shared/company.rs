@@ -185,6 +185,73 @@ mod imported {
     }
 }
 
+/// One attribute isolates all of these.
+#[snowglobe::isolate(timeout = "30s")]
+mod isolated {
+    use super::is_even;
+
+    #[test]
+    fn plain() {
+        assert!(is_even(2));
+    }
+
+    #[test]
+    #[should_panic(expected = "odd")]
+    fn panics() {
+        assert!(is_even(3), "odd");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn of_tokio() {
+        tokio::task::spawn(async { assert!(is_even(2)) }).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_tokio_and_paused() {
+        super::an_hour_passes().await;
+    }
+
+    #[rstest::rstest]
+    #[case(2)]
+    #[case(4)]
+    fn of_rstest(#[case] number: u32) {
+        assert!(is_even(number));
+    }
+
+    mod deeper {
+        use super::is_even;
+
+        passed_on! {
+            fn of_a_macro() {
+                assert!(is_even(2));
+            }
+        }
+
+        #[test]
+        fn plain() {
+            assert!(is_even(2));
+        }
+    }
+
+    #[snowglobe::test(name = "isolated::own_options")]
+    fn a_trial_already() {
+        assert!(is_even(2));
+    }
+}
+
+/// Sleeps for an hour of tokio's clock, which stands still but for sleeps.
+async fn an_hour_passes() {
+    let started = std::time::Instant::now();
+    tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
+    assert!(started.elapsed().as_secs() < 60, "the clock was not paused");
+    assert!(is_even(2));
+}
+
+#[snowglobe::test(start_paused = true)]
+async fn paused() {
+    an_hour_passes().await;
+}
+
 /// Cases that fail.
 mod failing {
     #[snowglobe::test(ignore = "a sample")]
@@ -196,7 +263,7 @@ mod failing {
 }
 
 /// Numbers of tests in the functions and modules above. test-case chooses the names of its cases.
-const COUNTS: [(&str, usize); 22] = [
+const COUNTS: [(&str, usize); 29] = [
     ("async_cases_above::", 2),
     ("async_cases_below::", 1),
     ("cases_below::", 2),
@@ -208,8 +275,15 @@ const COUNTS: [(&str, usize); 22] = [
     ("imported::of_a_macro", 2),
     ("imported::quickcheck_above", 1),
     ("in_proptest", 1),
+    ("isolated::deeper::of_a_macro", 1),
+    ("isolated::deeper::plain", 1),
+    ("isolated::of_rstest::", 2),
+    ("isolated::of_tokio", 2),
+    ("isolated::panics", 1),
+    ("isolated::plain", 1),
     ("matrix_below::", 4),
     ("of_a_macro_above", 1),
+    ("paused", 1),
     ("plain_below", 1),
     ("quickcheck_below", 1),
     ("rstest_above::", 2),

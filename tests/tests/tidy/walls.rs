@@ -23,6 +23,7 @@ const LOW_TO_HIGH: &[&str] = &[
     "lab",
     "runner",
     "exec",
+    "mimic",
     "doctor",
     "before_main",
     "prelude",

@@ -12,6 +12,7 @@
 //! | `std_command` | what a command of std holds and has no method for |
 //! | `ending` | the end of all programs, and of what they left behind |
 //! | `keys` | TLS keys of these programs, for captures |
+//! | `rtnetlink` | a handle of the crate `rtnetlink` that speaks in the node |
 //! | `services` | threads that all nodes of a lab share |
 
 pub(crate) mod command;
@@ -21,6 +22,8 @@ mod futures;
 pub(crate) mod keys;
 pub(crate) mod life;
 pub(crate) mod node;
+#[cfg(feature = "rtnetlink")]
+mod rtnetlink;
 #[cfg(feature = "tokio")]
 pub(crate) mod runtime;
 pub(crate) mod services;
