@@ -182,7 +182,7 @@ async fn a_node_may_have_a_runtime_of_many_threads() -> TestResult {
 /// The trial, and each node, have a network of their own; a handle speaks in that of its node.
 #[snowglobe::test]
 async fn a_handle_of_rtnetlink_speaks_in_its_node() -> TestResult {
-    let lab = snowglobe::topology::shape::pair().start()?;
+    let lab = shape::pair().start()?;
     let (alice, bob) = (lab.node("alice").unwrap(), lab.node("bob").unwrap());
     let handle = alice.rtnetlink()?;
     let bridge = rtnetlink::LinkBridge::new("made-by-hand").up().build();
@@ -201,7 +201,7 @@ async fn a_handle_of_rtnetlink_speaks_in_its_node() -> TestResult {
 
 #[snowglobe::test]
 fn a_handle_of_rtnetlink_needs_a_runtime() -> TestResult {
-    let lab = snowglobe::topology::shape::pair().start()?;
+    let lab = shape::pair().start()?;
     let refused = lab.node("alice").unwrap().rtnetlink().map(drop);
     let text = refused.unwrap_err().to_string();
     assert!(text.contains("netlink socket in `alice`"), "{text}");
