@@ -225,6 +225,9 @@ impl Netlink {
     }
 }
 
+/// The fixed structure of an answer, and its attributes.
+type Divided<'a> = (&'a [u8], &'a [u8]);
+
 /// A kind of thing that the kernel lists.
 #[derive(Debug)]
 struct EntryKind {
@@ -239,7 +242,7 @@ struct EntryKind {
 impl EntryKind {
     /// Divides an answer into its fixed structure and its attributes; answers of other kinds are
     /// left out.
-    fn split<'a>(&self, message: &Message<'a>) -> Result<Option<(&'a [u8], &'a [u8])>, String> {
+    fn split<'a>(&self, message: &Message<'a>) -> Result<Option<Divided<'a>>, String> {
         if message.kind != self.new {
             return Ok(None);
         }

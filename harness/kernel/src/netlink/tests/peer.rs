@@ -25,8 +25,8 @@ fn read(batch: &Batch) -> Vec<RouteNetlinkMessage> {
             let mut header = NetlinkHeader::default();
             // The crate writes requests about properties, and does not read them.
             header.message_type = match message.kind {
-                108 => nix::libc::RTM_NEWLINK,
-                109 => nix::libc::RTM_DELLINK,
+                108 => libc::RTM_NEWLINK,
+                109 => libc::RTM_DELLINK,
                 kind => kind,
             };
             RouteNetlinkMessage::deserialize(&header, message.payload).expect("a known message")
