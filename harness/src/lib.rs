@@ -51,20 +51,23 @@
 //! | tests | what to write |
 //! |---|---|
 //! | all `#[test]`s of a file | `use snowglobe::test;` at its top |
-//! | all tests of `mod tests { … }`, of `#[test]`, `#[tokio::test]`, rstest and others | [`#[snowglobe::isolate]`](macro@isolate) above the module |
-//! | one test | `#[snowglobe::test]` in the place of `#[test]` or `#[tokio::test]`, with the same `flavor`, `worker_threads`, `start_paused` |
+//! | all tests of `mod tests { … }` | [`#[snowglobe::isolate]`](macro@isolate) above the module |
+//! | one test | `#[snowglobe::test]` in the place of `#[test]` or `#[tokio::test(…)]` |
 //! | of another runtime, as `#[async_std::test]` | `#[snowglobe::test]` in the line above |
-//! | of a suite with a `main` on libtest-mimic | `snowglobe::mimic::trial` in the place of `libtest_mimic::Trial::test`, with the feature `libtest-mimic` |
+//! | on libtest-mimic | `snowglobe::mimic::trial` for `libtest_mimic::Trial::test` |
+//!
+//! The last takes the feature `libtest-mimic`. The others know `#[test]`, `#[tokio::test]` with its
+//! options, rstest and what is named below.
 //!
 //! This line puts our attribute above each test of a suite, and leaves the test's own attribute
 //! where it is; the second line takes it away again.
 //!
 //! ```console
-//! $ sed -i -E 's/^([[:space:]]*)#\[((core|std|tokio|async_std|smol_potat|actix_rt)::)?test(\(.*\))?\]/\1#[snowglobe::test]\n&/' tests/*.rs
+//! $ sed -i -E 's/^([[:space:]]*)#\[(\w+::)?test(\(.*\))?\]/\1#[snowglobe::test]\n&/' tests/*.rs
 //! $ sed -i '/^[[:space:]]*#\[snowglobe::test\]$/d' tests/*.rs
 //! ```
 //!
-//! What cannot be converted so:
+//! Some tests cannot be converted so:
 //!
 //! - Tests in documentation, and programs without a test harness. A runner isolates these as a
 //!   whole.
@@ -156,7 +159,8 @@
 //! | `nested` | may make user namespaces of its own |
 //! | `user = "nobody"`, `user = 1000` | runs as this ordinary user, without capabilities |
 //! | `home = "private"` | `HOME` is an empty, writable directory of the trial's own |
-//! | `flavor`, `worker_threads`, `start_paused` | the runtime of an `async` test, as in `tokio::test`; the last needs tokio's feature `test-util` |
+//! | `flavor`, `worker_threads` | the runtime of an `async` test, as in `tokio::test` |
+//! | `start_paused = true` | as in `tokio::test`; takes tokio's feature `test-util` |
 //!
 //! Where `SNOWGLOBE_REQUIRE=1` is set, a trial whose requirements are missing fails. A fixture that
 //! no manifest declares fails the trial everywhere.
@@ -311,11 +315,11 @@
 //! | | libtest | nextest | snowglobe's runner |
 //! |---|---|---|---|
 //! | a test is | a thread | a process | a process with namespaces of its own |
-//! | a test passes | if it returns | if its process exits with 0 | if it returns, and its process then ends cleanly |
+//! | a test passes | if it returns | if it exits with 0 | if it returns and its process ends |
 //! | a panic on another thread | is ignored | is ignored | is a failure (`allow_panics`) |
 //! | `exit(0)` in a test | ends the run as passed | is a pass | is a failure |
 //! | processes left behind | stay | are reported as a leak | are named and killed |
-//! | a test that hangs | is named after 60 s | is killed if so configured | is shown with a backtrace and killed after 60 s |
+//! | a test that hangs | is named | is killed if configured | is shown and killed |
 //! | output | of the test's own thread, by `print!` | of the process | of the whole process tree |
 //! | statics, working directory, environment | shared by all tests | of each test | of each test |
 //! | the host's files | writable | writable | read-only but for the workspace |

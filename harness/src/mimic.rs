@@ -5,6 +5,7 @@
 //! verdicts of [`snowglobe::Trial`](crate::Trial), and the rest of the suite stays as it is.
 //!
 //! ```no_run
+//! # #[allow(clippy::needless_doctest_main)]
 //! fn main() {
 //!     let arguments = libtest_mimic::Arguments::from_args();
 //!     let trials = [80u16, 443].map(|port| {
