@@ -84,7 +84,7 @@
 //!
 //! A project whose `Cargo.lock` keeps an old `libc` is told that "all possible versions conflict
 //! with previously selected packages"; `cargo update -p libc` mends that.
-//! Builds take half of the room and less time without the debug information of dependencies:
+//! Builds take less room and less time with less debug information:
 //!
 //! ```toml
 //! [profile.dev.package."*"]

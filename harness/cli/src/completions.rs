@@ -11,12 +11,15 @@ use crate::commands::{COMMANDS, Words, print, refuse};
 #[derive(Default)]
 struct CompletionsOptions {
     help: bool,
-    shell: Option<fn() -> String>,
+    shell: Option<Script>,
 }
 
 type Flag = cli::Flag<CompletionsOptions>;
 
-const SHELLS: &[(&str, fn() -> String)] = &[("bash", bash), ("zsh", zsh), ("fish", fish)];
+/// Returns the script of one shell.
+type Script = fn() -> String;
+
+const SHELLS: &[(&str, Script)] = &[("bash", bash), ("zsh", zsh), ("fish", fish)];
 
 const COMMAND_LINE: CommandLine<CompletionsOptions> = CommandLine {
     about: "\

@@ -125,7 +125,7 @@ impl Setup {
                     inside(channel, ids, corrections);
                 }
             };
-            let kept = may_share.then(|| enter_kept(ids, &wanted, &live)).flatten();
+            let kept = may_share.then(|| enter_kept(ids, &wanted, live)).flatten();
             let outer = match kept {
                 Some((outer, found)) => {
                     let _ = settings.set(found);

@@ -150,8 +150,8 @@ pub fn die_by(number: i32) -> ! {
 }
 
 impl SignalFd {
-    /// Returns the number of the next signal that a process has sent. Those of the terminal are left
-    /// out: the kernel sends them to the whole process group (`drivers/tty/n_tty.c`, `isig`).
+    /// Returns the number of the next signal that a process has sent. Those of the terminal are
+    /// left out: the kernel sends them to the whole process group (`drivers/tty/n_tty.c`, `isig`).
     pub fn next_of_process(&self) -> Option<i32> {
         loop {
             let info = self.read()?;
