@@ -5,6 +5,7 @@
 //! run. Nearly every host has the kernel's defaults, or differs in a handful, and only what differs
 //! is written.
 
+use std::cell::LazyCell;
 use std::ffi::CString;
 use std::fs;
 
@@ -12,6 +13,7 @@ use snowglobe_fixtures::command;
 
 use crate::kernel::errno::Errno;
 use crate::kernel::fd;
+use crate::kernel::procfs::sysctls::SysctlReader;
 use crate::model::baseline::{self, BaselineSetting, Heritage};
 use crate::sandbox::refused::{Refused, SetupStep};
 
@@ -80,25 +82,28 @@ impl Corrections {
     /// first network namespace: new namespaces inherit from that one. In another one, as in a
     /// container, the first cannot be seen.
     pub(crate) fn of_host() -> Option<Self> {
-        let inherit = read(ONLY_IN_THE_FIRST)?;
+        let mut reader = SysctlReader::default();
+        let inherit = reader.read(ONLY_IN_THE_FIRST)?;
+        let booted = LazyCell::new(booted_with_other_ipv6);
         let is_inherited = |setting: &BaselineSetting| match setting.heritage {
             // net/ipv4/devinet.c, devinet_init_net: 2 stands for the compiled values.
             Heritage::Ipv4Devices => inherit != "2",
             // net/ipv6/addrconf.c, addrconf_init_net.
             Heritage::Ipv6Devices => inherit == "1" || inherit == "3",
-            Heritage::Boot => booted_with_other_ipv6(),
+            Heritage::Boot => *booted,
             Heritage::Tcp => true,
         };
         // The first namespace may have other values by now than those that the boot has given it.
         let differs = |setting: &BaselineSetting, value: &str| {
             !setting.is(value) || setting.heritage == Heritage::Boot
         };
-        Some(Self::compared(is_inherited, differs))
+        Some(Self::compared(&mut reader, is_inherited, differs))
     }
 
     /// Finds out what a new namespace needs, in a new one to which nobody has changed anything.
     pub(crate) fn of_new_namespace() -> Self {
-        Self::compared(|_| true, |setting, value| !setting.is(value))
+        let mut reader = SysctlReader::default();
+        Self::compared(&mut reader, |_| true, |setting, value| !setting.is(value))
     }
 
     /// Returns what is written where, to be sent to another process.
@@ -120,13 +125,18 @@ impl Corrections {
     }
 
     fn compared(
+        reader: &mut SysctlReader,
         is_inherited: impl Fn(&BaselineSetting) -> bool,
         differs: impl Fn(&BaselineSetting, &str) -> bool,
     ) -> Self {
         let is_to_be_written = |setting: &BaselineSetting| {
-            let cannot = setting.is_congestion_control() && !is_permitted(&setting.sysctl.value);
+            let cannot =
+                setting.is_congestion_control() && !is_permitted(reader, &setting.sysctl.value);
             // An older kernel lacks some of the files, and has nothing to inherit there.
-            !cannot && read(&setting.sysctl.path).is_some_and(|value| differs(setting, &value))
+            let value = (!cannot)
+                .then(|| reader.read(&setting.sysctl.path))
+                .flatten();
+            value.is_some_and(|value| differs(setting, &value))
         };
         let writes = baseline::settings()
             .filter(is_inherited)
@@ -158,14 +168,18 @@ impl Corrections {
 
 /// Returns what trials and nodes have from the host and cannot change.
 pub(crate) fn unchangeable() -> Vec<Unchangeable> {
+    let mut reader = SysctlReader::default();
     let congestion_control = baseline::settings()
         .find(BaselineSetting::is_congestion_control)
         .and_then(|setting| {
-            let value = read(&setting.sysctl.path)?;
-            let differs = !setting.is(&value) && !is_permitted(&setting.sysctl.value);
-            differs.then(|| congestion_control(value))
+            let value = reader.read(&setting.sysctl.path)?;
+            let differs = !setting.is(&value) && !is_permitted(&mut reader, &setting.sysctl.value);
+            differs.then(|| congestion_control(&mut reader, value))
         });
-    congestion_control.into_iter().chain(host_only()).collect()
+    congestion_control
+        .into_iter()
+        .chain(host_only(&mut reader))
+        .collect()
 }
 
 fn shown_through() -> Option<String> {
@@ -199,12 +213,6 @@ fn refused(path: &CString, value: &str, errno: Errno) -> Refused {
     }
 }
 
-fn read(path: &str) -> Option<String> {
-    let text = fs::read_to_string(format!("/proc/sys/{path}")).ok()?;
-    let words: Vec<&str> = text.split_ascii_whitespace().collect();
-    Some(words.join(" "))
-}
-
 /// Returns whether the boot's parameters of IPv6 are other than usual
 /// (Documentation/networking/ipv6.rst).
 fn booted_with_other_ipv6() -> bool {
@@ -217,13 +225,16 @@ fn booted_with_other_ipv6() -> bool {
 
 /// Returns whether a namespace may choose this congestion control: one that the host permits to
 /// everybody (net/ipv4/tcp_cong.c, tcp_set_default_congestion_control).
-fn is_permitted(algorithm: &str) -> bool {
-    read("net/ipv4/tcp_allowed_congestion_control")
+fn is_permitted(reader: &mut SysctlReader, algorithm: &str) -> bool {
+    reader
+        .read("net/ipv4/tcp_allowed_congestion_control")
         .is_some_and(|allowed| allowed.split(' ').any(|word| word == algorithm))
 }
 
-fn congestion_control(value: String) -> Unchangeable {
-    let allowed = read("net/ipv4/tcp_allowed_congestion_control").unwrap_or_default();
+fn congestion_control(reader: &mut SysctlReader, value: String) -> Unchangeable {
+    let allowed = reader
+        .read("net/ipv4/tcp_allowed_congestion_control")
+        .unwrap_or_default();
     Unchangeable {
         name: "net.ipv4.tcp_congestion_control".to_owned(),
         value,
@@ -234,9 +245,11 @@ fn congestion_control(value: String) -> Unchangeable {
     }
 }
 
-fn host_only() -> impl Iterator<Item = Unchangeable> {
+fn host_only(reader: &mut SysctlReader) -> impl Iterator<Item = Unchangeable> {
     HOST_ONLY.iter().filter_map(|(path, usual)| {
-        let value = read(path).filter(|value| !usual.contains(&value.as_str()))?;
+        let value = reader
+            .read(path)
+            .filter(|value| !usual.contains(&value.as_str()))?;
         let name = path.replace('/', ".");
         Some(Unchangeable {
             remedy: format!("sudo sysctl -w {name}={}", usual[0]),

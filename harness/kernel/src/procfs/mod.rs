@@ -8,10 +8,12 @@
 //! | `mounts` | mounts as plain values |
 //! | `process_table` | what the processes of a trial are doing when it hangs |
 //! | `processes` | processes as plain values |
+//! | `sysctls` | many sysctls at a time |
 
 mod mounts;
 pub mod process_table;
 mod processes;
+pub mod sysctls;
 #[cfg(test)]
 mod tests;
 
