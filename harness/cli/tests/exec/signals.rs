@@ -37,7 +37,8 @@ fn counter(signals: &str, group: bool) -> (Child, BufReader<std::process::ChildS
         .map(|name| format!("trap 'echo {name}' {name}; "))
         .collect();
     let script = format!("{traps} echo ready; until read line; do :; done; echo end");
-    let mut command = exec(&["--", "bash", "-c", &script]);
+    // A test that waits in vain fails then.
+    let mut command = exec(&["--timeout", "60s", "--", "bash", "-c", &script]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     if group {
         command.process_group(0);

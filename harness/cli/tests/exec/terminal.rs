@@ -3,20 +3,23 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
-use std::process::{Child, Command};
+use std::process::Child;
 
 use nix::pty::openpty;
+
+use crate::wrapper::with_usual_signals;
 
 /// Runs a script of bash with job control as the leader of a session on a new terminal. `$exec`
 /// in the script is `snowglobe exec`.
 fn on_a_terminal(script: &str) -> (File, Child) {
     let pty = openpty(None, None).unwrap();
     let copy = || -> OwnedFd { pty.slave.try_clone().unwrap() };
-    let child = Command::new("setsid")
-        .args(["--ctty", "--wait", "bash", "-m", "-c", script])
+    let child = with_usual_signals()
+        .args(["setsid", "--ctty", "--wait", "bash", "-m", "-c", script])
         .env(
             "exec",
-            format!("{} exec --", env!("CARGO_BIN_EXE_snowglobe")),
+            // A test that waits in vain fails then.
+            format!("{} exec --timeout 60s --", env!("CARGO_BIN_EXE_snowglobe")),
         )
         .stdin(copy())
         .stdout(copy())

@@ -2,9 +2,21 @@
 
 use std::process::{Child, Command, Output, Stdio};
 
+/// Returns a command to which the program and its arguments are to be added, and which has the
+/// signals of an interactive start.
+///
+/// Whoever runs the tests with nohup(1), or in the background of a script, ignores some of them,
+/// and a shell cannot trap a signal that it was started without (POSIX, `trap`).
+pub(crate) fn with_usual_signals() -> Command {
+    let mut command = Command::new("env");
+    command.arg("--default-signal=HUP,INT,QUIT,TERM");
+    command
+}
+
 /// Returns `snowglobe exec` with these words, which a shell would have split.
 pub(crate) fn exec(words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_snowglobe"));
+    let mut command = with_usual_signals();
+    command.arg(env!("CARGO_BIN_EXE_snowglobe"));
     command.arg("exec").args(words).stdin(Stdio::null());
     command
 }
