@@ -48,7 +48,8 @@ fn name(text: &str) -> LinkAttribute {
 
 #[test]
 fn the_crate_reads_our_cables() {
-    let netns = netns();
+    // Any will do, and an ordinary user can make none.
+    let netns = std::fs::File::open("/proc/self/ns/net").unwrap();
     let mut batch = Batch::new();
     let far = VethEnd {
         mac: Some([2, 0, 0, 0, 0, 2]),
