@@ -47,7 +47,7 @@ pub(crate) struct Setup {
     pub(crate) isolation: String,
     /// Remarks on what this system cannot do.
     pub(crate) notes: Vec<String>,
-    /// Sentence on settings of the host that trials cannot change, if there are unusual ones.
+    /// Settings of the host that trials cannot change, if there are unusual ones.
     pub(crate) host: Option<String>,
 }
 

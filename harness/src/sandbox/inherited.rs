@@ -26,7 +26,7 @@ pub(crate) struct Corrections(Vec<Correction>);
 pub(crate) struct HostSettings {
     /// What new network namespaces get, where that shows on the host.
     pub(crate) corrections: Option<Corrections>,
-    /// A sentence on what trials and nodes cannot change, if there is something.
+    /// What trials and nodes cannot change, as `name = value`, if there is something.
     pub(crate) shown_through: Option<String>,
 }
 
@@ -188,13 +188,18 @@ fn shown_through() -> Option<String> {
         .iter()
         .map(|setting| format!("{} = {}", setting.name, setting.value))
         .collect();
-    (!shown.is_empty()).then(|| {
-        format!(
-            "trials and nodes have settings of this host that they cannot change: {} (`{}` names the usual values)",
-            shown.join(", "),
-            command::with("doctor")
-        )
-    })
+    (!shown.is_empty()).then(|| shown.join(", "))
+}
+
+/// Returns the sentence on settings of the host that trials cannot change.
+///
+/// It is made where it is printed, and not at each start: it names the command of this workspace,
+/// which is looked for in files.
+pub(crate) fn sentence_on_host(settings: &str) -> String {
+    format!(
+        "trials and nodes have settings of this host that they cannot change: {settings} (`{}` names the usual values)",
+        command::with("doctor")
+    )
 }
 
 impl Correction {

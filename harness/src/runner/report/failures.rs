@@ -6,6 +6,7 @@ use super::describe::describe;
 use super::outbox::Outbox;
 use super::reporter::{FinishedTrial, Reporter, RunStart};
 use crate::runner::result::TrialResult;
+use crate::sandbox::inherited::sentence_on_host;
 use crate::trial::Trial;
 
 /// The format `failures`.
@@ -46,7 +47,7 @@ impl Reporter for Failures {
             TrialResult::Failed(failure) => {
                 out.push(&describe(finished, failure));
                 if let Some(host) = &self.host {
-                    out.push(&format!("note: {host}\n"));
+                    out.push(&format!("note: {}\n", sentence_on_host(host)));
                 }
             }
         }

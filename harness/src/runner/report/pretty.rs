@@ -9,6 +9,7 @@ use super::sections::{Sections, last_line, plural};
 use super::style::Style;
 use crate::runner::conclusion::Conclusion;
 use crate::runner::result::TrialResult;
+use crate::sandbox::inherited::sentence_on_host;
 use crate::trial::{ShouldPanic, Trial};
 
 /// The format `pretty`.
@@ -20,7 +21,7 @@ pub(crate) struct Pretty {
     serial: bool,
     /// The line of the running trial has been begun, and has no end yet.
     is_line_begun: bool,
-    /// Sentence on the host, for a run in which a trial fails.
+    /// Settings of the host that trials cannot change, for a run in which a trial fails.
     host: Option<String>,
 }
 
@@ -115,7 +116,8 @@ impl Reporter for Pretty {
 
     fn run_finished(&mut self, out: &mut Outbox, conclusion: &Conclusion, elapsed: Duration) {
         if let Some(host) = self.host.as_ref().filter(|_| conclusion.has_failed()) {
-            out.push(&format!("\n{} {host}\n", self.style.yellow("note:")));
+            let sentence = sentence_on_host(host);
+            out.push(&format!("\n{} {sentence}\n", self.style.yellow("note:")));
         }
         // Last, as libtest has it: tools look for the list of failures there.
         self.sections.show(out);

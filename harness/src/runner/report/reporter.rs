@@ -34,8 +34,7 @@ pub(crate) struct RunStart {
     pub(crate) isolation: String,
     /// Remarks on what this system cannot do.
     pub(crate) notes: Vec<String>,
-    /// Sentence on settings of the host that trials cannot change. Readers need it where a trial
-    /// has failed.
+    /// Settings of the host that trials cannot change. Readers need them where a trial has failed.
     pub(crate) host: Option<String>,
     pub(crate) run_seed: u64,
     pub(crate) shuffle_seed: Option<u64>,
