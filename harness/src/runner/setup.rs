@@ -5,7 +5,8 @@
 //! is small and has a single thread.
 
 use std::cell::{Cell, OnceCell};
-use std::path::Path;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 
 use super::error::{RunError, explain};
 use super::nextest;
@@ -86,9 +87,6 @@ impl Setup {
         // Whatever reads files of the host is done before the clone: inside, some are hidden.
         let ids = Ids::available();
         let paths = Paths::find();
-        // Inside, the supervisor has no process id: it is outside of the PID namespace.
-        body::remember_supervisor();
-        let first = FirstThread::current();
         let wanted = Wanted {
             paths: &paths,
             ordinary_users: trials
@@ -97,26 +95,16 @@ impl Setup {
                 .any(|trial| trial.account().is_some()),
         };
         let may_share = single && trials.iter().flatten().all(is_usual);
-        let on_host = is_root_of_the_host();
         let settings = OnceCell::new();
         for owner in 0..nurseries {
-            let supervisor = process::pidfd_open(std::process::id() as i32)
-                .doing("open a pidfd")
-                .map_err(|refused| explain(&refused))?;
-            let hidden = paths.hidden().map(Path::to_owned).collect();
+            let outside = Outside::look(&paths).map_err(|refused| explain(&refused))?;
             let earlier = &setup.nurseries;
             let inside = Cell::new(Some(|channel, ids: Ids, corrections| {
                 // A nursery that held the channel of another would keep that one from noticing that
                 // the supervisor is done with it.
                 let earlier = earlier.iter().flat_map(NurseryHandle::descriptors);
                 close_in_copy(&earlier.collect::<Vec<_>>());
-                let guards_host = on_host && ids.keep_root();
-                let collected =
-                    Setting::collect(ids, hidden, supervisor, first, corrections, shares);
-                let Ok(mut setting) = collected else {
-                    process::exit_now(1)
-                };
-                setting.guards_host = guards_host;
+                let setting = outside.setting(ids, corrections, shares);
                 nursery::live(Zygote::new(trials, setting), channel, single)
             }));
             // Taken by the process inside, which has a copy of this memory, and not by this one.
@@ -160,6 +148,45 @@ impl Setup {
     }
 }
 
+/// Everything for the setting of trials that is found out before the clone, since the first process
+/// of an outer sandbox sees other files and other ids.
+struct Outside {
+    /// Pidfd of this process. Inside, the supervisor has no process id: it is outside of the PID
+    /// namespace.
+    supervisor: OwnedFd,
+    first: Option<FirstThread>,
+    hidden: Vec<PathBuf>,
+    is_root_of_the_host: bool,
+}
+
+impl Outside {
+    fn look(paths: &Paths) -> Result<Self, Refused> {
+        body::remember_supervisor();
+        Ok(Self {
+            supervisor: process::pidfd_open(std::process::id() as i32).doing("open a pidfd")?,
+            first: FirstThread::current(),
+            hidden: paths.hidden().map(Path::to_owned).collect(),
+            is_root_of_the_host: is_root_of_the_host(),
+        })
+    }
+
+    /// Collects the setting in the first process of an outer sandbox, which ends where that fails.
+    fn setting(self, ids: Ids, corrections: Option<Corrections>, shares: usize) -> Setting {
+        let Self {
+            supervisor,
+            first,
+            hidden,
+            is_root_of_the_host,
+        } = self;
+        let collected = Setting::collect(ids, hidden, supervisor, first, corrections, shares);
+        let Ok(mut setting) = collected else {
+            process::exit_now(1)
+        };
+        setting.guards_host = is_root_of_the_host && ids.keep_root();
+        setting
+    }
+}
+
 /// Enters the outer sandbox that the starts of a nextest run share, if nextest runs this program.
 fn enter_kept(
     ids: Ids,
@@ -199,29 +226,19 @@ impl ProgramSetup {
     /// # Errors
     /// Fails if the system refuses a step of making the outer sandbox.
     pub(crate) fn make(trial: Trial, paths: &Paths, keep: bool) -> Result<Self, RunError> {
-        let catch = || -> Result<_, Refused> {
+        let look = || -> Result<_, Refused> {
             let signals = SignalFd::of(&PASSED_ON).doing("catch signals")?;
-            let own = process::pidfd_open(std::process::id() as i32).doing("open a pidfd")?;
-            Ok((signals, own))
+            Ok((signals, Outside::look(paths)?))
         };
-        let (signals, supervisor) = catch().map_err(|refused| explain(&refused))?;
-        let (ids, corrections) = (Ids::available(), HostSettings::read().corrections);
-        let hidden = paths.hidden().map(Path::to_owned).collect();
-        body::remember_supervisor();
-        let first = FirstThread::current();
+        let (signals, outside) = look().map_err(|refused| explain(&refused))?;
+        let (ids, corrections) = (Ids::available(), Corrections::of_host());
         let wanted = Wanted {
             paths,
             ordinary_users: trial.account().is_some(),
         };
-        let on_host = is_root_of_the_host();
         let mut trials = [Some(trial)];
         let outer = outer::make(ids, &wanted, 0, |channel, ids| {
-            let guards_host = on_host && ids.keep_root();
-            let collected = Setting::collect(ids, hidden, supervisor, first, corrections, 1);
-            let Ok(mut setting) = collected else {
-                process::exit_now(1)
-            };
-            setting.guards_host = guards_host;
+            let mut setting = outside.setting(ids, corrections, 1);
             setting.program = Some(ProgramBody { keeps_failed: keep });
             nursery::live(Zygote::new(&mut trials, setting), channel, true)
         });

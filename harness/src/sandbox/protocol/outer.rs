@@ -65,7 +65,7 @@ pub(crate) struct KeptFacts {
     pub(crate) notes: Vec<String>,
     /// Files and what new network namespaces have written there, where that shows on the host.
     pub(crate) corrections: Option<Vec<(CString, String)>>,
-    /// A sentence on settings of the host that trials cannot change, if there are unusual ones.
+    /// Settings of the host that trials cannot change, if there are unusual ones.
     pub(crate) shown_through: Option<String>,
 }
 
