@@ -17,7 +17,7 @@ use nix::sys::signal::{
 };
 use nix::unistd::execvp;
 
-use super::{BlockedSignals, Mask, SignalFd};
+use super::{BlockedSignals, Mask, SignalFd, unblock_all};
 use crate::process::{exit_now, limits};
 
 /// Whether this program was started with SIGPIPE ignored. std ignores that signal before `main`
@@ -132,19 +132,12 @@ pub fn stop_by(number: i32) {
 pub fn die_by(number: i32) -> ! {
     // The program has left a core file already, if any.
     let _ = limits::forbid_core_files();
-    // SAFETY: SIG_DFL runs no code of ours; the set lives across the call, the size is its own.
+    // SAFETY: SIG_DFL runs no code of ours.
     unsafe {
         libc::signal(number, libc::SIG_DFL);
         libc::raise(number);
-        let none: Mask = 0;
-        libc::syscall(
-            libc::SYS_rt_sigprocmask,
-            libc::SIG_SETMASK,
-            &raw const none,
-            ptr::null_mut::<Mask>(),
-            size_of::<Mask>(),
-        );
     }
+    let _ = unblock_all();
     // The shells' code for a death by signal, where the kernel lets this process live.
     exit_now(128 + number)
 }
