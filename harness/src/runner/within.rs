@@ -16,7 +16,6 @@ use super::report::{FinishedTrial, Printer, RunStart};
 use super::result::TrialResult;
 use super::supervisor::{RunPlan, result_of};
 use crate::kernel::process::exit_kind::ExitKind;
-use crate::model::random::seed_for;
 use crate::sandbox::trial::body::run_here;
 use crate::trial::Trial;
 
@@ -44,7 +43,7 @@ pub(crate) fn run(
     });
     for (trial, known) in trials.into_iter().zip(&plan.known) {
         printer.trial_started(&trial);
-        let seed = seed_of(&trial, plan.run_seed);
+        let seed = trial.seed_in(plan.run_seed);
         let started = Instant::now();
         let shown = trial.without_body();
         let (result, output) = match known {
@@ -68,11 +67,6 @@ pub(crate) fn run(
         }
     }
     conclusion
-}
-
-fn seed_of(trial: &Trial, run_seed: u64) -> u64 {
-    let derived = || seed_for(run_seed, trial.name());
-    trial.options().seed.unwrap_or_else(derived)
 }
 
 /// Runs a trial in this process, on a thread with the name of the trial, as the standard harness
@@ -145,6 +139,6 @@ pub(crate) fn run_on_this_thread(trial: impl FnOnce() -> Trial) -> Option<bool> 
     // Other tests of the standard harness may panic meanwhile, and that is not this trial's doing.
     let options = trial.options().allow_panics();
     let trial = trial.with_options(options);
-    let seed = seed_of(&trial, 0);
+    let seed = trial.seed_in(0);
     Some(result_of(run_here(trial, seed)) == TrialResult::Passed)
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::failed::{Failed, Outcome};
 use super::options::Options;
 use crate::kernel::process::user::Account;
+use crate::model::random::seed_for;
 
 /// One test case.
 ///
@@ -214,6 +215,14 @@ impl Trial {
         } else {
             format!("[{}] {}", self.kind, self.name)
         }
+    }
+}
+
+impl Trial {
+    /// Returns the seed of the trial's own random choices in a run with this seed.
+    pub(crate) fn seed_in(&self, run_seed: u64) -> u64 {
+        let derived = || seed_for(run_seed, &self.name);
+        self.options.seed.unwrap_or_else(derived)
     }
 }
 

@@ -16,7 +16,6 @@ use super::signals::{Caught, Signals};
 use super::zygote_pool::{NurseryHandle, ZygotePool};
 use crate::Isolation;
 use crate::kernel::message_channel::{MESSAGE_MAX, MessageChannel};
-use crate::model::random::seed_for;
 use crate::runner::conclusion::Conclusion;
 use crate::runner::error::{RunError, explain, limit};
 use crate::runner::nextest;
@@ -182,15 +181,17 @@ impl<'a> Supervisor<'a> {
             }
         }
         let options = trial.options();
-        let derived = || seed_for(run_seed, trial.name());
-        let seed = options.seed.unwrap_or_else(derived);
+        let seeds = TrialSeeds {
+            own: trial.seed_in(run_seed),
+            run: run_seed,
+        };
         // The name is printed before anything can go wrong with the trial.
         if is_first {
             self.printer.trial_started(trial);
         }
         let order = ZygoteOrder {
             trial: index as u32,
-            seed,
+            seed: seeds.own,
             share,
         };
         let zygote = self
@@ -204,10 +205,6 @@ impl<'a> Supervisor<'a> {
                 }),
             })?;
         let limit = options.timeout.unwrap_or(self.plan.timeout);
-        let seeds = TrialSeeds {
-            own: seed,
-            run: run_seed,
-        };
         self.slots[slot] = Some(ActiveTrial::new(index, seeds, limit, zygote));
         Ok(())
     }
