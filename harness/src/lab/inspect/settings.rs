@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::kernel;
 use crate::kernel::netns::Netns;
+use crate::kernel::procfs::sysctls::SysctlReader;
 use crate::model::baseline::{self, Heritage};
 use crate::topology::plan::Sysctl;
 
@@ -35,7 +36,13 @@ pub(crate) fn differing<'a>(
         .flat_map(baseline::settings_of_interface);
     let settings: Vec<_> = of_namespace.chain(of_interfaces).collect();
     // /proc/sys/net shows the namespace of the thread that looks: network_namespaces(7).
-    Netns::visit(netns, || settings.into_iter().filter_map(entry).collect())
+    Netns::visit(netns, || {
+        let mut reader = SysctlReader::default();
+        let settings = settings.into_iter();
+        settings
+            .filter_map(|sysctl| entry(&mut reader, sysctl))
+            .collect()
+    })
 }
 
 /// Endings of paths, and the values that the lab gives to each node; nothing stands for a value
@@ -55,12 +62,10 @@ fn is_given_by_the_lab(path: &str, value: &str) -> bool {
     given.any(|(ending, given)| path.ends_with(ending) && given.is_none_or(|given| given == value))
 }
 
-fn entry(sysctl: Sysctl) -> Option<SettingEntry> {
+fn entry(reader: &mut SysctlReader, sysctl: Sysctl) -> Option<SettingEntry> {
     let Sysctl { path, value } = sysctl;
     // An older kernel lacks some of the files.
-    let text = std::fs::read_to_string(format!("/proc/sys/{path}")).ok()?;
-    let words: Vec<&str> = text.split_ascii_whitespace().collect();
-    let now = words.join(" ");
+    let now = reader.read(&path)?;
     (now != value && !is_given_by_the_lab(&path, &now)).then(|| SettingEntry {
         name: name_of(&path),
         value: now,
