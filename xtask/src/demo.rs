@@ -27,11 +27,7 @@ Makes a hundred worlds at once. In each a web server listens on port 80 and serv
 nginx, or a server of ours where nginx cannot be had. When all hundred listen, each page is read.
 ",
     operands: Operands::None,
-    flags: &[
-        Flag::<DemoOptions>::switch("help", "Print this", |options| options.help = true)
-            .short('h')
-            .last(),
-    ],
+    flags: &[Flag::<DemoOptions>::help(|options| options.help = true)],
     variables: &[],
     notes: "",
 };

@@ -31,11 +31,7 @@ Usage: {command} completions SHELL
         options.shell = Some(shell.one_of(SHELLS)?);
         Ok(())
     }),
-    flags: &[
-        Flag::switch("help", "Print this", |options| options.help = true)
-            .short('h')
-            .last(),
-    ],
+    flags: &[Flag::help(|options| options.help = true)],
     variables: &[],
     notes: "\
 Examples:

@@ -104,9 +104,7 @@ Usage: {command} exec [OPTIONS] [--] PROGRAM [ARGUMENT...]
             "Let the program make user namespaces, as another `exec` within needs",
             |options| options.program.nested = true,
         ),
-        Flag::switch("help", "Print this", |options| options.help = true)
-            .short('h')
-            .last(),
+        Flag::help(|options| options.help = true),
     ],
     variables: &[],
     notes: "\

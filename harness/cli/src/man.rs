@@ -22,11 +22,7 @@ Prints the manual page.
 Usage: {command} man
 ",
     operands: Operands::None,
-    flags: &[
-        Flag::switch("help", "Print this", |options| options.help = true)
-            .short('h')
-            .last(),
-    ],
+    flags: &[Flag::help(|options| options.help = true)],
     variables: &[],
     notes: "\
 Examples:

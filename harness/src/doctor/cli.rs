@@ -51,9 +51,7 @@ Usage: {command} doctor [OPTIONS]
             "Print the table, and annotations for GitHub Actions",
             |options| options.github = true,
         ),
-        Flag::switch("help", "Print this", |options| options.help = true)
-            .short('h')
-            .last(),
+        Flag::help(|options| options.help = true),
     ],
     variables: &[],
     notes: "\

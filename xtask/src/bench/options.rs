@@ -72,9 +72,7 @@ Groups: runner listing memory fixtures lab wire adoption (all by default)
                 Ok(())
             },
         ),
-        Flag::switch("help", "Print this", |options| options.help = true)
-            .short('h')
-            .last(),
+        Flag::help(|options| options.help = true),
     ],
     variables: &[],
     notes: "",

@@ -68,9 +68,7 @@ run in the machine (no doc tests); cargo builds them here.
                 Ok(())
             },
         ),
-        Flag::switch("help", "Print this", |options| options.help = true)
-            .short('h')
-            .last(),
+        Flag::help(|options| options.help = true),
     ],
     variables: &[],
     notes: "\

@@ -75,9 +75,7 @@ Usage: {command} init [OPTIONS]
                 Ok(())
             },
         ),
-        Flag::switch("help", "Print this", |options| options.help = true)
-            .short('h')
-            .last(),
+        Flag::help(|options| options.help = true),
     ],
     variables: &[],
     notes: "\

@@ -52,6 +52,11 @@ impl<T> Flag<T> {
         Self::new(long, help, Action::Switch(set))
     }
 
+    /// Makes the option `--help`, which is `-h` too and leaves the words after it unread.
+    pub const fn help(set: fn(&mut T)) -> Self {
+        Self::switch("help", "Print this", set).short('h').last()
+    }
+
     /// Makes an option without a value that accepts and ignores one after `=`.
     pub const fn loose_switch(long: &'static str, help: &'static str, set: fn(&mut T)) -> Self {
         Self::new(long, help, Action::LooseSwitch(set))

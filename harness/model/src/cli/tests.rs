@@ -42,9 +42,7 @@ const COMMAND_LINE: CommandLine<Options> = CommandLine {
             Ok(())
         })
         .short('c'),
-        Flag::switch("help", "Print this", |options| options.help = true)
-            .short('h')
-            .last(),
+        Flag::help(|options| options.help = true),
     ],
     variables: &[("SAY_WHERE", "place where it is said")],
     notes: "Exit status: 0\n",
