@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use snowglobe_fixtures::command;
-use snowglobe_model::cli::CommandText;
+use snowglobe_model::cli::{CommandLine, CommandText};
 
 use crate::{completions, exec, init, man};
 
@@ -117,6 +117,25 @@ fn help() -> String {
 pub(crate) fn print(text: &str) {
     use std::io::Write;
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// Reads the words after the name of a command. Where they ask for the help or are wrong, says so
+/// and returns the code with which this process ends; `wrong` is the one for wrong words.
+pub(crate) fn read<T: Default>(
+    name: &str,
+    line: &CommandLine<T>,
+    words: Words,
+    asks_for_help: impl Fn(&T) -> bool,
+    wrong: u8,
+) -> Result<T, ExitCode> {
+    match line.parse(words) {
+        Ok(options) if asks_for_help(&options) => {
+            print(&command::in_help(&line.help()));
+            Err(ExitCode::SUCCESS)
+        }
+        Ok(options) => Ok(options),
+        Err(error) => Err(refuse(name, error, wrong)),
+    }
 }
 
 /// Refuses a command line for this reason.

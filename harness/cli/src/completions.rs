@@ -3,10 +3,9 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
-use snowglobe_fixtures::command;
 use snowglobe_model::cli::{self, CommandLine, CommandText, Operands, OptionText};
 
-use crate::commands::{COMMANDS, Words, print, refuse};
+use crate::commands::{COMMANDS, Words, print, read, refuse};
 
 #[derive(Default)]
 struct CompletionsOptions {
@@ -43,16 +42,14 @@ Examples:
 
 /// Runs `snowglobe completions SHELL`.
 pub(crate) fn completions(words: Words) -> ExitCode {
-    match COMMAND_LINE.parse(words) {
-        Ok(CompletionsOptions { help: true, .. }) => {
-            print(&command::in_help(&COMMAND_LINE.help()));
-        }
-        Ok(CompletionsOptions {
-            shell: Some(shell), ..
-        }) => print(&shell()),
-        Ok(_) => return refuse("completions", "name a shell: bash, zsh or fish", 2),
-        Err(error) => return refuse("completions", error, 2),
-    }
+    let options = match read("completions", &COMMAND_LINE, words, |it| it.help, 2) {
+        Ok(options) => options,
+        Err(code) => return code,
+    };
+    let Some(shell) = options.shell else {
+        return refuse("completions", "name a shell: bash, zsh or fish", 2);
+    };
+    print(&shell());
     ExitCode::SUCCESS
 }
 

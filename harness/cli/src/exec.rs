@@ -3,11 +3,10 @@
 use std::process::ExitCode;
 
 use snowglobe::exec::WrappedProgram;
-use snowglobe_fixtures::command;
 use snowglobe_model::cli::{self, CommandLine, CommandText, Operands};
 use snowglobe_model::duration;
 
-use crate::commands::{Words, print, refuse};
+use crate::commands::{Words, read, refuse};
 
 /// Exit code where the wrapper itself fails, as of env(1) and timeout(1).
 const FAILED: u8 = 125;
@@ -124,14 +123,11 @@ Examples:
 
 /// Runs `snowglobe exec …`; `words` are those after `exec`.
 pub(crate) fn exec(words: Words) -> ExitCode {
-    let ExecOptions { help, program } = match COMMAND_LINE.parse(words) {
-        Ok(options) => options,
-        Err(error) => return refuse("exec", error, FAILED),
-    };
-    if help {
-        print(&command::in_help(&COMMAND_LINE.help()));
-        return ExitCode::SUCCESS;
-    }
+    let ExecOptions { program, help: _ } =
+        match read("exec", &COMMAND_LINE, words, |it| it.help, FAILED) {
+            Ok(options) => options,
+            Err(code) => return code,
+        };
     if program.words.is_empty() {
         return refuse("exec", "no program is named", FAILED);
     }

@@ -3,10 +3,9 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
-use snowglobe_fixtures::command;
 use snowglobe_model::cli::{self, CommandLine, CommandText, Operands};
 
-use crate::commands::{COMMANDS, Words, print, refuse};
+use crate::commands::{COMMANDS, Words, print, read};
 
 #[derive(Default)]
 struct ManOptions {
@@ -33,10 +32,9 @@ Examples:
 
 /// Runs `snowglobe man`.
 pub(crate) fn man(words: Words) -> ExitCode {
-    match COMMAND_LINE.parse(words) {
-        Ok(ManOptions { help: true }) => print(&command::in_help(&COMMAND_LINE.help())),
-        Ok(ManOptions { help: false }) => print(&page()),
-        Err(error) => return refuse("man", error, 2),
+    match read("man", &COMMAND_LINE, words, |it| it.help, 2) {
+        Ok(_) => print(&page()),
+        Err(code) => return code,
     }
     ExitCode::SUCCESS
 }

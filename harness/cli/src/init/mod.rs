@@ -26,7 +26,7 @@ use snowglobe_model::cli::{self, CommandLine, CommandText, Operands};
 use self::cargo_toml::Dependency;
 use self::change::Change;
 use self::project::Project;
-use crate::commands::{Words, print, refuse};
+use crate::commands::{Words, print, read};
 
 /// Name of the test target that is added.
 const TARGET: &str = "world";
@@ -87,14 +87,10 @@ Examples:
 
 /// Runs `snowglobe init …`.
 pub(crate) fn init(words: Words) -> ExitCode {
-    let options = match COMMAND_LINE.parse(words) {
+    let options = match read("init", &COMMAND_LINE, words, |it| it.help, 2) {
         Ok(options) => options,
-        Err(error) => return refuse("init", error, 2),
+        Err(code) => return code,
     };
-    if options.help {
-        print(&command::in_help(&COMMAND_LINE.help()));
-        return ExitCode::SUCCESS;
-    }
     match run(&options) {
         Ok(code) => code,
         Err(error) => {
