@@ -65,6 +65,7 @@
 //! }
 //! ```
 
+pub use snowglobe_model::nat::{self, NatSpec};
 pub use snowglobe_model::plan;
 #[doc(inline)]
 pub use snowglobe_model::plan::{Limits, Plan};
@@ -72,6 +73,7 @@ pub use snowglobe_model::topology::shape;
 #[doc(inline)]
 pub use snowglobe_model::topology::{
     EndSpec, Endpoint, Engine, Families, LinkId, LinkSpec, Mac, Mount, MountSource, Neighbours,
-    NodeId, NodeSpec, Owner, PodId, PodSpec, Rootfs, Routing, Size, StartCommand, Subnet, SwitchId,
-    SwitchSpec, Topology, TopologyError, TopologyErrorKind, TopologySubject, Users, Volume,
+    NodeId, NodeSpec, Owner, PathMtu, PodId, PodSpec, Rootfs, RouterSettings, RouterSpec, Routing,
+    Size, StartCommand, Subnet, SwitchId, SwitchSpec, Topology, TopologyError, TopologyErrorKind,
+    TopologySubject, Users, Volume,
 };

@@ -16,6 +16,20 @@ pub(crate) enum Expression<'a> {
     Transport,
     /// Loads the index of the interface that received the packet, in the byte order of the machine.
     ReceivedOn,
+    /// Loads the index of the interface by which the packet leaves, in the machine's byte order.
+    LeavesBy,
+    /// Loads the family of the packet: `NFPROTO_IPV4` or `NFPROTO_IPV6`.
+    Family,
+    /// Loads the state of the connection, as bits in the byte order of the machine.
+    ConnectionState,
+    /// Loads what the kernel knows of the connection, as bits in the byte order of the machine.
+    ConnectionStatus,
+    /// Keeps these bits of the loaded value.
+    Masked(&'a [u8]),
+    /// Is true if the loaded value is this constant or more, byte by byte.
+    AtLeast(&'a [u8]),
+    /// Is true if the loaded value is this constant or less, byte by byte.
+    AtMost(&'a [u8]),
     /// Loads bytes of the packet: the header (`NFT_PAYLOAD_*`), the offset in it, and the length.
     Load(libc::c_int, u32, u32),
     /// Loads a constant.
@@ -30,6 +44,23 @@ pub(crate) enum Expression<'a> {
     Count,
     /// Drops the packet.
     Drop,
+    /// Lets the packet pass.
+    Accept,
+    /// Answers TCP by a reset, and drops the packet.
+    Reset,
+    /// Answers by ICMP that it is administratively prohibited, and drops the packet.
+    Prohibit,
+    /// Tells a group of nflog of the packet, with a text.
+    Log(u16, &'a str),
+    /// Loads a port into register 2.
+    ImmediatePort(u16),
+    /// Replaces the destination by the address in register 1, of IPv6 or IPv4, and the port in
+    /// register 2.
+    DnatWithPort(bool),
+    /// Replaces the destination by the host itself and the port in register 2.
+    Redirect,
+    /// Replaces the source address as `Masquerade` does, with a random port.
+    MasqueradeRandom,
     /// Replaces the source address by the address of the interface through which the packet leaves.
     Masquerade,
     /// Replaces the destination address by the loaded value, an IPv4 address.
@@ -44,13 +75,21 @@ impl Expression<'_> {
             .nest(NFTA_EXPR_DATA, data)
     }
 
-    fn name_and_data(&self) -> (&'static str, Attributes) {
+    pub(super) fn name_and_data(&self) -> (&'static str, Attributes) {
         let register = big_endian(libc::NFT_REG_1);
+        let second = big_endian(libc::NFT_REG_2);
         let list = Attributes::new();
         match self {
             Self::EtherType => ("meta", meta(libc::NFT_META_PROTOCOL)),
             Self::Transport => ("meta", meta(libc::NFT_META_L4PROTO)),
             Self::ReceivedOn => ("meta", meta(libc::NFT_META_IIF)),
+            Self::LeavesBy => ("meta", meta(libc::NFT_META_OIF)),
+            Self::Family => ("meta", meta(libc::NFT_META_NFPROTO)),
+            Self::ConnectionState => ("ct", connection(libc::NFT_CT_STATE)),
+            Self::ConnectionStatus => ("ct", connection(libc::NFT_CT_STATUS)),
+            Self::Masked(mask) => ("bitwise", bitwise(mask)),
+            Self::AtLeast(bytes) => ("cmp", compare(libc::NFT_CMP_GTE, bytes)),
+            Self::AtMost(bytes) => ("cmp", compare(libc::NFT_CMP_LTE, bytes)),
             Self::Load(base, offset, length) => {
                 let list = list.with(NFTA_PAYLOAD_DREG, &register);
                 let list = list.with(NFTA_PAYLOAD_BASE, &big_endian(*base));
@@ -70,13 +109,68 @@ impl Expression<'_> {
                 let list = list.text(NFTA_LOOKUP_SET, set);
                 ("lookup", list.with(NFTA_LOOKUP_SREG, &register))
             }
+            Self::Count
+            | Self::Drop
+            | Self::Accept
+            | Self::Reset
+            | Self::Prohibit
+            | Self::Log(..)
+            | Self::DnatWithPort(_)
+            | Self::Redirect
+            | Self::MasqueradeRandom
+            | Self::Masquerade
+            | Self::Dnat => self.action(),
+            Self::ImmediatePort(port) => {
+                let list = list.with(NFTA_IMMEDIATE_DREG, &second);
+                let data = value(&port.to_be_bytes());
+                ("immediate", list.nest(NFTA_IMMEDIATE_DATA, data))
+            }
+        }
+    }
+
+    /// Returns the name and data of a step that does something with the packet.
+    fn action(&self) -> (&'static str, Attributes) {
+        let register = big_endian(libc::NFT_REG_1);
+        let second = big_endian(libc::NFT_REG_2);
+        let list = Attributes::new();
+        match self {
             Self::Count => ("counter", list),
-            Self::Drop => {
-                // A verdict is a constant in the verdict register (nf_tables_core.c, nft_do_chain).
-                let code = Attributes::new().with(NFTA_VERDICT_CODE, &big_endian(libc::NF_DROP));
-                let verdict = Attributes::new().nest(NFTA_DATA_VERDICT, code);
-                let list = list.with(NFTA_IMMEDIATE_DREG, &big_endian(libc::NFT_REG_VERDICT));
-                ("immediate", list.nest(NFTA_IMMEDIATE_DATA, verdict))
+            Self::Drop => ("immediate", verdict(libc::NF_DROP)),
+            Self::Accept => ("immediate", verdict(libc::NF_ACCEPT)),
+            // Only TCP has resets; a rule with this step must match TCP (nft_reject.c).
+            Self::Reset => {
+                let kind = big_endian(libc::NFT_REJECT_TCP_RST);
+                let list = list.with(NFTA_REJECT_TYPE, &kind);
+                ("reject", list.with(NFTA_REJECT_ICMP_CODE, &[0]))
+            }
+            // ICMPX stands for ICMP or ICMPv6, as the packet is (nft_reject_inet.c).
+            Self::Prohibit => {
+                let kind = big_endian(libc::NFT_REJECT_ICMPX_UNREACH);
+                let code = [libc::NFT_REJECT_ICMPX_ADMIN_PROHIBITED as u8];
+                let list = list.with(NFTA_REJECT_TYPE, &kind);
+                ("reject", list.with(NFTA_REJECT_ICMP_CODE, &code))
+            }
+            // With a group, the kernel tells nflog and writes nothing into its own log (nft_log.c).
+            Self::Log(group, text) => {
+                let list = list.with(NFTA_LOG_GROUP, &group.to_be_bytes());
+                ("log", list.text(NFTA_LOG_PREFIX, text))
+            }
+            Self::DnatWithPort(v6) => {
+                let family = if *v6 {
+                    libc::NFPROTO_IPV6
+                } else {
+                    libc::NFPROTO_IPV4
+                };
+                let list = list.with(NFTA_NAT_TYPE, &big_endian(libc::NFT_NAT_DNAT));
+                let list = list.with(NFTA_NAT_FAMILY, &big_endian(family));
+                let list = list.with(NFTA_NAT_REG_ADDR_MIN, &register);
+                ("nat", list.with(NFTA_NAT_REG_PROTO_MIN, &second))
+            }
+            Self::Redirect => ("redir", list.with(NFTA_REDIR_REG_PROTO_MIN, &second)),
+            Self::MasqueradeRandom => {
+                /// `NF_NAT_RANGE_PROTO_RANDOM_FULLY` (`linux/netfilter/nf_nat.h`).
+                const FULLY: libc::c_int = 1 << 4;
+                ("masq", list.with(NFTA_MASQ_FLAGS, &big_endian(FULLY)))
             }
             Self::Masquerade => ("masq", list),
             Self::Dnat => {
@@ -84,6 +178,8 @@ impl Expression<'_> {
                 let list = list.with(NFTA_NAT_FAMILY, &big_endian(libc::NFPROTO_IPV4));
                 ("nat", list.with(NFTA_NAT_REG_ADDR_MIN, &register))
             }
+            // The others load and compare: see `name_and_data`.
+            _ => ("", list),
         }
     }
 }
@@ -93,6 +189,32 @@ fn meta(key: libc::c_int) -> Attributes {
     Attributes::new()
         .with(NFTA_META_DREG, &big_endian(libc::NFT_REG_1))
         .with(NFTA_META_KEY, &big_endian(key))
+}
+
+/// Loads a value that the kernel knows of the packet's connection.
+fn connection(key: libc::c_int) -> Attributes {
+    Attributes::new()
+        .with(NFTA_CT_DREG, &big_endian(libc::NFT_REG_1))
+        .with(NFTA_CT_KEY, &big_endian(key))
+}
+
+fn bitwise(mask: &[u8]) -> Attributes {
+    let length = mask.len() as u32;
+    Attributes::new()
+        .with(NFTA_BITWISE_SREG, &big_endian(libc::NFT_REG_1))
+        .with(NFTA_BITWISE_DREG, &big_endian(libc::NFT_REG_1))
+        .with(NFTA_BITWISE_LEN, &length.to_be_bytes())
+        .nest(NFTA_BITWISE_MASK, value(mask))
+        .nest(NFTA_BITWISE_XOR, value(&vec![0; mask.len()]))
+}
+
+/// A verdict is a constant in the verdict register (nf_tables_core.c, nft_do_chain).
+fn verdict(code: libc::c_int) -> Attributes {
+    let code = Attributes::new().with(NFTA_VERDICT_CODE, &big_endian(code));
+    let verdict = Attributes::new().nest(NFTA_DATA_VERDICT, code);
+    Attributes::new()
+        .with(NFTA_IMMEDIATE_DREG, &big_endian(libc::NFT_REG_VERDICT))
+        .nest(NFTA_IMMEDIATE_DATA, verdict)
 }
 
 fn compare(operation: libc::c_int, bytes: &[u8]) -> Attributes {

@@ -10,6 +10,7 @@
 //! | `expression` | the steps of a rule |
 //! | `ingress_drop` | frames that an interface no longer receives |
 //! | `port_drop` | ports whose packets a network namespace does not take in |
+//! | `ruleset` | the whole table of a router or firewall |
 //! | `set` | values that a rule looks up |
 //! | `table` | tables, chains and rules |
 //! | `transaction` | all at once or not at all; counters |
@@ -18,6 +19,7 @@ mod attributes;
 mod expression;
 mod ingress_drop;
 mod port_drop;
+mod ruleset;
 mod set;
 mod table;
 mod transaction;
@@ -25,4 +27,7 @@ mod transaction;
 pub(crate) use expression::Expression;
 pub use ingress_drop::{DropFrom, IngressDrop};
 pub use port_drop::drop_inbound;
+pub use ruleset::{
+    HookRule, RuleAction, RuleCounter, RuleHook, RuleMatch, replace_rules, rule_counters, state,
+};
 pub(crate) use table::{NftHook, NftTable};

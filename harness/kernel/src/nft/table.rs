@@ -86,6 +86,16 @@ impl Batch {
         self.nft(operation, table, libc::NFT_MSG_NEWRULE, text);
     }
 
+    /// Appends a rule to a chain, of which the attributes behind the name of the chain are given.
+    pub(super) fn add_encoded_rule(&mut self, table: NftTable<'_>, chain: &str, tail: Attributes) {
+        let mut text = Attributes::new()
+            .text(NFTA_RULE_TABLE, table.name)
+            .text(NFTA_RULE_CHAIN, chain);
+        text.0.extend(tail.0);
+        let operation = "add a rule to the nftables table";
+        self.nft(operation, table, libc::NFT_MSG_NEWRULE, text);
+    }
+
     pub(super) fn nft(
         &mut self,
         operation: &'static str,

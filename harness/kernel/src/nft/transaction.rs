@@ -103,7 +103,7 @@ fn in_transaction(batch: &mut Batch, first: u32) -> Vec<u8> {
 }
 
 /// Returns packets and bytes of a rule's counter.
-fn counter(rule: &[u8]) -> Option<(u64, u64)> {
+pub(super) fn counter(rule: &[u8]) -> Option<(u64, u64)> {
     let number = |data: &[u8], kind| {
         let bytes = encoding::find(data, kind)?.try_into().ok()?;
         Some(u64::from_be_bytes(bytes))

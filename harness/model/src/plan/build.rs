@@ -10,14 +10,20 @@ use crate::plan::id::{InterfaceId, StackId};
 use crate::plan::ifindex::InterfaceSlot;
 use crate::plan::kept::Kept;
 use crate::plan::plan::{NodePlan, Plan, SegmentPlan};
-use crate::plan::route::RouteMap;
-use crate::plan::stack::{Address, InterfacePlan, NeighbourPlan, RoutePlan, StackPlan, Sysctl};
+use crate::plan::routing::check::{check_realms, check_uplinks};
+use crate::plan::routing::defaults::Gateways;
+use crate::plan::routing::realms::{self, Realms, forwards, is_uplink, network};
+use crate::plan::routing::route::{PortSite, RouteMap};
+use crate::plan::stack::{
+    Address, InterfacePlan, NeighbourPlan, NetfilterPlan, RoutePlan, StackPlan, Sysctl,
+};
 use crate::plan::switches::{CROWD, switches};
 use crate::plan::wiring::{Attachment, Segment, StackPort, Wiring, interface_names};
 use crate::topology::error::{Problems, Site, TopologyError, TopologyErrorKind as Kind};
 use crate::topology::id::{LinkId, NodeId, Owner};
 use crate::topology::link::Mac;
 use crate::topology::node::StackSpec;
+use crate::topology::router::PathMtu;
 use crate::topology::subnet::Subnet;
 use crate::topology::validate::stack::normal;
 use crate::topology::value::{Neighbours, Routing, Topology};
@@ -55,8 +61,10 @@ impl Topology {
 pub(crate) fn plan(topology: &Topology, kept: Option<&Kept<'_>>) -> Result<Plan, TopologyError> {
     topology.check_parts()?;
     let wiring = Wiring::of(topology)?;
-    let allocation = Allocation::of(topology, &wiring, kept)?;
     let forwards = forwards(topology, &wiring);
+    let realms = [false, true].map(|v6| Realms::of(topology, &wiring, &forwards, v6));
+    check_realms(topology, &wiring, &realms)?;
+    let allocation = Allocation::of(topology, &wiring, &realms, kept)?;
     let mut stacks = stacks(topology, &wiring, &allocation, &forwards)?;
     check_macs(topology, &stacks)?;
     let gone = |link| kept.is_some_and(|kept| kept.removed.contains(&link));
@@ -95,29 +103,6 @@ pub(crate) fn plan(topology: &Topology, kept: Option<&Kept<'_>>) -> Result<Plan,
         segment_of_switch: wiring.segment_of_switch,
         segment_of_link: wiring.segment_of_link,
     })
-}
-
-/// Returns, for each stack, whether it forwards packets.
-fn forwards(topology: &Topology, wiring: &Wiring) -> Vec<bool> {
-    let interior = |ports: &[Attachment]| ports.iter().any(|port| port.segment != ports[0].segment);
-    let automatic = topology.settings.routing == Routing::Shortest;
-    let forwards = |owner, ports: &[Attachment]| {
-        network(topology, owner)
-            .forward
-            .unwrap_or(automatic && interior(ports))
-    };
-    wiring
-        .stacks
-        .iter()
-        .map(|stack| forwards(stack.owner, &stack.interfaces))
-        .collect()
-}
-
-fn network(topology: &Topology, owner: Owner) -> &StackSpec {
-    match owner {
-        Owner::Node(id) => &topology[id].network,
-        Owner::Pod(id) => &topology[id].network,
-    }
 }
 
 fn stacks(
@@ -160,6 +145,7 @@ fn stacks(
                     addresses,
                     neighbours: Vec::new(),
                     routes: Vec::new(),
+                    uplink: is_uplink(topology, port),
                     groups: false,
                     sysctls: Vec::new(),
                 }
@@ -180,11 +166,26 @@ fn stacks(
             near_names: Vec::new(),
             sysctls,
             packet_filter: network(topology, stack.owner).drop_inbound.clone(),
+            netfilter: netfilter(network(topology, stack.owner), &interfaces),
             interfaces,
         });
     }
     problems.check()?;
     Ok(plans)
+}
+
+/// Returns what the kernel's packet filter is to do in a stack.
+fn netfilter(network: &StackSpec, interfaces: &[InterfacePlan]) -> Option<NetfilterPlan> {
+    let router = network.router.as_ref()?;
+    // A router that only forwards needs nothing of the packet filter.
+    if router.nat.is_none() && router.path_mtu == PathMtu::Discoverable {
+        return None;
+    }
+    let uplinks = interfaces.iter().filter(|interface| interface.uplink);
+    Some(NetfilterPlan {
+        router: router.clone(),
+        uplinks: uplinks.map(|interface| interface.index).collect(),
+    })
 }
 
 /// Returns the sysctls to write before there are interfaces, and gives the others to their
@@ -271,20 +272,33 @@ fn add_routes(
     if topology.settings.routing == Routing::None {
         return Ok(());
     }
-    let segments = wiring.stacks.iter().map(|stack| {
-        let ports = stack.interfaces.iter();
-        ports.map(|port| port.segment.index()).collect()
-    });
-    let segments: Vec<Vec<usize>> = segments.collect();
+    let routers = realms::has_routers(topology);
+    let site = |port: &Attachment| PortSite {
+        segment: port.segment.index(),
+        cost: topology[port.link].cost.unwrap_or(1),
+        outside: is_uplink(topology, port),
+    };
+    let sites = wiring.stacks.iter();
+    let sites = sites.map(|stack| stack.interfaces.iter().map(site).collect());
+    let sites: Vec<Vec<PortSite>> = sites.collect();
+    let families = [false, true].map(|v6| Gateways::of(topology, wiring, addresses, v6));
+    check_uplinks(topology, wiring, &families)?;
     let mut left = limits::ENTRIES;
-    for (v6, pool) in [
-        (false, &topology.settings.pool_v4),
-        (true, &topology.settings.pool_v6),
-    ] {
+    for (gateways, pool) in families
+        .iter()
+        .zip([&topology.settings.pool_v4, &topology.settings.pool_v6])
+    {
+        let v6 = gateways.is_v6();
         let pool: Subnet = pool
             .parse()
             .map_err(|wrong: String| TopologyError::one(Kind::Invalid, Site::TOPOLOGY, wrong))?;
-        let map = RouteMap::new(v6, pool, subnets, &segments, addresses, forwards);
+        // A merged route covers addresses that nobody has. With a default route back, a packet to
+        // such an address would go to and fro.
+        let pool = (!routers).then_some(pool);
+        let separates = wiring.stacks.iter();
+        let separates = separates.map(|stack| realms::separates(topology, stack.owner, v6));
+        let separates = separates.collect();
+        let map = RouteMap::new(v6, pool, subnets, &sites, addresses, forwards, separates);
         let routes = map.routes(left).ok_or_else(|| {
             let text = format!(
                 "the topology needs more than {} static routes, the most of a lab; let fewer nodes forward, or turn routing off",
@@ -292,9 +306,14 @@ fn add_routes(
             );
             TopologyError::one(Kind::TooLarge, Site::TOPOLOGY, text)
         })?;
-        for (stack, routes) in stacks.iter_mut().zip(routes) {
-            left -= routes.len();
-            for (interface, route) in routes {
+        for (index, (stack, mut routes)) in stacks.iter_mut().zip(routes).enumerate() {
+            let defaults = gateways.defaults(StackId::new(index));
+            if let [(interface, default)] = defaults[..] {
+                // The default route does the same.
+                routes.retain(|(at, route)| (*at, route.via) != (interface, default.via));
+            }
+            left = left.saturating_sub(routes.len());
+            for (interface, route) in defaults.into_iter().chain(routes) {
                 stack.interfaces[interface].routes.push(route);
             }
         }

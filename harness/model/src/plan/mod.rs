@@ -16,7 +16,7 @@
 //! | `grow`, `kept` | the next plan of a running lab, which keeps what the lab has |
 //! | `wiring` | which interface is on which segment |
 //! | `addresses/` | subnets and addresses |
-//! | `route` | static routes along shortest paths |
+//! | `routing/` | networks apart from each other; routes along shortest paths; default routes |
 //! | `hosts` | names as lines of hosts files |
 //! | `cables`, `switches` | ends of cables, bridges and trunks |
 //! | `limits` | how large a topology may be |
@@ -32,7 +32,7 @@ mod kept;
 mod limits;
 #[expect(clippy::module_inception, reason = "the file of the plan itself")]
 mod plan;
-mod route;
+mod routing;
 pub mod stack;
 pub mod stack_op;
 mod switches;
@@ -47,5 +47,7 @@ pub use plan::{
     BridgeInterface, BridgePlan, CableEndPlan, CablePlan, Emulation, GroupForwarding, NodePlan,
     Plan, SegmentPlan, SwitchPlan,
 };
-pub use stack::{Address, InterfacePlan, NearName, NeighbourPlan, RoutePlan, StackPlan, Sysctl};
+pub use stack::{
+    Address, InterfacePlan, NearName, NeighbourPlan, NetfilterPlan, RoutePlan, StackPlan, Sysctl,
+};
 pub use stack_op::{StackDiff, StackOp, diff};

@@ -7,6 +7,7 @@ use super::id::{InterfaceId, SegmentId};
 use crate::side::Side;
 use crate::topology::id::{LinkId, Owner};
 use crate::topology::node::PacketFilter;
+use crate::topology::router::RouterSettings;
 use crate::topology::subnet::Subnet;
 
 /// A network stack: the NET, UTS and IPC namespaces of a node or of a pod.
@@ -24,6 +25,8 @@ pub struct StackPlan {
     pub sysctls: Vec<Sysctl>,
     /// Ports at which the stack drops what comes from outside.
     pub packet_filter: PacketFilter,
+    /// The work of the kernel's packet filter in the stack.
+    pub netfilter: Option<NetfilterPlan>,
     /// The interfaces, without `lo`.
     pub interfaces: Vec<InterfacePlan>,
 }
@@ -53,6 +56,8 @@ pub struct InterfacePlan {
     pub neighbours: Vec<NeighbourPlan>,
     /// The routes over this interface, beyond its own segment.
     pub routes: Vec<RoutePlan>,
+    /// Whether the link is an uplink of the stack.
+    pub uplink: bool,
     /// Whether IPv4 packets to groups and to everybody (255.255.255.255) leave by this interface
     /// where the sender names none.
     pub groups: bool,
@@ -112,6 +117,18 @@ pub struct RoutePlan {
     pub to: Subnet,
     /// The neighbour that forwards.
     pub via: IpAddr,
+    /// The number by which the kernel chooses between routes to the same destination: the lowest
+    /// one wins.
+    pub metric: Option<u32>,
+}
+
+/// What the kernel's packet filter does in a stack, besides dropping at ports.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct NetfilterPlan {
+    /// The settings of the router.
+    pub router: RouterSettings,
+    /// The indices of the interfaces that are uplinks.
+    pub uplinks: Vec<u32>,
 }
 
 /// An entry of a stack's neighbour table that is there from the start, and changes only when the

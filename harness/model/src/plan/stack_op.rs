@@ -9,7 +9,9 @@
 use std::collections::HashSet;
 
 use super::id::InterfaceId;
-use super::stack::{Address, InterfacePlan, NeighbourPlan, RoutePlan, StackPlan, Sysctl};
+use super::stack::{
+    Address, InterfacePlan, NeighbourPlan, NetfilterPlan, RoutePlan, StackPlan, Sysctl,
+};
 use crate::topology::node::PacketFilter;
 
 /// One thing that a stack can have.
@@ -19,6 +21,8 @@ pub enum StackOp<'p> {
     Sysctl(&'p Sysctl),
     /// Ports at which the stack drops what comes from outside.
     PacketFilter(&'p PacketFilter),
+    /// Further work of the kernel's packet filter.
+    Netfilter(&'p NetfilterPlan),
     /// The interface is up, and the kernel gives it no addresses by itself.
     Up(InterfaceId),
     /// An alternative name of an interface.
@@ -45,7 +49,7 @@ impl<'p> StackOp<'p> {
     /// a whole.
     pub fn interface(self) -> Option<InterfaceId> {
         match self {
-            Self::Sysctl(_) | Self::PacketFilter(_) => None,
+            Self::Sysctl(_) | Self::PacketFilter(_) | Self::Netfilter(_) => None,
             Self::Up(interface)
             | Self::Altname(interface, _)
             | Self::Mtu(interface, _)
@@ -69,6 +73,7 @@ impl<'p> StackOp<'p> {
             Self::Up(_) | Self::Neighbour(..) | Self::Route(..) | Self::Groups(_) => true,
             Self::Sysctl(_)
             | Self::PacketFilter(_)
+            | Self::Netfilter(_)
             | Self::Altname(..)
             | Self::Mtu(..)
             | Self::KnownNeighbours(_)
@@ -81,6 +86,7 @@ impl<'p> StackOp<'p> {
         match self {
             Self::Sysctl(_) | Self::Mtu(..) => true,
             Self::PacketFilter(_)
+            | Self::Netfilter(_)
             | Self::Up(_)
             | Self::Altname(..)
             | Self::Address(..)
@@ -97,6 +103,7 @@ impl<'p> StackOp<'p> {
         match self {
             Self::Sysctl(_) | Self::InterfaceSysctl(..) => true,
             Self::PacketFilter(_)
+            | Self::Netfilter(_)
             | Self::Up(_)
             | Self::Altname(..)
             | Self::Mtu(..)
@@ -117,6 +124,7 @@ impl<'p> StackOp<'p> {
             | Self::KnownNeighbours(_)
             | Self::InterfaceSysctl(..) => true,
             Self::PacketFilter(_)
+            | Self::Netfilter(_)
             | Self::Up(_)
             | Self::Altname(..)
             | Self::Address(..)
@@ -131,7 +139,7 @@ impl<'p> StackOp<'p> {
     /// interface.
     fn step(self) -> u8 {
         match self {
-            Self::Sysctl(_) | Self::PacketFilter(_) => 0,
+            Self::Sysctl(_) | Self::PacketFilter(_) | Self::Netfilter(_) => 0,
             Self::Altname(..) => 1,
             Self::Mtu(..) => 2,
             Self::Up(_) => 3,
@@ -163,10 +171,16 @@ impl StackPlan {
             near_names: _,
             sysctls,
             packet_filter,
+            netfilter,
             interfaces: _,
         } = self;
         let filter = (!packet_filter.is_empty()).then_some(StackOp::PacketFilter(packet_filter));
-        sysctls.iter().map(StackOp::Sysctl).chain(filter)
+        let netfilter = netfilter.iter().map(StackOp::Netfilter);
+        sysctls
+            .iter()
+            .map(StackOp::Sysctl)
+            .chain(filter)
+            .chain(netfilter)
     }
 
     /// Returns what some interfaces are to have, in the order in which it is given.
@@ -205,6 +219,7 @@ impl InterfacePlan {
             addresses,
             neighbours,
             routes,
+            uplink: _,
             groups,
             sysctls,
         } = self;

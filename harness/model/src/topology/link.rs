@@ -63,6 +63,12 @@ pub struct LinkSpec {
     /// The impairments, by [`Direction::index`].
     pub(crate) impairments: [Impairment; 2],
     pub(crate) engine: Engine,
+    /// Whether the default route of the first end leads over the link.
+    pub(crate) uplink: bool,
+    /// The metric of default routes over the link.
+    pub(crate) metric: Option<u32>,
+    /// What the link adds to the length of a path.
+    pub(crate) cost: Option<u32>,
 }
 
 /// The engine that carries the packets of a link.
@@ -162,6 +168,27 @@ impl LinkSpec {
     /// Sets the engine that carries the packets.
     pub fn engine(mut self, engine: Engine) -> Self {
         self.engine = engine;
+        self
+    }
+
+    /// Makes the link an uplink of its first end, whose default route leads over it.
+    pub fn uplink(mut self) -> Self {
+        self.uplink = true;
+        self
+    }
+
+    /// Sets the metric of the default routes over the link. Of several default routes, a node uses
+    /// the one with the lowest metric. Without a metric, the first has 100, the second 200, and so
+    /// on.
+    pub fn metric(mut self, metric: u32) -> Self {
+        self.metric = Some(metric);
+        self
+    }
+
+    /// Sets what the link adds to the length of a path; 1 by default. Routes lead along the
+    /// shortest paths.
+    pub fn cost(mut self, cost: u32) -> Self {
+        self.cost = Some(cost);
         self
     }
 

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `value`, `id` | the topology and the ids that it hands out |
 //! | `node`, `link`, `storage`, `subnet` | specifications of nodes, pods, links, switches, mounts |
+//! | `router/` | specifications of routers |
 //! | `shape` | topologies that are often wanted |
 //! | `start` | how a topology is started by a crate that this one does not know |
 //! | `name` | which names nodes, interfaces and aliases may have |
@@ -22,6 +23,7 @@ pub mod id;
 pub mod link;
 pub mod name;
 pub mod node;
+pub mod router;
 pub mod shape;
 mod start;
 pub mod storage;
@@ -34,6 +36,7 @@ pub use error::{TopologyError, TopologyErrorKind, TopologySubject};
 pub use id::{Endpoint, LinkId, NodeId, Owner, PodId, SwitchId};
 pub use link::{EndSpec, Engine, Families, LinkSpec, Mac, SwitchSpec};
 pub use node::{NodeSpec, PodSpec, StartCommand, Users};
+pub use router::{PathMtu, RouterSettings, RouterSpec};
 pub use start::StartAs;
 pub use storage::{Mount, MountSource, Rootfs, Size, Volume};
 pub use subnet::Subnet;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::topology::router::RouterSettings;
 use crate::topology::storage::{Mount, MountSource, Rootfs, Volume};
 
 /// The mapping of the user and group ids of a node to those of the machine.
@@ -95,6 +96,9 @@ pub(crate) struct StackSpec {
     pub(crate) sysctls: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) drop_inbound: PacketFilter,
+    /// The settings of the router, if the stack is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) router: Option<RouterSettings>,
 }
 
 /// Ports at which a network stack drops packets from outside. In TOML: `{ tcp = [22, 80], udp =
@@ -118,7 +122,7 @@ impl PacketFilter {
     }
 }
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::topology::id::{Endpoint, LinkId, NodeId, PodId, SwitchId};
 use crate::topology::link::{Families, LinkSpec, SwitchSpec};
 use crate::topology::node::{NodeSpec, PodSpec};
+use crate::topology::router::RouterSpec;
 
 /// The way in which nodes reach nodes on other segments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -55,6 +56,8 @@ pub(crate) struct Settings {
     pub(crate) neighbours: Neighbours,
     pub(crate) pool_v4: String,
     pub(crate) pool_v6: String,
+    pub(crate) public_v4: String,
+    pub(crate) public_v6: String,
 }
 
 impl Default for Settings {
@@ -66,6 +69,8 @@ impl Default for Settings {
             neighbours: Neighbours::Auto,
             pool_v4: "10.0.0.0/8".into(),
             pool_v6: "fd73:6e6f:77::/48".into(),
+            public_v4: "5.0.0.0/8".into(),
+            public_v6: "2a00:5347:77::/48".into(),
         }
     }
 }
@@ -126,6 +131,17 @@ impl Topology {
         NodeId::new(self.nodes.len() - 1)
     }
 
+    /// Adds a router: a name, or a [`RouterSpec`].
+    pub fn router(&mut self, spec: impl Into<RouterSpec>) -> NodeId {
+        self.node(spec.into())
+    }
+
+    /// Adds the public part, to which default routes lead: a router named `internet` whose networks
+    /// have public addresses. Uplinks of other routers and links of servers lead to it.
+    pub fn internet(&mut self) -> NodeId {
+        self.router(RouterSpec::new("internet").public(true))
+    }
+
     /// Adds a pod, whose containers will share a network stack: a name, or a [`PodSpec`].
     pub fn pod(&mut self, spec: impl Into<PodSpec>) -> PodId {
         self.pods.push(spec.into());
@@ -182,6 +198,22 @@ impl Topology {
         self.link_with(node, switch, spec)
     }
 
+    /// Lays a cable from a router or host to the router in front of it, or to a switch with such a
+    /// router. The default route of `behind` leads over the cable.
+    pub fn uplink(&mut self, behind: impl Into<Endpoint>, front: impl Into<Endpoint>) -> LinkId {
+        self.uplink_with(behind, front, LinkSpec::new())
+    }
+
+    /// Lays an uplink with a specification. End `a` of the specification is that of `behind`.
+    pub fn uplink_with(
+        &mut self,
+        behind: impl Into<Endpoint>,
+        front: impl Into<Endpoint>,
+        spec: impl Into<LinkSpec>,
+    ) -> LinkId {
+        self.link_with(behind, front, spec.into().uplink())
+    }
+
     /// Changes the specification of a node.
     ///
     /// ```
@@ -232,6 +264,15 @@ impl Topology {
     pub fn address_pools(&mut self, v4: impl ToString, v6: impl ToString) -> &mut Self {
         self.settings.pool_v4 = v4.to_string();
         self.settings.pool_v6 = v6.to_string();
+        self
+    }
+
+    /// Sets the ranges that automatic addresses of the Internet are taken from. By default they are
+    /// `5.0.0.0/8` and `2a00:5347:77::/48`: ranges that programs take for public ones. No packet
+    /// leaves the lab, so it does not matter to whom they belong elsewhere.
+    pub fn public_pools(&mut self, v4: impl ToString, v6: impl ToString) -> &mut Self {
+        self.settings.public_v4 = v4.to_string();
+        self.settings.public_v6 = v6.to_string();
         self
     }
 

@@ -11,10 +11,10 @@ use crate::kernel::netlink::{Batch, Device, NeighbourRequest, Netlink, RouteRequ
 use crate::kernel::netns::Netns;
 use crate::kernel::nft::drop_inbound;
 use crate::lab::error::{LabError, Result};
-use crate::lab::stack::neighbour_tables;
+use crate::lab::stack::{neighbour_tables, netfilter};
 use crate::model::topology::node::PacketFilter;
 use crate::topology::plan::{
-    InterfaceId, NeighbourPlan, Plan, RoutePlan, StackId, StackOp, StackPlan, Sysctl,
+    InterfaceId, NeighbourPlan, NetfilterPlan, Plan, RoutePlan, StackId, StackOp, StackPlan, Sysctl,
 };
 
 /// Requests that give a stack its settings, or take them away.
@@ -34,6 +34,8 @@ pub(crate) struct Others<'p> {
     sysctls: Vec<&'p Sysctl>,
     /// The packet filter that the stack is to have from now on, if that changes.
     filter: Option<PacketFilter>,
+    /// What the packet filter is to do besides from now on, if that changes.
+    netfilter: Option<Option<NetfilterPlan>>,
 }
 
 impl<'b, 'p, D: Fn(InterfaceId) -> Device<'p>> StackRequests<'b, 'p, D> {
@@ -57,6 +59,7 @@ impl<'b, 'p, D: Fn(InterfaceId) -> Device<'p>> StackRequests<'b, 'p, D> {
                 others.sysctls.push(sysctl);
             }
             StackOp::PacketFilter(filter) => others.filter = Some(filter.clone()),
+            StackOp::Netfilter(planned) => others.netfilter = Some(Some(planned.clone())),
             StackOp::Up(id) => {
                 // Addresses that the kernel gives by itself would appear as soon as the interface
                 // is up.
@@ -95,6 +98,7 @@ impl<'b, 'p, D: Fn(InterfaceId) -> Device<'p>> StackRequests<'b, 'p, D> {
             | StackOp::KnownNeighbours(_)
             | StackOp::Mtu(..) => {}
             StackOp::PacketFilter(_) => others.filter = Some(PacketFilter::default()),
+            StackOp::Netfilter(_) => others.netfilter = Some(None),
             StackOp::Up(id) => batch.set_down(device(id)),
             StackOp::Altname(id, name) => batch.delete_altname(device(id), name),
             StackOp::Address(id, address) => {
@@ -115,7 +119,11 @@ impl<'b, 'p, D: Fn(InterfaceId) -> Device<'p>> StackRequests<'b, 'p, D> {
 impl Others<'_> {
     /// Carries the requests out in the network namespace of a stack.
     pub(crate) fn finish(self, netns: BorrowedFd<'_>, whose: &str) -> Result<()> {
-        let Self { sysctls, filter } = self;
+        let Self {
+            sysctls,
+            filter,
+            netfilter,
+        } = self;
         for Sysctl { path, value } in sysctls {
             let file = Path::new("/proc/sys").join(path);
             // /proc/sys/net shows the namespace of the thread that opens the file:
@@ -128,6 +136,9 @@ impl Others<'_> {
         if let Some(PacketFilter { tcp, udp }) = filter {
             drop_inbound(netns, tcp.into_iter(), udp.into_iter())
                 .map_err(|e| LabError::network(whose, e))?;
+        }
+        if let Some(planned) = netfilter {
+            netfilter::install(netns, planned.as_ref()).map_err(|e| LabError::network(whose, e))?;
         }
         Ok(())
     }
@@ -163,6 +174,7 @@ pub(crate) fn give_own(plan: &Plan, stack: StackId, netns: BorrowedFd<'_>) -> Re
 pub(crate) struct OwnSettings {
     sysctls: Vec<Sysctl>,
     filter: PacketFilter,
+    netfilter: Option<NetfilterPlan>,
 }
 
 impl OwnSettings {
@@ -170,13 +182,18 @@ impl OwnSettings {
         Self {
             sysctls: plan.sysctls.clone(),
             filter: plan.packet_filter.clone(),
+            netfilter: plan.netfilter.clone(),
         }
     }
 }
 
 /// Gives a namespace that was made for a running node what belongs to none of its interfaces.
 pub(crate) fn finish_own(own: &OwnSettings, netns: BorrowedFd<'_>, whose: &str) -> Result<()> {
-    let OwnSettings { sysctls, filter } = own;
+    let OwnSettings {
+        sysctls,
+        filter,
+        netfilter,
+    } = own;
     let others = Others {
         // Others than those of the network belong to namespaces that only a process of the node can
         // write to, and that process writes them when it is made.
@@ -185,6 +202,7 @@ pub(crate) fn finish_own(own: &OwnSettings, netns: BorrowedFd<'_>, whose: &str) 
             .filter(|it| it.path.starts_with("net/"))
             .collect(),
         filter: (!filter.is_empty()).then(|| filter.clone()),
+        netfilter: netfilter.clone().map(Some),
     };
     others.finish(netns, whose)
 }
@@ -204,6 +222,6 @@ fn route<'p>(device: Device<'p>, planned: &RoutePlan) -> RouteRequest<'p> {
         prefix: planned.to.prefix(),
         via: Some(planned.via),
         device,
-        metric: None,
+        metric: planned.metric,
     }
 }

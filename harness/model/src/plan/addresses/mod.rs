@@ -14,6 +14,7 @@ use std::net::IpAddr;
 
 use crate::plan::id::SegmentId;
 use crate::plan::kept::Kept;
+use crate::plan::routing::realms::Realms;
 use crate::plan::stack::Address;
 use crate::plan::wiring::{Segment, StackPort, Wiring};
 use crate::side::Side;
@@ -40,6 +41,7 @@ impl Allocation {
     pub(crate) fn of(
         topology: &Topology,
         wiring: &Wiring,
+        realms: &[Realms; 2],
         kept: Option<&Kept<'_>>,
     ) -> Result<Allocation, TopologyError> {
         let mut problems = Problems::default();
@@ -49,9 +51,9 @@ impl Allocation {
         }
         problems.check()?;
         asked.infer_subnets(topology, wiring, &mut problems);
-        asked.check_overlaps(topology, wiring, &mut problems);
+        asked.check_overlaps(topology, wiring, realms, &mut problems);
         problems.check()?;
-        asked.fill_subnets(topology, wiring)?;
+        asked.fill_subnets(topology, wiring, realms)?;
         asked.check_addresses(topology, wiring, &mut problems);
         problems.check()?;
         asked.fill_addresses(topology, wiring, &mut problems);
@@ -190,7 +192,13 @@ impl Asked {
         }
     }
 
-    fn check_overlaps(&self, topology: &Topology, wiring: &Wiring, problems: &mut Problems) {
+    fn check_overlaps(
+        &self,
+        topology: &Topology,
+        wiring: &Wiring,
+        realms: &[Realms; 2],
+        problems: &mut Problems,
+    ) {
         let of_segment = |(segment, subnets): (usize, &Vec<Subnet>)| {
             let segment = SegmentId::new(segment);
             subnets
@@ -205,11 +213,14 @@ impl Asked {
             .flat_map(of_segment)
             .collect();
         all.sort();
-        let mut widest: Option<(Subnet, SegmentId)> = None;
+        // Those that a later subnet may still lie in.
+        let mut open: Vec<(Subnet, SegmentId)> = Vec::new();
         for (subnet, segment) in all {
-            if let Some((other, by)) = widest.filter(|(other, _)| other.overlaps(&subnet)) {
+            open.retain(|(other, _)| other.overlaps(&subnet));
+            let apart = |by| realms[usize::from(subnet.is_ipv6())].may_overlap(by, segment);
+            if let Some((other, by)) = open.iter().find(|(_, by)| !apart(*by)) {
                 let (a, b) = (
-                    segment_name(topology, wiring, by),
+                    segment_name(topology, wiring, *by),
                     segment_name(topology, wiring, segment),
                 );
                 let site = segment_site(wiring, segment);
@@ -217,17 +228,19 @@ impl Asked {
                     format!("subnet `{subnet}` of {b} overlaps `{other}` of {a}; choose another")
                 });
             }
-            if widest.is_none_or(|(other, _)| {
-                other.is_ipv6() != subnet.is_ipv6() || other.last() < subnet.last()
-            }) {
-                widest = Some((subnet, segment));
-            }
+            open.push((subnet, segment));
         }
     }
 
     /// Gives subnets to the segments and families that have none.
-    fn fill_subnets(&mut self, topology: &Topology, wiring: &Wiring) -> Result<(), TopologyError> {
-        let mut pool = Pool::of(topology, self.subnets.iter().flatten())?;
+    fn fill_subnets(
+        &mut self,
+        topology: &Topology,
+        wiring: &Wiring,
+        realms: &[Realms; 2],
+    ) -> Result<(), TopologyError> {
+        let pool = |public| Pool::of(topology, public, self.subnets.iter().flatten());
+        let mut pools = [pool(false)?, pool(true)?];
         for (segment, subnets) in self.subnets.iter_mut().enumerate() {
             let lacks = |v6: bool| !subnets.iter().any(|subnet| subnet.is_ipv6() == v6);
             let v4 = self.families[segment].has_v4() && lacks(false);
@@ -237,16 +250,31 @@ impl Asked {
                 continue;
             }
             let id = SegmentId::new(segment);
-            let place = || segment_name(topology, wiring, id);
-            let index = pool.take(if v4 { pool.blocks_for(ports) } else { 1 }).ok_or_else(|| {
-                let text = format!(
-                    "the address pools `{}` and `{}` are exhausted at {}; give larger ones with `address_pools`",
-                    pool.v4, pool.v6, place()
-                );
-                TopologyError::one(Kind::TooLarge, segment_site(wiring, id), text)
-            })?;
-            subnets.extend(v4.then(|| pool.v4_block(index, ports)));
-            subnets.extend(v6.then(|| pool.v6_block(index)));
+            let [public_v4, public_v6] = [0, 1].map(|family| realms[family].is_public(id));
+            // Both families take the same number where both are of the same kind.
+            let together = v4 && v6 && public_v4 == public_v6;
+            let mut take = |public: bool, blocks: u128| {
+                let pool = &mut pools[usize::from(public)];
+                pool.take(blocks).ok_or_else(|| {
+                    let text = format!(
+                        "the address pools `{}` and `{}` are exhausted at {}; give larger ones with `{}`",
+                        pool.v4, pool.v6, segment_name(topology, wiring, id), pool.setter()
+                    );
+                    TopologyError::one(Kind::TooLarge, segment_site(wiring, id), text)
+                })
+            };
+            let of_v4 = if v4 {
+                Some(take(public_v4, Pool::blocks_for(ports))?)
+            } else {
+                None
+            };
+            let of_v6 = match of_v4.filter(|_| together) {
+                None if v6 => Some(take(public_v6, 1)?),
+                shared => shared,
+            };
+            let pool = |public: bool| &pools[usize::from(public)];
+            subnets.extend(of_v4.map(|index| pool(public_v4).v4_block(index, ports)));
+            subnets.extend(of_v6.map(|index| pool(public_v6).v6_block(index)));
         }
         Ok(())
     }
@@ -254,7 +282,8 @@ impl Asked {
     /// Checks the addresses given by hand, and completes them with the prefix lengths of their
     /// subnets.
     fn check_addresses(&mut self, topology: &Topology, wiring: &Wiring, problems: &mut Problems) {
-        let mut owners: HashMap<IpAddr, (LinkId, Side)> = HashMap::new();
+        // Networks apart from each other may have the same addresses.
+        let mut owners: HashMap<(SegmentId, IpAddr), (LinkId, Side)> = HashMap::new();
         for (stack, interfaces) in wiring.stacks.iter().zip(&mut self.given) {
             for (port, given) in stack.interfaces.iter().zip(interfaces) {
                 let place = || place(topology, port.link, port.side);
@@ -282,7 +311,9 @@ impl Asked {
                             )
                         });
                     }
-                    if let Some((link, side)) = owners.insert(*ip, (port.link, port.side)) {
+                    if let Some((link, side)) =
+                        owners.insert((port.segment, *ip), (port.link, port.side))
+                    {
                         problems.add(Kind::Conflict, site, || {
                             format!(
                                 "address `{ip}` {} is taken {} already; choose another",

@@ -9,6 +9,7 @@ use crate::topology::value::Topology;
 pub(crate) struct Pool {
     pub(crate) v4: Subnet,
     pub(crate) v6: Subnet,
+    public: bool,
     /// The number of blocks.
     blocks: u128,
     next: u128,
@@ -23,6 +24,7 @@ const BLOCK_V6: u8 = 64;
 impl Pool {
     pub(crate) fn of<'a>(
         topology: &Topology,
+        public: bool,
         taken: impl Iterator<Item = &'a Subnet>,
     ) -> Result<Pool, TopologyError> {
         let read = |text: &str, v6: bool, block: u8, field| {
@@ -46,8 +48,18 @@ impl Pool {
                 ))
             })
         };
-        let v4 = read(&topology.settings.pool_v4, false, BLOCK_V4, "pool_v4")?;
-        let v6 = read(&topology.settings.pool_v6, true, BLOCK_V6, "pool_v6")?;
+        let settings = &topology.settings;
+        let (v4, v6, fields) = if public {
+            (
+                &settings.public_v4,
+                &settings.public_v6,
+                ["public_v4", "public_v6"],
+            )
+        } else {
+            (&settings.pool_v4, &settings.pool_v6, ["pool_v4", "pool_v6"])
+        };
+        let v4 = read(v4, false, BLOCK_V4, fields[0])?;
+        let v6 = read(v6, true, BLOCK_V6, fields[1])?;
         let blocks = (1u128 << (BLOCK_V4 - v4.prefix())).min(1u128 << (BLOCK_V6 - v6.prefix()));
         let mut ranges: Vec<_> = taken
             .filter_map(|subnet| blocks_under(if subnet.is_ipv6() { v6 } else { v4 }, subnet))
@@ -63,14 +75,24 @@ impl Pool {
         Ok(Pool {
             v4,
             v6,
+            public,
             blocks,
             next: 0,
             taken,
         })
     }
 
+    /// Returns the method of a topology that sets the ranges.
+    pub(crate) fn setter(&self) -> &'static str {
+        if self.public {
+            "public_pools"
+        } else {
+            "address_pools"
+        }
+    }
+
     /// Returns the number of blocks that a segment of so many interfaces needs: a power of two.
-    pub(crate) fn blocks_for(&self, ports: usize) -> u128 {
+    pub(crate) fn blocks_for(ports: usize) -> u128 {
         ((ports as u128 + 2).div_ceil(256)).next_power_of_two()
     }
 
@@ -91,7 +113,7 @@ impl Pool {
     }
 
     pub(crate) fn v4_block(&self, index: u128, ports: usize) -> Subnet {
-        let bits = self.blocks_for(ports).trailing_zeros() as u8;
+        let bits = Self::blocks_for(ports).trailing_zeros() as u8;
         Subnet::from_bits(false, self.v4.base() + (index << 8), BLOCK_V4 - bits)
     }
 

@@ -130,7 +130,7 @@ fn ops_come_in_an_order_that_works() {
         let Ok(plan) = any(seed).plan() else { continue };
         for stack in &plan.stacks {
             let rank = |op: &StackOp<'_>| match op {
-                StackOp::Sysctl(_) | StackOp::PacketFilter(_) => 0,
+                StackOp::Sysctl(_) | StackOp::PacketFilter(_) | StackOp::Netfilter(_) => 0,
                 StackOp::Altname(..) | StackOp::Mtu(..) => 1,
                 StackOp::Up(_) => 2,
                 StackOp::Address(..) => 3,

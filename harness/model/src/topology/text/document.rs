@@ -17,6 +17,7 @@ use crate::topology::link::{EndSpec, Engine, Families, LinkSpec, SwitchSpec};
 use crate::topology::name::show;
 use crate::topology::node::{NodeSpec, PodSpec};
 use crate::topology::shape::ShapeText;
+use crate::topology::text::router::RouterText;
 use crate::topology::value::{Settings, Topology};
 
 /// The whole text.
@@ -33,6 +34,9 @@ struct TopologyDocument {
     pod: Vec<PodSpec>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     node: Vec<NodeSpec>,
+    /// Routers come after the nodes. They are written as nodes, each in its place.
+    #[serde(skip_serializing)]
+    router: Vec<RouterText>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     link: Vec<LinkText>,
 }
@@ -66,6 +70,12 @@ struct LinkText {
     b_to_a: Option<Impairment>,
     #[serde(default, skip_serializing_if = "is_default")]
     engine: Engine,
+    #[serde(default, skip_serializing_if = "is_default")]
+    uplink: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    metric: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cost: Option<u32>,
 }
 
 /// An impairment with a name.
@@ -204,6 +214,9 @@ impl TopologyDocument {
                 ends: [a, b],
                 impairments: [there, back],
                 engine,
+                uplink,
+                metric,
+                cost,
             } = topology[id].clone();
             let same = there == back;
             let unless_none = |one: Impairment| (one != Impairment::NONE).then_some(one);
@@ -220,6 +233,9 @@ impl TopologyDocument {
                 a_to_b: unless_none(there).filter(|_| !same),
                 b_to_a: unless_none(back).filter(|_| !same),
                 engine,
+                uplink,
+                metric,
+                cost,
             }
         };
         TopologyDocument {
@@ -228,6 +244,7 @@ impl TopologyDocument {
             switch: topology.switches.clone(),
             pod: topology.pods.clone(),
             node: topology.nodes().map(node).collect(),
+            router: Vec::new(),
             link: topology.links().map(link).collect(),
         }
     }
@@ -257,9 +274,35 @@ impl TopologyDocument {
                 }
             };
         }
+        for router in self.router {
+            topology.router(router.spec());
+        }
         let names = endpoints(&topology);
-        for LinkText {
-            ends,
+        for text in self.link {
+            let index = topology.links.len();
+            let find = |end: usize| {
+                let name = &text.ends[end];
+                let unknown = || format!("there is no node, pod or switch named {}", show(name));
+                let site = Site {
+                    item: Some(end),
+                    ..Site::new(LinkId::new(index), "ends")
+                };
+                names
+                    .get(name)
+                    .copied()
+                    .ok_or_else(|| TopologyError::one(Kind::Missing, site, unknown()))
+            };
+            let (first, second) = (find(0)?, find(1)?);
+            topology.link_with(first, second, text.spec());
+        }
+        Ok(topology)
+    }
+}
+
+impl LinkText {
+    fn spec(self) -> LinkSpec {
+        let Self {
+            ends: _,
             name,
             mtu,
             subnets,
@@ -271,42 +314,27 @@ impl TopologyDocument {
             a_to_b,
             b_to_a,
             engine,
-        } in self.link
-        {
-            let index = topology.links.len();
-            let find = |end: usize| {
-                let unknown =
-                    || format!("there is no node, pod or switch named {}", show(&ends[end]));
-                let site = Site {
-                    item: Some(end),
-                    ..Site::new(LinkId::new(index), "ends")
-                };
-                names
-                    .get(&ends[end])
-                    .copied()
-                    .ok_or_else(|| TopologyError::one(Kind::Missing, site, unknown()))
-            };
-            let (first, second) = (find(0)?, find(1)?);
-            let [up, down] = preset.map_or([None, None], |Preset(of)| [Some(of.up), Some(of.down)]);
-            let impairments = [(a_to_b, up), (b_to_a, down)].map(|(own, named)| {
-                let said = own.or(impair.clone()).or(named);
-                said.unwrap_or_default()
-            });
-            topology.link_with(
-                first,
-                second,
-                LinkSpec {
-                    name,
-                    mtu,
-                    subnets,
-                    families,
-                    ends: [a, b],
-                    impairments,
-                    engine,
-                },
-            );
+            uplink,
+            metric,
+            cost,
+        } = self;
+        let [up, down] = preset.map_or([None, None], |Preset(of)| [Some(of.up), Some(of.down)]);
+        let impairments = [(a_to_b, up), (b_to_a, down)].map(|(own, named)| {
+            let said = own.or(impair.clone()).or(named);
+            said.unwrap_or_default()
+        });
+        LinkSpec {
+            name,
+            mtu,
+            subnets,
+            families,
+            ends: [a, b],
+            impairments,
+            engine,
+            uplink,
+            metric,
+            cost,
         }
-        Ok(topology)
     }
 }
 
@@ -382,7 +410,15 @@ impl<'t> TextMap<'t> {
             TopologySubject::Link(id) => ("link", id.index(), links),
         };
         let of_shape = || Some(root.get("shape")?.span().start);
-        let (Some(value), Some(index)) = (root.get(table), index.checked_sub(base)) else {
+        let Some(mut index) = index.checked_sub(base) else {
+            return of_shape();
+        };
+        let count = |table| Some(root.get(table)?.get_ref().as_array()?.iter().count());
+        let nodes = count("node").unwrap_or(0);
+        let is_router = table == "node" && index >= nodes && count("router").is_some();
+        let table = if is_router { "router" } else { table };
+        index -= if is_router { nodes } else { 0 };
+        let Some(value) = root.get(table) else {
             return of_shape();
         };
         let entry = if let DeValue::Array(entries) = value.get_ref() {

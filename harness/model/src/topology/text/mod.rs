@@ -3,6 +3,7 @@
 //! | file | role |
 //! |---|---|
 //! | `document` | topologies as TOML |
+//! | `router` | a router of the TOML |
 //! | `sketch` | a topology on a few lines of text |
 //! | `diagram` | a topology for Mermaid and Graphviz |
 //! | `graph` | what both drawings are made of |
@@ -11,4 +12,6 @@ mod diagram;
 #[cfg(feature = "toml")]
 mod document;
 mod graph;
+#[cfg(feature = "toml")]
+mod router;
 mod sketch;

@@ -7,7 +7,8 @@
 //! A node is known by its first address. The shortest way to a node may differ from the way to the
 //! segment of that address, as in a full mesh. Then the node gets a route of its own.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::net::IpAddr;
 
 use crate::plan::stack::{Address, RoutePlan};
@@ -23,14 +24,35 @@ pub(crate) struct RouteMap<'a> {
     /// The interfaces of each stack that have an address of the family.
     stacks: Vec<Vec<RoutePort>>,
     forwards: &'a [bool],
+    /// The stacks that lead no packet from one side of theirs to the other.
+    separates: Vec<bool>,
     /// The stacks on each segment that are on other segments too, with their addresses there.
-    multihomed: Vec<Vec<(usize, IpAddr)>>,
+    multihomed: Vec<Vec<MetPort>>,
+}
+
+/// An interface as the map is told of it.
+#[derive(Clone, Copy)]
+pub(crate) struct PortSite {
+    /// The segment that the interface is on.
+    pub(crate) segment: usize,
+    /// What the link adds to the length of a path.
+    pub(crate) cost: u32,
+    /// Whether the interface is an uplink.
+    pub(crate) outside: bool,
+}
+
+/// An interface on a segment, of a stack that is on other segments too.
+#[derive(Clone, Copy)]
+struct MetPort {
+    stack: usize,
+    ip: IpAddr,
+    outside: bool,
 }
 
 #[derive(Clone, Copy)]
 struct RoutePort {
     interface: usize,
-    segment: usize,
+    site: PortSite,
     ip: IpAddr,
 }
 
@@ -48,10 +70,14 @@ struct RouteSearch {
     hops: Vec<Hop>,
     /// The shortest way to each segment.
     ways: Vec<Way>,
-    /// The shortest way to each stack that is on several segments, by the number of the stack.
-    met: Vec<(usize, Way)>,
+    /// The shortest way to each stack that is on several segments, by the number of the stack,
+    /// with the side on which it is met.
+    met: Vec<(usize, bool, Way)>,
     seen: Vec<bool>,
-    queue: VecDeque<usize>,
+    /// The ends of ways that are still to be followed: the length, the number by which the way was
+    /// found, and the segment.
+    queue: BinaryHeap<Reverse<(u32, u32, usize)>>,
+    found: u32,
 }
 
 /// A way to a segment or stack.
@@ -59,8 +85,8 @@ struct RouteSearch {
 struct Way {
     /// The number of the first hop in [`RouteSearch::hops`], or [`NOWHERE`] or [`HERE`].
     hop: u32,
-    /// The number of stacks that forward on the way to a segment, or that are met on the way to a
-    /// stack, itself included.
+    /// The sum of the costs of the links over which stacks on the way forward: one for each stack,
+    /// if no link has another cost. On the way to a stack, the stack counts too.
     length: u32,
     /// The last stack on the way.
     entry: usize,
@@ -72,40 +98,50 @@ const NOWHERE: u32 = u32::MAX;
 const HERE: u32 = u32::MAX - 1;
 
 impl<'a> RouteMap<'a> {
-    /// `segments` says on which segment each interface of each stack is.
+    /// `sites` says where each interface of each stack is.
+    ///
+    /// Subnets that may be merged are those of the pool; none without a pool.
     pub(crate) fn new(
         v6: bool,
-        pool: Subnet,
+        pool: Option<Subnet>,
         subnets: &[Vec<Subnet>],
-        segments: &[Vec<usize>],
+        sites: &[Vec<PortSite>],
         addresses: &[Vec<Vec<Address>>],
         forwards: &'a [bool],
+        separates: Vec<bool>,
     ) -> Self {
-        let port = |(interface, (segment, given)): (usize, (&usize, &Vec<Address>))| {
+        let port = |(interface, (site, given)): (usize, (&PortSite, &Vec<Address>))| {
             let ip = given
                 .iter()
                 .map(|address| address.ip)
                 .find(|ip| ip.is_ipv6() == v6)?;
             Some(RoutePort {
                 interface,
-                segment: *segment,
+                site: *site,
                 ip,
             })
         };
-        let ports = |(segments, given): (&Vec<usize>, &Vec<Vec<Address>>)| -> Vec<RoutePort> {
-            segments
+        let ports = |(sites, given): (&Vec<PortSite>, &Vec<Vec<Address>>)| -> Vec<RoutePort> {
+            sites
                 .iter()
                 .zip(given)
                 .enumerate()
                 .filter_map(port)
                 .collect()
         };
-        let stacks: Vec<Vec<RoutePort>> = segments.iter().zip(addresses).map(ports).collect();
+        let stacks: Vec<Vec<RoutePort>> = sites.iter().zip(addresses).map(ports).collect();
         let mut multihomed = vec![Vec::new(); subnets.len()];
         for (stack, ports) in stacks.iter().enumerate() {
-            if ports.iter().any(|port| port.segment != ports[0].segment) {
+            if ports
+                .iter()
+                .any(|port| port.site.segment != ports[0].site.segment)
+            {
                 for port in ports {
-                    multihomed[port.segment].push((stack, port.ip));
+                    multihomed[port.site.segment].push(MetPort {
+                        stack,
+                        ip: port.ip,
+                        outside: port.site.outside,
+                    });
                 }
             }
         }
@@ -121,13 +157,14 @@ impl<'a> RouteMap<'a> {
         all.sort();
         let (inside, outside) = all
             .into_iter()
-            .partition(|(subnet, _)| pool.contains(subnet.network()));
+            .partition(|(subnet, _)| pool.is_some_and(|pool| pool.contains(subnet.network())));
         RouteMap {
             v6,
             inside,
             outside,
             stacks,
             forwards,
+            separates,
             multihomed,
         }
     }
@@ -145,11 +182,9 @@ impl<'a> RouteMap<'a> {
                 [] => Vec::new(),
                 [
                     RoutePort {
-                        interface: 0,
-                        segment,
-                        ..
+                        interface: 0, site, ..
                     },
-                ] => leaves[segment]
+                ] => leaves[site.segment]
                     .get_or_insert_with(|| self.routes_from(stack, &mut view))
                     .clone(),
                 _ => self.routes_from(stack, &mut view),
@@ -165,9 +200,9 @@ impl<'a> RouteMap<'a> {
 
     fn routes_from(&self, from: usize, view: &mut RouteSearch) -> Vec<(usize, RoutePlan)> {
         let gateway = |port: &RoutePort| {
-            self.multihomed[port.segment]
+            self.multihomed[port.site.segment]
                 .iter()
-                .any(|(stack, _)| *stack != from)
+                .any(|met| met.stack != from)
         };
         if !self.stacks[from].iter().any(gateway) {
             return Vec::new();
@@ -183,28 +218,34 @@ impl<'a> RouteMap<'a> {
         routes.extend(self.exceptions(view));
         let route = |(to, hop): (Subnet, u32)| {
             let Hop { via, interface } = *view.hops.get(hop as usize)?;
-            Some((interface, RoutePlan { to, via }))
+            let metric = None;
+            Some((interface, RoutePlan { to, via, metric }))
         };
         routes.into_iter().filter_map(route).collect()
     }
 
-    /// Finds the shortest ways from a stack to all others, breadth first, over stacks that forward.
+    /// Finds the shortest ways from a stack to all others, nearest first, over stacks that forward.
+    /// Of equal ways, the one that was found first is taken.
     fn search(&self, from: usize, view: &mut RouteSearch) {
         view.clear(self.multihomed.len(), self.stacks.len());
         view.seen[from] = true;
         for port in &self.stacks[from] {
             view.reach(
-                port.segment,
+                port.site.segment,
                 Way {
                     hop: HERE,
-                    length: 0,
+                    // A link of the usual cost adds nothing to the way of who sends.
+                    length: port.site.cost.saturating_sub(1),
                     entry: from,
                 },
             );
         }
-        while let Some(segment) = view.queue.pop_front() {
+        while let Some(Reverse((length, _, segment))) = view.queue.pop() {
             let way = view.ways[segment];
-            for (stack, ip) in &self.multihomed[segment] {
+            if way.length != length {
+                continue; // a shorter way was found meanwhile, and followed
+            }
+            for MetPort { stack, ip, outside } in &self.multihomed[segment] {
                 if std::mem::replace(&mut view.seen[*stack], true) {
                     continue;
                 }
@@ -213,16 +254,18 @@ impl<'a> RouteMap<'a> {
                 } else {
                     way.hop
                 };
-                let way = Way {
+                let beyond = |cost: u32| Way {
                     hop,
-                    length: way.length + 1,
+                    length: way.length.saturating_add(cost),
                     entry: *stack,
                 };
-                view.met.push((*stack, way));
+                view.met.push((*stack, *outside, beyond(1)));
+                let leads =
+                    |port: &&RoutePort| !self.separates[*stack] || port.site.outside == *outside;
                 if self.forwards[*stack] {
-                    self.stacks[*stack]
-                        .iter()
-                        .for_each(|port| view.reach(port.segment, way));
+                    for port in self.stacks[*stack].iter().filter(leads) {
+                        view.reach(port.site.segment, beyond(port.site.cost));
+                    }
                 }
             }
         }
@@ -232,7 +275,8 @@ impl<'a> RouteMap<'a> {
     fn first_hop(&self, from: usize, segment: usize, via: IpAddr, view: &mut RouteSearch) -> u32 {
         let port = self.stacks[from]
             .iter()
-            .find(|port| port.segment == segment);
+            .filter(|port| port.site.segment == segment)
+            .min_by_key(|port| port.site.cost);
         view.hops.push(Hop {
             via,
             interface: port.map_or(0, |port| port.interface),
@@ -242,9 +286,13 @@ impl<'a> RouteMap<'a> {
 
     /// Returns routes to stacks that are nearer than the segment of their first address.
     fn exceptions(&self, view: &RouteSearch) -> Vec<(Subnet, u32)> {
-        let exception = |(stack, way): &(usize, Way)| {
+        let exception = |(stack, outside, way): &(usize, bool, Way)| {
             let first = self.stacks[*stack].first()?;
-            let worse = match view.ways[first.segment] {
+            // The other side of the stack is not to be known here.
+            if self.separates[*stack] && first.site.outside != *outside {
+                return None;
+            }
+            let worse = match view.ways[first.site.segment] {
                 Way { hop: HERE, .. } => false,
                 Way { hop: NOWHERE, .. } => true,
                 Way { length, entry, .. } => entry != *stack && length + 1 > way.length,
@@ -264,6 +312,8 @@ impl RouteSearch {
     fn clear(&mut self, segments: usize, stacks: usize) {
         self.hops.clear();
         self.met.clear();
+        self.queue.clear();
+        self.found = 0;
         self.ways.clear();
         self.ways.resize(
             segments,
@@ -279,9 +329,11 @@ impl RouteSearch {
 
     /// Takes a way to a segment, unless a shorter one is known.
     fn reach(&mut self, segment: usize, way: Way) {
-        if self.ways[segment].hop == NOWHERE {
+        let known = self.ways[segment];
+        if known.hop == NOWHERE || known.hop != HERE && way.length < known.length {
             self.ways[segment] = way;
-            self.queue.push_back(segment);
+            self.queue.push(Reverse((way.length, self.found, segment)));
+            self.found += 1;
         }
     }
 }

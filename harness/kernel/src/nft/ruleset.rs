@@ -1,0 +1,358 @@
+//! A whole table of rules, as a router or a firewall needs them: put in place at once, with
+//! counters by label.
+//!
+//! The table belongs to the network namespace and lives as long as that does. Programs there can
+//! list and change it as any firewall.
+
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::os::fd::BorrowedFd;
+
+use nix::libc;
+
+use super::attributes::{NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_LIST_ELEM};
+use super::attributes::{NFTA_RULE_EXPRESSIONS, NFTA_RULE_TABLE, NFTA_RULE_USERDATA};
+use super::expression::Expression;
+use super::set::octets;
+use super::table::{NftHook, NftTable, header, message_kind};
+use super::transaction::counter;
+use crate::netlink::encoding::{self, Attributes};
+use crate::netlink::{Batch, Netlink, NetlinkError, NetlinkProtocol, NetlinkSocket};
+use crate::netns::Netns;
+
+/// A place in the path of packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RuleHook {
+    /// Packets that arrive, before routing: where destinations are translated.
+    Prerouting,
+    /// Packets to the host itself.
+    Input,
+    /// Packets that are forwarded.
+    Forward,
+    /// Packets that the host sends.
+    Output,
+    /// Packets that leave: where sources are translated.
+    Postrouting,
+}
+
+/// A condition on a packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RuleMatch {
+    /// The packet arrived on the interface with this index.
+    ReceivedOn(u32),
+    /// The packet did not arrive on the interface with this index.
+    NotReceivedOn(u32),
+    /// The packet leaves by the interface with this index.
+    LeavesBy(u32),
+    /// The packet does not leave by the interface with this index.
+    NotLeavesBy(u32),
+    /// The packet is of IPv6, or of IPv4.
+    V6(bool),
+    /// The packet is of this transport protocol.
+    Transport(u8),
+    /// The destination port is in a range.
+    ToPorts(RangeInclusive<u16>),
+    /// The source address begins with these bits.
+    From(IpAddr, u8),
+    /// The destination address begins with these bits.
+    To(IpAddr, u8),
+    /// The connection is in one of these states: see [`state`].
+    State(u32),
+    /// The destination of the connection was translated.
+    DestinationTranslated,
+    /// The ICMP message has this type and code.
+    IcmpType(u8, Option<u8>),
+}
+
+/// States of a connection, as bits (`linux/netfilter/nf_conntrack_common.h`).
+pub mod state {
+    /// The packet belongs to no connection that the kernel understands.
+    pub const INVALID: u32 = 1;
+    /// Packets were seen in both directions.
+    pub const ESTABLISHED: u32 = 2;
+    /// The packet is about another connection, as an ICMP error is.
+    pub const RELATED: u32 = 4;
+    /// The packet begins a connection.
+    pub const NEW: u32 = 8;
+}
+
+/// What becomes of a packet that fulfils all conditions of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RuleAction {
+    /// The packet passes, and no later rule at this hook sees it.
+    Accept,
+    /// The packet vanishes.
+    Drop,
+    /// The sender is told: by a reset of TCP.
+    Reset,
+    /// The sender is told: by ICMP, administratively prohibited.
+    Prohibit,
+    /// The source becomes the address of the interface by which the packet leaves. It keeps its
+    /// port if that is free, and gets another one otherwise.
+    Masquerade {
+        /// Whether each connection has a random port.
+        random: bool,
+    },
+    /// The destination becomes this address and port.
+    DestinationTo(IpAddr, u16),
+    /// The destination becomes this port of the host itself.
+    RedirectTo(u16),
+}
+
+/// A rule. It counts the packets that fulfil its conditions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookRule {
+    /// The place in the path of packets where the rule stands.
+    pub hook: RuleHook,
+    /// The conditions, in the order in which they are looked at.
+    pub matches: Vec<RuleMatch>,
+    /// The group of nflog that is told of such packets, if one is, with a text.
+    pub log: Option<(u16, String)>,
+    /// The fate of a packet that fulfils all conditions.
+    pub action: RuleAction,
+    /// The name by which its counter is found; rules may share one.
+    pub label: String,
+}
+
+/// The packets and bytes that the rules with one label counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleCounter {
+    /// The label.
+    pub label: String,
+    /// The number of packets.
+    pub packets: u64,
+    /// The number of bytes, from the network header on.
+    pub bytes: u64,
+}
+
+/// Puts a table with these rules in place of the table with that name; without rules, there is none
+/// afterwards.
+///
+/// # Errors
+/// The kernel has no nftables, lacks a kind of step, or refused the rules.
+pub fn replace_rules(
+    netns: BorrowedFd<'_>,
+    name: &str,
+    rules: &[HookRule],
+) -> Result<(), NetlinkError> {
+    open(netns, name)?.commit(batch(table(name), rules))
+}
+
+/// Returns the counters of a table that [`replace_rules`] made, by label, in the order of rules.
+///
+/// # Errors
+/// The kernel refused to list the rules.
+pub fn rule_counters(netns: BorrowedFd<'_>, name: &str) -> Result<Vec<RuleCounter>, NetlinkError> {
+    let table = table(name);
+    let named = Attributes::new().text(NFTA_RULE_TABLE, table.name);
+    let question = [&header(table.family), &named.0[..]].concat();
+    let kind = message_kind(libc::NFT_MSG_GETRULE);
+    let operation = "read the nftables counters of";
+    let found = open(netns, name)?.dump(operation, kind, &question, |message| {
+        let attributes = message.payload.get(header(0).len()..)?;
+        let named = encoding::find(attributes, NFTA_RULE_TABLE).map(encoding::text)?;
+        let label = encoding::find(attributes, NFTA_RULE_USERDATA).map(encoding::text)?;
+        let (packets, bytes) = counter(attributes)?;
+        let one = RuleCounter {
+            label,
+            packets,
+            bytes,
+        };
+        (named == table.name).then_some(one)
+    })?;
+    let mut sums: Vec<RuleCounter> = Vec::new();
+    for one in found {
+        match sums.iter_mut().find(|sum| sum.label == one.label) {
+            Some(sum) => {
+                sum.packets += one.packets;
+                sum.bytes += one.bytes;
+            }
+            None => sums.push(one),
+        }
+    }
+    Ok(sums)
+}
+
+fn open(netns: BorrowedFd<'_>, name: &str) -> Result<Netlink, NetlinkError> {
+    let socket = Netns::visit(netns, || NetlinkSocket::open(NetlinkProtocol::Netfilter))
+        .and_then(|opened| opened)
+        .map_err(|errno| NetlinkError::refused("filter packets in", name, errno, None))?;
+    Ok(Netlink::from_socket(socket))
+}
+
+fn table(name: &str) -> NftTable<'_> {
+    NftTable {
+        family: libc::NFPROTO_INET,
+        name,
+    }
+}
+
+impl RuleHook {
+    fn chain(self) -> (&'static str, NftHook<'static>) {
+        // Priorities are those of translation of destinations and sources, and of filters
+        // (`linux/netfilter_ipv4.h`, `NF_IP_PRI_NAT_DST`, `NF_IP_PRI_NAT_SRC`).
+        let (name, kind, number, priority) = match self {
+            Self::Prerouting => ("prerouting", "nat", libc::NF_INET_PRE_ROUTING, -100),
+            Self::Input => ("input", "filter", libc::NF_INET_LOCAL_IN, 0),
+            Self::Forward => ("forward", "filter", libc::NF_INET_FORWARD, 0),
+            Self::Output => ("output", "filter", libc::NF_INET_LOCAL_OUT, 0),
+            Self::Postrouting => ("postrouting", "nat", libc::NF_INET_POST_ROUTING, 100),
+        };
+        let device = None;
+        let hook = NftHook {
+            kind,
+            number,
+            priority,
+            device,
+        };
+        (name, hook)
+    }
+}
+
+fn batch(table: NftTable<'_>, rules: &[HookRule]) -> Batch {
+    let mut batch = Batch::new();
+    // Adding the table first makes the deletion succeed whether it is there or not, as `nft(8)`
+    // advises for replacing a ruleset. All is one transaction.
+    batch.add_table(table, 0);
+    batch.delete_table(table);
+    if rules.is_empty() {
+        return batch;
+    }
+    batch.add_table(table, 0);
+    // Only hooks with rules get a chain: a chain of kind `nat` makes the kernel track connections
+    // (nft_chain_nat.c, nft_nat_inet_reg).
+    let mut hooks: Vec<RuleHook> = rules.iter().map(|rule| rule.hook).collect();
+    hooks.sort_unstable();
+    hooks.dedup();
+    for hook in hooks {
+        let (chain, at) = hook.chain();
+        batch.add_chain(table, chain, at);
+    }
+    for rule in rules {
+        let steps = steps(rule);
+        let encoded = steps.iter().fold(Attributes::new(), |list, (name, data)| {
+            let step = Attributes::new()
+                .text(NFTA_EXPR_NAME, name)
+                .nest(NFTA_EXPR_DATA, data.clone());
+            list.nest(NFTA_LIST_ELEM, step)
+        });
+        let tail = Attributes::new()
+            .nest(NFTA_RULE_EXPRESSIONS, encoded)
+            .text(NFTA_RULE_USERDATA, &rule.label);
+        batch.add_encoded_rule(table, rule.hook.chain().0, tail);
+    }
+    batch
+}
+
+/// Returns the steps of a rule, each with the name of its kind.
+fn steps(rule: &HookRule) -> Vec<(&'static str, Attributes)> {
+    let mut steps = Vec::new();
+    let mut push = |step: Expression<'_>| steps.push(step.name_and_data());
+    for condition in &rule.matches {
+        push_match(condition, &mut push);
+    }
+    // The counter stands behind the conditions, so that it counts what fulfils them.
+    push(Expression::Count);
+    if let Some((group, text)) = &rule.log {
+        push(Expression::Log(*group, text));
+    }
+    match &rule.action {
+        RuleAction::Accept => push(Expression::Accept),
+        RuleAction::Drop => push(Expression::Drop),
+        RuleAction::Reset => push(Expression::Reset),
+        RuleAction::Prohibit => push(Expression::Prohibit),
+        RuleAction::Masquerade { random: false } => push(Expression::Masquerade),
+        RuleAction::Masquerade { random: true } => push(Expression::MasqueradeRandom),
+        RuleAction::DestinationTo(ip, port) => {
+            push(Expression::Immediate(&octets(*ip)));
+            push(Expression::ImmediatePort(*port));
+            push(Expression::DnatWithPort(ip.is_ipv6()));
+        }
+        // A redirection takes the first address of the interface that received the packet
+        // (nf_nat_redirect.c).
+        RuleAction::RedirectTo(port) => {
+            push(Expression::ImmediatePort(*port));
+            push(Expression::Redirect);
+        }
+    }
+    steps
+}
+
+fn push_match(condition: &RuleMatch, push: &mut impl FnMut(Expression<'_>)) {
+    use Expression::{AtLeast, AtMost, Differs, Equals, Load, Masked};
+    const TRANSPORT: libc::c_int = libc::NFT_PAYLOAD_TRANSPORT_HEADER;
+    let mut is = |load, bytes: &[u8]| {
+        push(load);
+        push(Equals(bytes));
+    };
+    match condition {
+        RuleMatch::ReceivedOn(index) => is(Expression::ReceivedOn, &index.to_ne_bytes()),
+        RuleMatch::LeavesBy(index) => is(Expression::LeavesBy, &index.to_ne_bytes()),
+        RuleMatch::V6(v6) => is(Expression::Family, &[family(*v6)]),
+        RuleMatch::Transport(protocol) => is(Expression::Transport, &[*protocol]),
+        RuleMatch::NotReceivedOn(index) => {
+            push(Expression::ReceivedOn);
+            push(Differs(&index.to_ne_bytes()));
+        }
+        RuleMatch::NotLeavesBy(index) => {
+            push(Expression::LeavesBy);
+            push(Differs(&index.to_ne_bytes()));
+        }
+        RuleMatch::ToPorts(ports) => {
+            // The destination port is at offset 2 of TCP, UDP and SCTP: RFC 9293, 768 and 9260.
+            push(Load(TRANSPORT, 2, 2));
+            push(AtLeast(&ports.start().to_be_bytes()));
+            push(AtMost(&ports.end().to_be_bytes()));
+        }
+        RuleMatch::State(bits) => {
+            // The kernel gives a number of one bit for each packet (`NF_CT_STATE_BIT`).
+            push(Expression::ConnectionState);
+            push(Masked(&bits.to_ne_bytes()));
+            push(Differs(&[0; 4]));
+        }
+        RuleMatch::DestinationTranslated => {
+            /// `IPS_DST_NAT` (`linux/netfilter/nf_conntrack_common.h`).
+            const DST_NAT: u32 = 1 << 5;
+            push(Expression::ConnectionStatus);
+            push(Masked(&DST_NAT.to_ne_bytes()));
+            push(Differs(&[0; 4]));
+        }
+        RuleMatch::IcmpType(kind, code) => {
+            is(Load(TRANSPORT, 0, 1), &[*kind]);
+            if let Some(code) = code {
+                is(Load(TRANSPORT, 1, 1), &[*code]);
+            }
+        }
+        RuleMatch::From(ip, prefix) => push_address(ip, *prefix, true, push),
+        RuleMatch::To(ip, prefix) => push_address(ip, *prefix, false, push),
+    }
+}
+
+/// Adds the steps that compare the first bits of an address.
+fn push_address(ip: &IpAddr, prefix: u8, source: bool, push: &mut impl FnMut(Expression<'_>)) {
+    use Expression::{Equals, Load, Masked};
+    let bytes = octets(*ip);
+    let length = bytes.len() as u32;
+    // Offsets of the source address in the two headers: RFC 791 and RFC 8200. The destination
+    // follows the source.
+    let first = if ip.is_ipv6() { 8 } else { 12 };
+    let offset = first + if source { 0 } else { length };
+    // A table of the family `inet` sees both, and the offset is that of one.
+    push(Expression::Family);
+    push(Equals(&[family(ip.is_ipv6())]));
+    push(Load(libc::NFT_PAYLOAD_NETWORK_HEADER, offset, length));
+    let bits = u128::MAX.checked_shl(128 - u32::from(prefix)).unwrap_or(0);
+    let mask = &bits.to_be_bytes()[..bytes.len()];
+    let masked: Vec<u8> = bytes.iter().zip(mask).map(|(a, b)| a & b).collect();
+    push(Masked(mask));
+    push(Equals(&masked));
+}
+
+fn family(v6: bool) -> u8 {
+    let family = if v6 {
+        libc::NFPROTO_IPV6
+    } else {
+        libc::NFPROTO_IPV4
+    };
+    family as u8
+}

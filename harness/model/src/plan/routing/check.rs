@@ -1,0 +1,92 @@
+//! What is wrong with uplinks, with networks apart from each other, and with metrics.
+
+use super::defaults::Gateways;
+use super::realms::{Realms, has_routers, is_uplink, router};
+use crate::plan::id::StackId;
+use crate::plan::wiring::{Attachment, Wiring};
+use crate::topology::error::{
+    Problems, Site, TopologyError, TopologyErrorKind as Kind, TopologySubject,
+};
+use crate::topology::id::Owner;
+use crate::topology::name::show;
+use crate::topology::value::Topology;
+
+/// Refuses a translation without an uplink, and networks that are in front of themselves.
+pub(crate) fn check_realms(
+    topology: &Topology,
+    wiring: &Wiring,
+    realms: &[Realms; 2],
+) -> Result<(), TopologyError> {
+    let mut problems = Problems::default();
+    for stack in &wiring.stacks {
+        let Some(router) = router(topology, stack.owner) else {
+            continue;
+        };
+        let (name, subject) = whose(topology, stack.owner);
+        let ports = stack.interfaces.iter();
+        let (up, down): (Vec<&Attachment>, Vec<_>) =
+            ports.partition(|port| is_uplink(topology, port));
+        if router.nat.is_some() && up.is_empty() {
+            problems.add(Kind::Missing, Site::new(subject, "network"), || {
+                format!("{name} translates addresses but has no uplink; add one with `topology.uplink(router, internet)`")
+            });
+        }
+        let circular =
+            |port: &&&Attachment| realms.iter().any(|realms| realms.is_circular(port.segment));
+        if router.nat.is_some() && down.iter().find(circular).is_some() {
+            problems.add(Kind::Wiring, Site::new(subject, "network"), || {
+                format!("{name} translates addresses between networks that are joined elsewhere too; let one way lead out, or leave the translation out")
+            });
+        }
+    }
+    problems.check()
+}
+
+/// Refuses uplinks that lead to no router, and two default routes with the same metric.
+pub(crate) fn check_uplinks(
+    topology: &Topology,
+    wiring: &Wiring,
+    families: &[Gateways<'_>],
+) -> Result<(), TopologyError> {
+    let mut problems = Problems::default();
+    if !has_routers(topology) {
+        return Ok(());
+    }
+    for (index, stack) in wiring.stacks.iter().enumerate() {
+        let id = StackId::new(index);
+        let (name, subject) = whose(topology, stack.owner);
+        for port in stack.interfaces.iter().filter(|it| is_uplink(topology, it)) {
+            if families
+                .iter()
+                .all(|family| family.beyond(id, port).is_none())
+            {
+                problems.add(Kind::Missing, Site::new(port.link, "ends"), || {
+                    format!("the uplink of {name} over link {} leads to no router; lead it to `topology.router(…)` or `topology.internet()`, or to a switch that has one", topology.shown_link(port.link))
+                });
+            }
+        }
+        for family in families {
+            let mut metrics: Vec<_> = family
+                .defaults(id)
+                .iter()
+                .map(|(_, route)| route.metric)
+                .collect();
+            metrics.sort_unstable();
+            if let Some([metric, _]) = metrics.array_windows().find(|[a, b]| a == b) {
+                let metric = metric.unwrap_or_default();
+                problems.add(Kind::Conflict, Site::new(subject, "network"), || {
+                    format!("{name} has two default routes with metric {metric}; give one of its links another metric")
+                });
+                break;
+            }
+        }
+    }
+    problems.check()
+}
+
+fn whose(topology: &Topology, owner: Owner) -> (String, TopologySubject) {
+    match owner {
+        Owner::Node(id) => (format!("node {}", show(&topology.node_name(id))), id.into()),
+        Owner::Pod(id) => (format!("pod {}", show(&topology[id].name)), id.into()),
+    }
+}

@@ -1,0 +1,89 @@
+//! Default routes: of hosts to their router, and of routers over their uplinks.
+
+use std::net::IpAddr;
+
+use super::realms::{is_uplink, router};
+use crate::plan::id::StackId;
+use crate::plan::stack::{Address, RoutePlan};
+use crate::plan::wiring::{Attachment, Wiring};
+use crate::topology::subnet::Subnet;
+use crate::topology::value::Topology;
+
+/// The metric of the first default route of a stack that has none by hand, and the distance to the
+/// next.
+const METRIC: u32 = 100;
+
+/// The addresses of routers on each segment that lead further, of one family.
+pub(crate) struct Gateways<'a> {
+    topology: &'a Topology,
+    wiring: &'a Wiring,
+    v6: bool,
+    of_segment: Vec<Vec<(StackId, IpAddr)>>,
+}
+
+impl<'a> Gateways<'a> {
+    /// Finds the gateways among addresses by stack and interface.
+    pub(crate) fn of(
+        topology: &'a Topology,
+        wiring: &'a Wiring,
+        addresses: &[Vec<Vec<Address>>],
+        v6: bool,
+    ) -> Self {
+        let mut of_segment = vec![Vec::new(); wiring.segments.len()];
+        for (segment, gateways) in wiring.segments.iter().zip(&mut of_segment) {
+            for port in &segment.ports {
+                let stack = &wiring.stacks[port.stack.index()];
+                let attachment = &stack.interfaces[port.interface.index()];
+                // A router does not lead further where its own way out is.
+                let leads =
+                    router(topology, stack.owner).is_some() && !is_uplink(topology, attachment);
+                let given = &addresses[port.stack.index()][port.interface.index()];
+                let mut ips = given.iter().map(|address| address.ip);
+                if let (true, Some(ip)) = (leads, ips.find(|ip| ip.is_ipv6() == v6)) {
+                    gateways.push((port.stack, ip));
+                }
+            }
+        }
+        Self {
+            topology,
+            wiring,
+            v6,
+            of_segment,
+        }
+    }
+
+    /// Returns whether the gateways are those of IPv6.
+    pub(crate) fn is_v6(&self) -> bool {
+        self.v6
+    }
+
+    /// Returns the neighbour to which the default route over an interface leads.
+    pub(crate) fn beyond(&self, stack: StackId, port: &Attachment) -> Option<IpAddr> {
+        let gateways = self.of_segment[port.segment.index()].iter();
+        let mut others = gateways.filter(|(other, _)| *other != stack);
+        others.next().map(|(_, ip)| *ip)
+    }
+
+    /// Returns the default routes of a stack, with the numbers of their interfaces.
+    pub(crate) fn defaults(&self, stack: StackId) -> Vec<(usize, RoutePlan)> {
+        let wired = &self.wiring.stacks[stack.index()];
+        let uplinks = |port: &Attachment| is_uplink(self.topology, port);
+        let is_router = router(self.topology, wired.owner).is_some();
+        let by_uplinks = is_router || wired.interfaces.iter().any(uplinks);
+        let mut routes: Vec<(usize, RoutePlan)> = Vec::new();
+        for (interface, port) in wired.interfaces.iter().enumerate() {
+            if by_uplinks && !uplinks(port) {
+                continue;
+            }
+            let Some(via) = self.beyond(stack, port) else {
+                continue;
+            };
+            let next = METRIC * (routes.len() as u32 + 1);
+            let metric = self.topology[port.link].metric.unwrap_or(next);
+            let to = Subnet::from_bits(self.v6, 0, 0);
+            let metric = Some(metric);
+            routes.push((interface, RoutePlan { to, via, metric }));
+        }
+        routes
+    }
+}

@@ -1,0 +1,133 @@
+//! Specifications of routers.
+//!
+//! A router is a node that forwards. Its uplink leads to the networks in front of it, and all its
+//! other links to the networks behind it. Hosts behind a router have a default route to it, and the
+//! router has a default route over its uplink.
+
+use serde::{Deserialize, Serialize};
+
+use super::node::{NodeSpec, is_default};
+use crate::nat::NatSpec;
+
+/// The specification of a router, built by chained calls. A `&str` is a `RouterSpec` that forwards
+/// and does nothing else.
+///
+/// ```
+/// use snowglobe_model::topology::{RouterSpec, Topology};
+///
+/// let mut topology = Topology::new();
+/// let internet = topology.internet();
+/// let home = topology.router(RouterSpec::home("home"));
+/// topology.uplink(home, internet);
+/// let laptop = topology.node("laptop");
+/// topology.link(laptop, home);
+/// let server = topology.node("server");
+/// topology.link(server, internet);
+/// let plan = topology.plan()?;
+/// let default = plan.stack(laptop).routes().next().unwrap();
+/// assert_eq!(default.to.to_string(), "0.0.0.0/0");
+/// # Ok::<(), snowglobe_model::topology::TopologyError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouterSpec {
+    node: NodeSpec,
+}
+
+/// The settings of a router, besides those of any node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RouterSettings {
+    /// The translation of addresses at the uplinks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nat: Option<NatSpec>,
+    /// What becomes of the messages by which senders find out the MTU of a path.
+    #[serde(skip_serializing_if = "is_default")]
+    pub path_mtu: PathMtu,
+    /// Whether the networks of the router belong to the Internet: automatic addresses there are
+    /// public ones.
+    #[serde(skip_serializing_if = "is_default")]
+    pub public: bool,
+}
+
+/// What becomes of the messages by which senders find out the MTU of a path (RFC 1191, RFC 8201).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PathMtu {
+    /// A packet that is too large for the next link is answered by ICMP.
+    #[default]
+    Discoverable,
+    /// The router sends no such messages and lets none pass: a packet that is too large vanishes
+    /// (RFC 2923, section 2.1).
+    Blackhole,
+}
+
+impl RouterSpec {
+    /// Returns the specification of a router with this name, which forwards all packets.
+    pub fn new(name: impl Into<String>) -> Self {
+        NodeSpec::new(name).into()
+    }
+
+    /// Returns the specification of a home router: translation of IPv4 addresses.
+    pub fn home(name: impl Into<String>) -> Self {
+        Self::new(name).nat(NatSpec::PortPreserving)
+    }
+
+    /// Sets the translation of addresses at the uplinks.
+    pub fn nat(self, nat: NatSpec) -> Self {
+        self.change(|router| router.nat = Some(nat))
+    }
+
+    /// Sets what becomes of the messages by which senders find out the MTU of a path.
+    pub fn path_mtu(self, path_mtu: PathMtu) -> Self {
+        self.change(|router| router.path_mtu = path_mtu)
+    }
+
+    /// Sets whether the networks of the router belong to the Internet.
+    pub fn public(self, yes: bool) -> Self {
+        self.change(|router| router.public = yes)
+    }
+
+    /// Changes what the router has in common with other nodes: programs, sysctls, mounts.
+    ///
+    /// ```
+    /// use snowglobe_model::topology::RouterSpec;
+    ///
+    /// let router = RouterSpec::new("r1").node(|node| node.alias("gateway").command("bird"));
+    /// ```
+    pub fn node(mut self, change: impl FnOnce(NodeSpec) -> NodeSpec) -> Self {
+        let router = self.node.network.router.take();
+        self.node = change(self.node);
+        self.node.network.router = router;
+        self
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut RouterSettings)) -> Self {
+        change(self.node.network.router.get_or_insert_default());
+        self
+    }
+}
+
+impl From<NodeSpec> for RouterSpec {
+    fn from(mut node: NodeSpec) -> Self {
+        node.network.router.get_or_insert_default();
+        Self { node }
+    }
+}
+
+impl From<&str> for RouterSpec {
+    fn from(name: &str) -> Self {
+        Self::new(name)
+    }
+}
+
+impl From<String> for RouterSpec {
+    fn from(name: String) -> Self {
+        Self::new(name)
+    }
+}
+
+impl From<RouterSpec> for NodeSpec {
+    fn from(router: RouterSpec) -> Self {
+        router.node
+    }
+}

@@ -1,0 +1,71 @@
+//! A router as it is written in TOML: `[[router]]`, `name = "home"`, `kind = "home"`.
+
+use serde::Deserialize;
+
+use crate::nat::NatSpec;
+use crate::topology::node::{NodeSpec, StackSpec, StartCommand};
+use crate::topology::router::{PathMtu, RouterSpec};
+use crate::topology::storage::{Mount, Rootfs};
+
+/// A router.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RouterText {
+    name: String,
+    #[serde(default)]
+    kind: RouterKind,
+    nat: Option<NatSpec>,
+    path_mtu: Option<PathMtu>,
+    rootfs: Option<Rootfs>,
+    #[serde(default)]
+    mounts: Vec<Mount>,
+    #[serde(default)]
+    commands: Vec<StartCommand>,
+    #[serde(default)]
+    network: StackSpec,
+}
+
+/// The kind of a router, whose settings those of the text replace.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RouterKind {
+    #[default]
+    Plain,
+    Home,
+    Internet,
+}
+
+impl RouterText {
+    pub(super) fn spec(self) -> RouterSpec {
+        let Self {
+            name,
+            kind,
+            nat,
+            path_mtu,
+            rootfs,
+            mounts,
+            commands,
+            network,
+        } = self;
+        let spec = match kind {
+            RouterKind::Plain => RouterSpec::new(name),
+            RouterKind::Home => RouterSpec::home(name),
+            RouterKind::Internet => RouterSpec::new(name).public(true),
+        };
+        let spec = spec.node(|node| NodeSpec {
+            rootfs,
+            mounts,
+            commands,
+            network,
+            ..node
+        });
+        let spec = match nat {
+            Some(nat) => spec.nat(nat),
+            None => spec,
+        };
+        match path_mtu {
+            Some(path_mtu) => spec.path_mtu(path_mtu),
+            None => spec,
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Routers, uplinks, the public part, and what stands between hosts and the Internet.
+
+mod routers;
+mod traffic;
+
+snowglobe::main!();

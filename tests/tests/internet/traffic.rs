@@ -1,0 +1,107 @@
+//! Traffic between nodes: datagrams that are answered, and routes as packets meet them.
+
+use std::io::IoSliceMut;
+use std::os::fd::AsRawFd;
+
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, setsockopt, sockopt};
+use nix::sys::time::TimeVal;
+use snowglobe::lab::Node;
+use snowglobe::prelude::*;
+
+/// The UDP port at which [`echo`] answers.
+pub(crate) const ECHO: u16 = 7;
+/// Long enough for an answer on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// Long enough for an answer that is never to come.
+pub(crate) const IMPATIENCE: Duration = Duration::from_millis(300);
+
+/// Answers each datagram with the address from which it came, and the bytes, until the process
+/// ends.
+pub(crate) fn echo(node: &Node) {
+    let sockets = node.run(|| {
+        ["0.0.0.0", "::"].map(|any| {
+            let socket = if any == "::" {
+                v6_only(ECHO)
+            } else {
+                UdpSocket::bind((any, ECHO))
+            };
+            socket.expect("the port is free")
+        })
+    });
+    for socket in sockets {
+        std::thread::spawn(move || {
+            let mut buffer = [0; 2000];
+            while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+                let answer = format!("{from} {length}");
+                // A client that is gone needs no answer.
+                let _ = socket.send_to(answer.as_bytes(), from);
+            }
+        });
+    }
+}
+
+fn v6_only(port: u16) -> std::io::Result<UdpSocket> {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn6, bind, socket};
+    let kind = SockType::Datagram;
+    let made = socket(AddressFamily::Inet6, kind, SockFlag::SOCK_CLOEXEC, None)?;
+    setsockopt(&made, sockopt::Ipv6V6Only, &true)?;
+    let any = std::net::SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0);
+    bind(made.as_raw_fd(), &SockaddrIn6::from(any))?;
+    Ok(made.into())
+}
+
+/// Returns the address by which the echo of another node sees this node, or nothing if no answer
+/// comes in time.
+pub(crate) fn seen_as(from: &Node, to: IpAddr, patience: Duration) -> Option<SocketAddr> {
+    let answer = from.run(|| -> std::io::Result<String> {
+        let any: IpAddr = match to {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let socket = UdpSocket::bind((any, 0))?;
+        socket.connect((to, ECHO))?;
+        socket.set_read_timeout(Some(patience))?;
+        socket.send(b"who am I?")?;
+        let mut buffer = [0; 100];
+        let length = socket.recv(&mut buffer)?;
+        Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
+    });
+    answer.ok()?.split(' ').next()?.parse().ok()
+}
+
+/// Returns the routers on the way to a node whose echo answers, as `traceroute` finds them.
+pub(crate) fn traceroute(from: &Node, to: Ipv4Addr) -> Vec<Ipv4Addr> {
+    from.run(|| {
+        let mut way = Vec::new();
+        for ttl in 1..30 {
+            let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
+            setsockopt(&socket, sockopt::Ipv4RecvErr, &true).expect("errors are told");
+            let patience = TimeVal::new(PATIENCE.as_secs() as i64, 0);
+            setsockopt(&socket, sockopt::ReceiveTimeout, &patience).expect("a time-out");
+            socket.set_ttl(ttl).expect("a TTL");
+            socket.connect((to, ECHO)).expect("a route");
+            socket.send(b"how far?").expect("a route");
+            let mut buffer = [0; 100];
+            // A pending error ends the wait, and the queue of errors has the router.
+            if socket.recv(&mut buffer).is_ok() {
+                return way;
+            }
+            way.push(offender(&socket).expect("a router answers"));
+        }
+        way
+    })
+}
+
+/// Returns the router that the last ICMP error on a socket came from.
+fn offender(socket: &UdpSocket) -> Option<Ipv4Addr> {
+    let mut bytes = [0; 100];
+    let mut parts = [IoSliceMut::new(&mut bytes)];
+    let mut space = nix::cmsg_space!([u8; 128]);
+    let flags = MsgFlags::MSG_ERRQUEUE;
+    let fd = socket.as_raw_fd();
+    let message = recvmsg::<SockaddrIn>(fd, &mut parts, Some(&mut space), flags).ok()?;
+    message.cmsgs().ok()?.find_map(|told| match told {
+        ControlMessageOwned::Ipv4RecvErr(_, Some(from)) => Some(SockaddrIn::from(from).ip()),
+        _ => None,
+    })
+}
