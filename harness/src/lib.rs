@@ -285,6 +285,12 @@
 //! A capture shows frames as the sender's kernel hands them to its network card: a stream comes in
 //! frames of up to 64 KB, and checksums are complete. See [`observe`].
 //!
+//! # Names
+//!
+//! Nodes know each other by their hosts files. Where a node is a name server
+//! ([`NodeSpec::dns`](topology::NodeSpec::dns)), they ask it instead, and for the zones that the
+//! test gives: see [`dns`], which also says how to break it.
+//!
 //! # How often a test fails
 //!
 //! `--stress 1000` or `--stress 5m` (`SNOWGLOBE_STRESS` under nextest or the standard harness) runs
@@ -338,6 +344,7 @@
 #[cfg(feature = "tokio")]
 mod attempts;
 mod before_main;
+pub mod dns;
 pub mod doctor;
 pub mod events;
 #[doc(hidden)]

@@ -19,6 +19,7 @@ compile_error!(
 );
 
 pub mod clock;
+pub mod datagrams;
 pub mod errno;
 pub mod fd;
 pub mod fixed_str;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::direction::Direction;
+use crate::dns::DnsFault;
 use crate::impair::Impairment;
 use crate::topology::{LinkId, NodeId};
 
@@ -84,6 +85,13 @@ pub enum Fault {
     Crash {
         /// The node that crashes.
         node: NodeRef,
+    },
+    /// Answers of a name server of the lab are late, wrong or missing.
+    Dns {
+        /// The node of the name server.
+        node: NodeRef,
+        /// The change of the answers.
+        answers: DnsFault,
     },
 }
 
@@ -160,6 +168,14 @@ impl Fault {
     pub fn crash(node: impl Into<NodeRef>) -> Self {
         Self::Crash { node: node.into() }
     }
+
+    /// Makes answers of a name server late, wrong or missing.
+    pub fn dns(node: impl Into<NodeRef>, answers: DnsFault) -> Self {
+        Self::Dns {
+            node: node.into(),
+            answers,
+        }
+    }
 }
 
 fn refs(nodes: impl IntoIterator<Item: Into<NodeRef>>) -> Vec<NodeRef> {
@@ -196,6 +212,7 @@ impl fmt::Display for Fault {
             Self::Pause { node } => write!(f, "pause of node {node}"),
             Self::KillProcesses { node } => write!(f, "kill of all processes of node {node}"),
             Self::Crash { node } => write!(f, "crash of node {node}"),
+            Self::Dns { node, answers } => write!(f, "name server {node}: {answers}"),
         }
     }
 }
@@ -292,6 +309,13 @@ mod tests {
                 "kill of all processes of node `a`",
             ),
             (Fault::crash("web/app"), "crash of node `web/app`"),
+            (
+                Fault::dns(
+                    "ns",
+                    DnsFault::delay(Duration::from_millis(300)).of_name("bob"),
+                ),
+                "name server `ns`: delay of 300ms for `bob`",
+            ),
         ]
     }
 

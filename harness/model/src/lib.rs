@@ -20,6 +20,7 @@
 //! | [`duration`], [`random`] | times as text, and seeds |
 //! | [`failure_rate`] | how often a test fails, as far as so many runs can tell |
 //! | [`fault`], [`carrier`] | faults of a running lab, and what carries the packets of a link |
+//! | [`dns`] | zones, answers, and faults of name servers |
 //! | [`cli`] | options of command lines, from which parsers and helps are made |
 //! | [`files`] | the one place that reads files, by a function which the program lends |
 //! | [`panics`] | the message of a panic |
@@ -31,6 +32,7 @@ pub mod baseline;
 pub mod carrier;
 pub mod cli;
 pub mod direction;
+pub mod dns;
 pub mod duration;
 pub mod failure_rate;
 pub mod fault;

@@ -47,6 +47,11 @@ pub(crate) fn clock() -> &'static Clock {
     })
 }
 
+/// Returns the time since the start of the trial.
+pub(crate) fn since_start() -> Duration {
+    clock().since_start(monotonic())
+}
+
 impl Clock {
     /// Returns the start of the trial, in nanoseconds of CLOCK_MONOTONIC.
     pub(crate) fn start(&self) -> u64 {

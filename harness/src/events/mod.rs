@@ -41,5 +41,5 @@ pub use crate::kernel::process::exit_kind::ExitKind;
 pub use event::{Event, EventKind, FaultId, ProcessName, Stream};
 pub use subscription::{EventError, Events};
 
-pub(crate) use clock::{clock, start as start_clock};
+pub(crate) use clock::{clock, since_start, start as start_clock};
 pub(crate) use journal::{Journal, note_in_all};

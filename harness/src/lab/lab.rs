@@ -16,6 +16,7 @@ use crate::lab::link::services::LinkServices;
 use crate::lab::node::node::Node;
 use crate::lab::node::services::NodeServices;
 use crate::lab::patience::Patience;
+use crate::lab::services::dns::dns::Dns;
 use crate::lab::stack::stack::Stack;
 #[cfg(feature = "tokio")]
 use crate::lab::wait::wait_until_async;
@@ -89,6 +90,15 @@ impl Lab {
     pub fn node(&self, name: &str) -> Option<&Node> {
         let id = self.topology.find(name)?;
         Some(&self[id])
+    }
+
+    /// Returns the first name server of the lab.
+    ///
+    /// # Panics
+    /// The topology asked for none: see [`NodeSpec::dns`](crate::topology::NodeSpec::dns).
+    pub fn dns(&self) -> &Dns {
+        let found = self.nodes().find_map(Node::dns);
+        found.expect("the lab has no name server; ask for one by `NodeSpec::dns`")
     }
 
     /// Returns the containers of a pod.
@@ -353,6 +363,9 @@ impl Lab {
         }
         for (stack, plan) in self.stacks.iter().zip(&self.plan.stacks) {
             stack.refresh(plan);
+        }
+        for dns in self.nodes.iter().filter_map(|node| node.dns()) {
+            dns.refresh(&self.plan);
         }
     }
 

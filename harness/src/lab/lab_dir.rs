@@ -75,7 +75,8 @@ impl LabDir {
         self.dir("etc")?;
         // Each node would have a copy of a text that names all nodes.
         let all = plan.hosts.len().saturating_mul(plan.nodes.len());
-        let shared = all > OF_THEIR_OWN && plan[node.stack].own_hosts.is_empty();
+        let shared =
+            plan.names_in_files && all > OF_THEIR_OWN && plan[node.stack].own_hosts.is_empty();
         let hosts = if shared {
             self.shared_hosts()
         } else {
@@ -87,14 +88,15 @@ impl LabDir {
         } else if !hosts.exists() {
             write(&hosts, &plan.hosts_of_all())?;
         }
-        let resolver = self
-            .path
-            .join(format!("etc/{}.resolv.conf", flat(&node.name)));
-        write(&resolver, &plan.resolv_conf)?;
+        let resolver = self.resolver(node);
+        write(&resolver, &plan.resolv_conf_of(node.stack))?;
         let services = self
             .path
             .join(format!("etc/{}.nsswitch.conf", flat(&node.name)));
-        write(&services, &name_services(root))?;
+        write(
+            &services,
+            &name_services(root, !plan.name_servers.is_empty()),
+        )?;
         Ok(NodeEtc {
             hosts,
             hosts_read_only: shared,
@@ -109,6 +111,11 @@ impl LabDir {
     /// What the node has written to the file itself stays. Then the new lines come after it.
     pub(crate) fn renew_names(&self, plans: [&Plan; 2], nodes: [&NodePlan; 2]) -> Result<()> {
         let ([before, now], [old, node]) = (plans, nodes);
+        let resolver = [
+            before.resolv_conf_of(old.stack),
+            now.resolv_conf_of(node.stack),
+        ];
+        renew(&self.resolver(node), &resolver)?;
         let own = self.hosts(node);
         // Which of the two files a node has was decided when the node was made.
         let (path, [before, now]) = if own.exists() {
@@ -138,6 +145,11 @@ impl LabDir {
 
     fn hosts(&self, node: &NodePlan) -> PathBuf {
         self.path.join(format!("etc/{}.hosts", flat(&node.name)))
+    }
+
+    fn resolver(&self, node: &NodePlan) -> PathBuf {
+        self.path
+            .join(format!("etc/{}.resolv.conf", flat(&node.name)))
     }
 
     fn shared_hosts(&self) -> PathBuf {
@@ -228,13 +240,15 @@ const OF_THEIR_OWN: usize = 256 << 20;
 
 /// Returns the text of a node's `/etc/nsswitch.conf`, with names looked for in the hosts file and
 /// then asked of name servers.
-fn name_services(root: &[PathBuf]) -> String {
+fn name_services(root: &[PathBuf], by_dns: bool) -> String {
     /// The hosts file comes last once more. Where no name server answers, as in most labs, glibc
     /// would say "try again" (`EAI_AGAIN`), and the service that is asked last decides: the hosts
     /// file does not have the name (`EAI_NONAME`). An answer of a name server ends the search,
     /// whatever it says. See nsswitch.conf(5), "Actions"; `nss_dns` gives `UNAVAIL` for no answer
     /// (resolv/nss_dns/dns-host.c).
     const HOSTS: &str = "hosts: files dns [NOTFOUND=return] files";
+    /// Where there is a name server, its failure is a failure: it may be what a test is about.
+    const SERVED: &str = "hosts: files dns";
     let roots = if root.is_empty() {
         &[PathBuf::from("/")][..]
     } else {
@@ -248,9 +262,18 @@ fn name_services(root: &[PathBuf]) -> String {
         .lines()
         .filter(|line| !line.trim_start().starts_with("hosts:"));
     others
-        .chain([HOSTS])
+        .chain([if by_dns { SERVED } else { HOSTS }])
         .flat_map(|line| [line, "\n"])
         .collect()
+}
+
+/// Replaces the text of a file, from one that it had to one that it is to have. What the node has
+/// written there itself stays.
+fn renew(path: &Path, [before, now]: &[String; 2]) -> Result<()> {
+    if before != now && fs::read_to_string(path).is_ok_and(|seen| seen == *before) {
+        write(path, now)?;
+    }
+    Ok(())
 }
 
 /// Writes a file in place, so that nodes that have it mounted see the change.

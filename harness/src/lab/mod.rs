@@ -110,6 +110,7 @@
 //! | `inspect/` | a lab seen from outside |
 //! | `lab` | [`Lab`]: nodes, links and stacks by id |
 //! | `node/` | [`Node`]: processes, threads and futures in a node |
+//! | `services/` | servers and clients of ours that run in nodes |
 //! | `link/` | [`Link`]: two ends, and the carrier between them |
 //! | `process/` | programs that run in nodes |
 //! | `stack/` | network namespaces, and what is attached to their interfaces |
@@ -131,6 +132,7 @@ mod link;
 mod node;
 mod patience;
 mod process;
+mod services;
 mod stack;
 mod wait;
 
@@ -154,6 +156,7 @@ pub use node::runtime::JoinHandle;
 pub use process::log::Line;
 pub use process::process::Process;
 pub use process::program::{OnDrop, Output, Stdio};
+pub use services::dns::dns::Dns;
 #[cfg(feature = "tokio")]
 pub use wait::wait_until_async;
 pub use wait::{Condition, wait_until};

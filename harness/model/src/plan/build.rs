@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::hosts;
 use super::limits::{self, Known};
+use crate::dns::check::check_with_nodes;
 use crate::plan::addresses::Allocation;
 use crate::plan::cables::{cables, link_local, mac, mtu};
 use crate::plan::id::{InterfaceId, StackId};
@@ -82,12 +83,17 @@ pub(crate) fn plan(topology: &Topology, kept: Option<&Kept<'_>>) -> Result<Plan,
     let (switches, sockets) = switches(topology, kept);
     let hosts = hosts::shared(topology, &mut stacks);
     hosts.tell_near_names(&mut stacks, gone);
-    Ok(Plan {
+    let servers = || {
+        let nodes = topology.nodes();
+        nodes.filter_map(|id| Some((id, topology[id].dns.as_ref()?)))
+    };
+    let plan = Plan {
         hosts: hosts.text,
-        resolv_conf: format!(
-            "nameserver 127.0.0.1\nsearch {}\noptions timeout:1 attempts:1\n",
-            topology.settings.domain
-        ),
+        domain: topology.settings.domain.clone(),
+        name_servers: servers()
+            .map(|(id, _)| wiring.stack_of_node[id.index()])
+            .collect(),
+        names_in_files: servers().next().is_none() || servers().any(|(_, spec)| spec.hosts_files),
         cables: cables(topology, &stacks, sockets, kept),
         segments: allocation
             .subnets
@@ -102,7 +108,12 @@ pub(crate) fn plan(topology: &Topology, kept: Option<&Kept<'_>>) -> Result<Plan,
             .collect(),
         segment_of_switch: wiring.segment_of_switch,
         segment_of_link: wiring.segment_of_link,
-    })
+    };
+    let mut problems = Problems::default();
+    let dns = servers().map(|(id, spec)| (spec, Site::new(id, "dns")));
+    check_with_nodes(dns, &plan, &mut problems);
+    problems.check()?;
+    Ok(plan)
 }
 
 fn stacks(
@@ -426,5 +437,6 @@ fn node(topology: &Topology, id: NodeId, stack: StackId) -> NodePlan {
         users: spec.users,
         mounts,
         commands: spec.commands.clone(),
+        dns: spec.dns.clone(),
     }
 }

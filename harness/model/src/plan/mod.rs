@@ -32,6 +32,7 @@ mod kept;
 mod limits;
 #[expect(clippy::module_inception, reason = "the file of the plan itself")]
 mod plan;
+mod resolv_conf;
 mod routing;
 pub mod stack;
 pub mod stack_op;

@@ -3,10 +3,12 @@
 //! A plan knows nothing of netlink, descriptors or processes. Network namespaces are numbered: the
 //! *hub* has the bridges, and each stack (a node's or a pod's) has its interfaces.
 
+use std::net::IpAddr;
 use std::ops::Index;
 
 use super::id::{InterfaceId, NetnsId, SegmentId, StackId};
 use super::stack::{InterfacePlan, StackPlan};
+use crate::dns::DnsSpec;
 use crate::impair::impairment::Impairment;
 use crate::side::Side;
 use crate::topology::id::{LinkId, NodeId, SwitchId};
@@ -37,8 +39,13 @@ pub struct Plan {
     /// The lines that the hosts files of all stacks have in common; [`hosts_of`](Plan::hosts_of)
     /// returns the whole file of one stack.
     pub hosts: String,
-    /// The `/etc/resolv.conf` of every node.
-    pub resolv_conf: String,
+    /// The domain of the long names of nodes.
+    pub domain: String,
+    /// The stacks whose nodes are name servers of the lab, in the order of the nodes.
+    pub name_servers: Vec<StackId>,
+    /// Whether the hosts file of each stack has the names of all nodes; otherwise, it has the
+    /// stack's own.
+    pub names_in_files: bool,
     /// The segments: switches first, then cables between two stacks.
     pub segments: Vec<SegmentPlan>,
     /// The switches, by number.
@@ -176,6 +183,8 @@ pub struct NodePlan {
     pub mounts: Vec<Mount>,
     /// The programs to run when the node starts.
     pub commands: Vec<StartCommand>,
+    /// The name server that runs in the node.
+    pub dns: Option<DnsSpec>,
 }
 
 impl Plan {
@@ -212,6 +221,11 @@ impl Plan {
         }
     }
 
+    /// Returns the `/etc/resolv.conf` of a stack.
+    pub fn resolv_conf_of(&self, stack: StackId) -> String {
+        super::resolv_conf::resolv_conf_of(self, stack)
+    }
+
     /// Returns the whole hosts file of a stack.
     pub fn hosts_of(&self, stack: StackId) -> String {
         let StackPlan {
@@ -220,6 +234,16 @@ impl Plan {
             ..
         } = &self[stack];
         let mut text = format!("{}{own_hosts}", Self::LOCAL_HOSTS);
+        if !self.names_in_files {
+            let own = self.hosts.lines().filter(|line| {
+                let address = line
+                    .split_once('\t')
+                    .and_then(|(ip, _)| ip.parse::<IpAddr>().ok());
+                address.is_some_and(|ip| self[stack].primary().any(|own| own == ip))
+            });
+            text.extend(own.flat_map(|line| [line, "\n"]));
+            return text;
+        }
         if near_names.is_empty() {
             text.push_str(&self.hosts);
             return text;
@@ -248,7 +272,10 @@ impl Plan {
     pub fn has_names_of(&self, before: &Plan) -> bool {
         let near = |plan: &Plan, node: &NodePlan| plan[node.stack].near_names.clone();
         let mut nodes = before.nodes.iter().zip(&self.nodes);
-        self.hosts == before.hosts && nodes.all(|(old, new)| near(before, old) == near(self, new))
+        let servers = |plan: &Plan| (plan.name_servers.clone(), plan.names_in_files);
+        self.hosts == before.hosts
+            && servers(self) == servers(before)
+            && nodes.all(|(old, new)| near(before, old) == near(self, new))
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::dns::DnsSpec;
 use crate::topology::router::RouterSettings;
 use crate::topology::storage::{Mount, MountSource, Rootfs, Volume};
 
@@ -56,6 +57,8 @@ pub struct NodeSpec {
     pub(crate) mounts: Vec<Mount>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) commands: Vec<StartCommand>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) dns: Option<DnsSpec>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) network: StackSpec,
 }
@@ -234,6 +237,12 @@ impl NodeSpec {
     /// Adds a program that runs when the node starts, and again when it restarts.
     pub fn command(mut self, command: impl Into<StartCommand>) -> Self {
         self.commands.push(command.into());
+        self
+    }
+
+    /// Makes the node a name server, which all nodes of the lab ask: see [`DnsSpec`].
+    pub fn dns(mut self, dns: DnsSpec) -> Self {
+        self.dns = Some(dns);
         self
     }
 

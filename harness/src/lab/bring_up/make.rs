@@ -25,6 +25,7 @@ use crate::lab::link::carrier::attach::{PendingCarrier, attach_planned, record_c
 use crate::lab::link::ends::LinkEnds;
 use crate::lab::link::link::Link;
 use crate::lab::node::node::Node;
+use crate::lab::services::dns::dns::Dns;
 use crate::lab::stack::namespace::new_namespace;
 use crate::topology::LinkId;
 
@@ -51,11 +52,13 @@ pub(crate) fn make(lab: &mut Lab, new: &NewParts) -> Result<()> {
     sysctls::write_new(lab, new)
 }
 
-/// Runs the commands that nodes from `first` on run when they start.
+/// Starts the services of nodes from `first` on, and runs the commands that these nodes run when
+/// they start.
 pub(crate) fn run_commands(lab: &Lab, first: usize) -> Result<()> {
-    lab.all_nodes()[first..]
-        .iter()
-        .try_for_each(|node| node.run_commands())
+    let new = &lab.all_nodes()[first..];
+    // Commands may use what the services of other nodes give, such as names.
+    new.iter().try_for_each(|node| node.start_services())?;
+    new.iter().try_for_each(|node| node.run_commands())
 }
 
 /// Lays cables and gives settings while nodes appear, and returns when packets pass. The links with
@@ -104,6 +107,11 @@ fn add_nodes(lab: &mut Lab, new: NewNodes, first: usize) {
         let plan = &lab.plan().nodes[number];
         let stack = Arc::clone(lab.stack(plan.stack));
         let services = lab.node_services().clone();
+        let journal = lab.journal();
+        let dns = plan
+            .dns
+            .as_ref()
+            .map(|spec| Dns::new(&plan.name, spec, lab.plan(), Arc::clone(journal)));
         let node = Node::new(
             lab.topology(),
             plan,
@@ -111,6 +119,7 @@ fn add_nodes(lab: &mut Lab, new: NewNodes, first: usize) {
             first_process,
             stack,
             services,
+            dns,
         );
         lab.add_node(node);
     }

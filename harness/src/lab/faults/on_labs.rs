@@ -78,6 +78,14 @@ impl Lab {
                 let fault = Fault::crash(node.name());
                 Ok(self.begin_fault(fault, Stopped(Arc::clone(node))))
             }
+            Fault::Dns { node, answers } => {
+                let node = self.node_of(&node)?;
+                let dns = node.dns().ok_or_else(|| {
+                    let why = "has no name server; ask for one by `NodeSpec::dns`";
+                    LabError::invalid(Subject::Node(node.name().to_owned()), why)
+                })?;
+                dns.inject(answers)
+            }
         }
     }
 

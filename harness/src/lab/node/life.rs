@@ -22,6 +22,8 @@ impl Node {
         // and a new one may appear at any time.
         let stop = NodeCommand::SignalAll(Signal::SIGSTOP as i32);
         self.with_first_process("pause node", |first| first.ask(&stop, &[]))?;
+        // Threads of ours get no signal of the node, and a paused host must not answer.
+        self.service_threads().set_paused(true);
         self.await_obeyed()
     }
 
@@ -32,6 +34,7 @@ impl Node {
     pub fn resume(&self) -> Result<()> {
         let go_on = NodeCommand::SignalAll(Signal::SIGCONT as i32);
         self.with_first_process("resume node", |first| first.ask(&go_on, &[]))?;
+        self.service_threads().set_paused(false);
         self.await_obeyed()
     }
 
@@ -172,6 +175,8 @@ impl Node {
         }
         // Only now: until then, calls fail with the error that the node has crashed.
         self.replace_first_process(Some(started.first_process));
+        // Before the commands, which may need them, as at the start of the lab.
+        self.start_services()?;
         self.run_commands()
     }
 
@@ -187,8 +192,10 @@ impl Node {
         }
     }
 
-    /// Ends the runtime of the futures that were spawned in the node.
+    /// Ends the runtime of the futures that were spawned in the node, and the node's services.
     pub(crate) fn stop_runtime(&self) {
+        // Sockets of a service would keep its port for as long as its thread lives.
+        self.service_threads().end();
         #[cfg(feature = "tokio")]
         drop(self.runtime().lock().take());
     }

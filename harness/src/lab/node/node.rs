@@ -27,6 +27,8 @@ use crate::lab::node::services::NodeServices;
 use crate::lab::patience::{Deadline, Patience};
 use crate::lab::process::output_reader::OutputReader;
 use crate::lab::process::programs::Programs;
+use crate::lab::services::dns::dns::Dns;
+use crate::lab::services::service::{NodeServiceThreads, Service};
 use crate::lab::stack::listening::ServerSocket;
 use crate::lab::stack::monitors::Monitor;
 use crate::lab::stack::stack::Stack;
@@ -49,6 +51,8 @@ pub struct Node {
     stack: Arc<Stack>,
     programs: Programs,
     services: NodeServices,
+    dns: Option<Arc<Dns>>,
+    service_threads: NodeServiceThreads,
     removed: AtomicBool,
     captured: CapturedInterfaces,
     key_log: NodeKeyLog,
@@ -67,7 +71,11 @@ impl Node {
         first_process: FirstProcessHandle,
         stack: Arc<Stack>,
         services: NodeServices,
+        dns: Option<Dns>,
     ) -> Self {
+        let dns = dns.map(Arc::new);
+        let own = dns.iter().map(|dns| Arc::clone(dns) as Arc<dyn Service>);
+        let service_threads = NodeServiceThreads::new(own.collect());
         // A container has the hostname of its pod, whose UTS namespace it shares.
         let hostname = topology
             .pod_of(plan.node)
@@ -82,6 +90,8 @@ impl Node {
             stack,
             programs: Programs::default(),
             services,
+            dns,
+            service_threads,
             removed: AtomicBool::new(false),
             captured: CapturedInterfaces::default(),
             key_log: NodeKeyLog::default(),
@@ -240,6 +250,16 @@ impl Node {
         let whose = format!("node `{}`", self.name());
         self.stack()
             .wait_for_socket(socket, &whose, deadline, pause, String::new)
+    }
+
+    /// Returns the name server that runs in the node, if the topology asked for one.
+    pub fn dns(&self) -> Option<&Dns> {
+        self.dns.as_deref()
+    }
+
+    /// Returns the threads of the node's services.
+    pub(crate) fn service_threads(&self) -> &NodeServiceThreads {
+        &self.service_threads
     }
 
     pub(crate) fn stack(&self) -> &Arc<Stack> {

@@ -7,6 +7,7 @@ use crate::kernel::thread::{ThreadTraits, set_umask, umask};
 use crate::lab::error::Result;
 use crate::lab::node::node::Node;
 use crate::lab::node::visitors::{enter, read_symbols};
+use crate::lab::services::service::Place;
 use crate::trial::running;
 
 impl Node {
@@ -73,6 +74,11 @@ impl Node {
         }
     }
 
+    /// Starts the services that the topology asked for.
+    pub(crate) fn start_services(&self) -> Result<()> {
+        self.service_threads().start(self)
+    }
+
     fn enter(&self, traits: &ThreadTraits) -> Result<()> {
         if self.request().root.is_some() {
             read_symbols();
@@ -80,5 +86,15 @@ impl Node {
         self.with_first_process("enter node", |first| {
             enter(first.pidfd().as_fd(), first.visitor_mounts()?, traits)
         })
+    }
+}
+
+impl Place for Node {
+    fn place_name(&self) -> &str {
+        self.name()
+    }
+
+    fn do_inside(&self, work: &mut (dyn FnMut() + Send)) -> Result<()> {
+        self.try_run(work)
     }
 }

@@ -216,6 +216,7 @@ impl Topology {
             users,
             mounts,
             commands,
+            dns,
             network,
             ..
         } = &self[id];
@@ -245,6 +246,17 @@ impl Topology {
         }
         check_mounts(mounts, Site::new(id, "mounts"), &node, problems);
         check_commands(commands, Site::new(id, "commands"), &node, problems);
+        if let Some(dns) = dns {
+            if self.pod_of(id).is_some() {
+                problems.add(Kind::Misplaced, Site::new(id, "dns"), || {
+                    format!(
+                        "{} is a container, and cannot be a name server; ask it of a node",
+                        node()
+                    )
+                });
+            }
+            crate::dns::check::check(dns, Site::new(id, "dns"), &node(), problems);
+        }
     }
 
     fn check_pod(&self, id: PodId, inhabited: bool, problems: &mut Problems) {

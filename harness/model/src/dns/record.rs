@@ -1,0 +1,175 @@
+//! Records, as their lines in a zone have them.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use crate::dns::kind::RecordKind;
+use crate::dns::name::DomainName;
+use crate::dns::tokens::{Word, words};
+
+/// The most seconds that an answer may be kept (RFC 2181, section 8).
+const LONGEST_TTL: u32 = 0x7fff_ffff;
+
+/// A record: a name, what it stands for, and for how long the answer may be kept.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Record {
+    /// The name.
+    pub name: DomainName,
+    /// Seconds for which the answer may be kept; the server's own number if there is none.
+    pub ttl: Option<u32>,
+    /// The data for which the name stands.
+    pub data: RecordData,
+}
+
+/// The data of a record, by type.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum RecordData {
+    /// An IPv4 address.
+    A(Ipv4Addr),
+    /// An IPv6 address.
+    Aaaa(Ipv6Addr),
+    /// Another name.
+    Cname(DomainName),
+    /// The name of an address.
+    Ptr(DomainName),
+    /// A name server.
+    Ns(DomainName),
+    /// A mail exchange, with its preference.
+    Mx(u16, DomainName),
+    /// Strings of up to 255 bytes each.
+    Txt(Vec<Vec<u8>>),
+    /// The host of a service.
+    Srv {
+        /// The priority: the least is tried first.
+        priority: u16,
+        /// The weight among hosts of the same priority.
+        weight: u16,
+        /// The port.
+        port: u16,
+        /// The host.
+        target: DomainName,
+    },
+}
+
+impl RecordData {
+    /// Returns the type.
+    pub fn kind(&self) -> RecordKind {
+        match self {
+            Self::A(_) => RecordKind::A,
+            Self::Aaaa(_) => RecordKind::Aaaa,
+            Self::Cname(_) => RecordKind::Cname,
+            Self::Ptr(_) => RecordKind::Ptr,
+            Self::Ns(_) => RecordKind::Ns,
+            Self::Mx(..) => RecordKind::Mx,
+            Self::Txt(_) => RecordKind::Txt,
+            Self::Srv { .. } => RecordKind::Srv,
+        }
+    }
+}
+
+impl Record {
+    /// Reads a line of a zone: name, then perhaps seconds and `IN`, then type and data. A line
+    /// without a record (blank, or a comment) is none.
+    ///
+    /// # Errors
+    /// The line is no record. The error is the rest of a sentence that begins with the line.
+    pub fn parse(line: &str, origin: &DomainName) -> Result<Option<Self>, String> {
+        let words = words(line)?;
+        let Some((name, rest)) = words.split_first() else {
+            return Ok(None);
+        };
+        let name = name_of(name, origin)?;
+        let (ttl, data) = data_of(rest, origin)?;
+        Ok(Some(Self { name, ttl, data }))
+    }
+
+    /// Reads a line without the name: perhaps seconds and `IN`, then type and data.
+    ///
+    /// # Errors
+    /// The line is no such thing. The error is the rest of a sentence that begins with the line.
+    pub fn parse_data(line: &str) -> Result<(Option<u32>, RecordData), String> {
+        data_of(&words(line)?, &DomainName::ROOT)
+    }
+}
+
+fn name_of(word: &Word, origin: &DomainName) -> Result<DomainName, String> {
+    let text = word.text();
+    DomainName::within(&text, origin)
+        .map_err(|wrong| format!("names `{}`, which {wrong}", text.escape_debug()))
+}
+
+fn data_of(words: &[Word], origin: &DomainName) -> Result<(Option<u32>, RecordData), String> {
+    let mut words = words.iter().peekable();
+    let mut ttl = None;
+    while let Some(word) = words.peek() {
+        let text = word.text();
+        if text.eq_ignore_ascii_case("in") && !word.quoted {
+        } else if text.starts_with(|c: char| c.is_ascii_digit()) && ttl.is_none() {
+            let seconds = text.parse().ok().filter(|it| *it <= LONGEST_TTL);
+            let wrong = || format!("has `{}` where its seconds should be", text.escape_debug());
+            ttl = Some(seconds.ok_or_else(wrong)?);
+        } else {
+            break;
+        }
+        words.next();
+    }
+    let kind = words.next().ok_or("has no type, such as A")?.text();
+    let kind: RecordKind = kind.parse()?;
+    let rest: Vec<&Word> = words.collect();
+    Ok((ttl, data(kind, &rest, origin)?))
+}
+
+fn data(kind: RecordKind, words: &[&Word], origin: &DomainName) -> Result<RecordData, String> {
+    match (kind, words) {
+        (RecordKind::A, [address]) => Ok(RecordData::A(value(address, "an IPv4 address")?)),
+        (RecordKind::Aaaa, [address]) => Ok(RecordData::Aaaa(value(address, "an IPv6 address")?)),
+        (RecordKind::Cname, [name]) => Ok(RecordData::Cname(name_of(name, origin)?)),
+        (RecordKind::Ptr, [name]) => Ok(RecordData::Ptr(name_of(name, origin)?)),
+        (RecordKind::Ns, [name]) => Ok(RecordData::Ns(name_of(name, origin)?)),
+        (RecordKind::Mx, [preference, name]) => Ok(RecordData::Mx(
+            value(preference, "a preference, a number up to 65535")?,
+            name_of(name, origin)?,
+        )),
+        (RecordKind::Srv, [priority, weight, port, target]) => Ok(RecordData::Srv {
+            priority: value(priority, "a priority, a number up to 65535")?,
+            weight: value(weight, "a weight, a number up to 65535")?,
+            port: value(port, "a port")?,
+            target: name_of(target, origin)?,
+        }),
+        (RecordKind::Txt, [_, ..]) => match words.iter().find(|it| it.bytes.len() > 255) {
+            Some(long) => Err(format!(
+                "has a string of {} bytes; each has at most 255",
+                long.bytes.len()
+            )),
+            None => Ok(RecordData::Txt(
+                words.iter().map(|it| it.bytes.clone()).collect(),
+            )),
+        },
+        (RecordKind::Any | RecordKind::Soa | RecordKind::Other(_), _) => Err(format!(
+            "has the type {kind}; a zone can have A, AAAA, CNAME, MX, NS, PTR, SRV and TXT"
+        )),
+        _ => Err(format!(
+            "has {} words after {kind}; write {}",
+            words.len(),
+            form(kind)
+        )),
+    }
+}
+
+fn form(kind: RecordKind) -> &'static str {
+    match kind {
+        RecordKind::A => "`A 192.0.2.1`",
+        RecordKind::Aaaa => "`AAAA 2001:db8::1`",
+        RecordKind::Mx => "`MX 10 mail`",
+        RecordKind::Srv => "`SRV priority weight port host`",
+        RecordKind::Txt => "`TXT \"some text\"`",
+        RecordKind::Ns | RecordKind::Cname | RecordKind::Ptr => "one name after the type",
+        RecordKind::Soa | RecordKind::Any | RecordKind::Other(_) => "another type",
+    }
+}
+
+fn value<T: FromStr>(word: &Word, what: &str) -> Result<T, String> {
+    let text = word.text();
+    text.parse()
+        .map_err(|_| format!("has `{}` where {what} should be", text.escape_debug()))
+}

@@ -1,0 +1,13 @@
+//! Services of ours that run in nodes: servers and clients that a topology asks for as values.
+//!
+//! A socket keeps the network namespace in which it was made, so that a service makes its sockets
+//! in the node and serves them on a thread of the test's process. Like a program of the node, a
+//! service starts with the node, stands still while the node is paused, and ends with the node.
+//!
+//! | file or folder | role |
+//! |---|---|
+//! | `service` | what a service is, and the threads of those that run |
+//! | `dns/` | name servers |
+
+pub(crate) mod dns;
+pub(crate) mod service;

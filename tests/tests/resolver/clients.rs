@@ -1,0 +1,72 @@
+//! Programs with resolvers of their own get their answers without waiting.
+
+use std::time::Instant;
+
+use snowglobe::prelude::*;
+
+use crate::names::pair;
+
+/// Time below which nobody has waited for a question that was lost: the least time-out is 1 s.
+const AT_ONCE: Duration = Duration::from_millis(900);
+
+#[snowglobe::test]
+fn programs_of_glibc_get_their_answers() -> TestResult {
+    let (lab, _, client) = pair()?;
+    let started = Instant::now();
+    for (database, name, expected) in [
+        ("ahosts", "www.example.org", "192.0.2.80"),
+        ("ahosts", "a.dev.example.org", "2001:db8::80"),
+        ("ahosts", "names", "10.0.0.1"),
+        ("hosts", "10.0.0.1", "names.lab"),
+    ] {
+        let said = lab[client]
+            .command("getent")
+            .args([database, name])
+            .output()?;
+        assert!(said.stdout_str().contains(expected), "{name}: {said:?}");
+    }
+    assert!(started.elapsed() < 4 * AT_ONCE, "{:?}", started.elapsed());
+    Ok(())
+}
+
+/// The resolver of Go sends EDNS, asks for both families at once, and reads `resolv.conf` itself.
+#[snowglobe::test(fixtures("etcd"))]
+fn programs_of_go_get_their_answers() -> TestResult {
+    let etcd = Fixture::find("etcd")?;
+    let mut topology = Topology::new();
+    let names = topology.node(NodeSpec::new("names").dns(snowglobe::dns::DnsSpec::new()));
+    let client = topology.node(NodeSpec::new("client").rootfs(&etcd));
+    let server = topology.node("server");
+    let lan = topology.switch("lan");
+    for node in [names, client, server] {
+        topology.plug(node, lan);
+    }
+    let lab = topology.start()?;
+    let listener = lab[server].run(|| TcpListener::bind("0.0.0.0:2379"))?;
+    let mut etcdctl = lab[client].command("etcdctl");
+    etcdctl.env("GODEBUG", "netdns=go").env("ETCDCTL_API", "3");
+    let args = [
+        "--endpoints=http://server:2379",
+        "--dial-timeout=30s",
+        "endpoint",
+        "status",
+    ];
+    let started = Instant::now();
+    let mut program = etcdctl.args(args).spawn()?;
+    // It connects to the address that it was told.
+    let (_, peer) = listener.accept()?;
+    assert_eq!(peer.ip(), lab[client].ip());
+    let asked = lab.dns().queries();
+    assert!(
+        asked.iter().any(|it| it.name.starts_with("server")),
+        "{asked:?}"
+    );
+    // The start of the program is in it, which takes a while on a busy machine.
+    assert!(
+        started.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        started.elapsed()
+    );
+    program.kill()?;
+    Ok(())
+}
