@@ -149,6 +149,7 @@
 //! | `should_panic`, `should_panic = "text"` | a panic (with this text) is a pass |
 //! | `name = "…"` | instead of the function's path |
 //! | `seed = 42` | what [`seed`] gives, instead of one derived from the run's and the name |
+//! | `seeds = 50` | runs with 50 seeds side by side: see "Many seeds" below |
 //! | `requires(netem, fixture("x"))` | ignored, with the reason, where a [`Feature`] is missing |
 //! | `fixtures("nginx", "redis")` | the same, for fixtures |
 //! | `isolation(net)`, `isolation(!net)` | these namespaces, or all but these: [`Isolation`] |
@@ -298,6 +299,23 @@
 //! the first failure, with the line that repeats it, and the rate of failure with what so many runs
 //! say about it: `3 of 117 runs failed: 2.6 %, between 0.88 % and 7.3 %`. Trials of one
 //! group, and trials that need the machine, run one copy after the other.
+//!
+//! # Many seeds
+//!
+//! All random choices of this crate come from the [`seed`] of the trial: losses and delays of
+//! links, schedules of faults. So a trial tries other choices with another seed, and the same ones
+//! with the same seed. `#[snowglobe::test(seeds = 50)]` runs a trial with 50 seeds side by side,
+//! and `SNOWGLOBE_RUNS=200` (or `--runs 200`) runs each trial with 200, until one fails. The report
+//! has the first failure, and for each seed that failed one line to copy:
+//!
+//! ```text
+//! run it again: SNOWGLOBE_SEED=3141592660 cargo test -p server --test net -- --exact 'elects'
+//! ```
+//!
+//! The first seed is that of the run: random, or `SNOWGLOBE_SEED`. The next one is greater by one.
+//! Where `SNOWGLOBE_SEED` is given without `SNOWGLOBE_RUNS`, each trial runs with that seed alone.
+//! A trial with `seed = 42` runs once. In JSON, `failed_seeds` has the seeds; in JUnit, so do
+//! properties of that name.
 //!
 //! # Trials made at run time
 //!

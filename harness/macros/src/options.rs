@@ -20,6 +20,8 @@ pub(crate) struct TestOptions {
     /// Place of the option that stops tokio's clock, if it is given.
     pub(crate) start_paused: Option<Span>,
     pub(crate) ignored: bool,
+    /// `seed` or `seeds` was given.
+    has_seeds: bool,
     /// Text that a panic must contain to be a pass, if a panic is one.
     pub(crate) expected_panic: Option<String>,
     /// The attribute was put behind all others already.
@@ -41,7 +43,7 @@ pub(crate) enum Flavor {
 type Parser = fn(&mut TestOptions, ParseStream<'_>) -> Result<()>;
 
 /// Options by name.
-const OPTIONS: [(&str, Parser); 18] = [
+const OPTIONS: [(&str, Parser); 19] = [
     ("timeout", TestOptions::timeout),
     ("ignore", |options, input| {
         let reason = optional(input)?;
@@ -59,7 +61,17 @@ const OPTIONS: [(&str, Parser); 18] = [
     }),
     ("seed", |options, input| {
         let seed: LitInt = value(input)?;
+        options.one_seed_option(&seed)?;
         options.call(quote!(.seed(#seed)))
+    }),
+    ("seeds", |options, input| {
+        let seeds: LitInt = value(input)?;
+        options.one_seed_option(&seeds)?;
+        if seeds.base10_parse::<u64>()? == 0 {
+            let message = "a test runs with 1 seed or more";
+            return Err(Error::new(seeds.span(), message));
+        }
+        options.call(quote!(.seeds(#seeds)))
     }),
     // As in `requires(netem, fixture("nginx"))`.
     ("requires", |options, input| {
@@ -119,6 +131,7 @@ impl Parse for TestOptions {
             flavor: Flavor::CurrentThread,
             start_paused: None,
             ignored: false,
+            has_seeds: false,
             expected_panic: None,
             is_last: false,
         };
@@ -147,6 +160,15 @@ impl TestOptions {
     /// Notes a call of a method of `snowglobe::Options`.
     fn call(&mut self, call: TokenStream) -> Result<()> {
         self.calls.extend(call);
+        Ok(())
+    }
+
+    /// Notes that the seed, or the number of seeds, was given; they exclude each other.
+    fn one_seed_option(&mut self, at: &LitInt) -> Result<()> {
+        if std::mem::replace(&mut self.has_seeds, true) {
+            let message = "`seed` and `seeds` exclude each other: give one of them, once";
+            return Err(Error::new(at.span(), message));
+        }
         Ok(())
     }
 

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::args::{Arguments, Stress};
+use super::args::Arguments;
 use super::conclusion::Conclusion;
 use super::concurrency::Share;
 use super::error::{RunError, usage};
-use super::report::{Printer, RunStart};
+use super::report::{Format, Printer, RunStart};
 use super::result::TrialResult;
 use super::select::Selection;
 use super::setup::{Division, Setup};
-use super::supervisor::{NurseryHandle, RunPlan, Supervisor, Workers};
+use super::supervisor::{NurseryHandle, Rounds, RunPlan, Supervisor, Workers};
 use super::{concurrency, list, nextest, requirements, select, users, within};
 use crate::kernel::process::clone;
 use crate::sandbox::within::is_within_trial;
@@ -168,12 +168,12 @@ fn run_selected(
 
 /// Divides a run of so many trials, of which `to_run` have no result yet.
 fn divide(plan: &RunPlan, trials: usize, to_run: usize, nurseries: usize) -> Division {
-    let single = to_run == 1 && plan.stress.is_none();
+    let single = to_run == 1 && plan.rounds.is_none();
     Division {
         single,
         // A single trial has the nursery for its zygote.
         nurseries: if single { 1 } else { nurseries },
-        shares: match plan.stress {
+        shares: match plan.rounds {
             None if single => 1,
             None => trials,
             Some(_) => trials.max(SHARES_OF_COPIES),
@@ -213,13 +213,18 @@ fn report_result(printer: &mut Printer, conclusion: Conclusion) -> Result<Conclu
 }
 
 fn plan(args: &Arguments, trials: &[Trial]) -> RunPlan {
+    let rounds: Vec<Rounds> = trials.iter().map(|it| Rounds::of(args, it)).collect();
+    let runs = rounds
+        .iter()
+        .fold(0, |all: usize, it| all.saturating_add(it.most()));
+    let is_several = rounds.iter().any(|it| it.is_several());
     RunPlan {
-        threads: concurrency::threads(args.test_threads, runs(args.stress, trials.len())),
+        threads: concurrency::threads(args.test_threads, runs),
         timeout: args.timeout.unwrap_or(TIMEOUT),
         run_seed: args.seed.unwrap_or_else(random_seed),
-        capture: !args.no_capture,
+        capture: !args.no_capture || (is_several && is_under_another_harness(args)),
         fail_fast: args.fail_fast,
-        stress: args.stress,
+        rounds: is_several.then_some(rounds),
         known: trials
             .iter()
             .map(|trial| known_result(args, trial))
@@ -227,15 +232,10 @@ fn plan(args: &Arguments, trials: &[Trial]) -> RunPlan {
     }
 }
 
-/// Returns how many runs of trials there may be in all.
-fn runs(stress: Option<Stress>, trials: usize) -> usize {
-    match stress {
-        None => trials,
-        Some(Stress::Runs(runs)) => {
-            trials.saturating_mul(usize::try_from(runs).unwrap_or(usize::MAX))
-        }
-        Some(Stress::Time(_)) => usize::MAX,
-    }
+/// Returns whether another harness shows what this process writes, so that nobody has asked for the
+/// output of runs to go straight through: of several runs, only one's is wanted.
+fn is_under_another_harness(args: &Arguments) -> bool {
+    args.format == Some(Format::Failures) || nextest::runs_one_test_a_process()
 }
 
 /// Returns the result of a trial if it is known without running the trial.

@@ -26,6 +26,8 @@ pub struct Options {
     pub(crate) ignore: Option<&'static str>,
     pub(crate) should_panic: ShouldPanic,
     pub(crate) seed: Option<u64>,
+    /// Number of seeds with which the trial runs where no seed is asked for.
+    pub(crate) seeds: u64,
     pub(crate) needs: &'static [Need],
     pub(crate) isolation: Isolation,
     pub(crate) weight: Weight,
@@ -91,6 +93,7 @@ impl Options {
         ignore: None,
         should_panic: ShouldPanic::No,
         seed: None,
+        seeds: 1,
         needs: &[],
         isolation: Isolation::ALL,
         weight: Weight::Threads(1),
@@ -130,6 +133,16 @@ impl Options {
     /// Without this option the seed is derived from the run's seed and the trial's name.
     pub const fn seed(mut self, seed: u64) -> Options {
         self.seed = Some(seed);
+        self
+    }
+
+    /// Makes the trial run with this many seeds, side by side, until one fails.
+    ///
+    /// Where `SNOWGLOBE_SEED` asks for a seed, the trial runs with that seed alone, and where
+    /// `SNOWGLOBE_RUNS` asks for a number of seeds, with so many. A trial whose seed is set runs
+    /// once.
+    pub const fn seeds(mut self, seeds: u64) -> Options {
+        self.seeds = if seeds == 0 { 1 } else { seeds };
         self
     }
 

@@ -72,6 +72,9 @@ pub struct Arguments {
     pub user: Option<String>,
     /// Copies of each trial run side by side, until one of them fails or this is reached.
     pub stress: Option<Stress>,
+    /// Number of seeds with which each trial runs side by side, until one fails. Without one, each
+    /// trial runs as often as its option `seeds` says.
+    pub runs: Option<u64>,
     /// The help is shown, and nothing else happens.
     pub help: bool,
 }
@@ -126,6 +129,7 @@ impl Arguments {
                 "--ignored and --include-ignored exclude each other: give one of them",
             ));
         }
+        args.check_rounds()?;
         Ok((args, given))
     }
 
@@ -137,7 +141,25 @@ impl Arguments {
     ) -> Result<(), RunError> {
         COMMAND_LINE
             .read_environment(self, given, get)
-            .map_err(wrong)
+            .map_err(wrong)?;
+        self.check_rounds()
+    }
+
+    /// Refuses options that run a trial several times and mean different things by that.
+    fn check_rounds(&self) -> Result<(), RunError> {
+        let given: Vec<&str> = [
+            (self.stress.is_some(), "--stress (SNOWGLOBE_STRESS)"),
+            (self.runs.is_some(), "--runs (SNOWGLOBE_RUNS)"),
+        ]
+        .into_iter()
+        .filter_map(|(is_given, name)| is_given.then_some(name))
+        .collect();
+        match given[..] {
+            [first, second, ..] => Err(usage(format!(
+                "{first} and {second} exclude each other: give one of them"
+            ))),
+            [] | [_] => Ok(()),
+        }
     }
 
     /// Returns the text that `--help` prints.

@@ -5,7 +5,7 @@
 //! line (`library/test/src/cli.rs`); the second part is snowglobe's own.
 
 use super::Arguments;
-use super::values::{color, duration, format, number, stress, threads, unstable};
+use super::values::{color, duration, format, number, runs, stress, threads, unstable};
 use crate::model::cli::{self, CommandLine, Operands};
 
 type Flag = cli::Flag<Arguments>;
@@ -209,6 +209,16 @@ const FLAGS: &[Flag] = &[
         },
     )
     .variable("SNOWGLOBE_STRESS"),
+    Flag::value(
+        "runs",
+        "N",
+        "Run each trial with N seeds side by side, until one fails",
+        |args, number| {
+            args.runs = Some(runs(number)?);
+            Ok(())
+        },
+    )
+    .variable("SNOWGLOBE_RUNS"),
 ];
 
 #[cfg(test)]

@@ -75,6 +75,15 @@ pub(crate) fn stress(given: GivenValue) -> Result<Stress, CliError> {
     })
 }
 
+/// Reads a number of seeds.
+pub(crate) fn runs(given: GivenValue) -> Result<u64, CliError> {
+    given.parse_with(|text| match text.parse() {
+        Ok(0) => Err("nothing would run: give 1 or more".to_owned()),
+        Ok(runs) => Ok(runs),
+        Err(_) => Err("give a number of seeds, such as 200".to_owned()),
+    })
+}
+
 pub(crate) fn color(given: GivenValue) -> Result<Color, CliError> {
     const COLORS: [(&str, Color); 3] = [
         ("auto", Color::Auto),

@@ -34,6 +34,9 @@ pub(crate) fn describe(finished: &FinishedTrial<'_>, failure: &Failure) -> Strin
         "run it again: {}\n",
         again(finished.trial, finished.run_seed)
     );
+    for seed in finished.failed_seeds.iter().skip(1) {
+        text += &format!("this failed too: {}\n", again(finished.trial, *seed));
+    }
     text
 }
 

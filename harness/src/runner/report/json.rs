@@ -66,6 +66,10 @@ impl Reporter for Json {
                     event["location"] = failure.location.as_str().into();
                 }
                 event["seed"] = finished.seed.into();
+                event["run_seed"] = finished.run_seed.into();
+                if !finished.failed_seeds.is_empty() {
+                    event["failed_seeds"] = finished.failed_seeds.as_slice().into();
+                }
             }
         }
         if !matches!(finished.result, TrialResult::Ignored(_)) {

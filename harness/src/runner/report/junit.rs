@@ -34,7 +34,7 @@ impl Reporter for Junit {
             escape(name),
             finished.duration.as_secs_f64()
         );
-        let mut inner = properties(&finished.notes);
+        let mut inner = properties(finished);
         inner += &match &finished.result {
             TrialResult::Passed if finished.output.is_empty() => String::new(),
             TrialResult::Passed => format!("<system-out>{}</system-out>", escape(&finished.output)),
@@ -66,18 +66,20 @@ impl Reporter for Junit {
     }
 }
 
-/// Returns the notes as an element of JUnit.
-fn properties(notes: &[String]) -> String {
-    if notes.is_empty() {
-        return String::new();
+/// Returns the notes, and the seeds that failed, as an element of JUnit.
+fn properties(finished: &FinishedTrial<'_>) -> String {
+    let property = |name, value: &str| {
+        let value = escape(value);
+        format!(r#"<property name="{name}" value="{value}"/>"#)
+    };
+    let notes = finished.notes.iter().map(|note| property("note", note));
+    let seeds = finished.failed_seeds.iter();
+    let seeds = seeds.map(|seed| property("failed_seed", &seed.to_string()));
+    let properties: String = notes.chain(seeds).collect();
+    if properties.is_empty() {
+        return properties;
     }
-    let properties = notes
-        .iter()
-        .map(|note| format!(r#"<property name="note" value="{}"/>"#, escape(note)));
-    format!(
-        "<properties>{}</properties>",
-        properties.collect::<String>()
-    )
+    format!("<properties>{properties}</properties>")
 }
 
 /// Escapes text for elements and attributes. Characters that XML 1.0 forbids even as references

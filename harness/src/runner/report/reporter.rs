@@ -50,6 +50,8 @@ pub(crate) struct FinishedTrial<'a> {
     pub(crate) seed: u64,
     /// Seed of the run from which the trial's own was derived, and is again with the same one.
     pub(crate) run_seed: u64,
+    /// Seeds of runs in which the trial failed, if it ran with several: the first failure first.
+    pub(crate) failed_seeds: Vec<u64>,
     /// Captured output of all processes of the trial.
     pub(crate) output: String,
     /// Processes that outlived the test's process.
@@ -71,6 +73,7 @@ impl<'a> FinishedTrial<'a> {
             duration: Duration::ZERO,
             seed: 0,
             run_seed,
+            failed_seeds: Vec::new(),
             output: String::new(),
             survivors: Vec::new(),
             description: None,

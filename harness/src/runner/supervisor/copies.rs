@@ -1,29 +1,78 @@
-//! A stress test: copies of each trial run side by side, until one of them fails.
+//! Copies of a trial: runs of one trial that are one trial to the report.
 //!
 //! A race that one run in a thousand loses shows itself in a thousand runs, and sooner beside
-//! others that keep the machine busy. The copies of a trial are one trial to the report, with the
-//! result of the first copy that failed, and the rate of failure.
+//! others that keep the machine busy. A mistake that takes a certain choice of the dice shows
+//! itself with one seed of many. Copies run side by side until one of them fails, and the report
+//! has the result of the first copy that failed.
 
 use std::time::{Duration, Instant};
 
 use crate::model::failure_rate::FailureRate;
-use crate::runner::args::Stress;
+use crate::runner::args::{Arguments, Stress};
 use crate::runner::report::FinishedTrial;
 use crate::runner::result::TrialResult;
+use crate::trial::Trial;
+
+/// The runs that a trial has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rounds {
+    /// The trial runs with so many seeds, of which each is the one before plus one.
+    Seeds(u64),
+    /// The trial runs once although the run has many seeds, for its own seed is fixed.
+    FixedSeed,
+    /// The trial runs until that is reached, to find out how often it fails.
+    Stress(Stress),
+}
+
+impl Rounds {
+    /// Returns how often this trial runs.
+    pub(crate) fn of(args: &Arguments, trial: &Trial) -> Self {
+        let options = trial.options();
+        match (args.stress, args.runs, args.seed) {
+            (Some(length), _, _) => Self::Stress(length),
+            (None, Some(2..), _) if options.seed.is_some() => Self::FixedSeed,
+            (None, Some(runs), _) => Self::Seeds(runs),
+            (None, None, None) if options.seed.is_none() => Self::Seeds(options.seeds),
+            // A seed that somebody asks for is the only one that is wanted.
+            (None, None, _) => Self::Seeds(1),
+        }
+    }
+
+    /// Returns the largest number of runs.
+    pub(crate) fn most(self) -> usize {
+        match self {
+            Self::Seeds(runs) | Self::Stress(Stress::Runs(runs)) => {
+                usize::try_from(runs).unwrap_or(usize::MAX)
+            }
+            Self::FixedSeed => 1,
+            Self::Stress(Stress::Time(_)) => usize::MAX,
+        }
+    }
+
+    /// Returns whether the report has more to tell of the trial than of one that runs once.
+    pub(crate) fn is_several(self) -> bool {
+        self != Self::Seeds(1)
+    }
+}
 
 /// The copies of all trials of a run.
 pub(crate) struct Copies<'a> {
-    length: Stress,
     begin: Instant,
     trials: Vec<CopiesOfTrial<'a>>,
 }
 
 /// The copies of one trial.
-#[derive(Default)]
 struct CopiesOfTrial<'a> {
+    rounds: Rounds,
     begun: u64,
     running: u64,
+    /// Seeds of copies that began and got no sandbox.
+    taken_back: Vec<u64>,
+    /// The report has the name of the trial.
+    is_announced: bool,
     rate: FailureRate,
+    /// Seeds of the runs that failed.
+    failed_seeds: Vec<u64>,
     /// The first copy that failed, or else the last one that passed.
     shown: Option<FinishedTrial<'a>>,
     /// Time that all copies took together, one beside the other.
@@ -31,12 +80,11 @@ struct CopiesOfTrial<'a> {
 }
 
 impl<'a> Copies<'a> {
-    /// Makes the book of so many trials, of which none has begun.
-    pub(crate) fn new(length: Stress, trials: usize) -> Self {
+    /// Makes the book of trials of which none has begun.
+    pub(crate) fn new(rounds: &[Rounds]) -> Self {
         Self {
-            length,
             begin: Instant::now(),
-            trials: (0..trials).map(|_| CopiesOfTrial::default()).collect(),
+            trials: rounds.iter().copied().map(CopiesOfTrial::new).collect(),
         }
     }
 
@@ -44,33 +92,44 @@ impl<'a> Copies<'a> {
     pub(crate) fn wants_more(&self, index: usize) -> bool {
         let copies = &self.trials[index];
         copies.rate.failures == 0
-            && match self.length {
-                Stress::Runs(runs) => copies.begun < runs,
+            && match copies.rounds {
+                Rounds::Seeds(runs) | Rounds::Stress(Stress::Runs(runs)) => copies.begun < runs,
+                Rounds::FixedSeed => copies.begun == 0,
                 // Each trial runs once at least, however long the queue is.
-                Stress::Time(time) => copies.begun == 0 || self.begin.elapsed() < time,
+                Rounds::Stress(Stress::Time(time)) => {
+                    copies.begun == 0 || self.begin.elapsed() < time
+                }
             }
     }
 
-    /// Notes that a copy begins, and returns its number.
-    pub(crate) fn begin(&mut self, index: usize) -> u64 {
+    /// Returns whether the report has no name of the trial yet, which it then gets.
+    pub(crate) fn announce(&mut self, index: usize) -> bool {
+        !std::mem::replace(&mut self.trials[index].is_announced, true)
+    }
+
+    /// Notes that a copy begins, and returns its seed: that of a run in which the trial has the
+    /// same seed of its own.
+    pub(crate) fn begin(&mut self, index: usize, run_seed: u64) -> u64 {
         let copies = &mut self.trials[index];
         copies.begun += 1;
         copies.running += 1;
-        copies.begun - 1
+        let next = || run_seed.wrapping_add(copies.begun - 1);
+        copies.taken_back.pop().unwrap_or_else(next)
     }
 
-    /// Returns a share of the process numbers for the copy that has just begun: no other copy that
-    /// runs has it.
+    /// Returns a share of the process numbers for the copy of a trial that has just begun: no other
+    /// copy that runs has it.
     pub(crate) fn share(&self) -> u32 {
         let begun: u64 = self.trials.iter().map(|copies| copies.begun).sum();
         begun as u32
     }
 
-    /// Notes that the copy which began last has got no sandbox, and so has not begun.
-    pub(crate) fn take_back(&mut self, index: usize) {
+    /// Notes that the copy with this seed has got no sandbox, and so has not begun.
+    pub(crate) fn take_back(&mut self, index: usize, run_seed: u64) {
         let copies = &mut self.trials[index];
         copies.begun -= 1;
         copies.running -= 1;
+        copies.taken_back.push(run_seed);
     }
 
     /// Notes the end of a copy. Returns what is to be shown of the trial, if that was the last.
@@ -87,6 +146,7 @@ impl<'a> Copies<'a> {
         let is_first_failure = match &finished.result {
             TrialResult::Failed(_) => {
                 copies.rate.failures += 1;
+                copies.failed_seeds.push(finished.run_seed);
                 copies.rate.failures == 1
             }
             TrialResult::Passed | TrialResult::Ignored(_) => copies.rate.failures == 0,
@@ -108,13 +168,46 @@ impl<'a> Copies<'a> {
 }
 
 impl<'a> CopiesOfTrial<'a> {
-    /// Takes out what is to be shown, with the rate.
+    fn new(rounds: Rounds) -> Self {
+        Self {
+            rounds,
+            begun: 0,
+            running: 0,
+            taken_back: Vec::new(),
+            is_announced: false,
+            rate: FailureRate::default(),
+            failed_seeds: Vec::new(),
+            shown: None,
+            taken: Duration::ZERO,
+        }
+    }
+
+    /// Takes out what is to be shown, with what all runs together say.
     fn summary(&mut self) -> Option<FinishedTrial<'a>> {
         let mut shown = self.shown.take()?;
-        shown.notes.push(self.rate.to_string());
+        if let Some(note) = self.note() {
+            shown.notes.push(note);
+        }
         if self.rate.failures == 0 {
             shown.duration = self.taken;
         }
+        if self.rounds.is_several() {
+            shown.failed_seeds = std::mem::take(&mut self.failed_seeds);
+        }
         Some(shown)
+    }
+
+    /// Returns what the report says of all runs together.
+    fn note(&self) -> Option<String> {
+        let FailureRate { runs, failures } = self.rate;
+        match self.rounds {
+            Rounds::Seeds(1) => None,
+            Rounds::Seeds(_) if failures == 0 => Some(format!("passed with {runs} seeds")),
+            Rounds::Seeds(wanted) => Some(format!(
+                "{failures} of {runs} seeds failed, of {wanted} that were to run"
+            )),
+            Rounds::FixedSeed => Some("its seed is fixed, so it ran once".to_owned()),
+            Rounds::Stress(_) => Some(self.rate.to_string()),
+        }
     }
 }

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `supervisor.rs` | [`Supervisor`]: the loop |
 //! | `plan.rs` | [`RunPlan`]: decisions made before the first trial |
-//! | `copies.rs` | the copies of trials in a stress test |
+//! | `copies.rs` | the copies of trials that run several times, with many seeds say |
 //! | `queue.rs` | the trials that wait, and which of them may run now |
 //! | `zygote_pool.rs` | the processes that run trials |
 //! | `active_trial.rs` | a trial that runs: its output, its time, its phases |
@@ -28,6 +28,7 @@ mod signals;
 mod supervisor;
 mod zygote_pool;
 
+pub(crate) use copies::Rounds;
 pub(crate) use denials::explain as explain_denial;
 pub(crate) use plan::RunPlan;
 pub(crate) use reports::result_of;

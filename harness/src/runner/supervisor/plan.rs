@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::runner::args::Stress;
+use super::copies::Rounds;
 use crate::runner::result::TrialResult;
 
 /// The way in which a run is to go.
@@ -17,8 +17,8 @@ pub(crate) struct RunPlan {
     pub(crate) capture: bool,
     /// The first failure ends the run.
     pub(crate) fail_fast: bool,
-    /// How long copies of each trial run; each trial runs once if there is none.
-    pub(crate) stress: Option<Stress>,
+    /// How often each trial runs, by the trial's index; each trial runs once if there is none.
+    pub(crate) rounds: Option<Vec<Rounds>>,
     /// Results that are known without running the trial, by the trial's index.
     pub(crate) known: Vec<Option<TrialResult>>,
 }

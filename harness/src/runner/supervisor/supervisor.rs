@@ -92,7 +92,7 @@ impl<'a> Supervisor<'a> {
             queue: Queue::new(trials.len(), plan.threads),
             slots: (0..plan.threads).map(|_| None).collect(),
             interrupted: None,
-            copies: plan.stress.map(|length| Copies::new(length, trials.len())),
+            copies: plan.rounds.as_deref().map(Copies::new),
             conclusion,
             buffer: vec![0; MESSAGE_MAX],
         }
@@ -171,10 +171,8 @@ impl<'a> Supervisor<'a> {
             if !copies.wants_more(index) {
                 return Ok(());
             }
-            let number = copies.begin(index);
-            // Each copy has another seed, which a run has by the next seed as well.
-            run_seed = run_seed.wrapping_add(number);
-            is_first = number == 0;
+            is_first = copies.announce(index);
+            run_seed = copies.begin(index, run_seed);
             share = copies.share();
             if copies.wants_more(index) {
                 self.queue.put_behind(index);
@@ -336,7 +334,7 @@ impl<'a> Supervisor<'a> {
         } = active.into_ended(&mut self.buffer);
         self.zygotes.put_back(slot, zygote);
         if let Some(refused) = reports.refused() {
-            return self.retry_or_fail(index, refused);
+            return self.retry_or_fail(index, seeds.run, refused);
         }
         self.queue.granted();
         let result = reports.result();
@@ -351,6 +349,7 @@ impl<'a> Supervisor<'a> {
             duration,
             seed: seeds.own,
             run_seed: seeds.run,
+            failed_seeds: Vec::new(),
             output: output.into_text(),
             survivors,
             description,
@@ -367,6 +366,10 @@ impl<'a> Supervisor<'a> {
             Some(copies) => copies.ended(index, finished),
             None => Some(finished),
         };
+        // What runs one copy after the other waits for the end of the one before.
+        if shown.is_none() && self.copies.as_ref().is_some_and(|it| it.wants_more(index)) {
+            self.queue.put_behind(index);
+        }
         if let Some(shown) = shown {
             self.print(shown);
         }
@@ -381,7 +384,12 @@ impl<'a> Supervisor<'a> {
     ///
     /// The kernel frees namespaces after their last process has gone, in the background
     /// (`net/core/net_namespace.c`, `cleanup_net`), so a limit may be reached only for a moment.
-    fn retry_or_fail(&mut self, index: usize, refused: &Refused) -> Result<(), RunError> {
+    fn retry_or_fail(
+        &mut self,
+        index: usize,
+        run_seed: u64,
+        refused: &Refused,
+    ) -> Result<(), RunError> {
         let is_limit = matches!(
             refused.errno,
             Errno::ENOSPC | Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE
@@ -389,7 +397,7 @@ impl<'a> Supervisor<'a> {
         let others = self.running();
         if is_limit && self.queue.try_again(index, others) {
             if let Some(copies) = &mut self.copies {
-                copies.take_back(index);
+                copies.take_back(index, run_seed);
             }
             return Ok(());
         }
@@ -400,7 +408,7 @@ impl<'a> Supervisor<'a> {
             return Err(error);
         }
         let result = TrialResult::failed(error.to_string());
-        let refused = FinishedTrial::not_run(self.trial(index), result, self.plan.run_seed);
+        let refused = FinishedTrial::not_run(self.trial(index), result, run_seed);
         self.ended(index, refused);
         Ok(())
     }

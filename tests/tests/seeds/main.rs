@@ -1,0 +1,8 @@
+//! Trials that run with many seeds. Each test starts this same program on samples.
+
+mod many;
+mod samples {
+    include!("../shared/seeds.rs");
+}
+
+snowglobe::main!();
