@@ -69,11 +69,13 @@ pub use snowglobe_model::nat::{self, NatSpec};
 pub use snowglobe_model::plan;
 #[doc(inline)]
 pub use snowglobe_model::plan::{Limits, Plan};
+pub(crate) use snowglobe_model::topology::network_of;
 pub use snowglobe_model::topology::shape;
 #[doc(inline)]
 pub use snowglobe_model::topology::{
-    EndSpec, Endpoint, Engine, Families, LinkId, LinkSpec, Mac, Mount, MountSource, Neighbours,
-    NodeId, NodeSpec, Owner, PathMtu, PodId, PodSpec, Rootfs, RouterSettings, RouterSpec, Routing,
-    Size, StartCommand, Subnet, SwitchId, SwitchSpec, Topology, TopologyError, TopologyErrorKind,
+    CaptivePortal, EndSpec, Endpoint, Engine, Families, Firewall, FirewallAction, FirewallProtocol,
+    FirewallRule, Heading, LinkId, LinkSpec, Mac, Mount, MountSource, Neighbours, NodeId, NodeSpec,
+    Owner, PORTAL_PORT, PathMtu, PodId, PodSpec, Rootfs, RouterSettings, RouterSpec, Routing, Size,
+    StartCommand, Subnet, SwitchId, SwitchSpec, Topology, TopologyError, TopologyErrorKind,
     TopologySubject, Users, Volume,
 };

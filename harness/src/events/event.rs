@@ -1,6 +1,7 @@
 //! The events of a lab, each with its time and its sentence.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,6 +95,19 @@ pub enum EventKind {
         /// Verdict and match of the rule, as in `drop by rule: tcp, syn-ack, number 1`.
         rule: Arc<str>,
     },
+    /// A firewall did not let a packet through.
+    FirewallDropped {
+        /// Name of the node that has the firewall.
+        node: Arc<str>,
+        /// Name of the rule.
+        rule: Arc<str>,
+        /// Number of the transport protocol: 6 is TCP, 17 is UDP.
+        protocol: u8,
+        /// Sender of the packet; the port is 0 where the protocol has none.
+        source: SocketAddr,
+        /// Destination of the packet.
+        destination: SocketAddr,
+    },
     /// The host was too busy for the times that userspace wires promise.
     HostStarved {
         /// Number of packets that were late.
@@ -145,6 +159,7 @@ impl EventKind {
             | Self::ProcessSaid { .. }
             | Self::ProcessDied { .. }
             | Self::PacketRuled { .. }
+            | Self::FirewallDropped { .. }
             | Self::Note(_) => false,
         }
     }
@@ -197,6 +212,20 @@ impl fmt::Display for EventKind {
             } => {
                 write!(f, "a packet on link `{link}`, {direction}: {rule}")
             }
+            Self::FirewallDropped {
+                node,
+                rule,
+                protocol,
+                source,
+                destination,
+            } => {
+                let protocol = protocol_name(*protocol);
+                write!(
+                    f,
+                    "the firewall of `{node}` did not let a packet through: {protocol} from \
+                     {source} to {destination}, by `{rule}`"
+                )
+            }
             Self::HostStarved {
                 late,
                 deliveries,
@@ -212,6 +241,17 @@ impl fmt::Display for EventKind {
             Self::CaptureKept { path, gaps } => write!(f, "capture: {}{gaps}", path.display()),
             Self::CaptureFailed { error: text } | Self::Note(text) => f.write_str(text),
         }
+    }
+}
+
+/// Returns the name of a transport protocol.
+fn protocol_name(number: u8) -> String {
+    match number {
+        1 => "ICMP".into(),
+        6 => "TCP".into(),
+        17 => "UDP".into(),
+        58 => "ICMPv6".into(),
+        other => format!("protocol {other}"),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The lab: nodes, links and stacks, found by the ids of the topology.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Index;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use crate::lab::link::services::LinkServices;
 use crate::lab::node::node::Node;
 use crate::lab::node::services::NodeServices;
 use crate::lab::patience::Patience;
+use crate::lab::router::watcher::FirewallWatcher;
 use crate::lab::services::dns::dns::Dns;
 use crate::lab::stack::stack::Stack;
 #[cfg(feature = "tokio")]
@@ -23,7 +24,7 @@ use crate::lab::wait::wait_until_async;
 use crate::lab::wait::{Condition, wait_until};
 use crate::observe::{CaptureGuard, CapturePolicy};
 use crate::topology::plan::StackId;
-use crate::topology::{LinkId, NodeId, Plan, PodId, Topology};
+use crate::topology::{LinkId, NodeId, Owner, Plan, PodId, Topology};
 
 /// A topology brought to life; dropping it takes everything away.
 ///
@@ -60,6 +61,8 @@ pub struct Lab {
     patience: Patience,
     /// The events of this lab.
     journal: Arc<Journal>,
+    /// The threads that firewalls need, by the owners of their stacks.
+    firewalls: HashMap<Owner, FirewallWatcher>,
     /// Captures that the environment has asked for.
     captures: Vec<CaptureGuard>,
 }
@@ -222,6 +225,7 @@ impl Lab {
             link_services: LinkServices::new(Arc::clone(&journal), patience.clone()),
             patience,
             journal,
+            firewalls: HashMap::new(),
             captures: Vec::new(),
         })
     }
@@ -367,6 +371,34 @@ impl Lab {
         for dns in self.nodes.iter().filter_map(|node| node.dns()) {
             dns.refresh(&self.plan);
         }
+    }
+
+    /// Starts the threads that firewalls of the plan need, and ends those of others.
+    pub(crate) fn watch_firewalls(&mut self) -> Result<()> {
+        let Self {
+            plan,
+            stacks,
+            firewalls,
+            journal,
+            ..
+        } = self;
+        for (number, (stack, planned)) in stacks.iter().zip(&plan.stacks).enumerate() {
+            let asked = planned.netfilter.as_ref();
+            let owner = planned.owner;
+            if firewalls.get(&owner).is_some_and(|it| it.fits(asked)) {
+                continue;
+            }
+            // The old one goes first: it has the port of the portal and the group of the log.
+            firewalls.remove(&owner);
+            if let (Some(asked), Some(netns)) = (asked, stack.netns()) {
+                let id = StackId::new(number);
+                let node = plan.nodes.iter().find(|node| node.stack == id);
+                let name = node.map_or(&planned.hostname, |node| &node.name);
+                let watcher = FirewallWatcher::begin(name, asked, netns.as_fd(), journal)?;
+                firewalls.extend(watcher.map(|it| (owner, it)));
+            }
+        }
+        Ok(())
     }
 
     /// Tells a link what a changed plan says of it.

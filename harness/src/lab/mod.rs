@@ -113,6 +113,7 @@
 //! | `services/` | servers and clients of ours that run in nodes |
 //! | `link/` | [`Link`]: two ends, and the carrier between them |
 //! | `process/` | programs that run in nodes |
+//! | `router/` | translation of addresses, firewalls, captive portals |
 //! | `stack/` | network namespaces, and what is attached to their interfaces |
 //! | `first_process` | the processes that hold namespaces |
 //! | `lab_dir` | the files of a lab |
@@ -132,6 +133,7 @@ mod link;
 mod node;
 mod patience;
 mod process;
+mod router;
 mod services;
 mod stack;
 mod wait;
@@ -156,6 +158,7 @@ pub use node::runtime::JoinHandle;
 pub use process::log::Line;
 pub use process::process::Process;
 pub use process::program::{OnDrop, Output, Stdio};
+pub use router::change::FirewallCounter;
 pub use services::dns::dns::Dns;
 #[cfg(feature = "tokio")]
 pub use wait::wait_until_async;

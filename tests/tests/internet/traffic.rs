@@ -105,3 +105,16 @@ fn offender(socket: &UdpSocket) -> Option<Ipv4Addr> {
         _ => None,
     })
 }
+
+/// Listens at TCP ports until the process ends, and closes each connection at once.
+pub(crate) fn listen(node: &Node, ports: &[u16]) {
+    for port in ports {
+        let listener = node.run(|| TcpListener::bind(("::", *port)).expect("the port is free"));
+        std::thread::spawn(move || while listener.accept().is_ok() {});
+    }
+}
+
+/// Whether a TCP port is reached in time.
+pub(crate) fn reaches(from: &Node, to: IpAddr, port: u16) -> bool {
+    from.run(|| TcpStream::connect_timeout(&(to, port).into(), IMPATIENCE).is_ok())
+}

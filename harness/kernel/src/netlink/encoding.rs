@@ -23,6 +23,7 @@ pub(crate) const NLM_F_DUMP: u16 = 0x300;
 /// Flags of a request for something new.
 pub(crate) const NLM_F_REPLACE: u16 = 0x100;
 pub(crate) const NLM_F_EXCL: u16 = 0x200;
+pub(crate) const NLM_F_APPEND: u16 = libc::NLM_F_APPEND as u16;
 pub(crate) const NLM_F_CREATE: u16 = 0x400;
 /// Flags of an acknowledgement.
 pub(crate) const NLM_F_CAPPED: u16 = 0x100;

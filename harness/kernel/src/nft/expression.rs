@@ -22,6 +22,8 @@ pub(crate) enum Expression<'a> {
     Family,
     /// Loads the state of the connection, as bits in the byte order of the machine.
     ConnectionState,
+    /// Loads the direction in which the packet goes, one byte: 0 is that of the first packet.
+    ConnectionDirection,
     /// Loads what the kernel knows of the connection, as bits in the byte order of the machine.
     ConnectionStatus,
     /// Keeps these bits of the loaded value.
@@ -86,6 +88,7 @@ impl Expression<'_> {
             Self::LeavesBy => ("meta", meta(libc::NFT_META_OIF)),
             Self::Family => ("meta", meta(libc::NFT_META_NFPROTO)),
             Self::ConnectionState => ("ct", connection(libc::NFT_CT_STATE)),
+            Self::ConnectionDirection => ("ct", connection(libc::NFT_CT_DIRECTION)),
             Self::ConnectionStatus => ("ct", connection(libc::NFT_CT_STATUS)),
             Self::Masked(mask) => ("bitwise", bitwise(mask)),
             Self::AtLeast(bytes) => ("cmp", compare(libc::NFT_CMP_GTE, bytes)),

@@ -9,6 +9,7 @@
 //! | `attributes` | names for the numbers of attributes |
 //! | `expression` | the steps of a rule |
 //! | `ingress_drop` | frames that an interface no longer receives |
+//! | `packet_log` | packets that rules tell of |
 //! | `port_drop` | ports whose packets a network namespace does not take in |
 //! | `ruleset` | the whole table of a router or firewall |
 //! | `set` | values that a rule looks up |
@@ -18,6 +19,7 @@
 mod attributes;
 mod expression;
 mod ingress_drop;
+mod packet_log;
 mod port_drop;
 mod ruleset;
 mod set;
@@ -26,6 +28,7 @@ mod transaction;
 
 pub(crate) use expression::Expression;
 pub use ingress_drop::{DropFrom, IngressDrop};
+pub use packet_log::{LoggedPacket, PacketLog};
 pub use port_drop::drop_inbound;
 pub use ruleset::{
     HookRule, RuleAction, RuleCounter, RuleHook, RuleMatch, replace_rules, rule_counters, state,

@@ -58,6 +58,8 @@ pub enum RuleMatch {
     To(IpAddr, u8),
     /// The connection is in one of these states: see [`state`].
     State(u32),
+    /// The packet was sent by the side that did not begin the connection.
+    Reply,
     /// The destination of the connection was translated.
     DestinationTranslated,
     /// The ICMP message has this type and code.
@@ -310,6 +312,8 @@ fn push_match(condition: &RuleMatch, push: &mut impl FnMut(Expression<'_>)) {
             push(Masked(&bits.to_ne_bytes()));
             push(Differs(&[0; 4]));
         }
+        // `IP_CT_DIR_REPLY` is 1 (`linux/netfilter/nf_conntrack_tuple_common.h`).
+        RuleMatch::Reply => is(Expression::ConnectionDirection, &[1]),
         RuleMatch::DestinationTranslated => {
             /// `IPS_DST_NAT` (`linux/netfilter/nf_conntrack_common.h`).
             const DST_NAT: u32 = 1 << 5;

@@ -8,7 +8,7 @@ use nix::libc;
 use super::attributes::*;
 use super::expression::Expression;
 use crate::netlink::Batch;
-use crate::netlink::encoding::{Attributes, NLM_F_CREATE};
+use crate::netlink::encoding::{Attributes, NLM_F_APPEND, NLM_F_CREATE};
 
 /// A table, in which chains and sets have their names.
 #[derive(Clone, Copy, Debug)]
@@ -105,8 +105,13 @@ impl Batch {
     ) {
         // The family is in each message: tables of two families may have the same name.
         let payload = [&header(table.family), &text.0[..]].concat();
-        let kind = message_kind(kind);
-        self.push(operation, table.name, kind, NLM_F_CREATE, &payload);
+        // Without NLM_F_APPEND the kernel puts a rule before all others of its chain
+        // (nf_tables_api.c, nf_tables_newrule).
+        let flags = match kind {
+            libc::NFT_MSG_NEWRULE => NLM_F_CREATE | NLM_F_APPEND,
+            _ => NLM_F_CREATE,
+        };
+        self.push(operation, table.name, message_kind(kind), flags, &payload);
     }
 }
 

@@ -24,7 +24,7 @@ use crate::topology::error::{Problems, Site, TopologyError, TopologyErrorKind as
 use crate::topology::id::{LinkId, NodeId, Owner};
 use crate::topology::link::Mac;
 use crate::topology::node::StackSpec;
-use crate::topology::router::PathMtu;
+use crate::topology::router::{PathMtu, RouterSettings};
 use crate::topology::subnet::Subnet;
 use crate::topology::validate::stack::normal;
 use crate::topology::value::{Neighbours, Routing, Topology};
@@ -187,14 +187,17 @@ fn stacks(
 
 /// Returns what the kernel's packet filter is to do in a stack.
 fn netfilter(network: &StackSpec, interfaces: &[InterfacePlan]) -> Option<NetfilterPlan> {
-    let router = network.router.as_ref()?;
-    // A router that only forwards needs nothing of the packet filter.
-    if router.nat.is_none() && router.path_mtu == PathMtu::Discoverable {
+    let works = |router: &RouterSettings| {
+        // A router that only forwards needs nothing of the packet filter.
+        router.nat.is_some() || router.path_mtu != PathMtu::Discoverable
+    };
+    if network.firewall.is_none() && !network.router.as_ref().is_some_and(works) {
         return None;
     }
     let uplinks = interfaces.iter().filter(|interface| interface.uplink);
     Some(NetfilterPlan {
-        router: router.clone(),
+        router: network.router.clone(),
+        firewall: network.firewall.clone(),
         uplinks: uplinks.map(|interface| interface.index).collect(),
     })
 }

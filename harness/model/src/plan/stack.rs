@@ -7,7 +7,7 @@ use super::id::{InterfaceId, SegmentId};
 use crate::side::Side;
 use crate::topology::id::{LinkId, Owner};
 use crate::topology::node::PacketFilter;
-use crate::topology::router::RouterSettings;
+use crate::topology::router::{Firewall, RouterSettings};
 use crate::topology::subnet::Subnet;
 
 /// A network stack: the NET, UTS and IPC namespaces of a node or of a pod.
@@ -125,8 +125,10 @@ pub struct RoutePlan {
 /// What the kernel's packet filter does in a stack, besides dropping at ports.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NetfilterPlan {
-    /// The settings of the router.
-    pub router: RouterSettings,
+    /// The settings of the router, if the stack is one.
+    pub router: Option<RouterSettings>,
+    /// The firewall.
+    pub firewall: Option<Firewall>,
     /// The indices of the interfaces that are uplinks.
     pub uplinks: Vec<u32>,
 }

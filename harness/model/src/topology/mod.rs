@@ -36,8 +36,12 @@ pub use error::{TopologyError, TopologyErrorKind, TopologySubject};
 pub use id::{Endpoint, LinkId, NodeId, Owner, PodId, SwitchId};
 pub use link::{EndSpec, Engine, Families, LinkSpec, Mac, SwitchSpec};
 pub use node::{NodeSpec, PodSpec, StartCommand, Users};
-pub use router::{PathMtu, RouterSettings, RouterSpec};
+pub use router::{
+    CaptivePortal, Firewall, FirewallAction, FirewallProtocol, FirewallRule, Heading, PORTAL_PORT,
+    PathMtu, RouterSettings, RouterSpec,
+};
 pub use start::StartAs;
 pub use storage::{Mount, MountSource, Rootfs, Size, Volume};
 pub use subnet::Subnet;
+pub use validate::firewall::network_of;
 pub use value::{Neighbours, Routing, Topology};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::dns::DnsSpec;
-use crate::topology::router::RouterSettings;
+use crate::topology::router::{Firewall, RouterSettings};
 use crate::topology::storage::{Mount, MountSource, Rootfs, Volume};
 
 /// The mapping of the user and group ids of a node to those of the machine.
@@ -99,6 +99,9 @@ pub(crate) struct StackSpec {
     pub(crate) sysctls: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) drop_inbound: PacketFilter,
+    /// The firewall before the stack, or at the uplinks of a router.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) firewall: Option<Firewall>,
     /// The settings of the router, if the stack is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) router: Option<RouterSettings>,
@@ -166,6 +169,12 @@ macro_rules! network_methods {
         /// Drops packets from outside to these UDP ports of its own, silently, as a firewall does.
         pub fn drop_inbound_udp(mut self, ports: impl IntoIterator<Item = u16>) -> Self {
             self.network.drop_inbound.udp.extend(ports);
+            self
+        }
+
+        /// Sets the firewall that stands before it: what may come in, and what may go out.
+        pub fn firewall(mut self, firewall: Firewall) -> Self {
+            self.network.firewall = Some(firewall);
             self
         }
 

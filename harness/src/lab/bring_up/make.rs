@@ -49,7 +49,8 @@ pub(crate) fn make(lab: &mut Lab, new: &NewParts) -> Result<()> {
     join_links(lab, attached)?;
     enable_missing_gro(lab)?;
     lab.capture_as_the_environment_says(first_link)?;
-    sysctls::write_new(lab, new)
+    sysctls::write_new(lab, new)?;
+    lab.watch_firewalls()
 }
 
 /// Starts the services of nodes from `first` on, and runs the commands that these nodes run when

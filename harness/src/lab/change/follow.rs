@@ -62,7 +62,7 @@ impl Change {
             change_stack(lab, id, old, &self.new)?;
         }
         lab.refresh();
-        Ok(())
+        lab.watch_firewalls()
     }
 
     /// Undoes what was done of a change that failed.

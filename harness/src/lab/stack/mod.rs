@@ -20,7 +20,6 @@ pub(crate) mod listening;
 pub(crate) mod monitors;
 pub(crate) mod namespace;
 pub(crate) mod neighbour_tables;
-pub(crate) mod netfilter;
 pub(crate) mod power;
 pub(crate) mod settings;
 pub(crate) mod stack;

@@ -11,7 +11,8 @@ use crate::kernel::netlink::{Batch, Device, NeighbourRequest, Netlink, RouteRequ
 use crate::kernel::netns::Netns;
 use crate::kernel::nft::drop_inbound;
 use crate::lab::error::{LabError, Result};
-use crate::lab::stack::{neighbour_tables, netfilter};
+use crate::lab::router::netfilter;
+use crate::lab::stack::neighbour_tables;
 use crate::model::topology::node::PacketFilter;
 use crate::topology::plan::{
     InterfaceId, NeighbourPlan, NetfilterPlan, Plan, RoutePlan, StackId, StackOp, StackPlan, Sysctl,

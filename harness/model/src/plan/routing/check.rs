@@ -1,7 +1,7 @@
 //! What is wrong with uplinks, with networks apart from each other, and with metrics.
 
 use super::defaults::Gateways;
-use super::realms::{Realms, has_routers, is_uplink, router};
+use super::realms::{Realms, has_routers, is_uplink, network};
 use crate::plan::id::StackId;
 use crate::plan::wiring::{Attachment, Wiring};
 use crate::topology::error::{
@@ -19,7 +19,18 @@ pub(crate) fn check_realms(
 ) -> Result<(), TopologyError> {
     let mut problems = Problems::default();
     for stack in &wiring.stacks {
-        let Some(router) = router(topology, stack.owner) else {
+        let network = network(topology, stack.owner);
+        let Some(router) = network.router.as_ref() else {
+            if network
+                .firewall
+                .as_ref()
+                .is_some_and(|it| it.portal.is_some())
+            {
+                let (name, subject) = whose(topology, stack.owner);
+                problems.add(Kind::Misplaced, Site::new(subject, "network"), || {
+                    format!("{name} has a captive portal but is no router; give it to `topology.router(…)`")
+                });
+            }
             continue;
         };
         let (name, subject) = whose(topology, stack.owner);
@@ -29,6 +40,11 @@ pub(crate) fn check_realms(
         if router.nat.is_some() && up.is_empty() {
             problems.add(Kind::Missing, Site::new(subject, "network"), || {
                 format!("{name} translates addresses but has no uplink; add one with `topology.uplink(router, internet)`")
+            });
+        }
+        if network.firewall.is_some() && up.is_empty() {
+            problems.add(Kind::Missing, Site::new(subject, "network"), || {
+                format!("{name} has a firewall, which stands at uplinks of a router, but no uplink; add one with `topology.uplink(router, internet)`")
             });
         }
         let circular =

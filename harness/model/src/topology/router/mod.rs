@@ -4,10 +4,16 @@
 //! other links to the networks behind it. Hosts behind a router have a default route to it, and the
 //! router has a default route over its uplink.
 
+mod firewall;
+
 use serde::{Deserialize, Serialize};
 
 use super::node::{NodeSpec, is_default};
 use crate::nat::NatSpec;
+
+pub use firewall::{
+    CaptivePortal, Firewall, FirewallAction, FirewallProtocol, FirewallRule, Heading, PORTAL_PORT,
+};
 
 /// The specification of a router, built by chained calls. A `&str` is a `RouterSpec` that forwards
 /// and does nothing else.
@@ -67,14 +73,23 @@ impl RouterSpec {
         NodeSpec::new(name).into()
     }
 
-    /// Returns the specification of a home router: translation of IPv4 addresses.
+    /// Returns the specification of a home router: it translates IPv4 addresses, and drops what
+    /// begins outside.
     pub fn home(name: impl Into<String>) -> Self {
-        Self::new(name).nat(NatSpec::PortPreserving)
+        Self::new(name)
+            .nat(NatSpec::PortPreserving)
+            .firewall(Firewall::inbound_block())
     }
 
     /// Sets the translation of addresses at the uplinks.
     pub fn nat(self, nat: NatSpec) -> Self {
         self.change(|router| router.nat = Some(nat))
+    }
+
+    /// Sets the firewall, which stands at the uplinks.
+    pub fn firewall(mut self, firewall: Firewall) -> Self {
+        self.node.network.firewall = Some(firewall);
+        self
     }
 
     /// Sets what becomes of the messages by which senders find out the MTU of a path.

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::nat::NatSpec;
 use crate::topology::node::{NodeSpec, StackSpec, StartCommand};
-use crate::topology::router::{PathMtu, RouterSpec};
+use crate::topology::router::{Firewall, PathMtu, RouterSpec};
 use crate::topology::storage::{Mount, Rootfs};
 
 /// A router.
@@ -16,6 +16,7 @@ pub(super) struct RouterText {
     kind: RouterKind,
     nat: Option<NatSpec>,
     path_mtu: Option<PathMtu>,
+    firewall: Option<Firewall>,
     rootfs: Option<Rootfs>,
     #[serde(default)]
     mounts: Vec<Mount>,
@@ -42,6 +43,7 @@ impl RouterText {
             kind,
             nat,
             path_mtu,
+            firewall,
             rootfs,
             mounts,
             commands,
@@ -56,11 +58,18 @@ impl RouterText {
             rootfs,
             mounts,
             commands,
-            network,
+            network: StackSpec {
+                firewall: node.network.firewall,
+                ..network
+            },
             ..node
         });
         let spec = match nat {
             Some(nat) => spec.nat(nat),
+            None => spec,
+        };
+        let spec = match firewall {
+            Some(firewall) => spec.firewall(firewall),
             None => spec,
         };
         match path_mtu {

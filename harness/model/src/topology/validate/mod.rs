@@ -1,5 +1,6 @@
 //! Checks that need no allocation of addresses: names, references, mounts, MTUs.
 
+pub(crate) mod firewall;
 pub(crate) mod stack;
 
 use std::collections::hash_map::Entry;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Component, Path};
 
+use super::firewall::wrong_firewall;
 use crate::topology::error::{Problems, Site, TopologyErrorKind as Kind};
 use crate::topology::name::{self, show};
 use crate::topology::node::{PacketFilter, StackSpec, StartCommand};
@@ -42,6 +43,11 @@ pub(crate) fn check_stack(
     if let Some(wrong) = wrong_filter(&network.drop_inbound) {
         problems.add(Kind::Invalid, site, || {
             format!("the packet filter of {} {wrong}", place())
+        });
+    }
+    if let Some(wrong) = network.firewall.as_ref().and_then(wrong_firewall) {
+        problems.add(Kind::Invalid, site, || {
+            format!("the firewall of {} {wrong}", place())
         });
     }
     for (key, value) in &network.sysctls {

@@ -1,0 +1,17 @@
+//! What a router does in a lab that a host does not: translation, firewalls, captive portals.
+//!
+//! | file | role |
+//! |---|---|
+//! | `netfilter` | the work of the kernel's packet filter, as rules of nftables |
+//! | `firewall` | the rules of a firewall |
+//! | `watcher` | the thread that serves portals and hears of dropped packets |
+//! | `portal` | the page of a captive portal |
+//! | `dropped` | a packet that a firewall did not let through, as an event |
+//! | `change` | changes of routers and firewalls of a running lab |
+
+pub(crate) mod change;
+mod dropped;
+mod firewall;
+pub(crate) mod netfilter;
+mod portal;
+pub(crate) mod watcher;

@@ -1,0 +1,142 @@
+//! The work of the kernel's packet filter in a router or before a host, as rules of nftables.
+
+use std::os::fd::BorrowedFd;
+
+use super::firewall;
+use crate::kernel::netlink::NetlinkError;
+use crate::kernel::nft::{
+    HookRule, RuleAction, RuleCounter, RuleHook, RuleMatch, replace_rules, rule_counters, state,
+};
+use crate::model::nat::NatSpec;
+use crate::topology::PathMtu;
+use crate::topology::plan::NetfilterPlan;
+
+/// The name of the table.
+const TABLE: &str = "snowglobe-router";
+
+/// Protocol numbers: RFC 792, RFC 9293, RFC 768 and RFC 4443.
+pub(super) const ICMP: u8 = 1;
+pub(super) const TCP: u8 = 6;
+pub(super) const UDP: u8 = 17;
+pub(super) const ICMP_V6: u8 = 58;
+
+/// Puts the rules in place that a stack is to have, instead of those it had.
+pub(crate) fn install(
+    netns: BorrowedFd<'_>,
+    planned: Option<&NetfilterPlan>,
+) -> Result<(), NetlinkError> {
+    let rules = planned.map(rules).unwrap_or_default();
+    replace_rules(netns, TABLE, &rules)
+}
+
+/// Returns the counters of the rules of a stack.
+pub(super) fn counters(netns: BorrowedFd<'_>) -> Result<Vec<RuleCounter>, NetlinkError> {
+    rule_counters(netns, TABLE)
+}
+
+/// Returns the rules of a stack.
+fn rules(planned: &NetfilterPlan) -> Vec<HookRule> {
+    let NetfilterPlan {
+        router,
+        firewall,
+        uplinks,
+    } = planned;
+    let router = router.as_ref();
+    let mut rules = Vec::new();
+    if router.is_some_and(|router| router.path_mtu == PathMtu::Blackhole) {
+        rules.extend(blackhole());
+    }
+    let nat = router.and_then(|router| router.nat.as_ref());
+    if let Some(nat) = nat {
+        rules.extend(uplinks.iter().flat_map(|uplink| translation(nat, *uplink)));
+    }
+    if let Some(firewall) = firewall {
+        rules.extend(firewall::rules(
+            firewall,
+            router.is_some().then_some(uplinks),
+        ));
+    }
+    // Last, so that a rule of the firewall can let something in.
+    if nat.is_some() {
+        rules.extend(uplinks.iter().flat_map(|uplink| unasked(*uplink)));
+    }
+    rules
+}
+
+/// Drops the messages by which senders find out the MTU of a path: "fragmentation needed" of ICMP
+/// (RFC 792, type 3, code 4) and "packet too big" of ICMPv6 (RFC 4443, type 2).
+fn blackhole() -> Vec<HookRule> {
+    let too_big = [
+        [RuleMatch::Transport(ICMP), RuleMatch::IcmpType(3, Some(4))],
+        [RuleMatch::Transport(ICMP_V6), RuleMatch::IcmpType(2, None)],
+    ];
+    let at = |hook| {
+        let rule = |matches| rule(hook, matches, RuleAction::Drop, "path-mtu");
+        too_big.clone().map(|matches| rule(matches.into()))
+    };
+    [RuleHook::Output, RuleHook::Forward].map(at).concat()
+}
+
+/// Translates what leaves by an uplink, and lets in what is forwarded to a port.
+fn translation(nat: &NatSpec, uplink: u32) -> Vec<HookRule> {
+    let random = match nat {
+        NatSpec::PortPreserving => false,
+        NatSpec::RandomPorts => true,
+    };
+    let leaves = vec![RuleMatch::V6(false), RuleMatch::LeavesBy(uplink)];
+    let forwarded = vec![
+        RuleMatch::V6(false),
+        RuleMatch::ReceivedOn(uplink),
+        RuleMatch::DestinationTranslated,
+    ];
+    let masquerade = RuleAction::Masquerade { random };
+    vec![
+        rule(RuleHook::Postrouting, leaves, masquerade, "nat"),
+        rule(
+            RuleHook::Forward,
+            forwarded,
+            RuleAction::Accept,
+            "nat-forwarded",
+        ),
+    ]
+}
+
+/// Drops what nobody behind the router has asked for.
+fn unasked(uplink: u32) -> Vec<HookRule> {
+    let inbound = [RuleMatch::V6(false), RuleMatch::ReceivedOn(uplink)];
+    let new = RuleMatch::State(state::NEW | state::INVALID);
+    let drop = |hook, more: Vec<RuleMatch>| {
+        let matches = [&inbound[..], &more].concat();
+        rule(hook, matches, RuleAction::Drop, "nat-unasked")
+    };
+    // Without the first two rules, an unasked packet to a port would make the kernel remember a
+    // connection of the router itself, and a later mapping could not have that port
+    // (nf_nat_core.c, nf_nat_used_tuple).
+    vec![
+        drop(
+            RuleHook::Input,
+            vec![RuleMatch::Transport(TCP), new.clone()],
+        ),
+        drop(
+            RuleHook::Input,
+            vec![RuleMatch::Transport(UDP), new.clone()],
+        ),
+        drop(RuleHook::Forward, vec![new]),
+    ]
+}
+
+/// Returns a rule that tells nobody of its packets.
+pub(super) fn rule(
+    hook: RuleHook,
+    matches: Vec<RuleMatch>,
+    action: RuleAction,
+    label: &str,
+) -> HookRule {
+    HookRule {
+        hook,
+        matches,
+        log: None,
+        action,
+        label: label.into(),
+    }
+}

@@ -1,0 +1,264 @@
+//! Firewalls of routers and hosts, with real sockets.
+
+use snowglobe::lab::{Lab, Node};
+use snowglobe::prelude::*;
+use snowglobe::topology::{Firewall, FirewallAction, FirewallRule, NodeId, TopologyErrorKind};
+
+use crate::traffic::{IMPATIENCE, PATIENCE, echo, listen, reaches, seen_as};
+
+/// An office behind a router with a firewall, and a server in front of it.
+struct Office {
+    lab: Lab,
+    router: NodeId,
+    desk: NodeId,
+    server: NodeId,
+}
+
+fn office(firewall: Firewall) -> TestResult<Office> {
+    let mut topology = Topology::new();
+    let internet = topology.internet();
+    let router = topology.router(RouterSpec::new("office").firewall(firewall));
+    topology.uplink(router, internet);
+    let (desk, server) = (topology.node("desk"), topology.node("server"));
+    topology.link(desk, router);
+    topology.link(server, internet);
+    let lab = topology.start()?;
+    for node in [desk, server] {
+        echo(&lab[node]);
+        listen(&lab[node], &[22, 80, 443]);
+    }
+    Ok(Office {
+        lab,
+        router,
+        desk,
+        server,
+    })
+}
+
+impl Office {
+    /// Whether UDP is answered, from the desk to the server and back.
+    fn udp(&self) -> [bool; 2] {
+        let one = |from: NodeId, to: NodeId| {
+            let [v4, v6] = addresses(&self.lab[to]);
+            let [v4, v6] = [v4, v6].map(|ip| seen_as(&self.lab[from], ip, IMPATIENCE).is_some());
+            assert_eq!(v4, v6, "a firewall is the same for both families");
+            v4
+        };
+        [one(self.desk, self.server), one(self.server, self.desk)]
+    }
+
+    /// Whether a TCP port is reached, from the desk to the server and back.
+    fn tcp(&self, port: u16) -> [bool; 2] {
+        let one = |from: NodeId, to: NodeId| {
+            let [v4, v6] = addresses(&self.lab[to]);
+            let [v4, v6] = [v4, v6].map(|ip| reaches(&self.lab[from], ip, port));
+            assert_eq!(v4, v6, "a firewall is the same for both families");
+            v4
+        };
+        [one(self.desk, self.server), one(self.server, self.desk)]
+    }
+}
+
+fn addresses(node: &Node) -> [IpAddr; 2] {
+    let v6 = node.ipv6().expect("both families are spoken");
+    [node.ip(), v6.into()]
+}
+
+/// The packets that a rule counted.
+fn counted(node: &Node, rule: &str) -> TestResult<u64> {
+    let counters = node.firewall_counters()?;
+    let found = counters.iter().find(|counter| counter.rule == rule);
+    let found = found.ok_or_else(|| format!("no counter `{rule}` in {counters:?}"))?;
+    Ok(found.packets)
+}
+
+#[snowglobe::test]
+fn without_a_firewall_everything_passes_both_ways() -> TestResult {
+    let office = office(Firewall::open())?;
+    assert_eq!(office.udp(), [true, true]);
+    assert_eq!(office.tcp(80), [true, true]);
+    Ok(())
+}
+
+#[snowglobe::test]
+fn what_begins_outside_is_kept_out_and_answers_are_not() -> TestResult {
+    let office = office(Firewall::inbound_block())?;
+    assert_eq!(office.udp(), [true, false]);
+    assert_eq!(office.tcp(80), [true, false]);
+    let dropped = counted(&office.lab[office.router], "inbound")?;
+    assert!(
+        dropped >= 4,
+        "two datagrams and two SYNs at least, not {dropped}"
+    );
+    Ok(())
+}
+
+#[snowglobe::test]
+fn an_office_without_udp_still_has_tcp() -> TestResult {
+    let office = office(Firewall::udp_blocked())?;
+    assert_eq!(office.udp(), [false, false]);
+    assert_eq!(office.tcp(22), [true, false]);
+    assert_eq!(counted(&office.lab[office.router], "drop outbound udp")?, 2);
+    Ok(())
+}
+
+#[snowglobe::test]
+fn only_the_web_is_reached_until_a_rule_allows_more() -> TestResult {
+    let mut office = office(Firewall::web_only())?;
+    assert_eq!(office.tcp(443), [true, false]);
+    assert_eq!(office.tcp(22), [false, false]);
+    assert_eq!(office.udp(), [false, false]);
+    let to = office.lab[office.server].ip();
+    let ssh = FirewallRule::outbound(FirewallAction::Accept)
+        .tcp()
+        .port_range(20, 25);
+    office.lab.set_firewall(
+        office.router,
+        Firewall::web_only().rule(ssh.to(to).name("ssh")),
+    )?;
+    assert!(reaches(&office.lab[office.desk], to, 22));
+    let v6 = office.lab[office.server].ipv6().ok_or("no IPv6")?;
+    assert!(
+        !reaches(&office.lab[office.desk], v6.into(), 22),
+        "the rule is for one address"
+    );
+    assert!(counted(&office.lab[office.router], "ssh")? > 0);
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_connection_that_is_refused_is_told_so() -> TestResult {
+    let reject = FirewallRule::outbound(FirewallAction::Reject);
+    let office = office(Firewall::open().rule(reject))?;
+    for to in addresses(&office.lab[office.server]) {
+        let error = office.lab[office.desk]
+            .run(|| TcpStream::connect_timeout(&(to, 80).into(), PATIENCE))
+            .expect_err("the firewall refuses");
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused, "{to}");
+    }
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_firewall_that_changes_ends_connections_that_it_no_longer_allows() -> TestResult {
+    let mut office = office(Firewall::inbound_block())?;
+    let to = office.lab[office.server].ip();
+    let socket = office.lab[office.desk].run(|| UdpSocket::bind("0.0.0.0:0"))?;
+    socket.connect((to, crate::traffic::ECHO))?;
+    let ask = |patience| -> std::io::Result<usize> {
+        socket.set_read_timeout(Some(patience))?;
+        socket.send(b"still there?")?;
+        socket.recv(&mut [0; 100])
+    };
+    ask(PATIENCE)?;
+    office
+        .lab
+        .set_firewall(office.router, Firewall::udp_blocked())?;
+    ask(IMPATIENCE).expect_err("the firewall drops UDP now");
+    office.lab.set_firewall(office.router, Firewall::open())?;
+    ask(PATIENCE)?;
+    Ok(())
+}
+
+#[snowglobe::test]
+fn packets_that_are_dropped_are_events() -> TestResult {
+    let office = office(Firewall::udp_blocked().log())?;
+    let to = office.lab[office.server].ip();
+    let mut events = office.lab.events();
+    assert_eq!(seen_as(&office.lab[office.desk], to, IMPATIENCE), None);
+    let dropped = events.wait_for("a dropped datagram", |event| {
+        matches!(&event.kind, snowglobe::events::EventKind::FirewallDropped {
+            node, rule, protocol: 17, destination, ..
+        } if **node == *"office" && **rule == *"drop outbound udp" && destination.ip() == to)
+    })?;
+    let text = dropped.to_string();
+    assert!(
+        text.contains("the firewall of `office` did not let a packet through: UDP from"),
+        "{text}"
+    );
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_host_has_a_firewall_too() -> TestResult {
+    let mut topology = Topology::new();
+    let only_ssh = FirewallRule::inbound(FirewallAction::Accept)
+        .tcp()
+        .ports([22]);
+    let server = NodeSpec::new("server").firewall(Firewall::inbound_block().rule(only_ssh));
+    let (client, server) = (topology.node("client"), topology.node(server));
+    topology.link(client, server);
+    let lab = topology.start()?;
+    for node in [client, server] {
+        listen(&lab[node], &[22, 80]);
+    }
+    for [c, s] in [0, 1].map(|n| [client, server].map(|node| addresses(&lab[node])[n])) {
+        assert!(reaches(&lab[client], s, 22), "{s}");
+        assert!(!reaches(&lab[client], s, 80), "{s}");
+        assert!(reaches(&lab[server], c, 80), "out, {c}");
+        assert!(reaches(&lab[server], s, 80), "from itself, {s}");
+    }
+    Ok(())
+}
+
+/// Asks for a page of plain HTTP, and returns the whole answer.
+fn page(from: &Node, to: IpAddr) -> std::io::Result<String> {
+    from.run(|| {
+        let mut stream = TcpStream::connect_timeout(&(to, 80).into(), PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    })
+}
+
+#[snowglobe::test]
+fn a_captive_portal_shows_its_page_until_it_admits_a_guest() -> TestResult {
+    let portal = Firewall::captive_portal("<h1>Room number?</h1>");
+    let mut office = office(portal.clone())?;
+    for to in addresses(&office.lab[office.server]) {
+        let answer = page(&office.lab[office.desk], to)?;
+        assert!(answer.starts_with("HTTP/1.1 511 "), "{answer}");
+        assert!(answer.ends_with("<h1>Room number?</h1>"), "{answer}");
+        assert!(!reaches(&office.lab[office.desk], to, 443));
+    }
+    assert_eq!(office.udp(), [false, false]);
+    let guest = office.lab[office.desk].ip();
+    office
+        .lab
+        .set_firewall(office.router, portal.admit(guest))?;
+    let to = office.lab[office.server].ip();
+    assert!(reaches(&office.lab[office.desk], to, 443));
+    // The listener of the server is no web server: it closes.
+    assert_eq!(page(&office.lab[office.desk], to).unwrap_or_default(), "");
+    Ok(())
+}
+
+#[snowglobe::test]
+fn what_a_firewall_cannot_be_is_refused() {
+    let drop = || FirewallRule::outbound(FirewallAction::Drop);
+    for (rule, complaint) in [
+        (drop().ports([80]), "has ports but neither TCP nor UDP"),
+        (drop().udp().port_range(9, 5), "whose ports 9 to 5 are none"),
+        (
+            drop().to("10.0.0.1/8"),
+            "whose network `10.0.0.1/8` is none",
+        ),
+        (drop().name(""), "whose name does not have 1 to 100 bytes"),
+    ] {
+        let mut topology = Topology::new();
+        topology.node(NodeSpec::new("host").firewall(Firewall::open().rule(rule)));
+        let error = topology.validate().expect_err("the rule is wrong");
+        assert_eq!(error.kind(), TopologyErrorKind::Invalid);
+        assert!(error.to_string().contains(complaint), "{error}");
+    }
+    let mut topology = Topology::new();
+    topology.router(RouterSpec::new("r").firewall(Firewall::open()));
+    let error = topology.validate().expect_err("the router has no uplink");
+    assert_eq!(error.kind(), TopologyErrorKind::Missing);
+    let mut topology = Topology::new();
+    topology.node(NodeSpec::new("host").firewall(Firewall::captive_portal("")));
+    let error = topology.validate().expect_err("a host has no guests");
+    assert_eq!(error.kind(), TopologyErrorKind::Misplaced);
+}
