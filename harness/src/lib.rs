@@ -150,6 +150,7 @@
 //! | `name = "…"` | instead of the function's path |
 //! | `seed = 42` | what [`seed`] gives, instead of one derived from the run's and the name |
 //! | `seeds = 50` | runs with 50 seeds side by side: see "Many seeds" below |
+//! | `starved = "inconclusive"` | has no verdict of a starved machine: see "Slow machines" below |
 //! | `requires(netem, fixture("x"))` | ignored, with the reason, where a [`Feature`] is missing |
 //! | `fixtures("nginx", "redis")` | the same, for fixtures |
 //! | `isolation(net)`, `isolation(!net)` | these namespaces, or all but these: [`Isolation`] |
@@ -316,6 +317,20 @@
 //! Where `SNOWGLOBE_SEED` is given without `SNOWGLOBE_RUNS`, each trial runs with that seed alone.
 //! A trial with `seed = 42` runs once. In JSON, `failed_seeds` has the seeds; in JUnit, so do
 //! properties of that name.
+//!
+//! # Slow machines
+//!
+//! `SNOWGLOBE_TIME_SCALE=3` (or `--time-scale 3`) makes every wait and time limit of this crate
+//! three times as long: the patience of labs, [`wait_until`](lab::wait_until) and its like, time
+//! limits of trials and of `snowglobe exec`. A wait that was in vain says what it has seen last.
+//!
+//! A trial that fails while the machine was starved has a note on that: for most of the trial's
+//! time some thread of the machine waited for a processor, as the kernel counts it
+//! (`/proc/pressure/cpu`; a kernel without CONFIG_PSI counts nothing, and then there is no note).
+//! With the option `starved = "inconclusive"` such a trial is inconclusive, whether it would have
+//! passed or failed: the times that it has seen are those of the machine. A run with an
+//! inconclusive trial is not green: it exits with 75 if no trial has failed. Other trials keep the
+//! machine busy too, so that this option is best beside `exclusive`.
 //!
 //! # Trials made at run time
 //!

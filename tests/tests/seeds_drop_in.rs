@@ -44,3 +44,18 @@ fn a_number_of_seeds_that_is_none_fails_the_test() {
         "{run:#?}"
     );
 }
+
+#[test]
+fn waits_are_stretched_here_too() {
+    let run = sample("samples::waits_in_vain", &[("SNOWGLOBE_TIME_SCALE", "2")]);
+    assert_eq!(run.code, Some(101), "{run:#?}");
+    let said = "waited 80ms in vain for a condition; last seen: the door is closed";
+    assert!(run.stderr.contains(said), "{run:#?}");
+    let wrong = sample("samples::waits_in_vain", &[("SNOWGLOBE_TIME_SCALE", "x")]);
+    assert!(
+        wrong
+            .stderr
+            .contains("SNOWGLOBE_TIME_SCALE is `x`: give a number from 1 on"),
+        "{wrong:#?}"
+    );
+}

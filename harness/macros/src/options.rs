@@ -43,7 +43,7 @@ pub(crate) enum Flavor {
 type Parser = fn(&mut TestOptions, ParseStream<'_>) -> Result<()>;
 
 /// Options by name.
-const OPTIONS: [(&str, Parser); 19] = [
+const OPTIONS: [(&str, Parser); 20] = [
     ("timeout", TestOptions::timeout),
     ("ignore", |options, input| {
         let reason = optional(input)?;
@@ -97,6 +97,7 @@ const OPTIONS: [(&str, Parser); 19] = [
     ("nested", |options, _| options.call(quote!(.nested()))),
     ("user", TestOptions::user),
     ("home", TestOptions::home),
+    ("starved", TestOptions::starved),
     ("flavor", |options, input| options.flavor(&value(input)?)),
     ("worker_threads", |options, input| {
         let threads: LitInt = value(input)?;
@@ -236,6 +237,15 @@ impl TestOptions {
             return Err(Error::new(home.span(), message));
         }
         self.call(quote!(.private_home()))
+    }
+
+    fn starved(&mut self, input: ParseStream<'_>) -> Result<()> {
+        let verdict: LitStr = value(input)?;
+        if verdict.value() != "inconclusive" {
+            let message = "a test on a starved machine is \"inconclusive\", or without the option what it is elsewhere";
+            return Err(Error::new(verdict.span(), message));
+        }
+        self.call(quote!(.inconclusive_if_starved()))
     }
 
     fn flavor(&mut self, flavor: &LitStr) -> Result<()> {

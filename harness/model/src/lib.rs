@@ -18,6 +18,7 @@
 //! | [`plan`] | what a topology means to a kernel: addresses, routes, interfaces, bridges |
 //! | [`side`], [`direction`] | the two sides and the two directions of a link |
 //! | [`duration`], [`random`] | times as text, and seeds |
+//! | [`time_scale`], [`starved`] | what a slow machine stretches, and when it was too busy |
 //! | [`failure_rate`] | how often a test fails, as far as so many runs can tell |
 //! | [`fault`], [`carrier`] | faults of a running lab, and what carries the packets of a link |
 //! | [`dns`] | zones, answers, and faults of name servers |
@@ -45,4 +46,6 @@ pub mod plan;
 pub mod random;
 pub mod rules;
 pub mod side;
+pub mod starved;
+pub mod time_scale;
 pub mod topology;

@@ -18,6 +18,7 @@ use crate::sandbox::protocol::trial::{Denial, Finish, InitRequest, Survivor, Tri
 use crate::sandbox::protocol::zygote::ZygoteOrder;
 use crate::sandbox::trial::program::let_go_of;
 use crate::trial::running::Remark;
+use crate::trial::time_scale::stretched;
 
 /// Exit code after a time-out, as of timeout(1).
 const TIMED_OUT: i32 = 124;
@@ -78,7 +79,9 @@ impl Watch {
             signals,
             nursery,
             channel,
-            limit: limit.map(|limit| (limit, Instant::now() + limit)),
+            limit: limit
+                .map(stretched)
+                .map(|limit| (limit, Instant::now() + limit)),
             keep,
             denials: Vec::new(),
             end_in_node: None,
@@ -171,7 +174,8 @@ impl Watch {
             say(&format!("timed out after {limit:?}"));
         }
         let _ = self.channel.send(&InitRequest::Describe.encode());
-        if let Ok([true]) = poll::wait_readable([self.channel.as_fd()], Some(LAST_WORDS)) {
+        if let Ok([true]) = poll::wait_readable([self.channel.as_fd()], Some(stretched(LAST_WORDS)))
+        {
             let _ = self.receive(buffer);
         }
         self.take_down();

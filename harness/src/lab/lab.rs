@@ -20,8 +20,8 @@ use crate::lab::router::watcher::FirewallWatcher;
 use crate::lab::services::dns::dns::Dns;
 use crate::lab::stack::stack::Stack;
 #[cfg(feature = "tokio")]
-use crate::lab::wait::wait_until_async;
-use crate::lab::wait::{Condition, wait_until};
+use crate::lab::wait::until_async;
+use crate::lab::wait::{Condition, until};
 use crate::observe::{CaptureGuard, CapturePolicy};
 use crate::topology::plan::StackId;
 use crate::topology::{LinkId, NodeId, Owner, Plan, PodId, Topology};
@@ -166,7 +166,7 @@ impl Lab {
     /// # Errors
     /// The condition does not hold in time. The error tells what was seen last.
     pub fn wait_until<C: Condition>(&self, condition: impl FnMut() -> C) -> Result<C::Value> {
-        wait_until(self.patience.limit(), condition)
+        until(self.patience.limit(), condition)
     }
 
     /// Waits until `condition` holds, as [`wait_until`](Lab::wait_until) does, and lets other
@@ -182,7 +182,7 @@ impl Lab {
         &self,
         condition: impl FnMut() -> F,
     ) -> Result<C::Value> {
-        wait_until_async(self.patience.limit(), condition).await
+        until_async(self.patience.limit(), condition).await
     }
 
     /// Captures all links; see [`CaptureGuard`].

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::trial::time_scale::stretched;
+
 /// The limit of all waits in a lab, which a test can change. Clones share one limit.
 #[derive(Clone, Debug)]
 pub(crate) struct Patience {
@@ -11,9 +13,9 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
-    /// Returns the limit at present.
+    /// Returns the limit at present, stretched on a slow machine.
     pub(crate) fn limit(&self) -> Duration {
-        Duration::from_millis(self.ms.load(Ordering::Relaxed))
+        stretched(Duration::from_millis(self.ms.load(Ordering::Relaxed)))
     }
 
     /// Changes the limit of waits that begin from now on.

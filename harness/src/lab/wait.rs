@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 #[cfg(feature = "tokio")]
 use crate::attempts::{LONGEST, SHORTEST};
 use crate::lab::error::{LabError, Result};
+use crate::trial::time_scale::stretched;
 
 /// A condition that may hold or not: `bool`, `Option` or `Result`.
 pub trait Condition {
@@ -41,7 +42,8 @@ impl<T, E: Display> Condition for Result<T, E> {
     }
 }
 
-/// Looks at a condition again and again, until it holds or `limit` has passed.
+/// Looks at a condition again and again, until it holds or `limit` has passed, which
+/// `SNOWGLOBE_TIME_SCALE` stretches.
 ///
 /// ```
 /// use snowglobe::lab::wait_until;
@@ -61,7 +63,12 @@ impl<T, E: Display> Condition for Result<T, E> {
 ///
 /// # Errors
 /// The condition does not hold in time. The error tells what was seen last.
-pub fn wait_until<C: Condition>(
+pub fn wait_until<C: Condition>(limit: Duration, condition: impl FnMut() -> C) -> Result<C::Value> {
+    until(stretched(limit), condition)
+}
+
+/// Waits as [`wait_until`] does, for a limit that is stretched already.
+pub(crate) fn until<C: Condition>(
     limit: Duration,
     mut condition: impl FnMut() -> C,
 ) -> Result<C::Value> {
@@ -106,6 +113,15 @@ pub fn wait_until<C: Condition>(
 /// There is no tokio runtime around.
 #[cfg(feature = "tokio")]
 pub async fn wait_until_async<C: Condition, F: Future<Output = C>>(
+    limit: Duration,
+    condition: impl FnMut() -> F,
+) -> Result<C::Value> {
+    until_async(stretched(limit), condition).await
+}
+
+/// Waits as [`wait_until_async`] does, for a limit that is stretched already.
+#[cfg(feature = "tokio")]
+pub(crate) async fn until_async<C: Condition, F: Future<Output = C>>(
     limit: Duration,
     mut condition: impl FnMut() -> F,
 ) -> Result<C::Value> {

@@ -9,6 +9,7 @@ use super::hits::wait_for_hits;
 use super::hits::wait_for_hits_async;
 use crate::model::packet::Packet;
 use crate::model::rules::{Match, Rule, RuleBook, Verdict};
+use crate::trial::time_scale::stretched;
 
 /// A packet that a test expects on a link, from the making of this value on.
 ///
@@ -52,7 +53,7 @@ impl Expectation {
     /// The packet did not come in time; the error shows the last packets that were seen instead.
     /// Or a closure of the match has panicked.
     pub fn within(&self, limit: Duration) -> Result<Packet> {
-        wait_for_hits(&self.book, &self.rule, 1, limit)?;
+        wait_for_hits(&self.book, &self.rule, 1, stretched(limit))?;
         let state = self.rule.state();
         Ok(state.events.front().cloned().expect("a hit is an event"))
     }
@@ -68,7 +69,7 @@ impl Expectation {
     /// There is no tokio runtime around.
     #[cfg(feature = "tokio")]
     pub async fn within_async(&self, limit: Duration) -> Result<Packet> {
-        wait_for_hits_async(&self.book, &self.rule, 1, limit).await?;
+        wait_for_hits_async(&self.book, &self.rule, 1, stretched(limit)).await?;
         let state = self.rule.state();
         Ok(state.events.front().cloned().expect("a hit is an event"))
     }

@@ -4,6 +4,10 @@ use std::process::ExitCode;
 
 use super::result::TrialResult;
 
+/// Exit code of a run without a failure but with an inconclusive trial: to run it again may help
+/// (EX_TEMPFAIL of sysexits.h).
+const INCONCLUSIVE: u8 = 75;
+
 /// Numbers of trials that passed, failed and so on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "a run that failed must end the program with its exit code: see `Conclusion::exit`"]
@@ -14,6 +18,9 @@ pub struct Conclusion {
     pub num_passed: u64,
     /// Number of trials that failed.
     pub num_failed: u64,
+    /// Number of those failed trials that are inconclusive: they had asked for no verdict of a
+    /// machine that is starved.
+    pub num_inconclusive: u64,
     /// Number of trials that were ignored.
     pub num_ignored: u64,
     /// Number of benchmarks: always 0, since no test is a benchmark.
@@ -28,7 +35,8 @@ impl Conclusion {
         self.num_failed > 0 || self.interrupted_by.is_some()
     }
 
-    /// Returns 0, or 101 if a trial failed, or 128 and the number of the signal that ended the run.
+    /// Returns 0, or 101 if a trial failed, or 75 if all failed ones are inconclusive, or 128 and
+    /// the number of the signal that ended the run.
     ///
     /// libtest too exits with 101, the code of a panic. 128 and a signal is what a shell reports.
     pub fn exit_code(&self) -> ExitCode {
@@ -43,12 +51,14 @@ impl Conclusion {
     pub(crate) fn code(&self) -> u8 {
         match self.interrupted_by {
             Some(signal) => 128 + signal as u8,
-            None if self.num_failed > 0 => 101,
+            None if self.num_failed > self.num_inconclusive => 101,
+            None if self.num_failed > 0 => INCONCLUSIVE,
             None => 0,
         }
     }
 
     pub(crate) fn count(&mut self, result: &TrialResult) {
+        self.num_inconclusive += u64::from(result.is_inconclusive());
         match result {
             TrialResult::Passed => self.num_passed += 1,
             TrialResult::Failed(_) => self.num_failed += 1,

@@ -19,7 +19,32 @@ impl TrialResult {
             reason: reason.into(),
             location: String::new(),
             shown: Shown::Nowhere,
+            is_inconclusive: false,
         })
+    }
+}
+
+impl TrialResult {
+    /// Returns the result of a trial that wants no verdict of a machine that was starved: nothing
+    /// can be told from the times that the trial has seen.
+    pub(crate) fn inconclusive(self, starved: &str) -> Self {
+        match self {
+            Self::Ignored(_) => self,
+            Self::Passed => Self::failed(format!("{starved}; the trial's pass does not count"))
+                .inconclusive(starved),
+            Self::Failed(failure) => Self::Failed(Failure {
+                is_inconclusive: true,
+                ..failure
+            }),
+        }
+    }
+
+    /// Returns whether the trial has no verdict because the machine was starved.
+    pub(crate) fn is_inconclusive(&self) -> bool {
+        match self {
+            Self::Failed(failure) => failure.is_inconclusive,
+            Self::Passed | Self::Ignored(_) => false,
+        }
     }
 }
 
@@ -35,6 +60,8 @@ pub(crate) struct Failure {
     pub(crate) location: String,
     /// Form in which the test's own process has shown the reason.
     pub(crate) shown: Shown,
+    /// The machine was starved, and the trial had asked for no verdict then.
+    pub(crate) is_inconclusive: bool,
 }
 
 impl Failure {

@@ -14,7 +14,7 @@ use super::supervisor::{NurseryHandle, Rounds, RunPlan, Supervisor, Workers};
 use super::{concurrency, list, nextest, requirements, select, users, within};
 use crate::kernel::process::clone;
 use crate::sandbox::within::is_within_trial;
-use crate::trial::Trial;
+use crate::trial::{Trial, time_scale};
 
 /// Time limit of a trial if neither the trial nor the user says another.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -58,6 +58,9 @@ pub(crate) fn run_counted(
     left_out: u64,
 ) -> Result<Conclusion, RunError> {
     select::check_names(&trials)?;
+    if let Some(scale) = args.time_scale {
+        time_scale::set(scale);
+    }
     let mut args = args.clone();
     if args.shuffle && args.shuffle_seed.is_none() {
         args.shuffle_seed = Some(random_seed());

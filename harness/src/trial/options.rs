@@ -37,6 +37,8 @@ pub struct Options {
     /// User as whom the trial runs, unless the run says so.
     pub(crate) user: Option<TestUser>,
     pub(crate) private_home: bool,
+    /// On a starved machine the trial is inconclusive.
+    pub(crate) inconclusive_if_starved: bool,
 }
 
 /// A user as whom a trial runs.
@@ -102,6 +104,7 @@ impl Options {
         nested: false,
         user: None,
         private_home: false,
+        inconclusive_if_starved: false,
     };
 
     /// Sets the time that the trial may take.
@@ -204,6 +207,15 @@ impl Options {
     /// Makes the trial run as the user of this id, as [`user`](Options::user) does.
     pub const fn user_id(mut self, uid: u32) -> Options {
         self.user = Some(TestUser::Id(uid));
+        self
+    }
+
+    /// Makes the trial inconclusive, which is neither passed nor failed, if the machine was starved
+    /// while the trial ran: if some thread had to wait for a processor most of that time.
+    ///
+    /// A run with an inconclusive trial does not pass.
+    pub const fn inconclusive_if_starved(mut self) -> Options {
+        self.inconclusive_if_starved = true;
         self
     }
 

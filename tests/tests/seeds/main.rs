@@ -1,6 +1,8 @@
 //! Trials that run with many seeds. Each test starts this same program on samples.
 
 mod many;
+mod slow;
+mod slow_samples;
 mod samples {
     include!("../shared/seeds.rs");
 }

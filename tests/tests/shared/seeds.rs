@@ -33,3 +33,11 @@ fn leave_seed() {
     let line = format!("{}\n", snowglobe::seed());
     file.write_all(line.as_bytes()).unwrap();
 }
+
+/// Fails with what a wait of 40 ms says that was in vain.
+#[snowglobe::test(ignore = "a sample")]
+fn waits_in_vain() -> snowglobe::TestResult {
+    let limit = std::time::Duration::from_millis(40);
+    snowglobe::lab::wait_until(limit, || Err::<(), _>("the door is closed"))?;
+    Ok(())
+}

@@ -14,6 +14,7 @@ use crate::topology::plan::{
     BridgeInterface, CablePlan, InterfaceId, InterfacePlan, NetnsId, StackId, StackOp, StackPlan,
     diff,
 };
+use crate::trial::time_scale::stretched;
 
 /// How long the kernel may take to let packets through, on the busiest of machines.
 const READY: Duration = Duration::from_secs(30);
@@ -88,7 +89,7 @@ impl<'a> NetworkBuilder<'a> {
 
     fn await_stacks(&self, touched: &BTreeMap<StackId, Vec<InterfaceId>>) -> Result<()> {
         // One deadline for all: the kernel works on all of them at the same time.
-        let deadline = Instant::now() + READY;
+        let deadline = Instant::now() + stretched(READY);
         for (stack, interfaces) in touched {
             self.await_interfaces(*stack, interfaces, deadline)?;
         }
@@ -161,7 +162,7 @@ impl<'a> NetworkBuilder<'a> {
         ports.extend(trunks.flat_map(|trunk| &trunk.ends).map(end_device));
         hub.execute_reusing(&mut self.batch)
             .map_err(|e| self.explain(NetnsId::Hub, e))?;
-        hub.wait_until_ports_up(&ports, Instant::now() + READY)
+        hub.wait_until_ports_up(&ports, Instant::now() + stretched(READY))
             .map_err(|e| self.explain(NetnsId::Hub, e))
     }
 

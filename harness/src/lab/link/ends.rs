@@ -20,6 +20,7 @@ use crate::topology::LinkId;
 use crate::topology::plan::{
     CableEndPlan, CablePlan, InterfaceId, InterfacePlan, InterfaceSlot, NetnsId, Plan, StackId,
 };
+use crate::trial::time_scale::stretched;
 
 /// Time in which the kernel lets packets through, on the busiest of machines.
 const READY: Duration = Duration::from_secs(30);
@@ -396,7 +397,7 @@ impl LinkEnds {
     /// Waits until packets pass some ends.
     pub(crate) fn await_up(&self, ends: &[Side]) -> Result<()> {
         // One deadline for all: the ends come up at the same time.
-        let deadline = Instant::now() + READY;
+        let deadline = Instant::now() + stretched(READY);
         for side in ends.iter().copied() {
             // No packet passes the end of a cable whose other end has no power.
             if self.is_dark(side) || self.is_dark(side.other()) {
@@ -425,7 +426,7 @@ impl LinkEnds {
 
     /// Waits until packets pass an end in a stack, unless a program has taken its interface down.
     pub(crate) fn await_if_up(&self, side: Side) -> Result<()> {
-        let deadline = Instant::now() + READY;
+        let deadline = Instant::now() + stretched(READY);
         let device = self.device(side);
         let explain = |e| self.refused(side, e);
         let mut netlink = self.open(side)?;

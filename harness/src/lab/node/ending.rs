@@ -7,6 +7,7 @@ use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::poll::wait_readable;
 use crate::lab::node::node::Node;
 use crate::lab::process::programs::terminate;
+use crate::trial::time_scale::stretched;
 
 /// Time between the request to end (`SIGTERM`) and the kill.
 const GRACE: Duration = Duration::from_secs(1);
@@ -17,7 +18,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// first process of the node is its parent now. Daemons are asked as programs are.
 pub(crate) fn end_programs(nodes: &[&Node]) {
     // One deadline for all, which end at the same time.
-    let deadline = Instant::now() + GRACE;
+    let deadline = Instant::now() + stretched(GRACE);
     let alive: Vec<_> = nodes
         .iter()
         .flat_map(|node| node.programs().alive())

@@ -9,7 +9,7 @@ use crate::lab::node::node::Node;
 use crate::lab::node::runtime::{JoinHandle, Runtime};
 use crate::lab::patience::Deadline;
 use crate::lab::stack::listening::ServerSocket;
-use crate::lab::wait::{Condition, wait_until_async};
+use crate::lab::wait::{Condition, until_async};
 
 impl Node {
     /// Runs a future in the node, on a runtime whose threads live there.
@@ -99,7 +99,7 @@ impl Node {
         C: Condition<Value: Send + 'static> + Send + 'static,
         F: Future<Output = C> + Send + 'static,
     {
-        let waiting = self.spawn(wait_until_async(self.patience().limit(), condition));
+        let waiting = self.spawn(until_async(self.patience().limit(), condition));
         // A test that waits for the first of several futures drops the others (`tokio::select!`).
         let _abort = AbortOnDrop(waiting.abort_handle());
         match waiting.await {

@@ -32,7 +32,7 @@ use crate::lab::services::service::{NodeServiceThreads, Service};
 use crate::lab::stack::listening::ServerSocket;
 use crate::lab::stack::monitors::Monitor;
 use crate::lab::stack::stack::Stack;
-use crate::lab::wait::{Condition, wait_until};
+use crate::lab::wait::{Condition, until};
 use crate::observe::{CaptureGuard, CapturedInterfaces, InterfaceLabels};
 use crate::sandbox::protocol::node::NodeRequest;
 use crate::topology::plan::{NodePlan, Sysctl};
@@ -206,7 +206,7 @@ impl Node {
         condition: impl FnMut() -> C + Send,
     ) -> Result<C::Value> {
         let limit = self.patience().limit();
-        self.run(move || wait_until(limit, condition))
+        self.run(move || until(limit, condition))
     }
 
     /// Waits until something listens on a TCP port of the node. Nothing is sent to the port.

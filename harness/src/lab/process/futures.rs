@@ -16,6 +16,7 @@ use crate::lab::process::log::Line;
 use crate::lab::process::process::Process;
 use crate::lab::process::program::Output;
 use crate::lab::stack::listening::ServerSocket;
+use crate::trial::time_scale::stretched;
 
 /// Waits of futures, on a tokio runtime. A wait that is dropped leaves the program as it is.
 impl Process {
@@ -38,6 +39,7 @@ impl Process {
     pub async fn wait_timeout_async(&mut self, limit: Duration) -> Result<ExitStatus> {
         // As in std: a program that reads its input to the end would wait for ever.
         drop(self.stdin.take());
+        let limit = stretched(limit);
         let wait = |at| self.wait_by(Deadline { at, limit });
         attempts(limit, LabError::is_timeout, wait).await
     }

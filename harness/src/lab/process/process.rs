@@ -17,6 +17,7 @@ use crate::lab::process::program::Output;
 use crate::lab::process::running::{LAST_WORDS, Running};
 use crate::lab::stack::listening::ServerSocket;
 use crate::lab::stack::stack::Stack;
+use crate::trial::time_scale::stretched;
 
 /// A program that runs in a node, as [`std::process::Child`] is one that runs here.
 ///
@@ -116,7 +117,7 @@ impl Process {
     /// The program does not end in time. The error tells what it wrote last.
     pub fn wait_timeout(&mut self, limit: Duration) -> Result<ExitStatus> {
         drop(self.stdin.take());
-        self.wait_by(Deadline::after(limit))
+        self.wait_by(Deadline::after(stretched(limit)))
     }
 
     /// Waits for the end until `deadline`.
@@ -347,7 +348,7 @@ impl Process {
 
     fn died(&self, when: &str) -> LabError {
         self.running.expect();
-        let deadline = Instant::now() + LAST_WORDS;
+        let deadline = Instant::now() + stretched(LAST_WORDS);
         // The outputs are closed a moment before the end is reported.
         let how = match self.running.ended_by(Some(deadline)) {
             Some(status) => ExitKind::from(status).to_string(),

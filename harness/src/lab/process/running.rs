@@ -23,6 +23,7 @@ use crate::lab::process::program::{OnDrop, ProgramSpec};
 use crate::lab::process::readiness::Readiness;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::node::{LONGEST_REPLY, ProcessReply};
+use crate::trial::time_scale::stretched;
 
 /// Time for reading what a program wrote last, after its end.
 pub(crate) const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -189,14 +190,15 @@ impl Running {
         // The peer of a program that ends sees the end of a connection before anybody hears of the
         // program's own end (kernel/exit.c, do_exit), and the test may fail at once.
         let ended = match self.ended() {
-            None if self.is_ending() => self.ended_by(Some(Instant::now() + LAST_WORDS)),
+            None if self.is_ending() => self.ended_by(Some(Instant::now() + stretched(LAST_WORDS))),
             ended => ended,
         };
         let status = ended.filter(|status| !status.success())?;
         // Told once: the end of a lab asks again for all that a restart has asked for.
         self.expect();
         // What a program wrote last explains its end, and is read by another thread.
-        self.log.wait_for_end(Instant::now() + LAST_WORDS);
+        self.log
+            .wait_for_end(Instant::now() + stretched(LAST_WORDS));
         let how = ExitKind::from(status);
         Some(format!(
             "`{}` {how} and nobody waited for it; {}",

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::flags::COMMAND_LINE;
 use super::values::Stress;
 use crate::model::cli::{CliError, GivenFlags};
+use crate::model::time_scale::TimeScale;
 use crate::runner::error::{RunError, usage};
 use crate::runner::report::{Color, Format, ReportOptions};
 
@@ -75,6 +76,8 @@ pub struct Arguments {
     /// Number of seeds with which each trial runs side by side, until one fails. Without one, each
     /// trial runs as often as its option `seeds` says.
     pub runs: Option<u64>,
+    /// Factor by which waits and time limits are stretched. Without one, they are not.
+    pub time_scale: Option<TimeScale>,
     /// The help is shown, and nothing else happens.
     pub help: bool,
 }

@@ -7,6 +7,7 @@
 use super::Arguments;
 use super::values::{color, duration, format, number, runs, stress, threads, unstable};
 use crate::model::cli::{self, CommandLine, Operands};
+use crate::trial::time_scale;
 
 type Flag = cli::Flag<Arguments>;
 
@@ -38,6 +39,7 @@ Exit status:
   64     the command line, the environment or the registered trials are wrong
   71     a limit of the system was reached
   74     the report could not be written, and no trial failed
+  75     trials were inconclusive, for the machine was starved, and none failed
   77     this system does not permit the isolation that was asked for
   101    a trial failed
   128+N  ended by signal N
@@ -219,6 +221,16 @@ const FLAGS: &[Flag] = &[
         },
     )
     .variable("SNOWGLOBE_RUNS"),
+    Flag::value(
+        "time-scale",
+        "FACTOR",
+        "Stretch every wait and time limit, as by 2.5 on a slow machine",
+        |args, factor| {
+            args.time_scale = Some(factor.parse()?);
+            Ok(())
+        },
+    )
+    .variable(time_scale::VARIABLE),
 ];
 
 #[cfg(test)]

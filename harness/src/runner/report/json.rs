@@ -65,6 +65,9 @@ impl Reporter for Json {
                 if !failure.location.is_empty() {
                     event["location"] = failure.location.as_str().into();
                 }
+                if failure.is_inconclusive {
+                    event["inconclusive"] = true.into();
+                }
                 event["seed"] = finished.seed.into();
                 event["run_seed"] = finished.run_seed.into();
                 if !finished.failed_seeds.is_empty() {

@@ -40,7 +40,12 @@ impl Reporter for Junit {
             TrialResult::Passed => format!("<system-out>{}</system-out>", escape(&finished.output)),
             TrialResult::Ignored(reason) => format!(r#"<skipped message="{}"/>"#, escape(reason)),
             TrialResult::Failed(failure) => format!(
-                r#"<failure type="assert" message="{}">{}</failure><system-out>{}</system-out>"#,
+                r#"<failure type="{}" message="{}">{}</failure><system-out>{}</system-out>"#,
+                if failure.is_inconclusive {
+                    "inconclusive"
+                } else {
+                    "assert"
+                },
                 escape(&failure.whole_reason()),
                 escape(&failure.location),
                 escape(&describe(finished, failure))

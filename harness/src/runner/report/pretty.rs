@@ -93,6 +93,9 @@ impl Reporter for Pretty {
         self.is_line_begun = false;
         out.push(&match &finished.result {
             TrialResult::Passed => self.style.green("ok"),
+            TrialResult::Failed(failure) if failure.is_inconclusive => {
+                self.style.yellow("inconclusive")
+            }
             TrialResult::Failed(_) => self.style.red("FAILED"),
             TrialResult::Ignored(_) => self.style.yellow("ignored"),
         });

@@ -16,6 +16,7 @@ use super::zygote_pool::IdleZygote;
 use crate::kernel::message_channel::MessageChannel;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::trial::{InitRequest, TrialReport};
+use crate::trial::time_scale::stretched;
 
 /// Time after which a running trial is named in the report, for the first time.
 const SLOW: Duration = Duration::from_secs(10);
@@ -52,6 +53,8 @@ pub(crate) struct ActiveTrial {
     captured: CapturedOutput,
     reports: ReceivedReports,
     started: Instant,
+    /// Time that threads of this machine had waited for a processor by the start.
+    waited_before: Option<Duration>,
     phase: Phase,
     /// Time at which the trial is named as slow, if it still runs.
     slow_at: Instant,
@@ -74,6 +77,8 @@ pub(crate) struct EndedTrial {
     pub(crate) index: usize,
     pub(crate) seeds: TrialSeeds,
     pub(crate) duration: Duration,
+    /// Time that threads of this machine had waited for a processor by the start.
+    pub(crate) waited_before: Option<Duration>,
     pub(crate) output: CapturedOutput,
     pub(crate) reports: ReceivedReports,
     /// Zygote of the trial, if it can run another one.
@@ -86,6 +91,7 @@ impl ActiveTrial {
         index: usize,
         seeds: TrialSeeds,
         limit: Duration,
+        waited_before: Option<Duration>,
         zygote: IdleZygote,
     ) -> Self {
         let started = Instant::now();
@@ -99,6 +105,7 @@ impl ActiveTrial {
             captured: CapturedOutput::default(),
             reports: ReceivedReports::default(),
             started,
+            waited_before,
             phase: Phase::Running(started + limit),
             slow_at: started + SLOW,
         }
@@ -238,6 +245,7 @@ impl ActiveTrial {
             index: self.index,
             seeds: self.seeds,
             duration: self.started.elapsed(),
+            waited_before: self.waited_before,
             output: self.captured,
             reports: self.reports,
             zygote: is_good.then(|| IdleZygote::new(self.channel, output)),
@@ -249,7 +257,7 @@ impl ActiveTrial {
 fn time_for_last_words() -> Duration {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-    LAST_WORDS * waiting_for_each(&load, processors as u32).clamp(1, MOST_PATIENCE)
+    stretched(LAST_WORDS) * waiting_for_each(&load, processors as u32).clamp(1, MOST_PATIENCE)
 }
 
 /// Returns the number of threads that want to run now, for each processor: the fourth field of

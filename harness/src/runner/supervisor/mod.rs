@@ -9,6 +9,7 @@
 //! | `supervisor.rs` | [`Supervisor`]: the loop |
 //! | `plan.rs` | [`RunPlan`]: decisions made before the first trial |
 //! | `copies.rs` | the copies of trials that run several times, with many seeds say |
+//! | `pressure.rs` | whether the machine has processors enough |
 //! | `queue.rs` | the trials that wait, and which of them may run now |
 //! | `zygote_pool.rs` | the processes that run trials |
 //! | `active_trial.rs` | a trial that runs: its output, its time, its phases |
@@ -22,6 +23,7 @@ mod captured_output;
 mod copies;
 mod denials;
 mod plan;
+mod pressure;
 mod queue;
 mod reports;
 mod signals;

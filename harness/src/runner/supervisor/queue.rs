@@ -7,6 +7,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
+use crate::trial::time_scale::stretched;
 use crate::trial::{Trial, Weight};
 
 /// Time for which the kernel may refuse sandboxes before that counts as an error. The kernel frees
@@ -112,7 +113,7 @@ impl Queue {
     pub(crate) fn try_again(&mut self, index: usize, others: usize) -> bool {
         let now = Instant::now();
         let since = now - *self.refused_since.get_or_insert(now);
-        if others == 0 && since >= PATIENCE {
+        if others == 0 && since >= stretched(PATIENCE) {
             return false;
         }
         self.put_back(index);

@@ -221,6 +221,7 @@ pub(crate) fn result_of(finish: Finish) -> TrialResult {
             reason,
         } => TrialResult::Failed(Failure {
             shown: shown(kind, on_stderr),
+            is_inconclusive: false,
             complaints,
             reason,
             location,

@@ -10,12 +10,14 @@ use crate::kernel::process::signal::Signal;
 use super::active_trial::{ActiveTrial, EndedTrial, GRACE, TrialSeeds};
 use super::copies::Copies;
 use super::plan::RunPlan;
+use super::pressure::Pressure;
 use super::queue::Queue;
 use super::reports::Remarks;
 use super::signals::{Caught, Signals};
 use super::zygote_pool::{NurseryHandle, ZygotePool};
 use crate::Isolation;
 use crate::kernel::message_channel::{MESSAGE_MAX, MessageChannel};
+use crate::model::starved::Starved;
 use crate::runner::conclusion::Conclusion;
 use crate::runner::error::{RunError, explain, limit};
 use crate::runner::nextest;
@@ -25,6 +27,7 @@ use crate::sandbox::protocol::trial::InitRequest;
 use crate::sandbox::protocol::zygote::ZygoteOrder;
 use crate::sandbox::refused::Refused;
 use crate::trial::Trial;
+use crate::trial::time_scale::stretched;
 
 /// Number of times that a full buffer of one trial's output is read before others have their turn.
 const PIECES: usize = 4;
@@ -43,6 +46,7 @@ pub(crate) struct Supervisor<'a> {
     /// The copies of trials, in a stress test.
     copies: Option<Copies<'a>>,
     conclusion: Conclusion,
+    pressure: Pressure,
     /// Buffer for all reading, made once so that none is made and cleared for each piece.
     buffer: Vec<u8>,
 }
@@ -94,6 +98,7 @@ impl<'a> Supervisor<'a> {
             interrupted: None,
             copies: plan.rounds.as_deref().map(Copies::new),
             conclusion,
+            pressure: Pressure::default(),
             buffer: vec![0; MESSAGE_MAX],
         }
     }
@@ -202,8 +207,9 @@ impl<'a> Supervisor<'a> {
                     errno,
                 }),
             })?;
-        let limit = options.timeout.unwrap_or(self.plan.timeout);
-        self.slots[slot] = Some(ActiveTrial::new(index, seeds, limit, zygote));
+        let limit = stretched(options.timeout.unwrap_or(self.plan.timeout));
+        let waited = self.pressure.waited();
+        self.slots[slot] = Some(ActiveTrial::new(index, seeds, limit, waited, zygote));
         Ok(())
     }
 
@@ -328,6 +334,7 @@ impl<'a> Supervisor<'a> {
             index,
             seeds,
             duration,
+            waited_before,
             output,
             reports,
             zygote,
@@ -337,12 +344,23 @@ impl<'a> Supervisor<'a> {
             return self.retry_or_fail(index, seeds.run, refused);
         }
         self.queue.granted();
-        let result = reports.result();
+        let mut result = reports.result();
         let Remarks {
-            notes,
+            mut notes,
             survivors,
             description,
         } = reports.into_remarks();
+        let wants_no_verdict = self.trial(index).options().inconclusive_if_starved;
+        if (wants_no_verdict || result != TrialResult::Passed)
+            && let Some(before) = waited_before
+            && let Some(waited) = self.pressure.waited()
+            && let Some(starved) = Starved::judge(waited.saturating_sub(before), duration)
+        {
+            notes.push(starved.to_string());
+            if wants_no_verdict {
+                result = result.inconclusive(&starved.to_string());
+            }
+        }
         let finished = FinishedTrial {
             trial: self.trial(index),
             result,

@@ -19,6 +19,7 @@ use crate::kernel::process;
 use crate::kernel::procfs::process_table;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::zygote::{NurseryOrder, ZygoteOrder};
+use crate::trial::time_scale::stretched;
 
 /// The first process of the outer sandbox, of which the zygotes are copies.
 pub(crate) struct NurseryHandle {
@@ -85,7 +86,7 @@ impl NurseryHandle {
     pub(crate) fn await_end(&self) {
         const PATIENCE: Duration = Duration::from_secs(5);
         let is_gone = |process: &OwnedFd| {
-            wait_readable([process.as_fd()], Some(PATIENCE)).is_ok_and(|[gone]| gone)
+            wait_readable([process.as_fd()], Some(stretched(PATIENCE))).is_ok_and(|[gone]| gone)
         };
         if !is_gone(&self.process) {
             self.kill_all();

@@ -1,0 +1,32 @@
+//! The time for which threads of this machine have waited for a processor.
+
+use std::time::{Duration, Instant};
+
+use crate::model::starved::waited;
+
+/// Reads of the kernel's count, at most so often: a trial costs about a millisecond, and a read
+/// some microseconds.
+const AT_MOST_EACH: Duration = Duration::from_millis(20);
+
+/// The kernel's count, as it was read last.
+#[derive(Debug, Default)]
+pub(crate) struct Pressure {
+    last: Option<(Instant, Option<Duration>)>,
+}
+
+impl Pressure {
+    /// Returns the time that threads have waited since the machine was started; nothing where the
+    /// kernel does not count it (CONFIG_PSI).
+    pub(crate) fn waited(&mut self) -> Option<Duration> {
+        let now = Instant::now();
+        match self.last {
+            Some((at, waited)) if now - at < AT_MOST_EACH => waited,
+            _ => {
+                let text = std::fs::read_to_string("/proc/pressure/cpu").ok();
+                let waited = text.as_deref().and_then(waited);
+                self.last = Some((now, waited));
+                waited
+            }
+        }
+    }
+}
