@@ -293,6 +293,12 @@
 //! ([`NodeSpec::dns`](topology::NodeSpec::dns)), they ask it instead, and for the zones that the
 //! test gives: see [`dns`], which also says how to break it.
 //!
+//! # Addresses over the wire
+//!
+//! The plan gives each interface its addresses. A node can have them by DHCP instead
+//! ([`NodeSpec::addresses`](topology::NodeSpec::addresses)), from a node that is a server
+//! ([`NodeSpec::dhcp`](topology::NodeSpec::dhcp)): see [`dhcp`].
+//!
 //! # How often a test fails
 //!
 //! `--stress 1000` or `--stress 5m` (`SNOWGLOBE_STRESS` under nextest or the standard harness) runs
@@ -377,6 +383,7 @@
 #[cfg(feature = "tokio")]
 mod attempts;
 mod before_main;
+pub mod dhcp;
 pub mod dns;
 pub mod doctor;
 pub mod events;

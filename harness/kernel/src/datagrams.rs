@@ -80,6 +80,7 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Option<Arriv
         };
         v4.or_else(v6)
     });
+    // A datagram longer than the buffer is cut off (recv(2), MSG_TRUNC): callers have room for any.
     let length = received.bytes;
     Ok(from.zip(at).map(|(from, at)| Arrival { length, from, at }))
 }
@@ -94,6 +95,7 @@ pub fn send_from(socket: BorrowedFd<'_>, bytes: &[u8], to: SocketAddr, from: IpA
     let flags = MsgFlags::empty();
     match (to, from) {
         (SocketAddr::V4(to), IpAddr::V4(from)) => {
+            // Index 0 leaves the interface to the routes; only the address is given (ip(7)).
             let info = libc::in_pktinfo {
                 ipi_ifindex: 0,
                 ipi_spec_dst: libc::in_addr {
@@ -115,6 +117,7 @@ pub fn send_from(socket: BorrowedFd<'_>, bytes: &[u8], to: SocketAddr, from: IpA
                 ipi6_addr: libc::in6_addr {
                     s6_addr: from.octets(),
                 },
+                // A link-local address means nothing without its interface (RFC 4007, section 6).
                 ipi6_ifindex: to.scope_id(),
             };
             let control = [ControlMessage::Ipv6PacketInfo(&info)];

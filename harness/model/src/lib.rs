@@ -21,6 +21,7 @@
 //! | [`time_scale`], [`starved`] | what a slow machine stretches, and when it was too busy |
 //! | [`failure_rate`] | how often a test fails, as far as so many runs can tell |
 //! | [`fault`], [`carrier`] | faults of a running lab, and what carries the packets of a link |
+//! | [`dhcp`] | addresses by DHCP: messages, servers and clients |
 //! | [`dns`] | zones, answers, and faults of name servers |
 //! | [`cli`] | options of command lines, from which parsers and helps are made |
 //! | [`files`] | the one place that reads files, by a function which the program lends |
@@ -32,6 +33,7 @@
 pub mod baseline;
 pub mod carrier;
 pub mod cli;
+pub mod dhcp;
 pub mod direction;
 pub mod dns;
 pub mod duration;

@@ -1,7 +1,7 @@
 //! The events of a lab, each with its time and its sentence.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,6 +128,15 @@ pub enum EventKind {
         /// Sentence of the node's first process that names the way taken, and the reason.
         sentence: String,
     },
+    /// The DHCP client of an interface has got an address, or has lost the one that it had.
+    Leased {
+        /// Name of the node.
+        node: String,
+        /// Name of the interface.
+        interface: String,
+        /// The address; none if it was lost.
+        address: Option<Ipv4Addr>,
+    },
     /// A capture file was completed and kept.
     CaptureKept {
         /// Path of the file.
@@ -160,6 +169,7 @@ impl EventKind {
             | Self::ProcessDied { .. }
             | Self::PacketRuled { .. }
             | Self::FirewallDropped { .. }
+            | Self::Leased { .. }
             | Self::Note(_) => false,
         }
     }
@@ -238,6 +248,16 @@ impl fmt::Display for EventKind {
                  links; the worst, on `{worst_link}`, {worst:.1?}"
             ),
             Self::FellBack { node, sentence } => write!(f, "node `{node}`: {sentence}"),
+            Self::Leased {
+                node,
+                interface,
+                address: Some(address),
+            } => write!(f, "node `{node}`: {interface} has {address} by DHCP"),
+            Self::Leased {
+                node,
+                interface,
+                address: None,
+            } => write!(f, "node `{node}`: {interface} has lost its address by DHCP"),
             Self::CaptureKept { path, gaps } => write!(f, "capture: {}{gaps}", path.display()),
             Self::CaptureFailed { error: text } | Self::Note(text) => f.write_str(text),
         }

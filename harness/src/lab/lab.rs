@@ -368,8 +368,8 @@ impl Lab {
         for (stack, plan) in self.stacks.iter().zip(&self.plan.stacks) {
             stack.refresh(plan);
         }
-        for dns in self.nodes.iter().filter_map(|node| node.dns()) {
-            dns.refresh(&self.plan);
+        for node in &self.nodes {
+            node.own_services().refresh(&self.plan);
         }
     }
 

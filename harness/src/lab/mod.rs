@@ -159,6 +159,7 @@ pub use process::log::Line;
 pub use process::process::Process;
 pub use process::program::{OnDrop, Output, Stdio};
 pub use router::change::FirewallCounter;
+pub use services::dhcp::dhcp::Dhcp;
 pub use services::dns::dns::Dns;
 #[cfg(feature = "tokio")]
 pub use wait::wait_until_async;

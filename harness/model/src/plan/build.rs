@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::hosts;
 use super::limits::{self, Known};
+use crate::dhcp::check::check_with_plan;
 use crate::dns::check::check_with_nodes;
 use crate::plan::addresses::Allocation;
 use crate::plan::cables::{cables, link_local, mac, mtu};
@@ -112,6 +113,7 @@ pub(crate) fn plan(topology: &Topology, kept: Option<&Kept<'_>>) -> Result<Plan,
     let mut problems = Problems::default();
     let dns = servers().map(|(id, spec)| (spec, Site::new(id, "dns")));
     check_with_nodes(dns, &plan, &mut problems);
+    check_with_plan(topology, &plan, &mut problems);
     problems.check()?;
     Ok(plan)
 }
@@ -441,5 +443,7 @@ fn node(topology: &Topology, id: NodeId, stack: StackId) -> NodePlan {
         mounts,
         commands: spec.commands.clone(),
         dns: spec.dns.clone(),
+        dhcp: spec.dhcp.clone(),
+        addresses: spec.addresses,
     }
 }

@@ -8,6 +8,7 @@ use std::ops::Index;
 
 use super::id::{InterfaceId, NetnsId, SegmentId, StackId};
 use super::stack::{InterfacePlan, StackPlan};
+use crate::dhcp::{AddressSource, DhcpSpec};
 use crate::dns::DnsSpec;
 use crate::impair::impairment::Impairment;
 use crate::side::Side;
@@ -185,6 +186,10 @@ pub struct NodePlan {
     pub commands: Vec<StartCommand>,
     /// The name server that runs in the node.
     pub dns: Option<DnsSpec>,
+    /// The DHCP server that runs in the node.
+    pub dhcp: Option<DhcpSpec>,
+    /// The source of the node's IPv4 addresses.
+    pub addresses: AddressSource,
 }
 
 impl Plan {

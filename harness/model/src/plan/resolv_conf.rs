@@ -33,7 +33,7 @@ fn address(plan: &Plan, server: StackId, asker: StackId) -> Option<IpAddr> {
         return Some(IpAddr::from([127, 0, 0, 1]));
     }
     let (server, asker) = (&plan[server], &plan[asker]);
-    let here = |it: &IpAddr| has_family(asker, it.is_ipv6());
+    let here = |it: &IpAddr| has_family(plan, asker, it.is_ipv6());
     let near = server.interfaces.iter().filter(|it| {
         let mut own = asker.interfaces.iter();
         own.any(|own| own.segment == it.segment)
@@ -44,7 +44,13 @@ fn address(plan: &Plan, server: StackId, asker: StackId) -> Option<IpAddr> {
         .find(here)
 }
 
-fn has_family(stack: &StackPlan, v6: bool) -> bool {
-    let mut all = stack.interfaces.iter().flat_map(|it| &it.addresses);
-    all.any(|it| it.ip.is_ipv6() == v6 && !it.is_link_local())
+/// Returns whether a stack has addresses of a family, or may get them.
+fn has_family(plan: &Plan, stack: &StackPlan, v6: bool) -> bool {
+    let mut own = stack.interfaces.iter().flat_map(|it| &it.addresses);
+    let mut around = stack
+        .interfaces
+        .iter()
+        .flat_map(|it| &plan[it.segment].subnets);
+    own.any(|it| it.ip.is_ipv6() == v6 && !it.is_link_local())
+        || around.any(|it| it.is_ipv6() == v6)
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::dhcp::{AddressSource, DhcpSpec};
 use crate::dns::DnsSpec;
 use crate::topology::router::{Firewall, RouterSettings};
 use crate::topology::storage::{Mount, MountSource, Rootfs, Volume};
@@ -59,6 +60,10 @@ pub struct NodeSpec {
     pub(crate) commands: Vec<StartCommand>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) dns: Option<DnsSpec>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) dhcp: Option<DhcpSpec>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) addresses: AddressSource,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) network: StackSpec,
 }
@@ -252,6 +257,18 @@ impl NodeSpec {
     /// Makes the node a name server, which all nodes of the lab ask: see [`DnsSpec`].
     pub fn dns(mut self, dns: DnsSpec) -> Self {
         self.dns = Some(dns);
+        self
+    }
+
+    /// Makes the node a DHCP server on its networks: see [`DhcpSpec`].
+    pub fn dhcp(mut self, dhcp: DhcpSpec) -> Self {
+        self.dhcp = Some(dhcp);
+        self
+    }
+
+    /// Sets where the node has its IPv4 addresses from.
+    pub fn addresses(mut self, source: AddressSource) -> Self {
+        self.addresses = source;
         self
     }
 

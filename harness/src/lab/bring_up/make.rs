@@ -25,7 +25,7 @@ use crate::lab::link::carrier::attach::{PendingCarrier, attach_planned, record_c
 use crate::lab::link::ends::LinkEnds;
 use crate::lab::link::link::Link;
 use crate::lab::node::node::Node;
-use crate::lab::services::dns::dns::Dns;
+use crate::lab::services::own::OwnServices;
 use crate::lab::stack::namespace::new_namespace;
 use crate::topology::LinkId;
 
@@ -59,6 +59,8 @@ pub(crate) fn run_commands(lab: &Lab, first: usize) -> Result<()> {
     let new = &lab.all_nodes()[first..];
     // Commands may use what the services of other nodes give, such as names.
     new.iter().try_for_each(|node| node.start_services())?;
+    // When all have started: the client of one node may wait for the server of another.
+    new.iter().try_for_each(|node| node.await_services())?;
     new.iter().try_for_each(|node| node.run_commands())
 }
 
@@ -108,11 +110,7 @@ fn add_nodes(lab: &mut Lab, new: NewNodes, first: usize) {
         let plan = &lab.plan().nodes[number];
         let stack = Arc::clone(lab.stack(plan.stack));
         let services = lab.node_services().clone();
-        let journal = lab.journal();
-        let dns = plan
-            .dns
-            .as_ref()
-            .map(|spec| Dns::new(&plan.name, spec, lab.plan(), Arc::clone(journal)));
+        let own = OwnServices::of(plan, lab.plan(), &stack, lab.journal());
         let node = Node::new(
             lab.topology(),
             plan,
@@ -120,7 +118,7 @@ fn add_nodes(lab: &mut Lab, new: NewNodes, first: usize) {
             first_process,
             stack,
             services,
-            dns,
+            own,
         );
         lab.add_node(node);
     }

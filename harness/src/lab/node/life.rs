@@ -177,6 +177,7 @@ impl Node {
         self.replace_first_process(Some(started.first_process));
         // Before the commands, which may need them, as at the start of the lab.
         self.start_services()?;
+        self.await_services()?;
         self.run_commands()
     }
 

@@ -27,8 +27,10 @@ use crate::lab::node::services::NodeServices;
 use crate::lab::patience::{Deadline, Patience};
 use crate::lab::process::output_reader::OutputReader;
 use crate::lab::process::programs::Programs;
+use crate::lab::services::dhcp::dhcp::Dhcp;
 use crate::lab::services::dns::dns::Dns;
-use crate::lab::services::service::{NodeServiceThreads, Service};
+use crate::lab::services::own::OwnServices;
+use crate::lab::services::service::NodeServiceThreads;
 use crate::lab::stack::listening::ServerSocket;
 use crate::lab::stack::monitors::Monitor;
 use crate::lab::stack::stack::Stack;
@@ -51,7 +53,7 @@ pub struct Node {
     stack: Arc<Stack>,
     programs: Programs,
     services: NodeServices,
-    dns: Option<Arc<Dns>>,
+    own: OwnServices,
     service_threads: NodeServiceThreads,
     removed: AtomicBool,
     captured: CapturedInterfaces,
@@ -71,11 +73,9 @@ impl Node {
         first_process: FirstProcessHandle,
         stack: Arc<Stack>,
         services: NodeServices,
-        dns: Option<Dns>,
+        own: OwnServices,
     ) -> Self {
-        let dns = dns.map(Arc::new);
-        let own = dns.iter().map(|dns| Arc::clone(dns) as Arc<dyn Service>);
-        let service_threads = NodeServiceThreads::new(own.collect());
+        let service_threads = NodeServiceThreads::new(own.all());
         // A container has the hostname of its pod, whose UTS namespace it shares.
         let hostname = topology
             .pod_of(plan.node)
@@ -90,7 +90,7 @@ impl Node {
             stack,
             programs: Programs::default(),
             services,
-            dns,
+            own,
             service_threads,
             removed: AtomicBool::new(false),
             captured: CapturedInterfaces::default(),
@@ -254,7 +254,17 @@ impl Node {
 
     /// Returns the name server that runs in the node, if the topology asked for one.
     pub fn dns(&self) -> Option<&Dns> {
-        self.dns.as_deref()
+        self.own.dns.as_deref()
+    }
+
+    /// Returns the DHCP server that runs in the node, if the topology asked for one.
+    pub fn dhcp(&self) -> Option<&Dhcp> {
+        self.own.dhcp.as_deref()
+    }
+
+    /// Returns the node's services.
+    pub(crate) fn own_services(&self) -> &OwnServices {
+        &self.own
     }
 
     /// Returns the threads of the node's services.

@@ -79,6 +79,11 @@ impl Node {
         self.service_threads().start(self)
     }
 
+    /// Waits until the node has what its services are for, such as addresses.
+    pub(crate) fn await_services(&self) -> Result<()> {
+        self.service_threads().await_ready(self.patience().limit())
+    }
+
     fn enter(&self, traits: &ThreadTraits) -> Result<()> {
         if self.request().root.is_some() {
             read_symbols();

@@ -6,8 +6,12 @@
 //!
 //! | file or folder | role |
 //! |---|---|
+//! | `own` | the services that one node has |
 //! | `service` | what a service is, and the threads of those that run |
+//! | `dhcp/` | servers and clients of DHCP |
 //! | `dns/` | name servers |
 
+pub(crate) mod dhcp;
 pub(crate) mod dns;
+pub(crate) mod own;
 pub(crate) mod service;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::kernel::errno::errno;
 use crate::kernel::frames::Poller;
@@ -14,6 +15,11 @@ use crate::lab::error::{LabError, Result};
 pub(crate) trait Service: fmt::Debug + Send + Sync {
     /// Makes the sockets in the node, and the thread that serves them.
     fn start(&self, place: &dyn Place) -> Result<ServiceThread>;
+
+    /// Waits until the node has what the service is for.
+    fn await_ready(&self, _limit: Duration) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// A node in which services run.
@@ -59,6 +65,12 @@ impl NodeServiceThreads {
             self.running.lock().push(thread);
         }
         Ok(())
+    }
+
+    /// Waits until the node has what its services are for.
+    pub(crate) fn await_ready(&self, limit: Duration) -> Result<()> {
+        let mut services = self.services.iter();
+        services.try_for_each(|service| service.await_ready(limit))
     }
 
     /// Ends all services, and returns when their sockets are closed.

@@ -4,7 +4,8 @@
 //! A stack outlives the processes of its node: its interfaces stay. So the stack, and not the node,
 //! owns what is attached to interfaces: the filters of partitions and the monitors of captures.
 
-use std::net::IpAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -38,6 +39,8 @@ pub(crate) struct Stack {
     pod: Option<FirstProcessHandle>,
     /// The addresses that the name stands for. They change when a cable is laid or moved.
     primary: SharedLock<Vec<IpAddr>>,
+    /// The addresses that DHCP has given, by the index of the interface.
+    leased: SharedLock<BTreeMap<u32, Ipv4Addr>>,
     removed: AtomicBool,
     monitors: Lock<Monitors>,
     filters: IngressFilters,
@@ -53,6 +56,7 @@ impl Stack {
             cables: Lock::default(),
             pod,
             primary: SharedLock::new(plan.primary().collect()),
+            leased: SharedLock::default(),
             removed: AtomicBool::new(false),
             monitors: Lock::default(),
             filters: IngressFilters::default(),
@@ -66,7 +70,22 @@ impl Stack {
 
     /// Returns the addresses that the name stands for: of each family, the first.
     pub(crate) fn primary(&self) -> Vec<IpAddr> {
-        self.primary.read().clone()
+        let planned = self.primary.read().clone();
+        let leased = self.leased.read();
+        let leased = leased.values().next().copied().map(IpAddr::V4);
+        // The first of each family: IPv4 goes first, and a stack has it from one source.
+        let planned_v4 = planned.iter().any(IpAddr::is_ipv4);
+        let leased = leased.filter(|_| !planned_v4);
+        leased.into_iter().chain(planned).collect()
+    }
+
+    /// Takes over the address that DHCP has given to an interface, or has taken from it.
+    pub(crate) fn set_leased(&self, index: u32, address: Option<Ipv4Addr>) {
+        let mut leased = self.leased.write();
+        match address {
+            Some(address) => drop(leased.insert(index, address)),
+            None => drop(leased.remove(&index)),
+        }
     }
 
     /// Takes over what a changed plan says.

@@ -12,6 +12,7 @@ mod pool;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use crate::dhcp::AddressSource;
 use crate::plan::id::SegmentId;
 use crate::plan::kept::Kept;
 use crate::plan::routing::realms::Realms;
@@ -19,7 +20,7 @@ use crate::plan::stack::Address;
 use crate::plan::wiring::{Segment, StackPort, Wiring};
 use crate::side::Side;
 use crate::topology::error::{Problems, TopologyError, TopologyErrorKind as Kind};
-use crate::topology::id::LinkId;
+use crate::topology::id::{LinkId, Owner};
 use crate::topology::link::Families;
 use crate::topology::subnet::{self, Subnet};
 use crate::topology::value::Topology;
@@ -346,7 +347,9 @@ impl Asked {
                 if !wanted {
                     continue;
                 }
-                if !self.number(segment, subnet) {
+                let planned =
+                    |port: &StackPort| v6 || has_planned_addresses(topology, wiring, port);
+                if !self.number(segment, subnet, planned) {
                     let id = SegmentId::new(index);
                     problems.add(Kind::TooLarge, segment_site(wiring, id), || {
                         format!(
@@ -363,7 +366,12 @@ impl Asked {
 
     /// Gives addresses to the interfaces of a segment that have none of this family. Returns
     /// `false` if there is no room.
-    fn number(&mut self, segment: &Segment, subnet: Subnet) -> bool {
+    fn number(
+        &mut self,
+        segment: &Segment,
+        subnet: Subnet,
+        planned: impl Fn(&StackPort) -> bool,
+    ) -> bool {
         let mut used: Vec<u128> = Vec::new();
         let mut bare: Vec<StackPort> = Vec::new();
         for port in &segment.ports {
@@ -374,7 +382,8 @@ impl Asked {
                     .filter(|(ip, _)| subnet.contains(*ip))
                     .map(|(ip, _)| subnet.host_of(*ip)),
             );
-            if !given.iter().any(|(ip, _)| ip.is_ipv6() == subnet.is_ipv6()) {
+            let has_none = !given.iter().any(|(ip, _)| ip.is_ipv6() == subnet.is_ipv6());
+            if has_none && planned(port) {
                 bare.push(*port);
             }
         }
@@ -394,5 +403,13 @@ impl Asked {
             next += 1;
         }
         true
+    }
+}
+
+/// Returns whether the IPv4 addresses of an interface come from the plan.
+fn has_planned_addresses(topology: &Topology, wiring: &Wiring, port: &StackPort) -> bool {
+    match wiring.stacks[port.stack.index()].owner {
+        Owner::Node(node) => topology[node].addresses == AddressSource::Plan,
+        Owner::Pod(_) => true,
     }
 }

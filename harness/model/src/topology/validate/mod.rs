@@ -7,6 +7,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use self::stack::{check_beginnings, check_commands, check_mounts, check_stack, wrong_tree};
+use crate::dhcp::AddressSource;
 use crate::direction::Direction;
 use crate::topology::error::{
     Problems, Site, TopologyError, TopologyErrorKind as Kind, TopologySubject,
@@ -218,6 +219,8 @@ impl Topology {
             mounts,
             commands,
             dns,
+            dhcp,
+            addresses,
             network,
             ..
         } = &self[id];
@@ -257,6 +260,18 @@ impl Topology {
                 });
             }
             crate::dns::check::check(dns, Site::new(id, "dns"), &node(), problems);
+        }
+        if let Some(dhcp) = dhcp {
+            crate::dhcp::check::check(dhcp, Site::new(id, "dhcp"), &node(), problems);
+        }
+        let of_a_host = dhcp.is_some() || *addresses != AddressSource::Plan;
+        if self.pod_of(id).is_some() && of_a_host {
+            problems.add(Kind::Misplaced, Site::new(id, "dhcp"), || {
+                format!(
+                    "{} is a container, whose addresses are its pod's; ask for DHCP at a node",
+                    node()
+                )
+            });
         }
     }
 

@@ -1,0 +1,239 @@
+//! A DHCP client: when it asks, and what it makes of the answers (RFC 2131, section 4.4).
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use crate::dhcp::message::{DhcpMessage, MessageKind};
+
+/// Time until a question is asked again; it doubles each time. RFC 2131 begins with four seconds,
+/// which is for networks larger than a lab.
+const FIRST: Duration = Duration::from_millis(500);
+const LONGEST: Duration = Duration::from_secs(16);
+
+/// Number of times that an offered address is asked for before the client begins anew.
+const REQUESTS: u32 = 4;
+
+/// The address that a client has from a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// The length of the prefix of the network, in bits.
+    pub prefix: u8,
+    /// The router, if there is one.
+    pub router: Option<Ipv4Addr>,
+    /// The server.
+    pub server: Ipv4Addr,
+    /// The moments at which the client asks the server for more time, and any server, and at which
+    /// the lease ends.
+    pub times: [Duration; 3],
+}
+
+/// Something that a client does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send a message: to the server that it came from, or to everybody.
+    Send {
+        /// The message.
+        message: DhcpMessage,
+        /// The server; everybody if there is none.
+        to: Option<Ipv4Addr>,
+    },
+    /// Use an address.
+    Take(Held),
+    /// Use an address no more.
+    Drop(Held),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Phase {
+    Selecting,
+    Requesting(Ipv4Addr, Ipv4Addr),
+    Bound,
+    Renewing,
+    Rebinding,
+}
+
+/// A client of one interface.
+#[derive(Clone, Debug)]
+pub struct DhcpClient {
+    mac: [u8; 6],
+    hostname: String,
+    xid: u32,
+    phase: Phase,
+    tries: u32,
+    /// The moment at which the client does something by itself.
+    next: Duration,
+    held: Option<Held>,
+}
+
+impl DhcpClient {
+    /// Returns a client that begins at once.
+    pub fn new(mac: [u8; 6], hostname: &str) -> Self {
+        let [a, b, c, d, e, f] = mac;
+        Self {
+            mac,
+            hostname: hostname.to_owned(),
+            // Told apart from those of others on the network by the MAC address.
+            xid: u32::from_be_bytes([c, d, e, f]) ^ u32::from_be_bytes([a, b, 0, 1]),
+            phase: Phase::Selecting,
+            tries: 0,
+            next: Duration::ZERO,
+            held: None,
+        }
+    }
+
+    /// Returns what the client has.
+    pub fn held(&self) -> Option<&Held> {
+        self.held.as_ref()
+    }
+
+    /// Returns the moment at which [`step`](Self::step) is to be called.
+    pub fn next(&self) -> Duration {
+        self.next
+    }
+
+    /// Does what is due at a moment.
+    pub fn step(&mut self, now: Duration) -> Vec<Action> {
+        let mut actions = Vec::new();
+        if now < self.next {
+            return actions;
+        }
+        match (self.phase.clone(), self.held.clone()) {
+            (Phase::Bound, Some(held)) => self.enter(Phase::Renewing, held.times[0].max(now)),
+            (Phase::Renewing, Some(held)) if now >= held.times[1] => {
+                self.enter(Phase::Rebinding, now);
+            }
+            (Phase::Rebinding, Some(held)) if now >= held.times[2] => {
+                self.held = None;
+                actions.push(Action::Drop(held));
+                self.begin(now);
+            }
+            (Phase::Requesting(..), _) if self.tries >= REQUESTS => self.begin(now),
+            _ => {}
+        }
+        let held = self.held.as_ref();
+        let mut message = DhcpMessage::new(MessageKind::Request, self.xid, self.mac);
+        message.hostname = Some(self.hostname.clone());
+        let to = match (&self.phase, held) {
+            (Phase::Requesting(address, server), _) => {
+                message.requested = Some(*address);
+                message.server = Some(*server);
+                None
+            }
+            (Phase::Renewing | Phase::Bound, Some(held)) => {
+                message.client = held.address;
+                Some(held.server)
+            }
+            (Phase::Rebinding, Some(held)) => {
+                message.client = held.address;
+                None
+            }
+            (Phase::Selecting | Phase::Renewing | Phase::Rebinding | Phase::Bound, _) => {
+                message.kind = MessageKind::Discover;
+                None
+            }
+        };
+        actions.push(Action::Send { message, to });
+        let pause = FIRST.saturating_mul(1 << self.tries.min(5)).min(LONGEST);
+        self.tries += 1;
+        self.next = now + pause;
+        // The next phase begins when its time has come, however long the pause is.
+        if let Some(held) = &self.held {
+            let end = match self.phase {
+                Phase::Rebinding => held.times[2],
+                _ => held.times[1],
+            };
+            self.next = self.next.min(end).max(now + Duration::from_millis(1));
+        }
+        actions
+    }
+
+    /// Takes a message of a server.
+    pub fn hear(&mut self, message: &DhcpMessage, now: Duration) -> Vec<Action> {
+        let Some(server) = message.server.filter(|_| self.is_mine(message)) else {
+            return Vec::new();
+        };
+        match (message.kind, self.phase.clone()) {
+            (MessageKind::Offer, Phase::Selecting) => {
+                self.enter(Phase::Requesting(message.yours, server), now);
+                self.step(now)
+            }
+            (MessageKind::Ack, Phase::Requesting(wanted, chosen)) => {
+                if (message.yours, server) != (wanted, chosen) {
+                    return Vec::new();
+                }
+                self.take(message, server, now)
+            }
+            (MessageKind::Ack, Phase::Renewing | Phase::Rebinding) => {
+                self.take(message, server, now)
+            }
+            (MessageKind::Nak, Phase::Requesting(..) | Phase::Renewing | Phase::Rebinding) => {
+                let dropped = self.held.take().map(Action::Drop);
+                self.begin(now);
+                dropped.into_iter().chain(self.step(now)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Returns the message that gives the address back, if there is one.
+    pub fn release(&mut self) -> Option<Action> {
+        let held = self.held.take()?;
+        let mut message = DhcpMessage::new(MessageKind::Release, self.xid, self.mac);
+        message.client = held.address;
+        message.server = Some(held.server);
+        let to = Some(held.server);
+        Some(Action::Send { message, to })
+    }
+
+    fn is_mine(&self, message: &DhcpMessage) -> bool {
+        message.kind.is_of_servers() && message.xid == self.xid && message.mac == self.mac
+    }
+
+    fn take(&mut self, message: &DhcpMessage, server: Ipv4Addr, now: Duration) -> Vec<Action> {
+        let Some(lease) = message.times[0].filter(|it| *it > 0) else {
+            return Vec::new();
+        };
+        let seconds = |asked: Option<u32>, eighths: u64| {
+            let usual = Duration::from_secs(lease.into()) * eighths as u32 / 8;
+            let asked = asked.map(|it| Duration::from_secs(it.into()));
+            now + asked
+                .filter(|it| !it.is_zero() && *it < usual.max(*it))
+                .unwrap_or(usual)
+        };
+        let held = Held {
+            address: message.yours,
+            // A server that says nothing means the class of the address; all are private here.
+            prefix: message.prefix.unwrap_or(24),
+            router: message.routers.first().copied(),
+            server,
+            times: [
+                seconds(message.times[1], 4),
+                seconds(message.times[2], 7),
+                now + Duration::from_secs(lease.into()),
+            ],
+        };
+        let before = self.held.replace(held.clone());
+        self.phase = Phase::Bound;
+        self.tries = 0;
+        self.next = held.times[0];
+        let place = |it: &Held| (it.address, it.prefix, it.router);
+        match before {
+            Some(before) if place(&before) == place(&held) => Vec::new(),
+            Some(before) => vec![Action::Drop(before), Action::Take(held)],
+            None => vec![Action::Take(held)],
+        }
+    }
+
+    fn begin(&mut self, now: Duration) {
+        self.xid = self.xid.wrapping_add(1);
+        self.enter(Phase::Selecting, now);
+    }
+
+    fn enter(&mut self, phase: Phase, now: Duration) {
+        self.phase = phase;
+        self.tries = 0;
+        self.next = now;
+    }
+}

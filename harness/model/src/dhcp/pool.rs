@@ -1,0 +1,131 @@
+//! The addresses that a server gives on one network.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::dhcp::spec::DhcpSpec;
+use crate::plan::stack::InterfacePlan;
+use crate::plan::{Plan, StackId};
+use crate::topology::Subnet;
+
+/// The addresses that a server gives on one network, and what it tells with them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// The address of the server.
+    pub server: Ipv4Addr,
+    /// The length of the prefix of the network, in bits.
+    pub prefix: u8,
+    /// The first and the last address.
+    pub range: [Ipv4Addr; 2],
+    /// Addresses in this range that are not given: somebody has them.
+    pub taken: HashSet<Ipv4Addr>,
+    /// The router of the network, if there is one.
+    pub router: Option<Ipv4Addr>,
+    /// The name servers.
+    pub dns: Vec<Ipv4Addr>,
+    /// The domain.
+    pub domain: String,
+    /// Seconds for which an address is given.
+    pub lease: u32,
+}
+
+impl Pool {
+    /// Returns what a server gives on one of its interfaces; nothing where the pool lies on another
+    /// network, or the interface has no IPv4 address.
+    pub fn of(
+        spec: &DhcpSpec,
+        plan: &Plan,
+        stack: StackId,
+        interface: &InterfacePlan,
+    ) -> Option<Self> {
+        let (server, prefix) = interface.addresses.iter().find_map(|it| match it.ip {
+            IpAddr::V4(v4) => Some((v4, it.prefix)),
+            IpAddr::V6(_) => None,
+        })?;
+        let subnet = Subnet::around(server.into(), prefix)?;
+        let [first, last] = match &spec.pool {
+            Some(text) => parse_range(text).ok()?,
+            None => whole(&subnet),
+        };
+        if ![first, last].iter().all(|it| subnet.contains((*it).into())) {
+            return None;
+        }
+        let on_it = |it: &&InterfacePlan| it.segment == interface.segment;
+        let others = plan
+            .stacks
+            .iter()
+            .flat_map(|it| &it.interfaces)
+            .filter(on_it);
+        let taken = others
+            .flat_map(|it| &it.addresses)
+            .filter_map(|it| match it.ip {
+                IpAddr::V4(v4) => Some(v4),
+                IpAddr::V6(_) => None,
+            });
+        let forwards = plan[stack].sysctls.iter();
+        let mut forwards = forwards.filter(|it| it.path == "net/ipv4/ip_forward");
+        let dns = plan.name_servers.iter().filter_map(|id| {
+            let own = *id == stack;
+            let near = plan[*id].interfaces.iter().filter(on_it);
+            let near = near.flat_map(|it| &it.addresses).map(|it| it.ip);
+            let mut all = near.chain(plan[*id].primary()).filter_map(|ip| match ip {
+                IpAddr::V4(v4) => Some(v4),
+                IpAddr::V6(_) => None,
+            });
+            if own { Some(server) } else { all.next() }
+        });
+        Some(Self {
+            server,
+            prefix,
+            range: [first, last],
+            taken: taken.collect(),
+            router: forwards.any(|it| it.value == "1").then_some(server),
+            dns: dns.collect(),
+            domain: plan.domain.clone(),
+            lease: u32::try_from(spec.lease.as_secs()).unwrap_or(u32::MAX),
+        })
+    }
+
+    /// Returns whether the server may give an address.
+    pub(crate) fn has(&self, address: Ipv4Addr) -> bool {
+        let [first, last] = self.range;
+        (first..=last).contains(&address) && !self.taken.contains(&address)
+    }
+
+    /// Returns whether there is an address to give, and a time to give it for.
+    pub fn gives_something(&self) -> bool {
+        self.lease > 0 && self.addresses().next().is_some()
+    }
+
+    /// Returns all addresses that the server may give.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> + '_ {
+        let [first, last] = self.range.map(u32::from);
+        (first..=last)
+            .map(Ipv4Addr::from)
+            .filter(|it| self.has(*it))
+    }
+}
+
+/// Returns all addresses of hosts.
+fn whole(subnet: &Subnet) -> [Ipv4Addr; 2] {
+    let (first, last) = subnet.host_range();
+    [first, last].map(|host| match subnet.host(host) {
+        IpAddr::V4(v4) => v4,
+        IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
+    })
+}
+
+/// Reads a pool.
+///
+/// # Errors
+/// The text is no pool. The error is the rest of a sentence that begins with the text.
+pub(crate) fn parse_range(text: &str) -> Result<[Ipv4Addr; 2], String> {
+    let form = "is no range of addresses; write `10.0.0.100-10.0.0.199`";
+    let (first, last) = text.split_once('-').ok_or(form)?;
+    let parse = |text: &str| text.trim().parse::<Ipv4Addr>().map_err(|_| form.to_owned());
+    let (first, last) = (parse(first)?, parse(last)?);
+    if first > last {
+        return Err("ends before it begins; the lower address goes first".into());
+    }
+    Ok([first, last])
+}

@@ -1,0 +1,79 @@
+//! What a test asks for: where the addresses of a node come from, and who gives them.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The source of a node's IPv4 addresses. IPv6 addresses are planned in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AddressSource {
+    /// The plan: each interface has an address from the start on.
+    #[default]
+    Plan,
+    /// A DHCP server of the node's network, asked by a client of the lab. The lab has started when
+    /// each interface has a lease.
+    Dhcp,
+    /// A program of the node, such as a DHCP client under test. The interfaces are up, without an
+    /// address.
+    Program,
+}
+
+/// A DHCP server that runs in a node.
+///
+/// It gives addresses on the networks of the node on which somebody needs one, tells the node's own
+/// address as the router (if the node forwards), and the name servers and the domain of the lab.
+///
+/// ```
+/// use std::time::Duration;
+/// use snowglobe_model::dhcp::{AddressSource, DhcpSpec};
+/// use snowglobe_model::topology::{NodeSpec, Topology};
+///
+/// let mut topology = Topology::new();
+/// let lan = topology.switch("lan");
+/// let dhcp = DhcpSpec::new().lease(Duration::from_secs(600)).pool("10.0.0.100-10.0.0.199");
+/// let server = topology.node(NodeSpec::new("server").dhcp(dhcp));
+/// let client = topology.node(NodeSpec::new("client").addresses(AddressSource::Dhcp));
+/// topology.plug(server, lan);
+/// topology.plug(client, lan);
+/// topology.validate()?;
+/// # Ok::<(), snowglobe_model::topology::TopologyError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DhcpSpec {
+    /// Time for which a client has an address.
+    #[serde(with = "crate::impair::text::serde_duration")]
+    pub(crate) lease: Duration,
+    /// The first and the last address, as text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pool: Option<String>,
+}
+
+impl Default for DhcpSpec {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(3600),
+            pool: None,
+        }
+    }
+}
+
+impl DhcpSpec {
+    /// Returns a server that gives all addresses of its networks that nobody has, for an hour each.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the time for which a client has an address. It asks for more after half of it.
+    pub fn lease(mut self, time: Duration) -> Self {
+        self.lease = time;
+        self
+    }
+
+    /// Sets the addresses that are given, as the first and the last one: `10.0.0.100-10.0.0.199`.
+    pub fn pool(mut self, range: impl Into<String>) -> Self {
+        self.pool = Some(range.into());
+        self
+    }
+}

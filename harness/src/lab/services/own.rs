@@ -1,0 +1,60 @@
+//! The services that one node has.
+
+use std::sync::Arc;
+
+use crate::events::Journal;
+use crate::lab::services::dhcp::client::DhcpClients;
+use crate::lab::services::dhcp::dhcp::Dhcp;
+use crate::lab::services::dns::dns::Dns;
+use crate::lab::services::service::Service;
+use crate::lab::stack::stack::Stack;
+use crate::model::dhcp::AddressSource;
+use crate::topology::Plan;
+use crate::topology::plan::NodePlan;
+
+/// The services of a node that its plan asks for.
+#[derive(Debug, Default)]
+pub(crate) struct OwnServices {
+    pub(crate) dns: Option<Arc<Dns>>,
+    pub(crate) dhcp: Option<Arc<Dhcp>>,
+    clients: Option<Arc<DhcpClients>>,
+}
+
+impl OwnServices {
+    pub(crate) fn of(
+        node: &NodePlan,
+        plan: &Plan,
+        stack: &Arc<Stack>,
+        journal: &Arc<Journal>,
+    ) -> Self {
+        let dns = node.dns.as_ref();
+        let dns = dns.map(|spec| Dns::new(&node.name, spec, plan, Arc::clone(journal)));
+        let dhcp = node.dhcp.as_ref().map(|spec| Dhcp::new(node, spec, plan));
+        let clients = (node.addresses == AddressSource::Dhcp)
+            .then(|| DhcpClients::new(&node.name, &plan[node.stack], stack, journal));
+        Self {
+            dns: dns.map(Arc::new),
+            dhcp: dhcp.map(Arc::new),
+            clients: clients.map(Arc::new),
+        }
+    }
+
+    /// Returns all of them, in the order in which they start.
+    pub(crate) fn all(&self) -> Vec<Arc<dyn Service>> {
+        let Self { dns, dhcp, clients } = self;
+        let dns = dns.iter().map(|it| Arc::clone(it) as Arc<dyn Service>);
+        let dhcp = dhcp.iter().map(|it| Arc::clone(it) as Arc<dyn Service>);
+        let clients = clients.iter().map(|it| Arc::clone(it) as Arc<dyn Service>);
+        dns.chain(dhcp).chain(clients).collect()
+    }
+
+    /// Takes over what a changed plan says.
+    pub(crate) fn refresh(&self, plan: &Plan) {
+        if let Some(dns) = &self.dns {
+            dns.refresh(plan);
+        }
+        if let Some(dhcp) = &self.dhcp {
+            dhcp.refresh(plan);
+        }
+    }
+}
