@@ -12,7 +12,7 @@
 //! |---|---|
 //! | [`packet`] | headers of frames, frames that were seen or are made, super-frames |
 //! | [`impair`] | what a bad link does to packets, and the channel that does so |
-//! | [`nat`] | network address translation |
+//! | [`nat`] | network address translation, by its behaviours |
 //! | [`rules`] | matches and verdicts on single packets, and the book of a link's rules |
 //! | [`topology`] | nodes, links and switches as a test writes them, and their text forms |
 //! | [`plan`] | what a topology means to a kernel: addresses, routes, interfaces, bridges |

@@ -19,7 +19,7 @@
 //! | `segment/` | super-frames, which are cut into frames or made of them |
 
 pub mod build;
-mod checksum;
+pub(crate) mod checksum;
 pub mod ethernet;
 pub mod event;
 mod flow_key;

@@ -7,7 +7,7 @@ use crate::kernel::netlink::NetlinkError;
 use crate::kernel::nft::{
     HookRule, RuleAction, RuleCounter, RuleHook, RuleMatch, replace_rules, rule_counters, state,
 };
-use crate::model::nat::NatSpec;
+use crate::model::nat::{NatEngine, NatProtocol, NatSpec, PortAssignment, PortForward};
 use crate::topology::PathMtu;
 use crate::topology::plan::NetfilterPlan;
 
@@ -47,6 +47,8 @@ fn rules(planned: &NetfilterPlan) -> Vec<HookRule> {
         rules.extend(blackhole());
     }
     let nat = router.and_then(|router| router.nat.as_ref());
+    // The other engine works on the wire of the uplink.
+    let nat = nat.filter(|nat| nat.carried_by() == NatEngine::Nftables);
     if let Some(nat) = nat {
         rules.extend(uplinks.iter().flat_map(|uplink| translation(nat, *uplink)));
     }
@@ -79,10 +81,7 @@ fn blackhole() -> Vec<HookRule> {
 
 /// Translates what leaves by an uplink, and lets in what is forwarded to a port.
 fn translation(nat: &NatSpec, uplink: u32) -> Vec<HookRule> {
-    let random = match nat {
-        NatSpec::PortPreserving => false,
-        NatSpec::RandomPorts => true,
-    };
+    let random = nat.ports == PortAssignment::Random;
     let leaves = vec![RuleMatch::V6(false), RuleMatch::LeavesBy(uplink)];
     let forwarded = vec![
         RuleMatch::V6(false),
@@ -90,7 +89,7 @@ fn translation(nat: &NatSpec, uplink: u32) -> Vec<HookRule> {
         RuleMatch::DestinationTranslated,
     ];
     let masquerade = RuleAction::Masquerade { random };
-    vec![
+    let mut rules = vec![
         rule(RuleHook::Postrouting, leaves, masquerade, "nat"),
         rule(
             RuleHook::Forward,
@@ -98,7 +97,28 @@ fn translation(nat: &NatSpec, uplink: u32) -> Vec<HookRule> {
             RuleAction::Accept,
             "nat-forwarded",
         ),
-    ]
+    ];
+    rules.extend(nat.forwards.iter().filter_map(|it| port_forward(it, uplink)));
+    rules
+}
+
+/// Lets a port of the uplink lead inside.
+fn port_forward(forward: &PortForward, uplink: u32) -> Option<HookRule> {
+    let PortForward { protocol, port, to } = *forward;
+    let number = match protocol {
+        NatProtocol::Udp => UDP,
+        NatProtocol::Tcp => TCP,
+        // The specification is refused that names ICMP here.
+        NatProtocol::Icmp => return None,
+    };
+    let matches = vec![
+        RuleMatch::V6(false),
+        RuleMatch::ReceivedOn(uplink),
+        RuleMatch::Transport(number),
+        RuleMatch::ToPorts(port..=port),
+    ];
+    let action = RuleAction::DestinationTo((*to.ip()).into(), to.port());
+    Some(rule(RuleHook::Prerouting, matches, action, "nat-port"))
 }
 
 /// Drops what nobody behind the router has asked for.

@@ -2,6 +2,7 @@
 
 use super::defaults::Gateways;
 use super::realms::{Realms, has_routers, is_uplink, network};
+use crate::nat::NatSpec;
 use crate::plan::id::StackId;
 use crate::plan::wiring::{Attachment, Wiring};
 use crate::topology::error::{
@@ -45,6 +46,12 @@ pub(crate) fn check_realms(
         if network.firewall.is_some() && up.is_empty() {
             problems.add(Kind::Missing, Site::new(subject, "network"), || {
                 format!("{name} has a firewall, which stands at uplinks of a router, but no uplink; add one with `topology.uplink(router, internet)`")
+            });
+        }
+        let nat = network.router.as_ref().and_then(|router| router.nat.as_ref());
+        if let Some(Err(why)) = nat.map(NatSpec::validate) {
+            problems.add(Kind::Invalid, Site::new(subject, "network"), || {
+                format!("the NAT of {name} cannot be: {why}")
             });
         }
         let circular =

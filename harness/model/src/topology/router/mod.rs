@@ -9,7 +9,7 @@ mod firewall;
 use serde::{Deserialize, Serialize};
 
 use super::node::{NodeSpec, is_default};
-use crate::nat::NatSpec;
+use crate::nat::{NatSpec, preset, preset_or_spec};
 
 pub use firewall::{
     CaptivePortal, Firewall, FirewallAction, FirewallProtocol, FirewallRule, Heading, PORTAL_PORT,
@@ -44,7 +44,10 @@ pub struct RouterSpec {
 #[serde(default, deny_unknown_fields)]
 pub struct RouterSettings {
     /// The translation of addresses at the uplinks.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "preset_or_spec",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub nat: Option<NatSpec>,
     /// What becomes of the messages by which senders find out the MTU of a path.
     #[serde(skip_serializing_if = "is_default")]
@@ -77,7 +80,7 @@ impl RouterSpec {
     /// begins outside.
     pub fn home(name: impl Into<String>) -> Self {
         Self::new(name)
-            .nat(NatSpec::PortPreserving)
+            .nat(preset::home())
             .firewall(Firewall::inbound_block())
     }
 

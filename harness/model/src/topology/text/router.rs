@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::nat::NatSpec;
+use crate::nat::{NatSpec, preset_or_spec};
 use crate::topology::node::{NodeSpec, StackSpec, StartCommand};
 use crate::topology::router::{Firewall, PathMtu, RouterSpec};
 use crate::topology::storage::{Mount, Rootfs};
@@ -14,6 +14,7 @@ pub(super) struct RouterText {
     name: String,
     #[serde(default)]
     kind: RouterKind,
+    #[serde(default, deserialize_with = "preset_or_spec")]
     nat: Option<NatSpec>,
     path_mtu: Option<PathMtu>,
     firewall: Option<Firewall>,

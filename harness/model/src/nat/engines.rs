@@ -1,0 +1,113 @@
+//! What can carry a NAT: the kernel's own, or ours on the wire of the uplink.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::preset;
+use super::spec::{Dependence, NatSpec, PortAssignment, UnknownFlow, Unsolicited};
+
+/// What carries a NAT.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NatEngine {
+    /// The kernel where its behaviour is the one that is asked for, and the userspace engine
+    /// otherwise.
+    #[default]
+    Auto,
+    /// nftables in the router. A behaviour that Linux does not have is refused.
+    Nftables,
+    /// A NAT of snowglobe on the userspace wire of the uplink.
+    Userspace,
+}
+
+impl NatEngine {
+    pub(super) fn is_auto(&self) -> bool {
+        *self == NatEngine::Auto
+    }
+}
+
+impl fmt::Display for NatEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NatEngine::Auto => "auto",
+            NatEngine::Nftables => "nftables",
+            NatEngine::Userspace => "userspace",
+        })
+    }
+}
+
+impl NatSpec {
+    /// Returns the engine that carries this NAT: never [`NatEngine::Auto`].
+    pub fn carried_by(&self) -> NatEngine {
+        match self.engine {
+            NatEngine::Auto if self.kernel_lacks().is_none() => NatEngine::Nftables,
+            NatEngine::Auto => NatEngine::Userspace,
+            asked @ (NatEngine::Nftables | NatEngine::Userspace) => asked,
+        }
+    }
+
+    /// Returns the first behaviour that the kernel's NAT does not have.
+    pub fn kernel_lacks(&self) -> Option<&'static str> {
+        let linux = preset::symmetric_port_preserving();
+        let dependent = Dependence::AddressAndPortDependent;
+        let lacks = [
+            (
+                self.mapping != dependent,
+                "`mapping`: Linux maps by remote address and port",
+            ),
+            (
+                self.filtering != dependent,
+                "`filtering`: Linux filters by remote address and port",
+            ),
+            (
+                self.tcp_mapping.is_some_and(|it| it != dependent),
+                "`tcp_mapping`",
+            ),
+            (
+                self.tcp_filtering.is_some_and(|it| it != dependent),
+                "`tcp_filtering`",
+            ),
+            (
+                !matches!(
+                    self.ports,
+                    PortAssignment::Overloading | PortAssignment::Random
+                ),
+                "`ports`: Linux shares ports or takes random ones",
+            ),
+            (self.parity, "`parity`"),
+            (self.port_range != linux.port_range, "`port_range`"),
+            (!self.pool.is_empty(), "`pool`"),
+            (self.exhausted != linux.exhausted, "`exhausted`"),
+            (
+                self.hairpinning != linux.hairpinning,
+                "`hairpinning`: Linux does none by itself",
+            ),
+            (
+                self.timeouts != linux.timeouts,
+                "`timeouts`: those of conntrack differ",
+            ),
+            (
+                !self.inbound_refresh,
+                "`inbound_refresh`: Linux always refreshes",
+            ),
+            (
+                self.unknown_flow != UnknownFlow::Adopt,
+                "`unknown_flow`: Linux adopts",
+            ),
+            (self.unsolicited != Unsolicited::Drop, "`unsolicited`"),
+            (
+                !self.icmp_errors,
+                "`icmp_errors`: Linux always translates them",
+            ),
+        ];
+        let lack = lacks.into_iter().find(|(lacks, _)| *lacks);
+        lack.map(|(_, what)| what)
+    }
+
+    /// Returns whether the networks behind the router are apart from those in front of it, in one
+    /// family: no route leads inside, and addresses may be those of other such networks.
+    pub fn separates(&self, v6: bool) -> bool {
+        !v6
+    }
+}

@@ -1,0 +1,192 @@
+//! Mappings for packets: found, made, removed when their time is over.
+
+use std::net::SocketAddrV4;
+
+use super::allocate::Wanted;
+use super::engine::Nat;
+use super::mapping::{Mapping, MappingKind};
+use super::outcome::NatDrop;
+use super::packet::{IcmpKind, NatProtocol, V4Packet};
+use super::spec::{Dependence, Exhausted, UnknownFlow};
+use super::table::{FlowEnd, MappingNumber, outside_key};
+use crate::packet::transport::TcpFlags;
+
+/// Why a packet from inside gets no mapping.
+pub(super) enum NoMapping {
+    /// The packet is dropped.
+    Drop(NatDrop),
+    /// Its sender gets a RST.
+    Reset,
+    /// Its sender gets an ICMP error.
+    Icmp,
+}
+
+impl Nat {
+    /// Finds or makes the mapping for a packet from inside.
+    pub(super) fn mapping_for(
+        &mut self,
+        packet: &V4Packet,
+        protocol: NatProtocol,
+        own: bool,
+        now: u64,
+    ) -> Result<MappingNumber, NoMapping> {
+        let (inside, remote) = (packet.source, packet.destination);
+        let found = self.find_inside(protocol, inside, remote, now);
+        let is_known = found
+            .and_then(|number| self.table.get(number))
+            .is_some_and(|mapping| {
+                protocol != NatProtocol::Tcp
+                    || packet.is_syn()
+                    || mapping.kind != MappingKind::Dynamic
+                    || mapping.has_session(remote, now)
+            });
+        if let Some(number) = found.filter(|_| is_known) {
+            return Ok(number);
+        }
+        if packet.icmp == Some(IcmpKind::Answer) {
+            return Err(NoMapping::Drop(NatDrop::NoMapping));
+        }
+        let is_stray = protocol == NatProtocol::Tcp && !packet.is_syn() && !own;
+        if is_stray {
+            match self.spec.unknown_flow {
+                UnknownFlow::Adopt if !packet.tcp.contains(TcpFlags::RST) => {}
+                UnknownFlow::Reset => return Err(NoMapping::Reset),
+                UnknownFlow::Adopt | UnknownFlow::Drop => {
+                    return Err(NoMapping::Drop(NatDrop::UnknownFlow));
+                }
+            }
+        }
+        match found {
+            Some(number) => Ok(number),
+            None => self.make_mapping(protocol, inside, remote, own, now),
+        }
+    }
+
+    fn make_mapping(
+        &mut self,
+        protocol: NatProtocol,
+        inside: SocketAddrV4,
+        remote: SocketAddrV4,
+        own: bool,
+        now: u64,
+    ) -> Result<MappingNumber, NoMapping> {
+        let wanted = Wanted { protocol, inside };
+        let (part, kind) = match own {
+            true => (
+                Dependence::EndpointIndependent.part_of(remote),
+                MappingKind::Own,
+            ),
+            false => (
+                self.spec.mapping_of(protocol).part_of(remote),
+                MappingKind::Dynamic,
+            ),
+        };
+        // The router's own ports are not translated, unless a mapping has them already.
+        let kept = own && self.allocator.take(&self.spec, wanted, inside);
+        let outside = match kept {
+            true => Some(inside),
+            false => self.allocate(wanted, part),
+        };
+        let outside = match (outside, self.spec.exhausted) {
+            (Some(outside), _) => outside,
+            (None, Exhausted::Drop) => return Err(NoMapping::Drop(NatDrop::Exhausted)),
+            (None, Exhausted::IcmpError) => return Err(NoMapping::Icmp),
+            (None, Exhausted::EvictOldest) => {
+                if let Some(oldest) = self.table.oldest() {
+                    self.remove(oldest);
+                }
+                let again = self.allocate(wanted, part);
+                again.ok_or(NoMapping::Drop(NatDrop::Exhausted))?
+            }
+        };
+        let mut mapping = Mapping::new(protocol, inside, outside, part, kind);
+        // The packet that made the mapping puts off its end; until then it must not be expired.
+        mapping.expires = now.saturating_add(1);
+        self.counters.mappings_made += 1;
+        Ok(self.table.insert(mapping, self.spec.shares_ports()))
+    }
+
+    pub(super) fn allocate(&mut self, wanted: Wanted, part: SocketAddrV4) -> Option<SocketAddrV4> {
+        let Self {
+            spec,
+            allocator,
+            table,
+            ..
+        } = self;
+        let nobody = Dependence::EndpointIndependent.part_of(part);
+        allocator.allocate(spec, wanted, |at| {
+            let is_free = |remote| {
+                let key = outside_key(wanted.protocol, at, remote, true);
+                table.by_outside(&key).is_none()
+            };
+            spec.shares_ports() && is_free(part) && is_free(nobody)
+        })
+    }
+
+    /// Returns the mapping of an address and port inside for a remote host.
+    pub(super) fn find_inside(
+        &mut self,
+        protocol: NatProtocol,
+        at: SocketAddrV4,
+        remote: SocketAddrV4,
+        now: u64,
+    ) -> Option<MappingNumber> {
+        let part = self.spec.mapping_of(protocol).part_of(remote);
+        let nobody = Dependence::EndpointIndependent.part_of(remote);
+        let find = |remote| {
+            let key = FlowEnd {
+                at,
+                remote,
+                protocol,
+            };
+            self.table.by_inside(&key)
+        };
+        // A forwarded port answers by its own mapping, to whomever it answers.
+        let number = find(nobody).or_else(|| find(part))?;
+        self.living(number, now)
+    }
+
+    /// Returns the mapping of an external address and port for a remote host.
+    pub(super) fn find_outside(
+        &mut self,
+        protocol: NatProtocol,
+        at: SocketAddrV4,
+        remote: SocketAddrV4,
+        now: u64,
+    ) -> Option<MappingNumber> {
+        let part = self.spec.mapping_of(protocol).part_of(remote);
+        let shares = self.spec.shares_ports();
+        let find = |part| {
+            self.table
+                .by_outside(&outside_key(protocol, at, part, shares))
+        };
+        let nobody = Dependence::EndpointIndependent.part_of(remote);
+        let number = find(part).or_else(|| find(nobody))?;
+        self.living(number, now)
+    }
+
+    /// Removes a mapping that has expired, though its alarm is yet to come.
+    fn living(&mut self, number: MappingNumber, now: u64) -> Option<MappingNumber> {
+        if self.table.get(number)?.expires > now {
+            return Some(number);
+        }
+        self.remove(number);
+        None
+    }
+
+    pub(super) fn expire(&mut self, now: u64) {
+        while let Some(number) = self.table.next_expired(now) {
+            self.remove(number);
+        }
+    }
+
+    pub(super) fn remove(&mut self, number: MappingNumber) {
+        if let Some(mapping) = self.table.remove(number, self.spec.shares_ports()) {
+            let Mapping {
+                protocol, inside, ..
+            } = mapping;
+            self.allocator
+                .release(Wanted { protocol, inside }, mapping.outside);
+        }
+    }
+}

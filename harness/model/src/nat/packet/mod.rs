@@ -1,0 +1,268 @@
+//! The fields of a packet that a NAT reads and rewrites.
+//!
+//! | file | role |
+//! |---|---|
+//! | `rewrite` | incremental checksums (RFC 1624) |
+//! | `fragments` | later fragments of packets, which have no ports |
+
+pub(super) mod fragments;
+pub(super) mod rewrite;
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use serde::{Deserialize, Serialize};
+
+use self::rewrite::Change;
+use crate::packet::ethernet::EthernetHeader;
+use crate::packet::ip::{self, Fragment, IPV4_LENGTH, IpHeader, IpVersion, ipv4_length};
+use crate::packet::transport::{
+    ICMP_CHECKSUM_AT, ICMP_LENGTH, TCP_CHECKSUM_AT, TCP_LENGTH, TcpFlags, UDP_CHECKSUM_AT,
+    UDP_LENGTH,
+};
+
+/// A protocol that a NAT translates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NatProtocol {
+    /// UDP.
+    Udp,
+    /// TCP.
+    Tcp,
+    /// ICMP queries, whose identifier is in the place of a port (RFC 5508, section 3).
+    Icmp,
+}
+
+impl NatProtocol {
+    /// All protocols.
+    pub const ALL: [NatProtocol; 3] = [NatProtocol::Udp, NatProtocol::Tcp, NatProtocol::Icmp];
+
+    pub(super) fn of_number(number: u8) -> Option<NatProtocol> {
+        match number {
+            ip::UDP => Some(NatProtocol::Udp),
+            ip::TCP => Some(NatProtocol::Tcp),
+            ip::ICMP => Some(NatProtocol::Icmp),
+            _ => None,
+        }
+    }
+
+    pub(super) fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// Whether the transport checksum of a frame is there, or is left to a later device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checksums {
+    /// The checksum is complete.
+    Complete,
+    /// The checksum's place has the sum of the pseudo-header.
+    Partial,
+}
+
+/// The kinds of ICMP messages that a NAT tells apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IcmpKind {
+    /// An echo request, or another question with an identifier.
+    Query,
+    /// An answer to such a question.
+    Answer,
+    /// An error, which quotes a packet.
+    Error,
+    /// Anything else.
+    Other,
+}
+
+impl IcmpKind {
+    fn of(kind: u8) -> IcmpKind {
+        match kind {
+            // Echo, timestamp and address mask: RFC 792 and RFC 950.
+            8 | 13 | 17 => IcmpKind::Query,
+            0 | 14 | 18 => IcmpKind::Answer,
+            // Unreachable, source quench, time exceeded, parameter problem.
+            3 | 4 | 11 | 12 => IcmpKind::Error,
+            _ => IcmpKind::Other,
+        }
+    }
+}
+
+/// One of the two ends of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PacketEnd {
+    Source,
+    Destination,
+}
+
+/// A packet of IPv4 in a frame, as far as a NAT is concerned.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct V4Packet {
+    /// Index at which the IP header begins.
+    pub(super) at: usize,
+    /// Index at which the transport header begins.
+    pub(super) transport_at: usize,
+    pub(super) protocol_number: u8,
+    /// The protocol, if it is one that has ports, and they are there.
+    pub(super) protocol: Option<NatProtocol>,
+    pub(super) fragment: Fragment,
+    /// Source, with port 0 where there is none.
+    pub(super) source: SocketAddrV4,
+    /// Destination, with port 0 where there is none. The identifier of an ICMP query is the port of
+    /// its source, and of an answer the port of its destination.
+    pub(super) destination: SocketAddrV4,
+    pub(super) tcp: TcpFlags,
+    pub(super) icmp: Option<IcmpKind>,
+    /// Identification of the IP header, which fragments share.
+    pub(super) id: u16,
+}
+
+impl V4Packet {
+    /// Reads a frame, or returns nothing if it carries no packet of IPv4.
+    pub(super) fn read(frame: &[u8]) -> Option<V4Packet> {
+        let ethernet = EthernetHeader::read(frame)?;
+        let ip = IpHeader::read(frame, &ethernet)?;
+        if ip.version != IpVersion::V4 {
+            return None;
+        }
+        Self::read_at(frame, ip.at, ip.payload_at, ip.fragment)
+    }
+
+    /// Reads the packet that an ICMP error quotes, of which 8 bytes behind the IP header need be
+    /// there (RFC 792).
+    pub(super) fn quoted(frame: &[u8], at: usize) -> Option<V4Packet> {
+        let first = *frame.get(at)?;
+        let length = ipv4_length(first);
+        if first >> 4 != 4 || length < IPV4_LENGTH || frame.len() < at + length {
+            return None;
+        }
+        let fragment = u16::from_be_bytes([frame[at + 6], frame[at + 7]]);
+        let fragment = match fragment & 0x1fff {
+            0 => Fragment::Whole,
+            _ => Fragment::Later,
+        };
+        Self::read_at(frame, at, at + length, fragment)
+    }
+
+    fn read_at(frame: &[u8], at: usize, transport_at: usize, fragment: Fragment) -> Option<Self> {
+        let header = frame[at..].first_chunk::<IPV4_LENGTH>()?;
+        let [.., a, b, c, d, e, f, g, h] = *header;
+        let addresses = [Ipv4Addr::new(a, b, c, d), Ipv4Addr::new(e, f, g, h)];
+        let transport = frame.get(transport_at..)?;
+        let word = |at: usize| u16::from_be_bytes([transport[at], transport[at + 1]]);
+        let mut packet = V4Packet {
+            at,
+            transport_at,
+            protocol_number: header[9],
+            protocol: None,
+            fragment,
+            source: SocketAddrV4::new(addresses[0], 0),
+            destination: SocketAddrV4::new(addresses[1], 0),
+            tcp: TcpFlags::default(),
+            icmp: None,
+            id: u16::from_be_bytes([header[4], header[5]]),
+        };
+        // The ports, and the identifier of ICMP, are in the first 8 bytes.
+        if fragment == Fragment::Later || transport.len() < UDP_LENGTH.min(ICMP_LENGTH) {
+            return Some(packet);
+        }
+        match NatProtocol::of_number(packet.protocol_number) {
+            Some(protocol @ (NatProtocol::Udp | NatProtocol::Tcp)) => {
+                packet.protocol = Some(protocol);
+                packet.source.set_port(word(0));
+                packet.destination.set_port(word(2));
+                if protocol == NatProtocol::Tcp {
+                    packet.tcp = TcpFlags(transport.get(13).copied().unwrap_or(0));
+                }
+            }
+            Some(NatProtocol::Icmp) => {
+                let kind = IcmpKind::of(transport[0]);
+                packet.icmp = Some(kind);
+                // The identifier is that of the asker.
+                let asker = match kind {
+                    IcmpKind::Query => &mut packet.source,
+                    IcmpKind::Answer => &mut packet.destination,
+                    IcmpKind::Error | IcmpKind::Other => return Some(packet),
+                };
+                packet.protocol = Some(NatProtocol::Icmp);
+                asker.set_port(word(4));
+            }
+            None => {}
+        }
+        Some(packet)
+    }
+
+    /// Returns whether a TCP header is whole; a packet that an ICMP error quotes need have 8 bytes.
+    pub(super) fn has_whole_header(&self, frame: &[u8]) -> bool {
+        self.protocol != Some(NatProtocol::Tcp) || frame.len() >= self.transport_at + TCP_LENGTH
+    }
+
+    /// Returns whether the segment opens a connection.
+    pub(super) fn is_syn(&self) -> bool {
+        self.tcp.contains(TcpFlags::SYN) && !self.tcp.contains(TcpFlags::ACK)
+    }
+
+    fn address_at(&self, end: PacketEnd) -> usize {
+        match end {
+            PacketEnd::Source => self.at + 12,
+            PacketEnd::Destination => self.at + 16,
+        }
+    }
+
+    fn port_at(&self, end: PacketEnd) -> Option<usize> {
+        match (self.protocol?, end) {
+            (NatProtocol::Icmp, _) => Some(self.transport_at + 4),
+            (NatProtocol::Udp | NatProtocol::Tcp, PacketEnd::Source) => Some(self.transport_at),
+            (NatProtocol::Udp | NatProtocol::Tcp, PacketEnd::Destination) => {
+                Some(self.transport_at + 2)
+            }
+        }
+    }
+
+    /// Writes another address and port at one end, with the checksums of both headers.
+    ///
+    /// In a packet without ports, a later fragment say, the address alone is written.
+    pub(super) fn rewrite(
+        &self,
+        frame: &mut [u8],
+        checksums: Checksums,
+        end: PacketEnd,
+        new: SocketAddrV4,
+    ) {
+        let address = put(frame, self.address_at(end), &new.ip().octets());
+        address.apply(frame, self.at + 10);
+        if self.fragment == Fragment::Later {
+            return;
+        }
+        let ports = match self.port_at(end) {
+            Some(at) => put(frame, at, &new.port().to_be_bytes()),
+            None => Change::default(),
+        };
+        match NatProtocol::of_number(self.protocol_number) {
+            Some(NatProtocol::Udp) => {
+                let at = self.transport_at + UDP_CHECKSUM_AT;
+                match checksums {
+                    Checksums::Complete => address.and(ports).apply_udp(frame, at),
+                    Checksums::Partial => address.apply_partial(frame, at),
+                }
+            }
+            Some(NatProtocol::Tcp) => {
+                let at = self.transport_at + TCP_CHECKSUM_AT;
+                match checksums {
+                    Checksums::Complete => address.and(ports).apply(frame, at),
+                    Checksums::Partial => address.apply_partial(frame, at),
+                }
+            }
+            // ICMP has no pseudo-header (RFC 792), so that the addresses are not in the sum.
+            Some(NatProtocol::Icmp) => ports.apply(frame, self.transport_at + ICMP_CHECKSUM_AT),
+            None => {}
+        }
+    }
+}
+
+/// Writes some bytes, and returns what this changes in a checksum.
+fn put(frame: &mut [u8], at: usize, new: &[u8]) -> Change {
+    let Some(place) = frame.get_mut(at..at + new.len()) else {
+        return Change::default();
+    };
+    let change = Change::default().exchange(place, new);
+    place.copy_from_slice(new);
+    change
+}
