@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::preset;
 use super::spec::{Dependence, NatSpec, PortAssignment, UnknownFlow, Unsolicited};
 
-/// What carries a NAT.
+/// The mechanism that carries a NAT.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NatEngine {

@@ -15,9 +15,9 @@ use crate::packet::transport::TcpFlags;
 pub(super) enum NoMapping {
     /// The packet is dropped.
     Drop(NatDrop),
-    /// Its sender gets a RST.
+    /// The packet is dropped, and its sender gets a RST.
     Reset,
-    /// Its sender gets an ICMP error.
+    /// The packet is dropped, and its sender gets an ICMP error.
     Icmp,
 }
 

@@ -93,16 +93,16 @@ pub(super) struct Mapping {
     sessions: Sessions,
 }
 
-/// How a mapping came to be.
+/// The origin of a mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MappingKind {
-    /// By a packet from inside.
+    /// A packet from inside made the mapping.
     Dynamic,
-    /// By the specification: it never expires, and lets everyone in.
+    /// The specification has the mapping: it never expires, and lets everyone in.
     Forward,
-    /// By a program that has asked for it: it lets everyone in until its time is over.
+    /// A program has asked for the mapping: it lets everyone in until its time is over.
     Requested,
-    /// By a packet of the router itself.
+    /// A packet of the router itself made the mapping.
     Own,
 }
 

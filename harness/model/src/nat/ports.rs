@@ -9,7 +9,7 @@ pub(super) struct PortSet {
     taken: u32,
 }
 
-/// Which ports may be chosen.
+/// The ports that may be chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Parity {
     Any,

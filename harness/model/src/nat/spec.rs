@@ -170,21 +170,21 @@ pub struct PortForward {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NatSpec {
-    /// What carries the NAT.
+    /// The mechanism that carries the NAT.
     #[serde(skip_serializing_if = "NatEngine::is_auto")]
     pub engine: NatEngine,
-    /// What a mapping depends on.
+    /// The remote part on which a mapping depends.
     pub mapping: Dependence,
-    /// From whom a mapping lets packets in.
+    /// The remote hosts from which a mapping lets packets in.
     pub filtering: Dependence,
-    /// The same for TCP, where TCP differs.
+    /// The remote part on which a mapping of TCP depends, where TCP differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tcp_mapping: Option<Dependence>,
     /// From whom a mapping of TCP lets connections in, where TCP differs: a *full cone* of TCP is
     /// endpoint-independent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tcp_filtering: Option<Dependence>,
-    /// How external ports are chosen.
+    /// The way in which external ports are chosen.
     pub ports: PortAssignment,
     /// Whether an even port gets an even one, and an odd port an odd one (RFC 4787, REQ-4).
     pub parity: bool,
@@ -193,19 +193,19 @@ pub struct NatSpec {
     /// External addresses beside that of the uplink. The NAT answers ARP for them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pool: Vec<Ipv4Addr>,
-    /// Which of several external addresses a mapping gets.
+    /// The choice of an external address where there are several.
     pub pooling: Pooling,
-    /// What happens when no port is left.
+    /// The fate of packets when no port is left.
     pub exhausted: Exhausted,
-    /// What happens to packets from inside to an external address.
+    /// The fate of packets from inside to an external address.
     pub hairpinning: Hairpinning,
     /// Times after which mappings expire.
     pub timeouts: NatTimeouts,
     /// Whether packets from outside keep a mapping of UDP alive, too (RFC 4787, REQ-6).
     pub inbound_refresh: bool,
-    /// What happens to TCP segments from inside without a mapping.
+    /// The fate of TCP segments from inside without a mapping.
     pub unknown_flow: UnknownFlow,
-    /// What happens to packets from outside without a mapping.
+    /// The fate of packets from outside without a mapping.
     pub unsolicited: Unsolicited,
     /// Whether ICMP errors about packets of a mapping pass, with the packet in them translated
     /// (RFC 5508).

@@ -1,4 +1,4 @@
-//! What the value of a NAT's behaviours cannot be.
+//! Checks that a NAT can have the behaviours of a value.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};

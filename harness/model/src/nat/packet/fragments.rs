@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 
 use super::V4Packet;
 
-/// What the fragments of one packet share (RFC 791).
+/// Values that the fragments of one packet share (RFC 791).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::nat) struct FragmentKey {
     source: Ipv4Addr,

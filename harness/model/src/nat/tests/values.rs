@@ -31,7 +31,6 @@ fn a_field_alone_is_enough() {
 
 #[test]
 fn what_is_not_possible_is_refused_by_name() {
-    let inside = at(INSIDE, 80);
     let default = NatSpec::default;
     let blocks = |size, per_subscriber| NatSpec {
         ports: PortAssignment::Blocks {
@@ -82,6 +81,15 @@ fn what_is_not_possible_is_refused_by_name() {
             },
             "`icmp` is zero",
         ),
+    ];
+    all_refused(&cases);
+}
+
+#[test]
+fn what_cannot_be_forwarded_or_pooled_is_refused_by_name() {
+    let inside = at(INSIDE, 80);
+    let default = NatSpec::default;
+    let cases = [
         (default().forward(NatProtocol::Udp, 0, inside), "port 0"),
         (default().forward(NatProtocol::Icmp, 1, inside), "no ports"),
         (
@@ -106,6 +114,10 @@ fn what_is_not_possible_is_refused_by_name() {
             "203.0.113.1",
         ),
     ];
+    all_refused(&cases);
+}
+
+fn all_refused(cases: &[(NatSpec, &str)]) {
     for (spec, expected) in cases {
         let why = spec.validate().expect_err(expected).to_string();
         assert!(why.contains(expected), "{why}");
