@@ -98,7 +98,11 @@ fn translation(nat: &NatSpec, uplink: u32) -> Vec<HookRule> {
             "nat-forwarded",
         ),
     ];
-    rules.extend(nat.forwards.iter().filter_map(|it| port_forward(it, uplink)));
+    rules.extend(
+        nat.forwards
+            .iter()
+            .filter_map(|it| port_forward(it, uplink)),
+    );
     rules
 }
 

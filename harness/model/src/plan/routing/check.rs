@@ -48,7 +48,10 @@ pub(crate) fn check_realms(
                 format!("{name} has a firewall, which stands at uplinks of a router, but no uplink; add one with `topology.uplink(router, internet)`")
             });
         }
-        let nat = network.router.as_ref().and_then(|router| router.nat.as_ref());
+        let nat = network
+            .router
+            .as_ref()
+            .and_then(|router| router.nat.as_ref());
         if let Some(Err(why)) = nat.map(NatSpec::validate) {
             problems.add(Kind::Invalid, Site::new(subject, "network"), || {
                 format!("the NAT of {name} cannot be: {why}")
