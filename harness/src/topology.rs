@@ -71,11 +71,12 @@ pub use snowglobe_model::plan;
 pub use snowglobe_model::plan::{Limits, Plan};
 pub(crate) use snowglobe_model::topology::network_of;
 pub use snowglobe_model::topology::shape;
+pub use snowglobe_model::topology::situation;
 #[doc(inline)]
 pub use snowglobe_model::topology::{
     CaptivePortal, EndSpec, Endpoint, Engine, Families, Firewall, FirewallAction, FirewallProtocol,
     FirewallRule, Heading, LinkId, LinkSpec, Mac, Mount, MountSource, Neighbours, NodeId, NodeSpec,
-    Owner, PORTAL_PORT, PathMtu, PodId, PodSpec, Rootfs, RouterSettings, RouterSpec, Routing, Size,
-    StartCommand, Subnet, SwitchId, SwitchSpec, Topology, TopologyError, TopologyErrorKind,
-    TopologySubject, Users, Volume,
+    Owner, PORTAL_PORT, PathMtu, PodId, PodSpec, Rootfs, RouteSpec, RouterSettings, RouterSpec,
+    Routing, Size, StartCommand, Subnet, SwitchId, SwitchSpec, Topology, TopologyError,
+    TopologyErrorKind, TopologySubject, Users, Volume,
 };

@@ -1,6 +1,8 @@
 //! Routers, uplinks, the public part, and what stands between hosts and the Internet.
 
+mod by_hand;
 mod firewalls;
+mod mobility;
 mod routers;
 mod traffic;
 

@@ -26,6 +26,8 @@ pub struct RouteRequest<'a> {
     /// Number by which the kernel chooses between routes to the same network: the lowest wins, and
     /// without a number it is 0.
     pub metric: Option<u32>,
+    /// Number of the table that is to have the route; none for the main table.
+    pub table: Option<u32>,
 }
 
 /// The hardware address behind an address, known beforehand: nobody has to ask on the link.
@@ -90,6 +92,29 @@ impl Batch {
         // The kernel has removed the routes of an interface that went down (fib_frontend.c,
         // fib_disable_ip; net/ipv6/route.c, rt6_disable_ip).
         self.tolerate(Errno::ESRCH);
+    }
+
+    /// Makes packets whose source begins with these bits look for their route in a table first.
+    pub fn add_source_rule(&mut self, from: IpAddr, prefix: u8, table: u32) {
+        let message = rule_message(from, prefix, table);
+        let operation = "add a rule for routes from";
+        let flags = NLM_F_CREATE | NLM_F_EXCL;
+        self.push(
+            operation,
+            &from.to_string(),
+            libc::RTM_NEWRULE,
+            flags,
+            &message,
+        );
+    }
+
+    /// Removes a rule that [`add_source_rule`](Self::add_source_rule) added; an absent rule is no
+    /// error.
+    pub fn delete_source_rule(&mut self, from: IpAddr, prefix: u8, table: u32) {
+        let message = rule_message(from, prefix, table);
+        let operation = "delete the rule for routes from";
+        self.push(operation, &from.to_string(), libc::RTM_DELRULE, 0, &message);
+        self.tolerate(Errno::ENOENT);
     }
 
     /// Makes IPv4 packets to groups and to everybody leave by an interface where the sender names
@@ -183,6 +208,7 @@ fn group_routes(device: Device<'_>) -> [RouteRequest<'_>; 2] {
         // Scripts add such a route of their own, and the kernel refuses a second one with the same
         // metric (net/ipv4/fib_trie.c, fib_table_insert).
         metric: Some(u32::MAX),
+        table: None,
     })
 }
 
@@ -241,7 +267,11 @@ fn route_message(route: &RouteRequest<'_>) -> Vec<u8> {
         libc::RT_SCOPE_UNIVERSE
     };
     // The protocol is `static`: routing daemons in nodes leave such routes alone.
-    let (table, protocol, kind) = (libc::RT_TABLE_MAIN, libc::RTPROT_STATIC, libc::RTN_UNICAST);
+    let (protocol, kind) = (libc::RTPROT_STATIC, libc::RTN_UNICAST);
+    // The header has one byte for the table; other numbers are in an attribute (rtnetlink(7)).
+    let table = route
+        .table
+        .map_or(libc::RT_TABLE_MAIN, |_| libc::RT_TABLE_UNSPEC);
     let (family, prefix) = (family(route.destination), route.prefix);
     let mut message = vec![family, prefix, 0, 0, table, protocol, scope, kind];
     message.extend([0; 4]);
@@ -251,7 +281,30 @@ fn route_message(route: &RouteRequest<'_>) -> Vec<u8> {
         .maybe(destination, |all, it| all.address(libc::RTA_DST, it))
         .maybe(route.via, |all, via| all.address(libc::RTA_GATEWAY, via))
         .number(libc::RTA_OIF, route.device.index)
-        .maybe(route.metric, |all, it| all.number(libc::RTA_PRIORITY, it));
+        .maybe(route.metric, |all, it| all.number(libc::RTA_PRIORITY, it))
+        .maybe(route.table, |all, it| all.number(libc::RTA_TABLE, it));
+    message.extend(attributes.0);
+    message
+}
+
+/// Returns a `struct fib_rule_hdr` (family, two prefix lengths, TOS, table, two reserved bytes,
+/// action, flags) and its attributes.
+fn rule_message(from: IpAddr, prefix: u8, table: u32) -> Vec<u8> {
+    // `linux/fib_rules.h`.
+    const FR_ACT_TO_TBL: u8 = 1;
+    const FRA_SRC: u16 = 2;
+    const FRA_PRIORITY: u16 = 6;
+    const FRA_TABLE: u16 = 15;
+    // Longer prefixes first, as in a table of routes, and all before the main table, whose rule has
+    // 32,766 (ip-rule(8)).
+    let priority = 10_000 + u32::from(128 - prefix);
+    let unspecified = libc::RT_TABLE_UNSPEC;
+    let mut message = vec![family(from), 0, prefix, 0, unspecified, 0, 0, FR_ACT_TO_TBL];
+    message.extend([0; 4]);
+    let attributes = Attributes::new()
+        .address(FRA_SRC, from)
+        .number(FRA_PRIORITY, priority)
+        .number(FRA_TABLE, table);
     message.extend(attributes.0);
     message
 }

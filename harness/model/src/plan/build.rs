@@ -8,10 +8,11 @@ use crate::dhcp::check::check_with_plan;
 use crate::dns::check::check_with_nodes;
 use crate::plan::addresses::Allocation;
 use crate::plan::cables::{cables, link_local, mac, mtu};
-use crate::plan::id::{InterfaceId, StackId};
+use crate::plan::id::{InterfaceId, SegmentId, StackId};
 use crate::plan::ifindex::InterfaceSlot;
 use crate::plan::kept::Kept;
 use crate::plan::plan::{NodePlan, Plan, SegmentPlan};
+use crate::plan::routing::by_hand::add_routes_by_hand;
 use crate::plan::routing::check::{check_realms, check_uplinks};
 use crate::plan::routing::defaults::Gateways;
 use crate::plan::routing::realms::{self, Realms, forwards, is_uplink, network};
@@ -77,6 +78,7 @@ pub(crate) fn plan(topology: &Topology, kept: Option<&Kept<'_>>) -> Result<Plan,
         &allocation.subnets,
         &addresses,
         &forwards,
+        &realms,
         &mut stacks,
     )?;
     add_neighbours(topology, &wiring.segments, &mut stacks)?;
@@ -180,6 +182,7 @@ fn stacks(
             sysctls,
             packet_filter: network(topology, stack.owner).drop_inbound.clone(),
             netfilter: netfilter(network(topology, stack.owner), &interfaces),
+            source_rules: Vec::new(),
             interfaces,
         });
     }
@@ -283,6 +286,7 @@ fn add_routes(
     subnets: &[Vec<Subnet>],
     addresses: &[Vec<Vec<Address>>],
     forwards: &[bool],
+    realms: &[Realms; 2],
     stacks: &mut [StackPlan],
 ) -> Result<(), TopologyError> {
     if topology.settings.routing == Routing::None {
@@ -324,17 +328,41 @@ fn add_routes(
         })?;
         for (index, (stack, mut routes)) in stacks.iter_mut().zip(routes).enumerate() {
             let defaults = gateways.defaults(StackId::new(index));
-            if let [(interface, default)] = defaults[..] {
-                // The default route does the same.
-                routes.retain(|(at, route)| (*at, route.via) != (interface, default.via));
-            }
+            let realms = &realms[usize::from(v6)];
+            let ports = &wiring.stacks[index].interfaces;
+            keep_other_ways(&defaults, &mut routes, |interface, to| {
+                let here = ports[interface].segment;
+                let within = |segment: &usize| subnets[*segment].contains(&to);
+                let mut there = (0..subnets.len()).filter(within);
+                there.any(|segment| realms.reaches(here, SegmentId::new(segment)))
+            });
             left = left.saturating_sub(routes.len());
             for (interface, route) in defaults.into_iter().chain(routes) {
                 stack.interfaces[interface].routes.push(route);
             }
         }
     }
-    Ok(())
+    add_routes_by_hand(topology, wiring, addresses, stacks)
+}
+
+/// Removes routes that a default route makes needless: those by the same way, and those by the way
+/// of another default route to what the best one reaches as well.
+fn keep_other_ways(
+    defaults: &[(usize, RoutePlan)],
+    routes: &mut Vec<(usize, RoutePlan)>,
+    reaches: impl Fn(usize, Subnet) -> bool,
+) {
+    let Some((best, default)) = defaults.iter().min_by_key(|(_, route)| route.metric) else {
+        return;
+    };
+    routes.retain(|(at, route)| {
+        let same =
+            |(other, default): &(usize, RoutePlan)| (*at, route.via) == (*other, default.via);
+        // A host that changes its default route is to leave by the new one.
+        let needless =
+            same(&(*best, *default)) || defaults.iter().any(same) && reaches(*best, route.to);
+        !needless
+    });
 }
 
 /// Chooses the interface of each stack by which packets to groups leave.

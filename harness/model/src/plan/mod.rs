@@ -49,6 +49,7 @@ pub use plan::{
     Plan, SegmentPlan, SwitchPlan,
 };
 pub use stack::{
-    Address, InterfacePlan, NearName, NeighbourPlan, NetfilterPlan, RoutePlan, StackPlan, Sysctl,
+    Address, InterfacePlan, NearName, NeighbourPlan, NetfilterPlan, RoutePlan, SourceRule,
+    StackPlan, Sysctl,
 };
 pub use stack_op::{StackDiff, StackOp, diff};

@@ -27,6 +27,8 @@ pub struct StackPlan {
     pub packet_filter: PacketFilter,
     /// The work of the kernel's packet filter in the stack.
     pub netfilter: Option<NetfilterPlan>,
+    /// Tables of routes for packets with certain sources.
+    pub source_rules: Vec<SourceRule>,
     /// The interfaces, without `lo`.
     pub interfaces: Vec<InterfacePlan>,
 }
@@ -120,6 +122,17 @@ pub struct RoutePlan {
     /// The number by which the kernel chooses between routes to the same destination: the lowest
     /// one wins.
     pub metric: Option<u32>,
+    /// The table that has the route, if it is not the main one.
+    pub table: Option<u32>,
+}
+
+/// A table of routes for packets with certain sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SourceRule {
+    /// The network that the source is in.
+    pub from: Subnet,
+    /// The number of the table.
+    pub table: u32,
 }
 
 /// What the kernel's packet filter does in a stack, besides dropping at ports.

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 
 use super::id::InterfaceId;
 use super::stack::{
-    Address, InterfacePlan, NeighbourPlan, NetfilterPlan, RoutePlan, StackPlan, Sysctl,
+    Address, InterfacePlan, NeighbourPlan, NetfilterPlan, RoutePlan, SourceRule, StackPlan, Sysctl,
 };
 use crate::topology::node::PacketFilter;
 
@@ -23,6 +23,8 @@ pub enum StackOp<'p> {
     PacketFilter(&'p PacketFilter),
     /// Further work of the kernel's packet filter.
     Netfilter(&'p NetfilterPlan),
+    /// A table of routes for packets with certain sources.
+    SourceRule(&'p SourceRule),
     /// The interface is up, and the kernel gives it no addresses by itself.
     Up(InterfaceId),
     /// An alternative name of an interface.
@@ -49,7 +51,9 @@ impl<'p> StackOp<'p> {
     /// a whole.
     pub fn interface(self) -> Option<InterfaceId> {
         match self {
-            Self::Sysctl(_) | Self::PacketFilter(_) | Self::Netfilter(_) => None,
+            Self::Sysctl(_) | Self::PacketFilter(_) | Self::Netfilter(_) | Self::SourceRule(_) => {
+                None
+            }
             Self::Up(interface)
             | Self::Altname(interface, _)
             | Self::Mtu(interface, _)
@@ -74,6 +78,7 @@ impl<'p> StackOp<'p> {
             Self::Sysctl(_)
             | Self::PacketFilter(_)
             | Self::Netfilter(_)
+            | Self::SourceRule(_)
             | Self::Altname(..)
             | Self::Mtu(..)
             | Self::KnownNeighbours(_)
@@ -87,6 +92,7 @@ impl<'p> StackOp<'p> {
             Self::Sysctl(_) | Self::Mtu(..) => true,
             Self::PacketFilter(_)
             | Self::Netfilter(_)
+            | Self::SourceRule(_)
             | Self::Up(_)
             | Self::Altname(..)
             | Self::Address(..)
@@ -104,6 +110,7 @@ impl<'p> StackOp<'p> {
             Self::Sysctl(_) | Self::InterfaceSysctl(..) => true,
             Self::PacketFilter(_)
             | Self::Netfilter(_)
+            | Self::SourceRule(_)
             | Self::Up(_)
             | Self::Altname(..)
             | Self::Mtu(..)
@@ -125,6 +132,7 @@ impl<'p> StackOp<'p> {
             | Self::InterfaceSysctl(..) => true,
             Self::PacketFilter(_)
             | Self::Netfilter(_)
+            | Self::SourceRule(_)
             | Self::Up(_)
             | Self::Altname(..)
             | Self::Address(..)
@@ -145,7 +153,7 @@ impl<'p> StackOp<'p> {
             Self::Up(_) => 3,
             Self::Address(..) => 4,
             Self::KnownNeighbours(_) | Self::Neighbour(..) => 5,
-            Self::Route(..) | Self::Groups(_) => 6,
+            Self::Route(..) | Self::Groups(_) | Self::SourceRule(_) => 6,
             Self::InterfaceSysctl(..) => 7,
         }
     }
@@ -172,15 +180,18 @@ impl StackPlan {
             sysctls,
             packet_filter,
             netfilter,
+            source_rules,
             interfaces: _,
         } = self;
         let filter = (!packet_filter.is_empty()).then_some(StackOp::PacketFilter(packet_filter));
+        let rules = source_rules.iter().map(StackOp::SourceRule);
         let netfilter = netfilter.iter().map(StackOp::Netfilter);
         sysctls
             .iter()
             .map(StackOp::Sysctl)
             .chain(filter)
             .chain(netfilter)
+            .chain(rules)
     }
 
     /// Returns what some interfaces are to have, in the order in which it is given.

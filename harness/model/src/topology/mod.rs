@@ -12,6 +12,7 @@
 //! | `node`, `link`, `storage`, `subnet` | specifications of nodes, pods, links, switches, mounts |
 //! | `router/` | specifications of routers |
 //! | `shape` | topologies that are often wanted |
+//! | `situation` | two peers, their networks and a server, as they are often met |
 //! | `start` | how a topology is started by a crate that this one does not know |
 //! | `name` | which names nodes, interfaces and aliases may have |
 //! | `validate/` | what is wrong with a topology |
@@ -25,6 +26,7 @@ pub mod name;
 pub mod node;
 pub mod router;
 pub mod shape;
+pub mod situation;
 mod start;
 pub mod storage;
 pub mod subnet;
@@ -38,7 +40,7 @@ pub use link::{EndSpec, Engine, Families, LinkSpec, Mac, SwitchSpec};
 pub use node::{NodeSpec, PodSpec, StartCommand, Users};
 pub use router::{
     CaptivePortal, Firewall, FirewallAction, FirewallProtocol, FirewallRule, Heading, PORTAL_PORT,
-    PathMtu, RouterSettings, RouterSpec,
+    PathMtu, RouteSpec, RouterSettings, RouterSpec,
 };
 pub use start::StartAs;
 pub use storage::{Mount, MountSource, Rootfs, Size, Volume};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dhcp::{AddressSource, DhcpSpec};
 use crate::dns::DnsSpec;
-use crate::topology::router::{Firewall, RouterSettings};
+use crate::topology::router::{Firewall, RouteSpec, RouterSettings};
 use crate::topology::storage::{Mount, MountSource, Rootfs, Volume};
 
 /// The mapping of the user and group ids of a node to those of the machine.
@@ -104,6 +104,9 @@ pub(crate) struct StackSpec {
     pub(crate) sysctls: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) drop_inbound: PacketFilter,
+    /// Routes by hand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) routes: Vec<RouteSpec>,
     /// The firewall before the stack, or at the uplinks of a router.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) firewall: Option<Firewall>,
@@ -174,6 +177,12 @@ macro_rules! network_methods {
         /// Drops packets from outside to these UDP ports of its own, silently, as a firewall does.
         pub fn drop_inbound_udp(mut self, ports: impl IntoIterator<Item = u16>) -> Self {
             self.network.drop_inbound.udp.extend(ports);
+            self
+        }
+
+        /// Adds a route by hand.
+        pub fn route(mut self, route: RouteSpec) -> Self {
+            self.network.routes.push(route);
             self
         }
 

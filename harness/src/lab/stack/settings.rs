@@ -15,7 +15,8 @@ use crate::lab::router::netfilter;
 use crate::lab::stack::neighbour_tables;
 use crate::model::topology::node::PacketFilter;
 use crate::topology::plan::{
-    InterfaceId, NeighbourPlan, NetfilterPlan, Plan, RoutePlan, StackId, StackOp, StackPlan, Sysctl,
+    InterfaceId, NeighbourPlan, NetfilterPlan, Plan, RoutePlan, SourceRule, StackId, StackOp,
+    StackPlan, Sysctl,
 };
 
 /// Requests that give a stack its settings, or take them away.
@@ -37,6 +38,8 @@ pub(crate) struct Others<'p> {
     filter: Option<PacketFilter>,
     /// What the packet filter is to do besides from now on, if that changes.
     netfilter: Option<Option<NetfilterPlan>>,
+    /// Tables for certain sources that the stack loses, and those that it gains.
+    source_rules: [Vec<SourceRule>; 2],
 }
 
 impl<'b, 'p, D: Fn(InterfaceId) -> Device<'p>> StackRequests<'b, 'p, D> {
@@ -60,6 +63,7 @@ impl<'b, 'p, D: Fn(InterfaceId) -> Device<'p>> StackRequests<'b, 'p, D> {
                 others.sysctls.push(sysctl);
             }
             StackOp::PacketFilter(filter) => others.filter = Some(filter.clone()),
+            StackOp::SourceRule(rule) => others.source_rules[1].push(*rule),
             StackOp::Netfilter(planned) => others.netfilter = Some(Some(planned.clone())),
             StackOp::Up(id) => {
                 // Addresses that the kernel gives by itself would appear as soon as the interface
@@ -99,6 +103,7 @@ impl<'b, 'p, D: Fn(InterfaceId) -> Device<'p>> StackRequests<'b, 'p, D> {
             | StackOp::KnownNeighbours(_)
             | StackOp::Mtu(..) => {}
             StackOp::PacketFilter(_) => others.filter = Some(PacketFilter::default()),
+            StackOp::SourceRule(rule) => others.source_rules[0].push(*rule),
             StackOp::Netfilter(_) => others.netfilter = Some(None),
             StackOp::Up(id) => batch.set_down(device(id)),
             StackOp::Altname(id, name) => batch.delete_altname(device(id), name),
@@ -124,6 +129,7 @@ impl Others<'_> {
             sysctls,
             filter,
             netfilter,
+            source_rules,
         } = self;
         for Sysctl { path, value } in sysctls {
             let file = Path::new("/proc/sys").join(path);
@@ -136,6 +142,19 @@ impl Others<'_> {
         }
         if let Some(PacketFilter { tcp, udp }) = filter {
             drop_inbound(netns, tcp.into_iter(), udp.into_iter())
+                .map_err(|e| LabError::network(whose, e))?;
+        }
+        let [lost, gained] = source_rules;
+        if !(lost.is_empty() && gained.is_empty()) {
+            let mut batch = Batch::new();
+            for SourceRule { from, table } in lost {
+                batch.delete_source_rule(from.network(), from.prefix(), table);
+            }
+            for SourceRule { from, table } in gained {
+                batch.add_source_rule(from.network(), from.prefix(), table);
+            }
+            Netlink::open_in(netns)
+                .and_then(|mut netlink| netlink.execute(batch))
                 .map_err(|e| LabError::network(whose, e))?;
         }
         if let Some(planned) = netfilter {
@@ -176,6 +195,7 @@ pub(crate) struct OwnSettings {
     sysctls: Vec<Sysctl>,
     filter: PacketFilter,
     netfilter: Option<NetfilterPlan>,
+    source_rules: Vec<SourceRule>,
 }
 
 impl OwnSettings {
@@ -184,6 +204,7 @@ impl OwnSettings {
             sysctls: plan.sysctls.clone(),
             filter: plan.packet_filter.clone(),
             netfilter: plan.netfilter.clone(),
+            source_rules: plan.source_rules.clone(),
         }
     }
 }
@@ -194,6 +215,7 @@ pub(crate) fn finish_own(own: &OwnSettings, netns: BorrowedFd<'_>, whose: &str) 
         sysctls,
         filter,
         netfilter,
+        source_rules,
     } = own;
     let others = Others {
         // Others than those of the network belong to namespaces that only a process of the node can
@@ -204,6 +226,7 @@ pub(crate) fn finish_own(own: &OwnSettings, netns: BorrowedFd<'_>, whose: &str) 
             .collect(),
         filter: (!filter.is_empty()).then(|| filter.clone()),
         netfilter: netfilter.clone().map(Some),
+        source_rules: [Vec::new(), source_rules.clone()],
     };
     others.finish(netns, whose)
 }
@@ -224,5 +247,6 @@ fn route<'p>(device: Device<'p>, planned: &RoutePlan) -> RouteRequest<'p> {
         via: Some(planned.via),
         device,
         metric: planned.metric,
+        table: planned.table,
     }
 }

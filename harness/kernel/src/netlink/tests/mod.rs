@@ -49,6 +49,7 @@ pub(crate) fn default_via(router: IpAddr) -> RouteRequest<'static> {
         via: Some(router),
         device: ETH0,
         metric: None,
+        table: None,
     }
 }
 

@@ -261,6 +261,7 @@ fn the_crate_reads_our_routes_and_neighbours() {
         prefix: 24,
         via: None,
         metric: Some(7),
+        table: None,
         ..default_via(v4(1))
     };
     batch.add_route(&default_via(v4(1)));

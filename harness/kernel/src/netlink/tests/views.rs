@@ -74,6 +74,7 @@ fn routes_and_neighbours_are_seen_as_they_were_given() {
             via: None,
             device: ETH0,
             metric: None,
+            table: None,
         };
         batch.add_route(&network);
         batch.add_route(&default_via(v4(2)));

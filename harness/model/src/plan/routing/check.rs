@@ -110,7 +110,7 @@ pub(crate) fn check_uplinks(
     problems.check()
 }
 
-fn whose(topology: &Topology, owner: Owner) -> (String, TopologySubject) {
+pub(super) fn whose(topology: &Topology, owner: Owner) -> (String, TopologySubject) {
     match owner {
         Owner::Node(id) => (format!("node {}", show(&topology.node_name(id))), id.into()),
         Owner::Pod(id) => (format!("pod {}", show(&topology[id].name)), id.into()),

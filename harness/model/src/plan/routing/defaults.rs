@@ -82,7 +82,15 @@ impl<'a> Gateways<'a> {
             let metric = self.topology[port.link].metric.unwrap_or(next);
             let to = Subnet::from_bits(self.v6, 0, 0);
             let metric = Some(metric);
-            routes.push((interface, RoutePlan { to, via, metric }));
+            routes.push((
+                interface,
+                RoutePlan {
+                    to,
+                    via,
+                    metric,
+                    table: None,
+                },
+            ));
         }
         routes
     }

@@ -5,8 +5,10 @@
 //! | `realms` | networks kept apart by a router that translates addresses |
 //! | `route` | static routes along shortest paths, within a realm |
 //! | `defaults` | default routes: of hosts to their router, and of routers over their uplinks |
-//! | `check` | what is wrong with uplinks, realms and routes given by hand |
+//! | `by_hand` | routes given by hand |
+//! | `check` | what is wrong with uplinks, and realms |
 
+pub(crate) mod by_hand;
 pub(crate) mod check;
 pub(crate) mod defaults;
 pub(crate) mod realms;

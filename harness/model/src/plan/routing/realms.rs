@@ -84,6 +84,12 @@ impl Realms {
             && !self.in_front(b).contains(&a)
     }
 
+    /// Returns whether packets from one segment find another one, by routes or by default routes.
+    pub(crate) fn reaches(&self, from: SegmentId, to: SegmentId) -> bool {
+        let (from, to) = (self.of_segment[from.index()], self.of_segment[to.index()]);
+        from == to || self.in_front(from).contains(&to)
+    }
+
     /// Returns whether a segment is in front of itself: two ways lead out of a network, one of them
     /// into itself.
     pub(crate) fn is_circular(&self, segment: SegmentId) -> bool {

@@ -218,8 +218,16 @@ impl<'a> RouteMap<'a> {
         routes.extend(self.exceptions(view));
         let route = |(to, hop): (Subnet, u32)| {
             let Hop { via, interface } = *view.hops.get(hop as usize)?;
-            let metric = None;
-            Some((interface, RoutePlan { to, via, metric }))
+            let (metric, table) = (None, None);
+            Some((
+                interface,
+                RoutePlan {
+                    to,
+                    via,
+                    metric,
+                    table,
+                },
+            ))
         };
         routes.into_iter().filter_map(route).collect()
     }

@@ -4,6 +4,7 @@
 //! other links to the networks behind it. Hosts behind a router have a default route to it, and the
 //! router has a default route over its uplink.
 
+mod by_hand;
 mod firewall;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::node::{NodeSpec, is_default};
 use crate::nat::{NatSpec, preset, preset_or_spec};
 
+pub use by_hand::RouteSpec;
 pub use firewall::{
     CaptivePortal, Firewall, FirewallAction, FirewallProtocol, FirewallRule, Heading, PORTAL_PORT,
 };
@@ -103,6 +105,12 @@ impl RouterSpec {
     /// Sets whether the networks of the router belong to the Internet.
     pub fn public(self, yes: bool) -> Self {
         self.change(|router| router.public = yes)
+    }
+
+    /// Adds a route by hand.
+    pub fn route(mut self, route: RouteSpec) -> Self {
+        self.node.network.routes.push(route);
+        self
     }
 
     /// Changes what the router has in common with other nodes: programs, sysctls, mounts.

@@ -1,0 +1,184 @@
+//! Routes given by hand: the neighbours that they lead over, and their tables.
+
+use std::net::IpAddr;
+
+use super::check::whose;
+use super::realms::network;
+use crate::plan::stack::{Address, RoutePlan, SourceRule, StackPlan};
+use crate::plan::wiring::{Attachment, Wiring};
+use crate::topology::error::{Problems, Site, TopologyError, TopologyErrorKind as Kind};
+use crate::topology::id::Owner;
+use crate::topology::name::show;
+use crate::topology::router::RouteSpec;
+use crate::topology::subnet::Subnet;
+use crate::topology::validate::firewall::network_of;
+use crate::topology::value::Topology;
+
+/// The table of the first source that has routes of its own. Below 256 are those that the kernel
+/// and other programs use.
+const FIRST_TABLE: u32 = 1000;
+
+/// Gives stacks the routes that were written by hand.
+pub(crate) fn add_routes_by_hand(
+    topology: &Topology,
+    wiring: &Wiring,
+    addresses: &[Vec<Vec<Address>>],
+    stacks: &mut [StackPlan],
+) -> Result<(), TopologyError> {
+    let mut problems = Problems::default();
+    for (index, stack) in stacks.iter_mut().enumerate() {
+        let owner = wiring.stacks[index].owner;
+        for asked in &network(topology, owner).routes {
+            let (name, subject) = whose(topology, owner);
+            match route(topology, wiring, addresses, index, asked) {
+                Ok(found) => add(stack, found),
+                Err((kind, wrong)) => {
+                    problems.add(kind, Site::new(subject, "network"), || {
+                        format!("the route of {name} to {} {wrong}", show(&asked.to))
+                    });
+                }
+            }
+        }
+    }
+    problems.check()
+}
+
+/// A route with the interface that it leads over.
+struct Found {
+    interface: usize,
+    to: Subnet,
+    via: IpAddr,
+    from: Option<Subnet>,
+    metric: Option<u32>,
+}
+
+fn route(
+    topology: &Topology,
+    wiring: &Wiring,
+    addresses: &[Vec<Vec<Address>>],
+    stack: usize,
+    asked: &RouteSpec,
+) -> Result<Found, (Kind, String)> {
+    let RouteSpec {
+        to,
+        via,
+        from,
+        metric,
+    } = asked;
+    let read = |text: &str| {
+        let wrong = || {
+            format!(
+                "has {}, which is no network; write it like `10.0.0.0/8`",
+                show(text)
+            )
+        };
+        network_of(text).ok_or_else(|| (Kind::Invalid, wrong()))
+    };
+    let to = read(to)?;
+    let from = from.as_deref().map(read).transpose()?;
+    if from.is_some_and(|from| from.is_ipv6() != to.is_ipv6()) {
+        let wrong = "comes from a network of the other family; give both of one family";
+        return Err((Kind::Invalid, wrong.into()));
+    }
+    let wanted: Option<IpAddr> = via.parse().ok();
+    let is_wanted = |owner: Owner, ip: IpAddr| match wanted {
+        Some(wanted) => ip == wanted,
+        None => called(topology, owner, via) && ip.is_ipv6() == to.is_ipv6(),
+    };
+    for (interface, port) in wiring.stacks[stack].interfaces.iter().enumerate() {
+        let neighbours = &wiring.segments[port.segment.index()].ports;
+        for other in neighbours
+            .iter()
+            .filter(|other| other.stack.index() != stack)
+        {
+            let given = &addresses[other.stack.index()][other.interface.index()];
+            let owner = wiring.stacks[other.stack.index()].owner;
+            let found = given.iter().find(|address| is_wanted(owner, address.ip));
+            if let Some(found) = found.filter(|found| found.ip.is_ipv6() == to.is_ipv6()) {
+                return Ok(Found {
+                    interface,
+                    to,
+                    via: found.ip,
+                    from,
+                    metric: *metric,
+                });
+            }
+        }
+    }
+    let networks = neighbours_of(topology, wiring, &wiring.stacks[stack].interfaces, stack);
+    let family = if to.is_ipv6() { "IPv6" } else { "IPv4" };
+    let wrong = format!(
+        "cannot exist: it leads over {}, which is no neighbour with an {family} address; neighbours are {networks}",
+        show(via)
+    );
+    Err((Kind::Missing, wrong))
+}
+
+fn called(topology: &Topology, owner: Owner, name: &str) -> bool {
+    match owner {
+        Owner::Node(id) => topology[id].name == *name,
+        Owner::Pod(id) => topology[id].name == *name,
+    }
+}
+
+/// Returns the names of neighbours, for an error.
+fn neighbours_of(
+    topology: &Topology,
+    wiring: &Wiring,
+    ports: &[Attachment],
+    stack: usize,
+) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for port in ports {
+        for other in &wiring.segments[port.segment.index()].ports {
+            let owner = wiring.stacks[other.stack.index()].owner;
+            let name = match owner {
+                Owner::Node(id) => show(&topology[id].name),
+                Owner::Pod(id) => show(&topology[id].name),
+            };
+            if other.stack.index() != stack && !names.contains(&name) && names.len() < 8 {
+                names.push(name);
+            }
+        }
+    }
+    match &names[..] {
+        [] => "none".into(),
+        names => names.join(", "),
+    }
+}
+
+/// Gives a stack a route, in place of automatic ones to the same network.
+fn add(stack: &mut StackPlan, found: Found) {
+    let Found {
+        interface,
+        to,
+        via,
+        from,
+        metric,
+    } = found;
+    let table = from.map(|from| {
+        let known = stack.source_rules.iter().find(|rule| rule.from == from);
+        known.map(|rule| rule.table).unwrap_or_else(|| {
+            let table = FIRST_TABLE + stack.source_rules.len() as u32;
+            stack.source_rules.push(SourceRule { from, table });
+            table
+        })
+    });
+    let route = RoutePlan {
+        to,
+        via,
+        metric,
+        table,
+    };
+    if table.is_none() && metric.is_none() {
+        for interface in &mut stack.interfaces {
+            interface
+                .routes
+                .retain(|other| other.to != to || other.table.is_some());
+        }
+    }
+    let routes = &mut stack.interfaces[interface].routes;
+    if !routes.contains(&route) {
+        routes.push(route);
+    }
+}
