@@ -11,4 +11,7 @@
 //! ```
 
 #[doc(inline)]
-pub use snowglobe_model::fault::{Fault, LinkRef, NodeRef};
+pub use snowglobe_model::fault::{
+    Fault, LinkRef, Nemesis, NodeRef, Schedule, ScheduleError, ScheduleErrorKind, ScheduledFault,
+    Split, Targets,
+};

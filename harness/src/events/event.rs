@@ -63,6 +63,13 @@ pub enum EventKind {
         /// Reason why the heal failed, if it failed.
         error: Option<String>,
     },
+    /// A fault of a schedule was left out: its subject was not there when it was due.
+    FaultSkipped {
+        /// The fault, as the schedule has it.
+        fault: Fault,
+        /// The reason.
+        why: String,
+    },
     /// A program was started in a node.
     ProcessStarted {
         /// The program.
@@ -164,6 +171,7 @@ impl EventKind {
             Self::CarrierChanged { .. }
             | Self::FaultBegan { .. }
             | Self::FaultEnded { .. }
+            | Self::FaultSkipped { .. }
             | Self::ProcessStarted { .. }
             | Self::ProcessSaid { .. }
             | Self::ProcessDied { .. }
@@ -205,6 +213,7 @@ impl fmt::Display for EventKind {
             } => {
                 write!(f, "{id} could not be healed: {fault}: {error}")
             }
+            Self::FaultSkipped { fault, why } => write!(f, "left out: {fault}: {why}"),
             Self::ProcessStarted { process } => write!(f, "{process} was started"),
             Self::ProcessSaid {
                 process,

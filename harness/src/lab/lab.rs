@@ -10,9 +10,11 @@ use std::time::Duration;
 use crate::events::{Events, Journal};
 use crate::lab::barrier::Barrier;
 use crate::lab::error::Result;
+use crate::lab::faults::roles::Roles;
 use crate::lab::lab_dir::LabDir;
 use crate::lab::link::link::Link;
 use crate::lab::link::services::LinkServices;
+use crate::lab::nemesis::schedules::Schedules;
 use crate::lab::node::node::Node;
 use crate::lab::node::services::NodeServices;
 use crate::lab::patience::Patience;
@@ -45,7 +47,7 @@ use crate::topology::{LinkId, NodeId, Owner, Plan, PodId, Topology};
 #[derive(Debug)]
 pub struct Lab {
     topology: Topology,
-    plan: Plan,
+    plan: Arc<Plan>,
     /// The nodes, in the order of the plan. A guard of a fault may outlive the lab and its list.
     nodes: Vec<Arc<Node>>,
     links: Vec<Link>,
@@ -65,6 +67,10 @@ pub struct Lab {
     firewalls: HashMap<Owner, FirewallWatcher>,
     /// Captures that the environment has asked for.
     captures: Vec<CaptureGuard>,
+    /// What the test has given a name, for faults.
+    roles: Arc<Roles>,
+    /// Schedules that are carried out on the lab.
+    schedules: Schedules,
 }
 
 impl Lab {
@@ -214,7 +220,7 @@ impl Lab {
         let journal = Journal::start();
         Ok(Self {
             topology,
-            plan,
+            plan: Arc::new(plan),
             nodes: Vec::new(),
             links: Vec::new(),
             stacks: Vec::new(),
@@ -227,6 +233,8 @@ impl Lab {
             journal,
             firewalls: HashMap::new(),
             captures: Vec::new(),
+            roles: Arc::default(),
+            schedules: Schedules::default(),
         })
     }
 
@@ -244,6 +252,18 @@ impl Lab {
 
     pub(crate) fn journal(&self) -> &Arc<Journal> {
         &self.journal
+    }
+
+    pub(crate) fn roles(&self) -> &Arc<Roles> {
+        &self.roles
+    }
+
+    pub(crate) fn schedules(&self) -> &Schedules {
+        &self.schedules
+    }
+
+    pub(crate) fn shared_plan(&self) -> Arc<Plan> {
+        Arc::clone(&self.plan)
     }
 
     /// Returns all nodes, removed ones too, in the order of the plan.
@@ -329,7 +349,7 @@ impl Lab {
     pub(crate) fn change_plan(&mut self, topology: Topology, plan: Plan) -> Snapshot {
         Snapshot {
             topology: std::mem::replace(&mut self.topology, topology),
-            plan: std::mem::replace(&mut self.plan, plan),
+            plan: std::mem::replace(&mut self.plan, Arc::new(plan)),
             // The new plan may put the stacks in another order.
             stacks: self.stacks.clone(),
             hub: self.hub.clone(),
@@ -410,7 +430,7 @@ impl Lab {
 /// A lab before a change, for the case that the change fails half-way.
 pub(crate) struct Snapshot {
     topology: Topology,
-    plan: Plan,
+    plan: Arc<Plan>,
     stacks: Vec<Arc<Stack>>,
     hub: Option<Arc<OwnedFd>>,
     /// Number of nodes.
@@ -425,7 +445,7 @@ impl Snapshot {
 
 /// The parts of a plan that could not be carried out.
 pub(crate) struct FailedPlan {
-    pub(crate) plan: Plan,
+    pub(crate) plan: Arc<Plan>,
     /// Nodes that the plan before did not have.
     pub(crate) nodes: Vec<Arc<Node>>,
     pub(crate) hub: Option<Arc<OwnedFd>>,

@@ -111,6 +111,7 @@
 //! | `lab` | [`Lab`]: nodes, links and stacks by id |
 //! | `node/` | [`Node`]: processes, threads and futures in a node |
 //! | `services/` | servers and clients of ours that run in nodes |
+//! | `nemesis/` | schedules of faults, carried out on a thread |
 //! | `link/` | [`Link`]: two ends, and the carrier between them |
 //! | `process/` | programs that run in nodes |
 //! | `router/` | translation of addresses, firewalls, captive portals |
@@ -130,6 +131,7 @@ mod inspect;
 mod lab;
 mod lab_dir;
 mod link;
+mod nemesis;
 mod node;
 mod patience;
 mod process;
@@ -143,6 +145,7 @@ pub use crate::model::carrier::Carrier;
 pub use barrier::Barrier;
 pub use error::{LabError, LabErrorKind, Result, Subject};
 pub use faults::guard::FaultGuard;
+pub use faults::scene::Scene;
 pub use inspect::inspection::{
     AddressEntry, Inspection, InterfaceCounters, InterfaceEntry, MountEntry, NeighbourEntry,
     ProcessEntry, RouteEntry, SocketEntry,
@@ -151,6 +154,7 @@ pub use inspect::namespaces::Namespace;
 pub use inspect::settings::SettingEntry;
 pub use lab::Lab;
 pub use link::link::Link;
+pub use nemesis::run::ScheduleRun;
 pub use node::command::Command;
 pub use node::node::Node;
 #[cfg(feature = "tokio")]

@@ -63,6 +63,11 @@ fn kill_pending(pid: i32) -> bool {
     })
 }
 
+/// Returns whether a process is stopped, as by SIGSTOP, or has ended.
+pub fn is_stopped_or_dead(pid: i32) -> bool {
+    Stat::read(pid).is_none_or(|stat| stat.dead() || matches!(stat.state, 'T' | 't'))
+}
+
 /// Returns the parent of a process, if both are in the PID namespace of `/proc`.
 pub fn parent_of(pid: i32) -> Option<i32> {
     Stat::read(pid)

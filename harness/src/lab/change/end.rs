@@ -13,6 +13,8 @@ use crate::trial::running;
 
 impl Drop for Lab {
     fn drop(&mut self) {
+        // Nothing may break a node, or start one again, while the lab ends.
+        self.schedules().stop_all();
         for node in self.all_nodes() {
             node.programs().report_surprises();
             // Before the programs end: a future that talks to one would fail.

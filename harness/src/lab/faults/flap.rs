@@ -9,6 +9,7 @@ use crate::impair::Direction;
 use crate::lab::error::{LabError, Result};
 use crate::lab::faults::cut::Cut;
 use crate::lab::faults::guard::Healing;
+use crate::lab::link::ends::LinkEnds;
 
 /// A link that is cut and healed by turns for as long as this lives.
 #[derive(Debug)]
@@ -20,7 +21,11 @@ pub(crate) struct Flap {
 
 impl Flap {
     /// Starts to flap a link that is cut: `first` lasts for the first half of the first period.
-    pub(crate) fn new(first: Cut, period: Duration) -> Result<Self> {
+    pub(crate) fn start(ends: &LinkEnds, first: Cut, period: Duration) -> Result<Self> {
+        if period.is_zero() {
+            let why = "cannot flap with a period of zero";
+            return Err(LabError::invalid(ends.subject(), why));
+        }
         let (stop, stopped) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("flap".to_owned())

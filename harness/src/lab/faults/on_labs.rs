@@ -3,15 +3,16 @@
 //! The methods of links and labs (`cut`, `flap`, `degrade`, `partition`) return the same guards as
 //! this does, so that a fault is an event whichever way it was made.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
-use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
-use crate::lab::faults::guard::{FaultGuard, Healing};
-use crate::lab::faults::partition::Partition;
+use crate::lab::error::Result;
+use crate::lab::faults::guard::FaultGuard;
+use crate::lab::faults::roles::Action;
+use crate::lab::faults::scene::{Scene, SceneLink};
 use crate::lab::lab::Lab;
-use crate::lab::link::link::Link;
 use crate::lab::node::node::Node;
-use crate::model::fault::{Fault, LinkRef, NodeRef};
+use crate::model::fault::Fault;
 use crate::topology::NodeId;
 
 impl Lab {
@@ -37,56 +38,7 @@ impl Lab {
     /// The lab has no such link or node, the fault makes no sense for it, or the kernel refuses.
     /// The lab is as it was then.
     pub fn inject(&self, fault: Fault) -> Result<FaultGuard> {
-        match fault {
-            Fault::Cut {
-                link,
-                direction: None,
-            } => self.link_of(&link)?.cut(),
-            Fault::Cut {
-                link,
-                direction: Some(direction),
-            } => self.link_of(&link)?.cut_one_way(direction),
-            Fault::Flap { link, period } => self.link_of(&link)?.flap(period),
-            Fault::Degrade { link, impairment } => self.link_of(&link)?.degrade(impairment),
-            Fault::Partition {
-                left,
-                right,
-                one_way,
-            } => {
-                let (left, right) = (self.ids_of(&left)?, self.ids_of(&right)?);
-                if one_way {
-                    self.partition_one_way(&left, &right)
-                } else {
-                    self.partition(&left, &right)
-                }
-            }
-            Fault::Pause { node } => {
-                let node = self.node_of(&node)?;
-                node.pause()?;
-                let fault = Fault::pause(node.name());
-                Ok(self.begin_fault(fault, Paused(Arc::clone(node))))
-            }
-            Fault::KillProcesses { node } => {
-                let node = self.node_of(&node)?;
-                node.kill_processes()?;
-                let fault = Fault::kill_processes(node.name());
-                Ok(self.begin_fault(fault, Stopped(Arc::clone(node))))
-            }
-            Fault::Crash { node } => {
-                let node = self.node_of(&node)?;
-                node.crash()?;
-                let fault = Fault::crash(node.name());
-                Ok(self.begin_fault(fault, Stopped(Arc::clone(node))))
-            }
-            Fault::Dns { node, answers } => {
-                let node = self.node_of(&node)?;
-                let dns = node.dns().ok_or_else(|| {
-                    let why = "has no name server; ask for one by `NodeSpec::dns`";
-                    LabError::invalid(Subject::Node(node.name().to_owned()), why)
-                })?;
-                dns.inject(answers)
-            }
-        }
+        self.scene().inject(fault)
     }
 
     /// Parts the nodes of one side from the nodes of the other side, over whatever ways there are.
@@ -111,10 +63,7 @@ impl Lab {
     /// # Errors
     /// A node, or two containers of a pod, are on both sides.
     pub fn partition(&self, left: &[NodeId], right: &[NodeId]) -> Result<FaultGuard> {
-        let mut partition = Partition::new(self, left, right)?;
-        partition.add(Partition::new(self, right, left)?);
-        let fault = Fault::partition(self.names(left), self.names(right));
-        Ok(self.begin_fault(fault, partition))
+        self.scene().partition(left, right)
     }
 
     /// Keeps what the nodes `from` send from the nodes `to`. The other way packets pass.
@@ -122,93 +71,83 @@ impl Lab {
     /// # Errors
     /// A node, or two containers of a pod, are on both sides.
     pub fn partition_one_way(&self, from: &[NodeId], to: &[NodeId]) -> Result<FaultGuard> {
-        let partition = Partition::new(self, from, to)?;
-        let fault = Fault::partition_one_way(self.names(from), self.names(to));
-        Ok(self.begin_fault(fault, partition))
+        self.scene().partition_one_way(from, to)
     }
 
-    fn begin_fault(&self, fault: Fault, healing: impl Healing + 'static) -> FaultGuard {
-        FaultGuard::begin(self.journal(), fault, healing)
+    /// Says who plays a role, such as that of the leader, whenever a fault asks for it: the nodes
+    /// for which the function answers then. A fault names the role by
+    /// [`NodeRef::role`](crate::fault::NodeRef::role).
+    ///
+    /// ```no_run
+    /// use snowglobe::fault::Fault;
+    /// use snowglobe::prelude::*;
+    ///
+    /// # #[snowglobe::test]
+    /// # fn t() -> TestResult {
+    /// # let lab = shape::star(3).start()?;
+    /// lab.role("leader", |lab| {
+    ///     let mut nodes = lab.nodes();
+    ///     let leader = nodes.find(|node| node.command("is-leader").status().is_ok_and(|it| it.success()));
+    ///     leader.map(|node| node.id())
+    /// });
+    /// let isolated = lab.inject(Fault::isolate("leader"))?;
+    /// println!("{}", isolated.fault()); // partition of `n2` from `n1`, `n3`
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn role<N: IntoIterator<Item = NodeId>>(
+        &self,
+        name: impl Into<String>,
+        players: impl Fn(&Scene) -> N + Send + Sync + 'static,
+    ) {
+        let players = move |scene: &Scene| players(scene).into_iter().collect();
+        self.roles().set_role(name.into(), Arc::new(players));
     }
 
-    fn names(&self, nodes: &[NodeId]) -> Vec<&str> {
-        nodes.iter().map(|node| self[*node].name()).collect()
-    }
-
-    /// Finds the link that a fault is about.
-    fn link_of(&self, link: &LinkRef) -> Result<&Link> {
-        let is_it = |it: &&Link| match link {
-            LinkRef::Name(name) => it.name() == name,
-            LinkRef::Id(id) => it.id() == *id,
+    /// Gives a name to something that a schedule can do, such as a change of members: see
+    /// [`Fault::action`]. The function is given the node that the fault names, if it names one.
+    pub fn action<E: Display>(
+        &self,
+        name: impl Into<String>,
+        deed: impl Fn(&Scene, Option<&Node>) -> Result<(), E> + Send + Sync + 'static,
+    ) {
+        let deed = move |scene: &Scene, node: Option<&Node>| {
+            deed(scene, node).map_err(|error| error.to_string())
         };
-        let mut found = self.links().filter(is_it);
-        match (found.next(), found.next()) {
-            (Some(link), None) => Ok(link),
-            (Some(_), Some(_)) => {
-                let why = format!("has several links {link}; name the one that is meant by its id");
-                Err(LabError::invalid(Subject::Lab, why))
-            }
-            (None, _) => Err(unknown("link", link, self.links().map(Link::name))),
-        }
+        let action = Action::new(Arc::new(deed), None);
+        self.roles().set_action(name.into(), action);
     }
 
-    /// Finds the node that a fault is about.
-    fn node_of(&self, node: &NodeRef) -> Result<&Arc<Node>> {
-        let is_it = |it: &&Arc<Node>| match node {
-            NodeRef::Name(name) => it.name() == name,
-            NodeRef::Id(id) => it.id() == *id,
+    /// Gives a name to something that a schedule can do, and undoes when the fault is healed.
+    pub fn action_with_undo<E: Display, F: Display>(
+        &self,
+        name: impl Into<String>,
+        deed: impl Fn(&Scene, Option<&Node>) -> Result<(), E> + Send + Sync + 'static,
+        undo: impl Fn(&Scene, Option<&Node>) -> Result<(), F> + Send + Sync + 'static,
+    ) {
+        let deed = move |scene: &Scene, node: Option<&Node>| {
+            deed(scene, node).map_err(|error| error.to_string())
         };
-        // The guard keeps the node for its heal, so that an Arc is looked for and not a reference.
-        let mut nodes = self.all_nodes().iter().filter(|node| !node.is_removed());
-        let found = nodes.find(is_it);
-        found.ok_or_else(|| unknown("node", node, self.nodes().map(Node::name)))
+        let undo = move |scene: &Scene, node: Option<&Node>| {
+            undo(scene, node).map_err(|error| error.to_string())
+        };
+        let action = Action::new(Arc::new(deed), Some(Arc::new(undo)));
+        self.roles().set_action(name.into(), action);
     }
 
-    fn ids_of(&self, nodes: &[NodeRef]) -> Result<Vec<NodeId>> {
-        let ids = nodes.iter().map(|node| Ok(self.node_of(node)?.id()));
-        ids.collect()
-    }
-}
-
-fn unknown<'n>(
-    kind: &str,
-    name: impl std::fmt::Display,
-    others: impl Iterator<Item = &'n str>,
-) -> LabError {
-    // Ten names are enough to see what was misspelt.
-    let others: Vec<String> = others.take(10).map(|name| format!("`{name}`")).collect();
-    let why = if others.is_empty() {
-        format!("has no {kind} {name}, and no other {kind} either")
-    } else {
-        format!("has no {kind} {name}; it has {}", others.join(", "))
-    };
-    LabError::unfit(LabErrorKind::NotFound, Subject::Lab, why)
-}
-
-/// A node whose processes are stopped.
-struct Paused(Arc<Node>);
-
-impl Healing for Paused {
-    fn heal(self: Box<Self>) -> Result<()> {
-        let Self(node) = *self;
-        // A node that crashed or was removed meanwhile has nothing left that is stopped.
-        if node.is_removed() || !node.is_running() {
-            return Ok(());
+    /// Returns the nodes and links of the lab as they are now, for what goes on beside the test.
+    pub fn scene(&self) -> Scene {
+        let links = self.links().map(|link| SceneLink {
+            ends: link.ends().clone(),
+            state: Arc::clone(link.shared_state()),
+        });
+        Scene {
+            plan: self.shared_plan(),
+            nodes: self.all_nodes().to_vec(),
+            links: links.collect(),
+            stacks: self.stacks().to_vec(),
+            journal: Arc::clone(self.journal()),
+            roles: Arc::clone(self.roles()),
         }
-        node.resume()
-    }
-}
-
-/// A node that does not run until it is started again.
-struct Stopped(Arc<Node>);
-
-impl Healing for Stopped {
-    fn heal(self: Box<Self>) -> Result<()> {
-        let Self(node) = *self;
-        // The test may have removed the node, or restarted it by itself.
-        if node.is_removed() || node.is_running() {
-            return Ok(());
-        }
-        node.restart()
     }
 }

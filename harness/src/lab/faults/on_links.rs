@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::impair::{Direction, Impairment};
-use crate::lab::error::{LabError, Result};
+use crate::lab::error::Result;
 use crate::lab::faults::cut::Cut;
 use crate::lab::faults::degrade::Degraded;
 use crate::lab::faults::flap::Flap;
@@ -54,13 +54,8 @@ impl Link {
     /// # Errors
     /// The period is zero, the link was removed, or the kernel refuses the filter.
     pub fn flap(&self, period: Duration) -> Result<FaultGuard> {
-        if period.is_zero() {
-            let subject = self.ends().subject();
-            let why = "cannot flap with a period of zero";
-            return Err(LabError::invalid(subject, why));
-        }
         let first = Cut::new(self.shared_state(), &Direction::BOTH)?;
-        let flap = Flap::new(first, period)?;
+        let flap = Flap::start(self.ends(), first, period)?;
         Ok(self.begin_fault(Fault::flap(self.name(), period), flap))
     }
 

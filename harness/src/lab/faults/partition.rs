@@ -9,33 +9,32 @@ use std::sync::Arc;
 use crate::kernel::nft::DropFrom;
 use crate::lab::error::{LabError, Result};
 use crate::lab::faults::guard::{Healing, complain};
-use crate::lab::lab::Lab;
-use crate::lab::link::link::Link;
+use crate::lab::faults::scene::Scene;
 use crate::lab::stack::stack::{StackFilter, stack_subject};
 use crate::model::side::Side;
 use crate::topology::NodeId;
 use crate::topology::plan::{InterfacePlan, StackId};
 
 /// Nodes that do not hear each other for as long as this lives.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Partition {
     filters: Vec<StackFilter>,
 }
 
 impl Partition {
     /// Lets each node of `to` drop all that a node of `from` has sent.
-    pub(crate) fn new(lab: &Lab, from: &[NodeId], to: &[NodeId]) -> Result<Self> {
+    pub(crate) fn new(lab: &Scene, from: &[NodeId], to: &[NodeId]) -> Result<Self> {
         let stacks = |nodes: &[NodeId]| -> BTreeSet<StackId> {
-            let stack = |node: &NodeId| lab.plan().nodes[node.index()].stack;
+            let stack = |node: &NodeId| lab.plan.nodes[node.index()].stack;
             nodes.iter().map(stack).collect()
         };
         let (from, to) = (stacks(from), stacks(to));
         if let Some(both) = from.intersection(&to).next() {
-            let subject = stack_subject(lab.plan(), *both);
+            let subject = stack_subject(&lab.plan, *both);
             let why = "cannot be on both sides of a partition";
             return Err(LabError::invalid(subject, why));
         }
-        let senders = from.iter().map(|stack| &lab.plan()[*stack]);
+        let senders = from.iter().map(|stack| &lab.plan[*stack]);
         let interfaces: Vec<&InterfacePlan> = senders.flat_map(|stack| &stack.interfaces).collect();
         // Frames of a neighbour have its MAC address. Frames that a third node forwards have that
         // node's MAC address, and the sender is known by the IP address alone.
@@ -47,12 +46,12 @@ impl Partition {
             filters: Vec::new(),
         };
         // At every interface of a deaf node: packets may come over any of them.
-        let ends = lab.links().map(Link::ends);
+        let ends = lab.links.iter().map(|link| &link.ends);
         for (ends, side) in ends.flat_map(|ends| Side::BOTH.map(|side| (ends, side))) {
             let Some(stack) = ends.stack(side) else {
                 continue;
             };
-            let is_deaf = |id: &StackId| Arc::ptr_eq(stack, &lab.stacks()[id.index()]);
+            let is_deaf = |id: &StackId| Arc::ptr_eq(stack, &lab.stacks[id.index()]);
             if !to.iter().any(is_deaf) {
                 continue;
             }

@@ -86,6 +86,15 @@ impl Node {
         like
     }
 
+    /// Starts a program once more that the node ran before.
+    pub(crate) fn start_again(&self, program: ProgramSpec) -> Result<Process> {
+        let mut command = Command {
+            node: self,
+            spec: program,
+        };
+        command.spawn()
+    }
+
     /// Makes a socket in the node on which a program tells of its readiness.
     fn open_readiness(
         &self,

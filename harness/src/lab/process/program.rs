@@ -147,6 +147,23 @@ impl ProgramSpec {
         }
     }
 
+    /// Returns the same program once more. Its streams are not those that the test has connected:
+    /// a descriptor can be given to one program only.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            program: self.program.clone(),
+            arg0: self.arg0.clone(),
+            args: self.args.clone(),
+            env: self.env.clone(),
+            dir: self.dir.clone(),
+            streams: [None, None, None],
+            user: self.user,
+            on_drop: self.on_drop,
+            may_die: self.may_die,
+            notify: self.notify,
+        }
+    }
+
     /// Returns the program's own name, without directories: that of its zeroth argument, as one
     /// program may go by many names.
     pub(crate) fn name(&self) -> String {

@@ -43,6 +43,11 @@ impl Programs {
         self.labels.lock().is_empty()
     }
 
+    /// Returns whether a program was started since the node's first process started.
+    pub(crate) fn has(&self, running: &Arc<Running>) -> bool {
+        self.all.lock().iter().any(|it| Arc::ptr_eq(it, running))
+    }
+
     /// Returns the programs that have not ended.
     pub(crate) fn alive(&self) -> Vec<Arc<Running>> {
         let all = self.all.lock();

@@ -44,6 +44,8 @@ pub(crate) struct Running {
     /// What the program tells of its readiness, if it was given a socket for that.
     readiness: Option<Arc<Readiness>>,
     on_drop: OnDrop,
+    /// The program, to be started once more.
+    again: ProgramSpec,
     /// Whether somebody asked for the end of the program, or has heard of it.
     expected: AtomicBool,
 }
@@ -76,6 +78,7 @@ impl Running {
             log,
             readiness,
             on_drop: spec.on_drop,
+            again: spec.again(),
             expected: AtomicBool::new(spec.may_die),
         }
     }
@@ -106,9 +109,27 @@ impl Running {
             || pid_of(self.pidfd()).is_some_and(|pid| process_table::any_dying(&[pid]))
     }
 
+    /// Returns the program, to be started once more.
+    pub(crate) fn again(&self) -> ProgramSpec {
+        self.again.again()
+    }
+
+    /// Returns whether the program goes by a name: a label, a path, or the last part of a path.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        self.label == name
+            || self.process.program == name
+            || self.again.name() == name
+            || self.process.program.rsplit('/').next() == Some(name)
+    }
+
     /// Returns the process id in the node.
     pub(crate) fn pid(&self) -> u32 {
         self.pid.cast_unsigned()
+    }
+
+    /// Returns the process id in the trial, of a program that runs.
+    pub(crate) fn pid_in_trial(&self) -> Option<i32> {
+        pid_of(self.pidfd())
     }
 
     /// Returns the lines that the program has written.

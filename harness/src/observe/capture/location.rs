@@ -25,15 +25,23 @@ pub(crate) fn name_directory(directory: PathBuf) {
 
 /// Returns the directory of this program's captures.
 pub(super) fn directory() -> Result<PathBuf> {
-    if let Some(directory) = NAMED.get() {
-        return Ok(directory.clone());
+    match NAMED.get() {
+        Some(directory) => Ok(directory.clone()),
+        None => directory_of("captures"),
     }
+}
+
+/// Returns the directory below the target directory where this program keeps files of a kind.
+pub(crate) fn directory_of(kind: &str) -> Result<PathBuf> {
     let program =
         std::env::current_exe().map_err(|e| ObserveError::refused(RefusedStep::FindProgram, e))?;
     let target = paths::target_dir(&program)
         .ok_or_else(|| ObserveFailure::NoTargetDirectory(program.clone()))?;
     let stem = program.file_stem().unwrap_or_default().to_string_lossy();
-    Ok(target.join("snowglobe/captures").join(without_hash(&stem)))
+    Ok(target
+        .join("snowglobe")
+        .join(kind)
+        .join(without_hash(&stem)))
 }
 
 /// Returns `net` for `net-0123456789abcdef`, as cargo names test programs: the hash changes with
@@ -105,7 +113,7 @@ pub(super) fn lock(file: &File) -> io::Result<()> {
 
 /// Returns `lossy.the_syn_ack_comes_again` for the trial `lossy::the_syn_ack_comes_again`: a name
 /// without characters that mean something to a filesystem, a shell or a store of artifacts.
-fn file_stem(trial: &str) -> String {
+pub(crate) fn file_stem(trial: &str) -> String {
     // A file's name has at most 255 bytes (NAME_MAX, limits.h), with a number and `.pcapng.new`.
     const LONGEST: usize = 150;
     let plain = |c: char| match c {

@@ -2,8 +2,10 @@
 //!
 //! | file | role |
 //! |---|---|
+//! | `others` | changes limits of processes that run |
 //! | `programs` | gives the programs that this process starts the old limit of open files back |
 
+mod others;
 mod programs;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +14,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::Result;
 
+pub use others::{ProcessLimit, data_of, set_soft_limit};
 pub use programs::give_back_in_forks;
 
 /// Soft limit of open files that this process had before it was raised, or [`UNCHANGED`].

@@ -1,0 +1,254 @@
+//! Whether a lab can carry a schedule out: names that there are, and faults that can be.
+
+use std::fmt;
+
+use super::fault::Fault;
+use super::refs::{ALL, ANY, LinkRef, NodeRef, REST};
+use super::schedule::{Schedule, ScheduledFault};
+
+/// Everything that the faults of a schedule may name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Targets {
+    /// The names of nodes, in the order of their ids.
+    pub nodes: Vec<String>,
+    /// The names of links, each with the names of the nodes at its ends.
+    pub links: Vec<(String, Vec<String>)>,
+    /// The roles that the test has given a meaning.
+    pub roles: Vec<String>,
+    /// The actions that the test has given a meaning.
+    pub actions: Vec<String>,
+}
+
+/// Why a schedule cannot be read, drawn or carried out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ScheduleError {
+    kind: ScheduleErrorKind,
+    file: Option<String>,
+    /// Line and column, from 1.
+    place: Option<(usize, usize)>,
+    text: String,
+}
+
+/// The kind of problem with a schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ScheduleErrorKind {
+    /// The text is no TOML, or no schedule.
+    Syntax,
+    /// A node, link, role or action that there is not.
+    Unknown,
+    /// A value that has no meaning, or that cannot be carried out.
+    Impossible,
+    /// A file that cannot be read.
+    Unreadable,
+}
+
+impl ScheduleError {
+    pub(super) fn new(kind: ScheduleErrorKind, text: impl Into<String>) -> Self {
+        Self {
+            kind,
+            file: None,
+            place: None,
+            text: text.into(),
+        }
+    }
+
+    #[cfg(feature = "toml")]
+    pub(super) fn at(mut self, place: Option<(usize, usize)>) -> Self {
+        self.place = place;
+        self
+    }
+
+    #[cfg(feature = "toml")]
+    pub(super) fn in_file(mut self, file: &str) -> Self {
+        self.file = Some(file.to_owned());
+        self
+    }
+
+    /// Returns the kind of problem.
+    pub fn kind(&self) -> ScheduleErrorKind {
+        self.kind
+    }
+
+    /// Returns line and column of the text, from 1, if the schedule comes from a text.
+    pub fn place(&self) -> Option<(usize, usize)> {
+        self.place
+    }
+}
+
+/// Tells file, line and column first: `faults.toml, line 4, column 1: …`.
+impl fmt::Display for ScheduleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = self.file.as_deref();
+        let place = self.place;
+        match (file, place) {
+            (Some(file), Some((line, column))) => {
+                write!(f, "{file}, line {line}, column {column}: ")?
+            }
+            (Some(file), None) => write!(f, "{file}: ")?,
+            (None, Some((line, column))) => write!(f, "line {line}, column {column}: ")?,
+            (None, None) => {}
+        }
+        f.write_str(&self.text)
+    }
+}
+
+/// The same as `Display`: an error that leaves a test by `?` is printed with `Debug`.
+impl fmt::Debug for ScheduleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for ScheduleError {}
+
+impl Schedule {
+    /// Checks that each fault names what there is, and can be carried out.
+    ///
+    /// # Errors
+    /// A fault names a node, link, role or action that there is not, or makes no sense. The error
+    /// tells where that fault stands.
+    pub fn check(&self, targets: &Targets) -> Result<(), ScheduleError> {
+        for (number, fault) in self.faults().iter().enumerate() {
+            targets.check(fault).map_err(|(kind, why)| ScheduleError {
+                kind,
+                file: self.file.clone(),
+                place: self.places.get(number).copied(),
+                text: format!(
+                    "fault {} of the schedule ({}): {why}",
+                    number + 1,
+                    fault.fault
+                ),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+type Problem = (ScheduleErrorKind, String);
+
+impl Targets {
+    fn check(&self, scheduled: &ScheduledFault) -> Result<(), Problem> {
+        let fault = &scheduled.fault;
+        if scheduled.lasts.is_some_and(|lasts| lasts.is_zero()) {
+            return Err(impossible("a fault has to last for some time"));
+        }
+        let sides = matches!(fault, Fault::Partition { .. } | Fault::Sever { .. });
+        fault
+            .nodes()
+            .iter()
+            .try_for_each(|node| self.check_node(node, sides))?;
+        fault
+            .links()
+            .iter()
+            .try_for_each(|link| self.check_link(link))?;
+        if let Fault::Action { action, node: _ } = fault
+            && !self.actions.contains(action)
+        {
+            return Err(unknown("action", &format!("`{action}`"), &self.actions));
+        }
+        self.check_values(fault)
+    }
+
+    /// Checks that there is such a node, by name, by id or by role.
+    pub(super) fn check_node(&self, node: &NodeRef, sides: bool) -> Result<(), Problem> {
+        let known = match node {
+            NodeRef::Name(name) => self.nodes.contains(name),
+            NodeRef::Id(id) => id.index() < self.nodes.len(),
+            NodeRef::Role { role } if role == ANY => {
+                return Err(impossible("only a nemesis draws the role `any`"));
+            }
+            NodeRef::Role { role } => {
+                let of_a_side = role == ALL || role == REST;
+                if (of_a_side && sides) || self.roles.contains(role) {
+                    return Ok(());
+                }
+                return Err(unknown("role", &node.to_string(), &self.roles));
+            }
+        };
+        match known {
+            true => Ok(()),
+            false => Err(unknown("node", &node.to_string(), &self.nodes)),
+        }
+    }
+
+    fn check_link(&self, link: &LinkRef) -> Result<(), Problem> {
+        let names = || self.links.iter().map(|(name, _)| name.clone());
+        let known = match link {
+            LinkRef::Name(name) => names().any(|known| known == *name),
+            LinkRef::Id(id) => id.index() < self.links.len(),
+            LinkRef::Role { role } if role == ANY => {
+                return Err(impossible("only a nemesis draws the role `any`"));
+            }
+            LinkRef::Role { role } => {
+                if self.roles.contains(role) {
+                    return Ok(());
+                }
+                return Err(unknown("role", &link.to_string(), &self.roles));
+            }
+        };
+        match known {
+            true => Ok(()),
+            false => Err(unknown(
+                "link",
+                &link.to_string(),
+                &names().collect::<Vec<_>>(),
+            )),
+        }
+    }
+
+    fn check_values(&self, fault: &Fault) -> Result<(), Problem> {
+        let fixed = |node: &NodeRef| match node {
+            NodeRef::Name(name) => self.nodes.iter().position(|known| known == name),
+            NodeRef::Id(id) => Some(id.index()),
+            NodeRef::Role { .. } => None,
+        };
+        match fault {
+            Fault::Flap { link: _, period } if period.is_zero() => {
+                Err(impossible("a link cannot flap with a period of zero"))
+            }
+            Fault::Degrade {
+                link: _,
+                impairment,
+            } => impairment
+                .validate()
+                .map_err(|error| impossible(&error.to_string())),
+            Fault::Partition { left, right, .. } => {
+                if left.is_empty() || right.is_empty() {
+                    return Err(impossible("a side of the partition has no node"));
+                }
+                let mut left = left.iter().filter_map(fixed);
+                match left.find(|node| right.iter().filter_map(fixed).any(|it| it == *node)) {
+                    None => Ok(()),
+                    Some(both) => {
+                        let name = self.nodes.get(both).map_or("?", String::as_str);
+                        Err(impossible(&format!("node `{name}` is on both sides")))
+                    }
+                }
+            }
+            Fault::Sever { pairs } if pairs.is_empty() => {
+                Err(impossible("there is no pair of nodes"))
+            }
+            Fault::Slow { node: _, share } if !share.is_share() || share.fraction() == 0.0 => {
+                Err(impossible(&format!(
+                    "a share of {share} is not above 0 % and up to 100 %"
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn impossible(why: &str) -> Problem {
+    (ScheduleErrorKind::Impossible, why.to_owned())
+}
+
+fn unknown(kind: &str, name: &str, known: &[String]) -> Problem {
+    // Ten names are enough to see what was misspelt.
+    let known: Vec<String> = known.iter().take(10).map(|it| format!("`{it}`")).collect();
+    let text = match known.is_empty() {
+        true => format!("there is no {kind} {name}, and no other {kind} either"),
+        false => format!("there is no {kind} {name}; there are {}", known.join(", ")),
+    };
+    (ScheduleErrorKind::Unknown, text)
+}

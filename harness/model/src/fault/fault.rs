@@ -1,0 +1,151 @@
+//! The faults.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::refs::{LinkRef, NodeRef};
+use crate::direction::Direction;
+use crate::dns::DnsFault;
+use crate::impair::{Impairment, Percent};
+
+/// A temporary change for the worse.
+///
+/// Links and nodes are named by id or, where the fault comes from a file, by name.
+///
+/// ```
+/// use snowglobe_model::fault::Fault;
+///
+/// let text = r#"
+///     fault = "partition"
+///     left = ["db-1"]
+///     right = ["db-2", "db-3"]
+/// "#;
+/// # #[cfg(feature = "toml")] {
+/// let fault: Fault = toml::from_str(text)?;
+/// assert_eq!(fault, Fault::partition(["db-1"], ["db-2", "db-3"]));
+/// assert_eq!(fault.to_string(), "partition of `db-1` from `db-2`, `db-3`");
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "fault", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Fault {
+    /// Packets of a link vanish, those under way included. No interface goes down.
+    Cut {
+        /// The link that is cut.
+        link: LinkRef,
+        /// The direction that is cut; both directions if there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        direction: Option<Direction>,
+    },
+    /// A link is cut and healed by turns.
+    Flap {
+        /// The link that flaps.
+        link: LinkRef,
+        /// Time from one cut to the next. The link is cut for the first half of each period.
+        #[serde(with = "crate::impair::text::serde_duration")]
+        period: Duration,
+    },
+    /// A link gets worse: delays and losses add up, and the lower rate holds.
+    Degrade {
+        /// The link that gets worse.
+        link: LinkRef,
+        /// The impairment that is added in both directions.
+        impairment: Impairment,
+    },
+    /// Nodes of one side hear nothing from nodes of the other side, whatever way packets take.
+    Partition {
+        /// The nodes of one side.
+        left: Vec<NodeRef>,
+        /// The nodes of the other side.
+        right: Vec<NodeRef>,
+        /// Whether only the right side is deaf: the left side still hears the right side.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        one_way: bool,
+    },
+    /// All processes of a node stop where they are. The node's kernel goes on.
+    Pause {
+        /// The node that is paused.
+        node: NodeRef,
+    },
+    /// All processes of a node are killed at once, and the node's kernel goes on: peers hear that
+    /// connections end. The heal starts the node again.
+    KillProcesses {
+        /// The node whose processes are killed.
+        node: NodeRef,
+    },
+    /// A node loses its power: from one moment to the next it says nothing more. The heal starts
+    /// the node again, with the network of the plan.
+    Crash {
+        /// The node that crashes.
+        node: NodeRef,
+    },
+    /// Answers of a name server of the lab are late, wrong or missing.
+    Dns {
+        /// The node of the name server.
+        node: NodeRef,
+        /// The change of the answers.
+        answers: DnsFault,
+    },
+    /// The two nodes of each pair do not hear each other, whatever way packets take. A role may
+    /// stand for several nodes: then each of one side and each of the other are such a pair.
+    Sever {
+        /// The pairs.
+        pairs: Vec<[NodeRef; 2]>,
+    },
+    /// A node is started again, its programs asked to end first. There is nothing to heal.
+    Restart {
+        /// The node that is started again.
+        node: NodeRef,
+    },
+    /// Programs of a node are killed, and the others of the node go on. The heal starts the
+    /// programs again, with the same arguments.
+    KillProgram {
+        /// The node that runs the program.
+        node: NodeRef,
+        /// The name of the program, as `etcd` or `/usr/sbin/nginx`.
+        program: String,
+    },
+    /// Programs of a node stop where they are, and the others of the node go on.
+    PauseProgram {
+        /// The node that runs the program.
+        node: NodeRef,
+        /// The name of the program, as `etcd` or `/usr/sbin/nginx`.
+        program: String,
+    },
+    /// The processes of a node have only this share of one processor.
+    Slow {
+        /// The node that is slow.
+        node: NodeRef,
+        /// The share of one processor, of 100 %.
+        share: Percent,
+    },
+    /// The processes of a node may not open more files than this: `EMFILE`.
+    Descriptors {
+        /// The node.
+        node: NodeRef,
+        /// The soft limit of open files, RLIMIT_NOFILE of getrlimit(2).
+        limit: u64,
+    },
+    /// The processes of a node get no more memory than they have, and this much: `ENOMEM`.
+    Memory {
+        /// The node.
+        node: NodeRef,
+        /// What each process still gets.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        spare_kb: u64,
+    },
+    /// Something that the test has given a name (`Lab::action`), as a change of members.
+    Action {
+        /// The name of what is done.
+        action: String,
+        /// The node to which it is done, if it is done to a node.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<NodeRef>,
+    },
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}

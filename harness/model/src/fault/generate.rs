@@ -1,0 +1,232 @@
+//! Draws the schedule of a nemesis from a seed.
+
+use std::time::Duration;
+
+use super::check::{ScheduleError, ScheduleErrorKind, Targets};
+use super::dice::Dice;
+use super::fault::Fault;
+use super::nemesis::{Choice, Nemesis};
+use super::refs::{ANY, LinkRef, NodeRef};
+use super::schedule::{Schedule, ScheduledFault};
+use crate::impair::text::show_duration;
+
+impl Nemesis {
+    /// Draws a schedule. The same nemesis, seed and targets make the same schedule.
+    ///
+    /// # Errors
+    /// The nemesis does nothing, has no time for a fault, needs more nodes than there are, or names
+    /// what there is not.
+    pub fn schedule(&self, seed: u64, targets: &Targets) -> Result<Schedule, ScheduleError> {
+        let drawn_from = self.drawn_from(targets)?;
+        self.check_choices(&drawn_from)?;
+        let mut faults = Vec::new();
+        for lane in 0..self.lanes {
+            // Each lane has choices of its own, so that one more lane leaves the others as they are.
+            let mut dice = Dice::new(crate::random::seed_for(seed, &format!("lane {lane}")));
+            self.draw_lane(&drawn_from, &mut dice, &mut faults);
+        }
+        faults.sort_by_key(|fault: &ScheduledFault| fault.at);
+        let schedule: Schedule = faults.into_iter().collect();
+        schedule.check(targets)?;
+        Ok(schedule)
+    }
+
+    fn draw_lane(&self, from: &DrawnFrom, dice: &mut Dice, faults: &mut Vec<ScheduledFault>) {
+        let weights = self.choices.iter().map(|(weight, _)| *weight);
+        let mut now = self.first + dice.time(Duration::ZERO, *self.quiet.end());
+        if now + *self.lasts.start() > self.duration {
+            now = self.first;
+        }
+        while now + *self.lasts.start() <= self.duration {
+            let (_, choice) = &self.choices[dice.weighted(weights.clone())];
+            let lasts = dice.time(*self.lasts.start(), *self.lasts.end());
+            let window = (now, lasts.min(self.duration - now));
+            match choice {
+                Choice::Split(split) => {
+                    let fault = split.draw(&from.nodes, dice);
+                    faults.push(scheduled(window, fault));
+                }
+                Choice::One(fault) => faults.push(scheduled(window, from.fill(fault, dice))),
+                Choice::Swizzle(fault) => faults.extend(swizzle(fault, from, window, dice)),
+                Choice::Rolling(fault) => faults.extend(rolling(fault, from, window, dice)),
+            }
+            now += window.1 + dice.time(*self.quiet.start(), *self.quiet.end());
+        }
+    }
+
+    /// Returns what is drawn from.
+    fn drawn_from(&self, targets: &Targets) -> Result<DrawnFrom, ScheduleError> {
+        let names = || {
+            targets
+                .nodes
+                .iter()
+                .map(|name| NodeRef::from(name.as_str()))
+        };
+        for node in &self.nodes {
+            let known = targets.check_node(node, false);
+            known.map_err(|(kind, why)| ScheduleError::new(kind, format!("the nemesis: {why}")))?;
+        }
+        let nodes: Vec<NodeRef> = match self.nodes.is_empty() {
+            true => names().collect(),
+            false => self.nodes.clone(),
+        };
+        let is_chosen = |name: &String| nodes.contains(&NodeRef::from(name.as_str()));
+        let links: Vec<LinkRef> = match self.links.is_empty() {
+            true => {
+                let ends = targets.links.iter();
+                let chosen = ends.filter(|(_, ends)| ends.iter().any(is_chosen));
+                chosen
+                    .map(|(name, _)| LinkRef::from(name.as_str()))
+                    .collect()
+            }
+            false => self.links.clone(),
+        };
+        Ok(DrawnFrom { nodes, links })
+    }
+
+    fn check_choices(&self, from: &DrawnFrom) -> Result<(), ScheduleError> {
+        let impossible = |why: String| {
+            Err(ScheduleError::new(
+                ScheduleErrorKind::Impossible,
+                format!("the nemesis: {why}"),
+            ))
+        };
+        if self.lanes == 0 || self.choices.iter().all(|(weight, _)| *weight == 0) {
+            return impossible("there is nothing that it may do".to_owned());
+        }
+        if self.quiet.is_empty() || self.lasts.is_empty() || self.lasts.start().is_zero() {
+            let why = "the times of quiet and of faults go from less to more, and no fault lasts \
+                       for 0 s";
+            return impossible(why.to_owned());
+        }
+        if self.first + *self.lasts.start() > self.duration {
+            return impossible(format!(
+                "a fault lasts {} at least, and begins after {}; the {} of the nemesis have no room \
+                 for that",
+                show_duration(*self.lasts.start()),
+                show_duration(self.first),
+                show_duration(self.duration)
+            ));
+        }
+        for (_, choice) in &self.choices {
+            let (nodes, links) = needs(choice);
+            if nodes > from.nodes.len() || links > from.links.len() {
+                return impossible(format!(
+                    "{} takes {nodes} nodes and {links} links, and there are {} and {}",
+                    name(choice),
+                    from.nodes.len(),
+                    from.links.len()
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The nodes and links from which a nemesis draws.
+struct DrawnFrom {
+    nodes: Vec<NodeRef>,
+    links: Vec<LinkRef>,
+}
+
+impl DrawnFrom {
+    /// Replaces the roles `any` of a fault, each by another node or link.
+    fn fill(&self, fault: &Fault, dice: &mut Dice) -> Fault {
+        let nodes = dice.shuffled(&self.nodes);
+        self.fill_with(fault, nodes, dice)
+    }
+
+    fn fill_with(&self, fault: &Fault, nodes: Vec<NodeRef>, dice: &mut Dice) -> Fault {
+        let mut fault = fault.clone();
+        let (places, links) = fault.parts_mut();
+        let any = places.into_iter().filter(|node| **node == NodeRef::any());
+        for (place, node) in any.zip(nodes) {
+            *place = node;
+        }
+        let any = links.into_iter().filter(|link| **link == LinkRef::any());
+        for (place, link) in any.zip(dice.shuffled(&self.links)) {
+            *place = link;
+        }
+        fault
+    }
+}
+
+fn scheduled((at, lasts): (Duration, Duration), fault: Fault) -> ScheduledFault {
+    ScheduledFault {
+        at,
+        lasts: Some(lasts),
+        fault,
+    }
+}
+
+/// Returns a part of a time, in whole milliseconds.
+fn part(time: Duration, of: usize, parts: usize) -> Duration {
+    let ms = time.as_millis() * of as u128 / parts.max(1) as u128;
+    Duration::from_millis(u64::try_from(ms).unwrap_or(u64::MAX))
+}
+
+/// The first half of the window brings one node after another, the second half heals them in
+/// another order.
+fn swizzle(
+    fault: &Fault,
+    from: &DrawnFrom,
+    (at, lasts): (Duration, Duration),
+    dice: &mut Dice,
+) -> Vec<ScheduledFault> {
+    let nodes = dice.shuffled(&from.nodes);
+    let places: Vec<usize> = (0..nodes.len()).collect();
+    let healed = dice.shuffled(&places);
+    let number = nodes.len();
+    let one = |(place, node): (usize, NodeRef)| {
+        let begins = part(lasts, place, 2 * number);
+        let ends = part(lasts, number + healed[place] + 1, 2 * number);
+        let window = (at + begins, ends.saturating_sub(begins).max(MS));
+        scheduled(window, from.fill_with(fault, vec![node], dice))
+    };
+    nodes.into_iter().enumerate().map(one).collect()
+}
+
+const MS: Duration = Duration::from_millis(1);
+
+/// Each node has its part of the window, of which a third is quiet.
+fn rolling(
+    fault: &Fault,
+    from: &DrawnFrom,
+    (at, lasts): (Duration, Duration),
+    dice: &mut Dice,
+) -> Vec<ScheduledFault> {
+    let nodes = dice.shuffled(&from.nodes);
+    let number = nodes.len();
+    let one = |(place, node): (usize, NodeRef)| {
+        let window = (
+            at + part(lasts, place, number),
+            part(lasts, 2, 3 * number).max(MS),
+        );
+        scheduled(window, from.fill_with(fault, vec![node], dice))
+    };
+    nodes.into_iter().enumerate().map(one).collect()
+}
+
+/// Returns the number of nodes and of links that a choice takes.
+fn needs(choice: &Choice) -> (usize, usize) {
+    match choice {
+        Choice::Split(split) => (split.least(), 0),
+        Choice::One(fault) | Choice::Swizzle(fault) | Choice::Rolling(fault) => {
+            let nodes = fault.nodes().into_iter().filter(|it| *it == NodeRef::any());
+            let links = fault.links().into_iter().filter(|it| *it == LinkRef::any());
+            (nodes.count(), links.count())
+        }
+    }
+}
+
+fn name(choice: &Choice) -> String {
+    match choice {
+        Choice::Split(split) => format!("a split of the kind {split:?}"),
+        Choice::One(fault) | Choice::Swizzle(fault) | Choice::Rolling(fault) => {
+            format!(
+                "a {}",
+                fault.to_string().replace(&format!("<{ANY}>"), "any")
+            )
+        }
+    }
+}

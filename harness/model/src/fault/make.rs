@@ -1,0 +1,206 @@
+//! Functions that make faults.
+
+use std::time::Duration;
+
+use super::fault::Fault;
+use super::refs::{LinkRef, NodeRef};
+use crate::direction::Direction;
+use crate::dns::DnsFault;
+use crate::impair::{Impairment, Percent, Reorder};
+
+impl Fault {
+    /// Cuts both directions of a link.
+    pub fn cut(link: impl Into<LinkRef>) -> Self {
+        Self::Cut {
+            link: link.into(),
+            direction: None,
+        }
+    }
+
+    /// Cuts one direction of a link.
+    pub fn cut_one_way(link: impl Into<LinkRef>, direction: Direction) -> Self {
+        Self::Cut {
+            link: link.into(),
+            direction: Some(direction),
+        }
+    }
+
+    /// Cuts and heals a link by turns.
+    pub fn flap(link: impl Into<LinkRef>, period: Duration) -> Self {
+        Self::Flap {
+            link: link.into(),
+            period,
+        }
+    }
+
+    /// Makes both directions of a link worse.
+    pub fn degrade(link: impl Into<LinkRef>, impairment: Impairment) -> Self {
+        Self::Degrade {
+            link: link.into(),
+            impairment,
+        }
+    }
+
+    /// Parts the nodes of two sides from each other.
+    pub fn partition<L, R>(left: L, right: R) -> Self
+    where
+        L: IntoIterator<Item: Into<NodeRef>>,
+        R: IntoIterator<Item: Into<NodeRef>>,
+    {
+        Self::Partition {
+            left: refs(left),
+            right: refs(right),
+            one_way: false,
+        }
+    }
+
+    /// Keeps what `from` sends from `to`.
+    pub fn partition_one_way<F, T>(from: F, to: T) -> Self
+    where
+        F: IntoIterator<Item: Into<NodeRef>>,
+        T: IntoIterator<Item: Into<NodeRef>>,
+    {
+        Self::Partition {
+            left: refs(from),
+            right: refs(to),
+            one_way: true,
+        }
+    }
+
+    /// Stops all processes of a node.
+    pub fn pause(node: impl Into<NodeRef>) -> Self {
+        Self::Pause { node: node.into() }
+    }
+
+    /// Kills all processes of a node, whose kernel goes on.
+    pub fn kill_processes(node: impl Into<NodeRef>) -> Self {
+        Self::KillProcesses { node: node.into() }
+    }
+
+    /// Cuts the power of a node.
+    pub fn crash(node: impl Into<NodeRef>) -> Self {
+        Self::Crash { node: node.into() }
+    }
+
+    /// Makes answers of a name server late, wrong or missing.
+    pub fn dns(node: impl Into<NodeRef>, answers: DnsFault) -> Self {
+        Self::Dns {
+            node: node.into(),
+            answers,
+        }
+    }
+
+    /// Parts two sides that hear nothing of each other, while whoever is on neither side hears both.
+    pub fn bridge<L, R>(left: L, right: R) -> Self
+    where
+        L: IntoIterator<Item: Into<NodeRef>>,
+        R: IntoIterator<Item: Into<NodeRef>>,
+    {
+        // A partition says nothing of the nodes on neither side.
+        Self::partition(left, right)
+    }
+
+    /// Cuts whoever plays a role off from all other nodes, and from each other.
+    pub fn primaries_only(role: impl Into<String>) -> Self {
+        Self::Sever {
+            pairs: vec![[NodeRef::role(role), NodeRef::all()]],
+        }
+    }
+
+    /// Parts whoever plays a role from all other nodes.
+    pub fn isolate(role: impl Into<String>) -> Self {
+        Self::partition([NodeRef::role(role)], [NodeRef::rest()])
+    }
+
+    /// Has a link send packets twice.
+    pub fn duplicate(link: impl Into<LinkRef>, duplicate: Percent) -> Self {
+        let worse = Impairment {
+            duplicate,
+            ..Impairment::NONE
+        };
+        Self::degrade(link, worse)
+    }
+
+    /// Has packets of a link overtake others, which take `delay`.
+    pub fn reorder(link: impl Into<LinkRef>, share: Percent, delay: Duration) -> Self {
+        let worse = Impairment {
+            reorder: Reorder::independent(share),
+            ..Impairment::delayed(delay)
+        };
+        Self::degrade(link, worse)
+    }
+
+    /// Flips a bit in packets of a link.
+    pub fn corrupt(link: impl Into<LinkRef>, corrupt: Percent) -> Self {
+        let worse = Impairment {
+            corrupt,
+            ..Impairment::NONE
+        };
+        Self::degrade(link, worse)
+    }
+
+    /// Starts a node again.
+    pub fn restart(node: impl Into<NodeRef>) -> Self {
+        Self::Restart { node: node.into() }
+    }
+
+    /// Kills programs of a node, by name. The heal starts them again.
+    pub fn kill_program(node: impl Into<NodeRef>, program: impl Into<String>) -> Self {
+        Self::KillProgram {
+            node: node.into(),
+            program: program.into(),
+        }
+    }
+
+    /// Stops programs of a node where they are, by name.
+    pub fn pause_program(node: impl Into<NodeRef>, program: impl Into<String>) -> Self {
+        Self::PauseProgram {
+            node: node.into(),
+            program: program.into(),
+        }
+    }
+
+    /// Leaves the processes of a node a share of one processor.
+    pub fn slow(node: impl Into<NodeRef>, share: Percent) -> Self {
+        Self::Slow {
+            node: node.into(),
+            share,
+        }
+    }
+
+    /// Lets the processes of a node open no more files than `limit`.
+    pub fn descriptors(node: impl Into<NodeRef>, limit: u64) -> Self {
+        Self::Descriptors {
+            node: node.into(),
+            limit,
+        }
+    }
+
+    /// Gives the processes of a node no more memory than they have, and `spare_kb` each.
+    pub fn memory(node: impl Into<NodeRef>, spare_kb: u64) -> Self {
+        Self::Memory {
+            node: node.into(),
+            spare_kb,
+        }
+    }
+
+    /// Does what the test has given a name.
+    pub fn action(action: impl Into<String>) -> Self {
+        Self::Action {
+            action: action.into(),
+            node: None,
+        }
+    }
+
+    /// Does to a node what the test has given a name.
+    pub fn action_on(node: impl Into<NodeRef>, action: impl Into<String>) -> Self {
+        Self::Action {
+            action: action.into(),
+            node: Some(node.into()),
+        }
+    }
+}
+
+fn refs(nodes: impl IntoIterator<Item: Into<NodeRef>>) -> Vec<NodeRef> {
+    nodes.into_iter().map(Into::into).collect()
+}

@@ -1,0 +1,42 @@
+//! Faults as values: what is done to a lab, to which link or node, and how much, and when.
+//!
+//! A fault that is a method call can be made, but it cannot be printed, kept in a file, drawn from
+//! a seed or left out to see whether a test still fails. So each fault is a value first. A lab
+//! carries it out (`Lab::inject`), and the guard that it returns heals what the fault did. A
+//! [`Schedule`] says when which fault begins and ends, and a [`Nemesis`] draws schedules from seeds.
+//!
+//! | file | role |
+//! |---|---|
+//! | `fault` | the faults |
+//! | `make` | functions that make faults |
+//! | `refs` | how a fault names nodes and links, now or by a role that is looked up later |
+//! | `parts` | the nodes and links that a fault is about |
+//! | `sentence` | faults as text for people |
+//! | `schedule`, `schedule_text` | faults with their times, and the same as TOML |
+//! | `check` | whether a lab can carry a schedule out |
+//! | `split` | the ways to part a set of nodes |
+//! | `nemesis`, `generate`, `dice` | schedules drawn from a seed |
+
+mod check;
+mod dice;
+#[expect(clippy::module_inception, reason = "the file of the faults themselves")]
+mod fault;
+mod generate;
+mod make;
+mod nemesis;
+mod parts;
+mod refs;
+mod schedule;
+#[cfg(feature = "toml")]
+mod schedule_text;
+mod sentence;
+mod split;
+#[cfg(test)]
+mod tests;
+
+pub use check::{ScheduleError, ScheduleErrorKind, Targets};
+pub use fault::Fault;
+pub use nemesis::Nemesis;
+pub use refs::{ANY, LinkRef, NodeRef};
+pub use schedule::{Schedule, ScheduledFault};
+pub use split::Split;

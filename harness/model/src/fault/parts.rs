@@ -1,0 +1,67 @@
+//! The nodes and links that a fault is about.
+//!
+//! Each fault is taken apart in full, so that the compiler names this place for a new one.
+
+use super::fault::Fault;
+use super::refs::{LinkRef, NodeRef};
+
+impl Fault {
+    /// Returns the nodes that the fault is about, as it names them.
+    pub fn nodes(&self) -> Vec<NodeRef> {
+        let mut copy = self.clone();
+        copy.parts_mut()
+            .0
+            .into_iter()
+            .map(|node| node.clone())
+            .collect()
+    }
+
+    /// Returns the links that the fault is about, as it names them.
+    pub fn links(&self) -> Vec<LinkRef> {
+        let mut copy = self.clone();
+        copy.parts_mut()
+            .1
+            .into_iter()
+            .map(|link| link.clone())
+            .collect()
+    }
+
+    /// Returns the places at which the fault names nodes.
+    pub fn nodes_mut(&mut self) -> Vec<&mut NodeRef> {
+        self.parts_mut().0
+    }
+
+    /// Returns the places at which the fault names links.
+    pub fn links_mut(&mut self) -> Vec<&mut LinkRef> {
+        self.parts_mut().1
+    }
+
+    /// Returns the places at which the fault names nodes, and those at which it names links.
+    pub(super) fn parts_mut(&mut self) -> (Vec<&mut NodeRef>, Vec<&mut LinkRef>) {
+        match self {
+            Self::Cut { link, direction: _ }
+            | Self::Flap { link, period: _ }
+            | Self::Degrade {
+                link,
+                impairment: _,
+            } => (Vec::new(), vec![link]),
+            Self::Partition {
+                left,
+                right,
+                one_way: _,
+            } => (left.iter_mut().chain(right).collect(), Vec::new()),
+            Self::Sever { pairs } => (pairs.iter_mut().flatten().collect(), Vec::new()),
+            Self::Pause { node }
+            | Self::KillProcesses { node }
+            | Self::Crash { node }
+            | Self::Restart { node }
+            | Self::Dns { node, answers: _ }
+            | Self::KillProgram { node, program: _ }
+            | Self::PauseProgram { node, program: _ }
+            | Self::Slow { node, share: _ }
+            | Self::Descriptors { node, limit: _ }
+            | Self::Memory { node, spare_kb: _ } => (vec![node], Vec::new()),
+            Self::Action { action: _, node } => (node.iter_mut().collect(), Vec::new()),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! How a fault names nodes and links: by name, by id, or by a role that is looked up later.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::topology::{LinkId, NodeId};
+
+/// Role of what a nemesis draws: it replaces the role by a name.
+pub const ANY: &str = "any";
+
+/// Role of all nodes.
+pub(super) const ALL: &str = "all";
+
+/// Role of all nodes that are not on the other side of a partition.
+pub(super) const REST: &str = "rest";
+
+macro_rules! reference {
+    ($(#[$doc:meta])* $name:ident, $id:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(untagged)]
+        pub enum $name {
+            /// The name for people, as `name()` of the lab gives it.
+            Name(String),
+            /// The id in the topology.
+            Id($id),
+            /// A role, as `leader`, which is looked up when the fault begins.
+            Role {
+                /// The name of the role.
+                role: String,
+            },
+        }
+
+        impl $name {
+            /// Returns what plays a role when the fault begins.
+            pub fn role(role: impl Into<String>) -> Self {
+                Self::Role { role: role.into() }
+            }
+
+            /// Returns the place of what a nemesis draws.
+            pub fn any() -> Self {
+                Self::role(ANY)
+            }
+        }
+
+        impl From<$id> for $name {
+            fn from(id: $id) -> Self {
+                Self::Id(id)
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(name: &str) -> Self {
+                Self::Name(name.to_owned())
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(name: String) -> Self {
+                Self::Name(name)
+            }
+        }
+
+        impl From<&$name> for $name {
+            fn from(other: &$name) -> Self {
+                other.clone()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    Self::Name(name) => write!(f, "`{name}`"),
+                    Self::Id(id) => write!(f, "#{}", id.index()),
+                    Self::Role { role } => write!(f, "<{role}>"),
+                }
+            }
+        }
+    };
+}
+
+reference! {
+    /// A node that a fault is about: by name, by id, or by a role that is looked up when the fault
+    /// begins.
+    ///
+    /// A test says who plays a role (`Lab::role`). Two roles are known everywhere: `all` is all
+    /// nodes, and `rest` all but those on the other side of a partition.
+    NodeRef, NodeId
+}
+reference! {
+    /// A link that a fault is about: by name, by id, or by a role.
+    LinkRef, LinkId
+}
+
+impl NodeRef {
+    /// Returns all nodes of the lab.
+    pub fn all() -> Self {
+        Self::role(ALL)
+    }
+
+    /// Returns the nodes that are not on the other side of a partition.
+    pub fn rest() -> Self {
+        Self::role(REST)
+    }
+}

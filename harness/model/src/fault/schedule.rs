@@ -1,0 +1,194 @@
+//! Faults with their times, as a value.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::fault::Fault;
+use crate::impair::text::{serde_duration, show_duration};
+
+/// Faults, each with the time at which it begins and the time for which it lasts.
+///
+/// A schedule is printed, kept, edited and read again as TOML:
+///
+/// ```
+/// use snowglobe_model::fault::{Fault, Schedule};
+///
+/// # #[cfg(feature = "toml")] {
+/// let schedule = Schedule::from_toml(
+///     r#"
+///     [[fault]]
+///     at = "500ms"
+///     lasts = "2s"                # or none: until the schedule is stopped
+///     fault = "partition"
+///     left = [{ role = "leader" }] # looked up when the fault begins
+///     right = [{ role = "rest" }]
+///     "#,
+/// )?;
+/// assert_eq!(
+///     schedule.to_string(),
+///     "1 fault in 2500ms\n  at 500ms for 2s: partition of <leader> from <rest>\n"
+/// );
+/// assert_eq!(Schedule::from_toml(&schedule.to_toml()?)?, schedule);
+///
+/// let error = Schedule::from_toml("[[fault]]\nat = '1s'\nfault = 'pause'\nnoed = 'a'").unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "line 4, column 1: unknown field `noed`, expected `node`"
+/// );
+/// # }
+/// # Ok::<(), snowglobe_model::fault::ScheduleError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Schedule {
+    faults: Vec<ScheduledFault>,
+    /// Where each fault stands in its text; empty where there was no text.
+    pub(super) places: Vec<(usize, usize)>,
+    /// The file that the text came from.
+    pub(super) file: Option<String>,
+}
+
+/// A fault with its times.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScheduledFault {
+    /// Time from the start of the schedule to the begin of the fault.
+    #[serde(with = "serde_duration")]
+    pub at: Duration,
+    /// Time for which the fault lasts; none for a fault that lasts until the schedule is stopped.
+    #[serde(
+        with = "optional_duration",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub lasts: Option<Duration>,
+    /// The fault.
+    #[serde(flatten)]
+    pub fault: Fault,
+}
+
+mod optional_duration {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::{serde_duration, show_duration};
+
+    #[derive(Deserialize)]
+    struct Wrapped(#[serde(with = "serde_duration")] Duration);
+
+    pub(super) fn serialize<S: Serializer>(
+        time: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match time {
+            Some(time) => serializer.serialize_str(&show_duration(*time)),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        let wrapped = Option::<Wrapped>::deserialize(deserializer)?;
+        Ok(wrapped.map(|Wrapped(time)| time))
+    }
+}
+
+impl ScheduledFault {
+    /// Returns the time at which the fault is healed, if it is before the end of the schedule.
+    pub fn ends(&self) -> Option<Duration> {
+        self.lasts.map(|lasts| self.at.saturating_add(lasts))
+    }
+}
+
+impl Schedule {
+    /// Makes a schedule without faults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a fault that begins at `at` and lasts for `lasts`.
+    #[must_use]
+    pub fn then(mut self, at: Duration, lasts: Duration, fault: Fault) -> Self {
+        self.push(ScheduledFault {
+            at,
+            lasts: Some(lasts),
+            fault,
+        });
+        self
+    }
+
+    /// Adds a fault that begins at `at` and lasts until the schedule is stopped.
+    #[must_use]
+    pub fn from_then_on(mut self, at: Duration, fault: Fault) -> Self {
+        self.push(ScheduledFault {
+            at,
+            lasts: None,
+            fault,
+        });
+        self
+    }
+
+    /// Adds a fault.
+    pub fn push(&mut self, fault: ScheduledFault) {
+        self.faults.push(fault);
+        // Places are those of a text, and the schedule is another now.
+        self.places.clear();
+    }
+
+    /// Returns the faults, in the order in which they were added.
+    pub fn faults(&self) -> &[ScheduledFault] {
+        &self.faults
+    }
+
+    /// Returns whether there are no faults.
+    pub fn is_empty(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    /// Returns the time after which nothing more begins or is healed, but for the faults that last
+    /// until the schedule is stopped.
+    pub fn duration(&self) -> Duration {
+        let last = |fault: &ScheduledFault| fault.ends().unwrap_or(fault.at);
+        self.faults.iter().map(last).max().unwrap_or_default()
+    }
+}
+
+/// Schedules are equal if they have the same faults, wherever their text came from.
+impl PartialEq for Schedule {
+    fn eq(&self, other: &Self) -> bool {
+        self.faults == other.faults
+    }
+}
+
+impl FromIterator<ScheduledFault> for Schedule {
+    fn from_iter<T: IntoIterator<Item = ScheduledFault>>(faults: T) -> Self {
+        Self {
+            faults: faults.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+}
+
+impl fmt::Display for ScheduledFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at {}", show_duration(self.at))?;
+        match self.lasts {
+            Some(lasts) => write!(f, " for {}", show_duration(lasts))?,
+            None => f.write_str(" until the end")?,
+        }
+        write!(f, ": {}", self.fault)
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = self.faults.len();
+        let faults = if number == 1 { "fault" } else { "faults" };
+        writeln!(f, "{number} {faults} in {}", show_duration(self.duration()))?;
+        let mut sorted: Vec<&ScheduledFault> = self.faults.iter().collect();
+        sorted.sort_by_key(|fault| fault.at);
+        sorted.iter().try_for_each(|fault| writeln!(f, "  {fault}"))
+    }
+}

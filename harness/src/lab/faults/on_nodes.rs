@@ -1,0 +1,66 @@
+//! Faults of nodes, and what heals them.
+
+use std::sync::Arc;
+
+use crate::lab::error::Result;
+use crate::lab::faults::guard::Healing;
+use crate::lab::faults::roles::Action;
+use crate::lab::faults::scene::Scene;
+use crate::lab::node::node::Node;
+
+/// A node whose processes are stopped.
+pub(crate) struct Paused(pub(crate) Arc<Node>);
+
+impl Healing for Paused {
+    fn heal(self: Box<Self>) -> Result<()> {
+        let Self(node) = *self;
+        // A node that crashed or was removed meanwhile has nothing left that is stopped.
+        if node.is_removed() || !node.is_running() {
+            return Ok(());
+        }
+        node.resume()
+    }
+}
+
+/// A node that does not run until it is started again.
+pub(crate) struct Stopped(pub(crate) Arc<Node>);
+
+impl Healing for Stopped {
+    fn heal(self: Box<Self>) -> Result<()> {
+        let Self(node) = *self;
+        // The test may have removed the node, or restarted it by itself.
+        if node.is_removed() || node.is_running() {
+            return Ok(());
+        }
+        node.restart()
+    }
+}
+
+/// Something that leaves nothing to heal.
+pub(crate) struct Done;
+
+impl Healing for Done {
+    fn heal(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// An action that may be undone.
+pub(crate) struct Acted {
+    pub(crate) name: String,
+    pub(crate) action: Action,
+    pub(crate) scene: Scene,
+    pub(crate) node: Option<Arc<Node>>,
+}
+
+impl Healing for Acted {
+    fn heal(self: Box<Self>) -> Result<()> {
+        let Self {
+            name,
+            action,
+            scene,
+            node,
+        } = *self;
+        action.undo(&name, &scene, node.as_deref())
+    }
+}

@@ -1,0 +1,136 @@
+//! The nodes and links of a lab at one moment, for what goes on beside the test.
+//!
+//! A schedule is carried out on a thread of its own, which cannot borrow the lab. So a scene owns
+//! its parts, and outlives what the test does with the lab.
+
+use std::sync::Arc;
+
+use crate::events::Journal;
+use crate::kernel::sync::Lock;
+use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
+use crate::lab::faults::roles::Roles;
+use crate::lab::link::ends::LinkEnds;
+use crate::lab::link::state::LinkState;
+use crate::lab::node::node::Node;
+use crate::lab::stack::stack::Stack;
+use crate::model::fault::{LinkRef, NodeRef, Targets};
+use crate::model::side::Side;
+use crate::topology::NodeId;
+use crate::topology::plan::Plan;
+
+/// The nodes and links of a lab as they are at one moment.
+///
+/// Functions that say who plays a role ([`Lab::role`](crate::Lab::role)) are given one: they run
+/// while the test uses the lab.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) nodes: Vec<Arc<Node>>,
+    pub(crate) links: Vec<SceneLink>,
+    pub(crate) stacks: Vec<Arc<Stack>>,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) roles: Arc<Roles>,
+}
+
+/// A link, as far as faults need it.
+#[derive(Clone, Debug)]
+pub(crate) struct SceneLink {
+    pub(crate) ends: LinkEnds,
+    pub(crate) state: Arc<Lock<LinkState>>,
+}
+
+impl Scene {
+    /// Returns all nodes, containers included.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        let nodes = self.nodes.iter().map(Arc::as_ref);
+        nodes.filter(|node| !node.is_removed())
+    }
+
+    /// Finds a node by name. A container is called `pod/container`.
+    pub fn node(&self, name: &str) -> Option<&Node> {
+        self.nodes().find(|node| node.name() == name)
+    }
+
+    /// Returns all that the faults of a schedule may name.
+    pub fn targets(&self) -> Targets {
+        let ends = |link: &SceneLink| {
+            let stacks = Side::BOTH.map(|side| link.ends.stack(side));
+            let nodes = self.nodes().filter(|node| {
+                let is_its = |stack: &&Arc<Stack>| Arc::ptr_eq(stack, node.stack());
+                stacks.iter().flatten().any(is_its)
+            });
+            nodes.map(|node| node.name().to_owned()).collect()
+        };
+        Targets {
+            nodes: self.nodes().map(|node| node.name().to_owned()).collect(),
+            links: self
+                .links
+                .iter()
+                .map(|link| (link.ends.name().to_owned(), ends(link)))
+                .collect(),
+            roles: self.roles.role_names(),
+            actions: self.roles.action_names(),
+        }
+    }
+
+    /// Finds the link that a fault is about.
+    pub(crate) fn link_of(&self, link: &LinkRef) -> Result<&SceneLink> {
+        let is_it = |it: &&SceneLink| match link {
+            LinkRef::Name(name) => it.ends.name() == name,
+            LinkRef::Id(id) => it.ends.link() == *id,
+            LinkRef::Role { .. } => false,
+        };
+        let mut found = self.links.iter().filter(is_it);
+        match (found.next(), found.next()) {
+            (Some(link), None) => Ok(link),
+            (Some(_), Some(_)) => {
+                let why = format!("has several links {link}; name the one that is meant by its id");
+                Err(LabError::invalid(Subject::Lab, why))
+            }
+            (None, _) => {
+                let names = self.links.iter().map(|link| link.ends.name());
+                Err(unknown("link", link, names))
+            }
+        }
+    }
+
+    /// Finds the one node that a fault is about.
+    pub(crate) fn node_of(&self, node: &NodeRef) -> Result<&Arc<Node>> {
+        let is_it = |it: &&Arc<Node>| match node {
+            NodeRef::Name(name) => it.name() == name,
+            NodeRef::Id(id) => it.id() == *id,
+            NodeRef::Role { .. } => false,
+        };
+        // The guard keeps the node for its heal, so that an Arc is looked for and not a reference.
+        let mut nodes = self.nodes.iter().filter(|node| !node.is_removed());
+        let found = nodes.find(is_it);
+        found.ok_or_else(|| unknown("node", node, self.nodes().map(Node::name)))
+    }
+
+    pub(crate) fn ids_of(&self, nodes: &[NodeRef]) -> Result<Vec<NodeId>> {
+        let ids = nodes.iter().map(|node| Ok(self.node_of(node)?.id()));
+        ids.collect()
+    }
+
+    pub(crate) fn names(&self, nodes: &[NodeId]) -> Vec<&str> {
+        nodes
+            .iter()
+            .map(|node| self.nodes[node.index()].name())
+            .collect()
+    }
+}
+
+pub(crate) fn unknown<'n>(
+    kind: &str,
+    name: impl std::fmt::Display,
+    others: impl Iterator<Item = &'n str>,
+) -> LabError {
+    // Ten names are enough to see what was misspelt.
+    let others: Vec<String> = others.take(10).map(|name| format!("`{name}`")).collect();
+    let why = if others.is_empty() {
+        format!("has no {kind} {name}, and no other {kind} either")
+    } else {
+        format!("has no {kind} {name}; it has {}", others.join(", "))
+    };
+    LabError::unfit(LabErrorKind::NotFound, Subject::Lab, why)
+}

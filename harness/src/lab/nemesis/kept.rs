@@ -1,0 +1,81 @@
+//! The file of a trial's schedule, and the file that takes the place of a schedule.
+//!
+//! A trial that fails under a nemesis is run again with the same schedule, or a part of it. So the
+//! schedule that was carried out is kept as TOML, and a trial takes one from `SNOWGLOBE_SCHEDULE`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::lab::error::{LabError, LabErrorKind, Result};
+use crate::model::fault::Schedule;
+use crate::observe;
+use crate::trial::running;
+
+/// Variable that names the file of a schedule, which takes the place of the first schedule of a
+/// trial.
+pub(crate) const VARIABLE: &str = "SNOWGLOBE_SCHEDULE";
+
+/// Number of schedules that this process has begun.
+static BEGUN: AtomicUsize = AtomicUsize::new(0);
+
+/// Returns the file in which the schedule of a trial is kept while the trial runs, and afterwards
+/// if it fails: `snowglobe/schedules/PROGRAM/TRIAL-SEED.toml` below the target directory.
+pub(crate) fn schedule_file(trial: &str, seed: u64) -> Option<PathBuf> {
+    let directory = observe::directory_of("schedules").ok()?;
+    let stem = observe::file_stem(trial);
+    Some(directory.join(format!("{stem}-{seed}.toml")))
+}
+
+/// Returns the schedule that the environment has instead of the first one of the trial.
+pub(crate) fn replacement() -> Result<Option<Schedule>> {
+    let first = BEGUN.fetch_add(1, Ordering::Relaxed) == 0;
+    let Some(path) = std::env::var_os(VARIABLE).filter(|path| first && !path.is_empty()) else {
+        return Ok(None);
+    };
+    let what = format!("take the schedule that {VARIABLE} names");
+    let failed = |why: String| LabError::failed(LabErrorKind::InvalidArgument, what, why);
+    let schedule = Schedule::from_toml_file(Path::new(&path));
+    schedule
+        .map(Some)
+        .map_err(|error| failed(error.to_string()))
+}
+
+/// Keeps a schedule that was drawn until the end of the trial, and longer if the trial fails.
+pub(crate) fn keep(schedule: &Schedule) {
+    let Some(trial) = running::current() else {
+        return;
+    };
+    let number = BEGUN.load(Ordering::Relaxed);
+    let Some(mut path) = schedule_file(&trial.name, trial.seed) else {
+        return;
+    };
+    if number > 1 {
+        // Only the first schedule of a trial can be replaced; the others are kept to be read.
+        path.set_extension(format!("{number}.toml"));
+    }
+    // A schedule that cannot be kept is printed still.
+    if let Err(error) = write(&path, schedule) {
+        eprintln!("the schedule cannot be kept: {error}");
+        return;
+    }
+    running::leave_last_words(&format!("schedule: {}", path.display()));
+    running::at_end(Box::new(move |passed| {
+        if passed {
+            // A file that cannot be removed is overwritten by the next run.
+            let _ = fs::remove_file(&path);
+        } else {
+            running::note(&format!(
+                "schedule: {}; run the trial again with {VARIABLE}=this file",
+                path.display()
+            ));
+        }
+    }));
+}
+
+fn write(path: &Path, schedule: &Schedule) -> std::result::Result<(), String> {
+    let text = schedule.to_toml().map_err(|error| error.to_string())?;
+    let directory = path.parent().unwrap_or(path);
+    fs::create_dir_all(directory).map_err(|e| format!("{}: {e}", directory.display()))?;
+    fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))
+}

@@ -1,0 +1,98 @@
+//! The guard of a schedule that is carried out.
+
+use std::fmt;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crate::lab::error::Result;
+use crate::lab::faults::guard::complain;
+use crate::lab::nemesis::clockwork::Progress;
+use crate::model::fault::Schedule;
+
+/// A schedule that is carried out on a thread of the lab, until this is dropped.
+///
+/// A drop stops the schedule and heals what is in force. A fault that the kernel refused fails the
+/// trial then.
+#[must_use = "the schedule is stopped as soon as the guard is dropped"]
+pub struct ScheduleRun {
+    schedule: Arc<Schedule>,
+    progress: Arc<Progress>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl ScheduleRun {
+    pub(crate) fn new(
+        schedule: Arc<Schedule>,
+        progress: Arc<Progress>,
+        thread: JoinHandle<()>,
+    ) -> Self {
+        Self {
+            schedule,
+            progress,
+            thread: Some(thread),
+        }
+    }
+
+    /// Returns the schedule that is carried out.
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    /// Returns whether all faults of the schedule are over and healed.
+    pub fn has_ended(&self) -> bool {
+        self.progress.has_ended()
+    }
+
+    /// Returns the number of faults that were left out so far, as their subjects were not there: a
+    /// node that was down, a role that nobody played. [`events`](crate::Lab::events) tell which.
+    pub fn skipped(&self) -> usize {
+        self.progress.skipped()
+    }
+
+    /// Waits until all faults of the schedule are over and healed. A fault that lasts until the
+    /// schedule is stopped is healed by [`stop`](Self::stop) alone.
+    ///
+    /// # Errors
+    /// The kernel refused a fault, or to heal it.
+    pub fn wait(mut self) -> Result<()> {
+        self.join()
+    }
+
+    /// Stops the schedule now, and heals what is in force.
+    ///
+    /// # Errors
+    /// The kernel refused a fault, or to heal it.
+    pub fn stop(mut self) -> Result<()> {
+        self.progress.stop();
+        self.join()
+    }
+
+    fn join(&mut self) -> Result<()> {
+        let Some(thread) = self.thread.take() else {
+            return Ok(());
+        };
+        // A thread that panicked has told no result; the panic hook has printed the panic.
+        match thread.join() {
+            Ok(()) => self.progress.wait(),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+impl Drop for ScheduleRun {
+    fn drop(&mut self) {
+        if self.thread.is_some() {
+            self.progress.stop();
+            complain(self.join());
+        }
+    }
+}
+
+impl fmt::Debug for ScheduleRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScheduleRun")
+            .field("schedule", &self.schedule)
+            .field("has_ended", &self.has_ended())
+            .finish_non_exhaustive()
+    }
+}
