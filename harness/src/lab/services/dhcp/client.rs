@@ -299,5 +299,6 @@ fn default_route<'d>(device: Device<'d>, held: &Held) -> Option<RouteRequest<'d>
         via: Some(held.router?.into()),
         device,
         metric: None,
+        table: None,
     })
 }
