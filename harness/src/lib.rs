@@ -413,7 +413,7 @@ pub mod topology;
 pub(crate) use snowglobe_kernel as kernel;
 pub(crate) use snowglobe_model as model;
 
-pub use lab::{Lab, LabError};
+pub use lab::{Cluster, Lab, LabError};
 pub use probe::Missing;
 pub use runner::{Arguments, Color, Conclusion, Format, RunError, Stress, registered, run};
 pub use snowglobe_fixtures::Fixture;

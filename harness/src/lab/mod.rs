@@ -106,6 +106,7 @@
 //! |---|---|
 //! | `bring_up/` | from a topology to a lab: nodes, cables, settings, the wait until packets pass |
 //! | `change/` | growth, removal, moves, and the end of a lab |
+//! | `cluster/` | nodes that run one service together |
 //! | `faults/` | what breaks a lab for as long as a guard lives |
 //! | `inspect/` | a lab seen from outside |
 //! | `lab` | [`Lab`]: nodes, links and stacks by id |
@@ -124,6 +125,7 @@
 mod barrier;
 mod bring_up;
 mod change;
+mod cluster;
 mod error;
 mod faults;
 mod first_process;
@@ -143,6 +145,8 @@ mod wait;
 pub use crate::events::Stream;
 pub use crate::model::carrier::Carrier;
 pub use barrier::Barrier;
+pub use cluster::running::RunningCluster;
+pub use cluster::spec::Cluster;
 pub use error::{LabError, LabErrorKind, Result, Subject};
 pub use faults::guard::FaultGuard;
 pub use faults::scene::Scene;

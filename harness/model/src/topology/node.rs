@@ -263,6 +263,16 @@ impl NodeSpec {
         self
     }
 
+    /// Returns the commands that run at the start.
+    pub fn start_commands(&self) -> &[StartCommand] {
+        &self.commands
+    }
+
+    /// Returns the commands that run at the start, to be changed.
+    pub fn start_commands_mut(&mut self) -> &mut Vec<StartCommand> {
+        &mut self.commands
+    }
+
     /// Makes the node a name server, which all nodes of the lab ask: see [`DnsSpec`].
     pub fn dns(mut self, dns: DnsSpec) -> Self {
         self.dns = Some(dns);

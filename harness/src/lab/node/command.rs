@@ -127,29 +127,29 @@ impl Node {
             ready_notify,
         } in self.start_commands()
         {
-            let mut command = self.command(program);
-            command.args(args).envs(env);
+            let mut command = self.command(&program);
+            command.args(&args).envs(&env);
             if let Some(dir) = dir {
                 command.current_dir(dir);
             }
-            if *ready_notify {
+            if ready_notify {
                 command.notify();
             }
             let process = command.spawn()?;
             // The next command may need this one, so that commands run one after the other.
             if let Some(port) = ready_port {
-                process.wait_for_port(*port)?;
+                process.wait_for_port(port)?;
             }
             if let Some(port) = ready_udp_port {
-                process.wait_for_udp_port(*port)?;
+                process.wait_for_udp_port(port)?;
             }
             if let Some(path) = ready_socket {
                 process.wait_for_socket(path)?;
             }
             if let Some(text) = ready_log {
-                process.wait_for_log(text)?;
+                process.wait_for_log(&text)?;
             }
-            if *ready_notify {
+            if ready_notify {
                 process.wait_for_notify()?;
             }
         }

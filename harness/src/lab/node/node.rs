@@ -47,7 +47,8 @@ pub struct Node {
     hostname: String,
     /// The request by which the node was made, and is made again when it restarts.
     request: NodeRequest,
-    start_commands: Vec<StartCommand>,
+    /// The programs that run from the next start on.
+    start_commands: Lock<Vec<StartCommand>>,
     /// Nothing between a crash and a restart.
     first_process: SharedLock<Option<FirstProcessHandle>>,
     stack: Arc<Stack>,
@@ -85,7 +86,7 @@ impl Node {
             name: plan.name.clone(),
             hostname: hostname.to_owned(),
             request,
-            start_commands: plan.commands.clone(),
+            start_commands: Lock::new(plan.commands.clone()),
             first_process: SharedLock::new(Some(first_process)),
             stack,
             programs: Programs::default(),
@@ -288,8 +289,20 @@ impl Node {
         &self.request
     }
 
-    pub(crate) fn start_commands(&self) -> &[StartCommand] {
-        &self.start_commands
+    pub(crate) fn start_commands(&self) -> Vec<StartCommand> {
+        self.start_commands.lock().clone()
+    }
+
+    /// Sets the programs that the node runs from its next [`restart`](Node::restart) on, in the
+    /// place of those of its [`NodeSpec`](crate::topology::NodeSpec::command): another version, or
+    /// other arguments.
+    pub fn set_commands(&self, commands: impl IntoIterator<Item = StartCommand>) {
+        *self.start_commands.lock() = commands.into_iter().collect();
+    }
+
+    /// Returns the last lines that each program of the node has written, as an error shows them.
+    pub fn last_lines(&self) -> String {
+        self.programs.last_lines()
     }
 
     pub(crate) fn programs(&self) -> &Programs {

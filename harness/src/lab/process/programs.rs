@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::kernel::process::exit_kind::ExitKind;
 use crate::kernel::process::signal::Signal;
 use crate::kernel::sync::Lock;
 use crate::lab::process::running::Running;
@@ -46,6 +47,28 @@ impl Programs {
     /// Returns whether a program was started since the node's first process started.
     pub(crate) fn has(&self, running: &Arc<Running>) -> bool {
         self.all.lock().iter().any(|it| Arc::ptr_eq(it, running))
+    }
+
+    /// Returns the last lines of each program, and how it ended.
+    pub(crate) fn last_lines(&self) -> String {
+        let all = self.all.lock();
+        let tell = |running: &Arc<Running>| {
+            let end = running.ended().map(ExitKind::from);
+            let end = end.map_or(String::new(), |end| format!(" {end};"));
+            format!("`{}`{end} {}", running.label(), running.log().tail())
+        };
+        let each: Vec<String> = all.iter().map(tell).collect();
+        match each.is_empty() {
+            true => "it ran no program".to_owned(),
+            false => each.join("\n"),
+        }
+    }
+
+    /// Returns the first program that ended badly, if there is one.
+    pub(crate) fn failed(&self) -> Option<Arc<Running>> {
+        let all = self.all.lock();
+        let failed = |running: &&Arc<Running>| running.ended().is_some_and(|it| !it.success());
+        all.iter().find(failed).cloned()
     }
 
     /// Returns the programs that have not ended.

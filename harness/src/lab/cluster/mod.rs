@@ -1,0 +1,9 @@
+//! Nodes that run one service together: a [`Cluster`](crate::Cluster).
+//!
+//! | file | role |
+//! |---|---|
+//! | `spec` | a cluster before its start |
+//! | `running` | a cluster that runs: readiness, leader, restarts |
+
+pub(crate) mod running;
+pub(crate) mod spec;

@@ -1,0 +1,229 @@
+//! A cluster that runs: readiness, the leader, restarts one by one.
+
+use std::fmt;
+use std::ops::Deref;
+use std::time::{Duration, Instant};
+
+use crate::kernel::sync::Lock;
+use crate::lab::cluster::spec::{ReadyCheck, forget_readiness};
+use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
+use crate::lab::lab::Lab;
+use crate::lab::node::node::Node;
+use crate::lab::patience::Deadline;
+use crate::lab::stack::listening::ServerSocket;
+use crate::lab::wait::wait_until;
+use crate::topology::{NodeId, StartCommand};
+
+/// A cluster that runs. It is a [`Lab`] too.
+pub struct RunningCluster {
+    lab: Lab,
+    members: Vec<NodeId>,
+    /// The commands of each member, with what says that they are ready.
+    commands: Lock<Vec<Vec<StartCommand>>>,
+    ready: Vec<ReadyCheck>,
+    patience: Duration,
+}
+
+/// Time of a look at a port or a socket that is not there. The loop around it looks again.
+const ONE_LOOK: Duration = Duration::from_millis(20);
+
+impl RunningCluster {
+    pub(crate) fn new(
+        lab: Lab,
+        members: Vec<NodeId>,
+        commands: Vec<Vec<StartCommand>>,
+        ready: Vec<ReadyCheck>,
+        patience: Duration,
+    ) -> Self {
+        Self {
+            lab,
+            members,
+            commands: Lock::new(commands),
+            ready,
+            patience,
+        }
+    }
+
+    /// Returns the members, in their order.
+    pub fn members(&self) -> impl Iterator<Item = &Node> {
+        self.members.iter().map(|id| &self.lab[*id])
+    }
+
+    /// Returns a member by its number, from 0 on.
+    ///
+    /// # Panics
+    /// There are not so many members.
+    pub fn member(&self, number: usize) -> &Node {
+        &self.lab[self.members[number]]
+    }
+
+    /// Returns the names of the members, as faults and nemeses name them.
+    pub fn names(&self) -> Vec<String> {
+        self.members().map(|node| node.name().to_owned()).collect()
+    }
+
+    /// Returns the member that leads at present, and waits until there is one.
+    ///
+    /// # Errors
+    /// The cluster was not told how to find a leader, or there is none in time.
+    pub fn leader(&self) -> Result<&Node> {
+        let scene = self.lab.scene();
+        let roles = self.lab.roles();
+        if !roles.role_names().iter().any(|role| role == "leader") {
+            let why = "was not told how to find its leader; see `Cluster::leader`";
+            return Err(LabError::invalid(Subject::Lab, why));
+        }
+        let found = wait_until(self.patience, || {
+            let players = roles.players("leader", &scene).unwrap_or_default();
+            players.first().copied().ok_or("no leader")
+        })?;
+        Ok(&self.lab[found])
+    }
+
+    /// Waits until a member leads that is not this one.
+    ///
+    /// # Errors
+    /// As [`leader`](Self::leader).
+    pub fn leader_other_than(&self, before: &Node) -> Result<&Node> {
+        let started = Instant::now();
+        loop {
+            let leader = self.leader()?;
+            if leader.id() != before.id() {
+                return Ok(leader);
+            }
+            if started.elapsed() > self.patience {
+                let what = format!("a leader other than `{}`", before.name());
+                let last = format!("`{}` leads", leader.name());
+                return Err(LabError::timed_out(what, self.patience, last));
+            }
+            // Each look asks the members, which takes longer than this.
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Waits until all members are ready.
+    ///
+    /// # Errors
+    /// A program of a member ended badly, or a member is not ready in time. The error has the last
+    /// lines of each member.
+    pub fn wait_ready(&self) -> Result<()> {
+        let numbers: Vec<usize> = (0..self.members.len()).collect();
+        self.wait_for(&numbers)
+    }
+
+    /// Waits until a member is ready.
+    ///
+    /// # Errors
+    /// As [`wait_ready`](Self::wait_ready).
+    pub fn wait_member_ready(&self, number: usize) -> Result<()> {
+        self.wait_for(&[number])
+    }
+
+    fn wait_for(&self, numbers: &[usize]) -> Result<()> {
+        let deadline = Deadline::after(self.patience);
+        for number in numbers {
+            let mut pause = Duration::from_millis(1);
+            while let Err(why) = self.look_at(*number) {
+                let node = self.member(*number);
+                let dead = node.programs().failed();
+                if dead.is_none() && Instant::now() < deadline.at {
+                    // Nothing tells when an arbitrary condition changes.
+                    std::thread::sleep(pause);
+                    pause = (pause * 2).min(ONE_LOOK);
+                    continue;
+                }
+                return Err(self.never_ready(node, &why, dead.is_some(), deadline.limit));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the error of a cluster that is not ready. It takes the place of what the programs'
+    /// ends would be told as.
+    fn never_ready(&self, node: &Node, why: &str, dead: bool, limit: Duration) -> LabError {
+        let tell = |node: &Node| format!("`{}`: {}", node.name(), node.last_lines());
+        let lines: Vec<String> = self.members().map(tell).collect();
+        self.members().for_each(|node| node.programs().expect_all());
+        let last = format!("`{}`: {why}\n{}", node.name(), lines.join("\n"));
+        match dead {
+            true => LabError::unfit(
+                LabErrorKind::ProcessEnded,
+                Subject::Node(node.name().to_owned()),
+                format!("has a program that ended before the cluster was ready; {last}"),
+            ),
+            false => LabError::timed_out("the members of the cluster to be ready", limit, last),
+        }
+    }
+
+    /// Looks once whether a member is ready.
+    fn look_at(&self, number: usize) -> Result<(), String> {
+        let node = self.member(number);
+        let commands = self.commands.lock()[number].clone();
+        let alive = node.programs().alive();
+        for (place, command) in commands.iter().enumerate() {
+            let program = &command.program;
+            let ports = command.ready_port.map(ServerSocket::Tcp);
+            let udp = command.ready_udp_port.map(ServerSocket::Udp);
+            let path = command.ready_socket.clone();
+            let unix = path.map(|path| ServerSocket::Unix(path, node.pid()));
+            for socket in ports.into_iter().chain(udp).chain(unix) {
+                let look = node.wait_for_server(&socket, Deadline::after(ONE_LOOK));
+                look.map_err(|error| format!("`{program}`: {error}"))?;
+            }
+            if let Some(text) = &command.ready_log {
+                let running = alive
+                    .get(place)
+                    .ok_or(format!("`{program}` does not run"))?;
+                let found = running.log().find(text, Instant::now());
+                found.map_err(|_| format!("`{program}` has not written {text:?}"))?;
+            }
+        }
+        self.ready.iter().try_for_each(|check| check(node))
+    }
+
+    /// Restarts all members, one by one, each when the one before is ready again.
+    ///
+    /// # Errors
+    /// A member does not start again, or is not ready in time.
+    pub fn rolling_restart(&self) -> Result<()> {
+        (0..self.members.len()).try_for_each(|number| {
+            self.member(number).restart()?;
+            self.wait_member_ready(number)
+        })
+    }
+
+    /// Restarts a member with other commands, such as those of another version, and returns when
+    /// the member is ready.
+    ///
+    /// # Errors
+    /// The member does not start again, or is not ready in time.
+    pub fn upgrade(
+        &self,
+        number: usize,
+        commands: impl IntoIterator<Item = StartCommand>,
+    ) -> Result<()> {
+        let mut commands: Vec<StartCommand> = commands.into_iter().collect();
+        self.commands.lock()[number].clone_from(&commands);
+        commands.iter_mut().for_each(forget_readiness);
+        let node = self.member(number);
+        node.set_commands(commands);
+        node.restart()?;
+        self.wait_member_ready(number)
+    }
+}
+
+impl Deref for RunningCluster {
+    type Target = Lab;
+
+    fn deref(&self) -> &Lab {
+        &self.lab
+    }
+}
+
+impl fmt::Debug for RunningCluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunningCluster")
+            .field("members", &self.names())
+            .finish_non_exhaustive()
+    }
+}
