@@ -184,7 +184,12 @@ fn a_module_without_a_sentence_is_found() {
 
 /// Whether users read the documentation of a crate's items: those of the kernel crate are for us.
 fn is_for_users(source: &Source) -> bool {
-    let library = ["harness/src", "harness/model/src", "fixtures/src"];
+    let library = [
+        "harness/src",
+        "harness/model/src",
+        "harness/history/src",
+        "fixtures/src",
+    ];
     library
         .iter()
         .any(|folder| module_of(folder, &source.path).is_some())

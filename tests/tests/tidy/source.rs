@@ -100,7 +100,8 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
 }
 
 /// The crates whose modules form a tree below a folder: name and folder.
-pub(crate) const CRATES: [(&str, &str); 4] = [
+pub(crate) const CRATES: [(&str, &str); 5] = [
+    ("snowglobe_history", "harness/history/src"),
     ("snowglobe_kernel", "harness/kernel/src"),
     ("snowglobe_model", "harness/model/src"),
     ("snowglobe", "harness/src"),

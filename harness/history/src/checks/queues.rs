@@ -1,0 +1,90 @@
+//! Elements of a queue: each comes out once, if it went in.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use crate::history::History;
+use crate::models::{QueueOp, QueueRet};
+use crate::operation::Operation;
+use crate::report::{Anomaly, AnomalyKind, CheckReport};
+
+type QueueOperation<T> = Operation<QueueOp<T>, QueueRet<T>>;
+
+/// The operations that put one element in and took it out.
+struct Passage<'h, T> {
+    entered: Vec<&'h QueueOperation<T>>,
+    left: Vec<&'h QueueOperation<T>>,
+}
+
+impl<T> Default for Passage<'_, T> {
+    fn default() -> Self {
+        Self {
+            entered: Vec::new(),
+            left: Vec::new(),
+        }
+    }
+}
+
+/// Finds elements that came out more often than they went in, elements that nobody put in, and
+/// acknowledged elements that are lost: they never came out, and the queue was empty afterwards.
+///
+/// A dequeue with an unknown outcome may have taken one element, so that many missing elements are
+/// no finding. End the history with dequeues until the queue is empty. The order is a matter of
+/// [`linearizability`](crate::linearizability()).
+pub fn queues<T: Clone + Ord + Debug>(history: &History<QueueOp<T>, QueueRet<T>>) -> CheckReport {
+    let mut report = CheckReport::new("elements of a queue", history.len());
+    let mut passages: BTreeMap<&T, Passage<'_, T>> = BTreeMap::new();
+    let (mut empty, mut unknown) = (None, 0);
+    for operation in history.operations() {
+        match (&operation.call, operation.completion.ok()) {
+            (QueueOp::Enqueue(element), _) => {
+                passages.entry(element).or_default().entered.push(operation)
+            }
+            (QueueOp::Dequeue, Some(QueueRet::Element(element))) => {
+                passages.entry(element).or_default().left.push(operation);
+            }
+            (QueueOp::Dequeue, Some(QueueRet::Empty)) => empty = Some(operation),
+            (QueueOp::Dequeue, Some(QueueRet::Done)) => {}
+            (QueueOp::Dequeue, None) => unknown += usize::from(operation.completion.is_unknown()),
+        }
+    }
+    let mut missing = Vec::new();
+    for (&element, passage) in &passages {
+        let may = passage
+            .entered
+            .iter()
+            .filter(|it| !it.completion.is_failed());
+        if passage.left.len() > may.count() {
+            report.add(surplus(element, passage), history);
+        }
+        let acknowledged = passage.entered.iter().filter(|it| it.completion.is_ok());
+        if let Some(enqueue) = acknowledged.clone().nth(passage.left.len())
+            && let Some(empty) = empty.filter(|empty| enqueue.precedes(empty))
+        {
+            missing.push((element, enqueue.id, empty.id));
+        }
+    }
+    if missing.len() > unknown {
+        for (element, enqueue, empty) in missing {
+            let sentence = format!(
+                "{element:?} was acknowledged to {enqueue} and never came out, and {empty} found \
+                 the queue empty; {unknown} dequeues have unknown outcomes"
+            );
+            let anomaly = Anomaly::new(AnomalyKind::LostWrite, sentence, [enqueue, empty]);
+            report.add(anomaly, history);
+        }
+    }
+    report
+}
+
+fn surplus<T: Debug>(element: &T, passage: &Passage<'_, T>) -> Anomaly {
+    let Passage { entered, left } = passage;
+    let (kind, why) = if entered.iter().all(|it| it.completion.is_failed()) {
+        (AnomalyKind::Unexpected, "and never went in")
+    } else {
+        (AnomalyKind::Duplicate, "and went in less often")
+    };
+    let sentence = format!("{element:?} came out {} times, {why}", left.len());
+    let ids = entered.iter().chain(left).map(|it| it.id);
+    Anomaly::new(kind, sentence, ids)
+}

@@ -1,0 +1,132 @@
+//! Linearizability: is there an order of the operations, each at one moment between its invocation
+//! and its completion, in which a sequential object gives the same answers?
+//!
+//! The question is NP-complete (Gibbons and Korach, "Testing Shared Memories", 1997), so that the
+//! search must leave out what it can. Herlihy and Wing (1990) let each key be searched by itself.
+//! Lowe ("Testing for linearizability", 2017) orders an operation only when it must be there, and
+//! remembers configurations; so does this search, and it also:
+//!
+//! - puts a read in its place as soon as the state answers it, since a read stands in nobody's way,
+//! - leaves a write open that may have been overwritten unseen: it is not decided when,
+//! - drops a configuration which needs more unknown operations than another one of the same state,
+//!   so that hundreds of unknown outcomes do not multiply.
+//!
+//! | file | role |
+//! |---|---|
+//! | `bits.rs` | sets of small numbers |
+//! | `prepared.rs` | the operations of one key, and the moments at which an order is due |
+//! | `search.rs` | the search |
+//! | `window.rs` | the fewest operations that no order explains |
+
+mod bits;
+mod prepared;
+mod search;
+mod window;
+
+use std::collections::BTreeMap;
+
+use crate::history::History;
+use crate::model::Model;
+use crate::operation::Operation;
+use crate::report::{Anomaly, AnomalyKind, CheckReport};
+use prepared::Prepared;
+use search::{Outcome, search};
+use window::smallest_window;
+
+/// Number of configurations after which a search of one key gives up: some seconds, and less than
+/// a gigabyte for a register.
+const CONFIGURATIONS: usize = 2_000_000;
+
+/// Number of keys whose violations are shown.
+const SHOWN: usize = 10;
+
+/// Checks that a history is linearizable, as far as [`Linearizability`] can by default.
+pub fn linearizability<M: Model>(model: &M, history: &History<M::Call, M::Ret>) -> CheckReport {
+    Linearizability::new(model).check(history)
+}
+
+/// A check of linearizability, with its limit.
+#[derive(Debug)]
+pub struct Linearizability<'m, M> {
+    model: &'m M,
+    limit: usize,
+}
+
+impl<'m, M: Model> Linearizability<'m, M> {
+    /// Makes a check against a model.
+    pub fn new(model: &'m M) -> Self {
+        Self {
+            model,
+            limit: CONFIGURATIONS,
+        }
+    }
+
+    /// Sets the number of configurations after which the search of one key gives up. The report is
+    /// then not clean: it says [`AnomalyKind::Undecided`].
+    pub fn limit(self, configurations: usize) -> Self {
+        Self {
+            limit: configurations,
+            ..self
+        }
+    }
+
+    /// Checks a history.
+    pub fn check(&self, history: &History<M::Call, M::Ret>) -> CheckReport {
+        let mut keys: BTreeMap<M::Key, Vec<&Operation<M::Call, M::Ret>>> = BTreeMap::new();
+        for operation in history.operations() {
+            let key = self.model.key(&operation.call);
+            keys.entry(key).or_default().push(operation);
+        }
+        let mut report = CheckReport::new("linearizability", history.len());
+        for (key, operations) in keys {
+            if report.anomalies().len() == SHOWN {
+                break;
+            }
+            if let Some(anomaly) = self.check_key(&key, &operations) {
+                report.add(anomaly, history);
+            }
+        }
+        report
+    }
+
+    fn check_key(
+        &self,
+        key: &M::Key,
+        operations: &[&Operation<M::Call, M::Ret>],
+    ) -> Option<Anomaly> {
+        let prepared = Prepared::of(self.model, operations, |_| true);
+        let stuck = match search(self.model, &prepared, self.limit) {
+            Outcome::Linearizable => return None,
+            Outcome::Exhausted => {
+                let sentence = format!(
+                    "{}after {} configurations it is not known whether an order explains the {} \
+                     operations; check fewer operations, or raise the limit",
+                    of_key(key),
+                    self.limit,
+                    operations.len()
+                );
+                return Some(Anomaly::new(AnomalyKind::Undecided, sentence, []));
+            }
+            Outcome::Stuck(moment) => prepared.source_of_moment(moment),
+        };
+        let window = smallest_window(self.model, operations, stuck);
+        let sentence = format!(
+            "{}no order explains {}, whatever the other {} operations did",
+            of_key(key),
+            operations[stuck].id,
+            operations.len() - window.len()
+        );
+        let ids = window.iter().map(|place| operations[*place].id);
+        Some(Anomaly::new(AnomalyKind::NotLinearizable, sentence, ids))
+    }
+}
+
+fn of_key(key: &impl std::fmt::Debug) -> String {
+    match format!("{key:?}").as_str() {
+        "()" => String::new(),
+        key => format!(
+            "key {}: ",
+            key.strip_suffix(", ())").map_or(key, |it| &it[1..])
+        ),
+    }
+}

@@ -1,0 +1,68 @@
+//! A map: each key is an object by itself.
+
+use std::fmt::Debug;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::Model;
+
+/// A map whose keys each have an object of their own, such as a [`Register`](super::Register).
+/// Each key is checked by itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Map<K, M> {
+    object: M,
+    key: std::marker::PhantomData<fn() -> K>,
+}
+
+impl<K, M> Map<K, M> {
+    /// Makes a map whose keys are each such an object.
+    pub fn new(object: M) -> Self {
+        Self {
+            object,
+            key: std::marker::PhantomData,
+        }
+    }
+}
+
+/// An operation on the object of one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct On<K, C> {
+    /// The key.
+    pub key: K,
+    /// The operation on the object of the key.
+    pub call: C,
+}
+
+impl<K, C> On<K, C> {
+    /// Makes an operation on the object of a key.
+    pub fn new(key: K, call: C) -> Self {
+        Self { key, call }
+    }
+}
+
+impl<K: Clone + Ord + Debug, M: Model> Model for Map<K, M> {
+    type Call = On<K, M::Call>;
+    type Ret = M::Ret;
+    type State = M::State;
+    type Key = (K, M::Key);
+
+    fn initial(&self) -> M::State {
+        self.object.initial()
+    }
+
+    fn key(&self, on: &Self::Call) -> Self::Key {
+        (on.key.clone(), self.object.key(&on.call))
+    }
+
+    fn step(&self, state: &M::State, on: &Self::Call, ret: Option<&M::Ret>) -> Option<M::State> {
+        self.object.step(state, &on.call, ret)
+    }
+
+    fn observes(&self, on: &Self::Call, ret: Option<&M::Ret>) -> bool {
+        self.object.observes(&on.call, ret)
+    }
+
+    fn overwrites(&self, on: &Self::Call, ret: Option<&M::Ret>) -> bool {
+        self.object.overwrites(&on.call, ret)
+    }
+}

@@ -1,0 +1,142 @@
+//! Histories with known verdicts, by the hundred: made by a model, spoilt, and checked by a second
+//! checker that tries each order.
+
+mod common;
+
+use common::{Random, Workload, brute_force, generate, mutate};
+use snowglobe_history::models::{Counter, Queue, Register, WholeSet};
+use snowglobe_history::{AnomalyKind, Completion, History, Linearizability, linearizability};
+
+/// Compares the check with the one that tries each order, on small histories as they are and
+/// spoilt. Returns how many were right and how many wrong.
+fn compare<W: Workload>(workload: &W, seed: u64, rounds: usize) -> (usize, usize) {
+    let mut random = Random(seed);
+    let (mut right, mut wrong) = (0, 0);
+    for round in 0..rounds {
+        let clients = 2 + random.below(5) as u32;
+        let count = 3 + random.below(5);
+        let good = generate(workload, &mut random, clients, count, 3);
+        let report = linearizability(workload, &good);
+        assert!(
+            report.is_clean(),
+            "round {round} of {seed}: {report}\n{good:#?}"
+        );
+        let mut bad = mutate(workload, &mut random, &good);
+        for _ in 0..random.below(3) {
+            bad = mutate(workload, &mut random, &bad);
+        }
+        let report = linearizability(workload, &bad);
+        assert!(!report.has(AnomalyKind::Undecided));
+        let expected = brute_force(workload, &bad);
+        assert_eq!(
+            report.is_clean(),
+            expected,
+            "round {round} of {seed}: {report}\n{bad:#?}"
+        );
+        if expected {
+            right += 1;
+        } else {
+            wrong += 1;
+            assert_window_suffices(workload, &bad, &report);
+        }
+    }
+    (right, wrong)
+}
+
+/// The operations that are shown contradict each other, and no fewer of them do.
+fn assert_window_suffices<W: Workload>(
+    workload: &W,
+    history: &History<W::Call, W::Ret>,
+    report: &snowglobe_history::CheckReport,
+) {
+    let shown = &report.anomalies()[0].operations;
+    let only = |kept: &dyn Fn(usize) -> bool| {
+        let mut operations = history.operations().to_vec();
+        for operation in &mut operations {
+            let place = shown.iter().position(|id| *id == operation.id);
+            if operation.completion.is_ok() && !place.is_some_and(kept) {
+                operation.completion = Completion::Unknown("left out".to_owned());
+            }
+        }
+        History::new(operations)
+    };
+    assert!(!shown.is_empty());
+    assert!(
+        !brute_force(workload, &only(&|_| true)),
+        "{report}\n{history:#?}"
+    );
+    for place in 0..shown.len() {
+        assert!(
+            brute_force(workload, &only(&|it| it != place)),
+            "{report}\n{history:#?}"
+        );
+    }
+}
+
+fn both_verdicts_occur((right, wrong): (usize, usize)) {
+    assert!(right >= 20 && wrong >= 20, "{right} right, {wrong} wrong");
+}
+
+#[test]
+fn registers_are_judged_as_by_trying_each_order() {
+    both_verdicts_occur(compare(&Register::new(0), 1, 2000));
+}
+
+#[test]
+fn sets_are_judged_as_by_trying_each_order() {
+    both_verdicts_occur(compare(&WholeSet::new(), 2, 1000));
+}
+
+#[test]
+fn queues_are_judged_as_by_trying_each_order() {
+    both_verdicts_occur(compare(&Queue::new(), 3, 1000));
+}
+
+#[test]
+fn counters_are_judged_as_by_trying_each_order() {
+    both_verdicts_occur(compare(&Counter, 4, 1000));
+}
+
+/// Longer histories than each order could be tried of: their verdict is known from how they were
+/// made.
+#[test]
+fn long_histories_of_a_model_are_linearizable() {
+    let mut random = Random(5);
+    for _ in 0..20 {
+        let history = generate(&Register::new(0), &mut random, 8, 400, 20);
+        linearizability(&Register::new(0), &history)
+            .into_result()
+            .unwrap();
+        let history = generate(&Counter, &mut random, 4, 100, 20);
+        linearizability(&Counter, &history).into_result().unwrap();
+        let history = generate(&Queue::new(), &mut random, 4, 100, 40);
+        linearizability(&Queue::new(), &history)
+            .into_result()
+            .unwrap();
+    }
+}
+
+#[test]
+fn an_answer_from_nowhere_is_found_in_a_long_history() {
+    use snowglobe_history::models::RegisterRet;
+    let mut random = Random(6);
+    for _ in 0..5 {
+        let history = generate(&Register::new(0), &mut random, 6, 200, 40);
+        let mut operations = history.operations().to_vec();
+        let reads = operations
+            .iter_mut()
+            .filter(|it| matches!(it.completion, Completion::Ok(RegisterRet::Value(_))));
+        let read = reads.last().unwrap();
+        read.completion = Completion::Ok(RegisterRet::Value(99));
+        let id = read.id;
+        let report = linearizability(&Register::new(0), &History::new(operations));
+        assert_eq!(report.anomalies()[0].operations, [id], "{report}");
+    }
+}
+
+#[test]
+fn a_search_that_gives_up_is_not_clean() {
+    let history = generate(&Queue::new(), &mut Random(7), 6, 60, 100);
+    let report = Linearizability::new(&Queue::new()).limit(3).check(&history);
+    assert!(report.has(AnomalyKind::Undecided), "{report}");
+}
