@@ -324,6 +324,13 @@
 //! A trial with `seed = 42` runs once. In JSON, `failed_seeds` has the seeds; in JUnit, so do
 //! properties of that name.
 //!
+//! # The same seed twice
+//!
+//! `--twice` (`SNOWGLOBE_TWICE=1`) runs each trial two times with one seed, and fails it if the two
+//! runs differ: in the verdict, the addresses of labs, the schedules of faults, or the events of
+//! labs. The report shows the first difference. Times are left out, also those that programs write
+//! in their logs; so are process ids, and the order between programs, which the kernel decides.
+//!
 //! # Slow machines
 //!
 //! `SNOWGLOBE_TIME_SCALE=3` (or `--time-scale 3`) makes every wait and time limit of this crate

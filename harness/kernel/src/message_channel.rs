@@ -336,7 +336,10 @@ fn whole(message: Vec<u8>, mut passed: Passed) -> crate::Result<(Vec<u8>, Passed
 }
 
 /// Makes a file that exists in memory only.
-fn memory_file() -> crate::Result<OwnedFd> {
+///
+/// # Errors
+/// The kernel refuses to make one.
+pub fn memory_file() -> crate::Result<OwnedFd> {
     let make = |flags: libc::c_uint| {
         // SAFETY: the name is a C string that lives across the call.
         let fd = Errno::result(unsafe { libc::memfd_create(c"message".as_ptr(), flags) })?;

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::clock::clock;
 use super::event::{Event, EventKind, FaultId};
+use super::recorded;
 use crate::kernel::clock::monotonic;
 use crate::kernel::sync::{Lock, Notifier};
 use crate::model::carrier::Carrier;
@@ -129,6 +130,7 @@ impl Journal {
         // The time is read under the lock, so that the order of the numbers is that of the times.
         let time = clock().since_start(monotonic());
         for kind in kinds {
+            recorded::add(&kind);
             let number = state.next;
             if state.kept.len() == KEPT {
                 state.kept.pop_front();

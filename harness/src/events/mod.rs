@@ -28,6 +28,7 @@
 //! | `clock.rs` | the clock of a trial: CLOCK_MONOTONIC, with its offset from the time of day |
 //! | `event.rs` | the events, and their sentences |
 //! | `journal.rs` | the events of one lab, kept for those who ask and handed to those who wait |
+//! | `recorded.rs` | what of an event two runs with one seed have in common |
 //! | `subscription.rs` | a reader's place in a journal |
 //!
 //! The module knows nothing of labs, links and nodes: it is told names.
@@ -35,6 +36,7 @@
 mod clock;
 mod event;
 mod journal;
+mod recorded;
 mod subscription;
 
 pub use crate::kernel::process::exit_kind::ExitKind;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::args::Arguments;
 use super::conclusion::Conclusion;
 use super::concurrency::Share;
-use super::error::{RunError, usage};
+use super::error::{RunError, limit, usage};
 use super::report::{Format, Printer, RunStart};
 use super::result::TrialResult;
 use super::select::Selection;
@@ -14,7 +14,7 @@ use super::supervisor::{NurseryHandle, Rounds, RunPlan, Supervisor, Workers};
 use super::{concurrency, list, nextest, requirements, select, users, within};
 use crate::kernel::process::clone;
 use crate::sandbox::within::is_within_trial;
-use crate::trial::{Trial, time_scale};
+use crate::trial::{Trial, record, time_scale};
 
 /// Time limit of a trial if neither the trial nor the user says another.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -124,6 +124,10 @@ fn run_selected(
     plan.threads = threads;
     concurrency::ensure_descriptors(threads)?;
     let mut trials: Vec<Option<Trial>> = trials.into_iter().map(Some).collect();
+    if args.twice {
+        // Before the processes of the trials, which inherit it.
+        record::prepare().map_err(|error| limit(format!("cannot make a record: {error}")))?;
+    }
     let setup = if to_run == 0 {
         Setup::without_sandbox()?
     } else {

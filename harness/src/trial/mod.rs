@@ -9,6 +9,7 @@
 //! | `failed.rs` | what a test function may return, and how an error becomes a failure |
 //! | `from_inside.rs` | functions that a test calls on the trial that runs it |
 //! | `running.rs` | state of the trial that this process runs |
+//! | `record.rs` | what a trial that runs twice leaves for a comparison |
 //! | `time_scale.rs` | the factor by which waits and time limits are stretched |
 
 mod failed;
@@ -16,6 +17,7 @@ mod feature;
 mod from_inside;
 mod isolation;
 mod options;
+pub(crate) mod record;
 pub(crate) mod running;
 pub(crate) mod time_scale;
 mod trial;

@@ -3,6 +3,8 @@
 mod many;
 mod slow;
 mod slow_samples;
+mod twice;
+mod twice_samples;
 mod samples {
     include!("../shared/seeds.rs");
 }

@@ -13,6 +13,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::lab::bring_up::addresses::record_addresses;
 use crate::lab::bring_up::crowded_switch::{enable_missing_gro, note_gro, without_gro};
 use crate::lab::bring_up::new_parts::NewParts;
 use crate::lab::bring_up::schedule::Pending;
@@ -44,6 +45,7 @@ pub(crate) fn make(lab: &mut Lab, new: &NewParts) -> Result<()> {
     // From here on the trial's init and this thread work at the same time.
     let attached = lay_while_nodes_appear(lab, new, &mut nodes)?;
     record_carriers(&attached, lab.plan(), lab.journal());
+    record_addresses(lab.plan());
     add_nodes(lab, nodes, first);
     let first_link = lab.all_links().len();
     join_links(lab, attached)?;

@@ -2,6 +2,7 @@
 //!
 //! | file | role |
 //! |---|---|
+//! | `addresses` | the addresses, for a trial that runs twice |
 //! | `start` | `topology.start()` |
 //! | `make` | the order of all steps, for a new lab and for one that grows |
 //! | `new_parts` | the parts of a plan that are to be made |
@@ -14,6 +15,7 @@
 //! | `crowded_switch` | queues of their own behind switches with many ports |
 //! | `sysctls` | sysctls of stacks |
 
+mod addresses;
 pub(crate) mod builder;
 pub(crate) mod cables;
 pub(crate) mod crowded_switch;

@@ -76,6 +76,8 @@ pub struct Arguments {
     /// Number of seeds with which each trial runs side by side, until one fails. Without one, each
     /// trial runs as often as its option `seeds` says.
     pub runs: Option<u64>,
+    /// Each trial runs twice with one seed, and fails if the two runs differ.
+    pub twice: bool,
     /// Factor by which waits and time limits are stretched. Without one, they are not.
     pub time_scale: Option<TimeScale>,
     /// The help is shown, and nothing else happens.
@@ -153,6 +155,7 @@ impl Arguments {
         let given: Vec<&str> = [
             (self.stress.is_some(), "--stress (SNOWGLOBE_STRESS)"),
             (self.runs.is_some(), "--runs (SNOWGLOBE_RUNS)"),
+            (self.twice, "--twice (SNOWGLOBE_TWICE)"),
         ]
         .into_iter()
         .filter_map(|(is_given, name)| is_given.then_some(name))

@@ -221,6 +221,12 @@ const FLAGS: &[Flag] = &[
         },
     )
     .variable("SNOWGLOBE_RUNS"),
+    Flag::switch(
+        "twice",
+        "Run each trial twice with one seed, and show the first difference",
+        |args| args.twice = true,
+    )
+    .variable("SNOWGLOBE_TWICE"),
     Flag::value(
         "time-scale",
         "FACTOR",

@@ -7,11 +7,14 @@
 
 use std::time::{Duration, Instant};
 
+use super::twice::RecordedRun;
 use crate::model::failure_rate::FailureRate;
+use crate::model::twice::RecordLine;
 use crate::runner::args::{Arguments, Stress};
 use crate::runner::report::FinishedTrial;
 use crate::runner::result::TrialResult;
 use crate::trial::Trial;
+use crate::trial::record::RecordReader;
 
 /// The runs that a trial has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub(crate) enum Rounds {
     Seeds(u64),
     /// The trial runs once although the run has many seeds, for its own seed is fixed.
     FixedSeed,
+    /// The trial runs twice with one seed, and the two runs are compared.
+    Twice,
     /// The trial runs until that is reached, to find out how often it fails.
     Stress(Stress),
 }
@@ -28,6 +33,9 @@ impl Rounds {
     /// Returns how often this trial runs.
     pub(crate) fn of(args: &Arguments, trial: &Trial) -> Self {
         let options = trial.options();
+        if args.twice {
+            return Self::Twice;
+        }
         match (args.stress, args.runs, args.seed) {
             (Some(length), _, _) => Self::Stress(length),
             (None, Some(2..), _) if options.seed.is_some() => Self::FixedSeed,
@@ -44,7 +52,8 @@ impl Rounds {
             Self::Seeds(runs) | Self::Stress(Stress::Runs(runs)) => {
                 usize::try_from(runs).unwrap_or(usize::MAX)
             }
-            Self::FixedSeed => 1,
+            // One after the other.
+            Self::FixedSeed | Self::Twice => 1,
             Self::Stress(Stress::Time(_)) => usize::MAX,
         }
     }
@@ -58,6 +67,7 @@ impl Rounds {
 /// The copies of all trials of a run.
 pub(crate) struct Copies<'a> {
     begin: Instant,
+    record: RecordReader,
     trials: Vec<CopiesOfTrial<'a>>,
 }
 
@@ -73,6 +83,10 @@ struct CopiesOfTrial<'a> {
     rate: FailureRate,
     /// Seeds of the runs that failed.
     failed_seeds: Vec<u64>,
+    /// The first of two runs that are compared.
+    first: Option<RecordedRun<'a>>,
+    /// Lines of the record that belong to the run under way.
+    recorded: Vec<RecordLine>,
     /// The first copy that failed, or else the last one that passed.
     shown: Option<FinishedTrial<'a>>,
     /// Time that all copies took together, one beside the other.
@@ -84,6 +98,7 @@ impl<'a> Copies<'a> {
     pub(crate) fn new(rounds: &[Rounds]) -> Self {
         Self {
             begin: Instant::now(),
+            record: RecordReader::default(),
             trials: rounds.iter().copied().map(CopiesOfTrial::new).collect(),
         }
     }
@@ -91,10 +106,13 @@ impl<'a> Copies<'a> {
     /// Returns whether one more copy of a trial is to begin.
     pub(crate) fn wants_more(&self, index: usize) -> bool {
         let copies = &self.trials[index];
+        if copies.rounds == Rounds::Twice {
+            return copies.running == 0 && copies.begun < 2;
+        }
         copies.rate.failures == 0
             && match copies.rounds {
                 Rounds::Seeds(runs) | Rounds::Stress(Stress::Runs(runs)) => copies.begun < runs,
-                Rounds::FixedSeed => copies.begun == 0,
+                Rounds::FixedSeed | Rounds::Twice => copies.begun == 0,
                 // Each trial runs once at least, however long the queue is.
                 Rounds::Stress(Stress::Time(time)) => {
                     copies.begun == 0 || self.begin.elapsed() < time
@@ -113,13 +131,19 @@ impl<'a> Copies<'a> {
         let copies = &mut self.trials[index];
         copies.begun += 1;
         copies.running += 1;
+        if copies.rounds == Rounds::Twice {
+            return run_seed;
+        }
         let next = || run_seed.wrapping_add(copies.begun - 1);
         copies.taken_back.pop().unwrap_or_else(next)
     }
 
     /// Returns a share of the process numbers for the copy of a trial that has just begun: no other
     /// copy that runs has it.
-    pub(crate) fn share(&self) -> u32 {
+    pub(crate) fn share(&self, index: usize) -> u32 {
+        if self.trials[index].rounds == Rounds::Twice {
+            return index as u32;
+        }
         let begun: u64 = self.trials.iter().map(|copies| copies.begun).sum();
         begun as u32
     }
@@ -139,8 +163,19 @@ impl<'a> Copies<'a> {
         finished: FinishedTrial<'a>,
     ) -> Option<FinishedTrial<'a>> {
         let elapsed = self.begin.elapsed();
+        let record = self.take_record(index);
         let copies = &mut self.trials[index];
         copies.running -= 1;
+        if copies.rounds == Rounds::Twice {
+            let run = RecordedRun { finished, record };
+            return match copies.first.take() {
+                Some(first) => Some(first.compared_with(run)),
+                None => {
+                    copies.first = Some(run);
+                    None
+                }
+            };
+        }
         copies.taken = elapsed;
         copies.rate.runs += 1;
         let is_first_failure = match &finished.result {
@@ -160,6 +195,16 @@ impl<'a> Copies<'a> {
         self.trials[index].summary()
     }
 
+    /// Returns what the run of a trial that has just ended has left in the record.
+    fn take_record(&mut self, index: usize) -> Vec<RecordLine> {
+        for (trial, line) in self.record.new_lines() {
+            if let Some(copies) = self.trials.get_mut(trial) {
+                copies.recorded.push(line);
+            }
+        }
+        std::mem::take(&mut self.trials[index].recorded)
+    }
+
     /// Returns what is to be shown of trials whose copies were cut short.
     pub(crate) fn cut_short(&mut self) -> Vec<FinishedTrial<'a>> {
         let trials = self.trials.iter_mut();
@@ -177,6 +222,8 @@ impl<'a> CopiesOfTrial<'a> {
             is_announced: false,
             rate: FailureRate::default(),
             failed_seeds: Vec::new(),
+            first: None,
+            recorded: Vec::new(),
             shown: None,
             taken: Duration::ZERO,
         }
@@ -184,7 +231,8 @@ impl<'a> CopiesOfTrial<'a> {
 
     /// Takes out what is to be shown, with what all runs together say.
     fn summary(&mut self) -> Option<FinishedTrial<'a>> {
-        let mut shown = self.shown.take()?;
+        let cut_short = self.first.take().map(|run| run.finished);
+        let mut shown = self.shown.take().or(cut_short)?;
         if let Some(note) = self.note() {
             shown.notes.push(note);
         }
@@ -206,6 +254,7 @@ impl<'a> CopiesOfTrial<'a> {
             Rounds::Seeds(wanted) => Some(format!(
                 "{failures} of {runs} seeds failed, of {wanted} that were to run"
             )),
+            Rounds::Twice => Some("the second run did not come to its end".to_owned()),
             Rounds::FixedSeed => Some("its seed is fixed, so it ran once".to_owned()),
             Rounds::Stress(_) => Some(self.rate.to_string()),
         }

@@ -10,6 +10,7 @@
 //! | `plan.rs` | [`RunPlan`]: decisions made before the first trial |
 //! | `copies.rs` | the copies of trials that run several times, with many seeds say |
 //! | `pressure.rs` | whether the machine has processors enough |
+//! | `twice.rs` | two runs with one seed, compared |
 //! | `queue.rs` | the trials that wait, and which of them may run now |
 //! | `zygote_pool.rs` | the processes that run trials |
 //! | `active_trial.rs` | a trial that runs: its output, its time, its phases |
@@ -28,6 +29,7 @@ mod queue;
 mod reports;
 mod signals;
 mod supervisor;
+mod twice;
 mod zygote_pool;
 
 pub(crate) use copies::Rounds;

@@ -178,7 +178,7 @@ impl<'a> Supervisor<'a> {
             }
             is_first = copies.announce(index);
             run_seed = copies.begin(index, run_seed);
-            share = copies.share();
+            share = copies.share(index);
             if copies.wants_more(index) {
                 self.queue.put_behind(index);
             }

@@ -18,7 +18,7 @@ use crate::kernel::thread::{sigaltstack, stack_overflow};
 use crate::sandbox::protocol::trial::BodyReport;
 use crate::sandbox::within;
 use crate::trial::running::{self, RunningTrial};
-use crate::trial::{Failed, TestBody, Trial};
+use crate::trial::{Failed, TestBody, Trial, record};
 
 /// Does once, in the nursery, what every body would do and what does not depend on the trial.
 pub(crate) fn prepare() {
@@ -56,6 +56,7 @@ pub(crate) fn run(trial: Trial, seed: u64, index: u32, reports: MessageChannel) 
         tell: |remark| channel::send(&BodyReport::Remarked(remark)),
     });
     channel::open(reports);
+    record::begin(index);
     // Before the test can start a thread: the environment may change while there is one thread only
     // (setenv(3), ATTRIBUTES).
     profiles::separate(index);

@@ -1,0 +1,64 @@
+//! Two runs with one seed: `--twice`.
+
+use snowglobe_tests::{Run, finished, run, this_program};
+
+fn twice(name: &str) -> Run {
+    let dir = snowglobe_tests::shared_dir();
+    let mut command = this_program();
+    let name = format!("twice_samples::{name}");
+    command.env("SAMPLE_DIR", dir.path());
+    command.args(["--exact", &name, "--ignored", "--twice"]);
+    finished(command.output().unwrap())
+}
+
+/// The program writes the time of day as well, which differs.
+#[snowglobe::test(nested)]
+fn what_comes_from_the_seed_is_the_same() {
+    let run = twice("draws_from_its_seed");
+    run.passed_with(&["running 1 test", "two runs with its seed left the same "]);
+    let lines = run.stdout.split("left the same ").nth(1).unwrap();
+    let lines: u32 = lines.split(' ').next().unwrap().parse().unwrap();
+    // Two addresses, a carrier, the start of a program, a line.
+    assert!(lines >= 5, "{run:#?}");
+}
+
+#[snowglobe::test(nested)]
+fn another_event_is_shown() {
+    twice("says_something_else").failed_with(&[
+        "two runs with one seed differ: the first difference is event 1 of stdout of `sh` on `alice`:",
+        "first run:  `sh` on `alice` wrote to stdout: red at ",
+        "second run: `sh` on `alice` wrote to stdout: blue at ",
+    ]);
+}
+
+#[snowglobe::test(nested)]
+fn another_address_is_shown() {
+    twice("has_another_address").failed_with(&[
+        "the first difference is address 1 of `eth0` of `a`:",
+        " 10.1.0.1/24",
+        " 10.2.0.1/24",
+    ]);
+}
+
+#[snowglobe::test(nested)]
+fn another_verdict_is_told() {
+    twice("fails_the_second_time").failed_with(&[
+        "this is the second run",
+        "of two runs with one seed, only the second failed",
+    ]);
+}
+
+#[snowglobe::test(nested)]
+fn a_run_that_aborts_leaves_its_record() {
+    twice("aborts_after_a_difference").failed_with(&[
+        "both runs with this seed failed; the first difference is event 1 of stdout of `sh`",
+    ]);
+}
+
+#[snowglobe::test(nested)]
+fn twice_and_many_seeds_exclude_each_other() {
+    let run = run(&["--twice", "--runs", "3"]);
+    assert_eq!(run.code, Some(64), "{run:#?}");
+    let said = "--runs (SNOWGLOBE_RUNS) and --twice (SNOWGLOBE_TWICE) exclude each other";
+    assert!(run.stderr.contains(said), "{run:#?}");
+}

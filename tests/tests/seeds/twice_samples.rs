@@ -1,0 +1,55 @@
+//! Trials that are the same twice, or are not.
+
+use std::path::PathBuf;
+
+use snowglobe::prelude::*;
+
+/// Returns whether this is the first run, for `SAMPLE_DIR` has nothing yet.
+fn is_first_run() -> bool {
+    let dir = PathBuf::from(std::env::var("SAMPLE_DIR").unwrap());
+    std::fs::File::create_new(dir.join("second")).is_ok()
+}
+
+/// Runs a program in a lab that writes a line.
+fn say(text: &str) -> TestResult {
+    let lab = shape::pair().start()?;
+    let alice = lab.node("alice").unwrap();
+    let mut command = alice.command("sh");
+    command.args(["-c", "echo $1 at $(date +%T)", "sh", text]);
+    let program = command.spawn()?;
+    program.wait_for_log(text)?;
+    Ok(())
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn draws_from_its_seed() -> TestResult {
+    say(&format!("{}", snowglobe::seed() % 1000))
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn says_something_else() -> TestResult {
+    say(if is_first_run() { "red" } else { "blue" })
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn has_another_address() -> TestResult {
+    let mut topology = Topology::new();
+    let [a, b] = ["a", "b"].map(|name| topology.node(name));
+    let network = if is_first_run() { "10.1.0" } else { "10.2.0" };
+    let address = |host| format!("{network}.{host}/24");
+    topology.link_with(a, b, LinkSpec::new().addresses(address(1), address(2)));
+    topology.start()?;
+    Ok(())
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn fails_the_second_time() {
+    assert!(is_first_run(), "this is the second run");
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn aborts_after_a_difference() {
+    let text = if is_first_run() { "red" } else { "blue" };
+    let _ = say(text);
+    std::process::abort();
+}
