@@ -19,6 +19,7 @@
 //! | [`side`], [`direction`] | the two sides and the two directions of a link |
 //! | [`duration`], [`random`] | times as text, and seeds |
 //! | [`time_scale`], [`starved`] | what a slow machine stretches, and when it was too busy |
+//! | [`shrink`] | a search for fewer faults with which a test still fails |
 //! | [`twice`] | the first difference between two runs with one seed |
 //! | [`failure_rate`] | how often a test fails, as far as so many runs can tell |
 //! | [`fault`], [`carrier`] | faults of a running lab, and what carries the packets of a link |
@@ -48,6 +49,7 @@ pub mod panics;
 pub mod plan;
 pub mod random;
 pub mod rules;
+pub mod shrink;
 pub mod side;
 pub mod starved;
 pub mod time_scale;
