@@ -1,6 +1,8 @@
 //! What of an event two runs with one seed have in common.
 
 use super::event::EventKind;
+use crate::kernel::process::exit_kind::ExitKind;
+use crate::kernel::process::signal::Signal;
 use crate::model::twice::{RecordKind, RecordLine};
 use crate::trial::record;
 
@@ -37,7 +39,11 @@ fn line(kind: &EventKind) -> Option<RecordLine> {
             EventKind::ProcessSaid { stream, .. } => {
                 record(RecordKind::OpenEnded, format!("{stream} of {whose}"), text)
             }
-            // A program that is stopped at the end of a lab may be gone before its event.
+            // The end of a lab ends programs that would have ended by themselves a moment later.
+            EventKind::ProcessDied {
+                exit: ExitKind::Signal { number, .. },
+                ..
+            } if [Signal::SIGTERM as i32, Signal::SIGKILL as i32].contains(number) => return None,
             EventKind::ProcessDied { .. } => {
                 record(RecordKind::OpenEnded, format!("the ends of {whose}"), text)
             }

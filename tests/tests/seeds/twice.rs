@@ -62,3 +62,13 @@ fn twice_and_many_seeds_exclude_each_other() {
     let said = "--runs (SNOWGLOBE_RUNS) and --twice (SNOWGLOBE_TWICE) exclude each other";
     assert!(run.stderr.contains(said), "{run:#?}");
 }
+
+#[snowglobe::test(nested)]
+fn a_schedule_is_compared_with_its_times() {
+    twice("has_another_schedule").failed_with(&[
+        "the first difference is schedule 1 of the schedule:",
+        "first run:  at 0s for 20ms: pause of node `alice`",
+        "second run: at 0s for 21ms: pause of node `alice`",
+    ]);
+    twice("draws_a_schedule").passed_with(&["two runs with its seed left the same "]);
+}

@@ -53,3 +53,24 @@ fn aborts_after_a_difference() {
     let _ = say(text);
     std::process::abort();
 }
+
+/// Has a schedule whose only fault lasts longer in the second run.
+#[snowglobe::test(ignore = "a sample")]
+fn has_another_schedule() -> TestResult {
+    use snowglobe::fault::{Fault, Schedule};
+    let lab = shape::pair().start()?;
+    let lasts = Duration::from_millis(if is_first_run() { 20 } else { 21 });
+    let schedule = Schedule::new().then(Duration::ZERO, lasts, Fault::pause("alice"));
+    lab.run_schedule(&schedule)?.wait()?;
+    Ok(())
+}
+
+/// Draws a schedule and losses, which come from the seed.
+#[snowglobe::test(ignore = "a sample")]
+fn draws_a_schedule() -> TestResult {
+    use snowglobe::fault::{Fault, Nemesis, NodeRef};
+    let lab = shape::pair().start()?;
+    let nemesis = Nemesis::new(Duration::from_millis(300)).fault(1, Fault::pause(NodeRef::any()));
+    lab.nemesis(&nemesis)?.wait()?;
+    Ok(())
+}

@@ -5,16 +5,16 @@ use super::confidence::Confidence;
 /// Candidates, of which the first one that is found to fail still is taken.
 ///
 /// ```
-/// use snowglobe_model::shrink::{Batch, Confidence};
+/// use snowglobe_model::shrink::{CandidateRuns, Confidence};
 ///
-/// let mut batch = Batch::new(Confidence::after(1).unwrap(), 2);
+/// let mut batch = CandidateRuns::new(Confidence::after(1).unwrap(), 2);
 /// assert_eq!(batch.begin(), Some(0));
 /// assert_eq!(batch.begin(), Some(1), "candidates run side by side");
 /// batch.ended(1, true);
 /// assert_eq!(batch.found(), Some(1));
 /// ```
 #[derive(Clone, Debug)]
-pub struct Batch {
+pub struct CandidateRuns {
     confidence: Confidence,
     candidates: Vec<Runs>,
 }
@@ -27,7 +27,7 @@ struct Runs {
     passes: u32,
 }
 
-impl Batch {
+impl CandidateRuns {
     /// Makes a batch of so many candidates, the most promising first.
     pub fn new(confidence: Confidence, candidates: usize) -> Self {
         Self {
@@ -84,7 +84,7 @@ mod tests {
 
     /// Runs a batch with so many runs at a time, and returns what was found and the number of runs.
     fn run(
-        mut batch: Batch,
+        mut batch: CandidateRuns,
         together: usize,
         fails: impl Fn(usize) -> bool,
     ) -> (Option<usize>, u32) {
@@ -111,7 +111,7 @@ mod tests {
     fn the_candidate_that_fails_is_found_with_whatever_many_runs_at_a_time() {
         let confidence = Confidence::after(10).unwrap();
         for together in [1, 2, 8, 100] {
-            let (found, _) = run(Batch::new(confidence, 5), together, |it| it == 3);
+            let (found, _) = run(CandidateRuns::new(confidence, 5), together, |it| it == 3);
             assert_eq!(found, Some(3), "{together} at a time");
         }
     }
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn candidates_that_pass_cost_two_runs_each() {
         let confidence = Confidence::after(10).unwrap();
-        let (found, runs) = run(Batch::new(confidence, 7), 1, |_| false);
+        let (found, runs) = run(CandidateRuns::new(confidence, 7), 1, |_| false);
         assert_eq!((found, runs), (None, 14));
     }
 }

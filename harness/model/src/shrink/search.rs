@@ -105,7 +105,7 @@ fn simplify<E: Clone + PartialEq>(
 mod tests {
     use super::*;
     use crate::random::splitmix;
-    use crate::shrink::{Batch, Confidence};
+    use crate::shrink::{CandidateRuns, Confidence};
 
     fn nothing(_: &u32) -> Vec<u32> {
         Vec::new()
@@ -150,7 +150,7 @@ mod tests {
             let mut dice = seed;
             let confidence = Confidence::after(10).unwrap();
             let found = shrink((0..12).collect(), nothing, |candidates| {
-                let mut batch = Batch::new(confidence, candidates.len());
+                let mut batch = CandidateRuns::new(confidence, candidates.len());
                 while batch.found().is_none() {
                     let candidate = batch.begin()?;
                     let entries: &Vec<u32> = &candidates[candidate];

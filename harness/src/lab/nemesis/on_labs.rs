@@ -11,7 +11,8 @@ use crate::lab::nemesis::kept;
 use crate::lab::nemesis::run::ScheduleRun;
 use crate::model::fault::{Nemesis, Schedule, ScheduleError, ScheduleErrorKind};
 use crate::model::random::seed_for;
-use crate::trial::running;
+use crate::model::twice::{RecordKind, RecordLine};
+use crate::trial::{record, running};
 
 impl Lab {
     /// Draws a schedule from the trial's seed, and carries it out on a thread of its own. All
@@ -107,6 +108,13 @@ impl Lab {
             .map_err(|error| wrong(&error))?;
         // The trial's output is shown where it fails.
         eprint!("{schedule}");
+        for fault in schedule.faults() {
+            record::add(&RecordLine {
+                kind: RecordKind::Schedule,
+                source: "the schedule".to_owned(),
+                text: fault.to_string(),
+            });
+        }
         let schedule = Arc::new(schedule);
         let progress = Arc::new(Progress::default());
         let (own, told) = (Arc::clone(&schedule), Arc::clone(&progress));
