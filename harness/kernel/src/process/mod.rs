@@ -6,6 +6,7 @@
 //! | file | role |
 //! |---|---|
 //! | `before_main` | functions that run before `main` |
+//! | `clock/` | the time of day that programs see |
 //! | `clone` | a child in new namespaces, by `clone3` |
 //! | `control` | parent-death signal, subreaper, process group, working directory |
 //! | `enter` | a child in the namespaces of another process |
@@ -25,6 +26,7 @@
 //! | `valgrind` | whether Valgrind runs this process |
 
 pub mod before_main;
+pub mod clock;
 pub mod clone;
 mod control;
 mod enter;
@@ -56,4 +58,4 @@ pub use memory::{SharedNote, shared_memory_child, wipe_in_forks};
 pub use nix::unistd::{ForkResult, Pid};
 pub use number_counter::NumberCounter;
 pub use pidfd::{pid_of, pidfd_kill, pidfd_open};
-pub use reap::{Reaped, await_childless, reap, stop_of_child, wait_for_child, wait_for_child_of};
+pub use reap::{Reaped, await_childless, next_stop, reap, stop_of_child, wait_for_child, wait_for_child_of};

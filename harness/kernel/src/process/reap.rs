@@ -9,6 +9,9 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid};
 pub enum Reaped {
     /// A child that has ended: its id, and its status as `wait(2)` gives it.
     One(i32, i32),
+    /// A traced process or thread that has stopped: its id, and the code of the stop as
+    /// [`next_stop`] gives it.
+    Stopped(i32, i32),
     /// No child has ended.
     NoneYet,
     /// This process has no children.
@@ -22,8 +25,25 @@ pub fn reap() -> Reaped {
     // left. SAFETY: the status is ours and lives across the call.
     match unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) } {
         0 => Reaped::NoneYet,
+        // Stops of traced processes are always told (ptrace(2)): the signal, and an event above it.
+        pid if pid > 0 && libc::WIFSTOPPED(status) => Reaped::Stopped(pid, status >> 8),
         pid if pid > 0 => Reaped::One(pid, status),
         _ => Reaped::Childless,
+    }
+}
+
+/// Returns the next stop of a traced process or thread, if there is one: its id and the code of the
+/// stop, which is a signal, with an event of ptrace in the bits above the lowest eight.
+///
+/// Ends of processes are left for [`reap`].
+pub fn next_stop() -> Option<(i32, i32)> {
+    let options = libc::WSTOPPED | libc::WNOHANG | libc::__WALL;
+    // SAFETY: all zero is a valid value, which the kernel overwrites. The fields are those of
+    // SIGCHLD, which waitid(2) fills in; without a stop to tell of, the id stays 0.
+    unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        let done = libc::waitid(libc::P_ALL, 0, &raw mut info, options);
+        (done == 0 && info.si_pid() != 0).then(|| (info.si_pid(), info.si_status()))
     }
 }
 

@@ -6,13 +6,16 @@
 //!
 //! | file | role |
 //! |---|---|
+//! | `clock_calls` | shows a tracer the calls that ask for the time of day |
 //! | `other_ids` | refuses calls that name other users than one |
 //! | `watch` | has another process answer calls that the kernel is about to refuse |
 #![allow(unsafe_code)]
 
+mod clock_calls;
 mod other_ids;
 mod watch;
 
+pub use clock_calls::trace_clock_calls;
 pub use other_ids::refuse_other_ids;
 pub use watch::{Question, WatchedCall, unshare_users, watch};
 
