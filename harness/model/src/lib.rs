@@ -35,6 +35,7 @@
 pub mod baseline;
 pub mod carrier;
 pub mod cli;
+pub mod clock;
 pub mod dhcp;
 pub mod direction;
 pub mod dns;

@@ -17,9 +17,10 @@ use crate::kernel::process::pidfd_kill;
 use crate::kernel::process::signal::Signal;
 use crate::kernel::sync::Lock;
 use crate::lab::error::{LabError, LabErrorKind, NodeState, Result};
+use crate::model::clock::ClockRule;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::node::{
-    CommandReply, LONGEST_REPLY, NodeCommand, NodeReply, NodeRequest,
+    ClockReply, CommandReply, LONGEST_REPLY, NodeCommand, NodeReply, NodeRequest,
 };
 use crate::sandbox::trial::body;
 use crate::sandbox::within::is_within_trial;
@@ -111,6 +112,27 @@ impl FirstProcessHandle {
     /// Waits until the commands before this one have been obeyed.
     pub(crate) fn ping(&self) -> crate::kernel::Result<()> {
         self.request(&NodeCommand::Ping, None).map(drop)
+    }
+
+    /// Sets the time of day of all programs of the node.
+    pub(crate) fn set_clock(&self, clock: ClockRule) -> crate::kernel::Result<ClockReply> {
+        let (ours, theirs) = MessageChannel::pair()?;
+        let ClockRule {
+            reference,
+            shown,
+            rate,
+        } = clock;
+        let command = NodeCommand::SetClock {
+            reference,
+            shown,
+            rate,
+        };
+        self.ask(&command, &[theirs.as_raw_fd()])?;
+        // Our copy of the other end would keep the channel open after the death of the process.
+        drop(theirs);
+        let mut buffer = [0; ClockReply::LONGEST];
+        let (message, _) = ours.receive_with(&mut buffer)?;
+        ClockReply::decode(message).ok_or(Errno::ESRCH)
     }
 
     /// Writes a sysctl of the namespaces of the process.

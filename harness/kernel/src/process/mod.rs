@@ -58,4 +58,6 @@ pub use memory::{SharedNote, shared_memory_child, wipe_in_forks};
 pub use nix::unistd::{ForkResult, Pid};
 pub use number_counter::NumberCounter;
 pub use pidfd::{pid_of, pidfd_kill, pidfd_open};
-pub use reap::{Reaped, await_childless, next_stop, reap, stop_of_child, wait_for_child, wait_for_child_of};
+pub use reap::{
+    Reaped, await_childless, next_stop, reap, stop_of_child, wait_for_child, wait_for_child_of,
+};

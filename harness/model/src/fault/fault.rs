@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::refs::{LinkRef, NodeRef};
+use crate::clock::ClockFault;
 use crate::direction::Direction;
 use crate::dns::DnsFault;
 use crate::impair::{Impairment, Percent};
@@ -87,6 +88,14 @@ pub enum Fault {
         node: NodeRef,
         /// The change of the answers.
         answers: DnsFault,
+    },
+    /// The time of day of a node is wrong, for the programs that its first process has started. The
+    /// node has asked for that: `NodeSpec::faulty_clock`.
+    Clock {
+        /// The node whose clock is wrong.
+        node: NodeRef,
+        /// The way in which it is wrong.
+        change: ClockFault,
     },
     /// The two nodes of each pair do not hear each other, whatever way packets take. A role may
     /// stand for several nodes: then each of one side and each of the other are such a pair.

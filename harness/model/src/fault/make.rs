@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::fault::Fault;
 use super::refs::{LinkRef, NodeRef};
+use crate::clock::ClockFault;
 use crate::direction::Direction;
 use crate::dns::DnsFault;
 use crate::impair::{Impairment, Percent, Reorder};
@@ -88,6 +89,12 @@ impl Fault {
             node: node.into(),
             answers,
         }
+    }
+
+    /// Makes the time of day of a node wrong.
+    pub fn clock(node: impl Into<NodeRef>, change: ClockFault) -> Self {
+        let node = node.into();
+        Self::Clock { node, change }
     }
 
     /// Parts two sides that hear nothing of each other, while whoever is on neither side hears both.

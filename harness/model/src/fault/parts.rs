@@ -55,6 +55,7 @@ impl Fault {
             | Self::KillProcesses { node }
             | Self::Crash { node }
             | Self::Restart { node }
+            | Self::Clock { node, change: _ }
             | Self::Dns { node, answers: _ }
             | Self::KillProgram { node, program: _ }
             | Self::PauseProgram { node, program: _ }

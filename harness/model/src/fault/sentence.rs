@@ -36,6 +36,7 @@ impl fmt::Display for Fault {
             Self::Pause { node } => write!(f, "pause of node {node}"),
             Self::KillProcesses { node } => write!(f, "kill of all processes of node {node}"),
             Self::Crash { node } => write!(f, "crash of node {node}"),
+            Self::Clock { node, change } => write!(f, "clock of node {node} {change}"),
             Self::Dns { node, answers } => write!(f, "name server {node}: {answers}"),
             Self::Sever { pairs } => {
                 let pairs: Vec<String> =

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Fault, Nemesis, NodeRef, Schedule, ScheduledFault, Split, Targets};
+use crate::clock::{ClockFault, TimeShift};
 use crate::direction::Direction;
 use crate::dns::DnsFault;
 use crate::impair::{Impairment, Percent};
@@ -51,6 +52,21 @@ fn samples() -> Vec<(Fault, &'static str)> {
                 DnsFault::delay(Duration::from_millis(300)).of_name("bob"),
             ),
             "name server `ns`: delay of 300ms for `bob`",
+        ),
+        (
+            Fault::clock(
+                "a",
+                ClockFault::Offset(TimeShift::behind(Duration::from_secs(90))),
+            ),
+            "clock of node `a` off by -90s",
+        ),
+        (
+            Fault::clock("a", ClockFault::Drift(200)),
+            "clock of node `a` drifts by +200 ppm",
+        ),
+        (
+            Fault::clock("a", ClockFault::Freeze),
+            "clock of node `a` stands still",
         ),
         (Fault::restart("a"), "restart of node `a`"),
         (

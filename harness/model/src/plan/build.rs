@@ -468,6 +468,7 @@ fn node(topology: &Topology, id: NodeId, stack: StackId) -> NodePlan {
             .is_some_and(|pod| topology[pod].share_pid),
         rootfs: spec.rootfs.clone(),
         users: spec.users,
+        faulty_clock: spec.faulty_clock,
         mounts,
         commands: spec.commands.clone(),
         dns: spec.dns.clone(),

@@ -180,6 +180,8 @@ pub struct NodePlan {
     pub rootfs: Option<Rootfs>,
     /// The mapping of user and group ids.
     pub users: Users,
+    /// Whether faults may change the time of day of the node.
+    pub faulty_clock: bool,
     /// The mounts, in an order in which none hides another.
     pub mounts: Vec<Mount>,
     /// The programs to run when the node starts.

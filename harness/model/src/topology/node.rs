@@ -54,6 +54,8 @@ pub struct NodeSpec {
     pub(crate) rootfs: Option<Rootfs>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) users: Users,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) faulty_clock: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) mounts: Vec<Mount>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -221,6 +223,16 @@ impl NodeSpec {
     /// Sets the mapping of its ids to those of the machine.
     pub fn users(mut self, users: Users) -> Self {
         self.users = users;
+        self
+    }
+
+    /// Lets faults change the time of day of the node:
+    /// [`Fault::Clock`](crate::fault::Fault::Clock).
+    ///
+    /// The programs of the node, and all that they start, are traced for that (`ptrace(2)`), so
+    /// that no debugger can trace them as well.
+    pub fn faulty_clock(mut self) -> Self {
+        self.faulty_clock = true;
         self
     }
 

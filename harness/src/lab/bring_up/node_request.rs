@@ -85,6 +85,7 @@ pub(crate) fn for_node(
         etc: Some(dir.names_of(plan, node, layers)?),
         mounts,
         root,
+        faulty_clock: node.faulty_clock,
     })
 }
 

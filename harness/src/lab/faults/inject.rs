@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::impair::Direction;
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
+use crate::lab::faults::clock::WrongClock;
 use crate::lab::faults::cut::Cut;
 use crate::lab::faults::degrade::Degraded;
 use crate::lab::faults::flap::Flap;
@@ -64,6 +65,11 @@ impl Scene {
                 let guard = self.begin(Fault::restart(node.name()), Done);
                 node.restart()?;
                 Ok(guard)
+            }
+            Fault::Clock { node, change } => {
+                let node = self.node_of(&node)?;
+                let wrong = WrongClock::new(node, change)?;
+                Ok(self.begin(Fault::clock(node.name(), change), wrong))
             }
             Fault::Dns { node, answers } => {
                 let node = self.node_of(&node)?;

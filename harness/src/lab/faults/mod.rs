@@ -3,6 +3,7 @@
 //! | file | role |
 //! |---|---|
 //! | `on_links` | faults as methods of a link |
+//! | `clock` | the time of day of a node is wrong |
 //! | `cut` | packets of a link vanish |
 //! | `flap` | a link is cut and healed by turns |
 //! | `degrade` | a link is worse than asked |
@@ -17,6 +18,7 @@
 //! | `on_labs` | faults as methods of a lab, from values too |
 
 pub(crate) mod cast;
+pub(crate) mod clock;
 pub(crate) mod cut;
 pub(crate) mod degrade;
 pub(crate) mod flap;

@@ -175,6 +175,8 @@ impl Node {
         }
         // Only now: until then, calls fail with the error that the node has crashed.
         self.replace_first_process(Some(started.first_process));
+        // Before the programs: a machine that starts again has the clock that was wrong before.
+        self.keep_clock()?;
         // Before the commands, which may need them, as at the start of the lab.
         self.start_services()?;
         self.await_services()?;

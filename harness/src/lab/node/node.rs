@@ -35,6 +35,7 @@ use crate::lab::stack::listening::ServerSocket;
 use crate::lab::stack::monitors::Monitor;
 use crate::lab::stack::stack::Stack;
 use crate::lab::wait::{Condition, until};
+use crate::model::clock::ClockFault;
 use crate::observe::{CaptureGuard, CapturedInterfaces, InterfaceLabels};
 use crate::sandbox::protocol::node::NodeRequest;
 use crate::topology::plan::{NodePlan, Sysctl};
@@ -57,6 +58,8 @@ pub struct Node {
     own: OwnServices,
     service_threads: NodeServiceThreads,
     removed: AtomicBool,
+    /// Faults of the clock that are in force, in the order in which they began.
+    clock_faults: Lock<Vec<ClockFaultInForce>>,
     captured: CapturedInterfaces,
     key_log: NodeKeyLog,
     #[cfg(feature = "tokio")]
@@ -64,6 +67,17 @@ pub struct Node {
     /// Number of threads of the runtime; 0 for the one thread on which the runtime lives.
     #[cfg(feature = "tokio")]
     runtime_threads: AtomicUsize,
+}
+
+/// A fault of the clock of a node that is in force.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClockFaultInForce {
+    /// Number by which the guard of the fault knows it.
+    pub(crate) number: u64,
+    /// Time of the machine at which the fault began, in nanoseconds since 1970.
+    pub(crate) began: i64,
+    /// The fault.
+    pub(crate) fault: ClockFault,
 }
 
 impl Node {
@@ -94,6 +108,7 @@ impl Node {
             own,
             service_threads,
             removed: AtomicBool::new(false),
+            clock_faults: Lock::default(),
             captured: CapturedInterfaces::default(),
             key_log: NodeKeyLog::default(),
             #[cfg(feature = "tokio")]
@@ -283,6 +298,10 @@ impl Node {
 
     pub(crate) fn mark_removed(&self) {
         self.removed.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn clock_faults(&self) -> &Lock<Vec<ClockFaultInForce>> {
+        &self.clock_faults
     }
 
     pub(crate) fn request(&self) -> &NodeRequest {

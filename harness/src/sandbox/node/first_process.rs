@@ -13,9 +13,11 @@ use std::path::Path;
 use crate::kernel::errno::Errno;
 use crate::kernel::namespace::{self, CloneFlags};
 use crate::kernel::process::Pid;
+use crate::kernel::process::clock::LinearClock;
 use crate::kernel::process::signal::{Signal, kill};
 use crate::kernel::process::{become_subreaper, die_with_parent};
 
+use super::clock::NodeClock;
 use super::{launch, mounts, visitor_mounts};
 use crate::Isolation;
 use crate::kernel::errno::errno;
@@ -65,6 +67,7 @@ pub(super) fn live(origin: &Origin<'_>, channel: &MessageChannel, signals: &Sign
     };
     let _ = channel.send_with(&NodeReply::Ready.encode(), &[network.as_raw_fd()]);
     drop(network);
+    let clock = NodeClock::of(origin.request.faulty_clock);
     // This process is a copy of the init, and has its descriptors: it must not keep a trial's
     // channels open, whose end says that the trial is over.
     let kept = [channel.as_raw_fd(), signals.as_fd().as_raw_fd()].into_iter();
@@ -81,6 +84,7 @@ pub(super) fn live(origin: &Origin<'_>, channel: &MessageChannel, signals: &Sign
         may_make_users: origin.spec.nested,
         trials_proc,
         running: HashMap::new(),
+        clock,
         orphans_asked: HashSet::new(),
         orphans_gone: None,
     }
@@ -192,6 +196,8 @@ struct FirstProcess<'a> {
     trials_proc: Option<OwnedFd>,
     /// Channels on which the ends of programs are told, by process id.
     running: HashMap<i32, MessageChannel>,
+    /// The time of day that programs see.
+    clock: NodeClock,
     /// Orphans that were asked to end, by process id.
     orphans_asked: HashSet<i32>,
     /// The channel on which it is told when no orphan is left.
@@ -250,6 +256,20 @@ impl FirstProcess<'_> {
                 };
                 answer(passed.next(), reply, None);
             }
+            Some(NodeCommand::SetClock {
+                reference,
+                shown,
+                rate,
+            }) => {
+                let reply = self.clock.set(LinearClock {
+                    reference,
+                    shown,
+                    rate,
+                });
+                if let Some(channel) = passed.next() {
+                    let _ = MessageChannel::from(channel).send(&reply.encode());
+                }
+            }
             Some(NodeCommand::EndUnheard) => self.end_unheard(),
             Some(NodeCommand::Ping) => answer(passed.next(), CommandReply::Done, None),
             Some(NodeCommand::TerminateOrphans) => {
@@ -267,7 +287,11 @@ impl FirstProcess<'_> {
     }
 
     fn run(&mut self, program: &Program, channel: MessageChannel, streams: [OwnedFd; 3]) {
-        let started = launch::start(program, streams, self.may_make_users).and_then(|pid| {
+        let mut follower = self.clock.follower(self.signals);
+        let traced = follower.is_some();
+        let follower = follower.as_mut().map(|it| it as &mut dyn launch::Follower);
+        let started = launch::start(program, streams, self.may_make_users, follower);
+        let started = started.and_then(|pid| {
             // The id is still the program's, for nobody but this process can reap it.
             let pidfd = process::pidfd_open(pid).map_err(|e| errno(&e))?;
             Ok((pid, pidfd))
@@ -283,6 +307,10 @@ impl FirstProcess<'_> {
             Err(errno) => {
                 let _ = channel.send(&ProcessReply::Refused(errno as i32).encode());
             }
+        }
+        if traced {
+            // The start has taken signals that told of other ends.
+            self.reap();
         }
     }
 
@@ -301,7 +329,15 @@ impl FirstProcess<'_> {
     fn reap(&mut self) {
         // Signals are not queued (signal(7)): one SIGCHLD may stand for many ends.
         while self.signals.next().is_some() {}
-        while let Reaped::One(pid, status) = process::reap() {
+        loop {
+            let (pid, status) = match process::reap() {
+                Reaped::One(pid, status) => (pid, status),
+                Reaped::Stopped(id, code) => {
+                    self.clock.handle_stop(id, code);
+                    continue;
+                }
+                Reaped::NoneYet | Reaped::Childless => break,
+            };
             self.orphans_asked.remove(&pid);
             if let Some(channel) = self.running.remove(&pid) {
                 let _ = channel.send(&ProcessReply::Ended(status).encode());

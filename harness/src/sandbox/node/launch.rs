@@ -5,8 +5,9 @@
 //! successful `execve` closes, as std's `Command` does.
 
 use std::ffi::{CStr, CString};
+use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::kernel::errno::{Errno, errno};
 use crate::kernel::fd::{pipe, write};
@@ -20,12 +21,21 @@ use super::user_namespaces::{retry_while_limits_settle, while_permitted};
 use crate::kernel::fd::replace_standard;
 use crate::kernel::process;
 use crate::kernel::process::limits;
+use crate::kernel::process::seccomp;
 use crate::kernel::process::signal;
 use crate::sandbox::protocol::node::{Program, ProgramUser};
 
 /// Directories that are searched after those of `PATH`: a `PATH` that was made for the trial's
 /// files may name none of a node's root filesystem.
 const USUAL: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What follows the programs of a node whose clock may be wrong.
+pub(super) trait Follower {
+    /// Traces a child that has not executed anything yet.
+    fn follow(&mut self, pid: i32) -> crate::kernel::Result<()>;
+    /// Lets stopped processes go on until `failure` can be read.
+    fn attend(&mut self, failure: BorrowedFd<'_>);
+}
 
 /// Forks and executes. Returns the program's process id when the program has begun.
 ///
@@ -34,26 +44,54 @@ pub(super) fn start(
     program: &Program,
     streams: [OwnedFd; 3],
     may_make_users: bool,
+    mut follower: Option<&mut dyn Follower>,
 ) -> crate::kernel::Result<i32> {
     // A successful execve closes it; until then the child can say why there is none.
     let (failure, told) = pipe()?;
     let users = UserChange::of(program.user);
+    let gate = match follower {
+        Some(_) => Some(pipe()?),
+        None => None,
+    };
     match fork_for(users, may_make_users)? {
         ForkResult::Child => {
-            let errno = become_program(program, users, &streams);
+            let errno = pass(gate)
+                .and_then(|()| become_program(program, users, &streams))
+                .err()
+                .unwrap_or(Errno::EPROTO);
             let _ = write(&told, &(errno as i32).to_le_bytes());
             process::exit_now(127)
         }
         ForkResult::Parent { child } => {
             drop((told, streams));
-            let mut errno = [0; 4];
-            match std::fs::File::from(failure).read_exact(&mut errno) {
+            if let (Some(follower), Some((_, open))) = (&mut follower, &gate) {
+                // Where this fails the gate is closed, and the child ends by itself.
+                follower.follow(child.as_raw())?;
+                write(open, &[1])?;
+                follower.attend(failure.as_fd());
+            }
+            let mut told = [0; 4];
+            match File::from(failure).read_exact(&mut told) {
                 // The child ends, and is reaped as one that nobody knows.
-                Ok(()) => Err(Errno::from_raw(i32::from_le_bytes(errno))),
+                Ok(()) => Err(Errno::from_raw(i32::from_le_bytes(told))),
                 Err(_) => Ok(child.as_raw()),
             }
         }
     }
+}
+
+/// Waits until the process is traced, where it is to be, and has its calls for the time shown to
+/// the tracer.
+fn pass(gate: Option<(OwnedFd, OwnedFd)>) -> crate::kernel::Result<()> {
+    let Some((opened, open)) = gate else {
+        return Ok(());
+    };
+    // The pipe must end when the parent does not open the gate.
+    drop(open);
+    let read = File::from(opened).read_exact(&mut [0]);
+    read.map_err(|_| Errno::EPERM)?;
+    // Before the user changes: it takes a capability that root has (seccomp(2)).
+    seccomp::trace_clock_calls()
 }
 
 /// The way in which a program comes to run as another user than root.
@@ -102,12 +140,14 @@ fn fork_for(users: UserChange, may_make_users: bool) -> crate::kernel::Result<Fo
     }
 }
 
-/// Becomes the program. Returns only where that fails, with the reason.
-fn become_program(program: &Program, users: UserChange, streams: &[OwnedFd; 3]) -> Errno {
-    prepare(program, users, streams)
-        .and_then(|()| execute(program))
-        .err()
-        .unwrap_or(Errno::EPROTO)
+/// Becomes the program. Returns only where that fails.
+fn become_program(
+    program: &Program,
+    users: UserChange,
+    streams: &[OwnedFd; 3],
+) -> crate::kernel::Result<()> {
+    prepare(program, users, streams)?;
+    execute(program)
 }
 
 fn prepare(

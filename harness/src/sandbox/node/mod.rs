@@ -11,11 +11,13 @@
 //! | `apart` | the factory of a body that is an ordinary user: a process of its own |
 //! | `first_process` | the first process of a node: makes the node, then obeys the lab's commands |
 //! | `mounts` | the files that a node finds |
+//! | `clock` | the time of day that the programs of a node see |
 //! | `launch` | the start of a program |
 //! | `user_namespaces` | user namespaces where the trial may make none |
 //! | `visitor_mounts` | the files that code of the test finds in the node |
 
 pub(super) mod apart;
+mod clock;
 pub(super) mod factory;
 mod first_process;
 mod launch;

@@ -160,7 +160,7 @@ macro_rules! codec_numbers {
     )*};
 }
 
-codec_numbers!(u8, u32, i32, u64);
+codec_numbers!(u8, u32, i32, u64, i64);
 
 impl Codec for bool {
     fn put(&self, to: &mut MessageWriter) {

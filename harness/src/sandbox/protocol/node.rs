@@ -40,6 +40,8 @@ pub(crate) struct NodeRequest {
     pub(crate) mounts: Vec<NodeMount>,
     /// Root filesystem, if the node has another one than the trial.
     pub(crate) root: Option<NodeRoot>,
+    /// Whether the time of day of the programs can be changed.
+    pub(crate) faulty_clock: bool,
 }
 
 codec_struct!(NodeRequest {
@@ -53,6 +55,7 @@ codec_struct!(NodeRequest {
     etc,
     mounts,
     root,
+    faulty_clock,
 });
 
 impl EdgeMessage for NodeRequest {
@@ -206,6 +209,16 @@ pub(crate) enum NodeCommand {
         /// Id of the process in the trial.
         process: u32,
     },
+    /// Change the time of day of all programs, to a linear function of the machine's. A channel for
+    /// the [`ClockReply`] comes along.
+    SetClock {
+        /// A time of the machine, in nanoseconds since 1970.
+        reference: i64,
+        /// The time that the programs see then.
+        shown: i64,
+        /// The speed of the clock, times 2^32.
+        rate: i64,
+    },
     /// End the programs of whose end nobody wants to hear: their channels are closed. The lab has
     /// told its caller that such a program does not run.
     EndUnheard,
@@ -222,6 +235,7 @@ codec_enum!(NodeCommand {
     5 => TerminateOrphans,
     6 => AdmitVisitors { process },
     7 => EndUnheard,
+    8 => SetClock { reference, shown, rate },
 });
 
 impl EdgeMessage for NodeCommand {
@@ -297,6 +311,33 @@ impl EdgeMessage for CommandReply {
     const EDGE: Edge = Edge::FromNode;
 }
 
+/// From a node's first process to a lab: the answer to [`NodeCommand::SetClock`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ClockReply {
+    /// The clock is changed for all programs.
+    Done,
+    /// No clock can be changed in the node, for this errno.
+    Refused(i32),
+    /// The clock is changed for all programs but these.
+    Unreached(String),
+}
+
+codec_enum!(ClockReply {
+    1 => Done,
+    2 => Refused(errno),
+    3 => Unreached(programs),
+});
+
+impl EdgeMessage for ClockReply {
+    const EDGE: Edge = Edge::FromNode;
+    const MOST: usize = Self::LONGEST;
+}
+
+impl ClockReply {
+    /// Length of the longest reply, in bytes.
+    pub(crate) const LONGEST: usize = 1024;
+}
+
 /// From a node's first process to a lab: what becomes of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ProcessReply {
@@ -362,6 +403,7 @@ mod tests {
                     layers: vec!["/upper".into(), "/lower".into()],
                     disk: "/disk".into(),
                 }),
+                faulty_clock: true,
             });
         }
     }
@@ -391,6 +433,11 @@ mod tests {
             NodeCommand::SignalAll(9),
             sysctl,
             NodeCommand::Ping,
+            NodeCommand::SetClock {
+                reference: 1,
+                shown: -2,
+                rate: i64::MAX,
+            },
             NodeCommand::TerminateOrphans,
             NodeCommand::AdmitVisitors { process: 7 },
         ] {

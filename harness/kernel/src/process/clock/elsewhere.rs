@@ -2,7 +2,7 @@
 
 use nix::errno::Errno;
 
-use super::LinearClock;
+use super::linear::LinearClock;
 
 /// Stands for the tracer of other machines; there is none.
 pub enum ClockTracer {}

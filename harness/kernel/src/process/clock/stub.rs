@@ -1,7 +1,7 @@
 //! The machine code that programs get in the place of the vDSO's, and the numbers in front of it.
 #![allow(unsafe_code)]
 
-use super::LinearClock;
+use super::linear::LinearClock;
 
 std::arch::global_asm!(include_str!("stub.s"));
 
@@ -40,6 +40,7 @@ pub(super) struct Entries {
 /// Returns the code, and where its functions begin.
 pub(super) fn code() -> (&'static [u8], Entries) {
     let start = &raw const snowglobe_clock_stub;
+    // Labels are addresses within one piece of the program, so their differences are fixed.
     let offset = |label: *const u8| label.addr() - start.addr();
     let length = offset(&raw const snowglobe_clock_stub_end);
     // SAFETY: the labels enclose bytes of this program that nothing changes.

@@ -23,6 +23,7 @@ impl Tracee {
     /// from then on.
     pub(super) fn seize(self) -> crate::Result<()> {
         let options = libc::PTRACE_O_EXITKILL
+            // A filter on system calls asks the tracer of each thread.
             | libc::PTRACE_O_TRACECLONE
             | libc::PTRACE_O_TRACEEXEC
             | libc::PTRACE_O_TRACEFORK
@@ -78,6 +79,7 @@ impl Tracee {
             iov_base: std::ptr::without_provenance_mut(at as usize),
             iov_len: bytes.len(),
         };
+        // Without PTRACE_POKEDATA, which would write to pages that the process may only read.
         // SAFETY: the kernel reads our bytes, and checks the address in the other process.
         let written =
             unsafe { libc::process_vm_writev(self.0, &raw const from, 1, &raw const to, 1, 0) };
@@ -90,6 +92,7 @@ impl Tracee {
     /// Returns where the vDSO of the process is, if it has one (`getauxval(3)`).
     pub(super) fn vdso(self) -> Option<u64> {
         let pairs = std::fs::read(format!("/proc/{}/auxv", self.0)).ok()?;
+        // Pairs of a type and a value, as the kernel has put them on the stack of the program.
         let word = |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes).ok();
         pairs.chunks_exact(16).find_map(|pair| {
             let is_it = word(&pair[..8])? == libc::AT_SYSINFO_EHDR;

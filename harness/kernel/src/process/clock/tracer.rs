@@ -2,7 +2,7 @@
 
 use nix::errno::Errno;
 
-use super::LinearClock;
+use super::linear::LinearClock;
 use super::stub;
 use super::tracee::Tracee;
 use super::vdso::Patch;
@@ -74,6 +74,7 @@ impl ClockTracer {
                 tracee.go_on(0);
             }
             libc::PTRACE_EVENT_STOP => match signal {
+                // A stop by a signal lasts until SIGCONT (ptrace(2), PTRACE_LISTEN).
                 libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU => {
                     tracee.stay_stopped();
                 }
@@ -85,12 +86,14 @@ impl ClockTracer {
             },
             // A signal is on its way to the process.
             0 => tracee.go_on(signal),
+            // A fork or clone: the new process or thread has a stop of its own.
             _ => tracee.go_on(0),
         }
     }
 
     /// Changes the vDSO of a program that has run no instruction.
     fn change(&self, tracee: Tracee) -> crate::Result<()> {
+        // Programs of 32 bits have another vDSO, and calls with other numbers.
         if !Tracee::has_64_bits(&tracee.registers()?) {
             return Err(Errno::EOPNOTSUPP);
         }
@@ -99,6 +102,7 @@ impl ClockTracer {
             return Ok(());
         };
         let memory = tracee.memory()?;
+        // Offsets are those of our own vDSO, so the program must have the same.
         if !memory.holds(base, &self.patch.image) {
             return Err(Errno::EOPNOTSUPP);
         }
@@ -118,6 +122,7 @@ impl ClockTracer {
         let at = tracee.vdso()? + self.patch.code_at as u64;
         let memory = tracee.memory().ok()?;
         let mark: [u8; 8] = memory.read(at)?;
+        // A child between fork and its first execve runs our program, whose vDSO is as it was.
         if u64::from_le_bytes(mark) != stub::MARK {
             return None;
         }

@@ -9,7 +9,8 @@
 
 use nix::errno::Errno;
 
-use super::{LinearClock, stub};
+use super::linear::LinearClock;
+use super::stub;
 
 /// Size of a page.
 const PAGE: usize = 4096;
@@ -38,7 +39,9 @@ impl Patch {
 
     fn of(image: Vec<u8>, reads_clock: bool) -> Option<Self> {
         let (code, functions) = stub::code();
+        // The kernel pads the image with zeros to whole pages (arch/x86/tools/vdso2c.c).
         let used = image.iter().rposition(|byte| *byte != 0)? + 1;
+        // A cache line of its own: the numbers are written while programs run the vDSO's code.
         let code_at = used.next_multiple_of(64);
         if code_at + code.len() > image.len() {
             return None;
@@ -52,6 +55,7 @@ impl Patch {
         let mut original = None;
         for symbol in Symbols::of(&patch.image)? {
             let (name, value_at, value) = symbol?;
+            // Each function has two names, and libcs differ in the one that they look up.
             let function = match name {
                 b"__vdso_clock_gettime" | b"clock_gettime" => functions.gettime,
                 b"__vdso_gettimeofday" | b"gettimeofday" => functions.timeofday,
@@ -72,6 +76,7 @@ impl Patch {
 
     /// Returns what is to be written into a new program, by offset in the vDSO.
     pub(super) fn of_new(&self, clock: &LinearClock) -> Vec<(usize, Vec<u8>)> {
+        // The code first: no name may lead to code that is not there.
         let mut writes = vec![(self.code_at, self.code_with(clock))];
         let values = self.symbols.iter();
         writes.extend(values.map(|(at, value)| (*at, value.to_le_bytes().to_vec())));
@@ -95,6 +100,7 @@ fn own_image() -> Option<Vec<u8>> {
     }
     let at: *const u8 = std::ptr::with_exposed_provenance(base);
     // SAFETY: the kernel has mapped at least one page there.
+    // The header and the table of segments are within the first page.
     let first = unsafe { std::slice::from_raw_parts(at, PAGE) };
     let length = loaded_length(first)?;
     // SAFETY: the header says how long the mapping is, which lives as long as the process.
@@ -125,7 +131,10 @@ fn segment(image: &[u8], wanted: u64) -> Option<(usize, usize)> {
     (0..count as usize).find_map(|index| {
         let header = table as usize + index * 56;
         let is_it = number(image, header, 4)? == wanted;
-        let (at, size) = (number(image, header + 16, 8)?, number(image, header + 40, 8)?);
+        let (at, size) = (
+            number(image, header + 16, 8)?,
+            number(image, header + 40, 8)?,
+        );
         is_it.then_some((at as usize, size as usize))
     })
 }
@@ -154,8 +163,8 @@ impl<'a> Symbols<'a> {
                 (number(image, at, 8)? == tag).then_some(value)
             })
         };
-        // The hash table tells how many symbols there are: its second word is their number. A vDSO
-        // with a GNU hash table alone has its symbols in front of their names.
+        // ELF has no field with the number of symbols. The second word of the hash table is their
+        // number. A vDSO with a GNU hash table alone has its symbols in front of their names.
         let (table, names) = (entry(DT_SYMTAB)?, entry(DT_STRTAB)?);
         let count = match entry(DT_HASH) {
             Some(hash) => number(image, hash + 4, 4)? as usize,

@@ -13,12 +13,14 @@ use super::{ARGUMENTS_AT, beginning, end, install, jump, load};
 pub fn trace_clock_calls() -> crate::Result<()> {
     use crate::process::clock::stub::OURS;
 
+    // Our code in the program marks its calls, and gets the time of the machine.
     let block = [
         load(ARGUMENTS_AT + 8 * 5),
         jump(libc::BPF_JEQ, OURS, 0, 1),
         end(libc::SECCOMP_RET_ALLOW),
         end(libc::SECCOMP_RET_TRACE),
     ];
+    // A clock is a number of 32 bits, in an argument of 64.
     let of_a_clock = [
         load(ARGUMENTS_AT),
         jump(libc::BPF_JEQ, libc::CLOCK_REALTIME as u32, 2, 0),

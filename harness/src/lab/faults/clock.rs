@@ -1,0 +1,114 @@
+//! A clock that is wrong, for as long as a guard lives.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::kernel::clock::realtime;
+use crate::kernel::errno::Errno;
+use crate::lab::error::{LabError, Result, Subject};
+use crate::lab::faults::guard::{Healing, complain};
+use crate::lab::node::node::{ClockFaultInForce, Node};
+use crate::model::clock::{ClockFault, ClockRule};
+use crate::sandbox::protocol::node::ClockReply;
+
+/// A node whose clock is wrong for as long as this lives.
+pub(crate) struct WrongClock {
+    /// Nothing once the clock is right again.
+    node: Option<Arc<Node>>,
+    /// The number by which the node knows the fault.
+    number: u64,
+}
+
+impl WrongClock {
+    /// Makes the clock of a node wrong.
+    pub(crate) fn new(node: &Arc<Node>, fault: ClockFault) -> Result<Self> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let subject = || Subject::Node(node.name().to_owned());
+        fault
+            .validate()
+            .map_err(|wrong| LabError::invalid_value(subject(), None, wrong))?;
+        if !node.request().faulty_clock {
+            let why = "has the clock of the machine; ask for one that faults can change by `NodeSpec::faulty_clock`";
+            return Err(LabError::not_supported(subject(), why));
+        }
+        // Several guards may have equal faults; each takes its own away.
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        node.clock_faults().lock().push(ClockFaultInForce {
+            number,
+            began: realtime().cast_signed(),
+            fault,
+        });
+        // Where the node refuses, the drop of this takes the fault away.
+        let mut wrong = Self {
+            node: Some(Arc::clone(node)),
+            number,
+        };
+        let set = node.set_clock();
+        if set.is_err() {
+            let _ = wrong.end();
+        }
+        set.map(|()| wrong)
+    }
+
+    fn end(&mut self) -> Result<()> {
+        let Some(node) = self.node.take() else {
+            return Ok(());
+        };
+        let mut faults = node.clock_faults().lock();
+        faults.retain(|fault| fault.number != self.number);
+        drop(faults);
+        // A node that does not run, or was removed, has no programs with a clock.
+        if node.is_removed() || !node.is_running() {
+            return Ok(());
+        }
+        node.set_clock()
+    }
+}
+
+impl Healing for WrongClock {
+    fn heal(mut self: Box<Self>) -> Result<()> {
+        self.end()
+    }
+}
+
+impl Drop for WrongClock {
+    fn drop(&mut self) {
+        complain(self.end());
+    }
+}
+
+impl Node {
+    /// Sets the clock of the node, which has just started, if it is wrong.
+    pub(crate) fn keep_clock(&self) -> Result<()> {
+        if self.clock_faults().lock().is_empty() {
+            return Ok(());
+        }
+        self.set_clock()
+    }
+
+    /// Sets the clock of the node to what the faults in force make of it.
+    fn set_clock(&self) -> Result<()> {
+        // Held until the node has answered: the clock that is set last is the one of all faults.
+        let faults = self.clock_faults().lock();
+        let clock = ClockRule::under(faults.iter().map(|it| (it.began, it.fault)));
+        let reply =
+            self.with_first_process("change the clock of node", |it| it.set_clock(clock))?;
+        let subject = Subject::Node(self.name().to_owned());
+        match reply {
+            ClockReply::Done => Ok(()),
+            ClockReply::Refused(errno) => {
+                let why = format!(
+                    "cannot have a wrong clock: this is done for x86-64 and a vDSO with room for it ({})",
+                    Errno::from_raw(errno)
+                );
+                Err(LabError::not_supported(subject, why))
+            }
+            ClockReply::Unreached(programs) => {
+                let why = format!(
+                    "has run programs that see the clock of the machine: {programs}; faults of the clock reach programs of 64 bits"
+                );
+                Err(LabError::not_supported(subject, why))
+            }
+        }
+    }
+}
