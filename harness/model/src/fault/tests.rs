@@ -60,14 +60,6 @@ fn samples() -> Vec<(Fault, &'static str)> {
             ),
             "clock of node `a` off by -90s",
         ),
-        (
-            Fault::clock("a", ClockFault::Drift(200)),
-            "clock of node `a` drifts by +200 ppm",
-        ),
-        (
-            Fault::clock("a", ClockFault::Freeze),
-            "clock of node `a` stands still",
-        ),
         (Fault::restart("a"), "restart of node `a`"),
         (
             Fault::kill_program("a", "etcd"),
