@@ -50,6 +50,31 @@
 //! - **Impairments.** A link may be slow, lossy and more: see [`LinkSpec::impair`] and
 //!   [`crate::impair`]. Which [`Engine`] carries it is worked out when the lab starts.
 //!
+//! # Regions
+//!
+//! [`Regions`] are named places with a matrix of latencies between them, one way or the other, and
+//! work between any nodes that are plugged in there. In TOML:
+//!
+//! ```
+//! use snowglobe::topology::Topology;
+//!
+//! let topology = Topology::from_toml(
+//!     r#"
+//!     node = [{ name = "paris" }, { name = "boston" }, { name = "osaka" }]
+//!
+//!     [regions]
+//!     places = { eu = ["paris"], us = ["boston"], asia = ["osaka"] }
+//!     others = "120ms"
+//!     latency = [
+//!         { between = ["eu", "us"], time = "40ms" },
+//!         { between = ["us", "asia"], time = "70ms", back = "95ms" },
+//!     ]
+//!     "#,
+//! )?;
+//! assert_eq!(topology.links().len(), 9); // three pairs, and six ports of switches
+//! # Ok::<(), snowglobe::topology::TopologyError>(())
+//! ```
+//!
 //! # Starting
 //!
 //! [`Topology::start`] brings a topology to life, as a [`Lab`](crate::Lab):
@@ -76,7 +101,7 @@ pub use snowglobe_model::topology::situation;
 pub use snowglobe_model::topology::{
     CaptivePortal, EndSpec, Endpoint, Engine, Families, Firewall, FirewallAction, FirewallProtocol,
     FirewallRule, Heading, LinkId, LinkSpec, Mac, Mount, MountSource, Neighbours, NodeId, NodeSpec,
-    Owner, PORTAL_PORT, PathMtu, PodId, PodSpec, Rootfs, RouteSpec, RouterSettings, RouterSpec,
-    Routing, Size, StartCommand, Subnet, SwitchId, SwitchSpec, Topology, TopologyError,
-    TopologyErrorKind, TopologySubject, Users, Volume,
+    Owner, PORTAL_PORT, PathMtu, PodId, PodSpec, RegionMap, Regions, Rootfs, RouteSpec,
+    RouterSettings, RouterSpec, Routing, Size, StartCommand, Subnet, SwitchId, SwitchSpec,
+    Topology, TopologyError, TopologyErrorKind, TopologySubject, Users, Volume,
 };

@@ -257,16 +257,7 @@ impl fmt::Display for EventKind {
                  links; the worst, on `{worst_link}`, {worst:.1?}"
             ),
             Self::FellBack { node, sentence } => write!(f, "node `{node}`: {sentence}"),
-            Self::Leased {
-                node,
-                interface,
-                address: Some(address),
-            } => write!(f, "node `{node}`: {interface} has {address} by DHCP"),
-            Self::Leased {
-                node,
-                interface,
-                address: None,
-            } => write!(f, "node `{node}`: {interface} has lost its address by DHCP"),
+            leased @ Self::Leased { .. } => leased.fmt_leased(f),
             Self::CaptureKept { path, gaps } => write!(f, "capture: {}{gaps}", path.display()),
             Self::CaptureFailed { error: text } | Self::Note(text) => f.write_str(text),
         }
@@ -281,6 +272,23 @@ fn protocol_name(number: u8) -> String {
         17 => "UDP".into(),
         58 => "ICMPv6".into(),
         other => format!("protocol {other}"),
+    }
+}
+
+impl EventKind {
+    fn fmt_leased(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Leased {
+            node,
+            interface,
+            address,
+        } = self
+        else {
+            return Ok(());
+        };
+        match address {
+            Some(address) => write!(f, "node `{node}`: {interface} has {address} by DHCP"),
+            None => write!(f, "node `{node}`: {interface} has lost its address by DHCP"),
+        }
     }
 }
 

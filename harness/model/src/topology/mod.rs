@@ -11,6 +11,7 @@
 //! | `value`, `id` | the topology and the ids that it hands out |
 //! | `node`, `link`, `storage`, `subnet` | specifications of nodes, pods, links, switches, mounts |
 //! | `router/` | specifications of routers |
+//! | `regions` | named places, and the times between them |
 //! | `shape` | topologies that are often wanted |
 //! | `situation` | two peers, their networks and a server, as they are often met |
 //! | `start` | how a topology is started by a crate that this one does not know |
@@ -24,6 +25,7 @@ pub mod id;
 pub mod link;
 pub mod name;
 pub mod node;
+pub mod regions;
 pub mod router;
 pub mod shape;
 pub mod situation;
@@ -38,6 +40,7 @@ pub use error::{TopologyError, TopologyErrorKind, TopologySubject};
 pub use id::{Endpoint, LinkId, NodeId, Owner, PodId, SwitchId};
 pub use link::{EndSpec, Engine, Families, LinkSpec, Mac, SwitchSpec};
 pub use node::{NodeSpec, PodSpec, StartCommand, Users};
+pub use regions::{RegionMap, Regions};
 pub use router::{
     CaptivePortal, Firewall, FirewallAction, FirewallProtocol, FirewallRule, Heading, PORTAL_PORT,
     PathMtu, RouteSpec, RouterSettings, RouterSpec,

@@ -81,6 +81,7 @@ impl Node {
 
     /// Waits until the node has what its services are for, such as addresses.
     pub(crate) fn await_services(&self) -> Result<()> {
+        // A server that does not answer must not hold up the start for ever.
         self.service_threads().await_ready(self.patience().limit())
     }
 

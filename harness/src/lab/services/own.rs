@@ -42,6 +42,7 @@ impl OwnServices {
     /// Returns all of them, in the order in which they start.
     pub(crate) fn all(&self) -> Vec<Arc<dyn Service>> {
         let Self { dns, dhcp, clients } = self;
+        // Servers before clients, which find them at the first question.
         let dns = dns.iter().map(|it| Arc::clone(it) as Arc<dyn Service>);
         let dhcp = dhcp.iter().map(|it| Arc::clone(it) as Arc<dyn Service>);
         let clients = clients.iter().map(|it| Arc::clone(it) as Arc<dyn Service>);

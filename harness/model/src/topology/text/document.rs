@@ -16,6 +16,7 @@ use crate::topology::id::{Endpoint, LinkId, NodeId, PodId};
 use crate::topology::link::{EndSpec, Engine, Families, LinkSpec, SwitchSpec};
 use crate::topology::name::show;
 use crate::topology::node::{NodeSpec, PodSpec};
+use crate::topology::regions::RegionsText;
 use crate::topology::shape::ShapeText;
 use crate::topology::text::router::RouterText;
 use crate::topology::value::{Settings, Topology};
@@ -39,6 +40,9 @@ struct TopologyDocument {
     router: Vec<RouterText>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     link: Vec<LinkText>,
+    /// Regions come last. They are written as the switches, nodes and links that they are.
+    #[serde(skip_serializing)]
+    regions: Option<RegionsText>,
 }
 
 /// A link, its ends by name.
@@ -246,6 +250,7 @@ impl TopologyDocument {
             node: topology.nodes().map(node).collect(),
             router: Vec::new(),
             link: topology.links().map(link).collect(),
+            regions: None,
         }
     }
 
@@ -294,6 +299,9 @@ impl TopologyDocument {
             };
             let (first, second) = (find(0)?, find(1)?);
             topology.link_with(first, second, text.spec());
+        }
+        if let Some(regions) = self.regions {
+            regions.build(&mut topology, &names)?;
         }
         Ok(topology)
     }

@@ -92,6 +92,7 @@ impl Service for DhcpClients {
         let netlink = netlink.map_err(|e| LabError::network(self.shared.node.as_str(), e))?;
         // A node that was started again has what its network has kept, and asks anew.
         self.shared.held.lock().clear();
+        // Interfaces are known by their indexes, which they keep for all their lives in a lab.
         let clients = self.interfaces.iter().cloned().zip(sockets);
         let clients = clients.map(|(interface, socket)| InterfaceClient {
             client: DhcpClient::new(interface.mac, &self.shared.hostname),
@@ -265,6 +266,7 @@ impl ClientThread {
             interface: name.clone(),
             address,
         });
+        // The event first: whoever waits for the address finds it in the journal.
         self.shared.changed.notify_all();
     }
 }

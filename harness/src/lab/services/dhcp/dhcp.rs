@@ -96,6 +96,7 @@ impl Dhcp {
     /// Returns the addresses that clients have, in their order.
     pub fn leases(&self) -> Vec<DhcpLease> {
         let networks = self.networks.lock();
+        // Leases whose time is over are kept until the next message, and are none by now.
         let now = since_start();
         networks
             .iter()
@@ -129,6 +130,7 @@ impl Dhcp {
             let why = "has a DHCP server that would have nothing to give: its pool has no free address on a network of the node, or its leases no time";
             return Err(LabError::invalid(Subject::Node(self.node.clone()), why));
         }
+        // Checked before: a server keeps what it had if the new one makes no sense.
         self.follow(&spec);
         *self.spec.lock() = spec;
         Ok(())

@@ -1,0 +1,338 @@
+//! Regions: named places, and the times that packets take from one to another.
+//!
+//! A region is a switch with the nodes of the place, and a router of the Internet. The routers of
+//! any two regions are joined by a link of their own, so that the link of a pair may be slow,
+//! broken or degraded while those of all others are as they were.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+#[cfg(feature = "toml")]
+use serde::Deserialize;
+
+use crate::direction::Direction;
+use crate::impair::Impairment;
+use crate::topology::error::{Problems, Site, TopologyError, TopologyErrorKind as Kind};
+use crate::topology::id::{Endpoint, LinkId, NodeId, SwitchId};
+use crate::topology::link::LinkSpec;
+use crate::topology::name::show;
+use crate::topology::router::RouterSpec;
+use crate::topology::value::Topology;
+
+/// Named places with nodes, and the times that packets take between any two of them.
+///
+/// ```
+/// use std::time::Duration;
+/// use snowglobe_model::topology::{Regions, Topology};
+///
+/// let mut topology = Topology::new();
+/// let (paris, boston) = (topology.node("paris"), topology.node("boston"));
+/// let ms = Duration::from_millis;
+/// let regions = Regions::new()
+///     .region("eu", [paris])
+///     .region("us", [boston])
+///     .region("asia", [])
+///     .latency("eu", "us", ms(40))            // each way
+///     .latency_one_way("us", "asia", ms(70))
+///     .latency_one_way("asia", "us", ms(95))  // the way back is another
+///     .others(ms(120));
+/// let placed = topology.regions(&regions)?;
+/// topology.validate()?;
+/// assert_eq!(topology.link_name(placed.link("us", "eu")), "eu–us");
+/// # Ok::<(), snowglobe_model::topology::TopologyError>(())
+/// ```
+///
+/// In a running lab, the link of a pair is cut, degraded and impaired like any other, by its id or,
+/// as a fault, by its name: `Fault::cut("eu–us")`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Regions {
+    regions: Vec<(String, Vec<Endpoint>)>,
+    ways: Vec<(String, String, Impairment)>,
+    others: Option<Impairment>,
+}
+
+/// The parts of a topology that regions have become.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegionMap {
+    regions: Vec<(String, SwitchId, NodeId)>,
+    links: HashMap<(usize, usize), LinkId>,
+}
+
+impl Regions {
+    /// Returns a world without regions.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a region with some nodes, pods or switches, which are plugged in there. More can be
+    /// plugged into its switch later.
+    pub fn region<E: Into<Endpoint>>(
+        mut self,
+        name: impl Into<String>,
+        nodes: impl IntoIterator<Item = E>,
+    ) -> Self {
+        let nodes = nodes.into_iter().map(Into::into).collect();
+        self.regions.push((name.into(), nodes));
+        self
+    }
+
+    /// Sets the time that packets take from one region to another, and as long back.
+    pub fn latency(self, a: impl Into<String>, b: impl Into<String>, each_way: Duration) -> Self {
+        self.impair(a, b, Impairment::delayed(each_way))
+    }
+
+    /// Sets the time that packets take from one region to another. The way back is as it was.
+    pub fn latency_one_way(
+        self,
+        from: impl Into<String>,
+        to: impl Into<String>,
+        time: Duration,
+    ) -> Self {
+        self.impair_one_way(from, to, Impairment::delayed(time))
+    }
+
+    /// Sets what becomes of packets between two regions, each way.
+    pub fn impair(
+        self,
+        a: impl Into<String>,
+        b: impl Into<String>,
+        impairment: Impairment,
+    ) -> Self {
+        let (a, b) = (a.into(), b.into());
+        self.impair_one_way(a.clone(), b.clone(), impairment.clone())
+            .impair_one_way(b, a, impairment)
+    }
+
+    /// Sets what becomes of packets from one region to another. The way back is as it was.
+    pub fn impair_one_way(
+        mut self,
+        from: impl Into<String>,
+        to: impl Into<String>,
+        impairment: Impairment,
+    ) -> Self {
+        let (from, to) = (from.into(), to.into());
+        // Said twice, the last word counts.
+        self.ways.retain(|(a, b, _)| (a, b) != (&from, &to));
+        self.ways.push((from, to, impairment));
+        self
+    }
+
+    /// Sets the time that packets take, each way, between regions of which nothing else is said.
+    pub fn others(mut self, each_way: Duration) -> Self {
+        self.others = Some(Impairment::delayed(each_way));
+        self
+    }
+
+    fn check(&self) -> Result<(), TopologyError> {
+        let mut problems = Problems::default();
+        let site = Site::TOPOLOGY;
+        let known = |name: &str| self.regions.iter().any(|(own, _)| own == name);
+        for (at, (name, _)) in self.regions.iter().enumerate() {
+            if self.regions[..at].iter().any(|(other, _)| other == name) {
+                problems.add(Kind::Conflict, site, || {
+                    format!(
+                        "there are two regions {}; each needs its own name",
+                        show(name)
+                    )
+                });
+            }
+        }
+        for (from, to, _) in &self.ways {
+            for name in [from, to].into_iter().filter(|it| !known(it)) {
+                problems.add(Kind::Missing, site, || {
+                    format!(
+                        "the latency from {} to {}: there is no region {}",
+                        show(from),
+                        show(to),
+                        show(name)
+                    )
+                });
+            }
+            if from == to {
+                problems.add(Kind::Invalid, site, || {
+                    format!(
+                        "the latency from {} to itself: nodes of a region are on one switch; impair their links",
+                        show(from)
+                    )
+                });
+            }
+        }
+        for (a, b) in self.pairs() {
+            let [from, to] = [a, b].map(|at| self.regions[at].0.as_str());
+            for (from, to) in [(from, to), (to, from)] {
+                if self.way(from, to).is_none() {
+                    problems.add(Kind::Missing, site, || {
+                        format!(
+                            "there is no latency from region {} to {}; give one, or one for all with `others`",
+                            show(from),
+                            show(to)
+                        )
+                    });
+                }
+            }
+        }
+        problems.check()
+    }
+
+    fn way(&self, from: &str, to: &str) -> Option<&Impairment> {
+        let mut said = self.ways.iter().filter(|(a, b, _)| a == from && b == to);
+        let said = said.next().map(|(_, _, impairment)| impairment);
+        said.or(self.others.as_ref())
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let count = self.regions.len();
+        (0..count).flat_map(move |a| (a + 1..count).map(move |b| (a, b)))
+    }
+}
+
+impl RegionMap {
+    /// Returns the switch into which the nodes of a region are plugged.
+    ///
+    /// # Panics
+    /// There is no such region.
+    pub fn switch(&self, region: &str) -> SwitchId {
+        self.regions[self.index(region)].1
+    }
+
+    /// Returns the router of a region.
+    ///
+    /// # Panics
+    /// There is no such region.
+    pub fn router(&self, region: &str) -> NodeId {
+        self.regions[self.index(region)].2
+    }
+
+    /// Returns the link that joins two regions.
+    ///
+    /// # Panics
+    /// There is no such region, or the two are one.
+    pub fn link(&self, a: &str, b: &str) -> LinkId {
+        let (a, b) = (self.index(a), self.index(b));
+        let found = self.links.get(&(a.min(b), a.max(b)));
+        *found.expect("two regions, of which each is joined to the other")
+    }
+
+    /// Returns the direction of the link of two regions in which packets go from one to the other.
+    ///
+    /// # Panics
+    /// There is no such region.
+    pub fn direction(&self, from: &str, to: &str) -> Direction {
+        if self.index(from) < self.index(to) {
+            Direction::AToB
+        } else {
+            Direction::BToA
+        }
+    }
+
+    /// Returns the names of all regions.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.regions.iter().map(|(name, _, _)| name.as_str())
+    }
+
+    fn index(&self, region: &str) -> usize {
+        let found = self.regions.iter().position(|(name, _, _)| name == region);
+        found.unwrap_or_else(|| panic!("there is no region `{region}`"))
+    }
+}
+
+impl Topology {
+    /// Places nodes in regions: for each region a switch of its name with its nodes and a router of
+    /// the Internet (`eu-router`), and a link between the routers of any two regions (`eu–us`).
+    ///
+    /// # Errors
+    /// A region is there twice, a latency names one that is not there, or two regions have no
+    /// latency. The topology is as it was then.
+    pub fn regions(&mut self, regions: &Regions) -> Result<RegionMap, TopologyError> {
+        regions.check()?;
+        let places = regions.regions.iter().map(|(name, nodes)| {
+            let switch = self.switch(name.as_str());
+            let router = self.router(RouterSpec::new(format!("{name}-router")).public(true));
+            // The router first: it has the first address of the network.
+            self.plug(router, switch);
+            for node in nodes {
+                self.plug(*node, switch);
+            }
+            (name.clone(), switch, router)
+        });
+        let places: Vec<(String, SwitchId, NodeId)> = places.collect();
+        let mut links = HashMap::new();
+        for (a, b) in regions.pairs() {
+            let [(from, _, left), (to, _, right)] = [&places[a], &places[b]];
+            let way = |from: &str, to: &str| regions.way(from, to).cloned().unwrap_or_default();
+            let spec = LinkSpec::new()
+                .name(format!("{from}–{to}"))
+                .impair_one_way(Direction::AToB, way(from, to))
+                .impair_one_way(Direction::BToA, way(to, from));
+            links.insert((a, b), self.link_with(*left, *right, spec));
+        }
+        Ok(RegionMap {
+            regions: places,
+            links,
+        })
+    }
+}
+
+/// Regions in a text, with their nodes by name.
+#[cfg(feature = "toml")]
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RegionsText {
+    /// The regions, and the names of their nodes.
+    places: std::collections::BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    latency: Vec<LatencyText>,
+    /// The time between regions of which nothing else is said.
+    #[serde(default, with = "crate::impair::text::serde_optional_duration")]
+    others: Option<Duration>,
+}
+
+/// The time between two regions.
+#[cfg(feature = "toml")]
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LatencyText {
+    between: [String; 2],
+    #[serde(with = "crate::impair::text::serde_duration")]
+    time: Duration,
+    /// The time of the way back; the same if there is none.
+    #[serde(default, with = "crate::impair::text::serde_optional_duration")]
+    back: Option<Duration>,
+}
+
+#[cfg(feature = "toml")]
+impl RegionsText {
+    /// Places the nodes that the text names.
+    pub(crate) fn build(
+        self,
+        topology: &mut Topology,
+        names: &HashMap<String, Endpoint>,
+    ) -> Result<(), TopologyError> {
+        let mut regions = Regions::new();
+        for (region, nodes) in self.places {
+            let find = |node: &String| {
+                names.get(node).copied().ok_or_else(|| {
+                    let text = format!("region {}: there is no node {}", show(&region), show(node));
+                    TopologyError::one(Kind::Missing, Site::TOPOLOGY, text)
+                })
+            };
+            let nodes = nodes.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+            regions = regions.region(region, nodes);
+        }
+        for LatencyText {
+            between,
+            time,
+            back,
+        } in self.latency
+        {
+            let [from, to] = between;
+            regions = regions
+                .latency_one_way(from.clone(), to.clone(), time)
+                .latency_one_way(to, from, back.unwrap_or(time));
+        }
+        if let Some(others) = self.others {
+            regions = regions.others(others);
+        }
+        topology.regions(&regions).map(drop)
+    }
+}

@@ -1,0 +1,142 @@
+//! Places that are far from each other, each way by its own time.
+
+use std::time::Instant;
+
+use snowglobe::fault::Fault;
+use snowglobe::lab::Node;
+use snowglobe::prelude::*;
+use snowglobe::topology::{NodeId, RegionMap, Regions, TopologyErrorKind};
+
+snowglobe::main!();
+
+const fn ms(number: u64) -> Duration {
+    Duration::from_millis(number)
+}
+
+/// One-way times between the regions: from the row to the column.
+const MATRIX: [(&str, &str, Duration); 6] = [
+    ("eu", "us", ms(40)),
+    ("us", "eu", ms(40)),
+    ("us", "asia", ms(20)),
+    ("asia", "us", ms(90)),
+    ("eu", "asia", ms(60)),
+    ("asia", "eu", ms(60)),
+];
+
+/// Returns a lab with two nodes in each region.
+fn world() -> TestResult<(Lab, RegionMap, [NodeId; 6])> {
+    let mut topology = Topology::new();
+    let nodes = ["eu-1", "eu-2", "us-1", "us-2", "asia-1", "asia-2"];
+    let nodes = nodes.map(|name| topology.node(name));
+    let mut regions = Regions::new().others(ms(60));
+    for (name, nodes) in ["eu", "us", "asia"].into_iter().zip(nodes.chunks(2)) {
+        regions = regions.region(name, nodes.to_vec());
+    }
+    let regions = regions
+        .latency("eu", "us", ms(40))
+        .latency_one_way("us", "asia", ms(20))
+        .latency_one_way("asia", "us", ms(90));
+    let map = topology.regions(&regions)?;
+    Ok((topology.start()?, map, nodes))
+}
+
+/// Returns the time that a datagram takes from one node to another: the least of some, as a busy
+/// machine only adds to it. Nothing if none arrives.
+fn one_way(from: &Node, to: &Node) -> TestResult<Option<Duration>> {
+    let receiver = to.run(|| UdpSocket::bind("0.0.0.0:0"))?;
+    receiver.set_read_timeout(Some(ms(1000)))?;
+    let port = receiver.local_addr()?.port();
+    let sender = from.run(|| UdpSocket::bind("0.0.0.0:0"))?;
+    let mut least: Option<Duration> = None;
+    for _ in 0..6 {
+        let sent = Instant::now();
+        sender.send_to(b"!", (to.ip(), port))?;
+        match receiver.recv(&mut [0; 8]) {
+            Ok(_) => least = Some(least.map_or(sent.elapsed(), |it| it.min(sent.elapsed()))),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(least)
+}
+
+/// The time by which the least late of some datagrams may be late on a busy machine. The times of
+/// the matrix that are to be told apart, 20 and 90 ms, are further from each other.
+const LATE: Duration = ms(60);
+
+#[snowglobe::test(threads = 2)]
+fn packets_between_regions_take_the_time_of_the_matrix_each_way() -> TestResult {
+    let (lab, _, _) = world()?;
+    for (from, to, expected) in MATRIX {
+        for number in [1, 2] {
+            let node = |region: &str, number: u8| {
+                let found = lab.node(&format!("{region}-{number}"));
+                found.ok_or_else(|| format!("no node in {region}"))
+            };
+            let took = one_way(node(from, number)?, node(to, 3 - number)?)?;
+            let took = took.ok_or("no datagram")?;
+            let fits = took >= expected && took < expected + LATE;
+            assert!(fits, "{from} to {to}: {took:?}, not {expected:?}");
+        }
+    }
+    // Within a region nothing is slow.
+    let near = one_way(lab.node("eu-1").unwrap(), lab.node("eu-2").unwrap())?;
+    assert!(near.is_some_and(|it| it < LATE), "{near:?}");
+    Ok(())
+}
+
+#[snowglobe::test(threads = 2)]
+fn the_way_between_two_regions_is_broken_degraded_and_restored() -> TestResult {
+    let (lab, map, [eu, _, us, _, asia, _]) = world()?;
+    let (eu, us, asia) = (&lab[eu], &lab[us], &lab[asia]);
+    let cut = lab.inject(Fault::cut("eu–us"))?;
+    assert_eq!(one_way(eu, us)?, None);
+    assert!(one_way(eu, asia)?.is_some(), "others go on");
+    cut.heal()?;
+    assert!(one_way(eu, us)?.is_some());
+
+    let link = &lab[map.link("us", "eu")];
+    let slow = link.degrade(Impairment::delayed(ms(100)))?;
+    assert!(one_way(us, eu)?.is_some_and(|it| it >= ms(140)));
+    drop(slow);
+    let there = map.direction("us", "eu");
+    link.impair_one_way(there, &Impairment::delayed(ms(5)))?;
+    let [there, back] = [one_way(us, eu)?, one_way(eu, us)?];
+    assert!(there < back, "{there:?} {back:?}");
+    assert!(back.is_some_and(|it| it >= ms(40)), "{back:?}");
+    Ok(())
+}
+
+#[snowglobe::test]
+fn regions_that_make_no_sense_are_refused() -> TestResult {
+    let refused = |regions: Regions| {
+        let mut topology = Topology::new();
+        let before = topology.clone();
+        let error = topology.regions(&regions).unwrap_err();
+        assert_eq!(topology, before);
+        (error.kind(), error.to_string())
+    };
+    let two = || {
+        Regions::new()
+            .region::<NodeId>("a", [])
+            .region::<NodeId>("b", [])
+    };
+    let (kind, said) = refused(two());
+    assert_eq!(kind, TopologyErrorKind::Missing);
+    assert!(
+        said.contains("there is no latency from region `a` to `b`"),
+        "{said}"
+    );
+    let (_, said) = refused(two().latency_one_way("a", "b", ms(1)));
+    assert!(
+        said.contains("there is no latency from region `b` to `a`"),
+        "{said}"
+    );
+    let (kind, said) = refused(two().others(ms(1)).region::<NodeId>("a", []));
+    assert_eq!(kind, TopologyErrorKind::Conflict, "{said}");
+    let (_, said) = refused(two().others(ms(1)).latency("a", "mars", ms(1)));
+    assert!(said.contains("there is no region `mars`"), "{said}");
+    let (_, said) = refused(two().others(ms(1)).latency("a", "a", ms(1)));
+    assert!(said.contains("from `a` to itself"), "{said}");
+    Ok(())
+}
