@@ -1,0 +1,26 @@
+//! Distributed systems under fire: faults of many nodes, schedules, nemeses, clusters.
+
+mod etcd;
+mod hearing;
+mod partitions;
+mod processes;
+mod schedules;
+mod start;
+
+use snowglobe::Lab;
+use snowglobe::prelude::*;
+
+const MS: Duration = Duration::from_millis(1);
+
+/// Starts nodes `n1`, `n2` and so on, on one switch.
+fn nodes(number: usize) -> TestResult<Lab> {
+    let mut topology = Topology::new();
+    let lan = topology.switch("lan");
+    for n in 1..=number {
+        let node = topology.node(format!("n{n}"));
+        topology.plug(node, lan);
+    }
+    Ok(topology.start()?)
+}
+
+snowglobe::main!();

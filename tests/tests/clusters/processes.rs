@@ -1,0 +1,207 @@
+//! Faults of the processes of a node.
+
+use std::time::Instant;
+
+use snowglobe::fault::Fault;
+use snowglobe::lab::LabErrorKind;
+use snowglobe::prelude::*;
+
+use crate::{MS, nodes};
+
+const LOOP: &str = "echo ready; n=0; while read line; do n=$((n+1)); echo $line $n; done";
+
+#[snowglobe::test]
+fn a_killed_program_is_started_again_by_the_heal() -> TestResult {
+    let lab = nodes(2)?;
+    let n1 = lab.node("n1").ok_or("no n1")?;
+    let other = n1.command("sleep").arg("1000").spawn()?;
+    let mut shell = n1
+        .command("sh")
+        .args(["-c", "echo pid $$; exec sleep 2000"])
+        .spawn()?;
+    shell.wait_for_log("pid")?;
+    let mut events = lab.events();
+    let kill = lab.inject(Fault::kill_program("n1", "sh"))?;
+    assert!(shell.try_wait()?.is_some());
+    kill.heal()?;
+    let again = events.wait_for("the second start", |event| {
+        event.kind.to_string().contains("`sh`")
+            && event.number > 0
+            && event.kind.to_string().ends_with("was started")
+            && !event
+                .kind
+                .to_string()
+                .contains(&format!("(pid {})", shell.id()))
+    })?;
+    assert!(again.kind.to_string().starts_with("`sh`"));
+    let alive: Vec<String> = lab
+        .inspect(n1.id())?
+        .processes
+        .iter()
+        .map(|process| process.cmdline.join(" "))
+        .collect();
+    assert!(alive.iter().any(|it| it == "sleep 2000"), "{alive:?}");
+    drop(other);
+    let error = lab.inject(Fault::kill_program("n1", "etcd")).unwrap_err();
+    assert_eq!(error.kind(), LabErrorKind::NotFound);
+    assert!(
+        error
+            .to_string()
+            .starts_with("node `n1` runs no program `etcd`; it runs ")
+    );
+    Ok(())
+}
+
+#[snowglobe::test]
+fn one_program_is_paused_and_the_others_of_its_node_go_on() -> TestResult {
+    let lab = nodes(1)?;
+    let n1 = lab.node("n1").ok_or("no n1")?;
+    let spawn = |name: &str| {
+        n1.command("sh")
+            .arg0(name)
+            .args(["-c", LOOP])
+            .stdin(snowglobe::lab::Stdio::piped())
+            .spawn()
+    };
+    let (mut one, mut two) = (spawn("one")?, spawn("two")?);
+    one.wait_for_log("ready")?;
+    two.wait_for_log("ready")?;
+    let pause = lab.inject(Fault::pause_program("n1", "one"))?;
+    for process in [&mut one, &mut two] {
+        let stdin = process.stdin.as_mut().ok_or("no stdin")?;
+        stdin.write_all(b"hello\n")?;
+    }
+    two.wait_for_log("hello 1")?;
+    let said =
+        |process: &snowglobe::lab::Process| process.log().iter().any(|it| it.text == "hello 1");
+    assert!(!said(&one));
+    pause.heal()?;
+    one.wait_for_log("hello 1")?;
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_slow_node_has_its_share_of_a_processor() -> TestResult {
+    let lab = nodes(1)?;
+    let n1 = lab.node("n1").ok_or("no n1")?;
+    let slow = lab.inject(Fault::slow("n1", Percent(10.0)))?;
+    let spin = "i=0; while [ $i -lt 100000000 ]; do i=$((i+1)); done";
+    let mut spinning = n1.command("sh").args(["-c", spin]).spawn()?;
+    let start = Instant::now();
+    let used = || -> TestResult<Duration> {
+        // Fields 14 and 15 of proc_pid_stat(5), in ticks of 10 ms.
+        let pid = spinning.id();
+        let stat = n1
+            .command("cat")
+            .arg(format!("/proc/{pid}/stat"))
+            .output()?;
+        let stat = stat.stdout_str();
+        let fields: Vec<&str> = stat
+            .rsplit(')')
+            .next()
+            .unwrap_or("")
+            .split_whitespace()
+            .collect();
+        let ticks: u64 = fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
+        Ok(Duration::from_millis(ticks * 10))
+    };
+    // Long enough for twenty periods.
+    std::thread::sleep(1000 * MS);
+    let share = used()?.as_secs_f64() / start.elapsed().as_secs_f64();
+    assert!(share < 0.35, "{share}");
+    slow.heal()?;
+    let before = used()?;
+    lab.wait_until(|| -> Result<(), String> {
+        let now = used().map_err(|error| error.to_string())?;
+        let more = now.saturating_sub(before);
+        if more > 300 * MS {
+            Ok(())
+        } else {
+            Err(format!("{more:?}"))
+        }
+    })?;
+    spinning.kill()?;
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_node_runs_out_of_descriptors_and_recovers() -> TestResult {
+    let lab = nodes(1)?;
+    let n1 = lab.node("n1").ok_or("no n1")?;
+    let script = "echo ready; while read line; do \
+                  if (exec 9</dev/null) 2>/dev/null; then echo opened; else echo refused; fi; done";
+    let mut shell = n1
+        .command("sh")
+        .args(["-c", script])
+        .stdin(snowglobe::lab::Stdio::piped())
+        .spawn()?;
+    shell.wait_for_log("ready")?;
+    let mut ask = |answer: &str| -> TestResult {
+        shell
+            .stdin
+            .as_mut()
+            .ok_or("no stdin")?
+            .write_all(b"try\n")?;
+        let is_answer = |line: &str| line == "opened" || line == "refused";
+        let next = shell
+            .lines()
+            .find(|line| is_answer(&line.text))
+            .ok_or("no answer")?;
+        assert_eq!(next.text, answer);
+        Ok(())
+    };
+    ask("opened")?;
+    let fault = lab.inject(Fault::descriptors("n1", 3))?;
+    ask("refused")?;
+    fault.heal()?;
+    ask("opened")?;
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_node_runs_out_of_memory_and_recovers() -> TestResult {
+    let lab = nodes(1)?;
+    let n1 = lab.node("n1").ok_or("no n1")?;
+    // A child has the limits of its parent, and perl asks for 64 MB at once.
+    let script = format!(
+        "while read line; do perl -e '{}' || echo refused; done",
+        "my $x = 'x' x (64 << 20); print \"got\\n\""
+    );
+    let mut shell = n1
+        .command("sh")
+        .args(["-c", &format!("echo ready; {script}")])
+        .stdin(snowglobe::lab::Stdio::piped())
+        .spawn()?;
+    shell.wait_for_log("ready")?;
+    let mut ask = |answer: &str| -> TestResult {
+        shell
+            .stdin
+            .as_mut()
+            .ok_or("no stdin")?
+            .write_all(b"try\n")?;
+        let next = shell
+            .lines()
+            .find(|line| line.text == "got" || line.text == "refused")
+            .ok_or("no answer")?;
+        assert_eq!(next.text, answer);
+        Ok(())
+    };
+    ask("got")?;
+    let fault = lab.inject(Fault::memory("n1", 1024))?;
+    ask("refused")?;
+    fault.heal()?;
+    ask("got")?;
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_restart_is_a_fault_without_a_heal() -> TestResult {
+    let mut topology = Topology::new();
+    topology.node(NodeSpec::new("n1").command(["sleep", "1000"]));
+    let lab = topology.start()?;
+    let before = lab.node("n1").ok_or("no n1")?.pid();
+    let restart = lab.inject(Fault::restart("n1"))?;
+    assert_ne!(lab.node("n1").ok_or("no n1")?.pid(), before);
+    restart.heal()?;
+    Ok(())
+}

@@ -1,0 +1,256 @@
+//! Schedules and nemeses, carried out on a lab.
+
+use std::time::Instant;
+
+use snowglobe::events::EventKind;
+use snowglobe::fault::{Fault, Nemesis, NodeRef, Schedule};
+use snowglobe::lab::LabErrorKind;
+use snowglobe::prelude::*;
+use snowglobe_tests::{finished, sample, shared_dir, this_program};
+
+use crate::hearing::{Ears, all};
+use crate::{MS, nodes};
+
+/// The sentences of all faults so far.
+fn faults(lab: &Lab) -> Vec<String> {
+    let events = lab.events().so_far();
+    let is_fault = |kind: &EventKind| {
+        matches!(
+            kind,
+            EventKind::FaultBegan { .. }
+                | EventKind::FaultEnded { .. }
+                | EventKind::FaultSkipped { .. }
+        )
+    };
+    let kinds = events.iter().map(|event| &event.kind);
+    kinds
+        .filter(|kind| is_fault(kind))
+        .map(EventKind::to_string)
+        .collect()
+}
+
+#[snowglobe::test]
+fn a_schedule_from_toml_begins_and_heals_in_its_order() -> TestResult {
+    let lab = nodes(3)?;
+    let schedule = Schedule::from_toml(
+        r#"
+        [[fault]]
+        at = "20ms"
+        lasts = "100ms"
+        fault = "pause"
+        node = "n1"
+
+        [[fault]]
+        at = "40ms"
+        lasts = "20ms"
+        fault = "partition"
+        left = ["n2"]
+        right = [{ role = "rest" }]
+        "#,
+    )?;
+    let start = Instant::now();
+    lab.run_schedule(&schedule)?.wait()?;
+    assert!(start.elapsed() >= 120 * MS);
+    assert_eq!(
+        faults(&lab),
+        [
+            "fault 1 began: pause of node `n1`",
+            "fault 2 began: partition of `n2` from `n1`, `n3`",
+            "fault 2 ended: partition of `n2` from `n1`, `n3`",
+            "fault 1 ended: pause of node `n1`",
+        ]
+    );
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_schedule_that_is_stopped_or_dropped_heals_at_once() -> TestResult {
+    let lab = nodes(2)?;
+    let ears = Ears::new(&lab)?;
+    let schedule = Schedule::new().from_then_on(Duration::ZERO, Fault::partition(["n1"], ["n2"]));
+    for drops in [false, true] {
+        let mut events = lab.events();
+        events.so_far();
+        let run = lab.run_schedule(&schedule)?;
+        events.wait_for("the partition", |it| {
+            matches!(it.kind, EventKind::FaultBegan { .. })
+        })?;
+        assert!(!run.has_ended());
+        assert_eq!(ears.pairs(&lab)?.len(), 0);
+        match drops {
+            true => drop(run),
+            false => run.stop()?,
+        }
+        assert_eq!(ears.pairs(&lab)?, all(2));
+    }
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_fault_without_a_subject_is_left_out_and_told() -> TestResult {
+    let lab = nodes(2)?;
+    let schedule = Schedule::new()
+        .then(Duration::ZERO, 100 * MS, Fault::crash("n1"))
+        .then(50 * MS, 100 * MS, Fault::pause("n1"));
+    let run = lab.run_schedule(&schedule)?;
+    lab.wait_until(|| run.has_ended())?;
+    assert_eq!(run.skipped(), 1);
+    run.wait()?;
+    let told = faults(&lab);
+    assert!(
+        told[1].starts_with("left out: pause of node `n1`: failed to pause"),
+        "{told:?}"
+    );
+    assert!(lab.node("n1").ok_or("no n1")?.is_running());
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_nemesis_leaves_a_whole_lab_behind() -> TestResult {
+    let lab = nodes(5)?;
+    let ears = Ears::new(&lab)?;
+    let nemesis = Nemesis::everything(3000 * MS)
+        .lasts(50 * MS..=400 * MS)
+        .quiet(10 * MS..=100 * MS)
+        .side_by_side(2);
+    let run = lab.nemesis(&nemesis)?;
+    let drawn = run.schedule().faults().len();
+    assert!(drawn >= 8, "{}", run.schedule());
+    lab.wait_until(|| run.has_ended())?;
+    let skipped = run.skipped();
+    run.wait()?;
+    let began = faults(&lab)
+        .iter()
+        .filter(|it| it.contains(" began: "))
+        .count();
+    assert_eq!(began + skipped, drawn);
+    drop(ears);
+    // A node that crashed has lost the socket of the test.
+    let ears = Ears::new(&lab)?;
+    assert_eq!(ears.pairs(&lab)?, all(5));
+    Ok(())
+}
+
+#[snowglobe::test]
+fn the_same_seed_draws_the_same_schedule() -> TestResult {
+    let lab = nodes(5)?;
+    let nemesis = Nemesis::everything(60_000 * MS).seed(42);
+    let first = lab.draw(&nemesis)?;
+    assert_eq!(nodes(5)?.draw(&nemesis)?, first);
+    assert_ne!(lab.draw(&nemesis.clone().seed(43))?, first);
+    assert_eq!(Schedule::from_toml(&first.to_toml()?)?, first);
+    Ok(())
+}
+
+#[snowglobe::test]
+fn an_action_of_the_test_is_done_and_undone_by_name() -> TestResult {
+    let lab = nodes(2)?;
+    let file = std::env::temp_dir().join("member");
+    let (made, gone) = (file.clone(), file.clone());
+    lab.action_with_undo(
+        "shrink",
+        move |_, node| std::fs::write(&made, node.map_or("nobody", |node| node.name())),
+        move |_, _| std::fs::remove_file(&gone),
+    );
+    let shrunk = lab.inject(Fault::action_on("n2", "shrink"))?;
+    assert_eq!(std::fs::read_to_string(&file)?, "n2");
+    shrunk.heal()?;
+    assert!(!file.exists());
+    let error = lab.inject(Fault::action("grow")).unwrap_err();
+    assert_eq!(error.kind(), LabErrorKind::NotFound);
+    Ok(())
+}
+
+#[snowglobe::test]
+fn what_a_lab_does_not_have_is_refused_before_the_start() -> TestResult {
+    let lab = nodes(2)?;
+    let refused = |schedule: &Schedule| lab.run_schedule(schedule).unwrap_err();
+    let error = refused(&Schedule::new().then(MS, MS, Fault::crash("n3")));
+    assert_eq!(error.kind(), LabErrorKind::NotFound);
+    assert_eq!(
+        error.to_string(),
+        "failed to carry out a schedule of faults: fault 1 of the schedule (crash of node `n3`): \
+         there is no node `n3`; there are `n1`, `n2`"
+    );
+    let text = "[[fault]]\nat = '1s'\nfault = 'crash'\nnode = 'n1'\n\n[[fault]]\nat = '1s'\n\
+                fault = 'cut'\nlink = 'nowhere'\n";
+    let error = refused(&Schedule::from_toml(text)?).to_string();
+    assert!(
+        error.contains("line 6, column 1: fault 2 of the schedule"),
+        "{error}"
+    );
+    let nemesis = Nemesis::new(1000 * MS)
+        .fault(1, Fault::crash(NodeRef::any()))
+        .nodes(["n1", "x"]);
+    let error = lab.nemesis(&nemesis).unwrap_err();
+    assert_eq!(error.kind(), LabErrorKind::NotFound);
+    assert!(faults(&lab).is_empty());
+    Ok(())
+}
+
+#[snowglobe::test]
+#[ignore = "a sample: it fails"]
+fn sample_that_fails_under_a_nemesis() -> TestResult {
+    let lab = nodes(4)?;
+    let run = lab.nemesis(
+        &Nemesis::partitions(400 * MS)
+            .lasts(20 * MS..=100 * MS)
+            .quiet(MS..=20 * MS),
+    )?;
+    println!("drawn: {}", run.schedule());
+    run.wait()?;
+    Err("lost a write")?
+}
+
+#[snowglobe::test]
+#[ignore = "a sample: it says its schedule"]
+fn sample_that_tells_its_schedule() -> TestResult {
+    let lab = nodes(3)?;
+    let run = lab.nemesis(&Nemesis::crashes(60_000 * MS))?;
+    snowglobe::note(run.schedule().to_string());
+    run.stop()?;
+    Ok(())
+}
+
+/// A failure keeps its schedule, and a run with that file has the same one.
+#[snowglobe::test(nested, timeout = "60s")]
+fn a_failure_keeps_its_schedule_and_a_file_takes_its_place() -> TestResult {
+    let failed = sample("schedules::sample_that_fails_under_a_nemesis");
+    failed.failed_with(&[
+        "lost a write",
+        "schedule: ",
+        "SNOWGLOBE_SCHEDULE=this file",
+        "drawn: ",
+    ]);
+    let line = failed
+        .stdout
+        .lines()
+        .find(|line| line.contains("schedule: /"))
+        .ok_or("no line")?;
+    let path = line
+        .split("schedule: ")
+        .nth(1)
+        .and_then(|it| it.split(';').next())
+        .ok_or("no path")?;
+    let kept = Schedule::from_toml_file(path)?;
+    assert!(failed.stdout.contains(&kept.faults()[0].to_string()));
+    std::fs::remove_file(path)?;
+
+    let dir = shared_dir();
+    let file = dir.path().join("mine.toml");
+    let mine = Schedule::new().then(20 * MS, 30 * MS, Fault::pause("n2"));
+    std::fs::write(&file, mine.to_toml()?)?;
+    let with_file = || {
+        let name = "schedules::sample_that_tells_its_schedule";
+        let mut command = this_program();
+        command
+            .args(["--exact", name, "--include-ignored"])
+            .env("SNOWGLOBE_SCHEDULE", &file);
+        command.output().map(finished)
+    };
+    with_file()?.passed_with(&["1 fault in 50ms at 20ms for 30ms: pause of node `n2`"]);
+    std::fs::write(&file, "[[fault]]\nat = '1s'\nfault = 'pause'\nnod = 'n1'\n")?;
+    with_file()?
+        .failed_with(&["mine.toml, line 4, column 1: unknown field `nod`, expected `node`"]);
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! Clusters of small programs: readiness, restarts, upgrades, and what never gets ready.
+
+use snowglobe::Cluster;
+use snowglobe::lab::LabErrorKind;
+use snowglobe::prelude::*;
+use snowglobe::topology::StartCommand;
+
+use crate::MS;
+
+/// A program that is ready when it hears all others of three: none alone could be waited for.
+fn member(n: usize, says: &str) -> StartCommand {
+    let others: Vec<String> = (0..3)
+        .filter(|it| *it != n)
+        .map(|it| format!("m{it}"))
+        .collect();
+    let script = format!(
+        "use IO::Socket::INET; \
+         my $s = IO::Socket::INET->new(Listen => 9, LocalPort => 7000, ReuseAddr => 1) or die; \
+         for my $o (qw({})) {{ \
+           until (IO::Socket::INET->new(\"$o:7000\")) {{ select(undef, undef, undef, 0.01) }} }} \
+         $| = 1; print \"{says}\\n\"; sleep 1000",
+        others.join(" ")
+    );
+    StartCommand::new("perl")
+        .args(["-e".to_owned(), script])
+        .ready_log("together")
+}
+
+#[snowglobe::test]
+fn members_that_need_each_other_become_ready_and_are_restarted_one_by_one() -> TestResult {
+    let cluster = Cluster::of(3, |n| {
+        NodeSpec::new(format!("m{n}")).command(member(n, "together"))
+    });
+    let cluster = cluster.client("client").start()?;
+    assert_eq!(cluster.names(), ["m0", "m1", "m2"]);
+    assert_eq!(cluster.nodes().count(), 4);
+    let before: Vec<_> = cluster.members().map(|node| node.pid()).collect();
+    cluster.rolling_restart()?;
+    let after: Vec<_> = cluster.members().map(|node| node.pid()).collect();
+    assert!(before.iter().all(|pid| !after.contains(pid)));
+    cluster.upgrade(1, [member(1, "together in version 2")])?;
+    let lines = cluster.member(1).last_lines();
+    assert!(lines.contains("together in version 2"), "{lines}");
+    assert!(!cluster.member(0).last_lines().contains("version 2"));
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_cluster_that_never_becomes_ready_fails_with_the_last_lines_of_each_member() -> TestResult {
+    let cluster = Cluster::of(2, |n| {
+        let script = format!("echo member {n} waits; exec sleep 1000");
+        let command = StartCommand::new("sh").args(["-c".to_owned(), script]);
+        NodeSpec::new(format!("m{n}")).command(command.ready_port(7000))
+    });
+    let error = cluster.patience(300 * MS).start().unwrap_err();
+    assert!(error.is_timeout());
+    let text = error.to_string();
+    for part in [
+        "waited 300ms in vain for the members of the cluster to be ready; last seen: `m0`: `sh`: ",
+        "`m0/sh` its last lines:\nmember 0 waits",
+        "`m1/sh` its last lines:\nmember 1 waits",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_cluster_with_a_program_that_ends_fails_at_once() -> TestResult {
+    let cluster = Cluster::of(2, |n| {
+        let script = format!("echo member {n} starts; [ {n} = 0 ] || exit 3; exec sleep 1000");
+        let command = StartCommand::new("sh").args(["-c".to_owned(), script]);
+        NodeSpec::new(format!("m{n}")).command(command)
+    });
+    let cluster = cluster.ready(|node| match node.name() {
+        "m0" => Ok(()),
+        _ => Err("not there yet"),
+    });
+    let error = cluster.start().unwrap_err();
+    assert_eq!(error.kind(), LabErrorKind::ProcessEnded);
+    let text = error.to_string();
+    assert!(
+        text.starts_with("node `m1` has a program that ended before"),
+        "{text}"
+    );
+    assert!(
+        text.contains("`m1/sh` exited with code 3; its last lines:\nmember 1 starts"),
+        "{text}"
+    );
+    Ok(())
+}
