@@ -324,6 +324,17 @@
 //! A trial with `seed = 42` runs once. In JSON, `failed_seeds` has the seeds; in JUnit, so do
 //! properties of that name.
 //!
+//! # The smallest schedule that fails
+//!
+//! A trial that fails under a [nemesis](fault::Nemesis) has a dozen faults, of which one or two
+//! matter. `--shrink` (`SNOWGLOBE_SHRINK=1`) runs such a trial again with its seed and with ever
+//! smaller schedules, side by side: fewer faults, on fewer nodes, shorter, later. A smaller
+//! schedule counts if the trial fails with it at the same place in 9 of 10 runs, or nearly as often
+//! as with the whole schedule if that is less. The report has what is left: as sentences, as TOML
+//! for [`Schedule::from_toml`](fault::Schedule::from_toml) in a regression test, and as a line to
+//! copy, which runs the trial with that schedule. Ctrl-C ends the search with what it has found.
+//! `--shrink` goes together with many seeds: the first failure is shrunk.
+//!
 //! # The same seed twice
 //!
 //! `--twice` (`SNOWGLOBE_TWICE=1`) runs each trial two times with one seed, and fails it if the two

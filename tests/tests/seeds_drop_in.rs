@@ -59,3 +59,14 @@ fn waits_are_stretched_here_too() {
         "{wrong:#?}"
     );
 }
+
+#[test]
+fn a_schedule_is_shrunk_here_too() {
+    let name = "samples::fails_under_one_of_two_faults";
+    let run = sample(name, &[("SNOWGLOBE_SHRINK", "1")]);
+    run.failed_with(&[
+        "of 2 faults, 1 is left; the trial failed in 9 of ",
+        "pause of node `bob`",
+        "run it again with this schedule: SNOWGLOBE_SCHEDULE='",
+    ]);
+}

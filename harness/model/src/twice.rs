@@ -14,7 +14,7 @@ pub struct RecordLine {
     pub kind: RecordKind,
     /// The source, as ``stdout of `nginx` on `web` ``.
     pub source: String,
-    /// What is recorded, on one line.
+    /// The text on one line.
     pub text: String,
 }
 

@@ -10,25 +10,23 @@
 
 use std::process::{Command, Stdio};
 
-use super::args::Arguments;
+use super::args::{Arguments, TRIAL_PATH};
 use super::registry::definition;
 use super::run::run;
 use super::within;
 use crate::sandbox::within::is_within_trial;
 use crate::trial::{Definition, Trial};
 
-/// Environment variable with the path of the trial for which this process was started.
-const VARIABLE: &str = "SNOWGLOBE_TRIAL_PATH";
 /// Exit code of a trial that was ignored, for something that it needs is missing.
 pub(crate) const IGNORED: i32 = 4;
 
 /// Runs the one trial that this process was started for, if it was, and ends.
 pub(crate) fn take_over() {
-    let Some(path) = std::env::var_os(VARIABLE) else {
+    let Some(path) = std::env::var_os(TRIAL_PATH) else {
         return;
     };
     // A trial may start this program again, as a helper: that process must not take the trial over.
-    crate::kernel::process::remove_env(VARIABLE);
+    crate::kernel::process::remove_env(TRIAL_PATH);
     crate::kernel::thread::sigaltstack::stand_in_for_runtime();
     let code = match path.to_str().and_then(definition) {
         Some(definition) => run_alone(asked_for(definition)),
@@ -104,7 +102,7 @@ fn passes(path: &'static str) -> bool {
     }
     let program = std::env::current_exe().expect("the path of this program is known");
     let output = Command::new(program)
-        .env(VARIABLE, path)
+        .env(TRIAL_PATH, path)
         .stdin(Stdio::null())
         .output()
         .expect("this program can be started once more");

@@ -19,6 +19,7 @@
 //! | `result.rs` | the result of a trial |
 //! | `report/` | the output, one file a format |
 //! | `conclusion.rs`, `error.rs` | the two ends that a run can have |
+//! | `shrink/` | failed trials run again with ever smaller schedules of faults |
 //! | `nextest.rs` | what is different under cargo-nextest |
 //! | `within.rs` | a run of a program that a trial has started |
 //! | `dropin.rs` | `#[snowglobe::test]` under the standard test harness |
@@ -38,6 +39,8 @@ mod result;
 mod run;
 mod select;
 mod setup;
+#[cfg(feature = "toml")]
+mod shrink;
 mod supervisor;
 mod users;
 pub(crate) mod within;

@@ -25,6 +25,12 @@ pub(crate) fn registered_for(args: &Arguments) -> (Vec<Trial>, u64) {
     (trials, left_out)
 }
 
+/// Returns the registered trial of this name.
+#[cfg(feature = "toml")]
+pub(crate) fn definition_named(name: &str) -> Option<&'static Definition> {
+    TRIALS.iter().find(|definition| definition.is_named(name))
+}
+
 /// Returns the registered trial whose function has this path.
 pub(crate) fn definition(path: &str) -> Option<&'static Definition> {
     TRIALS.iter().find(|definition| definition.path == path)

@@ -39,6 +39,11 @@ impl TrialResult {
         }
     }
 
+    /// Returns whether the trial has failed.
+    pub(crate) fn is_failure(&self) -> bool {
+        matches!(self, Self::Failed(_))
+    }
+
     /// Returns whether the trial has no verdict because the machine was starved.
     pub(crate) fn is_inconclusive(&self) -> bool {
         match self {

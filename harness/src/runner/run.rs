@@ -231,6 +231,7 @@ fn plan(args: &Arguments, trials: &[Trial]) -> RunPlan {
         run_seed: args.seed.unwrap_or_else(random_seed),
         capture: !args.no_capture || (is_several && is_under_another_harness(args)),
         fail_fast: args.fail_fast,
+        shrink: args.shrink,
         rounds: is_several.then_some(rounds),
         known: trials
             .iter()

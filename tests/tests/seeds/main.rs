@@ -1,6 +1,8 @@
 //! Trials that run with many seeds. Each test starts this same program on samples.
 
 mod many;
+mod shrink;
+mod shrink_samples;
 mod slow;
 mod slow_samples;
 mod twice;

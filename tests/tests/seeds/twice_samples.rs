@@ -70,7 +70,12 @@ fn has_another_schedule() -> TestResult {
 fn draws_a_schedule() -> TestResult {
     use snowglobe::fault::{Fault, Nemesis, NodeRef};
     let lab = shape::pair().start()?;
-    let nemesis = Nemesis::new(Duration::from_millis(300)).fault(1, Fault::pause(NodeRef::any()));
+    let ms = Duration::from_millis;
+    let nemesis = Nemesis::new(ms(300)).fault(1, Fault::pause(NodeRef::any()));
+    let nemesis = nemesis
+        .first_after(ms(0))
+        .quiet(ms(10)..=ms(20))
+        .lasts(ms(10)..=ms(20));
     lab.nemesis(&nemesis)?.wait()?;
     Ok(())
 }

@@ -41,3 +41,21 @@ fn waits_in_vain() -> snowglobe::TestResult {
     snowglobe::lab::wait_until(limit, || Err::<(), _>("the door is closed"))?;
     Ok(())
 }
+
+/// Fails under one of two faults.
+#[snowglobe::test(ignore = "a sample")]
+fn fails_under_one_of_two_faults() -> snowglobe::TestResult {
+    use snowglobe::fault::{Fault, Schedule};
+    use snowglobe::topology::shape;
+    use std::time::Duration;
+    let lab = shape::pair().start()?;
+    let lasts = Duration::from_millis(5);
+    let schedule = Schedule::new()
+        .then(Duration::ZERO, lasts, Fault::pause("alice"))
+        .then(2 * lasts, lasts, Fault::pause("bob"));
+    lab.run_schedule(&schedule)?.wait()?;
+    let events = lab.events().so_far();
+    let is_paused = |text: &str| text.contains("began: pause of node `bob`");
+    assert!(!events.iter().any(|it| is_paused(&it.to_string())), "bob was paused");
+    Ok(())
+}

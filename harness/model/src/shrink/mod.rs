@@ -2,14 +2,14 @@
 //!
 //! A schedule that a seed has drawn has a dozen faults, of which one or two matter. The search
 //! leaves faults out, makes them shorter and later and lets them hit fewer nodes, for as long as
-//! the test fails. The search knows no processes: whoever runs the test asks for runs ([`CandidateRuns`]),
-//! and says how they ended.
+//! the test fails. The search knows no processes: whoever runs the test asks for runs
+//! ([`CandidateRuns`]), and says how they ended.
 //!
 //! | file | role |
 //! |---|---|
 //! | `search` | [`shrink`]: the search, by delta debugging |
 //! | `faults` | simpler faults of a schedule |
-//! | `batch` | [`CandidateRuns`]: the runs that show whether one of several candidates still fails |
+//! | `batch` | [`CandidateRuns`]: the runs that show which of several candidates still fails |
 //! | `confidence` | [`Confidence`]: how many runs of a candidate have to fail |
 
 mod batch;

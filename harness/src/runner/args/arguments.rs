@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::flags::COMMAND_LINE;
+use super::rerun::is_for_a_program;
 use super::values::Stress;
 use crate::model::cli::{CliError, GivenFlags};
 use crate::model::time_scale::TimeScale;
@@ -78,6 +79,8 @@ pub struct Arguments {
     pub runs: Option<u64>,
     /// Each trial runs twice with one seed, and fails if the two runs differ.
     pub twice: bool,
+    /// A trial that fails with a schedule of faults is run again with ever smaller ones.
+    pub shrink: bool,
     /// Factor by which waits and time limits are stretched. Without one, they are not.
     pub time_scale: Option<TimeScale>,
     /// The help is shown, and nothing else happens.
@@ -101,9 +104,14 @@ impl Arguments {
     /// # Errors
     /// Says which variable has a wrong value.
     pub(crate) fn bare() -> Result<Arguments, RunError> {
+        let is_rerun = is_for_a_program();
         let mut args = Arguments {
-            no_capture: true,
-            format: Some(Format::Failures),
+            no_capture: !is_rerun,
+            format: Some(if is_rerun {
+                Format::Json
+            } else {
+                Format::Failures
+            }),
             ..Arguments::default()
         };
         args.read_environment(&GivenFlags::default(), |key| std::env::var_os(key))?;
@@ -160,6 +168,17 @@ impl Arguments {
         .into_iter()
         .filter_map(|(is_given, name)| is_given.then_some(name))
         .collect();
+        if self.shrink && !cfg!(feature = "toml") {
+            return Err(usage(
+                "--shrink writes schedules as TOML: turn on the feature `toml` of snowglobe",
+            ));
+        }
+        let other = [(self.stress.is_some(), "--stress"), (self.twice, "--twice")];
+        if let Some((_, other)) = other.iter().find(|(is_given, _)| *is_given && self.shrink) {
+            return Err(usage(format!(
+                "--shrink (SNOWGLOBE_SHRINK) and {other} exclude each other: give one of them"
+            )));
+        }
         match given[..] {
             [first, second, ..] => Err(usage(format!(
                 "{first} and {second} exclude each other: give one of them"

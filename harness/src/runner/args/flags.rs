@@ -227,6 +227,12 @@ const FLAGS: &[Flag] = &[
         |args| args.twice = true,
     )
     .variable("SNOWGLOBE_TWICE"),
+    Flag::switch(
+        "shrink",
+        "Run a trial that fails under faults again, with ever fewer of them",
+        |args| args.shrink = true,
+    )
+    .variable("SNOWGLOBE_SHRINK"),
     Flag::value(
         "time-scale",
         "FACTOR",

@@ -30,6 +30,7 @@ pub(crate) fn describe(finished: &FinishedTrial<'_>, failure: &Failure) -> Strin
     if let Some(survivors) = finished.survivors() {
         text += &format!("left running, and killed: {survivors}\n");
     }
+    text += finished.shrunk.as_deref().unwrap_or_default();
     text += &format!(
         "run it again: {}\n",
         again(finished.trial, finished.run_seed)
@@ -59,7 +60,7 @@ fn reason(finished: &FinishedTrial<'_>, failure: &Failure) -> String {
 
 /// Returns a line to copy that runs the trial again: with cargo if cargo started this program and
 /// so has set `CARGO_PKG_NAME`, else with the program itself.
-fn again(trial: &Trial, run_seed: u64) -> String {
+pub(crate) fn again(trial: &Trial, run_seed: u64) -> String {
     let program = std::env::current_exe().unwrap_or_default();
     // cargo names the program of a test target `TARGET-HASH`.
     let stem = program

@@ -69,6 +69,9 @@ impl Reporter for Json {
                     event["inconclusive"] = true.into();
                 }
                 event["seed"] = finished.seed.into();
+                if let Some(shrunk) = &finished.shrunk {
+                    event["shrunk"] = shrunk.as_str().into();
+                }
                 event["run_seed"] = finished.run_seed.into();
                 if !finished.failed_seeds.is_empty() {
                     event["failed_seeds"] = finished.failed_seeds.as_slice().into();

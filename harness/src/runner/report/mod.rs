@@ -30,6 +30,8 @@ mod sections;
 mod style;
 mod terse;
 
+#[cfg(feature = "toml")]
+pub(crate) use describe::again;
 pub(crate) use formats::format_names;
 pub(crate) use options::ReportOptions;
 pub use options::{Color, Format};

@@ -52,6 +52,8 @@ pub(crate) struct FinishedTrial<'a> {
     pub(crate) run_seed: u64,
     /// Seeds of runs in which the trial failed, if it ran with several: the first failure first.
     pub(crate) failed_seeds: Vec<u64>,
+    /// Report on the search for a smaller schedule of faults, in lines.
+    pub(crate) shrunk: Option<String>,
     /// Captured output of all processes of the trial.
     pub(crate) output: String,
     /// Processes that outlived the test's process.
@@ -74,6 +76,7 @@ impl<'a> FinishedTrial<'a> {
             seed: 0,
             run_seed,
             failed_seeds: Vec::new(),
+            shrunk: None,
             output: String::new(),
             survivors: Vec::new(),
             description: None,

@@ -12,11 +12,13 @@
 //! | `pressure.rs` | whether the machine has processors enough |
 //! | `twice.rs` | two runs with one seed, compared |
 //! | `queue.rs` | the trials that wait, and which of them may run now |
+//! | `wakeup.rs` | the reasons for which the supervisor wakes up |
 //! | `zygote_pool.rs` | the processes that run trials |
 //! | `active_trial.rs` | a trial that runs: its output, its time, its phases |
 //! | `denials.rs` | what a trial lacks, for programs that were told no more than an errno |
 //! | `reports.rs` | the reports of a trial, and the result that follows from them |
 //! | `captured_output.rs` | the output of a trial, bounded |
+//! | `shrunk.rs` | the search for smaller schedules, at the end of a run |
 //! | `signals.rs` | the signals that a user, a shell or nextest sends |
 
 mod active_trial;
@@ -27,9 +29,11 @@ mod plan;
 mod pressure;
 mod queue;
 mod reports;
+mod shrunk;
 mod signals;
 mod supervisor;
 mod twice;
+mod wakeup;
 mod zygote_pool;
 
 pub(crate) use copies::Rounds;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::model::starved::waited;
+use crate::model::starved::{Starved, waited};
 
 /// Reads of the kernel's count, at most so often: a trial costs about a millisecond, and a read
 /// some microseconds.
@@ -28,5 +28,12 @@ impl Pressure {
                 waited
             }
         }
+    }
+
+    /// Returns a sentence if the machine was starved for most of the time of a trial, which has
+    /// just ended and began when threads had waited for so long.
+    pub(crate) fn starved(&mut self, before: Option<Duration>, took: Duration) -> Option<String> {
+        let waited = self.waited()?.saturating_sub(before?);
+        Starved::judge(waited, took).map(|starved| starved.to_string())
     }
 }

@@ -13,11 +13,12 @@ use super::plan::RunPlan;
 use super::pressure::Pressure;
 use super::queue::Queue;
 use super::reports::Remarks;
+use super::shrunk::shrunk;
 use super::signals::{Caught, Signals};
+use super::wakeup::SupervisorEvent;
 use super::zygote_pool::{NurseryHandle, ZygotePool};
 use crate::Isolation;
 use crate::kernel::message_channel::{MESSAGE_MAX, MessageChannel};
-use crate::model::starved::Starved;
 use crate::runner::conclusion::Conclusion;
 use crate::runner::error::{RunError, explain, limit};
 use crate::runner::nextest;
@@ -47,6 +48,8 @@ pub(crate) struct Supervisor<'a> {
     copies: Option<Copies<'a>>,
     conclusion: Conclusion,
     pressure: Pressure,
+    /// Failed trials, whose schedules are shrunk when nothing else runs any more.
+    to_shrink: Vec<FinishedTrial<'a>>,
     /// Buffer for all reading, made once so that none is made and cleared for each piece.
     buffer: Vec<u8>,
 }
@@ -57,21 +60,6 @@ pub(crate) struct Workers<'a> {
     pub(crate) nurseries: &'a [NurseryHandle],
     /// Channel to the nursery as the zygote of the only trial.
     pub(crate) first_zygote: Option<MessageChannel>,
-}
-
-/// Reason for which `poll` has returned: a descriptor that is ready.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum SupervisorEvent {
-    /// A signal has come.
-    Signal,
-    /// A nursery has died.
-    NurseryDied,
-    /// Stdout takes more.
-    Writable,
-    /// The trial in this slot has written something.
-    Output(usize),
-    /// The trial in this slot has reported something.
-    Report(usize),
 }
 
 impl<'a> Supervisor<'a> {
@@ -99,6 +87,7 @@ impl<'a> Supervisor<'a> {
             copies: plan.rounds.as_deref().map(Copies::new),
             conclusion,
             pressure: Pressure::default(),
+            to_shrink: Vec::new(),
             buffer: vec![0; MESSAGE_MAX],
         }
     }
@@ -112,6 +101,7 @@ impl<'a> Supervisor<'a> {
         loop {
             self.start_trials()?;
             if self.running() == 0 && (self.queue.is_empty() || self.is_ending()) {
+                self.shrink_failed();
                 self.conclusion.interrupted_by = self.interrupted;
                 let cut_short = self.copies.as_mut().map(Copies::cut_short);
                 for finished in cut_short.unwrap_or_default() {
@@ -352,14 +342,12 @@ impl<'a> Supervisor<'a> {
         } = reports.into_remarks();
         let wants_no_verdict = self.trial(index).options().inconclusive_if_starved;
         if (wants_no_verdict || result != TrialResult::Passed)
-            && let Some(before) = waited_before
-            && let Some(waited) = self.pressure.waited()
-            && let Some(starved) = Starved::judge(waited.saturating_sub(before), duration)
+            && let Some(starved) = self.pressure.starved(waited_before, duration)
         {
-            notes.push(starved.to_string());
             if wants_no_verdict {
-                result = result.inconclusive(&starved.to_string());
+                result = result.inconclusive(&starved);
             }
+            notes.push(starved);
         }
         let finished = FinishedTrial {
             trial: self.trial(index),
@@ -368,6 +356,7 @@ impl<'a> Supervisor<'a> {
             seed: seeds.own,
             run_seed: seeds.run,
             failed_seeds: Vec::new(),
+            shrunk: None,
             output: output.into_text(),
             survivors,
             description,
@@ -388,8 +377,21 @@ impl<'a> Supervisor<'a> {
         if shown.is_none() && self.copies.as_ref().is_some_and(|it| it.wants_more(index)) {
             self.queue.put_behind(index);
         }
-        if let Some(shown) = shown {
-            self.print(shown);
+        match shown {
+            Some(shown) if self.plan.shrink && shown.result.is_failure() => {
+                self.to_shrink.push(shown);
+            }
+            Some(shown) => self.print(shown),
+            None => {}
+        }
+    }
+
+    /// Searches for smaller schedules of the trials that have failed, now that nothing else runs,
+    /// and prints their results.
+    fn shrink_failed(&mut self) {
+        for mut finished in std::mem::take(&mut self.to_shrink) {
+            finished.shrunk = shrunk(&finished, self.plan.threads, self.signals);
+            self.print(finished);
         }
     }
 

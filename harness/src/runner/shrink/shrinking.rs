@@ -1,0 +1,248 @@
+//! The search for a smaller schedule with which a trial still fails.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::reruns::{Reruns, SameFailure};
+use crate::lab::{SCHEDULE_VARIABLE, schedule_file};
+use crate::model::fault::{Schedule, ScheduledFault};
+use crate::model::shrink::{CandidateRuns, Confidence, shrink, simpler};
+use crate::runner::result::Failure;
+use crate::trial::Trial;
+
+/// Number of runs after which the search takes what it has found.
+const MOST_RUNS: u64 = 2000;
+
+/// The search for one trial that has failed.
+pub(crate) struct Shrinking<'a> {
+    reruns: Reruns<'a>,
+    /// File of the schedule that the search begins with.
+    original: PathBuf,
+    /// Number of runs at a time.
+    together: usize,
+    /// Says whether the user has had enough.
+    is_interrupted: &'a mut dyn FnMut() -> bool,
+    was_interrupted: bool,
+    /// Reason why a run could not be begun.
+    broken: Option<String>,
+}
+
+impl<'a> Shrinking<'a> {
+    /// Returns the file with the schedule of a trial that has run with a seed, if it had one.
+    pub(crate) fn schedule_of(trial: &Trial, seed: u64) -> Option<PathBuf> {
+        let given = std::env::var_os(SCHEDULE_VARIABLE).filter(|path| !path.is_empty());
+        let kept = || schedule_file(trial.name(), seed);
+        given
+            .map(PathBuf::from)
+            .or_else(kept)
+            .filter(|it| it.is_file())
+    }
+
+    /// Makes the search; `original` is what [`schedule_of`](Self::schedule_of) has returned.
+    pub(crate) fn new(
+        trial: &'a Trial,
+        run_seed: u64,
+        failure: &Failure,
+        original: PathBuf,
+        together: usize,
+        is_interrupted: &'a mut dyn FnMut() -> bool,
+    ) -> Self {
+        Self {
+            reruns: Reruns::new(trial, run_seed, SameFailure::of(failure)),
+            original,
+            together,
+            is_interrupted,
+            was_interrupted: false,
+            broken: None,
+        }
+    }
+
+    /// Searches, and returns what the report says; `again` is the line that runs the trial again.
+    pub(crate) fn run(mut self, again: &str) -> String {
+        let original = match Schedule::from_toml_file(&self.original) {
+            Ok(schedule) => schedule,
+            Err(error) => return format!("not shrunk: {error}\n"),
+        };
+        let entries = original.faults().to_vec();
+        // As often as candidates at most: how often the trial fails with the whole schedule.
+        let (failures, runs) = self.count(&entries);
+        if let Some(why) = self.why_not() {
+            return format!("not shrunk: {why}\n");
+        }
+        let Some(confidence) = Confidence::after(failures) else {
+            return format!(
+                "not shrunk: with its schedule, the trial did not fail again in {runs} runs\n"
+            );
+        };
+        let mut seen: Vec<Vec<ScheduledFault>> = Vec::new();
+        let mut last = (failures, runs);
+        let found = shrink(entries.clone(), simpler, |candidates| {
+            let new: Vec<usize> = (0..candidates.len())
+                .filter(|it| !seen.contains(&candidates[*it]))
+                .collect();
+            let schedules: Vec<&[ScheduledFault]> =
+                new.iter().map(|it| &candidates[*it][..]).collect();
+            let found = self.first_failing(&schedules, confidence);
+            match found {
+                Some((place, counts)) => {
+                    last = counts;
+                    Some(new[place])
+                }
+                None => {
+                    seen.extend(schedules.iter().map(|it| it.to_vec()));
+                    None
+                }
+            }
+        });
+        self.told(&entries, found, confidence, last, again)
+    }
+
+    /// Runs the trial with a schedule as often as that may be, and returns how often it has failed,
+    /// and run.
+    fn count(&mut self, entries: &[ScheduledFault]) -> (u32, u32) {
+        let (mut failures, mut runs, mut begun) = (0, 0, 0);
+        let file = self.candidate_file(0);
+        if let Err(why) = write(&file, entries) {
+            self.broken = Some(why);
+            return (0, 0);
+        }
+        while runs < Confidence::RUNS {
+            while begun < Confidence::RUNS && self.reruns.running() < self.together {
+                if !self.begin(0, &file) {
+                    break;
+                }
+                begun += 1;
+            }
+            let Some((_, has_failed)) = self.next_end() else {
+                break;
+            };
+            runs += 1;
+            failures += u32::from(has_failed);
+        }
+        self.reruns.stop();
+        // A file that stays is overwritten by the next search.
+        let _ = fs::remove_file(&file);
+        (failures, runs)
+    }
+
+    /// Returns the place of a schedule that still fails, with its failures and runs.
+    fn first_failing(
+        &mut self,
+        schedules: &[&[ScheduledFault]],
+        confidence: Confidence,
+    ) -> Option<(usize, (u32, u32))> {
+        let files: Vec<PathBuf> = (0..schedules.len())
+            .map(|place| self.candidate_file(place))
+            .collect();
+        for (file, entries) in files.iter().zip(schedules) {
+            if let Err(why) = write(file, entries) {
+                self.broken = Some(why);
+            }
+        }
+        let mut runs = CandidateRuns::new(confidence, schedules.len());
+        let found = loop {
+            while self.reruns.running() < self.together
+                && let Some(candidate) = runs.begin()
+            {
+                if !self.begin(candidate, &files[candidate]) {
+                    break;
+                }
+            }
+            if self.reruns.running() == 0 {
+                break None;
+            }
+            let Some((candidate, has_failed)) = self.next_end() else {
+                break None;
+            };
+            runs.ended(candidate, has_failed);
+            if let Some(found) = runs.found() {
+                break Some((found, runs.counts(found)));
+            }
+        };
+        self.reruns.stop();
+        for file in files {
+            let _ = fs::remove_file(file);
+        }
+        found
+    }
+
+    /// Begins a run, and returns whether that was possible.
+    fn begin(&mut self, candidate: usize, file: &Path) -> bool {
+        if self.why_not().is_some() || self.reruns.begun() >= MOST_RUNS {
+            return false;
+        }
+        if let Err(error) = self.reruns.begin(candidate, file) {
+            self.broken = Some(format!("this program cannot be started once more: {error}"));
+        }
+        self.broken.is_none()
+    }
+
+    fn next_end(&mut self) -> Option<(usize, bool)> {
+        if self.reruns.running() == 0 {
+            return None;
+        }
+        let end = self.reruns.next_end(self.is_interrupted);
+        self.was_interrupted |= end.is_none();
+        end
+    }
+
+    /// Returns the reason why no further run begins.
+    fn why_not(&self) -> Option<String> {
+        let interrupted = || self.was_interrupted.then(|| "interrupted".to_owned());
+        self.broken.clone().or_else(interrupted)
+    }
+
+    /// Returns a file for a schedule that is tried, beside the kept ones: trials can read it there.
+    fn candidate_file(&self, number: usize) -> PathBuf {
+        let extension = format!("try-{}-{number}.toml", std::process::id());
+        self.shrunk_file().with_extension(extension)
+    }
+
+    fn shrunk_file(&self) -> PathBuf {
+        self.original.with_extension("shrunk.toml")
+    }
+
+    /// Returns what the report says of the search.
+    fn told(
+        &self,
+        before: &[ScheduledFault],
+        found: Vec<ScheduledFault>,
+        confidence: Confidence,
+        (failures, runs): (u32, u32),
+        again: &str,
+    ) -> String {
+        let begun = self.reruns.begun();
+        let all = before.len();
+        let cut_short = self.why_not().map(|why| format!(", cut short: {why}"));
+        let cut_short = cut_short.unwrap_or_default();
+        if found.is_empty() {
+            return format!(
+                "shrunk in {begun} runs{cut_short}: the trial fails without any of its {all} faults, in {failures} of {runs} runs\n"
+            );
+        }
+        let schedule: Schedule = found.into_iter().collect();
+        let path = self.shrunk_file();
+        let text = schedule.to_toml().unwrap_or_else(|error| error.to_string());
+        let faults = schedule.faults();
+        let kept = match write(&path, faults) {
+            Ok(()) => format!(
+                "run it again with this schedule: {SCHEDULE_VARIABLE}='{}' {again}\n",
+                path.display()
+            ),
+            Err(why) => format!("the schedule cannot be kept: {why}\n"),
+        };
+        format!(
+            "shrunk in {begun} runs{cut_short}: of {all} faults, {} left; the trial failed in {failures} of {runs} runs with them (asked for: {confidence})\n{schedule}as TOML, for `Schedule::from_toml` in a regression test:\n{text}{kept}",
+            match faults.len() {
+                1 => "1 is".to_owned(),
+                count => format!("{count} are"),
+            }
+        )
+    }
+}
+
+fn write(path: &Path, entries: &[ScheduledFault]) -> Result<(), String> {
+    let schedule: Schedule = entries.iter().cloned().collect();
+    let text = schedule.to_toml().map_err(|error| error.to_string())?;
+    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+}
