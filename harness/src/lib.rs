@@ -299,6 +299,17 @@
 //! ([`NodeSpec::addresses`](topology::NodeSpec::addresses)), from a node that is a server
 //! ([`NodeSpec::dhcp`](topology::NodeSpec::dhcp)): see [`dhcp`].
 //!
+//! # Histories that are checked
+//!
+//! Whether a cluster keeps its promises shows only in what several clients saw at the same time.
+//! The feature `history` has a recorder for their operations, and checks: linearizability of
+//! registers, maps, sets, queues and models of your own, session guarantees, lost and duplicate
+//! elements, isolation of transactions. A violation is shown as the fewest operations that
+//! contradict each other, on a timeline with the faults of the lab. See the module `history`.
+//!
+//! [`Lab::forbid_in_logs`] fails a trial in which a program wrote `panic`, `DATA RACE` or the like,
+//! whatever the test itself found.
+//!
 //! # How often a test fails
 //!
 //! `--stress 1000` or `--stress 5m` (`SNOWGLOBE_STRESS` under nextest or the standard harness) runs
@@ -409,6 +420,8 @@ pub mod events;
 pub mod exec;
 pub mod fault;
 mod files;
+#[cfg(feature = "history")]
+pub mod history;
 pub mod impair;
 pub mod lab;
 #[cfg(feature = "libtest-mimic")]

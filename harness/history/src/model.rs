@@ -32,7 +32,8 @@ use std::hash::Hash;
 ///
 ///     fn key(&self, _: &Call) {}
 ///
-///     fn step(&self, holder: &Self::State, call: &Call, ret: Option<&bool>) -> Option<Self::State> {
+///     fn step(&self, holder: &Self::State, call: &Call, ret: Option<&bool>)
+///     -> Option<Self::State> {
 ///         let (succeeds, after) = match call {
 ///             Call::Acquire(me) => (holder.is_none(), Some(*me)),
 ///             Call::Release(me) => (*holder == Some(*me), None),

@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::clock::clock;
 use super::event::{Event, EventKind, FaultId};
 use super::recorded;
+use super::forbidden::ForbiddenTexts;
 use crate::kernel::clock::monotonic;
 use crate::kernel::sync::{Lock, Notifier};
 use crate::model::carrier::Carrier;
@@ -24,6 +25,7 @@ pub(crate) struct Journal {
     changed: Notifier,
     /// Number of faults that have begun.
     faults: AtomicU64,
+    forbidden: ForbiddenTexts,
 }
 
 #[derive(Debug, Default)]
@@ -139,6 +141,27 @@ impl Journal {
             state.next += 1;
         }
         self.changed.notify_all();
+    }
+
+    /// Returns the texts that programs must not write.
+    pub(crate) fn forbidden(&self) -> &ForbiddenTexts {
+        &self.forbidden
+    }
+
+    /// Forbids texts to programs, in what they have written already as well.
+    pub(crate) fn forbid(&self, texts: Vec<String>) {
+        self.forbidden.forbid(texts);
+        for event in self.since(0) {
+            if let EventKind::ProcessSaid {
+                process,
+                stream,
+                line,
+            } = &event.kind
+            {
+                self.forbidden
+                    .judge(process, *stream, std::slice::from_ref(line));
+            }
+        }
     }
 
     /// Returns the number of the next fault.

@@ -27,6 +27,7 @@
 //! |---|---|
 //! | `clock.rs` | the clock of a trial: CLOCK_MONOTONIC, with its offset from the time of day |
 //! | `event.rs` | the events, and their sentences |
+//! | `forbidden.rs` | texts that fail a trial when a program writes them |
 //! | `journal.rs` | the events of one lab, kept for those who ask and handed to those who wait |
 //! | `recorded.rs` | what of an event two runs with one seed have in common |
 //! | `subscription.rs` | a reader's place in a journal |
@@ -35,6 +36,7 @@
 
 mod clock;
 mod event;
+mod forbidden;
 mod journal;
 mod recorded;
 mod subscription;

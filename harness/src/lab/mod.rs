@@ -133,6 +133,7 @@ mod inspect;
 mod lab;
 mod lab_dir;
 mod link;
+mod log_rules;
 mod nemesis;
 mod node;
 mod patience;
@@ -160,6 +161,7 @@ pub use lab::Lab;
 pub use link::link::Link;
 #[cfg(feature = "toml")]
 pub(crate) use nemesis::kept::{VARIABLE as SCHEDULE_VARIABLE, schedule_file};
+pub use log_rules::ALARMING;
 pub use nemesis::run::ScheduleRun;
 pub use node::command::Command;
 pub use node::node::Node;

@@ -21,6 +21,7 @@ const LOW_TO_HIGH: &[&str] = &[
     "netem",
     "wire",
     "lab",
+    "history",
     "dhcp",
     "dns",
     "runner",

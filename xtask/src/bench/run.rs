@@ -6,12 +6,12 @@ use std::process::ExitCode;
 
 use super::options::{BenchOptions, COMMAND_LINE};
 use super::row::BenchRow;
-use super::{adoption, fixtures, lab, runner, wire};
+use super::{adoption, chaos, fixtures, lab, runner, wire};
 
 /// Measures one group in so many rounds; the error says why the group could not be measured.
 type Group = fn(usize) -> Result<Vec<BenchRow>, String>;
 
-const GROUPS: [(&str, Group); 7] = [
+const GROUPS: [(&str, Group); 8] = [
     ("runner", runner::runner),
     ("listing", runner::listing),
     ("memory", runner::memory),
@@ -19,6 +19,7 @@ const GROUPS: [(&str, Group); 7] = [
     ("lab", lab::lab),
     ("wire", wire::wire),
     ("adoption", adoption::adoption),
+    ("chaos", chaos::chaos),
 ];
 
 /// Runs `cargo xtask bench`; `arguments` are the words after `bench`.

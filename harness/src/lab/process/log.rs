@@ -132,6 +132,10 @@ impl Log {
                 stream,
                 line: text.clone(),
             }));
+        // After the journal has the lines: a text that is forbidden meanwhile is looked for there.
+        self.journal
+            .forbidden()
+            .judge(&self.process, stream, &lines);
         let mut state = self.state.lock();
         let written = lines.into_iter().map(|text| Line::written(stream, text));
         state.lines.extend(written);

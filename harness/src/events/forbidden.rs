@@ -1,0 +1,90 @@
+//! Texts that no program of a lab may write.
+//!
+//! A server that finds its data corrupt often says so in a line of its log, and goes on. The test
+//! sees good answers, and passes. So the lab can be told which texts fail the trial.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::event::{ProcessName, Stream};
+use crate::kernel::sync::Lock;
+use crate::trial::running;
+
+/// Number of complaints of one lab. A program that panics in a loop would fill the report.
+const TOLD: usize = 20;
+
+/// Texts that fail the trial when a program writes them.
+#[derive(Debug, Default)]
+pub(crate) struct ForbiddenTexts {
+    texts: Lock<Texts>,
+}
+
+#[derive(Debug, Default)]
+struct Texts {
+    /// Forbidden texts in lower case.
+    forbidden: Vec<String>,
+    /// Texts in lower case that excuse a line.
+    permitted: Vec<String>,
+    /// What was complained of already: each text once for each program.
+    told: HashSet<(Arc<ProcessName>, String)>,
+}
+
+impl ForbiddenTexts {
+    pub(crate) fn forbid(&self, texts: impl IntoIterator<Item = String>) {
+        let texts = texts.into_iter().map(|text| text.to_ascii_lowercase());
+        self.texts.lock().forbidden.extend(texts);
+    }
+
+    pub(crate) fn permit(&self, texts: impl IntoIterator<Item = String>) {
+        let texts = texts.into_iter().map(|text| text.to_ascii_lowercase());
+        self.texts.lock().permitted.extend(texts);
+    }
+
+    /// Fails the trial if a line has a forbidden text, and none that is permitted.
+    pub(crate) fn judge(&self, process: &Arc<ProcessName>, stream: Stream, lines: &[String]) {
+        let mut texts = self.texts.lock();
+        if texts.forbidden.is_empty() {
+            return;
+        }
+        for line in lines {
+            let Some(text) = texts.found(line) else {
+                continue;
+            };
+            if texts.told.len() < TOLD && texts.told.insert((Arc::clone(process), text.clone())) {
+                running::complain(format!(
+                    "{process} wrote {text:?} to {stream}, which no log may have here \
+                     (`Lab::permit_in_logs` makes exceptions): {line}"
+                ));
+            }
+        }
+    }
+}
+
+impl Texts {
+    /// Returns the forbidden text that a line has, if nothing excuses the line.
+    fn found(&self, line: &str) -> Option<String> {
+        let line = line.to_ascii_lowercase();
+        let mut forbidden = self.forbidden.iter();
+        let found = forbidden.find(|text| line.contains(text.as_str()))?;
+        let mut permitted = self.permitted.iter();
+        let excused = permitted.any(|text| line.contains(text.as_str()));
+        (!excused).then(|| found.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_judged_whatever_its_case_and_may_be_excused() {
+        let texts = ForbiddenTexts::default();
+        texts.forbid(["Data Race".to_owned(), "panic".to_owned()]);
+        texts.permit(["panic button".to_owned()]);
+        let found = |line| texts.texts.lock().found(line);
+        assert_eq!(found("WARNING: DATA RACE").as_deref(), Some("data race"));
+        assert_eq!(found("PANIC: out of memory").as_deref(), Some("panic"));
+        assert_eq!(found("the Panic Button is ready"), None);
+        assert_eq!(found("all is well"), None);
+    }
+}

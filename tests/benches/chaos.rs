@@ -1,0 +1,95 @@
+//! Measures what tests of distributed systems cost: each trial prints its figures, one a line, as
+//! `name value`.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use snowglobe::TestResult;
+use snowglobe::history::models::{Map, On, Register, RegisterOp, RegisterRet};
+use snowglobe::history::{ClientId, Completion, History, Operation, OperationId, linearizability};
+
+const KEYS: u64 = 100;
+const CLIENTS: u64 = 10;
+const OPERATIONS: u64 = 100_000;
+
+/// Random numbers: SplitMix64 (Steele et al., 2014).
+fn random(state: &mut u64, limit: u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (mixed ^ (mixed >> 31)) % limit
+}
+
+type Call = On<u64, RegisterOp<u64>>;
+
+/// Makes a history that is linearizable, since one register for each key made it. Ten clients call
+/// without a pause on each key, and one operation in a hundred has no answer.
+fn made() -> History<Call, RegisterRet<u64>> {
+    let mut state = 1;
+    let mut planned = Vec::new();
+    for key in 0..KEYS {
+        let mut free = [0; CLIENTS as usize];
+        for number in 0..OPERATIONS / KEYS {
+            let client = random(&mut state, CLIENTS);
+            let invoked = free[client as usize] + random(&mut state, 20);
+            let effect = invoked + random(&mut state, 50);
+            let end = effect + random(&mut state, 50);
+            free[client as usize] = end + 1;
+            let call = match random(&mut state, 10) {
+                0..5 => RegisterOp::Read,
+                5..9 => RegisterOp::Write(number),
+                _ => RegisterOp::Cas {
+                    from: number.saturating_sub(3),
+                    to: number,
+                },
+            };
+            planned.push((effect, key, client, invoked, end, call));
+        }
+    }
+    planned.sort_by_key(|(effect, ..)| *effect);
+    let mut registers = [0; KEYS as usize];
+    let node: Arc<str> = "node".into();
+    let operations = planned.into_iter().enumerate().map(|(number, planned)| {
+        let (_, key, client, invoked, end, call) = planned;
+        let register = &mut registers[key as usize];
+        let ret = match call {
+            RegisterOp::Read => RegisterRet::Value(*register),
+            RegisterOp::Write(value) => {
+                *register = value;
+                RegisterRet::Done
+            }
+            RegisterOp::Cas { from, to } if from == *register => {
+                *register = to;
+                RegisterRet::Swapped
+            }
+            RegisterOp::Cas { .. } => RegisterRet::NotSwapped,
+        };
+        let completion = match random(&mut state, 100) {
+            0 => Completion::Unknown("no answer".to_owned()),
+            _ => Completion::Ok(ret),
+        };
+        Operation {
+            id: OperationId(number as u64),
+            client: ClientId((key * CLIENTS + client) as u32),
+            node: Arc::clone(&node),
+            invoked: Duration::from_nanos(invoked),
+            completed: Some(Duration::from_nanos(end)),
+            call: On::new(key, call),
+            completion,
+        }
+    });
+    History::new(operations)
+}
+
+/// Measures the check of a long history, in milliseconds.
+#[snowglobe::test]
+fn history() -> TestResult {
+    let history = made();
+    let begin = Instant::now();
+    linearizability(&Map::new(Register::new(0)), &history).into_result()?;
+    println!("history {}", begin.elapsed().as_secs_f64() * 1e3);
+    Ok(())
+}
+
+snowglobe::main!();
