@@ -1,4 +1,4 @@
-//! What programs of a lab may not write.
+//! Texts that fail a trial when a program of its lab writes them.
 
 use crate::lab::lab::Lab;
 

@@ -1,4 +1,4 @@
-//! What tests of distributed systems cost.
+//! Measures the checks and faults with which distributed systems are tested.
 
 use std::process::Command;
 
