@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use super::clock::clock;
 use super::event::{Event, EventKind, FaultId};
-use super::recorded;
 use super::forbidden::ForbiddenTexts;
+use super::recorded;
 use crate::kernel::clock::monotonic;
 use crate::kernel::sync::{Lock, Notifier};
 use crate::model::carrier::Carrier;

@@ -159,9 +159,9 @@ pub use inspect::namespaces::Namespace;
 pub use inspect::settings::SettingEntry;
 pub use lab::Lab;
 pub use link::link::Link;
+pub use log_rules::ALARMING;
 #[cfg(feature = "toml")]
 pub(crate) use nemesis::kept::{VARIABLE as SCHEDULE_VARIABLE, schedule_file};
-pub use log_rules::ALARMING;
 pub use nemesis::run::ScheduleRun;
 pub use node::command::Command;
 pub use node::node::Node;
