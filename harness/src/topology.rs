@@ -41,14 +41,72 @@
 //! - **Interfaces** are `eth0`, `eth1`, … in the order of a node's links, and `to-bob` besides.
 //! - **Routes.** Nodes between segments forward, and every node has static routes along shortest
 //!   paths, so that all can reach each other by name. [`Routing::None`] switches that off, and
-//!   [`NodeSpec::forward`] does for one node. There is no default route: what is not in the lab is
-//!   unreachable at once. Packets live for 64 hops, as everywhere.
+//!   [`NodeSpec::forward`] does for one node. Without a router there is no default route: what is not
+//!   in the lab is unreachable at once. Packets live for 64 hops, as everywhere.
 //! - **Groups.** A switch sends multicast frames to all its ports, as simple switches do; see
 //!   [`SwitchSpec::snooping`]. Where a program names no interface, IPv4 packets to groups and to
 //!   255.255.255.255 leave by the first interface of the node, or by its default route if it has
 //!   one.
 //! - **Impairments.** A link may be slow, lossy and more: see [`LinkSpec::impair`] and
 //!   [`crate::impair`]. Which [`Engine`] carries it is worked out when the lab starts.
+//!
+//! # The Internet in a box
+//!
+//! A router is a node that forwards: [`Topology::router`] takes a name or a [`RouterSpec`]. Its
+//! uplink leads to what is in front of it, all its other links to what is behind it.
+//! [`Topology::internet`] is the public part, to which all default routes lead in the end:
+//!
+//! ```
+//! use snowglobe::topology::{Firewall, RouterSpec, SwitchSpec, Topology};
+//!
+//! let mut topology = Topology::new();
+//! let internet = topology.internet();
+//! let server = topology.node("server");
+//! topology.link(server, internet);
+//! for name in ["a", "b"] {
+//!     let home = topology.router(RouterSpec::home(format!("{name}-home")));
+//!     topology.uplink(home, internet);
+//!     let lan = format!("{name}-lan");
+//!     let lan = topology.switch(SwitchSpec::new(lan).subnet("192.168.1.0/24"));
+//!     let laptop = topology.node(format!("{name}-laptop"));
+//!     topology.plug(home, lan);
+//!     topology.plug(laptop, lan);
+//! }
+//! let office = topology.router(RouterSpec::new("office").firewall(Firewall::udp_blocked()));
+//! topology.uplink(office, internet);
+//! let desk = topology.node("desk");
+//! topology.link(desk, office);
+//! topology.validate()?;
+//! # Ok::<(), snowglobe::topology::TopologyError>(())
+//! ```
+//!
+//! - **Routes.** A host has a default route to the router on its network, and a router one over its
+//!   uplink. All routers of a network without translation know the ways to one another's networks:
+//!   the shortest ones by the [costs](LinkSpec::cost) of links. Of several default routes, the one
+//!   with the lowest [metric](LinkSpec::metric) is used. Where there are routers, no other node
+//!   forwards unless it asks to. [`RouteSpec`] adds a route by hand, also by source; with
+//!   [`Routing::None`] the routes are left to daemons such as BIRD.
+//! - **Addresses.** In front of and beside the Internet automatic addresses are public ones,
+//!   elsewhere private ones. Networks behind a router that translates addresses
+//!   ([`RouterSpec::nat`]) may have the same subnets as others; anywhere else, that is an error. A
+//!   name stands for the same address everywhere, so the name of a host behind such a router is of
+//!   use only there.
+//! - **Families.** Translation is of IPv4 alone unless the NAT says otherwise. Hosts at home have
+//!   public IPv6 addresses then, and the firewall of the home keeps out what begins outside.
+//! - **Firewalls** stand at the uplinks of a router, or before a host ([`NodeSpec::firewall`]):
+//!   see [`Firewall`]. The kernel's nftables carries them, without a program.
+//!   [`Node::firewall_counters`](crate::lab::Node::firewall_counters) has what the rules counted.
+//!   With [`Firewall::log()`], packets that were not let through are
+//!   [events](crate::events::EventKind::FirewallDropped).
+//! - **MTU.** A router answers a packet that is too large for the next link, so that the MTU of a
+//!   path is found; with [`PathMtu::Blackhole`] no such answer passes the router.
+//! - **While the lab runs**: [`Lab::set_firewall`](crate::Lab::set_firewall),
+//!   [`Lab::change_router`](crate::Lab::change_router), and for hosts that move
+//!   [`Lab::set_metric`](crate::Lab::set_metric), [`Lab::move_link`](crate::Lab::move_link),
+//!   [`Lab::remove_link`](crate::Lab::remove_link).
+//!
+//! [`situation`] has what software on the Internet meets as functions, to be crossed in a grid of
+//! trials.
 //!
 //! # Regions
 //!

@@ -71,6 +71,11 @@ pub(crate) fn seen_as(from: &Node, to: IpAddr, patience: Duration) -> Option<Soc
 
 /// Returns the routers on the way to a node whose echo answers, as `traceroute` finds them.
 pub(crate) fn traceroute(from: &Node, to: Ipv4Addr) -> Vec<Ipv4Addr> {
+    way(from, to).expect("each router on the way answers")
+}
+
+/// Returns the routers on the way, or nothing if one does not answer: routes change meanwhile.
+pub(crate) fn way(from: &Node, to: Ipv4Addr) -> Option<Vec<Ipv4Addr>> {
     from.run(|| {
         let mut way = Vec::new();
         for ttl in 1..30 {
@@ -84,11 +89,11 @@ pub(crate) fn traceroute(from: &Node, to: Ipv4Addr) -> Vec<Ipv4Addr> {
             let mut buffer = [0; 100];
             // A pending error ends the wait, and the queue of errors has the router.
             if socket.recv(&mut buffer).is_ok() {
-                return way;
+                return Some(way);
             }
-            way.push(offender(&socket).expect("a router answers"));
+            way.push(offender(&socket)?);
         }
-        way
+        Some(way)
     })
 }
 

@@ -81,6 +81,7 @@ pub(crate) fn plan(topology: &Topology, kept: Option<&Kept<'_>>) -> Result<Plan,
         &realms,
         &mut stacks,
     )?;
+    add_routes_by_hand(topology, &wiring, &addresses, &mut stacks)?;
     add_neighbours(topology, &wiring.segments, &mut stacks)?;
     choose_group_interfaces(&mut stacks, gone);
     let (switches, sockets) = switches(topology, kept);
@@ -342,7 +343,7 @@ fn add_routes(
             }
         }
     }
-    add_routes_by_hand(topology, wiring, addresses, stacks)
+    Ok(())
 }
 
 /// Removes routes that a default route makes needless: those by the same way, and those by the way

@@ -49,7 +49,7 @@ impl Lab {
     ///
     /// ```no_run
     /// # use snowglobe::prelude::*;
-    /// # use snowglobe::topology::{Firewall, situation};
+    /// # use snowglobe::topology::Firewall;
     /// # #[snowglobe::test]
     /// # fn t() -> TestResult {
     /// let mut topology = Topology::new();
