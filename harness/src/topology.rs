@@ -41,8 +41,8 @@
 //! - **Interfaces** are `eth0`, `eth1`, … in the order of a node's links, and `to-bob` besides.
 //! - **Routes.** Nodes between segments forward, and every node has static routes along shortest
 //!   paths, so that all can reach each other by name. [`Routing::None`] switches that off, and
-//!   [`NodeSpec::forward`] does for one node. Without a router there is no default route: what is not
-//!   in the lab is unreachable at once. Packets live for 64 hops, as everywhere.
+//!   [`NodeSpec::forward`] does for one node. Without a router there is no default route: what is
+//!   not in the lab is unreachable at once. Packets live for 64 hops, as everywhere.
 //! - **Groups.** A switch sends multicast frames to all its ports, as simple switches do; see
 //!   [`SwitchSpec::snooping`]. Where a program names no interface, IPv4 packets to groups and to
 //!   255.255.255.255 leave by the first interface of the node, or by its default route if it has

@@ -19,8 +19,8 @@ pub enum Routing {
     /// were added first is taken.
     #[default]
     Shortest,
-    /// No automatic routes: routers forward, and nodes that asked to. No node has a route beyond its
-    /// own segments but those by hand.
+    /// No automatic routes: routers forward, and nodes that asked to. No node has a route beyond
+    /// its own segments but those by hand.
     None,
 }
 

@@ -31,6 +31,7 @@ pub(super) fn rules(firewall: &Firewall, uplinks: Option<&Vec<u32>>) -> Vec<Hook
         log,
     } = firewall;
     let mut rules = Vec::new();
+    // Only a router has hosts behind it; the check of the topology refuses the portal of a host.
     if let (Some(portal), Some(uplinks)) = (portal, uplinks) {
         rules.extend(redirection(portal, uplinks));
     }
@@ -175,6 +176,7 @@ fn matches(rule: &FirewallRule) -> Vec<Vec<RuleMatch>> {
 /// Leads plain HTTP of hosts that are not admitted to the portal.
 fn redirection(portal: &CaptivePortal, uplinks: &[u32]) -> Vec<HookRule> {
     let mut rules = Vec::new();
+    // First: the kernel takes the first translation that fits a connection.
     for host in &portal.admitted {
         let whole = if host.is_ipv6() { 128 } else { 32 };
         let from = vec![RuleMatch::From(*host, whole)];
@@ -199,6 +201,7 @@ fn redirection(portal: &CaptivePortal, uplinks: &[u32]) -> Vec<HookRule> {
 fn admission(portal: &CaptivePortal, gate: &Gate, log: bool) -> Vec<HookRule> {
     let accept = FirewallAction::Accept;
     let mut rules = Vec::new();
+    // A client that cannot resolve a name never asks for a page, and would not find the portal.
     for protocol in [UDP, TCP] {
         let dns = vec![RuleMatch::Transport(protocol), RuleMatch::ToPorts(53..=53)];
         rules.extend(gate.rules(dns, accept, PORTAL, log));

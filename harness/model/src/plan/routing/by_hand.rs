@@ -44,7 +44,7 @@ pub(crate) fn add_routes_by_hand(
 }
 
 /// A route with the interface that it leads over.
-struct Found {
+struct HandRoute {
     interface: usize,
     to: Subnet,
     via: IpAddr,
@@ -58,7 +58,7 @@ fn route(
     addresses: &[Vec<Vec<Address>>],
     stack: usize,
     asked: &RouteSpec,
-) -> Result<Found, (Kind, String)> {
+) -> Result<HandRoute, (Kind, String)> {
     let RouteSpec {
         to,
         via,
@@ -95,7 +95,7 @@ fn route(
             let owner = wiring.stacks[other.stack.index()].owner;
             let found = given.iter().find(|address| is_wanted(owner, address.ip));
             if let Some(found) = found.filter(|found| found.ip.is_ipv6() == to.is_ipv6()) {
-                return Ok(Found {
+                return Ok(HandRoute {
                     interface,
                     to,
                     via: found.ip,
@@ -148,8 +148,8 @@ fn neighbours_of(
 }
 
 /// Gives a stack a route, in place of automatic ones to the same network.
-fn add(stack: &mut StackPlan, found: Found) {
-    let Found {
+fn add(stack: &mut StackPlan, found: HandRoute) {
+    let HandRoute {
         interface,
         to,
         via,
