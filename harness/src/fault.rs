@@ -61,6 +61,8 @@
 #[doc(inline)]
 pub use snowglobe_model::clock::{ClockFault, TimeShift};
 #[doc(inline)]
+pub use snowglobe_model::disk::{DiskFault, Loss, Unsynced};
+#[doc(inline)]
 pub use snowglobe_model::fault::{
     Fault, LinkRef, Nemesis, NodeRef, Schedule, ScheduleError, ScheduleErrorKind, ScheduledFault,
     Split, Targets,

@@ -310,6 +310,31 @@
 //! [`Lab::forbid_in_logs`] fails a trial in which a program wrote `panic`, `DATA RACE` or the like,
 //! whatever the test itself found.
 //!
+//! # Disks that break
+//!
+//! `Volume::named("data").with_faults()` is the disk of one node, which a test can break while the
+//! daemon runs, by [`Fault::disk`](fault::Fault::disk) and a [`DiskFault`](fault::DiskFault): full,
+//! read-only, slow, failing, with flipped bits or files that lost their ends. [`Lab::disk`] gives
+//! snapshots. When the node [crashes](lab::Node::crash), the disk loses what was not synced:
+//!
+//! - A sync of a file keeps its data, and all earlier changes to directories, as ext4 promises
+//!   (`data=ordered`). The data of other files are lost, so that a file which was renamed over
+//!   another one without a sync of its own may be empty. `syncfs(2)`, `sync(2)` and
+//!   `sync_file_range(2)` make nothing durable.
+//! - With [`Unsynced::PartLost`](topology::Unsynced) the trial's seed chooses the blocks and the
+//!   changes that survive, and with `DiskFault::Torn` the sectors within a block.
+//! - [`kill_processes`](lab::Node::kill_processes) loses nothing: the node's kernel lives.
+//!
+//! A full or read-only disk refuses the write itself. A write of another kind than `write(2)`,
+//! `writev(2)` and their kin (`io_uring`, `sendfile(2)`) learns of it by the next sync, and so does
+//! every write that a failing device loses, as on any disk. A file that is open while its end
+//! vanishes shows its old size until it is opened again. Extended attributes are refused.
+//!
+//! The disk is a filesystem in memory, of at most 1 GiB, served through FUSE by a process of the
+//! trial, for ordinary users too. It takes `/dev/fuse`, which distributions let everybody open;
+//! where it cannot be opened, the lab's start fails and says so. A test with the option `user` is
+//! refused, for it may mount nothing in its trial.
+//!
 //! # How often a test fails
 //!
 //! `--stress 1000` or `--stress 5m` (`SNOWGLOBE_STRESS` under nextest or the standard harness) runs

@@ -148,6 +148,8 @@
 //! }
 //! ```
 
+#[doc(inline)]
+pub use snowglobe_model::disk::Unsynced;
 pub use snowglobe_model::nat::{self, NatSpec};
 pub use snowglobe_model::plan;
 #[doc(inline)]

@@ -24,6 +24,7 @@ pub mod errno;
 pub mod fd;
 pub mod fixed_str;
 pub mod frames;
+pub mod fuse;
 pub mod id_map;
 pub mod loopback;
 pub mod message_channel;

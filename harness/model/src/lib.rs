@@ -22,6 +22,7 @@
 //! | [`shrink`] | a search for fewer faults with which a test still fails |
 //! | [`twice`] | the first difference between two runs with one seed |
 //! | [`failure_rate`] | how often a test fails, as far as so many runs can tell |
+//! | [`disk`] | a disk that can break, and that forgets what was not synced in a power cut |
 //! | [`fault`], [`carrier`] | faults of a running lab, and what carries the packets of a link |
 //! | [`dhcp`] | addresses by DHCP: messages, servers and clients |
 //! | [`dns`] | zones, answers, and faults of name servers |
@@ -38,6 +39,7 @@ pub mod cli;
 pub mod clock;
 pub mod dhcp;
 pub mod direction;
+pub mod disk;
 pub mod dns;
 pub mod duration;
 pub mod failure_rate;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::kernel::process::exit_kind::ExitKind;
 use crate::model::carrier::Carrier;
 use crate::model::direction::Direction;
+use crate::model::disk::Loss;
 use crate::model::fault::Fault;
 use crate::model::rules::Verdict;
 
@@ -128,6 +129,15 @@ pub enum EventKind {
         /// Name of the link on which that packet was.
         worst_link: String,
     },
+    /// The power of a node was cut, and a volume with faults has lost what was not synced.
+    DiskLost {
+        /// Name of the node.
+        node: String,
+        /// Name of the volume.
+        volume: String,
+        /// The writes that are lost.
+        loss: Loss,
+    },
     /// A node could not have what was asked for in the first way, and has it in another.
     FellBack {
         /// Name of the node.
@@ -175,6 +185,7 @@ impl EventKind {
             | Self::ProcessStarted { .. }
             | Self::ProcessSaid { .. }
             | Self::ProcessDied { .. }
+            | Self::DiskLost { .. }
             | Self::PacketRuled { .. }
             | Self::FirewallDropped { .. }
             | Self::Leased { .. }
@@ -256,6 +267,9 @@ impl fmt::Display for EventKind {
                 "host starved: {late} of {deliveries} packets were more than 1 ms late, on {links} \
                  links; the worst, on `{worst_link}`, {worst:.1?}"
             ),
+            Self::DiskLost { node, volume, loss } => {
+                write!(f, "disk `{volume}` of `{node}` lost {loss}")
+            }
             Self::FellBack { node, sentence } => write!(f, "node `{node}`: {sentence}"),
             leased @ Self::Leased { .. } => leased.fmt_leased(f),
             Self::CaptureKept { path, gaps } => write!(f, "capture: {}{gaps}", path.display()),

@@ -258,6 +258,30 @@ pub(crate) fn request(
     })
 }
 
+/// Starts the process that serves a disk. Returns the channel for commands and the pidfd.
+pub(crate) fn start_disk_server(name: &str) -> Result<(MessageChannel, OwnedFd)> {
+    let mut pending = request(
+        &NodeRequest {
+            name: name.to_owned(),
+            serves_disk: true,
+            ..NodeRequest::default()
+        },
+        None,
+    )?;
+    let answer = pending.receive()?;
+    match (answer, pending.channel.take()) {
+        (Answer::Cloned(_, pidfd), Some(channel)) => Ok((channel, pidfd)),
+        (Answer::Cloned(..) | Answer::Ready(_) | Answer::Note(_), _) => {
+            let why = "it did not say that it runs";
+            Err(LabError::failed(
+                LabErrorKind::Other,
+                format!("start `{name}`"),
+                why,
+            ))
+        }
+    }
+}
+
 impl PendingNode {
     /// Waits until the first process runs and its namespaces are as requested.
     pub(crate) fn wait(mut self) -> Result<StartedNode> {

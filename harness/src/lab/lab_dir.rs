@@ -3,17 +3,19 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::events::{EventKind, note_in_all};
 use crate::kernel::mount;
 use crate::kernel::sync::Lock;
 use crate::kernel::thread::escort::escorted;
+use crate::lab::disk::server::DiskServer;
 use crate::lab::error::{LabError, Result};
 use crate::sandbox::copy_tree;
 use crate::sandbox::protocol::node::NodeEtc;
-use crate::topology::Plan;
 use crate::topology::plan::NodePlan;
+use crate::topology::{Plan, Unsynced};
 
 /// The directory of one lab, which is removed when dropped.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub(crate) struct LabDir {
     path: PathBuf,
     /// Volumes that began as clones of other files.
     clones: Lock<HashSet<PathBuf>>,
+    /// Volumes with faults.
+    disks: Lock<Vec<Arc<DiskServer>>>,
 }
 
 /// The place of a clone among the volumes of a lab.
@@ -49,6 +53,7 @@ impl LabDir {
                     return Ok(LabDir {
                         path: dir,
                         clones: Lock::new(HashSet::new()),
+                        disks: Lock::new(Vec::new()),
                     });
                 }
                 // The name is taken: the next number is tried.
@@ -210,6 +215,39 @@ impl LabDir {
         Ok(volume_dir)
     }
 
+    /// Returns a volume with faults, the disk of `node`, which begins with the files of the
+    /// directory `of`. It is made when first asked for.
+    pub(crate) fn disk_with_faults(
+        &self,
+        (name, node): (&str, &str),
+        of: Option<&Path>,
+        unsynced: Unsynced,
+    ) -> Result<PathBuf> {
+        let mut disks = self.disks.lock();
+        if let Some(disk) = disks.iter().find(|disk| disk.volume() == name) {
+            return Ok(disk.path().to_owned());
+        }
+        let path = self.volume(name)?;
+        let server = DiskServer::start((name, node), path.clone(), unsynced)?;
+        if let Some(of) = of {
+            let verb = || format!("copy `{}` to volume `{name}`", of.display());
+            copy_tree::copy_dir(of, &path).map_err(|error| LabError::io(verb(), &error))?;
+            server.sync()?;
+        }
+        disks.push(Arc::new(server));
+        Ok(path)
+    }
+
+    /// Returns the volumes with faults of a node.
+    pub(crate) fn disks_of(&self, node: &str) -> Vec<Arc<DiskServer>> {
+        let disks = self.disks.lock();
+        disks
+            .iter()
+            .filter(|disk| disk.node() == node)
+            .cloned()
+            .collect()
+    }
+
     /// Returns the directory for what a node with another root filesystem writes.
     pub(crate) fn disk(&self, node: &str) -> Result<PathBuf> {
         self.dir(&format!("disks/{}", flat(node)))
@@ -300,6 +338,9 @@ impl Drop for LabDir {
             // A clone that is a copy is no mount, and one that a process still uses goes with it.
             let _ = escorted(|| mount::detach(clone));
         }
+        // The servers end, and their mounts with them. A guard of a fault may have one still, whose
+        // end comes with that of the guard.
+        self.disks.get_mut().clear();
         // What is left lies in the trial's own /run, which goes with the trial.
         let _ = fs::remove_dir_all(&self.path);
     }

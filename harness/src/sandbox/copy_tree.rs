@@ -28,7 +28,11 @@ pub(crate) fn merge(layers: &[PathBuf], target: &Path) -> io::Result<()> {
     fs::rename(unfinished, target)
 }
 
-fn copy_dir(from: &Path, to: &Path) -> io::Result<()> {
+/// Copies the files of a directory, with their owners and modes, to another directory.
+///
+/// # Errors
+/// A file cannot be read or written.
+pub(crate) fn copy_dir(from: &Path, to: &Path) -> io::Result<()> {
     let meta = fs::metadata(from)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;

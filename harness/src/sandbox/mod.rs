@@ -11,6 +11,7 @@
 //! |---|---|
 //! | `outer/` | the outer sandbox: its mount tree, its first process |
 //! | `trial/` | the sandbox of a trial: its mounts, its init, the process of the test body |
+//! | `disk/` | the process that serves a disk with faults |
 //! | `node/` | the nodes of a lab: their mounts, their first processes, their programs |
 //! | `protocol/` | all messages between these processes and the supervisor |
 //! | `budgets` | what all trials of a user or of the host share |
@@ -25,6 +26,7 @@
 
 pub(crate) mod budgets;
 pub(crate) mod copy_tree;
+mod disk;
 pub(crate) mod ids;
 pub(crate) mod inherited;
 mod node;

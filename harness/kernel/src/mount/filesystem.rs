@@ -164,3 +164,14 @@ pub fn pivot(new_root: &Path) -> crate::Result<()> {
     umount2(".", MntFlags::MNT_DETACH)?;
     chdir("/")
 }
+
+/// Writes what programs have written to the filesystem at `path` and the kernel still has in its
+/// cache (`syncfs(2)`).
+///
+/// # Errors
+/// There is no such path, or something could not be written.
+pub fn write_back(path: &Path) -> crate::Result<()> {
+    // Not an O_PATH descriptor, for which the call fails with EBADF (open(2)).
+    let directory = std::fs::File::open(path).map_err(|error| crate::errno::errno(&error))?;
+    nix::unistd::syncfs(directory)
+}

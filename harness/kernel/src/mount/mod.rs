@@ -17,7 +17,7 @@ use path::c_path;
 pub use device::device_directory;
 pub use filesystem::{
     detach, fresh, fresh_at, fresh_read_only_sys, is_read_only, make_private, make_private_at,
-    make_shared, overlay, pivot,
+    make_shared, overlay, pivot, write_back,
 };
 pub use tree::{
     MountAttributes, NO_DEVICES, READ_ONLY, attach, detach_copy, set_attributes, set_attributes_at,

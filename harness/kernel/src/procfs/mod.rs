@@ -6,11 +6,13 @@
 //! | file | role |
 //! |---|---|
 //! | `mounts` | mounts as plain values |
+//! | `pending_write` | the write in which a thread waits |
 //! | `process_table` | what the processes of a trial are doing when it hangs |
 //! | `processes` | processes as plain values |
 //! | `sysctls` | many sysctls at a time |
 
 mod mounts;
+mod pending_write;
 pub mod process_table;
 mod processes;
 pub mod sysctls;
@@ -28,6 +30,7 @@ use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::Mode;
 
 pub use mounts::MountEntry;
+pub use pending_write::pending_write;
 pub use processes::ProcessEntry;
 
 /// A mounted procfs.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::refs::{LinkRef, NodeRef};
 use crate::clock::ClockFault;
 use crate::direction::Direction;
+use crate::disk::DiskFault;
 use crate::dns::DnsFault;
 use crate::impair::{Impairment, Percent};
 
@@ -96,6 +97,16 @@ pub enum Fault {
         node: NodeRef,
         /// The way in which it is wrong.
         change: ClockFault,
+    },
+    /// A disk of a node is full, slow or broken.
+    Disk {
+        /// The node that has the disk.
+        node: NodeRef,
+        /// Name of the volume, where the node has several with faults.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        volume: Option<String>,
+        /// The fault of the disk.
+        what: DiskFault,
     },
     /// The two nodes of each pair do not hear each other, whatever way packets take. A role may
     /// stand for several nodes: then each of one side and each of the other are such a pair.

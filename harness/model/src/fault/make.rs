@@ -6,6 +6,7 @@ use super::fault::Fault;
 use super::refs::{LinkRef, NodeRef};
 use crate::clock::ClockFault;
 use crate::direction::Direction;
+use crate::disk::DiskFault;
 use crate::dns::DnsFault;
 use crate::impair::{Impairment, Percent, Reorder};
 
@@ -95,6 +96,24 @@ impl Fault {
     pub fn clock(node: impl Into<NodeRef>, change: ClockFault) -> Self {
         let node = node.into();
         Self::Clock { node, change }
+    }
+
+    /// Breaks the only volume with faults of a node.
+    pub fn disk(node: impl Into<NodeRef>, what: DiskFault) -> Self {
+        Self::Disk {
+            node: node.into(),
+            volume: None,
+            what,
+        }
+    }
+
+    /// Breaks one volume with faults of a node, by name.
+    pub fn disk_of(node: impl Into<NodeRef>, volume: impl Into<String>, what: DiskFault) -> Self {
+        Self::Disk {
+            node: node.into(),
+            volume: Some(volume.into()),
+            what,
+        }
     }
 
     /// Parts two sides that hear nothing of each other, while whoever is on neither side hears both.

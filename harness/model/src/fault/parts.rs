@@ -57,6 +57,11 @@ impl Fault {
             | Self::Restart { node }
             | Self::Clock { node, change: _ }
             | Self::Dns { node, answers: _ }
+            | Self::Disk {
+                node,
+                volume: _,
+                what: _,
+            }
             | Self::KillProgram { node, program: _ }
             | Self::PauseProgram { node, program: _ }
             | Self::Slow { node, share: _ }

@@ -37,6 +37,16 @@ impl fmt::Display for Fault {
             Self::KillProcesses { node } => write!(f, "kill of all processes of node {node}"),
             Self::Crash { node } => write!(f, "crash of node {node}"),
             Self::Clock { node, change } => write!(f, "clock of node {node} {change}"),
+            Self::Disk {
+                node,
+                volume: None,
+                what,
+            } => write!(f, "disk of node {node}: {what}"),
+            Self::Disk {
+                node,
+                volume: Some(volume),
+                what,
+            } => write!(f, "disk `{volume}` of node {node}: {what}"),
             Self::Dns { node, answers } => write!(f, "name server {node}: {answers}"),
             Self::Sever { pairs } => {
                 let pairs: Vec<String> =

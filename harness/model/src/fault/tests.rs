@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Fault, Nemesis, NodeRef, Schedule, ScheduledFault, Split, Targets};
 use crate::clock::{ClockFault, TimeShift};
 use crate::direction::Direction;
+use crate::disk::DiskFault;
 use crate::dns::DnsFault;
 use crate::impair::{Impairment, Percent};
 use crate::topology::{LinkId, NodeId};
@@ -59,6 +60,14 @@ fn samples() -> Vec<(Fault, &'static str)> {
                 ClockFault::Offset(TimeShift::behind(Duration::from_secs(90))),
             ),
             "clock of node `a` off by -90s",
+        ),
+        (
+            Fault::disk("a", DiskFault::slow(Duration::from_millis(20))),
+            "disk of node `a`: slower by 20ms",
+        ),
+        (
+            Fault::disk_of("a", "data", DiskFault::bit_flip("**/*.log")),
+            "disk `data` of node `a`: 1 flipped bits in `**/*.log`",
         ),
         (Fault::restart("a"), "restart of node `a`"),
         (

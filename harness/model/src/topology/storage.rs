@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::disk::Unsynced;
+
 /// A number of bytes.
 ///
 /// ```
@@ -120,6 +122,13 @@ pub enum Volume {
         /// Name by which nodes share the clone. Without a name, the node has the clone alone.
         name: Option<String>,
     },
+    /// The disk of one node, which can break, and which loses in a power cut what was not synced.
+    Faulty {
+        /// The volume that it is otherwise: one with a name.
+        of: Box<Volume>,
+        /// The fate of writes that were not synced.
+        unsynced: Unsynced,
+    },
 }
 
 impl Volume {
@@ -162,6 +171,38 @@ impl Volume {
             name: Some(name.into()),
         }
     }
+
+    /// Returns this volume as the disk of one node, which can break
+    /// ([`DiskFault`](crate::disk::DiskFault)), and which loses all that was not synced when the
+    /// node crashes. The volume needs a name, by which its faults find it.
+    ///
+    /// A sync of a file makes its data durable, and all earlier changes to directories: what ext4
+    /// promises (`data=ordered`). The data of other files, and what `sync_file_range(2)` or
+    /// `syncfs(2)` alone have written, is lost. The files are kept in memory, at most 1 GiB, and
+    /// are served through FUSE.
+    pub fn with_faults(self) -> Self {
+        self.with_unsynced(Unsynced::Lost)
+    }
+
+    /// Returns this volume with faults, as [`with_faults`](Self::with_faults) does, and says what a
+    /// crash of the node does to writes that were not synced.
+    pub fn with_unsynced(self, unsynced: Unsynced) -> Self {
+        let of = match self {
+            Volume::Faulty { of, .. } => of,
+            other => Box::new(other),
+        };
+        Volume::Faulty { of, unsynced }
+    }
+
+    /// Returns the name of the volume, if it has one.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Volume::Named(name) => Some(name),
+            Volume::Clone { name, .. } => name.as_deref(),
+            Volume::Tmpfs(_) => None,
+            Volume::Faulty { of, .. } => of.name(),
+        }
+    }
 }
 
 /// The origin of the files of a [`Mount`].
@@ -201,6 +242,9 @@ struct MountText {
     clone_of: Option<Rootfs>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     read_only: bool,
+    /// `faults = "lost"`: a volume with faults, and what becomes of writes that were not synced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    faults: Option<Unsynced>,
 }
 
 impl TryFrom<MountText> for Mount {
@@ -219,6 +263,18 @@ impl TryFrom<MountText> for Mount {
                 ));
             }
         };
+        let source = match (text.faults, source) {
+            (None, source) => source,
+            (Some(unsynced), MountSource::Volume(volume)) => {
+                MountSource::Volume(volume.with_unsynced(unsynced))
+            }
+            (Some(_), MountSource::Bind(_)) => {
+                return Err(format!(
+                    "mount `{}` is a bind, which cannot have `faults`; only a volume can",
+                    text.at
+                ));
+            }
+        };
         Ok(Mount {
             at: text.at,
             source,
@@ -230,7 +286,15 @@ impl TryFrom<MountText> for Mount {
 impl From<Mount> for MountText {
     fn from(mount: Mount) -> Self {
         let (mut volume, mut tmpfs, mut bind, mut clone_of) = (None, None, None, None);
-        match mount.source {
+        let (source, faults) = match mount.source {
+            MountSource::Volume(Volume::Faulty { of, unsynced }) => {
+                (MountSource::Volume(*of), Some(unsynced))
+            }
+            source @ (MountSource::Volume(_) | MountSource::Bind(_)) => (source, None),
+        };
+        match source {
+            // `with_unsynced` wraps a volume once.
+            MountSource::Volume(Volume::Faulty { .. }) => {}
             MountSource::Volume(Volume::Named(name)) => volume = Some(name),
             MountSource::Volume(Volume::Tmpfs(size)) => tmpfs = Some(size),
             MountSource::Volume(Volume::Clone { of, name }) => {
@@ -245,6 +309,7 @@ impl From<Mount> for MountText {
             bind,
             clone_of,
             read_only: mount.read_only,
+            faults,
         }
     }
 }

@@ -112,7 +112,8 @@ fn add_nodes(lab: &mut Lab, new: NewNodes, first: usize) {
         let plan = &lab.plan().nodes[number];
         let stack = Arc::clone(lab.stack(plan.stack));
         let services = lab.node_services().clone();
-        let own = OwnServices::of(plan, lab.plan(), &stack, lab.journal());
+        let mut own = OwnServices::of(plan, lab.plan(), &stack, lab.journal());
+        own.disks = lab.dir().disks_of(&plan.name);
         let node = Node::new(
             lab.topology(),
             plan,

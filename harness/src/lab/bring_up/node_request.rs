@@ -86,6 +86,7 @@ pub(crate) fn for_node(
         mounts,
         root,
         faulty_clock: node.faulty_clock,
+        serves_disk: false,
     })
 }
 
@@ -99,11 +100,18 @@ fn sysctls(planned: &[Sysctl]) -> Vec<(String, String)> {
 fn placed(mount: &Mount, node: &NodePlan, dir: &LabDir) -> Result<NodeMount> {
     let source = match &mount.source {
         MountSource::Volume(Volume::Named(name)) => MountContent::Path(dir.volume(name)?),
-        MountSource::Volume(Volume::Clone { of, name }) => {
-            let of = match of {
-                Rootfs::Path(path) => found(path, node)?,
-                Rootfs::Fixture(name) => fixture(name, node)?.path().to_owned(),
+        MountSource::Volume(Volume::Faulty { of, unsynced }) => {
+            let beginning = match of.as_ref() {
+                Volume::Clone { of, .. } => Some(tree(of, node)?),
+                Volume::Named(_) | Volume::Tmpfs(_) | Volume::Faulty { .. } => None,
             };
+            // The checks of the topology refuse one without a name.
+            let name = of.name().unwrap_or_default();
+            let path = dir.disk_with_faults((name, &node.name), beginning.as_deref(), *unsynced)?;
+            MountContent::Path(path)
+        }
+        MountSource::Volume(Volume::Clone { of, name }) => {
+            let of = tree(of, node)?;
             let place = match name {
                 Some(name) => ClonePlace::Shared(name),
                 None => ClonePlace::OfNode(&mount.at),
@@ -118,6 +126,14 @@ fn placed(mount: &Mount, node: &NodePlan, dir: &LabDir) -> Result<NodeMount> {
         content: source,
         read_only: mount.read_only,
     })
+}
+
+/// Finds the files with which a volume begins.
+fn tree(of: &Rootfs, node: &NodePlan) -> Result<PathBuf> {
+    match of {
+        Rootfs::Path(path) => found(path, node),
+        Rootfs::Fixture(name) => Ok(fixture(name, node)?.path().to_owned()),
+    }
 }
 
 fn found(path: &Path, node: &NodePlan) -> Result<PathBuf> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::impair::Direction;
+use crate::lab::disk;
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::faults::clock::WrongClock;
 use crate::lab::faults::cut::Cut;
@@ -78,6 +79,9 @@ impl Scene {
                     LabError::invalid(Subject::Node(node.name().to_owned()), why)
                 })?;
                 dns.inject(answers)
+            }
+            Fault::Disk { node, volume, what } => {
+                disk::inject::inject(self.node_of(&node)?, volume.as_deref(), what)
             }
             Fault::Action { action, node } => self.act(action, node.as_ref()),
             Fault::KillProgram { node, program } => self.in_processes(&node, Harm::Kill(program)),

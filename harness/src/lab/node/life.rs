@@ -3,6 +3,7 @@
 use std::os::fd::AsFd;
 
 use crate::kernel::process::signal::Signal;
+use crate::lab::disk;
 use crate::lab::error::{LabError, Result};
 use crate::lab::first_process::{self, FirstProcessHandle};
 use crate::lab::node::ending::end_programs;
@@ -104,6 +105,8 @@ impl Node {
             // First: the kernel ends the connections of what is killed or dropped next, and nobody
             // may hear of that.
             self.stack().cut_power()?;
+            // Before the processes: what they write when they are gone is not written.
+            disk::inject::cut_power(self)?;
         }
         self.end_all_processes("crash node")
     }

@@ -18,6 +18,7 @@ use crate::kernel::errno::Errno;
 use crate::kernel::netlink::{if_indextoname, if_nametoindex};
 use crate::kernel::netns::Netns;
 use crate::kernel::sync::{Lock, SharedLock};
+use crate::lab::disk::server::DiskServer;
 use crate::lab::error::{LabError, NodeState, Result};
 use crate::lab::first_process::FirstProcessHandle;
 use crate::lab::node::keys::NodeKeyLog;
@@ -286,6 +287,11 @@ impl Node {
     /// Returns the threads of the node's services.
     pub(crate) fn service_threads(&self) -> &NodeServiceThreads {
         &self.service_threads
+    }
+
+    /// Returns the volumes of the node that can have faults.
+    pub(crate) fn disks(&self) -> &[Arc<DiskServer>] {
+        &self.own.disks
     }
 
     pub(crate) fn stack(&self) -> &Arc<Stack> {

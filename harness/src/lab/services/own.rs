@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::events::Journal;
+use crate::lab::disk::server::DiskServer;
 use crate::lab::services::dhcp::client::DhcpClients;
 use crate::lab::services::dhcp::dhcp::Dhcp;
 use crate::lab::services::dns::dns::Dns;
@@ -18,6 +19,8 @@ pub(crate) struct OwnServices {
     pub(crate) dns: Option<Arc<Dns>>,
     pub(crate) dhcp: Option<Arc<Dhcp>>,
     clients: Option<Arc<DhcpClients>>,
+    /// Volumes with faults, which run before the node does.
+    pub(crate) disks: Vec<Arc<DiskServer>>,
 }
 
 impl OwnServices {
@@ -36,12 +39,18 @@ impl OwnServices {
             dns: dns.map(Arc::new),
             dhcp: dhcp.map(Arc::new),
             clients: clients.map(Arc::new),
+            disks: Vec::new(),
         }
     }
 
     /// Returns all of them, in the order in which they start.
     pub(crate) fn all(&self) -> Vec<Arc<dyn Service>> {
-        let Self { dns, dhcp, clients } = self;
+        let Self {
+            dns,
+            dhcp,
+            clients,
+            disks: _,
+        } = self;
         // Servers before clients, which find them at the first question.
         let dns = dns.iter().map(|it| Arc::clone(it) as Arc<dyn Service>);
         let dhcp = dhcp.iter().map(|it| Arc::clone(it) as Arc<dyn Service>);

@@ -22,6 +22,7 @@ use crate::kernel::namespace;
 use crate::kernel::process;
 use crate::kernel::process::clone::{Cloned, clone_into, clone_sibling};
 use crate::kernel::process::signal::SignalFd;
+use crate::sandbox::disk;
 use crate::sandbox::process_numbers::TrialNumbers;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::node::{IDS_MAPPED, Joins, NodeReply, NodeRequest};
@@ -77,6 +78,9 @@ impl Factory<'_> {
         channel: &MessageChannel,
         joined: Option<OwnedFd>,
     ) -> Result<(), Refused> {
+        if request.serves_disk {
+            return spawn_disk(request, channel);
+        }
         if let (Some(network), Some(_), Joins::Network | Joins::Owner) =
             (&joined, request.ids, request.joins)
         {
@@ -165,6 +169,21 @@ impl Factory<'_> {
         while_permitted(self.spec.nested || !makes_users, || {
             clone_into(flags(request))
         })
+    }
+}
+
+/// Forks the process that serves a disk. It has the namespaces of the trial.
+fn spawn_disk(request: &NodeRequest, channel: &MessageChannel) -> Result<(), Refused> {
+    match process::fork().doing("fork the server of a disk")? {
+        ForkResult::Child => {
+            process::never_return(|| disk::live(&request.name, channel));
+        }
+        ForkResult::Parent { child } => {
+            // The id is still the child's, for nobody but this process can reap it.
+            let pidfd = process::pidfd_open(child.as_raw()).doing("open the server of a disk")?;
+            announce(channel, child.as_raw(), &pidfd);
+            Ok(())
+        }
     }
 }
 

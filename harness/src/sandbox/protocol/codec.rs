@@ -45,6 +45,10 @@ pub(crate) enum Edge {
     FromProgram,
     /// From the keeper of an outer sandbox to whoever asks for it.
     FromKeeper,
+    /// From a lab to the server of a disk.
+    ToDisk,
+    /// From the server of a disk to its lab.
+    FromDisk,
 }
 
 /// A whole message of one edge.

@@ -10,9 +10,11 @@
 //! | `outer` | the supervisor and the first process of the outer sandbox, until that is ready |
 //! | `zygote` | the supervisor to the nursery and to the zygotes |
 //! | `trial` | the supervisor and the init of a trial; the test body to its init |
+//! | `disk` | a lab and the process that serves one of its disks |
 //! | `node` | a lab and the trial's init, which makes nodes; a lab and a node's first process |
 
 pub(crate) mod codec;
+pub(crate) mod disk;
 pub(crate) mod node;
 pub(crate) mod outer;
 pub(crate) mod trial;

@@ -42,6 +42,8 @@ pub(crate) struct NodeRequest {
     pub(crate) root: Option<NodeRoot>,
     /// Whether the time of day of the programs can be changed.
     pub(crate) faulty_clock: bool,
+    /// Whether what is asked for is no node, but the process that serves a disk.
+    pub(crate) serves_disk: bool,
 }
 
 codec_struct!(NodeRequest {
@@ -56,6 +58,7 @@ codec_struct!(NodeRequest {
     mounts,
     root,
     faulty_clock,
+    serves_disk,
 });
 
 impl EdgeMessage for NodeRequest {
@@ -404,6 +407,7 @@ mod tests {
                     disk: "/disk".into(),
                 }),
                 faulty_clock: true,
+                serves_disk: true,
             });
         }
     }

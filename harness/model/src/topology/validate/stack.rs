@@ -86,6 +86,26 @@ fn wrong_sysctl(key: &str, value: &str) -> Option<String> {
     (value.is_empty() || value.contains('\0')).then(|| "has no value".into())
 }
 
+fn wrong_mounted_volume(volume: &Volume) -> Option<String> {
+    match volume {
+        Volume::Named(name) => {
+            name::wrong_volume(name).map(|w| format!("volume name {} {w}", show(name)))
+        }
+        Volume::Clone { of, name } => {
+            let wrong_name = name.as_ref().and_then(|name| {
+                name::wrong_volume(name).map(|w| format!("volume name {} {w}", show(name)))
+            });
+            wrong_name.or_else(|| wrong_tree(of))
+        }
+        Volume::Tmpfs(size) => (size.as_bytes() == 0).then(|| "a tmpfs of no size".into()),
+        Volume::Faulty { of, .. } if of.name().is_none() => Some(
+            "a volume with faults needs a name; use `Volume::named` or `Volume::named_clone`"
+                .into(),
+        ),
+        Volume::Faulty { of, .. } => wrong_mounted_volume(of),
+    }
+}
+
 pub(crate) fn check_mounts(
     mounts: &[Mount],
     site: Site,
@@ -96,18 +116,7 @@ pub(crate) fn check_mounts(
     for Mount { at, source, .. } in mounts {
         let wrong = match source {
             MountSource::Bind(path) => wrong_workspace_path(path),
-            MountSource::Volume(Volume::Named(name)) => {
-                name::wrong_volume(name).map(|w| format!("volume name {} {w}", show(name)))
-            }
-            MountSource::Volume(Volume::Clone { of, name }) => {
-                let wrong_name = name.as_ref().and_then(|name| {
-                    name::wrong_volume(name).map(|w| format!("volume name {} {w}", show(name)))
-                });
-                wrong_name.or_else(|| wrong_tree(of))
-            }
-            MountSource::Volume(Volume::Tmpfs(size)) => {
-                (size.as_bytes() == 0).then(|| "a tmpfs of no size".into())
-            }
+            MountSource::Volume(volume) => wrong_mounted_volume(volume),
         };
         let wrong = wrong.or_else(|| wrong_mount_point(at)).or_else(|| {
             let before = taken.insert(normal(at), ());
@@ -127,6 +136,8 @@ pub(crate) fn check_beginnings<'a>(
     problems: &mut Problems,
 ) {
     let mut beginnings: HashMap<&str, Option<&Rootfs>> = HashMap::new();
+    // The names that are taken: by a volume with faults, or by others, which nodes can share.
+    let mut owners = HashMap::new();
     for (site, mount) in mounts {
         let (name, beginning) = match &mount.source {
             MountSource::Volume(Volume::Named(name)) => (name, None),
@@ -134,9 +145,14 @@ pub(crate) fn check_beginnings<'a>(
                 of,
                 name: Some(name),
             }) => (name, Some(of)),
+            MountSource::Volume(volume @ Volume::Faulty { .. }) => {
+                check_one_owner(volume, site, &mut owners, problems);
+                continue;
+            }
             MountSource::Volume(Volume::Clone { name: None, .. } | Volume::Tmpfs(_))
             | MountSource::Bind(_) => continue,
         };
+        owners.entry(name).or_insert(None);
         if *beginnings.entry(name).or_insert(beginning) != beginning {
             problems.add(Kind::Conflict, site, || {
                 format!(
@@ -145,6 +161,26 @@ pub(crate) fn check_beginnings<'a>(
                 )
             });
         }
+    }
+}
+
+/// Checks that a volume with faults is the disk of one node, mounted once.
+fn check_one_owner<'a>(
+    volume: &'a Volume,
+    site: Site,
+    owners: &mut HashMap<&'a str, Option<Site>>,
+    problems: &mut Problems,
+) {
+    let Some(name) = volume.name() else {
+        return;
+    };
+    if owners.insert(name, Some(site)).is_some() {
+        problems.add(Kind::Conflict, site, || {
+            format!(
+                "volume {} has faults, and is mounted more than once; a disk with faults is one machine's, so give each node a volume of its own",
+                show(name)
+            )
+        });
     }
 }
 

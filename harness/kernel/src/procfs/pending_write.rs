@@ -1,0 +1,78 @@
+//! The write in which a thread waits.
+//!
+//! A filesystem of ours that has the kernel cache its writes hears of a write long after the
+//! program has gone on. A disk that is full has to refuse the write itself. The kernel asks for the
+//! attributes of a file before it takes a write (fs/fuse/file.c, `fuse_cache_write_iter`), as it
+//! does for other calls, and does not say for which one. procfs does: `/proc/PID/syscall`, see
+//! `proc_pid_syscall(5)`.
+
+use std::fs;
+
+/// The range that a thread is about to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PendingWrite {
+    /// Offset of the first byte; nothing for the end of the file.
+    pub offset: Option<u64>,
+    /// Number of bytes: 1 where the call has its lengths in memory (`writev(2)`).
+    pub length: u64,
+}
+
+/// The flag `O_APPEND` in `/proc/PID/fdinfo` (`proc_pid_fdinfo(5)`).
+const APPEND: u64 = libc::O_APPEND as u64;
+
+/// Returns the write in which a thread waits, if it waits in one.
+pub fn pending_write(thread: u32) -> Option<PendingWrite> {
+    let text = fs::read_to_string(format!("/proc/{thread}/syscall")).ok()?;
+    let (number, arguments) = parse(&text)?;
+    let [descriptor, _, length, offset] = arguments;
+    let offset = match number {
+        libc::SYS_pwrite64 | libc::SYS_pwritev | libc::SYS_pwritev2 => Some(offset),
+        libc::SYS_write | libc::SYS_writev => position(thread, descriptor),
+        _ => return None,
+    };
+    let length = match number {
+        libc::SYS_write | libc::SYS_pwrite64 => length,
+        _ => 1,
+    };
+    Some(PendingWrite { offset, length })
+}
+
+/// Reads the number of a system call and its first four arguments.
+fn parse(text: &str) -> Option<(i64, [u64; 4])> {
+    let mut words = text.split_whitespace();
+    let number = words.next()?.parse().ok()?;
+    let mut arguments = [0; 4];
+    for argument in &mut arguments {
+        let word = words.next()?.strip_prefix("0x")?;
+        *argument = u64::from_str_radix(word, 16).ok()?;
+    }
+    Some((number, arguments))
+}
+
+/// Returns where a file stands; nothing if it is open for appending.
+fn position(thread: u32, descriptor: u64) -> Option<u64> {
+    let info = fs::read_to_string(format!("/proc/{thread}/fdinfo/{descriptor}")).ok()?;
+    let value = |key: &str| info.lines().find_map(|line| line.strip_prefix(key));
+    let flags = u64::from_str_radix(value("flags:")?.trim(), 8).ok()?;
+    if flags & APPEND != 0 {
+        return None;
+    }
+    value("pos:")?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_procfs_has_a_number_and_arguments() {
+        let line = "1 0x3 0x7ffd 0x1000 0x0 0x0 0x0 0x7ffd 0x7f00\n";
+        assert_eq!(parse(line), Some((1, [3, 0x7ffd, 0x1000, 0])));
+        assert_eq!(parse("running\n"), None);
+    }
+
+    #[test]
+    fn a_thread_that_waits_elsewhere_writes_nothing() {
+        assert_eq!(pending_write(std::process::id()), None);
+    }
+}

@@ -1,0 +1,167 @@
+//! The bytes of one file, as programs see them and as they are durable.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Bytes of a block: a page of memory, and the block size of most filesystems.
+pub const BLOCK: usize = 4096;
+
+/// A block of [`BLOCK`] bytes, which versions of a file share until one of them is written to.
+pub(super) type Block = Arc<[u8]>;
+
+/// One version of the bytes of a file. What has no block is zero.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Version {
+    pub(super) blocks: BTreeMap<u64, Block>,
+    pub(super) size: u64,
+}
+
+/// The bytes of a file.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Content {
+    /// The bytes that programs see.
+    pub(super) seen: Version,
+    /// The bytes that a power cut leaves.
+    pub(super) durable: Version,
+    /// Numbers of the blocks in which the two may differ.
+    pub(super) dirty: BTreeSet<u64>,
+}
+
+fn split(offset: u64) -> (u64, usize) {
+    let block = BLOCK as u64;
+    (offset / block, (offset % block) as usize)
+}
+
+impl Content {
+    /// Appends the bytes at `offset` to `to`, at most `length` of them.
+    pub(super) fn read(&self, offset: u64, length: usize, to: &mut Vec<u8>) {
+        let end = self.seen.size.min(offset.saturating_add(length as u64));
+        let mut at = offset;
+        while at < end {
+            let (number, within) = split(at);
+            let count = (BLOCK - within).min((end - at) as usize);
+            match self.seen.blocks.get(&number) {
+                Some(block) => to.extend_from_slice(&block[within..within + count]),
+                None => to.resize(to.len() + count, 0),
+            }
+            at += count as u64;
+        }
+    }
+
+    /// Writes bytes at `offset`. Returns the number of blocks that the file has more.
+    pub(super) fn write(&mut self, offset: u64, mut bytes: &[u8]) -> u64 {
+        let before = self.seen.blocks.len();
+        let mut at = offset;
+        while !bytes.is_empty() {
+            let (number, within) = split(at);
+            let count = (BLOCK - within).min(bytes.len());
+            let (now, rest) = bytes.split_at(count);
+            if count == BLOCK {
+                self.seen.blocks.insert(number, Arc::from(now));
+            } else {
+                let block = self.seen.blocks.entry(number).or_insert_with(empty);
+                Arc::make_mut(block)[within..within + count].copy_from_slice(now);
+            }
+            self.dirty.insert(number);
+            at += count as u64;
+            bytes = rest;
+        }
+        self.seen.size = self.seen.size.max(at);
+        (self.seen.blocks.len() - before) as u64
+    }
+
+    /// Sets the size. Returns the number of blocks that the file has less.
+    pub(super) fn resize(&mut self, size: u64) -> u64 {
+        let (number, within) = split(size);
+        let mut gone = 0;
+        if size < self.seen.size {
+            let first = number + u64::from(within > 0);
+            let cut = self.seen.blocks.split_off(&first);
+            gone = cut.len() as u64;
+            self.dirty.extend(cut.into_keys());
+            // What grows again later shows zeros behind the old end (ftruncate(2)).
+            if within > 0
+                && let Some(block) = self.seen.blocks.get_mut(&number)
+            {
+                Arc::make_mut(block)[within..].fill(0);
+                self.dirty.insert(number);
+            }
+        }
+        self.seen.size = size;
+        gone
+    }
+
+    /// Takes the blocks of a range away, so that zeros are read there. Returns their number.
+    pub(super) fn punch(&mut self, offset: u64, length: u64) -> u64 {
+        let end = offset.saturating_add(length).min(self.seen.size);
+        let mut gone = 0;
+        let mut at = offset;
+        while at < end {
+            let (number, within) = split(at);
+            let count = (BLOCK - within).min((end - at) as usize);
+            let size = self.seen.size;
+            if count == BLOCK || (within == 0 && at + count as u64 == size) {
+                gone += u64::from(self.seen.blocks.remove(&number).is_some());
+            } else if let Some(block) = self.seen.blocks.get_mut(&number) {
+                Arc::make_mut(block)[within..within + count].fill(0);
+            }
+            self.dirty.insert(number);
+            at += count as u64;
+        }
+        gone
+    }
+
+    /// Gives every block of a range its space. Returns the number of new blocks.
+    pub(super) fn allocate(&mut self, offset: u64, length: u64) -> u64 {
+        let before = self.seen.blocks.len();
+        let end = offset.saturating_add(length);
+        let last = end.div_ceil(BLOCK as u64);
+        for number in offset / BLOCK as u64..last {
+            if !self.seen.blocks.contains_key(&number) {
+                self.seen.blocks.insert(number, empty());
+                self.dirty.insert(number);
+            }
+        }
+        (self.seen.blocks.len() - before) as u64
+    }
+
+    /// Returns the next offset from `offset` on where there is data, or where there is none.
+    pub(super) fn seek(&self, offset: u64, data: bool) -> Option<u64> {
+        let size = self.seen.size;
+        if offset >= size {
+            return None;
+        }
+        let (first, _) = split(offset);
+        if data {
+            let (number, _) = self.seen.blocks.range(first..).next()?;
+            let at = (number * BLOCK as u64).max(offset);
+            return (at < size).then_some(at);
+        }
+        let mut number = first;
+        while self.seen.blocks.contains_key(&number) {
+            number += 1;
+        }
+        Some((number * BLOCK as u64).max(offset).min(size))
+    }
+
+    /// Makes what is seen durable.
+    pub(super) fn sync(&mut self) {
+        for number in std::mem::take(&mut self.dirty) {
+            match self.seen.blocks.get(&number) {
+                Some(block) => self.durable.blocks.insert(number, Arc::clone(block)),
+                None => self.durable.blocks.remove(&number),
+            };
+        }
+        self.durable.size = self.seen.size;
+    }
+
+    /// Returns whether a power cut may change the file.
+    pub(super) fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty() || self.seen.size != self.durable.size
+    }
+}
+
+/// Returns a block of zeros.
+pub(super) fn empty() -> Block {
+    Arc::from([0; BLOCK].as_slice())
+}

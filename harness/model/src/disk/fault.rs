@@ -1,0 +1,230 @@
+//! Faults of a disk, as values.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::glob;
+use crate::impair::Percent;
+use crate::topology::Size;
+
+/// What a power cut does to the writes that were not synced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unsynced {
+    /// All of them are lost.
+    #[default]
+    Lost,
+    /// A part of them is lost, which the seed of the trial chooses: blocks of data one by one, and
+    /// changes to directories from some moment on.
+    PartLost,
+    /// None of them is lost.
+    Kept,
+}
+
+/// What is wrong with a disk for as long as a guard lives.
+///
+/// ```
+/// use snowglobe_model::disk::DiskFault;
+/// use snowglobe_model::fault::Fault;
+///
+/// # #[cfg(feature = "toml")] {
+/// let text = r#"
+///     fault = "disk"
+///     node = "db"
+///     what = { kind = "full", free = "64 KiB" }
+/// "#;
+/// let fault: Fault = toml::from_str(text)?;
+/// assert_eq!(fault.to_string(), "disk of node `db`: 64 KiB are free");
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum DiskFault {
+    /// Files cannot grow by more than so many bytes in all, and none can be made once those are
+    /// used up (`ENOSPC`). What has its space already can be written.
+    Full {
+        /// Bytes that are left.
+        #[serde(default = "nothing")]
+        free: Size,
+    },
+    /// Nothing can be changed (`EROFS`), through files that are open for writing neither.
+    ReadOnly,
+    /// Reads, writes and syncs that reach the disk take longer, one after the other.
+    Slow {
+        /// Time that is added to each of them.
+        #[serde(default, with = "crate::impair::text::serde_duration")]
+        delay: Duration,
+        /// Bytes that the disk reads or writes in a second, if there is such a limit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rate: Option<Size>,
+    },
+    /// A share of the operations that reach the disk fails (`EIO`), as the seed of the trial says.
+    Io {
+        /// Share of reads.
+        #[serde(default = "no_share")]
+        reads: Percent,
+        /// Share of writes.
+        #[serde(default = "no_share")]
+        writes: Percent,
+        /// Share of syncs. Nothing becomes durable by a sync that fails.
+        #[serde(default = "no_share")]
+        syncs: Percent,
+    },
+    /// A power cut leaves some of the 512-byte sectors of each block that was not synced, and not
+    /// others, as the seed of the trial says: a page may be half new.
+    Torn,
+    /// Bits of files are the wrong way round, at places that the seed of the trial chooses. The end
+    /// of the fault turns those back that nobody has written to meanwhile.
+    BitFlip {
+        /// Pattern of paths in the volume, in which `*` stands for anything but `/`, `**` for
+        /// anything, and `?` for one byte.
+        path: String,
+        /// Number of bits in each file.
+        #[serde(default = "one")]
+        bits: u32,
+    },
+    /// Files have lost their ends. The end of the fault gives those back to whose end nobody has
+    /// written meanwhile.
+    Truncate {
+        /// Pattern of paths, as for [`BitFlip`](Self::BitFlip).
+        path: String,
+        /// Bytes that are cut off each file.
+        by: Size,
+    },
+}
+
+fn nothing() -> Size {
+    Size::bytes(0)
+}
+
+fn no_share() -> Percent {
+    Percent(0.0)
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl DiskFault {
+    /// Returns a disk on which nothing is free.
+    pub fn full() -> Self {
+        Self::Full { free: nothing() }
+    }
+
+    /// Returns a disk whose every read, write and sync takes so much longer.
+    pub fn slow(delay: Duration) -> Self {
+        Self::Slow { delay, rate: None }
+    }
+
+    /// Returns a disk on which all reads fail.
+    pub fn failing_reads() -> Self {
+        Self::io(100.0, 0.0, 0.0)
+    }
+
+    /// Returns a disk on which all writes fail. Programs learn it by a sync, as of any disk.
+    pub fn failing_writes() -> Self {
+        Self::io(0.0, 100.0, 0.0)
+    }
+
+    /// Returns a disk on which all syncs fail.
+    pub fn failing_syncs() -> Self {
+        Self::io(0.0, 0.0, 100.0)
+    }
+
+    fn io(reads: f64, writes: f64, syncs: f64) -> Self {
+        Self::Io {
+            reads: Percent(reads),
+            writes: Percent(writes),
+            syncs: Percent(syncs),
+        }
+    }
+
+    /// Returns a disk on which one bit of each file that fits is the wrong way round.
+    pub fn bit_flip(path: impl Into<String>) -> Self {
+        Self::BitFlip {
+            path: path.into(),
+            bits: 1,
+        }
+    }
+
+    /// Returns a disk on which each file that fits has lost so many bytes of its end.
+    pub fn truncate(path: impl Into<String>, by: Size) -> Self {
+        Self::Truncate {
+            path: path.into(),
+            by,
+        }
+    }
+
+    /// Checks the values of the fault.
+    ///
+    /// # Errors
+    /// A share is none, a pattern is empty, or the fault would do nothing. The text says which.
+    pub fn validate(&self) -> Result<(), String> {
+        let idle = |what: &str| Err(format!("the fault does nothing: {what}"));
+        match self {
+            Self::Full { .. } | Self::ReadOnly | Self::Torn => Ok(()),
+            Self::Slow { delay, rate } => match rate {
+                Some(rate) if rate.as_bytes() == 0 => {
+                    Err("a rate of 0 bytes in a second would stop the disk; choose a rate".into())
+                }
+                None if delay.is_zero() => idle("give a delay or a rate"),
+                Some(_) | None => Ok(()),
+            },
+            Self::Io {
+                reads,
+                writes,
+                syncs,
+            } => {
+                let shares = [("reads", reads), ("writes", writes), ("syncs", syncs)];
+                for (which, Percent(share)) in shares {
+                    if !(0.0..=100.0).contains(share) {
+                        return Err(format!(
+                            "the share {share} of {which} is not between 0 and 100 percent"
+                        ));
+                    }
+                }
+                match shares.iter().all(|(_, share)| share.0 == 0.0) {
+                    true => idle("give a share of reads, writes or syncs"),
+                    false => Ok(()),
+                }
+            }
+            Self::BitFlip { path, bits } => match (glob::check(path), bits) {
+                (Ok(()), 0) => idle("give a number of bits"),
+                (checked, _) => checked,
+            },
+            Self::Truncate { path, by } => match (glob::check(path), by.as_bytes()) {
+                (Ok(()), 0) => idle("give a number of bytes"),
+                (checked, _) => checked,
+            },
+        }
+    }
+}
+
+impl fmt::Display for DiskFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full { free } if free.as_bytes() == 0 => f.write_str("full"),
+            Self::Full { free } => write!(f, "{free} are free"),
+            Self::ReadOnly => f.write_str("read-only"),
+            Self::Slow { delay, rate: None } => write!(f, "slower by {delay:?}"),
+            Self::Slow {
+                delay,
+                rate: Some(rate),
+            } => write!(f, "slower by {delay:?}, at most {rate} in a second"),
+            Self::Io {
+                reads,
+                writes,
+                syncs,
+            } => write!(
+                f,
+                "errors in {reads} of reads, {writes} of writes, {syncs} of syncs"
+            ),
+            Self::Torn => f.write_str("torn writes in a power cut"),
+            Self::BitFlip { path, bits } => write!(f, "{bits} flipped bits in `{path}`"),
+            Self::Truncate { path, by } => write!(f, "`{path}` cut by {by}"),
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Tests of power cuts, syncs, and of what comes back.
+
+use super::*;
+
+const NOW: Origin = Origin {
+    uid: 0,
+    gid: 0,
+    now: Time {
+        seconds: 1,
+        nanos: 0,
+    },
+};
+
+fn make(disk: &mut Disk, name: &str) -> InodeNumber {
+    let made = disk.make(ROOT, name.as_bytes(), (FileType::Regular, 0o644), NOW);
+    made.unwrap().number
+}
+
+fn text(disk: &Disk, name: &str) -> Option<Vec<u8>> {
+    let number = disk.lookup(ROOT, name.as_bytes()).ok()?.number;
+    let mut bytes = Vec::new();
+    disk.read(number, 0, usize::MAX, &mut bytes).unwrap();
+    Some(bytes)
+}
+
+#[test]
+fn a_power_cut_takes_what_was_not_synced_and_nothing_else() {
+    let mut disk = Disk::default();
+    let kept = make(&mut disk, "kept");
+    disk.write(kept, 0, b"durable", None).unwrap();
+    disk.sync(kept).unwrap();
+    disk.write(kept, 0, b"DURABLE and more", None).unwrap();
+    let new = make(&mut disk, "new");
+    disk.write(new, 0, &[1; 9000], None).unwrap();
+    let loss = disk.cut_power(Unsynced::Lost, 1);
+    assert_eq!(
+        (loss.blocks_lost, loss.blocks_kept, loss.changes_lost),
+        (4, 0, 1)
+    );
+    assert_eq!(text(&disk, "kept").unwrap(), b"durable");
+    assert_eq!(text(&disk, "new"), None);
+}
+
+#[test]
+fn a_rename_without_a_sync_of_the_file_leaves_an_empty_one() {
+    let mut disk = Disk::default();
+    let old = make(&mut disk, "config");
+    disk.write(old, 0, b"old", None).unwrap();
+    disk.sync(old).unwrap();
+    let new = make(&mut disk, "config.tmp");
+    disk.write(new, 0, b"new", None).unwrap();
+    let names = ((ROOT, &b"config.tmp"[..]), (ROOT, &b"config"[..]));
+    disk.rename(names.0, names.1, (true, false), NOW.now)
+        .unwrap();
+    let mut other = disk.clone();
+    disk.sync(ROOT).unwrap();
+    disk.cut_power(Unsynced::Lost, 1);
+    assert_eq!(text(&disk, "config").unwrap(), b"");
+    // Without any sync the rename is lost too, and the old file comes back.
+    other.cut_power(Unsynced::Lost, 1);
+    assert_eq!(text(&other, "config").unwrap(), b"old");
+    assert_eq!(text(&other, "config.tmp"), None);
+}
+
+#[test]
+fn removed_files_and_cut_ends_come_back() {
+    let mut disk = Disk::default();
+    let file = make(&mut disk, "file");
+    disk.write(file, 0, &[7; 10_000], None).unwrap();
+    disk.sync(file).unwrap();
+    let cut = InodeChange {
+        size: Some(5000),
+        ..InodeChange::default()
+    };
+    disk.change(file, &cut).unwrap();
+    disk.remove(ROOT, b"file", false, NOW.now).unwrap();
+    disk.cut_power(Unsynced::Lost, 1);
+    assert_eq!(text(&disk, "file").unwrap(), [7; 10_000]);
+    assert_eq!(disk.used, 3);
+}
+
+#[test]
+fn the_seed_chooses_the_part_that_is_lost() {
+    let state = |seed| {
+        let mut disk = Disk::default();
+        let file = make(&mut disk, "file");
+        disk.write(file, 0, &[1; 16 * BLOCK], None).unwrap();
+        disk.sync(file).unwrap();
+        disk.write(file, 0, &[2; 16 * BLOCK], None).unwrap();
+        disk.cut_power(Unsynced::PartLost, seed);
+        text(&disk, "file").unwrap()
+    };
+    assert_eq!(state(1), state(1));
+    assert_ne!(state(1), state(2));
+    let one = state(3);
+    assert!(one.contains(&1) && one.contains(&2));
+    assert!(
+        one.chunks(BLOCK)
+            .all(|it| it.iter().all(|byte| *byte == it[0]))
+    );
+}
+
+#[test]
+fn torn_blocks_are_new_by_sectors() {
+    let mut disk = Disk::default();
+    let file = make(&mut disk, "file");
+    disk.write(file, 0, &[1; BLOCK], None).unwrap();
+    disk.sync(file).unwrap();
+    disk.write(file, 0, &[2; BLOCK], None).unwrap();
+    disk.begin_fault(1, DiskFault::Torn, 5).unwrap();
+    disk.cut_power(Unsynced::Lost, 5);
+    let bytes = text(&disk, "file").unwrap();
+    assert!(bytes.contains(&1) && bytes.contains(&2));
+    assert!(
+        bytes
+            .chunks(512)
+            .all(|it| it.iter().all(|byte| *byte == it[0]))
+    );
+}
+
+#[test]
+fn a_full_disk_takes_what_has_its_space_already() {
+    let mut disk = Disk::default();
+    let file = make(&mut disk, "file");
+    disk.write(file, 0, &[1; 100], None).unwrap();
+    let free = crate::topology::Size::bytes(10);
+    disk.begin_fault(1, DiskFault::Full { free }, 0).unwrap();
+    disk.write(file, 50, &[2; 60], None).unwrap();
+    assert_eq!(disk.write(file, 50, &[3; 61], None), Err(DiskError::Full));
+    let made = disk.make(ROOT, b"more", (FileType::Regular, 0o644), NOW);
+    assert_eq!(made, Err(DiskError::Full));
+    disk.end_fault(1, Vec::new());
+    disk.write(file, 50, &[3; 61], None).unwrap();
+}
+
+#[test]
+fn damage_is_mended_where_nobody_has_written_meanwhile() {
+    let mut disk = Disk::default();
+    let file = make(&mut disk, "a.log");
+    disk.write(file, 0, &[0; 5000], None).unwrap();
+    let flipped = disk
+        .begin_fault(1, DiskFault::bit_flip("*.log"), 9)
+        .unwrap();
+    let wrong = text(&disk, "a.log").unwrap();
+    assert_eq!(wrong.iter().map(|byte| byte.count_ones()).sum::<u32>(), 1);
+    disk.end_fault(1, flipped);
+    assert_eq!(text(&disk, "a.log").unwrap(), [0; 5000]);
+    let by = crate::topology::Size::bytes(1000);
+    let cut = disk
+        .begin_fault(2, DiskFault::truncate("*.log", by), 9)
+        .unwrap();
+    assert_eq!(text(&disk, "a.log").unwrap().len(), 4000);
+    disk.end_fault(2, cut);
+    assert_eq!(text(&disk, "a.log").unwrap(), [0; 5000]);
+    let none = disk
+        .begin_fault(3, DiskFault::bit_flip("b"), 9)
+        .unwrap_err();
+    assert!(none.contains("a.log"), "{none}");
+}
+
+#[test]
+fn a_removed_file_lives_until_it_is_closed_and_gives_its_space_back() {
+    let mut disk = Disk::default();
+    let file = make(&mut disk, "file");
+    disk.open(file, true).unwrap();
+    disk.write(file, 0, &[1; 5000], None).unwrap();
+    disk.remove(ROOT, b"file", false, NOW.now).unwrap();
+    disk.sync(ROOT).unwrap();
+    disk.write(file, 0, &[2; 10], None).unwrap();
+    disk.release(file);
+    assert_eq!((disk.used, disk.numbers()), (0, vec![ROOT]));
+}

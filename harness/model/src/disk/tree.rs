@@ -1,0 +1,472 @@
+//! The changes to directories and attributes, and the journal of those that are not durable.
+
+use std::collections::BTreeMap;
+
+use super::condition::FaultsInForce;
+use super::content::Content;
+use super::error::DiskError;
+use super::inode::{
+    Body, DIRECTORY, Entry, FileType, Inode, InodeAttributes, InodeChange, InodeNumber, Origin,
+    REGULAR, ROOT, SET_GROUP, SYMLINK, TYPE, Time,
+};
+
+/// Longest name of a directory entry, in bytes (`NAME_MAX` of `linux/limits.h`).
+const NAME_MAX: usize = 255;
+
+/// Number of changes after which the journal becomes durable by itself, as one that is full does.
+const JOURNAL: usize = 65_536;
+
+/// A change that a power cut takes back.
+#[derive(Clone, Debug)]
+pub(super) enum Undo {
+    /// An entry of a directory led to this inode, or to none.
+    Entry {
+        directory: InodeNumber,
+        name: Vec<u8>,
+        before: Option<InodeNumber>,
+    },
+    /// An inode had this mode and this owner.
+    Owner {
+        number: InodeNumber,
+        mode: u32,
+        uid: u32,
+        gid: u32,
+    },
+}
+
+/// The state of a disk.
+#[derive(Clone, Debug)]
+pub struct Disk {
+    pub(super) inodes: BTreeMap<InodeNumber, Inode>,
+    next: InodeNumber,
+    pub(super) journal: Vec<Undo>,
+    /// Blocks of all files.
+    pub(super) used: u64,
+    /// Faults in force.
+    pub conditions: FaultsInForce,
+}
+
+impl Default for Disk {
+    fn default() -> Self {
+        let root = Inode {
+            body: Body::Directory {
+                entries: BTreeMap::new(),
+                parent: ROOT,
+            },
+            mode: DIRECTORY | 0o755,
+            uid: 0,
+            gid: 0,
+            device: 0,
+            names: 1,
+            opens: 0,
+            times: [Time::default(); 3],
+            reserved: 0,
+        };
+        Self {
+            inodes: BTreeMap::from([(ROOT, root)]),
+            next: ROOT + 1,
+            journal: Vec::new(),
+            used: 0,
+            conditions: FaultsInForce::default(),
+        }
+    }
+}
+
+type Result<T> = std::result::Result<T, DiskError>;
+
+impl Disk {
+    /// Returns the attributes of an inode.
+    ///
+    /// # Errors
+    /// There is no such inode.
+    pub fn attributes(&self, number: InodeNumber) -> Result<InodeAttributes> {
+        let inode = self.inode(number)?;
+        let subdirectories = match &inode.body {
+            Body::Directory { entries, .. } => {
+                let is_directory = |it: &&InodeNumber| {
+                    let inode = self.inodes.get(it);
+                    inode.is_some_and(Inode::is_directory)
+                };
+                entries.values().filter(is_directory).count() as u32
+            }
+            Body::File(_) | Body::Symlink(_) | Body::Special => 0,
+        };
+        Ok(inode.attributes(number, subdirectories))
+    }
+
+    /// Finds an entry of a directory.
+    ///
+    /// # Errors
+    /// There is none, or no directory.
+    pub fn lookup(&self, directory: InodeNumber, name: &[u8]) -> Result<InodeAttributes> {
+        if name.len() > NAME_MAX {
+            return Err(DiskError::NameTooLong);
+        }
+        let entries = self.entries(directory)?;
+        let number = match name {
+            b"." => directory,
+            b".." => self.parent(directory)?,
+            name => *entries.get(name).ok_or(DiskError::NotFound)?,
+        };
+        self.attributes(number)
+    }
+
+    /// Returns all entries of a directory.
+    ///
+    /// # Errors
+    /// There is no such directory.
+    pub fn list(&self, directory: InodeNumber) -> Result<Vec<Entry>> {
+        let parent = self.parent(directory)?;
+        let dots = [(&b"."[..], directory), (b"..", parent)];
+        let entries = self.entries(directory)?.iter();
+        let entries = entries.map(|(name, number)| (name.as_slice(), *number));
+        let entry = |(name, number): (&[u8], InodeNumber)| Entry {
+            name: name.to_vec(),
+            number,
+            mode: self.inodes.get(&number).map_or(0, |inode| inode.mode),
+        };
+        Ok(dots.into_iter().chain(entries).map(entry).collect())
+    }
+
+    /// Returns the path to which a symbolic link leads.
+    ///
+    /// # Errors
+    /// The inode is no symbolic link.
+    pub fn target(&self, number: InodeNumber) -> Result<&[u8]> {
+        match &self.inode(number)?.body {
+            Body::Symlink(target) => Ok(target),
+            Body::File(_) | Body::Directory { .. } | Body::Special => Err(DiskError::Invalid),
+        }
+    }
+
+    /// Makes a file of any type.
+    ///
+    /// # Errors
+    /// The name is taken or too long, or the disk takes no new files.
+    pub fn make(
+        &mut self,
+        directory: InodeNumber,
+        name: &[u8],
+        (kind, permissions): (FileType, u32),
+        Origin { uid, gid, now }: Origin,
+    ) -> Result<InodeAttributes> {
+        self.conditions.permit_new()?;
+        match self.lookup(directory, name) {
+            Err(DiskError::NotFound) => {}
+            Ok(_) => return Err(DiskError::Exists),
+            Err(other) => return Err(other),
+        }
+        let parent = self.inode(directory)?;
+        let hands_down = parent.mode & SET_GROUP;
+        let gid = if hands_down > 0 { parent.gid } else { gid };
+        let (body, bits, device) = match kind {
+            FileType::Regular => (Body::File(Content::default()), REGULAR, 0),
+            FileType::Directory => {
+                let entries = BTreeMap::new();
+                let parent = directory;
+                (
+                    Body::Directory { entries, parent },
+                    DIRECTORY | hands_down,
+                    0,
+                )
+            }
+            FileType::Symlink(target) => (Body::Symlink(target), SYMLINK, 0),
+            FileType::Special(bits, device) => (Body::Special, bits & TYPE, device),
+        };
+        let number = self.next;
+        self.next += 1;
+        let inode = Inode {
+            body,
+            mode: bits | (permissions & !TYPE),
+            uid,
+            gid,
+            device,
+            names: 0,
+            opens: 0,
+            times: [now; 3],
+            reserved: 0,
+        };
+        self.inodes.insert(number, inode);
+        self.point(directory, name, Some(number), now);
+        self.attributes(number)
+    }
+
+    /// Gives a file one more name.
+    ///
+    /// # Errors
+    /// The name is taken, or the disk takes no new names.
+    pub fn link(
+        &mut self,
+        number: InodeNumber,
+        directory: InodeNumber,
+        name: &[u8],
+        now: Time,
+    ) -> Result<InodeAttributes> {
+        self.conditions.permit_new()?;
+        match self.lookup(directory, name) {
+            Err(DiskError::NotFound) => {}
+            Ok(_) => return Err(DiskError::Exists),
+            Err(other) => return Err(other),
+        }
+        self.inode(number)?;
+        self.point(directory, name, Some(number), now);
+        self.attributes(number)
+    }
+
+    /// Takes a name away: of a directory, or of any other file.
+    ///
+    /// # Errors
+    /// There is no such name, or a directory that is not empty.
+    pub fn remove(
+        &mut self,
+        directory: InodeNumber,
+        name: &[u8],
+        is_directory: bool,
+        now: Time,
+    ) -> Result<()> {
+        self.conditions.permit_change()?;
+        let number = self.lookup(directory, name)?.number;
+        self.check_removal(number, is_directory)?;
+        self.point(directory, name, None, now);
+        Ok(())
+    }
+
+    fn check_removal(&self, number: InodeNumber, is_directory: bool) -> Result<()> {
+        match (&self.inode(number)?.body, is_directory) {
+            (Body::Directory { entries, .. }, true) if !entries.is_empty() => {
+                Err(DiskError::NotEmpty)
+            }
+            (Body::Directory { .. }, true) => Ok(()),
+            (Body::Directory { .. }, false) => Err(DiskError::IsDirectory),
+            (Body::File(_) | Body::Symlink(_) | Body::Special, true) => {
+                Err(DiskError::NotDirectory)
+            }
+            (Body::File(_) | Body::Symlink(_) | Body::Special, false) => Ok(()),
+        }
+    }
+
+    /// Renames an entry. `replaces` permits that the new name is taken; `exchanges` gives what has
+    /// the new name the old one.
+    ///
+    /// # Errors
+    /// There is no such entry, or the new name cannot be had.
+    pub fn rename(
+        &mut self,
+        from: (InodeNumber, &[u8]),
+        to: (InodeNumber, &[u8]),
+        (replaces, exchanges): (bool, bool),
+        now: Time,
+    ) -> Result<()> {
+        self.conditions.permit_change()?;
+        let moved = self.lookup(from.0, from.1)?.number;
+        let there = match self.lookup(to.0, to.1) {
+            Ok(there) => Some(there.number),
+            Err(DiskError::NotFound) => None,
+            Err(other) => return Err(other),
+        };
+        match there {
+            None if exchanges => return Err(DiskError::NotFound),
+            Some(_) if !replaces && !exchanges => return Err(DiskError::Exists),
+            // Two names of one file: nothing happens (rename(2)).
+            Some(there) if there == moved => return Ok(()),
+            Some(there) if !exchanges => {
+                self.check_removal(there, self.inode(moved)?.is_directory())?;
+            }
+            Some(_) | None => {}
+        }
+        // The new name first: the inode must not be without a name in between.
+        self.point(to.0, to.1, Some(moved), now);
+        self.point(from.0, from.1, there.filter(|_| exchanges), now);
+        Ok(())
+    }
+
+    /// Changes attributes.
+    ///
+    /// # Errors
+    /// There is no such inode, or the disk takes no changes.
+    pub fn change(&mut self, number: InodeNumber, change: &InodeChange) -> Result<InodeAttributes> {
+        // The kernel tells times of its own accord, which must not fail a program.
+        if change.mode.is_some() || change.uid.is_some() || change.size.is_some() {
+            self.conditions.permit_change()?;
+        }
+        if let Some(size) = change.size {
+            self.resize(number, size)?;
+        }
+        let inode = self.inode_mut(number)?;
+        let before = Undo::Owner {
+            number,
+            mode: inode.mode,
+            uid: inode.uid,
+            gid: inode.gid,
+        };
+        let keeps = change.mode.is_none() && change.uid.is_none() && change.gid.is_none();
+        if let Some(mode) = change.mode {
+            inode.mode = (inode.mode & TYPE) | (mode & !TYPE);
+        }
+        inode.uid = change.uid.unwrap_or(inode.uid);
+        inode.gid = change.gid.unwrap_or(inode.gid);
+        let times = [change.accessed, change.modified, change.changed];
+        for (time, new) in inode.times.iter_mut().zip(times) {
+            *time = new.unwrap_or(*time);
+        }
+        if !keeps {
+            self.record(before);
+        }
+        self.attributes(number)
+    }
+
+    /// Counts one more open file.
+    ///
+    /// # Errors
+    /// There is no such inode, or it is to be written to and the disk can only be read.
+    pub fn open(&mut self, number: InodeNumber, writes: bool) -> Result<()> {
+        if writes {
+            self.conditions.permit_change()?;
+        }
+        self.inode_mut(number)?.opens += 1;
+        Ok(())
+    }
+
+    /// Counts one open file less.
+    pub fn release(&mut self, number: InodeNumber) {
+        if let Ok(inode) = self.inode_mut(number) {
+            inode.opens = inode.opens.saturating_sub(1);
+        }
+        if self.journal.is_empty() {
+            self.forget_if_unused(number);
+        }
+    }
+
+    /// Makes all changes to directories, owners and modes durable.
+    pub(super) fn commit(&mut self) {
+        for undo in std::mem::take(&mut self.journal) {
+            if let Undo::Entry {
+                before: Some(number),
+                ..
+            } = undo
+            {
+                self.forget_if_unused(number);
+            }
+        }
+    }
+
+    pub(super) fn forget_if_unused(&mut self, number: InodeNumber) {
+        let unused = self.inodes.get(&number).is_some_and(|it| !it.is_used());
+        if !unused || number == ROOT {
+            return;
+        }
+        if let Some(Inode {
+            body: Body::File(content),
+            ..
+        }) = self.inodes.remove(&number)
+        {
+            self.used -= content.seen.blocks.len() as u64;
+        }
+    }
+
+    /// Lets a name lead to another inode, or to none, and notes where it led before.
+    fn point(&mut self, directory: InodeNumber, name: &[u8], to: Option<InodeNumber>, now: Time) {
+        let before = self.point_unnoted(directory, name, to);
+        if let Ok(inode) = self.inode_mut(directory) {
+            inode.times[1] = now;
+            inode.times[2] = now;
+        }
+        self.record(Undo::Entry {
+            directory,
+            name: name.to_vec(),
+            before,
+        });
+    }
+
+    pub(super) fn point_unnoted(
+        &mut self,
+        directory: InodeNumber,
+        name: &[u8],
+        to: Option<InodeNumber>,
+    ) -> Option<InodeNumber> {
+        let Some(Body::Directory { entries, .. }) =
+            self.inodes.get_mut(&directory).map(|inode| &mut inode.body)
+        else {
+            return None;
+        };
+        let before = match to {
+            Some(to) => entries.insert(name.to_vec(), to),
+            None => entries.remove(name),
+        };
+        if let Some(inode) = to.and_then(|to| self.inodes.get_mut(&to)) {
+            inode.names += 1;
+            if let Body::Directory { parent, .. } = &mut inode.body {
+                *parent = directory;
+            }
+        }
+        if let Some(inode) = before.and_then(|it| self.inodes.get_mut(&it)) {
+            inode.names -= 1;
+        }
+        before
+    }
+
+    fn record(&mut self, undo: Undo) {
+        self.journal.push(undo);
+        if self.journal.len() > JOURNAL {
+            self.commit();
+        }
+    }
+
+    fn entries(&self, directory: InodeNumber) -> Result<&BTreeMap<Vec<u8>, InodeNumber>> {
+        match &self.inode(directory)?.body {
+            Body::Directory { entries, .. } => Ok(entries),
+            Body::File(_) | Body::Symlink(_) | Body::Special => Err(DiskError::NotDirectory),
+        }
+    }
+
+    fn parent(&self, directory: InodeNumber) -> Result<InodeNumber> {
+        match &self.inode(directory)?.body {
+            Body::Directory { parent, .. } => Ok(*parent),
+            Body::File(_) | Body::Symlink(_) | Body::Special => Err(DiskError::NotDirectory),
+        }
+    }
+
+    pub(super) fn inode(&self, number: InodeNumber) -> Result<&Inode> {
+        self.inodes.get(&number).ok_or(DiskError::NotFound)
+    }
+
+    pub(super) fn inode_mut(&mut self, number: InodeNumber) -> Result<&mut Inode> {
+        self.inodes.get_mut(&number).ok_or(DiskError::NotFound)
+    }
+
+    /// Returns the paths of all regular files that have one, without a slash in front.
+    pub(super) fn files(&self) -> Vec<(Vec<u8>, InodeNumber)> {
+        let mut found = Vec::new();
+        let mut below = vec![(Vec::new(), ROOT)];
+        while let Some((path, number)) = below.pop() {
+            match self.inodes.get(&number).map(|inode| &inode.body) {
+                Some(Body::Directory { entries, .. }) => {
+                    for (name, number) in entries {
+                        let slash = if path.is_empty() { &b""[..] } else { b"/" };
+                        below.push(([&path, slash, name].concat(), *number));
+                    }
+                }
+                Some(Body::File(_)) => found.push((path, number)),
+                Some(Body::Symlink(_) | Body::Special) | None => {}
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// Returns the entries of all directories.
+    pub fn names(&self) -> Vec<(InodeNumber, Vec<u8>)> {
+        let mut names = Vec::new();
+        for (number, inode) in &self.inodes {
+            if let Body::Directory { entries, .. } = &inode.body {
+                names.extend(entries.keys().map(|name| (*number, name.clone())));
+            }
+        }
+        names
+    }
+
+    /// Returns the numbers of all inodes.
+    pub fn numbers(&self) -> Vec<InodeNumber> {
+        self.inodes.keys().copied().collect()
+    }
+}

@@ -1,0 +1,245 @@
+//! The process that serves a volume with faults, as its lab knows it.
+
+use std::fmt;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::kernel::errno::Errno;
+use crate::kernel::fuse;
+use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::mount;
+use crate::kernel::poll::wait_readable;
+use crate::kernel::process::pidfd_kill;
+use crate::kernel::process::signal::Signal;
+use crate::kernel::sync::Lock;
+use crate::kernel::thread::escort::escorted;
+use crate::lab::error::{LabError, Result, Subject};
+use crate::lab::first_process;
+use crate::model::disk::{DiskFault, Loss, Unsynced};
+use crate::model::random::seed_for;
+use crate::sandbox::protocol::EdgeMessage;
+use crate::sandbox::protocol::disk::{DiskCommand, DiskReply};
+use crate::trial::running;
+
+/// The server of a volume. The process and the mount end when this is dropped.
+pub(crate) struct DiskServer {
+    volume: String,
+    node: String,
+    path: PathBuf,
+    unsynced: Unsynced,
+    channel: Lock<MessageChannel>,
+    pidfd: OwnedFd,
+    /// Number of the next fault, snapshot or power cut.
+    next: AtomicU64,
+    /// Whether power cuts have torn blocks, if only at some time.
+    tears: AtomicBool,
+}
+
+impl DiskServer {
+    /// Starts the server of `volume`, the disk of `node`, and mounts the disk at `path`.
+    pub(crate) fn start(
+        (volume, node): (&str, &str),
+        path: PathBuf,
+        unsynced: Unsynced,
+    ) -> Result<Self> {
+        if running::is_ordinary_user() {
+            let why = format!(
+                "mounts volume `{volume}` with faults, which takes a test that is root of its trial; leave the option `user` of the test away, and give programs the user by `.user(…)`"
+            );
+            return Err(LabError::not_supported(Subject::Node(node.into()), why));
+        }
+        let (channel, pidfd) = first_process::start_disk_server(&format!("disk:{volume}"))?;
+        let server = Self {
+            volume: volume.to_owned(),
+            node: node.to_owned(),
+            path,
+            unsynced,
+            channel: Lock::new(channel),
+            pidfd,
+            next: AtomicU64::new(1),
+            tears: AtomicBool::new(false),
+        };
+        server.mount()?;
+        Ok(server)
+    }
+
+    /// Returns the name of the volume.
+    pub(crate) fn volume(&self) -> &str {
+        &self.volume
+    }
+
+    /// Returns the name of the node that has the disk.
+    pub(crate) fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// Returns the directory where the trial sees the volume.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn mount(&self) -> Result<()> {
+        let explain = |what: &str| format!("{what} for volume `{}` with faults", self.volume);
+        let mounted = escorted(|| {
+            let device = fuse::open().map_err(|error| self.without_device(&error))?;
+            // Nothing is mounted there at first, and an old mount may be in use elsewhere.
+            let _ = mount::detach(&self.path);
+            fuse::mount(&device, &self.path).map_err(|errno| {
+                LabError::refused(explain("mount a filesystem"), errno).about_node(&self.node)
+            })?;
+            Ok::<_, LabError>(device)
+        });
+        let device =
+            mounted.map_err(|errno| LabError::refused(explain("mount a filesystem"), errno))??;
+        self.ask(&DiskCommand::Serve, Some(&device)).map(drop)
+    }
+
+    fn without_device(&self, error: &std::io::Error) -> LabError {
+        let why = format!(
+            "mounts volume `{}` with faults, which takes the device `{}`, and this user cannot open it ({error}); load the module by `modprobe fuse`, and let users open the device by `chmod 666 {}`, as distributions do",
+            self.volume,
+            fuse::DEVICE,
+            fuse::DEVICE,
+        );
+        LabError::not_supported(Subject::Node(self.node.clone()), why)
+    }
+
+    /// Cuts the power of the machine whose disk this is, and mounts what is left for its next
+    /// start.
+    pub(crate) fn cut_power(&self) -> Result<Loss> {
+        // What the kernel has in its cache may be under way to the disk as well.
+        let flushes = self.unsynced != Unsynced::Lost || self.tears.load(Ordering::Relaxed);
+        if flushes {
+            self.write_back();
+        }
+        let unsynced = serde_json::to_string(&self.unsynced).unwrap_or_default();
+        let seed = self.next_seed().1;
+        let reply = self.ask(
+            &DiskCommand::CutPower {
+                flushes,
+                unsynced,
+                seed,
+            },
+            None,
+        )?;
+        self.mount()?;
+        Ok(match reply {
+            DiskReply::Lost {
+                blocks_lost,
+                blocks_kept,
+                changes_lost,
+            } => Loss {
+                blocks_lost,
+                blocks_kept,
+                changes_lost,
+            },
+            DiskReply::Done | DiskReply::Refused(_) => Loss::default(),
+        })
+    }
+
+    /// Puts a fault in force. Returns its number.
+    pub(crate) fn begin(&self, fault: &DiskFault) -> Result<u64> {
+        self.write_back();
+        if *fault == DiskFault::Torn {
+            self.tears.store(true, Ordering::Relaxed);
+        }
+        let (id, seed) = self.next_seed();
+        let fault = serde_json::to_string(fault)
+            .map_err(|error| self.fail(&format!("cannot have the fault: {error}")))?;
+        self.ask(&DiskCommand::Begin { id, seed, fault }, None)?;
+        Ok(id)
+    }
+
+    /// Ends a fault. A server that is gone has none.
+    pub(crate) fn end(&self, id: u64) -> Result<()> {
+        match self.talk(&DiskCommand::End { id }, None) {
+            Ok(_) | Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(()),
+            Err(errno) => Err(self.unheard(errno)),
+        }
+    }
+
+    /// Makes everything durable.
+    pub(crate) fn sync(&self) -> Result<()> {
+        self.write_back();
+        self.ask(&DiskCommand::Sync, None).map(drop)
+    }
+
+    /// Keeps the present state. Returns its number.
+    pub(crate) fn snapshot(&self) -> Result<u64> {
+        self.write_back();
+        let (id, _) = self.next_seed();
+        self.ask(&DiskCommand::Snapshot { id }, None)?;
+        Ok(id)
+    }
+
+    /// Takes a state back.
+    pub(crate) fn restore(&self, id: u64) -> Result<()> {
+        self.ask(&DiskCommand::Restore { id }, None)?;
+        self.mount()
+    }
+
+    /// Makes the kernel begin to send what it has in its cache, many pages at a time. The server
+    /// waits for the end of it.
+    fn write_back(&self) {
+        // A fault may be in force in which this fails, as it is meant to.
+        let _ = mount::write_back(&self.path);
+    }
+
+    /// Returns a number that is not used twice, and a seed made of it and of the trial's.
+    fn next_seed(&self) -> (u64, u64) {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let whole = running::current().map_or(0, |trial| trial.seed);
+        (id, seed_for(whole, &format!("disk {} {id}", self.volume)))
+    }
+
+    fn ask(&self, command: &DiskCommand, along: Option<&OwnedFd>) -> Result<DiskReply> {
+        match self.talk(command, along) {
+            Ok(DiskReply::Refused(why)) => Err(self.fail(&why)),
+            Ok(reply) => Ok(reply),
+            Err(errno) => Err(self.unheard(errno)),
+        }
+    }
+
+    fn talk(
+        &self,
+        command: &DiskCommand,
+        along: Option<&OwnedFd>,
+    ) -> crate::kernel::Result<DiskReply> {
+        let along: Vec<i32> = along.map(AsRawFd::as_raw_fd).into_iter().collect();
+        // Locked until the answer is there, so that answers are not mixed up.
+        let channel = self.channel.lock();
+        channel.send_whole_with(&command.encode(), &along)?;
+        let (message, _) = channel.receive_whole_with()?;
+        DiskReply::decode(&message).ok_or(Errno::EPIPE)
+    }
+
+    fn unheard(&self, errno: Errno) -> LabError {
+        let what = format!("hear from the server of volume `{}`", self.volume);
+        LabError::refused(what, errno).about_node(&self.node)
+    }
+
+    fn fail(&self, why: &str) -> LabError {
+        let why = format!("has volume `{}`, which {why}", self.volume);
+        LabError::invalid(Subject::Node(self.node.clone()), why)
+    }
+}
+
+impl Drop for DiskServer {
+    fn drop(&mut self) {
+        // A process that still uses the mount gets errors when the server is gone.
+        let _ = escorted(|| mount::detach(&self.path));
+        // A process that is dead already (ESRCH) is what is wanted.
+        let _ = pidfd_kill(&self.pidfd, Signal::SIGKILL as i32);
+        while wait_readable([self.pidfd.as_fd()], None) == Err(Errno::EINTR) {}
+    }
+}
+
+impl fmt::Debug for DiskServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DiskServer")
+            .field("volume", &self.volume)
+            .field("node", &self.node)
+            .finish_non_exhaustive()
+    }
+}

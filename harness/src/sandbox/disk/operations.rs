@@ -1,0 +1,240 @@
+//! What each request of the kernel means to the disk.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::kernel::errno::Errno;
+use crate::kernel::fuse::{
+    FileAttributes, Operation, Request, SetAttributes, attributes, entry, list_entry, offset,
+    opened, space, written,
+};
+use crate::model::disk::{
+    BLOCK, Disk, DiskError, Entry, FileType, InodeAttributes, InodeChange, Origin, Time,
+};
+
+/// The answer to a request.
+pub(super) enum DiskAnswer {
+    Bytes(Vec<u8>),
+    Refused(Errno),
+    /// The kernel waits for none.
+    Nothing,
+}
+
+const OK: DiskAnswer = DiskAnswer::Bytes(Vec::new());
+
+impl From<DiskError> for DiskAnswer {
+    fn from(error: DiskError) -> Self {
+        Self::Refused(match error {
+            DiskError::NotFound => Errno::ENOENT,
+            DiskError::Exists => Errno::EEXIST,
+            DiskError::NotDirectory => Errno::ENOTDIR,
+            DiskError::IsDirectory => Errno::EISDIR,
+            DiskError::NotEmpty => Errno::ENOTEMPTY,
+            DiskError::Full => Errno::ENOSPC,
+            DiskError::ReadOnly => Errno::EROFS,
+            DiskError::Io => Errno::EIO,
+            DiskError::NameTooLong => Errno::ENAMETOOLONG,
+            DiskError::Invalid => Errno::EINVAL,
+            DiskError::NoData => Errno::ENXIO,
+            DiskError::Unsupported => Errno::EOPNOTSUPP,
+        })
+    }
+}
+
+fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let since = since.unwrap_or_default();
+    Time {
+        seconds: since.as_secs(),
+        nanos: since.subsec_nanos(),
+    }
+}
+
+/// Returns attributes as the kernel is told them.
+pub(super) fn told(file: &InodeAttributes) -> FileAttributes {
+    FileAttributes {
+        number: file.number,
+        size: file.size,
+        sectors: file.sectors,
+        times: file.times.map(|time| (time.seconds, time.nanos)),
+        mode: file.mode,
+        links: file.links,
+        uid: file.uid,
+        gid: file.gid,
+        device: file.device,
+    }
+}
+
+/// Does what a request asks for.
+pub(super) fn perform(disk: &mut Disk, request: &Request<'_>) -> DiskAnswer {
+    match attempt(disk, request) {
+        Ok(answer) => answer,
+        Err(error) => DiskAnswer::from(error),
+    }
+}
+
+fn attempt(disk: &mut Disk, request: &Request<'_>) -> Result<DiskAnswer, DiskError> {
+    let inode = request.inode;
+    Ok(match &request.operation {
+        Operation::Lookup { name } => found(disk, disk.lookup(inode, name)?),
+        Operation::GetAttributes { .. } => known(disk, disk.attributes(inode)?),
+        Operation::SetAttributes(set) => {
+            let file = disk.change(inode, &change(set))?;
+            known(disk, file)
+        }
+        Operation::ReadLink => DiskAnswer::Bytes(disk.target(inode)?.to_vec()),
+        Operation::Open { flags } => {
+            // O_WRONLY or O_RDWR (open(2)).
+            disk.open(inode, flags & 3 != 0)?;
+            DiskAnswer::Bytes(opened(0).to_vec())
+        }
+        Operation::Release => {
+            disk.release(inode);
+            OK
+        }
+        Operation::Read {
+            offset: at, length, ..
+        } => {
+            let mut bytes = Vec::with_capacity(*length as usize);
+            disk.read(inode, *at, *length as usize, &mut bytes)?;
+            DiskAnswer::Bytes(bytes)
+        }
+        Operation::Write {
+            offset: at,
+            bytes,
+            cached,
+            flags,
+        } => {
+            // The kernel keeps the times of what it has in its cache.
+            let modified = if *cached { None } else { Some(now()) };
+            disk.write(inode, *at, bytes, modified)?;
+            // O_DSYNC, whose bit O_SYNC has too.
+            if !cached && flags & 0o10_000 != 0 {
+                disk.sync(inode)?;
+            }
+            DiskAnswer::Bytes(written(bytes.len()).to_vec())
+        }
+        Operation::Sync { .. } => {
+            disk.sync(inode)?;
+            OK
+        }
+        Operation::StatFilesystem => {
+            let (blocks, free) = disk.space();
+            DiskAnswer::Bytes(space(BLOCK as u32, blocks, free))
+        }
+        Operation::Allocate {
+            offset: at,
+            length,
+            mode,
+        } => {
+            disk.allocate(inode, (*at, *length), *mode)?;
+            OK
+        }
+        Operation::Seek { offset: at, whence } => {
+            // SEEK_DATA or SEEK_HOLE (lseek(2)).
+            let found = disk.seek(inode, *at, *whence == 3)?;
+            DiskAnswer::Bytes(offset(found).to_vec())
+        }
+        Operation::Destroy => OK,
+        // The kernel does not ask again, and does without.
+        Operation::Other => DiskAnswer::Refused(Errno::ENOSYS),
+        _ => return change_names(disk, request),
+    })
+}
+
+/// Does what changes directories.
+fn change_names(disk: &mut Disk, request: &Request<'_>) -> Result<DiskAnswer, DiskError> {
+    let inode = request.inode;
+    let now = now();
+    let (uid, gid) = (request.uid, request.gid);
+    let origin = Origin { uid, gid, now };
+    let mut make = |name: &[u8], kind, mode| disk.make(inode, name, (kind, mode), origin);
+    let made = match &request.operation {
+        Operation::SymbolicLink { name, target } => {
+            make(name, FileType::Symlink(target.to_vec()), 0o777)?
+        }
+        Operation::MakeNode { name, mode, device } => {
+            let kind = match mode & 0o170_000 {
+                0 | 0o100_000 => FileType::Regular,
+                special => FileType::Special(special, *device),
+            };
+            make(name, kind, *mode)?
+        }
+        Operation::MakeDirectory { name, mode } => make(name, FileType::Directory, *mode)?,
+        Operation::Create { name, mode, .. } => {
+            let file = make(name, FileType::Regular, *mode)?;
+            disk.open(file.number, true)?;
+            let DiskAnswer::Bytes(mut bytes) = found(disk, file) else {
+                return Ok(OK);
+            };
+            bytes.extend(opened(0));
+            return Ok(DiskAnswer::Bytes(bytes));
+        }
+        Operation::Link { from, name } => disk.link(*from, inode, name, now)?,
+        Operation::Unlink { name } => {
+            disk.remove(inode, name, false, now)?;
+            return Ok(OK);
+        }
+        Operation::RemoveDirectory { name } => {
+            disk.remove(inode, name, true, now)?;
+            return Ok(OK);
+        }
+        Operation::Rename {
+            name,
+            to,
+            new,
+            flags,
+        } => {
+            // RENAME_NOREPLACE and RENAME_EXCHANGE (rename(2)).
+            if flags & !3 != 0 {
+                return Err(DiskError::Invalid);
+            }
+            let how = (flags & 1 == 0, flags & 2 != 0);
+            disk.rename((inode, name), (*to, new), how, now)?;
+            return Ok(OK);
+        }
+        _ => return Ok(DiskAnswer::Refused(Errno::ENOSYS)),
+    };
+    Ok(found(disk, made))
+}
+
+fn change(set: &SetAttributes) -> InodeChange {
+    let now = now();
+    let time = |(seconds, nanos): (u64, u32)| Time { seconds, nanos };
+    let told_or_now = |told: Option<(u64, u32)>| told.map_or(now, time);
+    InodeChange {
+        mode: set.mode,
+        uid: set.uid,
+        gid: set.gid,
+        size: set.size,
+        accessed: set.accessed.map(told_or_now),
+        modified: set.modified.map(told_or_now),
+        changed: set.changed.map(time),
+    }
+}
+
+fn found(disk: &Disk, file: InodeAttributes) -> DiskAnswer {
+    let kept = !disk.conditions.asks_before_writes();
+    DiskAnswer::Bytes(entry(&told(&file), kept))
+}
+
+fn known(disk: &Disk, file: InodeAttributes) -> DiskAnswer {
+    let kept = !disk.conditions.asks_before_writes();
+    DiskAnswer::Bytes(attributes(&told(&file), kept))
+}
+
+/// Returns the entries from `offset` on, as many as fit `most` bytes.
+pub(super) fn list(entries: &[Entry], offset: u64, most: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(most.min(1 << 16));
+    let numbered = (offset + 1..).zip(entries.iter().skip(offset as usize));
+    for (next, entry) in numbered {
+        if !list_entry(
+            &mut bytes,
+            most,
+            (entry.number, entry.mode, next),
+            &entry.name,
+        ) {
+            break;
+        }
+    }
+    bytes
+}

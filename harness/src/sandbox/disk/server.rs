@@ -1,0 +1,173 @@
+//! The process of a disk: it does what its lab says, and ends with it.
+
+use std::collections::HashMap;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
+
+use super::session::MountSession;
+use crate::kernel::fd::close_all_but;
+use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::process;
+use crate::kernel::sync::Lock;
+use crate::kernel::thread::show_as;
+use crate::model::disk::{Damage, Disk, DiskFault, Loss, Unsynced};
+use crate::sandbox::protocol::EdgeMessage;
+use crate::sandbox::protocol::disk::{DiskCommand, DiskReply};
+
+/// Serves a disk until nobody is left to command anything.
+pub(in crate::sandbox) fn live(name: &str, channel: &MessageChannel) -> ! {
+    // A copy of the init has its descriptors, and must not keep a trial's channels open.
+    let closed = close_all_but(&[channel.as_raw_fd()]);
+    if process::die_with_parent().is_err() || closed.is_err() {
+        process::exit_now(1)
+    }
+    show_as(name);
+    let mut server = DiskProcess::default();
+    loop {
+        match channel.receive_whole_with() {
+            Ok((message, passed)) if !message.is_empty() => {
+                let reply = match DiskCommand::decode(&message) {
+                    Some(command) => server.obey(command, passed.into_iter().next()),
+                    None => DiskReply::Refused("does not understand its lab".into()),
+                };
+                let _ = channel.send(&reply.encode());
+            }
+            // The kernel ends the mounts with the process that serves them.
+            _ => process::exit_now(0),
+        }
+    }
+}
+
+#[derive(Default)]
+struct DiskProcess {
+    disk: Arc<Lock<Disk>>,
+    session: Option<Arc<MountSession>>,
+    snapshots: HashMap<u64, Disk>,
+    /// Changes that faults in force have made to files.
+    damage: HashMap<u64, Vec<Damage>>,
+}
+
+impl DiskProcess {
+    fn obey(&mut self, command: DiskCommand, device: Option<OwnedFd>) -> DiskReply {
+        match command {
+            DiskCommand::Serve => match device {
+                Some(device) => self.serve(device),
+                None => DiskReply::Refused("was given no device".into()),
+            },
+            DiskCommand::CutPower {
+                flushes,
+                unsynced,
+                seed,
+            } => {
+                if flushes {
+                    self.flush();
+                }
+                let unsynced: Unsynced = serde_json::from_str(&unsynced).unwrap_or_default();
+                let mut disk = self.disk.lock();
+                self.retire();
+                let Loss {
+                    blocks_lost,
+                    blocks_kept,
+                    changes_lost,
+                } = disk.cut_power(unsynced, seed);
+                DiskReply::Lost {
+                    blocks_lost,
+                    blocks_kept,
+                    changes_lost,
+                }
+            }
+            DiskCommand::Begin { id, seed, fault } => {
+                self.flush();
+                let fault: DiskFault = match serde_json::from_str(&fault) {
+                    Ok(fault) => fault,
+                    Err(error) => return DiskReply::Refused(format!("was misunderstood: {error}")),
+                };
+                let begun = self.disk.lock().begin_fault(id, fault, seed);
+                match begun {
+                    Ok(damage) => {
+                        self.damage.insert(id, damage);
+                        self.make_the_kernel_look_again();
+                        DiskReply::Done
+                    }
+                    Err(why) => DiskReply::Refused(why),
+                }
+            }
+            DiskCommand::End { id } => {
+                let damage = self.damage.remove(&id).unwrap_or_default();
+                self.disk.lock().end_fault(id, damage);
+                self.make_the_kernel_look_again();
+                DiskReply::Done
+            }
+            DiskCommand::Sync => {
+                self.flush();
+                self.disk.lock().sync_all();
+                DiskReply::Done
+            }
+            DiskCommand::Snapshot { id } => {
+                self.flush();
+                self.snapshots.insert(id, self.disk.lock().clone());
+                DiskReply::Done
+            }
+            DiskCommand::Restore { id } => {
+                let Some(snapshot) = self.snapshots.get(&id) else {
+                    return DiskReply::Refused("has no such snapshot".into());
+                };
+                let mut disk = self.disk.lock();
+                self.retire();
+                let conditions = std::mem::take(&mut disk.conditions);
+                *disk = snapshot.clone();
+                disk.conditions = conditions;
+                // Nothing of the snapshot's time is open any more, and all of it is on the disk.
+                disk.cut_power(Unsynced::Kept, 0);
+                DiskReply::Done
+            }
+        }
+    }
+
+    fn serve(&mut self, device: OwnedFd) -> DiskReply {
+        self.retire();
+        match MountSession::begin(device, &self.disk) {
+            Ok(session) => {
+                self.session = Some(session);
+                DiskReply::Done
+            }
+            Err(error) => DiskReply::Refused(format!("has no threads: {error}")),
+        }
+    }
+
+    fn retire(&self) {
+        if let Some(session) = &self.session {
+            session.retire();
+        }
+    }
+
+    /// Waits until the kernel has written what it has in its cache, and forgets that.
+    ///
+    /// `syncfs(2)` does not wait for it: the kernel does not rely on a program for the
+    /// integrity of data (fs/fs-writeback.c, `wait_sb_inodes`). To forget a page the kernel waits
+    /// until the page is written (mm/truncate.c, `invalidate_inode_pages2_range`).
+    fn flush(&self) {
+        let Some(session) = &self.session else {
+            return;
+        };
+        let numbers = self.disk.lock().numbers();
+        for number in numbers {
+            session.connection().forget_inode(number, true);
+        }
+    }
+
+    /// Makes the kernel ask again for what it knows of files. The disk is not locked meanwhile: the
+    /// kernel writes what it has not written yet before it forgets.
+    fn make_the_kernel_look_again(&self) {
+        let Some(session) = &self.session else {
+            return;
+        };
+        self.flush();
+        let names = self.disk.lock().names();
+        // The size of a file is the kernel's own for as long as it knows the file
+        // (fs/fuse/inode.c, fuse_get_cache_mask), which ends with its names.
+        for (directory, name) in names {
+            session.connection().forget_name(directory, &name);
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! Real daemons on disks with faults: what they have acknowledged survives a power cut, and what
+//! they are told not to sync does not.
+
+use std::fs;
+
+use snowglobe::Lab;
+use snowglobe::fault::{DiskFault, Fault};
+use snowglobe::lab::{Node, Process};
+use snowglobe::prelude::*;
+use snowglobe::topology::NodeId;
+
+use crate::support::has_fuse;
+
+/// Time for a daemon to recover on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// A machine with PostgreSQL, whose data are on a disk with faults, and a client.
+struct Database {
+    lab: Lab,
+    server: NodeId,
+    client: NodeId,
+    bin: String,
+    account: (u32, u32),
+    fsync: bool,
+}
+
+impl Database {
+    /// Makes a database with an empty table, and serves it.
+    fn start(fsync: bool) -> TestResult<(Self, Process)> {
+        let fixture = Fixture::find("postgresql")?;
+        let mut topology = Topology::new();
+        let data = Volume::named("data").with_faults();
+        let server = NodeSpec::new("server")
+            .rootfs(&fixture)
+            .volume("/data", data);
+        let server = topology.node(server);
+        let client = topology.node(NodeSpec::new("client").rootfs(&fixture));
+        topology.link(client, server);
+        let lab = topology.start()?;
+        lab.set_patience(PATIENCE);
+        let release = fs::read_dir(fixture.path().join("usr/lib/postgresql"))?;
+        let release = release.flatten().next().ok_or("no release")?.file_name();
+        let passwd = fs::read_to_string(fixture.rootfs()?.join("etc/passwd"))?;
+        let mut accounts = passwd
+            .lines()
+            .map(|line| line.split(':').collect::<Vec<_>>());
+        let account = accounts
+            .find(|it| it[0] == "postgres")
+            .ok_or("no account")?;
+        let database = Self {
+            server,
+            client,
+            bin: format!("/usr/lib/postgresql/{}/bin", release.display()),
+            account: (account[2].parse()?, account[3].parse()?),
+            fsync,
+            lab,
+        };
+        let made = database
+            .program("initdb")
+            .args(["--locale=C", "--auth=trust"])
+            .output()?;
+        assert!(made.status.success(), "{made:?}");
+        database.lab[server].run(|| {
+            let rules = fs::File::options()
+                .append(true)
+                .open("/data/db/pg_hba.conf");
+            rules.and_then(|mut rules| rules.write_all(b"host all all samenet trust\n"))
+        })?;
+        let process = database.serve()?;
+        database.must("create table t (n int, filler text)")?;
+        database.must("checkpoint")?;
+        // The beginning is the same for both settings of fsync: a database at rest.
+        database.lab.disk("data")?.sync()?;
+        Ok((database, process))
+    }
+
+    fn node(&self) -> &Node {
+        &self.lab[self.server]
+    }
+
+    fn program(&self, name: &str) -> snowglobe::lab::Command<'_> {
+        let mut command = self.node().command(format!("{}/{name}", self.bin));
+        command
+            .root_shown_as(self.account.0, self.account.1)
+            .current_dir("/tmp")
+            .args(["-D", "/data/db"]);
+        command
+    }
+
+    /// Starts the server, and waits until it answers.
+    fn serve(&self) -> TestResult<Process> {
+        let fsync = if self.fsync { "fsync=on" } else { "fsync=off" };
+        let process = self
+            .program("postgres")
+            .args([
+                "-h",
+                "*",
+                "-k",
+                "/tmp",
+                "-c",
+                fsync,
+                "-c",
+                "max_wal_size=64MB",
+            ])
+            .may_die()
+            .spawn()?;
+        process.wait_for_port(5432)?;
+        self.lab.wait_until(|| self.ask("select 1"))?;
+        Ok(process)
+    }
+
+    /// Returns the answer of the server, or what it says instead.
+    fn ask(&self, query: &str) -> Result<String, String> {
+        let output = self.lab[self.client]
+            .command(format!("{}/psql", self.bin))
+            .args(["-h", "server", "-U", "postgres", "-tAc", query])
+            .env("PGCONNECT_TIMEOUT", "5")
+            .output()
+            .map_err(|error| error.to_string())?;
+        match output.status.success() {
+            true => Ok(output.stdout_str()),
+            false => Err(output.stderr_str()),
+        }
+    }
+
+    fn must(&self, query: &str) -> TestResult<String> {
+        Ok(self.ask(query)?)
+    }
+
+    fn insert(&self, number: u32) -> Result<String, String> {
+        self.ask(&format!(
+            "insert into t values ({number}, repeat('x', 500))"
+        ))
+    }
+
+    fn rows(&self) -> TestResult<u32> {
+        Ok(self.must("select count(*) from t")?.trim().parse()?)
+    }
+
+    /// Inserts rows, cuts the power right after the last acknowledgement, and counts the rows that
+    /// the next start finds.
+    fn rows_after_crash(&self, count: u32) -> TestResult<u32> {
+        for number in 0..count {
+            self.insert(number)?;
+        }
+        self.node().crash()?;
+        self.node().restart()?;
+        let _server = self.serve()?;
+        self.rows()
+    }
+}
+
+#[snowglobe::test(fixtures("postgresql"), timeout = "120s")]
+fn postgresql_keeps_every_committed_row_in_a_power_cut() -> TestResult {
+    if !has_fuse() {
+        return Ok(());
+    }
+    let (database, _process) = Database::start(true)?;
+    assert_eq!(database.rows_after_crash(20)?, 20);
+    Ok(())
+}
+
+/// The disk is what makes the difference: with `fsync=off` the same rows are acknowledged, and lost.
+#[snowglobe::test(fixtures("postgresql"), timeout = "120s")]
+fn postgresql_without_fsync_loses_rows_in_a_power_cut() -> TestResult {
+    if !has_fuse() {
+        return Ok(());
+    }
+    let (database, _process) = Database::start(false)?;
+    let left = database.rows_after_crash(20)?;
+    assert!(left < 20, "{left} rows are left");
+    Ok(())
+}
+
+#[snowglobe::test(fixtures("postgresql"), timeout = "120s")]
+fn postgresql_loses_nothing_on_a_full_disk() -> TestResult {
+    if !has_fuse() {
+        return Ok(());
+    }
+    let (database, process) = Database::start(true)?;
+    let mut committed = 0;
+    while committed < 10 {
+        database.insert(committed)?;
+        committed += 1;
+    }
+    let full = database
+        .lab
+        .inject(Fault::disk("server", DiskFault::full()))?;
+    // Pages of the table that have their space are filled first.
+    let refused = loop {
+        match database.insert(committed) {
+            Ok(_) => committed += 1,
+            Err(refused) => break refused,
+        }
+        assert!(committed < 500, "the disk is full, and takes row after row");
+    };
+    assert!(refused.contains("No space left on device"), "{refused}");
+    full.heal()?;
+    drop(process);
+    database.node().kill_processes()?;
+    database.node().restart()?;
+    let _server = database.serve()?;
+    assert_eq!(database.rows()?, committed);
+    database.insert(committed)?;
+    Ok(())
+}
+
+/// Sends one command to redis in its node, and returns the line that redis answers.
+fn redis(node: &Node, command: &str) -> std::io::Result<String> {
+    node.run(|| {
+        let mut stream = TcpStream::connect("127.0.0.1:6379")?;
+        stream.write_all(format!("{command}\r\n").as_bytes())?;
+        let mut answer = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(stream), &mut answer)?;
+        Ok(answer.trim().to_owned())
+    })
+}
+
+#[snowglobe::test(fixtures("redis"), timeout = "60s")]
+fn redis_keeps_what_it_syncs_and_loses_what_it_does_not() -> TestResult {
+    if !has_fuse() {
+        return Ok(());
+    }
+    for (appendfsync, left) in [("always", ":50"), ("no", ":0")] {
+        let fixture = Fixture::find("redis")?;
+        let mut topology = Topology::new();
+        let data = Volume::named("data").with_faults();
+        let server = topology.node(
+            NodeSpec::new("server")
+                .rootfs(&fixture)
+                .volume("/data", data),
+        );
+        let lab = topology.start()?;
+        lab.set_patience(PATIENCE);
+        let node = &lab[server];
+        let serve = || -> TestResult<Process> {
+            let process = node
+                .command("redis-server")
+                .args(["--dir", "/data", "--appendonly", "yes", "--save", ""])
+                .args(["--appendfsync", appendfsync])
+                .may_die()
+                .spawn()?;
+            process.wait_for_port(6379)?;
+            Ok(process)
+        };
+        let _first = serve()?;
+        lab.disk("data")?.sync()?;
+        for number in 0..50 {
+            assert_eq!(redis(node, &format!("SET key{number} value"))?, "+OK");
+        }
+        node.crash()?;
+        node.restart()?;
+        let _second = serve()?;
+        let counted = lab.wait_until(|| match redis(node, "DBSIZE") {
+            Ok(answer) if answer.starts_with(':') => Ok(answer),
+            Ok(early) => Err(early),
+            Err(error) => Err(error.to_string()),
+        })?;
+        assert_eq!(counted, left, "appendfsync {appendfsync}");
+    }
+    Ok(())
+}
+
+/// etcd maps its database into memory, preallocates its log, and locks both.
+#[snowglobe::test(fixtures("etcd"), timeout = "90s")]
+fn etcd_keeps_what_it_has_acknowledged_in_a_power_cut() -> TestResult {
+    if !has_fuse() {
+        return Ok(());
+    }
+    let fixture = Fixture::find("etcd")?;
+    let mut topology = Topology::new();
+    let data = Volume::named("data").with_faults();
+    let server = topology.node(
+        NodeSpec::new("server")
+            .rootfs(&fixture)
+            .volume("/data", data),
+    );
+    let lab = topology.start()?;
+    lab.set_patience(PATIENCE);
+    let node = &lab[server];
+    let serve = || {
+        node.command("etcd")
+            .args([
+                "--data-dir",
+                "/data/etcd",
+                "--logger",
+                "zap",
+                "--log-level",
+                "error",
+            ])
+            .may_die()
+            .spawn()
+    };
+    let etcdctl = |arguments: &[&str]| -> TestResult<String> {
+        let said = lab.wait_until(|| {
+            let output = node
+                .command("etcdctl")
+                .env("ETCDCTL_API", "3")
+                .args(arguments)
+                .output()
+                .map_err(|error| error.to_string())?;
+            match output.status.success() {
+                true => Ok(output.stdout_str()),
+                false => Err(output.stderr_str()),
+            }
+        })?;
+        Ok(said)
+    };
+    let _first = serve()?;
+    for number in 0..10 {
+        etcdctl(&["put", &format!("key{number}"), "value"])?;
+    }
+    node.crash()?;
+    node.restart()?;
+    let _second = serve()?;
+    let keys = etcdctl(&["get", "key", "--prefix", "--keys-only"])?;
+    let keys = keys.lines().filter(|line| line.starts_with("key"));
+    assert_eq!(keys.count(), 10);
+    Ok(())
+}

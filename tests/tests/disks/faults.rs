@@ -1,0 +1,175 @@
+//! Each fault of a disk is seen by system calls, and is over when its guard says so.
+
+use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::FileExt;
+use std::time::Instant;
+
+use snowglobe::fault::{DiskFault, Fault};
+use snowglobe::prelude::*;
+use snowglobe::topology::{Size, Unsynced};
+
+use crate::support::{db, disk, has_fuse, read, write_synced};
+
+const EIO: Option<i32> = Some(5);
+
+#[snowglobe::test]
+fn a_full_disk_refuses_the_write_itself_and_new_files() -> TestResult {
+    if !has_fuse() {
+        return Ok(());
+    }
+    let lab = disk(Unsynced::Lost).start()?;
+    let node = db(&lab);
+    write_synced(node, "/tmp/data/file", &[1; 8192])?;
+    let open = node.run(|| OpenOptions::new().write(true).open("/tmp/data/file"))?;
+    let appended = node.run(|| OpenOptions::new().append(true).open("/tmp/data/file"))?;
+    let full = lab.inject(Fault::disk("db", DiskFault::Full { free: Size::kib(4) }))?;
+    // What has its space can be written, and as much as is free.
+    open.write_all_at(&[2; 8192], 0)?;
+    open.write_all_at(&[2; 4096], 8192)?;
+    let refused = open.write_at(&[2; 4096], 12_288).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::StorageFull);
+    let refused = (&appended).write(b"more").unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::StorageFull);
+    open.sync_all()?;
+    let refused = node.run(|| fs::write("/tmp/data/new", "text")).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::StorageFull);
+    full.heal()?;
+    (&appended).write_all(b"more")?;
+    node.run(|| fs::write("/tmp/data/new", "text"))?;
+    let bytes = read(node, "/tmp/data/file")?;
+    assert_eq!((bytes.len(), bytes[0]), (12_292, 2));
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_read_only_disk_refuses_files_that_are_open_for_writing() -> TestResult {
+    if !has_fuse() {
+        return Ok(());
+    }
+    let lab = disk(Unsynced::Lost).start()?;
+    let node = db(&lab);
+    write_synced(node, "/tmp/data/file", b"text")?;
+    let mut open = node.run(|| OpenOptions::new().write(true).open("/tmp/data/file"))?;
+    let guard = lab.inject(Fault::disk("db", DiskFault::ReadOnly))?;
+    assert_eq!(
+        open.write(b"TEXT").unwrap_err().kind(),
+        ErrorKind::ReadOnlyFilesystem
+    );
+    for refused in [
+        node.run(|| fs::write("/tmp/data/new", "")),
+        node.run(|| fs::remove_file("/tmp/data/file")),
+        node.run(|| fs::rename("/tmp/data/file", "/tmp/data/other")),
+    ] {
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::ReadOnlyFilesystem);
+    }
+    assert_eq!(read(node, "/tmp/data/file")?, b"text");
+    guard.heal()?;
+    open.write_all(b"TEXT")?;
+    assert_eq!(read(node, "/tmp/data/file")?, b"TEXT");
+    Ok(())
+}
+
+#[snowglobe::test]
+fn errors_of_the_device_come_by_reads_and_by_syncs() -> TestResult {
+    if !has_fuse() {
+        return Ok(());
+    }
+    let lab = disk(Unsynced::Lost).start()?;
+    let node = db(&lab);
+    write_synced(node, "/tmp/data/file", b"text")?;
+    // The bytes are in the page cache of the kernel, which the fault takes away.
+    let reads = lab.inject(Fault::disk("db", DiskFault::failing_reads()))?;
+    assert_eq!(
+        read(node, "/tmp/data/file").unwrap_err().raw_os_error(),
+        EIO
+    );
+    reads.heal()?;
+    assert_eq!(read(node, "/tmp/data/file")?, b"text");
+    let writes = lab.inject(Fault::disk("db", DiskFault::failing_writes()))?;
+    let synced = write_synced(node, "/tmp/data/other", b"text");
+    assert_eq!(synced.unwrap_err().raw_os_error(), EIO);
+    writes.heal()?;
+    let syncs = lab.inject(Fault::disk("db", DiskFault::failing_syncs()))?;
+    let synced = write_synced(node, "/tmp/data/third", b"text");
+    assert_eq!(synced.unwrap_err().raw_os_error(), EIO);
+    syncs.heal()?;
+    write_synced(node, "/tmp/data/third", b"text")?;
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_slow_disk_takes_its_time_for_each_sync() -> TestResult {
+    if !has_fuse() {
+        return Ok(());
+    }
+    let lab = disk(Unsynced::Lost).start()?;
+    let node = db(&lab);
+    let delay = Duration::from_millis(150);
+    let slow = lab.inject(Fault::disk("db", DiskFault::slow(delay)))?;
+    let begin = Instant::now();
+    write_synced(node, "/tmp/data/file", b"text")?;
+    // One write and one sync, one after the other.
+    assert!(begin.elapsed() >= 2 * delay, "{:?}", begin.elapsed());
+    slow.heal()?;
+    let rate = DiskFault::Slow {
+        delay: Duration::ZERO,
+        rate: Some(Size::mib(1)),
+    };
+    let _slow = lab.inject(Fault::disk("db", rate))?;
+    let begin = Instant::now();
+    write_synced(node, "/tmp/data/file", &[1; 256 << 10])?;
+    assert!(
+        begin.elapsed() >= Duration::from_millis(250),
+        "{:?}",
+        begin.elapsed()
+    );
+    Ok(())
+}
+
+#[snowglobe::test(seed = 7)]
+fn bits_flip_and_ends_vanish_until_the_fault_is_over() -> TestResult {
+    if !has_fuse() {
+        return Ok(());
+    }
+    let lab = disk(Unsynced::Lost).start()?;
+    let node = db(&lab);
+    write_synced(node, "/tmp/data/a.log", &[0; 10_000])?;
+    write_synced(node, "/tmp/data/b.dat", &[0; 10_000])?;
+    let flip = lab.inject(Fault::disk("db", DiskFault::bit_flip("*.log")))?;
+    let ones = |path: &'static str| -> std::io::Result<u32> {
+        Ok(read(node, path)?.iter().map(|byte| byte.count_ones()).sum())
+    };
+    assert_eq!(ones("/tmp/data/a.log")?, 1);
+    assert_eq!(ones("/tmp/data/b.dat")?, 0);
+    flip.heal()?;
+    assert_eq!(ones("/tmp/data/a.log")?, 0);
+    let cut = DiskFault::truncate("b.*", Size::bytes(1000));
+    let cut = lab.inject(Fault::disk("db", cut))?;
+    assert_eq!(read(node, "/tmp/data/b.dat")?.len(), 9000);
+    cut.heal()?;
+    assert_eq!(read(node, "/tmp/data/b.dat")?, [0; 10_000]);
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_snapshot_takes_the_disk_back() -> TestResult {
+    if !has_fuse() {
+        return Ok(());
+    }
+    let lab = disk(Unsynced::Lost).start()?;
+    let (node, volume) = (db(&lab), lab.disk("data")?);
+    node.run(|| fs::write("/tmp/data/file", "before"))?;
+    let before = volume.snapshot()?;
+    write_synced(node, "/tmp/data/file", b"after")?;
+    let runs = volume.restore(&before).unwrap_err().to_string();
+    assert!(
+        runs.contains("node `db` runs") && runs.contains("kill_processes()"),
+        "{runs}"
+    );
+    node.kill_processes()?;
+    volume.restore(&before)?;
+    node.restart()?;
+    assert_eq!(read(node, "/tmp/data/file")?, b"before");
+    Ok(())
+}
