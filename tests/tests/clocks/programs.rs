@@ -2,7 +2,7 @@
 
 use snowglobe::Lab;
 use snowglobe::fault::{ClockFault, Fault, TimeShift};
-use snowglobe::lab::Node;
+use snowglobe::lab::{LabErrorKind, Node};
 use snowglobe::prelude::*;
 
 use crate::reader::{Reader, seconds};
@@ -153,5 +153,58 @@ fn programs_of_other_users_see_the_clock() -> TestResult {
             "{said}"
         );
     }
+    Ok(())
+}
+
+/// Returns a program of 32 bits that ends at once: headers as elf(5) has them, and `_exit(0)`.
+fn program_of_32_bits() -> Vec<u8> {
+    const BASE: u32 = 0x0804_8000;
+    let code = [0xb8, 1, 0, 0, 0, 0x31, 0xdb, 0xcd, 0x80];
+    let (headers, length) = (52 + 32, 52 + 32 + code.len() as u32);
+    let mut file = b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+    // An executable for the 80386.
+    file.extend([2, 0, 3, 0]);
+    for word in [1, BASE + headers, 52, 0, 0] {
+        file.extend(word.to_le_bytes());
+    }
+    for half in [52_u16, 32, 1, 0, 0, 0] {
+        file.extend(half.to_le_bytes());
+    }
+    // One segment, which can be read and executed.
+    for word in [1, 0, BASE, BASE, length, length, 5, 0x1000] {
+        file.extend(word.to_le_bytes());
+    }
+    file.extend(code);
+    file
+}
+
+#[snowglobe::test(timeout = "60s")]
+fn programs_that_are_not_reached_are_named() -> TestResult {
+    let lab = pair()?;
+    let node = lab.node("wrong").unwrap();
+    node.run(|| -> TestResult {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::write("/tmp/old", program_of_32_bits())?;
+        std::fs::set_permissions("/tmp/old", std::fs::Permissions::from_mode(0o755))?;
+        Ok(())
+    })?;
+    let fault = lab.inject(behind("wrong", 3600))?;
+    match node.command("/tmp/old").status() {
+        Ok(status) => assert!(status.success(), "{status}"),
+        // A kernel without CONFIG_IA32_EMULATION runs no such program.
+        Err(error) => {
+            assert_eq!(error.raw_os_error(), Some(nix::libc::ENOEXEC), "{error}");
+            return Ok(());
+        }
+    }
+    let error = fault.heal().unwrap_err();
+    assert_eq!(error.kind(), LabErrorKind::NotSupported);
+    assert!(
+        error.to_string().contains("clock of the machine: old"),
+        "{error}"
+    );
+    // The clock is right again for the others, and the next fault begins anew.
+    assert!(is_about(Reader::start(node)?.read()?.ahead, 0.0));
+    lab.inject(behind("wrong", 3600))?.heal()?;
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! The tracer: gives programs another time of day.
 
+use std::collections::HashMap;
+
 use nix::errno::Errno;
 
 use super::linear::LinearClock;
@@ -14,6 +16,8 @@ use super::vdso::Patch;
 pub struct ClockTracer {
     patch: Patch,
     clock: LinearClock,
+    /// Where the vDSO is, by process or thread that has asked for the time by a system call.
+    vdso: HashMap<i32, Option<u64>>,
     /// Programs that see the machine's time of day.
     unreached: Vec<String>,
 }
@@ -27,6 +31,7 @@ impl ClockTracer {
         Ok(Self {
             patch: Patch::for_this_kernel()?,
             clock: LinearClock::TRUE,
+            vdso: HashMap::new(),
             unreached: Vec::new(),
         })
     }
@@ -60,6 +65,7 @@ impl ClockTracer {
         let (signal, event) = (code & 0xff, code >> 8);
         match event {
             libc::PTRACE_EVENT_EXEC => {
+                self.vdso.remove(&id);
                 if self.change(tracee).is_err() {
                     let name = tracee.name();
                     if !self.unreached.contains(&name) {
@@ -79,6 +85,8 @@ impl ClockTracer {
                     tracee.stay_stopped();
                 }
                 _ => {
+                    // The number may have been another thread's before.
+                    self.vdso.remove(&id);
                     // A new process is a copy that may be older than the last change of the clock.
                     self.tell(tracee);
                     tracee.go_on(0);
@@ -136,7 +144,7 @@ impl ClockTracer {
     }
 
     /// Answers a system call that asks for the time of day.
-    fn answer(&self, tracee: Tracee) -> crate::Result<()> {
+    fn answer(&mut self, tracee: Tracee) -> crate::Result<()> {
         let mut registers = tracee.registers()?;
         if self.is_in_vdso(tracee, registers.rip) {
             // The program's code of ours changes what the call returns.
@@ -178,12 +186,14 @@ impl ClockTracer {
 
     /// Returns whether an address is in the vDSO, whose own functions make system calls where no
     /// clock can be read without one.
-    fn is_in_vdso(&self, tracee: Tracee, address: u64) -> bool {
+    fn is_in_vdso(&mut self, tracee: Tracee, address: u64) -> bool {
         // The vDSO lies among the libraries, and programs themselves lie lower: that spares most
         // calls the look into /proc.
         const LIBRARIES: u64 = 0x7000_0000_0000;
         let length = self.patch.image.len() as u64;
         let contains = |base: u64| (base..base + length).contains(&address);
-        address >= LIBRARIES && tracee.vdso().is_some_and(contains)
+        // To look there takes as long as the rest of the answer.
+        let mut vdso = || *self.vdso.entry(tracee.0).or_insert_with(|| tracee.vdso());
+        address >= LIBRARIES && vdso().is_some_and(contains)
     }
 }

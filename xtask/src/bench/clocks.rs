@@ -1,0 +1,38 @@
+//! What it costs a program to read a clock that is wrong.
+
+use std::process::Command;
+
+use super::build::{build, compile, find};
+use super::measure::{Contestant, in_turns, said};
+use super::row::{BenchRow, Target};
+
+/// Figures of the program, what they are of, and the most that a reading may take, in nanoseconds.
+const FIGURES: [(&str, &str, f64); 2] = [
+    ("libc", "a wrong clock, read by libc; 2 µs", 2_000.0),
+    ("raw", "a wrong clock, read by a system call; 20 µs", 20_000.0),
+];
+
+/// Measures a reading by libc, and one by a bare system call.
+pub(super) fn clocks(rounds: usize) -> Result<Vec<BenchRow>, String> {
+    let ours = find(&build(&["--bench", "clocks"])?, "clocks")?;
+    let program = compile("clock", &ours)?;
+    let (ours, program) = (&ours, &program);
+    let contestant = |(figure, ..): (&'static str, &str, f64)| -> Contestant<'_> {
+        Box::new(move || {
+            let mut command = Command::new(ours);
+            command.args(["--exact", "reading", "--nocapture"]);
+            said(command.env("CLOCK", program), figure)
+        })
+    };
+    let medians = in_turns(rounds, &mut FIGURES.map(contestant))?;
+    let rows = FIGURES.into_iter().zip(medians);
+    let row = |((_, name, most), median): ((&str, &str, f64), f64)| BenchRow {
+        group: "chaos",
+        name: name.to_owned(),
+        ours: median,
+        other: most,
+        unit: "ns",
+        target: Target::AtMost(1.0),
+    };
+    Ok(rows.map(row).collect())
+}
