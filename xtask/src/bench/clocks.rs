@@ -9,7 +9,11 @@ use super::row::{BenchRow, Target};
 /// Figures of the program, what they are of, and the most that a reading may take, in nanoseconds.
 const FIGURES: [(&str, &str, f64); 2] = [
     ("libc", "a wrong clock, read by libc; 2 µs", 2_000.0),
-    ("raw", "a wrong clock, read by a system call; 20 µs", 20_000.0),
+    (
+        "raw",
+        "a wrong clock, read by a system call; 20 µs",
+        20_000.0,
+    ),
 ];
 
 /// Measures a reading by libc, and one by a bare system call.
