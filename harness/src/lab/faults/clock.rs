@@ -33,18 +33,19 @@ impl WrongClock {
         }
         // Several guards may have equal faults; each takes its own away.
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        // Before the node is told: a restart meanwhile gives the node this clock too.
         node.clock_faults().lock().push(ClockFaultInForce {
             number,
             began: realtime().cast_signed(),
             fault,
         });
-        // Where the node refuses, the drop of this takes the fault away.
         let mut wrong = Self {
             node: Some(Arc::clone(node)),
             number,
         };
         let set = node.set_clock();
         if set.is_err() {
+            // A second failure says nothing that the first does not say.
             let _ = wrong.end();
         }
         set.map(|()| wrong)
@@ -54,6 +55,7 @@ impl WrongClock {
         let Some(node) = self.node.take() else {
             return Ok(());
         };
+        // Other faults of the clock go on, from where they began.
         let mut faults = node.clock_faults().lock();
         faults.retain(|fault| fault.number != self.number);
         drop(faults);

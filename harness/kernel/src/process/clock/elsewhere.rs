@@ -5,9 +5,9 @@ use nix::errno::Errno;
 use super::linear::LinearClock;
 
 /// Stands for the tracer of other machines; there is none.
-pub enum ClockTracer {}
+pub enum NoTracer {}
 
-impl ClockTracer {
+impl NoTracer {
     /// Refuses: the code for the vDSO is written for x86-64.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ mod vdso;
 mod elsewhere;
 
 #[cfg(not(target_arch = "x86_64"))]
-pub use elsewhere::ClockTracer;
+pub use elsewhere::NoTracer as ClockTracer;
 pub use linear::LinearClock;
 #[cfg(target_arch = "x86_64")]
 pub use tracer::ClockTracer;
