@@ -341,7 +341,8 @@
 //! copies of each trial side by side, each with a seed of its own, until one fails. The report has
 //! the first failure, with the line that repeats it, and the rate of failure with what so many runs
 //! say about it: `3 of 117 runs failed: 2.6 %, between 0.88 % and 7.3 %`. Trials of one
-//! group, and trials that need the machine, run one copy after the other.
+//! group, and trials that need the machine, run one copy after the other. `snowglobe exec --stress`
+//! does the same for any program.
 //!
 //! # Many seeds
 //!

@@ -2,11 +2,13 @@
 
 use std::process::ExitCode;
 
+use snowglobe::Stress;
 use snowglobe::exec::WrappedProgram;
 use snowglobe_model::cli::{self, CommandLine, CommandText, Operands};
 use snowglobe_model::duration;
 
 use crate::commands::{Words, read, refuse};
+use crate::stress;
 
 /// Exit code where the wrapper itself fails, as of env(1) and timeout(1).
 const FAILED: u8 = 125;
@@ -14,6 +16,10 @@ const FAILED: u8 = 125;
 #[derive(Default)]
 struct ExecOptions {
     help: bool,
+    /// Copies of the program run, until one fails or this is reached.
+    stress: Option<Stress>,
+    /// This is one of those copies.
+    is_copy: bool,
     program: WrappedProgram,
 }
 
@@ -98,6 +104,21 @@ Usage: {command} exec [OPTIONS] [--] PROGRAM [ARGUMENT...]
             "Keep the world of a program that has failed, and say how to enter it",
             |options| options.program.keep = true,
         ),
+        Flag::value(
+            "stress",
+            "N|TIME",
+            "Run copies side by side, until one fails or N or TIME is reached",
+            |options, length| {
+                if options.is_copy {
+                    return Ok(());
+                }
+                options.is_copy = length.clone().text()? == stress::COPY;
+                if !options.is_copy {
+                    options.stress = Some(length.parse()?);
+                }
+                Ok(())
+            },
+        ),
         Flag::switch(
             "nested",
             "Let the program make user namespaces, as another `exec` within needs",
@@ -112,8 +133,12 @@ exits with its code, or dies of its signal. Processes that outlive the program a
 and killed. The exit code is 127 if the program is not found, 126 if it cannot be executed, 124
 after a time-out, 125 if no world could be made.
 
+With --stress, the output is that of the first copy that failed, and so is the exit code; a last
+line on stderr says how often the program fails.
+
 Examples:
   {command} exec -- pytest
+  {command} exec --stress 1000 -- ./flaky-test
   {command} exec --user nobody -- ./server --port 80
   {command} exec --topology net.toml --node client -- ping -c 1 server
   go test -exec '{command} exec --' ./...
@@ -123,13 +148,24 @@ Examples:
 
 /// Runs `snowglobe exec …`; `words` are those after `exec`.
 pub(crate) fn exec(words: Words) -> ExitCode {
-    let ExecOptions { program, help: _ } =
-        match read("exec", &COMMAND_LINE, words, |it| it.help, FAILED) {
-            Ok(options) => options,
-            Err(code) => return code,
-        };
+    let all = words.clone();
+    let ExecOptions {
+        program,
+        stress,
+        is_copy: _,
+        help: _,
+    } = match read("exec", &COMMAND_LINE, words, |it| it.help, FAILED) {
+        Ok(options) => options,
+        Err(code) => return code,
+    };
     if program.words.is_empty() {
         return refuse("exec", "no program is named", FAILED);
+    }
+    if let Some(length) = stress {
+        if program.keep {
+            return refuse("exec", "--stress and --keep exclude each other", FAILED);
+        }
+        return stress::run(length, &all);
     }
     let Err(error) = snowglobe::exec::exec(program);
     eprintln!("snowglobe exec: {error}");
@@ -153,7 +189,7 @@ mod tests {
     #[test]
     fn the_options_of_the_program_are_its_own() {
         let line = ["--timeout", "2s", "--volume", "/data", "ls", "--help"];
-        let ExecOptions { help, program } = COMMAND_LINE.parse(line).unwrap();
+        let ExecOptions { help, program, .. } = COMMAND_LINE.parse(line).unwrap();
         assert!(!help);
         assert_eq!(program.words, ["ls", "--help"]);
         assert_eq!(program.timeout.map(|it| it.as_secs()), Some(2));

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `commands` | the commands: name, sentence, function |
 //! | `exec` | the command line of `snowglobe exec` |
+//! | `stress` | copies of a program, until one fails |
 //! | `init/` | `snowglobe init`: the files that a project needs |
 //! | `completions` | scripts by which shells complete the command |
 //! | `man` | the manual page |
@@ -16,5 +17,6 @@ mod completions;
 mod exec;
 mod init;
 mod man;
+mod stress;
 
 pub use commands::main;

@@ -11,7 +11,7 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordLine {
     /// Kind of what is recorded.
-    pub kind: RecordKind,
+    pub kind: LineKind,
     /// The source, as ``stdout of `nginx` on `web` ``.
     pub source: String,
     /// The text on one line.
@@ -20,7 +20,7 @@ pub struct RecordLine {
 
 /// The kinds of what is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RecordKind {
+pub enum LineKind {
     /// A fault of a schedule.
     Schedule,
     /// An address of a lab.
@@ -33,11 +33,11 @@ pub enum RecordKind {
 }
 
 /// The kinds, each with the letter that stands for it in the text of a record.
-const LETTERS: [(char, RecordKind); 4] = [
-    ('s', RecordKind::Schedule),
-    ('a', RecordKind::Address),
-    ('e', RecordKind::Event),
-    ('o', RecordKind::OpenEnded),
+const LETTERS: [(char, LineKind); 4] = [
+    ('s', LineKind::Schedule),
+    ('a', LineKind::Address),
+    ('e', LineKind::Event),
+    ('o', LineKind::OpenEnded),
 ];
 
 impl RecordLine {
@@ -62,7 +62,7 @@ impl RecordLine {
     }
 }
 
-impl fmt::Display for RecordKind {
+impl fmt::Display for LineKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Schedule => "schedule",
@@ -75,10 +75,10 @@ impl fmt::Display for RecordKind {
 /// The first difference between two runs.
 ///
 /// ```
-/// use snowglobe_model::twice::{Difference, RecordKind, RecordLine};
+/// use snowglobe_model::twice::{Difference, LineKind, RecordLine};
 ///
 /// let note = |text: &str| RecordLine {
-///     kind: RecordKind::Event,
+///     kind: LineKind::Event,
 ///     source: "the test".to_owned(),
 ///     text: text.to_owned(),
 /// };
@@ -88,7 +88,7 @@ impl fmt::Display for RecordKind {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    kind: RecordKind,
+    kind: LineKind,
     source: String,
     /// Number of the line in its source, from 1.
     number: usize,
@@ -100,7 +100,7 @@ impl Difference {
     /// one does not have in its place. Times are left out of what programs wrote.
     pub fn first(first: &[RecordLine], second: &[RecordLine]) -> Option<Self> {
         let sources = [by_source(first), by_source(second)];
-        let mut places: HashMap<(RecordKind, &str), usize> = HashMap::new();
+        let mut places: HashMap<(LineKind, &str), usize> = HashMap::new();
         // In the order of the first run; then what only the second run has.
         for line in first.iter().chain(second) {
             let key = (line.kind, line.source.as_str());
@@ -113,10 +113,10 @@ impl Difference {
             *place += 1;
             let differ = match lines {
                 // The times of a schedule come from the seed.
-                [Some(one), Some(other)] if line.kind == RecordKind::Schedule => one != other,
+                [Some(one), Some(other)] if line.kind == LineKind::Schedule => one != other,
                 [Some(one), Some(other)] => without_times(one) != without_times(other),
                 [None, None] => false,
-                [Some(_), None] | [None, Some(_)] => line.kind != RecordKind::OpenEnded,
+                [Some(_), None] | [None, Some(_)] => line.kind != LineKind::OpenEnded,
             };
             if differ {
                 return Some(Self {
@@ -131,7 +131,7 @@ impl Difference {
     }
 }
 
-type Sources<'a> = HashMap<(RecordKind, &'a str), Vec<&'a str>>;
+type Sources<'a> = HashMap<(LineKind, &'a str), Vec<&'a str>>;
 
 fn by_source(record: &[RecordLine]) -> Sources<'_> {
     let mut sources = Sources::new();
@@ -224,7 +224,7 @@ fn is_time(word: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn line(kind: RecordKind, source: &str, text: &str) -> RecordLine {
+    fn line(kind: LineKind, source: &str, text: &str) -> RecordLine {
         RecordLine {
             kind,
             source: source.to_owned(),
@@ -238,7 +238,7 @@ mod tests {
             let line = line(kind, "`a` on `b`", "x: y");
             assert_eq!(RecordLine::from_text(&line.to_text()), Some(line));
         }
-        let broken = line(RecordKind::Event, "a", "b\nc\td").to_text();
+        let broken = line(LineKind::Event, "a", "b\nc\td").to_text();
         assert_eq!(broken, "e\ta\tb c d");
         for text in ["", "x\ta\tb", "e", "e\ta"] {
             assert_eq!(RecordLine::from_text(text), None, "{text}");
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn the_order_between_sources_does_not_count() {
-        let event = |source, text| line(RecordKind::Event, source, text);
+        let event = |source, text| line(LineKind::Event, source, text);
         let first = [event("a", "1"), event("b", "1"), event("a", "2")];
         let second = [event("b", "1"), event("a", "1"), event("a", "2")];
         assert_eq!(Difference::first(&first, &second), None);
@@ -258,13 +258,13 @@ mod tests {
 
     #[test]
     fn what_one_run_lacks_is_a_difference_unless_it_was_cut_off() {
-        let address = [line(RecordKind::Address, "a", "10.0.0.1")];
+        let address = [line(LineKind::Address, "a", "10.0.0.1")];
         let found = Difference::first(&[], &address).unwrap();
         assert_eq!(
             found.to_string(),
             "address 1 of a:\n  first run:  nothing\n  second run: 10.0.0.1"
         );
-        let open = |text| line(RecordKind::OpenEnded, "a", text);
+        let open = |text| line(LineKind::OpenEnded, "a", text);
         assert_eq!(
             Difference::first(&[open("1"), open("2")], &[open("1")]),
             None

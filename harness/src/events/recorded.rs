@@ -3,7 +3,7 @@
 use super::event::EventKind;
 use crate::kernel::process::exit_kind::ExitKind;
 use crate::kernel::process::signal::Signal;
-use crate::model::twice::{RecordKind, RecordLine};
+use crate::model::twice::{LineKind, RecordLine};
 use crate::trial::record;
 
 /// Adds an event to the record of the trial, if there is one.
@@ -37,7 +37,7 @@ fn line(kind: &EventKind) -> Option<RecordLine> {
         let whose = format!("`{}` on `{}`", process.program, process.node);
         return Some(match kind {
             EventKind::ProcessSaid { stream, .. } => {
-                record(RecordKind::OpenEnded, format!("{stream} of {whose}"), text)
+                record(LineKind::OpenEnded, format!("{stream} of {whose}"), text)
             }
             // The end of a lab ends programs that would have ended by themselves a moment later.
             EventKind::ProcessDied {
@@ -45,26 +45,26 @@ fn line(kind: &EventKind) -> Option<RecordLine> {
                 ..
             } if [Signal::SIGTERM as i32, Signal::SIGKILL as i32].contains(number) => return None,
             EventKind::ProcessDied { .. } => {
-                record(RecordKind::OpenEnded, format!("the ends of {whose}"), text)
+                record(LineKind::OpenEnded, format!("the ends of {whose}"), text)
             }
-            _ => record(RecordKind::Event, whose, text),
+            _ => record(LineKind::Event, whose, text),
         });
     }
     Some(match kind {
         EventKind::CarrierChanged { link, .. } => {
-            record(RecordKind::Event, format!("link `{link}`"), text)
+            record(LineKind::Event, format!("link `{link}`"), text)
         }
         EventKind::PacketRuled {
             link, direction, ..
         } => {
             let source = format!("rules of link `{link}`, {direction}");
-            record(RecordKind::OpenEnded, source, text)
+            record(LineKind::OpenEnded, source, text)
         }
         EventKind::FaultBegan { .. } | EventKind::FaultEnded { .. } => {
-            record(RecordKind::Event, "the faults".to_owned(), text)
+            record(LineKind::Event, "the faults".to_owned(), text)
         }
-        EventKind::Note(_) => record(RecordKind::Event, "the test".to_owned(), text),
+        EventKind::Note(_) => record(LineKind::Event, "the test".to_owned(), text),
         // Others come in whatever order the kernel tells of them.
-        _ => record(RecordKind::OpenEnded, "the lab".to_owned(), text),
+        _ => record(LineKind::OpenEnded, "the lab".to_owned(), text),
     })
 }

@@ -6,6 +6,7 @@ mod cargo;
 mod labs;
 mod signals;
 mod stdio;
+mod stress;
 mod terminal;
 mod world;
 mod wrapper;

@@ -1,7 +1,7 @@
 //! The addresses of a lab, for the record of a trial that runs twice.
 
 use crate::model::plan::Plan;
-use crate::model::twice::{RecordKind, RecordLine};
+use crate::model::twice::{LineKind, RecordLine};
 use crate::trial::record;
 
 /// Adds the addresses of all interfaces to the record of the trial, if there is one.
@@ -15,7 +15,7 @@ pub(crate) fn record_addresses(plan: &Plan) {
             let addresses = addresses.map(|it| format!("{}/{}", it.ip, it.prefix));
             let mac = interface.mac.map(|byte| format!("{byte:02x}")).join(":");
             record::add(&RecordLine {
-                kind: RecordKind::Address,
+                kind: LineKind::Address,
                 source: format!("`{}` of `{}`", interface.name, stack.hostname),
                 text: format!("{mac} {}", addresses.collect::<Vec<_>>().join(" ")),
             });

@@ -11,7 +11,7 @@ use crate::lab::nemesis::kept;
 use crate::lab::nemesis::run::ScheduleRun;
 use crate::model::fault::{Nemesis, Schedule, ScheduleError, ScheduleErrorKind};
 use crate::model::random::seed_for;
-use crate::model::twice::{RecordKind, RecordLine};
+use crate::model::twice::{LineKind, RecordLine};
 use crate::trial::{record, running};
 
 impl Lab {
@@ -110,7 +110,7 @@ impl Lab {
         eprint!("{schedule}");
         for fault in schedule.faults() {
             record::add(&RecordLine {
-                kind: RecordKind::Schedule,
+                kind: LineKind::Schedule,
                 source: "the schedule".to_owned(),
                 text: fault.to_string(),
             });

@@ -1,5 +1,6 @@
 //! The values of options, each with the clause that says what is wrong with one.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::model::cli::{CliError, GivenValue};
@@ -58,21 +59,25 @@ pub(crate) fn duration(given: GivenValue) -> Result<Duration, CliError> {
 
 /// Reads the length of a stress test: a number of runs, or a time with its unit.
 pub(crate) fn stress(given: GivenValue) -> Result<Stress, CliError> {
-    given.parse_with(|text| {
+    given.parse()
+}
+
+impl FromStr for Stress {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
         let length = match text.parse() {
-            Ok(runs) => Some(Stress::Runs(runs)),
-            Err(_) => parse(text).map(Stress::Time),
+            Ok(runs) => Some(Self::Runs(runs)),
+            Err(_) => parse(text).map(Self::Time),
         };
         match length {
-            Some(Stress::Runs(0) | Stress::Time(Duration::ZERO)) => {
-                Err("nothing would run: give 1 or more, or a time".to_owned())
+            Some(Self::Runs(0) | Self::Time(Duration::ZERO)) => {
+                Err("nothing would run: give 1 or more, or a time")
             }
             Some(length) => Ok(length),
-            None => {
-                Err("give a number of runs such as 1000, or a time such as 30s or 5m".to_owned())
-            }
+            None => Err("give a number of runs such as 1000, or a time such as 30s or 5m"),
         }
-    })
+    }
 }
 
 /// Reads a number of seeds.

@@ -1,0 +1,104 @@
+//! `snowglobe exec --stress`: copies of a program, each in a world of its own, until one fails.
+//!
+//! Each copy is this command once more, so that a copy has exactly the world and the end that the
+//! program has without `--stress`.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitCode, Output, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Instant;
+
+use snowglobe::Stress;
+use snowglobe_model::failure_rate::FailureRate;
+
+use crate::commands::Words;
+
+/// Value of the option that stands for: this is one of the copies.
+pub(crate) const COPY: &str = "copy";
+
+/// Copies that run at a time, for each processor: as many as trials of a test program.
+const FOR_EACH_PROCESSOR: usize = 4;
+
+/// Exit code where the wrapper itself failed.
+const FAILED: u8 = 125;
+
+/// Runs copies of the command `exec` with these words, and returns the exit code of the first that
+/// failed, or 0.
+pub(crate) fn run(length: Stress, words: &Words) -> ExitCode {
+    let together = thread::available_parallelism().map_or(1, usize::from) * FOR_EACH_PROCESSOR;
+    let start = Instant::now();
+    let (sender, ends) = channel();
+    let (mut begun, mut running) = (0_u64, 0);
+    let mut rate = FailureRate::default();
+    let mut first: Option<Output> = None;
+    let wants_more = |begun: u64| match length {
+        Stress::Runs(runs) => begun < runs,
+        Stress::Time(time) => begun == 0 || start.elapsed() < time,
+    };
+    loop {
+        while running < together && first.is_none() && wants_more(begun) {
+            let child = match copy(words).spawn() {
+                Ok(child) => child,
+                Err(error) => return refuse(&format!("cannot start a copy: {error}")),
+            };
+            let sender = sender.clone();
+            // A thread reads what a copy writes, so that no copy waits for its reader.
+            thread::spawn(move || {
+                // Nobody waits for the copies any more where the receiver is gone.
+                let _ = sender.send(child.wait_with_output());
+            });
+            begun += 1;
+            running += 1;
+        }
+        if running == 0 {
+            break;
+        }
+        let output = match ends.recv() {
+            Ok(Ok(output)) => output,
+            Ok(Err(error)) => return refuse(&format!("cannot read what a copy writes: {error}")),
+            Err(_) => break,
+        };
+        running -= 1;
+        rate.runs += 1;
+        if !output.status.success() {
+            rate.failures += 1;
+            // Those that run with the first one that fails count as well, and are not shown.
+            first.get_or_insert(output);
+        }
+    }
+    let code = first.as_ref().map_or(0, show);
+    eprintln!("snowglobe exec: {rate}");
+    ExitCode::from(code)
+}
+
+/// Returns the command that runs one copy. Its first `--stress` counts.
+fn copy(words: &Words) -> Command {
+    let program = std::env::current_exe().unwrap_or_else(|_| OsString::from("snowglobe").into());
+    let mut command = Command::new(program);
+    command
+        .args(["exec", "--stress", COPY])
+        .args(words)
+        .env_remove("SNOWGLOBE_STRESS")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Shows what a copy wrote, and returns its exit code as a shell has it.
+fn show(output: &Output) -> u8 {
+    // Where nobody reads it, the exit code still tells.
+    let _ = std::io::stdout().write_all(&output.stdout);
+    let _ = std::io::stderr().write_all(&output.stderr);
+    let signal = || 128 + output.status.signal().unwrap_or_default();
+    let code = output.status.code().unwrap_or_else(signal);
+    u8::try_from(code).unwrap_or(FAILED)
+}
+
+fn refuse(why: &str) -> ExitCode {
+    eprintln!("snowglobe exec: {why}");
+    ExitCode::from(FAILED)
+}
