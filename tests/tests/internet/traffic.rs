@@ -13,7 +13,7 @@ pub(crate) const ECHO: u16 = 7;
 /// Long enough for an answer on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// Long enough for an answer that is never to come.
-pub(crate) const IMPATIENCE: Duration = Duration::from_millis(300);
+pub(crate) const IMPATIENCE: Duration = Duration::from_secs(1);
 
 /// Answers each datagram with the address from which it came, and the bytes, until the process
 /// ends.

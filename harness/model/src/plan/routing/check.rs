@@ -98,8 +98,8 @@ pub(crate) fn check_uplinks(
                 .map(|(_, route)| route.metric)
                 .collect();
             metrics.sort_unstable();
-            if let Some([metric, _]) = metrics.array_windows().find(|[a, b]| a == b) {
-                let metric = metric.unwrap_or_default();
+            if let Some(same) = metrics.windows(2).find(|two| two[0] == two[1]) {
+                let metric = same[0].unwrap_or_default();
                 problems.add(Kind::Conflict, Site::new(subject, "network"), || {
                     format!("{name} has two default routes with metric {metric}; give one of its links another metric")
                 });
