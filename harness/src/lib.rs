@@ -335,6 +335,35 @@
 //! where it cannot be opened, the lab's start fails and says so. A test with the option `user` is
 //! refused, for it may mount nothing in its trial.
 //!
+//! # Behind a NAT
+//!
+//! A router translates as its [`NatSpec`](topology::NatSpec) says, in the terms of RFC 4787:
+//! mapping, filtering, ports, hairpinning, timeouts. Presets are values that can be changed.
+//!
+//! ```no_run
+//! # use snowglobe::prelude::*;
+//! use snowglobe::topology::nat::{NatSpec, preset};
+//!
+//! # #[snowglobe::test]
+//! # fn t() -> TestResult {
+//! let mut topology = Topology::new();
+//! let internet = topology.internet();
+//! let nat = NatSpec { parity: true, ..preset::symmetric() };
+//! let router = topology.router(RouterSpec::new("router").nat(nat));
+//! topology.uplink(router, internet);
+//! let laptop = topology.node("laptop");
+//! topology.link(laptop, router);
+//! let lab = topology.start()?;
+//! let nat = lab.nat(router)?;
+//! println!("{}: {:?}", nat.engine(), nat.mappings()?);
+//! nat.rebind_ports()?; // who answers to the old ports is not heard
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! nftables carries the NAT where Linux behaves as asked, and the uplink stays as it is. All else is
+//! done by a NAT of snowglobe on the wire of the uplink, for IPv4; IPv6 is not translated.
+//!
 //! # How often a test fails
 //!
 //! `--stress 1000` or `--stress 5m` (`SNOWGLOBE_STRESS` under nextest or the standard harness) runs

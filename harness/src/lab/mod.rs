@@ -173,6 +173,7 @@ pub use process::log::Line;
 pub use process::process::Process;
 pub use process::program::{OnDrop, Output, Stdio};
 pub use router::change::FirewallCounter;
+pub use router::nat::RouterNat;
 pub use services::dhcp::dhcp::Dhcp;
 pub use services::dns::dns::Dns;
 #[cfg(feature = "tokio")]

@@ -7,6 +7,7 @@
 //! otherwise it is cut.
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 use super::delivery_queue::DeliveryQueue;
 use super::frame_sender::FrameSender;
@@ -14,6 +15,7 @@ use super::lateness::LatenessHistogram;
 use super::observers::Observers;
 use super::packet::{Alterations, PacketInFlight};
 use super::packet_pool::{PacketMemory, PacketPool};
+use super::uplink_nat::{Arrival, UplinkNat};
 use super::wire_port::WirePort;
 use crate::kernel::frames::{BATCH, ReceivedFrame, VNET_HEADER};
 use crate::model::impair::channel::{Channel, Delivery};
@@ -36,10 +38,14 @@ pub(super) struct WireDirection {
     /// Packets that are being delivered: memory that is used again for each batch.
     batch: Vec<PacketInFlight>,
     sender: FrameSender,
+    /// The NAT through which packets of this direction arrive, if they do.
+    nat: Option<Arc<UplinkNat>>,
+    /// Frames with which the NAT answers.
+    answers: Vec<Vec<u8>>,
 }
 
 impl WireDirection {
-    pub(super) fn new(direction: Direction, channel: Channel) -> Self {
+    pub(super) fn new(direction: Direction, channel: Channel, nat: Option<Arc<UplinkNat>>) -> Self {
         Self {
             direction,
             channel,
@@ -49,6 +55,8 @@ impl WireDirection {
             lateness: LatenessHistogram::NONE,
             batch: Vec::with_capacity(BATCH),
             sender: FrameSender::default(),
+            nat,
+            answers: Vec::new(),
         }
     }
 
@@ -133,6 +141,7 @@ impl WireDirection {
 
     /// Sends received frames out of the other end, just as they came.
     fn pass_on(&mut self, received: &mut [ReceivedFrame], to: &WirePort, now: u64) {
+        self.translate_received(received, now);
         let mut frames = [&[][..]; BATCH];
         let mut traffic = [Traffic::default(); BATCH];
         let mut count = 0;
@@ -155,6 +164,48 @@ impl WireDirection {
                 channel.lose(Cause::Overrun, traffic[at]);
             }
         });
+    }
+
+    /// Has the NAT translate frames that arrive at once. What it does not let in counts as
+    /// delivered: the link has carried it.
+    fn translate_received(&mut self, received: &mut [ReceivedFrame], now: u64) {
+        let Some(nat) = &self.nat else { return };
+        for slot in received {
+            match nat.inbound(slot.buffer.whole_mut(), now) {
+                Arrival::Deliver => continue,
+                Arrival::Drop => {}
+                Arrival::Answer(frame) => self.answers.push(frame),
+            }
+            if let Some(segments) = Segments::of(slot.buffer.whole())
+                && self.channel.pass(now, segments.traffic()).is_some()
+            {
+                self.channel.deliver(segments.traffic());
+            }
+            slot.buffer.clear();
+        }
+    }
+
+    /// Has the NAT translate the packets that are being delivered. Listeners are told of them as
+    /// they were on the link.
+    fn translate_batch(&mut self, observers: &Observers, now: u64) {
+        let Some(nat) = &self.nat else { return };
+        let (channel, answers, direction) = (&mut self.channel, &mut self.answers, self.direction);
+        self.batch.retain_mut(|packet| {
+            let remark = packet.alterations.remark();
+            observers.notify(direction, now, packet.frame(), FrameFate::Delivered, remark);
+            match nat.inbound(packet.memory.whole_mut(), now) {
+                Arrival::Deliver => return true,
+                Arrival::Drop => {}
+                Arrival::Answer(frame) => answers.push(frame),
+            }
+            channel.deliver(packet.traffic);
+            false
+        });
+    }
+
+    /// Returns the frames with which the NAT has answered since the last call.
+    pub(super) fn take_answers(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.answers)
     }
 
     /// Asks the rules about one packet, in front of which there is an empty virtio-net header, and
@@ -349,6 +400,8 @@ impl WireDirection {
     }
 
     fn send_batch(&mut self, observers: &Observers, to: &WirePort, now: u64) {
+        self.translate_batch(observers, now);
+        let is_told = self.nat.is_some();
         let mut frames = [&[][..]; BATCH];
         for (frame, packet) in frames.iter_mut().zip(&self.batch) {
             *frame = packet.whole();
@@ -365,7 +418,9 @@ impl WireDirection {
                     channel.deliver(packet.traffic);
                     // A worker's head start may deliver a packet before it is due: not late.
                     lateness.add(now.saturating_sub(packet.due), packet.traffic.packets);
-                    notify(FrameFate::Delivered);
+                    if !is_told {
+                        notify(FrameFate::Delivered);
+                    }
                 } else {
                     channel.lose(Cause::Overrun, packet.traffic);
                     notify(FrameFate::DroppedLate(&Cause::Overrun));

@@ -21,6 +21,7 @@
 //! | `packet_pool` | memory of packets, kept for reuse |
 //! | `wire_port` | one end of a wire: a TAP device or a packet socket |
 //! | `frame_sender` | sends frames in batches, and datagrams as super-frames |
+//! | `uplink_nat` | the NAT of a router, on the wire of its uplink |
 //! | `observers` | packet rules and listeners of a wire |
 //! | `lateness` | how far behind their due time deliveries were |
 //!
@@ -39,6 +40,7 @@ mod packet;
 mod packet_pool;
 #[cfg(test)]
 mod tests;
+mod uplink_nat;
 #[expect(
     clippy::module_inception,
     reason = "the module is about wires, and this file declares one"
@@ -51,6 +53,7 @@ mod worker;
 mod worker_pool;
 
 pub(crate) use lateness::Lateness;
+pub(crate) use uplink_nat::UplinkNat;
 pub(crate) use wire_handle::WireHandle;
 pub(crate) use wire_port::WirePort;
 pub(crate) use wire_spec::WireSpec;

@@ -23,6 +23,16 @@ impl PacketMemory {
     }
 }
 
+impl PacketMemory {
+    /// Returns the virtio-net header and the frame, to be changed.
+    pub(super) fn whole_mut(&mut self) -> &mut [u8] {
+        match self {
+            Self::Small(bytes) => bytes,
+            Self::Large(buffer) => buffer.whole_mut(),
+        }
+    }
+}
+
 /// Memory that is free to be used for the next packets.
 #[derive(Default)]
 pub(super) struct PacketPool {

@@ -6,6 +6,7 @@ use super::direction::WireDirection;
 use super::lateness::{Lateness, LatenessHistogram};
 use super::observers::Observers;
 use super::packet_pool::{PacketPool, SMALL};
+use super::uplink_nat::UplinkNat;
 use super::wire_port::WirePort;
 use super::wire_spec::WireSpec;
 use crate::kernel::frames::{Inbox, ReceivedFrame};
@@ -22,6 +23,7 @@ pub(super) struct Wire {
     /// Directions by their index, which is also that of the port at which each begins.
     directions: [WireDirection; 2],
     spin: bool,
+    nat: Option<Arc<UplinkNat>>,
 }
 
 impl Wire {
@@ -31,19 +33,24 @@ impl Wire {
             seed,
             impairments,
             spin,
+            nat,
         } = spec;
         // Each direction has a stream of its own, so that packets of one direction do not change
         // which packets the other one loses.
         let mut seeds = *seed;
         let directions = Direction::BOTH.map(|direction| {
             let impairment = &impairments[direction.index()];
-            WireDirection::new(direction, Channel::new(impairment, splitmix(&mut seeds)))
+            let channel = Channel::new(impairment, splitmix(&mut seeds));
+            // What leaves the router is translated when it is received, below.
+            let arriving = nat.clone().filter(|_| direction == Direction::BToA);
+            WireDirection::new(direction, channel, arriving)
         });
         Self {
             observers: Observers::new(Arc::clone(name), rules),
             ports,
             directions,
             spin: *spin,
+            nat: nat.clone(),
         }
     }
 
@@ -114,7 +121,15 @@ impl Wire {
         let small = received.iter().filter(is_small).count();
         // The clock is read after the system call, which takes a while for a full inbox: time
         // that has passed already must not be added to the delay.
-        self.directions[end].take_in(&self.observers, pool, received, to, clock());
+        let now = clock();
+        if let (0, Some(nat)) = (end, &self.nat) {
+            nat.outbound(received, now, |whole| {
+                // A full socket loses the frame, as a network would.
+                let _ = self.ports[0].send(&[whole]);
+            });
+        }
+        self.directions[end].take_in(&self.observers, pool, received, to, now);
+        self.send_answers(pool, now);
         Ok(small)
     }
 
@@ -123,6 +138,15 @@ impl Wire {
         let [a, b] = &self.ports;
         for (direction, to) in self.directions.iter_mut().zip([b, a]) {
             direction.deliver(&self.observers, pool, to, now, until);
+        }
+        self.send_answers(pool, now);
+    }
+
+    /// Sends what a NAT answers to packets from outside.
+    fn send_answers(&mut self, pool: &mut PacketPool, now: u64) {
+        let [leaving, arriving] = &mut self.directions;
+        for frame in arriving.take_answers() {
+            leaving.send(&self.observers, pool, &frame, now);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::uplink_nat::UplinkNat;
 use crate::model::impair::Impairment;
 
 /// Settings of a wire that is about to be started.
@@ -15,4 +16,6 @@ pub(crate) struct WireSpec {
     /// Whether the worker busy-waits for the last part of a wait. Packets then come out at more
     /// exact times, and a core is busy while packets are in flight.
     pub(crate) spin: bool,
+    /// The NAT of the router at the first end, if the link is an uplink.
+    pub(crate) nat: Option<Arc<UplinkNat>>,
 }

@@ -47,6 +47,11 @@ impl Buffer {
         &mut self.memory[self.start..self.end]
     }
 
+    /// Makes the buffer empty: it holds no frame any more.
+    pub fn clear(&mut self) {
+        self.end = self.start;
+    }
+
     /// Returns the frame from the destination's hardware address on, or nothing if less than a
     /// header was received.
     pub fn frame(&self) -> &[u8] {

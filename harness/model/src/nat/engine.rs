@@ -26,6 +26,8 @@ pub struct Nat {
     pub(super) table: MappingTable,
     pub(super) counters: NatCounters,
     fragments: Fragments,
+    /// Addresses of the uplink, for which the kernel answers.
+    uplink: Vec<Ipv4Addr>,
     /// Hardware address of the uplink, with which ARP requests for further addresses are answered.
     mac: [u8; 6],
 }
@@ -43,6 +45,7 @@ impl Nat {
             table: MappingTable::default(),
             counters: NatCounters::default(),
             fragments: Fragments::default(),
+            uplink: uplink.to_vec(),
             mac,
         };
         nat.add_forwards();
@@ -339,7 +342,9 @@ impl Nat {
 
     /// Answers a question for the hardware address of an address that the uplink does not have.
     fn answer_arp(&self, frame: &[u8]) -> NatOutcome {
-        match answer::arp(frame, &self.spec.pool, self.mac) {
+        let further = self.allocator.addresses();
+        let further: Vec<Ipv4Addr> = further.filter(|it| !self.uplink.contains(it)).collect();
+        match answer::arp(frame, &further, self.mac) {
             Some(frame) => NatOutcome::Answer { why: None, frame },
             None => NatOutcome::Pass,
         }

@@ -4,6 +4,7 @@ use std::net::Ipv6Addr;
 
 use super::kept::Kept;
 use super::switches::{DEFAULT_MTU, Sockets};
+use crate::nat::{NatEngine, NatSpec};
 use crate::plan::id::{InterfaceId, NetnsId, StackId};
 use crate::plan::ifindex::InterfaceSlot;
 use crate::plan::plan::{CableEndPlan, CablePlan, Emulation};
@@ -65,12 +66,14 @@ pub(crate) fn cables(
             a.unwrap_or_else(|| port(Side::A)),
             b.unwrap_or_else(|| port(Side::B)),
         ];
+        let nat = nat_on_wire(topology, id);
         CablePlan {
             link: Some(id),
             name,
             mtu: mtu(topology, id),
             ends,
-            emulation: emulation(&topology[id]),
+            emulation: emulation(&topology[id], nat.is_some()),
+            nat: nat.map(Box::new),
         }
     };
     topology
@@ -80,11 +83,30 @@ pub(crate) fn cables(
         .collect()
 }
 
-fn emulation(spec: &LinkSpec) -> Option<Box<Emulation>> {
-    let plain = spec.impairments.iter().all(|one| one.is_none()) && spec.engine == Engine::Auto;
+/// Returns the NAT that works on the wire of a link, if the link is an uplink of such a router.
+fn nat_on_wire(topology: &Topology, link: LinkId) -> Option<NatSpec> {
+    let network = match topology.ends(link)[Side::A] {
+        Endpoint::Node(id) => &topology[id].network,
+        Endpoint::Pod(id) => &topology[id].network,
+        Endpoint::Switch(_) => return None,
+    };
+    let settings = network.router.as_ref()?;
+    let nat = settings.nat.as_ref()?;
+    let on_wire = topology[link].uplink && nat.carried_by() == NatEngine::Userspace;
+    on_wire.then(|| nat.clone())
+}
+
+/// Returns what a link does to packets. A NAT works on a wire, which may impair nothing.
+fn emulation(spec: &LinkSpec, nat: bool) -> Option<Box<Emulation>> {
+    let engine = match (nat, spec.engine) {
+        (true, Engine::Auto) => Engine::Wire,
+        (_, engine) => engine,
+    };
+    let plain =
+        !nat && spec.impairments.iter().all(|one| one.is_none()) && spec.engine == Engine::Auto;
     let emulation = || Emulation {
         impairments: spec.impairments.clone(),
-        engine: spec.engine,
+        engine,
     };
     (!plain).then(|| Box::new(emulation()))
 }

@@ -7,11 +7,13 @@ use std::collections::BTreeSet;
 
 use super::build;
 use super::kept::Kept;
+use crate::impair::impairment::Impairment;
 use crate::plan::id::NetnsId;
 use crate::plan::plan::{CablePlan, Plan};
 use crate::side::Side;
 use crate::topology::error::{Site, TopologyError, TopologyErrorKind as Kind};
 use crate::topology::id::{Endpoint, LinkId, Owner, SwitchId};
+use crate::topology::link::Engine;
 use crate::topology::value::Topology;
 
 impl Plan {
@@ -56,7 +58,10 @@ impl Plan {
         let grown = build::plan(topology, Some(&kept))?;
         let same = |cable: &CablePlan| {
             let now = cable.link.and_then(|link| grown.cables.get(link.index()));
-            now.is_some_and(|now| grown.shows(now) == self.shows(cable))
+            now.is_some_and(|now| {
+                let nat = now.nat.is_some() || cable.nat.is_some();
+                grown.shows(now, nat) == self.shows(cable, nat)
+            })
         };
         let mut still = self.cables.iter().filter(|cable| cable.link != moved);
         if let Some(changed) = still.find(|cable| !same(cable)) {
@@ -76,8 +81,20 @@ impl Plan {
 
     /// Returns a cable without numbers that change when stacks are added: the stack of a new node
     /// comes before the stack of an old pod.
-    fn shows(&self, cable: &CablePlan) -> (CablePlan, [Option<Owner>; 2]) {
+    ///
+    /// `nat` tells that a NAT works on the wire of the cable, or did: it comes and goes while the
+    /// link is in use, and the wire with it.
+    fn shows(&self, cable: &CablePlan, nat: bool) -> (CablePlan, [Option<Owner>; 2]) {
         let mut cable = cable.clone();
+        cable.nat = None;
+        if let (true, Some(emulation)) = (nat, &mut cable.emulation)
+            && emulation.engine == Engine::Wire
+        {
+            emulation.engine = Engine::Auto;
+            if emulation.impairments.iter().all(Impairment::is_none) {
+                cable.emulation = None;
+            }
+        }
         let owners = cable.ends.each_mut().map(|end| match end.netns {
             NetnsId::Hub => None,
             NetnsId::Stack(stack) => {

@@ -11,6 +11,7 @@ use super::stack::{InterfacePlan, StackPlan};
 use crate::dhcp::{AddressSource, DhcpSpec};
 use crate::dns::DnsSpec;
 use crate::impair::impairment::Impairment;
+use crate::nat::NatSpec;
 use crate::side::Side;
 use crate::topology::id::{LinkId, NodeId, SwitchId};
 use crate::topology::link::Engine;
@@ -125,6 +126,9 @@ pub struct CablePlan {
     pub ends: [CableEndPlan; 2],
     /// What the link does to packets; nothing if it is a plain veth pair.
     pub emulation: Option<Box<Emulation>>,
+    /// The NAT on the wire of an uplink, whose router is at side a; nothing where the kernel
+    /// translates, or nobody.
+    pub nat: Option<Box<NatSpec>>,
 }
 
 /// What a link that is more than a veth pair does to packets.

@@ -120,6 +120,7 @@ fn switch(
             mtu,
             ends: [end(Side::A, 0), end(Side::B, index)],
             emulation: None,
+            nat: None,
         }
     };
     SwitchPlan {

@@ -62,6 +62,7 @@ impl Change {
             change_stack(lab, id, old, &self.new)?;
         }
         lab.refresh();
+        lab.carry_nats()?;
         lab.watch_firewalls()
     }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::kernel::netlink::{Batch, Device, Netlink, NetlinkError, VethEnd};
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
+use crate::lab::link::nat_place::NatPlace;
 use crate::lab::stack::device::{bridge_device, end_device, ipv6_addresses};
 use crate::lab::stack::settings::StackRequests;
 use crate::lab::stack::stack::Stack;
@@ -21,6 +22,7 @@ use crate::topology::plan::{
     CableEndPlan, CablePlan, InterfaceId, InterfacePlan, InterfaceSlot, NetnsId, Plan, StackId,
 };
 use crate::trial::time_scale::stretched;
+use crate::wire::UplinkNat;
 
 /// Time in which the kernel lets packets through, on the busiest of machines.
 const READY: Duration = Duration::from_secs(30);
@@ -31,6 +33,8 @@ pub(crate) struct LinkEnds {
     cable: CablePlan,
     ends: [End; 2],
     spare: Arc<SparePort>,
+    /// Place of the router's NAT at the first end; empty where the kernel translates, or nobody.
+    nat: Option<NatPlace>,
 }
 
 /// The port that takes the place of the planned one when a link between a node and a switch gets
@@ -70,6 +74,14 @@ impl StackEnd {
     }
 }
 
+/// Returns the plan of the interface that an end is, if the end is in a stack.
+fn interface_of(end: &End) -> Option<&InterfacePlan> {
+    match end {
+        End::Bridge(_) => None,
+        End::Stack(_, end) => Some(&end.interface),
+    }
+}
+
 impl LinkEnds {
     /// Describes a cable whose namespaces are there.
     pub(crate) fn new(
@@ -97,7 +109,18 @@ impl LinkEnds {
             index: InterfaceSlot::SparePort(link).index(),
             is_in_use: AtomicBool::new(false),
         });
-        Self { cable, ends, spare }
+        let nat = NatPlace::of(&cable, interface_of(&ends[Side::A]));
+        Self {
+            cable,
+            ends,
+            spare,
+            nat,
+        }
+    }
+
+    /// Returns the NAT on the wire of the link, or the place of one, if the first end is a node's.
+    pub(crate) fn nat(&self) -> Option<&Arc<UplinkNat>> {
+        self.nat.as_ref().map(NatPlace::nat)
     }
 
     /// Takes over what a changed plan says of the cable.
@@ -109,6 +132,9 @@ impl LinkEnds {
             {
                 **end = StackEnd::new(plan, stack, interface);
             }
+        }
+        if let Some(place) = &self.nat {
+            place.refresh(&self.cable, interface_of(&self.ends[Side::A]));
         }
     }
 
@@ -221,10 +247,7 @@ impl LinkEnds {
 
     /// Returns the plan of the interface of an end in a stack.
     pub(crate) fn interface(&self, side: Side) -> Option<&InterfacePlan> {
-        match &self.ends[side] {
-            End::Bridge(_) => None,
-            End::Stack(_, end) => Some(&end.interface),
-        }
+        interface_of(&self.ends[side])
     }
 
     /// Returns whether the end is in a machine without power.

@@ -23,6 +23,7 @@ pub(crate) mod cuts;
 pub(crate) mod ends;
 pub(crate) mod impair;
 pub(crate) mod link;
+pub(crate) mod nat_place;
 pub(crate) mod observe;
 pub(crate) mod power;
 pub(crate) mod services;

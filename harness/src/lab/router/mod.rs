@@ -7,11 +7,13 @@
 //! | `watcher` | the thread that serves portals and hears of dropped packets |
 //! | `portal` | the page of a captive portal |
 //! | `dropped` | a packet that a firewall did not let through, as an event |
+//! | `nat` | the NAT of a router: its mappings, and what changes it |
 //! | `change` | changes of routers and firewalls of a running lab |
 
 pub(crate) mod change;
 mod dropped;
 mod firewall;
+pub(crate) mod nat;
 pub(crate) mod netfilter;
 mod portal;
 pub(crate) mod watcher;

@@ -68,6 +68,7 @@ impl Pair {
             seed: 1,
             impairments,
             spin: false,
+            nat: None,
         };
         Pair {
             wire: WireHandle::start(spec, ports).expect("a wire"),

@@ -2,13 +2,14 @@
 
 use super::defaults::Gateways;
 use super::realms::{Realms, has_routers, is_uplink, network};
-use crate::nat::NatSpec;
+use crate::nat::{NatEngine, NatSpec};
 use crate::plan::id::StackId;
 use crate::plan::wiring::{Attachment, Wiring};
 use crate::topology::error::{
     Problems, Site, TopologyError, TopologyErrorKind as Kind, TopologySubject,
 };
 use crate::topology::id::Owner;
+use crate::topology::link::Engine;
 use crate::topology::name::show;
 use crate::topology::value::Topology;
 
@@ -52,6 +53,14 @@ pub(crate) fn check_realms(
             .router
             .as_ref()
             .and_then(|router| router.nat.as_ref());
+        let on_wire = nat.is_some_and(|nat| nat.carried_by() == NatEngine::Userspace);
+        for port in &up {
+            if on_wire && topology[port.link].engine == Engine::Netem {
+                problems.add(Kind::Conflict, Site::new(port.link, "engine"), || {
+                    format!("the NAT of {name} works on a wire, and its uplink is to be carried by netem; take `Engine::Auto` or `Engine::Wire`")
+                });
+            }
+        }
         if let Some(Err(why)) = nat.map(NatSpec::validate) {
             problems.add(Kind::Invalid, Site::new(subject, "network"), || {
                 format!("the NAT of {name} cannot be: {why}")

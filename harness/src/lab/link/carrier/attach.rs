@@ -250,6 +250,7 @@ fn start_wire(
         seed: seed(ends),
         impairments: impairments.clone(),
         spin: false,
+        nat: ends.nat().cloned(),
     };
     let wire = WireHandle::start(spec, ports)
         .map_err(|e| LabError::io(format!("carry link `{name}`"), &e).about(ends.subject()))?;

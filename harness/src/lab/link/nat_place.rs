@@ -1,0 +1,58 @@
+//! The place of a NAT on the wire of an uplink: filled, changed and emptied as the plan says.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use crate::model::nat::{Nat, NatSpec};
+use crate::model::random::seed_for;
+use crate::model::side::Side;
+use crate::topology::plan::{CablePlan, InterfacePlan};
+use crate::wire::UplinkNat;
+
+/// The place of a NAT. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct NatPlace {
+    nat: Arc<UplinkNat>,
+}
+
+impl NatPlace {
+    /// Makes the place for a cable whose first end is an interface of a node; other cables have
+    /// none.
+    pub(crate) fn of(cable: &CablePlan, interface: Option<&InterfacePlan>) -> Option<Self> {
+        let interface = interface?;
+        let spec = cable.nat.as_deref();
+        let nat = spec.map(|spec| new_nat(cable, interface, spec));
+        Some(Self {
+            nat: UplinkNat::new(nat),
+        })
+    }
+
+    pub(crate) fn nat(&self) -> &Arc<UplinkNat> {
+        &self.nat
+    }
+
+    /// Brings the NAT to what a changed plan says.
+    pub(crate) fn refresh(&self, cable: &CablePlan, interface: Option<&InterfacePlan>) {
+        let Some(interface) = interface else { return };
+        self.nat
+            .with(|nat| match (cable.nat.as_deref(), nat.as_mut()) {
+                (None, _) => *nat = None,
+                (Some(spec), None) => *nat = Some(new_nat(cable, interface, spec)),
+                (Some(spec), Some(nat)) if nat.spec() != spec => nat.change(spec.clone()),
+                (Some(_), Some(_)) => {}
+            });
+    }
+}
+
+/// Makes the NAT for an uplink, with the addresses that the plan has for its interface.
+fn new_nat(cable: &CablePlan, interface: &InterfacePlan, spec: &NatSpec) -> Nat {
+    let addresses = interface.addresses.iter();
+    let v4 = addresses.filter_map(|address| match address.ip {
+        IpAddr::V4(v4) => Some(v4),
+        IpAddr::V6(_) => None,
+    });
+    let v4: Vec<Ipv4Addr> = v4.collect();
+    let trial = crate::trial::running::current().map_or(0, |current| current.seed);
+    let seed = seed_for(trial, &format!("NAT of {}", cable.name));
+    Nat::new(spec.clone(), &v4, cable.ends[Side::A].mac, seed)
+}

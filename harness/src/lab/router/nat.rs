@@ -1,0 +1,156 @@
+//! The NAT of a router in a running lab: what carries it, its mappings, and what changes it.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use crate::kernel::clock::monotonic;
+use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
+use crate::lab::lab::Lab;
+use crate::lab::link::link::Link;
+use crate::model::nat::{Nat, NatCounters, NatEngine, NatMapping, NatSpec};
+use crate::topology::NodeId;
+use crate::wire::UplinkNat;
+
+/// The NAT of a router in a running lab.
+///
+/// [`Lab::change_router`] gives the router another one.
+///
+/// ```no_run
+/// # use snowglobe::prelude::*;
+/// # use snowglobe::topology::nat::preset;
+/// # #[snowglobe::test]
+/// # fn t() -> TestResult {
+/// let mut topology = Topology::new();
+/// let internet = topology.internet();
+/// let home = topology.router(RouterSpec::new("home").nat(preset::full_cone()));
+/// topology.uplink(home, internet);
+/// let lab = topology.start()?;
+/// let nat = lab.nat(home)?;
+/// println!("{}", nat.engine()); // userspace: Linux itself has no full cone
+/// for mapping in nat.mappings()? {
+///     println!("{} is {} outside", mapping.inside, mapping.outside);
+/// }
+/// nat.rebind_ports()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct RouterNat<'l> {
+    lab: &'l Lab,
+    router: NodeId,
+    spec: &'l NatSpec,
+}
+
+impl Lab {
+    /// Returns the NAT of a router.
+    ///
+    /// # Errors
+    /// The node is no router, or does not translate.
+    pub fn nat(&self, router: NodeId) -> Result<RouterNat<'_>> {
+        let netfilter = self.plan().stack(router).netfilter.as_ref();
+        let settings = netfilter.and_then(|netfilter| netfilter.router.as_ref());
+        match settings.and_then(|settings| settings.nat.as_ref()) {
+            Some(spec) => Ok(RouterNat {
+                lab: self,
+                router,
+                spec,
+            }),
+            None => Err(LabError::unfit(
+                LabErrorKind::Other,
+                Subject::Node(self[router].name().to_owned()),
+                "translates no addresses; take `RouterSpec::nat`",
+            )),
+        }
+    }
+
+    /// Gives each uplink a wire on which a NAT of ours is to work, where it has none.
+    pub(crate) fn carry_nats(&self) -> Result<()> {
+        let links = self
+            .links()
+            .filter(|link| link.ends().cable().nat.is_some());
+        for link in links {
+            link.state().require_wire("such translation of addresses")?;
+        }
+        Ok(())
+    }
+}
+
+impl RouterNat<'_> {
+    /// Returns the behaviours that were asked for.
+    pub fn spec(&self) -> &NatSpec {
+        self.spec
+    }
+
+    /// Returns what carries the NAT: [`NatEngine::Nftables`] or [`NatEngine::Userspace`].
+    pub fn engine(&self) -> NatEngine {
+        self.spec.carried_by()
+    }
+
+    /// Returns the mappings of all uplinks, in order.
+    ///
+    /// # Errors
+    /// The kernel carries the NAT.
+    pub fn mappings(&self) -> Result<Vec<NatMapping>> {
+        let of_each = self.each("tell its mappings", |nat| nat.mappings(monotonic()))?;
+        Ok(of_each.concat())
+    }
+
+    /// Returns what the NATs of all uplinks have counted, uplink by uplink.
+    ///
+    /// # Errors
+    /// The kernel carries the NAT.
+    pub fn counters(&self) -> Result<Vec<NatCounters>> {
+        self.each("tell its counters", |nat| nat.counters().clone())
+    }
+
+    /// Forgets all mappings but those of forwarded ports, as a router does that loses its power.
+    ///
+    /// # Errors
+    /// The kernel carries the NAT.
+    pub fn flush(&self) -> Result<()> {
+        self.each("forget its mappings", Nat::flush).map(drop)
+    }
+
+    /// Gives every mapping another external port: who answers to the old one is not heard.
+    ///
+    /// # Errors
+    /// The kernel carries the NAT.
+    pub fn rebind_ports(&self) -> Result<()> {
+        self.each("rebind its ports", Nat::rebind_ports).map(drop)
+    }
+
+    /// Gives the NAT of each uplink another external address. It has to be one of the uplink's
+    /// subnet; the NAT answers ARP for it.
+    ///
+    /// # Errors
+    /// The kernel carries the NAT.
+    pub fn rebind_address(&self, address: Ipv4Addr) -> Result<()> {
+        self.each("rebind its address", |nat| nat.rebind_addresses(&[address]))
+            .map(drop)
+    }
+
+    fn each<R>(&self, what: &str, work: impl Fn(&mut Nat) -> R) -> Result<Vec<R>> {
+        if self.engine() != NatEngine::Userspace {
+            let subject = Subject::Node(self.lab[self.router].name().to_owned());
+            let why = format!(
+                "cannot {what}: nftables carries its NAT; ask for `engine: NatEngine::Userspace` in its `NatSpec`"
+            );
+            return Err(LabError::not_supported(subject, why));
+        }
+        let nats = self.uplinks();
+        Ok(nats
+            .iter()
+            .filter_map(|nat| nat.with(|nat| nat.as_mut().map(&work)))
+            .collect())
+    }
+
+    fn uplinks(&self) -> Vec<Arc<UplinkNat>> {
+        let plan = self.lab.plan();
+        let stack = plan.stack(self.router);
+        let uplinks = stack.interfaces.iter().filter(|it| it.uplink);
+        let nat = |link: &Link| link.ends().nat().cloned();
+        uplinks
+            .filter_map(|it| self.lab.all_links().get(it.link.index()).and_then(nat))
+            .collect()
+    }
+}

@@ -1,0 +1,92 @@
+//! The NAT of a router, on the wire of its uplink.
+//!
+//! The router is at side a. What it sends is translated when the wire receives it, and what comes
+//! for it when the wire delivers it: a mapping that is made while a packet is under way lets the
+//! packet in, as it would on a real line.
+
+use std::sync::Arc;
+
+use crate::kernel::frames::{ReceivedFrame, VNET_HEADER};
+use crate::kernel::sync::Lock;
+use crate::model::nat::{Checksums, Nat, NatOutcome};
+
+/// A NAT that the threads of a wire and of the test share. It outlives the wire, so that mappings
+/// stay when the link gets another carrier.
+#[derive(Debug, Default)]
+pub(crate) struct UplinkNat {
+    nat: Lock<Option<Nat>>,
+}
+
+/// The fate of a packet that has come to a router.
+pub(super) enum Arrival {
+    /// The router gets the packet.
+    Deliver,
+    /// Nobody gets the packet.
+    Drop,
+    /// Nobody gets the packet, and this frame goes back.
+    Answer(Vec<u8>),
+}
+
+impl UplinkNat {
+    /// Makes a place for a NAT, which may be empty.
+    pub(crate) fn new(nat: Option<Nat>) -> Arc<Self> {
+        Arc::new(Self {
+            nat: Lock::new(nat),
+        })
+    }
+
+    /// Does something to the NAT. Packets wait meanwhile.
+    pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Option<Nat>) -> R) -> R {
+        work(&mut self.nat.lock())
+    }
+
+    /// Translates what the router has sent. A frame that goes no further is taken out of its
+    /// buffer; `back` is called with each frame that goes back to the router, with its header.
+    pub(super) fn outbound(
+        &self,
+        received: &mut [ReceivedFrame],
+        now: u64,
+        mut back: impl FnMut(&[u8]),
+    ) {
+        let mut nat = self.nat.lock();
+        let Some(nat) = nat.as_mut() else { return };
+        for slot in received {
+            let Some((frame, sums)) = split(slot.buffer.whole_mut()) else {
+                continue;
+            };
+            match nat.outbound(frame, sums, now) {
+                NatOutcome::Pass => continue,
+                // The header of a super-frame holds after the translation as well.
+                NatOutcome::Hairpin => back(slot.buffer.whole()),
+                NatOutcome::Drop(_) => {}
+                NatOutcome::Answer { frame, .. } => back(&[&[0; VNET_HEADER], &frame[..]].concat()),
+            }
+            slot.buffer.clear();
+        }
+    }
+
+    /// Translates a frame that has come for the router, with its header in front.
+    pub(super) fn inbound(&self, whole: &mut [u8], now: u64) -> Arrival {
+        let mut nat = self.nat.lock();
+        let (Some(nat), Some((frame, sums))) = (nat.as_mut(), split(whole)) else {
+            return Arrival::Deliver;
+        };
+        match nat.inbound(frame, sums, now) {
+            NatOutcome::Pass | NatOutcome::Hairpin => Arrival::Deliver,
+            NatOutcome::Drop(_) => Arrival::Drop,
+            NatOutcome::Answer { frame, .. } => Arrival::Answer(frame),
+        }
+    }
+}
+
+/// Divides a frame from its virtio-net header, which tells whether the checksum is complete.
+fn split(whole: &mut [u8]) -> Option<(&mut [u8], Checksums)> {
+    /// `VIRTIO_NET_HDR_F_NEEDS_CSUM` (linux/virtio_net.h).
+    const NEEDS_CHECKSUM: u8 = 1;
+    let (header, frame) = whole.split_first_chunk_mut::<VNET_HEADER>()?;
+    let sums = match header[0] & NEEDS_CHECKSUM {
+        0 => Checksums::Complete,
+        _ => Checksums::Partial,
+    };
+    Some((frame, sums))
+}

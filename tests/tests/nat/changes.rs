@@ -1,0 +1,73 @@
+//! Changes of a translation while the lab runs, and its mappings as values.
+
+use snowglobe::prelude::*;
+use snowglobe::topology::nat::{NatEngine, NatProtocol, preset};
+
+use crate::world::World;
+
+#[snowglobe::test]
+fn mappings_are_values_and_rebinding_and_flushing_change_them() -> TestResult {
+    let world = World::new(preset::restricted_cone())?;
+    let (server, client) = (world.server(), world.inside());
+    let outside = server.sees(&client, [0, 0]);
+    let nat = world.lab.nat(world.router)?;
+    assert_eq!(nat.engine(), NatEngine::Userspace);
+    let mappings = nat.mappings()?;
+    let [mapping] = &mappings[..] else {
+        panic!("one mapping: {mappings:?}");
+    };
+    assert_eq!(mapping.protocol, NatProtocol::Udp);
+    assert_eq!(mapping.outside, outside);
+    assert_eq!(mapping.inside.port(), client.local_addr()?.port());
+    assert_eq!(mapping.peers.len(), 1);
+    assert!(mapping.expires_in > Some(Duration::from_secs(200)));
+    nat.rebind_ports()?;
+    let rebound = server.sees(&client, [0, 0]);
+    assert_ne!(rebound, outside);
+    // The answer to the old port is lost, and the one to the new port comes.
+    server.send([0, 0], outside);
+    assert_eq!(server.let_in(&[[0, 0]], rebound, &client).len(), 1);
+    nat.flush()?;
+    assert!(nat.mappings()?.is_empty());
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_router_gets_another_public_address_and_mappings_go_on() -> TestResult {
+    let world = World::new(preset::port_restricted_cone())?;
+    let (server, client) = (world.server(), world.inside());
+    let before = server.sees(&client, [0, 0]);
+    let [a, b, c, d] = before.ip().octets();
+    let address = Ipv4Addr::new(a, b, c, d + 100);
+    world.lab.nat(world.router)?.rebind_address(address)?;
+    // The server answers to the old port at the new address: the mapping has gone on.
+    let after = std::net::SocketAddrV4::new(address, before.port());
+    assert_eq!(server.let_in(&[[0, 0]], after, &client).len(), 1);
+    assert_eq!(server.sees(&client, [1, 1]), after);
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_router_gets_other_behaviours_and_another_engine_while_it_runs() -> TestResult {
+    let mut world = World::new(preset::home())?;
+    let (server, client) = (world.server(), world.inside());
+    let outside = server.sees(&client, [0, 0]);
+    assert_eq!(server.let_in(&[[1, 1], [0, 0]], outside, &client).len(), 1);
+    world
+        .lab
+        .change_router(world.router, |spec| spec.nat(preset::full_cone()))?;
+    assert_eq!(world.lab.nat(world.router)?.engine(), NatEngine::Userspace);
+    let outside = server.sees(&client, [0, 0]);
+    assert_eq!(server.let_in(&[[1, 1], [0, 0]], outside, &client).len(), 2);
+    world.lab.change_router(world.router, |spec| {
+        spec.nat(preset::port_restricted_cone())
+    })?;
+    assert_eq!(server.let_in(&[[1, 1], [0, 0]], outside, &client).len(), 1);
+    world
+        .lab
+        .change_router(world.router, |spec| spec.nat(preset::home()))?;
+    assert_eq!(world.lab.nat(world.router)?.engine(), NatEngine::Nftables);
+    let outside = server.sees(&client, [0, 0]);
+    assert_eq!(server.let_in(&[[1, 1], [0, 0]], outside, &client).len(), 1);
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! A small client of STUN (RFC 8489) that finds out the behaviours of a NAT (RFC 5780).
+
+use std::io::ErrorKind;
+use std::net::SocketAddrV4;
+
+use snowglobe::prelude::*;
+use snowglobe::topology::nat::Dependence;
+
+use crate::world::PATIENCE;
+
+const COOKIE: [u8; 4] = 0x2112_a442_u32.to_be_bytes();
+const CHANGE_REQUEST: u16 = 0x0003;
+const XOR_MAPPED_ADDRESS: u16 = 0x0020;
+const OTHER_ADDRESS: u16 = 0x802c;
+
+/// The bits of a CHANGE-REQUEST (RFC 5780, section 7.2).
+const CHANGE_PORT: u8 = 2;
+const CHANGE_ADDRESS: u8 = 4;
+
+/// An answer of a server.
+pub(crate) struct Answer {
+    /// The address and port by which the server sees the client.
+    pub(crate) mapped: SocketAddrV4,
+    /// The other address and port of the server.
+    pub(crate) other: Option<SocketAddrV4>,
+}
+
+/// Sends a binding request with these bits of CHANGE-REQUEST and this number.
+fn ask(socket: &UdpSocket, server: SocketAddrV4, change: u8, number: u8) {
+    let mut message = vec![0, 1, 0, 8];
+    message.extend(COOKIE);
+    message.extend([number; 12]);
+    message.extend(CHANGE_REQUEST.to_be_bytes());
+    message.extend([0, 4, 0, 0, 0, change]);
+    socket.send_to(&message, server).expect("sent");
+}
+
+/// Reads an answer, with the number of its request.
+fn read(bytes: &[u8]) -> Option<(u8, Answer)> {
+    let (header, mut rest) = bytes.split_first_chunk::<20>()?;
+    if header[..2] != [1, 1] || header[4..8] != COOKIE {
+        return None;
+    }
+    let (mut mapped, mut other) = (None, None);
+    while let Some((&[a, b, c, d], more)) = rest.split_first_chunk::<4>() {
+        let length = usize::from(u16::from_be_bytes([c, d]));
+        let value = more.get(..length)?;
+        match u16::from_be_bytes([a, b]) {
+            XOR_MAPPED_ADDRESS => mapped = address(value, &COOKIE),
+            OTHER_ADDRESS => other = address(value, &[0; 4]),
+            _ => {}
+        }
+        rest = more.get(length.next_multiple_of(4)..).unwrap_or(&[]);
+    }
+    Some((
+        header[8],
+        Answer {
+            mapped: mapped?,
+            other,
+        },
+    ))
+}
+
+fn address(value: &[u8], mask: &[u8; 4]) -> Option<SocketAddrV4> {
+    let [_, 1, p, q, ip @ ..] = value.first_chunk::<8>()? else {
+        return None;
+    };
+    let port = u16::from_be_bytes([p ^ mask[0], q ^ mask[1]]);
+    let ip: Vec<u8> = ip
+        .iter()
+        .zip(mask)
+        .map(|(byte, mask)| byte ^ mask)
+        .collect();
+    Some(SocketAddrV4::new(
+        Ipv4Addr::from(<[u8; 4]>::try_from(ip).ok()?),
+        port,
+    ))
+}
+
+/// Asks a server until it answers, as a client does whose requests may be lost.
+pub(crate) fn binding(socket: &UdpSocket, server: SocketAddrV4) -> Answer {
+    socket
+        .set_read_timeout(Some(Duration::from_millis(500)))
+        .expect("a time-out");
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        ask(socket, server, 0, 1);
+        let mut buffer = [0; 600];
+        match socket.recv(&mut buffer) {
+            Ok(length) => {
+                if let Some((1, answer)) = read(&buffer[..length]) {
+                    return answer;
+                }
+            }
+            // The server has not opened its port yet.
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => panic!("{error}"),
+        }
+        assert!(
+            std::time::Instant::now() < deadline,
+            "{server} does not answer"
+        );
+    }
+}
+
+/// Finds out what mappings depend on (RFC 5780, section 4.3).
+pub(crate) fn mapping(socket: &UdpSocket, server: SocketAddrV4) -> Dependence {
+    let first = binding(socket, server);
+    let other = first.other.expect("the server has another address");
+    let second = binding(socket, SocketAddrV4::new(*other.ip(), server.port()));
+    if second.mapped == first.mapped {
+        return Dependence::EndpointIndependent;
+    }
+    match binding(socket, other).mapped == second.mapped {
+        true => Dependence::AddressDependent,
+        false => Dependence::AddressAndPortDependent,
+    }
+}
+
+/// Finds out from whom packets are let in (RFC 5780, section 4.4).
+///
+/// The answers of the other address and port may be lost. coturn sends them by its event loop, soon
+/// after it has answered what was asked last. So the client asks on, and an answer that has not
+/// come after so many others was lost.
+pub(crate) fn filtering(socket: &UdpSocket, server: SocketAddrV4) -> Dependence {
+    const OTHERS: u8 = 20;
+    binding(socket, server);
+    ask(socket, server, CHANGE_ADDRESS | CHANGE_PORT, 2);
+    ask(socket, server, CHANGE_PORT, 3);
+    socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let mut numbers = Vec::new();
+    for number in 10..10 + OTHERS {
+        ask(socket, server, 0, number);
+        while !numbers.contains(&number) {
+            let mut buffer = [0; 600];
+            let length = socket.recv(&mut buffer).expect("an answer");
+            numbers.extend(read(&buffer[..length]).map(|(number, _)| number));
+        }
+    }
+    match (numbers.contains(&2), numbers.contains(&3)) {
+        (true, _) => Dependence::EndpointIndependent,
+        (false, true) => Dependence::AddressDependent,
+        (false, false) => Dependence::AddressAndPortDependent,
+    }
+}
