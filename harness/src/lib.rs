@@ -361,8 +361,8 @@
 //! # }
 //! ```
 //!
-//! nftables carries the NAT where Linux behaves as asked, and the uplink stays as it is. All else is
-//! done by a NAT of snowglobe on the wire of the uplink, for IPv4; IPv6 is not translated.
+//! nftables carries the NAT where Linux behaves as asked, and the uplink stays as it is. All else
+//! is done by a NAT of snowglobe on the wire of the uplink, for IPv4; IPv6 is not translated.
 //!
 //! # How often a test fails
 //!

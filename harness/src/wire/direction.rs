@@ -176,6 +176,7 @@ impl WireDirection {
                 Arrival::Drop => {}
                 Arrival::Answer(frame) => self.answers.push(frame),
             }
+            // The books of the link balance: what has entered is delivered, whatever comes of it.
             if let Some(segments) = Segments::of(slot.buffer.whole())
                 && self.channel.pass(now, segments.traffic()).is_some()
             {
@@ -401,6 +402,7 @@ impl WireDirection {
 
     fn send_batch(&mut self, observers: &Observers, to: &WirePort, now: u64) {
         self.translate_batch(observers, now);
+        // Who was told of the frame from outside is not told of the translated one.
         let is_told = self.nat.is_some();
         let mut frames = [&[][..]; BATCH];
         for (frame, packet) in frames.iter_mut().zip(&self.batch) {

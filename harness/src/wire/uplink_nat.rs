@@ -48,12 +48,14 @@ impl UplinkNat {
         now: u64,
         mut back: impl FnMut(&[u8]),
     ) {
+        // One lock for a batch: a packet of its own would cost more than its translation.
         let mut nat = self.nat.lock();
         let Some(nat) = nat.as_mut() else { return };
         for slot in received {
             let Some((frame, sums)) = split(slot.buffer.whole_mut()) else {
                 continue;
             };
+            // A super-frame is translated whole: its segments get the headers of the first one.
             match nat.outbound(frame, sums, now) {
                 NatOutcome::Pass => continue,
                 // The header of a super-frame holds after the translation as well.
@@ -72,6 +74,7 @@ impl UplinkNat {
             return Arrival::Deliver;
         };
         match nat.inbound(frame, sums, now) {
+            // Nothing that comes from outside is sent back there.
             NatOutcome::Pass | NatOutcome::Hairpin => Arrival::Deliver,
             NatOutcome::Drop(_) => Arrival::Drop,
             NatOutcome::Answer { frame, .. } => Arrival::Answer(frame),

@@ -6,7 +6,7 @@ use std::net::SocketAddrV4;
 use super::engine::Nat;
 use super::mapping::MappingKind;
 use super::outcome::{NatDrop, NatOutcome};
-use super::packet::rewrite::Change;
+use super::packet::rewrite::ChecksumChange;
 use super::packet::{Checksums, NatProtocol, PacketEnd, V4Packet};
 use crate::packet::ethernet::EthernetHeader;
 use crate::packet::ip::IpHeader;
@@ -107,7 +107,7 @@ fn translate(
     let to = to - (to - quoted.at) % 2;
     let before = frame[quoted.at..to].to_vec();
     quoted.rewrite(frame, Checksums::Complete, quoted_end, new);
-    let change = Change::default().exchange(&before, &frame[quoted.at..to]);
+    let change = ChecksumChange::default().exchange(&before, &frame[quoted.at..to]);
     change.apply(frame, packet.transport_at + ICMP_CHECKSUM_AT);
     packet.rewrite(
         frame,

@@ -63,7 +63,7 @@ impl TcpState {
 
 /// The traffic with one remote address and port.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Session {
+pub(super) struct RemoteSession {
     remote: SocketAddrV4,
     tcp: TcpState,
     expires: u64,
@@ -74,8 +74,8 @@ pub(super) struct Session {
 enum Sessions {
     #[default]
     None,
-    One(Session),
-    Many(Box<HashMap<SocketAddrV4, Session>>),
+    One(RemoteSession),
+    Many(Box<HashMap<SocketAddrV4, RemoteSession>>),
 }
 
 /// A mapping between an address and port inside and an external one.
@@ -149,7 +149,8 @@ impl Mapping {
             Dependence::EndpointIndependent => true,
             Dependence::AddressAndPortDependent => self.has_session(remote, now),
             Dependence::AddressDependent => {
-                let of_host = |it: &Session| it.remote.ip() == remote.ip() && it.expires > now;
+                let of_host =
+                    |it: &RemoteSession| it.remote.ip() == remote.ip() && it.expires > now;
                 self.has_session(remote, now) || self.sessions().any(of_host)
             }
         }
@@ -165,7 +166,7 @@ impl Mapping {
         session.is_some_and(|session| session.expires > now)
     }
 
-    fn sessions(&self) -> impl Iterator<Item = &Session> {
+    fn sessions(&self) -> impl Iterator<Item = &RemoteSession> {
         let (one, many) = match &self.sessions {
             Sessions::None => (None, None),
             Sessions::One(session) => (Some(session), None),
@@ -226,8 +227,8 @@ impl Mapping {
     }
 
     /// Returns the session with a remote address and port, made if there is none that lives.
-    fn session(&mut self, remote: SocketAddrV4, now: u64) -> &mut Session {
-        let fresh = Session {
+    fn session(&mut self, remote: SocketAddrV4, now: u64) -> &mut RemoteSession {
+        let fresh = RemoteSession {
             remote,
             tcp: TcpState::default(),
             expires: 0,
@@ -242,7 +243,7 @@ impl Mapping {
             let both = HashMap::from([(other.remote, other), (remote, fresh)]);
             self.sessions = Sessions::Many(Box::new(both));
         }
-        let is_other = |session: &Session| session.remote != remote || session.expires <= now;
+        let is_other = |session: &RemoteSession| session.remote != remote || session.expires <= now;
         match &mut self.sessions {
             it @ Sessions::None => *it = Sessions::One(fresh),
             Sessions::One(session) if is_other(session) => *session = fresh,

@@ -12,7 +12,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use serde::{Deserialize, Serialize};
 
-use self::rewrite::Change;
+use self::rewrite::ChecksumChange;
 use crate::packet::ethernet::EthernetHeader;
 use crate::packet::ip::{self, Fragment, IPV4_LENGTH, IpHeader, IpVersion, ipv4_length};
 use crate::packet::transport::{
@@ -233,7 +233,7 @@ impl V4Packet {
         }
         let ports = match self.port_at(end) {
             Some(at) => put(frame, at, &new.port().to_be_bytes()),
-            None => Change::default(),
+            None => ChecksumChange::default(),
         };
         match NatProtocol::of_number(self.protocol_number) {
             Some(NatProtocol::Udp) => {
@@ -258,11 +258,11 @@ impl V4Packet {
 }
 
 /// Writes some bytes, and returns what this changes in a checksum.
-fn put(frame: &mut [u8], at: usize, new: &[u8]) -> Change {
+fn put(frame: &mut [u8], at: usize, new: &[u8]) -> ChecksumChange {
     let Some(place) = frame.get_mut(at..at + new.len()) else {
-        return Change::default();
+        return ChecksumChange::default();
     };
-    let change = Change::default().exchange(place, new);
+    let change = ChecksumChange::default().exchange(place, new);
     place.copy_from_slice(new);
     change
 }

@@ -5,11 +5,11 @@
 
 /// The change of a checksum: the sum of what was taken out and put in, by words.
 #[derive(Clone, Copy, Default)]
-pub(in crate::nat) struct Change(u32);
+pub(in crate::nat) struct ChecksumChange(u32);
 
-impl Change {
+impl ChecksumChange {
     /// Adds the exchange of some bytes, of even number and at an even place, for others.
-    pub(in crate::nat) fn exchange(mut self, old: &[u8], new: &[u8]) -> Change {
+    pub(in crate::nat) fn exchange(mut self, old: &[u8], new: &[u8]) -> ChecksumChange {
         let words = |bytes: &[u8]| {
             let (words, _) = bytes.as_chunks::<2>();
             words
@@ -23,7 +23,7 @@ impl Change {
     }
 
     /// Adds another change.
-    pub(in crate::nat) fn and(mut self, other: Change) -> Change {
+    pub(in crate::nat) fn and(mut self, other: ChecksumChange) -> ChecksumChange {
         self.0 = u32::from(fold(self.0)) + u32::from(fold(other.0));
         self
     }
@@ -76,7 +76,7 @@ mod tests {
     fn the_example_of_rfc_1624_comes_out() {
         // Section 4: a word changes from 5555 to 3285, and the checksum from DD2F to 0000.
         let mut header = [0xdd, 0x2f];
-        Change::default()
+        ChecksumChange::default()
             .exchange(&[0x55, 0x55], &[0x32, 0x85])
             .apply(&mut header, 0);
         assert_eq!(header, [0, 0]);
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn a_datagram_without_a_checksum_keeps_none() {
         let mut header = [0, 0];
-        let change = Change::default().exchange(&[1, 2], &[3, 4]);
+        let change = ChecksumChange::default().exchange(&[1, 2], &[3, 4]);
         change.apply_udp(&mut header, 0);
         assert_eq!(header, [0, 0]);
     }
