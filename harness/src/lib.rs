@@ -338,31 +338,10 @@
 //! # Behind a NAT
 //!
 //! A router translates as its [`NatSpec`](topology::NatSpec) says, in the terms of RFC 4787:
-//! mapping, filtering, ports, hairpinning, timeouts. Presets are values that can be changed.
-//!
-//! ```no_run
-//! # use snowglobe::prelude::*;
-//! use snowglobe::topology::nat::{NatSpec, preset};
-//!
-//! # #[snowglobe::test]
-//! # fn t() -> TestResult {
-//! let mut topology = Topology::new();
-//! let internet = topology.internet();
-//! let nat = NatSpec { parity: true, ..preset::symmetric() };
-//! let router = topology.router(RouterSpec::new("router").nat(nat));
-//! topology.uplink(router, internet);
-//! let laptop = topology.node("laptop");
-//! topology.link(laptop, router);
-//! let lab = topology.start()?;
-//! let nat = lab.nat(router)?;
-//! println!("{}: {:?}", nat.engine(), nat.mappings()?);
-//! nat.rebind_ports()?; // who answers to the old ports is not heard
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! nftables carries the NAT where Linux behaves as asked, and the uplink stays as it is. All else
-//! is done by a NAT of snowglobe on the wire of the uplink, for IPv4; IPv6 is not translated.
+//! mapping, filtering, ports, hairpinning, timeouts; `topology::nat::preset` has what has been
+//! observed. nftables carries the NAT where Linux behaves as asked. All else is done by a NAT of
+//! snowglobe on the wire of the uplink, for IPv4; IPv6 is not translated.
+//! [`Lab::nat`](lab::Lab::nat) tells the engine and the mappings, and flushes and rebinds them.
 //!
 //! # How often a test fails
 //!
