@@ -170,6 +170,7 @@ pub use node::node::Node;
 #[cfg(feature = "tokio")]
 pub use node::runtime::JoinHandle;
 pub use process::log::Line;
+pub use process::point::{PausePoint, Point};
 pub use process::process::Process;
 pub use process::program::{OnDrop, Output, Stdio};
 pub use router::change::FirewallCounter;

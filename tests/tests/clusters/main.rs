@@ -3,7 +3,9 @@
 mod etcd;
 mod hearing;
 mod partitions;
+mod points;
 mod processes;
+mod redis;
 mod schedules;
 mod start;
 

@@ -203,39 +203,42 @@ impl Targets {
             NodeRef::Id(id) => Some(id.index()),
             NodeRef::Role { .. } => None,
         };
-        match fault {
-            Fault::Flap { link: _, period } if period.is_zero() => {
-                Err(impossible("a link cannot flap with a period of zero"))
-            }
-            Fault::Degrade {
-                link: _,
-                impairment,
-            } => impairment
-                .validate()
-                .map_err(|error| impossible(&error.to_string())),
-            Fault::Partition { left, right, .. } => {
-                if left.is_empty() || right.is_empty() {
-                    return Err(impossible("a side of the partition has no node"));
-                }
-                let mut left = left.iter().filter_map(fixed);
-                match left.find(|node| right.iter().filter_map(fixed).any(|it| it == *node)) {
-                    None => Ok(()),
-                    Some(both) => {
-                        let name = self.nodes.get(both).map_or("?", String::as_str);
-                        Err(impossible(&format!("node `{name}` is on both sides")))
-                    }
-                }
-            }
-            Fault::Sever { pairs } if pairs.is_empty() => {
-                Err(impossible("there is no pair of nodes"))
-            }
-            Fault::Slow { node: _, share } if !share.is_share() || share.fraction() == 0.0 => {
-                Err(impossible(&format!(
-                    "a share of {share} is not above 0 % and up to 100 %"
-                )))
-            }
-            _ => Ok(()),
+        if let Fault::Flap { link: _, period } = fault
+            && period.is_zero()
+        {
+            return Err(impossible("a link cannot flap with a period of zero"));
         }
+        if let Fault::Degrade {
+            link: _,
+            impairment,
+        } = fault
+        {
+            let valid = impairment.validate();
+            return valid.map_err(|error| impossible(&error.to_string()));
+        }
+        if let Fault::Partition { left, right, .. } = fault {
+            if left.is_empty() || right.is_empty() {
+                return Err(impossible("a side of the partition has no node"));
+            }
+            let mut left = left.iter().filter_map(fixed);
+            let both = left.find(|node| right.iter().filter_map(fixed).any(|it| it == *node));
+            if let Some(both) = both {
+                let name = self.nodes.get(both).map_or("?", String::as_str);
+                return Err(impossible(&format!("node `{name}` is on both sides")));
+            }
+        }
+        if let Fault::Sever { pairs } = fault
+            && pairs.is_empty()
+        {
+            return Err(impossible("there is no pair of nodes"));
+        }
+        if let Fault::Slow { node: _, share } = fault
+            && (!share.is_share() || share.fraction() == 0.0)
+        {
+            let why = format!("a share of {share} is not above 0 % and up to 100 %");
+            return Err(impossible(&why));
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! How a test looks at the packets of a link: captures, recordings, rules and expectations.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use crate::impair::Direction;
 use crate::kernel::sync::Lock;
@@ -88,8 +89,18 @@ impl Link {
     /// No packet can ever match, the link was removed, netem was asked for, or the kernel refuses
     /// the other carrier.
     pub fn rule(&self, matching: Match, verdict: Verdict) -> Result<RuleGuard> {
+        let patience = self.state().patience();
+        self.rule_with_patience(matching, verdict, patience)
+    }
+
+    /// Gives a verdict as [`rule`](Link::rule) does. Waits for hits last for `patience`.
+    pub(crate) fn rule_with_patience(
+        &self,
+        matching: Match,
+        verdict: Verdict,
+        patience: Duration,
+    ) -> Result<RuleGuard> {
         let mut state = self.state();
-        let patience = state.patience();
         let book = state.require_rules("packet rules")?;
         state.record_rulings(&book);
         // A guard of rules needs the book and not the link, which may change carriers meanwhile.

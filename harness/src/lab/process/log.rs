@@ -53,6 +53,20 @@ pub(crate) struct Log {
     journal: Arc<Journal>,
     state: Lock<LogState>,
     changed: Notifier,
+    /// Lines at which something is done at once.
+    points: Lock<Vec<LinePoint>>,
+}
+
+/// A line at which something is done as soon as it was read.
+struct LinePoint {
+    text: String,
+    reached: Box<dyn Fn(&str) + Send>,
+}
+
+impl std::fmt::Debug for LinePoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("LinePoint").field(&self.text).finish()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -108,7 +122,16 @@ impl Log {
             journal,
             state: Lock::default(),
             changed: Notifier::new(),
+            points: Lock::default(),
         }
+    }
+
+    /// Does something as soon as the program writes a line that contains `text`, from now on, once.
+    pub(crate) fn at_line(&self, text: &str, reached: impl Fn(&str) + Send + 'static) {
+        self.points.lock().push(LinePoint {
+            text: text.to_owned(),
+            reached: Box::new(reached),
+        });
     }
 
     pub(crate) fn opened(&self) {
@@ -124,6 +147,11 @@ impl Log {
     /// Adds what one read of a stream has brought: whole lines, and what stands behind the last of
     /// them.
     pub(crate) fn push(&self, stream: Stream, lines: Vec<String>, unended: &[u8]) {
+        // Before anything else: the program goes on until it is stopped.
+        self.points.lock().retain(|point| {
+            let reached = lines.iter().find(|line| line.contains(&point.text));
+            reached.inspect(|line| (point.reached)(line)).is_none()
+        });
         // A program may write a million lines: the journal and the log are locked once a read, and
         // not once a line.
         self.journal

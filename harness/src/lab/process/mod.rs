@@ -7,6 +7,7 @@
 //! | `running` | a program as the lab knows it |
 //! | `programs` | all programs of a node |
 //! | `process` | `Process`: a program in the hands of a test |
+//! | `point` | points at which a program is stopped |
 //! | `readiness` | what a program says about its readiness |
 //! | `futures` | waits for a program that let other futures run meanwhile |
 //! | `log` | the lines that a program has written |
@@ -17,6 +18,7 @@ mod futures;
 pub(crate) mod launch;
 pub(crate) mod log;
 pub(crate) mod output_reader;
+pub(crate) mod point;
 pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod programs;

@@ -269,8 +269,11 @@ impl Process {
         Deadline::after(self.patience.limit())
     }
 
+    pub(crate) fn running(&self) -> &Arc<Running> {
+        &self.running
+    }
+
     /// Returns the process id of the node's first process.
-    #[cfg(feature = "tokio")]
     pub(crate) fn node_pid(&self) -> Option<u32> {
         self.node_pid
     }
@@ -337,7 +340,6 @@ impl Process {
     }
 
     /// Returns how long waits last.
-    #[cfg(feature = "tokio")]
     pub(crate) fn patience(&self) -> Duration {
         self.patience.limit()
     }

@@ -1,0 +1,280 @@
+//! Points at which a program is stopped, so that a test can act while it stands there.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::kernel::file_watch::FileWatch;
+use crate::kernel::sync::{Lock, Notifier};
+use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
+use crate::lab::faults::in_processes::{go_on, stop};
+use crate::lab::link::link::Link;
+use crate::lab::process::process::Process;
+use crate::lab::process::running::Running;
+use crate::observe::{Match, RuleGuard, Verdict};
+
+/// A point in the life of a program at which [`Process::pause_when`] stops it.
+#[derive(Debug)]
+pub struct Point<'l>(PointKind<'l>);
+
+#[derive(Debug)]
+enum PointKind<'l> {
+    Line(String),
+    File(PathBuf),
+    Packet(&'l Link, Match),
+}
+
+impl<'l> Point<'l> {
+    /// The program writes a line that contains `text`, from now on. The line has been written when
+    /// the program stops, and the program may have gone on for some microseconds.
+    pub fn line(text: impl Into<String>) -> Self {
+        Self(PointKind::Line(text.into()))
+    }
+
+    /// A file of the program's node appears, whoever makes it. Its directory has to be there. The
+    /// program may have gone on for some microseconds.
+    pub fn file(path: impl AsRef<Path>) -> Self {
+        Self(PointKind::File(path.as_ref().to_owned()))
+    }
+
+    /// A packet passes a link. The packet waits until the program has stopped, and passes then:
+    /// what the packet brings about happens while the program stands still.
+    pub fn packet(link: &'l Link, matching: Match) -> Self {
+        Self(PointKind::Packet(link, matching))
+    }
+}
+
+impl fmt::Display for Point<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            PointKind::Line(text) => write!(f, "a line with {text:?}"),
+            PointKind::File(path) => write!(f, "the file `{}`", path.display()),
+            PointKind::Packet(link, matching) => {
+                write!(f, "a packet ({matching}) on link `{}`", link.name())
+            }
+        }
+    }
+}
+
+/// A program that is stopped at a point, or will be. It goes on when this is dropped.
+#[must_use = "the program goes on as soon as the guard is dropped"]
+pub struct PausePoint {
+    /// What is waited for, for errors.
+    what: String,
+    running: Arc<Running>,
+    arrival: Arc<Arrival>,
+    patience: Duration,
+    watcher: Option<JoinHandle<()>>,
+}
+
+/// What the watcher of a point and the test tell each other.
+#[derive(Debug, Default)]
+struct Arrival {
+    state: Lock<ArrivalState>,
+    changed: Notifier,
+}
+
+#[derive(Debug, Default)]
+struct ArrivalState {
+    /// Whether the program was stopped, or could not be.
+    reached: Option<Result<String>>,
+    /// Whether nobody wants the program to be stopped any more.
+    over: bool,
+}
+
+impl Arrival {
+    /// Stops the program, unless nobody wants that any more.
+    fn arrive(&self, running: &Running, at: &str) {
+        // Held meanwhile: a guard that is dropped lets the program go on after this, not before.
+        let mut state = self.state.lock();
+        if state.over || state.reached.is_some() {
+            return;
+        }
+        state.reached = Some(stop(running).map(|()| at.to_owned()));
+        self.changed.notify_all();
+    }
+
+    fn fail(&self, error: LabError) {
+        self.state.lock().reached.get_or_insert(Err(error));
+        self.changed.notify_all();
+    }
+
+    fn is_over(&self) -> bool {
+        let state = self.state.lock();
+        state.over || state.reached.is_some()
+    }
+}
+
+/// Time of one wait of a watcher, after which it looks whether the test still wants the point.
+const ONE_WAIT: Duration = Duration::from_millis(20);
+
+impl Process {
+    /// Stops the program when it reaches a point, from now on. All its threads stand still until
+    /// the guard is dropped or told to [go on](PausePoint::go_on).
+    ///
+    /// ```no_run
+    /// use snowglobe::lab::Point;
+    /// # use snowglobe::prelude::*;
+    ///
+    /// # #[snowglobe::test]
+    /// # fn t() -> TestResult {
+    /// # let lab = shape::pair().start()?;
+    /// # let alice = lab.node("alice").unwrap();
+    /// let primary = alice.command("primary").spawn()?;
+    /// let elected = primary.pause_when(Point::line("I lead"))?;
+    /// elected.wait()?;
+    /// // … the others elect another leader, while this one believes that it leads …
+    /// elected.go_on();
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The directory of the file is not there, or no packet can ever match.
+    pub fn pause_when(&self, point: Point<'_>) -> Result<PausePoint> {
+        let arrival = Arc::new(Arrival::default());
+        let running = Arc::clone(self.running());
+        let what = format!("`{}` to reach {point}", self.label());
+        let (told, program) = (Arc::clone(&arrival), Arc::clone(&running));
+        let watcher = match point.0 {
+            PointKind::Line(text) => {
+                let reached = move |line: &str| told.arrive(&program, line);
+                running.log().at_line(&text, reached);
+                None
+            }
+            PointKind::File(path) => {
+                let seen = match self.node_pid() {
+                    Some(pid) => rooted(pid, &path),
+                    None => path.clone(),
+                };
+                let failed = |e: &io::Error| LabError::io(format!("watch `{}`", path.display()), e);
+                let watch = FileWatch::new(&seen).map_err(|e| failed(&e))?;
+                let at = path.display().to_string();
+                Some(spawn(move || wait_for_file(&watch, &at, &program, &told))?)
+            }
+            PointKind::Packet(link, matching) => {
+                let rule = link.rule_with_patience(matching, Verdict::Hold, ONE_WAIT)?;
+                Some(spawn(move || wait_for_packet(rule, &program, &told))?)
+            }
+        };
+        Ok(PausePoint {
+            what,
+            running,
+            arrival,
+            patience: self.patience(),
+            watcher,
+        })
+    }
+}
+
+/// Returns where the test sees a file of a node.
+fn rooted(pid: u32, path: &Path) -> PathBuf {
+    let inside = path.strip_prefix("/").unwrap_or(path);
+    Path::new(&format!("/proc/{pid}/root")).join(inside)
+}
+
+fn spawn(watch: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    let thread = std::thread::Builder::new().name("point".to_owned());
+    let spawned = thread.spawn(watch);
+    spawned.map_err(|e| LabError::io("start a thread that waits for a point", &e))
+}
+
+fn wait_for_file(watch: &FileWatch, at: &str, running: &Running, arrival: &Arrival) {
+    while !arrival.is_over() {
+        match watch.wait(ONE_WAIT) {
+            Ok(true) => arrival.arrive(running, at),
+            Ok(false) => {}
+            Err(e) => arrival.fail(LabError::io(format!("watch `{at}`"), &e)),
+        }
+    }
+}
+
+fn wait_for_packet(rule: RuleGuard, running: &Running, arrival: &Arrival) {
+    while !arrival.is_over() {
+        // A wait in vain is no news; a match that panicked would be one each time.
+        let waited = rule.wait_for_hits(1);
+        let seen = rule.events().first().map(|packet| format!("{packet:?}"));
+        match (waited, seen) {
+            (Ok(()), seen) => arrival.arrive(running, &seen.unwrap_or_default()),
+            (Err(error), _) if error.is_timeout() => {}
+            (Err(error), _) => {
+                let what = "wait for a packet";
+                let why = error.to_string();
+                arrival.fail(LabError::failed(LabErrorKind::Other, what, why));
+            }
+        }
+    }
+    // The packet passes now: the program has stopped.
+    drop(rule);
+}
+
+impl PausePoint {
+    /// Waits until the program stands at the point, and returns what brought it there: the line,
+    /// the file or the packet.
+    ///
+    /// # Errors
+    /// The program ended first, or does not reach the point within the lab's patience. The error
+    /// tells what the program wrote last.
+    pub fn wait(&self) -> Result<String> {
+        let deadline = Instant::now() + self.patience;
+        let mut state = self.arrival.state.lock();
+        loop {
+            match state.reached.take() {
+                Some(Ok(at)) => {
+                    state.reached = Some(Ok(at.clone()));
+                    return Ok(at);
+                }
+                Some(Err(error)) => return Err(error),
+                None => {}
+            }
+            if self.running.ended().is_some() {
+                let subject = Subject::Process(self.running.label().to_owned());
+                let why = format!("ended before; {}", self.running.log().tail());
+                return Err(LabError::unfit(LabErrorKind::ProcessEnded, subject, why));
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let last = self.running.log().tail();
+                return Err(LabError::timed_out(&self.what, self.patience, last));
+            }
+            // In parts, as the end of the program wakes nobody here.
+            state = self.arrival.changed.wait_timeout(state, left.min(ONE_WAIT));
+        }
+    }
+
+    /// Returns whether the program stands at the point.
+    pub fn is_reached(&self) -> bool {
+        matches!(self.arrival.state.lock().reached, Some(Ok(_)))
+    }
+
+    /// Lets the program go on.
+    pub fn go_on(self) {
+        drop(self);
+    }
+}
+
+impl Drop for PausePoint {
+    fn drop(&mut self) {
+        self.arrival.state.lock().over = true;
+        if let Some(watcher) = self.watcher.take() {
+            // A panic of the thread was printed by the panic hook.
+            let _ = watcher.join();
+        }
+        let stopped = self.arrival.state.lock().reached.is_some();
+        if stopped {
+            go_on(&self.running);
+        }
+    }
+}
+
+impl fmt::Debug for PausePoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PausePoint")
+            .field("what", &self.what)
+            .field("is_reached", &self.is_reached())
+            .finish_non_exhaustive()
+    }
+}
