@@ -159,14 +159,15 @@ fn all_is_healed_within_the_duration_and_begins_after_the_first_quiet() {
 /// Who hears nobody of whom, as pairs of places.
 fn severed(fault: &Fault) -> Vec<[String; 2]> {
     let name = |node: &NodeRef| node.to_string();
-    match fault {
-        Fault::Partition { left, right, .. } => left
-            .iter()
-            .flat_map(|a| right.iter().map(move |b| [name(a), name(b)]))
-            .collect(),
-        Fault::Sever { pairs } => pairs.iter().map(|[a, b]| [name(a), name(b)]).collect(),
-        other => panic!("{other} is no partition"),
+    if let Fault::Sever { pairs } = fault {
+        return pairs.iter().map(|[a, b]| [name(a), name(b)]).collect();
     }
+    let Fault::Partition { left, right, .. } = fault else {
+        panic!("{fault} is no partition");
+    };
+    left.iter()
+        .flat_map(|a| right.iter().map(move |b| [name(a), name(b)]))
+        .collect()
 }
 
 /// The names of those whom each of seven nodes hears, itself included.
