@@ -57,6 +57,77 @@
 //!
 //! A program in such a node cannot be traced by a debugger or `strace` at the same time. Setting
 //! the clock (`clock_settime(2)`) fails with `EPERM` in every node: only the machine's root may.
+//!
+//! # Distributed systems under fire
+//!
+//! A [`Cluster`](crate::Cluster) starts nodes that need each other, and returns when all are
+//! ready. A [`Nemesis`] draws a [`Schedule`] of faults from the trial's seed, and
+//! [`Lab::nemesis`](crate::Lab::nemesis) carries it out beside the test. All is healed when it is
+//! over, so that the test can check what holds then.
+//!
+//! ```no_run
+//! use snowglobe::Cluster;
+//! use snowglobe::fault::{Fault, Nemesis, NodeRef, Split};
+//! use snowglobe::prelude::*;
+//! use snowglobe::topology::StartCommand;
+//!
+//! #[snowglobe::test]
+//! fn no_write_is_lost() -> TestResult {
+//!     let cluster = Cluster::of(5, |i| {
+//!         let store = StartCommand::new("store").arg(format!("--number={i}")).ready_port(7000);
+//!         NodeSpec::new(format!("s{i}")).command(store)
+//!     });
+//!     let leads = |node: &snowglobe::lab::Node| {
+//!         node.command("store").arg("leads").status().is_ok_and(|status| status.success())
+//!     };
+//!     let cluster = cluster
+//!         .leader(move |lab| lab.nodes().find(|node| leads(node)).map(|node| node.id()))
+//!         .start()?;
+//!     let nemesis = Nemesis::new(Duration::from_secs(20))
+//!         .split(2, Split::Halves)
+//!         .split(1, Split::MajoritiesRing)
+//!         .fault(2, Fault::isolate("leader"))
+//!         .fault(1, Fault::crash(NodeRef::any()))
+//!         .nodes(cluster.names());
+//!     let nemesis = cluster.nemesis(&nemesis)?;
+//!     // … clients write, and remember what was acknowledged …
+//!     nemesis.wait()?;
+//!     cluster.wait_ready()?;
+//!     // … all that was acknowledged is there …
+//!     Ok(())
+//! }
+//! ```
+//!
+//! A trial that fails keeps its schedule below `target/snowglobe/schedules` as TOML, and names the
+//! file. `SNOWGLOBE_SCHEDULE=FILE` runs the trial with the schedule of a file, which may be edited,
+//! in the place of the one that would be drawn. A schedule can be written by hand too:
+//!
+//! ```toml
+//! [[fault]]
+//! at = "500ms"
+//! lasts = "2s"                 # or none: until the schedule is stopped
+//! fault = "partition"
+//! left = [{ role = "leader" }] # looked up when the fault begins
+//! right = [{ role = "rest" }]
+//! ```
+//!
+//! What a schedule names and the lab does not have is an error before anything begins. A fault
+//! whose subject is not there when it is due (a node that another fault has crashed, a role that
+//! nobody plays) is left out, and an event tells so. Changes of members and the like are actions of
+//! the test, which schedules know by name ([`Lab::action`](crate::Lab::action)).
+//!
+//! | fault | reach |
+//! |---|---|
+//! | partitions, cuts, bad links | whatever crosses interfaces; not Unix sockets in shared volumes |
+//! | `slow` | all processes of the node, stopped by signals for a part of each 50 ms |
+//! | `descriptors` | processes that run, and their children; open files stay open |
+//! | `memory` | private memory of processes and of their children: `ENOMEM`, and no kill |
+//! | `kill_program`, `pause_program` | what the lab has started in the node, without children |
+//!
+//! A program is stopped at a point of its life by
+//! [`pause_when`](crate::lab::Process::pause_when): when it writes a line, when a file appears, or when a packet passes. The packet is held until the
+//! program stands still. A program that wrote a line or made a file may go on for some
+//! microseconds before it stops.
 
 #[doc(inline)]
 pub use snowglobe_model::clock::{ClockFault, TimeShift};

@@ -22,7 +22,6 @@ pub mod clock;
 pub mod datagrams;
 pub mod errno;
 pub mod fd;
-pub mod file_watch;
 pub mod fixed_str;
 pub mod frames;
 pub mod fuse;

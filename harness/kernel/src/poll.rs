@@ -3,6 +3,8 @@
 //! The inits of trials and nodes wait for the same two to five descriptors all their lives, and
 //! keep away from the heap while they do.
 
+pub mod file_watch;
+
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 

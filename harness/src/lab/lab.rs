@@ -67,7 +67,7 @@ pub struct Lab {
     firewalls: HashMap<Owner, FirewallWatcher>,
     /// Captures that the environment has asked for.
     captures: Vec<CaptureGuard>,
-    /// What the test has given a name, for faults.
+    /// Roles and actions that the test has given a name, for faults.
     roles: Arc<Roles>,
     /// Schedules that are carried out on the lab.
     schedules: Schedules,

@@ -1,4 +1,4 @@
-//! Which node hears which, found out by datagrams.
+//! A round of datagrams tells which node hears which.
 
 use std::collections::BTreeSet;
 use std::net::UdpSocket;

@@ -6,11 +6,11 @@ use crate::random::splitmix;
 
 /// A source of choices: the same seed makes the same ones.
 #[derive(Clone, Debug)]
-pub(super) struct Dice {
+pub(super) struct FaultDice {
     state: u64,
 }
 
-impl Dice {
+impl FaultDice {
     pub(super) fn new(seed: u64) -> Self {
         Self { state: seed }
     }

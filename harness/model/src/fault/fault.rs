@@ -152,7 +152,7 @@ pub enum Fault {
     Memory {
         /// The node.
         node: NodeRef,
-        /// What each process still gets.
+        /// The memory that each process still gets, in kB.
         #[serde(default, skip_serializing_if = "is_zero")]
         spare_kb: u64,
     },

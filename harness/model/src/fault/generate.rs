@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::check::{ScheduleError, ScheduleErrorKind, Targets};
-use super::dice::Dice;
+use super::dice::FaultDice;
 use super::fault::Fault;
 use super::nemesis::{Choice, Nemesis};
 use super::refs::{ANY, LinkRef, NodeRef};
@@ -21,8 +21,8 @@ impl Nemesis {
         self.check_choices(&drawn_from)?;
         let mut faults = Vec::new();
         for lane in 0..self.lanes {
-            // Each lane has choices of its own, so that one more lane leaves the others as they are.
-            let mut dice = Dice::new(crate::random::seed_for(seed, &format!("lane {lane}")));
+            // Each lane has choices of its own: one more lane leaves the others as they are.
+            let mut dice = FaultDice::new(crate::random::seed_for(seed, &format!("lane {lane}")));
             self.draw_lane(&drawn_from, &mut dice, &mut faults);
         }
         faults.sort_by_key(|fault: &ScheduledFault| fault.at);
@@ -31,7 +31,7 @@ impl Nemesis {
         Ok(schedule)
     }
 
-    fn draw_lane(&self, from: &DrawnFrom, dice: &mut Dice, faults: &mut Vec<ScheduledFault>) {
+    fn draw_lane(&self, from: &DrawnFrom, dice: &mut FaultDice, faults: &mut Vec<ScheduledFault>) {
         let weights = self.choices.iter().map(|(weight, _)| *weight);
         let mut now = self.first + dice.time(Duration::ZERO, *self.quiet.end());
         if now + *self.lasts.start() > self.duration {
@@ -131,12 +131,12 @@ struct DrawnFrom {
 
 impl DrawnFrom {
     /// Replaces the roles `any` of a fault, each by another node or link.
-    fn fill(&self, fault: &Fault, dice: &mut Dice) -> Fault {
+    fn fill(&self, fault: &Fault, dice: &mut FaultDice) -> Fault {
         let nodes = dice.shuffled(&self.nodes);
         self.fill_with(fault, nodes, dice)
     }
 
-    fn fill_with(&self, fault: &Fault, nodes: Vec<NodeRef>, dice: &mut Dice) -> Fault {
+    fn fill_with(&self, fault: &Fault, nodes: Vec<NodeRef>, dice: &mut FaultDice) -> Fault {
         let mut fault = fault.clone();
         let (places, links) = fault.parts_mut();
         let any = places.into_iter().filter(|node| **node == NodeRef::any());
@@ -171,7 +171,7 @@ fn swizzle(
     fault: &Fault,
     from: &DrawnFrom,
     (at, lasts): (Duration, Duration),
-    dice: &mut Dice,
+    dice: &mut FaultDice,
 ) -> Vec<ScheduledFault> {
     let nodes = dice.shuffled(&from.nodes);
     let places: Vec<usize> = (0..nodes.len()).collect();
@@ -193,7 +193,7 @@ fn rolling(
     fault: &Fault,
     from: &DrawnFrom,
     (at, lasts): (Duration, Duration),
-    dice: &mut Dice,
+    dice: &mut FaultDice,
 ) -> Vec<ScheduledFault> {
     let nodes = dice.shuffled(&from.nodes);
     let number = nodes.len();

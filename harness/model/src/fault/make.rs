@@ -116,7 +116,7 @@ impl Fault {
         }
     }
 
-    /// Parts two sides that hear nothing of each other, while whoever is on neither side hears both.
+    /// Parts two sides that hear nothing of each other. Whoever is on neither side hears both.
     pub fn bridge<L, R>(left: L, right: R) -> Self
     where
         L: IntoIterator<Item: Into<NodeRef>>,

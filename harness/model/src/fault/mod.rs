@@ -3,7 +3,7 @@
 //! A fault that is a method call can be made, but it cannot be printed, kept in a file, drawn from
 //! a seed or left out to see whether a test still fails. So each fault is a value first. A lab
 //! carries it out (`Lab::inject`), and the guard that it returns heals what the fault did. A
-//! [`Schedule`] says when which fault begins and ends, and a [`Nemesis`] draws schedules from seeds.
+//! [`Schedule`] says when which fault begins and ends. A [`Nemesis`] draws schedules from seeds.
 //!
 //! | file | role |
 //! |---|---|

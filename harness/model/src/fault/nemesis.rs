@@ -126,7 +126,7 @@ impl Nemesis {
         self
     }
 
-    /// Does a fault, with a weight. [`NodeRef::any`] and [`LinkRef::any`] in it are drawn each time.
+    /// Does a fault, with a weight. Each [`NodeRef::any`] and [`LinkRef::any`] in it is drawn.
     #[must_use]
     pub fn fault(mut self, weight: u32, fault: Fault) -> Self {
         self.choices.push((weight, Choice::One(fault)));

@@ -32,7 +32,8 @@ use crate::impair::text::{serde_duration, show_duration};
 /// );
 /// assert_eq!(Schedule::from_toml(&schedule.to_toml()?)?, schedule);
 ///
-/// let error = Schedule::from_toml("[[fault]]\nat = '1s'\nfault = 'pause'\nnoed = 'a'").unwrap_err();
+/// let misspelt = "[[fault]]\nat = '1s'\nfault = 'pause'\nnoed = 'a'";
+/// let error = Schedule::from_toml(misspelt).unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
 ///     "line 4, column 1: unknown field `noed`, expected `node`"

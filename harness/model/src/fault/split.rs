@@ -1,6 +1,6 @@
 //! The ways to part a set of nodes.
 
-use super::dice::Dice;
+use super::dice::FaultDice;
 use super::fault::Fault;
 use super::refs::NodeRef;
 
@@ -40,7 +40,7 @@ impl Split {
     }
 
     /// Draws a partition of nodes, of which there are enough.
-    pub(super) fn draw(&self, nodes: &[NodeRef], dice: &mut Dice) -> Fault {
+    pub(super) fn draw(&self, nodes: &[NodeRef], dice: &mut FaultDice) -> Fault {
         let shuffled = dice.shuffled(nodes);
         let number = shuffled.len();
         let at = |size: usize| {

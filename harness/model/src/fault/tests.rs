@@ -156,7 +156,7 @@ fn all_is_healed_within_the_duration_and_begins_after_the_first_quiet() {
     }
 }
 
-/// Who hears nobody of whom, as pairs of places.
+/// Returns the pairs of nodes that do not hear each other.
 fn severed(fault: &Fault) -> Vec<[String; 2]> {
     let name = |node: &NodeRef| node.to_string();
     if let Fault::Sever { pairs } = fault {
@@ -191,7 +191,7 @@ fn drawn(split: Split, seed: u64) -> Vec<Vec<String>> {
     heard(&schedule.faults()[0].fault)
 }
 
-/// How many nodes each node hears, sorted.
+/// Returns how many nodes each node hears, sorted.
 fn sizes(split: Split, seed: u64) -> Vec<usize> {
     let mut sizes: Vec<usize> = drawn(split, seed).iter().map(Vec::len).collect();
     sizes.sort_unstable();

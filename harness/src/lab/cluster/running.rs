@@ -125,6 +125,7 @@ impl RunningCluster {
             let mut pause = Duration::from_millis(1);
             while let Err(why) = self.look_at(*number) {
                 let node = self.member(*number);
+                // A program that is dead will never be ready, so that nobody waits for it.
                 let dead = node.programs().failed();
                 if dead.is_none() && Instant::now() < deadline.at {
                     // Nothing tells when an arbitrary condition changes.
@@ -204,6 +205,7 @@ impl RunningCluster {
     ) -> Result<()> {
         let mut commands: Vec<StartCommand> = commands.into_iter().collect();
         self.commands.lock()[number].clone_from(&commands);
+        // As at the start: the restart does not wait for the readiness of each command.
         commands.iter_mut().for_each(forget_readiness);
         let node = self.member(number);
         node.set_commands(commands);

@@ -23,6 +23,7 @@ impl Scene {
                 for [a, b] in &*pairs {
                     let (a, b) = (self.players(a, &[])?, self.players(b, &[])?);
                     let pairs = a.iter().flat_map(|a| b.iter().map(move |b| [a, b]));
+                    // A role may stand on both sides, as a primary among all nodes does.
                     let apart = pairs.filter(|[a, b]| a != b);
                     cast.extend(apart.map(|pair| pair.map(NodeRef::clone)));
                 }
@@ -57,6 +58,7 @@ impl Scene {
             let cast_right = side(right, &cast_left)?;
             (cast_left, cast_right)
         };
+        // The leader is among all others too, where a test has named them beforehand.
         if has_role(left) {
             cast_right.retain(|node| !cast_left.contains(node));
         }

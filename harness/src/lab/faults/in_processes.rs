@@ -51,7 +51,7 @@ impl Scene {
     }
 }
 
-/// What is done to the processes of a node.
+/// Something that is done to the processes of a node.
 pub(crate) enum Harm {
     Kill(String),
     Stop(String),
@@ -87,6 +87,7 @@ impl Killed {
     fn new(node: &Arc<Node>, name: &str) -> Result<Self> {
         let programs = programs(node, name)?;
         for running in &programs {
+            // The death is the test's wish, and must not fail the trial.
             running.expect();
             // A program that has just ended is as dead as one that was killed.
             let _ = running.signal(Signal::SIGKILL as i32);
@@ -188,6 +189,7 @@ impl Limited {
                 }
             }
         }
+        // A limit that nobody has would be a fault that never shows.
         if limited.before.is_empty() {
             let subject = Subject::Node(node.name().to_owned());
             let why = "runs no process whose limits could be lowered";
@@ -243,6 +245,7 @@ impl Slowed {
             let why = format!("cannot have a share of {share} of a processor");
             return Err(LabError::invalid(subject, why));
         }
+        // First, so that the fault is in force when this returns.
         node.pause()?;
         let paused = Arc::clone(node);
         let runs = PERIOD.mul_f64(share.fraction());

@@ -11,7 +11,7 @@ use crate::lab::faults::degrade::Degraded;
 use crate::lab::faults::flap::Flap;
 use crate::lab::faults::guard::{FaultGuard, Healing};
 use crate::lab::faults::in_processes::Harm;
-use crate::lab::faults::on_nodes::{Acted, Done, Paused, Stopped};
+use crate::lab::faults::on_nodes::{Acted, Done, Paused, StoppedNode};
 use crate::lab::faults::partition::Partition;
 use crate::lab::faults::scene::Scene;
 use crate::model::fault::{Fault, LinkRef, NodeRef};
@@ -54,15 +54,16 @@ impl Scene {
                 let node = self.node_of(&node)?;
                 node.kill_processes()?;
                 let fault = Fault::kill_processes(node.name());
-                Ok(self.begin(fault, Stopped(Arc::clone(node))))
+                Ok(self.begin(fault, StoppedNode(Arc::clone(node))))
             }
             Fault::Crash { node } => {
                 let node = self.node_of(&node)?;
                 node.crash()?;
-                Ok(self.begin(Fault::crash(node.name()), Stopped(Arc::clone(node))))
+                Ok(self.begin(Fault::crash(node.name()), StoppedNode(Arc::clone(node))))
             }
             Fault::Restart { node } => {
                 let node = self.node_of(&node)?;
+                // The event comes first: what the programs say at their start follows it.
                 let guard = self.begin(Fault::restart(node.name()), Done);
                 node.restart()?;
                 Ok(guard)
@@ -138,6 +139,7 @@ impl Scene {
             let why = format!("has no action `{name}`; name it by `Lab::action`");
             return Err(LabError::unfit(LabErrorKind::NotFound, Subject::Lab, why));
         };
+        // The scene goes along: the undo runs when the test may have dropped its lab.
         action.carry_out(&name, self, node.map(Arc::as_ref))?;
         let fault = Fault::Action {
             action: name.clone(),

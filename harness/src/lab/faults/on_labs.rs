@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::lab::error::Result;
 use crate::lab::faults::guard::FaultGuard;
-use crate::lab::faults::roles::Action;
+use crate::lab::faults::roles::NamedAction;
 use crate::lab::faults::scene::{Scene, SceneLink};
 use crate::lab::lab::Lab;
 use crate::lab::node::node::Node;
@@ -87,7 +87,10 @@ impl Lab {
     /// # let lab = shape::star(3).start()?;
     /// lab.role("leader", |lab| {
     ///     let mut nodes = lab.nodes();
-    ///     let leader = nodes.find(|node| node.command("is-leader").status().is_ok_and(|it| it.success()));
+    ///     let leads = |node: &&snowglobe::lab::Node| {
+    ///         node.command("is-leader").status().is_ok_and(|status| status.success())
+    ///     };
+    ///     let leader = nodes.find(leads);
     ///     leader.map(|node| node.id())
     /// });
     /// let isolated = lab.inject(Fault::isolate("leader"))?;
@@ -114,7 +117,7 @@ impl Lab {
         let deed = move |scene: &Scene, node: Option<&Node>| {
             deed(scene, node).map_err(|error| error.to_string())
         };
-        let action = Action::new(Arc::new(deed), None);
+        let action = NamedAction::new(Arc::new(deed), None);
         self.roles().set_action(name.into(), action);
     }
 
@@ -131,7 +134,7 @@ impl Lab {
         let undo = move |scene: &Scene, node: Option<&Node>| {
             undo(scene, node).map_err(|error| error.to_string())
         };
-        let action = Action::new(Arc::new(deed), Some(Arc::new(undo)));
+        let action = NamedAction::new(Arc::new(deed), Some(Arc::new(undo)));
         self.roles().set_action(name.into(), action);
     }
 

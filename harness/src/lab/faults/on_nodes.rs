@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::lab::error::Result;
 use crate::lab::faults::guard::Healing;
-use crate::lab::faults::roles::Action;
+use crate::lab::faults::roles::NamedAction;
 use crate::lab::faults::scene::Scene;
 use crate::lab::node::node::Node;
 
@@ -23,9 +23,9 @@ impl Healing for Paused {
 }
 
 /// A node that does not run until it is started again.
-pub(crate) struct Stopped(pub(crate) Arc<Node>);
+pub(crate) struct StoppedNode(pub(crate) Arc<Node>);
 
-impl Healing for Stopped {
+impl Healing for StoppedNode {
     fn heal(self: Box<Self>) -> Result<()> {
         let Self(node) = *self;
         // The test may have removed the node, or restarted it by itself.
@@ -48,7 +48,7 @@ impl Healing for Done {
 /// An action that may be undone.
 pub(crate) struct Acted {
     pub(crate) name: String,
-    pub(crate) action: Action,
+    pub(crate) action: NamedAction,
     pub(crate) scene: Scene,
     pub(crate) node: Option<Arc<Node>>,
 }

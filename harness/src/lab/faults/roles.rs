@@ -17,17 +17,17 @@ type Deed = dyn Fn(&Scene, Option<&Node>) -> Result<(), String> + Send + Sync;
 #[derive(Default)]
 pub(crate) struct Roles {
     players: Lock<BTreeMap<String, Arc<Players>>>,
-    actions: Lock<BTreeMap<String, Action>>,
+    actions: Lock<BTreeMap<String, NamedAction>>,
 }
 
 /// Something that can be done, and perhaps undone.
 #[derive(Clone)]
-pub(crate) struct Action {
+pub(crate) struct NamedAction {
     deed: Arc<Deed>,
     undo: Option<Arc<Deed>>,
 }
 
-impl Action {
+impl NamedAction {
     pub(crate) fn new(deed: Arc<Deed>, undo: Option<Arc<Deed>>) -> Self {
         Self { deed, undo }
     }
@@ -51,7 +51,7 @@ impl Roles {
         self.players.lock().insert(name, players);
     }
 
-    pub(crate) fn set_action(&self, name: String, action: Action) {
+    pub(crate) fn set_action(&self, name: String, action: NamedAction) {
         self.actions.lock().insert(name, action);
     }
 
@@ -62,7 +62,7 @@ impl Roles {
         Some(players(scene))
     }
 
-    pub(crate) fn find_action(&self, name: &str) -> Option<Action> {
+    pub(crate) fn find_action(&self, name: &str) -> Option<NamedAction> {
         self.actions.lock().get(name).cloned()
     }
 

@@ -9,7 +9,7 @@ use crate::lab::faults::guard::FaultGuard;
 use crate::lab::faults::scene::Scene;
 use crate::model::fault::{Schedule, ScheduledFault};
 
-/// What the thread and the test tell each other.
+/// The messages between the thread and the test.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     state: Lock<ProgressState>,
@@ -162,6 +162,7 @@ fn step_by_step(
             Err(error) => return Err(error),
         }
     }
+    // A fault without an end would be over at once, were the thread to go on.
     if faults.iter().any(|fault| fault.lasts.is_none()) {
         progress.sleep_until(None);
     }

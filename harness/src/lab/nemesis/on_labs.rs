@@ -102,6 +102,7 @@ impl Lab {
                 schedule
             }
         };
+        // Before anything begins: an error must leave the lab as it was.
         let scene = self.scene();
         schedule
             .check(&scene.targets())

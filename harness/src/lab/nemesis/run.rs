@@ -81,6 +81,7 @@ impl ScheduleRun {
 
 impl Drop for ScheduleRun {
     fn drop(&mut self) {
+        // Neither waited for nor stopped: a test that fails leaves it so.
         if self.thread.is_some() {
             self.progress.stop();
             complain(self.join());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::kernel::file_watch::FileWatch;
+use crate::kernel::poll::file_watch::FileWatch;
 use crate::kernel::sync::{Lock, Notifier};
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::faults::in_processes::{go_on, stop};
@@ -62,17 +62,17 @@ impl fmt::Display for Point<'_> {
 /// A program that is stopped at a point, or will be. It goes on when this is dropped.
 #[must_use = "the program goes on as soon as the guard is dropped"]
 pub struct PausePoint {
-    /// What is waited for, for errors.
+    /// The point, as errors name it.
     what: String,
     running: Arc<Running>,
-    arrival: Arc<Arrival>,
+    arrival: Arc<PointArrival>,
     patience: Duration,
     watcher: Option<JoinHandle<()>>,
 }
 
-/// What the watcher of a point and the test tell each other.
+/// The messages between the watcher of a point and the test.
 #[derive(Debug, Default)]
-struct Arrival {
+struct PointArrival {
     state: Lock<ArrivalState>,
     changed: Notifier,
 }
@@ -85,7 +85,7 @@ struct ArrivalState {
     over: bool,
 }
 
-impl Arrival {
+impl PointArrival {
     /// Stops the program, unless nobody wants that any more.
     fn arrive(&self, running: &Running, at: &str) {
         // Held meanwhile: a guard that is dropped lets the program go on after this, not before.
@@ -135,7 +135,7 @@ impl Process {
     /// # Errors
     /// The directory of the file is not there, or no packet can ever match.
     pub fn pause_when(&self, point: Point<'_>) -> Result<PausePoint> {
-        let arrival = Arc::new(Arrival::default());
+        let arrival = Arc::new(PointArrival::default());
         let running = Arc::clone(self.running());
         let what = format!("`{}` to reach {point}", self.label());
         let (told, program) = (Arc::clone(&arrival), Arc::clone(&running));
@@ -182,7 +182,7 @@ fn spawn(watch: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
     spawned.map_err(|e| LabError::io("start a thread that waits for a point", &e))
 }
 
-fn wait_for_file(watch: &FileWatch, at: &str, running: &Running, arrival: &Arrival) {
+fn wait_for_file(watch: &FileWatch, at: &str, running: &Running, arrival: &PointArrival) {
     while !arrival.is_over() {
         match watch.wait(ONE_WAIT) {
             Ok(true) => arrival.arrive(running, at),
@@ -192,7 +192,7 @@ fn wait_for_file(watch: &FileWatch, at: &str, running: &Running, arrival: &Arriv
     }
 }
 
-fn wait_for_packet(rule: RuleGuard, running: &Running, arrival: &Arrival) {
+fn wait_for_packet(rule: RuleGuard, running: &Running, arrival: &PointArrival) {
     while !arrival.is_over() {
         // A wait in vain is no news; a match that panicked would be one each time.
         let waited = rule.wait_for_hits(1);
@@ -263,6 +263,7 @@ impl Drop for PausePoint {
             // A panic of the thread was printed by the panic hook.
             let _ = watcher.join();
         }
+        // Only then: a SIGCONT before the stop would leave the program stopped for ever.
         let stopped = self.arrival.state.lock().reached.is_some();
         if stopped {
             go_on(&self.running);
