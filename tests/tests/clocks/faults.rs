@@ -148,3 +148,33 @@ fn what_cannot_be_is_refused_by_name() -> TestResult {
     assert!(error.to_string().contains("an hour"), "{error}");
     Ok(())
 }
+
+#[snowglobe::test(timeout = "60s")]
+fn containers_that_share_processes_have_clocks_of_their_own() -> TestResult {
+    let mut topology = Topology::new();
+    let pod = topology.pod(PodSpec::new("pod").share_pid());
+    let wrong = topology.container(pod, NodeSpec::new("wrong").faulty_clock());
+    let right = topology.container(pod, "right");
+    let lab = topology.start()?;
+    let mut reader = Reader::start(&lab[wrong])?;
+    let mut other = Reader::start(&lab[right])?;
+    let fault = lab.inject(behind("pod/wrong", 3600))?;
+    assert_about(reader.read()?.ahead, -3600.0);
+    assert_about(other.read()?.ahead, 0.0);
+    fault.heal()?;
+    assert_about(reader.read()?.ahead, 0.0);
+    Ok(())
+}
+
+#[snowglobe::test(user = 1000, timeout = "60s")]
+fn a_test_that_is_an_ordinary_user_has_wrong_clocks() -> TestResult {
+    let lab = pair()?;
+    let mut reader = Reader::start(lab.node("wrong").unwrap())?;
+    let _fault = lab.inject(behind("wrong", 3600))?;
+    assert_about(reader.read()?.ahead, -3600.0);
+    assert_about(
+        Reader::start(lab.node("right").unwrap())?.read()?.ahead,
+        0.0,
+    );
+    Ok(())
+}
