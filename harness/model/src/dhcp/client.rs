@@ -142,7 +142,9 @@ impl DhcpClient {
         if let Some(held) = &self.held {
             let end = match self.phase {
                 Phase::Rebinding => held.times[2],
-                _ => held.times[1],
+                Phase::Selecting | Phase::Requesting(..) | Phase::Bound | Phase::Renewing => {
+                    held.times[1]
+                }
             };
             self.next = self.next.min(end).max(now + Duration::from_millis(1));
         }

@@ -111,9 +111,9 @@ impl Catalog {
                 what = Lookup::Records;
                 break;
             }
-            let alias = here.into_iter().find_map(|record| match &record.data {
-                RecordData::Cname(target) => Some((target.clone(), record)),
-                _ => None,
+            let alias = here.into_iter().find_map(|record| {
+                let target = record.data.alias()?.clone();
+                Some((target, record))
             });
             let Some((target, record)) = alias else {
                 what = Lookup::NoData;

@@ -54,6 +54,15 @@ impl RecordKind {
         (Self::Any, 255, "ANY"),
     ];
 
+    /// Returns the number of the type.
+    pub fn number(self) -> u16 {
+        if let Self::Other(number) = self {
+            return number;
+        }
+        let named = Self::NAMED.iter().find(|(kind, _, _)| *kind == self);
+        named.map_or(0, |(_, number, _)| *number)
+    }
+
     /// Returns the type with this number.
     pub fn from_number(number: u16) -> Self {
         let named = Self::NAMED.iter().find(|(_, it, _)| *it == number);

@@ -168,10 +168,11 @@ impl Question {
         let mut last = None;
         let about = |fault: &&ParsedFault| fault.is_about(&self.name, self.kind);
         for fault in faults.into_iter().filter(about) {
-            match fault.effect() {
-                ParsedEffect::Delay(by) => delay = delay.saturating_add(*by),
+            if let ParsedEffect::Delay(by) = fault.effect() {
+                delay = delay.saturating_add(*by);
+            } else {
                 // Of those that exclude each other, the fault that began last is in force.
-                other => last = Some(other),
+                last = Some(fault.effect());
             }
         }
         let found = || catalog.find(&self.name, self.kind, asker);

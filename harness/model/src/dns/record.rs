@@ -52,6 +52,15 @@ pub enum RecordData {
 }
 
 impl RecordData {
+    /// Returns the other name for which the name stands, if the record is an alias.
+    pub(crate) fn alias(&self) -> Option<&DomainName> {
+        if let Self::Cname(target) = self {
+            Some(target)
+        } else {
+            None
+        }
+    }
+
     /// Returns the type.
     pub fn kind(&self) -> RecordKind {
         match self {

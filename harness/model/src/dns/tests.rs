@@ -43,14 +43,6 @@ fn catalog(records: usize) -> Catalog {
 }
 
 fn query(name: &str, kind: RecordKind) -> Vec<u8> {
-    let number = match kind {
-        RecordKind::Other(number) => number,
-        RecordKind::Any => 255,
-        kind => {
-            let named = (1..100).find(|it| RecordKind::from_number(*it) == kind);
-            named.unwrap()
-        }
-    };
     let mut packet = Packet::new_query(7);
     packet.set_flags(PacketFlag::RECURSION_DESIRED);
     let name = Name::new_unchecked(name);
@@ -58,7 +50,7 @@ fn query(name: &str, kind: RecordKind) -> Vec<u8> {
     packet.questions.push(question);
     let mut bytes = packet.build_bytes_vec().unwrap();
     let at = bytes.len() - 4;
-    bytes[at..at + 2].copy_from_slice(&number.to_be_bytes());
+    bytes[at..at + 2].copy_from_slice(&kind.number().to_be_bytes());
     bytes
 }
 
