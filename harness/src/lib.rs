@@ -297,7 +297,8 @@
 //!
 //! The plan gives each interface its addresses. A node can have them by DHCP instead
 //! ([`NodeSpec::addresses`](topology::NodeSpec::addresses)), from a node that is a server
-//! ([`NodeSpec::dhcp`](topology::NodeSpec::dhcp)): see [`dhcp`].
+//! ([`NodeSpec::dhcp`](topology::NodeSpec::dhcp)): see [`dhcp`]. IPv6 addresses come from routers
+//! that advertise themselves: see [`ndp`].
 //!
 //! # Histories that are checked
 //!
@@ -466,6 +467,7 @@ pub mod impair;
 pub mod lab;
 #[cfg(feature = "libtest-mimic")]
 pub mod mimic;
+pub mod ndp;
 mod netem;
 pub mod observe;
 mod probe;

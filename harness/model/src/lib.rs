@@ -25,6 +25,7 @@
 //! | [`disk`] | a disk that can break, and that forgets what was not synced in a power cut |
 //! | [`fault`], [`carrier`] | faults of a running lab, and what carries the packets of a link |
 //! | [`dhcp`] | addresses by DHCP: messages, servers and clients |
+//! | [`ndp`] | router advertisements |
 //! | [`dns`] | zones, answers, and faults of name servers |
 //! | [`cli`] | options of command lines, from which parsers and helps are made |
 //! | [`files`] | the one place that reads files, by a function which the program lends |
@@ -47,6 +48,7 @@ pub mod fault;
 pub mod files;
 pub mod impair;
 pub mod nat;
+pub mod ndp;
 pub mod packet;
 pub mod panics;
 pub mod plan;

@@ -177,6 +177,7 @@ pub use router::change::FirewallCounter;
 pub use router::nat::RouterNat;
 pub use services::dhcp::dhcp::Dhcp;
 pub use services::dns::dns::Dns;
+pub use services::ndp::advertiser::Advertiser;
 #[cfg(feature = "tokio")]
 pub use wait::wait_until_async;
 pub use wait::{Condition, wait_until};

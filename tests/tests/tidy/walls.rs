@@ -24,6 +24,7 @@ const LOW_TO_HIGH: &[&str] = &[
     "history",
     "dhcp",
     "dns",
+    "ndp",
     "runner",
     "exec",
     "mimic",

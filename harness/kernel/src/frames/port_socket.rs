@@ -25,43 +25,36 @@ impl PortSocket {
     /// # Errors
     /// There is no such interface, or the thread lacks `CAP_NET_RAW`.
     pub fn open(index: u32, port: u16) -> Result<Self> {
+        Self::open_with(index, libc::ETH_P_IP, &datagrams_to(port))
+    }
+
+    /// Opens a socket that receives the solicitations of hosts that look for a router (RFC 4861,
+    /// section 4.1), as [`open`](Self::open) does.
+    ///
+    /// # Errors
+    /// There is no such interface, or the thread lacks `CAP_NET_RAW`.
+    pub fn open_for_solicitations(index: u32) -> Result<Self> {
+        Self::open_with(index, libc::ETH_P_IPV6, &solicitations())
+    }
+
+    fn open_with(index: u32, protocol: i32, program: &[libc::sock_filter]) -> Result<Self> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         // Without a protocol it receives nothing before it is bound: packet(7).
         let fd = socket(AddressFamily::Packet, SockType::Raw, flags, None)?;
         let socket = Self { fd };
         // Before it is bound: whatever came between would be received.
-        socket.filter(port)?;
-        socket.bind(index)?;
+        socket.filter(program)?;
+        socket.bind(index, protocol)?;
         Ok(socket)
     }
 
-    fn filter(&self, port: u16) -> Result<()> {
-        let op = |code: u32, k: u32| (code as u16, 0, 0, k);
-        let jump = |code: u32, k: u32, yes: u8, no: u8| (code as u16, yes, no, k);
-        use libc::{BPF_ABS, BPF_B, BPF_H, BPF_IND, BPF_JEQ, BPF_JMP, BPF_JSET, BPF_K, BPF_LD};
-        use libc::{BPF_LDX, BPF_MSH, BPF_RET};
-        // Offsets of Ethernet (14 bytes) and IPv4: RFC 791, section 3.1.
-        let program = [
-            op(BPF_LD | BPF_H | BPF_ABS, 12),
-            jump(BPF_JMP | BPF_JEQ | BPF_K, 0x0800, 0, 8),
-            op(BPF_LD | BPF_B | BPF_ABS, 23),
-            jump(BPF_JMP | BPF_JEQ | BPF_K, 17, 0, 6),
-            op(BPF_LD | BPF_H | BPF_ABS, 20),
-            // A fragment that is not the first has no ports.
-            jump(BPF_JMP | BPF_JSET | BPF_K, 0x1fff, 4, 0),
-            op(BPF_LDX | BPF_B | BPF_MSH, 14),
-            op(BPF_LD | BPF_H | BPF_IND, 16),
-            jump(BPF_JMP | BPF_JEQ | BPF_K, u32::from(port), 0, 1),
-            op(BPF_RET | BPF_K, u32::MAX),
-            op(BPF_RET | BPF_K, 0),
-        ];
-        let mut program = program.map(|(code, jt, jf, k)| libc::sock_filter { code, jt, jf, k });
+    fn filter(&self, program: &[libc::sock_filter]) -> Result<()> {
         let filter = libc::sock_fprog {
             len: program.len() as u16,
-            filter: program.as_mut_ptr(),
+            filter: program.as_ptr().cast_mut(),
         };
         // SAFETY: the program lives across the call, and its length is its own; the kernel checks
-        // and copies it (socket(7), SO_ATTACH_FILTER).
+        // and copies it, and does not write to it (socket(7), SO_ATTACH_FILTER).
         let done = unsafe {
             libc::setsockopt(
                 self.fd.as_raw_fd(),
@@ -74,11 +67,11 @@ impl PortSocket {
         Errno::result(done).map(drop)
     }
 
-    fn bind(&self, index: u32) -> Result<()> {
+    fn bind(&self, index: u32, protocol: i32) -> Result<()> {
         // SAFETY: all zeros are a valid value of this plain structure.
         let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
         address.sll_family = libc::AF_PACKET as u16;
-        address.sll_protocol = (libc::ETH_P_IP as u16).to_be();
+        address.sll_protocol = (protocol as u16).to_be();
         address.sll_ifindex = index.cast_signed();
         // SAFETY: the address lives across the call, and the length is its own.
         let done = unsafe {
@@ -112,4 +105,53 @@ impl AsFd for PortSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+/// An instruction of a filter: its code, how many to skip if it is true or false, and its operand.
+fn op(code: u32, yes: u8, no: u8, operand: u32) -> libc::sock_filter {
+    libc::sock_filter {
+        code: code as u16,
+        jt: yes,
+        jf: no,
+        k: operand,
+    }
+}
+
+const LOAD_BYTE: u32 = libc::BPF_LD | libc::BPF_B | libc::BPF_ABS;
+const LOAD_HALF: u32 = libc::BPF_LD | libc::BPF_H | libc::BPF_ABS;
+const IS: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+const TAKE: u32 = libc::BPF_RET | libc::BPF_K;
+
+/// Takes datagrams over IPv4 to a port. The places are those behind 14 bytes of Ethernet (RFC 791,
+/// section 3.1; RFC 768).
+fn datagrams_to(port: u16) -> [libc::sock_filter; 11] {
+    use libc::{BPF_B, BPF_H, BPF_IND, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_LDX, BPF_MSH};
+    [
+        op(LOAD_HALF, 0, 0, 12),
+        op(IS, 0, 8, 0x0800),
+        op(LOAD_BYTE, 0, 0, 23),
+        op(IS, 0, 6, 17),
+        op(LOAD_HALF, 0, 0, 20),
+        // A fragment that is not the first has no ports.
+        op(BPF_JMP | BPF_JSET | BPF_K, 4, 0, 0x1fff),
+        op(BPF_LDX | BPF_B | BPF_MSH, 0, 0, 14),
+        op(BPF_LD | BPF_H | BPF_IND, 0, 0, 16),
+        op(IS, 0, 1, u32::from(port)),
+        op(TAKE, 0, 0, u32::MAX),
+        op(TAKE, 0, 0, 0),
+    ]
+}
+
+/// Takes router solicitations (RFC 8200, section 3; RFC 4861, section 4.1).
+fn solicitations() -> [libc::sock_filter; 8] {
+    [
+        op(LOAD_HALF, 0, 0, 12),
+        op(IS, 0, 5, 0x86dd),
+        op(LOAD_BYTE, 0, 0, 20),
+        op(IS, 0, 3, 58),
+        op(LOAD_BYTE, 0, 0, 54),
+        op(IS, 0, 1, 133),
+        op(TAKE, 0, 0, u32::MAX),
+        op(TAKE, 0, 0, 0),
+    ]
 }

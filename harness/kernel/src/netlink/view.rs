@@ -76,6 +76,9 @@ pub struct AddressEntry {
     pub tentative: bool,
     /// Whether the address never expires.
     pub permanent: bool,
+    /// Whether new connections are no longer to be made from the address (RFC 4862, section
+    /// 5.5.4).
+    pub deprecated: bool,
 }
 
 /// A route, of any table.

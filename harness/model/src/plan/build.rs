@@ -6,6 +6,7 @@ use super::hosts;
 use super::limits::{self, Known};
 use crate::dhcp::check::check_with_plan;
 use crate::dns::check::check_with_nodes;
+use crate::ndp::host::{autoconfiguration, autoconfigures};
 use crate::plan::addresses::Allocation;
 use crate::plan::cables::{cables, link_local, mac, mtu};
 use crate::plan::id::{InterfaceId, SegmentId, StackId};
@@ -117,6 +118,7 @@ pub(crate) fn plan(topology: &Topology, kept: Option<&Kept<'_>>) -> Result<Plan,
     let dns = servers().map(|(id, spec)| (spec, Site::new(id, "dns")));
     check_with_nodes(dns, &plan, &mut problems);
     check_with_plan(topology, &plan, &mut problems);
+    crate::ndp::check::check_with_plan(topology, &plan, &mut problems);
     problems.check()?;
     Ok(plan)
 }
@@ -141,7 +143,8 @@ fn stacks(
             .map(|(id, ((port, names), addresses))| {
                 let mac = mac(topology, port.link, port.side);
                 let mut addresses = addresses.clone();
-                if addresses.iter().any(|address| address.ip.is_ipv6()) {
+                let autoconfigures = autoconfigures(topology, stack.owner);
+                if autoconfigures || addresses.iter().any(|address| address.ip.is_ipv6()) {
                     addresses.push(link_local(mac));
                 }
                 let Attachment {
@@ -154,7 +157,7 @@ fn stacks(
                     side,
                     segment,
                     index: InterfaceSlot::NodeInterface(InterfaceId::new(id), side).index(),
-                    name: names.name,
+                    name: names.name.clone(),
                     altnames: names.altnames,
                     mac,
                     mtu: mtu(topology, link),
@@ -163,7 +166,11 @@ fn stacks(
                     routes: Vec::new(),
                     uplink: is_uplink(topology, port),
                     groups: false,
-                    sysctls: Vec::new(),
+                    sysctls: if autoconfigures {
+                        autoconfiguration(names.name.as_str())
+                    } else {
+                        Vec::new()
+                    },
                 }
             })
             .collect();
@@ -181,6 +188,7 @@ fn stacks(
             own_hosts: hosts::own(network(topology, stack.owner)),
             near_names: Vec::new(),
             sysctls,
+            autoconfigures: autoconfigures(topology, stack.owner),
             packet_filter: network(topology, stack.owner).drop_inbound.clone(),
             netfilter: netfilter(network(topology, stack.owner), &interfaces),
             source_rules: Vec::new(),
@@ -475,5 +483,7 @@ fn node(topology: &Topology, id: NodeId, stack: StackId) -> NodePlan {
         dns: spec.dns.clone(),
         dhcp: spec.dhcp.clone(),
         addresses: spec.addresses,
+        advertise: spec.advertise.clone(),
+        autoconfigure: spec.autoconfigure,
     }
 }

@@ -12,6 +12,7 @@ use crate::dhcp::{AddressSource, DhcpSpec};
 use crate::dns::DnsSpec;
 use crate::impair::impairment::Impairment;
 use crate::nat::NatSpec;
+use crate::ndp::AdvertiseSpec;
 use crate::side::Side;
 use crate::topology::id::{LinkId, NodeId, SwitchId};
 use crate::topology::link::Engine;
@@ -196,6 +197,10 @@ pub struct NodePlan {
     pub dhcp: Option<DhcpSpec>,
     /// The source of the node's IPv4 addresses.
     pub addresses: AddressSource,
+    /// The router advertisements of the node.
+    pub advertise: Option<AdvertiseSpec>,
+    /// Whether the node makes its IPv6 addresses of what routers advertise.
+    pub autoconfigure: bool,
 }
 
 impl Plan {

@@ -23,6 +23,8 @@ pub struct StackPlan {
     pub near_names: Vec<NearName>,
     /// Sysctls to write before there is an interface.
     pub sysctls: Vec<Sysctl>,
+    /// Whether the kernel makes the IPv6 addresses of what routers advertise.
+    pub autoconfigures: bool,
     /// Ports at which the stack drops what comes from outside.
     pub packet_filter: PacketFilter,
     /// The work of the kernel's packet filter in the stack.

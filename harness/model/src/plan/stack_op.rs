@@ -174,6 +174,7 @@ impl StackPlan {
     pub fn own_ops(&self) -> impl Iterator<Item = StackOp<'_>> {
         let Self {
             owner: _,
+            autoconfigures: _,
             hostname: _,
             own_hosts: _,
             near_names: _,

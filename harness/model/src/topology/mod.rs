@@ -12,6 +12,7 @@
 //! | `node`, `link`, `storage`, `subnet` | specifications of nodes, pods, links, switches, mounts |
 //! | `router/` | specifications of routers |
 //! | `regions` | named places, and the times between them |
+//! | `services` | servers and clients of a node |
 //! | `shape` | topologies that are often wanted |
 //! | `situation` | two peers, their networks and a server, as they are often met |
 //! | `start` | how a topology is started by a crate that this one does not know |
@@ -27,6 +28,7 @@ pub mod name;
 pub mod node;
 pub mod regions;
 pub mod router;
+mod services;
 pub mod shape;
 pub mod situation;
 mod start;

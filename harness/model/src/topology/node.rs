@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dhcp::{AddressSource, DhcpSpec};
 use crate::dns::DnsSpec;
+use crate::ndp::AdvertiseSpec;
 use crate::topology::router::{Firewall, RouteSpec, RouterSettings};
 use crate::topology::storage::{Mount, MountSource, Rootfs, Volume};
 
@@ -66,6 +67,11 @@ pub struct NodeSpec {
     pub(crate) dhcp: Option<DhcpSpec>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) addresses: AddressSource,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) advertise: Option<AdvertiseSpec>,
+    /// Whether IPv6 addresses come from router advertisements, and not from the plan.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) autoconfigure: bool,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) network: StackSpec,
 }
@@ -283,24 +289,6 @@ impl NodeSpec {
     /// Returns the commands that run at the start, to be changed.
     pub fn start_commands_mut(&mut self) -> &mut Vec<StartCommand> {
         &mut self.commands
-    }
-
-    /// Makes the node a name server, which all nodes of the lab ask: see [`DnsSpec`].
-    pub fn dns(mut self, dns: DnsSpec) -> Self {
-        self.dns = Some(dns);
-        self
-    }
-
-    /// Makes the node a DHCP server on its networks: see [`DhcpSpec`].
-    pub fn dhcp(mut self, dhcp: DhcpSpec) -> Self {
-        self.dhcp = Some(dhcp);
-        self
-    }
-
-    /// Sets where the node has its IPv4 addresses from.
-    pub fn addresses(mut self, source: AddressSource) -> Self {
-        self.addresses = source;
-        self
     }
 
     network_methods!();

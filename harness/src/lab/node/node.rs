@@ -30,6 +30,7 @@ use crate::lab::process::output_reader::OutputReader;
 use crate::lab::process::programs::Programs;
 use crate::lab::services::dhcp::dhcp::Dhcp;
 use crate::lab::services::dns::dns::Dns;
+use crate::lab::services::ndp::advertiser::Advertiser;
 use crate::lab::services::own::OwnServices;
 use crate::lab::services::service::NodeServiceThreads;
 use crate::lab::stack::listening::ServerSocket;
@@ -277,6 +278,11 @@ impl Node {
     /// Returns the DHCP server that runs in the node, if the topology asked for one.
     pub fn dhcp(&self) -> Option<&Dhcp> {
         self.own.dhcp.as_deref()
+    }
+
+    /// Returns the router advertisements of the node, if the topology asked for some.
+    pub fn advertiser(&self) -> Option<&Advertiser> {
+        self.own.advertiser.as_deref()
     }
 
     /// Returns the node's services.

@@ -4,10 +4,11 @@ use std::os::fd::AsFd;
 use std::panic;
 
 use crate::kernel::thread::{ThreadTraits, set_umask, umask};
-use crate::lab::error::Result;
+use crate::lab::error::{LabError, Result};
 use crate::lab::node::node::Node;
 use crate::lab::node::visitors::{enter, read_symbols};
 use crate::lab::services::service::Place;
+use crate::lab::wait::wait_until;
 use crate::trial::running;
 
 impl Node {
@@ -82,7 +83,16 @@ impl Node {
     /// Waits until the node has what its services are for, such as addresses.
     pub(crate) fn await_services(&self) -> Result<()> {
         // A server that does not answer must not hold up the start for ever.
-        self.service_threads().await_ready(self.patience().limit())
+        let limit = self.patience().limit();
+        self.service_threads().await_ready(limit)?;
+        if !self.stack().autoconfigures() {
+            return Ok(());
+        }
+        let waited = wait_until(limit, || self.stack().autoconfigured().into_iter().next());
+        waited.map(drop).map_err(|error| {
+            let what = format!("wait for an IPv6 address of node `{}`", self.name());
+            LabError::failed(error.kind(), what, error.to_string()).about_node(self.name())
+        })
     }
 
     fn enter(&self, traits: &ThreadTraits) -> Result<()> {

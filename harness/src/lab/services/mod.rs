@@ -6,6 +6,7 @@
 //!
 //! | file or folder | role |
 //! |---|---|
+//! | `ndp/` | routers that advertise themselves |
 //! | `own` | the services that one node has |
 //! | `service` | what a service is, and the threads of those that run |
 //! | `dhcp/` | servers and clients of DHCP |
@@ -13,5 +14,6 @@
 
 pub(crate) mod dhcp;
 pub(crate) mod dns;
+pub(crate) mod ndp;
 pub(crate) mod own;
 pub(crate) mod service;

@@ -7,6 +7,7 @@ use crate::lab::disk::server::DiskServer;
 use crate::lab::services::dhcp::client::DhcpClients;
 use crate::lab::services::dhcp::dhcp::Dhcp;
 use crate::lab::services::dns::dns::Dns;
+use crate::lab::services::ndp::advertiser::Advertiser;
 use crate::lab::services::service::Service;
 use crate::lab::stack::stack::Stack;
 use crate::model::dhcp::AddressSource;
@@ -18,6 +19,7 @@ use crate::topology::plan::NodePlan;
 pub(crate) struct OwnServices {
     pub(crate) dns: Option<Arc<Dns>>,
     pub(crate) dhcp: Option<Arc<Dhcp>>,
+    pub(crate) advertiser: Option<Arc<Advertiser>>,
     clients: Option<Arc<DhcpClients>>,
     /// Volumes with faults, which run before the node does.
     pub(crate) disks: Vec<Arc<DiskServer>>,
@@ -33,11 +35,14 @@ impl OwnServices {
         let dns = node.dns.as_ref();
         let dns = dns.map(|spec| Dns::new(&node.name, spec, plan, Arc::clone(journal)));
         let dhcp = node.dhcp.as_ref().map(|spec| Dhcp::new(node, spec, plan));
+        let advertiser = node.advertise.as_ref();
+        let advertiser = advertiser.map(|spec| Advertiser::new(node, spec, plan));
         let clients = (node.addresses == AddressSource::Dhcp)
             .then(|| DhcpClients::new(&node.name, &plan[node.stack], stack, journal));
         Self {
             dns: dns.map(Arc::new),
             dhcp: dhcp.map(Arc::new),
+            advertiser: advertiser.map(Arc::new),
             clients: clients.map(Arc::new),
             disks: Vec::new(),
         }
@@ -48,6 +53,7 @@ impl OwnServices {
         let Self {
             dns,
             dhcp,
+            advertiser,
             clients,
             disks: _,
         } = self;
@@ -55,7 +61,10 @@ impl OwnServices {
         let dns = dns.iter().map(|it| Arc::clone(it) as Arc<dyn Service>);
         let dhcp = dhcp.iter().map(|it| Arc::clone(it) as Arc<dyn Service>);
         let clients = clients.iter().map(|it| Arc::clone(it) as Arc<dyn Service>);
-        dns.chain(dhcp).chain(clients).collect()
+        let advertiser = advertiser
+            .iter()
+            .map(|it| Arc::clone(it) as Arc<dyn Service>);
+        dns.chain(dhcp).chain(advertiser).chain(clients).collect()
     }
 
     /// Takes over what a changed plan says.

@@ -172,6 +172,13 @@ impl ServiceThread {
     }
 }
 
+impl ServiceThread {
+    /// Returns what the thread is told by.
+    pub(crate) fn control(&self) -> &Arc<Control> {
+        &self.control
+    }
+}
+
 impl Drop for ServiceThread {
     fn drop(&mut self) {
         self.control.end();

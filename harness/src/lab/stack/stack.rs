@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
-use crate::kernel::netlink::{Device, NetlinkError};
+use crate::kernel::netlink::{Device, Netlink, NetlinkError};
 use crate::kernel::netns::Netns;
 use crate::kernel::nft::DropFrom;
 use crate::kernel::sync::{Lock, SharedLock};
@@ -41,6 +41,8 @@ pub(crate) struct Stack {
     primary: SharedLock<Vec<IpAddr>>,
     /// The addresses that DHCP has given, by the index of the interface.
     leased: SharedLock<BTreeMap<u32, Ipv4Addr>>,
+    /// Whether the kernel makes the IPv6 addresses of what routers advertise.
+    autoconfigures: bool,
     removed: AtomicBool,
     monitors: Lock<Monitors>,
     filters: IngressFilters,
@@ -57,6 +59,7 @@ impl Stack {
             pod,
             primary: SharedLock::new(plan.primary().collect()),
             leased: SharedLock::default(),
+            autoconfigures: plan.autoconfigures,
             removed: AtomicBool::new(false),
             monitors: Lock::default(),
             filters: IngressFilters::default(),
@@ -76,7 +79,30 @@ impl Stack {
         // The first of each family: IPv4 goes first, and a stack has it from one source.
         let planned_v4 = planned.iter().any(IpAddr::is_ipv4);
         let leased = leased.filter(|_| !planned_v4);
-        leased.into_iter().chain(planned).collect()
+        let own = self.autoconfigured().into_iter().take(1);
+        leased.into_iter().chain(planned).chain(own).collect()
+    }
+
+    /// Returns whether the kernel makes the IPv6 addresses of what routers advertise.
+    pub(crate) fn autoconfigures(&self) -> bool {
+        self.autoconfigures
+    }
+
+    /// Returns the IPv6 addresses that the kernel has made of what routers advertise, as it has
+    /// them now. Those of prefixes that are over come last.
+    pub(crate) fn autoconfigured(&self) -> Vec<IpAddr> {
+        let netns = self.netns().filter(|_| self.autoconfigures);
+        // A namespace that cannot be asked, as that of a removed node, has none.
+        let Some(Ok(mut netlink)) = netns.map(|netns| Netlink::open_in(netns.as_fd())) else {
+            return Vec::new();
+        };
+        let mut all = netlink.addresses().unwrap_or_default();
+        all.retain(|it| {
+            let v6 = matches!(it.address, IpAddr::V6(v6) if !v6.is_unicast_link_local());
+            v6 && !it.address.is_loopback() && !it.tentative
+        });
+        all.sort_by_key(|it| it.deprecated);
+        all.into_iter().map(|it| it.address).collect()
     }
 
     /// Takes over the address that DHCP has given to an interface, or has taken from it.

@@ -86,6 +86,7 @@ pub(super) fn interface(header: &[u8], attributes: &[u8]) -> Option<InterfaceEnt
 pub(super) fn address(header: &[u8], attributes: &[u8]) -> Option<AddressEntry> {
     const IFA_ADDRESS: u16 = 1;
     const IFA_LOCAL: u16 = 2;
+    const IFA_F_DEPRECATED: u8 = 0x20;
     const IFA_F_TENTATIVE: u8 = 0x40;
     const IFA_F_PERMANENT: u8 = 0x80;
     let of = |kind| encoding::find(attributes, kind).and_then(ip);
@@ -109,6 +110,7 @@ pub(super) fn address(header: &[u8], attributes: &[u8]) -> Option<AddressEntry> 
         },
         tentative: flags & IFA_F_TENTATIVE != 0,
         permanent: flags & IFA_F_PERMANENT != 0,
+        deprecated: flags & IFA_F_DEPRECATED != 0,
     })
 }
 

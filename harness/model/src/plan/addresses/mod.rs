@@ -347,8 +347,7 @@ impl Asked {
                 if !wanted {
                     continue;
                 }
-                let planned =
-                    |port: &StackPort| v6 || has_planned_addresses(topology, wiring, port);
+                let planned = |port: &StackPort| has_planned_addresses(topology, wiring, port, v6);
                 if !self.number(segment, subnet, planned) {
                     let id = SegmentId::new(index);
                     problems.add(Kind::TooLarge, segment_site(wiring, id), || {
@@ -406,9 +405,10 @@ impl Asked {
     }
 }
 
-/// Returns whether the IPv4 addresses of an interface come from the plan.
-fn has_planned_addresses(topology: &Topology, wiring: &Wiring, port: &StackPort) -> bool {
+/// Returns whether the addresses of an interface of a family come from the plan.
+fn has_planned_addresses(topology: &Topology, wiring: &Wiring, port: &StackPort, v6: bool) -> bool {
     match wiring.stacks[port.stack.index()].owner {
+        Owner::Node(node) if v6 => !topology[node].autoconfigure,
         Owner::Node(node) => topology[node].addresses == AddressSource::Plan,
         Owner::Pod(_) => true,
     }

@@ -221,6 +221,8 @@ impl Topology {
             dns,
             dhcp,
             addresses,
+            advertise,
+            autoconfigure,
             network,
             ..
         } = &self[id];
@@ -264,11 +266,17 @@ impl Topology {
         if let Some(dhcp) = dhcp {
             crate::dhcp::check::check(dhcp, Site::new(id, "dhcp"), &node(), problems);
         }
-        let of_a_host = dhcp.is_some() || *addresses != AddressSource::Plan;
+        if let Some(advertise) = advertise {
+            crate::ndp::check::check(advertise, Site::new(id, "advertise"), &node(), problems);
+        }
+        let of_a_host = dhcp.is_some()
+            || advertise.is_some()
+            || *autoconfigure
+            || *addresses != AddressSource::Plan;
         if self.pod_of(id).is_some() && of_a_host {
             problems.add(Kind::Misplaced, Site::new(id, "dhcp"), || {
                 format!(
-                    "{} is a container, whose addresses are its pod's; ask for DHCP at a node",
+                    "{} is a container, whose addresses are its pod's; ask for DHCP and advertisements at a node",
                     node()
                 )
             });

@@ -1,0 +1,26 @@
+//! Hosts that make addresses of what routers advertise.
+
+use crate::plan::stack::Sysctl;
+use crate::topology::id::Owner;
+use crate::topology::value::Topology;
+
+/// Returns whether a stack makes its IPv6 addresses of what routers advertise.
+pub(crate) fn autoconfigures(topology: &Topology, owner: Owner) -> bool {
+    match owner {
+        Owner::Node(id) => topology[id].autoconfigure,
+        Owner::Pod(_) => false,
+    }
+}
+
+/// Returns the sysctls of an interface that has its addresses from routers.
+pub(crate) fn autoconfiguration(interface: &str) -> Vec<Sysctl> {
+    let of = |(key, value): (&str, &str)| Sysctl {
+        path: format!("net/ipv6/conf/{interface}/{key}"),
+        value: value.to_owned(),
+    };
+    // Also where the node forwards (2); without a second's wait for another who has the address,
+    // which the MAC address is part of (Documentation/networking/ip-sysctl.rst).
+    [("accept_ra", "2"), ("autoconf", "1"), ("accept_dad", "0")]
+        .map(of)
+        .to_vec()
+}

@@ -1,0 +1,88 @@
+//! What a test asks of a router that advertises itself.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::topology::Subnet;
+
+/// Router advertisements of a node, by which hosts on its networks make addresses of their own.
+///
+/// The node advertises itself as a default router (if it forwards), and the /64 of each of its
+/// networks.
+///
+/// ```
+/// use snowglobe_model::ndp::AdvertiseSpec;
+/// use snowglobe_model::topology::{NodeSpec, Topology};
+///
+/// let mut topology = Topology::new();
+/// let router = NodeSpec::new("router").forward(true).advertise(AdvertiseSpec::new());
+/// let router = topology.node(router);
+/// let host = topology.node(NodeSpec::new("host").autoconfigure());
+/// topology.link(router, host);
+/// topology.validate()?;
+/// # Ok::<(), snowglobe_model::topology::TopologyError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdvertiseSpec {
+    /// The prefix, as text; that of each network if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) prefix: Option<String>,
+    /// Time for which addresses are valid that are made from the prefix.
+    #[serde(with = "crate::impair::text::serde_duration")]
+    pub(crate) lifetime: Duration,
+}
+
+impl Default for AdvertiseSpec {
+    fn default() -> Self {
+        Self {
+            prefix: None,
+            // RFC 4861, section 6.2.1: AdvDefaultLifetime is three times the longest interval.
+            lifetime: Duration::from_secs(1800),
+        }
+    }
+}
+
+impl AdvertiseSpec {
+    /// Returns advertisements of the prefixes of the plan, for half an hour each.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets another prefix, a /64, on all networks of the node.
+    pub fn prefix(mut self, prefix: impl ToString) -> Self {
+        self.prefix = Some(prefix.to_string());
+        self
+    }
+
+    /// Sets the time for which addresses and the router are good. They are advertised again after
+    /// a third of it.
+    pub fn lifetime(mut self, time: Duration) -> Self {
+        self.lifetime = time;
+        self
+    }
+
+    /// Returns the prefix that was asked for.
+    ///
+    /// # Errors
+    /// The text is no /64. The error is a sentence.
+    pub fn parsed_prefix(&self) -> Result<Option<Subnet>, String> {
+        let Some(text) = &self.prefix else {
+            return Ok(None);
+        };
+        let subnet: Subnet = text.parse()?;
+        if !subnet.is_ipv6() || subnet.prefix() != 64 {
+            // RFC 4291, section 2.5.1: the other half is the host's.
+            return Err(format!(
+                "`{subnet}` is no /64, of which hosts make addresses"
+            ));
+        }
+        Ok(Some(subnet))
+    }
+
+    /// Returns the seconds of the lifetime.
+    pub fn seconds(&self) -> u16 {
+        u16::try_from(self.lifetime.as_secs()).unwrap_or(u16::MAX)
+    }
+}

@@ -1,0 +1,79 @@
+//! Tests of advertisements.
+
+use std::time::Duration;
+
+use super::AdvertiseSpec;
+use super::advertisement::Advertisement;
+use crate::topology::{NodeSpec, Topology, TopologyErrorKind};
+
+#[test]
+fn an_advertisement_has_the_checksum_and_the_options_of_its_kind() {
+    let advertisement = Advertisement {
+        mac: [2, 0, 0, 0, 0, 1],
+        from: "fe80::1".parse().unwrap(),
+        router: 1800,
+        prefixes: vec![("2001:db8:1::/64".parse().unwrap(), 600)],
+    };
+    let frame = advertisement.frame();
+    let headers = etherparse::PacketHeaders::from_ethernet_slice(&frame).unwrap();
+    let payload = headers.payload.slice();
+    let Some(etherparse::NetHeaders::Ipv6(ip, _)) = &headers.net else {
+        panic!("no IPv6: {headers:?}");
+    };
+    assert_eq!(ip.hop_limit, 255);
+    let Some(etherparse::TransportHeader::Icmpv6(icmp)) = &headers.transport else {
+        panic!("no ICMPv6: {headers:?}");
+    };
+    assert!(icmp.icmp_type.type_u8() == 134 && payload.len() >= 8 + 8 + 32);
+    let expected = icmp
+        .icmp_type
+        .calc_checksum(ip.source, ip.destination, payload);
+    assert_eq!(Ok(icmp.checksum), expected.map_err(|_| ()));
+}
+
+#[test]
+fn wrong_routers_are_refused_before_anything_starts() {
+    let refused = |advertise: Option<AdvertiseSpec>| {
+        let mut topology = Topology::new();
+        let router = match advertise {
+            Some(spec) => topology.node(NodeSpec::new("router").advertise(spec)),
+            None => topology.node("router"),
+        };
+        let host = topology.node(NodeSpec::new("host").autoconfigure());
+        topology.link(router, host);
+        let error = topology.validate().unwrap_err();
+        (error.kind(), error.to_string())
+    };
+    let spec = AdvertiseSpec::new;
+    for (advertise, kind, text) in [
+        (
+            None,
+            TopologyErrorKind::Missing,
+            "no router advertises one on its network",
+        ),
+        (
+            Some(spec().prefix("2001:db8::/56")),
+            TopologyErrorKind::Invalid,
+            "is no /64",
+        ),
+        (
+            Some(spec().prefix("10.0.0.0/24")),
+            TopologyErrorKind::Invalid,
+            "is no /64",
+        ),
+        (
+            Some(spec().prefix("nonsense")),
+            TopologyErrorKind::Invalid,
+            "nonsense",
+        ),
+        (
+            Some(spec().lifetime(Duration::from_secs(0))),
+            TopologyErrorKind::Invalid,
+            "it is 1 to 9000 seconds",
+        ),
+    ] {
+        let (found, said) = refused(advertise);
+        assert!(said.contains(text), "{said}");
+        assert_eq!(found, kind, "{said}");
+    }
+}

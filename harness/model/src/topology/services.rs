@@ -1,0 +1,39 @@
+//! What a node does for the others, or has them do: names, and addresses that come over the wire.
+
+use crate::dhcp::{AddressSource, DhcpSpec};
+use crate::dns::DnsSpec;
+use crate::ndp::AdvertiseSpec;
+use crate::topology::node::NodeSpec;
+
+impl NodeSpec {
+    /// Makes the node a name server, which all nodes of the lab ask: see [`DnsSpec`].
+    pub fn dns(mut self, dns: DnsSpec) -> Self {
+        self.dns = Some(dns);
+        self
+    }
+
+    /// Makes the node a DHCP server on its networks: see [`DhcpSpec`].
+    pub fn dhcp(mut self, dhcp: DhcpSpec) -> Self {
+        self.dhcp = Some(dhcp);
+        self
+    }
+
+    /// Makes the node advertise itself as an IPv6 router: see [`AdvertiseSpec`].
+    pub fn advertise(mut self, advertise: AdvertiseSpec) -> Self {
+        self.advertise = Some(advertise);
+        self
+    }
+
+    /// Lets the node make its IPv6 addresses of what routers advertise (SLAAC, RFC 4862), instead
+    /// of having them from the plan. The lab has started when it has some.
+    pub fn autoconfigure(mut self) -> Self {
+        self.autoconfigure = true;
+        self
+    }
+
+    /// Sets where the node has its IPv4 addresses from.
+    pub fn addresses(mut self, source: AddressSource) -> Self {
+        self.addresses = source;
+        self
+    }
+}

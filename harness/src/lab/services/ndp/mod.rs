@@ -1,0 +1,3 @@
+//! Routers that advertise themselves.
+
+pub(crate) mod advertiser;

@@ -1,0 +1,14 @@
+//! IPv6 addresses that come over the wire: router advertisements and SLAAC.
+//!
+//! A node that [advertises](crate::topology::NodeSpec::advertise) sends real router advertisements
+//! on its networks, and answers solicitations. The kernel of a node that
+//! [autoconfigures](crate::topology::NodeSpec::autoconfigure) makes its addresses of them (RFC
+//! 4862), without duplicate address detection, and takes the router for its default route.
+//! [`Advertiser::change`] advertises another prefix while hosts are connected.
+//!
+//! There is no DHCPv6. Names of such hosts stand for their IPv4 addresses only, in hosts files and
+//! for the lab's own name servers.
+
+pub use crate::lab::Advertiser;
+#[doc(inline)]
+pub use crate::model::ndp::AdvertiseSpec;
