@@ -217,7 +217,7 @@ fn a_lab_without_ipv4_asks_by_ipv6() -> TestResult {
     let lab = topology.start()?;
     let found = look(&lab[client], "names")?;
     assert_eq!(found, [lab[names].ip()]);
-    assert!(look(&lab[client], "www.example.org")?.len() >= 1);
+    assert!(!look(&lab[client], "www.example.org")?.is_empty());
     Ok(())
 }
 
