@@ -2,11 +2,13 @@
 //! `name value`.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use snowglobe::TestResult;
+use snowglobe::fault::Fault;
 use snowglobe::history::models::{Map, On, Register, RegisterOp, RegisterRet};
 use snowglobe::history::{ClientId, Completion, History, Operation, OperationId, linearizability};
+use snowglobe::lab::Node;
+use snowglobe::prelude::*;
 
 const KEYS: u64 = 100;
 const CLIENTS: u64 = 10;
@@ -89,6 +91,48 @@ fn history() -> TestResult {
     let begin = Instant::now();
     linearizability(&Map::new(Register::new(0)), &history).into_result()?;
     println!("history {}", begin.elapsed().as_secs_f64() * 1e3);
+    Ok(())
+}
+
+/// Measures a partition of five nodes, from the call to its return, in milliseconds. No datagram
+/// that is sent afterwards may pass, in either direction.
+#[snowglobe::test]
+fn partition() -> TestResult {
+    const ROUNDS: usize = 51;
+    let lab = shape::star(5).start()?;
+    let names: Vec<String> = lab.nodes().map(|node| node.name().to_owned()).collect();
+    let (left, right) = names.split_at(2);
+    let sides = [&left[0], &right[0]].map(|name| lab.node(name));
+    let [Some(a), Some(b)] = sides else {
+        return Err("a star of five")?;
+    };
+    let bind = |node: &Node| node.run(|| UdpSocket::bind((node.ip(), 7000)));
+    let sockets = [bind(a)?, bind(b)?];
+    let to = [(b.ip(), 7000), (a.ip(), 7000)];
+    for socket in &sockets {
+        socket.set_read_timeout(Some(Duration::from_secs(5)))?;
+    }
+    let mut times = Vec::new();
+    for round in 0..ROUNDS {
+        let fault = Fault::partition(left.to_vec(), right.to_vec());
+        let begin = Instant::now();
+        let parted = lab.inject(fault)?;
+        times.push(begin.elapsed().as_secs_f64() * 1e3);
+        for (socket, to) in sockets.iter().zip(to) {
+            socket.send_to(&[0, round as u8], to)?;
+        }
+        parted.heal()?;
+        for (socket, to) in sockets.iter().zip(to) {
+            socket.send_to(&[1, round as u8], to)?;
+        }
+        for socket in &sockets {
+            let mut heard = [0; 2];
+            socket.recv(&mut heard)?;
+            assert_eq!(heard, [1, round as u8], "a datagram passed the partition");
+        }
+    }
+    times.sort_by(f64::total_cmp);
+    println!("partition {}", times[ROUNDS / 2]);
     Ok(())
 }
 

@@ -33,6 +33,9 @@ use prepared::Prepared;
 use search::{Outcome, search};
 use window::smallest_window;
 
+/// An operation on the object of a model.
+type OperationOf<M> = Operation<<M as Model>::Call, <M as Model>::Ret>;
+
 /// Number of configurations after which a search of one key gives up: some seconds, and less than
 /// a gigabyte for a register.
 const CONFIGURATIONS: usize = 2_000_000;
@@ -72,7 +75,7 @@ impl<'m, M: Model> Linearizability<'m, M> {
 
     /// Checks a history.
     pub fn check(&self, history: &History<M::Call, M::Ret>) -> CheckReport {
-        let mut keys: BTreeMap<M::Key, Vec<&Operation<M::Call, M::Ret>>> = BTreeMap::new();
+        let mut keys: BTreeMap<M::Key, Vec<&OperationOf<M>>> = BTreeMap::new();
         for operation in history.operations() {
             let key = self.model.key(&operation.call);
             keys.entry(key).or_default().push(operation);
@@ -92,7 +95,7 @@ impl<'m, M: Model> Linearizability<'m, M> {
     fn check_key(
         &self,
         key: &M::Key,
-        operations: &[&Operation<M::Call, M::Ret>],
+        operations: &[&OperationOf<M>],
     ) -> Option<Anomaly> {
         let prepared = Prepared::of(self.model, operations, |_| true);
         let stuck = match search(self.model, &prepared, self.limit) {
