@@ -92,11 +92,7 @@ impl<'m, M: Model> Linearizability<'m, M> {
         report
     }
 
-    fn check_key(
-        &self,
-        key: &M::Key,
-        operations: &[&OperationOf<M>],
-    ) -> Option<Anomaly> {
+    fn check_key(&self, key: &M::Key, operations: &[&OperationOf<M>]) -> Option<Anomaly> {
         let prepared = Prepared::of(self.model, operations, |_| true);
         let stuck = match search(self.model, &prepared, self.limit) {
             Outcome::Linearizable => return None,
