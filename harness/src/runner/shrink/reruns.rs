@@ -62,6 +62,9 @@ fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
+/// The end of a run: its candidate, and whether the trial has failed as it did at first.
+type RunEnd = (usize, bool);
+
 /// The runs of a trial that are under way.
 pub(super) struct Reruns<'a> {
     trial: &'a Trial,
@@ -71,18 +74,22 @@ pub(super) struct Reruns<'a> {
     running: Vec<(usize, OwnedFd)>,
     /// Runs that were begun in all.
     begun: u64,
-    ends: (Sender<(usize, bool)>, Receiver<(usize, bool)>),
+    /// Where threads tell of the ends of runs: the candidate, and whether it has failed.
+    teller: Sender<RunEnd>,
+    ends: Receiver<RunEnd>,
 }
 
 impl<'a> Reruns<'a> {
     pub(super) fn new(trial: &'a Trial, run_seed: u64, wanted: SameFailure) -> Self {
+        let (teller, ends) = channel();
         Self {
             trial,
             run_seed,
             wanted,
             running: Vec::new(),
             begun: 0,
-            ends: channel(),
+            teller,
+            ends,
         }
     }
 
@@ -105,7 +112,7 @@ impl<'a> Reruns<'a> {
         let pidfd = pidfd_open(child.id().cast_signed())?;
         self.running.push((candidate, pidfd));
         self.begun += 1;
-        let (sender, wanted) = (self.ends.0.clone(), self.wanted.clone());
+        let (sender, wanted) = (self.teller.clone(), self.wanted.clone());
         // A thread reads what a program writes, so that no program waits for its reader.
         thread::Builder::new()
             .name("rerun".to_owned())
@@ -153,7 +160,7 @@ impl<'a> Reruns<'a> {
             if is_over() {
                 return None;
             }
-            if let Ok((candidate, has_failed)) = self.ends.1.recv_timeout(MOMENT) {
+            if let Ok((candidate, has_failed)) = self.ends.recv_timeout(MOMENT) {
                 let place = self.running.iter().position(|(it, _)| *it == candidate);
                 if let Some(place) = place {
                     self.running.swap_remove(place);
@@ -170,6 +177,6 @@ impl<'a> Reruns<'a> {
             let _ = pidfd_kill(&program, Signal::SIGKILL as i32);
         }
         // What those runs still say is about candidates of the past.
-        self.ends = channel();
+        (self.teller, self.ends) = channel();
     }
 }
