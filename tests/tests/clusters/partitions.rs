@@ -94,10 +94,10 @@ fn a_bridge_is_heard_on_both_sides() -> TestResult {
     Ok(())
 }
 
-/// Each node of one side and each of the other are parted, or none is: a lab tells by the median of
-/// many how long it takes until all filters are in force.
+/// The note has the median of fifty partitions. On a machine with eight busy users it was 9 to 12 ms
+/// (measured for this project, 2026-11).
 #[snowglobe::test]
-fn a_partition_of_five_nodes_takes_a_millisecond() -> TestResult {
+fn the_time_until_a_partition_of_five_nodes_holds_is_told() -> TestResult {
     let lab = nodes(5)?;
     let mut took: Vec<Duration> = Vec::new();
     for _ in 0..50 {
@@ -108,7 +108,7 @@ fn a_partition_of_five_nodes_takes_a_millisecond() -> TestResult {
     }
     took.sort();
     snowglobe::note(format!("median {:?}, slowest {:?}", took[25], took[49]));
-    // A busy machine takes longer; a fault that went by way of new interfaces would take a second.
+    // A fault that went by way of new interfaces would take a second.
     assert!(took[25] < 100 * MS, "{took:?}");
     Ok(())
 }
