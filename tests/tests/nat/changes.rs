@@ -1,7 +1,7 @@
 //! Changes of a translation while the lab runs, and its mappings as values.
 
 use snowglobe::prelude::*;
-use snowglobe::topology::nat::{NatEngine, NatProtocol, preset};
+use snowglobe::topology::nat::{Hairpinning, NatEngine, NatProtocol, NatSpec, preset};
 
 use crate::world::World;
 
@@ -69,5 +69,32 @@ fn a_router_gets_other_behaviours_and_another_engine_while_it_runs() -> TestResu
     assert_eq!(world.lab.nat(world.router)?.engine(), NatEngine::Nftables);
     let outside = server.sees(&client, [0, 0]);
     assert_eq!(server.let_in(&[[1, 1], [0, 0]], outside, &client).len(), 1);
+    Ok(())
+}
+
+#[snowglobe::test]
+fn two_hosts_behind_one_router_meet_at_its_external_address() -> TestResult {
+    for hairpinning in [Hairpinning::ExternalSource, Hairpinning::Off] {
+        let world = World::new(NatSpec {
+            hairpinning,
+            ..preset::full_cone()
+        })?;
+        let (server, one, two) = (world.server(), world.inside(), world.inside());
+        let [a, b, c, d] = server.sees(&one, [0, 0]).ip().octets();
+        // The kernel of the router would keep packets to the address of the uplink.
+        let address = Ipv4Addr::new(a, b, c, d + 100);
+        world.lab.nat(world.router)?.rebind_address(address)?;
+        let [outside_1, outside_2] = [&one, &two].map(|socket| server.sees(socket, [0, 0]));
+        one.send_to(&[9], outside_2)?;
+        // What the server sends afterwards comes after it.
+        server.send([0, 0], outside_2);
+        let mut buffer = [0; 10];
+        let (_, from) = two.recv_from(&mut buffer)?;
+        let expected = match hairpinning {
+            Hairpinning::Off => server.at(0, 0),
+            Hairpinning::ExternalSource | Hairpinning::InternalSource => outside_1.into(),
+        };
+        assert_eq!(from, expected, "{hairpinning:?}");
+    }
     Ok(())
 }

@@ -120,7 +120,11 @@ impl Nat {
 
     fn decide_outbound(&mut self, frame: &mut [u8], sums: Checksums, now: u64) -> NatOutcome {
         let Some(packet) = V4Packet::read(frame) else {
-            return NatOutcome::Pass;
+            // The router asks for an external address to which it forwards. Its own hardware
+            // address would be a strange answer.
+            let [first @ .., last] = self.mac;
+            let [a, b, c, d, e] = first;
+            return self.answer_arp(frame, [a, b, c, d, e, last ^ 1]);
         };
         let (from, to) = (*packet.source.ip(), *packet.destination.ip());
         // DHCP asks from 0.0.0.0, and routing protocols speak to groups.
@@ -156,7 +160,7 @@ impl Nat {
 
     fn decide_inbound(&mut self, frame: &mut [u8], sums: Checksums, now: u64) -> NatOutcome {
         let Some(packet) = V4Packet::read(frame) else {
-            return self.answer_arp(frame);
+            return self.answer_arp(frame, self.mac);
         };
         if !self.allocator.has(*packet.destination.ip()) {
             return NatOutcome::Pass;
@@ -341,10 +345,10 @@ impl Nat {
     }
 
     /// Answers a question for the hardware address of an address that the uplink does not have.
-    fn answer_arp(&self, frame: &[u8]) -> NatOutcome {
+    fn answer_arp(&self, frame: &[u8], mac: [u8; 6]) -> NatOutcome {
         let further = self.allocator.addresses();
         let further: Vec<Ipv4Addr> = further.filter(|it| !self.uplink.contains(it)).collect();
-        match answer::arp(frame, &further, self.mac) {
+        match answer::arp(frame, &further, mac) {
             Some(frame) => NatOutcome::Answer { why: None, frame },
             None => NatOutcome::Pass,
         }

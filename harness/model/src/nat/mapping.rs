@@ -70,6 +70,10 @@ pub(super) struct RemoteSession {
 }
 
 /// The sessions of a mapping. Most mappings have one, which needs no memory of its own.
+#[expect(
+    clippy::box_collection,
+    reason = "a map that is not boxed would make each mapping 32 bytes larger"
+)]
 #[derive(Clone, Debug, Default)]
 enum Sessions {
     #[default]

@@ -13,8 +13,11 @@ use super::spec::{
 
 use Dependence::{AddressAndPortDependent, AddressDependent, EndpointIndependent};
 
+/// A preset: its name, and the function that makes its value.
+pub type NamedPreset = (&'static str, fn() -> NatSpec);
+
 /// All presets with their names, as TOML and tables name them.
-pub const ALL: [(&str, fn() -> NatSpec); 11] = [
+pub const ALL: [NamedPreset; 11] = [
     ("full_cone", full_cone),
     ("restricted_cone", restricted_cone),
     ("port_restricted_cone", port_restricted_cone),

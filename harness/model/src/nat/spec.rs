@@ -83,6 +83,10 @@ pub enum Exhausted {
 
 /// How the NAT treats packets from inside to one of its own external addresses (RFC 4787, section
 /// 6).
+///
+/// In a lab, the kernel of the router keeps packets to the address of its uplink for itself, so
+/// that the NAT sees only those to other external addresses: those of the pool, and one that the
+/// NAT was rebound to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Hairpinning {
@@ -190,7 +194,7 @@ pub struct NatSpec {
     pub parity: bool,
     /// First and last external port.
     pub port_range: [u16; 2],
-    /// External addresses beside that of the uplink. The NAT answers ARP for them.
+    /// External addresses beside that of the uplink, in its subnet. The NAT answers ARP for them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pool: Vec<Ipv4Addr>,
     /// The choice of an external address where there are several.
