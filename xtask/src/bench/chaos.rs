@@ -4,6 +4,7 @@ use std::process::Command;
 
 use super::build::{build, find};
 use super::clocks::clocks;
+use super::disk::disks;
 use super::measure::{in_turns, said};
 use super::row::{BenchRow, Target};
 
@@ -39,5 +40,6 @@ pub(super) fn chaos(rounds: usize) -> Result<Vec<BenchRow>, String> {
         )?,
     ];
     rows.extend(clocks(rounds)?);
+    rows.extend(disks(rounds)?);
     Ok(rows)
 }

@@ -7,7 +7,7 @@
 //! | `options.rs` | the command line |
 //! | `run.rs` | all groups, and what is done with their rows |
 //! | `row.rs` | one comparison and its target |
-//! | `runner.rs`, `fixtures.rs`, `lab.rs`, `wire.rs`, `adoption.rs`, `chaos.rs`, `clocks.rs` | the groups |
+//! | `runner.rs`, `fixtures.rs`, `lab.rs`, `wire.rs`, `adoption.rs`, `chaos.rs`, `clocks.rs`, `disk.rs` | the groups |
 //! | `build.rs` | the programs that are measured |
 //! | `measure.rs` | taking turns, medians, and figures that programs print |
 //! | `quiet.rs`, `strangers.rs` | the rest of the machine: waiting, and subtracting its work |
@@ -16,6 +16,7 @@ mod adoption;
 mod build;
 mod chaos;
 mod clocks;
+mod disk;
 mod fixtures;
 mod lab;
 mod measure;

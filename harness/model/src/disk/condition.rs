@@ -40,7 +40,12 @@ impl FaultsInForce {
     pub(super) fn begin(&mut self, id: u64, fault: DiskFault, seed: u64) {
         let left = match &fault {
             DiskFault::Full { free } => free.as_bytes(),
-            _ => u64::MAX,
+            DiskFault::ReadOnly
+            | DiskFault::Slow { .. }
+            | DiskFault::Io { .. }
+            | DiskFault::Torn
+            | DiskFault::BitFlip { .. }
+            | DiskFault::Truncate { .. } => u64::MAX,
         };
         self.active.push(FaultInForce {
             id,
@@ -98,7 +103,11 @@ impl FaultsInForce {
                         fails |= drawn as f64 / (1u64 << 53) as f64 * 100.0 < share;
                     }
                 }
-                _ => {}
+                DiskFault::Full { .. }
+                | DiskFault::ReadOnly
+                | DiskFault::Torn
+                | DiskFault::BitFlip { .. }
+                | DiskFault::Truncate { .. } => {}
             }
         }
         let delay = match cost.is_zero() {

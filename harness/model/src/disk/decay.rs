@@ -44,7 +44,11 @@ impl Disk {
                     damage.extend(self.cut(number, by.as_bytes()));
                 }
             }
-            _ => {}
+            DiskFault::Full { .. }
+            | DiskFault::ReadOnly
+            | DiskFault::Slow { .. }
+            | DiskFault::Io { .. }
+            | DiskFault::Torn => {}
         }
         self.conditions.begin(id, fault, seed);
         Ok(damage)

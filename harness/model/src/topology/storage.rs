@@ -189,7 +189,7 @@ impl Volume {
     pub fn with_unsynced(self, unsynced: Unsynced) -> Self {
         let of = match self {
             Volume::Faulty { of, .. } => of,
-            other => Box::new(other),
+            other @ (Volume::Named(_) | Volume::Tmpfs(_) | Volume::Clone { .. }) => Box::new(other),
         };
         Volume::Faulty { of, unsynced }
     }
