@@ -1,5 +1,6 @@
 //! The bytes of one file, as programs see them and as they are durable.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -117,8 +118,8 @@ impl Content {
         let end = offset.saturating_add(length);
         let last = end.div_ceil(BLOCK as u64);
         for number in offset / BLOCK as u64..last {
-            if !self.seen.blocks.contains_key(&number) {
-                self.seen.blocks.insert(number, empty());
+            if let Entry::Vacant(place) = self.seen.blocks.entry(number) {
+                place.insert(empty());
                 self.dirty.insert(number);
             }
         }
