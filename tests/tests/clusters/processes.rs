@@ -34,13 +34,16 @@ fn a_killed_program_is_started_again_by_the_heal() -> TestResult {
                 .contains(&format!("(pid {})", shell.id()))
     })?;
     assert!(again.kind.to_string().starts_with("`sh`"));
-    let alive: Vec<String> = lab
-        .inspect(n1.id())?
-        .processes
-        .iter()
-        .map(|process| process.cmdline.join(" "))
-        .collect();
-    assert!(alive.iter().any(|it| it == "sleep 2000"), "{alive:?}");
+    // The shell becomes the other program a moment after its start.
+    lab.wait_until(|| -> Result<(), String> {
+        let inspection = lab.inspect(n1.id()).map_err(|error| error.to_string())?;
+        let processes = inspection.processes.iter();
+        let alive: Vec<String> = processes.map(|it| it.cmdline.join(" ")).collect();
+        match alive.iter().any(|it| it == "sleep 2000") {
+            true => Ok(()),
+            false => Err(format!("{alive:?}")),
+        }
+    })?;
     drop(other);
     let error = lab.inject(Fault::kill_program("n1", "etcd")).unwrap_err();
     assert_eq!(error.kind(), LabErrorKind::NotFound);
