@@ -118,16 +118,16 @@
 //!
 //! | fault | reach |
 //! |---|---|
-//! | partitions, cuts, bad links | whatever crosses interfaces; not Unix sockets in shared volumes |
+//! | partitions, cuts, bad links | what crosses interfaces; not Unix sockets in shared volumes |
 //! | `slow` | all processes of the node, stopped by signals for a part of each 50 ms |
 //! | `descriptors` | processes that run, and their children; open files stay open |
 //! | `memory` | private memory of processes and of their children: `ENOMEM`, and no kill |
 //! | `kill_program`, `pause_program` | what the lab has started in the node, without children |
 //!
 //! A program is stopped at a point of its life by
-//! [`pause_when`](crate::lab::Process::pause_when): when it writes a line, when a file appears, or when a packet passes. The packet is held until the
-//! program stands still. A program that wrote a line or made a file may go on for some
-//! microseconds before it stops.
+//! [`pause_when`](crate::lab::Process::pause_when): when it writes a line, when a file appears, or
+//! when a packet passes. The packet is held until the program stands still. A program that wrote
+//! a line or made a file may go on for some microseconds before it stops.
 
 #[doc(inline)]
 pub use snowglobe_model::clock::{ClockFault, TimeShift};

@@ -242,20 +242,7 @@ impl fmt::Display for EventKind {
             } => {
                 write!(f, "a packet on link `{link}`, {direction}: {rule}")
             }
-            Self::FirewallDropped {
-                node,
-                rule,
-                protocol,
-                source,
-                destination,
-            } => {
-                let protocol = protocol_name(*protocol);
-                write!(
-                    f,
-                    "the firewall of `{node}` did not let a packet through: {protocol} from \
-                     {source} to {destination}, by `{rule}`"
-                )
-            }
+            dropped @ Self::FirewallDropped { .. } => dropped.fmt_dropped(f),
             Self::HostStarved {
                 late,
                 deliveries,
@@ -290,6 +277,25 @@ fn protocol_name(number: u8) -> String {
 }
 
 impl EventKind {
+    fn fmt_dropped(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::FirewallDropped {
+            node,
+            rule,
+            protocol,
+            source,
+            destination,
+        } = self
+        else {
+            return Ok(());
+        };
+        let protocol = protocol_name(*protocol);
+        write!(
+            f,
+            "the firewall of `{node}` did not let a packet through: {protocol} from {source} to \
+             {destination}, by `{rule}`"
+        )
+    }
+
     fn fmt_leased(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self::Leased {
             node,

@@ -94,8 +94,8 @@ fn a_bridge_is_heard_on_both_sides() -> TestResult {
     Ok(())
 }
 
-/// The note has the median of fifty partitions. On a machine with eight busy users it was 9 to 12 ms
-/// (measured for this project, 2026-11).
+/// The note has the median of fifty partitions. On a machine with eight busy users it was 9 to 12
+/// ms (measured for this project, 2026-11).
 #[snowglobe::test]
 fn the_time_until_a_partition_of_five_nodes_holds_is_told() -> TestResult {
     let lab = nodes(5)?;

@@ -160,7 +160,7 @@ fn postgresql_keeps_every_committed_row_in_a_power_cut() -> TestResult {
     Ok(())
 }
 
-/// The disk is what makes the difference: with `fsync=off` the same rows are acknowledged, and lost.
+/// The disk makes the difference: with `fsync=off` the same rows are acknowledged, and lost.
 #[snowglobe::test(fixtures("postgresql"), timeout = "120s")]
 fn postgresql_without_fsync_loses_rows_in_a_power_cut() -> TestResult {
     if !has_fuse() {

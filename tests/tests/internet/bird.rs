@@ -10,7 +10,7 @@ use crate::traffic::{IMPATIENCE, echo, seen_as, way};
 
 /// How often a router says hello, and after how many seconds of silence a neighbour is gone.
 const OSPF: &str = "hello 1; dead 4; retransmit 2; wait 2;";
-/// Two elections of designated routers and a dead neighbour take seconds; a busy machine takes more.
+/// Two elections of designated routers and a dead neighbour take seconds, or more if it is busy.
 const CONVERGENCE: Duration = Duration::from_secs(60);
 
 /// The configuration of a router: OSPF over all its interfaces, and the kernel's table.

@@ -7,7 +7,8 @@
 //! | `options.rs` | the command line |
 //! | `run.rs` | all groups, and what is done with their rows |
 //! | `row.rs` | one comparison and its target |
-//! | `runner.rs`, `fixtures.rs`, `lab.rs`, `wire.rs`, `adoption.rs`, `chaos.rs`, `clocks.rs`, `disk.rs` | the groups |
+//! | `runner.rs`, `fixtures.rs`, `lab.rs`, `wire.rs`, `adoption.rs` | the groups |
+//! | `chaos.rs`, `clocks.rs`, `disk.rs` | the group of faults: histories, clocks, disks |
 //! | `build.rs` | the programs that are measured |
 //! | `measure.rs` | taking turns, medians, and figures that programs print |
 //! | `quiet.rs`, `strangers.rs` | the rest of the machine: waiting, and subtracting its work |

@@ -30,7 +30,7 @@ use crate::model::Model;
 use crate::operation::Operation;
 use crate::report::{Anomaly, AnomalyKind, CheckReport};
 use prepared::Prepared;
-use search::{Outcome, search};
+use search::{SearchOutcome, search};
 use window::smallest_window;
 
 /// An operation on the object of a model.
@@ -95,8 +95,8 @@ impl<'m, M: Model> Linearizability<'m, M> {
     fn check_key(&self, key: &M::Key, operations: &[&OperationOf<M>]) -> Option<Anomaly> {
         let prepared = Prepared::of(self.model, operations, |_| true);
         let stuck = match search(self.model, &prepared, self.limit) {
-            Outcome::Linearizable => return None,
-            Outcome::Exhausted => {
+            SearchOutcome::Linearizable => return None,
+            SearchOutcome::Exhausted => {
                 let sentence = format!(
                     "{}after {} configurations it is not known whether an order explains the {} \
                      operations; check fewer operations, or raise the limit",
@@ -106,7 +106,7 @@ impl<'m, M: Model> Linearizability<'m, M> {
                 );
                 return Some(Anomaly::new(AnomalyKind::Undecided, sentence, []));
             }
-            Outcome::Stuck(moment) => prepared.source_of_moment(moment),
+            SearchOutcome::Stuck(moment) => prepared.source_of_moment(moment),
         };
         let window = smallest_window(self.model, operations, stuck);
         let sentence = format!(

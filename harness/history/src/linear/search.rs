@@ -7,7 +7,7 @@ use crate::linear::prepared::{Item, Moment, Prepared};
 use crate::model::Model;
 
 /// The result of a search.
-pub(super) enum Outcome {
+pub(super) enum SearchOutcome {
     /// The search has found an order.
     Linearizable,
     /// No order reaches beyond this moment.
@@ -66,7 +66,11 @@ struct Search<'p, 'h, M: Model> {
 }
 
 /// Searches an order of the operations, and gives up after `limit` configurations.
-pub(super) fn search<M: Model>(model: &M, prepared: &Prepared<'_, M>, limit: usize) -> Outcome {
+pub(super) fn search<M: Model>(
+    model: &M,
+    prepared: &Prepared<'_, M>,
+    limit: usize,
+) -> SearchOutcome {
     let moments = prepared.moments.len();
     let mut search = Search {
         model,
@@ -85,7 +89,7 @@ pub(super) fn search<M: Model>(model: &M, prepared: &Prepared<'_, M>, limit: usi
     };
     let mut frames = Vec::new();
     if search.arrive(0, first, &mut frames) {
-        return Outcome::Linearizable;
+        return SearchOutcome::Linearizable;
     }
     while let Some(frame) = frames.last_mut() {
         let Some((config, attempt)) = frame.open.pop_front() else {
@@ -93,15 +97,15 @@ pub(super) fn search<M: Model>(model: &M, prepared: &Prepared<'_, M>, limit: usi
             continue;
         };
         if search.seen > limit {
-            return Outcome::Exhausted;
+            return SearchOutcome::Exhausted;
         }
         if let Some((moment, next)) = search.attempt(frame, config, attempt)
             && search.arrive(moment, next, &mut frames)
         {
-            return Outcome::Linearizable;
+            return SearchOutcome::Linearizable;
         }
     }
-    Outcome::Stuck(search.furthest)
+    SearchOutcome::Stuck(search.furthest)
 }
 
 impl<M: Model> Search<'_, '_, M> {

@@ -2,7 +2,7 @@
 //! four of them are contradiction enough.
 
 use crate::linear::prepared::Prepared;
-use crate::linear::search::{Outcome, search};
+use crate::linear::search::{SearchOutcome, search};
 use crate::model::Model;
 use crate::operation::Operation;
 
@@ -71,9 +71,9 @@ fn attempts<'a, M: Model>(
             return false;
         }
         match search(model, &prepared, ATTEMPT) {
-            Outcome::Stuck(_) => true,
-            Outcome::Linearizable => false,
-            Outcome::Exhausted => {
+            SearchOutcome::Stuck(_) => true,
+            SearchOutcome::Linearizable => false,
+            SearchOutcome::Exhausted => {
                 exhausted += 1;
                 false
             }

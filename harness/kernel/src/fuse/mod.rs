@@ -16,4 +16,4 @@ pub use device::{Connection, DEVICE, MAX_WRITE, mount, open};
 pub use reply::{
     FileAttributes, attributes, entry, init, list_entry, offset, opened, space, written,
 };
-pub use request::{Operation, Request, SetAttributes};
+pub use request::{FuseOperation, Request, SetAttributes};

@@ -14,7 +14,7 @@ pub struct Request<'b> {
     /// Thread id of the caller, in the PID namespace of the mount; 0 for the kernel itself.
     pub thread: u32,
     /// Operation that the caller asks for.
-    pub operation: Operation<'b>,
+    pub operation: FuseOperation<'b>,
 }
 
 /// Attributes that are to be set.
@@ -39,7 +39,7 @@ pub struct SetAttributes {
 /// What the kernel asks for; the names are those of `linux/fuse.h`.
 #[derive(Debug)]
 #[allow(missing_docs)]
-pub enum Operation<'b> {
+pub enum FuseOperation<'b> {
     Init {
         minor: u32,
         flags: u32,
@@ -151,17 +151,17 @@ impl<'b> Request<'b> {
     }
 }
 
-fn operation<'b>(opcode: u32, from: &mut Reader<'b>) -> Option<Operation<'b>> {
+fn operation<'b>(opcode: u32, from: &mut Reader<'b>) -> Option<FuseOperation<'b>> {
     Some(match opcode {
-        1 => Operation::Lookup { name: from.name()? },
-        2 | 42 => Operation::Forget,
+        1 => FuseOperation::Lookup { name: from.name()? },
+        2 | 42 => FuseOperation::Forget,
         // FUSE_GETATTR_FH: through an open file.
-        3 => Operation::GetAttributes {
+        3 => FuseOperation::GetAttributes {
             open: from.u32()? & 1 == 1,
         },
-        4 => Operation::SetAttributes(set_attributes(from)?),
-        5 => Operation::ReadLink,
-        6 => Operation::SymbolicLink {
+        4 => FuseOperation::SetAttributes(set_attributes(from)?),
+        5 => FuseOperation::ReadLink,
+        6 => FuseOperation::SymbolicLink {
             name: from.name()?,
             target: from.name()?,
         },
@@ -169,55 +169,55 @@ fn operation<'b>(opcode: u32, from: &mut Reader<'b>) -> Option<Operation<'b>> {
             let (mode, device) = (from.u32()?, from.u32()?);
             from.u64()?;
             let name = from.name()?;
-            Operation::MakeNode { name, mode, device }
+            FuseOperation::MakeNode { name, mode, device }
         }
         9 => {
             let mode = from.u32()?;
             from.u32()?;
             let name = from.name()?;
-            Operation::MakeDirectory { name, mode }
+            FuseOperation::MakeDirectory { name, mode }
         }
-        10 => Operation::Unlink { name: from.name()? },
-        11 => Operation::RemoveDirectory { name: from.name()? },
+        10 => FuseOperation::Unlink { name: from.name()? },
+        11 => FuseOperation::RemoveDirectory { name: from.name()? },
         12 | 45 => {
             let to = from.u64()?;
             let flags = if opcode == 45 { from.u64()? as u32 } else { 0 };
             let (name, new) = (from.name()?, from.name()?);
-            Operation::Rename {
+            FuseOperation::Rename {
                 name,
                 to,
                 new,
                 flags,
             }
         }
-        13 => Operation::Link {
+        13 => FuseOperation::Link {
             from: from.u64()?,
             name: from.name()?,
         },
-        14 => Operation::Open { flags: from.u32()? },
-        18 => Operation::Release,
-        17 => Operation::StatFilesystem,
-        20 | 30 => Operation::Sync {
+        14 => FuseOperation::Open { flags: from.u32()? },
+        18 => FuseOperation::Release,
+        17 => FuseOperation::StatFilesystem,
+        20 | 30 => FuseOperation::Sync {
             directory: opcode == 30,
         },
-        27 => Operation::OpenDirectory,
-        29 => Operation::ReleaseDirectory {
+        27 => FuseOperation::OpenDirectory,
+        29 => FuseOperation::ReleaseDirectory {
             handle: from.u64()?,
         },
-        38 => Operation::Destroy,
+        38 => FuseOperation::Destroy,
         other => data_operation(other, from)?,
     })
 }
 
 /// Reads the requests that have an offset, and the first one of a connection.
-fn data_operation<'b>(opcode: u32, from: &mut Reader<'b>) -> Option<Operation<'b>> {
+fn data_operation<'b>(opcode: u32, from: &mut Reader<'b>) -> Option<FuseOperation<'b>> {
     Some(match opcode {
         15 | 28 => {
             let handle = from.u64()?;
             let (offset, length) = (from.u64()?, from.u32()?);
             match opcode {
-                15 => Operation::Read { offset, length },
-                _ => Operation::ReadDirectory {
+                15 => FuseOperation::Read { offset, length },
+                _ => FuseOperation::ReadDirectory {
                     handle,
                     offset,
                     length,
@@ -230,7 +230,7 @@ fn data_operation<'b>(opcode: u32, from: &mut Reader<'b>) -> Option<Operation<'b
             from.u64()?;
             let flags = from.u32()?;
             from.u32()?;
-            Operation::Write {
+            FuseOperation::Write {
                 offset,
                 bytes: from.0.get(..length as usize)?,
                 // FUSE_WRITE_CACHE: the kernel writes what programs have written before.
@@ -242,7 +242,7 @@ fn data_operation<'b>(opcode: u32, from: &mut Reader<'b>) -> Option<Operation<'b
             from.u32()?;
             let minor = from.u32()?;
             from.u32()?;
-            Operation::Init {
+            FuseOperation::Init {
                 minor,
                 flags: from.u32()?,
             }
@@ -251,12 +251,12 @@ fn data_operation<'b>(opcode: u32, from: &mut Reader<'b>) -> Option<Operation<'b
             let (flags, mode) = (from.u32()?, from.u32()?);
             from.u64()?;
             let name = from.name()?;
-            Operation::Create { name, mode, flags }
+            FuseOperation::Create { name, mode, flags }
         }
         43 => {
             from.u64()?;
             let (offset, length) = (from.u64()?, from.u64()?);
-            Operation::Allocate {
+            FuseOperation::Allocate {
                 offset,
                 length,
                 mode: from.u32()?,
@@ -264,12 +264,12 @@ fn data_operation<'b>(opcode: u32, from: &mut Reader<'b>) -> Option<Operation<'b
         }
         46 => {
             from.u64()?;
-            Operation::Seek {
+            FuseOperation::Seek {
                 offset: from.u64()?,
                 whence: from.u32()?,
             }
         }
-        _ => Operation::Other,
+        _ => FuseOperation::Other,
     })
 }
 
@@ -346,7 +346,7 @@ mod tests {
         );
         assert!(matches!(
             request.operation,
-            Operation::Lookup { name: b"name" }
+            FuseOperation::Lookup { name: b"name" }
         ));
     }
 

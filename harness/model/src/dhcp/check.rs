@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::dhcp::pool::{Pool, parse_range};
+use crate::dhcp::pool::{LeasePool, parse_range};
 use crate::dhcp::spec::{AddressSource, DhcpSpec};
 use crate::plan::Plan;
 use crate::topology::error::{Problems, Site, TopologyErrorKind as Kind};
@@ -43,7 +43,7 @@ pub(crate) fn check_with_plan(topology: &Topology, plan: &Plan, problems: &mut P
         let stack = plan.nodes[id.index()].stack;
         let interfaces = plan[stack].interfaces.iter();
         let pools: Vec<_> = interfaces
-            .filter_map(|it| Some((it.segment, Pool::of(spec, plan, stack, it)?)))
+            .filter_map(|it| Some((it.segment, LeasePool::of(spec, plan, stack, it)?)))
             .collect();
         let given = pools
             .iter()

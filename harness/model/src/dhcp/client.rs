@@ -31,7 +31,7 @@ pub struct Held {
 
 /// Something that a client does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum LeaseAction {
     /// Send a message: to the server that it came from, or to everybody.
     Send {
         /// The message.
@@ -46,7 +46,7 @@ pub enum Action {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Phase {
+enum LeasePhase {
     Selecting,
     Requesting(Ipv4Addr, Ipv4Addr),
     Bound,
@@ -60,7 +60,7 @@ pub struct DhcpClient {
     mac: [u8; 6],
     hostname: String,
     xid: u32,
-    phase: Phase,
+    phase: LeasePhase,
     tries: u32,
     /// The moment at which the client does something by itself.
     next: Duration,
@@ -76,7 +76,7 @@ impl DhcpClient {
             hostname: hostname.to_owned(),
             // Told apart from those of others on the network by the MAC address.
             xid: u32::from_be_bytes([c, d, e, f]) ^ u32::from_be_bytes([a, b, 0, 1]),
-            phase: Phase::Selecting,
+            phase: LeasePhase::Selecting,
             tries: 0,
             next: Duration::ZERO,
             held: None,
@@ -94,57 +94,66 @@ impl DhcpClient {
     }
 
     /// Does what is due at a moment.
-    pub fn step(&mut self, now: Duration) -> Vec<Action> {
+    pub fn step(&mut self, now: Duration) -> Vec<LeaseAction> {
         let mut actions = Vec::new();
         if now < self.next {
             return actions;
         }
         match (self.phase.clone(), self.held.clone()) {
-            (Phase::Bound, Some(held)) => self.enter(Phase::Renewing, held.times[0].max(now)),
-            (Phase::Renewing, Some(held)) if now >= held.times[1] => {
-                self.enter(Phase::Rebinding, now);
+            (LeasePhase::Bound, Some(held)) => {
+                self.enter(LeasePhase::Renewing, held.times[0].max(now))
             }
-            (Phase::Rebinding, Some(held)) if now >= held.times[2] => {
+            (LeasePhase::Renewing, Some(held)) if now >= held.times[1] => {
+                self.enter(LeasePhase::Rebinding, now);
+            }
+            (LeasePhase::Rebinding, Some(held)) if now >= held.times[2] => {
                 self.held = None;
-                actions.push(Action::Drop(held));
+                actions.push(LeaseAction::Drop(held));
                 self.begin(now);
             }
-            (Phase::Requesting(..), _) if self.tries >= REQUESTS => self.begin(now),
+            (LeasePhase::Requesting(..), _) if self.tries >= REQUESTS => self.begin(now),
             _ => {}
         }
         let held = self.held.as_ref();
         let mut message = DhcpMessage::new(MessageKind::Request, self.xid, self.mac);
         message.hostname = Some(self.hostname.clone());
         let to = match (&self.phase, held) {
-            (Phase::Requesting(address, server), _) => {
+            (LeasePhase::Requesting(address, server), _) => {
                 message.requested = Some(*address);
                 message.server = Some(*server);
                 None
             }
-            (Phase::Renewing | Phase::Bound, Some(held)) => {
+            (LeasePhase::Renewing | LeasePhase::Bound, Some(held)) => {
                 message.client = held.address;
                 Some(held.server)
             }
-            (Phase::Rebinding, Some(held)) => {
+            (LeasePhase::Rebinding, Some(held)) => {
                 message.client = held.address;
                 None
             }
-            (Phase::Selecting | Phase::Renewing | Phase::Rebinding | Phase::Bound, _) => {
+            (
+                LeasePhase::Selecting
+                | LeasePhase::Renewing
+                | LeasePhase::Rebinding
+                | LeasePhase::Bound,
+                _,
+            ) => {
                 message.kind = MessageKind::Discover;
                 None
             }
         };
-        actions.push(Action::Send { message, to });
+        actions.push(LeaseAction::Send { message, to });
         let pause = FIRST.saturating_mul(1 << self.tries.min(5)).min(LONGEST);
         self.tries += 1;
         self.next = now + pause;
         // The next phase begins when its time has come, however long the pause is.
         if let Some(held) = &self.held {
             let end = match self.phase {
-                Phase::Rebinding => held.times[2],
-                Phase::Selecting | Phase::Requesting(..) | Phase::Bound | Phase::Renewing => {
-                    held.times[1]
-                }
+                LeasePhase::Rebinding => held.times[2],
+                LeasePhase::Selecting
+                | LeasePhase::Requesting(..)
+                | LeasePhase::Bound
+                | LeasePhase::Renewing => held.times[1],
             };
             self.next = self.next.min(end).max(now + Duration::from_millis(1));
         }
@@ -152,26 +161,29 @@ impl DhcpClient {
     }
 
     /// Takes a message of a server.
-    pub fn hear(&mut self, message: &DhcpMessage, now: Duration) -> Vec<Action> {
+    pub fn hear(&mut self, message: &DhcpMessage, now: Duration) -> Vec<LeaseAction> {
         let Some(server) = message.server.filter(|_| self.is_mine(message)) else {
             return Vec::new();
         };
         match (message.kind, self.phase.clone()) {
-            (MessageKind::Offer, Phase::Selecting) => {
-                self.enter(Phase::Requesting(message.yours, server), now);
+            (MessageKind::Offer, LeasePhase::Selecting) => {
+                self.enter(LeasePhase::Requesting(message.yours, server), now);
                 self.step(now)
             }
-            (MessageKind::Ack, Phase::Requesting(wanted, chosen)) => {
+            (MessageKind::Ack, LeasePhase::Requesting(wanted, chosen)) => {
                 if (message.yours, server) != (wanted, chosen) {
                     return Vec::new();
                 }
                 self.take(message, server, now)
             }
-            (MessageKind::Ack, Phase::Renewing | Phase::Rebinding) => {
+            (MessageKind::Ack, LeasePhase::Renewing | LeasePhase::Rebinding) => {
                 self.take(message, server, now)
             }
-            (MessageKind::Nak, Phase::Requesting(..) | Phase::Renewing | Phase::Rebinding) => {
-                let dropped = self.held.take().map(Action::Drop);
+            (
+                MessageKind::Nak,
+                LeasePhase::Requesting(..) | LeasePhase::Renewing | LeasePhase::Rebinding,
+            ) => {
+                let dropped = self.held.take().map(LeaseAction::Drop);
                 self.begin(now);
                 dropped.into_iter().chain(self.step(now)).collect()
             }
@@ -180,20 +192,20 @@ impl DhcpClient {
     }
 
     /// Returns the message that gives the address back, if there is one.
-    pub fn release(&mut self) -> Option<Action> {
+    pub fn release(&mut self) -> Option<LeaseAction> {
         let held = self.held.take()?;
         let mut message = DhcpMessage::new(MessageKind::Release, self.xid, self.mac);
         message.client = held.address;
         message.server = Some(held.server);
         let to = Some(held.server);
-        Some(Action::Send { message, to })
+        Some(LeaseAction::Send { message, to })
     }
 
     fn is_mine(&self, message: &DhcpMessage) -> bool {
         message.kind.is_of_servers() && message.xid == self.xid && message.mac == self.mac
     }
 
-    fn take(&mut self, message: &DhcpMessage, server: Ipv4Addr, now: Duration) -> Vec<Action> {
+    fn take(&mut self, message: &DhcpMessage, server: Ipv4Addr, now: Duration) -> Vec<LeaseAction> {
         let Some(lease) = message.times[0].filter(|it| *it > 0) else {
             return Vec::new();
         };
@@ -217,23 +229,23 @@ impl DhcpClient {
             ],
         };
         let before = self.held.replace(held.clone());
-        self.phase = Phase::Bound;
+        self.phase = LeasePhase::Bound;
         self.tries = 0;
         self.next = held.times[0];
         let place = |it: &Held| (it.address, it.prefix, it.router);
         match before {
             Some(before) if place(&before) == place(&held) => Vec::new(),
-            Some(before) => vec![Action::Drop(before), Action::Take(held)],
-            None => vec![Action::Take(held)],
+            Some(before) => vec![LeaseAction::Drop(before), LeaseAction::Take(held)],
+            None => vec![LeaseAction::Take(held)],
         }
     }
 
     fn begin(&mut self, now: Duration) {
         self.xid = self.xid.wrapping_add(1);
-        self.enter(Phase::Selecting, now);
+        self.enter(LeasePhase::Selecting, now);
     }
 
-    fn enter(&mut self, phase: Phase, now: Duration) {
+    fn enter(&mut self, phase: LeasePhase, now: Duration) {
         self.phase = phase;
         self.tries = 0;
         self.next = now;

@@ -10,7 +10,7 @@ use crate::topology::Subnet;
 
 /// The addresses that a server gives on one network, and what it tells with them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pool {
+pub struct LeasePool {
     /// The address of the server.
     pub server: Ipv4Addr,
     /// The length of the prefix of the network, in bits.
@@ -29,7 +29,7 @@ pub struct Pool {
     pub lease: u32,
 }
 
-impl Pool {
+impl LeasePool {
     /// Returns what a server gives on one of its interfaces; nothing where the pool lies on another
     /// network, or the interface has no IPv4 address.
     pub fn of(

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::dhcp::message::{DhcpMessage, MessageKind};
-use crate::dhcp::pool::Pool;
+use crate::dhcp::pool::LeasePool;
 
 /// Time for which an offered address is kept for the client, and one that somebody else has is kept
 /// from all.
@@ -28,7 +28,7 @@ pub struct DhcpLease {
 /// A server on one network.
 #[derive(Clone, Debug)]
 pub struct DhcpServer {
-    pool: Pool,
+    pool: LeasePool,
     /// The addresses that clients have or were offered, by the name of the client.
     given: HashMap<Vec<u8>, Given>,
     /// Addresses that somebody has whom the server does not know, and until when to believe it.
@@ -44,7 +44,7 @@ struct Given {
 
 impl DhcpServer {
     /// Returns a server that has given nothing.
-    pub fn new(pool: Pool) -> Self {
+    pub fn new(pool: LeasePool) -> Self {
         Self {
             pool,
             given: HashMap::new(),
@@ -53,13 +53,13 @@ impl DhcpServer {
     }
 
     /// Returns the pool.
-    pub fn pool(&self) -> &Pool {
+    pub fn pool(&self) -> &LeasePool {
         &self.pool
     }
 
     /// Gives addresses of another pool from now on. Who has another one hears so when asking for
     /// more time.
-    pub fn set_pool(&mut self, pool: Pool) {
+    pub fn set_pool(&mut self, pool: LeasePool) {
         self.pool = pool;
     }
 
@@ -180,7 +180,7 @@ impl DhcpServer {
     }
 
     fn answer(&self, to: &DhcpMessage, kind: MessageKind, yours: Ipv4Addr) -> DhcpMessage {
-        let Pool {
+        let LeasePool {
             server,
             prefix,
             range: _,

@@ -3,10 +3,10 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::client::{Action, DhcpClient, Held};
+use super::client::{DhcpClient, Held, LeaseAction};
 use super::frame;
 use super::message::{DhcpMessage, MessageKind};
-use super::pool::Pool;
+use super::pool::LeasePool;
 use super::server::DhcpServer;
 use super::{AddressSource, DhcpSpec};
 use crate::random;
@@ -19,9 +19,9 @@ fn seconds(number: u64) -> Duration {
     Duration::from_secs(number)
 }
 
-fn pool(first: u8, last: u8) -> Pool {
+fn pool(first: u8, last: u8) -> LeasePool {
     let address = |host| Ipv4Addr::new(10, 0, 0, host);
-    Pool {
+    LeasePool {
         server: address(1),
         prefix: 24,
         range: [first, last].map(address),
@@ -34,12 +34,17 @@ fn pool(first: u8, last: u8) -> Pool {
 }
 
 /// Carries messages to and fro until nobody says anything, and returns what the client did.
-fn talk(client: &mut DhcpClient, server: Option<&mut DhcpServer>, now: Duration) -> Vec<Action> {
+fn talk(
+    client: &mut DhcpClient,
+    server: Option<&mut DhcpServer>,
+    now: Duration,
+) -> Vec<LeaseAction> {
     let mut done = Vec::new();
     let mut actions = client.step(now);
     let mut server = server;
     while let Some(action) = actions.pop() {
-        if let (Action::Send { message, .. }, Some(server)) = (&action, server.as_deref_mut()) {
+        if let (LeaseAction::Send { message, .. }, Some(server)) = (&action, server.as_deref_mut())
+        {
             let message = DhcpMessage::decode(&message.encode()).expect("a message");
             if let Some(answer) = server.hear(&message, now) {
                 let answer = DhcpMessage::decode(&answer.encode()).expect("an answer");
@@ -51,15 +56,15 @@ fn talk(client: &mut DhcpClient, server: Option<&mut DhcpServer>, now: Duration)
     done
 }
 
-fn taken(actions: &[Action]) -> Option<&Held> {
+fn taken(actions: &[LeaseAction]) -> Option<&Held> {
     actions.iter().find_map(|it| match it {
-        Action::Take(held) => Some(held),
-        Action::Send { .. } | Action::Drop(_) => None,
+        LeaseAction::Take(held) => Some(held),
+        LeaseAction::Send { .. } | LeaseAction::Drop(_) => None,
     })
 }
 
-fn dropped(actions: &[Action]) -> bool {
-    actions.iter().any(|it| matches!(it, Action::Drop(_)))
+fn dropped(actions: &[LeaseAction]) -> bool {
+    actions.iter().any(|it| matches!(it, LeaseAction::Drop(_)))
 }
 
 #[test]
@@ -124,7 +129,7 @@ fn a_client_gets_renews_and_keeps_its_address() {
     // Renewed by the server alone, and nothing changes.
     let done = talk(&mut client, Some(&mut server), seconds(400));
     assert!(
-        matches!(&done[..], [Action::Send { to: Some(_), .. }]),
+        matches!(&done[..], [LeaseAction::Send { to: Some(_), .. }]),
         "{done:?}"
     );
     assert_eq!(client.next(), seconds(800));
@@ -149,7 +154,7 @@ fn a_client_asks_everybody_before_it_gives_up() {
             break;
         }
         for action in &done {
-            if let Action::Send { message, to } = action {
+            if let LeaseAction::Send { message, to } = action {
                 assert_eq!(message.kind, MessageKind::Request);
                 asked[usize::from(to.is_none())] += 1;
             }
@@ -199,7 +204,7 @@ fn a_pool_that_is_empty_offers_nothing() {
     assert!(taken(&talk(&mut clients[0], Some(&mut server), seconds(0))).is_some());
     assert!(taken(&talk(&mut clients[1], Some(&mut server), seconds(0))).is_none());
     // An address that was given back is free.
-    let Some(Action::Send { message, .. }) = clients[0].release() else {
+    let Some(LeaseAction::Send { message, .. }) = clients[0].release() else {
         panic!("nothing to give back");
     };
     assert_eq!(server.hear(&message, seconds(1)), None);

@@ -2,7 +2,7 @@
 
 use super::content::{BLOCK, Content};
 use super::error::DiskError;
-use super::inode::{Body, InodeNumber, Time};
+use super::inode::{Body, FileTime, InodeNumber};
 use super::tree::Disk;
 
 /// Blocks of a disk: 1 GiB, as much as a trial may have in each of its other filesystems.
@@ -42,7 +42,7 @@ impl Disk {
         number: InodeNumber,
         offset: u64,
         bytes: &[u8],
-        now: Option<Time>,
+        now: Option<FileTime>,
     ) -> Result<()> {
         self.conditions.permit_change()?;
         let end = offset.saturating_add(bytes.len() as u64);

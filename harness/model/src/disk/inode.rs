@@ -12,7 +12,7 @@ pub const ROOT: InodeNumber = 1;
 
 /// Seconds and nanoseconds since 1970.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Time {
+pub struct FileTime {
     /// Whole seconds.
     pub seconds: u64,
     /// The rest, below 1,000,000,000.
@@ -21,13 +21,13 @@ pub struct Time {
 
 /// The owner that a new file gets, and the time at which it is made.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Origin {
+pub struct InodeOrigin {
     /// User id of the owner.
     pub uid: u32,
     /// Group id, unless the directory hands down its own.
     pub gid: u32,
     /// The current time.
-    pub now: Time,
+    pub now: FileTime,
 }
 
 /// The type of a file, with what a new one begins with.
@@ -63,7 +63,7 @@ pub struct InodeAttributes {
     /// Units of 512 bytes that have their space.
     pub sectors: u64,
     /// Last access, last modification, last change.
-    pub times: [Time; 3],
+    pub times: [FileTime; 3],
 }
 
 /// A change of attributes; nothing where an attribute stays.
@@ -78,11 +78,11 @@ pub struct InodeChange {
     /// Size in bytes.
     pub size: Option<u64>,
     /// Last access.
-    pub accessed: Option<Time>,
+    pub accessed: Option<FileTime>,
     /// Last modification.
-    pub modified: Option<Time>,
+    pub modified: Option<FileTime>,
     /// Last change.
-    pub changed: Option<Time>,
+    pub changed: Option<FileTime>,
 }
 
 /// An entry of a directory.
@@ -129,7 +129,7 @@ pub(super) struct Inode {
     pub(super) names: u32,
     /// Open files that lead here.
     pub(super) opens: u32,
-    pub(super) times: [Time; 3],
+    pub(super) times: [FileTime; 3],
     /// Bytes for which a full disk has given space in advance.
     pub(super) reserved: u64,
 }

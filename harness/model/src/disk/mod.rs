@@ -41,6 +41,8 @@ pub use content::BLOCK;
 pub use decay::Damage;
 pub use error::DiskError;
 pub use fault::{DiskFault, Unsynced};
-pub use inode::{Entry, FileType, InodeAttributes, InodeChange, InodeNumber, Origin, ROOT, Time};
+pub use inode::{
+    Entry, FileTime, FileType, InodeAttributes, InodeChange, InodeNumber, InodeOrigin, ROOT,
+};
 pub use loss::Loss;
 pub use tree::Disk;

@@ -2,10 +2,10 @@
 
 use super::*;
 
-const NOW: Origin = Origin {
+const NOW: InodeOrigin = InodeOrigin {
     uid: 0,
     gid: 0,
-    now: Time {
+    now: FileTime {
         seconds: 1,
         nanos: 0,
     },

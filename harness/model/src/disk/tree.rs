@@ -6,8 +6,8 @@ use super::condition::FaultsInForce;
 use super::content::Content;
 use super::error::DiskError;
 use super::inode::{
-    Body, DIRECTORY, Entry, FileType, Inode, InodeAttributes, InodeChange, InodeNumber, Origin,
-    REGULAR, ROOT, SET_GROUP, SYMLINK, TYPE, Time,
+    Body, DIRECTORY, Entry, FileTime, FileType, Inode, InodeAttributes, InodeChange, InodeNumber,
+    InodeOrigin, REGULAR, ROOT, SET_GROUP, SYMLINK, TYPE,
 };
 
 /// Longest name of a directory entry, in bytes (`NAME_MAX` of `linux/limits.h`).
@@ -59,7 +59,7 @@ impl Default for Disk {
             device: 0,
             names: 1,
             opens: 0,
-            times: [Time::default(); 3],
+            times: [FileTime::default(); 3],
             reserved: 0,
         };
         Self {
@@ -148,7 +148,7 @@ impl Disk {
         directory: InodeNumber,
         name: &[u8],
         (kind, permissions): (FileType, u32),
-        Origin { uid, gid, now }: Origin,
+        InodeOrigin { uid, gid, now }: InodeOrigin,
     ) -> Result<InodeAttributes> {
         self.conditions.permit_new()?;
         match self.lookup(directory, name) {
@@ -200,7 +200,7 @@ impl Disk {
         number: InodeNumber,
         directory: InodeNumber,
         name: &[u8],
-        now: Time,
+        now: FileTime,
     ) -> Result<InodeAttributes> {
         self.conditions.permit_new()?;
         match self.lookup(directory, name) {
@@ -222,7 +222,7 @@ impl Disk {
         directory: InodeNumber,
         name: &[u8],
         is_directory: bool,
-        now: Time,
+        now: FileTime,
     ) -> Result<()> {
         self.conditions.permit_change()?;
         let number = self.lookup(directory, name)?.number;
@@ -255,7 +255,7 @@ impl Disk {
         from: (InodeNumber, &[u8]),
         to: (InodeNumber, &[u8]),
         (replaces, exchanges): (bool, bool),
-        now: Time,
+        now: FileTime,
     ) -> Result<()> {
         self.conditions.permit_change()?;
         let moved = self.lookup(from.0, from.1)?.number;
@@ -365,7 +365,13 @@ impl Disk {
     }
 
     /// Lets a name lead to another inode, or to none, and notes where it led before.
-    fn point(&mut self, directory: InodeNumber, name: &[u8], to: Option<InodeNumber>, now: Time) {
+    fn point(
+        &mut self,
+        directory: InodeNumber,
+        name: &[u8],
+        to: Option<InodeNumber>,
+        now: FileTime,
+    ) {
         let before = self.point_unnoted(directory, name, to);
         if let Ok(inode) = self.inode_mut(directory) {
             inode.times[1] = now;

@@ -27,7 +27,7 @@ const ANY_CLASS: u16 = 255;
 
 /// The content of a message.
 #[derive(Debug)]
-pub enum Heard {
+pub enum ParsedMessage {
     /// Nothing that is to be answered: an answer, or no header.
     Nothing,
     /// A message that is no question that servers take, and the answer that says so.
@@ -60,21 +60,21 @@ pub struct Reply {
 }
 
 /// Reads a message.
-pub fn hear(bytes: &[u8]) -> Heard {
+pub fn hear(bytes: &[u8]) -> ParsedMessage {
     let Some(header) = bytes.first_chunk::<HEADER>() else {
-        return Heard::Nothing;
+        return ParsedMessage::Nothing;
     };
     let is_answer = header[2] & 0x80 != 0;
     if is_answer {
-        return Heard::Nothing;
+        return ParsedMessage::Nothing;
     }
     let is_query = header[2] & 0x78 == 0;
     if !is_query {
-        return Heard::Unfit(bare(header, RCODE::NotImplemented));
+        return ParsedMessage::Unfit(bare(header, RCODE::NotImplemented));
     }
     match question(bytes) {
-        Some(question) => Heard::Question(question),
-        None => Heard::Unfit(bare(header, RCODE::FormatError)),
+        Some(question) => ParsedMessage::Question(question),
+        None => ParsedMessage::Unfit(bare(header, RCODE::FormatError)),
     }
 }
 

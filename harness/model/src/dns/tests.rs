@@ -7,7 +7,7 @@ use simple_dns::{CLASS, Name, Packet, PacketFlag, QTYPE, RCODE, TYPE};
 
 use super::catalog::Catalog;
 use super::lab_names::LabNames;
-use super::message::{Heard, Reply, hear};
+use super::message::{ParsedMessage, Reply, hear};
 use super::query::DnsOutcome;
 use super::{DnsFault, DnsSpec, RecordKind, Zone};
 use crate::random;
@@ -56,7 +56,7 @@ fn query(name: &str, kind: RecordKind) -> Vec<u8> {
 
 fn reply(bytes: &[u8], faults: &[DnsFault], tcp: bool) -> Reply {
     let faults: Vec<_> = faults.iter().map(|it| it.parse().unwrap()).collect();
-    let Heard::Question(question) = hear(bytes) else {
+    let ParsedMessage::Question(question) = hear(bytes) else {
         panic!("no question: {bytes:?}");
     };
     question.reply(&catalog(40), &faults, ASKER, tcp)
@@ -197,9 +197,9 @@ fn what_is_no_question_is_told_so() {
         let mut bytes = good.clone();
         change(&mut bytes);
         match hear(&bytes) {
-            Heard::Unfit(said) => Some(said[3] & 15),
-            Heard::Nothing => None,
-            Heard::Question(question) => {
+            ParsedMessage::Unfit(said) => Some(said[3] & 15),
+            ParsedMessage::Nothing => None,
+            ParsedMessage::Question(question) => {
                 let said = question.reply(&catalog(0), [], ASKER, false);
                 Some(said.bytes.unwrap()[3] & 15)
             }
@@ -235,7 +235,7 @@ fn no_message_makes_the_server_panic() {
         }
         bytes.truncate((next() as usize) % (bytes.len() + 1));
         bytes.extend((0..next() % 24).map(|it| (it * 37) as u8));
-        if let Heard::Question(question) = hear(&bytes) {
+        if let ParsedMessage::Question(question) = hear(&bytes) {
             let said = question.reply(&catalog, [], ASKER, next() % 2 == 0);
             assert!(said.bytes.is_some(), "{bytes:?}");
         }

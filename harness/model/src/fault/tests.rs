@@ -15,7 +15,7 @@ fn samples() -> Vec<(Fault, &'static str)> {
         loss: Percent(5.0),
         ..Impairment::NONE
     };
-    vec![
+    let mut samples = vec![
         (Fault::cut("a–b"), "cut of link `a–b`"),
         (
             Fault::cut_one_way(LinkId::new(3), Direction::BToA),
@@ -69,6 +69,13 @@ fn samples() -> Vec<(Fault, &'static str)> {
             Fault::disk_of("a", "data", DiskFault::bit_flip("**/*.log")),
             "disk `data` of node `a`: 1 flipped bits in `**/*.log`",
         ),
+    ];
+    samples.extend(samples_of_programs());
+    samples
+}
+
+fn samples_of_programs() -> Vec<(Fault, &'static str)> {
+    vec![
         (Fault::restart("a"), "restart of node `a`"),
         (
             Fault::kill_program("a", "etcd"),

@@ -41,7 +41,7 @@ struct Subscriber {
 
 /// A mapping for which an address and port are wanted.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wanted {
+pub(super) struct WantedMapping {
     pub(super) protocol: NatProtocol,
     pub(super) inside: SocketAddrV4,
 }
@@ -77,7 +77,7 @@ impl Allocator {
     }
 
     /// Takes exactly this address and port, if it is free.
-    pub(super) fn take(&mut self, spec: &NatSpec, wanted: Wanted, at: SocketAddrV4) -> bool {
+    pub(super) fn take(&mut self, spec: &NatSpec, wanted: WantedMapping, at: SocketAddrV4) -> bool {
         let Some(index) = self.addresses.iter().position(|it| it.address == *at.ip()) else {
             return false;
         };
@@ -93,7 +93,7 @@ impl Allocator {
     pub(super) fn allocate(
         &mut self,
         spec: &NatSpec,
-        wanted: Wanted,
+        wanted: WantedMapping,
         shared: impl Fn(SocketAddrV4) -> bool,
     ) -> Option<SocketAddrV4> {
         let first = self.choose_address(spec, *wanted.inside.ip())?;
@@ -114,7 +114,7 @@ impl Allocator {
     }
 
     /// Gives a port back, once for each mapping that has it.
-    pub(super) fn release(&mut self, wanted: Wanted, at: SocketAddrV4) {
+    pub(super) fn release(&mut self, wanted: WantedMapping, at: SocketAddrV4) {
         let mut is_shared = false;
         if let Some(sharers) = self.sharers.get_mut(&(wanted.protocol, at)) {
             *sharers -= 1;
@@ -146,7 +146,7 @@ impl Allocator {
     }
 
     /// Counts one more mapping that has this address and port.
-    fn count(&mut self, spec: &NatSpec, wanted: Wanted, index: usize, at: SocketAddrV4) {
+    fn count(&mut self, spec: &NatSpec, wanted: WantedMapping, index: usize, at: SocketAddrV4) {
         if spec.shares_ports() {
             *self.sharers.entry((wanted.protocol, at)).or_insert(0) += 1;
         }
@@ -186,10 +186,10 @@ impl Allocator {
         &mut self,
         spec: &NatSpec,
         index: usize,
-        wanted: Wanted,
+        wanted: WantedMapping,
         shared: &impl Fn(SocketAddrV4) -> bool,
     ) -> Option<u16> {
-        let Wanted { protocol, inside } = wanted;
+        let WantedMapping { protocol, inside } = wanted;
         let parity = match (spec.parity, protocol) {
             (true, NatProtocol::Udp | NatProtocol::Tcp) => Parity::of(inside.port()),
             (true, NatProtocol::Icmp) | (false, _) => Parity::Any,
@@ -236,11 +236,11 @@ impl Allocator {
         &mut self,
         spec: &NatSpec,
         index: usize,
-        wanted: Wanted,
+        wanted: WantedMapping,
         parity: Parity,
         [size, most]: [u16; 2],
     ) -> Option<u16> {
-        let Wanted { protocol, inside } = wanted;
+        let WantedMapping { protocol, inside } = wanted;
         let mine = self.subscribers.get(inside.ip());
         let mut blocks = mine.map_or_else(Vec::new, |it| it.blocks.clone());
         loop {

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use super::allocate::{Allocator, Wanted};
+use super::allocate::{Allocator, WantedMapping};
 use super::engine::Nat;
 use super::mapping::{Mapping, MappingKind};
 use super::packet::NatProtocol;
@@ -27,7 +27,7 @@ impl Nat {
             let Some(mapping) = self.table.get(number).cloned() else {
                 continue;
             };
-            let wanted = Wanted {
+            let wanted = WantedMapping {
                 protocol: mapping.protocol,
                 inside: mapping.inside,
             };
@@ -60,7 +60,7 @@ impl Nat {
             let Some(mapping) = self.table.get(number).cloned() else {
                 continue;
             };
-            let wanted = Wanted {
+            let wanted = WantedMapping {
                 protocol: mapping.protocol,
                 inside: mapping.inside,
             };
@@ -124,7 +124,7 @@ impl Nat {
             mapping.expires = mapping.expires.max(until);
             return Some(mapping.outside);
         }
-        let wanted = Wanted { protocol, inside };
+        let wanted = WantedMapping { protocol, inside };
         let first = self.allocator.addresses().next()?;
         let at = SocketAddrV4::new(first, port);
         let is_asked = port >= self.spec.port_range[0] && port <= self.spec.port_range[1];
@@ -158,7 +158,7 @@ impl Nat {
         };
         for forward in self.spec.forwards.clone() {
             let outside = SocketAddrV4::new(first, forward.port);
-            let wanted = Wanted {
+            let wanted = WantedMapping {
                 protocol: forward.protocol,
                 inside: forward.to,
             };

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddrV4;
 
-use super::allocate::Wanted;
+use super::allocate::WantedMapping;
 use super::engine::Nat;
 use super::mapping::{Mapping, MappingKind};
 use super::outcome::NatDrop;
@@ -70,7 +70,7 @@ impl Nat {
         own: bool,
         now: u64,
     ) -> Result<MappingNumber, NoMapping> {
-        let wanted = Wanted { protocol, inside };
+        let wanted = WantedMapping { protocol, inside };
         let (part, kind) = match own {
             true => (
                 Dependence::EndpointIndependent.part_of(remote),
@@ -106,7 +106,11 @@ impl Nat {
         Ok(self.table.insert(mapping, self.spec.shares_ports()))
     }
 
-    pub(super) fn allocate(&mut self, wanted: Wanted, part: SocketAddrV4) -> Option<SocketAddrV4> {
+    pub(super) fn allocate(
+        &mut self,
+        wanted: WantedMapping,
+        part: SocketAddrV4,
+    ) -> Option<SocketAddrV4> {
         let Self {
             spec,
             allocator,
@@ -186,7 +190,7 @@ impl Nat {
                 protocol, inside, ..
             } = mapping;
             self.allocator
-                .release(Wanted { protocol, inside }, mapping.outside);
+                .release(WantedMapping { protocol, inside }, mapping.outside);
         }
     }
 }

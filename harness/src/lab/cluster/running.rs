@@ -74,6 +74,8 @@ impl RunningCluster {
             return Err(LabError::invalid(Subject::Lab, why));
         }
         let found = wait_until(self.patience, || {
+            // During an election two members may both think that they lead; the first one is as
+            // good.
             let players = roles.players("leader", &scene).unwrap_or_default();
             players.first().copied().ok_or("no leader")
         })?;
@@ -188,6 +190,7 @@ impl RunningCluster {
     /// A member does not start again, or is not ready in time.
     pub fn rolling_restart(&self) -> Result<()> {
         (0..self.members.len()).try_for_each(|number| {
+            // One at a time: a quorum has to remain while a member is away.
             self.member(number).restart()?;
             self.wait_member_ready(number)
         })

@@ -17,6 +17,7 @@ pub(crate) fn inject(node: &Node, volume: Option<&str>, what: DiskFault) -> Resu
         let why = format!("cannot have the disk fault `{what}`: {wrong}");
         LabError::invalid(Subject::Node(node.name().to_owned()), why)
     })?;
+    // The guard is made when the server has agreed, so that a refusal leaves nothing to heal.
     let id = server.begin(&what)?;
     let healing = Broken {
         server: Arc::clone(server),
@@ -39,6 +40,7 @@ pub(crate) fn find<'n>(node: &'n Node, volume: Option<&str>) -> Result<&'n Arc<D
             let why = "has no volume with faults, and no other disk can have any; mount one by `Volume::named(…).with_faults()`";
             Err(LabError::not_supported(subject(), why))
         }
+        // Most nodes have one such volume, which needs no name then.
         (None, [one]) => Ok(one),
         (None, _) => {
             let why = format!("has several volumes with faults, {}; name one", names());
@@ -54,6 +56,7 @@ pub(crate) fn find<'n>(node: &'n Node, volume: Option<&str>) -> Result<&'n Arc<D
 /// Cuts the power of the disks of a node.
 pub(crate) fn cut_power(node: &Node) -> Result<()> {
     for disk in node.disks() {
+        // The event has the numbers of what was lost, which are known afterwards.
         let loss = disk.cut_power()?;
         node.journal().record(EventKind::DiskLost {
             node: node.name().to_owned(),

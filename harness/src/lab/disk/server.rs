@@ -49,6 +49,8 @@ impl DiskServer {
             );
             return Err(LabError::not_supported(Subject::Node(node.into()), why));
         }
+        // A process of its own: the kernel gets its answers when the body of the trial is dead,
+        // too, and an open file does not hang.
         let (channel, pidfd) = first_process::start_disk_server(&format!("disk:{volume}"))?;
         let server = Self {
             volume: volume.to_owned(),
@@ -123,6 +125,8 @@ impl DiskServer {
             },
             None,
         )?;
+        // The kernel's cache goes with the old mount; what was lost would be read from the cache
+        // otherwise.
         self.mount()?;
         Ok(match reply {
             DiskReply::Lost {
@@ -142,6 +146,7 @@ impl DiskServer {
     pub(crate) fn begin(&self, fault: &DiskFault) -> Result<u64> {
         self.write_back();
         if *fault == DiskFault::Torn {
+            // A block is torn while it is under way, so later power cuts write back first.
             self.tears.store(true, Ordering::Relaxed);
         }
         let (id, seed) = self.next_seed();
@@ -175,6 +180,7 @@ impl DiskServer {
 
     /// Takes a state back.
     pub(crate) fn restore(&self, id: u64) -> Result<()> {
+        // The old mount has the content from before in its cache, so that another one follows.
         self.ask(&DiskCommand::Restore { id }, None)?;
         self.mount()
     }

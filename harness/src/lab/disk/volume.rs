@@ -117,6 +117,7 @@ impl LabDisk<'_> {
                 snapshot.volume
             ));
         }
+        // Programs have pages of the files in their memory, which would not change with the disk.
         if self.node.is_running() {
             return invalid(format!(
                 "runs, and its volume `{}` cannot be restored; call `crash()` or `kill_processes()` before, and `restart()` after",

@@ -50,6 +50,7 @@ impl Scene {
             Ok(players.concat())
         };
         let has_role = |side: &[NodeRef]| side.iter().any(|it| matches!(it, NodeRef::Role { .. }));
+        // The role `rest` is cast last, since it is made of those whom the other side leaves.
         let (cast_left, mut cast_right) = if left.contains(&NodeRef::rest()) {
             let cast_right = side(right, &[])?;
             (side(left, &cast_right)?, cast_right)
@@ -100,6 +101,7 @@ impl Scene {
 
     /// Returns the one node that is meant, by name.
     fn player(&self, node: &NodeRef) -> Result<NodeRef> {
+        // A fault of one node is not for the first of many: who that is would be chance.
         let mut players = self.players(node, &[])?;
         match players.pop() {
             Some(player) if players.is_empty() => Ok(player),
@@ -121,6 +123,8 @@ impl Scene {
         };
         let node = self.node_of(&NodeRef::from(player))?;
         let mut links = self.links.iter().filter(|link| {
+            // A container has no links of its own: those of its pod end at the stack that it
+            // shares.
             let stacks = Side::BOTH.map(|side| link.ends.stack(side));
             let mut stacks = stacks.into_iter().flatten();
             stacks.any(|stack| Arc::ptr_eq(stack, node.stack()))

@@ -33,6 +33,8 @@ impl FaultGuard {
         fault: Fault,
         healing: impl Healing + 'static,
     ) -> Self {
+        // The fault is in force by now, so that whatever follows the event happened under the
+        // fault.
         let id = journal.next_fault();
         journal.record(EventKind::FaultBegan {
             id,
@@ -65,6 +67,7 @@ impl FaultGuard {
     }
 
     fn end(&mut self) -> Result<()> {
+        // The drop of a guard follows its heal, and must not heal again.
         let Some(healing) = self.healing.take() else {
             return Ok(());
         };

@@ -20,10 +20,13 @@ use crate::topology::NodeId;
 impl Scene {
     /// Carries out a fault.
     pub(crate) fn inject(&self, fault: Fault) -> Result<FaultGuard> {
+        // Roles are looked up first, so that the event and the guard name nodes.
         match self.cast(fault)? {
             Fault::Cut { link, direction } => self.cut(&link, direction),
             Fault::Flap { link, period } => {
                 let link = self.link_of(&link)?;
+                // The first cut is made here, since an error on the thread of the flap would
+                // reach nobody.
                 let first = Cut::new(&link.state, &Direction::BOTH)?;
                 let flap = Flap::start(&link.ends, first, period)?;
                 Ok(self.begin(Fault::flap(link.ends.name(), period), flap))
@@ -47,6 +50,7 @@ impl Scene {
             Fault::Sever { pairs } => self.sever(pairs),
             Fault::Pause { node } => {
                 let node = self.node_of(&node)?;
+                // The event follows the deed: a fault that was refused has not begun.
                 node.pause()?;
                 Ok(self.begin(Fault::pause(node.name()), Paused(Arc::clone(node))))
             }
@@ -111,6 +115,7 @@ impl Scene {
     }
 
     pub(crate) fn partition(&self, left: &[NodeId], right: &[NodeId]) -> Result<FaultGuard> {
+        // A filter drops what a node receives, so that each direction takes filters of its own.
         let mut partition = Partition::new(self, left, right)?;
         partition.add(Partition::new(self, right, left)?);
         let fault = Fault::partition(self.names(left), self.names(right));
@@ -126,6 +131,8 @@ impl Scene {
     fn sever(&self, pairs: Vec<[NodeRef; 2]>) -> Result<FaultGuard> {
         let mut partition = Partition::default();
         for pair in &pairs {
+            // A pair is a partition of two: a node in several pairs is cut off from each of its
+            // peers.
             let ids = self.ids_of(pair)?;
             partition.add(Partition::new(self, &ids[..1], &ids[1..])?);
             partition.add(Partition::new(self, &ids[1..], &ids[..1])?);

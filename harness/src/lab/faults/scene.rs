@@ -42,6 +42,7 @@ pub(crate) struct SceneLink {
 impl Scene {
     /// Returns all nodes, containers included.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        // A node that was removed keeps its place, so that the id of a node remains its index.
         let nodes = self.nodes.iter().map(Arc::as_ref);
         nodes.filter(|node| !node.is_removed())
     }
@@ -78,6 +79,7 @@ impl Scene {
         let is_it = |it: &&SceneLink| match link {
             LinkRef::Name(name) => it.ends.name() == name,
             LinkRef::Id(id) => it.ends.link() == *id,
+            // Roles were replaced by names when the fault was cast.
             LinkRef::Role { .. } => false,
         };
         let mut found = self.links.iter().filter(is_it);

@@ -38,6 +38,8 @@ impl NatPlace {
             .with(|nat| match (cable.nat.as_deref(), nat.as_mut()) {
                 (None, _) => *nat = None,
                 (Some(spec), None) => *nat = Some(new_nat(cable, interface, spec)),
+                // The mappings stay where only the behaviours change, as in a router that is set
+                // up anew.
                 (Some(spec), Some(nat)) if nat.spec() != spec => nat.change(spec.clone()),
                 (Some(_), Some(_)) => {}
             });
@@ -52,6 +54,8 @@ fn new_nat(cable: &CablePlan, interface: &InterfacePlan, spec: &NatSpec) -> Nat 
         IpAddr::V6(_) => None,
     });
     let v4: Vec<Ipv4Addr> = v4.collect();
+    // The ports that a NAT draws depend on the seed of the trial, so that a failure can be
+    // repeated.
     let trial = crate::trial::running::current().map_or(0, |current| current.seed);
     let seed = seed_for(trial, &format!("NAT of {}", cable.name));
     Nat::new(spec.clone(), &v4, cable.ends[Side::A].mac, seed)

@@ -137,6 +137,7 @@ fn step_by_step(
     guards: &mut Vec<(usize, FaultGuard)>,
 ) -> Result<()> {
     let faults = schedule.faults();
+    // All times count from one moment, so that a late step does not delay those after it.
     let start = Instant::now();
     for step in steps(faults) {
         if progress.sleep_until(Some(start + step.at)) {
@@ -144,6 +145,7 @@ fn step_by_step(
         }
         if !step.begins {
             let of_step = |(place, _): &(usize, FaultGuard)| *place == step.place;
+            // A fault that was left out has no guard, and nothing to end.
             if let Some(found) = guards.iter().position(of_step) {
                 guards.remove(found).1.heal()?;
             }

@@ -7,7 +7,7 @@ use crate::kernel::thread::{ThreadTraits, set_umask, umask};
 use crate::lab::error::{LabError, Result};
 use crate::lab::node::node::Node;
 use crate::lab::node::visitors::{enter, read_symbols};
-use crate::lab::services::service::Place;
+use crate::lab::services::service::ServicePlace;
 use crate::lab::wait::wait_until;
 use crate::trial::running;
 
@@ -105,7 +105,7 @@ impl Node {
     }
 }
 
-impl Place for Node {
+impl ServicePlace for Node {
     fn place_name(&self) -> &str {
         self.name()
     }

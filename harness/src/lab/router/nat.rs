@@ -65,6 +65,7 @@ impl Lab {
 
     /// Gives each uplink a wire on which a NAT of ours is to work, where it has none.
     pub(crate) fn carry_nats(&self) -> Result<()> {
+        // A veth pair hands no packet to this process; a wire does.
         let links = self
             .links()
             .filter(|link| link.ends().cable().nat.is_some());
@@ -130,6 +131,8 @@ impl RouterNat<'_> {
     }
 
     fn each<R>(&self, what: &str, work: impl Fn(&mut Nat) -> R) -> Result<Vec<R>> {
+        // nftables keeps its mappings in the kernel's connection tracking, which is not read
+        // here.
         if self.engine() != NatEngine::Userspace {
             let subject = Subject::Node(self.lab[self.router].name().to_owned());
             let why = format!(

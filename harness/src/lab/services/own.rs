@@ -50,6 +50,7 @@ impl OwnServices {
 
     /// Returns all of them, in the order in which they start.
     pub(crate) fn all(&self) -> Vec<Arc<dyn Service>> {
+        // Disks are not among them: the programs of the node have them from their start.
         let Self {
             dns,
             dhcp,

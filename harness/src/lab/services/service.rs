@@ -14,7 +14,7 @@ use crate::lab::error::{LabError, Result};
 /// Something that runs in a node from its start to its end.
 pub(crate) trait Service: fmt::Debug + Send + Sync {
     /// Makes the sockets in the node, and the thread that serves them.
-    fn start(&self, place: &dyn Place) -> Result<ServiceThread>;
+    fn start(&self, place: &dyn ServicePlace) -> Result<ServiceThread>;
 
     /// Waits until the node has what the service is for.
     fn await_ready(&self, _limit: Duration) -> Result<()> {
@@ -23,7 +23,7 @@ pub(crate) trait Service: fmt::Debug + Send + Sync {
 }
 
 /// A node in which services run.
-pub(crate) trait Place {
+pub(crate) trait ServicePlace {
     /// Returns the name of the node.
     fn place_name(&self) -> &str;
 
@@ -33,7 +33,7 @@ pub(crate) trait Place {
 
 /// Runs `work` in a node, and returns its value.
 pub(crate) fn inside<T: Send>(
-    place: &dyn Place,
+    place: &dyn ServicePlace,
     work: impl FnOnce() -> io::Result<T> + Send,
 ) -> Result<io::Result<T>> {
     let (mut work, mut value) = (Some(work), None);
@@ -58,7 +58,7 @@ impl NodeServiceThreads {
     }
 
     /// Starts all services.
-    pub(crate) fn start(&self, place: &dyn Place) -> Result<()> {
+    pub(crate) fn start(&self, place: &dyn ServicePlace) -> Result<()> {
         for service in &self.services {
             // One that cannot start leaves those before it, which end with the node.
             let thread = service.start(place)?;
@@ -190,7 +190,7 @@ impl Drop for ServiceThread {
 }
 
 /// Returns the error that a socket of a service cannot be had.
-pub(crate) fn refused(what: &str, place: &dyn Place, error: &io::Error) -> LabError {
+pub(crate) fn refused(what: &str, place: &dyn ServicePlace, error: &io::Error) -> LabError {
     let name = place.place_name();
     LabError::refused(format!("{what} in node `{name}`"), errno(error)).about_node(name)
 }

@@ -4,11 +4,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::kernel::errno::Errno;
 use crate::kernel::fuse::{
-    FileAttributes, Operation, Request, SetAttributes, attributes, entry, list_entry, offset,
+    FileAttributes, FuseOperation, Request, SetAttributes, attributes, entry, list_entry, offset,
     opened, space, written,
 };
 use crate::model::disk::{
-    BLOCK, Disk, DiskError, Entry, FileType, InodeAttributes, InodeChange, Origin, Time,
+    BLOCK, Disk, DiskError, Entry, FileTime, FileType, InodeAttributes, InodeChange, InodeOrigin,
 };
 
 /// The answer to a request.
@@ -40,10 +40,10 @@ impl From<DiskError> for DiskAnswer {
     }
 }
 
-fn now() -> Time {
+fn now() -> FileTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let since = since.unwrap_or_default();
-    Time {
+    FileTime {
         seconds: since.as_secs(),
         nanos: since.subsec_nanos(),
     }
@@ -75,30 +75,30 @@ pub(super) fn perform(disk: &mut Disk, request: &Request<'_>) -> DiskAnswer {
 fn attempt(disk: &mut Disk, request: &Request<'_>) -> Result<DiskAnswer, DiskError> {
     let inode = request.inode;
     Ok(match &request.operation {
-        Operation::Lookup { name } => found(disk, disk.lookup(inode, name)?),
-        Operation::GetAttributes { .. } => known(disk, disk.attributes(inode)?),
-        Operation::SetAttributes(set) => {
+        FuseOperation::Lookup { name } => found(disk, disk.lookup(inode, name)?),
+        FuseOperation::GetAttributes { .. } => known(disk, disk.attributes(inode)?),
+        FuseOperation::SetAttributes(set) => {
             let file = disk.change(inode, &change(set))?;
             known(disk, file)
         }
-        Operation::ReadLink => DiskAnswer::Bytes(disk.target(inode)?.to_vec()),
-        Operation::Open { flags } => {
+        FuseOperation::ReadLink => DiskAnswer::Bytes(disk.target(inode)?.to_vec()),
+        FuseOperation::Open { flags } => {
             // O_WRONLY or O_RDWR (open(2)).
             disk.open(inode, flags & 3 != 0)?;
             DiskAnswer::Bytes(opened(0).to_vec())
         }
-        Operation::Release => {
+        FuseOperation::Release => {
             disk.release(inode);
             OK
         }
-        Operation::Read {
+        FuseOperation::Read {
             offset: at, length, ..
         } => {
             let mut bytes = Vec::with_capacity(*length as usize);
             disk.read(inode, *at, *length as usize, &mut bytes)?;
             DiskAnswer::Bytes(bytes)
         }
-        Operation::Write {
+        FuseOperation::Write {
             offset: at,
             bytes,
             cached,
@@ -113,15 +113,15 @@ fn attempt(disk: &mut Disk, request: &Request<'_>) -> Result<DiskAnswer, DiskErr
             }
             DiskAnswer::Bytes(written(bytes.len()).to_vec())
         }
-        Operation::Sync { .. } => {
+        FuseOperation::Sync { .. } => {
             disk.sync(inode)?;
             OK
         }
-        Operation::StatFilesystem => {
+        FuseOperation::StatFilesystem => {
             let (blocks, free) = disk.space();
             DiskAnswer::Bytes(space(BLOCK as u32, blocks, free))
         }
-        Operation::Allocate {
+        FuseOperation::Allocate {
             offset: at,
             length,
             mode,
@@ -129,14 +129,14 @@ fn attempt(disk: &mut Disk, request: &Request<'_>) -> Result<DiskAnswer, DiskErr
             disk.allocate(inode, (*at, *length), *mode)?;
             OK
         }
-        Operation::Seek { offset: at, whence } => {
+        FuseOperation::Seek { offset: at, whence } => {
             // SEEK_DATA or SEEK_HOLE (lseek(2)).
             let found = disk.seek(inode, *at, *whence == 3)?;
             DiskAnswer::Bytes(offset(found).to_vec())
         }
-        Operation::Destroy => OK,
+        FuseOperation::Destroy => OK,
         // The kernel does not ask again, and does without.
-        Operation::Other => DiskAnswer::Refused(Errno::ENOSYS),
+        FuseOperation::Other => DiskAnswer::Refused(Errno::ENOSYS),
         _ => return change_names(disk, request),
     })
 }
@@ -146,21 +146,21 @@ fn change_names(disk: &mut Disk, request: &Request<'_>) -> Result<DiskAnswer, Di
     let inode = request.inode;
     let now = now();
     let (uid, gid) = (request.uid, request.gid);
-    let origin = Origin { uid, gid, now };
+    let origin = InodeOrigin { uid, gid, now };
     let mut make = |name: &[u8], kind, mode| disk.make(inode, name, (kind, mode), origin);
     let made = match &request.operation {
-        Operation::SymbolicLink { name, target } => {
+        FuseOperation::SymbolicLink { name, target } => {
             make(name, FileType::Symlink(target.to_vec()), 0o777)?
         }
-        Operation::MakeNode { name, mode, device } => {
+        FuseOperation::MakeNode { name, mode, device } => {
             let kind = match mode & 0o170_000 {
                 0 | 0o100_000 => FileType::Regular,
                 special => FileType::Special(special, *device),
             };
             make(name, kind, *mode)?
         }
-        Operation::MakeDirectory { name, mode } => make(name, FileType::Directory, *mode)?,
-        Operation::Create { name, mode, .. } => {
+        FuseOperation::MakeDirectory { name, mode } => make(name, FileType::Directory, *mode)?,
+        FuseOperation::Create { name, mode, .. } => {
             let file = make(name, FileType::Regular, *mode)?;
             disk.open(file.number, true)?;
             let DiskAnswer::Bytes(mut bytes) = found(disk, file) else {
@@ -169,16 +169,16 @@ fn change_names(disk: &mut Disk, request: &Request<'_>) -> Result<DiskAnswer, Di
             bytes.extend(opened(0));
             return Ok(DiskAnswer::Bytes(bytes));
         }
-        Operation::Link { from, name } => disk.link(*from, inode, name, now)?,
-        Operation::Unlink { name } => {
+        FuseOperation::Link { from, name } => disk.link(*from, inode, name, now)?,
+        FuseOperation::Unlink { name } => {
             disk.remove(inode, name, false, now)?;
             return Ok(OK);
         }
-        Operation::RemoveDirectory { name } => {
+        FuseOperation::RemoveDirectory { name } => {
             disk.remove(inode, name, true, now)?;
             return Ok(OK);
         }
-        Operation::Rename {
+        FuseOperation::Rename {
             name,
             to,
             new,
@@ -199,7 +199,7 @@ fn change_names(disk: &mut Disk, request: &Request<'_>) -> Result<DiskAnswer, Di
 
 fn change(set: &SetAttributes) -> InodeChange {
     let now = now();
-    let time = |(seconds, nanos): (u64, u32)| Time { seconds, nanos };
+    let time = |(seconds, nanos): (u64, u32)| FileTime { seconds, nanos };
     let told_or_now = |told: Option<(u64, u32)>| told.map_or(now, time);
     InodeChange {
         mode: set.mode,

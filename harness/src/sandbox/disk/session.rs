@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::kernel::errno::Errno;
-use crate::kernel::fuse::{Connection, Operation, Request, attributes, init, opened};
+use crate::kernel::fuse::{Connection, FuseOperation, Request, attributes, init, opened};
 use crate::kernel::procfs::pending_write;
 use crate::kernel::sync::{Guard, Lock};
 use crate::model::disk::{Access, Disk, Entry};
@@ -72,28 +72,28 @@ impl MountSession {
 
     fn answer(&self, request: &Request<'_>) -> DiskAnswer {
         match &request.operation {
-            Operation::Init { flags, .. } => return DiskAnswer::Bytes(init(*flags)),
-            Operation::Forget => return DiskAnswer::Nothing,
-            Operation::GetAttributes { open: true } => return self.attributes(request),
-            Operation::OpenDirectory => {
+            FuseOperation::Init { flags, .. } => return DiskAnswer::Bytes(init(*flags)),
+            FuseOperation::Forget => return DiskAnswer::Nothing,
+            FuseOperation::GetAttributes { open: true } => return self.attributes(request),
+            FuseOperation::OpenDirectory => {
                 let handle = self.next_listing.fetch_add(1, Ordering::Relaxed);
                 return DiskAnswer::Bytes(opened(handle).to_vec());
             }
-            Operation::ReadDirectory {
+            FuseOperation::ReadDirectory {
                 handle,
                 offset,
                 length,
             } => return self.list(request.inode, (*handle, *offset, *length)),
-            Operation::ReleaseDirectory { handle } => {
+            FuseOperation::ReleaseDirectory { handle } => {
                 self.listings.lock().remove(handle);
                 return DiskAnswer::Bytes(Vec::new());
             }
             _ => {}
         }
         let access = match &request.operation {
-            Operation::Read { length, .. } => Some(Access::Read(*length as usize)),
-            Operation::Write { bytes, .. } => Some(Access::Write(bytes.len())),
-            Operation::Sync { .. } => Some(Access::Sync),
+            FuseOperation::Read { length, .. } => Some(Access::Read(*length as usize)),
+            FuseOperation::Write { bytes, .. } => Some(Access::Write(bytes.len())),
+            FuseOperation::Sync { .. } => Some(Access::Sync),
             _ => None,
         };
         let mut disk = self.disk.lock();

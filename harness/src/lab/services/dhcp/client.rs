@@ -12,9 +12,11 @@ use crate::kernel::frames::{PollEvents, PortSocket};
 use crate::kernel::netlink::{Batch, Device, Netlink, NetlinkError, RouteRequest};
 use crate::kernel::sync::{Lock, Notifier};
 use crate::lab::error::{LabError, Result};
-use crate::lab::services::service::{Control, Place, Service, ServiceThread, inside, refused};
+use crate::lab::services::service::{
+    Control, Service, ServicePlace, ServiceThread, inside, refused,
+};
 use crate::lab::stack::stack::Stack;
-use crate::model::dhcp::client::{Action, DhcpClient, Held};
+use crate::model::dhcp::client::{DhcpClient, Held, LeaseAction};
 use crate::model::dhcp::frame::{CLIENT_PORT, EVERYBODY, SERVER_PORT, unwrap, wrap};
 use crate::model::dhcp::message::DhcpMessage;
 use crate::topology::plan::StackPlan;
@@ -75,7 +77,7 @@ impl DhcpClients {
 }
 
 impl Service for DhcpClients {
-    fn start(&self, place: &dyn Place) -> Result<ServiceThread> {
+    fn start(&self, place: &dyn ServicePlace) -> Result<ServiceThread> {
         let interfaces = &self.interfaces;
         let opened = inside(place, || {
             // As for the server: keeps the kernel from saying that nobody is at the port.
@@ -203,15 +205,15 @@ impl ClientThread {
         self.act(at, actions);
     }
 
-    fn act(&mut self, at: usize, actions: Vec<Action>) {
+    fn act(&mut self, at: usize, actions: Vec<LeaseAction>) {
         for action in actions {
             match action {
-                Action::Send { message, to } => self.clients[at].send(&message, to),
-                Action::Take(held) => {
+                LeaseAction::Send { message, to } => self.clients[at].send(&message, to),
+                LeaseAction::Take(held) => {
                     let done = self.take(at, &held);
                     self.report(at, Some(held), done.err());
                 }
-                Action::Drop(held) => {
+                LeaseAction::Drop(held) => {
                     let done = self.drop_address(at, &held);
                     self.report(at, None, done.err());
                 }

@@ -6,8 +6,8 @@ use crate::events::since_start;
 use crate::kernel::sync::Lock;
 use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::services::dhcp::server;
-use crate::lab::services::service::{Place, Service, ServiceThread};
-use crate::model::dhcp::pool::Pool;
+use crate::lab::services::service::{Service, ServicePlace, ServiceThread};
+use crate::model::dhcp::pool::LeasePool;
 use crate::model::dhcp::server::DhcpServer;
 use crate::model::dhcp::{DhcpLease, DhcpSpec};
 use crate::topology::Plan;
@@ -75,7 +75,7 @@ impl Dhcp {
         };
         let mut networks = self.networks.lock();
         for interface in &plan[node.stack].interfaces {
-            let Some(pool) = Pool::of(spec, &plan, node.stack, interface) else {
+            let Some(pool) = LeasePool::of(spec, &plan, node.stack, interface) else {
                 continue;
             };
             // An uplink leads to networks that somebody else gives addresses to.
@@ -123,7 +123,7 @@ impl Dhcp {
         let node = plan.nodes.iter().find(|it| it.name == self.node);
         let gives = node.is_some_and(|node| {
             let interfaces = plan[node.stack].interfaces.iter();
-            let mut pools = interfaces.filter_map(|it| Pool::of(&spec, &plan, node.stack, it));
+            let mut pools = interfaces.filter_map(|it| LeasePool::of(&spec, &plan, node.stack, it));
             pools.any(|pool| pool.gives_something())
         });
         if !gives {
@@ -138,7 +138,7 @@ impl Dhcp {
 }
 
 impl Service for Dhcp {
-    fn start(&self, place: &dyn Place) -> Result<ServiceThread> {
+    fn start(&self, place: &dyn ServicePlace) -> Result<ServiceThread> {
         server::start(place, Arc::clone(&self.networks))
     }
 }

@@ -10,7 +10,7 @@ use crate::kernel::frames::{PollEvents, PortSocket};
 use crate::kernel::sync::Lock;
 use crate::lab::error::Result;
 use crate::lab::services::dhcp::dhcp::ServedNetwork;
-use crate::lab::services::service::{Control, Place, ServiceThread, inside, refused};
+use crate::lab::services::service::{Control, ServicePlace, ServiceThread, inside, refused};
 use crate::model::dhcp::frame::{CLIENT_PORT, EVERYBODY, SERVER_PORT, unwrap, wrap};
 use crate::model::dhcp::message::{DhcpMessage, MessageKind};
 
@@ -19,7 +19,7 @@ const LONGEST: usize = 1514;
 
 /// Starts a DHCP server in a node.
 pub(crate) fn start(
-    place: &dyn Place,
+    place: &dyn ServicePlace,
     networks: Arc<Lock<Vec<ServedNetwork>>>,
 ) -> Result<ServiceThread> {
     let indexes: Vec<u32> = networks.lock().iter().map(|it| it.index).collect();

@@ -6,7 +6,7 @@ use crate::events::Journal;
 use crate::lab::error::Result;
 use crate::lab::services::dns::knowledge::Knowledge;
 use crate::lab::services::dns::server;
-use crate::lab::services::service::{Place, Service, ServiceThread};
+use crate::lab::services::service::{Service, ServicePlace, ServiceThread};
 use crate::model::dns::{DnsQuery, DnsSpec};
 use crate::topology::Plan;
 
@@ -83,7 +83,9 @@ impl Dns {
 }
 
 impl Service for Dns {
-    fn start(&self, place: &dyn Place) -> Result<ServiceThread> {
+    fn start(&self, place: &dyn ServicePlace) -> Result<ServiceThread> {
+        // The knowledge outlives the thread: what was asked before a restart of the node stays
+        // readable.
         server::start(place, Arc::clone(&self.knowledge))
     }
 }

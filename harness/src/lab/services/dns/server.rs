@@ -15,8 +15,8 @@ use crate::kernel::frames::PollEvents;
 use crate::lab::error::Result;
 use crate::lab::services::dns::knowledge::Knowledge;
 use crate::lab::services::dns::stream::QueryStream;
-use crate::lab::services::service::{Control, Place, ServiceThread, inside, refused};
-use crate::model::dns::message::{Heard, hear};
+use crate::lab::services::service::{Control, ServicePlace, ServiceThread, inside, refused};
+use crate::model::dns::message::{ParsedMessage, hear};
 
 /// The port of name servers.
 const PORT: u16 = 53;
@@ -35,7 +35,7 @@ const UDP: u64 = 0;
 const TCP: u64 = 1;
 
 /// Starts a name server in a node.
-pub(crate) fn start(place: &dyn Place, knowledge: Arc<Knowledge>) -> Result<ServiceThread> {
+pub(crate) fn start(place: &dyn ServicePlace, knowledge: Arc<Knowledge>) -> Result<ServiceThread> {
     let opened = inside(place, open)?;
     let (udp, tcp) = opened.map_err(|e| refused("open port 53 of the name server", place, &e))?;
     let name = format!("dns {}", place.place_name());
@@ -151,9 +151,9 @@ impl Server<'_> {
     fn answer(&mut self, message: &[u8], from: SocketAddr, to: To) {
         let tcp = matches!(to, To::Stream(_));
         match hear(message) {
-            Heard::Nothing => {}
-            Heard::Unfit(bytes) => self.send(to, &bytes),
-            Heard::Question(question) => {
+            ParsedMessage::Nothing => {}
+            ParsedMessage::Unfit(bytes) => self.send(to, &bytes),
+            ParsedMessage::Question(question) => {
                 let reply = self.knowledge.reply(&question, from, tcp);
                 let Some(bytes) = reply.bytes else { return };
                 if reply.delay.is_zero() {

@@ -10,7 +10,9 @@ use crate::events::since_start;
 use crate::kernel::frames::{PollEvents, PortSocket};
 use crate::kernel::sync::Lock;
 use crate::lab::error::{LabError, Result, Subject};
-use crate::lab::services::service::{Control, Place, Service, ServiceThread, inside, refused};
+use crate::lab::services::service::{
+    Control, Service, ServicePlace, ServiceThread, inside, refused,
+};
 use crate::model::ndp::AdvertiseSpec;
 use crate::model::ndp::advertisement::{Advertisement, planned_prefix};
 use crate::topology::Plan;
@@ -142,7 +144,7 @@ fn spec_interval(spec: &AdvertiseSpec) -> Duration {
 }
 
 impl Service for Advertiser {
-    fn start(&self, place: &dyn Place) -> Result<ServiceThread> {
+    fn start(&self, place: &dyn ServicePlace) -> Result<ServiceThread> {
         let indexes = &self.interfaces;
         let opened = inside(place, || {
             let open = |index: &u32| Ok(PortSocket::open_for_solicitations(*index)?);
