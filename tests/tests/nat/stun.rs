@@ -1,7 +1,9 @@
 //! A small client of STUN (RFC 8489) that finds out the behaviours of a NAT (RFC 5780).
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::SocketAddrV4;
+use std::time::Instant;
 
 use snowglobe::prelude::*;
 use snowglobe::topology::nat::Dependence;
@@ -77,42 +79,56 @@ fn address(value: &[u8], mask: &[u8; 4]) -> Option<SocketAddrV4> {
     ))
 }
 
-/// Asks a server until it answers, as a client does whose requests may be lost.
-pub(crate) fn binding(socket: &UdpSocket, server: SocketAddrV4) -> Answer {
+/// Asks a server until it answers, as a client does whose requests may be lost. Returns the answer
+/// to the request with this number, and adds the numbers of all other answers to `others`.
+///
+/// A server that starts slowly answers a request and its repetitions as well, so that an answer may
+/// come when the client has long asked for something else. Its number tells it from the others
+/// (RFC 8489, section 6.3.3).
+fn binding(
+    socket: &UdpSocket,
+    server: SocketAddrV4,
+    number: u8,
+    others: &mut BTreeSet<u8>,
+) -> Answer {
     socket
-        .set_read_timeout(Some(Duration::from_millis(500)))
+        .set_read_timeout(Some(Duration::from_millis(100)))
         .expect("a time-out");
-    let deadline = std::time::Instant::now() + PATIENCE;
+    let deadline = Instant::now() + PATIENCE;
+    ask(socket, server, 0, number);
     loop {
-        ask(socket, server, 0, 1);
         let mut buffer = [0; 600];
         match socket.recv(&mut buffer) {
-            Ok(length) => {
-                if let Some((1, answer)) = read(&buffer[..length]) {
-                    return answer;
-                }
+            Ok(length) => match read(&buffer[..length]) {
+                Some((answered, answer)) if answered == number => return answer,
+                other => others.extend(other.map(|(answered, _)| answered)),
+            },
+            // The server has not opened its port yet, or a packet was lost.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::ConnectionRefused | ErrorKind::WouldBlock
+                ) =>
+            {
+                ask(socket, server, 0, number);
             }
-            // The server has not opened its port yet.
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => panic!("{error}"),
         }
-        assert!(
-            std::time::Instant::now() < deadline,
-            "{server} does not answer"
-        );
+        assert!(Instant::now() < deadline, "{server} does not answer");
     }
 }
 
 /// Finds out what mappings depend on (RFC 5780, section 4.3).
 pub(crate) fn mapping(socket: &UdpSocket, server: SocketAddrV4) -> Dependence {
-    let first = binding(socket, server);
+    let late = &mut BTreeSet::new();
+    let first = binding(socket, server, 1, late);
     let other = first.other.expect("the server has another address");
-    let second = binding(socket, SocketAddrV4::new(*other.ip(), server.port()));
+    let second = SocketAddrV4::new(*other.ip(), server.port());
+    let second = binding(socket, second, 2, late);
     if second.mapped == first.mapped {
         return Dependence::EndpointIndependent;
     }
-    match binding(socket, other).mapped == second.mapped {
+    match binding(socket, other, 3, late).mapped == second.mapped {
         true => Dependence::AddressDependent,
         false => Dependence::AddressAndPortDependent,
     }
@@ -120,27 +136,26 @@ pub(crate) fn mapping(socket: &UdpSocket, server: SocketAddrV4) -> Dependence {
 
 /// Finds out from whom packets are let in (RFC 5780, section 4.4).
 ///
-/// The answers of the other address and port may be lost. coturn sends them by its event loop, soon
-/// after it has answered what was asked last. So the client asks on, and an answer that has not
-/// come after so many others was lost.
+/// The answers of the other address and port may be kept out. coturn sends them by its event loop,
+/// soon after it has answered what was asked last, and on a busy machine one may come late. So the
+/// client asks for them again and again, and waits for an ordinary answer after each request. Who
+/// is never heard among so many ordinary answers is kept out.
 pub(crate) fn filtering(socket: &UdpSocket, server: SocketAddrV4) -> Dependence {
-    const OTHERS: u8 = 20;
-    binding(socket, server);
-    ask(socket, server, CHANGE_ADDRESS | CHANGE_PORT, 2);
-    ask(socket, server, CHANGE_PORT, 3);
-    socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-    let mut numbers = Vec::new();
-    for number in 10..10 + OTHERS {
-        ask(socket, server, 0, number);
-        while !numbers.contains(&number) {
-            let mut buffer = [0; 600];
-            let length = socket.recv(&mut buffer).expect("an answer");
-            numbers.extend(read(&buffer[..length]).map(|(number, _)| number));
+    const OTHER_ADDRESS_AND_PORT: u8 = 2;
+    const OTHER_PORT: u8 = 3;
+    let mut heard = BTreeSet::new();
+    binding(socket, server, 1, &mut heard);
+    for number in 10..30 {
+        let change = CHANGE_ADDRESS | CHANGE_PORT;
+        ask(socket, server, change, OTHER_ADDRESS_AND_PORT);
+        ask(socket, server, CHANGE_PORT, OTHER_PORT);
+        binding(socket, server, number, &mut heard);
+        if heard.contains(&OTHER_ADDRESS_AND_PORT) {
+            return Dependence::EndpointIndependent;
         }
     }
-    match (numbers.contains(&2), numbers.contains(&3)) {
-        (true, _) => Dependence::EndpointIndependent,
-        (false, true) => Dependence::AddressDependent,
-        (false, false) => Dependence::AddressAndPortDependent,
+    match heard.contains(&OTHER_PORT) {
+        true => Dependence::AddressDependent,
+        false => Dependence::AddressAndPortDependent,
     }
 }
