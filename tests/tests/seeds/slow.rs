@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use snowglobe_tests::{Run, finished, run, this_program};
+use snowglobe_tests::{Run, finished, finished_with_all_notes, run, this_program};
 
 fn sample(name: &str, args: &[&str]) -> Run {
     let name = format!("slow_samples::{name}");
-    run(&[&["--exact", &name, "--ignored"][..], args].concat())
+    let mut command = this_program();
+    command.args(["--exact", &name, "--ignored"]).args(args);
+    finished_with_all_notes(command.output().unwrap())
 }
 
 #[snowglobe::test(nested)]
