@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
-use crate::wrapper::{exec, stderr, stdout};
+use crate::wrapper::{exec, stderr, stdout, with_usual_signals};
 
 #[test]
 fn what_goes_in_comes_out() {
@@ -70,9 +70,8 @@ fn without_real_time(text: &str) -> String {
 
 /// Runs a program with the wrapper and without, and returns what it prints.
 fn both(program: &[&str]) -> (String, String) {
-    let (first, rest) = program.split_first().unwrap();
-    let without = Command::new(first)
-        .args(rest)
+    let without = with_usual_signals()
+        .args(program)
         .stdin(Stdio::null())
         .output()
         .unwrap();
