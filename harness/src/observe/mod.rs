@@ -89,6 +89,8 @@ pub use snowglobe_model::rules::{Match, Verdict, any, arp, icmp, ip, tcp, udp};
 
 pub(crate) use capture::{
     CapturePolicy, CaptureSession, CapturedInterfaces, InterfaceLabels, KEY_LOG, KEY_LOG_VARIABLE,
-    directory_of, file_stem, log_keys_of_this_process, name_capture_directory, open_key_log,
+    log_keys_of_this_process, name_capture_directory, open_key_log,
 };
+#[cfg(feature = "toml")]
+pub(crate) use capture::{directory_of, file_stem};
 pub(crate) use sniffer::{SniffedInterface, Sniffer};

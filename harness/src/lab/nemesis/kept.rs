@@ -35,7 +35,10 @@ pub(crate) fn replacement() -> Result<Option<Schedule>> {
     };
     let what = format!("take the schedule that {VARIABLE} names");
     let failed = |why: String| LabError::failed(LabErrorKind::InvalidArgument, what, why);
-    read(Path::new(&path)).map(Some).map_err(failed)
+    let schedule = Schedule::from_toml_file(Path::new(&path));
+    schedule
+        .map(Some)
+        .map_err(|error| failed(error.to_string()))
 }
 
 /// Keeps a schedule that was drawn until the end of the trial, and longer if the trial fails.
@@ -71,32 +74,8 @@ pub(crate) fn keep(schedule: &Schedule) {
 }
 
 fn write(path: &Path, schedule: &Schedule) -> std::result::Result<(), String> {
-    let text = text_of(schedule)?;
+    let text = schedule.to_toml().map_err(|error| error.to_string())?;
     let directory = path.parent().unwrap_or(path);
     fs::create_dir_all(directory).map_err(|e| format!("{}: {e}", directory.display()))?;
     fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))
-}
-
-#[cfg(feature = "toml")]
-fn read(path: &Path) -> std::result::Result<Schedule, String> {
-    Schedule::from_toml_file(path).map_err(|error| error.to_string())
-}
-
-#[cfg(feature = "toml")]
-fn text_of(schedule: &Schedule) -> std::result::Result<String, String> {
-    schedule.to_toml().map_err(|error| error.to_string())
-}
-
-/// What is to be done about a build that neither reads nor writes schedules.
-#[cfg(not(feature = "toml"))]
-const NO_TOML: &str = "snowglobe was built without its feature `toml`; turn the feature on";
-
-#[cfg(not(feature = "toml"))]
-fn read(path: &Path) -> std::result::Result<Schedule, String> {
-    Err(format!("{}: {NO_TOML}", path.display()))
-}
-
-#[cfg(not(feature = "toml"))]
-fn text_of(_: &Schedule) -> std::result::Result<String, String> {
-    Err(NO_TOML.to_owned())
 }

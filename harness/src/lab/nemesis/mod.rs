@@ -9,6 +9,7 @@
 //! | `on_labs` | schedules and nemeses as methods of a lab |
 
 pub(crate) mod clockwork;
+#[cfg(feature = "toml")]
 pub(crate) mod kept;
 pub(crate) mod on_labs;
 pub(crate) mod run;

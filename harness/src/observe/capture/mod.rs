@@ -39,7 +39,9 @@ pub use capture_guard::CaptureGuard;
 
 pub(crate) use capture_guard::CapturedInterfaces;
 pub(crate) use labels::InterfaceLabels;
-pub(crate) use location::{directory_of, file_stem, name_directory as name_capture_directory};
+pub(crate) use location::name_directory as name_capture_directory;
+#[cfg(feature = "toml")]
+pub(crate) use location::{directory_of, file_stem};
 pub(crate) use policy::CapturePolicy;
 pub(crate) use session::CaptureSession;
 pub(crate) use tls_keys::{KEY_LOG, KEY_LOG_VARIABLE, log_keys_of_this_process, open_key_log};
