@@ -23,7 +23,7 @@ use crate::topology::value::Topology;
 ///
 /// ```
 /// use std::time::Duration;
-/// use snowglobe_model::topology::{Regions, Topology};
+/// use snowglobe_model::topology::{NodeId, Regions, Topology};
 ///
 /// let mut topology = Topology::new();
 /// let (paris, boston) = (topology.node("paris"), topology.node("boston"));
@@ -31,7 +31,7 @@ use crate::topology::value::Topology;
 /// let regions = Regions::new()
 ///     .region("eu", [paris])
 ///     .region("us", [boston])
-///     .region("asia", [])
+///     .region::<NodeId>("asia", []) // nobody yet
 ///     .latency("eu", "us", ms(40))            // each way
 ///     .latency_one_way("us", "asia", ms(70))
 ///     .latency_one_way("asia", "us", ms(95))  // the way back is another
