@@ -151,6 +151,22 @@ fn serve_postgresql(
     Ok(server)
 }
 
+/// Waits until the server takes connections. PostgreSQL listens before it has recovered, and refuses
+/// early clients with one sentence or another, all of SQLSTATE 57P03, which `pg_isready` looks at.
+fn wait_for_postgresql(lab: &Lab, client: NodeId, server: &str, bin: &str) -> TestResult {
+    Ok(lab.wait_until(|| {
+        let output = lab[client]
+            .command(format!("{bin}/pg_isready"))
+            .args(["-h", server])
+            .output()
+            .map_err(|error| error.to_string())?;
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(output.stdout_str() + &output.stderr_str()),
+        }
+    })?)
+}
+
 /// PostgreSQL refuses to run as root, and a trial of an ordinary user has no other id.
 #[snowglobe::test(fixtures("postgresql"), timeout = "90s")]
 fn postgresql_answers_over_the_network() -> TestResult {
@@ -170,15 +186,11 @@ fn postgresql_answers_over_the_network() -> TestResult {
             .env("PGPASSWORD", password)
             .output()
     };
-    // PostgreSQL listens before it has recovered, and says so to an early client.
-    let added = lab.wait_until(|| {
-        let query = "create table t as select generate_series(1, 100) as n";
-        let output = ask("secret", query).map_err(|error| error.to_string())?;
-        match output.stderr_str() {
-            early if early.contains("starting up") => Err(early),
-            _ => Ok(output),
-        }
-    })?;
+    wait_for_postgresql(&lab, client, "database", &bin)?;
+    let added = ask(
+        "secret",
+        "create table t as select generate_series(1, 100) as n",
+    )?;
     assert_eq!(added.stdout_str(), "SELECT 100\n", "{added:?}");
     assert_eq!(
         ask("secret", "select sum(n) from t")?.stdout_str(),
@@ -224,17 +236,11 @@ fn each_clone_of_a_template_is_a_database_of_its_own() -> TestResult {
         Ok(server)
     };
     let ask = |on: NodeId, query: &str| -> TestResult<String> {
-        let output = lab.wait_until(|| {
-            let output = lab[nodes[1]]
-                .command(format!("{bin}/psql"))
-                .args(["-h", lab[on].name(), "-U", "postgres", "-tAc", query])
-                .output()
-                .map_err(|error| error.to_string())?;
-            match output.stderr_str() {
-                early if early.contains("starting up") => Err(early),
-                _ => Ok(output),
-            }
-        })?;
+        wait_for_postgresql(&lab, nodes[1], lab[on].name(), &bin)?;
+        let output = lab[nodes[1]]
+            .command(format!("{bin}/psql"))
+            .args(["-h", lab[on].name(), "-U", "postgres", "-tAc", query])
+            .output()?;
         assert!(output.status.success(), "{output:?}");
         Ok(output.stdout_str())
     };
