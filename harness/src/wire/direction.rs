@@ -15,7 +15,7 @@ use super::lateness::LatenessHistogram;
 use super::observers::Observers;
 use super::packet::{Alterations, PacketInFlight};
 use super::packet_pool::{PacketMemory, PacketPool};
-use super::uplink_nat::{Arrival, UplinkNat};
+use super::uplink_nat::{Arrival, UplinkNat, arrive};
 use super::wire_port::WirePort;
 use crate::kernel::frames::{BATCH, ReceivedFrame, VNET_HEADER};
 use crate::model::impair::channel::{Channel, Delivery};
@@ -169,39 +169,46 @@ impl WireDirection {
     /// Has the NAT translate frames that arrive at once. What it does not let in counts as
     /// delivered: the link has carried it.
     fn translate_received(&mut self, received: &mut [ReceivedFrame], now: u64) {
-        let Some(nat) = &self.nat else { return };
-        for slot in received {
-            match nat.inbound(slot.buffer.whole_mut(), now) {
-                Arrival::Deliver => continue,
-                Arrival::Drop => {}
-                Arrival::Answer(frame) => self.answers.push(frame),
+        let Some(place) = &self.nat else { return };
+        let (channel, answers) = (&mut self.channel, &mut self.answers);
+        place.translate(|nat| {
+            for slot in received {
+                match arrive(nat, slot.buffer.whole_mut(), now) {
+                    Arrival::Deliver => continue,
+                    Arrival::Drop => {}
+                    Arrival::Answer(frame) => answers.push(frame),
+                }
+                // The books of the link balance: what has entered is delivered, whatever comes of
+                // it.
+                if let Some(segments) = Segments::of(slot.buffer.whole())
+                    && channel.pass(now, segments.traffic()).is_some()
+                {
+                    channel.deliver(segments.traffic());
+                }
+                slot.buffer.clear();
             }
-            // The books of the link balance: what has entered is delivered, whatever comes of it.
-            if let Some(segments) = Segments::of(slot.buffer.whole())
-                && self.channel.pass(now, segments.traffic()).is_some()
-            {
-                self.channel.deliver(segments.traffic());
-            }
-            slot.buffer.clear();
-        }
+        });
     }
 
-    /// Has the NAT translate the packets that are being delivered. Listeners are told of them as
-    /// they were on the link.
-    fn translate_batch(&mut self, observers: &Observers, now: u64) {
-        let Some(nat) = &self.nat else { return };
+    /// Has the NAT translate the packets that are being delivered, and returns whether there is a
+    /// NAT. Listeners are told of the packets as they were on the link.
+    fn translate_batch(&mut self, observers: &Observers, now: u64) -> bool {
+        let Some(place) = &self.nat else { return false };
         let (channel, answers, direction) = (&mut self.channel, &mut self.answers, self.direction);
-        self.batch.retain_mut(|packet| {
-            let remark = packet.alterations.remark();
-            observers.notify(direction, now, packet.frame(), FrameFate::Delivered, remark);
-            match nat.inbound(packet.memory.whole_mut(), now) {
-                Arrival::Deliver => return true,
-                Arrival::Drop => {}
-                Arrival::Answer(frame) => answers.push(frame),
-            }
-            channel.deliver(packet.traffic);
-            false
-        });
+        let batch = &mut self.batch;
+        place.translate(|nat| {
+            batch.retain_mut(|packet| {
+                let remark = packet.alterations.remark();
+                observers.notify(direction, now, packet.frame(), FrameFate::Delivered, remark);
+                match arrive(nat, packet.memory.whole_mut(), now) {
+                    Arrival::Deliver => return true,
+                    Arrival::Drop => {}
+                    Arrival::Answer(frame) => answers.push(frame),
+                }
+                channel.deliver(packet.traffic);
+                false
+            });
+        })
     }
 
     /// Returns the frames with which the NAT has answered since the last call.
@@ -401,9 +408,8 @@ impl WireDirection {
     }
 
     fn send_batch(&mut self, observers: &Observers, to: &WirePort, now: u64) {
-        self.translate_batch(observers, now);
         // Who was told of the frame from outside is not told of the translated one.
-        let is_told = self.nat.is_some();
+        let is_told = self.translate_batch(observers, now);
         let mut frames = [&[][..]; BATCH];
         for (frame, packet) in frames.iter_mut().zip(&self.batch) {
             *frame = packet.whole();
@@ -413,16 +419,16 @@ impl WireDirection {
             .send(to, &frames[..batch.len()], |at, was_sent| {
                 let packet = &batch[at];
                 let notify = |fate| {
-                    let remark = packet.alterations.remark();
-                    observers.notify(self.direction, now, packet.frame(), fate, remark);
+                    if !is_told {
+                        let remark = packet.alterations.remark();
+                        observers.notify(self.direction, now, packet.frame(), fate, remark);
+                    }
                 };
                 if was_sent {
                     channel.deliver(packet.traffic);
                     // A worker's head start may deliver a packet before it is due: not late.
                     lateness.add(now.saturating_sub(packet.due), packet.traffic.packets);
-                    if !is_told {
-                        notify(FrameFate::Delivered);
-                    }
+                    notify(FrameFate::Delivered);
                 } else {
                     channel.lose(Cause::Overrun, packet.traffic);
                     notify(FrameFate::DroppedLate(&Cause::Overrun));

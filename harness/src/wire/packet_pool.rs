@@ -21,9 +21,7 @@ impl PacketMemory {
             Self::Large(buffer) => buffer.whole(),
         }
     }
-}
 
-impl PacketMemory {
     /// Returns the virtio-net header and the frame, to be changed.
     pub(super) fn whole_mut(&mut self) -> &mut [u8] {
         match self {

@@ -5,6 +5,7 @@
 //! packet in, as it would on a real line.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::kernel::frames::{ReceivedFrame, VNET_HEADER};
 use crate::kernel::sync::Lock;
@@ -12,9 +13,12 @@ use crate::model::nat::{Checksums, Nat, NatOutcome};
 
 /// A NAT that the threads of a wire and of the test share. It outlives the wire, so that mappings
 /// stay when the link gets another carrier.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct UplinkNat {
     nat: Lock<Option<Nat>>,
+    /// Whether there is a NAT. A router may get one at any time, so that each wire of a node has a
+    /// place for one; nearly all of these places are empty.
+    is_there: AtomicBool,
 }
 
 /// The fate of a packet that has come to a router.
@@ -31,13 +35,27 @@ impl UplinkNat {
     /// Makes a place for a NAT, which may be empty.
     pub(crate) fn new(nat: Option<Nat>) -> Arc<Self> {
         Arc::new(Self {
+            is_there: AtomicBool::new(nat.is_some()),
             nat: Lock::new(nat),
         })
     }
 
     /// Does something to the NAT. Packets wait meanwhile.
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Option<Nat>) -> R) -> R {
-        work(&mut self.nat.lock())
+        let mut nat = self.nat.lock();
+        let done = work(&mut nat);
+        self.is_there.store(nat.is_some(), Ordering::Release);
+        done
+    }
+
+    /// Has the NAT work on a batch of packets, and returns whether there is a NAT.
+    pub(super) fn translate(&self, work: impl FnOnce(&mut Nat)) -> bool {
+        // This is asked for every batch; an empty place answers by one atomic load.
+        if !self.is_there.load(Ordering::Acquire) {
+            return false;
+        }
+        // One lock for a batch: a packet of its own would cost more than its translation.
+        self.nat.lock().as_mut().map(work).is_some()
     }
 
     /// Translates what the router has sent. A frame that goes no further is taken out of its
@@ -48,37 +66,37 @@ impl UplinkNat {
         now: u64,
         mut back: impl FnMut(&[u8]),
     ) {
-        // One lock for a batch: a packet of its own would cost more than its translation.
-        let mut nat = self.nat.lock();
-        let Some(nat) = nat.as_mut() else { return };
-        for slot in received {
-            let Some((frame, sums)) = split(slot.buffer.whole_mut()) else {
-                continue;
-            };
-            // A super-frame is translated whole: its segments get the headers of the first one.
-            match nat.outbound(frame, sums, now) {
-                NatOutcome::Pass => continue,
-                // The header of a super-frame holds after the translation as well.
-                NatOutcome::Hairpin => back(slot.buffer.whole()),
-                NatOutcome::Drop(_) => {}
-                NatOutcome::Answer { frame, .. } => back(&[&[0; VNET_HEADER], &frame[..]].concat()),
+        self.translate(|nat| {
+            for slot in received {
+                let Some((frame, sums)) = split(slot.buffer.whole_mut()) else {
+                    continue;
+                };
+                // A super-frame is translated whole: its segments get the headers of the first one.
+                match nat.outbound(frame, sums, now) {
+                    NatOutcome::Pass => continue,
+                    // The header of a super-frame holds after the translation as well.
+                    NatOutcome::Hairpin => back(slot.buffer.whole()),
+                    NatOutcome::Drop(_) => {}
+                    NatOutcome::Answer { frame, .. } => {
+                        back(&[&[0; VNET_HEADER], &frame[..]].concat());
+                    }
+                }
+                slot.buffer.clear();
             }
-            slot.buffer.clear();
-        }
+        });
     }
+}
 
-    /// Translates a frame that has come for the router, with its header in front.
-    pub(super) fn inbound(&self, whole: &mut [u8], now: u64) -> Arrival {
-        let mut nat = self.nat.lock();
-        let (Some(nat), Some((frame, sums))) = (nat.as_mut(), split(whole)) else {
-            return Arrival::Deliver;
-        };
-        match nat.inbound(frame, sums, now) {
-            // Nothing that comes from outside is sent back there.
-            NatOutcome::Pass | NatOutcome::Hairpin => Arrival::Deliver,
-            NatOutcome::Drop(_) => Arrival::Drop,
-            NatOutcome::Answer { frame, .. } => Arrival::Answer(frame),
-        }
+/// Translates a frame that has come for the router, with its header in front.
+pub(super) fn arrive(nat: &mut Nat, whole: &mut [u8], now: u64) -> Arrival {
+    let Some((frame, sums)) = split(whole) else {
+        return Arrival::Deliver;
+    };
+    match nat.inbound(frame, sums, now) {
+        // Nothing that comes from outside is sent back there.
+        NatOutcome::Pass | NatOutcome::Hairpin => Arrival::Deliver,
+        NatOutcome::Drop(_) => Arrival::Drop,
+        NatOutcome::Answer { frame, .. } => Arrival::Answer(frame),
     }
 }
 
