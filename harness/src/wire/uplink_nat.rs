@@ -102,12 +102,6 @@ pub(super) fn arrive(nat: &mut Nat, whole: &mut [u8], now: u64) -> Arrival {
 
 /// Divides a frame from its virtio-net header, which tells whether the checksum is complete.
 fn split(whole: &mut [u8]) -> Option<(&mut [u8], Checksums)> {
-    /// `VIRTIO_NET_HDR_F_NEEDS_CSUM` (linux/virtio_net.h).
-    const NEEDS_CHECKSUM: u8 = 1;
     let (header, frame) = whole.split_first_chunk_mut::<VNET_HEADER>()?;
-    let sums = match header[0] & NEEDS_CHECKSUM {
-        0 => Checksums::Complete,
-        _ => Checksums::Partial,
-    };
-    Some((frame, sums))
+    Some((frame, Checksums::of(header)))
 }

@@ -13,8 +13,10 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use serde::{Deserialize, Serialize};
 
 use self::rewrite::ChecksumChange;
+use crate::packet::VNET_HEADER;
 use crate::packet::ethernet::EthernetHeader;
 use crate::packet::ip::{self, Fragment, IPV4_LENGTH, IpHeader, IpVersion, ipv4_length};
+use crate::packet::segment::Vnet;
 use crate::packet::transport::{
     ICMP_CHECKSUM_AT, ICMP_LENGTH, TCP_CHECKSUM_AT, TCP_LENGTH, TcpFlags, UDP_CHECKSUM_AT,
     UDP_LENGTH,
@@ -57,6 +59,16 @@ pub enum Checksums {
     Complete,
     /// The checksum's place has the sum of the pseudo-header.
     Partial,
+}
+
+impl Checksums {
+    /// Reads the virtio-net header of a frame.
+    pub fn of(header: &[u8; VNET_HEADER]) -> Checksums {
+        match Vnet::of(header).checksum_start() {
+            None => Checksums::Complete,
+            Some(_) => Checksums::Partial,
+        }
+    }
 }
 
 /// The kinds of ICMP messages that a NAT tells apart.

@@ -26,3 +26,4 @@ mod vnet;
 pub use self::bundle::{bundle, how_many_together};
 pub use self::complete::complete_checksum;
 pub use self::cut::Segments;
+pub(crate) use self::vnet::Vnet;
