@@ -51,14 +51,14 @@ pub(super) fn unreachable(
     code: u8,
 ) -> Option<Vec<u8>> {
     let [sender, receiver] = macs(frame)?;
-    let end = frame.len().min(packet.transport_at + QUOTED);
+    let end = frame.len().min(packet.ip.payload_at + QUOTED);
     let error = PacketSpec {
         ips: [from.into(), (*packet.source.ip()).into()],
         transport: Transport::Icmp {
             kind: UNREACHABLE,
             code,
         },
-        payload: &frame[packet.at..end],
+        payload: &frame[packet.ip.at..end],
     };
     error.frame([receiver, sender])
 }

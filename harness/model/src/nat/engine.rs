@@ -132,7 +132,7 @@ impl Nat {
             return NatOutcome::Pass;
         }
         let own = self.allocator.has(from);
-        if packet.fragment == Fragment::Later {
+        if packet.ip.fragment == Fragment::Later {
             return self.later_fragment(frame, &packet, own);
         }
         match (packet.protocol, packet.icmp) {
@@ -165,7 +165,7 @@ impl Nat {
         if !self.allocator.has(*packet.destination.ip()) {
             return NatOutcome::Pass;
         }
-        if packet.fragment == Fragment::Later {
+        if packet.ip.fragment == Fragment::Later {
             return self.later_fragment(frame, &packet, true);
         }
         let Some(protocol) = packet.protocol else {
@@ -355,7 +355,7 @@ impl Nat {
     }
 
     fn remember_fragment(&mut self, packet: &V4Packet, translation: Translation) {
-        if packet.fragment == Fragment::First {
+        if packet.ip.fragment == Fragment::First {
             self.fragments
                 .remember(FragmentKey::of(packet), translation);
         }

@@ -8,8 +8,6 @@ use super::mapping::MappingKind;
 use super::outcome::{NatDrop, NatOutcome};
 use super::packet::rewrite::ChecksumChange;
 use super::packet::{Checksums, NatProtocol, PacketEnd, V4Packet};
-use crate::packet::ethernet::EthernetHeader;
-use crate::packet::ip::IpHeader;
 use crate::packet::transport::{ICMP_CHECKSUM_AT, ICMP_LENGTH};
 
 impl Nat {
@@ -82,7 +80,7 @@ impl Nat {
 
 /// Returns the packet that an error quotes, if it has ports.
 fn quoted(frame: &[u8], packet: &V4Packet) -> Option<(V4Packet, NatProtocol)> {
-    let quoted = V4Packet::quoted(frame, packet.transport_at + ICMP_LENGTH)?;
+    let quoted = V4Packet::quoted(frame, packet.ip.payload_at + ICMP_LENGTH)?;
     Some((quoted, quoted.protocol?))
 }
 
@@ -96,19 +94,18 @@ fn translate(
     new: SocketAddrV4,
 ) {
     // A short frame is padded, and what stands behind the packet belongs to no checksum.
-    let ip = EthernetHeader::read(frame).and_then(|ethernet| IpHeader::read(frame, &ethernet));
-    let length = ip.map_or(frame.len(), |ip| ip.end(frame));
+    let length = packet.ip.end(frame);
     let frame = &mut frame[..length];
     // All that changes in the quoted packet is in its headers. The longest one is that of TCP up
     // to its checksum.
-    let to = length.min(quoted.transport_at + 20);
+    let to = length.min(quoted.ip.payload_at + 20);
     // A checksum takes an odd byte at its end as the first one of a word, and no byte there is
     // changed by itself.
-    let to = to - (to - quoted.at) % 2;
-    let before = frame[quoted.at..to].to_vec();
+    let to = to - (to - quoted.ip.at) % 2;
+    let before = frame[quoted.ip.at..to].to_vec();
     quoted.rewrite(frame, Checksums::Complete, quoted_end, new);
-    let change = ChecksumChange::default().exchange(&before, &frame[quoted.at..to]);
-    change.apply(frame, packet.transport_at + ICMP_CHECKSUM_AT);
+    let change = ChecksumChange::default().exchange(&before, &frame[quoted.ip.at..to]);
+    change.apply(frame, packet.ip.payload_at + ICMP_CHECKSUM_AT);
     packet.rewrite(
         frame,
         Checksums::Complete,

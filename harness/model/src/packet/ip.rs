@@ -84,13 +84,18 @@ impl IpHeader {
     #[inline]
     pub fn read(frame: &[u8], ethernet: &EthernetHeader) -> Option<IpHeader> {
         let version = IpVersion::of_ethertype(ethernet.ethertype)?;
-        let at = ethernet.length;
         // A receiver drops packets whose version contradicts the ethertype
         // (net/ipv4/ip_input.c, ip_rcv_core; net/ipv6/ip6_input.c, ip6_rcv_core).
-        match (version, frame.get(at)? >> 4) {
-            (IpVersion::V4, 4) => IpHeader::read_v4(frame, at),
-            (IpVersion::V6, 6) => IpHeader::read_v6(frame, at),
-            (IpVersion::V4 | IpVersion::V6, _) => None,
+        IpHeader::read_at(frame, ethernet.length).filter(|ip| ip.version == version)
+    }
+
+    /// Reads the IP header that begins at an index, of the version that its first byte says.
+    #[inline]
+    pub fn read_at(frame: &[u8], at: usize) -> Option<IpHeader> {
+        match frame.get(at)? >> 4 {
+            4 => IpHeader::read_v4(frame, at),
+            6 => IpHeader::read_v6(frame, at),
+            _ => None,
         }
     }
 

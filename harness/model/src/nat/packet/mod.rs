@@ -8,14 +8,14 @@
 pub(super) mod fragments;
 pub(super) mod rewrite;
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::SocketAddrV4;
 
 use serde::{Deserialize, Serialize};
 
 use self::rewrite::ChecksumChange;
 use crate::packet::VNET_HEADER;
 use crate::packet::ethernet::EthernetHeader;
-use crate::packet::ip::{self, Fragment, IPV4_LENGTH, IpHeader, IpVersion, ipv4_length};
+use crate::packet::ip::{self, Fragment, IpHeader, IpVersion};
 use crate::packet::segment::Vnet;
 use crate::packet::transport::{
     ICMP_CHECKSUM_AT, ICMP_LENGTH, TCP_CHECKSUM_AT, TCP_LENGTH, TcpFlags, UDP_CHECKSUM_AT,
@@ -107,14 +107,12 @@ pub(super) enum PacketEnd {
 /// A packet of IPv4 in a frame, as far as a NAT is concerned.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct V4Packet {
-    /// Index at which the IP header begins.
-    pub(super) at: usize,
-    /// Index at which the transport header begins.
-    pub(super) transport_at: usize,
+    pub(super) ip: IpHeader,
+    /// The protocol that the IPv4 header itself names: what an authentication header (RFC 4302)
+    /// covers cannot be translated.
     pub(super) protocol_number: u8,
     /// The protocol, if it is one that has ports, and they are there.
     pub(super) protocol: Option<NatProtocol>,
-    pub(super) fragment: Fragment,
     /// Source, with port 0 where there is none.
     pub(super) source: SocketAddrV4,
     /// Destination, with port 0 where there is none. The identifier of an ICMP query is the port of
@@ -130,49 +128,37 @@ impl V4Packet {
     /// Reads a frame, or returns nothing if it carries no packet of IPv4.
     pub(super) fn read(frame: &[u8]) -> Option<V4Packet> {
         let ethernet = EthernetHeader::read(frame)?;
-        let ip = IpHeader::read(frame, &ethernet)?;
-        if ip.version != IpVersion::V4 {
-            return None;
-        }
-        Self::read_at(frame, ip.at, ip.payload_at, ip.fragment)
+        Self::of(frame, IpHeader::read(frame, &ethernet)?)
     }
 
     /// Reads the packet that an ICMP error quotes, of which 8 bytes behind the IP header need be
     /// there (RFC 792).
     pub(super) fn quoted(frame: &[u8], at: usize) -> Option<V4Packet> {
-        let first = *frame.get(at)?;
-        let length = ipv4_length(first);
-        if first >> 4 != 4 || length < IPV4_LENGTH || frame.len() < at + length {
-            return None;
-        }
-        let fragment = u16::from_be_bytes([frame[at + 6], frame[at + 7]]);
-        let fragment = match fragment & 0x1fff {
-            0 => Fragment::Whole,
-            _ => Fragment::Later,
-        };
-        Self::read_at(frame, at, at + length, fragment)
+        Self::of(frame, IpHeader::read_at(frame, at)?)
     }
 
-    fn read_at(frame: &[u8], at: usize, transport_at: usize, fragment: Fragment) -> Option<Self> {
-        let header = frame[at..].first_chunk::<IPV4_LENGTH>()?;
-        let [.., a, b, c, d, e, f, g, h] = *header;
-        let addresses = [Ipv4Addr::new(a, b, c, d), Ipv4Addr::new(e, f, g, h)];
-        let transport = frame.get(transport_at..)?;
+    fn of(frame: &[u8], ip: IpHeader) -> Option<Self> {
+        if ip.version != IpVersion::V4 {
+            return None;
+        }
+        let header = &frame[ip.at..];
+        let &[source, destination] = ip.address_bytes(frame).as_chunks::<4>().0 else {
+            return None;
+        };
+        let transport = frame.get(ip.payload_at..)?;
         let word = |at: usize| u16::from_be_bytes([transport[at], transport[at + 1]]);
         let mut packet = V4Packet {
-            at,
-            transport_at,
+            ip,
             protocol_number: header[9],
             protocol: None,
-            fragment,
-            source: SocketAddrV4::new(addresses[0], 0),
-            destination: SocketAddrV4::new(addresses[1], 0),
+            source: SocketAddrV4::new(source.into(), 0),
+            destination: SocketAddrV4::new(destination.into(), 0),
             tcp: TcpFlags::default(),
             icmp: None,
             id: u16::from_be_bytes([header[4], header[5]]),
         };
         // The ports, and the identifier of ICMP, are in the first 8 bytes.
-        if fragment == Fragment::Later || transport.len() < UDP_LENGTH.min(ICMP_LENGTH) {
+        if ip.fragment == Fragment::Later || transport.len() < UDP_LENGTH.min(ICMP_LENGTH) {
             return Some(packet);
         }
         match NatProtocol::of_number(packet.protocol_number) {
@@ -203,7 +189,7 @@ impl V4Packet {
 
     /// Returns whether a TCP header is whole; a packet that an ICMP error quotes need have 8 bytes.
     pub(super) fn has_whole_header(&self, frame: &[u8]) -> bool {
-        self.protocol != Some(NatProtocol::Tcp) || frame.len() >= self.transport_at + TCP_LENGTH
+        self.protocol != Some(NatProtocol::Tcp) || frame.len() >= self.ip.payload_at + TCP_LENGTH
     }
 
     /// Returns whether the segment opens a connection.
@@ -213,17 +199,17 @@ impl V4Packet {
 
     fn address_at(&self, end: PacketEnd) -> usize {
         match end {
-            PacketEnd::Source => self.at + 12,
-            PacketEnd::Destination => self.at + 16,
+            PacketEnd::Source => self.ip.at + 12,
+            PacketEnd::Destination => self.ip.at + 16,
         }
     }
 
     fn port_at(&self, end: PacketEnd) -> Option<usize> {
         match (self.protocol?, end) {
-            (NatProtocol::Icmp, _) => Some(self.transport_at + 4),
-            (NatProtocol::Udp | NatProtocol::Tcp, PacketEnd::Source) => Some(self.transport_at),
+            (NatProtocol::Icmp, _) => Some(self.ip.payload_at + 4),
+            (NatProtocol::Udp | NatProtocol::Tcp, PacketEnd::Source) => Some(self.ip.payload_at),
             (NatProtocol::Udp | NatProtocol::Tcp, PacketEnd::Destination) => {
-                Some(self.transport_at + 2)
+                Some(self.ip.payload_at + 2)
             }
         }
     }
@@ -239,8 +225,8 @@ impl V4Packet {
         new: SocketAddrV4,
     ) {
         let address = put(frame, self.address_at(end), &new.ip().octets());
-        address.apply(frame, self.at + 10);
-        if self.fragment == Fragment::Later {
+        address.apply(frame, self.ip.at + 10);
+        if self.ip.fragment == Fragment::Later {
             return;
         }
         let ports = match self.port_at(end) {
@@ -249,21 +235,21 @@ impl V4Packet {
         };
         match NatProtocol::of_number(self.protocol_number) {
             Some(NatProtocol::Udp) => {
-                let at = self.transport_at + UDP_CHECKSUM_AT;
+                let at = self.ip.payload_at + UDP_CHECKSUM_AT;
                 match checksums {
                     Checksums::Complete => address.and(ports).apply_udp(frame, at),
                     Checksums::Partial => address.apply_partial(frame, at),
                 }
             }
             Some(NatProtocol::Tcp) => {
-                let at = self.transport_at + TCP_CHECKSUM_AT;
+                let at = self.ip.payload_at + TCP_CHECKSUM_AT;
                 match checksums {
                     Checksums::Complete => address.and(ports).apply(frame, at),
                     Checksums::Partial => address.apply_partial(frame, at),
                 }
             }
             // ICMP has no pseudo-header (RFC 792), so that the addresses are not in the sum.
-            Some(NatProtocol::Icmp) => ports.apply(frame, self.transport_at + ICMP_CHECKSUM_AT),
+            Some(NatProtocol::Icmp) => ports.apply(frame, self.ip.payload_at + ICMP_CHECKSUM_AT),
             None => {}
         }
     }
