@@ -34,16 +34,7 @@ pub struct Headers {
 impl Headers {
     /// Reads the headers of a frame, as far as they make sense.
     pub fn of(frame: &[u8]) -> Headers {
-        let mut headers = Headers {
-            macs: None,
-            ethertype: 0,
-            vlan: None,
-            ips: None,
-            transport: Transport::Other,
-            network_at: frame.len(),
-            transport_at: frame.len(),
-            payload: [frame.len(); 2],
-        };
+        let mut headers = Headers::unknown(frame);
         if let Some(ethernet) = EthernetHeader::read(frame) {
             headers.macs = ethernet::macs(frame);
             headers.ethertype = ethernet.ethertype;
@@ -55,6 +46,27 @@ impl Headers {
             }
         }
         headers
+    }
+
+    /// Reads the headers of a packet without an Ethernet header, behind an IP header that was read.
+    pub fn of_packet(packet: &[u8], ip: &IpHeader) -> Headers {
+        let mut headers = Headers::unknown(packet);
+        headers.network_at = ip.at;
+        headers.read_ip(packet, ip);
+        headers
+    }
+
+    fn unknown(frame: &[u8]) -> Headers {
+        Headers {
+            macs: None,
+            ethertype: 0,
+            vlan: None,
+            ips: None,
+            transport: Transport::Other,
+            network_at: frame.len(),
+            transport_at: frame.len(),
+            payload: [frame.len(); 2],
+        }
     }
 
     fn read_ip(&mut self, frame: &[u8], ip: &IpHeader) {
