@@ -1,7 +1,10 @@
 //! The rules of a firewall, in terms of nftables.
 
-use super::netfilter::{ICMP, ICMP_V6, TCP, UDP, rule};
+use std::net::IpAddr;
+
+use super::netfilter::rule;
 use crate::kernel::nft::{HookRule, RuleAction, RuleHook, RuleMatch, state};
+use crate::model::packet::ip::{ICMP, ICMPV6, TCP, UDP};
 use crate::topology::{
     CaptivePortal, Firewall, FirewallAction, FirewallProtocol, FirewallRule, Heading, PORTAL_PORT,
     network_of,
@@ -122,7 +125,7 @@ fn always(gate: &Gate) -> Vec<HookRule> {
         // is never forwarded.
         for kind in 133..=137 {
             let discovery = vec![
-                RuleMatch::Transport(ICMP_V6),
+                RuleMatch::Transport(ICMPV6),
                 RuleMatch::IcmpType(kind, None),
             ];
             rules.push(pass(discovery));
@@ -156,7 +159,7 @@ fn matches(rule: &FirewallRule) -> Vec<Vec<RuleMatch>> {
         None => return vec![all],
         Some(FirewallProtocol::Tcp) => &[TCP],
         Some(FirewallProtocol::Udp) => &[UDP],
-        Some(FirewallProtocol::Icmp) => &[ICMP, ICMP_V6],
+        Some(FirewallProtocol::Icmp) => &[ICMP, ICMPV6],
     };
     let mut lists = Vec::new();
     for protocol in protocols {
@@ -178,8 +181,7 @@ fn redirection(portal: &CaptivePortal, uplinks: &[u32]) -> Vec<HookRule> {
     let mut rules = Vec::new();
     // First: the kernel takes the first translation that fits a connection.
     for host in &portal.admitted {
-        let whole = if host.is_ipv6() { 128 } else { 32 };
-        let from = vec![RuleMatch::From(*host, whole)];
+        let from = vec![from_host(*host)];
         rules.push(rule(
             RuleHook::Prerouting,
             from,
@@ -207,10 +209,12 @@ fn admission(portal: &CaptivePortal, gate: &Gate, log: bool) -> Vec<HookRule> {
         rules.extend(gate.rules(dns, accept, PORTAL, log));
     }
     for host in &portal.admitted {
-        let whole = if host.is_ipv6() { 128 } else { 32 };
-        let from = vec![RuleMatch::From(*host, whole)];
-        rules.extend(gate.rules(from, accept, "admitted", log));
+        rules.extend(gate.rules(vec![from_host(*host)], accept, "admitted", log));
     }
     rules.extend(gate.rules(Vec::new(), FirewallAction::Reject, PORTAL, log));
     rules
+}
+
+fn from_host(host: IpAddr) -> RuleMatch {
+    RuleMatch::From(host, if host.is_ipv6() { 128 } else { 32 })
 }

@@ -8,17 +8,12 @@ use crate::kernel::nft::{
     HookRule, RuleAction, RuleCounter, RuleHook, RuleMatch, replace_rules, rule_counters, state,
 };
 use crate::model::nat::{NatEngine, NatProtocol, NatSpec, PortAssignment, PortForward};
+use crate::model::packet::ip::{ICMP, ICMPV6, TCP, UDP};
 use crate::topology::PathMtu;
 use crate::topology::plan::NetfilterPlan;
 
 /// The name of the table.
 const TABLE: &str = "snowglobe-router";
-
-/// Protocol numbers: RFC 792, RFC 9293, RFC 768 and RFC 4443.
-pub(super) const ICMP: u8 = 1;
-pub(super) const TCP: u8 = 6;
-pub(super) const UDP: u8 = 17;
-pub(super) const ICMP_V6: u8 = 58;
 
 /// Puts the rules in place that a stack is to have, instead of those it had.
 pub(crate) fn install(
@@ -70,7 +65,7 @@ fn rules(planned: &NetfilterPlan) -> Vec<HookRule> {
 fn blackhole() -> Vec<HookRule> {
     let too_big = [
         [RuleMatch::Transport(ICMP), RuleMatch::IcmpType(3, Some(4))],
-        [RuleMatch::Transport(ICMP_V6), RuleMatch::IcmpType(2, None)],
+        [RuleMatch::Transport(ICMPV6), RuleMatch::IcmpType(2, None)],
     ];
     let at = |hook| {
         let rule = |matches| rule(hook, matches, RuleAction::Drop, "path-mtu");

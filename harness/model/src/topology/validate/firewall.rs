@@ -1,7 +1,7 @@
 //! Checks of firewalls.
 
 use crate::topology::router::{Firewall, FirewallRule};
-use crate::topology::subnet::{Subnet, parse_address};
+use crate::topology::subnet::{Subnet, parse_address, width};
 
 /// The most rules of a firewall. The kernel compares each packet with one after the other.
 const RULES: usize = 1000;
@@ -50,7 +50,6 @@ fn wrong_rule(rule: &FirewallRule) -> Option<String> {
 /// Reads a network, or a single address.
 pub fn network_of(text: &str) -> Option<Subnet> {
     let (ip, prefix) = parse_address(text)?;
-    let whole = if ip.is_ipv6() { 128 } else { 32 };
-    let subnet = Subnet::around(ip, prefix.unwrap_or(whole))?;
+    let subnet = Subnet::around(ip, prefix.unwrap_or(width(ip.is_ipv6())))?;
     (subnet.network() == ip).then_some(subnet)
 }
