@@ -19,7 +19,7 @@ pub(crate) struct Realms {
     of_segment: Vec<usize>,
     /// The realms that belong to the Internet.
     public: Vec<bool>,
-    /// The realms in front of each realm.
+    /// The realms in front of each realm, at any distance.
     front: Vec<Vec<usize>>,
 }
 
@@ -43,7 +43,7 @@ impl Realms {
         }
         let of_segment: Vec<usize> = (0..wiring.segments.len()).map(|at| sets.root(at)).collect();
         let mut public = vec![false; of_segment.len()];
-        let mut front = vec![Vec::new(); of_segment.len()];
+        let mut next = vec![Vec::new(); of_segment.len()];
         for (index, stack) in wiring.stacks.iter().enumerate() {
             let realm = |port: &Attachment| of_segment[port.segment.index()];
             if router(topology, stack.owner).is_some_and(|router| router.public) {
@@ -58,13 +58,13 @@ impl Realms {
             let (outer, inner): (Vec<&Attachment>, Vec<_>) =
                 ports.partition(|port| is_uplink(topology, port));
             for inside in inner {
-                front[realm(inside)].extend(outer.iter().map(|port| realm(port)));
+                next[realm(inside)].extend(outer.iter().map(|port| realm(port)));
             }
         }
         Self {
+            front: (0..of_segment.len()).map(|at| all_in_front(at, &next)).collect(),
             of_segment,
             public,
-            front,
         }
     }
 
@@ -80,35 +80,35 @@ impl Realms {
         let behind = |realm: usize| !self.front[realm].is_empty();
         a != b
             && (behind(a) || behind(b))
-            && !self.in_front(a).contains(&b)
-            && !self.in_front(b).contains(&a)
+            && !self.front[a].contains(&b)
+            && !self.front[b].contains(&a)
     }
 
     /// Returns whether packets from one segment find another one, by routes or by default routes.
     pub(crate) fn reaches(&self, from: SegmentId, to: SegmentId) -> bool {
         let (from, to) = (self.of_segment[from.index()], self.of_segment[to.index()]);
-        from == to || self.in_front(from).contains(&to)
+        from == to || self.front[from].contains(&to)
     }
 
     /// Returns whether a segment is in front of itself: two ways lead out of a network, one of them
     /// into itself.
     pub(crate) fn is_circular(&self, segment: SegmentId) -> bool {
         let realm = self.of_segment[segment.index()];
-        self.in_front(realm).contains(&realm)
+        self.front[realm].contains(&realm)
     }
+}
 
-    /// Returns the realms in front of a realm, at any distance.
-    fn in_front(&self, realm: usize) -> Vec<usize> {
-        let mut found: Vec<usize> = Vec::new();
-        let mut next = self.front[realm].clone();
-        while let Some(realm) = next.pop() {
-            if !found.contains(&realm) {
-                found.push(realm);
-                next.extend(&self.front[realm]);
-            }
+/// Returns the realms in front of a realm, at any distance. `next` are those at the least distance.
+fn all_in_front(realm: usize, next: &[Vec<usize>]) -> Vec<usize> {
+    let mut found: Vec<usize> = Vec::new();
+    let mut open = next[realm].clone();
+    while let Some(realm) = open.pop() {
+        if !found.contains(&realm) {
+            found.push(realm);
+            open.extend(&next[realm]);
         }
-        found
     }
+    found
 }
 
 /// Returns, for each stack, whether it forwards packets.
