@@ -39,7 +39,8 @@ pub(crate) fn check_realms(
         let ports = stack.interfaces.iter();
         let (up, down): (Vec<&Attachment>, Vec<_>) =
             ports.partition(|port| is_uplink(topology, port));
-        if router.nat.is_some() && up.is_empty() {
+        let nat = router.nat.as_ref();
+        if nat.is_some() && up.is_empty() {
             problems.add(Kind::Missing, Site::new(subject, "network"), || {
                 format!("{name} translates addresses but has no uplink; add one with `topology.uplink(router, internet)`")
             });
@@ -49,10 +50,6 @@ pub(crate) fn check_realms(
                 format!("{name} has a firewall, which stands at uplinks of a router, but no uplink; add one with `topology.uplink(router, internet)`")
             });
         }
-        let nat = network
-            .router
-            .as_ref()
-            .and_then(|router| router.nat.as_ref());
         let on_wire = nat.is_some_and(|nat| nat.carried_by() == NatEngine::Userspace);
         for port in &up {
             if on_wire && topology[port.link].engine == Engine::Netem {
@@ -67,8 +64,8 @@ pub(crate) fn check_realms(
             });
         }
         let circular =
-            |port: &&&Attachment| realms.iter().any(|realms| realms.is_circular(port.segment));
-        if router.nat.is_some() && down.iter().find(circular).is_some() {
+            |port: &Attachment| realms.iter().any(|realms| realms.is_circular(port.segment));
+        if nat.is_some() && down.into_iter().any(circular) {
             problems.add(Kind::Wiring, Site::new(subject, "network"), || {
                 format!("{name} translates addresses between networks that are joined elsewhere too; let one way lead out, or leave the translation out")
             });
