@@ -8,6 +8,7 @@ use crate::nat::{NatEngine, NatSpec};
 use crate::plan::id::{InterfaceId, NetnsId, StackId};
 use crate::plan::ifindex::InterfaceSlot;
 use crate::plan::plan::{CableEndPlan, CablePlan, Emulation};
+use crate::plan::routing::realms::router;
 use crate::plan::stack::{Address, InterfacePlan, StackPlan};
 use crate::side::Side;
 use crate::topology::id::{Endpoint, LinkId};
@@ -66,14 +67,14 @@ pub(crate) fn cables(
             a.unwrap_or_else(|| port(Side::A)),
             b.unwrap_or_else(|| port(Side::B)),
         ];
-        let nat = nat_on_wire(topology, id);
+        let nat = nat_on_wire(topology, stacks, id, ends[Side::A].netns);
         CablePlan {
             link: Some(id),
             name,
             mtu: mtu(topology, id),
             ends,
             emulation: emulation(&topology[id], nat.is_some()),
-            nat: nat.map(Box::new),
+            nat: nat.cloned().map(Box::new),
         }
     };
     topology
@@ -84,16 +85,18 @@ pub(crate) fn cables(
 }
 
 /// Returns the NAT that works on the wire of a link, if the link is an uplink of such a router.
-fn nat_on_wire(topology: &Topology, link: LinkId) -> Option<NatSpec> {
-    let network = match topology.ends(link)[Side::A] {
-        Endpoint::Node(id) => &topology[id].network,
-        Endpoint::Pod(id) => &topology[id].network,
-        Endpoint::Switch(_) => return None,
+fn nat_on_wire<'t>(
+    topology: &'t Topology,
+    stacks: &[StackPlan],
+    link: LinkId,
+    first: NetnsId,
+) -> Option<&'t NatSpec> {
+    let NetnsId::Stack(stack) = first else {
+        return None;
     };
-    let settings = network.router.as_ref()?;
-    let nat = settings.nat.as_ref()?;
+    let nat = router(topology, stacks[stack.index()].owner)?.nat.as_ref()?;
     let on_wire = topology[link].uplink && nat.carried_by() == NatEngine::Userspace;
-    on_wire.then(|| nat.clone())
+    on_wire.then_some(nat)
 }
 
 /// Returns what a link does to packets. A NAT works on a wire, which may impair nothing.
@@ -102,8 +105,7 @@ fn emulation(spec: &LinkSpec, nat: bool) -> Option<Box<Emulation>> {
         (true, Engine::Auto) => Engine::Wire,
         (_, engine) => engine,
     };
-    let plain =
-        !nat && spec.impairments.iter().all(|one| one.is_none()) && spec.engine == Engine::Auto;
+    let plain = engine == Engine::Auto && spec.impairments.iter().all(|one| one.is_none());
     let emulation = || Emulation {
         impairments: spec.impairments.clone(),
         engine,

@@ -3,9 +3,11 @@
 use std::collections::HashSet;
 
 use super::any;
+use crate::nat::preset;
 use crate::plan::{BRIDGE_PORTS, GroupForwarding, NetnsId, Plan, StackId, StackOp};
 use crate::topology::{
-    EndSpec, Families, LinkSpec, Neighbours, NodeSpec, SwitchSpec, Topology, Volume, shape,
+    EndSpec, Families, LinkSpec, Neighbours, NodeSpec, RouterSettings, SwitchSpec, Topology, Volume,
+    shape,
 };
 
 fn names(plan: &Plan, stack: usize) -> Vec<(String, Vec<String>)> {
@@ -253,6 +255,22 @@ fn containers_live_in_the_stack_of_their_pod() {
         .unwrap();
     let expected = "10.0.0.2\tweb web.lab app.web app.web.lab app app.lab sidecar.web sidecar.web.lab sidecar sidecar.lab";
     assert_eq!(line, expected);
+}
+
+#[test]
+fn an_uplink_of_a_container_has_the_translation_of_its_pod() {
+    let mut topology = Topology::new();
+    let internet = topology.internet();
+    let pod = topology.pod("gateway");
+    let app = topology.container(pod, "app");
+    let settings = RouterSettings {
+        nat: Some(preset::full_cone()),
+        ..RouterSettings::default()
+    };
+    topology.pods[pod.index()].network.router = Some(settings);
+    let uplink = topology.uplink(app, internet);
+    let plan = topology.plan().unwrap();
+    assert_eq!(plan[uplink].nat.as_deref(), Some(&preset::full_cone()));
 }
 
 #[test]
