@@ -16,7 +16,7 @@ use crate::plan::plan::{NodePlan, Plan, SegmentPlan};
 use crate::plan::routing::by_hand::add_routes_by_hand;
 use crate::plan::routing::check::{check_realms, check_uplinks};
 use crate::plan::routing::defaults::Gateways;
-use crate::plan::routing::realms::{self, Realms, forwards, is_uplink, network};
+use crate::plan::routing::realms::{self, Realms, forwards, is_uplink, network, owner_name};
 use crate::plan::routing::route::{PortSite, RouteMap};
 use crate::plan::stack::{
     Address, InterfacePlan, NeighbourPlan, NetfilterPlan, RoutePlan, StackPlan, Sysctl,
@@ -24,7 +24,7 @@ use crate::plan::stack::{
 use crate::plan::switches::{CROWD, switches};
 use crate::plan::wiring::{Attachment, Segment, StackPort, Wiring, interface_names};
 use crate::topology::error::{Problems, Site, TopologyError, TopologyErrorKind as Kind};
-use crate::topology::id::{LinkId, NodeId, Owner};
+use crate::topology::id::{LinkId, NodeId};
 use crate::topology::link::Mac;
 use crate::topology::node::StackSpec;
 use crate::topology::router::{PathMtu, RouterSettings};
@@ -181,10 +181,7 @@ fn stacks(
         );
         plans.push(StackPlan {
             owner: stack.owner,
-            hostname: match stack.owner {
-                Owner::Node(id) => topology[id].name.clone(),
-                Owner::Pod(id) => topology[id].name.clone(),
-            },
+            hostname: owner_name(topology, stack.owner).into(),
             own_hosts: hosts::own(network(topology, stack.owner)),
             near_names: Vec::new(),
             sysctls,

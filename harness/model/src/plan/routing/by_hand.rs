@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::check::whose;
-use super::realms::network;
+use super::realms::{network, owner_name};
 use crate::plan::stack::{Address, RoutePlan, SourceRule, StackPlan};
 use crate::plan::wiring::{Attachment, Wiring};
 use crate::topology::error::{Problems, Site, TopologyError, TopologyErrorKind as Kind};
@@ -83,7 +83,7 @@ fn route(
     let wanted: Option<IpAddr> = via.parse().ok();
     let is_wanted = |owner: Owner, ip: IpAddr| match wanted {
         Some(wanted) => ip == wanted,
-        None => called(topology, owner, via) && ip.is_ipv6() == to.is_ipv6(),
+        None => owner_name(topology, owner) == via && ip.is_ipv6() == to.is_ipv6(),
     };
     for (interface, port) in wiring.stacks[stack].interfaces.iter().enumerate() {
         let neighbours = &wiring.segments[port.segment.index()].ports;
@@ -114,13 +114,6 @@ fn route(
     Err((Kind::Missing, wrong))
 }
 
-fn called(topology: &Topology, owner: Owner, name: &str) -> bool {
-    match owner {
-        Owner::Node(id) => topology[id].name == *name,
-        Owner::Pod(id) => topology[id].name == *name,
-    }
-}
-
 /// Returns the names of neighbours, for an error.
 fn neighbours_of(
     topology: &Topology,
@@ -132,10 +125,7 @@ fn neighbours_of(
     for port in ports {
         for other in &wiring.segments[port.segment.index()].ports {
             let owner = wiring.stacks[other.stack.index()].owner;
-            let name = match owner {
-                Owner::Node(id) => show(&topology[id].name),
-                Owner::Pod(id) => show(&topology[id].name),
-            };
+            let name = show(owner_name(topology, owner));
             if other.stack.index() != stack && !names.contains(&name) && names.len() < 8 {
                 names.push(name);
             }

@@ -142,6 +142,14 @@ pub(crate) fn network(topology: &Topology, owner: Owner) -> &StackSpec {
     }
 }
 
+/// Returns the name of the node or pod that a stack is of.
+pub(crate) fn owner_name(topology: &Topology, owner: Owner) -> &str {
+    match owner {
+        Owner::Node(id) => &topology[id].name,
+        Owner::Pod(id) => &topology[id].name,
+    }
+}
+
 /// Returns what makes a stack a router, if it is one.
 pub(crate) fn router(topology: &Topology, owner: Owner) -> Option<&RouterSettings> {
     network(topology, owner).router.as_ref()
