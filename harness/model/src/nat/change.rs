@@ -27,10 +27,7 @@ impl Nat {
             let Some(mapping) = self.table.get(number).cloned() else {
                 continue;
             };
-            let wanted = WantedMapping {
-                protocol: mapping.protocol,
-                inside: mapping.inside,
-            };
+            let wanted = mapping.wanted();
             // The old port is taken still, so that the other one differs.
             match self.allocate(wanted, mapping.remote) {
                 Some(other) => {
@@ -48,8 +45,7 @@ impl Nat {
         for number in self.numbers(|mapping| mapping.kind == MappingKind::Own) {
             self.remove(number);
         }
-        let mut addresses = uplink.to_vec();
-        addresses.extend(self.spec.pool.iter().filter(|it| !uplink.contains(it)));
+        let addresses = self.spec.external_addresses(uplink);
         let seed = self.allocator.next_seed();
         self.allocator = Allocator::new(&addresses, seed);
         let shares = self.spec.shares_ports();
@@ -60,10 +56,7 @@ impl Nat {
             let Some(mapping) = self.table.get(number).cloned() else {
                 continue;
             };
-            let wanted = WantedMapping {
-                protocol: mapping.protocol,
-                inside: mapping.inside,
-            };
+            let wanted = mapping.wanted();
             let other = match (mapping.kind, addresses.first()) {
                 (MappingKind::Forward, Some(first)) => {
                     let at = SocketAddrV4::new(*first, mapping.outside.port());
@@ -93,9 +86,9 @@ impl Nat {
             self.spec = spec;
             return;
         }
-        let uplink = self.allocator.addresses();
-        let mut addresses: Vec<Ipv4Addr> = uplink.filter(|it| !before.pool.contains(it)).collect();
-        addresses.extend(&spec.pool);
+        let addresses = self.allocator.addresses();
+        let uplink: Vec<Ipv4Addr> = addresses.filter(|it| !before.pool.contains(it)).collect();
+        let addresses = spec.external_addresses(&uplink);
         self.table = MappingTable::default();
         self.spec = spec;
         let seed = self.allocator.next_seed();

@@ -36,11 +36,8 @@ impl Nat {
     /// Makes a NAT. Its external addresses are those of the uplink and the pool of the
     /// specification; `mac` is the uplink's hardware address.
     pub fn new(spec: NatSpec, uplink: &[Ipv4Addr], mac: [u8; 6], seed: u64) -> Nat {
-        let mut addresses = uplink.to_vec();
-        let further = spec.pool.iter().filter(|it| !uplink.contains(it));
-        addresses.extend(further);
         let mut nat = Nat {
-            allocator: Allocator::new(&addresses, seed),
+            allocator: Allocator::new(&spec.external_addresses(uplink), seed),
             spec,
             table: MappingTable::default(),
             counters: NatCounters::default(),

@@ -186,11 +186,7 @@ impl Nat {
 
     pub(super) fn remove(&mut self, number: MappingNumber) {
         if let Some(mapping) = self.table.remove(number, self.spec.shares_ports()) {
-            let Mapping {
-                protocol, inside, ..
-            } = mapping;
-            self.allocator
-                .release(WantedMapping { protocol, inside }, mapping.outside);
+            self.allocator.release(mapping.wanted(), mapping.outside);
         }
     }
 }

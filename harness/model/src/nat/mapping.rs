@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddrV4;
 
+use super::allocate::WantedMapping;
 use super::packet::NatProtocol;
 use super::spec::{Dependence, NatTimeouts};
 use crate::packet::transport::TcpFlags;
@@ -139,6 +140,14 @@ impl Mapping {
             },
             alarm: u64::MAX,
             sessions: Sessions::None,
+        }
+    }
+
+    /// Returns what the mapping was made for.
+    pub(super) fn wanted(&self) -> WantedMapping {
+        WantedMapping {
+            protocol: self.protocol,
+            inside: self.inside,
         }
     }
 

@@ -281,6 +281,12 @@ impl NatSpec {
         }
     }
 
+    /// Returns the external addresses of an uplink: its own, and those of the pool.
+    pub(super) fn external_addresses(&self, uplink: &[Ipv4Addr]) -> Vec<Ipv4Addr> {
+        let further = self.pool.iter().filter(|it| !uplink.contains(it));
+        uplink.iter().chain(further).copied().collect()
+    }
+
     /// Returns whether mappings share external ports.
     pub(super) fn shares_ports(&self) -> bool {
         self.ports == PortAssignment::Overloading
