@@ -63,18 +63,19 @@ pub(super) fn unreachable(
     error.frame([receiver, sender])
 }
 
-/// Returns the answer to an ARP request for one of some addresses (RFC 826).
-pub(super) fn arp(frame: &[u8], addresses: &[Ipv4Addr], mac: [u8; 6]) -> Option<Vec<u8>> {
+/// Returns the answer to an ARP request for an address for which the NAT answers (RFC 826).
+pub(super) fn arp(
+    frame: &[u8],
+    mac: [u8; 6],
+    answers_for: impl FnOnce(Ipv4Addr) -> bool,
+) -> Option<Vec<u8>> {
     const REQUEST: [u8; 8] = [0, 1, 8, 0, 6, 4, 0, 1];
-    if addresses.is_empty() {
-        return None;
-    }
     let ethernet = EthernetHeader::read(frame)?;
     let arp = frame.get(ethernet.length..)?.first_chunk::<28>()?;
     let target = Ipv4Addr::from(*arp.last_chunk::<4>()?);
     let is_asked = ethernet.ethertype == ETHERTYPE_ARP
         && arp.starts_with(&REQUEST)
-        && addresses.contains(&target);
+        && answers_for(target);
     if !is_asked {
         return None;
     }

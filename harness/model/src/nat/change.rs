@@ -7,7 +7,7 @@ use super::allocate::{Allocator, WantedMapping};
 use super::engine::Nat;
 use super::mapping::{Mapping, MappingKind};
 use super::packet::NatProtocol;
-use super::spec::{Dependence, NatSpec};
+use super::spec::{NOBODY, NatSpec};
 use super::table::{MappingNumber, MappingTable};
 
 impl Nat {
@@ -106,9 +106,8 @@ impl Nat {
         lifetime: Duration,
         now: u64,
     ) -> Option<SocketAddrV4> {
-        let nobody = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
         let until = now.saturating_add(u64::try_from(lifetime.as_nanos()).unwrap_or(u64::MAX));
-        if let Some(number) = self.find_inside(protocol, inside, nobody, now)
+        if let Some(number) = self.find_inside(protocol, inside, NOBODY, now)
             && let Some(mapping) = self.table.get_mut(number)
         {
             if mapping.kind == MappingKind::Dynamic {
@@ -124,10 +123,10 @@ impl Nat {
         let outside = if is_asked && self.allocator.take(&self.spec, wanted, at) {
             at
         } else {
-            self.allocate(wanted, nobody)?
+            self.allocate(wanted, NOBODY)?
         };
         let kind = MappingKind::Requested;
-        let mut mapping = Mapping::new(protocol, inside, outside, nobody, kind);
+        let mut mapping = Mapping::new(protocol, inside, outside, NOBODY, kind);
         mapping.expires = until;
         self.counters.mappings_made += 1;
         self.table.insert(mapping, self.spec.shares_ports());
@@ -155,10 +154,9 @@ impl Nat {
                 protocol: forward.protocol,
                 inside: forward.to,
             };
-            let nobody = Dependence::EndpointIndependent.part_of(outside);
             if self.allocator.take(&self.spec, wanted, outside) {
                 let kind = MappingKind::Forward;
-                let mapping = Mapping::new(forward.protocol, forward.to, outside, nobody, kind);
+                let mapping = Mapping::new(forward.protocol, forward.to, outside, NOBODY, kind);
                 self.table.insert(mapping, self.spec.shares_ports());
             }
         }

@@ -343,9 +343,8 @@ impl Nat {
 
     /// Answers a question for the hardware address of an address that the uplink does not have.
     fn answer_arp(&self, frame: &[u8], mac: [u8; 6]) -> NatOutcome {
-        let further = self.allocator.addresses();
-        let further: Vec<Ipv4Addr> = further.filter(|it| !self.uplink.contains(it)).collect();
-        match answer::arp(frame, &further, mac) {
+        let is_further = |it| self.allocator.has(it) && !self.uplink.contains(&it);
+        match answer::arp(frame, mac, is_further) {
             Some(frame) => NatOutcome::Answer { why: None, frame },
             None => NatOutcome::Pass,
         }

@@ -7,7 +7,7 @@ use super::engine::Nat;
 use super::mapping::{Mapping, MappingKind};
 use super::outcome::NatDrop;
 use super::packet::{IcmpKind, NatProtocol, V4Packet};
-use super::spec::{Dependence, Exhausted, UnknownFlow};
+use super::spec::{Exhausted, NOBODY, UnknownFlow};
 use super::table::{FlowEnd, MappingNumber, outside_key};
 use crate::packet::transport::TcpFlags;
 
@@ -72,10 +72,7 @@ impl Nat {
     ) -> Result<MappingNumber, NoMapping> {
         let wanted = WantedMapping { protocol, inside };
         let (part, kind) = match own {
-            true => (
-                Dependence::EndpointIndependent.part_of(remote),
-                MappingKind::Own,
-            ),
+            true => (NOBODY, MappingKind::Own),
             false => (
                 self.spec.mapping_of(protocol).part_of(remote),
                 MappingKind::Dynamic,
@@ -117,13 +114,12 @@ impl Nat {
             table,
             ..
         } = self;
-        let nobody = Dependence::EndpointIndependent.part_of(part);
         allocator.allocate(spec, wanted, |at| {
             let is_free = |remote| {
                 let key = outside_key(wanted.protocol, at, remote, true);
                 table.by_outside(&key).is_none()
             };
-            spec.shares_ports() && is_free(part) && is_free(nobody)
+            spec.shares_ports() && is_free(part) && is_free(NOBODY)
         })
     }
 
@@ -136,7 +132,6 @@ impl Nat {
         now: u64,
     ) -> Option<MappingNumber> {
         let part = self.spec.mapping_of(protocol).part_of(remote);
-        let nobody = Dependence::EndpointIndependent.part_of(remote);
         let find = |remote| {
             let key = FlowEnd {
                 at,
@@ -146,7 +141,7 @@ impl Nat {
             self.table.by_inside(&key)
         };
         // A forwarded port answers by its own mapping, to whomever it answers.
-        let number = find(nobody).or_else(|| find(part))?;
+        let number = find(NOBODY).or_else(|| find(part))?;
         self.living(number, now)
     }
 
@@ -164,8 +159,7 @@ impl Nat {
             self.table
                 .by_outside(&outside_key(protocol, at, part, shares))
         };
-        let nobody = Dependence::EndpointIndependent.part_of(remote);
-        let number = find(part).or_else(|| find(nobody))?;
+        let number = find(part).or_else(|| find(NOBODY))?;
         self.living(number, now)
     }
 

@@ -25,6 +25,9 @@ pub enum Dependence {
     AddressAndPortDependent,
 }
 
+/// The part of a remote address and port that counts where none does.
+pub(super) const NOBODY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
+
 impl Dependence {
     /// All three, from the least to the most dependent.
     pub const ALL: [Dependence; 3] = [
@@ -36,7 +39,7 @@ impl Dependence {
     /// Returns the part of a remote address and port that counts; what does not count is zero.
     pub(super) fn part_of(self, remote: SocketAddrV4) -> SocketAddrV4 {
         match self {
-            Dependence::EndpointIndependent => SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0),
+            Dependence::EndpointIndependent => NOBODY,
             Dependence::AddressDependent => SocketAddrV4::new(*remote.ip(), 0),
             Dependence::AddressAndPortDependent => remote,
         }

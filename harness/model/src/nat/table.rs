@@ -7,6 +7,7 @@ use std::net::SocketAddrV4;
 
 use super::mapping::Mapping;
 use super::packet::NatProtocol;
+use super::spec::NOBODY;
 use crate::random::{GOLDEN, mix};
 
 /// Number of a mapping in its table.
@@ -88,10 +89,9 @@ pub(super) fn outside_key(
     remote: SocketAddrV4,
     shares: bool,
 ) -> FlowEnd {
-    let nobody = SocketAddrV4::new(std::net::Ipv4Addr::UNSPECIFIED, 0);
     FlowEnd {
         at,
-        remote: if shares { remote } else { nobody },
+        remote: if shares { remote } else { NOBODY },
         protocol,
     }
 }
