@@ -98,8 +98,7 @@ impl Allocator {
     ) -> Option<SocketAddrV4> {
         let first = self.choose_address(spec, *wanted.inside.ip())?;
         // A paired mapping has one address to choose from; others look at all, from the first on.
-        let paired = spec.pooling == Pooling::Paired || is_in_blocks(spec);
-        let count = if paired { 1 } else { self.addresses.len() };
+        let count = if is_paired(spec) { 1 } else { self.addresses.len() };
         for step in 0..count {
             let index = (first + step) % self.addresses.len();
             if let Some(port) = self.choose_port(spec, index, wanted, &shared) {
@@ -150,21 +149,23 @@ impl Allocator {
         if spec.shares_ports() {
             *self.sharers.entry((wanted.protocol, at)).or_insert(0) += 1;
         }
-        let subscriber = self.subscribers.entry(*wanted.inside.ip());
-        let subscriber = subscriber.or_insert(Subscriber {
-            address: index,
+        self.subscriber(*wanted.inside.ip(), index).mappings += 1;
+    }
+
+    /// Returns what an address inside has; at first, only this external address.
+    fn subscriber(&mut self, inside: Ipv4Addr, address: usize) -> &mut Subscriber {
+        self.subscribers.entry(inside).or_insert(Subscriber {
+            address,
             blocks: Vec::new(),
             mappings: 0,
-        });
-        subscriber.mappings += 1;
+        })
     }
 
     fn choose_address(&mut self, spec: &NatSpec, inside: Ipv4Addr) -> Option<usize> {
         if self.addresses.is_empty() {
             return None;
         }
-        let paired = spec.pooling == Pooling::Paired || is_in_blocks(spec);
-        if paired && let Some(subscriber) = self.subscribers.get(&inside) {
+        if is_paired(spec) && let Some(subscriber) = self.subscribers.get(&inside) {
             return Some(subscriber.address);
         }
         let chosen = self.next_address % self.addresses.len();
@@ -267,19 +268,15 @@ impl Allocator {
             })??;
             external.blocks.push(block);
             blocks.push(block);
-            let subscriber = self.subscribers.entry(*inside.ip());
-            let subscriber = subscriber.or_insert(Subscriber {
-                address: index,
-                blocks: Vec::new(),
-                mappings: 0,
-            });
-            subscriber.blocks.push(block);
+            self.subscriber(*inside.ip(), index).blocks.push(block);
         }
     }
 }
 
-fn is_in_blocks(spec: &NatSpec) -> bool {
-    matches!(spec.ports, PortAssignment::Blocks { .. })
+/// Returns whether all mappings of an address inside have the same external address. Blocks are
+/// ports of one address.
+fn is_paired(spec: &NatSpec) -> bool {
+    spec.pooling == Pooling::Paired || matches!(spec.ports, PortAssignment::Blocks { .. })
 }
 
 fn random_port([first, last]: [u16; 2], random: u64) -> u16 {
