@@ -15,7 +15,7 @@ use crate::topology::error::{Site, TopologyError, TopologyErrorKind as Kind, Top
 use crate::topology::id::{Endpoint, LinkId, NodeId, PodId};
 use crate::topology::link::{EndSpec, Engine, Families, LinkSpec, SwitchSpec};
 use crate::topology::name::show;
-use crate::topology::node::{NodeSpec, PodSpec};
+use crate::topology::node::{NodeSpec, PodSpec, is_default};
 use crate::topology::regions::RegionsText;
 use crate::topology::shape::ShapeText;
 use crate::topology::text::router::RouterText;
@@ -96,10 +96,6 @@ impl TryFrom<String> for Preset {
             format!("there is no preset {}; there are {known}", show(&name))
         })
     }
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 impl Topology {
