@@ -6,8 +6,8 @@ use std::net::SocketAddrV4;
 use super::engine::Nat;
 use super::mapping::MappingKind;
 use super::outcome::{NatDrop, NatOutcome};
-use super::packet::rewrite::ChecksumChange;
 use super::packet::{Checksums, NatProtocol, PacketEnd, V4Packet};
+use crate::packet::checksum::ChecksumChange;
 use crate::packet::transport::{ICMP_CHECKSUM_AT, ICMP_LENGTH};
 
 impl Nat {

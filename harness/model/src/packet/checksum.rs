@@ -1,4 +1,4 @@
-//! The Internet checksum (RFC 1071), and that of SCTP.
+//! The Internet checksum (RFC 1071), changes of one (RFC 1624), and the checksum of SCTP.
 
 use super::ip::{IpVersion, addresses};
 
@@ -64,6 +64,54 @@ impl Sum {
     }
 }
 
+/// The change of a checksum by bytes that were exchanged for others (RFC 1624).
+///
+/// A checksum that is computed anew would hide that a packet had been corrupted before.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct ChecksumChange(Sum);
+
+impl ChecksumChange {
+    /// Adds the exchange of some bytes, of even number and at an even place, for others.
+    pub(crate) fn exchange(self, old: &[u8], new: &[u8]) -> ChecksumChange {
+        // The complement of the old words (RFC 1624, equation 3).
+        let taken_out = Sum::default().add(old).checksum();
+        ChecksumChange(self.0.add(&taken_out).add(new))
+    }
+
+    /// Adds another change.
+    pub(crate) fn and(self, other: ChecksumChange) -> ChecksumChange {
+        ChecksumChange(Sum(self.0.0.wrapping_add(other.0.0)))
+    }
+
+    /// Changes a checksum that stands at an index, if the frame reaches so far.
+    pub(crate) fn apply(self, frame: &mut [u8], at: usize) {
+        self.edit(frame, at, |[a, b]| self.0.add(&[!a, !b]).checksum());
+    }
+
+    /// Changes the checksum of a UDP datagram, where 0 says that there is none (RFC 768).
+    pub(crate) fn apply_udp(self, frame: &mut [u8], at: usize) {
+        self.edit(frame, at, |field| match field {
+            [0, 0] => [0, 0],
+            [a, b] => self.0.add(&[!a, !b]).udp_checksum(),
+        });
+    }
+
+    /// Changes the sum of a pseudo-header that stands in the place of a checksum which a later
+    /// device is to complete (include/linux/skbuff.h, CHECKSUM_PARTIAL).
+    pub(crate) fn apply_partial(self, frame: &mut [u8], at: usize) {
+        self.edit(frame, at, |field| {
+            self.0.add(&field).checksum().map(|byte| !byte)
+        });
+    }
+
+    fn edit(self, frame: &mut [u8], at: usize, change: impl FnOnce([u8; 2]) -> [u8; 2]) {
+        let field = frame.get_mut(at..).and_then(<[u8]>::first_chunk_mut);
+        if let Some(field) = field {
+            *field = change(*field);
+        }
+    }
+}
+
 /// Returns the CRC32c of some bytes (RFC 9260, appendix A).
 pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
     /// The polynomial 0x1edc6f41, with its bits in the opposite order.
@@ -105,6 +153,45 @@ mod tests {
         // RFC 1071, section 3: the sum is ddf2.
         let sum = Sum::default().add(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]);
         assert_eq!(sum.checksum(), [!0xdd, !0xf2]);
+    }
+
+    #[test]
+    fn the_example_of_a_change_comes_out() {
+        // RFC 1624, section 4: a word changes from 5555 to 3285, and the checksum from DD2F to
+        // 0000.
+        let mut header = [0xdd, 0x2f];
+        ChecksumChange::default()
+            .exchange(&[0x55, 0x55], &[0x32, 0x85])
+            .apply(&mut header, 0);
+        assert_eq!(header, [0, 0]);
+    }
+
+    #[test]
+    fn a_datagram_without_a_checksum_keeps_none() {
+        let mut header = [0, 0];
+        let change = ChecksumChange::default().exchange(&[1, 2], &[3, 4]);
+        change.apply_udp(&mut header, 0);
+        assert_eq!(header, [0, 0]);
+    }
+
+    #[test]
+    fn a_change_gives_what_the_changed_bytes_give() {
+        let old: Vec<u8> = (0..40u32).map(|at| (at * 91 + 5) as u8).collect();
+        for begin in (0..40).step_by(2) {
+            for end in (begin..=40).step_by(2) {
+                let mut new = old.clone();
+                new[begin..end].iter_mut().for_each(|byte| *byte ^= 0x5a);
+                let change =
+                    ChecksumChange::default().exchange(&old[begin..end], &new[begin..end]);
+                let [before, after] = [&old, &new].map(|bytes| Sum::default().add(bytes));
+                let mut checksum = before.checksum();
+                change.apply(&mut checksum, 0);
+                assert_eq!(checksum, after.checksum(), "{begin} to {end}");
+                let mut partial = before.checksum().map(|byte| !byte);
+                change.apply_partial(&mut partial, 0);
+                assert_eq!(partial, after.checksum().map(|byte| !byte));
+            }
+        }
     }
 
     #[test]

@@ -2,18 +2,16 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | `rewrite` | incremental checksums (RFC 1624) |
 //! | `fragments` | later fragments of packets, which have no ports |
 
 pub(super) mod fragments;
-pub(super) mod rewrite;
 
 use std::net::SocketAddrV4;
 
 use serde::{Deserialize, Serialize};
 
-use self::rewrite::ChecksumChange;
 use crate::packet::VNET_HEADER;
+use crate::packet::checksum::ChecksumChange;
 use crate::packet::ethernet::EthernetHeader;
 use crate::packet::ip::{self, Fragment, IpHeader, IpVersion};
 use crate::packet::segment::Vnet;
