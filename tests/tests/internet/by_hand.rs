@@ -3,7 +3,7 @@
 use snowglobe::prelude::*;
 use snowglobe::topology::{RouteSpec, TopologyErrorKind};
 
-use crate::traffic::{echo, traceroute};
+use crate::traffic::{echo, has_address, traceroute};
 
 #[snowglobe::test]
 fn a_path_there_and_another_one_back() -> TestResult {
@@ -23,10 +23,7 @@ fn a_path_there_and_another_one_back() -> TestResult {
     let lab = topology.start()?;
     echo(&lab[server]);
     echo(&lab[client]);
-    let is_of = |router, ip: Ipv4Addr| {
-        let mut interfaces = plan.stack(router).interfaces.iter();
-        interfaces.any(|it| it.addresses.iter().any(|address| address.ip == ip))
-    };
+    let is_of = |router, ip| has_address(&plan, router, ip);
     let there = traceroute(&lab[client], lab[server].ipv4().ok_or("no address")?);
     assert!(there.len() == 3 && is_of(r2, there[1]), "{there:?}");
     // The answer of the third router on the way there takes the other way, too.
@@ -56,10 +53,7 @@ fn packets_of_one_source_leave_by_another_uplink() -> TestResult {
     let mut lab = topology.start()?;
     echo(&lab[server]);
     let to = lab[server].ipv4().ok_or("no address")?;
-    let is_of = |router, ip: Ipv4Addr| {
-        let mut interfaces = plan.stack(router).interfaces.iter();
-        interfaces.any(|it| it.addresses.iter().any(|address| address.ip == ip))
-    };
+    let is_of = |router, ip| has_address(&plan, router, ip);
     let second = |lab: &Lab, node| traceroute(&lab[node], to)[1];
     assert!(is_of(isp1, second(&lab, staff)));
     assert!(is_of(isp2, second(&lab, guest)));

@@ -3,7 +3,7 @@
 use snowglobe::prelude::*;
 use snowglobe::topology::{PathMtu, TopologyErrorKind};
 
-use crate::traffic::{ECHO, IMPATIENCE, PATIENCE, echo, seen_as, traceroute};
+use crate::traffic::{ECHO, IMPATIENCE, PATIENCE, echo, has_address, seen_as, traceroute};
 
 #[snowglobe::test]
 fn a_laptop_at_home_reaches_a_server_by_its_default_route() -> TestResult {
@@ -70,9 +70,7 @@ fn a_packet_meets_each_router_of_a_chain() -> TestResult {
     let way = traceroute(&lab[near], to);
     assert_eq!(way.len(), 4, "{way:?}");
     for (router, at) in routers.iter().zip(way) {
-        let mut interfaces = plan.stack(*router).interfaces.iter();
-        let has = interfaces.any(|it| it.addresses.iter().any(|address| address.ip == at));
-        assert!(has, "{at}");
+        assert!(has_address(&plan, *router, at), "{at}");
     }
     Ok(())
 }

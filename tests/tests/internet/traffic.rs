@@ -7,6 +7,8 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, setso
 use nix::sys::time::TimeVal;
 use snowglobe::lab::Node;
 use snowglobe::prelude::*;
+use snowglobe::topology::NodeId;
+use snowglobe::topology::plan::Plan;
 
 /// The UDP port at which [`echo`] answers.
 pub(crate) const ECHO: u16 = 7;
@@ -67,6 +69,12 @@ pub(crate) fn seen_as(from: &Node, to: IpAddr, patience: Duration) -> Option<Soc
         Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
     });
     answer.ok()?.split(' ').next()?.parse().ok()
+}
+
+/// Whether an interface of a node has an address.
+pub(crate) fn has_address(plan: &Plan, node: NodeId, ip: Ipv4Addr) -> bool {
+    let mut interfaces = plan.stack(node).interfaces.iter();
+    interfaces.any(|it| it.addresses.iter().any(|address| address.ip == ip))
 }
 
 /// Returns the routers on the way to a node whose echo answers, as `traceroute` finds them.
