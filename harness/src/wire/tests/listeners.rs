@@ -3,11 +3,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::pair::{Kind, Pair};
+use super::pair::{ETH0, Kind, Pair};
 use crate::impair::Percent;
+use crate::kernel::netlink::{Batch, Netlink};
 use crate::kernel::testing::sealed;
-use crate::model::impair::Direction;
 use crate::model::impair::Impairment;
+use crate::model::impair::{Cause, Direction};
 use crate::model::packet::{FrameEvent, FrameFate, Listener};
 use crate::observe::{RuleGuard, Verdict, udp};
 
@@ -123,6 +124,32 @@ fn what_chance_and_cuts_do_is_told_as_well() {
                 "alice–bob a→b late: dropped late, link cut",
             ]
         );
+    });
+}
+
+#[test]
+fn a_frame_that_its_port_refuses_is_not_told_of_as_delivered() {
+    sealed(|| {
+        // A packet socket sends into an interface that is down, and hears nothing of it.
+        let Some(Kind::Tap) = Kind::available().first().copied() else {
+            return;
+        };
+        let pair = Pair::new(Kind::Tap, [Impairment::NONE, Impairment::NONE]);
+        let log = Arc::new(Log::default());
+        pair.wire.listen(Arc::clone(&log) as Arc<dyn Listener>);
+        let [_alice, bob] = pair.udp();
+        let mut netlink = pair.visit(0, Netlink::open).expect("netlink");
+        let mut batch = Batch::new();
+        batch.set_down(ETH0);
+        netlink.execute(batch).expect("down");
+        bob.send(b"lost").expect("sent");
+        pair.until(Direction::BToA, |counters| {
+            counters.lost.overrun.packets == 1
+        });
+        let heard = log.0.lock().expect("no panic").clone();
+        let overrun = Cause::Overrun;
+        let expected = ["entered".into(), format!("dropped late, {overrun}")];
+        assert_eq!(heard, expected.map(|fate| format!("alice–bob b→a lost: {fate}")));
     });
 }
 

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use super::super::{WireHandle, WirePort, WireSpec};
+use super::super::{UplinkNat, WireHandle, WirePort, WireSpec};
 use crate::kernel::frames::PacketSocket;
 use crate::kernel::frames::TapDevice;
 use crate::kernel::netlink::{Batch, Device, NeighbourRequest, Netlink, Veth, VethEnd};
@@ -68,7 +68,8 @@ impl Pair {
             seed: 1,
             impairments,
             spin: false,
-            nat: None,
+            // As each wire of a node has one.
+            nat: Some(UplinkNat::new(None)),
         };
         Pair {
             wire: WireHandle::start(spec, ports).expect("a wire"),
