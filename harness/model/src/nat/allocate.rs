@@ -98,7 +98,11 @@ impl Allocator {
     ) -> Option<SocketAddrV4> {
         let first = self.choose_address(spec, *wanted.inside.ip())?;
         // A paired mapping has one address to choose from; others look at all, from the first on.
-        let count = if is_paired(spec) { 1 } else { self.addresses.len() };
+        let count = if is_paired(spec) {
+            1
+        } else {
+            self.addresses.len()
+        };
         for step in 0..count {
             let index = (first + step) % self.addresses.len();
             if let Some(port) = self.choose_port(spec, index, wanted, &shared) {
@@ -165,7 +169,9 @@ impl Allocator {
         if self.addresses.is_empty() {
             return None;
         }
-        if is_paired(spec) && let Some(subscriber) = self.subscribers.get(&inside) {
+        if is_paired(spec)
+            && let Some(subscriber) = self.subscribers.get(&inside)
+        {
             return Some(subscriber.address);
         }
         let chosen = self.next_address % self.addresses.len();

@@ -73,9 +73,8 @@ pub(super) fn arp(
     let ethernet = EthernetHeader::read(frame)?;
     let arp = frame.get(ethernet.length..)?.first_chunk::<28>()?;
     let target = Ipv4Addr::from(*arp.last_chunk::<4>()?);
-    let is_asked = ethernet.ethertype == ETHERTYPE_ARP
-        && arp.starts_with(&REQUEST)
-        && answers_for(target);
+    let is_asked =
+        ethernet.ethertype == ETHERTYPE_ARP && arp.starts_with(&REQUEST) && answers_for(target);
     if !is_asked {
         return None;
     }

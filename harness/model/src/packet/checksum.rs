@@ -181,8 +181,7 @@ mod tests {
             for end in (begin..=40).step_by(2) {
                 let mut new = old.clone();
                 new[begin..end].iter_mut().for_each(|byte| *byte ^= 0x5a);
-                let change =
-                    ChecksumChange::default().exchange(&old[begin..end], &new[begin..end]);
+                let change = ChecksumChange::default().exchange(&old[begin..end], &new[begin..end]);
                 let [before, after] = [&old, &new].map(|bytes| Sum::default().add(bytes));
                 let mut checksum = before.checksum();
                 change.apply(&mut checksum, 0);

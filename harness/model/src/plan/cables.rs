@@ -94,7 +94,9 @@ fn nat_on_wire<'t>(
     let NetnsId::Stack(stack) = first else {
         return None;
     };
-    let nat = router(topology, stacks[stack.index()].owner)?.nat.as_ref()?;
+    let nat = router(topology, stacks[stack.index()].owner)?
+        .nat
+        .as_ref()?;
     let on_wire = topology[link].uplink && nat.carried_by() == NatEngine::Userspace;
     on_wire.then_some(nat)
 }

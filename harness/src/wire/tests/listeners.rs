@@ -149,7 +149,10 @@ fn a_frame_that_its_port_refuses_is_not_told_of_as_delivered() {
         let heard = log.0.lock().expect("no panic").clone();
         let overrun = Cause::Overrun;
         let expected = ["entered".into(), format!("dropped late, {overrun}")];
-        assert_eq!(heard, expected.map(|fate| format!("alice–bob b→a lost: {fate}")));
+        assert_eq!(
+            heard,
+            expected.map(|fate| format!("alice–bob b→a lost: {fate}"))
+        );
     });
 }
 

@@ -62,7 +62,9 @@ impl Realms {
             }
         }
         Self {
-            front: (0..of_segment.len()).map(|at| all_in_front(at, &next)).collect(),
+            front: (0..of_segment.len())
+                .map(|at| all_in_front(at, &next))
+                .collect(),
             of_segment,
             public,
         }

@@ -6,8 +6,8 @@ use super::any;
 use crate::nat::preset;
 use crate::plan::{BRIDGE_PORTS, GroupForwarding, NetnsId, Plan, StackId, StackOp};
 use crate::topology::{
-    EndSpec, Families, LinkSpec, Neighbours, NodeSpec, RouterSettings, SwitchSpec, Topology, Volume,
-    shape,
+    EndSpec, Families, LinkSpec, Neighbours, NodeSpec, RouterSettings, SwitchSpec, Topology,
+    Volume, shape,
 };
 
 fn names(plan: &Plan, stack: usize) -> Vec<(String, Vec<String>)> {
