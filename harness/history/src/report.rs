@@ -1,6 +1,6 @@
 //! The result of a check: what was found, in which operations, shown on a timeline.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug};
 
 use crate::history::History;
@@ -119,23 +119,22 @@ pub struct CheckReport {
 }
 
 impl CheckReport {
-    pub(crate) fn new(check: &'static str, checked: usize) -> Self {
+    pub(crate) fn new<O: Debug, R: Debug>(
+        check: &'static str,
+        history: &History<O, R>,
+        anomalies: Vec<Anomaly>,
+    ) -> Self {
+        let ids = anomalies.iter().flat_map(|it| &it.operations);
+        let ids: BTreeSet<OperationId> = ids.copied().collect();
+        let to_show = history.operations().iter();
+        let to_show = to_show.filter(|it| ids.contains(&it.id));
         Self {
             check,
-            checked,
-            anomalies: Vec::new(),
-            shown: BTreeMap::new(),
+            checked: history.len(),
+            shown: to_show.map(|it| (it.id, shown(it))).collect(),
+            anomalies,
             during: Vec::new(),
         }
-    }
-
-    pub(crate) fn add<O: Debug, R: Debug>(&mut self, anomaly: Anomaly, history: &History<O, R>) {
-        for operation in history.operations() {
-            if anomaly.operations.contains(&operation.id) {
-                self.shown.insert(operation.id, shown(operation));
-            }
-        }
-        self.anomalies.push(anomaly);
     }
 
     /// Returns the number of operations that were checked. A check of nothing finds nothing.

@@ -35,7 +35,7 @@ impl Sums {
 /// Finds sums that are lower than what had been acknowledged before the read began, or higher than
 /// what had been attempted by its end. Negative additions count the other way round.
 pub fn counters(history: &History<CounterOp, CounterRet>) -> CheckReport {
-    let mut report = CheckReport::new("bounds of a counter", history.len());
+    let mut anomalies = Vec::new();
     let additions = || {
         let all = history.operations().iter();
         all.filter_map(|it| match it.call {
@@ -64,11 +64,11 @@ pub fn counters(history: &History<CounterOp, CounterRet>) -> CheckReport {
                 "{} returned {sum}, and the sum was between {least} and {most}",
                 operation.id
             );
-            let anomaly = Anomaly::new(AnomalyKind::OutOfBounds, sentence, [operation.id]);
-            report.add(anomaly, history);
+            let ids = [operation.id];
+            anomalies.push(Anomaly::new(AnomalyKind::OutOfBounds, sentence, ids));
         }
     }
-    report
+    CheckReport::new("bounds of a counter", history, anomalies)
 }
 
 fn own_number(operation: &Operation<CounterOp, CounterRet>) -> i128 {

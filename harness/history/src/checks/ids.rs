@@ -11,17 +11,16 @@ use crate::report::{Anomaly, AnomalyKind, CheckReport};
 pub fn unique_ids<O: Clone + Debug, R: Clone + Ord + Debug>(
     history: &History<O, R>,
 ) -> CheckReport {
-    let mut report = CheckReport::new("unique ids", history.len());
     let mut given: BTreeMap<&R, Vec<OperationId>> = BTreeMap::new();
     for operation in history.operations() {
         if let Some(id) = operation.completion.ok() {
             given.entry(id).or_default().push(operation.id);
         }
     }
-    for (id, operations) in given.into_iter().filter(|(_, all)| all.len() > 1) {
+    let repeated = given.into_iter().filter(|(_, all)| all.len() > 1);
+    let anomalies = repeated.map(|(id, operations)| {
         let sentence = format!("{id:?} was given {} times", operations.len());
-        let anomaly = Anomaly::new(AnomalyKind::DuplicateId, sentence, operations);
-        report.add(anomaly, history);
-    }
-    report
+        Anomaly::new(AnomalyKind::DuplicateId, sentence, operations)
+    });
+    CheckReport::new("unique ids", history, anomalies.collect())
 }

@@ -32,7 +32,6 @@ impl<T> Default for Passage<'_, T> {
 /// no finding. End the history with dequeues until the queue is empty. The order is a matter of
 /// [`linearizability`](crate::linearizability()).
 pub fn queues<T: Clone + Ord + Debug>(history: &History<QueueOp<T>, QueueRet<T>>) -> CheckReport {
-    let mut report = CheckReport::new("elements of a queue", history.len());
     let mut passages: BTreeMap<&T, Passage<'_, T>> = BTreeMap::new();
     let (mut empty, mut unknown) = (None, 0);
     for operation in history.operations() {
@@ -48,14 +47,14 @@ pub fn queues<T: Clone + Ord + Debug>(history: &History<QueueOp<T>, QueueRet<T>>
             (QueueOp::Dequeue, None) => unknown += usize::from(operation.completion.is_unknown()),
         }
     }
-    let mut missing = Vec::new();
+    let (mut anomalies, mut missing) = (Vec::new(), Vec::new());
     for (&element, passage) in &passages {
         let may = passage
             .entered
             .iter()
             .filter(|it| !it.completion.is_failed());
         if passage.left.len() > may.count() {
-            report.add(surplus(element, passage), history);
+            anomalies.push(surplus(element, passage));
         }
         let acknowledged = passage.entered.iter().filter(|it| it.completion.is_ok());
         if let Some(enqueue) = acknowledged.clone().nth(passage.left.len())
@@ -70,11 +69,11 @@ pub fn queues<T: Clone + Ord + Debug>(history: &History<QueueOp<T>, QueueRet<T>>
                 "{element:?} was acknowledged to {enqueue} and never came out, and {empty} found \
                  the queue empty; {unknown} dequeues have unknown outcomes"
             );
-            let anomaly = Anomaly::new(AnomalyKind::LostWrite, sentence, [enqueue, empty]);
-            report.add(anomaly, history);
+            let ids = [enqueue, empty];
+            anomalies.push(Anomaly::new(AnomalyKind::LostWrite, sentence, ids));
         }
     }
-    report
+    CheckReport::new("elements of a queue", history, anomalies)
 }
 
 fn surplus<T: Debug>(element: &T, passage: &Passage<'_, T>) -> Anomaly {

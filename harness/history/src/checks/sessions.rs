@@ -53,7 +53,6 @@ fn check<'h, C: RegisterCall>(
     writers: &Writers<'h, C>,
     older: Older<'_, 'h, C>,
 ) -> CheckReport {
-    let mut report = CheckReport::new("session guarantees", history.len());
     let mut clients: BTreeMap<ClientId, Seen<'h, C>> = BTreeMap::new();
     for operation in history
         .operations()
@@ -64,17 +63,12 @@ fn check<'h, C: RegisterCall>(
         let seen = clients.entry(operation.client).or_default();
         seen.entry(key).or_default().push(operation);
     }
-    for seen in clients.values() {
-        for (key, operations) in seen {
-            for anomaly in of_client(key, operations, older) {
-                report.add(anomaly, history);
-            }
-        }
+    let mut anomalies = Vec::new();
+    for (key, operations) in clients.values().flatten() {
+        anomalies.extend(of_client(key, operations, older));
     }
-    for anomaly in of_nodes(history, writers, &clients, older) {
-        report.add(anomaly, history);
-    }
-    report
+    anomalies.extend(of_nodes(history, writers, &clients, older));
+    CheckReport::new("session guarantees", history, anomalies)
 }
 
 /// Finds what a client sees of one register although it had seen or written a newer value.

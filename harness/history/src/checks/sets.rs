@@ -23,7 +23,6 @@ struct WholeRead<'h, T> {
 /// An element is lost only if a read began after its acknowledgement, so end the history with a
 /// read, when all faults are healed.
 pub fn sets<T: Clone + Ord + Debug>(history: &History<SetOp<T>, SetRet<T>>) -> CheckReport {
-    let mut report = CheckReport::new("elements of a set", history.len());
     let mut added: BTreeMap<&T, &SetOperation<T>> = BTreeMap::new();
     let mut removed = BTreeSet::new();
     let mut reads = Vec::new();
@@ -42,19 +41,17 @@ pub fn sets<T: Clone + Ord + Debug>(history: &History<SetOp<T>, SetRet<T>>) -> C
             (SetOp::Read | SetOp::Contains(_), _) => {}
         }
     }
+    let mut anomalies = Vec::new();
     for (&element, add) in &added {
         if add.completion.is_ok() && !removed.contains(&element) {
-            let anomaly = missing(element, add, &reads);
-            anomaly.into_iter().for_each(|it| report.add(it, history));
+            anomalies.extend(missing(element, add, &reads));
         }
     }
     let mut told = BTreeSet::new();
     for read in &reads {
-        for anomaly in surplus(read, &added, &mut told) {
-            report.add(anomaly, history);
-        }
+        anomalies.extend(surplus(read, &added, &mut told));
     }
-    report
+    CheckReport::new("elements of a set", history, anomalies)
 }
 
 /// Finds the read that lacks an acknowledged element.

@@ -20,7 +20,7 @@ type Acknowledged<'h, C> = Vec<(Duration, &'h RegisterOperation<C>)>;
 pub fn stale_reads<C: RegisterCall>(history: &History<C, RegisterRet<C::Value>>) -> CheckReport {
     let writers = Writers::of(history);
     let acknowledged = acknowledged(history);
-    let mut report = CheckReport::new("stale reads", history.len());
+    let mut anomalies = Vec::new();
     for operation in history.operations() {
         let key = operation.call.register();
         let Some(value) = read(operation) else {
@@ -29,7 +29,7 @@ pub fn stale_reads<C: RegisterCall>(history: &History<C, RegisterRet<C::Value>>)
         let before = acknowledged.get(&key).map_or(&[][..], Vec::as_slice);
         let count = before.partition_point(|(end, _)| *end < operation.invoked);
         let newer = before[..count].last().map(|(_, newest)| *newest);
-        let anomaly = match (writers.of_value(&key, value), newer) {
+        anomalies.push(match (writers.of_value(&key, value), newer) {
             (Writer::One(writer), _) if writer.completion.is_failed() => Anomaly::new(
                 AnomalyKind::Unexpected,
                 format!(
@@ -43,10 +43,9 @@ pub fn stale_reads<C: RegisterCall>(history: &History<C, RegisterRet<C::Value>>)
             }
             (Writer::Nobody, Some(newer)) => stale(operation, value, &[], newer),
             (Writer::Nobody | Writer::One(_) | Writer::Several, _) => continue,
-        };
-        report.add(anomaly, history);
+        });
     }
-    report
+    CheckReport::new("stale reads", history, anomalies)
 }
 
 fn stale<C: RegisterCall>(

@@ -80,16 +80,11 @@ impl<'m, M: Model> Linearizability<'m, M> {
             let key = self.model.key(&operation.call);
             keys.entry(key).or_default().push(operation);
         }
-        let mut report = CheckReport::new("linearizability", history.len());
-        for (key, operations) in keys {
-            if report.anomalies().len() == SHOWN {
-                break;
-            }
-            if let Some(anomaly) = self.check_key(&key, &operations) {
-                report.add(anomaly, history);
-            }
-        }
-        report
+        let violated = keys.iter();
+        let violated = violated.filter_map(|(key, operations)| self.check_key(key, operations));
+        // A search may take seconds, so that none follows the last one that is shown.
+        let anomalies = violated.take(SHOWN).collect();
+        CheckReport::new("linearizability", history, anomalies)
     }
 
     fn check_key(&self, key: &M::Key, operations: &[&OperationOf<M>]) -> Option<Anomaly> {

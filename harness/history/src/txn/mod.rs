@@ -78,14 +78,11 @@ where
     K: Clone + Ord + Debug,
     V: Clone + Ord + Debug,
 {
-    let mut report = CheckReport::new("transactions", history.len());
-    let (observed, anomalies) = Observed::of(history);
-    anomalies.into_iter().for_each(|it| report.add(it, history));
+    let (observed, mut anomalies) = Observed::of(history);
     let dependencies = Dependencies::of(history, &observed, strict);
-    for circle in circles::circles(&dependencies) {
-        report.add(anomaly(history, &circle), history);
-    }
-    report
+    let circles = circles::circles(&dependencies);
+    anomalies.extend(circles.iter().map(|circle| anomaly(history, circle)));
+    CheckReport::new("transactions", history, anomalies)
 }
 
 fn anomaly<K: Debug, V: Debug>(history: &Transactions<K, V>, circle: &Circle) -> Anomaly {
