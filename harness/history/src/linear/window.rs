@@ -62,14 +62,14 @@ fn attempts<'a, M: Model>(
 ) -> impl FnMut(&[usize]) -> bool + 'a {
     let (mut left, mut exhausted) = (ATTEMPTS, 0);
     move |kept| {
-        let mut must = vec![false; operations.len()];
-        kept.iter().for_each(|place| must[*place] = true);
-        let mut prepared = Prepared::of(model, operations, |place| must[place]);
-        prepared.repeats = repeats;
         left = left.saturating_sub(1);
         if left == 0 || exhausted == EXHAUSTED {
             return false;
         }
+        let mut must = vec![false; operations.len()];
+        kept.iter().for_each(|place| must[*place] = true);
+        let mut prepared = Prepared::of(model, operations, |place| must[place]);
+        prepared.repeats = repeats;
         match search(model, &prepared, ATTEMPT) {
             SearchOutcome::Stuck(_) => true,
             SearchOutcome::Linearizable => false,
