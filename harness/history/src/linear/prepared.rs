@@ -27,8 +27,6 @@ pub(super) struct Item<'h, M: Model> {
 
 /// The moment at which an operation returned, and so must be in the order.
 pub(super) struct Moment {
-    /// The item that returned.
-    pub(super) returning: usize,
     /// Items that must be in the order some time and may be by now, in the order of their returns.
     pub(super) pending: Vec<usize>,
     /// Number of optional items that were invoked by now.
@@ -41,7 +39,7 @@ pub(super) struct Prepared<'h, M: Model> {
     pub(super) due: Vec<Item<'h, M>>,
     /// Operations with unknown outcomes that change something, in the order of their invocations.
     pub(super) optional: Vec<Item<'h, M>>,
-    /// A moment for each of `due`.
+    /// The moment at which each of `due` returned, at the same place as the item.
     pub(super) moments: Vec<Moment>,
     /// Whether each optional operation may be in the order any number of times. Such a search
     /// permits more than it should, and is quick: it need not remember what was used.
@@ -101,7 +99,7 @@ impl<'h, M: Model> Prepared<'h, M> {
 
     /// Returns the place, among the operations of the key, of the one that returned at a moment.
     pub(super) fn source_of_moment(&self, moment: usize) -> usize {
-        self.due[self.moments[moment].returning].source
+        self.due[moment].source
     }
 }
 
@@ -125,7 +123,6 @@ fn moments<M: Model>(due: &mut [Item<'_, M>], optional: &[Item<'_, M>]) -> Vec<M
         // Those that return first are tried first, since they must be in the order first.
         pending.sort_unstable();
         moments.push(Moment {
-            returning,
             pending: pending.clone(),
             optional: optional.partition_point(|item| item.invoked <= now),
         });

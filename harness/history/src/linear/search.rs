@@ -141,7 +141,7 @@ impl<M: Model> Search<'_, '_, M> {
     ) -> Option<(usize, Config<M::State>)> {
         let prepared = self.prepared;
         let moment = &prepared.moments[frame.moment];
-        let returning = &prepared.due[moment.returning];
+        let returning = &prepared.due[frame.moment];
         let beyond = frame.moment + 1;
         match attempt {
             Try::AsItIs if config.ordered.contains(returning.slot) => {
@@ -172,7 +172,7 @@ impl<M: Model> Search<'_, '_, M> {
     fn expand(&mut self, frame: &mut Frame<M::State>, config: &Config<M::State>) {
         let prepared = self.prepared;
         let moment = &prepared.moments[frame.moment];
-        let pending = moment.pending.iter().filter(|it| **it != moment.returning);
+        let pending = moment.pending.iter().filter(|it| **it != frame.moment);
         let pending = pending.map(|place| (&prepared.due[*place], true));
         let optional = prepared.optional[..moment.optional].iter();
         for (item, due) in pending.chain(optional.map(|item| (item, false))) {
