@@ -110,6 +110,6 @@ pub use history::{History, HistoryBuilder};
 pub use linear::{Linearizability, linearizability};
 pub use model::Model;
 pub use operation::{ClientId, Operation, OperationId};
-pub use recorder::{Begun, Client, Recorder, TimeSource};
+pub use recorder::{Begun, Client, Recorder};
 pub use report::{Anomaly, AnomalyKind, CheckReport};
 pub use timeline::{Interval, Timeline};

@@ -9,9 +9,6 @@ use crate::completion::Completion;
 use crate::history::{History, UNFINISHED};
 use crate::operation::{ClientId, Operation, OperationId};
 
-/// Reads the time, as a duration since a start that is the same for all clients.
-pub type TimeSource = Arc<dyn Fn() -> Duration + Send + Sync>;
-
 /// Records the operations of any number of clients, on any number of threads.
 ///
 /// A clone records into the same history. The crate reads no clock: whoever makes the recorder
@@ -44,7 +41,8 @@ pub struct Recorder<O, R> {
 }
 
 struct Shared<O, R> {
-    now: TimeSource,
+    /// Reads the time, since a start that is the same for all clients.
+    now: Box<dyn Fn() -> Duration + Send + Sync>,
     clients: AtomicU32,
     operations: Mutex<Vec<Operation<O, R>>>,
 }
@@ -79,7 +77,7 @@ impl<O, R> Recorder<O, R> {
     pub fn new(now: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
         Self {
             shared: Arc::new(Shared {
-                now: Arc::new(now),
+                now: Box::new(now),
                 clients: AtomicU32::new(0),
                 operations: Mutex::new(Vec::new()),
             }),
