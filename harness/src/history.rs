@@ -37,8 +37,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::events::{EventKind, clock};
-use crate::kernel::clock::monotonic;
+use crate::events::{EventKind, since_start};
 use crate::lab::Lab;
 
 #[doc(inline)]
@@ -46,7 +45,7 @@ pub use snowglobe_history::*;
 
 /// Makes a recorder whose times are those of the trial's events.
 pub fn recorder<O, R>() -> Recorder<O, R> {
-    Recorder::new(|| clock().since_start(monotonic()))
+    Recorder::new(since_start)
 }
 
 impl Lab {

@@ -5,11 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use super::clock::clock;
+use super::clock::since_start;
 use super::event::{Event, EventKind, FaultId};
 use super::forbidden::ForbiddenTexts;
 use super::recorded;
-use crate::kernel::clock::monotonic;
 use crate::kernel::sync::{Lock, Notifier};
 use crate::model::carrier::Carrier;
 use crate::trial::running;
@@ -130,7 +129,7 @@ impl Journal {
     pub(crate) fn keep_all(&self, kinds: impl IntoIterator<Item = EventKind>) {
         let mut state = self.state.lock();
         // The time is read under the lock, so that the order of the numbers is that of the times.
-        let time = clock().since_start(monotonic());
+        let time = since_start();
         for kind in kinds {
             recorded::add(&kind);
             let number = state.next;
