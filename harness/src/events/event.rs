@@ -197,19 +197,9 @@ impl EventKind {
 impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::CarrierChanged {
-                link,
-                from: None,
-                to,
-            } => {
-                write!(f, "link `{link}` is carried by {to}")
-            }
-            Self::CarrierChanged {
-                link,
-                from: Some(_),
-                to,
-            } => {
-                write!(f, "link `{link}` is carried by {to} from now on")
+            Self::CarrierChanged { link, from, to } => {
+                let since = from.as_ref().map_or("", |_| " from now on");
+                write!(f, "link `{link}` is carried by {to}{since}")
             }
             Self::FaultBegan { id, fault } => write!(f, "{id} began: {fault}"),
             Self::FaultEnded {
@@ -242,7 +232,18 @@ impl fmt::Display for EventKind {
             } => {
                 write!(f, "a packet on link `{link}`, {direction}: {rule}")
             }
-            dropped @ Self::FirewallDropped { .. } => dropped.fmt_dropped(f),
+            Self::FirewallDropped {
+                node,
+                rule,
+                protocol,
+                source,
+                destination,
+            } => write!(
+                f,
+                "the firewall of `{node}` did not let a packet through: {} from {source} to \
+                 {destination}, by `{rule}`",
+                protocol_name(*protocol)
+            ),
             Self::HostStarved {
                 late,
                 deliveries,
@@ -258,7 +259,14 @@ impl fmt::Display for EventKind {
                 write!(f, "disk `{volume}` of `{node}` lost {loss}")
             }
             Self::FellBack { node, sentence } => write!(f, "node `{node}`: {sentence}"),
-            leased @ Self::Leased { .. } => leased.fmt_leased(f),
+            Self::Leased {
+                node,
+                interface,
+                address,
+            } => {
+                let has = address.map_or("lost its address".into(), |it| it.to_string());
+                write!(f, "node `{node}`: {interface} has {has} by DHCP")
+            }
             Self::CaptureKept { path, gaps } => write!(f, "capture: {}{gaps}", path.display()),
             Self::CaptureFailed { error: text } | Self::Note(text) => f.write_str(text),
         }
@@ -273,42 +281,6 @@ fn protocol_name(number: u8) -> String {
         17 => "UDP".into(),
         58 => "ICMPv6".into(),
         other => format!("protocol {other}"),
-    }
-}
-
-impl EventKind {
-    fn fmt_dropped(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::FirewallDropped {
-            node,
-            rule,
-            protocol,
-            source,
-            destination,
-        } = self
-        else {
-            return Ok(());
-        };
-        let protocol = protocol_name(*protocol);
-        write!(
-            f,
-            "the firewall of `{node}` did not let a packet through: {protocol} from {source} to \
-             {destination}, by `{rule}`"
-        )
-    }
-
-    fn fmt_leased(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Leased {
-            node,
-            interface,
-            address,
-        } = self
-        else {
-            return Ok(());
-        };
-        match address {
-            Some(address) => write!(f, "node `{node}`: {interface} has {address} by DHCP"),
-            None => write!(f, "node `{node}`: {interface} has lost its address by DHCP"),
-        }
     }
 }
 
