@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::fault::Fault;
-use crate::impair::text::{serde_duration, show_duration};
+use crate::impair::text::{serde_duration, serde_optional_duration, show_duration};
 
 /// Faults, each with the time at which it begins and the time for which it lasts.
 ///
@@ -58,7 +58,7 @@ pub struct ScheduledFault {
     pub at: Duration,
     /// Time for which the fault lasts; none for a fault that lasts until the schedule is stopped.
     #[serde(
-        with = "optional_duration",
+        with = "serde_optional_duration",
         default,
         skip_serializing_if = "Option::is_none"
     )]
@@ -66,34 +66,6 @@ pub struct ScheduledFault {
     /// The fault.
     #[serde(flatten)]
     pub fault: Fault,
-}
-
-mod optional_duration {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    use super::{serde_duration, show_duration};
-
-    #[derive(Deserialize)]
-    struct Wrapped(#[serde(with = "serde_duration")] Duration);
-
-    pub(super) fn serialize<S: Serializer>(
-        time: &Option<Duration>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        match time {
-            Some(time) => serializer.serialize_str(&show_duration(*time)),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Duration>, D::Error> {
-        let wrapped = Option::<Wrapped>::deserialize(deserializer)?;
-        Ok(wrapped.map(|Wrapped(time)| time))
-    }
 }
 
 impl ScheduledFault {
