@@ -30,6 +30,7 @@
 //! | [`cli`] | options of command lines, from which parsers and helps are made |
 //! | [`files`] | the one place that reads files, by a function which the program lends |
 //! | [`panics`] | the message of a panic |
+//! | `position` | the line and column of a byte in a text |
 #![forbid(unsafe_code)]
 // A new variant of an enum must be named by the compiler wherever the variant matters.
 #![warn(clippy::wildcard_enum_match_arm)]
@@ -52,6 +53,8 @@ pub mod ndp;
 pub mod packet;
 pub mod panics;
 pub mod plan;
+#[cfg(feature = "toml")]
+mod position;
 pub mod random;
 pub mod rules;
 pub mod shrink;

@@ -54,8 +54,8 @@ impl ScheduleError {
     }
 
     #[cfg(feature = "toml")]
-    pub(super) fn at(mut self, place: Option<(usize, usize)>) -> Self {
-        self.place = place;
+    pub(super) fn at(mut self, place: (usize, usize)) -> Self {
+        self.place = Some(place);
         self
     }
 

@@ -14,6 +14,7 @@ use toml::{Spanned, Table, Value};
 
 use super::check::{ScheduleError, ScheduleErrorKind as Kind};
 use super::schedule::{Schedule, ScheduledFault};
+use crate::position::position;
 
 /// The name of the list in the text.
 const LIST: &str = "fault";
@@ -27,12 +28,12 @@ impl Schedule {
     pub fn from_toml(text: &str) -> Result<Self, ScheduleError> {
         let wrong = |error: toml::de::Error| {
             let byte = error.span().map_or(0, |span| span.start);
-            ScheduleError::new(Kind::Syntax, error.message()).at(Some(position(text, byte)))
+            ScheduleError::new(Kind::Syntax, error.message()).at(position(text, byte))
         };
         let spanned = DeTable::parse(text).map_err(wrong)?;
         let plain: Table = toml::from_str(text).map_err(wrong)?;
         let at = |byte: usize, why: String| {
-            ScheduleError::new(Kind::Syntax, why).at(Some(position(text, byte)))
+            ScheduleError::new(Kind::Syntax, why).at(position(text, byte))
         };
         if let Some((key, _)) = spanned
             .get_ref()
@@ -95,13 +96,6 @@ impl Schedule {
             ScheduleError::new(Kind::Impossible, text)
         })
     }
-}
-
-/// Returns the line and column of a byte, counted from 1.
-fn position(text: &str, byte: usize) -> (usize, usize) {
-    let before = &text[..text.floor_char_boundary(byte)];
-    let line = before.rfind('\n').map_or(before, |end| &before[end + 1..]);
-    (before.matches('\n').count() + 1, line.chars().count() + 1)
 }
 
 fn read(value: &Value) -> Result<ScheduledFault, FieldError> {

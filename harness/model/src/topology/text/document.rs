@@ -11,6 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::impair::{Asymmetric, Impairment, preset};
+use crate::position::position;
 use crate::topology::error::{Site, TopologyError, TopologyErrorKind as Kind, TopologySubject};
 use crate::topology::id::{Endpoint, LinkId, NodeId, PodId};
 use crate::topology::link::{EndSpec, Engine, Families, LinkSpec, SwitchSpec};
@@ -361,21 +362,6 @@ fn syntax(text: &str, error: &toml::de::Error) -> TopologyError {
     TopologyError::one(Kind::Syntax, Site::TOPOLOGY, error.message())
         .locate(|_| Some(at))
         .caused_by(error.clone())
-}
-
-/// Returns the line and column of a byte, counted from 1.
-fn position(text: &str, byte: usize) -> (usize, usize) {
-    let before = text
-        .char_indices()
-        .take_while(|(at, _)| *at < byte)
-        .map(|(_, c)| c);
-    before.fold((1, 1), |(line, column), c| {
-        if c == '\n' {
-            (line + 1, 1)
-        } else {
-            (line, column + 1)
-        }
-    })
 }
 
 /// The places of the parts of a topology in its text.
