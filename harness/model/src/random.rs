@@ -12,6 +12,13 @@ pub fn splitmix(state: &mut u64) -> u64 {
     mix(*state)
 }
 
+/// Returns a number below `limit`, or 0 where the limit is 0.
+pub(crate) fn below(state: &mut u64, limit: u64) -> u64 {
+    // The high half of the product: a bias of at most one in 2⁶⁴ divided by the limit.
+    let product = u128::from(splitmix(state)) * u128::from(limit);
+    (product >> 64) as u64
+}
+
 /// Number that SplitMix64 adds to its state at each step: 2⁶⁴ divided by the golden ratio.
 pub const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::random::splitmix;
+use crate::random::below;
 
 /// A source of choices: the same seed makes the same ones.
 #[derive(Clone, Debug)]
@@ -17,9 +17,7 @@ impl FaultDice {
 
     /// Returns a number below `limit`, or 0 where the limit is 0.
     pub(super) fn below(&mut self, limit: u64) -> u64 {
-        // The high half of the product: a bias of at most one in 2⁶⁴ divided by the limit.
-        let product = u128::from(splitmix(&mut self.state)) * u128::from(limit);
-        (product >> 64) as u64
+        below(&mut self.state, limit)
     }
 
     /// Returns a place in a list of this length.

@@ -14,7 +14,7 @@
 //! # Ok::<(), snowglobe_model::topology::TopologyError>(())
 //! ```
 
-use crate::random::splitmix;
+use crate::random::below;
 use crate::topology::id::NodeId;
 use crate::topology::value::Topology;
 
@@ -142,7 +142,7 @@ pub(crate) struct Dice(pub(crate) u64);
 impl Dice {
     /// Returns a number below `bound`.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
-        ((u128::from(splitmix(&mut self.0)) * bound as u128) >> 64) as usize
+        below(&mut self.0, bound as u64) as usize
     }
 }
 
