@@ -149,6 +149,20 @@ impl DrawnFrom {
         }
         fault
     }
+
+    /// Schedules the fault for each of the nodes, in the window that belongs to its place.
+    fn one_by_one(
+        &self,
+        fault: &Fault,
+        nodes: Vec<NodeRef>,
+        window: impl Fn(usize) -> (Duration, Duration),
+        dice: &mut FaultDice,
+    ) -> Vec<ScheduledFault> {
+        let one = |(place, node): (usize, NodeRef)| {
+            scheduled(window(place), self.fill_with(fault, vec![node], dice))
+        };
+        nodes.into_iter().enumerate().map(one).collect()
+    }
 }
 
 fn scheduled((at, lasts): (Duration, Duration), fault: Fault) -> ScheduledFault {
@@ -174,16 +188,15 @@ fn swizzle(
     dice: &mut FaultDice,
 ) -> Vec<ScheduledFault> {
     let nodes = dice.shuffled(&from.nodes);
-    let places: Vec<usize> = (0..nodes.len()).collect();
-    let healed = dice.shuffled(&places);
     let number = nodes.len();
-    let one = |(place, node): (usize, NodeRef)| {
+    let places: Vec<usize> = (0..number).collect();
+    let healed = dice.shuffled(&places);
+    let window = |place: usize| {
         let begins = part(lasts, place, 2 * number);
         let ends = part(lasts, number + healed[place] + 1, 2 * number);
-        let window = (at + begins, ends.saturating_sub(begins).max(MS));
-        scheduled(window, from.fill_with(fault, vec![node], dice))
+        (at + begins, ends.saturating_sub(begins).max(MS))
     };
-    nodes.into_iter().enumerate().map(one).collect()
+    from.one_by_one(fault, nodes, window, dice)
 }
 
 const MS: Duration = Duration::from_millis(1);
@@ -197,14 +210,9 @@ fn rolling(
 ) -> Vec<ScheduledFault> {
     let nodes = dice.shuffled(&from.nodes);
     let number = nodes.len();
-    let one = |(place, node): (usize, NodeRef)| {
-        let window = (
-            at + part(lasts, place, number),
-            part(lasts, 2, 3 * number).max(MS),
-        );
-        scheduled(window, from.fill_with(fault, vec![node], dice))
-    };
-    nodes.into_iter().enumerate().map(one).collect()
+    let each_lasts = part(lasts, 2, 3 * number).max(MS);
+    let window = |place: usize| (at + part(lasts, place, number), each_lasts);
+    from.one_by_one(fault, nodes, window, dice)
 }
 
 /// Returns the number of nodes and of links that a choice takes.
