@@ -30,11 +30,6 @@ impl Cut {
         Ok(cut)
     }
 
-    /// Returns the state of the link that is cut.
-    pub(crate) fn state(&self) -> &Arc<Lock<LinkState>> {
-        &self.state
-    }
-
     fn end(&mut self) -> Result<()> {
         // Healed once: by `heal`, or by the drop.
         let directions = std::mem::take(&mut self.directions);

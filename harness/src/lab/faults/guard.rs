@@ -2,9 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::events::{EventKind, FaultId, Journal};
-use crate::lab::error::Result;
+use crate::lab::error::{LabError, Result};
 use crate::model::fault::Fault;
 use crate::trial::running;
 
@@ -91,6 +94,56 @@ impl Drop for FaultGuard {
 pub(crate) fn complain(healed: Result<()>) {
     if let Err(error) = healed {
         running::complain(format!("a fault could not be healed: {error}"));
+    }
+}
+
+/// A thread that keeps a fault up until this is healed or dropped.
+#[derive(Debug)]
+pub(crate) struct FaultThread {
+    /// Dropping it stops the thread.
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl FaultThread {
+    /// Starts a thread. `does` completes the sentence of an error: "a thread that …".
+    ///
+    /// The work is given a function that waits for a time, or until the fault is over, and returns
+    /// whether it is. The work takes the fault away before it returns.
+    pub(crate) fn start(
+        name: &str,
+        does: &str,
+        work: impl FnOnce(&dyn Fn(Duration) -> bool) + Send + 'static,
+    ) -> Result<Self> {
+        let (stop, stopped) = mpsc::channel();
+        let is_over = move |time| stopped.recv_timeout(time) != Err(RecvTimeoutError::Timeout);
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || work(&is_over))
+            .map_err(|e| LabError::io(format!("start a thread that {does}"), &e))?;
+        Ok(Self {
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Healing for FaultThread {
+    fn heal(self: Box<Self>) -> Result<()> {
+        // The drop waits for the thread, which takes the fault away.
+        drop(self);
+        Ok(())
+    }
+}
+
+impl Drop for FaultThread {
+    fn drop(&mut self) {
+        self.stop.take();
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread was printed by the panic hook. What its work held was healed
+            // while it unwound.
+            let _ = thread.join();
+        }
     }
 }
 

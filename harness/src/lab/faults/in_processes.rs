@@ -2,8 +2,6 @@
 //! what they ask the kernel for.
 
 use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::impair::Percent;
@@ -11,7 +9,7 @@ use crate::kernel::process::limits::{ProcessLimit, data_of, set_soft_limit};
 use crate::kernel::process::signal::Signal;
 use crate::kernel::procfs::process_table;
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
-use crate::lab::faults::guard::{FaultGuard, Healing};
+use crate::lab::faults::guard::{FaultGuard, FaultThread, Healing};
 use crate::lab::faults::scene::Scene;
 use crate::lab::node::node::Node;
 use crate::lab::process::running::{LAST_WORDS, Running};
@@ -33,7 +31,7 @@ impl Scene {
                 Ok(self.begin(Fault::pause_program(name, program), stopped))
             }
             Harm::Slow(share) => {
-                let slowed = Slowed::new(node, share)?;
+                let slowed = slow(node, share)?;
                 Ok(self.begin(Fault::slow(name, share), slowed))
             }
             Harm::Descriptors(limit) => {
@@ -228,69 +226,33 @@ impl Healing for Limited {
 /// themselves a load, and longer ones would look like pauses to programs with time-outs.
 const PERIOD: Duration = Duration::from_millis(50);
 
-/// A node whose processes are stopped for a part of each period.
+/// Stops the processes of a node for a part of each period, until the result is dropped.
 ///
 /// A limit of the kernel (`cpu.max`) takes a cgroup of version 2 with the controller for
 /// processors, which few hosts delegate to users. Signals are permitted everywhere.
-struct Slowed {
-    /// Dropping it stops the thread.
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Slowed {
-    fn new(node: &Arc<Node>, share: Percent) -> Result<Self> {
-        if !share.is_share() || share.fraction() == 0.0 {
-            let subject = Subject::Node(node.name().to_owned());
-            let why = format!("cannot have a share of {share} of a processor");
-            return Err(LabError::invalid(subject, why));
-        }
-        // First, so that the fault is in force when this returns.
-        node.pause()?;
-        let paused = Arc::clone(node);
-        let runs = PERIOD.mul_f64(share.fraction());
-        let (stop, stopped) = mpsc::channel();
-        let over = move |time| stopped.recv_timeout(time) != Err(RecvTimeoutError::Timeout);
-        let slow = move || {
-            loop {
-                let over_while_stopped = over(PERIOD.saturating_sub(runs));
-                // A node that crashed meanwhile has nothing to stop, and a restart may follow.
-                let _ = paused.resume();
-                if over_while_stopped || over(runs) {
-                    return;
-                }
-                let _ = paused.pause();
+fn slow(node: &Arc<Node>, share: Percent) -> Result<FaultThread> {
+    if !share.is_share() || share.fraction() == 0.0 {
+        let subject = Subject::Node(node.name().to_owned());
+        let why = format!("cannot have a share of {share} of a processor");
+        return Err(LabError::invalid(subject, why));
+    }
+    // First, so that the fault is in force when this returns.
+    node.pause()?;
+    let paused = Arc::clone(node);
+    let runs = PERIOD.mul_f64(share.fraction());
+    let thread = FaultThread::start("slow node", "slows a node", move |is_over| {
+        loop {
+            let over_while_stopped = is_over(PERIOD.saturating_sub(runs));
+            // A node that crashed meanwhile has nothing to stop, and a restart may follow.
+            let _ = paused.resume();
+            if over_while_stopped || is_over(runs) {
+                return;
             }
-        };
-        let thread = std::thread::Builder::new()
-            .name("slow node".to_owned())
-            .spawn(slow);
-        match thread {
-            Ok(thread) => Ok(Self {
-                stop: Some(stop),
-                thread: Some(thread),
-            }),
-            Err(e) => {
-                node.resume()?;
-                Err(LabError::io("start a thread that slows a node", &e))
-            }
+            let _ = paused.pause();
         }
+    });
+    if thread.is_err() {
+        node.resume()?;
     }
-}
-
-impl Healing for Slowed {
-    fn heal(self: Box<Self>) -> Result<()> {
-        drop(self);
-        Ok(())
-    }
-}
-
-impl Drop for Slowed {
-    fn drop(&mut self) {
-        self.stop.take();
-        if let Some(thread) = self.thread.take() {
-            // A panic of the thread was printed by the panic hook.
-            let _ = thread.join();
-        }
-    }
+    thread
 }

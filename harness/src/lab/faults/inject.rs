@@ -8,7 +8,7 @@ use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::faults::clock::WrongClock;
 use crate::lab::faults::cut::Cut;
 use crate::lab::faults::degrade::Degraded;
-use crate::lab::faults::flap::Flap;
+use crate::lab::faults::flap::flap;
 use crate::lab::faults::guard::{FaultGuard, Healing};
 use crate::lab::faults::in_processes::Harm;
 use crate::lab::faults::on_nodes::{Acted, Done, Paused, StoppedNode};
@@ -25,10 +25,7 @@ impl Scene {
             Fault::Cut { link, direction } => self.cut(&link, direction),
             Fault::Flap { link, period } => {
                 let link = self.link_of(&link)?;
-                // The first cut is made here, since an error on the thread of the flap would
-                // reach nobody.
-                let first = Cut::new(&link.state, &Direction::BOTH)?;
-                let flap = Flap::start(&link.ends, first, period)?;
+                let flap = flap(&link.ends, &link.state, period)?;
                 Ok(self.begin(Fault::flap(link.ends.name(), period), flap))
             }
             Fault::Degrade { link, impairment } => {

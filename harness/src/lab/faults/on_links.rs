@@ -7,7 +7,7 @@ use crate::impair::{Direction, Impairment};
 use crate::lab::error::Result;
 use crate::lab::faults::cut::Cut;
 use crate::lab::faults::degrade::Degraded;
-use crate::lab::faults::flap::Flap;
+use crate::lab::faults::flap::flap;
 use crate::lab::faults::guard::{FaultGuard, Healing};
 use crate::lab::link::link::Link;
 use crate::model::fault::Fault;
@@ -54,8 +54,7 @@ impl Link {
     /// # Errors
     /// The period is zero, the link was removed, or the kernel refuses the filter.
     pub fn flap(&self, period: Duration) -> Result<FaultGuard> {
-        let first = Cut::new(self.shared_state(), &Direction::BOTH)?;
-        let flap = Flap::start(self.ends(), first, period)?;
+        let flap = flap(self.ends(), self.shared_state(), period)?;
         Ok(self.begin_fault(Fault::flap(self.name(), period), flap))
     }
 
