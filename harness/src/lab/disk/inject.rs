@@ -19,10 +19,10 @@ pub(crate) fn inject(node: &Node, volume: Option<&str>, what: DiskFault) -> Resu
     })?;
     // The guard is made when the server has agreed, so that a refusal leaves nothing to heal.
     let id = server.begin(&what)?;
-    let healing = Broken {
+    let healing = Box::new(Broken {
         server: Arc::clone(server),
         id,
-    };
+    });
     let fault = Fault::disk_of(node.name(), server.volume(), what);
     Ok(FaultGuard::begin(node.journal(), fault, healing))
 }

@@ -31,11 +31,7 @@ pub(crate) trait Healing: Send + Sync {
 
 impl FaultGuard {
     /// Records that a fault is in force, and returns the guard that undoes it.
-    pub(crate) fn begin(
-        journal: &Arc<Journal>,
-        fault: Fault,
-        healing: impl Healing + 'static,
-    ) -> Self {
+    pub(crate) fn begin(journal: &Arc<Journal>, fault: Fault, healing: Box<dyn Healing>) -> Self {
         // The fault is in force by now, so that whatever follows the event happened under the
         // fault.
         let id = journal.next_fault();
@@ -47,7 +43,7 @@ impl FaultGuard {
             fault,
             id,
             journal: Arc::clone(journal),
-            healing: Some(Box::new(healing)),
+            healing: Some(healing),
         }
     }
 

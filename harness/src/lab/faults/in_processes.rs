@@ -9,54 +9,10 @@ use crate::kernel::process::limits::{ProcessLimit, data_of, set_soft_limit};
 use crate::kernel::process::signal::Signal;
 use crate::kernel::procfs::process_table;
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
-use crate::lab::faults::guard::{FaultGuard, FaultThread, Healing};
-use crate::lab::faults::scene::Scene;
+use crate::lab::faults::guard::{FaultThread, Healing};
 use crate::lab::node::node::Node;
 use crate::lab::process::running::{LAST_WORDS, Running};
 use crate::lab::wait::wait_until;
-use crate::model::fault::{Fault, NodeRef};
-
-impl Scene {
-    /// Carries out a fault of the processes of a node.
-    pub(crate) fn in_processes(&self, node: &NodeRef, harm: Harm) -> Result<FaultGuard> {
-        let node = self.node_of(node)?;
-        let name = node.name();
-        match harm {
-            Harm::Kill(program) => {
-                let killed = Killed::new(node, &program)?;
-                Ok(self.begin(Fault::kill_program(name, program), killed))
-            }
-            Harm::Stop(program) => {
-                let stopped = StoppedPrograms::new(node, &program)?;
-                Ok(self.begin(Fault::pause_program(name, program), stopped))
-            }
-            Harm::Slow(share) => {
-                let slowed = slow(node, share)?;
-                Ok(self.begin(Fault::slow(name, share), slowed))
-            }
-            Harm::Descriptors(limit) => {
-                let limited = Limited::new(node, ProcessLimit::OpenFiles, |_| Some(limit))?;
-                Ok(self.begin(Fault::descriptors(name, limit), limited))
-            }
-            Harm::Memory(spare_kb) => {
-                let spare = spare_kb << 10;
-                let limited = Limited::new(node, ProcessLimit::Data, |pid| {
-                    Some(data_of(pid)?.saturating_add(spare))
-                })?;
-                Ok(self.begin(Fault::memory(name, spare_kb), limited))
-            }
-        }
-    }
-}
-
-/// Something that is done to the processes of a node.
-pub(crate) enum Harm {
-    Kill(String),
-    Stop(String),
-    Slow(Percent),
-    Descriptors(u64),
-    Memory(u64),
-}
 
 /// Finds the programs of a node that go by a name.
 fn programs(node: &Node, name: &str) -> Result<Vec<Arc<Running>>> {
@@ -76,13 +32,13 @@ fn programs(node: &Node, name: &str) -> Result<Vec<Arc<Running>>> {
 }
 
 /// Programs that were killed, and are started again.
-struct Killed {
+pub(crate) struct Killed {
     node: Arc<Node>,
     programs: Vec<Arc<Running>>,
 }
 
 impl Killed {
-    fn new(node: &Arc<Node>, name: &str) -> Result<Self> {
+    pub(crate) fn new(node: &Arc<Node>, name: &str) -> Result<Self> {
         let programs = programs(node, name)?;
         for running in &programs {
             // The death is the test's wish, and must not fail the trial.
@@ -117,10 +73,10 @@ impl Healing for Killed {
 }
 
 /// Programs that are stopped.
-struct StoppedPrograms(Vec<Arc<Running>>);
+pub(crate) struct StoppedPrograms(Vec<Arc<Running>>);
 
 impl StoppedPrograms {
-    fn new(node: &Node, name: &str) -> Result<Self> {
+    pub(crate) fn new(node: &Node, name: &str) -> Result<Self> {
         let stopped = Self(programs(node, name)?);
         for running in &stopped.0 {
             stop(running)?;
@@ -156,7 +112,7 @@ impl Healing for StoppedPrograms {
 }
 
 /// Processes with a limit that is lower than before.
-struct Limited {
+pub(crate) struct Limited {
     node: Arc<Node>,
     limit: ProcessLimit,
     /// Process ids in the trial, with the limits before.
@@ -164,6 +120,18 @@ struct Limited {
 }
 
 impl Limited {
+    /// Lets the processes of a node open no more files than `limit`.
+    pub(crate) fn descriptors(node: &Arc<Node>, limit: u64) -> Result<Self> {
+        Self::new(node, ProcessLimit::OpenFiles, |_| Some(limit))
+    }
+
+    /// Gives the processes of a node no more memory than they have, and `spare_kb` each.
+    pub(crate) fn memory(node: &Arc<Node>, spare_kb: u64) -> Result<Self> {
+        let spare = spare_kb << 10;
+        let lowered = |pid| Some(data_of(pid)?.saturating_add(spare));
+        Self::new(node, ProcessLimit::Data, lowered)
+    }
+
     fn new(
         node: &Arc<Node>,
         limit: ProcessLimit,
@@ -230,7 +198,7 @@ const PERIOD: Duration = Duration::from_millis(50);
 ///
 /// A limit of the kernel (`cpu.max`) takes a cgroup of version 2 with the controller for
 /// processors, which few hosts delegate to users. Signals are permitted everywhere.
-fn slow(node: &Arc<Node>, share: Percent) -> Result<FaultThread> {
+pub(crate) fn slow(node: &Arc<Node>, share: Percent) -> Result<FaultThread> {
     if !share.is_share() || share.fraction() == 0.0 {
         let subject = Subject::Node(node.name().to_owned());
         let why = format!("cannot have a share of {share} of a processor");

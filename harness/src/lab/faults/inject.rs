@@ -10,10 +10,11 @@ use crate::lab::faults::cut::Cut;
 use crate::lab::faults::degrade::Degraded;
 use crate::lab::faults::flap::flap;
 use crate::lab::faults::guard::{FaultGuard, Healing};
-use crate::lab::faults::in_processes::Harm;
+use crate::lab::faults::in_processes::{Killed, Limited, StoppedPrograms, slow};
 use crate::lab::faults::on_nodes::{Acted, Done, Paused, StoppedNode};
 use crate::lab::faults::partition::Partition;
 use crate::lab::faults::scene::Scene;
+use crate::lab::services::dns::dns::Dns;
 use crate::model::fault::{Fault, LinkRef, NodeRef};
 use crate::topology::NodeId;
 
@@ -21,144 +22,127 @@ impl Scene {
     /// Carries out a fault.
     pub(crate) fn inject(&self, fault: Fault) -> Result<FaultGuard> {
         // Roles are looked up first, so that the event and the guard name nodes.
-        match self.cast(fault)? {
-            Fault::Cut { link, direction } => self.cut(&link, direction),
+        let mut fault = self.cast(fault)?;
+        // The event follows the deed: a fault that was refused has not begun.
+        let healing: Box<dyn Healing> = match &fault {
+            Fault::Cut { link, direction } => {
+                let directions: &[Direction] = match direction {
+                    Some(direction) => std::slice::from_ref(direction),
+                    None => &Direction::BOTH,
+                };
+                Box::new(Cut::new(&self.link_of(link)?.state, directions)?)
+            }
             Fault::Flap { link, period } => {
-                let link = self.link_of(&link)?;
-                let flap = flap(&link.ends, &link.state, period)?;
-                Ok(self.begin(Fault::flap(link.ends.name(), period), flap))
+                let link = self.link_of(link)?;
+                Box::new(flap(&link.ends, &link.state, *period)?)
             }
             Fault::Degrade { link, impairment } => {
-                let link = self.link_of(&link)?;
-                let degraded = Degraded::new(&link.ends, &link.state, impairment.clone())?;
-                Ok(self.begin(Fault::degrade(link.ends.name(), impairment), degraded))
+                let link = self.link_of(link)?;
+                Box::new(Degraded::new(&link.ends, &link.state, impairment.clone())?)
             }
             Fault::Partition {
                 left,
                 right,
                 one_way,
-            } => {
-                let (left, right) = (self.ids_of(&left)?, self.ids_of(&right)?);
-                match one_way {
-                    true => self.partition_one_way(&left, &right),
-                    false => self.partition(&left, &right),
-                }
-            }
-            Fault::Sever { pairs } => self.sever(pairs),
-            Fault::Pause { node } => {
-                let node = self.node_of(&node)?;
-                // The event follows the deed: a fault that was refused has not begun.
-                node.pause()?;
-                Ok(self.begin(Fault::pause(node.name()), Paused(Arc::clone(node))))
-            }
-            Fault::KillProcesses { node } => {
-                let node = self.node_of(&node)?;
-                node.kill_processes()?;
-                let fault = Fault::kill_processes(node.name());
-                Ok(self.begin(fault, StoppedNode(Arc::clone(node))))
-            }
-            Fault::Crash { node } => {
-                let node = self.node_of(&node)?;
-                node.crash()?;
-                Ok(self.begin(Fault::crash(node.name()), StoppedNode(Arc::clone(node))))
-            }
+            } => Box::new(self.parted(&self.ids_of(left)?, &self.ids_of(right)?, *one_way)?),
+            Fault::Sever { pairs } => Box::new(self.severed(pairs)?),
+            Fault::Pause { node } => Box::new(Paused::new(self.node_of(node)?)?),
+            Fault::KillProcesses { node } => Box::new(StoppedNode::killed(self.node_of(node)?)?),
+            Fault::Crash { node } => Box::new(StoppedNode::crashed(self.node_of(node)?)?),
             Fault::Restart { node } => {
-                let node = self.node_of(&node)?;
-                // The event comes first: what the programs say at their start follows it.
-                let guard = self.begin(Fault::restart(node.name()), Done);
+                let node = self.node_of(node)?;
+                // Here the event comes first: what the programs say at their start follows it.
+                let guard = self.begin(fault, Box::new(Done));
                 node.restart()?;
-                Ok(guard)
+                return Ok(guard);
             }
             Fault::Clock { node, change } => {
-                let node = self.node_of(&node)?;
-                let wrong = WrongClock::new(node, change)?;
-                Ok(self.begin(Fault::clock(node.name(), change), wrong))
+                Box::new(WrongClock::new(self.node_of(node)?, *change)?)
             }
-            Fault::Dns { node, answers } => {
-                let node = self.node_of(&node)?;
-                let dns = node.dns().ok_or_else(|| {
-                    let why = "has no name server; ask for one by `NodeSpec::dns`";
-                    LabError::invalid(Subject::Node(node.name().to_owned()), why)
-                })?;
-                dns.inject(answers)
-            }
+            Fault::Dns { node, answers } => return self.dns_of(node)?.inject(answers.clone()),
             Fault::Disk { node, volume, what } => {
-                disk::inject::inject(self.node_of(&node)?, volume.as_deref(), what)
+                let node = self.node_of(node)?;
+                return disk::inject::inject(node, volume.as_deref(), what.clone());
             }
-            Fault::Action { action, node } => self.act(action, node.as_ref()),
-            Fault::KillProgram { node, program } => self.in_processes(&node, Harm::Kill(program)),
-            Fault::PauseProgram { node, program } => self.in_processes(&node, Harm::Stop(program)),
-            Fault::Slow { node, share } => self.in_processes(&node, Harm::Slow(share)),
+            Fault::Action { action, node } => Box::new(self.acted(action, node.as_ref())?),
+            Fault::KillProgram { node, program } => {
+                Box::new(Killed::new(self.node_of(node)?, program)?)
+            }
+            Fault::PauseProgram { node, program } => {
+                Box::new(StoppedPrograms::new(self.node_of(node)?, program)?)
+            }
+            Fault::Slow { node, share } => Box::new(slow(self.node_of(node)?, *share)?),
             Fault::Descriptors { node, limit } => {
-                self.in_processes(&node, Harm::Descriptors(limit))
+                Box::new(Limited::descriptors(self.node_of(node)?, *limit)?)
             }
-            Fault::Memory { node, spare_kb } => self.in_processes(&node, Harm::Memory(spare_kb)),
-        }
-    }
-
-    fn cut(&self, link: &LinkRef, direction: Option<Direction>) -> Result<FaultGuard> {
-        let link = self.link_of(link)?;
-        let (cut, fault) = match direction {
-            Some(direction) => (
-                Cut::new(&link.state, &[direction])?,
-                Fault::cut_one_way(link.ends.name(), direction),
-            ),
-            None => (
-                Cut::new(&link.state, &Direction::BOTH)?,
-                Fault::cut(link.ends.name()),
-            ),
+            Fault::Memory { node, spare_kb } => {
+                Box::new(Limited::memory(self.node_of(node)?, *spare_kb)?)
+            }
         };
-        Ok(self.begin(fault, cut))
+        // Only now: the lookups need ids, as several links may have one name.
+        for link in fault.links_mut() {
+            *link = LinkRef::from(self.link_of(link)?.ends.name());
+        }
+        Ok(self.begin(fault, healing))
     }
 
     pub(crate) fn partition(&self, left: &[NodeId], right: &[NodeId]) -> Result<FaultGuard> {
-        // A filter drops what a node receives, so that each direction takes filters of its own.
-        let mut partition = Partition::new(self, left, right)?;
-        partition.add(Partition::new(self, right, left)?);
+        let partition = self.parted(left, right, false)?;
         let fault = Fault::partition(self.names(left), self.names(right));
-        Ok(self.begin(fault, partition))
+        Ok(self.begin(fault, Box::new(partition)))
     }
 
     pub(crate) fn partition_one_way(&self, from: &[NodeId], to: &[NodeId]) -> Result<FaultGuard> {
-        let partition = Partition::new(self, from, to)?;
+        let partition = self.parted(from, to, true)?;
         let fault = Fault::partition_one_way(self.names(from), self.names(to));
-        Ok(self.begin(fault, partition))
+        Ok(self.begin(fault, Box::new(partition)))
     }
 
-    fn sever(&self, pairs: Vec<[NodeRef; 2]>) -> Result<FaultGuard> {
+    fn parted(&self, left: &[NodeId], right: &[NodeId], one_way: bool) -> Result<Partition> {
+        let mut partition = Partition::new(self, left, right)?;
+        if !one_way {
+            // A filter drops what a node receives, so that each direction takes filters of its own.
+            partition.add(Partition::new(self, right, left)?);
+        }
+        Ok(partition)
+    }
+
+    fn severed(&self, pairs: &[[NodeRef; 2]]) -> Result<Partition> {
         let mut partition = Partition::default();
-        for pair in &pairs {
+        for pair in pairs {
             // A pair is a partition of two: a node in several pairs is cut off from each of its
             // peers.
             let ids = self.ids_of(pair)?;
-            partition.add(Partition::new(self, &ids[..1], &ids[1..])?);
-            partition.add(Partition::new(self, &ids[1..], &ids[..1])?);
+            partition.add(self.parted(&ids[..1], &ids[1..], false)?);
         }
-        Ok(self.begin(Fault::Sever { pairs }, partition))
+        Ok(partition)
     }
 
-    fn act(&self, name: String, node: Option<&NodeRef>) -> Result<FaultGuard> {
+    fn dns_of(&self, node: &NodeRef) -> Result<&Dns> {
+        let node = self.node_of(node)?;
+        node.dns().ok_or_else(|| {
+            let why = "has no name server; ask for one by `NodeSpec::dns`";
+            LabError::invalid(Subject::Node(node.name().to_owned()), why)
+        })
+    }
+
+    fn acted(&self, name: &str, node: Option<&NodeRef>) -> Result<Acted> {
         let node = node.map(|node| self.node_of(node)).transpose()?;
-        let Some(action) = self.roles.find_action(&name) else {
+        let Some(action) = self.roles.find_action(name) else {
             let why = format!("has no action `{name}`; name it by `Lab::action`");
             return Err(LabError::unfit(LabErrorKind::NotFound, Subject::Lab, why));
         };
         // The scene goes along: the undo runs when the test may have dropped its lab.
-        action.carry_out(&name, self, node.map(Arc::as_ref))?;
-        let fault = Fault::Action {
-            action: name.clone(),
-            node: node.map(|node| NodeRef::from(node.name())),
-        };
-        let acted = Acted {
-            name,
+        action.carry_out(name, self, node.map(Arc::as_ref))?;
+        Ok(Acted {
+            name: name.to_owned(),
             action,
             scene: self.clone(),
             node: node.cloned(),
-        };
-        Ok(self.begin(fault, acted))
+        })
     }
 
-    pub(crate) fn begin(&self, fault: Fault, healing: impl Healing + 'static) -> FaultGuard {
+    fn begin(&self, fault: Fault, healing: Box<dyn Healing>) -> FaultGuard {
         FaultGuard::begin(&self.journal, fault, healing)
     }
 }

@@ -26,7 +26,7 @@ impl Dns {
         let knowledge = Arc::clone(self.knowledge());
         let number = knowledge.add_fault(parsed);
         let fault = Fault::dns(self.node(), fault);
-        let healing = BrokenAnswers { knowledge, number };
+        let healing = Box::new(BrokenAnswers { knowledge, number });
         Ok(FaultGuard::begin(self.journal(), fault, healing))
     }
 }

@@ -84,6 +84,6 @@ impl Link {
 
     fn begin_fault(&self, fault: Fault, healing: impl Healing + 'static) -> FaultGuard {
         let journal = Arc::clone(self.state().journal());
-        FaultGuard::begin(&journal, fault, healing)
+        FaultGuard::begin(&journal, fault, Box::new(healing))
     }
 }

@@ -9,7 +9,14 @@ use crate::lab::faults::scene::Scene;
 use crate::lab::node::node::Node;
 
 /// A node whose processes are stopped.
-pub(crate) struct Paused(pub(crate) Arc<Node>);
+pub(crate) struct Paused(Arc<Node>);
+
+impl Paused {
+    pub(crate) fn new(node: &Arc<Node>) -> Result<Self> {
+        node.pause()?;
+        Ok(Self(Arc::clone(node)))
+    }
+}
 
 impl Healing for Paused {
     fn heal(self: Box<Self>) -> Result<()> {
@@ -23,7 +30,21 @@ impl Healing for Paused {
 }
 
 /// A node that does not run until it is started again.
-pub(crate) struct StoppedNode(pub(crate) Arc<Node>);
+pub(crate) struct StoppedNode(Arc<Node>);
+
+impl StoppedNode {
+    /// Kills all processes of a node.
+    pub(crate) fn killed(node: &Arc<Node>) -> Result<Self> {
+        node.kill_processes()?;
+        Ok(Self(Arc::clone(node)))
+    }
+
+    /// Cuts the power of a node.
+    pub(crate) fn crashed(node: &Arc<Node>) -> Result<Self> {
+        node.crash()?;
+        Ok(Self(Arc::clone(node)))
+    }
+}
 
 impl Healing for StoppedNode {
     fn heal(self: Box<Self>) -> Result<()> {
