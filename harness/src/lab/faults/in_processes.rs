@@ -79,6 +79,7 @@ impl StoppedPrograms {
     pub(crate) fn new(node: &Node, name: &str) -> Result<Self> {
         let stopped = Self(programs(node, name)?);
         for running in &stopped.0 {
+            // A program that cannot be stopped drops those before it, which go on.
             stop(running)?;
         }
         Ok(stopped)
@@ -106,8 +107,14 @@ pub(crate) fn go_on(running: &Running) {
 
 impl Healing for StoppedPrograms {
     fn heal(self: Box<Self>) -> Result<()> {
-        self.0.iter().for_each(|running| go_on(running));
+        drop(self);
         Ok(())
+    }
+}
+
+impl Drop for StoppedPrograms {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|running| go_on(running));
     }
 }
 
