@@ -1,11 +1,8 @@
 //! Who plays the roles of a fault when the fault begins.
 
-use std::sync::Arc;
-
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::faults::scene::{Scene, unknown};
 use crate::model::fault::{Fault, LinkRef, NodeRef};
-use crate::model::side::Side;
 
 impl Scene {
     /// Returns the fault with names in the places of roles.
@@ -118,17 +115,8 @@ impl Scene {
         let LinkRef::Role { role } = link else {
             return Ok(LinkRef::from(self.link_of(link)?.ends.link()));
         };
-        let NodeRef::Name(player) = self.player(&NodeRef::role(role))? else {
-            return Err(LabError::invalid(Subject::Lab, "has no name for a node"));
-        };
-        let node = self.node_of(&NodeRef::from(player))?;
-        let mut links = self.links.iter().filter(|link| {
-            // A container has no links of its own: those of its pod end at the stack that it
-            // shares.
-            let stacks = Side::BOTH.map(|side| link.ends.stack(side));
-            let mut stacks = stacks.into_iter().flatten();
-            stacks.any(|stack| Arc::ptr_eq(stack, node.stack()))
-        });
+        let node = self.node_of(&self.player(&NodeRef::role(role))?)?;
+        let mut links = self.links.iter().filter(|link| link.ends_at(node));
         match (links.next(), links.next()) {
             (Some(link), None) => Ok(LinkRef::from(link.ends.link())),
             _ => {

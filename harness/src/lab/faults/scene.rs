@@ -39,6 +39,16 @@ pub(crate) struct SceneLink {
     pub(crate) state: Arc<Lock<LinkState>>,
 }
 
+impl SceneLink {
+    /// Returns whether the link ends at a node. A container has no links of its own: those of its
+    /// pod end at the stack that it shares.
+    pub(crate) fn ends_at(&self, node: &Node) -> bool {
+        let stacks = Side::BOTH.map(|side| self.ends.stack(side));
+        let mut stacks = stacks.into_iter().flatten();
+        stacks.any(|stack| Arc::ptr_eq(stack, node.stack()))
+    }
+}
+
 impl Scene {
     /// Returns all nodes, containers included.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
@@ -55,11 +65,7 @@ impl Scene {
     /// Returns all that the faults of a schedule may name.
     pub fn targets(&self) -> Targets {
         let ends = |link: &SceneLink| {
-            let stacks = Side::BOTH.map(|side| link.ends.stack(side));
-            let nodes = self.nodes().filter(|node| {
-                let is_its = |stack: &&Arc<Stack>| Arc::ptr_eq(stack, node.stack());
-                stacks.iter().flatten().any(is_its)
-            });
+            let nodes = self.nodes().filter(|node| link.ends_at(node));
             nodes.map(|node| node.name().to_owned()).collect()
         };
         Targets {
