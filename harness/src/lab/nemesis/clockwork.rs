@@ -20,8 +20,8 @@ pub(crate) struct Progress {
 struct ProgressState {
     /// Whether the test wants the schedule to end now.
     stop: bool,
-    /// The result, once all faults are healed.
-    ended: Option<Result<()>>,
+    /// Whether all faults are healed, and none will follow.
+    ended: bool,
     /// Faults that were left out.
     skipped: usize,
 }
@@ -33,28 +33,17 @@ impl Progress {
         self.changed.notify_all();
     }
 
-    /// Waits until all faults are healed, and returns the result, once.
-    pub(crate) fn wait(&self) -> Result<()> {
-        let mut state = self.state.lock();
-        loop {
-            if let Some(ended) = &mut state.ended {
-                return std::mem::replace(ended, Ok(()));
-            }
-            state = self.changed.wait(state);
-        }
-    }
-
-    /// Waits until all faults are healed, and leaves the result to whoever asks for it.
+    /// Waits until all faults are healed.
     pub(crate) fn await_end(&self) {
         let mut state = self.state.lock();
-        while state.ended.is_none() {
+        while !state.ended {
             state = self.changed.wait(state);
         }
     }
 
     /// Returns whether all faults are healed, and none will follow.
     pub(crate) fn has_ended(&self) -> bool {
-        self.state.lock().ended.is_some()
+        self.state.lock().ended
     }
 
     /// Returns the number of faults that were left out.
@@ -108,16 +97,14 @@ fn steps(faults: &[ScheduledFault]) -> Vec<Step> {
 }
 
 /// Carries out a schedule, and heals everything at its end or when the test stops it.
-pub(crate) fn carry_out(schedule: &Schedule, scene: &Scene, progress: &Progress) {
+pub(crate) fn carry_out(schedule: &Schedule, scene: &Scene, progress: &Progress) -> Result<()> {
     // The functions of the test that say who plays a role may panic. Nobody may wait for ever then.
-    let ending = EndAtLast(progress);
+    let _ending = EndAtLast(progress);
     let mut guards: Vec<(usize, FaultGuard)> = Vec::new();
     let result = step_by_step(schedule, scene, progress, &mut guards);
     // The last fault is healed first, as guards of a test would be.
     let healed = guards.into_iter().rev().map(|(_, guard)| guard.heal());
-    let result = healed.fold(result, Result::and);
-    progress.state.lock().ended = Some(result);
-    drop(ending);
+    healed.fold(result, Result::and)
 }
 
 /// Tells those who wait that the schedule has ended, however it has.
@@ -125,7 +112,7 @@ struct EndAtLast<'p>(&'p Progress);
 
 impl Drop for EndAtLast<'_> {
     fn drop(&mut self) {
-        self.0.state.lock().ended.get_or_insert(Ok(()));
+        self.0.state.lock().ended = true;
         self.0.changed.notify_all();
     }
 }

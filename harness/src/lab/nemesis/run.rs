@@ -17,14 +17,14 @@ use crate::model::fault::Schedule;
 pub struct ScheduleRun {
     schedule: Arc<Schedule>,
     progress: Arc<Progress>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Result<()>>>,
 }
 
 impl ScheduleRun {
     pub(crate) fn new(
         schedule: Arc<Schedule>,
         progress: Arc<Progress>,
-        thread: JoinHandle<()>,
+        thread: JoinHandle<Result<()>>,
     ) -> Self {
         Self {
             schedule,
@@ -71,11 +71,10 @@ impl ScheduleRun {
         let Some(thread) = self.thread.take() else {
             return Ok(());
         };
-        // A thread that panicked has told no result; the panic hook has printed the panic.
-        match thread.join() {
-            Ok(()) => self.progress.wait(),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
+        // The panic hook has printed the panic of a thread that has no result.
+        thread
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
 
