@@ -70,6 +70,15 @@ pub fn wait_until<C: Condition>(limit: Duration, condition: impl FnMut() -> C) -
 /// Waits as [`wait_until`] does, for a limit that is stretched already.
 pub(crate) fn until<C: Condition>(
     limit: Duration,
+    condition: impl FnMut() -> C,
+) -> Result<C::Value> {
+    until_there_is("a condition", limit, condition)
+}
+
+/// Waits as [`until`] does, for something that the error names.
+pub(crate) fn until_there_is<C: Condition>(
+    what: impl Into<String>,
+    limit: Duration,
     mut condition: impl FnMut() -> C,
 ) -> Result<C::Value> {
     let deadline = Instant::now() + limit;
@@ -79,7 +88,7 @@ pub(crate) fn until<C: Condition>(
         match condition().judge() {
             Ok(value) => return Ok(value),
             Err(last) if Instant::now() >= deadline => {
-                return Err(LabError::timed_out("a condition", limit, last));
+                return Err(LabError::timed_out(what, limit, last));
             }
             // Nothing tells when an arbitrary condition changes.
             Err(_) => std::thread::sleep(pause),

@@ -11,8 +11,9 @@ use crate::lab::lab::Lab;
 use crate::lab::node::node::Node;
 use crate::lab::patience::Deadline;
 use crate::lab::stack::listening::ServerSocket;
-use crate::lab::wait::wait_until;
+use crate::lab::wait::{until, until_there_is};
 use crate::topology::{NodeId, StartCommand};
+use crate::trial::time_scale::stretched;
 
 /// A cluster that runs. It is a [`Lab`] too.
 pub struct RunningCluster {
@@ -67,19 +68,7 @@ impl RunningCluster {
     /// # Errors
     /// The cluster was not told how to find a leader, or there is none in time.
     pub fn leader(&self) -> Result<&Node> {
-        let scene = self.lab.scene();
-        let roles = self.lab.roles();
-        if !roles.role_names().iter().any(|role| role == "leader") {
-            let why = "was not told how to find its leader; see `Cluster::leader`";
-            return Err(LabError::invalid(Subject::Lab, why));
-        }
-        let found = wait_until(self.patience, || {
-            // During an election two members may both think that they lead; the first one is as
-            // good.
-            let players = roles.players("leader", &scene).unwrap_or_default();
-            players.first().copied().ok_or("no leader")
-        })?;
-        Ok(&self.lab[found])
+        self.await_leader("a leader", |_| true)
     }
 
     /// Waits until a member leads that is not this one.
@@ -87,20 +76,27 @@ impl RunningCluster {
     /// # Errors
     /// As [`leader`](Self::leader).
     pub fn leader_other_than(&self, before: &Node) -> Result<&Node> {
-        let started = Instant::now();
-        loop {
-            let leader = self.leader()?;
-            if leader.id() != before.id() {
-                return Ok(leader);
-            }
-            if started.elapsed() > self.patience {
-                let what = format!("a leader other than `{}`", before.name());
-                let last = format!("`{}` leads", leader.name());
-                return Err(LabError::timed_out(what, self.patience, last));
-            }
-            // Each look asks the members, which takes longer than this.
-            std::thread::sleep(Duration::from_millis(5));
+        let what = format!("a leader other than `{}`", before.name());
+        self.await_leader(&what, |leader| leader.id() != before.id())
+    }
+
+    fn await_leader(&self, what: &str, is_meant: impl Fn(&Node) -> bool) -> Result<&Node> {
+        let scene = self.lab.scene();
+        let roles = self.lab.roles();
+        if !roles.role_names().iter().any(|role| role == "leader") {
+            let why = "was not told how to find its leader; see `Cluster::leader`";
+            return Err(LabError::invalid(Subject::Lab, why));
         }
+        until_there_is(what, stretched(self.patience), || {
+            // During an election two members may both think that they lead; the first one is as
+            // good.
+            let players = roles.players("leader", &scene).unwrap_or_default();
+            let leader = &self.lab[*players.first().ok_or("no leader")?];
+            match is_meant(leader) {
+                true => Ok(leader),
+                false => Err(format!("`{}` leads", leader.name())),
+            }
+        })
     }
 
     /// Waits until all members are ready.
@@ -122,20 +118,21 @@ impl RunningCluster {
     }
 
     fn wait_for(&self, numbers: &[usize]) -> Result<()> {
-        let deadline = Deadline::after(self.patience);
+        let deadline = Deadline::after(stretched(self.patience));
         for number in numbers {
-            let mut pause = Duration::from_millis(1);
-            while let Err(why) = self.look_at(*number) {
-                let node = self.member(*number);
-                // A program that is dead will never be ready, so that nobody waits for it.
-                let dead = node.programs().failed();
-                if dead.is_none() && Instant::now() < deadline.at {
-                    // Nothing tells when an arbitrary condition changes.
-                    std::thread::sleep(pause);
-                    pause = (pause * 2).min(ONE_LOOK);
-                    continue;
+            let mut missing = String::new();
+            let left = deadline.at.saturating_duration_since(Instant::now());
+            let node = self.member(*number);
+            let is_ready = until(left, || match self.look_at(*number) {
+                Ok(()) => Some(true),
+                Err(why) => {
+                    missing = why;
+                    // A program that is dead will never be ready, so that nobody waits for it.
+                    node.programs().failed().map(|_| false)
                 }
-                return Err(self.never_ready(node, &why, dead.is_some(), deadline.limit));
+            });
+            if !matches!(is_ready, Ok(true)) {
+                return Err(self.never_ready(node, &missing, is_ready.is_ok(), deadline.limit));
             }
         }
         Ok(())
