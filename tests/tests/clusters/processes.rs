@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use snowglobe::fault::Fault;
-use snowglobe::lab::LabErrorKind;
+use snowglobe::lab::{LabErrorKind, Process};
 use snowglobe::prelude::*;
 
 use crate::{MS, nodes};
@@ -75,8 +75,7 @@ fn one_program_is_paused_and_the_others_of_its_node_go_on() -> TestResult {
         stdin.write_all(b"hello\n")?;
     }
     two.wait_for_log("hello 1")?;
-    let said =
-        |process: &snowglobe::lab::Process| process.log().iter().any(|it| it.text == "hello 1");
+    let said = |process: &Process| process.log().iter().any(|it| it.text == "hello 1");
     assert!(!said(&one));
     pause.heal()?;
     one.wait_for_log("hello 1")?;
@@ -127,6 +126,15 @@ fn a_slow_node_has_its_share_of_a_processor() -> TestResult {
     Ok(())
 }
 
+/// Sends a line to a shell, and returns which of two answers the shell gives.
+fn answer(shell: &mut Process, answers: [&str; 2]) -> TestResult<String> {
+    let stdin = shell.stdin.as_mut().ok_or("no stdin")?;
+    stdin.write_all(b"try\n")?;
+    let mut lines = shell.lines();
+    let next = lines.find(|line| answers.contains(&line.text.as_str()));
+    Ok(next.ok_or("no answer")?.text)
+}
+
 #[snowglobe::test]
 fn a_node_runs_out_of_descriptors_and_recovers() -> TestResult {
     let lab = nodes(1)?;
@@ -139,25 +147,12 @@ fn a_node_runs_out_of_descriptors_and_recovers() -> TestResult {
         .stdin(snowglobe::lab::Stdio::piped())
         .spawn()?;
     shell.wait_for_log("ready")?;
-    let mut ask = |answer: &str| -> TestResult {
-        shell
-            .stdin
-            .as_mut()
-            .ok_or("no stdin")?
-            .write_all(b"try\n")?;
-        let is_answer = |line: &str| line == "opened" || line == "refused";
-        let next = shell
-            .lines()
-            .find(|line| is_answer(&line.text))
-            .ok_or("no answer")?;
-        assert_eq!(next.text, answer);
-        Ok(())
-    };
-    ask("opened")?;
+    let mut ask = || answer(&mut shell, ["opened", "refused"]);
+    assert_eq!(ask()?, "opened");
     let fault = lab.inject(Fault::descriptors("n1", 3))?;
-    ask("refused")?;
+    assert_eq!(ask()?, "refused");
     fault.heal()?;
-    ask("opened")?;
+    assert_eq!(ask()?, "opened");
     Ok(())
 }
 
@@ -176,24 +171,12 @@ fn a_node_runs_out_of_memory_and_recovers() -> TestResult {
         .stdin(snowglobe::lab::Stdio::piped())
         .spawn()?;
     shell.wait_for_log("ready")?;
-    let mut ask = |answer: &str| -> TestResult {
-        shell
-            .stdin
-            .as_mut()
-            .ok_or("no stdin")?
-            .write_all(b"try\n")?;
-        let next = shell
-            .lines()
-            .find(|line| line.text == "got" || line.text == "refused")
-            .ok_or("no answer")?;
-        assert_eq!(next.text, answer);
-        Ok(())
-    };
-    ask("got")?;
+    let mut ask = || answer(&mut shell, ["got", "refused"]);
+    assert_eq!(ask()?, "got");
     let fault = lab.inject(Fault::memory("n1", 1024))?;
-    ask("refused")?;
+    assert_eq!(ask()?, "refused");
     fault.heal()?;
-    ask("got")?;
+    assert_eq!(ask()?, "got");
     Ok(())
 }
 
