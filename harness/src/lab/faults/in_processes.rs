@@ -13,6 +13,7 @@ use crate::lab::faults::guard::{FaultThread, Healing};
 use crate::lab::node::node::Node;
 use crate::lab::process::running::{LAST_WORDS, Running};
 use crate::lab::wait::wait_until;
+use crate::trial::time_scale::stretched;
 
 /// Finds the programs of a node that go by a name.
 fn programs(node: &Node, name: &str) -> Result<Vec<Arc<Running>>> {
@@ -48,7 +49,7 @@ impl Killed {
         }
         for running in &programs {
             // A process in an uninterruptible call dies later, and does nothing more meanwhile.
-            let _ = running.ended_by(Some(Instant::now() + LAST_WORDS));
+            let _ = running.ended_by(Some(Instant::now() + stretched(LAST_WORDS)));
         }
         Ok(Self {
             node: Arc::clone(node),

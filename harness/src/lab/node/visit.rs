@@ -8,7 +8,7 @@ use crate::lab::error::{LabError, Result};
 use crate::lab::node::node::Node;
 use crate::lab::node::visitors::{enter, read_symbols};
 use crate::lab::services::service::ServicePlace;
-use crate::lab::wait::wait_until;
+use crate::lab::wait::until;
 use crate::trial::running;
 
 impl Node {
@@ -88,7 +88,7 @@ impl Node {
         if !self.stack().autoconfigures() {
             return Ok(());
         }
-        let waited = wait_until(limit, || self.stack().autoconfigured().into_iter().next());
+        let waited = until(limit, || self.stack().autoconfigured().into_iter().next());
         waited.map(drop).map_err(|error| {
             let what = format!("wait for an IPv6 address of node `{}`", self.name());
             LabError::failed(error.kind(), what, error.to_string()).about_node(self.name())
