@@ -2,11 +2,10 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::process::Command;
 
-use super::build::{build, find};
+use super::build::{build, find, trial_of};
 use super::measure::{in_turns, said};
-use super::row::{BenchRow, Target};
+use super::row::BenchRow;
 
 /// Size of the directory of which volumes are clones, in files of a mebibyte each.
 const TEMPLATE_MIB: usize = 300;
@@ -29,22 +28,14 @@ fn template(rounds: usize) -> Result<Vec<BenchRow>, String> {
             .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
     let trial = || {
-        let mut command = Command::new(&program);
-        command.args(["--exact", "clone", "--nocapture"]);
+        let mut command = trial_of(&program, "clone");
         command.env("TEMPLATE", template.path());
         command
     };
     let row = |what: &str, name: &str, unit: &'static str, most: f64, scale: f64| {
         let ours = || said(&mut trial(), what).map(|figure| figure * scale);
-        let medians = in_turns(rounds, &mut [Box::new(ours), Box::new(|| Ok(most))])?;
-        Ok::<_, String>(BenchRow {
-            group: "adoption",
-            name: name.to_owned(),
-            ours: medians[0],
-            other: medians[1],
-            unit,
-            target: Target::AtMost(1.0),
-        })
+        let medians = in_turns(rounds, &mut [Box::new(ours)])?;
+        Ok::<_, String>(BenchRow::within("adoption", name, unit, medians[0], most))
     };
     Ok(vec![
         row(

@@ -19,6 +19,13 @@ pub(super) fn find(built: &[(String, PathBuf)], name: &str) -> Result<PathBuf, S
         .ok_or_else(|| format!("cargo built no `{name}`"))
 }
 
+/// Returns a command for one trial of a benchmark.
+pub(super) fn trial_of(program: &Path, name: &str) -> Command {
+    let mut command = Command::new(program);
+    command.args(["--exact", name, "--nocapture"]);
+    command
+}
+
 /// Compiles a floor in C with the compiler that also links Rust programs, into the directory of
 /// `beside`.
 pub(super) fn compile(name: &str, beside: &Path) -> Result<PathBuf, String> {

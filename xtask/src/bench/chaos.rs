@@ -1,31 +1,18 @@
 //! Measures the checks and faults with which distributed systems are tested.
 
-use std::process::Command;
-
-use super::build::{build, find};
+use super::build::{build, find, trial_of};
 use super::clocks::clocks;
 use super::disk::disks;
 use super::measure::{in_turns, said};
-use super::row::{BenchRow, Target};
+use super::row::BenchRow;
 
 /// Measures the rows of the group.
 pub(super) fn chaos(rounds: usize) -> Result<Vec<BenchRow>, String> {
     let program = find(&build(&["--bench", "chaos"])?, "chaos")?;
-    let row = |trial: &'static str, name: &str, most: f64| {
-        let ours = || {
-            let mut command = Command::new(&program);
-            command.args(["--exact", trial, "--nocapture"]);
-            said(&mut command, trial)
-        };
-        let medians = in_turns(rounds, &mut [Box::new(ours), Box::new(|| Ok(most))])?;
-        Ok::<_, String>(BenchRow {
-            group: "chaos",
-            name: name.to_owned(),
-            ours: medians[0],
-            other: medians[1],
-            unit: "ms",
-            target: Target::AtMost(1.0),
-        })
+    let row = |trial: &str, name: &str, most: f64| {
+        let ours = || said(&mut trial_of(&program, trial), trial);
+        let medians = in_turns(rounds, &mut [Box::new(ours)])?;
+        Ok::<_, String>(BenchRow::within("chaos", name, "ms", medians[0], most))
     };
     let mut rows = vec![
         row(

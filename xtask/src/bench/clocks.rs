@@ -1,10 +1,8 @@
 //! What it costs a program to read a clock that is wrong.
 
-use std::process::Command;
-
-use super::build::{build, compile, find};
+use super::build::{build, compile, find, trial_of};
 use super::measure::{Contestant, in_turns, said};
-use super::row::{BenchRow, Target};
+use super::row::BenchRow;
 
 /// Figures of the program, what they are of, and the most that a reading may take, in nanoseconds.
 const FIGURES: [(&str, &str, f64); 2] = [
@@ -23,20 +21,14 @@ pub(super) fn clocks(rounds: usize) -> Result<Vec<BenchRow>, String> {
     let (ours, program) = (&ours, &program);
     let contestant = |(figure, ..): (&'static str, &str, f64)| -> Contestant<'_> {
         Box::new(move || {
-            let mut command = Command::new(ours);
-            command.args(["--exact", "reading", "--nocapture"]);
+            let mut command = trial_of(ours, "reading");
             said(command.env("CLOCK", program), figure)
         })
     };
     let medians = in_turns(rounds, &mut FIGURES.map(contestant))?;
     let rows = FIGURES.into_iter().zip(medians);
-    let row = |((_, name, most), median): ((&str, &str, f64), f64)| BenchRow {
-        group: "chaos",
-        name: name.to_owned(),
-        ours: median,
-        other: most,
-        unit: "ns",
-        target: Target::AtMost(1.0),
+    let row = |((_, name, most), median): ((&str, &str, f64), f64)| {
+        BenchRow::within("chaos", name, "ns", median, most)
     };
     Ok(rows.map(row).collect())
 }

@@ -1,9 +1,6 @@
 //! Volumes with faults beside plain ones, and beside this machine's disk.
 
-use std::path::Path;
-use std::process::Command;
-
-use super::build::{build, find};
+use super::build::{build, find, trial_of};
 use super::measure::{in_turns, said};
 use super::row::{BenchRow, Target};
 
@@ -58,11 +55,4 @@ pub(super) fn disks(rounds: usize) -> Result<Vec<BenchRow>, String> {
     .into_iter()
     .map(|(trial, figures, unit, name, target)| row(trial, figures, unit, name, target))
     .collect()
-}
-
-/// Returns a command for one trial of the benchmark.
-fn trial_of(program: &Path, trial: &str) -> Command {
-    let mut command = Command::new(program);
-    command.args(["--exact", trial, "--nocapture"]);
-    command
 }

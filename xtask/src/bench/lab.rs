@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::build::{build, compile, find};
+use super::build::{build, compile, find, trial_of};
 use super::measure::{Contestant, figure, in_turns, said};
 use super::row::{BenchRow, Target};
 use super::strangers::watch;
@@ -48,8 +48,7 @@ impl Programs {
 
     /// Returns a command for one trial of the benchmark.
     fn trial(&self, name: &str) -> Command {
-        let mut command = Command::new(&self.ours);
-        command.args(["--exact", name, "--nocapture"]);
+        let mut command = trial_of(&self.ours, name);
         command.env("STREAM", &self.stream);
         command
     }

@@ -44,6 +44,24 @@ impl fmt::Display for Target {
 }
 
 impl BenchRow {
+    /// Makes the row of a figure and the most that it may be.
+    pub(super) fn within(
+        group: &'static str,
+        name: impl Into<String>,
+        unit: &'static str,
+        ours: f64,
+        bound: f64,
+    ) -> Self {
+        Self {
+            group,
+            name: name.into(),
+            unit,
+            ours,
+            other: bound,
+            target: Target::AtMost(1.0),
+        }
+    }
+
     fn ratio(&self) -> f64 {
         self.ours / self.other
     }

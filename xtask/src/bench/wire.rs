@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::build::{build, find};
+use super::build::{build, find, trial_of};
 use super::measure::{Contestant, figure, in_turns, median, output, said};
 use super::quiet;
 use super::row::{BenchRow, Target};
@@ -96,8 +96,7 @@ struct Bench {
 
 impl Bench {
     fn trial(&self, wire: &str, name: &str, variables: &[(&str, String)]) -> Command {
-        let mut command = Command::new(&self.program);
-        command.args(["--exact", name, "--nocapture"]);
+        let mut command = trial_of(&self.program, name);
         command.env("WIRE", wire).envs(variables.iter().cloned());
         command
     }
@@ -254,12 +253,5 @@ fn against_veth(
 
 /// Makes the row of a figure and its bound.
 fn within(name: String, unit: &'static str, ours: f64, bound: f64) -> BenchRow {
-    BenchRow {
-        group: "wire",
-        name,
-        unit,
-        ours,
-        other: bound,
-        target: Target::AtMost(1.0),
-    }
+    BenchRow::within("wire", name, unit, ours, bound)
 }
