@@ -22,9 +22,7 @@ impl TrialResult {
             is_inconclusive: false,
         })
     }
-}
 
-impl TrialResult {
     /// Returns the result of a trial that wants no verdict of a machine that was starved: nothing
     /// can be told from the times that the trial has seen.
     pub(crate) fn inconclusive(self, starved: &str) -> Self {

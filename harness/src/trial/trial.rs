@@ -216,9 +216,7 @@ impl Trial {
             format!("[{}] {}", self.kind, self.name)
         }
     }
-}
 
-impl Trial {
     /// Returns the seed of the trial's own random choices in a run with this seed.
     pub(crate) fn seed_in(&self, run_seed: u64) -> u64 {
         let derived = || seed_for(run_seed, &self.name);
