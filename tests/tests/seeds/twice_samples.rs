@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use snowglobe::prelude::*;
 
 /// Returns whether this is the first run, for `SAMPLE_DIR` has nothing yet.
-fn is_first_run() -> bool {
+pub(crate) fn is_first_run() -> bool {
     let dir = PathBuf::from(std::env::var("SAMPLE_DIR").unwrap());
     std::fs::File::create_new(dir.join("second")).is_ok()
 }
