@@ -15,7 +15,8 @@ use super::confidence::Confidence;
 /// ```
 #[derive(Clone, Debug)]
 pub struct CandidateRuns {
-    confidence: Confidence,
+    /// What is asked of a candidate; where nothing is, each one runs as often as it may.
+    confidence: Option<Confidence>,
     candidates: Vec<Runs>,
 }
 
@@ -31,8 +32,26 @@ impl CandidateRuns {
     /// Makes a batch of so many candidates, the most promising first.
     pub fn new(confidence: Confidence, candidates: usize) -> Self {
         Self {
-            confidence,
+            confidence: Some(confidence),
             candidates: vec![Runs::default(); candidates],
+        }
+    }
+
+    /// Makes the runs of one candidate, [`Confidence::RUNS`] of them, to count its failures.
+    ///
+    /// ```
+    /// use snowglobe_model::shrink::{CandidateRuns, Confidence};
+    ///
+    /// let mut runs = CandidateRuns::of_one();
+    /// while let Some(candidate) = runs.begin() {
+    ///     runs.ended(candidate, true);
+    /// }
+    /// assert_eq!(runs.counts(0), (Confidence::RUNS, Confidence::RUNS));
+    /// ```
+    pub fn of_one() -> Self {
+        Self {
+            confidence: None,
+            candidates: vec![Runs::default()],
         }
     }
 
@@ -40,7 +59,10 @@ impl CandidateRuns {
     /// A candidate that passes is then out soon, whatever the others do.
     pub fn begin(&mut self) -> Option<usize> {
         let confidence = self.confidence;
-        let wanted = |it: &Runs| confidence.wanted(it.failures, it.passes, it.running) > 0;
+        let wanted = |it: &Runs| match confidence {
+            Some(confidence) => confidence.wanted(it.failures, it.passes, it.running) > 0,
+            None => it.failures + it.passes + it.running < Confidence::RUNS,
+        };
         let candidates = self.candidates.iter_mut().enumerate();
         let (index, runs) = candidates
             .filter(|(_, it)| wanted(it))
@@ -60,11 +82,12 @@ impl CandidateRuns {
         }
     }
 
-    /// Returns the first candidate that fails still, as far as known.
+    /// Returns the first candidate that fails as often as is asked for, as far as known.
     pub fn found(&self) -> Option<usize> {
+        let confidence = self.confidence?;
         self.candidates
             .iter()
-            .position(|it| self.confidence.decide(it.failures, it.passes) == Some(true))
+            .position(|it| confidence.decide(it.failures, it.passes) == Some(true))
     }
 
     /// Returns the numbers of failures and of runs of a candidate.

@@ -63,7 +63,7 @@ fn first_line(text: &str) -> String {
 }
 
 /// The end of a run: its candidate, and whether the trial has failed as it did at first.
-type RunEnd = (usize, bool);
+pub(super) type RunEnd = (usize, bool);
 
 /// The runs of a trial that are under way.
 pub(super) struct Reruns<'a> {
@@ -74,7 +74,7 @@ pub(super) struct Reruns<'a> {
     running: Vec<(usize, OwnedFd)>,
     /// Runs that were begun in all.
     begun: u64,
-    /// Where threads tell of the ends of runs: the candidate, and whether it has failed.
+    /// The channel by which threads tell of the ends of runs.
     teller: Sender<RunEnd>,
     ends: Receiver<RunEnd>,
 }
@@ -153,19 +153,19 @@ impl<'a> Reruns<'a> {
 
     /// Waits for the end of a run, and returns its candidate and whether it has failed as the trial
     /// has. Looks now and then whether it `is_over`, and then returns `None`.
-    pub(super) fn next_end(&mut self, is_over: &mut dyn FnMut() -> bool) -> Option<(usize, bool)> {
+    pub(super) fn next_end(&mut self, is_over: &mut dyn FnMut() -> bool) -> Option<RunEnd> {
         /// Time after which a signal of the user is noticed.
         const MOMENT: std::time::Duration = std::time::Duration::from_millis(100);
         loop {
             if is_over() {
                 return None;
             }
-            if let Ok((candidate, has_failed)) = self.ends.recv_timeout(MOMENT) {
-                let place = self.running.iter().position(|(it, _)| *it == candidate);
+            if let Ok(end) = self.ends.recv_timeout(MOMENT) {
+                let place = self.running.iter().position(|(it, _)| *it == end.0);
                 if let Some(place) = place {
                     self.running.swap_remove(place);
                 }
-                return Some((candidate, has_failed));
+                return Some(end);
             }
         }
     }

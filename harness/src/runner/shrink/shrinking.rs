@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::reruns::{Reruns, SameFailure};
+use super::reruns::{Reruns, RunEnd, SameFailure};
 use crate::lab::{SCHEDULE_VARIABLE, schedule_file};
 use crate::model::fault::{Schedule, ScheduledFault};
 use crate::model::shrink::{CandidateRuns, Confidence, shrink, simpler};
@@ -64,8 +64,10 @@ impl<'a> Shrinking<'a> {
             Err(error) => return format!("not shrunk: {error}\n"),
         };
         let entries = original.faults().to_vec();
-        // As often as candidates at most: how often the trial fails with the whole schedule.
-        let (failures, runs) = self.count(&entries);
+        // How often the trial fails with the whole schedule.
+        let mut whole = CandidateRuns::of_one();
+        self.try_all(&[&entries], &mut whole);
+        let (failures, runs) = whole.counts(0);
         if let Some(why) = self.why_not() {
             return format!("not shrunk: {why}\n");
         }
@@ -82,10 +84,11 @@ impl<'a> Shrinking<'a> {
                 .collect();
             let schedules: Vec<&[ScheduledFault]> =
                 new.iter().map(|it| &candidates[*it][..]).collect();
-            let found = self.first_failing(&schedules, confidence);
-            match found {
-                Some((place, counts)) => {
-                    last = counts;
+            let mut runs = CandidateRuns::new(confidence, schedules.len());
+            self.try_all(&schedules, &mut runs);
+            match runs.found() {
+                Some(place) => {
+                    last = runs.counts(place);
                     Some(new[place])
                 }
                 None => {
@@ -97,40 +100,8 @@ impl<'a> Shrinking<'a> {
         self.told(&entries, found, confidence, last, again)
     }
 
-    /// Runs the trial with a schedule as often as that may be, and returns how often it has failed,
-    /// and run.
-    fn count(&mut self, entries: &[ScheduledFault]) -> (u32, u32) {
-        let (mut failures, mut runs, mut begun) = (0, 0, 0);
-        let file = self.candidate_file(0);
-        if let Err(why) = write(&file, entries) {
-            self.broken = Some(why);
-            return (0, 0);
-        }
-        while runs < Confidence::RUNS {
-            while begun < Confidence::RUNS && self.reruns.running() < self.together {
-                if !self.begin(0, &file) {
-                    break;
-                }
-                begun += 1;
-            }
-            let Some((_, has_failed)) = self.next_end() else {
-                break;
-            };
-            runs += 1;
-            failures += u32::from(has_failed);
-        }
-        self.reruns.stop();
-        // A file that stays is overwritten by the next search.
-        let _ = fs::remove_file(&file);
-        (failures, runs)
-    }
-
-    /// Returns the place of a schedule that still fails, with its failures and runs.
-    fn first_failing(
-        &mut self,
-        schedules: &[&[ScheduledFault]],
-        confidence: Confidence,
-    ) -> Option<(usize, (u32, u32))> {
+    /// Runs the trial with schedules, until one of them is found or `runs` asks for no more.
+    fn try_all(&mut self, schedules: &[&[ScheduledFault]], runs: &mut CandidateRuns) {
         let files: Vec<PathBuf> = (0..schedules.len())
             .map(|place| self.candidate_file(place))
             .collect();
@@ -139,8 +110,7 @@ impl<'a> Shrinking<'a> {
                 self.broken = Some(why);
             }
         }
-        let mut runs = CandidateRuns::new(confidence, schedules.len());
-        let found = loop {
+        while runs.found().is_none() {
             while self.reruns.running() < self.together
                 && let Some(candidate) = runs.begin()
             {
@@ -148,22 +118,16 @@ impl<'a> Shrinking<'a> {
                     break;
                 }
             }
-            if self.reruns.running() == 0 {
-                break None;
-            }
             let Some((candidate, has_failed)) = self.next_end() else {
-                break None;
+                break;
             };
             runs.ended(candidate, has_failed);
-            if let Some(found) = runs.found() {
-                break Some((found, runs.counts(found)));
-            }
-        };
+        }
         self.reruns.stop();
+        // A file that stays is overwritten by the next search.
         for file in files {
             let _ = fs::remove_file(file);
         }
-        found
     }
 
     /// Begins a run, and returns whether that was possible.
@@ -177,7 +141,7 @@ impl<'a> Shrinking<'a> {
         self.broken.is_none()
     }
 
-    fn next_end(&mut self) -> Option<(usize, bool)> {
+    fn next_end(&mut self) -> Option<RunEnd> {
         if self.reruns.running() == 0 {
             return None;
         }
