@@ -11,7 +11,7 @@ use crate::commands::{Words, read, refuse};
 use crate::stress;
 
 /// Exit code where the wrapper itself fails, as of env(1) and timeout(1).
-const FAILED: u8 = 125;
+pub(crate) const FAILED: u8 = 125;
 
 #[derive(Default)]
 struct ExecOptions {
@@ -161,15 +161,20 @@ pub(crate) fn exec(words: Words) -> ExitCode {
     if program.words.is_empty() {
         return refuse("exec", "no program is named", FAILED);
     }
-    if let Some(length) = stress {
-        if program.keep {
+    let ended = match stress {
+        Some(_) if program.keep => {
             return refuse("exec", "--stress and --keep exclude each other", FAILED);
         }
-        return stress::run(length, &all);
-    }
-    let Err(error) = snowglobe::exec::exec(program);
-    eprintln!("snowglobe exec: {error}");
-    ExitCode::from(FAILED)
+        Some(length) => stress::run(length, &all),
+        None => {
+            let Err(error) = snowglobe::exec::exec(program);
+            Err(error.to_string())
+        }
+    };
+    ExitCode::from(ended.unwrap_or_else(|error| {
+        eprintln!("snowglobe exec: {error}");
+        FAILED
+    }))
 }
 
 /// Returns the texts of the command line.

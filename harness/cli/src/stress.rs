@@ -6,44 +6,37 @@
 use std::ffi::OsString;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, ExitCode, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Instant;
 
 use snowglobe::Stress;
+use snowglobe::exec::usual_copies;
 use snowglobe_model::failure_rate::FailureRate;
 
 use crate::commands::Words;
+use crate::exec::FAILED;
 
 /// Value of the option that stands for: this is one of the copies.
 pub(crate) const COPY: &str = "copy";
 
-/// Copies that run at a time, for each processor: as many as trials of a test program.
-const FOR_EACH_PROCESSOR: usize = 4;
-
-/// Exit code where the wrapper itself failed.
-const FAILED: u8 = 125;
-
 /// Runs copies of the command `exec` with these words, and returns the exit code of the first that
 /// failed, or 0.
-pub(crate) fn run(length: Stress, words: &Words) -> ExitCode {
-    let together = thread::available_parallelism().map_or(1, usize::from) * FOR_EACH_PROCESSOR;
+///
+/// # Errors
+/// A copy cannot be started, or what it writes cannot be read.
+pub(crate) fn run(length: Stress, words: &Words) -> Result<u8, String> {
+    let together = usual_copies();
     let start = Instant::now();
     let (sender, ends) = channel();
     let (mut begun, mut running) = (0_u64, 0);
     let mut rate = FailureRate::default();
     let mut first: Option<Output> = None;
-    let wants_more = |begun: u64| match length {
-        Stress::Runs(runs) => begun < runs,
-        Stress::Time(time) => begun == 0 || start.elapsed() < time,
-    };
     loop {
-        while running < together && first.is_none() && wants_more(begun) {
-            let child = match copy(words).spawn() {
-                Ok(child) => child,
-                Err(error) => return refuse(&format!("cannot start a copy: {error}")),
-            };
+        while running < together && first.is_none() && length.wants_more(begun, start) {
+            let child = copy(words).spawn();
+            let child = child.map_err(|error| format!("cannot start a copy: {error}"))?;
             let sender = sender.clone();
             // A thread reads what a copy writes, so that no copy waits for its reader.
             thread::spawn(move || {
@@ -56,11 +49,10 @@ pub(crate) fn run(length: Stress, words: &Words) -> ExitCode {
         if running == 0 {
             break;
         }
-        let output = match ends.recv() {
-            Ok(Ok(output)) => output,
-            Ok(Err(error)) => return refuse(&format!("cannot read what a copy writes: {error}")),
-            Err(_) => break,
+        let Ok(output) = ends.recv() else {
+            break;
         };
+        let output = output.map_err(|error| format!("cannot read what a copy writes: {error}"))?;
         running -= 1;
         rate.runs += 1;
         if !output.status.success() {
@@ -71,7 +63,7 @@ pub(crate) fn run(length: Stress, words: &Words) -> ExitCode {
     }
     let code = first.as_ref().map_or(0, show);
     eprintln!("snowglobe exec: {rate}");
-    ExitCode::from(code)
+    Ok(code)
 }
 
 /// Returns the command that runs one copy. Its first `--stress` counts.
@@ -81,7 +73,6 @@ fn copy(words: &Words) -> Command {
     command
         .args(["exec", "--stress", COPY])
         .args(words)
-        .env_remove("SNOWGLOBE_STRESS")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -96,9 +87,4 @@ fn show(output: &Output) -> u8 {
     let signal = || 128 + output.status.signal().unwrap_or_default();
     let code = output.status.code().unwrap_or_else(signal);
     u8::try_from(code).unwrap_or(FAILED)
-}
-
-fn refuse(why: &str) -> ExitCode {
-    eprintln!("snowglobe exec: {why}");
-    ExitCode::from(FAILED)
 }

@@ -11,7 +11,7 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | `wrapped` | [`WrappedProgram`], and [`exec`] |
+//! | `wrapped` | [`WrappedProgram`], [`exec`], and how many copies run in a stress test |
 //! | `body` | what the body does: becomes the program, or runs it in a node of a lab |
 //! | `in_node` | a program in a node, for which the body waits |
 //! | `watch` | the process that stays outside: passes signals on, keeps time, tells of the end |
@@ -24,4 +24,4 @@ mod watch;
 mod wrapped;
 
 pub use error::ExecError;
-pub use wrapped::{WrappedProgram, exec};
+pub use wrapped::{WrappedProgram, exec, usual_copies};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::body::{self, Inside};
 use super::error::ExecError;
 use super::watch::Watch;
-use crate::runner::{ProgramSetup, look_up};
+use crate::runner::{ProgramSetup, look_up, usual_threads};
 use crate::sandbox::paths::Paths;
 use crate::sandbox::within::is_within_trial;
 use crate::trial::{Options, Trial};
@@ -35,6 +35,11 @@ pub struct WrappedProgram {
     pub nested: bool,
     /// Further directories to which the program may write.
     pub writable: Vec<PathBuf>,
+}
+
+/// Returns how many copies of a program run at a time in a stress test: as many as trials of a run.
+pub fn usual_copies() -> usize {
+    usual_threads()
 }
 
 /// Runs a program in a world of its own, and ends this process as the program has ended.

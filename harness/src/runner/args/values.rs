@@ -1,7 +1,7 @@
 //! The values of options, each with the clause that says what is wrong with one.
 
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::model::cli::{CliError, GivenValue};
 use crate::model::duration::parse;
@@ -60,6 +60,17 @@ pub(crate) fn duration(given: GivenValue) -> Result<Duration, CliError> {
 /// Reads the length of a stress test: a number of runs, or a time with its unit.
 pub(crate) fn stress(given: GivenValue) -> Result<Stress, CliError> {
     given.parse()
+}
+
+impl Stress {
+    /// Returns whether one more copy begins, after so many in a stress test that began then.
+    pub fn wants_more(self, begun: u64, since: Instant) -> bool {
+        match self {
+            Self::Runs(runs) => begun < runs,
+            // One copy runs at least, however long it has to wait for its turn.
+            Self::Time(time) => begun == 0 || since.elapsed() < time,
+        }
+    }
 }
 
 impl FromStr for Stress {

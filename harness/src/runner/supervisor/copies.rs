@@ -106,17 +106,13 @@ impl<'a> Copies<'a> {
     /// Returns whether one more copy of a trial is to begin.
     pub(crate) fn wants_more(&self, index: usize) -> bool {
         let copies = &self.trials[index];
-        if copies.rounds == Rounds::Twice {
-            return copies.running == 0 && copies.begun < 2;
-        }
         copies.rate.failures == 0
             && match copies.rounds {
-                Rounds::Seeds(runs) | Rounds::Stress(Stress::Runs(runs)) => copies.begun < runs,
-                Rounds::FixedSeed | Rounds::Twice => copies.begun == 0,
-                // Each trial runs once at least, however long the queue is.
-                Rounds::Stress(Stress::Time(time)) => {
-                    copies.begun == 0 || self.begin.elapsed() < time
-                }
+                Rounds::Seeds(runs) => copies.begun < runs,
+                Rounds::FixedSeed => copies.begun == 0,
+                // Whether they failed is known to the comparison alone, and not to the rate.
+                Rounds::Twice => copies.running == 0 && copies.begun < 2,
+                Rounds::Stress(length) => length.wants_more(copies.begun, self.begin),
             }
     }
 
