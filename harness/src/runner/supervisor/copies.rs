@@ -64,9 +64,21 @@ impl Rounds {
     }
 }
 
+/// A run of a trial that begins.
+pub(crate) struct NewCopy {
+    /// The report has no name of the trial yet.
+    pub(crate) is_first: bool,
+    /// Seed of a run in which the trial has the same seed of its own.
+    pub(crate) run_seed: u64,
+    /// Share of the process numbers, which no other copy that runs has.
+    pub(crate) share: u32,
+}
+
 /// The copies of all trials of a run.
 pub(crate) struct Copies<'a> {
     begin: Instant,
+    /// Number of copies that have begun in all, with those that were taken back.
+    begun: u32,
     record: RecordReader,
     trials: Vec<CopiesOfTrial<'a>>,
 }
@@ -98,6 +110,7 @@ impl<'a> Copies<'a> {
     pub(crate) fn new(rounds: &[Rounds]) -> Self {
         Self {
             begin: Instant::now(),
+            begun: 0,
             record: RecordReader::default(),
             trials: rounds.iter().copied().map(CopiesOfTrial::new).collect(),
         }
@@ -116,32 +129,23 @@ impl<'a> Copies<'a> {
             }
     }
 
-    /// Returns whether the report has no name of the trial yet, which it then gets.
-    pub(crate) fn announce(&mut self, index: usize) -> bool {
-        !std::mem::replace(&mut self.trials[index].is_announced, true)
-    }
-
-    /// Notes that a copy begins, and returns its seed: that of a run in which the trial has the
-    /// same seed of its own.
-    pub(crate) fn begin(&mut self, index: usize, run_seed: u64) -> u64 {
+    /// Notes that a copy of a trial begins in a run with this seed.
+    pub(crate) fn begin(&mut self, index: usize, run_seed: u64) -> NewCopy {
         let copies = &mut self.trials[index];
+        let (number, share) = match copies.rounds {
+            // Both runs are to have the same of everything.
+            Rounds::Twice => (0, index as u32),
+            Rounds::Seeds(_) | Rounds::FixedSeed | Rounds::Stress(_) => (copies.begun, self.begun),
+        };
         copies.begun += 1;
         copies.running += 1;
-        if copies.rounds == Rounds::Twice {
-            return run_seed;
+        self.begun = self.begun.wrapping_add(1);
+        let next = || run_seed.wrapping_add(number);
+        NewCopy {
+            is_first: !std::mem::replace(&mut copies.is_announced, true),
+            run_seed: copies.taken_back.pop().unwrap_or_else(next),
+            share,
         }
-        let next = || run_seed.wrapping_add(copies.begun - 1);
-        copies.taken_back.pop().unwrap_or_else(next)
-    }
-
-    /// Returns a share of the process numbers for the copy of a trial that has just begun: no other
-    /// copy that runs has it.
-    pub(crate) fn share(&self, index: usize) -> u32 {
-        if self.trials[index].rounds == Rounds::Twice {
-            return index as u32;
-        }
-        let begun: u64 = self.trials.iter().map(|copies| copies.begun).sum();
-        begun as u32
     }
 
     /// Notes that the copy with this seed has got no sandbox, and so has not begun.

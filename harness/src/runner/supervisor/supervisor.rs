@@ -8,7 +8,7 @@ use crate::kernel::poll::PollSet;
 use crate::kernel::process::signal::Signal;
 
 use super::active_trial::{ActiveTrial, EndedTrial, GRACE, TrialSeeds};
-use super::copies::Copies;
+use super::copies::{Copies, NewCopy};
 use super::plan::RunPlan;
 use super::pressure::Pressure;
 use super::queue::Queue;
@@ -159,33 +159,34 @@ impl<'a> Supervisor<'a> {
             self.queue.put_back(index);
             return Ok(());
         };
-        let mut run_seed = self.plan.run_seed;
-        let (mut is_first, mut share) = (true, index as u32);
+        let mut copy = NewCopy {
+            is_first: true,
+            run_seed: self.plan.run_seed,
+            share: index as u32,
+        };
         if let Some(copies) = &mut self.copies {
             // One more copy may have been in the queue when another one failed.
             if !copies.wants_more(index) {
                 return Ok(());
             }
-            is_first = copies.announce(index);
-            run_seed = copies.begin(index, run_seed);
-            share = copies.share(index);
+            copy = copies.begin(index, self.plan.run_seed);
             if copies.wants_more(index) {
                 self.queue.put_behind(index);
             }
         }
         let options = trial.options();
         let seeds = TrialSeeds {
-            own: trial.seed_in(run_seed),
-            run: run_seed,
+            own: trial.seed_in(copy.run_seed),
+            run: copy.run_seed,
         };
         // The name is printed before anything can go wrong with the trial.
-        if is_first {
+        if copy.is_first {
             self.printer.trial_started(trial);
         }
         let order = ZygoteOrder {
             trial: index as u32,
             seed: seeds.own,
-            share,
+            share: copy.share,
         };
         let zygote = self
             .zygotes
