@@ -1,7 +1,11 @@
 //! `--shrink`: the smallest schedule of faults with which a trial still fails.
 
+use std::process::Stdio;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use snowglobe::fault::Schedule;
-use snowglobe_tests::{Run, finished, run, this_program};
+use snowglobe_tests::{Run, finished, run, this_program, wait_for_file};
 
 fn shrink(name: &str, args: &[&str]) -> Run {
     let dir = snowglobe_tests::shared_dir();
@@ -89,6 +93,26 @@ fn a_trial_that_needs_no_fault_to_fail_is_told() {
 fn a_failure_that_does_not_come_again_is_told() {
     let said = "not shrunk: with its schedule, the trial did not fail again in 10 runs";
     shrink("fails_the_first_time", &[]).failed_with(&["the first run", said]);
+}
+
+#[snowglobe::test(nested)]
+fn nothing_is_searched_for_after_the_signal_that_ended_the_run() {
+    let dir = snowglobe_tests::shared_dir();
+    let names = ["fails_the_first_time", "waits_long"].map(|it| format!("shrink_samples::{it}"));
+    let child = this_program()
+        .env("SAMPLE_DIR", dir.path())
+        .args(["--exact", "--ignored", "--shrink", "--test-threads", "2"])
+        .args(names)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    assert!(wait_for_file(&dir.path().join("second")));
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
+    let run = finished(child.wait_with_output().unwrap());
+    assert_eq!(run.code, Some(128 + 2), "{run:#?}");
+    let said = "not shrunk: interrupted\n";
+    assert!(run.stdout.contains(said), "{run:#?}");
 }
 
 #[snowglobe::test(nested)]

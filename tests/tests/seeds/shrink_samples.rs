@@ -73,6 +73,11 @@ fn fails_the_first_time() -> TestResult {
     Ok(())
 }
 
+#[snowglobe::test(ignore = "a sample")]
+fn waits_long() {
+    std::thread::sleep(Duration::from_secs(100));
+}
+
 /// Has no lab, and no schedule.
 #[snowglobe::test(ignore = "a sample")]
 fn fails_by_itself() {

@@ -132,6 +132,7 @@ impl<'a> Shrinking<'a> {
 
     /// Begins a run, and returns whether that was possible.
     fn begin(&mut self, candidate: usize, file: &Path) -> bool {
+        self.was_interrupted |= (self.is_interrupted)();
         if self.why_not().is_some() || self.reruns.begun() >= MOST_RUNS {
             return false;
         }

@@ -3,13 +3,15 @@
 use super::signals::Signals;
 use crate::runner::report::FinishedTrial;
 
-/// Searches for a smaller schedule with which a trial still fails. Returns what the report says of
-/// that; nothing if the trial had no schedule.
+/// Searches for a smaller schedule with which a trial still fails, until a signal comes. The signal
+/// ends the searches for all other trials as well. Returns what the report says of the search;
+/// nothing if the trial had no schedule.
 #[cfg(feature = "toml")]
 pub(crate) fn shrunk(
     finished: &FinishedTrial<'_>,
     together: usize,
     signals: &Signals,
+    is_over: &mut bool,
 ) -> Option<String> {
     use crate::runner::report::again;
     use crate::runner::result::TrialResult;
@@ -19,8 +21,10 @@ pub(crate) fn shrunk(
     };
     let (trial, seed) = (finished.trial, finished.run_seed);
     let schedule = Shrinking::schedule_of(trial, finished.seed)?;
-    // A signal that ended the run, or comes now, ends the search.
-    let mut is_interrupted = || !signals.caught().is_empty();
+    let mut is_interrupted = || {
+        *is_over |= !signals.caught().is_empty();
+        *is_over
+    };
     let search = Shrinking::new(
         trial,
         seed,
@@ -33,6 +37,6 @@ pub(crate) fn shrunk(
 }
 
 #[cfg(not(feature = "toml"))]
-pub(crate) fn shrunk(_: &FinishedTrial<'_>, _: usize, _: &Signals) -> Option<String> {
+pub(crate) fn shrunk(_: &FinishedTrial<'_>, _: usize, _: &Signals, _: &mut bool) -> Option<String> {
     None
 }

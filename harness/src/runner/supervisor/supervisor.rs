@@ -386,12 +386,14 @@ impl<'a> Supervisor<'a> {
             None => {}
         }
     }
+        // A signal that ended the run has been read already.
+        let mut is_over = self.interrupted.is_some();
 
     /// Searches for smaller schedules of the trials that have failed, now that nothing else runs,
     /// and prints their results.
     fn shrink_failed(&mut self) {
         for mut finished in std::mem::take(&mut self.to_shrink) {
-            finished.shrunk = shrunk(&finished, self.plan.threads, self.signals);
+            finished.shrunk = shrunk(&finished, self.plan.threads, self.signals, &mut is_over);
             self.print(finished);
         }
     }
