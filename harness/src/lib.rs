@@ -394,9 +394,10 @@
 //! three times as long: the patience of labs, [`wait_until`](lab::wait_until) and its like, time
 //! limits of trials and of `snowglobe exec`. A wait that was in vain says what it has seen last.
 //!
-//! A trial that fails while the machine was starved has a note on that: for most of the trial's
-//! time some thread of the machine waited for a processor, as the kernel counts it
-//! (`/proc/pressure/cpu`; a kernel without CONFIG_PSI counts nothing, and then there is no note).
+//! A trial that fails while the machine was starved has a note on that where its failure is
+//! described, and not on the line of its verdict: for most of the trial's time some thread of the
+//! machine waited for a processor, as the kernel counts it (`/proc/pressure/cpu`; a kernel without
+//! CONFIG_PSI counts nothing, and then there is no note).
 //! With the option `starved = "inconclusive"` such a trial is inconclusive, whether it would have
 //! passed or failed: the times that it has seen are those of the machine. A run with an
 //! inconclusive trial is not green: it exits with 75 if no trial has failed. Other trials keep the

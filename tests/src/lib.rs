@@ -54,56 +54,13 @@ pub fn sample(name: &str) -> Run {
     run(&["--exact", name, "--include-ignored", "--color", "never"])
 }
 
-/// Returns what a finished program wrote, as text, without notes on a starved machine: whether
-/// the machine was starved is of no matter to nearly all tests.
-pub fn finished(output: Output) -> Run {
-    let mut run = finished_with_all_notes(output);
-    run.stdout = without_starvation(&run.stdout);
-    run
-}
-
 /// Returns what a finished program wrote, as text.
-pub fn finished_with_all_notes(output: Output) -> Run {
+pub fn finished(output: Output) -> Run {
     Run {
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
-}
-
-/// Takes out of a report what it says of a machine that was starved, with what stands around it.
-fn without_starvation(text: &str) -> String {
-    const FIRST: &str = "the machine was starved: for ";
-    const LAST: &str = "had to wait for a processor";
-    // Beside a verdict, alone and after other notes; a line of its own; in lists of JSON.
-    const AROUND: [(&str, &str); 5] = [
-        (" (note: ", ")"),
-        ("; ", ""),
-        ("note: ", "\n"),
-        (",\"", "\""),
-        ("\"", "\""),
-    ];
-    let mut kept = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once(FIRST) {
-        let Some((said, after)) = after.split_once(LAST) else {
-            break;
-        };
-        let fits = AROUND.iter().find_map(|(open, close)| {
-            Some((before.strip_suffix(open)?, after.strip_prefix(close)?))
-        });
-        match fits {
-            Some((before, after)) => {
-                kept.push_str(before);
-                rest = after;
-            }
-            None => {
-                kept.extend([before, FIRST, said, LAST]);
-                rest = after;
-            }
-        }
-    }
-    kept + rest
 }
 
 impl Run {

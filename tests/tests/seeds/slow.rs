@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use snowglobe_tests::{Run, finished, finished_with_all_notes, run, this_program};
+use snowglobe_tests::{Run, finished, run, this_program};
 
 fn sample(name: &str, args: &[&str]) -> Run {
     let name = format!("slow_samples::{name}");
     let mut command = this_program();
     command.args(["--exact", &name, "--ignored"]).args(args);
-    finished_with_all_notes(command.output().unwrap())
+    finished(command.output().unwrap())
 }
 
 #[snowglobe::test(nested)]
@@ -81,13 +81,20 @@ fn a_starved_machine_makes_inconclusive_what_asks_for_that() {
     ] {
         let run = sample(name, &[]);
         assert_eq!(run.code, Some(75), "{run:#?}");
-        for part in ["... inconclusive", starved, said, "0 passed; 1 failed"] {
+        for part in ["... inconclusive\n", starved, said, "0 passed; 1 failed"] {
             assert!(run.stdout.contains(part), "{part}: {run:#?}");
         }
     }
-    sample("starves_and_fails_as_elsewhere", &[]).failed_with(&["FAILED", starved]);
+    let note = format!("\nnote: {starved}");
+    sample("starves_and_fails_as_elsewhere", &[]).failed_with(&["... FAILED\n", &note]);
     let json = sample("starves_and_passes", &["--format", "json"]);
-    assert!(json.stdout.contains(r#""inconclusive":true"#), "{json:#?}");
+    let noted = format!(r#""notes":["{starved}"#);
+    for part in [r#""inconclusive":true"#, &noted] {
+        assert!(json.stdout.contains(part), "{part}: {json:#?}");
+    }
+    let junit = sample("starves_and_fails", &["--format", "junit"]);
+    let noted = format!(r#"<property name="note" value="{starved}"#);
+    assert!(junit.stdout.contains(&noted), "{junit:#?}");
     // A failure counts for more.
     let names = ["slow_samples::starves_and_passes", "slow_samples::hangs"];
     let both = run(&[&["--exact", "--ignored", "--test-threads", "1"][..], &names].concat());

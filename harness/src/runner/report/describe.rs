@@ -21,7 +21,7 @@ pub(crate) fn describe(finished: &FinishedTrial<'_>, failure: &Failure) -> Strin
     text += &with_newline(&failure.complaints);
     text += &with_newline(&finished.output);
     text += &reason(finished, failure);
-    for note in &finished.notes {
+    for note in finished.all_notes() {
         text += &format!("note: {note}\n");
     }
     if let Some(description) = &finished.description {

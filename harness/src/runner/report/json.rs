@@ -89,8 +89,9 @@ impl Reporter for Json {
         if !output.is_empty() {
             event["stdout"] = output.into();
         }
-        if !finished.notes.is_empty() {
-            event["notes"] = finished.notes.as_slice().into();
+        let notes = finished.all_notes();
+        if !notes.is_empty() {
+            event["notes"] = notes.into();
         }
         if !finished.survivors.is_empty() {
             let survivors = finished

@@ -77,7 +77,8 @@ fn properties(finished: &FinishedTrial<'_>) -> String {
         let value = escape(value);
         format!(r#"<property name="{name}" value="{value}"/>"#)
     };
-    let notes = finished.notes.iter().map(|note| property("note", note));
+    let notes = finished.all_notes().into_iter();
+    let notes = notes.map(|note| property("note", note));
     let seeds = finished.failed_seeds.iter();
     let seeds = seeds.map(|seed| property("failed_seed", &seed.to_string()));
     let properties: String = notes.chain(seeds).collect();

@@ -62,6 +62,9 @@ pub(crate) struct FinishedTrial<'a> {
     pub(crate) description: Option<String>,
     /// Remarks of the test, for beside the result.
     pub(crate) notes: Vec<String>,
+    /// Sentence on the machine if it was starved, for where the failure is described: beside the
+    /// verdict it would stand in the way of whoever looks for `FAILED` at the end of a line.
+    pub(crate) starved: Option<String>,
     /// The output was captured, and has not been seen by anybody yet.
     pub(crate) is_captured: bool,
 }
@@ -81,8 +84,15 @@ impl<'a> FinishedTrial<'a> {
             survivors: Vec::new(),
             description: None,
             notes: Vec::new(),
+            starved: None,
             is_captured: true,
         }
+    }
+
+    /// Returns the remarks of the test, and that on the machine.
+    pub(crate) fn all_notes(&self) -> Vec<&str> {
+        let notes = self.notes.iter().chain(&self.starved);
+        notes.map(String::as_str).collect()
     }
 
     /// Returns the processes that outlived the test's process, as in `7 (nginx), 9 (sleep)`.

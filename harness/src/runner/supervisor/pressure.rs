@@ -1,8 +1,10 @@
-//! The time for which threads of this machine have waited for a processor.
+//! The time for which threads of this machine have waited for a processor, and what a result is
+//! worth after that.
 
 use std::time::{Duration, Instant};
 
 use crate::model::starved::{Starved, waited};
+use crate::runner::result::TrialResult;
 
 /// Reads of the kernel's count, at most so often: a trial costs about a millisecond, and a read
 /// some microseconds.
@@ -30,9 +32,28 @@ impl Pressure {
         }
     }
 
-    /// Returns a sentence if the machine was starved for most of the time of a trial, which has
-    /// just ended and began when threads had waited for so long.
-    pub(crate) fn starved(&mut self, before: Option<Duration>, took: Duration) -> Option<String> {
+    /// Returns the result of a trial that has just ended and began when threads had waited for so
+    /// long; and a sentence if the machine was starved for most of that time, and the result may
+    /// come from that.
+    pub(crate) fn judge(
+        &mut self,
+        result: TrialResult,
+        wants_no_verdict: bool,
+        before: Option<Duration>,
+        took: Duration,
+    ) -> (TrialResult, Option<String>) {
+        let starved = match &result {
+            TrialResult::Passed if !wants_no_verdict => None,
+            TrialResult::Ignored(_) => None,
+            TrialResult::Passed | TrialResult::Failed(_) => self.starved(before, took),
+        };
+        match &starved {
+            Some(sentence) if wants_no_verdict => (result.inconclusive(sentence), starved),
+            Some(_) | None => (result, starved),
+        }
+    }
+
+    fn starved(&mut self, before: Option<Duration>, took: Duration) -> Option<String> {
         let waited = self.waited()?.saturating_sub(before?);
         Starved::judge(waited, took).map(|starved| starved.to_string())
     }

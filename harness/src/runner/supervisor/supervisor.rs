@@ -335,21 +335,16 @@ impl<'a> Supervisor<'a> {
             return self.retry_or_fail(index, seeds.run, refused);
         }
         self.queue.granted();
-        let mut result = reports.result();
+        let wants_no_verdict = self.trial(index).options().inconclusive_if_starved;
+        let result = reports.result();
+        let (result, starved) =
+            self.pressure
+                .judge(result, wants_no_verdict, waited_before, duration);
         let Remarks {
-            mut notes,
+            notes,
             survivors,
             description,
         } = reports.into_remarks();
-        let wants_no_verdict = self.trial(index).options().inconclusive_if_starved;
-        if (wants_no_verdict || result != TrialResult::Passed)
-            && let Some(starved) = self.pressure.starved(waited_before, duration)
-        {
-            if wants_no_verdict {
-                result = result.inconclusive(&starved);
-            }
-            notes.push(starved);
-        }
         let finished = FinishedTrial {
             trial: self.trial(index),
             result,
@@ -362,6 +357,7 @@ impl<'a> Supervisor<'a> {
             survivors,
             description,
             notes,
+            starved,
             is_captured: self.plan.capture,
         };
         self.ended(index, finished);
@@ -386,12 +382,12 @@ impl<'a> Supervisor<'a> {
             None => {}
         }
     }
-        // A signal that ended the run has been read already.
-        let mut is_over = self.interrupted.is_some();
 
     /// Searches for smaller schedules of the trials that have failed, now that nothing else runs,
     /// and prints their results.
     fn shrink_failed(&mut self) {
+        // A signal that ended the run has been read already.
+        let mut is_over = self.interrupted.is_some();
         for mut finished in std::mem::take(&mut self.to_shrink) {
             finished.shrunk = shrunk(&finished, self.plan.threads, self.signals, &mut is_over);
             self.print(finished);
