@@ -7,14 +7,14 @@ use std::time::Duration;
 use snowglobe_model::dhcp::client::DhcpClient;
 use snowglobe_model::dhcp::frame::unwrap;
 use snowglobe_model::dhcp::message::DhcpMessage;
-use snowglobe_model::dhcp::pool::Pool;
+use snowglobe_model::dhcp::pool::LeasePool;
 use snowglobe_model::dhcp::server::DhcpServer;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let message = DhcpMessage::decode(bytes)
         .or_else(|| unwrap(bytes).and_then(|(_, bytes)| DhcpMessage::decode(bytes)));
     let Some(message) = message else { return };
-    let mut server = DhcpServer::new(Pool {
+    let mut server = DhcpServer::new(LeasePool {
         server: [10, 0, 0, 1].into(),
         prefix: 24,
         range: [[10, 0, 0, 2].into(), [10, 0, 0, 9].into()],
