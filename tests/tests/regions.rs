@@ -116,11 +116,7 @@ fn regions_that_make_no_sense_are_refused() -> TestResult {
         assert_eq!(topology, before);
         (error.kind(), error.to_string())
     };
-    let two = || {
-        Regions::new()
-            .region::<NodeId>("a", [])
-            .region::<NodeId>("b", [])
-    };
+    let two = || Regions::new().empty_region("a").empty_region("b");
     let (kind, said) = refused(two());
     assert_eq!(kind, TopologyErrorKind::Missing);
     assert!(
@@ -132,7 +128,7 @@ fn regions_that_make_no_sense_are_refused() -> TestResult {
         said.contains("there is no latency from region `b` to `a`"),
         "{said}"
     );
-    let (kind, said) = refused(two().others(ms(1)).region::<NodeId>("a", []));
+    let (kind, said) = refused(two().others(ms(1)).empty_region("a"));
     assert_eq!(kind, TopologyErrorKind::Conflict, "{said}");
     let (_, said) = refused(two().others(ms(1)).latency("a", "mars", ms(1)));
     assert!(said.contains("there is no region `mars`"), "{said}");

@@ -23,7 +23,7 @@ use crate::topology::value::Topology;
 ///
 /// ```
 /// use std::time::Duration;
-/// use snowglobe_model::topology::{NodeId, Regions, Topology};
+/// use snowglobe_model::topology::{Regions, Topology};
 ///
 /// let mut topology = Topology::new();
 /// let (paris, boston) = (topology.node("paris"), topology.node("boston"));
@@ -31,7 +31,7 @@ use crate::topology::value::Topology;
 /// let regions = Regions::new()
 ///     .region("eu", [paris])
 ///     .region("us", [boston])
-///     .region::<NodeId>("asia", []) // nobody yet
+///     .empty_region("asia")
 ///     .latency("eu", "us", ms(40))            // each way
 ///     .latency_one_way("us", "asia", ms(70))
 ///     .latency_one_way("asia", "us", ms(95))  // the way back is another
@@ -74,6 +74,11 @@ impl Regions {
         let nodes = nodes.into_iter().map(Into::into).collect();
         self.regions.push((name.into(), nodes));
         self
+    }
+
+    /// Adds a region in which nobody is yet.
+    pub fn empty_region(self, name: impl Into<String>) -> Self {
+        self.region::<Endpoint>(name, [])
     }
 
     /// Sets the time that packets take from one region to another, and as long back.
@@ -175,9 +180,10 @@ impl Regions {
     }
 
     fn way(&self, from: &str, to: &str) -> Option<&Impairment> {
-        let mut said = self.ways.iter().filter(|(a, b, _)| a == from && b == to);
-        let said = said.next().map(|(_, _, impairment)| impairment);
-        said.or(self.others.as_ref())
+        let mut ways = self.ways.iter();
+        let said = ways.find(|(a, b, _)| a == from && b == to);
+        said.map(|(_, _, impairment)| impairment)
+            .or(self.others.as_ref())
     }
 
     fn pairs(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
