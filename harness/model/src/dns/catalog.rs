@@ -83,11 +83,7 @@ impl Catalog {
     }
 
     fn add(&mut self, record: Record) {
-        let mut above = Some(record.name.clone());
-        while let Some(name) = above {
-            above = name.parent();
-            self.there.insert(name);
-        }
+        self.there.extend(record.name.and_above());
         self.records
             .entry(record.name.clone())
             .or_default()
@@ -158,22 +154,17 @@ impl Catalog {
         if let Some(long) = self.lab.name_of(name) {
             return Some(vec![record(RecordData::Ptr(long.clone()))]);
         }
-        if self.there.contains(name) || self.lab.has(name) {
+        // RFC 4592, section 3.3.1: the wildcard below the closest name that is there.
+        let is_there = |name: &DomainName| self.there.contains(name) || self.lab.has(name);
+        let encloser = name.and_above().find(is_there)?;
+        if encloser == *name {
             return Some(Vec::new());
         }
-        // RFC 4592, section 3.3.1: the wildcard below the closest name that is there.
-        let mut above = name.parent();
-        while let Some(encloser) = above {
-            if self.there.contains(&encloser) || self.lab.has(&encloser) {
-                let wild = self.records.get(&encloser.wildcard())?;
-                let named = |it: &Record| Record {
-                    name: name.clone(),
-                    ..it.clone()
-                };
-                return Some(wild.iter().map(named).collect());
-            }
-            above = encloser.parent();
-        }
-        None
+        let wild = self.records.get(&encloser.wildcard())?;
+        let named = |it: &Record| Record {
+            name: name.clone(),
+            ..it.clone()
+        };
+        Some(wild.iter().map(named).collect())
     }
 }

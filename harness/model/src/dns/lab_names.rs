@@ -38,12 +38,7 @@ impl LabNames {
             let number = all.lines.len();
             all.lines.push(ip);
             for name in names.split(' ').map(DomainName::as_asked) {
-                let mut above = name.parent();
-                while let Some(name) = above {
-                    above = name.parent();
-                    all.there.insert(name);
-                }
-                all.there.insert(name.clone());
+                all.there.extend(name.and_above());
                 all.names.entry(name).or_default().push(number);
             }
             // The second name is the long one.
@@ -93,7 +88,8 @@ impl LabNames {
     }
 }
 
-/// Returns the address whose name is looked up under `name`.
+/// Returns the address whose name is looked up under `name` (RFC 1035, section 3.5; RFC 3596,
+/// section 2.5).
 fn address_of(name: &DomainName) -> Option<IpAddr> {
     if let Some(v4) = name.as_str().strip_suffix(".in-addr.arpa") {
         let octets: Vec<u8> = v4

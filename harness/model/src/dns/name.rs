@@ -1,7 +1,6 @@
 //! Domain names: labels, compared without regard to case.
 
 use std::fmt;
-use std::net::IpAddr;
 
 /// The most bytes of a label, and of a name as text (RFC 1035, section 2.3.4).
 const LABEL: usize = 63;
@@ -46,22 +45,6 @@ impl DomainName {
         Self(text.to_ascii_lowercase())
     }
 
-    /// Returns the name under which an address is looked up (RFC 1035, section 3.5; RFC 3596,
-    /// section 2.5).
-    pub fn reverse(address: IpAddr) -> Self {
-        Self(match address {
-            IpAddr::V4(v4) => {
-                let [a, b, c, d] = v4.octets();
-                format!("{d}.{c}.{b}.{a}.in-addr.arpa")
-            }
-            IpAddr::V6(v6) => {
-                let bytes = v6.octets();
-                let digits = bytes.iter().rev().flat_map(|byte| [byte & 15, byte >> 4]);
-                digits.fold(String::new(), |name, digit| format!("{name}{digit:x}.")) + "ip6.arpa"
-            }
-        })
-    }
-
     /// Returns the name without a dot at its end; the root is empty.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -74,6 +57,11 @@ impl DomainName {
         }
         let rest = self.0.split_once('.').map_or("", |(_, rest)| rest);
         Some(Self(rest.to_owned()))
+    }
+
+    /// Returns the name and all names above it, up to the root.
+    pub(crate) fn and_above(&self) -> impl Iterator<Item = Self> + use<> {
+        std::iter::successors(Some(self.clone()), Self::parent)
     }
 
     /// Returns the wildcard below the name (RFC 4592).
