@@ -89,12 +89,12 @@ fn bare(header: &[u8; HEADER], code: RCODE) -> Vec<u8> {
 }
 
 fn question(bytes: &[u8]) -> Option<Question> {
-    let one = bytes[4..6] == [0, 1];
-    let (name, at) = asked_name(bytes)?;
-    let numbers: [u8; 4] = bytes.get(at..)?.first_chunk().copied()?;
-    if !one {
+    let is_one = bytes[4..6] == [0, 1];
+    if !is_one {
         return None;
     }
+    let (name, at) = asked_name(bytes)?;
+    let numbers: [u8; 4] = bytes.get(at..)?.first_chunk().copied()?;
     // The crate knows no questions for types of which it has no records, and refuses a header whose
     // reserved bit is set. Whoever asks for a new type is to hear that there is none.
     let mut plain = bytes.to_vec();
@@ -112,9 +112,8 @@ fn question(bytes: &[u8]) -> Option<Question> {
 /// Keeps of a message what its answer depends on.
 fn owned(message: Packet<'_>) -> Packet<'static> {
     let mut kept = Packet::new_query(message.id());
-    kept.set_flags(PacketFlag::RECURSION_DESIRED);
-    if !message.has_flags(PacketFlag::RECURSION_DESIRED) {
-        kept.remove_flags(PacketFlag::RECURSION_DESIRED);
+    if message.has_flags(PacketFlag::RECURSION_DESIRED) {
+        kept.set_flags(PacketFlag::RECURSION_DESIRED);
     }
     *kept.opt_mut() = message.opt().map(|opt| rdata::OPT {
         opt_codes: Vec::new(),
