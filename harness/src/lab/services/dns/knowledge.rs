@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use crate::events::since_start;
 use crate::kernel::sync::{Lock, SharedLock};
@@ -20,7 +19,7 @@ const KEPT: usize = 100_000;
 #[derive(Debug)]
 pub(crate) struct Knowledge {
     catalog: SharedLock<Catalog>,
-    faults: SharedLock<Vec<(u64, Arc<ParsedFault>)>>,
+    faults: SharedLock<Vec<(u64, ParsedFault)>>,
     queries: Lock<VecDeque<DnsQuery>>,
 }
 
@@ -43,7 +42,7 @@ impl Knowledge {
     pub(crate) fn add_fault(&self, fault: ParsedFault) -> u64 {
         let mut faults = self.faults.write();
         let number = faults.last().map_or(0, |(number, _)| number + 1);
-        faults.push((number, Arc::new(fault)));
+        faults.push((number, fault));
         number
     }
 
@@ -61,17 +60,15 @@ impl Knowledge {
     pub(crate) fn forget_queries(&self) {
         self.queries.lock().clear();
     }
+
     /// Answers a question, and keeps both.
     pub(crate) fn reply(&self, question: &Question, from: SocketAddr, tcp: bool) -> Reply {
         // A socket for both families has IPv4 addresses as mapped ones (RFC 4291, section 2.5.5.2).
         let from = SocketAddr::new(from.ip().to_canonical(), from.port());
-        // Cloned, so that a fault can begin while an answer is made.
-        let faults: Vec<Arc<ParsedFault>> = {
-            let faults = self.faults.read();
-            faults.iter().map(|(_, fault)| Arc::clone(fault)).collect()
-        };
-        let faults = faults.iter().map(AsRef::as_ref);
-        let reply = question.reply(&self.catalog.read(), faults, from.ip(), tcp);
+        let faults = self.faults.read();
+        let in_force = faults.iter().map(|(_, fault)| fault);
+        let reply = question.reply(&self.catalog.read(), in_force, from.ip(), tcp);
+        drop(faults);
         let mut queries = self.queries.lock();
         if queries.len() == KEPT {
             queries.pop_front();
