@@ -3,11 +3,8 @@
 use std::net::Ipv4Addr;
 
 use crate::packet::build::PacketSpec;
+use crate::packet::headers::Headers;
 use crate::packet::transport::Transport;
-
-/// Bytes of an Ethernet header, and of a UDP header.
-const ETHERNET: usize = 14;
-const UDP: usize = 8;
 
 /// The MAC address of everybody.
 pub const EVERYBODY: [u8; 6] = [0xff; 6];
@@ -17,17 +14,17 @@ pub const SERVER_PORT: u16 = 67;
 /// The port of clients.
 pub const CLIENT_PORT: u16 = 68;
 
-/// Returns the MAC address of the sender and the content of a datagram over IPv4; nothing if the
-/// frame has none.
+/// Returns the MAC address of the sender and the content of a datagram; nothing if the frame has
+/// none.
 ///
 /// The checksum is not looked at: the sender's kernel may have left it to a network card that is
 /// not there (Documentation/networking/checksum-offloads.rst).
 pub fn unwrap(frame: &[u8]) -> Option<([u8; 6], &[u8])> {
-    let sender = *frame.get(6..12)?.first_chunk()?;
-    let words = usize::from(frame.get(ETHERNET)? & 15);
-    let udp = frame.get(ETHERNET + 4 * words.max(5)..)?;
-    let length = usize::from(u16::from_be_bytes(*udp.get(4..6)?.first_chunk()?));
-    Some((sender, udp.get(UDP..length)?))
+    let headers = Headers::of(frame);
+    let is_datagram = matches!(headers.transport, Transport::Udp { .. });
+    let [sender, _] = headers.macs.filter(|_| is_datagram)?;
+    let [from, to] = headers.payload;
+    Some((sender, frame.get(from..to)?))
 }
 
 /// Returns a frame with a datagram: MAC addresses, IP addresses and ports of sender and receiver.

@@ -2,9 +2,11 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use crate::packet::build::ipv6;
 use crate::packet::checksum::Sum;
 use crate::packet::ethernet::ETHERTYPE_IPV6;
 use crate::packet::ip::{ICMPV6, IpVersion};
+use crate::packet::transport::ICMP_CHECKSUM_AT;
 use crate::plan::stack::InterfacePlan;
 use crate::topology::Subnet;
 
@@ -12,8 +14,7 @@ use crate::topology::Subnet;
 const ALL_NODES_MAC: [u8; 6] = [0x33, 0x33, 0, 0, 0, 1];
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
-/// The type of solicitations, and of advertisements.
-pub const SOLICITATION: u8 = 133;
+/// The type of advertisements.
 const ADVERTISEMENT: u8 = 134;
 
 /// The advertisement of a router on one of its networks.
@@ -55,16 +56,13 @@ impl Advertisement {
         let mut frame = [&ALL_NODES_MAC[..], &self.mac].concat();
         frame.extend(ETHERTYPE_IPV6.to_be_bytes());
         let at = frame.len();
-        let length = message.len() as u16;
-        frame.extend([0x60, 0, 0, 0]);
-        frame.extend(length.to_be_bytes());
         // Section 6.1.2: whoever has fewer hops left is not on the link, and is not believed.
-        frame.extend([ICMPV6, 255]);
+        frame.extend(ipv6(ICMPV6, message.len() as u16, 255));
         frame.extend(self.from.octets());
         frame.extend(ALL_NODES.octets());
         let sum = Sum::pseudo_header(IpVersion::V6, &frame[at..], ICMPV6, message.len());
         let checksum = sum.add(&message).checksum();
-        message[2..4].copy_from_slice(&checksum);
+        message[ICMP_CHECKSUM_AT..ICMP_CHECKSUM_AT + 2].copy_from_slice(&checksum);
         frame.extend(message);
         frame
     }

@@ -62,7 +62,7 @@ impl PacketSpec<'_> {
                 frame[at + 10..at + 12].copy_from_slice(&checksum);
             }
             [IpAddr::V6(from), IpAddr::V6(to)] => {
-                frame.extend(ipv6(protocol, u16::try_from(length).ok()?));
+                frame.extend(ipv6(protocol, u16::try_from(length).ok()?, HOP_LIMIT));
                 frame.extend([from.octets(), to.octets()].as_flattened());
             }
             [IpAddr::V4(_), IpAddr::V6(_)] | [IpAddr::V6(_), IpAddr::V4(_)] => return None,
@@ -135,10 +135,10 @@ fn ipv4(protocol: u8, length: u16) -> [u8; 12] {
 }
 
 /// Returns an IPv6 header up to its addresses, with traffic class and flow label 0.
-fn ipv6(protocol: u8, payload: u16) -> [u8; IPV6_LENGTH - 32] {
+pub(crate) fn ipv6(protocol: u8, payload: u16, hop_limit: u8) -> [u8; IPV6_LENGTH - 32] {
     const VERSION: u8 = 0x60;
     let [high, low] = payload.to_be_bytes();
-    [VERSION, 0, 0, 0, high, low, protocol, HOP_LIMIT]
+    [VERSION, 0, 0, 0, high, low, protocol, hop_limit]
 }
 
 fn tcp_header(tcp: &Tcp) -> [u8; TCP_LENGTH] {
