@@ -31,21 +31,23 @@ pub struct LeasePool {
 
 impl LeasePool {
     /// Returns what a server gives on one of its interfaces; nothing where the pool lies on another
-    /// network, or the interface has no IPv4 address.
+    /// network, or the interface has no IPv4 address, or leads to networks that somebody else gives
+    /// addresses to.
     pub fn of(
         spec: &DhcpSpec,
         plan: &Plan,
         stack: StackId,
         interface: &InterfacePlan,
     ) -> Option<Self> {
-        let (server, prefix) = interface.addresses.iter().find_map(|it| match it.ip {
-            IpAddr::V4(v4) => Some((v4, it.prefix)),
-            IpAddr::V6(_) => None,
-        })?;
+        if interface.uplink {
+            return None;
+        }
+        let mut addresses = interface.addresses.iter();
+        let (server, prefix) = addresses.find_map(|it| Some((v4(it.ip)?, it.prefix)))?;
         let subnet = Subnet::around(server.into(), prefix)?;
         let [first, last] = match &spec.pool {
             Some(text) => parse_range(text).ok()?,
-            None => whole(&subnet),
+            None => whole(&subnet)?,
         };
         if ![first, last].iter().all(|it| subnet.contains((*it).into())) {
             return None;
@@ -58,20 +60,13 @@ impl LeasePool {
             .filter(on_it);
         let taken = others
             .flat_map(|it| &it.addresses)
-            .filter_map(|it| match it.ip {
-                IpAddr::V4(v4) => Some(v4),
-                IpAddr::V6(_) => None,
-            });
-        let forwards = plan[stack].sysctls.iter();
-        let mut forwards = forwards.filter(|it| it.path == "net/ipv4/ip_forward");
+            .filter_map(|it| v4(it.ip));
+        let forwards = plan[stack].sets("net/ipv4/ip_forward", "1");
         let dns = plan.name_servers.iter().filter_map(|id| {
             let own = *id == stack;
             let near = plan[*id].interfaces.iter().filter(on_it);
             let near = near.flat_map(|it| &it.addresses).map(|it| it.ip);
-            let mut all = near.chain(plan[*id].primary()).filter_map(|ip| match ip {
-                IpAddr::V4(v4) => Some(v4),
-                IpAddr::V6(_) => None,
-            });
+            let mut all = near.chain(plan[*id].primary()).filter_map(v4);
             if own { Some(server) } else { all.next() }
         });
         Some(Self {
@@ -79,7 +74,7 @@ impl LeasePool {
             prefix,
             range: [first, last],
             taken: taken.collect(),
-            router: forwards.any(|it| it.value == "1").then_some(server),
+            router: forwards.then_some(server),
             dns: dns.collect(),
             domain: plan.domain.clone(),
             lease: u32::try_from(spec.lease.as_secs()).unwrap_or(u32::MAX),
@@ -106,13 +101,17 @@ impl LeasePool {
     }
 }
 
-/// Returns all addresses of hosts.
-fn whole(subnet: &Subnet) -> [Ipv4Addr; 2] {
+/// Returns the first and the last address of a host.
+fn whole(subnet: &Subnet) -> Option<[Ipv4Addr; 2]> {
     let (first, last) = subnet.host_range();
-    [first, last].map(|host| match subnet.host(host) {
-        IpAddr::V4(v4) => v4,
-        IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
-    })
+    Some([v4(subnet.host(first))?, v4(subnet.host(last))?])
+}
+
+fn v4(ip: IpAddr) -> Option<Ipv4Addr> {
+    match ip {
+        IpAddr::V4(v4) => Some(v4),
+        IpAddr::V6(_) => None,
+    }
 }
 
 /// Reads a pool.

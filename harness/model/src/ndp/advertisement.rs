@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use crate::ndp::spec::AdvertiseSpec;
 use crate::packet::build::ipv6;
 use crate::packet::checksum::Sum;
 use crate::packet::ethernet::ETHERTYPE_IPV6;
@@ -68,10 +69,16 @@ impl Advertisement {
     }
 }
 
-/// Returns the prefix that a router advertises on an interface if nothing else is asked for: that
-/// of its address there.
-pub fn planned_prefix(interface: &InterfacePlan) -> Option<Subnet> {
-    let mut global = interface.addresses.iter();
-    let global = global.find(|it| it.ip.is_ipv6() && !it.is_link_local() && it.prefix == 64)?;
-    Subnet::around(global.ip, global.prefix)
+/// Returns the prefix that a router advertises on an interface: the one that was asked for, or that
+/// of its address there. There is none on an uplink, which leads to routers of others.
+pub fn advertised_prefix(spec: &AdvertiseSpec, interface: &InterfacePlan) -> Option<Subnet> {
+    if interface.uplink {
+        return None;
+    }
+    let planned = || {
+        let mut global = interface.addresses.iter();
+        let global = global.find(|it| it.ip.is_ipv6() && !it.is_link_local() && it.prefix == 64)?;
+        Subnet::around(global.ip, global.prefix)
+    };
+    spec.parsed_prefix().ok().flatten().or_else(planned)
 }

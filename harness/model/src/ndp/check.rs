@@ -1,6 +1,6 @@
 //! What is wrong with the routers and hosts of a topology.
 
-use crate::ndp::advertisement::planned_prefix;
+use crate::ndp::advertisement::advertised_prefix;
 use crate::ndp::spec::AdvertiseSpec;
 use crate::plan::Plan;
 use crate::topology::error::{Problems, Site, TopologyErrorKind as Kind};
@@ -32,8 +32,9 @@ pub(crate) fn check_with_plan(topology: &Topology, plan: &Plan, problems: &mut P
         .filter_map(|id| Some((id, topology[id].advertise.as_ref()?)))
         .flat_map(|(id, spec)| {
             let interfaces = plan.stack(id).interfaces.iter();
-            let some = |it: &&_| spec.prefix.is_some() || planned_prefix(it).is_some();
-            interfaces.filter(some).map(|it| it.segment)
+            interfaces
+                .filter(|it| advertised_prefix(spec, it).is_some())
+                .map(|it| it.segment)
         })
         .collect();
     for id in topology.nodes().filter(|id| topology[*id].autoconfigure) {

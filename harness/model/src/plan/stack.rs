@@ -172,6 +172,12 @@ impl StackPlan {
         [first(false), first(true)].into_iter().flatten()
     }
 
+    /// Returns whether a sysctl of the whole stack is set to a value.
+    pub fn sets(&self, path: &str, value: &str) -> bool {
+        let mut sysctls = self.sysctls.iter();
+        sysctls.any(|it| it.path == path && it.value == value)
+    }
+
     /// Returns the ids of the interfaces.
     pub fn interface_ids(&self) -> impl Iterator<Item = InterfaceId> + use<> {
         (0..self.interfaces.len()).map(InterfaceId::new)

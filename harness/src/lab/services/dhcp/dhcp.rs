@@ -57,36 +57,41 @@ impl Dhcp {
             networks: Arc::default(),
             plan: Lock::new(plan.clone()),
         };
-        dhcp.refresh(plan);
+        dhcp.serve(dhcp.pools(spec));
         dhcp
     }
 
     /// Takes over what a changed plan says of the networks.
     pub(crate) fn refresh(&self, plan: &Plan) {
         *self.plan.lock() = plan.clone();
-        self.follow(&self.spec.lock().clone());
+        self.serve(self.pools(&self.spec.lock()));
     }
 
-    /// Serves what a specification and the plan say, and keeps the leases.
-    fn follow(&self, spec: &DhcpSpec) {
+    /// Returns what a specification and the plan say that the server gives, with the index and the
+    /// MAC address of the interface.
+    fn pools(&self, spec: &DhcpSpec) -> Vec<(u32, [u8; 6], LeasePool)> {
         let plan = self.plan.lock();
         let Some(node) = plan.nodes.iter().find(|it| it.name == self.node) else {
-            return;
+            return Vec::new();
         };
+        let interfaces = plan[node.stack].interfaces.iter();
+        let pools = interfaces.filter_map(|it| {
+            let pool = LeasePool::of(spec, &plan, node.stack, it)?;
+            Some((it.index, it.mac, pool))
+        });
+        pools.collect()
+    }
+
+    /// Gives what is in these pools, and keeps the leases.
+    fn serve(&self, pools: Vec<(u32, [u8; 6], LeasePool)>) {
         let mut networks = self.networks.lock();
-        for interface in &plan[node.stack].interfaces {
-            let Some(pool) = LeasePool::of(spec, &plan, node.stack, interface) else {
-                continue;
-            };
-            // An uplink leads to networks that somebody else gives addresses to.
-            if interface.uplink {
-                continue;
-            }
-            match networks.iter_mut().find(|it| it.index == interface.index) {
+        for (index, mac, pool) in pools {
+            match networks.iter_mut().find(|it| it.index == index) {
                 Some(known) => known.server.set_pool(pool),
+                // At the end: the thread knows networks by their numbers.
                 None => networks.push(ServedNetwork {
-                    index: interface.index,
-                    mac: interface.mac,
+                    index,
+                    mac,
                     server: DhcpServer::new(pool),
                 }),
             }
@@ -119,19 +124,13 @@ impl Dhcp {
     /// The pool is no range of addresses, or has no address that is free on a network of the node.
     /// The server is as it was then.
     pub fn change(&self, spec: DhcpSpec) -> Result<()> {
-        let plan = self.plan.lock().clone();
-        let node = plan.nodes.iter().find(|it| it.name == self.node);
-        let gives = node.is_some_and(|node| {
-            let interfaces = plan[node.stack].interfaces.iter();
-            let mut pools = interfaces.filter_map(|it| LeasePool::of(&spec, &plan, node.stack, it));
-            pools.any(|pool| pool.gives_something())
-        });
-        if !gives {
+        let pools = self.pools(&spec);
+        if !pools.iter().any(|(_, _, pool)| pool.gives_something()) {
             let why = "has a DHCP server that would have nothing to give: its pool has no free address on a network of the node, or its leases no time";
             return Err(LabError::invalid(Subject::Node(self.node.clone()), why));
         }
         // Checked before: a server keeps what it had if the new one makes no sense.
-        self.follow(&spec);
+        self.serve(pools);
         *self.spec.lock() = spec;
         Ok(())
     }

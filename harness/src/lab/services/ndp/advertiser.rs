@@ -14,7 +14,7 @@ use crate::lab::services::service::{
     Control, Service, ServicePlace, ServiceThread, inside, refused,
 };
 use crate::model::ndp::AdvertiseSpec;
-use crate::model::ndp::advertisement::{Advertisement, planned_prefix};
+use crate::model::ndp::advertisement::{Advertisement, advertised_prefix};
 use crate::topology::Plan;
 use crate::topology::plan::NodePlan;
 
@@ -64,19 +64,14 @@ struct Network {
 
 impl Advertiser {
     pub(crate) fn new(node: &NodePlan, spec: &AdvertiseSpec, plan: &Plan) -> Self {
-        let forwards = plan[node.stack].sysctls.iter();
-        let forwards = forwards
-            .filter(|it| it.path == "net/ipv6/conf/all/forwarding")
-            .any(|it| it.value == "1");
-        let asked = spec.parsed_prefix().ok().flatten();
+        let forwards = plan[node.stack].sets("net/ipv6/conf/all/forwarding", "1");
         let (mut networks, mut indexes) = (Vec::new(), Vec::new());
-        for interface in plan[node.stack].interfaces.iter().filter(|it| !it.uplink) {
+        for interface in &plan[node.stack].interfaces {
             let own = interface.addresses.iter().find_map(|it| match it.ip {
                 IpAddr::V6(v6) if v6.is_unicast_link_local() => Some(v6),
                 IpAddr::V4(_) | IpAddr::V6(_) => None,
             });
-            let (Some(from), Some(prefix)) = (own, asked.or_else(|| planned_prefix(interface)))
-            else {
+            let (Some(from), Some(prefix)) = (own, advertised_prefix(spec, interface)) else {
                 continue;
             };
             // Sockets and networks have the same numbers from here on.
