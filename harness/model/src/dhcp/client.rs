@@ -48,10 +48,11 @@ pub enum LeaseAction {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum LeasePhase {
     Selecting,
+    /// The address that was offered, and the server.
     Requesting(Ipv4Addr, Ipv4Addr),
-    Bound,
-    Renewing,
-    Rebinding,
+    Bound(Held),
+    Renewing(Held),
+    Rebinding(Held),
 }
 
 /// A client of one interface.
@@ -64,7 +65,6 @@ pub struct DhcpClient {
     tries: u32,
     /// The moment at which the client does something by itself.
     next: Duration,
-    held: Option<Held>,
 }
 
 impl DhcpClient {
@@ -79,13 +79,17 @@ impl DhcpClient {
             phase: LeasePhase::Selecting,
             tries: 0,
             next: Duration::ZERO,
-            held: None,
         }
     }
 
     /// Returns what the client has.
     pub fn held(&self) -> Option<&Held> {
-        self.held.as_ref()
+        match &self.phase {
+            LeasePhase::Bound(held) | LeasePhase::Renewing(held) | LeasePhase::Rebinding(held) => {
+                Some(held)
+            }
+            LeasePhase::Selecting | LeasePhase::Requesting(..) => None,
+        }
     }
 
     /// Returns the moment at which [`step`](Self::step) is to be called.
@@ -99,62 +103,48 @@ impl DhcpClient {
         if now < self.next {
             return actions;
         }
-        match (self.phase.clone(), self.held.clone()) {
-            (LeasePhase::Bound, Some(held)) => {
-                self.enter(LeasePhase::Renewing, held.times[0].max(now))
+        match self.phase.clone() {
+            LeasePhase::Bound(held) => self.enter(LeasePhase::Renewing(held), now),
+            LeasePhase::Renewing(held) if now >= held.times[1] => {
+                self.enter(LeasePhase::Rebinding(held), now);
             }
-            (LeasePhase::Renewing, Some(held)) if now >= held.times[1] => {
-                self.enter(LeasePhase::Rebinding, now);
-            }
-            (LeasePhase::Rebinding, Some(held)) if now >= held.times[2] => {
-                self.held = None;
+            LeasePhase::Rebinding(held) if now >= held.times[2] => {
                 actions.push(LeaseAction::Drop(held));
                 self.begin(now);
             }
-            (LeasePhase::Requesting(..), _) if self.tries >= REQUESTS => self.begin(now),
-            _ => {}
+            LeasePhase::Requesting(..) if self.tries >= REQUESTS => self.begin(now),
+            LeasePhase::Selecting
+            | LeasePhase::Requesting(..)
+            | LeasePhase::Renewing(_)
+            | LeasePhase::Rebinding(_) => {}
         }
-        let held = self.held.as_ref();
         let mut message = DhcpMessage::new(MessageKind::Request, self.xid, self.mac);
         message.hostname = Some(self.hostname.clone());
-        let to = match (&self.phase, held) {
-            (LeasePhase::Requesting(address, server), _) => {
+        // The phase after this one begins when its time has come, however long the pause is.
+        let (to, end) = match &self.phase {
+            LeasePhase::Selecting => {
+                message.kind = MessageKind::Discover;
+                (None, None)
+            }
+            LeasePhase::Requesting(address, server) => {
                 message.requested = Some(*address);
                 message.server = Some(*server);
-                None
+                (None, None)
             }
-            (LeasePhase::Renewing | LeasePhase::Bound, Some(held)) => {
+            LeasePhase::Bound(held) | LeasePhase::Renewing(held) => {
                 message.client = held.address;
-                Some(held.server)
+                (Some(held.server), Some(held.times[1]))
             }
-            (LeasePhase::Rebinding, Some(held)) => {
+            LeasePhase::Rebinding(held) => {
                 message.client = held.address;
-                None
-            }
-            (
-                LeasePhase::Selecting
-                | LeasePhase::Renewing
-                | LeasePhase::Rebinding
-                | LeasePhase::Bound,
-                _,
-            ) => {
-                message.kind = MessageKind::Discover;
-                None
+                (None, Some(held.times[2]))
             }
         };
         actions.push(LeaseAction::Send { message, to });
         let pause = FIRST.saturating_mul(1 << self.tries.min(5)).min(LONGEST);
         self.tries += 1;
         self.next = now + pause;
-        // The next phase begins when its time has come, however long the pause is.
-        if let Some(held) = &self.held {
-            let end = match self.phase {
-                LeasePhase::Rebinding => held.times[2],
-                LeasePhase::Selecting
-                | LeasePhase::Requesting(..)
-                | LeasePhase::Bound
-                | LeasePhase::Renewing => held.times[1],
-            };
+        if let Some(end) = end {
             self.next = self.next.min(end).max(now + Duration::from_millis(1));
         }
         actions
@@ -176,29 +166,19 @@ impl DhcpClient {
                 }
                 self.take(message, server, now)
             }
-            (MessageKind::Ack, LeasePhase::Renewing | LeasePhase::Rebinding) => {
+            (MessageKind::Ack, LeasePhase::Renewing(_) | LeasePhase::Rebinding(_)) => {
                 self.take(message, server, now)
             }
             (
                 MessageKind::Nak,
-                LeasePhase::Requesting(..) | LeasePhase::Renewing | LeasePhase::Rebinding,
+                LeasePhase::Requesting(..) | LeasePhase::Renewing(_) | LeasePhase::Rebinding(_),
             ) => {
-                let dropped = self.held.take().map(LeaseAction::Drop);
+                let dropped = self.held().cloned().map(LeaseAction::Drop);
                 self.begin(now);
                 dropped.into_iter().chain(self.step(now)).collect()
             }
             _ => Vec::new(),
         }
-    }
-
-    /// Returns the message that gives the address back, if there is one.
-    pub fn release(&mut self) -> Option<LeaseAction> {
-        let held = self.held.take()?;
-        let mut message = DhcpMessage::new(MessageKind::Release, self.xid, self.mac);
-        message.client = held.address;
-        message.server = Some(held.server);
-        let to = Some(held.server);
-        Some(LeaseAction::Send { message, to })
     }
 
     fn is_mine(&self, message: &DhcpMessage) -> bool {
@@ -213,7 +193,7 @@ impl DhcpClient {
             let usual = Duration::from_secs(lease.into()) * eighths as u32 / 8;
             let asked = asked.map(|it| Duration::from_secs(it.into()));
             now + asked
-                .filter(|it| !it.is_zero() && *it < usual.max(*it))
+                .filter(|it| !it.is_zero() && *it < usual)
                 .unwrap_or(usual)
         };
         let held = Held {
@@ -228,10 +208,8 @@ impl DhcpClient {
                 now + Duration::from_secs(lease.into()),
             ],
         };
-        let before = self.held.replace(held.clone());
-        self.phase = LeasePhase::Bound;
-        self.tries = 0;
-        self.next = held.times[0];
+        let before = self.held().cloned();
+        self.enter(LeasePhase::Bound(held.clone()), held.times[0]);
         let place = |it: &Held| (it.address, it.prefix, it.router);
         match before {
             Some(before) if place(&before) == place(&held) => Vec::new(),
@@ -245,9 +223,10 @@ impl DhcpClient {
         self.enter(LeasePhase::Selecting, now);
     }
 
-    fn enter(&mut self, phase: LeasePhase, now: Duration) {
+    /// Begins a phase, in which the client does something by itself from a moment on.
+    fn enter(&mut self, phase: LeasePhase, next: Duration) {
         self.phase = phase;
         self.tries = 0;
-        self.next = now;
+        self.next = next;
     }
 }

@@ -44,10 +44,7 @@ impl MessageKind {
 
     fn number(self) -> u8 {
         // The numbers go from 1 in this order.
-        Self::ALL
-            .iter()
-            .position(|it| *it == self)
-            .map_or(0, |at| at as u8 + 1)
+        self as u8 + 1
     }
 
     fn of(number: u8) -> Option<Self> {
@@ -127,7 +124,7 @@ impl DhcpMessage {
     /// Reads a message of an Ethernet host; nothing if the bytes are none.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (fixed, rest) = bytes.split_first_chunk::<FIXED>()?;
-        let options = rest.strip_prefix(&COOKIE)?;
+        let mut options = rest.strip_prefix(&COOKIE)?;
         let [operation, hardware, length, ..] = *fixed;
         if hardware != 1 || length != 6 {
             return None;
@@ -144,7 +141,6 @@ impl DhcpMessage {
         message.yours = address(16);
         message.relay = address(24);
         let mut kind = None;
-        let mut options = options;
         while let Some((&code, rest)) = options.split_first() {
             match code {
                 0 => {
@@ -171,9 +167,8 @@ impl DhcpMessage {
     fn take_option(&mut self, code: u8, value: &[u8]) {
         let address = || value.first_chunk::<4>().copied().map(Ipv4Addr::from);
         let addresses = || {
-            value
-                .chunks_exact(4)
-                .filter_map(|it| it.first_chunk::<4>().copied())
+            let (addresses, _) = value.as_chunks::<4>();
+            addresses.iter().copied().map(Ipv4Addr::from).collect()
         };
         let number = || value.first_chunk().copied().map(u32::from_be_bytes);
         let text = || {
@@ -190,8 +185,8 @@ impl DhcpMessage {
                     (ones == mask.count_ones()).then_some(ones as u8)
                 });
             }
-            3 => self.routers = addresses().map(Ipv4Addr::from).collect(),
-            6 => self.dns = addresses().map(Ipv4Addr::from).collect(),
+            3 => self.routers = addresses(),
+            6 => self.dns = addresses(),
             12 => self.hostname = text(),
             15 => self.domain = text(),
             50 => self.requested = address(),
