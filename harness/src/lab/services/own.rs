@@ -59,13 +59,13 @@ impl OwnServices {
             disks: _,
         } = self;
         // Servers before clients, which find them at the first question.
-        let dns = dns.iter().map(|it| Arc::clone(it) as Arc<dyn Service>);
-        let dhcp = dhcp.iter().map(|it| Arc::clone(it) as Arc<dyn Service>);
-        let clients = clients.iter().map(|it| Arc::clone(it) as Arc<dyn Service>);
-        let advertiser = advertiser
-            .iter()
-            .map(|it| Arc::clone(it) as Arc<dyn Service>);
-        dns.chain(dhcp).chain(advertiser).chain(clients).collect()
+        let all = [
+            as_service(dns),
+            as_service(dhcp),
+            as_service(advertiser),
+            as_service(clients),
+        ];
+        all.into_iter().flatten().collect()
     }
 
     /// Takes over what a changed plan says.
@@ -77,4 +77,8 @@ impl OwnServices {
             dhcp.refresh(plan);
         }
     }
+}
+
+fn as_service<S: Service + 'static>(service: &Option<Arc<S>>) -> Option<Arc<dyn Service>> {
+    service.clone().map(|it| it as Arc<dyn Service>)
 }

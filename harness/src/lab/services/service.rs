@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::kernel::errno::errno;
-use crate::kernel::frames::Poller;
+use crate::kernel::frames::{PollEvents, Poller};
 use crate::kernel::sync::{Lock, Notifier};
 use crate::lab::error::{LabError, Result};
 
@@ -31,15 +32,35 @@ pub(crate) trait ServicePlace {
     fn do_inside(&self, work: &mut (dyn FnMut() + Send)) -> Result<()>;
 }
 
-/// Runs `work` in a node, and returns its value.
-pub(crate) fn inside<T: Send>(
+/// Opens sockets in a node, and returns them. `what` says which, for the error.
+pub(crate) fn open_inside<T: Send>(
     place: &dyn ServicePlace,
-    work: impl FnOnce() -> io::Result<T> + Send,
-) -> Result<io::Result<T>> {
-    let (mut work, mut value) = (Some(work), None);
-    place.do_inside(&mut || value = work.take().map(|work| work()))?;
+    what: &str,
+    open: impl FnOnce() -> io::Result<T> + Send,
+) -> Result<T> {
+    let (mut open, mut opened) = (Some(open), None);
+    place.do_inside(&mut || opened = open.take().map(|open| open()))?;
     // The node has called the closure, or refused.
-    Ok(value.unwrap_or_else(|| Err(io::ErrorKind::Other.into())))
+    let opened = opened.unwrap_or_else(|| Err(io::ErrorKind::Other.into()));
+    opened.map_err(|error| {
+        let name = place.place_name();
+        LabError::refused(format!("{what} in node `{name}`"), errno(&error)).about_node(name)
+    })
+}
+
+/// The work of a service's thread.
+pub(crate) trait ServiceWork: Send {
+    /// Returns the descriptors for which the thread waits. Their tokens are their places.
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>>;
+
+    /// Does what is due, and returns the time until more is; nothing where that takes a message.
+    fn step(&mut self) -> Option<Duration> {
+        None
+    }
+
+    /// Takes what has come to the descriptor with a token. Descriptors may be added to the set,
+    /// with tokens of their own.
+    fn hear(&mut self, token: u64, poller: &Poller);
 }
 
 /// The services of a node, and the threads of those that run.
@@ -104,13 +125,36 @@ enum ServiceState {
 }
 
 impl Control {
-    /// Returns the descriptors for which the thread waits.
-    pub(crate) fn poller(&self) -> &Poller {
-        &self.poller
+    /// Has the thread look at what is due.
+    pub(crate) fn wake(&self) {
+        self.poller.wake();
+    }
+
+    /// Serves until the thread is told to end.
+    fn serve(&self, work: &mut impl ServiceWork) -> crate::kernel::Result<()> {
+        for (token, descriptor) in (0..).zip(work.descriptors()) {
+            self.poller.add(descriptor, token)?;
+        }
+        let mut events = PollEvents::new();
+        while self.goes_on() {
+            // Before the first wait: a client begins by itself, and hosts that are up have asked
+            // for a router before there was somebody to answer.
+            let left = work.step();
+            let left = left.map(|left| u64::try_from(left.as_nanos()).unwrap_or(u64::MAX));
+            self.poller.wait(left, &mut events)?;
+            // A paused node says nothing, and hears what has come when it goes on.
+            if !self.goes_on() {
+                break;
+            }
+            for token in events.tokens() {
+                work.hear(token, &self.poller);
+            }
+        }
+        Ok(())
     }
 
     /// Returns whether the thread is to go on, after the time in which it is to stand still.
-    pub(crate) fn goes_on(&self) -> bool {
+    fn goes_on(&self) -> bool {
         let mut state = self.state.lock();
         while *state == ServiceState::Paused {
             state = self.changed.wait(state);
@@ -148,11 +192,13 @@ pub(crate) struct ServiceThread {
 }
 
 impl ServiceThread {
-    /// Starts a thread that runs `serve`, which returns when it is told to end.
+    /// Starts the thread of a service of some kind, such as `dns`, of a node.
     pub(crate) fn start(
-        name: String,
-        serve: impl FnOnce(&Control) + Send + 'static,
+        kind: &str,
+        place: &dyn ServicePlace,
+        mut work: impl ServiceWork + 'static,
     ) -> Result<Self> {
+        let name = format!("{kind} {}", place.place_name());
         let failed = |e: io::Error| LabError::io(format!("start the thread of {name}"), &e);
         let poller = Poller::new().map_err(|errno| failed(errno.into()))?;
         let control = Arc::new(Control {
@@ -161,18 +207,24 @@ impl ServiceThread {
             changed: Notifier::new(),
         });
         let own = Arc::clone(&control);
+        let said = name.clone();
+        // The work and its sockets are dropped by the thread, before a join of it returns.
+        let serve = move || {
+            // The descriptors are in no other set, and the set has room: nothing is refused.
+            if let Err(errno) = own.serve(&mut work) {
+                eprintln!("the thread of {said} has ended: {errno}");
+            }
+        };
         let thread = std::thread::Builder::new()
             .name(name.clone())
-            .spawn(move || serve(&own))
+            .spawn(serve)
             .map_err(failed)?;
         Ok(Self {
             control,
             thread: Some(thread),
         })
     }
-}
 
-impl ServiceThread {
     /// Returns what the thread is told by.
     pub(crate) fn control(&self) -> &Arc<Control> {
         &self.control
@@ -187,10 +239,4 @@ impl Drop for ServiceThread {
             let _ = thread.join();
         }
     }
-}
-
-/// Returns the error that a socket of a service cannot be had.
-pub(crate) fn refused(what: &str, place: &dyn ServicePlace, error: &io::Error) -> LabError {
-    let name = place.place_name();
-    LabError::refused(format!("{what} in node `{name}`"), errno(error)).about_node(name)
 }

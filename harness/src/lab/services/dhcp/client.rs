@@ -1,38 +1,35 @@
 //! The DHCP clients of a node: one for each interface, all on one thread.
 
-use std::collections::HashMap;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, UdpSocket};
-use std::os::fd::AsFd;
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::events::{EventKind, Journal, since_start};
-use crate::kernel::frames::{PollEvents, PortSocket};
+use crate::kernel::frames::Poller;
 use crate::kernel::netlink::{Batch, Device, Netlink, NetlinkError, RouteRequest};
 use crate::kernel::sync::{Lock, Notifier};
-use crate::lab::error::{LabError, Result};
+use crate::lab::error::{LabError, LabErrorKind, Result};
+use crate::lab::services::dhcp::sockets::DhcpSockets;
 use crate::lab::services::service::{
-    Control, Service, ServicePlace, ServiceThread, inside, refused,
+    Service, ServicePlace, ServiceThread, ServiceWork, open_inside,
 };
 use crate::lab::stack::stack::Stack;
 use crate::model::dhcp::client::{DhcpClient, Held, LeaseAction};
-use crate::model::dhcp::frame::{CLIENT_PORT, EVERYBODY, SERVER_PORT, unwrap, wrap};
+use crate::model::dhcp::frame::{CLIENT_PORT, EVERYBODY, SERVER_PORT};
 use crate::model::dhcp::message::DhcpMessage;
 use crate::topology::plan::StackPlan;
-
-/// The longest frame of a link with the usual MTU. Longer ones are no messages of DHCP.
-const LONGEST: usize = 1514;
 
 /// The clients of a node.
 #[derive(Debug)]
 pub(crate) struct DhcpClients {
-    shared: Arc<Shared>,
-    interfaces: Vec<Interface>,
+    state: Arc<ClientState>,
+    interfaces: Vec<ClientInterface>,
 }
 
 #[derive(Clone, Debug)]
-struct Interface {
+struct ClientInterface {
     name: String,
     index: u32,
     mac: [u8; 6],
@@ -40,13 +37,13 @@ struct Interface {
 
 /// What the thread of the clients and those who wait for it share.
 #[derive(Debug)]
-struct Shared {
+struct ClientState {
     node: String,
     hostname: String,
     stack: Arc<Stack>,
     journal: Arc<Journal>,
-    /// What the clients have, by the index of the interface.
-    held: Lock<HashMap<u32, Held>>,
+    /// The indexes of the interfaces that have an address.
+    held: Lock<HashSet<u32>>,
     changed: Notifier,
 }
 
@@ -57,14 +54,14 @@ impl DhcpClients {
         stack: &Arc<Stack>,
         journal: &Arc<Journal>,
     ) -> Self {
-        let interfaces = plan.interfaces.iter().map(|it| Interface {
+        let interfaces = plan.interfaces.iter().map(|it| ClientInterface {
             name: it.name.clone(),
             index: it.index,
             mac: it.mac,
         });
         Self {
             interfaces: interfaces.collect(),
-            shared: Arc::new(Shared {
+            state: Arc::new(ClientState {
                 node: node.to_owned(),
                 hostname: plan.hostname.clone(),
                 stack: Arc::clone(stack),
@@ -78,73 +75,58 @@ impl DhcpClients {
 
 impl Service for DhcpClients {
     fn start(&self, place: &dyn ServicePlace) -> Result<ServiceThread> {
-        let interfaces = &self.interfaces;
-        let opened = inside(place, || {
-            // As for the server: keeps the kernel from saying that nobody is at the port.
-            let port = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, CLIENT_PORT))?;
-            let open = |it: &Interface| Ok(PortSocket::open(it.index, CLIENT_PORT)?);
-            let sockets = interfaces
-                .iter()
-                .map(open)
-                .collect::<io::Result<Vec<_>>>()?;
-            Ok((port, sockets, Netlink::open()))
-        })?;
-        let (port, sockets, netlink) =
-            opened.map_err(|e| refused("open port 68 of the DHCP client", place, &e))?;
-        let netlink = netlink.map_err(|e| LabError::network(self.shared.node.as_str(), e))?;
-        // A node that was started again has what its network has kept, and asks anew.
-        self.shared.held.lock().clear();
         // Interfaces are known by their indexes, which they keep for all their lives in a lab.
-        let clients = self.interfaces.iter().cloned().zip(sockets);
-        let clients = clients.map(|(interface, socket)| InterfaceClient {
-            client: DhcpClient::new(interface.mac, &self.shared.hostname),
-            server_mac: EVERYBODY,
-            interface,
-            socket,
-        });
-        let mut thread = ClientThread {
-            clients: clients.collect(),
-            netlink,
-            shared: Arc::clone(&self.shared),
+        let indexes: Vec<u32> = self.interfaces.iter().map(|it| it.index).collect();
+        let open = || {
+            let sockets = DhcpSockets::open([CLIENT_PORT, SERVER_PORT], &indexes)?;
+            Ok((sockets, Netlink::open()))
         };
-        let name = format!("dhcp {}", place.place_name());
-        ServiceThread::start(name, move |control| {
-            if let Err(errno) = thread.serve(control) {
-                eprintln!("the DHCP client of a node has ended: {errno}");
-            }
-            drop(port);
-        })
+        let (sockets, netlink) = open_inside(place, "open port 68 of the DHCP client", open)?;
+        let netlink = netlink.map_err(|e| LabError::network(self.state.node.as_str(), e))?;
+        // A node that was started again has what its network has kept, and asks anew.
+        self.state.held.lock().clear();
+        let clients = self.interfaces.iter().map(|interface| InterfaceClient {
+            client: DhcpClient::new(interface.mac, &self.state.hostname),
+            server_mac: EVERYBODY,
+            interface: interface.clone(),
+        });
+        let thread = ClientThread {
+            clients: clients.collect(),
+            sockets,
+            netlink,
+            state: Arc::clone(&self.state),
+        };
+        ServiceThread::start("dhcp", place, thread)
     }
 
     fn await_ready(&self, limit: Duration) -> Result<()> {
         let deadline = Instant::now() + limit;
-        let mut held = self.shared.held.lock();
+        let mut held = self.state.held.lock();
         while held.len() < self.interfaces.len() {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 let without = self
                     .interfaces
                     .iter()
-                    .filter(|it| !held.contains_key(&it.index));
+                    .filter(|it| !held.contains(&it.index));
                 let names: Vec<&str> = without.map(|it| it.name.as_str()).collect();
                 let why = format!(
                     "no DHCP server has given an address to {} within {limit:?}",
                     names.join(", ")
                 );
-                let what = format!("start node `{}`", self.shared.node);
-                let kind = crate::lab::error::LabErrorKind::TimedOut;
-                return Err(LabError::failed(kind, what, why).about_node(&self.shared.node));
+                let what = format!("start node `{}`", self.state.node);
+                let kind = LabErrorKind::TimedOut;
+                return Err(LabError::failed(kind, what, why).about_node(&self.state.node));
             }
-            held = self.shared.changed.wait_timeout(held, left);
+            held = self.state.changed.wait_timeout(held, left);
         }
         Ok(())
     }
 }
 
-/// A client, with the socket of its interface.
+/// The client of an interface.
 struct InterfaceClient {
-    interface: Interface,
-    socket: PortSocket,
+    interface: ClientInterface,
     client: DhcpClient,
     /// MAC address of the server that was heard last.
     server_mac: [u8; 6],
@@ -152,66 +134,50 @@ struct InterfaceClient {
 
 struct ClientThread {
     clients: Vec<InterfaceClient>,
+    /// The sockets, in the order of the clients.
+    sockets: DhcpSockets,
     netlink: Netlink,
-    shared: Arc<Shared>,
+    state: Arc<ClientState>,
 }
 
-impl ClientThread {
-    fn serve(&mut self, control: &Control) -> crate::kernel::Result<()> {
-        for (token, client) in (0..).zip(&self.clients) {
-            control.poller().add(client.socket.as_fd(), token)?;
-        }
-        let mut events = PollEvents::new();
-        let mut buffer = vec![0; LONGEST];
-        while control.goes_on() {
-            let now = since_start();
-            for at in 0..self.clients.len() {
-                let actions = self.clients[at].client.step(now);
-                self.act(at, actions);
-            }
-            let next = self.clients.iter().map(|it| it.client.next()).min();
-            let left = next.map(|next| next.saturating_sub(since_start()));
-            let left = left.map(|left| u64::try_from(left.as_nanos()).unwrap_or(u64::MAX));
-            control.poller().wait(left, &mut events)?;
-            // A paused node does not see its leases end, and catches up when it goes on.
-            if !control.goes_on() {
-                break;
-            }
-            for token in events.tokens() {
-                self.hear(token as usize, &mut buffer);
-            }
-        }
-        Ok(())
+impl ServiceWork for ClientThread {
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        self.sockets.descriptors()
     }
 
-    fn hear(&mut self, at: usize, buffer: &mut [u8]) {
-        let Some(own) = self.clients.get_mut(at) else {
+    // A paused node does not see its leases end, and catches up when it goes on.
+    fn step(&mut self) -> Option<Duration> {
+        let now = since_start();
+        for at in 0..self.clients.len() {
+            let actions = self.clients[at].client.step(now);
+            self.act(at, actions);
+        }
+        let next = self.clients.iter().map(|it| it.client.next()).min();
+        next.map(|next| next.saturating_sub(since_start()))
+    }
+
+    fn hear(&mut self, token: u64, _poller: &Poller) {
+        let at = token as usize;
+        let Some((sender, message)) = self.sockets.receive(at) else {
             return;
         };
-        // One frame at a time: the set reports a socket with more of them again.
-        let Ok(length) = own.socket.receive(buffer) else {
-            return;
-        };
-        let Some((sender, bytes)) = unwrap(&buffer[..length]) else {
-            return;
-        };
-        let Some(message) = DhcpMessage::decode(bytes) else {
-            return;
-        };
+        let own = &mut self.clients[at];
         let actions = own.client.hear(&message, since_start());
         if !actions.is_empty() {
             own.server_mac = sender;
         }
         self.act(at, actions);
     }
+}
 
+impl ClientThread {
     fn act(&mut self, at: usize, actions: Vec<LeaseAction>) {
         for action in actions {
             match action {
-                LeaseAction::Send { message, to } => self.clients[at].send(&message, to),
+                LeaseAction::Send { message, to } => self.send(at, &message, to),
                 LeaseAction::Take(held) => {
                     let done = self.take(at, &held);
-                    self.report(at, Some(held), done.err());
+                    self.report(at, Some(held.address), done.err());
                 }
                 LeaseAction::Drop(held) => {
                     let done = self.drop_address(at, &held);
@@ -219,6 +185,16 @@ impl ClientThread {
                 }
             }
         }
+    }
+
+    fn send(&self, at: usize, message: &DhcpMessage, to: Option<Ipv4Addr>) {
+        let own = &self.clients[at];
+        let (mac, ip) = match to {
+            Some(server) => (own.server_mac, server),
+            None => (EVERYBODY, Ipv4Addr::BROADCAST),
+        };
+        let macs = [own.interface.mac, mac];
+        self.sockets.send(at, macs, [message.client, ip], message);
     }
 
     fn take(&mut self, at: usize, held: &Held) -> std::result::Result<(), NetlinkError> {
@@ -248,28 +224,27 @@ impl ClientThread {
     }
 
     /// Tells those who wait and those who read events.
-    fn report(&self, at: usize, held: Option<Held>, error: Option<NetlinkError>) {
-        let Interface { name, index, .. } = &self.clients[at].interface;
-        let address = held.as_ref().map(|it| it.address);
+    fn report(&self, at: usize, address: Option<Ipv4Addr>, error: Option<NetlinkError>) {
+        let ClientInterface { name, index, .. } = &self.clients[at].interface;
         if let Some(error) = error {
             // The lab may be at its end, with interfaces gone; otherwise the test sees it.
-            eprintln!("DHCP client of `{}`, {name}: {error}", self.shared.node);
+            eprintln!("DHCP client of `{}`, {name}: {error}", self.state.node);
             return;
         }
-        self.shared.stack.set_leased(*index, address);
-        let mut all = self.shared.held.lock();
-        match held {
-            Some(held) => drop(all.insert(*index, held)),
-            None => drop(all.remove(index)),
-        }
-        drop(all);
-        self.shared.journal.record(EventKind::Leased {
-            node: self.shared.node.clone(),
+        self.state.stack.set_leased(*index, address);
+        let mut held = self.state.held.lock();
+        match address {
+            Some(_) => held.insert(*index),
+            None => held.remove(index),
+        };
+        drop(held);
+        self.state.journal.record(EventKind::Leased {
+            node: self.state.node.clone(),
             interface: name.clone(),
             address,
         });
         // The event first: whoever waits for the address finds it in the journal.
-        self.shared.changed.notify_all();
+        self.state.changed.notify_all();
     }
 }
 
@@ -279,19 +254,6 @@ impl InterfaceClient {
         Device {
             index: self.interface.index,
             name: "an interface with DHCP",
-        }
-    }
-
-    fn send(&self, message: &DhcpMessage, to: Option<Ipv4Addr>) {
-        let (mac, ip) = match to {
-            Some(server) => (self.server_mac, server),
-            None => (EVERYBODY, Ipv4Addr::BROADCAST),
-        };
-        let macs = [self.interface.mac, mac];
-        let ports = [CLIENT_PORT, SERVER_PORT];
-        if let Some(frame) = wrap(macs, [message.client, ip], ports, &message.encode()) {
-            // A frame that cannot be sent is lost, as on any wire, and the client asks again.
-            let _ = self.socket.send(&frame);
         }
     }
 }

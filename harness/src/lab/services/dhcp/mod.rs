@@ -3,10 +3,12 @@
 //! | file | role |
 //! |---|---|
 //! | `dhcp` | [`Dhcp`]: a server as a test sees it |
-//! | `server` | the sockets of a server, and the thread that serves them |
+//! | `server` | the thread of a server |
 //! | `client` | the clients of a node's interfaces |
+//! | `sockets` | the sockets of a server, or of the clients of a node |
 
 pub(crate) mod client;
 #[expect(clippy::module_inception, reason = "the file of the server itself")]
 pub(crate) mod dhcp;
 mod server;
+mod sockets;

@@ -1,21 +1,18 @@
-//! The sockets of a DHCP server, and the thread that serves them.
+//! The thread of a DHCP server.
 
-use std::io;
-use std::net::{Ipv4Addr, UdpSocket};
-use std::os::fd::AsFd;
+use std::net::Ipv4Addr;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use crate::events::since_start;
-use crate::kernel::frames::{PollEvents, PortSocket};
+use crate::kernel::frames::Poller;
 use crate::kernel::sync::Lock;
 use crate::lab::error::Result;
 use crate::lab::services::dhcp::dhcp::ServedNetwork;
-use crate::lab::services::service::{Control, ServicePlace, ServiceThread, inside, refused};
-use crate::model::dhcp::frame::{CLIENT_PORT, EVERYBODY, SERVER_PORT, unwrap, wrap};
-use crate::model::dhcp::message::{DhcpMessage, MessageKind};
-
-/// The longest frame of a link with the usual MTU. Longer ones are no messages of DHCP.
-const LONGEST: usize = 1514;
+use crate::lab::services::dhcp::sockets::DhcpSockets;
+use crate::lab::services::service::{ServicePlace, ServiceThread, ServiceWork, open_inside};
+use crate::model::dhcp::frame::{CLIENT_PORT, EVERYBODY, SERVER_PORT};
+use crate::model::dhcp::message::MessageKind;
 
 /// Starts a DHCP server in a node.
 pub(crate) fn start(
@@ -23,77 +20,45 @@ pub(crate) fn start(
     networks: Arc<Lock<Vec<ServedNetwork>>>,
 ) -> Result<ServiceThread> {
     let indexes: Vec<u32> = networks.lock().iter().map(|it| it.index).collect();
-    let opened = inside(place, || {
-        // Frames are read by sockets of their own. This one only keeps the kernel from saying that
-        // nobody is at the port, which a client that asks for more time would hear.
-        let port = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, SERVER_PORT))?;
-        let open = |index: &u32| Ok((*index, PortSocket::open(*index, SERVER_PORT)?));
-        let sockets = indexes.iter().map(open).collect::<io::Result<Vec<_>>>()?;
-        Ok((port, sockets))
+    let sockets = open_inside(place, "open port 67 of the DHCP server", || {
+        DhcpSockets::open([SERVER_PORT, CLIENT_PORT], &indexes)
     })?;
-    let (port, sockets) =
-        opened.map_err(|e| refused("open port 67 of the DHCP server", place, &e))?;
-    let name = format!("dhcp {}", place.place_name());
-    ServiceThread::start(name, move |control| {
-        if let Err(errno) = serve(control, &sockets, &networks) {
-            eprintln!("a DHCP server of the lab has ended: {errno}");
-        }
-        drop(port);
-    })
+    ServiceThread::start("dhcp", place, ServerThread { sockets, networks })
 }
 
-fn serve(
-    control: &Control,
-    sockets: &[(u32, PortSocket)],
-    networks: &Lock<Vec<ServedNetwork>>,
-) -> crate::kernel::Result<()> {
-    for (token, (_, socket)) in (0..).zip(sockets) {
-        control.poller().add(socket.as_fd(), token)?;
-    }
-    let mut events = PollEvents::new();
-    let mut buffer = vec![0; LONGEST];
-    while control.goes_on() {
-        control.poller().wait(None, &mut events)?;
-        // A paused node says nothing, and hears what has come when it goes on.
-        if !control.goes_on() {
-            break;
-        }
-        for token in events.tokens() {
-            let Some((index, socket)) = sockets.get(token as usize) else {
-                continue;
-            };
-            // One frame at a time: the set reports a socket with more of them again.
-            let Ok(length) = socket.receive(&mut buffer) else {
-                continue;
-            };
-            if let Some(frame) = answer(*index, &buffer[..length], networks) {
-                // An answer that cannot be sent is lost, as on any wire; the client asks again.
-                let _ = socket.send(&frame);
-            }
-        }
-    }
-    Ok(())
+struct ServerThread {
+    sockets: DhcpSockets,
+    /// The networks in the order of the sockets. Further ones may have come since.
+    networks: Arc<Lock<Vec<ServedNetwork>>>,
 }
 
-fn answer(index: u32, frame: &[u8], networks: &Lock<Vec<ServedNetwork>>) -> Option<Vec<u8>> {
-    let (_, bytes) = unwrap(frame)?;
-    let message = DhcpMessage::decode(bytes)?;
-    let mut networks = networks.lock();
-    let network = networks.iter_mut().find(|it| it.index == index)?;
-    let answer = network.server.hear(&message, since_start())?;
-    // RFC 2131, section 4.1: where the answer goes. A client that has no address yet hears it by
-    // its MAC address, for it would answer no ARP.
-    let (mac, ip) = if answer.broadcast || answer.kind == MessageKind::Nak {
-        (EVERYBODY, Ipv4Addr::BROADCAST)
-    } else if answer.client.is_unspecified() {
-        (answer.mac, answer.yours)
-    } else {
-        (answer.mac, answer.client)
-    };
-    wrap(
-        [network.mac, mac],
-        [network.server.pool().server, ip],
-        [SERVER_PORT, CLIENT_PORT],
-        &answer.encode(),
-    )
+impl ServiceWork for ServerThread {
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        self.sockets.descriptors()
+    }
+
+    fn hear(&mut self, token: u64, _poller: &Poller) {
+        let at = token as usize;
+        let Some((_, message)) = self.sockets.receive(at) else {
+            return;
+        };
+        let mut networks = self.networks.lock();
+        let Some(ServedNetwork { mac, server, .. }) = networks.get_mut(at) else {
+            return;
+        };
+        let Some(answer) = server.hear(&message, since_start()) else {
+            return;
+        };
+        // RFC 2131, section 4.1: where the answer goes. A client that has no address yet hears it
+        // by its MAC address, for it would answer no ARP.
+        let (to, ip) = if answer.broadcast || answer.kind == MessageKind::Nak {
+            (EVERYBODY, Ipv4Addr::BROADCAST)
+        } else if answer.client.is_unspecified() {
+            (answer.mac, answer.yours)
+        } else {
+            (answer.mac, answer.client)
+        };
+        let ips = [server.pool().server, ip];
+        self.sockets.send(at, [*mac, to], ips, &answer);
+    }
 }

@@ -11,11 +11,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::kernel::datagrams::{receive, send_from, tell_arrival};
-use crate::kernel::frames::PollEvents;
+use crate::kernel::frames::Poller;
 use crate::lab::error::Result;
 use crate::lab::services::dns::knowledge::Knowledge;
 use crate::lab::services::dns::stream::QueryStream;
-use crate::lab::services::service::{Control, ServicePlace, ServiceThread, inside, refused};
+use crate::lab::services::service::{ServicePlace, ServiceThread, ServiceWork, open_inside};
 use crate::model::dns::message::{ParsedMessage, hear};
 
 /// The port of name servers.
@@ -30,30 +30,22 @@ const CONNECTIONS: usize = 128;
 /// Longest time for which an answer is held back.
 const LONGEST_DELAY: Duration = Duration::from_secs(3600);
 
-/// Tokens of the descriptors; connections have the following ones.
+/// Tokens of the sockets; connections have the following ones.
 const UDP: u64 = 0;
 const TCP: u64 = 1;
 
 /// Starts a name server in a node.
 pub(crate) fn start(place: &dyn ServicePlace, knowledge: Arc<Knowledge>) -> Result<ServiceThread> {
-    let opened = inside(place, open)?;
-    let (udp, tcp) = opened.map_err(|e| refused("open port 53 of the name server", place, &e))?;
-    let name = format!("dns {}", place.place_name());
-    ServiceThread::start(name, move |control| {
-        let mut server = Server {
-            udp,
-            tcp,
-            knowledge,
-            control,
-            streams: HashMap::new(),
-            next: TCP + 1,
-            late: Vec::new(),
-        };
-        // The sockets are in no other set, and the set has room: nothing is refused.
-        if let Err(errno) = server.serve() {
-            eprintln!("a name server of the lab has ended: {errno}");
-        }
-    })
+    let (udp, tcp) = open_inside(place, "open port 53 of the name server", open)?;
+    let server = Server {
+        udp,
+        tcp,
+        knowledge,
+        streams: HashMap::new(),
+        next: TCP + 1,
+        late: Vec::new(),
+    };
+    ServiceThread::start("dns", place, server)
 }
 
 /// Opens the sockets: for both families, or for IPv4 on a host without IPv6.
@@ -85,11 +77,10 @@ enum To {
     Stream(u64),
 }
 
-struct Server<'c> {
+struct Server {
     udp: UdpSocket,
     tcp: TcpListener,
     knowledge: Arc<Knowledge>,
-    control: &'c Control,
     streams: HashMap<u64, QueryStream>,
     /// Token of the next connection.
     next: u64,
@@ -97,42 +88,32 @@ struct Server<'c> {
     late: Vec<(Instant, To, Vec<u8>)>,
 }
 
-impl Server<'_> {
-    fn serve(&mut self) -> crate::kernel::Result<()> {
-        let poller = self.control.poller();
-        poller.add(self.udp.as_fd(), UDP)?;
-        poller.add(self.tcp.as_fd(), TCP)?;
-        let mut events = PollEvents::new();
-        while self.control.goes_on() {
-            poller.wait(self.time_left(), &mut events)?;
-            // The wait may have ended because the node was paused: what has come waits, too.
-            if !self.control.goes_on() {
-                break;
-            }
-            let tokens: Vec<u64> = events.tokens().collect();
-            for token in tokens {
-                match token {
-                    UDP => self.take_datagrams(),
-                    TCP => self.accept(),
-                    stream => self.read(stream),
-                }
-            }
-            self.send_late();
-            self.close_idle();
-        }
-        Ok(())
+impl ServiceWork for Server {
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        vec![self.udp.as_fd(), self.tcp.as_fd()]
     }
 
-    /// Returns the nanoseconds until an answer that is held back goes out, or a connection that
-    /// says nothing is closed.
-    fn time_left(&self) -> Option<u64> {
+    /// Sends the answers that were held back until now, and closes connections that say nothing.
+    fn step(&mut self) -> Option<Duration> {
+        // Answers first: a connection stays open for an answer that is held back.
+        self.send_late();
+        self.close_idle();
         let late = self.late.iter().map(|(when, ..)| *when);
         let idle = self.streams.values().map(QueryStream::deadline);
         let next = late.chain(idle).min()?;
-        let left = next.saturating_duration_since(Instant::now());
-        Some(u64::try_from(left.as_nanos()).unwrap_or(u64::MAX))
+        Some(next.saturating_duration_since(Instant::now()))
     }
 
+    fn hear(&mut self, token: u64, poller: &Poller) {
+        match token {
+            UDP => self.take_datagrams(),
+            TCP => self.accept(poller),
+            stream => self.read(stream),
+        }
+    }
+}
+
+impl Server {
     fn take_datagrams(&mut self) {
         // The longest datagram: one that is cut off would be a malformed message.
         let mut buffer = vec![0; usize::from(u16::MAX)];
@@ -195,17 +176,16 @@ impl Server<'_> {
         }
     }
 
-    fn accept(&mut self) {
+    fn accept(&mut self, poller: &Poller) {
         while self.streams.len() < CONNECTIONS {
             let Ok((stream, from)) = self.tcp.accept() else {
                 return;
             };
             let token = self.next;
             self.next += 1;
-            let fd: BorrowedFd<'_> = stream.as_fd();
             // A connection that cannot be waited for is closed.
             // The set is told before the connection may wait: what has come by now is reported.
-            if self.control.poller().add(fd, token).is_ok()
+            if poller.add(stream.as_fd(), token).is_ok()
                 && let Ok(stream) = QueryStream::new(stream, from)
             {
                 self.streams.insert(token, stream);

@@ -2,16 +2,16 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::events::since_start;
-use crate::kernel::frames::{PollEvents, PortSocket};
+use crate::kernel::frames::{Poller, PortSocket};
 use crate::kernel::sync::Lock;
 use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::services::service::{
-    Control, Service, ServicePlace, ServiceThread, inside, refused,
+    Control, Service, ServicePlace, ServiceThread, ServiceWork, open_inside,
 };
 use crate::model::ndp::AdvertiseSpec;
 use crate::model::ndp::advertisement::{Advertisement, advertised_prefix};
@@ -42,19 +42,14 @@ use crate::topology::plan::NodePlan;
 #[derive(Debug)]
 pub struct Advertiser {
     node: String,
-    shared: Arc<Shared>,
     interfaces: Vec<u32>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    networks: Lock<Vec<Network>>,
+    networks: Arc<Lock<Vec<AdvertisedNetwork>>>,
     control: Lock<Weak<Control>>,
 }
 
 /// A network on which the router advertises itself.
 #[derive(Debug)]
-struct Network {
+struct AdvertisedNetwork {
     advertisement: Advertisement,
     /// Time between two advertisements.
     interval: Duration,
@@ -76,7 +71,7 @@ impl Advertiser {
             };
             // Sockets and networks have the same numbers from here on.
             indexes.push(interface.index);
-            networks.push(Network {
+            networks.push(AdvertisedNetwork {
                 advertisement: Advertisement {
                     mac: interface.mac,
                     from,
@@ -90,10 +85,8 @@ impl Advertiser {
         Self {
             node: node.name.clone(),
             interfaces: indexes,
-            shared: Arc::new(Shared {
-                networks: Lock::new(networks),
-                control: Lock::default(),
-            }),
+            networks: Arc::new(Lock::new(networks)),
+            control: Lock::default(),
         }
     }
 
@@ -110,7 +103,7 @@ impl Advertiser {
         };
         let prefix = spec.parsed_prefix().map_err(|why| wrong(&why))?;
         let prefix = prefix.ok_or_else(|| wrong("there is none"))?;
-        for network in self.shared.networks.lock().iter_mut() {
+        for network in self.networks.lock().iter_mut() {
             let Advertisement {
                 router, prefixes, ..
             } = &mut network.advertisement;
@@ -126,8 +119,8 @@ impl Advertiser {
             network.next = Duration::ZERO;
         }
         // The thread waits for the time of the next one, which has just changed.
-        if let Some(control) = self.shared.control.lock().upgrade() {
-            control.poller().wake();
+        if let Some(control) = self.control.lock().upgrade() {
+            control.wake();
         }
         Ok(())
     }
@@ -141,63 +134,62 @@ fn spec_interval(spec: &AdvertiseSpec) -> Duration {
 impl Service for Advertiser {
     fn start(&self, place: &dyn ServicePlace) -> Result<ServiceThread> {
         let indexes = &self.interfaces;
-        let opened = inside(place, || {
+        let sockets = open_inside(place, "open the sockets of the router", || {
             let open = |index: &u32| Ok(PortSocket::open_for_solicitations(*index)?);
             indexes.iter().map(open).collect::<io::Result<Vec<_>>>()
         })?;
-        let sockets = opened.map_err(|e| refused("open the sockets of the router", place, &e))?;
         // A router that was started again says so at once.
-        for network in self.shared.networks.lock().iter_mut() {
+        for network in self.networks.lock().iter_mut() {
             network.next = Duration::ZERO;
         }
-        let shared = Arc::clone(&self.shared);
-        let name = format!("ndp {}", place.place_name());
-        let thread = ServiceThread::start(name, move |control| {
-            if let Err(errno) = serve(control, &sockets, &shared) {
-                eprintln!("the advertisements of a router of the lab have ended: {errno}");
-            }
-        })?;
-        *self.shared.control.lock() = Arc::downgrade(thread.control());
+        let networks = Arc::clone(&self.networks);
+        let thread = ServiceThread::start("ndp", place, RouterThread { sockets, networks })?;
+        *self.control.lock() = Arc::downgrade(thread.control());
         Ok(thread)
     }
 }
 
-fn serve(control: &Control, sockets: &[PortSocket], shared: &Shared) -> crate::kernel::Result<()> {
-    for (token, socket) in (0..).zip(sockets) {
-        control.poller().add(socket.as_fd(), token)?;
-    }
-    let mut events = PollEvents::new();
-    let mut buffer = [0; 256];
-    while control.goes_on() {
-        // Before the first wait: hosts that are up have asked before there was somebody to answer.
-        let left = advertise(sockets, shared);
-        control.poller().wait(Some(left), &mut events)?;
-        for token in events.tokens() {
-            let socket = sockets.get(token as usize);
-            // RFC 4861, section 6.2.6: the router may answer all at once. Whatever a host asks, the
-            // answer is the advertisement, and all hosts hear it.
-            if socket.is_some_and(|socket| socket.receive(&mut buffer).is_ok())
-                && let Some(network) = shared.networks.lock().get_mut(token as usize)
-            {
-                network.next = Duration::ZERO;
-            }
+impl AdvertisedNetwork {
+    /// Sends the advertisement if it is due, and returns the time until the next one.
+    fn step(&mut self, socket: &PortSocket) -> Duration {
+        let now = since_start();
+        if self.next <= now {
+            // One that cannot be sent, as on an interface that is down, is followed by another.
+            let _ = socket.send(&self.advertisement.frame());
+            self.next = now + self.interval;
         }
+        self.next.saturating_sub(since_start())
     }
-    Ok(())
 }
 
-/// Sends what is due, and returns the nanoseconds until more is.
-fn advertise(sockets: &[PortSocket], shared: &Shared) -> u64 {
-    let mut left = u64::MAX;
-    for (network, socket) in shared.networks.lock().iter_mut().zip(sockets) {
-        let now = since_start();
-        if network.next <= now {
-            // One that cannot be sent, as on an interface that is down, is followed by another.
-            let _ = socket.send(&network.advertisement.frame());
-            network.next = now + network.interval;
-        }
-        let rest = network.next.saturating_sub(since_start()).as_nanos();
-        left = left.min(u64::try_from(rest).unwrap_or(u64::MAX));
+struct RouterThread {
+    /// The sockets, in the order of the networks.
+    sockets: Vec<PortSocket>,
+    networks: Arc<Lock<Vec<AdvertisedNetwork>>>,
+}
+
+impl ServiceWork for RouterThread {
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        self.sockets.iter().map(AsFd::as_fd).collect()
     }
-    left
+
+    /// Sends the advertisements that are due.
+    fn step(&mut self) -> Option<Duration> {
+        let mut networks = self.networks.lock();
+        let pairs = networks.iter_mut().zip(&self.sockets);
+        pairs.map(|(network, socket)| network.step(socket)).min()
+    }
+
+    fn hear(&mut self, token: u64, _poller: &Poller) {
+        let at = token as usize;
+        let socket = self.sockets.get(at);
+        // The content is not looked at: the filter of the socket takes solicitations alone.
+        // RFC 4861, section 6.2.6: the router may answer all at once. Whatever a host asks, the
+        // answer is the advertisement, and all hosts hear it.
+        if socket.is_some_and(|socket| socket.receive(&mut [0; 256]).is_ok())
+            && let Some(network) = self.networks.lock().get_mut(at)
+        {
+            network.next = Duration::ZERO;
+        }
+    }
 }
