@@ -231,6 +231,12 @@ impl ClientThread {
             eprintln!("DHCP client of `{}`, {name}: {error}", self.state.node);
             return;
         }
+        // The event first: whoever sees the address finds it in the journal.
+        self.state.journal.record(EventKind::Leased {
+            node: self.state.node.clone(),
+            interface: name.clone(),
+            address,
+        });
         self.state.stack.set_leased(*index, address);
         let mut held = self.state.held.lock();
         match address {
@@ -238,12 +244,6 @@ impl ClientThread {
             None => held.remove(index),
         };
         drop(held);
-        self.state.journal.record(EventKind::Leased {
-            node: self.state.node.clone(),
-            interface: name.clone(),
-            address,
-        });
-        // The event first: whoever waits for the address finds it in the journal.
         self.state.changed.notify_all();
     }
 }
