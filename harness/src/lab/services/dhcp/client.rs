@@ -128,7 +128,7 @@ impl Service for DhcpClients {
 struct InterfaceClient {
     interface: ClientInterface,
     client: DhcpClient,
-    /// MAC address of the server that was heard last.
+    /// MAC address of the server that has given the address.
     server_mac: [u8; 6],
 }
 
@@ -163,7 +163,9 @@ impl ServiceWork for ClientThread {
         };
         let own = &mut self.clients[at];
         let actions = own.client.hear(&message, since_start());
-        if !actions.is_empty() {
+        // Another server may have renewed the lease while nothing else has changed.
+        let held = own.client.held();
+        if held.is_some_and(|held| message.server == Some(held.server)) {
             own.server_mac = sender;
         }
         self.act(at, actions);
