@@ -151,8 +151,9 @@ fn serve_postgresql(
     Ok(server)
 }
 
-/// Waits until the server takes connections. PostgreSQL listens before it has recovered, and refuses
-/// early clients with one sentence or another, all of SQLSTATE 57P03, which `pg_isready` looks at.
+/// Waits until the server takes connections. PostgreSQL listens before it has recovered, and
+/// refuses early clients with one sentence or another, all of SQLSTATE 57P03, which `pg_isready`
+/// looks at.
 fn wait_for_postgresql(lab: &Lab, client: NodeId, server: &str, bin: &str) -> TestResult {
     Ok(lab.wait_until(|| {
         let output = lab[client]
