@@ -7,8 +7,7 @@
 //! A node is known by its first address. The shortest way to a node may differ from the way to the
 //! segment of that address, as in a full mesh. Then the node gets a route of its own.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use crate::plan::stack::{Address, RoutePlan};
@@ -74,10 +73,9 @@ struct RouteSearch {
     /// with the side on which it is met.
     met: Vec<(usize, bool, Way)>,
     seen: Vec<bool>,
-    /// The ends of ways that are still to be followed: the length, the number by which the way was
-    /// found, and the segment.
-    queue: BinaryHeap<Reverse<(u32, u32, usize)>>,
-    found: u32,
+    /// The ends of ways that are still to be followed: the length and the segment. Shorter ways
+    /// come first, and equal ones in the order in which they were found.
+    queue: VecDeque<(u32, usize)>,
 }
 
 /// A way to a segment or stack.
@@ -248,7 +246,7 @@ impl<'a> RouteMap<'a> {
                 },
             );
         }
-        while let Some(Reverse((length, _, segment))) = view.queue.pop() {
+        while let Some((length, segment)) = view.queue.pop_front() {
             let way = view.ways[segment];
             if way.length != length {
                 continue; // a shorter way was found meanwhile, and followed
@@ -321,7 +319,6 @@ impl RouteSearch {
         self.hops.clear();
         self.met.clear();
         self.queue.clear();
-        self.found = 0;
         self.ways.clear();
         self.ways.resize(
             segments,
@@ -340,8 +337,11 @@ impl RouteSearch {
         let known = self.ways[segment];
         if known.hop == NOWHERE || known.hop != HERE && way.length < known.length {
             self.ways[segment] = way;
-            self.queue.push(Reverse((way.length, self.found, segment)));
-            self.found += 1;
+            // Without costs each way is as long as the last one, or longer.
+            let longer = |(length, _): &&(u32, usize)| *length > way.length;
+            let behind = self.queue.iter().rev().take_while(longer).count();
+            let at = self.queue.len() - behind;
+            self.queue.insert(at, (way.length, segment));
         }
     }
 }
