@@ -233,7 +233,7 @@ pub fn member_of(group: IpAddr, index: u32) -> Result<OwnedFd> {
 }
 
 /// Sets an option whose value is a structure of the kernel without pointers.
-fn set_option<T>(socket: &OwnedFd, level: i32, option: i32, value: &T) -> Result<()> {
+pub(crate) fn set_option<T>(socket: &OwnedFd, level: i32, option: i32, value: &T) -> Result<()> {
     // SAFETY: the pointer and the length describe one live value of the type that the option takes.
     let done = unsafe {
         libc::setsockopt(

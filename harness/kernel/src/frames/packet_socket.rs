@@ -17,6 +17,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, socket, sockopt};
 
 use super::frame::{BATCH, Inbox};
+use crate::fd::set_option;
 use crate::netns::Netns;
 
 /// A packet socket on one interface.
@@ -65,15 +66,11 @@ impl PacketSocket {
         buffer: usize,
         prepare: impl FnOnce(&PacketSocket) -> crate::Result<()>,
     ) -> io::Result<PacketSocket> {
-        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        // A socket without a protocol receives nothing until it is bound to its interface. With a
-        // protocol it would receive frames of all interfaces meanwhile (packet(7)).
-        let open = || socket(AddressFamily::Packet, SockType::Raw, flags, None);
         let explain = |step: &str, errno: Errno| {
             let why = format!("failed to {step} a packet socket on interface {index}: {errno}");
             io::Error::new(io::Error::from(errno).kind(), why)
         };
-        let fd = Netns::visit(netns, open)
+        let fd = Netns::visit(netns, open_unbound)
             .and_then(|opened| opened)
             .map_err(|errno| explain("open", errno))?;
         let socket = PacketSocket { fd };
@@ -85,35 +82,12 @@ impl PacketSocket {
             .and_then(|()| setsockopt(&socket.fd, sockopt::SndBuf, &buffer))
             .and_then(|()| prepare(&socket))
             .map_err(|errno| explain("prepare", errno))?;
-        socket.bind(index).map_err(|errno| explain("bind", errno))?;
+        bind(&socket.fd, index, libc::ETH_P_ALL).map_err(|errno| explain("bind", errno))?;
         Ok(socket)
     }
 
     fn set(&self, option: i32, value: i32) -> crate::Result<()> {
-        // SAFETY: the option's value is one `int` that lives across the call.
-        let done = unsafe {
-            libc::setsockopt(
-                self.fd.as_raw_fd(),
-                libc::SOL_PACKET,
-                option,
-                (&raw const value).cast(),
-                size_of::<i32>() as libc::socklen_t,
-            )
-        };
-        Errno::result(done).map(drop)
-    }
-
-    fn bind(&self, index: u32) -> crate::Result<()> {
-        let address = address(index.cast_signed());
-        // SAFETY: the address lives across the call, and the length is its own.
-        let done = unsafe {
-            libc::bind(
-                self.fd.as_raw_fd(),
-                (&raw const address).cast(),
-                size_of_val(&address) as libc::socklen_t,
-            )
-        };
-        Errno::result(done).map(drop)
+        set_option(&self.fd, libc::SOL_PACKET, option, &value)
     }
 
     /// Receives the waiting frames, as many as the inbox holds, and returns their number.
@@ -249,6 +223,28 @@ impl AsFd for PacketSocket {
     }
 }
 
+/// Opens a packet socket in the thread's network namespace. It never waits, and receives nothing
+/// until it is bound.
+pub(super) fn open_unbound() -> crate::Result<OwnedFd> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    // With a protocol it would receive frames of all interfaces meanwhile (packet(7)).
+    socket(AddressFamily::Packet, SockType::Raw, flags, None)
+}
+
+/// Makes a packet socket receive the frames of one interface that have this protocol (`ETH_P_*`).
+pub(super) fn bind(fd: &OwnedFd, index: u32, protocol: i32) -> crate::Result<()> {
+    let address = address(index.cast_signed(), protocol);
+    // SAFETY: the address lives across the call, and the length is its own.
+    let done = unsafe {
+        libc::bind(
+            fd.as_raw_fd(),
+            (&raw const address).cast(),
+            size_of_val(&address) as libc::socklen_t,
+        )
+    };
+    Errno::result(done).map(drop)
+}
+
 /// Memory for the sender's address and the control messages of a frame.
 struct Meta {
     from: libc::sockaddr_ll,
@@ -258,7 +254,7 @@ struct Meta {
 
 impl Meta {
     const NONE: Meta = Meta {
-        from: address(0),
+        from: address(0, libc::ETH_P_ALL),
         control: [0; 16],
     };
 }
@@ -272,11 +268,11 @@ const NO_PART: libc::iovec = libc::iovec {
 // private padding.
 const NO_MESSAGE: libc::mmsghdr = unsafe { std::mem::zeroed() };
 
-/// Returns the address for all protocols on an interface.
-const fn address(index: i32) -> libc::sockaddr_ll {
+/// Returns the address for a protocol on an interface.
+const fn address(index: i32, protocol: i32) -> libc::sockaddr_ll {
     libc::sockaddr_ll {
         sll_family: libc::AF_PACKET as u16,
-        sll_protocol: (libc::ETH_P_ALL as u16).to_be(),
+        sll_protocol: (protocol as u16).to_be(),
         sll_ifindex: index,
         sll_hatype: 0,
         sll_pkttype: 0,

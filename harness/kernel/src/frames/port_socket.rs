@@ -9,8 +9,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socket};
+use nix::sys::socket::{MsgFlags, recv, send};
 
+use super::packet_socket::{bind, open_unbound};
 use crate::Result;
 
 /// A packet socket on one interface that receives the datagrams to one UDP port over IPv4.
@@ -38,13 +39,12 @@ impl PortSocket {
     }
 
     fn open_with(index: u32, protocol: i32, program: &[libc::sock_filter]) -> Result<Self> {
-        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        // Without a protocol it receives nothing before it is bound: packet(7).
-        let fd = socket(AddressFamily::Packet, SockType::Raw, flags, None)?;
-        let socket = Self { fd };
+        let socket = Self {
+            fd: open_unbound()?,
+        };
         // Before it is bound: whatever came between would be received.
         socket.filter(program)?;
-        socket.bind(index, protocol)?;
+        bind(&socket.fd, index, protocol)?;
         Ok(socket)
     }
 
@@ -62,23 +62,6 @@ impl PortSocket {
                 libc::SO_ATTACH_FILTER,
                 (&raw const filter).cast(),
                 size_of_val(&filter) as libc::socklen_t,
-            )
-        };
-        Errno::result(done).map(drop)
-    }
-
-    fn bind(&self, index: u32, protocol: i32) -> Result<()> {
-        // SAFETY: all zeros are a valid value of this plain structure.
-        let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
-        address.sll_family = libc::AF_PACKET as u16;
-        address.sll_protocol = (protocol as u16).to_be();
-        address.sll_ifindex = index.cast_signed();
-        // SAFETY: the address lives across the call, and the length is its own.
-        let done = unsafe {
-            libc::bind(
-                self.fd.as_raw_fd(),
-                (&raw const address).cast(),
-                size_of_val(&address) as libc::socklen_t,
             )
         };
         Errno::result(done).map(drop)

@@ -2,7 +2,6 @@
 //!
 //! The socket belongs for ever to the network namespace of the thread that opened it
 //! (`netlink(7)`). So one thread can hold conversations about many namespaces.
-#![allow(unsafe_code)]
 
 use std::io::IoSlice;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -14,6 +13,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, sendmsg, socket,
 };
+
+use crate::fd::set_option;
 
 /// A subsystem of the kernel that a netlink socket speaks to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,18 +92,7 @@ impl NetlinkSocket {
     }
 
     fn set_option(&self, name: libc::c_int, value: u32) -> crate::Result<()> {
-        // SAFETY: the pointer and the length describe one live `u32`, which is what these options
-        // take.
-        let result = unsafe {
-            libc::setsockopt(
-                self.fd.as_raw_fd(),
-                libc::SOL_NETLINK,
-                name,
-                (&raw const value).cast(),
-                size_of::<u32>() as libc::socklen_t,
-            )
-        };
-        Errno::result(result).map(drop)
+        set_option(&self.fd, libc::SOL_NETLINK, name, &value)
     }
 
     /// Sends whole messages. For most protocols the kernel has done the work when this returns.

@@ -25,11 +25,7 @@ impl FileWatch {
     /// # Errors
     /// There is no such directory, or the user has no inotify instance left.
     pub fn new(path: &Path) -> io::Result<Self> {
-        // SAFETY: makes a descriptor, and takes no pointer.
-        let raw =
-            Errno::result(unsafe { libc::inotify_init1(libc::IN_CLOEXEC | libc::IN_NONBLOCK) })?;
-        // SAFETY: the descriptor is new, and nobody else has it.
-        let inotify = unsafe { OwnedFd::from_raw_fd(raw) };
+        let inotify = inotify_instance()?;
         let directory = path.parent().unwrap_or(Path::new("/"));
         let name = CString::new(directory.as_os_str().as_bytes())?;
         let events = libc::IN_CREATE | libc::IN_MOVED_TO;
@@ -62,4 +58,12 @@ impl FileWatch {
         }
         Ok(self.path.symlink_metadata().is_ok())
     }
+}
+
+/// Makes an inotify instance that does not wait, of which a user may have few.
+pub(crate) fn inotify_instance() -> crate::Result<OwnedFd> {
+    // SAFETY: no pointer is passed.
+    let fd = Errno::result(unsafe { libc::inotify_init1(libc::IN_CLOEXEC | libc::IN_NONBLOCK) })?;
+    // SAFETY: the kernel has just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
