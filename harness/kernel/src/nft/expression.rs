@@ -77,10 +77,7 @@ impl Expression<'_> {
             .nest(NFTA_EXPR_DATA, data)
     }
 
-    pub(super) fn name_and_data(&self) -> (&'static str, Attributes) {
-        let register = big_endian(libc::NFT_REG_1);
-        let second = big_endian(libc::NFT_REG_2);
-        let list = Attributes::new();
+    fn name_and_data(&self) -> (&'static str, Attributes) {
         match self {
             Self::EtherType => ("meta", meta(libc::NFT_META_PROTOCOL)),
             Self::Transport => ("meta", meta(libc::NFT_META_L4PROTO)),
@@ -93,119 +90,95 @@ impl Expression<'_> {
             Self::Masked(mask) => ("bitwise", bitwise(mask)),
             Self::AtLeast(bytes) => ("cmp", compare(libc::NFT_CMP_GTE, bytes)),
             Self::AtMost(bytes) => ("cmp", compare(libc::NFT_CMP_LTE, bytes)),
-            Self::Load(base, offset, length) => {
-                let list = list.with(NFTA_PAYLOAD_DREG, &register);
-                let list = list.with(NFTA_PAYLOAD_BASE, &big_endian(*base));
-                let list = list.with(NFTA_PAYLOAD_OFFSET, &offset.to_be_bytes());
-                (
-                    "payload",
-                    list.with(NFTA_PAYLOAD_LEN, &length.to_be_bytes()),
-                )
-            }
-            Self::Immediate(bytes) => {
-                let list = list.with(NFTA_IMMEDIATE_DREG, &register);
-                ("immediate", list.nest(NFTA_IMMEDIATE_DATA, value(bytes)))
-            }
             Self::Equals(bytes) => ("cmp", compare(libc::NFT_CMP_EQ, bytes)),
             Self::Differs(bytes) => ("cmp", compare(libc::NFT_CMP_NEQ, bytes)),
+            Self::Load(base, offset, length) => ("payload", payload(*base, *offset, *length)),
             Self::In(set) => {
-                let list = list.text(NFTA_LOOKUP_SET, set);
-                ("lookup", list.with(NFTA_LOOKUP_SREG, &register))
+                let list = Attributes::new().text(NFTA_LOOKUP_SET, set);
+                ("lookup", list.with(NFTA_LOOKUP_SREG, &FIRST))
             }
-            Self::Count
-            | Self::Drop
-            | Self::Accept
-            | Self::Reset
-            | Self::Prohibit
-            | Self::Log(..)
-            | Self::DnatWithPort(_)
-            | Self::Redirect
-            | Self::MasqueradeRandom
-            | Self::Masquerade
-            | Self::Dnat => self.action(),
+            Self::Immediate(bytes) => ("immediate", immediate(libc::NFT_REG_1, value(bytes))),
             Self::ImmediatePort(port) => {
-                let list = list.with(NFTA_IMMEDIATE_DREG, &second);
-                let data = value(&port.to_be_bytes());
-                ("immediate", list.nest(NFTA_IMMEDIATE_DATA, data))
+                let port = value(&port.to_be_bytes());
+                ("immediate", immediate(libc::NFT_REG_2, port))
             }
-        }
-    }
-
-    /// Returns the name and data of a step that does something with the packet.
-    fn action(&self) -> (&'static str, Attributes) {
-        let register = big_endian(libc::NFT_REG_1);
-        let second = big_endian(libc::NFT_REG_2);
-        let list = Attributes::new();
-        match self {
-            Self::Count => ("counter", list),
+            Self::Count => ("counter", Attributes::new()),
             Self::Drop => ("immediate", verdict(libc::NF_DROP)),
             Self::Accept => ("immediate", verdict(libc::NF_ACCEPT)),
             // Only TCP has resets; a rule with this step must match TCP (nft_reject.c).
-            Self::Reset => {
-                let kind = big_endian(libc::NFT_REJECT_TCP_RST);
-                let list = list.with(NFTA_REJECT_TYPE, &kind);
-                ("reject", list.with(NFTA_REJECT_ICMP_CODE, &[0]))
-            }
+            Self::Reset => ("reject", reject(libc::NFT_REJECT_TCP_RST, 0)),
             // ICMPX stands for ICMP or ICMPv6, as the packet is (nft_reject_inet.c).
             Self::Prohibit => {
-                let kind = big_endian(libc::NFT_REJECT_ICMPX_UNREACH);
-                let code = [libc::NFT_REJECT_ICMPX_ADMIN_PROHIBITED as u8];
-                let list = list.with(NFTA_REJECT_TYPE, &kind);
-                ("reject", list.with(NFTA_REJECT_ICMP_CODE, &code))
+                let code = libc::NFT_REJECT_ICMPX_ADMIN_PROHIBITED as u8;
+                ("reject", reject(libc::NFT_REJECT_ICMPX_UNREACH, code))
             }
             // With a group, the kernel tells nflog and writes nothing into its own log (nft_log.c).
             Self::Log(group, text) => {
-                let list = list.with(NFTA_LOG_GROUP, &group.to_be_bytes());
+                let list = Attributes::new().with(NFTA_LOG_GROUP, &group.to_be_bytes());
                 ("log", list.text(NFTA_LOG_PREFIX, text))
             }
             Self::DnatWithPort(v6) => {
-                let family = if *v6 {
-                    libc::NFPROTO_IPV6
-                } else {
-                    libc::NFPROTO_IPV4
-                };
-                let list = list.with(NFTA_NAT_TYPE, &big_endian(libc::NFT_NAT_DNAT));
-                let list = list.with(NFTA_NAT_FAMILY, &big_endian(family));
-                let list = list.with(NFTA_NAT_REG_ADDR_MIN, &register);
-                ("nat", list.with(NFTA_NAT_REG_PROTO_MIN, &second))
+                let list = dnat(family(*v6));
+                ("nat", list.with(NFTA_NAT_REG_PROTO_MIN, &SECOND))
             }
-            Self::Redirect => ("redir", list.with(NFTA_REDIR_REG_PROTO_MIN, &second)),
+            Self::Dnat => ("nat", dnat(libc::NFPROTO_IPV4)),
+            Self::Redirect => {
+                let list = Attributes::new().with(NFTA_REDIR_REG_PROTO_MIN, &SECOND);
+                ("redir", list)
+            }
             Self::MasqueradeRandom => {
                 /// `NF_NAT_RANGE_PROTO_RANDOM_FULLY` (`linux/netfilter/nf_nat.h`).
                 const FULLY: libc::c_int = 1 << 4;
-                ("masq", list.with(NFTA_MASQ_FLAGS, &big_endian(FULLY)))
+                let list = Attributes::new().with(NFTA_MASQ_FLAGS, &big_endian(FULLY));
+                ("masq", list)
             }
-            Self::Masquerade => ("masq", list),
-            Self::Dnat => {
-                let list = list.with(NFTA_NAT_TYPE, &big_endian(libc::NFT_NAT_DNAT));
-                let list = list.with(NFTA_NAT_FAMILY, &big_endian(libc::NFPROTO_IPV4));
-                ("nat", list.with(NFTA_NAT_REG_ADDR_MIN, &register))
-            }
-            // The others load and compare: see `name_and_data`.
-            _ => ("", list),
+            Self::Masquerade => ("masq", Attributes::new()),
         }
+    }
+}
+
+/// The register of what was loaded last.
+const FIRST: [u8; 4] = big_endian(libc::NFT_REG_1);
+/// The register of a port.
+const SECOND: [u8; 4] = big_endian(libc::NFT_REG_2);
+
+/// Returns the number of a family of packets: of IPv6, or of IPv4.
+pub(super) fn family(v6: bool) -> libc::c_int {
+    if v6 {
+        libc::NFPROTO_IPV6
+    } else {
+        libc::NFPROTO_IPV4
     }
 }
 
 /// Loads a value that the kernel knows of the packet.
 fn meta(key: libc::c_int) -> Attributes {
     Attributes::new()
-        .with(NFTA_META_DREG, &big_endian(libc::NFT_REG_1))
+        .with(NFTA_META_DREG, &FIRST)
         .with(NFTA_META_KEY, &big_endian(key))
+}
+
+/// Loads bytes of the packet.
+fn payload(base: libc::c_int, offset: u32, length: u32) -> Attributes {
+    Attributes::new()
+        .with(NFTA_PAYLOAD_DREG, &FIRST)
+        .with(NFTA_PAYLOAD_BASE, &big_endian(base))
+        .with(NFTA_PAYLOAD_OFFSET, &offset.to_be_bytes())
+        .with(NFTA_PAYLOAD_LEN, &length.to_be_bytes())
 }
 
 /// Loads a value that the kernel knows of the packet's connection.
 fn connection(key: libc::c_int) -> Attributes {
     Attributes::new()
-        .with(NFTA_CT_DREG, &big_endian(libc::NFT_REG_1))
+        .with(NFTA_CT_DREG, &FIRST)
         .with(NFTA_CT_KEY, &big_endian(key))
 }
 
 fn bitwise(mask: &[u8]) -> Attributes {
     let length = mask.len() as u32;
     Attributes::new()
-        .with(NFTA_BITWISE_SREG, &big_endian(libc::NFT_REG_1))
-        .with(NFTA_BITWISE_DREG, &big_endian(libc::NFT_REG_1))
+        .with(NFTA_BITWISE_SREG, &FIRST)
+        .with(NFTA_BITWISE_DREG, &FIRST)
         .with(NFTA_BITWISE_LEN, &length.to_be_bytes())
         .nest(NFTA_BITWISE_MASK, value(mask))
         .nest(NFTA_BITWISE_XOR, value(&vec![0; mask.len()]))
@@ -215,14 +188,32 @@ fn bitwise(mask: &[u8]) -> Attributes {
 fn verdict(code: libc::c_int) -> Attributes {
     let code = Attributes::new().with(NFTA_VERDICT_CODE, &big_endian(code));
     let verdict = Attributes::new().nest(NFTA_DATA_VERDICT, code);
+    immediate(libc::NFT_REG_VERDICT, verdict)
+}
+
+/// Loads a constant.
+fn immediate(register: libc::c_int, data: Attributes) -> Attributes {
     Attributes::new()
-        .with(NFTA_IMMEDIATE_DREG, &big_endian(libc::NFT_REG_VERDICT))
-        .nest(NFTA_IMMEDIATE_DATA, verdict)
+        .with(NFTA_IMMEDIATE_DREG, &big_endian(register))
+        .nest(NFTA_IMMEDIATE_DATA, data)
+}
+
+fn reject(kind: libc::c_int, code: u8) -> Attributes {
+    Attributes::new()
+        .with(NFTA_REJECT_TYPE, &big_endian(kind))
+        .with(NFTA_REJECT_ICMP_CODE, &[code])
+}
+
+fn dnat(family: libc::c_int) -> Attributes {
+    Attributes::new()
+        .with(NFTA_NAT_TYPE, &big_endian(libc::NFT_NAT_DNAT))
+        .with(NFTA_NAT_FAMILY, &big_endian(family))
+        .with(NFTA_NAT_REG_ADDR_MIN, &FIRST)
 }
 
 fn compare(operation: libc::c_int, bytes: &[u8]) -> Attributes {
     Attributes::new()
-        .with(NFTA_CMP_SREG, &big_endian(libc::NFT_REG_1))
+        .with(NFTA_CMP_SREG, &FIRST)
         .with(NFTA_CMP_OP, &big_endian(operation))
         .nest(NFTA_CMP_DATA, value(bytes))
 }
@@ -232,6 +223,6 @@ fn value(bytes: &[u8]) -> Attributes {
     Attributes::new().with(NFTA_DATA_VALUE, bytes)
 }
 
-fn big_endian(number: libc::c_int) -> [u8; 4] {
+const fn big_endian(number: libc::c_int) -> [u8; 4] {
     number.to_be_bytes()
 }

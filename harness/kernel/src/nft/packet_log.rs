@@ -6,10 +6,8 @@ use std::sync::Mutex;
 use nix::errno::Errno;
 use nix::libc;
 
-use crate::netlink::connection::error_of;
-use crate::netlink::encoding::{self, Attributes, NLM_F_ACK, NLM_F_REQUEST, NLMSG_ERROR};
-use crate::netlink::{NetlinkError, NetlinkProtocol, NetlinkSocket};
-use crate::netns::Netns;
+use crate::netlink::encoding::{self, Attributes};
+use crate::netlink::{Netlink, NetlinkError, NetlinkSocket};
 
 /// A packet that a rule told of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,15 +47,9 @@ impl PacketLog {
     /// # Errors
     /// The kernel has no nflog, or another socket has the group.
     pub fn open(netns: BorrowedFd<'_>, group: u16) -> Result<Self, NetlinkError> {
-        let refused =
-            |errno| NetlinkError::refused("read the log of", "the packet filter", errno, None);
-        let socket = Netns::visit(netns, || NetlinkSocket::open(NetlinkProtocol::Netfilter))
-            .and_then(|opened| opened)
-            .map_err(refused)?;
-        let log = Self {
-            socket,
-            buffer: Mutex::default(),
-        };
+        let (operation, subject) = ("read the log of", "the packet filter");
+        let mut netlink = Netlink::of_packet_filter(netns)
+            .map_err(|errno| NetlinkError::refused(operation, subject, errno, None))?;
         let bind = Attributes::new().with(NFULA_CFG_CMD, &[NFULNL_CFG_CMD_BIND]);
         let mut mode = COPIED.to_be_bytes().to_vec();
         mode.extend([NFULNL_COPY_PACKET, 0]);
@@ -67,26 +59,15 @@ impl PacketLog {
             .with(NFULA_CFG_MODE, &mode)
             .with(NFULA_CFG_QTHRESH, &1u32.to_be_bytes());
         for attributes in [bind, settings] {
-            log.configure(group, &attributes).map_err(refused)?;
+            // `struct nfgenmsg`: any family, version 0, and the group in big-endian order.
+            let header = [&[0, 0], &group.to_be_bytes()[..]].concat();
+            let payload = [header, attributes.0].concat();
+            netlink.get(operation, subject, CONFIG, 0, &payload, |_| None::<()>)?;
         }
-        Ok(log)
-    }
-
-    fn configure(&self, group: u16, attributes: &Attributes) -> crate::Result<()> {
-        let mut bytes = vec![0; encoding::HEADER];
-        // `struct nfgenmsg`: any family, version 0, and the group in big-endian order.
-        bytes.extend([0, 0]);
-        bytes.extend(group.to_be_bytes());
-        bytes.extend(&attributes.0);
-        encoding::header(&mut bytes, CONFIG, NLM_F_REQUEST | NLM_F_ACK, 1);
-        self.socket.send(&bytes)?;
-        let mut buffer = Vec::new();
-        let datagram = self.socket.receive(&mut buffer)?;
-        let answers = encoding::messages(datagram).filter(|it| it.kind == NLMSG_ERROR);
-        answers
-            .map(|answer| error_of(&answer))
-            .last()
-            .map_or(Err(Errno::EPROTO), |refusal| refusal.map_or(Ok(()), Err))
+        Ok(Self {
+            socket: netlink.socket,
+            buffer: Mutex::new(netlink.buffer),
+        })
     }
 
     /// Returns packets that were told of since the last call, or nothing if there are none.

@@ -11,9 +11,9 @@ use std::os::fd::BorrowedFd;
 use nix::libc;
 
 use super::expression::Expression;
+use super::ruleset::open;
 use super::table::{NftHook, NftTable};
-use crate::netlink::{Batch, Netlink, NetlinkError, NetlinkProtocol, NetlinkSocket};
-use crate::netns::Netns;
+use crate::netlink::{Batch, NetlinkError};
 
 const TABLE: NftTable<'_> = NftTable {
     family: libc::NFPROTO_INET,
@@ -33,18 +33,12 @@ pub fn drop_inbound(
     tcp: impl Iterator<Item = u16>,
     udp: impl Iterator<Item = u16>,
 ) -> Result<(), NetlinkError> {
-    let socket = Netns::visit(netns, || NetlinkSocket::open(NetlinkProtocol::Netfilter))
-        .and_then(|opened| opened)
-        .map_err(|errno| NetlinkError::refused("filter packets in", TABLE.name, errno, None))?;
-    Netlink::from_socket(socket).commit(rules(tcp, udp))
+    open(netns, TABLE.name)?.commit(rules(tcp, udp))
 }
 
 fn rules(tcp: impl Iterator<Item = u16>, udp: impl Iterator<Item = u16>) -> Batch {
     let mut batch = Batch::new();
-    // The table may be there or not: adding it first makes the deletion succeed in both cases, as
-    // `nft(8)` advises for replacing a ruleset. All is one transaction.
-    batch.add_table(TABLE, 0);
-    batch.delete_table(TABLE);
+    batch.delete_table_if_there(TABLE);
     batch.add_table(TABLE, 0);
     let hook = NftHook {
         kind: "filter",

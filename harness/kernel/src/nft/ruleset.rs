@@ -10,15 +10,12 @@ use std::os::fd::BorrowedFd;
 
 use nix::libc;
 
-use super::attributes::{NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_LIST_ELEM};
-use super::attributes::{NFTA_RULE_EXPRESSIONS, NFTA_RULE_TABLE, NFTA_RULE_USERDATA};
-use super::expression::Expression;
+use super::attributes::NFTA_RULE_USERDATA;
+use super::expression::{Expression, family};
 use super::set::octets;
-use super::table::{NftHook, NftTable, header, message_kind};
-use super::transaction::counter;
-use crate::netlink::encoding::{self, Attributes};
-use crate::netlink::{Batch, Netlink, NetlinkError, NetlinkProtocol, NetlinkSocket};
-use crate::netns::Netns;
+use super::table::{NftHook, NftTable};
+use crate::netlink::encoding::Attributes;
+use crate::netlink::{Batch, Netlink, NetlinkError};
 
 /// A place in the path of packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -145,41 +142,32 @@ pub fn replace_rules(
 /// # Errors
 /// The kernel refused to list the rules.
 pub fn rule_counters(netns: BorrowedFd<'_>, name: &str) -> Result<Vec<RuleCounter>, NetlinkError> {
-    let table = table(name);
-    let named = Attributes::new().text(NFTA_RULE_TABLE, table.name);
-    let question = [&header(table.family), &named.0[..]].concat();
-    let kind = message_kind(libc::NFT_MSG_GETRULE);
-    let operation = "read the nftables counters of";
-    let found = open(netns, name)?.dump(operation, kind, &question, |message| {
-        let attributes = message.payload.get(header(0).len()..)?;
-        let named = encoding::find(attributes, NFTA_RULE_TABLE).map(encoding::text)?;
-        let label = encoding::find(attributes, NFTA_RULE_USERDATA).map(encoding::text)?;
-        let (packets, bytes) = counter(attributes)?;
-        let one = RuleCounter {
-            label,
-            packets,
-            bytes,
-        };
-        (named == table.name).then_some(one)
-    })?;
+    let found = open(netns, name)?.counters(table(name))?;
     let mut sums: Vec<RuleCounter> = Vec::new();
-    for one in found {
-        match sums.iter_mut().find(|sum| sum.label == one.label) {
+    // A rule without a label is not one of ours.
+    let labelled = found
+        .into_iter()
+        .filter_map(|(label, counter)| Some((label?, counter)));
+    for (label, (packets, bytes)) in labelled {
+        match sums.iter_mut().find(|sum| sum.label == label) {
             Some(sum) => {
-                sum.packets += one.packets;
-                sum.bytes += one.bytes;
+                sum.packets += packets;
+                sum.bytes += bytes;
             }
-            None => sums.push(one),
+            None => sums.push(RuleCounter {
+                label,
+                packets,
+                bytes,
+            }),
         }
     }
     Ok(sums)
 }
 
-fn open(netns: BorrowedFd<'_>, name: &str) -> Result<Netlink, NetlinkError> {
-    let socket = Netns::visit(netns, || NetlinkSocket::open(NetlinkProtocol::Netfilter))
-        .and_then(|opened| opened)
-        .map_err(|errno| NetlinkError::refused("filter packets in", name, errno, None))?;
-    Ok(Netlink::from_socket(socket))
+/// Opens a conversation about the packet filter of a network namespace.
+pub(super) fn open(netns: BorrowedFd<'_>, name: &str) -> Result<Netlink, NetlinkError> {
+    Netlink::of_packet_filter(netns)
+        .map_err(|errno| NetlinkError::refused("filter packets in", name, errno, None))
 }
 
 fn table(name: &str) -> NftTable<'_> {
@@ -213,10 +201,7 @@ impl RuleHook {
 
 fn batch(table: NftTable<'_>, rules: &[HookRule]) -> Batch {
     let mut batch = Batch::new();
-    // Adding the table first makes the deletion succeed whether it is there or not, as `nft(8)`
-    // advises for replacing a ruleset. All is one transaction.
-    batch.add_table(table, 0);
-    batch.delete_table(table);
+    batch.delete_table_if_there(table);
     if rules.is_empty() {
         return batch;
     }
@@ -231,25 +216,16 @@ fn batch(table: NftTable<'_>, rules: &[HookRule]) -> Batch {
         batch.add_chain(table, chain, at);
     }
     for rule in rules {
-        let steps = steps(rule);
-        let encoded = steps.iter().fold(Attributes::new(), |list, (name, data)| {
-            let step = Attributes::new()
-                .text(NFTA_EXPR_NAME, name)
-                .nest(NFTA_EXPR_DATA, data.clone());
-            list.nest(NFTA_LIST_ELEM, step)
-        });
-        let tail = Attributes::new()
-            .nest(NFTA_RULE_EXPRESSIONS, encoded)
-            .text(NFTA_RULE_USERDATA, &rule.label);
-        batch.add_encoded_rule(table, rule.hook.chain().0, tail);
+        let label = Attributes::new().text(NFTA_RULE_USERDATA, &rule.label);
+        batch.add_encoded_rule(table, rule.hook.chain().0, steps(rule), label);
     }
     batch
 }
 
-/// Returns the steps of a rule, each with the name of its kind.
-fn steps(rule: &HookRule) -> Vec<(&'static str, Attributes)> {
+/// Returns the encoded steps of a rule.
+fn steps(rule: &HookRule) -> Vec<Attributes> {
     let mut steps = Vec::new();
-    let mut push = |step: Expression<'_>| steps.push(step.name_and_data());
+    let mut push = |step: Expression<'_>| steps.push(step.encode());
     for condition in &rule.matches {
         push_match(condition, &mut push);
     }
@@ -290,7 +266,7 @@ fn push_match(condition: &RuleMatch, push: &mut impl FnMut(Expression<'_>)) {
     match condition {
         RuleMatch::ReceivedOn(index) => is(Expression::ReceivedOn, &index.to_ne_bytes()),
         RuleMatch::LeavesBy(index) => is(Expression::LeavesBy, &index.to_ne_bytes()),
-        RuleMatch::V6(v6) => is(Expression::Family, &[family(*v6)]),
+        RuleMatch::V6(v6) => is(Expression::Family, &[family(*v6) as u8]),
         RuleMatch::Transport(protocol) => is(Expression::Transport, &[*protocol]),
         RuleMatch::NotReceivedOn(index) => {
             push(Expression::ReceivedOn);
@@ -343,20 +319,11 @@ fn push_address(ip: &IpAddr, prefix: u8, source: bool, push: &mut impl FnMut(Exp
     let offset = first + if source { 0 } else { length };
     // A table of the family `inet` sees both, and the offset is that of one.
     push(Expression::Family);
-    push(Equals(&[family(ip.is_ipv6())]));
+    push(Equals(&[family(ip.is_ipv6()) as u8]));
     push(Load(libc::NFT_PAYLOAD_NETWORK_HEADER, offset, length));
     let bits = u128::MAX.checked_shl(128 - u32::from(prefix)).unwrap_or(0);
     let mask = &bits.to_be_bytes()[..bytes.len()];
     let masked: Vec<u8> = bytes.iter().zip(mask).map(|(a, b)| a & b).collect();
     push(Masked(mask));
     push(Equals(&masked));
-}
-
-fn family(v6: bool) -> u8 {
-    let family = if v6 {
-        libc::NFPROTO_IPV6
-    } else {
-        libc::NFPROTO_IPV4
-    };
-    family as u8
 }

@@ -54,6 +54,15 @@ impl Batch {
         self.nft(operation, table, libc::NFT_MSG_DELTABLE, text);
     }
 
+    /// Removes a table, if there is one of that name, so that a new one can take its place in the
+    /// same transaction.
+    pub(super) fn delete_table_if_there(&mut self, table: NftTable<'_>) {
+        // Adding the table first makes the deletion succeed in both cases, as `nft(8)` advises for
+        // replacing a ruleset.
+        self.add_table(table, 0);
+        self.delete_table(table);
+    }
+
     /// Makes a chain that the kernel calls at a hook.
     pub(crate) fn add_chain(&mut self, table: NftTable<'_>, name: &str, hook: NftHook<'_>) {
         let place = Attributes::new()
@@ -75,23 +84,25 @@ impl Batch {
 
     /// Appends a rule to a chain.
     pub(crate) fn add_rule(&mut self, table: NftTable<'_>, chain: &str, rule: &[Expression<'_>]) {
-        let expressions = rule.iter().fold(Attributes::new(), |list, expression| {
-            list.nest(NFTA_LIST_ELEM, expression.encode())
-        });
-        let text = Attributes::new()
+        let steps = rule.iter().map(Expression::encode);
+        self.add_encoded_rule(table, chain, steps, Attributes::new());
+    }
+
+    /// Appends a rule to a chain, by its encoded steps and what else is told of it.
+    pub(super) fn add_encoded_rule(
+        &mut self,
+        table: NftTable<'_>,
+        chain: &str,
+        steps: impl IntoIterator<Item = Attributes>,
+        more: Attributes,
+    ) {
+        let list = |list: Attributes, step| list.nest(NFTA_LIST_ELEM, step);
+        let expressions = steps.into_iter().fold(Attributes::new(), list);
+        let mut text = Attributes::new()
             .text(NFTA_RULE_TABLE, table.name)
             .text(NFTA_RULE_CHAIN, chain)
             .nest(NFTA_RULE_EXPRESSIONS, expressions);
-        let operation = "add a rule to the nftables table";
-        self.nft(operation, table, libc::NFT_MSG_NEWRULE, text);
-    }
-
-    /// Appends a rule to a chain, of which the attributes behind the name of the chain are given.
-    pub(super) fn add_encoded_rule(&mut self, table: NftTable<'_>, chain: &str, tail: Attributes) {
-        let mut text = Attributes::new()
-            .text(NFTA_RULE_TABLE, table.name)
-            .text(NFTA_RULE_CHAIN, chain);
-        text.0.extend(tail.0);
+        text.0.extend(more.0);
         let operation = "add a rule to the nftables table";
         self.nft(operation, table, libc::NFT_MSG_NEWRULE, text);
     }

@@ -1,5 +1,7 @@
 //! Changes that nftables makes all at once or not at all, and the counters of rules.
 
+use std::os::fd::BorrowedFd;
+
 use nix::errno::Errno;
 use nix::libc;
 
@@ -7,11 +9,19 @@ use super::attributes::*;
 use super::table::{NftTable, header, message_kind};
 use crate::netlink::connection::{error_of, words_of};
 use crate::netlink::encoding::{self, Attributes, NLMSG_ERROR};
-use crate::netlink::{Batch, Netlink, NetlinkError};
+use crate::netlink::{Batch, Netlink, NetlinkError, NetlinkProtocol, NetlinkSocket};
+use crate::netns::Netns;
 
 const OPERATION: &str = "change nftables in";
 
 impl Netlink {
+    /// Opens a conversation about the packet filter of `netns`, which the current thread enters for
+    /// a moment.
+    pub(super) fn of_packet_filter(netns: BorrowedFd<'_>) -> crate::Result<Self> {
+        let open = || NetlinkSocket::open(NetlinkProtocol::Netfilter);
+        Ok(Self::from_socket(Netns::visit(netns, open)??))
+    }
+
     /// Makes nftables do everything in the batch, or nothing.
     ///
     /// # Errors
@@ -63,19 +73,34 @@ impl Netlink {
     /// # Errors
     /// The kernel refused to list the rules.
     pub(crate) fn counted(&mut self, table: NftTable<'_>) -> Result<(u64, u64), NetlinkError> {
+        let counters = self.counters(table)?;
+        let sum = counters.into_iter().map(|(_, counter)| counter);
+        Ok(sum.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1)))
+    }
+
+    /// Returns the counters in the rules of a table, in the order of the rules: packets and bytes,
+    /// with the label of the rule, if it has one.
+    ///
+    /// # Errors
+    /// The kernel refused to list the rules.
+    pub(super) fn counters(&mut self, table: NftTable<'_>) -> Result<Vec<Labelled>, NetlinkError> {
         let name = Attributes::new().text(NFTA_RULE_TABLE, table.name);
         let question = [&header(table.family), &name.0[..]].concat();
         let kind = message_kind(libc::NFT_MSG_GETRULE);
         let operation = "read the nftables counters of";
-        let counters = self.dump(operation, kind, &question, |message| {
+        self.dump(operation, kind, &question, |message| {
             let attributes = message.payload.get(header(0).len()..)?;
-            let named = encoding::find(attributes, NFTA_RULE_TABLE).map(encoding::text);
-            (named.as_deref() == Some(table.name)).then(|| counter(attributes))
-        })?;
-        let sum = counters.iter().flatten();
-        Ok(sum.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1)))
+            let text = |kind| encoding::find(attributes, kind).map(encoding::text);
+            if text(NFTA_RULE_TABLE)? != table.name {
+                return None;
+            }
+            Some((text(NFTA_RULE_USERDATA), counter(attributes)?))
+        })
     }
 }
+
+/// Packets and bytes that a rule counted, with its label.
+type Labelled = (Option<String>, (u64, u64));
 
 /// Returns the error for a refusal that is not about a single request.
 fn whole(errno: Errno, words: Option<String>) -> NetlinkError {
@@ -103,7 +128,7 @@ fn in_transaction(batch: &mut Batch, first: u32) -> Vec<u8> {
 }
 
 /// Returns packets and bytes of a rule's counter.
-pub(super) fn counter(rule: &[u8]) -> Option<(u64, u64)> {
+fn counter(rule: &[u8]) -> Option<(u64, u64)> {
     let number = |data: &[u8], kind| {
         let bytes = encoding::find(data, kind)?.try_into().ok()?;
         Some(u64::from_be_bytes(bytes))
