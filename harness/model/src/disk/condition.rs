@@ -93,14 +93,15 @@ impl FaultsInForce {
                     writes,
                     syncs,
                 } => {
-                    let Percent(share) = match access {
+                    let share = match access {
                         Access::Read(_) => *reads,
                         Access::Write(_) => *writes,
                         Access::Sync => *syncs,
                     };
-                    if share > 0.0 {
+                    if share > Percent::ZERO {
                         let drawn = splitmix(&mut condition.chance) >> 11;
-                        fails |= drawn as f64 / (1u64 << 53) as f64 * 100.0 < share;
+                        let drawn = drawn as f64 / (1u64 << 53) as f64;
+                        fails |= drawn < share.fraction();
                     }
                 }
                 DiskFault::Full { .. }

@@ -28,7 +28,8 @@ pub(super) struct Content {
     pub(super) dirty: BTreeSet<u64>,
 }
 
-fn split(offset: u64) -> (u64, usize) {
+/// Returns the number of the block of an offset, and the place in it.
+pub(super) fn split(offset: u64) -> (u64, usize) {
     let block = BLOCK as u64;
     (offset / block, (offset % block) as usize)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::content::{BLOCK, Content, Version};
+use super::content::{Content, Version, split};
 use super::fault::DiskFault;
 use super::glob;
 use super::inode::{Body, InodeNumber};
@@ -136,7 +136,7 @@ impl Disk {
 
 /// Replaces a byte of a file, if it has the value that is expected.
 fn put(version: &mut Version, offset: u64, from: u8, to: u8) {
-    let (number, within) = (offset / BLOCK as u64, (offset % BLOCK as u64) as usize);
+    let (number, within) = split(offset);
     if offset >= version.size {
         return;
     }

@@ -64,13 +64,13 @@ pub enum DiskFault {
     /// A share of the operations that reach the disk fails (`EIO`), as the seed of the trial says.
     Io {
         /// Share of reads.
-        #[serde(default = "no_share")]
+        #[serde(default)]
         reads: Percent,
         /// Share of writes.
-        #[serde(default = "no_share")]
+        #[serde(default)]
         writes: Percent,
         /// Share of syncs. Nothing becomes durable by a sync that fails.
-        #[serde(default = "no_share")]
+        #[serde(default)]
         syncs: Percent,
     },
     /// A power cut leaves some of the 512-byte sectors of each block that was not synced, and not
@@ -98,10 +98,6 @@ pub enum DiskFault {
 
 fn nothing() -> Size {
     Size::bytes(0)
-}
-
-fn no_share() -> Percent {
-    Percent(0.0)
 }
 
 fn one() -> u32 {
@@ -179,14 +175,15 @@ impl DiskFault {
                 syncs,
             } => {
                 let shares = [("reads", reads), ("writes", writes), ("syncs", syncs)];
-                for (which, Percent(share)) in shares {
-                    if !(0.0..=100.0).contains(share) {
+                for (which, share) in shares {
+                    if !share.is_share() {
                         return Err(format!(
-                            "the share {share} of {which} is not between 0 and 100 percent"
+                            "the share {} of {which} is not between 0 and 100 percent",
+                            share.0
                         ));
                     }
                 }
-                match shares.iter().all(|(_, share)| share.0 == 0.0) {
+                match shares.iter().all(|(_, share)| **share == Percent::ZERO) {
                     true => idle("give a share of reads, writes or syncs"),
                     false => Ok(()),
                 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::content::{BLOCK, Block, Content, empty};
 use super::fault::Unsynced;
-use super::inode::{Body, InodeNumber};
+use super::inode::Body;
 use super::tree::{Disk, Undo};
 use crate::random::splitmix;
 
@@ -64,9 +64,8 @@ impl Disk {
                 content.sync();
             }
         }
-        let unused: Vec<InodeNumber> = self.inodes.keys().copied().collect();
         self.used = 0;
-        for number in unused {
+        for number in self.numbers() {
             if let Some(Body::File(content)) = self.inodes.get(&number).map(|it| &it.body) {
                 self.used += content.seen.blocks.len() as u64;
             }
@@ -106,21 +105,13 @@ fn forget(
     loss: &mut Loss,
 ) {
     let mut coin = || splitmix(seed) & 1 == 1;
-    let keeps_size = match unsynced {
-        Unsynced::Lost => false,
-        Unsynced::PartLost => coin(),
-        Unsynced::Kept => true,
-    };
+    let keeps_size = keeps(unsynced, &mut coin);
     let dirty: Vec<u64> = content.dirty.iter().copied().collect();
     for number in dirty {
         let old = content.durable.blocks.get(&number).cloned();
         let new = content.seen.blocks.get(&number).cloned();
-        let keeps = match unsynced {
-            Unsynced::Lost => false,
-            Unsynced::PartLost => coin(),
-            Unsynced::Kept => true,
-        };
-        let left = match (tears, keeps) {
+        let kept = keeps(unsynced, &mut coin);
+        let left = match (tears, kept) {
             (true, _) if unsynced != Unsynced::Kept => torn(old.as_ref(), new.as_ref(), &mut coin),
             (_, true) => new.clone(),
             (_, false) => old,
@@ -139,6 +130,15 @@ fn forget(
         // Blocks that came back with an older, larger size are there; those behind it go.
         content.seen.size = content.seen.size.max(size);
         content.resize(size);
+    }
+}
+
+/// Returns whether a power cut leaves a write that was not synced.
+fn keeps(unsynced: Unsynced, coin: &mut impl FnMut() -> bool) -> bool {
+    match unsynced {
+        Unsynced::Lost => false,
+        Unsynced::PartLost => coin(),
+        Unsynced::Kept => true,
     }
 }
 

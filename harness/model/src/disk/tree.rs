@@ -99,16 +99,29 @@ impl Disk {
     /// # Errors
     /// There is none, or no directory.
     pub fn lookup(&self, directory: InodeNumber, name: &[u8]) -> Result<InodeAttributes> {
+        self.attributes(self.find(directory, name)?)
+    }
+
+    /// Returns the inode to which an entry of a directory leads.
+    fn find(&self, directory: InodeNumber, name: &[u8]) -> Result<InodeNumber> {
         if name.len() > NAME_MAX {
             return Err(DiskError::NameTooLong);
         }
         let entries = self.entries(directory)?;
-        let number = match name {
-            b"." => directory,
-            b".." => self.parent(directory)?,
-            name => *entries.get(name).ok_or(DiskError::NotFound)?,
-        };
-        self.attributes(number)
+        match name {
+            b"." => Ok(directory),
+            b".." => self.parent(directory),
+            name => entries.get(name).copied().ok_or(DiskError::NotFound),
+        }
+    }
+
+    /// Returns the inode to which an entry of a directory leads, or none if there is no such entry.
+    fn find_any(&self, directory: InodeNumber, name: &[u8]) -> Result<Option<InodeNumber>> {
+        match self.find(directory, name) {
+            Ok(number) => Ok(Some(number)),
+            Err(DiskError::NotFound) => Ok(None),
+            Err(other) => Err(other),
+        }
     }
 
     /// Returns all entries of a directory.
@@ -150,12 +163,7 @@ impl Disk {
         (kind, permissions): (FileType, u32),
         InodeOrigin { uid, gid, now }: InodeOrigin,
     ) -> Result<InodeAttributes> {
-        self.conditions.permit_new()?;
-        match self.lookup(directory, name) {
-            Err(DiskError::NotFound) => {}
-            Ok(_) => return Err(DiskError::Exists),
-            Err(other) => return Err(other),
-        }
+        self.permit_name(directory, name)?;
         let parent = self.inode(directory)?;
         let hands_down = parent.mode & SET_GROUP;
         let gid = if hands_down > 0 { parent.gid } else { gid };
@@ -191,6 +199,15 @@ impl Disk {
         self.attributes(number)
     }
 
+    /// Checks that a directory can have one more entry, with this name.
+    fn permit_name(&self, directory: InodeNumber, name: &[u8]) -> Result<()> {
+        self.conditions.permit_new()?;
+        match self.find_any(directory, name)? {
+            Some(_) => Err(DiskError::Exists),
+            None => Ok(()),
+        }
+    }
+
     /// Gives a file one more name.
     ///
     /// # Errors
@@ -202,12 +219,7 @@ impl Disk {
         name: &[u8],
         now: FileTime,
     ) -> Result<InodeAttributes> {
-        self.conditions.permit_new()?;
-        match self.lookup(directory, name) {
-            Err(DiskError::NotFound) => {}
-            Ok(_) => return Err(DiskError::Exists),
-            Err(other) => return Err(other),
-        }
+        self.permit_name(directory, name)?;
         self.inode(number)?;
         self.point(directory, name, Some(number), now);
         self.attributes(number)
@@ -225,7 +237,7 @@ impl Disk {
         now: FileTime,
     ) -> Result<()> {
         self.conditions.permit_change()?;
-        let number = self.lookup(directory, name)?.number;
+        let number = self.find(directory, name)?;
         self.check_removal(number, is_directory)?;
         self.point(directory, name, None, now);
         Ok(())
@@ -258,12 +270,8 @@ impl Disk {
         now: FileTime,
     ) -> Result<()> {
         self.conditions.permit_change()?;
-        let moved = self.lookup(from.0, from.1)?.number;
-        let there = match self.lookup(to.0, to.1) {
-            Ok(there) => Some(there.number),
-            Err(DiskError::NotFound) => None,
-            Err(other) => return Err(other),
-        };
+        let moved = self.find(from.0, from.1)?;
+        let there = self.find_any(to.0, to.1)?;
         match there {
             None if exchanges => return Err(DiskError::NotFound),
             Some(_) if !replaces && !exchanges => return Err(DiskError::Exists),
