@@ -170,3 +170,24 @@ fn a_removed_file_lives_until_it_is_closed_and_gives_its_space_back() {
     disk.release(file);
     assert_eq!((disk.used, disk.numbers()), (0, vec![ROOT]));
 }
+
+#[test]
+fn a_read_only_disk_keeps_the_owner_and_the_group() {
+    let mut disk = Disk::default();
+    let file = make(&mut disk, "file");
+    disk.begin_fault(1, DiskFault::ReadOnly, 0).unwrap();
+    let (uid, gid) = (Some(7), Some(7));
+    let owner = InodeChange {
+        uid,
+        ..InodeChange::default()
+    };
+    let group = InodeChange {
+        gid,
+        ..InodeChange::default()
+    };
+    for change in [owner, group] {
+        assert_eq!(disk.change(file, &change), Err(DiskError::ReadOnly));
+    }
+    // The kernel tells times of its own accord.
+    disk.change(file, &InodeChange::default()).unwrap();
+}

@@ -293,8 +293,9 @@ impl Disk {
     /// # Errors
     /// There is no such inode, or the disk takes no changes.
     pub fn change(&mut self, number: InodeNumber, change: &InodeChange) -> Result<InodeAttributes> {
+        let sets_owner = change.mode.is_some() || change.uid.is_some() || change.gid.is_some();
         // The kernel tells times of its own accord, which must not fail a program.
-        if change.mode.is_some() || change.uid.is_some() || change.size.is_some() {
+        if sets_owner || change.size.is_some() {
             self.conditions.permit_change()?;
         }
         if let Some(size) = change.size {
@@ -307,7 +308,6 @@ impl Disk {
             uid: inode.uid,
             gid: inode.gid,
         };
-        let keeps = change.mode.is_none() && change.uid.is_none() && change.gid.is_none();
         if let Some(mode) = change.mode {
             inode.mode = (inode.mode & TYPE) | (mode & !TYPE);
         }
@@ -317,7 +317,7 @@ impl Disk {
         for (time, new) in inode.times.iter_mut().zip(times) {
             *time = new.unwrap_or(*time);
         }
-        if !keeps {
+        if sets_owner {
             self.record(before);
         }
         self.attributes(number)
