@@ -41,7 +41,6 @@ pub struct SetAttributes {
 #[allow(missing_docs)]
 pub enum FuseOperation<'b> {
     Init {
-        minor: u32,
         flags: u32,
     },
     Lookup {
@@ -89,7 +88,6 @@ pub enum FuseOperation<'b> {
     Create {
         name: &'b [u8],
         mode: u32,
-        flags: u32,
     },
     Read {
         offset: u64,
@@ -239,19 +237,16 @@ fn data_operation<'b>(opcode: u32, from: &mut Reader<'b>) -> Option<FuseOperatio
             }
         }
         26 => {
-            from.u32()?;
-            let minor = from.u32()?;
-            from.u32()?;
-            FuseOperation::Init {
-                minor,
-                flags: from.u32()?,
-            }
+            // The version, and how far the kernel reads ahead.
+            let [_major, _minor, _ahead] = [from.u32()?, from.u32()?, from.u32()?];
+            FuseOperation::Init { flags: from.u32()? }
         }
         35 => {
-            let (flags, mode) = (from.u32()?, from.u32()?);
+            let _flags = from.u32()?;
+            let mode = from.u32()?;
             from.u64()?;
             let name = from.name()?;
-            FuseOperation::Create { name, mode, flags }
+            FuseOperation::Create { name, mode }
         }
         43 => {
             from.u64()?;

@@ -82,18 +82,21 @@ impl DiskServer {
     }
 
     fn mount(&self) -> Result<()> {
-        let explain = |what: &str| format!("{what} for volume `{}` with faults", self.volume);
+        let what = || {
+            format!(
+                "mount a filesystem for volume `{}` with faults",
+                self.volume
+            )
+        };
         let mounted = escorted(|| {
             let device = fuse::open().map_err(|error| self.without_device(&error))?;
             // Nothing is mounted there at first, and an old mount may be in use elsewhere.
             let _ = mount::detach(&self.path);
-            fuse::mount(&device, &self.path).map_err(|errno| {
-                LabError::refused(explain("mount a filesystem"), errno).about_node(&self.node)
-            })?;
+            fuse::mount(&device, &self.path)
+                .map_err(|errno| LabError::refused(what(), errno).about_node(&self.node))?;
             Ok::<_, LabError>(device)
         });
-        let device =
-            mounted.map_err(|errno| LabError::refused(explain("mount a filesystem"), errno))??;
+        let device = mounted.map_err(|errno| LabError::refused(what(), errno))??;
         self.ask(&DiskCommand::Serve, Some(&device)).map(drop)
     }
 
@@ -115,29 +118,17 @@ impl DiskServer {
         if flushes {
             self.write_back();
         }
-        let unsynced = serde_json::to_string(&self.unsynced).unwrap_or_default();
-        let seed = self.next_seed().1;
-        let reply = self.ask(
-            &DiskCommand::CutPower {
-                flushes,
-                unsynced,
-                seed,
-            },
-            None,
-        )?;
+        let command = DiskCommand::CutPower {
+            flushes,
+            unsynced: self.unsynced,
+            seed: self.next_seed().1,
+        };
+        let reply = self.ask(&command, None)?;
         // The kernel's cache goes with the old mount; what was lost would be read from the cache
         // otherwise.
         self.mount()?;
         Ok(match reply {
-            DiskReply::Lost {
-                blocks_lost,
-                blocks_kept,
-                changes_lost,
-            } => Loss {
-                blocks_lost,
-                blocks_kept,
-                changes_lost,
-            },
+            DiskReply::Lost(loss) => loss,
             DiskReply::Done | DiskReply::Refused(_) => Loss::default(),
         })
     }

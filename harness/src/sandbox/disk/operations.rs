@@ -50,7 +50,7 @@ fn now() -> FileTime {
 }
 
 /// Returns attributes as the kernel is told them.
-pub(super) fn told(file: &InodeAttributes) -> FileAttributes {
+fn told(file: &InodeAttributes) -> FileAttributes {
     FileAttributes {
         number: file.number,
         size: file.size,
@@ -75,11 +75,13 @@ pub(super) fn perform(disk: &mut Disk, request: &Request<'_>) -> DiskAnswer {
 fn attempt(disk: &mut Disk, request: &Request<'_>) -> Result<DiskAnswer, DiskError> {
     let inode = request.inode;
     Ok(match &request.operation {
-        FuseOperation::Lookup { name } => found(disk, disk.lookup(inode, name)?),
-        FuseOperation::GetAttributes { .. } => known(disk, disk.attributes(inode)?),
+        FuseOperation::Lookup { name } => {
+            DiskAnswer::Bytes(found(disk, &disk.lookup(inode, name)?))
+        }
+        FuseOperation::GetAttributes { .. } => known(disk, &disk.attributes(inode)?),
         FuseOperation::SetAttributes(set) => {
             let file = disk.change(inode, &change(set))?;
-            known(disk, file)
+            known(disk, &file)
         }
         FuseOperation::ReadLink => DiskAnswer::Bytes(disk.target(inode)?.to_vec()),
         FuseOperation::Open { flags } => {
@@ -91,9 +93,7 @@ fn attempt(disk: &mut Disk, request: &Request<'_>) -> Result<DiskAnswer, DiskErr
             disk.release(inode);
             OK
         }
-        FuseOperation::Read {
-            offset: at, length, ..
-        } => {
+        FuseOperation::Read { offset: at, length } => {
             let mut bytes = Vec::with_capacity(*length as usize);
             disk.read(inode, *at, *length as usize, &mut bytes)?;
             DiskAnswer::Bytes(bytes)
@@ -160,13 +160,10 @@ fn change_names(disk: &mut Disk, request: &Request<'_>) -> Result<DiskAnswer, Di
             make(name, kind, *mode)?
         }
         FuseOperation::MakeDirectory { name, mode } => make(name, FileType::Directory, *mode)?,
-        FuseOperation::Create { name, mode, .. } => {
+        FuseOperation::Create { name, mode } => {
             let file = make(name, FileType::Regular, *mode)?;
             disk.open(file.number, true)?;
-            let DiskAnswer::Bytes(mut bytes) = found(disk, file) else {
-                return Ok(OK);
-            };
-            bytes.extend(opened(0));
+            let bytes = [found(disk, &file), opened(0).to_vec()].concat();
             return Ok(DiskAnswer::Bytes(bytes));
         }
         FuseOperation::Link { from, name } => disk.link(*from, inode, name, now)?,
@@ -194,7 +191,7 @@ fn change_names(disk: &mut Disk, request: &Request<'_>) -> Result<DiskAnswer, Di
         }
         _ => return Ok(DiskAnswer::Refused(Errno::ENOSYS)),
     };
-    Ok(found(disk, made))
+    Ok(DiskAnswer::Bytes(found(disk, &made)))
 }
 
 fn change(set: &SetAttributes) -> InodeChange {
@@ -212,14 +209,19 @@ fn change(set: &SetAttributes) -> InodeChange {
     }
 }
 
-fn found(disk: &Disk, file: InodeAttributes) -> DiskAnswer {
-    let kept = !disk.conditions.asks_before_writes();
-    DiskAnswer::Bytes(entry(&told(&file), kept))
+/// Returns the answer that tells of a file by its name.
+fn found(disk: &Disk, file: &InodeAttributes) -> Vec<u8> {
+    entry(&told(file), may_keep(disk))
 }
 
-fn known(disk: &Disk, file: InodeAttributes) -> DiskAnswer {
-    let kept = !disk.conditions.asks_before_writes();
-    DiskAnswer::Bytes(attributes(&told(&file), kept))
+/// Answers with the attributes of a file.
+fn known(disk: &Disk, file: &InodeAttributes) -> DiskAnswer {
+    DiskAnswer::Bytes(attributes(&told(file), may_keep(disk)))
+}
+
+/// Returns whether the kernel may keep attributes, or is to ask for them before each write.
+fn may_keep(disk: &Disk) -> bool {
+    !disk.conditions.asks_before_writes()
 }
 
 /// Returns the entries from `offset` on, as many as fit `most` bytes.

@@ -10,7 +10,7 @@ use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
 use crate::kernel::sync::Lock;
 use crate::kernel::thread::show_as;
-use crate::model::disk::{Damage, Disk, DiskFault, Loss, Unsynced};
+use crate::model::disk::{Damage, Disk, DiskFault, Unsynced};
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::disk::{DiskCommand, DiskReply};
 
@@ -62,19 +62,9 @@ impl DiskProcess {
                 if flushes {
                     self.flush();
                 }
-                let unsynced: Unsynced = serde_json::from_str(&unsynced).unwrap_or_default();
                 let mut disk = self.disk.lock();
                 self.retire();
-                let Loss {
-                    blocks_lost,
-                    blocks_kept,
-                    changes_lost,
-                } = disk.cut_power(unsynced, seed);
-                DiskReply::Lost {
-                    blocks_lost,
-                    blocks_kept,
-                    changes_lost,
-                }
+                DiskReply::Lost(disk.cut_power(unsynced, seed))
             }
             DiskCommand::Begin { id, seed, fault } => {
                 self.flush();

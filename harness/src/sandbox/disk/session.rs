@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::kernel::errno::Errno;
-use crate::kernel::fuse::{Connection, FuseOperation, Request, attributes, init, opened};
+use crate::kernel::fuse::{Connection, FuseOperation, Request, init, opened};
 use crate::kernel::procfs::pending_write;
 use crate::kernel::sync::{Guard, Lock};
 use crate::model::disk::{Access, Disk, Entry};
@@ -72,7 +72,7 @@ impl MountSession {
 
     fn answer(&self, request: &Request<'_>) -> DiskAnswer {
         match &request.operation {
-            FuseOperation::Init { flags, .. } => return DiskAnswer::Bytes(init(*flags)),
+            FuseOperation::Init { flags } => return DiskAnswer::Bytes(init(*flags)),
             FuseOperation::Forget => return DiskAnswer::Nothing,
             FuseOperation::GetAttributes { open: true } => return self.attributes(request),
             FuseOperation::OpenDirectory => {
@@ -149,33 +149,22 @@ impl MountSession {
                     return DiskAnswer::from(error);
                 }
             }
-            let kept = !disk.conditions.asks_before_writes();
-            match disk.attributes(request.inode) {
-                Ok(file) => DiskAnswer::Bytes(attributes(&operations::told(&file), kept)),
-                Err(error) => DiskAnswer::from(error),
-            }
+            operations::perform(disk, request)
         })
     }
 
     fn list(&self, directory: u64, (handle, offset, length): (u64, u64, u32)) -> DiskAnswer {
         let mut listings = self.listings.lock();
-        // rewinddir(3) shows the directory anew; until then nothing is shown twice.
-        if offset == 0 || !listings.contains_key(&handle) {
-            let listed = self.on_listing(directory);
-            match listed {
-                Ok(entries) => listings.insert(handle, entries),
-                Err(answer) => return answer,
-            };
-        }
-        let entries = listings.get(&handle).map_or(&[][..], Vec::as_slice);
-        DiskAnswer::Bytes(operations::list(entries, offset, length as usize))
-    }
-
-    fn on_listing(&self, directory: u64) -> Result<Vec<Entry>, DiskAnswer> {
-        let disk = self.disk.lock();
-        if self.retired.load(Ordering::Relaxed) {
-            return Err(DiskAnswer::Refused(Errno::EIO));
-        }
-        disk.list(directory).map_err(DiskAnswer::from)
+        self.on(self.disk.lock(), |disk| {
+            // rewinddir(3) shows the directory anew; until then nothing is shown twice.
+            if offset == 0 || !listings.contains_key(&handle) {
+                match disk.list(directory) {
+                    Ok(entries) => listings.insert(handle, entries),
+                    Err(error) => return DiskAnswer::from(error),
+                };
+            }
+            let entries = listings.get(&handle).map_or(&[][..], Vec::as_slice);
+            DiskAnswer::Bytes(operations::list(entries, offset, length as usize))
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! The messages between a lab and the process that serves one of its disks.
 
-use super::codec::{Edge, EdgeMessage, codec_enum};
+use super::codec::{Edge, EdgeMessage, codec_enum, codec_struct};
+use crate::model::disk::{Loss, Unsynced};
 
 /// From a lab to the server of a disk. The server answers each by a [`DiskReply`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,8 +12,8 @@ pub(crate) enum DiskCommand {
     CutPower {
         /// Whether the kernel writes first what it has in its cache.
         flushes: bool,
-        /// Fate of writes that were not synced, as JSON.
-        unsynced: String,
+        /// Fate of writes that were not synced.
+        unsynced: Unsynced,
         /// Seed of what is lost.
         seed: u64,
     },
@@ -54,6 +55,12 @@ codec_enum!(DiskCommand {
     7 => Restore { id },
 });
 
+codec_enum!(Unsynced {
+    1 => Lost,
+    2 => PartLost,
+    3 => Kept,
+});
+
 impl EdgeMessage for DiskCommand {
     const EDGE: Edge = Edge::ToDisk;
 }
@@ -63,23 +70,22 @@ impl EdgeMessage for DiskCommand {
 pub(crate) enum DiskReply {
     /// The command was obeyed.
     Done,
-    /// The power was cut.
-    Lost {
-        /// Blocks that are as they were before.
-        blocks_lost: u64,
-        /// Blocks that were not synced, and are there.
-        blocks_kept: u64,
-        /// Changes to directories that are lost.
-        changes_lost: u64,
-    },
+    /// The power was cut, and so much was lost.
+    Lost(Loss),
     /// The command makes no sense: a sentence that goes on from the name of the volume.
     Refused(String),
 }
 
 codec_enum!(DiskReply {
     1 => Done,
-    2 => Lost { blocks_lost, blocks_kept, changes_lost },
+    2 => Lost(loss),
     3 => Refused(why),
+});
+
+codec_struct!(Loss {
+    blocks_lost,
+    blocks_kept,
+    changes_lost
 });
 
 impl EdgeMessage for DiskReply {
@@ -93,13 +99,12 @@ mod tests {
 
     #[test]
     fn commands_and_replies_arrive_as_they_were_sent() {
-        let unsynced = "\"lost\"".to_owned();
         let fault = r#"{"kind":"full"}"#.to_owned();
         for command in [
             DiskCommand::Serve,
             DiskCommand::CutPower {
                 flushes: true,
-                unsynced,
+                unsynced: Unsynced::PartLost,
                 seed: 1,
             },
             DiskCommand::Begin {
@@ -114,11 +119,11 @@ mod tests {
         ] {
             arrives(&command);
         }
-        let lost = DiskReply::Lost {
+        let lost = DiskReply::Lost(Loss {
             blocks_lost: 1,
             blocks_kept: 2,
             changes_lost: 3,
-        };
+        });
         for reply in [DiskReply::Done, lost, DiskReply::Refused("no".into())] {
             arrives(&reply);
         }
