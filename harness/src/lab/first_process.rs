@@ -74,13 +74,28 @@ impl FirstProcessHandle {
         self.channel.send_whole_with(&command.encode(), fds)
     }
 
-    /// Sends a command that is answered, with a descriptor, and waits for the answer. Returns the
-    /// descriptor that came with the answer.
+    /// Sends a command that is answered by nothing but whether it was obeyed, with a descriptor.
+    /// Returns the descriptor that came with the answer.
     fn request(
         &self,
         command: &NodeCommand,
         along: Option<BorrowedFd<'_>>,
     ) -> crate::kernel::Result<Option<OwnedFd>> {
+        let (reply, with_it) = self.converse(command, along, &mut [0; LONGEST_REPLY])?;
+        match reply {
+            CommandReply::Done => Ok(with_it),
+            CommandReply::Refused(errno) => Err(Errno::from_raw(errno)),
+        }
+    }
+
+    /// Sends a command, with a descriptor, and waits for the answer, for which `buffer` has room.
+    /// Returns the answer and the descriptor that came with it.
+    fn converse<Reply: EdgeMessage>(
+        &self,
+        command: &NodeCommand,
+        along: Option<BorrowedFd<'_>>,
+        buffer: &mut [u8],
+    ) -> crate::kernel::Result<(Reply, Option<OwnedFd>)> {
         let (ours, theirs) = MessageChannel::pair()?;
         // Each command that is answered has a channel of its own, so that answers to several
         // threads are not mixed up.
@@ -91,14 +106,10 @@ impl FirstProcessHandle {
         self.ask(command, &fds)?;
         // Our copy of the other end would keep the channel open after the death of the process.
         drop(theirs);
-        let mut buffer = [0; LONGEST_REPLY];
-        let (message, passed) = ours.receive_with(&mut buffer)?;
-        match CommandReply::decode(message) {
-            Some(CommandReply::Done) => Ok(passed.into_iter().next()),
-            Some(CommandReply::Refused(errno)) => Err(Errno::from_raw(errno)),
-            // A channel that was closed without an answer: the process died.
-            None => Err(Errno::ESRCH),
-        }
+        let (message, passed) = ours.receive_with(buffer)?;
+        // A channel that was closed without an answer: the process died.
+        let reply = Reply::decode(message).ok_or(Errno::ESRCH)?;
+        Ok((reply, passed.into_iter().next()))
     }
 
     /// Asks processes without a parent to end. The channel is readable when none of them is left,
@@ -116,23 +127,9 @@ impl FirstProcessHandle {
 
     /// Sets the time of day of all programs of the node.
     pub(crate) fn set_clock(&self, clock: ClockRule) -> crate::kernel::Result<ClockReply> {
-        let (ours, theirs) = MessageChannel::pair()?;
-        let ClockRule {
-            reference,
-            shown,
-            rate,
-        } = clock;
-        let command = NodeCommand::SetClock {
-            reference,
-            shown,
-            rate,
-        };
-        self.ask(&command, &[theirs.as_raw_fd()])?;
-        // Our copy of the other end would keep the channel open after the death of the process.
-        drop(theirs);
-        let mut buffer = [0; ClockReply::LONGEST];
-        let (message, _) = ours.receive_with(&mut buffer)?;
-        ClockReply::decode(message).ok_or(Errno::ESRCH)
+        let command = NodeCommand::SetClock(clock);
+        let (reply, _) = self.converse(&command, None, &mut [0; ClockReply::LONGEST])?;
+        Ok(reply)
     }
 
     /// Writes a sysctl of the namespaces of the process.

@@ -6,15 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::kernel::clock::realtime;
 use crate::kernel::errno::Errno;
 use crate::lab::error::{LabError, Result, Subject};
-use crate::lab::faults::guard::{Healing, complain};
+use crate::lab::faults::guard::Healing;
 use crate::lab::node::node::{ClockFaultInForce, Node};
 use crate::model::clock::{ClockFault, ClockRule};
 use crate::sandbox::protocol::node::ClockReply;
 
-/// A node whose clock is wrong for as long as this lives.
+/// A clock that was made wrong, to be taken right again.
 pub(crate) struct WrongClock {
-    /// Nothing once the clock is right again.
-    node: Option<Arc<Node>>,
+    node: Arc<Node>,
     /// The number by which the node knows the fault.
     number: u64,
 }
@@ -39,43 +38,36 @@ impl WrongClock {
             began: realtime().cast_signed(),
             fault,
         });
-        let mut wrong = Self {
-            node: Some(Arc::clone(node)),
+        let wrong = Self {
+            node: Arc::clone(node),
             number,
         };
-        let set = node.set_clock();
-        if set.is_err() {
-            // A second failure says nothing that the first does not say.
-            let _ = wrong.end();
+        match node.set_clock() {
+            Ok(()) => Ok(wrong),
+            Err(refused) => {
+                // A second failure says nothing that the first does not say.
+                let _ = wrong.end();
+                Err(refused)
+            }
         }
-        set.map(|()| wrong)
     }
 
-    fn end(&mut self) -> Result<()> {
-        let Some(node) = self.node.take() else {
-            return Ok(());
-        };
+    fn end(&self) -> Result<()> {
         // Other faults of the clock go on, from where they began.
-        let mut faults = node.clock_faults().lock();
+        let mut faults = self.node.clock_faults().lock();
         faults.retain(|fault| fault.number != self.number);
         drop(faults);
         // A node that does not run, or was removed, has no programs with a clock.
-        if node.is_removed() || !node.is_running() {
+        if self.node.is_removed() || !self.node.is_running() {
             return Ok(());
         }
-        node.set_clock()
+        self.node.set_clock()
     }
 }
 
 impl Healing for WrongClock {
-    fn heal(mut self: Box<Self>) -> Result<()> {
+    fn heal(self: Box<Self>) -> Result<()> {
         self.end()
-    }
-}
-
-impl Drop for WrongClock {
-    fn drop(&mut self) {
-        complain(self.end());
     }
 }
 

@@ -5,13 +5,13 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::launch::Follower;
 use crate::kernel::errno::Errno;
 use crate::kernel::poll;
 use crate::kernel::process;
 use crate::kernel::process::clock::{ClockTracer, LinearClock};
 use crate::kernel::process::signal::SignalFd;
 use crate::kernel::procfs::process_table;
+use crate::model::clock::ClockRule;
 use crate::sandbox::protocol::node::ClockReply;
 
 /// The clock of a node.
@@ -37,12 +37,22 @@ impl NodeClock {
     }
 
     /// Sets the clock of all programs, those of the future too.
-    pub(super) fn set(&mut self, clock: LinearClock) -> ClockReply {
+    pub(super) fn set(&mut self, clock: ClockRule) -> ClockReply {
         match self {
             Self::Machines => ClockReply::Refused(Errno::ENOTTY as i32),
             Self::Refused(errno) => ClockReply::Refused(*errno as i32),
             Self::Own(tracer) => {
                 let first = std::process::id().cast_signed();
+                let ClockRule {
+                    reference,
+                    shown,
+                    rate,
+                } = clock;
+                let clock = LinearClock {
+                    reference,
+                    shown,
+                    rate,
+                };
                 tracer.set(clock, &process_table::descendants(first));
                 let unreached = tracer.take_unreached();
                 if unreached.is_empty() {
@@ -62,7 +72,7 @@ impl NodeClock {
     }
 
     /// Returns what traces a new program, if its clock may be wrong.
-    pub(super) fn follower<'a>(&'a mut self, signals: &'a SignalFd) -> Option<Tracing<'a>> {
+    pub(super) fn tracing<'a>(&'a mut self, signals: &'a SignalFd) -> Option<Tracing<'a>> {
         match self {
             Self::Own(tracer) => Some(Tracing { tracer, signals }),
             Self::Machines | Self::Refused(_) => None,
@@ -76,12 +86,14 @@ pub(super) struct Tracing<'a> {
     signals: &'a SignalFd,
 }
 
-impl Follower for Tracing<'_> {
-    fn follow(&mut self, pid: i32) -> crate::kernel::Result<()> {
+impl Tracing<'_> {
+    /// Traces a child that has not executed anything yet.
+    pub(super) fn follow(&self, pid: i32) -> crate::kernel::Result<()> {
         self.tracer.follow(pid)
     }
 
-    fn attend(&mut self, failure: BorrowedFd<'_>) {
+    /// Lets stopped processes go on until `failure` can be read.
+    pub(super) fn attend(&mut self, failure: BorrowedFd<'_>) {
         // A signal from another program may stop the child before it executes anything, so stops
         // are handled meanwhile. Ends are left for the first process, which knows whose they are.
         loop {

@@ -13,7 +13,6 @@ use std::path::Path;
 use crate::kernel::errno::Errno;
 use crate::kernel::namespace::{self, CloneFlags};
 use crate::kernel::process::Pid;
-use crate::kernel::process::clock::LinearClock;
 use crate::kernel::process::signal::{Signal, kill};
 use crate::kernel::process::{become_subreaper, die_with_parent};
 
@@ -256,19 +255,8 @@ impl FirstProcess<'_> {
                 };
                 answer(passed.next(), reply, None);
             }
-            Some(NodeCommand::SetClock {
-                reference,
-                shown,
-                rate,
-            }) => {
-                let reply = self.clock.set(LinearClock {
-                    reference,
-                    shown,
-                    rate,
-                });
-                if let Some(channel) = passed.next() {
-                    let _ = MessageChannel::from(channel).send(&reply.encode());
-                }
+            Some(NodeCommand::SetClock(clock)) => {
+                answer(passed.next(), self.clock.set(clock), None);
             }
             Some(NodeCommand::EndUnheard) => self.end_unheard(),
             Some(NodeCommand::Ping) => answer(passed.next(), CommandReply::Done, None),
@@ -287,10 +275,9 @@ impl FirstProcess<'_> {
     }
 
     fn run(&mut self, program: &Program, channel: MessageChannel, streams: [OwnedFd; 3]) {
-        let mut follower = self.clock.follower(self.signals);
-        let traced = follower.is_some();
-        let follower = follower.as_mut().map(|it| it as &mut dyn launch::Follower);
-        let started = launch::start(program, streams, self.may_make_users, follower);
+        let tracing = self.clock.tracing(self.signals);
+        let traced = tracing.is_some();
+        let started = launch::start(program, streams, self.may_make_users, tracing);
         let started = started.and_then(|pid| {
             // The id is still the program's, for nobody but this process can reap it.
             let pidfd = process::pidfd_open(pid).map_err(|e| errno(&e))?;
@@ -416,7 +403,7 @@ fn admit_visitors(channel: OwnedFd, proc: &OwnedFd, visitor: u32) {
 }
 
 /// Sends the answer to a command, with a descriptor where one comes along.
-fn answer(channel: Option<OwnedFd>, reply: CommandReply, along: Option<&OwnedFd>) {
+fn answer(channel: Option<OwnedFd>, reply: impl EdgeMessage, along: Option<&OwnedFd>) {
     if let Some(channel) = channel.map(MessageChannel::from) {
         let along: Vec<i32> = along.iter().map(|fd| fd.as_raw_fd()).collect();
         let _ = channel.send_with(&reply.encode(), &along);

@@ -7,7 +7,7 @@
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 
 use crate::kernel::errno::{Errno, errno};
 use crate::kernel::fd::{pipe, write};
@@ -17,6 +17,7 @@ use crate::kernel::process::clone::{Cloned, clone_into};
 use crate::kernel::process::user::{Gid, Uid, setgroups, setresgid, setresuid};
 use crate::kernel::process::{ForkResult, Pid, chdir, execve, lead_process_group};
 
+use super::clock::Tracing;
 use super::user_namespaces::{retry_while_limits_settle, while_permitted};
 use crate::kernel::fd::replace_standard;
 use crate::kernel::process;
@@ -29,14 +30,6 @@ use crate::sandbox::protocol::node::{Program, ProgramUser};
 /// files may name none of a node's root filesystem.
 const USUAL: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What follows the programs of a node whose clock may be wrong.
-pub(super) trait Follower {
-    /// Traces a child that has not executed anything yet.
-    fn follow(&mut self, pid: i32) -> crate::kernel::Result<()>;
-    /// Lets stopped processes go on until `failure` can be read.
-    fn attend(&mut self, failure: BorrowedFd<'_>);
-}
-
 /// Forks and executes. Returns the program's process id when the program has begun.
 ///
 /// Where the node `may_make_users` is false, the trial may make no user namespaces.
@@ -44,12 +37,12 @@ pub(super) fn start(
     program: &Program,
     streams: [OwnedFd; 3],
     may_make_users: bool,
-    mut follower: Option<&mut dyn Follower>,
+    tracing: Option<Tracing<'_>>,
 ) -> crate::kernel::Result<i32> {
     // A successful execve closes it; until then the child can say why there is none.
     let (failure, told) = pipe()?;
     let users = UserChange::of(program.user);
-    let gate = match follower {
+    let gate = match tracing {
         Some(_) => Some(pipe()?),
         None => None,
     };
@@ -64,11 +57,11 @@ pub(super) fn start(
         }
         ForkResult::Parent { child } => {
             drop((told, streams));
-            if let (Some(follower), Some((_, open))) = (&mut follower, &gate) {
+            if let (Some(mut tracing), Some((_, open))) = (tracing, &gate) {
                 // Where this fails the gate is closed, and the child ends by itself.
-                follower.follow(child.as_raw())?;
+                tracing.follow(child.as_raw())?;
                 write(open, &[1])?;
-                follower.attend(failure.as_fd());
+                tracing.attend(failure.as_fd());
             }
             let mut told = [0; 4];
             match File::from(failure).read_exact(&mut told) {

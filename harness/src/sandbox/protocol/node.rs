@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use crate::kernel::process::signal::Signal;
+use crate::model::clock::ClockRule;
 
 use super::codec::{Edge, EdgeMessage, codec_enum, codec_struct};
 use crate::sandbox::refused::Refused;
@@ -214,14 +215,7 @@ pub(crate) enum NodeCommand {
     },
     /// Change the time of day of all programs, to a linear function of the machine's. A channel for
     /// the [`ClockReply`] comes along.
-    SetClock {
-        /// A time of the machine, in nanoseconds since 1970.
-        reference: i64,
-        /// The time that the programs see then.
-        shown: i64,
-        /// The speed of the clock, times 2^32.
-        rate: i64,
-    },
+    SetClock(ClockRule),
     /// End the programs of whose end nobody wants to hear: their channels are closed. The lab has
     /// told its caller that such a program does not run.
     EndUnheard,
@@ -238,7 +232,13 @@ codec_enum!(NodeCommand {
     5 => TerminateOrphans,
     6 => AdmitVisitors { process },
     7 => EndUnheard,
-    8 => SetClock { reference, shown, rate },
+    8 => SetClock(clock),
+});
+
+codec_struct!(ClockRule {
+    reference,
+    shown,
+    rate
 });
 
 impl EdgeMessage for NodeCommand {
@@ -437,11 +437,11 @@ mod tests {
             NodeCommand::SignalAll(9),
             sysctl,
             NodeCommand::Ping,
-            NodeCommand::SetClock {
+            NodeCommand::SetClock(ClockRule {
                 reference: 1,
                 shown: -2,
                 rate: i64::MAX,
-            },
+            }),
             NodeCommand::TerminateOrphans,
             NodeCommand::AdmitVisitors { process: 7 },
         ] {
