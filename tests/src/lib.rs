@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+pub mod daemons;
+
 /// Result of another run of this test program, with arguments of its own.
 #[derive(Debug)]
 pub struct Run {

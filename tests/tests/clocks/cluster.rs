@@ -5,46 +5,21 @@ use snowglobe::fault::{ClockFault, Fault, TimeShift};
 use snowglobe::lab::Process;
 use snowglobe::prelude::*;
 use snowglobe::topology::NodeId;
+use snowglobe_tests::daemons::{etcd_member, etcdctl, etcdctl_in_time};
 
 use crate::reader::seconds;
 
 /// Time for three etcds to elect one of them.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-fn serve(lab: &Lab, node: NodeId, name: &str, peers: &str) -> TestResult<Process> {
-    let (client, peer) = (format!("http://{name}:2379"), format!("http://{name}:2380"));
-    let etcd = lab[node]
-        .command("etcd")
-        .args(["--name", name, "--data-dir", "/run/data"])
-        .args(["--listen-client-urls", "http://0.0.0.0:2379"])
-        .args(["--listen-peer-urls", "http://0.0.0.0:2380"])
-        .args(["--advertise-client-urls", &client])
-        .args(["--initial-advertise-peer-urls", &peer])
-        .args(["--initial-cluster", peers, "--logger", "zap"])
-        .spawn()?;
-    Ok(etcd)
-}
-
-/// Returns what `etcdctl` prints on a node, once the command succeeds.
-fn etcdctl(lab: &Lab, node: NodeId, words: &str) -> TestResult<String> {
-    let said = lab.wait_until(|| {
-        let output = lab[node]
-            .command("etcdctl")
-            .env("ETCDCTL_API", "3")
-            .args([
-                "--endpoints",
-                "http://one:2379,http://two:2379,http://three:2379",
-            ])
-            .args(words.split(' '))
-            .output()
-            .map_err(|error| error.to_string())?;
-        if output.status.success() {
-            Ok(output.stdout_str())
-        } else {
-            Err(output.stderr_str())
-        }
-    })?;
-    Ok(said)
+/// Returns what `etcdctl` prints on a node about the cluster, once the command succeeds.
+fn ask(lab: &Lab, node: NodeId, words: &str) -> TestResult<String> {
+    let all = "http://one:2379,http://two:2379,http://three:2379";
+    let arguments: Vec<&str> = ["--endpoints", all]
+        .into_iter()
+        .chain(words.split(' '))
+        .collect();
+    etcdctl_in_time(lab, &lab[node], &arguments)
 }
 
 #[snowglobe::test(fixtures("etcd"), timeout = "120s")]
@@ -53,9 +28,6 @@ fn leases_of_etcd_survive_a_clock_that_jumps_on_the_leader() -> TestResult {
     let mut topology = Topology::new();
     let lan = topology.switch("lan");
     let names = ["one", "two", "three"];
-    let peers = names
-        .map(|name| format!("{name}=http://{name}:2380"))
-        .join(",");
     let members = names.map(|name| {
         let node = NodeSpec::new(name).rootfs(&fixture).faulty_clock();
         topology.node(node.volume("/run/data", Volume::named(name)))
@@ -68,13 +40,14 @@ fn leases_of_etcd_survive_a_clock_that_jumps_on_the_leader() -> TestResult {
     lab.set_patience(PATIENCE);
     let mut running = Vec::new();
     for (node, name) in members.into_iter().zip(names) {
-        running.push(serve(&lab, node, name, &peers)?);
+        let arguments = etcd_member(name, &names);
+        running.push(lab[node].command("etcd").args(arguments).spawn()?);
     }
     // Granted for longer than the test may take.
-    let granted = etcdctl(&lab, client, "lease grant 600")?;
+    let granted = ask(&lab, client, "lease grant 600")?;
     let lease = granted.split(' ').nth(1).ok_or("no lease")?.to_owned();
-    etcdctl(&lab, client, &format!("put colour blue --lease={lease}"))?;
-    let status = etcdctl(&lab, client, "endpoint status")?;
+    ask(&lab, client, &format!("put colour blue --lease={lease}"))?;
+    let status = ask(&lab, client, "endpoint status")?;
     let leader = names
         .into_iter()
         .find(|name| {
@@ -97,7 +70,7 @@ fn leases_of_etcd_survive_a_clock_that_jumps_on_the_leader() -> TestResult {
             "{logged} s ahead after {text}"
         );
         // etcd counts leases by the monotonic clock: the lease has not ended, and is not longer.
-        let left = etcdctl(&lab, client, &format!("lease timetolive {lease}"))?;
+        let left = ask(&lab, client, &format!("lease timetolive {lease}"))?;
         let left: u64 = left
             .split_once("remaining(")
             .and_then(|(_, rest)| rest.split_once('s'))
@@ -105,7 +78,7 @@ fn leases_of_etcd_survive_a_clock_that_jumps_on_the_leader() -> TestResult {
             .0
             .parse()?;
         assert!((400..=600).contains(&left), "{left} s left after {text}");
-        assert_eq!(etcdctl(&lab, client, "get colour")?, "colour\nblue\n");
+        assert_eq!(ask(&lab, client, "get colour")?, "colour\nblue\n");
         fault.heal()?;
         let logged = ahead(logged_time(&lab, client, etcd, leader)?);
         assert!(logged.abs() < 60.0, "{logged} s ahead after the heal");
@@ -121,12 +94,8 @@ fn logged_time(lab: &Lab, client: NodeId, etcd: &Process, name: &str) -> TestRes
         lines.map(|line| line.text).collect::<Vec<_>>()
     };
     let before = logged().len();
-    let output = lab[client]
-        .command("etcdctl")
-        .env("ETCDCTL_API", "3")
-        .args(["--endpoints", &format!("http://{name}:2379"), "defrag"])
-        .output()?;
-    assert!(output.status.success(), "{}", output.stderr_str());
+    let member = format!("http://{name}:2379");
+    etcdctl(&lab[client], &["--endpoints", &member, "defrag"])?;
     let line = lab.wait_until(|| {
         let mut lines = logged();
         if lines.len() > before {

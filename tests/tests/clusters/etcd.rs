@@ -7,6 +7,7 @@ use snowglobe::fault::{Fault, Nemesis, NodeRef, Split};
 use snowglobe::lab::{Node, RunningCluster, Scene};
 use snowglobe::prelude::*;
 use snowglobe::topology::{NodeId, StartCommand};
+use snowglobe_tests::daemons;
 
 use crate::MS;
 
@@ -14,13 +15,8 @@ use crate::MS;
 const ELECTION: Duration = Duration::from_millis(1000);
 
 fn command(name: &str, names: &[String]) -> StartCommand {
-    let urls = |port| format!("http://0.0.0.0:{port}");
-    let peers: Vec<String> = names
-        .iter()
-        .map(|it| format!("{it}=http://{it}:2380"))
-        .collect();
     StartCommand::new("etcd")
-        .args(["--name", name, "--data-dir", "/run/data", "--logger", "zap"])
+        .args(daemons::etcd_member(name, names))
         .args([
             "--log-level",
             "error",
@@ -29,39 +25,18 @@ fn command(name: &str, names: &[String]) -> StartCommand {
             "--election-timeout",
             "1000",
         ])
-        .args([
-            "--listen-client-urls",
-            &urls(2379),
-            "--listen-peer-urls",
-            &urls(2380),
-        ])
-        .args(["--advertise-client-urls", &format!("http://{name}:2379")])
-        .args([
-            "--initial-advertise-peer-urls",
-            &format!("http://{name}:2380"),
-        ])
-        .args(["--initial-cluster", &peers.join(",")])
         .ready_port(2379)
 }
 
 /// Returns what `etcdctl` prints on a node about the member of the same node.
 fn etcdctl(node: &Node, arguments: &[&str]) -> Result<String, String> {
-    let output = node
-        .command("etcdctl")
-        .env("ETCDCTL_API", "3")
-        .args([
-            "--endpoints",
-            "http://127.0.0.1:2379",
-            "--command-timeout",
-            "1500ms",
-        ])
-        .args(arguments)
-        .output()
-        .map_err(|error| error.to_string())?;
-    match output.status.success() {
-        true => Ok(output.stdout_str()),
-        false => Err(output.stderr_str()),
-    }
+    let own = [
+        "--endpoints",
+        "http://127.0.0.1:2379",
+        "--command-timeout",
+        "1500ms",
+    ];
+    daemons::etcdctl(node, &[&own[..], arguments].concat())
 }
 
 /// Whether a member says that it leads: the fifth field of its status.

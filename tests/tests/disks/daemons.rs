@@ -8,11 +8,31 @@ use snowglobe::fault::{DiskFault, Fault};
 use snowglobe::lab::{Node, Process};
 use snowglobe::prelude::*;
 use snowglobe::topology::NodeId;
+use snowglobe_tests::daemons::{
+    answer, etcdctl_in_time, postgresql_account, postgresql_programs, redis,
+};
 
 use crate::support::has_fuse;
 
 /// Time for a daemon to recover on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Returns a machine with the files of a fixture, whose data are on a disk with faults.
+fn server_on_disk(fixture: &Fixture) -> NodeSpec {
+    let data = Volume::named("data").with_faults();
+    NodeSpec::new("server")
+        .rootfs(fixture)
+        .volume("/data", data)
+}
+
+/// Starts a lab with such a machine alone.
+fn alone(fixture: &str) -> TestResult<Lab> {
+    let mut topology = Topology::new();
+    topology.node(server_on_disk(&Fixture::find(fixture)?));
+    let lab = topology.start()?;
+    lab.set_patience(PATIENCE);
+    Ok(lab)
+}
 
 /// A machine with PostgreSQL, whose data are on a disk with faults, and a client.
 struct Database {
@@ -29,29 +49,16 @@ impl Database {
     fn start(fsync: bool) -> TestResult<(Self, Process)> {
         let fixture = Fixture::find("postgresql")?;
         let mut topology = Topology::new();
-        let data = Volume::named("data").with_faults();
-        let server = NodeSpec::new("server")
-            .rootfs(&fixture)
-            .volume("/data", data);
-        let server = topology.node(server);
+        let server = topology.node(server_on_disk(&fixture));
         let client = topology.node(NodeSpec::new("client").rootfs(&fixture));
         topology.link(client, server);
         let lab = topology.start()?;
         lab.set_patience(PATIENCE);
-        let release = fs::read_dir(fixture.path().join("usr/lib/postgresql"))?;
-        let release = release.flatten().next().ok_or("no release")?.file_name();
-        let passwd = fs::read_to_string(fixture.rootfs()?.join("etc/passwd"))?;
-        let mut accounts = passwd
-            .lines()
-            .map(|line| line.split(':').collect::<Vec<_>>());
-        let account = accounts
-            .find(|it| it[0] == "postgres")
-            .ok_or("no account")?;
         let database = Self {
             server,
             client,
-            bin: format!("/usr/lib/postgresql/{}/bin", release.display()),
-            account: (account[2].parse()?, account[3].parse()?),
+            bin: postgresql_programs(&fixture)?,
+            account: postgresql_account(&fixture)?,
             fsync,
             lab,
         };
@@ -111,16 +118,11 @@ impl Database {
 
     /// Returns the answer of the server, or what it says instead.
     fn ask(&self, query: &str) -> Result<String, String> {
-        let output = self.lab[self.client]
-            .command(format!("{}/psql", self.bin))
-            .args(["-h", "server", "-U", "postgres", "-tAc", query])
-            .env("PGCONNECT_TIMEOUT", "5")
-            .output()
-            .map_err(|error| error.to_string())?;
-        match output.status.success() {
-            true => Ok(output.stdout_str()),
-            false => Err(output.stderr_str()),
-        }
+        let mut psql = self.lab[self.client].command(format!("{}/psql", self.bin));
+        answer(
+            psql.args(["-h", "server", "-U", "postgres", "-tAc", query])
+                .env("PGCONNECT_TIMEOUT", "5"),
+        )
     }
 
     fn must(&self, query: &str) -> TestResult<String> {
@@ -205,34 +207,14 @@ fn postgresql_loses_nothing_on_a_full_disk() -> TestResult {
     Ok(())
 }
 
-/// Sends one command to redis in its node, and returns the line that redis answers.
-fn redis(node: &Node, command: &str) -> std::io::Result<String> {
-    node.run(|| {
-        let mut stream = TcpStream::connect("127.0.0.1:6379")?;
-        stream.write_all(format!("{command}\r\n").as_bytes())?;
-        let mut answer = String::new();
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(stream), &mut answer)?;
-        Ok(answer.trim().to_owned())
-    })
-}
-
 #[snowglobe::test(fixtures("redis"), timeout = "60s")]
 fn redis_keeps_what_it_syncs_and_loses_what_it_does_not() -> TestResult {
     if !has_fuse() {
         return Ok(());
     }
     for (appendfsync, left) in [("always", ":50"), ("no", ":0")] {
-        let fixture = Fixture::find("redis")?;
-        let mut topology = Topology::new();
-        let data = Volume::named("data").with_faults();
-        let server = topology.node(
-            NodeSpec::new("server")
-                .rootfs(&fixture)
-                .volume("/data", data),
-        );
-        let lab = topology.start()?;
-        lab.set_patience(PATIENCE);
-        let node = &lab[server];
+        let lab = alone("redis")?;
+        let node = lab.node("server").ok_or("no server")?;
         let serve = || -> TestResult<Process> {
             let process = node
                 .command("redis-server")
@@ -267,17 +249,8 @@ fn etcd_keeps_what_it_has_acknowledged_in_a_power_cut() -> TestResult {
     if !has_fuse() {
         return Ok(());
     }
-    let fixture = Fixture::find("etcd")?;
-    let mut topology = Topology::new();
-    let data = Volume::named("data").with_faults();
-    let server = topology.node(
-        NodeSpec::new("server")
-            .rootfs(&fixture)
-            .volume("/data", data),
-    );
-    let lab = topology.start()?;
-    lab.set_patience(PATIENCE);
-    let node = &lab[server];
+    let lab = alone("etcd")?;
+    let node = lab.node("server").ok_or("no server")?;
     let serve = || {
         node.command("etcd")
             .args([
@@ -291,29 +264,15 @@ fn etcd_keeps_what_it_has_acknowledged_in_a_power_cut() -> TestResult {
             .may_die()
             .spawn()
     };
-    let etcdctl = |arguments: &[&str]| -> TestResult<String> {
-        let said = lab.wait_until(|| {
-            let output = node
-                .command("etcdctl")
-                .env("ETCDCTL_API", "3")
-                .args(arguments)
-                .output()
-                .map_err(|error| error.to_string())?;
-            match output.status.success() {
-                true => Ok(output.stdout_str()),
-                false => Err(output.stderr_str()),
-            }
-        })?;
-        Ok(said)
-    };
     let _first = serve()?;
     for number in 0..10 {
-        etcdctl(&["put", &format!("key{number}"), "value"])?;
+        etcdctl_in_time(&lab, node, &["put", &format!("key{number}"), "value"])?;
     }
     node.crash()?;
     node.restart()?;
     let _second = serve()?;
-    let keys = etcdctl(&["get", "key", "--prefix", "--keys-only"])?;
+    let get = ["get", "key", "--prefix", "--keys-only"];
+    let keys = etcdctl_in_time(&lab, node, &get)?;
     let keys = keys.lines().filter(|line| line.starts_with("key"));
     assert_eq!(keys.count(), 10);
     Ok(())

@@ -5,6 +5,7 @@ use std::fs;
 use snowglobe::Lab;
 use snowglobe::prelude::*;
 use snowglobe::topology::{NodeId, StartCommand, Users};
+use snowglobe_tests::daemons::redis;
 
 /// Returns a configuration that serves `/run/site`.
 fn page() -> String {
@@ -215,20 +216,6 @@ fn nginx_is_root_where_a_single_id_is_mapped() -> TestResult {
     Ok(())
 }
 
-/// Sends one command of redis' protocol, and returns the line that answers it.
-fn redis(lab: &Lab, node: NodeId, command: &str) -> TestResult<String> {
-    let answer = lab[node].run(|| {
-        let mut stream = TcpStream::connect("localhost:6379")?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-        stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes())?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        std::io::Result::Ok(answer)
-    })?;
-    let answer = answer.strip_suffix("+OK\r\n").ok_or("no farewell")?;
-    Ok(answer.trim_end().to_owned())
-}
-
 /// Returns a node that serves redis from a volume of its own, with some more arguments.
 fn redis_node(fixture: &Fixture, name: &str, extra: &[&str]) -> NodeSpec {
     let address = ["--port", "6379", "--bind", "*", "--protected-mode", "no"];
@@ -271,9 +258,9 @@ fn a_redis_primary_crashes_and_comes_back_from_its_volume() -> TestResult {
     }
     let lab = topology.start()?;
     lab.set_patience(Duration::from_secs(30));
-    assert_eq!(redis(&lab, primary, "SET colour blue")?, "+OK");
+    assert_eq!(redis(&lab[primary], "SET colour blue")?, "+OK");
     let has = |node: NodeId, value: &str| {
-        let seen = redis(&lab, node, "GET colour").map_err(|error| format!("{error:?}"))?;
+        let seen = redis(&lab[node], "GET colour").map_err(|error| format!("{error:?}"))?;
         if seen.ends_with(value) {
             Ok(())
         } else {
@@ -294,7 +281,7 @@ fn a_redis_primary_crashes_and_comes_back_from_its_volume() -> TestResult {
     }
     lab[primary].restart()?;
     has(primary, "blue")?;
-    assert_eq!(redis(&lab, primary, "SET colour red")?, "+OK");
+    assert_eq!(redis(&lab[primary], "SET colour red")?, "+OK");
     for replica in replicas {
         lab.wait_until(|| has(replica, "red"))?;
     }

@@ -2,59 +2,23 @@
 
 use std::fs;
 
-use snowglobe::Lab;
 use snowglobe::prelude::*;
 use snowglobe::topology::{NodeId, Rootfs, StartCommand};
+use snowglobe_tests::daemons::{
+    etcd_member, etcdctl_in_time, postgresql_account, postgresql_programs,
+};
 
 /// Time for three etcds to elect one of them.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-fn etcd(name: &str, peers: &str, fixture: &Fixture) -> NodeSpec {
-    let (client, peer) = (format!("http://{name}:2379"), format!("http://{name}:2380"));
+fn etcd(name: &str, names: &[&str], fixture: &Fixture) -> NodeSpec {
     let serve = StartCommand::new("etcd")
-        .args(["--name", name, "--data-dir", "/run/data"])
-        .args([
-            "--listen-client-urls",
-            "http://0.0.0.0:2379",
-            "--listen-peer-urls",
-            "http://0.0.0.0:2380",
-        ])
-        .args([
-            "--advertise-client-urls",
-            &client,
-            "--initial-advertise-peer-urls",
-            &peer,
-        ])
-        .args([
-            "--initial-cluster",
-            peers,
-            "--logger",
-            "zap",
-            "--log-level",
-            "error",
-        ]);
+        .args(etcd_member(name, names))
+        .args(["--log-level", "error"]);
     NodeSpec::new(name)
         .rootfs(fixture)
         .volume("/run/data", Volume::named(name))
         .command(serve)
-}
-
-/// Returns what `etcdctl` prints on a node, once the command succeeds.
-fn etcdctl(lab: &Lab, node: NodeId, arguments: &[&str]) -> TestResult<String> {
-    let said = lab.wait_until(|| {
-        let output = lab[node]
-            .command("etcdctl")
-            .env("ETCDCTL_API", "3")
-            .args(arguments)
-            .output()
-            .map_err(|error| error.to_string())?;
-        if output.status.success() {
-            Ok(output.stdout_str())
-        } else {
-            Err(output.stderr_str())
-        }
-    })?;
-    Ok(said)
 }
 
 #[snowglobe::test(fixtures("etcd"), timeout = "90s")]
@@ -63,10 +27,7 @@ fn three_etcd_agree_and_go_on_without_one() -> TestResult {
     let mut topology = Topology::new();
     let lan = topology.switch("lan");
     let names = ["one", "two", "three"];
-    let peers = names
-        .map(|name| format!("{name}=http://{name}:2380"))
-        .join(",");
-    let members = names.map(|name| topology.node(etcd(name, &peers, &fixture)));
+    let members = names.map(|name| topology.node(etcd(name, &names, &fixture)));
     let root = Rootfs::from(&fixture);
     assert_eq!(root, Rootfs::Fixture("etcd".to_owned()));
     let client = topology.node(NodeSpec::new("client").rootfs(root));
@@ -76,7 +37,7 @@ fn three_etcd_agree_and_go_on_without_one() -> TestResult {
     let lab = topology.start()?;
     lab.set_patience(PATIENCE);
     let put = ["--endpoints", "http://one:2379", "put", "colour", "blue"];
-    assert_eq!(etcdctl(&lab, client, &put)?, "OK\n");
+    assert_eq!(etcdctl_in_time(&lab, &lab[client], &put)?, "OK\n");
     lab[members[0]].crash()?;
     let get = [
         "--endpoints",
@@ -84,33 +45,9 @@ fn three_etcd_agree_and_go_on_without_one() -> TestResult {
         "get",
         "colour",
     ];
-    assert_eq!(etcdctl(&lab, client, &get)?, "colour\nblue\n");
+    let got = etcdctl_in_time(&lab, &lab[client], &get)?;
+    assert_eq!(got, "colour\nblue\n");
     Ok(())
-}
-
-/// Returns the id of an account of a fixture's root.
-fn account(fixture: &Fixture, name: &str) -> TestResult<(u32, u32)> {
-    let passwd = fs::read_to_string(fixture.rootfs()?.join("etc/passwd"))?;
-    let mut accounts = passwd
-        .lines()
-        .map(|line| line.split(':').collect::<Vec<_>>());
-    let fields = accounts
-        .find(|fields| fields[0] == name)
-        .ok_or("no such account")?;
-    Ok((fields[2].parse()?, fields[3].parse()?))
-}
-
-/// Returns the directory of a release's programs that Debian keeps out of the user's path.
-fn programs(fixture: &Fixture) -> TestResult<String> {
-    let releases = fs::read_dir(fixture.path().join("usr/lib/postgresql"))?;
-    let release = releases
-        .flatten()
-        .next()
-        .ok_or("no release of PostgreSQL")?;
-    Ok(format!(
-        "/usr/lib/postgresql/{}/bin",
-        release.file_name().display()
-    ))
 }
 
 /// Makes a database in a node, and serves it to clients that know the password `secret`.
@@ -118,8 +55,8 @@ fn serve_postgresql(
     node: &snowglobe::lab::Node,
     fixture: &Fixture,
 ) -> TestResult<snowglobe::lab::Process> {
-    let (uid, gid) = account(fixture, "postgres")?;
-    let bin = programs(fixture)?;
+    let (uid, gid) = postgresql_account(fixture)?;
+    let bin = postgresql_programs(fixture)?;
     node.run(|| fs::write("/tmp/password", "secret\n"))?;
     let as_postgres = |program: &str| {
         let mut command = node.command(format!("{bin}/{program}"));
@@ -179,7 +116,7 @@ fn postgresql_answers_over_the_network() -> TestResult {
     let lab = topology.start()?;
     lab.set_patience(PATIENCE);
     let _server = serve_postgresql(&lab[database], &fixture)?;
-    let bin = programs(&fixture)?;
+    let bin = postgresql_programs(&fixture)?;
     let ask = |password: &str, query: &str| {
         lab[client]
             .command(format!("{bin}/psql"))
@@ -225,8 +162,8 @@ fn each_clone_of_a_template_is_a_database_of_its_own() -> TestResult {
     topology.link(nodes[0], nodes[1]);
     let lab = topology.start()?;
     lab.set_patience(PATIENCE);
-    let (uid, gid) = account(&fixture, "postgres")?;
-    let bin = programs(&fixture)?;
+    let (uid, gid) = postgresql_account(&fixture)?;
+    let bin = postgresql_programs(&fixture)?;
     let serve = |node: NodeId| -> TestResult<snowglobe::lab::Process> {
         let server = lab[node]
             .command(format!("{bin}/postgres"))
