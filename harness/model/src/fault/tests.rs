@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Fault, Nemesis, NodeRef, Schedule, ScheduledFault, Split, Targets};
+#[cfg(feature = "toml")]
+use super::Schedule;
+use super::{Fault, Nemesis, NodeRef, ScheduledFault, Split, Targets};
 use crate::clock::{ClockFault, TimeShift};
 use crate::direction::Direction;
 use crate::disk::DiskFault;
