@@ -62,10 +62,12 @@ pub(super) fn said(command: &mut Command, name: &str) -> Result<f64, String> {
     figure(&output(command)?, name)
 }
 
-/// Returns the number behind that word.
+/// Returns the number behind that word. The word stands without a number where a report names a
+/// trial that is called like the figure.
 pub(super) fn figure(text: &str, name: &str) -> Result<f64, String> {
-    let mut words = text.split_whitespace().skip_while(|word| *word != name);
-    let value = words.nth(1).and_then(|word| word.parse().ok());
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let mut pairs = words.windows(2).filter(|pair| pair[0] == name);
+    let value = pairs.find_map(|pair| pair[1].parse().ok());
     value.ok_or_else(|| format!("no figure `{name}` was said: {text}"))
 }
 
