@@ -12,7 +12,7 @@ use crate::kernel::errno::errno;
 use crate::kernel::poll;
 use crate::kernel::process::exit_kind::ExitKind;
 use crate::kernel::process::signal::{
-    BlockedSignals, PASSED_ON, Signal, SignalFd, kill, spawn_program, stop_by,
+    BlockedSignals, PASSED_ON, Signal, SignalFd, is_in_our_group, kill, spawn_program, stop_by,
 };
 use crate::kernel::process::{self, Pid};
 use crate::observe::name_capture_directory;
@@ -70,6 +70,10 @@ pub(super) fn run(words: &[CString], blocked: &BlockedSignals, place: Place) -> 
         }
         if let Some(number) = process::stop_of_child(pid) {
             stop_by(number);
+            // The group's SIGCONT does not come to a program that leads a group of its own.
+            if !is_in_our_group(Pid::from_raw(pid)) {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGCONT);
+            }
         }
     };
     report_program_end(end);

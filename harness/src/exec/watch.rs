@@ -106,7 +106,7 @@ impl Watch {
                 continue;
             };
             if signalled {
-                self.pass_signals_on();
+                let _ = self.pass_signals_on();
             }
             if reported && let Some(end) = self.receive(&mut buffer)? {
                 self.finish(end)
@@ -114,12 +114,30 @@ impl Watch {
         }
     }
 
-    fn pass_signals_on(&self) {
-        // What comes from the terminal has reached the program. To ask the init about it would not
-        // do: SIGCONT takes a SIGTSTP away that waits there (signal(7)), before the init is asked.
-        while let Some(number) = self.signals.next_of_process() {
+    /// Passes on what has come. Returns whether a SIGCONT was among it.
+    fn pass_signals_on(&self) -> bool {
+        let mut goes_on = false;
+        while let Some((number, is_of_terminal)) = self.signals.next_with_origin() {
+            // What comes from the terminal has reached the program. To ask the init about it would
+            // not do: SIGCONT takes a SIGTSTP away that waits there (signal(7)), before the init is
+            // asked.
+            let request = match is_of_terminal {
+                true => InitRequest::Forget(number),
+                false => InitRequest::PassOn(number),
+            };
+            goes_on |= !is_of_terminal && number == Signal::SIGCONT as i32;
             // A program that is gone needs no signal.
-            let _ = self.channel.send(&InitRequest::PassOn(number).encode());
+            let _ = self.channel.send(&request.encode());
+        }
+        goes_on
+    }
+
+    /// Stops as the program has stopped, and has the program go on when this process does.
+    fn stop_with_program(&self, number: i32) {
+        stop_by(number);
+        if !self.pass_signals_on() {
+            let request = InitRequest::PassOn(Signal::SIGCONT as i32);
+            let _ = self.channel.send(&request.encode());
         }
     }
 
@@ -151,9 +169,7 @@ impl Watch {
                     }));
                 }
                 Some(TrialReport::Refused(step)) => return Err(explain(&step).into()),
-                // The signal that makes this process go on waits in the descriptor then, and is
-                // passed on to the program.
-                Some(TrialReport::Stopped(number)) => stop_by(number),
+                Some(TrialReport::Stopped(number)) => self.stop_with_program(number),
                 Some(TrialReport::ProgramEnded(end)) => self.end_in_node = Some(end),
                 Some(TrialReport::Denied(denial)) => self.denials.push(denial),
                 Some(TrialReport::Described(text)) => say(&format!("what hangs:\n{text}")),
@@ -169,7 +185,7 @@ impl Watch {
     }
 
     /// Says what hangs, kills everything, and ends this process.
-    fn time_out(&mut self, buffer: &mut [u8]) -> ! {
+    fn time_out(mut self, buffer: &mut [u8]) -> ! {
         if let Some((limit, _)) = self.limit {
             say(&format!("timed out after {limit:?}"));
         }
@@ -178,12 +194,13 @@ impl Watch {
         {
             let _ = self.receive(buffer);
         }
+        self.nursery.kill_all();
         self.take_down();
         std::process::exit(TIMED_OUT)
     }
 
     /// Ends this process as the program has ended.
-    fn finish(&mut self, trial: TrialEnd) -> ! {
+    fn finish(self, trial: TrialEnd) -> ! {
         let TrialEnd {
             end,
             survivors,
@@ -260,9 +277,14 @@ impl Watch {
     }
 
     /// Ends the world, and waits until nobody in it has the caller's descriptors any more.
-    fn take_down(&self) {
-        self.nursery.end();
-        self.nursery.await_end();
+    fn take_down(self) {
+        let Self {
+            nursery, channel, ..
+        } = self;
+        nursery.end();
+        // A nursery in a sandbox that is kept ends when this channel does.
+        drop(channel);
+        nursery.await_end();
     }
 }
 

@@ -187,7 +187,8 @@ impl Outside {
     }
 }
 
-/// Enters the outer sandbox that the starts of a nextest run share, if nextest runs this program.
+/// Enters the outer sandbox that the starts of a nextest run share, if nextest runs this program,
+/// be it a test or the wrapper of one.
 fn enter_kept(
     ids: Ids,
     wanted: &Wanted<'_>,
@@ -220,8 +221,8 @@ pub(crate) struct ProgramSetup {
 }
 
 impl ProgramSetup {
-    /// Makes the outer sandbox for a trial that is a program. The signals of the program are
-    /// blocked from now on.
+    /// Makes the outer sandbox for a trial that is a program, or enters the one that the starts of a
+    /// nextest run share. The signals of the program are blocked from now on.
     ///
     /// # Errors
     /// Fails if the system refuses a step of making the outer sandbox.
@@ -231,18 +232,33 @@ impl ProgramSetup {
             Ok((signals, Outside::look(paths)?))
         };
         let (signals, outside) = look().map_err(|refused| explain(&refused))?;
-        let (ids, corrections) = (Ids::available(), Corrections::of_host());
+        let ids = Ids::available();
         let wanted = Wanted {
             paths,
             ordinary_users: trial.account().is_some(),
         };
+        let may_share = is_usual(&trial);
         let mut trials = [Some(trial)];
-        let outer = outer::make(ids, &wanted, 0, |channel, ids| {
+        // Taken by the process inside, which has a copy of this memory, and not by this one.
+        let inside = Cell::new(Some(|channel, ids, corrections| {
             let mut setting = outside.setting(ids, corrections, 1);
             setting.program = Some(ProgramBody { keeps_failed: keep });
             nursery::live(Zygote::new(&mut trials, setting), channel, true)
-        });
-        let outer = outer.map_err(|refused| explain(&refused))?;
+        }));
+        let live = |channel, ids, corrections| {
+            if let Some(inside) = inside.take() {
+                inside(channel, ids, corrections);
+            }
+        };
+        let kept = may_share.then(|| enter_kept(ids, &wanted, live)).flatten();
+        let outer = match kept {
+            Some((outer, _)) => outer,
+            None => {
+                let corrections = Corrections::of_host();
+                let inside = |channel, ids| live(channel, ids, corrections);
+                outer::make(ids, &wanted, 0, inside).map_err(|refused| explain(&refused))?
+            }
+        };
         Ok(Self {
             signals,
             nursery: NurseryHandle::new(outer.first, None, outer.is_kept),

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod cargo;
+mod kept;
 mod labs;
 mod signals;
 mod stdio;

@@ -98,3 +98,15 @@ fn the_wrapper_stops_and_goes_on_with_the_program() {
         assert_eq!(child.wait().unwrap().code(), Some(4), "{name}");
     }
 }
+
+#[test]
+fn a_program_in_a_group_of_its_own_goes_on_with_the_wrapper() {
+    let script = "setpgrp(0, 0); kill STOP => $$; exit 4";
+    let mut command = exec(&["--timeout", "60s", "--", "perl", "-e", script]);
+    let mut child = command.process_group(0).spawn().unwrap();
+    let stopped = waitpid(pid(&child), Some(WaitPidFlag::WUNTRACED)).unwrap();
+    assert_eq!(stopped, WaitStatus::Stopped(pid(&child), Signal::SIGSTOP));
+    // As a shell does it: the group of the wrapper, which is not the program's.
+    kill(Pid::from_raw(-pid(&child).as_raw()), Signal::SIGCONT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+}

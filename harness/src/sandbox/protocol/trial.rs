@@ -20,12 +20,16 @@ pub(crate) enum InitRequest {
     Describe,
     /// Send this signal to the body, a program, unless the whole process group has got the signal.
     PassOn(i32),
+    /// The terminal has sent this signal to the whole process group. The init's own is of no
+    /// account.
+    Forget(i32),
 }
 
 codec_enum!(InitRequest {
     1 => Signal(number),
     2 => Describe,
     3 => PassOn(number),
+    4 => Forget(number),
 });
 
 impl EdgeMessage for InitRequest {
@@ -295,6 +299,7 @@ mod tests {
             InitRequest::Signal(15),
             InitRequest::Describe,
             InitRequest::PassOn(20),
+            InitRequest::Forget(2),
         ] {
             arrives(&request);
             assert!(request.encode().len() <= InitRequest::LONGEST);

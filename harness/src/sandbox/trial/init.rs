@@ -12,13 +12,13 @@
 //! zygote sleeps. So whatever it allocates has to be freed before it ends, and it may not take a
 //! lock that the zygote could hold.
 
-use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
 
 use crate::kernel::process::{ForkResult, Pid, lead_process_group};
 
 use super::body;
+use super::body_process::BodyProcess;
 use super::denials::DenialWatch;
 use super::members;
 use super::mounts::SandboxSpec;
@@ -62,19 +62,6 @@ pub(crate) struct Init<'a> {
     pub(crate) program: Option<ProgramBody>,
     /// Watch over calls whose refusal has to be explained, where the kernel has one.
     pub(crate) denials: Option<DenialWatch<'a>>,
-}
-
-/// The process of the test body, as its init sees it.
-struct BodyProcess {
-    pid: Pid,
-    /// Channel on which the body asks for nodes, if it ever wants one.
-    node_requests: RefCell<Option<MessageChannel>>,
-    /// Number of nodes that were made.
-    nodes_made: Cell<u32>,
-    /// Process that makes the nodes, if the body is in a user namespace of its own and wants some.
-    labs: Cell<Option<Pid>>,
-    /// End of the body as it was reported before the end of its process.
-    finish: RefCell<Option<Finish>>,
 }
 
 /// A message on the channel of the body.
@@ -168,13 +155,7 @@ impl Init<'_> {
                     // A reader of the program's output waits until nobody has the pipe any more.
                     let _ = program::let_go_of(0..3);
                 }
-                Ok(BodyProcess {
-                    pid,
-                    node_requests: RefCell::default(),
-                    nodes_made: Cell::default(),
-                    labs: Cell::default(),
-                    finish: RefCell::default(),
-                })
+                Ok(BodyProcess::new(pid))
             }
         }
     }
@@ -237,7 +218,7 @@ impl Init<'_> {
                 return self.finish(body, end);
             }
             if signalled && self.program.is_some() {
-                program::report_stop(body.pid, self.channel);
+                program::report_stop(body.pid, &body.stopped, self.channel);
             }
             if wants_nodes {
                 self.make_nodes(body);
@@ -252,7 +233,7 @@ impl Init<'_> {
                 listening &= received || !reported;
             }
             if asked {
-                match self.handle_request(body.pid) {
+                match self.handle_request(body) {
                     ControlFlow::Continue(more) => listening |= more,
                     ControlFlow::Break(()) => return false,
                 }
@@ -391,7 +372,7 @@ impl Init<'_> {
 
     /// Does what the supervisor asks. Returns whether the body will have something to report, or
     /// breaks where there is no supervisor any more.
-    fn handle_request(&self, body: Pid) -> ControlFlow<(), bool> {
+    fn handle_request(&self, body: &BodyProcess) -> ControlFlow<(), bool> {
         let mut buffer = [0; InitRequest::LONGEST];
         let request = match self.channel.try_receive(&mut buffer) {
             Ok(None) => return ControlFlow::Continue(false),
@@ -402,11 +383,16 @@ impl Init<'_> {
             Some(InitRequest::Signal(number)) => {
                 members::signal_all(number, self.spec.isolation.contains(Isolation::PID));
             }
-            Some(InitRequest::PassOn(number)) => program::pass_on(body, number),
+            Some(InitRequest::PassOn(number)) => {
+                program::pass_on(body.pid, &body.stopped, number);
+            }
+            Some(InitRequest::Forget(number)) => {
+                let _ = signal::take_pending(number);
+            }
             Some(InitRequest::Describe) => {
                 let description = process_table::describe(&members::members());
                 if self.program.is_none() {
-                    let _ = signal::send_trace(body);
+                    let _ = signal::send_trace(body.pid);
                 }
                 let report = TrialReport::Described(description);
                 let _ = self.channel.send(&report.encode());

@@ -3,6 +3,7 @@
 //! | file | role |
 //! |---|---|
 //! | `init` | the first process of the sandbox: makes it, forks the body, watches, reports |
+//! | `body_process` | that process, as the init knows it |
 //! | `denials` | calls whose refusal has to be explained |
 //! | `members` | everybody in the sandbox but the init |
 //! | `program` | what is different for a body that becomes a program |
@@ -10,6 +11,7 @@
 //! | `body/` | the process of the test body: runs the test and says how that ended |
 
 pub(crate) mod body;
+mod body_process;
 pub(crate) mod denials;
 pub(crate) mod init;
 mod members;

@@ -1,5 +1,6 @@
 //! What is different for a body that becomes a program for which somebody waits.
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -7,7 +8,7 @@ use crate::kernel::errno::errno;
 use crate::kernel::fd::replace_standard;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::poll;
-use crate::kernel::process::signal::{Signal, kill, take_pending};
+use crate::kernel::process::signal::{Signal, is_in_our_group, kill, take_pending};
 use crate::kernel::process::{self, Pid};
 use crate::sandbox::ids::Ids;
 use crate::sandbox::protocol::EdgeMessage;
@@ -28,11 +29,27 @@ pub(crate) struct ProgramBody {
 /// signals of the group. The kernel sends a signal to the members of a group from the youngest to
 /// the oldest (`kernel/pid.c`, `attach_pid`, puts a new one in front). So when the supervisor, an
 /// older one, asks, a signal to the group waits for this process already.
-pub(super) fn pass_on(body: Pid, number: i32) {
-    if take_pending(number) {
+///
+/// `is_stopped` says whether the body was reported as stopped, and its caller has not told since
+/// that it goes on. Such a body is sent nothing that stops: the signal has stopped it already, and
+/// would stop it again where SIGCONT comes first.
+///
+/// A program that leads a group of its own does not get the group's SIGCONT, and would never learn
+/// that its caller goes on.
+pub(super) fn pass_on(body: Pid, is_stopped: &Cell<bool>, number: i32) {
+    let Ok(signal) = Signal::try_from(number) else {
         return;
-    }
-    if let Ok(signal) = Signal::try_from(number) {
+    };
+    let to_group = take_pending(number);
+    let needs = match signal {
+        Signal::SIGCONT => {
+            is_stopped.set(false);
+            !to_group || !is_in_our_group(body)
+        }
+        Signal::SIGTSTP | Signal::SIGTTIN | Signal::SIGTTOU => !to_group && !is_stopped.get(),
+        _ => !to_group,
+    };
+    if needs {
         let _ = kill(body, signal);
     }
 }
@@ -46,8 +63,9 @@ pub(crate) fn let_go_of(descriptors: Range<i32>) -> crate::kernel::Result<()> {
 }
 
 /// Reports that the body was stopped, if it was.
-pub(super) fn report_stop(body: Pid, channel: &MessageChannel) {
+pub(super) fn report_stop(body: Pid, is_stopped: &Cell<bool>, channel: &MessageChannel) {
     if let Some(number) = process::stop_of_child(body.as_raw()) {
+        is_stopped.set(true);
         let _ = channel.send(&TrialReport::Stopped(number).encode());
     }
 }

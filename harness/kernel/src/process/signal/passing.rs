@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{
     SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction, sigprocmask,
 };
-use nix::unistd::execvp;
+use nix::unistd::{Pid, execvp, getpgid, getpgrp, setpgid};
 
 use super::{BlockedSignals, Mask, SignalFd, unblock_all};
 use crate::process::{exit_now, limits};
@@ -111,12 +111,21 @@ pub fn take_pending(number: i32) -> bool {
     taken == libc::c_long::from(number)
 }
 
+/// Returns whether a process is in the process group of this one.
+pub fn is_in_our_group(process: Pid) -> bool {
+    // In a PID namespace below that of the group's leader both are 0 (pid_namespaces(7)).
+    getpgid(Some(process)).is_ok_and(|group| group == getpgrp())
+}
+
 /// Stops this process by a signal as its default disposition does, whether it is blocked or not.
 /// Returns when the process goes on.
+///
+/// Whoever calls this function has seen another process of its group stop.
 pub fn stop_by(number: i32) {
     let Ok(signal) = Signal::try_from(number) else {
         return;
     };
+    await_signals_to_groups();
     let _ = super::raise(signal);
     // One that waits already merges with the one raised (signal(7)), so that the process stops
     // once. The kernel does not stop a process by SIGTSTP whose group nobody could continue, just
@@ -126,6 +135,18 @@ pub fn stop_by(number: i32) {
     if sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&only), Some(&mut before)).is_ok() {
         let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None);
     }
+}
+
+/// Waits until every signal that is on its way to a process group has come to all members.
+///
+/// The kernel gives a signal of the terminal to one member after the other (kernel/signal.c,
+/// `kill_pgrp`), and may be interrupted in between. Another member may have stopped and been
+/// continued meanwhile, and this process would stop once more by the SIGTSTP that comes late.
+fn await_signals_to_groups() {
+    // The kernel holds `tasklist_lock` for reading while it does so, and takes that lock for writing
+    // here (kernel/sys.c, setpgid). No group has this number (linux/threads.h, PID_MAX_LIMIT), so
+    // that the call does nothing else.
+    let _ = setpgid(Pid::from_raw(0), Pid::from_raw(i32::MAX));
 }
 
 /// Ends this process by a signal, without a core file.
@@ -143,15 +164,12 @@ pub fn die_by(number: i32) -> ! {
 }
 
 impl SignalFd {
-    /// Returns the number of the next signal that a process has sent. Those of the terminal are
-    /// left out: the kernel sends them to the whole process group (`drivers/tty/n_tty.c`, `isig`).
-    pub fn next_of_process(&self) -> Option<i32> {
-        loop {
-            let info = self.read()?;
-            if info.ssi_code != libc::SI_KERNEL {
-                return Some(info.ssi_signo.cast_signed());
-            }
-        }
+    /// Returns the number of the next signal, and whether it is one of the terminal. The kernel
+    /// sends those to the whole process group (`drivers/tty/n_tty.c`, `isig`).
+    pub fn next_with_origin(&self) -> Option<(i32, bool)> {
+        let info = self.read()?;
+        let is_of_terminal = info.ssi_code == libc::SI_KERNEL;
+        Some((info.ssi_signo.cast_signed(), is_of_terminal))
     }
 
     /// Returns the number of the next signal, and the id of the process that has sent it: 0 where
