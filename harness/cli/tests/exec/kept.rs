@@ -59,7 +59,11 @@ fn each_program_has_its_own_files_and_surroundings() {
 
 #[test]
 fn ends_are_the_programs_and_survivors_are_named_and_killed() {
-    let run = |script| in_run("ends", &["--", "sh", "-c", script]).output().unwrap();
+    let run = |script| {
+        in_run("ends", &["--", "sh", "-c", script])
+            .output()
+            .unwrap()
+    };
     assert_eq!(run("exit 7").status.code(), Some(7));
     let killed = std::os::unix::process::ExitStatusExt::signal(&run("kill -SEGV $$").status);
     assert_eq!(killed, Some(Signal::SIGSEGV as i32));
@@ -70,7 +74,10 @@ fn ends_are_the_programs_and_survivors_are_named_and_killed() {
     let words = ["--timeout", "200ms", "--", "sh", "-c", "sleep 1000; true"];
     let output = in_run("ends", &words).output().unwrap();
     assert_eq!(output.status.code(), Some(124));
-    says(&stderr(&output), &["timed out after 200ms", "what hangs:", "sleep"]);
+    says(
+        &stderr(&output),
+        &["timed out after 200ms", "what hangs:", "sleep"],
+    );
 }
 
 #[test]
