@@ -231,13 +231,16 @@ impl PausePoint {
                 None => {}
             }
             if self.running.ended().is_some() {
+                // The thread that reads the last lines may look for this point in them.
+                drop(state);
                 let subject = Subject::Process(self.running.label().to_owned());
-                let why = format!("ended before; {}", self.running.log().tail());
+                let why = format!("ended before; {}", self.running.last_lines());
                 return Err(LabError::unfit(LabErrorKind::ProcessEnded, subject, why));
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                let last = self.running.log().tail();
+                drop(state);
+                let last = self.running.last_lines();
                 return Err(LabError::timed_out(&self.what, self.patience, last));
             }
             // In parts, as the end of the program wakes nobody here.

@@ -130,7 +130,7 @@ impl Process {
             LabError::timed_out(
                 format!("the end of `{}`", self.label()),
                 deadline.limit,
-                self.running.log().tail(),
+                self.running.last_lines(),
             )
         })
     }
@@ -224,8 +224,11 @@ impl Process {
             NotFound::TimedOut { dropped } => {
                 let what = format!("{text:?} from `{}`", self.label());
                 let seen = match dropped {
-                    0 => log.tail(),
-                    _ => format!("{dropped} earlier lines are not kept; {}", log.tail()),
+                    0 => self.running.last_lines(),
+                    _ => {
+                        let last = self.running.last_lines();
+                        format!("{dropped} earlier lines are not kept; {last}")
+                    }
                 };
                 LabError::timed_out(what, deadline.limit, seen)
             }
@@ -281,7 +284,7 @@ impl Process {
     /// Waits for a socket until `deadline`.
     pub(crate) fn wait_for_server(&self, socket: &ServerSocket, deadline: Deadline) -> Result<()> {
         let look_away = |until| self.still_runs(until, || format!("before it {}", socket.verb()));
-        let explain = || format!("; {}", self.running.log().tail());
+        let explain = || format!("; {}", self.running.last_lines());
         let whose = format!("`{}`", self.label());
         self.stack
             .wait_for_socket(socket, &whose, deadline, look_away, explain)
@@ -314,7 +317,7 @@ impl Process {
             })?;
             if now >= deadline.at {
                 let what = format!("`{}` to be ready (READY=1)", self.label());
-                let seen = format!("{}; {}", readiness.status(), self.running.log().tail());
+                let seen = format!("{}; {}", readiness.status(), self.running.last_lines());
                 return Err(LabError::timed_out(what, deadline.limit, seen));
             }
         }
@@ -356,8 +359,7 @@ impl Process {
             Some(status) => ExitKind::from(status).to_string(),
             None => "closed its outputs".to_owned(),
         };
-        self.running.log().wait_for_end(deadline);
-        let why = format!("{how} {when}; {}", self.running.log().tail());
+        let why = format!("{how} {when}; {}", self.running.last_lines());
         LabError::unfit(LabErrorKind::ProcessEnded, self.subject(), why)
     }
 }

@@ -51,11 +51,12 @@ impl Programs {
 
     /// Returns the last lines of each program, and how it ended.
     pub(crate) fn last_lines(&self) -> String {
-        let all = self.all.lock();
+        // A copy, as the last lines of a program may have to be waited for.
+        let all = self.all.lock().clone();
         let tell = |running: &Arc<Running>| {
             let end = running.ended().map(ExitKind::from);
             let end = end.map_or(String::new(), |end| format!(" {end};"));
-            format!("`{}`{end} {}", running.label(), running.log().tail())
+            format!("`{}`{end} {}", running.label(), running.last_lines())
         };
         let each: Vec<String> = all.iter().map(tell).collect();
         match each.is_empty() {

@@ -137,6 +137,18 @@ impl Running {
         &self.log
     }
 
+    /// Returns the last lines of the program, for an error.
+    ///
+    /// Another thread reads what the program writes, so the end of a program may be known before
+    /// its last lines are. Of a program that has ended, this function waits for them.
+    pub(crate) fn last_lines(&self) -> String {
+        if self.ended().is_some() {
+            self.log
+                .wait_for_end(Instant::now() + stretched(LAST_WORDS));
+        }
+        self.log.tail()
+    }
+
     /// Returns what the program tells of its readiness, if it was given a socket for that.
     pub(crate) fn readiness(&self) -> Option<&Arc<Readiness>> {
         self.readiness.as_ref()
@@ -217,14 +229,11 @@ impl Running {
         let status = ended.filter(|status| !status.success())?;
         // Told once: the end of a lab asks again for all that a restart has asked for.
         self.expect();
-        // What a program wrote last explains its end, and is read by another thread.
-        self.log
-            .wait_for_end(Instant::now() + stretched(LAST_WORDS));
         let how = ExitKind::from(status);
         Some(format!(
             "`{}` {how} and nobody waited for it; {}",
             self.label,
-            self.log.tail()
+            self.last_lines()
         ))
     }
 }
