@@ -100,6 +100,8 @@
 //!   [events](crate::events::EventKind::FirewallDropped).
 //! - **MTU.** A router answers a packet that is too large for the next link, so that the MTU of a
 //!   path is found; with [`PathMtu::Blackhole`] no such answer passes the router.
+//! - **Marks** (DSCP and ECN) of forwarded packets pass, or are bleached or changed as
+//!   [`RouterSpec::dscp`] and [`RouterSpec::ecn`] say, in both families and on the way back too.
 //! - **While the lab runs**: [`Lab::set_firewall`](crate::Lab::set_firewall),
 //!   [`Lab::change_router`](crate::Lab::change_router), and for hosts that move
 //!   [`Lab::set_metric`](crate::Lab::set_metric), [`Lab::move_link`](crate::Lab::move_link),
@@ -107,6 +109,62 @@
 //!
 //! [`situation`] has what software on the Internet meets as functions, to be crossed in a grid of
 //! trials.
+//!
+//! # Load balancers and proxies
+//!
+//! They are ordinary nodes that run the programs of a fixture: haproxy before two servers, and
+//! tinyproxy as the only way out of an office. Names in their configurations are those of nodes.
+//!
+//! ```no_run
+//! use snowglobe::prelude::*;
+//! use snowglobe::topology::{Firewall, FirewallAction, FirewallRule, StartCommand};
+//!
+//! #[snowglobe::test(fixtures("haproxy", "nginx", "tinyproxy"))]
+//! fn an_office_reaches_a_balanced_service() -> TestResult {
+//!     let mut topology = Topology::new();
+//!     let internet = topology.internet();
+//!     // `listen service`, `mode tcp`, `bind :443`, `server web1 web1:80 check`, …
+//!     let haproxy = StartCommand::new("haproxy").args(["-db", "-f", "/conf/haproxy.cfg"]);
+//!     let balancer = NodeSpec::new("balancer")
+//!         .rootfs(&Fixture::find("haproxy")?)
+//!         .bind_read_only("/conf", "tests/conf")
+//!         .command(haproxy.ready_port(443));
+//!     let balancer = topology.node(balancer);
+//!     topology.link(balancer, internet);
+//!     let back = topology.switch("back");
+//!     topology.plug(balancer, back);
+//!     for name in ["web1", "web2"] {
+//!         let nginx = StartCommand::new("nginx").args(["-g", "daemon off;"]).ready_port(80);
+//!         let web = NodeSpec::new(name).rootfs(&Fixture::find("nginx")?).command(nginx);
+//!         let web = topology.node(web);
+//!         topology.plug(web, back);
+//!     }
+//!
+//!     // An office that lets out nothing but what its proxy sends: `Port 8888`, …
+//!     let by_proxy = FirewallRule::outbound(FirewallAction::Accept).from("10.7.0.1");
+//!     let firewall = Firewall { outbound: FirewallAction::Drop, ..Firewall::inbound_block() };
+//!     let office = RouterSpec::home("office").firewall(firewall.rule(by_proxy));
+//!     let office = topology.router(office);
+//!     topology.uplink(office, internet);
+//!     let lan = topology.switch(SwitchSpec::new("lan").subnet("10.7.0.0/24"));
+//!     let tinyproxy = StartCommand::new("tinyproxy").args(["-d", "-c", "/conf/tinyproxy.conf"]);
+//!     let proxy = NodeSpec::new("proxy")
+//!         .rootfs(&Fixture::find("tinyproxy")?)
+//!         .bind_read_only("/conf", "tests/conf")
+//!         .command(tinyproxy.ready_port(8888));
+//!     let proxy = topology.node(proxy);
+//!     topology.plug(proxy, lan); // the first on the switch has its first address
+//!     topology.plug(office, lan);
+//!     let desk = topology.node("desk");
+//!     topology.plug(desk, lan);
+//!
+//!     let lab = topology.start()?;
+//!     let proxy = (lab[proxy].ip(), 8888);
+//!     let mut tunnel = lab[desk].run(|| TcpStream::connect(proxy))?;
+//!     write!(tunnel, "CONNECT {}:443 HTTP/1.0\r\n\r\n", lab[balancer].ip())?;
+//!     Ok(())
+//! }
+//! ```
 //!
 //! # Regions
 //!
@@ -159,9 +217,9 @@ pub use snowglobe_model::topology::shape;
 pub use snowglobe_model::topology::situation;
 #[doc(inline)]
 pub use snowglobe_model::topology::{
-    CaptivePortal, EndSpec, Endpoint, Engine, Families, Firewall, FirewallAction, FirewallProtocol,
-    FirewallRule, Heading, LinkId, LinkSpec, Mac, Mount, MountSource, Neighbours, NodeId, NodeSpec,
-    Owner, PORTAL_PORT, PathMtu, PodId, PodSpec, RegionMap, Regions, Rootfs, RouteSpec,
-    RouterSettings, RouterSpec, Routing, Size, StartCommand, Subnet, SwitchId, SwitchSpec,
-    Topology, TopologyError, TopologyErrorKind, TopologySubject, Users, Volume,
+    CaptivePortal, Dscp, Ecn, EndSpec, Endpoint, Engine, Families, Firewall, FirewallAction,
+    FirewallProtocol, FirewallRule, Heading, LinkId, LinkSpec, Mac, Mount, MountSource, Neighbours,
+    NodeId, NodeSpec, Owner, PORTAL_PORT, PathMtu, PodId, PodSpec, RegionMap, Regions, Rootfs,
+    RouteSpec, RouterSettings, RouterSpec, Routing, Size, StartCommand, Subnet, SwitchId,
+    SwitchSpec, Topology, TopologyError, TopologyErrorKind, TopologySubject, Users, Volume,
 };

@@ -47,6 +47,9 @@ pub(super) const NFTA_PAYLOAD_DREG: u16 = 1;
 pub(super) const NFTA_PAYLOAD_BASE: u16 = 2;
 pub(super) const NFTA_PAYLOAD_OFFSET: u16 = 3;
 pub(super) const NFTA_PAYLOAD_LEN: u16 = 4;
+pub(super) const NFTA_PAYLOAD_SREG: u16 = 5;
+pub(super) const NFTA_PAYLOAD_CSUM_TYPE: u16 = 6;
+pub(super) const NFTA_PAYLOAD_CSUM_OFFSET: u16 = 7;
 
 pub(super) const NFTA_IMMEDIATE_DREG: u16 = 1;
 pub(super) const NFTA_IMMEDIATE_DATA: u16 = 2;

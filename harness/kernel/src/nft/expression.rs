@@ -28,6 +28,11 @@ pub(crate) enum Expression<'a> {
     ConnectionStatus,
     /// Keeps these bits of the loaded value.
     Masked(&'a [u8]),
+    /// Keeps the bits of the first value, and flips those of the second one.
+    Changed(&'a [u8], &'a [u8]),
+    /// Stores the loaded value in the IP header: the offset, the length, and the place of the
+    /// header's checksum, if it has one.
+    Store(u32, u32, Option<u32>),
     /// Is true if the loaded value is this constant or more, byte by byte.
     AtLeast(&'a [u8]),
     /// Is true if the loaded value is this constant or less, byte by byte.
@@ -87,7 +92,11 @@ impl Expression<'_> {
             Self::ConnectionState => ("ct", connection(libc::NFT_CT_STATE)),
             Self::ConnectionDirection => ("ct", connection(libc::NFT_CT_DIRECTION)),
             Self::ConnectionStatus => ("ct", connection(libc::NFT_CT_STATUS)),
-            Self::Masked(mask) => ("bitwise", bitwise(mask)),
+            Self::Masked(mask) => ("bitwise", bitwise(mask, &vec![0; mask.len()])),
+            Self::Changed(mask, flipped) => ("bitwise", bitwise(mask, flipped)),
+            Self::Store(offset, length, checksum) => {
+                ("payload", store(*offset, *length, *checksum))
+            }
             Self::AtLeast(bytes) => ("cmp", compare(libc::NFT_CMP_GTE, bytes)),
             Self::AtMost(bytes) => ("cmp", compare(libc::NFT_CMP_LTE, bytes)),
             Self::Equals(bytes) => ("cmp", compare(libc::NFT_CMP_EQ, bytes)),
@@ -167,6 +176,27 @@ fn payload(base: libc::c_int, offset: u32, length: u32) -> Attributes {
         .with(NFTA_PAYLOAD_LEN, &length.to_be_bytes())
 }
 
+/// Stores bytes in the IP header.
+fn store(offset: u32, length: u32, checksum: Option<u32>) -> Attributes {
+    let kind = match checksum {
+        Some(_) => libc::NFT_PAYLOAD_CSUM_INET,
+        None => libc::NFT_PAYLOAD_CSUM_NONE,
+    };
+    Attributes::new()
+        .with(NFTA_PAYLOAD_SREG, &FIRST)
+        .with(
+            NFTA_PAYLOAD_BASE,
+            &big_endian(libc::NFT_PAYLOAD_NETWORK_HEADER),
+        )
+        .with(NFTA_PAYLOAD_OFFSET, &offset.to_be_bytes())
+        .with(NFTA_PAYLOAD_LEN, &length.to_be_bytes())
+        .with(NFTA_PAYLOAD_CSUM_TYPE, &big_endian(kind))
+        .with(
+            NFTA_PAYLOAD_CSUM_OFFSET,
+            &checksum.unwrap_or(0).to_be_bytes(),
+        )
+}
+
 /// Loads a value that the kernel knows of the packet's connection.
 fn connection(key: libc::c_int) -> Attributes {
     Attributes::new()
@@ -174,14 +204,14 @@ fn connection(key: libc::c_int) -> Attributes {
         .with(NFTA_CT_KEY, &big_endian(key))
 }
 
-fn bitwise(mask: &[u8]) -> Attributes {
+fn bitwise(mask: &[u8], flipped: &[u8]) -> Attributes {
     let length = mask.len() as u32;
     Attributes::new()
         .with(NFTA_BITWISE_SREG, &FIRST)
         .with(NFTA_BITWISE_DREG, &FIRST)
         .with(NFTA_BITWISE_LEN, &length.to_be_bytes())
         .nest(NFTA_BITWISE_MASK, value(mask))
-        .nest(NFTA_BITWISE_XOR, value(&vec![0; mask.len()]))
+        .nest(NFTA_BITWISE_XOR, value(flipped))
 }
 
 /// A verdict is a constant in the verdict register (nf_tables_core.c, nft_do_chain).

@@ -24,6 +24,8 @@ pub enum RuleHook {
     Prerouting,
     /// Packets to the host itself.
     Input,
+    /// Packets that are forwarded, before they are filtered: where they are changed.
+    Change,
     /// Packets that are forwarded.
     Forward,
     /// Packets that the host sends.
@@ -61,6 +63,8 @@ pub enum RuleMatch {
     DestinationTranslated,
     /// The ICMP message has this type and code.
     IcmpType(u8, Option<u8>),
+    /// The packet, of IPv6 or of IPv4, has one of these bits in its traffic class.
+    TrafficClass(bool, u8),
 }
 
 /// States of a connection, as bits (`linux/netfilter/nf_conntrack_common.h`).
@@ -96,6 +100,15 @@ pub enum RuleAction {
     DestinationTo(IpAddr, u16),
     /// The destination becomes this port of the host itself.
     RedirectTo(u16),
+    /// The packet goes on with another traffic class. The conditions name the family.
+    ChangeTrafficClass {
+        /// Whether the packets are of IPv6.
+        v6: bool,
+        /// The bits that stay.
+        keep: u8,
+        /// The bits that are set, of those that do not stay.
+        set: u8,
+    },
 }
 
 /// A rule. It counts the packets that fulfil its conditions.
@@ -179,11 +192,12 @@ fn table(name: &str) -> NftTable<'_> {
 
 impl RuleHook {
     fn chain(self) -> (&'static str, NftHook<'static>) {
-        // Priorities are those of translation of destinations and sources, and of filters
-        // (`linux/netfilter_ipv4.h`, `NF_IP_PRI_NAT_DST`, `NF_IP_PRI_NAT_SRC`).
+        // Priorities are those of translation of destinations and sources, of changes, and of
+        // filters (`linux/netfilter_ipv4.h`, `NF_IP_PRI_NAT_DST`, `NF_IP_PRI_MANGLE`, …).
         let (name, kind, number, priority) = match self {
             Self::Prerouting => ("prerouting", "nat", libc::NF_INET_PRE_ROUTING, -100),
             Self::Input => ("input", "filter", libc::NF_INET_LOCAL_IN, 0),
+            Self::Change => ("change", "filter", libc::NF_INET_FORWARD, -150),
             Self::Forward => ("forward", "filter", libc::NF_INET_FORWARD, 0),
             Self::Output => ("output", "filter", libc::NF_INET_LOCAL_OUT, 0),
             Self::Postrouting => ("postrouting", "nat", libc::NF_INET_POST_ROUTING, 100),
@@ -252,6 +266,17 @@ fn steps(rule: &HookRule) -> Vec<Attributes> {
             push(Expression::ImmediatePort(*port));
             push(Expression::Redirect);
         }
+        RuleAction::ChangeTrafficClass { v6, keep, set } => {
+            push(traffic_class());
+            let rest = if *v6 { [0xf0, 0x0f] } else { [0xff, 0x00] };
+            let (keep, set) = (placed(*v6, *keep), placed(*v6, *set));
+            push(Expression::Changed(
+                &[keep[0] | rest[0], keep[1] | rest[1]],
+                &set,
+            ));
+            // The checksum of IPv4 is at offset 10 (RFC 791, section 3.1); IPv6 has none.
+            push(Expression::Store(0, 2, (!v6).then_some(10)));
+        }
     }
     steps
 }
@@ -303,8 +328,29 @@ fn push_match(condition: &RuleMatch, push: &mut impl FnMut(Expression<'_>)) {
                 is(Load(TRANSPORT, 1, 1), &[*code]);
             }
         }
+        RuleMatch::TrafficClass(v6, bits) => {
+            push(traffic_class());
+            push(Masked(&placed(*v6, *bits)));
+            push(Differs(&[0; 2]));
+        }
         RuleMatch::From(ip, prefix) => push_address(ip, *prefix, true, push),
         RuleMatch::To(ip, prefix) => push_address(ip, *prefix, false, push),
+    }
+}
+
+/// Loads the first two bytes of the IP header, which have the traffic class in both families. The
+/// checksum of IPv4 is of pairs of bytes, so that a single byte could not be stored.
+fn traffic_class() -> Expression<'static> {
+    Expression::Load(libc::NFT_PAYLOAD_NETWORK_HEADER, 0, 2)
+}
+
+/// Returns bits of a traffic class at their place in the first two bytes of the IP header: the
+/// second byte of IPv4 (RFC 791), or the eight bits behind the version of IPv6 (RFC 8200).
+fn placed(v6: bool, bits: u8) -> [u8; 2] {
+    if v6 {
+        [bits >> 4, bits << 4]
+    } else {
+        [0, bits]
     }
 }
 

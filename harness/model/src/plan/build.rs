@@ -27,7 +27,7 @@ use crate::topology::error::{Problems, Site, TopologyError, TopologyErrorKind as
 use crate::topology::id::{LinkId, NodeId};
 use crate::topology::link::Mac;
 use crate::topology::node::StackSpec;
-use crate::topology::router::{PathMtu, RouterSettings};
+use crate::topology::router::{Dscp, Ecn, PathMtu, RouterSettings};
 use crate::topology::subnet::Subnet;
 use crate::topology::validate::stack::normal;
 use crate::topology::value::{Neighbours, Routing, Topology};
@@ -200,7 +200,10 @@ fn stacks(
 fn netfilter(network: &StackSpec, interfaces: &[InterfacePlan]) -> Option<NetfilterPlan> {
     let works = |router: &RouterSettings| {
         // A router that only forwards needs nothing of the packet filter.
-        router.nat.is_some() || router.path_mtu != PathMtu::Discoverable
+        router.nat.is_some()
+            || router.path_mtu != PathMtu::Discoverable
+            || router.dscp != Dscp::Keep
+            || router.ecn != Ecn::Keep
     };
     if network.firewall.is_none() && !network.router.as_ref().is_some_and(works) {
         return None;

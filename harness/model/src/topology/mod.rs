@@ -44,8 +44,8 @@ pub use link::{EndSpec, Engine, Families, LinkSpec, Mac, SwitchSpec};
 pub use node::{NodeSpec, PodSpec, StartCommand, Users};
 pub use regions::{RegionMap, Regions};
 pub use router::{
-    CaptivePortal, Firewall, FirewallAction, FirewallProtocol, FirewallRule, Heading, PORTAL_PORT,
-    PathMtu, RouteSpec, RouterSettings, RouterSpec,
+    CaptivePortal, Dscp, Ecn, Firewall, FirewallAction, FirewallProtocol, FirewallRule, Heading,
+    PORTAL_PORT, PathMtu, RouteSpec, RouterSettings, RouterSpec,
 };
 pub use start::StartAs;
 pub use storage::{Mount, MountSource, Rootfs, Size, Volume};

@@ -16,7 +16,8 @@ use crate::topology::{Firewall, LinkId, NodeId, NodeSpec, RouterSpec, Topology};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FirewallCounter {
     /// The name or the text of the rule; `inbound` and `outbound` for what fitted no rule;
-    /// `replies` for replies to what was let through; `nat` for translated connections.
+    /// `replies` for replies to what was let through; `nat` for translated connections; `dscp` and
+    /// `ecn` for packets whose marks were changed.
     pub rule: String,
     /// The number of packets.
     pub packets: u64,

@@ -9,8 +9,8 @@ use crate::kernel::nft::{
 };
 use crate::model::nat::{NatEngine, NatProtocol, NatSpec, PortAssignment, PortForward};
 use crate::model::packet::ip::{ICMP, ICMPV6, TCP, UDP};
-use crate::topology::PathMtu;
 use crate::topology::plan::NetfilterPlan;
+use crate::topology::{Ecn, PathMtu, RouterSettings};
 
 /// The name of the table.
 const TABLE: &str = "snowglobe-router";
@@ -41,6 +41,7 @@ fn rules(planned: &NetfilterPlan) -> Vec<HookRule> {
     if router.is_some_and(|router| router.path_mtu == PathMtu::Blackhole) {
         rules.extend(blackhole());
     }
+    rules.extend(router.map(marks).unwrap_or_default());
     let nat = router.and_then(|router| router.nat.as_ref());
     // The other engine works on the wire of the uplink.
     let nat = nat.filter(|nat| nat.carried_by() == NatEngine::Nftables);
@@ -72,6 +73,30 @@ fn blackhole() -> Vec<HookRule> {
         too_big.clone().map(|matches| rule(matches.into()))
     };
     [RuleHook::Output, RuleHook::Forward].map(at).concat()
+}
+
+/// Changes the traffic class of packets that are forwarded, in both families.
+fn marks(router: &RouterSettings) -> Vec<HookRule> {
+    let changes = [
+        (router.dscp.change(), "dscp", None),
+        // Only what says that it knows ECN is told of congestion (RFC 3168, section 5).
+        (
+            router.ecn.change(),
+            "ecn",
+            (router.ecn == Ecn::Congested).then_some(0b11),
+        ),
+    ];
+    let rules = changes.into_iter().flat_map(|(change, label, with)| {
+        let of = move |v6| {
+            let [keep, set] = change?;
+            let with = with.map(|bits| RuleMatch::TrafficClass(v6, bits));
+            let matches = [RuleMatch::V6(v6)].into_iter().chain(with).collect();
+            let action = RuleAction::ChangeTrafficClass { v6, keep, set };
+            Some(rule(RuleHook::Change, matches, action, label))
+        };
+        [false, true].into_iter().filter_map(of)
+    });
+    rules.collect()
 }
 
 /// Translates what leaves by an uplink, and lets in what is forwarded to a port.

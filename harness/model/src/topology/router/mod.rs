@@ -6,6 +6,7 @@
 
 mod by_hand;
 mod firewall;
+mod marks;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,8 @@ pub use by_hand::RouteSpec;
 pub use firewall::{
     CaptivePortal, Firewall, FirewallAction, FirewallProtocol, FirewallRule, Heading, PORTAL_PORT,
 };
+pub(crate) use marks::LAST_DSCP;
+pub use marks::{Dscp, Ecn};
 
 /// The specification of a router, built by chained calls. A `&str` is a `RouterSpec` that forwards
 /// and does nothing else.
@@ -54,6 +57,12 @@ pub struct RouterSettings {
     /// What becomes of the messages by which senders find out the MTU of a path.
     #[serde(skip_serializing_if = "is_default")]
     pub path_mtu: PathMtu,
+    /// The fate of the code point of differentiated services.
+    #[serde(skip_serializing_if = "is_default")]
+    pub dscp: Dscp,
+    /// The fate of the bits of explicit congestion notification.
+    #[serde(skip_serializing_if = "is_default")]
+    pub ecn: Ecn,
     /// Whether the networks of the router belong to the Internet: automatic addresses there are
     /// public ones.
     #[serde(skip_serializing_if = "is_default")]
@@ -100,6 +109,26 @@ impl RouterSpec {
     /// Sets what becomes of the messages by which senders find out the MTU of a path.
     pub fn path_mtu(self, path_mtu: PathMtu) -> Self {
         self.change(|router| router.path_mtu = path_mtu)
+    }
+
+    /// Sets what becomes of the code point of differentiated services (DSCP) in packets that the
+    /// router forwards.
+    ///
+    /// ```
+    /// use snowglobe_model::topology::{Dscp, Ecn, RouterSpec};
+    ///
+    /// let bleaching = RouterSpec::new("transit").dscp(Dscp::Bleach).ecn(Ecn::Bleach);
+    /// let premium = RouterSpec::new("premium").dscp(Dscp::Set(46));
+    /// # drop((bleaching, premium));
+    /// ```
+    pub fn dscp(self, dscp: Dscp) -> Self {
+        self.change(|router| router.dscp = dscp)
+    }
+
+    /// Sets what becomes of the bits of explicit congestion notification (ECN) in packets that the
+    /// router forwards.
+    pub fn ecn(self, ecn: Ecn) -> Self {
+        self.change(|router| router.ecn = ecn)
     }
 
     /// Sets whether the networks of the router belong to the Internet.

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::nat::{NatSpec, preset_or_spec};
 use crate::topology::node::{NodeSpec, StackSpec, StartCommand};
-use crate::topology::router::{Firewall, PathMtu, RouterSpec};
+use crate::topology::router::{Dscp, Ecn, Firewall, PathMtu, RouterSpec};
 use crate::topology::storage::{Mount, Rootfs};
 
 /// A router.
@@ -17,6 +17,10 @@ pub(super) struct RouterText {
     #[serde(default, deserialize_with = "preset_or_spec")]
     nat: Option<NatSpec>,
     path_mtu: Option<PathMtu>,
+    #[serde(default)]
+    dscp: Dscp,
+    #[serde(default)]
+    ecn: Ecn,
     firewall: Option<Firewall>,
     rootfs: Option<Rootfs>,
     #[serde(default)]
@@ -44,6 +48,8 @@ impl RouterText {
             kind,
             nat,
             path_mtu,
+            dscp,
+            ecn,
             firewall,
             rootfs,
             mounts,
@@ -65,6 +71,7 @@ impl RouterText {
             },
             ..node
         });
+        let spec = spec.dscp(dscp).ecn(ecn);
         let spec = match nat {
             Some(nat) => spec.nat(nat),
             None => spec,

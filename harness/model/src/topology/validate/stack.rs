@@ -7,6 +7,7 @@ use super::firewall::wrong_firewall;
 use crate::topology::error::{Problems, Site, TopologyErrorKind as Kind};
 use crate::topology::name::{self, show};
 use crate::topology::node::{PacketFilter, StackSpec, StartCommand};
+use crate::topology::router::{Dscp, LAST_DSCP};
 use crate::topology::storage::{Mount, MountSource, Rootfs, Volume};
 
 /// Directories that every node gets of its own.
@@ -48,6 +49,16 @@ pub(crate) fn check_stack(
     if let Some(wrong) = network.firewall.as_ref().and_then(wrong_firewall) {
         problems.add(Kind::Invalid, site, || {
             format!("the firewall of {} {wrong}", place())
+        });
+    }
+    if let Some(Dscp::Set(point)) = network.router.as_ref().map(|router| router.dscp)
+        && point > LAST_DSCP
+    {
+        problems.add(Kind::Invalid, site, || {
+            format!(
+                "{} sets the code point {point} of differentiated services, which is none; code points are 0 to {LAST_DSCP}",
+                place()
+            )
         });
     }
     for (key, value) in &network.sysctls {
