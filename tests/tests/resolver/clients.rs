@@ -1,5 +1,7 @@
 //! Programs with resolvers of their own get their answers without waiting.
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::time::Instant;
 
 use snowglobe::prelude::*;
@@ -26,6 +28,52 @@ fn programs_of_glibc_get_their_answers() -> TestResult {
         assert!(said.stdout_str().contains(expected), "{name}: {said:?}");
     }
     assert!(started.elapsed() < 4 * AT_ONCE, "{:?}", started.elapsed());
+    Ok(())
+}
+
+/// Links the program `getaddrinfo.c` with musl, by the compiler that also links this test. Of what
+/// the program uses, musl has the layout and the names of the host's headers.
+fn with_musl(library: &Path, to: &Path) -> TestResult {
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/resolver/getaddrinfo.c");
+    let mut loader = OsString::from("-Wl,--dynamic-linker=");
+    loader.push(library);
+    let output = std::process::Command::new("cc")
+        .arg(source)
+        .args(["-no-pie", "-nodefaultlibs"])
+        .arg(library)
+        .arg(loader)
+        .arg("-o")
+        .arg(to)
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    Ok(())
+}
+
+/// musl sends the questions for both families at once, from one socket, and waits for both answers.
+#[snowglobe::test(fixtures("musl"))]
+fn programs_of_musl_get_their_answers() -> TestResult {
+    let dir = snowglobe_tests::shared_dir();
+    let program = dir.path().join("getaddrinfo");
+    let musl = Fixture::find("musl")?;
+    // musl's library is its loader as well.
+    let library = format!("lib/{}-linux-musl/libc.so", std::env::consts::ARCH);
+    with_musl(&musl.rootfs()?.join(library), &program)?;
+    let (lab, names, client) = pair()?;
+    let started = Instant::now();
+    let asked = ["www.example.org", "names", "nobody.example.org"];
+    let output = lab[client].command(&program).args(asked).output()?;
+    let took = started.elapsed();
+    let said = output.stdout_str();
+    for expected in [
+        "www.example.org 192.0.2.80",
+        "www.example.org 2001:db8::80",
+        &format!("names {}", lab[names].ip()),
+        "nobody.example.org: Name does not resolve",
+    ] {
+        assert!(said.contains(expected), "no {expected:?} in {said}");
+    }
+    assert!(took < 4 * AT_ONCE, "{took:?}");
     Ok(())
 }
 
