@@ -1,0 +1,130 @@
+//! keepalived: two load balancers share a virtual address, and one takes it over from the other.
+//!
+//! The neighbours learn of that by gratuitous ARP (RFC 5798, section 6.4.2), for their entry of the
+//! address would stay as it is for half a minute otherwise.
+
+use std::path::Path;
+use std::time::Instant;
+
+use snowglobe::prelude::*;
+use snowglobe::topology::{LinkId, NodeId, StartCommand};
+
+use crate::probe::{PATIENCE, get, page_with_its_name};
+
+/// The address that moves.
+const VIRTUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 168, 9, 100)), 80);
+/// The time in which it has to be somewhere else.
+const TWO_SECONDS: Duration = Duration::from_secs(2);
+/// Long enough for an answer of somebody who is there, and short beside [`TWO_SECONDS`].
+const SOON: Duration = Duration::from_millis(200);
+
+/// The configuration of a load balancer. A backup takes over after three announcements of the
+/// master that are missing, and a part of a fourth: after a second (RFC 5798, section 6.1).
+fn configuration(name: &str, priority: u8) -> String {
+    format!(
+        "global_defs {{
+            router_id {name}
+            vrrp_version 3
+        }}
+        vrrp_instance web {{
+            state BACKUP
+            interface eth0
+            virtual_router_id 51
+            priority {priority}
+            advert_int 0.3
+            virtual_ipaddress {{ {}/24 }}
+        }}
+        ",
+        VIRTUAL.ip()
+    )
+}
+
+/// A load balancer that runs keepalived, and a page with its name.
+fn balancer(name: &str, priority: u8, dir: &Path) -> TestResult<NodeSpec> {
+    let conf = dir.join(format!("{name}-conf"));
+    std::fs::create_dir(&conf)?;
+    std::fs::write(conf.join("keepalived.conf"), configuration(name, priority))?;
+    let keepalived = StartCommand::new("keepalived")
+        .args(["--dont-fork", "--log-console", "--no-syslog", "--vrrp"])
+        .args(["-f", "/run/conf/keepalived.conf"])
+        .args(["-p", "/run/keepalived.pid", "-r", "/run/vrrp.pid"]);
+    let spec = NodeSpec::new(name)
+        .rootfs(&Fixture::find("keepalived")?)
+        .bind_read_only("/run/conf", conf);
+    Ok(page_with_its_name(spec, dir, 80)?.command(keepalived))
+}
+
+struct World {
+    lab: Lab,
+    client: NodeId,
+    master: NodeId,
+    cable: LinkId,
+    _dir: tempfile::TempDir,
+}
+
+impl World {
+    /// Starts the lab, and waits until `one` has the address.
+    fn new() -> TestResult<World> {
+        let dir = snowglobe_tests::shared_dir();
+        let mut topology = Topology::new();
+        let lan = topology.switch(SwitchSpec::new("lan").subnet("192.168.9.0/24"));
+        let client = topology.node("client");
+        topology.plug(client, lan);
+        let master = topology.node(balancer("one", 150, dir.path())?);
+        let cable = topology.plug(master, lan);
+        let backup = topology.node(balancer("two", 100, dir.path())?);
+        topology.plug(backup, lan);
+        let world = World {
+            lab: topology.start()?,
+            client,
+            master,
+            cable,
+            _dir: dir,
+        };
+        world.lab.set_patience(PATIENCE);
+        world.wait_for("one")?;
+        Ok(world)
+    }
+
+    fn answers(&self) -> Result<String, String> {
+        get(&self.lab[self.client], VIRTUAL, SOON)
+    }
+
+    /// Waits until this load balancer answers at the virtual address.
+    fn wait_for(&self, name: &str) -> TestResult {
+        self.lab.wait_until(|| match self.answers() {
+            Ok(page) if page == name => Ok(()),
+            other => Err(format!("not {name}: {other:?}")),
+        })?;
+        Ok(())
+    }
+
+    /// Asks until the backup answers, and fails the test if that takes too long.
+    fn moves(&self) -> TestResult {
+        let begin = Instant::now();
+        self.wait_for("two")?;
+        let took = begin.elapsed();
+        assert!(took < TWO_SECONDS, "{took:?}");
+        Ok(())
+    }
+}
+
+#[snowglobe::test(fixtures("keepalived"), threads = 2, timeout = "120s")]
+fn the_address_moves_within_two_seconds_when_the_master_is_cut_off_and_comes_back() -> TestResult {
+    let world = World::new()?;
+    // The master notices nothing, and goes on announcing itself where nobody hears it.
+    let cut = world.lab[world.cable].cut()?;
+    world.moves()?;
+    cut.heal()?;
+    world.wait_for("one")
+}
+
+#[snowglobe::test(fixtures("keepalived"), threads = 2, timeout = "120s")]
+fn the_address_moves_within_two_seconds_when_the_master_crashes_and_comes_back() -> TestResult {
+    let world = World::new()?;
+    let master = &world.lab[world.master];
+    master.crash()?;
+    world.moves()?;
+    master.restart()?;
+    world.wait_for("one")
+}
