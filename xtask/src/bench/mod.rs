@@ -9,6 +9,7 @@
 //! | `row.rs` | one comparison and its target |
 //! | `runner.rs`, `fixtures.rs`, `lab.rs`, `wire.rs`, `adoption.rs` | the groups |
 //! | `chaos.rs`, `clocks.rs`, `disk.rs` | the group of faults: histories, clocks, disks |
+//! | `internet/` | the group of routers, translation and name servers |
 //! | `build.rs` | the programs that are measured |
 //! | `measure.rs` | taking turns, medians, and figures that programs print |
 //! | `quiet.rs`, `strangers.rs` | the rest of the machine: waiting, and subtracting its work |
@@ -19,6 +20,7 @@ mod chaos;
 mod clocks;
 mod disk;
 mod fixtures;
+mod internet;
 mod lab;
 mod measure;
 mod options;

@@ -40,7 +40,7 @@ Usage: cargo xtask bench [OPTIONS] [GROUP...]
 
 Measures ours and others in turns and prints the medians, their ratio and its target.
 
-Groups: runner listing memory fixtures lab wire adoption chaos (all by default)
+Groups: runner listing memory fixtures lab wire adoption chaos internet (all by default)
 ",
     operands: Operands::Each(|options, group| {
         options.groups.push(group.text()?);

@@ -6,12 +6,12 @@ use std::process::ExitCode;
 
 use super::options::{BenchOptions, COMMAND_LINE};
 use super::row::BenchRow;
-use super::{adoption, chaos, fixtures, lab, runner, wire};
+use super::{adoption, chaos, fixtures, internet, lab, runner, wire};
 
 /// Measures one group in so many rounds; the error says why the group could not be measured.
 type Group = fn(usize) -> Result<Vec<BenchRow>, String>;
 
-const GROUPS: [(&str, Group); 8] = [
+const GROUPS: [(&str, Group); 9] = [
     ("runner", runner::runner),
     ("listing", runner::listing),
     ("memory", runner::memory),
@@ -20,6 +20,7 @@ const GROUPS: [(&str, Group); 8] = [
     ("wire", wire::wire),
     ("adoption", adoption::adoption),
     ("chaos", chaos::chaos),
+    ("internet", internet::internet),
 ];
 
 /// Runs `cargo xtask bench`; `arguments` are the words after `bench`.

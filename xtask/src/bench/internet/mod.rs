@@ -1,0 +1,143 @@
+//! Routers, translation and name servers: what they cost beside labs without them.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::build::{build, find, trial_of};
+use super::measure::{Contestant, figure, in_turns, output, said};
+use super::quiet;
+use super::row::{BenchRow, Target};
+
+/// Measures the rows of the group.
+pub(super) fn internet(rounds: usize) -> Result<Vec<BenchRow>, String> {
+    let bench = Bench {
+        program: find(&build(&["--bench", "internet"])?, "internet")?,
+        rounds,
+    };
+    let mut rows = bench.streams()?;
+    rows.extend(bench.mappings()?);
+    rows.push(bench.homes()?);
+    rows.push(bench.most(
+        "start of 200 homes; 2 s",
+        "ms",
+        2000.0,
+        || bench.homes_of("homes", 200),
+        "start",
+    )?);
+    for engine in ["nftables", "userspace"] {
+        let name = format!("change of a NAT on a running router, {engine}; 5 ms");
+        rows.push(bench.most(&name, "ms", 5.0, || bench.trial("change"), engine)?);
+    }
+    rows.push(bench.names()?);
+    Ok(rows)
+}
+
+struct Bench {
+    program: PathBuf,
+    rounds: usize,
+}
+
+impl Bench {
+    fn trial(&self, name: &str) -> Command {
+        trial_of(&self.program, name)
+    }
+
+    fn homes_of(&self, trial: &str, homes: usize) -> Command {
+        let mut command = self.trial(trial);
+        command.env("HOMES", homes.to_string());
+        command
+    }
+
+    /// Measures a TCP stream through a router with each engine, against the same without NAT.
+    fn streams(&self) -> Result<Vec<BenchRow>, String> {
+        let nats = ["none", "nftables", "userspace"];
+        let mut contestants = nats.map(|nat| {
+            let measure = move || said(self.trial("stream").env("NAT", nat), "gbit");
+            Box::new(measure) as Contestant<'_>
+        });
+        let medians = in_turns(self.rounds, &mut contestants)?;
+        let row = |at: usize, target| BenchRow {
+            name: format!("a TCP stream through a NAT, {}, vs no NAT", nats[at]),
+            unit: "Gb/s",
+            target: Target::AtLeast(target),
+            ..compared(medians[at], medians[0])
+        };
+        Ok(vec![row(1, 0.8), row(2, 0.5)])
+    }
+
+    fn mappings(&self) -> Result<Vec<BenchRow>, String> {
+        let mut all = [const { Vec::new() }; 3];
+        for _ in 0..self.rounds {
+            quiet::wait();
+            let text = output(&mut self.trial("mappings"))?;
+            for (values, name) in all.iter_mut().zip(["bytes", "few", "many"]) {
+                values.push(figure(&text, name)?);
+            }
+        }
+        let [bytes, few, many] = all.map(|mut values| super::measure::median(&mut values));
+        Ok(vec![
+            BenchRow::within(
+                "internet",
+                "memory of a mapping, of 100,000; 200 bytes",
+                "B",
+                bytes,
+                200.0,
+            ),
+            BenchRow {
+                name: "a packet through one of 100,000 mappings vs one of 100".to_owned(),
+                unit: "ns",
+                target: Target::AtMost(2.0),
+                ..compared(many, few)
+            },
+        ])
+    }
+
+    fn homes(&self) -> Result<BenchRow, String> {
+        let of = |trial: &'static str| move || said(&mut self.homes_of(trial, 2), "start");
+        let mut contestants: [Contestant<'_>; 2] = [Box::new(of("homes")), Box::new(of("cables"))];
+        let medians = in_turns(self.rounds, &mut contestants)?;
+        Ok(BenchRow {
+            name: "start of two homes and a server vs a star like that".to_owned(),
+            unit: "ms",
+            target: Target::AtMost(1.3),
+            ..compared(medians[0], medians[1])
+        })
+    }
+
+    fn names(&self) -> Result<BenchRow, String> {
+        let ours = || said(&mut self.trial("names"), "answers");
+        let medians = in_turns(self.rounds, &mut [Box::new(ours)])?;
+        Ok(BenchRow {
+            name: "questions that a name server answers; 10,000 a second".to_owned(),
+            unit: "/s",
+            target: Target::AtLeast(1.0),
+            ..compared(medians[0], 10_000.0)
+        })
+    }
+
+    /// Measures a figure that is to be no more than a bound.
+    fn most(
+        &self,
+        name: &str,
+        unit: &'static str,
+        bound: f64,
+        trial: impl Fn() -> Command,
+        figure: &str,
+    ) -> Result<BenchRow, String> {
+        let ours = || said(&mut trial(), figure);
+        let medians = in_turns(self.rounds, &mut [Box::new(ours)])?;
+        Ok(BenchRow::within("internet", name, unit, medians[0], bound))
+    }
+}
+
+/// Makes the row of two figures, without its name and target.
+fn compared(ours: f64, other: f64) -> BenchRow {
+    BenchRow {
+        group: "internet",
+        name: String::new(),
+        unit: "",
+        ours,
+        other,
+        target: Target::AtMost(1.0),
+    }
+}
