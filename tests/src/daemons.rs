@@ -1,5 +1,9 @@
 //! Real daemons, as several suites run them and ask them.
 
+pub mod etcd;
+pub mod nats;
+pub mod sentinels;
+
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 pub mod daemons;
+pub mod http;
 
 /// Result of another run of this test program, with arguments of its own.
 #[derive(Debug)]
@@ -130,6 +131,18 @@ http {{
 }}
 "
     )
+}
+
+/// Returns whether this user can have disks with faults, and notes it otherwise.
+pub fn has_fuse() -> bool {
+    let device = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/fuse");
+    if device.is_err() {
+        snowglobe::note("this host has no /dev/fuse for this user");
+    }
+    device.is_ok()
 }
 
 /// Returns how many ids a mapping of `/proc` has, which may be in several pieces.

@@ -50,6 +50,7 @@
 //! | question | check |
 //! |---|---|
 //! | does the object behave as if there was one copy? | [`linearizability()`], with a [`Model`] |
+//! | the same, where reads may be behind by a time? | [`Linearizability::stale_by`] |
 //! | does a read see what was acknowledged before? | [`checks::stale_reads`] |
 //! | may a client rely on what it has seen and written? | [`checks::sessions`] |
 //! | is anything lost, or there twice? | [`checks::sets`], [`checks::queues`] |

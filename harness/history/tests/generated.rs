@@ -3,9 +3,13 @@
 
 mod common;
 
-use common::{Random, Workload, brute_force, generate, mutate};
+use std::time::Duration;
+
+use common::{Distinct, Random, Workload, brute_force, generate, mutate};
 use snowglobe_history::models::{Counter, Queue, Register, WholeSet};
-use snowglobe_history::{AnomalyKind, Completion, History, Linearizability, linearizability};
+use snowglobe_history::{
+    AnomalyKind, Completion, History, Linearizability, Model, linearizability,
+};
 
 /// Compares the check with the one that tries each order, on small histories as they are and
 /// spoilt. Returns how many were right and how many wrong.
@@ -83,6 +87,11 @@ fn registers_are_judged_as_by_trying_each_order() {
 }
 
 #[test]
+fn registers_with_distinct_values_are_judged_as_by_trying_each_order() {
+    both_verdicts_occur(compare(&Distinct(Register::new(0)), 9, 2000));
+}
+
+#[test]
 fn sets_are_judged_as_by_trying_each_order() {
     both_verdicts_occur(compare(&WholeSet::new(), 2, 1000));
 }
@@ -95,6 +104,35 @@ fn queues_are_judged_as_by_trying_each_order() {
 #[test]
 fn counters_are_judged_as_by_trying_each_order() {
     both_verdicts_occur(compare(&Counter, 4, 1000));
+}
+
+/// A check that permits stale reads judges as the strict one does of reads that began earlier.
+#[test]
+fn reads_that_may_be_stale_are_judged_as_those_that_began_earlier() {
+    let (model, mut random) = (Register::new(0), Random(8));
+    let (mut stale, mut wrong) = (0, 0);
+    for round in 0..1000 {
+        let clients = 2 + random.below(4) as u32;
+        let count = 3 + random.below(5);
+        let history = generate(&model, &mut random, clients, count, 3);
+        let history = mutate(&model, &mut random, &history);
+        let limit = Duration::from_nanos(random.below(60));
+        let mut earlier = history.operations().to_vec();
+        for it in &mut earlier {
+            let ret = it.completion.ok();
+            if model.observes(&it.call, ret) {
+                it.invoked = it.invoked.saturating_sub(limit);
+            }
+        }
+        let report = Linearizability::new(&model).stale_by(limit).check(&history);
+        let expected = brute_force(&model, &History::new(earlier));
+        assert_eq!(report.is_clean(), expected, "round {round}: {report}");
+        let is_strictly_clean = brute_force(&model, &history);
+        assert!(expected || !is_strictly_clean);
+        stale += usize::from(expected && !is_strictly_clean);
+        wrong += usize::from(!expected);
+    }
+    assert!(stale >= 20 && wrong >= 20, "{stale} stale, {wrong} wrong");
 }
 
 /// Longer histories than each order could be tried of: their verdict is known from how they were
@@ -114,6 +152,16 @@ fn long_histories_of_a_model_are_linearizable() {
             .into_result()
             .unwrap();
     }
+}
+
+/// As a nemesis leaves them: many clients of one register, and hundreds of outcomes unknown.
+#[test]
+fn many_clients_with_many_unknown_outcomes_are_decided() {
+    let (model, mut random) = (Distinct(Register::new(0)), Random(10));
+    // Two of nine outcomes are unknown.
+    let history = generate(&model, &mut random, 40, 2000, 3);
+    let report = Linearizability::new(&model).limit(300_000).check(&history);
+    report.into_result().unwrap();
 }
 
 #[test]

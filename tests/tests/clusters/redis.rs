@@ -1,12 +1,10 @@
 //! redis with sentinels: the failover, and the known weakness that it has.
 
-use std::fs;
-
 use snowglobe::Cluster;
 use snowglobe::fault::Fault;
 use snowglobe::lab::Node;
 use snowglobe::prelude::*;
-use snowglobe::topology::StartCommand;
+use snowglobe_tests::daemons::sentinels::redis_with_sentinel;
 
 /// Returns what `redis-cli` prints on a node.
 fn cli(node: &Node, arguments: &[&str]) -> Result<String, String> {
@@ -38,51 +36,13 @@ fn master(node: &Node) -> Result<String, String> {
     }
 }
 
-const SENTINEL: &str = "port 26379
-protected-mode no
-sentinel resolve-hostnames yes
-sentinel monitor store r0 6379 2
-sentinel down-after-milliseconds store 500
-sentinel failover-timeout store 3000
-";
-
-fn member(n: usize, redis: &Fixture) -> TestResult<NodeSpec> {
-    let dir = std::env::temp_dir().join(format!("sentinel{n}"));
-    fs::create_dir_all(&dir)?;
-    // A sentinel rewrites its configuration.
-    fs::write(dir.join("sentinel.conf"), SENTINEL)?;
-    let mut store = StartCommand::new("redis-server")
-        .args([
-            "--bind",
-            "0.0.0.0",
-            "--protected-mode",
-            "no",
-            "--save",
-            "",
-            "--dir",
-            "/tmp",
-        ])
-        .ready_port(6379);
-    if n > 0 {
-        store = store.args(["--replicaof", "r0", "6379"]);
-    }
-    let sentinel = StartCommand::new("redis-server")
-        .args(["/run/sentinel/sentinel.conf", "--sentinel", "--dir", "/tmp"])
-        .ready_port(26379);
-    Ok(NodeSpec::new(format!("r{n}"))
-        .rootfs(redis)
-        .bind("/run/sentinel", dir)
-        .command(store)
-        .command(sentinel))
-}
-
 /// Redis answers a write before its replicas have it: a master that is cut off acknowledges what
 /// the failover throws away.
 #[snowglobe::test(fixtures("redis"), timeout = "120s")]
 fn a_failover_elects_another_master_and_loses_what_the_old_one_acknowledged() -> TestResult {
     let redis = Fixture::find("redis")?;
     let members: Vec<NodeSpec> = (0..3)
-        .map(|n| member(n, &redis))
+        .map(|n| redis_with_sentinel(n, &redis))
         .collect::<TestResult<_>>()?;
     let cluster = Cluster::of(3, |n| members[n].clone());
     let cluster = cluster

@@ -6,18 +6,7 @@ use snowglobe::Lab;
 use snowglobe::lab::Node;
 use snowglobe::prelude::*;
 use snowglobe::topology::Unsynced;
-
-/// Returns whether this user can have disks with faults, and notes it otherwise.
-pub(crate) fn has_fuse() -> bool {
-    let device = std::fs::File::options()
-        .read(true)
-        .write(true)
-        .open("/dev/fuse");
-    if device.is_err() {
-        snowglobe::note("this host has no /dev/fuse for this user");
-    }
-    device.is_ok()
-}
+pub(crate) use snowglobe_tests::has_fuse;
 
 /// Returns a topology with the node `db`, whose disk is at `/tmp/data`.
 pub(crate) fn disk(unsynced: Unsynced) -> Topology {

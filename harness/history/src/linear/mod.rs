@@ -7,6 +7,7 @@
 //! remembers configurations; so does this search, and it also:
 //!
 //! - puts a read in its place as soon as the state answers it, since a read stands in nobody's way,
+//! - tries a write early only where somebody may see it there,
 //! - leaves a write open that may have been overwritten unseen: it is not decided when,
 //! - drops a configuration which needs more unknown operations than another one of the same state,
 //!   so that hundreds of unknown outcomes do not multiply.
@@ -24,12 +25,13 @@ mod search;
 mod window;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::history::History;
 use crate::model::Model;
 use crate::operation::Operation;
 use crate::report::{Anomaly, AnomalyKind, CheckReport};
-use prepared::Prepared;
+use prepared::{Prepared, Rules};
 use search::{SearchOutcome, search};
 use window::smallest_window;
 
@@ -48,11 +50,12 @@ pub fn linearizability<M: Model>(model: &M, history: &History<M::Call, M::Ret>) 
     Linearizability::new(model).check(history)
 }
 
-/// A check of linearizability, with its limit.
+/// A check of linearizability, with its limits.
 #[derive(Debug)]
 pub struct Linearizability<'m, M> {
     model: &'m M,
     limit: usize,
+    stale_by: Duration,
 }
 
 impl<'m, M: Model> Linearizability<'m, M> {
@@ -61,6 +64,38 @@ impl<'m, M: Model> Linearizability<'m, M> {
         Self {
             model,
             limit: CONFIGURATIONS,
+            stale_by: Duration::ZERO,
+        }
+    }
+
+    /// Permits what only [observes](Model::observes) to be stale: a read may return what was there
+    /// up to this time before the read began. Many a server promises that much of the replicas that
+    /// it reads from. This is the Δ-atomicity of Golab, Li and Shah ("Analyzing consistency
+    /// properties for fun and profit", 2011).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use snowglobe_history::models::{Register, RegisterOp, RegisterRet};
+    /// use snowglobe_history::{Completion, History, Linearizability};
+    ///
+    /// let mut history = History::builder();
+    /// let done = Completion::Ok(RegisterRet::Done);
+    /// history.operation(0, "primary", 10..20, RegisterOp::Write(7), done)?;
+    /// let old = Completion::Ok(RegisterRet::Value(0));
+    /// history.operation(1, "replica", 30..40, RegisterOp::Read, old)?;
+    /// let (history, model) = (history.build(), Register::new(0));
+    /// let stale_by = |nanoseconds| {
+    ///     let limit = Duration::from_nanos(nanoseconds);
+    ///     Linearizability::new(&model).stale_by(limit).check(&history)
+    /// };
+    /// assert!(!stale_by(5).is_clean() && stale_by(15).is_clean());
+    /// # Ok::<(), snowglobe_history::HistoryError>(())
+    /// ```
+    pub fn stale_by(self, limit: Duration) -> Self {
+        Self {
+            stale_by: limit,
+            ..self
         }
     }
 
@@ -88,7 +123,11 @@ impl<'m, M: Model> Linearizability<'m, M> {
     }
 
     fn check_key(&self, key: &M::Key, operations: &[&OperationOf<M>]) -> Option<Anomaly> {
-        let prepared = Prepared::of(self.model, operations, |_| true);
+        let rules = Rules {
+            model: self.model,
+            stale_by: self.stale_by,
+        };
+        let prepared = Prepared::of(&rules, operations, |_| true);
         let stuck = match search(self.model, &prepared, self.limit) {
             SearchOutcome::Linearizable => return None,
             SearchOutcome::Exhausted => {
@@ -103,7 +142,7 @@ impl<'m, M: Model> Linearizability<'m, M> {
             }
             SearchOutcome::Stuck(moment) => prepared.source_of_moment(moment),
         };
-        let window = smallest_window(self.model, operations, stuck);
+        let window = smallest_window(&rules, operations, stuck);
         let sentence = format!(
             "{}no order explains {}, whatever the other {} operations did",
             of_key(key),

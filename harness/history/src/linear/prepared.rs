@@ -7,6 +7,13 @@ use crate::completion::Completion;
 use crate::model::Model;
 use crate::operation::Operation;
 
+/// The model that a history is checked against, and the staleness that is permitted.
+pub(super) struct Rules<'m, M> {
+    pub(super) model: &'m M,
+    /// Time by which what only observes may be behind.
+    pub(super) stale_by: Duration,
+}
+
 /// An operation that may or must be in the order.
 pub(super) struct Item<'h, M: Model> {
     pub(super) call: &'h M::Call,
@@ -50,10 +57,11 @@ impl<'h, M: Model> Prepared<'h, M> {
     /// Prepares operations. Those at places for which `must` does not hold may or may not have
     /// happened, at any time after their invocation.
     pub(super) fn of(
-        model: &M,
+        rules: &Rules<'_, M>,
         operations: &[&'h Operation<M::Call, M::Ret>],
         must: impl Fn(usize) -> bool,
     ) -> Self {
+        let model = rules.model;
         let (mut due, mut optional) = (Vec::new(), Vec::new());
         for (source, operation) in operations.iter().enumerate() {
             let ret = match &operation.completion {
@@ -69,7 +77,10 @@ impl<'h, M: Model> Prepared<'h, M> {
                 overwrites: model.overwrites(&operation.call, ret),
                 slot: 0,
                 twin: None,
-                invoked: operation.invoked,
+                invoked: match observes {
+                    true => operation.invoked.saturating_sub(rules.stale_by),
+                    false => operation.invoked,
+                },
                 returned: operation.completed.unwrap_or(Duration::MAX),
                 source,
             };

@@ -175,7 +175,14 @@ impl<M: Model> Search<'_, '_, M> {
         let pending = moment.pending.iter().filter(|it| **it != frame.moment);
         let pending = pending.map(|place| (&prepared.due[*place], true));
         let optional = prepared.optional[..moment.optional].iter();
-        for (item, due) in pending.chain(optional.map(|item| (item, false))) {
+        let all = pending.chain(optional.map(|item| (item, false)));
+        let (model, seers) = (self.model, seers(prepared, moment, config));
+        let is_seen = |item: &Item<'_, M>| {
+            let state = model.step(&config.state, item.call, item.ret);
+            let sees = |state: &M::State, it: &Item<'_, M>| model.step(state, it.call, it.ret);
+            state.is_some_and(|state| seers.iter().any(|it| sees(&state, it).is_some()))
+        };
+        for (item, due) in all {
             let slots = if due { &config.ordered } else { &config.used };
             let hidden = config.bare && item.overwrites;
             let later = item
@@ -183,6 +190,11 @@ impl<M: Model> Search<'_, '_, M> {
                 .is_some_and(|twin| prepared.repeats || !config.used.contains(twin));
             // What observes was put into the order as soon as the state allowed it.
             if item.observes || hidden || later || slots.contains(item.slot) {
+                continue;
+            }
+            // What nobody sees now may as well be put into the order later. So hundreds of writes
+            // with unknown outcomes are tried only where somebody may have read one.
+            if item.overwrites && !is_seen(item) {
                 continue;
             }
             let Some(next) = self.order(moment, config, item, due) else {
@@ -264,6 +276,20 @@ impl<M: Model> Search<'_, '_, M> {
         known.push((config.used.clone(), config.unseen.clone()));
         true
     }
+}
+
+/// Returns the operations that may stand next in the order and depend on the state there.
+fn seers<'p, 'h, M: Model>(
+    prepared: &'p Prepared<'h, M>,
+    moment: &Moment,
+    config: &Config<M::State>,
+) -> Vec<&'p Item<'h, M>> {
+    let pending = moment.pending.iter();
+    let pending = pending.map(|place| (&prepared.due[*place], &config.ordered));
+    let optional = prepared.optional[..moment.optional].iter();
+    let all = pending.chain(optional.map(|item| (item, &config.used)));
+    let free = all.filter(|(item, placed)| !item.overwrites && !placed.contains(item.slot));
+    free.map(|(item, _)| item).collect()
 }
 
 /// Forgets an operation that has returned: another one may get its slot.

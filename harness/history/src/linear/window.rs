@@ -1,7 +1,7 @@
 //! A history of a thousand operations that is not linearizable explains nothing. Mostly three or
 //! four of them are contradiction enough.
 
-use crate::linear::prepared::Prepared;
+use crate::linear::prepared::{Prepared, Rules};
 use crate::linear::search::{SearchOutcome, search};
 use crate::model::Model;
 use crate::operation::Operation;
@@ -22,7 +22,7 @@ const MANY: usize = 20;
 /// Returns the places of operations that no order explains, even if each other operation may or may
 /// not have happened, with any answer. `stuck` is the place of the operation that no order reaches.
 pub(super) fn smallest_window<M: Model>(
-    model: &M,
+    rules: &Rules<'_, M>,
     operations: &[&Operation<M::Call, M::Ret>],
     stuck: usize,
 ) -> Vec<usize> {
@@ -38,8 +38,8 @@ pub(super) fn smallest_window<M: Model>(
         .collect();
     // A contradiction that stands even if the others may happen several times is one, and is found
     // much more quickly where there are hundreds of others.
-    let mut loosely = attempts(model, operations, true);
-    let mut strictly = attempts(model, operations, false);
+    let mut loosely = attempts(rules, operations, true);
+    let mut strictly = attempts(rules, operations, false);
     let loose = (operations.len() > MANY).then(|| latest(&upto, &mut loosely));
     let mut kept = match loose.flatten() {
         Some(mut kept) => {
@@ -56,7 +56,7 @@ pub(super) fn smallest_window<M: Model>(
 /// Returns a function that tells whether operations contradict each other. After some attempts it
 /// says no to everything.
 fn attempts<'a, M: Model>(
-    model: &'a M,
+    rules: &'a Rules<'_, M>,
     operations: &'a [&Operation<M::Call, M::Ret>],
     repeats: bool,
 ) -> impl FnMut(&[usize]) -> bool + 'a {
@@ -68,9 +68,9 @@ fn attempts<'a, M: Model>(
         }
         let mut must = vec![false; operations.len()];
         kept.iter().for_each(|place| must[*place] = true);
-        let mut prepared = Prepared::of(model, operations, |place| must[place]);
+        let mut prepared = Prepared::of(rules, operations, |place| must[place]);
         prepared.repeats = repeats;
-        match search(model, &prepared, ATTEMPT) {
+        match search(rules.model, &prepared, ATTEMPT) {
             SearchOutcome::Stuck(_) => true,
             SearchOutcome::Linearizable => false,
             SearchOutcome::Exhausted => {

@@ -76,6 +76,59 @@ impl Workload for Register<u64> {
     }
 }
 
+/// A register each of whose writes has a value of its own, as tests of real servers write.
+pub(crate) struct Distinct(pub(crate) Register<u64>);
+
+impl Model for Distinct {
+    type Call = RegisterOp<u64>;
+    type Ret = RegisterRet<u64>;
+    type State = u64;
+    type Key = ();
+
+    fn initial(&self) -> u64 {
+        self.0.initial()
+    }
+
+    fn key(&self, _: &RegisterOp<u64>) {}
+
+    fn step(&self, state: &u64, call: &Self::Call, ret: Option<&Self::Ret>) -> Option<u64> {
+        self.0.step(state, call, ret)
+    }
+
+    fn observes(&self, call: &Self::Call, ret: Option<&Self::Ret>) -> bool {
+        self.0.observes(call, ret)
+    }
+
+    fn overwrites(&self, call: &Self::Call, ret: Option<&Self::Ret>) -> bool {
+        self.0.overwrites(call, ret)
+    }
+}
+
+impl Workload for Distinct {
+    fn call(&self, random: &mut Random, number: u64) -> RegisterOp<u64> {
+        match random.below(10) {
+            0..4 => RegisterOp::Read,
+            4..7 => RegisterOp::Write(number + 1),
+            // A client swaps what it has read a short while ago.
+            _ => RegisterOp::Cas {
+                from: number.saturating_sub(random.below(10)),
+                to: number + 1,
+            },
+        }
+    }
+
+    fn serve(&self, state: &mut u64, call: &RegisterOp<u64>) -> RegisterRet<u64> {
+        self.0.serve(state, call)
+    }
+
+    fn wrong(&self, random: &mut Random, ret: &RegisterRet<u64>) -> RegisterRet<u64> {
+        match ret {
+            RegisterRet::Value(value) => RegisterRet::Value(value.saturating_sub(1)),
+            other => self.0.wrong(random, other),
+        }
+    }
+}
+
 impl Workload for WholeSet<u64> {
     fn call(&self, random: &mut Random, _: u64) -> SetOp<u64> {
         let element = random.below(3);

@@ -1,0 +1,128 @@
+//! A client of etcd that asks the member of one node, over one connection.
+
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, TcpStream};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+use snowglobe::history::Completion;
+use snowglobe::lab::Node;
+
+use crate::http::HttpConnection;
+
+/// Port at which members serve clients, in JSON over HTTP as well.
+const PORT: u16 = 2379;
+
+/// A client that lives in the node of the member that it asks.
+#[derive(Debug)]
+pub struct EtcdClient<'l> {
+    node: &'l Node,
+    /// Time for which an answer is waited for.
+    limit: Duration,
+    connection: Option<HttpConnection>,
+}
+
+impl<'l> EtcdClient<'l> {
+    /// Makes a client, which connects when it is asked for something.
+    pub fn new(node: &'l Node, limit: Duration) -> Self {
+        Self {
+            node,
+            limit,
+            connection: None,
+        }
+    }
+
+    /// Reads the number at a key. A read that may be stale is answered by the member alone.
+    pub fn get(&mut self, key: &str, may_be_stale: bool) -> Completion<Option<u64>> {
+        let question = json!({"key": encoded(key), "serializable": may_be_stale});
+        let answer = self.ask("/v3/kv/range", &question);
+        answer.map(|answer| number(&answer["kvs"][0]["value"]))
+    }
+
+    /// Writes a number to a key.
+    pub fn put(&mut self, key: &str, value: u64) -> Completion<()> {
+        let question = json!({"key": encoded(key), "value": encoded(&value.to_string())});
+        self.ask("/v3/kv/put", &question).map(|_| ())
+    }
+
+    /// Writes a number to a key that has another number now, and returns whether it had.
+    pub fn swap(&mut self, key: &str, from: u64, to: u64) -> Completion<bool> {
+        let [key, from, to] = [key, &from.to_string(), &to.to_string()].map(encoded);
+        let question = json!({
+            "compare": [{"target": "VALUE", "result": "EQUAL", "key": key, "value": from}],
+            "success": [{"requestPut": {"key": key, "value": to}}],
+        });
+        let answer = self.ask("/v3/kv/txn", &question);
+        // What is false is left out of the JSON of protobuf.
+        answer.map(|answer| answer["succeeded"].as_bool().unwrap_or(false))
+    }
+
+    /// Returns whether the member takes itself for the leader.
+    pub fn leads(&mut self) -> bool {
+        let status = self.ask("/v3/maintenance/status", &json!({}));
+        let status = status.ok();
+        status
+            .is_some_and(|it| it["leader"].is_string() && it["leader"] == it["header"]["member_id"])
+    }
+
+    /// Asks something. What was asked and not answered has an unknown outcome; what could not be
+    /// asked has not happened.
+    pub fn ask(&mut self, path: &str, question: &Value) -> Completion<Value> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => match self.connect() {
+                Ok(connection) => connection,
+                Err(why) => return Completion::Failed(why),
+            },
+        };
+        match connection.post(path, &question.to_string()) {
+            Ok((200, body)) => {
+                self.connection = Some(connection);
+                match serde_json::from_slice(&body) {
+                    Ok(answer) => Completion::Ok(answer),
+                    Err(error) => Completion::Unknown(error.to_string()),
+                }
+            }
+            Ok((status, body)) => {
+                self.connection = Some(connection);
+                let body = String::from_utf8_lossy(&body).into_owned();
+                Completion::Unknown(format!("status {status}: {body}"))
+            }
+            Err(error) if is_timeout(&error) => {
+                Completion::Unknown(format!("no answer within {:?}", self.limit))
+            }
+            Err(error) => Completion::Unknown(error.to_string()),
+        }
+    }
+
+    fn connect(&self) -> Result<HttpConnection, String> {
+        let connect = || {
+            let stream =
+                TcpStream::connect_timeout(&(Ipv4Addr::LOCALHOST, PORT).into(), self.limit)?;
+            stream.set_read_timeout(Some(self.limit))?;
+            stream.set_write_timeout(Some(self.limit))?;
+            stream.set_nodelay(true)?;
+            io::Result::Ok(HttpConnection::new(stream))
+        };
+        match self.node.try_run(connect) {
+            Ok(connected) => connected.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+fn encoded(text: &str) -> String {
+    BASE64_STANDARD.encode(text)
+}
+
+/// Returns the number that etcd's JSON has in Base64.
+fn number(value: &Value) -> Option<u64> {
+    let bytes = BASE64_STANDARD.decode(value.as_str()?).ok()?;
+    std::str::from_utf8(&bytes).ok()?.parse().ok()
+}

@@ -1,0 +1,294 @@
+//! PostgreSQL, a primary and a streaming replica: what was committed is there after a power cut and
+//! a full disk, unless PostgreSQL was told not to sync.
+
+use std::fs;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+
+use snowglobe::Lab;
+use snowglobe::fault::{DiskFault, Fault};
+use snowglobe::history::checks::sets;
+use snowglobe::history::models::{SetOp, SetRet};
+use snowglobe::history::{AnomalyKind, Client, Completion, History, Recorder, recorder};
+use snowglobe::lab::{Command, Node, Process};
+use snowglobe::prelude::*;
+use snowglobe_tests::daemons::{answer, postgresql_account, postgresql_programs};
+use snowglobe_tests::has_fuse;
+
+type Call = SetOp<u32>;
+type Ret = SetRet<u32>;
+
+/// Number of clients that insert at the same time.
+const CLIENTS: usize = 3;
+
+/// A primary, a replica that streams from it, both with disks that have faults, and a client.
+struct Pair {
+    lab: Lab,
+    bin: String,
+    account: (u32, u32),
+    fsync: &'static str,
+    servers: Vec<Process>,
+}
+
+impl Pair {
+    /// Starts both. With `fsync=off` the replica is not waited for at a commit.
+    fn start(fsync: bool) -> TestResult<Self> {
+        let fixture = Fixture::find("postgresql")?;
+        let mut topology = Topology::new();
+        let lan = topology.switch("lan");
+        for name in ["primary", "replica"] {
+            let disk = Volume::named(name).with_faults();
+            let node = NodeSpec::new(name).rootfs(&fixture).volume("/data", disk);
+            let node = topology.node(node);
+            topology.plug(node, lan);
+        }
+        let client = topology.node(NodeSpec::new("client").rootfs(&fixture));
+        topology.plug(client, lan);
+        let lab = topology.start()?;
+        lab.set_patience(Duration::from_secs(60));
+        let mut pair = Self {
+            bin: postgresql_programs(&fixture)?,
+            account: postgresql_account(&fixture)?,
+            fsync: if fsync { "fsync=on" } else { "fsync=off" },
+            servers: Vec::new(),
+            lab,
+        };
+        pair.begin()?;
+        if fsync {
+            pair.must("alter system set synchronous_standby_names = '*'")?;
+            pair.must("select pg_reload_conf()")?;
+        }
+        let wanted = if fsync { "sync" } else { "async" };
+        pair.lab.wait_until(|| {
+            let state = pair.ask("primary", "select sync_state from pg_stat_replication")?;
+            match state.trim() == wanted {
+                true => Ok(()),
+                false => Err(format!("the replica is {state:?}")),
+            }
+        })?;
+        // The beginning is the same for both settings of fsync: a database at rest.
+        pair.must("checkpoint")?;
+        pair.lab.disk("primary")?.sync()?;
+        Ok(pair)
+    }
+
+    fn begin(&mut self) -> TestResult {
+        let mut initdb = self.program("primary", "initdb")?;
+        self.succeed(initdb.args(["-D", "/data/db", "--locale=C", "--auth=trust"]))?;
+        self.node("primary")?.run(|| {
+            let rules = fs::File::options()
+                .append(true)
+                .open("/data/db/pg_hba.conf");
+            let trust = b"host all all samenet trust\nhost replication all samenet trust\n";
+            rules.and_then(|mut rules| rules.write_all(trust))
+        })?;
+        self.serve("primary")?;
+        self.must("create table numbers (number int primary key, filler text)")?;
+        let mut copy = self.program("replica", "pg_basebackup")?;
+        // With -R it leaves a standby.signal, and says where the primary is.
+        let options = [
+            "-h", "primary", "-U", "postgres", "-D", "/data/db", "-R", "-c", "fast",
+        ];
+        self.succeed(copy.args(options))?;
+        self.serve("replica")
+    }
+
+    fn succeed(&self, command: &mut Command<'_>) -> TestResult {
+        let output = command.output()?;
+        assert!(output.status.success(), "{output:?}");
+        Ok(())
+    }
+
+    fn node(&self, name: &str) -> TestResult<&Node> {
+        Ok(self.lab.node(name).ok_or("no such node")?)
+    }
+
+    fn program(&self, node: &str, name: &str) -> TestResult<Command<'_>> {
+        let mut command = self.node(node)?.command(format!("{}/{name}", self.bin));
+        command
+            .root_shown_as(self.account.0, self.account.1)
+            .current_dir("/tmp");
+        Ok(command)
+    }
+
+    /// Starts a server, and waits until it answers.
+    fn serve(&mut self, node: &str) -> TestResult {
+        let mut postgres = self.program(node, "postgres")?;
+        let process = postgres
+            .args(["-D", "/data/db", "-h", "*", "-k", "/tmp", "-c", self.fsync])
+            .args(["-c", "max_wal_size=64MB"])
+            .may_die()
+            .spawn()?;
+        self.servers.push(process);
+        self.lab.wait_until(|| self.ask(node, "select 1"))?;
+        Ok(())
+    }
+
+    fn psql(&self, node: &str, query: &str) -> TestResult<Command<'_>> {
+        // A server without power says nothing, and its kernel neither.
+        let to = format!(
+            "host={node} user=postgres connect_timeout=3 keepalives_idle=1 \
+             keepalives_interval=1 keepalives_count=2 tcp_user_timeout=3000"
+        );
+        let client = self.node("client")?;
+        let mut psql = client.command(format!("{}/psql", self.bin));
+        psql.args(["-tAc", query, &to]);
+        Ok(psql)
+    }
+
+    /// Returns the answer of a server, or what `psql` says instead.
+    fn ask(&self, node: &str, query: &str) -> Result<String, String> {
+        let psql = self.psql(node, query);
+        answer(&mut psql.map_err(|error| error.to_string())?)
+    }
+
+    fn must(&self, query: &str) -> TestResult<String> {
+        Ok(self.ask("primary", query)?)
+    }
+
+    fn insert(&self, number: u32) -> Completion<Ret> {
+        let query = format!("insert into numbers values ({number}, repeat('x', 500))");
+        let run = |query| -> TestResult<Completion<Ret>> {
+            let output = self.psql("primary", query)?.output()?;
+            let said = output.stderr_str();
+            // psql(1): 1 or 3 after an error of the query, 2 after one of the connection.
+            Ok(match output.status.code() {
+                Some(0) => Completion::Ok(SetRet::Done),
+                Some(1 | 3) => Completion::Failed(said),
+                _ => Completion::Unknown(said),
+            })
+        };
+        run(&query).unwrap_or_else(|error| Completion::Failed(error.to_string()))
+    }
+
+    /// Inserts one number after another, until a commit fails or is not answered.
+    fn insert_all(&self, client: &Client<Call, Ret>, next: &AtomicU32) {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let completion = client.call(SetOp::Add(number), || self.insert(number));
+            if !completion.is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// Lets clients insert numbers, and does something to them when 30 were committed.
+    fn insert_until(
+        &self,
+        recorder: &Recorder<Call, Ret>,
+        deed: impl FnOnce() -> TestResult,
+    ) -> TestResult {
+        let next = AtomicU32::new(0);
+        thread::scope(|scope| {
+            for _ in 0..CLIENTS {
+                let client = recorder.client("primary");
+                let next = &next;
+                scope.spawn(move || self.insert_all(&client, next));
+            }
+            self.lab
+                .wait_until(|| match committed(&recorder.history()) {
+                    30.. => Ok(()),
+                    fewer => Err(format!("{fewer} rows were committed")),
+                })?;
+            deed()
+        })
+    }
+
+    /// Reads all numbers that a server has.
+    fn read(&self, node: &str, recorder: &Recorder<Call, Ret>) -> TestResult {
+        let client = recorder.client(node);
+        let read = client.call(SetOp::Read, || -> Result<Ret, String> {
+            let rows = self.ask(node, "select number from numbers")?;
+            let numbers = rows
+                .lines()
+                .map(str::parse::<u32>)
+                .collect::<Result<_, _>>();
+            numbers
+                .map(SetRet::Elements)
+                .map_err(|error| error.to_string())
+        });
+        assert!(read.is_ok(), "{read:?}");
+        Ok(())
+    }
+
+    /// Makes the replica a server by itself, which has all that has come from the primary.
+    fn promote(&self) -> TestResult {
+        let promoted = self.ask("replica", "select pg_promote()")?;
+        assert_eq!(promoted.trim(), "t");
+        Ok(())
+    }
+
+    /// Cuts the power of the primary in the middle of commits, and reads what is left.
+    fn record_power_cut(&mut self) -> TestResult<History<Call, Ret>> {
+        let recorder = recorder();
+        self.insert_until(&recorder, || Ok(self.node("primary")?.crash()?))?;
+        self.promote()?;
+        self.read("replica", &recorder)?;
+        self.node("primary")?.restart()?;
+        self.serve("primary")?;
+        self.read("primary", &recorder)?;
+        let history = recorder.history();
+        snowglobe::note(format!("{} rows were committed", committed(&history)));
+        Ok(history)
+    }
+}
+
+fn committed(history: &History<Call, Ret>) -> usize {
+    let adds = history.operations().iter();
+    adds.filter(|it| it.completion.is_ok()).count()
+}
+
+#[snowglobe::test(fixtures("postgresql"), timeout = "180s")]
+fn committed_rows_are_at_the_primary_and_at_the_replica_after_a_power_cut() -> TestResult {
+    if !has_fuse() {
+        return Ok(());
+    }
+    let history = Pair::start(true)?.record_power_cut()?;
+    sets(&history).into_result()?;
+    Ok(())
+}
+
+#[snowglobe::test(fixtures("postgresql"), timeout = "180s")]
+fn without_fsync_the_checker_finds_rows_that_were_committed_and_are_lost() -> TestResult {
+    if !has_fuse() {
+        return Ok(());
+    }
+    let mut pair = Pair::start(false)?;
+    let history = pair.record_power_cut()?;
+    let report = sets(&history).during(pair.lab.fault_intervals());
+    assert!(report.has(AnomalyKind::LostWrite), "{report}");
+    Ok(())
+}
+
+#[snowglobe::test(fixtures("postgresql"), timeout = "180s")]
+fn a_full_disk_loses_no_committed_row_of_the_primary_or_the_replica() -> TestResult {
+    if !has_fuse() {
+        return Ok(());
+    }
+    let mut pair = Pair::start(true)?;
+    let recorder = recorder();
+    let mut full = None;
+    pair.insert_until(&recorder, || {
+        let fault = Fault::disk("primary", DiskFault::full());
+        full = Some(pair.lab.inject(fault)?);
+        Ok(())
+    })?;
+    // The clients go on for as long as commits fit into pages that have their space.
+    let history = recorder.history();
+    let refused = history
+        .operations()
+        .iter()
+        .filter(|it| !it.completion.is_ok());
+    assert_eq!(refused.count(), CLIENTS);
+    full.ok_or("the disk was not full")?.heal()?;
+    pair.node("primary")?.kill_processes()?;
+    pair.node("primary")?.restart()?;
+    pair.serve("primary")?;
+    pair.read("primary", &recorder)?;
+    pair.promote()?;
+    pair.read("replica", &recorder)?;
+    let history = recorder.history();
+    snowglobe::note(format!("{} rows were committed", committed(&history)));
+    sets(&history).into_result()?;
+    Ok(())
+}
