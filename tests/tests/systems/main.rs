@@ -2,6 +2,7 @@
 //! histories are checked.
 
 mod etcd;
+mod etcd_stale;
 mod membership;
 mod nats;
 mod postgres;
