@@ -5,6 +5,7 @@ use std::fmt;
 use super::fault::Fault;
 use super::refs::{ALL, ANY, LinkRef, NodeRef, REST};
 use super::schedule::{Schedule, ScheduledFault};
+use crate::clock::ClockFault;
 
 /// Everything that the faults of a schedule may name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +18,10 @@ pub struct Targets {
     pub roles: Vec<String>,
     /// The actions that the test has given a meaning.
     pub actions: Vec<String>,
+    /// The names of the nodes that have a clock of their own, which faults can change.
+    pub clocks: Vec<String>,
+    /// The volumes with faults: each with the name of its node and its own.
+    pub disks: Vec<(String, String)>,
 }
 
 /// Why a schedule cannot be read, drawn or carried out.
@@ -172,6 +177,15 @@ impl Targets {
         }
     }
 
+    /// Returns the name of a node that is named by its name or id.
+    pub(super) fn name_of<'t>(&'t self, node: &'t NodeRef) -> Option<&'t str> {
+        match node {
+            NodeRef::Name(name) => Some(name),
+            NodeRef::Id(id) => self.nodes.get(id.index()).map(String::as_str),
+            NodeRef::Role { .. } => None,
+        }
+    }
+
     fn check_link(&self, link: &LinkRef) -> Result<(), Problem> {
         let names = || self.links.iter().map(|(name, _)| name.clone());
         let known = match link {
@@ -227,6 +241,14 @@ impl Targets {
                 return Err(impossible(&format!("node `{name}` is on both sides")));
             }
         }
+        if let Fault::Clock { node, change } = fault {
+            self.check_clock(node, *change, &fixed)?;
+        }
+        if let Fault::Disk { node, volume, what } = fault {
+            what.validate()
+                .map_err(|wrong| impossible(&format!("the disk fault `{what}`: {wrong}")))?;
+            self.check_disk(node, volume.as_deref(), &fixed)?;
+        }
         if let Fault::Sever { pairs } = fault
             && pairs.is_empty()
         {
@@ -239,6 +261,57 @@ impl Targets {
             return Err(impossible(&why));
         }
         Ok(())
+    }
+}
+
+/// What to do about a node whose clock faults cannot change.
+pub(super) const ASK_FOR_CLOCK: &str =
+    "has the clock of the machine; ask for one that faults can change by `NodeSpec::faulty_clock`";
+/// What to do about a node whose disks faults cannot change.
+pub(super) const ASK_FOR_DISK: &str =
+    "has no volume with faults; mount one by `Volume::named(…).with_faults()`";
+
+impl Targets {
+    /// Checks that faults can change the clock of a node. Who plays a role is known later.
+    fn check_clock(
+        &self,
+        node: &NodeRef,
+        change: ClockFault,
+        index: &impl Fn(&NodeRef) -> Option<usize>,
+    ) -> Result<(), Problem> {
+        change.validate().map_err(|wrong| impossible(&wrong))?;
+        match index(node).and_then(|index| self.nodes.get(index)) {
+            Some(name) if !self.clocks.contains(name) => {
+                Err(impossible(&format!("node `{name}` {ASK_FOR_CLOCK}")))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Checks that a node has the volume of a fault.
+    fn check_disk(
+        &self,
+        node: &NodeRef,
+        volume: Option<&str>,
+        index: &impl Fn(&NodeRef) -> Option<usize>,
+    ) -> Result<(), Problem> {
+        let Some(name) = index(node).and_then(|index| self.nodes.get(index)) else {
+            return Ok(());
+        };
+        let own = self.disks.iter().filter(|(of, _)| of == name);
+        let volumes: Vec<String> = own.map(|(_, volume)| volume.clone()).collect();
+        match (volume, &volumes[..]) {
+            (_, []) => Err(impossible(&format!("node `{name}` {ASK_FOR_DISK}"))),
+            (Some(volume), volumes) if !volumes.iter().any(|it| it == volume) => {
+                let kind = format!("volume with faults of node `{name}`");
+                Err(unknown(&kind, &format!("`{volume}`"), volumes))
+            }
+            (None, [_, _, ..]) => Err(impossible(&format!(
+                "node `{name}` has several volumes with faults, {}; name one",
+                volumes.join(", ")
+            ))),
+            (Some(_) | None, _) => Ok(()),
+        }
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::check::{ScheduleError, ScheduleErrorKind, Targets};
+use super::check::{ASK_FOR_CLOCK, ASK_FOR_DISK, ScheduleError, ScheduleErrorKind, Targets};
 use super::dice::FaultDice;
 use super::fault::Fault;
-use super::nemesis::{Choice, Nemesis};
+use super::nemesis::{Choice, IfNone, Nemesis};
 use super::refs::{ANY, LinkRef, NodeRef};
 use super::schedule::{Schedule, ScheduledFault};
+use super::values::{clock_fault, disk_fault};
 use crate::impair::text::show_duration;
 
 impl Nemesis {
@@ -19,11 +20,12 @@ impl Nemesis {
     pub fn schedule(&self, seed: u64, targets: &Targets) -> Result<Schedule, ScheduleError> {
         let drawn_from = self.drawn_from(targets)?;
         self.check_choices(&drawn_from)?;
+        let choices = self.possible(&drawn_from);
         let mut faults = Vec::new();
         for lane in 0..self.lanes {
             // Each lane has choices of its own: one more lane leaves the others as they are.
             let mut dice = FaultDice::new(crate::random::seed_for(seed, &format!("lane {lane}")));
-            self.draw_lane(&drawn_from, &mut dice, &mut faults);
+            self.draw_lane(&choices, &drawn_from, &mut dice, &mut faults);
         }
         faults.sort_by_key(|fault: &ScheduledFault| fault.at);
         let schedule: Schedule = faults.into_iter().collect();
@@ -31,14 +33,35 @@ impl Nemesis {
         Ok(schedule)
     }
 
-    fn draw_lane(&self, from: &DrawnFrom, dice: &mut FaultDice, faults: &mut Vec<ScheduledFault>) {
-        let weights = self.choices.iter().map(|(weight, _)| *weight);
+    /// Returns the choices for which there are nodes, links and disks.
+    fn possible(&self, from: &DrawnFrom) -> Vec<&(u32, Choice)> {
+        let is_possible = |(_, choice): &&(u32, Choice)| match choice {
+            Choice::Clock(IfNone::LeftOut) => !from.clocks.is_empty(),
+            Choice::Disk(IfNone::LeftOut) => !from.disks.is_empty(),
+            Choice::Split(_)
+            | Choice::One(_)
+            | Choice::Swizzle(_)
+            | Choice::Rolling(_)
+            | Choice::Clock(IfNone::Refused)
+            | Choice::Disk(IfNone::Refused) => true,
+        };
+        self.choices.iter().filter(is_possible).collect()
+    }
+
+    fn draw_lane(
+        &self,
+        choices: &[&(u32, Choice)],
+        from: &DrawnFrom,
+        dice: &mut FaultDice,
+        faults: &mut Vec<ScheduledFault>,
+    ) {
+        let weights = choices.iter().map(|(weight, _)| *weight);
         let mut now = self.first + dice.time(Duration::ZERO, *self.quiet.end());
         if now + *self.lasts.start() > self.duration {
             now = self.first;
         }
         while now + *self.lasts.start() <= self.duration {
-            let (_, choice) = &self.choices[dice.weighted(weights.clone())];
+            let (_, choice) = choices[dice.weighted(weights.clone())];
             let lasts = dice.time(*self.lasts.start(), *self.lasts.end());
             let window = (now, lasts.min(self.duration - now));
             match choice {
@@ -49,6 +72,14 @@ impl Nemesis {
                 Choice::One(fault) => faults.push(scheduled(window, from.fill(fault, dice))),
                 Choice::Swizzle(fault) => faults.extend(swizzle(fault, from, window, dice)),
                 Choice::Rolling(fault) => faults.extend(rolling(fault, from, window, dice)),
+                Choice::Clock(_) => {
+                    let fault = Fault::clock(NodeRef::any(), clock_fault(dice));
+                    faults.push(scheduled(window, from.fill(&fault, dice)));
+                }
+                Choice::Disk(_) => {
+                    let fault = Fault::disk(NodeRef::any(), disk_fault(dice));
+                    faults.push(scheduled(window, from.fill(&fault, dice)));
+                }
             }
             now += window.1 + dice.time(*self.quiet.start(), *self.quiet.end());
         }
@@ -81,7 +112,33 @@ impl Nemesis {
             }
             false => self.links.clone(),
         };
-        Ok(DrawnFrom { nodes, links })
+        Ok(DrawnFrom {
+            clocks: self.with_clocks(&nodes, targets),
+            disks: self.with_disks(&nodes, targets),
+            nodes,
+            links,
+        })
+    }
+
+    /// Returns those of the nodes whose clocks faults can change.
+    fn with_clocks(&self, nodes: &[NodeRef], targets: &Targets) -> Vec<NodeRef> {
+        let has_clock = |node: &&NodeRef| {
+            let name = targets.name_of(node);
+            name.is_some_and(|name| targets.clocks.iter().any(|it| it == name))
+        };
+        nodes.iter().filter(has_clock).cloned().collect()
+    }
+
+    /// Returns the volumes with faults of the nodes.
+    fn with_disks(&self, nodes: &[NodeRef], targets: &Targets) -> Vec<(NodeRef, String)> {
+        let disks_of = |node: &NodeRef| {
+            let name = targets.name_of(node).map(str::to_owned);
+            let node = node.clone();
+            let own = targets.disks.iter();
+            let own = own.filter(move |(of, _)| name.as_ref() == Some(of));
+            own.map(move |(_, volume)| (node.clone(), volume.clone()))
+        };
+        nodes.iter().flat_map(disks_of).collect()
     }
 
     fn check_choices(&self, from: &DrawnFrom) -> Result<(), ScheduleError> {
@@ -110,6 +167,13 @@ impl Nemesis {
         }
         for (_, choice) in &self.choices {
             let (nodes, links) = needs(choice);
+            let (least, remedy) = from.special(choice);
+            if nodes > least {
+                return impossible(format!(
+                    "{} takes a node that can have it, and each of those that it draws from {remedy}",
+                    name(choice)
+                ));
+            }
             if nodes > from.nodes.len() || links > from.links.len() {
                 return impossible(format!(
                     "{} takes {nodes} nodes and {links} links, and there are {} and {}",
@@ -127,12 +191,68 @@ impl Nemesis {
 struct DrawnFrom {
     nodes: Vec<NodeRef>,
     links: Vec<LinkRef>,
+    /// The nodes that have a clock of their own.
+    clocks: Vec<NodeRef>,
+    /// The volumes with faults, each with its node.
+    disks: Vec<(NodeRef, String)>,
 }
 
 impl DrawnFrom {
+    /// Returns the nodes that can have a fault.
+    fn able(&self, fault: &Fault) -> Vec<NodeRef> {
+        if let Fault::Clock { .. } = fault {
+            return self.clocks.clone();
+        }
+        let Fault::Disk { volume, .. } = fault else {
+            return self.nodes.clone();
+        };
+        let has_it = |it: &&(NodeRef, String)| volume.as_ref().is_none_or(|name| *name == it.1);
+        let disks = self.disks.iter().filter(has_it);
+        let mut nodes: Vec<NodeRef> = disks.map(|(node, _)| node.clone()).collect();
+        // The volumes of one node stand together.
+        nodes.dedup();
+        nodes
+    }
+
+    /// Names the volume that a fault of a disk is about, where the node has several.
+    fn choose_volume(&self, fault: &mut Fault, dice: &mut FaultDice) {
+        if let Fault::Disk { node, volume, .. } = fault
+            && volume.is_none()
+        {
+            let of_node = self.disks.iter().filter(|(of, _)| of == node);
+            let volumes: Vec<&String> = of_node.map(|(_, volume)| volume).collect();
+            if volumes.len() > 1 {
+                *volume = Some(volumes[dice.place(volumes.len())].clone());
+            }
+        }
+    }
+
+    /// Returns how many nodes can have the fault of a choice, and what others lack.
+    fn special(&self, choice: &Choice) -> (usize, &'static str) {
+        let of_fault = |fault: &Fault| {
+            let remedy = match (
+                matches!(fault, Fault::Clock { .. }),
+                matches!(fault, Fault::Disk { .. }),
+            ) {
+                (true, _) => ASK_FOR_CLOCK,
+                (_, true) => ASK_FOR_DISK,
+                (false, false) => return (usize::MAX, ""),
+            };
+            (self.able(fault).len(), remedy)
+        };
+        match choice {
+            Choice::One(fault) | Choice::Swizzle(fault) | Choice::Rolling(fault) => of_fault(fault),
+            Choice::Clock(IfNone::Refused) => (self.clocks.len(), ASK_FOR_CLOCK),
+            Choice::Disk(IfNone::Refused) => (self.disks.len(), ASK_FOR_DISK),
+            Choice::Split(_) | Choice::Clock(IfNone::LeftOut) | Choice::Disk(IfNone::LeftOut) => {
+                (usize::MAX, "")
+            }
+        }
+    }
+
     /// Replaces the roles `any` of a fault, each by another node or link.
     fn fill(&self, fault: &Fault, dice: &mut FaultDice) -> Fault {
-        let nodes = dice.shuffled(&self.nodes);
+        let nodes = dice.shuffled(&self.able(fault));
         self.fill_with(fault, nodes, dice)
     }
 
@@ -147,6 +267,7 @@ impl DrawnFrom {
         for (place, link) in any.zip(dice.shuffled(&self.links)) {
             *place = link;
         }
+        self.choose_volume(&mut fault, dice);
         fault
     }
 
@@ -187,7 +308,7 @@ fn swizzle(
     (at, lasts): (Duration, Duration),
     dice: &mut FaultDice,
 ) -> Vec<ScheduledFault> {
-    let nodes = dice.shuffled(&from.nodes);
+    let nodes = dice.shuffled(&from.able(fault));
     let number = nodes.len();
     let places: Vec<usize> = (0..number).collect();
     let healed = dice.shuffled(&places);
@@ -208,7 +329,7 @@ fn rolling(
     (at, lasts): (Duration, Duration),
     dice: &mut FaultDice,
 ) -> Vec<ScheduledFault> {
-    let nodes = dice.shuffled(&from.nodes);
+    let nodes = dice.shuffled(&from.able(fault));
     let number = nodes.len();
     let each_lasts = part(lasts, 2, 3 * number).max(MS);
     let window = |place: usize| (at + part(lasts, place, number), each_lasts);
@@ -224,12 +345,16 @@ fn needs(choice: &Choice) -> (usize, usize) {
             let links = fault.links().into_iter().filter(|it| *it == LinkRef::any());
             (nodes.count(), links.count())
         }
+        Choice::Clock(IfNone::Refused) | Choice::Disk(IfNone::Refused) => (1, 0),
+        Choice::Clock(IfNone::LeftOut) | Choice::Disk(IfNone::LeftOut) => (0, 0),
     }
 }
 
 fn name(choice: &Choice) -> String {
     match choice {
         Choice::Split(split) => format!("a split of the kind {split:?}"),
+        Choice::Clock(_) => "a wrong clock".to_owned(),
+        Choice::Disk(_) => "a broken disk".to_owned(),
         Choice::One(fault) | Choice::Swizzle(fault) | Choice::Rolling(fault) => {
             format!(
                 "a {}",

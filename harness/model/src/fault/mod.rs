@@ -16,6 +16,7 @@
 //! | `check` | whether a lab can carry a schedule out |
 //! | `split` | the ways to part a set of nodes |
 //! | `nemesis`, `generate`, `dice` | schedules drawn from a seed |
+//! | `values` | how much a drawn clock is off, or a disk slow |
 
 mod check;
 mod dice;
@@ -33,6 +34,7 @@ mod sentence;
 mod split;
 #[cfg(test)]
 mod tests;
+mod values;
 
 pub use check::{ScheduleError, ScheduleErrorKind, Targets};
 pub use fault::Fault;

@@ -57,6 +57,17 @@ pub(super) enum Choice {
     Swizzle(Fault),
     /// The fault on node after node, each healed before the next begins.
     Rolling(Fault),
+    /// Something that is wrong with a clock.
+    Clock(IfNone),
+    /// Something that is wrong with a disk.
+    Disk(IfNone),
+}
+
+/// What becomes of a choice for which the lab has nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IfNone {
+    Refused,
+    LeftOut,
 }
 
 impl Nemesis {
@@ -111,12 +122,45 @@ impl Nemesis {
             .fault(1, Fault::corrupt(LinkRef::any(), Percent(2.0)))
     }
 
-    /// Makes a nemesis of all presets: partitions, crashes and bad links.
+    /// Makes a nemesis that sets clocks ahead or behind, has them jump, drift or stand still.
+    ///
+    /// It draws from the nodes that have a clock for that (`NodeSpec::faulty_clock`).
+    pub fn wrong_clocks(duration: Duration) -> Self {
+        Self::new(duration).wrong_clock(1)
+    }
+
+    /// Makes a nemesis that fills disks, slows them down, and has their operations fail.
+    ///
+    /// It draws from the volumes that can have faults (`Volume::with_faults`). It changes nothing
+    /// that a file holds: flipped bits and truncations have to be asked for, by
+    /// [`fault`](Self::fault).
+    pub fn broken_disks(duration: Duration) -> Self {
+        Self::new(duration).broken_disk(1)
+    }
+
+    /// Makes a nemesis of all presets: partitions, crashes and bad links, and wrong clocks and
+    /// broken disks where the lab has nodes that can have them.
     pub fn everything(duration: Duration) -> Self {
         let mut all = Self::partitions(duration);
         all.choices.extend(Self::crashes(duration).choices);
         all.choices.extend(Self::bad_links(duration).choices);
+        all.choices.push((4, Choice::Clock(IfNone::LeftOut)));
+        all.choices.push((4, Choice::Disk(IfNone::LeftOut)));
         all.swizzle(2, Fault::partition([NodeRef::any()], [NodeRef::rest()]))
+    }
+
+    /// Makes the clock of a node wrong, with a weight: an offset, a jump, a drift or a stop.
+    #[must_use]
+    pub fn wrong_clock(mut self, weight: u32) -> Self {
+        self.choices.push((weight, Choice::Clock(IfNone::Refused)));
+        self
+    }
+
+    /// Breaks a volume, with a weight: it is full, slow or read-only, or operations fail.
+    #[must_use]
+    pub fn broken_disk(mut self, weight: u32) -> Self {
+        self.choices.push((weight, Choice::Disk(IfNone::Refused)));
+        self
     }
 
     /// Parts the nodes in a way, with a weight: 2 is drawn twice as often as 1.
@@ -126,7 +170,8 @@ impl Nemesis {
         self
     }
 
-    /// Does a fault, with a weight. Each [`NodeRef::any`] and [`LinkRef::any`] in it is drawn.
+    /// Does a fault, with a weight. Each [`NodeRef::any`] and [`LinkRef::any`] in it is
+    /// drawn: for a fault of a clock or a disk, from the nodes that can have it.
     #[must_use]
     pub fn fault(mut self, weight: u32, fault: Fault) -> Self {
         self.choices.push((weight, Choice::One(fault)));

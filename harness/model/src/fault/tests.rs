@@ -138,7 +138,7 @@ fn seven() -> Targets {
             .collect(),
         nodes,
         roles: vec!["leader".to_owned()],
-        actions: Vec::new(),
+        ..Targets::default()
     }
 }
 

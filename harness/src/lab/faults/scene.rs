@@ -77,6 +77,12 @@ impl Scene {
                 .collect(),
             roles: self.roles.role_names(),
             actions: self.roles.action_names(),
+            clocks: self
+                .nodes()
+                .filter(|node| node.request().faulty_clock)
+                .map(|node| node.name().to_owned())
+                .collect(),
+            disks: self.nodes().flat_map(disks_of).collect(),
         }
     }
 
@@ -126,6 +132,12 @@ impl Scene {
             .map(|node| self.nodes[node.index()].name())
             .collect()
     }
+}
+
+/// Returns the volumes with faults of a node, each with the name of the node.
+fn disks_of(node: &Node) -> impl Iterator<Item = (String, String)> {
+    let names = node.disks().iter().map(|disk| disk.volume());
+    names.map(|volume| (node.name().to_owned(), volume.to_owned()))
 }
 
 pub(crate) fn unknown<'n>(

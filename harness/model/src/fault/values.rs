@@ -1,0 +1,186 @@
+//! The values of faults that a nemesis draws: how far a clock is off, how slow a disk is.
+
+use std::time::Duration;
+
+use super::dice::FaultDice;
+use crate::clock::{ClockFault, TimeShift};
+use crate::disk::DiskFault;
+use crate::impair::Percent;
+use crate::topology::Size;
+
+/// Steps of ten from what a time service corrects to what an operator mistypes.
+const SHIFTS: [Duration; 5] = [
+    Duration::from_millis(10),
+    Duration::from_millis(100),
+    Duration::from_secs(1),
+    Duration::from_secs(10),
+    Duration::from_secs(600),
+];
+
+/// Drifts in parts per million: from that of a bad quartz, by steps of ten, to a clock that goes by
+/// half too fast or too slow.
+const DRIFTS: [i32; 5] = [50, 500, 5_000, 50_000, 500_000];
+
+/// Draws what is wrong with a clock.
+pub(super) fn clock_fault(dice: &mut FaultDice) -> ClockFault {
+    match dice.weighted([3, 3, 2, 1].into_iter()) {
+        0 => ClockFault::Offset(shift(dice)),
+        1 => ClockFault::Jump(shift(dice)),
+        2 => {
+            let drift = DRIFTS[dice.place(DRIFTS.len())];
+            ClockFault::Drift(if dice.below(2) == 0 { drift } else { -drift })
+        }
+        _ => ClockFault::Freeze,
+    }
+}
+
+fn shift(dice: &mut FaultDice) -> TimeShift {
+    let step = SHIFTS[dice.place(SHIFTS.len())];
+    let time = step * (1 + dice.place(9) as u32);
+    match dice.below(2) {
+        0 => TimeShift::ahead(time),
+        _ => TimeShift::behind(time),
+    }
+}
+
+/// Draws what is wrong with a disk. Nothing of it changes what files hold, unless the power goes.
+pub(super) fn disk_fault(dice: &mut FaultDice) -> DiskFault {
+    let none = Percent(0.0);
+    let share = Percent([1.0, 10.0, 100.0][dice.place(3)]);
+    match dice.weighted([3, 3, 2, 2, 1, 1, 1].into_iter()) {
+        0 => {
+            let ms = [1, 10, 100][dice.place(3)] * (1 + dice.below(9));
+            DiskFault::slow(Duration::from_millis(ms))
+        }
+        1 => DiskFault::Full {
+            free: Size::kib([0, 4, 64, 1024][dice.place(4)]),
+        },
+        2 => DiskFault::Io {
+            reads: none,
+            writes: none,
+            syncs: share,
+        },
+        3 => DiskFault::Io {
+            reads: none,
+            writes: share,
+            syncs: none,
+        },
+        4 => DiskFault::Io {
+            reads: share,
+            writes: none,
+            syncs: none,
+        },
+        5 => DiskFault::ReadOnly,
+        _ => DiskFault::Torn,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Fault, Nemesis, NodeRef, Targets};
+    use super::*;
+
+    const S: Duration = Duration::from_secs(1);
+
+    /// Three nodes: the second has a clock of its own, the third has two volumes with faults.
+    fn targets() -> Targets {
+        Targets {
+            nodes: ["a", "b", "c"].map(str::to_owned).into(),
+            clocks: vec!["b".to_owned()],
+            disks: ["log", "data"]
+                .map(|volume| ("c".to_owned(), volume.to_owned()))
+                .into(),
+            ..Targets::default()
+        }
+    }
+
+    fn drawn(nemesis: Nemesis) -> Vec<Fault> {
+        let of_seed = |seed| {
+            let schedule = nemesis.schedule(seed, &targets()).unwrap();
+            let faults = schedule.faults().iter();
+            faults.map(|it| it.fault.clone()).collect::<Vec<_>>()
+        };
+        (0..100).flat_map(of_seed).collect()
+    }
+
+    #[test]
+    fn clocks_go_wrong_in_all_four_ways_on_nodes_that_have_one() {
+        let mut seen = [0; 4];
+        for fault in drawn(Nemesis::wrong_clocks(20 * S)) {
+            let Fault::Clock { node, change } = fault else {
+                panic!("{fault} is none of a clock");
+            };
+            assert_eq!(node, NodeRef::from("b"));
+            change.validate().unwrap();
+            seen[match change {
+                ClockFault::Offset(_) => 0,
+                ClockFault::Jump(_) => 1,
+                ClockFault::Drift(_) => 2,
+                ClockFault::Freeze => 3,
+            }] += 1;
+        }
+        assert!(seen.iter().all(|times| *times > 20), "{seen:?}");
+    }
+
+    #[test]
+    fn disks_break_on_nodes_that_have_one_and_the_volume_is_named() {
+        let mut volumes = [0; 2];
+        for fault in drawn(Nemesis::broken_disks(20 * S)) {
+            let Fault::Disk { node, volume, what } = fault else {
+                panic!("{fault} is none of a disk");
+            };
+            assert_eq!(node, NodeRef::from("c"));
+            what.validate().unwrap();
+            volumes[usize::from(volume.as_deref() == Some("data"))] += 1;
+        }
+        assert!(volumes.iter().all(|times| *times > 100), "{volumes:?}");
+    }
+
+    #[test]
+    fn everything_has_clocks_and_disks_where_there_are_such_nodes() {
+        let is_special = |fault: &Fault| matches!(fault, Fault::Clock { .. } | Fault::Disk { .. });
+        let mut nemesis = Nemesis::new(20 * S).wrong_clock(1).broken_disk(1);
+        assert!(drawn(nemesis).iter().all(is_special));
+        nemesis = Nemesis::everything(20 * S);
+        let links = vec![("a–b".to_owned(), vec!["a".to_owned(), "b".to_owned()])];
+        let mut lab = Targets { links, ..targets() };
+        lab.nodes.push("d".to_owned());
+        let specials = |lab: &Targets| {
+            let all = (0..50).map(|seed| nemesis.schedule(seed, lab).unwrap());
+            let all: Vec<_> = all.collect();
+            let faults = all.iter().flat_map(|schedule| schedule.faults());
+            faults.filter(|it| is_special(&it.fault)).count()
+        };
+        assert!(specials(&lab) > 20);
+        (lab.clocks, lab.disks) = (Vec::new(), Vec::new());
+        assert_eq!(specials(&lab), 0);
+    }
+
+    #[test]
+    fn nodes_that_cannot_have_the_fault_are_named_with_the_remedy() {
+        let refused = |nemesis: Nemesis| nemesis.schedule(1, &targets()).unwrap_err().to_string();
+        assert_eq!(
+            refused(Nemesis::wrong_clocks(9 * S).nodes(["a", "c"])),
+            "the nemesis: a wrong clock takes a node that can have it, and each of those that it \
+             draws from has the clock of the machine; ask for one that faults can change by \
+             `NodeSpec::faulty_clock`"
+        );
+        assert_eq!(
+            refused(Nemesis::broken_disks(9 * S).nodes(["a", "b"])),
+            "the nemesis: a broken disk takes a node that can have it, and each of those that it \
+             draws from has no volume with faults; mount one by `Volume::named(…).with_faults()`"
+        );
+        let full = Fault::disk_of(NodeRef::any(), "wal", DiskFault::full());
+        let error = refused(Nemesis::new(9 * S).fault(1, full));
+        assert!(error.contains("has no volume with faults"), "{error}");
+        let frozen = Fault::clock("a", ClockFault::Freeze);
+        let error = refused(Nemesis::new(9 * S).fault(1, frozen));
+        assert!(
+            error.ends_with(
+                "node `a` has the clock of the machine; ask for one that faults can change by \
+                 `NodeSpec::faulty_clock`"
+            ),
+            "{error}"
+        );
+    }
+}

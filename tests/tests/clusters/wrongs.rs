@@ -1,0 +1,134 @@
+//! Nemeses that make clocks wrong and break disks, on the nodes of a lab that can have that.
+
+use std::time::SystemTime;
+
+use snowglobe::events::EventKind;
+use snowglobe::fault::{ClockFault, DiskFault, Fault, Nemesis, Schedule, ScheduleErrorKind};
+use snowglobe::prelude::*;
+
+use crate::{MS, nodes};
+
+/// Starts three nodes: one with a clock of its own, one with a disk that breaks, one with neither.
+fn lab() -> TestResult<Lab> {
+    let mut topology = Topology::new();
+    let lan = topology.switch("lan");
+    let disk = Volume::named("disk").with_faults();
+    for node in [
+        NodeSpec::new("clock").faulty_clock(),
+        NodeSpec::new("disk").volume("/tmp/data", disk),
+        NodeSpec::new("plain"),
+    ] {
+        let node = topology.node(node);
+        topology.plug(node, lan);
+    }
+    Ok(topology.start()?)
+}
+
+/// The faults that have begun so far.
+fn begun(lab: &Lab) -> Vec<Fault> {
+    let events = lab.events().so_far().into_iter();
+    let faults = events.filter_map(|event| match &event.kind {
+        EventKind::FaultBegan { fault, .. } => Some(fault.clone()),
+        _ => None,
+    });
+    faults.collect()
+}
+
+#[snowglobe::test]
+fn a_nemesis_of_clocks_keeps_to_the_node_that_has_one() -> TestResult {
+    let lab = lab()?;
+    let node = lab.node("clock").ok_or("no node")?;
+    let seconds = || -> TestResult<f64> {
+        Ok(node
+            .command("date")
+            .arg("+%s.%N")
+            .output()?
+            .stdout_str()
+            .trim()
+            .parse()?)
+    };
+    let off = || -> TestResult<f64> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+        Ok((seconds()? - now.as_secs_f64()).abs())
+    };
+    let nemesis = Nemesis::wrong_clocks(600 * MS)
+        .quiet(MS..=10 * MS)
+        .lasts(50 * MS..=100 * MS);
+    lab.nemesis(&nemesis)?.wait()?;
+    let faults = begun(&lab);
+    assert!(faults.len() > 3, "{faults:?}");
+    let of_clock = |fault: &Fault| fault.to_string().starts_with("clock of node `clock` ");
+    assert!(faults.iter().all(of_clock), "{faults:?}");
+    // All is healed, so that the clock is right again. Between two readings a busy machine may
+    // sleep, but not for a minute.
+    assert!(off()? < 60.0);
+    // The node still takes faults of its clock after all those.
+    let run = lab.inject(Fault::clock("clock", ClockFault::Freeze))?;
+    let first = seconds()?;
+    assert_eq!(seconds()?, first);
+    drop(run);
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_nemesis_of_everything_breaks_disks_and_clocks_where_there_are_any() -> TestResult {
+    let lab = lab()?;
+    let nemesis = Nemesis::broken_disks(400 * MS)
+        .wrong_clock(1)
+        .quiet(MS..=5 * MS)
+        .lasts(20 * MS..=40 * MS);
+    lab.nemesis(&nemesis)?.wait()?;
+    let faults = begun(&lab);
+    let of = |what: &str| {
+        faults
+            .iter()
+            .filter(|it| it.to_string().starts_with(what))
+            .count()
+    };
+    assert!(of("disk `disk` of node `disk`: ") > 0, "{faults:?}");
+    assert_eq!(
+        of("disk ") + of("clock of node `clock` "),
+        faults.len(),
+        "{faults:?}"
+    );
+    // Healed: what could not be written before can be.
+    let node = lab.node("disk").ok_or("no node")?;
+    let write = "echo text > /tmp/data/file && sync /tmp/data/file";
+    assert!(node.command("sh").args(["-c", write]).status()?.success());
+    Ok(())
+}
+
+#[snowglobe::test]
+fn nodes_that_cannot_have_the_faults_are_told_before_anything_begins() -> TestResult {
+    let plain = nodes(2)?;
+    for (nemesis, why) in [
+        (Nemesis::wrong_clocks(10 * MS), "`NodeSpec::faulty_clock`"),
+        (
+            Nemesis::broken_disks(10 * MS),
+            "`Volume::named(…).with_faults()`",
+        ),
+    ] {
+        let nemesis = nemesis.lasts(MS..=2 * MS);
+        let error = plain.draw(&nemesis).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
+    let lab = lab()?;
+    let text = "[[fault]]\nat = '0s'\nfault = 'pause'\nnode = 'plain'\n\n\
+                [[fault]]\nat = '0s'\nfault = 'clock'\nnode = 'plain'\nchange = { offset = '-1h' }\n";
+    let error = lab.run_schedule(&Schedule::from_toml(text)?).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("line 6, column 1"), "{text}");
+    assert!(
+        text.contains("node `plain` has the clock of the machine"),
+        "{text}"
+    );
+    assert!(begun(&lab).is_empty());
+    let schedule = Schedule::new().from_then_on(
+        Duration::ZERO,
+        Fault::disk_of("disk", "wal", DiskFault::full()),
+    );
+    let error = schedule.check(&lab.scene().targets()).unwrap_err();
+    assert_eq!(error.kind(), ScheduleErrorKind::Unknown);
+    assert!(error.to_string().ends_with("there are `disk`"), "{error}");
+    Ok(())
+}
