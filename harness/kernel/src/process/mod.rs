@@ -6,6 +6,7 @@
 //! | file | role |
 //! |---|---|
 //! | `before_main` | functions that run before `main` |
+//! | `calls/` | system calls at which a program stops |
 //! | `clock/` | the time of day that programs see |
 //! | `clone` | a child in new namespaces, by `clone3` |
 //! | `control` | parent-death signal, subreaper, process group, working directory |
@@ -26,6 +27,7 @@
 //! | `valgrind` | whether Valgrind runs this process |
 
 pub mod before_main;
+pub mod calls;
 pub mod clock;
 pub mod clone;
 mod control;

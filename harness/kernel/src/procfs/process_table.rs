@@ -68,6 +68,15 @@ pub fn is_stopped_or_dead(pid: i32) -> bool {
     Stat::read(pid).is_none_or(|stat| stat.dead() || matches!(stat.state, 'T' | 't'))
 }
 
+/// Returns the process that traces a process, if both are in the PID namespace of `/proc`.
+pub fn tracer_of(pid: i32) -> Option<i32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("TracerPid:"))?;
+    line.trim().parse().ok().filter(|tracer| *tracer > 0)
+}
+
 /// Returns the parent of a process, if both are in the PID namespace of `/proc`.
 pub fn parent_of(pid: i32) -> Option<i32> {
     Stat::read(pid)

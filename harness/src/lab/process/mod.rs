@@ -8,6 +8,7 @@
 //! | `programs` | all programs of a node |
 //! | `process` | `Process`: a program in the hands of a test |
 //! | `point` | points at which a program is stopped |
+//! | `point_at_call` | the point at a system call |
 //! | `readiness` | what a program says about its readiness |
 //! | `futures` | waits for a program that let other futures run meanwhile |
 //! | `log` | the lines that a program has written |
@@ -19,6 +20,7 @@ pub(crate) mod launch;
 pub(crate) mod log;
 pub(crate) mod output_reader;
 pub(crate) mod point;
+mod point_at_call;
 pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod programs;

@@ -12,6 +12,7 @@ use crate::kernel::sync::{Lock, Notifier};
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::faults::in_processes::{go_on, stop};
 use crate::lab::link::link::Link;
+use crate::lab::process::point_at_call::CallPoint;
 use crate::lab::process::process::Process;
 use crate::lab::process::running::Running;
 use crate::observe::{Match, RuleGuard, Verdict};
@@ -25,6 +26,7 @@ enum PointKind<'l> {
     Line(String),
     File(PathBuf),
     Packet(&'l Link, Match),
+    Call(CallPoint),
 }
 
 impl<'l> Point<'l> {
@@ -45,6 +47,23 @@ impl<'l> Point<'l> {
     pub fn packet(link: &'l Link, matching: Match) -> Self {
         Self(PointKind::Packet(link, matching))
     }
+
+    /// The program, or what it has started, is about to make a system call, as `fsync` or
+    /// `renameat2`: nothing of the call has happened while the program stands still.
+    ///
+    /// The program is traced from now on until the guard is dropped (`ptrace(2)`), so that each of
+    /// its system calls takes some microseconds longer. [`PausePoint::wait`] returns the call with
+    /// its file: ``fsync of `/var/lib/db/wal` ``.
+    pub fn system_call(name: impl Into<String>) -> Self {
+        Self(PointKind::Call(CallPoint::new(name.into(), None)))
+    }
+
+    /// The program is about to make a system call on a file whose path contains `part`, as `fsync`
+    /// on a write-ahead log. See [`system_call`](Self::system_call).
+    pub fn system_call_on(name: impl Into<String>, part: impl Into<String>) -> Self {
+        let point = CallPoint::new(name.into(), Some(part.into()));
+        Self(PointKind::Call(point))
+    }
 }
 
 impl fmt::Display for Point<'_> {
@@ -55,6 +74,7 @@ impl fmt::Display for Point<'_> {
             PointKind::Packet(link, matching) => {
                 write!(f, "a packet ({matching}) on link `{}`", link.name())
             }
+            PointKind::Call(call) => call.fmt(f),
         }
     }
 }
@@ -72,7 +92,7 @@ pub struct PausePoint {
 
 /// The messages between the watcher of a point and the test.
 #[derive(Debug, Default)]
-struct PointArrival {
+pub(super) struct PointArrival {
     state: Lock<ArrivalState>,
     changed: Notifier,
 }
@@ -81,6 +101,8 @@ struct PointArrival {
 struct ArrivalState {
     /// Whether the program was stopped, or could not be.
     reached: Option<Result<String>>,
+    /// Whether a signal has stopped the program, or will: a stop that comes too late comes still.
+    has_signal: bool,
     /// Whether nobody wants the program to be stopped any more.
     over: bool,
 }
@@ -93,8 +115,26 @@ impl PointArrival {
         if state.over || state.reached.is_some() {
             return;
         }
+        state.has_signal = true;
         state.reached = Some(stop(running).map(|()| at.to_owned()));
         self.changed.notify_all();
+    }
+
+    /// Tells that the program stands at the point, or could not be stopped there, without a signal.
+    pub(super) fn tell(&self, reached: Result<String>) {
+        self.state.lock().reached.get_or_insert(reached);
+        self.changed.notify_all();
+    }
+
+    /// Waits until nobody wants the program to be stopped any more, or for `limit`, and returns
+    /// whether nobody does.
+    pub(super) fn wait_until_over(&self, limit: Duration) -> bool {
+        let state = self.state.lock();
+        // A wait of no time would still let other threads go first.
+        if state.over || limit.is_zero() {
+            return state.over;
+        }
+        self.changed.wait_timeout(state, limit).over
     }
 
     fn fail(&self, error: LabError) {
@@ -133,7 +173,9 @@ impl Process {
     /// ```
     ///
     /// # Errors
-    /// The directory of the file is not there, or no packet can ever match.
+    /// The directory of the file is not there, no packet can ever match, there is no such system
+    /// call, or the program cannot be traced: the node has a clock that faults can change, or the
+    /// machine permits no traces.
     pub fn pause_when(&self, point: Point<'_>) -> Result<PausePoint> {
         let arrival = Arc::new(PointArrival::default());
         let running = Arc::clone(self.running());
@@ -159,6 +201,7 @@ impl Process {
                 let rule = link.rule_with_patience(matching, Verdict::Hold, ONE_WAIT)?;
                 Some(spawn(move || wait_for_packet(rule, &program, &told))?)
             }
+            PointKind::Call(call) => Some(call.watch(&running, self.node_pid(), &told)?),
         };
         Ok(PausePoint {
             what,
@@ -176,7 +219,7 @@ fn rooted(pid: u32, path: &Path) -> PathBuf {
     Path::new(&format!("/proc/{pid}/root")).join(inside)
 }
 
-fn spawn(watch: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+pub(super) fn spawn(watch: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
     let thread = std::thread::Builder::new().name("point".to_owned());
     let spawned = thread.spawn(watch);
     spawned.map_err(|e| LabError::io("start a thread that waits for a point", &e))
@@ -228,6 +271,7 @@ impl PausePoint {
                     return Ok(at);
                 }
                 Some(Err(error)) => return Err(error),
+                // The drop lets the program go on all the same: a late stop is a stop.
                 None => {}
             }
             if self.running.ended().is_some() {
@@ -262,13 +306,14 @@ impl PausePoint {
 impl Drop for PausePoint {
     fn drop(&mut self) {
         self.arrival.state.lock().over = true;
+        self.arrival.changed.notify_all();
         if let Some(watcher) = self.watcher.take() {
             // A panic of the thread was printed by the panic hook.
             let _ = watcher.join();
         }
         // Only then: a SIGCONT before the stop would leave the program stopped for ever.
-        let stopped = self.arrival.state.lock().reached.is_some();
-        if stopped {
+        let has_signal = self.arrival.state.lock().has_signal;
+        if has_signal {
             go_on(&self.running);
         }
     }

@@ -1,0 +1,14 @@
+//! System calls at which a program is stopped, by `ptrace(2)`.
+//!
+//! | file | role |
+//! |---|---|
+//! | `table` | names and numbers of system calls, and what each of them is about |
+//! | `tracee` | single calls of ptrace(2) |
+//! | `watch` | the processes and threads of a program that is watched |
+
+mod table;
+mod tracee;
+mod watch;
+
+pub use table::{SystemCall, known_names};
+pub use watch::{CallEvent, CallWatch};

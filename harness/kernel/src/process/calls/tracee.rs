@@ -1,0 +1,137 @@
+//! Single calls of ptrace(2), by the thread that traces.
+#![allow(unsafe_code)]
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+
+use nix::errno::Errno;
+
+use super::table::{About, SystemCall};
+
+/// A thread that the calling thread traces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct TracedThread(pub(super) i32);
+
+/// A system call that a thread is about to make.
+pub(super) struct EnteredCall {
+    pub(super) number: i64,
+    arguments: [u64; 6],
+}
+
+/// The news of a traced thread.
+pub(super) enum ThreadNews {
+    /// The thread has stopped: the signal, and an event of ptrace in the bits above the lowest
+    /// eight.
+    Stopped(TracedThread, i32),
+    /// The thread has ended.
+    Ended(TracedThread),
+    /// Nobody has told anything.
+    None,
+    /// No thread is traced any more.
+    Nobody,
+}
+
+impl TracedThread {
+    /// Begins to trace the thread, without a stop. What it starts is traced too.
+    pub(super) fn seize(self) -> crate::Result<()> {
+        // Without TRACESYSGOOD a stop at a call looks like a breakpoint of a debugger (ptrace(2)).
+        let options = libc::PTRACE_O_TRACESYSGOOD
+            | libc::PTRACE_O_TRACECLONE
+            | libc::PTRACE_O_TRACEEXEC
+            | libc::PTRACE_O_TRACEFORK
+            | libc::PTRACE_O_TRACEVFORK;
+        self.call(libc::PTRACE_SEIZE, 0, options as usize).map(drop)
+    }
+
+    /// Asks the thread to stop. A thread that is gone cannot.
+    pub(super) fn interrupt(self) {
+        let _ = self.call(libc::PTRACE_INTERRUPT, 0, 0);
+    }
+
+    /// Lets a stopped thread go on to its next system call, with a signal unless that is 0.
+    pub(super) fn go_on(self, signal: i32) {
+        let _ = self.call(libc::PTRACE_SYSCALL, 0, signal as usize);
+    }
+
+    /// Leaves the thread stopped as a signal has stopped it, until another one continues it.
+    pub(super) fn stay_stopped(self) {
+        let _ = self.call(libc::PTRACE_LISTEN, 0, 0);
+    }
+
+    /// Ends the trace of a stopped thread, which goes on, with a signal unless that is 0.
+    pub(super) fn let_go(self, signal: i32) {
+        let _ = self.call(libc::PTRACE_DETACH, 0, signal as usize);
+    }
+
+    /// Returns the system call of a thread that has stopped at one, unless it comes back from it.
+    pub(super) fn entered(self) -> Option<EnteredCall> {
+        // `struct ptrace_syscall_info`: a byte with the kind of the stop, three bytes of padding,
+        // the architecture, two pointers, the number and the arguments (ptrace(2)).
+        let mut info = [0u64; 12];
+        let at = info.as_mut_ptr() as usize;
+        let size = size_of_val(&info);
+        self.call(libc::PTRACE_GET_SYSCALL_INFO, size, at).ok()?;
+        let (kind, architecture) = (info[0] as u8, (info[0] >> 32) as u32);
+        // Programs of 32 bits have other numbers.
+        let is_ours = architecture == ARCHITECTURE;
+        (kind == libc::PTRACE_SYSCALL_INFO_ENTRY && is_ours).then(|| EnteredCall {
+            number: info[3].cast_signed(),
+            arguments: std::array::from_fn(|at| info[4 + at]),
+        })
+    }
+
+    /// Returns the name of the object of a call, if it has one.
+    pub(super) fn object(self, call: SystemCall, entered: &EnteredCall) -> Option<String> {
+        match call.about {
+            About::Nothing => None,
+            About::Descriptor(argument) => {
+                let number = entered.arguments[argument] as i32;
+                let link = fs::read_link(format!("/proc/{}/fd/{number}", self.0)).ok()?;
+                Some(link.to_string_lossy().into_owned())
+            }
+            About::Path(argument) => self.text_at(entered.arguments[argument]),
+        }
+    }
+
+    /// Reads a text that ends with a zero.
+    fn text_at(self, at: u64) -> Option<String> {
+        /// `PATH_MAX` (`linux/limits.h`).
+        const LONGEST: usize = 4096;
+        let memory = File::open(format!("/proc/{}/mem", self.0)).ok()?;
+        let mut bytes = vec![0; LONGEST];
+        // Less may be there: the next page need not exist.
+        let read = memory.read_at(&mut bytes, at).ok()?;
+        let end = bytes[..read].iter().position(|byte| *byte == 0)?;
+        Some(String::from_utf8_lossy(&bytes[..end]).into_owned())
+    }
+
+    fn call(self, request: libc::c_uint, address: usize, data: usize) -> crate::Result<i64> {
+        // SAFETY: the data is a number, or points to memory of the size in `address` that lives
+        // across the call.
+        Errno::result(unsafe { libc::ptrace(request as _, self.0, address, data) })
+    }
+}
+
+/// `AUDIT_ARCH_*` (`linux/audit.h`) of this machine.
+#[cfg(target_arch = "x86_64")]
+const ARCHITECTURE: u32 = 0xc000_003e;
+#[cfg(target_arch = "aarch64")]
+const ARCHITECTURE: u32 = 0xc000_00b7;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+const ARCHITECTURE: u32 = 0;
+
+/// Returns what a thread that the calling thread traces has told, without a wait.
+pub(super) fn news() -> ThreadNews {
+    let mut status = 0;
+    // __WNOTHREAD: children and tracees of other threads are none of ours (wait(2)).
+    let options = libc::WNOHANG | libc::__WALL | libc::__WNOTHREAD;
+    // SAFETY: the status is ours and lives across the call.
+    match unsafe { libc::waitpid(-1, &raw mut status, options) } {
+        0 => ThreadNews::None,
+        id if id > 0 && libc::WIFSTOPPED(status) => {
+            ThreadNews::Stopped(TracedThread(id), status >> 8)
+        }
+        id if id > 0 => ThreadNews::Ended(TracedThread(id)),
+        _ => ThreadNews::Nobody,
+    }
+}

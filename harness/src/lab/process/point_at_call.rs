@@ -1,0 +1,153 @@
+//! A point at a system call: a program that is traced until it is about to make the call.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::kernel::errno::Errno;
+use crate::kernel::process::calls::{CallEvent, CallWatch, SystemCall, known_names};
+use crate::kernel::procfs::process_table;
+use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
+use crate::lab::process::point::{PointArrival, spawn};
+use crate::lab::process::running::{LAST_WORDS, Running};
+use crate::trial::time_scale::stretched;
+
+/// A system call at which a program is to stop.
+#[derive(Debug)]
+pub(super) struct CallPoint {
+    name: String,
+    /// Part of the path of the file that the call is about.
+    part: Option<String>,
+}
+
+impl fmt::Display for CallPoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.part {
+            Some(part) => write!(f, "the system call `{}` on `{part}`", self.name),
+            None => write!(f, "the system call `{}`", self.name),
+        }
+    }
+}
+
+/// Time between two looks at a program that makes no system calls.
+const ONE_LOOK: Duration = Duration::from_micros(200);
+/// Looks in a row before the thread sleeps between them: a program that makes many system calls
+/// waits for the thread at each of them.
+const BUSY_LOOKS: u32 = 200;
+
+impl CallPoint {
+    pub(super) fn new(name: String, part: Option<String>) -> Self {
+        Self { name, part }
+    }
+
+    /// Has a thread of its own trace a program, from now on.
+    pub(super) fn watch(
+        self,
+        running: &Arc<Running>,
+        first_process: Option<u32>,
+        arrival: &Arc<PointArrival>,
+    ) -> Result<JoinHandle<()>> {
+        let subject = || Subject::Process(running.label().to_owned());
+        let Some(call) = SystemCall::by_name(&self.name) else {
+            let known: Vec<&str> = known_names().collect();
+            let why = format!(
+                "cannot be stopped at the system call `{}`; it can at {}",
+                self.name,
+                known.join(", ")
+            );
+            return Err(LabError::unfit(LabErrorKind::NotFound, subject(), why));
+        };
+        let Some(pid) = running.pid_in_trial() else {
+            let why = "has ended, and makes no system call any more";
+            return Err(LabError::unfit(LabErrorKind::ProcessEnded, subject(), why));
+        };
+        // The kernel would answer EPERM, which does not tell who traces the program.
+        let tracer = process_table::tracer_of(pid);
+        if let Some(tracer) = tracer {
+            let why = match first_process == Some(tracer.cast_unsigned()) {
+                true => "is traced for the clock of its node, and the kernel permits one tracer; take a node without `NodeSpec::faulty_clock` for a point at a system call".to_owned(),
+                false => format!("is traced by process {tracer}, and the kernel permits one tracer"),
+            };
+            return Err(LabError::not_supported(subject(), why));
+        }
+        let told = Arc::clone(arrival);
+        let label = running.label().to_owned();
+        let (begun, has_begun) = mpsc::channel();
+        // The thread that attaches to a process is its tracer, and does all of it (ptrace(2)).
+        let thread = spawn(move || match CallWatch::begin(pid, vec![call], self.part) {
+            Ok(watch) => {
+                // The test waits for this.
+                let _ = begun.send(Ok(()));
+                follow(watch, &label, &told);
+            }
+            Err(errno) => drop(begun.send(Err(errno))),
+        })?;
+        match has_begun.recv() {
+            Ok(Ok(())) => Ok(thread),
+            Ok(Err(errno)) => Err(refused(subject(), errno)),
+            // The panic of the thread was printed by the panic hook.
+            Err(_) => Err(LabError::failed(
+                LabErrorKind::Other,
+                "trace a program",
+                "the thread that traces it has panicked",
+            )),
+        }
+    }
+}
+
+fn refused(subject: Subject, errno: Errno) -> LabError {
+    let why = match errno {
+        Errno::EPERM | Errno::EACCES => format!(
+            "cannot be traced, as a point at a system call needs ({errno}): the machine forbids it, by `kernel.yama.ptrace_scope` (below 3 permits it) or by the filter of a container (`--cap-add SYS_PTRACE`)"
+        ),
+        errno => format!("cannot be traced, as a point at a system call needs ({errno})"),
+    };
+    LabError::not_supported(subject, why)
+}
+
+/// Follows a program until it stands at the call, and until the test lets it go on.
+fn follow(mut watch: CallWatch, label: &str, arrival: &PointArrival) {
+    let limit = stretched(LAST_WORDS);
+    let mut looks = 0;
+    let mut reached = false;
+    loop {
+        let event = match reached {
+            false => watch.poll(),
+            true => watch.reap(),
+        };
+        match event {
+            CallEvent::Ended => return,
+            CallEvent::Reached(at) => {
+                reached = true;
+                // The thread at the call stands still by itself; the others are asked to.
+                let stopped = match watch.stop_all(limit) {
+                    true => Ok(at),
+                    false => {
+                        let why = format!("some of its threads do not, at {at}");
+                        let what = format!("stop all threads of `{label}`");
+                        Err(LabError::failed(LabErrorKind::TimedOut, what, why))
+                    }
+                };
+                arrival.tell(stopped);
+            }
+            CallEvent::Other => looks = 0,
+            CallEvent::Nothing => {
+                looks += 1;
+                if looks < BUSY_LOOKS && !reached {
+                    std::thread::yield_now();
+                    continue;
+                }
+                if arrival.wait_until_over(ONE_LOOK) {
+                    break;
+                }
+            }
+        }
+        // A program that makes one call after the other is never quiet.
+        if arrival.wait_until_over(Duration::ZERO) {
+            break;
+        }
+    }
+    watch.let_go(limit);
+}

@@ -1,0 +1,205 @@
+//! Programs that are stopped when they are about to make a system call.
+
+use std::thread;
+
+use snowglobe::lab::{LabErrorKind, Point, Stdio};
+use snowglobe::prelude::*;
+
+use crate::{MS, nodes};
+
+/// Waits for a line, and then replaces a file as careful programs do: written, synced, renamed.
+const REPLACE: &str = "use IO::Handle; $| = 1; print \"ready\\n\"; <STDIN>; \
+     open(my $f, '>', '/tmp/new') or die; print $f \"new\\n\"; $f->flush; $f->sync or die; \
+     close $f; print \"synced\\n\"; <STDIN>; rename('/tmp/new', '/tmp/old') or die; print \"renamed\\n\"; \
+     sleep 1000";
+
+#[snowglobe::test]
+fn nothing_of_a_call_has_happened_while_the_program_stands_at_it() -> TestResult {
+    let lab = nodes(1)?;
+    let n1 = lab.node("n1").ok_or("no n1")?;
+    n1.command("sh")
+        .args(["-c", "echo old > /tmp/old"])
+        .status()?;
+    let cat = |path: &str| -> TestResult<String> {
+        Ok(n1.command("cat").arg(path).output()?.stdout_str())
+    };
+    let mut process = n1
+        .command("perl")
+        .args(["-e", REPLACE])
+        .stdin(Stdio::piped())
+        .spawn()?;
+    process.wait_for_log("ready")?;
+    // The file that is synced has a name at the time; a call on another file is none.
+    let point = process.pause_when(Point::system_call_on("fsync", "/tmp/new"))?;
+    let other = Point::system_call_on("fsync", "/tmp/other");
+    assert_eq!(other.to_string(), "the system call `fsync` on `/tmp/other`");
+    assert!(!point.is_reached());
+    process
+        .stdin
+        .as_mut()
+        .ok_or("no stdin")?
+        .write_all(b"go\n")?;
+    assert_eq!(point.wait()?, "fsync of `/tmp/new`");
+    assert_eq!(cat("/tmp/new")?, "new\n");
+    let state = n1
+        .command("cat")
+        .arg(format!("/proc/{}/stat", process.id()))
+        .output()?;
+    assert!(state.stdout_str().contains(") t "), "{state:?}");
+    thread::sleep(50 * MS);
+    assert_eq!(process.log().len(), 1, "{:?}", process.log());
+    point.go_on();
+    process.wait_for_log("synced")?;
+    let renaming = process.pause_when(Point::system_call("rename"))?;
+    process
+        .stdin
+        .as_mut()
+        .ok_or("no stdin")?
+        .write_all(b"go\n")?;
+    assert_eq!(renaming.wait()?, "rename of `/tmp/new`");
+    assert_eq!(cat("/tmp/old")?, "old\n");
+    renaming.go_on();
+    process.wait_for_log("renamed")?;
+    assert_eq!(cat("/tmp/old")?, "new\n");
+    Ok(())
+}
+
+/// The call is one of a child that the program starts later, and all of them stand still.
+#[snowglobe::test]
+fn what_a_program_starts_is_watched_too() -> TestResult {
+    let lab = nodes(1)?;
+    let n1 = lab.node("n1").ok_or("no n1")?;
+    let script = "echo ready; read go; (while [ ! -e /tmp/end ]; do echo $((i += 1)); sleep 0.01; \
+                  done) & rm /tmp/mark; wait; echo over";
+    n1.command("touch").arg("/tmp/mark").status()?;
+    let mut process = n1
+        .command("sh")
+        .args(["-c", script])
+        .stdin(Stdio::piped())
+        .spawn()?;
+    process.wait_for_log("ready")?;
+    let point = process.pause_when(Point::system_call_on("unlinkat", "/tmp/mark"))?;
+    process
+        .stdin
+        .as_mut()
+        .ok_or("no stdin")?
+        .write_all(b"go\n")?;
+    assert_eq!(point.wait()?, "unlinkat of `/tmp/mark`");
+    let lines = process.log().len();
+    thread::sleep(100 * MS);
+    assert_eq!(process.log().len(), lines, "a child of the program runs");
+    assert!(
+        n1.command("test")
+            .args(["-e", "/tmp/mark"])
+            .status()?
+            .success()
+    );
+    n1.command("touch").arg("/tmp/end").status()?;
+    point.go_on();
+    process.wait_for_log("over")?;
+    Ok(())
+}
+
+/// A crash takes a program that stands at a call with it, and is not held up by the tracer.
+#[snowglobe::test]
+fn a_node_crashes_while_its_program_stands_at_a_call() -> TestResult {
+    let lab = nodes(1)?;
+    let n1 = lab.node("n1").ok_or("no n1")?;
+    let process = n1
+        .command("perl")
+        .args([
+            "-e",
+            "$| = 1; print \"ready\\n\"; while (1) { sleep 1 if -e '/tmp/mark'; }",
+        ])
+        .spawn()?;
+    process.wait_for_log("ready")?;
+    let point = process.pause_when(Point::system_call("clock_nanosleep"))?;
+    n1.command("touch").arg("/tmp/mark").status()?;
+    assert_eq!(point.wait()?, "clock_nanosleep");
+    n1.crash()?;
+    assert!(!n1.is_running());
+    drop(point);
+    n1.restart()?;
+    assert!(n1.command("true").status()?.success());
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_point_at_a_call_that_cannot_be_is_refused_by_name() -> TestResult {
+    let mut topology = Topology::new();
+    topology.node(NodeSpec::new("wrong").faulty_clock());
+    topology.node("right");
+    let lab = topology.start()?;
+    let [wrong, right] = ["wrong", "right"].map(|name| lab.node(name));
+    let sleeps = right
+        .ok_or("no node")?
+        .command("sleep")
+        .arg("1000")
+        .spawn()?;
+    let error = sleeps.pause_when(Point::system_call("fsink")).unwrap_err();
+    assert_eq!(error.kind(), LabErrorKind::NotFound);
+    let text = error.to_string();
+    assert!(
+        text.contains("the system call `fsink`; it can at "),
+        "{text}"
+    );
+    assert!(text.contains(", fsync, "), "{text}");
+    let first = sleeps.pause_when(Point::system_call("fsync"))?;
+    let error = sleeps.pause_when(Point::system_call("fsync")).unwrap_err();
+    assert_eq!(error.kind(), LabErrorKind::NotSupported);
+    assert!(
+        error.to_string().contains("the kernel permits one tracer"),
+        "{error}"
+    );
+    drop(first);
+    drop(sleeps.pause_when(Point::system_call("fsync"))?);
+    let sleeps = wrong
+        .ok_or("no node")?
+        .command("sleep")
+        .arg("1000")
+        .spawn()?;
+    let error = sleeps.pause_when(Point::system_call("fsync")).unwrap_err();
+    assert_eq!(error.kind(), LabErrorKind::NotSupported);
+    assert!(
+        error.to_string().contains("NodeSpec::faulty_clock"),
+        "{error}"
+    );
+    Ok(())
+}
+
+/// A program that waits for a slow disk does not stop until the disk has answered. The stop comes
+/// too late for the wait, which fails, and is taken back all the same.
+#[snowglobe::test]
+fn a_stop_that_comes_too_late_is_taken_back() -> TestResult {
+    use snowglobe::fault::{DiskFault, Fault};
+    let mut topology = Topology::new();
+    let disk = Volume::named("disk").with_faults();
+    let id = topology.node(NodeSpec::new("n1").volume("/tmp/data", disk));
+    let lab = topology.start()?;
+    let n1 = &lab[id];
+    n1.command("sh")
+        .args(["-c", "echo text > /tmp/data/file"])
+        .status()?;
+    let slow = lab.inject(Fault::disk("n1", DiskFault::slow(Duration::from_secs(8))))?;
+    let script = "echo reading; read x < /tmp/data/file; echo over; sleep 1000";
+    let process = n1.command("sh").args(["-c", script]).spawn()?;
+    process.wait_for_log("reading")?;
+    let pid = process.id();
+    let waits = format!(
+        "[ $(readlink /proc/{pid}/fd/0) = /tmp/data/file ] && cut -d' ' -f3 /proc/{pid}/stat"
+    );
+    // The file is open, and the shell sleeps: it waits for the disk.
+    lab.wait_until(|| {
+        let state = n1.command("sh").args(["-c", &waits]).output();
+        state.is_ok_and(|it| matches!(it.stdout_str().trim(), "S" | "D"))
+    })?;
+    let point = process.pause_when(Point::file("/tmp/mark"))?;
+    n1.command("touch").arg("/tmp/mark").status()?;
+    let error = point.wait().unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    drop(point);
+    lab.set_patience(Duration::from_secs(60));
+    process.wait_for_log("over")?;
+    slow.heal()?;
+    Ok(())
+}
