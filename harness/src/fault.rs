@@ -124,10 +124,23 @@
 //! | `memory` | private memory of processes and of their children: `ENOMEM`, and no kill |
 //! | `kill_program`, `pause_program` | what the lab has started in the node, without children |
 //!
+//! A partition begins and ends at one instant: no two packets tell a half of it. One transaction of
+//! nftables does all of it where switches see every packet between the sides. Over direct links,
+//! and to nodes on links with an impairment, rules in several namespaces are prepared for one
+//! nanosecond of the time of day, and an event tells where a busy machine was too late for that
+//! ([`PartitionLate`](crate::events::EventKind::PartitionLate)).
+//!
+//! [`Nemesis::wrong_clocks`] and [`Nemesis::broken_disks`] draw faults of clocks and disks with
+//! their values, from the nodes that can have them; [`Nemesis::everything`] has them too, where
+//! there are such nodes. A nemesis or a schedule that names another node is refused before anything
+//! begins.
+//!
 //! A program is stopped at a point of its life by
-//! [`pause_when`](crate::lab::Process::pause_when): when it writes a line, when a file appears, or
-//! when a packet passes. The packet is held until the program stands still. A program that wrote
-//! a line or made a file may go on for some microseconds before it stops.
+//! [`pause_when`](crate::lab::Process::pause_when): when it writes a line, when a file appears,
+//! when a packet passes, or when it is about to make a system call. The packet is held until the
+//! program stands still, and nothing of the call has happened. A program that wrote a line or made
+//! a file may go on for some microseconds before it stops. A system call takes `ptrace(2)`, which
+//! permits one tracer: programs of a node with a clock that faults can change have theirs already.
 
 #[doc(inline)]
 pub use snowglobe_model::clock::{ClockFault, TimeShift};

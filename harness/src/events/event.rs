@@ -138,6 +138,12 @@ pub enum EventKind {
         /// The writes that are lost.
         loss: Loss,
     },
+    /// A partition over several namespaces began or ended within a time, and not at one instant:
+    /// the machine was too busy to prepare the change ahead of it.
+    PartitionLate {
+        /// The time.
+        within: Duration,
+    },
     /// A node could not have what was asked for in the first way, and has it in another.
     FellBack {
         /// Name of the node.
@@ -176,6 +182,7 @@ impl EventKind {
         match self {
             Self::HostStarved { .. }
             | Self::FellBack { .. }
+            | Self::PartitionLate { .. }
             | Self::CaptureKept { .. }
             | Self::CaptureFailed { .. } => true,
             Self::CarrierChanged { .. }
@@ -192,6 +199,13 @@ impl EventKind {
             | Self::Note(_) => false,
         }
     }
+}
+
+fn late(within: Duration, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(
+        f,
+        "a partition changed within {within:.1?}, and not at one instant: the machine was too busy"
+    )
 }
 
 impl fmt::Display for EventKind {
@@ -258,6 +272,7 @@ impl fmt::Display for EventKind {
             Self::DiskLost { node, volume, loss } => {
                 write!(f, "disk `{volume}` of `{node}` lost {loss}")
             }
+            Self::PartitionLate { within } => late(*within, f),
             Self::FellBack { node, sentence } => write!(f, "node `{node}`: {sentence}"),
             Self::Leased {
                 node,

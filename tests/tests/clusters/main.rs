@@ -1,13 +1,16 @@
 //! Distributed systems under fire: faults of many nodes, schedules, nemeses, clusters.
 
+mod calls;
 mod etcd;
 mod hearing;
+mod instants;
 mod partitions;
 mod points;
 mod processes;
 mod redis;
 mod schedules;
 mod start;
+mod wrongs;
 
 use snowglobe::Lab;
 use snowglobe::prelude::*;

@@ -18,6 +18,10 @@ pub(crate) enum Expression<'a> {
     ReceivedOn,
     /// Loads the index of the interface by which the packet leaves, in the machine's byte order.
     LeavesBy,
+    /// Loads the time of day in nanoseconds since 1970, in the byte order of the machine.
+    TimeOfDay,
+    /// Turns a loaded number of eight bytes into network byte order.
+    InNetworkOrder,
     /// Loads the family of the packet: `NFPROTO_IPV4` or `NFPROTO_IPV6`.
     Family,
     /// Loads the state of the connection, as bits in the byte order of the machine.
@@ -47,6 +51,8 @@ pub(crate) enum Expression<'a> {
     Differs(&'a [u8]),
     /// Is true if the loaded value is a member of the set with this name.
     In(&'a str),
+    /// Goes on in another chain of the table, and does not come back.
+    Goto(&'a str),
     /// Counts the packet and its bytes.
     Count,
     /// Drops the packet.
@@ -88,6 +94,8 @@ impl Expression<'_> {
             Self::Transport => ("meta", meta(libc::NFT_META_L4PROTO)),
             Self::ReceivedOn => ("meta", meta(libc::NFT_META_IIF)),
             Self::LeavesBy => ("meta", meta(libc::NFT_META_OIF)),
+            Self::TimeOfDay => ("meta", meta(NFT_META_TIME_NS)),
+            Self::InNetworkOrder => ("byteorder", network_order()),
             Self::Family => ("meta", meta(libc::NFT_META_NFPROTO)),
             Self::ConnectionState => ("ct", connection(libc::NFT_CT_STATE)),
             Self::ConnectionDirection => ("ct", connection(libc::NFT_CT_DIRECTION)),
@@ -110,6 +118,13 @@ impl Expression<'_> {
             Self::ImmediatePort(port) => {
                 let port = value(&port.to_be_bytes());
                 ("immediate", immediate(libc::NFT_REG_2, port))
+            }
+            Self::Goto(chain) => {
+                let code = Attributes::new()
+                    .with(NFTA_VERDICT_CODE, &big_endian(libc::NFT_GOTO))
+                    .text(NFTA_VERDICT_CHAIN, chain);
+                let verdict = Attributes::new().nest(NFTA_DATA_VERDICT, code);
+                ("immediate", immediate(libc::NFT_REG_VERDICT, verdict))
             }
             Self::Count => ("counter", Attributes::new()),
             Self::Drop => ("immediate", verdict(libc::NF_DROP)),
@@ -150,6 +165,9 @@ impl Expression<'_> {
 const FIRST: [u8; 4] = big_endian(libc::NFT_REG_1);
 /// The register of a port.
 const SECOND: [u8; 4] = big_endian(libc::NFT_REG_2);
+
+/// `NFT_META_TIME_NS` (`linux/netfilter/nf_tables.h`), in kernels since 5.4.
+const NFT_META_TIME_NS: libc::c_int = 30;
 
 /// Returns the number of a family of packets: of IPv6, or of IPv4.
 pub(super) fn family(v6: bool) -> libc::c_int {
@@ -202,6 +220,17 @@ fn connection(key: libc::c_int) -> Attributes {
     Attributes::new()
         .with(NFTA_CT_DREG, &FIRST)
         .with(NFTA_CT_KEY, &big_endian(key))
+}
+
+/// Turns the loaded number, of eight bytes, into network byte order (nft_byteorder.c).
+fn network_order() -> Attributes {
+    let eight = 8u32.to_be_bytes();
+    Attributes::new()
+        .with(NFTA_BYTEORDER_SREG, &FIRST)
+        .with(NFTA_BYTEORDER_DREG, &FIRST)
+        .with(NFTA_BYTEORDER_OP, &big_endian(libc::NFT_BYTEORDER_HTON))
+        .with(NFTA_BYTEORDER_LEN, &eight)
+        .with(NFTA_BYTEORDER_SIZE, &eight)
 }
 
 fn bitwise(mask: &[u8], flipped: &[u8]) -> Attributes {

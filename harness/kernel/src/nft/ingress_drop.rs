@@ -7,7 +7,6 @@
 //! rules does not heal the link, and the cut ends with the process.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,22 +14,9 @@ use nix::libc;
 use nix::net::if_::if_nametoindex;
 
 use super::expression::Expression;
-use super::set::{NftSet, SetKind, octets};
 use super::table::{NftHook, NftTable, OWNED};
 use crate::netlink::{Batch, Device, Netlink, NetlinkError, NetlinkProtocol, NetlinkSocket};
 use crate::netns::Netns;
-
-/// A choice of frames by their senders.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DropFrom {
-    /// All frames.
-    Anyone,
-    /// Frames that neighbours on the same segment sent, by their hardware addresses.
-    Macs(Vec<[u8; 6]>),
-    /// Frames with these source addresses, through any number of routers, and ARP of these
-    /// addresses.
-    Addresses(Vec<IpAddr>),
-}
 
 /// A rule that drops frames which an interface receives; it ends when this value is dropped.
 #[must_use = "the interface receives again when this value is dropped"]
@@ -42,18 +28,14 @@ pub struct IngressDrop {
 
 const CHAIN: &str = "ingress";
 /// Priority before every chain that a program in the node is likely to have made.
-const FIRST: i32 = i32::MIN + 1;
+pub(super) const FIRST: i32 = i32::MIN + 1;
 
 impl IngressDrop {
-    /// Makes an existing interface drop the chosen frames from now on.
+    /// Makes an existing interface drop all frames from now on.
     ///
     /// # Errors
     /// There is no such interface, or the kernel refused the rules.
-    pub fn make(
-        netns: BorrowedFd<'_>,
-        device: Device<'_>,
-        from: &DropFrom,
-    ) -> Result<Self, NetlinkError> {
+    pub fn make(netns: BorrowedFd<'_>, device: Device<'_>) -> Result<Self, NetlinkError> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         // Linux 6.16 and later accept a chain for an interface that does not exist yet, so that the
         // answer would not tell a wrong name.
@@ -72,7 +54,7 @@ impl IngressDrop {
             name,
             healed: false,
         };
-        let batch = cut.rules(device, from);
+        let batch = cut.rules(device);
         cut.netlink.commit(batch)?;
         Ok(cut)
     }
@@ -103,10 +85,7 @@ impl IngressDrop {
         self.netlink.commit(batch)
     }
 
-    fn rules(&self, device: Device<'_>, from: &DropFrom) -> Batch {
-        use Expression::{Count, Drop, Equals, EtherType, In, Load};
-        const ETHER: libc::c_int = libc::NFT_PAYLOAD_LL_HEADER;
-        const NETWORK: libc::c_int = libc::NFT_PAYLOAD_NETWORK_HEADER;
+    fn rules(&self, device: Device<'_>) -> Batch {
         let table = table(&self.name);
         let mut batch = Batch::new();
         // OWNED needs Linux 5.12; the kernel refuses unknown flags, so the table is never made
@@ -116,40 +95,11 @@ impl IngressDrop {
             kind: "filter",
             number: libc::NF_NETDEV_INGRESS,
             priority: FIRST,
-            device: Some(device.name),
+            devices: &[device.name],
         };
         batch.add_chain(table, CHAIN, hook);
-        match from {
-            // The counter stands first, so that it counts what is dropped.
-            DropFrom::Anyone => batch.add_rule(table, CHAIN, &[Count, Drop]),
-            DropFrom::Macs(macs) => {
-                let members = macs.iter().map(|mac| mac.to_vec());
-                batch.add_set(table, &set("macs", SetKind::Mac, members));
-                // In an Ethernet header the source is at 6, after the destination.
-                batch.add_rule(table, CHAIN, &[Load(ETHER, 6, 6), In("macs"), Count, Drop]);
-            }
-            DropFrom::Addresses(addresses) => {
-                let of = |v4| addresses.iter().filter(move |a| a.is_ipv4() == v4);
-                let octets = |address: &IpAddr| octets(*address);
-                batch.add_set(table, &set("v4", SetKind::Ipv4, of(true).map(octets)));
-                batch.add_set(table, &set("v6", SetKind::Ipv6, of(false).map(octets)));
-                // EtherType, offset and length of the source address: RFC 791, 826 and 8200.
-                for (kind, offset, length, set) in [
-                    (libc::ETH_P_IP, 12, 4, "v4"),
-                    (libc::ETH_P_ARP, 14, 4, "v4"),
-                    (libc::ETH_P_IPV6, 8, 16, "v6"),
-                ] {
-                    let kind = (kind as u16).to_be_bytes();
-                    let matches = [
-                        EtherType,
-                        Equals(&kind),
-                        Load(NETWORK, offset, length),
-                        In(set),
-                    ];
-                    batch.add_rule(table, CHAIN, &[&matches[..], &[Count, Drop]].concat());
-                }
-            }
-        }
+        // The counter stands first, so that it counts what is dropped.
+        batch.add_rule(table, CHAIN, &[Expression::Count, Expression::Drop]);
         batch
     }
 }
@@ -172,19 +122,6 @@ fn table(name: &str) -> NftTable<'_> {
     NftTable {
         family: libc::NFPROTO_NETDEV,
         name,
-    }
-}
-
-fn set(name: &str, kind: SetKind, members: impl Iterator<Item = Vec<u8>>) -> NftSet<'_> {
-    let mut members: Vec<_> = members.collect();
-    // The kernel refuses an element that is named twice with NLM_F_EXCL, and merges it otherwise;
-    // sorted sets are the same in every run.
-    members.sort_unstable();
-    members.dedup();
-    NftSet {
-        name,
-        kind,
-        members,
     }
 }
 

@@ -4,7 +4,7 @@
 //! A datagram may wait in the kernel for a while before the receiving device has it, so a cut is
 //! only healed when it has counted what it had to drop.
 
-use std::net::UdpSocket;
+use std::net::{IpAddr, UdpSocket};
 
 use nix::errno::Errno;
 
@@ -12,7 +12,6 @@ use super::*;
 use crate::netlink::tests::*;
 use crate::netns::Netns;
 use crate::testing::{netns, sealed};
-use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -54,8 +53,8 @@ fn next(socket: &UdpSocket) -> u8 {
     byte[0]
 }
 
-fn cut(netns: &Netns, from: &DropFrom) -> IngressDrop {
-    IngressDrop::make(netns.as_fd(), ETH0, from).expect("a cut")
+fn cut(netns: &Netns) -> IngressDrop {
+    IngressDrop::make(netns.as_fd(), ETH0).expect("a cut")
 }
 
 #[test]
@@ -65,7 +64,7 @@ fn a_cut_stops_one_direction_until_it_is_dropped() {
         for address in [v4, |node| v6(node).into()] {
             let (a, b) = (udp(&alice, address(1)), udp(&bob, address(2)));
             acquaint(&a, &b);
-            let mut cut = cut(&bob, &DropFrom::Anyone);
+            let mut cut = cut(&bob);
             send(&a, &b, 2);
             send(&b, &a, 3);
             assert_eq!(next(&a), 3, "the other direction is as it was");
@@ -83,11 +82,10 @@ fn cuts_compose() {
         let [(alice, _near), (bob, _far)] = pair();
         let (a, b) = (udp(&alice, v4(1)), udp(&bob, v4(2)));
         acquaint(&a, &b);
-        let all = cut(&bob, &DropFrom::Anyone);
-        let mac = cut(&bob, &DropFrom::Macs(vec![[2, 0, 0, 0, 0, 1]]));
-        let address = cut(&bob, &DropFrom::Addresses(vec![v4(1)]));
+        let all = cut(&bob);
+        let [again, last] = [cut(&bob), cut(&bob)];
         // The one that was made last is asked first, and what it drops the others never see.
-        for (sent, mut cut) in [(1, address), (2, mac), (3, all)] {
+        for (sent, mut cut) in [(1, last), (2, again), (3, all)] {
             send(&a, &b, sent);
             wait_until_dropped(&mut cut, 1);
             cut.heal().expect("healed");
@@ -102,51 +100,12 @@ fn cuts_compose() {
 }
 
 #[test]
-fn only_those_that_are_named_are_cut_off() {
-    sealed(|| {
-        let (hub, nodes) = star();
-        let interfaces = Netlink::open_in(nodes[0].as_fd())
-            .and_then(|mut inside| inside.interfaces())
-            .expect("interfaces");
-        let mac = interfaces[1].mac.clone().expect("a hardware address");
-        let mac: Vec<u8> = mac
-            .split(':')
-            .map(|byte| u8::from_str_radix(byte, 16).expect("a byte"))
-            .collect();
-        let mac = <[u8; 6]>::try_from(mac).expect("six bytes");
-        // So many that the set takes several messages.
-        let others = (0..3000).map(|at| Ipv4Addr::from_bits(0x0b00_0000 + at).into());
-        let named = others.chain([v4(1), v6(1).into()]).collect();
-        for from in [DropFrom::Macs(vec![mac]), DropFrom::Addresses(named)] {
-            for address in [v4, |node| v6(node).into()] {
-                let [one, two, three] = [1, 2, 3].map(|node| (node, &nodes[usize::from(node) - 1]));
-                let [a, b, c] = [one, two, three].map(|(node, netns)| udp(netns, address(node)));
-                acquaint(&a, &b);
-                acquaint(&a, &c);
-                acquaint(&b, &c);
-                let mut cut = cut(&nodes[2], &from);
-                send(&a, &c, 1);
-                send(&a, &b, 2);
-                assert_eq!(next(&b), 2, "others hear the first node");
-                send(&b, &c, 3);
-                assert_eq!(next(&c), 3, "the third hears others");
-                wait_until_dropped(&mut cut, 1);
-                drop(cut);
-                send(&a, &c, 4);
-                assert_eq!(next(&c), 4);
-            }
-        }
-        drop(hub);
-    });
-}
-
-#[test]
 fn a_firewall_that_flushes_its_rules_does_not_heal_a_cut() {
     sealed(|| {
         let [(alice, _near), (bob, _far)] = pair();
         let (a, b) = (udp(&alice, v4(1)), udp(&bob, v4(2)));
         acquaint(&a, &b);
-        let mut cut = cut(&bob, &DropFrom::Anyone);
+        let mut cut = cut(&bob);
         let socket = Netns::visit(bob.as_fd(), || {
             NetlinkSocket::open(NetlinkProtocol::Netfilter)
         });
@@ -168,7 +127,7 @@ fn a_firewall_that_flushes_its_rules_does_not_heal_a_cut() {
 fn a_cut_of_a_device_that_is_not_there_is_refused_by_name() {
     sealed(|| {
         let netns = netns();
-        let error = IngressDrop::make(netns.as_fd(), ETH0, &DropFrom::Anyone).expect_err("no eth0");
+        let error = IngressDrop::make(netns.as_fd(), ETH0).expect_err("no eth0");
         assert_eq!(error.errno(), Some(Errno::ENODEV));
         assert!(error.to_string().contains("cut `eth0`"), "{error}");
     });

@@ -12,6 +12,7 @@
 //! | `packet_log` | packets that rules tell of |
 //! | `port_drop` | ports whose packets a network namespace does not take in |
 //! | `ruleset` | the whole table of a router or firewall |
+//! | `sender_drop` | frames of some senders, in a whole namespace at once |
 //! | `set` | values that a rule looks up |
 //! | `table` | tables, chains and rules |
 //! | `transaction` | all at once or not at all; counters |
@@ -22,15 +23,17 @@ mod ingress_drop;
 mod packet_log;
 mod port_drop;
 mod ruleset;
+mod sender_drop;
 mod set;
 mod table;
 mod transaction;
 
 pub(crate) use expression::Expression;
-pub use ingress_drop::{DropFrom, IngressDrop};
+pub use ingress_drop::IngressDrop;
 pub use packet_log::{LoggedPacket, PacketLog};
 pub use port_drop::drop_inbound;
 pub use ruleset::{
     HookRule, RuleAction, RuleCounter, RuleHook, RuleMatch, replace_rules, rule_counters, state,
 };
+pub use sender_drop::{DeafPorts, DropTime, SenderDrop, Senders};
 pub(crate) use table::{NftHook, NftTable};

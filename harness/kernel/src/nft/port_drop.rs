@@ -44,7 +44,7 @@ fn rules(tcp: impl Iterator<Item = u16>, udp: impl Iterator<Item = u16>) -> Batc
         kind: "filter",
         number: libc::NF_INET_LOCAL_IN,
         priority: 0,
-        device: None,
+        devices: &[],
     };
     batch.add_chain(TABLE, CHAIN, hook);
     let tcp = tcp.map(|port| (libc::IPPROTO_TCP, port));

@@ -202,12 +202,11 @@ impl RuleHook {
             Self::Output => ("output", "filter", libc::NF_INET_LOCAL_OUT, 0),
             Self::Postrouting => ("postrouting", "nat", libc::NF_INET_POST_ROUTING, 100),
         };
-        let device = None;
         let hook = NftHook {
             kind,
             number,
             priority,
-            device,
+            devices: &[],
         };
         (name, hook)
     }

@@ -34,6 +34,8 @@ pub(crate) enum SetKind {
     Ipv6,
     /// Hardware addresses.
     Mac,
+    /// Indices of interfaces, in the byte order of the machine.
+    Interface,
 }
 
 impl SetKind {
@@ -43,6 +45,7 @@ impl SetKind {
             Self::Ipv4 => 7,
             Self::Ipv6 => 8,
             Self::Mac => 9,
+            Self::Interface => 20,
         }
     }
 
@@ -51,6 +54,7 @@ impl SetKind {
             Self::Ipv4 => 4,
             Self::Ipv6 => 16,
             Self::Mac => 6,
+            Self::Interface => 4,
         }
     }
 }

@@ -28,8 +28,8 @@ pub(crate) struct NftHook<'a> {
     pub number: libc::c_int,
     /// Priority: of the chains at one hook, the kernel calls those with lower numbers first.
     pub priority: i32,
-    /// Name of the interface, in the family `netdev`.
-    pub device: Option<&'a str>,
+    /// Names of the interfaces, in the family `netdev`; no others have any.
+    pub devices: &'a [&'a str],
 }
 
 /// `NFT_TABLE_F_OWNER`: only the socket that made the table can change it, and `flush ruleset`
@@ -68,10 +68,15 @@ impl Batch {
         let place = Attributes::new()
             .with(NFTA_HOOK_HOOKNUM, &hook.number.to_be_bytes())
             .with(NFTA_HOOK_PRIORITY, &hook.priority.to_be_bytes());
-        let place = match hook.device {
+        let place = match hook.devices {
             // Only the families `netdev` and `inet` ingress have hooks at interfaces.
-            Some(device) => place.text(NFTA_HOOK_DEV, device),
-            None => place,
+            [] => place,
+            [device] => place.text(NFTA_HOOK_DEV, device),
+            devices => {
+                let list = |list: Attributes, name: &&str| list.text(NFTA_DEVICE_NAME, name);
+                let names = devices.iter().fold(Attributes::new(), list);
+                place.nest(NFTA_HOOK_DEVS, names)
+            }
         };
         let text = Attributes::new()
             .text(NFTA_CHAIN_TABLE, table.name)
@@ -80,6 +85,25 @@ impl Batch {
             .text(NFTA_CHAIN_TYPE, hook.kind);
         let operation = "create a chain in the nftables table";
         self.nft(operation, table, libc::NFT_MSG_NEWCHAIN, text);
+    }
+
+    /// Makes a chain to which rules of other chains go.
+    pub(crate) fn add_branch(&mut self, table: NftTable<'_>, name: &str) {
+        let text = Attributes::new()
+            .text(NFTA_CHAIN_TABLE, table.name)
+            .text(NFTA_CHAIN_NAME, name);
+        let operation = "create a chain in the nftables table";
+        self.nft(operation, table, libc::NFT_MSG_NEWCHAIN, text);
+    }
+
+    /// Removes all rules of a chain.
+    pub(crate) fn flush_chain(&mut self, table: NftTable<'_>, chain: &str) {
+        // A deletion that names no rule is one of all rules (nf_tables_api.c, nf_tables_delrule).
+        let text = Attributes::new()
+            .text(NFTA_RULE_TABLE, table.name)
+            .text(NFTA_RULE_CHAIN, chain);
+        let operation = "empty a chain of the nftables table";
+        self.nft(operation, table, libc::NFT_MSG_DELRULE, text);
     }
 
     /// Appends a rule to a chain.

@@ -48,7 +48,7 @@ fn hook(number: i32, priority: i32) -> NftHook<'static> {
         kind: "nat",
         number,
         priority,
-        device: None,
+        devices: &[],
     }
 }
 

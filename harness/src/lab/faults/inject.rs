@@ -12,7 +12,7 @@ use crate::lab::faults::flap::flap;
 use crate::lab::faults::guard::{FaultGuard, Healing};
 use crate::lab::faults::in_processes::{Killed, Limited, StoppedPrograms, slow};
 use crate::lab::faults::on_nodes::{Acted, Done, Paused, StoppedNode};
-use crate::lab::faults::partition::Partition;
+use crate::lab::faults::partition::{Deafness, Partition};
 use crate::lab::faults::scene::Scene;
 use crate::lab::services::dns::dns::Dns;
 use crate::model::fault::{Fault, LinkRef, NodeRef};
@@ -99,23 +99,24 @@ impl Scene {
     }
 
     fn parted(&self, left: &[NodeId], right: &[NodeId], one_way: bool) -> Result<Partition> {
-        let mut partition = Partition::new(self, left, right)?;
+        let mut deafness = Deafness::default();
+        deafness.add(self, left, right)?;
         if !one_way {
-            // A filter drops what a node receives, so that each direction takes filters of its own.
-            partition.add(Partition::new(self, right, left)?);
+            deafness.add(self, right, left)?;
         }
-        Ok(partition)
+        Partition::new(self, &deafness)
     }
 
     fn severed(&self, pairs: &[[NodeRef; 2]]) -> Result<Partition> {
-        let mut partition = Partition::default();
+        let mut deafness = Deafness::default();
         for pair in pairs {
             // A pair is a partition of two: a node in several pairs is cut off from each of its
             // peers.
             let ids = self.ids_of(pair)?;
-            partition.add(self.parted(&ids[..1], &ids[1..], false)?);
+            deafness.add(self, &ids[..1], &ids[1..])?;
+            deafness.add(self, &ids[1..], &ids[..1])?;
         }
-        Ok(partition)
+        Partition::new(self, &deafness)
     }
 
     fn dns_of(&self, node: &NodeRef) -> Result<&Dns> {

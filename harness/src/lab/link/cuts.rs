@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 
 use crate::impair::{Direction, Traffic};
 use crate::kernel::netlink::NetlinkError;
-use crate::kernel::nft::{DropFrom, IngressDrop};
+use crate::kernel::nft::IngressDrop;
 use crate::lab::error::Result;
 use crate::lab::link::carrier::active::ActiveCarrier;
 use crate::lab::link::carrier::inner_end::InnerEnd;
@@ -131,15 +131,15 @@ impl Cuts {
                 // In front of netem: a packet that is sent during the cut must not arrive after it,
                 // by its delay.
                 let enters = InnerEnd::new(ends, direction.sender());
-                let made = IngressDrop::make(namespace.as_fd(), enters.device(), &DropFrom::Anyone);
+                let made = IngressDrop::make(namespace.as_fd(), enters.device());
                 Some(made.map_err(|e| ends.link_refused(e))?)
             }
         };
         // At the receiving interface: what is under way when the cut begins vanishes too.
         let side = direction.receiver();
         let netns = ends.require_netns(side)?;
-        let behind = IngressDrop::make(netns, ends.device(side), &DropFrom::Anyone)
-            .map_err(|e| ends.link_refused(e))?;
+        let behind =
+            IngressDrop::make(netns, ends.device(side)).map_err(|e| ends.link_refused(e))?;
         let filters = &mut self.filters[direction.index()];
         filters.before.attached = before;
         filters.behind.attached = Some(behind);

@@ -221,6 +221,11 @@ impl LinkEnds {
         }
     }
 
+    /// Returns the indices that the port of an end has or can get.
+    pub(crate) fn port_indices(&self, side: Side) -> [u32; 2] {
+        [self.cable.ends[side].index, self.spare.index]
+    }
+
     /// Returns whether the planned port is the inner end of the node's interface by now.
     pub(crate) fn uses_spare_port(&self) -> bool {
         self.spare.is_in_use.load(Ordering::Acquire)

@@ -7,33 +7,86 @@
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Weak};
 
-use crate::kernel::netlink::{Device, NetlinkError};
-use crate::kernel::nft::{DropFrom, IngressDrop};
+use crate::kernel::netlink::{Device, Netlink, NetlinkError};
+use crate::kernel::nft::{DropTime, SenderDrop, Senders};
 use crate::kernel::sync::Lock;
 
-/// A rule for the frames that arrive at one interface.
+/// A rule for the frames that arrive at some interfaces of one stack.
 #[derive(Debug)]
 pub(crate) struct IngressFilter {
-    /// Index of the interface to which the filter is attached.
-    index: u32,
-    from: DropFrom,
-    attached: Lock<Option<IngressDrop>>,
+    from: Senders,
+    rules: Lock<FilterRules>,
+}
+
+/// The rules of a filter as they are in the kernel.
+#[derive(Debug)]
+struct FilterRules {
+    /// The interfaces, by index and name: a program may have given one another name.
+    devices: Vec<(u32, String)>,
+    /// None once the filter was removed.
+    attached: Option<SenderDrop>,
+    drops: bool,
+}
+
+impl FilterRules {
+    fn change(
+        &mut self,
+        change: impl FnOnce(&mut SenderDrop) -> Result<(), NetlinkError>,
+    ) -> Result<(), NetlinkError> {
+        self.attached.as_mut().map_or(Ok(()), change)
+    }
 }
 
 impl IngressFilter {
-    fn attach(&self, netns: BorrowedFd<'_>, device: Device<'_>) -> Result<(), NetlinkError> {
-        // A filter that is still attached is replaced, and goes with its interface.
-        let attached = IngressDrop::make(netns, device, &self.from)?;
-        *self.attached.lock() = Some(attached);
-        Ok(())
+    /// Makes the rules ahead of time.
+    pub(super) fn make(&self) -> Result<(), NetlinkError> {
+        self.rules.lock().change(SenderDrop::make)
+    }
+
+    /// Drops the frames from a time on.
+    pub(super) fn close(&self, from: DropTime) -> Result<(), NetlinkError> {
+        let mut rules = self.rules.lock();
+        rules.drops = true;
+        rules.change(|attached| attached.close(from))
+    }
+
+    /// Lets the frames in from a time on.
+    pub(super) fn open_gate(&self, from: DropTime) -> Result<(), NetlinkError> {
+        let mut rules = self.rules.lock();
+        rules.drops = false;
+        rules.change(|attached| attached.open_gate(from))
     }
 
     /// Takes the filter away. A namespace that is gone has taken the filter with it.
-    pub(crate) fn remove(&self, namespace_is_there: bool) -> Result<(), NetlinkError> {
-        match self.attached.lock().take() {
-            Some(attached) if namespace_is_there => attached.heal(),
+    pub(super) fn remove(&self, namespace_is_there: bool) -> Result<(), NetlinkError> {
+        match self.rules.lock().attached.take() {
+            Some(attached) if namespace_is_there => attached.remove(),
             Some(_) | None => Ok(()),
         }
+    }
+
+    fn reattach(&self, netns: BorrowedFd<'_>, device: Device<'_>) -> Result<(), NetlinkError> {
+        let mut rules = self.rules.lock();
+        let known = rules.devices.iter_mut().find(|it| it.0 == device.index);
+        match known {
+            Some(known) => device.name.clone_into(&mut known.1),
+            None => return Ok(()),
+        }
+        if rules.attached.is_none() {
+            return Ok(());
+        }
+        // After a power cut the interfaces come back one by one.
+        let there = Netlink::open_in(netns)?.interfaces()?;
+        let is_there = |it: &&(u32, String)| there.iter().any(|found| found.index == it.0);
+        let devices = rules.devices.iter().filter(is_there);
+        let names: Vec<&str> = devices.map(|it| it.1.as_str()).collect();
+        let mut anew = SenderDrop::of_interfaces(netns, &names, &self.from)?;
+        if rules.drops {
+            anew.close(DropTime::Now)?;
+        }
+        // The new rules are in force before the old ones go, so that no frame slips through.
+        rules.attached = Some(anew);
+        Ok(())
     }
 }
 
@@ -44,19 +97,24 @@ pub(crate) struct IngressFilters {
 }
 
 impl IngressFilters {
-    /// Attaches a new filter.
+    /// Prepares a new filter, which drops nothing yet.
     pub(crate) fn add(
         &self,
         netns: BorrowedFd<'_>,
-        device: Device<'_>,
-        from: DropFrom,
+        devices: &[Device<'_>],
+        from: Senders,
     ) -> Result<Arc<IngressFilter>, NetlinkError> {
+        let names: Vec<&str> = devices.iter().map(|device| device.name).collect();
+        let attached = SenderDrop::of_interfaces(netns, &names, &from)?;
+        let owned = |device: &Device<'_>| (device.index, device.name.to_owned());
         let filter = Arc::new(IngressFilter {
-            index: device.index,
             from,
-            attached: Lock::new(None),
+            rules: Lock::new(FilterRules {
+                devices: devices.iter().map(owned).collect(),
+                attached: Some(attached),
+                drops: false,
+            }),
         });
-        filter.attach(netns, device)?;
         let mut all = self.all.lock();
         // Guards that are gone have removed their filters. Their entries go when the next one
         // comes.
@@ -74,9 +132,7 @@ impl IngressFilters {
         // Held until all are attached: a guard that is dropped meanwhile waits, and then removes
         // its filter from the new interface.
         let all = self.all.lock();
-        all.iter()
-            .filter_map(Weak::upgrade)
-            .filter(|filter| filter.index == device.index)
-            .try_for_each(|filter| filter.attach(netns, device))
+        let mut filters = all.iter().filter_map(Weak::upgrade);
+        filters.try_for_each(|filter| filter.reattach(netns, device))
     }
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Weak};
 
 use crate::kernel::netlink::{Device, Netlink, NetlinkError};
 use crate::kernel::netns::Netns;
-use crate::kernel::nft::DropFrom;
+use crate::kernel::nft::{DropTime, Senders};
 use crate::kernel::sync::{Lock, SharedLock};
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::first_process::FirstProcessHandle;
@@ -162,13 +162,13 @@ impl Stack {
         Ok(Box::new(StackSource { stack, number }))
     }
 
-    /// Lets an interface drop what comes from some senders, until the filter is removed.
+    /// Prepares interfaces to drop what comes from some senders.
     pub(crate) fn filter(
         self: &Arc<Self>,
-        device: Device<'_>,
-        from: DropFrom,
+        devices: &[Device<'_>],
+        from: Senders,
     ) -> Result<StackFilter, NetlinkError> {
-        let filter = self.filters.add(self.netns.as_fd(), device, from)?;
+        let filter = self.filters.add(self.netns.as_fd(), devices, from)?;
         // The guard of a partition may outlive the lab. It holds the stack, so that it knows
         // whether a namespace is left from which the filter is to be removed.
         let stack = Arc::clone(self);
@@ -250,7 +250,7 @@ impl Drop for StackSource {
     }
 }
 
-/// A filter at an interface of a stack; see [`Stack::filter`].
+/// A filter at interfaces of a stack; see [`Stack::filter`].
 #[derive(Debug)]
 pub(crate) struct StackFilter {
     stack: Arc<Stack>,
@@ -258,8 +258,34 @@ pub(crate) struct StackFilter {
 }
 
 impl StackFilter {
-    /// Lets the interface take all frames again, unless it is gone with its stack.
+    /// Makes the rules ahead of time.
+    pub(crate) fn make(&self) -> Result<(), NetlinkError> {
+        self.if_there(IngressFilter::make)
+    }
+
+    /// Drops the frames from a time on.
+    pub(crate) fn close(&self, from: DropTime) -> Result<(), NetlinkError> {
+        self.if_there(|filter| filter.close(from))
+    }
+
+    /// Lets the frames in from a time on.
+    pub(crate) fn open_gate(&self, from: DropTime) -> Result<(), NetlinkError> {
+        self.if_there(|filter| filter.open_gate(from))
+    }
+
+    /// Lets the interfaces take all frames again, unless they are gone with their stack.
     pub(crate) fn remove(&self) -> Result<(), NetlinkError> {
         self.filter.remove(self.stack.netns().is_some())
+    }
+
+    /// Changes the filter, unless the stack was removed.
+    fn if_there(
+        &self,
+        change: impl FnOnce(&IngressFilter) -> Result<(), NetlinkError>,
+    ) -> Result<(), NetlinkError> {
+        match self.stack.netns() {
+            Some(_) => change(&self.filter),
+            None => Ok(()),
+        }
     }
 }
