@@ -34,7 +34,8 @@ fn programs_of_glibc_get_their_answers() -> TestResult {
 /// Links the program `getaddrinfo.c` with musl, by the compiler that also links this test. Of what
 /// the program uses, musl has the layout and the names of the host's headers.
 fn with_musl(library: &Path, to: &Path) -> TestResult {
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/resolver/getaddrinfo.c");
+    let source = to.with_extension("c");
+    std::fs::write(&source, include_str!("getaddrinfo.c"))?;
     let mut loader = OsString::from("-Wl,--dynamic-linker=");
     loader.push(library);
     let output = std::process::Command::new("cc")
