@@ -58,7 +58,7 @@ pub(crate) fn five() -> TestResult<RunningCluster> {
 }
 
 /// Returns how many operations of a history have each kind of completion, for a note.
-fn told(history: &History<Call, Ret>) -> String {
+pub(crate) fn told(history: &History<Call, Ret>) -> String {
     let operations = history.operations();
     let count = |is_it: &dyn Fn(&Ret) -> bool| {
         let answers = operations.iter().filter_map(|it| it.completion.ok());

@@ -67,7 +67,7 @@ fn replay(report: &Run) -> TestResult<Run> {
 const FOUND: [&str; 4] = [
     "key 0: no order explains operation|key 1: no order explains operation",
     "partition of `",
-    "call: Read } → Value(",
+    ": Read of ",
     "░",
 ];
 

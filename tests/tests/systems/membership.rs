@@ -1,13 +1,16 @@
 //! Members of etcd that leave the cluster, and come back as new ones without data.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use snowglobe::fault::{Fault, Schedule, ScheduledFault};
+use snowglobe::history::linearizability;
 use snowglobe::lab::{Node, RunningCluster, Scene, wait_until};
 use snowglobe::prelude::*;
 use snowglobe_tests::daemons::etcd::EtcdClient;
 
-use crate::etcd::command;
+use crate::etcd::{MS, command, five, told};
+use crate::registers::{Registers, Workload, model};
 
 /// Time for the others to agree: an election may be under way.
 const AGREED: Duration = Duration::from_secs(30);
@@ -17,15 +20,10 @@ pub(crate) const LEAVE: &str = "leave";
 
 /// Lets schedules take members out of the cluster.
 pub(crate) fn permit_to_leave(cluster: &RunningCluster) {
-    let joined = AtomicU32::new(0);
-    let join = move |scene: &Scene, node: Option<&Node>| {
-        let number = joined.fetch_add(1, Ordering::Relaxed);
-        join(scene, node.ok_or("a member joins")?, number)
-    };
     cluster.action_with_undo(
         LEAVE,
         |scene, node| leave(scene, node.ok_or("a member leaves")?),
-        join,
+        |scene, node| join(scene, node.ok_or("a member joins")?),
     );
 }
 
@@ -62,7 +60,12 @@ fn members(scene: &Scene, node: &Node) -> Result<(Vec<Value>, Option<Value>), St
 }
 
 fn leave(scene: &Scene, node: &Node) -> Result<(), String> {
-    node.kill_processes().map_err(|error| error.to_string())?;
+    // The node goes on without etcd, and the member's data are of no use to the next one.
+    node.set_commands([]);
+    node.restart().map_err(|error| error.to_string())?;
+    let forget = || std::fs::remove_dir_all("/run/data/member");
+    let forgotten = node.try_run(forget).map_err(|error| error.to_string())?;
+    forgotten.map_err(|error| format!("/run/data/member: {error}"))?;
     // Whoever has had no answer looks whether the member is gone all the same.
     let gone = wait_until(AGREED, || match members(scene, node)? {
         (_, None) => Ok(()),
@@ -74,7 +77,7 @@ fn leave(scene: &Scene, node: &Node) -> Result<(), String> {
     gone.map_err(|error| error.to_string())
 }
 
-fn join(scene: &Scene, node: &Node, number: u32) -> Result<(), String> {
+fn join(scene: &Scene, node: &Node) -> Result<(), String> {
     let all = wait_until(AGREED, || match members(scene, node)? {
         (all, Some(_)) => Ok(all),
         (_, None) => {
@@ -89,10 +92,56 @@ fn join(scene: &Scene, node: &Node, number: u32) -> Result<(), String> {
         .filter(|it| !it.is_empty())
         .chain([node.name()])
         .collect();
-    let command = command(node.name(), &names)
-        .args(["--initial-cluster-state", "existing"])
-        // The last of two options counts. What the member was before is of no use to it.
-        .args(["--data-dir".to_owned(), format!("/run/data/{number}")]);
+    let command = command(node.name(), &names).args(["--initial-cluster-state", "existing"]);
     node.set_commands([command]);
     node.restart().map_err(|error| error.to_string())
+}
+
+/// Each member in turn is removed, and a new one without data takes its place; nobody notices.
+#[snowglobe::test(fixtures("etcd"), timeout = "240s", threads = 2)]
+fn registers_are_linearizable_while_every_member_is_replaced() -> TestResult {
+    let cluster = five()?;
+    permit_to_leave(&cluster);
+    let schedule: Schedule = cluster
+        .names()
+        .into_iter()
+        .zip(0..)
+        .map(|(name, place)| ScheduledFault {
+            at: 500 * MS + 2500 * MS * place,
+            lasts: Some(1000 * MS),
+            fault: Fault::action_on(name, LEAVE),
+        })
+        .collect();
+    let before = ids(&cluster)?;
+    let run = cluster.run_schedule(&schedule)?;
+    let registers = Registers::new(Workload {
+        keys: 2,
+        writers: 1,
+        readers: 1,
+        pause: 20 * MS,
+        may_be_stale: false,
+    });
+    registers.work(&cluster, || run.has_ended());
+    assert_eq!(run.skipped(), 0);
+    run.wait()?;
+    cluster.wait_ready()?;
+    registers.read_all(&cluster)?;
+    let after = ids(&cluster)?;
+    assert_eq!(after.len(), 5);
+    assert!(after.is_disjoint(&before), "{before:?}, then {after:?}");
+    let history = registers.history();
+    snowglobe::note(told(&history));
+    linearizability(&model(), &history)
+        .during(cluster.fault_intervals())
+        .into_result()?;
+    Ok(())
+}
+
+/// Returns the ids of all members.
+fn ids(cluster: &RunningCluster) -> TestResult<BTreeSet<String>> {
+    let mut client = EtcdClient::new(cluster.member(0), AGREED);
+    let answer = client.ask("/v3/cluster/member/list", &json!({}));
+    let list = answer.ok().ok_or("no list of members")?;
+    let members = list["members"].as_array().cloned().unwrap_or_default();
+    Ok(members.iter().map(|it| it["ID"].to_string()).collect())
 }

@@ -280,6 +280,8 @@ fn a_full_disk_loses_no_committed_row_of_the_primary_or_the_replica() -> TestRes
         .iter()
         .filter(|it| !it.completion.is_ok());
     assert_eq!(refused.count(), CLIENTS);
+    let said = pair.node("primary")?.last_lines();
+    assert!(said.contains("No space left on device"), "{said}");
     full.ok_or("the disk was not full")?.heal()?;
     pair.node("primary")?.kill_processes()?;
     pair.node("primary")?.restart()?;

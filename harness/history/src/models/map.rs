@@ -1,6 +1,6 @@
 //! A map: each key is an object by itself.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +25,7 @@ impl<K, M> Map<K, M> {
 }
 
 /// An operation on the object of one key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct On<K, C> {
     /// The key.
     pub key: K,
@@ -37,6 +37,13 @@ impl<K, C> On<K, C> {
     /// Makes an operation on the object of a key.
     pub fn new(key: K, call: C) -> Self {
         Self { key, call }
+    }
+}
+
+/// As timelines show it: `Read of "x"`.
+impl<K: Debug, C: Debug> Debug for On<K, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} of {:?}", self.call, self.key)
     }
 }
 
