@@ -38,6 +38,10 @@
 //! - **Zones**, whose lines are those of any name server: see [`Zone`]. A name that nobody has does
 //!   not exist (NXDOMAIN): the lab is the whole world.
 //!
+//! - **Names without IPv6**, for hosts without IPv4: with [`DnsSpec::dns64`] such a name gets IPv6
+//!   addresses that lead to a NAT64 (RFC 6147), and these have names as well. Names that have IPv6
+//!   keep it. Who gets such answers can be said by network: [`Dns64Spec::client`].
+//!
 //! The hosts file of a node has the node's own names only, so that the server is asked for all
 //! others; [`DnsSpec::keep_hosts_files`] leaves them there. glibc says "try again" (`EAI_AGAIN`)
 //! when the server fails or says nothing. A question that is lost is asked again after one second,
@@ -54,4 +58,6 @@
 
 pub use crate::lab::Dns;
 #[doc(inline)]
-pub use crate::model::dns::{DnsEffect, DnsFault, DnsOutcome, DnsQuery, DnsSpec, RecordKind, Zone};
+pub use crate::model::dns::{
+    Dns64Spec, DnsEffect, DnsFault, DnsOutcome, DnsQuery, DnsSpec, RecordKind, Zone,
+};

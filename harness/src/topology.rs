@@ -91,8 +91,10 @@
 //!   ([`RouterSpec::nat`]) may have the same subnets as others; anywhere else, that is an error. A
 //!   name stands for the same address everywhere, so the name of a host behind such a router is of
 //!   use only there.
-//! - **Families.** Translation is of IPv4 alone unless the NAT says otherwise. Hosts at home have
-//!   public IPv6 addresses then, and the firewall of the home keeps out what begins outside.
+//! - **Families.** [`RouterSpec::nat`] is about IPv4. Hosts at home have public IPv6 addresses, and
+//!   the firewall of the home keeps out what begins outside. [`RouterSpec::nat_v6`] translates IPv6
+//!   too, by an exchange of prefixes or a masquerade, and [`RouterSpec::nat64`] leads from IPv6 to
+//!   IPv4.
 //! - **Firewalls** stand at the uplinks of a router, or before a host ([`NodeSpec::firewall`]):
 //!   see [`Firewall`]. The kernel's nftables carries them, without a program.
 //!   [`Node::firewall_counters`](crate::lab::Node::firewall_counters) has what the rules counted.
@@ -166,6 +168,66 @@
 //! }
 //! ```
 //!
+//! # IPv6 translated, and IPv4 over IPv6
+//!
+//! [`RouterSpec::nat_v6`] translates IPv6 at the uplinks of a router:
+//!
+//! - [`V6Nat::Masquerade`](V6Nat): hosts share the address of the uplink. nftables
+//!   carries it, with Linux' behaviours.
+//! - [`V6Nat::Prefix`](V6Nat): the prefix is exchanged for another (NPTv6, RFC 6296), so
+//!   that checksums hold and each host is reached by an address of its own. Routes in front of the
+//!   router lead to the prefix outside. nftables has no such translation (its `snat prefix` tracks
+//!   connections and changes checksums), and one of snowglobe works on the wire of the uplink.
+//!
+//! [`Lab::nat_v6`](crate::Lab::nat_v6) says which engine it is, and what an address is outside.
+//!
+//! Hosts of IPv6 alone reach hosts of IPv4 by a NAT64 (RFC 6146) in their router,
+//! [`RouterSpec::nat64`], by addresses that a name server makes up:
+//! DNS64 (RFC 6147), [`DnsSpec::dns64`](crate::dns::DnsSpec::dns64). With
+//! [`NodeSpec::clat`], programs that know IPv4 alone work there, too
+//! (464XLAT, RFC 6877). The situations `v6_only_phone` and `xlat_phone` have all of it ready:
+//!
+//! ```no_run
+//! use snowglobe::prelude::*;
+//! use snowglobe::topology::{ClatSpec, Families, Nat64Spec};
+//!
+//! #[snowglobe::test]
+//! fn a_phone_without_ipv4() -> TestResult {
+//!     let mut topology = Topology::new();
+//!     let internet = topology.internet();
+//!     let carrier = topology.router(RouterSpec::new("carrier").nat64(Nat64Spec::new()));
+//!     topology.uplink(carrier, internet);
+//!     let phone = topology.node(NodeSpec::new("phone").clat(ClatSpec::new()));
+//!     topology.link_with(phone, carrier, LinkSpec::new().families(Families::V6));
+//!     let old = topology.node("old-server");
+//!     topology.link_with(old, internet, LinkSpec::new().families(Families::V4));
+//!     let lab = topology.start()?;
+//!     let server = lab[old].ipv4().unwrap();
+//!     let by_nat64 = lab.nat64(carrier)?.embed(server); // 64:ff9b::…
+//!     lab[phone].run(|| TcpStream::connect((by_nat64, 80)))?;
+//!     lab[phone].run(|| TcpStream::connect((server, 80)))?; // IPv4, translated twice
+//!     Ok(())
+//! }
+//! ```
+//!
+//! - The router has an interface `nat64`, into which its kernel routes the prefix and a pool of
+//!   IPv4 addresses, one for each host. A thread of the test at its other end makes packets of one
+//!   family of those of the other (RFC 7915): TCP, UDP, ICMP echoes and errors with the packets
+//!   that they quote, fragments, and the MTU of a path. Other protocols are dropped, and so are
+//!   ICMP echoes in fragments. What leaves the router goes through its NAT of IPv4 as any other
+//!   host's packets do: its mapping, filtering, ports and timeouts are fields of
+//!   [`NatSpec`]. A router that has none gets endpoint-independent mapping and
+//!   address-dependent filtering, within RFC 6146.
+//! - The router counts as two hops: its kernel forwards a packet before and after the translation.
+//! - The well-known prefix `64:ff9b::/96` leads to public addresses only (RFC 6052, section 3.1).
+//!   The automatic addresses of servers on the Internet of a lab are public. Private ones are
+//!   reached by any other prefix.
+//! - The node of a 464XLAT client has an interface `clat` with the address 192.0.0.4, and a default
+//!   route of IPv4 that any other goes before. The packets leave from the node's own IPv6 address,
+//!   which nftables sees to: an address more, as RFC 6877 has it, would need a prefix to take it
+//!   from, which hosts with an address of SLAAC do not have. The node forwards IPv6.
+//! - A NAT64 and a 464XLAT client do not change while the lab runs; the NAT of IPv4 does.
+//!
 //! # Regions
 //!
 //! [`Regions`] are named places with a matrix of latencies between them, one way or the other, and
@@ -223,3 +285,4 @@ pub use snowglobe_model::topology::{
     RouteSpec, RouterSettings, RouterSpec, Routing, Size, StartCommand, Subnet, SwitchId,
     SwitchSpec, Topology, TopologyError, TopologyErrorKind, TopologySubject, Users, Volume,
 };
+pub use snowglobe_model::v6::{self, ClatSpec, Nat64Spec, PrefixTranslation, V6Nat};

@@ -26,6 +26,7 @@
 //! | [`fault`], [`carrier`] | faults of a running lab, and what carries the packets of a link |
 //! | [`dhcp`] | addresses by DHCP: messages, servers and clients |
 //! | [`ndp`] | router advertisements |
+//! | [`v6`] | translation of IPv6: prefixes, NAT64, 464XLAT |
 //! | [`dns`] | zones, answers, and faults of name servers |
 //! | [`cli`] | options of command lines, from which parsers and helps are made |
 //! | [`files`] | the one place that reads files, by a function which the program lends |
@@ -63,3 +64,4 @@ pub mod starved;
 pub mod time_scale;
 pub mod topology;
 pub mod twice;
+pub mod v6;

@@ -175,9 +175,11 @@ pub use process::process::Process;
 pub use process::program::{OnDrop, Output, Stdio};
 pub use router::change::FirewallCounter;
 pub use router::nat::RouterNat;
+pub use router::nat_v6::RouterNatV6;
 pub use services::dhcp::dhcp::Dhcp;
 pub use services::dns::dns::Dns;
 pub use services::ndp::advertiser::Advertiser;
+pub use services::translation::nat64::RouterNat64;
 #[cfg(feature = "tokio")]
 pub use wait::wait_until_async;
 pub use wait::{Condition, wait_until};

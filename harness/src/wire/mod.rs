@@ -53,7 +53,7 @@ mod worker;
 mod worker_pool;
 
 pub(crate) use lateness::Lateness;
-pub(crate) use uplink_nat::UplinkNat;
+pub(crate) use uplink_nat::{UplinkNat, UplinkTranslators};
 pub(crate) use wire_handle::WireHandle;
 pub(crate) use wire_port::WirePort;
 pub(crate) use wire_spec::WireSpec;

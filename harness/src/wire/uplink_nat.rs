@@ -10,12 +10,40 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::kernel::frames::{ReceivedFrame, VNET_HEADER};
 use crate::kernel::sync::Lock;
 use crate::model::nat::{Checksums, Nat, NatOutcome};
+use crate::model::v6::PrefixExchanger;
 
-/// A NAT that the threads of a wire and of the test share. It outlives the wire, so that mappings
-/// stay when the link gets another carrier.
+/// What translates the addresses of packets at an uplink, by family.
+#[derive(Debug, Default)]
+pub(crate) struct UplinkTranslators {
+    /// The NAT of IPv4.
+    pub(crate) v4: Option<Nat>,
+    /// The exchange of prefixes of IPv6.
+    pub(crate) v6: Option<PrefixExchanger>,
+}
+
+impl UplinkTranslators {
+    fn is_empty(&self) -> bool {
+        self.v4.is_none() && self.v6.is_none()
+    }
+
+    fn outbound(&mut self, frame: &mut [u8], sums: Checksums, now: u64) -> NatOutcome {
+        let v6 = self.v6.as_mut().and_then(|v6| v6.outbound(frame));
+        let v4 = || self.v4.as_mut().map(|v4| v4.outbound(frame, sums, now));
+        v6.or_else(v4).unwrap_or(NatOutcome::Pass)
+    }
+
+    fn inbound(&mut self, frame: &mut [u8], sums: Checksums, now: u64) -> NatOutcome {
+        let v6 = self.v6.as_mut().and_then(|v6| v6.inbound(frame));
+        let v4 = || self.v4.as_mut().map(|v4| v4.inbound(frame, sums, now));
+        v6.or_else(v4).unwrap_or(NatOutcome::Pass)
+    }
+}
+
+/// Translators that the threads of a wire and of the test share. They outlive the wire, so that
+/// mappings stay when the link gets another carrier.
 #[derive(Debug)]
 pub(crate) struct UplinkNat {
-    nat: Lock<Option<Nat>>,
+    nat: Lock<UplinkTranslators>,
     /// Whether there is a NAT. A router may get one at any time, so that each wire of a node has a
     /// place for one; nearly all of these places are empty.
     is_there: AtomicBool,
@@ -33,29 +61,34 @@ pub(super) enum Arrival {
 
 impl UplinkNat {
     /// Makes a place for a NAT, which may be empty.
-    pub(crate) fn new(nat: Option<Nat>) -> Arc<Self> {
+    pub(crate) fn new(nat: UplinkTranslators) -> Arc<Self> {
         Arc::new(Self {
-            is_there: AtomicBool::new(nat.is_some()),
+            is_there: AtomicBool::new(!nat.is_empty()),
             nat: Lock::new(nat),
         })
     }
 
-    /// Does something to the NAT. Packets wait meanwhile.
-    pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Option<Nat>) -> R) -> R {
+    /// Does something to the translators. Packets wait meanwhile.
+    pub(crate) fn with<R>(&self, work: impl FnOnce(&mut UplinkTranslators) -> R) -> R {
         let mut nat = self.nat.lock();
         let done = work(&mut nat);
-        self.is_there.store(nat.is_some(), Ordering::Release);
+        self.is_there.store(!nat.is_empty(), Ordering::Release);
         done
     }
 
-    /// Has the NAT work on a batch of packets, and returns whether there is a NAT.
-    pub(super) fn translate(&self, work: impl FnOnce(&mut Nat)) -> bool {
+    /// Has the translators work on a batch of packets, and returns whether there are any.
+    pub(super) fn translate(&self, work: impl FnOnce(&mut UplinkTranslators)) -> bool {
         // This is asked for every batch; an empty place answers by one atomic load.
         if !self.is_there.load(Ordering::Acquire) {
             return false;
         }
         // One lock for a batch: a packet of its own would cost more than its translation.
-        self.nat.lock().as_mut().map(work).is_some()
+        let mut nat = self.nat.lock();
+        let is_there = !nat.is_empty();
+        if is_there {
+            work(&mut nat);
+        }
+        is_there
     }
 
     /// Translates what the router has sent. A frame that goes no further is taken out of its
@@ -88,7 +121,7 @@ impl UplinkNat {
 }
 
 /// Translates a frame that has come for the router, with its header in front.
-pub(super) fn arrive(nat: &mut Nat, whole: &mut [u8], now: u64) -> Arrival {
+pub(super) fn arrive(nat: &mut UplinkTranslators, whole: &mut [u8], now: u64) -> Arrival {
     let Some((frame, sums)) = split(whole) else {
         return Arrival::Deliver;
     };

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
-use std::net::SocketAddrV4;
 use std::time::Instant;
 
 use snowglobe::prelude::*;
@@ -22,13 +21,13 @@ const CHANGE_ADDRESS: u8 = 4;
 /// An answer of a server.
 pub(crate) struct Answer {
     /// The address and port by which the server sees the client.
-    pub(crate) mapped: SocketAddrV4,
+    pub(crate) mapped: SocketAddr,
     /// The other address and port of the server.
-    pub(crate) other: Option<SocketAddrV4>,
+    pub(crate) other: Option<SocketAddr>,
 }
 
 /// Sends a binding request with these bits of CHANGE-REQUEST and this number.
-fn ask(socket: &UdpSocket, server: SocketAddrV4, change: u8, number: u8) {
+fn ask(socket: &UdpSocket, server: SocketAddr, change: u8, number: u8) {
     let mut message = vec![0, 1, 0, 8];
     message.extend(COOKIE);
     message.extend([number; 12]);
@@ -48,8 +47,9 @@ fn read(bytes: &[u8]) -> Option<(u8, Answer)> {
         let length = usize::from(u16::from_be_bytes([c, d]));
         let value = more.get(..length)?;
         match u16::from_be_bytes([a, b]) {
-            XOR_MAPPED_ADDRESS => mapped = address(value, &COOKIE),
-            OTHER_ADDRESS => other = address(value, &[0; 4]),
+            // The cookie and the number of the transaction.
+            XOR_MAPPED_ADDRESS => mapped = address(value, header.last_chunk()?),
+            OTHER_ADDRESS => other = address(value, &[0; 16]),
             _ => {}
         }
         rest = more.get(length.next_multiple_of(4)..).unwrap_or(&[]);
@@ -63,8 +63,10 @@ fn read(bytes: &[u8]) -> Option<(u8, Answer)> {
     ))
 }
 
-fn address(value: &[u8], mask: &[u8; 4]) -> Option<SocketAddrV4> {
-    let [_, 1, p, q, ip @ ..] = value.first_chunk::<8>()? else {
+/// Reads an address of either family, each byte of which is exchanged by a byte of the mask (RFC
+/// 8489, section 14.2).
+fn address(value: &[u8], mask: &[u8; 16]) -> Option<SocketAddr> {
+    let [_, family, p, q, ip @ ..] = value else {
         return None;
     };
     let port = u16::from_be_bytes([p ^ mask[0], q ^ mask[1]]);
@@ -73,10 +75,12 @@ fn address(value: &[u8], mask: &[u8; 4]) -> Option<SocketAddrV4> {
         .zip(mask)
         .map(|(byte, mask)| byte ^ mask)
         .collect();
-    Some(SocketAddrV4::new(
-        Ipv4Addr::from(<[u8; 4]>::try_from(ip).ok()?),
-        port,
-    ))
+    let ip: IpAddr = match family {
+        1 => <[u8; 4]>::try_from(ip).ok()?.into(),
+        2 => <[u8; 16]>::try_from(ip).ok()?.into(),
+        _ => return None,
+    };
+    Some(SocketAddr::new(ip, port))
 }
 
 /// Asks a server until it answers, as a client does whose requests may be lost. Returns the answer
@@ -87,7 +91,7 @@ fn address(value: &[u8], mask: &[u8; 4]) -> Option<SocketAddrV4> {
 /// (RFC 8489, section 6.3.3).
 fn binding(
     socket: &UdpSocket,
-    server: SocketAddrV4,
+    server: SocketAddr,
     number: u8,
     others: &mut BTreeSet<u8>,
 ) -> Answer {
@@ -119,11 +123,11 @@ fn binding(
 }
 
 /// Finds out what mappings depend on (RFC 5780, section 4.3).
-pub(crate) fn mapping(socket: &UdpSocket, server: SocketAddrV4) -> Dependence {
+pub(crate) fn mapping(socket: &UdpSocket, server: SocketAddr) -> Dependence {
     let late = &mut BTreeSet::new();
     let first = binding(socket, server, 1, late);
     let other = first.other.expect("the server has another address");
-    let second = SocketAddrV4::new(*other.ip(), server.port());
+    let second = SocketAddr::new(other.ip(), server.port());
     let second = binding(socket, second, 2, late);
     if second.mapped == first.mapped {
         return Dependence::EndpointIndependent;
@@ -140,7 +144,7 @@ pub(crate) fn mapping(socket: &UdpSocket, server: SocketAddrV4) -> Dependence {
 /// soon after it has answered what was asked last, and on a busy machine one may come late. So the
 /// client asks for them again and again, and waits for an ordinary answer after each request. Who
 /// is never heard among so many ordinary answers is kept out.
-pub(crate) fn filtering(socket: &UdpSocket, server: SocketAddrV4) -> Dependence {
+pub(crate) fn filtering(socket: &UdpSocket, server: SocketAddr) -> Dependence {
     const OTHER_ADDRESS_AND_PORT: u8 = 2;
     const OTHER_PORT: u8 = 3;
     let mut heard = BTreeSet::new();

@@ -79,6 +79,19 @@ impl Batch {
         );
     }
 
+    /// Adds a route whose packets are at most this long, in bytes, though the interface takes
+    /// longer ones. A host finds out that a path takes shorter ones still.
+    pub fn add_route_with_mtu(&mut self, route: &RouteRequest<'_>, mtu: u32) {
+        const RTAX_MTU: u16 = 2;
+        let metrics = Attributes::new().number(RTAX_MTU, mtu);
+        let mut message = route_message(route);
+        message.extend(Attributes::new().nest(libc::RTA_METRICS, metrics).0);
+        let flags = NLM_F_CREATE | NLM_F_EXCL;
+        let operation = "add a route through";
+        let name = route.device.name;
+        self.push(operation, name, libc::RTM_NEWROUTE, flags, &message);
+    }
+
     /// Removes a route from the main table; an absent route is no error.
     pub fn delete_route(&mut self, route: &RouteRequest<'_>) {
         let message = route_message(route);

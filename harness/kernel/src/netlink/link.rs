@@ -118,12 +118,20 @@ impl Batch {
 
     /// Brings an interface up.
     pub fn set_up(&mut self, device: Device<'_>) {
-        self.set_flags("bring up", device, libc::IFF_UP);
+        self.set_flags("bring up", device, libc::IFF_UP, libc::IFF_UP);
+    }
+
+    /// Brings an interface up on which nobody asks for hardware addresses: packets go to whatever
+    /// is at the other end, with the interface's own address (net/ipv4/arp.c, arp_constructor;
+    /// net/ipv6/ndisc.c, ndisc_constructor).
+    pub fn set_up_without_arp(&mut self, device: Device<'_>) {
+        let both = libc::IFF_UP | libc::IFF_NOARP;
+        self.set_flags("bring up", device, both, both);
     }
 
     /// Takes an interface down. The kernel removes the interface's IPv6 addresses and routes.
     pub fn set_down(&mut self, device: Device<'_>) {
-        self.set_flags("take down", device, 0);
+        self.set_flags("take down", device, 0, libc::IFF_UP);
     }
 
     /// Moves an interface to the network namespace of `to`, with the index, name, hardware address
@@ -216,6 +224,12 @@ impl Batch {
         self.push("delete", device.name, libc::RTM_DELLINK, 0, &message);
     }
 
+    /// Removes an interface; an absent one is no error.
+    pub fn delete_link_if_there(&mut self, device: Device<'_>) {
+        self.delete_link(device);
+        self.tolerate(Errno::ENODEV);
+    }
+
     pub(super) fn create(
         &mut self,
         operation: &'static str,
@@ -253,12 +267,18 @@ impl Batch {
         );
     }
 
-    fn set_flags(&mut self, operation: &'static str, device: Device<'_>, flags: libc::c_int) {
+    fn set_flags(
+        &mut self,
+        operation: &'static str,
+        device: Device<'_>,
+        flags: libc::c_int,
+        mask: libc::c_int,
+    ) {
         let mut message = LinkRequest::of(device);
         message.flags = flags;
         // Of the flags only those in the mask are changed; without a mask all would be
         // (rtnetlink.c, rtnl_dev_combine_flags).
-        message.mask = libc::IFF_UP;
+        message.mask = mask;
         self.push(
             operation,
             device.name,

@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
+use crate::dns::dns64::{ONLY_V4_ADDRESSES, Synthesis};
 use crate::dns::kind::RecordKind;
-use crate::dns::lab_names::LabNames;
+use crate::dns::lab_names::{LabNames, address_of};
 use crate::dns::name::DomainName;
 use crate::dns::record::{Record, RecordData};
 use crate::dns::spec::{DnsSpec, Zone};
@@ -24,6 +25,7 @@ pub struct Catalog {
     there: HashSet<DomainName>,
     ttl: u32,
     lab: LabNames,
+    dns64: Option<Synthesis>,
 }
 
 /// The findings for a question.
@@ -56,6 +58,7 @@ impl Catalog {
             there: HashSet::new(),
             ttl: spec.ttl.unwrap_or(TTL),
             lab,
+            dns64: spec.dns64.as_ref().and_then(Synthesis::of),
         };
         for Zone { name, records } in &spec.zones {
             let Ok(zone) = DomainName::absolute(name) else {
@@ -90,8 +93,72 @@ impl Catalog {
             .push(record);
     }
 
-    /// Finds what a name stands for.
+    /// Finds what a name stands for, or makes it up as DNS64 does.
     pub(crate) fn find(&self, name: &DomainName, kind: RecordKind, asker: IpAddr) -> Found {
+        let found = self.look_up(name, kind, asker);
+        let for_asker = |it: &&Synthesis| it.is_for(asker, self.lab.has_v4(asker));
+        let made_up = self.dns64.as_ref().filter(for_asker);
+        let made_up = made_up.and_then(|dns64| {
+            let v4 =
+                (kind == RecordKind::Aaaa).then(|| self.made_of_v4(dns64, name, &found, asker));
+            let reverse =
+                (kind == RecordKind::Ptr).then(|| self.made_of_reverse(dns64, name, &found, asker));
+            v4.or(reverse).flatten()
+        });
+        made_up.unwrap_or(found)
+    }
+
+    /// Makes IPv6 addresses of the IPv4 addresses of a name that has no others (RFC 6147, section
+    /// 5.1).
+    fn made_of_v4(
+        &self,
+        dns64: &Synthesis,
+        name: &DomainName,
+        found: &Found,
+        asker: IpAddr,
+    ) -> Option<Found> {
+        // Section 5.1.4: IPv4-mapped addresses lead nowhere, and do not count.
+        let counts = |record: &Record| matches!(&record.data, RecordData::Aaaa(v6) if v6.to_ipv4_mapped().is_none());
+        if found.what == Lookup::NoName || found.records.iter().any(counts) {
+            return None;
+        }
+        let mut v4 = self.look_up(name, RecordKind::A, asker);
+        v4.records.retain_mut(|record| {
+            let RecordData::A(address) = record.data else {
+                return true;
+            };
+            // Section 5.1.7: the answer is kept for as long as that of IPv4.
+            let made = dns64.address(address);
+            record.data = RecordData::Aaaa(made.unwrap_or(address.to_ipv6_mapped()));
+            made.is_some()
+        });
+        v4.records.iter().any(counts).then_some(v4)
+    }
+
+    /// Leads from the name of a made-up address to that of the IPv4 address in it (RFC 6147,
+    /// section 5.3.1).
+    fn made_of_reverse(
+        &self,
+        dns64: &Synthesis,
+        name: &DomainName,
+        found: &Found,
+        asker: IpAddr,
+    ) -> Option<Found> {
+        if found.what == Lookup::Records {
+            return None;
+        }
+        let target = dns64.reverse(address_of(name)?)?;
+        let mut there = self.look_up(&target, RecordKind::Ptr, asker);
+        let alias = Record {
+            name: name.clone(),
+            ttl: None,
+            data: RecordData::Cname(target),
+        };
+        there.records.insert(0, alias);
+        Some(there)
+    }
+
+    fn look_up(&self, name: &DomainName, kind: RecordKind, asker: IpAddr) -> Found {
         let mut records: Vec<Record> = Vec::new();
         let mut name = name.clone();
         let mut what = Lookup::NoData;
@@ -150,6 +217,10 @@ impl Catalog {
         // Zones go first: a test may want an address to have another name.
         if own.is_some() {
             return own;
+        }
+        if self.dns64.is_some() && Synthesis::is_only_v4(name) {
+            let data = ONLY_V4_ADDRESSES.map(RecordData::A);
+            return Some(data.map(record).into());
         }
         if let Some(long) = self.lab.name_of(name) {
             return Some(vec![record(RecordData::Ptr(long.clone()))]);

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::dns::dns64::Dns64Spec;
 use crate::dns::kind::RecordKind;
 use crate::dns::lab_names::LabNames;
 use crate::dns::name::DomainName;
@@ -16,6 +17,11 @@ const LINES: usize = 1_000_000;
 
 /// Checks one server. `lab` has the names of the nodes, if the topology is whole.
 pub(crate) fn check(spec: &DnsSpec, site: Site, place: &str, problems: &mut Problems) {
+    if let Some(wrong) = spec.dns64.as_ref().and_then(Dns64Spec::wrong) {
+        problems.add(Kind::Invalid, site, || {
+            format!("the DNS64 of {place} cannot be: {wrong}")
+        });
+    }
     let mut zones: HashSet<DomainName> = HashSet::new();
     for Zone { name, records } in &spec.zones {
         let zone = match DomainName::absolute(name) {

@@ -20,6 +20,8 @@ pub struct LabNames {
     reverse: HashMap<IpAddr, DomainName>,
     /// Lines that have another address for whoever asks from one.
     near: HashMap<IpAddr, HashMap<usize, IpAddr>>,
+    /// The IPv6 addresses of nodes that have IPv4 addresses too.
+    dual: HashSet<IpAddr>,
 }
 
 impl LabNames {
@@ -50,6 +52,12 @@ impl LabNames {
                 }
             }
         }
+        for stack in &plan.stacks {
+            let addresses = stack.interfaces.iter().flat_map(|it| &it.addresses);
+            let (v6, v4): (Vec<IpAddr>, Vec<_>) =
+                addresses.map(|it| it.ip).partition(IpAddr::is_ipv6);
+            all.dual.extend(v6.iter().filter(|_| !v4.is_empty()));
+        }
         for stack in plan.stacks.iter().filter(|it| !it.near_names.is_empty()) {
             let near = stack.near_names.iter();
             let near: HashMap<usize, IpAddr> =
@@ -72,6 +80,11 @@ impl LabNames {
         Some(lines.map(address).collect())
     }
 
+    /// Returns whether an IPv6 address is that of a node which has an IPv4 address too.
+    pub(super) fn has_v4(&self, address: IpAddr) -> bool {
+        self.dual.contains(&address)
+    }
+
     /// Returns the name of an address, of which `name` is the name to be looked up.
     pub(super) fn name_of(&self, name: &DomainName) -> Option<&DomainName> {
         address_of(name).and_then(|address| self.reverse.get(&address))
@@ -90,7 +103,7 @@ impl LabNames {
 
 /// Returns the address whose name is looked up under `name` (RFC 1035, section 3.5; RFC 3596,
 /// section 2.5).
-fn address_of(name: &DomainName) -> Option<IpAddr> {
+pub(super) fn address_of(name: &DomainName) -> Option<IpAddr> {
     if let Some(v4) = name.as_str().strip_suffix(".in-addr.arpa") {
         let octets: Vec<u8> = v4
             .rsplit('.')

@@ -14,12 +14,14 @@
 //! | `check` | what is wrong with the zones of a topology |
 //! | `catalog` | the answer to a question |
 //! | `lab_names` | the names of the nodes, as the plan has them |
+//! | `dns64` | IPv6 addresses for names that have IPv4 addresses alone |
 //! | `fault` | what makes answers late, wrong or missing |
 //! | `query` | what was asked, and what was said |
 //! | `message` | messages as bytes (RFC 1035, RFC 6891) |
 
 pub mod catalog;
 pub(crate) mod check;
+pub mod dns64;
 pub mod fault;
 pub mod kind;
 pub mod lab_names;
@@ -32,6 +34,7 @@ pub mod spec;
 mod tests;
 mod tokens;
 
+pub use dns64::Dns64Spec;
 pub use fault::{DnsEffect, DnsFault};
 pub use kind::RecordKind;
 pub use query::{DnsOutcome, DnsQuery};

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::dns::dns64::Dns64Spec;
+
 /// A name server that runs in a node, and that all nodes of the lab ask.
 ///
 /// It knows the nodes of the lab by their names, also the other way round, and the zones that are
@@ -36,6 +38,8 @@ pub struct DnsSpec {
     pub(crate) ttl: Option<u32>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) hosts_files: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) dns64: Option<Dns64Spec>,
 }
 
 /// Names that a server knows: the lines of a zone, each with one record.
@@ -68,6 +72,13 @@ impl DnsSpec {
     /// set.
     pub fn ttl(mut self, seconds: u32) -> Self {
         self.ttl = Some(seconds);
+        self
+    }
+
+    /// Gives hosts without IPv4 addresses by which a NAT64 leads to hosts without IPv6: see
+    /// [`Dns64Spec`].
+    pub fn dns64(mut self, dns64: Dns64Spec) -> Self {
+        self.dns64 = Some(dns64);
         self
     }
 

@@ -104,10 +104,4 @@ impl NatSpec {
         let lack = lacks.into_iter().find(|(lacks, _)| *lacks);
         lack.map(|(_, what)| what)
     }
-
-    /// Returns whether the networks behind the router are apart from those in front of it, in one
-    /// family: no route leads inside, and addresses may be those of other such networks.
-    pub fn separates(&self, v6: bool) -> bool {
-        !v6
-    }
 }

@@ -13,18 +13,20 @@ use crate::plan::id::{InterfaceId, SegmentId, StackId};
 use crate::plan::ifindex::InterfaceSlot;
 use crate::plan::kept::Kept;
 use crate::plan::plan::{NodePlan, Plan, SegmentPlan};
+use crate::plan::routing::announced::RoutedNetworks;
 use crate::plan::routing::by_hand::add_routes_by_hand;
 use crate::plan::routing::check::{check_realms, check_uplinks};
 use crate::plan::routing::defaults::Gateways;
 use crate::plan::routing::realms::{self, Realms, forwards, is_uplink, network, owner_name};
 use crate::plan::routing::route::{PortSite, RouteMap};
 use crate::plan::stack::{
-    Address, InterfacePlan, NeighbourPlan, NetfilterPlan, RoutePlan, StackPlan, Sysctl,
+    Address, InterfacePlan, NeighbourPlan, NetfilterPlan, RoutePlan, StackPlan,
 };
 use crate::plan::switches::{CROWD, switches};
+use crate::plan::sysctls::{Forwards, sysctls};
 use crate::plan::wiring::{Attachment, Segment, StackPort, Wiring, interface_names};
 use crate::topology::error::{Problems, Site, TopologyError, TopologyErrorKind as Kind};
-use crate::topology::id::{LinkId, NodeId};
+use crate::topology::id::{LinkId, NodeId, Owner};
 use crate::topology::link::Mac;
 use crate::topology::node::StackSpec;
 use crate::topology::router::{Dscp, Ecn, PathMtu, RouterSettings};
@@ -119,6 +121,7 @@ pub(crate) fn plan(topology: &Topology, kept: Option<&Kept<'_>>) -> Result<Plan,
     check_with_nodes(dns, &plan, &mut problems);
     check_with_plan(topology, &plan, &mut problems);
     crate::ndp::check::check_with_plan(topology, &plan, &mut problems);
+    crate::v6::check::check_with_plan(topology, &plan, &mut problems);
     problems.check()?;
     Ok(plan)
 }
@@ -174,11 +177,15 @@ fn stacks(
                 }
             })
             .collect();
-        let sysctls = sysctls(
-            network(topology, stack.owner),
-            &mut interfaces,
-            forwards[index],
-        );
+        let clat = match stack.owner {
+            Owner::Node(id) => topology[id].clat.is_some(),
+            Owner::Pod(_) => false,
+        };
+        let forwards = Forwards {
+            all: forwards[index],
+            v6: clat,
+        };
+        let sysctls = sysctls(network(topology, stack.owner), &mut interfaces, forwards);
         plans.push(StackPlan {
             owner: stack.owner,
             hostname: owner_name(topology, stack.owner).into(),
@@ -187,7 +194,7 @@ fn stacks(
             sysctls,
             autoconfigures: autoconfigures(topology, stack.owner),
             packet_filter: network(topology, stack.owner).drop_inbound.clone(),
-            netfilter: netfilter(network(topology, stack.owner), &interfaces),
+            netfilter: netfilter(network(topology, stack.owner), &interfaces, clat),
             source_rules: Vec::new(),
             interfaces,
         });
@@ -197,15 +204,20 @@ fn stacks(
 }
 
 /// Returns what the kernel's packet filter is to do in a stack.
-fn netfilter(network: &StackSpec, interfaces: &[InterfacePlan]) -> Option<NetfilterPlan> {
+fn netfilter(
+    network: &StackSpec,
+    interfaces: &[InterfacePlan],
+    clat: bool,
+) -> Option<NetfilterPlan> {
     let works = |router: &RouterSettings| {
         // A router that only forwards needs nothing of the packet filter.
         router.nat.is_some()
+            || router.nat_v6.separates()
             || router.path_mtu != PathMtu::Discoverable
             || router.dscp != Dscp::Keep
             || router.ecn != Ecn::Keep
     };
-    if network.firewall.is_none() && !network.router.as_ref().is_some_and(works) {
+    if network.firewall.is_none() && !network.router.as_ref().is_some_and(works) && !clat {
         return None;
     }
     let uplinks = interfaces.iter().filter(|interface| interface.uplink);
@@ -213,63 +225,8 @@ fn netfilter(network: &StackSpec, interfaces: &[InterfacePlan]) -> Option<Netfil
         router: network.router.clone(),
         firewall: network.firewall.clone(),
         uplinks: uplinks.map(|interface| interface.index).collect(),
+        clat,
     })
-}
-
-/// Returns the sysctls to write before there are interfaces, and gives the others to their
-/// interfaces.
-fn sysctls(network: &StackSpec, interfaces: &mut [InterfacePlan], forwards: bool) -> Vec<Sysctl> {
-    let mut early = Vec::new();
-    let mut set = |path: &str, value: u8| {
-        early.push(Sysctl {
-            path: path.into(),
-            value: value.to_string(),
-        })
-    };
-    // A node on several segments may hear the answer on another interface than the one that it
-    // asked over. With reverse path filtering the kernel would drop that answer (RFC 3704;
-    // net/ipv4/fib_frontend.c, fib_validate_source).
-    if interfaces
-        .iter()
-        .any(|interface| interface.segment != interfaces[0].segment)
-    {
-        set("net/ipv4/conf/all/rp_filter", 0);
-        set("net/ipv4/conf/default/rp_filter", 0);
-    }
-    if forwards {
-        set("net/ipv4/ip_forward", 1);
-        set("net/ipv4/conf/all/send_redirects", 0);
-        set("net/ipv4/conf/default/send_redirects", 0);
-        if interfaces
-            .iter()
-            .flat_map(|interface| &interface.addresses)
-            .any(|address| address.ip.is_ipv6())
-        {
-            set("net/ipv6/conf/all/forwarding", 1);
-        }
-    }
-    for (key, value) in &network.sysctls {
-        let path = if key.contains('/') {
-            key.clone()
-        } else {
-            key.replace('.', "/")
-        };
-        let mut parts = path.split('/');
-        let interface = parts.find_map(|part| {
-            interfaces
-                .iter()
-                .position(|interface| interface.name == part)
-        });
-        let list = match interface {
-            Some(index) => &mut interfaces[index].sysctls,
-            None => &mut early,
-        };
-        list.push(Sysctl {
-            path,
-            value: value.clone(),
-        });
-    }
-    early
 }
 
 /// Refuses one MAC address at two interfaces of a segment: each would take the frames of the other
@@ -309,7 +266,9 @@ fn add_routes(
     };
     let sites = wiring.stacks.iter();
     let sites = sites.map(|stack| stack.interfaces.iter().map(site).collect());
-    let sites: Vec<Vec<PortSite>> = sites.collect();
+    let mut sites: Vec<Vec<PortSite>> = sites.collect();
+    let networks = RoutedNetworks::of(topology, wiring, subnets, addresses, &mut sites);
+    let subnets = &networks.subnets;
     let families = [false, true].map(|v6| Gateways::of(topology, wiring, addresses, v6));
     check_uplinks(topology, wiring, &families)?;
     let mut left = limits::ENTRIES;
@@ -327,6 +286,7 @@ fn add_routes(
         let separates = wiring.stacks.iter();
         let separates = separates.map(|stack| realms::separates(topology, stack.owner, v6));
         let separates = separates.collect();
+        let addresses = &networks.addresses;
         let map = RouteMap::new(v6, pool, subnets, &sites, addresses, forwards, separates);
         let routes = map.routes(left).ok_or_else(|| {
             let text = format!(
@@ -336,6 +296,10 @@ fn add_routes(
             TopologyError::one(Kind::TooLarge, Site::TOPOLOGY, text)
         })?;
         for (index, (stack, mut routes)) in stacks.iter_mut().zip(routes).enumerate() {
+            // Who makes its addresses of what routers advertise learns the way from them as well.
+            if v6 && stack.autoconfigures {
+                continue;
+            }
             let defaults = gateways.defaults(StackId::new(index));
             let realms = &realms[usize::from(v6)];
             let ports = &wiring.stacks[index].interfaces;
@@ -343,7 +307,10 @@ fn add_routes(
                 let here = ports[interface].segment;
                 let within = |segment: &usize| subnets[*segment].contains(&to);
                 let mut there = (0..subnets.len()).filter(within);
-                there.any(|segment| realms.reaches(here, SegmentId::new(segment)))
+                there.any(|segment| {
+                    let segment = SegmentId::new(networks.segment(segment));
+                    realms.reaches(here, segment)
+                })
             });
             left = left.saturating_sub(routes.len());
             for (interface, route) in defaults.into_iter().chain(routes) {
@@ -485,5 +452,7 @@ fn node(topology: &Topology, id: NodeId, stack: StackId) -> NodePlan {
         addresses: spec.addresses,
         advertise: spec.advertise.clone(),
         autoconfigure: spec.autoconfigure,
+        nat64: spec.network.router.as_ref().and_then(|it| it.nat64.clone()),
+        clat: spec.clat.clone(),
     }
 }

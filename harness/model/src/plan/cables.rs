@@ -13,6 +13,7 @@ use crate::plan::stack::{Address, InterfacePlan, StackPlan};
 use crate::side::Side;
 use crate::topology::id::{Endpoint, LinkId};
 use crate::topology::link::{Engine, LinkSpec, Mac};
+use crate::topology::router::RouterSettings;
 use crate::topology::value::Topology;
 
 /// Returns all cables, by number. Cables that were there before stay in their bridges.
@@ -67,14 +68,19 @@ pub(crate) fn cables(
             a.unwrap_or_else(|| port(Side::A)),
             b.unwrap_or_else(|| port(Side::B)),
         ];
-        let nat = nat_on_wire(topology, stacks, id, ends[Side::A].netns);
+        let router = router_before(topology, stacks, id, ends[Side::A].netns);
+        let on_wire = |nat: &&NatSpec| nat.carried_by() == NatEngine::Userspace;
+        let nat = router.and_then(|router| router.nat.as_ref());
+        let nat = nat.filter(on_wire);
+        let prefixes = router.and_then(|router| router.nat_v6.prefixes());
         CablePlan {
             link: Some(id),
             name,
             mtu: mtu(topology, id),
             ends,
-            emulation: emulation(&topology[id], nat.is_some()),
+            emulation: emulation(&topology[id], nat.is_some() || prefixes.is_some()),
             nat: nat.cloned().map(Box::new),
+            prefixes: prefixes.map(Box::new),
         }
     };
     topology
@@ -84,21 +90,18 @@ pub(crate) fn cables(
         .collect()
 }
 
-/// Returns the NAT that works on the wire of a link, if the link is an uplink of such a router.
-fn nat_on_wire<'t>(
+/// Returns the settings of the router whose uplink a link is, if the link is one.
+fn router_before<'t>(
     topology: &'t Topology,
     stacks: &[StackPlan],
     link: LinkId,
     first: NetnsId,
-) -> Option<&'t NatSpec> {
+) -> Option<&'t RouterSettings> {
     let NetnsId::Stack(stack) = first else {
         return None;
     };
-    let nat = router(topology, stacks[stack.index()].owner)?
-        .nat
-        .as_ref()?;
-    let on_wire = topology[link].uplink && nat.carried_by() == NatEngine::Userspace;
-    on_wire.then_some(nat)
+    let router = router(topology, stacks[stack.index()].owner)?;
+    topology[link].uplink.then_some(router)
 }
 
 /// Returns what a link does to packets. A NAT works on a wire, which may impair nothing.

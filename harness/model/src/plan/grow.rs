@@ -59,7 +59,7 @@ impl Plan {
         let same = |cable: &CablePlan| {
             let now = cable.link.and_then(|link| grown.cables.get(link.index()));
             now.is_some_and(|now| {
-                let nat = now.nat.is_some() || cable.nat.is_some();
+                let nat = now.translates() || cable.translates();
                 grown.shows(now, nat) == self.shows(cable, nat)
             })
         };
@@ -76,6 +76,15 @@ impl Plan {
                 text,
             ));
         }
+        let mut nodes = self.nodes.iter().zip(&grown.nodes);
+        if let Some((node, _)) = nodes.find(|(a, b)| (&a.nat64, &a.clat) != (&b.nat64, &b.clat)) {
+            let text = format!(
+                "node `{}` runs, and its NAT64 and its client of 464XLAT cannot change; start another lab with other ones",
+                node.name
+            );
+            let site = Site::new(node.node, "network");
+            return Err(TopologyError::one(Kind::InUse, site, text));
+        }
         Ok(grown)
     }
 
@@ -87,6 +96,7 @@ impl Plan {
     fn shows(&self, cable: &CablePlan, nat: bool) -> (CablePlan, [Option<Owner>; 2]) {
         let mut cable = cable.clone();
         cable.nat = None;
+        cable.prefixes = None;
         if let (true, Some(emulation)) = (nat, &mut cable.emulation)
             && emulation.engine == Engine::Wire
         {

@@ -29,6 +29,9 @@ pub enum InterfaceSlot {
     /// The port that takes the place of a planned one, where a link between a node and a switch
     /// gets another carrier.
     SparePort(LinkId),
+    /// A side of the veth pair in a node whose far end makes packets of one family of those of the
+    /// other: the first pair is that of a NAT64, and the second that of 464XLAT.
+    Translator(usize, Side),
 }
 
 /// Index of the first interface besides `lo`, whose index is 1.
@@ -40,6 +43,7 @@ const BRIDGE_INTERFACES: usize = TRUNKS + 2 * SWITCHES * BRIDGES;
 const INNER_ENDS: usize = BRIDGE_INTERFACES + SWITCHES * BRIDGES;
 const REPEATERS: usize = INNER_ENDS + 2 * LINKS;
 const SPARE_PORTS: usize = REPEATERS + LINKS;
+const TRANSLATORS: usize = SPARE_PORTS + LINKS;
 
 impl InterfaceSlot {
     /// Returns the index of the interface.
@@ -56,6 +60,7 @@ impl InterfaceSlot {
             Self::InnerEnd(link, side) => INNER_ENDS + 2 * link.index() + side.index(),
             Self::Repeater(link) => REPEATERS + link.index(),
             Self::SparePort(link) => SPARE_PORTS + link.index(),
+            Self::Translator(pair, side) => TRANSLATORS + 2 * pair + side.index(),
         };
         u32::try_from(index).expect("the limits of a topology keep indices small")
     }
@@ -66,7 +71,7 @@ mod tests {
     use super::*;
 
     /// The first and the last interface of each kind, in the largest topology that is allowed.
-    fn extremes() -> [[InterfaceSlot; 2]; 7] {
+    fn extremes() -> [[InterfaceSlot; 2]; 8] {
         let (link, switch) = (LinkId::new(LINKS - 1), SwitchId::new(SWITCHES - 1));
         let interface = InterfaceId::new(2 * LINKS - 1);
         let first = (InterfaceId::new(0), LinkId::new(0), SwitchId::new(0));
@@ -99,6 +104,10 @@ mod tests {
                 InterfaceSlot::SparePort(first.1),
                 InterfaceSlot::SparePort(link),
             ],
+            [
+                InterfaceSlot::Translator(0, Side::A),
+                InterfaceSlot::Translator(1, Side::B),
+            ],
         ]
     }
 
@@ -106,7 +115,7 @@ mod tests {
     fn no_two_kinds_of_interfaces_share_an_index_in_the_largest_topology() {
         let ranges = extremes().map(|range| range.map(InterfaceSlot::index));
         // `lo` has index 1, and the kernel takes positive numbers of 31 bits (`net/core/dev.c`).
-        assert!(ranges[0][0] > 1 && ranges[6][1] <= i32::MAX as u32);
+        assert!(ranges[0][0] > 1 && ranges[7][1] <= i32::MAX as u32);
         for [first, last] in ranges {
             assert!(first <= last);
         }

@@ -19,6 +19,7 @@
 //! | `routing/` | networks apart from each other; routes along shortest paths; default routes |
 //! | `hosts` | names as lines of hosts files |
 //! | `cables`, `switches` | ends of cables, bridges and trunks |
+//! | `sysctls` | sysctls that interfaces and specifications ask for |
 //! | `limits` | how large a topology may be |
 
 mod addresses;
@@ -37,6 +38,7 @@ mod routing;
 pub mod stack;
 pub mod stack_op;
 mod switches;
+mod sysctls;
 #[cfg(test)]
 mod tests;
 mod wiring;

@@ -19,6 +19,7 @@ use crate::topology::link::Engine;
 use crate::topology::node::{StartCommand, Users};
 use crate::topology::storage::{Mount, Rootfs};
 use crate::topology::subnet::Subnet;
+use crate::v6::{ClatSpec, Nat64Spec, PrefixPair};
 
 /// Everything that a topology means to a kernel. The same topology always has the same plan.
 ///
@@ -130,6 +131,15 @@ pub struct CablePlan {
     /// The NAT on the wire of an uplink, whose router is at side a; nothing where the kernel
     /// translates, or nobody.
     pub nat: Option<Box<NatSpec>>,
+    /// The prefixes of IPv6 that are exchanged on the wire of an uplink, whose router is at side a.
+    pub prefixes: Option<Box<PrefixPair>>,
+}
+
+impl CablePlan {
+    /// Returns whether addresses are translated on the wire of the cable.
+    pub fn translates(&self) -> bool {
+        self.nat.is_some() || self.prefixes.is_some()
+    }
 }
 
 /// What a link that is more than a veth pair does to packets.
@@ -201,6 +211,10 @@ pub struct NodePlan {
     pub advertise: Option<AdvertiseSpec>,
     /// Whether the node makes its IPv6 addresses of what routers advertise.
     pub autoconfigure: bool,
+    /// The NAT64 of the node, if it is such a router.
+    pub nat64: Option<Nat64Spec>,
+    /// The client side of 464XLAT.
+    pub clat: Option<ClatSpec>,
 }
 
 impl Plan {

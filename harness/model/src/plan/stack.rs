@@ -146,6 +146,8 @@ pub struct NetfilterPlan {
     pub firewall: Option<Firewall>,
     /// The indices of the interfaces that are uplinks.
     pub uplinks: Vec<u32>,
+    /// Whether IPv4 leaves the node as IPv6, by 464XLAT.
+    pub clat: bool,
 }
 
 /// An entry of a stack's neighbour table that is there from the start, and changes only when the

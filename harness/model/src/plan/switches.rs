@@ -121,6 +121,7 @@ fn switch(
             ends: [end(Side::A, 0), end(Side::B, index)],
             emulation: None,
             nat: None,
+            prefixes: None,
         }
     };
     SwitchPlan {

@@ -10,6 +10,7 @@ use crate::dns::DnsSpec;
 use crate::ndp::AdvertiseSpec;
 use crate::topology::router::{Firewall, RouteSpec, RouterSettings};
 use crate::topology::storage::{Mount, MountSource, Rootfs, Volume};
+use crate::v6::ClatSpec;
 
 /// The mapping of the user and group ids of a node to those of the machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -69,6 +70,8 @@ pub struct NodeSpec {
     pub(crate) addresses: AddressSource,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) advertise: Option<AdvertiseSpec>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) clat: Option<ClatSpec>,
     /// Whether IPv6 addresses come from router advertisements, and not from the plan.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) autoconfigure: bool,

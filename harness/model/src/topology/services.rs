@@ -4,6 +4,7 @@ use crate::dhcp::{AddressSource, DhcpSpec};
 use crate::dns::DnsSpec;
 use crate::ndp::AdvertiseSpec;
 use crate::topology::node::NodeSpec;
+use crate::v6::ClatSpec;
 
 impl NodeSpec {
     /// Makes the node a name server, which all nodes of the lab ask: see [`DnsSpec`].
@@ -21,6 +22,13 @@ impl NodeSpec {
     /// Makes the node advertise itself as an IPv6 router: see [`AdvertiseSpec`].
     pub fn advertise(mut self, advertise: AdvertiseSpec) -> Self {
         self.advertise = Some(advertise);
+        self
+    }
+
+    /// Lets programs of the node that know IPv4 alone work over IPv6, and hosts of IPv4 behind the
+    /// node if it is a router (464XLAT): see [`ClatSpec`].
+    pub fn clat(mut self, clat: ClatSpec) -> Self {
+        self.clat = Some(clat);
         self
     }
 

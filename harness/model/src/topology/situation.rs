@@ -17,8 +17,11 @@
 
 use super::id::{LinkId, NodeId};
 use super::link::{Families, LinkSpec, SwitchSpec};
+use super::node::NodeSpec;
 use super::router::{Firewall, RouterSpec};
 use super::value::Topology;
+use crate::dns::{Dns64Spec, DnsSpec};
+use crate::v6::{ClatSpec, Nat64Spec};
 
 /// Two peers that want to talk, and a server that both reach.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,7 +46,7 @@ pub struct Situation {
 pub type MakeSituation = fn() -> Situation;
 
 /// All situations, by name.
-pub const ALL: [(&str, MakeSituation); 9] = [
+pub const ALL: [(&str, MakeSituation); 10] = [
     ("public_to_public", public_to_public),
     ("home_to_home", home_to_home),
     ("same_home", same_home),
@@ -52,6 +55,7 @@ pub const ALL: [(&str, MakeSituation); 9] = [
     ("hotel", hotel),
     ("dual_stack_server", dual_stack_server),
     ("v6_only_phone", v6_only_phone),
+    ("xlat_phone", xlat_phone),
     ("handover", handover),
 ];
 
@@ -122,13 +126,31 @@ pub fn dual_stack_server() -> Situation {
     base.situation(a, Some(router), vec![link], b)
 }
 
-/// Returns a phone whose carrier gives it IPv6 alone, and a host at home.
+/// Returns a phone whose carrier gives it IPv6 alone, and a host at home. The phone reaches hosts
+/// of IPv4 by the carrier's NAT64, whose addresses the name server `resolver` gives for their
+/// names (DNS64).
 pub fn v6_only_phone() -> Situation {
+    mobile(NodeSpec::new("a"))
+}
+
+/// Returns the phone of [`v6_only_phone`], which also has the client side of 464XLAT, so that its
+/// programs reach addresses of IPv4 themselves.
+pub fn xlat_phone() -> Situation {
+    mobile(NodeSpec::new("a").clat(ClatSpec::new()))
+}
+
+/// Returns this phone with a carrier that gives it IPv6 alone, and a host at home.
+fn mobile(phone: NodeSpec) -> Situation {
     let mut base = Base::new();
-    let carrier = RouterSpec::new("carrier").firewall(Firewall::inbound_block());
+    let carrier = RouterSpec::new("carrier")
+        .firewall(Firewall::inbound_block())
+        .nat64(Nat64Spec::new());
     let carrier = base.topology.router(carrier);
     base.topology.uplink(carrier, base.internet);
-    let a = base.topology.node("a");
+    let names = DnsSpec::new().dns64(Dns64Spec::new());
+    let names = base.topology.node(NodeSpec::new("resolver").dns(names));
+    base.topology.link(names, base.internet);
+    let a = base.topology.node(phone);
     let radio = LinkSpec::new().families(Families::V6);
     let link = base.topology.link_with(a, carrier, radio);
     let (b, ..) = base.home("b");

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use crate::model::nat::{Nat, NatSpec};
 use crate::model::random::seed_for;
 use crate::model::side::Side;
+use crate::model::v6::{PrefixExchanger, PrefixPair};
 use crate::topology::plan::{CablePlan, InterfacePlan};
-use crate::wire::UplinkNat;
+use crate::wire::{UplinkNat, UplinkTranslators};
 
 /// The place of a NAT. Clones share it.
 #[derive(Clone, Debug)]
@@ -21,9 +22,10 @@ impl NatPlace {
     pub(crate) fn of(cable: &CablePlan, interface: Option<&InterfacePlan>) -> Option<Self> {
         let interface = interface?;
         let spec = cable.nat.as_deref();
-        let nat = spec.map(|spec| new_nat(cable, interface, spec));
+        let v4 = spec.map(|spec| new_nat(cable, interface, spec));
+        let v6 = exchanger(cable.prefixes.as_deref());
         Some(Self {
-            nat: UplinkNat::new(nat),
+            nat: UplinkNat::new(UplinkTranslators { v4, v6 }),
         })
     }
 
@@ -34,16 +36,25 @@ impl NatPlace {
     /// Brings the NAT to what a changed plan says.
     pub(crate) fn refresh(&self, cable: &CablePlan, interface: Option<&InterfacePlan>) {
         let Some(interface) = interface else { return };
-        self.nat
-            .with(|nat| match (cable.nat.as_deref(), nat.as_mut()) {
-                (None, _) => *nat = None,
-                (Some(spec), None) => *nat = Some(new_nat(cable, interface, spec)),
+        self.nat.with(|UplinkTranslators { v4, v6 }| {
+            match (cable.nat.as_deref(), v4.as_mut()) {
+                (None, _) => *v4 = None,
+                (Some(spec), None) => *v4 = Some(new_nat(cable, interface, spec)),
                 // The mappings stay where only the behaviours change, as in a router that is set
                 // up anew.
                 (Some(spec), Some(nat)) if nat.spec() != spec => nat.change(spec.clone()),
                 (Some(_), Some(_)) => {}
-            });
+            }
+            let asked = cable.prefixes.as_deref();
+            if v6.as_ref().map(PrefixExchanger::pair).as_ref() != asked {
+                *v6 = exchanger(asked);
+            }
+        });
     }
+}
+
+fn exchanger(pair: Option<&PrefixPair>) -> Option<PrefixExchanger> {
+    pair.copied().map(PrefixExchanger::new)
 }
 
 /// Makes the NAT for an uplink, with the addresses that the plan has for its interface.

@@ -33,6 +33,7 @@ use crate::lab::services::dns::dns::Dns;
 use crate::lab::services::ndp::advertiser::Advertiser;
 use crate::lab::services::own::OwnServices;
 use crate::lab::services::service::NodeServiceThreads;
+use crate::lab::services::translation::translation::Translation;
 use crate::lab::stack::listening::ServerSocket;
 use crate::lab::stack::monitors::Monitor;
 use crate::lab::stack::stack::Stack;
@@ -291,6 +292,10 @@ impl Node {
     }
 
     /// Returns the threads of the node's services.
+    pub(crate) fn nat64_translation(&self) -> Option<&Translation> {
+        self.own.nat64.as_deref()
+    }
+
     pub(crate) fn service_threads(&self) -> &NodeServiceThreads {
         &self.service_threads
     }

@@ -8,12 +8,14 @@
 //! | `portal` | the page of a captive portal |
 //! | `dropped` | a packet that a firewall did not let through, as an event |
 //! | `nat` | the NAT of a router: its mappings, and what changes it |
+//! | `nat_v6` | the translation of IPv6 at the uplinks of a router |
 //! | `change` | changes of routers and firewalls of a running lab |
 
 pub(crate) mod change;
 mod dropped;
 mod firewall;
 pub(crate) mod nat;
+pub(crate) mod nat_v6;
 pub(crate) mod netfilter;
 mod portal;
 pub(crate) mod watcher;

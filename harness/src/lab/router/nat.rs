@@ -66,9 +66,7 @@ impl Lab {
     /// Gives each uplink a wire on which a NAT of ours is to work, where it has none.
     pub(crate) fn carry_nats(&self) -> Result<()> {
         // A veth pair hands no packet to this process; a wire does.
-        let links = self
-            .links()
-            .filter(|link| link.ends().cable().nat.is_some());
+        let links = self.links().filter(|link| link.ends().cable().translates());
         for link in links {
             link.state().require_wire("such translation of addresses")?;
         }
@@ -140,20 +138,20 @@ impl RouterNat<'_> {
             );
             return Err(LabError::not_supported(subject, why));
         }
-        let nats = self.uplinks();
+        let nats = translators(self.lab, self.router);
         Ok(nats
             .iter()
-            .filter_map(|nat| nat.with(|nat| nat.as_mut().map(&work)))
+            .filter_map(|nat| nat.with(|nat| nat.v4.as_mut().map(&work)))
             .collect())
     }
+}
 
-    fn uplinks(&self) -> Vec<Arc<UplinkNat>> {
-        let plan = self.lab.plan();
-        let stack = plan.stack(self.router);
-        let uplinks = stack.interfaces.iter().filter(|it| it.uplink);
-        let nat = |link: &Link| link.ends().nat().cloned();
-        uplinks
-            .filter_map(|it| self.lab.all_links().get(it.link.index()).and_then(nat))
-            .collect()
-    }
+/// Returns the translators on the wires of the uplinks of a router.
+pub(super) fn translators(lab: &Lab, router: NodeId) -> Vec<Arc<UplinkNat>> {
+    let uplinks = lab.plan().stack(router).interfaces.iter();
+    let uplinks = uplinks.filter(|it| it.uplink);
+    let nat = |link: &Link| link.ends().nat().cloned();
+    uplinks
+        .filter_map(|it| lab.all_links().get(it.link.index()).and_then(nat))
+        .collect()
 }

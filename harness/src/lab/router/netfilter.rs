@@ -1,5 +1,6 @@
 //! The work of the kernel's packet filter in a router or before a host, as rules of nftables.
 
+use std::net::Ipv6Addr;
 use std::os::fd::BorrowedFd;
 
 use super::firewall;
@@ -9,7 +10,9 @@ use crate::kernel::nft::{
 };
 use crate::model::nat::{NatEngine, NatProtocol, NatSpec, PortAssignment, PortForward};
 use crate::model::packet::ip::{ICMP, ICMPV6, TCP, UDP};
-use crate::topology::plan::NetfilterPlan;
+use crate::model::side::Side;
+use crate::model::v6::{ClatSpec, V6Nat};
+use crate::topology::plan::{InterfaceSlot, NetfilterPlan};
 use crate::topology::{Ecn, PathMtu, RouterSettings};
 
 /// The name of the table.
@@ -35,9 +38,13 @@ fn rules(planned: &NetfilterPlan) -> Vec<HookRule> {
         router,
         firewall,
         uplinks,
+        clat,
     } = planned;
     let router = router.as_ref();
     let mut rules = Vec::new();
+    if *clat {
+        rules.push(hide_translated());
+    }
     if router.is_some_and(|router| router.path_mtu == PathMtu::Blackhole) {
         rules.extend(blackhole());
     }
@@ -48,6 +55,10 @@ fn rules(planned: &NetfilterPlan) -> Vec<HookRule> {
     if let Some(nat) = nat {
         rules.extend(uplinks.iter().flat_map(|uplink| translation(nat, *uplink)));
     }
+    let masquerades_v6 = router.is_some_and(|router| router.nat_v6 == V6Nat::Masquerade);
+    if masquerades_v6 {
+        rules.extend(uplinks.iter().flat_map(|uplink| masquerade_v6(*uplink)));
+    }
     if let Some(firewall) = firewall {
         rules.extend(firewall::rules(
             firewall,
@@ -55,8 +66,9 @@ fn rules(planned: &NetfilterPlan) -> Vec<HookRule> {
         ));
     }
     // Last, so that a rule of the firewall can let something in.
-    if nat.is_some() {
-        rules.extend(uplinks.iter().flat_map(|uplink| unasked(*uplink)));
+    for (translates, v6) in [(nat.is_some(), false), (masquerades_v6, true)] {
+        let uplinks = uplinks.iter().filter(|_| translates);
+        rules.extend(uplinks.flat_map(|uplink| unasked(*uplink, v6)));
     }
     rules
 }
@@ -126,6 +138,42 @@ fn translation(nat: &NatSpec, uplink: u32) -> Vec<HookRule> {
     rules
 }
 
+/// Gives what was made of a packet of IPv4 the address of the interface by which it leaves: that of
+/// the node, which its neighbours know.
+fn hide_translated() -> HookRule {
+    let local = ClatSpec::LOCAL.subnet();
+    let back = InterfaceSlot::Translator(1, Side::A).index();
+    let leaves = vec![
+        RuleMatch::From(local.network(), local.prefix()),
+        RuleMatch::NotLeavesBy(back),
+    ];
+    let masquerade = RuleAction::Masquerade { random: false };
+    rule(RuleHook::Postrouting, leaves, masquerade, "clat")
+}
+
+/// Gives what leaves by an uplink the IPv6 address of the uplink.
+fn masquerade_v6(uplink: u32) -> [HookRule; 2] {
+    let leaves = |more: Vec<RuleMatch>| [vec![RuleMatch::LeavesBy(uplink)], more].concat();
+    let link_local = RuleMatch::From(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0).into(), 10);
+    let masquerade = RuleAction::Masquerade { random: false };
+    [
+        // What the router says to its neighbours keeps its source: routing daemons speak by
+        // link-local addresses (RFC 5340, section 2.5).
+        rule(
+            RuleHook::Postrouting,
+            leaves(vec![link_local]),
+            RuleAction::Accept,
+            "link-local",
+        ),
+        rule(
+            RuleHook::Postrouting,
+            leaves(vec![RuleMatch::V6(true)]),
+            masquerade,
+            "nat",
+        ),
+    ]
+}
+
 /// Lets a port of the uplink lead inside.
 fn port_forward(forward: &PortForward, uplink: u32) -> Option<HookRule> {
     let PortForward { protocol, port, to } = *forward;
@@ -146,8 +194,8 @@ fn port_forward(forward: &PortForward, uplink: u32) -> Option<HookRule> {
 }
 
 /// Drops what nobody behind the router has asked for.
-fn unasked(uplink: u32) -> Vec<HookRule> {
-    let inbound = [RuleMatch::V6(false), RuleMatch::ReceivedOn(uplink)];
+fn unasked(uplink: u32, v6: bool) -> Vec<HookRule> {
+    let inbound = [RuleMatch::V6(v6), RuleMatch::ReceivedOn(uplink)];
     let new = RuleMatch::State(state::NEW | state::INVALID);
     let drop = |hook, more: Vec<RuleMatch>| {
         let matches = [&inbound[..], &more].concat();

@@ -11,9 +11,11 @@
 //! | `service` | what a service is, and the threads of those that run |
 //! | `dhcp/` | servers and clients of DHCP |
 //! | `dns/` | name servers |
+//! | `translation/` | NAT64 and the client side of 464XLAT |
 
 pub(crate) mod dhcp;
 pub(crate) mod dns;
 pub(crate) mod ndp;
 pub(crate) mod own;
 pub(crate) mod service;
+pub(crate) mod translation;

@@ -9,6 +9,7 @@ use crate::lab::services::dhcp::dhcp::Dhcp;
 use crate::lab::services::dns::dns::Dns;
 use crate::lab::services::ndp::advertiser::Advertiser;
 use crate::lab::services::service::Service;
+use crate::lab::services::translation::translation::Translation;
 use crate::lab::stack::stack::Stack;
 use crate::model::dhcp::AddressSource;
 use crate::topology::Plan;
@@ -21,6 +22,8 @@ pub(crate) struct OwnServices {
     pub(crate) dhcp: Option<Arc<Dhcp>>,
     pub(crate) advertiser: Option<Arc<Advertiser>>,
     clients: Option<Arc<DhcpClients>>,
+    pub(crate) nat64: Option<Arc<Translation>>,
+    clat: Option<Arc<Translation>>,
     /// Volumes with faults, which run before the node does.
     pub(crate) disks: Vec<Arc<DiskServer>>,
 }
@@ -39,7 +42,13 @@ impl OwnServices {
         let advertiser = advertiser.map(|spec| Advertiser::new(node, spec, plan));
         let clients = (node.addresses == AddressSource::Dhcp)
             .then(|| DhcpClients::new(&node.name, &plan[node.stack], stack, journal));
+        let nat64 = node.nat64.as_ref();
+        let nat64 = nat64.and_then(|spec| Translation::nat64(spec, stack));
+        let clat = node.clat.as_ref();
+        let clat = clat.and_then(|spec| Translation::clat(spec, &plan[node.stack], stack));
         Self {
+            nat64: nat64.map(Arc::new),
+            clat: clat.map(Arc::new),
             dns: dns.map(Arc::new),
             dhcp: dhcp.map(Arc::new),
             advertiser: advertiser.map(Arc::new),
@@ -56,10 +65,15 @@ impl OwnServices {
             dhcp,
             advertiser,
             clients,
+            nat64,
+            clat,
             disks: _,
         } = self;
         // Servers before clients, which find them at the first question.
+        // Translators before all, since others may be reached through them.
         let all = [
+            as_service(nat64),
+            as_service(clat),
             as_service(dns),
             as_service(dhcp),
             as_service(advertiser),

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use super::super::{UplinkNat, WireHandle, WirePort, WireSpec};
+use super::super::{UplinkNat, UplinkTranslators, WireHandle, WirePort, WireSpec};
 use crate::kernel::frames::PacketSocket;
 use crate::kernel::frames::TapDevice;
 use crate::kernel::netlink::{Batch, Device, NeighbourRequest, Netlink, Veth, VethEnd};
@@ -69,7 +69,7 @@ impl Pair {
             impairments,
             spin: false,
             // As each wire of a node has one.
-            nat: Some(UplinkNat::new(None)),
+            nat: Some(UplinkNat::new(UplinkTranslators::default())),
         };
         Pair {
             wire: WireHandle::start(spec, ports).expect("a wire"),

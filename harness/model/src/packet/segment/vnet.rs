@@ -51,6 +51,35 @@ impl Vnet {
         bytes
     }
 
+    /// Returns the header of the same frame with an IP header of the other family, by which the
+    /// headers in front of the transport header grow.
+    pub(crate) fn with_family(
+        header: &[u8; VNET_HEADER],
+        v6: bool,
+        growth: isize,
+    ) -> [u8; VNET_HEADER] {
+        let vnet = Vnet::of(header);
+        let mut header = *header;
+        if let TCP_V4 | TCP_V6 = vnet.kind & !ECN {
+            let kind = if v6 { TCP_V6 } else { TCP_V4 };
+            header[1] = vnet.kind & ECN | kind;
+        }
+        const HEADERS_LENGTH: usize = 2;
+        const CHECKSUM_START: usize = 6;
+        let partial = vnet.checksum_start().is_some();
+        for (grows, at) in [
+            (!vnet.is_plain(), HEADERS_LENGTH),
+            (partial, CHECKSUM_START),
+        ] {
+            if grows {
+                let old = u16::from_ne_bytes([header[at], header[at + 1]]);
+                let new = old.saturating_add_signed(growth as i16);
+                header[at..at + 2].copy_from_slice(&new.to_ne_bytes());
+            }
+        }
+        header
+    }
+
     /// Whether the frame is not to be cut.
     pub(crate) fn is_plain(&self) -> bool {
         self.kind == 0

@@ -40,7 +40,7 @@ pub(crate) fn check_realms(
         let (up, down): (Vec<&Attachment>, Vec<_>) =
             ports.partition(|port| is_uplink(topology, port));
         let nat = router.nat.as_ref();
-        if nat.is_some() && up.is_empty() {
+        if (nat.is_some() || router.nat_v6.separates()) && up.is_empty() {
             problems.add(Kind::Missing, Site::new(subject, "network"), || {
                 format!("{name} translates addresses but has no uplink; add one with `topology.uplink(router, internet)`")
             });
@@ -50,7 +50,8 @@ pub(crate) fn check_realms(
                 format!("{name} has a firewall, which stands at uplinks of a router, but no uplink; add one with `topology.uplink(router, internet)`")
             });
         }
-        let on_wire = nat.is_some_and(|nat| nat.carried_by() == NatEngine::Userspace);
+        let on_wire = [nat.map(NatSpec::carried_by), router.nat_v6.carried_by()]
+            .contains(&Some(NatEngine::Userspace));
         for port in &up {
             if on_wire && topology[port.link].engine == Engine::Netem {
                 problems.add(Kind::Conflict, Site::new(port.link, "engine"), || {
@@ -65,7 +66,8 @@ pub(crate) fn check_realms(
         }
         let circular =
             |port: &Attachment| realms.iter().any(|realms| realms.is_circular(port.segment));
-        if nat.is_some() && down.into_iter().any(circular) {
+        let translates = nat.is_some() || router.nat_v6.separates();
+        if translates && down.into_iter().any(circular) {
             problems.add(Kind::Wiring, Site::new(subject, "network"), || {
                 format!("{name} translates addresses between networks that are joined elsewhere too; let one way lead out, or leave the translation out")
             });

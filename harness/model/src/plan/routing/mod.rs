@@ -5,9 +5,11 @@
 //! | `realms` | networks kept apart by a router that translates addresses |
 //! | `route` | static routes along shortest paths, within a realm |
 //! | `defaults` | default routes: of hosts to their router, and of routers over their uplinks |
+//! | `announced` | prefixes that a router answers for, though no segment has them |
 //! | `by_hand` | routes given by hand |
 //! | `check` | what is wrong with uplinks, and realms |
 
+pub(crate) mod announced;
 pub(crate) mod by_hand;
 pub(crate) mod check;
 pub(crate) mod defaults;

@@ -159,8 +159,10 @@ pub(crate) fn router(topology: &Topology, owner: Owner) -> Option<&RouterSetting
 
 /// Returns whether a stack keeps the networks behind it apart from those in front of it.
 pub(crate) fn separates(topology: &Topology, owner: Owner, v6: bool) -> bool {
-    let nat = router(topology, owner).and_then(|router| router.nat.as_ref());
-    nat.is_some_and(|nat| nat.separates(v6))
+    router(topology, owner).is_some_and(|router| match v6 {
+        true => router.nat_v6.separates(),
+        false => router.nat.is_some(),
+    })
 }
 
 /// Returns whether an interface is an uplink of its stack.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::node::{NodeSpec, is_default};
 use crate::nat::{NatSpec, preset, preset_or_spec};
+use crate::v6::{Nat64Spec, V6Nat};
 
 pub use by_hand::RouteSpec;
 pub use firewall::{
@@ -54,6 +55,12 @@ pub struct RouterSettings {
         skip_serializing_if = "Option::is_none"
     )]
     pub nat: Option<NatSpec>,
+    /// The translation of IPv6 addresses at the uplinks.
+    #[serde(skip_serializing_if = "is_default")]
+    pub nat_v6: V6Nat,
+    /// The NAT64 between hosts of IPv6 behind the router and hosts of IPv4 in front of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nat64: Option<Nat64Spec>,
     /// What becomes of the messages by which senders find out the MTU of a path.
     #[serde(skip_serializing_if = "is_default")]
     pub path_mtu: PathMtu,
@@ -95,9 +102,34 @@ impl RouterSpec {
             .firewall(Firewall::inbound_block())
     }
 
-    /// Sets the translation of addresses at the uplinks.
+    /// Sets the translation of IPv4 addresses at the uplinks.
     pub fn nat(self, nat: NatSpec) -> Self {
         self.change(|router| router.nat = Some(nat))
+    }
+
+    /// Sets the translation of IPv6 addresses at the uplinks: none unless set.
+    ///
+    /// ```
+    /// use snowglobe_model::topology::RouterSpec;
+    /// use snowglobe_model::v6::{PrefixTranslation, V6Nat};
+    ///
+    /// let site = PrefixTranslation::new("fd01:203:405::/48", "2001:db8:1::/48");
+    /// let router = RouterSpec::new("site").nat_v6(V6Nat::Prefix(site));
+    /// # drop(router);
+    /// ```
+    pub fn nat_v6(self, nat: V6Nat) -> Self {
+        self.change(|router| router.nat_v6 = nat)
+    }
+
+    /// Lets hosts of IPv6 behind the router reach hosts of IPv4: see [`Nat64Spec`].
+    ///
+    /// A router without a NAT of IPv4 gets the one that RFC 6146, section 3.5 asks for:
+    /// [`preset::restricted_cone`].
+    pub fn nat64(self, nat64: Nat64Spec) -> Self {
+        self.change(|router| {
+            router.nat.get_or_insert_with(preset::restricted_cone);
+            router.nat64 = Some(nat64);
+        })
     }
 
     /// Sets the firewall, which stands at the uplinks.

@@ -2,10 +2,13 @@
 
 use serde::Deserialize;
 
+use crate::dns::DnsSpec;
 use crate::nat::{NatSpec, preset_or_spec};
+use crate::ndp::AdvertiseSpec;
 use crate::topology::node::{NodeSpec, StackSpec, StartCommand};
 use crate::topology::router::{Dscp, Ecn, Firewall, PathMtu, RouterSpec};
 use crate::topology::storage::{Mount, Rootfs};
+use crate::v6::{ClatSpec, Nat64Spec, V6Nat};
 
 /// A router.
 #[derive(Deserialize)]
@@ -16,6 +19,11 @@ pub(super) struct RouterText {
     kind: RouterKind,
     #[serde(default, deserialize_with = "preset_or_spec")]
     nat: Option<NatSpec>,
+    nat_v6: Option<V6Nat>,
+    nat64: Option<Nat64Spec>,
+    clat: Option<ClatSpec>,
+    dns: Option<DnsSpec>,
+    advertise: Option<AdvertiseSpec>,
     path_mtu: Option<PathMtu>,
     #[serde(default)]
     dscp: Dscp,
@@ -47,6 +55,11 @@ impl RouterText {
             name,
             kind,
             nat,
+            nat_v6,
+            nat64,
+            clat,
+            dns,
+            advertise,
             path_mtu,
             dscp,
             ecn,
@@ -65,6 +78,9 @@ impl RouterText {
             rootfs,
             mounts,
             commands,
+            clat,
+            dns,
+            advertise,
             network: StackSpec {
                 firewall: node.network.firewall,
                 ..network
@@ -74,6 +90,14 @@ impl RouterText {
         let spec = spec.dscp(dscp).ecn(ecn);
         let spec = match nat {
             Some(nat) => spec.nat(nat),
+            None => spec,
+        };
+        let spec = match nat_v6 {
+            Some(nat) => spec.nat_v6(nat),
+            None => spec,
+        };
+        let spec = match nat64 {
+            Some(nat64) => spec.nat64(nat64),
             None => spec,
         };
         let spec = match firewall {
