@@ -51,6 +51,11 @@ impl Inside {
             place: place(program)?,
         })
     }
+
+    /// Returns whether the body becomes the program, and makes no lab for it.
+    pub(super) fn is_in_no_lab(&self) -> bool {
+        self.place.is_none()
+    }
 }
 
 fn place(program: &WrappedProgram) -> Result<Option<Place>, ExecError> {

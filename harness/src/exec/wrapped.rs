@@ -9,6 +9,7 @@ use super::error::ExecError;
 use super::watch::Watch;
 use crate::runner::{ProgramSetup, look_up, usual_threads};
 use crate::sandbox::paths::Paths;
+use crate::sandbox::trial::program::ProgramBody;
 use crate::sandbox::within::is_within_trial;
 use crate::trial::{Options, Trial};
 
@@ -75,9 +76,13 @@ pub fn exec(program: WrappedProgram) -> Result<std::convert::Infallible, ExecErr
         true => Options::NEW.nested(),
         false => Options::NEW,
     };
+    let body = ProgramBody {
+        keeps_failed: program.keep,
+        starts_at_once: account.is_none() && inside.is_in_no_lab(),
+    };
     let mut trial = Trial::test(name, move || body::run(inside)).with_options(options);
     trial.set_account(account);
-    let setup = ProgramSetup::make(trial, &paths, program.keep)?;
+    let setup = ProgramSetup::make(trial, &paths, body)?;
     Watch::new(setup, program.timeout, program.keep)?.until_the_end()
 }
 

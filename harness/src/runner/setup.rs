@@ -226,7 +226,11 @@ impl ProgramSetup {
     ///
     /// # Errors
     /// Fails if the system refuses a step of making the outer sandbox.
-    pub(crate) fn make(trial: Trial, paths: &Paths, keep: bool) -> Result<Self, RunError> {
+    pub(crate) fn make(
+        trial: Trial,
+        paths: &Paths,
+        program: ProgramBody,
+    ) -> Result<Self, RunError> {
         let look = || -> Result<_, Refused> {
             let signals = SignalFd::of(&PASSED_ON).doing("catch signals")?;
             Ok((signals, Outside::look(paths)?))
@@ -242,7 +246,7 @@ impl ProgramSetup {
         // Taken by the process inside, which has a copy of this memory, and not by this one.
         let inside = Cell::new(Some(|channel, ids, corrections| {
             let mut setting = outside.setting(ids, corrections, 1);
-            setting.program = Some(ProgramBody { keeps_failed: keep });
+            setting.program = Some(program);
             nursery::live(Zygote::new(&mut trials, setting), channel, true)
         }));
         let live = |channel, ids, corrections| {

@@ -4,15 +4,48 @@ use std::fs::File;
 use std::io::Write;
 
 use super::build::{build, find, trial_of};
-use super::measure::{in_turns, said};
-use super::row::BenchRow;
+use super::measure::{Contestant, in_turns, said, time};
+use super::row::{BenchRow, Target};
+use super::runner::{nextest_command, nextest_runs};
+use crate::cargo::programs;
 
 /// Size of the directory of which volumes are clones, in files of a mebibyte each.
 const TEMPLATE_MIB: usize = 300;
 
 /// Measures the rows of the group.
 pub(super) fn adoption(rounds: usize) -> Result<Vec<BenchRow>, String> {
-    template(rounds)
+    let mut rows = template(rounds)?;
+    if nextest_runs() {
+        rows.push(wrapper(rounds)?);
+    } else {
+        eprintln!("note: cargo-nextest is not installed, so its row is left out");
+    }
+    Ok(rows)
+}
+
+/// Measures a thousand tests under nextest, each in `snowglobe exec`, against as many in `unshare`,
+/// which gives a test the same namespaces and none of the rest.
+fn wrapper(rounds: usize) -> Result<BenchRow, String> {
+    let exec = find(
+        &programs(&["build", "--release", "--quiet", "-p", "snowglobe-cli"])?,
+        "snowglobe",
+    )?;
+    let exec = format!("{} exec --", exec.display());
+    let under = |wrapper| -> Contestant<'_> {
+        Box::new(move || time(&mut nextest_command("thousand_plain", Some(wrapper))))
+    };
+    let medians = in_turns(
+        rounds,
+        &mut [under(&exec), under("unshare -Urnmuip --fork")],
+    )?;
+    Ok(BenchRow {
+        group: "adoption",
+        name: "1,000 tests under nextest in `exec` vs `unshare`".to_owned(),
+        unit: "ms",
+        ours: medians[0],
+        other: medians[1],
+        target: Target::AtMost(1.15),
+    })
 }
 
 /// Measures the clone of a template, in milliseconds and in mebibytes, against its bounds.

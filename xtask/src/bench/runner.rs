@@ -37,17 +37,18 @@ pub(crate) fn runner(rounds: usize) -> Result<Vec<BenchRow>, String> {
         eprintln!("note: cargo-nextest is not installed, so its rows are left out");
         return Ok(rows);
     }
-    let under = |bench: &'static str, unshare| -> Contestant<'_> {
+    let under = |bench: &'static str, wrapper| -> Contestant<'_> {
         debug_assert!(plain.exists(), "built before it is timed");
-        Box::new(move || time(&mut nextest_command(bench, unshare)))
+        Box::new(move || time(&mut nextest_command(bench, wrapper)))
     };
+    let unshare = "unshare -Urnmuip --fork --mount-proc";
     let far = in_turns(
         rounds,
         &mut [
             ours(),
-            under("thousand_plain", false),
-            under("thousand_plain", true),
-            under("thousand", false),
+            under("thousand_plain", None),
+            under("thousand_plain", Some(unshare)),
+            under("thousand", None),
         ],
     )?;
     let names =
@@ -147,7 +148,7 @@ fn resident_kb(pid: u32) -> Option<f64> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-fn nextest_runs() -> bool {
+pub(super) fn nextest_runs() -> bool {
     let version = cargo()
         .args(["nextest", "--version"])
         .stdout(Stdio::null())
@@ -156,9 +157,9 @@ fn nextest_runs() -> bool {
     version.is_ok_and(|status| status.success())
 }
 
-/// Returns `cargo nextest run` over the tests of a benchmark's program, with `unshare` before each
-/// test if `unshare` is set.
-fn nextest_command(bench: &str, unshare: bool) -> Command {
+/// Returns `cargo nextest run` over the tests of a benchmark's program, with a wrapper before each
+/// test if there is one.
+pub(super) fn nextest_command(bench: &str, wrapper: Option<&str>) -> Command {
     let mut command = cargo();
     command.args([
         "nextest",
@@ -178,13 +179,13 @@ fn nextest_command(bench: &str, unshare: bool) -> Command {
         "none",
     ]);
     command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
-    if unshare {
+    if let Some(wrapper) = wrapper {
         let target = format!(
             "CARGO_TARGET_{}_RUNNER",
             host().to_uppercase().replace(['-', '.'], "_")
         );
         command
-            .env(target, "unshare -Urnmuip --fork --mount-proc")
+            .env(target, wrapper)
             .env("UNSHARED", "1");
     }
     command

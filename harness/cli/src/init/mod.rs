@@ -122,6 +122,14 @@ fn run(options: &InitOptions) -> Result<ExitCode, String> {
     for change in &changes {
         print(&change.diff(project.show(&change.path)));
     }
+    if options.path.is_none()
+        && let Some(harness) = checkout()
+    {
+        eprintln!(
+            "note: this program was built from a checkout; where no registry has the crate, run the command with --path {}",
+            harness.display()
+        );
+    }
     if options.dry_run {
         return Ok(ExitCode::SUCCESS);
     }
@@ -137,6 +145,15 @@ fn run(options: &InitOptions) -> Result<ExitCode, String> {
         eprintln!("and for the fixtures: {}", command::with("provision"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the directory of the crate `snowglobe` in the checkout from which this program was built,
+/// if both are so.
+fn checkout() -> Option<&'static Path> {
+    let harness = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
+    let manifest = std::fs::read_to_string(harness.join("Cargo.toml")).ok()?;
+    let is_ours = manifest.lines().any(|line| line == "name = \"snowglobe\"");
+    is_ours.then_some(harness)
 }
 
 /// Returns what is to be written, and the files that are there already.

@@ -101,7 +101,7 @@ fn prepare(is_program: bool) -> crate::kernel::Result<()> {
     }
     rseq::prepare();
     observe::log_keys_of_this_process();
-    body::prepare();
+    body::prepare(is_program);
     Ok(())
 }
 

@@ -97,19 +97,17 @@ impl<'a> Zygote<'a> {
             }
         };
         let setting = &self.setting;
-        // A thread of the test's name, for the test body will be a copy of that thread: panic
-        // messages and debuggers then show the name, as under libtest.
-        let leftovers = thread::scope(|scope| {
-            let run = || ordered.run_as_guest(slot, setting, own, &mut pipes);
-            let thread = thread::Builder::new().name(name).stack_size(setting.stack);
-            match thread.spawn_scoped(scope, run) {
-                Ok(thread) => thread.join().unwrap_or(Leftovers::Ruin),
-                Err(error) => {
-                    refuse(ordered.channel, "start the test's thread", &error);
-                    Leftovers::Processes
-                }
-            }
-        });
+        let is_program = setting.program.is_some();
+        let mut run = || ordered.run_as_guest(slot, setting, own, &mut pipes);
+        let leftovers = if is_program {
+            // The body becomes another program, and nobody sees the name of a thread.
+            run()
+        } else {
+            on_named_thread(name, setting.stack, run).unwrap_or_else(|error| {
+                refuse(ordered.channel, "start the test's thread", &error);
+                Leftovers::Processes
+            })
+        };
         match leftovers {
             Leftovers::Nothing => {
                 self.kept = Some(pipes);
@@ -119,4 +117,18 @@ impl<'a> Zygote<'a> {
             Leftovers::Ruin => Break(()),
         }
     }
+}
+
+/// Runs a trial on a thread of the test's name, for the test body will be a copy of that thread:
+/// panic messages and debuggers then show the name, as under libtest.
+fn on_named_thread(
+    name: String,
+    stack: usize,
+    run: impl FnOnce() -> Leftovers + Send,
+) -> std::io::Result<Leftovers> {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().name(name).stack_size(stack);
+        let thread = thread.spawn_scoped(scope, run)?;
+        Ok(thread.join().unwrap_or(Leftovers::Ruin))
+    })
 }

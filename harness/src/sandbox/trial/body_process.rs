@@ -1,10 +1,20 @@
-//! The process of a test body, as its init knows it.
+//! The process of a test body, as its init knows it, and what it has before code of the test runs.
 
 use std::cell::{Cell, RefCell};
+use std::ffi::CStr;
+use std::os::fd::{AsFd, OwnedFd};
 
+use super::init::Init;
+use super::program;
+use crate::Isolation;
+use crate::kernel::fd::{close_in_copy, replace_standard, set_nonblocking};
 use crate::kernel::message_channel::MessageChannel;
-use crate::kernel::process::Pid;
+use crate::kernel::namespace::CloneFlags;
+use crate::kernel::process::signal;
+use crate::kernel::process::{self, Pid, shared_memory_child};
+use crate::kernel::thread::show_as_before;
 use crate::sandbox::protocol::trial::Finish;
+use crate::sandbox::refused::{Doing, Refused};
 
 /// The process of the test body, as its init sees it.
 pub(super) struct BodyProcess {
@@ -32,5 +42,70 @@ impl BodyProcess {
             finish: RefCell::default(),
             stopped: Cell::default(),
         }
+    }
+}
+
+impl Init<'_> {
+    /// Starts a body that does nothing but become another program.
+    ///
+    /// It needs no memory of its own for that, as after `vfork`: a fork would cost the copies of
+    /// page tables and of the pages to which it writes.
+    pub(super) fn start_program(
+        &self,
+        name: &CStr,
+        run: impl FnOnce(),
+    ) -> Result<BodyProcess, Refused> {
+        let body = Cell::new(0);
+        let note = |pid| {
+            body.set(pid);
+            true
+        };
+        let become_program = || {
+            show_as_before(name);
+            // A program keeps that setting, and did not ask for it (prctl(2)).
+            let _ = process::outlive_parent();
+            self.become_body(None, run)
+        };
+        // Returns when the memory is this process' alone again, after execve(2) or the end.
+        shared_memory_child::run_in_child(CloneFlags::empty(), note, become_program)
+            .doing("start the program")?;
+        // A reader of the program's output waits until nobody has the pipe any more.
+        let _ = program::let_go_of(0..3);
+        Ok(BodyProcess::new(Pid::from_raw(body.get())))
+    }
+
+    /// Gives the calling process, a copy of the init, what a test body is to have, and runs the
+    /// body.
+    pub(super) fn become_body(&self, output: Option<&OwnedFd>, run: impl FnOnce()) -> ! {
+        if let Some(output) = output {
+            // A trial before may have had the same pipe and set O_NONBLOCK, which belongs to the
+            // open file description and not to the descriptor (fcntl(2)).
+            let _ = set_nonblocking(output.as_fd(), false);
+            let _ = replace_standard(output.as_fd(), 1);
+            let _ = replace_standard(output.as_fd(), 2);
+        }
+        if self.program.is_none() {
+            let _ = signal::unblock_all();
+        }
+        if !self.spec.isolation.contains(Isolation::PID) {
+            // Without a PID namespace the kernel would let the body outlive an init that is killed.
+            let _ = process::die_with_parent();
+        }
+        // The test must not have these, and nothing that it starts should keep them open: the
+        // supervisor takes the end of a channel for the end of a trial.
+        close_in_copy(&[
+            self.channel.as_fd(),
+            self.reports.as_fd(),
+            self.signals.as_fd(),
+            self.supervisor.as_fd(),
+        ]);
+        let counter = self.spec.number_counter.map(AsFd::as_fd);
+        let denials = self.denials.as_ref().map(|watch| watch.fd.as_fd());
+        counter
+            .into_iter()
+            .chain(denials)
+            .for_each(|fd| close_in_copy(&[fd]));
+        run();
+        process::exit_now(1)
     }
 }

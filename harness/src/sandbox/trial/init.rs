@@ -24,7 +24,6 @@ use super::members;
 use super::mounts::SandboxSpec;
 use super::program::{self, ProgramBody, map_own_id};
 use crate::Isolation;
-use crate::kernel::fd::{close_in_copy, replace_standard, set_nonblocking};
 use crate::kernel::message_channel::{MessageChannel, Received};
 use crate::kernel::poll;
 use crate::kernel::process::exit_kind::ExitKind;
@@ -145,6 +144,9 @@ impl Init<'_> {
         // Before the fork, so that the mark is there whenever the body looks.
         let name = shown_as();
         within::mark_first_process(&self.spec);
+        if self.program.is_some_and(|program| program.starts_at_once) {
+            return self.start_program(&name, run);
+        }
         match process::fork().doing("fork the test body")? {
             ForkResult::Child => {
                 show_as_before(&name);
@@ -158,41 +160,6 @@ impl Init<'_> {
                 Ok(BodyProcess::new(pid))
             }
         }
-    }
-
-    /// Gives the calling process, a copy of the init, what a test body is to have, and runs the
-    /// body.
-    fn become_body(&self, output: Option<&OwnedFd>, run: impl FnOnce()) -> ! {
-        if let Some(output) = output {
-            // A trial before may have had the same pipe and set O_NONBLOCK, which belongs to the
-            // open file description and not to the descriptor (fcntl(2)).
-            let _ = set_nonblocking(output.as_fd(), false);
-            let _ = replace_standard(output.as_fd(), 1);
-            let _ = replace_standard(output.as_fd(), 2);
-        }
-        if self.program.is_none() {
-            let _ = signal::unblock_all();
-        }
-        if !self.spec.isolation.contains(Isolation::PID) {
-            // Without a PID namespace the kernel would let the body outlive an init that is killed.
-            let _ = process::die_with_parent();
-        }
-        // The test must not have these, and nothing that it starts should keep them open: the
-        // supervisor takes the end of a channel for the end of a trial.
-        close_in_copy(&[
-            self.channel.as_fd(),
-            self.reports.as_fd(),
-            self.signals.as_fd(),
-            self.supervisor.as_fd(),
-        ]);
-        let counter = self.spec.number_counter.map(AsFd::as_fd);
-        let denials = self.denials.as_ref().map(|watch| watch.fd.as_fd());
-        counter
-            .into_iter()
-            .chain(denials)
-            .for_each(|fd| close_in_copy(&[fd]));
-        run();
-        process::exit_now(1)
     }
 
     /// Watches until the body is gone, or nobody wants to hear of it any more. Returns what

@@ -21,6 +21,8 @@ use crate::sandbox::refused::{Doing, Refused};
 pub(crate) struct ProgramBody {
     /// The sandbox stays after the end of a program that has failed.
     pub(crate) keeps_failed: bool,
+    /// The body does nothing else before it becomes the program.
+    pub(crate) starts_at_once: bool,
 }
 
 /// Sends a signal to the body, unless the body has got the signal with its process group.

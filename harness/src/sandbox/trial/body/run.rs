@@ -21,10 +21,13 @@ use crate::trial::running::{self, RunningTrial};
 use crate::trial::{Failed, TestBody, Trial, record};
 
 /// Does once, in the nursery, what every body would do and what does not depend on the trial.
-pub(crate) fn prepare() {
+pub(crate) fn prepare(is_program: bool) {
     profiles::prepare();
     leaks::remember_first_thread();
-    exit_handlers::prepare();
+    if !is_program {
+        // A program ends as it likes.
+        exit_handlers::prepare();
+    }
     panics::watch();
     signal::on_trace_signal(write_down_where);
     stack_overflow::on_stack_overflow(channel::send_stack_overflow);
