@@ -71,7 +71,10 @@ fn a_diff_is_shown_and_nothing_written_before_somebody_agrees() {
         assert_eq!(output.status.success(), words.contains(&"--dry-run"));
         // Whoever has installed it from a checkout learns how to depend on that.
         let harness = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        says(&text(&output.stderr), &[&format!("--path {}", harness.display())]);
+        says(
+            &text(&output.stderr),
+            &[&format!("--path {}", harness.display())],
+        );
     }
     let asked = snowglobe(project.path(), &["init"]);
     says(&text(&asked.stderr), &["no terminal to ask", "--yes"]);

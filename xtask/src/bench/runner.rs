@@ -184,9 +184,7 @@ pub(super) fn nextest_command(bench: &str, wrapper: Option<&str>) -> Command {
             "CARGO_TARGET_{}_RUNNER",
             host().to_uppercase().replace(['-', '.'], "_")
         );
-        command
-            .env(target, wrapper)
-            .env("UNSHARED", "1");
+        command.env(target, wrapper).env("UNSHARED", "1");
     }
     command
 }
