@@ -141,6 +141,73 @@
 //! program stands still, and nothing of the call has happened. A program that wrote a line or made
 //! a file may go on for some microseconds before it stops. A system call takes `ptrace(2)`, which
 //! permits one tracer: programs of a node with a clock that faults can change have theirs already.
+//!
+//! # Test your own Raft
+//!
+//! The package `tests/raft` of snowglobe's repository is a register on the crate `raft`, in real
+//! processes that keep their journals on volumes. It has two bugs behind a switch: a vote that is
+//! not written, and a read that asks no majority. What finds them is short enough to be copied:
+//!
+//! | step | in `tests/raft/tests/raft` |
+//! |---|---|
+//! | a [`Cluster`](crate::Cluster) of three, with links that take 12 ms | `cluster.rs` |
+//! | roles that faults name: `leader`, `elected`, `voter` | `elections.rs` |
+//! | a reader and a writer beside each member, recorded | `clients.rs` |
+//! | the nemesis, the clients and the check, in one trial | `register.rs` |
+//! | the search with many seeds, and the replay | `found.rs` |
+//!
+//! A bug of a consensus shows itself at one moment of an election, and no schedule knows that
+//! moment beforehand. So the members write one line when they vote and one when they lead, and a
+//! role waits for such a line. The fault begins then, within a few milliseconds, and lasts as long
+//! as it would have. Slow links keep the moment open: what a new leader sends first is still under
+//! way when it is parted from the others.
+//!
+//! ```no_run
+//! use std::sync::Mutex;
+//!
+//! use snowglobe::events::EventKind;
+//! use snowglobe::fault::{Fault, Nemesis, NodeRef};
+//! use snowglobe::prelude::*;
+//!
+//! # fn start() -> snowglobe::lab::Result<snowglobe::lab::RunningCluster> { unimplemented!() }
+//! #[snowglobe::test(seeds = 50)]
+//! fn survives_elections() -> TestResult {
+//!     let cluster = start()?;
+//!     let events = Mutex::new(cluster.events().within(Duration::from_millis(400)));
+//!     cluster.role("elected", move |scene| {
+//!         let mut events = events.lock().ok()?;
+//!         let leads = |kind: &EventKind| match kind {
+//!             EventKind::ProcessSaid { process, line, .. } if line.ends_with("leads") => {
+//!                 Some(process.node.clone())
+//!             }
+//!             _ => None,
+//!         };
+//!         events.so_far(); // Elections of the past.
+//!         let elected = events.wait_for("an election", |event| leads(&event.kind).is_some());
+//!         Some(scene.node(&leads(&elected.ok()?.kind)?)?.id())
+//!     });
+//!     let nemesis = Nemesis::new(Duration::from_secs(2))
+//!         .fault(1, Fault::crash(NodeRef::role("leader")))
+//!         .fault(1, Fault::isolate("elected"))
+//!         .side_by_side(2);
+//!     let nemesis = cluster.nemesis(&nemesis)?;
+//!     // … clients read and write, and `snowglobe::history` records them …
+//!     nemesis.wait()?;
+//!     // … and checks them …
+//!     Ok(())
+//! }
+//! ```
+//!
+//! Keep a trial short, two or three seconds, by short time-outs of elections, and try many seeds. A
+//! service that draws its time-outs by chance takes them from the trial's seed instead
+//! ([`seed`](crate::seed), handed over on its command line): then a seed that failed once fails
+//! again. A trial that is over soon is also shrunk soon.
+//!
+//! ```console
+//! $ cargo test -p snowglobe-raft                          # ten seeds, and each bug is found
+//! $ SNOWGLOBE_RUNS=200 cargo test -p snowglobe-raft -- --exact register::is_linearizable
+//! $ cargo test -p snowglobe-raft -- --ignored --exact register::forgotten_vote --runs 50 --shrink
+//! ```
 
 #[doc(inline)]
 pub use snowglobe_model::clock::{ClockFault, TimeShift};

@@ -29,6 +29,28 @@ impl Events {
         }
     }
 
+    /// Waits no longer than this for an event, in the place of the lab's patience.
+    ///
+    /// ```no_run
+    /// # use snowglobe::prelude::*;
+    /// # use snowglobe::events::EventKind;
+    /// # #[snowglobe::test]
+    /// # fn t() -> TestResult {
+    /// # let lab = shape::pair().start()?;
+    /// let mut events = lab.events().within(Duration::from_millis(300));
+    /// let said = |kind: &EventKind| matches!(kind, EventKind::ProcessSaid { .. });
+    /// if events.wait_for("a word", |event| said(&event.kind)).is_err() {
+    ///     // … nobody has said anything for 300 ms …
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.patience = limit;
+        self
+    }
+
     /// Returns the events that have happened since the last read, without waiting.
     pub fn so_far(&mut self) -> Vec<Arc<Event>> {
         let events = self.journal.since(self.next);

@@ -1,10 +1,13 @@
 //! Measures the checks and faults with which distributed systems are tested.
 
+mod seeds;
+
 use super::build::{build, find, trial_of};
 use super::clocks::clocks;
 use super::disk::disks;
 use super::measure::{in_turns, said};
 use super::row::BenchRow;
+use seeds::seeds;
 
 /// Measures the rows of the group.
 pub(super) fn chaos(rounds: usize) -> Result<Vec<BenchRow>, String> {
@@ -28,5 +31,6 @@ pub(super) fn chaos(rounds: usize) -> Result<Vec<BenchRow>, String> {
     ];
     rows.extend(clocks(rounds)?);
     rows.extend(disks(rounds)?);
+    rows.extend(seeds()?);
     Ok(rows)
 }

@@ -8,7 +8,7 @@
 //! | `run.rs` | all groups, and what is done with their rows |
 //! | `row.rs` | one comparison and its target |
 //! | `runner.rs`, `fixtures.rs`, `lab.rs`, `wire.rs`, `adoption.rs` | the groups |
-//! | `chaos.rs`, `clocks.rs`, `disk.rs` | the group of faults: histories, clocks, disks |
+//! | `chaos.rs`, `clocks.rs`, `disk.rs` | the group of faults: histories, clocks, disks, seeds |
 //! | `internet/` | the group of routers, translation and name servers |
 //! | `build.rs` | the programs that are measured |
 //! | `measure.rs` | taking turns, medians, and figures that programs print |

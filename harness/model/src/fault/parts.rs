@@ -26,6 +26,16 @@ impl Fault {
             .collect()
     }
 
+    /// Returns whether the fault names a role, which is looked up when the fault begins.
+    pub fn has_role(&self) -> bool {
+        let nodes = self.nodes();
+        let mut links = self.links().into_iter();
+        nodes
+            .iter()
+            .any(|node| matches!(node, NodeRef::Role { .. }))
+            || links.any(|link| matches!(link, LinkRef::Role { .. }))
+    }
+
     /// Returns the places at which the fault names nodes.
     pub fn nodes_mut(&mut self) -> Vec<&mut NodeRef> {
         self.parts_mut().0

@@ -8,7 +8,7 @@ use crate::lab::cluster::running::RunningCluster;
 use crate::lab::error::Result;
 use crate::lab::faults::scene::Scene;
 use crate::lab::node::node::Node;
-use crate::topology::{LinkSpec, NodeId, NodeSpec, StartCommand, Topology};
+use crate::topology::{LinkSpec, Neighbours, NodeId, NodeSpec, StartCommand, Topology};
 
 /// Says whether a member is ready, or what is missing.
 pub(crate) type ReadyCheck = Arc<dyn Fn(&Node) -> Result<(), String> + Send + Sync>;
@@ -45,6 +45,7 @@ pub struct Cluster {
     members: Vec<NodeSpec>,
     clients: Vec<NodeSpec>,
     link: LinkSpec,
+    neighbours: Neighbours,
     ready: Vec<ReadyCheck>,
     leader: Option<LeaderFinder>,
     patience: Duration,
@@ -58,6 +59,7 @@ impl Cluster {
             members: (0..number).map(member).map(Into::into).collect(),
             clients: Vec::new(),
             link: LinkSpec::default(),
+            neighbours: Neighbours::default(),
             ready: Vec::new(),
             leader: None,
             // Five members of etcd were ready after 0.4 to 1.3 s (measured 2026-11); a busy
@@ -77,6 +79,17 @@ impl Cluster {
     #[must_use]
     pub fn links(mut self, link: LinkSpec) -> Self {
         self.link = link;
+        self
+    }
+
+    /// Sets the way in which the nodes learn one another's MAC addresses.
+    ///
+    /// A node that was restarted while it was parted from others asks for their addresses once a
+    /// second (`retrans_time_ms`, see `arp(7)`), so that it may send nothing for a second after the
+    /// heal. With [`Neighbours::Fixed`] it can send at once.
+    #[must_use]
+    pub fn neighbours(mut self, neighbours: Neighbours) -> Self {
+        self.neighbours = neighbours;
         self
     }
 
@@ -119,11 +132,13 @@ impl Cluster {
             members,
             clients,
             link,
+            neighbours,
             ready,
             leader,
             patience,
         } = self;
         let mut topology = Topology::new();
+        topology.neighbours(neighbours);
         let lan = topology.switch("lan");
         let number = members.len();
         let mut waited_for = Vec::new();

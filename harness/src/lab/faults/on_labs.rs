@@ -78,6 +78,9 @@ impl Lab {
     /// for which the function answers then. A fault names the role by
     /// [`NodeRef::role`](crate::fault::NodeRef::role).
     ///
+    /// The function may wait until somebody plays the role, such as for a line of a log. The fault
+    /// begins then, and is healed as much later; other faults of its schedule wait meanwhile.
+    ///
     /// ```no_run
     /// use snowglobe::fault::Fault;
     /// use snowglobe::prelude::*;

@@ -7,7 +7,7 @@ use crate::kernel::sync::{Lock, Notifier};
 use crate::lab::error::{LabError, LabErrorKind, Result};
 use crate::lab::faults::guard::FaultGuard;
 use crate::lab::faults::scene::Scene;
-use crate::model::fault::{Schedule, ScheduledFault};
+use crate::model::fault::{Fault, Schedule, ScheduledFault};
 
 /// The messages between the thread and the test.
 #[derive(Debug, Default)]
@@ -69,41 +69,71 @@ impl Progress {
     }
 }
 
-/// A step of a schedule: a fault that begins, or one that ends, by its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Step {
-    at: Duration,
-    /// At one time, ends come first: a fault may follow another at once.
-    begins: bool,
+/// A fault that is in force.
+struct InForce {
+    /// The time of the heal; none for a fault that lasts until the schedule is stopped.
+    ends: Option<Instant>,
+    /// Place of the fault in the schedule.
     place: usize,
+    guard: FaultGuard,
 }
 
-fn steps(faults: &[ScheduledFault]) -> Vec<Step> {
-    let begin = faults.iter().enumerate().map(|(place, fault)| Step {
-        at: fault.at,
-        begins: true,
-        place,
-    });
-    let end = faults.iter().enumerate().filter_map(|(place, fault)| {
-        Some(Step {
-            at: fault.ends()?,
-            begins: false,
-            place,
-        })
-    });
-    let mut steps: Vec<Step> = begin.chain(end).collect();
-    steps.sort();
-    steps
+/// The next thing that a schedule does.
+enum Step {
+    /// The fault at this place among those in force is healed.
+    Heal(usize),
+    /// The fault at this place in the schedule begins.
+    Begin(usize),
+}
+
+/// The faults of a schedule that are still to begin, and those in force.
+struct Agenda {
+    start: Instant,
+    /// Places of faults that are to begin, the last one first.
+    to_begin: Vec<usize>,
+    in_force: Vec<InForce>,
+}
+
+impl Agenda {
+    fn new(faults: &[ScheduledFault]) -> Self {
+        let mut to_begin: Vec<usize> = (0..faults.len()).collect();
+        // A stable sort: faults of one time begin in the order of the schedule.
+        to_begin.sort_by_key(|place| faults[*place].at);
+        to_begin.reverse();
+        Self {
+            // All times count from one moment, so that a late step does not delay those after it.
+            start: Instant::now(),
+            to_begin,
+            in_force: Vec::new(),
+        }
+    }
+
+    /// Returns what is to be done next, and when.
+    fn next(&self, faults: &[ScheduledFault]) -> Option<(Instant, Step)> {
+        let in_force = self.in_force.iter().enumerate();
+        let ends = in_force.filter_map(|(at, fault)| Some((fault.ends?, fault.place, at)));
+        let end = ends.min().map(|(time, _, at)| (time, Step::Heal(at)));
+        let begin = self.to_begin.last().map(|place| {
+            let time = self.start + faults[*place].at;
+            (time, Step::Begin(*place))
+        });
+        match (end, begin) {
+            // At one time, ends come first: a fault may follow another at once.
+            (Some(end), Some(begin)) if begin.0 < end.0 => Some(begin),
+            (end, begin) => end.or(begin),
+        }
+    }
 }
 
 /// Carries out a schedule, and heals everything at its end or when the test stops it.
 pub(crate) fn carry_out(schedule: &Schedule, scene: &Scene, progress: &Progress) -> Result<()> {
     // The functions of the test that say who plays a role may panic. Nobody may wait for ever then.
     let _ending = EndAtLast(progress);
-    let mut guards: Vec<(usize, FaultGuard)> = Vec::new();
-    let result = step_by_step(schedule, scene, progress, &mut guards);
+    let mut agenda = Agenda::new(schedule.faults());
+    let result = step_by_step(schedule.faults(), scene, progress, &mut agenda);
     // The last fault is healed first, as guards of a test would be.
-    let healed = guards.into_iter().rev().map(|(_, guard)| guard.heal());
+    let guards = agenda.in_force.into_iter().rev();
+    let healed = guards.map(|fault| fault.guard.heal());
     healed.fold(result, Result::and)
 }
 
@@ -118,37 +148,24 @@ impl Drop for EndAtLast<'_> {
 }
 
 fn step_by_step(
-    schedule: &Schedule,
+    faults: &[ScheduledFault],
     scene: &Scene,
     progress: &Progress,
-    guards: &mut Vec<(usize, FaultGuard)>,
+    agenda: &mut Agenda,
 ) -> Result<()> {
-    let faults = schedule.faults();
-    // All times count from one moment, so that a late step does not delay those after it.
-    let start = Instant::now();
-    for step in steps(faults) {
-        if progress.sleep_until(Some(start + step.at)) {
+    while let Some((time, step)) = agenda.next(faults) {
+        if progress.sleep_until(Some(time)) {
             return Ok(());
         }
-        if !step.begins {
-            let of_step = |(place, _): &(usize, FaultGuard)| *place == step.place;
-            // A fault that was left out has no guard, and nothing to end.
-            if let Some(found) = guards.iter().position(of_step) {
-                guards.remove(found).1.heal()?;
+        match step {
+            Step::Heal(at) => agenda.in_force.remove(at).guard.heal()?,
+            Step::Begin(place) => {
+                agenda.to_begin.pop();
+                let ends = faults[place].ends().map(|ends| agenda.start + ends);
+                agenda
+                    .in_force
+                    .extend(begin(&faults[place].fault, place, ends, scene, progress)?);
             }
-            continue;
-        }
-        let fault = &faults[step.place].fault;
-        match scene.inject(fault.clone()) {
-            Ok(guard) => guards.push((step.place, guard)),
-            Err(error) if is_absence(&error) => {
-                progress.state.lock().skipped += 1;
-                scene.journal.record(EventKind::FaultSkipped {
-                    fault: fault.clone(),
-                    why: error.to_string(),
-                });
-            }
-            Err(error) => return Err(error),
         }
     }
     // A fault without an end would be over at once, were the thread to go on.
@@ -156,6 +173,41 @@ fn step_by_step(
         progress.sleep_until(None);
     }
     Ok(())
+}
+
+/// Begins a fault, or leaves it out where its subject is not there.
+fn begin(
+    fault: &Fault,
+    place: usize,
+    ends: Option<Instant>,
+    scene: &Scene,
+    progress: &Progress,
+) -> Result<Option<InForce>> {
+    let asked = Instant::now();
+    let cast = scene.cast(fault.clone());
+    // A function that says who plays a role may ask programs, or wait until somebody plays it. That
+    // time is not taken from the fault, which would be over before it began.
+    let waited = if fault.has_role() {
+        asked.elapsed()
+    } else {
+        Duration::ZERO
+    };
+    match cast.and_then(|fault| scene.inject(fault)) {
+        Ok(guard) => Ok(Some(InForce {
+            ends: ends.map(|ends| ends + waited),
+            place,
+            guard,
+        })),
+        Err(error) if is_absence(&error) => {
+            progress.state.lock().skipped += 1;
+            scene.journal.record(EventKind::FaultSkipped {
+                fault: fault.clone(),
+                why: error.to_string(),
+            });
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether a fault had no subject when it was due: a node that another fault has crashed, a program

@@ -1,0 +1,17 @@
+//! A Raft of the ecosystem under fire: what a user does to test a Raft of their own.
+//!
+//! | file | role |
+//! |---|---|
+//! | `cluster` | three members with slow links, and the faults |
+//! | `elections` | who leads and who voted, read off the members' logs: roles of faults |
+//! | `clients` | clients that read and write, and are recorded |
+//! | `register` | the trial, on a service without a bug and with each of the two |
+//! | `found` | runs the trials over the command line: found and replayed |
+
+mod clients;
+mod cluster;
+mod elections;
+mod found;
+mod register;
+
+snowglobe::main!();
