@@ -154,7 +154,7 @@
 //! | roles that faults name: `leader`, `elected`, `voter` | `elections.rs` |
 //! | a reader and a writer beside each member, recorded | `clients.rs` |
 //! | the nemesis, the clients and the check, in one trial | `register.rs` |
-//! | the search with many seeds, and the replay | `found.rs` |
+//! | the search with many seeds | `found.rs` |
 //!
 //! A bug of a consensus shows itself at one moment of an election, and no schedule knows that
 //! moment beforehand. So the members write one line when they vote and one when they lead, and a

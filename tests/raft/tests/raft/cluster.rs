@@ -42,8 +42,8 @@ pub(crate) fn start(bug: Option<&str>) -> TestResult<RunningCluster> {
 pub(crate) fn draw(cluster: &RunningCluster) -> TestResult<Schedule> {
     let kills = Nemesis::new(MS(2400))
         .fault(1, killed("voter"))
-        .lasts(MS(50)..=MS(150))
-        .quiet(MS(150)..=MS(400));
+        .lasts(MS(50)..=MS(100))
+        .quiet(MS(300)..=MS(900));
     let partitions = Nemesis::new(MS(2400))
         .fault(1, Fault::isolate("leader"))
         .fault(1, Fault::isolate("elected"))

@@ -6,7 +6,7 @@
 //! | `elections` | who leads and who voted, read off the members' logs: roles of faults |
 //! | `clients` | clients that read and write, and are recorded |
 //! | `register` | the trial, on a service without a bug and with each of the two |
-//! | `found` | runs the trials over the command line: found and replayed |
+//! | `found` | runs the trials with many seeds, over the command line |
 
 mod clients;
 mod cluster;
