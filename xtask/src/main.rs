@@ -3,6 +3,7 @@
 mod bench;
 mod cargo;
 mod demo;
+mod minimal;
 mod test;
 mod vm;
 
@@ -16,7 +17,7 @@ type Words = Skip<env::ArgsOs>;
 /// A command: its name, its sentence in the help, and the function that runs it.
 type Command = (&'static str, &'static str, fn(Words) -> ExitCode);
 
-const COMMANDS: [Command; 6] = [
+const COMMANDS: [Command; 7] = [
     (
         "demo",
         "a hundred worlds on port 80, made visible",
@@ -40,6 +41,11 @@ const COMMANDS: [Command; 6] = [
     ("bench", "measure, side by side with others", |words| {
         bench::bench(words)
     }),
+    (
+        "minimal",
+        "check snowglobe with the lowest versions of its dependencies",
+        |words| minimal::minimal(words),
+    ),
     (
         "vm",
         "run a command under another kernel, in qemu",

@@ -44,6 +44,7 @@ pub mod sync;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod thread;
+mod uapi;
 
 /// Directory of the sources of this crate, as they were compiled.
 pub const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");

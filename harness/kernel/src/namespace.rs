@@ -34,7 +34,7 @@ pub fn unshare(kinds: CloneFlags) -> Result<()> {
 /// # Errors
 /// The owner is not within sight of the caller's user namespace (`ioctl_ns(2)`).
 pub fn owner_of(namespace: BorrowedFd<'_>) -> Result<OwnedFd> {
-    relative(namespace, libc::NS_GET_USERNS)
+    relative(namespace, crate::uapi::NS_GET_USERNS)
 }
 
 /// Returns the parent of a user or PID namespace.
@@ -42,7 +42,7 @@ pub fn owner_of(namespace: BorrowedFd<'_>) -> Result<OwnedFd> {
 /// # Errors
 /// The parent is not within sight of the caller's namespace, or there is none.
 pub fn parent_of(namespace: BorrowedFd<'_>) -> Result<OwnedFd> {
-    relative(namespace, libc::NS_GET_PARENT)
+    relative(namespace, crate::uapi::NS_GET_PARENT)
 }
 
 fn relative(namespace: BorrowedFd<'_>, request: libc::Ioctl) -> Result<OwnedFd> {

@@ -42,7 +42,7 @@ impl PacketSocket {
     pub fn for_wire(netns: BorrowedFd<'_>, index: u32) -> io::Result<PacketSocket> {
         Self::open(netns, index, WIRE_BUFFER, |socket| {
             // Otherwise the socket would receive what it sends, and the wire would carry it back.
-            socket.set(libc::PACKET_IGNORE_OUTGOING, 1)?;
+            socket.set(crate::uapi::PACKET_IGNORE_OUTGOING, 1)?;
             // The wire has queues of its own. The interface's queue would add delay and drop
             // packets.
             socket.set(libc::PACKET_QDISC_BYPASS, 1)
@@ -75,7 +75,7 @@ impl PacketSocket {
             .map_err(|errno| explain("open", errno))?;
         let socket = PacketSocket { fd };
         socket
-            .set(libc::PACKET_VNET_HDR, 1)
+            .set(crate::uapi::PACKET_VNET_HDR, 1)
             // Tells the VLAN tag, which the kernel takes out of the frame.
             .and_then(|()| socket.set(libc::PACKET_AUXDATA, 1))
             .and_then(|()| setsockopt(&socket.fd, sockopt::RcvBuf, &buffer))

@@ -17,8 +17,13 @@ use super::tree::{MountAttributes, READ_ONLY, set_attributes};
 /// The caller is not the host's root, or the kernel is older than Linux 5.2.
 pub fn device_directory(name: &str, major: u32, minor: u32) -> crate::Result<OwnedFd> {
     // SAFETY: the name is a C string that lives across the call.
-    let context =
-        unsafe { libc::syscall(libc::SYS_fsopen, c"tmpfs".as_ptr(), libc::FSOPEN_CLOEXEC) };
+    let context = unsafe {
+        libc::syscall(
+            libc::SYS_fsopen,
+            c"tmpfs".as_ptr(),
+            crate::uapi::FSOPEN_CLOEXEC,
+        )
+    };
     let context = Errno::result(context)?;
     // SAFETY: the kernel has just made this descriptor for us.
     let context = unsafe { OwnedFd::from_raw_fd(context as i32) };
@@ -27,7 +32,7 @@ pub fn device_directory(name: &str, major: u32, minor: u32) -> crate::Result<Own
         libc::syscall(
             libc::SYS_fsconfig,
             context.as_raw_fd(),
-            libc::FSCONFIG_CMD_CREATE,
+            crate::uapi::FSCONFIG_CMD_CREATE,
             std::ptr::null::<u8>(),
             std::ptr::null::<u8>(),
             0,
@@ -41,7 +46,7 @@ pub fn device_directory(name: &str, major: u32, minor: u32) -> crate::Result<Own
         libc::syscall(
             libc::SYS_fsmount,
             context.as_raw_fd(),
-            libc::FSMOUNT_CLOEXEC,
+            crate::uapi::FSMOUNT_CLOEXEC,
             attributes,
         )
     };

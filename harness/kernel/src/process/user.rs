@@ -39,7 +39,7 @@ impl EffectiveUser {
         // Without this flag a change of the effective user from 0 takes the effective capabilities
         // (capabilities(7)), and a host that restricts user namespaces would refuse one to this
         // process.
-        set_secure_bits(secure_bits | libc::SECBIT_NO_SETUID_FIXUP)?;
+        set_secure_bits(secure_bits | crate::uapi::SECBIT_NO_SETUID_FIXUP)?;
         if let Err(errno) = seteuid(user) {
             let _ = set_secure_bits(secure_bits);
             return Err(errno);

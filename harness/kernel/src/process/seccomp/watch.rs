@@ -138,7 +138,7 @@ impl<'a> Question<'a> {
         let done = unsafe {
             libc::ioctl(
                 watch.as_raw_fd(),
-                libc::SECCOMP_IOCTL_NOTIF_RECV,
+                crate::uapi::SECCOMP_IOCTL_NOTIF_RECV,
                 &raw mut asked,
             )
         };
@@ -172,7 +172,7 @@ impl<'a> Question<'a> {
         unsafe {
             libc::ioctl(
                 self.watch.as_raw_fd(),
-                libc::SECCOMP_IOCTL_NOTIF_SEND,
+                crate::uapi::SECCOMP_IOCTL_NOTIF_SEND,
                 &raw const answer,
             )
         };

@@ -1,0 +1,163 @@
+//! Checks snowglobe with the lowest versions of its dependencies that its manifests allow.
+//!
+//! A project that adds snowglobe may be bound to old versions by its `Cargo.lock`, so each lower
+//! bound has to be true.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use crate::Words;
+use crate::cargo::cargo;
+
+/// Manifest of a project that depends on snowglobe as the README says. The project is a workspace
+/// of its own, so that it gets a `Cargo.lock` of its own.
+const MANIFEST: &str = r#"[package]
+name = "minimal"
+version = "0.1.0"
+edition = "2024"
+
+[dev-dependencies]
+snowglobe = { path = "HARNESS" }
+LOWEST
+
+[workspace]
+"#;
+
+/// A test that uses the library, so that the macros of the lowest versions are expanded too.
+const TEST: &str = "#[snowglobe::test]
+fn a_trial_is_alone() {
+    std::net::TcpListener::bind(\"127.0.0.1:80\").unwrap();
+}
+";
+
+/// A dependency that a library's manifest names, and the lowest version that it allows.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Lowest {
+    name: String,
+    version: String,
+}
+
+/// Runs `cargo xtask minimal`.
+pub(crate) fn minimal(words: Words) -> ExitCode {
+    if words.count() > 0 {
+        println!("Usage: cargo xtask minimal\n\nChecks snowglobe with its lowest dependencies.");
+        return ExitCode::from(2);
+    }
+    match check() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            eprintln!("error: {text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check() -> Result<(), String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let metadata = metadata(&root)?;
+    let target = metadata["target_directory"].as_str().unwrap_or("target");
+    let project = PathBuf::from(target).join("minimal");
+    let explain = |error| format!("cannot write {}: {error}", project.display());
+    write_project(&root, &project, &[]).map_err(explain)?;
+    run(&project, &["generate-lockfile", "--quiet"])?;
+    let locked = fs::read_to_string(project.join("Cargo.lock")).map_err(explain)?;
+    // What only an optional feature needs is not in the project.
+    let is_there = |lowest: &Lowest| locked.contains(&format!("name = \"{}\"\n", lowest.name));
+    let mut lowest = lowest_versions(&metadata);
+    lowest.retain(is_there);
+    // The resolver then lowers what these versions depend on as well, or names the conflict.
+    write_project(&root, &project, &lowest).map_err(explain)?;
+    run(&project, &["generate-lockfile", "--quiet"])?;
+    run(&project, &["test", "--target-dir", target])
+}
+
+/// Makes the project anew, with exact requirements for these dependencies.
+fn write_project(root: &Path, project: &Path, lowest: &[Lowest]) -> std::io::Result<()> {
+    fs::create_dir_all(project.join("src"))?;
+    let harness = root.join("harness").canonicalize()?;
+    let exact = |it: &Lowest| {
+        let Lowest { name, version } = it;
+        format!("{name} = {{ version = \"={version}\", default-features = false }}\n")
+    };
+    let manifest = MANIFEST
+        .replace("HARNESS", &harness.display().to_string())
+        .replace("LOWEST\n", &lowest.iter().map(exact).collect::<String>());
+    fs::write(project.join("Cargo.toml"), manifest)?;
+    // A lock file of an earlier run would keep the versions of that run.
+    let _ = fs::remove_file(project.join("Cargo.lock"));
+    fs::write(
+        project.join("src/lib.rs"),
+        format!("#![cfg(test)]\n\n{TEST}"),
+    )
+}
+
+/// Returns what cargo knows about the packages of the workspace.
+fn metadata(root: &Path) -> Result<Value, String> {
+    let output = cargo()
+        .current_dir(root)
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .output()
+        .map_err(|error| format!("cannot start cargo: {error}"))?;
+    serde_json::from_slice(&output.stdout)
+        .map_err(|error| format!("cargo's metadata cannot be read: {error}"))
+}
+
+/// Returns the lowest versions of what the libraries depend on: tests may ask for new versions.
+fn lowest_versions(metadata: &Value) -> Vec<Lowest> {
+    let each = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let packages = each(&metadata["packages"]);
+    let libraries = packages.iter().filter(|package| {
+        let name = package["name"].as_str().unwrap_or_default();
+        name.starts_with("snowglobe") && !matches!(name, "snowglobe-cli" | "snowglobe-tests")
+    });
+    let mut lowest: Vec<Lowest> = libraries
+        .flat_map(|package| each(&package["dependencies"]))
+        // A dependency with a kind belongs to tests or to a build script; one with a path is ours.
+        .filter(|dependency| dependency["kind"].is_null() && dependency["path"].is_null())
+        .filter_map(|dependency| {
+            Some(Lowest {
+                name: dependency["name"].as_str()?.to_owned(),
+                version: lower_bound(dependency["req"].as_str()?)?,
+            })
+        })
+        .collect();
+    lowest.sort();
+    lowest.dedup();
+    lowest
+}
+
+/// Returns the lower bound of a requirement such as `^1.2` or `>=0.30, <0.32`, in three parts.
+fn lower_bound(requirement: &str) -> Option<String> {
+    let first = requirement.split(',').next()?;
+    let version = first.trim_start_matches(|it: char| !it.is_ascii_digit());
+    let parts = version.split('.').chain(["0", "0"]);
+    (!version.is_empty()).then(|| parts.take(3).collect::<Vec<_>>().join("."))
+}
+
+fn run(project: &Path, arguments: &[&str]) -> Result<(), String> {
+    match cargo().current_dir(project).args(arguments).status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err(format!(
+            "`cargo {}` failed in {}",
+            arguments.join(" "),
+            project.display()
+        )),
+        Err(error) => Err(format!("cannot start cargo: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lower_bound;
+
+    #[test]
+    fn the_first_version_of_a_requirement_is_its_lower_bound() {
+        assert_eq!(lower_bound("^1").as_deref(), Some("1.0.0"));
+        assert_eq!(lower_bound("^0.2.172").as_deref(), Some("0.2.172"));
+        assert_eq!(lower_bound(">=0.30, <0.32").as_deref(), Some("0.30.0"));
+        assert_eq!(lower_bound("*"), None);
+    }
+}
