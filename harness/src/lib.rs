@@ -305,7 +305,8 @@
 //! Whether a cluster keeps its promises shows only in what several clients saw at the same time.
 //! The feature `history` has a recorder for their operations, and checks: linearizability of
 //! registers, maps, sets, queues and models of your own, session guarantees, lost and duplicate
-//! elements, isolation of transactions. A violation is shown as the fewest operations that
+//! elements, isolation of transactions. Reads may be permitted to be behind by a time, as of a
+//! replica: `Linearizability::stale_by`. A violation is shown as the fewest operations that
 //! contradict each other, on a timeline with the faults of the lab. See the module `history`.
 //!
 //! [`Lab::forbid_in_logs`] fails a trial in which a program wrote `panic`, `DATA RACE` or the like,
