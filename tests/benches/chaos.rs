@@ -1,14 +1,19 @@
 //! Measures what tests of distributed systems cost: each trial prints its figures, one a line, as
 //! `name value`.
 
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Arc;
 use std::time::Instant;
 
+use snowglobe::Cluster;
 use snowglobe::fault::Fault;
 use snowglobe::history::models::{Map, On, Register, RegisterOp, RegisterRet};
 use snowglobe::history::{ClientId, Completion, History, Operation, OperationId, linearizability};
 use snowglobe::lab::Node;
 use snowglobe::prelude::*;
+use snowglobe::topology::StartCommand;
+use snowglobe_tests::daemons;
 
 const KEYS: u64 = 100;
 const CLIENTS: u64 = 10;
@@ -133,6 +138,87 @@ fn partition() -> TestResult {
     }
     times.sort_by(f64::total_cmp);
     println!("partition {}", times[ROUNDS / 2]);
+    Ok(())
+}
+
+/// Returns whether the etcd behind a port of a node says that its cluster works.
+fn is_healthy(node: &Node, port: u16) -> Result<(), String> {
+    let answer = node.run(|| -> std::io::Result<String> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.write_all(b"GET /health HTTP/1.0\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    });
+    let answer = answer.map_err(|error| error.to_string())?;
+    match answer.contains("\"health\":\"true\"") {
+        true => Ok(()),
+        false => Err(answer),
+    }
+}
+
+const MEMBERS: usize = 5;
+
+/// Measures a cluster of five etcd, each in a node of its own, from nothing to the health of all,
+/// in milliseconds.
+#[snowglobe::test(fixtures("etcd"), timeout = "120s", threads = 2)]
+fn etcd_in_nodes() -> TestResult {
+    let fixture = Fixture::find("etcd")?;
+    let names: Vec<String> = (0..MEMBERS).map(|n| format!("e{n}")).collect();
+    let begin = Instant::now();
+    let cluster = Cluster::of(MEMBERS, |n| {
+        let arguments = daemons::etcd_member(&names[n], &names);
+        NodeSpec::new(&names[n])
+            .rootfs(&fixture)
+            .command(StartCommand::new("etcd").args(arguments))
+    });
+    let _running = cluster.ready(|node| is_healthy(node, 2379)).start()?;
+    println!("in_nodes {}", begin.elapsed().as_secs_f64() * 1e3);
+    Ok(())
+}
+
+/// Measures the same etcd, all on the loopback interface of one node that is there already.
+#[snowglobe::test(fixtures("etcd"), timeout = "120s", threads = 2)]
+fn etcd_on_loopback() -> TestResult {
+    let mut topology = Topology::new();
+    let id = topology.node(NodeSpec::new("all").rootfs(&Fixture::find("etcd")?));
+    let lab = topology.start()?;
+    lab.set_patience(Duration::from_secs(60));
+    let node = &lab[id];
+    let port = |n: usize| 2379 + 10 * n as u16;
+    let client = |n: usize| format!("http://127.0.0.1:{}", port(n));
+    let peer = |n: usize| format!("http://127.0.0.1:{}", port(n) + 1);
+    let peers: Vec<String> = (0..MEMBERS).map(|n| format!("e{n}={}", peer(n))).collect();
+    let begin = Instant::now();
+    let mut running = Vec::new();
+    for n in 0..MEMBERS {
+        let (name, directory) = (format!("e{n}"), format!("/run/data-{n}"));
+        let mut etcd = node.command("etcd");
+        etcd.args([
+            "--name",
+            &name,
+            "--data-dir",
+            &directory,
+            "--listen-client-urls",
+            &client(n),
+            "--listen-peer-urls",
+            &peer(n),
+            "--advertise-client-urls",
+            &client(n),
+            "--initial-advertise-peer-urls",
+            &peer(n),
+            "--initial-cluster",
+            &peers.join(","),
+            "--logger",
+            "zap",
+        ]);
+        running.push(etcd.spawn()?);
+    }
+    for n in 0..MEMBERS {
+        lab.wait_until(|| is_healthy(node, port(n)))?;
+    }
+    println!("on_loopback {}", begin.elapsed().as_secs_f64() * 1e3);
     Ok(())
 }
 

@@ -172,6 +172,9 @@ fn a_point_at_a_call_that_cannot_be_is_refused_by_name() -> TestResult {
 #[snowglobe::test]
 fn a_stop_that_comes_too_late_is_taken_back() -> TestResult {
     use snowglobe::fault::{DiskFault, Fault};
+    if !crate::wrongs::has_disks() {
+        return Ok(());
+    }
     let mut topology = Topology::new();
     let disk = Volume::named("disk").with_faults();
     let id = topology.node(NodeSpec::new("n1").volume("/tmp/data", disk));

@@ -6,7 +6,7 @@ use super::build::{build, find, trial_of};
 use super::clocks::clocks;
 use super::disk::disks;
 use super::measure::{in_turns, said};
-use super::row::BenchRow;
+use super::row::{BenchRow, Target};
 use seeds::seeds;
 
 /// Measures the rows of the group.
@@ -29,6 +29,24 @@ pub(super) fn chaos(rounds: usize) -> Result<Vec<BenchRow>, String> {
             1.0,
         )?,
     ];
+    let of = |trial: &'static str, figure: &'static str| {
+        let program = program.clone();
+        move || said(&mut trial_of(&program, trial), figure)
+    };
+    let clusters: [(_, _); 2] = [
+        ("etcd_in_nodes", "in_nodes"),
+        ("etcd_on_loopback", "on_loopback"),
+    ];
+    let [ours, other] = clusters.map(|(trial, figure)| of(trial, figure));
+    let medians = in_turns(rounds, &mut [Box::new(ours), Box::new(other)])?;
+    rows.push(BenchRow {
+        group: "chaos",
+        name: "five etcd until all are healthy, in nodes vs on one loopback".to_owned(),
+        unit: "ms",
+        ours: medians[0],
+        other: medians[1],
+        target: Target::AtMost(1.2),
+    });
     rows.extend(clocks(rounds)?);
     rows.extend(disks(rounds)?);
     rows.extend(seeds()?);

@@ -134,7 +134,9 @@ impl DiskProcess {
     /// Waits until the kernel has written what it has in its cache, and forgets that.
     ///
     /// `syncfs(2)` does not wait for it: the kernel does not rely on a program for the
-    /// integrity of data (fs/fs-writeback.c, `wait_sb_inodes`). To forget a page the kernel waits
+    /// integrity of data (fs/fs-writeback.c, `wait_sb_inodes`). Nor is the server told of it:
+    /// FUSE_SYNCFS is no feature that FUSE_INIT can ask for, and Linux sends it to virtiofs alone
+    /// (`fc->sync_fs`, which fs/fuse/virtio_fs.c sets). To forget a page the kernel waits
     /// until the page is written (mm/truncate.c, `invalidate_inode_pages2_range`).
     fn flush(&self) {
         let Some(session) = &self.session else {
