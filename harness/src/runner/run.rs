@@ -225,6 +225,8 @@ fn plan(args: &Arguments, trials: &[Trial]) -> RunPlan {
         .iter()
         .fold(0, |all: usize, it| all.saturating_add(it.most()));
     let is_several = rounds.iter().any(|it| it.is_several());
+    // The search for a smaller schedule runs one trial many times, side by side.
+    let runs = if args.shrink { usize::MAX } else { runs };
     RunPlan {
         threads: concurrency::threads(args.test_threads, runs),
         timeout: args.timeout.unwrap_or(TIMEOUT),
