@@ -105,6 +105,29 @@ fn a_fault_without_a_subject_is_left_out_and_told() -> TestResult {
     Ok(())
 }
 
+/// The member that plays a role is known after a while, as that of an election is.
+#[snowglobe::test]
+fn a_role_that_waits_takes_no_time_from_its_fault() -> TestResult {
+    let lab = nodes(2)?;
+    lab.role("late", |scene| {
+        std::thread::sleep(500 * MS);
+        scene.node("n1").map(|node| node.id())
+    });
+    let late = Fault::pause(NodeRef::role("late"));
+    let schedule = Schedule::new().then(Duration::ZERO, 400 * MS, late);
+    lab.run_schedule(&schedule)?.wait()?;
+    let events = lab.events().so_far();
+    let time = |wanted: fn(&EventKind) -> bool| {
+        let mut found = events.iter().filter(|event| wanted(&event.kind));
+        found.next().map(|event| event.time).ok_or("no such event")
+    };
+    let begun = time(|kind| matches!(kind, EventKind::FaultBegan { .. }))?;
+    let ended = time(|kind| matches!(kind, EventKind::FaultEnded { .. }))?;
+    // A busy machine may take a while for the fault itself, which counts from its lookup on.
+    assert!(ended - begun >= 200 * MS, "{begun:?} to {ended:?}");
+    Ok(())
+}
+
 #[snowglobe::test]
 fn a_nemesis_leaves_a_whole_lab_behind() -> TestResult {
     let lab = nodes(5)?;
