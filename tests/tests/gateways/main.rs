@@ -3,6 +3,7 @@
 
 mod balancer;
 mod bgp;
+mod many_links;
 mod marks;
 mod probe;
 mod proxies;

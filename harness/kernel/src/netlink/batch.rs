@@ -27,6 +27,8 @@ struct QueuedRequest {
     subject: RequestSubject,
     /// A refusal that is as good as success.
     tolerated: Option<Errno>,
+    /// Room for its answer in the socket's queue, in refusals.
+    room: usize,
 }
 
 /// The name of the request's object.
@@ -105,7 +107,15 @@ impl Batch {
             operation,
             subject: subject.into(),
             tolerated: None,
+            room: 1,
         });
+    }
+
+    /// Reserves room for the answer to the last request: that of so many refusals.
+    pub(crate) fn reserve_room(&mut self, refusals: usize) {
+        if let Some(request) = self.requests.last_mut() {
+            request.room = refusals;
+        }
     }
 
     /// Makes this refusal of the last request as good as success.
@@ -115,8 +125,8 @@ impl Batch {
         }
     }
 
-    /// Numbers the requests, and divides them into pieces of about `bytes` bytes and at most
-    /// `count` requests.
+    /// Numbers the requests, and divides them into pieces of about `bytes` bytes, whose answers
+    /// have room for about `count` refusals.
     pub(crate) fn seal(
         &mut self,
         bytes: usize,
@@ -124,7 +134,7 @@ impl Batch {
         first_sequence: u32,
     ) -> Vec<std::ops::Range<usize>> {
         let mut pieces = Vec::new();
-        let mut from = 0;
+        let (mut from, mut room) = (0, 0);
         for at in 0..self.requests.len() {
             let start = self.requests[at].start;
             let end = self
@@ -135,14 +145,15 @@ impl Batch {
             self.bytes[start + 8..start + 12]
                 .copy_from_slice(&first_sequence.wrapping_add(at as u32).to_ne_bytes());
             // A request is never divided: a datagram holds whole messages.
-            let full = end - self.requests[from].start >= bytes || at + 1 - from >= count;
+            room += self.requests[at].room;
+            let full = end - self.requests[from].start >= bytes || room >= count;
             if full || at + 1 == self.requests.len() {
                 // Only the last request of a piece asks for an acknowledgement. The kernel works in
                 // order and reports every failure unasked (af_netlink.c, netlink_rcv_skb).
                 let flags = encoding::u16_at(&self.bytes, start + 6).unwrap_or(0) | NLM_F_ACK;
                 self.bytes[start + 6..start + 8].copy_from_slice(&flags.to_ne_bytes());
                 pieces.push(from..at + 1);
-                from = at + 1;
+                (from, room) = (at + 1, 0);
             }
         }
         pieces

@@ -54,6 +54,9 @@ impl Batch {
     pub fn look_at(&mut self, device: Device<'_>) {
         let message = LinkRequest::of(device).bytes();
         self.push("look at", device.name, RTM_GETLINK, 0, &message);
+        // The answer describes the link at length: 128 answers overflow a queue of the usual size
+        // (`net.core.rmem_default`, 212,992 bytes; Linux 6.18, 2026-11-30).
+        self.reserve_room(8);
     }
 }
 
