@@ -57,6 +57,9 @@ fn balancer(name: &str, priority: u8, dir: &Path) -> TestResult<NodeSpec> {
 struct World {
     lab: Lab,
     client: NodeId,
+    /// Another client, and its cable.
+    deaf: NodeId,
+    deaf_cable: LinkId,
     master: NodeId,
     cable: LinkId,
     _dir: tempfile::TempDir,
@@ -70,6 +73,8 @@ impl World {
         let lan = topology.switch(SwitchSpec::new("lan").subnet("192.168.9.0/24"));
         let client = topology.node("client");
         topology.plug(client, lan);
+        let deaf = topology.node("deaf");
+        let deaf_cable = topology.plug(deaf, lan);
         let master = topology.node(balancer("one", 150, dir.path())?);
         let cable = topology.plug(master, lan);
         let backup = topology.node(balancer("two", 100, dir.path())?);
@@ -77,22 +82,24 @@ impl World {
         let world = World {
             lab: topology.start()?,
             client,
+            deaf,
+            deaf_cable,
             master,
             cable,
             _dir: dir,
         };
         world.lab.set_patience(PATIENCE);
-        world.wait_for("one")?;
+        world.wait_for(client, "one")?;
         Ok(world)
     }
 
-    fn answers(&self) -> Result<String, String> {
-        get(&self.lab[self.client], VIRTUAL, SOON)
+    fn answers(&self, client: NodeId) -> Result<String, String> {
+        get(&self.lab[client], VIRTUAL, SOON)
     }
 
-    /// Waits until this load balancer answers at the virtual address.
-    fn wait_for(&self, name: &str) -> TestResult {
-        self.lab.wait_until(|| match self.answers() {
+    /// Waits until this load balancer answers a client at the virtual address.
+    fn wait_for(&self, client: NodeId, name: &str) -> TestResult {
+        self.lab.wait_until(|| match self.answers(client) {
             Ok(page) if page == name => Ok(()),
             other => Err(format!("not {name}: {other:?}")),
         })?;
@@ -102,7 +109,7 @@ impl World {
     /// Asks until the backup answers, and fails the test if that takes too long.
     fn moves(&self) -> TestResult {
         let begin = Instant::now();
-        self.wait_for("two")?;
+        self.wait_for(self.client, "two")?;
         let took = begin.elapsed();
         assert!(took < TWO_SECONDS, "{took:?}");
         Ok(())
@@ -116,7 +123,7 @@ fn the_address_moves_within_two_seconds_when_the_master_is_cut_off_and_comes_bac
     let cut = world.lab[world.cable].cut()?;
     world.moves()?;
     cut.heal()?;
-    world.wait_for("one")
+    world.wait_for(world.client, "one")
 }
 
 #[snowglobe::test(fixtures("keepalived"), threads = 2, timeout = "120s")]
@@ -126,5 +133,19 @@ fn the_address_moves_within_two_seconds_when_the_master_crashes_and_comes_back()
     master.crash()?;
     world.moves()?;
     master.restart()?;
-    world.wait_for("one")
+    world.wait_for(world.client, "one")
+}
+
+#[snowglobe::test(fixtures("keepalived"), threads = 2, timeout = "120s")]
+fn who_hears_no_gratuitous_arp_goes_on_asking_the_old_master() -> TestResult {
+    let world = World::new()?;
+    world.wait_for(world.deaf, "one")?;
+    let cable = &world.lab[world.deaf_cable];
+    let silence = cable.rule(arp(), Verdict::Drop)?;
+    world.lab[world.master].crash()?;
+    world.moves()?;
+    let answer = world.answers(world.deaf);
+    assert!(answer.is_err(), "{answer:?}");
+    assert!(!silence.events().is_empty(), "nothing was announced");
+    Ok(())
 }
