@@ -99,7 +99,7 @@ fn stream() -> TestResult {
 
 /// Measures the start of homes, each a router that translates and a host, and of a server, with the
 /// Internet between them; and of a star of as many nodes and links.
-#[snowglobe::test]
+#[snowglobe::test(timeout = "120s")]
 fn homes() -> TestResult {
     let homes: usize = std::env::var("HOMES")?.parse()?;
     let mut topology = Topology::new();
@@ -122,7 +122,7 @@ fn homes() -> TestResult {
 
 /// Measures the start of a node with cables to as many others as [`homes`] has nodes besides the
 /// first.
-#[snowglobe::test]
+#[snowglobe::test(timeout = "120s")]
 fn cables() -> TestResult {
     let homes: usize = std::env::var("HOMES")?.parse()?;
     let mut topology = Topology::new();
