@@ -341,10 +341,10 @@
 //!
 //! A router translates as its [`NatSpec`](topology::NatSpec) says, in the terms of RFC 4787:
 //! mapping, filtering, ports, hairpinning, timeouts; `topology::nat::preset` has what has been
-//! observed. nftables carries the NAT where Linux behaves as asked. All else is done by a NAT of
-//! snowglobe on the wire of the uplink. [`Lab::nat`](lab::Lab::nat) tells the engine and the
-//! mappings, and flushes and rebinds them. Prefixes of IPv6 exchanged, NAT64, DNS64 and 464XLAT are
-//! in the guide of [`topology`].
+//! observed. nftables carries the NAT where Linux behaves as asked, and a NAT of snowglobe on the
+//! wire of the uplink all else. [`Lab::nat`](lab::Lab::nat) tells the mappings, and flushes them.
+//! Ports that hosts ask for (NAT-PMP, PCP, UPnP), prefixes of IPv6 exchanged, NAT64, DNS64 and
+//! 464XLAT are in the guide of [`topology`].
 //!
 //! # How often a test fails
 //!

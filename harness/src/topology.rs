@@ -95,6 +95,11 @@
 //!   the firewall of the home keeps out what begins outside. [`RouterSpec::nat_v6`] translates IPv6
 //!   too, by an exchange of prefixes or a masquerade, and [`RouterSpec::nat64`] leads from IPv6 to
 //!   IPv4.
+//! - **Forwarded ports** ([`NatSpec::forward`]) lead inside past the firewall, and so do those that
+//!   hosts ask for by NAT-PMP, PCP or UPnP where the router serves it
+//!   ([`RouterSpec::port_mapping`]). Hosts behind the router reach both by its external address if
+//!   the NAT [hairpins](nat::Hairpinning). All of them are among the
+//!   [mappings](crate::lab::RouterNat::mappings).
 //! - **Firewalls** stand at the uplinks of a router, or before a host ([`NodeSpec::firewall`]):
 //!   see [`Firewall`]. The kernel's nftables carries them, without a program.
 //!   [`Node::firewall_counters`](crate::lab::Node::firewall_counters) has what the rules counted.
@@ -105,7 +110,8 @@
 //! - **Marks** (DSCP and ECN) of forwarded packets pass, or are bleached or changed as
 //!   [`RouterSpec::dscp`] and [`RouterSpec::ecn`] say, in both families and on the way back too.
 //! - **While the lab runs**: [`Lab::set_firewall`](crate::Lab::set_firewall),
-//!   [`Lab::change_router`](crate::Lab::change_router), and for hosts that move
+//!   [`Lab::change_router`](crate::Lab::change_router), which also switches port mapping on and
+//!   off, and for hosts that move
 //!   [`Lab::set_metric`](crate::Lab::set_metric), [`Lab::move_link`](crate::Lab::move_link),
 //!   [`Lab::remove_link`](crate::Lab::remove_link).
 //!
@@ -274,6 +280,8 @@ pub use snowglobe_model::nat::{self, NatSpec};
 pub use snowglobe_model::plan;
 #[doc(inline)]
 pub use snowglobe_model::plan::{Limits, Plan};
+#[doc(inline)]
+pub use snowglobe_model::portmap::{PortMappingProblem, PortMappingSpec};
 pub(crate) use snowglobe_model::topology::network_of;
 pub use snowglobe_model::topology::shape;
 pub use snowglobe_model::topology::situation;

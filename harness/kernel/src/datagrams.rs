@@ -26,6 +26,8 @@ pub struct Arrival {
     pub from: SocketAddr,
     /// The address at which it arrived.
     pub at: IpAddr,
+    /// The index of the interface at which it arrived.
+    pub interface: u32,
 }
 
 /// Has a socket tell at which address each datagram arrives.
@@ -53,18 +55,17 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Option<Arriv
         Some(&mut space),
         MsgFlags::empty(),
     )?;
-    let mut at = None;
+    let mut place = None;
     for message in received.cmsgs()? {
         match message {
             ControlMessageOwned::Ipv4PacketInfo(info) => {
-                at = Some(IpAddr::from(
-                    u32::from_be(info.ipi_addr.s_addr).to_be_bytes(),
-                ));
+                let at = IpAddr::from(u32::from_be(info.ipi_addr.s_addr).to_be_bytes());
+                place = Some((at, info.ipi_ifindex.cast_unsigned()));
             }
             // The address is a mapped one where the datagram came by IPv4 (net/ipv6/datagram.c,
             // ip6_datagram_recv_common_ctl).
             ControlMessageOwned::Ipv6PacketInfo(info) => {
-                at = Some(IpAddr::from(info.ipi6_addr.s6_addr));
+                place = Some((IpAddr::from(info.ipi6_addr.s6_addr), info.ipi6_ifindex));
             }
             _ => {}
         }
@@ -82,7 +83,12 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Option<Arriv
     });
     // A datagram longer than the buffer is cut off (recv(2), MSG_TRUNC): callers have room for any.
     let length = received.bytes;
-    Ok(from.zip(at).map(|(from, at)| Arrival { length, from, at }))
+    Ok(from.zip(place).map(|(from, (at, interface))| Arrival {
+        length,
+        from,
+        at,
+        interface,
+    }))
 }
 
 /// Sends a datagram from one of the node's addresses, as [`receive`] told it.

@@ -13,6 +13,7 @@
 //! | [`packet`] | headers of frames, frames that were seen or are made, super-frames |
 //! | [`impair`] | what a bad link does to packets, and the channel that does so |
 //! | [`nat`] | network address translation, by its behaviours |
+//! | [`portmap`] | ports that hosts ask a router for: NAT-PMP, PCP, UPnP |
 //! | [`rules`] | matches and verdicts on single packets, and the book of a link's rules |
 //! | [`topology`] | nodes, links and switches as a test writes them, and their text forms |
 //! | [`plan`] | what a topology means to a kernel: addresses, routes, interfaces, bridges |
@@ -54,6 +55,7 @@ pub mod ndp;
 pub mod packet;
 pub mod panics;
 pub mod plan;
+pub mod portmap;
 #[cfg(feature = "toml")]
 mod position;
 pub mod random;

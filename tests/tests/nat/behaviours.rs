@@ -202,11 +202,8 @@ fn what_an_engine_cannot_do_is_refused_by_name() -> TestResult {
     let error = with(no_port, Engine::Auto).expect_err("no port");
     assert!(error.to_string().contains("holds no port"), "{error}");
     let world = World::new(preset::home())?;
-    let error = world
-        .lab
-        .nat(world.router)?
-        .mappings()
-        .expect_err("the kernel's");
+    let nat = world.lab.nat(world.router)?;
+    let error = nat.rebind_ports().expect_err("the kernel's");
     assert!(
         error.to_string().contains("NatEngine::Userspace"),
         "{error}"

@@ -1,5 +1,7 @@
 //! Changes of a translation while the lab runs, and its mappings as values.
 
+use std::net::SocketAddrV4;
+
 use snowglobe::prelude::*;
 use snowglobe::topology::nat::{Hairpinning, NatEngine, NatProtocol, NatSpec, preset};
 
@@ -41,7 +43,7 @@ fn a_router_gets_another_public_address_and_mappings_go_on() -> TestResult {
     let address = Ipv4Addr::new(a, b, c, d + 100);
     world.lab.nat(world.router)?.rebind_address(address)?;
     // The server answers to the old port at the new address: the mapping has gone on.
-    let after = std::net::SocketAddrV4::new(address, before.port());
+    let after = SocketAddrV4::new(address, before.port());
     assert_eq!(server.let_in(&[[0, 0]], after, &client).len(), 1);
     assert_eq!(server.sees(&client, [1, 1]), after);
     Ok(())
@@ -96,5 +98,44 @@ fn two_hosts_behind_one_router_meet_at_its_external_address() -> TestResult {
         };
         assert_eq!(from, expected, "{hairpinning:?}");
     }
+    Ok(())
+}
+
+#[snowglobe::test]
+fn mappings_of_nftables_are_values_too_and_are_flushed() -> TestResult {
+    let inside = SocketAddrV4::new(Ipv4Addr::new(10, 9, 9, 9), 80);
+    let world = World::new(preset::home().forward(NatProtocol::Tcp, 8080, inside))?;
+    let (server, client) = (world.server(), world.inside());
+    let outside = server.sees(&client, [0, 0]);
+    server.sees(&client, [1, 1]);
+    let nat = world.lab.nat(world.router)?;
+    assert_eq!(nat.engine(), NatEngine::Nftables);
+    let mappings = nat.mappings()?;
+    let [forward, first, second] = &mappings[..] else {
+        panic!("a connection for each remote host, and a forwarded port: {mappings:?}");
+    };
+    let (first, second, forward) = match forward.protocol {
+        NatProtocol::Tcp => (first, second, forward),
+        NatProtocol::Udp | NatProtocol::Icmp => (forward, first, second),
+    };
+    for (mapping, [address, port]) in [(first, [0, 0]), (second, [1, 1])] {
+        assert_eq!(mapping.protocol, NatProtocol::Udp);
+        assert_eq!(mapping.inside.port(), client.local_addr()?.port());
+        assert_eq!(mapping.outside, outside, "the port is kept");
+        let remote = server.at(address, port);
+        assert_eq!(SocketAddr::from(mapping.remote), remote);
+        assert_eq!(mapping.peers, [mapping.remote]);
+        assert!(mapping.expires_in <= Some(preset::home().timeouts.udp));
+        assert!(mapping.expires_in > Some(Duration::from_secs(10)));
+    }
+    assert_eq!((forward.inside, forward.outside.port()), (inside, 8080));
+    assert_eq!(forward.expires_in, None);
+    nat.flush()?;
+    let mappings = nat.mappings()?;
+    assert_eq!(mappings.len(), 1, "the forwarded port: {mappings:?}");
+    // The answer to the old mapping is lost, and the one to the new mapping comes.
+    server.send([0, 0], outside);
+    let outside = server.sees(&client, [0, 0]);
+    assert_eq!(server.let_in(&[[0, 0]], outside, &client).len(), 1);
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::world::{SERVER, World};
 const PORT: u16 = 3478;
 
 /// Returns a node that runs coturn at both of the server's addresses and two ports.
-fn turnserver(
+pub(crate) fn turnserver(
     addresses: [IpAddr; 2],
 ) -> Result<NodeSpec, Box<dyn std::error::Error + Send + Sync>> {
     let [first, second] = addresses;

@@ -3,8 +3,11 @@
 mod behaviours;
 mod changes;
 mod coturn;
+mod forwards;
 mod punching;
+mod simultaneous;
 mod stun;
+mod two_levels;
 mod world;
 
 snowglobe::main!();

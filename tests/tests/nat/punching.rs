@@ -21,7 +21,7 @@ const ROUNDS: u8 = 4;
 
 /// The classes of the literature.
 #[derive(Clone, Copy, PartialEq)]
-enum Class {
+pub(crate) enum Class {
     /// One port for all remote hosts, whose filter does not look at ports.
     OpenCone,
     /// One port for all remote hosts, whose filter looks at ports.
@@ -31,7 +31,7 @@ enum Class {
 }
 
 impl Class {
-    fn of(nat: &NatSpec) -> Class {
+    pub(crate) fn of(nat: &NatSpec) -> Class {
         let keeps_port = nat.mapping == Dependence::EndpointIndependent
             || nat.ports == PortAssignment::Overloading;
         match (keeps_port, nat.filtering) {
@@ -42,7 +42,7 @@ impl Class {
     }
 
     /// Returns whether the literature predicts that a hole is punched.
-    fn meets(self, other: Class) -> bool {
+    pub(crate) fn meets(self, other: Class) -> bool {
         !matches!(
             (self, other),
             (Class::Symmetric, Class::Symmetric | Class::PortRestricted)
@@ -93,14 +93,15 @@ fn punch(sockets: [&UdpSocket; 2]) -> bool {
     answered == [true; 2]
 }
 
-struct Peers {
-    names: Vec<&'static str>,
-    specs: Vec<NatSpec>,
+/// Hosts behind routers of all presets.
+pub(crate) struct Peers {
+    pub(crate) names: Vec<&'static str>,
+    pub(crate) specs: Vec<NatSpec>,
     /// A host on the left and one on the right behind a router of each preset.
-    hosts: Vec<[NodeId; 2]>,
+    pub(crate) hosts: Vec<[NodeId; 2]>,
 }
 
-fn peers(topology: &mut Topology, internet: NodeId) -> Peers {
+pub(crate) fn peers(topology: &mut Topology, internet: NodeId) -> Peers {
     let mut peers = Peers {
         names: Vec::new(),
         specs: Vec::new(),

@@ -130,6 +130,36 @@ impl Batch {
         self.tolerate(Errno::ENOENT);
     }
 
+    /// Makes packets to one of the host's own addresses, that arrive on certain interfaces and are
+    /// of UDP or TCP, look for their route in a table before they count as the host's.
+    ///
+    /// The kernel asks the table of its own addresses first, by a rule with priority 0, and a new
+    /// rule with that priority stands behind the old ones (net/core/fib_rules.c, fib_nl_newrule).
+    /// So the rule of that table gets another place. One that is there already is no error.
+    pub fn divert(&mut self, address: Ipv4Addr, interfaces: &[String], table: u32) {
+        let operation = "add a rule for packets to";
+        let subject = address.to_string();
+        let flags = NLM_F_CREATE | NLM_F_EXCL;
+        for message in diversions(address, interfaces, table) {
+            self.push(operation, &subject, libc::RTM_NEWRULE, flags, &message);
+            self.tolerate(Errno::EEXIST);
+        }
+        self.push(operation, &subject, libc::RTM_NEWRULE, flags, &own_rule(1));
+        self.tolerate(Errno::EEXIST);
+        self.push(operation, &subject, libc::RTM_DELRULE, 0, &own_rule(0));
+        self.tolerate(Errno::ENOENT);
+    }
+
+    /// Undoes [`divert`](Self::divert) for an address; absent rules are no error.
+    pub fn end_diversion(&mut self, address: Ipv4Addr, interfaces: &[String], table: u32) {
+        let operation = "delete a rule for packets to";
+        for message in diversions(address, interfaces, table) {
+            let subject = address.to_string();
+            self.push(operation, &subject, libc::RTM_DELRULE, 0, &message);
+            self.tolerate(Errno::ENOENT);
+        }
+    }
+
     /// Makes IPv4 packets to groups and to everybody leave by an interface where the sender names
     /// none; the interface must be up. Any other route to the same groups goes first.
     pub fn add_group_routes(&mut self, device: Device<'_>) {
@@ -303,11 +333,7 @@ fn route_message(route: &RouteRequest<'_>) -> Vec<u8> {
 /// Returns a `struct fib_rule_hdr` (family, two prefix lengths, TOS, table, two reserved bytes,
 /// action, flags) and its attributes.
 fn rule_message(from: IpAddr, prefix: u8, table: u32) -> Vec<u8> {
-    // `linux/fib_rules.h`.
-    const FR_ACT_TO_TBL: u8 = 1;
     const FRA_SRC: u16 = 2;
-    const FRA_PRIORITY: u16 = 6;
-    const FRA_TABLE: u16 = 15;
     // Longer prefixes first, as in a table of routes, and all before the main table, whose rule has
     // 32,766 (ip-rule(8)).
     let priority = 10_000 + u32::from(128 - prefix);
@@ -320,6 +346,53 @@ fn rule_message(from: IpAddr, prefix: u8, table: u32) -> Vec<u8> {
         .number(FRA_TABLE, table);
     message.extend(attributes.0);
     message
+}
+
+/// Numbers of attributes, and the action of looking at a table (`linux/fib_rules.h`).
+const FR_ACT_TO_TBL: u8 = 1;
+const FRA_DST: u16 = 1;
+const FRA_IIFNAME: u16 = 3;
+const FRA_PRIORITY: u16 = 6;
+const FRA_TABLE: u16 = 15;
+const FRA_IP_PROTO: u16 = 22;
+
+/// Returns the rules for packets of UDP and TCP to an address that arrive on certain interfaces.
+fn diversions(
+    address: Ipv4Addr,
+    interfaces: &[String],
+    table: u32,
+) -> impl Iterator<Item = Vec<u8>> + '_ {
+    let protocols = [libc::IPPROTO_UDP as u8, libc::IPPROTO_TCP as u8];
+    let message = move |(name, protocol): (&String, u8)| {
+        let attributes = Attributes::new()
+            .address(FRA_DST, address.into())
+            .text(FRA_IIFNAME, name)
+            .number(FRA_PRIORITY, 0)
+            .number(FRA_TABLE, table)
+            .with(FRA_IP_PROTO, &[protocol]);
+        [rule_header(32), attributes.0].concat()
+    };
+    let pairs = interfaces
+        .iter()
+        .flat_map(move |name| protocols.map(|protocol| (name, protocol)));
+    pairs.map(message)
+}
+
+/// Returns the rule for the table of the host's own addresses, with a priority.
+fn own_rule(priority: u32) -> Vec<u8> {
+    let attributes = Attributes::new()
+        .number(FRA_PRIORITY, priority)
+        .number(FRA_TABLE, libc::RT_TABLE_LOCAL.into());
+    [rule_header(0), attributes.0].concat()
+}
+
+/// Returns a `struct fib_rule_hdr` of IPv4 for destinations that begin with so many given bits.
+fn rule_header(prefix: u8) -> Vec<u8> {
+    let unspecified = libc::RT_TABLE_UNSPEC;
+    let family = libc::AF_INET as u8;
+    let mut header = vec![family, prefix, 0, 0, unspecified, 0, 0, FR_ACT_TO_TBL];
+    header.extend([0; 4]);
+    header
 }
 
 /// Returns a `struct ndmsg` (family, padding, index, state, flags, type) and its attributes.

@@ -30,6 +30,10 @@ pub(crate) enum Expression<'a> {
     ConnectionDirection,
     /// Loads what the kernel knows of the connection, as bits in the byte order of the machine.
     ConnectionStatus,
+    /// Loads the mark of the packet, in the byte order of the machine.
+    Mark,
+    /// Gives the packet the loaded value as its mark.
+    SetMark,
     /// Keeps these bits of the loaded value.
     Masked(&'a [u8]),
     /// Keeps the bits of the first value, and flips those of the second one.
@@ -70,6 +74,9 @@ pub(crate) enum Expression<'a> {
     /// Replaces the destination by the address in register 1, of IPv6 or IPv4, and the port in
     /// register 2.
     DnatWithPort(bool),
+    /// Replaces the source by the loaded value, an IPv4 address, and maybe by the port in register
+    /// 2.
+    Snat(bool),
     /// Replaces the destination by the host itself and the port in register 2.
     Redirect,
     /// Replaces the source address as `Masquerade` does, with a random port.
@@ -104,6 +111,11 @@ impl Expression<'_> {
             Self::Changed(mask, flipped) => ("bitwise", bitwise(mask, flipped)),
             Self::Store(offset, length, checksum) => {
                 ("payload", store(*offset, *length, *checksum))
+            }
+            Self::Mark => ("meta", meta(libc::NFT_META_MARK)),
+            Self::SetMark => {
+                let list = Attributes::new().with(NFTA_META_KEY, &big_endian(libc::NFT_META_MARK));
+                ("meta", list.with(NFTA_META_SREG, &FIRST))
             }
             Self::AtLeast(bytes) => ("cmp", compare(libc::NFT_CMP_GTE, bytes)),
             Self::AtMost(bytes) => ("cmp", compare(libc::NFT_CMP_LTE, bytes)),
@@ -142,10 +154,18 @@ impl Expression<'_> {
                 ("log", list.text(NFTA_LOG_PREFIX, text))
             }
             Self::DnatWithPort(v6) => {
-                let list = dnat(family(*v6));
+                let list = nat(libc::NFT_NAT_DNAT, family(*v6));
                 ("nat", list.with(NFTA_NAT_REG_PROTO_MIN, &SECOND))
             }
-            Self::Dnat => ("nat", dnat(libc::NFPROTO_IPV4)),
+            Self::Dnat => ("nat", nat(libc::NFT_NAT_DNAT, libc::NFPROTO_IPV4)),
+            Self::Snat(port) => {
+                let list = nat(libc::NFT_NAT_SNAT, libc::NFPROTO_IPV4);
+                let list = match port {
+                    true => list.with(NFTA_NAT_REG_PROTO_MIN, &SECOND),
+                    false => list,
+                };
+                ("nat", list)
+            }
             Self::Redirect => {
                 let list = Attributes::new().with(NFTA_REDIR_REG_PROTO_MIN, &SECOND);
                 ("redir", list)
@@ -263,9 +283,9 @@ fn reject(kind: libc::c_int, code: u8) -> Attributes {
         .with(NFTA_REJECT_ICMP_CODE, &[code])
 }
 
-fn dnat(family: libc::c_int) -> Attributes {
+fn nat(kind: libc::c_int, family: libc::c_int) -> Attributes {
     Attributes::new()
-        .with(NFTA_NAT_TYPE, &big_endian(libc::NFT_NAT_DNAT))
+        .with(NFTA_NAT_TYPE, &big_endian(kind))
         .with(NFTA_NAT_FAMILY, &big_endian(family))
         .with(NFTA_NAT_REG_ADDR_MIN, &FIRST)
 }

@@ -7,6 +7,7 @@
 //! | file | role |
 //! |---|---|
 //! | `attributes` | names for the numbers of attributes |
+//! | `conntrack` | connections that the kernel tracks, and their translation |
 //! | `expression` | the steps of a rule |
 //! | `ingress_drop` | frames that an interface no longer receives |
 //! | `packet_log` | packets that rules tell of |
@@ -18,6 +19,7 @@
 //! | `transaction` | all at once or not at all; counters |
 
 mod attributes;
+pub mod conntrack;
 mod expression;
 mod ingress_drop;
 mod packet_log;

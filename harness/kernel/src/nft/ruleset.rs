@@ -4,7 +4,7 @@
 //! The table belongs to the network namespace and lives as long as that does. Programs there can
 //! list and change it as any firewall.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 use std::os::fd::BorrowedFd;
 
@@ -20,6 +20,8 @@ use crate::netlink::{Batch, Netlink, NetlinkError};
 /// A place in the path of packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RuleHook {
+    /// Packets that arrive, before anything else looks at them: where marks are given.
+    Arrival,
     /// Packets that arrive, before routing: where destinations are translated.
     Prerouting,
     /// Packets to the host itself.
@@ -30,6 +32,8 @@ pub enum RuleHook {
     Forward,
     /// Packets that the host sends.
     Output,
+    /// Packets that leave: where sources are translated, before the next hook does so.
+    Departure,
     /// Packets that leave: where sources are translated.
     Postrouting,
 }
@@ -51,6 +55,8 @@ pub enum RuleMatch {
     Transport(u8),
     /// The destination port is in a range.
     ToPorts(RangeInclusive<u16>),
+    /// The source port is this one.
+    FromPort(u16),
     /// The source address begins with these bits.
     From(IpAddr, u8),
     /// The destination address begins with these bits.
@@ -61,6 +67,8 @@ pub enum RuleMatch {
     Reply,
     /// The destination of the connection was translated.
     DestinationTranslated,
+    /// The packet has this mark.
+    Marked(u32),
     /// The ICMP message has this type and code.
     IcmpType(u8, Option<u8>),
     /// The packet, of IPv6 or of IPv4, has one of these bits in its traffic class.
@@ -109,6 +117,11 @@ pub enum RuleAction {
         /// The bits that are set, of those that do not stay.
         set: u8,
     },
+    /// The source becomes this address, and this port. Without one, it keeps its port if that is
+    /// free, and gets another one otherwise.
+    SourceTo(Ipv4Addr, Option<u16>),
+    /// The packet gets this mark, and goes on.
+    Mark(u32),
 }
 
 /// A rule. It counts the packets that fulfil its conditions.
@@ -195,11 +208,14 @@ impl RuleHook {
         // Priorities are those of translation of destinations and sources, of changes, and of
         // filters (`linux/netfilter_ipv4.h`, `NF_IP_PRI_NAT_DST`, `NF_IP_PRI_MANGLE`, …).
         let (name, kind, number, priority) = match self {
+            // `NF_IP_PRI_MANGLE`.
+            Self::Arrival => ("arrival", "filter", libc::NF_INET_PRE_ROUTING, -150),
             Self::Prerouting => ("prerouting", "nat", libc::NF_INET_PRE_ROUTING, -100),
             Self::Input => ("input", "filter", libc::NF_INET_LOCAL_IN, 0),
             Self::Change => ("change", "filter", libc::NF_INET_FORWARD, -150),
             Self::Forward => ("forward", "filter", libc::NF_INET_FORWARD, 0),
             Self::Output => ("output", "filter", libc::NF_INET_LOCAL_OUT, 0),
+            Self::Departure => ("departure", "nat", libc::NF_INET_POST_ROUTING, 90),
             Self::Postrouting => ("postrouting", "nat", libc::NF_INET_POST_ROUTING, 100),
         };
         let hook = NftHook {
@@ -276,6 +292,17 @@ fn steps(rule: &HookRule) -> Vec<Attributes> {
             // The checksum of IPv4 is at offset 10 (RFC 791, section 3.1); IPv6 has none.
             push(Expression::Store(0, 2, (!v6).then_some(10)));
         }
+        RuleAction::SourceTo(ip, port) => {
+            push(Expression::Immediate(&ip.octets()));
+            if let Some(port) = port {
+                push(Expression::ImmediatePort(*port));
+            }
+            push(Expression::Snat(port.is_some()));
+        }
+        RuleAction::Mark(mark) => {
+            push(Expression::Immediate(&mark.to_ne_bytes()));
+            push(Expression::SetMark);
+        }
     }
     steps
 }
@@ -290,6 +317,7 @@ fn push_match(condition: &RuleMatch, push: &mut impl FnMut(Expression<'_>)) {
     match condition {
         RuleMatch::ReceivedOn(index) => is(Expression::ReceivedOn, &index.to_ne_bytes()),
         RuleMatch::LeavesBy(index) => is(Expression::LeavesBy, &index.to_ne_bytes()),
+        RuleMatch::Marked(mark) => is(Expression::Mark, &mark.to_ne_bytes()),
         RuleMatch::V6(v6) => is(Expression::Family, &[family(*v6) as u8]),
         RuleMatch::Transport(protocol) => is(Expression::Transport, &[*protocol]),
         RuleMatch::NotReceivedOn(index) => {
@@ -306,6 +334,7 @@ fn push_match(condition: &RuleMatch, push: &mut impl FnMut(Expression<'_>)) {
             push(AtLeast(&ports.start().to_be_bytes()));
             push(AtMost(&ports.end().to_be_bytes()));
         }
+        RuleMatch::FromPort(port) => is(Load(TRANSPORT, 0, 2), &port.to_be_bytes()),
         RuleMatch::State(bits) => {
             // The kernel gives a number of one bit for each packet (`NF_CT_STATE_BIT`).
             push(Expression::ConnectionState);

@@ -1,7 +1,6 @@
 //! Changes of a NAT at work: other behaviours, other ports, other addresses, no mappings.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::time::Duration;
 
 use super::allocate::{Allocator, WantedMapping};
 use super::engine::Nat;
@@ -9,6 +8,21 @@ use super::mapping::{Mapping, MappingKind};
 use super::packet::NatProtocol;
 use super::spec::{NOBODY, NatSpec};
 use super::table::{MappingNumber, MappingTable};
+
+/// An external port that a host inside asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestedPort {
+    /// The protocol: UDP or TCP.
+    pub protocol: NatProtocol,
+    /// The address and port inside.
+    pub inside: SocketAddrV4,
+    /// The external port that the host would like, or 0.
+    pub port: u16,
+    /// Whether no other port will do.
+    pub exact: bool,
+    /// The time at which the mapping ends, in nanoseconds; `u64::MAX` for never.
+    pub until: u64,
+}
 
 impl Nat {
     /// Forgets all mappings but those of forwarded ports.
@@ -98,30 +112,47 @@ impl Nat {
 
     /// Makes or prolongs a mapping that a host inside has asked for, as by PCP or NAT-PMP, and
     /// returns its external address and port. The port asked for is given if it is free.
-    pub fn request(
-        &mut self,
-        protocol: NatProtocol,
-        inside: SocketAddrV4,
-        port: u16,
-        lifetime: Duration,
-        now: u64,
-    ) -> Option<SocketAddrV4> {
-        let until = now.saturating_add(u64::try_from(lifetime.as_nanos()).unwrap_or(u64::MAX));
+    pub fn request(&mut self, wanted: &RequestedPort, now: u64) -> Option<SocketAddrV4> {
+        let RequestedPort {
+            protocol,
+            inside,
+            port,
+            exact,
+            until,
+        } = *wanted;
+        self.expire(now);
+        let first = self.allocator.addresses().next()?;
+        let at = SocketAddrV4::new(first, port);
         if let Some(number) = self.find_inside(protocol, inside, NOBODY, now)
             && let Some(mapping) = self.table.get_mut(number)
         {
-            if mapping.kind == MappingKind::Dynamic {
-                mapping.kind = MappingKind::Requested;
+            let fits = !exact || mapping.outside == at;
+            let is_dynamic = mapping.kind == MappingKind::Dynamic;
+            match mapping.kind {
+                MappingKind::Forward | MappingKind::Own if fits => return Some(mapping.outside),
+                MappingKind::Forward | MappingKind::Own => return None,
+                MappingKind::Dynamic | MappingKind::Requested if fits => {
+                    mapping.kind = MappingKind::Requested;
+                    mapping.expires = until;
+                    let outside = mapping.outside;
+                    self.table.set_alarm(number);
+                    return Some(outside);
+                }
+                // The port that has to be this one takes the place of another that nobody chose.
+                MappingKind::Dynamic | MappingKind::Requested => {}
             }
-            mapping.expires = mapping.expires.max(until);
-            return Some(mapping.outside);
+            if !is_dynamic {
+                return None;
+            }
+            self.remove(number);
         }
         let wanted = WantedMapping { protocol, inside };
-        let first = self.allocator.addresses().next()?;
-        let at = SocketAddrV4::new(first, port);
-        let is_asked = port >= self.spec.port_range[0] && port <= self.spec.port_range[1];
+        let in_range = port >= self.spec.port_range[0] && port <= self.spec.port_range[1];
+        let is_asked = port != 0 && (exact || in_range);
         let outside = if is_asked && self.allocator.take(&self.spec, wanted, at) {
             at
+        } else if exact {
+            return None;
         } else {
             self.allocate(wanted, NOBODY)?
         };
@@ -130,6 +161,30 @@ impl Nat {
         mapping.expires = until;
         self.counters.mappings_made += 1;
         self.table.insert(mapping, self.spec.shares_ports());
+        Some(outside)
+    }
+
+    /// Makes or prolongs the mapping for the traffic of a host inside with one remote host, as by
+    /// PCP, and returns its external address and port.
+    pub fn hold(
+        &mut self,
+        protocol: NatProtocol,
+        inside: SocketAddrV4,
+        remote: SocketAddrV4,
+        until: u64,
+        now: u64,
+    ) -> Option<SocketAddrV4> {
+        self.expire(now);
+        let number = match self.find_inside(protocol, inside, remote, now) {
+            Some(number) => number,
+            None => self
+                .make_mapping(protocol, inside, remote, false, now)
+                .ok()?,
+        };
+        let mapping = self.table.get_mut(number)?;
+        mapping.hold(remote, until, now);
+        let outside = mapping.outside;
+        self.table.set_alarm(number);
         Some(outside)
     }
 

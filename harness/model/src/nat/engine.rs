@@ -253,7 +253,11 @@ impl Nat {
         };
         let inside = match admitted {
             Ok(inside) => inside,
-            Err(NatDrop::NoMapping) if self.spec.unsolicited == Unsolicited::ToRouter => {
+            // Only the router itself can be meant, which is at this address.
+            Err(NatDrop::NoMapping)
+                if self.spec.unsolicited == Unsolicited::ToRouter
+                    || self.uplink.contains(packet.destination.ip()) =>
+            {
                 answer::exchange_macs(frame);
                 return NatOutcome::Hairpin;
             }

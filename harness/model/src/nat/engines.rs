@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::preset;
-use super::spec::{Dependence, NatSpec, PortAssignment, UnknownFlow, Unsolicited};
+use super::spec::{Dependence, Hairpinning, NatSpec, PortAssignment, UnknownFlow, Unsolicited};
 
 /// The mechanism that carries a NAT.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -48,7 +48,18 @@ impl NatSpec {
     }
 
     /// Returns the first behaviour that the kernel's NAT does not have.
+    ///
+    /// Hairpinning is among them: Linux lets the hosts behind it reach the external ports only that
+    /// are forwarded, or that a host has asked for. [`NatEngine::Nftables`], which is asked for by
+    /// name, does that.
     pub fn kernel_lacks(&self) -> Option<&'static str> {
+        let hairpins = self.hairpinning != Hairpinning::Off;
+        self.nftables_lacks().or(hairpins
+            .then_some("`hairpinning`: Linux has it for forwarded and requested ports alone"))
+    }
+
+    /// Returns the first behaviour that nftables does not have.
+    pub(super) fn nftables_lacks(&self) -> Option<&'static str> {
         let linux = preset::symmetric_port_preserving();
         let dependent = Dependence::AddressAndPortDependent;
         let lacks = [
@@ -79,10 +90,6 @@ impl NatSpec {
             (self.port_range != linux.port_range, "`port_range`"),
             (!self.pool.is_empty(), "`pool`"),
             (self.exhausted != linux.exhausted, "`exhausted`"),
-            (
-                self.hairpinning != linux.hairpinning,
-                "`hairpinning`: Linux does none by itself",
-            ),
             (
                 self.timeouts != linux.timeouts,
                 "`timeouts`: those of conntrack differ",

@@ -62,7 +62,7 @@ impl Nat {
         }
     }
 
-    fn make_mapping(
+    pub(super) fn make_mapping(
         &mut self,
         protocol: NatProtocol,
         inside: SocketAddrV4,

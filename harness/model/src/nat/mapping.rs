@@ -275,6 +275,13 @@ impl Mapping {
         }
     }
 
+    /// Keeps the traffic with a remote address and port, and the mapping, until a time.
+    pub(super) fn hold(&mut self, remote: SocketAddrV4, until: u64, now: u64) {
+        let session = self.session(remote, now);
+        session.expires = session.expires.max(until);
+        self.expires = self.expires.max(until);
+    }
+
     /// Forgets sessions that have expired.
     pub(super) fn tidy(&mut self, now: u64) {
         if let Sessions::Many(sessions) = &mut self.sessions {

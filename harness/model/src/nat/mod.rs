@@ -43,6 +43,7 @@ mod tests;
 mod text;
 mod validate;
 
+pub use change::RequestedPort;
 pub use engine::Nat;
 pub use engines::NatEngine;
 pub use outcome::{NatCounters, NatDrop, NatMapping, NatOutcome};

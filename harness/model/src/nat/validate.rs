@@ -88,7 +88,7 @@ impl NatSpec {
     /// # Errors
     /// The first value that is not possible.
     pub fn validate(&self) -> Result<(), NatProblem> {
-        if let (NatEngine::Nftables, Some(lack)) = (self.engine, self.kernel_lacks()) {
+        if let (NatEngine::Nftables, Some(lack)) = (self.engine, self.nftables_lacks()) {
             return Err(NatProblem::Engine(lack));
         }
         self.validate_ports()?;

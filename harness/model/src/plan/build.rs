@@ -17,6 +17,7 @@ use crate::plan::routing::announced::RoutedNetworks;
 use crate::plan::routing::by_hand::add_routes_by_hand;
 use crate::plan::routing::check::{check_realms, check_uplinks};
 use crate::plan::routing::defaults::Gateways;
+use crate::plan::routing::hairpin::divert_to_uplinks;
 use crate::plan::routing::realms::{self, Realms, forwards, is_uplink, network, owner_name};
 use crate::plan::routing::route::{PortSite, RouteMap};
 use crate::plan::stack::{
@@ -84,6 +85,7 @@ pub(crate) fn plan(topology: &Topology, kept: Option<&Kept<'_>>) -> Result<Plan,
         &realms,
         &mut stacks,
     )?;
+    divert_to_uplinks(topology, &mut stacks);
     add_routes_by_hand(topology, &wiring, &addresses, &mut stacks)?;
     add_neighbours(topology, &wiring.segments, &mut stacks)?;
     choose_group_interfaces(&mut stacks, gone);
@@ -196,6 +198,7 @@ fn stacks(
             packet_filter: network(topology, stack.owner).drop_inbound.clone(),
             netfilter: netfilter(network(topology, stack.owner), &interfaces, clat),
             source_rules: Vec::new(),
+            diversions: Vec::new(),
             interfaces,
         });
     }
@@ -221,9 +224,12 @@ fn netfilter(
         return None;
     }
     let uplinks = interfaces.iter().filter(|interface| interface.uplink);
+    let external = uplinks.clone();
+    let external = external.flat_map(|it| it.v4().map(|address| (it.index, address)));
     Some(NetfilterPlan {
-        router: network.router.clone(),
+        router: network.router.as_ref().map(RouterSettings::in_kernel),
         firewall: network.firewall.clone(),
+        external: external.collect(),
         uplinks: uplinks.map(|interface| interface.index).collect(),
         clat,
     })
@@ -454,5 +460,6 @@ fn node(topology: &Topology, id: NodeId, stack: StackId) -> NodePlan {
         autoconfigure: spec.autoconfigure,
         nat64: spec.network.router.as_ref().and_then(|it| it.nat64.clone()),
         clat: spec.clat.clone(),
+        port_mapping: spec.network.router.as_ref().and_then(|it| it.port_mapping),
     }
 }

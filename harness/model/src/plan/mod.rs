@@ -51,7 +51,7 @@ pub use plan::{
     Plan, SegmentPlan, SwitchPlan,
 };
 pub use stack::{
-    Address, InterfacePlan, NearName, NeighbourPlan, NetfilterPlan, RoutePlan, SourceRule,
-    StackPlan, Sysctl,
+    Address, Diversion, InterfacePlan, NearName, NeighbourPlan, NetfilterPlan, RoutePlan,
+    SourceRule, StackPlan, Sysctl,
 };
 pub use stack_op::{StackDiff, StackOp, diff};

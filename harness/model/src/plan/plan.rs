@@ -13,6 +13,7 @@ use crate::dns::DnsSpec;
 use crate::impair::impairment::Impairment;
 use crate::nat::NatSpec;
 use crate::ndp::AdvertiseSpec;
+use crate::portmap::PortMappingSpec;
 use crate::side::Side;
 use crate::topology::id::{LinkId, NodeId, SwitchId};
 use crate::topology::link::Engine;
@@ -215,6 +216,8 @@ pub struct NodePlan {
     pub nat64: Option<Nat64Spec>,
     /// The client side of 464XLAT.
     pub clat: Option<ClatSpec>,
+    /// The protocols by which the node, a router, gives ports to hosts that ask.
+    pub port_mapping: Option<PortMappingSpec>,
 }
 
 impl Plan {

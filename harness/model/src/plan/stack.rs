@@ -1,7 +1,7 @@
 //! Network stacks of a plan: their interfaces with all their settings, and settings of the whole.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::id::{InterfaceId, SegmentId};
 use crate::side::Side;
@@ -31,6 +31,8 @@ pub struct StackPlan {
     pub netfilter: Option<NetfilterPlan>,
     /// Tables of routes for packets with certain sources.
     pub source_rules: Vec<SourceRule>,
+    /// Packets to addresses of the stack that leave by an uplink all the same.
+    pub diversions: Vec<Diversion>,
     /// The interfaces, without `lo`.
     pub interfaces: Vec<InterfacePlan>,
 }
@@ -137,6 +139,18 @@ pub struct SourceRule {
     pub table: u32,
 }
 
+/// Packets of hosts behind a router to an address of its uplink, which the kernel would keep for
+/// the router itself. They leave by the uplink, where a NAT on the wire sends them back inside.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Diversion {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// The names of the interfaces on which the packets arrive.
+    pub interfaces: Vec<String>,
+    /// The number of the table that has the route for them.
+    pub table: u32,
+}
+
 /// What the kernel's packet filter does in a stack, besides dropping at ports.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NetfilterPlan {
@@ -148,6 +162,8 @@ pub struct NetfilterPlan {
     pub uplinks: Vec<u32>,
     /// Whether IPv4 leaves the node as IPv6, by 464XLAT.
     pub clat: bool,
+    /// The IPv4 addresses of the uplinks, with the index of the interface.
+    pub external: Vec<(u32, Ipv4Addr)>,
 }
 
 /// An entry of a stack's neighbour table that is there from the start, and changes only when the
@@ -158,6 +174,18 @@ pub struct NeighbourPlan {
     pub ip: IpAddr,
     /// The neighbour's MAC address.
     pub mac: [u8; 6],
+}
+
+impl InterfacePlan {
+    /// Returns the IPv4 addresses.
+    pub fn v4(&self) -> impl Iterator<Item = Ipv4Addr> {
+        self.addresses
+            .iter()
+            .filter_map(|address| match address.ip {
+                IpAddr::V4(v4) => Some(v4),
+                IpAddr::V6(_) => None,
+            })
+    }
 }
 
 impl StackPlan {

@@ -10,7 +10,8 @@ use std::collections::HashSet;
 
 use super::id::InterfaceId;
 use super::stack::{
-    Address, InterfacePlan, NeighbourPlan, NetfilterPlan, RoutePlan, SourceRule, StackPlan, Sysctl,
+    Address, Diversion, InterfacePlan, NeighbourPlan, NetfilterPlan, RoutePlan, SourceRule,
+    StackPlan, Sysctl,
 };
 use crate::topology::node::PacketFilter;
 
@@ -25,6 +26,8 @@ pub enum StackOp<'p> {
     Netfilter(&'p NetfilterPlan),
     /// A table of routes for packets with certain sources.
     SourceRule(&'p SourceRule),
+    /// Packets to an address of the stack that leave by an uplink.
+    Diversion(&'p Diversion),
     /// The interface is up, and the kernel gives it no addresses by itself.
     Up(InterfaceId),
     /// An alternative name of an interface.
@@ -51,9 +54,11 @@ impl<'p> StackOp<'p> {
     /// a whole.
     pub fn interface(self) -> Option<InterfaceId> {
         match self {
-            Self::Sysctl(_) | Self::PacketFilter(_) | Self::Netfilter(_) | Self::SourceRule(_) => {
-                None
-            }
+            Self::Sysctl(_)
+            | Self::PacketFilter(_)
+            | Self::Netfilter(_)
+            | Self::SourceRule(_)
+            | Self::Diversion(_) => None,
             Self::Up(interface)
             | Self::Altname(interface, _)
             | Self::Mtu(interface, _)
@@ -79,6 +84,7 @@ impl<'p> StackOp<'p> {
             | Self::PacketFilter(_)
             | Self::Netfilter(_)
             | Self::SourceRule(_)
+            | Self::Diversion(_)
             | Self::Altname(..)
             | Self::Mtu(..)
             | Self::KnownNeighbours(_)
@@ -93,6 +99,7 @@ impl<'p> StackOp<'p> {
             Self::PacketFilter(_)
             | Self::Netfilter(_)
             | Self::SourceRule(_)
+            | Self::Diversion(_)
             | Self::Up(_)
             | Self::Altname(..)
             | Self::Address(..)
@@ -111,6 +118,7 @@ impl<'p> StackOp<'p> {
             Self::PacketFilter(_)
             | Self::Netfilter(_)
             | Self::SourceRule(_)
+            | Self::Diversion(_)
             | Self::Up(_)
             | Self::Altname(..)
             | Self::Mtu(..)
@@ -133,6 +141,7 @@ impl<'p> StackOp<'p> {
             Self::PacketFilter(_)
             | Self::Netfilter(_)
             | Self::SourceRule(_)
+            | Self::Diversion(_)
             | Self::Up(_)
             | Self::Altname(..)
             | Self::Address(..)
@@ -153,7 +162,7 @@ impl<'p> StackOp<'p> {
             Self::Up(_) => 3,
             Self::Address(..) => 4,
             Self::KnownNeighbours(_) | Self::Neighbour(..) => 5,
-            Self::Route(..) | Self::Groups(_) | Self::SourceRule(_) => 6,
+            Self::Route(..) | Self::Groups(_) | Self::SourceRule(_) | Self::Diversion(_) => 6,
             Self::InterfaceSysctl(..) => 7,
         }
     }
@@ -182,10 +191,12 @@ impl StackPlan {
             packet_filter,
             netfilter,
             source_rules,
+            diversions,
             interfaces: _,
         } = self;
         let filter = (!packet_filter.is_empty()).then_some(StackOp::PacketFilter(packet_filter));
         let rules = source_rules.iter().map(StackOp::SourceRule);
+        let diversions = diversions.iter().map(StackOp::Diversion);
         let netfilter = netfilter.iter().map(StackOp::Netfilter);
         sysctls
             .iter()
@@ -193,6 +204,7 @@ impl StackPlan {
             .chain(filter)
             .chain(netfilter)
             .chain(rules)
+            .chain(diversions)
     }
 
     /// Returns what some interfaces are to have, in the order in which it is given.

@@ -59,6 +59,8 @@ pub(crate) fn make(lab: &mut Lab, new: &NewParts) -> Result<()> {
 /// they start.
 pub(crate) fn run_commands(lab: &Lab, first: usize) -> Result<()> {
     let new = &lab.all_nodes()[first..];
+    // All links are there by now, and with them the NATs on their wires.
+    lab.place_port_mappers();
     // Commands may use what the services of other nodes give, such as names.
     new.iter().try_for_each(|node| node.start_services())?;
     // When all have started: the client of one node may wait for the server of another.

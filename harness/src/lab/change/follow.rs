@@ -63,7 +63,8 @@ impl Change {
         }
         lab.refresh();
         lab.carry_nats()?;
-        lab.watch_firewalls()
+        lab.watch_firewalls()?;
+        lab.follow_port_mapping()
     }
 
     /// Undoes what was done of a change that failed.
@@ -99,6 +100,8 @@ impl Change {
             }
         }
         lab.refresh();
+        // See above.
+        let _ = lab.follow_port_mapping();
     }
 }
 

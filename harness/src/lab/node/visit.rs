@@ -80,6 +80,11 @@ impl Node {
         self.service_threads().start(self)
     }
 
+    /// Starts, ends and changes services as a changed plan asks for.
+    pub(crate) fn follow_services(&self) -> Result<()> {
+        self.service_threads().follow(self)
+    }
+
     /// Waits until the node has what its services are for, such as addresses.
     pub(crate) fn await_services(&self) -> Result<()> {
         // A server that does not answer must not hold up the start for ever.

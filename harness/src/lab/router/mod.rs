@@ -9,11 +9,13 @@
 //! | `dropped` | a packet that a firewall did not let through, as an event |
 //! | `nat` | the NAT of a router: its mappings, and what changes it |
 //! | `nat_v6` | the translation of IPv6 at the uplinks of a router |
+//! | `kernel_nat` | the mappings of a NAT that nftables carries |
 //! | `change` | changes of routers and firewalls of a running lab |
 
 pub(crate) mod change;
 mod dropped;
 mod firewall;
+mod kernel_nat;
 pub(crate) mod nat;
 pub(crate) mod nat_v6;
 pub(crate) mod netfilter;

@@ -3,12 +3,15 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use super::kernel_nat;
 use crate::kernel::clock::monotonic;
+use crate::kernel::nft::conntrack::{forget_all_flows, tracked_flows};
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::lab::Lab;
 use crate::lab::link::link::Link;
 use crate::model::nat::{Nat, NatCounters, NatEngine, NatMapping, NatSpec};
 use crate::topology::NodeId;
+use crate::topology::plan::InterfacePlan;
 use crate::wire::UplinkNat;
 
 /// The NAT of a router in a running lab.
@@ -85,13 +88,29 @@ impl RouterNat<'_> {
         self.spec.carried_by()
     }
 
-    /// Returns the mappings of all uplinks, in order.
+    /// Returns the mappings of all uplinks, in order: those of connections, of forwarded ports, and
+    /// of ports that hosts have asked for. nftables has a mapping for each connection, which the
+    /// kernel tracks.
     ///
     /// # Errors
-    /// The kernel carries the NAT.
+    /// The kernel refuses to list the connections, or the router was removed.
     pub fn mappings(&self) -> Result<Vec<NatMapping>> {
-        let of_each = self.each("tell its mappings", |nat| nat.mappings(monotonic()))?;
-        Ok(of_each.concat())
+        if self.engine() == NatEngine::Userspace {
+            let of_each = self.each("tell its mappings", |nat| nat.mappings(monotonic()))?;
+            return Ok(of_each.concat());
+        }
+        let node = &self.lab[self.router];
+        let flows = tracked_flows(node.stack().require_netns()?)
+            .map_err(|error| LabError::network(format!("node `{}`", node.name()), error))?;
+        let leases = node.own_services().port_mapper.leases();
+        let leases = leases.iter();
+        let leases = leases.map(|(it, external)| kernel_nat::leased(it, *external, monotonic()));
+        let interfaces = self.lab.plan().stack(self.router).interfaces.iter();
+        let external = interfaces
+            .filter(|it| it.uplink)
+            .flat_map(InterfacePlan::v4);
+        let (external, leases): (Vec<_>, Vec<_>) = (external.collect(), leases.collect());
+        Ok(kernel_nat::mappings(self.spec, &external, &leases, &flows))
     }
 
     /// Returns what the NATs of all uplinks have counted, uplink by uplink.
@@ -103,11 +122,20 @@ impl RouterNat<'_> {
     }
 
     /// Forgets all mappings but those of forwarded ports, as a router does that loses its power.
+    /// Ports that hosts have asked for are among them; the hosts are told so by PCP and NAT-PMP.
+    ///
+    /// With nftables, the kernel forgets all connections that it tracks in the router.
     ///
     /// # Errors
-    /// The kernel carries the NAT.
+    /// The kernel refuses, or the router was removed.
     pub fn flush(&self) -> Result<()> {
-        self.each("forget its mappings", Nat::flush).map(drop)
+        let node = &self.lab[self.router];
+        node.own_services().port_mapper.forget();
+        if self.engine() == NatEngine::Userspace {
+            return self.each("forget its mappings", Nat::flush).map(drop);
+        }
+        forget_all_flows(node.stack().require_netns()?)
+            .map_err(|error| LabError::network(format!("node `{}`", node.name()), error))
     }
 
     /// Gives every mapping another external port: who answers to the old one is not heard.
@@ -124,13 +152,13 @@ impl RouterNat<'_> {
     /// # Errors
     /// The kernel carries the NAT.
     pub fn rebind_address(&self, address: Ipv4Addr) -> Result<()> {
-        self.each("rebind its address", |nat| nat.rebind_addresses(&[address]))
-            .map(drop)
+        self.each("rebind its address", |nat| nat.rebind_addresses(&[address]))?;
+        self.lab[self.router].own_services().port_mapper.announce();
+        Ok(())
     }
 
     fn each<R>(&self, what: &str, work: impl Fn(&mut Nat) -> R) -> Result<Vec<R>> {
-        // nftables keeps its mappings in the kernel's connection tracking, which is not read
-        // here.
+        // What the kernel has chosen for a connection stays as it is.
         if self.engine() != NatEngine::Userspace {
             let subject = Subject::Node(self.lab[self.router].name().to_owned());
             let why = format!(

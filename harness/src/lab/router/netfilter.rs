@@ -1,6 +1,6 @@
 //! The work of the kernel's packet filter in a router or before a host, as rules of nftables.
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::BorrowedFd;
 
 use super::firewall;
@@ -8,7 +8,9 @@ use crate::kernel::netlink::NetlinkError;
 use crate::kernel::nft::{
     HookRule, RuleAction, RuleCounter, RuleHook, RuleMatch, replace_rules, rule_counters, state,
 };
-use crate::model::nat::{NatEngine, NatProtocol, NatSpec, PortAssignment, PortForward};
+use crate::model::nat::{
+    Hairpinning, NatEngine, NatProtocol, NatSpec, PortAssignment, PortForward,
+};
 use crate::model::packet::ip::{ICMP, ICMPV6, TCP, UDP};
 use crate::model::side::Side;
 use crate::model::v6::{ClatSpec, V6Nat};
@@ -39,6 +41,7 @@ fn rules(planned: &NetfilterPlan) -> Vec<HookRule> {
         firewall,
         uplinks,
         clat,
+        external,
     } = planned;
     let router = router.as_ref();
     let mut rules = Vec::new();
@@ -49,11 +52,24 @@ fn rules(planned: &NetfilterPlan) -> Vec<HookRule> {
         rules.extend(blackhole());
     }
     rules.extend(router.map(marks).unwrap_or_default());
-    let nat = router.and_then(|router| router.nat.as_ref());
+    let asked = router.and_then(|router| router.nat.as_ref());
     // The other engine works on the wire of the uplink.
-    let nat = nat.filter(|nat| nat.carried_by() == NatEngine::Nftables);
-    if let Some(nat) = nat {
-        rules.extend(uplinks.iter().flat_map(|uplink| translation(nat, *uplink)));
+    let nat = asked.filter(|nat| nat.carried_by() == NatEngine::Nftables);
+    match (asked, nat) {
+        (_, Some(nat)) => {
+            rules.extend(uplinks.iter().flat_map(|uplink| {
+                let external = own(external, *uplink);
+                translation(nat, *uplink, &external)
+            }));
+            rules.extend(source_of_hairpins(nat, uplinks, external));
+        }
+        (Some(nat), None) if firewall.is_some() => {
+            rules.extend(uplinks.iter().flat_map(|uplink| {
+                let external = own(external, *uplink);
+                let_in(nat, *uplink, &external)
+            }));
+        }
+        (_, None) => {}
     }
     let masquerades_v6 = router.is_some_and(|router| router.nat_v6 == V6Nat::Masquerade);
     if masquerades_v6 {
@@ -111,8 +127,14 @@ fn marks(router: &RouterSettings) -> Vec<HookRule> {
     rules.collect()
 }
 
+/// Returns the addresses of one uplink.
+fn own(external: &[(u32, Ipv4Addr)], uplink: u32) -> Vec<Ipv4Addr> {
+    let own = external.iter().filter(|(index, _)| *index == uplink);
+    own.map(|(_, address)| *address).collect()
+}
+
 /// Translates what leaves by an uplink, and lets in what is forwarded to a port.
-fn translation(nat: &NatSpec, uplink: u32) -> Vec<HookRule> {
+fn translation(nat: &NatSpec, uplink: u32, external: &[Ipv4Addr]) -> Vec<HookRule> {
     let random = nat.ports == PortAssignment::Random;
     let leaves = vec![RuleMatch::V6(false), RuleMatch::LeavesBy(uplink)];
     let forwarded = vec![
@@ -130,11 +152,10 @@ fn translation(nat: &NatSpec, uplink: u32) -> Vec<HookRule> {
             "nat-forwarded",
         ),
     ];
-    rules.extend(
-        nat.forwards
-            .iter()
-            .filter_map(|it| port_forward(it, uplink)),
-    );
+    let hairpins = nat.hairpinning != Hairpinning::Off;
+    let external = if hairpins { external } else { &[] };
+    let forwards = nat.forwards.iter();
+    rules.extend(forwards.flat_map(|it| port_forward(it, uplink, external)));
     rules
 }
 
@@ -174,23 +195,96 @@ fn masquerade_v6(uplink: u32) -> [HookRule; 2] {
     ]
 }
 
-/// Lets a port of the uplink lead inside.
-fn port_forward(forward: &PortForward, uplink: u32) -> Option<HookRule> {
+/// Gives connections of hosts inside to forwarded ports an external address as their source, where
+/// that is asked for. Without one, the answers of the other host would not come by the router.
+fn source_of_hairpins(
+    nat: &NatSpec,
+    uplinks: &[u32],
+    external: &[(u32, Ipv4Addr)],
+) -> Option<HookRule> {
+    let (_, address) = external.first()?;
+    if nat.hairpinning != Hairpinning::ExternalSource {
+        return None;
+    }
+    let inside = uplinks.iter().flat_map(|uplink| {
+        [
+            RuleMatch::NotReceivedOn(*uplink),
+            RuleMatch::NotLeavesBy(*uplink),
+        ]
+    });
+    let matches = [RuleMatch::V6(false), RuleMatch::DestinationTranslated];
+    let matches = matches.into_iter().chain(inside).collect();
+    let action = RuleAction::SourceTo(*address, None);
+    Some(rule(RuleHook::Postrouting, matches, action, "nat-hairpin"))
+}
+
+/// Lets a port of the uplink lead inside, also for hosts inside that ask these external addresses.
+pub(crate) fn port_forward(
+    forward: &PortForward,
+    uplink: u32,
+    external: &[Ipv4Addr],
+) -> Vec<HookRule> {
     let PortForward { protocol, port, to } = *forward;
-    let number = match protocol {
-        NatProtocol::Udp => UDP,
-        NatProtocol::Tcp => TCP,
-        // The specification is refused that names ICMP here.
-        NatProtocol::Icmp => return None,
+    let Some(number) = number_of(protocol) else {
+        return Vec::new();
     };
-    let matches = vec![
-        RuleMatch::V6(false),
-        RuleMatch::ReceivedOn(uplink),
-        RuleMatch::Transport(number),
-        RuleMatch::ToPorts(port..=port),
-    ];
-    let action = RuleAction::DestinationTo((*to.ip()).into(), to.port());
-    Some(rule(RuleHook::Prerouting, matches, action, "nat-port"))
+    let to = RuleAction::DestinationTo((*to.ip()).into(), to.port());
+    let lead = |from: Vec<RuleMatch>| {
+        let ports = [
+            RuleMatch::Transport(number),
+            RuleMatch::ToPorts(port..=port),
+        ];
+        let matches = [vec![RuleMatch::V6(false)], from, ports.into()].concat();
+        rule(RuleHook::Prerouting, matches, to.clone(), "nat-port")
+    };
+    let outside = lead(vec![RuleMatch::ReceivedOn(uplink)]);
+    let inside = external.iter().map(|address| {
+        let to = RuleMatch::To((*address).into(), 32);
+        lead(vec![RuleMatch::NotReceivedOn(uplink), to])
+    });
+    [outside].into_iter().chain(inside).collect()
+}
+
+/// Returns the number of a protocol that has ports.
+pub(crate) fn number_of(protocol: NatProtocol) -> Option<u8> {
+    match protocol {
+        NatProtocol::Udp => Some(UDP),
+        NatProtocol::Tcp => Some(TCP),
+        // The specification is refused that names ICMP here.
+        NatProtocol::Icmp => None,
+    }
+}
+
+/// The mark of packets for a port that a host has asked for, which a NAT on the wire has let in.
+pub(crate) const LEASED: u32 = 0x736e_6f77;
+
+/// Lets through the firewall what a NAT on the wire of an uplink leads inside: packets for
+/// forwarded ports and for those that hosts have asked for, and what comes back from one host
+/// inside to another one. nftables knows of none of them.
+fn let_in(nat: &NatSpec, uplink: u32, external: &[Ipv4Addr]) -> Vec<HookRule> {
+    let accept = |more: Vec<RuleMatch>, label: &str| {
+        let matches = [RuleMatch::V6(false), RuleMatch::ReceivedOn(uplink)];
+        let matches = [matches.into(), more].concat();
+        rule(RuleHook::Forward, matches, RuleAction::Accept, label)
+    };
+    let mut rules = vec![accept(vec![RuleMatch::Marked(LEASED)], "nat-forwarded")];
+    for PortForward { protocol, to, .. } in &nat.forwards {
+        let Some(number) = number_of(*protocol) else {
+            continue;
+        };
+        let matches = vec![
+            RuleMatch::To((*to.ip()).into(), 32),
+            RuleMatch::Transport(number),
+            RuleMatch::ToPorts(to.port()..=to.port()),
+        ];
+        rules.push(accept(matches, "nat-forwarded"));
+    }
+    if nat.hairpinning != Hairpinning::Off {
+        let from = |address: &Ipv4Addr| RuleMatch::From((*address).into(), 32);
+        let hairpins = external.iter().map(from);
+        rules.extend(hairpins.map(|from| accept(vec![from], "nat-hairpin")));
+    }
+    rules
 }
 
 /// Drops what nobody behind the router has asked for.
@@ -218,7 +312,7 @@ fn unasked(uplink: u32, v6: bool) -> Vec<HookRule> {
 }
 
 /// Returns a rule that tells nobody of its packets.
-pub(super) fn rule(
+pub(crate) fn rule(
     hook: RuleHook,
     matches: Vec<RuleMatch>,
     action: RuleAction,

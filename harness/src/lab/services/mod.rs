@@ -12,10 +12,12 @@
 //! | `dhcp/` | servers and clients of DHCP |
 //! | `dns/` | name servers |
 //! | `translation/` | NAT64 and the client side of 464XLAT |
+//! | `portmap/` | routers that give ports to hosts that ask |
 
 pub(crate) mod dhcp;
 pub(crate) mod dns;
 pub(crate) mod ndp;
 pub(crate) mod own;
+pub(crate) mod portmap;
 pub(crate) mod service;
 pub(crate) mod translation;

@@ -8,6 +8,7 @@ use crate::lab::services::dhcp::client::DhcpClients;
 use crate::lab::services::dhcp::dhcp::Dhcp;
 use crate::lab::services::dns::dns::Dns;
 use crate::lab::services::ndp::advertiser::Advertiser;
+use crate::lab::services::portmap::mapper::PortMapper;
 use crate::lab::services::service::Service;
 use crate::lab::services::translation::translation::Translation;
 use crate::lab::stack::stack::Stack;
@@ -16,7 +17,7 @@ use crate::topology::Plan;
 use crate::topology::plan::NodePlan;
 
 /// The services of a node that its plan asks for.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct OwnServices {
     pub(crate) dns: Option<Arc<Dns>>,
     pub(crate) dhcp: Option<Arc<Dhcp>>,
@@ -24,6 +25,7 @@ pub(crate) struct OwnServices {
     clients: Option<Arc<DhcpClients>>,
     pub(crate) nat64: Option<Arc<Translation>>,
     clat: Option<Arc<Translation>>,
+    pub(crate) port_mapper: Arc<PortMapper>,
     /// Volumes with faults, which run before the node does.
     pub(crate) disks: Vec<Arc<DiskServer>>,
 }
@@ -53,6 +55,7 @@ impl OwnServices {
             dhcp: dhcp.map(Arc::new),
             advertiser: advertiser.map(Arc::new),
             clients: clients.map(Arc::new),
+            port_mapper: Arc::new(PortMapper::new(&node.name)),
             disks: Vec::new(),
         }
     }
@@ -67,6 +70,7 @@ impl OwnServices {
             clients,
             nat64,
             clat,
+            port_mapper,
             disks: _,
         } = self;
         // Servers before clients, which find them at the first question.
@@ -77,6 +81,7 @@ impl OwnServices {
             as_service(dns),
             as_service(dhcp),
             as_service(advertiser),
+            Some(Arc::clone(port_mapper) as Arc<dyn Service>),
             as_service(clients),
         ];
         all.into_iter().flatten().collect()

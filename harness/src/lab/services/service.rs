@@ -1,5 +1,6 @@
 //! What a service is, and the threads of those that run in a node.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -21,6 +22,19 @@ pub(crate) trait Service: fmt::Debug + Send + Sync {
     fn await_ready(&self, _limit: Duration) -> Result<()> {
         Ok(())
     }
+
+    /// Returns whether there is something to serve. A changed plan may change that.
+    fn is_wanted(&self) -> bool {
+        true
+    }
+
+    /// Returns whether the thread serves something else than it is to serve.
+    fn is_outdated(&self) -> bool {
+        false
+    }
+
+    /// Notes that the thread has ended, and that none takes its place.
+    fn ended(&self) {}
 }
 
 /// A node in which services run.
@@ -67,7 +81,8 @@ pub(crate) trait ServiceWork: Send {
 #[derive(Debug, Default)]
 pub(crate) struct NodeServiceThreads {
     services: Vec<Arc<dyn Service>>,
-    running: Lock<Vec<ServiceThread>>,
+    /// The threads by the numbers of their services; nothing while the node does not run.
+    running: Lock<Option<BTreeMap<usize, ServiceThread>>>,
 }
 
 impl NodeServiceThreads {
@@ -78,12 +93,44 @@ impl NodeServiceThreads {
         }
     }
 
-    /// Starts all services.
+    /// Starts all services that have something to serve.
     pub(crate) fn start(&self, place: &dyn ServicePlace) -> Result<()> {
-        for service in &self.services {
+        self.running.lock().get_or_insert_default();
+        for (number, service) in self.services.iter().enumerate() {
             // One that cannot start leaves those before it, which end with the node.
-            let thread = service.start(place)?;
-            self.running.lock().push(thread);
+            if service.is_wanted() {
+                self.begin(number, service.start(place)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&self, number: usize, thread: ServiceThread) {
+        let mut running = self.running.lock();
+        let before = running.get_or_insert_default().insert(number, thread);
+        drop(running);
+        // Dropped without the lock: the thread is joined.
+        drop(before);
+    }
+
+    /// Starts, ends and changes services as a changed plan asks for, in a node that runs.
+    pub(crate) fn follow(&self, place: &dyn ServicePlace) -> Result<()> {
+        for (number, service) in self.services.iter().enumerate() {
+            let (wanted, outdated) = (service.is_wanted(), service.is_outdated());
+            let thread = match &mut *self.running.lock() {
+                // A service of a node that does not run waits for its start.
+                None => return Ok(()),
+                Some(running) if !wanted || outdated => running.remove(&number),
+                Some(_) => continue,
+            };
+            // The old thread has the ports of the new one until it is joined.
+            let ended = thread.is_some();
+            drop(thread);
+            if wanted {
+                self.begin(number, service.start(place)?);
+            } else if ended {
+                service.ended();
+            }
         }
         Ok(())
     }
@@ -97,13 +144,15 @@ impl NodeServiceThreads {
     /// Ends all services, and returns when their sockets are closed.
     pub(crate) fn end(&self) {
         // Dropped without the lock: the threads are joined.
-        let running = std::mem::take(&mut *self.running.lock());
+        let running = self.running.lock().take();
         drop(running);
+        self.services.iter().for_each(|service| service.ended());
     }
 
     /// Stops all services where they are, or lets them go on.
     pub(crate) fn set_paused(&self, paused: bool) {
-        for thread in self.running.lock().iter() {
+        let running = self.running.lock();
+        for thread in running.iter().flat_map(BTreeMap::values) {
             thread.control.set_paused(paused);
         }
     }

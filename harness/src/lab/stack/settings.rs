@@ -15,8 +15,8 @@ use crate::lab::router::netfilter;
 use crate::lab::stack::neighbour_tables;
 use crate::model::topology::node::PacketFilter;
 use crate::topology::plan::{
-    InterfaceId, NeighbourPlan, NetfilterPlan, Plan, RoutePlan, SourceRule, StackId, StackOp,
-    StackPlan, Sysctl,
+    Diversion, InterfaceId, NeighbourPlan, NetfilterPlan, Plan, RoutePlan, SourceRule, StackId,
+    StackOp, StackPlan, Sysctl,
 };
 
 /// Requests that give a stack its settings, or take them away.
@@ -40,6 +40,8 @@ pub(crate) struct Others<'p> {
     netfilter: Option<Option<NetfilterPlan>>,
     /// Tables for certain sources that the stack loses, and those that it gains.
     source_rules: [Vec<SourceRule>; 2],
+    /// Packets to addresses of the stack that no longer leave by an uplink, and those that do.
+    diversions: [Vec<Diversion>; 2],
 }
 
 impl<'b, 'p, D: Fn(InterfaceId) -> Device<'p>> StackRequests<'b, 'p, D> {
@@ -64,6 +66,7 @@ impl<'b, 'p, D: Fn(InterfaceId) -> Device<'p>> StackRequests<'b, 'p, D> {
             }
             StackOp::PacketFilter(filter) => others.filter = Some(filter.clone()),
             StackOp::SourceRule(rule) => others.source_rules[1].push(*rule),
+            StackOp::Diversion(it) => others.diversions[1].push(it.clone()),
             StackOp::Netfilter(planned) => others.netfilter = Some(Some(planned.clone())),
             StackOp::Up(id) => {
                 // Addresses that the kernel gives by itself would appear as soon as the interface
@@ -104,6 +107,7 @@ impl<'b, 'p, D: Fn(InterfaceId) -> Device<'p>> StackRequests<'b, 'p, D> {
             | StackOp::Mtu(..) => {}
             StackOp::PacketFilter(_) => others.filter = Some(PacketFilter::default()),
             StackOp::SourceRule(rule) => others.source_rules[0].push(*rule),
+            StackOp::Diversion(it) => others.diversions[0].push(it.clone()),
             StackOp::Netfilter(_) => others.netfilter = Some(None),
             StackOp::Up(id) => batch.set_down(device(id)),
             StackOp::Altname(id, name) => batch.delete_altname(device(id), name),
@@ -130,6 +134,7 @@ impl Others<'_> {
             filter,
             netfilter,
             source_rules,
+            diversions,
         } = self;
         for Sysctl { path, value } in sysctls {
             let file = Path::new("/proc/sys").join(path);
@@ -144,15 +149,22 @@ impl Others<'_> {
             drop_inbound(netns, tcp.into_iter(), udp.into_iter())
                 .map_err(|e| LabError::network(whose, e))?;
         }
+        let mut batch = Batch::new();
         let [lost, gained] = source_rules;
-        if !(lost.is_empty() && gained.is_empty()) {
-            let mut batch = Batch::new();
-            for SourceRule { from, table } in lost {
-                batch.delete_source_rule(from.network(), from.prefix(), table);
-            }
-            for SourceRule { from, table } in gained {
-                batch.add_source_rule(from.network(), from.prefix(), table);
-            }
+        for SourceRule { from, table } in lost {
+            batch.delete_source_rule(from.network(), from.prefix(), table);
+        }
+        for SourceRule { from, table } in gained {
+            batch.add_source_rule(from.network(), from.prefix(), table);
+        }
+        let [lost, gained] = diversions;
+        for it in lost {
+            batch.end_diversion(it.address, &it.interfaces, it.table);
+        }
+        for it in gained {
+            batch.divert(it.address, &it.interfaces, it.table);
+        }
+        if !batch.is_empty() {
             Netlink::open_in(netns)
                 .and_then(|mut netlink| netlink.execute(batch))
                 .map_err(|e| LabError::network(whose, e))?;
@@ -196,6 +208,7 @@ pub(crate) struct OwnSettings {
     filter: PacketFilter,
     netfilter: Option<NetfilterPlan>,
     source_rules: Vec<SourceRule>,
+    diversions: Vec<Diversion>,
 }
 
 impl OwnSettings {
@@ -205,6 +218,7 @@ impl OwnSettings {
             filter: plan.packet_filter.clone(),
             netfilter: plan.netfilter.clone(),
             source_rules: plan.source_rules.clone(),
+            diversions: plan.diversions.clone(),
         }
     }
 }
@@ -216,6 +230,7 @@ pub(crate) fn finish_own(own: &OwnSettings, netns: BorrowedFd<'_>, whose: &str) 
         filter,
         netfilter,
         source_rules,
+        diversions,
     } = own;
     let others = Others {
         // Others than those of the network belong to namespaces that only a process of the node can
@@ -227,6 +242,7 @@ pub(crate) fn finish_own(own: &OwnSettings, netns: BorrowedFd<'_>, whose: &str) 
         filter: (!filter.is_empty()).then(|| filter.clone()),
         netfilter: netfilter.clone().map(Some),
         source_rules: [Vec::new(), source_rules.clone()],
+        diversions: [Vec::new(), diversions.clone()],
     };
     others.finish(netns, whose)
 }

@@ -36,7 +36,7 @@ impl NatProtocol {
     /// All protocols.
     pub const ALL: [NatProtocol; 3] = [NatProtocol::Udp, NatProtocol::Tcp, NatProtocol::Icmp];
 
-    pub(super) fn of_number(number: u8) -> Option<NatProtocol> {
+    pub(crate) fn of_number(number: u8) -> Option<NatProtocol> {
         match number {
             ip::UDP => Some(NatProtocol::Udp),
             ip::TCP => Some(NatProtocol::Tcp),

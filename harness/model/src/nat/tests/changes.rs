@@ -67,10 +67,17 @@ fn a_change_of_filtering_keeps_mappings_and_one_of_mapping_forgets_them() {
 fn a_requested_mapping_lives_as_long_as_asked() {
     let mut world = World::new(preset::symmetric());
     let (inside, remote) = (at(INSIDE, 5000), at(REMOTE, 1));
-    let hour = Duration::from_secs(3600);
+    let hour = Duration::from_secs(3600).as_nanos() as u64;
     let request = |world: &mut World, inside, port| {
         let now = world.now;
-        world.nat.request(NatProtocol::Udp, inside, port, hour, now)
+        let wanted = RequestedPort {
+            protocol: NatProtocol::Udp,
+            inside,
+            port,
+            exact: false,
+            until: now + hour,
+        };
+        world.nat.request(&wanted, now)
     };
     let outside = request(&mut world, inside, 7000);
     assert_eq!(outside, Some(at(PUBLIC, 7000)));

@@ -64,6 +64,18 @@ pub(crate) fn check_realms(
                 format!("the NAT of {name} cannot be: {why}")
             });
         }
+        if let Some(served) = &router.port_mapping {
+            if nat.is_none() {
+                problems.add(Kind::Missing, Site::new(subject, "network"), || {
+                    format!("{name} gives ports to hosts that ask, and translates no addresses; give it a NAT with `RouterSpec::nat`, or leave `port_mapping` out")
+                });
+            }
+            if let Err(why) = served.validate() {
+                problems.add(Kind::Invalid, Site::new(subject, "network"), || {
+                    format!("the port mapping of {name} cannot be: {why}")
+                });
+            }
+        }
         let circular =
             |port: &Attachment| realms.iter().any(|realms| realms.is_circular(port.segment));
         let translates = nat.is_some() || router.nat_v6.separates();

@@ -137,7 +137,10 @@ fn ops_come_in_an_order_that_works() {
                 StackOp::Up(_) => 2,
                 StackOp::Address(..) => 3,
                 StackOp::KnownNeighbours(_) | StackOp::Neighbour(..) => 4,
-                StackOp::Route(..) | StackOp::Groups(_) | StackOp::SourceRule(_) => 5,
+                StackOp::Route(..)
+                | StackOp::Groups(_)
+                | StackOp::SourceRule(_)
+                | StackOp::Diversion(_) => 5,
                 StackOp::InterfaceSysctl(..) => 6,
             };
             let ranks: Vec<u8> = stack.ops().iter().map(rank).collect();

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::node::{NodeSpec, is_default};
 use crate::nat::{NatSpec, preset, preset_or_spec};
 use crate::v6::{Nat64Spec, V6Nat};
+use crate::portmap::PortMappingSpec;
 
 pub use by_hand::RouteSpec;
 pub use firewall::{
@@ -61,6 +62,9 @@ pub struct RouterSettings {
     /// The NAT64 between hosts of IPv6 behind the router and hosts of IPv4 in front of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nat64: Option<Nat64Spec>,
+    /// The protocols by which the router gives ports to hosts that ask.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port_mapping: Option<PortMappingSpec>,
     /// What becomes of the messages by which senders find out the MTU of a path.
     #[serde(skip_serializing_if = "is_default")]
     pub path_mtu: PathMtu,
@@ -86,6 +90,17 @@ pub enum PathMtu {
     /// The router sends no such messages and lets none pass: a packet that is too large vanishes
     /// (RFC 2923, section 2.1).
     Blackhole,
+}
+
+impl RouterSettings {
+    /// Returns what the kernel of the router is to do: the ports that hosts ask for are a matter of
+    /// a service, which changes no rule of the router.
+    pub(crate) fn in_kernel(&self) -> Self {
+        Self {
+            port_mapping: None,
+            ..self.clone()
+        }
+    }
 }
 
 impl RouterSpec {
@@ -130,6 +145,19 @@ impl RouterSpec {
             router.nat.get_or_insert_with(preset::restricted_cone);
             router.nat64 = Some(nat64);
         })
+    }
+
+    /// Sets the protocols by which the router gives ports to hosts behind it that ask: NAT-PMP, PCP
+    /// and UPnP. Without this, it gives none.
+    ///
+    /// ```
+    /// use snowglobe_model::portmap::PortMappingSpec;
+    /// use snowglobe_model::topology::RouterSpec;
+    ///
+    /// let home = RouterSpec::home("home").port_mapping(PortMappingSpec::all());
+    /// ```
+    pub fn port_mapping(self, served: PortMappingSpec) -> Self {
+        self.change(|router| router.port_mapping = served.is_on().then_some(served))
     }
 
     /// Sets the firewall, which stands at the uplinks.

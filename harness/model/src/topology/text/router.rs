@@ -5,6 +5,7 @@ use serde::Deserialize;
 use crate::dns::DnsSpec;
 use crate::nat::{NatSpec, preset_or_spec};
 use crate::ndp::AdvertiseSpec;
+use crate::portmap::PortMappingSpec;
 use crate::topology::node::{NodeSpec, StackSpec, StartCommand};
 use crate::topology::router::{Dscp, Ecn, Firewall, PathMtu, RouterSpec};
 use crate::topology::storage::{Mount, Rootfs};
@@ -24,6 +25,7 @@ pub(super) struct RouterText {
     clat: Option<ClatSpec>,
     dns: Option<DnsSpec>,
     advertise: Option<AdvertiseSpec>,
+    port_mapping: Option<PortMappingSpec>,
     path_mtu: Option<PathMtu>,
     #[serde(default)]
     dscp: Dscp,
@@ -60,6 +62,7 @@ impl RouterText {
             clat,
             dns,
             advertise,
+            port_mapping,
             path_mtu,
             dscp,
             ecn,
@@ -98,6 +101,10 @@ impl RouterText {
         };
         let spec = match nat64 {
             Some(nat64) => spec.nat64(nat64),
+            None => spec,
+        };
+        let spec = match port_mapping {
+            Some(served) => spec.port_mapping(served),
             None => spec,
         };
         let spec = match firewall {

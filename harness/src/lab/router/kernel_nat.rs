@@ -1,0 +1,98 @@
+//! The mappings of a NAT that nftables carries, read off the connections that the kernel tracks.
+//!
+//! The kernel has no table of mappings: each connection has its translation, and ports that are
+//! forwarded are rules. So both are put together here, as the other engine has them.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use crate::kernel::nft::conntrack::TrackedFlow;
+use crate::model::nat::{NatMapping, NatProtocol, NatSpec};
+use crate::model::packet::ip::{ICMP, TCP, UDP};
+use crate::model::portmap::PortLease;
+
+/// The part of a remote address and port where none counts.
+const NOBODY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
+
+/// Returns the mappings of a NAT with these external addresses.
+pub(super) fn mappings(
+    spec: &NatSpec,
+    external: &[Ipv4Addr],
+    leases: &[NatMapping],
+    flows: &[TrackedFlow],
+) -> Vec<NatMapping> {
+    let mut open: Vec<NatMapping> = leases.to_vec();
+    // A port is forwarded at the first address, as by the other engine.
+    let first = external.first();
+    for forward in first
+        .iter()
+        .flat_map(|first| spec.forwards.iter().map(move |it| (first, it)))
+    {
+        let (address, forward) = forward;
+        open.push(NatMapping {
+            protocol: forward.protocol,
+            inside: forward.to,
+            outside: SocketAddrV4::new(**address, forward.port),
+            remote: NOBODY,
+            peers: Vec::new(),
+            expires_in: None,
+        });
+    }
+    let mut mappings = Vec::new();
+    for flow in flows {
+        let Some(protocol) = protocol(flow.protocol) else {
+            continue;
+        };
+        if flow.destination_is_translated() {
+            // Without an open port this is another translation, such as that to a captive portal.
+            let of_flow = |it: &&mut NatMapping| {
+                it.protocol == protocol
+                    && it.outside == flow.original.destination
+                    && it.inside == flow.reply.source
+            };
+            if let Some(mapping) = open.iter_mut().find(of_flow) {
+                mapping.peers.push(match flow.source_is_translated() {
+                    true => flow.reply.destination,
+                    false => flow.original.source,
+                });
+            }
+        }
+        if flow.source_is_translated() {
+            mappings.push(NatMapping {
+                protocol,
+                inside: flow.original.source,
+                outside: flow.reply.destination,
+                remote: flow.original.destination,
+                peers: vec![flow.original.destination],
+                expires_in: Some(flow.left),
+            });
+        }
+    }
+    for mapping in &mut open {
+        mapping.peers.sort_unstable();
+    }
+    mappings.extend(open);
+    mappings.sort_by_key(|it| (it.protocol, it.inside, it.remote));
+    mappings
+}
+
+/// Returns a lease as a mapping.
+pub(super) fn leased(lease: &PortLease, external: Ipv4Addr, now: u64) -> NatMapping {
+    let left = lease.until.saturating_sub(now);
+    NatMapping {
+        protocol: lease.protocol,
+        inside: lease.inside,
+        outside: SocketAddrV4::new(external, lease.port),
+        remote: NOBODY,
+        peers: Vec::new(),
+        expires_in: (lease.until != u64::MAX).then(|| std::time::Duration::from_nanos(left)),
+    }
+}
+
+fn protocol(number: u8) -> Option<NatProtocol> {
+    match number {
+        UDP => Some(NatProtocol::Udp),
+        TCP => Some(NatProtocol::Tcp),
+        ICMP => Some(NatProtocol::Icmp),
+        _ => None,
+    }
+}

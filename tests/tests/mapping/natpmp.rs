@@ -1,0 +1,115 @@
+//! NAT-PMP, with `natpmpc` of libnatpmp.
+
+use snowglobe::prelude::*;
+use snowglobe::topology::PortMappingSpec;
+use snowglobe::topology::nat::NatProtocol;
+
+use crate::world::{ENGINES, HOSTS, Home, ROUTER, check_lease, socket};
+
+/// Serves NAT-PMP alone.
+fn natpmp() -> PortMappingSpec {
+    PortMappingSpec {
+        nat_pmp: true,
+        ..PortMappingSpec::off()
+    }
+}
+
+#[snowglobe::test(fixtures("portmap-clients"))]
+fn natpmpc_maps_a_port_and_takes_it_back() -> TestResult {
+    for engine in ENGINES {
+        let home = Home::new(engine, natpmp())?;
+        let told = home.run("natpmpc", &[])?;
+        let address = format!("Public IP address : {}", home.external());
+        assert!(told.contains(&address), "{told}");
+        home.check_udp(4000, 6000, false)?;
+        for (protocol, name) in [(NatProtocol::Udp, "udp"), (NatProtocol::Tcp, "tcp")] {
+            let told = home.run("natpmpc", &["-a", "6000", "4000", name, "600"])?;
+            let mapped = format!(
+                "Mapped public port 6000 protocol {} to local port 4000",
+                name.to_uppercase()
+            );
+            assert!(told.contains(&mapped), "{told}");
+            let lease = home.leases()?.pop().expect("a mapping");
+            check_lease(&lease, protocol, [4000, 6000], Duration::from_secs(600));
+        }
+        assert_eq!(home.leases()?.len(), 2);
+        home.check_udp(4000, 6000, true)?;
+        for name in ["udp", "tcp"] {
+            home.run("natpmpc", &["-a", "6000", "4000", name, "0"])?;
+        }
+        assert_eq!(home.lease()?, None, "{engine}");
+        home.check_udp(4000, 6000, false)?;
+    }
+    Ok(())
+}
+
+#[snowglobe::test(fixtures("portmap-clients"))]
+fn a_taken_port_is_replaced_by_another_one() -> TestResult {
+    for engine in ENGINES {
+        let home = Home::new(engine, natpmp())?;
+        home.run_in(1, "natpmpc", &["-a", "6000", "4000", "udp", "600"])?;
+        let told = home.run("natpmpc", &["-a", "6000", "4000", "udp", "600"])?;
+        assert!(told.contains("Mapped public port"), "{told}");
+        let leases = home.leases()?;
+        let [one, two] = &leases[..] else {
+            panic!("two mappings: {leases:?}");
+        };
+        assert_eq!([*one.inside.ip(), *two.inside.ip()], HOSTS);
+        assert_eq!(two.outside.port(), 6000, "who asks first has it");
+        assert_ne!(one.outside.port(), 6000);
+        home.check_udp(4000, one.outside.port(), true)?;
+    }
+    Ok(())
+}
+
+#[snowglobe::test(fixtures("portmap-clients"))]
+fn a_lease_ends_by_itself() -> TestResult {
+    for engine in ENGINES {
+        let home = Home::new(engine, natpmp())?;
+        home.run("natpmpc", &["-a", "6000", "4000", "udp", "1"])?;
+        home.lab.wait_until(|| matches!(home.lease(), Ok(None)))?;
+        home.check_udp(4000, 6000, false)?;
+        // A client that asks again in time keeps the port.
+        home.run("natpmpc", &["-a", "6000", "4000", "udp", "600"])?;
+        home.check_udp(4000, 6000, true)?;
+    }
+    Ok(())
+}
+
+/// Asks the router, and returns its answer.
+fn ask(home: &Home, request: &[u8]) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+    let asker = socket(home.host(), 0);
+    asker.send_to(request, (ROUTER, 5351))?;
+    let mut buffer = [0; 1100];
+    let (length, from) = asker.recv_from(&mut buffer)?;
+    assert_eq!(from, SocketAddr::new(ROUTER.into(), 5351));
+    Ok(buffer[..length].to_vec())
+}
+
+#[snowglobe::test(fixtures("portmap-clients"))]
+fn what_is_not_served_is_refused_by_its_code() -> TestResult {
+    let home = Home::new(ENGINES[0], natpmp())?;
+    // RFC 6886, section 3.5: 1 for the version, 5 for the operation.
+    let pcp = ask(&home, &[2, 1, 0, 0])?;
+    assert_eq!(pcp[..4], [0, 129, 0, 1]);
+    let operation = ask(&home, &[0, 77])?;
+    assert_eq!(operation[..4], [0, 205, 0, 5]);
+    Ok(())
+}
+
+#[snowglobe::test(fixtures("portmap-clients"))]
+fn nobody_in_front_of_the_router_is_served() -> TestResult {
+    for engine in ENGINES {
+        let home = Home::new(engine, PortMappingSpec::all())?;
+        let stranger = socket(&home.lab[home.stranger], 0);
+        stranger.send_to(
+            &[0, 1, 0, 0, 15, 160, 23, 112, 0, 0, 2, 88],
+            (home.external(), 5351),
+        )?;
+        // The router has heard the stranger before it hears the host.
+        home.check_udp(4000, 6000, false)?;
+        ask(&home, &[0, 0])?;
+        assert_eq!(home.lease()?, None);
+    }
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! A home whose router gives ports to hosts that ask.
+
+use std::net::SocketAddrV4;
+
+use snowglobe::lab::{Lab, Node, Output};
+use snowglobe::prelude::*;
+use snowglobe::topology::nat::{NatEngine, NatMapping, NatProtocol, NatSpec, preset};
+use snowglobe::topology::{EndSpec, NodeId, PortMappingSpec};
+
+/// Long enough for a packet on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) const ENGINES: [NatEngine; 2] = [NatEngine::Nftables, NatEngine::Userspace];
+
+/// The address of the router at home, and of its two hosts.
+pub(crate) const ROUTER: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 1);
+pub(crate) const HOSTS: [Ipv4Addr; 2] =
+    [Ipv4Addr::new(192, 168, 7, 2), Ipv4Addr::new(192, 168, 7, 3)];
+
+pub(crate) type TestError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Two hosts behind a router, and a host in front of it.
+pub(crate) struct Home {
+    pub(crate) lab: Lab,
+    pub(crate) router: NodeId,
+    pub(crate) hosts: [NodeId; 2],
+    pub(crate) stranger: NodeId,
+}
+
+/// Returns a NAT that an engine carries.
+pub(crate) fn carried(engine: NatEngine) -> NatSpec {
+    match engine {
+        NatEngine::Nftables => preset::home(),
+        NatEngine::Userspace | NatEngine::Auto => preset::port_restricted_cone(),
+    }
+}
+
+impl Home {
+    /// Starts a home whose router has a firewall, as those of homes have.
+    pub(crate) fn new(engine: NatEngine, served: PortMappingSpec) -> Result<Home, TestError> {
+        Self::with_nat(carried(engine), served)
+    }
+
+    pub(crate) fn with_nat(nat: NatSpec, served: PortMappingSpec) -> Result<Home, TestError> {
+        let mut topology = Topology::new();
+        let internet = topology.internet();
+        let router = RouterSpec::home("router").nat(nat).port_mapping(served);
+        let router = topology.router(router);
+        topology.uplink(router, internet);
+        let lan = topology.switch(SwitchSpec::new("lan").subnet("192.168.7.0/24"));
+        let end = EndSpec::new().address(format!("{ROUTER}/24"));
+        topology.plug_with(router, lan, LinkSpec::new().a(end));
+        let clients = Fixture::find("portmap-clients")?;
+        let hosts = ["one", "two"].map(|name| topology.node(NodeSpec::new(name).rootfs(&clients)));
+        for (host, address) in hosts.into_iter().zip(HOSTS) {
+            let end = EndSpec::new().address(format!("{address}/24"));
+            topology.plug_with(host, lan, LinkSpec::new().a(end));
+        }
+        let stranger = topology.node("stranger");
+        topology.link(stranger, internet);
+        Ok(Home {
+            lab: topology.start()?,
+            router,
+            hosts,
+            stranger,
+        })
+    }
+
+    pub(crate) fn host(&self) -> &Node {
+        &self.lab[self.hosts[0]]
+    }
+
+    pub(crate) fn external(&self) -> IpAddr {
+        self.lab[self.router].ip()
+    }
+
+    /// Runs a program in the first host, and returns what it wrote.
+    pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> Result<String, TestError> {
+        self.run_in(0, program, arguments)
+    }
+
+    pub(crate) fn run_in(
+        &self,
+        host: usize,
+        program: &str,
+        arguments: &[&str],
+    ) -> Result<String, TestError> {
+        let mut command = self.lab[self.hosts[host]].command(program);
+        let output: Output = command.args(arguments).output()?;
+        let text = [output.stdout, output.stderr].concat();
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// Runs `upnpc` in a host, which is told where the device is: a search takes two seconds.
+    pub(crate) fn upnpc(&self, host: usize, arguments: &[&str]) -> Result<String, TestError> {
+        let device = format!("http://{ROUTER}:5000/rootDesc.xml");
+        self.run_in(host, "upnpc", &[&["-u", &device], arguments].concat())
+    }
+
+    /// Returns the mappings of open ports: those that hosts have asked for. A cone has others for all
+    /// remote hosts, which begin at ports that the kernel has chosen (ip(7)).
+    pub(crate) fn leases(&self) -> Result<Vec<NatMapping>, TestError> {
+        let mut mappings = self.lab.nat(self.router)?.mappings()?;
+        mappings.retain(|it| it.remote.ip().is_unspecified() && it.inside.port() < 10_000);
+        Ok(mappings)
+    }
+
+    /// Returns the only mapping of an open port, or none.
+    pub(crate) fn lease(&self) -> Result<Option<NatMapping>, TestError> {
+        let mut leases = self.leases()?;
+        assert!(leases.len() < 2, "{leases:?}");
+        Ok(leases.pop())
+    }
+
+    /// Checks that a host is reached from outside at an external port, or is not.
+    pub(crate) fn check_udp(&self, inside: u16, outside: u16, reached: bool) -> TestResult {
+        let host = socket(self.host(), inside);
+        let stranger = socket(&self.lab[self.stranger], 0);
+        stranger.send_to(b"ping", (self.external(), outside))?;
+        if reached {
+            let (_, source) = host.recv_from(&mut [0; 10])?;
+            assert_eq!(source.ip(), self.lab[self.stranger].ip());
+            host.send_to(b"pong", source)?;
+            let (_, from) = stranger.recv_from(&mut [0; 10])?;
+            assert_eq!(from, SocketAddr::new(self.external(), outside));
+            return Ok(());
+        }
+        // What was asked for passes the router behind the datagram that was not. Another port of
+        // the host asks, so that the NAT has no mapping for this one.
+        let witness = socket(self.host(), 0);
+        witness.send_to(b"open", stranger_at(&self.lab[self.stranger], &stranger)?)?;
+        let (_, seen) = stranger.recv_from(&mut [0; 10])?;
+        stranger.send_to(b"answer", seen)?;
+        witness.recv_from(&mut [0; 10])?;
+        host.set_nonblocking(true)?;
+        let error = host.recv_from(&mut [0; 10]).expect_err("nothing has come");
+        assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+        Ok(())
+    }
+}
+
+fn stranger_at(node: &Node, socket: &UdpSocket) -> Result<SocketAddr, TestError> {
+    Ok(SocketAddr::new(node.ip(), socket.local_addr()?.port()))
+}
+
+/// Opens a UDP socket in a node.
+pub(crate) fn socket(node: &Node, port: u16) -> UdpSocket {
+    let socket = node
+        .run(|| UdpSocket::bind(("0.0.0.0", port)))
+        .expect("a socket");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    socket
+}
+
+/// Checks a mapping of an open port.
+pub(crate) fn check_lease(
+    lease: &NatMapping,
+    protocol: NatProtocol,
+    [inside, outside]: [u16; 2],
+    longest: Duration,
+) {
+    let expected = SocketAddrV4::new(HOSTS[0], inside);
+    assert_eq!((lease.protocol, lease.inside), (protocol, expected));
+    assert_eq!(lease.outside.port(), outside);
+    assert!(lease.expires_in <= Some(longest), "{lease:?}");
+    assert!(lease.expires_in.is_some(), "{lease:?}");
+}

@@ -1,0 +1,223 @@
+//! Forwarded ports and hairpinning, by both engines: from outside, and from hosts behind the same
+//! router.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddrV4, TcpListener, TcpStream};
+
+use snowglobe::lab::{Lab, Node};
+use snowglobe::prelude::*;
+use snowglobe::topology::nat::{Hairpinning, NatEngine, NatProtocol, NatSpec, preset};
+use snowglobe::topology::{EndSpec, Firewall, NodeId};
+
+use crate::world::{PATIENCE, World, socket};
+
+/// The forwarded ports, of UDP and of TCP, and the port of the host that they lead to.
+const OUTSIDE: [u16; 2] = [8000, 8001];
+const INSIDE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 168, 7, 2), 5000);
+
+/// Two hosts behind a router with forwarded ports, and a host in front of it.
+struct Home {
+    lab: Lab,
+    router: NodeId,
+    host: NodeId,
+    other: NodeId,
+    stranger: NodeId,
+}
+
+type TestError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Returns a NAT that an engine carries, and that hairpins as asked.
+fn carried(engine: NatEngine, hairpinning: Hairpinning) -> NatSpec {
+    let nat = match engine {
+        NatEngine::Nftables => preset::home(),
+        NatEngine::Userspace | NatEngine::Auto => preset::port_restricted_cone(),
+    };
+    NatSpec {
+        engine,
+        hairpinning,
+        ..nat
+    }
+}
+
+impl Home {
+    fn new(nat: NatSpec, firewall: Option<Firewall>) -> Result<Home, TestError> {
+        let nat = nat.forward(NatProtocol::Udp, OUTSIDE[0], INSIDE).forward(
+            NatProtocol::Tcp,
+            OUTSIDE[1],
+            INSIDE,
+        );
+        let mut router = RouterSpec::new("router").nat(nat);
+        if let Some(firewall) = firewall {
+            router = router.firewall(firewall);
+        }
+        let mut topology = Topology::new();
+        let internet = topology.internet();
+        let router = topology.router(router);
+        topology.uplink(router, internet);
+        let lan = topology.switch(SwitchSpec::new("lan").subnet("192.168.7.0/24"));
+        topology.plug(router, lan);
+        let [host, other] = [("host", 2), ("other", 3)].map(|(name, number)| {
+            let node = topology.node(name);
+            let end = EndSpec::new().address(format!("192.168.7.{number}/24"));
+            topology.plug_with(node, lan, LinkSpec::new().a(end));
+            node
+        });
+        let stranger = topology.node("stranger");
+        topology.link(stranger, internet);
+        Ok(Home {
+            lab: topology.start()?,
+            router,
+            host,
+            other,
+            stranger,
+        })
+    }
+
+    /// Returns the external address and one of the forwarded ports.
+    fn at(&self, port: u16) -> SocketAddr {
+        SocketAddr::new(self.lab[self.router].ip(), port)
+    }
+
+    /// Sends a datagram to the forwarded port and an answer back, and returns the address that the
+    /// host sees.
+    fn by_udp(&self, from: &Node) -> Result<IpAddr, TestError> {
+        let host = socket(&self.lab[self.host], Ipv4Addr::UNSPECIFIED, INSIDE.port());
+        let asker = socket(from, Ipv4Addr::UNSPECIFIED, 0);
+        asker.send_to(b"ping", self.at(OUTSIDE[0]))?;
+        let mut buffer = [0; 100];
+        let (_, source) = host.recv_from(&mut buffer)?;
+        host.send_to(b"pong", source)?;
+        let (_, answered) = asker.recv_from(&mut buffer)?;
+        assert_eq!(answered, self.at(OUTSIDE[0]), "the answer comes from there");
+        Ok(source.ip())
+    }
+
+    /// Connects to the forwarded port, and returns the address that the host sees.
+    fn by_tcp(&self, from: &Node) -> Result<IpAddr, TestError> {
+        let listener = self.lab[self.host].run(|| TcpListener::bind(("0.0.0.0", INSIDE.port())))?;
+        let to = self.at(OUTSIDE[1]);
+        let mut stream = from.run(|| TcpStream::connect_timeout(&to, PATIENCE))?;
+        let (mut accepted, source) = listener.accept()?;
+        accepted.write_all(b"hello")?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.read_exact(&mut [0; 5])?;
+        Ok(source.ip())
+    }
+}
+
+const ENGINES: [NatEngine; 2] = [NatEngine::Nftables, NatEngine::Userspace];
+
+#[snowglobe::test]
+fn forwarded_ports_lead_in_from_outside_past_the_firewall() -> TestResult {
+    for engine in ENGINES {
+        for firewall in [None, Some(Firewall::inbound_block())] {
+            let home = Home::new(carried(engine, Hairpinning::Off), firewall)?;
+            assert_eq!(home.lab.nat(home.router)?.engine(), engine);
+            let stranger = &home.lab[home.stranger];
+            assert_eq!(home.by_udp(stranger)?, stranger.ip(), "{engine}");
+            assert_eq!(home.by_tcp(stranger)?, stranger.ip(), "{engine}");
+        }
+    }
+    Ok(())
+}
+
+#[snowglobe::test]
+fn forwarded_ports_lead_in_by_hairpin_at_the_address_of_the_uplink() -> TestResult {
+    for engine in ENGINES {
+        for firewall in [None, Some(Firewall::inbound_block())] {
+            let home = Home::new(carried(engine, Hairpinning::ExternalSource), firewall)?;
+            let (other, router) = (&home.lab[home.other], &home.lab[home.router]);
+            assert_eq!(home.by_udp(other)?, router.ip(), "{engine}");
+            assert_eq!(home.by_tcp(other)?, router.ip(), "{engine}");
+            // Outside all is as it was.
+            let stranger = &home.lab[home.stranger];
+            assert_eq!(home.by_udp(stranger)?, stranger.ip(), "{engine}");
+        }
+    }
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_hairpin_keeps_the_source_where_that_is_asked_for() -> TestResult {
+    for engine in ENGINES {
+        let home = Home::new(carried(engine, Hairpinning::InternalSource), None)?;
+        let (host, other) = (&home.lab[home.host], &home.lab[home.other]);
+        let host = socket(host, Ipv4Addr::UNSPECIFIED, INSIDE.port());
+        let asker = socket(other, Ipv4Addr::UNSPECIFIED, 0);
+        asker.send_to(b"ping", home.at(OUTSIDE[0]))?;
+        let (_, source) = host.recv_from(&mut [0; 100])?;
+        assert_eq!(source.ip(), other.ip(), "{engine}");
+    }
+    Ok(())
+}
+
+#[snowglobe::test]
+fn without_hairpinning_the_router_refuses() -> TestResult {
+    for engine in ENGINES {
+        let mut home = Home::new(carried(engine, Hairpinning::ExternalSource), None)?;
+        let (udp, tcp) = (home.at(OUTSIDE[0]), home.at(OUTSIDE[1]));
+        home.by_tcp(&home.lab[home.other])?;
+        // Switched off while the lab runs, and on again.
+        for hairpinning in [Hairpinning::Off, Hairpinning::ExternalSource] {
+            let nat = carried(engine, hairpinning)
+                .forward(NatProtocol::Udp, OUTSIDE[0], INSIDE)
+                .forward(NatProtocol::Tcp, OUTSIDE[1], INSIDE);
+            home.lab
+                .change_router(home.router, |router| router.nat(nat))?;
+            let other = &home.lab[home.other];
+            if hairpinning == Hairpinning::ExternalSource {
+                assert_eq!(home.by_udp(other)?, udp.ip(), "{engine}");
+                continue;
+            }
+            // Nobody listens in the router itself, and its kernel says so.
+            let asker = socket(other, Ipv4Addr::UNSPECIFIED, 0);
+            asker.connect(udp)?;
+            asker.send(b"ping")?;
+            let error = asker.recv(&mut [0; 10]).expect_err("refused");
+            assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{engine}");
+            let error = other.run(|| TcpStream::connect_timeout(&tcp, PATIENCE));
+            assert_eq!(
+                error.expect_err("refused").kind(),
+                ErrorKind::ConnectionRefused
+            );
+        }
+    }
+    Ok(())
+}
+
+#[snowglobe::test]
+fn two_hosts_behind_a_cone_meet_at_the_address_of_the_uplink() -> TestResult {
+    for hairpinning in [Hairpinning::ExternalSource, Hairpinning::Off] {
+        let world = World::new(NatSpec {
+            hairpinning,
+            ..preset::full_cone()
+        })?;
+        let (server, one, two) = (world.server(), world.inside(), world.inside());
+        let [outside_1, outside_2] = [&one, &two].map(|socket| server.sees(socket, [0, 0]));
+        assert_eq!(IpAddr::from(*outside_2.ip()), world.lab[world.router].ip());
+        one.send_to(&[9], outside_2)?;
+        // What the server sends afterwards comes after it.
+        server.send([0, 0], outside_2);
+        let (_, from) = two.recv_from(&mut [0; 10])?;
+        let expected = match hairpinning {
+            Hairpinning::Off => server.at(0, 0),
+            Hairpinning::ExternalSource | Hairpinning::InternalSource => outside_1.into(),
+        };
+        assert_eq!(from, expected, "{hairpinning:?}");
+    }
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_service_of_the_router_is_reached_at_its_external_address_from_inside() -> TestResult {
+    let world = World::new(preset::full_cone())?;
+    let router = &world.lab[world.router];
+    let listener = router.run(|| TcpListener::bind("0.0.0.0:80"))?;
+    let to = SocketAddr::new(router.ip(), 80);
+    let stream = world.lab[world.inside].run(|| TcpStream::connect_timeout(&to, PATIENCE))?;
+    let (mut accepted, from) = listener.accept()?;
+    accepted.write_all(b"hello")?;
+    (&stream).read_exact(&mut [0; 5])?;
+    assert_eq!(from.port(), stream.local_addr()?.port());
+    Ok(())
+}
