@@ -97,8 +97,8 @@ impl Home {
         self.run_in(host, "upnpc", &[&["-u", &device], arguments].concat())
     }
 
-    /// Returns the mappings of open ports: those that hosts have asked for. A cone has others for all
-    /// remote hosts, which begin at ports that the kernel has chosen (ip(7)).
+    /// Returns the mappings of open ports: those that hosts have asked for. A cone has others for
+    /// all remote hosts, which begin at ports that the kernel has chosen (ip(7)).
     pub(crate) fn leases(&self) -> Result<Vec<NatMapping>, TestError> {
         let mut mappings = self.lab.nat(self.router)?.mappings()?;
         mappings.retain(|it| it.remote.ip().is_unspecified() && it.inside.port() < 10_000);

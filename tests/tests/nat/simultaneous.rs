@@ -49,8 +49,8 @@ async fn greet(mut stream: TcpStream, pair: u16) -> IoResult<bool> {
 
 /// Asks the server for the other host of a pair, and connects to it. Returns whether that worked.
 async fn open(pair: u16, port: u16, limit: Duration) -> IoResult<bool> {
-    // Before the other host may know of this one: its SYN may come first, and without a listener the
-    // kernel would answer it by a RST.
+    // Before the other host may know of this one: its SYN may come first, and without a listener
+    // the kernel would answer it by a RST.
     let listener = at_port(port)?.listen(4)?;
     let server = SocketAddr::new(SERVER[0].into(), RENDEZVOUS);
     let mut asked = at_port(port)?.connect(server).await?;

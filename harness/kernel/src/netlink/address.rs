@@ -372,6 +372,7 @@ fn diversions(
             .with(FRA_IP_PROTO, &[protocol]);
         [rule_header(32), attributes.0].concat()
     };
+    // A rule names one interface and one protocol: each pair has a rule of its own.
     let pairs = interfaces
         .iter()
         .flat_map(move |name| protocols.map(|protocol| (name, protocol)));

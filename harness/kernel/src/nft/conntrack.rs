@@ -133,6 +133,7 @@ pub fn forget_flow(netns: BorrowedFd<'_>, flow: &TrackedFlow) -> Result<(), Netl
         &question,
         |_| None::<()>,
     ) {
+        // A flow may end by itself between the list and this request.
         Err(error) if error.errno() == Some(Errno::ENOENT) => Ok(()),
         done => done.map(drop),
     }
@@ -179,7 +180,10 @@ pub fn begin_flow(
         source: inside,
         destination: remote,
     };
+    // Without a range of ports, the kernel keeps the port inside if the flow is told apart by it
+    // (nf_nat_core.c, get_unique_tuple).
     let nat = Attributes::new().with(CTA_NAT_V4_MINIP, &outside.octets());
+    // The kernel has confirmed the flow by then, and refuses a state that takes that back.
     let status = CONFIRMED | FIXED_TIMEOUT;
     let attributes = Attributes::new()
         .nest(CTA_TUPLE_ORIG | NESTED, tuple(&forth, protocol, None))
@@ -189,6 +193,7 @@ pub fn begin_flow(
         .nest(CTA_NAT_SRC | NESTED, nat);
     let question = [header(), attributes.0].concat();
     let operation = "add a connection to";
+    // A flow that a packet has begun meanwhile has another port, perhaps.
     let flags = NLM_F_CREATE | NLM_F_EXCL;
     open(netns)?.get(
         operation,
@@ -238,6 +243,8 @@ fn tuple(of: &FlowTuple, protocol: u8, icmp: Option<[u8; 2]>) -> Attributes {
         .with(CTA_IP_V4_SRC, &source.ip().octets())
         .with(CTA_IP_V4_DST, &destination.ip().octets());
     let number = Attributes::new().with(CTA_PROTO_NUM, &[protocol]);
+    // The kernel tells queries of ICMP apart by identifier, type and code
+    // (nf_conntrack_proto_icmp.c).
     let ends = match icmp {
         Some([kind, code]) => number
             .with(CTA_PROTO_ICMP_ID, &source.port().to_be_bytes())
@@ -254,6 +261,7 @@ fn tuple(of: &FlowTuple, protocol: u8, icmp: Option<[u8; 2]>) -> Attributes {
 
 /// Reads a flow from its attributes.
 fn flow(attributes: &[u8]) -> Option<TrackedFlow> {
+    // Nested attributes have a flag beside their number here (NLA_F_NESTED).
     let find = |kind| encoding::find_numbered(attributes, kind);
     let number = |kind| Some(u32::from_be_bytes(find(kind)?.try_into().ok()?));
     let (protocol, original, icmp) = read_tuple(find(CTA_TUPLE_ORIG)?)?;

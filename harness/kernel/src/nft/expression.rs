@@ -113,10 +113,7 @@ impl Expression<'_> {
                 ("payload", store(*offset, *length, *checksum))
             }
             Self::Mark => ("meta", meta(libc::NFT_META_MARK)),
-            Self::SetMark => {
-                let list = Attributes::new().with(NFTA_META_KEY, &big_endian(libc::NFT_META_MARK));
-                ("meta", list.with(NFTA_META_SREG, &FIRST))
-            }
+            Self::SetMark => ("meta", set_mark()),
             Self::AtLeast(bytes) => ("cmp", compare(libc::NFT_CMP_GTE, bytes)),
             Self::AtMost(bytes) => ("cmp", compare(libc::NFT_CMP_LTE, bytes)),
             Self::Equals(bytes) => ("cmp", compare(libc::NFT_CMP_EQ, bytes)),
@@ -158,14 +155,7 @@ impl Expression<'_> {
                 ("nat", list.with(NFTA_NAT_REG_PROTO_MIN, &SECOND))
             }
             Self::Dnat => ("nat", nat(libc::NFT_NAT_DNAT, libc::NFPROTO_IPV4)),
-            Self::Snat(port) => {
-                let list = nat(libc::NFT_NAT_SNAT, libc::NFPROTO_IPV4);
-                let list = match port {
-                    true => list.with(NFTA_NAT_REG_PROTO_MIN, &SECOND),
-                    false => list,
-                };
-                ("nat", list)
-            }
+            Self::Snat(port) => ("nat", snat(*port)),
             Self::Redirect => {
                 let list = Attributes::new().with(NFTA_REDIR_REG_PROTO_MIN, &SECOND);
                 ("redir", list)
@@ -195,6 +185,22 @@ pub(super) fn family(v6: bool) -> libc::c_int {
         libc::NFPROTO_IPV6
     } else {
         libc::NFPROTO_IPV4
+    }
+}
+
+/// Gives the packet the loaded value as its mark.
+fn set_mark() -> Attributes {
+    Attributes::new()
+        .with(NFTA_META_KEY, &big_endian(libc::NFT_META_MARK))
+        .with(NFTA_META_SREG, &FIRST)
+}
+
+/// Replaces the source by the loaded address, and maybe by the port in the second register.
+fn snat(port: bool) -> Attributes {
+    let list = nat(libc::NFT_NAT_SNAT, libc::NFPROTO_IPV4);
+    match port {
+        true => list.with(NFTA_NAT_REG_PROTO_MIN, &SECOND),
+        false => list,
     }
 }
 

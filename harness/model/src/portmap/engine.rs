@@ -1,4 +1,4 @@
-//! What a NAT has to do for leases.
+//! The work of a NAT for leases.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 

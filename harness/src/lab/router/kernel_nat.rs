@@ -56,6 +56,7 @@ pub(super) fn mappings(
                 });
             }
         }
+        // A hairpin is both, for its two hosts.
         if flow.source_is_translated() {
             mappings.push(NatMapping {
                 protocol,

@@ -10,6 +10,7 @@
 //! | `nat` | the NAT of a router: its mappings, and what changes it |
 //! | `nat_v6` | the translation of IPv6 at the uplinks of a router |
 //! | `kernel_nat` | the mappings of a NAT that nftables carries |
+//! | `port_mapping` | where routers serve hosts that ask for ports |
 //! | `change` | changes of routers and firewalls of a running lab |
 
 pub(crate) mod change;
@@ -19,5 +20,6 @@ mod kernel_nat;
 pub(crate) mod nat;
 pub(crate) mod nat_v6;
 pub(crate) mod netfilter;
+mod port_mapping;
 mod portal;
 pub(crate) mod watcher;

@@ -98,6 +98,7 @@ impl NodeServiceThreads {
         self.running.lock().get_or_insert_default();
         for (number, service) in self.services.iter().enumerate() {
             // One that cannot start leaves those before it, which end with the node.
+            // A service that is wanted later is started by a change of the plan.
             if service.is_wanted() {
                 self.begin(number, service.start(place)?);
             }

@@ -1,16 +1,16 @@
 //! Which actions there are, with their arguments, and their descriptions in XML.
 
-use super::device::Device;
+use super::device::IgdPart;
 
 /// A service of the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Service {
+pub(super) enum IgdService {
     IpConnection,
     CommonInterface,
 }
 
 /// An action: its name, the names of its arguments and of its results.
-pub(super) struct Action {
+pub(super) struct UpnpAction {
     pub(super) name: &'static str,
     pub(super) arguments: &'static [&'static str],
     pub(super) results: &'static [&'static str],
@@ -20,8 +20,8 @@ const fn action(
     name: &'static str,
     arguments: &'static [&'static str],
     results: &'static [&'static str],
-) -> Action {
-    Action {
+) -> UpnpAction {
+    UpnpAction {
         name,
         arguments,
         results,
@@ -39,9 +39,9 @@ const MAPPING: &[&str] = &[
     "NewPortMappingDescription",
     "NewLeaseDuration",
 ];
-/// What a mapping is found by.
+/// The arguments by which a mapping is found.
 const KEY: &[&str] = &["NewRemoteHost", "NewExternalPort", "NewProtocol"];
-/// What is told of a mapping that was found.
+/// The results that tell of a mapping which was found.
 const ENTRY: &[&str] = &[
     "NewInternalPort",
     "NewInternalClient",
@@ -50,7 +50,7 @@ const ENTRY: &[&str] = &[
     "NewLeaseDuration",
 ];
 
-const IP_CONNECTION: &[Action] = &[
+const IP_CONNECTION: &[UpnpAction] = &[
     action("AddPortMapping", MAPPING, &[]),
     action("AddAnyPortMapping", MAPPING, &["NewReservedPort"]),
     action("DeletePortMapping", KEY, &[]),
@@ -78,7 +78,7 @@ const IP_CONNECTION: &[Action] = &[
     ),
 ];
 
-const COMMON_INTERFACE: &[Action] = &[action(
+const COMMON_INTERFACE: &[UpnpAction] = &[action(
     "GetCommonLinkProperties",
     &[],
     &[
@@ -89,42 +89,42 @@ const COMMON_INTERFACE: &[Action] = &[action(
     ],
 )];
 
-impl Service {
-    pub(super) const ALL: [Service; 2] = [Service::IpConnection, Service::CommonInterface];
+impl IgdService {
+    pub(super) const ALL: [IgdService; 2] = [IgdService::IpConnection, IgdService::CommonInterface];
 
     /// Returns the type without its version.
     pub(super) fn urn(self) -> &'static str {
         match self {
-            Service::IpConnection => "urn:schemas-upnp-org:service:WANIPConnection",
-            Service::CommonInterface => "urn:schemas-upnp-org:service:WANCommonInterfaceConfig",
+            IgdService::IpConnection => "urn:schemas-upnp-org:service:WANIPConnection",
+            IgdService::CommonInterface => "urn:schemas-upnp-org:service:WANCommonInterfaceConfig",
         }
     }
 
     /// Returns the version of the type.
     pub(super) fn version(self) -> u32 {
         match self {
-            Service::IpConnection => 2,
-            Service::CommonInterface => 1,
+            IgdService::IpConnection => 2,
+            IgdService::CommonInterface => 1,
         }
     }
 
     /// Returns the device that has the service.
-    pub(super) fn device(self) -> Device {
+    pub(super) fn device(self) -> IgdPart {
         match self {
-            Service::IpConnection => Device::Connection,
-            Service::CommonInterface => Device::Wan,
+            IgdService::IpConnection => IgdPart::Connection,
+            IgdService::CommonInterface => IgdPart::Wan,
         }
     }
 
     /// Returns the identifier, the path of the description, and the path of control.
     pub(super) fn places(self) -> [&'static str; 3] {
         match self {
-            Service::IpConnection => [
+            IgdService::IpConnection => [
                 "urn:upnp-org:serviceId:WANIPConn1",
                 "/WANIPCn.xml",
                 "/ctl/IPConn",
             ],
-            Service::CommonInterface => [
+            IgdService::CommonInterface => [
                 "urn:upnp-org:serviceId:WANCommonIFC1",
                 "/WANCfg.xml",
                 "/ctl/CmnIfCfg",
@@ -132,25 +132,25 @@ impl Service {
         }
     }
 
-    pub(super) fn at_description(path: &str) -> Option<Service> {
-        let mut all = Service::ALL.into_iter();
+    pub(super) fn at_description(path: &str) -> Option<IgdService> {
+        let mut all = IgdService::ALL.into_iter();
         all.find(|service| service.places()[1] == path)
     }
 
-    pub(super) fn at_control(path: &str) -> Option<Service> {
-        let mut all = Service::ALL.into_iter();
+    pub(super) fn at_control(path: &str) -> Option<IgdService> {
+        let mut all = IgdService::ALL.into_iter();
         all.find(|service| service.places()[2] == path)
     }
 
-    fn actions(self) -> &'static [Action] {
+    fn actions(self) -> &'static [UpnpAction] {
         match self {
-            Service::IpConnection => IP_CONNECTION,
-            Service::CommonInterface => COMMON_INTERFACE,
+            IgdService::IpConnection => IP_CONNECTION,
+            IgdService::CommonInterface => COMMON_INTERFACE,
         }
     }
 
     /// Returns the action with a name.
-    pub(super) fn action(self, name: &str) -> Option<&'static Action> {
+    pub(super) fn action(self, name: &str) -> Option<&'static UpnpAction> {
         self.actions().iter().find(|action| action.name == name)
     }
 }
@@ -179,7 +179,7 @@ fn variable(argument: &str) -> (&str, &'static str) {
 }
 
 /// Returns the description of a service in XML.
-pub(super) fn description(service: Service) -> String {
+pub(super) fn description(service: IgdService) -> String {
     let mut variables: Vec<(&str, &str)> = Vec::new();
     let mut list = String::new();
     for action in service.actions() {

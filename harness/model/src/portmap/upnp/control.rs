@@ -1,9 +1,9 @@
-//! What the actions do.
+//! The work of the actions.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use super::actions::Service;
+use super::actions::IgdService;
 use super::http::HttpRequest;
 use super::soap::{SoapCall, UpnpError};
 use crate::nat::NatProtocol;
@@ -53,7 +53,7 @@ impl From<LeaseRefusal> for UpnpError {
 
 /// Carries out the call of a request, and returns the response.
 pub(super) fn call(
-    service: Service,
+    service: IgdService,
     book: &mut LeaseBook,
     engine: &mut dyn LeaseEngine,
     request: &HttpRequest,
@@ -81,7 +81,7 @@ pub(super) fn call(
 type Results = Vec<(&'static str, String)>;
 
 fn act(
-    service: Service,
+    service: IgdService,
     book: &mut LeaseBook,
     engine: &mut dyn LeaseEngine,
     call: &SoapCall,

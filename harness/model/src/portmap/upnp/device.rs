@@ -2,7 +2,7 @@
 
 use std::net::SocketAddrV4;
 
-use super::actions::Service;
+use super::actions::IgdService;
 
 /// The path of the description of the device.
 pub(super) const ROOT: &str = "/rootDesc.xml";
@@ -11,7 +11,7 @@ pub(super) const ROOT: &str = "/rootDesc.xml";
 /// the description tells hosts.
 pub const UPNP_PORT: u16 = 5000;
 
-/// The Internet Gateway Device that a router is, on one of the networks behind it.
+/// The Internet Gateway IgdPart that a router is, on one of the networks behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Igd {
     /// The name of the router.
@@ -24,21 +24,21 @@ pub struct Igd {
 
 /// The three devices within each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Device {
+pub(super) enum IgdPart {
     Gateway,
     Wan,
     Connection,
 }
 
-impl Device {
-    pub(super) const ALL: [Device; 3] = [Device::Gateway, Device::Wan, Device::Connection];
+impl IgdPart {
+    pub(super) const ALL: [IgdPart; 3] = [IgdPart::Gateway, IgdPart::Wan, IgdPart::Connection];
 
     /// Returns the type without its version, which is 2.
     pub(super) fn urn(self) -> &'static str {
         match self {
-            Device::Gateway => "urn:schemas-upnp-org:device:InternetGatewayDevice",
-            Device::Wan => "urn:schemas-upnp-org:device:WANDevice",
-            Device::Connection => "urn:schemas-upnp-org:device:WANConnectionDevice",
+            IgdPart::Gateway => "urn:schemas-upnp-org:device:InternetGatewayDevice",
+            IgdPart::Wan => "urn:schemas-upnp-org:device:WANDevice",
+            IgdPart::Connection => "urn:schemas-upnp-org:device:WANConnectionDevice",
         }
     }
 }
@@ -53,7 +53,7 @@ impl Igd {
     }
 
     /// Returns the name of a device that no other has: `uuid:…`.
-    pub(super) fn udn(&self, device: Device) -> String {
+    pub(super) fn udn(&self, device: IgdPart) -> String {
         let [a, b, c, d, e, f] = self.mac;
         // "snowglob" in ASCII, and the hardware address as in the first version of UUIDs (RFC 9562,
         // section 5.1).
@@ -63,17 +63,17 @@ impl Igd {
 
     /// Returns the description of the device in XML.
     pub(super) fn description(&self) -> String {
-        let connection = self.device(Device::Connection, &[Service::IpConnection], "");
-        let wan = self.device(Device::Wan, &[Service::CommonInterface], &connection);
-        let root = self.device(Device::Gateway, &[], &wan);
+        let connection = self.device(IgdPart::Connection, &[IgdService::IpConnection], "");
+        let wan = self.device(IgdPart::Wan, &[IgdService::CommonInterface], &connection);
+        let root = self.device(IgdPart::Gateway, &[], &wan);
         format!(
             "<?xml version=\"1.0\"?>\n<root xmlns=\"urn:schemas-upnp-org:device-1-0\"><specVersion><major>1</major><minor>1</minor></specVersion>{root}</root>\n"
         )
     }
 
-    fn device(&self, device: Device, services: &[Service], within: &str) -> String {
+    fn device(&self, device: IgdPart, services: &[IgdService], within: &str) -> String {
         let (urn, udn) = (device.urn(), self.udn(device));
-        let service = |service: &Service| {
+        let service = |service: &IgdService| {
             let urn = service.urn();
             let version = service.version();
             let [id, description, control] = service.places();

@@ -20,7 +20,7 @@ pub struct HttpRequest {
     pub(super) body: Vec<u8>,
 }
 
-/// What the bytes are that have come so far.
+/// The bytes that have come so far, as a part of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HttpPart {
     /// More has to come.

@@ -1,4 +1,4 @@
-//! The Internet Gateway Device of UPnP: discovery, descriptions, and the actions by which hosts get
+//! The Internet Gateway IgdPart of UPnP: discovery, descriptions, and the actions by which hosts get
 //! ports (UPnP Device Architecture 1.1; InternetGatewayDevice:2, WANIPConnection:2).
 //!
 //! | file | role |
@@ -35,11 +35,11 @@ pub fn serve(
 ) -> Vec<u8> {
     match (request.method.as_str(), request.path.as_str()) {
         ("GET", device::ROOT) => response("200 OK", &device.description()),
-        ("GET", path) => match actions::Service::at_description(path) {
+        ("GET", path) => match actions::IgdService::at_description(path) {
             Some(service) => response("200 OK", &actions::description(service)),
             None => response("404 Not Found", ""),
         },
-        ("POST", path) => match actions::Service::at_control(path) {
+        ("POST", path) => match actions::IgdService::at_control(path) {
             Some(service) => control::call(service, book, engine, request, from, now),
             None => response("404 Not Found", ""),
         },

@@ -2,8 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use super::actions::Service;
-use super::device::{DEVICE_VERSION, Device, Igd};
+use super::actions::IgdService;
+use super::device::{DEVICE_VERSION, Igd, IgdPart};
 use super::http::fields;
 
 /// The group and port of questions (section 1.3.2).
@@ -62,13 +62,13 @@ fn targets(igd: &Igd) -> Vec<Target> {
         version,
         udn: igd.udn(device),
     };
-    let mut targets = vec![target("upnp:rootdevice", None, Device::Gateway)];
-    for device in Device::ALL {
+    let mut targets = vec![target("upnp:rootdevice", None, IgdPart::Gateway)];
+    for device in IgdPart::ALL {
         let udn = igd.udn(device);
         targets.push(target(&udn, None, device));
         targets.push(target(device.urn(), Some(DEVICE_VERSION), device));
     }
-    for service in Service::ALL {
+    for service in IgdService::ALL {
         targets.push(target(
             service.urn(),
             Some(service.version()),

@@ -43,6 +43,7 @@ impl KernelEngine<'_> {
         if self.ended.is_empty() {
             return Ok(());
         }
+        // The kernel finds flows by both ends, and remote ends are known to it alone.
         for flow in tracked_flows(self.netns)? {
             let is_of = |lease: &PortLease| {
                 let at = SocketAddrV4::new(self.nat.external, lease.port);
@@ -73,6 +74,7 @@ impl KernelEngine<'_> {
             Ok(flows.into_iter().find(is_it))
         };
         match find()? {
+            // A lifetime of 0 leaves the flow to its traffic (RFC 6887, section 12.3).
             Some(flow) if time.is_zero() => return Ok(Some(flow.reply.destination)),
             Some(flow) => hold_flow(self.netns, &flow, time)?,
             None => {

@@ -26,12 +26,12 @@ use crate::model::portmap::{PortLease, PortMappingSpec};
 pub(crate) struct PortMapper {
     node: String,
     state: Arc<LeaseState>,
-    /// What the thread serves; nothing while there is none.
+    /// The value that is served; nothing while there is no thread.
     serves: Lock<Option<Served>>,
     control: Lock<Weak<Control>>,
 }
 
-/// What a thread serves, and where.
+/// A value that a thread serves, and the networks where it does.
 #[derive(Debug, PartialEq, Eq)]
 struct Served {
     spec: PortMappingSpec,
@@ -75,12 +75,14 @@ impl PortMapper {
     /// Takes over what a plan says. A router that gives no ports any more takes those back that it
     /// gave, and so does one whose NAT has changed.
     pub(crate) fn place(&self, served: Option<PortMappingSpec>, site: Option<LeaseSite>) {
+        // A router without a NAT has no port to give.
         let served = served.filter(|_| site.is_some());
         let mut leases = self.state.inner.lock();
         let same = leases.is_at(site.as_ref());
         if !same || served.is_none() {
             leases.forget();
         }
+        // After the leases are forgotten, which happens in the NAT that has them.
         leases.site = site;
         leases
             .book
@@ -96,6 +98,7 @@ impl PortMapper {
     /// Tells all hosts behind the router the external address and the epoch.
     pub(crate) fn announce(&self) {
         self.state.announce.store(true, Ordering::Release);
+        // Without a thread, the next one tells it when it starts.
         if let Some(control) = self.control.lock().upgrade() {
             control.wake();
         }
@@ -174,6 +177,7 @@ impl Leases {
         let (Some(before), Some(now)) = (&self.site, site) else {
             return self.site.is_none() && site.is_none();
         };
+        // The place of a NAT on a wire outlives a change of the plan, and its mappings with it.
         let carrier = match (&before.carrier, &now.carrier) {
             (NatCarrier::Wire(before), NatCarrier::Wire(now)) => Arc::ptr_eq(before, now),
             (NatCarrier::Kernel(before), NatCarrier::Kernel(now)) => before == now,
@@ -187,12 +191,14 @@ impl Leases {
 
     fn with<R>(&mut self, work: impl FnOnce(&mut LeaseBook, &mut dyn LeaseEngine, u64) -> R) -> R {
         let now = monotonic();
+        // A copy: the book is changed while the site is looked at.
         let Some(site) = self.site.clone() else {
             return work(&mut self.book, &mut NoNat, now);
         };
         let (done, forgotten) = match &site.carrier {
             NatCarrier::Wire(nat) => {
                 let book = &mut self.book;
+                // Packets wait meanwhile, so that none meets half of a change.
                 let done = nat.with(|nat| match nat {
                     Some(nat) => work(book, &mut NatNow { nat, now }, now),
                     None => work(book, &mut NoNat, now),
@@ -227,6 +233,7 @@ impl Leases {
     /// Puts the rules in place that the leases need.
     fn install(&mut self, site: &LeaseSite, now: u64) -> std::result::Result<(), NetlinkError> {
         let rules = rules(site, &self.book, now);
+        // Most requests renew a lease, which changes no rule.
         if rules == self.installed {
             return Ok(());
         }
@@ -243,7 +250,7 @@ impl Leases {
     }
 }
 
-/// What gives ports where there is no NAT.
+/// The engine of a router without a NAT, which gives no ports.
 struct NoNat;
 
 impl LeaseEngine for NoNat {

@@ -49,6 +49,7 @@ pub(super) fn start(
         let socket = open_inside(place, what, || {
             let socket = datagrams(ssdp::PORT)?;
             for network in inside {
+                // The kernel joins a group on the interface that has the address (ip(7)).
                 socket.join_multicast_v4(&ssdp::GROUP, &network.address)?;
             }
             Ok(socket)
@@ -135,6 +136,7 @@ impl ServiceWork for MappingThread {
 
     /// Ends leases whose time is over, and tells hosts what they are to hear.
     fn step(&mut self) -> Option<Duration> {
+        // Before anything is told: what has ended is not announced.
         let now = monotonic();
         let next = self
             .state
@@ -145,6 +147,7 @@ impl ServiceWork for MappingThread {
             self.alive = Instant::now();
         }
         self.say_alive();
+        // A client that says nothing would keep one of few connections.
         let begin = Instant::now();
         self.streams
             .retain(|_, (_, stream)| stream.deadline() > begin);

@@ -27,6 +27,7 @@ impl RequestStream {
             IpAddr::V4(v4) => v4,
             IpAddr::V6(_) => return Err(io::ErrorKind::Unsupported.into()),
         };
+        // One slow client would hold up all others of the thread.
         stream.set_nonblocking(true)?;
         stream.set_write_timeout(Some(TAKE))?;
         Ok(Self {
