@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::node::{NodeSpec, is_default};
 use crate::nat::{NatSpec, preset, preset_or_spec};
-use crate::v6::{Nat64Spec, V6Nat};
 use crate::portmap::PortMappingSpec;
+use crate::v6::{Nat64Spec, V6Nat};
 
 pub use by_hand::RouteSpec;
 pub use firewall::{
