@@ -11,7 +11,7 @@ pub(super) const ROOT: &str = "/rootDesc.xml";
 /// the description tells hosts.
 pub const UPNP_PORT: u16 = 5000;
 
-/// The Internet Gateway IgdPart that a router is, on one of the networks behind it.
+/// The Internet Gateway Device that a router is, on one of the networks behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Igd {
     /// The name of the router.

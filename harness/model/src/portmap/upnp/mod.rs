@@ -1,4 +1,4 @@
-//! The Internet Gateway IgdPart of UPnP: discovery, descriptions, and the actions by which hosts get
+//! The Internet Gateway Device of UPnP: discovery, descriptions, and the actions by which hosts get
 //! ports (UPnP Device Architecture 1.1; InternetGatewayDevice:2, WANIPConnection:2).
 //!
 //! | file | role |
