@@ -199,7 +199,7 @@ impl Leases {
             NatCarrier::Wire(nat) => {
                 let book = &mut self.book;
                 // Packets wait meanwhile, so that none meets half of a change.
-                let done = nat.with(|nat| match nat {
+                let done = nat.with(|all| match &mut all.v4 {
                     Some(nat) => work(book, &mut NatNow { nat, now }, now),
                     None => work(book, &mut NoNat, now),
                 });
