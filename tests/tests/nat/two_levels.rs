@@ -1,7 +1,5 @@
 //! A home behind the NAT of its carrier: what is found out there, and who can be reached.
 
-use std::net::SocketAddrV4;
-
 use snowglobe::lab::Lab;
 use snowglobe::prelude::*;
 use snowglobe::topology::NodeId;
@@ -87,7 +85,7 @@ fn stun_finds_out_the_stricter_of_two_levels() -> TestResult {
         let world = carriers(carrier, home, turnserver(SERVER.map(IpAddr::from))?)?;
         let host = &world.lab[world.hosts[0]];
         let open = || socket(host, Ipv4Addr::UNSPECIFIED, 0);
-        let server = SocketAddrV4::new(SERVER[0], 3478);
+        let server = SocketAddr::new(SERVER[0].into(), 3478);
         let mapping = stun::mapping(&open(), server);
         let filtering = stun::filtering(&open(), server);
         assert_eq!([mapping, filtering], expected);
