@@ -106,7 +106,7 @@ impl Watch {
                 continue;
             };
             if signalled {
-                let _ = self.pass_signals_on();
+                self.pass_signals_on();
             }
             if reported && let Some(end) = self.receive(&mut buffer)? {
                 self.finish(end)
@@ -114,9 +114,7 @@ impl Watch {
         }
     }
 
-    /// Passes on what has come. Returns whether a SIGCONT was among it.
-    fn pass_signals_on(&self) -> bool {
-        let mut goes_on = false;
+    fn pass_signals_on(&self) {
         while let Some((number, is_of_terminal)) = self.signals.next_with_origin() {
             // What comes from the terminal has reached the program. To ask the init about it would
             // not do: SIGCONT takes a SIGTSTP away that waits there (signal(7)), before the init is
@@ -125,18 +123,7 @@ impl Watch {
                 true => InitRequest::Forget(number),
                 false => InitRequest::PassOn(number),
             };
-            goes_on |= !is_of_terminal && number == Signal::SIGCONT as i32;
             // A program that is gone needs no signal.
-            let _ = self.channel.send(&request.encode());
-        }
-        goes_on
-    }
-
-    /// Stops as the program has stopped, and has the program go on when this process does.
-    fn stop_with_program(&self, number: i32) {
-        stop_by(number);
-        if !self.pass_signals_on() {
-            let request = InitRequest::PassOn(Signal::SIGCONT as i32);
             let _ = self.channel.send(&request.encode());
         }
     }
@@ -169,7 +156,9 @@ impl Watch {
                     }));
                 }
                 Some(TrialReport::Refused(step)) => return Err(explain(&step).into()),
-                Some(TrialReport::Stopped(number)) => self.stop_with_program(number),
+                // The signal that makes this process go on waits in the descriptor then, and is
+                // passed on to the program.
+                Some(TrialReport::Stopped(number)) => stop_by(number),
                 Some(TrialReport::ProgramEnded(end)) => self.end_in_node = Some(end),
                 Some(TrialReport::Denied(denial)) => self.denials.push(denial),
                 Some(TrialReport::Described(text)) => say(&format!("what hangs:\n{text}")),

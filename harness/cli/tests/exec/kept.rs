@@ -71,12 +71,12 @@ fn ends_are_the_programs_and_survivors_are_named_and_killed() {
     let output = run("sleep 1000 & until grep -q sleep /proc/$!/comm; do :; done; exit 3");
     assert_eq!(output.status.code(), Some(3));
     says(&stderr(&output), &["left running, and killed: sleep (pid "]);
-    let words = ["--timeout", "200ms", "--", "sh", "-c", "sleep 1000; true"];
+    let words = ["--timeout", "4s", "--", "sh", "-c", "sleep 1000; true"];
     let output = in_run("ends", &words).output().unwrap();
     assert_eq!(output.status.code(), Some(124));
     says(
         &stderr(&output),
-        &["timed out after 200ms", "what hangs:", "sleep"],
+        &["timed out after 4s", "what hangs:", "sleep"],
     );
 }
 
