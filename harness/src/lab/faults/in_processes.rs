@@ -48,8 +48,11 @@ impl Killed {
             let _ = running.signal(Signal::SIGKILL as i32);
         }
         for running in &programs {
-            // A process in an uninterruptible call dies later, and does nothing more meanwhile.
-            let _ = running.ended_by(Some(Instant::now() + stretched(LAST_WORDS)));
+            // A process in an uninterruptible call dies later, and does nothing more meanwhile. It
+            // is waited for long: until then it has its ports, which the next one of its name
+            // needs, and another fault would kill it, and start it, once more. After a wait of
+            // 1 s, a program found its port in use at a load of 100 on 2 cores (seen 2026-11-30).
+            let _ = running.ended_by(Some(Instant::now() + stretched(10 * LAST_WORDS)));
         }
         Ok(Self {
             node: Arc::clone(node),
