@@ -9,6 +9,9 @@ use tempfile::TempDir;
 
 pub mod daemons;
 pub mod http;
+mod opened;
+
+pub use opened::OpenWatch;
 
 /// Result of another run of this test program, with arguments of its own.
 #[derive(Debug)]

@@ -117,7 +117,7 @@ fn emit(options: &TestOptions, function: &ItemFn, conditions: &[Attribute]) -> T
                 file: ::core::file!(),
                 line: ::core::line!(),
                 body: || #body,
-                options: ::snowglobe::Options::NEW #calls,
+                options: &::snowglobe::Options::NEW #calls,
             };
         };
 

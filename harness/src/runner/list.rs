@@ -47,7 +47,9 @@ pub(crate) fn write(what: &str, text: &str) -> Result<(), RunError> {
 fn as_lines(trials: &[Trial], counted: bool) -> String {
     let mut text = String::with_capacity(trials.len() * 40);
     for trial in trials {
-        let _ = writeln!(text, "{}: test", trial.name());
+        // Ten thousand times, so without the detour of `writeln!`.
+        text.push_str(trial.name());
+        text.push_str(": test\n");
     }
     if counted {
         if !trials.is_empty() {

@@ -57,7 +57,7 @@ pub(crate) fn run_counted(
     mut trials: Vec<Trial>,
     left_out: u64,
 ) -> Result<Conclusion, RunError> {
-    select::check_names(&trials)?;
+    select::sort_and_check(&mut trials)?;
     if let Some(scale) = args.time_scale {
         time_scale::set(scale);
     }

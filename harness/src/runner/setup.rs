@@ -93,11 +93,12 @@ impl Setup {
                 .iter()
                 .flatten()
                 .any(|trial| trial.account().is_some()),
+            apart: trials.iter().flatten().all(is_usual),
         };
-        let may_share = single && trials.iter().flatten().all(is_usual);
+        let may_share = single && wanted.apart;
         let settings = OnceCell::new();
         for owner in 0..nurseries {
-            let outside = Outside::look(&paths).map_err(|refused| explain(&refused))?;
+            let outside = Outside::look(&paths, ids).map_err(|refused| explain(&refused))?;
             let earlier = &setup.nurseries;
             let inside = Cell::new(Some(|channel, ids: Ids, corrections| {
                 // A nursery that held the channel of another would keep that one from noticing that
@@ -120,10 +121,11 @@ impl Setup {
                     outer
                 }
                 None => {
-                    let found = settings.get_or_init(HostSettings::read);
-                    let corrections = found.corrections.clone();
-                    let inside = |channel, ids| live(channel, ids, corrections);
-                    outer::make(ids, &wanted, owner as u32, inside)
+                    let corrections = || {
+                        let found = settings.get_or_init(HostSettings::read);
+                        found.corrections.clone()
+                    };
+                    outer::make(ids, &wanted, owner as u32, corrections, live)
                         .map_err(|refused| explain(&refused))?
                 }
             };
@@ -156,17 +158,23 @@ struct Outside {
     supervisor: OwnedFd,
     first: Option<FirstThread>,
     hidden: Vec<PathBuf>,
-    is_root_of_the_host: bool,
+    may_guard_host: bool,
 }
 
 impl Outside {
-    fn look(paths: &Paths) -> Result<Self, Refused> {
+    fn look(paths: &Paths, ids: Ids) -> Result<Self, Refused> {
         body::remember_supervisor();
+        let may_guard_host = match ids {
+            // Only root of the host has a range.
+            Ids::Range(_) => true,
+            Ids::Subordinate(_) => false,
+            Ids::One { .. } => is_root_of_the_host(),
+        };
         Ok(Self {
             supervisor: process::pidfd_open(std::process::id() as i32).doing("open a pidfd")?,
             first: FirstThread::current(),
             hidden: paths.hidden().map(Path::to_owned).collect(),
-            is_root_of_the_host: is_root_of_the_host(),
+            may_guard_host,
         })
     }
 
@@ -176,13 +184,13 @@ impl Outside {
             supervisor,
             first,
             hidden,
-            is_root_of_the_host,
+            may_guard_host,
         } = self;
         let collected = Setting::collect(ids, hidden, supervisor, first, corrections, shares);
         let Ok(mut setting) = collected else {
             process::exit_now(1)
         };
-        setting.guards_host = is_root_of_the_host && ids.keep_root();
+        setting.guards_host = may_guard_host && ids.keep_root();
         setting
     }
 }
@@ -231,17 +239,17 @@ impl ProgramSetup {
         paths: &Paths,
         program: ProgramBody,
     ) -> Result<Self, RunError> {
+        let ids = Ids::available();
         let look = || -> Result<_, Refused> {
             let signals = SignalFd::of(&PASSED_ON).doing("catch signals")?;
-            Ok((signals, Outside::look(paths)?))
+            Ok((signals, Outside::look(paths, ids)?))
         };
         let (signals, outside) = look().map_err(|refused| explain(&refused))?;
-        let ids = Ids::available();
         let wanted = Wanted {
             paths,
             ordinary_users: trial.account().is_some(),
+            apart: is_usual(&trial),
         };
-        let may_share = is_usual(&trial);
         let mut trials = [Some(trial)];
         // Taken by the process inside, which has a copy of this memory, and not by this one.
         let inside = Cell::new(Some(|channel, ids, corrections| {
@@ -254,13 +262,12 @@ impl ProgramSetup {
                 inside(channel, ids, corrections);
             }
         };
-        let kept = may_share.then(|| enter_kept(ids, &wanted, live)).flatten();
+        let kept = wanted.apart.then(|| enter_kept(ids, &wanted, live)).flatten();
         let outer = match kept {
             Some((outer, _)) => outer,
             None => {
-                let corrections = Corrections::of_host();
-                let inside = |channel, ids| live(channel, ids, corrections);
-                outer::make(ids, &wanted, 0, inside).map_err(|refused| explain(&refused))?
+                outer::make(ids, &wanted, 0, Corrections::of_host, live)
+                    .map_err(|refused| explain(&refused))?
             }
         };
         Ok(Self {

@@ -61,11 +61,13 @@ impl Paths {
         readable.extend(environment("XDG_CACHE_HOME").map(|dir| dir.join("snowglobe")));
         readable.extend(environment("HOME").map(|dir| dir.join(".cache/snowglobe")));
         let own = [environment("HOME"), Some(SHARED_STORE.into())];
-        let mut paths = Paths::tidy(writable, readable.clone());
-        paths.own = outermost(canonical(
-            [readable, own.into_iter().flatten().collect()].concat(),
-        ));
-        paths
+        let own = canonical(own.into_iter().flatten().collect());
+        let readable = canonical(readable);
+        let own = outermost([own, readable.clone()].concat());
+        Paths {
+            own,
+            ..Paths::tidy(canonical(writable), readable)
+        }
     }
 
     /// Finds the directories for a program, which need not be one that cargo has built: its own
@@ -89,17 +91,16 @@ impl Paths {
         // `go test` and rustdoc put their programs into a directory of their own below /tmp.
         let own = program.parent().filter(|dir| !dir.as_os_str().is_empty());
         readable.extend(own.map(Path::to_owned));
-        let tidy = Paths::tidy(writable, readable);
         Paths {
             own: found.own,
-            ..tidy
+            ..Paths::tidy(canonical(writable), canonical(readable))
         }
     }
 
-    /// Keeps existing directories by their canonical paths, without those that lie inside another.
+    /// Keeps canonical paths of directories, without those that lie inside another.
     fn tidy(writable: Vec<PathBuf>, readable: Vec<PathBuf>) -> Paths {
-        let writable = outermost(canonical(writable));
-        let readable = outermost(canonical(readable))
+        let writable = outermost(writable);
+        let readable = outermost(readable)
             .into_iter()
             .filter(|path| !writable.iter().any(|outer| path.starts_with(outer)))
             .filter(|path| PRIVATE.iter().any(|private| path.starts_with(private)))
@@ -125,7 +126,11 @@ impl Paths {
 ///
 /// The root would make the whole system writable, and a private mount's own directory would hide
 /// that mount; neither is kept.
-fn canonical(paths: Vec<PathBuf>) -> Vec<PathBuf> {
+fn canonical(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    // Several variables name the same directory as a rule, and the kernel is asked about each part
+    // of a path.
+    paths.sort();
+    paths.dedup();
     paths
         .into_iter()
         // Mounts lie on real directories: through a link, the same directory would count twice.

@@ -36,7 +36,7 @@ use crate::model::random::seed_for;
 pub struct Trial {
     name: Cow<'static, str>,
     kind: Cow<'static, str>,
-    options: Options,
+    options: TrialOptions,
     source: Option<SourceLine>,
     body: TestBody,
     lack: Option<Lack>,
@@ -50,6 +50,36 @@ struct Lack {
     reason: String,
     /// The trial fails for the lack. Otherwise the trial is ignored.
     is_failure: bool,
+}
+
+/// The options of a trial.
+///
+/// Those that a macro has written down stay where they are. A program with ten thousand trials
+/// would copy 1.4 MB of them at each start.
+#[derive(Debug)]
+enum TrialOptions {
+    WrittenDown(&'static Options),
+    Own(Box<Options>),
+}
+
+impl TrialOptions {
+    fn own(options: Options) -> Self {
+        Self::Own(Box::new(options))
+    }
+
+    fn get(&self) -> &Options {
+        match self {
+            Self::WrittenDown(options) => options,
+            Self::Own(options) => options,
+        }
+    }
+
+    /// Changes the options of this trial alone.
+    fn change(&mut self, change: impl FnOnce(&mut Options)) {
+        let mut own = *self.get();
+        change(&mut own);
+        *self = Self::own(own);
+    }
 }
 
 /// Place in the source where a trial is written.
@@ -79,7 +109,7 @@ impl Trial {
         Trial {
             name: Cow::Owned(name.into()),
             kind: Cow::Borrowed(""),
-            options: Options::NEW,
+            options: TrialOptions::WrittenDown(&Options::NEW),
             source: None,
             body: TestBody::Closure(Box::new(move || body().into_outcome())),
             lack: None,
@@ -92,7 +122,7 @@ impl Trial {
         Trial {
             name: Cow::Borrowed(definition.trial_name()),
             kind: Cow::Borrowed(""),
-            options: definition.options,
+            options: TrialOptions::WrittenDown(definition.options),
             source: Some(SourceLine {
                 file: definition.file,
                 line: definition.line,
@@ -113,19 +143,23 @@ impl Trial {
 
     /// Sets whether the trial is ignored unless `--ignored` or `--include-ignored` is given.
     pub fn with_ignored_flag(mut self, ignored: bool) -> Trial {
-        self.options.ignore = ignored.then_some("");
+        let ignore = ignored.then_some("");
+        self.options.change(|options| options.ignore = ignore);
         self
     }
 
     /// Sets the time after which the runner shows where the trial hangs, and kills it.
     pub fn timeout(mut self, limit: Duration) -> Trial {
-        self.options.timeout = Some(limit);
+        self.options.change(|options| options.timeout = Some(limit));
         self
     }
 
     /// Sets all options at once.
     pub fn with_options(self, options: Options) -> Trial {
-        Trial { options, ..self }
+        Trial {
+            options: TrialOptions::own(options),
+            ..self
+        }
     }
 
     /// Returns the name that lists show and filters match.
@@ -150,17 +184,19 @@ impl Trial {
             let lack = self.lack.as_ref().filter(|lack| !lack.is_failure)?;
             Some(&*lack.reason)
         };
-        self.options.ignore.or_else(by_lack)
+        self.options().ignore.or_else(by_lack)
     }
 
     /// Returns the trial's options.
     pub fn options(&self) -> &Options {
-        &self.options
+        self.options.get()
     }
 
     /// Makes the trial run although its options say that it is ignored.
     pub(crate) fn ask_for(&mut self) {
-        self.options.ignore = None;
+        if self.options().ignore.is_some() {
+            self.options.change(|options| options.ignore = None);
+        }
     }
 
     /// Notes the reason for which this machine cannot run the trial. The trial is ignored for that
@@ -200,7 +236,7 @@ impl Trial {
         Trial {
             name: self.name.clone(),
             kind: self.kind.clone(),
-            options: self.options,
+            options: TrialOptions::own(*self.options()),
             source: self.source,
             body: TestBody::Function(|| Ok(())),
             lack: self.lack.clone(),
@@ -220,7 +256,7 @@ impl Trial {
     /// Returns the seed of the trial's own random choices in a run with this seed.
     pub(crate) fn seed_in(&self, run_seed: u64) -> u64 {
         let derived = || seed_for(run_seed, &self.name);
-        self.options.seed.unwrap_or_else(derived)
+        self.options().seed.unwrap_or_else(derived)
     }
 }
 
@@ -242,7 +278,7 @@ impl fmt::Debug for Trial {
         f.debug_struct("Trial")
             .field("name", &self.name)
             .field("kind", &self.kind)
-            .field("options", &self.options)
+            .field("options", self.options())
             .finish_non_exhaustive()
     }
 }
@@ -261,8 +297,9 @@ pub struct Definition {
     pub line: u32,
     /// Test function, with its result made uniform.
     pub body: fn() -> Result<(), Failed>,
-    /// Options of the trial.
-    pub options: Options,
+    /// Options of the trial. They lie elsewhere, since the loader writes to the pages in which this
+    /// entry lies: it relocates the addresses in it, and the kernel copies each page for that.
+    pub options: &'static Options,
 }
 
 impl Definition {

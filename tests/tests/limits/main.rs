@@ -3,5 +3,6 @@
 mod budgets;
 mod descriptors;
 mod settings;
+mod starts;
 
 snowglobe::main!(budgets::trials);

@@ -7,6 +7,7 @@
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
 use nix::sched::CloneFlags;
@@ -106,10 +107,20 @@ struct CloneArgs {
 
 /// Tells whether this process has one thread only.
 pub fn single_threaded() -> bool {
-    match std::fs::read_dir("/proc/self/task") {
-        Ok(tasks) => tasks.count() == 1,
-        Err(_) => true,
-    }
+    has_one_thread_by_links()
+        || match std::fs::read_dir("/proc/self/task") {
+            Ok(tasks) => tasks.count() == 1,
+            Err(_) => true,
+        }
+}
+
+/// Returns whether the directory of threads says by its number of links that there is one thread
+/// only: a single call.
+pub(super) fn has_one_thread_by_links() -> bool {
+    // A directory has a link from itself, one from its parent and one from each directory in it:
+    // here, one for each thread (fs/proc/base.c, proc_task_getattr).
+    const ONE_THREAD: u64 = 3;
+    std::fs::metadata("/proc/self/task").is_ok_and(|tasks| tasks.nlink() == ONE_THREAD)
 }
 
 /// Returns the names of all threads of this process but the first, as the kernel has them: at most

@@ -45,8 +45,9 @@ pub(super) fn devices() -> Vec<(&'static str, OwnedFd)> {
         .collect()
 }
 
-/// Mounts a `/dev` with these devices and no others.
-pub(super) fn mount_dev(devices: &[(&str, OwnedFd)]) -> Result<(), Refused> {
+/// Mounts a `/dev` with these devices and no others. Where each trial has mounts and an IPC
+/// namespace `apart` from the others, it covers the directories in `/dev` by its own.
+pub(super) fn mount_dev(devices: &[(&str, OwnedFd)], apart: bool) -> Result<(), Refused> {
     let dev = Path::new("/dev");
     // Names take little room; what tests write goes to /dev/shm, which has a limit of its own.
     mount::fresh(c"tmpfs", dev, Some(c"mode=755,size=64k")).doing(SetupStep::mount("/dev"))?;
@@ -54,15 +55,22 @@ pub(super) fn mount_dev(devices: &[(&str, OwnedFd)]) -> Result<(), Refused> {
     for (name, tree) in devices {
         mount::attach(tree.as_fd(), &dev.join(name)).doing("mount a device")?;
     }
-    mount::fresh(c"tmpfs", &dev.join("shm"), Some(TMPFS)).doing(SetupStep::mount("/dev/shm"))?;
-    mount::fresh(c"mqueue", &dev.join("mqueue"), None).doing(SetupStep::mount("/dev/mqueue"))?;
-    mount::fresh(c"devpts", &dev.join("pts"), Some(DEVPTS)).doing(SetupStep::mount("/dev/pts"))?;
+    if !apart {
+        mount_shared(dev)?;
+    }
     // This call comes last and is not recursive, so /dev/shm and the other mounts stay writable.
     let read_only = MountAttributes {
         set: mount::READ_ONLY,
         ..MountAttributes::default()
     };
     mount::set_attributes_at(dev, &read_only).doing("make /dev read-only")
+}
+
+/// Mounts what trials without mounts of their own share.
+fn mount_shared(dev: &Path) -> Result<(), Refused> {
+    mount::fresh(c"tmpfs", &dev.join("shm"), Some(TMPFS)).doing(SetupStep::mount("/dev/shm"))?;
+    mount::fresh(c"mqueue", &dev.join("mqueue"), None).doing(SetupStep::mount("/dev/mqueue"))?;
+    mount::fresh(c"devpts", &dev.join("pts"), Some(DEVPTS)).doing(SetupStep::mount("/dev/pts"))
 }
 
 /// Makes the directories, the symbolic links, and an empty file as each device's mount point.

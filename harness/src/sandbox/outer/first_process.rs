@@ -13,6 +13,7 @@ use crate::kernel::process::user::{Gid, Uid, setgroups, setresgid, setresuid};
 
 use super::devices::{devices, mount_dev};
 use super::idmapped_root::{self, FUSE_DIRECTORY, TUN_DIRECTORY};
+use super::make::Wanted;
 use crate::kernel::id_map::IdMap;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::mount;
@@ -20,6 +21,7 @@ use crate::kernel::mount::MountAttributes;
 use crate::kernel::poll;
 use crate::kernel::process;
 use crate::sandbox::ids::Ids;
+use crate::sandbox::inherited::Corrections;
 use crate::sandbox::paths::Paths;
 use crate::sandbox::private_mounts::{TMPFS, detach_hidden, reattach_hidden};
 use crate::sandbox::protocol::EdgeMessage;
@@ -29,16 +31,35 @@ use crate::sandbox::refused::{Doing, Refused, SetupStep};
 /// Makes the outer sandbox of the calling process' namespaces, says so, and runs `inside`.
 pub(super) fn begin(
     ids: Ids,
-    paths: &Paths,
+    wanted: &Wanted<'_>,
     channel: MessageChannel,
     supervisor: &OwnedFd,
-    inside: impl FnOnce(MessageChannel, Ids),
+    inside: impl FnOnce(MessageChannel, Ids, Option<Corrections>),
 ) {
-    let made = die_with_parent(supervisor).and_then(|()| build(ids, paths, &channel));
-    let ready = made.is_ok();
-    let _ = channel.send(&OuterReply(made).encode());
+    let made = die_with_parent(supervisor).and_then(|()| build(ids, wanted, &channel));
+    // In any case: where a socket is closed that has an unread message, its peer reads ECONNRESET
+    // and not the reply (net/unix/af_unix.c, unix_release_sock).
+    let corrections = receive_corrections(&channel);
+    let (reply, corrections) = match (made, corrections) {
+        (Ok(()), Ok(corrections)) => (Ok(()), corrections),
+        (Err(refused), _) | (Ok(()), Err(refused)) => (Err(refused), None),
+    };
+    let ready = reply.is_ok();
+    let _ = channel.send(&OuterReply(reply).encode());
     if ready {
-        inside(channel, ids);
+        inside(channel, ids, corrections);
+    }
+}
+
+/// Waits for what the maker has found out meanwhile.
+fn receive_corrections(channel: &MessageChannel) -> Result<Option<Corrections>, Refused> {
+    let step = "receive the settings";
+    let (message, _) = channel.receive_whole_with().doing(step)?;
+    match OuterStep::decode(&message) {
+        Some(OuterStep::Corrections(writes)) => Ok(writes.map(Corrections::from_writes)),
+        Some(OuterStep::IdsMapped | OuterStep::Mounts(_) | OuterStep::MountsComplete) | None => {
+            Err(Errno::EPIPE).doing(step)
+        }
     }
 }
 
@@ -54,18 +75,18 @@ pub(super) fn die_with_parent(parent: &OwnedFd) -> Result<(), Refused> {
     Ok(())
 }
 
-fn build(ids: Ids, paths: &Paths, channel: &MessageChannel) -> Result<(), Refused> {
+fn build(ids: Ids, wanted: &Wanted<'_>, channel: &MessageChannel) -> Result<(), Refused> {
     let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     match ids {
         Ids::One { uid, gid } => {
             map_alone(uid, gid)?;
-            use_host_mounts(paths)?;
+            use_host_mounts(wanted)?;
         }
         Ids::Subordinate(_) => {
             await_ids(channel)?;
-            use_host_mounts(paths)?;
+            use_host_mounts(wanted)?;
         }
-        Ids::Range(_) => use_idmapped_mounts(paths, channel)?,
+        Ids::Range(_) => use_idmapped_mounts(wanted, channel)?,
     }
     // The old working directory lies on a mount that is hidden or gone; the same path does not.
     chdir(&here)
@@ -86,26 +107,27 @@ fn await_ids(channel: &MessageChannel) -> Result<(), Refused> {
     let message = channel.receive(&mut buffer).doing(step)?;
     match OuterStep::decode(message) {
         Some(OuterStep::IdsMapped) => Ok(()),
-        Some(OuterStep::Mounts(_) | OuterStep::MountsComplete) | None => {
-            Err(Errno::EPIPE).doing(step)
-        }
+        Some(
+            OuterStep::Mounts(_) | OuterStep::MountsComplete | OuterStep::Corrections(_),
+        )
+        | None => Err(Errno::EPIPE).doing(step),
     }
 }
 
 /// Makes the mount tree of an ordinary user's trials.
-fn use_host_mounts(paths: &Paths) -> Result<(), Refused> {
+fn use_host_mounts(wanted: &Wanted<'_>) -> Result<(), Refused> {
     // Without this, mounts of ours would spread to the host where `/` is shared
     // (mount_namespaces(7), "Shared subtrees"). In a new user namespace they are slaves already,
     // which still receive the host's.
     mount::make_private().doing("make the mounts private")?;
     // Devices are copied while the host's /dev is still in sight.
     let devices = devices();
-    make_read_only(paths)?;
-    mount_dev(&devices)
+    make_read_only(wanted.paths)?;
+    mount_dev(&devices, wanted.apart)
 }
 
 /// Makes the mount tree of root's trials.
-fn use_idmapped_mounts(paths: &Paths, channel: &MessageChannel) -> Result<(), Refused> {
+fn use_idmapped_mounts(wanted: &Wanted<'_>, channel: &MessageChannel) -> Result<(), Refused> {
     let mut trees = idmapped_root::receive_trees(channel)?;
     become_root()?;
     // Without this, mounts of ours would spread to the host, whose `/` systemd shares
@@ -120,8 +142,8 @@ fn use_idmapped_mounts(paths: &Paths, channel: &MessageChannel) -> Result<(), Re
         devices.retain(|(name, _)| *name != "fuse");
         devices.push(("fuse", single_device(&tree, "fuse")?));
     }
-    idmapped_root::put_together(&trees, paths)?;
-    mount_dev(&devices)
+    idmapped_root::put_together(&trees, wanted.paths)?;
+    mount_dev(&devices, wanted.apart)
 }
 
 /// Returns a detached copy of a device in a detached directory.

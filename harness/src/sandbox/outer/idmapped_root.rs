@@ -245,7 +245,9 @@ pub(super) fn receive_trees(channel: &MessageChannel) -> Result<Vec<DetachedTree
         match OuterStep::decode(&message) {
             Some(OuterStep::Mounts(paths)) => trees.extend(paths.into_iter().zip(fds)),
             Some(OuterStep::MountsComplete) => return Ok(trees),
-            Some(OuterStep::IdsMapped) | None => return Err(Errno::EPIPE).doing(step),
+            Some(OuterStep::IdsMapped | OuterStep::Corrections(_)) | None => {
+                return Err(Errno::EPIPE).doing(step);
+            }
         }
     }
 }

@@ -12,6 +12,7 @@
 //! when nextest does, however that ends: a pidfd tells. It also ends when nobody has asked for
 //! a while and nobody lives in the sandbox; a later start makes another.
 
+use std::cell::OnceCell;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -20,10 +21,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::first_process::{become_root, die_with_parent};
-use super::make::{NAMESPACES, Outer, Wanted, make};
+use super::make::{Outer, Wanted, make};
 use crate::kernel::errno::{Errno, errno};
 use crate::kernel::fd::{close_all_but, close_in_copy, replace_standard};
 use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::namespace::{self, CloneFlags};
 use crate::kernel::named_channel::{NamedListener, ask_for_channel};
 use crate::kernel::poll::wait_readable;
 use crate::kernel::process::signal::{self, kill};
@@ -75,7 +77,7 @@ pub(crate) fn enter_kept(
         }
         Err(_) => return None,
     };
-    keeper.enter(ids, inside)
+    keeper.enter(ids, wanted, inside)
 }
 
 /// Returns the name of the sandbox that this start can share: with whoever has the same ids, sees
@@ -89,10 +91,11 @@ fn name(keeping: &Keeping<'_>, ids: Ids, wanted: &Wanted<'_>) -> Option<String> 
     let Wanted {
         paths,
         ordinary_users,
+        apart,
     } = wanted;
     let mut hasher = DefaultHasher::new();
     (run, env!("CARGO_PKG_VERSION"), format!("{ids:?}")).hash(&mut hasher);
-    (&paths.writable, &paths.readable, ordinary_users).hash(&mut hasher);
+    (&paths.writable, &paths.readable, ordinary_users, apart).hash(&mut hasher);
     // These decide what bodies of ordinary users see with its true owners.
     ordinary_users.then_some(&paths.own).hash(&mut hasher);
     if matches!(ids, Ids::Range(_)) {
@@ -145,13 +148,18 @@ impl Keeper {
             Err(Errno::EADDRINUSE) => return Some(()),
             Err(_) => return None,
         };
-        let inside = |channel: MessageChannel, _| keep(&listener, &owner, &channel);
-        // Once for all starts, and before the clone: inside, the files are other ones.
+        let inside = |channel: MessageChannel, _, _| keep(&listener, &owner, &channel);
+        let settings = OnceCell::new();
+        // Once for all starts, which get them with the other facts.
+        let read = || {
+            let _ = settings.set(HostSettings::read());
+            None
+        };
+        let made = make(ids, wanted, 0, read, inside).ok()?;
         let HostSettings {
             corrections,
             shown_through,
-        } = HostSettings::read();
-        let made = make(ids, wanted, 0, inside).ok()?;
+        } = settings.into_inner().unwrap_or_default();
         let facts = KeptFacts {
             fewer_ids: made.ids != ids,
             notes: made.notes,
@@ -164,7 +172,8 @@ impl Keeper {
     /// Forks a process into the sandbox, which runs `inside`.
     fn enter(
         self,
-        wanted: Ids,
+        ids: Ids,
+        wanted: &Wanted<'_>,
         inside: impl FnOnce(MessageChannel, Ids, Option<Corrections>),
     ) -> Option<(Outer, HostSettings)> {
         let Self { process, facts } = self;
@@ -173,16 +182,16 @@ impl Keeper {
             shown_through: facts.shown_through,
         };
         let corrections = settings.corrections.clone();
-        let ids = match wanted {
-            Ids::Subordinate(wanted) if facts.fewer_ids => wanted.alone(),
+        let ids = match ids {
+            Ids::Subordinate(own) if facts.fewer_ids => own.alone(),
             Ids::Range(_) if facts.fewer_ids => Ids::own_range(),
-            wanted => wanted,
+            ids => ids,
         };
         let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         // Opened before the fork: in the other PID namespace this process has no id.
         let supervisor = process::pidfd_open(std::process::id() as i32).ok()?;
         let (ours, theirs) = MessageChannel::pair().ok()?;
-        let first = fork_into(&process, NAMESPACES, || {
+        let first = fork_into(&process, wanted.namespaces(), || {
             // The process sees the supervisor's end only if it does not hold that end too.
             close_in_copy(&[ours.as_fd(), process.as_fd()]);
             if settle(ids, &here, &supervisor).is_ok() {
@@ -253,10 +262,23 @@ fn prepare_to_keep(
     show_as("snowglobe:keep");
     let (facts, _) = maker.receive_whole_with()?;
     // A maker that was killed before it had told them: a later start makes another sandbox.
-    if facts.is_empty() {
-        return Err(Errno::EPIPE);
+    let facts = KeptFacts::decode(&facts).ok_or(Errno::EPIPE)?;
+    Ok((with_corrections(facts).encode(), me))
+}
+
+/// Adds what new network namespaces need, where that does not show on the host, as in a container:
+/// each start would find it out in the namespace of its trial.
+fn with_corrections(facts: KeptFacts) -> KeptFacts {
+    let is_known = facts.corrections.is_some();
+    // The namespace is the keeper's until the keeper ends. Whoever enters the sandbox does not
+    // enter it.
+    if is_known || namespace::unshare(CloneFlags::CLONE_NEWNET).is_err() {
+        return facts;
     }
-    Ok((facts, me))
+    KeptFacts {
+        corrections: Some(Corrections::of_new_namespace().to_writes()),
+        ..facts
+    }
 }
 
 /// Hands out the pidfd, until the run ends or nobody needs the sandbox.

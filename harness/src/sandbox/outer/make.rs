@@ -15,17 +15,20 @@ use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
 use crate::kernel::process::clone::{Cloned, clone_into};
 use crate::sandbox::ids::Ids;
+use crate::sandbox::inherited::Corrections;
 use crate::sandbox::paths::Paths;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::outer::{OuterReply, OuterStep};
 use crate::sandbox::refused::{self, Doing, Refused, SetupStep};
 
-/// Namespaces of the outer sandbox. The network stays the host's: trials have their own.
-pub(super) const NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWUSER
+/// Namespaces of every outer sandbox. The network stays the host's: trials have their own.
+const NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWUSER
     .union(CloneFlags::CLONE_NEWNS)
-    .union(CloneFlags::CLONE_NEWPID)
-    .union(CloneFlags::CLONE_NEWIPC)
-    .union(CloneFlags::CLONE_NEWUTS);
+    .union(CloneFlags::CLONE_NEWPID);
+
+/// Namespaces that are the host's in an outer sandbox whose trials all have their own: a capability
+/// in the sandbox's user namespace gives no right in the host's (`user_namespaces(7)`).
+const SHARED_BY_TRIALS: CloneFlags = CloneFlags::CLONE_NEWIPC.union(CloneFlags::CLONE_NEWUTS);
 
 /// The outer sandbox as its maker sees it.
 pub(crate) struct Outer {
@@ -48,30 +51,49 @@ pub(crate) struct Wanted<'a> {
     pub(crate) paths: &'a Paths,
     /// Whether the body of some trial is an ordinary user.
     pub(crate) ordinary_users: bool,
+    /// Whether every trial has all namespaces for itself. Such trials share nothing of the outer
+    /// sandbox but its files, and cover what else is mounted there.
+    pub(crate) apart: bool,
+}
+
+impl Wanted<'_> {
+    /// Returns the namespaces that the outer sandbox has for itself.
+    pub(super) fn namespaces(&self) -> CloneFlags {
+        if self.apart {
+            NAMESPACES
+        } else {
+            NAMESPACES | SHARED_BY_TRIALS
+        }
+    }
 }
 
 /// Makes an outer sandbox and runs `inside` as its first process. As root, each `owner` of a run
 /// stands for a user of the host's of its own, to whom the sandbox belongs.
+///
+/// `corrections` finds out what new network namespaces get in the place of what they inherit. It
+/// runs in this process, while the first process puts its mounts together and this one would wait.
 ///
 /// Must be called while this process has a single thread.
 pub(crate) fn make(
     mut ids: Ids,
     wanted: &Wanted<'_>,
     owner: u32,
-    inside: impl FnOnce(MessageChannel, Ids),
+    corrections: impl FnOnce() -> Option<Corrections>,
+    inside: impl FnOnce(MessageChannel, Ids, Option<Corrections>),
 ) -> Result<Outer, Refused> {
+    let namespaces = wanted.namespaces();
     // Opened before the clone: in the new PID namespace this process has no id.
     let supervisor = process::pidfd_open(std::process::id() as i32).doing("open a pidfd")?;
     let mut notes = Vec::new();
     loop {
         let (ours, theirs) = MessageChannel::pair().doing("make a channel")?;
-        let step = SetupStep::Clone(refused::NewProcess::OuterSandbox, NAMESPACES);
+        let step = SetupStep::Clone(refused::NewProcess::OuterSandbox, namespaces);
         // An ordinary user cannot be somebody else. Root that may not either is counted as root.
         let owner = match ids {
             Ids::Range(_) => EffectiveUser::become_user(user_of_this_run(owner)).ok(),
             Ids::One { .. } | Ids::Subordinate(_) => None,
         };
-        let cloned = clone_into(NAMESPACES);
+        let cloned = clone_into(namespaces);
         if let Some(owner) = owner
             && !matches!(cloned, Ok(Cloned::Child))
         {
@@ -82,12 +104,15 @@ pub(crate) fn make(
                 // The first process sees the supervisor's end only if it does not hold that end
                 // too.
                 drop(ours);
-                begin(ids, wanted.paths, theirs, &supervisor, inside);
+                begin(ids, wanted, theirs, &supervisor, inside);
             }),
             Cloned::Parent { pid, pidfd } => {
                 drop(theirs);
                 let given = give_ids(ids, pid, wanted, &ours, &mut notes)?;
                 if given == ids {
+                    let writes = corrections().as_ref().map(Corrections::to_writes);
+                    // A first process that is gone by now has said why, or was killed.
+                    let _ = ours.send_whole_with(&OuterStep::Corrections(writes).encode(), &[]);
                     await_ready(&ours)?;
                     return Ok(Outer {
                         first: pidfd,

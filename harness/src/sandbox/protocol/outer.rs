@@ -19,12 +19,15 @@ pub(crate) enum OuterStep {
     Mounts(Vec<PathBuf>),
     /// The maker has sent all mounts.
     MountsComplete,
+    /// Files and what new network namespaces have written there, where that shows on the host.
+    Corrections(Option<Vec<(CString, String)>>),
 }
 
 codec_enum!(OuterStep {
     1 => IdsMapped,
     2 => Mounts(paths),
     3 => MountsComplete,
+    4 => Corrections(writes),
 });
 
 impl EdgeMessage for OuterStep {
@@ -94,6 +97,9 @@ mod tests {
         arrives(&OuterStep::IdsMapped);
         arrives(&OuterStep::Mounts(vec!["/".into(), "/a b".into()]));
         arrives(&OuterStep::MountsComplete);
+        arrives(&OuterStep::Corrections(None));
+        let writes = vec![(c"/proc/sys/net/a".into(), "1".into())];
+        arrives(&OuterStep::Corrections(Some(writes)));
         arrives(&OuterReply(Ok(())));
         arrives(&KeptFacts {
             fewer_ids: true,

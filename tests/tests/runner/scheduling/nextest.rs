@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use snowglobe_tests::{finished, shared_dir, this_program, wait_for_file, wait_until};
+use snowglobe_tests::{OpenWatch, finished, shared_dir, this_program, wait_for_file, wait_until};
 
 /// Long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -160,6 +160,28 @@ fn a_start_that_is_stopped_or_killed_leaves_the_others_alone() {
         "{:?}",
         processes()
     );
+    run.kill().unwrap();
+    run.wait().unwrap();
+    assert!(wait_until(PATIENCE, alone), "{:?}", processes());
+}
+
+#[snowglobe::test(nested)]
+fn the_first_start_of_a_run_reads_the_settings_of_the_host_for_all() {
+    let dir = shared_dir();
+    let place = |name: &str| dir.path().join(name).display().to_string();
+    let then = format!(
+        "until [ -e '{}' ]; do sleep 0.01; done; {}; touch '{}'",
+        place("watched"),
+        start("samples::passes"),
+        place("done")
+    );
+    let mut watch = OpenWatch::on(Path::new("/proc/sys/net/core")).unwrap();
+    let mut run = long_run(dir.path(), &then);
+    assert!(watch.has_seen_any().unwrap());
+    std::fs::write(place("watched"), "").unwrap();
+    assert!(wait_for_file(Path::new(&place("done"))));
+    assert_eq!(keepers(), 1, "{:?}", processes());
+    assert!(!watch.has_seen_any().unwrap());
     run.kill().unwrap();
     run.wait().unwrap();
     assert!(wait_until(PATIENCE, alone), "{:?}", processes());

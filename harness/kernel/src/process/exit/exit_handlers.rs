@@ -8,10 +8,10 @@
 
 use std::ffi::{CStr, c_int, c_void};
 use std::io::Write;
-use std::os::unix::fs::MetadataExt;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::process::clone::has_one_thread_by_links;
 use crate::process::exit_now;
 
 /// Functions by which work for the end comes to be: registered, or with a library that the program
@@ -52,7 +52,7 @@ pub fn prepare() {
 /// Ends this process with an exit code, as the end of `main` does: handlers run, streams are
 /// flushed.
 pub fn exit(code: i32) -> ! {
-    if NOTHING.load(Ordering::Relaxed) && is_single_threaded() {
+    if NOTHING.load(Ordering::Relaxed) && has_one_thread_by_links() {
         // Where another thread holds the lock of stdout, `std::process::exit` knows not to wait.
         let _ = std::io::stdout().flush();
         // SAFETY: a null pointer stands for all streams (fflush(3)).
@@ -60,14 +60,6 @@ pub fn exit(code: i32) -> ! {
         exit_now(code)
     }
     std::process::exit(code)
-}
-
-/// Returns whether `/proc` says that the calling thread is the only one.
-fn is_single_threaded() -> bool {
-    // A directory has a link from itself, one from its parent and one from each directory in it:
-    // here, one for each thread (fs/proc/base.c, proc_task_getattr).
-    const ONE_THREAD: u64 = 3;
-    std::fs::metadata("/proc/self/task").is_ok_and(|tasks| tasks.nlink() == ONE_THREAD)
 }
 
 /// Looks at one object of the program, the program itself first. Clears the flag that `nothing`
