@@ -59,6 +59,7 @@ pub fn refer_to(fd: &OwnedFd, what: BorrowedFd<'_>) -> Result<()> {
 }
 
 /// Closes descriptors in a copy of a process that will never use or drop their owners.
+#[inline]
 pub fn close_in_copy(fds: &[BorrowedFd<'_>]) {
     for fd in fds {
         // SAFETY: the caller promises that nobody uses the descriptors any more.

@@ -8,6 +8,7 @@ use nix::unistd::ForkResult;
 ///
 /// # Errors
 /// `EAGAIN` if there are too many processes (`fork(2)`).
+#[inline]
 pub fn fork() -> crate::Result<ForkResult> {
     unsafe extern "C" {
         fn _Fork() -> libc::pid_t;

@@ -48,6 +48,7 @@ impl NumberCounter {
 }
 
 impl AsFd for NumberCounter {
+    #[inline]
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }

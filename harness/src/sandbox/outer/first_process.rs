@@ -107,9 +107,7 @@ fn await_ids(channel: &MessageChannel) -> Result<(), Refused> {
     let message = channel.receive(&mut buffer).doing(step)?;
     match OuterStep::decode(message) {
         Some(OuterStep::IdsMapped) => Ok(()),
-        Some(
-            OuterStep::Mounts(_) | OuterStep::MountsComplete | OuterStep::Corrections(_),
-        )
+        Some(OuterStep::Mounts(_) | OuterStep::MountsComplete | OuterStep::Corrections(_))
         | None => Err(Errno::EPIPE).doing(step),
     }
 }
