@@ -262,13 +262,14 @@ impl ProgramSetup {
                 inside(channel, ids, corrections);
             }
         };
-        let kept = wanted.apart.then(|| enter_kept(ids, &wanted, live)).flatten();
+        let kept = wanted
+            .apart
+            .then(|| enter_kept(ids, &wanted, live))
+            .flatten();
         let outer = match kept {
             Some((outer, _)) => outer,
-            None => {
-                outer::make(ids, &wanted, 0, Corrections::of_host, live)
-                    .map_err(|refused| explain(&refused))?
-            }
+            None => outer::make(ids, &wanted, 0, Corrections::of_host, live)
+                .map_err(|refused| explain(&refused))?,
         };
         Ok(Self {
             signals,
