@@ -153,14 +153,14 @@ impl FamilyTranslator {
         now: u64,
     ) -> Result<Vec<Made>, TranslationDrop> {
         let (fields, addresses) = PacketFields::read_v6(frame, ip)?;
-        let packet = self.to_v4(frame, &fields, addresses, Some(work), now)?;
+        let packet = self.make_v4(frame, &fields, addresses, Some(work), now)?;
         let before = fields.payload_at - ip.at;
         let shift = IPV4_LENGTH as isize - before as isize;
         Ok(vec![Made { packet, shift }])
     }
 
     /// Makes a packet of IPv4. A quoted packet has no `work`.
-    fn to_v4(
+    fn make_v4(
         &mut self,
         frame: &[u8],
         fields: &PacketFields,
@@ -247,7 +247,7 @@ impl FamilyTranslator {
         let mut error = error_to_v4(message, |quoted| {
             let ip = v6_at(quoted)?;
             let (fields, addresses) = PacketFields::read_v6(quoted, &ip)?;
-            self.to_v4(quoted, &fields, addresses, None, now)
+            self.make_v4(quoted, &fields, addresses, None, now)
         })?;
         let checksum = Sum::default().add(&error).checksum();
         error[ICMP_CHECKSUM_AT..ICMP_CHECKSUM_AT + 2].copy_from_slice(&checksum);
@@ -272,7 +272,7 @@ impl FamilyTranslator {
             && IPV6_LENGTH + length + fields.part.map_or(0, |_| FRAGMENT_LENGTH) > LEAST_MTU;
         if !is_cut {
             let part = fields.part;
-            let packet = self.to_v6(frame, &fields, addresses, part, Some(work), now)?;
+            let packet = self.make_v6(frame, &fields, addresses, part, Some(work), now)?;
             let extension = part.map_or(0, |_| FRAGMENT_LENGTH);
             let before = fields.payload_at - ip.at;
             let shift = (IPV6_LENGTH + extension) as isize - before as isize;
@@ -285,12 +285,12 @@ impl FamilyTranslator {
             ..work
         };
         let frame = &completed[VNET_HEADER..];
-        let packet = self.to_v6(frame, &fields, addresses, None, Some(complete), now)?;
+        let packet = self.make_v6(frame, &fields, addresses, None, Some(complete), now)?;
         Ok(cut(&packet, &fields))
     }
 
     /// Makes a packet of IPv6. A quoted packet has no `work`.
-    fn to_v6(
+    fn make_v6(
         &mut self,
         frame: &[u8],
         fields: &PacketFields,
@@ -358,7 +358,7 @@ impl FamilyTranslator {
             let is_v4 = ip.version == IpVersion::V4;
             let read = is_v4.then(|| PacketFields::read_v4(quoted, &ip)).flatten();
             let (fields, addresses) = read.ok_or(malformed)?;
-            self.to_v6(quoted, &fields, addresses, fields.part, None, now)
+            self.make_v6(quoted, &fields, addresses, fields.part, None, now)
         })?;
         let pseudo = v6_pseudo_header(ends, ICMPV6, error.len());
         let checksum = Sum::default().add(&pseudo).add(&error).checksum();
