@@ -273,6 +273,7 @@ fn the_epoch_and_announcements_tell_that_leases_are_gone() -> TestResult {
             socket.set_read_timeout(Some(PATIENCE))?;
             Ok(socket)
         })?;
+        let begin = std::time::Instant::now();
         home.lab.nat(home.router)?.flush()?;
         let mut buffer = [0; 100];
         let mut heard = Vec::new();
@@ -285,12 +286,13 @@ fn the_epoch_and_announcements_tell_that_leases_are_gone() -> TestResult {
             panic!("no IPv4 address");
         };
         // NAT-PMP tells the external address, PCP that the epoch has begun anew.
-        assert_eq!(
-            heard[0],
-            [&[0, 128, 0, 0, 0, 0, 0, 0], &external.octets()[..]].concat()
-        );
-        assert_eq!(heard[1], [&[2, 128][..], &[0; 22]].concat());
-        assert!(epoch(&home)? < 2);
+        assert_eq!(heard[0][..4], [0, 128, 0, 0]);
+        assert_eq!(heard[0][8..], external.octets());
+        assert_eq!((&heard[1][..4], heard[1].len()), (&[2, 128, 0, 0][..], 24));
+        let told = u32::from_be_bytes([heard[1][8], heard[1][9], heard[1][10], heard[1][11]]);
+        // On a busy machine some seconds pass, which count.
+        let now = epoch(&home)?;
+        assert!(told <= now && u64::from(now) <= begin.elapsed().as_secs());
         assert_eq!(home.lease()?, None);
     }
     Ok(())
