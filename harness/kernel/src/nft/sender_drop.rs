@@ -283,9 +283,9 @@ fn add_branch(batch: &mut Batch, table: NftTable<'_>, number: usize, from: &Send
     // EtherType, offset and length of the source address: RFC 791, 826 and 8200.
     let v4 = [(libc::ETH_P_IP, 12), (libc::ETH_P_ARP, 14)];
     let v6 = [(libc::ETH_P_IPV6, 8)];
-    let families: [(bool, SetKind, u32, &[(libc::c_int, u32)]); 2] = [
-        (true, SetKind::Ipv4, 4, &v4),
-        (false, SetKind::Ipv6, 16, &v6),
+    let families = [
+        (true, SetKind::Ipv4, 4, &v4[..]),
+        (false, SetKind::Ipv6, 16, &v6[..]),
     ];
     for (is_v4, kind, length, places) in families {
         let of_family = from.addresses.iter().filter(|it| it.is_ipv4() == is_v4);

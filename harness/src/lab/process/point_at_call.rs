@@ -109,7 +109,8 @@ fn refused(subject: Subject, errno: Errno) -> LabError {
 
 /// Follows a program until it stands at the call, and until the test lets it go on.
 fn follow(mut watch: CallWatch, label: &str, arrival: &PointArrival) {
-    let limit = stretched(LAST_WORDS);
+    // A child that is about to execute a program may wait for a processor of a busy machine.
+    let limit = stretched(LAST_WORDS * 10);
     let mut looks = 0;
     let mut reached = false;
     loop {
