@@ -1,7 +1,7 @@
 //! Links the released program for a fixed address.
 //!
-//! A program that can lie anywhere is relocated at each start: thousands of pointers are written, to
-//! pages that each fork copies. `snowglobe exec` is started for each test, and forks twice.
+//! A program that can lie anywhere is relocated at each start: thousands of pointers are written,
+//! to pages that each fork copies. `snowglobe exec` is started for each test, and forks twice.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");

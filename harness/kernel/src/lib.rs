@@ -34,7 +34,6 @@ pub mod namespace;
 pub mod netlink;
 pub mod netns;
 pub mod nft;
-pub mod ping_groups;
 pub mod poll;
 pub mod probe;
 pub mod process;

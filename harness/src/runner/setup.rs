@@ -229,8 +229,8 @@ pub(crate) struct ProgramSetup {
 }
 
 impl ProgramSetup {
-    /// Makes the outer sandbox for a trial that is a program, or enters the one that the starts of a
-    /// nextest run share. The signals of the program are blocked from now on.
+    /// Makes the outer sandbox for a trial that is a program, or enters the one that the starts of
+    /// a nextest run share. The signals of the program are blocked from now on.
     ///
     /// # Errors
     /// Fails if the system refuses a step of making the outer sandbox.

@@ -48,7 +48,8 @@ pub(crate) fn five() -> TestResult<RunningCluster> {
     let cluster = cluster
         .leader(leader)
         .ready(|node| {
-            // On a starved machine, a read that all agree on takes longer than a look for the leader.
+            // On a starved machine, a read that all agree on takes longer than a look for the
+            // leader.
             let read = EtcdClient::new(node, 10 * LOOK).get("ready", false);
             read.is_ok().then_some(()).ok_or(format!("{read:?}"))
         })

@@ -147,8 +147,8 @@ fn run(options: &InitOptions) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Returns the directory of the crate `snowglobe` in the checkout from which this program was built,
-/// if both are so.
+/// Returns the directory of the crate `snowglobe` in the checkout from which this program was
+/// built, if the program was built from a checkout that still exists.
 fn checkout() -> Option<&'static Path> {
     let harness = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
     let manifest = std::fs::read_to_string(harness.join("Cargo.toml")).ok()?;

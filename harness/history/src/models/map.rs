@@ -40,7 +40,7 @@ impl<K, C> On<K, C> {
     }
 }
 
-/// Shows the call as timelines have it: `Read of "x"`.
+/// A timeline shows the call together with its key: `Read of "x"`.
 impl<K: Debug, C: Debug> Debug for On<K, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} of {:?}", self.call, self.key)

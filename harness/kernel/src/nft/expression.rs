@@ -222,6 +222,7 @@ fn payload(base: libc::c_int, offset: u32, length: u32) -> Attributes {
 
 /// Stores bytes in the IP header.
 fn store(offset: u32, length: u32, checksum: Option<u32>) -> Attributes {
+    // The header of IPv4 has a checksum of its own; that of IPv6 has none (RFC 8200).
     let kind = match checksum {
         Some(_) => libc::NFT_PAYLOAD_CSUM_INET,
         None => libc::NFT_PAYLOAD_CSUM_NONE,

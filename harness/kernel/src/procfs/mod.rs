@@ -13,6 +13,7 @@
 
 mod mounts;
 mod pending_write;
+pub mod ping_groups;
 pub mod process_table;
 mod processes;
 pub mod sysctls;

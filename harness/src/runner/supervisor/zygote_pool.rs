@@ -57,9 +57,9 @@ impl NurseryHandle {
         std::iter::once(self.process.as_fd()).chain(orders)
     }
 
-    /// Kills the nursery, whatever its trial does. The kernel then kills everything in the outer sandbox, whose PID
-    /// namespace has lost its first process (`pid_namespaces(7)`). The init of a trial that is a
-    /// guest in that sandbox asks for the same signal when its parent dies.
+    /// Kills the nursery, whatever its trial does. The kernel then kills everything in the outer
+    /// sandbox, whose PID namespace has lost its first process (`pid_namespaces(7)`). The init of a
+    /// trial that is a guest in that sandbox asks for the same signal when its parent dies.
     pub(crate) fn kill_all(&self) {
         if self.is_guest
             && let Some(pid) = process::pid_of(self.process.as_fd())

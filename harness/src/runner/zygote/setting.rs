@@ -7,10 +7,10 @@ use std::sync::OnceLock;
 use crate::kernel::process::signal::Signal;
 
 use crate::kernel::mount;
-use crate::kernel::ping_groups::PingGroups;
 use crate::kernel::process::shared_memory_child;
 use crate::kernel::process::signal::SignalFd;
 use crate::kernel::process::{self, NumberCounter};
+use crate::kernel::procfs::ping_groups::PingGroups;
 use crate::kernel::thread::FirstThread;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::inherited::Corrections;

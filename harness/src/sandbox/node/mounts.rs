@@ -15,7 +15,7 @@ use crate::kernel::fd;
 use crate::kernel::errno::errno;
 use crate::kernel::mount;
 use crate::kernel::mount::MountAttributes;
-use crate::kernel::ping_groups;
+use crate::kernel::procfs::ping_groups;
 use crate::sandbox::copy_tree;
 use crate::sandbox::private_mounts::{RUN, TMPFS};
 use crate::sandbox::protocol::node::{

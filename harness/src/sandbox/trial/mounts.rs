@@ -22,7 +22,7 @@ use crate::kernel::fixed_str::FixedStr;
 use crate::kernel::loopback;
 use crate::kernel::mount;
 use crate::kernel::mount::MountAttributes;
-use crate::kernel::ping_groups::{self, PingGroups};
+use crate::kernel::procfs::ping_groups::{self, PingGroups};
 use crate::sandbox::inherited::Corrections;
 use crate::sandbox::private_mounts::{DEVPTS, RUN, TMPFS, detach_hidden, reattach_hidden};
 use crate::sandbox::refused::{Doing, Refused, SetupStep};

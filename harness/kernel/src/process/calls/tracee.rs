@@ -45,11 +45,14 @@ impl TracedThread {
 
     /// Asks the thread to stop. A thread that is gone cannot.
     pub(super) fn interrupt(self) {
+        // ESRCH: the thread has ended, which waitpid tells as well (ptrace(2)).
         let _ = self.call(libc::PTRACE_INTERRUPT, 0, 0);
     }
 
     /// Lets a stopped thread go on to its next system call, with a signal unless that is 0.
     pub(super) fn go_on(self, signal: i32) {
+        // A SIGKILL ends a stop at once, so the thread may be gone ("Death under ptrace" in
+        // ptrace(2)).
         let _ = self.call(libc::PTRACE_SYSCALL, 0, signal as usize);
     }
 
@@ -60,6 +63,7 @@ impl TracedThread {
 
     /// Ends the trace of a stopped thread, which goes on, with a signal unless that is 0.
     pub(super) fn let_go(self, signal: i32) {
+        // A thread that was killed meanwhile needs no end of its trace.
         let _ = self.call(libc::PTRACE_DETACH, 0, signal as usize);
     }
 

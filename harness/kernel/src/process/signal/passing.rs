@@ -143,9 +143,9 @@ pub fn stop_by(number: i32) {
 /// `kill_pgrp`), and may be interrupted in between. Another member may have stopped and been
 /// continued meanwhile, and this process would stop once more by the SIGTSTP that comes late.
 fn await_signals_to_groups() {
-    // The kernel holds `tasklist_lock` for reading while it does so, and takes that lock for writing
-    // here (kernel/sys.c, setpgid). No group has this number (linux/threads.h, PID_MAX_LIMIT), so
-    // that the call does nothing else.
+    // The kernel holds `tasklist_lock` for reading while it does so, and takes that lock for
+    // writing here (kernel/sys.c, setpgid). No group has this number (linux/threads.h,
+    // PID_MAX_LIMIT), so that the call does nothing else.
     let _ = setpgid(Pid::from_raw(0), Pid::from_raw(i32::MAX));
 }
 

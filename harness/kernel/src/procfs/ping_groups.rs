@@ -10,8 +10,8 @@ use std::io::{self, Read};
 
 use nix::errno::Errno;
 
-use super::fixed_str::FixedStr;
-use super::{fd, id_map};
+use crate::fixed_str::FixedStr;
+use crate::{fd, id_map};
 
 const FILE: &str = "/proc/sys/net/ipv4/ping_group_range";
 
