@@ -10,7 +10,7 @@
 //! | `spec` | what a test asks for: [`PortMappingSpec`] |
 //! | `lease` | [`PortLease`]: a port that was given to a host, until a time |
 //! | `book` | all leases of a router, and the rules by which hosts get them |
-//! | `engine` | what a NAT has to do for leases: [`LeaseEngine`] |
+//! | `engine` | what a NAT has to do for leases: [`engine::LeaseEngine`] |
 //! | `natpmp`, `pcp` | messages of the two datagram protocols, and their answers |
 //! | `datagram` | which of the two a datagram is of |
 //! | `upnp/` | the Internet Gateway Device |
