@@ -4,7 +4,6 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use super::spec::WELL_KNOWN;
 use crate::topology::Subnet;
 
 /// A prefix behind which IPv6 addresses have an IPv4 address (RFC 6052, section 2.2).
@@ -30,6 +29,9 @@ const LENGTHS: [u8; 6] = [32, 40, 48, 56, 64, 96];
 const ZERO: usize = 8;
 
 impl EmbeddingPrefix {
+    /// The well-known prefix, `64:ff9b::/96` (RFC 6052, section 2.1).
+    pub(super) const WELL_KNOWN: EmbeddingPrefix = Self::new_const(0x0064_ff9b << 96, 96);
+
     pub(super) const fn new_const(bits: u128, length: u8) -> Self {
         Self { bits, length }
     }
@@ -59,7 +61,7 @@ impl EmbeddingPrefix {
     /// Returns whether addresses with this prefix may have this IPv4 address in them: behind the
     /// well-known prefix, only public ones may stand (RFC 6052, section 3.1).
     pub fn admits(&self, v4: Ipv4Addr) -> bool {
-        let is_well_known = self.to_string() == WELL_KNOWN;
+        let is_well_known = *self == Self::WELL_KNOWN;
         let [a, b, ..] = v4.octets();
         // 100.64.0.0/10 is shared between carriers and their customers (RFC 6598).
         let shared = a == 100 && (64..128).contains(&b);

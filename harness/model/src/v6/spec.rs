@@ -124,14 +124,12 @@ pub struct Nat64Spec {
 impl Default for Nat64Spec {
     fn default() -> Self {
         Self {
-            prefix: WELL_KNOWN.into(),
+            prefix: EmbeddingPrefix::WELL_KNOWN.to_string(),
             pool: POOL.into(),
         }
     }
 }
 
-/// The well-known prefix (RFC 6052, section 2.1).
-pub(crate) const WELL_KNOWN: &str = "64:ff9b::/96";
 /// A part of the range for benchmarks of devices (RFC 2544), which no network of users has.
 const POOL: &str = "198.18.64.0/18";
 
@@ -203,7 +201,7 @@ pub struct ClatSpec {
 impl Default for ClatSpec {
     fn default() -> Self {
         Self {
-            prefix: WELL_KNOWN.into(),
+            prefix: EmbeddingPrefix::WELL_KNOWN.to_string(),
         }
     }
 }
