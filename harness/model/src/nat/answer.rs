@@ -18,13 +18,6 @@ pub(super) const ADMINISTRATIVELY_PROHIBITED: u8 = 13;
 /// Bytes of a packet's payload that an ICMP error quotes (RFC 792).
 const QUOTED: usize = 8;
 
-/// Exchanges the MAC addresses of a frame, which then goes back.
-pub(super) fn exchange_macs(frame: &mut [u8]) {
-    if let Some(addresses) = frame.first_chunk_mut::<12>() {
-        addresses.rotate_left(6);
-    }
-}
-
 /// Returns the RST for a TCP segment; there is none for another packet, or for a RST.
 pub(super) fn reset(frame: &[u8], packet: &V4Packet) -> Option<Vec<u8>> {
     if packet.protocol != Some(NatProtocol::Tcp) || packet.tcp.contains(TcpFlags::RST) {

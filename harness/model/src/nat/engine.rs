@@ -12,6 +12,7 @@ use super::packet::fragments::{FragmentKey, Fragments, Translation};
 use super::packet::{Checksums, IcmpKind, NatProtocol, PacketEnd, V4Packet};
 use super::spec::{Hairpinning, NatSpec, Unsolicited};
 use super::table::{MappingNumber, MappingTable};
+use crate::packet::ethernet::exchange_macs;
 use crate::packet::ip::Fragment;
 use crate::packet::transport::TcpFlags;
 
@@ -258,7 +259,7 @@ impl Nat {
                 if self.spec.unsolicited == Unsolicited::ToRouter
                     || self.uplink.contains(packet.destination.ip()) =>
             {
-                answer::exchange_macs(frame);
+                exchange_macs(frame);
                 return NatOutcome::Hairpin;
             }
             Err(why) => return NatOutcome::Drop(why),
@@ -271,7 +272,7 @@ impl Nat {
         }
         translation.hairpins = true;
         self.remember_fragment(packet, translation);
-        answer::exchange_macs(frame);
+        exchange_macs(frame);
         NatOutcome::Hairpin
     }
 
@@ -384,7 +385,7 @@ impl Nat {
             }
         }
         if translation.hairpins {
-            answer::exchange_macs(frame);
+            exchange_macs(frame);
             return NatOutcome::Hairpin;
         }
         NatOutcome::Pass

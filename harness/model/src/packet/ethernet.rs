@@ -67,6 +67,13 @@ pub fn macs(frame: &[u8]) -> Option<[[u8; 6]; 2]> {
     Some([*from, *to])
 }
 
+/// Exchanges the MAC addresses of a frame, which then goes back.
+pub(crate) fn exchange_macs(frame: &mut [u8]) {
+    if let Some(addresses) = frame.first_chunk_mut::<12>() {
+        addresses.rotate_left(6);
+    }
+}
+
 /// Returns the big-endian number that begins at a byte.
 #[inline]
 pub(super) fn word(bytes: &[u8], at: usize) -> Option<u16> {

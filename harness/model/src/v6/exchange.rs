@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::nat::NatOutcome;
-use crate::packet::ethernet::EthernetHeader;
+use crate::packet::ethernet::{EthernetHeader, exchange_macs};
 use crate::packet::ip::{ICMPV6, IpHeader, IpVersion};
 use crate::packet::transport::ICMP_LENGTH;
 use crate::topology::Subnet;
@@ -159,9 +159,7 @@ impl PrefixExchanger {
             return Some(NatOutcome::Drop(crate::nat::NatDrop::NoMapping));
         };
         put(frame, ip.at + DESTINATION_AT, inside);
-        if let Some(macs) = frame.first_chunk_mut::<12>() {
-            macs.rotate_left(6);
-        }
+        exchange_macs(frame);
         Some(NatOutcome::Hairpin)
     }
 
