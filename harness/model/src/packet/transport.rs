@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::ip::{ICMP, ICMPV6, TCP, UDP};
+use super::ip::{ICMP, ICMPV6, IpVersion, TCP, UDP};
 
 /// Length of a TCP header without options, in bytes.
 pub const TCP_LENGTH: usize = 20;
@@ -133,6 +133,16 @@ impl Transport {
             _ => None,
         };
         known.unwrap_or((Transport::Other, [0, bytes.len()]))
+    }
+}
+
+/// Returns whether a message of ICMP (RFC 792) or ICMPv6 (RFC 4443, section 2.1) is an error, which
+/// quotes a packet.
+pub(crate) fn is_icmp_error(version: IpVersion, kind: u8) -> bool {
+    match version {
+        // Unreachable, source quench, time exceeded, parameter problem.
+        IpVersion::V4 => matches!(kind, 3 | 4 | 11 | 12),
+        IpVersion::V6 => kind < 128,
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use crate::nat::NatOutcome;
 use crate::packet::ethernet::{EthernetHeader, exchange_macs};
 use crate::packet::ip::{ICMPV6, IpHeader, IpVersion};
-use crate::packet::transport::ICMP_LENGTH;
+use crate::packet::transport::{ICMP_LENGTH, is_icmp_error};
 use crate::topology::Subnet;
 
 /// Two prefixes of the same length that stand for each other.
@@ -112,8 +112,6 @@ pub struct PrefixExchanger {
 /// Place of the source address in an IPv6 header; the destination follows it (RFC 8200, section 3).
 const SOURCE_AT: usize = 8;
 const DESTINATION_AT: usize = 24;
-/// ICMPv6 messages from here on are no errors (RFC 4443, section 2.1).
-const FIRST_NO_ERROR: u8 = 128;
 
 impl PrefixExchanger {
     /// Makes one for a pair of prefixes.
@@ -192,10 +190,8 @@ impl PrefixExchanger {
         own: impl Fn(Ipv6Addr) -> bool,
         other: impl Fn(Ipv6Addr) -> Option<Ipv6Addr>,
     ) {
-        let is_error = ip.protocol == ICMPV6
-            && frame
-                .get(ip.payload_at)
-                .is_some_and(|it| *it < FIRST_NO_ERROR);
+        let kind = frame.get(ip.payload_at).filter(|_| ip.protocol == ICMPV6);
+        let is_error = kind.is_some_and(|kind| is_icmp_error(IpVersion::V6, *kind));
         let at = ip.payload_at + ICMP_LENGTH;
         let Some(quoted) = IpHeader::read_at(frame, at).filter(|_| is_error) else {
             return;

@@ -19,7 +19,7 @@ use crate::packet::ip::{
     Fragment, ICMP, ICMPV6, IPV4_LENGTH, IPV6_LENGTH, IpHeader, IpVersion, UDP,
 };
 use crate::packet::segment::{Vnet, complete_checksum};
-use crate::packet::transport::{ICMP_CHECKSUM_AT, ICMP_LENGTH};
+use crate::packet::transport::{ICMP_CHECKSUM_AT, ICMP_LENGTH, is_icmp_error};
 use crate::topology::Subnet;
 
 /// Makes packets of IPv4 of those of IPv6, and the other way round: a NAT64 without the ports,
@@ -170,7 +170,8 @@ impl FamilyTranslator {
     ) -> Result<Vec<u8>, TranslationDrop> {
         let payload = &frame[fields.payload_at..fields.end];
         let is_quoted = work.is_none();
-        let is_error = fields.protocol == ICMPV6 && payload.first().is_some_and(|it| *it < 128);
+        let kind = payload.first().filter(|_| fields.protocol == ICMPV6);
+        let is_error = kind.is_some_and(|kind| is_icmp_error(IpVersion::V6, *kind));
         let [from, to] = addresses;
         let source = match self.v4_of(from, now) {
             // A router on the way that is not behind the prefix says something about a packet.
@@ -301,7 +302,8 @@ impl FamilyTranslator {
     ) -> Result<Vec<u8>, TranslationDrop> {
         let payload = &frame[fields.payload_at..fields.end];
         let is_quoted = work.is_none();
-        let is_error = fields.protocol == ICMP && payload.first().is_some_and(is_v4_error);
+        let kind = payload.first().filter(|_| fields.protocol == ICMP);
+        let is_error = kind.is_some_and(|kind| is_icmp_error(IpVersion::V4, *kind));
         let ends = self.v6_of(addresses, is_quoted, is_error)?;
         let change = change_of(
             &addresses.map(|it| it.octets()),
@@ -429,9 +431,4 @@ fn is_of_the_link(ip: IpAddr) -> bool {
 fn v6_at(bytes: &[u8]) -> Result<IpHeader, TranslationDrop> {
     let ip = IpHeader::read_at(bytes, 0).filter(|ip| ip.version == IpVersion::V6);
     ip.ok_or(TranslationDrop::Malformed)
-}
-
-/// Returns whether a message of ICMP is an error, by its type (RFC 792).
-fn is_v4_error(kind: &u8) -> bool {
-    matches!(kind, 3 | 4 | 11 | 12)
 }

@@ -17,7 +17,7 @@ use crate::packet::ip::{self, Fragment, IpHeader, IpVersion};
 use crate::packet::segment::Vnet;
 use crate::packet::transport::{
     ICMP_CHECKSUM_AT, ICMP_LENGTH, TCP_CHECKSUM_AT, TCP_LENGTH, TcpFlags, UDP_CHECKSUM_AT,
-    UDP_LENGTH,
+    UDP_LENGTH, is_icmp_error,
 };
 
 /// A protocol that a NAT translates.
@@ -88,8 +88,7 @@ impl IcmpKind {
             // Echo, timestamp and address mask: RFC 792 and RFC 950.
             8 | 13 | 17 => IcmpKind::Query,
             0 | 14 | 18 => IcmpKind::Answer,
-            // Unreachable, source quench, time exceeded, parameter problem.
-            3 | 4 | 11 | 12 => IcmpKind::Error,
+            _ if is_icmp_error(IpVersion::V4, kind) => IcmpKind::Error,
             _ => IcmpKind::Other,
         }
     }
