@@ -3,11 +3,11 @@
 use std::net::Ipv4Addr;
 
 use super::packet::{NatProtocol, V4Packet};
-use crate::packet::build::PacketSpec;
+use crate::packet::build::icmp_error;
 use crate::packet::ethernet::{ETHERTYPE_ARP, EthernetHeader, macs};
 use crate::packet::headers::Headers;
 use crate::packet::reset;
-use crate::packet::transport::{TcpFlags, Transport};
+use crate::packet::transport::TcpFlags;
 
 /// Type of ICMP "destination unreachable" (RFC 792).
 const UNREACHABLE: u8 = 3;
@@ -15,8 +15,6 @@ const UNREACHABLE: u8 = 3;
 const PORT_UNREACHABLE: u8 = 3;
 /// Code of "communication administratively prohibited" (RFC 1812, section 5.2.7.1).
 pub(super) const ADMINISTRATIVELY_PROHIBITED: u8 = 13;
-/// Bytes of a packet's payload that an ICMP error quotes (RFC 792).
-const QUOTED: usize = 8;
 
 /// Returns the RST for a TCP segment; there is none for another packet, or for a RST.
 pub(super) fn reset(frame: &[u8], packet: &V4Packet) -> Option<Vec<u8>> {
@@ -44,16 +42,8 @@ pub(super) fn unreachable(
     code: u8,
 ) -> Option<Vec<u8>> {
     let [sender, receiver] = macs(frame)?;
-    let end = frame.len().min(packet.ip.payload_at + QUOTED);
-    let error = PacketSpec {
-        ips: [from.into(), (*packet.source.ip()).into()],
-        transport: Transport::Icmp {
-            kind: UNREACHABLE,
-            code,
-        },
-        payload: &frame[packet.ip.at..end],
-    };
-    error.frame([receiver, sender])
+    let back = [receiver, sender];
+    icmp_error(frame, &packet.ip, from.into(), [UNREACHABLE, code], back)
 }
 
 /// Returns the answer to an ARP request for an address for which the NAT answers (RFC 826).

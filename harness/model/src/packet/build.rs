@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use super::checksum::Sum;
 use super::ethernet::{ETHERTYPE_IPV4, ETHERTYPE_IPV6};
-use super::ip::{ICMP, ICMPV6, IPV4_LENGTH, IPV6_LENGTH, IpVersion, TCP, UDP};
+use super::ip::{ICMP, ICMPV6, IPV4_LENGTH, IPV6_LENGTH, IpHeader, IpVersion, TCP, UDP};
 use super::transport::{
     ICMP_CHECKSUM_AT, ICMP_LENGTH, TCP_CHECKSUM_AT, TCP_LENGTH, Tcp, Transport, UDP_CHECKSUM_AT,
     UDP_LENGTH,
@@ -119,6 +119,26 @@ impl PacketSpec<'_> {
             Transport::Other => (Vec::new(), 0),
         }
     }
+}
+
+/// Returns a frame with the ICMP error about a packet, from an address to the sender of the packet.
+pub(crate) fn icmp_error(
+    frame: &[u8],
+    about: &IpHeader,
+    from: IpAddr,
+    [kind, code]: [u8; 2],
+    macs: [[u8; 6]; 2],
+) -> Option<Vec<u8>> {
+    /// Bytes of the payload that an error quotes at least (RFC 792); more would fit.
+    const QUOTED: usize = 8;
+    let [sender, _] = about.addresses(frame);
+    let end = frame.len().min(about.payload_at + QUOTED);
+    let error = PacketSpec {
+        ips: [from, sender],
+        transport: Transport::Icmp { kind, code },
+        payload: &frame[about.at..end],
+    };
+    error.frame(macs)
 }
 
 /// Returns an IPv4 header up to its addresses, without its checksum.

@@ -2,9 +2,8 @@
 
 use super::outcome::TranslationDrop;
 use crate::packet::VNET_HEADER;
-use crate::packet::build::PacketSpec;
+use crate::packet::build::icmp_error;
 use crate::packet::ip::{Fragment, ICMP, ICMPV6, IpHeader, IpVersion};
-use crate::packet::transport::Transport;
 
 /// Returns the error, as a frame with an empty virtio-net header, if the sender is to be told.
 pub(super) fn error(
@@ -33,15 +32,8 @@ pub(super) fn error(
     if ip.fragment == Fragment::Later || matches!(ip.protocol, ICMP | ICMPV6) {
         return None;
     }
-    let [sender, receiver] = ip.addresses(frame);
-    // What a host of IPv4 quotes at least (RFC 792); more would fit.
-    let end = frame.len().min(ip.payload_at + 8);
-    let error = PacketSpec {
-        // As if from the host that is not reached: the translator has no address of its own.
-        ips: [receiver, sender],
-        transport: Transport::Icmp { kind, code },
-        payload: &frame[ip.at..end],
-    };
-    let frame = error.frame(macs)?;
-    Some([&[0; VNET_HEADER][..], &frame].concat())
+    // As if from the host that is not reached: the translator has no address of its own.
+    let [_, receiver] = ip.addresses(frame);
+    let error = icmp_error(frame, ip, receiver, [kind, code], macs)?;
+    Some([&[0; VNET_HEADER][..], &error].concat())
 }
