@@ -150,14 +150,12 @@ impl IpHeader {
                 return;
             };
             let is_first = self.payload_at == self.at + IPV6_LENGTH;
-            let length = match self.protocol {
-                // Behind another header the hop-by-hop options are unknown (RFC 8200, section 4.1).
-                HOP_BY_HOP if !is_first => return,
-                HOP_BY_HOP | ROUTING | DESTINATION => 8 + usize::from(*units) * 8,
-                // RFC 4302, section 2: units of 4 bytes, without the first two; 12 bytes at least.
-                AUTHENTICATION if *units > 0 => 8 + usize::from(*units) * 4,
-                FRAGMENT => 8,
-                _ => return,
+            // Behind another header the hop-by-hop options are unknown (RFC 8200, section 4.1).
+            if self.protocol == HOP_BY_HOP && !is_first {
+                return;
+            }
+            let Some(length) = extension_length(self.protocol, *units) else {
+                return;
             };
             if frame.len() < self.payload_at + length {
                 return;
@@ -169,6 +167,20 @@ impl IpHeader {
             self.protocol = *next;
             self.payload_at += length;
         }
+    }
+
+    /// Returns the extension headers between an IPv6 header and the payload, each with its number.
+    pub(crate) fn extensions<'f>(&self, frame: &'f [u8]) -> impl Iterator<Item = (u8, &'f [u8])> {
+        let (mut next, mut rest) = (
+            frame[self.at + 6],
+            &frame[self.at + IPV6_LENGTH..self.payload_at],
+        );
+        std::iter::from_fn(move || {
+            let kind = next;
+            next = *rest.first()?;
+            let header = rest.split_off(..extension_length(kind, *rest.get(1)?)?)?;
+            Some((kind, header))
+        })
     }
 
     /// Returns the index in the frame at which the packet ends; what follows is padding.
@@ -210,6 +222,18 @@ impl IpHeader {
     }
 }
 
+/// Length of an extension header in bytes, as its second byte says; none for what is no such
+/// header.
+fn extension_length(kind: u8, units: u8) -> Option<usize> {
+    match kind {
+        HOP_BY_HOP | ROUTING | DESTINATION => Some(8 + usize::from(units) * 8),
+        // RFC 4302, section 2: units of 4 bytes, without the first two; 12 bytes at least.
+        AUTHENTICATION if units > 0 => Some(8 + usize::from(units) * 4),
+        FRAGMENT => Some(FRAGMENT_LENGTH),
+        _ => None,
+    }
+}
+
 /// Length of an IPv4 header with options, in bytes, as its first byte says.
 pub fn ipv4_length(first: u8) -> usize {
     usize::from(first & 0x0f) * 4
@@ -226,7 +250,10 @@ pub fn addresses(version: IpVersion, header: &[u8]) -> &[u8] {
 
 /// Numbers of the extension headers of IPv6 (RFC 8200, section 4; RFC 4302).
 const HOP_BY_HOP: u8 = 0;
-const ROUTING: u8 = 43;
-const FRAGMENT: u8 = 44;
-const AUTHENTICATION: u8 = 51;
+pub(crate) const ROUTING: u8 = 43;
+pub(crate) const FRAGMENT: u8 = 44;
+pub(crate) const AUTHENTICATION: u8 = 51;
 const DESTINATION: u8 = 60;
+
+/// Length of the fragment header of IPv6 (RFC 8200, section 4.5), in bytes.
+pub(crate) const FRAGMENT_LENGTH: usize = 8;

@@ -4,15 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::outcome::TranslationDrop;
 use crate::packet::checksum::Sum;
-use crate::packet::ip::{Fragment, IPV4_LENGTH, IPV6_LENGTH, IpHeader};
-
-/// Numbers of extension headers of IPv6 that matter here (RFC 8200, section 4; RFC 4302).
-const ROUTING: u8 = 43;
-pub(super) const FRAGMENT: u8 = 44;
-const AUTHENTICATION: u8 = 51;
-
-/// Length of the fragment header (RFC 8200, section 4.5).
-pub(super) const FRAGMENT_LENGTH: usize = 8;
+use crate::packet::ip::{
+    AUTHENTICATION, FRAGMENT, FRAGMENT_LENGTH, Fragment, IPV4_LENGTH, IPV6_LENGTH, IpHeader,
+    ROUTING,
+};
 
 /// What a packet has in its IP header, whatever its family is.
 #[derive(Clone, Copy, Debug)]
@@ -108,33 +103,35 @@ impl PacketFields {
     }
 }
 
-/// Finds the fragment header among the extension headers, all of which are whole.
+/// Finds the fragment header among the extension headers.
 fn fragment_part(frame: &[u8], ip: &IpHeader) -> Result<Option<FragmentPart>, TranslationDrop> {
-    let malformed = TranslationDrop::Malformed;
-    let mut at = ip.at + IPV6_LENGTH;
-    let mut kind = *frame.get(ip.at + 6).ok_or(malformed)?;
     let mut part = None;
-    while at < ip.payload_at {
-        let header = frame.get(at..).and_then(|it| it.first_chunk::<8>());
-        let [next, units, high, low, id @ ..] = *header.ok_or(malformed)?;
-        at += match kind {
+    for (kind, header) in ip.extensions(frame) {
+        match (kind, header) {
             // RFC 7915, section 5.1: a packet that is not at its destination yet stays here.
-            ROUTING if low != 0 => return Err(TranslationDrop::Protocol),
-            FRAGMENT => {
+            (ROUTING, [_, _, _, left, ..]) if *left != 0 => return Err(TranslationDrop::Protocol),
+            (AUTHENTICATION, _) => return Err(TranslationDrop::Protocol),
+            (FRAGMENT, &[_, _, high, low, a, b, c, d]) => {
                 let word = u16::from_be_bytes([high, low]);
                 part = Some(FragmentPart {
                     offset: word >> 3,
                     more: word & 1 != 0,
-                    id: u32::from_be_bytes(id),
+                    id: u32::from_be_bytes([a, b, c, d]),
                 });
-                FRAGMENT_LENGTH
             }
-            AUTHENTICATION => return Err(TranslationDrop::Protocol),
-            _ => 8 + usize::from(units) * 8,
-        };
-        kind = next;
+            _ => {}
+        }
     }
     Ok(part)
+}
+
+impl FragmentPart {
+    /// Returns the fragment header of IPv6 in front of a payload of a protocol.
+    pub(super) fn header(self, protocol: u8) -> [u8; FRAGMENT_LENGTH] {
+        let [high, low] = (self.offset << 3 | u16::from(self.more)).to_be_bytes();
+        let [a, b, c, d] = self.id.to_be_bytes();
+        [protocol, 0, high, low, a, b, c, d]
+    }
 }
 
 /// Makes an IPv4 header without options.
@@ -178,10 +175,8 @@ pub(super) fn v6_header(
     header.extend([length[0], length[1], first, fields.hops]);
     header.extend(from.octets());
     header.extend(to.octets());
-    if let Some(FragmentPart { offset, more, id }) = part {
-        let word = (offset << 3 | u16::from(more)).to_be_bytes();
-        header.extend([protocol, 0, word[0], word[1]]);
-        header.extend(id.to_be_bytes());
+    if let Some(part) = part {
+        header.extend(part.header(protocol));
     }
     Some(header)
 }

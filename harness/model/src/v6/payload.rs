@@ -2,11 +2,11 @@
 
 use std::net::Ipv6Addr;
 
-use super::header::{FRAGMENT, FRAGMENT_LENGTH, PacketFields, v6_pseudo_header};
+use super::header::{FragmentPart, PacketFields, v6_pseudo_header};
 use super::icmp::LEAST_MTU;
 use super::outcome::TranslationDrop;
 use crate::packet::checksum::{ChecksumChange, Sum};
-use crate::packet::ip::{Fragment, IPV6_LENGTH, TCP, UDP};
+use crate::packet::ip::{FRAGMENT, FRAGMENT_LENGTH, Fragment, IPV6_LENGTH, TCP, UDP};
 use crate::packet::transport::{ICMP_CHECKSUM_AT, TCP_CHECKSUM_AT, UDP_CHECKSUM_AT};
 
 /// The work that the virtio-net header of a frame leaves to do.
@@ -101,11 +101,12 @@ pub(super) fn cut(packet: &[u8], fields: &PacketFields) -> Vec<Made> {
         let length = (FRAGMENT_LENGTH + chunk.len()) as u16;
         packet[4..6].copy_from_slice(&length.to_be_bytes());
         packet[6] = FRAGMENT;
-        let offset = base + (number * UNITS) as u16;
-        let more = number < last || more_follow;
-        let word = (offset << 3 | u16::from(more)).to_be_bytes();
-        packet.extend([header[6], 0, word[0], word[1]]);
-        packet.extend(fields.id.to_be_bytes());
+        let part = FragmentPart {
+            offset: base + (number * UNITS) as u16,
+            more: number < last || more_follow,
+            id: fields.id,
+        };
+        packet.extend(part.header(header[6]));
         packet.extend(chunk);
         Made { packet, shift: 0 }
     };

@@ -4,9 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::answer;
 use super::embedded::EmbeddingPrefix;
-use super::header::{
-    FRAGMENT_LENGTH, FragmentPart, PacketFields, v4_header, v6_header, v6_pseudo_header,
-};
+use super::header::{FragmentPart, PacketFields, v4_header, v6_header, v6_pseudo_header};
 use super::hosts::HostPool;
 use super::icmp::{ECHO_V4, ECHO_V6, HEADER_DIFFERENCE, LEAST_MTU, echo, error_to_v4, error_to_v6};
 use super::outcome::{TranslationCounters, TranslationDrop};
@@ -16,7 +14,7 @@ use crate::packet::VNET_HEADER;
 use crate::packet::checksum::{ChecksumChange, Sum};
 use crate::packet::ethernet::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, EthernetHeader};
 use crate::packet::ip::{
-    Fragment, ICMP, ICMPV6, IPV4_LENGTH, IPV6_LENGTH, IpHeader, IpVersion, UDP,
+    FRAGMENT_LENGTH, Fragment, ICMP, ICMPV6, IPV4_LENGTH, IPV6_LENGTH, IpHeader, IpVersion, UDP,
 };
 use crate::packet::segment::{Vnet, complete_checksum};
 use crate::packet::transport::{ICMP_CHECKSUM_AT, ICMP_LENGTH, is_icmp_error};
