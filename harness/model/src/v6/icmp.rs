@@ -1,12 +1,13 @@
 //! ICMP messages of either family, with the packets that they quote (RFC 7915, sections 4.2, 4.3,
 //! 5.2 and 5.3).
 
-use super::outcome::TranslationDrop;
-use crate::packet::transport::ICMP_LENGTH;
+use std::net::Ipv6Addr;
 
-/// Echo requests and replies: RFC 792 and RFC 4443.
-pub(super) const ECHO_V4: [u8; 2] = [8, 0];
-pub(super) const ECHO_V6: [u8; 2] = [128, 129];
+use super::header::{PacketFields, v6_pseudo_header};
+use super::outcome::TranslationDrop;
+use crate::packet::checksum::ChecksumChange;
+use crate::packet::ip::{Fragment, ICMPV6, IpVersion};
+use crate::packet::transport::{ICMP_CHECKSUM_AT, ICMP_LENGTH};
 
 /// The least MTU of IPv6 (RFC 8200, section 5), which is also the length of the longest ICMPv6
 /// error (RFC 4443, section 2.4).
@@ -19,10 +20,41 @@ const LONGEST_V4: usize = 576;
 /// A message that is an error, without its quoted packet: the first 8 bytes with a checksum of 0.
 type ErrorHeader = [u8; ICMP_LENGTH];
 
-/// The type of an echo in the other family, if a message is one.
-pub(super) fn echo(kind: u8, from: [u8; 2], to: [u8; 2]) -> Option<u8> {
-    let at = from.iter().position(|it| *it == kind)?;
-    Some(to[at])
+/// Returns an echo request or reply as the family `to` has it; none for another message.
+///
+/// `v6` are the addresses of the packet of IPv6, which are in the sum of ICMPv6 alone.
+pub(super) fn echo(
+    message: &[u8],
+    fields: &PacketFields,
+    v6: [Ipv6Addr; 2],
+    to: IpVersion,
+) -> Result<Option<Vec<u8>>, TranslationDrop> {
+    // Echo requests and replies: RFC 792 and RFC 4443.
+    const ECHOES: [[u8; 2]; 2] = [[8, 128], [0, 129]];
+    if fields.fragment != Fragment::Whole {
+        return Err(TranslationDrop::Fragment);
+    }
+    let header = message.first_chunk::<ICMP_LENGTH>();
+    let &[kind, code, ..] = header.ok_or(TranslationDrop::Malformed)?;
+    let kinds = ECHOES.map(|[v4, v6]| match to {
+        IpVersion::V4 => [v6, v4],
+        IpVersion::V6 => [v4, v6],
+    });
+    let Some([_, other]) = kinds.into_iter().find(|[it, _]| *it == kind) else {
+        return Ok(None);
+    };
+    let pseudo = v6_pseudo_header(v6, ICMPV6, fields.declared);
+    let (taken_out, put_in) = match to {
+        IpVersion::V4 => (&pseudo[..], &[][..]),
+        IpVersion::V6 => (&[][..], &pseudo[..]),
+    };
+    let change = ChecksumChange::default()
+        .exchange(&[kind, code], &[other, code])
+        .exchange(taken_out, put_in);
+    let mut message = message.to_vec();
+    message[0] = other;
+    change.apply(&mut message, ICMP_CHECKSUM_AT);
+    Ok(Some(message))
 }
 
 /// Returns the quoted packet of an ICMP error, without the extensions behind it (RFC 4884), which

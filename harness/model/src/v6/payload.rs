@@ -7,7 +7,7 @@ use super::icmp::LEAST_MTU;
 use super::outcome::TranslationDrop;
 use crate::packet::checksum::{ChecksumChange, Sum};
 use crate::packet::ip::{FRAGMENT, FRAGMENT_LENGTH, Fragment, IPV6_LENGTH, TCP, UDP};
-use crate::packet::transport::{ICMP_CHECKSUM_AT, TCP_CHECKSUM_AT, UDP_CHECKSUM_AT};
+use crate::packet::transport::{TCP_CHECKSUM_AT, UDP_CHECKSUM_AT};
 
 /// The work that the virtio-net header of a frame leaves to do.
 #[derive(Clone, Copy)]
@@ -78,14 +78,6 @@ pub(super) fn add_checksum(
             Ok(())
         }
     }
-}
-
-/// Returns a message with another type.
-pub(super) fn with_kind(message: &[u8], kind: u8, change: ChecksumChange) -> Vec<u8> {
-    let mut message = message.to_vec();
-    message[0] = kind;
-    change.apply(&mut message, ICMP_CHECKSUM_AT);
-    message
 }
 
 /// Cuts a packet of IPv6 without a fragment header into fragments of the least MTU.

@@ -6,18 +6,18 @@ use super::answer;
 use super::embedded::EmbeddingPrefix;
 use super::header::{FragmentPart, PacketFields, v4_header, v6_header, v6_pseudo_header};
 use super::hosts::HostPool;
-use super::icmp::{ECHO_V4, ECHO_V6, HEADER_DIFFERENCE, LEAST_MTU, echo, error_to_v4, error_to_v6};
+use super::icmp::{HEADER_DIFFERENCE, LEAST_MTU, echo, error_to_v4, error_to_v6};
 use super::outcome::{TranslationCounters, TranslationDrop};
-use super::payload::{Made, Work, add_checksum, change_of, cut, transport, with_kind};
+use super::payload::{Made, Work, add_checksum, change_of, cut, transport};
 use super::spec::ClatSpec;
 use crate::packet::VNET_HEADER;
-use crate::packet::checksum::{ChecksumChange, Sum};
+use crate::packet::checksum::Sum;
 use crate::packet::ethernet::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, EthernetHeader};
 use crate::packet::ip::{
-    FRAGMENT_LENGTH, Fragment, ICMP, ICMPV6, IPV4_LENGTH, IPV6_LENGTH, IpHeader, IpVersion, UDP,
+    FRAGMENT_LENGTH, ICMP, ICMPV6, IPV4_LENGTH, IPV6_LENGTH, IpHeader, IpVersion, UDP,
 };
 use crate::packet::segment::{Vnet, complete_checksum};
-use crate::packet::transport::{ICMP_CHECKSUM_AT, ICMP_LENGTH, is_icmp_error};
+use crate::packet::transport::{ICMP_CHECKSUM_AT, is_icmp_error};
 use crate::topology::Subnet;
 
 /// Makes packets of IPv4 of those of IPv6, and the other way round: a NAT64 without the ports,
@@ -121,16 +121,11 @@ impl FamilyTranslator {
                 return error.into_iter().collect();
             }
         };
-        *(if to_v6 {
-            &mut self.counters.to_v6
-        } else {
-            &mut self.counters.to_v4
-        }) += 1;
-        let ethertype = if to_v6 {
-            ETHERTYPE_IPV6
-        } else {
-            ETHERTYPE_IPV4
+        let (counter, ethertype) = match to_v6 {
+            true => (&mut self.counters.to_v6, ETHERTYPE_IPV6),
+            false => (&mut self.counters.to_v4, ETHERTYPE_IPV4),
         };
+        *counter += 1;
         let [from, to] = self.macs;
         let whole = |(Made { packet, shift }, vnet): (Made, [u8; VNET_HEADER])| {
             let vnet = Vnet::with_family(&vnet, to_v6, shift);
@@ -228,17 +223,8 @@ impl FamilyTranslator {
         is_quoted: bool,
         now: u64,
     ) -> Result<Vec<u8>, TranslationDrop> {
-        if fields.fragment != Fragment::Whole {
-            return Err(TranslationDrop::Fragment);
-        }
-        let header = message.first_chunk::<ICMP_LENGTH>();
-        let header = header.ok_or(TranslationDrop::Malformed)?;
-        if let Some(kind) = echo(header[0], ECHO_V6, ECHO_V4) {
-            let pseudo = v6_pseudo_header(addresses, ICMPV6, fields.declared);
-            let change = ChecksumChange::default()
-                .exchange(&[header[0], header[1]], &[kind, header[1]])
-                .exchange(&pseudo, &[]);
-            return Ok(with_kind(message, kind, change));
+        if let Some(echo) = echo(message, fields, addresses, IpVersion::V4)? {
+            return Ok(echo);
         }
         if is_quoted {
             return Err(TranslationDrop::Message);
@@ -337,17 +323,8 @@ impl FamilyTranslator {
         is_quoted: bool,
         now: u64,
     ) -> Result<Vec<u8>, TranslationDrop> {
-        if fields.fragment != Fragment::Whole {
-            return Err(TranslationDrop::Fragment);
-        }
-        let header = message.first_chunk::<ICMP_LENGTH>();
-        let header = header.ok_or(TranslationDrop::Malformed)?;
-        if let Some(kind) = echo(header[0], ECHO_V4, ECHO_V6) {
-            let pseudo = v6_pseudo_header(ends, ICMPV6, fields.declared);
-            let change = ChecksumChange::default()
-                .exchange(&[header[0], header[1]], &[kind, header[1]])
-                .exchange(&[], &pseudo);
-            return Ok(with_kind(message, kind, change));
+        if let Some(echo) = echo(message, fields, ends, IpVersion::V6)? {
+            return Ok(echo);
         }
         if is_quoted {
             return Err(TranslationDrop::Message);
