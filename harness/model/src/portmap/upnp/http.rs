@@ -44,18 +44,13 @@ pub fn read(bytes: &[u8]) -> HttpPart {
         return wrong("431 Request Header Fields Too Large");
     }
     let body = &bytes[end + 4..];
-    let Some((method, path, fields)) = fields(&bytes[..end + 4]) else {
+    let Some(head) = HttpHead::read(&bytes[..end + 4]) else {
         return wrong("400 Bad Request");
     };
-    let field = |name: &str| {
-        let mut all = fields.iter();
-        let found = all.find(|(key, _)| key.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| *value)
-    };
-    if field("Transfer-Encoding").is_some() {
+    if head.field("Transfer-Encoding").is_some() {
         return wrong("411 Length Required");
     }
-    let length: usize = match field("Content-Length").map(str::parse) {
+    let length: usize = match head.field("Content-Length").map(str::parse) {
         None => 0,
         Some(Ok(length)) => length,
         Some(Err(_)) => return wrong("400 Bad Request"),
@@ -66,9 +61,9 @@ pub fn read(bytes: &[u8]) -> HttpPart {
     match body.get(..length) {
         None => HttpPart::More,
         Some(body) => HttpPart::Whole(HttpRequest {
-            method: method.into(),
-            path: path.into(),
-            soap_action: field("SOAPAction").map(|it| it.trim_matches('"').to_owned()),
+            method: head.method.into(),
+            path: head.path.into(),
+            soap_action: (head.field("SOAPAction")).map(|it| it.trim_matches('"').to_owned()),
             body: body.to_vec(),
         }),
     }
@@ -83,26 +78,43 @@ pub(super) fn response(status: &str, body: &str) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// A head: the first two words of its first line, and its fields.
-type Head<'b> = (&'b str, &'b str, Vec<(&'b str, &'b str)>);
+/// The head of a request.
+pub(super) struct HttpHead<'b> {
+    pub(super) method: &'b str,
+    pub(super) path: &'b str,
+    fields: Vec<(&'b str, &'b str)>,
+}
 
-/// Reads a head of HTTP, up to its empty line.
-pub(super) fn fields(bytes: &[u8]) -> Option<Head<'_>> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let mut lines = text.split("\r\n");
-    let mut first = lines.next()?.split(' ');
-    let (method, path, version) = (first.next()?, first.next()?, first.next()?);
-    if !version.starts_with("HTTP/1.") || first.next().is_some() {
-        return None;
-    }
-    let mut fields = Vec::new();
-    for line in lines {
-        if line.is_empty() {
-            return Some((method, path, fields));
+impl<'b> HttpHead<'b> {
+    /// Reads a head, up to its empty line.
+    pub(super) fn read(bytes: &'b [u8]) -> Option<Self> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let mut lines = text.split("\r\n");
+        let mut first = lines.next()?.split(' ');
+        let (method, path, version) = (first.next()?, first.next()?, first.next()?);
+        if !version.starts_with("HTTP/1.") || first.next().is_some() {
+            return None;
         }
-        let (name, value) = line.split_once(':')?;
-        fields.push((name, value.trim()));
+        let mut fields = Vec::new();
+        for line in lines {
+            if line.is_empty() {
+                return Some(Self {
+                    method,
+                    path,
+                    fields,
+                });
+            }
+            let (name, value) = line.split_once(':')?;
+            fields.push((name, value.trim()));
+        }
+        // The empty line is missing: the message is cut off.
+        None
     }
-    // The empty line is missing: the message is cut off.
-    None
+
+    /// Returns the value of a field.
+    pub(super) fn field(&self, name: &str) -> Option<&'b str> {
+        let mut all = self.fields.iter();
+        let found = all.find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| *value)
+    }
 }

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::actions::IgdService;
 use super::device::{DEVICE_VERSION, Igd, IgdPart};
-use super::http::fields;
+use super::http::HttpHead;
 
 /// The group and port of questions (section 1.3.2).
 pub const GROUP: Ipv4Addr = Ipv4Addr::new(239, 255, 255, 250);
@@ -80,18 +80,12 @@ fn targets(igd: &Igd) -> Vec<Target> {
 
 /// Answers a datagram: one message for each device and service that a question is for.
 pub fn hear(igd: &Igd, datagram: &[u8]) -> Vec<Vec<u8>> {
-    let Some(("M-SEARCH", "*", fields)) = fields(datagram) else {
+    let Some(head) = HttpHead::read(datagram) else {
         return Vec::new();
     };
-    let field = |name: &str| {
-        let mut all = fields.iter();
-        let found = all.find(|(key, _)| key.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| *value)
-    };
-    if field("MAN") != Some("\"ssdp:discover\"") {
-        return Vec::new();
-    }
-    let Some(wanted) = field("ST") else {
+    let is_search = (head.method, head.path) == ("M-SEARCH", "*")
+        && head.field("MAN") == Some("\"ssdp:discover\"");
+    let Some(wanted) = head.field("ST").filter(|_| is_search) else {
         return Vec::new();
     };
     let answer = |target: Target| {
