@@ -116,12 +116,7 @@ impl LeaseBook {
 
     /// Removes leases that have ended, and returns the time at which the next one ends.
     pub fn expire(&mut self, engine: &mut dyn LeaseEngine, now: u64) -> Option<u64> {
-        let (living, ended) = std::mem::take(&mut self.leases)
-            .into_iter()
-            .partition(|lease| lease.until > now);
-        self.leases = living;
-        let ended: Vec<PortLease> = ended;
-        ended.iter().for_each(|lease| engine.remove(lease));
+        self.remove(engine, |lease| lease.until <= now);
         self.peers.retain(|peer| peer.until > now);
         let peers = self.peers.iter().map(|peer| peer.until);
         let ends = self.leases.iter().map(|lease| lease.until).chain(peers);
@@ -136,9 +131,7 @@ impl LeaseBook {
         now: u64,
     ) -> Result<PortLease, LeaseRefusal> {
         self.expire(engine, now);
-        let until = wish.lifetime.map_or(u64::MAX, |time| {
-            now.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
-        });
+        let until = wish.lifetime.map_or(u64::MAX, |time| end_of(time, now));
         let of_inside = |it: &PortLease| (it.protocol, it.inside) == (wish.protocol, wish.inside);
         let known = self.leases.iter().position(of_inside);
         let mut wanted = RequestedPort {
@@ -191,12 +184,17 @@ impl LeaseBook {
         if !of_host.all(|it| it.origin.trusts(origin)) {
             return Err(LeaseRefusal::NotAuthorized);
         }
-        let (ended, left) = std::mem::take(&mut self.leases)
-            .into_iter()
-            .partition(|lease| picked(lease));
-        self.leases = left;
-        let ended: Vec<PortLease> = ended;
-        ended.iter().for_each(|lease| engine.remove(lease));
-        Ok(ended.len())
+        Ok(self.remove(engine, picked))
     }
+
+    /// Removes the leases that `pick` picks, with their mappings, and returns how many those were.
+    fn remove(&mut self, engine: &mut dyn LeaseEngine, pick: impl Fn(&PortLease) -> bool) -> usize {
+        let ended = self.leases.extract_if(.., |lease| pick(lease));
+        ended.inspect(|lease| engine.remove(lease)).count()
+    }
+}
+
+/// Returns the time at which a lease that begins now ends.
+pub(super) fn end_of(lifetime: Duration, now: u64) -> u64 {
+    now.saturating_add(u64::try_from(lifetime.as_nanos()).unwrap_or(u64::MAX))
 }

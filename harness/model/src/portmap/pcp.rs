@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4};
 
-use super::book::{LeaseBook, LeaseWish};
+use super::book::{LeaseBook, LeaseWish, end_of};
 use super::engine::{LeaseEngine, LeaseRefusal, has_ports};
 use super::lease::{HeldPeer, LeaseOrigin, PortLease};
 use super::natpmp::ANSWER;
@@ -134,7 +134,7 @@ fn answered(
             };
             let mut bytes = head(book, operation, 0, mapped.lifetime, now);
             bytes.extend(&body[..16]);
-            request.write_internal(&mut bytes);
+            bytes.extend(request.internal.to_be_bytes());
             bytes.extend(mapped.external.port().to_be_bytes());
             bytes.extend(mapped.external.ip().to_ipv6_mapped().octets());
             // The remote end of PEER comes back as it was.
@@ -165,29 +165,26 @@ impl MapRequest {
             }
             _ => None,
         };
-        let length = if remote.is_some() { 56 } else { 36 };
-        let prefer_failure = options(&body[length..])?;
-        // A host that wants one remote end takes any port (section 13.2).
-        if prefer_failure && remote.is_some() {
-            return Err(PcpResult::UnsupportedOption);
-        }
-        Ok(MapRequest {
+        let mut request = MapRequest {
             nonce: *part.first_chunk().ok_or(PcpResult::Malformed)?,
             protocol: part[12],
             internal: port(16),
             suggested: port(18),
             suggested_address: address(part.last_chunk()).ok_or(PcpResult::Malformed)?,
             remote,
-            prefer_failure,
-        })
+            prefer_failure: false,
+        };
+        request.prefer_failure = options(&body[request.length()..])?;
+        // A host that wants one remote end takes any port (section 13.2).
+        if request.prefer_failure && remote.is_some() {
+            return Err(PcpResult::UnsupportedOption);
+        }
+        Ok(request)
     }
 
+    /// Returns the length of the part that follows the header, without options.
     fn length(&self) -> usize {
         if self.remote.is_some() { 56 } else { 36 }
-    }
-
-    fn write_internal(&self, bytes: &mut Vec<u8>) {
-        bytes.extend(self.internal.to_be_bytes());
     }
 
     fn origin(&self) -> LeaseOrigin {
@@ -323,7 +320,7 @@ fn peer(
         inside: SocketAddrV4::new(from, request.internal),
         port: request.suggested,
         exact: false,
-        until: now.saturating_add(u64::try_from(lifetime.as_nanos()).unwrap_or(u64::MAX)),
+        until: end_of(lifetime, now),
     };
     let remote = SocketAddrV4::new(remote, port);
     let external = engine.hold(&wanted, remote)?;
