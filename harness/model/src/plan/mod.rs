@@ -55,3 +55,6 @@ pub use stack::{
     SourceRule, StackPlan, Sysctl,
 };
 pub use stack_op::{StackDiff, StackOp, diff};
+
+pub(crate) use routing::check::whose;
+pub(crate) use routing::realms::router;

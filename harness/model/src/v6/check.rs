@@ -3,10 +3,10 @@
 use super::embedded::EmbeddingPrefix;
 use super::spec::{ClatSpec, Nat64Spec, V6Nat};
 use crate::dhcp::AddressSource;
-use crate::plan::Plan;
 use crate::plan::stack::StackPlan;
+use crate::plan::{Plan, router, whose};
 use crate::topology::Subnet;
-use crate::topology::error::{Problems, Site, TopologyErrorKind as Kind, TopologySubject};
+use crate::topology::error::{Problems, Site, TopologyErrorKind as Kind};
 use crate::topology::id::{NodeId, Owner};
 use crate::topology::name::show;
 use crate::topology::router::RouterSettings;
@@ -27,19 +27,11 @@ pub(crate) fn check_with_plan(topology: &Topology, plan: &Plan, problems: &mut P
     let mut announced: Vec<(Subnet, String)> = Vec::new();
     let mut prefixes: Vec<EmbeddingPrefix> = Vec::new();
     for stack in &plan.stacks {
-        let (network, name, subject): (_, _, TopologySubject) = match stack.owner {
-            Owner::Node(id) => {
-                let name = format!("node {}", show(&topology.node_name(id)));
-                (&topology[id].network, name, id.into())
-            }
-            Owner::Pod(id) => {
-                let name = format!("pod {}", show(&topology[id].name));
-                (&topology[id].network, name, id.into())
-            }
-        };
-        let Some(settings) = network.router.as_ref() else {
+        let translates = |it: &&RouterSettings| it.nat_v6.separates() || it.nat64.is_some();
+        let Some(settings) = router(topology, stack.owner).filter(translates) else {
             continue;
         };
+        let (name, subject) = whose(topology, stack.owner);
         let router = CheckedRouter {
             topology,
             plan,

@@ -130,7 +130,8 @@ pub(crate) fn check_uplinks(
     problems.check()
 }
 
-pub(super) fn whose(topology: &Topology, owner: Owner) -> (String, TopologySubject) {
+/// Returns the node or pod of a stack, as a text and as the subject of an error.
+pub(crate) fn whose(topology: &Topology, owner: Owner) -> (String, TopologySubject) {
     match owner {
         Owner::Node(id) => (format!("node {}", show(&topology.node_name(id))), id.into()),
         Owner::Pod(id) => (format!("pod {}", show(&topology[id].name)), id.into()),
