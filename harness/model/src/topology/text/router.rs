@@ -20,7 +20,8 @@ pub(super) struct RouterText {
     kind: RouterKind,
     #[serde(default, deserialize_with = "preset_or_spec")]
     nat: Option<NatSpec>,
-    nat_v6: Option<V6Nat>,
+    #[serde(default)]
+    nat_v6: V6Nat,
     nat64: Option<Nat64Spec>,
     clat: Option<ClatSpec>,
     dns: Option<DnsSpec>,
@@ -90,13 +91,9 @@ impl RouterText {
             },
             ..node
         });
-        let spec = spec.dscp(dscp).ecn(ecn);
+        let spec = spec.nat_v6(nat_v6).dscp(dscp).ecn(ecn);
         let spec = match nat {
             Some(nat) => spec.nat(nat),
-            None => spec,
-        };
-        let spec = match nat_v6 {
-            Some(nat) => spec.nat_v6(nat),
             None => spec,
         };
         let spec = match nat64 {
