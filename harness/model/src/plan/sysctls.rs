@@ -8,7 +8,8 @@ use crate::topology::node::StackSpec;
 pub(super) struct Forwards {
     /// Packets between its interfaces.
     pub(super) all: bool,
-    /// Packets of IPv6 in any case.
+    /// Packets of IPv6 in any case: what an interface of the node has made of a packet of IPv4 goes
+    /// on to the uplink.
     pub(super) v6: bool,
 }
 
@@ -36,21 +37,14 @@ pub(super) fn sysctls(
         set("net/ipv4/conf/all/rp_filter", 0);
         set("net/ipv4/conf/default/rp_filter", 0);
     }
-    if forwards.v6 {
-        // What an interface of the node has made of a packet of IPv4 is forwarded to the uplink.
-        set("net/ipv6/conf/all/forwarding", 1);
-    }
     if forwards.all {
         set("net/ipv4/ip_forward", 1);
         set("net/ipv4/conf/all/send_redirects", 0);
         set("net/ipv4/conf/default/send_redirects", 0);
-        if interfaces
-            .iter()
-            .flat_map(|interface| &interface.addresses)
-            .any(|address| address.ip.is_ipv6() && !forwards.v6)
-        {
-            set("net/ipv6/conf/all/forwarding", 1);
-        }
+    }
+    let mut addresses = interfaces.iter().flat_map(|it| &it.addresses);
+    if forwards.v6 || forwards.all && addresses.any(|address| address.ip.is_ipv6()) {
+        set("net/ipv6/conf/all/forwarding", 1);
     }
     for (key, value) in &network.sysctls {
         let path = if key.contains('/') {
