@@ -230,13 +230,12 @@ impl DrawnFrom {
     /// Returns how many nodes can have the fault of a choice, and what others lack.
     fn special(&self, choice: &Choice) -> (usize, &'static str) {
         let of_fault = |fault: &Fault| {
-            let remedy = match (
-                matches!(fault, Fault::Clock { .. }),
-                matches!(fault, Fault::Disk { .. }),
-            ) {
-                (true, _) => ASK_FOR_CLOCK,
-                (_, true) => ASK_FOR_DISK,
-                (false, false) => return (usize::MAX, ""),
+            let remedy = if let Fault::Clock { .. } = fault {
+                ASK_FOR_CLOCK
+            } else if let Fault::Disk { .. } = fault {
+                ASK_FOR_DISK
+            } else {
+                return (usize::MAX, "");
             };
             (self.able(fault).len(), remedy)
         };
