@@ -242,12 +242,12 @@ impl Targets {
             }
         }
         if let Fault::Clock { node, change } = fault {
-            self.check_clock(node, *change, &fixed)?;
+            self.check_clock(node, *change)?;
         }
         if let Fault::Disk { node, volume, what } = fault {
             what.validate()
                 .map_err(|wrong| impossible(&format!("the disk fault `{what}`: {wrong}")))?;
-            self.check_disk(node, volume.as_deref(), &fixed)?;
+            self.check_disk(node, volume.as_deref())?;
         }
         if let Fault::Sever { pairs } = fault
             && pairs.is_empty()
@@ -272,16 +272,22 @@ pub(super) const ASK_FOR_DISK: &str =
     "has no volume with faults; mount one by `Volume::named(…).with_faults()`";
 
 impl Targets {
+    /// Returns whether the node of a name has a clock that faults can change.
+    pub(super) fn has_clock(&self, name: &str) -> bool {
+        self.clocks.iter().any(|it| it == name)
+    }
+
+    /// Returns the volumes with faults of the node of a name.
+    pub(super) fn disks_of(&self, name: &str) -> impl Iterator<Item = &String> {
+        let own = self.disks.iter().filter(move |(of, _)| of == name);
+        own.map(|(_, volume)| volume)
+    }
+
     /// Checks that faults can change the clock of a node. Who plays a role is known later.
-    fn check_clock(
-        &self,
-        node: &NodeRef,
-        change: ClockFault,
-        index: &impl Fn(&NodeRef) -> Option<usize>,
-    ) -> Result<(), Problem> {
+    fn check_clock(&self, node: &NodeRef, change: ClockFault) -> Result<(), Problem> {
         change.validate().map_err(|wrong| impossible(&wrong))?;
-        match index(node).and_then(|index| self.nodes.get(index)) {
-            Some(name) if !self.clocks.contains(name) => {
+        match self.name_of(node) {
+            Some(name) if !self.has_clock(name) => {
                 Err(impossible(&format!("node `{name}` {ASK_FOR_CLOCK}")))
             }
             Some(_) | None => Ok(()),
@@ -289,17 +295,11 @@ impl Targets {
     }
 
     /// Checks that a node has the volume of a fault.
-    fn check_disk(
-        &self,
-        node: &NodeRef,
-        volume: Option<&str>,
-        index: &impl Fn(&NodeRef) -> Option<usize>,
-    ) -> Result<(), Problem> {
-        let Some(name) = index(node).and_then(|index| self.nodes.get(index)) else {
+    fn check_disk(&self, node: &NodeRef, volume: Option<&str>) -> Result<(), Problem> {
+        let Some(name) = self.name_of(node) else {
             return Ok(());
         };
-        let own = self.disks.iter().filter(|(of, _)| of == name);
-        let volumes: Vec<String> = own.map(|(_, volume)| volume.clone()).collect();
+        let volumes: Vec<String> = self.disks_of(name).cloned().collect();
         match (volume, &volumes[..]) {
             (_, []) => Err(impossible(&format!("node `{name}` {ASK_FOR_DISK}"))),
             (Some(volume), volumes) if !volumes.iter().any(|it| it == volume) => {

@@ -124,21 +124,20 @@ impl Nemesis {
     fn with_clocks(&self, nodes: &[NodeRef], targets: &Targets) -> Vec<NodeRef> {
         let has_clock = |node: &&NodeRef| {
             let name = targets.name_of(node);
-            name.is_some_and(|name| targets.clocks.iter().any(|it| it == name))
+            name.is_some_and(|name| targets.has_clock(name))
         };
         nodes.iter().filter(has_clock).cloned().collect()
     }
 
     /// Returns the volumes with faults of the nodes.
     fn with_disks(&self, nodes: &[NodeRef], targets: &Targets) -> Vec<(NodeRef, String)> {
-        let disks_of = |node: &NodeRef| {
-            let name = targets.name_of(node).map(str::to_owned);
-            let node = node.clone();
-            let own = targets.disks.iter();
-            let own = own.filter(move |(of, _)| name.as_ref() == Some(of));
-            own.map(move |(_, volume)| (node.clone(), volume.clone()))
-        };
-        nodes.iter().flat_map(disks_of).collect()
+        let named = nodes.iter();
+        let named = named.filter_map(|node| Some((node, targets.name_of(node)?)));
+        let disks = named.flat_map(|(node, name)| {
+            let own = targets.disks_of(name);
+            own.map(move |volume| (node.clone(), volume.clone()))
+        });
+        disks.collect()
     }
 
     fn check_choices(&self, from: &DrawnFrom) -> Result<(), ScheduleError> {
