@@ -58,15 +58,13 @@ impl LeasePool {
             .iter()
             .flat_map(|it| &it.interfaces)
             .filter(on_it);
-        let taken = others
-            .flat_map(|it| &it.addresses)
-            .filter_map(|it| v4(it.ip));
+        let taken = others.flat_map(InterfacePlan::v4);
         let forwards = plan[stack].sets("net/ipv4/ip_forward", "1");
         let dns = plan.name_servers.iter().filter_map(|id| {
             let own = *id == stack;
             let near = plan[*id].interfaces.iter().filter(on_it);
-            let near = near.flat_map(|it| &it.addresses).map(|it| it.ip);
-            let mut all = near.chain(plan[*id].primary()).filter_map(v4);
+            let far = plan[*id].primary().filter_map(v4);
+            let mut all = near.flat_map(InterfacePlan::v4).chain(far);
             if own { Some(server) } else { all.next() }
         });
         Some(Self {

@@ -1,6 +1,6 @@
 //! The place of a NAT on the wire of an uplink: filled, changed and emptied as the plan says.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use crate::model::nat::{Nat, NatSpec};
@@ -59,12 +59,7 @@ fn exchanger(pair: Option<&PrefixPair>) -> Option<PrefixExchanger> {
 
 /// Makes the NAT for an uplink, with the addresses that the plan has for its interface.
 fn new_nat(cable: &CablePlan, interface: &InterfacePlan, spec: &NatSpec) -> Nat {
-    let addresses = interface.addresses.iter();
-    let v4 = addresses.filter_map(|address| match address.ip {
-        IpAddr::V4(v4) => Some(v4),
-        IpAddr::V6(_) => None,
-    });
-    let v4: Vec<Ipv4Addr> = v4.collect();
+    let v4: Vec<Ipv4Addr> = interface.v4().collect();
     // The ports that a NAT draws depend on the seed of the trial, so that a failure can be
     // repeated.
     let trial = crate::trial::running::current().map_or(0, |current| current.seed);
