@@ -1,6 +1,7 @@
 //! The Internet checksum (RFC 1071), changes of one (RFC 1624), and the checksum of SCTP.
 
-use super::ip::{IpVersion, addresses};
+use super::ip::{IpVersion, TCP, UDP, addresses};
+use super::transport::{TCP_CHECKSUM_AT, UDP_CHECKSUM_AT};
 
 /// A sum of 16-bit words, in the machine's own byte order.
 ///
@@ -102,6 +103,26 @@ impl ChecksumChange {
         self.edit(frame, at, |field| {
             self.0.add(&field).checksum().map(|byte| !byte)
         });
+    }
+
+    /// Changes the checksum of a TCP segment or UDP datagram that begins at an index: by this change
+    /// of the addresses, and by one of the ports, which are in no pseudo-header.
+    pub(crate) fn apply_transport(
+        self,
+        ports: ChecksumChange,
+        protocol: u8,
+        partial: bool,
+        frame: &mut [u8],
+        transport_at: usize,
+    ) {
+        let [tcp, udp] = [TCP_CHECKSUM_AT, UDP_CHECKSUM_AT].map(|at| transport_at + at);
+        match (protocol, partial) {
+            (TCP, false) => self.and(ports).apply(frame, tcp),
+            (UDP, false) => self.and(ports).apply_udp(frame, udp),
+            (TCP, true) => self.apply_partial(frame, tcp),
+            (UDP, true) => self.apply_partial(frame, udp),
+            _ => {}
+        }
     }
 
     fn edit(self, frame: &mut [u8], at: usize, change: impl FnOnce([u8; 2]) -> [u8; 2]) {

@@ -7,7 +7,7 @@ use super::icmp::LEAST_MTU;
 use super::outcome::TranslationDrop;
 use crate::packet::checksum::{ChecksumChange, Sum};
 use crate::packet::ip::{FRAGMENT, FRAGMENT_LENGTH, Fragment, IPV6_LENGTH, TCP, UDP};
-use crate::packet::transport::{TCP_CHECKSUM_AT, UDP_CHECKSUM_AT};
+use crate::packet::transport::UDP_CHECKSUM_AT;
 
 /// The work that the virtio-net header of a frame leaves to do.
 #[derive(Clone, Copy)]
@@ -39,21 +39,15 @@ pub(super) fn transport(
     change: ChecksumChange,
     work: Option<Work>,
 ) -> Result<Vec<u8>, TranslationDrop> {
-    let mut payload = payload.to_vec();
-    let partial = work.is_some_and(|work| work.partial);
-    let at = match protocol {
-        TCP => TCP_CHECKSUM_AT,
-        UDP => UDP_CHECKSUM_AT,
-        _ => return Err(TranslationDrop::Protocol),
-    };
-    if fields.fragment == Fragment::Later {
-        return Ok(payload);
+    if !matches!(protocol, TCP | UDP) {
+        return Err(TranslationDrop::Protocol);
     }
-    // A packet that an error quotes may end before its checksum, which is no harm.
-    match (protocol, partial) {
-        (_, true) => change.apply_partial(&mut payload, at),
-        (UDP, false) => change.apply_udp(&mut payload, at),
-        (_, false) => change.apply(&mut payload, at),
+    let mut payload = payload.to_vec();
+    if fields.fragment != Fragment::Later {
+        let partial = work.is_some_and(|work| work.partial);
+        let ports = ChecksumChange::default();
+        // A packet that an error quotes may end before its checksum, which is no harm.
+        change.apply_transport(ports, protocol, partial, &mut payload, 0);
     }
     Ok(payload)
 }

@@ -16,8 +16,7 @@ use crate::packet::ethernet::EthernetHeader;
 use crate::packet::ip::{self, Fragment, IpHeader, IpVersion};
 use crate::packet::segment::Vnet;
 use crate::packet::transport::{
-    ICMP_CHECKSUM_AT, ICMP_LENGTH, TCP_CHECKSUM_AT, TCP_LENGTH, TcpFlags, UDP_CHECKSUM_AT,
-    UDP_LENGTH, is_icmp_error,
+    ICMP_CHECKSUM_AT, ICMP_LENGTH, TCP_LENGTH, TcpFlags, UDP_LENGTH, is_icmp_error,
 };
 
 /// A protocol that a NAT translates.
@@ -230,24 +229,12 @@ impl V4Packet {
             Some(at) => put(frame, at, &new.port().to_be_bytes()),
             None => ChecksumChange::default(),
         };
-        match NatProtocol::of_number(self.protocol_number) {
-            Some(NatProtocol::Udp) => {
-                let at = self.ip.payload_at + UDP_CHECKSUM_AT;
-                match checksums {
-                    Checksums::Complete => address.and(ports).apply_udp(frame, at),
-                    Checksums::Partial => address.apply_partial(frame, at),
-                }
-            }
-            Some(NatProtocol::Tcp) => {
-                let at = self.ip.payload_at + TCP_CHECKSUM_AT;
-                match checksums {
-                    Checksums::Complete => address.and(ports).apply(frame, at),
-                    Checksums::Partial => address.apply_partial(frame, at),
-                }
-            }
+        let at = self.ip.payload_at;
+        let partial = checksums == Checksums::Partial;
+        match self.protocol_number {
             // ICMP has no pseudo-header (RFC 792), so that the addresses are not in the sum.
-            Some(NatProtocol::Icmp) => ports.apply(frame, self.ip.payload_at + ICMP_CHECKSUM_AT),
-            None => {}
+            ip::ICMP => ports.apply(frame, at + ICMP_CHECKSUM_AT),
+            protocol => address.apply_transport(ports, protocol, partial, frame, at),
         }
     }
 }
