@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `attributes` | names for the numbers of attributes |
 //! | `conntrack` | connections that the kernel tracks, and their translation |
+//! | `conversation` | a conversation about the packet filter of one network namespace |
 //! | `expression` | the steps of a rule |
 //! | `ingress_drop` | frames that an interface no longer receives |
 //! | `packet_log` | packets that rules tell of |
@@ -20,6 +21,7 @@
 
 mod attributes;
 pub mod conntrack;
+mod conversation;
 mod expression;
 mod ingress_drop;
 mod packet_log;
@@ -30,12 +32,10 @@ mod set;
 mod table;
 mod transaction;
 
+pub use conversation::FilterConversation;
 pub(crate) use expression::Expression;
 pub use ingress_drop::IngressDrop;
 pub use packet_log::{LoggedPacket, PacketLog};
-pub use port_drop::drop_inbound;
-pub use ruleset::{
-    HookRule, RuleAction, RuleCounter, RuleHook, RuleMatch, replace_rules, rule_counters, state,
-};
+pub use ruleset::{HookRule, RuleAction, RuleCounter, RuleHook, RuleMatch, state};
 pub use sender_drop::{DeafPorts, DropTime, SenderDrop, Senders};
 pub(crate) use table::{NftHook, NftTable};

@@ -10,8 +10,8 @@ use std::os::fd::BorrowedFd;
 
 use nix::libc;
 
+use super::conversation::FilterConversation;
 use super::expression::Expression;
-use super::ruleset::open;
 use super::table::{NftHook, NftTable};
 use crate::netlink::{Batch, NetlinkError};
 
@@ -23,22 +23,23 @@ const CHAIN: &str = "inbound";
 /// Index of the loopback interface in every network namespace (`net/core/net_namespace.c`).
 const LOOPBACK: u32 = 1;
 
-/// Makes a network namespace drop packets to these TCP and UDP ports of its own, and to no others
-/// that an earlier call named.
-///
-/// # Errors
-/// The kernel has no nftables, or refused the rules.
-pub fn drop_inbound(
-    netns: BorrowedFd<'_>,
-    tcp: impl Iterator<Item = u16>,
-    udp: impl Iterator<Item = u16>,
-) -> Result<(), NetlinkError> {
-    open(netns, TABLE.name)?.commit(rules(tcp, udp))
+impl FilterConversation {
+    /// Makes a network namespace drop packets to these TCP and UDP ports of its own, and to no
+    /// others that an earlier call named.
+    ///
+    /// # Errors
+    /// The kernel has no nftables, or refused the rules.
+    pub fn drop_inbound(
+        &mut self,
+        netns: BorrowedFd<'_>,
+        tcp: impl Iterator<Item = u16>,
+        udp: impl Iterator<Item = u16>,
+    ) -> Result<(), NetlinkError> {
+        self.replace(netns, TABLE, |batch| add_rules(batch, tcp, udp))
+    }
 }
 
-fn rules(tcp: impl Iterator<Item = u16>, udp: impl Iterator<Item = u16>) -> Batch {
-    let mut batch = Batch::new();
-    batch.delete_table_if_there(TABLE);
+fn add_rules(batch: &mut Batch, tcp: impl Iterator<Item = u16>, udp: impl Iterator<Item = u16>) {
     batch.add_table(TABLE, 0);
     let hook = NftHook {
         kind: "filter",
@@ -67,5 +68,4 @@ fn rules(tcp: impl Iterator<Item = u16>, udp: impl Iterator<Item = u16>) -> Batc
             ],
         );
     }
-    batch
 }

@@ -11,11 +11,12 @@ use std::os::fd::BorrowedFd;
 use nix::libc;
 
 use super::attributes::NFTA_RULE_USERDATA;
+use super::conversation::FilterConversation;
 use super::expression::{Expression, family};
 use super::set::octets;
 use super::table::{NftHook, NftTable};
 use crate::netlink::encoding::Attributes;
-use crate::netlink::{Batch, Netlink, NetlinkError};
+use crate::netlink::{Batch, NetlinkError};
 
 /// A place in the path of packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -150,50 +151,53 @@ pub struct RuleCounter {
     pub bytes: u64,
 }
 
-/// Puts a table with these rules in place of the table with that name; without rules, there is none
-/// afterwards.
-///
-/// # Errors
-/// The kernel has no nftables, lacks a kind of step, or refused the rules.
-pub fn replace_rules(
-    netns: BorrowedFd<'_>,
-    name: &str,
-    rules: &[HookRule],
-) -> Result<(), NetlinkError> {
-    open(netns, name)?.commit(batch(table(name), rules))
-}
-
-/// Returns the counters of a table that [`replace_rules`] made, by label, in the order of rules.
-///
-/// # Errors
-/// The kernel refused to list the rules.
-pub fn rule_counters(netns: BorrowedFd<'_>, name: &str) -> Result<Vec<RuleCounter>, NetlinkError> {
-    let found = open(netns, name)?.counters(table(name))?;
-    let mut sums: Vec<RuleCounter> = Vec::new();
-    // A rule without a label is not one of ours.
-    let labelled = found
-        .into_iter()
-        .filter_map(|(label, counter)| Some((label?, counter)));
-    for (label, (packets, bytes)) in labelled {
-        match sums.iter_mut().find(|sum| sum.label == label) {
-            Some(sum) => {
-                sum.packets += packets;
-                sum.bytes += bytes;
-            }
-            None => sums.push(RuleCounter {
-                label,
-                packets,
-                bytes,
-            }),
-        }
+impl FilterConversation {
+    /// Puts a table with these rules in place of the table with that name; without rules, there is
+    /// none afterwards.
+    ///
+    /// # Errors
+    /// The kernel has no nftables, lacks a kind of step, or refused the rules.
+    pub fn replace_rules(
+        &mut self,
+        netns: BorrowedFd<'_>,
+        name: &str,
+        rules: &[HookRule],
+    ) -> Result<(), NetlinkError> {
+        let table = table(name);
+        self.replace(netns, table, |batch| add_rules(batch, table, rules))
     }
-    Ok(sums)
-}
 
-/// Opens a conversation about the packet filter of a network namespace.
-pub(super) fn open(netns: BorrowedFd<'_>, name: &str) -> Result<Netlink, NetlinkError> {
-    Netlink::of_packet_filter(netns)
-        .map_err(|errno| NetlinkError::refused("filter packets in", name, errno, None))
+    /// Returns the counters of a table that [`replace_rules`](Self::replace_rules) made, by label,
+    /// in the order of rules.
+    ///
+    /// # Errors
+    /// The kernel refused to list the rules.
+    pub fn rule_counters(
+        &mut self,
+        netns: BorrowedFd<'_>,
+        name: &str,
+    ) -> Result<Vec<RuleCounter>, NetlinkError> {
+        let found = self.netlink(netns, name)?.counters(table(name))?;
+        let mut sums: Vec<RuleCounter> = Vec::new();
+        // A rule without a label is not one of ours.
+        let labelled = found
+            .into_iter()
+            .filter_map(|(label, counter)| Some((label?, counter)));
+        for (label, (packets, bytes)) in labelled {
+            match sums.iter_mut().find(|sum| sum.label == label) {
+                Some(sum) => {
+                    sum.packets += packets;
+                    sum.bytes += bytes;
+                }
+                None => sums.push(RuleCounter {
+                    label,
+                    packets,
+                    bytes,
+                }),
+            }
+        }
+        Ok(sums)
+    }
 }
 
 fn table(name: &str) -> NftTable<'_> {
@@ -228,11 +232,9 @@ impl RuleHook {
     }
 }
 
-fn batch(table: NftTable<'_>, rules: &[HookRule]) -> Batch {
-    let mut batch = Batch::new();
-    batch.delete_table_if_there(table);
+fn add_rules(batch: &mut Batch, table: NftTable<'_>, rules: &[HookRule]) {
     if rules.is_empty() {
-        return batch;
+        return;
     }
     batch.add_table(table, 0);
     // Only hooks with rules get a chain: a chain of kind `nat` makes the kernel track connections
@@ -248,7 +250,6 @@ fn batch(table: NftTable<'_>, rules: &[HookRule]) -> Batch {
         let label = Attributes::new().text(NFTA_RULE_USERDATA, &rule.label);
         batch.add_encoded_rule(table, rule.hook.chain().0, steps(rule), label);
     }
-    batch
 }
 
 /// Returns the encoded steps of a rule.

@@ -68,6 +68,20 @@ impl Netlink {
         }
     }
 
+    /// Returns whether there is surely no table of that name.
+    pub(super) fn lacks(&mut self, table: NftTable<'_>) -> bool {
+        let name = Attributes::new().text(NFTA_TABLE_NAME, table.name);
+        let question = [&header(table.family), &name.0[..]].concat();
+        let (operation, kind) = (
+            "look for the nftables table",
+            message_kind(libc::NFT_MSG_GETTABLE),
+        );
+        let nothing = |_: &encoding::Message<'_>| None::<()>;
+        let asked = self.get(operation, table.name, kind, 0, &question, nothing);
+        // A transaction meets any other refusal as well, and tells it by what it was to do.
+        asked.is_err_and(|error| error.errno() == Some(Errno::ENOENT))
+    }
+
     /// Returns the sum of all counters in the rules of a table: packets and bytes.
     ///
     /// # Errors

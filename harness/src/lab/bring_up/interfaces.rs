@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::kernel::netlink::Device;
+use crate::kernel::nft::FilterConversation;
 use crate::lab::bring_up::builder::{NetworkBuilder, bridge_request};
 use crate::lab::bring_up::new_parts::NewParts;
 use crate::lab::error::Result;
@@ -45,7 +46,8 @@ impl<'a> NetworkBuilder<'a> {
             }
         }
         self.execute_in_stack(stack)?;
-        others.finish(self.stack_netns(stack)?, &self.whose(stack))
+        let mut filter = FilterConversation::default();
+        others.finish(self.stack_netns(stack)?, &mut filter, &self.whose(stack))
     }
 
     /// Makes what a stack has from what it had. Interfaces that are `elsewhere` are left out: those

@@ -133,8 +133,12 @@ fn change_stack(lab: &Lab, id: StackId, before: &StackPlan, new: &NewParts) -> R
     if !builder.batch.is_empty() {
         builder.execute_in_stack(id)?;
     }
-    match lab.stack(id).netns() {
-        Some(netns) => others.finish(netns.as_fd(), &lab.plan().whose(id)),
+    let stack = lab.stack(id);
+    match stack.netns() {
+        Some(netns) => {
+            let mut filter = stack.packet_filter().lock();
+            others.finish(netns.as_fd(), &mut filter, &lab.plan().whose(id))
+        }
         None => Ok(()),
     }
 }

@@ -14,7 +14,7 @@ use crate::kernel::netlink::{Batch, Device, Netlink, NetlinkError, VethEnd};
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::link::nat_place::NatPlace;
 use crate::lab::stack::device::{bridge_device, end_device, ipv6_addresses};
-use crate::lab::stack::settings::StackRequests;
+use crate::lab::stack::settings::{Others, StackRequests};
 use crate::lab::stack::stack::Stack;
 use crate::model::side::Side;
 use crate::topology::LinkId;
@@ -319,7 +319,7 @@ impl LinkEnds {
                 for op in ops.filter(|op| op.is_lost_when_down()) {
                     requests.give(op);
                 }
-                rest = stack.netns().map(|netns| (netns, requests.others()));
+                rest = Some((stack, requests.others()));
             }
         }
         // The link watcher of the kernel may wait for a second otherwise, as the other end is not a
@@ -327,7 +327,18 @@ impl LinkEnds {
         batch.look_at(self.device(side));
         self.execute(side, batch)?;
         match rest {
-            Some((netns, others)) => others.finish(netns.as_fd(), &self.whose(side)),
+            Some((stack, others)) => self.finish(side, stack, others),
+            None => Ok(()),
+        }
+    }
+
+    /// Carries out the rest of the requests for the interface of an end in a stack.
+    fn finish(&self, side: Side, stack: &Stack, others: Others<'_>) -> Result<()> {
+        match stack.netns() {
+            Some(netns) => {
+                let mut filter = stack.packet_filter().lock();
+                others.finish(netns.as_fd(), &mut filter, &self.whose(side))
+            }
             None => Ok(()),
         }
     }
@@ -349,10 +360,7 @@ impl LinkEnds {
         let others = requests.others();
         batch.look_at(self.device(side));
         self.execute(side, batch)?;
-        match stack.netns() {
-            Some(netns) => others.finish(netns.as_fd(), &self.whose(side)),
-            None => Ok(()),
-        }
+        self.finish(side, stack, others)
     }
 
     /// Moves the interface of an end in a stack to another namespace, as it was planned and down.

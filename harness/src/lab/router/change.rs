@@ -32,8 +32,9 @@ impl Node {
     /// # Errors
     /// The kernel refuses to list the rules, or the node was removed.
     pub fn firewall_counters(&self) -> Result<Vec<FirewallCounter>> {
-        let netns = self.stack().require_netns()?;
-        let counters = netfilter::counters(netns)
+        let stack = self.stack();
+        let netns = stack.require_netns()?;
+        let counters = netfilter::counters(&mut stack.packet_filter().lock(), netns)
             .map_err(|error| LabError::network(format!("node `{}`", self.name()), error))?;
         let counter = |one: crate::kernel::nft::RuleCounter| FirewallCounter {
             rule: one.label,

@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 use super::firewall;
 use crate::kernel::netlink::NetlinkError;
 use crate::kernel::nft::{
-    HookRule, RuleAction, RuleCounter, RuleHook, RuleMatch, replace_rules, rule_counters, state,
+    FilterConversation, HookRule, RuleAction, RuleCounter, RuleHook, RuleMatch, state,
 };
 use crate::model::nat::{
     Hairpinning, NatEngine, NatProtocol, NatSpec, PortAssignment, PortForward,
@@ -22,16 +22,20 @@ const TABLE: &str = "snowglobe-router";
 
 /// Puts the rules in place that a stack is to have, instead of those it had.
 pub(crate) fn install(
+    filter: &mut FilterConversation,
     netns: BorrowedFd<'_>,
     planned: Option<&NetfilterPlan>,
 ) -> Result<(), NetlinkError> {
     let rules = planned.map(rules).unwrap_or_default();
-    replace_rules(netns, TABLE, &rules)
+    filter.replace_rules(netns, TABLE, &rules)
 }
 
 /// Returns the counters of the rules of a stack.
-pub(super) fn counters(netns: BorrowedFd<'_>) -> Result<Vec<RuleCounter>, NetlinkError> {
-    rule_counters(netns, TABLE)
+pub(super) fn counters(
+    filter: &mut FilterConversation,
+    netns: BorrowedFd<'_>,
+) -> Result<Vec<RuleCounter>, NetlinkError> {
+    filter.rule_counters(netns, TABLE)
 }
 
 /// Returns the rules of a stack.

@@ -18,6 +18,7 @@ use std::sync::{Arc, Weak};
 
 use crate::kernel::fd::refer_to;
 use crate::kernel::netlink::{Batch, Device, Netlink};
+use crate::kernel::nft::FilterConversation;
 use crate::lab::error::{LabError, Result};
 use crate::lab::stack::settings::finish_own;
 use crate::lab::stack::stack::Stack;
@@ -117,6 +118,7 @@ impl Stack {
         delete_interfaces(self.require_netns()?);
         refer_to(self.descriptor(), fresh.as_fd())
             .map_err(|e| LabError::refused(format!("start {whose}"), e))?;
+        *self.packet_filter().lock() = FilterConversation::default();
         finish_own(&self.own_settings(), fresh.as_fd(), whose)?;
         self.powered().store(true, Ordering::Release);
         let given = cables.iter().try_for_each(|cable| cable.power_on(self));

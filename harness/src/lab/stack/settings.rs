@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::kernel::netlink::{Batch, Device, NeighbourRequest, Netlink, RouteRequest};
 use crate::kernel::netns::Netns;
-use crate::kernel::nft::drop_inbound;
+use crate::kernel::nft::FilterConversation;
 use crate::lab::error::{LabError, Result};
 use crate::lab::router::netfilter;
 use crate::lab::stack::neighbour_tables;
@@ -128,7 +128,12 @@ impl<'b, 'p, D: Fn(InterfaceId) -> Device<'p>> StackRequests<'b, 'p, D> {
 
 impl Others<'_> {
     /// Carries the requests out in the network namespace of a stack.
-    pub(crate) fn finish(self, netns: BorrowedFd<'_>, whose: &str) -> Result<()> {
+    pub(crate) fn finish(
+        self,
+        netns: BorrowedFd<'_>,
+        conversation: &mut FilterConversation,
+        whose: &str,
+    ) -> Result<()> {
         let Self {
             sysctls,
             filter,
@@ -146,7 +151,8 @@ impl Others<'_> {
             written.map_err(|e| LabError::io(what(), &e))?;
         }
         if let Some(PacketFilter { tcp, udp }) = filter {
-            drop_inbound(netns, tcp.into_iter(), udp.into_iter())
+            conversation
+                .drop_inbound(netns, tcp.into_iter(), udp.into_iter())
                 .map_err(|e| LabError::network(whose, e))?;
         }
         let mut batch = Batch::new();
@@ -170,7 +176,8 @@ impl Others<'_> {
                 .map_err(|e| LabError::network(whose, e))?;
         }
         if let Some(planned) = netfilter {
-            netfilter::install(netns, planned.as_ref()).map_err(|e| LabError::network(whose, e))?;
+            netfilter::install(conversation, netns, planned.as_ref())
+                .map_err(|e| LabError::network(whose, e))?;
         }
         Ok(())
     }
@@ -198,7 +205,9 @@ pub(crate) fn give_own(plan: &Plan, stack: StackId, netns: BorrowedFd<'_>) -> Re
             .and_then(|mut netlink| netlink.execute(batch))
             .map_err(|e| LabError::network(plan.whose(stack), e))?;
     }
-    others.finish(netns, &plan.whose(stack))
+    // What is new has nothing to delete.
+    let mut filter = FilterConversation::default();
+    others.finish(netns, &mut filter, &plan.whose(stack))
 }
 
 /// What a stack has that belongs to none of its interfaces.
@@ -244,7 +253,7 @@ pub(crate) fn finish_own(own: &OwnSettings, netns: BorrowedFd<'_>, whose: &str) 
         source_rules: [Vec::new(), source_rules.clone()],
         diversions: [Vec::new(), diversions.clone()],
     };
-    others.finish(netns, whose)
+    others.finish(netns, &mut FilterConversation::default(), whose)
 }
 
 /// Returns the request for a planned neighbour.

@@ -12,7 +12,7 @@ use std::sync::{Arc, Weak};
 
 use crate::kernel::netlink::{Device, Netlink, NetlinkError};
 use crate::kernel::netns::Netns;
-use crate::kernel::nft::{DropTime, Senders};
+use crate::kernel::nft::{DropTime, FilterConversation, Senders};
 use crate::kernel::sync::{Lock, SharedLock};
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::first_process::FirstProcessHandle;
@@ -46,6 +46,7 @@ pub(crate) struct Stack {
     removed: AtomicBool,
     monitors: Lock<Monitors>,
     filters: IngressFilters,
+    packet_filter: Lock<FilterConversation>,
 }
 
 impl Stack {
@@ -63,6 +64,7 @@ impl Stack {
             removed: AtomicBool::new(false),
             monitors: Lock::default(),
             filters: IngressFilters::default(),
+            packet_filter: Lock::default(),
         }
     }
 
@@ -131,6 +133,11 @@ impl Stack {
 
     pub(crate) fn cables(&self) -> &Lock<Vec<Weak<dyn PluggedCable>>> {
         &self.cables
+    }
+
+    /// Returns the conversation about the packet filter of the network namespace.
+    pub(crate) fn packet_filter(&self) -> &Lock<FilterConversation> {
+        &self.packet_filter
     }
 
     pub(crate) fn descriptor(&self) -> &OwnedFd {
@@ -204,8 +211,9 @@ impl Stack {
         if !self.removed.swap(true, Ordering::Relaxed) {
             self.give_up_orphans();
         }
-        // Sniffers hold packet sockets, and these would hold the namespace.
+        // Sniffers hold packet sockets, and these would hold the namespace; so does a conversation.
         *self.monitors.lock() = Monitors::default();
+        *self.packet_filter.lock() = FilterConversation::default();
         if let Some(pod) = &self.pod {
             pod.kill();
         }

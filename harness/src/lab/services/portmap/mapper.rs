@@ -11,7 +11,7 @@ use super::server;
 use super::site::{InsideNetwork, LeaseSite, NatCarrier};
 use crate::kernel::clock::monotonic;
 use crate::kernel::netlink::NetlinkError;
-use crate::kernel::nft::{HookRule, replace_rules};
+use crate::kernel::nft::HookRule;
 use crate::kernel::sync::Lock;
 use crate::lab::error::Result;
 use crate::lab::services::service::{Control, Service, ServicePlace, ServiceThread};
@@ -240,7 +240,8 @@ impl Leases {
         let Some(netns) = site.stack.netns() else {
             return Ok(());
         };
-        replace_rules(netns.as_fd(), TABLE, &rules)?;
+        let mut filter = site.stack.packet_filter().lock();
+        filter.replace_rules(netns.as_fd(), TABLE, &rules)?;
         self.installed = rules;
         Ok(())
     }
