@@ -6,29 +6,23 @@
 //! the frame. The table belongs to the socket that made it. A firewall in the node that flushes its
 //! rules does not heal the link, and the cut ends with the process.
 
-use std::fmt;
 use std::os::fd::BorrowedFd;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::libc;
-use nix::net::if_::if_nametoindex;
 
 use super::expression::Expression;
-use super::table::{NftHook, NftTable, OWNED};
-use crate::netlink::{Batch, Device, Netlink, NetlinkError, NetlinkProtocol, NetlinkSocket};
-use crate::netns::Netns;
+use super::owned_table::{FIRST, OwnedTable};
+use super::table::NftHook;
+use crate::netlink::{Device, NetlinkError};
 
 /// A rule that drops frames which an interface receives; it ends when this value is dropped.
+#[derive(Debug)]
 #[must_use = "the interface receives again when this value is dropped"]
 pub struct IngressDrop {
-    netlink: Netlink,
-    name: String,
-    healed: bool,
+    table: OwnedTable,
 }
 
 const CHAIN: &str = "ingress";
-/// Priority before every chain that a program in the node is likely to have made.
-pub(super) const FIRST: i32 = i32::MIN + 1;
 
 impl IngressDrop {
     /// Makes an existing interface drop all frames from now on.
@@ -36,27 +30,21 @@ impl IngressDrop {
     /// # Errors
     /// There is no such interface, or the kernel refused the rules.
     pub fn make(netns: BorrowedFd<'_>, device: Device<'_>) -> Result<Self, NetlinkError> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        // Linux 6.16 and later accept a chain for an interface that does not exist yet, so that the
-        // answer would not tell a wrong name.
-        let open = || {
-            if_nametoindex(device.name)
-                .and_then(|_| NetlinkSocket::open(NetlinkProtocol::Netfilter))
+        let devices = &[device.name];
+        let names = ["snowglobe", "cut"];
+        let mut table = OwnedTable::prepare(netns, libc::NFPROTO_NETDEV, devices, names)?;
+        let hook = NftHook {
+            kind: "filter",
+            number: libc::NF_NETDEV_INGRESS,
+            priority: FIRST,
+            devices,
         };
-        let socket = Netns::visit(netns, open)
-            .and_then(|opened| opened)
-            .map_err(|errno| NetlinkError::refused("cut", device.name, errno, None))?;
-        // Names of tables are unique in a namespace, and several cuts may hit one interface.
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("snowglobe-{}-{number}", std::process::id());
-        let mut cut = Self {
-            netlink: Netlink::from_socket(socket),
-            name,
-            healed: false,
-        };
-        let batch = cut.rules(device);
-        cut.netlink.commit(batch)?;
-        Ok(cut)
+        let mut batch = table.with_chain(CHAIN, hook);
+        // The counter stands first, so that it counts what is dropped.
+        let rule = [Expression::Count, Expression::Drop];
+        batch.add_rule(table.named(), CHAIN, &rule);
+        table.commit(batch)?;
+        Ok(Self { table })
     }
 
     /// Returns the packets and bytes dropped so far.
@@ -64,8 +52,7 @@ impl IngressDrop {
     /// # Errors
     /// The kernel refused to list the rules.
     pub fn dropped(&mut self) -> Result<(u64, u64), NetlinkError> {
-        let table = table(&self.name);
-        self.netlink.counted(table)
+        self.table.counted()
     }
 
     /// Ends the cut.
@@ -73,55 +60,7 @@ impl IngressDrop {
     /// # Errors
     /// The kernel refused to delete the rules.
     pub fn heal(mut self) -> Result<(), NetlinkError> {
-        self.delete()
-    }
-
-    fn delete(&mut self) -> Result<(), NetlinkError> {
-        if std::mem::replace(&mut self.healed, true) {
-            return Ok(());
-        }
-        let mut batch = Batch::new();
-        batch.delete_table(table(&self.name));
-        self.netlink.commit(batch)
-    }
-
-    fn rules(&self, device: Device<'_>) -> Batch {
-        let table = table(&self.name);
-        let mut batch = Batch::new();
-        // OWNED needs Linux 5.12; the kernel refuses unknown flags, so the table is never made
-        // without an owner.
-        batch.add_table(table, OWNED);
-        let hook = NftHook {
-            kind: "filter",
-            number: libc::NF_NETDEV_INGRESS,
-            priority: FIRST,
-            devices: &[device.name],
-        };
-        batch.add_chain(table, CHAIN, hook);
-        // The counter stands first, so that it counts what is dropped.
-        batch.add_rule(table, CHAIN, &[Expression::Count, Expression::Drop]);
-        batch
-    }
-}
-
-impl fmt::Debug for IngressDrop {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_tuple("IngressDrop").field(&self.name).finish()
-    }
-}
-
-impl Drop for IngressDrop {
-    /// Deletes the rules. Closing the socket would do that too, but a child that is about to start
-    /// a program may share the socket for a while.
-    fn drop(&mut self) {
-        let _ = self.delete();
-    }
-}
-
-fn table(name: &str) -> NftTable<'_> {
-    NftTable {
-        family: libc::NFPROTO_NETDEV,
-        name,
+        self.table.delete()
     }
 }
 

@@ -4,25 +4,17 @@
 //! A datagram may wait in the kernel for a while before the receiving device has it, so a cut is
 //! only healed when it has counted what it had to drop.
 
-use std::net::{IpAddr, UdpSocket};
+use std::net::UdpSocket;
 
 use nix::errno::Errno;
 
 use super::*;
 use crate::netlink::tests::*;
+use crate::netlink::{Batch, Netlink};
 use crate::netns::Netns;
 use crate::testing::{netns, sealed};
 use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
-
-/// A bound socket of that namespace, which waits long enough for any datagram that is under way.
-fn udp(netns: &Netns, address: IpAddr) -> UdpSocket {
-    let socket = Netns::visit(netns.as_fd(), || UdpSocket::bind((address, 0)));
-    let socket = socket.expect("a namespace").expect("a socket");
-    let timeout = Some(Duration::from_secs(10));
-    socket.set_read_timeout(timeout).expect("a timeout");
-    socket
-}
+use std::time::Instant;
 
 fn send(from: &UdpSocket, to: &UdpSocket, what: u8) {
     let to = to.local_addr().expect("an address");
@@ -44,13 +36,6 @@ fn wait_until_dropped(cut: &mut IngressDrop, datagrams: u64) {
         assert!(Instant::now() < deadline, "not dropped: {cut:?}");
         std::thread::yield_now();
     }
-}
-
-/// The next datagram.
-fn next(socket: &UdpSocket) -> u8 {
-    let mut byte = [0];
-    socket.recv(&mut byte).expect("a datagram");
-    byte[0]
 }
 
 fn cut(netns: &Netns) -> IngressDrop {
@@ -106,11 +91,7 @@ fn a_firewall_that_flushes_its_rules_does_not_heal_a_cut() {
         let (a, b) = (udp(&alice, v4(1)), udp(&bob, v4(2)));
         acquaint(&a, &b);
         let mut cut = cut(&bob);
-        let socket = Netns::visit(bob.as_fd(), || {
-            NetlinkSocket::open(NetlinkProtocol::Netfilter)
-        });
-        let socket = socket.expect("a namespace").expect("a socket");
-        let mut firewall = Netlink::from_socket(socket);
+        let mut firewall = Netlink::of_packet_filter(bob.as_fd()).expect("a socket");
         let mut flush = Batch::new();
         // A deletion that names no table is one of all tables.
         flush.push("flush", "everything", 0xa02, 0, &[0; 4]);

@@ -11,6 +11,7 @@
 //! | `conversation` | a conversation about the packet filter of one network namespace |
 //! | `expression` | the steps of a rule |
 //! | `ingress_drop` | frames that an interface no longer receives |
+//! | `owned_table` | a table that goes with the value that made it |
 //! | `packet_log` | packets that rules tell of |
 //! | `port_drop` | ports whose packets a network namespace does not take in |
 //! | `ruleset` | the whole table of a router or firewall |
@@ -24,6 +25,7 @@ pub mod conntrack;
 mod conversation;
 mod expression;
 mod ingress_drop;
+mod owned_table;
 mod packet_log;
 mod port_drop;
 mod ruleset;

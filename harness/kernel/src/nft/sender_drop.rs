@@ -9,20 +9,16 @@
 //!
 //! The table belongs to the socket that made it, as that of an [`super::IngressDrop`] does.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::libc;
-use nix::net::if_::if_nametoindex;
 
 use super::expression::Expression;
-use super::ingress_drop::FIRST;
+use super::owned_table::{FIRST, OwnedTable};
 use super::set::{NftSet, SetKind, octets};
-use super::table::{NftHook, NftTable, OWNED};
-use crate::netlink::{Batch, Netlink, NetlinkError, NetlinkProtocol, NetlinkSocket};
-use crate::netns::Netns;
+use super::table::{NftHook, NftTable};
+use crate::netlink::{Batch, NetlinkError};
 
 /// Senders of frames, by all that tells them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,11 +48,10 @@ pub enum DropTime {
 }
 
 /// Rules that drop the frames of some senders; they end when this value is dropped.
+#[derive(Debug)]
 #[must_use = "the frames pass again when this value is dropped"]
 pub struct SenderDrop {
-    netlink: Netlink,
-    name: String,
-    family: libc::c_int,
+    table: OwnedTable,
     /// Whether rules match the port: one rule in the gate for each, by the number of the branch.
     by_port: bool,
     branches: usize,
@@ -66,6 +61,8 @@ pub struct SenderDrop {
 
 /// The chain that the kernel calls. Its rules decide whether frames go to the branches.
 const GATE: &str = "gate";
+/// How names of its tables begin, and what they are for.
+const NAMES: [&str; 2] = ["snowglobe-from", "filter"];
 
 impl SenderDrop {
     /// Prepares to drop what interfaces receive from some senders. Nothing changes yet.
@@ -77,18 +74,21 @@ impl SenderDrop {
         devices: &[&str],
         from: &Senders,
     ) -> Result<Self, NetlinkError> {
-        let mut this = Self::open(netns, devices, libc::NFPROTO_NETDEV, false)?;
-        this.branches = 1;
+        let table = OwnedTable::prepare(netns, libc::NFPROTO_NETDEV, devices, NAMES)?;
         let hook = NftHook {
             kind: "filter",
             number: libc::NF_NETDEV_INGRESS,
             priority: FIRST,
             devices,
         };
-        let mut batch = this.begun(hook);
-        add_branch(&mut batch, this.table(), 0, from);
-        this.prepared = Some(batch);
-        Ok(this)
+        let mut batch = table.with_chain(GATE, hook);
+        add_branch(&mut batch, table.named(), 0, from);
+        Ok(Self {
+            table,
+            by_port: false,
+            branches: 1,
+            prepared: Some(batch),
+        })
     }
 
     /// Prepares to drop what bridges forward to ports. Nothing changes yet.
@@ -96,8 +96,7 @@ impl SenderDrop {
     /// # Errors
     /// The thread may not enter the namespace.
     pub fn of_ports(netns: BorrowedFd<'_>, deaf: &[DeafPorts]) -> Result<Self, NetlinkError> {
-        let mut this = Self::open(netns, &[], libc::NFPROTO_BRIDGE, true)?;
-        this.branches = deaf.len();
+        let table = OwnedTable::prepare(netns, libc::NFPROTO_BRIDGE, &[], NAMES)?;
         // Frames that a bridge floods pass this hook once for each port, as all others do
         // (net/bridge/br_forward.c, __br_forward).
         let hook = NftHook {
@@ -106,51 +105,19 @@ impl SenderDrop {
             priority: FIRST,
             devices: &[],
         };
-        let mut batch = this.begun(hook);
+        let mut batch = table.with_chain(GATE, hook);
         for (number, deaf) in deaf.iter().enumerate() {
             let members = deaf.ports.iter().map(|port| port.to_ne_bytes().to_vec());
             let name = ports(number);
-            batch.add_set(this.table(), &set(&name, SetKind::Interface, members));
-            add_branch(&mut batch, this.table(), number, &deaf.from);
+            batch.add_set(table.named(), &set(&name, SetKind::Interface, members));
+            add_branch(&mut batch, table.named(), number, &deaf.from);
         }
-        this.prepared = Some(batch);
-        Ok(this)
-    }
-
-    fn open(
-        netns: BorrowedFd<'_>,
-        devices: &[&str],
-        family: libc::c_int,
-        by_port: bool,
-    ) -> Result<Self, NetlinkError> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let refused = |name: &str, errno| NetlinkError::refused("filter", name, errno, None);
-        let open = || {
-            // Linux 6.16 and later accept a chain for an interface that does not exist yet, so that
-            // the answer would not tell a wrong name.
-            for name in devices {
-                if_nametoindex(*name).map_err(|errno| refused(name, errno))?;
-            }
-            NetlinkSocket::open(NetlinkProtocol::Netfilter).map_err(|errno| refused("-", errno))
-        };
-        let socket = Netns::visit(netns, open).map_err(|errno| refused("-", errno))??;
-        // Names of tables are unique in a namespace, and several partitions may be there at once.
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         Ok(Self {
-            netlink: Netlink::from_socket(socket),
-            name: format!("snowglobe-from-{}-{number}", std::process::id()),
-            family,
-            by_port,
-            branches: 0,
-            prepared: None,
+            table,
+            by_port: true,
+            branches: deaf.len(),
+            prepared: Some(batch),
         })
-    }
-
-    fn begun(&self, hook: NftHook<'_>) -> Batch {
-        let mut batch = Batch::new();
-        batch.add_table(self.table(), OWNED);
-        batch.add_chain(self.table(), GATE, hook);
-        batch
     }
 
     /// Makes the rules ahead of time. Frames pass them until [`close`](Self::close).
@@ -159,7 +126,7 @@ impl SenderDrop {
     /// The kernel refused the rules.
     pub fn make(&mut self) -> Result<(), NetlinkError> {
         match self.prepared.take() {
-            Some(batch) => self.netlink.commit(batch),
+            Some(batch) => self.table.commit(batch),
             None => Ok(()),
         }
     }
@@ -176,7 +143,7 @@ impl SenderDrop {
             DropTime::At(time) => GateTime::From(time.to_be_bytes()),
         };
         self.set_gate(&mut batch, leads);
-        self.netlink.commit(batch)
+        self.table.commit(batch)
     }
 
     /// Lets all frames pass from a time on, by one transaction.
@@ -186,13 +153,13 @@ impl SenderDrop {
     pub fn open_gate(&mut self, from: DropTime) -> Result<(), NetlinkError> {
         let mut batch = Batch::new();
         match from {
-            DropTime::Now => batch.flush_chain(self.table(), GATE),
+            DropTime::Now => batch.flush_chain(self.table.named(), GATE),
             DropTime::At(time) => {
                 let last = time.saturating_sub(1).to_be_bytes();
                 self.set_gate(&mut batch, GateTime::Until(last));
             }
         }
-        self.netlink.commit(batch)
+        self.table.commit(batch)
     }
 
     /// Removes the rules.
@@ -200,22 +167,12 @@ impl SenderDrop {
     /// # Errors
     /// The kernel refused to delete the rules.
     pub fn remove(mut self) -> Result<(), NetlinkError> {
-        self.delete()
-    }
-
-    fn delete(&mut self) -> Result<(), NetlinkError> {
-        // Removed once: by `remove`, or by the drop.
-        if std::mem::take(&mut self.branches) == 0 || self.prepared.is_some() {
-            return Ok(());
-        }
-        let mut batch = Batch::new();
-        batch.delete_table(self.table());
-        self.netlink.commit(batch)
+        self.table.delete()
     }
 
     /// Replaces the rules by which frames go to the branches.
     fn set_gate(&self, batch: &mut Batch, leads: GateTime) {
-        let table = self.table();
+        let table = self.table.named();
         batch.flush_chain(table, GATE);
         for number in 0..self.branches {
             let (branch, ports) = (branch(number), ports(number));
@@ -240,13 +197,6 @@ impl SenderDrop {
             }
             rule.push(Expression::Goto(&branch));
             batch.add_rule(table, GATE, &rule);
-        }
-    }
-
-    fn table(&self) -> NftTable<'_> {
-        NftTable {
-            family: self.family,
-            name: &self.name,
         }
     }
 }
@@ -320,20 +270,6 @@ fn set(name: &str, kind: SetKind, members: impl Iterator<Item = Vec<u8>>) -> Nft
         name,
         kind,
         members,
-    }
-}
-
-impl fmt::Debug for SenderDrop {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_tuple("SenderDrop").field(&self.name).finish()
-    }
-}
-
-impl Drop for SenderDrop {
-    /// Deletes the rules. Closing the socket would do that too, but a child that is about to start
-    /// a program may share the socket for a while.
-    fn drop(&mut self) {
-        let _ = self.delete();
     }
 }
 

@@ -8,17 +8,10 @@ use nix::errno::Errno;
 
 use super::*;
 use crate::clock;
-use crate::netlink::tests::{ETH0, pair, star, v4, v6};
+use crate::netlink::Netlink;
+use crate::netlink::tests::{ETH0, next, pair, star, udp, v4, v6};
+use crate::netns::Netns;
 use crate::testing::{netns, sealed};
-
-/// A bound socket of that namespace.
-fn udp(netns: &Netns, address: IpAddr) -> UdpSocket {
-    let socket = Netns::visit(netns.as_fd(), || UdpSocket::bind((address, 0)));
-    let socket = socket.expect("a namespace").expect("a socket");
-    let timeout = Some(Duration::from_secs(10));
-    socket.set_read_timeout(timeout).expect("a timeout");
-    socket
-}
 
 /// Sends a number, and returns when the receiver has the datagram or it was dropped: until then it
 /// counts for the sender (`net/ipv4/udp.c`, `udp_ioctl`).
@@ -34,13 +27,6 @@ fn send(from: &UdpSocket, to: &UdpSocket, number: u8) {
         let done = unsafe { libc::ioctl(from.as_raw_fd(), libc::TIOCOUTQ, &raw mut queued) };
         assert_eq!(done, 0);
     }
-}
-
-/// The next datagram.
-fn next(socket: &UdpSocket) -> u8 {
-    let mut byte = [0];
-    socket.recv(&mut byte).expect("a datagram");
-    byte[0]
 }
 
 /// A datagram that arrives: from now on nobody has to ask for hardware addresses.

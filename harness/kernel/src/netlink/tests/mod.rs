@@ -5,7 +5,7 @@ mod ready;
 mod refusals;
 mod views;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -64,6 +64,22 @@ pub(crate) fn address(batch: &mut Batch, node: u8) {
     batch.add_address(ETH0, v4(node), 24);
     batch.add_address(ETH0, v6(node).into(), 64);
     batch.add_address(ETH0, link_local(node).into(), 64);
+}
+
+/// A bound socket of that namespace, which waits long enough for any datagram that is under way.
+pub(crate) fn udp(netns: &Netns, address: IpAddr) -> UdpSocket {
+    let socket = Netns::visit(netns.as_fd(), || UdpSocket::bind((address, 0)));
+    let socket = socket.expect("a namespace").expect("a socket");
+    let timeout = Some(Duration::from_secs(10));
+    socket.set_read_timeout(timeout).expect("a timeout");
+    socket
+}
+
+/// The first byte of the next datagram.
+pub(crate) fn next(socket: &UdpSocket) -> u8 {
+    let mut byte = [0];
+    socket.recv(&mut byte).expect("a datagram");
+    byte[0]
 }
 
 /// Two namespaces and a cable between their `eth0`s.
