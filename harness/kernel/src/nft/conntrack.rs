@@ -100,21 +100,11 @@ pub fn tracked_flows(netns: BorrowedFd<'_>) -> Result<Vec<TrackedFlow>, NetlinkE
 /// # Errors
 /// The kernel has no ctnetlink, or refused.
 pub fn forget_all_flows(netns: BorrowedFd<'_>) -> Result<(), NetlinkError> {
-    let mut netlink = open(netns)?;
     let mut question = header();
     // The kernel heeds the family of such a message in version 1 alone (nf_conntrack_netlink.c,
     // ctnetlink_del_conntrack).
     question[1] = 1;
-    let operation = "forget the connections of";
-    netlink.get(
-        operation,
-        SUBJECT,
-        kind(DELETE),
-        0,
-        &question,
-        |_| None::<()>,
-    )?;
-    Ok(())
+    request(netns, "forget the connections of", DELETE, 0, &question)
 }
 
 /// Makes a network namespace forget a flow. One that is gone is no error.
@@ -122,20 +112,11 @@ pub fn forget_all_flows(netns: BorrowedFd<'_>) -> Result<(), NetlinkError> {
 /// # Errors
 /// The kernel has no ctnetlink, or refused.
 pub fn forget_flow(netns: BorrowedFd<'_>, flow: &TrackedFlow) -> Result<(), NetlinkError> {
-    let mut netlink = open(netns)?;
     let question = [header(), original(flow).0].concat();
-    let operation = "forget a connection of";
-    match netlink.get(
-        operation,
-        SUBJECT,
-        kind(DELETE),
-        0,
-        &question,
-        |_| None::<()>,
-    ) {
+    match request(netns, "forget a connection of", DELETE, 0, &question) {
         // A flow may end by itself between the list and this request.
         Err(error) if error.errno() == Some(Errno::ENOENT) => Ok(()),
-        done => done.map(drop),
+        done => done,
     }
 }
 
@@ -155,9 +136,7 @@ pub fn hold_flow(
         .with(CTA_STATUS, &status.to_be_bytes())
         .with(CTA_TIMEOUT, &seconds(time).to_be_bytes());
     let question = [header(), attributes.0].concat();
-    let operation = "keep a connection of";
-    open(netns)?.get(operation, SUBJECT, kind(NEW), 0, &question, |_| None::<()>)?;
-    Ok(())
+    request(netns, "keep a connection of", NEW, 0, &question)
 }
 
 /// Makes a flow of UDP or TCP that no packet has begun yet, for exactly this time. Its source
@@ -192,23 +171,35 @@ pub fn begin_flow(
         .with(CTA_TIMEOUT, &seconds(time).to_be_bytes())
         .nest(CTA_NAT_SRC | NESTED, nat);
     let question = [header(), attributes.0].concat();
-    let operation = "add a connection to";
     // A flow that a packet has begun meanwhile has another port, perhaps.
     let flags = NLM_F_CREATE | NLM_F_EXCL;
-    open(netns)?.get(
-        operation,
-        SUBJECT,
-        kind(NEW),
-        flags,
-        &question,
-        |_| None::<()>,
-    )?;
-    Ok(())
+    request(netns, "add a connection to", NEW, flags, &question)
 }
 
 fn open(netns: BorrowedFd<'_>) -> Result<Netlink, NetlinkError> {
     Netlink::of_packet_filter(netns)
         .map_err(|errno| NetlinkError::refused("list the connections of", SUBJECT, errno, None))
+}
+
+/// Makes the kernel carry out a request that has no answer.
+fn request(
+    netns: BorrowedFd<'_>,
+    operation: &'static str,
+    of_kind: u16,
+    flags: u16,
+    question: &[u8],
+) -> Result<(), NetlinkError> {
+    let no_answer = |_: &encoding::Message<'_>| None::<()>;
+    let mut netlink = open(netns)?;
+    let done = netlink.get(
+        operation,
+        SUBJECT,
+        kind(of_kind),
+        flags,
+        question,
+        no_answer,
+    );
+    done.map(drop)
 }
 
 /// Bytes of a `struct nfgenmsg`.
