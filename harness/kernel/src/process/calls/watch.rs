@@ -57,7 +57,7 @@ impl CallWatch {
         // Until no thread is new: an untraced one may start others meanwhile.
         loop {
             let mut is_complete = true;
-            for (process, is_first) in processes(pid) {
+            for process in processes(pid) {
                 for thread in threads_of(process) {
                     if watch.threads.contains_key(&thread) {
                         continue;
@@ -65,7 +65,7 @@ impl CallWatch {
                     match thread.seize() {
                         Ok(()) => {}
                         // It may have ended, or is traced since its parent is.
-                        Err(_) if !is_first || thread.0 != pid => continue,
+                        Err(_) if thread.0 != pid => continue,
                         Err(errno) => return Err(errno),
                     }
                     is_complete = false;
@@ -140,16 +140,12 @@ impl CallWatch {
             }
         }
         while self.threads.values().any(|it| *it == ThreadState::Runs) {
-            match news() {
-                ThreadNews::Nobody => return true,
-                ThreadNews::Ended(thread) => drop(self.threads.remove(&thread)),
-                ThreadNews::Stopped(thread, code) => {
-                    let signal = signal_on_its_way(code);
-                    self.threads.insert(thread, ThreadState::Stopped(signal));
-                }
+            match self.reap() {
+                CallEvent::Ended => return true,
                 // A thread in a system call that nothing interrupts stops behind it.
-                ThreadNews::None if Instant::now() > deadline => return false,
-                ThreadNews::None => std::thread::yield_now(),
+                CallEvent::Nothing if Instant::now() > deadline => return false,
+                CallEvent::Nothing => std::thread::yield_now(),
+                CallEvent::Other | CallEvent::Reached(_) => {}
             }
         }
         true
@@ -187,10 +183,9 @@ impl CallWatch {
     }
 }
 
-/// Returns a process and its descendants, and for each whether it is the process itself.
-fn processes(pid: i32) -> impl Iterator<Item = (i32, bool)> {
-    let below = process_table::descendants(pid).into_iter();
-    std::iter::once((pid, true)).chain(below.filter(move |it| *it != pid).map(|it| (it, false)))
+/// Returns a process and its descendants.
+fn processes(pid: i32) -> impl Iterator<Item = i32> {
+    std::iter::once(pid).chain(process_table::descendants(pid))
 }
 
 fn threads_of(pid: i32) -> Vec<TracedThread> {
