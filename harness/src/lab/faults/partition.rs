@@ -104,7 +104,7 @@ pub(crate) struct Partition {
 #[derive(Debug)]
 enum Place {
     /// The namespace of the switches.
-    Hub(Option<SenderDrop>),
+    Hub(SenderDrop),
     /// The namespace of a node.
     Stack(StackFilter),
 }
@@ -112,28 +112,28 @@ enum Place {
 impl Place {
     fn make(&mut self) -> Result<(), NetlinkError> {
         match self {
-            Self::Hub(hub) => hub.as_mut().map_or(Ok(()), SenderDrop::make),
+            Self::Hub(hub) => hub.make(),
             Self::Stack(filter) => filter.make(),
         }
     }
 
     fn close(&mut self, from: DropTime) -> Result<(), NetlinkError> {
         match self {
-            Self::Hub(hub) => hub.as_mut().map_or(Ok(()), |hub| hub.close(from)),
+            Self::Hub(hub) => hub.close(from),
             Self::Stack(filter) => filter.close(from),
         }
     }
 
     fn open_gate(&mut self, from: DropTime) -> Result<(), NetlinkError> {
         match self {
-            Self::Hub(hub) => hub.as_mut().map_or(Ok(()), |hub| hub.open_gate(from)),
+            Self::Hub(hub) => hub.open_gate(from),
             Self::Stack(filter) => filter.open_gate(from),
         }
     }
 
-    fn remove(&mut self) -> Result<(), NetlinkError> {
+    fn remove(self) -> Result<(), NetlinkError> {
         match self {
-            Self::Hub(hub) => hub.take().map_or(Ok(()), SenderDrop::remove),
+            Self::Hub(hub) => hub.remove(),
             Self::Stack(filter) => filter.remove(),
         }
     }
@@ -190,7 +190,7 @@ impl Partition {
         // One table for all ports, since one table is one transaction.
         if let Some(hub) = hub {
             let filter = SenderDrop::of_ports(hub.as_fd(), &ports);
-            places.push(Place::Hub(Some(filter.map_err(explain)?)));
+            places.push(Place::Hub(filter.map_err(explain)?));
         }
         Ok(Self {
             places,
@@ -224,7 +224,7 @@ impl Partition {
         };
         // Each filter is removed even if another one could not be.
         let places = std::mem::take(&mut self.places);
-        let removed = places.into_iter().map(|mut place| place.remove());
+        let removed = places.into_iter().map(Place::remove);
         removed.fold(opened, Result::and).map_err(explain)
     }
 
@@ -244,13 +244,13 @@ impl Partition {
         for place in &mut self.places {
             change(place, DropTime::At(at))?;
         }
-        match clock::monotonic().checked_sub(over) {
+        let now = clock::monotonic();
+        if now < over {
             // Until the instant, which is no condition: the rules wait for the same clock.
-            None => std::thread::sleep(Duration::from_nanos(over - clock::monotonic().min(over))),
-            Some(late) => {
-                let within = Duration::from_nanos(late);
-                self.journal.record(EventKind::PartitionLate { within });
-            }
+            std::thread::sleep(Duration::from_nanos(over - now));
+        } else {
+            let within = Duration::from_nanos(now - over);
+            self.journal.record(EventKind::PartitionLate { within });
         }
         // The time of day may be set back later on, and the rules must not change again.
         let mut places = self.places.iter_mut();
