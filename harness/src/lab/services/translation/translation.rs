@@ -11,8 +11,7 @@ use crate::kernel::sync::Lock;
 use crate::lab::error::{LabError, Result};
 use crate::lab::services::service::{Service, ServicePlace, ServiceThread, ServiceWork};
 use crate::lab::stack::stack::Stack;
-use crate::model::v6::{ClatSpec, EmbeddingPrefix, FamilyTranslator, Nat64Spec};
-use crate::topology::Subnet;
+use crate::model::v6::{ClatSpec, FamilyTranslator, Nat64Spec};
 use crate::topology::plan::StackPlan;
 
 /// The numbers of frames that are received at once, and how often before other work.
@@ -55,7 +54,6 @@ impl Translation {
     /// refuses.
     pub(crate) fn clat(spec: &ClatSpec, plan: &StackPlan, stack: &Arc<Stack>) -> Option<Self> {
         let prefix = spec.parsed_prefix().ok()?;
-        let local: [Subnet; 1] = [ClatSpec::LOCAL].map(|it: EmbeddingPrefix| it.subnet());
         // Senders know the MTU from the route, so that what they send fits the uplink at once.
         let least = plan.interfaces.iter().map(|it| it.mtu).min();
         let mtu = least.unwrap_or(LEAST_MTU).saturating_sub(GROWTH);
@@ -63,7 +61,7 @@ impl Translation {
             number: 1,
             names: ["clat", "clat-far"],
             address: Some(ClatSpec::ADDRESS),
-            routes: local.to_vec(),
+            routes: vec![ClatSpec::LOCAL.subnet()],
             default: Some((LAST_RESORT, mtu)),
         };
         // The NAT64 of the other side knows this node by its own address, which nftables puts in.
