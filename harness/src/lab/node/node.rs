@@ -291,11 +291,12 @@ impl Node {
         &self.own
     }
 
-    /// Returns the threads of the node's services.
+    /// Returns the NAT64 of the node, if it has one.
     pub(crate) fn nat64_translation(&self) -> Option<&Translation> {
         self.own.nat64.as_deref()
     }
 
+    /// Returns the threads of the node's services.
     pub(crate) fn service_threads(&self) -> &NodeServiceThreads {
         &self.service_threads
     }
