@@ -69,14 +69,7 @@ impl Batch {
 
     /// Adds a route to the main table; the interface must be up.
     pub fn add_route(&mut self, route: &RouteRequest<'_>) {
-        let message = route_message(route);
-        self.push(
-            "add a route through",
-            route.device.name,
-            libc::RTM_NEWROUTE,
-            NLM_F_CREATE | NLM_F_EXCL,
-            &message,
-        );
+        self.push_route(route, Attributes::new());
     }
 
     /// Adds a route whose packets are at most this long, in bytes, though the interface takes
@@ -84,12 +77,18 @@ impl Batch {
     pub fn add_route_with_mtu(&mut self, route: &RouteRequest<'_>, mtu: u32) {
         const RTAX_MTU: u16 = 2;
         let metrics = Attributes::new().number(RTAX_MTU, mtu);
-        let mut message = route_message(route);
-        message.extend(Attributes::new().nest(libc::RTA_METRICS, metrics).0);
-        let flags = NLM_F_CREATE | NLM_F_EXCL;
-        let operation = "add a route through";
-        let name = route.device.name;
-        self.push(operation, name, libc::RTM_NEWROUTE, flags, &message);
+        self.push_route(route, Attributes::new().nest(libc::RTA_METRICS, metrics));
+    }
+
+    fn push_route(&mut self, route: &RouteRequest<'_>, more: Attributes) {
+        let message = [route_message(route), more.0].concat();
+        self.push(
+            "add a route through",
+            route.device.name,
+            libc::RTM_NEWROUTE,
+            NLM_F_CREATE | NLM_F_EXCL,
+            &message,
+        );
     }
 
     /// Removes a route from the main table; an absent route is no error.
@@ -109,7 +108,7 @@ impl Batch {
 
     /// Makes packets whose source begins with these bits look for their route in a table first.
     pub fn add_source_rule(&mut self, from: IpAddr, prefix: u8, table: u32) {
-        let message = rule_message(from, prefix, table);
+        let message = source_rule(from, prefix, table);
         let operation = "add a rule for routes from";
         let flags = NLM_F_CREATE | NLM_F_EXCL;
         self.push(
@@ -124,7 +123,7 @@ impl Batch {
     /// Removes a rule that [`add_source_rule`](Self::add_source_rule) added; an absent rule is no
     /// error.
     pub fn delete_source_rule(&mut self, from: IpAddr, prefix: u8, table: u32) {
-        let message = rule_message(from, prefix, table);
+        let message = source_rule(from, prefix, table);
         let operation = "delete the rule for routes from";
         self.push(operation, &from.to_string(), libc::RTM_DELRULE, 0, &message);
         self.tolerate(Errno::ENOENT);
@@ -330,31 +329,36 @@ fn route_message(route: &RouteRequest<'_>) -> Vec<u8> {
     message
 }
 
-/// Returns a `struct fib_rule_hdr` (family, two prefix lengths, TOS, table, two reserved bytes,
-/// action, flags) and its attributes.
-fn rule_message(from: IpAddr, prefix: u8, table: u32) -> Vec<u8> {
-    const FRA_SRC: u16 = 2;
-    // Longer prefixes first, as in a table of routes, and all before the main table, whose rule has
-    // 32,766 (ip-rule(8)).
-    let priority = 10_000 + u32::from(128 - prefix);
-    let unspecified = libc::RT_TABLE_UNSPEC;
-    let mut message = vec![family(from), 0, prefix, 0, unspecified, 0, 0, FR_ACT_TO_TBL];
-    message.extend([0; 4]);
-    let attributes = Attributes::new()
-        .address(FRA_SRC, from)
-        .number(FRA_PRIORITY, priority)
-        .number(FRA_TABLE, table);
-    message.extend(attributes.0);
-    message
-}
-
-/// Numbers of attributes, and the action of looking at a table (`linux/fib_rules.h`).
-const FR_ACT_TO_TBL: u8 = 1;
+/// Numbers of attributes (`linux/fib_rules.h`).
 const FRA_DST: u16 = 1;
+const FRA_SRC: u16 = 2;
 const FRA_IIFNAME: u16 = 3;
 const FRA_PRIORITY: u16 = 6;
 const FRA_TABLE: u16 = 15;
 const FRA_IP_PROTO: u16 = 22;
+
+/// Returns a rule that leads to a table: a `struct fib_rule_hdr` (family, lengths of the prefixes of
+/// destination and source, TOS, table, two reserved bytes, action, flags) and its attributes.
+fn rule_message(family: u8, [to, from]: [u8; 2], attributes: Attributes) -> Vec<u8> {
+    const FR_ACT_TO_TBL: u8 = 1;
+    let unspecified = libc::RT_TABLE_UNSPEC;
+    let mut message = vec![family, to, from, 0, unspecified, 0, 0, FR_ACT_TO_TBL];
+    message.extend([0; 4]);
+    message.extend(attributes.0);
+    message
+}
+
+/// Returns the rule for packets whose source begins with these bits.
+fn source_rule(from: IpAddr, prefix: u8, table: u32) -> Vec<u8> {
+    // Longer prefixes first, as in a table of routes, and all before the main table, whose rule has
+    // 32,766 (ip-rule(8)).
+    let priority = 10_000 + u32::from(128 - prefix);
+    let attributes = Attributes::new()
+        .address(FRA_SRC, from)
+        .number(FRA_PRIORITY, priority)
+        .number(FRA_TABLE, table);
+    rule_message(family(from), [0, prefix], attributes)
+}
 
 /// Returns the rules for packets of UDP and TCP to an address that arrive on certain interfaces.
 fn diversions(
@@ -370,7 +374,7 @@ fn diversions(
             .number(FRA_PRIORITY, 0)
             .number(FRA_TABLE, table)
             .with(FRA_IP_PROTO, &[protocol]);
-        [rule_header(32), attributes.0].concat()
+        rule_message(libc::AF_INET as u8, [32, 0], attributes)
     };
     // A rule names one interface and one protocol: each pair has a rule of its own.
     let pairs = interfaces
@@ -384,16 +388,7 @@ fn own_rule(priority: u32) -> Vec<u8> {
     let attributes = Attributes::new()
         .number(FRA_PRIORITY, priority)
         .number(FRA_TABLE, libc::RT_TABLE_LOCAL.into());
-    [rule_header(0), attributes.0].concat()
-}
-
-/// Returns a `struct fib_rule_hdr` of IPv4 for destinations that begin with so many given bits.
-fn rule_header(prefix: u8) -> Vec<u8> {
-    let unspecified = libc::RT_TABLE_UNSPEC;
-    let family = libc::AF_INET as u8;
-    let mut header = vec![family, prefix, 0, 0, unspecified, 0, 0, FR_ACT_TO_TBL];
-    header.extend([0; 4]);
-    header
+    rule_message(libc::AF_INET as u8, [0; 2], attributes)
 }
 
 /// Returns a `struct ndmsg` (family, padding, index, state, flags, type) and its attributes.
