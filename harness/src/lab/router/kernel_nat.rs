@@ -4,14 +4,12 @@
 //! forwarded are rules. So both are put together here, as the other engine has them.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
 
 use crate::kernel::nft::conntrack::TrackedFlow;
 use crate::model::nat::{NatMapping, NatProtocol, NatSpec};
 use crate::model::packet::ip::{ICMP, TCP, UDP};
 use crate::model::portmap::PortLease;
-
-/// The part of a remote address and port where none counts.
-const NOBODY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
 
 /// Returns the mappings of a NAT with these external addresses.
 pub(super) fn mappings(
@@ -22,20 +20,12 @@ pub(super) fn mappings(
 ) -> Vec<NatMapping> {
     let mut open: Vec<NatMapping> = leases.to_vec();
     // A port is forwarded at the first address, as by the other engine.
-    let first = external.first();
-    for forward in first
-        .iter()
-        .flat_map(|first| spec.forwards.iter().map(move |it| (first, it)))
-    {
-        let (address, forward) = forward;
-        open.push(NatMapping {
-            protocol: forward.protocol,
-            inside: forward.to,
-            outside: SocketAddrV4::new(**address, forward.port),
-            remote: NOBODY,
-            peers: Vec::new(),
-            expires_in: None,
-        });
+    if let Some(first) = external.first() {
+        let forwards = spec.forwards.iter();
+        open.extend(forwards.map(|it| {
+            let outside = SocketAddrV4::new(*first, it.port);
+            open_port(it.protocol, it.to, outside, None)
+        }));
     }
     let mut mappings = Vec::new();
     for flow in flows {
@@ -78,14 +68,26 @@ pub(super) fn mappings(
 
 /// Returns a lease as a mapping.
 pub(super) fn leased(lease: &PortLease, external: Ipv4Addr, now: u64) -> NatMapping {
-    let left = lease.until.saturating_sub(now);
+    let left = Duration::from_nanos(lease.until.saturating_sub(now));
+    let outside = SocketAddrV4::new(external, lease.port);
+    let ends = lease.until != u64::MAX;
+    open_port(lease.protocol, lease.inside, outside, ends.then_some(left))
+}
+
+/// Returns the mapping of a port that is open to all.
+fn open_port(
+    protocol: NatProtocol,
+    inside: SocketAddrV4,
+    outside: SocketAddrV4,
+    expires_in: Option<Duration>,
+) -> NatMapping {
     NatMapping {
-        protocol: lease.protocol,
-        inside: lease.inside,
-        outside: SocketAddrV4::new(external, lease.port),
-        remote: NOBODY,
+        protocol,
+        inside,
+        outside,
+        remote: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0),
         peers: Vec::new(),
-        expires_in: (lease.until != u64::MAX).then(|| std::time::Duration::from_nanos(left)),
+        expires_in,
     }
 }
 
