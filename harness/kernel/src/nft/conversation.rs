@@ -49,3 +49,40 @@ impl FilterConversation {
         netlink.commit(batch)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use nix::libc;
+
+    use super::*;
+    use crate::nft::Expression;
+    use crate::testing::{netns, sealed};
+
+    #[test]
+    fn a_table_takes_the_place_of_the_one_before_and_goes() {
+        sealed(|| {
+            let (netns, mut filter) = (netns(), FilterConversation::default());
+            let table = NftTable {
+                family: libc::NFPROTO_INET,
+                name: "one",
+            };
+            let make = |batch: &mut Batch| {
+                batch.add_table(table, 0);
+                batch.add_branch(table, "branch");
+                batch.add_rule(table, "branch", &[Expression::Count]);
+            };
+            for _ in 0..2 {
+                filter.replace(netns.as_fd(), table, make).expect("a table");
+                let netlink = filter.netlink(netns.as_fd(), "-").expect("a conversation");
+                assert_eq!(netlink.counters(table).expect("rules").len(), 1);
+            }
+            for _ in 0..2 {
+                filter.replace(netns.as_fd(), table, |_| {}).expect("none");
+                let netlink = filter.netlink(netns.as_fd(), "-").expect("a conversation");
+                assert!(netlink.lacks(table));
+            }
+        });
+    }
+}
