@@ -131,9 +131,10 @@ impl Place {
         }
     }
 
-    fn remove(self) -> Result<(), NetlinkError> {
+    /// Removes the rules, and returns what is left to be dropped.
+    fn remove(self) -> Result<Option<SenderDrop>, NetlinkError> {
         match self {
-            Self::Hub(hub) => hub.remove(),
+            Self::Hub(mut hub) => hub.remove().map(|()| Some(hub)),
             Self::Stack(filter) => filter.remove(),
         }
     }
@@ -224,7 +225,10 @@ impl Partition {
         };
         // Each filter is removed even if another one could not be.
         let places = std::mem::take(&mut self.places);
-        let removed = places.into_iter().map(Place::remove);
+        // All are removed before any is dropped: the drops wait for the kernel, which destroys the
+        // rules of all namespaces at the same time.
+        let removed: Vec<_> = places.into_iter().map(Place::remove).collect();
+        let removed = removed.into_iter().map(|one| one.map(drop));
         removed.fold(opened, Result::and).map_err(explain)
     }
 

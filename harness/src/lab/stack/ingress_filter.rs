@@ -57,12 +57,17 @@ impl IngressFilter {
         rules.change(|attached| attached.open_gate(from))
     }
 
-    /// Takes the filter away. A namespace that is gone has taken the filter with it.
-    pub(super) fn remove(&self, namespace_is_there: bool) -> Result<(), NetlinkError> {
-        match self.rules.lock().attached.take() {
-            Some(attached) if namespace_is_there => attached.remove(),
-            Some(_) | None => Ok(()),
+    /// Takes the filter away, and returns what is left to be dropped. A namespace that is gone has
+    /// taken the filter with it.
+    pub(super) fn remove(
+        &self,
+        namespace_is_there: bool,
+    ) -> Result<Option<SenderDrop>, NetlinkError> {
+        let mut attached = self.rules.lock().attached.take();
+        if let Some(attached) = attached.as_mut().filter(|_| namespace_is_there) {
+            attached.remove()?;
         }
+        Ok(attached)
     }
 
     fn reattach(&self, netns: BorrowedFd<'_>, device: Device<'_>) -> Result<(), NetlinkError> {

@@ -12,7 +12,7 @@ use std::sync::{Arc, Weak};
 
 use crate::kernel::netlink::{Device, Netlink, NetlinkError};
 use crate::kernel::netns::Netns;
-use crate::kernel::nft::{DropTime, FilterConversation, Senders};
+use crate::kernel::nft::{DropTime, FilterConversation, SenderDrop, Senders};
 use crate::kernel::sync::{Lock, SharedLock};
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::first_process::FirstProcessHandle;
@@ -281,8 +281,9 @@ impl StackFilter {
         self.if_there(|filter| filter.open_gate(from))
     }
 
-    /// Lets the interfaces take all frames again, unless they are gone with their stack.
-    pub(crate) fn remove(&self) -> Result<(), NetlinkError> {
+    /// Lets the interfaces take all frames again, unless they are gone with their stack. Returns
+    /// what is left to be dropped.
+    pub(crate) fn remove(&self) -> Result<Option<SenderDrop>, NetlinkError> {
         self.filter.remove(self.stack.netns().is_some())
     }
 
