@@ -9,6 +9,7 @@ use std::time::Instant;
 use snowglobe::Lab;
 use snowglobe::events::EventKind;
 use snowglobe::fault::Fault;
+use snowglobe::impair::Counters;
 use snowglobe::prelude::*;
 use snowglobe::topology::plan::Address;
 
@@ -52,6 +53,8 @@ impl Stream {
 
     /// Sends until the stream is over, and returns which datagrams arrived.
     fn run(&self) -> TestResult<Vec<bool>> {
+        // Whoever waits for more datagrams hears that an error has ended the stream.
+        let _over = Over(self);
         let mut arrived = Vec::new();
         while !self.over.load(Ordering::Acquire) {
             let number = arrived.len();
@@ -79,12 +82,28 @@ impl Stream {
     }
 
     /// Waits until so many more datagrams were sent, and returns how many there are.
-    fn wait_for(&self, more: usize) -> usize {
+    fn wait_for(&self, more: usize) -> TestResult<usize> {
         let until = self.sent.load(Ordering::Acquire) + more;
         while self.sent.load(Ordering::Acquire) < until {
+            if self.over.load(Ordering::Acquire) {
+                return Err("the stream has ended")?;
+            }
             thread::yield_now();
         }
-        self.sent.load(Ordering::Acquire)
+        Ok(self.sent.load(Ordering::Acquire))
+    }
+
+    /// Parts the two sides while datagrams flow, and heals that. Returns how many datagrams were
+    /// sent when the partition had begun, and when it was healed.
+    fn part(&self, lab: &Lab, fault: &Fault) -> TestResult<(usize, usize)> {
+        self.wait_for(200)?;
+        let parted = lab.inject(fault.clone())?;
+        let begun = self.wait_for(1)?;
+        self.wait_for(200)?;
+        parted.heal()?;
+        let healed = self.wait_for(1)?;
+        self.wait_for(200)?;
+        Ok((begun, healed))
     }
 }
 
@@ -148,15 +167,11 @@ fn all_or_nothing(lab: &Lab, left: &[usize], right: &[usize], fault: &Fault) -> 
         let (arrived, begun, healed) = thread::scope(|scope| {
             let run = scope.spawn(|| stream.run().map_err(|e| e.to_string()));
             let over = Over(&stream);
-            stream.wait_for(200);
-            let parted = lab.inject(fault.clone())?;
-            let begun = stream.wait_for(1);
-            stream.wait_for(200);
-            parted.heal()?;
-            let healed = stream.wait_for(1);
-            stream.wait_for(200);
+            let parted = stream.part(lab, fault);
             drop(over);
+            // Its error first: it is why there were no more datagrams.
             let arrived = run.join().map_err(|_| "the stream panicked".to_owned())??;
+            let (begun, healed) = parted?;
             Ok::<_, snowglobe::Failed>((arrived, begun, healed))
         })?;
         let is_late = |kind: &EventKind| matches!(kind, EventKind::PartitionLate { .. });
@@ -232,10 +247,14 @@ fn what_is_under_way_when_a_partition_begins_is_lost() -> TestResult {
     // From here on nobody has to ask for hardware addresses.
     send(0)?;
     to.recv(&mut heard)?;
+    let slow = lab.links().nth(1).ok_or("no link")?;
+    let towards_b = || slow.counters(Direction::BToA);
+    let before = towards_b()?.sent.packets;
     send(1)?;
     let parted = lab.inject(Fault::partition(["a"], ["b"]))?;
-    // The packet meets the partition when the delay is over.
-    thread::sleep(delay * 2);
+    // The packet meets the partition when the link lets it go.
+    let is_over = |it: Counters| it.sent.packets > before && it.queued.packets == 0;
+    lab.wait_until(|| towards_b().is_ok_and(is_over))?;
     parted.heal()?;
     send(2)?;
     to.recv(&mut heard)?;
