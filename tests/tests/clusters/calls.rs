@@ -4,6 +4,7 @@ use std::thread;
 
 use snowglobe::lab::{LabErrorKind, Point, Stdio};
 use snowglobe::prelude::*;
+use snowglobe_tests::has_fuse;
 
 use crate::{MS, nodes};
 
@@ -172,7 +173,7 @@ fn a_point_at_a_call_that_cannot_be_is_refused_by_name() -> TestResult {
 #[snowglobe::test]
 fn a_stop_that_comes_too_late_is_taken_back() -> TestResult {
     use snowglobe::fault::{DiskFault, Fault};
-    if !crate::wrongs::has_disks() {
+    if !has_fuse() {
         return Ok(());
     }
     let mut topology = Topology::new();

@@ -1,22 +1,13 @@
 //! Nemeses that make clocks wrong and break disks, on the nodes of a lab that can have that.
 
-use std::fs::File;
 use std::time::SystemTime;
 
 use snowglobe::events::EventKind;
 use snowglobe::fault::{ClockFault, DiskFault, Fault, Nemesis, Schedule, ScheduleErrorKind};
 use snowglobe::prelude::*;
+use snowglobe_tests::has_fuse;
 
 use crate::{MS, nodes};
-
-/// Whether this user may have disks with faults.
-pub(crate) fn has_disks() -> bool {
-    let device = File::options().read(true).write(true).open("/dev/fuse");
-    if device.is_err() {
-        snowglobe::note("this host has no /dev/fuse for this user");
-    }
-    device.is_ok()
-}
 
 /// Starts three nodes: one with a clock of its own, one with a disk that breaks where this user may
 /// have one, one with neither.
@@ -84,7 +75,7 @@ fn a_nemesis_of_clocks_keeps_to_the_node_that_has_one() -> TestResult {
 
 #[snowglobe::test]
 fn a_nemesis_of_everything_breaks_disks_and_clocks_where_there_are_any() -> TestResult {
-    if !has_disks() {
+    if !has_fuse() {
         return Ok(());
     }
     let lab = lab(true)?;
@@ -127,7 +118,7 @@ fn nodes_that_cannot_have_the_faults_are_told_before_anything_begins() -> TestRe
         let error = plain.draw(&nemesis).unwrap_err().to_string();
         assert!(error.contains(why), "{error}");
     }
-    let has_disks = has_disks();
+    let has_disks = has_fuse();
     let lab = lab(has_disks)?;
     let text = "[[fault]]\nat = '0s'\nfault = 'pause'\nnode = 'plain'\n\n\
                 [[fault]]\nat = '0s'\nfault = 'clock'\nnode = 'plain'\nchange = { offset = '-1h' }\n";
