@@ -37,11 +37,6 @@ fn under_fire(bug: Option<&str>) -> TestResult {
         work.is_over.store(true, Ordering::Relaxed);
         (ended, goes_on)
     });
-    if std::env::var("SHOW").is_ok() {
-        for event in cluster.events().so_far() {
-            println!("EV {event}");
-        }
-    }
     ended?;
     let history = recorder.history();
     linearizability(&Map::new(Register::new(None)), &history)
