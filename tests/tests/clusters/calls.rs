@@ -6,7 +6,7 @@ use snowglobe::lab::{LabErrorKind, Point, Stdio};
 use snowglobe::prelude::*;
 use snowglobe_tests::has_fuse;
 
-use crate::{MS, nodes};
+use crate::{MS, nodes, stat, tell};
 
 /// Waits for a line, and then replaces a file as careful programs do: written, synced, renamed.
 const REPLACE: &str = "use IO::Handle; $| = 1; print \"ready\\n\"; <STDIN>; \
@@ -35,28 +35,17 @@ fn nothing_of_a_call_has_happened_while_the_program_stands_at_it() -> TestResult
     let other = Point::system_call_on("fsync", "/tmp/other");
     assert_eq!(other.to_string(), "the system call `fsync` on `/tmp/other`");
     assert!(!point.is_reached());
-    process
-        .stdin
-        .as_mut()
-        .ok_or("no stdin")?
-        .write_all(b"go\n")?;
+    tell(&mut process, "go")?;
     assert_eq!(point.wait()?, "fsync of `/tmp/new`");
     assert_eq!(cat("/tmp/new")?, "new\n");
-    let state = n1
-        .command("cat")
-        .arg(format!("/proc/{}/stat", process.id()))
-        .output()?;
-    assert!(state.stdout_str().contains(") t "), "{state:?}");
+    let state = stat(n1, &process)?;
+    assert!(state.contains(") t "), "{state:?}");
     thread::sleep(50 * MS);
     assert_eq!(process.log().len(), 1, "{:?}", process.log());
     point.go_on();
     process.wait_for_log("synced")?;
     let renaming = process.pause_when(Point::system_call("rename"))?;
-    process
-        .stdin
-        .as_mut()
-        .ok_or("no stdin")?
-        .write_all(b"go\n")?;
+    tell(&mut process, "go")?;
     assert_eq!(renaming.wait()?, "rename of `/tmp/new`");
     assert_eq!(cat("/tmp/old")?, "old\n");
     renaming.go_on();
@@ -80,11 +69,7 @@ fn what_a_program_starts_is_watched_too() -> TestResult {
         .spawn()?;
     process.wait_for_log("ready")?;
     let point = process.pause_when(Point::system_call_on("unlinkat", "/tmp/mark"))?;
-    process
-        .stdin
-        .as_mut()
-        .ok_or("no stdin")?
-        .write_all(b"go\n")?;
+    tell(&mut process, "go")?;
     assert_eq!(point.wait()?, "unlinkat of `/tmp/mark`");
     let lines = process.log().len();
     thread::sleep(100 * MS);

@@ -13,6 +13,7 @@ mod start;
 mod wrongs;
 
 use snowglobe::Lab;
+use snowglobe::lab::{Node, Process};
 use snowglobe::prelude::*;
 
 const MS: Duration = Duration::from_millis(1);
@@ -26,6 +27,19 @@ fn nodes(number: usize) -> TestResult<Lab> {
         topology.plug(node, lan);
     }
     Ok(topology.start()?)
+}
+
+/// Writes a line to a program that reads its standard input.
+fn tell(process: &mut Process, line: &str) -> TestResult {
+    let stdin = process.stdin.as_mut().ok_or("no stdin")?;
+    stdin.write_all(format!("{line}\n").as_bytes())?;
+    Ok(())
+}
+
+/// Returns the line of `/proc` about a process, as the node has it (proc_pid_stat(5)).
+fn stat(node: &Node, process: &Process) -> TestResult<String> {
+    let path = format!("/proc/{}/stat", process.id());
+    Ok(node.command("cat").arg(path).output()?.stdout_str())
 }
 
 snowglobe::main!();

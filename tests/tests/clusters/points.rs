@@ -5,7 +5,7 @@ use std::thread;
 use snowglobe::lab::{LabErrorKind, Point};
 use snowglobe::prelude::*;
 
-use crate::{MS, nodes};
+use crate::{MS, nodes, stat, tell};
 
 /// A program that looks whether a file is there, says so, and would overwrite it a moment later.
 const CHECK_THEN_WRITE: &str = "read go; [ -e /tmp/lock ] || echo free; sleep 1; \
@@ -22,17 +22,10 @@ fn the_time_between_check_and_use_is_met_exactly() -> TestResult {
         .spawn()?;
     let point = process.pause_when(Point::line("free"))?;
     assert!(!point.is_reached());
-    process
-        .stdin
-        .as_mut()
-        .ok_or("no stdin")?
-        .write_all(b"go\n")?;
+    tell(&mut process, "go")?;
     assert_eq!(point.wait()?, "free");
-    let state = n1
-        .command("cat")
-        .arg(format!("/proc/{}/stat", process.id()))
-        .output()?;
-    assert!(state.stdout_str().contains(") T "), "{state:?}");
+    let state = stat(n1, &process)?;
+    assert!(state.contains(") T "), "{state:?}");
     n1.command("touch").arg("/tmp/lock").status()?;
     point.go_on();
     process.wait_for_log("lost")?;

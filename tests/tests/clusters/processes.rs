@@ -6,7 +6,7 @@ use snowglobe::fault::Fault;
 use snowglobe::lab::{LabErrorKind, Process};
 use snowglobe::prelude::*;
 
-use crate::{MS, nodes};
+use crate::{MS, nodes, stat, tell};
 
 const LOOP: &str = "echo ready; n=0; while read line; do n=$((n+1)); echo $line $n; done";
 
@@ -71,8 +71,7 @@ fn one_program_is_paused_and_the_others_of_its_node_go_on() -> TestResult {
     two.wait_for_log("ready")?;
     let pause = lab.inject(Fault::pause_program("n1", "one"))?;
     for process in [&mut one, &mut two] {
-        let stdin = process.stdin.as_mut().ok_or("no stdin")?;
-        stdin.write_all(b"hello\n")?;
+        tell(process, "hello")?;
     }
     two.wait_for_log("hello 1")?;
     let said = |process: &Process| process.log().iter().any(|it| it.text == "hello 1");
@@ -92,12 +91,7 @@ fn a_slow_node_has_its_share_of_a_processor() -> TestResult {
     let start = Instant::now();
     let used = || -> TestResult<Duration> {
         // Fields 14 and 15 of proc_pid_stat(5), in ticks of 10 ms.
-        let pid = spinning.id();
-        let stat = n1
-            .command("cat")
-            .arg(format!("/proc/{pid}/stat"))
-            .output()?;
-        let stat = stat.stdout_str();
+        let stat = stat(n1, &spinning)?;
         let fields: Vec<&str> = stat
             .rsplit(')')
             .next()
@@ -128,8 +122,7 @@ fn a_slow_node_has_its_share_of_a_processor() -> TestResult {
 
 /// Sends a line to a shell, and returns which of two answers the shell gives.
 fn answer(shell: &mut Process, answers: [&str; 2]) -> TestResult<String> {
-    let stdin = shell.stdin.as_mut().ok_or("no stdin")?;
-    stdin.write_all(b"try\n")?;
+    tell(shell, "try")?;
     let mut lines = shell.lines();
     let next = lines.find(|line| answers.contains(&line.text.as_str()));
     Ok(next.ok_or("no answer")?.text)
