@@ -3,8 +3,13 @@
 //! A workload asks hundreds of times a second, from within a node. A process for each question
 //! would take all processors, and most libraries make their connections where they are called.
 
-use std::io::{self, BufRead, BufReader, Error, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::io::{self, BufReader, Error, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use snowglobe::lab::Node;
+
+use crate::connection::{connect, line};
 
 /// A connection that is used again and again.
 #[derive(Debug)]
@@ -13,11 +18,21 @@ pub struct HttpConnection {
 }
 
 impl HttpConnection {
-    /// Takes a stream that is connected to the server.
-    pub fn new(stream: TcpStream) -> Self {
-        Self {
-            stream: BufReader::new(stream),
-        }
+    /// Connects from a node, and waits for answers so long from then on.
+    ///
+    /// # Errors
+    /// The node is down, or nobody listens.
+    pub fn open(from: &Node, to: SocketAddr, limit: Duration) -> io::Result<Self> {
+        let stream = connect(from, to, limit)?;
+        Ok(Self { stream })
+    }
+
+    /// Gets a page, and returns the status and the body of the answer.
+    ///
+    /// # Errors
+    /// As [`post`](Self::post).
+    pub fn get(&mut self, path: &str) -> io::Result<(u16, Vec<u8>)> {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
     }
 
     /// Posts JSON, and returns the status and the body of the answer.
@@ -25,22 +40,25 @@ impl HttpConnection {
     /// # Errors
     /// The connection has ended, or the answer is not HTTP. The connection is of no further use.
     pub fn post(&mut self, path: &str, json: &str) -> io::Result<(u16, Vec<u8>)> {
-        let request = format!(
+        self.ask(&format!(
             "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\n\r\n{json}",
             json.len()
-        );
+        ))
+    }
+
+    fn ask(&mut self, request: &str) -> io::Result<(u16, Vec<u8>)> {
         self.stream.get_mut().write_all(request.as_bytes())?;
         self.answer()
     }
 
     fn answer(&mut self) -> io::Result<(u16, Vec<u8>)> {
-        let status = self.line()?;
+        let status = line(&mut self.stream)?;
         let status = status.split(' ').nth(1).and_then(|it| it.parse().ok());
         let status = status.ok_or_else(|| not_http("a status"))?;
         let (mut length, mut is_chunked) = (0, false);
         loop {
-            let header = self.line()?;
+            let header = line(&mut self.stream)?;
             if header.is_empty() {
                 break;
             }
@@ -63,15 +81,15 @@ impl HttpConnection {
     /// Reads a body in chunks, and the trailers behind it (RFC 9112, section 7.1).
     fn chunks(&mut self, body: &mut Vec<u8>) -> io::Result<()> {
         loop {
-            let size = self.line()?;
+            let size = line(&mut self.stream)?;
             let size = size.split(';').next().unwrap_or_default();
             let size = u64::from_str_radix(size, 16).map_err(|_| not_http("a chunk"))?;
             if size == 0 {
-                while !self.line()?.is_empty() {}
+                while !line(&mut self.stream)?.is_empty() {}
                 return Ok(());
             }
             self.bytes(size, body)?;
-            self.line()?;
+            line(&mut self.stream)?;
         }
     }
 
@@ -81,15 +99,6 @@ impl HttpConnection {
             Ok(())
         } else {
             Err(ErrorKind::UnexpectedEof.into())
-        }
-    }
-
-    fn line(&mut self) -> io::Result<String> {
-        let mut line = String::new();
-        self.stream.read_line(&mut line)?;
-        match line.strip_suffix("\r\n") {
-            Some(line) => Ok(line.to_owned()),
-            None => Err(ErrorKind::UnexpectedEof.into()),
         }
     }
 }

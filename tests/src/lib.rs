@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+mod connection;
 pub mod daemons;
 pub mod http;
 mod opened;

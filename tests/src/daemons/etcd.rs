@@ -1,7 +1,7 @@
 //! A client of etcd that asks the member of one node, over one connection.
 
 use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use base64::Engine;
@@ -12,8 +12,8 @@ use snowglobe::lab::Node;
 
 use crate::http::HttpConnection;
 
-/// Port at which members serve clients, in JSON over HTTP as well.
-const PORT: u16 = 2379;
+/// The place at which the member of a node serves clients, in JSON over HTTP as well.
+const MEMBER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 2379);
 
 /// A client that lives in the node of the member that it asks.
 #[derive(Debug)]
@@ -72,9 +72,9 @@ impl<'l> EtcdClient<'l> {
     pub fn ask(&mut self, path: &str, question: &Value) -> Completion<Value> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => match self.connect() {
+            None => match HttpConnection::open(self.node, MEMBER, self.limit) {
                 Ok(connection) => connection,
-                Err(why) => return Completion::Failed(why),
+                Err(error) => return Completion::Failed(error.to_string()),
             },
         };
         match connection.post(path, &question.to_string()) {
@@ -94,21 +94,6 @@ impl<'l> EtcdClient<'l> {
                 Completion::Unknown(format!("no answer within {:?}", self.limit))
             }
             Err(error) => Completion::Unknown(error.to_string()),
-        }
-    }
-
-    fn connect(&self) -> Result<HttpConnection, String> {
-        let connect = || {
-            let stream =
-                TcpStream::connect_timeout(&(Ipv4Addr::LOCALHOST, PORT).into(), self.limit)?;
-            stream.set_read_timeout(Some(self.limit))?;
-            stream.set_write_timeout(Some(self.limit))?;
-            stream.set_nodelay(true)?;
-            io::Result::Ok(HttpConnection::new(stream))
-        };
-        match self.node.try_run(connect) {
-            Ok(connected) => connected.map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
         }
     }
 }

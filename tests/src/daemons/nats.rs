@@ -1,6 +1,6 @@
 //! A client of NATS and of its JetStream, over one connection.
 
-use std::io::{self, BufRead, BufReader, Error, ErrorKind, Read, Write};
+use std::io::{self, BufReader, Error, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,6 +10,8 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use snowglobe::history::Completion;
 use snowglobe::lab::Node;
+
+use crate::connection::{connect, line};
 
 /// Port of clients.
 pub const PORT: u16 = 4222;
@@ -30,18 +32,11 @@ impl NatsConnection {
     /// # Errors
     /// The node is down, or its server does not answer.
     pub fn open(node: &Node, limit: Duration) -> io::Result<Self> {
-        let connect = || {
-            let to = (Ipv4Addr::LOCALHOST, PORT).into();
-            let stream = TcpStream::connect_timeout(&to, limit)?;
-            stream.set_read_timeout(Some(limit))?;
-            stream.set_nodelay(true)?;
-            io::Result::Ok(stream)
-        };
-        let stream = node.try_run(connect).map_err(Error::other)??;
+        let to = (Ipv4Addr::LOCALHOST, PORT).into();
         static OPENED: AtomicU64 = AtomicU64::new(0);
         let inbox = format!("answers.{}", OPENED.fetch_add(1, Ordering::Relaxed));
         let mut connection = Self {
-            stream: BufReader::new(stream),
+            stream: connect(node, to, limit)?,
             requests: 0,
             inbox,
         };
@@ -49,7 +44,7 @@ impl NatsConnection {
         let hello = r#"CONNECT {"verbose":false,"pedantic":false}"#;
         let hello = format!("{hello}\r\nSUB {}.* 1\r\nPING\r\n", connection.inbox);
         connection.send(hello.as_bytes())?;
-        while connection.line()? != "PONG" {}
+        while line(&mut connection.stream)? != "PONG" {}
         Ok(connection)
     }
 
@@ -63,7 +58,7 @@ impl NatsConnection {
         let count = payload.len();
         self.send(format!("PUB {subject} {inbox} {count}\r\n{payload}\r\n").as_bytes())?;
         loop {
-            let line = self.line()?;
+            let line = line(&mut self.stream)?;
             let words: Vec<&str> = line.split(' ').collect();
             match words[..] {
                 ["PING"] => self.send(b"PONG\r\n")?,
@@ -139,14 +134,5 @@ impl NatsConnection {
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.get_mut().write_all(bytes)
-    }
-
-    fn line(&mut self) -> io::Result<String> {
-        let mut line = String::new();
-        self.stream.read_line(&mut line)?;
-        match line.strip_suffix("\r\n") {
-            Some(line) => Ok(line.to_owned()),
-            None => Err(ErrorKind::UnexpectedEof.into()),
-        }
     }
 }

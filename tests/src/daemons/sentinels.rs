@@ -1,13 +1,15 @@
 //! redis with a sentinel beside it, and a client that speaks redis' protocol.
 
-use std::io::{self, BufRead, BufReader, Error, ErrorKind, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::io::{self, BufReader, Error, ErrorKind, Read, Write};
+use std::net::{IpAddr, TcpStream};
 use std::time::Duration;
 
 use snowglobe::history::Completion;
 use snowglobe::lab::Node;
 use snowglobe::topology::{NodeSpec, StartCommand};
 use snowglobe::{Fixture, TestResult};
+
+use crate::connection::{connect, line};
 
 /// Port of redis.
 pub const STORE: u16 = 6379;
@@ -81,14 +83,8 @@ impl RedisConnection {
     /// # Errors
     /// Nobody listens, or the node is down.
     pub fn open(from: &Node, to: (IpAddr, u16), limit: Duration) -> io::Result<Self> {
-        let connect = || {
-            let stream = TcpStream::connect_timeout(&SocketAddr::from(to), limit)?;
-            stream.set_read_timeout(Some(limit))?;
-            stream.set_nodelay(true)?;
-            let stream = BufReader::new(stream);
-            io::Result::Ok(Self { stream })
-        };
-        from.try_run(connect).map_err(Error::other)?
+        let stream = connect(from, to.into(), limit)?;
+        Ok(Self { stream })
     }
 
     /// Sends one command, and returns its answer. What redis refuses has not happened; after a
@@ -107,9 +103,7 @@ impl RedisConnection {
 
     /// Reads an answer: <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
     fn reply(&mut self) -> io::Result<Result<Reply, String>> {
-        let mut line = String::new();
-        self.stream.read_line(&mut line)?;
-        let line = line.strip_suffix("\r\n").ok_or(ErrorKind::UnexpectedEof)?;
+        let line = line(&mut self.stream)?;
         let (kind, rest) = line.split_at_checked(1).ok_or(ErrorKind::InvalidData)?;
         let count = || {
             rest.parse::<i64>()
