@@ -1,8 +1,6 @@
 //! Measures what tests of distributed systems cost: each trial prints its figures, one a line, as
 //! `name value`.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,6 +12,7 @@ use snowglobe::lab::Node;
 use snowglobe::prelude::*;
 use snowglobe::topology::StartCommand;
 use snowglobe_tests::daemons;
+use snowglobe_tests::http::HttpConnection;
 
 const KEYS: u64 = 100;
 const CLIENTS: u64 = 10;
@@ -143,18 +142,14 @@ fn partition() -> TestResult {
 
 /// Returns whether the etcd behind a port of a node says that its cluster works.
 fn is_healthy(node: &Node, port: u16) -> Result<(), String> {
-    let answer = node.run(|| -> std::io::Result<String> {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        stream.write_all(b"GET /health HTTP/1.0\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
-    });
-    let answer = answer.map_err(|error| error.to_string())?;
-    match answer.contains("\"health\":\"true\"") {
+    let to = (Ipv4Addr::LOCALHOST, port).into();
+    let connection = HttpConnection::open(node, to, Duration::from_secs(5));
+    let answer = connection.and_then(|mut it| it.get("/health"));
+    let (_, body) = answer.map_err(|error| error.to_string())?;
+    let said = String::from_utf8_lossy(&body);
+    match said.contains("\"health\":\"true\"") {
         true => Ok(()),
-        false => Err(answer),
+        false => Err(said.into_owned()),
     }
 }
 
