@@ -29,15 +29,8 @@ pub(super) fn chaos(rounds: usize) -> Result<Vec<BenchRow>, String> {
             1.0,
         )?,
     ];
-    let of = |trial: &'static str, figure: &'static str| {
-        let program = program.clone();
-        move || said(&mut trial_of(&program, trial), figure)
-    };
-    let clusters: [(_, _); 2] = [
-        ("etcd_in_nodes", "in_nodes"),
-        ("etcd_on_loopback", "on_loopback"),
-    ];
-    let [ours, other] = clusters.map(|(trial, figure)| of(trial, figure));
+    let ours = || said(&mut trial_of(&program, "etcd_in_nodes"), "in_nodes");
+    let other = || said(&mut trial_of(&program, "etcd_on_loopback"), "on_loopback");
     let medians = in_turns(rounds, &mut [Box::new(ours), Box::new(other)])?;
     rows.push(BenchRow {
         group: "chaos",
