@@ -1,13 +1,13 @@
 //! redis with a sentinel beside it, and a client that speaks redis' protocol.
 
 use std::io::{self, BufReader, Error, ErrorKind, Read, Write};
-use std::net::{IpAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, TcpStream};
 use std::time::Duration;
 
 use snowglobe::history::Completion;
-use snowglobe::lab::Node;
+use snowglobe::lab::{Node, RunningCluster};
 use snowglobe::topology::{NodeSpec, StartCommand};
-use snowglobe::{Fixture, TestResult};
+use snowglobe::{Cluster, Fixture, TestResult};
 
 use crate::connection::{connect, line};
 
@@ -15,7 +15,7 @@ use crate::connection::{connect, line};
 pub const STORE: u16 = 6379;
 
 /// Port of sentinels.
-pub const SENTINEL: u16 = 26379;
+const SENTINEL: u16 = 26379;
 
 const CONFIGURATION: &str = "port 26379
 protected-mode no
@@ -25,9 +25,27 @@ sentinel down-after-milliseconds store 500
 sentinel failover-timeout store 3000
 ";
 
+/// Starts the nodes `r0` to `r2`, and returns when their sentinels know each other.
+pub fn three_redis() -> TestResult<RunningCluster> {
+    let redis = Fixture::find("redis")?;
+    let members = (0..3).map(|number| redis_with_sentinel(number, &redis));
+    let members: Vec<NodeSpec> = members.collect::<TestResult<_>>()?;
+    let cluster = Cluster::of(3, |number| members[number].clone());
+    let cluster = cluster.ready(|node| {
+        let mut sentinel = own_sentinel(node, Duration::from_millis(500))?;
+        let told = format!("{:?}", sentinel.ask("INFO sentinel"));
+        // All know each other: two replicas, and three sentinels with this one.
+        match told.contains("slaves=2,sentinels=3") {
+            true => Ok(()),
+            false => Err(told),
+        }
+    });
+    Ok(cluster.start()?)
+}
+
 /// Makes the node `r` with this number: a redis that replicates `r0`, or `r0` itself, and a
 /// sentinel that watches over `r0` as `store`.
-pub fn redis_with_sentinel(number: usize, redis: &Fixture) -> TestResult<NodeSpec> {
+fn redis_with_sentinel(number: usize, redis: &Fixture) -> TestResult<NodeSpec> {
     let dir = std::env::temp_dir().join(format!("sentinel{number}"));
     std::fs::create_dir_all(&dir)?;
     // A sentinel rewrites its configuration.
@@ -135,15 +153,18 @@ impl RedisConnection {
     }
 }
 
+/// Connects to the sentinel of a node, from within the node.
+fn own_sentinel(node: &Node, limit: Duration) -> Result<RedisConnection, String> {
+    let sentinel = RedisConnection::open(node, (Ipv4Addr::LOCALHOST.into(), SENTINEL), limit);
+    sentinel.map_err(|error| error.to_string())
+}
+
 /// Returns the address of the master, as the sentinel of a node knows it.
 ///
 /// # Errors
 /// The sentinel does not answer, or knows of no master.
 pub fn master(node: &Node, limit: Duration) -> Result<IpAddr, String> {
-    let local = (IpAddr::from([127, 0, 0, 1]), SENTINEL);
-    let mut sentinel =
-        RedisConnection::open(node, local, limit).map_err(|error| error.to_string())?;
-    let answer = sentinel.ask("SENTINEL GET-MASTER-ADDR-BY-NAME store");
+    let answer = own_sentinel(node, limit)?.ask("SENTINEL GET-MASTER-ADDR-BY-NAME store");
     let master = answer.ok().and_then(|it| it.texts().first()?.parse().ok());
     master.ok_or_else(|| format!("{answer:?}"))
 }

@@ -4,14 +4,13 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 
-use snowglobe::Cluster;
 use snowglobe::fault::Fault;
 use snowglobe::history::checks::sets;
 use snowglobe::history::models::{SetOp, SetRet};
 use snowglobe::history::{AnomalyKind, Client, Completion, History, Recorder, recorder};
 use snowglobe::lab::{Node, RunningCluster};
 use snowglobe::prelude::*;
-use snowglobe_tests::daemons::sentinels::{RedisConnection, STORE, master, redis_with_sentinel};
+use snowglobe_tests::daemons::sentinels::{RedisConnection, STORE, master, three_redis};
 
 type Call = SetOp<u32>;
 type Ret = SetRet<u32>;
@@ -22,22 +21,7 @@ const MS: Duration = Duration::from_millis(1);
 const ANSWER: Duration = Duration::from_millis(500);
 
 fn three() -> TestResult<RunningCluster> {
-    let redis = Fixture::find("redis")?;
-    let members = (0..3).map(|number| redis_with_sentinel(number, &redis));
-    let members: Vec<NodeSpec> = members.collect::<TestResult<_>>()?;
-    let cluster = Cluster::of(3, |number| members[number].clone());
-    let cluster = cluster
-        .ready(|node| {
-            let mut sentinel = RedisConnection::open(node, (node.ip(), 26379), ANSWER)
-                .map_err(|e| e.to_string())?;
-            let told = format!("{:?}", sentinel.ask("INFO sentinel"));
-            // All know each other: two replicas, and three sentinels with this one.
-            match told.contains("slaves=2,sentinels=3") {
-                true => Ok(()),
-                false => Err(told),
-            }
-        })
-        .start()?;
+    let cluster = three_redis()?;
     cluster.set_patience(Duration::from_secs(60));
     Ok(cluster)
 }
