@@ -1,4 +1,4 @@
-//! A client of etcd that asks the member of one node, over one connection.
+//! Five etcd, and a client that asks the member of one node, over one connection.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -8,12 +8,52 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use snowglobe::history::Completion;
-use snowglobe::lab::Node;
+use snowglobe::lab::{Node, Scene};
+use snowglobe::topology::{NodeId, NodeSpec, StartCommand, Volume};
+use snowglobe::{Cluster, Fixture, TestResult};
 
+use crate::daemons::etcd_member;
 use crate::http::HttpConnection;
 
 /// The place at which the member of a node serves clients, in JSON over HTTP as well.
 const MEMBER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 2379);
+
+/// Time for which a look for the leader waits for a member, which may be paused.
+const LOOK: Duration = Duration::from_millis(300);
+
+/// Returns a command that serves as one of these members. Leaders tell that they live after so many
+/// milliseconds each time, and ten times as long without that is an election timeout.
+pub fn etcd_command(name: &str, names: &[impl AsRef<str>], heartbeat: u32) -> StartCommand {
+    StartCommand::new("etcd")
+        .args(etcd_member(name, names))
+        .args(["--log-level", "error"])
+        .args(["--heartbeat-interval", &heartbeat.to_string()])
+        .args(["--election-timeout", &(10 * heartbeat).to_string()])
+        .ready_port(MEMBER.port())
+}
+
+/// Returns a cluster of five members, `e1` to `e5`, with so many milliseconds between heartbeats.
+pub fn five_etcd(heartbeat: u32) -> TestResult<Cluster> {
+    let fixture = Fixture::find("etcd")?;
+    let names: Vec<String> = (1..=5).map(|n| format!("e{n}")).collect();
+    let cluster = Cluster::of(5, |n| {
+        NodeSpec::new(&names[n])
+            .rootfs(&fixture)
+            .volume("/run/data", Volume::named(&names[n]))
+            .command(etcd_command(&names[n], &names, heartbeat))
+    });
+    Ok(cluster.leader(leader))
+}
+
+fn leader(scene: &Scene) -> Option<NodeId> {
+    let mut members = scene.nodes().filter(|node| node.is_running());
+    members.find(|node| leads(node)).map(Node::id)
+}
+
+/// Returns whether the member of a node takes itself for the leader.
+pub fn leads(node: &Node) -> bool {
+    EtcdClient::new(node, LOOK).leads()
+}
 
 /// A client that lives in the node of the member that it asks.
 #[derive(Debug)]

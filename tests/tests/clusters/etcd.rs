@@ -2,31 +2,19 @@
 
 use std::time::Instant;
 
-use snowglobe::Cluster;
 use snowglobe::fault::{Fault, Nemesis, NodeRef, Split};
-use snowglobe::lab::{Node, RunningCluster, Scene};
+use snowglobe::lab::Node;
 use snowglobe::prelude::*;
-use snowglobe::topology::{NodeId, StartCommand};
 use snowglobe_tests::daemons;
+use snowglobe_tests::daemons::etcd::{five_etcd, leads};
 
 use crate::MS;
 
+/// Milliseconds between two heartbeats of a leader, as by default.
+const HEARTBEAT: u32 = 100;
+
 /// etcd's own election timeout, to which members add a random part of the same length.
 const ELECTION: Duration = Duration::from_millis(1000);
-
-fn command(name: &str, names: &[String]) -> StartCommand {
-    StartCommand::new("etcd")
-        .args(daemons::etcd_member(name, names))
-        .args([
-            "--log-level",
-            "error",
-            "--heartbeat-interval",
-            "100",
-            "--election-timeout",
-            "1000",
-        ])
-        .ready_port(2379)
-}
 
 /// Returns what `etcdctl` prints on a node about the member of the same node.
 fn etcdctl(node: &Node, arguments: &[&str]) -> Result<String, String> {
@@ -39,33 +27,10 @@ fn etcdctl(node: &Node, arguments: &[&str]) -> Result<String, String> {
     daemons::etcdctl(node, &[&own[..], arguments].concat())
 }
 
-/// Whether a member says that it leads: the fifth field of its status.
-fn leads(node: &Node) -> bool {
-    let status = etcdctl(node, &["endpoint", "status", "--write-out", "simple"]);
-    status.is_ok_and(|line| line.split(", ").nth(4) == Some("true"))
-}
-
-fn leader(scene: &Scene) -> Option<NodeId> {
-    let mut members = scene.nodes().filter(|node| node.is_running());
-    members.find(|node| leads(node)).map(Node::id)
-}
-
-fn five() -> TestResult<RunningCluster> {
-    let fixture = Fixture::find("etcd")?;
-    let names: Vec<String> = (1..=5).map(|n| format!("e{n}")).collect();
-    let cluster = Cluster::of(5, |n| {
-        NodeSpec::new(&names[n])
-            .rootfs(&fixture)
-            .volume("/run/data", Volume::named(&names[n]))
-            .command(command(&names[n], &names))
-    });
-    Ok(cluster.leader(leader).start()?)
-}
-
 #[snowglobe::test(fixtures("etcd"), timeout = "120s", threads = 2)]
 fn an_isolated_leader_is_replaced_and_the_minority_refuses() -> TestResult {
     let started = Instant::now();
-    let cluster = five()?;
+    let cluster = five_etcd(HEARTBEAT)?.start()?;
     snowglobe::note(format!("five etcd ready after {:?}", started.elapsed()));
     let old = cluster.leader()?;
     assert_eq!(etcdctl(old, &["put", "colour", "blue"])?, "OK\n");
@@ -78,7 +43,7 @@ fn an_isolated_leader_is_replaced_and_the_minority_refuses() -> TestResult {
     })?;
     let took = begun.elapsed();
     snowglobe::note(format!("a new leader after {took:?}"));
-    // A vote that is split costs one more election, and each look runs four programs.
+    // A vote that is split costs one more election.
     assert!(took < 4 * ELECTION + 4000 * MS, "{took:?}");
     assert_eq!(etcdctl(new, &["put", "colour", "green"])?, "OK\n");
     let refused = etcdctl(old, &["put", "colour", "red"]).unwrap_err();
@@ -99,7 +64,7 @@ fn an_isolated_leader_is_replaced_and_the_minority_refuses() -> TestResult {
 
 #[snowglobe::test(fixtures("etcd"), timeout = "180s", threads = 2)]
 fn acknowledged_writes_outlive_a_random_nemesis() -> TestResult {
-    let cluster = five()?;
+    let cluster = five_etcd(HEARTBEAT)?.start()?;
     cluster.set_patience(Duration::from_secs(60));
     let nemesis = Nemesis::new(Duration::from_secs(10))
         .split(2, Split::Halves)

@@ -2,58 +2,30 @@
 
 use std::time::Instant;
 
-use snowglobe::Cluster;
 use snowglobe::fault::{Fault, Nemesis, NodeRef, Split};
 use snowglobe::history::checks::stale_reads;
 use snowglobe::history::models::RegisterRet;
 use snowglobe::history::{History, linearizability};
-use snowglobe::lab::{ALARMING, Node, RunningCluster, Scene};
+use snowglobe::lab::{ALARMING, RunningCluster};
 use snowglobe::prelude::*;
-use snowglobe::topology::{NodeId, StartCommand};
-use snowglobe_tests::daemons::etcd::EtcdClient;
-use snowglobe_tests::daemons::etcd_member;
+use snowglobe_tests::daemons::etcd::{EtcdClient, five_etcd};
 
 use crate::membership::{LEAVE, permit_to_leave};
 use crate::registers::{Call, Registers, Ret, Workload, model};
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
 
-/// Time for which a look for the leader waits for a member, which may be paused.
-const LOOK: Duration = Duration::from_millis(300);
-
-pub(crate) fn command(name: &str, names: &[impl AsRef<str>]) -> StartCommand {
-    StartCommand::new("etcd")
-        .args(etcd_member(name, names))
-        .args(["--log-level", "error", "--heartbeat-interval", "50"])
-        .args(["--election-timeout", "500"])
-        .ready_port(2379)
-}
-
-fn leader(scene: &Scene) -> Option<NodeId> {
-    let mut members = scene.nodes().filter(|node| node.is_running());
-    let leads = |node: &&Node| EtcdClient::new(node, LOOK).leads();
-    members.find(leads).map(Node::id)
-}
+/// Milliseconds between two heartbeats of a leader.
+pub(crate) const HEARTBEAT: u32 = 50;
 
 /// Starts five members, and returns when all of them answer.
 pub(crate) fn five() -> TestResult<RunningCluster> {
-    let fixture = Fixture::find("etcd")?;
-    let names: Vec<String> = (1..=5).map(|n| format!("e{n}")).collect();
-    let cluster = Cluster::of(5, |n| {
-        NodeSpec::new(&names[n])
-            .rootfs(&fixture)
-            .volume("/run/data", Volume::named(&names[n]))
-            .command(command(&names[n], &names))
+    let cluster = five_etcd(HEARTBEAT)?.ready(|node| {
+        // On a starved machine, a read that all agree on takes long.
+        let read = EtcdClient::new(node, 3000 * MS).get("ready", false);
+        read.is_ok().then_some(()).ok_or(format!("{read:?}"))
     });
-    let cluster = cluster
-        .leader(leader)
-        .ready(|node| {
-            // On a starved machine, a read that all agree on takes longer than a look for the
-            // leader.
-            let read = EtcdClient::new(node, 10 * LOOK).get("ready", false);
-            read.is_ok().then_some(()).ok_or(format!("{read:?}"))
-        })
-        .start()?;
+    let cluster = cluster.start()?;
     cluster.set_patience(Duration::from_secs(60));
     cluster.forbid_in_logs(ALARMING);
     Ok(cluster)

@@ -7,9 +7,9 @@ use snowglobe::fault::{Fault, Schedule, ScheduledFault};
 use snowglobe::history::linearizability;
 use snowglobe::lab::{Node, RunningCluster, Scene, wait_until};
 use snowglobe::prelude::*;
-use snowglobe_tests::daemons::etcd::EtcdClient;
+use snowglobe_tests::daemons::etcd::{EtcdClient, etcd_command};
 
-use crate::etcd::{MS, command, five, told};
+use crate::etcd::{HEARTBEAT, MS, five, told};
 use crate::registers::{Registers, Workload, model};
 
 /// Time for the others to agree: an election may be under way.
@@ -92,8 +92,8 @@ fn join(scene: &Scene, node: &Node) -> Result<(), String> {
         .filter(|it| !it.is_empty())
         .chain([node.name()])
         .collect();
-    let command = command(node.name(), &names).args(["--initial-cluster-state", "existing"]);
-    node.set_commands([command]);
+    let command = etcd_command(node.name(), &names, HEARTBEAT);
+    node.set_commands([command.args(["--initial-cluster-state", "existing"])]);
     node.restart().map_err(|error| error.to_string())
 }
 
