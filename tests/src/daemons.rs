@@ -2,6 +2,7 @@
 
 pub mod etcd;
 pub mod nats;
+pub mod postgresql;
 pub mod sentinels;
 
 use std::fs;

@@ -1,16 +1,14 @@
 //! Real daemons on disks with faults: what they have acknowledged survives a power cut, and what
 //! they are told not to sync does not.
 
-use std::fs;
 
 use snowglobe::Lab;
 use snowglobe::fault::{DiskFault, Fault};
 use snowglobe::lab::{Node, Process};
 use snowglobe::prelude::*;
 use snowglobe::topology::NodeId;
-use snowglobe_tests::daemons::{
-    answer, etcdctl_in_time, postgresql_account, postgresql_programs, redis,
-};
+use snowglobe_tests::daemons::postgresql::Postgresql;
+use snowglobe_tests::daemons::{answer, etcdctl_in_time, redis};
 
 use crate::support::has_fuse;
 
@@ -39,9 +37,7 @@ struct Database {
     lab: Lab,
     server: NodeId,
     client: NodeId,
-    bin: String,
-    account: (u32, u32),
-    fsync: bool,
+    postgresql: Postgresql,
 }
 
 impl Database {
@@ -57,22 +53,10 @@ impl Database {
         let database = Self {
             server,
             client,
-            bin: postgresql_programs(&fixture)?,
-            account: postgresql_account(&fixture)?,
-            fsync,
+            postgresql: Postgresql::of(&fixture, fsync)?,
             lab,
         };
-        let made = database
-            .program("initdb")
-            .args(["--locale=C", "--auth=trust"])
-            .output()?;
-        assert!(made.status.success(), "{made:?}");
-        database.lab[server].run(|| {
-            let rules = fs::File::options()
-                .append(true)
-                .open("/data/db/pg_hba.conf");
-            rules.and_then(|mut rules| rules.write_all(b"host all all samenet trust\n"))
-        })?;
+        database.postgresql.init(database.node())?;
         let process = database.serve()?;
         database.must("create table t (n int, filler text)")?;
         database.must("checkpoint")?;
@@ -85,32 +69,9 @@ impl Database {
         &self.lab[self.server]
     }
 
-    fn program(&self, name: &str) -> snowglobe::lab::Command<'_> {
-        let mut command = self.node().command(format!("{}/{name}", self.bin));
-        command
-            .root_shown_as(self.account.0, self.account.1)
-            .current_dir("/tmp")
-            .args(["-D", "/data/db"]);
-        command
-    }
-
     /// Starts the server, and waits until it answers.
     fn serve(&self) -> TestResult<Process> {
-        let fsync = if self.fsync { "fsync=on" } else { "fsync=off" };
-        let process = self
-            .program("postgres")
-            .args([
-                "-h",
-                "*",
-                "-k",
-                "/tmp",
-                "-c",
-                fsync,
-                "-c",
-                "max_wal_size=64MB",
-            ])
-            .may_die()
-            .spawn()?;
+        let process = self.postgresql.serve(self.node())?;
         process.wait_for_port(5432)?;
         self.lab.wait_until(|| self.ask("select 1"))?;
         Ok(process)
@@ -118,11 +79,9 @@ impl Database {
 
     /// Returns the answer of the server, or what it says instead.
     fn ask(&self, query: &str) -> Result<String, String> {
-        let mut psql = self.lab[self.client].command(format!("{}/psql", self.bin));
-        answer(
-            psql.args(["-h", "server", "-U", "postgres", "-tAc", query])
-                .env("PGCONNECT_TIMEOUT", "5"),
-        )
+        let client = &self.lab[self.client];
+        let to = "host=server user=postgres connect_timeout=5";
+        answer(&mut self.postgresql.psql(client, to, query))
     }
 
     fn must(&self, query: &str) -> TestResult<String> {

@@ -1,7 +1,6 @@
 //! PostgreSQL, a primary and a streaming replica: what was committed is there after a power cut and
 //! a full disk, unless PostgreSQL was told not to sync.
 
-use std::fs;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
@@ -12,7 +11,8 @@ use snowglobe::history::models::{SetOp, SetRet};
 use snowglobe::history::{AnomalyKind, Client, Completion, History, Recorder, recorder};
 use snowglobe::lab::{Command, Node, Process};
 use snowglobe::prelude::*;
-use snowglobe_tests::daemons::{answer, postgresql_account, postgresql_programs};
+use snowglobe_tests::daemons::answer;
+use snowglobe_tests::daemons::postgresql::Postgresql;
 use snowglobe_tests::has_fuse;
 
 type Call = SetOp<u32>;
@@ -24,9 +24,7 @@ const CLIENTS: usize = 3;
 /// A primary, a replica that streams from it, both with disks that have faults, and a client.
 struct Pair {
     lab: Lab,
-    bin: String,
-    account: (u32, u32),
-    fsync: &'static str,
+    postgresql: Postgresql,
     servers: Vec<Process>,
 }
 
@@ -47,9 +45,7 @@ impl Pair {
         let lab = topology.start()?;
         lab.set_patience(Duration::from_secs(60));
         let mut pair = Self {
-            bin: postgresql_programs(&fixture)?,
-            account: postgresql_account(&fixture)?,
-            fsync: if fsync { "fsync=on" } else { "fsync=off" },
+            postgresql: Postgresql::of(&fixture, fsync)?,
             servers: Vec::new(),
             lab,
         };
@@ -73,52 +69,27 @@ impl Pair {
     }
 
     fn begin(&mut self) -> TestResult {
-        let mut initdb = self.program("primary", "initdb")?;
-        self.succeed(initdb.args(["-D", "/data/db", "--locale=C", "--auth=trust"]))?;
-        self.node("primary")?.run(|| {
-            let rules = fs::File::options()
-                .append(true)
-                .open("/data/db/pg_hba.conf");
-            let trust = b"host all all samenet trust\nhost replication all samenet trust\n";
-            rules.and_then(|mut rules| rules.write_all(trust))
-        })?;
+        self.postgresql.init(self.node("primary")?)?;
         self.serve("primary")?;
         self.must("create table numbers (number int primary key, filler text)")?;
-        let mut copy = self.program("replica", "pg_basebackup")?;
+        let replica = self.node("replica")?;
+        let mut copy = self.postgresql.program(replica, "pg_basebackup");
         // With -R it leaves a standby.signal, and says where the primary is.
         let options = [
             "-h", "primary", "-U", "postgres", "-D", "/data/db", "-R", "-c", "fast",
         ];
-        self.succeed(copy.args(options))?;
+        let copied = copy.args(options).output()?;
+        assert!(copied.status.success(), "{copied:?}");
         self.serve("replica")
-    }
-
-    fn succeed(&self, command: &mut Command<'_>) -> TestResult {
-        let output = command.output()?;
-        assert!(output.status.success(), "{output:?}");
-        Ok(())
     }
 
     fn node(&self, name: &str) -> TestResult<&Node> {
         Ok(self.lab.node(name).ok_or("no such node")?)
     }
 
-    fn program(&self, node: &str, name: &str) -> TestResult<Command<'_>> {
-        let mut command = self.node(node)?.command(format!("{}/{name}", self.bin));
-        command
-            .root_shown_as(self.account.0, self.account.1)
-            .current_dir("/tmp");
-        Ok(command)
-    }
-
     /// Starts a server, and waits until it answers.
     fn serve(&mut self, node: &str) -> TestResult {
-        let mut postgres = self.program(node, "postgres")?;
-        let process = postgres
-            .args(["-D", "/data/db", "-h", "*", "-k", "/tmp", "-c", self.fsync])
-            .args(["-c", "max_wal_size=64MB"])
-            .may_die()
-            .spawn()?;
+        let process = self.postgresql.serve(self.node(node)?)?;
         self.servers.push(process);
         self.lab.wait_until(|| self.ask(node, "select 1"))?;
         Ok(())
@@ -130,10 +101,7 @@ impl Pair {
             "host={node} user=postgres connect_timeout=3 keepalives_idle=1 \
              keepalives_interval=1 keepalives_count=2 tcp_user_timeout=3000"
         );
-        let client = self.node("client")?;
-        let mut psql = client.command(format!("{}/psql", self.bin));
-        psql.args(["-tAc", query, &to]);
-        Ok(psql)
+        Ok(self.postgresql.psql(self.node("client")?, &to, query))
     }
 
     /// Returns the answer of a server, or what `psql` says instead.
