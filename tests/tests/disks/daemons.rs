@@ -1,7 +1,6 @@
 //! Real daemons on disks with faults: what they have acknowledged survives a power cut, and what
 //! they are told not to sync does not.
 
-
 use snowglobe::Lab;
 use snowglobe::fault::{DiskFault, Fault};
 use snowglobe::lab::{Node, Process};

@@ -16,6 +16,8 @@ use snowglobe::topology::{NodeId, StartCommand};
 use snowglobe_tests::daemons::nats::{NatsConnection, PORT};
 use snowglobe_tests::has_fuse;
 
+use crate::ask_over;
+
 type Call = QueueOp<u32>;
 type Ret = QueueRet<u32>;
 
@@ -85,18 +87,9 @@ fn publish(
     while !is_over() {
         let number = next.fetch_add(1, Ordering::Relaxed);
         let completion = client.call(QueueOp::Enqueue(number), || {
-            let opened = connection
-                .take()
-                .map_or_else(|| NatsConnection::open(node, ANSWER), Ok);
-            let mut nats = match opened {
-                Ok(nats) => nats,
-                Err(error) => return Completion::Failed(error.to_string()),
-            };
-            let answer = nats.publish(STREAM, &number.to_string());
-            if answer.is_ok() {
-                connection = Some(nats);
-            }
-            answer.map(|()| QueueRet::Done)
+            let open = || NatsConnection::open(node, ANSWER);
+            let publish = |nats: &mut NatsConnection| nats.publish(STREAM, &number.to_string());
+            ask_over(&mut connection, open, publish).map(|()| QueueRet::Done)
         });
         thread::sleep(if completion.is_ok() { 5 * MS } else { 50 * MS });
     }

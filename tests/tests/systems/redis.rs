@@ -12,6 +12,8 @@ use snowglobe::lab::{Node, RunningCluster};
 use snowglobe::prelude::*;
 use snowglobe_tests::daemons::sentinels::{RedisConnection, STORE, master, three_redis};
 
+use crate::ask_over;
+
 type Call = SetOp<u32>;
 type Ret = SetRet<u32>;
 
@@ -38,15 +40,8 @@ fn add_numbers(node: &Node, client: &Client<Call, Ret>, next: &AtomicU32, is_ove
     while !is_over.load(Ordering::Relaxed) {
         let number = next.fetch_add(1, Ordering::Relaxed);
         let completion = client.call(SetOp::Add(number), || {
-            let mut redis = match connection.take().map_or_else(|| to_master(node), Ok) {
-                Ok(redis) => redis,
-                Err(why) => return Completion::Failed(why),
-            };
-            let answer = redis.ask(&format!("SADD numbers {number}"));
-            if answer.is_ok() {
-                connection = Some(redis);
-            }
-            answer.map(|_| SetRet::Done)
+            let add = |redis: &mut RedisConnection| redis.ask(&format!("SADD numbers {number}"));
+            ask_over(&mut connection, || to_master(node), add).map(|_| SetRet::Done)
         });
         // A client that got no answer asks its sentinel again.
         thread::sleep(if completion.is_ok() { 3 * MS } else { 50 * MS });
