@@ -70,8 +70,6 @@ fn registers_are_linearizable_under_a_random_nemesis() -> TestResult {
     let run = cluster.nemesis(&nemesis)?;
     let registers = Registers::new(Workload {
         keys: 4,
-        writers: 1,
-        readers: 1,
         pause: 15 * MS,
         may_be_stale: false,
     });

@@ -28,8 +28,6 @@ fn registers_with_stale_reads() -> TestResult {
     let run = cluster.nemesis(&nemesis)?;
     let registers = Registers::new(Workload {
         keys: 2,
-        writers: 1,
-        readers: 1,
         pause: 30 * MS,
         may_be_stale: true,
     });

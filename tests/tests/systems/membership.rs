@@ -116,8 +116,6 @@ fn registers_are_linearizable_while_every_member_is_replaced() -> TestResult {
     let run = cluster.run_schedule(&schedule)?;
     let registers = Registers::new(Workload {
         keys: 2,
-        writers: 1,
-        readers: 1,
         pause: 20 * MS,
         may_be_stale: false,
     });

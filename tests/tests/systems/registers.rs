@@ -5,7 +5,7 @@ use std::thread;
 
 use snowglobe::history::models::{Map, On, Register, RegisterOp, RegisterRet};
 use snowglobe::history::{Client, Completion, History, Recorder, recorder};
-use snowglobe::lab::RunningCluster;
+use snowglobe::lab::{Node, RunningCluster};
 use snowglobe::prelude::*;
 use snowglobe_tests::daemons::etcd::EtcdClient;
 
@@ -27,11 +27,6 @@ const ANSWER: Duration = Duration::from_millis(700);
 pub(crate) struct Workload {
     /// Number of registers.
     pub(crate) keys: u64,
-    /// Number of clients of each member that do everything.
-    pub(crate) writers: usize,
-    /// Number of clients of each member that read alone: a write that nobody answers keeps them
-    /// from nothing.
-    pub(crate) readers: usize,
     /// Time that a client lets pass after each operation: without it, the clients take all
     /// processors from the members.
     pub(crate) pause: Duration,
@@ -53,16 +48,14 @@ impl Registers {
         }
     }
 
-    /// Lets the clients work until the time for it is over.
+    /// Lets two clients of each member work until the time for it is over.
     pub(crate) fn work(&self, cluster: &RunningCluster, is_over: impl Fn() -> bool + Sync) {
         let is_over = &is_over;
         thread::scope(|scope| {
             for member in cluster.members() {
-                for number in 0..self.workload.writers + self.workload.readers {
-                    let client = self.recorder.client(member.name());
-                    let etcd = EtcdClient::new(member, ANSWER);
-                    let mut client = RegisterClient::new(client, etcd, self.workload);
-                    let writes = number < self.workload.writers;
+                // A write that nobody answers keeps the client that only reads from nothing.
+                for writes in [true, false] {
+                    let mut client = self.client(member);
                     scope.spawn(move || {
                         while !is_over() {
                             client.step(writes);
@@ -77,9 +70,7 @@ impl Registers {
     /// Reads all registers at each member, once the cluster is whole again.
     pub(crate) fn read_all(&self, cluster: &RunningCluster) -> TestResult {
         for member in cluster.members() {
-            let client = self.recorder.client(member.name());
-            let etcd = EtcdClient::new(member, ANSWER);
-            let mut client = RegisterClient::new(client, etcd, self.workload);
+            let mut client = self.client(member);
             for key in 0..self.workload.keys {
                 cluster.wait_until(|| match client.read(key) {
                     Completion::Ok(_) => Ok(()),
@@ -88,6 +79,18 @@ impl Registers {
             }
         }
         Ok(())
+    }
+
+    fn client<'l>(&self, member: &'l Node) -> RegisterClient<'l> {
+        let client = self.recorder.client(member.name());
+        let seed = snowglobe::seed() ^ u64::from(client.id().0) << 32;
+        RegisterClient {
+            dice: fastrand::Rng::with_seed(seed),
+            written: 0,
+            client,
+            etcd: EtcdClient::new(member, ANSWER),
+            workload: self.workload,
+        }
     }
 
     pub(crate) fn history(&self) -> History<Call, Ret> {
@@ -105,17 +108,6 @@ struct RegisterClient<'l> {
 }
 
 impl<'l> RegisterClient<'l> {
-    fn new(client: Client<Call, Ret>, etcd: EtcdClient<'l>, workload: Workload) -> Self {
-        let seed = snowglobe::seed() ^ u64::from(client.id().0) << 32;
-        Self {
-            dice: fastrand::Rng::with_seed(seed),
-            written: 0,
-            client,
-            etcd,
-            workload,
-        }
-    }
-
     fn step(&mut self, writes: bool) {
         let key = self.dice.u64(..self.workload.keys);
         let write = writes && self.dice.u8(..10) < 3;
