@@ -11,6 +11,7 @@ mod connection;
 pub mod daemons;
 pub mod http;
 mod opened;
+pub mod traffic;
 
 pub use opened::OpenWatch;
 

@@ -1,17 +1,13 @@
 //! Requests from one node to another, and the ways that packets take.
 
-use std::io::IoSliceMut;
-use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::time::Instant;
 
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, setsockopt, sockopt};
 use snowglobe::lab::Node;
 use snowglobe::prelude::*;
 use snowglobe::topology::StartCommand;
+use snowglobe_tests::traffic::{self, ECHO};
 
-/// The UDP port at which [`echo`] answers.
-const ECHO: u16 = 7;
 /// Long enough for an answer on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -61,13 +57,16 @@ pub(crate) fn echo(node: &Node) -> TestResult {
     Ok(())
 }
 
+/// Long enough for an answer of [`echo`], and short beside the time in which routes change.
+const SOON: Duration = Duration::from_secs(2);
+
 /// Returns the time that a datagram takes to the echo of another node and back: the least of some,
 /// as a busy machine only adds to it. Nothing if one is lost.
 pub(crate) fn round_trip(from: &Node, to: Ipv4Addr) -> Option<Duration> {
     from.run(|| {
         let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
         socket.connect((to, ECHO)).ok()?;
-        socket.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
+        socket.set_read_timeout(Some(SOON)).ok()?;
         let times = (0..3_u8).map(|number| {
             let sent = Instant::now();
             socket.send(&[number]).ok()?;
@@ -79,39 +78,7 @@ pub(crate) fn round_trip(from: &Node, to: Ipv4Addr) -> Option<Duration> {
     })
 }
 
-/// Returns the routers on the way to a node whose echo answers, as `traceroute` finds them, or
-/// nothing if one does not answer: routes change meanwhile.
+/// Returns the routers on the way to a node with [`echo`], or nothing while routes change.
 pub(crate) fn way(from: &Node, to: Ipv4Addr) -> Option<Vec<Ipv4Addr>> {
-    from.run(|| {
-        let mut way = Vec::new();
-        for ttl in 1..30 {
-            let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
-            setsockopt(&socket, sockopt::Ipv4RecvErr, &true).ok()?;
-            socket.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
-            socket.set_ttl(ttl).ok()?;
-            socket.connect((to, ECHO)).ok()?;
-            socket.send(b"how far?").ok()?;
-            let mut buffer = [0; 100];
-            // A pending error ends the wait, and the queue of errors has the router.
-            if socket.recv(&mut buffer).is_ok() {
-                return Some(way);
-            }
-            way.push(offender(&socket)?);
-        }
-        Some(way)
-    })
-}
-
-/// Returns the router that the last ICMP error on a socket came from.
-fn offender(socket: &UdpSocket) -> Option<Ipv4Addr> {
-    let mut bytes = [0; 100];
-    let mut parts = [IoSliceMut::new(&mut bytes)];
-    let mut space = nix::cmsg_space!([u8; 128]);
-    let flags = MsgFlags::MSG_ERRQUEUE;
-    let fd = socket.as_raw_fd();
-    let message = recvmsg::<SockaddrIn>(fd, &mut parts, Some(&mut space), flags).ok()?;
-    message.cmsgs().ok()?.find_map(|told| match told {
-        ControlMessageOwned::Ipv4RecvErr(_, Some(from)) => Some(SockaddrIn::from(from).ip()),
-        _ => None,
-    })
+    traffic::way(from, to, SOON)
 }

@@ -1,17 +1,14 @@
 //! Traffic between nodes: datagrams that are answered, and routes as packets meet them.
 
-use std::io::IoSliceMut;
 use std::os::fd::AsRawFd;
 
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, setsockopt, sockopt};
-use nix::sys::time::TimeVal;
+use nix::sys::socket::{setsockopt, sockopt};
 use snowglobe::lab::Node;
 use snowglobe::prelude::*;
 use snowglobe::topology::NodeId;
 use snowglobe::topology::plan::Plan;
+pub(crate) use snowglobe_tests::traffic::ECHO;
 
-/// The UDP port at which [`echo`] answers.
-pub(crate) const ECHO: u16 = 7;
 /// Long enough for an answer on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// Long enough for an answer that is never to come.
@@ -84,39 +81,7 @@ pub(crate) fn traceroute(from: &Node, to: Ipv4Addr) -> Vec<Ipv4Addr> {
 
 /// Returns the routers on the way, or nothing if one does not answer: routes change meanwhile.
 pub(crate) fn way(from: &Node, to: Ipv4Addr) -> Option<Vec<Ipv4Addr>> {
-    from.run(|| {
-        let mut way = Vec::new();
-        for ttl in 1..30 {
-            let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
-            setsockopt(&socket, sockopt::Ipv4RecvErr, &true).expect("errors are told");
-            let patience = TimeVal::new(PATIENCE.as_secs() as i64, 0);
-            setsockopt(&socket, sockopt::ReceiveTimeout, &patience).expect("a time-out");
-            socket.set_ttl(ttl).expect("a TTL");
-            socket.connect((to, ECHO)).expect("a route");
-            socket.send(b"how far?").expect("a route");
-            let mut buffer = [0; 100];
-            // A pending error ends the wait, and the queue of errors has the router.
-            if socket.recv(&mut buffer).is_ok() {
-                return Some(way);
-            }
-            way.push(offender(&socket)?);
-        }
-        Some(way)
-    })
-}
-
-/// Returns the router that the last ICMP error on a socket came from.
-fn offender(socket: &UdpSocket) -> Option<Ipv4Addr> {
-    let mut bytes = [0; 100];
-    let mut parts = [IoSliceMut::new(&mut bytes)];
-    let mut space = nix::cmsg_space!([u8; 128]);
-    let flags = MsgFlags::MSG_ERRQUEUE;
-    let fd = socket.as_raw_fd();
-    let message = recvmsg::<SockaddrIn>(fd, &mut parts, Some(&mut space), flags).ok()?;
-    message.cmsgs().ok()?.find_map(|told| match told {
-        ControlMessageOwned::Ipv4RecvErr(_, Some(from)) => Some(SockaddrIn::from(from).ip()),
-        _ => None,
-    })
+    snowglobe_tests::traffic::way(from, to, PATIENCE)
 }
 
 /// Listens at TCP ports until the process ends, and closes each connection at once.

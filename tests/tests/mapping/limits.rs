@@ -54,7 +54,7 @@ fn a_forwarded_port_is_given_to_nobody() -> TestResult {
 }
 
 /// Sends bytes to the device, and returns the status of its answer, if it answers.
-fn status(home: &Home, bytes: &[u8]) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+fn status(home: &Home, bytes: &[u8]) -> TestResult<String> {
     let to = SocketAddr::new(ROUTER.into(), 5000);
     let mut stream = home
         .host()

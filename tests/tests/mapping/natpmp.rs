@@ -77,7 +77,7 @@ fn a_lease_ends_by_itself() -> TestResult {
 }
 
 /// Asks the router, and returns its answer.
-fn ask(home: &Home, request: &[u8]) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+fn ask(home: &Home, request: &[u8]) -> TestResult<Vec<u8>> {
     let asker = socket(home.host(), 0);
     asker.send_to(request, (ROUTER, 5351))?;
     let mut buffer = [0; 1100];

@@ -9,7 +9,7 @@ use snowglobe::prelude::*;
 use snowglobe::topology::PortMappingSpec;
 use snowglobe::topology::nat::NatProtocol;
 
-use crate::world::{ENGINES, HOSTS, Home, PATIENCE, ROUTER, TestError, check_lease, socket};
+use crate::world::{ENGINES, HOSTS, Home, PATIENCE, ROUTER, check_lease, socket};
 
 /// Serves PCP alone.
 fn pcp() -> PortMappingSpec {
@@ -161,7 +161,7 @@ impl Request {
 }
 
 /// Sends a request, and returns the result and the answer.
-fn ask(home: &Home, request: &[u8]) -> Result<(u8, Vec<u8>), TestError> {
+fn ask(home: &Home, request: &[u8]) -> TestResult<(u8, Vec<u8>)> {
     let asker = socket(home.host(), 0);
     asker.send_to(request, (ROUTER, 5351))?;
     let mut buffer = [0; 1100];
@@ -249,7 +249,7 @@ fn what_pcp_refuses_has_its_code() -> TestResult {
 fn the_epoch_and_announcements_tell_that_leases_are_gone() -> TestResult {
     for engine in ENGINES {
         let home = Home::new(engine, PortMappingSpec::all())?;
-        let epoch = |home: &Home| -> Result<u32, TestError> {
+        let epoch = |home: &Home| -> TestResult<u32> {
             let (result, answer) = ask(
                 home,
                 &Request {

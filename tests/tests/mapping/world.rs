@@ -6,9 +6,8 @@ use snowglobe::lab::{Lab, Node, Output};
 use snowglobe::prelude::*;
 use snowglobe::topology::nat::{NatEngine, NatMapping, NatProtocol, NatSpec, preset};
 use snowglobe::topology::{EndSpec, NodeId, PortMappingSpec};
-
-/// Long enough for a packet on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+use snowglobe_tests::traffic;
+pub(crate) use snowglobe_tests::traffic::PATIENCE;
 
 pub(crate) const ENGINES: [NatEngine; 2] = [NatEngine::Nftables, NatEngine::Userspace];
 
@@ -16,8 +15,6 @@ pub(crate) const ENGINES: [NatEngine; 2] = [NatEngine::Nftables, NatEngine::User
 pub(crate) const ROUTER: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 1);
 pub(crate) const HOSTS: [Ipv4Addr; 2] =
     [Ipv4Addr::new(192, 168, 7, 2), Ipv4Addr::new(192, 168, 7, 3)];
-
-pub(crate) type TestError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Two hosts behind a router, and a host in front of it.
 pub(crate) struct Home {
@@ -37,11 +34,11 @@ pub(crate) fn carried(engine: NatEngine) -> NatSpec {
 
 impl Home {
     /// Starts a home whose router has a firewall, as those of homes have.
-    pub(crate) fn new(engine: NatEngine, served: PortMappingSpec) -> Result<Home, TestError> {
+    pub(crate) fn new(engine: NatEngine, served: PortMappingSpec) -> TestResult<Home> {
         Self::with_nat(carried(engine), served)
     }
 
-    pub(crate) fn with_nat(nat: NatSpec, served: PortMappingSpec) -> Result<Home, TestError> {
+    pub(crate) fn with_nat(nat: NatSpec, served: PortMappingSpec) -> TestResult<Home> {
         let mut topology = Topology::new();
         let internet = topology.internet();
         let router = RouterSpec::home("router").nat(nat).port_mapping(served);
@@ -75,7 +72,7 @@ impl Home {
     }
 
     /// Runs a program in the first host, and returns what it wrote.
-    pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> Result<String, TestError> {
+    pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> TestResult<String> {
         self.run_in(0, program, arguments)
     }
 
@@ -84,7 +81,7 @@ impl Home {
         host: usize,
         program: &str,
         arguments: &[&str],
-    ) -> Result<String, TestError> {
+    ) -> TestResult<String> {
         let mut command = self.lab[self.hosts[host]].command(program);
         let output: Output = command.args(arguments).output()?;
         let text = [output.stdout, output.stderr].concat();
@@ -92,21 +89,21 @@ impl Home {
     }
 
     /// Runs `upnpc` in a host, which is told where the device is: a search takes two seconds.
-    pub(crate) fn upnpc(&self, host: usize, arguments: &[&str]) -> Result<String, TestError> {
+    pub(crate) fn upnpc(&self, host: usize, arguments: &[&str]) -> TestResult<String> {
         let device = format!("http://{ROUTER}:5000/rootDesc.xml");
         self.run_in(host, "upnpc", &[&["-u", &device], arguments].concat())
     }
 
     /// Returns the mappings of open ports: those that hosts have asked for. A cone has others for
     /// all remote hosts, which begin at ports that the kernel has chosen (ip(7)).
-    pub(crate) fn leases(&self) -> Result<Vec<NatMapping>, TestError> {
+    pub(crate) fn leases(&self) -> TestResult<Vec<NatMapping>> {
         let mut mappings = self.lab.nat(self.router)?.mappings()?;
         mappings.retain(|it| it.remote.ip().is_unspecified() && it.inside.port() < 10_000);
         Ok(mappings)
     }
 
     /// Returns the only mapping of an open port, or none.
-    pub(crate) fn lease(&self) -> Result<Option<NatMapping>, TestError> {
+    pub(crate) fn lease(&self) -> TestResult<Option<NatMapping>> {
         let mut leases = self.leases()?;
         assert!(leases.len() < 2, "{leases:?}");
         Ok(leases.pop())
@@ -139,17 +136,13 @@ impl Home {
     }
 }
 
-fn stranger_at(node: &Node, socket: &UdpSocket) -> Result<SocketAddr, TestError> {
+fn stranger_at(node: &Node, socket: &UdpSocket) -> TestResult<SocketAddr> {
     Ok(SocketAddr::new(node.ip(), socket.local_addr()?.port()))
 }
 
 /// Opens a UDP socket in a node.
 pub(crate) fn socket(node: &Node, port: u16) -> UdpSocket {
-    let socket = node
-        .run(|| UdpSocket::bind(("0.0.0.0", port)))
-        .expect("a socket");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-    socket
+    traffic::socket(node, Ipv4Addr::UNSPECIFIED, port)
 }
 
 /// Checks a mapping of an open port.

@@ -10,9 +10,7 @@ use crate::world::{SERVER, World};
 const PORT: u16 = 3478;
 
 /// Returns a node that runs coturn at both of the server's addresses and two ports.
-pub(crate) fn turnserver(
-    addresses: [IpAddr; 2],
-) -> Result<NodeSpec, Box<dyn std::error::Error + Send + Sync>> {
+pub(crate) fn turnserver(addresses: [IpAddr; 2]) -> TestResult<NodeSpec> {
     let [first, second] = addresses;
     let serve = StartCommand::new("turnserver")
         .args(["-n", "--stun-only", "--no-tls", "--no-dtls", "--no-cli"])
@@ -30,7 +28,7 @@ pub(crate) fn turnserver(
 }
 
 /// Returns the mapping and the filtering that STUN finds out behind a NAT.
-fn discovered(nat: NatSpec) -> Result<[Dependence; 2], Box<dyn std::error::Error + Send + Sync>> {
+fn discovered(nat: NatSpec) -> TestResult<[Dependence; 2]> {
     let world = World::with_server(nat, turnserver(SERVER.map(IpAddr::from))?)?;
     let server = SocketAddr::from((SERVER[0], PORT));
     let mapping = stun::mapping(&world.inside(), server);

@@ -24,8 +24,6 @@ struct Home {
     stranger: NodeId,
 }
 
-type TestError = Box<dyn std::error::Error + Send + Sync>;
-
 /// Returns a NAT that an engine carries, and that hairpins as asked.
 fn carried(engine: NatEngine, hairpinning: Hairpinning) -> NatSpec {
     let nat = match engine {
@@ -40,7 +38,7 @@ fn carried(engine: NatEngine, hairpinning: Hairpinning) -> NatSpec {
 }
 
 impl Home {
-    fn new(nat: NatSpec, firewall: Option<Firewall>) -> Result<Home, TestError> {
+    fn new(nat: NatSpec, firewall: Option<Firewall>) -> TestResult<Home> {
         let nat = nat.forward(NatProtocol::Udp, OUTSIDE[0], INSIDE).forward(
             NatProtocol::Tcp,
             OUTSIDE[1],
@@ -80,7 +78,7 @@ impl Home {
 
     /// Sends a datagram to the forwarded port and an answer back, and returns the address that the
     /// host sees.
-    fn by_udp(&self, from: &Node) -> Result<IpAddr, TestError> {
+    fn by_udp(&self, from: &Node) -> TestResult<IpAddr> {
         let host = socket(&self.lab[self.host], Ipv4Addr::UNSPECIFIED, INSIDE.port());
         let asker = socket(from, Ipv4Addr::UNSPECIFIED, 0);
         asker.send_to(b"ping", self.at(OUTSIDE[0]))?;
@@ -93,7 +91,7 @@ impl Home {
     }
 
     /// Connects to the forwarded port, and returns the address that the host sees.
-    fn by_tcp(&self, from: &Node) -> Result<IpAddr, TestError> {
+    fn by_tcp(&self, from: &Node) -> TestResult<IpAddr> {
         let listener = self.lab[self.host].run(|| TcpListener::bind(("0.0.0.0", INSIDE.port())))?;
         let to = self.at(OUTSIDE[1]);
         let mut stream = from.run(|| TcpStream::connect_timeout(&to, PATIENCE))?;

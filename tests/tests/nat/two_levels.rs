@@ -18,10 +18,8 @@ struct Carriers {
     server: NodeId,
 }
 
-type TestError = Box<dyn std::error::Error + Send + Sync>;
-
 /// Starts two homes of one carrier.
-fn carriers(carrier: NatSpec, home: NatSpec, server: NodeSpec) -> Result<Carriers, TestError> {
+fn carriers(carrier: NatSpec, home: NatSpec, server: NodeSpec) -> TestResult<Carriers> {
     let mut topology = Topology::new();
     let internet = topology.internet();
     let carrier = topology.router(RouterSpec::new("carrier").nat(carrier));

@@ -6,15 +6,13 @@ use snowglobe::lab::{Lab, Node};
 use snowglobe::prelude::*;
 use snowglobe::topology::nat::NatSpec;
 use snowglobe::topology::{EndSpec, NodeId};
+pub(crate) use snowglobe_tests::traffic::{PATIENCE, socket};
 
 /// The addresses of the server.
 pub(crate) const SERVER: [Ipv4Addr; 2] = [
     Ipv4Addr::new(203, 0, 113, 10),
     Ipv4Addr::new(203, 0, 113, 11),
 ];
-
-/// Long enough for a packet on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A lab with a host `inside`, its router `router`, and the server.
 pub(crate) struct World {
@@ -25,15 +23,12 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(nat: NatSpec) -> Result<World, Box<dyn std::error::Error + Send + Sync>> {
+    pub(crate) fn new(nat: NatSpec) -> TestResult<World> {
         Self::with_server(nat, NodeSpec::new("server"))
     }
 
     /// Starts the lab with another server.
-    pub(crate) fn with_server(
-        nat: NatSpec,
-        server: NodeSpec,
-    ) -> Result<World, Box<dyn std::error::Error + Send + Sync>> {
+    pub(crate) fn with_server(nat: NatSpec, server: NodeSpec) -> TestResult<World> {
         let mut topology = Topology::new();
         let internet = topology.internet();
         let router = topology.router(RouterSpec::new("router").nat(nat));
@@ -68,15 +63,6 @@ pub(crate) fn add_server(topology: &mut Topology, internet: NodeId, spec: NodeSp
     let link = LinkSpec::new().subnet("203.0.113.0/24").a(end);
     topology.link_with(server, internet, link);
     server
-}
-
-/// Opens a socket in a node.
-pub(crate) fn socket(node: &Node, address: Ipv4Addr, port: u16) -> UdpSocket {
-    let socket = node
-        .run(|| UdpSocket::bind((address, port)))
-        .expect("a socket");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-    socket
 }
 
 /// The sockets of the server: two ports at each of two addresses.

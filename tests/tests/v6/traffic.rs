@@ -2,14 +2,13 @@
 
 use snowglobe::lab::Node;
 use snowglobe::prelude::*;
+use snowglobe_tests::traffic::ECHO;
+pub(crate) use snowglobe_tests::traffic::PATIENCE;
 
-/// Long enough for an answer on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// Long enough for an answer that is never to come.
 pub(crate) const IMPATIENCE: Duration = Duration::from_secs(1);
-/// The ports of the servers.
-pub(crate) const ECHO: u16 = 7;
-pub(crate) const BULK: u16 = 19;
+/// The port of [`bulk`].
+const BULK: u16 = 19;
 
 /// Answers each datagram with the address from which it came, a space and the same bytes, until the
 /// process ends.
