@@ -14,8 +14,8 @@ use std::time::Instant;
 use nix::sys::socket::{setsockopt, sockopt};
 use snowglobe::dns::DnsSpec;
 use snowglobe::prelude::*;
-use snowglobe::topology::NodeId;
 use snowglobe::topology::nat::{Checksums, Nat, NatEngine, NatSpec, PortAssignment, preset};
+use snowglobe_tests::BehindRouter;
 
 snowglobe::main!();
 
@@ -32,35 +32,9 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// A host behind a router, and a server on the Internet.
-struct World {
-    lab: Lab,
-    host: NodeId,
-    router: NodeId,
-    server: NodeId,
-}
-
-impl World {
-    fn new(nat: Option<NatSpec>, server: NodeSpec) -> TestResult<World> {
-        let mut topology = Topology::new();
-        let internet = topology.internet();
-        let router = RouterSpec::new("router");
-        let router = topology.router(match nat {
-            Some(nat) => router.nat(nat),
-            None => router,
-        });
-        topology.uplink(router, internet);
-        let host = topology.node("host");
-        topology.link(host, router);
-        let server = topology.node(server);
-        topology.link(server, internet);
-        Ok(World {
-            lab: topology.start()?,
-            host,
-            router,
-            server,
-        })
-    }
+/// Starts a host behind this router, and this server on the Internet.
+fn behind(router: RouterSpec, server: NodeSpec) -> TestResult<BehindRouter> {
+    BehindRouter::start(router, LinkSpec::new(), server)
 }
 
 /// Measures a TCP stream from a host to a server through a router, in Gbit/s. It uses cubic, for
@@ -68,12 +42,13 @@ impl World {
 #[snowglobe::test]
 fn stream() -> TestResult {
     const TIME: Duration = Duration::from_secs(1);
-    let nat = match std::env::var("NAT").as_deref() {
-        Ok("nftables") => Some(preset::home()),
-        Ok("userspace") => Some(preset::full_cone()),
-        _ => None,
+    let router = RouterSpec::new("router");
+    let router = match std::env::var("NAT").as_deref() {
+        Ok("nftables") => router.nat(preset::home()),
+        Ok("userspace") => router.nat(preset::full_cone()),
+        _ => router,
     };
-    let world = World::new(nat, "server".into())?;
+    let world = behind(router, "server".into())?;
     let server = &world.lab[world.server];
     let to = (server.ipv4().ok_or("no IPv4")?, 80);
     let listener = server.run(|| TcpListener::bind(to))?;
@@ -157,7 +132,8 @@ fn change() -> TestResult {
         ),
     ];
     for (name, engine, behaviours) in pairs {
-        let mut world = World::new(Some(behaviours[0].clone()), "server".into())?;
+        let router = RouterSpec::new("router").nat(behaviours[0].clone());
+        let mut world = behind(router, "server".into())?;
         let mut times = Vec::new();
         for number in 1..=CHANGES {
             let nat = behaviours[number % 2].clone();
@@ -178,7 +154,8 @@ fn change() -> TestResult {
 fn names() -> TestResult {
     const TIME: Duration = Duration::from_secs(1);
     const AT_A_TIME: u16 = 32;
-    let world = World::new(None, NodeSpec::new("server").dns(DnsSpec::new()))?;
+    let server = NodeSpec::new("server").dns(DnsSpec::new());
+    let world = behind(RouterSpec::new("router"), server)?;
     let server = (world.lab[world.server].ipv4().ok_or("no IPv4")?, 53);
     let socket = world.lab[world.host].run(|| UdpSocket::bind("0.0.0.0:0"))?;
     socket.connect(server)?;

@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+mod behind_router;
 mod connection;
 pub mod daemons;
 pub mod http;
 mod opened;
 pub mod traffic;
 
+pub use behind_router::BehindRouter;
 pub use opened::OpenWatch;
 
 /// Result of another run of this test program, with arguments of its own.

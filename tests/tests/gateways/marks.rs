@@ -9,8 +9,9 @@ use nix::sys::socket::{
 };
 use snowglobe::lab::Node;
 use snowglobe::prelude::*;
-use snowglobe::topology::nat::{NatEngine, NatSpec, preset};
-use snowglobe::topology::{Dscp, Ecn, NodeId, TopologyErrorKind};
+use snowglobe::topology::nat::{NatEngine, preset};
+use snowglobe::topology::{Dscp, Ecn, TopologyErrorKind};
+use snowglobe_tests::BehindRouter;
 
 use crate::probe::PATIENCE;
 
@@ -74,63 +75,38 @@ fn receive(socket: &UdpSocket) -> TestResult<(u8, SocketAddr)> {
     Ok((class.ok_or("no traffic class")?, from))
 }
 
-/// A host behind a router, and a server.
-struct World {
-    lab: Lab,
-    host: NodeId,
-    router: NodeId,
-    server: NodeId,
+/// Starts a host behind this router, and a server.
+fn behind(router: RouterSpec) -> TestResult<BehindRouter> {
+    BehindRouter::start(router, LinkSpec::new(), "server".into())
 }
 
-impl World {
-    fn new(nat: Option<NatSpec>) -> TestResult<World> {
-        let mut topology = Topology::new();
-        let internet = topology.internet();
-        let router = RouterSpec::new("router");
-        let router = topology.router(match nat {
-            Some(nat) => router.nat(nat),
-            None => router,
-        });
-        topology.uplink(router, internet);
-        let host = topology.node("host");
-        topology.link(host, router);
-        let server = topology.node("server");
-        topology.link(server, internet);
-        Ok(World {
-            lab: topology.start()?,
-            host,
-            router,
-            server,
-        })
-    }
-
-    /// Sends a datagram with a traffic class to the server and another one back, and returns the
-    /// classes with which the two arrive.
-    fn classes(&self, v6: bool, class: u8) -> TestResult<[u8; 2]> {
-        let server = &self.lab[self.server];
-        let address: IpAddr = match v6 {
-            true => server.ipv6().ok_or("no IPv6")?.into(),
-            false => server.ipv4().ok_or("no IPv4")?.into(),
-        };
-        let (host, server) = (open(&self.lab[self.host], v6)?, open(server, v6)?);
-        send(&host, (address, server.local_addr()?.port()).into(), class)?;
-        let (there, from) = receive(&server)?;
-        send(&server, from, class)?;
-        let (back, _) = receive(&host)?;
-        Ok([there, back])
-    }
+/// Sends a datagram with a traffic class to the server and another one back, and returns the
+/// classes with which the two arrive.
+fn classes(world: &BehindRouter, v6: bool, class: u8) -> TestResult<[u8; 2]> {
+    let server = &world.lab[world.server];
+    let address: IpAddr = match v6 {
+        true => server.ipv6().ok_or("no IPv6")?.into(),
+        false => server.ipv4().ok_or("no IPv4")?.into(),
+    };
+    let (host, server) = (open(&world.lab[world.host], v6)?, open(server, v6)?);
+    send(&host, (address, server.local_addr()?.port()).into(), class)?;
+    let (there, from) = receive(&server)?;
+    send(&server, from, class)?;
+    let (back, _) = receive(&host)?;
+    Ok([there, back])
 }
 
 #[snowglobe::test]
 fn marks_pass_or_are_bleached_as_asked_whatever_translates() -> TestResult {
     let sent = class(EXPEDITED, CAPABLE);
+    let with = |nat| RouterSpec::new("router").nat(nat);
     let engines = [
-        (None, None),
-        (Some(preset::home()), Some(NatEngine::Nftables)),
-        (Some(preset::full_cone()), Some(NatEngine::Userspace)),
+        (RouterSpec::new("router"), None),
+        (with(preset::home()), Some(NatEngine::Nftables)),
+        (with(preset::full_cone()), Some(NatEngine::Userspace)),
     ];
-    for (nat, engine) in engines {
-        let mut world = World::new(nat.clone())?;
+    for (router, engine) in engines {
+        let mut world = behind(router)?;
         if let Some(engine) = engine {
             assert_eq!(world.lab.nat(world.router)?.engine(), engine);
         }
@@ -146,7 +122,7 @@ fn marks_pass_or_are_bleached_as_asked_whatever_translates() -> TestResult {
             let change = |router: RouterSpec| router.dscp(dscp).ecn(ecn);
             world.lab.change_router(world.router, change)?;
             for v6 in [false, true] {
-                let seen = world.classes(v6, sent)?;
+                let seen = classes(&world, v6, sent)?;
                 let what = format!("{dscp:?} {ecn:?}, IPv6: {v6}, {engine:?}");
                 assert_eq!(seen, [expected; 2], "{what}");
             }
@@ -157,14 +133,14 @@ fn marks_pass_or_are_bleached_as_asked_whatever_translates() -> TestResult {
 
 #[snowglobe::test]
 fn only_packets_that_know_ecn_are_told_of_congestion() -> TestResult {
-    let mut world = World::new(None)?;
+    let mut world = behind(RouterSpec::new("router"))?;
     let change = |router: RouterSpec| router.ecn(Ecn::Congested);
     world.lab.change_router(world.router, change)?;
     for v6 in [false, true] {
         let deaf = class(EXPEDITED, NOT_CAPABLE);
-        assert_eq!(world.classes(v6, deaf)?, [deaf; 2]);
+        assert_eq!(classes(&world, v6, deaf)?, [deaf; 2]);
         let told = class(0, CONGESTED);
-        assert_eq!(world.classes(v6, class(0, CAPABLE))?, [told; 2]);
+        assert_eq!(classes(&world, v6, class(0, CAPABLE))?, [told; 2]);
     }
     let counters = world.lab[world.router].firewall_counters()?;
     let counted = counters.iter().find(|it| it.rule == "ecn");

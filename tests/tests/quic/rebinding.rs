@@ -1,64 +1,43 @@
 //! Routers that forget the mapping of a connection, or give it another port or public address.
 
 use snowglobe::prelude::*;
-use snowglobe::topology::NodeId;
 use snowglobe::topology::nat::{NatSpec, preset};
+use snowglobe_tests::BehindRouter;
 
 use crate::parties::{Client, Migration, data, serve};
 
 /// Long enough for a packet on a busy machine; quinn's own default.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A host behind a router that translates, and a server.
-struct World {
-    lab: Lab,
-    host: NodeId,
-    router: NodeId,
-    server: NodeId,
+/// Starts a host behind a router that translates, and a server.
+fn behind(nat: NatSpec, uplink: LinkSpec) -> TestResult<BehindRouter> {
+    BehindRouter::start(RouterSpec::new("router").nat(nat), uplink, "server".into())
 }
 
-impl World {
-    fn new(nat: NatSpec, uplink: LinkSpec) -> TestResult<World> {
-        let mut topology = Topology::new();
-        let internet = topology.internet();
-        let router = topology.router(RouterSpec::new("router").nat(nat));
-        topology.uplink_with(router, internet, uplink);
-        let host = topology.node("host");
-        topology.link(host, router);
-        let server = topology.node("server");
-        topology.link(server, internet);
-        Ok(World {
-            lab: topology.start()?,
-            host,
-            router,
-            server,
-        })
-    }
+/// Connects from the host to the server.
+async fn connect(world: &BehindRouter, idle: Duration) -> TestResult<Client> {
+    let server = world.lab[world.server].ipv4().ok_or("no IPv4")?;
+    let any = Ipv4Addr::UNSPECIFIED;
+    Client::connect(&world.lab[world.host], any, server, idle).await
+}
 
-    async fn client(&self, idle: Duration) -> TestResult<Client> {
-        let server = self.lab[self.server].ipv4().ok_or("no IPv4")?;
-        let any = Ipv4Addr::UNSPECIFIED;
-        Client::connect(&self.lab[self.host], any, server, idle).await
-    }
-
-    /// Returns the public address of the router, and another one of the same network.
-    fn addresses(&self, client: SocketAddr) -> TestResult<[Ipv4Addr; 2]> {
-        match client.ip() {
-            IpAddr::V4(address) => {
-                let [a, b, c, d] = address.octets();
-                Ok([address, Ipv4Addr::new(a, b, c, d + 100)])
-            }
-            IpAddr::V6(_) => Err("not IPv4".into()),
+/// Returns another public address of the network of the one by which the client is seen.
+fn other_address(client: SocketAddr) -> TestResult<Ipv4Addr> {
+    match client.ip() {
+        IpAddr::V4(address) => {
+            let [a, b, c, d] = address.octets();
+            Ok(Ipv4Addr::new(a, b, c, d + 100))
         }
+        IpAddr::V6(_) => Err("not IPv4".into()),
     }
 }
 
 #[snowglobe::test(fixtures("certificates"))]
 async fn a_connection_survives_another_port_and_a_router_that_has_forgotten_it() -> TestResult {
     for nat in [preset::port_restricted_cone(), preset::symmetric()] {
-        let world = World::new(nat, LinkSpec::new())?;
+        let world = behind(nat, LinkSpec::new())?;
         serve(&world.lab[world.server], Migration::Allowed, PATIENCE)?;
-        let client = world.client(PATIENCE).await?;
+        let client = connect(&world, PATIENCE).await?;
         let first = client.seen_as().await?;
         assert_eq!(client.seen_as().await?, first, "nothing has happened yet");
         let nat = world.lab.nat(world.router)?;
@@ -74,11 +53,11 @@ async fn a_connection_survives_another_port_and_a_router_that_has_forgotten_it()
 
 #[snowglobe::test(fixtures("certificates"))]
 async fn a_connection_survives_another_public_address() -> TestResult {
-    let world = World::new(preset::port_restricted_cone(), LinkSpec::new())?;
+    let world = behind(preset::port_restricted_cone(), LinkSpec::new())?;
     serve(&world.lab[world.server], Migration::Allowed, PATIENCE)?;
-    let client = world.client(PATIENCE).await?;
+    let client = connect(&world, PATIENCE).await?;
     let first = client.seen_as().await?;
-    let [_, other] = world.addresses(first)?;
+    let other = other_address(first)?;
     world.lab.nat(world.router)?.rebind_address(other)?;
     let second = client.seen_elsewhere(first).await?;
     assert_eq!(second.ip(), IpAddr::from(other));
@@ -92,12 +71,12 @@ async fn a_download_goes_on_while_the_router_forgets_it() -> TestResult {
         rate: Some(Rate::mbit(20)),
         ..Impairment::delayed(Duration::from_millis(5))
     };
-    let world = World::new(preset::port_restricted_cone(), uplink.into())?;
+    let world = behind(preset::port_restricted_cone(), uplink.into())?;
     serve(&world.lab[world.server], Migration::Allowed, PATIENCE)?;
-    let client = world.client(PATIENCE).await?;
+    let client = connect(&world, PATIENCE).await?;
     let first = client.seen_as().await?;
     let nat = world.lab.nat(world.router)?;
-    let [_, other] = world.addresses(first)?;
+    let other = other_address(first)?;
     let heard = client
         .download(|third| {
             match third {
@@ -120,9 +99,9 @@ async fn a_download_goes_on_while_the_router_forgets_it() -> TestResult {
 #[snowglobe::test(fixtures("certificates"))]
 async fn a_connection_dies_with_its_port_where_the_server_forbids_migration() -> TestResult {
     let idle = Duration::from_secs(4);
-    let world = World::new(preset::port_restricted_cone(), LinkSpec::new())?;
+    let world = behind(preset::port_restricted_cone(), LinkSpec::new())?;
     serve(&world.lab[world.server], Migration::Off, idle)?;
-    let client = world.client(idle).await?;
+    let client = connect(&world, idle).await?;
     let first = client.seen_as().await?;
     assert_eq!(client.seen_as().await?, first, "nothing has happened yet");
     world.lab.nat(world.router)?.rebind_ports()?;
@@ -131,6 +110,6 @@ async fn a_connection_dies_with_its_port_where_the_server_forbids_migration() ->
     assert!(asked.is_err(), "the server has answered: {asked:?}");
     client.is_lost().await;
     // Nothing else has died: the same client connects again.
-    world.client(PATIENCE).await?.seen_as().await?;
+    connect(&world, PATIENCE).await?.seen_as().await?;
     Ok(())
 }
