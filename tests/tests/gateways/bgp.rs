@@ -130,11 +130,7 @@ impl World {
     fn address(&self, node: NodeId, link: Option<LinkId>) -> TestResult<Ipv4Addr> {
         let mut interfaces = self.lab.plan().stack(node).interfaces.iter();
         let interface = interfaces.find(|it| link.is_none_or(|link| it.link == link));
-        let addresses = &interface.ok_or("no such link")?.addresses;
-        let v4 = addresses.iter().find_map(|address| match address.ip {
-            IpAddr::V4(ip) => Some(ip),
-            IpAddr::V6(_) => None,
-        });
+        let v4 = interface.ok_or("no such link")?.v4().next();
         v4.ok_or_else(|| "no IPv4".into())
     }
 

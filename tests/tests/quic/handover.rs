@@ -4,10 +4,7 @@ use snowglobe::prelude::*;
 use snowglobe::topology::LinkId;
 use snowglobe::topology::situation::{self, Situation};
 
-use crate::parties::{Client, Migration, data, serve};
-
-/// Long enough for a packet on a busy machine; quinn's own default.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::parties::{Client, Migration, PATIENCE, data, serve};
 
 /// A phone with both networks, and a server.
 struct World {
@@ -44,13 +41,8 @@ impl World {
     fn address(&self, link: LinkId) -> TestResult<Ipv4Addr> {
         let stack = self.lab.plan().stack(self.here.a);
         let interface = stack.interfaces.iter().find(|it| it.link == link);
-        let mut addresses = interface.ok_or("no such link")?.addresses.iter();
-        addresses
-            .find_map(|address| match address.ip {
-                IpAddr::V4(ip) => Some(ip),
-                IpAddr::V6(_) => None,
-            })
-            .ok_or_else(|| "no IPv4".into())
+        let v4 = interface.ok_or("no such link")?.v4().next();
+        v4.ok_or_else(|| "no IPv4".into())
     }
 }
 

@@ -20,6 +20,9 @@ const DATA: &[u8] = b"data";
 /// The length of what is downloaded, in bytes.
 pub(crate) const LENGTH: usize = 3_000_000;
 
+/// Long enough for a packet on a busy machine; quinn's own default.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Whether the server lets clients change their address.
 #[derive(Clone, Copy)]
 pub(crate) enum Migration {
@@ -33,17 +36,15 @@ pub(crate) fn data() -> Vec<u8> {
     (0..LENGTH / 4).flat_map(word).collect()
 }
 
-/// Returns the settings of both: who only listens says now and then that it is there, for nobody
-/// else can tell a NAT that has forgotten the connection (RFC 9000, section 10.1.2).
-fn transport(idle: Duration) -> TestResult<Arc<TransportConfig>> {
+/// Returns the settings of both: a connection from which nothing is heard for the time `idle` is
+/// lost.
+fn transport(idle: Duration) -> TestResult<TransportConfig> {
     let mut transport = TransportConfig::default();
     transport.max_idle_timeout(Some(IdleTimeout::try_from(idle)?));
-    transport.keep_alive_interval(Some(Duration::from_millis(200)));
-    Ok(Arc::new(transport))
+    Ok(transport)
 }
 
-/// Serves QUIC at port 443 of a node, until the lab ends. A connection from which nothing is heard
-/// for the time `idle` is lost.
+/// Serves QUIC at port 443 of a node, until the lab ends.
 pub(crate) fn serve(node: &Node, migration: Migration, idle: Duration) -> TestResult {
     // A second lab of the trial finds it installed.
     let _ = crypto::ring::default_provider().install_default();
@@ -52,9 +53,7 @@ pub(crate) fn serve(node: &Node, migration: Migration, idle: Duration) -> TestRe
     let key = PrivateKeyDer::from_pem_file(files.key)?;
     let mut config = ServerConfig::with_single_cert(chain, key)?;
     config.migration(matches!(migration, Migration::Allowed));
-    let mut transport = TransportConfig::default();
-    transport.max_idle_timeout(Some(IdleTimeout::try_from(idle)?));
-    config.transport_config(Arc::new(transport));
+    config.transport_config(Arc::new(transport(idle)?));
     let socket = node.run(|| UdpSocket::bind(("0.0.0.0", PORT)))?;
     node.spawn(async move {
         let runtime = Arc::new(TokioRuntime);
@@ -109,7 +108,11 @@ impl Client {
             roots.add(authority?)?;
         }
         let mut config = ClientConfig::with_root_certificates(Arc::new(roots))?;
-        config.transport_config(transport(idle)?);
+        let mut transport = transport(idle)?;
+        // Who only listens says now and then that it is there, for nobody else can tell a NAT that
+        // has forgotten the connection (RFC 9000, section 10.1.2).
+        transport.keep_alive_interval(Some(Duration::from_millis(200)));
+        config.transport_config(Arc::new(transport));
         // The tasks of the endpoint and of the connection run in the node; what the test does with
         // the connection is done anywhere.
         let connecting = node.spawn(async move {

@@ -4,10 +4,7 @@ use snowglobe::prelude::*;
 use snowglobe::topology::nat::{NatSpec, preset};
 use snowglobe_tests::BehindRouter;
 
-use crate::parties::{Client, Migration, data, serve};
-
-/// Long enough for a packet on a busy machine; quinn's own default.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::parties::{Client, Migration, PATIENCE, data, serve};
 
 /// Starts a host behind a router that translates, and a server.
 fn behind(nat: NatSpec, uplink: LinkSpec) -> TestResult<BehindRouter> {
