@@ -39,8 +39,7 @@ fn a_router_gets_another_public_address_and_mappings_go_on() -> TestResult {
     let world = World::new(preset::port_restricted_cone())?;
     let (server, client) = (world.server(), world.inside());
     let before = server.sees(&client, [0, 0]);
-    let [a, b, c, d] = before.ip().octets();
-    let address = Ipv4Addr::new(a, b, c, d + 100);
+    let address = other_address(*before.ip());
     world.lab.nat(world.router)?.rebind_address(address)?;
     // The server answers to the old port at the new address: the mapping has gone on.
     let after = SocketAddrV4::new(address, before.port());
@@ -74,24 +73,27 @@ fn a_router_gets_other_behaviours_and_another_engine_while_it_runs() -> TestResu
     Ok(())
 }
 
-#[snowglobe::test]
-fn two_hosts_behind_one_router_meet_at_its_external_address() -> TestResult {
+/// Checks that two sockets behind a full cone reach one another at its external address if it
+/// hairpins: at that of the uplink, or at another one that the router is given.
+pub(crate) fn check_hairpins(has_other_address: bool) -> TestResult {
     for hairpinning in [Hairpinning::ExternalSource, Hairpinning::Off] {
         let world = World::new(NatSpec {
             hairpinning,
             ..preset::full_cone()
         })?;
         let (server, one, two) = (world.server(), world.inside(), world.inside());
-        let [a, b, c, d] = server.sees(&one, [0, 0]).ip().octets();
-        // The kernel of the router would keep packets to the address of the uplink.
-        let address = Ipv4Addr::new(a, b, c, d + 100);
-        world.lab.nat(world.router)?.rebind_address(address)?;
+        let mut external = *server.sees(&one, [0, 0]).ip();
+        assert_eq!(IpAddr::from(external), world.lab[world.router].ip());
+        if has_other_address {
+            external = other_address(external);
+            world.lab.nat(world.router)?.rebind_address(external)?;
+        }
         let [outside_1, outside_2] = [&one, &two].map(|socket| server.sees(socket, [0, 0]));
+        assert_eq!([*outside_1.ip(), *outside_2.ip()], [external; 2]);
         one.send_to(&[9], outside_2)?;
         // What the server sends afterwards comes after it.
         server.send([0, 0], outside_2);
-        let mut buffer = [0; 10];
-        let (_, from) = two.recv_from(&mut buffer)?;
+        let (_, from) = two.recv_from(&mut [0; 10])?;
         let expected = match hairpinning {
             Hairpinning::Off => server.at(0, 0),
             Hairpinning::ExternalSource | Hairpinning::InternalSource => outside_1.into(),
@@ -99,6 +101,17 @@ fn two_hosts_behind_one_router_meet_at_its_external_address() -> TestResult {
         assert_eq!(from, expected, "{hairpinning:?}");
     }
     Ok(())
+}
+
+/// Returns another address of the same network.
+fn other_address(address: Ipv4Addr) -> Ipv4Addr {
+    let [a, b, c, d] = address.octets();
+    Ipv4Addr::new(a, b, c, d + 100)
+}
+
+#[snowglobe::test]
+fn two_hosts_behind_one_router_meet_at_its_external_address() -> TestResult {
+    check_hairpins(true)
 }
 
 #[snowglobe::test]
