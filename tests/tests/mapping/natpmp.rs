@@ -76,23 +76,13 @@ fn a_lease_ends_by_itself() -> TestResult {
     Ok(())
 }
 
-/// Asks the router, and returns its answer.
-fn ask(home: &Home, request: &[u8]) -> TestResult<Vec<u8>> {
-    let asker = socket(home.host(), 0);
-    asker.send_to(request, (ROUTER, 5351))?;
-    let mut buffer = [0; 1100];
-    let (length, from) = asker.recv_from(&mut buffer)?;
-    assert_eq!(from, SocketAddr::new(ROUTER.into(), 5351));
-    Ok(buffer[..length].to_vec())
-}
-
 #[snowglobe::test(fixtures("portmap-clients"))]
 fn what_is_not_served_is_refused_by_its_code() -> TestResult {
     let home = Home::new(ENGINES[0], natpmp())?;
     // RFC 6886, section 3.5: 1 for the version, 5 for the operation.
-    let pcp = ask(&home, &[2, 1, 0, 0])?;
+    let pcp = home.ask(&[2, 1, 0, 0])?;
     assert_eq!(pcp[..4], [0, 129, 0, 1]);
-    let operation = ask(&home, &[0, 77])?;
+    let operation = home.ask(&[0, 77])?;
     assert_eq!(operation[..4], [0, 205, 0, 5]);
     Ok(())
 }
@@ -108,7 +98,7 @@ fn nobody_in_front_of_the_router_is_served() -> TestResult {
         )?;
         // The router has heard the stranger before it hears the host.
         home.check_udp(4000, 6000, false)?;
-        ask(&home, &[0, 0])?;
+        home.ask(&[0, 0])?;
         assert_eq!(home.lease()?, None);
     }
     Ok(())

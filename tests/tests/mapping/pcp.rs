@@ -162,13 +162,9 @@ impl Request {
 
 /// Sends a request, and returns the result and the answer.
 fn ask(home: &Home, request: &[u8]) -> TestResult<(u8, Vec<u8>)> {
-    let asker = socket(home.host(), 0);
-    asker.send_to(request, (ROUTER, 5351))?;
-    let mut buffer = [0; 1100];
-    let length = asker.recv(&mut buffer)?;
-    let answer = &buffer[..length];
+    let answer = home.ask(request)?;
     assert_eq!(answer[..2], [2, request[1] | 128]);
-    Ok((answer[3], answer.to_vec()))
+    Ok((answer[3], answer))
 }
 
 #[snowglobe::test(fixtures("portmap-clients"))]
@@ -250,14 +246,11 @@ fn the_epoch_and_announcements_tell_that_leases_are_gone() -> TestResult {
     for engine in ENGINES {
         let home = Home::new(engine, PortMappingSpec::all())?;
         let epoch = |home: &Home| -> TestResult<u32> {
-            let (result, answer) = ask(
-                home,
-                &Request {
-                    operation: 0,
-                    ..MAP
-                }
-                .bytes(),
-            )?;
+            let announce = Request {
+                operation: 0,
+                ..MAP
+            };
+            let (result, answer) = ask(home, &announce.bytes())?;
             assert_eq!((result, answer.len()), (0, 24));
             Ok(u32::from_be_bytes([
                 answer[8], answer[9], answer[10], answer[11],

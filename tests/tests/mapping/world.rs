@@ -94,6 +94,16 @@ impl Home {
         self.run_in(host, "upnpc", &[&["-u", &device], arguments].concat())
     }
 
+    /// Sends a request of NAT-PMP or PCP from the first host, and returns the answer of the router.
+    pub(crate) fn ask(&self, request: &[u8]) -> TestResult<Vec<u8>> {
+        let asker = socket(self.host(), 0);
+        asker.send_to(request, (ROUTER, 5351))?;
+        let mut buffer = [0; 1100];
+        let (length, from) = asker.recv_from(&mut buffer)?;
+        assert_eq!(from, SocketAddr::new(ROUTER.into(), 5351));
+        Ok(buffer[..length].to_vec())
+    }
+
     /// Returns the mappings of open ports: those that hosts have asked for. A cone has others for
     /// all remote hosts, which begin at ports that the kernel has chosen (ip(7)).
     pub(crate) fn leases(&self) -> TestResult<Vec<NatMapping>> {
