@@ -2,9 +2,9 @@
 
 use snowglobe::prelude::*;
 use snowglobe::topology::PortMappingSpec;
-use snowglobe::topology::nat::NatProtocol;
+use snowglobe::topology::nat::{NatEngine, NatProtocol, NatSpec, Unsolicited};
 
-use crate::world::{ENGINES, HOSTS, Home, ROUTER, check_lease, socket};
+use crate::world::{ENGINES, HOSTS, Home, carried, check_lease, socket};
 
 /// Serves NAT-PMP alone.
 fn natpmp() -> PortMappingSpec {
@@ -66,8 +66,21 @@ fn a_taken_port_is_replaced_by_another_one() -> TestResult {
 fn a_lease_ends_by_itself() -> TestResult {
     for engine in ENGINES {
         let home = Home::new(engine, natpmp())?;
+        home.run("natpmpc", &["-a", "6000", "4000", "udp", "600"])?;
+        let host = socket(home.host(), 4000);
+        let stranger = socket(&home.lab[home.stranger], 0);
+        let to = (home.external(), 6000);
+        stranger.send_to(b"ping", to)?;
+        host.recv_from(&mut [0; 10])?;
+        // The same lease is to end soon. Nobody asks the lab for leases while the stranger comes in:
+        // then the router would look at their times.
         home.run("natpmpc", &["-a", "6000", "4000", "udp", "1"])?;
-        home.lab.wait_until(|| matches!(home.lease(), Ok(None)))?;
+        home.lab.wait_until(|| {
+            let sent = stranger.send_to(b"ping", to).is_ok();
+            let stays_out = home.has_come(&stranger, &host).is_ok_and(|come| !come);
+            sent && stays_out && matches!(home.lease(), Ok(None))
+        })?;
+        drop(host);
         home.check_udp(4000, 6000, false)?;
         // A client that asks again in time keeps the port.
         home.run("natpmpc", &["-a", "6000", "4000", "udp", "600"])?;
@@ -89,8 +102,15 @@ fn what_is_not_served_is_refused_by_its_code() -> TestResult {
 
 #[snowglobe::test(fixtures("portmap-clients"))]
 fn nobody_in_front_of_the_router_is_served() -> TestResult {
-    for engine in ENGINES {
-        let home = Home::new(engine, PortMappingSpec::all())?;
+    let behind_firewall = |engine| RouterSpec::home("router").nat(carried(engine));
+    // nftables never lets in what nobody has asked for. Here the router itself gets that.
+    let open = RouterSpec::new("router").nat(NatSpec {
+        unsolicited: Unsolicited::ToRouter,
+        ..carried(NatEngine::Userspace)
+    });
+    let [nftables, userspace] = ENGINES.map(behind_firewall);
+    for (router, is_open) in [(nftables, false), (userspace, false), (open, true)] {
+        let home = Home::with_router(router.port_mapping(PortMappingSpec::all()))?;
         let stranger = socket(&home.lab[home.stranger], 0);
         stranger.send_to(
             &[0, 1, 0, 0, 15, 160, 23, 112, 0, 0, 2, 88],
@@ -98,6 +118,11 @@ fn nobody_in_front_of_the_router_is_served() -> TestResult {
         )?;
         // The router has heard the stranger before it hears the host.
         home.check_udp(4000, 6000, false)?;
+        if is_open {
+            let beside = socket(&home.lab[home.router], 5352);
+            stranger.send_to(b"let me in", (home.external(), 5352))?;
+            beside.recv_from(&mut [0; 10])?;
+        }
         home.ask(&[0, 0])?;
         assert_eq!(home.lease()?, None);
     }
