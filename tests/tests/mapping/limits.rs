@@ -19,7 +19,7 @@ fn a_router_gives_no_lease_longer_or_shorter_than_it_may() -> TestResult {
         };
         let home = Home::new(engine, served)?;
         for (asked, least, most) in [("1", 90, 100), ("7200", 190, 200)] {
-            home.run("natpmpc", &["-a", "6000", "4000", "udp", asked])?;
+            home.natpmpc(0, &["-a", "6000", "4000", "udp", asked])?;
             let lease = home.lease()?.expect("a mapping");
             check_lease(
                 &lease,
@@ -42,7 +42,7 @@ fn a_forwarded_port_is_given_to_nobody() -> TestResult {
         let inside = std::net::SocketAddrV4::new(crate::world::HOSTS[1], 80);
         let nat = crate::world::carried(engine).forward(NatProtocol::Tcp, 6000, inside);
         let home = Home::with_nat(nat, PortMappingSpec::all())?;
-        home.run("natpmpc", &["-a", "6000", "4000", "tcp", "600"])?;
+        home.natpmpc(0, &["-a", "6000", "4000", "tcp", "600"])?;
         let leases = home.leases()?;
         let mine = leases.iter().find(|it| it.inside.port() == 4000);
         assert_ne!(mine.expect("a mapping").outside.port(), 6000);
@@ -99,7 +99,7 @@ fn hostile_requests_are_refused_and_the_router_serves_on() -> TestResult {
             asker.send_to(&vec![2; length], (ROUTER, port))?;
         }
     }
-    home.run("natpmpc", &["-a", "6000", "4000", "udp", "600"])?;
+    home.natpmpc(0, &["-a", "6000", "4000", "udp", "600"])?;
     assert_eq!(home.leases()?.len(), 1);
     Ok(())
 }

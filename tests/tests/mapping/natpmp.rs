@@ -18,12 +18,12 @@ fn natpmp() -> PortMappingSpec {
 fn natpmpc_maps_a_port_and_takes_it_back() -> TestResult {
     for engine in ENGINES {
         let home = Home::new(engine, natpmp())?;
-        let told = home.run("natpmpc", &[])?;
+        let told = home.natpmpc(0, &[])?;
         let address = format!("Public IP address : {}", home.external());
         assert!(told.contains(&address), "{told}");
         home.check_udp(4000, 6000, false)?;
         for (protocol, name) in [(NatProtocol::Udp, "udp"), (NatProtocol::Tcp, "tcp")] {
-            let told = home.run("natpmpc", &["-a", "6000", "4000", name, "600"])?;
+            let told = home.natpmpc(0, &["-a", "6000", "4000", name, "600"])?;
             let mapped = format!(
                 "Mapped public port 6000 protocol {} to local port 4000",
                 name.to_uppercase()
@@ -35,7 +35,7 @@ fn natpmpc_maps_a_port_and_takes_it_back() -> TestResult {
         assert_eq!(home.leases()?.len(), 2);
         home.check_udp(4000, 6000, true)?;
         for name in ["udp", "tcp"] {
-            home.run("natpmpc", &["-a", "6000", "4000", name, "0"])?;
+            home.natpmpc(0, &["-a", "6000", "4000", name, "0"])?;
         }
         assert_eq!(home.lease()?, None, "{engine}");
         home.check_udp(4000, 6000, false)?;
@@ -47,8 +47,8 @@ fn natpmpc_maps_a_port_and_takes_it_back() -> TestResult {
 fn a_taken_port_is_replaced_by_another_one() -> TestResult {
     for engine in ENGINES {
         let home = Home::new(engine, natpmp())?;
-        home.run_in(1, "natpmpc", &["-a", "6000", "4000", "udp", "600"])?;
-        let told = home.run("natpmpc", &["-a", "6000", "4000", "udp", "600"])?;
+        home.natpmpc(1, &["-a", "6000", "4000", "udp", "600"])?;
+        let told = home.natpmpc(0, &["-a", "6000", "4000", "udp", "600"])?;
         assert!(told.contains("Mapped public port"), "{told}");
         let leases = home.leases()?;
         let [one, two] = &leases[..] else {
@@ -66,15 +66,15 @@ fn a_taken_port_is_replaced_by_another_one() -> TestResult {
 fn a_lease_ends_by_itself() -> TestResult {
     for engine in ENGINES {
         let home = Home::new(engine, natpmp())?;
-        home.run("natpmpc", &["-a", "6000", "4000", "udp", "600"])?;
+        home.natpmpc(0, &["-a", "6000", "4000", "udp", "600"])?;
         let host = socket(home.host(), 4000);
         let stranger = socket(&home.lab[home.stranger], 0);
         let to = (home.external(), 6000);
         stranger.send_to(b"ping", to)?;
         host.recv_from(&mut [0; 10])?;
-        // The same lease is to end soon. Nobody asks the lab for leases while the stranger comes in:
-        // then the router would look at their times.
-        home.run("natpmpc", &["-a", "6000", "4000", "udp", "1"])?;
+        // The same lease is to end soon. While the stranger comes in, nobody asks the lab for
+        // leases: that would make the router look at their times.
+        home.natpmpc(0, &["-a", "6000", "4000", "udp", "1"])?;
         home.lab.wait_until(|| {
             let sent = stranger.send_to(b"ping", to).is_ok();
             let stays_out = home.has_come(&stranger, &host).is_ok_and(|come| !come);
@@ -83,7 +83,7 @@ fn a_lease_ends_by_itself() -> TestResult {
         drop(host);
         home.check_udp(4000, 6000, false)?;
         // A client that asks again in time keeps the port.
-        home.run("natpmpc", &["-a", "6000", "4000", "udp", "600"])?;
+        home.natpmpc(0, &["-a", "6000", "4000", "udp", "600"])?;
         home.check_udp(4000, 6000, true)?;
     }
     Ok(())
@@ -103,7 +103,7 @@ fn what_is_not_served_is_refused_by_its_code() -> TestResult {
 #[snowglobe::test(fixtures("portmap-clients"))]
 fn nobody_in_front_of_the_router_is_served() -> TestResult {
     let behind_firewall = |engine| RouterSpec::home("router").nat(carried(engine));
-    // nftables never lets in what nobody has asked for. Here the router itself gets that.
+    // nftables never lets in what nobody has asked for. This router takes it for its own.
     let open = RouterSpec::new("router").nat(NatSpec {
         unsolicited: Unsolicited::ToRouter,
         ..carried(NatEngine::Userspace)
@@ -119,6 +119,7 @@ fn nobody_in_front_of_the_router_is_served() -> TestResult {
         // The router has heard the stranger before it hears the host.
         home.check_udp(4000, 6000, false)?;
         if is_open {
+            // The stranger comes as far as the router itself: another port has heard it since.
             let beside = socket(&home.lab[home.router], 5352);
             stranger.send_to(b"let me in", (home.external(), 5352))?;
             beside.recv_from(&mut [0; 10])?;

@@ -20,14 +20,14 @@ fn it_is_switched_off_and_on_while_the_lab_runs() -> TestResult {
         let (id, all) = (home.router, PortMappingSpec::all());
         home.lab
             .change_router(id, |router| router.port_mapping(all))?;
-        home.run("natpmpc", &map)?;
+        home.natpmpc(0, &map)?;
         home.check_udp(4000, 6000, true)?;
         // Without UPnP, what NAT-PMP has given goes on.
         let fewer = PortMappingSpec { upnp: false, ..all };
         home.lab
             .change_router(id, |router| router.port_mapping(fewer))?;
         assert!(home.lease()?.is_some());
-        let told = home.run("upnpc", &["-s"])?;
+        let told = home.run(0, "upnpc", &["-s"])?;
         assert!(told.contains("No IGD UPnP Device found"), "{told}");
         home.check_udp(4000, 6000, true)?;
         // Switched off, the router takes back what it gave.
@@ -39,7 +39,7 @@ fn it_is_switched_off_and_on_while_the_lab_runs() -> TestResult {
         assert!(asker.recv(&mut [0; 20]).is_err());
         home.lab
             .change_router(id, |router| router.port_mapping(all))?;
-        home.run("natpmpc", &map)?;
+        home.natpmpc(0, &map)?;
         home.check_udp(4000, 6000, true)?;
         // With another NAT, the router has forgotten what it gave, and gives again.
         let other = match engine {
@@ -51,7 +51,7 @@ fn it_is_switched_off_and_on_while_the_lab_runs() -> TestResult {
         };
         home.lab.change_router(id, |router| router.nat(other))?;
         assert_eq!(home.lease()?, None);
-        home.run("natpmpc", &map)?;
+        home.natpmpc(0, &map)?;
         home.check_udp(4000, 6000, true)?;
     }
     Ok(())
@@ -63,13 +63,13 @@ fn a_router_that_starts_again_gives_ports_and_has_none_given() -> TestResult {
         for crash in [false, true] {
             let home = Home::new(engine, PortMappingSpec::all())?;
             let router = &home.lab[home.router];
-            home.run("natpmpc", &["-a", "6000", "4000", "udp", "600"])?;
+            home.natpmpc(0, &["-a", "6000", "4000", "udp", "600"])?;
             if crash {
                 router.crash()?;
             }
             router.restart()?;
             assert_eq!(home.lease()?, None);
-            home.run("natpmpc", &["-a", "6000", "4000", "udp", "600"])?;
+            home.natpmpc(0, &["-a", "6000", "4000", "udp", "600"])?;
             home.check_udp(4000, 6000, true)?;
         }
     }

@@ -18,7 +18,7 @@ fn upnp() -> PortMappingSpec {
 fn upnpc_finds_the_router_and_maps_a_port() -> TestResult {
     for engine in ENGINES {
         let home = Home::new(engine, upnp())?;
-        let told = home.run("upnpc", &["-s"])?;
+        let told = home.run(0, "upnpc", &["-s"])?;
         assert!(told.contains("InternetGatewayDevice"), "{told}");
         let address = format!("ExternalIPAddress = {}", home.external());
         assert!(told.contains(&address), "{told}");
