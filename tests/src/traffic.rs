@@ -2,6 +2,7 @@
 
 use std::io::IoSliceMut;
 use std::os::fd::AsRawFd;
+use std::thread;
 
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, setsockopt, sockopt};
 use snowglobe::lab::Node;
@@ -19,6 +20,21 @@ pub fn socket(node: &Node, address: Ipv4Addr, port: u16) -> UdpSocket {
         .expect("a socket");
     socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
     socket
+}
+
+/// Answers each datagram of a socket by what `answer` makes of it and its source, until the process
+/// ends.
+pub fn answer_each(
+    socket: UdpSocket,
+    answer: impl Fn(&[u8], SocketAddr) -> Vec<u8> + Send + 'static,
+) {
+    thread::spawn(move || {
+        let mut buffer = vec![0; usize::from(u16::MAX)];
+        while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+            // A client that is gone needs no answer.
+            let _ = socket.send_to(&answer(&buffer[..length], from), from);
+        }
+    });
 }
 
 /// Returns the routers on the way to a node that answers at the port [`ECHO`], as `traceroute`

@@ -47,13 +47,7 @@ pub(crate) fn page_of(answer: &str) -> Option<String> {
 /// Answers each datagram with its own bytes, until the process ends.
 pub(crate) fn echo(node: &Node) -> TestResult {
     let socket = node.run(|| UdpSocket::bind(("0.0.0.0", ECHO)))?;
-    std::thread::spawn(move || {
-        let mut buffer = [0; 2000];
-        while let Ok((length, from)) = socket.recv_from(&mut buffer) {
-            // A client that is gone needs no answer.
-            let _ = socket.send_to(&buffer[..length], from);
-        }
-    });
+    traffic::answer_each(socket, |bytes, _| bytes.to_vec());
     Ok(())
 }
 

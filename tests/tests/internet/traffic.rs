@@ -8,6 +8,7 @@ use snowglobe::prelude::*;
 use snowglobe::topology::NodeId;
 use snowglobe::topology::plan::Plan;
 pub(crate) use snowglobe_tests::traffic::ECHO;
+use snowglobe_tests::traffic::answer_each;
 
 /// Long enough for an answer on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -28,13 +29,8 @@ pub(crate) fn echo(node: &Node) {
         })
     });
     for socket in sockets {
-        std::thread::spawn(move || {
-            let mut buffer = [0; 2000];
-            while let Ok((length, from)) = socket.recv_from(&mut buffer) {
-                let answer = format!("{from} {length}");
-                // A client that is gone needs no answer.
-                let _ = socket.send_to(answer.as_bytes(), from);
-            }
+        answer_each(socket, |bytes, from| {
+            format!("{from} {}", bytes.len()).into_bytes()
         });
     }
 }

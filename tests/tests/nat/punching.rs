@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use snowglobe::prelude::*;
 use snowglobe::topology::NodeId;
 use snowglobe::topology::nat::{Dependence, NatSpec, PortAssignment, preset};
+use snowglobe_tests::traffic::answer_each;
 
 use crate::world::{SERVER, add_server, socket};
 
@@ -133,13 +134,7 @@ fn holes_are_punched_between_the_presets_for_which_it_is_predicted() -> TestResu
     let lab = topology.start()?;
     let rendezvous = socket(&lab[server], SERVER[0], RENDEZVOUS);
     rendezvous.set_read_timeout(None)?;
-    std::thread::spawn(move || {
-        let mut buffer = [0; 100];
-        while let Ok((_, from)) = rendezvous.recv_from(&mut buffer) {
-            // A host that is gone needs no answer.
-            let _ = rendezvous.send_to(from.to_string().as_bytes(), from);
-        }
-    });
+    answer_each(rendezvous, |_, from| from.to_string().into_bytes());
     let count = peers.names.len();
     let mut table = String::new();
     let mut wrong = Vec::new();

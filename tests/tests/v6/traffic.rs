@@ -2,43 +2,30 @@
 
 use snowglobe::lab::Node;
 use snowglobe::prelude::*;
-use snowglobe_tests::traffic::ECHO;
 pub(crate) use snowglobe_tests::traffic::PATIENCE;
+use snowglobe_tests::traffic::{ECHO, answer_each};
 
 /// Long enough for an answer that is never to come.
 pub(crate) const IMPATIENCE: Duration = Duration::from_secs(1);
 /// The port of [`bulk`].
 const BULK: u16 = 19;
 
+/// Returns the address at which a server is reached by both families, if the node has both.
+fn any(node: &Node) -> IpAddr {
+    match node.ipv6() {
+        Some(_) => Ipv6Addr::UNSPECIFIED.into(),
+        None => Ipv4Addr::UNSPECIFIED.into(),
+    }
+}
+
 /// Answers each datagram with the address from which it came, a space and the same bytes, until the
 /// process ends.
 pub(crate) fn echo(node: &Node) {
-    let any = if node.ipv6().is_some() {
-        "::"
-    } else {
-        "0.0.0.0"
-    };
-    let socket = node.run(|| UdpSocket::bind((any, ECHO)).expect("the port is free"));
-    std::thread::spawn(move || {
-        let mut buffer = vec![0; 65_535];
-        while let Ok((length, from)) = socket.recv_from(&mut buffer) {
-            let from = SocketAddr::new(from.ip().to_canonical(), from.port());
-            let answer = [format!("{from} ").as_bytes(), &buffer[..length]].concat();
-            // A client that is gone needs no answer.
-            let _ = socket.send_to(
-                &answer,
-                SocketAddr::new(mapped(from.ip(), any), from.port()),
-            );
-        }
+    let socket = node.run(|| UdpSocket::bind((any(node), ECHO)).expect("the port is free"));
+    answer_each(socket, |bytes, from| {
+        let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+        [format!("{from} ").as_bytes(), bytes].concat()
     });
-}
-
-/// Returns an address as a socket for both families takes it.
-fn mapped(ip: IpAddr, any: &str) -> IpAddr {
-    match ip {
-        IpAddr::V4(v4) if any == "::" => v4.to_ipv6_mapped().into(),
-        other => other,
-    }
 }
 
 /// Opens a socket in a node that sends to one address.
@@ -74,12 +61,7 @@ pub(crate) fn seen_as(
 
 /// Takes connections and answers all bytes of each with as many others, until the process ends.
 pub(crate) fn bulk(node: &Node) {
-    let any = if node.ipv6().is_some() {
-        "::"
-    } else {
-        "0.0.0.0"
-    };
-    let listener = node.run(|| TcpListener::bind((any, BULK)).expect("the port is free"));
+    let listener = node.run(|| TcpListener::bind((any(node), BULK)).expect("the port is free"));
     std::thread::spawn(move || {
         while let Ok((mut client, _)) = listener.accept() {
             std::thread::spawn(move || {
