@@ -171,10 +171,10 @@ fn each_clone_of_a_template_is_a_database_of_its_own() -> TestResult {
             .args(["-D", "/data", "-h", "*", "-k", "/tmp"])
             .spawn()?;
         server.wait_for_port(5432)?;
+        wait_for_postgresql(&lab, nodes[1], lab[node].name(), &bin)?;
         Ok(server)
     };
     let ask = |on: NodeId, query: &str| -> TestResult<String> {
-        wait_for_postgresql(&lab, nodes[1], lab[on].name(), &bin)?;
         let output = lab[nodes[1]]
             .command(format!("{bin}/psql"))
             .args(["-h", lab[on].name(), "-U", "postgres", "-tAc", query])
