@@ -72,6 +72,16 @@ fn stream() -> TestResult {
     Ok(())
 }
 
+/// Starts a topology, and tells how long that takes and how large it is.
+fn tell_start(topology: Topology) -> TestResult {
+    let begin = Instant::now();
+    let lab = topology.start()?;
+    tell("start", milliseconds(begin));
+    tell("nodes", lab.nodes().count());
+    tell("links", lab.links().count());
+    Ok(())
+}
+
 /// Measures the start of homes, each a router that translates and a host, and of a server, with the
 /// Internet between them; and of a star of as many nodes and links.
 #[snowglobe::test(timeout = "120s")]
@@ -87,12 +97,7 @@ fn homes() -> TestResult {
         let host = topology.node(format!("host-{home}"));
         topology.link(host, router);
     }
-    let begin = Instant::now();
-    let lab = topology.start()?;
-    tell("start", milliseconds(begin));
-    tell("nodes", lab.nodes().count());
-    tell("links", lab.links().count());
-    Ok(())
+    tell_start(topology)
 }
 
 /// Measures the start of a node with cables to as many others as [`homes`] has nodes besides the
@@ -106,12 +111,7 @@ fn cables() -> TestResult {
         let node = topology.node(format!("n{number}"));
         topology.link(node, middle);
     }
-    let begin = Instant::now();
-    let lab = topology.start()?;
-    tell("start", milliseconds(begin));
-    tell("nodes", lab.nodes().count());
-    tell("links", lab.links().count());
-    Ok(())
+    tell_start(topology)
 }
 
 /// Measures a change of the translation of a router that runs, from one behaviour to another of the
