@@ -1,8 +1,10 @@
 //! Cargo tells the programs that it runs about their package, which must not reach the cargo that
 //! they run in turn.
 
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
 
 /// Beginnings of the variables by which cargo tells a program about its package.
 pub(crate) const OURS: &[&str] = &[
@@ -24,6 +26,41 @@ pub(crate) fn cargo() -> Command {
         }
     }
     command
+}
+
+/// Runs cargo in a directory, and lets it write what it likes.
+///
+/// # Errors
+/// The error is the text to show: cargo has shown its own already.
+pub(crate) fn run(directory: &Path, arguments: &[&str]) -> Result<(), String> {
+    finished(directory, arguments, Stdio::inherit()).map(drop)
+}
+
+/// Returns what cargo knows about the packages of the workspace in a directory, and nothing about
+/// what they depend on.
+///
+/// # Errors
+/// The error is the text to show.
+pub(crate) fn metadata(directory: &Path) -> Result<Value, String> {
+    let arguments = ["metadata", "--no-deps", "--format-version", "1"];
+    let said = finished(directory, &arguments, Stdio::piped())?;
+    serde_json::from_slice(&said)
+        .map_err(|error| format!("cargo's metadata cannot be read: {error}"))
+}
+
+/// Runs cargo in a directory, and returns what it has written to a pipe for its stdout.
+fn finished(directory: &Path, arguments: &[&str], stdout: Stdio) -> Result<Vec<u8>, String> {
+    let output = cargo()
+        .current_dir(directory)
+        .args(arguments)
+        .stdout(stdout)
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cannot start cargo: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("`cargo {}` failed", arguments.join(" ")));
+    }
+    Ok(output.stdout)
 }
 
 /// Returns the directory of the libraries with which the compiler's programs may be linked.
@@ -65,22 +102,16 @@ pub(crate) fn programs(arguments: &[&str]) -> Result<Vec<(String, PathBuf)>, Str
 /// # Errors
 /// The error is the text to show.
 pub(crate) fn artifacts(arguments: &[&str]) -> Result<Vec<Artifact>, String> {
-    let output = cargo()
-        .args(arguments)
-        .args(["--message-format", "json-render-diagnostics"])
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .map_err(|error| format!("cannot start cargo: {error}"))?;
-    if !output.status.success() {
-        return Err(format!("`cargo {}` failed", arguments.join(" ")));
-    }
-    let text = String::from_utf8_lossy(&output.stdout);
+    let messages = ["--message-format", "json-render-diagnostics"];
+    let arguments = [arguments, &messages].concat();
+    let said = finished(Path::new("."), &arguments, Stdio::piped())?;
+    let text = String::from_utf8_lossy(&said);
     Ok(text.lines().filter_map(artifact).collect())
 }
 
 /// Returns the program about which one of cargo's messages tells.
 fn artifact(line: &str) -> Option<Artifact> {
-    let message: serde_json::Value = serde_json::from_str(line).ok()?;
+    let message: Value = serde_json::from_str(line).ok()?;
     let manifest = PathBuf::from(message.get("manifest_path")?.as_str()?);
     Some(Artifact {
         program: PathBuf::from(message.get("executable")?.as_str()?),

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use crate::Words;
-use crate::cargo::cargo;
+use crate::cargo::{metadata, run};
 
 /// Manifest of a project that depends on snowglobe as the README says. The project is a workspace
 /// of its own, so that it gets a `Cargo.lock` of its own.
@@ -64,10 +64,10 @@ fn check() -> Result<(), String> {
     write_project(&root, &project, &[]).map_err(explain)?;
     run(&project, &["generate-lockfile", "--quiet"])?;
     let locked = fs::read_to_string(project.join("Cargo.lock")).map_err(explain)?;
-    // What only an optional feature needs is not in the project.
-    let is_there = |lowest: &Lowest| locked.contains(&format!("name = \"{}\"\n", lowest.name));
-    let mut lowest = lowest_versions(&metadata);
-    lowest.retain(is_there);
+    // Tests, examples and the command are not in the project, nor what only an optional feature
+    // needs.
+    let is_there = |name: &str| locked.contains(&format!("name = \"{name}\"\n"));
+    let lowest = lowest_versions(&metadata, is_there);
     // The resolver then lowers what these versions depend on as well, or names the conflict.
     write_project(&root, &project, &lowest).map_err(explain)?;
     run(&project, &["generate-lockfile", "--quiet"])?;
@@ -94,29 +94,19 @@ fn write_project(root: &Path, project: &Path, lowest: &[Lowest]) -> std::io::Res
     )
 }
 
-/// Returns what cargo knows about the packages of the workspace.
-fn metadata(root: &Path) -> Result<Value, String> {
-    let output = cargo()
-        .current_dir(root)
-        .args(["metadata", "--no-deps", "--format-version", "1"])
-        .output()
-        .map_err(|error| format!("cannot start cargo: {error}"))?;
-    serde_json::from_slice(&output.stdout)
-        .map_err(|error| format!("cargo's metadata cannot be read: {error}"))
-}
-
-/// Returns the lowest versions of what the libraries depend on: tests may ask for new versions.
-fn lowest_versions(metadata: &Value) -> Vec<Lowest> {
+/// Returns the lowest versions of what the libraries in the project depend on there: tests may ask
+/// for new versions.
+fn lowest_versions(metadata: &Value, is_there: impl Fn(&str) -> bool) -> Vec<Lowest> {
     let each = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let packages = each(&metadata["packages"]);
-    let libraries = packages.iter().filter(|package| {
-        let name = package["name"].as_str().unwrap_or_default();
-        name.starts_with("snowglobe") && !matches!(name, "snowglobe-cli" | "snowglobe-tests")
-    });
-    let mut lowest: Vec<Lowest> = libraries
+    let is_named = |value: &Value| value["name"].as_str().is_some_and(&is_there);
+    let mut lowest: Vec<Lowest> = packages
+        .iter()
+        .filter(|package| is_named(package))
         .flat_map(|package| each(&package["dependencies"]))
         // A dependency with a kind belongs to tests or to a build script; one with a path is ours.
         .filter(|dependency| dependency["kind"].is_null() && dependency["path"].is_null())
+        .filter(is_named)
         .filter_map(|dependency| {
             Some(Lowest {
                 name: dependency["name"].as_str()?.to_owned(),
@@ -135,18 +125,6 @@ fn lower_bound(requirement: &str) -> Option<String> {
     let version = first.trim_start_matches(|it: char| !it.is_ascii_digit());
     let parts = version.split('.').chain(["0", "0"]);
     (!version.is_empty()).then(|| parts.take(3).collect::<Vec<_>>().join("."))
-}
-
-fn run(project: &Path, arguments: &[&str]) -> Result<(), String> {
-    match cargo().current_dir(project).args(arguments).status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(_) => Err(format!(
-            "`cargo {}` failed in {}",
-            arguments.join(" "),
-            project.display()
-        )),
-        Err(error) => Err(format!("cannot start cargo: {error}")),
-    }
 }
 
 #[cfg(test)]
