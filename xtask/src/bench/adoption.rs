@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 
 use super::build::{build, find, trial_of};
-use super::measure::{Contestant, in_turns, said, time};
+use super::measure::{Contestant, alone, in_turns, said, time};
 use super::row::{BenchRow, Target};
 use super::runner::{nextest_command, nextest_runs};
 use crate::cargo::programs;
@@ -67,8 +67,8 @@ fn template(rounds: usize) -> Result<Vec<BenchRow>, String> {
     };
     let row = |what: &str, name: &str, unit: &'static str, most: f64, scale: f64| {
         let ours = || said(&mut trial(), what).map(|figure| figure * scale);
-        let medians = in_turns(rounds, &mut [Box::new(ours)])?;
-        Ok::<_, String>(BenchRow::within("adoption", name, unit, medians[0], most))
+        let ours = alone(rounds, ours)?;
+        Ok::<_, String>(BenchRow::within("adoption", name, unit, ours, most))
     };
     Ok(vec![
         row(

@@ -31,6 +31,14 @@ pub(crate) fn in_turns(
     Ok(times.iter_mut().map(|times| median(times)).collect())
 }
 
+/// Returns the median of a contestant that is measured against a bound.
+pub(super) fn alone(
+    rounds: usize,
+    contestant: impl FnMut() -> Result<f64, String>,
+) -> Result<f64, String> {
+    Ok(in_turns(rounds, &mut [Box::new(contestant)])?[0])
+}
+
 pub(super) fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
@@ -69,6 +77,23 @@ pub(super) fn figure(text: &str, name: &str) -> Result<f64, String> {
     let mut pairs = words.windows(2).filter(|pair| pair[0] == name);
     let value = pairs.find_map(|pair| pair[1].parse().ok());
     value.ok_or_else(|| format!("no figure `{name}` was said: {text}"))
+}
+
+/// Returns the medians of several figures that one command prints.
+pub(super) fn figures<const N: usize>(
+    rounds: usize,
+    command: impl Fn() -> Command,
+    names: [&str; N],
+) -> Result<[f64; N], String> {
+    let mut all = [const { Vec::new() }; N];
+    for _ in 0..rounds {
+        quiet::wait();
+        let text = output(&mut command())?;
+        for (values, name) in all.iter_mut().zip(names) {
+            values.push(figure(&text, name)?);
+        }
+    }
+    Ok(all.map(|mut values| median(&mut values)))
 }
 
 /// Runs a command that must succeed, and returns what it prints.

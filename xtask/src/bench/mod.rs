@@ -8,8 +8,8 @@
 //! | `run.rs` | all groups, and what is done with their rows |
 //! | `row.rs` | one comparison and its target |
 //! | `runner.rs`, `fixtures.rs`, `lab.rs`, `wire.rs`, `adoption.rs` | the groups |
-//! | `chaos.rs`, `clocks.rs`, `disk.rs` | the group of faults: histories, clocks, disks, seeds |
-//! | `internet/` | the group of routers, translation and name servers |
+//! | `chaos/` | the group of faults: histories, clocks, disks, seeds |
+//! | `internet.rs` | the group of routers, translation and name servers |
 //! | `build.rs` | the programs that are measured |
 //! | `measure.rs` | taking turns, medians, and figures that programs print |
 //! | `quiet.rs`, `strangers.rs` | the rest of the machine: waiting, and subtracting its work |
@@ -17,8 +17,6 @@
 mod adoption;
 mod build;
 mod chaos;
-mod clocks;
-mod disk;
 mod fixtures;
 mod internet;
 mod lab;

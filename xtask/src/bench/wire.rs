@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::build::{build, find, trial_of};
-use super::measure::{Contestant, figure, in_turns, median, output, said};
-use super::quiet;
+use super::measure::{Contestant, figure, figures, in_turns, output, said};
 use super::row::{BenchRow, Target};
 
 /// Delays at which punctuality is measured, in milliseconds.
@@ -150,23 +149,6 @@ impl Bench {
         Ok(rows.collect())
     }
 
-    /// Returns the medians of several figures that one trial prints.
-    fn figures<const N: usize>(
-        &self,
-        command: impl Fn() -> Command,
-        names: [&str; N],
-    ) -> Result<[f64; N], String> {
-        let mut all = [const { Vec::new() }; N];
-        for _ in 0..self.rounds.min(FEW) {
-            quiet::wait();
-            let text = output(&mut command())?;
-            for (values, name) in all.iter_mut().zip(names) {
-                values.push(figure(&text, name)?);
-            }
-        }
-        Ok(all.map(|mut values| median(&mut values)))
-    }
-
     fn punctuality(
         &self,
         wire: &MeasuredCarrier,
@@ -175,7 +157,7 @@ impl Bench {
     ) -> Result<Vec<BenchRow>, String> {
         let variables = [("MS", ms.to_string()), ("SPIN", u8::from(spin).to_string())];
         let trial = || self.trial(wire.name, "punctual::one_way", &variables);
-        let [p50, p99] = self.figures(trial, ["p50", "p99"])?;
+        let [p50, p99] = figures(self.rounds.min(FEW), trial, ["p50", "p99"])?;
         let (spinning, most) = if spin {
             (", spinning", 20.0)
         } else {
@@ -195,7 +177,7 @@ impl Bench {
 
     fn crowd(&self, wire: &MeasuredCarrier) -> Result<[BenchRow; 2], String> {
         let trial = || self.trial(wire.name, "punctual::crowd", &[]);
-        let [whole, part] = self.figures(trial, ["p99", "p99_of_a_part"])?;
+        let [whole, part] = figures(self.rounds.min(FEW), trial, ["p99", "p99_of_a_part"])?;
         let row = |of: &str, p99| {
             let name = format!("error of 200 links over {}, p99{of}; 1 ms", wire.name);
             within(name, "us", p99, 1000.0)
@@ -225,7 +207,7 @@ impl Bench {
     fn rate(&self, wire: &MeasuredCarrier, (text, rate): (&str, u64)) -> Result<BenchRow, String> {
         let variables = [("RATE", rate.to_string())];
         let trial = || self.trial(wire.name, "true_to_word::rate", &variables);
-        let [bits] = self.figures(trial, ["bits"])?;
+        let [bits] = figures(self.rounds.min(FEW), trial, ["bits"])?;
         let off = (bits / rate as f64 - 1.0).abs() * 100.0;
         let name = format!("rate of {text} over {}: off by; 2 %", wire.name);
         Ok(within(name, "%", off, 2.0))

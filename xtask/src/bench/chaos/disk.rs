@@ -1,8 +1,8 @@
 //! Volumes with faults beside plain ones, and beside this machine's disk.
 
-use super::build::{build, find, trial_of};
-use super::measure::{in_turns, said};
-use super::row::{BenchRow, Target};
+use crate::bench::build::{build, find, trial_of};
+use crate::bench::measure::{in_turns, said};
+use crate::bench::row::{BenchRow, Target};
 
 /// Measures buffered writes and syncs.
 pub(super) fn disks(rounds: usize) -> Result<Vec<BenchRow>, String> {

@@ -1,21 +1,22 @@
 //! Measures the checks and faults with which distributed systems are tested.
 
+mod clocks;
+mod disk;
 mod seeds;
 
 use super::build::{build, find, trial_of};
-use super::clocks::clocks;
-use super::disk::disks;
-use super::measure::{in_turns, said};
+use super::measure::{alone, in_turns, said};
 use super::row::{BenchRow, Target};
+use clocks::clocks;
+use disk::disks;
 use seeds::seeds;
 
 /// Measures the rows of the group.
 pub(super) fn chaos(rounds: usize) -> Result<Vec<BenchRow>, String> {
     let program = find(&build(&["--bench", "chaos"])?, "chaos")?;
     let row = |trial: &str, name: &str, most: f64| {
-        let ours = || said(&mut trial_of(&program, trial), trial);
-        let medians = in_turns(rounds, &mut [Box::new(ours)])?;
-        Ok::<_, String>(BenchRow::within("chaos", name, "ms", medians[0], most))
+        let ours = alone(rounds, || said(&mut trial_of(&program, trial), trial))?;
+        Ok::<_, String>(BenchRow::within("chaos", name, "ms", ours, most))
     };
     let mut rows = vec![
         row(

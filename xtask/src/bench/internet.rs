@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::build::{build, find, trial_of};
-use super::measure::{Contestant, figure, in_turns, output, said};
-use super::quiet;
+use super::measure::{Contestant, alone, figures, in_turns, said};
 use super::row::{BenchRow, Target};
 
 /// Measures the rows of the group.
@@ -66,15 +65,8 @@ impl Bench {
     }
 
     fn mappings(&self) -> Result<Vec<BenchRow>, String> {
-        let mut all = [const { Vec::new() }; 3];
-        for _ in 0..self.rounds {
-            quiet::wait();
-            let text = output(&mut self.trial("mappings"))?;
-            for (values, name) in all.iter_mut().zip(["bytes", "few", "many"]) {
-                values.push(figure(&text, name)?);
-            }
-        }
-        let [bytes, few, many] = all.map(|mut values| super::measure::median(&mut values));
+        let mappings = || self.trial("mappings");
+        let [bytes, few, many] = figures(self.rounds, mappings, ["bytes", "few", "many"])?;
         Ok(vec![
             BenchRow::within(
                 "internet",
@@ -105,13 +97,12 @@ impl Bench {
     }
 
     fn names(&self) -> Result<BenchRow, String> {
-        let ours = || said(&mut self.trial("names"), "answers");
-        let medians = in_turns(self.rounds, &mut [Box::new(ours)])?;
+        let answers = alone(self.rounds, || said(&mut self.trial("names"), "answers"))?;
         Ok(BenchRow {
             name: "questions that a name server answers; 10,000 a second".to_owned(),
             unit: "/s",
             target: Target::AtLeast(1.0),
-            ..compared(medians[0], 10_000.0)
+            ..compared(answers, 10_000.0)
         })
     }
 
@@ -124,9 +115,8 @@ impl Bench {
         trial: impl Fn() -> Command,
         figure: &str,
     ) -> Result<BenchRow, String> {
-        let ours = || said(&mut trial(), figure);
-        let medians = in_turns(self.rounds, &mut [Box::new(ours)])?;
-        Ok(BenchRow::within("internet", name, unit, medians[0], bound))
+        let ours = alone(self.rounds, || said(&mut trial(), figure))?;
+        Ok(BenchRow::within("internet", name, unit, ours, bound))
     }
 }
 

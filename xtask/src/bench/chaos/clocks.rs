@@ -1,8 +1,8 @@
 //! What it costs a program to read a clock that is wrong.
 
-use super::build::{build, compile, find, trial_of};
-use super::measure::{Contestant, in_turns, said};
-use super::row::BenchRow;
+use crate::bench::build::{build, compile, find, trial_of};
+use crate::bench::measure::{Contestant, in_turns, said};
+use crate::bench::row::BenchRow;
 
 /// Figures of the program, what they are of, and the most that a reading may take, in nanoseconds.
 const FIGURES: [(&str, &str, f64); 2] = [
