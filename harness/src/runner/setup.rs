@@ -95,40 +95,26 @@ impl Setup {
                 .any(|trial| trial.account().is_some()),
             apart: trials.iter().flatten().all(is_usual),
         };
-        let may_share = single && wanted.apart;
         let settings = OnceCell::new();
         for owner in 0..nurseries {
             let outside = Outside::look(&paths, ids).map_err(|refused| explain(&refused))?;
             let earlier = &setup.nurseries;
-            let inside = Cell::new(Some(|channel, ids: Ids, corrections| {
+            let inside = |channel, ids: Ids, corrections| {
                 // A nursery that held the channel of another would keep that one from noticing that
                 // the supervisor is done with it.
                 let earlier = earlier.iter().flat_map(NurseryHandle::descriptors);
                 close_in_copy(&earlier.collect::<Vec<_>>());
                 let setting = outside.setting(ids, corrections, shares);
                 nursery::live(Zygote::new(trials, setting), channel, single)
-            }));
-            // Taken by the process inside, which has a copy of this memory, and not by this one.
-            let live = |channel, ids, corrections| {
-                if let Some(inside) = inside.take() {
-                    inside(channel, ids, corrections);
-                }
             };
-            let kept = may_share.then(|| enter_kept(ids, &wanted, live)).flatten();
-            let outer = match kept {
-                Some((outer, found)) => {
-                    let _ = settings.set(found);
-                    outer
-                }
-                None => {
-                    let corrections = || {
-                        let found = settings.get_or_init(HostSettings::read);
-                        found.corrections.clone()
-                    };
-                    outer::make(ids, &wanted, owner as u32, corrections, live)
-                        .map_err(|refused| explain(&refused))?
-                }
+            let read = || {
+                let found = settings.get_or_init(HostSettings::read);
+                found.corrections.clone()
             };
+            let (outer, found) = enter_or_make(ids, &wanted, single, owner as u32, read, inside)?;
+            if let Some(found) = found {
+                let _ = settings.set(found);
+            }
             setup.add(outer, single);
         }
         setup.host = settings.into_inner().and_then(|found| found.shown_through);
@@ -195,20 +181,42 @@ impl Outside {
     }
 }
 
-/// Enters the outer sandbox that the starts of a nextest run share, if nextest runs this program,
-/// be it a test or the wrapper of one.
-fn enter_kept(
+/// Makes an outer sandbox in which `inside` runs. If nextest runs this program, be it a test or the
+/// wrapper of one, and the trial is the single one and apart from others, the sandbox is the one
+/// that the starts of the nextest run share; what is known of the host there is returned as well.
+///
+/// # Errors
+/// Fails if the system refuses a step of making the outer sandbox.
+fn enter_or_make(
     ids: Ids,
     wanted: &Wanted<'_>,
+    single: bool,
+    owner: u32,
+    corrections: impl FnOnce() -> Option<Corrections>,
     inside: impl FnOnce(MessageChannel, Ids, Option<Corrections>),
-) -> Option<(Outer, HostSettings)> {
-    let run = nextest::run()?;
-    let keeping = outer::Keeping {
-        run: &run,
-        owner: &|| nextest::process_of(&run),
-        slot: nextest::slot(),
+) -> Result<(Outer, Option<HostSettings>), RunError> {
+    // Taken by the process inside, which has a copy of this memory, and not by this one.
+    let inside = Cell::new(Some(inside));
+    let live = |channel, ids, corrections| {
+        if let Some(inside) = inside.take() {
+            inside(channel, ids, corrections);
+        }
     };
-    outer::enter_kept(&keeping, ids, wanted, inside)
+    if single
+        && wanted.apart
+        && let Some(run) = nextest::run()
+    {
+        let keeping = outer::Keeping {
+            run: &run,
+            owner: &|| nextest::process_of(&run),
+            slot: nextest::slot(),
+        };
+        if let Some((outer, found)) = outer::enter_kept(&keeping, ids, wanted, live) {
+            return Ok((outer, Some(found)));
+        }
+    }
+    let outer = outer::make(ids, wanted, owner, corrections, live);
+    Ok((outer.map_err(|refused| explain(&refused))?, None))
 }
 
 /// Returns whether a trial has all namespaces for itself. Such a trial shares nothing of the outer
@@ -251,26 +259,13 @@ impl ProgramSetup {
             apart: is_usual(&trial),
         };
         let mut trials = [Some(trial)];
-        // Taken by the process inside, which has a copy of this memory, and not by this one.
-        let inside = Cell::new(Some(|channel, ids, corrections| {
+        let inside = |channel, ids, corrections| {
             let mut setting = outside.setting(ids, corrections, 1);
             setting.program = Some(program);
             nursery::live(Zygote::new(&mut trials, setting), channel, true)
-        }));
-        let live = |channel, ids, corrections| {
-            if let Some(inside) = inside.take() {
-                inside(channel, ids, corrections);
-            }
         };
-        let kept = wanted
-            .apart
-            .then(|| enter_kept(ids, &wanted, live))
-            .flatten();
-        let outer = match kept {
-            Some((outer, _)) => outer,
-            None => outer::make(ids, &wanted, 0, Corrections::of_host, live)
-                .map_err(|refused| explain(&refused))?,
-        };
+        let read = Corrections::of_host;
+        let (outer, _) = enter_or_make(ids, &wanted, true, 0, read, inside)?;
         Ok(Self {
             signals,
             nursery: NurseryHandle::new(outer.first, None, outer.is_kept),
