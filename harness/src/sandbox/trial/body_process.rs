@@ -5,7 +5,6 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::init::Init;
-use super::program;
 use crate::Isolation;
 use crate::kernel::fd::{close_in_copy, replace_standard, set_nonblocking};
 use crate::kernel::message_channel::MessageChannel;
@@ -46,15 +45,11 @@ impl BodyProcess {
 }
 
 impl Init<'_> {
-    /// Starts a body that does nothing but become another program.
+    /// Starts a body that does nothing but become another program, and returns its process.
     ///
     /// It needs no memory of its own for that, as after `vfork`: a fork would cost the copies of
     /// page tables and of the pages to which it writes.
-    pub(super) fn start_program(
-        &self,
-        name: &CStr,
-        run: impl FnOnce(),
-    ) -> Result<BodyProcess, Refused> {
+    pub(super) fn start_program(&self, name: &CStr, run: impl FnOnce()) -> Result<Pid, Refused> {
         let body = Cell::new(0);
         let note = |pid| {
             body.set(pid);
@@ -69,9 +64,7 @@ impl Init<'_> {
         // Returns when the memory is this process' alone again, after execve(2) or the end.
         shared_memory_child::run_in_child(CloneFlags::empty(), note, become_program)
             .doing("start the program")?;
-        // A reader of the program's output waits until nobody has the pipe any more.
-        let _ = program::let_go_of(0..3);
-        Ok(BodyProcess::new(Pid::from_raw(body.get())))
+        Ok(Pid::from_raw(body.get()))
     }
 
     /// Gives the calling process, a copy of the init, what a test body is to have, and runs the

@@ -144,22 +144,22 @@ impl Init<'_> {
         // Before the fork, so that the mark is there whenever the body looks.
         let name = shown_as();
         within::mark_first_process(&self.spec);
-        if self.program.is_some_and(|program| program.starts_at_once) {
-            return self.start_program(&name, run);
-        }
-        match process::fork().doing("fork the test body")? {
-            ForkResult::Child => {
-                show_as_before(&name);
-                self.become_body(output, run)
-            }
-            ForkResult::Parent { child: pid } => {
-                if self.program.is_some() {
-                    // A reader of the program's output waits until nobody has the pipe any more.
-                    let _ = program::let_go_of(0..3);
+        let pid = if self.program.is_some_and(|program| program.starts_at_once) {
+            self.start_program(&name, run)?
+        } else {
+            match process::fork().doing("fork the test body")? {
+                ForkResult::Child => {
+                    show_as_before(&name);
+                    self.become_body(output, run)
                 }
-                Ok(BodyProcess::new(pid))
+                ForkResult::Parent { child } => child,
             }
+        };
+        if self.program.is_some() {
+            // A reader of the program's output waits until nobody has the pipe any more.
+            let _ = program::let_go_of(0..3);
         }
+        Ok(BodyProcess::new(pid))
     }
 
     /// Watches until the body is gone, or nobody wants to hear of it any more. Returns what
