@@ -174,7 +174,8 @@ pub fn describe(members: &[i32]) -> String {
             command_line(&stat),
             state(stat.state)
         );
-        for thread in threads(stat.pid) {
+        // A program with more threads has them for the same work.
+        for thread in threads(stat.pid).take(64) {
             let _ = writeln!(text, "        {}", doing(stat.pid, thread, &sockets));
         }
         seen.extend(socket_inodes(stat.pid));
@@ -218,16 +219,11 @@ fn state(letter: char) -> &'static str {
     }
 }
 
-fn threads(pid: i32) -> Vec<i32> {
-    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
-        return Vec::new();
-    };
-    tasks
-        .flatten()
-        .filter_map(|task| task.file_name().to_str()?.parse().ok())
-        // A program with more threads has them for the same work.
-        .take(64)
-        .collect()
+/// Returns the threads of a process.
+pub fn threads(pid: i32) -> impl Iterator<Item = i32> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"));
+    let tasks = tasks.into_iter().flatten().flatten();
+    tasks.filter_map(|task| task.file_name().to_str()?.parse().ok())
 }
 
 /// Describes a thread: `thread 'name': read(socket tcp 127.0.0.1:80 listening) at inet_csk_accept`.

@@ -1,7 +1,6 @@
 //! The processes and threads of a program that is watched for system calls.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::time::{Duration, Instant};
 
 use super::table::SystemCall;
@@ -57,8 +56,9 @@ impl CallWatch {
         // Until no thread is new: an untraced one may start others meanwhile.
         loop {
             let mut is_complete = true;
-            for process in processes(pid) {
-                for thread in threads_of(process) {
+            let below = process_table::descendants(pid);
+            for process in std::iter::once(pid).chain(below) {
+                for thread in process_table::threads(process).map(TracedThread) {
                     if watch.threads.contains_key(&thread) {
                         continue;
                     }
@@ -181,18 +181,6 @@ impl CallWatch {
             }
         }
     }
-}
-
-/// Returns a process and its descendants.
-fn processes(pid: i32) -> impl Iterator<Item = i32> {
-    std::iter::once(pid).chain(process_table::descendants(pid))
-}
-
-fn threads_of(pid: i32) -> Vec<TracedThread> {
-    let entries = fs::read_dir(format!("/proc/{pid}/task"));
-    let names = entries.into_iter().flatten().flatten();
-    let ids = names.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    ids.map(TracedThread).collect()
 }
 
 /// Returns whether a thread has stopped at a system call: PTRACE_O_TRACESYSGOOD marks the signal.
