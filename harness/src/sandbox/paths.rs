@@ -27,7 +27,74 @@ impl Paths {
     /// Finds the directories by the environment that cargo and nextest set, by the program's own
     /// path, and by the working directory.
     pub(crate) fn find() -> Paths {
-        let environment = |key: &str| std::env::var_os(key).map(PathBuf::from);
+        let NamedPaths { writable, readable } = NamedPaths::of_this_program();
+        Paths::of(writable, readable, None)
+    }
+
+    /// Finds the directories for a program, which need not be one that cargo has built: its own
+    /// directory is readable, and the repository around the working directory is writable. Without
+    /// a repository the working directory is, unless that is the user's home. `more` are writable
+    /// as well.
+    pub(crate) fn of_program(program: &Path, more: &[PathBuf]) -> Paths {
+        let NamedPaths {
+            mut writable,
+            readable,
+        } = NamedPaths::of_this_program();
+        let here = std::env::current_dir().ok();
+        let home = environment("HOME");
+        let repository = here.as_deref().and_then(|here| {
+            let mut above = here.ancestors();
+            above.find(|dir| dir.join(".git").exists())
+        });
+        let project = repository.map(Path::to_owned).or(here);
+        writable.extend(project.filter(|dir| Some(dir) != home.as_ref()));
+        writable.extend(target_dir(program));
+        writable.extend_from_slice(more);
+        // `go test` and rustdoc put their programs into a directory of their own below /tmp.
+        let beside = program.parent().filter(|dir| !dir.as_os_str().is_empty());
+        Paths::of(writable, readable, beside)
+    }
+
+    /// Keeps existing directories by their canonical paths, without those that lie inside another.
+    /// What is `beside` a program that is run must stay visible too, and is nobody's own.
+    fn of(writable: Vec<PathBuf>, readable: Vec<PathBuf>, beside: Option<&Path>) -> Paths {
+        let own = [environment("HOME"), Some(SHARED_STORE.into())];
+        let own = canonical(own.into_iter().flatten().collect());
+        let readable = canonical(readable);
+        let beside = canonical(beside.into_iter().map(Path::to_owned).collect());
+        let own = outermost([own, readable.clone()].concat());
+        let writable = outermost(canonical(writable));
+        let readable = outermost([readable, beside].concat())
+            .into_iter()
+            .filter(|path| !writable.iter().any(|outer| path.starts_with(outer)))
+            .filter(|path| PRIVATE.iter().any(|private| path.starts_with(private)))
+            .collect();
+        Paths {
+            writable,
+            readable,
+            own,
+        }
+    }
+
+    /// Returns the directories that a private mount of the sandbox would hide.
+    pub(crate) fn hidden(&self) -> impl Iterator<Item = &Path> {
+        self.writable
+            .iter()
+            .chain(&self.readable)
+            .map(PathBuf::as_path)
+            .filter(|path| PRIVATE.iter().any(|private| path.starts_with(private)))
+    }
+}
+
+/// Directories as variables and paths name them, before the kernel is asked about them.
+struct NamedPaths {
+    writable: Vec<PathBuf>,
+    readable: Vec<PathBuf>,
+}
+
+impl NamedPaths {
+    /// Reads the environment, the path of this program and the working directory.
+    fn of_this_program() -> Self {
         let mut writable = Vec::new();
         let mut readable = Vec::new();
         let here = std::env::current_dir().ok();
@@ -60,66 +127,12 @@ impl Paths {
         );
         readable.extend(environment("XDG_CACHE_HOME").map(|dir| dir.join("snowglobe")));
         readable.extend(environment("HOME").map(|dir| dir.join(".cache/snowglobe")));
-        let own = [environment("HOME"), Some(SHARED_STORE.into())];
-        let own = canonical(own.into_iter().flatten().collect());
-        let readable = canonical(readable);
-        let own = outermost([own, readable.clone()].concat());
-        Paths {
-            own,
-            ..Paths::tidy(canonical(writable), readable)
-        }
+        Self { writable, readable }
     }
+}
 
-    /// Finds the directories for a program, which need not be one that cargo has built: its own
-    /// directory is readable, and the repository around the working directory is writable. Without
-    /// a repository the working directory is, unless that is the user's home. `more` are writable
-    /// as well.
-    pub(crate) fn of_program(program: &Path, more: &[PathBuf]) -> Paths {
-        let found = Paths::find();
-        let mut writable = found.writable;
-        let here = std::env::current_dir().ok();
-        let home = std::env::var_os("HOME").map(PathBuf::from);
-        let repository = here.as_deref().and_then(|here| {
-            let mut above = here.ancestors();
-            above.find(|dir| dir.join(".git").exists())
-        });
-        let project = repository.map(Path::to_owned).or(here);
-        writable.extend(project.filter(|dir| Some(dir) != home.as_ref()));
-        writable.extend(target_dir(program));
-        writable.extend_from_slice(more);
-        let mut readable = found.readable;
-        // `go test` and rustdoc put their programs into a directory of their own below /tmp.
-        let own = program.parent().filter(|dir| !dir.as_os_str().is_empty());
-        readable.extend(own.map(Path::to_owned));
-        Paths {
-            own: found.own,
-            ..Paths::tidy(canonical(writable), canonical(readable))
-        }
-    }
-
-    /// Keeps canonical paths of directories, without those that lie inside another.
-    fn tidy(writable: Vec<PathBuf>, readable: Vec<PathBuf>) -> Paths {
-        let writable = outermost(writable);
-        let readable = outermost(readable)
-            .into_iter()
-            .filter(|path| !writable.iter().any(|outer| path.starts_with(outer)))
-            .filter(|path| PRIVATE.iter().any(|private| path.starts_with(private)))
-            .collect();
-        Paths {
-            writable,
-            readable,
-            own: Vec::new(),
-        }
-    }
-
-    /// Returns the directories that a private mount of the sandbox would hide.
-    pub(crate) fn hidden(&self) -> impl Iterator<Item = &Path> {
-        self.writable
-            .iter()
-            .chain(&self.readable)
-            .map(PathBuf::as_path)
-            .filter(|path| PRIVATE.iter().any(|private| path.starts_with(private)))
-    }
+fn environment(key: &str) -> Option<PathBuf> {
+    std::env::var_os(key).map(PathBuf::from)
 }
 
 /// Returns the canonical paths of those that are directories.
