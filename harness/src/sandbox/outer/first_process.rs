@@ -40,13 +40,12 @@ pub(super) fn begin(
     // In any case: where a socket is closed that has an unread message, its peer reads ECONNRESET
     // and not the reply (net/unix/af_unix.c, unix_release_sock).
     let corrections = receive_corrections(&channel);
-    let (reply, corrections) = match (made, corrections) {
-        (Ok(()), Ok(corrections)) => (Ok(()), corrections),
-        (Err(refused), _) | (Ok(()), Err(refused)) => (Err(refused), None),
+    let (reply, corrections) = match made.and(corrections) {
+        Ok(corrections) => (Ok(()), Some(corrections)),
+        Err(refused) => (Err(refused), None),
     };
-    let ready = reply.is_ok();
     let _ = channel.send(&OuterReply(reply).encode());
-    if ready {
+    if let Some(corrections) = corrections {
         inside(channel, ids, corrections);
     }
 }
