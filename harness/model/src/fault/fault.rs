@@ -66,19 +66,21 @@ pub enum Fault {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         one_way: bool,
     },
-    /// All processes of a node stop where they are. The node's kernel goes on.
+    /// All processes of a node stop where they are. The node's kernel goes on. Of several such faults
+    /// at once, the last heal lets the processes go on.
     Pause {
         /// The node that is paused.
         node: NodeRef,
     },
     /// All processes of a node are killed at once, and the node's kernel goes on: peers hear that
-    /// connections end. The heal starts the node again.
+    /// connections end. The heal starts the node again, as that of a [`Crash`](Self::Crash) does.
     KillProcesses {
         /// The node whose processes are killed.
         node: NodeRef,
     },
     /// A node loses its power: from one moment to the next it says nothing more. The heal starts
-    /// the node again, with the network of the plan.
+    /// the node again, with the network of the plan; of several such faults at once, the last heal.
+    /// A node that the test itself had stopped before stays down.
     Crash {
         /// The node that crashes.
         node: NodeRef,

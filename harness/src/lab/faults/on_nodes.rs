@@ -13,7 +13,9 @@ pub(crate) struct Paused(Arc<Node>);
 
 impl Paused {
     pub(crate) fn new(node: &Arc<Node>) -> Result<Self> {
+        let mut counts = node.stop_counts().lock();
         node.pause()?;
+        counts.paused += 1;
         Ok(Self(Arc::clone(node)))
     }
 }
@@ -21,8 +23,10 @@ impl Paused {
 impl Healing for Paused {
     fn heal(self: Box<Self>) -> Result<()> {
         let Self(node) = *self;
+        let mut counts = node.stop_counts().lock();
+        counts.paused -= 1;
         // A node that crashed or was removed meanwhile has nothing left that is stopped.
-        if node.is_removed() || !node.is_running() {
+        if counts.paused > 0 || node.is_removed() || !node.is_running() {
             return Ok(());
         }
         node.resume()
@@ -30,29 +34,48 @@ impl Healing for Paused {
 }
 
 /// A node that does not run until it is started again.
-pub(crate) struct StoppedNode(Arc<Node>);
+pub(crate) struct StoppedNode {
+    node: Arc<Node>,
+    /// Whether the node was down already, and by no fault: whoever stopped it starts it again.
+    found_down: bool,
+}
 
 impl StoppedNode {
     /// Kills all processes of a node.
     pub(crate) fn killed(node: &Arc<Node>) -> Result<Self> {
-        node.kill_processes()?;
-        Ok(Self(Arc::clone(node)))
+        Self::stopped(node, Node::kill_processes)
     }
 
     /// Cuts the power of a node.
     pub(crate) fn crashed(node: &Arc<Node>) -> Result<Self> {
-        node.crash()?;
-        Ok(Self(Arc::clone(node)))
+        Self::stopped(node, Node::crash)
+    }
+
+    fn stopped(node: &Arc<Node>, stop: impl Fn(&Node) -> Result<()>) -> Result<Self> {
+        let mut counts = node.stop_counts().lock();
+        let found_down = counts.down == 0 && !node.is_running();
+        stop(node)?;
+        counts.down += usize::from(!found_down);
+        Ok(Self {
+            node: Arc::clone(node),
+            found_down,
+        })
     }
 }
 
 impl Healing for StoppedNode {
     fn heal(self: Box<Self>) -> Result<()> {
-        let Self(node) = *self;
+        let Self { node, found_down } = *self;
+        let others = {
+            let mut counts = node.stop_counts().lock();
+            counts.down -= usize::from(!found_down);
+            counts.down
+        };
         // The test may have removed the node, or restarted it by itself.
-        if node.is_removed() || node.is_running() {
+        if found_down || others > 0 || node.is_removed() || node.is_running() {
             return Ok(());
         }
+        // Without the lock: programs may take long to start, and a fault may stop them meanwhile.
         node.restart()
     }
 }

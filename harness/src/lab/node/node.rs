@@ -63,6 +63,7 @@ pub struct Node {
     removed: AtomicBool,
     /// Faults of the clock that are in force, in the order in which they began.
     clock_faults: Lock<Vec<ClockFaultInForce>>,
+    stop_counts: Lock<StopCounts>,
     captured: CapturedInterfaces,
     key_log: NodeKeyLog,
     #[cfg(feature = "tokio")]
@@ -81,6 +82,16 @@ pub(crate) struct ClockFaultInForce {
     pub(crate) began: i64,
     /// The fault.
     pub(crate) fault: ClockFault,
+}
+
+/// Numbers of the faults in force that have stopped a node. The last heal of each kind lets the
+/// node go on.
+#[derive(Debug, Default)]
+pub(crate) struct StopCounts {
+    /// Faults that have stopped all its processes where they are.
+    pub(crate) paused: usize,
+    /// Faults that have killed its processes, or cut its power.
+    pub(crate) down: usize,
 }
 
 impl Node {
@@ -112,6 +123,7 @@ impl Node {
             service_threads,
             removed: AtomicBool::new(false),
             clock_faults: Lock::default(),
+            stop_counts: Lock::default(),
             captured: CapturedInterfaces::default(),
             key_log: NodeKeyLog::default(),
             #[cfg(feature = "tokio")]
@@ -320,6 +332,10 @@ impl Node {
 
     pub(crate) fn clock_faults(&self) -> &Lock<Vec<ClockFaultInForce>> {
         &self.clock_faults
+    }
+
+    pub(crate) fn stop_counts(&self) -> &Lock<StopCounts> {
+        &self.stop_counts
     }
 
     pub(crate) fn request(&self) -> &NodeRequest {

@@ -345,6 +345,57 @@ fn both_are_faults_whose_heal_is_a_restart() -> TestResult {
 }
 
 #[snowglobe::test]
+fn of_faults_that_stop_one_node_the_last_heal_lets_it_go_on() -> TestResult {
+    let world = World::new(Way::Switch)?;
+    let server = world.server();
+    for (long, short) in [
+        (Fault::crash("server"), Fault::crash("server")),
+        (Fault::crash("server"), Fault::kill_processes("server")),
+        (Fault::kill_processes("server"), Fault::crash("server")),
+    ] {
+        let long = world.lab.inject(long)?;
+        let short = world.lab.inject(short)?;
+        short.heal()?;
+        assert!(!server.is_running(), "{:?} is in force", long.fault());
+        long.heal()?;
+        assert!(server.is_running());
+    }
+    let program = server.command("sleep").arg("1000").spawn()?;
+    let is_stopped = || -> TestResult<bool> {
+        let stat = format!("/proc/{}/stat", program.id());
+        let stat = server.command("cat").arg(stat).output()?.stdout_str();
+        // The state follows the name in brackets (proc_pid_stat(5)).
+        Ok(stat.contains(") T "))
+    };
+    let long = world.lab.inject(Fault::pause("server"))?;
+    world.lab.inject(Fault::pause("server"))?.heal()?;
+    assert!(is_stopped()?, "{:?} is in force", long.fault());
+    long.heal()?;
+    assert!(!is_stopped()?);
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_fault_does_not_start_a_node_that_the_test_had_stopped() -> TestResult {
+    let world = World::new(Way::Switch)?;
+    let server = world.server();
+    server.crash()?;
+    for fault in [Fault::crash("server"), Fault::kill_processes("server")] {
+        world.lab.inject(fault)?.heal()?;
+        assert!(!server.is_running());
+    }
+    // What the test starts while the fault lasts, another fault stops for as long as that lasts.
+    let idle = world.lab.inject(Fault::crash("server"))?;
+    server.restart()?;
+    let down = world.lab.inject(Fault::crash("server"))?;
+    idle.heal()?;
+    assert!(!server.is_running());
+    down.heal()?;
+    assert!(server.is_running());
+    Ok(())
+}
+
+#[snowglobe::test]
 fn a_container_is_no_machine() -> TestResult {
     let mut topology = Topology::new();
     let pod = topology.pod("web");
