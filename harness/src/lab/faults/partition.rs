@@ -250,7 +250,8 @@ impl Partition {
         }
         let now = clock::monotonic();
         if now < over {
-            // Until the instant, which is no condition: the rules wait for the same clock.
+            // Nothing could be asked instead: the rules compare the time of each frame with the
+            // instant, and the kernel tells nobody that it has come.
             std::thread::sleep(Duration::from_nanos(over - now));
         } else {
             let within = Duration::from_nanos(now - over);
