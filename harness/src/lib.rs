@@ -11,7 +11,7 @@
 //!
 //! ```toml
 //! [dev-dependencies]
-//! snowglobe = "0.1"
+//! snowglobe = { git = "…" }      # the repository: no registry has the crate yet
 //!
 //! [[test]]
 //! name = "net"
