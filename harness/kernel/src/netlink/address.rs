@@ -337,8 +337,8 @@ const FRA_PRIORITY: u16 = 6;
 const FRA_TABLE: u16 = 15;
 const FRA_IP_PROTO: u16 = 22;
 
-/// Returns a rule that leads to a table: a `struct fib_rule_hdr` (family, lengths of the prefixes of
-/// destination and source, TOS, table, two reserved bytes, action, flags) and its attributes.
+/// Returns a rule that leads to a table: a `struct fib_rule_hdr` (family, lengths of the prefixes
+/// of destination and source, TOS, table, two reserved bytes, action, flags) and its attributes.
 fn rule_message(family: u8, [to, from]: [u8; 2], attributes: Attributes) -> Vec<u8> {
     const FR_ACT_TO_TBL: u8 = 1;
     let unspecified = libc::RT_TABLE_UNSPEC;

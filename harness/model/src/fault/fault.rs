@@ -66,8 +66,8 @@ pub enum Fault {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         one_way: bool,
     },
-    /// All processes of a node stop where they are. The node's kernel goes on. Of several such faults
-    /// at once, the last heal lets the processes go on.
+    /// All processes of a node stop where they are. The node's kernel goes on. Of several such
+    /// faults at once, the last heal lets the processes go on.
     Pause {
         /// The node that is paused.
         node: NodeRef,

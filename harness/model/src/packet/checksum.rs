@@ -105,8 +105,8 @@ impl ChecksumChange {
         });
     }
 
-    /// Changes the checksum of a TCP segment or UDP datagram that begins at an index: by this change
-    /// of the addresses, and by one of the ports, which are in no pseudo-header.
+    /// Changes the checksum of a TCP segment or UDP datagram that begins at an index: by this
+    /// change of the addresses, and by one of the ports, which are in no pseudo-header.
     pub(crate) fn apply_transport(
         self,
         ports: ChecksumChange,
