@@ -1,7 +1,7 @@
 //! What a member must not forget: its term, its vote, and the entries of its log.
 //!
 //! The journal is one file, to which records are added: four bytes with the length of the record,
-//! four with its checksum, one with its kind, and then the value as Raft encodes it. A crash may
+//! four with its CRC-32, one with its kind, and then the value as Raft encodes it. A crash may
 //! tear the last record, which is taken off at the next start: nobody was told of it.
 
 use std::fs::{self, File, OpenOptions};
@@ -60,7 +60,7 @@ impl Journal {
     /// The disk takes no more. Nobody knows then what it has.
     pub(crate) fn append(
         &mut self,
-        hard_state: Option<&HardState>,
+        hard_state: &HardState,
         entries: &[Entry],
         sync: bool,
     ) -> io::Result<()> {
@@ -69,9 +69,7 @@ impl Journal {
             add(&mut bytes, ENTRY, &entry.write_to_bytes()?);
         }
         // After the entries: a commit index never stands before the entries that it is about.
-        if let Some(hard_state) = hard_state {
-            add(&mut bytes, HARD_STATE, &hard_state.write_to_bytes()?);
-        }
+        add(&mut bytes, HARD_STATE, &hard_state.write_to_bytes()?);
         self.file.write_all(&bytes)?;
         if sync {
             self.file.sync_data()?;
@@ -83,7 +81,7 @@ impl Journal {
 fn add(bytes: &mut Vec<u8>, kind: u8, value: &[u8]) {
     let record = [&[kind], value].concat();
     bytes.extend((record.len() as u32).to_le_bytes());
-    bytes.extend(checksum(&record).to_le_bytes());
+    bytes.extend(crc32fast::hash(&record).to_le_bytes());
     bytes.extend(record);
 }
 
@@ -113,20 +111,12 @@ fn recover(bytes: &[u8]) -> io::Result<(Recovered, usize)> {
 
 /// Returns the record at the beginning of the bytes, if it is whole.
 fn record_at(bytes: &[u8]) -> Option<&[u8]> {
-    let number = |at: usize| {
-        let four = bytes.get(at..at + 4)?;
-        Some(u32::from_le_bytes(four.try_into().ok()?))
-    };
-    let (length, sum) = (number(0)?, number(4)?);
-    let record = bytes.get(HEADER..HEADER + length as usize)?;
-    (checksum(record) == sum).then_some(record)
-}
-
-/// The hash FNV-1a of 32 bits, by the definition of G. Fowler, L. C. Noll and K.-P. Vo.
-fn checksum(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811c_9dc5, |sum, byte| {
-        (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
-    })
+    let (length, rest) = bytes.split_first_chunk()?;
+    let (sum, rest) = rest.split_first_chunk()?;
+    let record = rest.get(..u32::from_le_bytes(*length) as usize)?;
+    // A crash may leave zeros where a record was to be, and the CRC-32 of nothing is zero.
+    let is_whole = !record.is_empty() && crc32fast::hash(record) == u32::from_le_bytes(*sum);
+    is_whole.then_some(record)
 }
 
 #[cfg(test)]
@@ -147,9 +137,12 @@ mod tests {
         let whole = bytes.len();
         add(&mut bytes, ENTRY, &entry(3, 2).write_to_bytes().unwrap());
         bytes.pop();
-        let (recovered, length) = recover(&bytes).unwrap();
-        assert_eq!(length, whole);
-        let terms: Vec<u64> = recovered.entries.iter().map(|it| it.term).collect();
-        assert_eq!(terms, [1, 2]);
+        let zeros = [&bytes[..whole], &[0; 100]].concat();
+        for torn in [bytes, zeros] {
+            let (recovered, length) = recover(&torn).unwrap();
+            assert_eq!(length, whole);
+            let terms: Vec<u64> = recovered.entries.iter().map(|it| it.term).collect();
+            assert_eq!(terms, [1, 2]);
+        }
     }
 }

@@ -233,7 +233,7 @@ impl<'o> Member<'o> {
             return Ok(());
         }
         let state = store.hard_state();
-        self.journal.append(Some(state), entries, sync)?;
+        self.journal.append(state, entries, sync)?;
         Ok(())
     }
 
