@@ -127,10 +127,10 @@ impl<'o> Member<'o> {
     /// itself, by chance; here the seed says in which order the members want to lead in each term,
     /// so that elections can be repeated.
     fn time_elections(&mut self) {
-        let term = self.raft.raft.term;
-        let drawn = |id| mixed(self.options.seed ^ mixed(id ^ mixed(term)));
-        let members = 1..=self.options.members.len() as u64;
-        let before = members.filter(|id| drawn(*id) < drawn(self.options.id));
+        let seed = self.options.seed ^ (self.raft.raft.term << 32);
+        let mut order: Vec<u64> = (1..=self.options.members.len() as u64).collect();
+        fastrand::Rng::with_seed(seed).shuffle(&mut order);
+        let before = order.into_iter().take_while(|id| *id != self.options.id);
         let ticks = ELECTION + before.count() * APART;
         self.raft.raft.set_randomized_election_timeout(ticks);
     }
@@ -303,13 +303,4 @@ impl<'o> Member<'o> {
         };
         let _ = answer.send(text);
     }
-}
-
-/// Returns a number that depends on each bit of another: the last step of splitmix64 (G. L. Steele,
-/// D. Lea and C. H. Flood, "Fast splittable pseudorandom number generators", 2014).
-fn mixed(number: u64) -> u64 {
-    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

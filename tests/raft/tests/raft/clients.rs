@@ -68,7 +68,8 @@ impl Connection {
 
 /// Reads, or writes, until the work is over. The keys come from the trial's seed.
 pub(crate) fn work(node: &Node, client: &Client<Call, Ret>, reads: bool, work: &Work) {
-    let mut dice = Dice(snowglobe::seed() ^ u64::from(client.id().0));
+    let seed = snowglobe::seed() ^ (u64::from(client.id().0) << 32);
+    let mut dice = fastrand::Rng::with_seed(seed);
     let mut connection = None;
     for number in 0.. {
         if work.is_over.load(Ordering::Relaxed) {
@@ -79,7 +80,7 @@ pub(crate) fn work(node: &Node, client: &Client<Call, Ret>, reads: bool, work: &
             sleep(Duration::from_millis(20));
             continue;
         };
-        let key = ["x", "y"][dice.below(2)];
+        let key = ["x", "y"][dice.usize(..2)];
         let call = match reads {
             true => RegisterOp::Read,
             // No value is written twice, so that a read tells which write it has seen.
@@ -96,17 +97,5 @@ pub(crate) fn work(node: &Node, client: &Client<Call, Ret>, reads: bool, work: &
             // An answer that comes later must not be taken for that to the next request.
             Completion::Unknown(_) => connection = None,
         }
-    }
-}
-
-/// The choices of a client.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
-        // The generator of D. E. Knuth, "MMIX": its upper bits are the better ones.
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005);
-        self.0 = self.0.wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % limit
     }
 }
