@@ -36,7 +36,6 @@ impl Nat {
     ///
     /// A mapping for which there is no other port is removed.
     pub fn rebind_ports(&mut self) {
-        let shares = self.spec.shares_ports();
         for number in self.numbers(|mapping| mapping.kind == MappingKind::Dynamic) {
             let Some(mapping) = self.table.get(number).cloned() else {
                 continue;
@@ -46,7 +45,7 @@ impl Nat {
             match self.allocate(wanted, mapping.remote) {
                 Some(other) => {
                     self.allocator.release(wanted, mapping.outside);
-                    self.table.move_outside(number, other, shares);
+                    self.table.move_outside(number, other);
                 }
                 None => self.remove(number),
             }
@@ -62,7 +61,6 @@ impl Nat {
         let addresses = self.spec.external_addresses(uplink);
         let seed = self.allocator.next_seed();
         self.allocator = Allocator::new(&addresses, seed);
-        let shares = self.spec.shares_ports();
         // Forwarded ports first: they have to be the same ones.
         let mut numbers = self.numbers(|mapping| mapping.kind == MappingKind::Forward);
         numbers.extend(self.numbers(|mapping| mapping.kind != MappingKind::Forward));
@@ -79,9 +77,9 @@ impl Nat {
                 _ => self.allocate(wanted, mapping.remote),
             };
             match other {
-                Some(other) => self.table.move_outside(number, other, shares),
+                Some(other) => self.table.move_outside(number, other),
                 // The old address is not the allocator's any more, which has nothing to release.
-                None => drop(self.table.remove(number, shares)),
+                None => drop(self.table.remove(number)),
             }
         }
     }
@@ -103,7 +101,7 @@ impl Nat {
         let addresses = self.allocator.addresses();
         let uplink: Vec<Ipv4Addr> = addresses.filter(|it| !before.pool.contains(it)).collect();
         let addresses = spec.external_addresses(&uplink);
-        self.table = MappingTable::default();
+        self.table = MappingTable::new(spec.shares_ports());
         self.spec = spec;
         let seed = self.allocator.next_seed();
         self.allocator = Allocator::new(&addresses, seed);
@@ -160,7 +158,7 @@ impl Nat {
         let mut mapping = Mapping::new(protocol, inside, outside, NOBODY, kind);
         mapping.expires = until;
         self.counters.mappings_made += 1;
-        self.table.insert(mapping, self.spec.shares_ports());
+        self.table.insert(mapping);
         Some(outside)
     }
 
@@ -212,7 +210,7 @@ impl Nat {
             if self.allocator.take(&self.spec, wanted, outside) {
                 let kind = MappingKind::Forward;
                 let mapping = Mapping::new(forward.protocol, forward.to, outside, NOBODY, kind);
-                self.table.insert(mapping, self.spec.shares_ports());
+                self.table.insert(mapping);
             }
         }
     }

@@ -39,8 +39,8 @@ impl Nat {
     pub fn new(spec: NatSpec, uplink: &[Ipv4Addr], mac: [u8; 6], seed: u64) -> Nat {
         let mut nat = Nat {
             allocator: Allocator::new(&spec.external_addresses(uplink), seed),
+            table: MappingTable::new(spec.shares_ports()),
             spec,
-            table: MappingTable::default(),
             counters: NatCounters::default(),
             fragments: Fragments::default(),
             uplink: uplink.to_vec(),

@@ -8,7 +8,7 @@ use super::mapping::{Mapping, MappingKind};
 use super::outcome::NatDrop;
 use super::packet::{IcmpKind, NatProtocol, V4Packet};
 use super::spec::{Exhausted, NOBODY, UnknownFlow};
-use super::table::{FlowEnd, MappingNumber, outside_key};
+use super::table::{FlowEnd, MappingNumber};
 use crate::packet::transport::TcpFlags;
 
 /// Why a packet from inside gets no mapping.
@@ -100,7 +100,7 @@ impl Nat {
         // The packet that made the mapping puts off its end; until then it must not be expired.
         mapping.expires = now.saturating_add(1);
         self.counters.mappings_made += 1;
-        Ok(self.table.insert(mapping, self.spec.shares_ports()))
+        Ok(self.table.insert(mapping))
     }
 
     pub(super) fn allocate(
@@ -116,7 +116,11 @@ impl Nat {
         } = self;
         allocator.allocate(spec, wanted, |at| {
             let is_free = |remote| {
-                let key = outside_key(wanted.protocol, at, remote, true);
+                let key = FlowEnd {
+                    at,
+                    remote,
+                    protocol: wanted.protocol,
+                };
                 table.by_outside(&key).is_none()
             };
             spec.shares_ports() && is_free(part) && is_free(NOBODY)
@@ -154,10 +158,13 @@ impl Nat {
         now: u64,
     ) -> Option<MappingNumber> {
         let part = self.spec.mapping_of(protocol).part_of(remote);
-        let shares = self.spec.shares_ports();
-        let find = |part| {
-            self.table
-                .by_outside(&outside_key(protocol, at, part, shares))
+        let find = |remote| {
+            let key = FlowEnd {
+                at,
+                remote,
+                protocol,
+            };
+            self.table.by_outside(&key)
         };
         let number = find(part).or_else(|| find(NOBODY))?;
         self.living(number, now)
@@ -179,7 +186,7 @@ impl Nat {
     }
 
     pub(super) fn remove(&mut self, number: MappingNumber) {
-        if let Some(mapping) = self.table.remove(number, self.spec.shares_ports()) {
+        if let Some(mapping) = self.table.remove(number) {
             self.allocator.release(mapping.wanted(), mapping.outside);
         }
     }

@@ -17,7 +17,7 @@
 //! | `change` | other behaviours, ports and addresses at work |
 //! | `icmp` | ICMP errors, with the packet that they quote |
 //! | `answer` | packets that the NAT itself sends |
-//! | `table` | mappings, found from either side |
+//! | `table/` | mappings, found from either side |
 //! | `mapping` | one mapping, and the remote hosts that it has talked to |
 //! | `ports` | which ports of an external address are taken |
 //! | `allocate` | the choice of an external address and port for a new mapping |

@@ -1,0 +1,247 @@
+//! Mappings, found from either side, and by the time at which they expire.
+//!
+//! A packet costs what it has to fetch from memory, and no more: a cell of an index, and the one
+//! cache line of its mapping.
+//!
+//! | file | role |
+//! |---|---|
+//! | `index` | numbers of mappings by a hash |
+
+mod index;
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::net::SocketAddrV4;
+
+use self::index::MappingIndex;
+use super::mapping::Mapping;
+use super::packet::NatProtocol;
+use super::spec::NOBODY;
+use crate::random::{GOLDEN, mix};
+
+/// Number of a mapping in its table.
+pub(super) type MappingNumber = u32;
+
+/// What a mapping is found by: an address and port on one side, and the part of the remote address
+/// and port that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FlowEnd {
+    pub(super) at: SocketAddrV4,
+    pub(super) remote: SocketAddrV4,
+    pub(super) protocol: NatProtocol,
+}
+
+impl FlowEnd {
+    /// Returns the key by which a mapping is found from inside.
+    fn inside(mapping: &Mapping) -> FlowEnd {
+        FlowEnd {
+            at: mapping.inside,
+            remote: mapping.remote,
+            protocol: mapping.protocol,
+        }
+    }
+
+    /// Returns the hash. Keys come from inside or are ports of ours, so that nobody gains by
+    /// collisions.
+    fn hash(&self) -> u32 {
+        let word = |it: SocketAddrV4| u64::from(u32::from(*it.ip())) << 16 | u64::from(it.port());
+        let local = word(self.at) | (self.protocol.index() as u64) << 48;
+        (mix(local ^ mix(word(self.remote) ^ GOLDEN)) >> 32) as u32
+    }
+}
+
+/// A place for a mapping, in a cache line of its own: 64 bytes on every processor of today that
+/// matters here.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Slot(Option<Mapping>);
+
+/// The mappings of a NAT.
+#[derive(Debug)]
+pub(super) struct MappingTable {
+    /// Whether an external port is shared by mappings that differ in their remote host.
+    shares: bool,
+    slots: Vec<Slot>,
+    free: Vec<MappingNumber>,
+    inside: MappingIndex,
+    outside: MappingIndex,
+    /// Times at which mappings may expire: one entry for each mapping that can. A mapping that was
+    /// used since is put back with its time by then.
+    alarms: BinaryHeap<Reverse<(u64, MappingNumber)>>,
+}
+
+impl MappingTable {
+    /// Makes a table without mappings. `shares` says whether an external port is shared by mappings
+    /// that differ in their remote host.
+    pub(super) fn new(shares: bool) -> MappingTable {
+        MappingTable {
+            shares,
+            slots: Vec::new(),
+            free: Vec::new(),
+            inside: MappingIndex::default(),
+            outside: MappingIndex::default(),
+            alarms: BinaryHeap::new(),
+        }
+    }
+
+    pub(super) fn by_inside(&self, key: &FlowEnd) -> Option<MappingNumber> {
+        self.inside
+            .find(key.hash(), |number| self.has_inside(number, key))
+    }
+
+    /// Returns the mapping with this external address and port. The remote host counts where ports
+    /// are shared.
+    pub(super) fn by_outside(&self, key: &FlowEnd) -> Option<MappingNumber> {
+        let key = FlowEnd {
+            remote: if self.shares { key.remote } else { NOBODY },
+            ..*key
+        };
+        self.outside
+            .find(key.hash(), |number| self.has_outside(number, &key))
+    }
+
+    /// Returns the key by which a mapping is found from outside.
+    fn outside_of(&self, mapping: &Mapping) -> FlowEnd {
+        FlowEnd {
+            at: mapping.outside,
+            remote: if self.shares { mapping.remote } else { NOBODY },
+            protocol: mapping.protocol,
+        }
+    }
+
+    fn has_inside(&self, number: MappingNumber, key: &FlowEnd) -> bool {
+        let mapping = self.get(number);
+        mapping.is_some_and(|mapping| FlowEnd::inside(mapping) == *key)
+    }
+
+    fn has_outside(&self, number: MappingNumber, key: &FlowEnd) -> bool {
+        let mapping = self.get(number);
+        mapping.is_some_and(|mapping| self.outside_of(mapping) == *key)
+    }
+
+    pub(super) fn get(&self, number: MappingNumber) -> Option<&Mapping> {
+        self.slots.get(number as usize)?.0.as_ref()
+    }
+
+    pub(super) fn get_mut(&mut self, number: MappingNumber) -> Option<&mut Mapping> {
+        self.slots.get_mut(number as usize)?.0.as_mut()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (MappingNumber, &Mapping)> {
+        let slots = self.slots.iter().enumerate();
+        slots.filter_map(|(at, slot)| Some((at as MappingNumber, slot.0.as_ref()?)))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    pub(super) fn insert(&mut self, mapping: Mapping) -> MappingNumber {
+        let [inside, outside] = [FlowEnd::inside(&mapping), self.outside_of(&mapping)];
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot::default());
+            (self.slots.len() - 1) as MappingNumber
+        });
+        self.slots[number as usize].0 = Some(mapping);
+        let mut index = std::mem::take(&mut self.inside);
+        index.insert(inside.hash(), number, |it| self.has_inside(it, &inside));
+        self.inside = index;
+        self.add_outside(number, &outside);
+        self.set_alarm(number);
+        number
+    }
+
+    fn add_outside(&mut self, number: MappingNumber, key: &FlowEnd) {
+        let mut index = std::mem::take(&mut self.outside);
+        index.insert(key.hash(), number, |it| self.has_outside(it, key));
+        self.outside = index;
+    }
+
+    /// Sets the alarm of a mapping that has none, or none so early.
+    pub(super) fn set_alarm(&mut self, number: MappingNumber) {
+        let Some(Slot(Some(mapping))) = self.slots.get_mut(number as usize) else {
+            return;
+        };
+        if mapping.expires < mapping.alarm {
+            mapping.alarm = mapping.expires;
+            self.alarms.push(Reverse((mapping.expires, number)));
+        }
+    }
+
+    /// Takes a mapping out. Its alarm stays, and finds nothing or a mapping with another
+    /// alarm, which does no harm.
+    pub(super) fn remove(&mut self, number: MappingNumber) -> Option<Mapping> {
+        let mapping = self.slots.get_mut(number as usize)?.0.take()?;
+        let outside = self.outside_of(&mapping);
+        // Another mapping may have taken the place of one of the keys, and then stays there.
+        self.inside.remove(FlowEnd::inside(&mapping).hash(), number);
+        self.outside.remove(outside.hash(), number);
+        self.free.push(number);
+        Some(mapping)
+    }
+
+    /// Gives a mapping another external address and port.
+    pub(super) fn move_outside(&mut self, number: MappingNumber, to: SocketAddrV4) {
+        let Some(before) = self.get(number).map(|mapping| self.outside_of(mapping)) else {
+            return;
+        };
+        self.outside.remove(before.hash(), number);
+        if let Some(mapping) = self.get_mut(number) {
+            mapping.outside = to;
+        }
+        self.add_outside(number, &FlowEnd { at: to, ..before });
+    }
+
+    /// Returns a mapping that has expired, if there is one; it is still in the table.
+    pub(super) fn next_expired(&mut self, now: u64) -> Option<MappingNumber> {
+        while let Some(&Reverse((at, number))) = self.alarms.peek()
+            && at <= now
+        {
+            self.alarms.pop();
+            let Some(mapping) = self.get_mut(number) else {
+                continue;
+            };
+            // An alarm of a mapping that was in this place before, or one that was brought forward.
+            if mapping.alarm != at {
+                continue;
+            }
+            if mapping.expires <= now {
+                return Some(number);
+            }
+            mapping.tidy(now);
+            mapping.alarm = u64::MAX;
+            self.set_alarm(number);
+        }
+        None
+    }
+
+    /// Returns the dynamic mapping that expires first.
+    pub(super) fn oldest(&self) -> Option<MappingNumber> {
+        let oldest = self.iter().min_by_key(|(number, it)| (it.expires, *number));
+        oldest
+            .filter(|(_, it)| it.expires != u64::MAX)
+            .map(|(number, _)| number)
+    }
+
+    /// Returns the bytes of memory that the table occupies, without sessions beyond the first of a
+    /// mapping.
+    pub(super) fn memory(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot>()
+            + self.free.capacity() * size_of::<MappingNumber>()
+            + self.alarms.capacity() * size_of::<Reverse<(u64, MappingNumber)>>()
+            + self.inside.memory()
+            + self.outside.memory()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A packet that finds its mapping waits for the memory once.
+    #[test]
+    fn a_mapping_takes_one_cache_line() {
+        assert_eq!(size_of::<Slot>(), 64);
+        assert_eq!(align_of::<Slot>(), 64);
+    }
+}
