@@ -3,6 +3,7 @@
 use std::net::SocketAddrV4;
 
 use snowglobe::prelude::*;
+use snowglobe::topology::Dscp;
 use snowglobe::topology::nat::{Hairpinning, NatEngine, NatProtocol, NatSpec, preset};
 
 use crate::world::World;
@@ -107,6 +108,37 @@ pub(crate) fn check_hairpins(has_other_address: bool) -> TestResult {
 fn other_address(address: Ipv4Addr) -> Ipv4Addr {
     let [a, b, c, d] = address.octets();
     Ipv4Addr::new(a, b, c, d + 100)
+}
+
+#[snowglobe::test]
+fn a_change_of_a_nat_on_the_wire_leaves_the_rules_of_the_kernel_alone() -> TestResult {
+    let mut world = World::new(preset::full_cone())?;
+    let (server, client) = (world.server(), world.inside());
+    let marked = |world: &World| -> TestResult<u64> {
+        let counters = world.lab[world.router].firewall_counters()?;
+        let marks = counters.iter().filter(|it| it.rule == "dscp");
+        Ok(marks.map(|it| it.packets).sum())
+    };
+    // Rules are put in place, and others in theirs.
+    for class in [0b101_110, 0b001_010] {
+        let dscp = Dscp::Set(class);
+        let change = |spec: RouterSpec| spec.dscp(dscp);
+        world.lab.change_router(world.router, change)?;
+        assert_eq!(marked(&world)?, 0);
+        server.sees(&client, [0, 0]);
+        assert_eq!(marked(&world)?, 1);
+    }
+    let change = |spec: RouterSpec| spec.nat(preset::symmetric());
+    world.lab.change_router(world.router, change)?;
+    assert_eq!(marked(&world)?, 1);
+    server.sees(&client, [1, 1]);
+    assert_eq!(marked(&world)?, 2);
+    // At last there are none.
+    let change = |spec: RouterSpec| spec.dscp(Dscp::Keep);
+    world.lab.change_router(world.router, change)?;
+    let counters = world.lab[world.router].firewall_counters()?;
+    assert!(counters.is_empty(), "{counters:?}");
+    Ok(())
 }
 
 #[snowglobe::test]

@@ -20,14 +20,19 @@ use crate::topology::{Ecn, PathMtu, RouterSettings};
 /// The name of the table.
 const TABLE: &str = "snowglobe-router";
 
-/// Puts the rules in place that a stack is to have, instead of those it had.
+/// Puts the rules in place that a stack is to have, the second, instead of those it had.
 pub(crate) fn install(
     filter: &mut FilterConversation,
     netns: BorrowedFd<'_>,
-    planned: Option<&NetfilterPlan>,
+    planned: [Option<&NetfilterPlan>; 2],
 ) -> Result<(), NetlinkError> {
-    let rules = planned.map(rules).unwrap_or_default();
-    filter.replace_rules(netns, TABLE, &rules)
+    let [before, after] = planned.map(|it| it.map(rules).unwrap_or_default());
+    // Much of what a router does needs no rule: the other engine translates on a wire. The counters
+    // of the rules that stay go on.
+    if before == after {
+        return Ok(());
+    }
+    filter.replace_rules(netns, TABLE, &after)
 }
 
 /// Returns the counters of the rules of a stack.

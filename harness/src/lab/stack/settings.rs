@@ -36,8 +36,8 @@ pub(crate) struct Others<'p> {
     sysctls: Vec<&'p Sysctl>,
     /// The packet filter that the stack is to have from now on, if that changes.
     filter: Option<PacketFilter>,
-    /// What the packet filter is to do besides from now on, if that changes.
-    netfilter: Option<Option<NetfilterPlan>>,
+    /// What the packet filter did besides so far, and is to do from now on, if that changes.
+    netfilter: [Option<NetfilterPlan>; 2],
     /// Tables for certain sources that the stack loses, and those that it gains.
     source_rules: [Vec<SourceRule>; 2],
     /// Packets to addresses of the stack that no longer leave by an uplink, and those that do.
@@ -67,7 +67,7 @@ impl<'b, 'p, D: Fn(InterfaceId) -> Device<'p>> StackRequests<'b, 'p, D> {
             StackOp::PacketFilter(filter) => others.filter = Some(filter.clone()),
             StackOp::SourceRule(rule) => others.source_rules[1].push(*rule),
             StackOp::Diversion(it) => others.diversions[1].push(it.clone()),
-            StackOp::Netfilter(planned) => others.netfilter = Some(Some(planned.clone())),
+            StackOp::Netfilter(planned) => others.netfilter[1] = Some(planned.clone()),
             StackOp::Up(id) => {
                 // Addresses that the kernel gives by itself would appear as soon as the interface
                 // is up.
@@ -108,7 +108,7 @@ impl<'b, 'p, D: Fn(InterfaceId) -> Device<'p>> StackRequests<'b, 'p, D> {
             StackOp::PacketFilter(_) => others.filter = Some(PacketFilter::default()),
             StackOp::SourceRule(rule) => others.source_rules[0].push(*rule),
             StackOp::Diversion(it) => others.diversions[0].push(it.clone()),
-            StackOp::Netfilter(_) => others.netfilter = Some(None),
+            StackOp::Netfilter(planned) => others.netfilter[0] = Some(planned.clone()),
             StackOp::Up(id) => batch.set_down(device(id)),
             StackOp::Altname(id, name) => batch.delete_altname(device(id), name),
             StackOp::Address(id, address) => {
@@ -175,11 +175,8 @@ impl Others<'_> {
                 .and_then(|mut netlink| netlink.execute(batch))
                 .map_err(|e| LabError::network(whose, e))?;
         }
-        if let Some(planned) = netfilter {
-            netfilter::install(conversation, netns, planned.as_ref())
-                .map_err(|e| LabError::network(whose, e))?;
-        }
-        Ok(())
+        netfilter::install(conversation, netns, netfilter.each_ref().map(Option::as_ref))
+            .map_err(|e| LabError::network(whose, e))
     }
 }
 
@@ -249,7 +246,7 @@ pub(crate) fn finish_own(own: &OwnSettings, netns: BorrowedFd<'_>, whose: &str) 
             .filter(|it| it.path.starts_with("net/"))
             .collect(),
         filter: (!filter.is_empty()).then(|| filter.clone()),
-        netfilter: netfilter.clone().map(Some),
+        netfilter: [None, netfilter.clone()],
         source_rules: [Vec::new(), source_rules.clone()],
         diversions: [Vec::new(), diversions.clone()],
     };
