@@ -175,8 +175,12 @@ impl Others<'_> {
                 .and_then(|mut netlink| netlink.execute(batch))
                 .map_err(|e| LabError::network(whose, e))?;
         }
-        netfilter::install(conversation, netns, netfilter.each_ref().map(Option::as_ref))
-            .map_err(|e| LabError::network(whose, e))
+        netfilter::install(
+            conversation,
+            netns,
+            netfilter.each_ref().map(Option::as_ref),
+        )
+        .map_err(|e| LabError::network(whose, e))
     }
 }
 
