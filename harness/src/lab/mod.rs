@@ -165,6 +165,7 @@ pub use log_rules::ALARMING;
 #[cfg(feature = "toml")]
 pub(crate) use nemesis::kept::{VARIABLE as SCHEDULE_VARIABLE, schedule_file};
 pub use nemesis::run::ScheduleRun;
+pub use nemesis::steps::ScheduleSteps;
 pub use node::command::Command;
 pub use node::node::Node;
 #[cfg(feature = "tokio")]

@@ -1,9 +1,11 @@
 //! Schedules and nemeses, carried out on a lab.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use snowglobe::events::EventKind;
-use snowglobe::fault::{Fault, Nemesis, NodeRef, Schedule};
+use snowglobe::fault::{Fault, Nemesis, NodeRef, Schedule, ScheduledFault};
 use snowglobe::lab::LabErrorKind;
 use snowglobe::prelude::*;
 use snowglobe_tests::{finished, sample, shared_dir, this_program};
@@ -125,6 +127,157 @@ fn a_role_that_waits_takes_no_time_from_its_fault() -> TestResult {
     let ended = time(|kind| matches!(kind, EventKind::FaultEnded { .. }))?;
     // A busy machine may take a while for the fault itself, which counts from its lookup on.
     assert!(ended - begun >= 200 * MS, "{begun:?} to {ended:?}");
+    Ok(())
+}
+
+/// Gives a lab the role `chosen`, which `n2` plays as soon as the flag is set.
+fn choose_later(lab: &Lab) -> Arc<AtomicBool> {
+    let is_chosen = Arc::new(AtomicBool::new(false));
+    let chosen = Arc::clone(&is_chosen);
+    lab.role("chosen", move |scene| {
+        let node = scene.node("n2").map(|node| node.id());
+        node.filter(|_| chosen.load(Ordering::Relaxed))
+    });
+    is_chosen
+}
+
+#[snowglobe::test]
+fn a_fault_waits_for_somebody_to_play_its_role() -> TestResult {
+    let lab = nodes(2)?;
+    let is_chosen = choose_later(&lab);
+    let schedule = Schedule::from_toml(
+        r#"
+        [[fault]]
+        at = "10ms"
+        waits = "60s"
+        lasts = "200ms"
+        fault = "pause"
+        node = { role = "chosen" }
+
+        [[fault]]
+        at = "50ms"
+        lasts = "10ms"
+        fault = "pause"
+        node = "n1"
+        "#,
+    )?;
+    let mut events = lab.events();
+    let run = lab.run_schedule(&schedule)?;
+    events.wait_for("the end of the other fault", |it| {
+        matches!(it.kind, EventKind::FaultEnded { .. })
+    })?;
+    is_chosen.store(true, Ordering::Relaxed);
+    run.wait()?;
+    assert_eq!(
+        faults(&lab),
+        [
+            "fault 1 began: pause of node `n1`",
+            "fault 1 ended: pause of node `n1`",
+            "fault 2 began: pause of node `n2`",
+            "fault 2 ended: pause of node `n2`",
+        ]
+    );
+    let all = lab.events().so_far();
+    let mut ends = all.iter().rev().filter(|it| {
+        let kind = &it.kind;
+        matches!(
+            kind,
+            EventKind::FaultBegan { .. } | EventKind::FaultEnded { .. }
+        )
+    });
+    let (ended, begun) = (ends.next().ok_or("no end")?, ends.next().ok_or("no begin")?);
+    // A busy machine may take a while for the fault itself, which counts from its lookup on.
+    assert!(ended.time - begun.time >= 100 * MS, "{begun} to {ended}");
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_fault_that_waits_in_vain_is_left_out() -> TestResult {
+    let lab = nodes(2)?;
+    choose_later(&lab);
+    let nemesis = Nemesis::new(500 * MS)
+        .fault(1, Fault::pause(NodeRef::role("chosen")))
+        .lasts(400 * MS..=400 * MS)
+        .quiet(400 * MS..=400 * MS)
+        .waits(50 * MS);
+    let run = lab.nemesis(&nemesis)?;
+    assert!(
+        run.schedule()
+            .to_string()
+            .contains(" or within 50ms for 400ms: "),
+        "{}",
+        run.schedule()
+    );
+    lab.wait_until(|| run.has_ended())?;
+    assert_eq!(run.skipped(), 1);
+    run.wait()?;
+    assert!(
+        faults(&lab)[0].starts_with("left out: pause of node <chosen>"),
+        "{:?}",
+        faults(&lab)
+    );
+    Ok(())
+}
+
+/// Nothing of a schedule in steps depends on the clock of the machine.
+#[snowglobe::test]
+fn a_schedule_in_steps_moves_on_with_the_test_alone() -> TestResult {
+    let lab = nodes(2)?;
+    let is_chosen = choose_later(&lab);
+    let chosen = ScheduledFault {
+        at: 10 * MS,
+        waits: Some(35 * MS),
+        lasts: Some(20 * MS),
+        fault: Fault::pause(NodeRef::role("chosen")),
+    };
+    let mut schedule = Schedule::new().then(15 * MS, 40 * MS, Fault::pause("n1"));
+    schedule.push(chosen.clone());
+    schedule.push(ScheduledFault {
+        waits: Some(5 * MS),
+        ..chosen
+    });
+    let mut steps = lab.schedule_in_steps(&schedule)?;
+    std::thread::sleep(50 * MS);
+    assert!(faults(&lab).is_empty());
+    let mut changes = Vec::new();
+    for step in 0..8 {
+        is_chosen.store(step == 3, Ordering::Relaxed);
+        changes.push(steps.advance(10 * MS)?);
+    }
+    // At 10 ms nobody is chosen, and from 30 ms on, the fault lasts for 20 ms.
+    assert_eq!(changes, [0, 1, 0, 1, 0, 2, 0, 0]);
+    assert!(steps.has_ended());
+    assert_eq!(steps.skipped(), 1);
+    steps.stop()?;
+    assert_eq!(
+        faults(&lab)[1..],
+        [
+            "left out: pause of node <chosen>: the lab has nobody who plays the role <chosen> at present",
+            "fault 2 began: pause of node `n2`",
+            "fault 2 ended: pause of node `n2`",
+            "fault 1 ended: pause of node `n1`",
+        ]
+    );
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_schedule_in_steps_heals_where_it_is_stopped_or_dropped() -> TestResult {
+    let lab = nodes(2)?;
+    let ears = Ears::new(&lab)?;
+    let schedule = Schedule::new().from_then_on(10 * MS, Fault::partition(["n1"], ["n2"]));
+    for drops in [false, true] {
+        let mut steps = lab.schedule_in_steps(&schedule)?;
+        assert_eq!(steps.advance(9 * MS)?, 0);
+        assert_eq!(ears.pairs(&lab)?, all(2));
+        assert_eq!(steps.advance(MS)?, 1);
+        assert_eq!(ears.pairs(&lab)?.len(), 0);
+        match drops {
+            true => drop(steps),
+            false => steps.stop()?,
+        }
+        assert_eq!(ears.pairs(&lab)?, all(2));
+    }
     Ok(())
 }
 

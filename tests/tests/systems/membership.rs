@@ -108,6 +108,7 @@ fn registers_are_linearizable_while_every_member_is_replaced() -> TestResult {
         .zip(0..)
         .map(|(name, place)| ScheduledFault {
             at: 500 * MS + 2500 * MS * place,
+            waits: None,
             lasts: Some(1000 * MS),
             fault: Fault::action_on(name, LEAVE),
         })

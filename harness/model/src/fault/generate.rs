@@ -27,6 +27,9 @@ impl Nemesis {
             let mut dice = FaultDice::new(crate::random::seed_for(seed, &format!("lane {lane}")));
             self.draw_lane(&choices, &drawn_from, &mut dice, &mut faults);
         }
+        for it in faults.iter_mut().filter(|it| it.fault.has_player()) {
+            it.waits = self.waits;
+        }
         faults.sort_by_key(|fault: &ScheduledFault| fault.at);
         let schedule: Schedule = faults.into_iter().collect();
         schedule.check(targets)?;
@@ -287,6 +290,7 @@ impl DrawnFrom {
 fn scheduled((at, lasts): (Duration, Duration), fault: Fault) -> ScheduledFault {
     ScheduledFault {
         at,
+        waits: None,
         lasts: Some(lasts),
         fault,
     }

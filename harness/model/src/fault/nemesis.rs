@@ -43,6 +43,7 @@ pub struct Nemesis {
     pub(super) first: Duration,
     pub(super) quiet: RangeInclusive<Duration>,
     pub(super) lasts: RangeInclusive<Duration>,
+    pub(super) waits: Option<Duration>,
     pub(super) lanes: usize,
     pub(super) seed: Option<u64>,
 }
@@ -81,6 +82,7 @@ impl Nemesis {
             first: Duration::ZERO,
             quiet: Duration::from_millis(500)..=Duration::from_secs(2),
             lasts: Duration::from_millis(500)..=Duration::from_secs(3),
+            waits: None,
             lanes: 1,
             seed: None,
         }
@@ -224,6 +226,14 @@ impl Nemesis {
     #[must_use]
     pub fn lasts(mut self, lasts: RangeInclusive<Duration>) -> Self {
         self.lasts = lasts;
+        self
+    }
+
+    /// Lets each fault of a role wait for so long until somebody plays the role. Otherwise a fault
+    /// of a role that nobody plays is left out. A fault that has waited is healed as much later.
+    #[must_use]
+    pub fn waits(mut self, waits: Duration) -> Self {
+        self.waits = Some(waits);
         self
     }
 

@@ -36,6 +36,17 @@ impl Fault {
             || links.any(|link| matches!(link, LinkRef::Role { .. }))
     }
 
+    /// Returns whether the fault names a role that somebody plays or nobody. `all` and `rest` are
+    /// there always.
+    pub(super) fn has_player(&self) -> bool {
+        let nodes = self.nodes();
+        let mut links = self.links().into_iter();
+        nodes.iter().any(|node| {
+            let is_role = matches!(node, NodeRef::Role { .. });
+            is_role && *node != NodeRef::all() && *node != NodeRef::rest()
+        }) || links.any(|link| matches!(link, LinkRef::Role { .. }))
+    }
+
     /// Returns the places at which the fault names nodes.
     pub fn nodes_mut(&mut self) -> Vec<&mut NodeRef> {
         self.parts_mut().0

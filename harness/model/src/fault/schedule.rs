@@ -56,6 +56,15 @@ pub struct ScheduledFault {
     /// Time from the start of the schedule to the begin of the fault.
     #[serde(with = "serde_duration")]
     pub at: Duration,
+    /// Time for which the fault waits for its subject where that is not there at `at`: for somebody
+    /// to play its role, or for its program to run. A fault that waits for nothing, or in vain, is
+    /// left out.
+    #[serde(
+        with = "serde_optional_duration",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub waits: Option<Duration>,
     /// Time for which the fault lasts; none for a fault that lasts until the schedule is stopped.
     #[serde(
         with = "serde_optional_duration",
@@ -69,7 +78,8 @@ pub struct ScheduledFault {
 }
 
 impl ScheduledFault {
-    /// Returns the time at which the fault is healed, if it is before the end of the schedule.
+    /// Returns the time at which the fault is healed, if it is before the end of the schedule. A
+    /// fault that waits for its subject is healed as much later as it waits.
     pub fn ends(&self) -> Option<Duration> {
         self.lasts.map(|lasts| self.at.saturating_add(lasts))
     }
@@ -86,6 +96,7 @@ impl Schedule {
     pub fn then(mut self, at: Duration, lasts: Duration, fault: Fault) -> Self {
         self.push(ScheduledFault {
             at,
+            waits: None,
             lasts: Some(lasts),
             fault,
         });
@@ -97,6 +108,7 @@ impl Schedule {
     pub fn from_then_on(mut self, at: Duration, fault: Fault) -> Self {
         self.push(ScheduledFault {
             at,
+            waits: None,
             lasts: None,
             fault,
         });
@@ -123,7 +135,10 @@ impl Schedule {
     /// Returns the time after which nothing more begins or is healed, but for the faults that last
     /// until the schedule is stopped.
     pub fn duration(&self) -> Duration {
-        let last = |fault: &ScheduledFault| fault.ends().unwrap_or(fault.at);
+        let last = |fault: &ScheduledFault| {
+            let ends = fault.ends().unwrap_or(fault.at);
+            ends.saturating_add(fault.waits.unwrap_or_default())
+        };
         self.faults.iter().map(last).max().unwrap_or_default()
     }
 }
@@ -147,6 +162,9 @@ impl FromIterator<ScheduledFault> for Schedule {
 impl fmt::Display for ScheduledFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "at {}", show_duration(self.at))?;
+        if let Some(waits) = self.waits {
+            write!(f, " or within {}", show_duration(waits))?;
+        }
         match self.lasts {
             Some(lasts) => write!(f, " for {}", show_duration(lasts))?,
             None => f.write_str(" until the end")?,

@@ -20,8 +20,8 @@ use crate::position::position;
 const LIST: &str = "fault";
 
 impl Schedule {
-    /// Reads a schedule from TOML: a table `[[fault]]` for each fault, with `at`, `lasts`, the name
-    /// of the `fault` and its fields.
+    /// Reads a schedule from TOML: a table `[[fault]]` for each fault, with `at`, `waits`, `lasts`,
+    /// the name of the `fault` and its fields.
     ///
     /// # Errors
     /// The text is no TOML, or no schedule. The error names line and column.
@@ -127,7 +127,7 @@ fn byte_of(error: &FieldError, value: &Value, entry: &Spanned<DeValue<'_>>) -> u
 fn wrong_value(error: &FieldError, table: &Table) -> Option<String> {
     // Without these every other field is wrong too, so that they are tried last.
     let mut names: Vec<&String> = table.keys().collect();
-    let last = ["fault", "at", "lasts"];
+    let last = ["fault", "at", "waits", "lasts"];
     names.sort_by_key(|name| {
         last.iter()
             .position(|it| it == name)

@@ -301,6 +301,7 @@ fn a_schedule_survives_being_written_down() {
         .zip(1..)
         .map(|((fault, _), number)| ScheduledFault {
             at: number * S,
+            waits: (number % 3 == 0).then_some(2 * S),
             lasts: (number % 2 == 0).then_some(S / 2),
             fault,
         })

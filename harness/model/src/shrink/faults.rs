@@ -23,7 +23,7 @@ pub fn simpler(entry: &ScheduledFault) -> Vec<ScheduledFault> {
         let with = |at, lasts| ScheduledFault {
             at,
             lasts: Some(lasts),
-            fault: entry.fault.clone(),
+            ..entry.clone()
         };
         forms.push(with(entry.at, half));
         forms.push(with(entry.at + half, lasts.saturating_sub(half)));

@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::lab::error::{LabError, LabErrorKind, Result};
+use crate::lab::faults::scene::Scene;
 use crate::lab::lab::Lab;
-use crate::lab::nemesis::clockwork::{Progress, carry_out};
+use crate::lab::nemesis::clockwork::carry_out;
 #[cfg(feature = "toml")]
 use crate::lab::nemesis::kept;
+use crate::lab::nemesis::progress::Progress;
 use crate::lab::nemesis::run::ScheduleRun;
+use crate::lab::nemesis::steps::ScheduleSteps;
 use crate::model::fault::{Nemesis, Schedule, ScheduleError, ScheduleErrorKind};
 use crate::model::random::seed_for;
 use crate::model::twice::{LineKind, RecordLine};
@@ -93,7 +96,53 @@ impl Lab {
         self.run(schedule.clone())
     }
 
+    /// Makes a schedule whose time the test moves on: [`ScheduleSteps::advance`]. Nothing happens
+    /// meanwhile, so that faults strike at the same points of the test in each run, however busy
+    /// the machine is: after a number of operations, say, or between two rounds of a service that
+    /// the test drives. A fault that waits for its subject
+    /// ([`ScheduledFault::waits`](crate::fault::ScheduledFault::waits)) strikes at the first step
+    /// at which the subject is there.
+    ///
+    /// ```no_run
+    /// use snowglobe::fault::Nemesis;
+    /// # use snowglobe::prelude::*;
+    ///
+    /// # #[snowglobe::test]
+    /// # fn t() -> TestResult {
+    /// # let lab = shape::star(3).start()?;
+    /// let schedule = lab.draw(&Nemesis::partitions(Duration::from_secs(10)))?;
+    /// let mut steps = lab.schedule_in_steps(&schedule)?;
+    /// while !steps.has_ended() {
+    ///     steps.advance(Duration::from_millis(100))?;
+    ///     // … the next ten operations …
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// A fault names what the lab does not have, or cannot be.
+    pub fn schedule_in_steps(&self, schedule: &Schedule) -> Result<ScheduleSteps> {
+        let (schedule, scene) = self.prepare(schedule.clone())?;
+        // Not among the schedules that the end of the lab stops: those are on threads of their own.
+        Ok(ScheduleSteps::new(schedule, scene))
+    }
+
     fn run(&self, schedule: Schedule) -> Result<ScheduleRun> {
+        let (schedule, scene) = self.prepare(schedule)?;
+        let progress = Arc::new(Progress::default());
+        let (own, told) = (Arc::clone(&schedule), Arc::clone(&progress));
+        let thread = std::thread::Builder::new()
+            .name("nemesis".to_owned())
+            .spawn(move || carry_out(own, scene, &told))
+            .map_err(|e| LabError::io("start a thread for a schedule of faults", &e))?;
+        self.schedules().add(&progress);
+        Ok(ScheduleRun::new(schedule, progress, thread))
+    }
+
+    /// Puts the schedule of the environment in the place of this one, keeps and checks it, and
+    /// tells it.
+    fn prepare(&self, schedule: Schedule) -> Result<(Arc<Schedule>, Scene)> {
         #[cfg(feature = "toml")]
         let schedule = match kept::replacement()? {
             Some(replacement) => replacement,
@@ -116,15 +165,7 @@ impl Lab {
                 text: fault.to_string(),
             });
         }
-        let schedule = Arc::new(schedule);
-        let progress = Arc::new(Progress::default());
-        let (own, told) = (Arc::clone(&schedule), Arc::clone(&progress));
-        let thread = std::thread::Builder::new()
-            .name("nemesis".to_owned())
-            .spawn(move || carry_out(&own, &scene, &told))
-            .map_err(|e| LabError::io("start a thread for a schedule of faults", &e))?;
-        self.schedules().add(&progress);
-        Ok(ScheduleRun::new(schedule, progress, thread))
+        Ok((Arc::new(schedule), scene))
     }
 }
 

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use crate::lab::error::Result;
 use crate::lab::faults::guard::complain;
-use crate::lab::nemesis::clockwork::Progress;
+use crate::lab::nemesis::progress::Progress;
 use crate::model::fault::Schedule;
 
 /// A schedule that is carried out on a thread of the lab, until this is dropped.

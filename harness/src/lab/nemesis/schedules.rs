@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use crate::kernel::sync::Lock;
-use crate::lab::nemesis::clockwork::Progress;
+use crate::lab::nemesis::progress::Progress;
 
 /// All schedules that were started on a lab.
 #[derive(Debug, Default)]
