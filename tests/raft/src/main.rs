@@ -4,37 +4,43 @@
 //! raft-register --name n1 --members n1,n2,n3 --data /run/data --seed 7 [--bug NAME]
 //! ```
 //!
-//! Members exchange messages of Raft as datagrams on port 7001. Clients connect to port 7000, and
-//! send lines: `set KEY VALUE` and `get KEY`. The answer is one line: `done`, `value VALUE`,
-//! `nothing`, or `no REASON`, after which the request has not happened and never will. A request
-//! without an answer may have happened.
+//! The member has no clock of its own. Whoever connects to port 7000 drives it, in rounds
+//! (`driver`): all members do a round, and then each of them gathers what the others have sent to
+//! it meanwhile. So a run of the service is the same each time, however busy the machine is.
+//! Members exchange messages of Raft as datagrams on port 7001.
 //!
 //! | file | role |
 //! |---|---|
 //! | `options` | the command line |
 //! | `journal` | what a member must not forget, in a file |
 //! | `peers` | messages of Raft, as datagrams |
-//! | `clients` | the lines of clients |
+//! | `driver` | the connection over which a member is driven, and asked for values |
 //! | `member` | the member: Raft, the journal and the register together |
 
-mod clients;
+mod driver;
 mod journal;
 mod member;
 mod options;
 mod peers;
 
 use std::error::Error;
-use std::sync::mpsc::channel;
+use std::net::{Ipv4Addr, TcpListener};
 
 use member::Member;
 use options::Options;
+use peers::Peers;
+
+/// Port of the driver.
+const PORT: u16 = 7000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::from_args(std::env::args().skip(1))?;
-    let (sender, inputs) = channel();
-    let peers = peers::open(&options, sender.clone())?;
-    let member = Member::restore(&options, peers)?;
+    let mut peers = Peers::open(&options)?;
+    let mut member = Member::restore(&options)?;
     // Last: the port says that the member is ready.
-    clients::listen(sender)?;
-    member.run(&inputs)
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT))?;
+    loop {
+        let (stream, _) = listener.accept()?;
+        driver::serve(stream, &mut member, &mut peers)?;
+    }
 }

@@ -1,42 +1,39 @@
 //! A member: Raft decides, the journal remembers, and the register holds the values.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::error::Error;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::time::{Duration, Instant, SystemTime};
 
-use raft::eraftpb::{Entry, HardState, Message};
+use raft::eraftpb::{Entry, HardState};
 use raft::storage::MemStorage;
 use raft::{Config, RawNode, ReadState, SoftState, StateRole};
 
-use crate::clients::{Request, Wanted};
 use crate::journal::Journal;
 use crate::options::{Bug, Options};
 use crate::peers::Peers;
 
-/// Time between two ticks of Raft's clock.
-const TICK: Duration = Duration::from_millis(10);
+/// Rounds between two heartbeats of a leader. Raft's clock ticks once in each round.
+const HEARTBEAT: usize = 1;
 
-/// Ticks between two heartbeats of a leader.
-const HEARTBEAT: usize = 3;
+/// Least rounds without a leader after which a member wants to lead.
+const ELECTION: usize = 6;
 
-/// Least ticks without a leader after which a member wants to lead.
-const ELECTION: usize = 15;
+/// Rounds by which the members' time-outs differ at least. A vote takes two rounds: another
+/// candidate within that time would split the votes.
+const APART: usize = 3;
 
-/// Ticks by which the members' time-outs differ at least. A vote takes one round trip, which a
-/// trial makes some 50 ms long: another candidate within that time would split the votes.
-const APART: usize = 8;
-
-/// Something that a member reacts to.
-pub(crate) enum Input {
-    Peer(Message),
-    Client(Request),
+/// The thing that a client asks for.
+pub(crate) enum Wanted {
+    /// The value of a key.
+    Get(String),
+    /// A key is to have a value.
+    Set(String, String),
 }
 
 /// A read that waits until the register has all that was written before the read began.
 struct Read {
     key: String,
-    answer: Sender<String>,
+    /// Number of the request.
+    request: u64,
     /// Index of the entry that the register must have; none while a majority is asked.
     index: Option<u64>,
 }
@@ -46,16 +43,15 @@ pub(crate) struct Member<'o> {
     options: &'o Options,
     raft: RawNode<MemStorage>,
     journal: Journal,
-    peers: Peers,
     register: BTreeMap<String, String>,
     /// Index of the last entry that the register has.
     applied: u64,
-    /// Bytes that no other request of this or an earlier run has, but for their last part.
-    run: String,
-    requests: u64,
-    writes: HashMap<Vec<u8>, Sender<String>>,
-    reads: HashMap<Vec<u8>, Read>,
+    /// Requests for writes, by the bytes that Raft keeps with the entry.
+    writes: BTreeMap<Vec<u8>, u64>,
+    reads: BTreeMap<Vec<u8>, Read>,
     last_vote: (u64, u64),
+    /// Lines for the driver.
+    lines: String,
 }
 
 impl<'o> Member<'o> {
@@ -63,7 +59,7 @@ impl<'o> Member<'o> {
     ///
     /// # Errors
     /// The journal cannot be opened, or Raft refuses what it holds.
-    pub(crate) fn restore(options: &'o Options, peers: Peers) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn restore(options: &'o Options) -> Result<Self, Box<dyn Error>> {
         let (journal, recovered) = Journal::open(&options.data)?;
         let voters: Vec<u64> = (1..=options.members.len() as u64).collect();
         let store = MemStorage::new_with_conf_state((voters, vec![]));
@@ -80,47 +76,39 @@ impl<'o> Member<'o> {
             ..Config::default()
         };
         let silent = slog::Logger::root(slog::Discard, slog::o!());
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
         Ok(Self {
             raft: RawNode::new(&config, store, &silent)?,
-            run: format!("{}-{}", options.id, since.as_nanos()),
             options,
             journal,
-            peers,
             register: BTreeMap::new(),
             applied: 0,
-            requests: 0,
-            writes: HashMap::new(),
-            reads: HashMap::new(),
+            writes: BTreeMap::new(),
+            reads: BTreeMap::new(),
             last_vote,
+            lines: String::new(),
         })
     }
 
-    /// Reacts to messages, requests and the clock, for ever.
+    /// Reacts to what was gathered, and to a tick of the clock.
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub(crate) fn run(mut self, inputs: &Receiver<Input>) -> Result<(), Box<dyn Error>> {
-        let mut next_tick = Instant::now() + TICK;
-        loop {
-            self.time_elections();
-            let left = next_tick.saturating_duration_since(Instant::now());
-            match inputs.recv_timeout(left) {
-                Ok(input) => self.react(input),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
-            }
-            inputs.try_iter().for_each(|input| self.react(input));
-            let now = Instant::now();
-            if now >= next_tick {
-                self.raft.tick();
-                // A member that was stopped for a while does not make up for the ticks meanwhile.
-                next_tick = now + TICK;
-            }
-            while self.raft.has_ready() {
-                self.do_what_is_ready()?;
-            }
+    pub(crate) fn do_round(&mut self, peers: &mut Peers) -> Result<(), Box<dyn Error>> {
+        for message in peers.take_gathered() {
+            // Raft refuses messages that make no sense; nothing is to be done about them.
+            let _ = self.raft.step(message);
         }
+        self.time_elections();
+        self.raft.tick();
+        while self.raft.has_ready() {
+            self.do_what_is_ready(peers)?;
+        }
+        Ok(())
+    }
+
+    /// Returns the lines for the driver since the last time.
+    pub(crate) fn take_lines(&mut self) -> String {
+        std::mem::take(&mut self.lines)
     }
 
     /// Sets how long the member waits for a leader in its present term. Raft draws a time-out by
@@ -135,21 +123,14 @@ impl<'o> Member<'o> {
         self.raft.raft.set_randomized_election_timeout(ticks);
     }
 
-    fn react(&mut self, input: Input) {
-        match input {
-            // Raft refuses messages that make no sense; nothing is to be done about them.
-            Input::Peer(message) => drop(self.raft.step(message)),
-            Input::Client(Request { wanted, answer }) => {
-                if let Err(why) = self.take(wanted, &answer) {
-                    // A client that is gone needs no answer.
-                    let _ = answer.send(format!("no {why}"));
-                }
-            }
+    /// Takes a request, or answers why it is not taken.
+    pub(crate) fn take(&mut self, request: u64, wanted: Wanted) {
+        if let Err(why) = self.try_to_take(request, wanted) {
+            self.answer(request, &format!("no {why}"));
         }
     }
 
-    /// Takes a request, or says why it is not taken.
-    fn take(&mut self, wanted: Wanted, answer: &Sender<String>) -> Result<(), String> {
+    fn try_to_take(&mut self, request: u64, wanted: Wanted) -> Result<(), String> {
         let raft = &self.raft.raft;
         if raft.state != StateRole::Leader {
             return Err(match raft.leader_id {
@@ -160,22 +141,22 @@ impl<'o> Member<'o> {
         if !raft.commit_to_current_term() {
             return Err("entry of this term is committed yet".to_owned());
         }
-        self.requests += 1;
-        let id = format!("{}-{}", self.run, self.requests).into_bytes();
+        // The driver numbers all requests to all members.
+        let id = request.to_le_bytes().to_vec();
         match wanted {
-            Wanted::Set { key, value } => {
+            Wanted::Set(key, value) => {
                 let data = format!("{key} {value}").into_bytes();
                 let proposed = self.raft.propose(id.clone(), data);
                 proposed.map_err(|error| error.to_string())?;
-                self.writes.insert(id, answer.clone());
+                self.writes.insert(id, request);
             }
-            Wanted::Get { key } if self.options.bug == Some(Bug::StaleRead) => {
-                self.answer_read(&key, answer);
+            Wanted::Get(key) if self.options.bug == Some(Bug::StaleRead) => {
+                self.answer_read(request, &key);
             }
-            Wanted::Get { key } => {
+            Wanted::Get(key) => {
                 let read = Read {
                     key,
-                    answer: answer.clone(),
+                    request,
                     index: None,
                 };
                 self.raft.read_index(id.clone());
@@ -186,11 +167,11 @@ impl<'o> Member<'o> {
     }
 
     /// Writes, sends and applies what Raft has made of the inputs.
-    fn do_what_is_ready(&mut self) -> Result<(), Box<dyn Error>> {
+    fn do_what_is_ready(&mut self, peers: &mut Peers) -> Result<(), Box<dyn Error>> {
         let mut ready = self.raft.ready();
         // What a leader sends does not depend on its own disk: its own vote for an entry counts
         // when the entry is written.
-        self.peers.send(ready.take_messages());
+        peers.send(ready.take_messages())?;
         if let Some(state) = ready.ss() {
             self.tell_role(state);
         }
@@ -198,7 +179,7 @@ impl<'o> Member<'o> {
         self.apply(ready.take_committed_entries());
         let hard_state = ready.hs().cloned();
         self.write(hard_state.as_ref(), ready.entries(), ready.must_sync())?;
-        self.peers.send(ready.take_persisted_messages());
+        peers.send(ready.take_persisted_messages())?;
         if let Some(hard_state) = &hard_state {
             self.tell_vote(hard_state);
         }
@@ -207,7 +188,7 @@ impl<'o> Member<'o> {
             let store = self.raft.store();
             store.wl().mut_hard_state().commit = commit;
         }
-        self.peers.send(light.take_messages());
+        peers.send(light.take_messages())?;
         self.apply(light.take_committed_entries());
         self.raft.advance_apply();
         Ok(())
@@ -238,26 +219,32 @@ impl<'o> Member<'o> {
     }
 
     /// Tells the log who leads: those who test the service wait for such lines.
-    fn tell_role(&self, state: &SoftState) {
+    fn tell_role(&mut self, state: &SoftState) {
         let term = self.raft.raft.term;
-        match state.raft_state {
-            StateRole::Leader => println!("term {term}: leads"),
-            StateRole::Candidate | StateRole::PreCandidate => {
-                println!("term {term}: wants to lead")
-            }
-            StateRole::Follower if state.leader_id == 0 => println!("term {term}: has no leader"),
-            StateRole::Follower => {
-                let leader = self.options.name_of(state.leader_id);
-                println!("term {term}: follows {leader}");
-            }
-        }
+        let what = match state.raft_state {
+            StateRole::Leader => "leads".to_owned(),
+            StateRole::Candidate | StateRole::PreCandidate => "wants to lead".to_owned(),
+            StateRole::Follower if state.leader_id == 0 => "has no leader".to_owned(),
+            StateRole::Follower => format!("follows {}", self.options.name_of(state.leader_id)),
+        };
+        self.say(&format!("term {term}: {what}"));
+    }
+
+    /// Writes a line to the log, and to the driver.
+    fn say(&mut self, what: &str) {
+        println!("{what}");
+        self.lines += &format!("says {what}\n");
+    }
+
+    fn answer(&mut self, request: u64, text: &str) {
+        self.lines += &format!("answer {request} {text}\n");
     }
 
     fn tell_vote(&mut self, hard_state: &HardState) {
         let vote = (hard_state.term, hard_state.vote);
         if vote != self.last_vote && hard_state.vote != 0 {
             let candidate = self.options.name_of(hard_state.vote);
-            println!("term {}: votes for {candidate}", hard_state.term);
+            self.say(&format!("term {}: votes for {candidate}", hard_state.term));
         }
         self.last_vote = vote;
     }
@@ -270,8 +257,8 @@ impl<'o> Member<'o> {
             if let Some((key, value)) = text.split_once(' ') {
                 self.register.insert(key.to_owned(), value.to_owned());
             }
-            if let Some(answer) = self.writes.remove(&entry.context[..]) {
-                let _ = answer.send("done".to_owned());
+            if let Some(request) = self.writes.remove(&entry.context[..]) {
+                self.answer(request, "done");
             }
         }
         self.answer_reads();
@@ -290,17 +277,17 @@ impl<'o> Member<'o> {
     fn answer_reads(&mut self) {
         let applied = self.applied;
         let is_due = |_: &Vec<u8>, read: &mut Read| read.index.is_some_and(|it| it <= applied);
-        let due: Vec<(Vec<u8>, Read)> = self.reads.extract_if(is_due).collect();
+        let due: Vec<(Vec<u8>, Read)> = self.reads.extract_if(.., is_due).collect();
         for (_, read) in due {
-            self.answer_read(&read.key, &read.answer);
+            self.answer_read(read.request, &read.key);
         }
     }
 
-    fn answer_read(&self, key: &str, answer: &Sender<String>) {
+    fn answer_read(&mut self, request: u64, key: &str) {
         let text = match self.register.get(key) {
             Some(value) => format!("value {value}"),
             None => "nothing".to_owned(),
         };
-        let _ = answer.send(text);
+        self.answer(request, &text);
     }
 }

@@ -8,10 +8,6 @@ use snowglobe::topology::{Neighbours, StartCommand};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
-/// Delay of each link: a message crosses two of them. What a new leader sends first is under way
-/// for so long that a fault can come before it.
-const DELAY: Duration = Duration::from_millis(12);
-
 /// Starts the members, which keep their journals on volumes that outlive a crash.
 pub(crate) fn start(bug: Option<&str>) -> TestResult<RunningCluster> {
     let names = ["n1", "n2", "n3"];
@@ -30,23 +26,23 @@ pub(crate) fn start(bug: Option<&str>) -> TestResult<RunningCluster> {
             .volume("/run/data", Volume::named(names[n]))
             .command(command(names[n]).ready_port(7000))
     });
-    let cluster = cluster
-        .links(Impairment::delayed(DELAY).into())
-        .neighbours(Neighbours::Fixed);
-    Ok(cluster.start()?)
+    // A message that waits for an answer of ARP would be late.
+    Ok(cluster.neighbours(Neighbours::Fixed).start()?)
 }
 
 /// Draws the faults: members that are killed and are soon there again, and beside that leaders that
 /// are parted from the others for longer than an election takes. The roles are those of
-/// [`follow`](crate::elections::follow).
+/// [`Elections`](crate::elections::Elections).
 pub(crate) fn draw(cluster: &RunningCluster) -> TestResult<Schedule> {
     let kills = Nemesis::new(MS(2400))
         .fault(1, killed("voter"))
+        .waits(MS(1000))
         .lasts(MS(50)..=MS(100))
-        .quiet(MS(300)..=MS(900));
+        .quiet(MS(100)..=MS(600));
     let partitions = Nemesis::new(MS(2400))
         .fault(1, Fault::isolate("leader"))
         .fault(1, Fault::isolate("elected"))
+        .waits(MS(500))
         .lasts(MS(600)..=MS(900))
         .quiet(MS(300)..=MS(600));
     let drawn = [cluster.draw(&kills)?, cluster.draw(&partitions)?];
@@ -60,10 +56,11 @@ fn killed(role: &str) -> Fault {
     Fault::kill_program(NodeRef::role(role), "raft-register")
 }
 
-/// Returns a fault behind what it needs: somebody is elected when the leader is killed.
+/// Returns a fault behind what it needs: somebody is elected when the leader is killed, and is away
+/// for some time.
 fn with_an_election(fault: &ScheduledFault) -> impl Iterator<Item = ScheduledFault> {
     let first = ScheduledFault {
-        lasts: Some(MS(100)),
+        lasts: Some(MS(300)),
         fault: killed("leader"),
         ..fault.clone()
     };

@@ -2,8 +2,9 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | `cluster` | three members with slow links, and the faults |
-//! | `elections` | who leads and who voted, read off the members' logs: roles of faults |
+//! | `cluster` | three members, and the faults |
+//! | `rounds` | drives the members, round by round |
+//! | `elections` | who leads and who voted: roles of faults |
 //! | `clients` | clients that read and write, and are recorded |
 //! | `register` | the trial, on a service without a bug and with each of the two |
 //! | `found` | runs the trials with many seeds, over the command line |
@@ -13,5 +14,6 @@ mod cluster;
 mod elections;
 mod found;
 mod register;
+mod rounds;
 
 snowglobe::main!();

@@ -1,49 +1,88 @@
 //! The register is linearizable under the nemesis, and is not with a bug.
 
-use std::sync::atomic::Ordering;
-use std::thread;
-
+use snowglobe::history::linearizability;
 use snowglobe::history::models::{Map, Register};
-use snowglobe::history::{linearizability, recorder};
+use snowglobe::lab::ScheduleSteps;
 use snowglobe::prelude::*;
 
-use crate::clients::{self, Work};
-use crate::{cluster, elections};
+use crate::clients::Clients;
+use crate::cluster;
+use crate::elections::Elections;
+use crate::rounds::{ROUND, Rounds};
 
-/// Number of operations that clients wait for after the last heal: what went wrong meanwhile shows
+/// Number of operations that are acknowledged after the last heal: what went wrong meanwhile shows
 /// itself in these at the latest.
 const AFTERWARDS: u64 = 15;
 
-fn under_fire(bug: Option<&str>) -> TestResult {
-    let cluster = cluster::start(bug)?;
-    elections::follow(&cluster);
-    cluster.leader()?;
-    let (recorder, work) = (recorder(), Work::default());
-    let nemesis = cluster.run_schedule(&cluster::draw(&cluster)?)?;
-    let (ended, goes_on) = thread::scope(|scope| {
-        for node in cluster.members() {
-            // A member that leads no more lets writers wait, and readers perhaps not.
-            for reads in [true, false] {
-                let (client, work) = (recorder.client(node.name()), &work);
-                scope.spawn(move || clients::work(node, &client, reads, work));
+/// Rounds within which a whole cluster elects somebody, and acknowledges operations.
+const ENOUGH: usize = 200;
+
+/// The register, with those who ask it.
+struct Service<'c> {
+    names: Vec<String>,
+    rounds: Rounds<'c>,
+    elections: Elections,
+    clients: Clients,
+}
+
+impl Service<'_> {
+    fn ask_and_round(&mut self) -> TestResult {
+        self.clients.ask(&mut self.rounds)?;
+        self.round()
+    }
+
+    fn round(&mut self) -> TestResult {
+        self.elections.begin_round();
+        for (member, line) in self.rounds.next()? {
+            match line.split_once(' ') {
+                Some(("says", what)) => drop(self.elections.hear(&self.names[member], what)),
+                Some(("answer", answer)) => self.clients.hear(answer)?,
+                _ => return Err(format!("no such line: {line}").into()),
             }
         }
-        let ended = nemesis.wait();
-        let enough = work.acknowledged.load(Ordering::Relaxed) + AFTERWARDS;
-        let goes_on = cluster.wait_until(|| match work.acknowledged.load(Ordering::Relaxed) {
-            number if number >= enough => Ok(()),
-            number => Err(format!("{number} of {enough} operations are acknowledged")),
-        });
-        work.is_over.store(true, Ordering::Relaxed);
-        (ended, goes_on)
-    });
-    ended?;
-    let history = recorder.history();
-    linearizability(&Map::new(Register::new(None)), &history)
+        Ok(())
+    }
+
+    /// Lets rounds with faults and operations go by, and then some without faults.
+    fn fire(&mut self, steps: &mut ScheduleSteps) -> TestResult {
+        while !steps.has_ended() {
+            if steps.advance(ROUND)? > 0 {
+                self.rounds.look_around()?;
+            }
+            self.ask_and_round()?;
+        }
+        let enough = self.clients.acknowledged() + AFTERWARDS;
+        for _ in 0..ENOUGH {
+            if self.clients.acknowledged() >= enough {
+                return Ok(());
+            }
+            self.ask_and_round()?;
+        }
+        Err("no operation is acknowledged after the last heal".into())
+    }
+}
+
+fn under_fire(bug: Option<&str>) -> TestResult {
+    let cluster = cluster::start(bug)?;
+    let mut service = Service {
+        names: cluster.names(),
+        rounds: Rounds::new(&cluster)?,
+        elections: Elections::of(&cluster),
+        clients: Clients::new(&cluster),
+    };
+    for _ in 0..ENOUGH {
+        if !service.elections.has_leader() {
+            service.round()?;
+        }
+    }
+    let mut steps = cluster.schedule_in_steps(&cluster::draw(&cluster)?)?;
+    let fired = service.fire(&mut steps);
+    linearizability(&Map::new(Register::new(None)), &service.clients.history())
         .during(cluster.fault_intervals())
         .into_result()?;
     // Only now: a register that has lost writes may also have stopped.
-    goes_on?;
+    fired?;
+    steps.stop()?;
     Ok(())
 }
 
