@@ -457,6 +457,7 @@
 mod attempts;
 mod before_main;
 pub mod dhcp;
+pub mod dhcp6;
 pub mod dns;
 pub mod doctor;
 pub mod events;

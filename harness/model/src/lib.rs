@@ -26,6 +26,7 @@
 //! | [`disk`] | a disk that can break, and that forgets what was not synced in a power cut |
 //! | [`fault`], [`carrier`] | faults of a running lab, and what carries the packets of a link |
 //! | [`dhcp`] | addresses by DHCP: messages, servers and clients |
+//! | [`dhcp6`] | addresses and prefixes by DHCPv6: messages, servers and clients |
 //! | [`ndp`] | router advertisements |
 //! | [`v6`] | translation of IPv6: prefixes, NAT64, 464XLAT |
 //! | [`dns`] | zones, answers, and faults of name servers |
@@ -42,6 +43,7 @@ pub mod carrier;
 pub mod cli;
 pub mod clock;
 pub mod dhcp;
+pub mod dhcp6;
 pub mod direction;
 pub mod disk;
 pub mod dns;

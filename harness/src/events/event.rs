@@ -1,7 +1,7 @@
 //! The events of a lab, each with its time and its sentence.
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use crate::model::direction::Direction;
 use crate::model::disk::Loss;
 use crate::model::fault::Fault;
 use crate::model::rules::Verdict;
+use crate::model::topology::Subnet;
 
 /// Something that happened in a lab.
 ///
@@ -160,6 +161,24 @@ pub enum EventKind {
         /// The address; none if it was lost.
         address: Option<Ipv4Addr>,
     },
+    /// The DHCPv6 client of an interface has got an address, or has lost the one that it had.
+    LeasedV6 {
+        /// Name of the node.
+        node: String,
+        /// Name of the interface.
+        interface: String,
+        /// The address; none if it was lost.
+        address: Option<Ipv6Addr>,
+    },
+    /// A router has been delegated a prefix, or has lost the one that it had.
+    Delegated {
+        /// Name of the node.
+        node: String,
+        /// Name of the interface by which the router has asked.
+        interface: String,
+        /// The prefix; none if it was lost.
+        prefix: Option<Subnet>,
+    },
     /// A capture file was completed and kept.
     CaptureKept {
         /// Path of the file.
@@ -196,6 +215,8 @@ impl EventKind {
             | Self::PacketRuled { .. }
             | Self::FirewallDropped { .. }
             | Self::Leased { .. }
+            | Self::LeasedV6 { .. }
+            | Self::Delegated { .. }
             | Self::Note(_) => false,
         }
     }
@@ -281,6 +302,22 @@ impl fmt::Display for EventKind {
             } => {
                 let has = address.map_or("lost its address".into(), |it| it.to_string());
                 write!(f, "node `{node}`: {interface} has {has} by DHCP")
+            }
+            Self::LeasedV6 {
+                node,
+                interface,
+                address,
+            } => {
+                let has = address.map_or("lost its address".into(), |it| it.to_string());
+                write!(f, "node `{node}`: {interface} has {has} by DHCPv6")
+            }
+            Self::Delegated {
+                node,
+                interface,
+                prefix,
+            } => {
+                let has = prefix.map_or("lost its prefix".into(), |it| it.to_string());
+                write!(f, "node `{node}`: {interface} has {has} by DHCPv6")
             }
             Self::CaptureKept { path, gaps } => write!(f, "capture: {}{gaps}", path.display()),
             Self::CaptureFailed { error: text } | Self::Note(text) => f.write_str(text),

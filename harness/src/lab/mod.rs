@@ -178,6 +178,7 @@ pub use router::change::FirewallCounter;
 pub use router::nat::RouterNat;
 pub use router::nat_v6::RouterNatV6;
 pub use services::dhcp::dhcp::Dhcp;
+pub use services::dhcp6::dhcp6::Dhcp6;
 pub use services::dns::dns::Dns;
 pub use services::ndp::advertiser::Advertiser;
 pub use services::translation::nat64::RouterNat64;

@@ -2,7 +2,9 @@
 
 mod advertisements;
 mod clients;
+mod grown;
 mod programs;
+mod v6;
 mod values;
 
 snowglobe::main!();

@@ -23,6 +23,7 @@ const LOW_TO_HIGH: &[&str] = &[
     "lab",
     "history",
     "dhcp",
+    "dhcp6",
     "dns",
     "ndp",
     "runner",

@@ -35,7 +35,16 @@ impl PortSocket {
     /// # Errors
     /// There is no such interface, or the thread lacks `CAP_NET_RAW`.
     pub fn open_for_solicitations(index: u32) -> Result<Self> {
-        Self::open_with(index, libc::ETH_P_IPV6, &solicitations())
+        Self::open_with(index, libc::ETH_P_IPV6, &router_messages(SOLICITATION))
+    }
+
+    /// Opens a socket that receives the advertisements of routers (RFC 4861, section 4.2), as
+    /// [`open`](Self::open) does.
+    ///
+    /// # Errors
+    /// There is no such interface, or the thread lacks `CAP_NET_RAW`.
+    pub fn open_for_advertisements(index: u32) -> Result<Self> {
+        Self::open_with(index, libc::ETH_P_IPV6, &router_messages(ADVERTISEMENT))
     }
 
     fn open_with(index: u32, protocol: i32, program: &[libc::sock_filter]) -> Result<Self> {
@@ -125,15 +134,20 @@ fn datagrams_to(port: u16) -> [libc::sock_filter; 11] {
     ]
 }
 
-/// Takes router solicitations (RFC 8200, section 3; RFC 4861, section 4.1).
-fn solicitations() -> [libc::sock_filter; 8] {
+/// The types of the messages by which hosts look for routers, and routers say that they are there
+/// (RFC 4861, section 4).
+const SOLICITATION: u32 = 133;
+const ADVERTISEMENT: u32 = 134;
+
+/// Takes messages of ICMPv6 of a type (RFC 8200, section 3; RFC 4443, section 2.1).
+fn router_messages(kind: u32) -> [libc::sock_filter; 8] {
     [
         op(LOAD_HALF, 0, 0, 12),
         op(IS, 0, 5, 0x86dd),
         op(LOAD_BYTE, 0, 0, 20),
         op(IS, 0, 3, 58),
         op(LOAD_BYTE, 0, 0, 54),
-        op(IS, 0, 1, 133),
+        op(IS, 0, 1, kind),
         op(TAKE, 0, 0, u32::MAX),
         op(TAKE, 0, 0, 0),
     ]

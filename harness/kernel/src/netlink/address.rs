@@ -106,6 +106,24 @@ impl Batch {
         self.tolerate(Errno::ESRCH);
     }
 
+    /// Has packets to a network answered by "unreachable" where no longer prefix has a route.
+    pub fn add_unreachable(&mut self, network: IpAddr, prefix: u8) {
+        let message = unreachable_message(network, prefix);
+        let flags = NLM_F_CREATE | NLM_F_EXCL;
+        let operation = "make unreachable";
+        let subject = network.to_string();
+        self.push(operation, &subject, libc::RTM_NEWROUTE, flags, &message);
+    }
+
+    /// Undoes [`add_unreachable`](Self::add_unreachable); an absent route is no error.
+    pub fn delete_unreachable(&mut self, network: IpAddr, prefix: u8) {
+        let message = unreachable_message(network, prefix);
+        let operation = "delete what is unreachable";
+        let subject = network.to_string();
+        self.push(operation, &subject, libc::RTM_DELROUTE, 0, &message);
+        self.tolerate(Errno::ESRCH);
+    }
+
     /// Makes packets whose source begins with these bits look for their route in a table first.
     pub fn add_source_rule(&mut self, from: IpAddr, prefix: u8, table: u32) {
         let message = source_rule(from, prefix, table);
@@ -326,6 +344,16 @@ fn route_message(route: &RouteRequest<'_>) -> Vec<u8> {
         .maybe(route.metric, |all, it| all.number(libc::RTA_PRIORITY, it))
         .maybe(route.table, |all, it| all.number(libc::RTA_TABLE, it));
     message.extend(attributes.0);
+    message
+}
+
+/// Returns a `struct rtmsg` and its attributes for packets that are answered by "unreachable".
+fn unreachable_message(network: IpAddr, prefix: u8) -> Vec<u8> {
+    let (table, protocol) = (libc::RT_TABLE_MAIN, libc::RTPROT_STATIC);
+    let (scope, kind) = (libc::RT_SCOPE_UNIVERSE, libc::RTN_UNREACHABLE);
+    let mut message = vec![family(network), prefix, 0, 0, table, protocol, scope, kind];
+    message.extend([0; 4]);
+    message.extend(Attributes::new().address(libc::RTA_DST, network).0);
     message
 }
 

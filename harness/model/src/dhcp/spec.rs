@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The source of a node's IPv4 addresses. IPv6 addresses are planned in any case.
+/// The source of a node's addresses of one family:
+/// [`NodeSpec::addresses`](crate::topology::NodeSpec::addresses) for IPv4,
+/// [`NodeSpec::addresses_v6`](crate::topology::NodeSpec::addresses_v6) for IPv6.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AddressSource {
@@ -12,7 +14,7 @@ pub enum AddressSource {
     #[default]
     Plan,
     /// A DHCP server of the node's network, asked by a client of the lab. The lab has started when
-    /// each interface has a lease.
+    /// each interface has a lease (of IPv6: on each network whose router has hosts ask).
     Dhcp,
     /// A program of the node, such as a DHCP client under test. The interfaces are up, without an
     /// address.

@@ -1,9 +1,12 @@
 //! What is wrong with the routers and hosts of a topology.
 
-use crate::ndp::advertisement::advertised_prefix;
+use crate::dhcp::AddressSource;
+use crate::dhcp6::check::asks;
+use crate::ndp::advertisement::advertises;
 use crate::ndp::spec::AdvertiseSpec;
 use crate::plan::Plan;
 use crate::topology::error::{Problems, Site, TopologyErrorKind as Kind};
+use crate::topology::id::NodeId;
 use crate::topology::name::show;
 use crate::topology::value::Topology;
 
@@ -23,6 +26,11 @@ pub(crate) fn check(spec: &AdvertiseSpec, site: Site, place: &str, problems: &mu
             format!("{place} advertises a prefix: {wrong}")
         });
     }
+    if spec.delegated && spec.prefix.is_some() {
+        problems.add(Kind::Conflict, site, || {
+            format!("{place} advertises the prefix that it is delegated, and another one; choose one of both")
+        });
+    }
 }
 
 /// Checks that there is a router on each network with a host that waits for one.
@@ -33,12 +41,19 @@ pub(crate) fn check_with_plan(topology: &Topology, plan: &Plan, problems: &mut P
         .flat_map(|(id, spec)| {
             let interfaces = plan.stack(id).interfaces.iter();
             interfaces
-                .filter(|it| advertised_prefix(spec, it).is_some())
+                .filter(|it| advertises(spec, it))
                 .map(|it| it.segment)
         })
         .collect();
-    for id in topology.nodes().filter(|id| topology[*id].autoconfigure) {
+    // A program of the node may do without.
+    let waits = |id: &NodeId| topology[*id].autoconfigure || asks(topology, *id);
+    let waits = |id: &NodeId| waits(id) && topology[*id].addresses_v6 != AddressSource::Program;
+    for id in topology.nodes().filter(waits) {
+        let delegated = topology[id].advertise.as_ref();
+        let delegated = delegated.is_some_and(|it| it.is_delegated());
         let interfaces = plan.stack(id).interfaces.iter();
+        // A router that is delegated a prefix numbers the networks behind it by itself.
+        let interfaces = interfaces.filter(|it| it.uplink || !delegated);
         for interface in interfaces.filter(|it| !advertised.contains(&it.segment)) {
             problems.add(Kind::Missing, Site::new(id, "autoconfigure"), || {
                 format!(

@@ -1,5 +1,6 @@
 //! Hosts that make addresses of what routers advertise.
 
+use crate::dhcp::AddressSource;
 use crate::plan::stack::Sysctl;
 use crate::topology::id::Owner;
 use crate::topology::value::Topology;
@@ -7,7 +8,10 @@ use crate::topology::value::Topology;
 /// Returns whether a stack makes its IPv6 addresses of what routers advertise.
 pub(crate) fn autoconfigures(topology: &Topology, owner: Owner) -> bool {
     match owner {
-        Owner::Node(id) => topology[id].autoconfigure,
+        // A client of DHCPv6 learns of it by advertisements, and has its default route from there.
+        Owner::Node(id) => {
+            topology[id].autoconfigure || topology[id].addresses_v6 != AddressSource::Plan
+        }
         Owner::Pod(_) => false,
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::topology::Subnet;
+use crate::topology::node::is_default;
 
 /// Router advertisements of a node, by which hosts on its networks make addresses of their own.
 ///
@@ -29,6 +30,12 @@ pub struct AdvertiseSpec {
     /// The prefix, as text; that of each network if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) prefix: Option<String>,
+    /// Whether the prefixes are those that the router is delegated by the uplink, by DHCPv6.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(crate) delegated: bool,
+    /// Whether hosts are to get their addresses by DHCPv6, and not to make them of the prefix.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(crate) managed: bool,
     /// Time for which addresses are valid that are made from the prefix.
     #[serde(with = "crate::impair::text::serde_duration")]
     pub(crate) lifetime: Duration,
@@ -38,6 +45,8 @@ impl Default for AdvertiseSpec {
     fn default() -> Self {
         Self {
             prefix: None,
+            delegated: false,
+            managed: false,
             // RFC 4861, section 6.2.1: AdvDefaultLifetime is three times the longest interval.
             lifetime: Duration::from_secs(1800),
         }
@@ -54,6 +63,32 @@ impl AdvertiseSpec {
     pub fn prefix(mut self, prefix: impl ToString) -> Self {
         self.prefix = Some(prefix.to_string());
         self
+    }
+
+    /// Advertises a prefix that the router asks for at its uplink by DHCPv6, with a /64 out of it
+    /// for each network behind it. The router has the first address of each.
+    ///
+    /// When the router gets another prefix, or none, hosts hear that the one of before is over (RFC
+    /// 9096, section 3.5). See [`Dhcp6Spec`](crate::dhcp6::Dhcp6Spec) for the other side.
+    pub fn delegated(mut self) -> Self {
+        self.delegated = true;
+        self
+    }
+
+    /// Has hosts get their addresses by DHCPv6 (the flag M), instead of making them of the prefix.
+    pub fn managed(mut self) -> Self {
+        self.managed = true;
+        self
+    }
+
+    /// Returns whether the prefixes are those that the router is delegated.
+    pub fn is_delegated(&self) -> bool {
+        self.delegated
+    }
+
+    /// Returns whether hosts are to get their addresses by DHCPv6.
+    pub fn is_managed(&self) -> bool {
+        self.managed
     }
 
     /// Sets the time for which addresses and the router are good. They are advertised again after

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::AdvertiseSpec;
-use super::advertisement::Advertisement;
+use super::advertisement::{AdvertisedPrefix, Advertisement, is_managed, solicitation};
 use crate::topology::{NodeSpec, Topology, TopologyErrorKind};
 
 #[test]
@@ -12,7 +12,12 @@ fn an_advertisement_has_the_checksum_and_the_options_of_its_kind() {
         mac: [2, 0, 0, 0, 0, 1],
         from: "fe80::1".parse().unwrap(),
         router: 1800,
-        prefixes: vec![("2001:db8:1::/64".parse().unwrap(), 600)],
+        managed: false,
+        prefixes: vec![AdvertisedPrefix {
+            prefix: "2001:db8:1::/64".parse().unwrap(),
+            autonomous: true,
+            seconds: [300, 600],
+        }],
     };
     let frame = advertisement.frame();
     let headers = etherparse::PacketHeaders::from_ethernet_slice(&frame).unwrap();
@@ -29,6 +34,15 @@ fn an_advertisement_has_the_checksum_and_the_options_of_its_kind() {
         .icmp_type
         .calc_checksum(ip.source, ip.destination, payload);
     assert_eq!(Ok(icmp.checksum), expected.map_err(|_| ()));
+    assert_eq!(is_managed(&frame), Some(false));
+    let managed = Advertisement {
+        managed: true,
+        ..advertisement
+    };
+    assert_eq!(is_managed(&managed.frame()), Some(true));
+    let question = solicitation([2, 0, 0, 0, 0, 1], "fe80::1".parse().unwrap());
+    assert_eq!(is_managed(&question), None);
+    assert_eq!(is_managed(&frame[..60]), None);
 }
 
 #[test]

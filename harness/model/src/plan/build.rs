@@ -122,6 +122,7 @@ pub(crate) fn plan(topology: &Topology, kept: Option<&Kept<'_>>) -> Result<Plan,
     let dns = servers().map(|(id, spec)| (spec, Site::new(id, "dns")));
     check_with_nodes(dns, &plan, &mut problems);
     check_with_plan(topology, &plan, &mut problems);
+    crate::dhcp6::check::check_with_plan(topology, &plan, &mut problems);
     crate::ndp::check::check_with_plan(topology, &plan, &mut problems);
     crate::v6::check::check_with_plan(topology, &plan, &mut problems);
     problems.check()?;
@@ -456,6 +457,8 @@ fn node(topology: &Topology, id: NodeId, stack: StackId) -> NodePlan {
         dns: spec.dns.clone(),
         dhcp: spec.dhcp.clone(),
         addresses: spec.addresses,
+        dhcp6: spec.dhcp6.clone(),
+        addresses_v6: spec.addresses_v6,
         advertise: spec.advertise.clone(),
         autoconfigure: spec.autoconfigure,
         nat64: spec.network.router.as_ref().and_then(|it| it.nat64.clone()),

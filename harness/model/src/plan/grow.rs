@@ -9,7 +9,7 @@ use super::build;
 use super::kept::Kept;
 use crate::impair::impairment::Impairment;
 use crate::plan::id::NetnsId;
-use crate::plan::plan::{CablePlan, Plan};
+use crate::plan::plan::{CablePlan, NodePlan, Plan};
 use crate::side::Side;
 use crate::topology::error::{Site, TopologyError, TopologyErrorKind as Kind};
 use crate::topology::id::{Endpoint, LinkId, Owner, SwitchId};
@@ -83,6 +83,16 @@ impl Plan {
                 node.name
             );
             let site = Site::new(node.node, "network");
+            return Err(TopologyError::one(Kind::InUse, site, text));
+        }
+        let mut nodes = self.nodes.iter().zip(&grown.nodes);
+        let server = |node: &NodePlan| node.dhcp6.is_some();
+        if let Some((node, _)) = nodes.find(|(a, b)| server(a) != server(b)) {
+            let text = format!(
+                "node `{}` runs, and cannot begin or cease to have a DHCPv6 server; start another lab",
+                node.name
+            );
+            let site = Site::new(node.node, "dhcp6");
             return Err(TopologyError::one(Kind::InUse, site, text));
         }
         Ok(grown)

@@ -9,6 +9,7 @@ use std::ops::Index;
 use super::id::{InterfaceId, NetnsId, SegmentId, StackId};
 use super::stack::{InterfacePlan, StackPlan};
 use crate::dhcp::{AddressSource, DhcpSpec};
+use crate::dhcp6::Dhcp6Spec;
 use crate::dns::DnsSpec;
 use crate::impair::impairment::Impairment;
 use crate::nat::NatSpec;
@@ -208,6 +209,10 @@ pub struct NodePlan {
     pub dhcp: Option<DhcpSpec>,
     /// The source of the node's IPv4 addresses.
     pub addresses: AddressSource,
+    /// The DHCPv6 server that runs in the node.
+    pub dhcp6: Option<Dhcp6Spec>,
+    /// The source of the node's IPv6 addresses.
+    pub addresses_v6: AddressSource,
     /// The router advertisements of the node.
     pub advertise: Option<AdvertiseSpec>,
     /// Whether the node makes its IPv6 addresses of what routers advertise.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::dhcp::{AddressSource, DhcpSpec};
+use crate::dhcp6::Dhcp6Spec;
 use crate::dns::DnsSpec;
 use crate::ndp::AdvertiseSpec;
 use crate::topology::router::{Firewall, RouteSpec, RouterSettings};
@@ -68,6 +69,10 @@ pub struct NodeSpec {
     pub(crate) dhcp: Option<DhcpSpec>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) addresses: AddressSource,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) dhcp6: Option<Dhcp6Spec>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) addresses_v6: AddressSource,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) advertise: Option<AdvertiseSpec>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

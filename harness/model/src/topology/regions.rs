@@ -9,6 +9,8 @@ use std::time::Duration;
 
 #[cfg(feature = "toml")]
 use serde::Deserialize;
+#[cfg(feature = "toml")]
+use toml::Spanned;
 
 use crate::direction::Direction;
 use crate::impair::Impairment;
@@ -18,6 +20,12 @@ use crate::topology::link::LinkSpec;
 use crate::topology::name::show;
 use crate::topology::router::RouterSpec;
 use crate::topology::value::Topology;
+
+/// The part of a topology that has its regions.
+const REGIONS: Site = Site {
+    field: Some("regions"),
+    ..Site::TOPOLOGY
+};
 
 /// Named places with nodes, and the times that packets take between any two of them.
 ///
@@ -130,7 +138,7 @@ impl Regions {
 
     fn check(&self) -> Result<(), TopologyError> {
         let mut problems = Problems::default();
-        let site = Site::TOPOLOGY;
+        let site = REGIONS;
         let known = |name: &str| self.regions.iter().any(|(own, _)| own == name);
         for (at, (name, _)) in self.regions.iter().enumerate() {
             if self.regions[..at].iter().any(|(other, _)| other == name) {
@@ -251,17 +259,37 @@ impl Topology {
     /// latency. The topology is as it was then.
     pub fn regions(&mut self, regions: &Regions) -> Result<RegionMap, TopologyError> {
         regions.check()?;
-        let places = regions.regions.iter().map(|(name, nodes)| {
-            let switch = self.switch(name.as_str());
+        let names = regions.regions.iter().map(|(name, _)| name.as_str());
+        let places = self.place_regions(names);
+        Ok(self.join_regions(regions, places))
+    }
+
+    /// Makes the switch and the router of each region, which nobody is plugged into yet.
+    pub(crate) fn place_regions<'n>(
+        &mut self,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Vec<(String, SwitchId, NodeId)> {
+        let place = |name: &str| {
+            let switch = self.switch(name);
             let router = self.router(RouterSpec::new(format!("{name}-router")).public(true));
+            (name.to_owned(), switch, router)
+        };
+        names.map(place).collect()
+    }
+
+    /// Plugs the nodes of regions in, and joins any two regions.
+    pub(crate) fn join_regions(
+        &mut self,
+        regions: &Regions,
+        places: Vec<(String, SwitchId, NodeId)>,
+    ) -> RegionMap {
+        for ((_, nodes), (_, switch, router)) in regions.regions.iter().zip(&places) {
             // The router first: it has the first address of the network.
-            self.plug(router, switch);
+            self.plug(*router, *switch);
             for node in nodes {
-                self.plug(*node, switch);
+                self.plug(*node, *switch);
             }
-            (name.clone(), switch, router)
-        });
-        let places: Vec<(String, SwitchId, NodeId)> = places.collect();
+        }
         let mut links = HashMap::new();
         for (a, b) in regions.pairs() {
             let [(from, _, left), (to, _, right)] = [&places[a], &places[b]];
@@ -272,10 +300,10 @@ impl Topology {
                 .impair_one_way(Direction::BToA, way(to, from));
             links.insert((a, b), self.link_with(*left, *right, spec));
         }
-        Ok(RegionMap {
+        RegionMap {
             regions: places,
             links,
-        })
+        }
     }
 }
 
@@ -285,7 +313,7 @@ impl Topology {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RegionsText {
     /// The regions, and the names of their nodes.
-    places: std::collections::BTreeMap<String, Vec<String>>,
+    places: std::collections::BTreeMap<String, Vec<Spanned<String>>>,
     #[serde(default)]
     latency: Vec<LatencyText>,
     /// The time between regions of which nothing else is said.
@@ -298,7 +326,7 @@ pub(crate) struct RegionsText {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LatencyText {
-    between: [String; 2],
+    between: [Spanned<String>; 2],
     #[serde(with = "crate::impair::text::serde_duration")]
     time: Duration,
     /// The time of the way back; the same if there is none.
@@ -308,18 +336,42 @@ struct LatencyText {
 
 #[cfg(feature = "toml")]
 impl RegionsText {
-    /// Places the nodes that the text names.
-    pub(crate) fn build(
+    /// Returns the names of the regions, in the order in which they are read.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &str> {
+        self.places.keys().map(String::as_str)
+    }
+
+    /// Returns the regions, with the nodes that the text names.
+    pub(crate) fn read(
         self,
-        topology: &mut Topology,
         names: &HashMap<String, Endpoint>,
-    ) -> Result<(), TopologyError> {
+        text: &str,
+    ) -> Result<Regions, TopologyError> {
+        let missing = |name: &Spanned<String>, what: String| {
+            let at = crate::position::position(text, name.span().start);
+            TopologyError::one(Kind::Missing, REGIONS, what).locate(|_| Some(at))
+        };
+        for LatencyText { between, .. } in &self.latency {
+            let unknown = |it: &&Spanned<String>| !self.places.contains_key(it.get_ref());
+            if let Some(name) = between.iter().find(unknown) {
+                let what = format!(
+                    "the latency between {} and {}: there is no region {}",
+                    show(between[0].get_ref()),
+                    show(between[1].get_ref()),
+                    show(name.get_ref())
+                );
+                return Err(missing(name, what));
+            }
+        }
         let mut regions = Regions::new();
         for (region, nodes) in self.places {
-            let find = |node: &String| {
-                names.get(node).copied().ok_or_else(|| {
-                    let text = format!("region {}: there is no node {}", show(&region), show(node));
-                    TopologyError::one(Kind::Missing, Site::TOPOLOGY, text)
+            let find = |node: &Spanned<String>| {
+                names.get(node.get_ref()).copied().ok_or_else(|| {
+                    let name = show(node.get_ref());
+                    missing(
+                        node,
+                        format!("region {}: there is no node {name}", show(&region)),
+                    )
                 })
             };
             let nodes = nodes.iter().map(find).collect::<Result<Vec<_>, _>>()?;
@@ -331,7 +383,7 @@ impl RegionsText {
             back,
         } in self.latency
         {
-            let [from, to] = between;
+            let [from, to] = between.map(Spanned::into_inner);
             regions = regions
                 .latency_one_way(from.clone(), to.clone(), time)
                 .latency_one_way(to, from, back.unwrap_or(time));
@@ -339,6 +391,7 @@ impl RegionsText {
         if let Some(others) = self.others {
             regions = regions.others(others);
         }
-        topology.regions(&regions).map(drop)
+        regions.check()?;
+        Ok(regions)
     }
 }

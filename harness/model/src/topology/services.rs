@@ -1,6 +1,7 @@
 //! What a node does for the others, or has them do: names, and addresses that come over the wire.
 
 use crate::dhcp::{AddressSource, DhcpSpec};
+use crate::dhcp6::Dhcp6Spec;
 use crate::dns::DnsSpec;
 use crate::ndp::AdvertiseSpec;
 use crate::topology::node::NodeSpec;
@@ -16,6 +17,13 @@ impl NodeSpec {
     /// Makes the node a DHCP server on its networks: see [`DhcpSpec`].
     pub fn dhcp(mut self, dhcp: DhcpSpec) -> Self {
         self.dhcp = Some(dhcp);
+        self
+    }
+
+    /// Makes the node a DHCPv6 server on its networks, which may delegate prefixes: see
+    /// [`Dhcp6Spec`].
+    pub fn dhcp6(mut self, dhcp6: Dhcp6Spec) -> Self {
+        self.dhcp6 = Some(dhcp6);
         self
     }
 
@@ -42,6 +50,18 @@ impl NodeSpec {
     /// Sets where the node has its IPv4 addresses from.
     pub fn addresses(mut self, source: AddressSource) -> Self {
         self.addresses = source;
+        self
+    }
+
+    /// Sets where the node has its IPv6 addresses from.
+    ///
+    /// With [`AddressSource::Dhcp`], the kernel makes addresses of what routers advertise, as with
+    /// [`autoconfigure`](Self::autoconfigure), and a client of the lab asks for one by DHCPv6 on
+    /// each network whose router says so ([`AdvertiseSpec::managed`]). With
+    /// [`AddressSource::Program`], the kernel heeds routers too, and the lab starts without a wait
+    /// for an address.
+    pub fn addresses_v6(mut self, source: AddressSource) -> Self {
+        self.addresses_v6 = source;
         self
     }
 }

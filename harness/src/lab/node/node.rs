@@ -29,6 +29,7 @@ use crate::lab::patience::{Deadline, Patience};
 use crate::lab::process::output_reader::OutputReader;
 use crate::lab::process::programs::Programs;
 use crate::lab::services::dhcp::dhcp::Dhcp;
+use crate::lab::services::dhcp6::dhcp6::Dhcp6;
 use crate::lab::services::dns::dns::Dns;
 use crate::lab::services::ndp::advertiser::Advertiser;
 use crate::lab::services::own::OwnServices;
@@ -42,7 +43,7 @@ use crate::model::clock::ClockFault;
 use crate::observe::{CaptureGuard, CapturedInterfaces, InterfaceLabels};
 use crate::sandbox::protocol::node::NodeRequest;
 use crate::topology::plan::{NodePlan, Sysctl};
-use crate::topology::{NodeId, StartCommand, Topology};
+use crate::topology::{NodeId, StartCommand, Subnet, Topology};
 
 /// A host of a lab: see [`crate::lab`].
 pub struct Node {
@@ -291,6 +292,17 @@ impl Node {
     /// Returns the DHCP server that runs in the node, if the topology asked for one.
     pub fn dhcp(&self) -> Option<&Dhcp> {
         self.own.dhcp.as_deref()
+    }
+
+    /// Returns the DHCPv6 server that runs in the node, if the topology asked for one.
+    pub fn dhcp6(&self) -> Option<&Dhcp6> {
+        self.own.dhcp6.as_deref()
+    }
+
+    /// Returns the prefix that the node, a router, is delegated now: see
+    /// [`AdvertiseSpec::delegated`](crate::ndp::AdvertiseSpec::delegated).
+    pub fn delegated_prefix(&self) -> Option<Subnet> {
+        self.own.clients6.as_ref()?.delegated_prefix()
     }
 
     /// Returns the router advertisements of the node, if the topology asked for some.

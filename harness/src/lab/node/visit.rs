@@ -90,7 +90,7 @@ impl Node {
         // A server that does not answer must not hold up the start for ever.
         let limit = self.patience().limit();
         self.service_threads().await_ready(limit)?;
-        if !self.stack().autoconfigures() {
+        if !self.stack().autoconfigures() || self.own_services().addresses_by_program {
             return Ok(());
         }
         let waited = until(limit, || self.stack().autoconfigured().into_iter().next());

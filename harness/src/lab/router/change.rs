@@ -4,9 +4,10 @@ use serde::Serialize;
 
 use super::netfilter;
 use crate::lab::change::follow::Change;
-use crate::lab::error::{LabError, Result};
+use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::lab::Lab;
 use crate::lab::node::node::Node;
+use crate::model::dhcp6::Dhcp6Spec;
 use crate::topology::{Firewall, LinkId, NodeId, NodeSpec, RouterSpec, Topology};
 
 /// The packets that the rules of one name counted, in a firewall or at a translation of addresses.
@@ -81,6 +82,34 @@ impl Lab {
     ) -> Result<()> {
         let change = |spec: NodeSpec| change(spec.into()).into();
         self.change(|topology| topology.edit_node(id, change))
+    }
+
+    /// Lets a DHCPv6 server give something else from now on: other addresses, other prefixes or other
+    /// times. A client hears so when it asks for more time: what it has is over then, and it gets
+    /// something else in its place. Routes to delegated prefixes follow.
+    ///
+    /// ```no_run
+    /// # use snowglobe::dhcp6::Dhcp6Spec;
+    /// # use snowglobe::prelude::*;
+    /// # fn renumber(lab: &mut Lab, isp: snowglobe::topology::NodeId) -> TestResult {
+    /// let other = Dhcp6Spec::new().delegate("2001:db8:200::/40", 56);
+    /// lab.set_dhcp6(isp, other)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The node has no such server, or what it is to give is wrong, as a prefix that is too short
+    /// for those who have asked. Nothing has changed then.
+    pub fn set_dhcp6(&mut self, id: NodeId, dhcp6: Dhcp6Spec) -> Result<()> {
+        if self[id].dhcp6().is_none() {
+            let why = "has no DHCPv6 server, and gets none while it runs; give it one by `NodeSpec::dhcp6` before the lab starts";
+            return Err(LabError::invalid(
+                Subject::Node(self[id].name().into()),
+                why,
+            ));
+        }
+        self.change(|topology| topology.edit_node(id, |spec| spec.dhcp6(dhcp6)))
     }
 
     /// Changes the metric of the default routes over a link. A node that has several leaves by the

@@ -6,6 +6,8 @@ use crate::events::Journal;
 use crate::lab::disk::server::DiskServer;
 use crate::lab::services::dhcp::client::DhcpClients;
 use crate::lab::services::dhcp::dhcp::Dhcp;
+use crate::lab::services::dhcp6::clients::Dhcp6Clients;
+use crate::lab::services::dhcp6::dhcp6::Dhcp6;
 use crate::lab::services::dns::dns::Dns;
 use crate::lab::services::ndp::advertiser::Advertiser;
 use crate::lab::services::portmap::mapper::PortMapper;
@@ -23,6 +25,10 @@ pub(crate) struct OwnServices {
     pub(crate) dhcp: Option<Arc<Dhcp>>,
     pub(crate) advertiser: Option<Arc<Advertiser>>,
     clients: Option<Arc<DhcpClients>>,
+    pub(crate) dhcp6: Option<Arc<Dhcp6>>,
+    pub(crate) clients6: Option<Arc<Dhcp6Clients>>,
+    /// Whether the node is ready without an IPv6 address, which is the business of a program.
+    pub(crate) addresses_by_program: bool,
     pub(crate) nat64: Option<Arc<Translation>>,
     clat: Option<Arc<Translation>>,
     pub(crate) port_mapper: Arc<PortMapper>,
@@ -41,7 +47,10 @@ impl OwnServices {
         let dns = dns.map(|spec| Dns::new(&node.name, spec, plan, Arc::clone(journal)));
         let dhcp = node.dhcp.as_ref().map(|spec| Dhcp::new(node, spec, plan));
         let advertiser = node.advertise.as_ref();
-        let advertiser = advertiser.map(|spec| Advertiser::new(node, spec, plan));
+        let advertiser = advertiser.map(|spec| Arc::new(Advertiser::new(node, spec, plan)));
+        let dhcp6 = node.dhcp6.as_ref();
+        let dhcp6 = dhcp6.map(|spec| Dhcp6::new(node, spec, plan));
+        let clients6 = Dhcp6Clients::of(node, plan, advertiser.as_ref(), journal);
         let clients = (node.addresses == AddressSource::Dhcp)
             .then(|| DhcpClients::new(&node.name, &plan[node.stack], stack, journal));
         let nat64 = node.nat64.as_ref();
@@ -53,8 +62,11 @@ impl OwnServices {
             clat: clat.map(Arc::new),
             dns: dns.map(Arc::new),
             dhcp: dhcp.map(Arc::new),
-            advertiser: advertiser.map(Arc::new),
+            advertiser,
             clients: clients.map(Arc::new),
+            dhcp6: dhcp6.map(Arc::new),
+            clients6: clients6.map(Arc::new),
+            addresses_by_program: node.addresses_v6 == AddressSource::Program,
             port_mapper: Arc::new(PortMapper::new(&node.name)),
             disks: Vec::new(),
         }
@@ -68,6 +80,9 @@ impl OwnServices {
             dhcp,
             advertiser,
             clients,
+            dhcp6,
+            clients6,
+            addresses_by_program: _,
             nat64,
             clat,
             port_mapper,
@@ -80,9 +95,11 @@ impl OwnServices {
             as_service(clat),
             as_service(dns),
             as_service(dhcp),
+            as_service(dhcp6),
             as_service(advertiser),
             Some(Arc::clone(port_mapper) as Arc<dyn Service>),
             as_service(clients),
+            as_service(clients6),
         ];
         all.into_iter().flatten().collect()
     }
@@ -94,6 +111,18 @@ impl OwnServices {
         }
         if let Some(dhcp) = &self.dhcp {
             dhcp.refresh(plan);
+        }
+        if let Some(clients) = &self.clients {
+            clients.refresh(plan);
+        }
+        if let Some(dhcp6) = &self.dhcp6 {
+            dhcp6.refresh(plan);
+        }
+        if let Some(advertiser) = &self.advertiser {
+            advertiser.refresh(plan);
+        }
+        if let Some(clients) = &self.clients6 {
+            clients.refresh(plan);
         }
     }
 }

@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::dhcp::AddressSource;
+use crate::ndp::host::autoconfigures;
 use crate::plan::id::SegmentId;
 use crate::plan::kept::Kept;
 use crate::plan::routing::realms::Realms;
@@ -408,7 +409,7 @@ impl Asked {
 /// Returns whether the addresses of an interface of a family come from the plan.
 fn has_planned_addresses(topology: &Topology, wiring: &Wiring, port: &StackPort, v6: bool) -> bool {
     match wiring.stacks[port.stack.index()].owner {
-        Owner::Node(node) if v6 => !topology[node].autoconfigure,
+        owner if v6 => !autoconfigures(topology, owner),
         Owner::Node(node) => topology[node].addresses == AddressSource::Plan,
         Owner::Pod(_) => true,
     }

@@ -1,14 +1,17 @@
-//! Prefixes that a router answers for, though no segment has them: those outside of a translation.
+//! Prefixes that a router answers for, though no segment has them: those outside of a translation,
+//! and those that a DHCPv6 server delegates.
 //!
 //! Hosts in front of the router need a route to them. To the search for routes, each is a segment
-//! behind the uplink of the router, which nobody else is on.
+//! at the router, which nobody else is on: behind the uplink for a translation, and beside the
+//! networks of a server.
 
 use std::borrow::Cow;
 
 use super::realms::{is_uplink, router};
 use super::route::PortSite;
 use crate::plan::stack::Address;
-use crate::plan::wiring::Wiring;
+use crate::plan::wiring::{Attachment, Wiring};
+use crate::topology::id::Owner;
 use crate::topology::subnet::Subnet;
 use crate::topology::value::Topology;
 
@@ -40,28 +43,42 @@ impl<'a> RoutedNetworks<'a> {
         };
         for (index, stack) in wiring.stacks.iter().enumerate() {
             let router = router(topology, stack.owner);
-            let Some(pair) = router.and_then(|router| router.nat_v6.prefixes()) else {
-                continue;
-            };
-            let mut ports = stack.interfaces.iter();
-            let Some(uplink) = ports.find(|port| is_uplink(topology, port)) else {
-                continue;
-            };
-            let outside = pair.outside();
-            let address = Address {
-                ip: outside.host(1),
-                prefix: outside.prefix(),
-            };
-            sites[index].push(PortSite {
-                segment: networks.subnets.len(),
-                cost: 1,
-                outside: true,
-            });
-            networks.subnets.to_mut().push(vec![outside]);
-            networks.addresses.to_mut()[index].push(vec![address]);
-            networks.before.push(uplink.segment.index());
+            let pair = router.and_then(|router| router.nat_v6.prefixes());
+            let announced = [
+                (pair.map(|pair| pair.outside()), true),
+                (delegated(topology, stack.owner), false),
+            ];
+            for (prefix, outside) in announced {
+                let mut ports = stack.interfaces.iter();
+                let port = ports.find(|port| is_uplink(topology, port) == outside);
+                if let (Some(prefix), Some(port)) = (prefix, port) {
+                    networks.add(index, prefix, outside, port, sites);
+                }
+            }
         }
         networks
+    }
+
+    fn add(
+        &mut self,
+        stack: usize,
+        prefix: Subnet,
+        outside: bool,
+        port: &Attachment,
+        sites: &mut [Vec<PortSite>],
+    ) {
+        let address = Address {
+            ip: prefix.host(1),
+            prefix: prefix.prefix(),
+        };
+        sites[stack].push(PortSite {
+            segment: self.subnets.len(),
+            cost: 1,
+            outside,
+        });
+        self.subnets.to_mut().push(vec![prefix]);
+        self.addresses.to_mut()[stack].push(vec![address]);
+        self.before.push(port.segment.index());
     }
 
     /// Returns the segment of the topology that packets to a segment come to.
@@ -70,5 +87,13 @@ impl<'a> RoutedNetworks<'a> {
             Some(further) => self.before[further],
             None => segment,
         }
+    }
+}
+
+/// Returns the range of which the DHCPv6 server of a stack delegates prefixes.
+fn delegated(topology: &Topology, owner: Owner) -> Option<Subnet> {
+    match owner {
+        Owner::Node(id) => topology[id].dhcp6.as_ref()?.delegated_range(),
+        Owner::Pod(_) => None,
     }
 }

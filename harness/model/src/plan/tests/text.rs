@@ -280,3 +280,154 @@ fn impairments_are_read_with_their_units_and_judged_where_they_stand() {
     let unknown = wrong("impair = { lag = \"5ms\" }");
     assert!(unknown.contains("unknown field `lag`"), "{unknown}");
 }
+
+#[test]
+fn a_link_leads_to_the_switch_of_a_region() {
+    let text = r#"
+        [regions]
+        places = { eu = ["paris"], us = [] }
+        others = "40ms"
+
+        [[node]]
+        name = "paris"
+
+        [[node]]
+        name = "phone"
+
+        [[link]]
+        ends = ["phone", "us"]
+        impair = { delay = "5ms" }
+    "#;
+    let topology = Topology::from_toml(text).unwrap();
+    let plan = topology.plan().unwrap();
+    let segment = |name: &str| {
+        let mut nodes = topology.nodes();
+        let node = nodes.find(|id| topology.node_name(*id) == name);
+        plan.stack(node.unwrap()).interfaces[0].segment
+    };
+    assert_eq!(segment("phone"), segment("us-router"));
+    assert_eq!(segment("paris"), segment("eu-router"));
+    assert_eq!(
+        Topology::from_toml(&topology.to_toml().unwrap()).unwrap(),
+        topology
+    );
+}
+
+#[test]
+fn a_wrong_region_or_router_is_told_with_its_place() {
+    let regions = "[regions]\nplaces = { eu = [\"a\"], us = [\"b\"] }\nothers = \"9ms\"\n";
+    let nodes = "[[node]]\nname = \"a\"\n[[node]]\nname = \"b\"\n";
+    let router = |line: &str| {
+        format!(
+            "[[node]]\nname = \"a\"\n\n[[router]]\nname = \"r\"\n{line}\n\n[[link]]\nends = [\"a\", \"r\"]\n"
+        )
+    };
+    let latency =
+        |names: &str| format!("[[regions.latency]]\nbetween = [{names}]\ntime = \"1ms\"\n");
+    for (text, place, what) in [
+        (
+            format!("{}{nodes}", regions.replace("\"b\"", "\"c\"")),
+            "line 2, column 30",
+            "region `us`: there is no node `c`",
+        ),
+        (
+            format!("{regions}{}{nodes}", latency("\"eu\", \"asia\"")),
+            "line 5, column 18",
+            "there is no region `asia`",
+        ),
+        (
+            format!("{}{nodes}", regions.replace("others = \"9ms\"\n", "")),
+            "line 1, column 1",
+            "no latency from region `eu` to `us`",
+        ),
+        (
+            format!("{regions}{nodes}[[link]]\nends = [\"a\", \"moon\"]\n"),
+            "line 9, column 14",
+            "there is no node, pod or switch named `moon`",
+        ),
+        (
+            router("dhcp = { lease = \"0s\" }"),
+            "line 6, column 8",
+            "a lease is whole seconds",
+        ),
+        (
+            router("dhcp = { leese = \"1s\" }"),
+            "line 6, column 10",
+            "unknown field `leese`",
+        ),
+        (
+            router("dhcp6 = { delegate = { prefix = \"2001:db8::/60\", length = 56 } }"),
+            "line 6, column 9",
+            "which is smaller",
+        ),
+        (
+            router("dhcp6 = { delegate = { prefix = \"2001:db8::/60\", length = 300 } }"),
+            "line 6, column 58",
+            "invalid value",
+        ),
+        (
+            router("dhcp6 = { pool = \"nonsense\" }"),
+            "line 6, column 9",
+            "is no range of IPv6 addresses",
+        ),
+        (
+            router("advertise = { delegated = true }"),
+            "line 6, column 13",
+            "has no uplink with IPv6",
+        ),
+        (
+            router("users = { range = 0 }"),
+            "line 6, column 9",
+            "maps a range of no ids",
+        ),
+        (
+            router("addresses_v6 = \"moon\""),
+            "line 6, column 16",
+            "unknown variant `moon`",
+        ),
+    ] {
+        let error = Topology::from_toml(&text).unwrap_err().to_string();
+        assert!(
+            error.contains(place) && error.contains(what),
+            "{text}\n{error}"
+        );
+    }
+}
+
+#[test]
+fn routers_with_services_and_users_are_read() {
+    let text = r#"
+        [[router]]
+        name = "isp"
+        users = "one"
+        dhcp = { lease = "10m" }
+        dhcp6 = { lease = "1h", delegate = { prefix = "2001:db8:100::/40", length = 56 } }
+
+        [[router]]
+        name = "home"
+        addresses = "program"
+        addresses_v6 = "program"
+        advertise = { delegated = true, lifetime = "20m" }
+
+        [[node]]
+        name = "laptop"
+        addresses_v6 = "dhcp"
+
+        [[link]]
+        ends = ["home", "isp"]
+        uplink = true
+
+        [[link]]
+        ends = ["laptop", "home"]
+    "#;
+    let topology = Topology::from_toml(text).unwrap();
+    let spec = crate::dhcp6::Dhcp6Spec::new().delegate("2001:db8:100::/40", 56);
+    let plan = topology.plan().unwrap();
+    assert_eq!(plan.nodes[1].dhcp6, Some(spec));
+    assert_eq!(plan.nodes[1].users, crate::topology::Users::One);
+    assert!(plan.nodes[2].advertise.as_ref().unwrap().is_delegated());
+    assert_eq!(
+        Topology::from_toml(&topology.to_toml().unwrap()).unwrap(),
+        topology
+    );
+}

@@ -41,7 +41,7 @@ struct TopologyDocument {
     router: Vec<RouterText>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     link: Vec<LinkText>,
-    /// Regions come last. They are written as the switches, nodes and links that they are.
+    /// Regions. They are written as the switches, nodes and links that they are.
     #[serde(skip_serializing)]
     regions: Option<RegionsText>,
 }
@@ -148,7 +148,7 @@ impl Topology {
             ..map
         };
         let topology = document
-            .into_topology(base)
+            .into_topology(base, text)
             .map_err(|error| error.locate(|site| map.find(site)))?;
         topology
             .validate()
@@ -251,7 +251,7 @@ impl TopologyDocument {
         }
     }
 
-    fn into_topology(self, mut topology: Topology) -> Result<Topology, TopologyError> {
+    fn into_topology(self, mut topology: Topology, text: &str) -> Result<Topology, TopologyError> {
         topology.settings = self.settings;
         topology.switches.extend(self.switch);
         topology.pods.extend(self.pod);
@@ -279,6 +279,9 @@ impl TopologyDocument {
         for router in self.router {
             topology.router(router.spec());
         }
+        // The switches and routers of regions are there before links, which may lead to them.
+        let places = self.regions.as_ref();
+        let places = places.map(|regions| topology.place_regions(regions.places()));
         let names = endpoints(&topology);
         for text in self.link {
             let index = topology.links.len();
@@ -297,8 +300,9 @@ impl TopologyDocument {
             let (first, second) = (find(0)?, find(1)?);
             topology.link_with(first, second, text.spec());
         }
-        if let Some(regions) = self.regions {
-            regions.build(&mut topology, &names)?;
+        if let (Some(regions), Some(places)) = (self.regions, places) {
+            let regions = regions.read(&names, text)?;
+            topology.join_regions(&regions, places);
         }
         Ok(topology)
     }
@@ -392,7 +396,7 @@ impl<'t> TextMap<'t> {
         let root = self.root.get_ref();
         let [nodes, pods, switches, links] = self.base;
         let (table, index, base) = match site.subject {
-            TopologySubject::Topology => ("", 0, 0),
+            TopologySubject::Topology => return Some(root.get(site.field?)?.span().start),
             TopologySubject::Settings => ("settings", 0, 0),
             TopologySubject::Node(id) => ("node", id.index(), nodes),
             TopologySubject::Pod(id) => ("pod", id.index(), pods),

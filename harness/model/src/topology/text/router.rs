@@ -2,11 +2,13 @@
 
 use serde::Deserialize;
 
+use crate::dhcp::{AddressSource, DhcpSpec};
+use crate::dhcp6::Dhcp6Spec;
 use crate::dns::DnsSpec;
 use crate::nat::{NatSpec, preset_or_spec};
 use crate::ndp::AdvertiseSpec;
 use crate::portmap::PortMappingSpec;
-use crate::topology::node::{NodeSpec, StackSpec, StartCommand};
+use crate::topology::node::{NodeSpec, StackSpec, StartCommand, Users};
 use crate::topology::router::{Dscp, Ecn, Firewall, PathMtu, RouterSpec};
 use crate::topology::storage::{Mount, Rootfs};
 use crate::v6::{ClatSpec, Nat64Spec, V6Nat};
@@ -25,7 +27,15 @@ pub(super) struct RouterText {
     nat64: Option<Nat64Spec>,
     clat: Option<ClatSpec>,
     dns: Option<DnsSpec>,
+    dhcp: Option<DhcpSpec>,
+    #[serde(default)]
+    addresses: AddressSource,
+    dhcp6: Option<Dhcp6Spec>,
+    #[serde(default)]
+    addresses_v6: AddressSource,
     advertise: Option<AdvertiseSpec>,
+    #[serde(default)]
+    users: Users,
     port_mapping: Option<PortMappingSpec>,
     path_mtu: Option<PathMtu>,
     #[serde(default)]
@@ -62,7 +72,12 @@ impl RouterText {
             nat64,
             clat,
             dns,
+            dhcp,
+            addresses,
+            dhcp6,
+            addresses_v6,
             advertise,
+            users,
             port_mapping,
             path_mtu,
             dscp,
@@ -84,7 +99,12 @@ impl RouterText {
             commands,
             clat,
             dns,
+            dhcp,
+            addresses,
+            dhcp6,
+            addresses_v6,
             advertise,
+            users,
             network: StackSpec {
                 firewall: node.network.firewall,
                 ..network

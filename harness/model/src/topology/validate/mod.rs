@@ -221,6 +221,8 @@ impl Topology {
             dns,
             dhcp,
             addresses,
+            dhcp6,
+            addresses_v6,
             advertise,
             autoconfigure,
             network,
@@ -266,13 +268,18 @@ impl Topology {
         if let Some(dhcp) = dhcp {
             crate::dhcp::check::check(dhcp, Site::new(id, "dhcp"), &node(), problems);
         }
+        if let Some(dhcp6) = dhcp6 {
+            crate::dhcp6::check::check(dhcp6, Site::new(id, "dhcp6"), &node(), problems);
+        }
         if let Some(advertise) = advertise {
             crate::ndp::check::check(advertise, Site::new(id, "advertise"), &node(), problems);
         }
         let of_a_host = dhcp.is_some()
+            || dhcp6.is_some()
             || advertise.is_some()
             || *autoconfigure
-            || *addresses != AddressSource::Plan;
+            || [addresses, addresses_v6].contains(&&AddressSource::Dhcp)
+            || [addresses, addresses_v6].contains(&&AddressSource::Program);
         if self.pod_of(id).is_some() && of_a_host {
             problems.add(Kind::Misplaced, Site::new(id, "dhcp"), || {
                 format!(

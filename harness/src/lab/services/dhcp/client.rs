@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::events::{EventKind, Journal, since_start};
@@ -19,13 +20,16 @@ use crate::lab::stack::stack::Stack;
 use crate::model::dhcp::client::{DhcpClient, Held, LeaseAction};
 use crate::model::dhcp::frame::{CLIENT_PORT, EVERYBODY, SERVER_PORT};
 use crate::model::dhcp::message::DhcpMessage;
-use crate::topology::plan::StackPlan;
+use crate::topology::Plan;
+use crate::topology::plan::{InterfacePlan, StackPlan};
 
 /// The clients of a node.
 #[derive(Debug)]
 pub(crate) struct DhcpClients {
     state: Arc<ClientState>,
-    interfaces: Vec<ClientInterface>,
+    interfaces: Lock<Vec<ClientInterface>>,
+    /// The number of interfaces at which the thread asks.
+    opened: AtomicUsize,
 }
 
 #[derive(Clone, Debug)]
@@ -54,13 +58,9 @@ impl DhcpClients {
         stack: &Arc<Stack>,
         journal: &Arc<Journal>,
     ) -> Self {
-        let interfaces = plan.interfaces.iter().map(|it| ClientInterface {
-            name: it.name.clone(),
-            index: it.index,
-            mac: it.mac,
-        });
         Self {
-            interfaces: interfaces.collect(),
+            interfaces: Lock::new(asking(plan)),
+            opened: AtomicUsize::new(0),
             state: Arc::new(ClientState {
                 node: node.to_owned(),
                 hostname: plan.hostname.clone(),
@@ -73,10 +73,32 @@ impl DhcpClients {
     }
 }
 
+impl DhcpClients {
+    /// Takes over what a changed plan says of the interfaces.
+    pub(crate) fn refresh(&self, plan: &Plan) {
+        let node = plan.nodes.iter().find(|it| it.name == self.state.node);
+        if let Some(node) = node {
+            *self.interfaces.lock() = asking(&plan[node.stack]);
+        }
+    }
+}
+
+/// Returns the interfaces at which a node asks.
+fn asking(plan: &StackPlan) -> Vec<ClientInterface> {
+    let interface = |it: &InterfacePlan| ClientInterface {
+        name: it.name.clone(),
+        index: it.index,
+        mac: it.mac,
+    };
+    plan.interfaces.iter().map(interface).collect()
+}
+
 impl Service for DhcpClients {
     fn start(&self, place: &dyn ServicePlace) -> Result<ServiceThread> {
         // Interfaces are known by their indexes, which they keep for all their lives in a lab.
-        let indexes: Vec<u32> = self.interfaces.iter().map(|it| it.index).collect();
+        let interfaces = self.interfaces.lock().clone();
+        self.opened.store(interfaces.len(), Ordering::Relaxed);
+        let indexes: Vec<u32> = interfaces.iter().map(|it| it.index).collect();
         let open = || {
             let sockets = DhcpSockets::open([CLIENT_PORT, SERVER_PORT], &indexes)?;
             Ok((sockets, Netlink::open()))
@@ -85,10 +107,10 @@ impl Service for DhcpClients {
         let netlink = netlink.map_err(|e| LabError::network(self.state.node.as_str(), e))?;
         // A node that was started again has what its network has kept, and asks anew.
         self.state.held.lock().clear();
-        let clients = self.interfaces.iter().map(|interface| InterfaceClient {
+        let clients = interfaces.into_iter().map(|interface| InterfaceClient {
             client: DhcpClient::new(interface.mac, &self.state.hostname),
             server_mac: EVERYBODY,
-            interface: interface.clone(),
+            interface,
         });
         let thread = ClientThread {
             clients: clients.collect(),
@@ -101,14 +123,12 @@ impl Service for DhcpClients {
 
     fn await_ready(&self, limit: Duration) -> Result<()> {
         let deadline = Instant::now() + limit;
+        let interfaces = self.interfaces.lock().clone();
         let mut held = self.state.held.lock();
-        while held.len() < self.interfaces.len() {
+        while held.len() < interfaces.len() {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                let without = self
-                    .interfaces
-                    .iter()
-                    .filter(|it| !held.contains(&it.index));
+                let without = interfaces.iter().filter(|it| !held.contains(&it.index));
                 let names: Vec<&str> = without.map(|it| it.name.as_str()).collect();
                 let why = format!(
                     "no DHCP server has given an address to {} within {limit:?}",
@@ -121,6 +141,11 @@ impl Service for DhcpClients {
             held = self.state.changed.wait_timeout(held, left);
         }
         Ok(())
+    }
+
+    // An interface that was added while the lab ran has no socket yet.
+    fn is_outdated(&self) -> bool {
+        self.interfaces.lock().len() != self.opened.load(Ordering::Relaxed)
     }
 }
 

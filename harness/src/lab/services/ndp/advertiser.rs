@@ -1,8 +1,8 @@
 //! The advertisements of a router, and the thread that sends them.
 
 use std::io;
-use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -13,10 +13,15 @@ use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::services::service::{
     Control, Service, ServicePlace, ServiceThread, ServiceWork, open_inside,
 };
+use crate::model::dhcp6::client::HeldRange;
+use crate::model::dhcp6::delegated;
+use crate::model::dhcp6::network::link_local;
 use crate::model::ndp::AdvertiseSpec;
-use crate::model::ndp::advertisement::{Advertisement, advertised_prefix};
-use crate::topology::Plan;
-use crate::topology::plan::NodePlan;
+use crate::model::ndp::advertisement::{
+    AdvertisedPrefix, Advertisement, advertised_prefix, advertises,
+};
+use crate::topology::plan::{InterfacePlan, NodePlan};
+use crate::topology::{Plan, Subnet};
 
 /// A router of a lab that advertises itself: see [`AdvertiseSpec`].
 ///
@@ -42,15 +47,26 @@ use crate::topology::plan::NodePlan;
 #[derive(Debug)]
 pub struct Advertiser {
     node: String,
-    interfaces: Vec<u32>,
+    spec: AdvertiseSpec,
     networks: Arc<Lock<Vec<AdvertisedNetwork>>>,
+    /// The number of networks on which the thread sends.
+    opened: AtomicUsize,
     control: Lock<Weak<Control>>,
 }
 
 /// A network on which the router advertises itself.
 #[derive(Debug)]
 struct AdvertisedNetwork {
+    /// Index of the interface.
+    index: u32,
     advertisement: Advertisement,
+    /// Whether the router forwards, and is a default router while it has a prefix.
+    forwards: bool,
+    /// Seconds for which the router and addresses of the first prefix are good.
+    lifetime: u16,
+    /// The moments at which the first prefix is preferred no more and valid no more, if the router
+    /// has it for a time only.
+    ends: Option<[Duration; 2]>,
     /// Time between two advertisements.
     interval: Duration,
     /// The moment of the next one, since the start of the trial.
@@ -59,34 +75,24 @@ struct AdvertisedNetwork {
 
 impl Advertiser {
     pub(crate) fn new(node: &NodePlan, spec: &AdvertiseSpec, plan: &Plan) -> Self {
-        let forwards = plan[node.stack].sets("net/ipv6/conf/all/forwarding", "1");
-        let (mut networks, mut indexes) = (Vec::new(), Vec::new());
-        for interface in &plan[node.stack].interfaces {
-            let own = interface.addresses.iter().find_map(|it| match it.ip {
-                IpAddr::V6(v6) if v6.is_unicast_link_local() => Some(v6),
-                IpAddr::V4(_) | IpAddr::V6(_) => None,
-            });
-            let (Some(from), Some(prefix)) = (own, advertised_prefix(spec, interface)) else {
-                continue;
-            };
-            // Sockets and networks have the same numbers from here on.
-            indexes.push(interface.index);
-            networks.push(AdvertisedNetwork {
-                advertisement: Advertisement {
-                    mac: interface.mac,
-                    from,
-                    router: if forwards { spec.seconds() } else { 0 },
-                    prefixes: vec![(prefix, spec.seconds().into())],
-                },
-                interval: spec_interval(spec),
-                next: Duration::ZERO,
-            });
-        }
         Self {
             node: node.name.clone(),
-            interfaces: indexes,
-            networks: Arc::new(Lock::new(networks)),
+            spec: spec.clone(),
+            networks: Arc::new(Lock::new(networks(node, spec, plan))),
+            opened: AtomicUsize::new(0),
             control: Lock::default(),
+        }
+    }
+
+    /// Takes over networks that a changed plan has besides those of before.
+    pub(crate) fn refresh(&self, plan: &Plan) {
+        let node = plan.nodes.iter().find(|it| it.name == self.node);
+        let all = node.map(|node| networks(node, &self.spec, plan));
+        let mut known = self.networks.lock();
+        for network in all.into_iter().flatten() {
+            if known.iter().all(|it| it.index != network.index) {
+                known.push(network);
+            }
         }
     }
 
@@ -95,35 +101,85 @@ impl Advertiser {
     /// section 5.5.3: two hours, or what was left of their lifetime).
     ///
     /// # Errors
-    /// The specification has no prefix, or one that is no /64. The router is as it was then.
+    /// The specification has no prefix, or one that is no /64, or the prefix of the router is the
+    /// one that it is delegated. The router is as it was then.
     pub fn change(&self, spec: AdvertiseSpec) -> Result<()> {
         let wrong = |wrong: &str| {
             let why = format!("advertises a prefix that hosts cannot use: {wrong}");
             LabError::invalid(Subject::Node(self.node.clone()), why)
         };
+        if self.spec.is_delegated() || spec.is_delegated() {
+            let why = "advertises the prefix that it is delegated, or is to; change the server that delegates it, by `Lab::set_dhcp6`";
+            return Err(LabError::invalid(Subject::Node(self.node.clone()), why));
+        }
         let prefix = spec.parsed_prefix().map_err(|why| wrong(&why))?;
         let prefix = prefix.ok_or_else(|| wrong("there is none"))?;
         for network in self.networks.lock().iter_mut() {
-            let Advertisement {
-                router, prefixes, ..
-            } = &mut network.advertisement;
-            prefixes.retain(|(other, _)| *other != prefix);
-            // Those of before are told once more with each advertisement, for hosts that have
-            // missed the first one.
-            prefixes.iter_mut().for_each(|(_, seconds)| *seconds = 0);
-            prefixes.insert(0, (prefix, spec.seconds().into()));
-            if *router > 0 {
-                *router = spec.seconds();
-            }
+            network.lifetime = spec.seconds();
             network.interval = spec_interval(&spec);
-            network.next = Duration::ZERO;
+            network.advertisement.managed = spec.is_managed();
+            network.replace(Some(prefix));
         }
-        // The thread waits for the time of the next one, which has just changed.
+        self.wake();
+        Ok(())
+    }
+
+    /// Advertises networks out of a prefix that the router is delegated, or that it has none.
+    pub(crate) fn set_delegated(&self, held: Option<HeldRange>) {
+        let now = since_start();
+        for (number, network) in self.networks.lock().iter_mut().enumerate() {
+            let prefix = held.and_then(|it| delegated::network(it.range, number));
+            network.ends = held.filter(|_| prefix.is_some()).map(|it| it.ends);
+            // RFC 4861, section 6.2.1: three times before it is over.
+            let left = held.map(|it| it.ends[1].saturating_sub(now) / 3);
+            let interval = spec_interval(&self.spec);
+            network.interval = left
+                .map_or(interval, |left| left.min(interval))
+                .max(SHORTEST);
+            network.replace(prefix);
+        }
+        self.wake();
+    }
+
+    /// Has the thread look at the time of the next advertisement, which has changed.
+    fn wake(&self) {
         if let Some(control) = self.control.lock().upgrade() {
             control.wake();
         }
-        Ok(())
     }
+}
+
+/// The shortest time between two advertisements that nobody asked for.
+const SHORTEST: Duration = Duration::from_millis(500);
+
+/// Returns the networks on which a node advertises itself.
+fn networks(node: &NodePlan, spec: &AdvertiseSpec, plan: &Plan) -> Vec<AdvertisedNetwork> {
+    let forwards = plan[node.stack].sets("net/ipv6/conf/all/forwarding", "1");
+    let network = |interface: &InterfacePlan| {
+        let from = link_local(interface).filter(|_| advertises(spec, interface))?;
+        let mut network = AdvertisedNetwork {
+            index: interface.index,
+            advertisement: Advertisement {
+                mac: interface.mac,
+                from,
+                router: 0,
+                managed: spec.is_managed(),
+                prefixes: Vec::new(),
+            },
+            forwards,
+            lifetime: spec.seconds(),
+            ends: None,
+            interval: spec_interval(spec),
+            next: Duration::ZERO,
+        };
+        network.replace(advertised_prefix(spec, interface));
+        Some(network)
+    };
+    plan[node.stack]
+        .interfaces
+        .iter()
+        .filter_map(network)
+        .collect()
 }
 
 /// Returns the time between two advertisements: a third of the lifetime (RFC 4861, section 6.2.1).
@@ -133,11 +189,14 @@ fn spec_interval(spec: &AdvertiseSpec) -> Duration {
 
 impl Service for Advertiser {
     fn start(&self, place: &dyn ServicePlace) -> Result<ServiceThread> {
-        let indexes = &self.interfaces;
+        let networks = self.networks.lock();
+        let indexes: Vec<u32> = networks.iter().map(|it| it.index).collect();
+        drop(networks);
         let sockets = open_inside(place, "open the sockets of the router", || {
             let open = |index: &u32| Ok(PortSocket::open_for_solicitations(*index)?);
             indexes.iter().map(open).collect::<io::Result<Vec<_>>>()
         })?;
+        self.opened.store(indexes.len(), Ordering::Relaxed);
         // A router that was started again says so at once.
         for network in self.networks.lock().iter_mut() {
             network.next = Duration::ZERO;
@@ -147,13 +206,55 @@ impl Service for Advertiser {
         *self.control.lock() = Arc::downgrade(thread.control());
         Ok(thread)
     }
+
+    // A network that was added while the lab ran has no socket yet.
+    fn is_outdated(&self) -> bool {
+        self.networks.lock().len() != self.opened.load(Ordering::Relaxed)
+    }
 }
 
 impl AdvertisedNetwork {
+    /// Advertises a prefix, or none, from now on, and that those of before are over.
+    fn replace(&mut self, prefix: Option<Subnet>) {
+        let Advertisement {
+            router,
+            managed,
+            prefixes,
+            ..
+        } = &mut self.advertisement;
+        prefixes.retain(|it| Some(it.prefix) != prefix);
+        // Those of before are told once more with each advertisement, for hosts that have missed
+        // the first one (RFC 9096, section 3.5).
+        prefixes.iter_mut().for_each(|it| it.seconds = [0; 2]);
+        // A router that has nothing to forward for is none (RFC 7084, G-4 and L-13).
+        let is_router = self.forwards && prefix.is_some();
+        *router = if is_router { self.lifetime } else { 0 };
+        if let Some(prefix) = prefix {
+            let advertised = AdvertisedPrefix {
+                prefix,
+                autonomous: !*managed,
+                seconds: [self.lifetime.into(); 2],
+            };
+            prefixes.insert(0, advertised);
+        }
+        self.next = Duration::ZERO;
+    }
+
+    /// Takes over what is left of the time for which the router has its prefix.
+    fn count_down(&mut self, now: Duration) {
+        let first = self.advertisement.prefixes.first_mut();
+        if let (Some(ends), Some(first)) = (self.ends, first) {
+            let left = ends.map(|end| end.saturating_sub(now).as_secs());
+            let left = left.map(|it| u32::try_from(it).unwrap_or(u32::MAX));
+            first.seconds = left.map(|it| it.min(self.lifetime.into()));
+        }
+    }
+
     /// Sends the advertisement if it is due, and returns the time until the next one.
     fn step(&mut self, socket: &PortSocket) -> Duration {
         let now = since_start();
         if self.next <= now {
+            self.count_down(now);
             // One that cannot be sent, as on an interface that is down, is followed by another.
             let _ = socket.send(&self.advertisement.frame());
             self.next = now + self.interval;

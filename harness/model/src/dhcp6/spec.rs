@@ -1,0 +1,171 @@
+//! What a test asks of a DHCPv6 server.
+
+use std::net::Ipv6Addr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::topology::Subnet;
+
+/// A DHCPv6 server that runs in a node: it gives addresses to hosts and delegates prefixes to
+/// routers, on the networks of the node.
+///
+/// Hosts ask it where a router says so ([`AdvertiseSpec::managed`](crate::ndp::AdvertiseSpec)).
+/// Routers ask it for a prefix, out of which they number the networks behind them. The server's
+/// node has a route to each delegated prefix, and all other nodes have one to the range of them.
+///
+/// ```
+/// use snowglobe_model::dhcp6::Dhcp6Spec;
+/// use snowglobe_model::ndp::AdvertiseSpec;
+/// use snowglobe_model::topology::{NodeSpec, RouterSpec, Topology};
+///
+/// let mut topology = Topology::new();
+/// let provider = Dhcp6Spec::new().delegate("2001:db8:100::/40", 56);
+/// let provider = topology.router(RouterSpec::new("isp").node(|node| node.dhcp6(provider)));
+/// let advertise = AdvertiseSpec::new().delegated();
+/// let home = topology.router(RouterSpec::home("home").node(|node| node.advertise(advertise)));
+/// topology.uplink(home, provider);
+/// let laptop = topology.node(NodeSpec::new("laptop").autoconfigure());
+/// topology.link(laptop, home);
+/// topology.validate()?;
+/// # Ok::<(), snowglobe_model::topology::TopologyError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Dhcp6Spec {
+    /// Time for which a client has an address or a prefix.
+    #[serde(with = "crate::impair::text::serde_duration")]
+    pub(crate) lease: Duration,
+    /// The first and the last address, as text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pool: Option<String>,
+    /// The prefixes to delegate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) delegate: Option<Delegation>,
+    /// Whether a client that wants to gets what it asks for at once, by two messages instead of
+    /// four.
+    pub(crate) rapid_commit: bool,
+}
+
+/// The prefixes that a DHCPv6 server delegates.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delegation {
+    /// The range of which they are parts, as text.
+    pub prefix: String,
+    /// The length of each, in bits.
+    pub length: u8,
+}
+
+impl Default for Dhcp6Spec {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(3600),
+            pool: None,
+            delegate: None,
+            rapid_commit: true,
+        }
+    }
+}
+
+impl Dhcp6Spec {
+    /// Returns a server that gives addresses with host numbers from `::1000` to `::1fff` on the
+    /// networks of its node, for an hour each, and delegates no prefixes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the time for which a client has an address or a prefix. It asks for more after half of
+    /// it.
+    pub fn lease(mut self, time: Duration) -> Self {
+        self.lease = time;
+        self
+    }
+
+    /// Sets the addresses that are given, as the first and the last one:
+    /// `2001:db8::100-2001:db8::1ff`.
+    pub fn pool(mut self, range: impl Into<String>) -> Self {
+        self.pool = Some(range.into());
+        self
+    }
+
+    /// Delegates parts of a prefix, each of this length, to routers that ask: one to each.
+    pub fn delegate(mut self, prefix: impl ToString, length: u8) -> Self {
+        self.delegate = Some(Delegation {
+            prefix: prefix.to_string(),
+            length,
+        });
+        self
+    }
+
+    /// Sets whether a client that wants to gets what it asks for by two messages instead of four,
+    /// as it does by default.
+    pub fn rapid_commit(mut self, yes: bool) -> Self {
+        self.rapid_commit = yes;
+        self
+    }
+
+    /// Returns the range of which prefixes are delegated, if the server delegates any.
+    pub fn delegated_range(&self) -> Option<Subnet> {
+        self.delegate.as_ref()?.parsed().ok()
+    }
+
+    /// Returns the seconds of a lease.
+    pub(crate) fn seconds(&self) -> u32 {
+        u32::try_from(self.lease.as_secs()).unwrap_or(u32::MAX - 1)
+    }
+}
+
+impl Delegation {
+    /// Returns the range, of which each part is at least a /64.
+    ///
+    /// # Errors
+    /// The range has no such parts. The error is the rest of a sentence that begins with the server.
+    pub fn parsed(&self) -> Result<Subnet, String> {
+        let Self { prefix, length } = self;
+        let range: Subnet = prefix
+            .parse()
+            .map_err(|wrong| format!("delegates parts of a prefix, but {wrong}"))?;
+        if !range.is_ipv6() {
+            return Err(format!(
+                "delegates parts of `{range}`, which is no prefix of IPv6"
+            ));
+        }
+        if *length > 64 {
+            // RFC 4291, section 2.5.4: the other 64 bits are the host's.
+            return Err(format!(
+                "delegates prefixes of {length} bits, which are too short for a network: hosts make addresses of a /64; delegate a /64 or more, such as a /56"
+            ));
+        }
+        if *length < range.prefix() {
+            return Err(format!(
+                "is to delegate a /{length} out of `{range}`, which is smaller; take a larger range, or delegate a /{} at most",
+                range.prefix()
+            ));
+        }
+        Ok(range)
+    }
+
+    /// Returns the prefix with a number, from 0.
+    pub(crate) fn part(&self, range: Subnet, number: u128) -> Option<Subnet> {
+        let bits = self.length.checked_sub(range.prefix())?;
+        let count = 1u128.checked_shl(bits.into())?;
+        let base = range.base() + (number.checked_shl(u32::from(128 - self.length))?);
+        (number < count).then(|| Subnet::from_bits(true, base, self.length))
+    }
+}
+
+/// Reads a pool.
+///
+/// # Errors
+/// The text is no pool. The error is the rest of a sentence that begins with the text.
+pub(crate) fn parse_range(text: &str) -> Result<[Ipv6Addr; 2], String> {
+    let form = "is no range of IPv6 addresses; write `2001:db8::100-2001:db8::1ff`";
+    let (first, last) = text.split_once('-').ok_or(form)?;
+    let parse = |text: &str| text.trim().parse::<Ipv6Addr>().map_err(|_| form.to_owned());
+    let (first, last) = (parse(first)?, parse(last)?);
+    if first > last {
+        return Err("ends before it begins; the lower address goes first".into());
+    }
+    Ok([first, last])
+}

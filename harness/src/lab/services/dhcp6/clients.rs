@@ -1,0 +1,205 @@
+//! The DHCPv6 clients of a node, as the lab sees them.
+
+use std::collections::HashMap;
+use std::net::Ipv6Addr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use crate::events::Journal;
+use crate::kernel::sync::{Lock, Notifier};
+use crate::lab::error::{LabError, LabErrorKind, Result};
+use crate::lab::services::dhcp6::client;
+use crate::lab::services::dhcp6::holder::DelegatedPrefix;
+use crate::lab::services::ndp::advertiser::Advertiser;
+use crate::lab::services::service::{Control, Service, ServicePlace, ServiceThread};
+use crate::model::dhcp::AddressSource;
+use crate::model::dhcp6::delegated;
+use crate::model::dhcp6::network::link_local;
+use crate::topology::plan::{InterfacePlan, NodePlan};
+use crate::topology::{Plan, Subnet};
+
+/// The clients of a node.
+#[derive(Debug)]
+pub(crate) struct Dhcp6Clients {
+    state: Arc<Dhcp6ClientState>,
+    interfaces: Lock<Vec<AskingInterface>>,
+    /// The number of interfaces at which the thread asks.
+    opened: AtomicUsize,
+    control: Lock<Weak<Control>>,
+}
+
+/// An interface at which a node asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct AskingInterface {
+    pub(super) name: String,
+    pub(super) index: u32,
+    pub(super) mac: [u8; 6],
+    pub(super) link_local: Ipv6Addr,
+    /// Whether the node asks for an address, where the router has hosts do so.
+    pub(super) address: bool,
+    /// Whether the node asks for a prefix.
+    pub(super) prefix: bool,
+}
+
+/// What the thread of the clients and those who wait for it share.
+#[derive(Debug)]
+pub(super) struct Dhcp6ClientState {
+    pub(super) node: String,
+    /// The MAC address by which servers know the node.
+    pub(super) mac: [u8; 6],
+    pub(super) journal: Arc<Journal>,
+    pub(super) prefix: Option<DelegatedPrefix>,
+    /// What is known of the addresses of each interface, by its index.
+    pub(super) addresses: Lock<HashMap<u32, KnownAddress>>,
+    pub(super) changed: Notifier,
+}
+
+/// What is known of the address of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KnownAddress {
+    /// The router has hosts make addresses by themselves.
+    OwnMake,
+    /// The router has hosts ask, and nobody has answered.
+    Asking,
+    /// The interface has an address.
+    Has(Ipv6Addr),
+}
+
+impl Dhcp6Clients {
+    /// Returns the clients of a node, if it has some.
+    pub(crate) fn of(
+        node: &NodePlan,
+        plan: &Plan,
+        advertiser: Option<&Arc<Advertiser>>,
+        journal: &Arc<Journal>,
+    ) -> Option<Self> {
+        let delegated = node.advertise.as_ref().is_some_and(|it| it.is_delegated());
+        if !delegated && node.addresses_v6 != AddressSource::Dhcp {
+            return None;
+        }
+        let stack = &plan[node.stack];
+        let downlinks = || delegated::downlinks(stack).map(|it| it.index).collect();
+        let prefix = advertiser.filter(|_| delegated);
+        let state = Dhcp6ClientState {
+            node: node.name.clone(),
+            mac: stack.interfaces.first()?.mac,
+            journal: Arc::clone(journal),
+            prefix: prefix.map(|it| DelegatedPrefix::new(downlinks(), Arc::clone(it))),
+            addresses: Lock::default(),
+            changed: Notifier::default(),
+        };
+        Some(Self {
+            state: Arc::new(state),
+            interfaces: Lock::new(asking(node, plan)),
+            opened: AtomicUsize::new(0),
+            control: Lock::default(),
+        })
+    }
+
+    /// Returns the prefix that the node is delegated.
+    pub(crate) fn delegated_prefix(&self) -> Option<Subnet> {
+        self.state.prefix.as_ref()?.range()
+    }
+
+    /// Takes over what a changed plan says of the interfaces.
+    pub(crate) fn refresh(&self, plan: &Plan) {
+        let Some(node) = plan.nodes.iter().find(|it| it.name == self.state.node) else {
+            return;
+        };
+        *self.interfaces.lock() = asking(node, plan);
+        if let Some(prefix) = &self.state.prefix {
+            let downlinks = delegated::downlinks(&plan[node.stack]);
+            *prefix.downlinks.lock() = downlinks.map(|it| it.index).collect();
+        }
+        // The thread numbers networks that are new.
+        if let Some(control) = self.control.lock().upgrade() {
+            control.wake();
+        }
+    }
+
+    /// Returns what is missing yet, as the rest of a sentence.
+    fn missing(&self, addresses: &HashMap<u32, KnownAddress>) -> Option<String> {
+        let interfaces = self.interfaces.lock();
+        let without = interfaces.iter().find_map(|it| {
+            let known = addresses.get(&it.index);
+            match known {
+                _ if !it.address => None,
+                None => Some(format!("no router has advertised itself on {}", it.name)),
+                Some(KnownAddress::Asking) => {
+                    let name = &it.name;
+                    Some(format!("no DHCPv6 server has given an address to {name}"))
+                }
+                Some(KnownAddress::OwnMake | KnownAddress::Has(_)) => None,
+            }
+        });
+        let prefix = self.state.prefix.as_ref();
+        let unnumbered = prefix.filter(|it| !it.heard.load(Ordering::Relaxed));
+        without.or_else(|| {
+            let names = interfaces.iter().filter(|it| it.prefix);
+            let names: Vec<&str> = names.map(|it| it.name.as_str()).collect();
+            unnumbered.map(|_| {
+                format!(
+                    "no DHCPv6 server has delegated a prefix by {}",
+                    names.join(", ")
+                )
+            })
+        })
+    }
+}
+
+/// Returns the interfaces at which a node asks.
+fn asking(node: &NodePlan, plan: &Plan) -> Vec<AskingInterface> {
+    let delegated = node.advertise.as_ref().is_some_and(|it| it.is_delegated());
+    let own = |it: &InterfacePlan| {
+        let address = node.addresses_v6 == AddressSource::Dhcp && (it.uplink || !delegated);
+        let prefix = delegated && it.uplink;
+        let interface = AskingInterface {
+            name: it.name.clone(),
+            index: it.index,
+            mac: it.mac,
+            link_local: link_local(it)?,
+            address,
+            prefix,
+        };
+        (address || prefix).then_some(interface)
+    };
+    plan[node.stack].interfaces.iter().filter_map(own).collect()
+}
+
+impl Service for Dhcp6Clients {
+    fn start(&self, place: &dyn ServicePlace) -> Result<ServiceThread> {
+        let interfaces = self.interfaces.lock().clone();
+        // A node that was started again has what its network has kept, and asks anew.
+        self.state.addresses.lock().clear();
+        if let Some(prefix) = &self.state.prefix {
+            prefix.heard.store(false, Ordering::Relaxed);
+        }
+        self.opened.store(interfaces.len(), Ordering::Relaxed);
+        let thread = client::start(place, interfaces, &self.state)?;
+        *self.control.lock() = Arc::downgrade(thread.control());
+        Ok(thread)
+    }
+
+    fn await_ready(&self, limit: Duration) -> Result<()> {
+        let deadline = Instant::now() + limit;
+        let mut addresses = self.state.addresses.lock();
+        while let Some(missing) = self.missing(&addresses) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let node = &self.state.node;
+                let why = format!("{missing} within {limit:?}");
+                let what = format!("start node `{node}`");
+                let kind = LabErrorKind::TimedOut;
+                return Err(LabError::failed(kind, what, why).about_node(node));
+            }
+            addresses = self.state.changed.wait_timeout(addresses, left);
+        }
+        Ok(())
+    }
+
+    // An interface that was added while the lab ran has no socket yet.
+    fn is_outdated(&self) -> bool {
+        self.interfaces.lock().len() != self.opened.load(Ordering::Relaxed)
+    }
+}

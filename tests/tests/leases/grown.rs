@@ -1,0 +1,74 @@
+//! Networks that are added while a lab runs.
+
+use snowglobe::dhcp::{AddressSource, DhcpSpec};
+use snowglobe::dhcp6::Dhcp6Spec;
+use snowglobe::ndp::AdvertiseSpec;
+use snowglobe::prelude::*;
+
+#[snowglobe::test]
+fn servers_serve_a_network_that_is_added_later() -> TestResult {
+    let mut topology = Topology::new();
+    let router = NodeSpec::new("router")
+        .forward(true)
+        .dhcp(DhcpSpec::new())
+        .dhcp6(Dhcp6Spec::new())
+        .advertise(AdvertiseSpec::new().managed());
+    let router = topology.node(router);
+    let asks = |name: &str| {
+        let node = NodeSpec::new(name).addresses(AddressSource::Dhcp);
+        node.addresses_v6(AddressSource::Dhcp)
+    };
+    let first = topology.node(asks("first"));
+    topology.link(first, router);
+    let mut lab = topology.start()?;
+    let (late, cable) = lab.grow(|topology| {
+        let late = topology.node(asks("late"));
+        (late, topology.link(late, router))
+    })?;
+    let subnets = &lab.plan()[lab.plan().stack(late).interfaces[0].segment].subnets;
+    for address in [
+        lab[late].ipv4().map(IpAddr::V4),
+        lab[late].ipv6().map(IpAddr::V6),
+    ] {
+        let address = address.ok_or("an address")?;
+        assert!(subnets.iter().any(|it| it.contains(address)), "{address}");
+    }
+    // The new network works, and so does the old one.
+    let listener = lab[first].run(|| TcpListener::bind("[::]:80"))?;
+    for to in [
+        lab[first].ip(),
+        lab[first].ipv6().ok_or("an address")?.into(),
+    ] {
+        lab[late].run(|| TcpStream::connect(SocketAddr::new(to, 80)))?;
+        listener.accept()?;
+    }
+    assert_eq!(lab[router].dhcp().ok_or("a server")?.leases().len(), 2);
+    assert_eq!(lab[router].dhcp6().ok_or("a server")?.leases().len(), 2);
+    drop(cable);
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_host_asks_on_an_interface_that_is_added_later() -> TestResult {
+    let mut topology = Topology::new();
+    let [near, far] = ["near", "far"].map(|name| {
+        let server = NodeSpec::new(name)
+            .dhcp(DhcpSpec::new())
+            .dhcp6(Dhcp6Spec::new());
+        topology.node(server.advertise(AdvertiseSpec::new().managed()))
+    });
+    let host = NodeSpec::new("host").addresses(AddressSource::Dhcp);
+    let host = topology.node(host.addresses_v6(AddressSource::Dhcp));
+    topology.link(host, near);
+    let other = topology.node("other");
+    topology.link(other, far);
+    let mut lab = topology.start()?;
+    lab.grow(|topology| topology.link(host, far))?;
+    let leases = || {
+        let v4 = lab[far].dhcp().map(|it| it.leases().len());
+        (v4, lab[far].dhcp6().map(|it| it.leases().len()))
+    };
+    lab.wait_until(|| leases() == (Some(1), Some(1)))?;
+    assert_eq!(lab[near].dhcp().ok_or("a server")?.leases().len(), 1);
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! Hosts that get their addresses by DHCPv6, because a router says so.
+
+use snowglobe::dhcp6::{AddressSource, Dhcp6Spec};
+use snowglobe::events::EventKind;
+use snowglobe::ndp::AdvertiseSpec;
+use snowglobe::prelude::*;
+use snowglobe::topology::NodeId;
+
+/// Returns a lab of a router and two hosts on a switch.
+fn lab(router: NodeSpec) -> TestResult<(Lab, NodeId, [NodeId; 2])> {
+    let mut topology = Topology::new();
+    let lan = topology.switch("lan");
+    let router = topology.node(router.forward(true));
+    topology.plug(router, lan);
+    let hosts = ["one", "two"].map(|name| {
+        let host = topology.node(NodeSpec::new(name).addresses_v6(AddressSource::Dhcp));
+        topology.plug(host, lan);
+        host
+    });
+    Ok((topology.start()?, router, hosts))
+}
+
+fn managed(lease: u64) -> NodeSpec {
+    let dhcp6 = Dhcp6Spec::new().lease(Duration::from_secs(lease));
+    let router = NodeSpec::new("router").advertise(AdvertiseSpec::new().managed());
+    router.dhcp6(dhcp6.pool("fd73:6e6f:77::a0-fd73:6e6f:77::af"))
+}
+
+fn in_pool(address: Option<Ipv6Addr>) -> bool {
+    address.is_some_and(|it| it.segments()[..7] == [0xfd73, 0x6e6f, 0x77, 0, 0, 0, 0])
+        && address.is_some_and(|it| (0xa0..=0xaf).contains(&it.segments()[7]))
+}
+
+#[snowglobe::test]
+fn hosts_of_a_managed_network_have_an_address_of_the_server_and_no_other() -> TestResult {
+    let (lab, router, [one, two]) = lab(managed(600))?;
+    let leases = lab[router].dhcp6().ok_or("a server")?.leases();
+    assert_eq!(leases.len(), 2);
+    for host in [one, two] {
+        assert!(in_pool(lab[host].ipv6()), "{:?}", lab[host].ipv6());
+        let inspection = lab.inspect(host)?;
+        let global = inspection.addresses.iter().filter(|it| {
+            matches!(it.address, IpAddr::V6(v6) if !v6.is_unicast_link_local() && !v6.is_loopback())
+        });
+        assert_eq!(global.count(), 1);
+    }
+    // The network is on the link by what the router advertises, and so is the way beyond.
+    let to = SocketAddr::new(lab[one].ipv6().ok_or("an address")?.into(), 80);
+    let listener = lab[one].run(|| TcpListener::bind("[::]:80"))?;
+    lab[two].run(|| TcpStream::connect(to))?;
+    let (_, peer) = listener.accept()?;
+    assert_eq!(Some(peer.ip()), lab[two].ipv6().map(IpAddr::V6));
+    let inspection = lab.inspect(one)?;
+    let mut routes = inspection.routes.iter();
+    assert!(routes.any(|it| it.prefix == 0 && it.protocol == "ra"));
+    Ok(())
+}
+
+#[snowglobe::test]
+fn hosts_of_another_network_make_their_addresses_by_themselves() -> TestResult {
+    let router = NodeSpec::new("router").advertise(AdvertiseSpec::new());
+    let (lab, _, [one, _]) = lab(router)?;
+    assert!(lab[one].ipv6().is_some());
+    let events = lab.events().so_far();
+    let by_dhcp = |it: &EventKind| matches!(it, EventKind::LeasedV6 { .. });
+    assert!(!events.iter().any(|it| by_dhcp(&it.kind)));
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_host_renews_its_address_and_loses_it_without_a_server() -> TestResult {
+    let (lab, router, [one, _]) = lab(managed(2))?;
+    let before = lab[one].ipv6();
+    let until = || {
+        let leases = lab[router].dhcp6().unwrap().leases();
+        leases.iter().map(|it| it.until).min()
+    };
+    let first = until().ok_or("a lease")?;
+    // Longer than one lease: it has been renewed by then.
+    lab.wait_until(|| until().is_some_and(|it| it > first + Duration::from_secs(2)))?;
+    assert_eq!(lab[one].ipv6(), before);
+    lab[router].kill_processes()?;
+    lab.wait_until(|| lab[one].ipv6().is_none())?;
+    lab[router].restart()?;
+    lab.wait_until(|| in_pool(lab[one].ipv6()))?;
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_host_that_starts_again_or_comes_late_has_an_address() -> TestResult {
+    let (mut lab, _, [one, _]) = lab(managed(600))?;
+    let before = lab[one].ipv6();
+    lab[one].crash()?;
+    lab[one].restart()?;
+    assert_eq!(lab[one].ipv6(), before, "the server knows it");
+    let late = lab.grow(|topology| {
+        let late = topology.node(NodeSpec::new("late").addresses_v6(AddressSource::Dhcp));
+        let lan = topology.find_switch("lan").unwrap();
+        topology.plug(late, lan);
+        late
+    })?;
+    assert!(in_pool(lab[late].ipv6()));
+    Ok(())
+}
