@@ -298,7 +298,8 @@
 //! The plan gives each interface its addresses. A node can have them by DHCP instead
 //! ([`NodeSpec::addresses`](topology::NodeSpec::addresses)), from a node that is a server
 //! ([`NodeSpec::dhcp`](topology::NodeSpec::dhcp)): see [`dhcp`]. IPv6 addresses come from routers
-//! that advertise themselves: see [`ndp`].
+//! that advertise themselves (see [`ndp`]), or by DHCPv6, which also delegates prefixes to routers
+//! and changes them while hosts are connected: see [`dhcp6`].
 //!
 //! # Histories that are checked
 //!

@@ -9,9 +9,9 @@ use snowglobe::prelude::*;
 
 /// The script to which `dhclient` says what has happened (dhclient-script(8)).
 const SCRIPT: &str = r#"#!/bin/busybox sh
-echo "lease: $reason $new_ip6_address $new_ip6_prefix $new_dhcp6_name_servers" >&2
+echo "lease: $reason $new_ip6_address$new_ip6_prefix dns=$new_dhcp6_name_servers" >&2
 case $reason in
-BOUND6) [ -z "$new_ip6_address" ] || busybox ip address add $new_ip6_address/128 dev $interface ;;
+BOUND6) [ -z "$new_ip6_address" ] || /bin/busybox ip address add $new_ip6_address/128 dev $interface ;;
 esac
 exit 0
 "#;
@@ -48,9 +48,10 @@ fn dhclient_gets_an_address_and_a_prefix_and_gives_them_back() -> TestResult {
         let dhclient = dhclient.args(["-6", "-v"]).args(what).args(files);
         dhclient.args(["-sf", "/run/script", "eth0"]).spawn()
     };
-    let process = ask(&["-d", "-N", "-P"])?;
+    let mut process = ask(&["-d", "-N", "-P"])?;
     // An address of the network, a prefix of the range, and the name server.
-    process.wait_for_log("lease: BOUND6 fd73:6e6f:77::1000 2001:db8:100::/56")?;
+    process.wait_for_log("lease: BOUND6 fd73:6e6f:77::1000 dns=fd73:6e6f:77::")?;
+    process.wait_for_log("lease: BOUND6 2001:db8:100::/56 dns=fd73:6e6f:77::")?;
     let leases = || {
         let leases = lab[router]
             .dhcp6()
@@ -68,6 +69,8 @@ fn dhclient_gets_an_address_and_a_prefix_and_gives_them_back() -> TestResult {
     assert!(lab[client].ipv6().is_some());
     let released = ask(&["-d", "-r", "-N", "-P"])?;
     lab.wait_until(|| leases().is_empty())?;
+    // The second one has ended the first.
+    process.wait()?;
     drop((process, released));
 
     // Another range is what a client that asks anew gets.
@@ -82,6 +85,6 @@ fn dhclient_gets_an_address_and_a_prefix_and_gives_them_back() -> TestResult {
     drop(process);
     // The rest alone, without a lease (INFORMATION-REQUEST).
     let process = ask(&["-S"])?;
-    process.wait_for_log("lease: REPLY6")?;
+    process.wait_for_log(" dns=fd73:6e6f:77::")?;
     Ok(())
 }
