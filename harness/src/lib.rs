@@ -295,11 +295,9 @@
 //!
 //! # Addresses over the wire
 //!
-//! The plan gives each interface its addresses. A node can have them by DHCP instead
-//! ([`NodeSpec::addresses`](topology::NodeSpec::addresses)), from a node that is a server
-//! ([`NodeSpec::dhcp`](topology::NodeSpec::dhcp)): see [`dhcp`]. IPv6 addresses come from routers
-//! that advertise themselves (see [`ndp`]), or by DHCPv6, which also delegates prefixes to routers
-//! and changes them while hosts are connected: see [`dhcp6`].
+//! The plan gives each interface its addresses. A node can have them by DHCP instead, from a node
+//! that is a server: see [`dhcp`] for IPv4, and [`dhcp6`] for IPv6 and for prefixes that routers
+//! are delegated. IPv6 addresses come from routers that advertise themselves too: see [`ndp`].
 //!
 //! # Histories that are checked
 //!

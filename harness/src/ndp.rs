@@ -6,10 +6,10 @@
 //! 4862), without duplicate address detection, and takes the router for its default route.
 //! [`Advertiser::change`] advertises another prefix while hosts are connected.
 //!
-//! A router may tell hosts to get their addresses by DHCPv6 instead
-//! ([`AdvertiseSpec::managed`]), or advertise a prefix that it is delegated by its uplink
-//! ([`AdvertiseSpec::delegated`]): see [`dhcp6`](crate::dhcp6). Names of such hosts stand for their IPv4 addresses only, in hosts files and
-//! for the lab's own name servers.
+//! A router may tell hosts to get their addresses by DHCPv6 instead ([`AdvertiseSpec::managed`]),
+//! or advertise a prefix that it is delegated by its uplink ([`AdvertiseSpec::delegated`]): see
+//! [`dhcp6`](crate::dhcp6). Names of such hosts stand for their IPv4 addresses only, in hosts files
+//! and for the lab's own name servers.
 
 pub use crate::lab::Advertiser;
 #[doc(inline)]

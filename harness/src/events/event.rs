@@ -222,6 +222,16 @@ impl EventKind {
     }
 }
 
+fn leased(
+    [node, interface, by]: [&str; 3],
+    what: &str,
+    leased: Option<impl fmt::Display>,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    let has = leased.map_or(format!("lost its {what}"), |it| it.to_string());
+    write!(f, "node `{node}`: {interface} has {has} by {by}")
+}
+
 fn late(within: Duration, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(
         f,
@@ -299,26 +309,17 @@ impl fmt::Display for EventKind {
                 node,
                 interface,
                 address,
-            } => {
-                let has = address.map_or("lost its address".into(), |it| it.to_string());
-                write!(f, "node `{node}`: {interface} has {has} by DHCP")
-            }
+            } => leased([node, interface, "DHCP"], "address", *address, f),
             Self::LeasedV6 {
                 node,
                 interface,
                 address,
-            } => {
-                let has = address.map_or("lost its address".into(), |it| it.to_string());
-                write!(f, "node `{node}`: {interface} has {has} by DHCPv6")
-            }
+            } => leased([node, interface, "DHCPv6"], "address", *address, f),
             Self::Delegated {
                 node,
                 interface,
                 prefix,
-            } => {
-                let has = prefix.map_or("lost its prefix".into(), |it| it.to_string());
-                write!(f, "node `{node}`: {interface} has {has} by DHCPv6")
-            }
+            } => leased([node, interface, "DHCPv6"], "prefix", *prefix, f),
             Self::CaptureKept { path, gaps } => write!(f, "capture: {}{gaps}", path.display()),
             Self::CaptureFailed { error: text } | Self::Note(text) => f.write_str(text),
         }

@@ -11,7 +11,7 @@ use crate::dhcp6::server::{Dhcp6Server, LeaseKey};
 use crate::topology::Subnet;
 
 /// A message that has come from a client.
-struct Heard<'m> {
+struct HeardMessage<'m> {
     message: &'m Dhcp6Message,
     client: &'m [u8],
     network: usize,
@@ -19,7 +19,7 @@ struct Heard<'m> {
     now: Duration,
 }
 
-impl Heard<'_> {
+impl HeardMessage<'_> {
     fn key(&self, own: &Association) -> LeaseKey {
         LeaseKey {
             network: self.network,
@@ -65,7 +65,7 @@ impl Dhcp6Server {
             self.tell_rest(message, network, &mut answer);
             return Some(answer);
         }
-        let heard = Heard {
+        let heard = HeardMessage {
             message,
             client: message.client.as_deref()?,
             network,
@@ -76,8 +76,8 @@ impl Dhcp6Server {
         Some(answer)
     }
 
-    fn answer(&mut self, heard: &Heard<'_>, answer: &mut Dhcp6Message) -> Option<()> {
-        let Heard {
+    fn answer(&mut self, heard: &HeardMessage<'_>, answer: &mut Dhcp6Message) -> Option<()> {
+        let HeardMessage {
             message, network, ..
         } = *heard;
         let associations = message.associations.iter();
@@ -135,7 +135,7 @@ impl Dhcp6Server {
     }
 
     /// Gives a client what it asks for under one number, or offers it.
-    fn assign(&mut self, heard: &Heard<'_>, own: &Association, taken: bool) -> Association {
+    fn assign(&mut self, heard: &HeardMessage<'_>, own: &Association, taken: bool) -> Association {
         let mut answer = Association::new(own.kind, own.id);
         let key = heard.key(own);
         let wanted = own.leased.iter().map(|it| it.range);
@@ -156,7 +156,7 @@ impl Dhcp6Server {
 
     /// Gives a client more time for what it has under one number. What is given no more ends at
     /// once, and the client gets something else with it (section 18.3.4).
-    fn extend(&mut self, heard: &Heard<'_>, own: &Association) -> Association {
+    fn extend(&mut self, heard: &HeardMessage<'_>, own: &Association) -> Association {
         let mut answer = Association::new(own.kind, own.id);
         let key = heard.key(own);
         let has = own.leased.iter().map(|it| it.range);

@@ -31,7 +31,7 @@ impl Dhcp6Message {
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (&[kind, a, b, c], rest) = bytes.split_first_chunk()?;
         let mut message = Self::new(Dhcp6Kind::of(kind)?, u32::from_be_bytes([0, a, b, c]));
-        let mut options = Options(rest);
+        let mut options = OptionReader(rest);
         while let Some((code, value)) = options.next()? {
             match code {
                 CLIENT => message.client = Some(name(value)?),
@@ -98,9 +98,9 @@ impl Dhcp6Message {
 }
 
 /// The options that are left of a message or of another option.
-struct Options<'b>(&'b [u8]);
+struct OptionReader<'b>(&'b [u8]);
 
-impl<'b> Options<'b> {
+impl<'b> OptionReader<'b> {
     /// Returns the next option, or that there is none; nothing where the rest is no option.
     fn next(&mut self) -> Option<Option<(u16, &'b [u8])>> {
         if self.0.is_empty() {
@@ -134,7 +134,7 @@ fn association(code: u16, value: &[u8]) -> Option<Association> {
     };
     let mut own = Association::new(kind, number(0));
     own.times = [number(4), number(8)];
-    let mut options = Options(rest);
+    let mut options = OptionReader(rest);
     while let Some((code, value)) = options.next()? {
         match (kind, code) {
             (AssociationKind::Addresses, ADDRESS) => {
@@ -173,7 +173,7 @@ fn leased(
         preferred: u32::from_be_bytes([a, b, c, d]),
         valid: u32::from_be_bytes([e, f, g, h]),
     };
-    let mut options = Options(inner);
+    let mut options = OptionReader(inner);
     while let Some((code, value)) = options.next()? {
         // A code here is about one range, and a server of ours gives one range each.
         if code == STATUS {

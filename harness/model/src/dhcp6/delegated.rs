@@ -7,7 +7,8 @@ use crate::topology::Subnet;
 /// The length of the prefix of each network, in bits (RFC 4291, section 2.5.4).
 const NETWORK: u8 = 64;
 
-/// Returns the interfaces of a router to the networks that get their prefix from it, in their order.
+/// Returns the interfaces of a router to the networks that get their prefix from it, in their
+/// order.
 pub fn downlinks(stack: &StackPlan) -> impl Iterator<Item = &InterfacePlan> {
     let interfaces = stack.interfaces.iter();
     interfaces.filter(|it| !it.uplink && link_local(it).is_some())

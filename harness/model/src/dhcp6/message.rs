@@ -69,7 +69,7 @@ impl Dhcp6Kind {
 pub enum Dhcp6Status {
     /// All is well.
     Success,
-    /// It failed, for a reason without a code.
+    /// The request failed, for a reason without a code.
     UnspecFail,
     /// The server has no address to give.
     NoAddrsAvail,
@@ -172,7 +172,7 @@ pub struct Dhcp6Message {
     pub server: Option<Vec<u8>>,
     /// The associations.
     pub associations: Vec<Association>,
-    /// What became of the message as a whole.
+    /// The code that says what became of the message as a whole.
     pub status: Option<Dhcp6Status>,
     /// Whether two messages are to do instead of four.
     pub rapid_commit: bool,

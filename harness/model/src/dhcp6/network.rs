@@ -1,4 +1,4 @@
-//! What a server gives on one of its networks.
+//! The addresses that a server gives on one of its networks, and what it tells with them.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv6Addr};

@@ -37,7 +37,7 @@ pub struct Dhcp6Server {
     pub(super) seconds: u32,
     pub(super) rapid_commit: bool,
     delegation: Option<(Delegation, Subnet)>,
-    given: HashMap<LeaseKey, Given>,
+    given: HashMap<LeaseKey, GivenRange>,
     /// Addresses that somebody has whom the server does not know, and until when to believe it.
     declined: HashMap<Ipv6Addr, Duration>,
 }
@@ -52,7 +52,7 @@ pub(super) struct LeaseKey {
 }
 
 #[derive(Clone, Debug)]
-struct Given {
+struct GivenRange {
     range: Subnet,
     via: Ipv6Addr,
     until: Duration,
@@ -116,7 +116,7 @@ impl Dhcp6Server {
     }
 
     fn taken(&self, now: Duration) -> impl Iterator<Item = (&LeaseKey, Dhcp6Lease)> {
-        let taken = move |(_, it): &(&LeaseKey, &Given)| it.taken && it.until > now;
+        let taken = move |(_, it): &(&LeaseKey, &GivenRange)| it.taken && it.until > now;
         self.given.iter().filter(taken).map(|(key, it)| {
             let lease = Dhcp6Lease {
                 range: it.range,
@@ -218,7 +218,7 @@ impl Dhcp6Server {
         // A client that looks anew keeps the time that it has.
         let still = before.is_some_and(|it| it.taken && !taken && it.range == range);
         if !still {
-            let given = Given {
+            let given = GivenRange {
                 range,
                 via,
                 until,

@@ -1,4 +1,4 @@
-//! What a test asks of a DHCPv6 server.
+//! Specifications of DHCPv6 servers.
 
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -120,7 +120,8 @@ impl Delegation {
     /// Returns the range, of which each part is at least a /64.
     ///
     /// # Errors
-    /// The range has no such parts. The error is the rest of a sentence that begins with the server.
+    /// The range has no such parts. The error is the rest of a sentence that begins with the
+    /// server.
     pub fn parsed(&self) -> Result<Subnet, String> {
         let Self { prefix, length } = self;
         let range: Subnet = prefix

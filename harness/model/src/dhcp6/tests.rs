@@ -357,95 +357,73 @@ fn homes(server: Option<Dhcp6Spec>, homes: usize, networks: usize) -> Topology {
     topology
 }
 
+fn delegate(prefix: &str, length: u8) -> Option<Dhcp6Spec> {
+    Some(Dhcp6Spec::new().delegate(prefix, length))
+}
+
+#[track_caller]
+fn refuses(server: Option<Dhcp6Spec>, [number, networks]: [usize; 2], kind: Kind, text: &str) {
+    let error = homes(server, number, networks).validate().unwrap_err();
+    assert!(error.to_string().contains(text), "{error}");
+    assert_eq!(error.kind(), kind, "{error}");
+}
+
 #[test]
-fn what_cannot_be_delegated_is_refused_before_anything_starts() {
-    let delegate = |prefix: &str, length| Some(Dhcp6Spec::new().delegate(prefix, length));
+fn a_prefix_too_short_to_delegate_is_refused_before_anything_starts() {
     homes(delegate("2001:db8:100::/40", 56), 3, 2)
         .validate()
         .unwrap();
-    for (server, number, networks, kind, text) in [
-        (
-            None,
-            1,
-            1,
-            Kind::Missing,
-            "no DHCPv6 server delegates any there",
-        ),
-        (
-            Some(Dhcp6Spec::new()),
-            1,
-            1,
-            Kind::Missing,
-            "no DHCPv6 server delegates any there",
-        ),
-        (
-            delegate("2001:db8::/56", 64),
-            1,
-            2,
-            Kind::TooLarge,
-            "numbers 2 networks, a /64 each, out of the /64 that node `isp` delegates to it, which is too short; delegate a /63 or more",
-        ),
-        (
-            delegate("2001:db8::/56", 56),
-            2,
-            1,
-            Kind::TooLarge,
-            "by 2 routers, and `2001:db8::/56` is too short to delegate a /56 to each",
-        ),
-        (
-            delegate("2001:db8::/56", 48),
-            1,
-            1,
-            Kind::Invalid,
-            "which is smaller",
-        ),
-        (
-            delegate("2001:db8::/56", 72),
-            1,
-            1,
-            Kind::Invalid,
-            "are too short for a network",
-        ),
-        (
-            delegate("10.0.0.0/8", 56),
-            1,
-            1,
-            Kind::Invalid,
-            "is no prefix of IPv6",
-        ),
-        (
-            delegate("nonsense", 56),
-            1,
-            1,
-            Kind::Invalid,
-            "is not a subnet",
-        ),
-        (
-            delegate("fd73:6e6f::/32", 56),
-            1,
-            1,
-            Kind::Conflict,
-            "overlaps network",
-        ),
-        (
-            delegate("2001:db8:100::/40", 56).map(|it| it.pool("fd00::9-fd00::1")),
-            1,
-            1,
-            Kind::Invalid,
-            "ends before it begins",
-        ),
-        (
-            delegate("2001:db8:100::/40", 56).map(|it| it.lease(Duration::from_millis(1500))),
-            1,
-            1,
-            Kind::Invalid,
-            "a lease is whole seconds",
-        ),
-    ] {
-        let error = homes(server, number, networks).validate().unwrap_err();
-        assert!(error.to_string().contains(text), "{error}");
-        assert_eq!(error.kind(), kind, "{error}");
-    }
+    let networks = "numbers 2 networks, a /64 each, out of the /64 that node `isp` delegates to it, which is too short; delegate a /63 or more";
+    refuses(
+        delegate("2001:db8::/56", 64),
+        [1, 2],
+        Kind::TooLarge,
+        networks,
+    );
+    let routers = "by 2 routers, and `2001:db8::/56` is too short to delegate a /56 to each";
+    refuses(
+        delegate("2001:db8::/56", 56),
+        [2, 1],
+        Kind::TooLarge,
+        routers,
+    );
+    let smaller = "which is smaller";
+    refuses(
+        delegate("2001:db8::/56", 48),
+        [1, 1],
+        Kind::Invalid,
+        smaller,
+    );
+    let short = "are too short for a network";
+    refuses(delegate("2001:db8::/56", 72), [1, 1], Kind::Invalid, short);
+}
+
+#[test]
+fn wrong_servers_are_refused_before_anything_starts() {
+    let spec = || Dhcp6Spec::new().delegate("2001:db8:100::/40", 56);
+    let one = [1, 1];
+    let nobody = "no DHCPv6 server delegates any there";
+    refuses(None, one, Kind::Missing, nobody);
+    refuses(Some(Dhcp6Spec::new()), one, Kind::Missing, nobody);
+    let v4 = "is no prefix of IPv6";
+    refuses(delegate("10.0.0.0/8", 56), one, Kind::Invalid, v4);
+    refuses(
+        delegate("nonsense", 56),
+        one,
+        Kind::Invalid,
+        "is not a subnet",
+    );
+    let overlaps = "overlaps network";
+    refuses(
+        delegate("fd73:6e6f::/32", 56),
+        one,
+        Kind::Conflict,
+        overlaps,
+    );
+    let pool = spec().pool("fd00::9-fd00::1");
+    refuses(Some(pool), one, Kind::Invalid, "ends before it begins");
+    let lease = spec().lease(Duration::from_millis(1500));
+    refuses(Some(lease), one, Kind::Invalid, "a lease is whole seconds");
 }
 
 #[test]

@@ -17,7 +17,9 @@ fn lab(router: NodeSpec) -> TestResult<(Lab, NodeId, [NodeId; 2])> {
         topology.plug(host, lan);
         host
     });
-    Ok((topology.start()?, router, hosts))
+    let lab = topology.start()?;
+    lab.set_patience(Duration::from_secs(40));
+    Ok((lab, router, hosts))
 }
 
 fn managed(lease: u64) -> NodeSpec {

@@ -41,8 +41,10 @@ impl Home {
         });
         let server = topology.node("server");
         topology.link(server, internet);
+        let lab = topology.start()?;
+        lab.set_patience(Duration::from_secs(40));
         Ok(Self {
-            lab: topology.start()?,
+            lab,
             isp,
             home,
             uplink,

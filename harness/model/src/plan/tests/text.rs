@@ -362,7 +362,7 @@ fn a_wrong_region_or_router_is_told_with_its_place() {
         ),
         (
             router("dhcp6 = { delegate = { prefix = \"2001:db8::/60\", length = 300 } }"),
-            "line 6, column 58",
+            "line 6, column 59",
             "invalid value",
         ),
         (

@@ -396,7 +396,10 @@ impl<'t> TextMap<'t> {
         let root = self.root.get_ref();
         let [nodes, pods, switches, links] = self.base;
         let (table, index, base) = match site.subject {
-            TopologySubject::Topology => return Some(root.get(site.field?)?.span().start),
+            TopologySubject::Topology => match site.field.and_then(|field| root.get(field)) {
+                Some(part) => return Some(part.span().start),
+                None => ("", 0, 0),
+            },
             TopologySubject::Settings => ("settings", 0, 0),
             TopologySubject::Node(id) => ("node", id.index(), nodes),
             TopologySubject::Pod(id) => ("pod", id.index(), pods),

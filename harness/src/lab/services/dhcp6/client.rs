@@ -48,6 +48,8 @@ pub(super) fn start(
     let clients = clients.map(|(interface, (socket, routers))| {
         let client = |kind| Dhcp6Client::new(state.mac, kind, interface.index);
         let mut clients = Vec::new();
+        // One client for each kind: a server that has no address to give must not keep the prefix
+        // from the router (RFC 7084, WPD-3).
         if interface.prefix {
             let mut client = client(AssociationKind::Prefixes);
             client.begin(since_start());
@@ -65,7 +67,7 @@ pub(super) fn start(
             clients,
         }
     });
-    let thread = ClientThread {
+    let thread = Dhcp6ClientThread {
         interfaces: clients.collect(),
         netlink: netlink.map_err(|e| LabError::network(place.place_name(), e))?,
         state: Arc::clone(state),
@@ -85,7 +87,7 @@ struct InterfaceClients {
     clients: Vec<Dhcp6Client>,
 }
 
-struct ClientThread {
+struct Dhcp6ClientThread {
     interfaces: Vec<InterfaceClients>,
     netlink: Netlink,
     state: Arc<Dhcp6ClientState>,
@@ -93,7 +95,7 @@ struct ClientThread {
     downlinks: Vec<u32>,
 }
 
-impl ServiceWork for ClientThread {
+impl ServiceWork for Dhcp6ClientThread {
     fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         let sockets = self.interfaces.iter().map(|it| it.socket.descriptor());
         let routers = self.interfaces.iter().filter_map(|it| it.routers.as_ref());
@@ -154,7 +156,7 @@ impl InterfaceClients {
     }
 }
 
-impl ClientThread {
+impl Dhcp6ClientThread {
     /// Takes an advertisement that has come to a socket that hears routers.
     fn hear_router(&mut self, number: usize) {
         let mut hearing = self.interfaces.iter_mut().filter(|it| it.routers.is_some());
@@ -166,6 +168,7 @@ impl ClientThread {
         let Some(managed) = length.and_then(|it| is_managed(&frame[..it.ok()?])) else {
             return;
         };
+        // What comes later by itself is heard as well: a network may become managed.
         own.solicit = None;
         if managed {
             let kind = AssociationKind::Addresses;
@@ -233,6 +236,11 @@ impl ClientThread {
         let Some(prefix) = &self.state.prefix else {
             return;
         };
+        // A prefix that another has taken the place of is lost already.
+        let other = prefix.range().is_some_and(|it| it != range);
+        if held.is_none() && other {
+            return;
+        }
         let before = std::mem::replace(&mut *prefix.held.lock(), held);
         let same = held.is_some() && before.map(|it| it.range) == held.map(|it| it.range);
         // A router that was started again has forgotten what it had, and its networks have not.

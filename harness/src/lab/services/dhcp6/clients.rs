@@ -42,7 +42,7 @@ pub(super) struct AskingInterface {
     pub(super) prefix: bool,
 }
 
-/// What the thread of the clients and those who wait for it share.
+/// The state that the thread of the clients and those who wait for it share.
 #[derive(Debug)]
 pub(super) struct Dhcp6ClientState {
     pub(super) node: String,
@@ -55,7 +55,7 @@ pub(super) struct Dhcp6ClientState {
     pub(super) changed: Notifier,
 }
 
-/// What is known of the address of an interface.
+/// The state of the address of an interface, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KnownAddress {
     /// The router has hosts make addresses by themselves.
@@ -83,6 +83,7 @@ impl Dhcp6Clients {
         let prefix = advertiser.filter(|_| delegated);
         let state = Dhcp6ClientState {
             node: node.name.clone(),
+            // One name for the host, whatever interface it asks by (RFC 8415, section 11).
             mac: stack.interfaces.first()?.mac,
             journal: Arc::clone(journal),
             prefix: prefix.map(|it| DelegatedPrefix::new(downlinks(), Arc::clone(it))),

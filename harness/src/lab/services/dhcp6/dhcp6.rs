@@ -47,7 +47,7 @@ pub struct Dhcp6 {
     control: Lock<Weak<Control>>,
 }
 
-/// What a server and its thread share.
+/// The state that a server and its thread share.
 #[derive(Debug)]
 pub(crate) struct Dhcp6State {
     pub(super) server: Lock<Dhcp6Server>,
@@ -58,6 +58,7 @@ pub(crate) struct Dhcp6State {
 impl Dhcp6 {
     pub(crate) fn new(node: &NodePlan, spec: &Dhcp6Spec, plan: &Plan) -> Self {
         let (interfaces, networks) = served(node, spec, plan, &[]);
+        // One name for the host, whatever interface it answers on (RFC 8415, section 11).
         let mac = plan[node.stack].interfaces.first().map(|it| it.mac);
         let server = Dhcp6Server::new(mac.unwrap_or_default(), spec, networks);
         Self {
@@ -82,6 +83,7 @@ impl Dhcp6 {
         let mut interfaces = self.shared.interfaces.lock();
         let (now, networks) = served(node, spec, plan, &interfaces);
         *interfaces = now;
+        // The thread takes the two locks one by one as well.
         drop(interfaces);
         self.shared.server.lock().change(spec, networks);
         self.wake();
@@ -128,6 +130,7 @@ fn served(
         let mut known = before.iter();
         known.position(|old| old == it).unwrap_or(usize::MAX)
     };
+    // Leases name networks by their numbers, which stay.
     all.sort_by_key(|(it, _)| place(it));
     all.into_iter().unzip()
 }

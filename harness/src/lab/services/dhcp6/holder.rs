@@ -79,6 +79,7 @@ impl DelegatedPrefix {
         }
         let done = netlink.execute(batch);
         *numbered = (wanted, range);
+        // The advertiser has a lock of its own.
         drop(numbered);
         // After the addresses: hosts use the router as soon as they hear of it.
         self.advertiser.set_delegated(held);
@@ -95,6 +96,7 @@ pub(super) fn set_address(
     has: bool,
 ) -> Result<(), NetlinkError> {
     let mut batch = Batch::new();
+    // The network of a node that was started again has kept the address.
     batch.delete_address(device(index), IpAddr::V6(address), 128);
     if has {
         batch.add_address(device(index), IpAddr::V6(address), 128);

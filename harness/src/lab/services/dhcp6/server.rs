@@ -40,7 +40,7 @@ pub(super) fn start(
     };
     let (sockets, netlink) = open_inside(place, "open port 547 of the DHCPv6 server", open)?;
     let name = place.place_name();
-    let thread = ServerThread {
+    let thread = Dhcp6ServerThread {
         node: name.to_owned(),
         netlink: netlink.map_err(|e| LabError::network(name, e))?,
         indexes: interfaces.iter().map(|it| it.index).collect(),
@@ -53,7 +53,7 @@ pub(super) fn start(
     Ok((count, ServiceThread::start("dhcp6", place, thread)?))
 }
 
-struct ServerThread {
+struct Dhcp6ServerThread {
     node: String,
     netlink: Netlink,
     /// The sockets and the indexes of the interfaces, by the numbers of the networks.
@@ -66,7 +66,7 @@ struct ServerThread {
     range: Option<Subnet>,
 }
 
-impl ServiceWork for ServerThread {
+impl ServiceWork for Dhcp6ServerThread {
     fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         self.sockets.iter().map(Dhcp6Socket::descriptor).collect()
     }
@@ -76,6 +76,7 @@ impl ServiceWork for ServerThread {
         let mut server = self.shared.server.lock();
         server.expire(now);
         let next = server.next_end();
+        // Netlink takes its time, and a test may ask for the leases meanwhile.
         drop(server);
         self.route();
         Some(next?.saturating_sub(since_start()))
@@ -97,7 +98,7 @@ impl ServiceWork for ServerThread {
     }
 }
 
-impl ServerThread {
+impl Dhcp6ServerThread {
     /// Gives the kernel the routes to what is delegated, and takes those from it to what is not.
     fn route(&mut self) {
         let server = self.shared.server.lock();
@@ -139,6 +140,8 @@ impl ServerThread {
             batch.add_route(&route(it));
         }
         let done = self.netlink.execute(batch);
+        // Noted even where the kernel has refused one of them: what has gone with an interface is
+        // not there to be taken away next time.
         (self.range, self.routes) = (range, wanted);
         self.complain(done);
     }

@@ -27,6 +27,7 @@ impl Dhcp6Socket {
         group.join_multicast_v6(&ALL_SERVERS, index)?;
         Ok(Self {
             hears: group,
+            // A group is no source of a packet (RFC 4291, section 2.7).
             sends: Some(bind(own, SERVER_PORT, index)?),
             index,
         })
@@ -77,7 +78,11 @@ impl Dhcp6Socket {
 }
 
 fn bind(address: Ipv6Addr, port: u16, index: u32) -> io::Result<UdpSocket> {
+    // A link-local address and a group of the link are those of one interface (RFC 4007, section
+    // 6), so that sockets of several interfaces share the port.
     let socket = UdpSocket::bind(SocketAddrV6::new(address, port, 0, index))?;
+    // The thread waits for all its sockets at once, and a message may be gone by then: the kernel
+    // drops one whose checksum is wrong only when it is read (udp(7), the note on select).
     socket.set_nonblocking(true)?;
     Ok(socket)
 }
