@@ -178,7 +178,7 @@ fn a_prefix_ends_with_its_time_and_comes_back_with_the_server() -> TestResult {
     it.lab
         .wait_until(|| it.lab[it.home].delegated_prefix().is_none())?;
     it.lab.wait_until(|| is_over(&it.lab, laptop, FIRST))?;
-    // A router without a prefix is a router for nobody (RFC 7084, L-13).
+    // A router without a prefix is a router for nobody.
     let default = || {
         let inspection = it.lab.inspect(laptop)?;
         let mut routes = inspection.routes.iter();

@@ -49,7 +49,7 @@ pub(super) fn start(
         let client = |kind| Dhcp6Client::new(state.mac, kind, interface.index);
         let mut clients = Vec::new();
         // One client for each kind: a server that has no address to give must not keep the prefix
-        // from the router (RFC 7084, WPD-3).
+        // from the router (RFC 7084, WPD-6).
         if interface.prefix {
             let mut client = client(AssociationKind::Prefixes);
             client.begin(since_start());

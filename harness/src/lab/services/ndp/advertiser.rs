@@ -226,7 +226,7 @@ impl AdvertisedNetwork {
         // Those of before are told once more with each advertisement, for hosts that have missed
         // the first one (RFC 9096, section 3.5).
         prefixes.iter_mut().for_each(|it| it.seconds = [0; 2]);
-        // A router that has nothing to forward for is none (RFC 7084, G-4 and L-13).
+        // A router that has nothing to forward for is none.
         let is_router = self.forwards && prefix.is_some();
         *router = if is_router { self.lifetime } else { 0 };
         if let Some(prefix) = prefix {
