@@ -247,18 +247,10 @@ impl fmt::Display for EventKind {
                 write!(f, "link `{link}` is carried by {to}{since}")
             }
             Self::FaultBegan { id, fault } => write!(f, "{id} began: {fault}"),
-            Self::FaultEnded {
-                id,
-                fault,
-                error: None,
-            } => write!(f, "{id} ended: {fault}"),
-            Self::FaultEnded {
-                id,
-                fault,
-                error: Some(error),
-            } => {
-                write!(f, "{id} could not be healed: {fault}: {error}")
-            }
+            Self::FaultEnded { id, fault, error } => match error {
+                None => write!(f, "{id} ended: {fault}"),
+                Some(error) => write!(f, "{id} could not be healed: {fault}: {error}"),
+            },
             Self::FaultSkipped { fault, why } => write!(f, "left out: {fault}: {why}"),
             Self::ProcessStarted { process } => write!(f, "{process} was started"),
             Self::ProcessSaid {

@@ -21,9 +21,10 @@ fn servers_serve_a_network_that_is_added_later() -> TestResult {
     let first = topology.node(asks("first"));
     topology.link(first, router);
     let mut lab = topology.start()?;
-    let (late, cable) = lab.grow(|topology| {
+    let late = lab.grow(|topology| {
         let late = topology.node(asks("late"));
-        (late, topology.link(late, router))
+        topology.link(late, router);
+        late
     })?;
     let subnets = &lab.plan()[lab.plan().stack(late).interfaces[0].segment].subnets;
     for address in [
@@ -44,7 +45,6 @@ fn servers_serve_a_network_that_is_added_later() -> TestResult {
     }
     assert_eq!(lab[router].dhcp().ok_or("a server")?.leases().len(), 2);
     assert_eq!(lab[router].dhcp6().ok_or("a server")?.leases().len(), 2);
-    drop(cable);
     Ok(())
 }
 

@@ -85,8 +85,8 @@ impl Lab {
     }
 
     /// Lets a DHCPv6 server give something else from now on: other addresses, other prefixes or
-    /// other times. A client hears so when it asks for more time: what it has is over then, and it gets
-    /// something else in its place. Routes to delegated prefixes follow.
+    /// other times. A client hears so when it asks for more time: what it has is over then, and it
+    /// gets something else in its place. Routes to delegated prefixes follow.
     ///
     /// ```no_run
     /// # use snowglobe::dhcp6::Dhcp6Spec;
