@@ -46,3 +46,96 @@ fn a_client_without_a_server_is_refused_before_anything_starts() -> TestResult {
     assert_eq!(error.kind(), TopologyErrorKind::Missing);
     Ok(())
 }
+
+/// A provider with users of its own that serves both families, a home, and a phone in a region.
+const TEXT: &str = r#"
+[regions]
+places = { eu = ["isp"], us = [] }
+others = "10ms"
+
+[[router]]
+name = "isp"
+users = "one"
+dhcp = { lease = "10m" }
+dhcp6 = { delegate = { prefix = "2001:db8:100::/40", length = 56 } }
+
+[[router]]
+name = "home"
+advertise = { delegated = true }
+
+[[node]]
+name = "laptop"
+addresses_v6 = "dhcp"
+
+[[node]]
+name = "phone"
+
+[[link]]
+ends = ["home", "isp"]
+uplink = true
+
+[[link]]
+ends = ["laptop", "home"]
+
+[[link]]
+ends = ["phone", "us"]
+"#;
+
+#[snowglobe::test]
+fn a_home_and_its_provider_are_read_from_a_file_and_what_is_wrong_there_has_its_place() -> TestResult
+{
+    let lab = Topology::from_toml(TEXT)?.start()?;
+    let node = |name: &str| lab.nodes().find(|it| it.name() == name);
+    let prefix = node("home").and_then(|it| it.delegated_prefix());
+    assert_eq!(
+        prefix.map(|it| it.to_string()).as_deref(),
+        Some("2001:db8:100::/56")
+    );
+    let laptop = node("laptop")
+        .and_then(|it| it.ipv6())
+        .ok_or("an address")?;
+    assert_eq!(laptop.segments()[..4], [0x2001, 0xdb8, 0x100, 0]);
+    // From another region, over the provider's own.
+    let phone = node("phone").ok_or("a phone")?;
+    let to = SocketAddr::new(laptop.into(), 80);
+    let refused = phone.run(|| TcpStream::connect(to)).unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+
+    for (right, wrong, says) in [
+        (
+            "length = 56",
+            "length = 72",
+            ":10:9: the DHCPv6 server of node `isp` delegates",
+        ),
+        ("length = 56", "length = \"x\"", ":10:"),
+        (
+            "lease = \"10m\"",
+            "leese = \"10m\"",
+            ":9:10: unknown field `leese`",
+        ),
+        (
+            "users = \"one\"",
+            "users = \"two\"",
+            ":8:9: unknown variant `two`",
+        ),
+        (
+            "[\"isp\"]",
+            "[\"ips\"]",
+            ":3:18: region `eu`: there is no node `ips`",
+        ),
+        (
+            "[\"phone\", \"us\"]",
+            "[\"phone\", \"them\"]",
+            ":31:18: there is no node",
+        ),
+    ] {
+        std::fs::write("/tmp/home.toml", TEXT.replace(right, wrong))?;
+        let error = Topology::from_toml_file("/tmp/home.toml").unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.starts_with(&format!("/tmp/home.toml{says}")),
+            "{error}"
+        );
+    }
+    Ok(())
+}
