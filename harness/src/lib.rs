@@ -444,8 +444,8 @@
 //! | doctests, benchmarks | run | do not run | do not run |
 //!
 //! Under nextest a trial has the world and the verdict of our runner; time limits, retries and
-//! reports are nextest's besides. `--test-threads`, `--skip`, `--exact`, `--ignored`,
-//! `--nocapture` and `--list` mean what they mean in libtest.
+//! reports are nextest's besides. Starts that are alike share a process of which trials are copies.
+//! `--test-threads`, `--skip`, `--exact`, `--ignored`, `--nocapture`, `--list` are as in libtest.
 #![forbid(unsafe_code)]
 #![warn(
     clippy::print_stdout,

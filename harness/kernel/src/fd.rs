@@ -89,6 +89,45 @@ pub fn close_all_but(kept: &[RawFd]) -> Result<()> {
     Ok(())
 }
 
+/// Closes stdout and stderr of a process that will write nothing any more.
+pub fn close_output() {
+    for number in [1, 2] {
+        // SAFETY: as in `replace_standard`.
+        unsafe { libc::close(number) };
+    }
+}
+
+/// Returns the descriptors other than 0, 1 and 2 that the process `parent` has too, with the same
+/// number and the same open file. Returns nothing if the calling process has any other, or if the
+/// kernel does not tell.
+pub fn shared_with(parent: i32) -> Option<Vec<RawFd>> {
+    let place = Path::new("/proc/self/fd");
+    // The size of the directory is the number of descriptors, since Linux 6.2 (proc_pid_fd(5)).
+    if std::fs::metadata(place).ok()?.len() == 3 {
+        return Some(Vec::new());
+    }
+    let entries = std::fs::read_dir(place).ok()?.flatten();
+    let numbers: Vec<RawFd> = entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect();
+    // SAFETY: the call has no pointers. The descriptor of the directory is closed by now.
+    let is_open = |number: &RawFd| unsafe { libc::fcntl(*number, libc::F_GETFD) } >= 0;
+    let others = numbers.into_iter().filter(|number| *number > 2);
+    let others: Vec<RawFd> = others.filter(is_open).collect();
+    let is_shared = |number: &RawFd| is_same_file(parent, *number);
+    others.iter().all(is_shared).then_some(others)
+}
+
+/// Returns whether a descriptor refers to the same open file here and in another process
+/// (`kcmp(2)`, KCMP_FILE).
+fn is_same_file(pid: i32, number: RawFd) -> bool {
+    const KCMP_FILE: i32 = 0;
+    let own = std::process::id();
+    // SAFETY: the call has no pointers.
+    let order = unsafe { libc::syscall(libc::SYS_kcmp, own, pid, KCMP_FILE, number, number) };
+    order == 0
+}
+
 /// Writes `text` to an existing file in one piece, as files of procfs demand.
 ///
 /// # Errors

@@ -8,13 +8,16 @@ use std::fs::File;
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
 
 use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recv,
-    recvmsg, send, sendmsg, setsockopt, socketpair, sockopt,
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, Shutdown, SockFlag, SockType,
+    recv, recvmsg, send, sendmsg, setsockopt, shutdown, socketpair, sockopt,
 };
+
+use crate::poll::wait_readable;
 
 /// One end of a connected pair of sockets that keeps message boundaries.
 ///
@@ -193,6 +196,31 @@ impl MessageChannel {
     pub fn receive_with<'a>(&self, buffer: &'a mut [u8]) -> crate::Result<(&'a [u8], Passed)> {
         let (n, passed) = self.receive_message(buffer, MsgFlags::empty())?;
         Ok((&buffer[..n], passed))
+    }
+
+    /// Makes the other end read an end of file, whoever else has this end.
+    pub fn send_no_more(&self) {
+        // An end that is gone already needs no word.
+        let _ = shutdown(self.0.as_raw_fd(), Shutdown::Write);
+    }
+
+    /// Waits until the other end is gone, and returns whether it is. Messages that come meanwhile
+    /// are dropped.
+    pub fn await_end(&self, patience: Duration) -> bool {
+        let until = Instant::now() + patience;
+        loop {
+            match self.try_receive(&mut [0; 64]) {
+                Ok(Some([])) | Err(_) => return true,
+                Ok(Some(_)) => continue,
+                Ok(None) => {}
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            // A signal that ends the wait early does no harm.
+            let _ = wait_readable([self.0.as_fd()], Some(left));
+        }
     }
 
     /// Makes the kernel add the process id of the sender to each message that this end receives
@@ -408,6 +436,18 @@ impl From<MessageChannel> for OwnedFd {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_of_a_channel_is_awaited_past_its_messages() {
+        let (ours, theirs) = MessageChannel::pair().unwrap();
+        theirs.send(&[7; 100]).unwrap();
+        assert!(!ours.await_end(Duration::from_millis(1)));
+        ours.send_no_more();
+        assert_eq!(theirs.receive(&mut [0; 8]).unwrap(), b"");
+        theirs.send(b"last").unwrap();
+        drop(theirs);
+        assert!(ours.await_end(Duration::from_secs(10)));
+    }
 
     #[test]
     fn a_message_of_any_length_arrives_with_its_descriptors() {

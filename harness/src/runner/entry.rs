@@ -6,7 +6,7 @@ use super::args::Arguments;
 use super::conclusion::Conclusion;
 use super::list;
 use super::registry::registered_for;
-use super::run::run_counted;
+use super::run::{Caller, run_for};
 use crate::trial::Trial;
 
 /// Runs what the command line asks for, and returns the exit code.
@@ -27,7 +27,7 @@ pub fn main(doubt: &str, more: impl FnOnce() -> Vec<Trial>) -> ExitCode {
         }
         let (mut trials, left_out) = registered_for(&args);
         trials.extend(more());
-        run_counted(&args, trials, left_out)
+        run_for(Caller::Entry { left_out }, &args, trials)
     });
     match outcome {
         Ok(conclusion) => conclusion.exit_code(),

@@ -19,6 +19,7 @@
 //! | `result.rs` | the result of a trial |
 //! | `report/` | the output, one file a format |
 //! | `conclusion.rs`, `error.rs` | the two ends that a run can have |
+//! | `resident/` | starts under cargo-nextest that find a zygote which is there already |
 //! | `shrink/` | failed trials run again with ever smaller schedules of faults |
 //! | `nextest.rs` | what is different under cargo-nextest |
 //! | `within.rs` | a run of a program that a trial has started |
@@ -35,6 +36,7 @@ mod nextest;
 mod registry;
 mod report;
 mod requirements;
+mod resident;
 mod result;
 mod run;
 mod select;

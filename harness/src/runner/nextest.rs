@@ -3,7 +3,9 @@
 //! nextest starts the program once for each test, with `--exact NAME --nocapture`, and judges by
 //! the exit code alone. It says so in environment variables (nextest 0.9, "Environment variables").
 
+use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 
 use crate::kernel::process;
 use crate::kernel::procfs::process_table;
@@ -32,6 +34,12 @@ pub(crate) fn run() -> Option<String> {
 /// 0 on (nextest 0.9.92 and later).
 pub(crate) fn slot() -> Option<u64> {
     std::env::var("NEXTEST_TEST_GLOBAL_SLOT").ok()?.parse().ok()
+}
+
+/// Returns whether nextest may set a variable to another value for each start. All others are alike
+/// for the tests of a program, unless the user's configuration says otherwise.
+pub(crate) fn may_set_for_each_start(variable: &OsStr) -> bool {
+    variable.as_bytes().starts_with(b"NEXTEST")
 }
 
 /// Returns a pidfd of the nextest process that has started the run: the nearest ancestor of this

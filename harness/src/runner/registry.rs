@@ -26,7 +26,6 @@ pub(crate) fn registered_for(args: &Arguments) -> (Vec<Trial>, u64) {
 }
 
 /// Returns the registered trial of this name.
-#[cfg(feature = "toml")]
 pub(crate) fn definition_named(name: &str) -> Option<&'static Definition> {
     TRIALS.iter().find(|definition| definition.is_named(name))
 }

@@ -7,6 +7,7 @@ use super::conclusion::Conclusion;
 use super::concurrency::Share;
 use super::error::{RunError, limit, usage};
 use super::report::{Format, Printer, RunStart};
+use super::resident::{self, Likeness};
 use super::result::TrialResult;
 use super::select::Selection;
 use super::setup::{Division, Setup};
@@ -45,18 +46,37 @@ const SHARES_OF_COPIES: usize = 1024;
 /// the isolation, a limit was reached, or other threads are running already, which would be lost in
 /// the fork. Fails also if all trials passed and the report could not be written.
 pub fn run(args: &Arguments, trials: Vec<Trial>) -> Result<Conclusion, RunError> {
-    run_counted(args, trials, 0)
+    run_for(Caller::Program, args, trials)
 }
 
-/// Runs trials as [`run`] does, where `left_out` others have been filtered out already.
+/// Whoever runs trials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// The program, which may have done anything before.
+    Program,
+    /// The `main` that [`snowglobe::main!`](crate::main) makes, which does nothing else.
+    Entry {
+        /// Number of trials that have been filtered out already.
+        left_out: u64,
+    },
+}
+
+/// Runs trials as [`run`] does.
 ///
 /// # Errors
 /// Fails as [`run`] does.
-pub(crate) fn run_counted(
+pub(crate) fn run_for(
+    caller: Caller,
     args: &Arguments,
     mut trials: Vec<Trial>,
-    left_out: u64,
 ) -> Result<Conclusion, RunError> {
+    let likeness = match caller {
+        // Trials run in a copy of what the program has become by now. Another start of a program
+        // may have become something else.
+        Caller::Program => None,
+        // Before anything is opened.
+        Caller::Entry { .. } => Likeness::of_this_start(args),
+    };
     select::sort_and_check(&mut trials)?;
     if let Some(scale) = args.time_scale {
         time_scale::set(scale);
@@ -76,11 +96,15 @@ pub(crate) fn run_counted(
         return Ok(Conclusion::default());
     }
     named_trial_exists(&args, &trials)?;
+    let left_out = match caller {
+        Caller::Program => 0,
+        Caller::Entry { left_out } => left_out,
+    };
     let conclusion = Conclusion {
         num_filtered_out: left_out + filtered_out as u64,
         ..Conclusion::default()
     };
-    run_selected(&args, trials, conclusion)
+    run_selected(&args, likeness.as_ref(), trials, conclusion)
 }
 
 /// Refuses to run nothing if nextest asks for a trial that it has listed and that is not there any
@@ -96,6 +120,7 @@ fn named_trial_exists(args: &Arguments, trials: &[Trial]) -> Result<(), RunError
 
 fn run_selected(
     args: &Arguments,
+    likeness: Option<&Likeness>,
     trials: Vec<Trial>,
     conclusion: Conclusion,
 ) -> Result<Conclusion, RunError> {
@@ -132,7 +157,7 @@ fn run_selected(
         Setup::without_sandbox()?
     } else {
         let division = divide(&plan, trials.len(), to_run, nurseries);
-        Setup::with_sandbox(&mut trials, &division)?
+        set_up(&mut trials, &division, likeness)?
     };
     let Setup {
         signals,
@@ -171,6 +196,20 @@ fn run_selected(
         nurseries.iter().for_each(NurseryHandle::await_end);
     }
     outcome
+}
+
+/// Makes the surroundings of a run, or finds those that an earlier start has left for starts of
+/// this likeness.
+fn set_up(
+    trials: &mut [Option<Trial>],
+    division: &Division,
+    likeness: Option<&Likeness>,
+) -> Result<Setup, RunError> {
+    let likeness = likeness.filter(|_| division.single);
+    match likeness.and_then(|likeness| resident::enter(likeness, trials)) {
+        Some(setup) => Ok(setup),
+        None => Setup::with_sandbox(trials, division),
+    }
 }
 
 /// Divides a run of so many trials, of which `to_run` have no result yet.

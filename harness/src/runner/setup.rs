@@ -138,18 +138,18 @@ impl Setup {
 
 /// Everything for the setting of trials that is found out before the clone, since the first process
 /// of an outer sandbox sees other files and other ids.
-struct Outside {
+pub(super) struct Outside {
     /// Pidfd of this process. Inside, the supervisor has no process id: it is outside of the PID
     /// namespace.
-    supervisor: OwnedFd,
-    first: Option<FirstThread>,
-    hidden: Vec<PathBuf>,
-    may_guard_host: bool,
+    pub(super) supervisor: OwnedFd,
+    pub(super) first: Option<FirstThread>,
+    pub(super) hidden: Vec<PathBuf>,
+    pub(super) may_guard_host: bool,
 }
 
 impl Outside {
-    fn look(paths: &Paths, ids: Ids) -> Result<Self, Refused> {
-        body::remember_supervisor();
+    pub(super) fn look(paths: &Paths, ids: Ids) -> Result<Self, Refused> {
+        body::remember_supervisor(std::process::id());
         let may_guard_host = match ids {
             // Only root of the host has a range.
             Ids::Range(_) => true,
@@ -165,7 +165,12 @@ impl Outside {
     }
 
     /// Collects the setting in the first process of an outer sandbox, which ends where that fails.
-    fn setting(self, ids: Ids, corrections: Option<Corrections>, shares: usize) -> Setting {
+    pub(super) fn setting(
+        self,
+        ids: Ids,
+        corrections: Option<Corrections>,
+        shares: usize,
+    ) -> Setting {
         let Self {
             supervisor,
             first,
@@ -202,26 +207,32 @@ fn enter_or_make(
             inside(channel, ids, corrections);
         }
     };
-    if single
-        && wanted.apart
-        && let Some(run) = nextest::run()
-    {
-        let keeping = outer::Keeping {
-            run: &run,
-            owner: &|| nextest::process_of(&run),
-            slot: nextest::slot(),
-        };
-        if let Some((outer, found)) = outer::enter_kept(&keeping, ids, wanted, live) {
-            return Ok((outer, Some(found)));
-        }
+    let may_share = single && wanted.apart;
+    if let Some((outer, found)) = may_share.then(|| enter_kept(ids, wanted, live)).flatten() {
+        return Ok((outer, Some(found)));
     }
     let outer = outer::make(ids, wanted, owner, corrections, live);
     Ok((outer.map_err(|refused| explain(&refused))?, None))
 }
 
+/// Enters the outer sandbox that the starts of a nextest run share, if nextest runs this program.
+pub(super) fn enter_kept(
+    ids: Ids,
+    wanted: &Wanted<'_>,
+    inside: impl FnOnce(MessageChannel, Ids, Option<Corrections>),
+) -> Option<(Outer, HostSettings)> {
+    let run = nextest::run()?;
+    let keeping = outer::Keeping {
+        run: &run,
+        owner: &|| nextest::process_of(&run),
+        slot: nextest::slot(),
+    };
+    outer::enter_kept(&keeping, ids, wanted, inside)
+}
+
 /// Returns whether a trial has all namespaces for itself. Such a trial shares nothing of the outer
 /// sandbox but its files.
-fn is_usual(trial: &Trial) -> bool {
+pub(super) fn is_usual(trial: &Trial) -> bool {
     trial.options().isolation == Isolation::ALL
 }
 
@@ -275,7 +286,7 @@ impl ProgramSetup {
     }
 }
 
-fn describe_isolation(ids: Ids) -> String {
+pub(super) fn describe_isolation(ids: Ids) -> String {
     let root = match ids {
         Ids::One { uid, .. } => format!("its root is uid {uid} outside"),
         Ids::Subordinate(ids) => format!(

@@ -85,6 +85,12 @@ impl Ids {
     }
 }
 
+/// Returns whether a process of this user can be root of a trial of the calling process' user.
+pub(crate) fn is_root_of_our_trials(uid: u32) -> bool {
+    let own = geteuid();
+    uid == own.as_raw() || (own.is_root() && uid == RANGE_START)
+}
+
 /// Returns whether this process is root of the host, and not of a user namespace only.
 pub(crate) fn is_root_of_the_host() -> bool {
     geteuid().is_root() && own_ids().is_ok_and(|ids| ids == u32::MAX)

@@ -59,22 +59,25 @@ impl RunNumbers {
         let end = end.unwrap_or(USUAL_END);
         let circle = end.saturating_sub(LOWEST).max(1);
         let is_lone = trials <= 1;
+        let start = start_of(supervisor, circle);
         let shares = if is_lone {
             RUNS
         } else {
             u32::try_from(trials).unwrap_or(u32::MAX)
         };
-        // Multiples of the golden ratio lie as far apart on a circle as points can that come one
-        // after the other (Knuth, The Art of Computer Programming 3, section 6.4, theorem S). So do
-        // runs whose supervisors have numbers that follow each other.
-        const GOLDEN: u32 = 0x9E37_79B9;
-        let turn = u64::from(supervisor.wrapping_mul(GOLDEN));
-        let start = (turn * u64::from(circle)) >> 32;
         Self {
             circle,
-            start: start as u32,
+            start,
             share: (circle / shares).max(1),
             is_lone,
+        }
+    }
+
+    /// Returns the numbers of a run of as many trials that has another supervisor.
+    pub(crate) fn under(self, supervisor: u32) -> Self {
+        Self {
+            start: start_of(supervisor, self.circle),
+            ..self
         }
     }
 
@@ -89,6 +92,16 @@ impl RunNumbers {
             room: (self.share / PLACES).clamp(least, most),
         }
     }
+}
+
+/// Returns the place of the run of this supervisor on the circle.
+fn start_of(supervisor: u32, circle: u32) -> u32 {
+    // Multiples of the golden ratio lie as far apart on a circle as points can that come one
+    // after the other (Knuth, The Art of Computer Programming 3, section 6.4, theorem S). So do
+    // runs whose supervisors have numbers that follow each other.
+    const GOLDEN: u32 = 0x9E37_79B9;
+    let turn = u64::from(supervisor.wrapping_mul(GOLDEN));
+    ((turn * u64::from(circle)) >> 32) as u32
 }
 
 impl TrialNumbers {
@@ -165,6 +178,8 @@ mod tests {
                 .collect()
         };
         assert_eq!(collisions(&runs(1 << 22, 1000, 7), 1, 0), 0);
+        let first = RunNumbers::divide(Some(1 << 22), 1, 1);
+        assert_eq!(first.under(9007), runs(1 << 22, 2, 7)[1]);
         assert_eq!(collisions(&runs(1 << 22, 1000, 6), 1, 8), 0);
         assert_eq!(collisions(&runs(1 << 15, 1000, 5), 1, 0), 0);
     }

@@ -220,6 +220,22 @@ fn shows_its_surroundings() {
 }
 
 #[snowglobe::test(ignore = "a sample")]
+fn shows_its_start() {
+    static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let name = std::env::var("NEXTEST_TEST_NAME").unwrap_or_default();
+    let argument = std::env::args().nth(2).unwrap_or_default();
+    let is_alone = !std::path::Path::new("/tmp/here").exists();
+    std::fs::write("/tmp/here", "").unwrap();
+    println!("named {name}, argument {argument}, count {count}, alone {is_alone}");
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn reads_descriptor_7() {
+    println!("{}", std::fs::read_to_string("/proc/self/fd/7").unwrap());
+}
+
+#[snowglobe::test(ignore = "a sample")]
 fn waits_long() {
     std::fs::write(marker("started"), "").unwrap();
     std::thread::sleep(Duration::from_secs(100));

@@ -1,6 +1,7 @@
 //! Seeds, timeouts, requirements and order are the runner's part.
 
 mod nextest;
+mod resident;
 mod stress;
 
 use snowglobe_tests::{finished, run, sample, this_program};

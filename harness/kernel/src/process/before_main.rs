@@ -6,10 +6,12 @@
 //! have called the rest of the program's constructors. So this module calls these constructors.
 #![allow(unsafe_code)]
 
-use std::ffi::{c_char, c_int};
+use std::ffi::{CString, c_char, c_int};
 use std::hint::black_box;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
+
+use crate::sync::Lock;
 
 /// Functions that run before `main`, on the only thread of the process.
 ///
@@ -38,6 +40,26 @@ extern "C" fn before_main(argc: c_int, argv: Strings, environment: Strings) {
         work();
     }
     RUNNING.store(false, Ordering::Relaxed);
+}
+
+/// Puts a text in the place of an argument of this program, for whoever asks for the arguments from
+/// now on. The name of the program is argument 0.
+///
+/// The calling thread must be the only one that is awake.
+pub fn replace_argument(place: usize, text: CString) {
+    /// The text that is in that place, unless it is the one with which the program was started.
+    static OWN: Lock<Option<CString>> = Lock::new(None);
+    let argv = ARGV.load(Ordering::Relaxed);
+    let count = usize::try_from(ARGC.load(Ordering::Relaxed)).unwrap_or_default();
+    if argv.is_null() || place >= count {
+        return;
+    }
+    // SAFETY: `argv` has so many entries as long as the process lives (execve(2)), and nobody reads
+    // them meanwhile. std keeps the address of the array, and reads the entries at each call
+    // (library/std/src/sys/args/unix.rs).
+    unsafe { *argv.add(place) = text.as_ptr().cast_mut() };
+    // The earlier text is freed after nothing refers to it any more.
+    *OWN.lock() = Some(text);
 }
 
 #[used]

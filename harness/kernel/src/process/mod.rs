@@ -23,6 +23,7 @@
 //! | `reap` | children that have ended |
 //! | `seccomp` | filters on system calls |
 //! | `signal` | signals as descriptors, dispositions, stack traces |
+//! | `surroundings` | what a process has from whoever started it |
 //! | `user` | user, groups and capabilities of a process |
 //! | `valgrind` | whether Valgrind runs this process |
 
@@ -44,6 +45,7 @@ pub mod profile;
 mod reap;
 pub mod seccomp;
 pub mod signal;
+pub mod surroundings;
 pub mod user;
 pub mod valgrind;
 

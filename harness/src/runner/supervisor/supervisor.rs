@@ -330,7 +330,8 @@ impl<'a> Supervisor<'a> {
             reports,
             zygote,
         } = active.into_ended(&mut self.buffer);
-        self.zygotes.put_back(slot, zygote);
+        let has_left_nothing = reports.has_left_nothing();
+        self.zygotes.put_back(slot, zygote, has_left_nothing);
         if let Some(refused) = reports.refused() {
             return self.retry_or_fail(index, seeds.run, refused);
         }

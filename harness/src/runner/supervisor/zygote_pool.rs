@@ -4,7 +4,7 @@
 //! a zygote can die with its trial, or later, and the supervisor need not have noticed. So an
 //! order goes to the zygote that is there, and if that fails, to a new one.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -32,6 +32,11 @@ pub(crate) struct NurseryHandle {
     is_guest: bool,
     /// Pidfds of processes that were killed and may take others along.
     dying: RefCell<Vec<OwnedFd>>,
+    /// Another descriptor of the channel to a resident, which has an end when nobody is left of the
+    /// trial.
+    end_of_trial: Option<MessageChannel>,
+    /// Whether the last trial has left nobody who has what it was given.
+    left_nothing: Cell<bool>,
 }
 
 impl NurseryHandle {
@@ -41,6 +46,16 @@ impl NurseryHandle {
             orders,
             is_guest,
             dying: RefCell::default(),
+            end_of_trial: None,
+            left_nothing: Cell::default(),
+        }
+    }
+
+    /// Returns the handle of a resident, which stays for other starts of the program.
+    pub(crate) fn of_resident(process: OwnedFd, end_of_trial: MessageChannel) -> Self {
+        Self {
+            end_of_trial: Some(end_of_trial),
+            ..Self::new(process, None, true)
         }
     }
 
@@ -83,8 +98,22 @@ impl NurseryHandle {
     ///
     /// nextest reports a test as leaky if its stdout or stderr is open 100 ms after its exit
     /// (nextest 0.9, `leak-timeout`), and the nursery holds both.
+    ///
+    /// Of a resident, only the trial ends. Where the trial has left nobody, there is no need to
+    /// wait: its init has let go of both before it reported so.
     pub(crate) fn await_end(&self) {
         const PATIENCE: Duration = Duration::from_secs(5);
+        if let Some(channel) = &self.end_of_trial {
+            if !self.left_nothing.get() {
+                channel.send_no_more();
+                if !channel.await_end(stretched(PATIENCE)) {
+                    self.kill_all();
+                    channel.await_end(stretched(PATIENCE));
+                }
+                self.await_dying(stretched(PATIENCE));
+            }
+            return;
+        }
         let is_gone = |process: &OwnedFd| {
             wait_readable([process.as_fd()], Some(stretched(PATIENCE))).is_ok_and(|[gone]| gone)
         };
@@ -92,13 +121,18 @@ impl NurseryHandle {
             self.kill_all();
             let _ = is_gone(&self.process);
         }
-        self.dying.borrow().iter().for_each(|process| {
-            let _ = is_gone(process);
-        });
+        self.await_dying(stretched(PATIENCE));
         // In a container nobody may reap for a program that leaves its dead to others.
         if is_gone(&self.process) {
             process::wait_for_child_of(self.process.as_fd());
         }
+    }
+
+    /// Waits until the processes are gone that were killed.
+    fn await_dying(&self, patience: Duration) {
+        self.dying.borrow().iter().for_each(|process| {
+            let _ = wait_readable([process.as_fd()], Some(patience));
+        });
     }
 
     /// Returns a descriptor that is readable when the nursery has died, unless it runs a trial
@@ -219,9 +253,18 @@ impl<'a> ZygotePool<'a> {
         Ok(zygote)
     }
 
-    /// Takes back the zygote of a slot when its trial is over.
-    pub(crate) fn put_back(&mut self, slot: usize, zygote: Option<IdleZygote>) {
+    /// Takes back the zygote of a slot when its trial is over. `has_left_nothing` says whether
+    /// nobody has anything any more of what the trial was given.
+    pub(crate) fn put_back(
+        &mut self,
+        slot: usize,
+        zygote: Option<IdleZygote>,
+        has_left_nothing: bool,
+    ) {
         self.idle[slot] = zygote;
+        if let Some(nursery) = self.nursery_of(slot) {
+            nursery.left_nothing.set(has_left_nothing);
+        }
     }
 
     /// Kills the zygote of a slot, and the trial that the zygote runs.

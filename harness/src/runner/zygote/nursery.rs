@@ -81,7 +81,7 @@ impl Zygotes {
 }
 
 /// Does once what would otherwise be done for each trial.
-fn prepare(is_program: bool) -> crate::kernel::Result<()> {
+pub(super) fn prepare(is_program: bool) -> crate::kernel::Result<()> {
     // The kernel then reaps the zygotes (`wait(2)`, NOTES): the nursery never waits for any.
     signal::ignore_children()?;
     // The directories that these variables name are hidden in the sandbox.

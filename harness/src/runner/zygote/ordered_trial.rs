@@ -48,7 +48,7 @@ pub(crate) struct OwnFiles {
     /// Descriptor on which the kernel asks about calls whose refusal has to be explained.
     denials: Option<OwnedFd>,
     /// Path of the hosts file of the trial.
-    hosts: CString,
+    pub(super) hosts: CString,
     /// Whether that file lies at `/etc/hosts` already.
     hosts_shown: bool,
 }
@@ -180,6 +180,7 @@ impl OrderedTrial<'_> {
             supervisor: &setting.supervisor,
             signals: &setting.signals,
             program: setting.program,
+            lends_output: setting.instead_of_output.is_some(),
             denials: own.denials.as_ref().map(|fd| DenialWatch {
                 fd,
                 may_make_users: options.nested || !options.isolation.contains(Isolation::USER),
@@ -192,6 +193,10 @@ impl OrderedTrial<'_> {
                     // The init has the caller's descriptors by now. A reader of the program's
                     // output waits until nobody else has them.
                     let _ = let_go_of(0..3);
+                }
+                if let Some(null) = &setting.instead_of_output {
+                    // Likewise: nextest waits until nobody has the output of a test any more.
+                    let _ = [1, 2].map(|number| fd::replace_standard(null.as_fd(), number));
                 }
                 true
             }

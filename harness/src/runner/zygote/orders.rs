@@ -13,12 +13,38 @@ use crate::sandbox::protocol::trial::TrialReport;
 use crate::sandbox::protocol::zygote::LONGEST_ORDER;
 use crate::sandbox::refused::{Refused, SetupStep};
 
+/// A message that has come from the supervisor.
+pub(super) enum Ordered<M> {
+    /// The order, unless the message is of another kind, and the descriptor that came along.
+    Message(Option<M>, Option<OwnedFd>),
+    /// The supervisor has let go of the channel: it is done.
+    Done,
+    /// The supervisor is gone.
+    Orphaned,
+}
+
 /// Waits for a message. Returns the order, unless the message is of another kind, and the
 /// descriptor that came along. Ends the process when the supervisor is gone or done.
 pub(crate) fn await_order<M: EdgeMessage>(
     channel: &MessageChannel,
     supervisor: &OwnedFd,
 ) -> (Option<M>, Option<OwnedFd>) {
+    match next_order(channel, supervisor) {
+        Ordered::Message(order, passed) => (order, passed),
+        Ordered::Done => {
+            // Whoever waits for this process waits for all that has descended from it.
+            process::await_childless();
+            process::exit_now(0)
+        }
+        Ordered::Orphaned => process::exit_now(0),
+    }
+}
+
+/// Waits for a message of the supervisor, or for its end.
+pub(super) fn next_order<M: EdgeMessage>(
+    channel: &MessageChannel,
+    supervisor: &OwnedFd,
+) -> Ordered<M> {
     loop {
         // A pidfd is readable when its process is gone (`pidfd_open(2)`), even if a copy of the
         // supervisor's end of the channel lives on somewhere.
@@ -27,23 +53,19 @@ pub(crate) fn await_order<M: EdgeMessage>(
             continue;
         };
         if is_orphaned {
-            process::exit_now(0);
+            return Ordered::Orphaned;
         }
         if !is_ordered {
             continue;
         }
         let mut buffer = [0; LONGEST_ORDER];
         match channel.receive_few_with(&mut buffer) {
-            Ok(Received { message: [], .. }) => {
-                // Whoever waits for this process waits for all that has descended from it.
-                process::await_childless();
-                process::exit_now(0)
-            }
+            Ok(Received { message: [], .. }) => return Ordered::Done,
             Ok(Received {
                 message,
                 passed: [passed, _],
                 sender: _,
-            }) => return (M::decode(message), passed),
+            }) => return Ordered::Message(M::decode(message), passed),
             Err(_) => {}
         }
     }

@@ -47,6 +47,9 @@ pub(crate) struct Setting {
     /// What is different if the only trial is a program for which somebody waits: see
     /// [`crate::exec`].
     pub(crate) program: Option<ProgramBody>,
+    /// What takes the place of stdout and stderr when the init of a trial has the two: `/dev/null`.
+    /// A resident has it, which runs trials for starts of the program with their own output.
+    pub(crate) instead_of_output: Option<OwnedFd>,
     /// Counter by which PID namespaces are numbered, where the kernel has one.
     pub(crate) number_counter: Option<NumberCounter>,
     /// Pidfd that is readable when the supervisor is gone.
@@ -77,6 +80,7 @@ impl Setting {
             first,
             hidden,
             program: None,
+            instead_of_output: None,
             numbers: RunNumbers::divide(end, body::supervisor_pid(), trials),
             number_counter: NumberCounter::open().ok(),
             working_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),

@@ -19,8 +19,8 @@ use crate::trial::Trial;
 pub(crate) struct Zygote<'a> {
     /// Trials by the index that orders name. A trial is taken out by the process that runs it,
     /// which has a copy of this memory.
-    trials: &'a mut [Option<Trial>],
-    setting: Setting,
+    pub(super) trials: &'a mut [Option<Trial>],
+    pub(super) setting: Setting,
     /// Pipes that the previous trial has left as they were.
     kept: Option<Pipes>,
 }
@@ -67,7 +67,7 @@ impl<'a> Zygote<'a> {
                 share,
                 channel,
             };
-            if self.run(&ordered, &own, output).is_break() {
+            if self.run(&ordered, &own, output) == Leftovers::Ruin {
                 // The supervisor notices the end of the channel, and has another zygote made for
                 // this slot when there is another trial for it.
                 process::exit_now(1)
@@ -75,25 +75,24 @@ impl<'a> Zygote<'a> {
         }
     }
 
-    /// Runs a trial, and breaks if this zygote cannot run another one.
-    fn run(
+    /// Runs a trial, and returns what it has left. After a ruin this zygote can run no other.
+    pub(super) fn run(
         &mut self,
         ordered: &OrderedTrial<'_>,
         own: &OwnFiles,
         output: Option<OwnedFd>,
-    ) -> std::ops::ControlFlow<()> {
-        use std::ops::ControlFlow::{Break, Continue};
+    ) -> Leftovers {
         let Some(slot) = self.trials.get_mut(ordered.index as usize) else {
-            return Break(());
+            return Leftovers::Ruin;
         };
         let Some(name) = slot.as_ref().map(|trial| trial.name().to_owned()) else {
-            return Break(());
+            return Leftovers::Ruin;
         };
         let mut pipes = match Pipes::after(self.kept.take(), output) {
             Ok(pipes) => pipes,
             Err(errno) => {
                 refuse(ordered.channel, "make a channel", &errno.into());
-                return Continue(());
+                return Leftovers::Processes;
             }
         };
         let setting = &self.setting;
@@ -108,14 +107,10 @@ impl<'a> Zygote<'a> {
                 Leftovers::Processes
             })
         };
-        match leftovers {
-            Leftovers::Nothing => {
-                self.kept = Some(pipes);
-                Continue(())
-            }
-            Leftovers::Processes => Continue(()),
-            Leftovers::Ruin => Break(()),
+        if leftovers == Leftovers::Nothing {
+            self.kept = Some(pipes);
         }
+        leftovers
     }
 }
 

@@ -49,6 +49,10 @@ pub(crate) enum Edge {
     ToDisk,
     /// From the server of a disk to its lab.
     FromDisk,
+    /// From a start of the program to a resident.
+    ToResident,
+    /// From a resident to a start of the program, and to the resident from its maker.
+    FromResident,
 }
 
 /// A whole message of one edge.

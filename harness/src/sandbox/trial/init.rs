@@ -24,6 +24,7 @@ use super::members;
 use super::mounts::SandboxSpec;
 use super::program::{self, ProgramBody, map_own_id};
 use crate::Isolation;
+use crate::kernel::fd;
 use crate::kernel::message_channel::{MessageChannel, Received};
 use crate::kernel::poll;
 use crate::kernel::process::exit_kind::ExitKind;
@@ -59,6 +60,8 @@ pub(crate) struct Init<'a> {
     pub(crate) signals: &'a SignalFd,
     /// What is different if the body becomes a program for which somebody waits.
     pub(crate) program: Option<ProgramBody>,
+    /// Whether stdout and stderr belong to somebody who ends before this process does.
+    pub(crate) lends_output: bool,
     /// Watch over calls whose refusal has to be explained, where the kernel has one.
     pub(crate) denials: Option<DenialWatch<'a>>,
 }
@@ -401,6 +404,10 @@ impl Init<'_> {
         // Everybody in the sandbox descends from this process: without children it is alone.
         let empty = matches!(process::reap(), Reaped::Childless);
         if empty && finish == Some(Finish::Passed) && end == ExitKind::SUCCESS {
+            if self.lends_output {
+                // Nobody else has the two, and a reader waits for their end.
+                fd::close_output();
+            }
             let _ = self.channel.send(&TrialReport::ALL_WELL);
             return true;
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use snowglobe_tests::{OpenWatch, finished, shared_dir, this_program, wait_for_file, wait_until};
 
 /// Long enough for a busy machine.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Returns one start of this program as nextest makes it, by the process that plays nextest: that
 /// process does not have the id of the run in its own environment.
@@ -21,7 +21,7 @@ fn start(name: &str) -> String {
 }
 
 /// Returns a shell that plays nextest.
-fn nextest(script: &str, dir: &Path) -> Command {
+pub(super) fn nextest(script: &str, dir: &Path) -> Command {
     // The environment of `this_program`, without the settings of this test's own start.
     let clean = this_program();
     let mut shell = Command::new("sh");
@@ -57,7 +57,7 @@ fn when_started(dir: &Path) -> String {
 }
 
 /// Returns the processes of this PID namespace, by number and name, but the dead ones.
-fn processes() -> Vec<(u32, String)> {
+pub(super) fn processes() -> Vec<(u32, String)> {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
     let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     numbers
@@ -76,7 +76,7 @@ fn keepers() -> usize {
 }
 
 /// Returns whether nobody is left but init and this test.
-fn alone() -> bool {
+pub(super) fn alone() -> bool {
     let me = std::process::id();
     processes().iter().all(|(pid, _)| *pid == 1 || *pid == me)
 }

@@ -44,8 +44,8 @@ fn separated(pattern: &str, index: u32) -> String {
 static SUPERVISOR: AtomicU32 = AtomicU32::new(0);
 
 /// Remembers the supervisor's process id, which no other run has at the same time.
-pub(crate) fn remember_supervisor() {
-    SUPERVISOR.store(std::process::id(), Ordering::Relaxed);
+pub(crate) fn remember_supervisor(pid: u32) {
+    SUPERVISOR.store(pid, Ordering::Relaxed);
 }
 
 /// Returns the supervisor's process id, as it was remembered.

@@ -1,0 +1,99 @@
+//! Which starts of the program are alike, so that one resident can run the trials of all.
+
+use std::ffi::{CString, OsStr};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::fd::RawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::parent_id;
+
+use crate::kernel::fd::shared_with;
+use crate::kernel::process::surroundings;
+use crate::runner::args::Arguments;
+use crate::runner::nextest;
+use crate::runner::registry::definition_named;
+
+/// What tells a start of the program from those that are not like it, and what is its own.
+#[derive(Debug)]
+pub(crate) struct Likeness {
+    /// Name at which the resident of such starts listens.
+    pub(super) name: String,
+    /// Id of the run of nextest.
+    pub(super) run: String,
+    /// Name of the trial.
+    pub(super) trial: String,
+    /// Place of the trial's name among the arguments of the program.
+    pub(super) argument: Option<usize>,
+    /// Descriptors that nextest has, beside 0, 1 and 2, and all that it starts.
+    pub(super) descriptors: Vec<RawFd>,
+    /// Variables of the environment that nextest sets for each start, with their values.
+    pub(super) variables: Vec<(CString, CString)>,
+}
+
+impl Likeness {
+    /// Returns the likeness of this start, which has opened nothing yet. Returns nothing where
+    /// nextest does not ask for a single trial that is written in this program, and where the start
+    /// has something of its own that cannot be compared: a descriptor, a tracer.
+    pub(crate) fn of_this_start(args: &Arguments) -> Option<Self> {
+        let (run, slot) = (nextest::run()?, nextest::slot()?);
+        let [trial] = &*args.filters else {
+            return None;
+        };
+        if !args.exact || args.twice {
+            return None;
+        }
+        let descriptors = shared_with(parent_id().cast_signed())?;
+        definition_named(trial)?;
+        let mut hasher = DefaultHasher::new();
+        (
+            &run,
+            slot,
+            parent_id(),
+            &descriptors,
+            env!("CARGO_PKG_VERSION"),
+        )
+            .hash(&mut hasher);
+        let program = std::fs::metadata("/proc/self/exe").ok()?;
+        (program.dev(), program.ino()).hash(&mut hasher);
+        (program.mtime(), program.mtime_nsec()).hash(&mut hasher);
+        std::env::current_dir().ok()?.hash(&mut hasher);
+        let argument = hash_arguments(trial, &mut hasher);
+        let variables = hash_environment(&mut hasher);
+        surroundings::hash_into(&mut hasher)?;
+        Some(Self {
+            name: format!("snowglobe-stay-{:016x}", hasher.finish()),
+            run,
+            trial: trial.clone(),
+            argument,
+            descriptors,
+            variables,
+        })
+    }
+}
+
+/// Adds the arguments but the trial's name, and returns the place of that.
+fn hash_arguments(trial: &str, hasher: &mut impl Hasher) -> Option<usize> {
+    let mut place = None;
+    for (at, argument) in std::env::args_os().enumerate() {
+        if place.is_none() && argument == *trial {
+            place = Some(at);
+        } else {
+            (at, argument).hash(hasher);
+        }
+    }
+    place
+}
+
+/// Adds the environment but what nextest sets for each start, and returns that.
+fn hash_environment(hasher: &mut impl Hasher) -> Vec<(CString, CString)> {
+    let mut variables = Vec::new();
+    let text = |text: &OsStr| CString::new(text.as_bytes()).unwrap_or_default();
+    for (name, value) in std::env::vars_os() {
+        if nextest::may_set_for_each_start(&name) {
+            variables.push((text(&name), text(&value)));
+        } else {
+            (name, value).hash(hasher);
+        }
+    }
+    variables
+}

@@ -1,0 +1,165 @@
+//! What a start of the program does to have its trial run by a resident.
+
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Duration;
+
+use super::Likeness;
+use crate::kernel::errno::{Errno, errno};
+use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::named_channel::{ClaimedName, NamedPeer, ask_whoever_listens};
+use crate::kernel::namespace::CloneFlags;
+use crate::kernel::poll::wait_readable;
+use crate::kernel::process;
+use crate::kernel::process::clone::{Cloned, clone_into};
+use crate::runner::nextest;
+use crate::runner::setup::{Outside, Setup, describe_isolation, enter_kept, is_usual};
+use crate::runner::supervisor::NurseryHandle;
+use crate::runner::zygote::resident::{Legacy, READY, stay};
+use crate::sandbox::ids::{self, Ids};
+use crate::sandbox::outer::Wanted;
+use crate::sandbox::paths::Paths;
+use crate::sandbox::protocol::EdgeMessage;
+use crate::sandbox::protocol::resident::{ResidentFacts, ResidentRequest};
+use crate::trial::Trial;
+
+/// Time for which a start waits for a resident that is busy.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Returns the surroundings of a run in which a resident runs the only trial. The first of the
+/// starts that are alike makes the resident.
+///
+/// Returns nothing where there is none, and none can be made: the start makes its own zygote.
+pub(crate) fn enter(likeness: &Likeness, trials: &[Option<Trial>]) -> Option<Setup> {
+    let [Some(trial)] = trials else {
+        return None;
+    };
+    if !is_usual(trial) || trial.account().is_some() {
+        return None;
+    }
+    // Before anything is forked, so that nothing is left behind by a Ctrl-C.
+    let setup = Setup::without_sandbox().ok()?;
+    let answer = match ask(likeness) {
+        Err(Errno::ECONNREFUSED) => {
+            make(likeness)?;
+            ask(likeness)
+        }
+        answer => answer,
+    };
+    let TakenOn {
+        channel,
+        process,
+        facts,
+    } = answer.ok()?;
+    let ResidentFacts {
+        isolation,
+        notes,
+        host,
+    } = facts;
+    // The supervisor lets go of its channel before it waits for the end of the trial's processes.
+    let end = channel.as_fd().try_clone_to_owned().ok()?;
+    Some(Setup {
+        nurseries: vec![NurseryHandle::of_resident(process, end.into())],
+        first_zygote: Some(channel),
+        isolation,
+        notes,
+        host,
+        ..setup
+    })
+}
+
+/// What a start has from the resident that has taken it on.
+struct TakenOn {
+    channel: MessageChannel,
+    /// Pidfd of the resident.
+    process: OwnedFd,
+    facts: ResidentFacts,
+}
+
+/// Asks the resident to take this start on.
+fn ask(likeness: &Likeness) -> crate::kernel::Result<TakenOn> {
+    let NamedPeer { channel, pid, uid } = ask_whoever_listens(&likeness.name)?;
+    // The names are everybody's.
+    if !ids::is_root_of_our_trials(uid) {
+        return Err(Errno::EPERM);
+    }
+    let errno = |error| errno(&error);
+    let users = File::open(format!("/proc/{pid}/ns/user")).map_err(errno)?;
+    let this = process::pidfd_open(std::process::id().cast_signed()).map_err(errno)?;
+    let request = ResidentRequest {
+        trial: likeness.trial.clone(),
+        supervisor: std::process::id(),
+        variables: likeness.variables.clone(),
+    };
+    let passed = [1, 2, this.as_raw_fd(), users.as_raw_fd()];
+    channel.send_whole_with(&request.encode(), &passed)?;
+    let [answered] = wait_readable([channel.as_fd()], Some(PATIENCE))?;
+    if !answered {
+        return Err(Errno::ETIMEDOUT);
+    }
+    let (message, passed) = channel.receive_whole_with()?;
+    match (ResidentFacts::decode(&message), passed.into_iter().next()) {
+        (Some(facts), Some(process)) => Ok(TakenOn {
+            channel,
+            process,
+            facts,
+        }),
+        // It has not taken this start on, or it has ended in between.
+        (None, _) | (_, None) => Err(Errno::EPIPE),
+    }
+}
+
+/// Makes the resident of starts like this one, unless another start does so at the same time.
+fn make(likeness: &Likeness) -> Option<()> {
+    // Whoever has started this process in the place of nextest, as a debugger may, waits perhaps
+    // for all that descends from this process, and wants to see it.
+    let owner = nextest::process_of(&likeness.run)?;
+    let owner = process::pid_of(owner.as_fd())?;
+    if owner.cast_unsigned() != std::os::unix::process::parent_id() {
+        return None;
+    }
+    let name = ClaimedName::take(&likeness.name).ok()?;
+    let ids = Ids::available();
+    let paths = Paths::find();
+    let wanted = Wanted {
+        paths: &paths,
+        ordinary_users: false,
+        apart: true,
+    };
+    let outside = Outside::look(&paths, ids).ok()?;
+    let (outer, found) = enter_kept(ids, &wanted, |maker, ids, corrections| {
+        // The parent ends here, and the keeper of the sandbox is the parent from then on. This
+        // start could not reap a child that outlives it.
+        if let Ok(Cloned::Child) = clone_into(CloneFlags::empty()) {
+            process::never_return(|| {
+                let Outside { supervisor, .. } = outside;
+                let legacy = Legacy {
+                    name,
+                    maker,
+                    supervisor,
+                    argument: likeness.argument,
+                    descriptors: likeness.descriptors.clone(),
+                };
+                let setting = |supervisor| {
+                    let outside = Outside {
+                        supervisor,
+                        ..outside
+                    };
+                    outside.setting(ids, corrections, 1)
+                };
+                let _ = stay(legacy, setting);
+                process::exit_now(0)
+            })
+        }
+    })?;
+    let facts = ResidentFacts {
+        isolation: describe_isolation(outer.ids),
+        notes: outer.notes,
+        host: found.shown_through,
+    };
+    outer.channel.send_whole_with(&facts.encode(), &[]).ok()?;
+    let mut answer = [0; READY.len()];
+    let is_ready = outer.channel.receive(&mut answer) == Ok(READY);
+    process::wait_for_child_of(outer.first.as_fd());
+    is_ready.then_some(())
+}
