@@ -368,6 +368,8 @@ fn of_faults_that_stop_one_node_the_last_heal_lets_it_go_on() -> TestResult {
         Ok(stat.contains(") T "))
     };
     let long = world.lab.inject(Fault::pause("server"))?;
+    // A program stops when it next has a processor (signal(7)).
+    world.lab.wait_until(|| is_stopped().is_ok_and(|it| it))?;
     world.lab.inject(Fault::pause("server"))?.heal()?;
     assert!(is_stopped()?, "{:?} is in force", long.fault());
     long.heal()?;
