@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use snowglobe_fixtures::command;
 use snowglobe_model::cli::{CommandLine, CommandText};
 
-use crate::{completions, exec, init, man};
+use crate::{completions, exec, fix, init, man};
 
 /// Words after the name of a command.
 pub(crate) type Words = Vec<OsString>;
@@ -29,6 +29,12 @@ pub(crate) const COMMANDS: &[Command] = &[
         sentence: "Write what a project needs for its first test",
         run: init::init,
         text: init::text,
+    },
+    Command {
+        name: "fix",
+        sentence: "Give every test of a project a world of its own, or take that back",
+        run: fix::fix,
+        text: fix::text,
     },
     Command {
         name: "exec",
@@ -65,6 +71,7 @@ pub(crate) const COMMANDS: &[Command] = &[
 const EXAMPLES: &str = "\
 Examples:
   {command} init                           show what a project needs, and write it if you agree
+  {command} fix --dry-run                  show how every test gets a world of its own
   {command} provision nginx                fetch the fixture nginx of fixtures.toml
   {command} exec -- pytest                 run a suite in a world of its own
   {command} exec -- sh                     look around in one

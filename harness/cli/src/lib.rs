@@ -5,7 +5,9 @@
 //! | `commands` | the commands: name, sentence, function |
 //! | `exec` | the command line of `snowglobe exec` |
 //! | `stress` | copies of a program, until one fails |
+//! | `edits/` | edits of somebody else's package: a diff, a question, the writing |
 //! | `init/` | `snowglobe init`: the files that a project needs |
+//! | `fix/` | `snowglobe fix`: trials out of the tests of a project, and back |
 //! | `completions` | scripts by which shells complete the command |
 //! | `man` | the manual page |
 //!
@@ -14,7 +16,9 @@
 
 mod commands;
 mod completions;
+mod edits;
 mod exec;
+mod fix;
 mod init;
 mod man;
 mod stress;

@@ -1,5 +1,6 @@
 //! `snowglobe init` shows what it is about to write, writes it if somebody agrees, and overwrites
-//! nothing; and the other commands speak of commands that this user has.
+//! nothing; `snowglobe fix` converts a suite and back; and the other commands speak of commands that
+//! this user has.
 
 use std::fs;
 use std::path::Path;
@@ -139,23 +140,159 @@ fn what_is_no_package_is_explained() {
     }
 }
 
-/// The test that is written compiles and passes, with this checkout as the dependency.
+/// Tests of which no two can run at a time on one host: each holds port 80 until all have tried.
+const SUITE: &str = r#"
+use std::net::TcpListener;
+
+fn hold() {
+    let _listener = TcpListener::bind("0.0.0.0:80").expect("port 80 is mine");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+}
+
+#[test]
+fn one() {
+    hold();
+}
+
+/// Says something.
+#[test]
+#[should_panic = "as it must"]
+fn two() {
+    hold();
+    panic!("as it must");
+}
+"#;
+
+/// A library with tests in all the places where there are any.
+const LIBRARY: &str = "\
+//! ```
+//! assert_eq!(mine::two(), 2);
+//! ```
+
+pub fn two() -> u8 {
+    2
+}
+
+#[test]
+fn outside() {}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn inside() {
+        assert_eq!(super::two(), 2);
+    }
+}
+";
+
+/// Makes a repository with a suite in it.
+fn suite() -> TempDir {
+    let project = project(MANIFEST);
+    fs::create_dir(project.path().join("tests")).unwrap();
+    fs::write(project.path().join("tests/net.rs"), SUITE).unwrap();
+    fs::write(project.path().join("src/lib.rs"), LIBRARY).unwrap();
+    project
+}
+
+#[test]
+fn a_suite_is_converted_and_back() {
+    let project = suite();
+    let read = |path: &str| fs::read_to_string(project.path().join(path)).unwrap();
+    let shown = snowglobe(project.path(), &["fix", "--dry-run"]);
+    assert!(shown.status.success(), "{}", text(&shown.stderr));
+    says(
+        &text(&shown.stdout),
+        &[
+            "+snowglobe = \"0.1\"\n",
+            "+++ b/src/lib.rs\n",
+            "+#[cfg_attr(test, snowglobe::test)]\n #[test]\n fn outside",
+            "+    #[snowglobe::test]\n     #[test]\n     fn inside",
+            "+#[snowglobe::test]\n #[test]\n #[should_panic",
+        ],
+    );
+    let asked = snowglobe(project.path(), &["fix"]);
+    assert!(!asked.status.success());
+    says(&text(&asked.stderr), &["no terminal to ask", "--yes"]);
+    assert_eq!(read("Cargo.toml"), MANIFEST);
+
+    let done = snowglobe(project.path(), &["fix", "--yes"]);
+    assert!(done.status.success());
+    says(&text(&done.stderr), &["4 tests are trials now", "cargo test"]);
+    assert_eq!(read("tests/net.rs").matches("#[snowglobe::test]").count(), 2);
+    let again = snowglobe(project.path(), &["fix", "--yes"]);
+    says(&text(&again.stderr), &["nothing to write"]);
+
+    let undone = snowglobe(project.path(), &["fix", "--undo", "--yes"]);
+    assert!(undone.status.success());
+    says(&text(&undone.stderr), &["4 tests are as they were"]);
+    assert_eq!(read("tests/net.rs"), SUITE);
+    assert_eq!(read("src/lib.rs"), LIBRARY);
+    assert_eq!(read("Cargo.toml"), MANIFEST);
+}
+
+#[test]
+fn what_cannot_be_converted_is_named_with_what_to_do() {
+    let project = suite();
+    let write = |path: &str, text: &str| fs::write(project.path().join(path), text).unwrap();
+    let manifest = format!("{MANIFEST}[[test]]\nname = \"mimic\"\nharness = false\n");
+    write("Cargo.toml", &manifest);
+    write("tests/mimic.rs", "fn main() {}\n");
+    write("tests/broken.rs", "fn main( {}\n");
+    write("tests/line.rs", "mod a { #[test] fn crowded() {} }\n");
+    let named = snowglobe(project.path(), &["fix", "--dry-run"]);
+    assert!(named.status.success());
+    says(
+        &text(&named.stderr),
+        &[
+            "tests/mimic.rs has a `main` of its own",
+            "snowglobe::mimic::trial",
+            "tests/broken.rs:1: the file stays as it is",
+            "tests/line.rs:1: `crowded` stands behind something else",
+        ],
+    );
+    let missing = snowglobe(project.path(), &["fix", "--dry-run", "tests/none.rs"]);
+    assert!(!missing.status.success());
+    says(&text(&missing.stderr), &["cannot read", "tests/none.rs"]);
+}
+
+/// Runs cargo in a project as its user would.
+fn cargo(project: &Path, words: &[&str]) -> Output {
+    let mut command = Command::new("cargo");
+    for (name, _) in std::env::vars_os() {
+        // cargo tells this test about its own package, and other settings are of this repository.
+        if name.to_string_lossy().starts_with("CARGO_") && name != "CARGO_HOME" {
+            command.env_remove(name);
+        }
+    }
+    let command = command.args(words).current_dir(project);
+    command.output().unwrap()
+}
+
+/// What a newcomer does, with this checkout as the dependency: the test that `init` writes passes,
+/// and a suite whose tests need the same port fails before `fix`, and passes after.
 #[test]
 #[ignore = "builds snowglobe anew, which takes a minute"]
-fn the_first_test_passes() {
-    let project = project(MANIFEST);
+fn the_first_test_passes_and_a_suite_that_fought_over_a_port() {
+    let project = suite();
+    let before = cargo(project.path(), &["test", "--offline", "--test", "net"]);
+    says(&text(&before.stdout), &["port 80 is mine"]);
+    assert!(!before.status.success());
+
     let harness = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let path = harness.to_str().unwrap();
-    let output = snowglobe(project.path(), &["init", "--yes", "--path", path]);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    let test = Command::new("cargo")
-        .args(["test", "--offline", "--test", "world"])
-        .current_dir(project.path())
-        .env_remove("CARGO_TARGET_DIR")
-        .output()
-        .unwrap();
-    assert!(test.status.success(), "{}", text(&test.stderr));
-    says(&text(&test.stdout), &["2 passed"]);
+    for command in ["init", "fix"] {
+        let output = snowglobe(project.path(), &[command, "--yes", "--path", path]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    let test = cargo(project.path(), &["test", "--offline"]);
+    let said = text(&test.stdout);
+    assert!(test.status.success(), "{said}{}", text(&test.stderr));
+    for name in ["outside", "tests::inside", "one", "two - should panic"] {
+        says(&said, &[&format!("test {name} ... ok")]);
+    }
+    // Of the library, of the suite, and of the first test.
+    assert_eq!(said.matches("2 passed").count(), 3, "{said}");
+    assert_eq!(said.matches("1 passed").count(), 1, "{said}");
 }
 
 #[test]

@@ -6,27 +6,21 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | `project` | the package in whose directory the command was given |
-//! | `cargo_toml` | what is added to `Cargo.toml`: pure |
 //! | `files` | the texts of the new files |
-//! | `change` | one file that is to be written: its diff, and the writing |
 
-mod cargo_toml;
-mod change;
 mod files;
-mod project;
 
-use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use snowglobe_fixtures::command;
 use snowglobe_model::cli::{self, CommandLine, CommandText, Operands};
 
-use self::cargo_toml::Dependency;
-use self::change::Change;
-use self::project::Project;
-use crate::commands::{Words, print, read};
+use crate::commands::{Words, read};
+use crate::edits::cargo_toml::{self, Dependency};
+use crate::edits::change::Change;
+use crate::edits::project::Project;
+use crate::edits::{self, Consent};
 
 /// Name of the test target that is added.
 const TARGET: &str = "world";
@@ -34,8 +28,7 @@ const TARGET: &str = "world";
 #[derive(Default)]
 struct InitOptions {
     help: bool,
-    yes: bool,
-    dry_run: bool,
+    consent: Consent,
     fixtures: bool,
     no_github: bool,
     path: Option<PathBuf>,
@@ -53,9 +46,9 @@ Usage: {command} init [OPTIONS]
 ",
     operands: Operands::None,
     flags: &[
-        Flag::switch("yes", "Write without asking", |options| options.yes = true).short('y'),
+        Flag::switch("yes", "Write without asking", |options| options.consent.yes = true).short('y'),
         Flag::switch("dry-run", "Show the diff, and write nothing", |options| {
-            options.dry_run = true;
+            options.consent.dry_run = true;
         })
         .short('n'),
         Flag::switch(
@@ -119,26 +112,12 @@ fn run(options: &InitOptions) -> Result<ExitCode, String> {
         eprintln!("there is nothing to write");
         return Ok(ExitCode::SUCCESS);
     }
-    for change in &changes {
-        print(&change.diff(project.show(&change.path)));
+    edits::show(&project, &changes);
+    if options.path.is_none() {
+        edits::mention_checkout();
     }
-    if options.path.is_none()
-        && let Some(harness) = checkout()
-    {
-        eprintln!(
-            "note: this program was built from a checkout; where no registry has the crate, run the command with --path {}",
-            harness.display()
-        );
-    }
-    if options.dry_run {
-        return Ok(ExitCode::SUCCESS);
-    }
-    if !options.yes && !agreed(changes.len())? {
-        eprintln!("nothing was written");
-        return Ok(ExitCode::FAILURE);
-    }
-    for change in &changes {
-        change.write()?;
+    if let Some(code) = edits::write(&changes, options.consent)? {
+        return Ok(code);
     }
     eprintln!("written. Next: cargo test --test {TARGET}");
     if options.fixtures {
@@ -147,21 +126,9 @@ fn run(options: &InitOptions) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Returns the directory of the crate `snowglobe` in the checkout from which this program was
-/// built, if the program was built from a checkout that still exists.
-fn checkout() -> Option<&'static Path> {
-    let harness = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
-    let manifest = std::fs::read_to_string(harness.join("Cargo.toml")).ok()?;
-    let is_ours = manifest.lines().any(|line| line == "name = \"snowglobe\"");
-    is_ours.then_some(harness)
-}
-
 /// Returns what is to be written, and the files that are there already.
 fn plan(project: &Project, options: &InitOptions) -> Result<(Vec<Change>, Vec<PathBuf>), String> {
-    let dependency = match &options.path {
-        Some(path) => Dependency::Path(std::path::absolute(path).unwrap_or(path.clone())),
-        None => Dependency::Published,
-    };
+    let dependency = Dependency::of_option(options.path.as_deref());
     let manifest = project.manifest();
     let after = cargo_toml::with_snowglobe(&project.text, &dependency, TARGET)
         .map_err(|error| format!("{}: {error}", manifest.display()))?;
@@ -194,22 +161,6 @@ fn plan(project: &Project, options: &InitOptions) -> Result<(Vec<Change>, Vec<Pa
             .map(|(path, text)| Change::new(path, text)),
     );
     Ok((changes, there.into_iter().map(|(path, _)| path).collect()))
-}
-
-/// Asks whether to write.
-fn agreed(files: usize) -> Result<bool, String> {
-    let stdin = std::io::stdin();
-    if !stdin.is_terminal() {
-        return Err(
-            "nothing was written, for there is no terminal to ask: give --yes to write, or --dry-run to see the diff only".to_owned(),
-        );
-    }
-    eprint!("write these {files} files? [y/N] ");
-    let _ = std::io::stderr().flush();
-    let mut answer = String::new();
-    let read = stdin.read_line(&mut answer);
-    read.map_err(|error| format!("cannot read the answer: {error}"))?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use similar::TextDiff;
 
 /// A new file, or an edit of one.
 #[derive(Debug)]
-pub(super) struct Change {
-    pub(super) path: PathBuf,
+pub(crate) struct Change {
+    pub(crate) path: PathBuf,
     /// Text that is there now, unless the file is new.
     before: Option<String>,
     after: String,
@@ -17,7 +17,7 @@ pub(super) struct Change {
 
 impl Change {
     /// Makes the change that creates a file.
-    pub(super) fn new(path: PathBuf, after: String) -> Self {
+    pub(crate) fn new(path: PathBuf, after: String) -> Self {
         Self {
             path,
             before: None,
@@ -26,7 +26,7 @@ impl Change {
     }
 
     /// Makes the change that edits a file.
-    pub(super) fn edit(path: PathBuf, before: String, after: String) -> Self {
+    pub(crate) fn edit(path: PathBuf, before: String, after: String) -> Self {
         Self {
             path,
             before: Some(before),
@@ -35,7 +35,7 @@ impl Change {
     }
 
     /// Returns the change as a unified diff, with the file named so.
-    pub(super) fn diff(&self, name: &Path) -> String {
+    pub(crate) fn diff(&self, name: &Path) -> String {
         let name = name.display();
         let before = self.before.as_deref();
         let old = match before {
@@ -52,7 +52,7 @@ impl Change {
     ///
     /// # Errors
     /// The system refused to write, or the file is not what was shown.
-    pub(super) fn write(&self) -> Result<(), String> {
+    pub(crate) fn write(&self) -> Result<(), String> {
         let path = self.path.display();
         let failed = |error| format!("cannot write {path}: {error}");
         match &self.before {

@@ -1,15 +1,27 @@
 //! Adds what a test target needs to the text of a `Cargo.toml`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value, value};
 
+const TABLE: &str = "dev-dependencies";
+
 /// Origin of the dependency.
-pub(super) enum Dependency {
+pub(crate) enum Dependency {
     /// The registry, in the version of this program.
     Published,
     /// A directory.
     Path(PathBuf),
+}
+
+impl Dependency {
+    /// Returns the origin that the option `--path` names, or the registry.
+    pub(crate) fn of_option(path: Option<&Path>) -> Self {
+        match path {
+            Some(path) => Self::Path(std::path::absolute(path).unwrap_or(path.to_owned())),
+            None => Self::Published,
+        }
+    }
 }
 
 /// Returns the text of a manifest with snowglobe as a dev-dependency, and with a test target that
@@ -17,19 +29,65 @@ pub(super) enum Dependency {
 ///
 /// # Errors
 /// The manifest has something else where these belong.
-pub(super) fn with_snowglobe(
+pub(crate) fn with_snowglobe(
     text: &str,
     dependency: &Dependency,
     target: &str,
 ) -> Result<String, String> {
-    let mut manifest: DocumentMut = text.parse().map_err(|error| format!("{error}"))?;
+    let mut manifest = parse(text)?;
     add_dependency(&mut manifest, dependency)?;
     add_target(&mut manifest, target)?;
     Ok(manifest.to_string())
 }
 
+/// Returns the text of a manifest with snowglobe as a dev-dependency.
+///
+/// # Errors
+/// The manifest has something else where the dependency belongs.
+pub(crate) fn with_dependency(text: &str, dependency: &Dependency) -> Result<String, String> {
+    let mut manifest = parse(text)?;
+    add_dependency(&mut manifest, dependency)?;
+    Ok(manifest.to_string())
+}
+
+/// Returns the text of a manifest without snowglobe as a dev-dependency.
+///
+/// # Errors
+/// The text is no manifest.
+pub(crate) fn without_dependency(text: &str) -> Result<String, String> {
+    let mut manifest = parse(text)?;
+    let table = manifest.get_mut(TABLE).and_then(Item::as_table_like_mut);
+    let Some(table) = table else {
+        return Ok(text.to_owned());
+    };
+    if table.remove("snowglobe").is_some() && table.is_empty() {
+        manifest.remove(TABLE);
+    }
+    Ok(manifest.to_string())
+}
+
+/// Returns the files of the test targets whose `main` is their own, below the package.
+///
+/// # Errors
+/// The text is no manifest.
+pub(crate) fn targets_without_harness(text: &str) -> Result<Vec<PathBuf>, String> {
+    let manifest = parse(text)?;
+    let targets = manifest.get("test").and_then(Item::as_array_of_tables);
+    let targets = targets.into_iter().flatten();
+    let own = targets.filter(|it| it.get("harness").and_then(Item::as_bool) == Some(false));
+    let path = |target: &Table| -> Option<PathBuf> {
+        let text = |key| target.get(key).and_then(Item::as_str);
+        let usual = || text("name").map(|name| format!("tests/{name}.rs"));
+        text("path").map(str::to_owned).or_else(usual).map(PathBuf::from)
+    };
+    Ok(own.filter_map(path).collect())
+}
+
+fn parse(text: &str) -> Result<DocumentMut, String> {
+    text.parse().map_err(|error| format!("{error}"))
+}
+
 fn add_dependency(manifest: &mut DocumentMut, dependency: &Dependency) -> Result<(), String> {
-    const TABLE: &str = "dev-dependencies";
     let table = manifest.entry(TABLE).or_insert(Item::Table(Table::new()));
     let table = table
         .as_table_like_mut()
@@ -102,6 +160,27 @@ mod tests {
         assert_eq!(added(&once), once);
         let own = "[package]\nname = \"a\"\n[dev-dependencies.snowglobe]\npath = \"x\"\n[[test]]\nname = \"world\"\n";
         assert_eq!(added(own), own);
+    }
+
+    #[test]
+    fn a_dependency_goes_as_it_came() {
+        for text in [
+            "[package]\nname = \"a\"\n",
+            "[package]\nname = \"a\"\n\n[dev-dependencies]\nserde = \"1\" # why\n",
+        ] {
+            let with = with_dependency(text, &Dependency::Published).unwrap();
+            assert!(with.contains("snowglobe = \"0.1\"\n"), "{with}");
+            assert_eq!(without_dependency(&with).unwrap(), text);
+            assert_eq!(without_dependency(text).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn targets_with_a_main_of_their_own_are_known_by_their_files() {
+        let text = "[[test]]\nname = \"a\"\nharness = false\n[[test]]\nname = \"b\"\n\
+                    [[test]]\nname = \"c\"\npath = \"t/c.rs\"\nharness = false\n";
+        let files = targets_without_harness(text).unwrap();
+        assert_eq!(files, [Path::new("tests/a.rs"), Path::new("t/c.rs")]);
     }
 
     #[test]

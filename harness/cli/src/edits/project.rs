@@ -7,13 +7,13 @@ use toml_edit::DocumentMut;
 
 /// A package, and where it lies.
 #[derive(Debug)]
-pub(super) struct Project {
+pub(crate) struct Project {
     /// Directory of the package.
-    pub(super) package: PathBuf,
+    pub(crate) package: PathBuf,
     /// Directory of the repository, or of the package without one.
-    pub(super) repository: PathBuf,
+    pub(crate) repository: PathBuf,
     /// Text of `Cargo.toml`.
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 impl Project {
@@ -21,7 +21,7 @@ impl Project {
     ///
     /// # Errors
     /// There is none, or only a workspace without a package.
-    pub(super) fn find(here: &Path) -> Result<Self, String> {
+    pub(crate) fn find(here: &Path) -> Result<Self, String> {
         let package = here
             .ancestors()
             .find(|dir| dir.join("Cargo.toml").is_file());
@@ -53,12 +53,12 @@ impl Project {
     }
 
     /// Returns the path of `Cargo.toml`.
-    pub(super) fn manifest(&self) -> PathBuf {
+    pub(crate) fn manifest(&self) -> PathBuf {
         self.package.join("Cargo.toml")
     }
 
     /// Returns a path as people see it from the repository.
-    pub(super) fn show<'a>(&self, path: &'a Path) -> &'a Path {
+    pub(crate) fn show<'a>(&self, path: &'a Path) -> &'a Path {
         path.strip_prefix(&self.repository).unwrap_or(path)
     }
 }

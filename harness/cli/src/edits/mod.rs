@@ -1,0 +1,87 @@
+//! Edits of somebody else's package: shown as a diff first, and written if somebody agrees.
+//!
+//! | file | role |
+//! |---|---|
+//! | `project` | the package in whose directory the command was given |
+//! | `cargo_toml` | what changes in `Cargo.toml`: pure |
+//! | `change` | one file that is to be written: its diff, and the writing |
+
+pub(crate) mod cargo_toml;
+pub(crate) mod change;
+pub(crate) mod project;
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use self::change::Change;
+use self::project::Project;
+use crate::commands::print;
+
+/// What the options of a command say about the writing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Consent {
+    /// Write without asking.
+    pub(crate) yes: bool,
+    /// Show the diff, and write nothing.
+    pub(crate) dry_run: bool,
+}
+
+/// Shows the changes as a diff.
+pub(crate) fn show(project: &Project, changes: &[Change]) {
+    for change in changes {
+        print(&change.diff(project.show(&change.path)));
+    }
+}
+
+/// Tells whoever has this program from a checkout how a package depends on that checkout.
+pub(crate) fn mention_checkout() {
+    if let Some(harness) = checkout() {
+        eprintln!(
+            "note: this program was built from a checkout; where no registry has the crate, run the command with --path {}",
+            harness.display()
+        );
+    }
+}
+
+/// Writes the changes if somebody agrees. Returns the code with which this process ends if nothing
+/// was written.
+///
+/// # Errors
+/// Nobody can be asked, or a file cannot be written.
+pub(crate) fn write(changes: &[Change], consent: Consent) -> Result<Option<ExitCode>, String> {
+    if consent.dry_run {
+        return Ok(Some(ExitCode::SUCCESS));
+    }
+    if !consent.yes && !agreed(changes.len())? {
+        eprintln!("nothing was written");
+        return Ok(Some(ExitCode::FAILURE));
+    }
+    changes.iter().try_for_each(Change::write)?;
+    Ok(None)
+}
+
+/// Returns the directory of the crate `snowglobe` in the checkout from which this program was
+/// built, if the program was built from a checkout that still exists.
+fn checkout() -> Option<&'static Path> {
+    let harness = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
+    let manifest = std::fs::read_to_string(harness.join("Cargo.toml")).ok()?;
+    let is_ours = manifest.lines().any(|line| line == "name = \"snowglobe\"");
+    is_ours.then_some(harness)
+}
+
+/// Asks whether to write.
+fn agreed(files: usize) -> Result<bool, String> {
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        return Err(
+            "nothing was written, for there is no terminal to ask: give --yes to write, or --dry-run to see the diff only".to_owned(),
+        );
+    }
+    eprint!("write these {files} files? [y/N] ");
+    let _ = std::io::stderr().flush();
+    let mut answer = String::new();
+    let read = stdin.read_line(&mut answer);
+    read.map_err(|error| format!("cannot read the answer: {error}"))?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

@@ -1,0 +1,408 @@
+//! Puts our attribute above the tests of a source file, or takes it away: pure.
+//!
+//! The file is parsed to find the tests, and changed line by line, so that its layout stays.
+
+use std::collections::BTreeMap;
+
+use proc_macro2::LineColumn;
+use syn::{Attribute, Item, ItemMacro, Meta, UseTree};
+
+use super::attributes::{self, Ours, names_ours};
+
+/// Direction of a conversion.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Direction {
+    /// Tests get our attribute.
+    #[default]
+    There,
+    /// Tests lose it.
+    Back,
+}
+
+/// Part of the package to which a file belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// An integration test, which always has the dev-dependencies.
+    Test,
+    /// A library or a program, which is also built without them.
+    Package,
+}
+
+/// A source file after the conversion.
+#[derive(Debug, Default)]
+pub(super) struct Converted {
+    pub(super) text: String,
+    /// Number of attributes that were written or taken away.
+    pub(super) count: usize,
+    /// Tests that stay as they are.
+    pub(super) left: Vec<LeftTest>,
+}
+
+/// A test that stays as it is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct LeftTest {
+    pub(super) line: usize,
+    pub(super) name: String,
+    /// Reason, and what to do.
+    pub(super) why: &'static str,
+}
+
+/// Converts the text of a source file.
+///
+/// # Errors
+/// The text is no Rust that is understood without the compiler.
+pub(super) fn convert(
+    text: &str,
+    place: Place,
+    direction: Direction,
+) -> Result<Converted, syn::Error> {
+    let file = syn::parse_file(text)?;
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let mut search = Search {
+        direction,
+        lines: &lines,
+        edits: BTreeMap::new(),
+        left: Vec::new(),
+    };
+    let is_test = place == Place::Test || file.attrs.iter().any(attributes::is_for_tests);
+    search.items(&file.items, is_test);
+    let Search { edits, left, .. } = search;
+    Ok(Converted {
+        text: edited(&lines, &edits),
+        count: edits.len(),
+        left,
+    })
+}
+
+/// Change of one line.
+#[derive(Debug)]
+enum LineEdit {
+    /// This text stands in a line of its own before it.
+    Before(&'static str),
+    /// The line goes.
+    Remove,
+}
+
+fn edited(lines: &[&str], edits: &BTreeMap<usize, LineEdit>) -> String {
+    let mut text = String::new();
+    for (number, line) in (1..).zip(lines) {
+        match edits.get(&number) {
+            Some(LineEdit::Before(new)) => {
+                let indent = &line[..line.len() - line.trim_start().len()];
+                let end = if line.ends_with("\r\n") { "\r\n" } else { "\n" };
+                text.extend([indent, new, end, line]);
+            }
+            Some(LineEdit::Remove) => {}
+            None => text += line,
+        }
+    }
+    text
+}
+
+struct Search<'a> {
+    direction: Direction,
+    lines: &'a [&'a str],
+    /// Changes by the number of the line, from 1 on.
+    edits: BTreeMap<usize, LineEdit>,
+    left: Vec<LeftTest>,
+}
+
+/// A test whose attributes have been looked at.
+struct FoundTest {
+    name: String,
+    /// Our attribute, if the test has it.
+    ours: Option<(Ours, LineColumn)>,
+    /// First attribute that makes a test of the function.
+    maker: Option<LineColumn>,
+    /// Name of an attribute that makes a test which cannot be a trial.
+    foreign: Option<(&'static str, LineColumn)>,
+}
+
+impl Search<'_> {
+    /// Looks at the items of a module; `is_test` says whether it is built with the dev-dependencies
+    /// only.
+    fn items(&mut self, items: &[Item], is_test: bool) {
+        if let Some(line) = items.iter().find_map(import_of_ours) {
+            // The attribute of every test below is ours already.
+            self.leave_by_hand(line, "use snowglobe::test;");
+            return;
+        }
+        for item in items {
+            match item {
+                Item::Fn(function) => {
+                    let is_test = is_test || function.attrs.iter().any(attributes::is_for_tests);
+                    let test = of_function(&function.sig.ident.to_string(), &function.attrs);
+                    self.test(test, is_test);
+                }
+                Item::Mod(module) => {
+                    let attrs = &module.attrs;
+                    let is_test = is_test || attrs.iter().any(attributes::is_for_tests);
+                    let isolate = attrs.iter().find(|it| names_ours(it.path(), "isolate"));
+                    if let Some(isolate) = isolate {
+                        let line = start(isolate).line;
+                        self.leave_by_hand(line, "#[snowglobe::isolate]");
+                    } else if let Some((_, items)) = &module.content {
+                        self.items(items, is_test);
+                    }
+                }
+                Item::Macro(it) => self.macro_(it, is_test),
+                _ => {}
+            }
+        }
+    }
+
+    /// Remarks on an attribute for many tests, which somebody has written and has to take away.
+    fn leave_by_hand(&mut self, line: usize, what: &str) {
+        if self.direction == Direction::Back {
+            self.leave(
+                line,
+                what,
+                "isolates all tests below: take the line away by hand",
+            );
+        }
+    }
+
+    fn macro_(&mut self, item: &ItemMacro, is_test: bool) {
+        let is_for_others = item.attrs.iter().any(|it| it.path().is_ident("macro_export"));
+        let path = &item.mac.path;
+        let name = path.segments.last().map(|it| it.ident.to_string());
+        let name = name.unwrap_or_default();
+        let mut tests = Vec::new();
+        attributes::in_tokens(item.mac.tokens.clone(), &mut tests);
+        if is_for_others && !is_test {
+            if let Some(found) = tests.first() {
+                let line = found.attributes[0].1.line;
+                self.leave(line, "a macro that other crates use too", "write the attribute where the macro is called, if the macro takes attributes; the runner isolates the program as a whole: `snowglobe exec --`");
+            }
+            return;
+        }
+        if tests.is_empty() && name == "quickcheck" && self.direction == Direction::There {
+            let line = path.segments[0].ident.span().start().line;
+            self.leave(
+                line,
+                "quickcheck!",
+                "makes `#[test]`s by itself: write `use snowglobe::test;` into the same module",
+            );
+        }
+        for found in tests {
+            self.test(found.into_test(), is_test);
+        }
+    }
+
+    fn test(&mut self, test: FoundTest, is_test: bool) {
+        let FoundTest {
+            name,
+            ours,
+            maker,
+            foreign,
+        } = test;
+        if let (Some((why, at)), Direction::There) = (foreign, self.direction) {
+            self.leave(at.line, &name, why);
+            return;
+        }
+        match (self.direction, maker, ours) {
+            (Direction::There, Some(at), None) => {
+                let new = if is_test {
+                    attributes::OURS
+                } else {
+                    attributes::OURS_IN_PACKAGE
+                };
+                if self.stands_first(at) {
+                    self.edits.insert(at.line, LineEdit::Before(new));
+                } else {
+                    self.leave(
+                        at.line,
+                        &name,
+                        "stands behind something else in its line: write `#[snowglobe::test]` before `#[test]`",
+                    );
+                }
+            }
+            (Direction::Back, Some(_), Some((Ours::Plain, at))) if self.stands_alone(at) => {
+                self.edits.insert(at.line, LineEdit::Remove);
+            }
+            (Direction::Back, Some(_), Some((_, at))) => {
+                self.leave(
+                    at.line,
+                    &name,
+                    "has an attribute with options, or in company: take `#[snowglobe::test]` away by hand",
+                );
+            }
+            (Direction::Back, None, Some((_, at))) => {
+                self.leave(
+                    at.line,
+                    &name,
+                    "has no other attribute: write `#[test]` or that of your runtime in the place of `#[snowglobe::test]`",
+                );
+            }
+            (Direction::There, _, Some(_)) | (_, _, None) => {}
+        }
+    }
+
+    fn leave(&mut self, line: usize, name: &str, why: &'static str) {
+        let name = name.to_owned();
+        self.left.push(LeftTest { line, name, why });
+    }
+
+    /// Returns whether nothing but white space stands before that place in its line.
+    fn stands_first(&self, at: LineColumn) -> bool {
+        let line = self.lines.get(at.line - 1).copied().unwrap_or_default();
+        line.chars().take(at.column).all(char::is_whitespace)
+    }
+
+    /// Returns whether the line has our attribute as we write it, and nothing else.
+    fn stands_alone(&self, at: LineColumn) -> bool {
+        let line = self.lines.get(at.line - 1).copied().unwrap_or_default();
+        [attributes::OURS, attributes::OURS_IN_PACKAGE].contains(&line.trim())
+    }
+}
+
+fn of_function(name: &str, attrs: &[Attribute]) -> FoundTest {
+    let found = |it: &Attribute| {
+        let path: Vec<String> = segments(it.path());
+        let arguments = match &it.meta {
+            Meta::List(list) => list.tokens.to_string(),
+            Meta::Path(_) | Meta::NameValue(_) => String::new(),
+        };
+        ((path, arguments), start(it))
+    };
+    attributes::Found {
+        name: name.to_owned(),
+        attributes: attrs.iter().map(found).collect(),
+    }
+    .into_test()
+}
+
+impl attributes::Found {
+    fn into_test(self) -> FoundTest {
+        let Self { name, attributes } = self;
+        let mut test = FoundTest {
+            name,
+            ours: None,
+            maker: None,
+            foreign: None,
+        };
+        for ((path, arguments), at) in attributes {
+            if let Some(ours) = Ours::of(&path, &arguments) {
+                test.ours = test.ours.or(Some((ours, at)));
+            } else if let Some(why) = attributes::foreign(&path) {
+                test.foreign = Some((why, at));
+            } else if attributes::makes_test(&path) {
+                test.maker = test.maker.or(Some(at));
+            }
+        }
+        test
+    }
+}
+
+fn segments(path: &syn::Path) -> Vec<String> {
+    let segments = path.segments.iter();
+    segments.map(|it| it.ident.to_string()).collect()
+}
+
+fn start(attribute: &Attribute) -> LineColumn {
+    attribute.pound_token.span.start()
+}
+
+/// Returns the line of `use snowglobe::test;`.
+fn import_of_ours(item: &Item) -> Option<usize> {
+    let Item::Use(item) = item else {
+        return None;
+    };
+    let UseTree::Path(path) = &item.tree else {
+        return None;
+    };
+    let imports_test = |tree: &UseTree| matches!(tree, UseTree::Name(it) if it.ident == "test");
+    let is_ours = path.ident == "snowglobe"
+        && match &*path.tree {
+            UseTree::Group(group) => group.items.iter().any(imports_test),
+            tree => imports_test(tree),
+        };
+    is_ours.then(|| item.use_token.span.start().line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn there_and_back(text: &str, place: Place, expected: &str) {
+        let there = convert(text, place, Direction::There).unwrap();
+        assert_eq!(there.text, expected);
+        let again = convert(&there.text, place, Direction::There).unwrap();
+        assert_eq!((again.text.as_str(), again.count), (expected, 0));
+        let back = convert(&there.text, place, Direction::Back).unwrap();
+        assert_eq!((back.text.as_str(), back.count), (text, there.count));
+    }
+
+    #[test]
+    fn every_kind_of_test_gets_a_line_above_it() {
+        there_and_back(
+            "#![allow(x)]\n/// #[test]\n#[test]\nfn a() {}\n\n#[ignore]\r\n  #[tokio::test(flavor = \"x\")]\r\nasync fn b() {}\n\
+             #[rstest]\n#[case(1)]\nfn c(#[case] it: u8) {}\n#[test_case(1)]\n#[test_case(2)]\nfn d(it: u8) {}\nconst X: &str = \"\n#[test]\n\";\n",
+            Place::Test,
+            "#![allow(x)]\n/// #[test]\n#[snowglobe::test]\n#[test]\nfn a() {}\n\n#[ignore]\r\n  #[snowglobe::test]\r\n  #[tokio::test(flavor = \"x\")]\r\nasync fn b() {}\n\
+             #[snowglobe::test]\n#[rstest]\n#[case(1)]\nfn c(#[case] it: u8) {}\n#[snowglobe::test]\n#[test_case(1)]\n#[test_case(2)]\nfn d(it: u8) {}\nconst X: &str = \"\n#[test]\n\";\n",
+        );
+    }
+
+    #[test]
+    fn a_library_is_built_without_dev_dependencies_too() {
+        there_and_back(
+            "#[test]\nfn a() {}\n#[cfg(test)]\nmod tests {\n    #[test]\n    fn b() {}\n}\nmod c {\n    #[test]\n    fn d() {}\n}\n",
+            Place::Package,
+            "#[cfg_attr(test, snowglobe::test)]\n#[test]\nfn a() {}\n#[cfg(test)]\nmod tests {\n    #[snowglobe::test]\n    #[test]\n    fn b() {}\n}\nmod c {\n    #[cfg_attr(test, snowglobe::test)]\n    #[test]\n    fn d() {}\n}\n",
+        );
+    }
+
+    #[test]
+    fn tests_that_macros_make_are_found() {
+        there_and_back(
+            "macro_rules! t {\n    ($name:ident) => {\n        #[test]\n        fn $name() {}\n    };\n}\nproptest! {\n    #[test]\n    fn p(x in 0..3) { }\n}\n",
+            Place::Test,
+            "macro_rules! t {\n    ($name:ident) => {\n        #[snowglobe::test]\n        #[test]\n        fn $name() {}\n    };\n}\nproptest! {\n    #[snowglobe::test]\n    #[test]\n    fn p(x in 0..3) { }\n}\n",
+        );
+    }
+
+    #[track_caller]
+    fn left(text: &str, direction: Direction, line: usize, name: &str, why: &str) {
+        let converted = convert(text, Place::Package, direction).unwrap();
+        assert_eq!(converted.text, text);
+        let [left] = &converted.left[..] else {
+            panic!("{converted:?}");
+        };
+        assert_eq!((left.line, left.name.as_str()), (line, name));
+        assert!(left.why.contains(why), "{}", left.why);
+    }
+
+    #[test]
+    fn what_stays_as_it_is_has_a_name_and_a_remedy() {
+        use Direction::{Back, There};
+        left("\nmod t { #[test] fn a() {} }\n", There, 2, "a", "before `#[test]`");
+        left("#[wasm_bindgen_test]\nfn w() {}\n", There, 1, "w", "no Linux");
+        left("#[bench]\nfn b(it: &mut B) {}\n", There, 1, "b", "measures");
+        left("quickcheck! {\n fn q(x: u8) -> bool { true } }\n", There, 1, "quickcheck!", "use snowglobe::test;");
+        left(
+            "#[macro_export]\nmacro_rules! t {\n() => {\n#[test]\nfn a() {} } }\n",
+            There,
+            4,
+            "a macro that other crates use too",
+            "snowglobe exec",
+        );
+        left("#[snowglobe::test]\nfn a() {}\n", Back, 1, "a", "`#[test]`");
+        left("#[snowglobe::test(timeout = \"1s\")]\n#[test]\nfn a() {}\n", Back, 1, "a", "by hand");
+        left("use snowglobe::test;\n#[test]\nfn a() {}\n", Back, 1, "use snowglobe::test;", "by hand");
+    }
+
+    #[test]
+    fn tests_that_are_ours_already_are_left_alone() {
+        for text in [
+            "use snowglobe::test;\n#[test]\nfn a() {}\n",
+            "#[snowglobe::test(timeout = \"1s\")]\nfn a() {}\n",
+            "#[snowglobe::isolate]\nmod tests {\n#[test]\nfn a() {}\n}\n",
+        ] {
+            let converted = convert(text, Place::Test, Direction::There).unwrap();
+            assert_eq!((converted.text.as_str(), converted.count), (text, 0));
+            assert_eq!(converted.left, []);
+        }
+    }
+}
