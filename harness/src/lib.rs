@@ -59,8 +59,17 @@
 //! The last takes the feature `libtest-mimic`. The others know `#[test]`, `#[tokio::test]` with its
 //! options, rstest and what is named below.
 //!
-//! This line puts our attribute above each test of a suite, and leaves the test's own attribute
-//! where it is; the second line takes it away again.
+//! The command `snowglobe fix` (`cargo install --path harness/cli`) does it for all tests of a
+//! package: one line above each test, and the dev-dependency. It shows a diff first, names each
+//! test that stays as it is, and takes everything back with `--undo`.
+//!
+//! ```console
+//! $ snowglobe fix
+//! $ cargo test
+//! $ snowglobe fix --undo
+//! ```
+//!
+//! Without the command, this line does the same for integration tests; the second takes it back.
 //!
 //! ```console
 //! $ sed -i -E 's/^([[:space:]]*)#\[(\w+::)?test(\(.*\))?\]/\1#[snowglobe::test]\n&/' tests/*.rs
@@ -73,7 +82,8 @@
 //!   whole.
 //! - A `#[test]` outside of `#[cfg(test)]` in a library: the library is also built without
 //!   dev-dependencies, and rustc says "unresolved module or unlinked crate `snowglobe`". Move the
-//!   test into `#[cfg(test)] mod tests { … }`, or write `#[cfg_attr(test, snowglobe::test)]`.
+//!   test into `#[cfg(test)] mod tests { … }`, or write `#[cfg_attr(test, snowglobe::test)]`, as
+//!   `snowglobe fix` does.
 //! - `#![snowglobe::isolate]` at the top of a file: Rust has no such attributes yet. Write
 //!   `use snowglobe::test;` there.
 //! - Tests that share a server which one of them starts: each trial has a network of its own. Start
@@ -84,11 +94,16 @@
 //!
 //! A project whose `Cargo.lock` keeps an old `libc` is told that "all possible versions conflict
 //! with previously selected packages"; `cargo update -p libc` mends that.
-//! Builds take less room and less time with less debug information:
+//! A test program has 140 MB with the debug information of this crate. In the `Cargo.toml` of the
+//! workspace these lines, which `snowglobe init` and `snowglobe fix` write, leave it out; builds
+//! are faster then, too.
 //!
 //! ```toml
-//! [profile.dev.package."*"]
-//! debug = "line-tables-only"
+//! [profile.dev.package]
+//! snowglobe = { debug = false }
+//! snowglobe-fixtures = { debug = false }
+//! snowglobe-kernel = { debug = false }
+//! snowglobe-model = { debug = false }
 //! ```
 //!
 //! # What a trial finds

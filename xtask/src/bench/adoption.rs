@@ -1,8 +1,12 @@
 //! What it costs to bring an existing project to isolated trials.
 
+mod suite;
+
 use std::fs::File;
 use std::io::Write;
+use std::path::Path;
 
+use self::suite::Suite;
 use super::build::{build, find, trial_of};
 use super::measure::{Contestant, alone, in_turns, said, time};
 use super::row::{BenchRow, Target};
@@ -16,21 +20,43 @@ const TEMPLATE_MIB: usize = 300;
 pub(super) fn adoption(rounds: usize) -> Result<Vec<BenchRow>, String> {
     let mut rows = template(rounds)?;
     if nextest_runs() {
-        rows.push(wrapper(rounds)?);
+        let command = find(
+            &programs(&["build", "--release", "--quiet", "-p", "snowglobe-cli"])?,
+            "snowglobe",
+        )?;
+        rows.push(wrapper(&command, rounds)?);
+        rows.push(converted(&command, rounds)?);
     } else {
-        eprintln!("note: cargo-nextest is not installed, so its row is left out");
+        eprintln!("note: cargo-nextest is not installed, so its rows are left out");
     }
     Ok(rows)
 }
 
+/// Measures the suite of a published crate, converted, in our own runner, against nextest for the
+/// suite as it is published.
+fn converted(command: &Path, rounds: usize) -> Result<BenchRow, String> {
+    let suite = Suite::make(command)?;
+    let medians = in_turns(
+        rounds,
+        &mut [
+            Box::new(|| time(&mut suite.ours())),
+            Box::new(|| time(&mut suite.nextest())),
+        ],
+    )?;
+    Ok(BenchRow {
+        group: "adoption",
+        name: "the converted suite of a crate vs nextest as it is".to_owned(),
+        unit: "ms",
+        ours: medians[0],
+        other: medians[1],
+        target: Target::AtMost(0.6),
+    })
+}
+
 /// Measures a thousand tests under nextest, each in `snowglobe exec`, against as many in `unshare`,
 /// which gives a test the same namespaces and none of the rest.
-fn wrapper(rounds: usize) -> Result<BenchRow, String> {
-    let exec = find(
-        &programs(&["build", "--release", "--quiet", "-p", "snowglobe-cli"])?,
-        "snowglobe",
-    )?;
-    let exec = format!("{} exec --", exec.display());
+fn wrapper(command: &Path, rounds: usize) -> Result<BenchRow, String> {
+    let exec = format!("{} exec --", command.display());
     let under = |wrapper| -> Contestant<'_> {
         Box::new(move || time(&mut nextest_command("thousand_plain", Some(wrapper))))
     };

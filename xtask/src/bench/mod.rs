@@ -8,6 +8,7 @@
 //! | `run.rs` | all groups, and what is done with their rows |
 //! | `row.rs` | one comparison and its target |
 //! | `runner.rs`, `fixtures.rs`, `lab.rs`, `wire.rs`, `adoption.rs` | the groups |
+//! | `adoption/` | the suite of a published crate |
 //! | `chaos/` | the group of faults: histories, clocks, disks, seeds |
 //! | `internet.rs` | the group of routers, translation and name servers |
 //! | `build.rs` | the programs that are measured |

@@ -27,6 +27,17 @@ pub(crate) struct Consent {
     pub(crate) dry_run: bool,
 }
 
+/// Adds to a manifest by which test programs are small, where such a setting counts.
+///
+/// # Errors
+/// The manifest has something else where the setting belongs.
+pub(crate) fn with_small_programs(project: &Project, manifest: String) -> Result<String, String> {
+    match project.is_root() {
+        true => cargo_toml::with_small_programs(&manifest),
+        false => Ok(manifest),
+    }
+}
+
 /// Shows the changes as a diff.
 pub(crate) fn show(project: &Project, changes: &[Change]) {
     for change in changes {

@@ -57,6 +57,18 @@ impl Project {
         self.package.join("Cargo.toml")
     }
 
+    /// Returns whether the settings of profiles in this `Cargo.toml` count: cargo reads them in the
+    /// manifest of the workspace only ("Profiles" in The Cargo Book).
+    pub(crate) fn is_root(&self) -> bool {
+        let is_workspace = |text: &str| {
+            let manifest = text.parse::<DocumentMut>();
+            manifest.is_ok_and(|manifest| manifest.contains_key("workspace"))
+        };
+        let above = self.package.ancestors().skip(1);
+        let mut manifests = above.filter_map(|it| fs::read_to_string(it.join("Cargo.toml")).ok());
+        is_workspace(&self.text) || !manifests.any(|text| is_workspace(&text))
+    }
+
     /// Returns a path as people see it from the repository.
     pub(crate) fn show<'a>(&self, path: &'a Path) -> &'a Path {
         path.strip_prefix(&self.repository).unwrap_or(path)

@@ -100,7 +100,9 @@ pub(super) fn is_for_tests(attribute: &Attribute) -> bool {
 /// Returns whether the path is the one of our attribute of that name.
 pub(super) fn names_ours(path: &syn::Path, name: &str) -> bool {
     let segments = path.segments.iter();
-    segments.map(|it| it.ident.to_string()).eq(["snowglobe", name])
+    segments
+        .map(|it| it.ident.to_string())
+        .eq(["snowglobe", name])
 }
 
 /// Finds functions with attributes that make tests in the tokens of a macro.

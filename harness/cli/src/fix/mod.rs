@@ -181,6 +181,7 @@ fn plan(project: &Project, options: &FixOptions) -> Result<Plan, String> {
         (Direction::There, true) => {
             let dependency = Dependency::of_option(options.path.as_deref());
             cargo_toml::with_dependency(&project.text, &dependency)
+                .and_then(|text| edits::with_small_programs(project, text))
         }
         // Other files may need it where only some are converted back.
         (Direction::Back, false) if options.files.is_empty() => {
@@ -201,7 +202,8 @@ impl Plan {
     fn add(&mut self, path: &Path, before: String, converted: Converted, shown: &str) {
         let Converted { text, count, left } = converted;
         if text != before {
-            self.changes.push(Change::edit(path.to_owned(), before, text));
+            self.changes
+                .push(Change::edit(path.to_owned(), before, text));
         }
         self.lines += count;
         let sentence = |LeftTest { line, name, why }| format!("{shown}:{line}: `{name}` {why}");

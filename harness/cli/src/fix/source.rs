@@ -163,7 +163,10 @@ impl Search<'_> {
     }
 
     fn macro_(&mut self, item: &ItemMacro, is_test: bool) {
-        let is_for_others = item.attrs.iter().any(|it| it.path().is_ident("macro_export"));
+        let is_for_others = item
+            .attrs
+            .iter()
+            .any(|it| it.path().is_ident("macro_export"));
         let path = &item.mac.path;
         let name = path.segments.last().map(|it| it.ident.to_string());
         let name = name.unwrap_or_default();
@@ -377,10 +380,28 @@ mod tests {
     #[test]
     fn what_stays_as_it_is_has_a_name_and_a_remedy() {
         use Direction::{Back, There};
-        left("\nmod t { #[test] fn a() {} }\n", There, 2, "a", "before `#[test]`");
-        left("#[wasm_bindgen_test]\nfn w() {}\n", There, 1, "w", "no Linux");
+        left(
+            "\nmod t { #[test] fn a() {} }\n",
+            There,
+            2,
+            "a",
+            "before `#[test]`",
+        );
+        left(
+            "#[wasm_bindgen_test]\nfn w() {}\n",
+            There,
+            1,
+            "w",
+            "no Linux",
+        );
         left("#[bench]\nfn b(it: &mut B) {}\n", There, 1, "b", "measures");
-        left("quickcheck! {\n fn q(x: u8) -> bool { true } }\n", There, 1, "quickcheck!", "use snowglobe::test;");
+        left(
+            "quickcheck! {\n fn q(x: u8) -> bool { true } }\n",
+            There,
+            1,
+            "quickcheck!",
+            "use snowglobe::test;",
+        );
         left(
             "#[macro_export]\nmacro_rules! t {\n() => {\n#[test]\nfn a() {} } }\n",
             There,
@@ -389,8 +410,20 @@ mod tests {
             "snowglobe exec",
         );
         left("#[snowglobe::test]\nfn a() {}\n", Back, 1, "a", "`#[test]`");
-        left("#[snowglobe::test(timeout = \"1s\")]\n#[test]\nfn a() {}\n", Back, 1, "a", "by hand");
-        left("use snowglobe::test;\n#[test]\nfn a() {}\n", Back, 1, "use snowglobe::test;", "by hand");
+        left(
+            "#[snowglobe::test(timeout = \"1s\")]\n#[test]\nfn a() {}\n",
+            Back,
+            1,
+            "a",
+            "by hand",
+        );
+        left(
+            "use snowglobe::test;\n#[test]\nfn a() {}\n",
+            Back,
+            1,
+            "use snowglobe::test;",
+            "by hand",
+        );
     }
 
     #[test]

@@ -46,7 +46,10 @@ Usage: {command} init [OPTIONS]
 ",
     operands: Operands::None,
     flags: &[
-        Flag::switch("yes", "Write without asking", |options| options.consent.yes = true).short('y'),
+        Flag::switch("yes", "Write without asking", |options| {
+            options.consent.yes = true
+        })
+        .short('y'),
         Flag::switch("dry-run", "Show the diff, and write nothing", |options| {
             options.consent.dry_run = true;
         })
@@ -131,6 +134,7 @@ fn plan(project: &Project, options: &InitOptions) -> Result<(Vec<Change>, Vec<Pa
     let dependency = Dependency::of_option(options.path.as_deref());
     let manifest = project.manifest();
     let after = cargo_toml::with_snowglobe(&project.text, &dependency, TARGET)
+        .and_then(|text| edits::with_small_programs(project, text))
         .map_err(|error| format!("{}: {error}", manifest.display()))?;
     let mut changes = Vec::new();
     if after != project.text {
