@@ -63,19 +63,6 @@
 //! package: one line above each test, and the dev-dependency. It shows a diff first, names each
 //! test that stays as it is, and takes everything back with `--undo`.
 //!
-//! ```console
-//! $ snowglobe fix
-//! $ cargo test
-//! $ snowglobe fix --undo
-//! ```
-//!
-//! Without the command, this line does the same for integration tests; the second takes it back.
-//!
-//! ```console
-//! $ sed -i -E 's/^([[:space:]]*)#\[(\w+::)?test(\(.*\))?\]/\1#[snowglobe::test]\n&/' tests/*.rs
-//! $ sed -i '/^[[:space:]]*#\[snowglobe::test\]$/d' tests/*.rs
-//! ```
-//!
 //! Some tests cannot be converted so:
 //!
 //! - Tests in documentation, and programs without a test harness. A runner isolates these as a
@@ -94,16 +81,13 @@
 //!
 //! A project whose `Cargo.lock` keeps an old `libc` is told that "all possible versions conflict
 //! with previously selected packages"; `cargo update -p libc` mends that.
-//! A test program has 140 MB with the debug information of this crate. In the `Cargo.toml` of the
-//! workspace these lines, which `snowglobe init` and `snowglobe fix` write, leave it out; builds
-//! are faster then, too.
+//! A test program has 140 MB with the debug information of this crate, which takes longer to build,
+//! too. `snowglobe init` and `snowglobe fix` leave that out, by these lines in the `Cargo.toml` of
+//! the workspace:
 //!
 //! ```toml
 //! [profile.dev.package]
-//! snowglobe = { debug = false }
-//! snowglobe-fixtures = { debug = false }
-//! snowglobe-kernel = { debug = false }
-//! snowglobe-model = { debug = false }
+//! snowglobe = { debug = false }      # and so for snowglobe-fixtures, -kernel and -model
 //! ```
 //!
 //! # What a trial finds

@@ -1,6 +1,6 @@
 //! `snowglobe init` shows what it is about to write, writes it if somebody agrees, and overwrites
-//! nothing; `snowglobe fix` converts a suite and back; and the other commands speak of commands that
-//! this user has.
+//! nothing; `snowglobe fix` converts a suite and back; and the other commands speak of commands
+//! that this user has.
 
 use std::fs;
 use std::path::Path;

@@ -105,9 +105,15 @@ pub(crate) fn without_dependency(text: &str) -> Result<String, String> {
     let table = manifest.get_mut(TABLE).and_then(Item::as_table_like_mut);
     if let Some(table) = table
         && table.remove("snowglobe").is_some()
-        && table.is_empty()
     {
-        manifest.remove(TABLE);
+        if table.is_empty() {
+            manifest.remove(TABLE);
+        } else if let Some(Item::Table(table)) = manifest.get_mut(TABLE)
+            && table.get_values().is_empty()
+        {
+            // Only `[dev-dependencies.NAME]` are left, as cargo publishes manifests.
+            table.set_implicit(true);
+        }
     }
     let [profile, dev, package] = PROFILE;
     let settings = manifest
@@ -247,6 +253,7 @@ mod tests {
         for text in [
             "[package]\nname = \"a\"\n",
             "[package]\nname = \"a\"\n\n[dev-dependencies]\nserde = \"1\" # why\n",
+            "[package]\nname = \"a\"\n\n[dev-dependencies.serde]\nversion = \"1\"\n",
         ] {
             let with = with_dependency(text, &Dependency::Published).unwrap();
             assert!(with.contains("snowglobe = \"0.1\"\n"), "{with}");

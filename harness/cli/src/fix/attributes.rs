@@ -28,7 +28,7 @@ const MAKERS: [&str; 11] = [
 pub(super) type Named = (Vec<String>, String);
 
 /// The attributes of a function.
-pub(super) struct Found {
+pub(super) struct FoundFunction {
     /// Name of the function.
     pub(super) name: String,
     pub(super) attributes: Vec<(Named, LineColumn)>,
@@ -106,7 +106,7 @@ pub(super) fn names_ours(path: &syn::Path, name: &str) -> bool {
 }
 
 /// Finds functions with attributes that make tests in the tokens of a macro.
-pub(super) fn in_tokens(tokens: TokenStream, found: &mut Vec<Found>) {
+pub(super) fn in_tokens(tokens: TokenStream, found: &mut Vec<FoundFunction>) {
     let mut attributes: Vec<(Named, LineColumn)> = Vec::new();
     let mut trees = tokens.into_iter().peekable();
     while let Some(tree) = trees.next() {
@@ -130,7 +130,7 @@ pub(super) fn in_tokens(tokens: TokenStream, found: &mut Vec<Found>) {
                 let attributes = std::mem::take(&mut attributes);
                 let is_test = |path: &[String]| makes_test(path) || foreign(path).is_some();
                 if attributes.iter().any(|((path, _), _)| is_test(path)) {
-                    found.push(Found { name, attributes });
+                    found.push(FoundFunction { name, attributes });
                 }
             }
             // Visibility and qualifiers stand between the attributes of a function and its name.

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use snowglobe_model::cli::{self, CommandLine, CommandText, Operands};
 
-use self::source::{Converted, Direction, LeftTest};
+use self::source::{Converted, LeftTest, Way};
 use crate::commands::{Words, read};
 use crate::edits::cargo_toml::{self, Dependency};
 use crate::edits::change::Change;
@@ -29,7 +29,7 @@ use crate::edits::{self, Consent};
 struct FixOptions {
     help: bool,
     consent: Consent,
-    direction: Direction,
+    way: Way,
     path: Option<PathBuf>,
     files: Vec<PathBuf>,
 }
@@ -50,7 +50,7 @@ Usage: {command} fix [OPTIONS] [FILE|DIRECTORY...]
     }),
     flags: &[
         Flag::switch("undo", "Take the lines away again", |options| {
-            options.direction = Direction::Back;
+            options.way = Way::Back;
         }),
         Flag::switch("yes", "Write without asking", |options| {
             options.consent.yes = true;
@@ -106,7 +106,7 @@ pub(crate) fn text() -> CommandText {
 fn run(options: &FixOptions) -> Result<ExitCode, String> {
     let here = std::env::current_dir().map_err(|error| format!("no working directory: {error}"))?;
     let project = Project::find(&here)?;
-    let Plan {
+    let FixPlan {
         changes,
         lines,
         left,
@@ -119,7 +119,7 @@ fn run(options: &FixOptions) -> Result<ExitCode, String> {
         eprintln!("there is nothing to write");
         return Ok(ExitCode::SUCCESS);
     }
-    if options.direction == Direction::There && options.path.is_none() {
+    if options.way == Way::There && options.path.is_none() {
         edits::mention_checkout();
     }
     if let Some(code) = edits::write(&changes, options.consent)? {
@@ -129,15 +129,15 @@ fn run(options: &FixOptions) -> Result<ExitCode, String> {
         0 => String::new(),
         count => format!("; {count} stay as they are, see above"),
     };
-    match options.direction {
-        Direction::There => eprintln!("{lines} tests are trials now{stay}. Next: cargo test"),
-        Direction::Back => eprintln!("{lines} tests are as they were{stay}"),
+    match options.way {
+        Way::There => eprintln!("{lines} tests are trials now{stay}. Next: cargo test"),
+        Way::Back => eprintln!("{lines} tests are as they were{stay}"),
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Everything that is to be written and said.
-struct Plan {
+struct FixPlan {
     changes: Vec<Change>,
     /// Number of tests whose lines are written or taken away.
     lines: usize,
@@ -145,8 +145,8 @@ struct Plan {
     left: Vec<String>,
 }
 
-fn plan(project: &Project, options: &FixOptions) -> Result<Plan, String> {
-    let mut plan = Plan {
+fn plan(project: &Project, options: &FixOptions) -> Result<FixPlan, String> {
+    let mut plan = FixPlan {
         changes: Vec::new(),
         lines: 0,
         left: Vec::new(),
@@ -158,18 +158,18 @@ fn plan(project: &Project, options: &FixOptions) -> Result<Plan, String> {
         let text = std::fs::read_to_string(&file.path)
             .map_err(|error| format!("cannot read {shown}: {error}"))?;
         let is_own_main = own_mains.contains(&file.path) && !text.contains("snowglobe::main!");
-        if is_own_main && options.direction == Direction::There {
+        if is_own_main && options.way == Way::There {
             plan.left.push(format!(
                 "{shown} has a `main` of its own, and stays as it is: on libtest-mimic write `snowglobe::mimic::trial`, or let `snowglobe exec --` run it"
             ));
             continue;
         }
-        let converted = match source::convert(&text, file.place, options.direction) {
+        let converted = match source::convert(&text, file.part, options.way) {
             Ok(converted) => converted,
             Err(error) => {
                 let line = error.span().start().line;
                 plan.left.push(format!(
-                    "{shown}:{line}: the file stays as it is, for it cannot be understood: {error}"
+                    "{shown}:{line}: the file stays as it is, for it cannot be understood ({error}): write the attribute above its tests by hand"
                 ));
                 continue;
             }
@@ -177,17 +177,17 @@ fn plan(project: &Project, options: &FixOptions) -> Result<Plan, String> {
         is_needed |= converted.text.contains("snowglobe::");
         plan.add(&file.path, text, converted, &shown.to_string());
     }
-    let manifest = match (options.direction, is_needed) {
-        (Direction::There, true) => {
+    let manifest = match (options.way, is_needed) {
+        (Way::There, true) => {
             let dependency = Dependency::of_option(options.path.as_deref());
             cargo_toml::with_dependency(&project.text, &dependency)
                 .and_then(|text| edits::with_small_programs(project, text))
         }
         // Other files may need it where only some are converted back.
-        (Direction::Back, false) if options.files.is_empty() => {
+        (Way::Back, false) if options.files.is_empty() => {
             cargo_toml::without_dependency(&project.text)
         }
-        (Direction::There, false) | (Direction::Back, _) => Ok(project.text.clone()),
+        (Way::There, false) | (Way::Back, _) => Ok(project.text.clone()),
     };
     let path = project.manifest();
     let manifest = manifest.map_err(|error| format!("{}: {error}", path.display()))?;
@@ -198,7 +198,7 @@ fn plan(project: &Project, options: &FixOptions) -> Result<Plan, String> {
     Ok(plan)
 }
 
-impl Plan {
+impl FixPlan {
     fn add(&mut self, path: &Path, before: String, converted: Converted, shown: &str) {
         let Converted { text, count, left } = converted;
         if text != before {

@@ -9,9 +9,9 @@ use syn::{Attribute, Item, ItemMacro, Meta, UseTree};
 
 use super::attributes::{self, Ours, names_ours};
 
-/// Direction of a conversion.
+/// Way of a conversion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Direction {
+pub(super) enum Way {
     /// Tests get our attribute.
     #[default]
     There,
@@ -21,7 +21,7 @@ pub(super) enum Direction {
 
 /// Part of the package to which a file belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum PackagePart {
     /// An integration test, which always has the dev-dependencies.
     Test,
     /// A library or a program, which is also built without them.
@@ -51,22 +51,18 @@ pub(super) struct LeftTest {
 ///
 /// # Errors
 /// The text is no Rust that is understood without the compiler.
-pub(super) fn convert(
-    text: &str,
-    place: Place,
-    direction: Direction,
-) -> Result<Converted, syn::Error> {
+pub(super) fn convert(text: &str, part: PackagePart, way: Way) -> Result<Converted, syn::Error> {
     let file = syn::parse_file(text)?;
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    let mut search = Search {
-        direction,
+    let mut search = TestSearch {
+        way,
         lines: &lines,
         edits: BTreeMap::new(),
         left: Vec::new(),
     };
-    let is_test = place == Place::Test || file.attrs.iter().any(attributes::is_for_tests);
+    let is_test = part == PackagePart::Test || file.attrs.iter().any(attributes::is_for_tests);
     search.items(&file.items, is_test);
-    let Search { edits, left, .. } = search;
+    let TestSearch { edits, left, .. } = search;
     Ok(Converted {
         text: edited(&lines, &edits),
         count: edits.len(),
@@ -99,8 +95,8 @@ fn edited(lines: &[&str], edits: &BTreeMap<usize, LineEdit>) -> String {
     text
 }
 
-struct Search<'a> {
-    direction: Direction,
+struct TestSearch<'a> {
+    way: Way,
     lines: &'a [&'a str],
     /// Changes by the number of the line, from 1 on.
     edits: BTreeMap<usize, LineEdit>,
@@ -118,7 +114,7 @@ struct FoundTest {
     foreign: Option<(&'static str, LineColumn)>,
 }
 
-impl Search<'_> {
+impl TestSearch<'_> {
     /// Looks at the items of a module; `is_test` says whether it is built with the dev-dependencies
     /// only.
     fn items(&mut self, items: &[Item], is_test: bool) {
@@ -153,7 +149,7 @@ impl Search<'_> {
 
     /// Remarks on an attribute for many tests, which somebody has written and has to take away.
     fn leave_by_hand(&mut self, line: usize, what: &str) {
-        if self.direction == Direction::Back {
+        if self.way == Way::Back {
             self.leave(
                 line,
                 what,
@@ -179,7 +175,7 @@ impl Search<'_> {
             }
             return;
         }
-        if tests.is_empty() && name == "quickcheck" && self.direction == Direction::There {
+        if tests.is_empty() && name == "quickcheck" && self.way == Way::There {
             let line = path.segments[0].ident.span().start().line;
             self.leave(
                 line,
@@ -199,12 +195,12 @@ impl Search<'_> {
             maker,
             foreign,
         } = test;
-        if let (Some((why, at)), Direction::There) = (foreign, self.direction) {
+        if let (Some((why, at)), Way::There) = (foreign, self.way) {
             self.leave(at.line, &name, why);
             return;
         }
-        match (self.direction, maker, ours) {
-            (Direction::There, Some(at), None) => {
+        match (self.way, maker, ours) {
+            (Way::There, Some(at), None) => {
                 let new = if is_test {
                     attributes::OURS
                 } else {
@@ -220,24 +216,24 @@ impl Search<'_> {
                     );
                 }
             }
-            (Direction::Back, Some(_), Some((Ours::Plain, at))) if self.stands_alone(at) => {
+            (Way::Back, Some(_), Some((Ours::Plain, at))) if self.stands_alone(at) => {
                 self.edits.insert(at.line, LineEdit::Remove);
             }
-            (Direction::Back, Some(_), Some((_, at))) => {
+            (Way::Back, Some(_), Some((_, at))) => {
                 self.leave(
                     at.line,
                     &name,
                     "has an attribute with options, or in company: take `#[snowglobe::test]` away by hand",
                 );
             }
-            (Direction::Back, None, Some((_, at))) => {
+            (Way::Back, None, Some((_, at))) => {
                 self.leave(
                     at.line,
                     &name,
                     "has no other attribute: write `#[test]` or that of your runtime in the place of `#[snowglobe::test]`",
                 );
             }
-            (Direction::There, _, Some(_)) | (_, _, None) => {}
+            (Way::There, _, Some(_)) | (_, _, None) => {}
         }
     }
 
@@ -268,14 +264,14 @@ fn of_function(name: &str, attrs: &[Attribute]) -> FoundTest {
         };
         ((path, arguments), start(it))
     };
-    attributes::Found {
+    attributes::FoundFunction {
         name: name.to_owned(),
         attributes: attrs.iter().map(found).collect(),
     }
     .into_test()
 }
 
-impl attributes::Found {
+impl attributes::FoundFunction {
     fn into_test(self) -> FoundTest {
         let Self { name, attributes } = self;
         let mut test = FoundTest {
@@ -328,12 +324,12 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn there_and_back(text: &str, place: Place, expected: &str) {
-        let there = convert(text, place, Direction::There).unwrap();
+    fn there_and_back(text: &str, part: PackagePart, expected: &str) {
+        let there = convert(text, part, Way::There).unwrap();
         assert_eq!(there.text, expected);
-        let again = convert(&there.text, place, Direction::There).unwrap();
+        let again = convert(&there.text, part, Way::There).unwrap();
         assert_eq!((again.text.as_str(), again.count), (expected, 0));
-        let back = convert(&there.text, place, Direction::Back).unwrap();
+        let back = convert(&there.text, part, Way::Back).unwrap();
         assert_eq!((back.text.as_str(), back.count), (text, there.count));
     }
 
@@ -342,7 +338,7 @@ mod tests {
         there_and_back(
             "#![allow(x)]\n/// #[test]\n#[test]\nfn a() {}\n\n#[ignore]\r\n  #[tokio::test(flavor = \"x\")]\r\nasync fn b() {}\n\
              #[rstest]\n#[case(1)]\nfn c(#[case] it: u8) {}\n#[test_case(1)]\n#[test_case(2)]\nfn d(it: u8) {}\nconst X: &str = \"\n#[test]\n\";\n",
-            Place::Test,
+            PackagePart::Test,
             "#![allow(x)]\n/// #[test]\n#[snowglobe::test]\n#[test]\nfn a() {}\n\n#[ignore]\r\n  #[snowglobe::test]\r\n  #[tokio::test(flavor = \"x\")]\r\nasync fn b() {}\n\
              #[snowglobe::test]\n#[rstest]\n#[case(1)]\nfn c(#[case] it: u8) {}\n#[snowglobe::test]\n#[test_case(1)]\n#[test_case(2)]\nfn d(it: u8) {}\nconst X: &str = \"\n#[test]\n\";\n",
         );
@@ -352,7 +348,7 @@ mod tests {
     fn a_library_is_built_without_dev_dependencies_too() {
         there_and_back(
             "#[test]\nfn a() {}\n#[cfg(test)]\nmod tests {\n    #[test]\n    fn b() {}\n}\nmod c {\n    #[test]\n    fn d() {}\n}\n",
-            Place::Package,
+            PackagePart::Package,
             "#[cfg_attr(test, snowglobe::test)]\n#[test]\nfn a() {}\n#[cfg(test)]\nmod tests {\n    #[snowglobe::test]\n    #[test]\n    fn b() {}\n}\nmod c {\n    #[cfg_attr(test, snowglobe::test)]\n    #[test]\n    fn d() {}\n}\n",
         );
     }
@@ -361,14 +357,14 @@ mod tests {
     fn tests_that_macros_make_are_found() {
         there_and_back(
             "macro_rules! t {\n    ($name:ident) => {\n        #[test]\n        fn $name() {}\n    };\n}\nproptest! {\n    #[test]\n    fn p(x in 0..3) { }\n}\n",
-            Place::Test,
+            PackagePart::Test,
             "macro_rules! t {\n    ($name:ident) => {\n        #[snowglobe::test]\n        #[test]\n        fn $name() {}\n    };\n}\nproptest! {\n    #[snowglobe::test]\n    #[test]\n    fn p(x in 0..3) { }\n}\n",
         );
     }
 
     #[track_caller]
-    fn left(text: &str, direction: Direction, line: usize, name: &str, why: &str) {
-        let converted = convert(text, Place::Package, direction).unwrap();
+    fn left(text: &str, way: Way, line: usize, name: &str, why: &str) {
+        let converted = convert(text, PackagePart::Package, way).unwrap();
         assert_eq!(converted.text, text);
         let [left] = &converted.left[..] else {
             panic!("{converted:?}");
@@ -379,7 +375,7 @@ mod tests {
 
     #[test]
     fn what_stays_as_it_is_has_a_name_and_a_remedy() {
-        use Direction::{Back, There};
+        use Way::{Back, There};
         left(
             "\nmod t { #[test] fn a() {} }\n",
             There,
@@ -433,7 +429,7 @@ mod tests {
             "#[snowglobe::test(timeout = \"1s\")]\nfn a() {}\n",
             "#[snowglobe::isolate]\nmod tests {\n#[test]\nfn a() {}\n}\n",
         ] {
-            let converted = convert(text, Place::Test, Direction::There).unwrap();
+            let converted = convert(text, PackagePart::Test, Way::There).unwrap();
             assert_eq!((converted.text.as_str(), converted.count), (text, 0));
             assert_eq!(converted.left, []);
         }

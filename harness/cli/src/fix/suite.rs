@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::source::Place;
+use super::source::PackagePart;
 use crate::edits::cargo_toml;
 use crate::edits::project::Project;
 
 /// A source file, and to which part of the package it belongs.
 pub(super) struct SourceFile {
     pub(super) path: PathBuf,
-    pub(super) place: Place,
+    pub(super) part: PackagePart,
 }
 
 /// Returns the source files below `src` and `tests`, or these of them.
@@ -31,12 +31,12 @@ pub(super) fn files(project: &Project, named: &[PathBuf]) -> Result<Vec<SourceFi
         }
     }
     let source = project.package.join("src");
-    let place = |path: &Path| match path.starts_with(&source) {
-        true => Place::Package,
-        false => Place::Test,
+    let part = |path: &Path| match path.starts_with(&source) {
+        true => PackagePart::Package,
+        false => PackagePart::Test,
     };
     let files = paths.into_iter().map(|path| SourceFile {
-        place: place(&path),
+        part: part(&path),
         path,
     });
     Ok(files.collect())
