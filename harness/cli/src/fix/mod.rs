@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use snowglobe_model::cli::{self, CommandLine, CommandText, Operands};
 
-use self::source::{Converted, LeftTest, Way};
+use self::source::{Conversion, Converted, LeftTest};
 use crate::commands::{Words, read};
 use crate::edits::cargo_toml::{self, Dependency};
 use crate::edits::change::Change;
@@ -29,7 +29,7 @@ use crate::edits::{self, Consent};
 struct FixOptions {
     help: bool,
     consent: Consent,
-    way: Way,
+    way: Conversion,
     path: Option<PathBuf>,
     files: Vec<PathBuf>,
 }
@@ -50,7 +50,7 @@ Usage: {command} fix [OPTIONS] [FILE|DIRECTORY...]
     }),
     flags: &[
         Flag::switch("undo", "Take the lines away again", |options| {
-            options.way = Way::Back;
+            options.way = Conversion::Back;
         }),
         Flag::switch("yes", "Write without asking", |options| {
             options.consent.yes = true;
@@ -119,7 +119,7 @@ fn run(options: &FixOptions) -> Result<ExitCode, String> {
         eprintln!("there is nothing to write");
         return Ok(ExitCode::SUCCESS);
     }
-    if options.way == Way::There && options.path.is_none() {
+    if options.way == Conversion::There && options.path.is_none() {
         edits::mention_checkout();
     }
     if let Some(code) = edits::write(&changes, options.consent)? {
@@ -130,8 +130,8 @@ fn run(options: &FixOptions) -> Result<ExitCode, String> {
         count => format!("; {count} stay as they are, see above"),
     };
     match options.way {
-        Way::There => eprintln!("{lines} tests are trials now{stay}. Next: cargo test"),
-        Way::Back => eprintln!("{lines} tests are as they were{stay}"),
+        Conversion::There => eprintln!("{lines} tests are trials now{stay}. Next: cargo test"),
+        Conversion::Back => eprintln!("{lines} tests are as they were{stay}"),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -158,7 +158,7 @@ fn plan(project: &Project, options: &FixOptions) -> Result<FixPlan, String> {
         let text = std::fs::read_to_string(&file.path)
             .map_err(|error| format!("cannot read {shown}: {error}"))?;
         let is_own_main = own_mains.contains(&file.path) && !text.contains("snowglobe::main!");
-        if is_own_main && options.way == Way::There {
+        if is_own_main && options.way == Conversion::There {
             plan.left.push(format!(
                 "{shown} has a `main` of its own, and stays as it is: on libtest-mimic write `snowglobe::mimic::trial`, or let `snowglobe exec --` run it"
             ));
@@ -178,16 +178,16 @@ fn plan(project: &Project, options: &FixOptions) -> Result<FixPlan, String> {
         plan.add(&file.path, text, converted, &shown.to_string());
     }
     let manifest = match (options.way, is_needed) {
-        (Way::There, true) => {
+        (Conversion::There, true) => {
             let dependency = Dependency::of_option(options.path.as_deref());
             cargo_toml::with_dependency(&project.text, &dependency)
                 .and_then(|text| edits::with_small_programs(project, text))
         }
         // Other files may need it where only some are converted back.
-        (Way::Back, false) if options.files.is_empty() => {
+        (Conversion::Back, false) if options.files.is_empty() => {
             cargo_toml::without_dependency(&project.text)
         }
-        (Way::There, false) | (Way::Back, _) => Ok(project.text.clone()),
+        (Conversion::There, false) | (Conversion::Back, _) => Ok(project.text.clone()),
     };
     let path = project.manifest();
     let manifest = manifest.map_err(|error| format!("{}: {error}", path.display()))?;

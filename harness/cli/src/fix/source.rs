@@ -9,9 +9,9 @@ use syn::{Attribute, Item, ItemMacro, Meta, UseTree};
 
 use super::attributes::{self, Ours, names_ours};
 
-/// Way of a conversion.
+/// Conversion of a conversion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum Conversion {
     /// Tests get our attribute.
     #[default]
     There,
@@ -51,7 +51,11 @@ pub(super) struct LeftTest {
 ///
 /// # Errors
 /// The text is no Rust that is understood without the compiler.
-pub(super) fn convert(text: &str, part: PackagePart, way: Way) -> Result<Converted, syn::Error> {
+pub(super) fn convert(
+    text: &str,
+    part: PackagePart,
+    way: Conversion,
+) -> Result<Converted, syn::Error> {
     let file = syn::parse_file(text)?;
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let mut search = TestSearch {
@@ -96,7 +100,7 @@ fn edited(lines: &[&str], edits: &BTreeMap<usize, LineEdit>) -> String {
 }
 
 struct TestSearch<'a> {
-    way: Way,
+    way: Conversion,
     lines: &'a [&'a str],
     /// Changes by the number of the line, from 1 on.
     edits: BTreeMap<usize, LineEdit>,
@@ -149,7 +153,7 @@ impl TestSearch<'_> {
 
     /// Remarks on an attribute for many tests, which somebody has written and has to take away.
     fn leave_by_hand(&mut self, line: usize, what: &str) {
-        if self.way == Way::Back {
+        if self.way == Conversion::Back {
             self.leave(
                 line,
                 what,
@@ -175,7 +179,7 @@ impl TestSearch<'_> {
             }
             return;
         }
-        if tests.is_empty() && name == "quickcheck" && self.way == Way::There {
+        if tests.is_empty() && name == "quickcheck" && self.way == Conversion::There {
             let line = path.segments[0].ident.span().start().line;
             self.leave(
                 line,
@@ -195,12 +199,12 @@ impl TestSearch<'_> {
             maker,
             foreign,
         } = test;
-        if let (Some((why, at)), Way::There) = (foreign, self.way) {
+        if let (Some((why, at)), Conversion::There) = (foreign, self.way) {
             self.leave(at.line, &name, why);
             return;
         }
         match (self.way, maker, ours) {
-            (Way::There, Some(at), None) => {
+            (Conversion::There, Some(at), None) => {
                 let new = if is_test {
                     attributes::OURS
                 } else {
@@ -216,24 +220,24 @@ impl TestSearch<'_> {
                     );
                 }
             }
-            (Way::Back, Some(_), Some((Ours::Plain, at))) if self.stands_alone(at) => {
+            (Conversion::Back, Some(_), Some((Ours::Plain, at))) if self.stands_alone(at) => {
                 self.edits.insert(at.line, LineEdit::Remove);
             }
-            (Way::Back, Some(_), Some((_, at))) => {
+            (Conversion::Back, Some(_), Some((_, at))) => {
                 self.leave(
                     at.line,
                     &name,
                     "has an attribute with options, or in company: take `#[snowglobe::test]` away by hand",
                 );
             }
-            (Way::Back, None, Some((_, at))) => {
+            (Conversion::Back, None, Some((_, at))) => {
                 self.leave(
                     at.line,
                     &name,
                     "has no other attribute: write `#[test]` or that of your runtime in the place of `#[snowglobe::test]`",
                 );
             }
-            (Way::There, _, Some(_)) | (_, _, None) => {}
+            (Conversion::There, _, Some(_)) | (_, _, None) => {}
         }
     }
 
@@ -325,11 +329,11 @@ mod tests {
 
     #[track_caller]
     fn there_and_back(text: &str, part: PackagePart, expected: &str) {
-        let there = convert(text, part, Way::There).unwrap();
+        let there = convert(text, part, Conversion::There).unwrap();
         assert_eq!(there.text, expected);
-        let again = convert(&there.text, part, Way::There).unwrap();
+        let again = convert(&there.text, part, Conversion::There).unwrap();
         assert_eq!((again.text.as_str(), again.count), (expected, 0));
-        let back = convert(&there.text, part, Way::Back).unwrap();
+        let back = convert(&there.text, part, Conversion::Back).unwrap();
         assert_eq!((back.text.as_str(), back.count), (text, there.count));
     }
 
@@ -363,7 +367,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn left(text: &str, way: Way, line: usize, name: &str, why: &str) {
+    fn left(text: &str, way: Conversion, line: usize, name: &str, why: &str) {
         let converted = convert(text, PackagePart::Package, way).unwrap();
         assert_eq!(converted.text, text);
         let [left] = &converted.left[..] else {
@@ -375,7 +379,7 @@ mod tests {
 
     #[test]
     fn what_stays_as_it_is_has_a_name_and_a_remedy() {
-        use Way::{Back, There};
+        use Conversion::{Back, There};
         left(
             "\nmod t { #[test] fn a() {} }\n",
             There,
@@ -429,7 +433,7 @@ mod tests {
             "#[snowglobe::test(timeout = \"1s\")]\nfn a() {}\n",
             "#[snowglobe::isolate]\nmod tests {\n#[test]\nfn a() {}\n}\n",
         ] {
-            let converted = convert(text, PackagePart::Test, Way::There).unwrap();
+            let converted = convert(text, PackagePart::Test, Conversion::There).unwrap();
             assert_eq!((converted.text.as_str(), converted.count), (text, 0));
             assert_eq!(converted.left, []);
         }
