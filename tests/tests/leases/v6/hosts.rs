@@ -1,5 +1,7 @@
 //! Hosts that get their addresses by DHCPv6, because a router says so.
 
+use std::net::SocketAddrV6;
+
 use snowglobe::dhcp6::{AddressSource, Dhcp6Spec};
 use snowglobe::events::EventKind;
 use snowglobe::ndp::AdvertiseSpec;
@@ -79,8 +81,8 @@ fn a_host_renews_its_address_and_loses_it_without_a_server() -> TestResult {
     };
     let first = until().ok_or("a lease")?;
     // It has been renewed by then, after half of its time.
-    lab.wait_until(|| until().is_some_and(|it| it > first + Duration::from_secs(1)))?;
-    assert_eq!(lab[one].ipv6(), before);
+    let renewed = || until().is_some_and(|it| it > first + Duration::from_secs(1));
+    lab.wait_until(|| renewed() && lab[one].ipv6() == before)?;
     lab[router].kill_processes()?;
     lab.wait_until(|| lab[one].ipv6().is_none())?;
     lab[router].restart()?;
@@ -102,5 +104,42 @@ fn a_host_that_starts_again_or_comes_late_has_an_address() -> TestResult {
         late
     })?;
     assert!(in_pool(lab[late].ipv6()));
+    Ok(())
+}
+
+#[snowglobe::test]
+fn garbage_neither_stops_a_server_nor_takes_its_addresses() -> TestResult {
+    // More addresses than are offered to names that nobody has.
+    let server = NodeSpec::new("router").dhcp6(Dhcp6Spec::new());
+    let (mut lab, router, [one, _]) = lab(server.advertise(AdvertiseSpec::new().managed()))?;
+    lab[one].run(|| {
+        let index = std::fs::read_to_string("/sys/class/net/eth0/ifindex")?;
+        let index = index.trim().parse().map_err(std::io::Error::other)?;
+        let socket = UdpSocket::bind("[::]:0")?;
+        let group = SocketAddrV6::new(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2), 547, 0, index);
+        // A SOLICIT with the name of a client and an association, cut off and overwritten at each
+        // place, and longer than any message.
+        let mut solicit = vec![1, 0, 0, 7, 0, 1, 0, 10, 0, 3, 0, 1, 2, 0, 0, 0, 0, 9];
+        solicit.extend([0, 3, 0, 12, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+        for at in 0..solicit.len() {
+            socket.send_to(&solicit[..at], group)?;
+            for byte in [0, 12, 255] {
+                let mut wrong = solicit.clone();
+                wrong[at] = byte;
+                socket.send_to(&wrong, group)?;
+            }
+        }
+        socket.send_to(&[1; 9000], group)
+    })?;
+    // Whoever asks rightly is answered, behind all of that.
+    let late = lab.grow(|topology| {
+        let late = topology.node(NodeSpec::new("late").addresses_v6(AddressSource::Dhcp));
+        let lan = topology.find_switch("lan").unwrap();
+        topology.plug(late, lan);
+        late
+    })?;
+    assert!(lab[late].ipv6().is_some());
+    // What was only offered is no lease.
+    assert_eq!(lab[router].dhcp6().ok_or("a server")?.leases().len(), 3);
     Ok(())
 }
