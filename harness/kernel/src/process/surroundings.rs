@@ -137,9 +137,9 @@ mod tests {
             nix::sys::prctl::set_no_new_privs().unwrap();
         }));
         assert!(differ_after(|| {
-            let core = nix::sys::resource::Resource::RLIMIT_NOFILE;
-            let (soft, hard) = nix::sys::resource::getrlimit(core).unwrap();
-            nix::sys::resource::setrlimit(core, soft - 1, hard).unwrap();
+            let files = nix::sys::resource::Resource::RLIMIT_NOFILE;
+            let (soft, hard) = nix::sys::resource::getrlimit(files).unwrap();
+            nix::sys::resource::setrlimit(files, soft - 1, hard).unwrap();
         }));
         // SAFETY: without pointers.
         assert!(differ_after(|| unsafe {
