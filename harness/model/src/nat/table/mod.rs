@@ -144,7 +144,13 @@ impl MappingTable {
         });
         self.slots[number as usize].0 = Some(mapping);
         let mut index = std::mem::take(&mut self.inside);
-        index.insert(inside.hash(), number, |it| self.has_inside(it, &inside));
+        let hash_of = |it| self.hash_of(it, FlowEnd::inside);
+        index.insert(
+            inside.hash(),
+            number,
+            |it| self.has_inside(it, &inside),
+            hash_of,
+        );
         self.inside = index;
         self.add_outside(number, &outside);
         self.set_alarm(number);
@@ -153,8 +159,29 @@ impl MappingTable {
 
     fn add_outside(&mut self, number: MappingNumber, key: &FlowEnd) {
         let mut index = std::mem::take(&mut self.outside);
-        index.insert(key.hash(), number, |it| self.has_outside(it, key));
+        let hash_of = |it| self.hash_of(it, |mapping| self.outside_of(mapping));
+        index.insert(key.hash(), number, |it| self.has_outside(it, key), hash_of);
         self.outside = index;
+    }
+
+    fn remove_inside(&mut self, number: MappingNumber, key: &FlowEnd) {
+        let mut index = std::mem::take(&mut self.inside);
+        let hash_of = |it| self.hash_of(it, FlowEnd::inside);
+        index.remove(key.hash(), number, hash_of);
+        self.inside = index;
+    }
+
+    fn remove_outside(&mut self, number: MappingNumber, key: &FlowEnd) {
+        let mut index = std::mem::take(&mut self.outside);
+        let hash_of = |it| self.hash_of(it, |mapping| self.outside_of(mapping));
+        index.remove(key.hash(), number, hash_of);
+        self.outside = index;
+    }
+
+    /// Returns the hash of one of the keys of a mapping that is in an index.
+    fn hash_of(&self, number: MappingNumber, key: impl Fn(&Mapping) -> FlowEnd) -> u32 {
+        let mapping = self.get(number);
+        mapping.map_or(0, |mapping| key(mapping).hash())
     }
 
     /// Sets the alarm of a mapping that has none, or none so early.
@@ -174,8 +201,8 @@ impl MappingTable {
         let mapping = self.slots.get_mut(number as usize)?.0.take()?;
         let outside = self.outside_of(&mapping);
         // Another mapping may have taken the place of one of the keys, and then stays there.
-        self.inside.remove(FlowEnd::inside(&mapping).hash(), number);
-        self.outside.remove(outside.hash(), number);
+        self.remove_inside(number, &FlowEnd::inside(&mapping));
+        self.remove_outside(number, &outside);
         self.free.push(number);
         Some(mapping)
     }
@@ -185,7 +212,7 @@ impl MappingTable {
         let Some(before) = self.get(number).map(|mapping| self.outside_of(mapping)) else {
             return;
         };
-        self.outside.remove(before.hash(), number);
+        self.remove_outside(number, &before);
         if let Some(mapping) = self.get_mut(number) {
             mapping.outside = to;
         }
