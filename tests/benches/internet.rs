@@ -14,6 +14,7 @@ use std::time::Instant;
 use nix::sys::socket::{setsockopt, sockopt};
 use snowglobe::dns::DnsSpec;
 use snowglobe::prelude::*;
+use snowglobe::topology::NodeId;
 use snowglobe::topology::nat::{Checksums, Nat, NatEngine, NatSpec, PortAssignment, preset};
 use snowglobe_tests::BehindRouter;
 
@@ -82,21 +83,38 @@ fn tell_start(topology: Topology) -> TestResult {
     Ok(())
 }
 
-/// Measures the start of homes, each a router that translates and a host, and of a server, with the
-/// Internet between them; and of a star of as many nodes and links.
-#[snowglobe::test(timeout = "120s")]
-fn homes() -> TestResult {
+/// Returns homes, each a router that translates and a host, with the Internet between them.
+fn homes_at_the_internet() -> TestResult<(Topology, NodeId)> {
     let homes: usize = std::env::var("HOMES")?.parse()?;
     let mut topology = Topology::new();
     let internet = topology.internet();
-    let server = topology.node("server");
-    topology.link(server, internet);
     for home in 0..homes {
         let router = topology.router(RouterSpec::home(format!("home-{home}")));
         topology.uplink(router, internet);
         let host = topology.node(format!("host-{home}"));
         topology.link(host, router);
     }
+    Ok((topology, internet))
+}
+
+/// Measures the start of homes and of a server; beside a star of as many nodes and links.
+#[snowglobe::test(timeout = "120s")]
+fn homes() -> TestResult {
+    let (mut topology, internet) = homes_at_the_internet()?;
+    let server = topology.node("server");
+    topology.link(server, internet);
+    tell_start(topology)
+}
+
+/// Measures the start of homes and of a server behind a router that does not translate, as
+/// patchbay's examples have them.
+#[snowglobe::test(timeout = "120s")]
+fn homes_and_centre() -> TestResult {
+    let (mut topology, internet) = homes_at_the_internet()?;
+    let centre = topology.router(RouterSpec::new("dc"));
+    topology.uplink(centre, internet);
+    let server = topology.node("server");
+    topology.link(server, centre);
     tell_start(topology)
 }
 

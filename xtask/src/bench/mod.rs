@@ -10,7 +10,7 @@
 //! | `runner.rs`, `fixtures.rs`, `lab.rs`, `wire.rs`, `adoption.rs` | the groups |
 //! | `adoption/` | the suite of a published crate |
 //! | `chaos/` | the group of faults: histories, clocks, disks, seeds |
-//! | `internet.rs` | the group of routers, translation and name servers |
+//! | `internet/` | the group of routers, translation and name servers |
 //! | `build.rs` | the programs that are measured |
 //! | `measure.rs` | taking turns, medians, and figures that programs print |
 //! | `quiet.rs`, `strangers.rs` | the rest of the machine: waiting, and subtracting its work |

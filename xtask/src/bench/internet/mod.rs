@@ -1,4 +1,7 @@
-//! Routers, translation and name servers: what they cost beside labs without them.
+//! Routers, translation and name servers: what they cost beside labs without them, and beside
+//! patchbay.
+
+mod patchbay;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -28,6 +31,7 @@ pub(super) fn internet(rounds: usize) -> Result<Vec<BenchRow>, String> {
         rows.push(bench.most(&name, "ms", 5.0, || bench.trial("change"), engine)?);
     }
     rows.push(bench.names()?);
+    rows.extend(patchbay::row(&bench));
     Ok(rows)
 }
 
