@@ -1,7 +1,7 @@
 //! What it costs a program to read a clock that is wrong.
 
 use crate::bench::build::{build, compile, find, trial_of};
-use crate::bench::measure::{Contestant, in_turns, said};
+use crate::bench::measure::figures;
 use crate::bench::row::BenchRow;
 
 /// Figures of the program, what they are of, and the most that a reading may take, in nanoseconds.
@@ -18,14 +18,12 @@ const FIGURES: [(&str, &str, f64); 2] = [
 pub(super) fn clocks(rounds: usize) -> Result<Vec<BenchRow>, String> {
     let ours = find(&build(&["--bench", "clocks"])?, "clocks")?;
     let program = compile("clock", &ours)?;
-    let (ours, program) = (&ours, &program);
-    let contestant = |(figure, ..): (&'static str, &str, f64)| -> Contestant<'_> {
-        Box::new(move || {
-            let mut command = trial_of(ours, "reading");
-            said(command.env("CLOCK", program), figure)
-        })
+    let command = || {
+        let mut command = trial_of(&ours, "reading");
+        command.env("CLOCK", &program);
+        command
     };
-    let medians = in_turns(rounds, &mut FIGURES.map(contestant))?;
+    let medians = figures(rounds, command, FIGURES.map(|(figure, ..)| figure))?;
     let rows = FIGURES.into_iter().zip(medians);
     let row = |((_, name, most), median): ((&str, &str, f64), f64)| {
         BenchRow::within("chaos", name, "ns", median, most)
