@@ -87,8 +87,8 @@ impl Nextest {
         self.end_of(number)
     }
 
-    /// Ends as the time-out of a CI job ends it, and sees to it that nobody is left.
-    fn is_killed(mut self) {
+    /// Ends the run as the time-out of a CI job ends it, and checks that nobody is left.
+    fn kill(mut self) {
         self.shell.kill().unwrap();
         self.shell.wait().unwrap();
         assert!(wait_until(PATIENCE, alone), "{:?}", processes());
@@ -128,7 +128,7 @@ fn starts_that_are_alike_have_one_process_run_their_trials() {
     };
     assert_eq!([parent_of(init)], *first);
     assert_eq!(residents(), first);
-    run.is_killed();
+    run.kill();
 }
 
 #[snowglobe::test(nested)]
@@ -153,7 +153,7 @@ fn each_start_that_is_alike_has_what_is_its_own() {
     assert_eq!(residents().len(), 2, "{:?}", processes());
     // The trials are gone with their starts.
     assert!(named("snowglobe-trial").is_empty(), "{:?}", processes());
-    run.is_killed();
+    run.kill();
 }
 
 #[snowglobe::test(nested)]
@@ -170,7 +170,7 @@ fn a_start_that_is_not_alike_has_its_own_surroundings() {
         two.stdout
     );
     assert_eq!(residents().len(), 2, "{:?}", processes());
-    run.is_killed();
+    run.kill();
 }
 
 #[snowglobe::test(nested)]
@@ -193,7 +193,7 @@ fn descriptors_that_a_start_was_given_are_the_trials_too() {
     let start = run.start(0, "", sample);
     assert!(start.stdout.contains("what was given"), "{}", start.stdout);
     assert_eq!(residents().len(), 1, "{:?}", processes());
-    run.is_killed();
+    run.kill();
 }
 
 #[snowglobe::test(nested)]
@@ -229,7 +229,7 @@ fn a_trial_of_a_resident_ends_with_its_time_and_with_its_start() {
     assert!(wait_until(PATIENCE, is_gone), "{:?}", processes());
     // It has run no test, so that it can serve the next start.
     assert_eq!(residents(), residents_before);
-    run.is_killed();
+    run.kill();
 }
 
 /// Asks the resident to run a trial, with a descriptor as proof of the rights over it. Returns the
@@ -251,10 +251,9 @@ fn ask(proof: &str) -> usize {
     connect(socket.as_raw_fd(), &address).unwrap();
     // Version, edge, name of the trial, number of this process, no variables.
     let mut message = vec![1, 16];
-    for text in ["samples::passes"] {
-        message.extend((text.len() as u32).to_le_bytes());
-        message.extend(text.as_bytes());
-    }
+    let name = "samples::passes";
+    message.extend((name.len() as u32).to_le_bytes());
+    message.extend(name.as_bytes());
     message.extend(std::process::id().to_le_bytes());
     message.extend(0u32.to_le_bytes());
     let null = std::fs::File::options().write(true).open("/dev/null");
@@ -288,7 +287,7 @@ fn a_resident_serves_nobody_who_has_no_rights_over_it() {
     assert_eq!(ask("/proc/self/ns/user"), 0);
     assert_eq!(ask("/dev/null"), 0);
     assert!(ask(&format!("/proc/{resident}/ns/user")) > 0);
-    run.is_killed();
+    run.kill();
 }
 
 #[snowglobe::test(nested)]
@@ -299,5 +298,5 @@ fn a_resident_that_nobody_asks_ends() {
     let limit = PATIENCE + Duration::from_secs(10);
     assert!(wait_until(limit, || residents().is_empty()));
     assert_eq!(run.start(0, "", "samples::passes").code, "0");
-    run.is_killed();
+    run.kill();
 }

@@ -168,7 +168,7 @@ mod tests {
             for _ in 0..3000 {
                 let key = below(&mut random, 200);
                 let hash = hash_of(key);
-                if splitmix(&mut random) % 2 == 0 {
+                if splitmix(&mut random).is_multiple_of(2) {
                     let number = keys.len() as u32;
                     keys.push(key);
                     let hash_at = |it: u32| hash_of(keys[it as usize]);
