@@ -9,9 +9,9 @@ use serde_json::Value;
 use crate::bench::measure::output;
 use crate::cargo::cargo;
 
-/// A crate with a suite of many short tests of several kinds.
-const CRATE: &str = "bytes";
-const VERSION: &str = "1.12.2";
+/// A crate with a suite of many short tests, in several programs, that write files.
+const CRATE: &str = "tempfile";
+const VERSION: &str = "3.27.0";
 
 /// The suite, twice.
 pub(super) struct Suite {
