@@ -3,6 +3,19 @@
 //! Everything here is a thin, checked wrapper around one system call or one
 //! short recipe of them. Nothing here knows what a trial or a node is.
 //!
+//! | module | role |
+//! |---|---|
+//! | [`process`], [`thread`] | starting, ending and tracing processes; what a thread alone has |
+//! | [`namespace`], [`netns`], [`id_map`] | namespaces, and the ids that they map |
+//! | [`mount`], [`fuse`] | mounts, and filesystems that are programs of ours |
+//! | [`procfs`] | processes and mounts, read from a `/proc` |
+//! | [`netlink`], [`nft`], [`qdisc`], [`loopback`] | interfaces, routes, packet filters, queues |
+//! | [`frames`], [`datagrams`] | Ethernet frames and UDP datagrams, with where they came from |
+//! | [`message_channel`], [`named_channel`] | messages between our own processes |
+//! | [`fd`], [`poll`], [`clock`], [`sync`] | descriptors, waiting, clocks, locks |
+//! | [`fixed_str`], [`errno`], `uapi` | texts on the stack, errors, constants of the kernel |
+//! | [`probe`] | operations that not every kernel can do, each tried for real |
+//!
 //! This crate is internal to snowglobe, without any promise of stability: use `snowglobe` instead.
 #![deny(unsafe_code)]
 #![allow(clippy::new_without_default, reason = "only snowglobe uses this crate")]

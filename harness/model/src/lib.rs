@@ -18,6 +18,8 @@
 //! | [`topology`] | nodes, links and switches as a test writes them, and their text forms |
 //! | [`plan`] | what a topology means to a kernel: addresses, routes, interfaces, bridges |
 //! | [`side`], [`direction`] | the two sides and the two directions of a link |
+//! | [`baseline`] | the settings that each new network namespace begins with |
+//! | [`clock`] | faults of clocks, and the time that a wrong clock shows |
 //! | [`duration`], [`random`] | times as text, and seeds |
 //! | [`time_scale`], [`starved`] | what a slow machine stretches, and when it was too busy |
 //! | [`shrink`] | a search for fewer faults with which a test still fails |

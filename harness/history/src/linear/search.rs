@@ -188,7 +188,8 @@ impl<M: Model> Search<'_, '_, M> {
             let later = item
                 .twin
                 .is_some_and(|twin| prepared.repeats || !config.used.contains(twin));
-            // What observes was put into the order as soon as the state allowed it.
+            // An operation that only observes was put into the order as soon as the state allowed
+            // the operation.
             if item.observes || hidden || later || slots.contains(item.slot) {
                 continue;
             }

@@ -229,7 +229,7 @@ impl Dhcp6Client {
                 actions.push(Dhcp6Action::Lose(*range));
             }
         }
-        // What is lost goes first: another takes its place.
+        // Lost ranges come first, since a range that is held now may take the place of one.
         actions.sort_by_key(|it| !matches!(it, Dhcp6Action::Lose(_)));
         let Some(preferred) = self.held.iter().map(|it| it.ends[0]).min() else {
             self.solicit(now + FIRST);

@@ -86,7 +86,8 @@ impl LinkState {
         kept
     }
 
-    /// Keeps what keeps an interface as it was, and records what the kernel refused.
+    /// Takes over the memberships that keep an interface as it was, and records what the kernel
+    /// refused to restore.
     fn take_restored(&mut self, restored: Restored, made_again: &[Side]) {
         let Restored { members, refused } = restored;
         self.members.extend(members);

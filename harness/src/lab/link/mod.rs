@@ -12,6 +12,7 @@
 //! | `announce` | what switches and neighbours are told of a node |
 //! | `cuts` | cuts, whatever carries the link |
 //! | `counters` | counts, from wherever the carrier counts |
+//! | `nat_place` | where the NAT of snowglobe works on an uplink |
 //! | `power` | what a power cut of a node does to its links |
 //! | `services` | the wire namespace, shared by all links of a lab |
 

@@ -80,7 +80,7 @@ impl ScheduleRun {
 
 impl Drop for ScheduleRun {
     fn drop(&mut self) {
-        // Neither waited for nor stopped: a test that fails leaves it so.
+        // A test that fails neither waits for the schedule nor stops the schedule.
         if self.thread.is_some() {
             self.progress.stop();
             complain(self.join());

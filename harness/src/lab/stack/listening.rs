@@ -103,7 +103,8 @@ impl Stack {
     /// Returns the ports of some tables whose sockets are in a state.
     fn ports(&self, tables: [&str; 2], state: &str) -> crate::kernel::Result<Vec<u16>> {
         let netns = self.netns().ok_or(Errno::ENOENT)?;
-        // Of the thread, and therefore of where it is at the moment.
+        // /proc/thread-self/net shows the network namespace in which the calling thread is
+        // (proc_pid_net(5)): the thread is visiting the stack.
         let read = |name: &str| {
             std::fs::read_to_string(format!("/proc/thread-self/net/{name}")).unwrap_or_default()
         };

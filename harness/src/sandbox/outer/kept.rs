@@ -96,7 +96,7 @@ fn name(keeping: &Keeping<'_>, ids: Ids, wanted: &Wanted<'_>) -> Option<String> 
     let mut hasher = DefaultHasher::new();
     (run, env!("CARGO_PKG_VERSION"), format!("{ids:?}")).hash(&mut hasher);
     (&paths.writable, &paths.readable, ordinary_users, apart).hash(&mut hasher);
-    // These decide what bodies of ordinary users see with its true owners.
+    // These directories decide in which files a body of an ordinary user sees the true owners.
     ordinary_users.then_some(&paths.own).hash(&mut hasher);
     if matches!(ids, Ids::Range(_)) {
         // What the kernel counts for each user of the host is counted for the user who owns the

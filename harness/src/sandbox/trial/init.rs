@@ -405,7 +405,8 @@ impl Init<'_> {
         let empty = matches!(process::reap(), Reaped::Childless);
         if empty && finish == Some(Finish::Passed) && end == ExitKind::SUCCESS {
             if self.lends_output {
-                // Nobody else has the two, and a reader waits for their end.
+                // No other process has stdout and stderr of the trial, whose reader waits for
+                // their end.
                 fd::close_output();
             }
             let _ = self.channel.send(&TrialReport::ALL_WELL);

@@ -17,7 +17,7 @@ const FEWEST: usize = 16;
 /// about once: for its mapping.
 #[derive(Debug, Default)]
 pub(super) struct MappingIndex {
-    /// As many cells as a power of two, which is above each number; or none.
+    /// Cells of the index: none, or a power of two that is greater than each number of a mapping.
     cells: Vec<u32>,
     taken: usize,
 }

@@ -204,7 +204,7 @@ impl Drop for KeptNeighbours<'_> {
     fn drop(&mut self) {
         let restore = || {
             for (file, value) in &self.sysctls {
-                // It could be written before.
+                // `Self::of` wrote to this file, so a refusal means that the interface is gone.
                 let _ = std::fs::write(file, value);
             }
         };

@@ -14,7 +14,8 @@
 //! # When the carrier of a running link changes
 //!
 //! A test asks for something that the present carrier cannot do: an impairment, a packet rule. Then
-//! `LinkState::switch_carrier` (in `link::state`) does this, and the files here do the parts:
+//! `LinkState::switch_carrier` (in `link::change_carrier`) does this, and the files here do the
+//! parts:
 //!
 //! 1. `choose` finds the carrier: the engine asked for, what this kernel has, what netem can do. A
 //!    refusal leaves the link as it was, since nothing has been touched.

@@ -207,7 +207,7 @@ impl MappingThread {
     fn take_searches(&self, socket: &UdpSocket) {
         self.datagrams(socket, |bytes, arrival, network| {
             for answer in ssdp::hear(&network.igd(&self.node), bytes) {
-                // As above.
+                // An answer that cannot be sent is lost, as on any wire, and the host asks again.
                 let _ = send_from(
                     socket.as_fd(),
                     &answer,
