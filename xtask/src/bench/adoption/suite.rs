@@ -12,8 +12,15 @@ use crate::cargo::cargo;
 /// A crate with a suite of many short tests, in several programs, that write files.
 const CRATE: &str = "tempfile";
 const VERSION: &str = "3.27.0";
-/// Options of both runs. A thread of this test panics on purpose, which fails a trial.
-const ALL_BUT_ONE: [&str; 3] = ["--", "--skip", "test_rm_tempdir_threading"];
+/// Options of both runs. In these two tests a thread panics on purpose, which fails a trial without
+/// the option `allow_panics`.
+const ALL_BUT_TWO: [&str; 5] = [
+    "--",
+    "--skip",
+    "dont_double_panic",
+    "--skip",
+    "test_rm_tempdir_threading",
+];
 
 /// The suite, twice.
 pub(super) struct Suite {
@@ -63,7 +70,7 @@ impl Suite {
     /// Returns nextest for the suite as it is published.
     pub(super) fn nextest(&self) -> Command {
         let mut command = self.under_nextest();
-        command.args(ALL_BUT_ONE);
+        command.args(ALL_BUT_TWO);
         command
     }
 
@@ -76,7 +83,7 @@ impl Suite {
     /// Returns `cargo test` for the suite of trials.
     pub(super) fn ours(&self) -> Command {
         let mut command = self.under_cargo();
-        command.args(ALL_BUT_ONE);
+        command.args(ALL_BUT_TWO);
         command
     }
 
