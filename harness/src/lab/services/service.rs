@@ -28,7 +28,13 @@ pub(crate) trait Service: fmt::Debug + Send + Sync {
         true
     }
 
-    /// Returns whether the thread serves something else than it is to serve.
+    /// Returns the number of networks that there are to serve. The thread has sockets in those that
+    /// were there when it started, and another thread takes its place when there are others.
+    fn networks(&self) -> usize {
+        0
+    }
+
+    /// Returns whether the thread serves something else than it is to serve, beside networks.
     fn is_outdated(&self) -> bool {
         false
     }
@@ -81,8 +87,15 @@ pub(crate) trait ServiceWork: Send {
 #[derive(Debug, Default)]
 pub(crate) struct NodeServiceThreads {
     services: Vec<Arc<dyn Service>>,
-    /// The threads by the numbers of their services; nothing while the node does not run.
-    running: Lock<Option<BTreeMap<usize, ServiceThread>>>,
+    /// What runs, by the numbers of the services; nothing while the node does not run.
+    running: Lock<Option<BTreeMap<usize, RunningService>>>,
+}
+
+#[derive(Debug)]
+struct RunningService {
+    thread: ServiceThread,
+    /// The number of networks that the thread serves.
+    networks: usize,
 }
 
 impl NodeServiceThreads {
@@ -100,35 +113,51 @@ impl NodeServiceThreads {
             // One that cannot start leaves those before it, which end with the node.
             // A service that is wanted later is started by a change of the plan.
             if service.is_wanted() {
-                self.begin(number, service.start(place)?);
+                self.begin(number, service, place)?;
             }
         }
         Ok(())
     }
 
-    fn begin(&self, number: usize, thread: ServiceThread) {
+    fn begin(
+        &self,
+        number: usize,
+        service: &Arc<dyn Service>,
+        place: &dyn ServicePlace,
+    ) -> Result<()> {
+        // Before the start: the thread may have a network more, and never one less.
+        let networks = service.networks();
+        let thread = service.start(place)?;
+        let started = RunningService { thread, networks };
         let mut running = self.running.lock();
-        let before = running.get_or_insert_default().insert(number, thread);
+        let before = running.get_or_insert_default().insert(number, started);
         drop(running);
         // Dropped without the lock: the thread is joined.
         drop(before);
+        Ok(())
     }
 
     /// Starts, ends and changes services as a changed plan asks for, in a node that runs.
     pub(crate) fn follow(&self, place: &dyn ServicePlace) -> Result<()> {
         for (number, service) in self.services.iter().enumerate() {
             let (wanted, outdated) = (service.is_wanted(), service.is_outdated());
-            let thread = match &mut *self.running.lock() {
+            let networks = service.networks();
+            let before = match &mut *self.running.lock() {
                 // A service of a node that does not run waits for its start.
                 None => return Ok(()),
-                Some(running) if !wanted || outdated => running.remove(&number),
-                Some(_) => continue,
+                Some(running) => {
+                    let known = running.get(&number).map_or(0, |it| it.networks);
+                    if wanted && !outdated && networks == known {
+                        continue;
+                    }
+                    running.remove(&number)
+                }
             };
             // The old thread has the ports of the new one until it is joined.
-            let ended = thread.is_some();
-            drop(thread);
+            let ended = before.is_some();
+            drop(before);
             if wanted {
-                self.begin(number, service.start(place)?);
+                self.begin(number, service, place)?;
             } else if ended {
                 service.ended();
             }
@@ -153,8 +182,8 @@ impl NodeServiceThreads {
     /// Stops all services where they are, or lets them go on.
     pub(crate) fn set_paused(&self, paused: bool) {
         let running = self.running.lock();
-        for thread in running.iter().flat_map(BTreeMap::values) {
-            thread.control.set_paused(paused);
+        for service in running.iter().flat_map(BTreeMap::values) {
+            service.thread.control.set_paused(paused);
         }
     }
 }

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::events::{EventKind, Journal, since_start};
@@ -28,8 +27,6 @@ use crate::topology::plan::{InterfacePlan, StackPlan};
 pub(crate) struct DhcpClients {
     state: Arc<ClientState>,
     interfaces: Lock<Vec<ClientInterface>>,
-    /// The number of interfaces at which the thread asks.
-    opened: AtomicUsize,
 }
 
 #[derive(Clone, Debug)]
@@ -60,7 +57,6 @@ impl DhcpClients {
     ) -> Self {
         Self {
             interfaces: Lock::new(asking(plan)),
-            opened: AtomicUsize::new(0),
             state: Arc::new(ClientState {
                 node: node.to_owned(),
                 hostname: plan.hostname.clone(),
@@ -97,7 +93,6 @@ impl Service for DhcpClients {
     fn start(&self, place: &dyn ServicePlace) -> Result<ServiceThread> {
         // Interfaces are known by their indexes, which they keep for all their lives in a lab.
         let interfaces = self.interfaces.lock().clone();
-        self.opened.store(interfaces.len(), Ordering::Relaxed);
         let indexes: Vec<u32> = interfaces.iter().map(|it| it.index).collect();
         let open = || {
             let sockets = DhcpSockets::open([CLIENT_PORT, SERVER_PORT], &indexes)?;
@@ -143,9 +138,8 @@ impl Service for DhcpClients {
         Ok(())
     }
 
-    // An interface that was added while the lab ran has no socket yet.
-    fn is_outdated(&self) -> bool {
-        self.interfaces.lock().len() != self.opened.load(Ordering::Relaxed)
+    fn networks(&self) -> usize {
+        self.interfaces.lock().len()
     }
 }
 

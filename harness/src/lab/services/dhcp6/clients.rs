@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -24,8 +24,6 @@ use crate::topology::{Plan, Subnet};
 pub(crate) struct Dhcp6Clients {
     state: Arc<Dhcp6ClientState>,
     interfaces: Lock<Vec<AskingInterface>>,
-    /// The number of interfaces at which the thread asks.
-    opened: AtomicUsize,
     control: Lock<Weak<Control>>,
 }
 
@@ -93,7 +91,6 @@ impl Dhcp6Clients {
         Some(Self {
             state: Arc::new(state),
             interfaces: Lock::new(asking(node, plan)),
-            opened: AtomicUsize::new(0),
             control: Lock::default(),
         })
     }
@@ -176,7 +173,6 @@ impl Service for Dhcp6Clients {
         if let Some(prefix) = &self.state.prefix {
             prefix.heard.store(false, Ordering::Relaxed);
         }
-        self.opened.store(interfaces.len(), Ordering::Relaxed);
         let thread = client::start(place, interfaces, &self.state)?;
         *self.control.lock() = Arc::downgrade(thread.control());
         Ok(thread)
@@ -199,8 +195,7 @@ impl Service for Dhcp6Clients {
         Ok(())
     }
 
-    // An interface that was added while the lab ran has no socket yet.
-    fn is_outdated(&self) -> bool {
-        self.interfaces.lock().len() != self.opened.load(Ordering::Relaxed)
+    fn networks(&self) -> usize {
+        self.interfaces.lock().len()
     }
 }

@@ -1,6 +1,5 @@
 //! A DHCPv6 server of a lab, as a test sees it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use crate::events::since_start;
@@ -42,8 +41,6 @@ use crate::topology::plan::NodePlan;
 pub struct Dhcp6 {
     node: String,
     shared: Arc<Dhcp6State>,
-    /// The number of interfaces that the thread serves.
-    opened: AtomicUsize,
     control: Lock<Weak<Control>>,
 }
 
@@ -67,7 +64,6 @@ impl Dhcp6 {
                 server: Lock::new(server),
                 interfaces: Lock::new(interfaces),
             }),
-            opened: AtomicUsize::new(0),
             control: Lock::default(),
         }
     }
@@ -137,14 +133,12 @@ fn served(
 
 impl Service for Dhcp6 {
     fn start(&self, place: &dyn ServicePlace) -> Result<ServiceThread> {
-        let (count, thread) = server::start(place, &self.shared)?;
-        self.opened.store(count, Ordering::Relaxed);
+        let thread = server::start(place, &self.shared)?;
         *self.control.lock() = Arc::downgrade(thread.control());
         Ok(thread)
     }
 
-    // A network that was added while the lab ran has no socket yet.
-    fn is_outdated(&self) -> bool {
-        self.shared.interfaces.lock().len() != self.opened.load(Ordering::Relaxed)
+    fn networks(&self) -> usize {
+        self.shared.interfaces.lock().len()
     }
 }

@@ -24,11 +24,8 @@ pub(crate) struct ServedInterface {
     pub(super) link_local: Ipv6Addr,
 }
 
-/// Starts a DHCPv6 server in a node, and returns the number of interfaces that it serves.
-pub(super) fn start(
-    place: &dyn ServicePlace,
-    shared: &Arc<Dhcp6State>,
-) -> Result<(usize, ServiceThread)> {
+/// Starts a DHCPv6 server in a node.
+pub(super) fn start(place: &dyn ServicePlace, shared: &Arc<Dhcp6State>) -> Result<ServiceThread> {
     let interfaces = shared.interfaces.lock().clone();
     let open = || {
         let open = |it: &ServedInterface| Dhcp6Socket::of_server(it.index, it.link_local);
@@ -49,8 +46,7 @@ pub(super) fn start(
         routes: HashMap::new(),
         range: None,
     };
-    let count = interfaces.len();
-    Ok((count, ServiceThread::start("dhcp6", place, thread)?))
+    ServiceThread::start("dhcp6", place, thread)
 }
 
 struct Dhcp6ServerThread {

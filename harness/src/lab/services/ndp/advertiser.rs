@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -49,8 +48,6 @@ pub struct Advertiser {
     node: String,
     spec: AdvertiseSpec,
     networks: Arc<Lock<Vec<AdvertisedNetwork>>>,
-    /// The number of networks on which the thread sends.
-    opened: AtomicUsize,
     control: Lock<Weak<Control>>,
 }
 
@@ -79,7 +76,6 @@ impl Advertiser {
             node: node.name.clone(),
             spec: spec.clone(),
             networks: Arc::new(Lock::new(networks(node, spec, plan))),
-            opened: AtomicUsize::new(0),
             control: Lock::default(),
         }
     }
@@ -196,7 +192,6 @@ impl Service for Advertiser {
             let open = |index: &u32| Ok(PortSocket::open_for_solicitations(*index)?);
             indexes.iter().map(open).collect::<io::Result<Vec<_>>>()
         })?;
-        self.opened.store(indexes.len(), Ordering::Relaxed);
         // A router that was started again says so at once.
         for network in self.networks.lock().iter_mut() {
             network.next = Duration::ZERO;
@@ -207,9 +202,8 @@ impl Service for Advertiser {
         Ok(thread)
     }
 
-    // A network that was added while the lab ran has no socket yet.
-    fn is_outdated(&self) -> bool {
-        self.networks.lock().len() != self.opened.load(Ordering::Relaxed)
+    fn networks(&self) -> usize {
+        self.networks.lock().len()
     }
 }
 
