@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -190,7 +190,7 @@ impl NodeServiceThreads {
 
 /// By what the thread of a service is told to stand still or to end.
 #[derive(Debug)]
-pub(crate) struct Control {
+struct Control {
     poller: Poller,
     state: Lock<ServiceState>,
     changed: Notifier,
@@ -204,11 +204,6 @@ enum ServiceState {
 }
 
 impl Control {
-    /// Has the thread look at what is due.
-    pub(crate) fn wake(&self) {
-        self.poller.wake();
-    }
-
     /// Serves until the thread is told to end.
     fn serve(&self, work: &mut impl ServiceWork) -> crate::kernel::Result<()> {
         for (token, descriptor) in (0..).zip(work.descriptors()) {
@@ -303,11 +298,6 @@ impl ServiceThread {
             thread: Some(thread),
         })
     }
-
-    /// Returns what the thread is told by.
-    pub(crate) fn control(&self) -> &Arc<Control> {
-        &self.control
-    }
 }
 
 impl Drop for ServiceThread {
@@ -316,6 +306,24 @@ impl Drop for ServiceThread {
         if let Some(thread) = self.thread.take() {
             // A panic was printed by the thread, and the service is gone either way.
             let _ = thread.join();
+        }
+    }
+}
+
+/// A way by which a service wakes its thread, as long as there is one.
+#[derive(Debug, Default)]
+pub(crate) struct ThreadWaker(Lock<Weak<Control>>);
+
+impl ThreadWaker {
+    /// Wakes this thread from now on, and no other.
+    pub(crate) fn set(&self, thread: &ServiceThread) {
+        *self.0.lock() = Arc::downgrade(&thread.control);
+    }
+
+    /// Has the thread look at what is due.
+    pub(crate) fn wake(&self) {
+        if let Some(control) = self.0.lock().upgrade() {
+            control.poller.wake();
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use crate::events::Journal;
@@ -12,7 +12,7 @@ use crate::lab::error::{LabError, LabErrorKind, Result};
 use crate::lab::services::dhcp6::client;
 use crate::lab::services::dhcp6::holder::DelegatedPrefix;
 use crate::lab::services::ndp::advertiser::Advertiser;
-use crate::lab::services::service::{Control, Service, ServicePlace, ServiceThread};
+use crate::lab::services::service::{Service, ServicePlace, ServiceThread, ThreadWaker};
 use crate::model::dhcp::AddressSource;
 use crate::model::dhcp6::delegated;
 use crate::model::dhcp6::network::link_local;
@@ -24,7 +24,7 @@ use crate::topology::{Plan, Subnet};
 pub(crate) struct Dhcp6Clients {
     state: Arc<Dhcp6ClientState>,
     interfaces: Lock<Vec<AskingInterface>>,
-    control: Lock<Weak<Control>>,
+    waker: ThreadWaker,
 }
 
 /// An interface at which a node asks.
@@ -91,7 +91,7 @@ impl Dhcp6Clients {
         Some(Self {
             state: Arc::new(state),
             interfaces: Lock::new(asking(node, plan)),
-            control: Lock::default(),
+            waker: ThreadWaker::default(),
         })
     }
 
@@ -111,9 +111,7 @@ impl Dhcp6Clients {
             *prefix.downlinks.lock() = downlinks.map(|it| it.index).collect();
         }
         // The thread numbers networks that are new.
-        if let Some(control) = self.control.lock().upgrade() {
-            control.wake();
-        }
+        self.waker.wake();
     }
 
     /// Returns what is missing yet, as the rest of a sentence.
@@ -174,7 +172,7 @@ impl Service for Dhcp6Clients {
             prefix.heard.store(false, Ordering::Relaxed);
         }
         let thread = client::start(place, interfaces, &self.state)?;
-        *self.control.lock() = Arc::downgrade(thread.control());
+        self.waker.set(&thread);
         Ok(thread)
     }
 

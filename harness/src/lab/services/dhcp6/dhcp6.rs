@@ -1,12 +1,12 @@
 //! A DHCPv6 server of a lab, as a test sees it.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use crate::events::since_start;
 use crate::kernel::sync::Lock;
 use crate::lab::error::Result;
 use crate::lab::services::dhcp6::server::{self, ServedInterface};
-use crate::lab::services::service::{Control, Service, ServicePlace, ServiceThread};
+use crate::lab::services::service::{Service, ServicePlace, ServiceThread, ThreadWaker};
 use crate::model::dhcp6::network::{Dhcp6Network, link_local};
 use crate::model::dhcp6::server::Dhcp6Server;
 use crate::model::dhcp6::{Dhcp6Lease, Dhcp6Spec};
@@ -41,7 +41,7 @@ use crate::topology::plan::NodePlan;
 pub struct Dhcp6 {
     node: String,
     shared: Arc<Dhcp6State>,
-    control: Lock<Weak<Control>>,
+    waker: ThreadWaker,
 }
 
 /// The state that a server and its thread share.
@@ -64,7 +64,7 @@ impl Dhcp6 {
                 server: Lock::new(server),
                 interfaces: Lock::new(interfaces),
             }),
-            control: Lock::default(),
+            waker: ThreadWaker::default(),
         }
     }
 
@@ -82,7 +82,7 @@ impl Dhcp6 {
         // The thread takes the two locks one by one as well.
         drop(interfaces);
         self.shared.server.lock().change(spec, networks);
-        self.wake();
+        self.waker.wake();
     }
 
     /// Returns the addresses and prefixes that clients have, in their order.
@@ -94,14 +94,7 @@ impl Dhcp6 {
     /// until they ask for more time, but no route leads to delegated prefixes until then.
     pub fn forget_leases(&self) {
         self.shared.server.lock().forget();
-        self.wake();
-    }
-
-    /// Has the thread look at the routes.
-    fn wake(&self) {
-        if let Some(control) = self.control.lock().upgrade() {
-            control.wake();
-        }
+        self.waker.wake();
     }
 }
 
@@ -134,7 +127,7 @@ fn served(
 impl Service for Dhcp6 {
     fn start(&self, place: &dyn ServicePlace) -> Result<ServiceThread> {
         let thread = server::start(place, &self.shared)?;
-        *self.control.lock() = Arc::downgrade(thread.control());
+        self.waker.set(&thread);
         Ok(thread)
     }
 

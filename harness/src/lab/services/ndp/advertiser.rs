@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::events::since_start;
@@ -10,7 +10,7 @@ use crate::kernel::frames::{Poller, PortSocket};
 use crate::kernel::sync::Lock;
 use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::services::service::{
-    Control, Service, ServicePlace, ServiceThread, ServiceWork, open_inside,
+    Service, ServicePlace, ServiceThread, ServiceWork, ThreadWaker, open_inside,
 };
 use crate::model::dhcp6::client::HeldRange;
 use crate::model::dhcp6::delegated;
@@ -48,7 +48,7 @@ pub struct Advertiser {
     node: String,
     spec: AdvertiseSpec,
     networks: Arc<Lock<Vec<AdvertisedNetwork>>>,
-    control: Lock<Weak<Control>>,
+    waker: ThreadWaker,
 }
 
 /// A network on which the router advertises itself.
@@ -76,7 +76,7 @@ impl Advertiser {
             node: node.name.clone(),
             spec: spec.clone(),
             networks: Arc::new(Lock::new(networks(node, spec, plan))),
-            control: Lock::default(),
+            waker: ThreadWaker::default(),
         }
     }
 
@@ -116,7 +116,7 @@ impl Advertiser {
             network.advertisement.managed = spec.is_managed();
             network.replace(Some(prefix));
         }
-        self.wake();
+        self.waker.wake();
         Ok(())
     }
 
@@ -134,14 +134,7 @@ impl Advertiser {
                 .max(SHORTEST);
             network.replace(prefix);
         }
-        self.wake();
-    }
-
-    /// Has the thread look at the time of the next advertisement, which has changed.
-    fn wake(&self) {
-        if let Some(control) = self.control.lock().upgrade() {
-            control.wake();
-        }
+        self.waker.wake();
     }
 }
 
@@ -198,7 +191,7 @@ impl Service for Advertiser {
         }
         let networks = Arc::clone(&self.networks);
         let thread = ServiceThread::start("ndp", place, RouterThread { sockets, networks })?;
-        *self.control.lock() = Arc::downgrade(thread.control());
+        self.waker.set(&thread);
         Ok(thread)
     }
 

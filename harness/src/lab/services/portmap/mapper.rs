@@ -2,8 +2,8 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
 
 use super::kernel::KernelEngine;
 use super::rules::{TABLE, rules};
@@ -14,7 +14,7 @@ use crate::kernel::netlink::NetlinkError;
 use crate::kernel::nft::HookRule;
 use crate::kernel::sync::Lock;
 use crate::lab::error::Result;
-use crate::lab::services::service::{Control, Service, ServicePlace, ServiceThread};
+use crate::lab::services::service::{Service, ServicePlace, ServiceThread, ThreadWaker};
 use crate::model::nat::RequestedPort;
 use crate::model::portmap::book::LeaseBook;
 use crate::model::portmap::engine::{LeaseEngine, LeaseRefusal, NatNow};
@@ -28,7 +28,7 @@ pub(crate) struct PortMapper {
     state: Arc<LeaseState>,
     /// The value that is served; nothing while there is no thread.
     serves: Lock<Option<Served>>,
-    control: Lock<Weak<Control>>,
+    waker: ThreadWaker,
 }
 
 /// A value that a thread serves, and the networks where it does.
@@ -68,7 +68,7 @@ impl PortMapper {
                 announce: AtomicBool::new(false),
             }),
             serves: Lock::default(),
-            control: Lock::default(),
+            waker: ThreadWaker::default(),
         }
     }
 
@@ -99,9 +99,7 @@ impl PortMapper {
     pub(crate) fn announce(&self) {
         self.state.announce.store(true, Ordering::Release);
         // Without a thread, the next one tells it when it starts.
-        if let Some(control) = self.control.lock().upgrade() {
-            control.wake();
-        }
+        self.waker.wake();
     }
 
     /// Returns the leases, with their external address.
@@ -137,7 +135,7 @@ impl Service for PortMapper {
         }
         self.state.announce.store(true, Ordering::Release);
         let thread = server::start(place, &self.node, &spec, &inside, &self.state)?;
-        *self.control.lock() = Arc::downgrade(thread.control());
+        self.waker.set(&thread);
         *self.serves.lock() = Some(Served { spec, inside });
         Ok(thread)
     }
