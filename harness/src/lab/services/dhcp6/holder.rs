@@ -50,12 +50,16 @@ impl DelegatedPrefix {
         let downlinks = self.downlinks.lock().clone();
         let of = |(number, index): (usize, &u32)| {
             let network = delegated::network(range?, number)?;
-            // The router has the first address of each network.
-            let own = message::first(network).to_bits() | 1;
-            Some((*index, Ipv6Addr::from_bits(own)))
+            Some((*index, network))
         };
-        let wanted = downlinks.iter().enumerate().filter_map(of);
-        let wanted: HashMap<u32, Ipv6Addr> = wanted.collect();
+        let networks = downlinks.iter().enumerate().filter_map(of);
+        let networks: HashMap<u32, Subnet> = networks.collect();
+        let own = |(index, network): (&u32, &Subnet)| {
+            // The router has the first address of each network.
+            let own = message::first(*network).to_bits() | 1;
+            (*index, Ipv6Addr::from_bits(own))
+        };
+        let wanted: HashMap<u32, Ipv6Addr> = networks.iter().map(own).collect();
         let mut numbered = self.numbered.lock();
         let (before, whole) = &*numbered;
         let mut batch = Batch::new();
@@ -82,7 +86,7 @@ impl DelegatedPrefix {
         // The advertiser has a lock of its own.
         drop(numbered);
         // After the addresses: hosts use the router as soon as they hear of it.
-        self.advertiser.set_delegated(held);
+        self.advertiser.set_delegated(held, &networks);
         done
     }
 }

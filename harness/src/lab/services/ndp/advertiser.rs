@@ -1,5 +1,6 @@
 //! The advertisements of a router, and the thread that sends them.
 
+use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -13,7 +14,6 @@ use crate::lab::services::service::{
     Service, ServicePlace, ServiceThread, ServiceWork, ThreadWaker, open_inside,
 };
 use crate::model::dhcp6::client::HeldRange;
-use crate::model::dhcp6::delegated;
 use crate::model::dhcp6::network::link_local;
 use crate::model::ndp::AdvertiseSpec;
 use crate::model::ndp::advertisement::{
@@ -120,11 +120,12 @@ impl Advertiser {
         Ok(())
     }
 
-    /// Advertises networks out of a prefix that the router is delegated, or that it has none.
-    pub(crate) fn set_delegated(&self, held: Option<HeldRange>) {
+    /// Advertises networks out of a prefix that the router is delegated, by the indexes of their
+    /// interfaces, or that it has none.
+    pub(crate) fn set_delegated(&self, held: Option<HeldRange>, networks: &HashMap<u32, Subnet>) {
         let now = since_start();
-        for (number, network) in self.networks.lock().iter_mut().enumerate() {
-            let prefix = held.and_then(|it| delegated::network(it.range, number));
+        for network in self.networks.lock().iter_mut() {
+            let prefix = networks.get(&network.index).copied();
             network.ends = held.filter(|_| prefix.is_some()).map(|it| it.ends);
             // RFC 4861, section 6.2.1: three times before it is over.
             let left = held.map(|it| it.ends[1].saturating_sub(now) / 3);
