@@ -1,8 +1,9 @@
 //! What is wrong with the DHCP servers and clients of a topology.
 
-use std::time::Duration;
+use std::net::Ipv4Addr;
 
-use crate::dhcp::pool::{LeasePool, parse_range};
+use crate::dhcp::given;
+use crate::dhcp::pool::LeasePool;
 use crate::dhcp::spec::{AddressSource, DhcpSpec};
 use crate::plan::Plan;
 use crate::topology::error::{Problems, Site, TopologyErrorKind as Kind};
@@ -10,27 +11,10 @@ use crate::topology::id::NodeId;
 use crate::topology::name::show;
 use crate::topology::value::Topology;
 
-/// The least and the longest lease: times are counted in whole seconds, in 32 bits, of which all
-/// ones mean "for ever" (RFC 2131, section 3.3).
-const LEASES: std::ops::Range<u64> = 1..u32::MAX as u64;
-
 /// Checks the value of one server.
 pub(crate) fn check(spec: &DhcpSpec, site: Site, place: &str, problems: &mut Problems) {
     let DhcpSpec { lease, pool } = spec;
-    if !LEASES.contains(&lease.as_secs()) || *lease != Duration::from_secs(lease.as_secs()) {
-        problems.add(Kind::Invalid, site, || {
-            format!("the DHCP server of {place} gives leases of {lease:?}; a lease is whole seconds, at least one")
-        });
-    }
-    if let Some(Err(wrong)) = pool.as_deref().map(parse_range) {
-        problems.add(Kind::Invalid, site, || {
-            let pool = pool.as_deref().unwrap_or_default();
-            format!(
-                "the pool {} of the DHCP server of {place} {wrong}",
-                show(pool)
-            )
-        });
-    }
+    given::check::<Ipv4Addr>(*lease, pool.as_deref(), site, place, problems);
 }
 
 /// Checks that servers have something to give, and that clients have a server.

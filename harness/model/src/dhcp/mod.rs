@@ -9,6 +9,7 @@
 //! | `check` | what is wrong with the servers of a topology |
 //! | `message` | messages as values and as bytes |
 //! | `frame` | the frames that carry messages |
+//! | `given` | what a server of either family is told to give |
 //! | `pool` | the addresses that a server gives |
 //! | `server` | which address whom, and for how long |
 //! | `client` | when to ask, and what to make of the answers |
@@ -16,6 +17,7 @@
 pub(crate) mod check;
 pub mod client;
 pub mod frame;
+pub(crate) mod given;
 pub mod message;
 pub mod pool;
 pub mod server;

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 
+use crate::dhcp::given::parse_range;
 use crate::dhcp::spec::DhcpSpec;
 use crate::plan::stack::InterfacePlan;
 use crate::plan::{Plan, StackId};
@@ -110,19 +111,4 @@ fn v4(ip: IpAddr) -> Option<Ipv4Addr> {
         IpAddr::V4(v4) => Some(v4),
         IpAddr::V6(_) => None,
     }
-}
-
-/// Reads a pool.
-///
-/// # Errors
-/// The text is no pool. The error is the rest of a sentence that begins with the text.
-pub(crate) fn parse_range(text: &str) -> Result<[Ipv4Addr; 2], String> {
-    let form = "is no range of addresses; write `10.0.0.100-10.0.0.199`";
-    let (first, last) = text.split_once('-').ok_or(form)?;
-    let parse = |text: &str| text.trim().parse::<Ipv4Addr>().map_err(|_| form.to_owned());
-    let (first, last) = (parse(first)?, parse(last)?);
-    if first > last {
-        return Err("ends before it begins; the lower address goes first".into());
-    }
-    Ok([first, last])
 }

@@ -1,12 +1,12 @@
 //! What is wrong with the DHCPv6 servers and clients of a topology.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::net::Ipv6Addr;
 
-use crate::dhcp::AddressSource;
+use crate::dhcp::{AddressSource, given};
 use crate::dhcp6::delegated;
 use crate::dhcp6::network::Dhcp6Network;
-use crate::dhcp6::spec::{Dhcp6Spec, parse_range};
+use crate::dhcp6::spec::Dhcp6Spec;
 use crate::plan::Plan;
 use crate::plan::id::SegmentId;
 use crate::topology::Subnet;
@@ -14,10 +14,6 @@ use crate::topology::error::{Problems, Site, TopologyErrorKind as Kind};
 use crate::topology::id::NodeId;
 use crate::topology::name::show;
 use crate::topology::value::Topology;
-
-/// The least and the longest lease: times are counted in whole seconds, in 32 bits, of which all
-/// ones mean "for ever" (RFC 8415, section 7.7).
-const LEASES: std::ops::Range<u64> = 1..u32::MAX as u64;
 
 /// Checks the value of one server.
 pub(crate) fn check(spec: &Dhcp6Spec, site: Site, place: &str, problems: &mut Problems) {
@@ -27,20 +23,7 @@ pub(crate) fn check(spec: &Dhcp6Spec, site: Site, place: &str, problems: &mut Pr
         delegate,
         rapid_commit: _,
     } = spec;
-    if !LEASES.contains(&lease.as_secs()) || *lease != Duration::from_secs(lease.as_secs()) {
-        problems.add(Kind::Invalid, site, || {
-            format!("the DHCPv6 server of {place} gives leases of {lease:?}; a lease is whole seconds, at least one")
-        });
-    }
-    if let Some(Err(wrong)) = pool.as_deref().map(parse_range) {
-        problems.add(Kind::Invalid, site, || {
-            let pool = pool.as_deref().unwrap_or_default();
-            format!(
-                "the pool {} of the DHCPv6 server of {place} {wrong}",
-                show(pool)
-            )
-        });
-    }
+    given::check::<Ipv6Addr>(*lease, pool.as_deref(), site, place, problems);
     if let Some(Err(wrong)) = delegate.as_ref().map(|it| it.parsed()) {
         problems.add(Kind::Invalid, site, || {
             format!("the DHCPv6 server of {place} {wrong}")
@@ -64,8 +47,7 @@ pub(crate) fn check_with_plan(topology: &Topology, plan: &Plan, problems: &mut P
     for id in topology.nodes() {
         if let Some(spec) = &topology[id].dhcp6 {
             check_server(topology, plan, id, spec, &mut served, problems);
-            let range = spec.delegate.as_ref().and_then(|it| it.parsed().ok());
-            if let Some(range) = range {
+            if let Some(range) = spec.delegated_range() {
                 check_range(topology, plan, id, range, &mut ranges, problems);
             }
         }

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv6Addr};
 
-use crate::dhcp6::spec::{Dhcp6Spec, parse_range};
+use crate::dhcp::given::parse_range;
+use crate::dhcp6::spec::Dhcp6Spec;
 use crate::plan::stack::InterfacePlan;
 use crate::plan::{Plan, StackId};
 use crate::topology::Subnet;

@@ -1,6 +1,5 @@
 //! Specifications of DHCPv6 servers.
 
-use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -154,19 +153,4 @@ impl Delegation {
         let base = range.base() + (number.checked_shl(u32::from(128 - self.length))?);
         (number < count).then(|| Subnet::from_bits(true, base, self.length))
     }
-}
-
-/// Reads a pool.
-///
-/// # Errors
-/// The text is no pool. The error is the rest of a sentence that begins with the text.
-pub(crate) fn parse_range(text: &str) -> Result<[Ipv6Addr; 2], String> {
-    let form = "is no range of IPv6 addresses; write `2001:db8::100-2001:db8::1ff`";
-    let (first, last) = text.split_once('-').ok_or(form)?;
-    let parse = |text: &str| text.trim().parse::<Ipv6Addr>().map_err(|_| form.to_owned());
-    let (first, last) = (parse(first)?, parse(last)?);
-    if first > last {
-        return Err("ends before it begins; the lower address goes first".into());
-    }
-    Ok([first, last])
 }

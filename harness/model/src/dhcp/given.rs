@@ -1,0 +1,69 @@
+//! What the servers of both families are told to give: addresses of a range, each for a time.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::topology::error::{Problems, Site, TopologyErrorKind as Kind};
+use crate::topology::name::show;
+
+/// The least and the longest lease: times are counted in whole seconds, in 32 bits, of which all
+/// ones mean "for ever" (RFC 2131, section 3.3; RFC 8415, section 7.7).
+const LEASES: std::ops::Range<u64> = 1..u32::MAX as u64;
+
+/// An address that servers give.
+pub(crate) trait GivenAddress: FromStr + PartialOrd {
+    /// The protocol of the servers.
+    const PROTOCOL: &'static str;
+    /// What is wrong with a text that is no range of such addresses.
+    const NO_RANGE: &'static str;
+}
+
+impl GivenAddress for Ipv4Addr {
+    const PROTOCOL: &'static str = "DHCP";
+    const NO_RANGE: &'static str = "is no range of addresses; write `10.0.0.100-10.0.0.199`";
+}
+
+impl GivenAddress for Ipv6Addr {
+    const PROTOCOL: &'static str = "DHCPv6";
+    const NO_RANGE: &'static str =
+        "is no range of IPv6 addresses; write `2001:db8::100-2001:db8::1ff`";
+}
+
+/// Reads a pool: its first and its last address.
+///
+/// # Errors
+/// The text is no pool. The error is the rest of a sentence that begins with the text.
+pub(crate) fn parse_range<A: GivenAddress>(text: &str) -> Result<[A; 2], String> {
+    let (first, last) = text.split_once('-').ok_or(A::NO_RANGE)?;
+    let parse = |text: &str| text.trim().parse::<A>().map_err(|_| A::NO_RANGE.to_owned());
+    let (first, last) = (parse(first)?, parse(last)?);
+    if first > last {
+        return Err("ends before it begins; the lower address goes first".into());
+    }
+    Ok([first, last])
+}
+
+/// Checks the lease and the pool of one server.
+pub(crate) fn check<A: GivenAddress>(
+    lease: Duration,
+    pool: Option<&str>,
+    site: Site,
+    place: &str,
+    problems: &mut Problems,
+) {
+    let protocol = A::PROTOCOL;
+    if !LEASES.contains(&lease.as_secs()) || lease != Duration::from_secs(lease.as_secs()) {
+        problems.add(Kind::Invalid, site, || {
+            format!("the {protocol} server of {place} gives leases of {lease:?}; a lease is whole seconds, at least one")
+        });
+    }
+    if let Some(pool) = pool
+        && let Err(wrong) = parse_range::<A>(pool)
+    {
+        problems.add(Kind::Invalid, site, || {
+            let pool = show(pool);
+            format!("the pool {pool} of the {protocol} server of {place} {wrong}")
+        });
+    }
+}
