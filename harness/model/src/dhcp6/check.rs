@@ -211,7 +211,7 @@ fn check_number(topology: &Topology, id: NodeId, routers: usize, problems: &mut 
     let Some((delegation, range)) = delegation.and_then(|it| Some((it, it.parsed().ok()?))) else {
         return;
     };
-    if delegation.part(range, routers as u128 - 1).is_none() {
+    if range.part(delegation.length, routers as u128 - 1).is_none() {
         problems.add(Kind::TooLarge, Site::new(id, "dhcp6"), || {
             format!(
                 "the DHCPv6 server of node {} is asked for a prefix by {routers} routers, and `{range}` is too short to delegate a /{} to each; take a larger range or longer prefixes",

@@ -23,10 +23,5 @@ pub fn uplinks(stack: &StackPlan) -> impl Iterator<Item = &InterfacePlan> {
 /// Returns the prefix of the network with a number, from 0, out of a delegated prefix; nothing if
 /// the prefix is too short to have as many.
 pub fn network(delegated: Subnet, number: usize) -> Option<Subnet> {
-    let bits = NETWORK.checked_sub(delegated.prefix())?;
-    let number = number as u128;
-    // A /0 has 2^64 of them, which is more than there are numbers.
-    let fits = bits >= 64 || number < 1u128 << bits;
-    let base = delegated.base() | (number << (128 - NETWORK));
-    (delegated.is_ipv6() && fits).then(|| Subnet::from_bits(true, base, NETWORK))
+    delegated.part(NETWORK, number as u128)
 }

@@ -197,7 +197,7 @@ impl Dhcp6Server {
             AssociationKind::Prefixes => {
                 let (parts, whole) = self.delegation.as_ref()?;
                 (0..)
-                    .map_while(|number| parts.part(*whole, number))
+                    .map_while(|number| whole.part(parts.length, number))
                     .find(is_free)
             }
         }

@@ -145,12 +145,4 @@ impl Delegation {
         }
         Ok(range)
     }
-
-    /// Returns the prefix with a number, from 0.
-    pub(crate) fn part(&self, range: Subnet, number: u128) -> Option<Subnet> {
-        let bits = self.length.checked_sub(range.prefix())?;
-        let count = 1u128.checked_shl(bits.into())?;
-        let base = range.base() + (number.checked_shl(u32::from(128 - self.length))?);
-        (number < count).then(|| Subnet::from_bits(true, base, self.length))
-    }
 }

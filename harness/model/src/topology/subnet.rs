@@ -70,6 +70,16 @@ impl Subnet {
         }
     }
 
+    /// Returns the part with a number, from 0, among those with this prefix length. Returns nothing
+    /// if there are not so many, and for `::/0` as a part of itself.
+    pub(crate) fn part(&self, prefix: u8, number: u128) -> Option<Self> {
+        let bits = prefix.checked_sub(self.prefix)?;
+        let behind = width(self.v6).checked_sub(prefix)?;
+        let fits = number.checked_shr(bits.into()).is_none_or(|it| it == 0);
+        let base = self.base | number.checked_shl(behind.into())?;
+        fits.then(|| Self::from_bits(self.v6, base, prefix))
+    }
+
     pub(crate) fn base(&self) -> u128 {
         self.base
     }
@@ -192,6 +202,26 @@ mod tests {
         assert_eq!(subnet("fd00::/127").capacity(), 2);
         assert_eq!(subnet("::/0").capacity(), u128::MAX);
         assert_eq!(subnet("10.0.1.0/24").host(7).to_string(), "10.0.1.7");
+    }
+
+    #[test]
+    fn parts_are_counted_from_0_to_the_last() {
+        let part = |whole: &str, prefix, number| {
+            let part = subnet(whole).part(prefix, number);
+            part.map(|it| it.to_string())
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(part("10.0.0.0/8", 16, 255), some("10.255.0.0/16"));
+        assert_eq!(part("10.0.0.0/8", 16, 256), None);
+        assert_eq!(part("10.0.0.0/8", 7, 0), None);
+        assert_eq!(part("10.0.0.0/8", 33, 0), None);
+        assert_eq!(part("0.0.0.0/0", 0, 0), some("0.0.0.0/0"));
+        assert_eq!(part("fd00::/56", 56, 0), some("fd00::/56"));
+        assert_eq!(part("fd00::/56", 56, 1), None);
+        assert_eq!(
+            part("::/0", 128, u128::MAX),
+            some(&format!("{}/128", Ipv6Addr::from_bits(u128::MAX)))
+        );
     }
 
     #[test]
