@@ -28,23 +28,21 @@ impl Fault {
 
     /// Returns whether the fault names a role, which is looked up when the fault begins.
     pub fn has_role(&self) -> bool {
-        let nodes = self.nodes();
-        let mut links = self.links().into_iter();
-        nodes
-            .iter()
-            .any(|node| matches!(node, NodeRef::Role { .. }))
-            || links.any(|link| matches!(link, LinkRef::Role { .. }))
+        self.has_role_but(&[])
     }
 
     /// Returns whether the fault names a role that somebody plays or nobody. `all` and `rest` are
     /// there always.
     pub(super) fn has_player(&self) -> bool {
-        let nodes = self.nodes();
+        self.has_role_but(&[NodeRef::all(), NodeRef::rest()])
+    }
+
+    /// Returns whether the fault names a role other than these.
+    fn has_role_but(&self, others: &[NodeRef]) -> bool {
+        let mut nodes = self.nodes().into_iter();
         let mut links = self.links().into_iter();
-        nodes.iter().any(|node| {
-            let is_role = matches!(node, NodeRef::Role { .. });
-            is_role && *node != NodeRef::all() && *node != NodeRef::rest()
-        }) || links.any(|link| matches!(link, LinkRef::Role { .. }))
+        nodes.any(|node| matches!(node, NodeRef::Role { .. }) && !others.contains(&node))
+            || links.any(|link| matches!(link, LinkRef::Role { .. }))
     }
 
     /// Returns the places at which the fault names nodes.
