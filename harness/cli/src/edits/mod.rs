@@ -14,9 +14,11 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use snowglobe_model::cli::CommandLine;
+
 use self::change::Change;
 use self::project::Project;
-use crate::commands::print;
+use crate::commands::{Words, print, read};
 
 /// What the options of a command say about the writing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,6 +27,25 @@ pub(crate) struct Consent {
     pub(crate) yes: bool,
     /// Show the diff, and write nothing.
     pub(crate) dry_run: bool,
+}
+
+/// Runs a command that edits the package in whose directory the command was given.
+pub(crate) fn edit<T: Default>(
+    name: &str,
+    line: &CommandLine<T>,
+    words: Words,
+    asks_for_help: impl Fn(&T) -> bool,
+    run: impl FnOnce(&Project, &T) -> Result<ExitCode, String>,
+) -> ExitCode {
+    let options = match read(name, line, words, asks_for_help, 2) {
+        Ok(options) => options,
+        Err(code) => return code,
+    };
+    let done = Project::of_working_directory().and_then(|project| run(&project, &options));
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::FAILURE
+    })
 }
 
 /// Adds to a manifest by which test programs are small, where such a setting counts.

@@ -17,11 +17,16 @@ pub(crate) struct Project {
 }
 
 impl Project {
-    /// Finds the package at `here` or above.
+    /// Finds the package in the working directory or above.
     ///
     /// # Errors
-    /// There is none, or only a workspace without a package.
-    pub(crate) fn find(here: &Path) -> Result<Self, String> {
+    /// There is no working directory, no package, or only a workspace without a package.
+    pub(crate) fn of_working_directory() -> Result<Self, String> {
+        let here = std::env::current_dir();
+        Self::find(&here.map_err(|error| format!("no working directory: {error}"))?)
+    }
+
+    fn find(here: &Path) -> Result<Self, String> {
         let package = here
             .ancestors()
             .find(|dir| dir.join("Cargo.toml").is_file());

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use snowglobe_model::cli::{self, CommandLine, CommandText, Operands};
 
 use self::source::{Conversion, Converted, LeftTest};
-use crate::commands::{Words, read};
+use crate::commands::Words;
 use crate::edits::cargo_toml::{self, Dependency};
 use crate::edits::change::Change;
 use crate::edits::project::Project;
@@ -85,17 +85,7 @@ Examples:
 
 /// Runs `snowglobe fix …`.
 pub(crate) fn fix(words: Words) -> ExitCode {
-    let options = match read("fix", &COMMAND_LINE, words, |it| it.help, 2) {
-        Ok(options) => options,
-        Err(code) => return code,
-    };
-    match run(&options) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    edits::edit("fix", &COMMAND_LINE, words, |it| it.help, run)
 }
 
 /// Returns the texts of the command line.
@@ -103,15 +93,13 @@ pub(crate) fn text() -> CommandText {
     COMMAND_LINE.text()
 }
 
-fn run(options: &FixOptions) -> Result<ExitCode, String> {
-    let here = std::env::current_dir().map_err(|error| format!("no working directory: {error}"))?;
-    let project = Project::find(&here)?;
+fn run(project: &Project, options: &FixOptions) -> Result<ExitCode, String> {
     let FixPlan {
         changes,
         lines,
         left,
-    } = plan(&project, options)?;
-    edits::show(&project, &changes);
+    } = plan(project, options)?;
+    edits::show(project, &changes);
     for line in &left {
         eprintln!("{line}");
     }

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use snowglobe_fixtures::command;
 use snowglobe_model::cli::{self, CommandLine, CommandText, Operands};
 
-use crate::commands::{Words, read};
+use crate::commands::Words;
 use crate::edits::cargo_toml::{self, Dependency};
 use crate::edits::change::Change;
 use crate::edits::project::Project;
@@ -83,17 +83,7 @@ Examples:
 
 /// Runs `snowglobe init …`.
 pub(crate) fn init(words: Words) -> ExitCode {
-    let options = match read("init", &COMMAND_LINE, words, |it| it.help, 2) {
-        Ok(options) => options,
-        Err(code) => return code,
-    };
-    match run(&options) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    edits::edit("init", &COMMAND_LINE, words, |it| it.help, run)
 }
 
 /// Returns the texts of the command line.
@@ -101,10 +91,8 @@ pub(crate) fn text() -> CommandText {
     COMMAND_LINE.text()
 }
 
-fn run(options: &InitOptions) -> Result<ExitCode, String> {
-    let here = std::env::current_dir().map_err(|error| format!("no working directory: {error}"))?;
-    let project = Project::find(&here)?;
-    let (changes, kept) = plan(&project, options)?;
+fn run(project: &Project, options: &InitOptions) -> Result<ExitCode, String> {
+    let (changes, kept) = plan(project, options)?;
     for path in &kept {
         eprintln!(
             "{} is there, and is left as it is",
@@ -115,7 +103,7 @@ fn run(options: &InitOptions) -> Result<ExitCode, String> {
         eprintln!("there is nothing to write");
         return Ok(ExitCode::SUCCESS);
     }
-    edits::show(&project, &changes);
+    edits::show(project, &changes);
     if options.path.is_none() {
         edits::mention_checkout();
     }
