@@ -24,6 +24,17 @@ fn lab(router: NodeSpec) -> TestResult<(Lab, NodeId, [NodeId; 2])> {
     Ok((lab, router, hosts))
 }
 
+/// Adds one more host, and returns when it has come up.
+fn come_late(lab: &mut Lab) -> TestResult<NodeId> {
+    let late = lab.grow(|topology| {
+        let late = topology.node(NodeSpec::new("late").addresses_v6(AddressSource::Dhcp));
+        let lan = topology.find_switch("lan").unwrap();
+        topology.plug(late, lan);
+        late
+    })?;
+    Ok(late)
+}
+
 fn managed(lease: u64) -> NodeSpec {
     let dhcp6 = Dhcp6Spec::new().lease(Duration::from_secs(lease));
     let router = NodeSpec::new("router").advertise(AdvertiseSpec::new().managed());
@@ -97,12 +108,7 @@ fn a_host_that_starts_again_or_comes_late_has_an_address() -> TestResult {
     lab[one].crash()?;
     lab[one].restart()?;
     assert_eq!(lab[one].ipv6(), before, "the server knows it");
-    let late = lab.grow(|topology| {
-        let late = topology.node(NodeSpec::new("late").addresses_v6(AddressSource::Dhcp));
-        let lan = topology.find_switch("lan").unwrap();
-        topology.plug(late, lan);
-        late
-    })?;
+    let late = come_late(&mut lab)?;
     assert!(in_pool(lab[late].ipv6()));
     Ok(())
 }
@@ -132,12 +138,7 @@ fn garbage_neither_stops_a_server_nor_takes_its_addresses() -> TestResult {
         socket.send_to(&[1; 9000], group)
     })?;
     // Whoever asks rightly is answered, behind all of that.
-    let late = lab.grow(|topology| {
-        let late = topology.node(NodeSpec::new("late").addresses_v6(AddressSource::Dhcp));
-        let lan = topology.find_switch("lan").unwrap();
-        topology.plug(late, lan);
-        late
-    })?;
+    let late = come_late(&mut lab)?;
     assert!(lab[late].ipv6().is_some());
     // What was only offered is no lease.
     assert_eq!(lab[router].dhcp6().ok_or("a server")?.leases().len(), 3);

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use snowglobe::dhcp6::AddressSource;
 use snowglobe::dhcp6::Dhcp6Spec;
+use snowglobe::lab::{Node, Process};
 use snowglobe::ndp::AdvertiseSpec;
 use snowglobe::prelude::*;
 
@@ -15,6 +16,16 @@ BOUND6) [ -z "$new_ip6_address" ] || /bin/busybox ip address add $new_ip6_addres
 esac
 exit 0
 "#;
+
+/// Lets `dhclient` ask for this over IPv6, in the foreground, with the script and the configuration
+/// of the test.
+fn ask(client: &Node, what: &[&str]) -> TestResult<Process> {
+    let mut dhclient = client.command("/sbin/dhclient");
+    dhclient.args(["-6", "-v", "-d"]).args(what);
+    dhclient.args(["-cf", "/run/dhclient.conf", "-lf", "/run/leases"]);
+    dhclient.args(["-pf", "/run/pid", "-sf", "/run/script", "eth0"]);
+    Ok(dhclient.spawn()?)
+}
 
 #[snowglobe::test(fixtures("dhclient"), timeout = "120s")]
 fn dhclient_gets_an_address_and_a_prefix_and_gives_them_back() -> TestResult {
@@ -35,20 +46,7 @@ fn dhclient_gets_an_address_and_a_prefix_and_gives_them_back() -> TestResult {
         std::fs::set_permissions("/run/script", std::fs::Permissions::from_mode(0o755))?;
         std::fs::write("/run/dhclient.conf", "request dhcp6.name-servers;\n")
     })?;
-    let files = [
-        "-cf",
-        "/run/dhclient.conf",
-        "-lf",
-        "/run/leases",
-        "-pf",
-        "/run/pid",
-    ];
-    let ask = |what: &[&str]| {
-        let mut dhclient = lab[client].command("/sbin/dhclient");
-        let dhclient = dhclient.args(["-6", "-v"]).args(what).args(files);
-        dhclient.args(["-sf", "/run/script", "eth0"]).spawn()
-    };
-    let mut process = ask(&["-d", "-N", "-P"])?;
+    let mut process = ask(&lab[client], &["-N", "-P"])?;
     // An address of the network, a prefix of the range, and the name server.
     process.wait_for_log("lease: BOUND6 fd73:6e6f:77::1000 dns=fd73:6e6f:77::")?;
     process.wait_for_log("lease: BOUND6 2001:db8:100::/56 dns=fd73:6e6f:77::")?;
@@ -67,7 +65,7 @@ fn dhclient_gets_an_address_and_a_prefix_and_gives_them_back() -> TestResult {
     let refused = lab[router].run(|| TcpStream::connect(to)).unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     assert!(lab[client].ipv6().is_some());
-    let released = ask(&["-d", "-r", "-N", "-P"])?;
+    let released = ask(&lab[client], &["-r", "-N", "-P"])?;
     lab.wait_until(|| leases().is_empty())?;
     // The second one has ended the first.
     process.wait()?;
@@ -75,16 +73,11 @@ fn dhclient_gets_an_address_and_a_prefix_and_gives_them_back() -> TestResult {
 
     // Another range is what a client that asks anew gets.
     lab.set_dhcp6(router, dhcp6.delegate("2001:db8:200::/40", 60))?;
-    let ask = |what: &[&str]| {
-        let mut dhclient = lab[client].command("/sbin/dhclient");
-        let dhclient = dhclient.args(["-6", "-v", "-d"]).args(what).args(files);
-        dhclient.args(["-sf", "/run/script", "eth0"]).spawn()
-    };
-    let process = ask(&["-P"])?;
+    let process = ask(&lab[client], &["-P"])?;
     process.wait_for_log("2001:db8:200::/60")?;
     drop(process);
     // The rest alone, without a lease (INFORMATION-REQUEST).
-    let process = ask(&["-S"])?;
+    let process = ask(&lab[client], &["-S"])?;
     process.wait_for_log(" dns=fd73:6e6f:77::")?;
     Ok(())
 }
