@@ -6,7 +6,6 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -90,19 +89,22 @@ fn compare(bench: &Bench, theirs: &Peer) -> Result<BenchRow, String> {
 /// The program of patchbay, and where it finds `nft`.
 struct Peer {
     program: PathBuf,
-    /// The directories of `nft` and of its libraries, where the machine has no `nft`.
-    nft: Option<[PathBuf; 2]>,
+    /// The command that runs the `nft` of the fixture, where the machine has none.
+    nft: Option<Command>,
 }
 
 impl Peer {
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.env("HOMES", "2");
-        if let Some([programs, libraries]) = &self.nft {
+        if let Some(nft) = &self.nft {
+            let programs = Path::new(nft.get_program()).parent();
+            let programs = programs.unwrap_or(Path::new("/")).display();
             let path = std::env::var("PATH").unwrap_or_default();
-            command
-                .env("PATH", format!("{}:{path}", programs.display()))
-                .env("LD_LIBRARY_PATH", libraries);
+            command.env("PATH", format!("{programs}:{path}"));
+            // With these the program finds its libraries.
+            let own = nft.get_envs();
+            command.envs(own.filter_map(|(name, value)| Some((name, value?))));
         }
         command
     }
@@ -130,12 +132,12 @@ fn build(beside: &Path) -> Result<Peer, String> {
     let built = built.into_iter().find(|it| it.name == "beside-patchbay");
     Ok(Peer {
         program: built.ok_or("cargo built no program")?.program,
-        nft: nft(&project)?,
+        nft: nft()?,
     })
 }
 
-/// Returns where `nft` and its libraries are; nothing where the machine has its own.
-fn nft(project: &Path) -> Result<Option<[PathBuf; 2]>, String> {
+/// Returns the command that runs the `nft` of the fixture; nothing where the machine has its own.
+fn nft() -> Result<Option<Command>, String> {
     if Command::new("nft").arg("--version").output().is_ok() {
         return Ok(None);
     }
@@ -145,42 +147,6 @@ fn nft(project: &Path) -> Result<Option<[PathBuf; 2]>, String> {
     };
     let workspace = Workspace::locate().map_err(|error| error.to_string())?;
     provision::provision(&workspace, &options).map_err(|error| error.to_string())?;
-    let fixture = Fixture::find(NFTABLES).map_err(|error| error.to_string())?;
-    let libraries = project.join("libraries");
-    link_libraries(fixture.path(), &libraries)
-        .map_err(|error| format!("cannot link the libraries of `nft`: {error}"))?;
-    Ok(Some([fixture.path().join("usr/sbin"), libraries]))
-}
-
-/// Links the libraries of a fixture to one directory, without those of the C library: programs find
-/// these on the machine, whose loader fits no others.
-fn link_libraries(fixture: &Path, into: &Path) -> io::Result<()> {
-    let of_c = [
-        "ld-",
-        "libc.",
-        "libm.",
-        "libdl.",
-        "libpthread.",
-        "librt.",
-        "libresolv.",
-    ];
-    // A directory of an earlier run may lead to a fixture that is gone.
-    let _ = fs::remove_dir_all(into);
-    fs::create_dir_all(into)?;
-    for directory in ["lib", "usr/lib"] {
-        let directory = fixture.join(directory).join("x86_64-linux-gnu");
-        let Ok(entries) = fs::read_dir(directory) else {
-            continue;
-        };
-        for entry in entries {
-            let entry = entry?;
-            let name = entry.file_name();
-            let text = name.to_string_lossy();
-            if text.contains(".so") && !of_c.iter().any(|it| text.starts_with(it)) {
-                // A name may be in both directories.
-                let _ = symlink(entry.path(), into.join(&name));
-            }
-        }
-    }
-    Ok(())
+    let nft = Fixture::find(NFTABLES).and_then(|it| it.command("nft"));
+    nft.map(Some).map_err(|error| error.to_string())
 }
