@@ -9,7 +9,7 @@ use syn::{Attribute, Item, ItemMacro, Meta, UseTree};
 
 use super::attributes::{self, Ours, names_ours};
 
-/// Conversion of a conversion.
+/// Direction of a conversion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Conversion {
     /// Tests get our attribute.
