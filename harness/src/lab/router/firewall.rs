@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::netfilter::rule;
+use super::netfilter::{from_link_local, rule};
 use crate::kernel::nft::{HookRule, RuleAction, RuleHook, RuleMatch, state};
+use crate::model::dhcp6::message::CLIENT_PORT;
 use crate::model::packet::ip::{ICMP, ICMPV6, TCP, UDP};
 use crate::topology::{
     CaptivePortal, Firewall, FirewallAction, FirewallProtocol, FirewallRule, Heading, PORTAL_PORT,
@@ -130,6 +131,15 @@ fn always(gate: &Gate) -> Vec<HookRule> {
             ];
             rules.push(pass(discovery));
         }
+    }
+    if gate.hook == RuleHook::Input {
+        // The answers of DHCPv6 servers: to the kernel they are no replies, since the questions go
+        // to a group (RFC 8415, section 7.1).
+        rules.push(pass(vec![
+            from_link_local(),
+            RuleMatch::Transport(UDP),
+            RuleMatch::ToPorts(CLIENT_PORT..=CLIENT_PORT),
+        ]));
     }
     // Only packets of the answering side: a rule that was added later also ends connections which
     // began before.

@@ -181,17 +181,21 @@ fn hide_translated() -> HookRule {
     rule(RuleHook::Postrouting, leaves, masquerade, "clat")
 }
 
+/// What neighbours send by their link-local addresses.
+pub(super) fn from_link_local() -> RuleMatch {
+    RuleMatch::From(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0).into(), 10)
+}
+
 /// Gives what leaves by an uplink the IPv6 address of the uplink.
 fn masquerade_v6(uplink: u32) -> [HookRule; 2] {
     let leaves = |more: Vec<RuleMatch>| [vec![RuleMatch::LeavesBy(uplink)], more].concat();
-    let link_local = RuleMatch::From(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0).into(), 10);
     let masquerade = RuleAction::Masquerade { random: false };
     [
         // What the router says to its neighbours keeps its source: routing daemons speak by
         // link-local addresses (RFC 5340, section 2.5).
         rule(
             RuleHook::Postrouting,
-            leaves(vec![link_local]),
+            leaves(vec![from_link_local()]),
             RuleAction::Accept,
             "link-local",
         ),

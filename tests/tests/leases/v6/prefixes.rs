@@ -5,7 +5,7 @@ use snowglobe::events::EventKind;
 use snowglobe::ndp::AdvertiseSpec;
 use snowglobe::observe::Packet;
 use snowglobe::prelude::*;
-use snowglobe::topology::{NodeId, Subnet};
+use snowglobe::topology::{Firewall, NodeId, Subnet};
 
 use super::{FIRST, Home, SECOND};
 
@@ -196,6 +196,32 @@ fn a_prefix_ends_with_its_time_and_comes_back_with_the_server() -> TestResult {
     let server = it.lab[it.server].ipv6().ok_or("an address")?;
     it.lab.wait_until(|| it.address(laptop, FIRST).is_some())?;
     it.reach(laptop, it.server, server)?;
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_home_behind_a_firewall_is_delegated_a_prefix_and_lets_nothing_else_in() -> TestResult {
+    let mut topology = Topology::new();
+    let isp = topology.router(RouterSpec::new("isp").node(|node| node.dhcp6(provider(4))));
+    let advertise = AdvertiseSpec::new().delegated();
+    let home = topology.router(RouterSpec::home("home").node(|node| node.advertise(advertise)));
+    topology.uplink(home, isp);
+    let laptop = topology.node(NodeSpec::new("laptop").autoconfigure());
+    topology.link(laptop, home);
+    let mut lab = topology.start()?;
+    let before = lab[laptop].ipv6().ok_or("an address")?;
+    let other = Dhcp6Spec::new().lease(Duration::from_secs(600));
+    lab.set_dhcp6(isp, other.delegate(SECOND, 56))?;
+    // The router hears of it when it asks for more time, through the firewall again.
+    lab.wait_until(|| lab[laptop].ipv6().is_some_and(|now| now != before))?;
+    let after = lab[laptop].ipv6().ok_or("an address")?;
+    let _listener = lab[laptop].run(|| TcpListener::bind("[::]:80"))?;
+    let to = SocketAddr::new(after.into(), 80);
+    let limit = Duration::from_millis(500);
+    let refused = lab[isp].run(|| TcpStream::connect_timeout(&to, limit));
+    assert!(refused.is_err(), "a connection from outside: {refused:?}");
+    lab.set_firewall(home, Firewall::open())?;
+    lab[isp].run(|| TcpStream::connect(to))?;
     Ok(())
 }
 

@@ -14,9 +14,10 @@ pub const PORTAL_PORT: u16 = 8088;
 /// A firewall, which knows connections. Of a router, it stands at the uplinks: *inbound* is what
 /// begins in front of the router. Of another node, it stands before the node itself.
 ///
-/// Replies to what was let through always pass, and so do ICMP errors about it. Rules are looked at
-/// in their order, and the first that fits decides; what fits none has the fate that `inbound` and
-/// `outbound` name. A changed firewall also ends connections that it would not have let begin.
+/// Replies to what was let through always pass, and so do ICMP errors about it and the answers of
+/// DHCPv6 servers. Rules are looked at in their order, and the first that fits decides; what fits
+/// none has the fate that `inbound` and `outbound` name. A changed firewall also ends connections
+/// that it would not have let begin.
 ///
 /// ```
 /// use snowglobe_model::topology::{Firewall, FirewallAction, FirewallRule, RouterSpec};
