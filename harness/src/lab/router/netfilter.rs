@@ -181,7 +181,7 @@ fn hide_translated() -> HookRule {
     rule(RuleHook::Postrouting, leaves, masquerade, "clat")
 }
 
-/// What neighbours send by their link-local addresses.
+/// Matches what neighbours send by their link-local addresses.
 pub(super) fn from_link_local() -> RuleMatch {
     RuleMatch::From(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0).into(), 10)
 }
