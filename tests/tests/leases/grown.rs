@@ -72,3 +72,37 @@ fn a_host_asks_on_an_interface_that_is_added_later() -> TestResult {
     assert_eq!(lab[near].dhcp().ok_or("a server")?.leases().len(), 1);
     Ok(())
 }
+
+#[snowglobe::test]
+fn servers_serve_a_network_that_is_added_after_another_is_removed() -> TestResult {
+    let mut topology = Topology::new();
+    let router = NodeSpec::new("router")
+        .forward(true)
+        .dhcp(DhcpSpec::new())
+        .dhcp6(Dhcp6Spec::new())
+        .advertise(AdvertiseSpec::new().managed());
+    let router = topology.node(router);
+    let asks = |name: &str| {
+        let node = NodeSpec::new(name).addresses(AddressSource::Dhcp);
+        node.addresses_v6(AddressSource::Dhcp)
+    };
+    let [first, second] = ["first", "second"].map(|name| topology.node(asks(name)));
+    let gone = topology.link(first, router);
+    topology.link(second, router);
+    let mut lab = topology.start()?;
+    lab.remove_link(gone)?;
+    let late = lab.grow(|topology| {
+        let late = topology.node(asks("late"));
+        topology.link(late, router);
+        late
+    })?;
+    lab[late].ipv4().ok_or("an address")?;
+    lab[late].ipv6().ok_or("an address")?;
+    // The router starts again with what is left.
+    lab[router].crash()?;
+    lab[router].restart()?;
+    lab[late].crash()?;
+    lab[late].restart()?;
+    lab[late].ipv6().ok_or("an address")?;
+    Ok(())
+}

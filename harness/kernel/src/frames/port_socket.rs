@@ -22,9 +22,10 @@ pub struct PortSocket {
 
 impl PortSocket {
     /// Opens a socket at the interface `index` of the thread's network namespace. It never waits.
+    /// Where there is no such interface any more, the socket hears nothing.
     ///
     /// # Errors
-    /// There is no such interface, or the thread lacks `CAP_NET_RAW`.
+    /// The thread lacks `CAP_NET_RAW`.
     pub fn open(index: u32, port: u16) -> Result<Self> {
         Self::open_with(index, libc::ETH_P_IP, &datagrams_to(port))
     }
@@ -33,7 +34,7 @@ impl PortSocket {
     /// section 4.1), as [`open`](Self::open) does.
     ///
     /// # Errors
-    /// There is no such interface, or the thread lacks `CAP_NET_RAW`.
+    /// The thread lacks `CAP_NET_RAW`.
     pub fn open_for_solicitations(index: u32) -> Result<Self> {
         Self::open_with(index, libc::ETH_P_IPV6, &router_messages(SOLICITATION))
     }
@@ -42,7 +43,7 @@ impl PortSocket {
     /// [`open`](Self::open) does.
     ///
     /// # Errors
-    /// There is no such interface, or the thread lacks `CAP_NET_RAW`.
+    /// The thread lacks `CAP_NET_RAW`.
     pub fn open_for_advertisements(index: u32) -> Result<Self> {
         Self::open_with(index, libc::ETH_P_IPV6, &router_messages(ADVERTISEMENT))
     }
@@ -53,8 +54,11 @@ impl PortSocket {
         };
         // Before it is bound: whatever came between would be received.
         socket.filter(program)?;
-        bind(&socket.fd, index, protocol)?;
-        Ok(socket)
+        match bind(&socket.fd, index, protocol) {
+            // A socket that is not bound receives nothing (`open_unbound`).
+            Ok(()) | Err(Errno::ENODEV) => Ok(socket),
+            Err(errno) => Err(errno),
+        }
     }
 
     fn filter(&self, program: &[libc::sock_filter]) -> Result<()> {

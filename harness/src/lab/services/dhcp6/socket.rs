@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 
+use crate::kernel::errno::{Errno, errno};
 use crate::model::dhcp6::message::{ALL_SERVERS, CLIENT_PORT, Dhcp6Message, SERVER_PORT};
 
 /// The longest message that is read. Longer ones are cut off, and are no messages then.
@@ -20,24 +21,41 @@ pub(super) struct Dhcp6Socket {
 }
 
 impl Dhcp6Socket {
-    /// Opens the socket of a server on the interface with an index and a link-local address.
+    /// Opens the socket of a server on the interface with an index and a link-local address. Where
+    /// there is no such interface any more, the socket hears nothing.
     pub(super) fn of_server(index: u32, own: Ipv6Addr) -> io::Result<Self> {
         // Clients send to the group, unless a server permits otherwise (RFC 8415, section 21.12).
-        let group = bind(ALL_SERVERS, SERVER_PORT, index)?;
-        group.join_multicast_v6(&ALL_SERVERS, index)?;
-        Ok(Self {
-            hears: group,
-            // A group is no source of a packet (RFC 4291, section 2.7).
-            sends: Some(bind(own, SERVER_PORT, index)?),
-            index,
-        })
+        let hears = bind(ALL_SERVERS, SERVER_PORT, index).and_then(|group| {
+            group.join_multicast_v6(&ALL_SERVERS, index)?;
+            Ok(group)
+        });
+        // A group is no source of a packet (RFC 4291, section 2.7).
+        let sends = bind(own, SERVER_PORT, index);
+        let both = hears.and_then(|hears| Ok((hears, Some(sends?))));
+        Self::or_deaf(both, index)
     }
 
-    /// Opens the socket of a client.
+    /// Opens the socket of a client, as [`of_server`](Self::of_server) does.
     pub(super) fn of_client(index: u32, own: Ipv6Addr) -> io::Result<Self> {
+        let hears = bind(own, CLIENT_PORT, index);
+        Self::or_deaf(hears.map(|hears| (hears, None)), index)
+    }
+
+    /// Returns the socket with its parts, or one that hears nothing where the interface is gone:
+    /// sockets keep the numbers of their interfaces.
+    fn or_deaf(opened: io::Result<(UdpSocket, Option<UdpSocket>)>, index: u32) -> io::Result<Self> {
+        let (hears, sends) = match opened {
+            Err(error) if errno(&error) == Errno::ENODEV => {
+                let deaf = bind(Ipv6Addr::LOCALHOST, 0, 0)?;
+                // It hears none but itself from now on (udp(7)).
+                deaf.connect(deaf.local_addr()?)?;
+                (deaf, None)
+            }
+            opened => opened?,
+        };
         Ok(Self {
-            hears: bind(own, CLIENT_PORT, index)?,
-            sends: None,
+            hears,
+            sends,
             index,
         })
     }
