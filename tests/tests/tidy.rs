@@ -14,6 +14,8 @@ mod items;
 mod lines;
 #[path = "tidy/source.rs"]
 mod source;
+#[path = "tidy/tables.rs"]
+mod tables;
 #[path = "tidy/walls.rs"]
 mod walls;
 
@@ -184,7 +186,8 @@ fn a_module_without_a_sentence_is_found() {
     )));
 }
 
-/// Whether users read the documentation of a crate's items: those of the kernel crate are for us.
+/// Returns whether users read the documentation of a crate's items: those of the kernel crate are
+/// for us.
 fn is_for_users(source: &Source) -> bool {
     let library = [
         "harness/src",
@@ -255,6 +258,66 @@ fn half_a_sentence_is_found() {
         let source = Source::new("a.rs", &format!("/// {whole}\nconst A: u8 = 1;"));
         assert!(lines::half_sentences(&source).is_empty(), "{whole}");
     }
+}
+
+#[test]
+fn plain_comments_have_a_subject() {
+    let found: Vec<String> = SOURCES
+        .iter()
+        .flat_map(lines::comments_without_a_subject)
+        .collect();
+    assert_none("comments without a subject", &found);
+}
+
+#[test]
+fn a_comment_without_a_subject_is_found() {
+    for half in ["Last: no frame passes.", "Before the start: a thread."] {
+        let source = Source::new("a.rs", &format!("// {half}\nconst A: u8 = 1;"));
+        assert_eq!(
+            lines::comments_without_a_subject(&source).len(),
+            1,
+            "{half}"
+        );
+    }
+    for whole in [
+        "The port is set last: no frame passes.",
+        "Before a start, a thread reads a clock: it is late.",
+    ] {
+        let source = Source::new("a.rs", &format!("// {whole}\nconst A: u8 = 1;"));
+        assert!(
+            lines::comments_without_a_subject(&source).is_empty(),
+            "{whole}"
+        );
+    }
+}
+
+fn without_verb(source: &Source) -> Vec<String> {
+    let found = &source.findings.without_verb;
+    found
+        .iter()
+        .map(|(name, line)| format!("{}:{line}: {name}", source.path))
+        .collect()
+}
+
+#[test]
+fn documentation_of_functions_begins_with_a_verb() {
+    let found: Vec<String> = SOURCES.iter().flat_map(without_verb).collect();
+    assert_none("documentation of functions without a verb", &found);
+}
+
+#[test]
+fn documentation_of_a_function_without_a_verb_is_found() {
+    let text = "
+        /// Whether it is.
+        fn bad() {}
+        /// Returns whether it is.
+        fn good() {}
+        struct S {
+            /// Whether it is.
+            field: bool,
+        }
+    ";
+    assert_eq!(without_verb(&Source::new("a.rs", text)), ["a.rs:3: bad"]);
 }
 
 /// Type names that may be declared in more than one file: spec, plan and living thing.

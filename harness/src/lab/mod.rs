@@ -100,25 +100,29 @@
 //!
 //! # The code
 //!
-//! Imports go down this table: a row knows the rows below, and nothing above.
+//! A row of this table imports from the rows below, and not from those above. The few exceptions,
+//! most of which are what a lab keeps for faults, schedules and firewalls, stand with their reasons
+//! in `tests/tests/tidy/walls.rs`, where a test keeps this order.
 //!
 //! | file or folder | role |
 //! |---|---|
-//! | `bring_up/` | from a topology to a lab: nodes, cables, settings, the wait until packets pass |
-//! | `change/` | growth, removal, moves, and the end of a lab |
-//! | `cluster/` | nodes that run one service together |
-//! | `faults/` | what breaks a lab for as long as a guard lives |
 //! | `inspect/` | a lab seen from outside |
-//! | `lab` | [`Lab`]: nodes, links and stacks by id |
-//! | `node/` | [`Node`]: processes, threads and futures in a node |
-//! | `services/` | servers and clients of ours that run in nodes |
+//! | `cluster/` | nodes that run one service together |
 //! | `nemesis/` | schedules of faults, carried out on a thread |
-//! | `link/` | [`Link`]: two ends, and the carrier between them |
-//! | `process/` | programs that run in nodes |
+//! | `faults/` | what breaks a lab for as long as a guard lives |
+//! | `log_rules` | texts that fail a trial when a program of the lab writes them |
 //! | `router/` | translation of addresses, firewalls, captive portals |
+//! | `change/` | growth, removal, moves, and the end of a lab |
+//! | `bring_up/` | from a topology to a lab: nodes, cables, settings, the wait until packets pass |
+//! | `lab` | [`Lab`]: nodes, links and stacks by id |
+//! | `lab_dir` | the files of a lab |
+//! | `node/` | [`Node`]: processes, threads and futures in a node |
+//! | `process/` | programs that run in nodes |
+//! | `link/` | [`Link`]: two ends, and the carrier between them |
+//! | `services/` | servers and clients of ours that run in nodes |
+//! | `disk/` | volumes with faults |
 //! | `stack/` | network namespaces, and what is attached to their interfaces |
 //! | `first_process` | the processes that hold namespaces |
-//! | `lab_dir` | the files of a lab |
 //! | `wait`, `barrier`, `patience` | waits, and their limit |
 //! | `error` | [`LabError`] |
 

@@ -42,12 +42,12 @@ impl Graph {
         Self { edges }
     }
 
-    /// The sets of more than one module that all import each other, directly or by others.
+    /// Returns the sets of more than one module that all import each other, directly or by others.
     pub(crate) fn circles(&self) -> Vec<Vec<&ModulePath>> {
         strongly_connected(&self.edges)
     }
 
-    /// The same graph between the top-level modules, without `lib.rs` and what it excepts.
+    /// Returns the same graph between the top-level modules, without `lib.rs` and what it excepts.
     pub(crate) fn top_level(&self) -> BTreeMap<ModulePath, BTreeSet<ModulePath>> {
         let mut top: BTreeMap<ModulePath, BTreeSet<ModulePath>> = BTreeMap::new();
         for (from, to) in &self.edges {
@@ -132,7 +132,8 @@ impl Imports {
     }
 }
 
-/// The module that declares the item at an absolute path; none for what is not of this crate.
+/// Returns the module that declares the item at an absolute path; none for what is not of this
+/// crate.
 fn resolve(
     path: &[String],
     items: &BTreeMap<&ModulePath, &Imports>,
@@ -221,7 +222,7 @@ fn flatten(tree: &UseTree, prefix: &mut Vec<String>, leaves: &mut Vec<Leaf>) {
     }
 }
 
-/// The path from the crate's root; none for a path into another crate.
+/// Returns the path from the crate's root; none for a path into another crate.
 fn absolute(path: &[String], own: &[String], children: &BTreeSet<String>) -> Option<ModulePath> {
     let first = path.first()?;
     let mut base: Vec<String> = match first.as_str() {
@@ -350,7 +351,7 @@ impl<'ast> Visit<'ast> for Paths {
     fn visit_attribute(&mut self, _: &'ast syn::Attribute) {}
 }
 
-/// Whether an item exists only in tests.
+/// Returns whether an item exists only in tests.
 pub(crate) fn is_for_tests(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let tokens = match &attribute.meta {
@@ -362,7 +363,7 @@ pub(crate) fn is_for_tests(attributes: &[syn::Attribute]) -> bool {
     })
 }
 
-/// The attributes of an item.
+/// Returns the attributes of an item.
 pub(crate) fn attributes(item: &Item) -> &[syn::Attribute] {
     match item {
         Item::Const(it) => &it.attrs,
@@ -382,7 +383,7 @@ pub(crate) fn attributes(item: &Item) -> &[syn::Attribute] {
     }
 }
 
-/// The strongly connected components of more than one node, largest first.
+/// Returns the strongly connected components of more than one node, largest first.
 pub(crate) fn strongly_connected(
     edges: &BTreeMap<ModulePath, BTreeSet<ModulePath>>,
 ) -> Vec<Vec<&ModulePath>> {

@@ -17,6 +17,8 @@ pub(crate) struct Findings {
     pub(crate) functions: Vec<(String, usize, usize)>,
     /// Public functions that return a `Result` and have no `# Errors`.
     pub(crate) without_errors: Vec<(String, usize)>,
+    /// Functions whose documentation begins with a noun where a verb should say what they do.
+    pub(crate) without_verb: Vec<(String, usize)>,
     /// Lines with `allow(dead_code)` or `allow(unused…)`.
     pub(crate) hidden_rot: Vec<usize>,
     /// Lines with an `unsafe` block, function, implementation or foreign module.
@@ -44,6 +46,16 @@ impl Findings {
             .push((name.to_string(), start, end + 1 - start));
     }
 
+    fn check_verb(&mut self, attributes: &[Attribute], signature: &syn::Signature) {
+        const NOUNS: [&str; 6] = ["Whether", "Number", "Length", "Size", "Index", "Name"];
+        let first = attributes.iter().find_map(doc_text);
+        let first = first.as_deref().and_then(|it| it.split_whitespace().next());
+        if first.is_some_and(|first| NOUNS.contains(&first)) {
+            let line = signature.span().start().line;
+            self.without_verb.push((signature.ident.to_string(), line));
+        }
+    }
+
     fn declare(&mut self, name: &syn::Ident) {
         if !self.in_tests {
             self.types.insert(name.to_string());
@@ -65,7 +77,7 @@ impl Findings {
     }
 }
 
-/// The first line after the documentation is where a function begins.
+/// Returns the span of a function, which begins at the first line after its documentation.
 fn code_span(first: proc_macro2::Span, last: proc_macro2::Span) -> proc_macro2::Span {
     first.join(last).unwrap_or(first)
 }
@@ -81,21 +93,24 @@ fn returns_result(output: &ReturnType) -> bool {
     last.is_some_and(|last| last.ident == "Result")
 }
 
+/// Returns the text of a line of documentation; none for another attribute.
+fn doc_text(attribute: &Attribute) -> Option<String> {
+    let syn::Meta::NameValue(it) = &attribute.meta else {
+        return None;
+    };
+    let syn::Expr::Lit(syn::ExprLit {
+        lit: syn::Lit::Str(text),
+        ..
+    }) = &it.value
+    else {
+        return None;
+    };
+    it.path.is_ident("doc").then(|| text.value())
+}
+
 fn documents_errors(attributes: &[Attribute]) -> bool {
-    attributes.iter().any(|attribute| {
-        let syn::Meta::NameValue(it) = &attribute.meta else {
-            return false;
-        };
-        let syn::Expr::Lit(syn::ExprLit {
-            lit: syn::Lit::Str(text),
-            ..
-        }) = &it.value
-        else {
-            return false;
-        };
-        it.path.is_ident("doc") && text.value().contains("# Errors")
-            || it.path.is_ident("doc") && text.value().trim() == "@hidden"
-    }) || attributes.iter().any(is_hidden)
+    let mut lines = attributes.iter().filter_map(doc_text);
+    lines.any(|line| line.contains("# Errors")) || attributes.iter().any(is_hidden)
 }
 
 fn is_hidden(attribute: &Attribute) -> bool {
@@ -119,6 +134,7 @@ impl<'ast> Visit<'ast> for Findings {
             code_span(item.sig.span(), item.block.span()),
         );
         self.check_errors(&item.vis, &item.attrs, &item.sig);
+        self.check_verb(&item.attrs, &item.sig);
         if item.sig.unsafety.is_some() {
             self.unsafe_code.push(item.sig.span().start().line);
         }
@@ -133,6 +149,7 @@ impl<'ast> Visit<'ast> for Findings {
         if !self.in_trait_impl {
             self.check_errors(&item.vis, &item.attrs, &item.sig);
         }
+        self.check_verb(&item.attrs, &item.sig);
         if item.sig.unsafety.is_some() {
             self.unsafe_code.push(item.sig.span().start().line);
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::source::Source;
 
-/// Files of more lines than `limit`.
+/// Returns files of more lines than `limit`.
 pub(crate) fn long_files(sources: &[Source], limit: usize) -> Vec<String> {
     let long = sources
         .iter()
@@ -15,7 +15,7 @@ pub(crate) fn long_files(sources: &[Source], limit: usize) -> Vec<String> {
         .collect()
 }
 
-/// Folders with more Rust files at one level than `limit`.
+/// Returns folders with more Rust files at one level than `limit`.
 pub(crate) fn crowded_folders(sources: &[Source], limit: usize) -> Vec<String> {
     let folders = files_by_folder(sources);
     let crowded = folders.iter().filter(|(_, files)| **files > limit);
@@ -24,7 +24,7 @@ pub(crate) fn crowded_folders(sources: &[Source], limit: usize) -> Vec<String> {
         .collect()
 }
 
-/// Number of Rust files in the folder that has most at one level.
+/// Returns the number of Rust files in the folder that has most at one level.
 pub(crate) fn fullest_folder(sources: &[Source]) -> usize {
     files_by_folder(sources).into_values().max().unwrap_or(0)
 }
@@ -38,7 +38,7 @@ fn files_by_folder(sources: &[Source]) -> BTreeMap<&str, usize> {
     folders
 }
 
-/// Comment lines of more columns than `limit`.
+/// Returns comment lines of more columns than `limit`.
 pub(crate) fn wide_comments(source: &Source, limit: usize) -> Vec<String> {
     let wide = |(_, line): &(usize, &str)| {
         line.trim_start().starts_with("//") && line.chars().count() > limit
@@ -56,7 +56,8 @@ pub(crate) fn wide_comments(source: &Source, limit: usize) -> Vec<String> {
         .collect()
 }
 
-/// Comments of a file that say why: plain `//` comments, a block of adjacent lines counting once.
+/// Returns how many comments of a file say why: plain `//` comments, a block of adjacent lines
+/// counting once.
 pub(crate) fn why_comments(source: &Source) -> usize {
     let plain = |line: &str| {
         let line = line.trim_start();
@@ -72,7 +73,7 @@ pub(crate) fn why_comments(source: &Source) -> usize {
     count
 }
 
-/// Lines of code of a file: neither blank nor a comment.
+/// Returns how many lines of a file are code: neither blank nor a comment.
 pub(crate) fn code_lines(source: &Source) -> usize {
     let is_code = |line: &&str| {
         let line = line.trim();
@@ -81,8 +82,8 @@ pub(crate) fn code_lines(source: &Source) -> usize {
     source.text.lines().filter(is_code).count()
 }
 
-/// Documentation that is half a sentence: at most nine words that begin with a word that asks
-/// for, or points at, a noun that is not there.
+/// Returns documentation that is half a sentence: at most nine words that begin with a word that
+/// asks for, or points at, a noun that is not there.
 pub(crate) fn half_sentences(source: &Source) -> Vec<String> {
     const FIRST: [&str; 24] = [
         "What",
@@ -129,23 +130,59 @@ pub(crate) fn half_sentences(source: &Source) -> Vec<String> {
     found
 }
 
-/// Documentation blocks with the numbers of their first lines.
+/// Returns plain comments that say when, and leave out what: "Before the start: …", "Last: …".
+pub(crate) fn comments_without_a_subject(source: &Source) -> Vec<String> {
+    const ALONE: [&str; 8] = [
+        "First:",
+        "Last:",
+        "Last,",
+        "Only now:",
+        "Only then:",
+        "As in ",
+        "As at ",
+        "See above",
+    ];
+    let mut found = Vec::new();
+    for (number, block) in blocks(&source.text, &["// "]) {
+        // The words up to the colon name a moment, and no sentence.
+        let moment = block.split_once(':').is_some_and(|(moment, _)| {
+            let first = moment.split_whitespace().next();
+            let is_short = moment.split_whitespace().count() <= 8;
+            matches!(first, Some("Before" | "After" | "Likewise"))
+                && is_short
+                && !moment.contains([',', '.'])
+        });
+        if moment || ALONE.iter().any(|alone| block.starts_with(alone)) {
+            found.push(format!(
+                "{}:{number}: a comment without a subject: {block:?}",
+                source.path
+            ));
+        }
+    }
+    found
+}
+
+/// Returns documentation blocks with the numbers of their first lines.
 fn doc_blocks(text: &str) -> Vec<(usize, String)> {
+    blocks(text, &["///", "//!"])
+}
+
+/// Returns blocks of lines that begin with one of these marks, with the numbers of their first
+/// lines.
+fn blocks(text: &str, marks: &[&str]) -> Vec<(usize, String)> {
     let mut blocks: Vec<(usize, String)> = Vec::new();
     let mut open = false;
     for (number, line) in text.lines().enumerate() {
         let line = line.trim_start();
-        let doc = line
-            .strip_prefix("///")
-            .or_else(|| line.strip_prefix("//!"));
-        match doc.map(str::trim) {
-            Some(doc) if !doc.is_empty() && open => {
+        let words = marks.iter().find_map(|mark| line.strip_prefix(mark));
+        match words.map(str::trim) {
+            Some(words) if !words.is_empty() && open => {
                 let (_, block) = blocks.last_mut().expect("an open block is the last one");
                 block.push(' ');
-                block.push_str(doc);
+                block.push_str(words);
             }
-            Some(doc) if !doc.is_empty() => {
-                blocks.push((number + 1, doc.to_owned()));
+            Some(words) if !words.is_empty() => {
+                blocks.push((number + 1, words.to_owned()));
                 open = true;
             }
             _ => open = false,

@@ -38,8 +38,8 @@ impl Source {
         }
     }
 
-    /// Whether the file holds nothing but tests: unit tests in a file of their own, integration
-    /// tests, benchmarks, fuzz targets.
+    /// Returns whether the file holds nothing but tests: unit tests in a file of their own,
+    /// integration tests, benchmarks, fuzz targets.
     pub(crate) fn is_test(&self) -> bool {
         is_test(&self.path)
     }
@@ -54,7 +54,7 @@ fn is_test(path: &str) -> bool {
         || path.ends_with("/testing.rs")
 }
 
-/// All Rust files that git tracks or would track, by path.
+/// Returns all Rust files that git tracks or would track, by path.
 pub(crate) fn sources() -> Vec<Source> {
     let root = root();
     let mut files = Vec::new();
@@ -72,7 +72,7 @@ pub(crate) fn sources() -> Vec<Source> {
     files.iter().map(read).collect()
 }
 
-/// The root of the repository.
+/// Returns the root of the repository.
 pub(crate) fn root() -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     tests
@@ -108,7 +108,7 @@ pub(crate) const CRATES: [(&str, &str); 5] = [
     ("snowglobe_fixtures", "fixtures/src"),
 ];
 
-/// The module path of a file below the `src` folder of its crate: empty for `lib.rs`.
+/// Returns the module path of a file below the `src` folder of its crate: empty for `lib.rs`.
 pub(crate) fn module_of(folder: &str, path: &str) -> Option<Vec<String>> {
     let below = path
         .strip_prefix(folder)?

@@ -70,6 +70,116 @@ fn an_import_upward_is_found() {
     assert!(top[&["high".to_owned()][..]].contains(&["low".to_owned()][..]));
 }
 
+/// Imports within `lab/` that go up the table of `harness/src/lab/mod.rs`, each with its reason.
+const UP_IN_LAB: [(&str, &str, &str); 10] = [
+    ("lab", "faults", "a lab keeps the roles of its nodes"),
+    ("lab", "nemesis", "a lab ends the schedules that run"),
+    ("lab", "router", "a lab keeps the watcher of firewalls"),
+    (
+        "disk",
+        "faults",
+        "a fault of a disk begins as any fault does",
+    ),
+    ("disk", "lab", "a disk is asked for by a method of the lab"),
+    (
+        "disk",
+        "node",
+        "a crash of a node cuts the power of its disks",
+    ),
+    (
+        "process",
+        "faults",
+        "a point stops a program as a fault does",
+    ),
+    (
+        "services",
+        "lab",
+        "a NAT64 is asked for by a method of the lab",
+    ),
+    (
+        "services",
+        "router",
+        "mappings of ports are rules beside those of the router",
+    ),
+    (
+        "stack",
+        "router",
+        "a packet filter of a stack may be that of a router",
+    ),
+];
+
+/// Returns the rows of the table of `lab/mod.rs`, each with the modules that it names.
+fn rows_of_lab(text: &str) -> Vec<Vec<&str>> {
+    let rows = text.lines().filter_map(|line| line.strip_prefix("//! | `"));
+    let names = rows.map(|row| row.split(" | ").next().unwrap_or_default());
+    names
+        .map(|names| {
+            let names = names.split(", ");
+            names.map(|it| it.trim_matches(['`', '/'])).collect()
+        })
+        .collect()
+}
+
+/// Returns the imports within `lab/` that go up the table.
+fn up_in_lab(sources: &[Source]) -> Vec<(String, String)> {
+    let table = sources
+        .iter()
+        .find(|it| it.path == "harness/src/lab/mod.rs");
+    let rows = rows_of_lab(table.map_or("", |it| it.text.as_str()));
+    let rank = |name: &str| rows.iter().position(|row| row.contains(&name));
+    let mut up = Vec::new();
+    for (from, to) in &Graph::of(sources, "harness/src").edges {
+        let [lab, from, ..] = from.as_slice() else {
+            continue;
+        };
+        let within = to.iter().filter_map(|to| match to.as_slice() {
+            [top, to, ..] if top == lab && lab == "lab" && to != from => Some(to),
+            _ => None,
+        });
+        let higher =
+            within.filter(|to| rank(from).is_none_or(|own| rank(to).is_none_or(|to| to < own)));
+        up.extend(higher.map(|to| (from.clone(), to.clone())));
+    }
+    up.sort();
+    up.dedup();
+    up
+}
+
+#[test]
+fn folders_of_the_lab_import_down_its_table() {
+    let excepted =
+        |(from, to): &(String, String)| UP_IN_LAB.iter().any(|(a, b, _)| a == from && b == to);
+    let up = up_in_lab(&SOURCES);
+    let found: Vec<String> = up
+        .iter()
+        .filter(|it| !excepted(it))
+        .map(|(from, to)| format!("`lab/{from}` imports from `lab/{to}`"))
+        .collect();
+    assert_none("imports go down the table of lab/mod.rs", &found);
+    let is_there = |from: &str, to: &str| up.iter().any(|it| it.0 == from && it.1 == to);
+    let stale: Vec<String> = UP_IN_LAB
+        .iter()
+        .filter(|(from, to, _)| !is_there(from, to))
+        .map(|(from, to, _)| format!("`{from}` does not import from `{to}`"))
+        .collect();
+    assert_none("exceptions that nothing needs", &stale);
+}
+
+#[test]
+fn an_import_up_the_table_of_the_lab_is_found() {
+    let sources = [
+        Source::new("harness/src/lib.rs", "mod lab;"),
+        Source::new(
+            "harness/src/lab/mod.rs",
+            "//! | file | role |\n//! |---|---|\n//! | `high/` | x |\n//! | `low`, `other` | x |\nmod high; mod low; mod other;",
+        ),
+        Source::new("harness/src/lab/high.rs", "pub struct A(super::other::B);"),
+        Source::new("harness/src/lab/low.rs", "pub struct C(super::high::A);"),
+        Source::new("harness/src/lab/other.rs", "pub struct B(super::low::C);"),
+    ];
+    assert_eq!(up_in_lab(&sources), [("low".to_owned(), "high".to_owned())]);
+}
+
 fn circles(folder: &str, most: usize) -> Vec<String> {
     let graph = Graph::of(&SOURCES, folder);
     let show = |circle: &Vec<&Vec<String>>| {
@@ -84,7 +194,7 @@ fn circles(folder: &str, most: usize) -> Vec<String> {
         .collect()
 }
 
-/// Number of files in the longest import circle of a crate; 0 if there is none.
+/// Returns the number of files in the longest import circle of a crate; 0 if there is none.
 pub(crate) fn longest_circle(folder: &str) -> usize {
     let graph = Graph::of(&SOURCES, folder);
     graph.circles().first().map_or(0, Vec::len)
@@ -187,7 +297,7 @@ fn crates_depend_downward_only() {
     assert_none("crates depend downward", &findings);
 }
 
-/// Whether the `[dependencies]` of a manifest name a crate.
+/// Returns whether the `[dependencies]` of a manifest name a crate.
 fn depends_on(manifest: &str, name: &str) -> bool {
     let dependencies = manifest.split("[dependencies]").nth(1).unwrap_or_default();
     let section = dependencies.split("\n[").next().unwrap_or_default();

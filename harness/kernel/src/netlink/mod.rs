@@ -25,6 +25,7 @@
 //! | `batch` | requests on their way out, each with the words that an error needs |
 //! | `connection` | sending a batch, reading what came back, dumps |
 //! | `link`, `bridge`, `address` | the requests |
+//! | `carried` | what stands on an interface, to be given to another interface |
 //! | `neighbour_table` | how long neighbours count as known, on each interface |
 //! | `offload` | work of interfaces for the protocols above them |
 //! | `wait` | waits for conditions, by events, with a deadline |
@@ -32,6 +33,7 @@
 //! | `diag` | sockets as plain values |
 //! | `unix_names` | Unix sockets that are ready for clients, with their files |
 //! | `encoding` | headers and attributes |
+//! | `error` | refusals of the kernel, with what was asked and what the errno means |
 
 mod address;
 pub(crate) mod batch;

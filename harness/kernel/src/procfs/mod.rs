@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `mounts` | mounts as plain values |
 //! | `pending_write` | the write in which a thread waits |
+//! | `ping_groups` | the groups that may open ICMP sockets of the ordinary kind |
 //! | `process_table` | what the processes of a trial are doing when it hangs |
 //! | `processes` | processes as plain values |
 //! | `sysctls` | many sysctls at a time |

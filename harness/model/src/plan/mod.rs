@@ -18,6 +18,7 @@
 //! | `addresses/` | subnets and addresses |
 //! | `routing/` | networks apart from each other; routes along shortest paths; default routes |
 //! | `hosts` | names as lines of hosts files |
+//! | `resolv_conf` | the name server that each stack asks |
 //! | `cables`, `switches` | ends of cables, bridges and trunks |
 //! | `sysctls` | sysctls that interfaces and specifications ask for |
 //! | `limits` | how large a topology may be |

@@ -13,6 +13,7 @@
 //! | `vdso` | where that code goes |
 //! | `tracer` | which programs get it, and what they are told by system calls |
 //! | `tracee` | single calls of ptrace, and the memory of a traced process |
+//! | `elsewhere` | the refusal on machines for whose vDSO there is no code |
 
 mod linear;
 #[cfg(target_arch = "x86_64")]
