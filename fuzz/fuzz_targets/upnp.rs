@@ -36,7 +36,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             Some(serve(&igd, &mut book, &mut engine, &request, from, 0))
         }
     };
-    // As a request, and as the body of a call.
+    // The bytes stand for a request, and for the body of a call.
     let whole = answer(bytes);
     let head = format!(
         "POST /ctl/IPConn HTTP/1.1\r\nSOAPAction: \"urn:schemas-upnp-org:service:WANIPConnection:1#AddPortMapping\"\r\nContent-Length: {}\r\n\r\n",

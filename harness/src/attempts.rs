@@ -21,7 +21,8 @@ pub(crate) async fn attempts<T, E>(
     let deadline = Instant::now() + limit;
     let mut pause = SHORTEST;
     loop {
-        // Before the attempt: the last one begins when the time is over, as in a wait that blocks.
+        // The clock is read before the attempt: the last attempt begins when the time is over, as
+        // in a wait that blocks.
         let now = Instant::now();
         match attempt(now) {
             Err(error) if is_timeout(&error) && now < deadline => {}

@@ -191,7 +191,7 @@
 //!
 //! A target with `harness = false` runs trials only: rustc drops all other tests from it. If there
 //! are any, whatever attribute or macro has made them, the target does not compile, and the error
-//! names each with its file and line. To know them, the macros have the compiler expand the target
+//! names each with its file and line. To know them, the macros let the compiler expand the target
 //! once more; without `harness = false` they do so where attributes of other crates stand beside
 //! ours.
 //!
@@ -236,9 +236,9 @@
 //!
 //! # How tests may be built
 //!
-//! For Linux with the GNU C library, on x86_64 and aarch64; the program under test may be built for
-//! any target. Static linking (`-C target-feature=+crt-static`) works. With `-C panic=abort` a
-//! trial that panics has the same verdict as with unwinding.
+//! Tests are built for Linux with the GNU C library, on x86_64 and aarch64; the program under test
+//! may be built for any target. Static linking (`-C target-feature=+crt-static`) works. With `-C
+//! panic=abort` a trial that panics has the same verdict as with unwinding.
 //!
 //! AddressSanitizer, with the LeakSanitizer that is part of it, finds the errors of a test in its
 //! own trial. LeakSanitizer says there that a thread "was not suspended": the thread is one of the
@@ -411,8 +411,8 @@
 //!
 //! # Trials made at run time
 //!
-//! One for each file of a corpus, or each cell of a matrix. [`main!`] takes functions that make
-//! trials, beside those of the attribute:
+//! A suite may need one trial for each file of a corpus, or for each cell of a matrix. [`main!`]
+//! takes functions that make trials, beside those of the attribute:
 //!
 //! ```no_run
 //! use snowglobe::Trial;

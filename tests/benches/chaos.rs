@@ -18,7 +18,7 @@ const KEYS: u64 = 100;
 const CLIENTS: u64 = 10;
 const OPERATIONS: u64 = 100_000;
 
-/// Random numbers: SplitMix64 (Steele et al., 2014).
+/// Draws a random number by SplitMix64 (Steele et al., 2014).
 fn random(state: &mut u64, limit: u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut mixed = *state;

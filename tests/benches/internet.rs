@@ -178,7 +178,8 @@ fn names() -> TestResult {
     let socket = world.lab[world.host].run(|| UdpSocket::bind("0.0.0.0:0"))?;
     socket.connect(server)?;
     socket.set_read_timeout(Some(Duration::from_secs(5)))?;
-    // RFC 1035, section 4.1: an identifier, one question with recursion desired, `router.lab A IN`.
+    // RFC 1035, section 4.1, wants an identifier, one question with recursion desired, `router.lab
+    // A IN`.
     let ask = |id: u16| {
         let [high, low] = id.to_be_bytes();
         let mut question = vec![high, low, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
@@ -248,7 +249,7 @@ fn mappings() -> TestResult {
         const PACKETS: u32 = 1_000_000;
         let begin = Instant::now();
         for packet in 0..PACKETS {
-            // Knuth's multiplier: neighbours in time are not neighbours in memory.
+            // The number is Knuth's multiplier: neighbours in time are not neighbours in memory.
             let number = packet.wrapping_mul(2_654_435_761) % count;
             let mut frame = datagram(inside(number), SERVER);
             black_box(nat.outbound(&mut frame, Checksums::Complete, 2));

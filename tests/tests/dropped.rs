@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
-/// Directory in which cargo keeps the crates that this program is made of.
+/// Returns the directory in which cargo keeps the crates that this program is made of.
 fn deps() -> PathBuf {
     let program = std::env::current_exe().unwrap();
     program.parent().unwrap().to_owned()

@@ -48,8 +48,8 @@ struct Shared<O, R> {
 }
 
 impl<O, R> Shared<O, R> {
-    /// A client that panicked while it recorded has left whole operations, since each is changed in
-    /// one step.
+    /// Returns the operations so far. A client that panicked while it recorded has left whole
+    /// operations, since each is changed in one step.
     fn operations(&self) -> MutexGuard<'_, Vec<Operation<O, R>>> {
         self.operations
             .lock()

@@ -66,7 +66,7 @@ impl IdMap {
 pub fn show_root_as(uid: u32, gid: u32) -> io::Result<()> {
     let root_as = |id| FixedStr::<32>::of(format_args!("{id} 0 1\n"));
     write("self", "uid_map", &root_as(uid))?;
-    // As in `IdMap::write`.
+    // The kernel wants "deny" first, as in `IdMap::write`.
     write("self", "setgroups", "deny")?;
     write("self", "gid_map", &root_as(gid))
 }
@@ -133,7 +133,7 @@ fn contiguous(map: &str) -> u32 {
     extents.sort_unstable();
     let mut end = 0;
     for (inside, count) in extents {
-        // A gap: ids beyond it cannot be handed out as one range.
+        // This is a gap: ids beyond it cannot be handed out as one range.
         if inside != end {
             break;
         }

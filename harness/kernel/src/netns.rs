@@ -24,7 +24,8 @@ impl Netns {
     /// # Errors
     /// There is no procfs at `/proc` that knows this thread.
     pub fn current() -> crate::Result<Self> {
-        // Not /proc/self: threads of one process may be in different namespaces (setns(2)).
+        // The path is not in /proc/self: threads of one process may be in different namespaces
+        // (setns(2)).
         let file = File::open("/proc/thread-self/ns/net")
             .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
         Ok(Self { fd: file.into() })

@@ -52,7 +52,7 @@ fn run_again_in_a_user_namespace() {
     );
 }
 
-/// A new network namespace.
+/// Makes a network namespace.
 pub fn netns() -> Netns {
     let made = std::thread::spawn(|| {
         unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace");

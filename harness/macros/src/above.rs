@@ -35,7 +35,7 @@ fn places_in_company(text: &str) -> HashSet<Place> {
     let mut places = HashSet::new();
     // Whether an attribute of another crate is among the present sequence of attributes.
     let mut is_below = false;
-    // For each bracket that is open, whether it is a macro's.
+    // One entry for each open bracket tells whether the bracket is a macro's.
     let mut open = Vec::new();
     // Whether the name of a macro, or of a definition of one, stands before the present place.
     let mut is_macro = false;

@@ -65,7 +65,8 @@ pub(crate) fn arrange(
     // Ours stands in for it.
     function.attrs.retain(|attribute| !is_plain_test(attribute));
     if let Some(at) = function.attrs.iter().position(is_ours) {
-        // As where `use snowglobe::test;` makes ours of the `#[test]` that a macro has added.
+        // This happens where `use snowglobe::test;` makes ours of the `#[test]` that a macro has
+        // added.
         let second = function.attrs.remove(at);
         return merge(options, &second, &function).map(Arranged::Later);
     }

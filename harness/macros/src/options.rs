@@ -73,7 +73,7 @@ const OPTIONS: [(&str, Parser); 20] = [
         }
         options.call(quote!(.seeds(#seeds)))
     }),
-    // As in `requires(netem, fixture("nginx"))`.
+    // A list looks like `requires(netem, fixture("nginx"))`.
     ("requires", |options, input| {
         let needs = list::<NeedTokens>(input)?;
         let needs = needs.into_iter().map(|need| need.0);

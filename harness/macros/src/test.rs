@@ -157,7 +157,7 @@ fn run(options: &TestOptions, function: &ItemFn) -> TokenStream {
         return quote!(#ident());
     }
     let call = match options.start_paused {
-        // By the user's own tokio, which has the feature `test-util` that this takes.
+        // The clock is paused by the user's own tokio, whose feature `test-util` this takes.
         Some(at) => quote_spanned!(at=> async {
             ::tokio::time::pause();
             #ident().await

@@ -26,7 +26,7 @@ pub enum Heritage {
 
 /// Names of files in `net/ipv4/conf/all` and `net/ipv4/conf/default`, and their values there.
 const IPV4: &[(&str, &str, &str)] = &[
-    // First, for a change of this one changes `accept_redirects` (net/ipv4/devinet.c,
+    // `forwarding` stands first, for its change changes `accept_redirects` (net/ipv4/devinet.c,
     // inet_forward_change).
     ("forwarding", "0", "0"),
     ("accept_local", "0", "0"),

@@ -14,7 +14,7 @@ pub fn splitmix(state: &mut u64) -> u64 {
 
 /// Returns a number below `limit`, or 0 where the limit is 0.
 pub(crate) fn below(state: &mut u64, limit: u64) -> u64 {
-    // The high half of the product: a bias of at most one in 2⁶⁴ divided by the limit.
+    // The high half of the product has a bias of at most one in 2⁶⁴ divided by the limit.
     let product = u128::from(splitmix(state)) * u128::from(limit);
     (product >> 64) as u64
 }

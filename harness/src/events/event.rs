@@ -196,7 +196,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    /// Whether the runner shows the event beside the verdict of the trial.
+    /// Returns whether the runner shows the event beside the verdict of the trial.
     pub(super) fn is_for_the_verdict(&self) -> bool {
         match self {
             Self::HostStarved { .. }

@@ -174,7 +174,7 @@ impl Journal {
         self.changed.notify_all();
     }
 
-    /// The events that are kept, from the number `from` on.
+    /// Returns the events that are kept, from the number `from` on.
     pub(super) fn since(&self, from: u64) -> Vec<Arc<Event>> {
         let state = self.state.lock();
         let skip = from.saturating_sub(state.first());

@@ -143,7 +143,8 @@ impl Events {
         }
     }
 
-    /// Number of events that this reader has lost, because more than ten thousand were unread.
+    /// Returns the number of events that this reader has lost, because more than ten thousand were
+    /// unread.
     pub fn missed(&self) -> u64 {
         self.missed
     }
@@ -169,7 +170,7 @@ enum EventErrorCause {
 }
 
 impl EventError {
-    /// Whether the lab's patience ran out.
+    /// Returns whether the lab's patience ran out.
     pub fn is_timeout(&self) -> bool {
         matches!(self.cause, EventErrorCause::TimedOut { .. })
     }

@@ -198,13 +198,13 @@ impl LabError {
         self.about(Subject::Link(name.to_owned()))
     }
 
-    /// The kernel refused; `what` is a verb with its object.
+    /// Makes the error that the kernel refused; `what` is a verb with its object.
     pub(crate) fn refused(what: impl Into<String>, errno: Errno) -> Self {
         let what = what.into();
         Self::new(LabCause::Refused { what, errno })
     }
 
-    /// An error of std; `what` is a verb with its object.
+    /// Makes an error of an error of std; `what` is a verb with its object.
     pub(crate) fn io(what: impl Into<String>, error: &io::Error) -> Self {
         match error.raw_os_error() {
             Some(code) => Self::refused(what, Errno::from_raw(code)),
@@ -216,19 +216,19 @@ impl LabError {
         }
     }
 
-    /// A request by netlink was refused, in the namespace of `whose`.
+    /// Makes the error that a request by netlink was refused, in the namespace of `whose`.
     pub(crate) fn network(whose: impl Into<String>, error: NetlinkError) -> Self {
         let whose = whose.into();
         Self::new(LabCause::Network { whose, error })
     }
 
-    /// A link cannot be observed as asked.
+    /// Makes the error that a link cannot be observed as asked.
     pub(crate) fn observing_link(name: &str, error: ObserveError) -> Self {
         let whose = Some(Subject::Link(name.to_owned()).to_string());
         Self::new(LabCause::Observe { whose, error }).about_link(name)
     }
 
-    /// A condition did not come in time.
+    /// Makes the error that a condition did not come in time.
     pub(crate) fn timed_out(
         what: impl Into<String>,
         limit: Duration,
@@ -238,34 +238,37 @@ impl LabError {
         Self::new(LabCause::TimedOut { what, limit, last })
     }
 
-    /// The subject was removed from the lab.
+    /// Makes the error that the subject was removed from the lab.
     pub(crate) fn removed(subject: Subject) -> Self {
         Self::new(LabCause::Removed { what: None }).about(subject)
     }
 
-    /// Something was to be done with a node that was removed.
+    /// Makes the error that something was to be done with a node that was removed.
     pub(crate) fn removed_before(what: impl Into<String>, node: &str) -> Self {
         let what = Some(what.into());
         Self::new(LabCause::Removed { what }).about_node(node)
     }
 
-    /// Something was to be done in a node that does not run.
+    /// Makes the error that something was to be done in a node that does not run.
     pub(crate) fn crashed(what: impl Into<String>, node: &str, state: NodeState) -> Self {
         let what = what.into();
         Self::new(LabCause::Crashed { what, state }).about_node(node)
     }
 
-    /// The subject's engine or kernel cannot do something; `why` goes on from the subject.
+    /// Makes the error that the subject's engine or kernel cannot do something; `why` goes on from
+    /// the subject.
     pub(crate) fn not_supported(subject: Subject, why: impl Into<String>) -> Self {
         Self::unfit(LabErrorKind::NotSupported, subject, why)
     }
 
-    /// An argument has no meaning for the subject; `why` goes on from the subject.
+    /// Makes the error that an argument has no meaning for the subject; `why` goes on from the
+    /// subject.
     pub(crate) fn invalid(subject: Subject, why: impl Into<String>) -> Self {
         Self::unfit(LabErrorKind::InvalidArgument, subject, why)
     }
 
-    /// The subject is in a state in which it cannot do something; `why` goes on from the subject.
+    /// Makes the error that the subject is in a state in which it cannot do something; `why` goes
+    /// on from the subject.
     pub(crate) fn unfit(kind: LabErrorKind, subject: Subject, why: impl Into<String>) -> Self {
         Self::new(LabCause::Unfit {
             kind,
@@ -275,7 +278,7 @@ impl LabError {
         .about(subject)
     }
 
-    /// The engine of a link cannot do what is asked of a direction.
+    /// Makes the error that the engine of a link cannot do what is asked of a direction.
     pub(crate) fn not_supported_in(
         subject: Subject,
         direction: Direction,
@@ -289,7 +292,7 @@ impl LabError {
         .about(subject)
     }
 
-    /// A value has no meaning for the subject, or for one of its directions.
+    /// Makes the error that a value has no meaning for the subject, or for one of its directions.
     pub(crate) fn invalid_value(
         subject: Subject,
         direction: Option<Direction>,
@@ -299,7 +302,8 @@ impl LabError {
         Self::new(LabCause::InvalidValue { direction, why }).about(subject)
     }
 
-    /// Something failed for a reason other than an error number; `what` is a verb with its object.
+    /// Makes the error that something failed for a reason other than an error number; `what` is a
+    /// verb with its object.
     pub(crate) fn failed(
         kind: LabErrorKind,
         what: impl Into<String>,

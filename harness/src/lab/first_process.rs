@@ -244,7 +244,7 @@ pub(crate) fn request(
         .into_iter()
         .chain(joined.map(|fd| fd.as_raw_fd()))
         .collect();
-    // Not waited for: the caller asks for more nodes while the init is at this one.
+    // The answer is not waited for: the caller asks for more nodes while the init is at this one.
     factory
         .send_whole_with(&request.encode(), &fds)
         .map_err(failed)?;

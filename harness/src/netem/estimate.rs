@@ -59,7 +59,8 @@ pub(super) fn complete(mut counters: Counters, entered: Traffic, duplicates: boo
         let gone = (entered.bytes + twice.bytes).saturating_sub(bytes);
         share_out(gone, &mut counters.lost);
     }
-    // Not `entered` itself: its counter was read at another moment, and the books must balance.
+    // `entered` itself is not taken: its counter was read at another moment, and the books must
+    // balance.
     counters.sent = Traffic {
         packets: packets + lost - twice.packets,
         bytes: (bytes + counters.lost.total().bytes).saturating_sub(twice.bytes),

@@ -20,7 +20,7 @@ use crate::model::impair::{
 
 const MS: Duration = Duration::from_millis(1);
 
-/// An impairment with everything in it that netem can do at once.
+/// Returns an impairment with everything in it that netem can do at once.
 fn rich() -> Impairment {
     Impairment {
         delay: 50 * MS,
@@ -45,7 +45,7 @@ fn rich() -> Impairment {
     }
 }
 
-/// The sentence about what netem cannot do, empty if there is none.
+/// Returns the sentence about what netem cannot do, empty if there is none.
 fn unsupported(impairment: &Impairment, mtu: u32) -> String {
     find_unsupported(impairment, mtu).map_or_else(String::new, |what| what.to_string())
 }
@@ -207,7 +207,7 @@ const DEVICE: Device<'static> = Device {
     name: "eth0",
 };
 
-/// A cable, with an address at its near end.
+/// Makes a cable, with an address at its near end.
 fn cable() -> [Netns; 2] {
     let ends = [netns(), netns()];
     let mut netlink = Netlink::open_in(ends[0].as_fd()).expect("a namespace");

@@ -74,7 +74,7 @@ pub(crate) fn run_for(
         // Trials run in a copy of what the program has become by now. Another start of a program
         // may have become something else.
         Caller::Program => None,
-        // Before anything is opened.
+        // The likeness is read before anything is opened.
         Caller::Entry { .. } => Likeness::of_this_start(args),
     };
     select::sort_and_check(&mut trials)?;
@@ -150,7 +150,7 @@ fn run_selected(
     concurrency::ensure_descriptors(threads)?;
     let mut trials: Vec<Option<Trial>> = trials.into_iter().map(Some).collect();
     if args.twice {
-        // Before the processes of the trials, which inherit it.
+        // The record is made before the processes of the trials, which inherit it.
         record::prepare().map_err(|error| limit(format!("cannot make a record: {error}")))?;
     }
     let setup = if to_run == 0 {

@@ -200,7 +200,7 @@ fn enter_or_make(
     corrections: impl FnOnce() -> Option<Corrections>,
     inside: impl FnOnce(MessageChannel, Ids, Option<Corrections>),
 ) -> Result<(Outer, Option<HostSettings>), RunError> {
-    // Taken by the process inside, which has a copy of this memory, and not by this one.
+    // The process inside takes the value out of its copy of this memory; this process does not.
     let inside = Cell::new(Some(inside));
     let live = |channel, ids, corrections| {
         if let Some(inside) = inside.take() {

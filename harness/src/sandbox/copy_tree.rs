@@ -63,7 +63,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
         symlink(fs::read_link(from)?, to)?;
         let _ = lchown(to, Some(meta.uid()), Some(meta.gid()));
     } else if kind.is_file() {
-        // By the descriptor from here on, and the mode last, as above.
+        // From here on the descriptor is used, and the mode is set last, as above.
         fs::copy(from, to)?;
         let file = fs::File::open(to)?;
         let _ = fchown(&file, Some(meta.uid()), Some(meta.gid()));

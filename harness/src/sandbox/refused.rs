@@ -65,7 +65,7 @@ impl fmt::Display for SetupStep {
             Self::Clone(NewProcess::Sandbox, _) => f.write_str("clone3 the sandbox"),
             Self::Clone(NewProcess::Node, _) => f.write_str("clone3 a node"),
             Self::Clone(NewProcess::Probe, namespaces) => {
-                // As in the kernel's headers, with bars between the names.
+                // The names are those of the kernel's headers, with bars in between.
                 let names: Vec<&str> = namespaces.iter_names().map(|(name, _)| name).collect();
                 write!(f, "clone3 {}", names.join("|"))
             }

@@ -69,7 +69,7 @@ impl RecordReader {
             return Vec::new();
         };
         let mut piece = vec![0; 1 << 16];
-        // At an offset, for a read at the common position would move it.
+        // The record is read at an offset, for a read at the common position would move it.
         while let Ok(length @ 1..) = record.read_at(&mut piece, self.read) {
             self.read += length as u64;
             self.rest.extend_from_slice(&piece[..length]);

@@ -100,7 +100,7 @@ impl WireDirection {
             return self.pass_on(received, to, now);
         }
         for slot in received {
-            // Shorter than a virtio-net header: no frame.
+            // What is shorter than a virtio-net header is no frame.
             let Some(segments) = Segments::of(slot.buffer.whole()) else {
                 continue;
             };

@@ -82,7 +82,8 @@ impl UplinkNat {
         if !self.is_there.load(Ordering::Acquire) {
             return false;
         }
-        // One lock for a batch: a packet of its own would cost more than its translation.
+        // One lock is taken for a batch: a lock for each packet would cost more than its
+        // translation.
         let mut nat = self.nat.lock();
         let is_there = !nat.is_empty();
         if is_there {

@@ -68,7 +68,8 @@ impl Journal {
         for entry in entries {
             add(&mut bytes, ENTRY, &entry.write_to_bytes()?);
         }
-        // After the entries: a commit index never stands before the entries that it is about.
+        // The state comes after the entries: a commit index never stands before the entries that it
+        // is about.
         add(&mut bytes, HARD_STATE, &hard_state.write_to_bytes()?);
         self.file.write_all(&bytes)?;
         if sync {

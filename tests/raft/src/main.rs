@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::from_args(std::env::args().skip(1))?;
     let mut peers = Peers::open(&options)?;
     let mut member = Member::restore(&options)?;
-    // Last: the port says that the member is ready.
+    // The port is opened last: it says that the member is ready.
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT))?;
     loop {
         let (stream, _) = listener.accept()?;

@@ -40,7 +40,8 @@ impl NatsConnection {
             requests: 0,
             inbox,
         };
-        // The protocol: https://docs.nats.io/reference/reference-protocols/nats-protocol
+        // The protocol is described at
+        // https://docs.nats.io/reference/reference-protocols/nats-protocol
         let hello = r#"CONNECT {"verbose":false,"pedantic":false}"#;
         let hello = format!("{hello}\r\nSUB {}.* 1\r\nPING\r\n", connection.inbox);
         connection.send(hello.as_bytes())?;

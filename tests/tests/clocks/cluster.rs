@@ -104,7 +104,7 @@ fn logged_time(lab: &Lab, client: NodeId, etcd: &Process, name: &str) -> TestRes
             Err("no new line".to_owned())
         }
     })?;
-    // As in `"ts":"2026-11-29T19:30:28.359Z"`.
+    // A line has a time such as `"ts":"2026-11-29T19:30:28.359Z"`.
     let time = line.split("\"ts\":\"").nth(1).ok_or("no time")?;
     let number = |range: std::ops::Range<usize>| -> TestResult<f64> {
         Ok(time.get(range).ok_or("no time")?.parse()?)

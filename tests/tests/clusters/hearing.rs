@@ -57,7 +57,7 @@ impl Ears {
     }
 }
 
-/// All pairs of so many nodes.
+/// Returns all pairs of so many nodes.
 pub(crate) fn all(number: usize) -> BTreeSet<String> {
     let pairs = (1..=number).flat_map(|a| (1..=number).map(move |b| (a, b)));
     let pairs = pairs.filter(|(a, b)| a != b);

@@ -13,7 +13,7 @@ use snowglobe_tests::{finished, sample, shared_dir, this_program};
 use crate::hearing::{Ears, all};
 use crate::{MS, nodes};
 
-/// The sentences of all faults so far.
+/// Returns the sentences of all faults so far.
 fn faults(lab: &Lab) -> Vec<String> {
     let events = lab.events().so_far();
     let is_fault = |kind: &EventKind| {

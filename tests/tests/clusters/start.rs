@@ -7,7 +7,8 @@ use snowglobe::topology::StartCommand;
 
 use crate::MS;
 
-/// A program that is ready when it hears all others of three: none alone could be waited for.
+/// Returns the command of a program that is ready when it hears all others of three: none alone
+/// could be waited for.
 fn member(n: usize, says: &str) -> StartCommand {
     let others: Vec<String> = (0..3)
         .filter(|it| *it != n)

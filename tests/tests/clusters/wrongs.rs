@@ -27,7 +27,7 @@ fn lab(has_disks: bool) -> TestResult<Lab> {
     Ok(topology.start()?)
 }
 
-/// The faults that have begun so far.
+/// Returns the faults that have begun so far.
 fn begun(lab: &Lab) -> Vec<Fault> {
     let events = lab.events().so_far().into_iter();
     let faults = events.filter_map(|event| match &event.kind {

@@ -63,8 +63,8 @@ struct Session {
     preference: u32,
 }
 
-/// The configuration of a router. Addresses of its own links go to all neighbours, and so does what
-/// it has heard from others, as BGP permits.
+/// Writes the configuration of a router. Addresses of its own links go to all neighbours, and so
+/// does what it has heard from others, as BGP permits.
 fn configuration(router_id: usize, own: u32, sessions: &[Session]) -> TestResult<String> {
     let mut text = format!(
         "router id 192.0.2.{router_id};

@@ -27,7 +27,7 @@ const fn class(dscp: u8, ecn: u8) -> u8 {
     dscp << 2 | ecn
 }
 
-/// A socket that tells the traffic class of what it receives.
+/// Opens a socket that tells the traffic class of what it receives.
 fn open(node: &Node, v6: bool) -> TestResult<UdpSocket> {
     let any: IpAddr = match v6 {
         true => Ipv6Addr::UNSPECIFIED.into(),

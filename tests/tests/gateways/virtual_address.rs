@@ -18,8 +18,8 @@ const TWO_SECONDS: Duration = Duration::from_secs(2);
 /// Long enough for an answer of somebody who is there, and short beside [`TWO_SECONDS`].
 const SOON: Duration = Duration::from_millis(200);
 
-/// The configuration of a load balancer. A backup takes over after three announcements of the
-/// master that are missing, and a part of a fourth: after a second (RFC 5798, section 6.1).
+/// Writes the configuration of a load balancer. A backup takes over after three announcements of
+/// the master that are missing, and a part of a fourth: after a second (RFC 5798, section 6.1).
 fn configuration(name: &str, priority: u8) -> String {
     format!(
         "global_defs {{
@@ -39,7 +39,7 @@ fn configuration(name: &str, priority: u8) -> String {
     )
 }
 
-/// A load balancer that runs keepalived, and a page with its name.
+/// Returns a load balancer that runs keepalived, and a page with its name.
 fn balancer(name: &str, priority: u8, dir: &Path) -> TestResult<NodeSpec> {
     let conf = dir.join(format!("{name}-conf"));
     std::fs::create_dir(&conf)?;

@@ -13,7 +13,7 @@ const OSPF: &str = "hello 1; dead 4; retransmit 2; wait 2;";
 /// Two elections of designated routers and a dead neighbour take seconds, or more if it is busy.
 const CONVERGENCE: Duration = Duration::from_secs(60);
 
-/// The configuration of a router: OSPF over all its interfaces, and the kernel's table.
+/// Writes the configuration of a router: OSPF over all its interfaces, and the kernel's table.
 fn configuration(number: usize) -> String {
     format!(
         "router id 192.0.2.{number};\n\

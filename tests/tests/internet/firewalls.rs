@@ -36,7 +36,7 @@ fn office(firewall: Firewall) -> TestResult<Office> {
 }
 
 impl Office {
-    /// Whether UDP is answered, from the desk to the server and back.
+    /// Returns whether UDP is answered, from the desk to the server and back.
     fn udp(&self) -> [bool; 2] {
         let one = |from: NodeId, to: NodeId| {
             let [v4, v6] = addresses(&self.lab[to]);
@@ -47,7 +47,7 @@ impl Office {
         [one(self.desk, self.server), one(self.server, self.desk)]
     }
 
-    /// Whether a TCP port is reached, from the desk to the server and back.
+    /// Returns whether a TCP port is reached, from the desk to the server and back.
     fn tcp(&self, port: u16) -> [bool; 2] {
         let one = |from: NodeId, to: NodeId| {
             let [v4, v6] = addresses(&self.lab[to]);
@@ -64,7 +64,7 @@ fn addresses(node: &Node) -> [IpAddr; 2] {
     [node.ip(), v6.into()]
 }
 
-/// The packets that a rule counted.
+/// Returns how many packets a rule counted.
 fn counted(node: &Node, rule: &str) -> TestResult<u64> {
     let counters = node.firewall_counters()?;
     let found = counters.iter().find(|counter| counter.rule == rule);

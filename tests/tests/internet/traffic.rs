@@ -64,7 +64,7 @@ pub(crate) fn seen_as(from: &Node, to: IpAddr, patience: Duration) -> Option<Soc
     answer.ok()?.split(' ').next()?.parse().ok()
 }
 
-/// Whether an interface of a node has an address.
+/// Returns whether an interface of a node has an address.
 pub(crate) fn has_address(plan: &Plan, node: NodeId, ip: Ipv4Addr) -> bool {
     let mut interfaces = plan.stack(node).interfaces.iter();
     interfaces.any(|it| it.addresses.iter().any(|address| address.ip == ip))
@@ -88,7 +88,7 @@ pub(crate) fn listen(node: &Node, ports: &[u16]) {
     }
 }
 
-/// Whether a TCP port is reached in time.
+/// Returns whether a TCP port is reached in time.
 pub(crate) fn reaches(from: &Node, to: IpAddr, port: u16) -> bool {
     from.run(|| TcpStream::connect_timeout(&(to, port).into(), IMPATIENCE).is_ok())
 }

@@ -10,7 +10,7 @@ const OPEN: u16 = 80;
 /// takes to give up.
 const WAIT: Duration = Duration::from_millis(500);
 
-/// Who can be connected to: at the dropped port and at the open one.
+/// Returns whether a node can connect to the dropped port and to the open one.
 fn reached(from: &snowglobe::lab::Node, ip: IpAddr) -> [bool; 2] {
     from.run(|| {
         [DROPPED, OPEN]

@@ -182,7 +182,8 @@ fn watches(process: &Child) -> bool {
         .any(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to.ends_with("anon_inode:inotify")))
 }
 
-/// Four programs, each of which watches a file. `tail` polls where it gets no inotify instance.
+/// Starts four programs, each of which watches a file. `tail` polls where it gets no inotify
+/// instance.
 fn watches_four_files() -> TestResult {
     std::fs::write("/tmp/log", "")?;
     let mut tails: Vec<Child> = Vec::new();
@@ -205,7 +206,7 @@ fn watches_four_files() -> TestResult {
     }
 }
 
-/// Eight nodes on a switch; each connects to each other one, by IPv4 and by IPv6.
+/// Starts eight nodes on a switch, each of which connects to each other one, by IPv4 and by IPv6.
 fn talks_from_everybody_to_everybody() -> TestResult {
     let lab = shape::star(8).start()?;
     let nodes: Vec<_> = lab.nodes().collect();

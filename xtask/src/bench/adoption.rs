@@ -77,7 +77,7 @@ fn wrapper(command: &Path, rounds: usize) -> Result<BenchRow, String> {
 /// Measures the clone of a template, in milliseconds and in mebibytes, against its bounds.
 fn template(rounds: usize) -> Result<Vec<BenchRow>, String> {
     let program = find(&build(&["--bench", "lab"])?, "lab")?;
-    // Beside the program: the workspace is what a trial sees wherever it is.
+    // The template is beside the program: a trial sees the workspace wherever that is.
     let directory = program.parent().ok_or("no directory")?;
     let template = tempfile::tempdir_in(directory).map_err(|error| error.to_string())?;
     for number in 0..TEMPLATE_MIB {

@@ -111,7 +111,7 @@ pub(crate) fn without_dependency(text: &str) -> Result<String, String> {
         } else if let Some(Item::Table(table)) = manifest.get_mut(TABLE)
             && table.get_values().is_empty()
         {
-            // Only `[dev-dependencies.NAME]` are left, as cargo publishes manifests.
+            // Only tables `[dev-dependencies.NAME]` are left, as cargo publishes manifests.
             table.set_implicit(true);
         }
     }

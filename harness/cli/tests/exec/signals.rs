@@ -30,7 +30,7 @@ fn the_wrapper_dies_of_the_programs_signal() {
     }
 }
 
-/// A script that counts the signals that it gets, and says so, until it reads a line.
+/// Starts a script that counts the signals that it gets, and says so, until it reads a line.
 fn counter(signals: &str, group: bool) -> (Child, BufReader<std::process::ChildStdout>) {
     let traps: String = signals
         .split(' ')

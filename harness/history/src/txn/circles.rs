@@ -59,8 +59,8 @@ fn shortest(
     circles.min_by_key(Vec::len)
 }
 
-/// A knot may have many edges that are in no circle of the kind, so that all of those that are rare
-/// are tried.
+/// Returns how many edges are tried. A knot may have many edges that are in no circle of the kind,
+/// so that all of those that are rare are tried.
 fn limit(first: u8) -> usize {
     if first == READ_WRITE {
         usize::MAX

@@ -63,7 +63,8 @@ impl Poller {
     pub fn new() -> crate::Result<Poller> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
-        // An eventfd in the same set: a request of another thread ends the wait as a frame does.
+        // The eventfd is in the same set: a request of another thread ends the wait as a frame
+        // does.
         epoll.add(&wake, EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
         Ok(Poller { epoll, wake })
     }

@@ -52,7 +52,8 @@ impl PortSocket {
         let socket = Self {
             fd: open_unbound()?,
         };
-        // Before it is bound: whatever came between would be received.
+        // The filter is set before the socket is bound: a frame that came in between would be
+        // received.
         socket.filter(program)?;
         match bind(&socket.fd, index, protocol) {
             // A socket that is not bound receives nothing (`open_unbound`).
@@ -103,7 +104,8 @@ impl AsFd for PortSocket {
     }
 }
 
-/// An instruction of a filter: its code, how many to skip if it is true or false, and its operand.
+/// Makes an instruction of a filter: its code, how many to skip if it is true or false, and its
+/// operand.
 fn op(code: u32, yes: u8, no: u8, operand: u32) -> libc::sock_filter {
     libc::sock_filter {
         code: code as u16,

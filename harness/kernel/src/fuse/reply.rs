@@ -76,7 +76,7 @@ pub fn attributes(file: &FileAttributes, kept: bool) -> Vec<u8> {
 pub fn opened(handle: u64) -> [u8; 16] {
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&handle.to_ne_bytes());
-    // FOPEN_KEEP_CACHE.
+    // This is FOPEN_KEEP_CACHE of linux/fuse.h.
     bytes[8] = 2;
     bytes
 }

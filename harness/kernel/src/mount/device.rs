@@ -39,7 +39,7 @@ pub fn device_directory(name: &str, major: u32, minor: u32) -> crate::Result<Own
         )
     };
     Errno::result(made)?;
-    // No MOUNT_ATTR_NODEV: its only content is a device.
+    // MOUNT_ATTR_NODEV is not set: the only content of the mount is a device.
     let attributes = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
     // SAFETY: no pointers.
     let tree = unsafe {

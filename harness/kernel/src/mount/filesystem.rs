@@ -171,7 +171,7 @@ pub fn pivot(new_root: &Path) -> crate::Result<()> {
 /// # Errors
 /// There is no such path, or something could not be written.
 pub fn write_back(path: &Path) -> crate::Result<()> {
-    // Not an O_PATH descriptor, for which the call fails with EBADF (open(2)).
+    // The descriptor is not one of O_PATH, for which the call fails with EBADF (open(2)).
     let directory = std::fs::File::open(path).map_err(|error| crate::errno::errno(&error))?;
     nix::unistd::syncfs(directory)
 }

@@ -149,7 +149,7 @@ impl Batch {
         message.attributes = message.attributes.with(libc::IFLA_ADDRESS, &bridge.mac);
         message.kind("bridge", data);
         self.create("create the bridge", bridge.device, &message);
-        // Before the bridge is up: afterwards the kernel has already made an address.
+        // This is asked before the bridge is up: afterwards the kernel has already made an address.
         self.give_no_addresses(bridge.device);
         self.add_address(bridge.device, bridge.link_local().into(), 64);
     }
@@ -177,8 +177,8 @@ impl Batch {
     /// Brings a bridge up and, with a querier, makes it listen for memberships. Its ports must
     /// exist by then.
     pub fn start_bridge(&mut self, bridge: &BridgeRequest<'_>) {
-        // Before snooping starts: a querier needs the link-local address to be usable, which it is
-        // when the bridge is up.
+        // The bridge comes up before snooping starts: a querier needs the link-local address to be
+        // usable, which it is when the bridge is up.
         self.set_up(bridge.device);
         if bridge.querier.is_none() {
             return;

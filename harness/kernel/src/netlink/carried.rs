@@ -182,7 +182,7 @@ impl Netlink {
         let mut parents = Vec::new();
         self.list(&QDISC, &of(0), all, |it| {
             let kept = traffic_control(it, device.index);
-            // `tcm_handle`: filters hang below a discipline.
+            // This is `tcm_handle`: filters hang below a discipline.
             parents.extend(kept.then(|| encoding::u32_at(it, 8)).flatten());
             kept
         })?;
@@ -327,7 +327,9 @@ fn set_u32(bytes: &mut [u8], at: usize, value: u32) {
     bytes[at..at + 4].copy_from_slice(&value.to_ne_bytes());
 }
 
-/// `struct ifaddrmsg`: family, prefix length, flags, scope, index.
+/// Returns whether an address is one of the interface, and sets the flag that spares another
+/// detection of duplicates. The message is a `struct ifaddrmsg`: family, prefix length, flags,
+/// scope, index.
 fn address(whole: &mut [u8], index: u32) -> bool {
     const IFA_F_NODAD: u32 = 0x02;
     const IFA_FLAGS: u16 = 8;
@@ -353,7 +355,9 @@ fn address(whole: &mut [u8], index: u32) -> bool {
     true
 }
 
-/// `struct ndmsg`: family, index at 4, state at 8, flags at 10.
+/// Returns whether a neighbour is one of the interface that is known or a proxy, and sets a
+/// neighbour that is being asked to stale. The message is a `struct ndmsg`: family, index at 4,
+/// state at 8, flags at 10.
 fn neighbour(whole: &mut [u8], index: u32) -> bool {
     const NTF_PROXY: u8 = 8;
     // NUD_REACHABLE, STALE, DELAY, PROBE, PERMANENT (linux/neighbour.h): those of which the
@@ -373,7 +377,8 @@ fn neighbour(whole: &mut [u8], index: u32) -> bool {
     whole[10] & NTF_PROXY != 0 || state & KNOWN != 0
 }
 
-/// `struct nhmsg`, of 8 bytes; the interface is in an attribute.
+/// Returns whether a next hop leads over the interface, and clears the flags that the kernel sets
+/// itself. The message is a `struct nhmsg`, of 8 bytes; the interface is in an attribute.
 fn next_hop(whole: &mut [u8], index: u32) -> bool {
     const NHA_OIF: u16 = 5;
     const RTNH_F_ONLINK: u32 = 0x04;
@@ -383,7 +388,8 @@ fn next_hop(whole: &mut [u8], index: u32) -> bool {
     leads_over(&whole[8..], NHA_OIF, index)
 }
 
-/// `struct rtmsg`: protocol at 5, flags at 8.
+/// Returns whether a route leads over the interface and was made by a program, and clears the flags
+/// that the kernel sets itself. The message is a `struct rtmsg`: protocol at 5, flags at 8.
 fn route(whole: &mut [u8], index: u32) -> bool {
     const RTA_OIF: u16 = 4;
     const RTA_MULTIPATH: u16 = 9;
@@ -420,7 +426,8 @@ fn leads_over(attributes: &[u8], kind: u16, index: u32) -> bool {
         .any(|(number, value)| number == kind && encoding::u32_at(value, 0) == Some(index))
 }
 
-/// `struct tcmsg`: index at 4, handle at 8, parent at 12, info at 16.
+/// Returns whether a queueing discipline, class or filter has a handle and is one of the interface.
+/// The message is a `struct tcmsg`: index at 4, handle at 8, parent at 12, info at 16.
 fn traffic_control(whole: &mut [u8], index: u32) -> bool {
     // The discipline that every interface has by default has no handle.
     let is_there = encoding::u32_at(whole, 4) == Some(index);

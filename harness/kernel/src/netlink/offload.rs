@@ -30,7 +30,7 @@ impl Netlink {
     /// # Errors
     /// There is no such interface, or its driver has no such offload.
     pub fn offload(&self, device: Device<'_>, what: Offload, on: bool) -> Result<(), NetlinkError> {
-        // `ETHTOOL_STSO` and `ETHTOOL_SGRO` of `linux/ethtool.h`.
+        // The numbers are `ETHTOOL_STSO` and `ETHTOOL_SGRO` of `linux/ethtool.h`.
         let (command, operation) = match what {
             Offload::Segmentation => (0x1f, "set TSO of"),
             Offload::Gathering => (0x2c, "set GRO of"),

@@ -53,8 +53,8 @@ impl NetlinkSocket {
     /// # Errors
     /// The kernel refused the socket: it has no such protocol.
     pub(crate) fn open(protocol: NetlinkProtocol) -> crate::Result<Self> {
-        // No bind: the kernel gives the socket a port of its own with the first message
-        // (netlink(7)).
+        // The socket is not bound: the kernel gives the socket a port of its own with the first
+        // message (netlink(7)).
         let fd = socket(
             AddressFamily::Netlink,
             SockType::Raw,

@@ -70,7 +70,7 @@ impl Netlink {
         devices: &[Device<'_>],
         deadline: Instant,
     ) -> Result<(), NetlinkError> {
-        // Before the subscription: an answer to the nudge would be one more message to read.
+        // The nudge comes before the subscription: its answer would be one more message to read.
         self.nudge(devices)?;
         let condition = LinksUp::new(libc::AF_UNSPEC as u8, devices);
         self.wait_for("bring into operation", RTNLGRP_LINK, condition, deadline)

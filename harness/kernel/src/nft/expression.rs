@@ -270,7 +270,8 @@ fn bitwise(mask: &[u8], flipped: &[u8]) -> Attributes {
         .nest(NFTA_BITWISE_XOR, value(flipped))
 }
 
-/// A verdict is a constant in the verdict register (nf_tables_core.c, nft_do_chain).
+/// Makes the attributes of a verdict, which is a constant in the verdict register
+/// (nf_tables_core.c, nft_do_chain).
 fn verdict(code: libc::c_int) -> Attributes {
     let code = Attributes::new().with(NFTA_VERDICT_CODE, &big_endian(code));
     let verdict = Attributes::new().nest(NFTA_DATA_VERDICT, code);

@@ -21,7 +21,7 @@ fn send(from: &UdpSocket, to: &UdpSocket, what: u8) {
     from.send_to(&[what; LENGTH], to).expect("sent");
 }
 
-/// A datagram that arrives: from now on nobody has to ask for hardware addresses.
+/// Sends a datagram that arrives: from now on nobody has to ask for hardware addresses.
 fn acquaint(from: &UdpSocket, to: &UdpSocket) {
     send(from, to, 0);
     assert_eq!(next(to), 0);

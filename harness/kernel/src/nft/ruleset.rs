@@ -212,7 +212,7 @@ impl RuleHook {
         // Priorities are those of translation of destinations and sources, of changes, and of
         // filters (`linux/netfilter_ipv4.h`, `NF_IP_PRI_NAT_DST`, `NF_IP_PRI_MANGLE`, …).
         let (name, kind, number, priority) = match self {
-            // `NF_IP_PRI_MANGLE`.
+            // -150 is `NF_IP_PRI_MANGLE` (linux/netfilter_ipv4.h).
             Self::Arrival => ("arrival", "filter", libc::NF_INET_PRE_ROUTING, -150),
             Self::Prerouting => ("prerouting", "nat", libc::NF_INET_PRE_ROUTING, -100),
             Self::Input => ("input", "filter", libc::NF_INET_LOCAL_IN, 0),

@@ -29,7 +29,7 @@ fn send(from: &UdpSocket, to: &UdpSocket, number: u8) {
     }
 }
 
-/// A datagram that arrives: from now on nobody has to ask for hardware addresses.
+/// Sends a datagram that arrives: from now on nobody has to ask for hardware addresses.
 fn acquaint(from: &UdpSocket, to: &UdpSocket) {
     send(from, to, 0);
     assert_eq!(next(to), 0);

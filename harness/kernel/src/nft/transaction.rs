@@ -133,7 +133,8 @@ fn in_transaction(batch: &mut Batch, first: u32) -> Vec<u8> {
         bytes
     };
     let mut bytes = bracket(libc::NFNL_MSG_BATCH_BEGIN);
-    // One piece: a transaction must not be divided. Its last request asks for an acknowledgement.
+    // All goes in one piece: a transaction must not be divided. Its last request asks for an
+    // acknowledgement.
     for piece in batch.seal(usize::MAX, usize::MAX, first) {
         bytes.extend(batch.slice(&piece));
     }

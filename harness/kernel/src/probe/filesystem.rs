@@ -32,7 +32,8 @@ pub fn mqueue() -> Result<(), RefusedCall> {
 /// # Errors
 /// The call that was refused: not all filesystems have idmapped mounts.
 pub fn idmapped(path: &Path, userns: &fs::File) -> Result<(), RefusedCall> {
-    // On a copy, since a mount that others see cannot be idmapped (mount_setattr(2)).
+    // The probe works on a copy, since a mount that others see cannot be idmapped
+    // (mount_setattr(2)).
     let tree = detach_copy(path, false).map_err(refused("open_tree"))?;
     let mapped = MountAttributes {
         idmap: Some(userns.as_fd()),

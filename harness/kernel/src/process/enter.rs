@@ -33,7 +33,8 @@ pub fn fork_into(
     let fork = || {
         let forked = namespace::enter(process.as_fd(), kinds)
             .map_err(io::Error::from)
-            // A sibling: the process in between ends, and the child is to be its parent's.
+            // The child is a sibling of the process in between, which ends: the child is to belong
+            // to the parent of that process.
             .and_then(|()| clone_sibling(CloneFlags::empty()));
         outcome.set(match forked {
             Ok(Cloned::Child) => never_return(child),

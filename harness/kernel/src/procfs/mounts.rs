@@ -70,7 +70,7 @@ pub(super) fn parse(line: &str) -> Option<MountEntry> {
         .take_while(|word| *word != "-")
         .map(str::to_owned)
         .collect();
-    // After the hyphen: filesystem type, source, and options of the superblock.
+    // After the hyphen stand the filesystem type, source, and options of the superblock.
     let (kind, source, super_options) = (words.next()?, words.next()?, words.next()?);
     let list = |text: &str| text.split(',').map(unescape).collect();
     Some(MountEntry {

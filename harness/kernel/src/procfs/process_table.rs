@@ -162,7 +162,7 @@ pub fn any_dying(members: &[i32]) -> bool {
 
 /// Describes what each process and thread is doing, and the sockets of the network namespace.
 pub fn describe(members: &[i32]) -> String {
-    // Once for all: the tables list every socket of the namespace.
+    // The sockets are read once for all: the tables list every socket of the namespace.
     let sockets = sockets();
     let mut text = String::from("processes:\n");
     let mut seen = BTreeSet::new();
@@ -349,7 +349,7 @@ fn sockets() -> BTreeMap<u64, String> {
             text.lines()
                 .skip(1)
                 .filter_map(|line| socket(table, line))
-                // More would not be read by anybody.
+                // Nobody would read more lines.
                 .take(200)
                 .collect::<Vec<_>>()
         })
@@ -421,7 +421,7 @@ mod tests {
     fn descent_is_followed_to_the_end() {
         let parents = BTreeMap::from([(1, 0), (2, 1), (3, 2), (9, 0), (10, 9)]);
         assert_eq!(below(2, &parents), [3]);
-        // In a PID namespace everybody is the init's, those who entered from outside too.
+        // In a PID namespace every process is below the init, those that entered from outside too.
         assert_eq!(below(1, &parents), [2, 3, 9, 10]);
     }
 

@@ -97,7 +97,7 @@ fn state(field: &str) -> &str {
         Some(b'S') => "sleeping",
         Some(b'D') => "waiting",
         Some(b'T') => "stopped",
-        // Lower case: stopped by a debugger (proc_pid_status(5)).
+        // A lower-case `t` means stopped by a debugger (proc_pid_status(5)).
         Some(b't') => "traced",
         Some(b'Z') => "zombie",
         Some(b'X') => "dead",

@@ -207,7 +207,7 @@ impl TbfOptions {
 
     /// Returns the time in which the bucket fills, in nanoseconds.
     fn buffer(&self) -> u64 {
-        // In 128 bits: a burst of 4 GB times 10⁹ does not fit 64.
+        // The product takes 128 bits: a burst of 4 GB times 10⁹ does not fit 64.
         let nanoseconds = u128::from(self.burst) * 1_000_000_000 / u128::from(self.rate.max(1));
         u64::try_from(nanoseconds).unwrap_or(u64::MAX)
     }

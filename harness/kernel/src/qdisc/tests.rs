@@ -26,7 +26,7 @@ fn options() -> NetemOptions {
     }
 }
 
-/// What a kernel would say: the options as they are set, which is how it says netem's.
+/// Makes what a kernel would say: the options as they are set, which is how it says netem's.
 fn told(message: &[u8], statistics: Attributes) -> QdiscEntry {
     let payload = [&message[16..], &Attributes::new().nest(7, statistics).0].concat();
     QdiscEntry::read(&payload).expect("readable")

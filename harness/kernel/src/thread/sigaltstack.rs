@@ -74,8 +74,8 @@ extern "C" fn on_fault(_: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void)
             libc::write(2, text.as_ptr().cast(), text.len());
             libc::abort();
         }
-        // Another fault: with the default disposition the instruction faults again and ends the
-        // process as it would have without this handler.
+        // This is another fault: with the default disposition the instruction faults again and ends
+        // the process as it would have without this handler.
         libc::signal(libc::SIGSEGV, libc::SIG_DFL);
     }
 }

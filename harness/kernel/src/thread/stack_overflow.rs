@@ -38,7 +38,8 @@ pub fn on_stack_overflow(tell: fn()) {
         let mut action: libc::sigaction = zeroed();
         let handler: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) = on_fault;
         action.sa_sigaction = handler as usize;
-        // On the other stack that std gives to each of its threads: this one is full.
+        // The handler runs on the other stack that std gives to each of its threads: the thread's
+        // own is full.
         action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
         libc::sigaction(libc::SIGSEGV, &raw const action, ptr::null_mut());
     }

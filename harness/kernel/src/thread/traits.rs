@@ -179,7 +179,7 @@ pub fn go_home(process: &OwnedFd) -> crate::Result<()> {
         | CloneFlags::CLONE_NEWUTS
         | CloneFlags::CLONE_NEWIPC
         | CloneFlags::CLONE_NEWPID;
-    // Not the user namespace: a process with several threads cannot change it (setns(2)).
+    // The user namespace is left out: a process with several threads cannot change it (setns(2)).
     setns(process, kinds)
 }
 

@@ -74,7 +74,7 @@ impl DhcpClient {
         Self {
             mac,
             hostname: hostname.to_owned(),
-            // Told apart from those of others on the network by the MAC address.
+            // The MAC address tells the number apart from those of other hosts on the network.
             xid: u32::from_be_bytes([c, d, e, f]) ^ u32::from_be_bytes([a, b, 0, 1]),
             phase: LeasePhase::Selecting,
             tries: 0,

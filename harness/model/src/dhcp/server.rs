@@ -107,7 +107,7 @@ impl DhcpServer {
         }
     }
 
-    /// RFC 2131, section 4.3.2.
+    /// Answers a request, as RFC 2131, section 4.3.2, says.
     fn request(
         &mut self,
         key: Vec<u8>,

@@ -42,7 +42,7 @@ impl Dhcp6Server {
     ) -> Option<Dhcp6Message> {
         self.expire(now);
         let mine = message.server.as_ref().map(|it| *it == self.duid);
-        // Section 16: which messages name a server, and which do not.
+        // Section 16 says which messages name a server, and which do not.
         let (named, kind) = match message.kind {
             Dhcp6Kind::Solicit => (mine.is_none(), Dhcp6Kind::Advertise),
             Dhcp6Kind::Confirm | Dhcp6Kind::Rebind => (mine.is_none(), Dhcp6Kind::Reply),
@@ -125,7 +125,7 @@ impl Dhcp6Server {
                 }
                 answer.status = Some(Dhcp6Status::Success);
             }
-            // Told apart before.
+            // `hear` does not pass these kinds on.
             Dhcp6Kind::InformationRequest
             | Dhcp6Kind::Advertise
             | Dhcp6Kind::Reply
@@ -169,7 +169,7 @@ impl Dhcp6Server {
             self.give(key, range, heard.from, heard.now, true);
             self.fill(&mut answer, range);
         } else {
-            // Nothing to give in its place: the client hears that it has nothing.
+            // There is nothing to give in its place: the client hears that it has nothing.
             let _ = self.take_back(&key, false, heard.now);
         }
         let given = answer.leased.first().map(|it| it.range);
@@ -191,7 +191,7 @@ impl Dhcp6Server {
             preferred: seconds,
             valid: seconds,
         });
-        // Section 21.4: half of the shortest preferred time, and eight tenths.
+        // Section 21.4 recommends half of the shortest preferred time, and eight tenths.
         let tenths = |number: u64| u32::try_from(u64::from(seconds) * number / 10);
         answer.times = [5, 8].map(|number| tenths(number).unwrap_or(seconds));
     }

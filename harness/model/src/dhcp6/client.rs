@@ -78,7 +78,7 @@ impl Dhcp6Client {
             duid: duid(mac),
             kind,
             id,
-            // Told apart from those of others on the network by the MAC address.
+            // The MAC address tells the number apart from those of other hosts on the network.
             xid: (u32::from_be_bytes([0, d, e, f]) ^ (id << 12) ^ ((kind as u32) << 20)) & XIDS,
             phase: AskPhase::Idle,
             held: Vec::new(),
@@ -164,8 +164,8 @@ impl Dhcp6Client {
                 self.accept(server, own, now)
             }
             (AskPhase::Requesting(_), Dhcp6Kind::Reply) if !something => {
-                // Section 18.2.10.1: the server has thought otherwise. Not at once, since it may do
-                // so again.
+                // Section 18.2.10.1: the server gives nothing after all. The client does not ask at
+                // once, since the server may refuse again.
                 self.solicit(now + FIRST);
                 Vec::new()
             }
@@ -237,7 +237,7 @@ impl Dhcp6Client {
         };
         let left = preferred.saturating_sub(now);
         let said = own.times.map(|it| (it > 0).then(|| seconds(it)));
-        // Section 14.2: where the server leaves the times to the client.
+        // Section 14.2: the client chooses the times that the server leaves open.
         self.times = [
             said[0].unwrap_or(now + left / 2),
             said[1].unwrap_or(now + left * 4 / 5),

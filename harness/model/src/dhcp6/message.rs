@@ -32,7 +32,7 @@ pub enum Dhcp6Kind {
     Release,
     /// A client has found that another has an address.
     Decline,
-    /// A server has a client ask anew.
+    /// A server tells a client to ask anew.
     Reconfigure,
     /// A client wants to know the rest.
     InformationRequest,

@@ -114,7 +114,7 @@ fn a_message_is_read_as_it_was_written() {
         message.associations.push(own);
     }
     let bytes = message.encode();
-    // The kind and the number (RFC 8415, section 8), then the client's name (21.2).
+    // The kind and the number come first (RFC 8415, section 8), then the client's name (21.2).
     assert_eq!(bytes[..8], [7, 0x12, 0x34, 0x56, 0, 1, 0, 10]);
     assert_eq!(Dhcp6Message::decode(&bytes), Some(message));
     assert_eq!(Dhcp6Message::decode(&bytes[..bytes.len() - 1]), None);

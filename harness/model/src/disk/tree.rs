@@ -282,7 +282,7 @@ impl Disk {
             }
             Some(_) | None => {}
         }
-        // The new name first: the inode must not be without a name in between.
+        // The new name is entered first: the inode must not be without a name in between.
         self.point(to.0, to.1, Some(moved), now);
         self.point(from.0, from.1, there.filter(|_| exchanges), now);
         Ok(())

@@ -131,7 +131,8 @@ mod tests {
     use crate::dns::{DnsSpec, RecordKind, Zone};
     use crate::topology::{Families, LinkSpec, NodeSpec, Topology, TopologyErrorKind};
 
-    /// A name server, a host of IPv6 alone, one of both families, and the catalog of the server.
+    /// Makes a name server, a host of IPv6 alone, one of both families, and the catalog of the
+    /// server.
     fn world(dns64: Dns64Spec) -> (Catalog, [IpAddr; 2]) {
         let zone = Zone::new("example.org").text(
             "old A 192.0.2.80\nold A 10.0.0.7\nboth A 192.0.2.81\nboth AAAA 2001:db8::81\nmapped A 192.0.2.82\nmapped AAAA ::ffff:192.0.2.82\nalias 30 CNAME old\nprivate A 10.0.0.7\ntext TXT hello",

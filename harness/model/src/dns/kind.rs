@@ -96,7 +96,7 @@ impl FromStr for RecordKind {
 impl fmt::Display for RecordKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Self::Other(number) = self {
-            // RFC 3597, section 5.
+            // RFC 3597, section 5, gives this form to types without a name.
             return write!(f, "TYPE{number}");
         }
         let named = Self::NAMED.iter().find(|(kind, _, _)| kind == self);

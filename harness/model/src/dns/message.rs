@@ -147,7 +147,7 @@ fn asked_name(bytes: &[u8]) -> Option<(DomainName, usize)> {
             match byte {
                 b'.' | b'\\' => text.extend(['\\', char::from(*byte)]),
                 b'!'..=b'~' => text.push(char::from(*byte)),
-                // RFC 1035, section 5.1.
+                // RFC 1035, section 5.1, escapes a byte by its decimal number.
                 odd => text.push_str(&format!("\\{odd:03}")),
             }
         }

@@ -302,8 +302,8 @@ fn part(time: Duration, of: usize, parts: usize) -> Duration {
     Duration::from_millis(u64::try_from(ms).unwrap_or(u64::MAX))
 }
 
-/// The first half of the window brings one node after another, the second half heals them in
-/// another order.
+/// Schedules a fault so that the first half of the window brings one node after another, the second
+/// half heals them in another order.
 fn swizzle(
     fault: &Fault,
     from: &DrawnFrom,
@@ -324,7 +324,7 @@ fn swizzle(
 
 const MS: Duration = Duration::from_millis(1);
 
-/// Each node has its part of the window, of which a third is quiet.
+/// Schedules a fault so that each node has its part of the window, of which a third is quiet.
 fn rolling(
     fault: &Fault,
     from: &DrawnFrom,

@@ -131,7 +131,7 @@ impl Nemesis {
         Self::new(duration).wrong_clock(1)
     }
 
-    /// Makes a nemesis that fills disks, slows them down, and has their operations fail.
+    /// Makes a nemesis that fills disks, slows them down, and makes their operations fail.
     ///
     /// It draws from the volumes that can have faults (`Volume::with_faults`). It changes nothing
     /// that a file holds: flipped bits and truncations have to be asked for, by

@@ -179,7 +179,7 @@ fn severed(fault: &Fault) -> Vec<[String; 2]> {
         .collect()
 }
 
-/// The names of those whom each of seven nodes hears, itself included.
+/// Returns the names of those whom each of seven nodes hears, itself included.
 fn heard(fault: &Fault) -> Vec<Vec<String>> {
     let severed = severed(fault);
     let names: Vec<String> = seven().nodes.iter().map(|it| format!("`{it}`")).collect();

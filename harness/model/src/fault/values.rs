@@ -82,7 +82,8 @@ mod tests {
 
     const S: Duration = Duration::from_secs(1);
 
-    /// Three nodes: the second has a clock of its own, the third has two volumes with faults.
+    /// Returns three nodes: the second has a clock of its own, the third has two volumes with
+    /// faults.
     fn targets() -> Targets {
         Targets {
             nodes: ["a", "b", "c"].map(str::to_owned).into(),

@@ -156,7 +156,7 @@ impl Impairment {
         *self == nothing
     }
 
-    /// Whether each packet has to be looked at by itself.
+    /// Returns whether each packet has to be looked at by itself.
     ///
     /// Packets that only wait for a delay may stay in batches of up to 64 KB, as the kernel hands
     /// them over.

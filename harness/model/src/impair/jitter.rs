@@ -92,7 +92,7 @@ impl Jitter {
         self.spread
     }
 
-    /// Whether every packet has the same delay.
+    /// Returns whether every packet has the same delay.
     pub fn is_none(&self) -> bool {
         self.spread.is_zero()
     }

@@ -35,7 +35,7 @@ impl Percent {
         self.0 / 100.0
     }
 
-    /// Whether the number is from 0 to 100, as a share has to be.
+    /// Returns whether the number is from 0 to 100, as a share has to be.
     pub fn is_share(self) -> bool {
         (0.0..=100.0).contains(&self.0)
     }

@@ -59,7 +59,7 @@ impl Reorder {
         }
     }
 
-    /// Whether nothing is reordered.
+    /// Returns whether nothing is reordered.
     pub fn is_none(&self) -> bool {
         self.percent == Percent::ZERO
     }

@@ -35,7 +35,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, ImpairmentError> {
     }
 }
 
-/// Whether a text is a time with a sign before it.
+/// Returns whether a text is a time with a sign before it.
 fn is_negative(text: &str) -> bool {
     text.strip_prefix('-')
         .is_some_and(|time| crate::duration::parse(time).is_some())

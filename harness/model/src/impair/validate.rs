@@ -82,7 +82,7 @@ impl Impairment {
 }
 
 impl Reorder {
-    /// `is_delayed` is whether the packets that are not reordered wait at all.
+    /// Checks the values; `is_delayed` says whether the packets that are not reordered wait at all.
     fn validate(&self, is_delayed: bool) -> Result {
         let Self {
             percent,

@@ -254,7 +254,7 @@ impl Nat {
         };
         let inside = match admitted {
             Ok(inside) => inside,
-            // Only the router itself can be meant, which is at this address.
+            // The packet can only be meant for the router itself, which has this address.
             Err(NatDrop::NoMapping)
                 if self.spec.unsolicited == Unsolicited::ToRouter
                     || self.uplink.contains(packet.destination.ip()) =>

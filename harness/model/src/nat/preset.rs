@@ -37,25 +37,26 @@ pub fn by_name(name: &str) -> Option<NatSpec> {
     preset.map(|(_, preset)| preset())
 }
 
-/// Full cone (RFC 3489, section 5): one mapping for all remote hosts, and all of them are let in.
+/// Returns a full cone (RFC 3489, section 5): one mapping for all remote hosts, and all of them are
+/// let in.
 pub fn full_cone() -> NatSpec {
     NatSpec::new(EndpointIndependent, EndpointIndependent)
 }
 
-/// Restricted cone (RFC 3489, section 5): one mapping for all remote hosts; those are let in to
-/// whose address a packet went.
+/// Returns a restricted cone (RFC 3489, section 5): one mapping for all remote hosts; those are let
+/// in to whose address a packet went.
 pub fn restricted_cone() -> NatSpec {
     NatSpec::new(EndpointIndependent, AddressDependent)
 }
 
-/// Port-restricted cone (RFC 3489, section 5): one mapping for all remote hosts; those are let in
-/// to whose address and port a packet went.
+/// Returns a port-restricted cone (RFC 3489, section 5): one mapping for all remote hosts; those
+/// are let in to whose address and port a packet went.
 pub fn port_restricted_cone() -> NatSpec {
     NatSpec::new(EndpointIndependent, AddressAndPortDependent)
 }
 
-/// Symmetric (RFC 3489, section 5): another random port for each remote address and port, which
-/// alone is let in.
+/// Returns a symmetric translation (RFC 3489, section 5): another random port for each remote
+/// address and port, which alone is let in.
 pub fn symmetric() -> NatSpec {
     NatSpec {
         ports: PortAssignment::Random,
@@ -63,7 +64,7 @@ pub fn symmetric() -> NatSpec {
     }
 }
 
-/// Linux: symmetric, and the port inside is kept as long as that is unambiguous
+/// Translates as Linux: symmetric, and the port inside is kept as long as that is unambiguous
 /// (net/netfilter/nf_nat_core.c, `get_unique_tuple`), with conntrack's timeouts
 /// (nf_conntrack-sysctl.rst) and connections picked up in the middle.
 ///
@@ -84,9 +85,9 @@ pub fn symmetric_port_preserving() -> NatSpec {
     }
 }
 
-/// A carrier's NAT, as RFC 6888 asks for: the behaviours of RFC 4787, paired addresses, ports in
-/// blocks and a limit for each subscriber (REQ-2, REQ-4, REQ-14). Behind it usually stands the
-/// NAT of a home, so that there are two levels.
+/// Returns a carrier's NAT, as RFC 6888 asks for: the behaviours of RFC 4787, paired addresses,
+/// ports in blocks and a limit for each subscriber (REQ-2, REQ-4, REQ-14). Behind it usually stands
+/// the NAT of a home, so that there are two levels.
 pub fn carrier_grade() -> NatSpec {
     NatSpec {
         ports: PortAssignment::Blocks {
@@ -98,13 +99,14 @@ pub fn carrier_grade() -> NatSpec {
     }
 }
 
-/// A home router, most of which run Linux: [`symmetric_port_preserving`]. The kernel carries it.
+/// Returns the NAT of a home router, most of which run Linux: [`symmetric_port_preserving`]. The
+/// kernel carries it.
 pub fn home() -> NatSpec {
     symmetric_port_preserving()
 }
 
-/// An office behind FreeBSD's or OpenBSD's pf: symmetric, with random ports from 50001 to 65535 and
-/// the timeouts of pf.conf(5).
+/// Returns the NAT of an office behind FreeBSD's or OpenBSD's pf: symmetric, with random ports from
+/// 50001 to 65535 and the timeouts of pf.conf(5).
 pub fn office() -> NatSpec {
     NatSpec {
         ports: PortAssignment::Random,
@@ -120,8 +122,8 @@ pub fn office() -> NatSpec {
     }
 }
 
-/// A hotel: symmetric, no ICMP errors, and mappings of UDP that are forgotten after half a minute.
-/// An assumption of this project: nobody has published a survey of hotels.
+/// Returns the NAT of a hotel: symmetric, no ICMP errors, and mappings of UDP that are forgotten
+/// after half a minute. An assumption of this project: nobody has published a survey of hotels.
 pub fn hotel() -> NatSpec {
     NatSpec {
         ports: PortAssignment::Sequential,
@@ -138,8 +140,8 @@ pub fn hotel() -> NatSpec {
     }
 }
 
-/// The NAT gateway of a cloud: symmetric, every connection is forgotten after 350 seconds, and who
-/// goes on with it gets a RST. Amazon's documentation of NAT gateways says so of theirs.
+/// Returns the NAT gateway of a cloud: symmetric, every connection is forgotten after 350 seconds,
+/// and who goes on with it gets a RST. Amazon's documentation of NAT gateways says so of theirs.
 pub fn cloud() -> NatSpec {
     let idle = Duration::from_secs(350);
     NatSpec {
@@ -156,9 +158,9 @@ pub fn cloud() -> NatSpec {
     }
 }
 
-/// The gateway of a mobile network: another port for each remote address, one after the other, and
-/// mappings of UDP that are forgotten after a minute. An assumption of this project: carriers
-/// differ, and change.
+/// Returns the gateway of a mobile network: another port for each remote address, one after the
+/// other, and mappings of UDP that are forgotten after a minute. An assumption of this project:
+/// carriers differ, and change.
 pub fn mobile() -> NatSpec {
     NatSpec {
         ports: PortAssignment::Sequential,

@@ -55,7 +55,7 @@ impl Advertisement {
         let mut message = vec![ADVERTISEMENT, 0, 0, 0];
         /// Hop limit that hosts are to use.
         const HOPS: u8 = 64;
-        // The flag M (section 4.2).
+        // 0x80 is the flag M (section 4.2).
         message.extend([HOPS, if self.managed { 0x80 } else { 0 }]);
         message.extend(self.router.to_be_bytes());
         // Hosts keep their own times for neighbours.
@@ -69,7 +69,8 @@ impl Advertisement {
             seconds: [preferred, valid],
         } in &self.prefixes
         {
-            // On the link, and for addresses: flags L and A (section 4.6.2).
+            // The flags L and A (section 4.6.2) say that the prefix is on the link, and for
+            // addresses.
             let flags = if *autonomous { 0xc0 } else { 0x80 };
             message.extend([3, 4, prefix.prefix(), flags]);
             message.extend(valid.to_be_bytes());

@@ -222,19 +222,20 @@ impl IpHeader {
     }
 }
 
-/// Length of an extension header in bytes, as its second byte says; none for what is no such
-/// header.
+/// Returns the length of an extension header in bytes, as its second byte says; none for what is no
+/// such header.
 fn extension_length(kind: u8, units: u8) -> Option<usize> {
     match kind {
         HOP_BY_HOP | ROUTING | DESTINATION => Some(8 + usize::from(units) * 8),
-        // RFC 4302, section 2: units of 4 bytes, without the first two; 12 bytes at least.
+        // RFC 4302, section 2, counts units of 4 bytes without the first two; the header has 12
+        // bytes at least.
         AUTHENTICATION if units > 0 => Some(8 + usize::from(units) * 4),
         FRAGMENT => Some(FRAGMENT_LENGTH),
         _ => None,
     }
 }
 
-/// Length of an IPv4 header with options, in bytes, as its first byte says.
+/// Returns the length of an IPv4 header with options, in bytes, as its first byte says.
 pub fn ipv4_length(first: u8) -> usize {
     usize::from(first & 0x0f) * 4
 }

@@ -105,12 +105,12 @@ impl Packet {
         self.headers.tcp()
     }
 
-    /// Whether the packet is a UDP datagram.
+    /// Returns whether the packet is a UDP datagram.
     pub fn is_udp(&self) -> bool {
         matches!(self.headers.transport, Transport::Udp { .. })
     }
 
-    /// Whether the packet is one of ARP.
+    /// Returns whether the packet is one of ARP.
     pub fn is_arp(&self) -> bool {
         self.ethertype() == ETHERTYPE_ARP
     }
@@ -123,18 +123,18 @@ impl Packet {
         }
     }
 
-    /// Whether the packet asks for a TCP connection: SYN without ACK.
+    /// Returns whether the packet asks for a TCP connection: SYN without ACK.
     pub fn is_syn(&self) -> bool {
         self.flags_are(TcpFlags::SYN, TcpFlags::ACK)
     }
 
-    /// Whether the packet accepts a TCP connection: SYN and ACK.
+    /// Returns whether the packet accepts a TCP connection: SYN and ACK.
     pub fn is_syn_ack(&self) -> bool {
         let both = TcpFlags::SYN.union(TcpFlags::ACK);
         self.flags_are(both, TcpFlags::default())
     }
 
-    /// Whether the packet resets a TCP connection.
+    /// Returns whether the packet resets a TCP connection.
     pub fn is_rst(&self) -> bool {
         self.flags_are(TcpFlags::RST, TcpFlags::default())
     }

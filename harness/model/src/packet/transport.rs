@@ -60,12 +60,12 @@ impl TcpFlags {
     /// The congestion window was reduced.
     pub const CWR: TcpFlags = TcpFlags(0x80);
 
-    /// Whether all of `flags` are set.
+    /// Returns whether all of `flags` are set.
     pub const fn contains(self, flags: TcpFlags) -> bool {
         self.0 & flags.0 == flags.0
     }
 
-    /// Whether any of `flags` is set.
+    /// Returns whether any of `flags` is set.
     pub const fn intersects(self, flags: TcpFlags) -> bool {
         self.0 & flags.0 != 0
     }
@@ -146,7 +146,7 @@ pub(crate) fn is_icmp_error(version: IpVersion, kind: u8) -> bool {
     }
 }
 
-/// Length of a TCP header with options, in bytes, as the byte of its data offset says.
+/// Returns the length of a TCP header with options, in bytes, as the byte of its data offset says.
 pub fn tcp_length(data_offset: u8) -> usize {
     usize::from(data_offset >> 4) * 4
 }

@@ -70,7 +70,8 @@ impl InterfaceSlot {
 mod tests {
     use super::*;
 
-    /// The first and the last interface of each kind, in the largest topology that is allowed.
+    /// Returns the first and the last interface of each kind, in the largest topology that is
+    /// allowed.
     fn extremes() -> [[InterfaceSlot; 2]; 8] {
         let (link, switch) = (LinkId::new(LINKS - 1), SwitchId::new(SWITCHES - 1));
         let interface = InterfaceId::new(2 * LINKS - 1);

@@ -94,7 +94,7 @@ impl RuleBook {
         })
     }
 
-    /// Whether there are no rules, so that every packet passes.
+    /// Returns whether there are no rules, so that every packet passes.
     pub fn is_empty(&self) -> bool {
         self.count.load(Ordering::Acquire) == 0
     }
@@ -313,7 +313,7 @@ impl Rule {
         }
     }
 
-    /// Whether the rule picks this packet.
+    /// Returns whether the rule picks this packet.
     ///
     /// A closure that panics fails the trial, which the panic hook sees to, and ends this rule. The
     /// wire goes on.

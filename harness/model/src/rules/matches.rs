@@ -256,14 +256,15 @@ impl Match {
         }
     }
 
-    /// Whether all conditions hold for a packet.
+    /// Returns whether all conditions hold for a packet.
     pub fn holds(&self, view: &PacketView<'_>) -> bool {
         self.conditions
             .iter()
             .all(|condition| condition.holds(view))
     }
 
-    /// Whether the match picks the packet that is number `n` of all for which the conditions hold.
+    /// Returns whether the match picks the packet that is number `n` of all for which the
+    /// conditions hold.
     pub fn picks(&self, n: u64) -> bool {
         match self.pick {
             Pick::All => true,
@@ -318,7 +319,7 @@ impl MatchCondition {
 }
 
 impl MatchProtocol {
-    /// Whether packets of this protocol may have TCP flags.
+    /// Returns whether packets of this protocol may have TCP flags.
     fn has_flags(self) -> bool {
         match self {
             MatchProtocol::Any | MatchProtocol::Ip | MatchProtocol::Tcp => true,
@@ -326,7 +327,7 @@ impl MatchProtocol {
         }
     }
 
-    /// Whether packets of this protocol may have ports.
+    /// Returns whether packets of this protocol may have ports.
     fn has_ports(self) -> bool {
         match self {
             MatchProtocol::Any | MatchProtocol::Ip | MatchProtocol::Tcp | MatchProtocol::Udp => {
@@ -336,7 +337,7 @@ impl MatchProtocol {
         }
     }
 
-    /// Whether packets of this protocol may have IP addresses.
+    /// Returns whether packets of this protocol may have IP addresses.
     fn has_addresses(self) -> bool {
         match self {
             MatchProtocol::Any

@@ -43,7 +43,7 @@ impl Confidence {
     pub(super) fn wanted(self, failures: u32, passes: u32, running: u32) -> u32 {
         match self.decide(failures, passes) {
             Some(_) => 0,
-            // More could not change a candidate that only fails.
+            // More runs could not change a candidate that only fails.
             None => (self.needed - failures + passes.min(Self::RUNS - self.needed))
                 .min(Self::RUNS - failures - passes)
                 .saturating_sub(running),

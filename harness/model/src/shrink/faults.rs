@@ -18,7 +18,7 @@ pub fn simpler(entry: &ScheduledFault) -> Vec<ScheduledFault> {
         })
         .collect();
     if let Some(lasts) = entry.lasts.filter(|lasts| *lasts >= 2 * SHORTEST) {
-        // In whole milliseconds, so that the schedule can be read.
+        // The half is in whole milliseconds, so that the schedule can be read.
         let half = Duration::from_millis((lasts / 2).as_millis() as u64);
         let with = |at, lasts| ScheduledFault {
             at,

@@ -284,7 +284,7 @@ impl Topology {
         places: Vec<(String, SwitchId, NodeId)>,
     ) -> RegionMap {
         for ((_, nodes), (_, switch, router)) in regions.regions.iter().zip(&places) {
-            // The router first: it has the first address of the network.
+            // The router is plugged in first: it gets the first address of the network.
             self.plug(*router, *switch);
             for node in nodes {
                 self.plug(*node, *switch);

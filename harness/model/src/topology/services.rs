@@ -1,4 +1,4 @@
-//! What a node does for the others, or has them do: names, and addresses that come over the wire.
+//! What a node does for other nodes, or asks of them: names, and addresses that come over the wire.
 
 use crate::dhcp::{AddressSource, DhcpSpec};
 use crate::dhcp6::Dhcp6Spec;

@@ -32,7 +32,8 @@ pub(super) fn error(
     if ip.fragment == Fragment::Later || matches!(ip.protocol, ICMP | ICMPV6) {
         return None;
     }
-    // As if from the host that is not reached: the translator has no address of its own.
+    // The error seems to come from the host that is not reached: the translator has no address of
+    // its own.
     let [_, receiver] = ip.addresses(frame);
     let error = icmp_error(frame, ip, receiver, [kind, code], macs)?;
     Some([&[0; VNET_HEADER][..], &error].concat())

@@ -58,7 +58,8 @@ impl PacketFields {
         let fields = Self {
             class: header[1],
             hops: header[8],
-            // Of the header itself: what an authentication header covers cannot be translated.
+            // The protocol is that of the header itself: what an authentication header covers
+            // cannot be translated.
             protocol: header[9],
             part: (ip.fragment != Fragment::Whole).then_some(part),
             id: part.id,

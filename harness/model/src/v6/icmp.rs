@@ -91,7 +91,7 @@ fn error_header_to_v6(header: &ErrorHeader, quoted: &[u8]) -> Option<ErrorHeader
         Some([kind, code, 0, 0, a, b, c, d])
     };
     match header[..2] {
-        // Unreachable: network, host, source route, and others of the kind.
+        // These are unreachable: network, host, source route, and others of the kind.
         [3, 0 | 1 | 5 | 6 | 7 | 8 | 11 | 12] => plain(1, 0),
         // An unknown protocol is an unknown next header, whose place is byte 6.
         [3, 2] => with_word(4, 1, 6),
@@ -104,7 +104,7 @@ fn error_header_to_v6(header: &ErrorHeader, quoted: &[u8]) -> Option<ErrorHeader
         }
         [3, 9 | 10 | 13 | 15] => plain(1, 1),
         [11, code @ (0 | 1)] => plain(3, code),
-        // A pointer to a field of the header (figure 3).
+        // The message points to a field of the header (RFC 7915, figure 3).
         [12, 0 | 2] => {
             let pointer = match header[4] {
                 at @ (0 | 1) => at,
@@ -160,7 +160,7 @@ fn error_header_to_v4(header: &ErrorHeader) -> Option<ErrorHeader> {
         }
         [3, code @ (0 | 1)] => plain(11, code),
         [4, 1] => plain(3, 2),
-        // A pointer to a field of the header (figure 6).
+        // The message points to a field of the header (RFC 7915, figure 6).
         [4, 0] => {
             let pointer = match word {
                 0 => 0,

@@ -31,7 +31,7 @@ impl NetworkBuilder<'_> {
                     .add_altname(bridge_request(planned).device, altname);
             }
         }
-        // After the bridges, whose indices the trunks name.
+        // Trunks come after the bridges, whose indices the trunks name.
         for trunk in new.trunks(plan) {
             self.lay_in_hub(trunk);
         }
@@ -59,7 +59,7 @@ impl NetworkBuilder<'_> {
         self.execute_in_hub()
     }
 
-    /// A cable from a port of the hub to a stack.
+    /// Requests a cable from a port of the hub to a stack.
     fn plug(&mut self, cable: &CablePlan, port: Side, stack: StackId) -> Result<()> {
         let netns = self.stack_netns(stack)?;
         let mut ends = ends(cable);
@@ -70,14 +70,14 @@ impl NetworkBuilder<'_> {
             near: ends[port],
             far: ends[port.other()],
         });
-        // Before the port is up: the kernel would give a link-local address, and detect duplicates,
-        // at each port.
+        // This is asked before the port is up: the kernel would give a link-local address, and
+        // detect duplicates, at each port.
         self.batch.give_no_addresses(ends[port].device);
         self.batch.set_up(ends[port].device);
         Ok(())
     }
 
-    /// A cable between two bridges, over which all that is not for one port has to go.
+    /// Requests a cable between two bridges, over which all that is not for one port has to go.
     fn lay_in_hub(&mut self, cable: &CablePlan) {
         let mut ends = ends(cable);
         let masters = cable
@@ -101,7 +101,7 @@ impl NetworkBuilder<'_> {
         }
     }
 
-    /// The cables between two stacks, each made from where its first end is.
+    /// Requests the cables between two stacks, each made from where its first end is.
     fn lay_between_stacks(&mut self, cables: &[LinkId]) -> Result<()> {
         let plan = self.plan();
         let mut direct: Vec<(StackId, StackId, &CablePlan)> = cables
@@ -112,8 +112,8 @@ impl NetworkBuilder<'_> {
                 [NetnsId::Hub, _] | [_, NetnsId::Hub] => None,
             })
             .collect();
-        // One conversation for each namespace: to enter a namespace and to open a socket there
-        // costs more than a message.
+        // There is one conversation for each namespace: to enter a namespace and to open a socket
+        // there costs more than a message.
         direct.sort_by_key(|(near, _, _)| *near);
         for group in direct.chunk_by(|a, b| a.0 == b.0) {
             let near = group[0].0;

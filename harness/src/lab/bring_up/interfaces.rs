@@ -90,7 +90,7 @@ impl<'a> NetworkBuilder<'a> {
     }
 
     fn await_stacks(&self, touched: &BTreeMap<StackId, Vec<InterfaceId>>) -> Result<()> {
-        // One deadline for all: the kernel works on all of them at the same time.
+        // All have one deadline: the kernel works on all of them at the same time.
         let deadline = Instant::now() + stretched(READY);
         for (stack, interfaces) in touched {
             self.await_interfaces(*stack, interfaces, deadline)?;

@@ -85,7 +85,8 @@ fn lay_while_nodes_appear(
         let (plain, others) = lab.plan().plain(ready.cables);
         let mut builder = nodes.builder(lab)?;
         builder.lay(&plain)?;
-        // Before an interface is up: a frame to everybody may be under way as soon as it is.
+        // GRO is set before an interface is up: a frame to everybody may be under way as soon as
+        // one is.
         let crowded = without_gro(lab, plain.into_iter());
         builder.enable_gro(&crowded)?;
         with_gro.extend(crowded);

@@ -151,7 +151,8 @@ impl NewNodes {
                 first_process,
                 netns,
             } = node.wait()?;
-            // Held from now on: a lab that fails to start drops it, and so kills it.
+            // The lab holds the process from now on: a lab that fails to start drops it, and so
+            // kills it.
             self.started[index] = Some(first_process);
             if let Some(stack) = own_stack {
                 self.add_stack(lab.plan(), stack, netns, None)?;

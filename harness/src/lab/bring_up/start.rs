@@ -12,7 +12,8 @@ impl StartAs<Lab> for Topology {
 
     fn start_as(&self) -> Result<Lab> {
         let plan = self.plan()?;
-        // Before anything is made: an error in the middle of a thousand nodes would come late.
+        // The limits are checked before anything is made: an error in the middle of a thousand
+        // nodes would come late.
         self.check_limits(&limits())?;
         let new = NewParts::all(&plan);
         let mut lab = Lab::empty(self.clone(), plan)?;

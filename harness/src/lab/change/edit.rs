@@ -33,7 +33,7 @@ impl Lab {
     /// The new topology is wrong or changes what exists, the kernel refuses something, or a command
     /// of a new node fails. The lab is then as it was before.
     pub fn grow<T>(&mut self, edit: impl FnOnce(&mut Topology) -> T) -> Result<T> {
-        // A copy: after an error the lab has the topology from before.
+        // The edit works on a copy: after an error the lab has the topology from before.
         let mut topology = self.topology().clone();
         let value = edit(&mut topology);
         let plan = self.plan().follow(&topology, &self.removed_links(), None)?;

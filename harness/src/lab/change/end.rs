@@ -17,7 +17,7 @@ impl Drop for Lab {
         self.schedules().stop_all();
         for node in self.all_nodes() {
             node.programs().report_surprises();
-            // Before the programs end: a future that talks to one would fail.
+            // Futures end before the programs: a future that talks to one would fail.
             node.stop_runtime();
         }
         // All programs are asked at once, so that their time to end runs at the same time.

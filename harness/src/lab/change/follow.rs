@@ -84,7 +84,7 @@ impl Change {
             node.kill();
         }
         delete_new(lab, &failed, &new);
-        // See above.
+        // Errors are left from here on, for the reason above.
         let _ = change_names(lab, &failed.plan);
         let changed = by_owner(&failed.plan);
         for id in lab.plan().stack_ids() {
@@ -92,15 +92,12 @@ impl Change {
             let Some(changed) = changed.get(&stack.owner) else {
                 continue;
             };
-            // See above.
             let _ = change_stack(lab, id, changed, &NewParts::nothing(lab.plan()));
             for (_, sysctl) in sysctls.iter().filter(|(owner, _)| *owner == stack.owner) {
-                // See above.
                 let _ = sysctls::write(lab, id, sysctl);
             }
         }
         lab.refresh();
-        // See above.
         let _ = lab.follow_port_mapping();
     }
 }
@@ -178,7 +175,7 @@ fn delete_new(lab: &Lab, failed: &FailedPlan, new: &NewParts) {
             delete(netns, |batch| batch.delete_link(end_device(end)));
         }
     }
-    // After the cables: a bridge that goes takes no port along.
+    // Bridges go after the cables: a bridge that goes takes no port along.
     for planned in new.bridges(plan) {
         let device = bridge_request(planned).device;
         delete(hub, |batch| batch.delete_link(device));

@@ -187,7 +187,7 @@ impl RunningCluster {
     /// A member does not start again, or is not ready in time.
     pub fn rolling_restart(&self) -> Result<()> {
         (0..self.members.len()).try_for_each(|number| {
-            // One at a time: a quorum has to remain while a member is away.
+            // Members are restarted one at a time: a quorum has to remain while a member is away.
             self.member(number).restart()?;
             self.wait_member_ready(number)
         })
@@ -205,7 +205,8 @@ impl RunningCluster {
     ) -> Result<()> {
         let mut commands: Vec<StartCommand> = commands.into_iter().collect();
         self.commands.lock()[number].clone_from(&commands);
-        // As at the start: the restart does not wait for the readiness of each command.
+        // The restart does not wait for the readiness of each command, nor does the start of the
+        // lab.
         commands.iter_mut().for_each(forget_readiness);
         let node = self.member(number);
         node.set_commands(commands);

@@ -32,7 +32,8 @@ impl WrongClock {
         }
         // Several guards may have equal faults; each takes its own away.
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        // Before the node is told: a restart meanwhile gives the node this clock too.
+        // The fault is entered before the node is told: a restart meanwhile gives the node this
+        // clock too.
         node.clock_faults().lock().push(ClockFaultInForce {
             number,
             began: realtime().cast_signed(),

@@ -215,7 +215,7 @@ pub(crate) fn slow(node: &Arc<Node>, share: Percent) -> Result<FaultThread> {
         let why = format!("cannot have a share of {share} of a processor");
         return Err(LabError::invalid(subject, why));
     }
-    // First, so that the fault is in force when this returns.
+    // The node is paused first, so that the fault is in force when this returns.
     node.pause()?;
     let paused = Arc::clone(node);
     let runs = PERIOD.mul_f64(share.fraction());

@@ -51,7 +51,8 @@ impl Scene {
             Fault::Crash { node } => Box::new(StoppedNode::crashed(self.node_of(node)?)?),
             Fault::Restart { node } => {
                 let node = self.node_of(node)?;
-                // Here the event comes first: what the programs say at their start follows it.
+                // The event of a restart comes first: what the programs say at their start follows
+                // it.
                 let guard = self.begin(fault, Box::new(Done));
                 node.restart()?;
                 return Ok(guard);
@@ -79,7 +80,8 @@ impl Scene {
                 Box::new(Limited::memory(self.node_of(node)?, *spare_kb)?)
             }
         };
-        // Only now: the lookups need ids, as several links may have one name.
+        // Names take the place of ids only now: the lookups need ids, as several links may have one
+        // name.
         for link in fault.links_mut() {
             *link = LinkRef::from(self.link_of(link)?.ends.name());
         }

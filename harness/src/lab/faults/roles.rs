@@ -57,7 +57,8 @@ impl Roles {
 
     /// Returns who plays a role at present, if the role has a meaning.
     pub(crate) fn players(&self, name: &str, scene: &Scene) -> Option<Vec<NodeId>> {
-        // Not under the lock: the function may take a while, and may ask for another role.
+        // The function is not called under the lock: it may take a while, and may ask for another
+        // role.
         let players = self.players.lock().get(name).cloned()?;
         Some(players(scene))
     }

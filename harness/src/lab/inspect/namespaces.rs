@@ -43,7 +43,7 @@ pub(crate) fn list(lab: &Lab) -> Result<Vec<Namespace>> {
                     &e,
                 )
             };
-            // A descriptor of the namespace: ioctl_ns(2) asks it for the owner.
+            // ioctl_ns(2) asks a descriptor of the namespace for the owner.
             let file = File::open(&path).map_err(failed)?;
             let inode = file.metadata().map_err(failed)?.ino();
             let entry = found.entry((kind, inode)).or_insert_with(|| {
@@ -55,7 +55,7 @@ pub(crate) fn list(lab: &Lab) -> Result<Vec<Namespace>> {
             entry.nodes.push(node.name().to_owned());
         }
     }
-    // Stable: within a kind the order of the nodes stays.
+    // The sort is stable: within a kind the order of the nodes stays.
     order.sort_by_key(|(kind, _)| *kind);
     let mut all: Vec<Namespace> = order.iter().filter_map(|key| found.remove(key)).collect();
     if let Some(hub) = lab.hub() {

@@ -128,14 +128,15 @@ impl Cuts {
             }
             ActiveCarrier::Veth => None,
             ActiveCarrier::Netem { namespace, .. } => {
-                // In front of netem: a packet that is sent during the cut must not arrive after it,
-                // by its delay.
+                // The cut is in front of netem: a packet that is sent during the cut must not
+                // arrive after it, by its delay.
                 let enters = InnerEnd::new(ends, direction.sender());
                 let made = IngressDrop::make(namespace.as_fd(), enters.device());
                 Some(made.map_err(|e| ends.link_refused(e))?)
             }
         };
-        // At the receiving interface: what is under way when the cut begins vanishes too.
+        // The cut is at the receiving interface: what is under way when the cut begins vanishes
+        // too.
         let side = direction.receiver();
         let netns = ends.require_netns(side)?;
         let behind =

@@ -391,7 +391,7 @@ impl LinkEnds {
     pub(crate) fn replug(&self, side: Side) -> Result<()> {
         let mut batch = Batch::new();
         let port = self.device(side);
-        // First the MTU: a bridge takes the smallest of its ports (net/bridge/br_if.c,
+        // The MTU is set first: a bridge takes the smallest of its ports (net/bridge/br_if.c,
         // br_mtu_auto_adjust), and would change its own for a moment.
         batch.set_mtu(port, self.cable.mtu);
         batch.set_master(port, Some(self.bridge(side)?.index));
@@ -432,7 +432,7 @@ impl LinkEnds {
 
     /// Waits until packets pass some ends.
     pub(crate) fn await_up(&self, ends: &[Side]) -> Result<()> {
-        // One deadline for all: the ends come up at the same time.
+        // All ends have one deadline: they come up at the same time.
         let deadline = Instant::now() + stretched(READY);
         for side in ends.iter().copied() {
             // No packet passes the end of a cable whose other end has no power.

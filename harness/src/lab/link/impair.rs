@@ -54,7 +54,8 @@ impl Link {
     /// As [`impair`](Link::impair).
     pub fn impair_one_way(&self, direction: Direction, impairment: &Impairment) -> Result<()> {
         let mut state = self.state();
-        // Read and written under one lock: two threads may change one direction each.
+        // The values are read and written under one lock: two threads may change one direction
+        // each.
         let mut asked = state.asked().clone();
         asked[direction.index()] = impairment.clone();
         state.ask(asked)

@@ -1,5 +1,9 @@
 //! A link of a running lab: its two ends, and what is between them.
 //!
+//! A test calls methods of `Link` (`link`, `impair`, `observe`). These lock the `LinkState`
+//! (`state`), which compares what is asked for with what the present carrier can do. Where that is
+//! not enough, `change_carrier` replaces the carrier, by the parts in `carrier/`.
+//!
 //! | file | role |
 //! |---|---|
 //! | `link` | `Link`: name, carrier, up and down |

@@ -36,7 +36,8 @@ impl PluggedCable for Lock<LinkState> {
         if sides.is_empty() {
             return Ok(());
         }
-        // Before the interfaces are up: no packet may slip through a cut or a partition.
+        // Faults come back before the interfaces are up: no packet may slip through a cut or a
+        // partition.
         state.reapply_faults(&sides)?;
         let ends = state.ends();
         for side in sides.iter().copied() {
@@ -138,7 +139,7 @@ impl LinkState {
 /// Takes interfaces down again whose link is down. They had to be up for their settings, as when a
 /// link that is down gets another carrier.
 fn sides_down(state: &LinkState, sides: &[Side]) -> Result<()> {
-    // At a switch only the port is down.
+    // At a switch only the port was taken down, and the port is not in a stack.
     if state.ends().only_port().is_some() {
         return Ok(());
     }

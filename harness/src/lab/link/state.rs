@@ -173,7 +173,7 @@ impl LinkState {
         self.degradations.push((number, worse));
         let done = self.enforce();
         if done.is_err() {
-            // As in `ask`: the first error is the one to report.
+            // Only the first error is told, as in `ask`: the first error is the one to report.
             let _ = self.recover(number);
         }
         done
@@ -357,7 +357,7 @@ impl LinkState {
     /// Ends the link with its lab, and returns how late its wire was. Guards of faults may live on,
     /// with nothing to guard.
     pub(crate) fn close(&mut self) -> Option<Lateness> {
-        // Asked before the wire is dropped, which ends its books.
+        // The wire is asked before it is dropped, which ends its books.
         let lateness = self.active.wire().map(WireHandle::lateness);
         self.monitors = Monitors::default();
         self.members.clear();

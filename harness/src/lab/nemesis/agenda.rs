@@ -36,7 +36,7 @@ impl ScheduleClock {
     fn next_look(&self) -> Duration {
         match self {
             Self::Running(start) => start.elapsed() + LOOK_AGAIN,
-            // With the test's next step, whatever its length is.
+            // The subject is looked for in the test's next step, however long that is.
             Self::Told { until, .. } => *until + Duration::from_nanos(1),
         }
     }
@@ -94,7 +94,7 @@ impl Agenda {
     ) -> Self {
         let faults = schedule.faults();
         let mut to_begin: Vec<usize> = (0..faults.len()).collect();
-        // A stable sort: faults of one time begin in the order of the schedule.
+        // The sort is stable: faults of one time begin in the order of the schedule.
         to_begin.sort_by_key(|place| faults[*place].at);
         to_begin.reverse();
         Self {
@@ -218,7 +218,8 @@ impl Agenda {
 
     /// Heals all that is in force. Nothing begins any more.
     pub(crate) fn heal_all(&mut self) -> Result<()> {
-        // First, so that a role that somebody plays after all begins nothing any more.
+        // The lists are cleared first, so that no fault begins any more whose role is played after
+        // all.
         self.to_begin.clear();
         self.waiting.clear();
         // The last fault is healed first, as guards of a test would be.
@@ -228,8 +229,8 @@ impl Agenda {
     }
 }
 
-/// Whether a fault had no subject when it was due: a node that another fault has crashed, a program
-/// that has ended, or a role that nobody plays.
+/// Returns whether a fault had no subject when it was due: a node that another fault has crashed, a
+/// program that has ended, or a role that nobody plays.
 fn is_absence(error: &LabError) -> bool {
     match error.kind() {
         LabErrorKind::Crashed

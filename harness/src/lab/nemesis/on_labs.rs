@@ -124,7 +124,8 @@ impl Lab {
     /// A fault names what the lab does not have, or cannot be.
     pub fn schedule_in_steps(&self, schedule: &Schedule) -> Result<ScheduleSteps> {
         let (schedule, scene) = self.prepare(schedule.clone())?;
-        // Not among the schedules that the end of the lab stops: those are on threads of their own.
+        // The steps are not among the schedules that the end of the lab stops: those are on threads
+        // of their own.
         Ok(ScheduleSteps::new(schedule, scene))
     }
 
@@ -151,7 +152,7 @@ impl Lab {
                 schedule
             }
         };
-        // Before anything begins: an error must leave the lab as it was.
+        // The schedule is checked before anything begins: an error must leave the lab as it was.
         let scene = self.scene();
         schedule
             .check(&scene.targets())

@@ -63,7 +63,8 @@ impl Progress {
         while !state.stop {
             let left = match time {
                 Some(time) => time.saturating_duration_since(Instant::now()),
-                // Until the test stops the schedule: the length of one wait is of no matter.
+                // The wait lasts until the test stops the schedule: the length of one wait does not
+                // matter.
                 None => Duration::from_secs(3600),
             };
             if left.is_zero() {

@@ -333,7 +333,7 @@ impl Command<'_> {
             Some(env) => env.clone(),
             None => std::env::vars_os().collect(),
         };
-        // Last, and only where the test has not set the variable itself.
+        // The variable is set last, and only where the test has not set the variable itself.
         env.extend(node.key_log().variable(node, &env));
         let name = spec.name();
         let readiness = match spec.notify {

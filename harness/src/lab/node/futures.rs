@@ -104,7 +104,7 @@ impl Node {
         let _abort = AbortOnDrop(waiting.abort_handle());
         match waiting.await {
             Ok(outcome) => outcome,
-            // As in `run`: a panic of the condition is one of its caller.
+            // A panic of the condition is one of its caller, as in `run`.
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 // The runtime ended: the node has crashed or was removed.

@@ -62,7 +62,7 @@ impl Node {
     /// # Errors
     /// A container that shares the PID namespace of its pod does not run.
     pub fn kill_processes(&self) -> Result<()> {
-        // Before the kill, which would hide why a program had ended.
+        // Ends are reported before the kill, which would hide why a program had ended.
         self.programs().report_surprises();
         self.end_all_processes("kill the processes of node")
     }
@@ -102,10 +102,10 @@ impl Node {
     pub fn crash(&self) -> Result<()> {
         self.programs().report_surprises();
         if self.is_machine() {
-            // First: the kernel ends the connections of what is killed or dropped next, and nobody
-            // may hear of that.
+            // The network goes first: the kernel ends the connections of what is killed or dropped
+            // next, and no other node may hear of that.
             self.stack().cut_power()?;
-            // Before the processes: what they write when they are gone is not written.
+            // Disks go before the processes: what these write when they are gone is not written.
             disk::inject::cut_power(self)?;
         }
         self.end_all_processes("crash node")
@@ -120,8 +120,8 @@ impl Node {
     }
 
     fn end_all_processes(&self, what: &str) -> Result<()> {
-        // Before the processes: the runtime's thread holds the mount namespace, and its futures
-        // would see files and peers vanish.
+        // The runtime ends before the processes: the runtime's thread holds the mount namespace,
+        // and its futures would see files and peers vanish.
         self.stop_runtime();
         self.programs().expect_all();
         if !self.request().own_pids {
@@ -151,7 +151,7 @@ impl Node {
         }
         self.programs().report_surprises();
         self.stop_runtime();
-        // As at the end of a lab: a server gets the time to write its data.
+        // A server gets, as at the end of a lab, the time to write its data.
         end_programs(&[self]);
         // The labels of the new programs count from the beginning again.
         self.programs().clear();
@@ -176,11 +176,13 @@ impl Node {
             let whose = format!("node `{}`", self.name());
             self.stack().restore_power(&started.netns, &whose)?;
         }
-        // Only now: until then, calls fail with the error that the node has crashed.
+        // The process is entered only now: until then, calls fail with the error that the node has
+        // crashed.
         self.replace_first_process(Some(started.first_process));
-        // Before the programs: a machine that starts again has the clock that was wrong before.
+        // The clock comes before the programs: a machine that starts again has the clock that was
+        // wrong before.
         self.keep_clock()?;
-        // Before the commands, which may need them, as at the start of the lab.
+        // Services come before the commands, which may need them, as at the start of the lab.
         self.start_services()?;
         self.await_services()?;
         self.run_commands()

@@ -37,7 +37,8 @@ impl Process {
     /// # Errors
     /// The program does not end in time. The error tells what it wrote last.
     pub async fn wait_timeout_async(&mut self, limit: Duration) -> Result<ExitStatus> {
-        // As in std: a program that reads its input to the end would wait for ever.
+        // The input is closed, as in std: a program that reads its input to the end would wait for
+        // ever.
         drop(self.stdin.take());
         let limit = stretched(limit);
         let wait = |at| self.wait_by(Deadline { at, limit });

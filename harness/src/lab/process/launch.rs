@@ -58,7 +58,7 @@ impl Launch {
         let verb = format!("run `{}` on `{node}`", spec.program.to_string_lossy());
         let failed = |e| LabError::refused(verb.clone(), e);
         let program = described(spec, env, &verb)?;
-        // A channel for each program: the first process of the node tells of the end on it, and its
+        // Each program has a channel: the first process of the node tells of the end on it, and its
         // death closes the channel.
         let (reports, theirs) = MessageChannel::pair().map_err(failed)?;
         let mut given = vec![OwnedFd::from(theirs)];

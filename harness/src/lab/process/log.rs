@@ -147,7 +147,7 @@ impl Log {
     /// Adds what one read of a stream has brought: whole lines, and what stands behind the last of
     /// them.
     pub(crate) fn push(&self, stream: Stream, lines: Vec<String>, unended: &[u8]) {
-        // Before anything else: the program goes on until it is stopped.
+        // Points are served before anything else: the program goes on until it is stopped.
         self.points.lock().retain(|point| {
             let reached = lines.iter().find(|line| line.contains(&point.text));
             reached.inspect(|line| (point.reached)(line)).is_none()
@@ -160,7 +160,8 @@ impl Log {
                 stream,
                 line: text.clone(),
             }));
-        // After the journal has the lines: a text that is forbidden meanwhile is looked for there.
+        // Forbidden texts are looked for after the journal has the lines: a text that is forbidden
+        // meanwhile is looked for there.
         self.journal
             .forbidden()
             .judge(&self.process, stream, &lines);

@@ -30,26 +30,27 @@ enum PointKind<'l> {
 }
 
 impl<'l> Point<'l> {
-    /// The program writes a line that contains `text`, from now on. The line has been written when
-    /// the program stops, and the program may have gone on for some microseconds.
+    /// Stops the program when it writes a line that contains `text`, from now on. The line has been
+    /// written when the program stops, and the program may have gone on for some microseconds.
     pub fn line(text: impl Into<String>) -> Self {
         Self(PointKind::Line(text.into()))
     }
 
-    /// A file of the program's node appears, whoever makes it. Its directory has to be there. The
-    /// program may have gone on for some microseconds.
+    /// Stops the program when a file of its node appears, whoever makes it. Its directory has to be
+    /// there. The program may have gone on for some microseconds.
     pub fn file(path: impl AsRef<Path>) -> Self {
         Self(PointKind::File(path.as_ref().to_owned()))
     }
 
-    /// A packet passes a link. The packet waits until the program has stopped, and passes then:
-    /// what the packet brings about happens while the program stands still.
+    /// Stops the program when a packet passes a link. The packet waits until the program has
+    /// stopped, and passes then: what the packet brings about happens while the program stands
+    /// still.
     pub fn packet(link: &'l Link, matching: Match) -> Self {
         Self(PointKind::Packet(link, matching))
     }
 
-    /// The program, or what it has started, is about to make a system call, as `fsync` or
-    /// `renameat2`: nothing of the call has happened while the program stands still.
+    /// Stops the program when it, or what it has started, is about to make a system call, as
+    /// `fsync` or `renameat2`: nothing of the call has happened while the program stands still.
     ///
     /// The program is traced from now on until the guard is dropped (`ptrace(2)`), so that each of
     /// its system calls takes some microseconds longer. [`PausePoint::wait`] returns the call with
@@ -58,8 +59,8 @@ impl<'l> Point<'l> {
         Self(PointKind::Call(CallPoint::new(name.into(), None)))
     }
 
-    /// The program is about to make a system call on a file whose path contains `part`, as `fsync`
-    /// on a write-ahead log. See [`system_call`](Self::system_call).
+    /// Stops the program when it is about to make a system call on a file whose path contains
+    /// `part`, as `fsync` on a write-ahead log. See [`system_call`](Self::system_call).
     pub fn system_call_on(name: impl Into<String>, part: impl Into<String>) -> Self {
         let point = CallPoint::new(name.into(), Some(part.into()));
         Self(PointKind::Call(point))
@@ -110,7 +111,8 @@ struct ArrivalState {
 impl PointArrival {
     /// Stops the program, unless nobody wants that any more.
     fn arrive(&self, running: &Running, at: &str) {
-        // Held meanwhile: a guard that is dropped lets the program go on after this, not before.
+        // The lock is held meanwhile: a guard that is dropped lets the program go on after this,
+        // not before.
         let mut state = self.state.lock();
         if state.over || state.reached.is_some() {
             return;
@@ -287,7 +289,7 @@ impl PausePoint {
                 let last = self.running.last_lines();
                 return Err(LabError::timed_out(&self.what, self.patience, last));
             }
-            // In parts, as the end of the program wakes nobody here.
+            // The wait has parts, as the end of the program wakes nobody here.
             state = self.arrival.changed.wait_timeout(state, left.min(ONE_WAIT));
         }
     }
@@ -311,7 +313,8 @@ impl Drop for PausePoint {
             // A panic of the thread was printed by the panic hook.
             let _ = watcher.join();
         }
-        // Only then: a SIGCONT before the stop would leave the program stopped for ever.
+        // The program goes on only then: a SIGCONT before the stop would leave the program stopped
+        // for ever.
         let has_signal = self.arrival.state.lock().has_signal;
         if has_signal {
             go_on(&self.running);

@@ -89,7 +89,8 @@ impl Process {
     /// # Errors
     /// The end of the program cannot be waited for.
     pub fn wait(&mut self) -> Result<ExitStatus> {
-        // As in std: a program that reads its input to the end would wait for ever.
+        // The input is closed, as in std: a program that reads its input to the end would wait for
+        // ever.
         drop(self.stdin.take());
         // Whoever waits for the end judges the status.
         self.running.expect();
@@ -142,7 +143,7 @@ impl Process {
     pub fn wait_with_output(mut self) -> Result<Output> {
         drop(self.stdin.take());
         self.running.expect();
-        // Before the wait: a program whose pipe is full would never end.
+        // The outputs are read before the wait: a program whose pipe is full would never end.
         let (stdout, stderr) = read_both(
             self.stdout.take().map(OwnedFd::from),
             self.stderr.take().map(OwnedFd::from),
@@ -180,7 +181,7 @@ impl Process {
     pub fn signal(&mut self, number: i32) -> Result<()> {
         self.running.expect();
         match self.running.signal(number) {
-            // As in std: whoever is gone needs no signal.
+            // A process that is gone needs no signal, as in std.
             Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => Ok(()),
             done => done.map_err(|e| {
                 LabError::io(format!("send signal {number} to `{}`", self.label()), &e)
@@ -308,7 +309,7 @@ impl Process {
         };
         loop {
             let now = Instant::now();
-            // Short, as the program may end meanwhile.
+            // The waits are short, as the program may end meanwhile.
             if readiness.wait(deadline.at.min(now + Duration::from_millis(10))) {
                 return Ok(());
             }
@@ -365,7 +366,7 @@ impl Process {
 }
 
 impl AsRawFd for Process {
-    /// A pidfd.
+    /// Returns the pidfd of the process.
     fn as_raw_fd(&self) -> i32 {
         self.running.as_raw_fd()
     }

@@ -25,12 +25,12 @@ pub enum Stdio {
 }
 
 impl Stdio {
-    /// Nothing, as [`std::process::Stdio::null`].
+    /// Returns a stream that leads nowhere, as [`std::process::Stdio::null`].
     pub fn null() -> Stdio {
         Stdio::Null
     }
 
-    /// A pipe to the test, as [`std::process::Stdio::piped`].
+    /// Returns a pipe to the test, as [`std::process::Stdio::piped`].
     pub fn piped() -> Stdio {
         Stdio::Piped
     }
@@ -104,7 +104,8 @@ struct TextOrBytes<'a>(&'a [u8]);
 
 impl fmt::Debug for TextOrBytes<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not lossy: a byte that is no text must not look like one that was replaced.
+        // The conversion is not lossy: a byte that is no text must not look like one that was
+        // replaced.
         match std::str::from_utf8(self.0) {
             Ok(text) => fmt::Debug::fmt(text, f),
             Err(_) => fmt::Debug::fmt(self.0, f),

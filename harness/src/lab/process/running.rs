@@ -227,7 +227,7 @@ impl Running {
             ended => ended,
         };
         let status = ended.filter(|status| !status.success())?;
-        // Told once: the end of a lab asks again for all that a restart has asked for.
+        // The end is told once: the end of a lab asks again for all that a restart has asked for.
         self.expect();
         let how = ExitKind::from(status);
         Some(format!(

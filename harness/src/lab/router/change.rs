@@ -124,7 +124,7 @@ impl Lab {
 
     /// Changes settings in the topology that need no new part.
     fn change(&mut self, edit: impl FnOnce(&mut Topology)) -> Result<()> {
-        // A copy: after an error the lab has the topology from before.
+        // The edit works on a copy: after an error the lab has the topology from before.
         let mut topology = self.topology().clone();
         edit(&mut topology);
         let plan = self.plan().follow(&topology, &self.removed_links(), None)?;

@@ -105,7 +105,7 @@ impl Gate {
         match action {
             FirewallAction::Accept => vec![with(Vec::new(), RuleAction::Accept)],
             FirewallAction::Drop => vec![with(Vec::new(), RuleAction::Drop)],
-            // TCP first: its reset tells more than ICMP does.
+            // TCP comes first: its reset tells more than ICMP does.
             FirewallAction::Reject => vec![
                 with(vec![RuleMatch::Transport(TCP)], RuleAction::Reset),
                 with(Vec::new(), RuleAction::Prohibit),
@@ -141,8 +141,8 @@ fn always(gate: &Gate) -> Vec<HookRule> {
             RuleMatch::ToPorts(CLIENT_PORT..=CLIENT_PORT),
         ]));
     }
-    // Only packets of the answering side: a rule that was added later also ends connections which
-    // began before.
+    // The rule passes only packets of the answering side: a rule that was added later also ends
+    // connections which began before.
     rules.push(pass(vec![
         RuleMatch::State(state::ESTABLISHED),
         RuleMatch::Reply,
@@ -189,7 +189,7 @@ fn matches(rule: &FirewallRule) -> Vec<Vec<RuleMatch>> {
 /// Leads plain HTTP of hosts that are not admitted to the portal.
 fn redirection(portal: &CaptivePortal, uplinks: &[u32]) -> Vec<HookRule> {
     let mut rules = Vec::new();
-    // First: the kernel takes the first translation that fits a connection.
+    // Admitted hosts come first: the kernel takes the first translation that fits a connection.
     for host in &portal.admitted {
         let from = vec![from_host(*host)];
         rules.push(rule(

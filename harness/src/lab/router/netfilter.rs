@@ -90,7 +90,7 @@ fn rules(planned: &NetfilterPlan) -> Vec<HookRule> {
             router.is_some().then_some(uplinks),
         ));
     }
-    // Last, so that a rule of the firewall can let something in.
+    // This comes last, so that a rule of the firewall can let something in.
     for (translates, v6) in [(nat.is_some(), false), (masquerades_v6, true)] {
         let uplinks = uplinks.iter().filter(|_| translates);
         rules.extend(uplinks.flat_map(|uplink| unasked(*uplink, v6)));
@@ -116,7 +116,8 @@ fn blackhole() -> Vec<HookRule> {
 fn marks(router: &RouterSettings) -> Vec<HookRule> {
     let changes = [
         (router.dscp.change(), "dscp", None),
-        // Only what says that it knows ECN is told of congestion (RFC 3168, section 5).
+        // Only a packet whose sender says that it knows ECN is told of congestion (RFC 3168,
+        // section 5).
         (
             router.ecn.change(),
             "ecn",

@@ -60,7 +60,7 @@ impl Lab {
 
     /// Starts, ends and changes the port mapping of routers that run, as the plan says.
     pub(crate) fn follow_port_mapping(&self) -> Result<()> {
-        // All at first: a service that starts finds its site.
+        // All sites are set at first: a service that starts finds its site.
         self.place_port_mappers();
         let running = self.all_nodes().iter().filter(|node| node.is_running());
         running

@@ -125,7 +125,8 @@ impl NodeServiceThreads {
         service: &Arc<dyn Service>,
         place: &dyn ServicePlace,
     ) -> Result<()> {
-        // Before the start: the thread may have a network more, and never one less.
+        // The networks are noted before the start: the thread may have a network more, and never
+        // one less.
         let networks = service.networks();
         let thread = service.start(place)?;
         let started = RunningService { thread, networks };
@@ -211,8 +212,8 @@ impl Control {
         }
         let mut events = PollEvents::new();
         while self.goes_on() {
-            // Before the first wait: a client begins by itself, and hosts that are up have asked
-            // for a router before there was somebody to answer.
+            // The service makes a step before the first wait: a client begins by itself, and hosts
+            // that are up have asked for a router before there was somebody to answer.
             let left = work.step();
             let left = left.map(|left| u64::try_from(left.as_nanos()).unwrap_or(u64::MAX));
             self.poller.wait(left, &mut events)?;

@@ -158,7 +158,8 @@ const LISTEN: &str = "0A";
 /// State of a UDP socket that takes datagrams of everybody (`TCP_CLOSE`).
 const UNCONNECTED: &str = "07";
 
-/// `0: 00000000:0050 00000000:0000 0A …` listens on port 80.
+/// Returns the port on which the socket of a line listens: `0: 00000000:0050 00000000:0000 0A …`
+/// listens on port 80.
 fn port_in(line: &str, wanted: &str) -> Option<u16> {
     let mut fields = line.split_whitespace();
     let local = fields.nth(1)?;

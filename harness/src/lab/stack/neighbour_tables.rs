@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use crate::kernel::netlink::{NeighbourTable, Netlink, SharedTable};
 use crate::trial::running;
 
-/// The tables as the first lab of the trial has found them.
+/// Returns the tables as the first lab of the trial has found them.
 fn at_first() -> &'static [SharedTable] {
     static AT_FIRST: OnceLock<Vec<SharedTable>> = OnceLock::new();
     AT_FIRST.get_or_init(|| {

@@ -78,7 +78,8 @@ impl Stack {
         let planned = self.primary.read().clone();
         let leased = self.leased.read();
         let leased = leased.values().next().copied().map(IpAddr::V4);
-        // The first of each family: IPv4 goes first, and a stack has it from one source.
+        // The caller takes the first address of each family: IPv4 goes first, and a stack has it
+        // from one source.
         let planned_v4 = planned.iter().any(IpAddr::is_ipv4);
         let leased = leased.filter(|_| !planned_v4);
         let own = self.autoconfigured().into_iter().take(1);

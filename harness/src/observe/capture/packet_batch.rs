@@ -51,7 +51,7 @@ impl PacketBatch {
             .zip(ends.chain([self.bytes.len()]))
             .map(|((time, start), end)| (*time, &self.bytes[*start..end]))
             .collect();
-        // A stable sort: blocks of one time stay in the order in which they came.
+        // The sort is stable: blocks of one time stay in the order in which they came.
         blocks.sort_by_key(|(time, _)| *time);
         blocks
             .iter()

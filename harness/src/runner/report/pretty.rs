@@ -122,7 +122,7 @@ impl Reporter for Pretty {
             let sentence = sentence_on_host(host);
             out.push(&format!("\n{} {sentence}\n", self.style.yellow("note:")));
         }
-        // Last, as libtest has it: tools look for the list of failures there.
+        // The failures come last, as in libtest: tools look for the list of failures there.
         self.sections.show(out);
         out.push(&last_line(self.style, conclusion, elapsed));
     }

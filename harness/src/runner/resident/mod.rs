@@ -1,4 +1,4 @@
-//! Starts of one nextest run that have their trials run by a process which is there already.
+//! Starts of one nextest run whose trials are run by a process which is there already.
 //!
 //! nextest starts the program once for each test. To make a zygote in each start costs two forks,
 //! a walk through files of the host, and a thread, which together cost as much as the namespaces of

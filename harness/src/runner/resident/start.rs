@@ -1,4 +1,4 @@
-//! What a start of the program does to have its trial run by a resident.
+//! What a start of the program does so that a resident runs its trial.
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -37,7 +37,8 @@ pub(crate) fn enter(likeness: &Likeness, trials: &[Option<Trial>]) -> Option<Set
     if !is_usual(trial) || trial.account().is_some() {
         return None;
     }
-    // Before anything is forked, so that nothing is left behind by a Ctrl-C.
+    // The setup catches signals before anything is forked, so that a Ctrl-C leaves no process
+    // behind.
     let setup = Setup::without_sandbox().ok()?;
     let answer = match ask(likeness) {
         Err(Errno::ECONNREFUSED) => {

@@ -52,7 +52,7 @@ impl Rounds {
             Self::Seeds(runs) | Self::Stress(Stress::Runs(runs)) => {
                 usize::try_from(runs).unwrap_or(usize::MAX)
             }
-            // One after the other.
+            // These copies run one after the other.
             Self::FixedSeed | Self::Twice => 1,
             Self::Stress(Stress::Time(_)) => usize::MAX,
         }

@@ -37,7 +37,7 @@ impl Signals {
     /// # Errors
     /// Fails if the kernel has no descriptor left.
     pub(crate) fn catch() -> crate::kernel::Result<Signals> {
-        // Kept to be restored: a caller of `run` goes on when the run is over.
+        // The mask is kept to be restored: a caller of `run` goes on when the run is over.
         let before = BlockedSignals::current()?;
         let fd = SignalFd::of(&CAUGHT)?;
         Ok(Signals { fd, before })

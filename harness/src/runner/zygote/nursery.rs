@@ -110,7 +110,7 @@ pub(super) fn prepare(is_program: bool) -> crate::kernel::Result<()> {
 fn limit_core_files() -> crate::kernel::Result<()> {
     match std::env::var_os("SNOWGLOBE_CORE") {
         Some(_) => Ok(()),
-        // Only the soft limit, so that a test can raise it again.
+        // Only the soft limit is set, so that a test can raise it again.
         None => process::limits::forbid_core_files(),
     }
 }

@@ -62,8 +62,9 @@ impl OwnFiles {
         let shown = setting.hosts.as_deref().filter(|_| may_mount);
         Self {
             hosts_shown: shown.is_some_and(|text| show_hosts(&hosts, text).is_ok()),
-            // Here and not in each trial: to load a filter takes 25 µs (measured for this project,
-            // 2026-11), and to inherit one nothing. Without one, refusals are not explained.
+            // The filter is loaded here and not in each trial: to load a filter takes 25 µs
+            // (measured for this project, 2026-11), and to inherit one nothing. Without one,
+            // refusals are not explained.
             denials: seccomp::watch().ok(),
             hosts,
         }
@@ -140,8 +141,8 @@ impl OrderedTrial<'_> {
         own: &OwnFiles,
         pipes: &mut Pipes,
     ) -> Leftovers {
-        // On the stack, for the body does not get the memory of the slots
-        // (`process::wipe_in_forks`).
+        // The contents of the slot are on the stack, for the body does not get the memory of the
+        // slots (`process::wipe_in_forks`).
         let mut held = slot.take();
         let leftovers = self.run_held(&mut held, setting, own, pipes);
         *slot = held;
@@ -195,7 +196,8 @@ impl OrderedTrial<'_> {
                     let _ = let_go_of(0..3);
                 }
                 if let Some(null) = &setting.instead_of_output {
-                    // Likewise: nextest waits until nobody has the output of a test any more.
+                    // The outputs are let go of too: nextest waits until nobody has the output of a
+                    // test any more.
                     let _ = [1, 2].map(|number| fd::replace_standard(null.as_fd(), number));
                 }
                 true

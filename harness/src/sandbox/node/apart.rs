@@ -60,8 +60,8 @@ pub(crate) fn end(process: Pid) {
 
 /// Makes the process that makes nodes, or lives on as one that refuses them.
 fn begin(factory: &Factory<'_>, users: &OwnedFd, tell: OwnedFd) {
-    // As in the first process of a node: the supervisor takes the end of the init's channels for
-    // the end of the trial.
+    // Descriptors are closed as in the first process of a node: the supervisor takes the end of the
+    // init's channels for the end of the trial.
     let signals = factory.signals.as_fd();
     let kept = [
         factory.requests.as_fd(),

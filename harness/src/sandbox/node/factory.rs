@@ -110,7 +110,8 @@ impl Factory<'_> {
         match cloned.doing(step)? {
             Cloned::Child => self.live(request, channel, joined.as_ref()),
             Cloned::Parent { pid, pidfd } => {
-                // From outside, where the init still has the privileges that the node's users lack.
+                // The ids are mapped from outside, where the init still has the privileges that the
+                // node's users lack.
                 if request.ids.is_some() {
                     map_ids(request, pid, &pidfd)?;
                 }

@@ -222,7 +222,7 @@ impl StopPatience {
     /// Stops after which nothing is looked for any more.
     const MOST: u32 = 200;
 
-    /// A stop was answered.
+    /// Counts a stop that was answered.
     fn renew(&mut self) {
         self.answered += 1;
         self.looks = if self.answered < Self::MOST {

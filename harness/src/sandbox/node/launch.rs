@@ -83,7 +83,8 @@ fn pass(gate: Option<(OwnedFd, OwnedFd)>) -> crate::kernel::Result<()> {
     drop(open);
     let read = File::from(opened).read_exact(&mut [0]);
     read.map_err(|_| Errno::EPERM)?;
-    // Before the user changes: it takes a capability that root has (seccomp(2)).
+    // The filter is loaded before the user changes: that takes a capability that root has
+    // (seccomp(2)).
     seccomp::trace_clock_calls()
 }
 

@@ -54,7 +54,7 @@ pub(super) fn make(
     for (mount, held) in request.mounts.iter().zip(&held) {
         place(mount, held)?;
     }
-    // After the root and the volumes, any of which may have an /etc.
+    // These come after the root and the volumes, any of which may have an /etc.
     if let Some([hosts, resolver, services]) = etc {
         lay_over("/etc/hosts", hosts.as_fd()).doing(SetupStep::mount("/etc/hosts"))?;
         lay_over("/etc/resolv.conf", resolver.as_fd())
@@ -71,8 +71,8 @@ pub(super) fn make(
         }
         .doing(SetupStep::mount(SERVICES))?;
     }
-    // Before there is an interface: IPv6 settings of `default` are copied to each new one
-    // (net/ipv6/addrconf.c, ipv6_add_dev).
+    // Settings are written before there is an interface: IPv6 settings of `default` are copied to
+    // each new one (net/ipv6/addrconf.c, ipv6_add_dev).
     if matches!(request.joins, Joins::Nothing | Joins::Owner) {
         // Distributions permit ICMP sockets to every group (systemd's 50-default.conf), and a new
         // network namespace to none. Where this is refused, root still has raw sockets.

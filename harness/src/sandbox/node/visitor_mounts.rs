@@ -28,8 +28,8 @@ const OF_FIRST_THREAD: [&str; 4] = ["net", "mounts", "mountinfo", "mountstats"];
 /// threads visit.
 pub(super) fn make(proc: BorrowedFd<'_>, visitor: u32) -> crate::kernel::Result<OwnedFd> {
     let own = own_mounts()?;
-    // Before the copy: the copies of shared mounts are their peers (mount_namespaces(7)). Whatever
-    // a visitor or a program mounts later, the other finds too.
+    // Mounts become shared before they are copied: the copies of shared mounts are their peers
+    // (mount_namespaces(7)). Whatever a visitor or a program mounts later, the other finds too.
     mount::make_shared()?;
     namespace::unshare(CloneFlags::CLONE_NEWNS)?;
     let made = show_trial(proc, visitor).and_then(|()| own_mounts());

@@ -37,8 +37,8 @@ pub(super) fn begin(
     inside: impl FnOnce(MessageChannel, Ids, Option<Corrections>),
 ) {
     let made = die_with_parent(supervisor).and_then(|()| build(ids, wanted, &channel));
-    // In any case: where a socket is closed that has an unread message, its peer reads ECONNRESET
-    // and not the reply (net/unix/af_unix.c, unix_release_sock).
+    // The corrections are received in any case: where a socket is closed that has an unread
+    // message, its peer reads ECONNRESET and not the reply (net/unix/af_unix.c, unix_release_sock).
     let corrections = receive_corrections(&channel);
     let (reply, corrections) = match made.and(corrections) {
         Ok(corrections) => (Ok(()), Some(corrections)),
@@ -171,7 +171,8 @@ pub(crate) fn become_root() -> Result<(), Refused> {
 fn make_read_only(paths: &Paths) -> Result<(), Refused> {
     let writable = detach_hidden(paths.writable.iter().map(PathBuf::as_path))?;
     let readable = detach_hidden(paths.readable.iter().map(PathBuf::as_path))?;
-    // Before the next call: over a procfs that is read-only no writable one is permitted.
+    // procfs is mounted before the next call: over a procfs that is read-only the kernel permits no
+    // writable one.
     mount::fresh(c"proc", Path::new("/proc"), None).doing(SetupStep::mount("/proc"))?;
     let everything = MountAttributes {
         set: mount::READ_ONLY,

@@ -52,8 +52,8 @@ pub(super) fn hand_over(
     channel: &MessageChannel,
 ) -> Result<HandedOver, Refused> {
     map.write(map, pid, false).doing("map the ids")?;
-    // Only now: an id-mapped mount takes the mapping that the user namespace has
-    // (mount_setattr(2)).
+    // The mounts are copied only now: an id-mapped mount takes the mapping that the user namespace
+    // has (mount_setattr(2)).
     let userns = fs::File::open(format!("/proc/{pid}/ns/user")).doing("open the user namespace")?;
     let shown = (map.outside != 0).then(|| userns.as_fd());
     let mut trees = Vec::new();

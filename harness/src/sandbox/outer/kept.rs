@@ -150,7 +150,7 @@ impl Keeper {
         };
         let inside = |channel: MessageChannel, _, _| keep(&listener, &owner, &channel);
         let settings = OnceCell::new();
-        // Once for all starts, which get them with the other facts.
+        // The settings are read once for all starts, which get them with the other facts.
         let read = || {
             let _ = settings.set(HostSettings::read());
             None
@@ -248,7 +248,7 @@ fn prepare_to_keep(
     let null = File::options().read(true).write(true).open("/dev/null");
     let null = null.map_err(errno)?;
     (0..=2).try_for_each(|standard| replace_standard(null.as_fd(), standard))?;
-    // Before all others are closed: std ends a process that closes one twice.
+    // This descriptor is closed before all others: std ends a process that closes one twice.
     drop(null);
     let me = process::pidfd_open(std::process::id().cast_signed()).map_err(errno)?;
     let kept = [

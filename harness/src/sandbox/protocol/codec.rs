@@ -86,7 +86,7 @@ pub(crate) trait EdgeMessage: Codec {
     }
 }
 
-/// The bytes with which every message of an edge begins.
+/// Returns the bytes with which every message of an edge begins.
 pub(crate) const fn header(edge: Edge) -> [u8; 2] {
     [VERSION, edge as u8]
 }
@@ -191,7 +191,8 @@ impl Codec for String {
     }
 
     fn get(from: &mut MessageReader<'_>) -> Option<Self> {
-        // Not lossy: a text that is no UTF-8 was never written by a process of ours.
+        // The conversion is not lossy: a text that is no UTF-8 was never written by a process of
+        // ours.
         String::from_utf8(from.counted()?.to_vec()).ok()
     }
 }

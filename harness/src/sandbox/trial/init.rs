@@ -138,13 +138,14 @@ impl Init<'_> {
         // leave no status to wait for (wait(2), NOTES).
         signal::default_children().doing("wait for children")?;
         if self.program.is_none() {
-            // Out of reach of the terminal: the supervisor passes signals on as it sees fit.
+            // The group is out of reach of the terminal: the supervisor passes signals on as it
+            // sees fit.
             lead_process_group().doing("make a process group")?;
         }
         if self.spec.isolation.contains(Isolation::PID) {
             process_numbers::count_from(self.spec.number_counter, self.numbers.of_body())?;
         }
-        // Before the fork, so that the mark is there whenever the body looks.
+        // The mark is set before the fork, so that it is there whenever the body looks.
         let name = shown_as();
         within::mark_first_process(&self.spec);
         let pid = if self.program.is_some_and(|program| program.starts_at_once) {

@@ -88,8 +88,8 @@ impl SandboxSpec<'_> {
         }
         if own(Isolation::NET) {
             if let Some(corrections) = self.corrections {
-                // Before `lo` is up: with its address `lo` stops following the settings of
-                // `default` (net/ipv4/devinet.c, ipv4_devconf_setall).
+                // The setting is written before `lo` is up: with its address `lo` stops following
+                // the settings of `default` (net/ipv4/devinet.c, ipv4_devconf_setall).
                 corrections
                     .get_or_init(Corrections::of_new_namespace)
                     .write()?;

@@ -40,7 +40,8 @@ impl Listener for Log {
     }
 }
 
-/// What was heard after Alice said these, as soon as it is so many lines.
+/// Sends texts from Alice, and returns what the listener heard as soon as it has heard so many
+/// lines.
 fn hear(pair: &Pair, log: &Arc<Log>, texts: &[&str], lines: usize) -> Vec<String> {
     let [alice, _bob] = pair.udp();
     for text in texts {
@@ -89,7 +90,7 @@ fn each_frame_is_told_of_when_it_comes_and_when_it_goes() {
     });
 }
 
-/// Without the rules' words, which are a matter of the rules'.
+/// Cuts the words of rules off a line: other tests are about them.
 fn shorten(line: &str) -> String {
     let line = match line.split_once("dropped, drop by rule") {
         Some((before, _)) => format!("{before}dropped, RULE"),

@@ -95,7 +95,7 @@ impl Pair {
         Netns::visit(self.nodes[node].as_fd(), work).expect("a visit")
     }
 
-    /// Alice's and Bob's socket, connected to each other.
+    /// Makes Alice's and Bob's socket, connected to each other.
     pub(super) fn udp(&self) -> [UdpSocket; 2] {
         [0, 1].map(|node| {
             self.visit(node, || {

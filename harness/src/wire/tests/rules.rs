@@ -35,7 +35,7 @@ fn hear(socket: &UdpSocket) -> String {
     String::from_utf8_lossy(&heard[..length]).into_owned()
 }
 
-/// A datagram that says so.
+/// Matches a datagram with this text.
 fn says(text: &'static str) -> Match {
     udp().payload(move |payload| payload == text.as_bytes())
 }

@@ -80,7 +80,7 @@ fn under_fire(bug: Option<&str>) -> TestResult {
     linearizability(&Map::new(Register::new(None)), &service.clients.history())
         .during(cluster.fault_intervals())
         .into_result()?;
-    // Only now: a register that has lost writes may also have stopped.
+    // This is checked only now: a register that has lost writes may also have stopped.
     fired?;
     steps.stop()?;
     Ok(())

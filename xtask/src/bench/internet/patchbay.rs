@@ -38,7 +38,8 @@ use std::time::Instant;
 use patchbay::{Lab, RouterPreset};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Before any thread is started: only then may a process make a user namespace.
+    // The namespace is made before any thread is started: only then may a process make a user
+    // namespace.
     patchbay::init_userns()?;
     start()
 }

@@ -21,7 +21,7 @@ const BOB_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
 const ALICE_IP: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const BOB_IP: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 
-/// Alice's interface, whose other end lies in the middle; she believes that Bob is there.
+/// Makes Alice's interface, whose other end lies in the middle; she believes that Bob is there.
 fn cable() -> (Netns, Netns) {
     let (alice, middle) = (netns(), netns());
     let mut netlink = Netlink::open_in(middle.as_fd()).expect("netlink");

@@ -66,7 +66,8 @@ pub(crate) fn address(batch: &mut Batch, node: u8) {
     batch.add_address(ETH0, link_local(node).into(), 64);
 }
 
-/// A bound socket of that namespace, which waits long enough for any datagram that is under way.
+/// Makes a bound socket of that namespace, which waits long enough for any datagram that is under
+/// way.
 pub(crate) fn udp(netns: &Netns, address: IpAddr) -> UdpSocket {
     let socket = Netns::visit(netns.as_fd(), || UdpSocket::bind((address, 0)));
     let socket = socket.expect("a namespace").expect("a socket");
@@ -75,14 +76,14 @@ pub(crate) fn udp(netns: &Netns, address: IpAddr) -> UdpSocket {
     socket
 }
 
-/// The first byte of the next datagram.
+/// Returns the first byte of the next datagram.
 pub(crate) fn next(socket: &UdpSocket) -> u8 {
     let mut byte = [0];
     socket.recv(&mut byte).expect("a datagram");
     byte[0]
 }
 
-/// Two namespaces and a cable between their `eth0`s.
+/// Makes two namespaces and a cable between their `eth0`s.
 pub(crate) fn pair() -> [(Netns, Netlink); 2] {
     let (alice, bob) = (netns(), netns());
     let mut near = Netlink::open_in(alice.as_fd()).expect("alice");
@@ -115,7 +116,7 @@ pub(crate) fn pair() -> [(Netns, Netlink); 2] {
     [(alice, near), (bob, far)]
 }
 
-/// Three namespaces on one bridge in the current namespace.
+/// Makes three namespaces on one bridge in the current namespace.
 pub(crate) fn star() -> (Netlink, Vec<Netns>) {
     let nodes: Vec<Netns> = (0..3).map(|_| netns()).collect();
     let mut hub = Netlink::open().expect("hub");

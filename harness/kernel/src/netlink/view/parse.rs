@@ -100,7 +100,7 @@ pub(super) fn address(header: &[u8], attributes: &[u8]) -> Option<AddressEntry> 
         address: of(IFA_LOCAL).or(of(IFA_ADDRESS))?,
         prefix,
         scope: match scope {
-            // As `ip address` writes it.
+            // The words are those of `ip address`.
             libc::RT_SCOPE_UNIVERSE => "global".to_owned(),
             libc::RT_SCOPE_SITE => "site".to_owned(),
             libc::RT_SCOPE_LINK => "link".to_owned(),

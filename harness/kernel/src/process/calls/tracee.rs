@@ -103,7 +103,7 @@ impl TracedThread {
         const LONGEST: usize = 4096;
         let memory = File::open(format!("/proc/{}/mem", self.0)).ok()?;
         let mut bytes = vec![0; LONGEST];
-        // Less may be there: the next page need not exist.
+        // The read may be short: the next page need not exist.
         let read = memory.read_at(&mut bytes, at).ok()?;
         let end = bytes[..read].iter().position(|byte| *byte == 0)?;
         Some(String::from_utf8_lossy(&bytes[..end]).into_owned())

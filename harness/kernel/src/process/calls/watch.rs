@@ -53,7 +53,7 @@ impl CallWatch {
             part,
             threads: BTreeMap::new(),
         };
-        // Until no thread is new: an untraced one may start others meanwhile.
+        // The list is read until no thread is new: an untraced thread may start others meanwhile.
         loop {
             let mut is_complete = true;
             let below = process_table::descendants(pid);
@@ -70,7 +70,7 @@ impl CallWatch {
                     }
                     is_complete = false;
                     watch.threads.insert(thread, ThreadState::Runs);
-                    // Its stop is the occasion to have it stop at system calls.
+                    // At its first stop a process is told to stop at system calls.
                     thread.interrupt();
                 }
             }

@@ -94,7 +94,7 @@ impl ClockTracer {
             },
             // A signal is on its way to the process.
             0 => tracee.go_on(signal),
-            // A fork or clone: the new process or thread has a stop of its own.
+            // This is a fork or clone: the new process or thread has a stop of its own.
             _ => tracee.go_on(0),
         }
     }

@@ -76,7 +76,7 @@ impl Patch {
 
     /// Returns what is to be written into a new program, by offset in the vDSO.
     pub(super) fn of_new(&self, clock: &LinearClock) -> Vec<(usize, Vec<u8>)> {
-        // The code first: no name may lead to code that is not there.
+        // The code is written first: no name may lead to code that is not there.
         let mut writes = vec![(self.code_at, self.code_with(clock))];
         let values = self.symbols.iter();
         writes.extend(values.map(|(at, value)| (*at, value.to_le_bytes().to_vec())));

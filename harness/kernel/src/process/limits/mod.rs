@@ -94,6 +94,6 @@ pub fn processes() -> Result<(u64, u64)> {
 /// The kernel refused the limit.
 pub fn forbid_core_files() -> Result<()> {
     let (_, hard) = getrlimit(Resource::RLIMIT_CORE)?;
-    // Only the soft limit, so that a test can raise it again.
+    // Only the soft limit is set, so that a test can raise it again.
     setrlimit(Resource::RLIMIT_CORE, 0, hard)
 }

@@ -200,7 +200,7 @@ mod spawn {
         (!address.is_null()).then(|| unsafe { transmute::<*mut libc::c_void, Spawn>(address) })
     }
 
-    /// `posix_spawn(3)`, with the old limit of open files for the program.
+    /// Stands in for `posix_spawn(3)`, with the old limit of open files for the program.
     ///
     /// # Safety
     /// As that function's.
@@ -219,7 +219,7 @@ mod spawn {
         unsafe { with_old_limit(real, pid, path, actions, attributes, [argv, envp]) }
     }
 
-    /// `posix_spawnp(3)`, with the old limit of open files for the program.
+    /// Stands in for `posix_spawnp(3)`, with the old limit of open files for the program.
     ///
     /// # Safety
     /// As that function's.

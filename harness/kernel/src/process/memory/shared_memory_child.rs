@@ -27,7 +27,7 @@ use nix::sys::signal::Signal;
 use crate::process::exit_now;
 
 unsafe extern "C" {
-    /// glibc's `clone`, by its other name. ThreadSanitizer puts a function of its own before
+    /// Names glibc's `clone` by its other name. ThreadSanitizer puts a function of its own before
     /// `clone`, which takes the child for a copy in a memory of its own
     /// (`compiler-rt/lib/tsan/rtl/tsan_interceptors_posix.cpp`).
     fn __clone(

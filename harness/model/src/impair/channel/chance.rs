@@ -150,7 +150,7 @@ impl Odds {
         turn.hits(Draw::BurstLoss, loss).then_some(Cause::Burst)
     }
 
-    /// Whether a packet overtakes those before it.
+    /// Returns whether a packet overtakes those before it.
     pub(crate) fn overtakes(&self, flow: &mut Flow, turn: &mut Turn) -> bool {
         if !self.reorders {
             return false;

@@ -120,7 +120,7 @@ impl Channel {
         &self.impairment
     }
 
-    /// Whether each packet has to be admitted by itself; otherwise batches may
+    /// Returns whether each packet has to be admitted by itself; otherwise batches may
     /// [pass](Channel::pass).
     pub fn needs_segments(&self) -> bool {
         self.needs_segments

@@ -7,7 +7,7 @@ use super::frame;
 /// How far a count of `n` tries may be from what is expected: the two-sided 99.9 % interval.
 const WIDTH: f64 = 3.2905;
 
-/// Whether that many hits are likely.
+/// Returns whether that many hits are likely.
 fn is_likely(hits: usize, n: usize, p: f64) -> bool {
     let expected = n as f64 * p;
     (hits as f64 - expected).abs() <= WIDTH * (expected * (1.0 - p)).sqrt()

@@ -9,7 +9,7 @@ use super::super::{
 use super::frame;
 use crate::random::splitmix;
 
-/// All that chance has a say in.
+/// Returns all impairments that are drawn by chance.
 fn wild() -> Impairment {
     Impairment {
         jitter: Jitter::normal(Duration::from_millis(2)),
@@ -28,7 +28,7 @@ fn wild() -> Impairment {
     }
 }
 
-/// A fate, without the time at which it was decided.
+/// Returns a fate without the time at which it was decided.
 fn relative(fate: Fate, now: u64) -> impl PartialEq + std::fmt::Debug {
     let copy = |copy: Option<super::super::channel::Delivery>| {
         copy.map(|delivery| (delivery.due - now, delivery.flip))

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::channel::Channel;
 use super::{Impairment, Percent};
 
-/// A frame of an IPv4 flow, told apart from others by its UDP port.
+/// Makes a frame of an IPv4 flow, told apart from others by its UDP port.
 pub(crate) fn frame(port: u16, length: usize) -> Vec<u8> {
     let mut frame = vec![0; length];
     frame[12..14].copy_from_slice(&[0x08, 0x00]);

@@ -23,7 +23,7 @@ fn deliveries(impairment: &Impairment, n: u64, apart: u64) -> Vec<(u64, Delivery
         .collect()
 }
 
-/// The Kolmogorov–Smirnov test at 0.1 %: whether samples are of a distribution.
+/// Returns whether, by the Kolmogorov–Smirnov test at 0.1 %, samples are of a distribution.
 fn are_distributed(mut samples: Vec<f64>, below: impl Fn(f64) -> f64) -> bool {
     samples.sort_by(f64::total_cmp);
     let n = samples.len() as f64;
@@ -47,7 +47,7 @@ fn jitters(jitter: Jitter) -> Vec<f64> {
         .collect()
 }
 
-/// The normal distribution's function, by Abramowitz and Stegun 26.2.17: good to 10⁻⁷.
+/// Returns the normal distribution's function, by Abramowitz and Stegun 26.2.17: good to 10⁻⁷.
 fn normal(x: f64) -> f64 {
     let t = 1.0 / (1.0 + 0.231_641_9 * x.abs());
     let poly = [

@@ -193,18 +193,19 @@ impl Trace {
         &self.0.kind
     }
 
-    /// Whether any row says a delay other than zero.
+    /// Returns whether any row says a delay other than zero.
     pub(crate) fn has_delay(&self) -> bool {
         let delayed = |row: &Row| row.delay.is_some_and(|delay| !delay.is_zero());
         matches!(self.kind(), TraceKind::Table(table) if table.rows.iter().any(delayed))
     }
 
-    /// Whether the trace says of each packet when it passes.
+    /// Returns whether the trace says of each packet when it passes.
     pub(crate) fn is_by_packet(&self) -> bool {
         matches!(self.kind(), TraceKind::Deliveries(_))
     }
 
-    /// Whether the trace says when packets pass, in the place of the rate of the impairment.
+    /// Returns whether the trace says when packets pass, in the place of the rate of the
+    /// impairment.
     pub(crate) fn has_rate(&self) -> bool {
         match self.kind() {
             TraceKind::Deliveries(_) => true,

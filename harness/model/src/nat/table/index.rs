@@ -160,7 +160,7 @@ mod tests {
             let mut random = seed;
             let (mut index, mut map) = (MappingIndex::default(), HashMap::new());
             let hash_of = |key: u64| match key % 3 {
-                // At the end, so that searches go on at the beginning.
+                // These keys lie at the end, so that searches go on at the beginning.
                 0 => u32::MAX - (key / 3 % 4) as u32,
                 _ => (key as u32).wrapping_mul(0x9e37_79b9),
             };

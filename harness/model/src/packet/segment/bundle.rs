@@ -90,7 +90,7 @@ fn datagram(whole: &[u8]) -> Option<(&[u8], SegmentLayout)> {
     (fits && is_right && datagram[at..at + 2] == sum).then_some((frame, layout))
 }
 
-/// Whether a frame differs from the first only as a segment with this number would.
+/// Returns whether a frame differs from the first only as a segment with this number would.
 fn follows(first: &[u8], frame: &[u8], number: usize, layout: &SegmentLayout) -> bool {
     let same = |from: usize, to: usize| first[from..to] == frame[from..to];
     let (ip, udp) = (layout.network, layout.transport_at);
@@ -104,8 +104,8 @@ fn follows(first: &[u8], frame: &[u8], number: usize, layout: &SegmentLayout) ->
         && (layout.ip == IpVersion::V6 || counts_on(first, frame, number, ip))
 }
 
-/// Whether the identification of an IPv4 packet is that of the segment with this number, or means
-/// nothing because the packet is never fragmented (RFC 6864, section 4.1).
+/// Returns whether the identification of an IPv4 packet is that of the segment with this number, or
+/// means nothing because the packet is never fragmented (RFC 6864, section 4.1).
 fn counts_on(first: &[u8], frame: &[u8], number: usize, ip: usize) -> bool {
     const DONT_FRAGMENT: u8 = 0x40;
     let id = |frame: &[u8]| u16::from_be_bytes([frame[ip + 4], frame[ip + 5]]);

@@ -43,7 +43,7 @@ pub fn laid_out(frames: &[&str]) -> Vec<Vec<u8>> {
     frames.iter().map(datagram).collect()
 }
 
-/// Three datagrams that may go as one.
+/// Makes three datagrams that may go as one.
 pub fn datagrams() -> Vec<Vec<u8>> {
     laid_out(&DATAGRAMS_V4)
 }

@@ -80,13 +80,13 @@ impl Vnet {
         header
     }
 
-    /// Whether the frame is not to be cut.
+    /// Returns whether the frame is not to be cut.
     pub(crate) fn is_plain(&self) -> bool {
         self.kind == 0
     }
 
-    /// Whether a checksum has to be completed that covers the bytes from `start` on and stands
-    /// `offset` bytes behind `start`.
+    /// Returns whether a checksum has to be completed that covers the bytes from `start` on and
+    /// stands `offset` bytes behind `start`.
     pub(crate) fn has_checksum(&self, start: usize, offset: usize) -> bool {
         self.checksum_start() == Some(start) && usize::from(self.offset) == offset
     }

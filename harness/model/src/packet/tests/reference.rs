@@ -69,8 +69,8 @@ fn read(frame: &[u8]) -> Read<'_> {
     (headers.ips, headers.ports(), &frame[begin..end])
 }
 
-/// IPv6 with two extension headers and a fragment header of the whole packet in front of a
-/// datagram.
+/// Makes an IPv6 packet with two extension headers and a fragment header of the whole packet in
+/// front of a datagram.
 fn with_extensions() -> Vec<u8> {
     let plain = udp_from(9, b"behind extensions");
     let mut frame = plain[..54].to_vec();

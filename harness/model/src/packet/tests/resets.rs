@@ -10,7 +10,7 @@ fn resets(frame: &[u8]) -> [Vec<u8>; 2] {
     reset::of(frame, &Headers::of(frame)).expect("it is TCP")
 }
 
-/// The TCP header of a frame whose checksums are all right.
+/// Returns the TCP header of a frame whose checksums are all right.
 fn checked(frame: &[u8]) -> Tcp {
     let sliced = SlicedPacket::from_ethernet(frame).expect("it is whole");
     let Some(TransportSlice::Tcp(tcp)) = &sliced.transport else {

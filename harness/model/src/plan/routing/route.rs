@@ -96,7 +96,7 @@ const NOWHERE: u32 = u32::MAX;
 const HERE: u32 = u32::MAX - 1;
 
 impl<'a> RouteMap<'a> {
-    /// `sites` says where each interface of each stack is.
+    /// Prepares a map; `sites` says where each interface of each stack is.
     ///
     /// Subnets that may be merged are those of the pool; none without a pool.
     pub(crate) fn new(

@@ -6,7 +6,7 @@ use super::any;
 use crate::plan::{InterfaceId, Plan, StackOp, StackPlan, diff};
 use crate::topology::{NodeSpec, Topology, shape};
 
-/// The plans before and after a node is joined to two others, by cables.
+/// Returns the plans before and after a node is joined to two others, by cables.
 fn grown(topology: &Topology) -> Option<[Plan; 2]> {
     let before = topology.plan().ok()?;
     let mut topology = topology.clone();
@@ -18,7 +18,7 @@ fn grown(topology: &Topology) -> Option<[Plan; 2]> {
     Some([before, after])
 }
 
-/// The stacks that both plans have.
+/// Returns the stacks that both plans have.
 fn common<'p>([before, after]: &'p [Plan; 2]) -> Vec<[&'p StackPlan; 2]> {
     let pair = |old: &'p StackPlan| {
         let new = after.stacks.iter().find(|new| new.owner == old.owner)?;

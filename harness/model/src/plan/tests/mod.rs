@@ -18,8 +18,8 @@ use crate::topology::{
     SwitchSpec, Topology, Users, Volume,
 };
 
-/// Any topology that is not wrong: all that a generator can think of, always the same for the same
-/// seed.
+/// Returns any topology that is not wrong: all that a generator can think of, always the same for
+/// the same seed.
 pub(crate) fn any(seed: u64) -> Topology {
     let mut dice = Dice(seed);
     let mut topology = Topology::new();
@@ -110,7 +110,7 @@ fn any_link(n: usize, dice: &mut Dice) -> LinkSpec {
     }
 }
 
-/// The first IPv4 address of a node.
+/// Returns the first IPv4 address of a node.
 fn v4(plan: &Plan, node: NodeId) -> String {
     let first: Vec<IpAddr> = plan.stack(node).primary().collect();
     first[0].to_string()

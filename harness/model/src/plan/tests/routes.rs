@@ -6,7 +6,7 @@ use super::{any, v4};
 use crate::plan::{Plan, RoutePlan};
 use crate::topology::{NodeSpec, Routing, Topology, shape};
 
-/// The stacks that a packet meets on its way, or how far it came.
+/// Returns the stacks that a packet meets on its way, or how far it came.
 fn walk(plan: &Plan, from: usize, to: IpAddr) -> Result<Vec<usize>, Vec<usize>> {
     let owner = |ip: IpAddr| {
         let has = |(_, stack): &(usize, &crate::plan::StackPlan)| {

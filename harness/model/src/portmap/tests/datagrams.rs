@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A request of NAT-PMP to map a port.
+/// Makes a request of NAT-PMP to map a port.
 fn natpmp(operation: u8, inside: u16, outside: u16, lifetime: u32) -> Vec<u8> {
     let mut bytes = vec![0, operation, 0, 0];
     bytes.extend(inside.to_be_bytes());
@@ -71,7 +71,7 @@ fn a_version_that_is_not_served_is_refused_in_the_other_one() {
     assert_eq!(only(false, false).hear(HOST, &[0, 0]), None);
 }
 
-/// A request of PCP whose nonce is 7, with options.
+/// Makes a request of PCP whose nonce is 7, with options.
 fn pcp(operation: u8, client: Ipv4Addr, lifetime: u32, options: &[u8]) -> Vec<u8> {
     pcp_with(operation, client, lifetime, 7, [4000, 6000], options)
 }

@@ -27,7 +27,7 @@ fn well_known() -> EmbeddingPrefix {
     Nat64Spec::new().parsed_prefix().unwrap()
 }
 
-/// The address of the server for hosts of IPv6.
+/// Returns the address of the server for hosts of IPv6.
 fn server_v6() -> Ipv6Addr {
     well_known().embed(SERVER)
 }
@@ -37,7 +37,7 @@ fn nat64() -> FamilyTranslator {
     FamilyTranslator::nat64(well_known(), pool, [MAC_A, MAC_B])
 }
 
-/// A NAT64 that knows the host.
+/// Makes a NAT64 that knows the host.
 fn acquainted() -> FamilyTranslator {
     let mut nat64 = nat64();
     let hello = made(HOST.into(), server_v6().into(), udp(1, 2), b"hello");

@@ -285,7 +285,7 @@ fn join_by_repeater(
         entered(ends, &namespace, Direction::AToB)?,
         entered(ends, &namespace, Direction::BToA)?,
     ];
-    // Last: no frame passes before both ports are attached.
+    // The repeater comes up last: no frame passes before both ports are attached.
     batch.set_up(repeater.device());
     execute(ends, &namespace, batch)?;
     let apply = |direction: Direction| {

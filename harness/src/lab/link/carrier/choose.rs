@@ -33,7 +33,8 @@ pub(crate) fn choose(
     };
     match engine {
         Engine::Netem => {
-            // First: what netem can never do is a better answer than what this kernel lacks.
+            // The values are checked first: what netem can never do is a better answer than what
+            // this kernel lacks.
             check_netem(ends, impairments)?;
             if has_netem(namespace)? {
                 Ok(Carrier::Netem)
@@ -78,7 +79,8 @@ pub(crate) fn check_netem(ends: &LinkEnds, impairments: &[Impairment; 2]) -> Res
 
 /// Returns whether this kernel has netem. The first call tries it on an interface that nobody uses.
 fn has_netem(namespace: &WireNamespace) -> Result<bool> {
-    // Once for the whole process: the attempt costs a namespace and a queueing discipline.
+    // It is tried once for the whole process: the attempt costs a namespace and a queueing
+    // discipline.
     static HAS: OnceLock<bool> = OnceLock::new();
     if let Some(has) = HAS.get() {
         return Ok(*has);

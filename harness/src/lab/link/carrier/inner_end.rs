@@ -23,7 +23,8 @@ impl InnerEnd {
         }
         let link = ends.link();
         Self {
-            // Short: a name has at most 15 bytes (IFNAMSIZ), and the link may be number 100,000.
+            // The name is short: a name has at most 15 bytes (IFNAMSIZ), and the link may be number
+            // 100,000.
             name: format!("m{}{side}", link.index()),
             index: InterfaceSlot::InnerEnd(link, side).index(),
         }

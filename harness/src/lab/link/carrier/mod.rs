@@ -17,15 +17,18 @@
 //! `LinkState::switch_carrier` (in `link::change_carrier`) does this, and the files here do the
 //! parts:
 //!
-//! 1. `choose` finds the carrier: the engine asked for, what this kernel has, what netem can do. A
-//!    refusal leaves the link as it was, since nothing has been touched.
+//! 1. `choose` finds the carrier: the engine asked for, what this kernel has, what netem can do. Of
+//!    a plain cable between two nodes, `keep` finds the interface that stays. A refusal leaves the
+//!    link as it was, since nothing has been touched.
 //! 2. Cuts and monitors are taken from the interfaces, while these still exist: their counts and
 //!    the last frames would be lost with the interfaces.
-//! 3. `switch` replaces the carrier, in one of four ways. A plain cable at a switch is taken apart
-//!    at the switch (`splice`), and the node notices nothing. Of a plain cable between two nodes
-//!    one interface is kept (`keep`). From netem to packet sockets only what is between the inner
-//!    ends is replaced. Otherwise it does all: `detach` the old carrier, `attach` the new ends,
-//!    give them their settings, wait until they are up, join them, announce them.
+//! 3. `switch` replaces the carrier, in one of four ways. A plain cable at a switch is taken
+//!    apart at the switch (`splice`), and the node notices nothing; its inner ends then lie in
+//!    the hub, not in the wire namespace. Of a plain cable between two nodes one interface is
+//!    kept (`keep`), and the other is made again. From netem to packet sockets only what is
+//!    between the inner ends is replaced. Otherwise, as for the cable between two switches, all
+//!    is made again: `detach` takes the old carrier away, `attach` makes the new ends, which get
+//!    their settings, come up, are joined and are announced.
 //! 4. Cuts are made again, then partitions, then monitors: no frame that a fault keeps out may be
 //!    seen to arrive in a capture.
 //! 5. The change is recorded as an event.
@@ -36,8 +39,8 @@
 //! link, and the cheapest middle takes 7 % of a TCP stream and 17 % of small datagrams (redirection
 //! between two veth ends, measured for this project, 2026-08); a plain link has to reach 95 %.
 //!
-//! A refusal in step 1 leaves the link as it was. If step 3 fails, the link has no carrier. If a
-//! later step fails, the link has its new carrier, and lacks what the error names.
+//! If step 3 fails, the link has no carrier. If a later step fails, the link has its new carrier,
+//! and lacks what the error names.
 //!
 //! | file | role |
 //! |---|---|

@@ -1,11 +1,10 @@
 //! Puts a carrier into a running cable between a node and a switch, without a touch to the node.
 //!
-//! The node's interface has its peer in the namespace of the switches, as a port of a bridge. The
-//! peer leaves the bridge and becomes the inner end of that interface; another veth pair brings a
-//! port in its place:
+//! The node's interface has its peer in the hub, as a port of a bridge. The peer leaves the bridge
+//! and becomes the inner end of that interface; another veth pair brings a port in its place:
 //!
 //! ```text
-//!   node alice       namespace of the switches
+//!   node alice       hub
 //!   eth0 ═════════ port ── bridge                                        before
 //!   eth0 ═════════ port ─┬─ netem or packet sockets ─┬─ m7b ═ s7 ── bridge   after
 //! ```

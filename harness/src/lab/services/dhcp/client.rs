@@ -235,7 +235,7 @@ impl ClientThread {
     fn drop_address(&mut self, at: usize, held: &Held) -> std::result::Result<(), NetlinkError> {
         let device = self.clients[at].device();
         let mut batch = Batch::new();
-        // The route first: with the address, the kernel may take it along, or not, as other
+        // The route goes first: with the address, the kernel may take it along, or not, as other
         // addresses of the interface have it (net/ipv4/fib_frontend.c, fib_del_ifaddr).
         if let Some(route) = default_route(device, held) {
             batch.delete_route(&route);
@@ -252,7 +252,7 @@ impl ClientThread {
             eprintln!("DHCP client of `{}`, {name}: {error}", self.state.node);
             return;
         }
-        // The event first: whoever sees the address finds it in the journal.
+        // The event comes first: a test that sees the address finds the event in the journal.
         self.state.journal.record(EventKind::Leased {
             node: self.state.node.clone(),
             interface: name.clone(),

@@ -88,7 +88,7 @@ impl Dhcp {
         for (index, mac, pool) in pools {
             match networks.iter_mut().find(|it| it.index == index) {
                 Some(known) => known.server.set_pool(pool),
-                // At the end: the thread knows networks by their numbers.
+                // New networks come at the end: the thread knows networks by their numbers.
                 None => networks.push(ServedNetwork {
                     index,
                     mac,

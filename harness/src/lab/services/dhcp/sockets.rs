@@ -42,7 +42,7 @@ impl DhcpSockets {
 
     /// Receives a message, with the MAC address of its sender.
     pub(super) fn receive(&mut self, at: usize) -> Option<([u8; 6], DhcpMessage)> {
-        // One frame at a time: the set reports a socket with more of them again.
+        // One frame is read at a time: the set reports a socket with more of them again.
         let length = self.sockets.get(at)?.receive(&mut self.buffer).ok()?;
         let (sender, bytes) = unwrap(&self.buffer[..length])?;
         Some((sender, DhcpMessage::decode(bytes)?))

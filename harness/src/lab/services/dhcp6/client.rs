@@ -48,8 +48,8 @@ pub(super) fn start(
     let clients = clients.map(|(interface, (socket, routers))| {
         let client = |kind| Dhcp6Client::new(state.mac, kind, interface.index);
         let mut clients = Vec::new();
-        // One client for each kind: a server that has no address to give must not keep the prefix
-        // from the router (RFC 7084, WPD-6).
+        // There is one client for each kind: a server that has no address to give must not keep the
+        // prefix from the router (RFC 7084, WPD-6).
         if interface.prefix {
             let mut client = client(AssociationKind::Prefixes);
             client.begin(since_start());
@@ -209,7 +209,7 @@ impl Dhcp6ClientThread {
         let address = first(range);
         let known = self.state.addresses.lock().get(&own.index).copied();
         if has && known == Some(KnownAddress::Has(address)) {
-            // More time for what the interface has: nothing changes in the kernel.
+            // The interface has more time for what it has: nothing changes in the kernel.
             return;
         }
         let done = set_address(&mut self.netlink, own.index, address, has);
@@ -217,7 +217,7 @@ impl Dhcp6ClientThread {
             return;
         }
         let own = &self.interfaces[at].interface;
-        // The event first: whoever sees the address finds it in the journal.
+        // The event comes first: a test that sees the address finds the event in the journal.
         self.state.journal.record(EventKind::LeasedV6 {
             node: self.state.node.clone(),
             interface: own.name.clone(),

@@ -34,7 +34,7 @@ pub(super) struct AskingInterface {
     pub(super) index: u32,
     pub(super) mac: [u8; 6],
     pub(super) link_local: Ipv6Addr,
-    /// Whether the node asks for an address, where the router has hosts do so.
+    /// Whether the node asks for an address where the router tells hosts to ask.
     pub(super) address: bool,
     /// Whether the node asks for a prefix.
     pub(super) prefix: bool,
@@ -56,9 +56,9 @@ pub(super) struct Dhcp6ClientState {
 /// The state of the address of an interface, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KnownAddress {
-    /// The router has hosts make addresses by themselves.
+    /// The router tells hosts to make addresses by themselves.
     OwnMake,
-    /// The router has hosts ask, and nobody has answered.
+    /// The router tells hosts to ask, and no server has answered.
     Asking,
     /// The interface has an address.
     Has(Ipv6Addr),

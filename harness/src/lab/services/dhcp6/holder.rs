@@ -85,7 +85,8 @@ impl DelegatedPrefix {
         *numbered = (wanted, range);
         // The advertiser has a lock of its own.
         drop(numbered);
-        // After the addresses: hosts use the router as soon as they hear of it.
+        // The prefix is advertised after the addresses are set: hosts use the router as soon as
+        // they hear of it.
         self.advertiser.set_delegated(held, &networks);
         done
     }

@@ -68,7 +68,7 @@ impl Dhcp6Socket {
     /// Receives a message, with the address of its sender.
     pub(super) fn receive(&self) -> Option<(Ipv6Addr, Dhcp6Message)> {
         let mut buffer = [0; LONGEST];
-        // One message at a time: the set reports a socket with more of them again.
+        // One message is read at a time: the set reports a socket with more of them again.
         let (length, from) = self.hears.recv_from(&mut buffer).ok()?;
         let message = Dhcp6Message::decode(&buffer[..length])?;
         match from {

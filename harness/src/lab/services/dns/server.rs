@@ -115,7 +115,7 @@ impl ServiceWork for Server {
 
 impl Server {
     fn take_datagrams(&mut self) {
-        // The longest datagram: one that is cut off would be a malformed message.
+        // The buffer takes the longest datagram: one that is cut off would be a malformed message.
         let mut buffer = vec![0; usize::from(u16::MAX)];
         for _ in 0..AT_ONCE {
             let arrival = match receive(self.udp.as_fd(), &mut buffer) {

@@ -54,7 +54,7 @@ impl QueryStream {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
-        // Later for a connection whose answer is held back for longer than that.
+        // The deadline is later for a connection whose answer is held back for longer than that.
         self.deadline = self.deadline.max(Instant::now() + IDLE);
         let mut messages = Vec::new();
         while let Some(length) = self.begun.first_chunk() {

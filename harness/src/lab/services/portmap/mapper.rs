@@ -82,7 +82,8 @@ impl PortMapper {
         if !same || served.is_none() {
             leases.forget();
         }
-        // After the leases are forgotten, which happens in the NAT that has them.
+        // The site is entered after the leases are forgotten, which happens in the NAT that has
+        // them.
         leases.site = site;
         leases
             .book
@@ -189,7 +190,7 @@ impl Leases {
 
     fn with<R>(&mut self, work: impl FnOnce(&mut LeaseBook, &mut dyn LeaseEngine, u64) -> R) -> R {
         let now = monotonic();
-        // A copy: the book is changed while the site is looked at.
+        // The site is copied: the book is changed while the site is looked at.
         let Some(site) = self.site.clone() else {
             return work(&mut self.book, &mut NoNat, now);
         };

@@ -136,7 +136,7 @@ impl ServiceWork for MappingThread {
 
     /// Ends leases whose time is over, and tells hosts what they are to hear.
     fn step(&mut self) -> Option<Duration> {
-        // Before anything is told: what has ended is not announced.
+        // Leases end before anything is told: what has ended is not announced.
         let now = monotonic();
         let next = self
             .state

@@ -63,7 +63,7 @@ impl RequestStream {
                 }
                 Err(error) => return Err(error),
             }
-            // After each piece: a request that is too long ends the reading.
+            // The request is read after each piece: a request that is too long ends the reading.
             match read(&self.begun) {
                 HttpPart::More => {}
                 done @ (HttpPart::Whole(_) | HttpPart::Wrong(_)) => return Ok(done),

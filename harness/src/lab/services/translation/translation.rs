@@ -134,7 +134,7 @@ impl ServiceWork for TranslationThread {
                 return;
             };
             let now = monotonic();
-            // One lock for a batch.
+            // One lock is taken for a batch.
             let mut translator = self.translator.lock();
             // Whatever comes out of a frame follows it at once, so that order is kept.
             let received = self.inbox.received().iter();

@@ -6,7 +6,7 @@ use super::super::pcapng::{self, BlockHead, PacketBlock};
 
 const TIME: u64 = 1_700_000_000_123_456_789;
 
-/// The only block in there.
+/// Returns the only block of `bytes`.
 #[track_caller]
 fn only(bytes: &[u8]) -> Block<'_> {
     let (rest, block) = parse_block_le(bytes).expect("a block");

@@ -71,7 +71,7 @@ fn frames(trace: &str) -> Vec<Vec<&str>> {
         match frames.last_mut() {
             _ if function(line).is_some() => frames.push(vec![line]),
             Some(frame) => frame.push(line),
-            // Something in front of the first frame.
+            // The line stands in front of the first frame.
             None => {}
         }
     }

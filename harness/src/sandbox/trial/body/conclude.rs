@@ -121,7 +121,7 @@ pub(super) fn conclude(ended: Ended) -> Finish {
     let work = move || {
         let finish = judge(&ended.options, ended.end, &panics::all());
         if finish != Finish::Passed {
-            // Before anything else ends: what was used up may come back.
+            // Budgets are looked at before anything else ends: what was used up may come back.
             running::suspect(budgets::exhausted_inotify);
             running::look_into_suspicions();
         }
@@ -187,8 +187,8 @@ pub(super) fn give_up(reason: impl Into<String>) -> ! {
 /// Reports to the trial's init how the test ended, and ends the process with this exit code.
 fn report(finish: Finish, code: i32) -> ! {
     channel::send_finish(finish);
-    // As at the end of `main`: what the test and its libraries have registered by atexit(3) runs,
-    // and so do destructors of C++, counters of coverage are written, and sanitizers look for
-    // leaks.
+    // The process ends as at the end of `main`: what the test and its libraries have registered by
+    // atexit(3) runs, and so do destructors of C++, counters of coverage are written, and
+    // sanitizers look for leaks.
     exit_handlers::exit(code)
 }

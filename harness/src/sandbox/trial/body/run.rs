@@ -51,7 +51,7 @@ pub(crate) fn prepare_thread() {
 pub(crate) fn run(trial: Trial, seed: u64, index: u32, reports: MessageChannel) -> ! {
     let (options, account) = (*trial.options(), trial.account());
     let (name, body) = trial.into_name_and_body();
-    // Before any code of the test runs, so that the code finds its trial.
+    // The trial is entered before any code of the test runs, so that the code finds its trial.
     running::begin(RunningTrial {
         name,
         seed,
@@ -60,8 +60,8 @@ pub(crate) fn run(trial: Trial, seed: u64, index: u32, reports: MessageChannel) 
     });
     channel::open(reports);
     record::begin(index);
-    // Before the test can start a thread: the environment may change while there is one thread only
-    // (setenv(3), ATTRIBUTES).
+    // The environment is set before the test can start a thread: the environment may change while
+    // there is one thread only (setenv(3), ATTRIBUTES).
     profiles::separate(index);
     within::correct_environment(&options);
     if options.private_home {
@@ -82,8 +82,8 @@ pub(crate) fn run(trial: Trial, seed: u64, index: u32, reports: MessageChannel) 
     if cfg!(panic = "abort") {
         conclude::when_a_panic_aborts(options, stderr);
     }
-    // In this process and no earlier one: a constructor may start threads, and a fork would lose
-    // them.
+    // Constructors run in this process and no earlier one: a constructor may start threads, and a
+    // fork would lose them.
     run_remaining_constructors();
     leaks::keep_what_threads_hold();
     leaks::look_again();

@@ -51,7 +51,7 @@ pub(super) const PANICKED: &str = "panicked: ";
 
 /// Returns what the end of the test function means.
 pub(super) fn judge(options: &Options, end: End, panics: &[Panic]) -> Finish {
-    // The last one: panics before it were caught by the test, or they would have ended the
+    // The last panic counts: panics before it were caught by the test, or they would have ended the
     // function.
     let own = panics.iter().rev().find(|panic| panic.own);
     let location = own.map(|panic| panic.location.clone()).unwrap_or_default();
