@@ -41,7 +41,7 @@ const VARIABLE: &str = "SNOWGLOBE_MIMIC_TRIAL";
 /// Makes a trial of the given name for [`libtest_mimic::run`] that runs the given closure in a
 /// sandbox of its own.
 ///
-/// It stands in the place of [`libtest_mimic::Trial::test`], with the same arguments.
+/// The function stands in the place of [`libtest_mimic::Trial::test`], with the same arguments.
 pub fn trial<R>(name: impl Into<String>, runner: R) -> libtest_mimic::Trial
 where
     R: FnOnce() -> Result<(), libtest_mimic::Failed> + Send + 'static,

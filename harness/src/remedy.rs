@@ -50,7 +50,7 @@ pub(crate) enum Obstacle {
     Switch,
     /// A limit of zero.
     Limit,
-    /// Nothing that a file tells of: a seccomp filter, or a chroot.
+    /// A cause that no file tells of: a seccomp filter, or a chroot.
     Unknown,
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use snowglobe::lab::Node;
 
-/// Connects from a node. The other side has so long for each thing that is waited for.
+/// Connects from a node. Each later wait for the other side has the same limit.
 pub(crate) fn connect(
     from: &Node,
     to: SocketAddr,

@@ -44,7 +44,7 @@ pub(crate) const BUILT_IN: [&str; 16] = [
     "warn",
 ];
 
-/// What is to become of the function below our attribute.
+/// Treatment of the function below our attribute.
 pub(crate) enum Arranged {
     /// The function is a test.
     Test(Box<ItemFn>),

@@ -5,8 +5,8 @@
 
 /// Returns the next number of SplitMix64, a good generator with a state of one word.
 ///
-/// It is by Steele, Lea and Flood ("Fast Splittable Pseudorandom Number Generators", OOPSLA 2014),
-/// in the form in which the authors of xoshiro use it for seeding.
+/// The generator is by Steele, Lea and Flood ("Fast Splittable Pseudorandom Number Generators",
+/// OOPSLA 2014), in the form in which the authors of xoshiro use it for seeding.
 pub fn splitmix(state: &mut u64) -> u64 {
     *state = state.wrapping_add(GOLDEN);
     mix(*state)

@@ -42,18 +42,18 @@ pub(super) fn finding(without: Option<&Finding>) -> Finding {
 /// Makes a cgroup below our own and moves a process that is thrown away into it. Only what we are
 /// permitted to do to our own cgroup is changed, for a moment.
 fn delegated(own: &Path) -> Result<(), Refused> {
-    let made = Made::below(own)?;
+    let made = MadeCgroup::below(own)?;
     throwaway::beside(|pid| made.take_in(pid))
 }
 
 /// A cgroup, gone with its owner: its process must have ended by then.
-struct Made(PathBuf);
+struct MadeCgroup(PathBuf);
 
-impl Made {
-    fn below(own: &Path) -> Result<Made, Refused> {
+impl MadeCgroup {
+    fn below(own: &Path) -> Result<MadeCgroup, Refused> {
         let made = own.join(format!("snowglobe-doctor.{}", std::process::id()));
         fs::create_dir(&made).doing_with(|| format!("mkdir {}", made.display()).into())?;
-        Ok(Made(made))
+        Ok(MadeCgroup(made))
     }
 
     fn take_in(&self, pid: i32) -> Result<(), Refused> {
@@ -63,7 +63,7 @@ impl Made {
     }
 }
 
-impl Drop for Made {
+impl Drop for MadeCgroup {
     fn drop(&mut self) {
         // It is empty, and ours; if it cannot be removed all the same, nobody would miss the
         // reason.

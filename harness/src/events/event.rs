@@ -183,7 +183,7 @@ pub enum EventKind {
     CaptureKept {
         /// Path of the file.
         path: PathBuf,
-        /// What the file lacks, in words; empty if it lacks nothing.
+        /// Parts that the file lacks, in words; empty if it lacks none.
         gaps: String,
     },
     /// A capture file that should be kept could not be completed.

@@ -25,7 +25,7 @@ struct Texts {
     forbidden: Vec<String>,
     /// Texts in lower case that excuse a line.
     permitted: Vec<String>,
-    /// What was complained of already: each text once for each program.
+    /// Texts that were complained of already: each once for each program.
     told: HashSet<(Arc<ProcessName>, String)>,
 }
 

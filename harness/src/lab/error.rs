@@ -106,7 +106,7 @@ struct LabFailure {
     cause: LabCause,
 }
 
-/// What an error is made of. `what` is a verb with its object: ``run `nginx` on `bob` ``.
+/// Data of an error. `what` is a verb with its object: ``run `nginx` on `bob` ``.
 #[derive(Debug)]
 enum LabCause {
     Topology(TopologyError),

@@ -187,7 +187,7 @@ pub(crate) struct StartedNode {
 
 /// A node or pod that was asked for.
 pub(crate) struct PendingNode {
-    /// Nothing once the node was waited for: then the channel is the one for commands.
+    /// None once the node was waited for: then the channel is the one for commands.
     channel: Option<MessageChannel>,
     /// Id and pidfd of the process, from when it is known to be cloned.
     process: Option<(i32, OwnedFd)>,

@@ -38,7 +38,7 @@ const MOST_BYTES: usize = 64 << 20;
 /// ```
 #[must_use = "a recording ends when it is dropped"]
 pub struct Recording {
-    recorder: Arc<Recorder>,
+    recorder: Arc<FrameRecorder>,
     source: Box<dyn FrameSource>,
 }
 
@@ -51,7 +51,7 @@ impl Recording {
         link: &str,
         connect: impl FnOnce(Arc<dyn Listener>) -> Result<Box<dyn FrameSource>, E>,
     ) -> Result<Self, E> {
-        let recorder = Arc::new(Recorder {
+        let recorder = Arc::new(FrameRecorder {
             link: link.into(),
             recorded: Lock::default(),
         });
@@ -89,7 +89,7 @@ impl fmt::Debug for Recording {
     }
 }
 
-struct Recorder {
+struct FrameRecorder {
     link: Arc<str>,
     recorded: Lock<RecordedPackets>,
 }
@@ -103,13 +103,13 @@ struct RecordedPackets {
     left_out: u64,
 }
 
-impl Recorder {
+impl FrameRecorder {
     fn recorded(&self) -> Guard<'_, RecordedPackets> {
         self.recorded.lock()
     }
 }
 
-impl Listener for Recorder {
+impl Listener for FrameRecorder {
     fn frame(&self, event: &FrameEvent<'_>) {
         let view = PacketView {
             link: &self.link,
@@ -132,9 +132,9 @@ impl Listener for Recorder {
     }
 }
 
-impl fmt::Debug for Recorder {
+impl fmt::Debug for FrameRecorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Recorder").field(&self.link).finish()
+        f.debug_tuple("FrameRecorder").field(&self.link).finish()
     }
 }
 

@@ -17,16 +17,16 @@ use crate::kernel::procfs::sysctls::SysctlReader;
 use crate::model::baseline::{self, BaselineSetting, Heritage};
 use crate::sandbox::refused::{Refused, SetupStep};
 
-/// What is to be written in a new network namespace: files and values, in order.
+/// Corrections to be written in a new network namespace: files and values, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Corrections(Vec<Correction>);
 
-/// What the settings of the host mean for the trials of a run.
+/// Meaning of the host's settings for the trials of a run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HostSettings {
-    /// What new network namespaces get, where that shows on the host.
+    /// Corrections for new network namespaces, where that shows on the host.
     pub(crate) corrections: Option<Corrections>,
-    /// What trials and nodes cannot change, as `name = value`, if there is something.
+    /// Settings that trials and nodes cannot change, as `name = value`, if there is something.
     pub(crate) shown_through: Option<String>,
 }
 

@@ -25,7 +25,7 @@ use crate::model::packet::segment::Segments;
 use crate::model::rules::{RuleId, Ruling, bit_to_flip};
 use crate::observe::Verdict;
 
-/// What one direction does to packets, and the packets that are under way.
+/// One direction of a wire: its channel, and the packets that are under way.
 pub(super) struct WireDirection {
     direction: Direction,
     channel: Channel,

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-/// How late a wire's deliveries were against their due time, since the wire was started.
-/// Deliveries without any delay do not count.
+/// Lateness of a wire's deliveries against their due time, since the wire was started. Deliveries
+/// without any delay do not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lateness {
     /// Number of deliveries.

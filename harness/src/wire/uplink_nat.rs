@@ -12,7 +12,7 @@ use crate::kernel::sync::Lock;
 use crate::model::nat::{Checksums, Nat, NatOutcome};
 use crate::model::v6::PrefixExchanger;
 
-/// What translates the addresses of packets at an uplink, by family.
+/// Translators of the addresses of packets at an uplink, by family.
 #[derive(Debug, Default)]
 pub(crate) struct UplinkTranslators {
     /// The NAT of IPv4.

@@ -39,7 +39,7 @@ pub(crate) struct Peers {
     gathered: Vec<Message>,
 }
 
-/// What a member has sent in a round, as far as it has come.
+/// Messages of a member in a round, as far as they have come.
 #[derive(Default)]
 struct FromPeer {
     messages: BTreeMap<u64, Message>,

@@ -20,7 +20,7 @@ use self::change::Change;
 use self::project::Project;
 use crate::commands::{Words, print, read};
 
-/// What the options of a command say about the writing.
+/// Wishes of the user about the writing, from the options of a command.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Consent {
     /// Write without asking.

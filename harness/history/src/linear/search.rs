@@ -16,7 +16,7 @@ pub(super) enum SearchOutcome {
     Exhausted,
 }
 
-/// What is decided of the order up to a moment.
+/// Part of the order that is decided at a moment.
 #[derive(Clone)]
 struct Config<S> {
     state: S,

@@ -36,7 +36,7 @@ pub struct SetAttributes {
     pub changed: Option<(u64, u32)>,
 }
 
-/// What the kernel asks for; the names are those of `linux/fuse.h`.
+/// Operation that the kernel asks for; the names are those of `linux/fuse.h`.
 #[derive(Debug)]
 #[allow(missing_docs)]
 pub enum FuseOperation<'b> {

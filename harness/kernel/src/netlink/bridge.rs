@@ -50,20 +50,20 @@ pub struct BridgeRequest<'a> {
     /// Hardware address of the bridge. Without one, the bridge takes the lowest of its ports, which
     /// changes with the ports.
     pub mac: [u8; 6],
-    /// How the bridge learns which groups are joined behind its ports. Without it, frames to groups
-    /// go to all ports.
+    /// Way in which the bridge learns the groups that are joined behind its ports. Without it,
+    /// frames to groups go to all ports.
     pub querier: Option<Querier>,
 }
 
-/// How a bridge asks for the groups that hosts have joined.
+/// Way in which a bridge asks for the groups that hosts have joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Querier {
-    /// By IGMPv3 and MLDv2, with a tenth of a second for the answers. Until then, frames to groups
-    /// go to all ports.
+    /// The bridge asks by IGMPv3 and MLDv2, with a tenth of a second for the answers. Until then,
+    /// frames to groups go to all ports.
     Current,
-    /// By IGMPv3 and MLDv1, with no time for the answers. Hosts answer a query of MLDv1 by reports
-    /// of MLDv1, which a bridge keeps from all other hosts; those of MLDv2 it passes to all
-    /// (net/bridge/br_multicast.c, br_multicast_ipv6_rcv).
+    /// The bridge asks by IGMPv3 and MLDv1, with no time for the answers. Hosts answer a query of
+    /// MLDv1 by reports of MLDv1, which a bridge keeps from all other hosts; those of MLDv2 it
+    /// passes to all (net/bridge/br_multicast.c, br_multicast_ipv6_rcv).
     Quiet,
 }
 

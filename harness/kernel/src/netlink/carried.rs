@@ -31,7 +31,7 @@ struct CarriedRequest {
 }
 
 /// A kind of thing that the kernel lists: how it is asked for, and how it is given.
-struct Kind {
+struct CarriedKind {
     what: &'static str,
     get: u16,
     new: u16,
@@ -41,7 +41,7 @@ struct Kind {
     attributes: &'static [u16],
 }
 
-const ADDRESS: Kind = Kind {
+const ADDRESS: CarriedKind = CarriedKind {
     what: "restore an address of",
     get: 22,
     new: 20,
@@ -50,7 +50,7 @@ const ADDRESS: Kind = Kind {
     // (linux/if_addr.h).
     attributes: &[1, 2, 3, 4, 5, 6, 8, 9, 11],
 };
-const NEIGHBOUR: Kind = Kind {
+const NEIGHBOUR: CarriedKind = CarriedKind {
     what: "restore a neighbour of",
     get: 30,
     new: 28,
@@ -58,7 +58,7 @@ const NEIGHBOUR: Kind = Kind {
     // NDA_DST, LLADDR, VLAN, PORT, VNI, PROTOCOL, FLAGS_EXT (linux/neighbour.h).
     attributes: &[1, 2, 5, 6, 7, 12, 15],
 };
-const ROUTE: Kind = Kind {
+const ROUTE: CarriedKind = CarriedKind {
     what: "restore a route over",
     get: 26,
     new: 24,
@@ -69,7 +69,7 @@ const ROUTE: Kind = Kind {
         1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 15, 16, 18, 19, 20, 21, 22, 23, 26,
     ],
 };
-const NEXT_HOP: Kind = Kind {
+const NEXT_HOP: CarriedKind = CarriedKind {
     what: "restore a next hop over",
     get: 106,
     new: 104,
@@ -77,7 +77,7 @@ const NEXT_HOP: Kind = Kind {
     // NHA_ID, GROUP, GROUP_TYPE, BLACKHOLE, OIF, GATEWAY, ENCAP_TYPE, ENCAP (linux/nexthop.h).
     attributes: &[1, 2, 3, 4, 5, 6, 7, 8],
 };
-const QDISC: Kind = Kind {
+const QDISC: CarriedKind = CarriedKind {
     what: "restore a queueing discipline of",
     get: 38,
     new: 36,
@@ -85,14 +85,14 @@ const QDISC: Kind = Kind {
     // TCA_KIND, OPTIONS, INGRESS_BLOCK, EGRESS_BLOCK (linux/rtnetlink.h).
     attributes: &[1, 2, 13, 14],
 };
-const CLASS: Kind = Kind {
+const CLASS: CarriedKind = CarriedKind {
     what: "restore a traffic class of",
     get: 42,
     new: 40,
     attributes: &[1, 2],
     ..QDISC
 };
-const FILTER: Kind = Kind {
+const FILTER: CarriedKind = CarriedKind {
     what: "restore a traffic filter of",
     get: 46,
     new: 44,
@@ -210,7 +210,7 @@ impl Netlink {
     /// Lists what there is of a kind, and keeps what `keep` takes. `keep` may change the header.
     fn list(
         &mut self,
-        kind: &Kind,
+        kind: &CarriedKind,
         question: &[u8],
         all: &mut Vec<CarriedRequest>,
         mut keep: impl FnMut(&mut [u8]) -> bool,
@@ -304,7 +304,7 @@ impl CarriedSettings {
 }
 
 /// Returns a message without the attributes that only the kernel may give.
-fn stripped(kind: &Kind, whole: &[u8]) -> Vec<u8> {
+fn stripped(kind: &CarriedKind, whole: &[u8]) -> Vec<u8> {
     let (header, attributes) = whole.split_at(kind.header);
     const RTA_NH_ID: u16 = 30;
     // A route over a next hop names nothing else of the way (net/ipv4/fib_frontend.c,

@@ -215,12 +215,12 @@ impl Netlink {
 struct LinksUp<'a> {
     family: u8,
     /// The links, in the order of their indices.
-    links: Vec<(Device<'a>, Seen)>,
+    links: Vec<(Device<'a>, LinkProgress)>,
     missing: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Seen {
+enum LinkProgress {
     Never,
     Down,
     NoCarrier,
@@ -232,7 +232,7 @@ impl<'a> LinksUp<'a> {
     fn new(family: u8, devices: &[Device<'a>]) -> Self {
         let mut links: Vec<_> = devices
             .iter()
-            .map(|device| (*device, Seen::Never))
+            .map(|device| (*device, LinkProgress::Never))
             .collect();
         links.sort_unstable_by_key(|(device, _)| device.index);
         // A link that is named twice would be missing for ever: `missing` counts each once.
@@ -274,8 +274,8 @@ impl NetworkCondition for LinksUp<'_> {
         {
             let before = std::mem::replace(&mut self.links[at].1, seen);
             // A link may go down again while others are waited for.
-            self.missing += usize::from(before == Seen::Up);
-            self.missing -= usize::from(seen == Seen::Up);
+            self.missing += usize::from(before == LinkProgress::Up);
+            self.missing -= usize::from(seen == LinkProgress::Up);
         }
     }
 
@@ -287,7 +287,7 @@ impl NetworkCondition for LinksUp<'_> {
         let missing: Vec<_> = self
             .links
             .iter()
-            .filter(|(_, seen)| *seen != Seen::Up)
+            .filter(|(_, seen)| *seen != LinkProgress::Up)
             .collect();
         let shown: Vec<String> = missing
             .iter()
@@ -305,7 +305,7 @@ impl NetworkCondition for LinksUp<'_> {
 }
 
 /// Returns the index and the state in an `RTM_NEWLINK`.
-fn seen(payload: &[u8]) -> Option<(u32, Seen)> {
+fn seen(payload: &[u8]) -> Option<(u32, LinkProgress)> {
     const IFLA_OPERSTATE: u16 = 16;
     const OPERSTATE_UP: u8 = 6;
     // `struct ifinfomsg`: the index at 4, the flags at 8; the attributes follow at 16.
@@ -313,17 +313,17 @@ fn seen(payload: &[u8]) -> Option<(u32, Seen)> {
     let state = *encoding::find(payload.get(16..)?, IFLA_OPERSTATE)?.first()?;
     let is = |flag: libc::c_int| flags & flag.cast_unsigned() != 0;
     let seen = match state {
-        OPERSTATE_UP => Seen::Up,
+        OPERSTATE_UP => LinkProgress::Up,
         // The operational state says DOWN or LOWERLAYERDOWN for several causes; the flags tell them
         // apart.
-        _ if !is(libc::IFF_UP) => Seen::Down,
-        _ if !is(libc::IFF_LOWER_UP) => Seen::NoCarrier,
-        _ => Seen::Waiting,
+        _ if !is(libc::IFF_UP) => LinkProgress::Down,
+        _ if !is(libc::IFF_LOWER_UP) => LinkProgress::NoCarrier,
+        _ => LinkProgress::Waiting,
     };
     Some((index, seen))
 }
 
-impl fmt::Display for Seen {
+impl fmt::Display for LinkProgress {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::Never => "was not seen",

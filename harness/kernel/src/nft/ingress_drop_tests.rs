@@ -27,7 +27,7 @@ fn acquaint(from: &UdpSocket, to: &UdpSocket) {
     assert_eq!(next(to), 0);
 }
 
-/// So long that nothing else in these networks is, and its loss shows in the counters.
+/// A length that nothing else in these networks is, and its loss shows in the counters.
 const LENGTH: usize = 1000;
 
 fn wait_until_dropped(cut: &mut IngressDrop, datagrams: u64) {

@@ -88,7 +88,7 @@ pub mod state {
     pub const NEW: u32 = 8;
 }
 
-/// What becomes of a packet that fulfils all conditions of a rule.
+/// Fate of a packet that fulfils all conditions of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RuleAction {
     /// The packet passes, and no later rule at this hook sees it.

@@ -61,7 +61,7 @@ pub struct SenderDrop {
 
 /// The chain that the kernel calls. Its rules decide whether frames go to the branches.
 const GATE: &str = "gate";
-/// How names of its tables begin, and what they are for.
+/// Beginning of the names of its tables, and their purpose.
 const NAMES: [&str; 2] = ["snowglobe-from", "filter"];
 
 impl SenderDrop {

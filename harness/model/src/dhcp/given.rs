@@ -15,7 +15,7 @@ const LEASES: std::ops::Range<u64> = 1..u32::MAX as u64;
 pub(crate) trait GivenAddress: FromStr + PartialOrd {
     /// The protocol of the servers.
     const PROTOCOL: &'static str;
-    /// What is wrong with a text that is no range of such addresses.
+    /// Reason why a text is refused that is no range of such addresses.
     const NO_RANGE: &'static str;
 }
 

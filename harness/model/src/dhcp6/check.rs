@@ -31,7 +31,7 @@ pub(crate) fn check(spec: &Dhcp6Spec, site: Site, place: &str, problems: &mut Pr
     }
 }
 
-/// What the servers of a topology have for the hosts and routers of one segment.
+/// Addresses and prefixes that the servers of a topology have for one segment.
 #[derive(Clone, Copy, Default)]
 struct SegmentService {
     addresses: bool,

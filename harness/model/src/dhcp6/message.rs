@@ -110,7 +110,7 @@ impl Dhcp6Status {
     }
 }
 
-/// What clients ask for: addresses of their own, or prefixes for others.
+/// Kind of thing that a client asks for: addresses of their own, or prefixes for others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AssociationKind {
     /// Addresses (IA_NA, section 21.4).
@@ -131,7 +131,7 @@ pub struct Association {
     pub times: [u32; 2],
     /// The addresses or prefixes.
     pub leased: Vec<LeasedRange>,
-    /// What became of the request; success if there is no code.
+    /// Result of the request; success if there is no code.
     pub status: Option<Dhcp6Status>,
 }
 

@@ -12,7 +12,7 @@ use crate::topology::Subnet;
 /// The first and the last host number that are given where no pool is named.
 const HOSTS: [u128; 2] = [0x1000, 0x1fff];
 
-/// What a server gives on one network, and what it tells with it.
+/// Addresses and prefixes of a server on one network, and the facts that go with them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dhcp6Network {
     /// The subnet of the network, if it has one.

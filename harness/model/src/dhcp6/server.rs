@@ -42,7 +42,7 @@ pub struct Dhcp6Server {
     declined: HashMap<Ipv6Addr, Duration>,
 }
 
-/// Who has something: a client on a network, under a number.
+/// Holder of a lease: a client on a network, under a number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct LeaseKey {
     pub(super) network: usize,

@@ -9,7 +9,7 @@ use super::glob;
 use crate::impair::Percent;
 use crate::topology::Size;
 
-/// What a power cut does to the writes that were not synced.
+/// Effect of a power cut on the writes that were not synced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unsynced {
@@ -23,7 +23,7 @@ pub enum Unsynced {
     Kept,
 }
 
-/// What is wrong with a disk for as long as a guard lives.
+/// Defect of a disk, for as long as a guard lives.
 ///
 /// ```
 /// use snowglobe_model::disk::DiskFault;

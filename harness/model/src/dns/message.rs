@@ -28,7 +28,7 @@ const ANY_CLASS: u16 = 255;
 /// The content of a message.
 #[derive(Debug)]
 pub enum ParsedMessage {
-    /// Nothing that is to be answered: an answer, or no header.
+    /// A message that is not to be answered: an answer, or no header.
     Nothing,
     /// A message that is no question that servers take, and the answer that says so.
     Unfit(Vec<u8>),

@@ -264,10 +264,10 @@ impl Targets {
     }
 }
 
-/// What to do about a node whose clock faults cannot change.
+/// Remedy for a node whose clock faults cannot change.
 pub(super) const ASK_FOR_CLOCK: &str =
     "has the clock of the machine; ask for one that faults can change by `NodeSpec::faulty_clock`";
-/// What to do about a node whose disks faults cannot change.
+/// Remedy for a node whose disks faults cannot change.
 pub(super) const ASK_FOR_DISK: &str =
     "has no volume with faults; mount one by `Volume::named(…).with_faults()`";
 

@@ -8,7 +8,8 @@ use super::refs::{LinkRef, NodeRef};
 use super::split::Split;
 use crate::impair::{Impairment, Percent, Reorder};
 
-/// What may happen to a lab, from which a seed makes a [`Schedule`](super::Schedule).
+/// Choice of faults that may happen to a lab, from which a seed makes a
+/// [`Schedule`](super::Schedule).
 ///
 /// The same nemesis, seed and lab make the same schedule. All faults are healed when the duration
 /// of the nemesis is over, so that a test can check what holds "eventually".
@@ -64,7 +65,7 @@ pub(super) enum Choice {
     Disk(IfNone),
 }
 
-/// What becomes of a choice for which the lab has nothing.
+/// Treatment of a choice for which the lab has nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum IfNone {
     Refused,

@@ -8,7 +8,7 @@ use super::packet::NatProtocol;
 use super::spec::{Dependence, NatTimeouts};
 use crate::packet::transport::TcpFlags;
 
-/// What a TCP connection has gone through, as far as its timeout depends on it.
+/// Phase of a TCP connection, as far as its timeout depends on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct TcpState(u8);
 

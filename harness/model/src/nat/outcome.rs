@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::packet::NatProtocol;
 
-/// What becomes of a packet that a NAT has looked at.
+/// Fate of a packet that a NAT has looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NatOutcome {
     /// The packet goes on, rewritten or as it was.

@@ -9,8 +9,8 @@ use super::engines::NatEngine;
 use super::packet::NatProtocol;
 use crate::impair::text::serde_duration;
 
-/// What a mapping, or a filter, depends on beside the address and port inside (RFC 4787, sections
-/// 4.1 and 5).
+/// Part of the remote end on which a mapping, or a filter, depends beside the address and port
+/// inside (RFC 4787, sections 4.1 and 5).
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -46,7 +46,7 @@ impl Dependence {
     }
 }
 
-/// How the external port of a new mapping is chosen (RFC 4787, section 4.2).
+/// Way in which the external port of a new mapping is chosen (RFC 4787, section 4.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PortAssignment {
@@ -70,7 +70,7 @@ pub enum PortAssignment {
     },
 }
 
-/// What happens to a packet for whose mapping no port is left.
+/// Treatment of a packet for whose mapping no port is left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Exhausted {
@@ -84,8 +84,7 @@ pub enum Exhausted {
     EvictOldest,
 }
 
-/// How the NAT treats packets from inside to one of its own external addresses (RFC 4787, section
-/// 6).
+/// Treatment of packets from inside to one of its own external addresses (RFC 4787, section 6).
 ///
 /// It works at all external addresses: that of the uplink, those of the pool, and one that the NAT
 /// was rebound to. What is for no mapping at the address of the uplink reaches the router itself.
@@ -103,7 +102,7 @@ pub enum Hairpinning {
     Off,
 }
 
-/// Which external address a new mapping gets, where there are several (RFC 4787, REQ-2).
+/// Choice of the external address of a new mapping, where there are several (RFC 4787, REQ-2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pooling {
@@ -114,8 +113,8 @@ pub enum Pooling {
     Arbitrary,
 }
 
-/// What happens to a TCP segment from inside that opens no connection and belongs to none: its
-/// mapping has expired, or was flushed.
+/// Treatment of a TCP segment from inside that opens no connection and belongs to none: its mapping
+/// has expired, or was flushed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnknownFlow {
@@ -129,7 +128,7 @@ pub enum UnknownFlow {
     Adopt,
 }
 
-/// What happens to a packet from outside that belongs to no mapping, or that a filter refuses.
+/// Treatment of a packet from outside that belongs to no mapping, or that a filter refuses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unsolicited {

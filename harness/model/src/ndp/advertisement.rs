@@ -93,12 +93,12 @@ pub fn solicitation(mac: [u8; 6], from: Ipv6Addr) -> Vec<u8> {
     to_group([ALL_ROUTERS_MAC, mac], [from, ALL_ROUTERS], message)
 }
 
-/// Returns whether the router whose advertisement a frame is has hosts get their addresses by
+/// Returns whether the router that sent an advertisement tells hosts to get their addresses by
 /// DHCPv6; nothing if the frame is no advertisement.
 pub fn is_managed(frame: &[u8]) -> Option<bool> {
     let packet = frame.get(14..)?;
     let (header, message) = packet.split_first_chunk::<40>()?;
-    // Section 6.1.2: whoever has fewer hops left is not on the link.
+    // Section 6.1.2: a message with fewer hops left may come from another link.
     let [.., hops] = header.first_chunk::<8>()?;
     let whole = message.len() >= 16 && message[0] == ADVERTISEMENT;
     (whole && header[6] == ICMPV6 && *hops == 255).then(|| message[5] & 0x80 != 0)
@@ -109,7 +109,8 @@ fn to_group(macs: [[u8; 6]; 2], [from, to]: [Ipv6Addr; 2], mut message: Vec<u8>)
     let mut frame = macs.concat();
     frame.extend(ETHERTYPE_IPV6.to_be_bytes());
     let at = frame.len();
-    // Section 6.1.2: whoever has fewer hops left is not on the link, and is not believed.
+    // Section 6.1.2: a message with fewer hops left may come from another link, and is not
+    // believed.
     frame.extend(ipv6(ICMPV6, message.len() as u16, 255));
     frame.extend(from.octets());
     frame.extend(to.octets());

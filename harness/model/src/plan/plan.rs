@@ -128,7 +128,7 @@ pub struct CablePlan {
     pub mtu: u32,
     /// Both ends, by side.
     pub ends: [CableEndPlan; 2],
-    /// What the link does to packets; nothing if it is a plain veth pair.
+    /// Emulation of the link; none if it is a plain veth pair.
     pub emulation: Option<Box<Emulation>>,
     /// The NAT on the wire of an uplink, whose router is at side a; nothing where the kernel
     /// translates, or nobody.
@@ -144,7 +144,7 @@ impl CablePlan {
     }
 }
 
-/// What a link that is more than a veth pair does to packets.
+/// Engine and impairments of a link that is more than a veth pair.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Emulation {
     /// The impairments, by direction.

@@ -151,7 +151,7 @@ pub struct Diversion {
     pub table: u32,
 }
 
-/// What the kernel's packet filter does in a stack, besides dropping at ports.
+/// Work of the kernel's packet filter in a stack, besides dropping at ports.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NetfilterPlan {
     /// The settings of the router, if the stack is one.

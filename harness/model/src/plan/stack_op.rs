@@ -267,12 +267,12 @@ impl InterfacePlan {
     }
 }
 
-/// What a stack loses and gains from one plan to the next.
+/// Settings that a stack loses and gains from one plan to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StackDiff<'p> {
-    /// What the stack loses, in the order in which it is taken away.
+    /// Settings that the stack loses, in the order in which it is taken away.
     pub removed: Vec<StackOp<'p>>,
-    /// What the stack gains, in the order in which it is given.
+    /// Settings that the stack gains, in the order in which it is given.
     pub added: Vec<StackOp<'p>>,
 }
 

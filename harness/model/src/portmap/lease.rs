@@ -37,7 +37,7 @@ impl PortLease {
     /// Returns the whole seconds that are left, none for a lease that never ends.
     pub fn seconds_left(&self, now: u64) -> Option<u32> {
         let left = (self.until != u64::MAX).then(|| self.until.saturating_sub(now))?;
-        // Rounded up: what is told as 0 would be "deleted".
+        // The time is rounded up: 0 would tell the host "deleted".
         Some(u32::try_from(left.div_ceil(1_000_000_000)).unwrap_or(u32::MAX))
     }
 }

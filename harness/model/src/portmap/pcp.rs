@@ -82,7 +82,7 @@ struct MapRequest {
     prefer_failure: bool,
 }
 
-/// What a host is told that has asked for a mapping.
+/// Answer to a host that has asked for a mapping.
 struct Mapped {
     lifetime: u32,
     external: SocketAddrV4,

@@ -15,7 +15,7 @@ use super::confidence::Confidence;
 /// ```
 #[derive(Clone, Debug)]
 pub struct CandidateRuns {
-    /// What is asked of a candidate; where nothing is, each one runs as often as it may.
+    /// Question to a candidate; without one, each candidate runs as often as it may.
     confidence: Option<Confidence>,
     candidates: Vec<Runs>,
 }

@@ -67,7 +67,7 @@ pub struct LinkSpec {
     pub(crate) uplink: bool,
     /// The metric of default routes over the link.
     pub(crate) metric: Option<u32>,
-    /// What the link adds to the length of a path.
+    /// Length that the link adds to a path.
     pub(crate) cost: Option<u32>,
 }
 

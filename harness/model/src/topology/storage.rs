@@ -226,8 +226,8 @@ pub struct Mount {
     pub read_only: bool,
 }
 
-/// How a mount is written: `{ at = "/data", volume = "site" }`, or
-/// `{ at = "/data", clone = { fixture = "orders" } }`.
+/// Text form of a mount: `{ at = "/data", volume = "site" }`, or `{ at = "/data", clone = { fixture
+/// = "orders" } }`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MountText {

@@ -114,7 +114,7 @@ const SOURCE_AT: usize = 8;
 const DESTINATION_AT: usize = 24;
 
 impl PrefixExchanger {
-    /// Makes one for a pair of prefixes.
+    /// Makes a translator for a pair of prefixes.
     pub fn new(pair: PrefixPair) -> Self {
         Self {
             pair,

@@ -9,7 +9,7 @@ use crate::packet::ip::{
     ROUTING,
 };
 
-/// What a packet has in its IP header, whatever its family is.
+/// Fields of an IP header that both families have.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PacketFields {
     /// Type of service, or traffic class.

@@ -62,7 +62,7 @@ pub(super) fn add_checksum(
     let has_none = datagram.get(place.clone()) == Some(&[0, 0]);
     match fields.fragment {
         Fragment::Later => Ok(()),
-        _ if !has_none => Ok(()),
+        Fragment::First | Fragment::Whole if !has_none => Ok(()),
         // The checksum covers what the other fragments have.
         Fragment::First => Err(TranslationDrop::Fragment),
         Fragment::Whole => {

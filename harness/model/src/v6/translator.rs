@@ -36,7 +36,7 @@ pub struct FamilyTranslator {
     next_id: u16,
 }
 
-/// What stands for the addresses of hosts on this side, in the other family.
+/// Addresses of the other family that stand for the hosts on this side.
 #[derive(Clone, Debug)]
 enum LocalAddresses {
     /// Hosts of IPv6 have addresses of a pool of IPv4.

@@ -17,7 +17,7 @@ use crate::topology::plan::{
 };
 use crate::trial::time_scale::stretched;
 
-/// How long the kernel may take to let packets through, on the busiest of machines.
+/// Time that the kernel may take to let packets through, on the busiest of machines.
 const READY: Duration = Duration::from_secs(30);
 
 impl<'a> NetworkBuilder<'a> {

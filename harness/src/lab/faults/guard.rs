@@ -19,7 +19,7 @@ pub struct FaultGuard {
     fault: Fault,
     id: FaultId,
     journal: Arc<Journal>,
-    /// What takes the fault away; none once that was tried.
+    /// Function that takes the fault away; none once that was tried.
     healing: Option<Box<dyn Healing>>,
 }
 

@@ -30,7 +30,7 @@ use crate::topology::Engine;
 use crate::topology::plan::Emulation;
 use crate::wire::{Lateness, WireHandle};
 
-/// What was asked of a link, and what is in force.
+/// State of a link: wishes of the test, and what is in force.
 #[derive(Debug)]
 pub(crate) struct LinkState {
     pub(super) ends: LinkEnds,

@@ -13,9 +13,9 @@ use crate::model::fault::{Schedule, ScheduledFault};
 /// The clock by which a schedule is carried out.
 #[derive(Debug)]
 pub(crate) enum ScheduleClock {
-    /// The machine's, since the start of the schedule.
+    /// The clock of the machine, since the start of the schedule.
     Running(Instant),
-    /// One that the test moves on: the present time, and the one at which the step is over.
+    /// A clock that the test moves on: the present time, and the one at which the step is over.
     Told { now: Duration, until: Duration },
 }
 
@@ -155,7 +155,8 @@ impl Agenda {
             None => Ok(()),
             Some((_, Step::Heal(place))) => {
                 let fault = self.in_force.iter().position(|it| it.place == place);
-                // Counted even where the heal fails, since a part of the fault may be gone.
+                // A fault is counted even where the heal fails, since a part of the fault may be
+                // gone.
                 self.changes += 1;
                 fault.map_or(Ok(()), |it| self.in_force.remove(it).guard.heal())
             }
@@ -198,8 +199,8 @@ impl Agenda {
                 Ok(())
             }
             Err(error) if !is_absence(&error) => Err(error),
-            // By the time of the question, so that each fault that waits is looked at once more
-            // after its time is over, however long the answers of others took.
+            // The time is that of the question, so that each fault that waits is looked at once
+            // more after its time is over, however long the answers of others took.
             Err(_) if waits.is_some_and(|waits| asked < at.saturating_add(waits)) => {
                 let look = self.clock.next_look();
                 self.waiting.push(Waiting { look, place });

@@ -11,7 +11,7 @@ use crate::lab::error::{LabError, Result};
 use crate::lab::node::node::Node;
 use crate::lab::node::visitors::{enter, read_symbols};
 
-/// What waits for the end of a spawned future: tokio's own.
+/// Handle that waits for the end of a spawned future: tokio's own.
 pub use tokio::task::JoinHandle;
 
 /// A runtime on a thread of its own, which is in the node.

@@ -74,8 +74,7 @@ struct LogState {
     lines: VecDeque<Line>,
     /// Number of lines that were dropped.
     gone: usize,
-    /// What stands behind the last line end of each stream: a prompt, or a line that comes in
-    /// pieces.
+    /// Text behind the last line end of each stream: a prompt, or a line that comes in pieces.
     unended: [String; 2],
     /// Number of streams that are still open.
     open: usize,

@@ -47,14 +47,14 @@ pub(crate) struct OutputReader {
 #[derive(Debug)]
 struct ReaderThread {
     /// The channel to the thread. The thread ends after this end is closed.
-    inbox: Sender<Arrival>,
+    inbox: Sender<NewWork>,
     /// Wakes the thread, which waits for descriptors, after something was sent.
     wake: OwnedFd,
     thread: JoinHandle<()>,
 }
 
 /// Something new for the thread to wait for.
-enum Arrival {
+enum NewWork {
     Output(OutputPipe),
     Program(Arc<Running>),
 }
@@ -78,7 +78,7 @@ impl OutputReader {
         // Counted before the thread has the stream: a wait for a line must not take the log for
         // complete.
         log.opened();
-        self.send(Arrival::Output(OutputPipe {
+        self.send(NewWork::Output(OutputPipe {
             fd,
             label: format!("[{label} {stream}] "),
             stream,
@@ -89,10 +89,10 @@ impl OutputReader {
 
     /// Tells the journal when the program ends.
     pub(crate) fn watch(&self, program: Arc<Running>) -> std::io::Result<()> {
-        self.send(Arrival::Program(program))
+        self.send(NewWork::Program(program))
     }
 
-    fn send(&self, arrival: Arrival) -> std::io::Result<()> {
+    fn send(&self, arrival: NewWork) -> std::io::Result<()> {
         let mut thread = self.thread.lock();
         let thread = match &mut *thread {
             Some(thread) => thread,
@@ -148,7 +148,7 @@ fn start(journal: Arc<Journal>) -> std::io::Result<ReaderThread> {
 struct Pump {
     journal: Arc<Journal>,
     waker: OwnedFd,
-    arriving: Receiver<Arrival>,
+    arriving: Receiver<NewWork>,
     pipes: Vec<OutputPipe>,
     /// Programs whose end is not yet reported to the journal.
     programs: Vec<Arc<Running>>,
@@ -255,8 +255,8 @@ impl Pump {
         }
         for arrival in self.arriving.try_iter() {
             match arrival {
-                Arrival::Output(pipe) => self.pipes.push(pipe),
-                Arrival::Program(program) => {
+                NewWork::Output(pipe) => self.pipes.push(pipe),
+                NewWork::Program(program) => {
                     // A daemon may tell of its readiness after the end of the program that has
                     // started it, so that the socket is read until the end of the lab.
                     self.notifying.extend(program.readiness().cloned());
@@ -270,7 +270,7 @@ impl Pump {
 /// One of the two output streams of a program.
 struct OutputPipe {
     fd: OwnedFd,
-    /// What stands in front of each line in the trial's output.
+    /// Text in front of each line in the trial's output.
     label: String,
     stream: Stream,
     log: Arc<Log>,

@@ -48,7 +48,7 @@ impl From<OwnedFd> for Stdio {
     }
 }
 
-/// What happens to a program that still runs when its lab is dropped.
+/// Treatment of a program that still runs when its lab is dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnDrop {
     /// The program is asked to end by `SIGTERM`, and killed if it has not ended after a second. So

@@ -41,7 +41,7 @@ pub(crate) struct Running {
     end: MessageChannel,
     status: Lock<Option<ExitStatus>>,
     log: Arc<Log>,
-    /// What the program tells of its readiness, if it was given a socket for that.
+    /// Words of the program about its readiness, if it was given a socket for that.
     readiness: Option<Arc<Readiness>>,
     on_drop: OnDrop,
     /// The program, to be started once more.
@@ -50,7 +50,7 @@ pub(crate) struct Running {
     expected: AtomicBool,
 }
 
-/// How a program is known to the kernel, and to the node's first process.
+/// Names by which a program is known to the kernel, and to the node's first process.
 #[derive(Debug)]
 pub(crate) struct Started {
     pub(crate) pid: i32,

@@ -133,8 +133,8 @@ fn always(gate: &Gate) -> Vec<HookRule> {
         }
     }
     if gate.hook == RuleHook::Input {
-        // The answers of DHCPv6 servers: to the kernel they are no replies, since the questions go
-        // to a group (RFC 8415, section 7.1).
+        // This lets the answers of DHCPv6 servers in: to the kernel they are no replies, since the
+        // questions go to a group (RFC 8415, section 7.1).
         rules.push(pass(vec![
             from_link_local(),
             RuleMatch::Transport(UDP),

@@ -87,7 +87,7 @@ pub(crate) trait ServiceWork: Send {
 #[derive(Debug, Default)]
 pub(crate) struct NodeServiceThreads {
     services: Vec<Arc<dyn Service>>,
-    /// What runs, by the numbers of the services; nothing while the node does not run.
+    /// Threads that run, by the numbers of the services; nothing while the node does not run.
     running: Lock<Option<BTreeMap<usize, RunningService>>>,
 }
 
@@ -189,7 +189,7 @@ impl NodeServiceThreads {
     }
 }
 
-/// By what the thread of a service is told to stand still or to end.
+/// Switch by which the thread of a service is told to stand still or to end.
 #[derive(Debug)]
 struct Control {
     poller: Poller,

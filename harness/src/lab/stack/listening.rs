@@ -46,8 +46,8 @@ impl ServerSocket {
     }
 }
 
-/// What is there of the kind that is waited for.
-struct Seen {
+/// Sockets of the kind that is waited for, as they were seen.
+struct SeenSockets {
     found: bool,
     /// All of the kind, for the error of a wait in vain.
     shown: String,
@@ -86,7 +86,7 @@ impl Stack {
         }
     }
 
-    fn look_for(&self, socket: &ServerSocket) -> crate::kernel::Result<Seen> {
+    fn look_for(&self, socket: &ServerSocket) -> crate::kernel::Result<SeenSockets> {
         match socket {
             ServerSocket::Tcp(port) => {
                 let ports = self.ports(["tcp", "tcp6"], LISTEN)?;
@@ -119,7 +119,11 @@ impl Stack {
         Ok(ports)
     }
 
-    fn look_for_unix(&self, path: &Path, process: Option<u32>) -> crate::kernel::Result<Seen> {
+    fn look_for_unix(
+        &self,
+        path: &Path,
+        process: Option<u32>,
+    ) -> crate::kernel::Result<SeenSockets> {
         let netns = self.netns().ok_or(Errno::ENOENT)?;
         let sockets =
             ready_unix_sockets(netns.as_fd()).map_err(|e| e.errno().unwrap_or(Errno::EPROTO))?;
@@ -139,12 +143,12 @@ impl Stack {
             [] => "no Unix socket is ready at all".to_owned(),
             _ => format!("ready Unix sockets: {}", names.join(", ")),
         };
-        Ok(Seen { found, shown })
+        Ok(SeenSockets { found, shown })
     }
 }
 
-fn seen_port(port: u16, ports: &[u16], kind: &str) -> Seen {
-    Seen {
+fn seen_port(port: u16, ports: &[u16], kind: &str) -> SeenSockets {
+    SeenSockets {
         found: ports.contains(&port),
         shown: match ports {
             [] => format!("no {kind} at all"),

@@ -36,7 +36,7 @@ pub(crate) struct Others<'p> {
     sysctls: Vec<&'p Sysctl>,
     /// The packet filter that the stack is to have from now on, if that changes.
     filter: Option<PacketFilter>,
-    /// What the packet filter did besides so far, and is to do from now on, if that changes.
+    /// Work of the packet filter so far besides, and from now on, if that changes.
     netfilter: [Option<NetfilterPlan>; 2],
     /// Tables for certain sources that the stack loses, and those that it gains.
     source_rules: [Vec<SourceRule>; 2],
@@ -211,7 +211,7 @@ pub(crate) fn give_own(plan: &Plan, stack: StackId, netns: BorrowedFd<'_>) -> Re
     others.finish(netns, &mut filter, &plan.whose(stack))
 }
 
-/// What a stack has that belongs to none of its interfaces.
+/// Settings of a stack that belong to none of its interfaces.
 #[derive(Clone, Debug)]
 pub(crate) struct OwnSettings {
     sysctls: Vec<Sysctl>,

@@ -31,7 +31,7 @@ pub(crate) struct Stack {
     /// The network namespace. The descriptor refers to another one after a power cut: see
     /// `stack::power`.
     netns: OwnedFd,
-    /// What a namespace that takes the place of this one is to have.
+    /// Settings of a namespace that takes the place of this one.
     own: SharedLock<OwnSettings>,
     powered: AtomicBool,
     cables: Lock<Vec<Weak<dyn PluggedCable>>>,

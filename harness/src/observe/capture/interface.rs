@@ -25,7 +25,7 @@ pub(crate) struct CaptureInterface {
     lost: AtomicU64,
 }
 
-/// Who uses an interface, and what the frames come from meanwhile.
+/// Users of an interface, and the source of the frames meanwhile.
 #[derive(Default)]
 struct InterfaceUse {
     guards: u32,

@@ -13,7 +13,7 @@ use crate::runner::args::Arguments;
 use crate::runner::nextest;
 use crate::runner::registry::definition_named;
 
-/// What tells a start of the program from those that are not like it, and what is its own.
+/// Features by which starts of the program are alike or not, and those that each has for itself.
 #[derive(Debug)]
 pub(crate) struct Likeness {
     /// Name at which the resident of such starts listens.

@@ -69,7 +69,7 @@ pub(crate) fn enter(likeness: &Likeness, trials: &[Option<Trial>]) -> Option<Set
     })
 }
 
-/// What a start has from the resident that has taken it on.
+/// Channel, process and facts that a start gets from the resident that has taken it on.
 struct TakenOn {
     channel: MessageChannel,
     /// Pidfd of the resident.

@@ -23,7 +23,7 @@ const SLOW: Duration = Duration::from_secs(10);
 /// Time that a trial has for saying what hangs, on a machine with processors to spare. A debug
 /// build of this project needs 0.4 s of a processor for the backtrace (2026-11).
 const LAST_WORDS: Duration = Duration::from_secs(4);
-/// How many times as long a trial has for that at most, on a busy machine.
+/// Factor by which a busy machine may lengthen the time that a trial has for that.
 const MOST_PATIENCE: u32 = 10;
 /// Time that a trial has for ending after an interruption. nextest too waits 10 s between `SIGTERM`
 /// and `SIGKILL` (nextest 0.9, `grace-period`).

@@ -19,7 +19,7 @@ pub(crate) struct RunPlan {
     pub(crate) fail_fast: bool,
     /// A trial that fails with a schedule of faults is run again with ever smaller ones.
     pub(crate) shrink: bool,
-    /// How often each trial runs, by the trial's index; each trial runs once if there is none.
+    /// Number of runs of each trial, by the trial's index; each trial runs once if there is none.
     pub(crate) rounds: Option<Vec<Rounds>>,
     /// Results that are known without running the trial, by the trial's index.
     pub(crate) known: Vec<Option<TrialResult>>,

@@ -39,16 +39,16 @@ pub(crate) struct Setting {
     pub(crate) stack: usize,
     /// `/sys` is mounted read-only in the outer sandbox, as in many containers.
     pub(crate) sys_read_only: bool,
-    /// What new network namespaces get in the place of what they inherit, once that is known.
+    /// Corrections of what new network namespaces inherit, once that is known.
     pub(crate) corrections: OnceLock<Corrections>,
     /// Groups to which ICMP sockets are permitted, once that is known.
     pub(crate) ping_groups: OnceLock<PingGroups>,
     pub(crate) numbers: RunNumbers,
-    /// What is different if the only trial is a program for which somebody waits: see
-    /// [`crate::exec`].
+    /// Differences if the only trial is a program for which somebody waits: see [`crate::exec`].
     pub(crate) program: Option<ProgramBody>,
-    /// What takes the place of stdout and stderr when the init of a trial has the two: `/dev/null`.
-    /// A resident has it, which runs trials for starts of the program with their own output.
+    /// File that takes the place of stdout and stderr when the init of a trial has the two:
+    /// `/dev/null`. A resident has it, which runs trials for starts of the program with their own
+    /// output.
     pub(crate) instead_of_output: Option<OwnedFd>,
     /// Counter by which PID namespaces are numbered, where the kernel has one.
     pub(crate) number_counter: Option<NumberCounter>,

@@ -203,7 +203,7 @@ struct FirstProcess<'a> {
     orphans_gone: Option<MessageChannel>,
 }
 
-/// How long the first process looks for the next stop of a program that it has just answered.
+/// Time for which the first process looks for the next stop of a program that it has just answered.
 ///
 /// A program that asks for the time by system calls often does so again and again. To be woken for
 /// each takes longer than the answer itself: with these looks a reading took 15 us, without them 26

@@ -141,7 +141,7 @@ pub(crate) fn make(
 fn user_of_this_run(number: u32) -> Uid {
     /// Beyond the ids of trials: see [`Ids::available`].
     const FIRST: u32 = 1_510_000_000;
-    /// As many as there can be process ids (`PID_MAX_LIMIT` in linux/threads.h).
+    /// Number of possible process ids (`PID_MAX_LIMIT` in linux/threads.h).
     const RUNS: u32 = 1 << 22;
     Uid::from_raw(FIRST + number * RUNS + std::process::id())
 }

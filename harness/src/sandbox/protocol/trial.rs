@@ -99,7 +99,7 @@ pub(crate) enum TrialReport {
         end: ExitKind,
         /// Processes that outlived the body.
         survivors: Vec<Survivor>,
-        /// How the body said that it had come to its end, if it did.
+        /// Words of the body about its end, if it said any.
         finish: Option<Finish>,
     },
     /// The body has passed, its process has ended with 0, and the sandbox was empty then: nobody

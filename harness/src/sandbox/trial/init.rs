@@ -58,7 +58,7 @@ pub(crate) struct Init<'a> {
     pub(crate) supervisor: &'a OwnedFd,
     /// Signals that wait for this process.
     pub(crate) signals: &'a SignalFd,
-    /// What is different if the body becomes a program for which somebody waits.
+    /// Differences if the body becomes a program for which somebody waits.
     pub(crate) program: Option<ProgramBody>,
     /// Whether stdout and stderr belong to somebody who ends before this process does.
     pub(crate) lends_output: bool,

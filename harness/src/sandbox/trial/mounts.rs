@@ -60,8 +60,8 @@ pub(crate) struct SandboxSpec<'a> {
     /// Groups to which ICMP sockets of the ordinary kind are permitted, if they are. The groups are
     /// found out in the first namespace.
     pub(crate) ping_groups: Option<&'a OnceLock<PingGroups>>,
-    /// What the network namespace, if it is a new one, is to have in the place of what it has
-    /// inherited. It is found out in the first namespace that needs it, unless it is known.
+    /// Corrections of what the network namespace, if it is a new one, has inherited. They are found
+    /// out in the first namespace that needs it, unless it is known.
     pub(crate) corrections: Option<&'a OnceLock<Corrections>>,
 }
 

@@ -13,7 +13,7 @@ pub struct SystemCall {
 /// The object of a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum About {
-    /// None, or one that has no name.
+    /// The call names no file, or a file without a name.
     Nothing,
     /// The descriptor in an argument, counted from 0.
     Descriptor(usize),

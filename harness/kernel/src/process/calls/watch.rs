@@ -23,7 +23,7 @@ pub struct CallWatch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ThreadState {
     Runs,
-    /// It has stopped, and gets the signal when it goes on, unless that is 0.
+    /// The thread has stopped, and gets the signal when it goes on, unless that is 0.
     Stopped(i32),
 }
 

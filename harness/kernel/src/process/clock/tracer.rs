@@ -138,7 +138,7 @@ impl ClockTracer {
         let [turn] = memory.read(turn_at)?;
         let next = turn.wrapping_add(1);
         let numbers_at = at + stub::numbers_at(next) as u64;
-        // The numbers first: whoever reads the new turn finds them whole.
+        // The numbers are written first: a program that reads the new turn finds them whole.
         memory.write(numbers_at, &stub::numbers(&self.clock)).ok()?;
         memory.write(turn_at, &[next]).ok()
     }

@@ -13,7 +13,7 @@ use crate::errno::Errno;
 pub enum ProcessLimit {
     /// The number of the descriptors that it may have: `EMFILE` beyond.
     OpenFiles,
-    /// Its memory, without what is shared with other processes: `ENOMEM` beyond.
+    /// The memory of the process, without what is shared with other processes: `ENOMEM` beyond.
     Data,
 }
 

@@ -28,7 +28,7 @@ impl FragmentKey {
     }
 }
 
-/// What was done to the addresses of the first fragment.
+/// Change of the addresses of the first fragment.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::nat) struct Translation {
     pub(in crate::nat) source: Option<Ipv4Addr>,

@@ -22,8 +22,8 @@ use crate::random::{GOLDEN, mix};
 /// Number of a mapping in its table.
 pub(super) type MappingNumber = u32;
 
-/// What a mapping is found by: an address and port on one side, and the part of the remote address
-/// and port that counts.
+/// Key by which a mapping is found: an address and port on one side, and the part of the remote
+/// address and port that counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FlowEnd {
     pub(super) at: SocketAddrV4,

@@ -34,7 +34,7 @@ pub(crate) struct RouteMap<'a> {
 pub(crate) struct PortSite {
     /// The segment that the interface is on.
     pub(crate) segment: usize,
-    /// What the link adds to the length of a path.
+    /// Length that the link adds to a path.
     pub(crate) cost: u32,
     /// Whether the interface is an uplink.
     pub(crate) outside: bool,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The greatest code point of differentiated services, which has six bits (RFC 2474, section 3).
 pub(crate) const LAST_DSCP: u8 = 63;
 
-/// What a router makes of the code point of differentiated services (DSCP, RFC 2474) in packets
+/// Treatment by a router of the code point of differentiated services (DSCP, RFC 2474) in packets
 /// that it forwards, each way.
 ///
 /// In TOML: `dscp = "bleach"`, or `dscp = { set = 46 }`.
@@ -22,7 +22,7 @@ pub enum Dscp {
     Set(u8),
 }
 
-/// What a router makes of the two bits of explicit congestion notification (ECN, RFC 3168) in
+/// Treatment by a router of the two bits of explicit congestion notification (ECN, RFC 3168) in
 /// packets that it forwards, each way.
 ///
 /// In TOML: `ecn = "bleach"`.

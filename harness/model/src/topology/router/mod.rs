@@ -65,7 +65,7 @@ pub struct RouterSettings {
     /// The protocols by which the router gives ports to hosts that ask.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port_mapping: Option<PortMappingSpec>,
-    /// What becomes of the messages by which senders find out the MTU of a path.
+    /// Treatment of the messages by which senders find out the MTU of a path.
     #[serde(skip_serializing_if = "is_default")]
     pub path_mtu: PathMtu,
     /// The fate of the code point of differentiated services.
@@ -80,7 +80,7 @@ pub struct RouterSettings {
     pub public: bool,
 }
 
-/// What becomes of the messages by which senders find out the MTU of a path (RFC 1191, RFC 8201).
+/// Treatment of the messages by which senders find out the MTU of a path (RFC 1191, RFC 8201).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PathMtu {

@@ -17,8 +17,8 @@ pub(crate) enum ActiveCarrier {
     Netem {
         /// The queueing disciplines, by direction.
         egress: Box<[NetemDevice; 2]>,
-        /// What the inner ends had received, by direction, before they were joined: an inner end
-        /// may be older than the carrier.
+        /// Traffic that the inner ends had received, by direction, before they were joined: an
+        /// inner end may be older than the carrier.
         before: [Traffic; 2],
         namespace: Arc<OwnedFd>,
     },

@@ -25,7 +25,7 @@ use crate::model::side::Side;
 /// A carrier that has taken the place of another one.
 pub(crate) struct Switched {
     pub(crate) active: ActiveCarrier,
-    /// What keeps an interface that was made again as it was before.
+    /// Sockets and refusals of an interface that was made again.
     pub(crate) restored: Option<Restored>,
     /// Sides at which the interface was made again, so that what is attached to it is gone.
     pub(crate) made_again: Vec<Side>,

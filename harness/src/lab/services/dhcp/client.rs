@@ -36,7 +36,7 @@ struct ClientInterface {
     mac: [u8; 6],
 }
 
-/// What the thread of the clients and those who wait for it share.
+/// State that the thread of the clients shares with those who wait for it.
 #[derive(Debug)]
 struct ClientState {
     node: String,

@@ -48,7 +48,7 @@ pub(super) struct Dhcp6ClientState {
     pub(super) mac: [u8; 6],
     pub(super) journal: Arc<Journal>,
     pub(super) prefix: Option<DelegatedPrefix>,
-    /// What is known of the addresses of each interface, by its index.
+    /// State of the addresses of each interface, by its index.
     pub(super) addresses: Lock<HashMap<u32, KnownAddress>>,
     pub(super) changed: Notifier,
 }

@@ -15,7 +15,7 @@ use crate::topology::Plan;
 /// Number of questions that are kept. A test that asks more reads them in time.
 const KEPT: usize = 100_000;
 
-/// What a name server knows, what is wrong with it, and what it was asked.
+/// Names that a name server knows, faults in force, and questions that it was asked.
 #[derive(Debug)]
 pub(crate) struct Knowledge {
     catalog: SharedLock<Catalog>,

@@ -38,7 +38,7 @@ struct Served {
     inside: Vec<InsideNetwork>,
 }
 
-/// What the thread and those who ask for leases share.
+/// State that the thread shares with those who ask for leases.
 #[derive(Debug)]
 pub(super) struct LeaseState {
     inner: Lock<Leases>,
@@ -217,7 +217,7 @@ impl Leases {
                     ended: Vec::new(),
                 };
                 let done = work(&mut self.book, &mut engine, now);
-                // The rules first: without them, no packet begins such a connection again.
+                // The rules go first: without them, no packet begins such a connection again.
                 let installed = self.install(&site, now);
                 (done, installed.and_then(|()| engine.forget_connections()))
             }

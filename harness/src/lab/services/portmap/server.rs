@@ -102,7 +102,7 @@ enum Door {
     Mapping(UdpSocket),
     /// SSDP.
     Discovery(UdpSocket),
-    /// HTTP, on one network.
+    /// The listener for HTTP on one network.
     Control(TcpListener, Igd),
 }
 

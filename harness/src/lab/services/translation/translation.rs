@@ -14,8 +14,9 @@ use crate::lab::stack::stack::Stack;
 use crate::model::v6::{ClatSpec, FamilyTranslator, Nat64Spec};
 use crate::topology::plan::StackPlan;
 
-/// The numbers of frames that are received at once, and how often before other work.
+/// Number of frames that are received at once.
 const SLOTS: usize = BATCH;
+/// Number of such batches before other work.
 const AT_ONCE: usize = 8;
 
 /// Bytes by which a packet of IPv4 may grow: by the longer header, and by that of a fragment.

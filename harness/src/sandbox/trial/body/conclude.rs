@@ -66,7 +66,7 @@ impl Drop for ReportOnDrop {
     }
 }
 
-/// What the report needs where a panic ends the process.
+/// Facts that the report needs where a panic ends the process.
 static BEFORE_ABORT: Lock<Option<(Options, Option<FileIdentity>)>> = Lock::new(None);
 
 /// Makes the first panic report the end of the test, in a program whose panics abort

@@ -8,7 +8,7 @@ use crate::model::panics::panic_message;
 use crate::sandbox::protocol::trial::{FailureKind, Finish};
 use crate::trial::{Failed, Options, ShouldPanic};
 
-/// How the test function came to its end: it returned or panicked.
+/// End of the test function: it returned or panicked.
 pub(super) type End = thread::Result<Result<(), Failed>>;
 
 /// Returns the verdict in the light of the complaints, each of which is a failure.
